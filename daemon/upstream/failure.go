@@ -1,0 +1,119 @@
+package upstream
+
+import (
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Meaning says what an exchange with the upstream established.
+type Meaning uint8
+
+// The meanings. The zero value is the harmless one: nothing was established.
+const (
+	// Unavailable: no answer now. It says nothing about the token or the user; ask again later.
+	Unavailable Meaning = iota
+	// Denied: the upstream has judged the token or its user, by one of its own codes, and the answer is no.
+	Denied
+	// Misconfigured: the operator must act (wrong key, wrong project, something in between that answers in
+	// the upstream's place). It says nothing about the token or the user.
+	Misconfigured
+	// Answered: what was asked for has been had. No *Error has this meaning.
+	Answered
+)
+
+// String returns the meaning's name in lower case.
+func (m Meaning) String() string {
+	switch m {
+	case Denied:
+		return "denied"
+	case Misconfigured:
+		return "misconfigured"
+	case Answered:
+		return "answered"
+	default:
+		return "unavailable"
+	}
+}
+
+// Denial says why the upstream denied. It is set exactly when the meaning is [Denied].
+type Denial uint8
+
+// The denials.
+const (
+	// NotDenied is the zero value.
+	NotDenied Denial = iota
+	// Rejected: the upstream does not recognise the token or the session.
+	Rejected
+	// Expired: the token or the session is over.
+	Expired
+	// UserNotFound: the token is good, the user behind it is gone.
+	UserNotFound
+	// ClassNotAllowed: the user is anonymous or restricted, now, and that class is not admitted.
+	ClassNotAllowed
+)
+
+// String returns the denial's name in lower case, words joined by hyphens.
+func (d Denial) String() string {
+	switch d {
+	case Rejected:
+		return "rejected"
+	case Expired:
+		return "expired"
+	case UserNotFound:
+		return "user-not-found"
+	case ClassNotAllowed:
+		return "class-not-allowed"
+	default:
+		return "not-denied"
+	}
+}
+
+// Error is the only error type of [Client.Keyset], [Client.Profile] and [Client.SelfTest].
+//
+// Its text is made of this package's own words, codes of a closed list, and numbers. It never holds text that
+// came from the network, a URL, a token or a secret, and neither does anything that errors.Unwrap gives.
+type Error struct {
+	// Meaning is Unavailable, Denied or Misconfigured.
+	Meaning Meaning
+	// Denial is the reason of a denial.
+	Denial Denial
+	// Code is the upstream's own code, if it is on the closed list of codes this package knows; else empty.
+	Code string
+	// Status is the HTTP status the meaning was taken from; 0 when there was no answer.
+	Status int
+	// RetryAfter is how long to wait before asking again; 0 when nothing is known about it. At most [MaxRetryAfter].
+	RetryAfter time.Duration
+	// Local tells that nothing was sent: budget, circuit, a pause that the upstream asked for, or a missing setting.
+	Local bool
+
+	act    string // what was being done: "fetch profile"
+	detail string // a phrase of ours, never foreign text
+	err    error  // a sentinel that callers may test for, or nil
+}
+
+// Error returns a text fit for logs.
+func (e *Error) Error() string {
+	var b strings.Builder
+	if e.act != "" {
+		b.WriteString(e.act)
+		b.WriteString(": ")
+	}
+	b.WriteString(e.Meaning.String())
+	if e.Meaning == Denied {
+		b.WriteString(" (" + e.Denial.String() + ")")
+	}
+	if e.Status != 0 {
+		b.WriteString(": status " + strconv.Itoa(e.Status))
+	}
+	if e.Code != "" {
+		b.WriteString(": " + e.Code)
+	}
+	if e.detail != "" {
+		b.WriteString(": " + e.detail)
+	}
+	return b.String()
+}
+
+// Unwrap returns context.Canceled, context.DeadlineExceeded, one of this package's sentinels, or nil.
+func (e *Error) Unwrap() error { return e.err }

@@ -1,0 +1,55 @@
+package upstream
+
+import (
+	"fmt"
+	"log/slog"
+)
+
+const redacted = "redacted"
+
+// Secret holds a credential of the operator, such as a secret server key. However it is printed, encoded or
+// logged, it shows as "redacted"; only [Secret.Reveal] gives the text away.
+//
+// The zero value holds no secret. A Secret is immutable and safe for concurrent use.
+type Secret struct {
+	// A pointer, because fmt does not call methods on unexported fields of a struct it prints: it walks into
+	// them, but prints a nested pointer as an address. A plain string would show.
+	text *string
+}
+
+// NewSecret wraps text. An empty text gives the zero Secret.
+func NewSecret(text string) Secret {
+	if text == "" {
+		return Secret{}
+	}
+	return Secret{text: &text}
+}
+
+// Empty reports whether there is no secret.
+func (s Secret) Empty() bool { return s.text == nil }
+
+// Reveal returns the text itself. Its one place of use is the request header that carries it.
+func (s Secret) Reveal() string {
+	if s.text == nil {
+		return ""
+	}
+	return *s.text
+}
+
+// Format implements [fmt.Formatter]: whatever the verb, the secret is not shown.
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redacted)) }
+
+// String returns "redacted".
+func (s Secret) String() string { return redacted }
+
+// GoString returns "redacted".
+func (s Secret) GoString() string { return redacted }
+
+// MarshalText returns "redacted".
+func (s Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// MarshalJSON returns the JSON string "redacted".
+func (s Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
+
+// LogValue implements [slog.LogValuer].
+func (s Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
