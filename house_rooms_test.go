@@ -1,0 +1,224 @@
+package house_test
+
+import (
+	"fmt"
+	"go/ast"
+	"slices"
+	"strings"
+)
+
+// A room is a row of the import table: one package and everything that it may know. House packages are named without
+// the module path. Test files may import the room itself and whatever its code may, and testsToo.
+type room struct {
+	dir      string
+	house    []string // packages of this module
+	foreign  []string // other modules' packages; one name covers what is below it
+	never    []string // packages of the standard library that it must do without
+	testsToo []string // packages of this module for its tests alone
+	pure     bool     // asks nobody what time it is
+	because  string
+}
+
+// Groups of libraries that several rows name.
+const (
+	strictJSON = "github.com/go-json-experiment/json"
+	commands   = "github.com/spf13/cobra"
+	activation = "github.com/coreos/go-systemd/v22"
+	metrics    = "github.com/VictoriaMetrics/metrics"
+)
+
+// rooms returns the import table. A package without a row and a row without a package both fail.
+func rooms() []room {
+	return []room{
+		{
+			dir:     "protocol",
+			never:   []string{"net", "os", "log"},
+			pure:    true,
+			because: "the words are for clients too: a leaf on the standard library, without network or clock",
+		},
+		{
+			dir:     "cache",
+			foreign: []string{"github.com/dgraph-io/ristretto/v2", "golang.org/x/sync"},
+			never:   []string{"net", "os", "encoding/json"},
+			because: "the memory knows no token, HTTP or line",
+		},
+		{
+			dir:     "daemon/keyset",
+			foreign: []string{"github.com/lestrrat-go/jwx/v2/jws", "github.com/lestrrat-go/jwx/v2/jwk", "github.com/lestrrat-go/jwx/v2/jwa", strictJSON},
+			never:   []string{"net", "os", "log"},
+			pure:    true,
+			because: "bytes, keys and an instant go in, claims come out",
+		},
+		{
+			dir:      "daemon/upstream",
+			foreign:  []string{"golang.org/x/sync", "golang.org/x/time", "github.com/cenkalti/backoff/v5", "github.com/sony/gobreaker/v2", strictJSON},
+			testsToo: []string{"daemon/standin"},
+			because:  "whoever talks HTTP knows neither the memory nor the socket's words",
+		},
+		{
+			dir:     "daemon/standin",
+			because: "the double of the upstream judges nothing with the code that it is there to test",
+		},
+		{
+			dir:   "daemon",
+			house: []string{"protocol", "cache", "daemon/keyset", "daemon/upstream"},
+			foreign: []string{
+				"github.com/pelletier/go-toml/v2", "github.com/cenkalti/backoff/v5", "golang.org/x/sync", "golang.org/x/sys",
+				"golang.org/x/time", activation, metrics, strictJSON,
+			},
+			testsToo: []string{"daemon/standin"},
+			because:  "the judgement is asked by clients and asks none",
+		},
+		{
+			dir:      "client",
+			house:    []string{"protocol"},
+			testsToo: []string{"daemon", "daemon/standin"},
+			because:  "an application that asks takes in the standard library and the words, nothing of the daemon",
+		},
+		{
+			dir:      "cmd/neonauthd",
+			house:    []string{"daemon", "daemon/standin", "protocol"},
+			foreign:  []string{commands},
+			testsToo: []string{"client"},
+			because:  "a door is thin: flags, config, Run",
+		},
+		{
+			dir:      "cmd/neonauthctl",
+			house:    []string{"client", "protocol"},
+			foreign:  []string{commands, "golang.org/x/sys"},
+			testsToo: []string{"daemon", "daemon/standin"},
+			because:  "the person at the terminal asks the way an application asks",
+		},
+	}
+}
+
+// guarded names libraries that one room alone may import, tests included.
+func guarded() map[string]string {
+	return map[string]string{
+		"github.com/dgraph-io/ristretto": "cache",
+		"github.com/lestrrat-go/jwx":     "daemon/keyset",
+	}
+}
+
+// forTests names the libraries that no program may contain.
+func forTests() []string {
+	return []string{
+		"github.com/anishathalye/porcupine",
+		"github.com/go-jose/go-jose/v4",
+		"github.com/rogpeppe/go-internal/testscript",
+		"go.uber.org/goleak",
+		"pgregory.net/rapid",
+	}
+}
+
+// testOnly names the packages that hold tests only and may import nothing of the house.
+func testOnly() []string { return []string{".", "systemd"} }
+
+func checkRooms(h *tree) []string {
+	var faults []string
+	dirs, groups := h.byFolder()
+	table := rooms()
+	for _, dir := range dirs {
+		i := slices.IndexFunc(table, func(r room) bool { return r.dir == dir })
+		switch {
+		case slices.Contains(testOnly(), dir):
+			faults = append(faults, h.checkTestOnly(groups[dir])...)
+		case i < 0:
+			faults = append(faults, fmt.Sprintf("package %s has no row in the import table: decide what it may know", dir))
+		default:
+			for _, s := range groups[dir] {
+				faults = append(faults, h.checkImports(table[i], s)...)
+			}
+		}
+	}
+	for _, r := range table {
+		if groups[r.dir] == nil {
+			faults = append(faults, fmt.Sprintf("the import table has a row for %s, and there is no such package: remove the row", r.dir))
+		}
+	}
+	return faults
+}
+
+func (h *tree) checkImports(r room, s *source) []string {
+	var faults []string
+	s.imports(func(spec *ast.ImportSpec, imported string) {
+		if !r.admits(imported, s.test) {
+			faults = append(faults, fmt.Sprintf("%s: %s may not import %s: %s", h.at(spec), r.dir, imported, r.because))
+		}
+	})
+	return faults
+}
+
+// admits tells whether a file of the room may import a package.
+func (r room) admits(imported string, test bool) bool {
+	first, _, _ := strings.Cut(imported, "/")
+	switch {
+	case imported == "C":
+		return false // static binaries, and macOS must build without a C toolchain for Linux
+	case within(imported, module):
+		inner := strings.TrimPrefix(strings.TrimPrefix(imported, module), "/")
+		return slices.Contains(r.house, inner) || test && (inner == r.dir || slices.Contains(r.testsToo, inner))
+	case strings.Contains(first, "."):
+		return withinAny(imported, r.foreign) || test && withinAny(imported, forTests())
+	default:
+		return test || !withinAny(imported, r.never)
+	}
+}
+
+func (h *tree) checkTestOnly(sources []*source) []string {
+	var faults []string
+	for _, s := range sources {
+		if !s.test {
+			faults = append(faults, fmt.Sprintf("%s: this folder holds tests only", s.path))
+		}
+		s.imports(func(spec *ast.ImportSpec, imported string) {
+			if within(imported, module) {
+				faults = append(faults, fmt.Sprintf("%s: these tests look at files and know no package: no import of %s", h.at(spec), imported))
+			}
+		})
+	}
+	return faults
+}
+
+func checkGuarded(h *tree) []string {
+	var faults []string
+	met := map[string]bool{}
+	for _, s := range h.sources {
+		s.imports(func(spec *ast.ImportSpec, imported string) {
+			for library, owner := range guarded() {
+				if !strings.HasPrefix(imported, library) {
+					continue
+				}
+				met[library] = true
+				if s.dir != owner {
+					faults = append(faults, fmt.Sprintf("%s: only %s may import %s", h.at(spec), owner, library))
+				}
+			}
+		})
+	}
+	for library, owner := range guarded() {
+		if !met[library] {
+			faults = append(faults, fmt.Sprintf("nobody imports %s any more: take %s's guard over it away", library, owner))
+		}
+	}
+	return faults
+}
+
+func checkClock(h *tree) []string {
+	asks := []string{"Now", "Since", "Until", "After", "AfterFunc", "Tick", "NewTicker", "NewTimer", "Sleep"}
+	var faults []string
+	for _, r := range rooms() {
+		for _, s := range h.sources {
+			if !r.pure || s.dir != r.dir || s.test {
+				continue
+			}
+			if s.named("time") == "." {
+				faults = append(faults, fmt.Sprintf("%s: import time under its name", s.path))
+			}
+			s.uses("time", asks, func(node ast.Node, name string) {
+				faults = append(faults, fmt.Sprintf("%s: %s asks the clock with time.%s: take the instant as an argument", h.at(node), r.dir, name))
+			})
+		}
+	}
+	return faults
+}
