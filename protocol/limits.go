@@ -1,0 +1,43 @@
+package protocol
+
+// Version is the version of the protocol that this package speaks, as HELLO carries it.
+const Version = 1
+
+// Where the daemon listens unless it is told otherwise.
+const (
+	// DefaultSocket is the path of the ordinary socket.
+	DefaultSocket = "/run/neonauthd/neonauthd.sock"
+	// DefaultAdminSocket is the path of the admin socket.
+	DefaultAdminSocket = "/run/neonauthd/admin.sock"
+)
+
+// Limits of the grammar. They are part of the protocol: changing one changes protocol.md and [Version].
+const (
+	// MaxRequestLine is the greatest length of a request line in bytes, its LF included. It leaves room for two tokens
+	// of the greatest size, so a line is never refused for a token that is merely too long.
+	MaxRequestLine = 16384
+	// MaxProfile is the greatest length in bytes of the JSON object in a reply. The upstreams allow a profile two
+	// images of a million characters each, written as data URLs.
+	MaxProfile = 4 << 20
+	// MaxReplyLine is the greatest length of a reply line in bytes, its LF included: the largest profile and 4 KiB for
+	// everything before it.
+	MaxReplyLine = MaxProfile + 4096
+	// MaxTag is the greatest length of a tag in bytes, without its "@".
+	MaxTag = 32
+	// MaxFields is the greatest number of name=value words in one line.
+	MaxFields = 16
+	// MaxName is the greatest length in bytes of a verb, a field name, a reason or a code.
+	MaxName = 32
+	// MaxArguments is the greatest number of arguments of a request.
+	MaxArguments = 2
+	// MaxToken is the greatest length of a token in bytes. A longer one is answered NO malformed.
+	MaxToken = 8192
+	// MaxText is the greatest length in bytes of the human-readable text in a reply; [AppendText] cuts there.
+	MaxText = 512
+	// MaxClientName is the greatest length in bytes of the client's name in HELLO, before percent-encoding.
+	MaxClientName = 64
+	// MaxTTL is the greatest ttl of an accepted answer, in seconds.
+	MaxTTL = 60
+	// MaxDeadline is the greatest deadline of a lookup, in milliseconds.
+	MaxDeadline = 60000
+)

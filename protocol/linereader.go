@@ -1,0 +1,151 @@
+package protocol
+
+import (
+	"bytes"
+	"errors"
+	"io"
+)
+
+const (
+	// smallBuffer is what a reader starts with and returns to: four common requests, so that thousands of idle
+	// connections cost little.
+	smallBuffer = 4 << 10
+	// readAhead is how far the buffer grows for a peer that sends faster than it is read. Beyond it the buffer grows
+	// only for a line that needs it, and is given up as soon as that line has been used.
+	readAhead = 64 << 10
+	// quietFills is how many small fills in a row show that a grown buffer is no longer needed.
+	quietFills = 8
+	// maxEmptyReads is how often a source may return neither bytes nor an error.
+	maxEmptyReads = 100
+)
+
+// LineReader cuts a stream into lines ended by LF. It holds at most one buffer, of 4 KiB at first, that grows up to the
+// limit for a long line or a busy peer and shrinks again. It is not safe for concurrent use.
+type LineReader struct {
+	src   io.Reader
+	max   int
+	buf   []byte
+	r, w  int   // buf[r:w] is read but not handed out
+	clean int   // buf[r:clean] holds no LF
+	peak  int   // greatest w since the buffer was last empty
+	quiet int   // fills in a row that smallBuffer would have held
+	err   error // from the source, due when the buffer holds no whole line
+	over  bool  // a line was too long
+}
+
+// NewLineReader returns a reader of lines of at most max bytes each, LF included. It panics when max is less than 1.
+func NewLineReader(src io.Reader, max int) *LineReader {
+	if max < 1 {
+		panic("protocol: NewLineReader: max is less than 1")
+	}
+	return &LineReader{src: src, max: max, buf: make([]byte, min(max, smallBuffer))}
+}
+
+// ReadLine returns the next line without its LF. The slice is valid until the next call.
+//
+// It returns [ErrLineTooLong], now and on every later call, when max bytes hold no LF; [io.EOF] when the stream ends
+// after a line; [io.ErrUnexpectedEOF] when it ends inside one; and any other error of the source as it is, a timeout
+// for example. Lines read before such an error come first, and nothing is lost by it: a later call goes on where this
+// one stopped.
+func (l *LineReader) ReadLine() ([]byte, error) {
+	if l.over {
+		return nil, ErrLineTooLong
+	}
+	for {
+		if l.Buffered() {
+			line := l.buf[l.r:l.clean]
+			l.r, l.clean = l.clean+1, l.clean+1
+			return line, nil
+		}
+		if l.w-l.r >= l.max {
+			l.over, l.buf = true, nil
+			return nil, ErrLineTooLong
+		}
+		if l.err != nil {
+			return nil, l.takeError()
+		}
+		l.fill()
+	}
+}
+
+// Buffered reports whether the next [LineReader.ReadLine] returns a line without reading from the source.
+func (l *LineReader) Buffered() bool {
+	if l.over {
+		return false
+	}
+	if l.clean < l.w && l.buf[l.clean] == '\n' {
+		return true
+	}
+	i := bytes.IndexByte(l.buf[l.clean:l.w], '\n')
+	if i < 0 {
+		l.clean = l.w
+		return false
+	}
+	l.clean += i
+	return true
+}
+
+// takeError returns the pending error of the source and forgets it.
+func (l *LineReader) takeError() error {
+	err := l.err
+	l.err = nil
+	if errors.Is(err, io.EOF) && l.w > l.r {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// fill reads once from the source, after making room.
+func (l *LineReader) fill() {
+	l.makeRoom()
+	for range maxEmptyReads {
+		n, err := l.src.Read(l.buf[l.w:])
+		if n < 0 || n > len(l.buf)-l.w {
+			panic("protocol: LineReader: source returned an impossible count")
+		}
+		l.w += n
+		l.peak = max(l.peak, l.w)
+		l.err = err
+		if n > 0 || err != nil {
+			return
+		}
+	}
+	l.err = io.ErrNoProgress
+}
+
+// makeRoom leaves at least one free byte at the end of the buffer, and chooses its size when it is empty.
+func (l *LineReader) makeRoom() {
+	if l.r == l.w {
+		l.r, l.w, l.clean = 0, 0, 0
+		l.resize()
+		l.peak = 0
+		return
+	}
+	if l.w < len(l.buf) {
+		return
+	}
+	to := l.buf
+	if l.r == 0 {
+		to = make([]byte, min(l.max, 4*len(l.buf)))
+	}
+	copy(to, l.buf[l.r:l.w])
+	l.buf, l.r, l.w, l.clean = to, 0, l.w-l.r, l.clean-l.r
+}
+
+// resize replaces the empty buffer by a larger one when the last fill used all of it, and by a small one when it has
+// been too large for a while, or is so large that it must not be kept.
+func (l *LineReader) resize() {
+	size := len(l.buf)
+	small := min(l.max, smallBuffer)
+	if l.peak > smallBuffer {
+		l.quiet = 0
+	} else {
+		l.quiet++
+	}
+	switch {
+	case size > readAhead, size > small && l.quiet >= quietFills:
+		l.buf, l.quiet = make([]byte, small), 0
+	case l.peak == size && size < min(l.max, readAhead):
+		l.buf = make([]byte, min(l.max, readAhead, 4*size))
+	}
+}

@@ -1,0 +1,152 @@
+package protocol
+
+import (
+	"bytes"
+	"encoding/binary"
+	"unicode/utf8"
+)
+
+// Eight bytes at a time: every byte of a line is looked at, so this is where parsing spends its time.
+const (
+	ones  = 0x0101010101010101
+	highs = 0x8080808080808080
+)
+
+// visible reports whether b holds only visible ASCII, 0x21 to 0x7E.
+func visible(b []byte) bool {
+	for len(b) >= 8 {
+		// Adding one lifts DEL to 0x80. A carry or borrow can only come from a byte that is wrong itself.
+		x := binary.LittleEndian.Uint64(b)
+		if (x|(x+ones)|(x-0x21*ones)&^x)&highs != 0 {
+			return false
+		}
+		b = b[8:]
+	}
+	for _, c := range b {
+		if c < 0x21 || c > 0x7e {
+			return false
+		}
+	}
+	return true
+}
+
+// ValidWord reports whether b can stand on a line as an argument by itself: at least one byte, all visible ASCII, and
+// not of the shape of a field (lower-case letters, digits and "-" before the first "="). Whatever comes from outside,
+// a token above all, has to pass it before [Request.Append], which writes what it is given.
+func ValidWord(b []byte) bool {
+	_, field := fieldName(b)
+	return len(b) > 0 && !field && visible(b)
+}
+
+// ValidRest reports whether b can be the rest of a reply: UTF-8 that does not begin with a space and holds no byte
+// below 0x20. That is precisely what a JSON text on one line may hold (RFC 8259 section 7), so DEL and the C1 controls,
+// which JSON allows unescaped, are allowed here; who prints a rest to a terminal has to escape them.
+func ValidRest(b []byte) bool {
+	if len(b) == 0 || b[0] == ' ' {
+		return false
+	}
+	ascii := true
+	for len(b) >= 8 {
+		x := binary.LittleEndian.Uint64(b)
+		if x&highs != 0 {
+			ascii = false
+			break
+		}
+		if (x-0x20*ones)&^x&highs != 0 {
+			return false
+		}
+		b = b[8:]
+	}
+	for _, c := range b {
+		if c < 0x20 {
+			return false
+		}
+		ascii = ascii && c < utf8.RuneSelf
+	}
+	return ascii || utf8.Valid(b)
+}
+
+// fieldName returns the name of a word of the shape name=..., whatever its length, and whether the word has that shape.
+func fieldName(word []byte) (name []byte, ok bool) {
+	for i, c := range word {
+		if c == '=' {
+			return word[:i], i > 0
+		}
+		if !nameByte(c) {
+			return nil, false
+		}
+	}
+	return nil, false
+}
+
+// validName reports whether b can be a field name, a reason or a code.
+func validName(b []byte) bool {
+	if len(b) == 0 || len(b) > MaxName {
+		return false
+	}
+	for _, c := range b {
+		if !nameByte(c) {
+			return false
+		}
+	}
+	return true
+}
+
+// nameByte reports whether c may stand in a name.
+func nameByte(c byte) bool {
+	return 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '-'
+}
+
+// validVerb reports whether b can be a verb, known or not.
+func validVerb(b []byte) bool {
+	if len(b) == 0 || len(b) > MaxName {
+		return false
+	}
+	for _, c := range b {
+		if c < 'A' || c > 'Z' {
+			return false
+		}
+	}
+	return true
+}
+
+// ValidTag reports whether b can be a tag: 1 to [MaxTag] letters, digits, "_", ".", ":" or "-".
+func ValidTag(b []byte) bool {
+	if len(b) == 0 || len(b) > MaxTag {
+		return false
+	}
+	for _, c := range b {
+		switch {
+		case 'A' <= c && c <= 'Z', 'a' <= c && c <= 'z', '0' <= c && c <= '9':
+		case c == '_', c == '.', c == ':', c == '-':
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// cutWord splits line at its first space. more tells whether there was one, and so whether another word has to follow.
+func cutWord(line []byte) (word, rest []byte, more bool) {
+	i := bytes.IndexByte(line, ' ')
+	if i < 0 {
+		return line, nil, false
+	}
+	return line[:i], line[i+1:], true
+}
+
+// cutTag splits a leading tag from line. Without one, tag is nil and rest is the line. A line that is nothing but a
+// tag gives the tag together with an error, so that the answer can carry it.
+func cutTag(line []byte) (tag, rest []byte, err error) {
+	if len(line) == 0 || line[0] != '@' {
+		return nil, line, nil
+	}
+	word, rest, more := cutWord(line)
+	if !ValidTag(word[1:]) {
+		return nil, nil, errTag
+	}
+	if !more {
+		return word[1:], nil, errTagAlone
+	}
+	return word[1:], rest, nil
+}

@@ -1,0 +1,104 @@
+package protocol
+
+import (
+	"bytes"
+	"math"
+	"strconv"
+)
+
+const upperHex = "0123456789ABCDEF"
+
+// AppendValue appends s as the value of a field or as a value argument of an admin verb: visible ASCII as it is, every
+// other byte and "%" as "%" and two upper-case hex digits. Any string can be carried; the same string always has the
+// same text.
+func AppendValue(dst []byte, s string) []byte {
+	from := 0
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if plain(c) {
+			continue
+		}
+		dst = append(dst, s[from:i]...)
+		dst = append(dst, '%', upperHex[c>>4], upperHex[c&15])
+		from = i + 1
+	}
+	return append(dst, s[from:]...)
+}
+
+// Value returns the string that [AppendValue] wrote as raw. It refuses every other spelling: bytes outside visible
+// ASCII, lower-case hex, a cut escape, and an escape of a byte that needs none. The string is whatever bytes were
+// encoded; what neonauthd sends is UTF-8.
+func Value(raw []byte) (string, error) {
+	if !visible(raw) || !canonical(raw) {
+		return "", errValue
+	}
+	if bytes.IndexByte(raw, '%') < 0 {
+		return string(raw), nil
+	}
+	s := make([]byte, 0, len(raw))
+	for i := 0; i < len(raw); i++ {
+		c := raw[i]
+		if c == '%' {
+			c = unhex(raw[i+1])<<4 | unhex(raw[i+2])
+			i += 2
+		}
+		s = append(s, c)
+	}
+	return string(s), nil
+}
+
+// Int returns the number that [AppendInt] wrote as raw: decimal, no sign but "-", no leading zero, within int64.
+func Int(raw []byte) (int64, error) {
+	digits, negative := bytes.CutPrefix(raw, []byte{'-'})
+	if len(digits) == 0 || digits[0] == '0' && (len(digits) > 1 || negative) {
+		return 0, errNumber
+	}
+	limit := uint64(math.MaxInt64)
+	if negative {
+		limit++
+	}
+	var n uint64
+	for _, c := range digits {
+		if c < '0' || c > '9' || n > (limit-uint64(c-'0'))/10 {
+			return 0, errNumber
+		}
+		n = n*10 + uint64(c-'0')
+	}
+	if negative {
+		return -int64(n), nil
+	}
+	return int64(n), nil
+}
+
+// AppendInt appends " name=v" in decimal.
+func AppendInt(dst []byte, name string, v int64) []byte {
+	dst = appendName(dst, name)
+	return strconv.AppendInt(dst, v, 10)
+}
+
+// plain reports whether c stands for itself in a value.
+func plain(c byte) bool { return 0x21 <= c && c <= 0x7e && c != '%' }
+
+// canonical reports whether every "%" in raw, which is visible ASCII, begins an escape that AppendValue writes.
+func canonical(raw []byte) bool {
+	for {
+		i := bytes.IndexByte(raw, '%')
+		if i < 0 {
+			return true
+		}
+		if len(raw) < i+3 || !isHex(raw[i+1]) || !isHex(raw[i+2]) || plain(unhex(raw[i+1])<<4|unhex(raw[i+2])) {
+			return false
+		}
+		raw = raw[i+3:]
+	}
+}
+
+func isHex(c byte) bool { return '0' <= c && c <= '9' || 'A' <= c && c <= 'F' }
+
+// unhex returns the worth of a digit for which isHex holds.
+func unhex(c byte) byte {
+	if c <= '9' {
+		return c - '0'
+	}
+	return c - 'A' + 10
+}

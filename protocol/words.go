@@ -1,0 +1,213 @@
+package protocol
+
+// Status is the first word of a reply: one of the three outcomes. The zero value is [ERR], "could not tell".
+type Status uint8
+
+// The three outcomes.
+const (
+	// ERR means unknown: the request was wrong or the daemon cannot tell. It is followed by a [Code].
+	ERR Status = iota
+	// OK means accepted, or for verbs that ask about no token, done.
+	OK
+	// NO means rejected: the daemon holds proof. It is followed by a [Reason].
+	NO
+)
+
+// String returns the status as it stands on the wire. A value outside the three reads as ERR.
+func (s Status) String() string {
+	switch s {
+	case OK:
+		return "OK"
+	case NO:
+		return "NO"
+	default:
+		return "ERR"
+	}
+}
+
+// Verb is the word that says what a request asks for.
+type Verb string
+
+// Verbs of both sockets.
+const (
+	// VerbVerify asks for a verdict at level claims.
+	VerbVerify Verb = "VERIFY"
+	// VerbProfile asks for a verdict at level profile.
+	VerbProfile Verb = "PROFILE"
+	// VerbPing asks whether the connection is served.
+	VerbPing Verb = "PING"
+	// VerbHello tells the client's version and name and asks for the daemon's.
+	VerbHello Verb = "HELLO"
+	// VerbQuit asks for every outstanding reply and then the end of the connection.
+	VerbQuit Verb = "QUIT"
+)
+
+// Verbs of the admin socket only.
+const (
+	// VerbStats asks for counters and gauges.
+	VerbStats Verb = "STATS"
+	// VerbKeys asks for the key sets in use.
+	VerbKeys Verb = "KEYS"
+	// VerbExplain asks for every check of one token with its result.
+	VerbExplain Verb = "EXPLAIN"
+	// VerbRevoke makes tokens be rejected from now on.
+	VerbRevoke Verb = "REVOKE"
+	// VerbUnrevoke takes one REVOKE back.
+	VerbUnrevoke Verb = "UNREVOKE"
+	// VerbPurge drops cached entries.
+	VerbPurge Verb = "PURGE"
+	// VerbReload reads the configuration again.
+	VerbReload Verb = "RELOAD"
+	// VerbLevel sets how much is logged.
+	VerbLevel Verb = "LEVEL"
+)
+
+// Verbs returns the verbs of the ordinary socket, in the order of protocol.md. The slice is the caller's.
+func Verbs() []Verb {
+	return []Verb{VerbVerify, VerbProfile, VerbPing, VerbHello, VerbQuit}
+}
+
+// AdminVerbs returns the verbs that only the admin socket serves, in the order of protocol.md. The admin socket serves
+// [Verbs] as well. The slice is the caller's.
+func AdminVerbs() []Verb {
+	return []Verb{VerbStats, VerbKeys, VerbExplain, VerbRevoke, VerbUnrevoke, VerbPurge, VerbReload, VerbLevel}
+}
+
+// Reason says which proof a rejection rests on. The list is closed for one protocol [Version].
+type Reason string
+
+// The reasons; protocol.md tells the proof behind each.
+const (
+	// ReasonMalformed: the text is not a token at all.
+	ReasonMalformed Reason = "malformed"
+	// ReasonBadSignature: the named key did not sign this text.
+	ReasonBadSignature Reason = "bad-signature"
+	// ReasonUnknownKey: a key set fetched after the token was first seen holds no such key.
+	ReasonUnknownKey Reason = "unknown-key"
+	// ReasonExpired: signed, and its exp is past.
+	ReasonExpired Reason = "expired"
+	// ReasonNotYetValid: signed, and its nbf or iat is still to come.
+	ReasonNotYetValid Reason = "not-yet-valid"
+	// ReasonWrongIssuer: signed, by an issuer that the project does not accept.
+	ReasonWrongIssuer Reason = "wrong-issuer"
+	// ReasonWrongAudience: signed, for somebody else.
+	ReasonWrongAudience Reason = "wrong-audience"
+	// ReasonWrongAlgorithm: the header names an algorithm that the key or the project does not have.
+	ReasonWrongAlgorithm Reason = "wrong-algorithm"
+	// ReasonMissingClaim: signed, but a claim that has to be there is absent or of the wrong kind.
+	ReasonMissingClaim Reason = "missing-claim"
+	// ReasonClassNotAllowed: signed, for a class of users (anonymous, restricted) that the project does not admit.
+	ReasonClassNotAllowed Reason = "class-not-allowed"
+	// ReasonUserNotFound: the upstream says that the user is gone.
+	ReasonUserNotFound Reason = "user-not-found"
+	// ReasonRevoked: an operator revoked the token, its session, its user or its key.
+	ReasonRevoked Reason = "revoked"
+	// ReasonRejectedUpstream: the upstream refused this very token with a code that means so.
+	ReasonRejectedUpstream Reason = "rejected-upstream"
+)
+
+// Reasons returns every reason, in the order of protocol.md. The slice is the caller's.
+func Reasons() []Reason {
+	return []Reason{
+		ReasonMalformed, ReasonBadSignature, ReasonUnknownKey, ReasonExpired, ReasonNotYetValid, ReasonWrongIssuer,
+		ReasonWrongAudience, ReasonWrongAlgorithm, ReasonMissingClaim, ReasonClassNotAllowed, ReasonUserNotFound,
+		ReasonRevoked, ReasonRejectedUpstream,
+	}
+}
+
+// Code says why a request has no verdict. The list is closed for one protocol [Version].
+type Code string
+
+// The codes. The first five say that the request is wrong, the others that the daemon cannot tell.
+const (
+	// CodeBadRequest: the line breaks the grammar or the verb's rules.
+	CodeBadRequest Code = "bad-request"
+	// CodeUnknownVerb: well-formed, but this daemon has no such verb.
+	CodeUnknownVerb Code = "unknown-verb"
+	// CodeUnknownProject: no project of that name is configured.
+	CodeUnknownProject Code = "unknown-project"
+	// CodeLineTooLong: the line exceeds [MaxRequestLine]. The connection ends.
+	CodeLineTooLong Code = "line-too-long"
+	// CodeForbidden: the caller, or this socket, may not ask that.
+	CodeForbidden Code = "forbidden"
+	// CodeUnavailable: the upstream gives no usable answer now.
+	CodeUnavailable Code = "unavailable"
+	// CodeMisconfigured: only an operator can mend it.
+	CodeMisconfigured Code = "misconfigured"
+	// CodeBusy: a limit of the daemon is reached.
+	CodeBusy Code = "busy"
+	// CodeDeadline: the caller's deadline passed first.
+	CodeDeadline Code = "deadline"
+	// CodeKeysPending: the keys that decide are not here yet.
+	CodeKeysPending Code = "keys-pending"
+)
+
+// Codes returns every code, in the order of protocol.md. The slice is the caller's.
+func Codes() []Code {
+	return []Code{
+		CodeBadRequest, CodeUnknownVerb, CodeUnknownProject, CodeLineTooLong, CodeForbidden,
+		CodeUnavailable, CodeMisconfigured, CodeBusy, CodeDeadline, CodeKeysPending,
+	}
+}
+
+// Names of fields in requests.
+const (
+	// FieldProject names the project. Also in replies.
+	FieldProject = "project"
+	// FieldMaxAge is the greatest age of a profile that the caller takes, in seconds.
+	FieldMaxAge = "max-age"
+	// FieldDeadline is the time within which the caller wants an answer, in milliseconds.
+	FieldDeadline = "deadline"
+	// FieldFallback names the level ([LevelClaims]) that the caller takes when the profile cannot be had.
+	FieldFallback = "fallback"
+)
+
+// Names of fields in replies.
+const (
+	// FieldLevel is what was established: [LevelClaims] or [LevelProfile]. In the reply to LEVEL: the log level.
+	FieldLevel = "level"
+	// FieldSubject is the user's id, the token's sub.
+	FieldSubject = "sub"
+	// FieldAge is the age of the evidence in seconds.
+	FieldAge = "age"
+	// FieldTTL is for how many seconds the caller may reuse the answer.
+	FieldTTL = "ttl"
+	// FieldExpires is the instant at which the token expires, in seconds since 1970.
+	FieldExpires = "exp"
+	// FieldSource is [SourceUpstream], [SourceCache] or [SourceStale].
+	FieldSource = "source"
+	// FieldRetryAfter is after how many seconds asking again can help.
+	FieldRetryAfter = "retry-after"
+	// FieldVersion is the daemon's release.
+	FieldVersion = "version"
+	// FieldProtocol is the protocol version that the connection speaks.
+	FieldProtocol = "protocol"
+	// FieldMaxLine is [MaxRequestLine] as the daemon has it.
+	FieldMaxLine = "max-line"
+	// FieldInFlight is how many requests of one connection the daemon works on at once.
+	FieldInFlight = "in-flight"
+	// FieldProjects lists the projects that the caller may ask about, joined by commas.
+	FieldProjects = "projects"
+	// FieldChanged is 1 when an admin command changed something, else 0.
+	FieldChanged = "changed"
+	// FieldEntries counts what an admin command concerned.
+	FieldEntries = "entries"
+)
+
+// Levels: how much of a token and its user was established.
+const (
+	// LevelClaims: the signature and the claims.
+	LevelClaims = "claims"
+	// LevelProfile: the claims, and the user's profile from the upstream.
+	LevelProfile = "profile"
+)
+
+// Sources: where the evidence of an accepted answer came from.
+const (
+	// SourceUpstream: established for this very lookup.
+	SourceUpstream = "upstream"
+	// SourceCache: established earlier, and fresh.
+	SourceCache = "cache"
+	// SourceStale: established earlier, past its fresh time, and the upstream fails.
+	SourceStale = "stale"
+)
