@@ -1,0 +1,95 @@
+# neonauthd: build, check, package. `make help` lists the targets, `make test` is what the CI runs.
+
+SHELL       := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+
+GO    ?= go
+TOOLS ?= $(CURDIR)/.tools
+
+# The version stands in one place: the newest heading of the changelog.
+VERSION := $(shell sed -n 's/^\#\# \([0-9][^ ]*\).*/\1/p' CHANGELOG.md | head -n 1)
+COMMIT  := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+
+# Static and the same bytes wherever it is built: no C, no local paths, no build time.
+export CGO_ENABLED ?= 0
+LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+BUILD   := $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
+
+# Tools are installed at a pinned version, each into a folder named after it, through the module proxy.
+GOLANGCI_VERSION := v2.15.0
+GOLANGCI         := $(TOOLS)/golangci-lint/$(GOLANGCI_VERSION)/golangci-lint
+GOVULN_VERSION   := v1.9.0
+GOVULN           := $(TOOLS)/govulncheck/$(GOVULN_VERSION)/govulncheck
+
+FUZZTIME  ?= 20s
+BENCH     ?= .
+BENCHTIME ?= 1s
+
+.PHONY: help
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | sort | awk -F'\t' '{ printf "  %-12s %s\n", $$1, $$2 }'
+
+.PHONY: build
+build: ## build the programs into bin/
+	@mkdir -p bin
+	$(BUILD) -o bin/ ./cmd/...
+
+.PHONY: test
+test: vet lint vuln test-race test-plain ## run every check and test there is
+
+.PHONY: vet
+vet: ## go vet, here and for the other systems that must build
+	$(GO) vet ./...
+	GOOS=darwin GOARCH=arm64 $(GO) build ./...
+	GOOS=linux GOARCH=arm64 $(GO) build ./...
+
+.PHONY: lint
+lint: $(GOLANGCI) ## the chosen linters, formatting, and go.mod in order
+	$(GOLANGCI) config verify
+	$(GOLANGCI) run ./...
+	$(GO) mod tidy -diff
+	$(GO) mod verify
+
+.PHONY: test-race
+test-race: ## all tests under the race detector, fuzz seeds included
+	CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 15m ./...
+
+.PHONY: test-plain
+test-plain: ## all tests as users build the code: those that count allocations skip under the race detector
+	$(GO) test -count=1 -timeout 15m ./...
+
+.PHONY: fuzz
+fuzz: ## run each fuzz target for FUZZTIME (20s)
+	@for package in $$($(GO) list ./...); do \
+		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
+			echo "$$package $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; \
+		done; \
+	done
+
+.PHONY: bench
+bench: ## run the benchmarks (BENCH=regexp, BENCHTIME=1s)
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -benchtime $(BENCHTIME) ./...
+
+.PHONY: vuln
+vuln: $(GOVULN) ## known vulnerabilities in what we call, where the database can be reached
+	@if $(GOVULN) -mode=query -json golang.org/x/sys@v0.1.0 >/dev/null 2>&1; then \
+		$(GOVULN) ./...; \
+	else \
+		echo "vuln: skipped, the vulnerability database cannot be reached from here"; \
+	fi
+
+.PHONY: fmt
+fmt: ## format the Go files
+	gofmt -w $$(git ls-files '*.go')
+
+.PHONY: clean
+clean: ## remove what was built; the tools stay
+	rm -rf bin dist coverage.out
+
+$(GOLANGCI):
+	GOFLAGS= GOBIN=$(@D) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+
+$(GOVULN):
+	GOFLAGS= GOBIN=$(@D) $(GO) install golang.org/x/vuln/cmd/govulncheck@$(GOVULN_VERSION)
