@@ -1,0 +1,5 @@
+package standin
+
+type faults struct{}
+
+func newFaults() *faults { return &faults{} }

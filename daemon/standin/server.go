@@ -1,0 +1,84 @@
+package standin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Bounds of the server. Answers under a fault may take long; the request's context ends them.
+const (
+	maxRequestBody  = 64 << 10
+	maxHeaderBytes  = 64 << 10
+	headerTimeout   = 5 * time.Second
+	readTimeout     = 10 * time.Second
+	writeTimeout    = 2 * time.Minute
+	idleTimeout     = 2 * time.Minute
+	shutdownTimeout = 2 * time.Second
+)
+
+// ServeHTTP answers like the upstreams; see the package comment for the paths.
+func (s *Standin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxRequestBody)
+	s.routes.ServeHTTP(w, r)
+}
+
+// Run serves on a listener, which it closes, until ctx ends; then it waits for every connection and
+// goroutine it started. Without a base URL it takes one from the listener's address. The error is nil
+// when the end of ctx was the reason to stop.
+func (s *Standin) Run(ctx context.Context, listener net.Listener) error {
+	if s.BaseURL() == "" {
+		s.SetBaseURL("http://" + listener.Addr().String())
+	}
+	requests, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	var connections sync.WaitGroup
+	server := &http.Server{
+		Handler:           s,
+		BaseContext:       func(net.Listener) context.Context { return requests },
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ConnState: func(_ net.Conn, state http.ConnState) {
+			switch state {
+			case http.StateNew:
+				connections.Add(1)
+			case http.StateHijacked, http.StateClosed:
+				connections.Done()
+			}
+		},
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(listener) }()
+	var err error
+	select {
+	case err = <-ended:
+	case <-ctx.Done():
+		cancel() // hanging answers end
+		s.stop(server)
+		err = <-ended
+	}
+	cancel()
+	server.Close()
+	connections.Wait()
+	s.hijacked.Wait()
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return fmt.Errorf("serve: %w", err)
+}
+
+// stop lets answers under way finish for a moment, then cuts them.
+func (s *Standin) stop(server *http.Server) {
+	grace, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
+	defer cancel()
+	if server.Shutdown(grace) != nil {
+		server.Close()
+	}
+}

@@ -1,0 +1,115 @@
+package standin
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/sha256"
+	"encoding/base64"
+)
+
+// stackRing derives the keys of Stack Auth, which stores none: every key follows from the server's
+// secret and the audience (packages/stack-shared/src/utils/jwt.tsx). Per audience there are two, the
+// old derivation, which signs today, and the new one, published ahead of its use.
+type stackRing struct {
+	secrets []string            // the one in use first; others are still published after a rotation with overlap
+	pairs   map[[2]string]*pair // by secret and audience
+	all     []*key              // every key derived so far
+	next    bool                // sign with the new derivation
+}
+
+type pair struct{ old, new *key }
+
+func newStackRing(secret string) *stackRing {
+	return &stackRing{secrets: []string{secret}, pairs: map[[2]string]*pair{}}
+}
+
+func (r *stackRing) pair(secret, audience string) *pair {
+	at := [2]string{secret, audience}
+	if p := r.pairs[at]; p != nil {
+		return p
+	}
+	scope := object{{"audience", audience}}
+	oldSeed := digestOf([]any{secret, audience})
+	newSeed := digestOf([]any{"stack-jwk-audience-secret", secret, scope})
+	p := &pair{
+		old: stackKey(oldSeed, digestOf([]any{oldSeed, "kid"})),
+		new: stackKey(newSeed, digestOf([]any{"stack-jwk-kid", secret, scope})),
+	}
+	r.pairs[at] = p
+	r.all = append(r.all, p.old, p.new)
+	return p
+}
+
+// published are the keys of an audience, in the order of the key set.
+func (r *stackRing) published(audience string) []*key {
+	var keys []*key
+	for _, secret := range r.secrets {
+		p := r.pair(secret, audience)
+		for _, k := range []*key{p.old, p.new} {
+			if !k.withdrawn {
+				keys = append(keys, k)
+			}
+		}
+	}
+	return keys
+}
+
+// signer is the key that signs for an audience. A withdrawn key hands over to the other one of its
+// pair; when both are gone the first signs on, since such tokens are wanted too.
+func (r *stackRing) signer(audience string, next bool) *key {
+	p := r.pair(r.secrets[0], audience)
+	first, second := p.old, p.new
+	if next || r.next {
+		first, second = second, first
+	}
+	if first.withdrawn && !second.withdrawn {
+		return second
+	}
+	return first
+}
+
+// rotate replaces the secret. The genuine server never publishes keys of a former one; overlap does.
+func (r *stackRing) rotate(overlap bool) {
+	fresh := []string{randomText(43)}
+	if overlap {
+		fresh = append(fresh, r.secrets...)
+	}
+	r.secrets = fresh
+}
+
+// digestOf is the base64url SHA-256 of a value's compact JSON.
+func digestOf(v any) string {
+	sum := sha256.Sum256(mustEncode(v))
+	return b64(sum[:])
+}
+
+func stackKey(seed, kidDigest string) *key {
+	raw, err := base64.RawURLEncoding.DecodeString(seed)
+	if err != nil {
+		panic("standin: seed: " + err.Error())
+	}
+	scalar := sha256.Sum256(raw)
+	private, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), scalar[:])
+	if err != nil { // a scalar of zero or beyond the group's order: one secret in 2^32
+		panic("standin: derive key: " + err.Error())
+	}
+	return keyOf("ES256", kidDigest[:12], private, stackMembers)
+}
+
+// stackMembers is a public key as Stack Auth publishes it. Coordinates are exported as big numbers
+// without left padding, contrary to RFC 7518 section 6.2.1.2, so about one key in 128 has a short one.
+func stackMembers(k *key) object {
+	point, err := k.private.Public().(*ecdsa.PublicKey).Bytes()
+	if err != nil {
+		panic("standin: public key: " + err.Error())
+	}
+	return object{{"kty", "EC"}, {"crv", "P-256"}, {"alg", k.alg}, {"kid", k.kid},
+		{"x", b64(trimZeros(point[1:33]))}, {"y", b64(trimZeros(point[33:]))}}
+}
+
+func trimZeros(b []byte) []byte {
+	for len(b) > 0 && b[0] == 0 {
+		b = b[1:]
+	}
+	return b
+}

@@ -1,0 +1,204 @@
+// Package standin is an embedded Neon Auth for demos, for tests and for people who develop an
+// application: one HTTP handler that answers like the three kinds of upstream the daemon knows.
+// It is never started in production: whoever reaches its control interface may mint a token for
+// anybody, and its keys protect nothing.
+//
+// It is a server, not a mock. Tokens carry genuine signatures made with the key derivation, claims
+// and order of members of the real services, and answers have their codes, statuses and headers:
+//
+//   - Stack Auth under /api/v1: key sets, users/me with its full order of checks, refresh and
+//     sign-out of sessions, sign-in with a password;
+//   - Neon Auth on Better Auth under /neondb/auth: .well-known/jwks.json, get-session, token,
+//     sign-in/email, sign-out;
+//   - an OpenID Connect issuer under /oidc: discovery, jwks, userinfo.
+//
+// Tests drive it through [Standin]'s methods. Programs in other languages use the control interface
+// under /_standin, which answers loopback callers only; [Usage] describes it. Faults of many kinds
+// (see [Fault]) can be injected at run time, and every call is counted.
+package standin
+
+import (
+	"crypto/rand"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Preset names a kind of upstream, in the words of the daemon's configuration.
+type Preset string
+
+// The kinds of upstream that one [Standin] serves at once.
+const (
+	Stack Preset = "stack"
+	Neon  Preset = "neon"
+	OIDC  Preset = "oidc"
+)
+
+// Paths under which the presets live, and the audience of OpenID Connect tokens unless
+// [Options.Audience] names another.
+const (
+	stackPath       = "/api/v1"
+	neonPath        = "/neondb/auth"
+	oidcPath        = "/oidc"
+	controlPath     = "/_standin"
+	defaultAudience = "standin"
+)
+
+// Options of [New]. The zero value is a complete stand-in with fresh keys and secrets.
+type Options struct {
+	// Now is the clock; nil means [time.Now]. It is called from many goroutines.
+	Now func() time.Time
+	// BaseURL is the public address without a trailing slash, such as http://127.0.0.1:4000. Issuers
+	// and audiences derive from it. Empty: set it later with [Standin.SetBaseURL], or let
+	// [Standin.Run] take it from its listener.
+	BaseURL string
+	// ProjectID of the Stack project; empty: a fresh UUID.
+	ProjectID string
+	// ServerKey and ClientKey of the Stack project; empty: fresh ones.
+	ServerKey, ClientKey string
+	// ServerSecret from which the Stack signing keys derive (STACK_SERVER_SECRET); empty: a fresh one.
+	ServerSecret string
+	// Audience of OpenID Connect tokens; empty: "standin".
+	Audience string
+	// TokenLifetime of access tokens; zero: ten minutes for Stack and OpenID Connect, fifteen for Neon.
+	TokenLifetime time.Duration
+	// SessionLifetime of sign-ins; zero: a year for Stack, seven days for Neon.
+	SessionLifetime time.Duration
+}
+
+// Standin is an upstream in a process. Make one with [New]; it is safe for concurrent use and starts
+// nothing by itself.
+type Standin struct {
+	now     func() time.Time
+	options Options
+	routes  *http.ServeMux
+	calls   *calls
+	faults  *faults
+
+	oidcOnce sync.Once
+	hijacked sync.WaitGroup
+
+	mu       sync.Mutex // guards everything below
+	baseURL  string
+	users    map[string]*User
+	sessions map[string]*session
+	stack    *stackRing
+	neon     ring
+	oidc     ring
+	caching  map[Preset]caching
+	hmacKey  []byte
+}
+
+// New makes a stand-in without users. It opens nothing and starts no goroutine.
+func New(o Options) *Standin {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	fallback(&o.ProjectID, newUUID)
+	fallback(&o.ServerKey, func() string { return "ssk_" + randomText(40) })
+	fallback(&o.ClientKey, func() string { return "pck_" + randomText(40) })
+	fallback(&o.ServerSecret, func() string { return randomText(43) })
+	fallback(&o.Audience, func() string { return defaultAudience })
+	s := &Standin{
+		now:      o.Now,
+		options:  o,
+		calls:    newCalls(),
+		faults:   newFaults(),
+		baseURL:  strings.TrimSuffix(o.BaseURL, "/"),
+		users:    map[string]*User{},
+		sessions: map[string]*session{},
+		stack:    newStackRing(o.ServerSecret),
+		neon:     ring{keys: []*key{newKey("EdDSA", newUUID(), neonMembers)}},
+		caching:  map[Preset]caching{Stack: {control: "public, max-age=3600"}, OIDC: {control: "public, max-age=300"}},
+		hmacKey:  []byte(randomText(32)),
+	}
+	s.routes = s.mux()
+	return s
+}
+
+func fallback(field *string, made func() string) {
+	if *field == "" {
+		*field = made()
+	}
+}
+
+// ProjectID of the Stack project that this stand-in serves.
+func (s *Standin) ProjectID() string { return s.options.ProjectID }
+
+// ServerKey is the secret server key that users/me demands for server access.
+func (s *Standin) ServerKey() string { return s.options.ServerKey }
+
+// BaseURL is the public address in use, without a trailing slash; empty while unknown.
+func (s *Standin) BaseURL() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.baseURL
+}
+
+// SetBaseURL changes the public address, and with it the issuers and audiences of tokens minted and
+// accepted from now on.
+func (s *Standin) SetBaseURL(base string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.baseURL = strings.TrimSuffix(base, "/")
+}
+
+// ServiceURL is what a daemon's base_url has to be for a preset: the API host for Stack, the auth base
+// URL for Neon, the issuer for OpenID Connect.
+func (s *Standin) ServiceURL(p Preset) string {
+	switch p {
+	case Neon:
+		return s.BaseURL() + neonPath
+	case OIDC:
+		return s.BaseURL() + oidcPath
+	default:
+		return s.BaseURL()
+	}
+}
+
+// KeysURL is the address of a preset's key set; for Stack the superset with every class of user.
+func (s *Standin) KeysURL(p Preset) string {
+	switch p {
+	case Neon:
+		return s.ServiceURL(p) + "/.well-known/jwks.json"
+	case OIDC:
+		return s.ServiceURL(p) + "/jwks"
+	default:
+		return s.ServiceURL(p) + stackPath + "/projects/" + s.options.ProjectID + "/.well-known/jwks.json?include_anonymous=true"
+	}
+}
+
+// Audience of a preset's tokens for normal users.
+func (s *Standin) Audience(p Preset) string {
+	switch p {
+	case Neon:
+		return s.BaseURL()
+	case OIDC:
+		return s.options.Audience
+	default:
+		return s.options.ProjectID
+	}
+}
+
+func (s *Standin) lifetime(p Preset) time.Duration {
+	switch {
+	case s.options.TokenLifetime != 0:
+		return s.options.TokenLifetime
+	case p == Neon:
+		return 15 * time.Minute
+	default:
+		return 10 * time.Minute
+	}
+}
+
+// randomText returns n characters of the URL-safe base64 alphabet's letters and digits.
+func randomText(n int) string {
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234567"
+	b := make([]byte, n)
+	rand.Read(b)
+	for i, c := range b {
+		b[i] = letters[int(c)%len(letters)]
+	}
+	return string(b)
+}
