@@ -27,7 +27,7 @@ type LineReader struct {
 	buf   []byte
 	r, w  int   // buf[r:w] is read but not handed out
 	clean int   // buf[r:clean] holds no LF
-	peak  int   // greatest w since the buffer was last empty
+	peak  int   // greatest w since makeRoom last chose a size
 	quiet int   // fills in a row that smallBuffer would have held
 	err   error // from the source, due when the buffer holds no whole line
 	over  bool  // a line was too long
@@ -113,39 +113,39 @@ func (l *LineReader) fill() {
 	l.err = io.ErrNoProgress
 }
 
-// makeRoom leaves at least one free byte at the end of the buffer, and chooses its size when it is empty.
+// makeRoom leaves at least one free byte at the end of the buffer. It moves what is pending to the front, and chooses
+// the buffer's size, only when there is nothing pending or no room behind it.
 func (l *LineReader) makeRoom() {
-	if l.r == l.w {
-		l.r, l.w, l.clean = 0, 0, 0
-		l.resize()
-		l.peak = 0
-		return
-	}
-	if l.w < len(l.buf) {
+	pending := l.w - l.r
+	if pending > 0 && l.w < len(l.buf) {
 		return
 	}
 	to := l.buf
-	if l.r == 0 {
-		to = make([]byte, min(l.max, 4*len(l.buf)))
+	if size := l.nextSize(pending); size != len(l.buf) {
+		to = make([]byte, size)
 	}
 	copy(to, l.buf[l.r:l.w])
-	l.buf, l.r, l.w, l.clean = to, 0, l.w-l.r, l.clean-l.r
+	l.buf, l.r, l.w, l.clean, l.peak = to, 0, pending, l.clean-l.r, pending
 }
 
-// resize replaces the empty buffer by a larger one when the last fill used all of it, and by a small one when it has
-// been too large for a while, or is so large that it must not be kept.
-func (l *LineReader) resize() {
-	size := len(l.buf)
-	small := min(l.max, smallBuffer)
-	if l.peak > smallBuffer {
-		l.quiet = 0
-	} else {
+// nextSize returns the size the buffer should have, which is more than pending: larger for a line that fills it or when
+// the last fills used all of it, small again when it has been too large for a while or must not be kept at all.
+func (l *LineReader) nextSize(pending int) int {
+	size, small := len(l.buf), min(l.max, smallBuffer)
+	if l.peak <= smallBuffer {
 		l.quiet++
+	} else {
+		l.quiet = 0
 	}
 	switch {
-	case size > readAhead, size > small && l.quiet >= quietFills:
-		l.buf, l.quiet = make([]byte, small), 0
+	case pending == size:
+		return min(l.max, 4*size)
+	case size > small && pending < small && (size > readAhead || l.quiet >= quietFills):
+		l.quiet = 0
+		return small
 	case l.peak == size && size < min(l.max, readAhead):
-		l.buf = make([]byte, min(l.max, readAhead, 4*size))
+		return min(l.max, readAhead, 4*size)
+	default:
+		return size
 	}
 }

@@ -18,7 +18,7 @@ const (
 	errSpace     SyntaxError = "words must be separated by single spaces"
 	errByte      SyntaxError = "byte outside visible ASCII"
 	errVerb      SyntaxError = "a verb is 1 to 32 upper-case letters"
-	errName      SyntaxError = "field name too long"
+	errName      SyntaxError = "bad field name"
 	errValue     SyntaxError = "field value is not canonically percent-encoded"
 	errDuplicate SyntaxError = "field given twice"
 	errFields    SyntaxError = "too many fields"

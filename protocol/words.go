@@ -30,47 +30,47 @@ type Verb string
 
 // Verbs of both sockets.
 const (
-	// VerbVerify asks for a verdict at level claims.
-	VerbVerify Verb = "VERIFY"
-	// VerbProfile asks for a verdict at level profile.
-	VerbProfile Verb = "PROFILE"
-	// VerbPing asks whether the connection is served.
-	VerbPing Verb = "PING"
-	// VerbHello tells the client's version and name and asks for the daemon's.
-	VerbHello Verb = "HELLO"
-	// VerbQuit asks for every outstanding reply and then the end of the connection.
-	VerbQuit Verb = "QUIT"
+	// VERIFY asks for a verdict at level claims.
+	VERIFY Verb = "VERIFY"
+	// PROFILE asks for a verdict at level profile.
+	PROFILE Verb = "PROFILE"
+	// PING asks whether the connection is served.
+	PING Verb = "PING"
+	// HELLO tells the client's version and name and asks for the daemon's.
+	HELLO Verb = "HELLO"
+	// QUIT asks for every outstanding reply and then the end of the connection.
+	QUIT Verb = "QUIT"
 )
 
 // Verbs of the admin socket only.
 const (
-	// VerbStats asks for counters and gauges.
-	VerbStats Verb = "STATS"
-	// VerbKeys asks for the key sets in use.
-	VerbKeys Verb = "KEYS"
-	// VerbExplain asks for every check of one token with its result.
-	VerbExplain Verb = "EXPLAIN"
-	// VerbRevoke makes tokens be rejected from now on.
-	VerbRevoke Verb = "REVOKE"
-	// VerbUnrevoke takes one REVOKE back.
-	VerbUnrevoke Verb = "UNREVOKE"
-	// VerbPurge drops cached entries.
-	VerbPurge Verb = "PURGE"
-	// VerbReload reads the configuration again.
-	VerbReload Verb = "RELOAD"
-	// VerbLevel sets how much is logged.
-	VerbLevel Verb = "LEVEL"
+	// STATS asks for counters and gauges.
+	STATS Verb = "STATS"
+	// KEYS asks for the key sets in use.
+	KEYS Verb = "KEYS"
+	// EXPLAIN asks for every check of one token with its result.
+	EXPLAIN Verb = "EXPLAIN"
+	// REVOKE makes tokens be rejected from now on.
+	REVOKE Verb = "REVOKE"
+	// UNREVOKE takes one REVOKE back.
+	UNREVOKE Verb = "UNREVOKE"
+	// PURGE drops cached entries.
+	PURGE Verb = "PURGE"
+	// RELOAD reads the configuration again.
+	RELOAD Verb = "RELOAD"
+	// LEVEL sets how much is logged.
+	LEVEL Verb = "LEVEL"
 )
 
 // Verbs returns the verbs of the ordinary socket, in the order of protocol.md. The slice is the caller's.
 func Verbs() []Verb {
-	return []Verb{VerbVerify, VerbProfile, VerbPing, VerbHello, VerbQuit}
+	return []Verb{VERIFY, PROFILE, PING, HELLO, QUIT}
 }
 
 // AdminVerbs returns the verbs that only the admin socket serves, in the order of protocol.md. The admin socket serves
 // [Verbs] as well. The slice is the caller's.
 func AdminVerbs() []Verb {
-	return []Verb{VerbStats, VerbKeys, VerbExplain, VerbRevoke, VerbUnrevoke, VerbPurge, VerbReload, VerbLevel}
+	return []Verb{STATS, KEYS, EXPLAIN, REVOKE, UNREVOKE, PURGE, RELOAD, LEVEL}
 }
 
 // Reason says which proof a rejection rests on. The list is closed for one protocol [Version].
