@@ -1,0 +1,249 @@
+package keyset
+
+import (
+	"bytes"
+	"math"
+	"slices"
+	"strconv"
+	"time"
+	"unicode"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// maxPayload bounds the decoded payload in bytes. MaxToken implies it; it is
+// checked for its own sake so that raising the one does not raise the other.
+const maxPayload = 6 << 10
+
+// Claims is what an accepted token says (RFC 7519 section 4). It is a value of
+// its own: nothing in it aliases the token, and nobody may change JSON. Two
+// tokens that differ in nothing but the signature have equal Claims. The zero
+// value says nothing and is what every refused token gets.
+type Claims struct {
+	// Subject is "sub": never empty, free of control characters.
+	Subject string
+	// Issuer is "iss", one of the policy's.
+	Issuer string
+	// Audience is the policy's audience name that "aud" is or contains.
+	Audience string
+	// Session is the first non-empty of the policy's session claims; empty if
+	// the token has none. Free of control characters.
+	Session string
+	// Class is that of the audience.
+	Class Class
+	// IssuedAt and NotBefore are "iat" and "nbf", rounded up to seconds; the
+	// zero time when absent.
+	IssuedAt, NotBefore time.Time
+	// Expires is "exp", rounded down to seconds. From that instant on the
+	// token is worth nothing.
+	Expires time.Time
+	// Key is the key that signed the token. See Key.Withdrawn.
+	Key *Key
+	// JSON is the whole payload as one line for any reader: blanks between
+	// values removed, values as they were, except that the control characters
+	// JSON permits (U+007F to U+009F) and the line separators U+2028 and
+	// U+2029 are written as escapes. Numbers keep all their digits.
+	JSON []byte
+}
+
+// moment is a NumericDate: seconds since 1970.
+type moment struct {
+	seconds int64
+	present bool
+}
+
+// time returns the zero time for an absent moment.
+func (m moment) time() time.Time {
+	if !m.present {
+		return time.Time{}
+	}
+	return time.Unix(m.seconds, 0)
+}
+
+// flag is a boolean claim that may be absent.
+type flag struct{ present, set bool }
+
+// is tells whether the flag is present and says v.
+func (f flag) is(v bool) bool { return f.present && f.set == v }
+
+// payload is the claims as the token states them.
+type payload struct {
+	policy     *Policy
+	subject    string
+	issuer     string   // empty: absent or not a string
+	audiences  []string // empty: absent or of a form the policy does not take
+	role       string
+	session    string
+	sessionAt  int // place of session in the policy's list
+	expires    moment
+	notBefore  moment
+	issuedAt   moment
+	anonymous  flag
+	restricted flag
+}
+
+// readPayload reads the claims. It judges their form, not their content.
+func readPayload(p *Policy, text []byte) (*payload, bool) {
+	c := &payload{policy: p}
+	return c, object(text, c.member) == nil
+}
+
+func (c *payload) member(name []byte, value jsontext.Value) error {
+	ok := true
+	switch string(name) {
+	case "sub":
+		c.subject, ok = identifier(value)
+	case "iss":
+		c.issuer, _ = text(value)
+	case "aud":
+		c.audiences = c.audienceNames(value)
+	case "exp":
+		c.expires, ok = numericDate(value, math.Floor)
+	case "nbf":
+		c.notBefore, ok = numericDate(value, math.Ceil)
+	case "iat":
+		c.issuedAt, ok = numericDate(value, math.Ceil)
+	case "role":
+		// Any other form is a role nobody asks for.
+		c.role, _ = text(value)
+		if value.Kind() != '"' && value.Kind() != 'n' {
+			c.role = "\x00"
+		}
+	case "is_anonymous":
+		c.anonymous, ok = boolean(c.policy, value)
+	case "is_restricted":
+		c.restricted, ok = boolean(c.policy, value)
+	}
+	if at := slices.Index(c.policy.SessionClaims, string(name)); at >= 0 && ok && value.Kind() != 'n' {
+		var id string
+		if id, ok = identifier(value); id != "" && (c.session == "" || at < c.sessionAt) {
+			c.session, c.sessionAt = id, at
+		}
+	}
+	if !ok {
+		return errObject
+	}
+	return nil
+}
+
+// text returns a string value; anything else is not ok.
+func text(value jsontext.Value) (string, bool) {
+	if value.Kind() != '"' {
+		return "", false
+	}
+	return string(unquote(value)), true
+}
+
+// identifier returns a string without control characters: they would let one
+// name pass for another wherever it is printed.
+func identifier(value jsontext.Value) (string, bool) {
+	s, ok := text(value)
+	if !ok {
+		return "", false
+	}
+	for _, r := range s {
+		if unicode.IsControl(r) {
+			return "", false
+		}
+	}
+	return s, true
+}
+
+// boolean reads a flag. Where the policy has no use for it, any form will do.
+func boolean(p *Policy, value jsontext.Value) (flag, bool) {
+	switch value.Kind() {
+	case 't':
+		return flag{present: true, set: true}, true
+	case 'f':
+		return flag{present: true}, true
+	default:
+		return flag{}, !p.StackFlags
+	}
+}
+
+// audienceNames returns the string, or the strings of the array if the policy
+// takes arrays. One element of another form spoils the array.
+func (c *payload) audienceNames(value jsontext.Value) []string {
+	if s, ok := text(value); ok {
+		return []string{s}
+	}
+	if !c.policy.AudienceArray {
+		return nil
+	}
+	elements, err := arrayElements(jsontext.NewDecoder(bytes.NewBuffer(value)))
+	if err != nil {
+		return nil
+	}
+	names := make([]string, 0, len(elements))
+	for _, e := range elements {
+		s, ok := text(e)
+		if !ok {
+			return nil
+		}
+		names = append(names, s)
+	}
+	return names
+}
+
+// numericDate reads seconds since 1970 (RFC 7519 section 2): a JSON number
+// whose size is below 2^53, so that every reader of JSON sees the same one.
+// round brings a fraction to the second that is safe for the claim.
+func numericDate(value jsontext.Value, round func(float64) float64) (moment, bool) {
+	if value.Kind() != '0' {
+		return moment{}, false
+	}
+	const limit = 1 << 53
+	if n, err := strconv.ParseInt(string(value), 10, 64); err == nil {
+		return moment{n, true}, -limit < n && n < limit
+	}
+	f, err := strconv.ParseFloat(string(value), 64)
+	if err != nil || f <= -limit || f >= limit {
+		return moment{}, false
+	}
+	return moment{int64(round(f)), true}, true
+}
+
+// judge says whether the policy accepts the claims at the instant, and whose
+// they are. Presence comes first, then who issued it to whom, then the class
+// of user, then time.
+func (c *payload) judge(now time.Time) (*Audience, Reason) {
+	if c.subject == "" || !c.expires.present {
+		return nil, MissingClaim
+	}
+	a, reason := c.policy.place(c.issuer, c.audiences)
+	if reason != ReasonNone {
+		return nil, reason
+	}
+	if c.policy.Role != "" && c.role == "" {
+		return nil, MissingClaim
+	}
+	if c.policy.Role != "" && c.role != c.policy.Role || c.contradicts(a.Class) {
+		return nil, ClassNotAllowed
+	}
+	if c.expires.seconds <= 0 || !now.Before(c.expires.time()) {
+		return nil, Expired
+	}
+	latest := now.Add(max(c.policy.Leeway, 0))
+	if c.notBefore.time().After(latest) || c.issuedAt.time().After(latest) {
+		return nil, NotYetValid
+	}
+	return a, ReasonNone
+}
+
+// contradicts tells whether the flags of the user disagree with the class that
+// the audience stands for. An anonymous user is a restricted one, too.
+func (c *payload) contradicts(class Class) bool {
+	if !c.policy.StackFlags {
+		return false
+	}
+	switch class {
+	case ClassNormal:
+		return c.anonymous.is(true) || c.restricted.is(true)
+	case ClassRestricted:
+		return c.anonymous.is(true) || c.restricted.is(false)
+	case ClassAnonymous:
+		return c.anonymous.is(false) || c.restricted.is(false)
+	default:
+		return false
+	}
+}

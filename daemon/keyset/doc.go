@@ -1,0 +1,19 @@
+// Package keyset judges tokens: bytes, keys and an instant go in, claims or a
+// reason come out. It reads no clock, opens no connection and remembers nothing.
+//
+// The order of judgement is fixed, so that one token has one answer and a
+// forged token never learns anything about its claims:
+//
+//  1. Gate: size, three segments, canonical base64url (RFC 7515 section 7.1).
+//  2. Header: one strict JSON object, an allowed "alg", a usable "kid", nothing
+//     that leads to another key or changes how the token is to be read.
+//  3. Key: looked up by "kid" and bound to one algorithm since it was loaded.
+//  4. Signature.
+//  5. Claims: one strict JSON object; types; presence of "sub" and "exp";
+//     issuer; audience; class of user and role; expiry; "nbf" and "iat".
+//
+// It is the only package of the module that imports jwx, and of jwx only jws,
+// jwk and jwa: the signature check and the reading of a single key. Everything
+// else jwx offers (choosing keys, reading headers and claims) is more lenient
+// than a shared judge may be, and is done here.
+package keyset

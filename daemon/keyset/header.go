@@ -1,0 +1,108 @@
+package keyset
+
+import (
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+const (
+	maxHeader = 1 << 10 // bytes of the decoded header
+	maxKeyID  = 128     // bytes of a "kid"
+)
+
+// header is what a JOSE header says, once nothing in it is to be refused.
+type header struct {
+	alg      string // empty: absent or not a string
+	kid      string
+	hasKeyID bool
+	typ      string
+	hasType  bool
+}
+
+// readHeader reads the first segment of a token that passed the gate. It
+// refuses members that would name another key, change how the rest is read, or
+// belong to encryption; members it does not know are ignored.
+func readHeader(segment []byte) (h header, ok bool) {
+	text := decode(segment, maxHeader)
+	if text == nil {
+		return header{}, false
+	}
+	err := object(text, func(name []byte, value jsontext.Value) error {
+		return h.member(name, value)
+	})
+	return h, err == nil
+}
+
+func (h *header) member(name []byte, value jsontext.Value) error {
+	isString := value.Kind() == '"'
+	switch string(name) {
+	case "alg":
+		if isString {
+			h.alg = string(unquote(value))
+		}
+	case "kid":
+		if !isString {
+			return errObject // "a number" is not "none"
+		}
+		h.kid, h.hasKeyID = string(unquote(value)), true
+	case "typ":
+		if !isString {
+			return errObject
+		}
+		h.typ, h.hasType = string(unquote(value)), true
+	case "crit", "b64", "zip", "enc", "cty", // RFC 7515, 7516, 7797: another meaning of the bytes
+		"jwk", "jku", "x5u", "x5c", "x5t", "x5t#S256", // another way to a key
+		"epk", "p2c", "iv", "tag": // RFC 7518: encryption
+		return errObject
+	}
+	return nil
+}
+
+// algorithm returns what "alg" stands for. RFC 9864 gives EdDSA over Ed25519 a
+// name of its own; no other value has two.
+func (h *header) algorithm() Algorithm {
+	if h.alg == "Ed25519" {
+		return EdDSA
+	}
+	return Algorithm(h.alg)
+}
+
+// typeFits tells whether "typ" is one the policy takes for an access token.
+func (h *header) typeFits(p *Policy) bool {
+	if !h.hasType {
+		return true
+	}
+	if !p.AccessTokenType {
+		return h.typ == "JWT"
+	}
+	typ := strings.ToLower(h.typ)
+	typ = strings.TrimPrefix(typ, "application/")
+	return typ == "jwt" || typ == "at+jwt"
+}
+
+// plausibleKeyID tells whether a key can have this id: 1 to 128 bytes of
+// printable ASCII. Keys with other ids are not loaded.
+func plausibleKeyID(kid string) bool {
+	if kid == "" || len(kid) > maxKeyID {
+		return false
+	}
+	for i := 0; i < len(kid); i++ {
+		if kid[i] < 0x20 || kid[i] > 0x7e {
+			return false
+		}
+	}
+	return true
+}
+
+// KeyID returns the "kid" of a token that passed Gate, and whether a key of
+// any set can have it. Where plausible is false no newer set can help: the
+// header is refused anyway, names no key, or names one no set can hold.
+func KeyID(token []byte) (kid string, plausible bool) {
+	first, _, _ := segments(token)
+	h, ok := readHeader(first)
+	if !ok || !h.hasKeyID || !plausibleKeyID(h.kid) {
+		return "", false
+	}
+	return h.kid, true
+}

@@ -1,0 +1,60 @@
+package keyset
+
+import (
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// oneLine returns valid JSON without blanks between its values, and with every
+// character escaped that some reader takes for a control character or the end
+// of a line. It works in place where it can.
+func oneLine(text []byte) []byte {
+	value := jsontext.Value(text)
+	if err := value.Compact(); err != nil {
+		return nil // not reachable: the text was read as strict JSON before
+	}
+	return escapeBreaks(value)
+}
+
+// escapeBreaks writes U+007F to U+009F, U+2028 and U+2029 as \u escapes. In
+// valid JSON they stand in strings only, and never behind a backslash.
+func escapeBreaks(text []byte) []byte {
+	at := nextBreak(text, 0)
+	if at == len(text) {
+		return text
+	}
+	const hex = "0123456789abcdef"
+	out := make([]byte, 0, len(text)+16)
+	from := 0
+	for at < len(text) {
+		out = append(out, text[from:at]...)
+		var r uint16
+		switch text[at] {
+		case 0x7f:
+			r, from = 0x7f, at+1
+		case 0xc2:
+			r, from = uint16(text[at+1]), at+2
+		default:
+			r, from = 0x2000|uint16(text[at+2]-0x80), at+3
+		}
+		out = append(out, '\\', 'u', hex[r>>12], hex[r>>8&15], hex[r>>4&15], hex[r&15])
+		at = nextBreak(text, from)
+	}
+	return append(out, text[from:]...)
+}
+
+// nextBreak returns the index at or behind from where a character to escape
+// begins, or the length of the text.
+func nextBreak(text []byte, from int) int {
+	for i := from; i < len(text); i++ {
+		switch c := text[i]; {
+		case c < 0x7f:
+		case c == 0x7f:
+			return i
+		case c == 0xc2 && i+1 < len(text) && text[i+1] < 0xa0:
+			return i
+		case c == 0xe2 && i+2 < len(text) && text[i+1] == 0x80 && (text[i+2] == 0xa8 || text[i+2] == 0xa9):
+			return i
+		}
+	}
+	return len(text)
+}

@@ -1,0 +1,146 @@
+package keyset
+
+import (
+	"slices"
+	"time"
+)
+
+// Algorithm is a signature algorithm of RFC 7518 section 3.1 or RFC 8037,
+// spelled as in the header parameter "alg". The zero value is none of them.
+type Algorithm string
+
+// The algorithms there are. Symmetric ones and "none" do not exist here.
+const (
+	RS256 Algorithm = "RS256"
+	RS384 Algorithm = "RS384"
+	RS512 Algorithm = "RS512"
+	PS256 Algorithm = "PS256"
+	PS384 Algorithm = "PS384"
+	PS512 Algorithm = "PS512"
+	ES256 Algorithm = "ES256"
+	ES384 Algorithm = "ES384"
+	ES512 Algorithm = "ES512"
+	EdDSA Algorithm = "EdDSA" // with Ed25519 only; "Ed25519" (RFC 9864) is read as the same
+)
+
+// Algorithms lists every algorithm that can be allowed, in a fresh slice.
+func Algorithms() []Algorithm {
+	return []Algorithm{RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA}
+}
+
+// Class is the class of user a token was issued to. The zero value is
+// ClassUnknown.
+type Class uint8
+
+// The classes, as Stack Auth tells them apart by audience and issuer.
+const (
+	ClassUnknown Class = iota
+	ClassNormal
+	ClassRestricted
+	ClassAnonymous
+)
+
+// String returns "unknown", "normal", "restricted" or "anonymous".
+func (c Class) String() string {
+	switch c {
+	case ClassNormal:
+		return "normal"
+	case ClassRestricted:
+		return "restricted"
+	case ClassAnonymous:
+		return "anonymous"
+	default:
+		return "unknown"
+	}
+}
+
+// Audience says that tokens whose "aud" is Name and whose "iss" is one of
+// Issuers were issued to users of a class. All comparisons are exact. The zero
+// value matches no token.
+type Audience struct {
+	Class   Class
+	Name    string
+	Issuers []string
+}
+
+// Policy says which tokens are accepted. It must not change once it is in use;
+// then any number of goroutines may share it. The zero value accepts nothing.
+type Policy struct {
+	// Algorithms are the values allowed in "alg".
+	Algorithms []Algorithm
+	// Admitted are the audiences whose tokens are accepted.
+	Admitted []Audience
+	// Refused are audiences known but not admitted: their tokens are answered
+	// ClassNotAllowed instead of WrongAudience, once the signature holds.
+	Refused []Audience
+	// Role is the required value of the claim "role"; empty: not looked at.
+	// No role is MissingClaim, another one ClassNotAllowed.
+	Role string
+	// StackFlags demands that "is_anonymous" and "is_restricted", where
+	// present, agree with the class that the audience stands for.
+	StackFlags bool
+	// AudienceArray lets "aud" be an array that contains a Name (RFC 7519
+	// section 4.1.3). If it contains a refused one too, the refusal wins.
+	AudienceArray bool
+	// KeyIDOptional lets "kid" be absent when exactly one key of the set has
+	// the token's algorithm (OpenID Connect Core section 10.1).
+	KeyIDOptional bool
+	// AccessTokenType lets "typ" be "at+jwt" (RFC 9068 section 4) beside "JWT",
+	// both compared as media types: in any case, with or without the prefix
+	// "application/" (RFC 7515 section 4.1.9). Without it "typ" is exactly
+	// "JWT" or absent.
+	AccessTokenType bool
+	// SessionClaims name the claims that may hold the id of the session, in
+	// order of preference.
+	SessionClaims []string
+	// Leeway is how far in the future "nbf" and "iat" may lie. It does not
+	// prolong "exp". Negative values count as zero.
+	Leeway time.Duration
+}
+
+// allows tells whether a token may name the algorithm.
+func (p *Policy) allows(alg Algorithm) bool { return slices.Contains(p.Algorithms, alg) }
+
+// place finds the audience that a token with this issuer and these audience
+// names belongs to, or the reason why it belongs to none that is admitted.
+func (p *Policy) place(issuer string, names []string) (*Audience, Reason) {
+	if issuer == "" || !issues(p.Admitted, issuer) && !issues(p.Refused, issuer) {
+		return nil, WrongIssuer
+	}
+	_, refused := match(p.Refused, issuer, names)
+	if refused == ReasonNone {
+		return nil, ClassNotAllowed
+	}
+	found, admitted := match(p.Admitted, issuer, names)
+	if admitted == WrongAudience {
+		return nil, refused
+	}
+	return found, admitted
+}
+
+// issues tells whether any of the audiences knows the issuer.
+func issues(audiences []Audience, issuer string) bool {
+	for i := range audiences {
+		if slices.Contains(audiences[i].Issuers, issuer) {
+			return true
+		}
+	}
+	return false
+}
+
+// match returns the first audience that has one of the names and the issuer;
+// WrongAudience if none has the name, WrongIssuer if one has only the name.
+func match(audiences []Audience, issuer string, names []string) (*Audience, Reason) {
+	reason := WrongAudience
+	for i := range audiences {
+		a := &audiences[i]
+		if a.Name == "" || !slices.Contains(names, a.Name) {
+			continue
+		}
+		if slices.Contains(a.Issuers, issuer) {
+			return a, ReasonNone
+		}
+		reason = WrongIssuer
+	}
+	return nil, reason
+}
