@@ -1,0 +1,269 @@
+// Package cache is the daemon's memory: byte-bounded, concurrent and generic. It knows no token, no HTTP
+// and no line; what it keeps is addressed by a 32-byte key and believed only as far as its caller checks it.
+//
+// Three types share the room. [Cache] holds what is worth keeping, [Recent] is a fixed table for what is only
+// worth remembering for a moment, and [Flights] lets many callers wait for one computation.
+//
+// # How Cache is built
+//
+// An index of our own (sharded plain maps) says what is true: which value is the newest for a key, and whether
+// there is one at all. Ristretto says what is worth its bytes: it is told of every entry that leaves the small
+// window of the newest ones, and what it evicts or refuses leaves the index too. Ristretto alone could not carry
+// the first duty: it drops writes when busy, keeps the first of two writes to a key it has not yet applied,
+// refuses newcomers, and compares hashes instead of keys. With the index in front none of that is visible:
+//
+//   - Get never returns a value stored under another key: all 32 bytes are compared.
+//   - Get never returns a value older than the last Set, Delete or Purge of that key that had returned when Get
+//     was called. All operations on one key are linearizable, except that an entry may leave at any time.
+//   - A value just Set is there for the next Get. It stays at least until the entries Set after it fill the
+//     window, or until its group overflows.
+//   - Get waits for nothing but a shard's lock, which is never held across a wait.
+package cache
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Key addresses one entry: a digest, evenly distributed over all its bits. The zero Key is a key like any other.
+type Key [32]byte
+
+// MinBytes is the smallest Config.MaxBytes: below it the fixed tables would leave no room for entries.
+const MinBytes = 1 << 20
+
+// DefaultPerGroup is the number of entries per group when Config.PerGroup is zero.
+const DefaultPerGroup = 64
+
+// maxJitter is the largest Config.Jitter, in percent.
+const maxJitter = 50
+
+// Config shapes a Cache. The zero value is not usable: MaxBytes is required.
+type Config struct {
+	// MaxBytes bounds the memory of everything the cache holds, in bytes: the costs passed to Set, the cost of
+	// keeping an entry (see Overhead) and the fixed tables. At least MinBytes. An entry larger than an eighth
+	// of what the fixed tables leave is not stored.
+	MaxBytes int64
+	// PerGroup is the largest number of entries of one group; the oldest leave first. Zero means DefaultPerGroup.
+	PerGroup int
+	// Jitter shortens each lifetime by up to so many percent (0 to 50), by a share drawn from the key, so that
+	// entries filled together do not expire together. It never lengthens one. Zero means exact lifetimes.
+	Jitter int
+	// Now is the clock that lifetimes are measured on; nil means time.Now. Differences between its readings are
+	// taken, so with time.Now lifetimes run on the monotonic clock.
+	Now func() time.Time
+}
+
+// Cache maps keys to values of type V within a bound of bytes. Values are shared between callers and must not be
+// changed once stored; V is usually a pointer. All methods may be called at the same time by any number of
+// goroutines. Use New; the zero value is not usable.
+type Cache[V any] struct {
+	now      func() time.Time
+	epoch    time.Time
+	jitter   int64
+	perGroup uint32
+	mask     uint64 // of the index hash; all ones but in the collision test
+	limits   limits
+	shards   [shardCount]shard[V]
+	evicted  atomic.Uint64
+	refused  atomic.Uint64
+
+	mu       sync.Mutex // guards all below; taken before a shard's lock, never on the way of Get
+	keeper   *keeper[V] // nil once closed
+	window   list[V]    // the newest entries, oldest first, not yet offered to the keeper
+	kept     list[V]    // entries the keeper was offered; its front is where the sweep goes on
+	groups   groups[V]
+	counters counters
+}
+
+// New returns a cache, or an error when the configuration is out of bounds. It starts two goroutines (ristretto's),
+// which Close ends.
+func New[V any](config Config) (*Cache[V], error) {
+	if config.MaxBytes < MinBytes {
+		return nil, fmt.Errorf("cache: MaxBytes %d is less than %d", config.MaxBytes, int64(MinBytes))
+	}
+	if config.PerGroup < 0 || config.PerGroup > math.MaxInt32 {
+		return nil, errors.New("cache: PerGroup out of range")
+	}
+	if config.Jitter < 0 || config.Jitter > maxJitter {
+		return nil, fmt.Errorf("cache: Jitter %d is not within 0 to %d percent", config.Jitter, maxJitter)
+	}
+	if config.PerGroup == 0 {
+		config.PerGroup = DefaultPerGroup
+	}
+	if config.Now == nil {
+		config.Now = time.Now
+	}
+	c := &Cache[V]{
+		now:      config.Now,
+		epoch:    config.Now(),
+		jitter:   int64(config.Jitter),
+		perGroup: uint32(config.PerGroup),
+		mask:     math.MaxUint64,
+		limits:   newLimits(config.MaxBytes),
+	}
+	keeper, err := c.newKeeper()
+	if err != nil {
+		return nil, err
+	}
+	c.reset(keeper)
+	return c, nil
+}
+
+// Get returns the newest value of k whose lifetime has not ended. It allocates nothing and waits for nothing.
+// After Close it finds nothing.
+func (c *Cache[V]) Get(k *Key) (V, bool) {
+	hash := c.hash(k)
+	now := c.elapsed()
+	s := &c.shards[hash%shardCount]
+	s.mu.RLock()
+	e := s.entries[hash]
+	if e == nil || e.key != *k || now >= e.expires {
+		s.mu.RUnlock()
+		s.misses.Add(1)
+		var none V
+		return none, false
+	}
+	// Only hits are reported to the keeper: junk that is asked for but never stored cannot become popular.
+	// Within the lock, so that the keeper cannot be closed meanwhile.
+	s.keeper.touch(hash)
+	s.mu.RUnlock()
+	s.hits.Add(1)
+	return e.value, true
+}
+
+// Set stores v under k for lifetime, in place of what was there: when Set has returned no Get finds the older value.
+// group names the entries that share one bound (Config.PerGroup). cost is the number of bytes that v keeps alive;
+// the cache adds its own. With a lifetime of zero or less, or a cost beyond the bound, v is not stored, and the
+// older value is gone all the same. Set may wait a moment for the eviction policy when it has fallen far behind.
+// After Close it does nothing.
+func (c *Cache[V]) Set(k Key, group uint64, v V, cost int64, lifetime time.Duration) {
+	cost = min(max(cost, 0), math.MaxInt64-Overhead) + Overhead
+	now := c.elapsed()
+	var buffer [8]uint64
+	freed := buffer[:0]
+
+	c.mu.Lock()
+	keeper := c.keeper
+	if keeper == nil {
+		c.mu.Unlock()
+		return
+	}
+	c.counters.sets++
+	if lifetime <= 0 || cost > c.limits.entry {
+		if lifetime > 0 {
+			c.counters.rejected++
+		}
+		freed = c.remove(&k, freed)
+	} else {
+		e := &entry[V]{key: k, value: v, group: group, cost: cost, expires: c.deadline(&k, now, lifetime)}
+		freed = c.store(e, freed)
+		freed = c.trim(now, freed)
+	}
+	freed = c.sweep(now, sweepPerSet, freed)
+	c.mu.Unlock()
+
+	keeper.release(freed)
+}
+
+// Delete removes k. When it has returned no Get finds a value that was Set before. A Set that runs at the same time
+// may come after it: callers that must not resurrect what they delete check the value's own validity when they read.
+func (c *Cache[V]) Delete(k Key) {
+	c.mu.Lock()
+	keeper := c.keeper
+	if keeper == nil {
+		c.mu.Unlock()
+		return
+	}
+	freed := c.remove(&k, nil)
+	c.mu.Unlock()
+
+	keeper.release(freed)
+}
+
+// Purge removes everything, and what ristretto had learnt about popularity. It holds to the same promise as Delete.
+// The memory is free for reuse when it returns; Get is not held up meanwhile.
+func (c *Cache[V]) Purge() {
+	keeper, err := c.newKeeper()
+	if err != nil {
+		panic(err) // Not reachable: the same limits made a keeper in New.
+	}
+	c.mu.Lock()
+	if c.keeper == nil {
+		c.mu.Unlock()
+		keeper.close()
+		return
+	}
+	old := c.reset(keeper)
+	c.mu.Unlock()
+	old.close()
+}
+
+// Sweep removes the entries whose lifetime has ended and returns their number. Set sweeps a little each time, so
+// memory stays bounded without it; calling Sweep now and then also frees what an idle cache still holds.
+func (c *Cache[V]) Sweep() int {
+	now := c.elapsed()
+	var freed []uint64
+	c.mu.Lock()
+	before := c.counters.expired
+	for e := c.window.front; e != nil; {
+		next := e.next
+		if now >= e.expires {
+			c.counters.expired++
+			freed = c.drop(e, freed)
+		}
+		e = next
+	}
+	// In batches, so that no Set waits for the whole walk.
+	for left := c.kept.len; left > 0 && c.keeper != nil; left -= sweepBatch {
+		freed = c.sweep(now, min(left, sweepBatch), freed)
+		keeper := c.keeper
+		c.mu.Unlock()
+		keeper.release(freed)
+		freed = freed[:0]
+		c.mu.Lock()
+	}
+	keeper, swept := c.keeper, c.counters.expired-before
+	c.mu.Unlock()
+	if keeper != nil {
+		keeper.release(freed)
+	}
+	return int(swept)
+}
+
+// Close empties the cache and ends its goroutines. Later calls find nothing and store nothing; a second Close does
+// nothing. Close may be called while other methods run.
+func (c *Cache[V]) Close() {
+	c.mu.Lock()
+	if c.keeper == nil {
+		c.mu.Unlock()
+		return
+	}
+	old := c.reset(nil)
+	c.mu.Unlock()
+	old.close()
+}
+
+// hash is the index hash: the first bytes of a digest are as good as any.
+func (c *Cache[V]) hash(k *Key) uint64 {
+	return binary.LittleEndian.Uint64(k[:8]) & c.mask
+}
+
+// elapsed is the time since New on the clock handed in.
+func (c *Cache[V]) elapsed() time.Duration {
+	return c.now().Sub(c.epoch)
+}
+
+// deadline is the end of a lifetime that starts now, moved down by the key's share of the jitter.
+func (c *Cache[V]) deadline(k *Key, now, lifetime time.Duration) time.Duration {
+	share := time.Duration(binary.LittleEndian.Uint16(k[8:10]))
+	lifetime -= (lifetime / 100 * time.Duration(c.jitter) >> 16) * share
+	if lifetime > math.MaxInt64-now {
+		return math.MaxInt64
+	}
+	return now + lifetime
+}

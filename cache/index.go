@@ -1,0 +1,164 @@
+package cache
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// shardCount is the number of index shards: enough that readers on different cores seldom meet.
+const shardCount = 256
+
+const (
+	sweepPerSet = 2   // entries looked at per Set: more than one, so that sweeping gains on filling
+	sweepBatch  = 256 // entries looked at per hold of the lock in Sweep
+)
+
+// shard is a part of the index, by hash. Its size is two cache lines so that neighbours do not disturb each other.
+type shard[V any] struct {
+	mu      sync.RWMutex
+	entries map[uint64]*entry[V]
+	keeper  *keeper[V]
+	hits    atomic.Uint64
+	misses  atomic.Uint64
+	_       [72]byte
+}
+
+// reset empties the index and puts keeper (nil: closed) in the place of the old one, which it returns for closing:
+// when it has returned, nobody but late releases uses the old keeper any more. Under c.mu, or in New.
+func (c *Cache[V]) reset(keeper *keeper[V]) *keeper[V] {
+	old := c.keeper
+	if old != nil {
+		old.retired.Store(true)
+	}
+	for i := range c.shards {
+		s := &c.shards[i]
+		s.mu.Lock()
+		s.entries = nil
+		if keeper != nil {
+			s.entries = make(map[uint64]*entry[V])
+		}
+		s.keeper = keeper
+		s.mu.Unlock()
+	}
+	c.keeper = keeper
+	c.window, c.kept = list[V]{}, list[V]{}
+	c.groups = make(groups[V])
+	return old
+}
+
+// store makes e the entry of its key: in the index, the newest of its group and of the window. The functions below
+// run under c.mu, and append to freed the hashes that the keeper must be told to release after c.mu is free again:
+// that may wait for the keeper, whose callbacks wait for c.mu.
+func (c *Cache[V]) store(e *entry[V], freed []uint64) []uint64 {
+	hash := c.hash(&e.key)
+	s := &c.shards[hash%shardCount]
+	s.mu.Lock()
+	old := s.entries[hash]
+	s.entries[hash] = e
+	s.mu.Unlock()
+
+	if old != nil {
+		// The keeper's copy of the old entry is replaced when e is offered. Until then its bytes are counted.
+		e.shadows = old.shadows || old.state.Load() == isKept
+		c.unlink(old)
+	}
+	c.window.pushBack(e)
+	if c.groups.add(e) > c.perGroup {
+		c.counters.capped++
+		freed = c.drop(c.groups.oldest(e), freed)
+	}
+	return freed
+}
+
+// remove takes the entry of k out, if there is one.
+func (c *Cache[V]) remove(k *Key, freed []uint64) []uint64 {
+	hash := c.hash(k)
+	s := &c.shards[hash%shardCount]
+	s.mu.RLock()
+	e := s.entries[hash]
+	s.mu.RUnlock()
+	if e == nil || e.key != *k {
+		return freed
+	}
+	return c.drop(e, freed)
+}
+
+// drop takes e, which is in the index, out of everything.
+func (c *Cache[V]) drop(e *entry[V], freed []uint64) []uint64 {
+	hash := c.hash(&e.key)
+	s := &c.shards[hash%shardCount]
+	s.mu.Lock()
+	delete(s.entries, hash)
+	s.mu.Unlock()
+	if e.shadows || e.state.Load() == isKept {
+		freed = append(freed, hash)
+	}
+	c.unlink(e)
+	return freed
+}
+
+// unlink takes e, which has just left the index, out of its list and its group.
+func (c *Cache[V]) unlink(e *entry[V]) {
+	if e.state.Load() == inWindow {
+		c.window.remove(e)
+	} else {
+		c.kept.remove(e)
+	}
+	c.groups.remove(e)
+	e.state.Store(isGone)
+}
+
+// trim moves the oldest entries of an overfull window to the keeper. The newest entry always stays.
+func (c *Cache[V]) trim(now time.Duration, freed []uint64) []uint64 {
+	for c.window.bytes > c.limits.window && c.window.len > 1 {
+		e := c.window.front
+		switch {
+		case now >= e.expires:
+			c.counters.expired++
+			freed = c.drop(e, freed)
+		case c.keeper.held.Load()+e.cost > c.limits.held:
+			// The policy has fallen behind its evictions: the bound counts more than this entry.
+			c.counters.rejected++
+			freed = c.drop(e, freed)
+		default:
+			c.window.remove(e)
+			c.kept.pushBack(e)
+			e.state.Store(isKept)
+			if !c.keeper.offer(c.hash(&e.key), e) {
+				// Its queue is full, and it holds no entry of this hash that would have to be released.
+				c.counters.rejected++
+				c.drop(e, nil)
+			}
+			e.shadows = false
+		}
+	}
+	return freed
+}
+
+// sweep looks at the next n kept entries and drops those that have expired.
+func (c *Cache[V]) sweep(now time.Duration, n int, freed []uint64) []uint64 {
+	for ; n > 0 && c.kept.front != nil; n-- {
+		e := c.kept.front
+		if now >= e.expires {
+			c.counters.expired++
+			freed = c.drop(e, freed)
+			continue
+		}
+		c.kept.remove(e)
+		c.kept.pushBack(e)
+	}
+	return freed
+}
+
+// left is called by a keeper when it has let go of e, from its own goroutine or from one inside release.
+func (c *Cache[V]) left(k *keeper[V], e *entry[V]) {
+	if e.state.Load() == isGone {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.keeper == k && e.state.Load() == isKept {
+		c.drop(e, nil)
+	}
+}

@@ -1,0 +1,142 @@
+package cache
+
+import (
+	"math/bits"
+	"sync"
+	"sync/atomic"
+
+	"github.com/dgraph-io/ristretto/v2"
+)
+
+// keeper wraps one ristretto cache, which decides what is worth its bytes. It is never asked for a value: its answer
+// is the callback when it lets go of an entry.
+//
+// What ristretto does that shapes this file (v2.4.2): Set, Get and their kin never block, Del blocks while the queue
+// is full, so it is called without any lock of ours; OnExit is called once for each stored value that leaves, with
+// nil when Del finds nothing, and inside Set when a value is replaced; Close must not run together with any other
+// call; Clear calls back under a lock of ristretto's own, so purging replaces the keeper instead; expiry is left
+// unused, because a step of the wall clock makes its sweeper hold a lock for seconds.
+type keeper[V any] struct {
+	cache *ristretto.Cache[uint64, *entry[V]]
+	// held is the cost in bytes of all entries that ristretto references: stored ones and those in its queue.
+	held atomic.Int64
+	// retired is set before the keeper is replaced: its callbacks must not take Cache.mu any more.
+	retired atomic.Bool
+
+	releasing sync.RWMutex // read-held during Del, so that close waits for it
+	closed    bool         // guarded by releasing
+}
+
+// noSweep keeps ristretto's expiry sweeper from ever running: seconds, as long as a Duration can hold.
+const noSweep = 1 << 32
+
+// newKeeper starts a ristretto cache for c.
+func (c *Cache[V]) newKeeper() (*keeper[V], error) {
+	k := &keeper[V]{}
+	cache, err := ristretto.NewCache(&ristretto.Config[uint64, *entry[V]]{
+		NumCounters:            c.limits.counters,
+		MaxCost:                c.limits.kept,
+		BufferItems:            64,
+		IgnoreInternalCost:     true, // our costs include it
+		TtlTickerDurationInSec: noSweep,
+		KeyToHash:              func(hash uint64) (uint64, uint64) { return hash, 0 },
+		OnEvict: func(item *ristretto.Item[*entry[V]]) {
+			if item.Value != nil && !k.retired.Load() {
+				c.evicted.Add(1)
+			}
+		},
+		OnReject: func(item *ristretto.Item[*entry[V]]) {
+			if !k.retired.Load() {
+				c.refused.Add(1)
+			}
+		},
+		OnExit: func(e *entry[V]) {
+			if e == nil {
+				return
+			}
+			k.held.Add(-e.cost)
+			if !k.retired.Load() {
+				c.left(k, e)
+			}
+		},
+	})
+	k.cache = cache
+	return k, err
+}
+
+// touch tells of a hit. It never blocks; when ristretto is busy it forgets.
+func (k *keeper[V]) touch(hash uint64) {
+	k.cache.Get(hash)
+}
+
+// offer hands e over and reports whether ristretto took it for consideration. Under Cache.mu: the entry that e replaces
+// is already gone, so the callback does not ask for Cache.mu.
+func (k *keeper[V]) offer(hash uint64, e *entry[V]) bool {
+	k.held.Add(e.cost)
+	if k.cache.Set(hash, e, e.cost) {
+		return true
+	}
+	k.held.Add(-e.cost)
+	return false
+}
+
+// release makes ristretto let go of what it holds for the hashes. It may wait for room in ristretto's queue, and calls
+// back: not under Cache.mu. An entry offered for the same hash meanwhile may go too.
+func (k *keeper[V]) release(hashes []uint64) {
+	if len(hashes) == 0 {
+		return
+	}
+	k.releasing.RLock()
+	defer k.releasing.RUnlock()
+	for _, hash := range hashes {
+		if k.closed {
+			return
+		}
+		k.cache.Del(hash)
+	}
+}
+
+// close ends a retired keeper that no shard refers to any more. Not under Cache.mu.
+func (k *keeper[V]) close() {
+	k.retired.Store(true)
+	k.releasing.Lock()
+	defer k.releasing.Unlock()
+	k.closed = true
+	k.cache.Close()
+}
+
+// Overhead is the number of bytes that the cache adds to the cost of each entry: what an entry takes beyond its value,
+// measured with a million of them (BenchmarkMemoryPerEntry), and a margin.
+const Overhead = 320
+
+// limits divides MaxBytes. All but counters in bytes.
+type limits struct {
+	max      int64 // MaxBytes
+	fixed    int64 // tables that do not grow
+	window   int64 // of the newest entries, unless a single one is larger
+	kept     int64 // what ristretto may keep
+	held     int64 // kept, and what it was offered and has not yet decided on
+	entry    int64 // largest entry
+	counters int64 // of ristretto's popularity sketch
+}
+
+// newLimits divides maxBytes: a sixteenth of what the fixed tables leave is the window, a second sixteenth lets one
+// entry overfill it, a third is for what ristretto has yet to decide on, the rest is ristretto's. So the sum holds
+// at every moment, not only when the queues are empty.
+func newLimits(maxBytes int64) limits {
+	l := limits{max: maxBytes, counters: max(maxBytes/128, 1024)}
+	// Ristretto's queue, its shards and ours; then four rows of half a byte per counter, and a filter of about ten
+	// bits per counter, each rounded up to a power of two.
+	l.fixed = 384<<10 + 2*ceilPower(l.counters) + ceilPower(l.counters*10)/8
+	share := (maxBytes - l.fixed) / 16
+	l.window = share
+	l.kept = 13 * share
+	l.held = 14 * share
+	l.entry = 2 * share
+	return l
+}
+
+// ceilPower is the smallest power of two that is not below n.
+func ceilPower(n int64) int64 {
+	return 1 << bits.Len64(uint64(n-1))
+}

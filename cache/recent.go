@@ -1,0 +1,145 @@
+package cache
+
+import (
+	"encoding/binary"
+	"sync"
+	"time"
+)
+
+// recentWays is the number of slots that a key may be in.
+const recentWays = 8
+
+// Recent remembers values for a short time in a table of fixed size: a newcomer takes the place of the one whose
+// lifetime ends first among the few slots it may use. It starts no goroutine, never grows and never waits long, so a
+// flood of junk costs it nothing but what it remembered of other junk. Values are shared between callers and must not be changed.
+// All methods may be called by any number of goroutines. Use NewRecent; the zero value is not usable.
+type Recent[V any] struct {
+	now     func() time.Time
+	epoch   time.Time
+	buckets []recentBucket[V]
+	mask    uint64
+}
+
+type recentBucket[V any] struct {
+	mu    sync.Mutex
+	slots [recentWays]recentSlot[V]
+}
+
+type recentSlot[V any] struct {
+	key     Key
+	expires time.Duration // since epoch; zero: empty
+	value   V
+}
+
+// NewRecent returns a table for at least capacity entries, rounded up to the next power of two (at least eight).
+// A nil now means time.Now; lifetimes run on the differences of its readings.
+func NewRecent[V any](capacity int, now func() time.Time) *Recent[V] {
+	if now == nil {
+		now = time.Now
+	}
+	buckets := ceilPower(int64(max((capacity+recentWays-1)/recentWays, 1)))
+	return &Recent[V]{
+		now: now,
+		// One second early, so that no deadline is the zero of an empty slot.
+		epoch:   now().Add(-time.Second),
+		buckets: make([]recentBucket[V], buckets),
+		mask:    uint64(buckets - 1),
+	}
+}
+
+// Get returns the value of k if it is still remembered. All 32 bytes of the key are compared. It allocates nothing.
+func (r *Recent[V]) Get(k *Key) (V, bool) {
+	now := r.now().Sub(r.epoch)
+	b := r.bucket(k)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if s := b.find(k); s != nil && now < s.expires {
+		return s.value, true
+	}
+	var none V
+	return none, false
+}
+
+// Set remembers v under k for lifetime, in place of what was there. With a lifetime of zero or less the older value
+// is forgotten and v is not remembered.
+func (r *Recent[V]) Set(k Key, v V, lifetime time.Duration) {
+	if lifetime <= 0 {
+		r.Delete(k)
+		return
+	}
+	expires := r.now().Sub(r.epoch) + lifetime
+	b := r.bucket(&k)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := b.find(&k)
+	if s == nil {
+		s = b.first()
+	}
+	*s = recentSlot[V]{key: k, expires: expires, value: v}
+}
+
+// Delete forgets k: when it has returned no Get finds a value that was Set before.
+func (r *Recent[V]) Delete(k Key) {
+	b := r.bucket(&k)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if s := b.find(&k); s != nil {
+		*s = recentSlot[V]{}
+	}
+}
+
+// Purge forgets everything.
+func (r *Recent[V]) Purge() {
+	for i := range r.buckets {
+		b := &r.buckets[i]
+		b.mu.Lock()
+		b.slots = [recentWays]recentSlot[V]{}
+		b.mu.Unlock()
+	}
+}
+
+// Len counts the entries whose lifetime has not ended. It walks the whole table: for occasional statistics.
+func (r *Recent[V]) Len() int {
+	now, n := r.now().Sub(r.epoch), 0
+	for i := range r.buckets {
+		b := &r.buckets[i]
+		b.mu.Lock()
+		for j := range b.slots {
+			if now < b.slots[j].expires {
+				n++
+			}
+		}
+		b.mu.Unlock()
+	}
+	return n
+}
+
+// Cap is the number of slots.
+func (r *Recent[V]) Cap() int {
+	return len(r.buckets) * recentWays
+}
+
+func (r *Recent[V]) bucket(k *Key) *recentBucket[V] {
+	return &r.buckets[binary.LittleEndian.Uint64(k[:8])&r.mask]
+}
+
+// find returns the slot in use for k, or nil.
+func (b *recentBucket[V]) find(k *Key) *recentSlot[V] {
+	for i := range b.slots {
+		if s := &b.slots[i]; s.key == *k && s.expires != 0 {
+			return s
+		}
+	}
+	return nil
+}
+
+// first returns the slot whose lifetime ends first; empty ones before all.
+func (b *recentBucket[V]) first() *recentSlot[V] {
+	first := &b.slots[0]
+	for i := range b.slots {
+		if s := &b.slots[i]; s.expires < first.expires {
+			first = s
+		}
+	}
+	return first
+}
