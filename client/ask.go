@@ -1,0 +1,159 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+// lookup asks one question about one token.
+func (c *Client) lookup(ctx context.Context, verb protocol.Verb, token string, opts []Option) Answer {
+	if !askable(token) {
+		return Rejected{Reason: protocol.ReasonMalformed}
+	}
+	q := question{verb: verb, token: token, wishes: c.wishes(opts)}
+	line, err := c.ask(ctx, &q)
+	if err != nil {
+		return unknown(err)
+	}
+	return answerTo(&q, line)
+}
+
+// ask gets the reply line to a question. Its errors are ready for callers.
+func (c *Client) ask(ctx context.Context, q *question) ([]byte, error) {
+	c.init()
+	start := time.Now()
+	end := c.budget(ctx, q.wishes.deadline)
+	err := c.pool.enter(ctx, end)
+	if err == nil {
+		defer c.pool.exit()
+		var line []byte
+		if line, err = c.askOnce(ctx, end, q); err == nil {
+			return line, nil
+		}
+	}
+	switch {
+	case errors.Is(err, context.Canceled):
+		return nil, fmt.Errorf("neonauthd: given up by the caller: %w", context.Canceled)
+	case errors.Is(err, context.DeadlineExceeded):
+		took := end.Sub(start).Round(time.Millisecond)
+		return nil, fmt.Errorf("neonauthd: no answer within %s: %w", took, context.DeadlineExceeded)
+	}
+	return nil, err
+}
+
+// askOnce asks, and asks again a single time if the connection was an idle one
+// that turned out to be dead. Both a question and an admin verb may be asked
+// twice without harm; the bound is there because a daemon that dies of a
+// request must not be fed it for ever.
+func (c *Client) askOnce(ctx context.Context, end time.Time, q *question) ([]byte, error) {
+	for again := false; ; {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		conn, err := c.pool.get(ctx, end)
+		if err != nil {
+			return nil, err
+		}
+		line, err := conn.ask(ctx, end, q)
+		if errors.Is(err, errNoConn) {
+			continue // it went out of use before it took the question
+		}
+		var b *broken
+		if again || !errors.As(err, &b) || !b.idle {
+			return line, err
+		}
+		again = true
+		c.pool.renew(conn)
+	}
+}
+
+// Ping asks whether the daemon answers at all. nil says that it does.
+func (c *Client) Ping(ctx context.Context) error {
+	_, err := c.Ask(ctx, protocol.PING)
+	return err
+}
+
+// Daemon is what a daemon says about itself. Fields that it does not mention
+// are zero.
+type Daemon struct {
+	Version  string   // its release
+	Protocol int      // the protocol version that it speaks
+	MaxLine  int      // bytes of a request line, line end included
+	InFlight int      // requests of one connection that it works on at a time
+	Projects []string // those this program may ask about, the default one first
+}
+
+// Hello tells the daemon this program's Name and asks for what it says about
+// itself. Lookups work without it.
+func (c *Client) Hello(ctx context.Context) (Daemon, error) {
+	name := c.Name
+	if name == "" {
+		name = DefaultName
+	}
+	if len(name) > protocol.MaxClientName {
+		return Daemon{}, fmt.Errorf("neonauthd: client name has %d bytes, more than %d", len(name), protocol.MaxClientName)
+	}
+	r, err := c.Ask(ctx, protocol.HELLO, strconv.Itoa(protocol.Version), string(protocol.AppendValue(nil, name)))
+	if err != nil {
+		return Daemon{}, err
+	}
+	f := fieldReader{fields: &r.Fields}
+	d := Daemon{
+		Version:  f.text(protocol.FieldVersion),
+		Protocol: f.count(protocol.FieldProtocol),
+		MaxLine:  f.count(protocol.FieldMaxLine),
+		InFlight: f.count(protocol.FieldInFlight),
+	}
+	if projects := f.text(protocol.FieldProjects); projects != "" {
+		d.Projects = strings.Split(projects, ",")
+	}
+	if f.bad != "" {
+		return Daemon{}, garbled("field " + f.bad)
+	}
+	return d, nil
+}
+
+func (f *fieldReader) count(name string) int {
+	n, _ := f.number(name)
+	return int(n)
+}
+
+// Ask asks anything but a lookup: a verb of the admin socket, for a Client
+// whose Socket is that one. The arguments are sent as they stand and have to
+// be words of visible ASCII; protocol.AppendValue makes one of any value. One
+// that is no word is refused with an error that does not repeat it.
+//
+// An ERR reply is the error, a *ReplyError. A NO reply is a reply: see its
+// Status. The reply belongs to the caller.
+func (c *Client) Ask(ctx context.Context, verb protocol.Verb, args ...string) (*protocol.Reply, error) {
+	if len(args) > protocol.MaxArguments {
+		return nil, fmt.Errorf("neonauthd: %d arguments, more than %d", len(args), protocol.MaxArguments)
+	}
+	if slices.Contains([]protocol.Verb{protocol.VERIFY, protocol.PROFILE, protocol.QUIT}, verb) {
+		return nil, errors.New("neonauthd: Ask is not for lookups: use Verify or Profile")
+	}
+	for i, a := range args {
+		if !protocol.ValidWord([]byte(a)) {
+			return nil, fmt.Errorf("neonauthd: argument %d cannot stand on a request line", i+1)
+		}
+	}
+	line, err := c.ask(ctx, &question{verb: verb, args: args})
+	if err != nil {
+		return nil, err
+	}
+	r := new(protocol.Reply)
+	if err := protocol.ParseReply(line, r); err != nil {
+		return nil, garbled(err.Error())
+	}
+	if r.Status == protocol.ERR {
+		return nil, replyError(r, args...)
+	}
+	return r, nil
+}

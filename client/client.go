@@ -1,0 +1,152 @@
+// Package client asks neonauthd, the daemon on this host that verifies Neon
+// Auth tokens, what it makes of a token.
+//
+// There are three outcomes, and they are three types:
+//
+//	switch a := c.Verify(ctx, token).(type) {
+//	case client.Accepted:
+//		serve(a.Subject)           // 200
+//	case client.Rejected:
+//		challenge(a.Reason)        // 401: the daemon holds proof against the token
+//	case client.Unknown:
+//		tryLater(a.RetryAfter)     // 503: nothing was learnt about the token
+//	}
+//
+// Verify and Profile have no error result on purpose. "The daemon could not be
+// reached" says nothing about a token; with an error beside the answer, the
+// natural line `if err != nil { deny }` would log every user out whenever the
+// daemon restarts.
+package client
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+const (
+	// SocketVariable names the environment variable that holds the path of
+	// the daemon's socket for programs that do not set Client.Socket.
+	SocketVariable = "NEONAUTHD_SOCKET"
+
+	// DefaultTimeout is how long one call may take in all, connecting
+	// included, unless Client.Timeout, Deadline or the context says otherwise.
+	DefaultTimeout = time.Second
+
+	// DefaultConns is how many connections a Client shares among its callers
+	// at most. Requests on one connection travel together, so few are better
+	// than many; the second one lets the daemon use a second core.
+	DefaultConns = 2
+
+	// DefaultName is what Hello calls a program that has no Client.Name.
+	DefaultName = "go"
+
+	// maxSocketPath is what fits into sockaddr_un.sun_path on Linux, less the
+	// closing zero byte. The kernel's own complaint is "invalid argument".
+	maxSocketPath = 107
+)
+
+// Client asks one daemon. Its zero value is ready to use and asks the daemon
+// of this host. Fields are set before the first call and not changed after it.
+// A Client is safe for concurrent use and is meant to be shared: concurrent
+// callers travel together on a few connections. It starts no goroutine while
+// nobody calls.
+type Client struct {
+	// Socket is the path of the daemon's socket. Empty: the value of the
+	// environment variable SocketVariable, else protocol.DefaultSocket.
+	Socket string
+
+	// Project is the daemon's name for the project that tokens belong to.
+	// Empty: the daemon's first project. WithProject overrides it for a call.
+	Project string
+
+	// Timeout bounds each call, connecting included. Zero or less:
+	// DefaultTimeout. Deadline overrides it for a call; a context that ends
+	// earlier always wins.
+	Timeout time.Duration
+
+	// Conns is the greatest number of connections held open. Zero or less:
+	// DefaultConns.
+	Conns int
+
+	// Name is what Hello calls this program. Empty: DefaultName.
+	Name string
+
+	// Dial opens a connection to the daemon in place of a Unix socket dial.
+	// The context ends when the call that needs the connection must end.
+	Dial func(ctx context.Context) (net.Conn, error)
+
+	once sync.Once
+	pool pool
+}
+
+// Verify asks whether the token is genuine and still valid, judged from its
+// signature and claims alone. Accepted.JSON is then the claims object.
+func (c *Client) Verify(ctx context.Context, token string, opts ...Option) Answer {
+	return c.lookup(ctx, protocol.VERIFY, token, opts)
+}
+
+// Profile asks the same as Verify and, when the token is good, for the user's
+// profile as the upstream knows it. Accepted.JSON is then the profile; with
+// FallbackClaims it may be the claims object instead, and Accepted.Level tells.
+func (c *Client) Profile(ctx context.Context, token string, opts ...Option) Answer {
+	return c.lookup(ctx, protocol.PROFILE, token, opts)
+}
+
+// Close closes the connections. Calls in progress and later ones get Unknown
+// with ErrClosed. It always returns nil, and may be called more than once.
+func (c *Client) Close() error {
+	c.init()
+	c.pool.close()
+	return nil
+}
+
+// String names the socket only.
+func (c *Client) String() string {
+	return fmt.Sprintf("neonauthd client of %q", c.path())
+}
+
+func (c *Client) path() string {
+	if c.Socket != "" {
+		return c.Socket
+	}
+	if path := os.Getenv(SocketVariable); path != "" {
+		return path
+	}
+	return protocol.DefaultSocket
+}
+
+// init readies the pool once; that is what makes the zero value work.
+func (c *Client) init() {
+	c.once.Do(func() {
+		conns := c.Conns
+		if conns <= 0 {
+			conns = DefaultConns
+		}
+		dial := c.Dial
+		if dial == nil {
+			dial = unixDialer(c.path())
+		}
+		c.pool.ready(conns, dial)
+	})
+}
+
+// budget is the instant at which a call must have returned.
+func (c *Client) budget(ctx context.Context, own time.Duration) time.Time {
+	if own <= 0 {
+		own = c.Timeout
+	}
+	if own <= 0 {
+		own = DefaultTimeout
+	}
+	end := time.Now().Add(own)
+	if d, ok := ctx.Deadline(); ok && d.Before(end) {
+		return d
+	}
+	return end
+}

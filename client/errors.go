@@ -1,0 +1,83 @@
+package client
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+// The causes a caller may want to tell apart. They stand in Unknown.Err and in
+// the errors of Ping, Hello and Ask, wrapped with what was being done.
+var (
+	// ErrUnreachable: no connection could be made.
+	ErrUnreachable = errors.New("daemon is not reachable")
+	// ErrBroken: the connection ended before the reply was complete.
+	ErrBroken = errors.New("connection broke before the reply was complete")
+	// ErrGarbled: what came back is not a reply of this protocol, or not one
+	// to the question asked.
+	ErrGarbled = errors.New("reply is not of the protocol")
+	// ErrClosed: Close was called.
+	ErrClosed = errors.New("client is closed")
+)
+
+// ReplyError is an ERR reply: the daemon was asked, and says that it cannot
+// tell or that the request is wrong.
+type ReplyError struct {
+	Code       protocol.Code
+	RetryAfter time.Duration // 0: the daemon did not say
+	Text       string        // the daemon's explanation for people, may be empty
+}
+
+// Error gives the code and the explanation, quoted and cut.
+func (e *ReplyError) Error() string {
+	s := "neonauthd: daemon answers " + string(e.Code)
+	if e.RetryAfter > 0 {
+		s += ", retry after " + e.RetryAfter.String()
+	}
+	if e.Text != "" {
+		s += ": " + quoted(e.Text)
+	}
+	return s
+}
+
+// quoted makes foreign text fit for an error: one line, no control bytes, short.
+func quoted(s string) string {
+	const most = 128
+	if len(s) > most {
+		return strconv.QuoteToASCII(s[:most]) + "..."
+	}
+	return strconv.QuoteToASCII(s)
+}
+
+// broken is why a connection died. It decides whether a call that hung on it
+// may be asked again.
+type broken struct {
+	cause error
+	// idle: the connection had served before and died between two replies,
+	// as one does that the daemon closed while nobody was using it.
+	idle bool
+}
+
+func (b *broken) Error() string {
+	if b.cause == nil {
+		return "neonauthd: " + ErrBroken.Error()
+	}
+	return fmt.Sprintf("neonauthd: %v: %v", ErrBroken, b.cause)
+}
+
+// Unwrap offers the sentinel only: a timeout or EOF inside is no verdict on
+// the call's own context.
+func (b *broken) Unwrap() error { return ErrBroken }
+
+// errNoConn: the connection takes no calls any more; another one has to be had.
+// It never reaches a caller.
+var errNoConn = errors.New("neonauthd: connection is out of use")
+
+// errTooLong: the request exceeds what the daemon reads. Only a project's name
+// can make it so long, a token cannot.
+var errTooLong = fmt.Errorf("neonauthd: %w", protocol.ErrLineTooLong)
+
+func garbled(what string) error { return fmt.Errorf("neonauthd: %w: %s", ErrGarbled, what) }

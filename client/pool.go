@@ -1,0 +1,217 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// spill is the load at which a call looks for another connection. Below
+	// it, sharing one costs less than a second stream of system calls.
+	spill = 32
+
+	// minBackoff and maxBackoff bound the time during which, after a failed
+	// dial, calls fail at once with the same cause. Dialling a Unix socket is
+	// cheap, and nobody wants to wait for a daemon that is back already, so
+	// the bound is low; it only keeps a busy program from dialling thousands
+	// of times a second.
+	minBackoff = 5 * time.Millisecond
+	maxBackoff = 250 * time.Millisecond
+)
+
+// pool keeps the few connections and sees to it that one call at a time dials.
+type pool struct {
+	dial  func(ctx context.Context) (net.Conn, error)
+	limit int
+	slots chan struct{} // one for each call in progress
+
+	conns atomic.Pointer[[]*conn] // replaced whole, under mu
+
+	mu       sync.Mutex
+	dialing  chan struct{} // closed when the dial in progress has ended; nil: none
+	failures int           // dials failed in a row
+	until    time.Time     // no dial before
+	cause    error         // of the last failed dial
+	closed   bool
+}
+
+func (p *pool) ready(limit int, dial func(ctx context.Context) (net.Conn, error)) {
+	p.dial, p.limit = dial, limit
+	p.slots = make(chan struct{}, limit*maxInFlight)
+	p.conns.Store(new([]*conn))
+}
+
+// enter waits for a slot: a daemon that is slow for hundreds of callers must
+// not have its connections stuffed until writes to them stall.
+func (p *pool) enter(ctx context.Context, end time.Time) error {
+	select {
+	case p.slots <- struct{}{}:
+		return nil
+	default:
+	}
+	timer := time.NewTimer(time.Until(end))
+	defer timer.Stop()
+	select {
+	case p.slots <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return context.DeadlineExceeded
+	}
+}
+
+func (p *pool) exit() { <-p.slots }
+
+// get returns a connection that takes calls, dialling if that is called for.
+func (p *pool) get(ctx context.Context, end time.Time) (*conn, error) {
+	for {
+		if c := p.pick(); c != nil {
+			return c, nil
+		}
+		c, wait, err := p.join(ctx, end)
+		if wait == nil {
+			return c, err
+		}
+		timer := time.NewTimer(time.Until(end))
+		select {
+		case <-wait:
+			timer.Stop()
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, ctx.Err()
+		case <-timer.C:
+			return nil, context.DeadlineExceeded
+		}
+	}
+}
+
+// pick returns the first connection that is not loaded, so that calls keep
+// together; when all there may be are loaded, the one that is least.
+func (p *pool) pick() *conn {
+	var best *conn
+	var least int32
+	conns := *p.conns.Load()
+	for _, c := range conns {
+		if c.closed.Load() {
+			continue
+		}
+		load := c.load.Load()
+		if load < spill {
+			return c
+		}
+		if best == nil || load < least {
+			best, least = c, load
+		}
+	}
+	if len(conns) < p.limit {
+		return nil
+	}
+	return best
+}
+
+// join dials, or returns a channel to wait on while another call dials. A call
+// that finds a loaded connection rather uses that than wait.
+func (p *pool) join(ctx context.Context, end time.Time) (*conn, <-chan struct{}, error) {
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return nil, nil, fmt.Errorf("neonauthd: %w", ErrClosed)
+	}
+	alive := p.sweepLocked()
+	if n := len(alive); n > 0 && (p.dialing != nil || n >= p.limit || time.Now().Before(p.until)) {
+		p.mu.Unlock()
+		return slices.MinFunc(alive, func(a, b *conn) int { return int(a.load.Load() - b.load.Load()) }), nil, nil
+	}
+	if p.dialing != nil {
+		defer p.mu.Unlock()
+		return nil, p.dialing, nil
+	}
+	if time.Now().Before(p.until) {
+		defer p.mu.Unlock()
+		return nil, nil, p.cause
+	}
+	done := make(chan struct{})
+	p.dialing = done
+	p.mu.Unlock()
+
+	nc, err := p.connect(ctx, end)
+	c, err := p.dialled(ctx, nc, err)
+	close(done)
+	return c, nil, err
+}
+
+// sweepLocked drops the connections that take no calls and returns the rest.
+func (p *pool) sweepLocked() []*conn {
+	alive := slices.DeleteFunc(slices.Clone(*p.conns.Load()), func(c *conn) bool { return c.closed.Load() })
+	p.conns.Store(&alive)
+	return alive
+}
+
+func (p *pool) connect(ctx context.Context, end time.Time) (net.Conn, error) {
+	ctx, cancel := context.WithDeadline(ctx, end)
+	defer cancel()
+	return p.dial(ctx)
+}
+
+// dialled books the outcome of a dial.
+func (p *pool) dialled(ctx context.Context, nc net.Conn, err error) (*conn, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.dialing = nil
+	if err == nil && p.closed {
+		_ = nc.Close()
+		return nil, fmt.Errorf("neonauthd: %w", ErrClosed)
+	}
+	if err == nil {
+		c := newConn(nc)
+		grown := append(slices.Clone(*p.conns.Load()), c)
+		p.conns.Store(&grown)
+		p.failures, p.until, p.cause = 0, time.Time{}, nil
+		return c, nil
+	}
+	if ctx.Err() != nil {
+		return nil, ctx.Err() // the caller went away: no word about the daemon
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return nil, fmt.Errorf("neonauthd: connecting took too long: %w", context.DeadlineExceeded)
+	}
+	p.cause = fmt.Errorf("neonauthd: %w: %w", ErrUnreachable, err)
+	pause := min(minBackoff<<min(p.failures, 10), maxBackoff)
+	p.failures++
+	p.until = time.Now().Add(pause/2 + rand.N(pause/2))
+	return nil, p.cause
+}
+
+// renew is called after c broke while it had nothing to say. The others are as
+// old and probably just as dead, after a restart for example: they finish what
+// is under way on them and take no new calls.
+func (p *pool) renew(c *conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	conns := *p.conns.Load()
+	if !slices.Contains(conns, c) {
+		return // another call has done it
+	}
+	for _, other := range conns {
+		other.retire()
+	}
+	p.sweepLocked()
+}
+
+func (p *pool) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	for _, c := range *p.conns.Load() {
+		c.fail(fmt.Errorf("neonauthd: %w", ErrClosed))
+	}
+	p.conns.Store(new([]*conn))
+}

@@ -1,0 +1,178 @@
+package client
+
+import (
+	"bytes"
+	"encoding/json"
+	"time"
+
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+// answerTo reads the reply line to a lookup. The answer's JSON aliases line.
+// Whatever is not precisely a reply to this question is Unknown.
+func answerTo(q *question, line []byte) Answer {
+	var r protocol.Reply
+	if err := protocol.ParseReply(line, &r); err != nil {
+		return Unknown{Err: garbled(err.Error())}
+	}
+	switch r.Status {
+	case protocol.OK:
+		return accepted(q, &r)
+	case protocol.NO:
+		return Rejected{Reason: protocol.Reason(r.Word)}
+	default:
+		return unknown(replyError(&r, q.token))
+	}
+}
+
+// unknown makes an answer of the reason why there is none.
+func unknown(err error) Unknown {
+	if e, ok := err.(*ReplyError); ok {
+		return Unknown{Code: e.Code, RetryAfter: e.RetryAfter, Err: e}
+	}
+	return Unknown{Err: err}
+}
+
+func accepted(q *question, r *protocol.Reply) Answer {
+	f := fieldReader{fields: &r.Fields}
+	a := Accepted{
+		Level:   f.level(),
+		Project: f.text(protocol.FieldProject),
+		Subject: f.text(protocol.FieldSubject),
+		Age:     f.seconds(protocol.FieldAge),
+		TTL:     f.seconds(protocol.FieldTTL),
+		Expires: f.instant(protocol.FieldExpires),
+		Source:  f.source(),
+		JSON:    object(r.Rest),
+	}
+	switch {
+	case f.bad != "":
+		return Unknown{Err: garbled("field " + f.bad)}
+	case a.Subject == "":
+		return Unknown{Err: garbled("no subject")}
+	case a.JSON == nil:
+		return Unknown{Err: garbled("no JSON object")}
+	case !levelFits(q, a.Level):
+		return Unknown{Err: garbled("level was not asked for")}
+	case q.wishes.project != "" && a.Project != q.wishes.project:
+		return Unknown{Err: garbled("project was not asked for")}
+	}
+	return a
+}
+
+// levelFits: less than was asked for is no answer, unless the caller said it
+// would do; more than that would put a profile where claims are expected.
+func levelFits(q *question, l Level) bool {
+	if q.verb == protocol.PROFILE {
+		return l == LevelProfile || l == LevelClaims && q.wishes.fallback
+	}
+	return l == LevelClaims
+}
+
+// object returns rest if it looks like a JSON object. The daemon has validated
+// it; this only keeps a sentence from being taken for one.
+func object(rest []byte) json.RawMessage {
+	if len(rest) < 2 || rest[0] != '{' || rest[len(rest)-1] != '}' {
+		return nil
+	}
+	return rest[:len(rest):len(rest)]
+}
+
+// fieldReader reads the fields of a reply and remembers the first bad one.
+type fieldReader struct {
+	fields *protocol.Fields
+	bad    string
+}
+
+func (f *fieldReader) text(name string) string {
+	raw, ok := f.fields.Get(name)
+	if !ok {
+		return ""
+	}
+	s, err := protocol.Value(raw)
+	if err != nil {
+		f.fail(name)
+	}
+	return s
+}
+
+// number returns a count that is not negative; ok is false when it is absent
+// or bad.
+func (f *fieldReader) number(name string) (n int64, ok bool) {
+	raw, ok := f.fields.Get(name)
+	if !ok {
+		return 0, false
+	}
+	const most = 1 << 33 // seconds; as an instant the year 2242, as a span 272 years
+	n, err := protocol.Int(raw)
+	if err != nil || n < 0 || n > most {
+		f.fail(name)
+		return 0, false
+	}
+	return n, true
+}
+
+func (f *fieldReader) seconds(name string) time.Duration {
+	n, _ := f.number(name)
+	return time.Duration(n) * time.Second
+}
+
+func (f *fieldReader) instant(name string) time.Time {
+	n, ok := f.number(name)
+	if !ok {
+		return time.Time{}
+	}
+	return time.Unix(n, 0)
+}
+
+func (f *fieldReader) level() Level {
+	raw, _ := f.fields.Get(protocol.FieldLevel)
+	switch string(raw) {
+	case protocol.LevelClaims:
+		return LevelClaims
+	case protocol.LevelProfile:
+		return LevelProfile
+	}
+	f.fail(protocol.FieldLevel)
+	return 0
+}
+
+func (f *fieldReader) source() Source {
+	raw, ok := f.fields.Get(protocol.FieldSource)
+	if !ok {
+		return 0
+	}
+	switch string(raw) {
+	case protocol.SourceUpstream:
+		return SourceUpstream
+	case protocol.SourceCache:
+		return SourceCache
+	case protocol.SourceStale:
+		return SourceStale
+	}
+	f.fail(protocol.FieldSource)
+	return 0
+}
+
+func (f *fieldReader) fail(name string) {
+	if f.bad == "" {
+		f.bad = name
+	}
+}
+
+// replyError makes an error of an ERR reply. The text is for people; should it
+// hold what was asked about, which the daemon's never does, it is left out.
+func replyError(r *protocol.Reply, asked ...string) error {
+	f := fieldReader{fields: &r.Fields}
+	e := &ReplyError{Code: protocol.Code(r.Word), RetryAfter: f.seconds(protocol.FieldRetryAfter)}
+	if f.bad != "" {
+		return garbled("field " + f.bad)
+	}
+	for _, word := range asked {
+		if bytes.Contains(r.Rest, []byte(word)) {
+			return e
+		}
+	}
+	e.Text = string(r.Rest)
+	return e
+}
