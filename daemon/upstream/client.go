@@ -14,10 +14,11 @@
 package upstream
 
 import (
-	"context"
 	"crypto/x509"
 	"errors"
 	"log/slog"
+	"net/http"
+	"strings"
 	"time"
 )
 
@@ -66,6 +67,8 @@ const (
 	// MaxRetryAfter caps what an upstream may ask for with Retry-After, so that one absurd header cannot
 	// silence a project for days.
 	MaxRetryAfter = 5 * time.Minute
+
+	maxRate = 100_000
 )
 
 // Config tells a Client where its upstream is and how to treat it. It is read once, by [New].
@@ -139,35 +142,78 @@ type Profile struct {
 
 // Client asks one project's upstream. Safe for concurrent use.
 type Client struct {
-	config Config
+	config    Config
+	endpoints endpoints
+	http      *http.Client
+	governor  *governor
+	discovery *discovery
+	alarms    *alarms
 }
 
 // New checks config and returns a Client. It sends nothing and starts nothing. Its errors name the setting and
 // say what to write instead; they never repeat a URL, which may hold a password.
 func New(config Config) (*Client, error) {
-	return &Client{config: config}, nil
+	config = config.withDefaults()
+	at, err := derive(config)
+	if err != nil {
+		return nil, err
+	}
+	if !config.ServerKey.fitsHeader() {
+		return nil, errors.New("secret_server_key: holds blanks, line breaks or other odd characters")
+	}
+	if !(config.Rate > 0 && config.Rate <= maxRate) { // so that NaN fails too
+		return nil, errors.New("upstream_rate: must be a number of requests per second above 0 and at most 100000")
+	}
+	if config.Timeout < 0 {
+		return nil, errors.New("upstream_timeout: must be above 0")
+	}
+	if !isVisible(strings.ReplaceAll(config.UserAgent, " ", "")) {
+		return nil, errors.New("user agent: must be visible ASCII")
+	}
+	if at.plain {
+		config.Logger.Warn("upstream is asked over plain http on this machine; that is for development only")
+	}
+	return &Client{
+		config:    config,
+		endpoints: at,
+		http:      newHTTPClient(newTransport(config)),
+		governor:  newGovernor(config),
+		discovery: newDiscovery(),
+		alarms:    newAlarms(config),
+	}, nil
+}
+
+func (config Config) withDefaults() Config {
+	if config.Timeout == 0 {
+		config.Timeout = DefaultTimeout
+	}
+	if config.Rate == 0 {
+		config.Rate = DefaultRate
+	}
+	if config.Now == nil {
+		config.Now = time.Now
+	}
+	if config.UserAgent == "" {
+		config.UserAgent = "neonauthd"
+	}
+	if config.Logger == nil {
+		config.Logger = slog.New(slog.DiscardHandler)
+	}
+	return config
 }
 
 // Close closes idle connections. Requests in flight are not disturbed.
-func (c *Client) Close() {}
-
-var errStub = errors.New("not built yet")
-
-// Keyset fetches the key set.
-func (c *Client) Keyset(ctx context.Context, v Validators) (Keyset, error) {
-	return Keyset{}, errStub
-}
-
-// Profile fetches the profile of the user behind token.
-func (c *Client) Profile(ctx context.Context, token []byte, subject string, priority Priority) (Profile, error) {
-	return Profile{}, errStub
-}
-
-// SelfTest finds out whether the settings are right, without any user's token.
-func (c *Client) SelfTest(ctx context.Context) error { return errStub }
-
-// IsSession reports whether credential has the form of a Better Auth session credential.
-func IsSession(credential []byte) bool { return false }
+func (c *Client) Close() { c.http.CloseIdleConnections() }
 
 // Governor returns the state of the project's budget, circuit and pause.
-func (c *Client) Governor() GovernorState { return GovernorState{} }
+func (c *Client) Governor() GovernorState { return c.governor.state() }
+
+// finish names the act in e, raises an alarm if e is one, and turns it into the caller's error.
+func (c *Client) finish(act string, e *Error) error {
+	if e == nil {
+		return nil // not a nil *Error, which would be an error
+	}
+	e.act = act
+	c.alarms.raise(e)
+	return e
+}

@@ -87,10 +87,21 @@ type Error struct {
 	// Local tells that nothing was sent: budget, circuit, a pause that the upstream asked for, or a missing setting.
 	Local bool
 
-	act    string // what was being done: "fetch profile"
-	detail string // a phrase of ours, never foreign text
-	err    error  // a sentinel that callers may test for, or nil
+	act     string  // what was being done: "fetch profile"
+	detail  string  // a phrase of ours, never foreign text
+	err     error   // a sentinel that callers may test for, or nil
+	outcome outcome // what the governor learns from it
+	loud    bool    // the operator has to hear of it, whatever the meaning
 }
+
+// outcome is what an exchange says about the health of the upstream.
+type outcome uint8
+
+const (
+	healthy outcome = iota // it answers, whatever the answer
+	failed                 // it does not: transport errors, 5xx, 429
+	silent                 // nothing learned: the caller gave up
+)
 
 // Error returns a text fit for logs.
 func (e *Error) Error() string {
@@ -115,5 +126,5 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Unwrap returns context.Canceled, context.DeadlineExceeded, one of this package's sentinels, or nil.
+// Unwrap returns context.Canceled, context.DeadlineExceeded, [ErrNotSession] or nil.
 func (e *Error) Unwrap() error { return e.err }

@@ -36,6 +36,9 @@ func (s Secret) Reveal() string {
 	return *s.text
 }
 
+// fitsHeader reports whether the secret, if there is one, can be sent in a header.
+func (s Secret) fitsHeader() bool { return s.text == nil || isVisible(*s.text) }
+
 // Format implements [fmt.Formatter]: whatever the verb, the secret is not shown.
 func (s Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redacted)) }
 

@@ -1,0 +1,81 @@
+package upstream
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"syscall"
+)
+
+// phrase describes an error of the HTTP client in words of our own. The error's own text will not do: it may
+// hold the URL, names out of a certificate, or the very bytes the other side sent.
+func phrase(err error) string {
+	switch {
+	case errors.Is(err, errNotLoopback):
+		return errNotLoopback.Error()
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		return "the answer was cut off"
+	}
+	if words := tlsPhrase(err); words != "" {
+		return words
+	}
+	var dns *net.DNSError
+	if errors.As(err, &dns) {
+		switch {
+		case dns.IsNotFound:
+			return "the host name is unknown"
+		case dns.IsTimeout:
+			return "looking up the host name took too long"
+		}
+		return "the host name could not be looked up"
+	}
+	var number syscall.Errno
+	if errors.As(err, &number) {
+		return number.Error()
+	}
+	var late net.Error
+	if errors.As(err, &late) && late.Timeout() || errors.Is(err, os.ErrDeadlineExceeded) {
+		return "no answer in time"
+	}
+	return "the exchange failed (no proper HTTP answer, or its header is too long)"
+}
+
+// tlsPhrase describes failures of TLS; empty for others.
+func tlsPhrase(err error) string {
+	var name x509.HostnameError
+	var authority x509.UnknownAuthorityError
+	var invalid x509.CertificateInvalidError
+	var verification *tls.CertificateVerificationError
+	var op *net.OpError
+	var record tls.RecordHeaderError
+	switch {
+	case errors.As(err, &name):
+		return "the certificate is for another host name"
+	case errors.As(err, &authority):
+		return "the certificate is signed by an unknown authority"
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return "the certificate has expired, or is not valid yet"
+	case errors.As(err, &invalid), errors.As(err, &verification):
+		return "the certificate is not valid"
+	case errors.As(err, &op) && (op.Op == "remote error" || op.Op == "local error"):
+		return "no agreement on TLS (its version, most likely)"
+	case errors.As(err, &record):
+		return "the other side does not speak TLS"
+	}
+	return ""
+}
+
+// sentinel returns what of err callers may test for, which is nothing but an end of time.
+func sentinel(err error) error {
+	switch {
+	case errors.Is(err, context.Canceled):
+		return context.Canceled
+	case errors.Is(err, context.DeadlineExceeded):
+		return context.DeadlineExceeded
+	}
+	return nil
+}

@@ -1,0 +1,90 @@
+package upstream
+
+import (
+	"math/rand/v2"
+	"time"
+)
+
+// Bounds of the circuit.
+const (
+	// tripAfter is how many failures in a row open the circuit.
+	tripAfter = 5
+	// firstOpen is how long it stays open the first time; it doubles with every failed trial up to longestOpen.
+	firstOpen   = time.Second
+	longestOpen = 30 * time.Second
+	// whileTrying is the hint given while a trial is under way.
+	whileTrying = time.Second
+)
+
+// circuit keeps requests away from an upstream that does not answer. It opens after failures in a row, lets one request
+// try after a while, and closes when that one is answered.
+//
+// It is written here and not taken from a library, since it has to go by the Client's clock, tell how long it will stay
+// open (the caller's retry hint), and stay open longer each time; sony/gobreaker does none of these.
+//
+// The zero value is closed. The governor's mutex guards it.
+type circuit struct {
+	failures   int       // in a row, while closed
+	trips      int       // in a row, without a success between
+	until      time.Time // when a trial may start; zero: closed
+	trying     bool      // a trial is under way
+	generation uint64    // changes with every change of state; late results of an earlier one do not count
+}
+
+// refusal returns how long a request has to wait; 0 if it may go.
+func (c *circuit) refusal(now time.Time) time.Duration {
+	switch {
+	case c.until.IsZero():
+		return 0
+	case now.Before(c.until):
+		return c.until.Sub(now)
+	case c.trying:
+		return whileTrying
+	}
+	return 0
+}
+
+// enter counts a request in. It must follow a refusal of 0 under the same lock.
+func (c *circuit) enter() (generation uint64) {
+	if !c.until.IsZero() {
+		c.generation++
+		c.trying = true
+	}
+	return c.generation
+}
+
+// leave tells how the request of that generation went.
+func (c *circuit) leave(generation uint64, o outcome, now time.Time) {
+	if generation != c.generation {
+		return
+	}
+	switch {
+	case o == healthy:
+		*c = circuit{generation: c.generation}
+	case o == silent:
+		c.trying = false
+	case c.trying:
+		c.trip(now)
+	default:
+		if c.failures++; c.failures >= tripAfter {
+			c.trip(now)
+		}
+	}
+}
+
+func (c *circuit) trip(now time.Time) {
+	open := min(firstOpen<<min(c.trips, 8), longestOpen)
+	// Hosts that saw the same outage begin should not come back in step.
+	open = open*9/10 + rand.N(open/5)
+	*c = circuit{trips: c.trips + 1, until: now.Add(open), generation: c.generation + 1}
+}
+
+func (c *circuit) state(now time.Time) CircuitState {
+	switch {
+	case c.until.IsZero():
+		return Closed
+	case now.Before(c.until):
+		return Open
+	}
+	return HalfOpen
+}

@@ -1,0 +1,95 @@
+package upstream
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// How long a discovery document is good for, and how soon after a failed refresh the next one may follow.
+const (
+	discoveryFresh = time.Hour
+	discoveryPause = time.Minute
+)
+
+// discovery finds an issuer's endpoints (OpenID Connect Discovery 1.0 section 4) and remembers them. What was found
+// once is used on while a later refresh fails.
+type discovery struct {
+	turn  chan struct{} // holds one element while nobody fetches; guards the fields below
+	found document
+	next  time.Time // when found has to be fetched again
+}
+
+// document is what is wanted of a discovery document. Endpoints that are absent or may not be asked are empty.
+type document struct{ issuer, keys, profile string }
+
+func newDiscovery() *discovery {
+	d := &discovery{turn: make(chan struct{}, 1)}
+	d.turn <- struct{}{}
+	return d
+}
+
+// find returns the issuer's document. One caller fetches, the others wait for it.
+func (d *discovery) find(ctx context.Context, c *Client) (document, *Error) {
+	select {
+	case <-d.turn:
+	case <-ctx.Done():
+		return document{}, c.exchangeFailure(ctx, c.config.Now(), ctx.Err())
+	}
+	defer func() { d.turn <- struct{}{} }()
+	now := c.config.Now()
+	if d.found != (document{}) && now.Before(d.next) {
+		return d.found, nil
+	}
+	got, e := c.discover(ctx)
+	switch {
+	case e == nil:
+		d.found, d.next = got, now.Add(discoveryFresh)
+	case d.found == document{}:
+		return document{}, e
+	default:
+		d.next = now.Add(discoveryPause)
+	}
+	return d.found, nil
+}
+
+// discover fetches the document. Its issuer must be the configured one to the letter (section 4.3): otherwise anybody
+// who can answer at this address could name keys for another issuer.
+func (c *Client) discover(ctx context.Context) (document, *Error) {
+	a, e := c.get(ctx, c.endpoints.discovery, nil, MaxKeysetBody)
+	if e != nil {
+		return document{}, e
+	}
+	if e := c.judgeStatus(a.status, a.header); e != nil {
+		return document{}, e
+	}
+	if a.status != http.StatusOK {
+		return document{}, noKnownError(a.status, "there is no discovery document at this issuer; check base_url")
+	}
+	body, err := readObject(a.body)
+	if err != nil || !isJSON(a.header) {
+		return document{}, unusable(a.status, "the discovery document is not JSON")
+	}
+	got := document{issuer: body.text("issuer")}
+	if got.issuer != c.config.BaseURL {
+		return document{}, noKnownError(a.status, "the issuer calls itself otherwise; base_url must be its name to the letter")
+	}
+	got.keys = discovered(got.issuer, body.text("jwks_uri"))
+	got.profile = discovered(got.issuer, body.text("userinfo_endpoint"))
+	return got, nil
+}
+
+// discovered returns an endpoint that a document names, or nothing if it may not be asked: a document that came over
+// https must not lead to plain http, not even on this machine.
+func discovered(issuer, raw string) string {
+	from, err := url.Parse(issuer)
+	if err != nil {
+		return ""
+	}
+	to, err := parseEndpoint(raw)
+	if err != nil || from.Scheme == "https" && to.Scheme != "https" {
+		return ""
+	}
+	return to.String()
+}

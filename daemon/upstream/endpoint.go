@@ -1,0 +1,159 @@
+package upstream
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// parseEndpoint checks a URL out of the configuration or out of a discovery document. The error says what is
+// wrong and what to write instead, and repeats nothing of the URL: it may hold a password.
+func parseEndpoint(raw string) (*url.URL, error) {
+	if raw == "" {
+		return nil, errors.New("missing; write an absolute URL such as https://auth.example.com")
+	}
+	if strings.Contains(raw, "#") {
+		return nil, errors.New("has a fragment (#...); leave it out")
+	}
+	u, err := url.Parse(raw)
+	if err != nil {
+		return nil, errors.New("is not a URL; write an absolute one such as https://auth.example.com")
+	}
+	if u.User != nil {
+		return nil, errors.New("holds credentials (user@host); leave them out, a secret belongs into its own file")
+	}
+	if u.Opaque != "" || u.Host == "" || u.Scheme == "" {
+		return nil, errors.New("is not absolute; write scheme and host, such as https://auth.example.com")
+	}
+	if err := checkHost(u); err != nil {
+		return nil, err
+	}
+	switch {
+	case u.Scheme == "https":
+	case u.Scheme == "http" && isLoopback(u.Hostname()):
+	case u.Scheme == "http":
+		return nil, errors.New("is plain http to another host; write https (http is for loopback addresses only)")
+	default:
+		return nil, errors.New("has an unknown scheme; write https")
+	}
+	return u, nil
+}
+
+// checkHost wants a host that means the same to every reader: ASCII, no zone, a real port.
+func checkHost(u *url.URL) error {
+	for _, r := range u.Host {
+		if r <= ' ' || r >= 0x7f || r == '%' {
+			return errors.New("has a host with other than plain ASCII letters; write an internationalised name as xn--")
+		}
+	}
+	if u.Hostname() == "" {
+		return errors.New("has no host; write one, such as https://auth.example.com")
+	}
+	if _, port, found := strings.Cut(strings.TrimPrefix(u.Host, "["+u.Hostname()+"]"), ":"); found {
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			return errors.New("has an impossible port; write 1 to 65535 or leave it out")
+		}
+	}
+	return nil
+}
+
+// isLoopback reports whether host names this machine: 127.0.0.0/8, ::1 or localhost.
+func isLoopback(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.Unmap().IsLoopback()
+}
+
+// endpoints are the URLs one project's upstream is asked at. Empty ones are not known (yet).
+type endpoints struct {
+	keys, profile, discovery string
+	plain                    bool // one of the configured URLs is plain http
+}
+
+// derive checks config's URLs and completes them by the rules of its preset.
+func derive(config Config) (endpoints, error) {
+	base, err := parseEndpoint(config.BaseURL)
+	if err != nil {
+		return endpoints{}, fmt.Errorf("base_url: %w", err)
+	}
+	if base.RawQuery != "" || base.ForceQuery {
+		return endpoints{}, errors.New("base_url: has a query (?...); leave it out")
+	}
+	root := strings.TrimRight(base.String(), "/")
+	e := endpoints{plain: base.Scheme == "http"}
+	switch config.Preset {
+	case Stack:
+		if !isProjectID(config.ProjectID) {
+			return endpoints{}, errors.New("project_id: must be the project's id, letters, digits and hyphens, as shown in its settings")
+		}
+		if strings.HasSuffix(root, "/api/v1") || strings.HasSuffix(root, "/api/latest") {
+			return endpoints{}, errors.New("base_url: is the API host alone; leave out /api/...")
+		}
+		// With anonymous users included the set is a superset of the others: a token of a class that is not
+		// admitted is then recognised and refused by policy, instead of looking like an unknown key.
+		e.keys = root + "/api/v1/projects/" + config.ProjectID + "/.well-known/jwks.json?include_anonymous=true"
+		e.profile = root + "/api/v1/users/me"
+	case Neon:
+		e.keys = root + "/.well-known/jwks.json"
+		e.profile = root + "/get-session?disableCookieCache=true&disableRefresh=true"
+	case OIDC:
+		e.discovery = root + "/.well-known/openid-configuration"
+	default:
+		return endpoints{}, errors.New(`preset: must be "stack", "neon" or "oidc"`)
+	}
+	return e.override(config)
+}
+
+// override applies the URLs that the configuration spells out.
+func (e endpoints) override(config Config) (endpoints, error) {
+	if config.KeysURL != "" {
+		u, err := parseEndpoint(config.KeysURL)
+		if err != nil {
+			return endpoints{}, fmt.Errorf("jwks_url: %w", err)
+		}
+		e.keys, e.plain = u.String(), e.plain || u.Scheme == "http"
+	}
+	if config.UserinfoURL != "" {
+		if config.Preset != OIDC {
+			return endpoints{}, errors.New(`userinfo_url: belongs to preset "oidc" only; leave it out`)
+		}
+		u, err := parseEndpoint(config.UserinfoURL)
+		if err != nil {
+			return endpoints{}, fmt.Errorf("userinfo_url: %w", err)
+		}
+		e.profile, e.plain = u.String(), e.plain || u.Scheme == "http"
+	}
+	return e, nil
+}
+
+// isProjectID accepts what may stand in a path and a header as it is: UUIDs, and the literal "internal".
+func isProjectID(id string) bool {
+	if id == "" || len(id) > 128 {
+		return false
+	}
+	for i := range len(id) {
+		if c := id[i]; !isAlnum(c) && c != '-' && c != '_' {
+			return false
+		}
+	}
+	return true
+}
+
+func isAlnum(c byte) bool {
+	return '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z'
+}
+
+// isVisible reports whether text is non-empty, visible ASCII, and so fit for a header value.
+func isVisible(text string) bool {
+	for i := range len(text) {
+		if text[i] <= ' ' || text[i] >= 0x7f {
+			return false
+		}
+	}
+	return text != ""
+}

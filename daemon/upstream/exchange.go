@@ -1,0 +1,159 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Bounds on what is read beside the bodies asked for.
+const (
+	// maxErrorBody: an error's code is in its first bytes. A longer body is no known error.
+	maxErrorBody = 16 << 10
+	// maxDrain is what may be left unread and still be read for the connection's sake.
+	maxDrain = 4 << 10
+)
+
+// errOverdue is the cause of a context that ran into the Client's own Timeout, as opposed to its caller's.
+var errOverdue = errors.New("the upstream's time is over")
+
+// answer is a response of the upstream, read to its end.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte // nil if it was too long for an error, or encoded
+}
+
+// within bounds a call as a whole.
+func (c *Client) within(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, c.config.Timeout, errOverdue)
+}
+
+// get sends one GET request. A 200 is read up to limit bytes; what is longer, cut off or encoded is a failure.
+// Other answers come back whatever their body: their status and code have to be judged.
+func (c *Client) get(ctx context.Context, target string, header http.Header, limit int) (*answer, *Error) {
+	began := c.config.Now()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target, http.NoBody)
+	if err != nil {
+		return nil, &Error{Meaning: Misconfigured, Local: true, detail: "the URL cannot be asked"}
+	}
+	for name, values := range header {
+		request.Header[name] = values
+	}
+	request.Header.Set("User-Agent", c.config.UserAgent)
+	if request.Header.Get("Accept") == "" {
+		request.Header.Set("Accept", "application/json")
+	}
+	// Nothing is decoded here, so nothing that unfolds to gigabytes may be sent.
+	request.Header.Set("Accept-Encoding", "identity")
+	response, err := c.http.Do(request)
+	if err != nil {
+		return nil, c.exchangeFailure(ctx, began, err)
+	}
+	defer func() {
+		_, _ = io.CopyN(io.Discard, response.Body, maxDrain)
+		_ = response.Body.Close()
+	}()
+	got := &answer{status: response.StatusCode, header: response.Header}
+	ok := got.status == http.StatusOK
+	if !ok {
+		limit = maxErrorBody
+	}
+	if isEncoded(response.Header) {
+		if ok {
+			return nil, unusable(got.status, "the body is compressed, though nothing asked for that")
+		}
+		return got, nil
+	}
+	body, err := readBody(response, limit)
+	switch {
+	case err == nil:
+		got.body = body
+	case !errors.Is(err, errTooLong):
+		return nil, c.exchangeFailure(ctx, began, err)
+	case ok:
+		return nil, unusable(got.status, "the body is too long")
+	}
+	return got, nil
+}
+
+// errTooLong is what readBody returns for a body over its limit.
+var errTooLong = errors.New("body too long")
+
+// readBody reads a body of at most limit bytes. One byte more is read to tell a body at the limit from a longer one.
+func readBody(response *http.Response, limit int) ([]byte, error) {
+	if response.ContentLength > int64(limit) {
+		return nil, errTooLong
+	}
+	body, err := io.ReadAll(io.LimitReader(response.Body, int64(limit)+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(body) > limit {
+		return nil, errTooLong
+	}
+	return body, nil
+}
+
+// isEncoded reports whether the body is anything but the plain bytes (RFC 9110 section 8.4).
+func isEncoded(header http.Header) bool {
+	for _, value := range header.Values("Content-Encoding") {
+		for coding := range strings.SplitSeq(value, ",") {
+			if coding = strings.TrimSpace(coding); coding != "" && !strings.EqualFold(coding, "identity") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// mediaType returns the body's type in lower case, without parameters; empty if there is none that can be read.
+func mediaType(header http.Header) string {
+	kind, _, err := mime.ParseMediaType(header.Get("Content-Type"))
+	if err != nil && !errors.Is(err, mime.ErrInvalidMediaParameter) {
+		return ""
+	}
+	return kind
+}
+
+// isJSON reports whether the body claims to be JSON: application/json, or a type with the suffix +json
+// (RFC 6839), such as application/jwk-set+json.
+func isJSON(header http.Header) bool {
+	kind := mediaType(header)
+	return kind == "application/json" || strings.HasPrefix(kind, "application/") && strings.HasSuffix(kind, "+json")
+}
+
+// exchangeFailure turns an error of the HTTP client into ours. A caller that gave up says nothing about the
+// upstream, unless the upstream had half of its time already: a flight whose owner's deadline is about as long
+// as ours must not hide a dead upstream from the circuit.
+func (c *Client) exchangeFailure(ctx context.Context, began time.Time, err error) *Error {
+	switch {
+	case ctx.Err() == nil:
+		return &Error{detail: phrase(err), err: sentinel(err), outcome: failed}
+	case context.Cause(ctx) == errOverdue:
+		return &Error{detail: "no answer in time", err: context.DeadlineExceeded, outcome: failed}
+	}
+	e := abandoned(ctx)
+	if e.err == context.DeadlineExceeded && c.config.Now().Sub(began) >= c.config.Timeout/2 {
+		e.outcome = failed
+	}
+	return e
+}
+
+// abandoned is the failure of a call whose caller gave up.
+func abandoned(ctx context.Context) *Error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return &Error{detail: "the caller's deadline is over", err: context.DeadlineExceeded, outcome: silent}
+	}
+	return &Error{detail: "the caller gave up", err: context.Canceled, outcome: silent}
+}
+
+// unusable is the failure of an answer that does not hold what it should: something goes wrong on the way, or
+// with this one user. It does not count against the upstream as a whole.
+func unusable(status int, detail string) *Error {
+	return &Error{Meaning: Unavailable, Status: status, detail: detail}
+}

@@ -1,0 +1,109 @@
+package upstream
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Keyset fetches the key set. With validators of an earlier answer the request is conditional.
+//
+// It takes nothing from the profile budget and is not held up by circuit or pause, nor does its failure count
+// there: without keys no token can be judged at all, while a profile is a luxury. The caller keeps the rhythm, and is
+// told Retry-After in the error like everywhere.
+//
+// The body is JSON by its type only. The error is an *Error and never Denied.
+func (c *Client) Keyset(ctx context.Context, v Validators) (Keyset, error) {
+	ctx, cancel := c.within(ctx)
+	defer cancel()
+	keys, e := c.keyset(ctx, v)
+	return keys, c.finish("fetch keyset", e)
+}
+
+func (c *Client) keyset(ctx context.Context, v Validators) (Keyset, *Error) {
+	target := c.endpoints.keys
+	if target == "" {
+		found, e := c.discovery.find(ctx, c)
+		if e != nil {
+			return Keyset{}, e
+		}
+		if found.keys == "" {
+			return Keyset{}, noKnownError(http.StatusOK, "the discovery document has no usable jwks_uri")
+		}
+		target = found.keys
+	}
+	header := http.Header{"Accept": {"application/jwk-set+json, application/json"}}
+	v = v.clean()
+	if v.ETag != "" {
+		header.Set("If-None-Match", v.ETag)
+	}
+	if v.LastModified != "" {
+		header.Set("If-Modified-Since", v.LastModified)
+	}
+	a, e := c.get(ctx, target, header, MaxKeysetBody)
+	if e != nil {
+		return Keyset{}, e
+	}
+	return c.judgeKeyset(a, v)
+}
+
+func (c *Client) judgeKeyset(a *answer, sent Validators) (Keyset, *Error) {
+	got := Keyset{Validators: Validators{a.header.Get("ETag"), a.header.Get("Last-Modified")}.clean(), MaxAge: maxAge(a.header)}
+	if a.status == http.StatusNotModified && sent != (Validators{}) {
+		got.NotModified = true
+		if got.Validators == (Validators{}) {
+			got.Validators = sent
+		}
+		return got, nil
+	}
+	if e := c.judgeStatus(a.status, a.header); e != nil {
+		return Keyset{}, e
+	}
+	if a.status != http.StatusOK {
+		return Keyset{}, noKnownError(a.status, "there is no key set at this address; check project and URL")
+	}
+	if !isJSON(a.header) {
+		return Keyset{}, unusable(a.status, "the body is not JSON by its Content-Type")
+	}
+	got.Body = a.body
+	return got, nil
+}
+
+// clean drops what must not be sent back: anything that is not a plain ETag (RFC 9110 section 8.8.3) or date.
+func (v Validators) clean() Validators {
+	tag := strings.TrimPrefix(v.ETag, "W/")
+	if len(tag) < 2 || len(tag) > 256 || tag[0] != '"' || tag[len(tag)-1] != '"' || !isVisible(tag) {
+		v.ETag = ""
+	}
+	if _, err := http.ParseTime(v.LastModified); err != nil {
+		v.LastModified = ""
+	}
+	return v
+}
+
+// maxAge returns how long an answer may be reused according to Cache-Control (RFC 9111 section 5.2.2), less the Age it
+// already has. Of several hints the shortest wins, a broken max-age and no-store are zero; -1 means no hint.
+func maxAge(header http.Header) time.Duration {
+	shortest := time.Duration(-1)
+	for _, value := range header.Values("Cache-Control") {
+		for directive := range strings.SplitSeq(value, ",") {
+			name, argument, _ := strings.Cut(strings.TrimSpace(directive), "=")
+			var age time.Duration
+			switch strings.ToLower(name) {
+			case "max-age":
+				age, _ = parseSeconds(strings.Trim(argument, `"`))
+			case "no-store", "no-cache":
+			default:
+				continue
+			}
+			if shortest < 0 || age < shortest {
+				shortest = age
+			}
+		}
+	}
+	if spent, ok := parseSeconds(header.Get("Age")); ok && shortest > 0 {
+		shortest = max(shortest-spent, 0)
+	}
+	return shortest
+}

@@ -1,0 +1,52 @@
+package upstream
+
+import (
+	"context"
+	"net/http"
+)
+
+// oidcProfile asks the userinfo endpoint (OpenID Connect Core 1.0 section 5.3).
+func (c *Client) oidcProfile(ctx context.Context, token, subject string) (Profile, *Error) {
+	target := c.endpoints.profile
+	if target == "" {
+		found, e := c.discovery.find(ctx, c)
+		if e != nil {
+			return Profile{}, e
+		}
+		if found.profile == "" {
+			return Profile{}, noKnownError(http.StatusOK, "the discovery document has no usable userinfo_endpoint")
+		}
+		target = found.profile
+	}
+	a, e := c.get(ctx, target, http.Header{"Authorization": {"Bearer " + token}}, MaxProfileBody)
+	if e != nil {
+		return Profile{}, e
+	}
+	if e := c.judgeUserinfo(a); e != nil {
+		return Profile{}, e
+	}
+	claims, e := readProfile(a, "sub", subject)
+	if e != nil {
+		return Profile{}, e
+	}
+	return Profile{Body: claims.compact, Subject: subject}, nil
+}
+
+// judgeUserinfo returns nil if the answer is a success whose body may be read as claims.
+func (c *Client) judgeUserinfo(a *answer) *Error {
+	if e := c.judgeStatus(a.status, a.header); e != nil {
+		return e
+	}
+	if a.status == http.StatusOK {
+		if mediaType(a.header) == "application/jwt" {
+			return noKnownError(a.status, "userinfo is signed, which is not supported; ask the issuer for plain JSON")
+		}
+		return nil
+	}
+	code := challengeCode(a.header)
+	meaning, denial, known := bearerCode(code, a.status)
+	if !known {
+		return noKnownError(a.status, "no known error; something else than the issuer may have answered")
+	}
+	return &Error{Meaning: meaning, Denial: denial, Code: code, Status: a.status}
+}

@@ -1,0 +1,107 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"net/http"
+)
+
+// ErrNotSession is wrapped by the error of [Client.Profile] when preset Neon is given anything but a session
+// credential, such as a JWT: this upstream knows nothing to ask about a JWT. See [IsSession].
+var ErrNotSession = errors.New("not a session credential")
+
+// Profile fetches the live profile of the user behind token.
+//
+// For Stack and OIDC token is an access token that has been verified locally, and subject its verified "sub": an
+// answer about anybody else is no answer. For Neon token is a session credential ([IsSession]) and subject may be
+// empty, to be learned from the answer.
+//
+// The call takes at most Config.Timeout as a whole: waiting for its turn (interactive requests only, at most a third)
+// and the exchange. It is safe to abandon: a caller's cancelled context does not count against the upstream.
+//
+// The error is an *Error. A user whom the upstream calls anonymous, restricted or banned now is Denied like one it
+// refuses, unless the class is admitted, whatever the class of the token.
+func (c *Client) Profile(ctx context.Context, token []byte, subject string, priority Priority) (Profile, error) {
+	const act = "fetch profile"
+	ask, e := c.question(string(token), subject)
+	if e != nil {
+		return Profile{}, c.finish(act, e)
+	}
+	ctx, cancel := c.within(ctx)
+	defer cancel()
+	var found Profile
+	e = c.governed(ctx, priority, func() (e *Error) {
+		found, e = ask(ctx)
+		return e
+	})
+	return found, c.finish(act, e)
+}
+
+// question returns the function that asks the preset's question, or tells why it cannot be asked.
+func (c *Client) question(token, subject string) (func(context.Context) (Profile, *Error), *Error) {
+	switch c.config.Preset {
+	case Stack:
+		if e := c.missingKey(); e != nil {
+			return nil, e
+		}
+		if !isVisible(token) || subject == "" {
+			return nil, missing("a verified token and its subject")
+		}
+		return func(ctx context.Context) (Profile, *Error) { return c.stackProfile(ctx, token, subject) }, nil
+	case Neon:
+		s, ok := parseSession(token)
+		if !ok {
+			return nil, &Error{Local: true, detail: ErrNotSession.Error(), err: ErrNotSession}
+		}
+		return func(ctx context.Context) (Profile, *Error) { return c.neonProfile(ctx, s, subject) }, nil
+	default:
+		if !isVisible(token) || subject == "" {
+			return nil, missing("a verified token and its subject")
+		}
+		return func(ctx context.Context) (Profile, *Error) { return c.oidcProfile(ctx, token, subject) }, nil
+	}
+}
+
+// governed runs ask when the governor lets it, and lets the governor learn from the result, also from a panic.
+func (c *Client) governed(ctx context.Context, priority Priority, ask func() *Error) *Error {
+	t, e := c.governor.admit(ctx, priority)
+	if e != nil {
+		return e
+	}
+	e = &Error{outcome: failed} // what a panic counts as
+	defer func() { t.end(e) }()
+	e = ask()
+	return e
+}
+
+// missing is the failure of a call without what it needs.
+func missing(what string) *Error {
+	return &Error{Local: true, detail: "asked without " + what}
+}
+
+// readProfile reads a 200 as the profile of subject.
+func readProfile(a *answer, name, subject string) (object, *Error) {
+	if !isJSON(a.header) {
+		return object{}, unusable(a.status, "the body is not JSON by its Content-Type")
+	}
+	body, err := readObject(a.body)
+	if err != nil {
+		return object{}, unusable(a.status, "the body is not one proper JSON object")
+	}
+	id, ok := body.identifier(name)
+	if !ok {
+		return object{}, unusable(a.status, "the profile does not say whose it is")
+	}
+	if id != subject {
+		return object{}, somebodyElse()
+	}
+	return body, nil
+}
+
+// somebodyElse is the failure of an answer about another user than asked for. Nothing of it may be used, and the
+// operator has to hear of it: a cache in between may mix up users.
+func somebodyElse() *Error {
+	e := unusable(http.StatusOK, "the answer is about another user than asked for; is there a cache in between?")
+	e.loud = true
+	return e
+}

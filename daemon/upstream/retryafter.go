@@ -1,0 +1,51 @@
+package upstream
+
+import (
+	"net/http"
+	"strings"
+	"time"
+)
+
+// leastRetryAfter is what a Retry-After of zero, or of a moment ago, comes to.
+const leastRetryAfter = time.Second
+
+// retryAfter returns how long the upstream asks to be left alone: the longest of Retry-After (RFC 9110 section
+// 10.2.3: seconds or a date) and Better Auth's X-Retry-After, at least a second, at most MaxRetryAfter. What makes no
+// sense, such as a negative number, counts as absent; 0 means that there is no hint.
+func retryAfter(header http.Header, now time.Time) time.Duration {
+	var longest time.Duration
+	for _, name := range []string{"Retry-After", "X-Retry-After"} {
+		for _, value := range header.Values(name) {
+			if d, ok := parseRetryAfter(strings.TrimSpace(value), now); ok {
+				longest = max(longest, min(max(d, leastRetryAfter), MaxRetryAfter))
+			}
+		}
+	}
+	return longest
+}
+
+func parseRetryAfter(value string, now time.Time) (time.Duration, bool) {
+	if seconds, ok := parseSeconds(value); ok {
+		return seconds, true
+	}
+	date, err := http.ParseTime(value)
+	if err != nil {
+		return 0, false
+	}
+	return date.Sub(now), true
+}
+
+// maxSeconds is the largest number of seconds worth telling apart (RFC 9111 section 1.2.2).
+const maxSeconds = 1<<31 - 1
+
+// parseSeconds reads a non-negative decimal number of seconds of any length.
+func parseSeconds(text string) (time.Duration, bool) {
+	n := int64(0)
+	for i := range len(text) {
+		if text[i] < '0' || text[i] > '9' {
+			return 0, false
+		}
+		n = min(n*10+int64(text[i]-'0'), maxSeconds)
+	}
+	return time.Duration(n) * time.Second, text != ""
+}
