@@ -72,7 +72,8 @@ type payload struct {
 	subject    string
 	issuer     string   // empty: absent or not a string
 	audiences  []string // empty: absent or of a form the policy does not take
-	role       string
+	role       string   // empty: absent, null, or no string
+	hasRole    bool     // present and not null
 	session    string
 	sessionAt  int // place of session in the policy's list
 	expires    moment
@@ -104,11 +105,8 @@ func (c *payload) member(name []byte, value jsontext.Value) error {
 	case "iat":
 		c.issuedAt, ok = numericDate(value, math.Ceil)
 	case "role":
-		// Any other form is a role nobody asks for.
 		c.role, _ = text(value)
-		if value.Kind() != '"' && value.Kind() != 'n' {
-			c.role = "\x00"
-		}
+		c.hasRole = value.Kind() != 'n'
 	case "is_anonymous":
 		c.anonymous, ok = boolean(c.policy, value)
 	case "is_restricted":
@@ -214,10 +212,15 @@ func (c *payload) judge(now time.Time) (*Audience, Reason) {
 	if reason != ReasonNone {
 		return nil, reason
 	}
-	if c.policy.Role != "" && c.role == "" {
-		return nil, MissingClaim
+	if wanted := c.policy.Role; wanted != "" {
+		if !c.hasRole {
+			return nil, MissingClaim
+		}
+		if c.role != wanted {
+			return nil, ClassNotAllowed
+		}
 	}
-	if c.policy.Role != "" && c.role != c.policy.Role || c.contradicts(a.Class) {
+	if c.contradicts(a.Class) {
 		return nil, ClassNotAllowed
 	}
 	if c.expires.seconds <= 0 || !now.Before(c.expires.time()) {

@@ -1,11 +1,10 @@
 package keyset
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
-
-	"bytes"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/lestrrat-go/jwx/v2/jwk"
@@ -221,8 +220,14 @@ func refuseTwins(candidates []*Key, why []string) {
 	}
 }
 
-// parseEntry makes a key of one entry, or says in fixed words why not.
-func parseEntry(entry jsontext.Value, allowed []Algorithm) (*Key, string) {
+// parseEntry makes a key of one entry, or says in fixed words why not. An entry
+// that makes a library panic is as unusable as any other.
+func parseEntry(entry jsontext.Value, allowed []Algorithm) (k *Key, why string) {
+	defer func() {
+		if recover() != nil {
+			k, why = nil, "not a readable key"
+		}
+	}()
 	var m entryMembers
 	if entry.Kind() != '{' {
 		return nil, "not an object"
@@ -254,7 +259,9 @@ func (m *entryMembers) member(name []byte, value jsontext.Value) error {
 	case "kty":
 		m.kty = m.text(value, "kty is not a string")
 	case "alg":
-		m.alg = m.text(value, "alg is not a string")
+		if m.alg = m.text(value, "alg is not a string"); m.alg == "" {
+			m.refuse("alg is empty")
+		}
 	case "kid":
 		m.kid = m.text(value, "kid is not a string")
 		if !plausibleKeyID(m.kid) {

@@ -33,7 +33,7 @@ func Verify(p *Policy, s *Set, token []byte, now time.Time) (claims Claims, reas
 	if reason != ReasonNone {
 		return Claims{}, reason
 	}
-	signature := decode(third, MaxToken)
+	signature := decode(third, k.signature)
 	if signature == nil || !k.verify(token[:len(first)+1+len(second)], signature) {
 		return Claims{}, BadSignature
 	}

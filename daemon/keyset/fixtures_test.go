@@ -1,0 +1,293 @@
+package keyset
+
+import (
+	"encoding/json"
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+)
+
+const fixtures = "../testdata/upstream"
+
+// read decodes a fixture file.
+func read(t testing.TB, path string, into any) {
+	t.Helper()
+	body, err := os.ReadFile(filepath.Join(fixtures, path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(body, into); err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+}
+
+// fixtureSet parses a key set file of the fixtures.
+func fixtureSet(t testing.TB, path string, allowed ...Algorithm) *Set {
+	t.Helper()
+	body, err := os.ReadFile(filepath.Join(fixtures, path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return mustSet(t, body, allowed...)
+}
+
+// fixtureNow lies between the fixtures' valid_from and 2099.
+var fixtureNow = time.Unix(1_800_000_000, 0)
+
+// byClass holds one value for each class of Stack's users.
+type byClass[T any] struct{ Normal, Restricted, Anonymous T }
+
+// stackPolicies returns the three policies of the fixtures, as the daemon
+// derives them: what is not admitted is refused by name.
+func stackPolicies(audiences byClass[string], issuers byClass[[]string]) map[string]*Policy {
+	normal := Audience{ClassNormal, audiences.Normal, issuers.Normal}
+	restricted := Audience{ClassRestricted, audiences.Restricted, issuers.Restricted}
+	anonymous := Audience{ClassAnonymous, audiences.Anonymous, issuers.Anonymous}
+	policy := func(admitted, refused []Audience) *Policy {
+		return &Policy{
+			Algorithms: []Algorithm{ES256}, Admitted: admitted, Refused: refused, StackFlags: true,
+			SessionClaims: []string{"refresh_token_id", "refreshTokenId"}, Leeway: 5 * time.Second,
+		}
+	}
+	return map[string]*Policy{
+		"default":    policy([]Audience{normal}, []Audience{restricted, anonymous}),
+		"restricted": policy([]Audience{normal, restricted}, []Audience{anonymous}),
+		"anonymous":  policy([]Audience{normal, restricted, anonymous}, nil),
+	}
+}
+
+// stackConfig reads the policies of the Stack fixtures.
+func stackConfig(t testing.TB) map[string]*Policy {
+	t.Helper()
+	var config struct {
+		Audiences byClass[string]
+		Issuers   byClass[[]string]
+	}
+	read(t, "stack/config.json", &config)
+	return stackPolicies(config.Audiences, config.Issuers)
+}
+
+// neonConfig reads the policy of the Neon fixtures.
+func neonConfig(t testing.TB) *Policy {
+	t.Helper()
+	var config struct {
+		Audience     string
+		Issuers      []string
+		RequiredRole string `json:"required_role"`
+	}
+	read(t, "neon/config.json", &config)
+	return &Policy{
+		Algorithms: []Algorithm{EdDSA}, Role: config.RequiredRole, Leeway: 5 * time.Second,
+		Admitted: []Audience{{ClassNormal, config.Audience, config.Issuers}},
+	}
+}
+
+// fixtureToken is an entry of tokens.json.
+type fixtureToken struct {
+	Name, Token, Expect, Reason, Sub string
+	ExpectRestricted                 string `json:"expect_restricted"`
+	ExpectAnonymous                  string `json:"expect_anonymous"`
+	Claims                           map[string]any
+}
+
+// under returns what is expected under a policy of stackPolicies.
+func (f *fixtureToken) under(policy string) string {
+	switch {
+	case policy == "restricted" && f.ExpectRestricted != "":
+		return f.ExpectRestricted
+	case policy == "anonymous" && f.ExpectAnonymous != "":
+		return f.ExpectAnonymous
+	}
+	return f.Expect
+}
+
+// otherDefect names the reason given to tokens that have two defects, where it
+// is not the one the fixtures put first.
+func otherDefect() map[string]Reason {
+	return map[string]Reason{
+		"stack/header-jwk":     Malformed, // the member is refused before the key is looked for
+		"stack/header-jku":     Malformed,
+		"stack/header-x5u":     Malformed,
+		"neon/header-jwk":      Malformed, // and before the signature is checked
+		"stack/kid-4000":       Malformed, // a header of more than a kibibyte
+		"stack/sig-empty":      Malformed, // an empty segment
+		"neon/sig-empty":       Malformed,
+		"stack/alg-none-empty": Malformed,
+		"neon/alg-none-empty":  Malformed,
+	}
+}
+
+// fixtureReason is the Reason with the word.
+func fixtureReason(t testing.TB, word string) Reason {
+	t.Helper()
+	for r := ReasonNone; r < reasonCount; r++ {
+		if r.String() == word {
+			return r
+		}
+	}
+	t.Fatalf("the fixtures give an unknown reason %q", word)
+	return Unverifiable
+}
+
+// checkFixture verifies one token twice and compares.
+func checkFixture(t *testing.T, upstream, policy string, p *Policy, s *Set, f *fixtureToken) {
+	t.Helper()
+	c, reason := Verify(p, s, []byte(f.Token), fixtureNow)
+	checkClaims(t, c, reason)
+	if again, reasonAgain := Verify(p, s, []byte(f.Token), fixtureNow); reasonAgain != reason || !reflect.DeepEqual(again, c) {
+		t.Errorf("the second verdict differs: %v, then %v", reason, reasonAgain)
+	}
+	expected := f.under(policy)
+	if (expected == "accept" && reason != ReasonNone) || (expected == "reject" && reason == ReasonNone) {
+		t.Fatalf("got %v, expected %s", reason, expected)
+	}
+	if reason == Unverifiable {
+		t.Fatal("could not be judged")
+	}
+	if reason != ReasonNone {
+		want, exception := otherDefect()[upstream+"/"+f.Name]
+		if !exception && expected == "reject" && f.Reason != "" {
+			want = fixtureReason(t, f.Reason)
+		}
+		if want != ReasonNone && reason != want {
+			t.Errorf("reason %v, expected %v", reason, want)
+		}
+		return
+	}
+	if f.Sub != "" && c.Subject != f.Sub {
+		t.Errorf("accepted for another subject")
+	}
+	var said map[string]any
+	if err := json.Unmarshal(c.JSON, &said); err != nil {
+		t.Fatal("the JSON of the claims cannot be read")
+	}
+	if f.Claims != nil && !reflect.DeepEqual(said, f.Claims) {
+		t.Errorf("the JSON of the claims differs from the fixture's claims")
+	}
+}
+
+func TestUpstreamTokensGetTheirVerdicts(t *testing.T) {
+	neon := map[string]*Policy{"default": neonConfig(t)}
+	for _, source := range []struct {
+		upstream string
+		keys     string
+		policies map[string]*Policy
+		atLeast  int
+	}{
+		{"stack", "stack/jwks.json", stackConfig(t), 114},
+		{"stack", "stack/jwks-no-alg.json", stackConfig(t), 114},
+		{"stack", "stack/jwks-odd-keys.json", stackConfig(t), 114},
+		{"neon", "neon/jwks.json", neon, 54},
+		{"neon", "neon/jwks-no-alg.json", neon, 54},
+	} {
+		var tokens []fixtureToken
+		read(t, source.upstream+"/tokens.json", &tokens)
+		if len(tokens) < source.atLeast {
+			t.Fatalf("%d tokens, expected at least %d", len(tokens), source.atLeast)
+		}
+		for _, policy := range slices.Sorted(maps.Keys(source.policies)) {
+			p := source.policies[policy]
+			s := fixtureSet(t, source.keys, p.Algorithms...)
+			for i := range tokens {
+				t.Run(source.keys+"/"+policy+"/"+tokens[i].Name, func(t *testing.T) {
+					checkFixture(t, source.upstream, policy, p, s, &tokens[i])
+				})
+			}
+		}
+	}
+}
+
+func TestClockDecidesToTheSecond(t *testing.T) {
+	var tokens []struct {
+		Name, Token, Expect string
+		At, Leeway          int64
+	}
+	read(t, "stack/tokens-clock.json", &tokens)
+	if len(tokens) == 0 {
+		t.Fatal("no tokens")
+	}
+	s := fixtureSet(t, "stack/jwks.json", ES256)
+	for _, f := range tokens {
+		t.Run(f.Name, func(t *testing.T) {
+			p := stackConfig(t)["default"]
+			p.Leeway = time.Duration(f.Leeway) * time.Second
+			_, reason := Verify(p, s, []byte(f.Token), time.Unix(f.At, 0))
+			want := f.Expect
+			if stricter := []string{"at-expiry-30", "after-expiry-30"}; slices.Contains(stricter, f.Name) {
+				want = "reject" // a verifier may stretch exp by its leeway; this one does not
+			}
+			if accepted := reason == ReasonNone; want != "either" && accepted != (want == "accept") {
+				t.Errorf("got %v, expected %s", reason, want)
+			}
+		})
+	}
+}
+
+func TestKeysWithShortCoordinatesVerify(t *testing.T) {
+	var projects []struct {
+		Name      string
+		Issuers   byClass[[]string]
+		Audiences byClass[string]
+		JWKS      json.RawMessage
+		Tokens    []fixtureToken
+		Short     struct {
+			Kid, Member string
+			Bytes       int
+		}
+	}
+	read(t, "stack/short-coordinates.json", &projects)
+	if len(projects) == 0 {
+		t.Fatal("no projects")
+	}
+	for _, project := range projects {
+		policies := stackPolicies(project.Audiences, project.Issuers)
+		s := mustSet(t, project.JWKS, ES256)
+		if len(s.Skipped()) != 0 || s.Find(project.Short.Kid) == nil {
+			t.Errorf("%s: the short key was not loaded: %v", project.Name, s.Skipped())
+		}
+		if len(project.Tokens) == 0 {
+			t.Errorf("%s: no tokens", project.Name)
+		}
+		for policy, p := range policies {
+			for i := range project.Tokens {
+				t.Run(project.Name+"/"+policy+"/"+project.Tokens[i].Name, func(t *testing.T) {
+					checkFixture(t, "stack", policy, p, s, &project.Tokens[i])
+				})
+			}
+		}
+	}
+}
+
+func TestRotationMakesOldTokensUnknown(t *testing.T) {
+	type stage struct {
+		JWKS  json.RawMessage
+		Token string
+	}
+	for upstream, p := range map[string]*Policy{"stack": stackConfig(t)["default"], "neon": neonConfig(t)} {
+		var stages map[string]stage
+		read(t, upstream+"/rotation.json", &stages)
+		if len(stages) < 2 {
+			t.Fatalf("%s: %d stages", upstream, len(stages))
+		}
+		for at, now := range stages {
+			s := mustSet(t, now.JWKS, p.Algorithms...)
+			for minted, other := range stages {
+				kid, plausible := KeyID([]byte(other.Token))
+				want := UnknownKey
+				if s.Find(kid) != nil {
+					want = ReasonNone
+				}
+				if _, reason := Verify(p, s, []byte(other.Token), fixtureNow); reason != want || !plausible {
+					t.Errorf("%s: token of %q under the keys of %q: %v, want %v", upstream, minted, at, reason, want)
+				}
+			}
+			if _, reason := Verify(p, s, []byte(now.Token), fixtureNow); reason != ReasonNone {
+				t.Errorf("%s: token of %q under its own keys: %v", upstream, at, reason)
+			}
+		}
+	}
+}
