@@ -8,6 +8,7 @@
 //	<- line      expect exactly this line
 //	<~ regexp    expect a line that the whole of this regular expression (RE2) matches
 //	any order    the expected lines that follow, up to the next other step, may come in any order
+//	in order     ends "any order"
 //	half-close   send nothing more, and keep reading
 //	close        expect the end of the stream
 //	# text       a remark
@@ -138,9 +139,13 @@ func (p *parser) step(n int, line string) error {
 	if line == "" || strings.HasPrefix(line, "#") {
 		return nil
 	}
-	if line == "any order" {
+	switch line {
+	case "any order":
 		p.groups++
 		p.order = p.groups
+		return nil
+	case "in order":
+		p.order = 0
 		return nil
 	}
 	step, err := parseStep(line)
