@@ -41,7 +41,7 @@ func (c *Client) ask(ctx context.Context, q *question) ([]byte, error) {
 	switch {
 	case errors.Is(err, context.Canceled):
 		return nil, fmt.Errorf("neonauthd: given up by the caller: %w", context.Canceled)
-	case errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, context.DeadlineExceeded), stalled(err) && !time.Now().Before(end):
 		took := end.Sub(start).Round(time.Millisecond)
 		return nil, fmt.Errorf("neonauthd: no answer within %s: %w", took, context.DeadlineExceeded)
 	}
@@ -72,6 +72,11 @@ func (c *Client) askOnce(ctx context.Context, end time.Time, q *question) ([]byt
 		again = true
 		c.pool.renew(conn)
 	}
+}
+
+func stalled(err error) bool {
+	var b *broken
+	return errors.As(err, &b) && b.stalled
 }
 
 // Ping asks whether the daemon answers at all. nil says that it does.

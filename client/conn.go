@@ -42,8 +42,9 @@ type conn struct {
 	nc    net.Conn
 	lines *protocol.LineReader // touched by the reader only
 
-	load   atomic.Int32 // calls on it, waiting or abandoned; a hint for the pool
-	closed atomic.Bool  // takes no new calls: failed or retired
+	load    atomic.Int32 // calls on it, waiting or abandoned; a hint for the pool
+	closed  atomic.Bool  // takes no new calls: failed or retired
+	renewed atomic.Bool  // its breaking has been answered by pool.renew
 
 	mu        sync.Mutex
 	err       error            // why it failed, nil while it works
@@ -259,6 +260,7 @@ func (c *conn) brokeLocked(err error) error {
 		b.cause = err
 	}
 	partial := errors.Is(err, io.ErrUnexpectedEOF)
-	b.idle = c.heard > 0 && !partial && !errors.Is(err, os.ErrDeadlineExceeded)
+	b.stalled = errors.Is(err, os.ErrDeadlineExceeded)
+	b.idle = c.heard > 0 && !partial && !b.stalled
 	return b
 }

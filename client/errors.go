@@ -59,6 +59,8 @@ type broken struct {
 	// idle: the connection had served before and died between two replies,
 	// as one does that the daemon closed while nobody was using it.
 	idle bool
+	// stalled: the daemon took no more requests and a call's time ran out.
+	stalled bool
 }
 
 func (b *broken) Error() string {

@@ -126,15 +126,16 @@ func (p *pool) join(ctx context.Context, end time.Time) (*conn, <-chan struct{},
 		return nil, nil, fmt.Errorf("neonauthd: %w", ErrClosed)
 	}
 	alive := p.sweepLocked()
-	if n := len(alive); n > 0 && (p.dialing != nil || n >= p.limit || time.Now().Before(p.until)) {
+	pausing := time.Now().Before(p.until)
+	if n := len(alive); n > 0 && (p.dialing != nil || n >= p.limit || pausing) {
 		p.mu.Unlock()
-		return slices.MinFunc(alive, func(a, b *conn) int { return int(a.load.Load() - b.load.Load()) }), nil, nil
+		return leastLoaded(alive), nil, nil
 	}
 	if p.dialing != nil {
 		defer p.mu.Unlock()
 		return nil, p.dialing, nil
 	}
-	if time.Now().Before(p.until) {
+	if pausing {
 		defer p.mu.Unlock()
 		return nil, nil, p.cause
 	}
@@ -145,7 +146,14 @@ func (p *pool) join(ctx context.Context, end time.Time) (*conn, <-chan struct{},
 	nc, err := p.connect(ctx, end)
 	c, err := p.dialled(ctx, nc, err)
 	close(done)
+	if err != nil && len(alive) > 0 && ctx.Err() == nil {
+		return leastLoaded(alive), nil, nil // one more would have been nice to have
+	}
 	return c, nil, err
+}
+
+func leastLoaded(conns []*conn) *conn {
+	return slices.MinFunc(conns, func(a, b *conn) int { return int(a.load.Load() - b.load.Load()) })
 }
 
 // sweepLocked drops the connections that take no calls and returns the rest.
@@ -194,13 +202,12 @@ func (p *pool) dialled(ctx context.Context, nc net.Conn, err error) (*conn, erro
 // old and probably just as dead, after a restart for example: they finish what
 // is under way on them and take no new calls.
 func (p *pool) renew(c *conn) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	conns := *p.conns.Load()
-	if !slices.Contains(conns, c) {
+	if c.renewed.Swap(true) {
 		return // another call has done it
 	}
-	for _, other := range conns {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, other := range *p.conns.Load() {
 		other.retire()
 	}
 	p.sweepLocked()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"runtime"
+	"syscall"
 	"time"
 )
 
@@ -102,6 +103,13 @@ func (c *conn) writeLocked(end time.Time) {
 	_ = c.nc.SetWriteDeadline(end)
 	_, err := c.nc.Write(batch)
 	c.mu.Lock()
+	if errors.Is(err, syscall.EPIPE) {
+		// The daemon has closed the connection, perhaps with a last word:
+		// whoever reads finds out.
+		c.closed.Store(true)
+		c.out = nil
+		return
+	}
 	if err != nil {
 		c.failLocked(c.brokeLocked(err))
 		return

@@ -1,0 +1,109 @@
+package client_test
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// step is one line of a transcript; see testdata/transcripts/README.md.
+type step struct {
+	line int
+	verb string // the first word
+	rest string // the others, repetitions written out
+}
+
+// words are the steps there are, so that a misspelt one fails in every case.
+var words = []string{"needs", "call", "cancel", "close", "accept", ">", "<", "<<", "cut", "gone", "down", "up", "answer"}
+
+var repetition = regexp.MustCompile(`\{([0-9]+)\*(.)\}`)
+
+func readTranscript(path string) ([]step, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var steps []step
+	lines := bufio.NewScanner(bytes.NewReader(text))
+	for n := 1; lines.Scan(); n++ {
+		line := lines.Text()
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		verb, rest, _ := strings.Cut(line, " ")
+		known := false
+		for _, w := range words {
+			known = known || w == verb
+		}
+		if !known {
+			return nil, fmt.Errorf("%s:%d: no step is called %q", path, n, verb)
+		}
+		rest = repetition.ReplaceAllStringFunc(rest, func(m string) string {
+			part := repetition.FindStringSubmatch(m)
+			count, _ := strconv.Atoi(part[1])
+			return strings.Repeat(part[2], count)
+		})
+		steps = append(steps, step{n, verb, rest})
+	}
+	return steps, lines.Err()
+}
+
+// TestTranscripts plays every transcript: the same files that the clients in
+// other languages play.
+func TestTranscripts(t *testing.T) {
+	paths, err := filepath.Glob("testdata/transcripts/*.txt")
+	if err != nil || len(paths) < 25 {
+		t.Fatalf("found %d transcripts, expected at least 25 (error: %v)", len(paths), err)
+	}
+	for _, path := range paths {
+		name := strings.TrimSuffix(filepath.Base(path), ".txt")
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			steps, err := readTranscript(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(steps) < 2 {
+				t.Fatal("a transcript without steps shows nothing")
+			}
+			play(t, path, steps)
+		})
+	}
+}
+
+// TestTranscriptsCanFail plays transcripts that are wrong in one place each:
+// a player that lets them pass would prove nothing about the right ones.
+func TestTranscriptsCanFail(t *testing.T) {
+	for name, text := range map[string]string{
+		"other outcome":      "call a verify token=a.b.c\naccept\n> @1 VERIFY deadline=* a.b.c\n< @1 NO expired\nanswer a unknown cause=broken",
+		"other reason":       "call a verify token=a.b.c\naccept\n> @1 VERIFY deadline=* a.b.c\n< @1 NO expired\nanswer a rejected reason=revoked",
+		"other request":      "call a verify token=a.b.c\naccept\n> @1 VERIFY deadline=* a.b.d",
+		"missing field":      "call a verify token=a.b.c\naccept\n> @1 VERIFY project=main deadline=* a.b.c",
+		"unexpected field":   "call a verify token=a.b.c\naccept\n> @1 VERIFY a.b.c",
+		"call left over":     "call a verify deadline=20 token=a.b.c\naccept\n> @1 VERIFY deadline=* a.b.c",
+		"uncalled answer":    "answer a rejected reason=expired",
+		"connection ignored": "call a verify deadline=20 token=a.b.c\nanswer a unknown cause=timeout",
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "case.txt")
+			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			steps, err := readTranscript(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := newPlayer(t)
+			defer p.end()
+			if err := p.play(steps); err == nil {
+				t.Error("this transcript must fail, and did not")
+			}
+		})
+	}
+}
