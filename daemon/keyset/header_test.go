@@ -1,0 +1,287 @@
+package keyset
+
+import (
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/hmac"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/sha512"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"hash"
+	"net"
+	"strings"
+	"testing"
+)
+
+// everyKey is a set with the keys of all minters.
+func everyKey(t testing.TB) *Set {
+	t.Helper()
+	var entries []any
+	for _, alg := range Algorithms() {
+		entries = append(entries, minters()[alg].jwk(nil))
+	}
+	return mustSet(t, setBody(entries...))
+}
+
+func TestUnsignedTokensAreRefusedInEverySpelling(t *testing.T) {
+	s, payload := everyKey(t), b64([]byte(testPayload(nil)))
+	spellings := []string{"none", "None", "NONE", "nOne", "noNe", "nonE", "NOne", "noNE", "NonE", "nONe", "NONe", "none "}
+	for _, alg := range spellings {
+		header := b64(fmt.Appendf(nil, `{"alg":%q,"kid":"kid-ES256"}`, alg))
+		expect(t, testPolicy(), s, header+"."+payload+".", Malformed)
+		expect(t, testPolicy(), s, header+"."+payload+"."+b64(make([]byte, 64)), WrongAlgorithm)
+		expect(t, testPolicy(), s, header+"."+payload, Malformed)
+	}
+}
+
+func TestPublicKeysAreNotSecrets(t *testing.T) {
+	hashes := map[string]func() hash.Hash{"HS256": sha256.New, "HS384": sha512.New384, "HS512": sha512.New}
+	tried := 0
+	for _, alg := range []Algorithm{RS256, ES256, EdDSA} {
+		m := minters()[alg]
+		for _, member := range []any{string(alg), nil} {
+			s := mustSet(t, setBody(m.jwk(map[string]any{"alg": member})))
+			for form, secret := range secretsOf(m) {
+				for name, h := range hashes {
+					input := b64(fmt.Appendf(nil, `{"alg":%q,"kid":%q}`, name, m.kid)) + "." + b64([]byte(testPayload(nil)))
+					mac := hmac.New(h, secret)
+					mac.Write([]byte(input))
+					token := input + "." + b64(mac.Sum(nil))
+					c, reason := Verify(testPolicy(), s, []byte(token), testNow)
+					if checkClaims(t, c, reason); reason != WrongAlgorithm {
+						t.Errorf("%s of a %s key as %s secret: %v", form, alg, name, reason)
+					}
+					// Nor would it help to have the name on the list.
+					p := testPolicy()
+					p.Algorithms = append(p.Algorithms, Algorithm(name))
+					expect(t, p, s, token, WrongAlgorithm)
+					tried++
+				}
+			}
+		}
+	}
+	if tried < 2*3*3*5 {
+		t.Fatalf("only %d tokens tried", tried)
+	}
+}
+
+// secretsOf returns the forms in which the public key might serve as a secret.
+func secretsOf(m *minter) map[string][]byte {
+	pub := m.key.Public()
+	der, err := x509.MarshalPKIXPublicKey(pub)
+	if err != nil {
+		panic(err)
+	}
+	text, err := json.Marshal(m.jwk(nil))
+	if err != nil {
+		panic(err)
+	}
+	encoded := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
+	out := map[string][]byte{
+		"DER": der, "PEM": encoded, "PEM without line end": []byte(strings.TrimSpace(string(encoded))), "JWK": text,
+	}
+	switch pub := pub.(type) {
+	case *rsa.PublicKey:
+		out["modulus"] = pub.N.Bytes()
+	case *ecdsa.PublicKey:
+		point, err := pub.Bytes()
+		if err != nil {
+			panic(err)
+		}
+		out["x and y"], out["point"] = point[1:], point
+	case ed25519.PublicKey:
+		out["x"] = pub
+	}
+	return out
+}
+
+func TestOneKeyWorksWithOneAlgorithmOnly(t *testing.T) {
+	s := everyKey(t)
+	for _, key := range Algorithms() {
+		for _, said := range Algorithms() {
+			m := *minters()[key]
+			if other := minters()[said]; fmt.Sprintf("%T", m.key) == fmt.Sprintf("%T", other.key) {
+				// The strongest forger: signs with this key in the way it says.
+				m.alg, m.hash = said, other.hash
+			}
+			want := WrongAlgorithm
+			if key == said {
+				want = ReasonNone
+			}
+			token := m.mint(fmt.Sprintf(`{"alg":%q,"kid":%q}`, said, m.kid), testPayload(nil))
+			if _, reason := Verify(testPolicy(), s, []byte(token), testNow); reason != want {
+				t.Errorf("key %s, token %s: %v, want %v", key, said, reason, want)
+			}
+		}
+	}
+}
+
+func TestAlgorithmIsComparedExactly(t *testing.T) {
+	s, m := everyKey(t), minters()[ES256]
+	for alg, want := range map[string]Reason{
+		`"ES256"`: ReasonNone, `"es256"`: WrongAlgorithm, `"ES256 "`: WrongAlgorithm, `"Es256"`: WrongAlgorithm,
+		`""`: WrongAlgorithm, `null`: WrongAlgorithm, `["ES256"]`: WrongAlgorithm, `256`: WrongAlgorithm,
+		`{"ES256":1}`: WrongAlgorithm, `"ES256K"`: WrongAlgorithm, `"\u0045S256"`: ReasonNone, `"ES256\u0000"`: WrongAlgorithm,
+	} {
+		token := m.mint(fmt.Sprintf(`{"alg":%s,"kid":"kid-ES256"}`, alg), testPayload(nil))
+		if _, reason := Verify(testPolicy(), s, []byte(token), testNow); reason != want {
+			t.Errorf("alg %s: %v, want %v", alg, reason, want)
+		}
+	}
+	expect(t, testPolicy(), s, m.mint(`{"kid":"kid-ES256"}`, testPayload(nil)), WrongAlgorithm)
+	expect(t, testPolicy(), s, m.mint(`{"Alg":"ES256","kid":"kid-ES256"}`, testPayload(nil)), WrongAlgorithm)
+
+	p := testPolicy()
+	p.Algorithms = []Algorithm{RS256, EdDSA}
+	expect(t, p, s, m.mint(m.header(), testPayload(nil)), WrongAlgorithm)
+
+	e := minters()[EdDSA]
+	expect(t, testPolicy(), s, e.mint(`{"alg":"Ed25519","kid":"kid-EdDSA"}`, testPayload(nil)), ReasonNone)
+	expect(t, testPolicy(), s, e.mint(`{"alg":"Ed448","kid":"kid-EdDSA"}`, testPayload(nil)), WrongAlgorithm)
+	expect(t, testPolicy(), s, m.mint(`{"alg":"Ed25519","kid":"kid-ES256"}`, testPayload(nil)), WrongAlgorithm)
+}
+
+func TestKeysInTheTokenAreNeverUsed(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	connected := make(chan int)
+	go func() {
+		n := 0
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				connected <- n
+				return
+			}
+			n++
+			conn.Close()
+		}
+	}()
+	url := "http://" + listener.Addr().String() + "/keys"
+	attacker := minters()[ES256].fresh()
+	key, err := json.Marshal(attacker.jwk(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := everyKey(t)
+	for _, member := range []string{
+		`"jwk":` + string(key), `"jku":"` + url + `"`, `"x5u":"` + url + `"`, `"x5c":["AAAA"]`, `"x5t":"AAAA"`,
+		`"x5t#S256":"AAAA"`, `"jwk":null`, `"jku":""`, `"x5c":[]`, `"\u006aku":"` + url + `"`,
+	} {
+		for _, m := range []*minter{attacker, minters()[ES256]} {
+			for _, header := range []string{
+				`{"alg":"ES256","kid":"kid-ES256",` + member + `}`,
+				`{` + member + `,"alg":"ES256","kid":"attacker"}`,
+				`{"alg":"ES256",` + member + `}`,
+			} {
+				token := m.mint(header, testPayload(nil))
+				expect(t, testPolicy(), s, token, Malformed)
+				if kid, plausible := KeyID([]byte(token)); plausible {
+					t.Errorf("a fetch for %q would be made", kid)
+				}
+			}
+		}
+	}
+	listener.Close()
+	if n := <-connected; n != 0 {
+		t.Errorf("%d connections were made", n)
+	}
+}
+
+func TestKeyIDIsAStringComparedExactly(t *testing.T) {
+	s, m := everyKey(t), minters()[ES256]
+	long := strings.Repeat("k", maxKeyID)
+	for _, c := range []struct {
+		kid       string // as JSON
+		want      Reason
+		plausible bool
+	}{
+		{`"kid-ES256"`, ReasonNone, true},
+		{`"\u006bid-ES256"`, ReasonNone, true},
+		{`"kid-es256"`, UnknownKey, true},
+		{`"kid-ES256 "`, UnknownKey, true},
+		{`"../../../../etc/passwd"`, UnknownKey, true},
+		{`"/dev/null"`, UnknownKey, true},
+		{`"x' UNION SELECT 'secret'-- -"`, UnknownKey, true},
+		{`"$(id)|;id"`, UnknownKey, true},
+		{`"http://127.0.0.1/keys"`, UnknownKey, true},
+		{`"%s%n%x"`, UnknownKey, true},
+		{`"` + long + `"`, UnknownKey, true},
+		{`"` + long + `k"`, UnknownKey, false},
+		{`"` + strings.Repeat("k", 900) + `"`, UnknownKey, false},
+		{`"` + strings.Repeat("k", 4000) + `"`, Malformed, false},
+		{`"kid-ES256\u0000"`, UnknownKey, false},
+		{`"kid-ES256\r\n"`, UnknownKey, false},
+		{`"ｋid-ES256"`, UnknownKey, false},
+		{`"` + "\x7f" + `"`, UnknownKey, false},
+		{`""`, UnknownKey, false},
+		{`null`, Malformed, false},
+		{`0`, Malformed, false},
+		{`false`, Malformed, false},
+		{`["kid-ES256"]`, Malformed, false},
+		{`{"kid":"kid-ES256"}`, Malformed, false},
+	} {
+		token := m.mint(fmt.Sprintf(`{"alg":"ES256","kid":%s}`, c.kid), testPayload(nil))
+		for _, optional := range []bool{false, true} {
+			p := testPolicy()
+			p.KeyIDOptional = optional // a kid of the wrong type is not an absent one
+			if _, reason := Verify(p, s, []byte(token), testNow); reason != c.want {
+				t.Errorf("kid %.40s: %v, want %v", c.kid, reason, c.want)
+			}
+		}
+		var want string
+		if c.plausible {
+			if err := json.Unmarshal([]byte(c.kid), &want); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if kid, plausible := KeyID([]byte(token)); kid != want || plausible != c.plausible {
+			t.Errorf("KeyID of %.40s: %q, %v", c.kid, kid, plausible)
+		}
+	}
+	for _, junk := range []string{"", "x", "...", ".AAAA.AAAA", "AAAA.AAAA.AAAA"} {
+		if kid, plausible := KeyID([]byte(junk)); kid != "" || plausible {
+			t.Errorf("KeyID of %q: %q", junk, kid)
+		}
+	}
+}
+
+func TestKeyIDMayBeAbsentWhereOneKeyFits(t *testing.T) {
+	m, other := minters()[ES256], *minters()[ES256].fresh()
+	other.kid = "other"
+	token := m.mint(`{"alg":"ES256"}`, testPayload(nil))
+	one := mustSet(t, setBody(m.jwk(nil), minters()[EdDSA].jwk(nil)))
+	nameless := mustSet(t, setBody(m.jwk(map[string]any{"kid": nil})))
+	two := mustSet(t, setBody(m.jwk(nil), other.jwk(nil)))
+	none := mustSet(t, setBody(minters()[EdDSA].jwk(nil)))
+
+	strict, optional := testPolicy(), testPolicy()
+	optional.KeyIDOptional = true
+	for name, c := range map[string]struct {
+		s    *Set
+		p    *Policy
+		want Reason
+	}{
+		"one key fits":             {one, optional, ReasonNone},
+		"the only key has no kid":  {nameless, optional, ReasonNone},
+		"two keys fit":             {two, optional, Malformed},
+		"no key fits":              {none, optional, UnknownKey},
+		"one key, kid required":    {one, strict, Malformed},
+		"no kid at all, required":  {nameless, strict, Malformed},
+		"two keys, kid required":   {two, strict, Malformed},
+		"no key fits, kid requird": {none, strict, Malformed},
+	} {
+		t.Run(name, func(t *testing.T) { expect(t, c.p, c.s, token, c.want) })
+	}
+	// A key without kid answers to no kid, not even the empty one.
+	expect(t, optional, nameless, m.mint(`{"alg":"ES256","kid":""}`, testPayload(nil)), UnknownKey)
+	expect(t, optional, nameless, m.mint(m.header(), testPayload(nil)), UnknownKey)
+	// And the one that fits still has to have signed.
+	expect(t, optional, one, other.mint(`{"alg":"ES256"}`, testPayload(nil)), BadSignature)
+}
