@@ -27,7 +27,7 @@ func TestStackKeysDeriveAsTheGenuineOnes(t *testing.T) {
 	}
 	ring := newStackRing(developmentSecret)
 	for _, want := range table {
-		got := ring.published(want.audience)[want.which]
+		got := ring.published(want.audience, false)[want.which]
 		text := string(mustEncode(got.jwk))
 		if expect := `{"kty":"EC","crv":"P-256","alg":"ES256","kid":"` + want.kid + `","x":"` + want.x + `","y":"` + want.y + `"}`; text != expect {
 			t.Errorf("%s: got %s, want %s", want.audience, text, expect)

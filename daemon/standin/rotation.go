@@ -75,7 +75,7 @@ func (s *Standin) publishedKeys(p Preset, widest Class) []*key {
 	}
 	var keys []*key
 	for class := ClassNormal; class <= widest; class++ {
-		keys = append(keys, s.stack.published(s.options.ProjectID+class.suffix())...)
+		keys = append(keys, s.stack.published(s.options.ProjectID+class.suffix(), true)...)
 	}
 	return keys
 }

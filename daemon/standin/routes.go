@@ -8,6 +8,7 @@ func (s *Standin) mux() *http.ServeMux {
 	s.stackRoutes(mux)
 	s.neonRoutes(mux)
 	s.oidcRoutes(mux)
+	s.controlRoutes(mux)
 	return mux
 }
 
@@ -15,36 +16,10 @@ func (s *Standin) mux() *http.ServeMux {
 func (s *Standin) at(e Endpoint, answer http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		defer s.calls.begin(e, r.Header)()
+		if fault, ok := s.faults.take(e); ok {
+			s.disturb(w, r, e, fault, answer)
+			return
+		}
 		answer(w, r)
 	}
-}
-
-func (s *Standin) stackRoutes(mux *http.ServeMux) {
-	mux.HandleFunc("GET "+stackPath+"/projects/{project}/.well-known/jwks.json", s.at(StackKeys, s.stackKeys))
-}
-
-func (s *Standin) stackKeys(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	widest := ClassNormal
-	if r.URL.Query().Get("include_restricted") == "true" {
-		widest = ClassRestricted
-	}
-	if r.URL.Query().Get("include_anonymous") == "true" {
-		widest = ClassAnonymous
-	}
-	s.writeKeys(w, r, Stack, widest)
-}
-
-func (s *Standin) neonRoutes(mux *http.ServeMux) {
-	mux.HandleFunc("GET "+neonPath+"/.well-known/jwks.json", s.at(NeonKeys, func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		s.writeKeys(w, r, Neon, ClassOfUser)
-	}))
-}
-
-func (s *Standin) oidcRoutes(mux *http.ServeMux) {
-	mux.HandleFunc("GET "+oidcPath+"/jwks", s.at(OIDCKeys, func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "application/jwk-set+json")
-		s.writeKeys(w, r, OIDC, ClassOfUser)
-	}))
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
+	"maps"
 	"strings"
 	"time"
 )
@@ -59,6 +60,9 @@ func (s *Standin) startSession(userID string) session {
 		created: now, updated: now, expires: now.Add(s.sessionLifetime())}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if len(s.sessions) >= maxSessions {
+		maps.DeleteFunc(s.sessions, func(_ string, row *session) bool { return row.ended || !row.expires.After(now) })
+	}
 	s.sessions[row.id] = &row
 	return row
 }
@@ -117,7 +121,7 @@ func (s *Standin) sessionLifetime() time.Duration {
 	if s.options.SessionLifetime != 0 {
 		return s.options.SessionLifetime
 	}
-	return 7 * 24 * time.Hour
+	return neonSessionLifetime
 }
 
 // cookie signs a session token as better-call does: HMAC-SHA256 in standard base64 behind a dot.

@@ -23,7 +23,9 @@ func newStackRing(secret string) *stackRing {
 	return &stackRing{secrets: []string{secret}, pairs: map[[2]string]*pair{}}
 }
 
-func (r *stackRing) pair(secret, audience string) *pair {
+// pair returns the keys of an audience. Only kept ones can be named or withdrawn later; what strangers
+// ask about is not kept.
+func (r *stackRing) pair(secret, audience string, keep bool) *pair {
 	at := [2]string{secret, audience}
 	if p := r.pairs[at]; p != nil {
 		return p
@@ -35,16 +37,18 @@ func (r *stackRing) pair(secret, audience string) *pair {
 		old: stackKey(oldSeed, digestOf([]any{oldSeed, "kid"})),
 		new: stackKey(newSeed, digestOf([]any{"stack-jwk-kid", secret, scope})),
 	}
-	r.pairs[at] = p
-	r.all = append(r.all, p.old, p.new)
+	if keep {
+		r.pairs[at] = p
+		r.all = append(r.all, p.old, p.new)
+	}
 	return p
 }
 
 // published are the keys of an audience, in the order of the key set.
-func (r *stackRing) published(audience string) []*key {
+func (r *stackRing) published(audience string, keep bool) []*key {
 	var keys []*key
 	for _, secret := range r.secrets {
-		p := r.pair(secret, audience)
+		p := r.pair(secret, audience, keep)
 		for _, k := range []*key{p.old, p.new} {
 			if !k.withdrawn {
 				keys = append(keys, k)
@@ -57,7 +61,7 @@ func (r *stackRing) published(audience string) []*key {
 // signer is the key that signs for an audience. A withdrawn key hands over to the other one of its
 // pair; when both are gone the first signs on, since such tokens are wanted too.
 func (r *stackRing) signer(audience string, next bool) *key {
-	p := r.pair(r.secrets[0], audience)
+	p := r.pair(r.secrets[0], audience, true)
 	first, second := p.old, p.new
 	if next || r.next {
 		first, second = second, first

@@ -63,7 +63,7 @@ type Options struct {
 	Audience string
 	// TokenLifetime of access tokens; zero: ten minutes for Stack and OpenID Connect, fifteen for Neon.
 	TokenLifetime time.Duration
-	// SessionLifetime of sign-ins; zero: a year for Stack, seven days for Neon.
+	// SessionLifetime of sign-ins; zero: seven days, as at Neon (the genuine ones of Stack last a year).
 	SessionLifetime time.Duration
 }
 
