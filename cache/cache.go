@@ -45,8 +45,8 @@ const maxJitter = 50
 // Config shapes a Cache. The zero value is not usable: MaxBytes is required.
 type Config struct {
 	// MaxBytes bounds the memory of everything the cache holds, in bytes: the costs passed to Set, the cost of
-	// keeping an entry (see Overhead) and the fixed tables. At least MinBytes. An entry larger than an eighth
-	// of what the fixed tables leave is not stored.
+	// keeping an entry (see Overhead) and the fixed tables. At least MinBytes. An entry larger than a
+	// twelfth of what the fixed tables leave is not stored.
 	MaxBytes int64
 	// PerGroup is the largest number of entries of one group; the oldest leave first. Zero means DefaultPerGroup.
 	PerGroup int
@@ -162,7 +162,7 @@ func (c *Cache[V]) Set(k Key, group uint64, v V, cost int64, lifetime time.Durat
 	} else {
 		e := &entry[V]{key: k, value: v, group: group, cost: cost, expires: c.deadline(&k, now, lifetime)}
 		freed = c.store(e, freed)
-		freed = c.trim(now, freed)
+		c.trim(now)
 	}
 	freed = c.sweep(now, sweepPerSet, freed)
 	c.mu.Unlock()
@@ -207,31 +207,26 @@ func (c *Cache[V]) Purge() {
 // memory stays bounded without it; calling Sweep now and then also frees what an idle cache still holds.
 func (c *Cache[V]) Sweep() int {
 	now := c.elapsed()
-	var freed []uint64
 	c.mu.Lock()
 	before := c.counters.expired
 	for e := c.window.front; e != nil; {
 		next := e.next
 		if now >= e.expires {
 			c.counters.expired++
-			freed = c.drop(e, freed)
+			c.drop(e, nil)
 		}
 		e = next
 	}
 	// In batches, so that no Set waits for the whole walk.
 	for left := c.kept.len; left > 0 && c.keeper != nil; left -= sweepBatch {
-		freed = c.sweep(now, min(left, sweepBatch), freed)
+		freed := c.sweep(now, min(left, sweepBatch), nil)
 		keeper := c.keeper
 		c.mu.Unlock()
 		keeper.release(freed)
-		freed = freed[:0]
 		c.mu.Lock()
 	}
-	keeper, swept := c.keeper, c.counters.expired-before
+	swept := c.counters.expired - before
 	c.mu.Unlock()
-	if keeper != nil {
-		keeper.release(freed)
-	}
 	return int(swept)
 }
 

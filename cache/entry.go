@@ -18,7 +18,6 @@ type entry[V any] struct {
 	groupNext, groupPrev *entry[V] // ring of its group: groupNext of the newest is the second newest
 	groupSize            uint32    // of the whole ring; valid in its newest entry only
 	state                atomic.Uint32
-	shadows              bool // the keeper may hold an older entry of this hash
 }
 
 // The states of an entry. It moves down this list, never up. Written under Cache.mu; read without it only to learn

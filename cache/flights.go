@@ -192,7 +192,7 @@ func (f *Flights[V]) land(k Key, fl *flight[V], cancel context.CancelFunc) {
 	close(fl.done)
 
 	defer func() {
-		recover() // Panicked is the owner's code; it shall not end the process either.
+		_ = recover() // Panicked is the owner's code; it shall not end the process either.
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		if f.running--; f.running == 0 {

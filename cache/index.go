@@ -59,9 +59,7 @@ func (c *Cache[V]) store(e *entry[V], freed []uint64) []uint64 {
 	s.mu.Unlock()
 
 	if old != nil {
-		// The keeper's copy of the old entry is replaced when e is offered. Until then its bytes are counted.
-		e.shadows = old.shadows || old.state.Load() == isKept
-		c.unlink(old)
+		freed = c.unlink(old, hash, freed)
 	}
 	c.window.pushBack(e)
 	if c.groups.add(e) > c.perGroup {
@@ -91,49 +89,44 @@ func (c *Cache[V]) drop(e *entry[V], freed []uint64) []uint64 {
 	s.mu.Lock()
 	delete(s.entries, hash)
 	s.mu.Unlock()
-	if e.shadows || e.state.Load() == isKept {
-		freed = append(freed, hash)
-	}
-	c.unlink(e)
-	return freed
+	return c.unlink(e, hash, freed)
 }
 
 // unlink takes e, which has just left the index, out of its list and its group.
-func (c *Cache[V]) unlink(e *entry[V]) {
+func (c *Cache[V]) unlink(e *entry[V], hash uint64, freed []uint64) []uint64 {
 	if e.state.Load() == inWindow {
 		c.window.remove(e)
 	} else {
 		c.kept.remove(e)
+		freed = append(freed, hash)
 	}
 	c.groups.remove(e)
 	e.state.Store(isGone)
+	return freed
 }
 
 // trim moves the oldest entries of an overfull window to the keeper. The newest entry always stays.
-func (c *Cache[V]) trim(now time.Duration, freed []uint64) []uint64 {
+func (c *Cache[V]) trim(now time.Duration) {
 	for c.window.bytes > c.limits.window && c.window.len > 1 {
 		e := c.window.front
 		switch {
 		case now >= e.expires:
 			c.counters.expired++
-			freed = c.drop(e, freed)
-		case c.keeper.held.Load()+e.cost > c.limits.held:
+			c.drop(e, nil)
+		case c.keeper.held.Load() > c.limits.held:
 			// The policy has fallen behind its evictions: the bound counts more than this entry.
 			c.counters.rejected++
-			freed = c.drop(e, freed)
+			c.drop(e, nil)
 		default:
 			c.window.remove(e)
 			c.kept.pushBack(e)
 			e.state.Store(isKept)
 			if !c.keeper.offer(c.hash(&e.key), e) {
-				// Its queue is full, and it holds no entry of this hash that would have to be released.
 				c.counters.rejected++
-				c.drop(e, nil)
+				c.drop(e, nil) // The keeper's queue is full: it has nothing to release.
 			}
-			e.shadows = false
 		}
 	}
-	return freed
 }
 
 // sweep looks at the next n kept entries and drops those that have expired.

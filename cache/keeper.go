@@ -69,8 +69,8 @@ func (k *keeper[V]) touch(hash uint64) {
 	k.cache.Get(hash)
 }
 
-// offer hands e over and reports whether ristretto took it for consideration. Under Cache.mu: the entry that e replaces
-// is already gone, so the callback does not ask for Cache.mu.
+// offer hands e over and reports whether ristretto took it for consideration. Under Cache.mu: should it still store an
+// older entry of this hash, that one is gone from the index, so the callback does not ask for Cache.mu.
 func (k *keeper[V]) offer(hash uint64, e *entry[V]) bool {
 	k.held.Add(e.cost)
 	if k.cache.Set(hash, e, e.cost) {
@@ -115,24 +115,24 @@ type limits struct {
 	fixed    int64 // tables that do not grow
 	window   int64 // of the newest entries, unless a single one is larger
 	kept     int64 // what ristretto may keep
-	held     int64 // kept, and what it was offered and has not yet decided on
+	held     int64 // above this it is offered nothing more until it has evicted
 	entry    int64 // largest entry
 	counters int64 // of ristretto's popularity sketch
 }
 
-// newLimits divides maxBytes: a sixteenth of what the fixed tables leave is the window, a second sixteenth lets one
-// entry overfill it, a third is for what ristretto has yet to decide on, the rest is ristretto's. So the sum holds
-// at every moment, not only when the queues are empty.
+// newLimits divides maxBytes into the fixed tables and 48 parts for entries: 38 are ristretto's, 2 are for what it has yet
+// to decide on, 4 for one largest entry that comes on top of these, and 4 for the window, which is 3 unless a single
+// entry overfills it. So the sum holds whenever no Set is under way, not only when ristretto's queue is empty.
 func newLimits(maxBytes int64) limits {
 	l := limits{max: maxBytes, counters: max(maxBytes/128, 1024)}
 	// Ristretto's queue, its shards and ours; then four rows of half a byte per counter, and a filter of about ten
 	// bits per counter, each rounded up to a power of two.
 	l.fixed = 384<<10 + 2*ceilPower(l.counters) + ceilPower(l.counters*10)/8
-	share := (maxBytes - l.fixed) / 16
-	l.window = share
-	l.kept = 13 * share
-	l.held = 14 * share
-	l.entry = 2 * share
+	part := (maxBytes - l.fixed) / 48
+	l.window = 3 * part
+	l.kept = 38 * part
+	l.held = 40 * part
+	l.entry = 4 * part
 	return l
 }
 

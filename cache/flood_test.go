@@ -1,0 +1,236 @@
+package cache
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// TestCollidingHashesNeverAnswerForEachOther asks a million random keys of an index that has eight bits of hash.
+func TestCollidingHashesNeverAnswerForEachOther(t *testing.T) {
+	c := newCache[Key](t, Config{})
+	c.mask = 0xff
+	r := NewRecent[Key](1, nil)
+	hits := 0
+	for i := range uint64(1_000_000) {
+		k := digest(i)
+		if v, ok := c.Get(&k); ok {
+			t.Fatalf("key %d never stored, found %x", i, v)
+		}
+		c.Set(k, i, k, 0, time.Hour)
+		r.Set(k, k, time.Hour)
+		for _, asked := range []Key{k, digest(i / 2), digest(i - i%256)} {
+			if v, ok := c.Get(&asked); ok {
+				hits++
+				if v != asked {
+					t.Fatalf("asked %x, found %x", asked, v)
+				}
+			}
+			if v, ok := r.Get(&asked); ok && v != asked {
+				t.Fatalf("recent: asked %x, found %x", asked, v)
+			}
+		}
+	}
+	if hits < 1_000_000 {
+		t.Errorf("%d hits: the test has not tested much", hits)
+	}
+	examine(t, c)
+}
+
+// TestJunkEvictsNothing sends distinct junk the way the daemon does: asked of both stores, remembered by Recent.
+func TestJunkEvictsNothing(t *testing.T) {
+	junk := uint64(50_000_000)
+	if raceEnabled || testing.Short() {
+		junk = 1_000_000
+	}
+	const good = 1000
+	c := newCache[*int](t, Config{MaxBytes: 2 << 20})
+	r := NewRecent[uint8](1<<14, nil)
+	for i := range uint64(good) {
+		c.Set(digest(i), i, new(int), 100, time.Hour)
+	}
+	c.settle()
+	before := heap()
+	k := digest(1 << 50)
+	for i := range junk {
+		// Half of it asked of the cache too: that costs most of the time and would suffice to pollute it.
+		k[0], k[1], k[2], k[3], k[4] = byte(i), byte(i>>8), byte(i>>16), byte(i>>24), byte(i>>32)
+		if i%2 == 0 {
+			c.Get(&k)
+		}
+		r.Set(k, 1, 30*time.Second)
+	}
+	if grown := heap() - before; grown > 256<<10 {
+		t.Errorf("heap has grown by %.0f bytes", grown)
+	}
+	if v, ok := r.Get(&k); !ok || v != 1 {
+		t.Error("newest junk not remembered")
+	}
+	if n := r.Len(); n > r.Cap() {
+		t.Errorf("%d entries in %d slots", n, r.Cap())
+	}
+	for i := range uint64(good) {
+		k := digest(i)
+		if _, ok := c.Get(&k); !ok {
+			t.Fatalf("entry %d lost to junk", i)
+		}
+	}
+}
+
+// TestOneGroupEvictsNoOther lets one group store 100000 entries among a thousand others, that nobody has asked for yet.
+func TestOneGroupEvictsNoOther(t *testing.T) {
+	const others, intruders = 1000, 100_000
+	for _, tt := range []struct {
+		name     string
+		maxBytes int64
+		cost     int64 // of an entry of the intruder
+		lost     int   // others that may go, of those that were there
+	}{
+		{"with room to spare", 4 << 20, 600, 0},
+		{"with entries too large for the window to hold the group", 8 << 20, 16 << 10, 0},
+		// The intruder's own share (its group's bound in bytes) must come from somewhere.
+		{"in a full cache", MinBytes, 600, 2 * DefaultPerGroup},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := newCache[*int](t, Config{MaxBytes: tt.maxBytes})
+			for i := range uint64(others) {
+				c.Set(digest(i), i+1, new(int), 600, time.Hour)
+			}
+			c.settle()
+			present := func() (n int) {
+				for i := range uint64(others) {
+					k := digest(i)
+					if _, ok := c.Get(&k); ok {
+						n++
+					}
+				}
+				return n
+			}
+			before := present()
+			for i := range uint64(intruders) {
+				c.Set(digest(i+1<<40), 0, new(int), tt.cost, time.Hour)
+			}
+			c.settle()
+			if lost := before - present(); lost > tt.lost {
+				t.Errorf("%d of %d entries lost to one group", lost, before)
+			}
+			own := 0
+			for i := range uint64(intruders) {
+				k := digest(i + 1<<40)
+				if _, ok := c.Get(&k); ok {
+					own++
+					if i < intruders-DefaultPerGroup {
+						t.Errorf("entry %d of the group is there: not among its newest", i)
+					}
+				}
+			}
+			if own == 0 || own > DefaultPerGroup {
+				t.Errorf("the group holds %d entries, bound %d", own, DefaultPerGroup)
+			}
+			if capped := c.Stats().Capped; capped < intruders/2 {
+				t.Errorf("%d entries counted as capped", capped)
+			}
+			examine(t, c)
+		})
+	}
+}
+
+// TestPopularityKeepsNoNewcomerOut asks for junk and for residents until both are popular; a newcomer is found all the same.
+func TestPopularityKeepsNoNewcomerOut(t *testing.T) {
+	c := newCache[int](t, Config{})
+	for i := range uint64(5000) {
+		c.Set(digest(i), i, int(i), 600, time.Hour)
+	}
+	c.settle()
+	for range 20 {
+		for i := range uint64(5000) {
+			resident, junk := digest(i), digest(i+1<<40)
+			c.Get(&resident)
+			c.Get(&junk)
+		}
+	}
+	found := 0
+	for i := range uint64(1000) {
+		k := digest(i + 1<<50)
+		if _, ok := c.Get(&k); ok {
+			t.Fatal("found before it was set")
+		}
+		c.Set(k, i+1<<50, int(i), 600, time.Hour)
+		if v, ok := c.Get(&k); ok && v == int(i) {
+			found++
+		}
+	}
+	if found != 1000 {
+		t.Errorf("%d of 1000 newcomers found on their second ask", found)
+	}
+	if s := c.Stats(); s.Rejected == 0 {
+		t.Error("ristretto refused nobody: the test has not tested anything")
+	}
+	examine(t, c)
+}
+
+// TestNewcomersStayForTheWindow checks that a newcomer outlives as many later ones as the window holds.
+func TestNewcomersStayForTheWindow(t *testing.T) {
+	c := newCache[int](t, Config{MaxBytes: 4 << 20})
+	full := int64(1000 + Overhead)
+	room := uint64(c.limits.window / full)
+	for i := range uint64(20_000) {
+		k := digest(i)
+		c.Set(k, i, int(i), full-Overhead, time.Hour)
+		if i < room {
+			continue
+		}
+		k = digest(i - room + 1)
+		if _, ok := c.Get(&k); !ok {
+			t.Fatalf("entry %d gone after %d newer ones, window %d", i-room+1, room-1, room)
+		}
+	}
+	examine(t, c)
+}
+
+// TestPopularEntriesSurviveAFloodOfUnpopularOnes is what ristretto is for.
+func TestPopularEntriesSurviveAFloodOfUnpopularOnes(t *testing.T) {
+	c := newCache[int](t, Config{MaxBytes: 4 << 20})
+	const popular = 500
+	for i := range uint64(popular) {
+		c.Set(digest(i), i, int(i), 600, time.Hour)
+	}
+	c.settle()
+	hits := 0
+	for i := range uint64(50_000) {
+		k := digest(i % popular)
+		if _, ok := c.Get(&k); ok {
+			hits++
+		} else {
+			c.Set(k, i%popular, int(i), 600, time.Hour)
+		}
+		c.Set(digest(i+1<<40), i+1<<40, int(i), 600, time.Hour)
+		if i%64 == 0 {
+			c.settle() // Otherwise this loop outruns ristretto, which no caller that verifies signatures does.
+		}
+	}
+	if hits < 45_000 {
+		t.Errorf("hit %d times of 50000", hits)
+	}
+	examine(t, c)
+}
+
+func ExampleCache() {
+	c, err := New[*string](Config{MaxBytes: 8 << 20})
+	if err != nil {
+		panic(err)
+	}
+	defer c.Close()
+	value := "a verdict"
+	key, group := Key{1, 2, 3}, uint64(7)
+	c.Set(key, group, &value, int64(len(value)), time.Minute)
+	if v, ok := c.Get(&key); ok {
+		fmt.Println(*v)
+	}
+	c.Delete(key)
+	_, ok := c.Get(&key)
+	fmt.Println(ok)
+	// Output:
+	// a verdict
+	// false
+}

@@ -1,0 +1,165 @@
+package cache
+
+import (
+	"testing"
+	"time"
+)
+
+func TestNewRefusesWhatIsOutOfBounds(t *testing.T) {
+	for _, config := range []Config{
+		{},
+		{MaxBytes: -1},
+		{MaxBytes: MinBytes - 1},
+		{MaxBytes: MinBytes, PerGroup: -1},
+		{MaxBytes: MinBytes, Jitter: -1},
+		{MaxBytes: MinBytes, Jitter: maxJitter + 1},
+	} {
+		if c, err := New[int](config); err == nil {
+			c.Close()
+			t.Errorf("%+v accepted", config)
+		}
+	}
+}
+
+func TestPartsOfTheBoundAddUp(t *testing.T) {
+	for _, maxBytes := range []int64{MinBytes, MinBytes + 1, 64 << 20, 1 << 40} {
+		l := newLimits(maxBytes)
+		if sum := l.fixed + l.held + 2*l.entry; sum > maxBytes || sum < maxBytes-48 {
+			t.Errorf("%d bytes: the parts are %d", maxBytes, sum)
+		}
+		if l.kept <= 0 || l.kept >= l.held || l.window <= 0 || l.window >= l.entry || l.fixed > maxBytes*2/5 {
+			t.Errorf("%d bytes: %+v", maxBytes, l)
+		}
+	}
+}
+
+func TestEntryBeyondTheBoundIsNotStoredAndTheOldIsGone(t *testing.T) {
+	c := newCache[string](t, Config{})
+	k, other := digest(1), digest(2)
+	largest := c.limits.entry - Overhead
+	c.Set(other, 0, "other", 0, time.Hour)
+	for _, tt := range []struct {
+		cost   int64
+		stored bool
+	}{{largest, true}, {largest + 1, false}, {1<<63 - 1, false}, {-1 << 63, true}, {largest, true}} {
+		c.Set(k, 0, "old", 0, time.Hour)
+		c.Set(k, 0, "new", tt.cost, time.Hour)
+		if v, ok := c.Get(&k); ok != tt.stored || ok && v != "new" {
+			t.Errorf("cost %d: found %q, %v", tt.cost, v, ok)
+		}
+	}
+	if rejected := c.Stats().Rejected; rejected != 2 {
+		t.Errorf("%d rejected, want 2", rejected)
+	}
+	if _, ok := c.Get(&other); !ok {
+		t.Error("other entry lost")
+	}
+	examine(t, c)
+}
+
+func TestLargeEntriesAreKeptByAFullCache(t *testing.T) {
+	c := newCache[int](t, Config{MaxBytes: 4 << 20})
+	for i := range uint64(10_000) {
+		c.Set(digest(i), i, 0, 600, time.Hour)
+	}
+	c.settle()
+	k := digest(1 << 40)
+	c.Set(k, 1<<40, 0, c.limits.entry-Overhead, time.Hour)
+	for range 50 {
+		c.Get(&k)
+		for range 64 {
+			c.Get(&k) // fills ristretto's read buffers, which it applies in batches
+		}
+	}
+	for i := range uint64(10_000) {
+		c.Set(digest(i+1<<50), i, 0, 600, time.Hour)
+		if i%64 == 0 {
+			c.settle()
+		}
+	}
+	if _, ok := c.Get(&k); !ok {
+		t.Error("a popular entry of the largest size was not kept")
+	}
+	examine(t, c)
+}
+
+func TestHeapStaysWithinMaxBytes(t *testing.T) {
+	if raceEnabled || testing.Short() {
+		t.Skip("measures the heap")
+	}
+	const maxBytes = 16 << 20
+	for _, size := range []int{0, 600, 20_000, 1 << 20} {
+		before := heap()
+		c := newCache[[]byte](t, Config{MaxBytes: maxBytes})
+		used := 0.0
+		for i := range uint64(3 * maxBytes / (size + Overhead)) {
+			v := make([]byte, size)
+			c.Set(digest(i), i, v, int64(cap(v))+24, time.Hour)
+			if i%(maxBytes/8/uint64(size+Overhead)+1) == 0 {
+				used = max(used, heap()-before)
+			}
+		}
+		used = max(used, heap()-before)
+		s := c.Stats()
+		t.Logf("values of %d bytes: heap %.1f MiB, accounted %.1f MiB, %d entries", size, used/(1<<20), float64(s.Bytes)/(1<<20), s.Entries)
+		if used > maxBytes {
+			t.Errorf("values of %d bytes: heap has grown by %.0f bytes, bound %d", size, used, maxBytes)
+		}
+		if s.Bytes > maxBytes || s.Bytes < maxBytes/3 {
+			t.Errorf("values of %d bytes: %d bytes accounted of %d", size, s.Bytes, maxBytes)
+		}
+		examine(t, c)
+		c.Close()
+	}
+}
+
+// TestOverheadCoversWhatAnEntryTakes keeps the constants honest when Go's maps or ristretto change.
+func TestOverheadCoversWhatAnEntryTakes(t *testing.T) {
+	if raceEnabled || testing.Short() {
+		t.Skip("measures the heap")
+	}
+	for _, maxBytes := range []int64{MinBytes, 64 << 20} {
+		used, _ := heapOfEntries(t, 0, maxBytes)
+		if fixed := newLimits(maxBytes).fixed; used > float64(fixed) {
+			t.Errorf("an empty cache of %d bytes takes %.0f, accounted %d", maxBytes, used, fixed)
+		}
+	}
+	const maxBytes = 128 << 20
+	used, entries := heapOfEntries(t, 200_000, maxBytes)
+	if entries != 200_000 {
+		t.Fatalf("%d entries", entries)
+	}
+	if each := (used - float64(newLimits(maxBytes).fixed)) / float64(entries); each > Overhead {
+		t.Errorf("an entry takes %.0f bytes, accounted %d", each, Overhead)
+	}
+}
+
+func TestStatsCountWhatHappened(t *testing.T) {
+	clock := &clock{}
+	c := newCache[int](t, Config{PerGroup: 2, Now: clock.now})
+	for i := range uint64(3) {
+		c.Set(digest(i), 0, 0, 1000, time.Minute)
+	}
+	for i := range uint64(3) {
+		k := digest(i)
+		c.Get(&k)
+	}
+	clock.advance(time.Hour)
+	c.Sweep()
+	want := Stats{Hits: 2, Misses: 1, Sets: 3, Capped: 1, Expired: 2, Bytes: c.limits.fixed, MaxBytes: MinBytes}
+	if got := c.Stats(); got != want {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+	for i := range uint64(10_000) {
+		c.Set(digest(i), i, 0, 1000, time.Minute)
+	}
+	c.settle()
+	s := c.Stats()
+	if left := int64(s.Evictions + s.Rejected); left+s.Entries != 10_000 || s.Entries == 0 {
+		t.Errorf("10000 set, %d evicted, %d rejected, %d there", s.Evictions, s.Rejected, s.Entries)
+	}
+	c.Close()
+	if s := c.Stats(); s.Entries != 0 || s.Bytes != 0 || s.Sets != 10_003 {
+		t.Errorf("after Close: %+v", s)
+	}
+}
