@@ -37,8 +37,8 @@ func (l Level) String() string {
 	return "none"
 }
 
-// Source says where the daemon had its evidence from. Its zero value means
-// that the daemon did not say.
+// Source says where the daemon had its evidence from. Its zero value is no
+// source at all and is never in an answer.
 type Source uint8
 
 // The sources.
@@ -70,7 +70,7 @@ type Accepted struct {
 
 	Age     time.Duration // since the evidence was had from the upstream; whole seconds
 	TTL     time.Duration // how long this answer may be reused; whole seconds, 0 is not at all
-	Expires time.Time     // when the token ends; zero when it does not say
+	Expires time.Time     // when the token ends
 	Source  Source
 
 	// JSON is the claims object (LevelClaims) or the profile (LevelProfile)

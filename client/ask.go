@@ -85,8 +85,7 @@ func (c *Client) Ping(ctx context.Context) error {
 	return err
 }
 
-// Daemon is what a daemon says about itself. Fields that it does not mention
-// are zero.
+// Daemon is what a daemon says about itself.
 type Daemon struct {
 	Version  string   // its release
 	Protocol int      // the protocol version that it speaks
@@ -112,9 +111,9 @@ func (c *Client) Hello(ctx context.Context) (Daemon, error) {
 	f := fieldReader{fields: &r.Fields}
 	d := Daemon{
 		Version:  f.text(protocol.FieldVersion),
-		Protocol: f.count(protocol.FieldProtocol),
-		MaxLine:  f.count(protocol.FieldMaxLine),
-		InFlight: f.count(protocol.FieldInFlight),
+		Protocol: int(f.number(protocol.FieldProtocol)),
+		MaxLine:  int(f.number(protocol.FieldMaxLine)),
+		InFlight: int(f.number(protocol.FieldInFlight)),
 	}
 	if projects := f.text(protocol.FieldProjects); projects != "" {
 		d.Projects = strings.Split(projects, ",")
@@ -125,15 +124,11 @@ func (c *Client) Hello(ctx context.Context) (Daemon, error) {
 	return d, nil
 }
 
-func (f *fieldReader) count(name string) int {
-	n, _ := f.number(name)
-	return int(n)
-}
-
 // Ask asks anything but a lookup: a verb of the admin socket, for a Client
 // whose Socket is that one. The arguments are sent as they stand and have to
 // be words of visible ASCII; protocol.AppendValue makes one of any value. One
-// that is no word is refused with an error that does not repeat it.
+// that is no word is refused with an error that does not repeat it. The
+// client's Project goes along with the verbs that take one.
 //
 // An ERR reply is the error, a *ReplyError. A NO reply is a reply: see its
 // Status. The reply belongs to the caller.
@@ -149,7 +144,12 @@ func (c *Client) Ask(ctx context.Context, verb protocol.Verb, args ...string) (*
 			return nil, fmt.Errorf("neonauthd: argument %d cannot stand on a request line", i+1)
 		}
 	}
-	line, err := c.ask(ctx, &question{verb: verb, args: args})
+	q := question{verb: verb, args: args}
+	switch verb {
+	case protocol.KEYS, protocol.EXPLAIN, protocol.REVOKE, protocol.UNREVOKE, protocol.PURGE:
+		q.wishes.project = c.Project
+	}
+	line, err := c.ask(ctx, &q)
 	if err != nil {
 		return nil, err
 	}

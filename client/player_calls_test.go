@@ -114,15 +114,11 @@ func (p *player) answer(text string) error {
 func facts(got any) map[string]string {
 	switch r := got.(type) {
 	case client.Accepted:
-		f := map[string]string{
+		return map[string]string{
 			"outcome": "accepted", "level": r.Level.String(), "project": r.Project, "subject": r.Subject,
 			"age": strconv.Itoa(int(r.Age.Seconds())), "ttl": strconv.Itoa(int(r.TTL.Seconds())),
-			"expires": "none", "source": r.Source.String(), "json": string(r.JSON),
+			"expires": strconv.FormatInt(r.Expires.Unix(), 10), "source": r.Source.String(), "json": string(r.JSON),
 		}
-		if !r.Expires.IsZero() {
-			f["expires"] = strconv.FormatInt(r.Expires.Unix(), 10)
-		}
-		return f
 	case client.Rejected:
 		return map[string]string{"outcome": "rejected", "reason": string(r.Reason)}
 	case client.Unknown:

@@ -22,6 +22,9 @@ func (q *question) append(dst []byte, tag uint64, left time.Duration) []byte {
 	dst = strconv.AppendUint(dst, tag, 10)
 	dst = append(dst, ' ')
 	dst = append(dst, q.verb...)
+	if q.wishes.project != "" {
+		dst = protocol.AppendField(dst, protocol.FieldProject, q.wishes.project)
+	}
 	if q.token != "" {
 		dst = q.appendWishes(dst, left)
 		dst = append(dst, ' ')
@@ -36,9 +39,6 @@ func (q *question) append(dst []byte, tag uint64, left time.Duration) []byte {
 
 func (q *question) appendWishes(dst []byte, left time.Duration) []byte {
 	w := &q.wishes
-	if w.project != "" {
-		dst = protocol.AppendField(dst, protocol.FieldProject, w.project)
-	}
 	profile := q.verb == protocol.PROFILE
 	if profile && w.maxAge >= 0 {
 		dst = protocol.AppendInt(dst, protocol.FieldMaxAge, int64(w.maxAge/time.Second))

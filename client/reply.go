@@ -41,7 +41,7 @@ func accepted(q *question, r *protocol.Reply) Answer {
 		Subject: f.text(protocol.FieldSubject),
 		Age:     f.seconds(protocol.FieldAge),
 		TTL:     f.seconds(protocol.FieldTTL),
-		Expires: f.instant(protocol.FieldExpires),
+		Expires: time.Unix(f.number(protocol.FieldExpires), 0),
 		Source:  f.source(),
 		JSON:    object(r.Rest),
 	}
@@ -78,7 +78,8 @@ func object(rest []byte) json.RawMessage {
 	return rest[:len(rest):len(rest)]
 }
 
-// fieldReader reads the fields of a reply and remembers the first bad one.
+// fieldReader reads the fields of a reply and remembers the first one that is
+// missing or bad.
 type fieldReader struct {
 	fields *protocol.Fields
 	bad    string
@@ -86,43 +87,27 @@ type fieldReader struct {
 
 func (f *fieldReader) text(name string) string {
 	raw, ok := f.fields.Get(name)
-	if !ok {
-		return ""
-	}
 	s, err := protocol.Value(raw)
-	if err != nil {
+	if !ok || err != nil {
 		f.fail(name)
 	}
 	return s
 }
 
-// number returns a count that is not negative; ok is false when it is absent
-// or bad.
-func (f *fieldReader) number(name string) (n int64, ok bool) {
+// number returns a count, which is never negative.
+func (f *fieldReader) number(name string) int64 {
 	raw, ok := f.fields.Get(name)
-	if !ok {
-		return 0, false
-	}
 	const most = 1 << 33 // seconds; as an instant the year 2242, as a span 272 years
 	n, err := protocol.Int(raw)
-	if err != nil || n < 0 || n > most {
+	if !ok || err != nil || n < 0 || n > most {
 		f.fail(name)
-		return 0, false
+		return 0
 	}
-	return n, true
+	return n
 }
 
 func (f *fieldReader) seconds(name string) time.Duration {
-	n, _ := f.number(name)
-	return time.Duration(n) * time.Second
-}
-
-func (f *fieldReader) instant(name string) time.Time {
-	n, ok := f.number(name)
-	if !ok {
-		return time.Time{}
-	}
-	return time.Unix(n, 0)
+	return time.Duration(f.number(name)) * time.Second
 }
 
 func (f *fieldReader) level() Level {
@@ -138,10 +123,7 @@ func (f *fieldReader) level() Level {
 }
 
 func (f *fieldReader) source() Source {
-	raw, ok := f.fields.Get(protocol.FieldSource)
-	if !ok {
-		return 0
-	}
+	raw, _ := f.fields.Get(protocol.FieldSource)
 	switch string(raw) {
 	case protocol.SourceUpstream:
 		return SourceUpstream
@@ -164,7 +146,10 @@ func (f *fieldReader) fail(name string) {
 // hold what was asked about, which the daemon's never does, it is left out.
 func replyError(r *protocol.Reply, asked ...string) error {
 	f := fieldReader{fields: &r.Fields}
-	e := &ReplyError{Code: protocol.Code(r.Word), RetryAfter: f.seconds(protocol.FieldRetryAfter)}
+	e := &ReplyError{Code: protocol.Code(r.Word)}
+	if _, said := r.Fields.Get(protocol.FieldRetryAfter); said {
+		e.RetryAfter = f.seconds(protocol.FieldRetryAfter)
+	}
 	if f.bad != "" {
 		return garbled("field " + f.bad)
 	}
