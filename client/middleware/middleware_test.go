@@ -1,0 +1,186 @@
+package middleware_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/client/middleware"
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+// daemon answers every lookup according to its token.
+func daemon(t *testing.T) *client.Client {
+	t.Helper()
+	c := &client.Client{Dial: func(context.Context) (net.Conn, error) {
+		near, far := net.Pipe()
+		go serve(far)
+		return near, nil
+	}}
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+func serve(nc net.Conn) {
+	lines := protocol.NewLineReader(nc, protocol.MaxRequestLine)
+	for {
+		line, err := lines.ReadLine()
+		if err != nil {
+			return
+		}
+		var r protocol.Request
+		if err := protocol.ParseRequest(line, &r); err != nil {
+			return
+		}
+		reply := "NO bad-signature"
+		switch string(r.Args[0]) {
+		case "good.a.b":
+			reply = `OK level=` + strings.ToLower(map[string]string{"VERIFY": "claims", "PROFILE": "profile"}[string(r.Verb)]) +
+				` project=main sub=user-1 age=0 ttl=60 exp=1764000000 source=cache {"a":1}`
+		case "anonymous.a.b":
+			reply = "NO class-not-allowed"
+		case "down.a.b":
+			reply = "ERR unavailable retry-after=7"
+		case "far.a.b":
+			reply = "ERR unavailable retry-after=86400"
+		case "wrong.a.b":
+			reply = "ERR misconfigured"
+		}
+		if _, err := fmt.Fprintf(nc, "@%s %s\n", r.Tag, reply); err != nil {
+			return
+		}
+	}
+}
+
+// show answers with what the context tells.
+func show(w http.ResponseWriter, r *http.Request) {
+	a, ok := middleware.From(r.Context())
+	fmt.Fprintf(w, "%v %s %s", ok, a.Level, a.Subject)
+}
+
+func TestEachAnswerHasItsStatus(t *testing.T) {
+	c := daemon(t)
+	nobody := func(*http.Request, client.Accepted) bool { return false }
+	for _, test := range []struct {
+		name      string
+		guard     *middleware.Guard
+		headers   []string
+		status    int
+		challenge string
+		retry     string
+		body      string
+	}{
+		{name: "accepted", headers: []string{"Bearer good.a.b"}, status: 200, body: "true claims user-1"},
+		{name: "scheme in any case", headers: []string{"bEARER  good.a.b"}, status: 200, body: "true claims user-1"},
+		{name: "profile", guard: &middleware.Guard{Profile: true}, headers: []string{"Bearer good.a.b"}, status: 200, body: "true profile user-1"},
+		{name: "rejected", headers: []string{"Bearer bad.a.b"}, status: 401,
+			challenge: `Bearer error="invalid_token", error_description="bad-signature"`},
+		{name: "rejected with realm", guard: &middleware.Guard{Realm: `a"b` + "\n"}, headers: []string{"Bearer bad.a.b"}, status: 401,
+			challenge: `Bearer realm="a\"b?", error="invalid_token", error_description="bad-signature"`},
+		{name: "malformed", headers: []string{"Bearer a b"}, status: 401,
+			challenge: `Bearer error="invalid_token", error_description="malformed"`},
+		{name: "field in place of a token", headers: []string{"Bearer project=other"}, status: 401,
+			challenge: `Bearer error="invalid_token", error_description="malformed"`},
+		{name: "no token", status: 401, challenge: "Bearer"},
+		{name: "other scheme", headers: []string{"Basic Zm9v"}, status: 401, challenge: "Bearer"},
+		{name: "other scheme that begins alike", headers: []string{"Bearerish good.a.b"}, status: 401, challenge: "Bearer"},
+		{name: "scheme alone", headers: []string{"Bearer "}, status: 400,
+			challenge: `Bearer error="invalid_request", error_description="malformed"`},
+		{name: "two headers", headers: []string{"Bearer good.a.b", "Bearer good.a.b"}, status: 400,
+			challenge: `Bearer error="invalid_request", error_description="malformed"`},
+		{name: "class not allowed", headers: []string{"Bearer anonymous.a.b"}, status: 403,
+			challenge: `Bearer error="insufficient_scope", error_description="class-not-allowed"`},
+		{name: "not allowed here", guard: &middleware.Guard{Allow: nobody}, headers: []string{"Bearer good.a.b"}, status: 403,
+			challenge: `Bearer error="insufficient_scope"`},
+		{name: "unknown", headers: []string{"Bearer down.a.b"}, status: 503, retry: "7"},
+		{name: "unknown for long", headers: []string{"Bearer far.a.b"}, status: 503, retry: "60"},
+		{name: "unknown without advice", headers: []string{"Bearer wrong.a.b"}, status: 503, retry: "1"},
+		{name: "optional without token", guard: &middleware.Guard{Optional: true}, status: 200, body: "false none "},
+		{name: "optional with bad token", guard: &middleware.Guard{Optional: true}, headers: []string{"Bearer bad.a.b"}, status: 401,
+			challenge: `Bearer error="invalid_token", error_description="bad-signature"`},
+		{name: "optional when unknown", guard: &middleware.Guard{Optional: true}, headers: []string{"Bearer down.a.b"}, status: 503, retry: "7"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if test.guard == nil {
+				test.guard = new(middleware.Guard)
+			}
+			test.guard.Client = c
+			r := httptest.NewRequest(http.MethodGet, "/", http.NoBody)
+			r.Header["Authorization"] = test.headers
+			w := httptest.NewRecorder()
+			test.guard.Wrap(http.HandlerFunc(show)).ServeHTTP(w, r)
+			got := w.Result()
+			body, _ := io.ReadAll(got.Body)
+			if got.StatusCode != test.status {
+				t.Errorf("status is %d, want %d", got.StatusCode, test.status)
+			}
+			if c := got.Header.Get("WWW-Authenticate"); c != test.challenge {
+				t.Errorf("challenge is %s, want %s", c, test.challenge)
+			}
+			if got.Header.Get("Retry-After") != test.retry {
+				t.Errorf("Retry-After is %q, want %q", got.Header.Get("Retry-After"), test.retry)
+			}
+			if test.status == 200 && string(body) != test.body {
+				t.Errorf("the handler saw %q, want %q", body, test.body)
+			}
+			if test.status != 200 && got.Header.Get("Cache-Control") != "no-store" {
+				t.Error("a refusal could be cached")
+			}
+		})
+	}
+}
+
+func TestDaemonThatIsDownIsNoDenial(t *testing.T) {
+	g := middleware.Guard{Client: &client.Client{Socket: "/nonexistent/socket"}}
+	r := httptest.NewRequest(http.MethodGet, "/", http.NoBody)
+	r.Header.Set("Authorization", "Bearer good.a.b")
+	w := httptest.NewRecorder()
+	g.Wrap(http.HandlerFunc(show)).ServeHTTP(w, r)
+	if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" || w.Header().Get("WWW-Authenticate") != "" {
+		t.Errorf("got %d %v", w.Code, w.Header())
+	}
+}
+
+func TestTokenFromCookie(t *testing.T) {
+	g := middleware.Guard{Client: daemon(t), Token: middleware.Cookie("session")}
+	for _, test := range []struct {
+		name    string
+		cookies []string
+		status  int
+	}{
+		{"good", []string{"session=good.a.b"}, 200},
+		{"none", []string{"other=good.a.b"}, 401},
+		{"empty", []string{"session="}, 401},
+		{"two", []string{"session=good.a.b", "session=bad.a.b"}, 400},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := httptest.NewRequest(http.MethodGet, "/", http.NoBody)
+			r.Header["Cookie"] = test.cookies
+			w := httptest.NewRecorder()
+			g.Wrap(http.HandlerFunc(show)).ServeHTTP(w, r)
+			if w.Code != test.status {
+				t.Errorf("status is %d, want %d", w.Code, test.status)
+			}
+		})
+	}
+}
+
+func TestRefuseWritesTheBody(t *testing.T) {
+	g := middleware.Guard{Client: daemon(t), Refuse: func(w http.ResponseWriter, _ *http.Request, status int, why client.Answer) {
+		w.WriteHeader(status)
+		fmt.Fprintf(w, "sorry: %v", why)
+	}}
+	r := httptest.NewRequest(http.MethodGet, "/", http.NoBody)
+	r.Header.Set("Authorization", "Bearer bad.a.b")
+	w := httptest.NewRecorder()
+	g.Wrap(http.HandlerFunc(show)).ServeHTTP(w, r)
+	if w.Code != 401 || w.Body.String() != "sorry: rejected: bad-signature" || w.Header().Get("WWW-Authenticate") == "" {
+		t.Errorf("got %d %q %v", w.Code, w.Body, w.Header())
+	}
+}
