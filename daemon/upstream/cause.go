@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"syscall"
 )
@@ -63,7 +64,7 @@ func tlsPhrase(err error) string {
 		return "the certificate is not valid"
 	case errors.As(err, &op) && (op.Op == "remote error" || op.Op == "local error"):
 		return "no agreement on TLS (its version, most likely)"
-	case errors.As(err, &record):
+	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
 		return "the other side does not speak TLS"
 	}
 	return ""

@@ -10,13 +10,8 @@ import (
 	"time"
 )
 
-// Bounds on what is read beside the bodies asked for.
-const (
-	// maxErrorBody: an error's code is in its first bytes. A longer body is no known error.
-	maxErrorBody = 16 << 10
-	// maxDrain is what may be left unread and still be read for the connection's sake.
-	maxDrain = 4 << 10
-)
+// maxErrorBody bounds the body of an answer other than 200. A longer one is no known error.
+const maxErrorBody = 16 << 10
 
 // errOverdue is the cause of a context that ran into the Client's own Timeout, as opposed to its caller's.
 var errOverdue = errors.New("the upstream's time is over")
@@ -54,25 +49,23 @@ func (c *Client) get(ctx context.Context, target string, header http.Header, lim
 	if err != nil {
 		return nil, c.exchangeFailure(ctx, began, err)
 	}
-	defer func() {
-		_, _ = io.CopyN(io.Discard, response.Body, maxDrain)
-		_ = response.Body.Close()
-	}()
+	// A body within its limit is read to its end, so the connection can be used again. A longer one costs the
+	// connection: reading on for its sake would let a body that never ends hold up the answer.
+	defer func() { _ = response.Body.Close() }()
 	got := &answer{status: response.StatusCode, header: response.Header}
 	ok := got.status == http.StatusOK
 	if !ok {
 		limit = maxErrorBody
 	}
-	if isEncoded(response.Header) {
-		if ok {
-			return nil, unusable(got.status, "the body is compressed, though nothing asked for that")
-		}
-		return got, nil
+	encoded := isEncoded(response.Header)
+	if ok && encoded {
+		return nil, unusable(got.status, "the body is compressed, though nothing asked for that")
 	}
 	body, err := readBody(response, limit)
 	switch {
-	case err == nil:
+	case err == nil && !encoded:
 		got.body = body
+	case err == nil:
 	case !errors.Is(err, errTooLong):
 		return nil, c.exchangeFailure(ctx, began, err)
 	case ok:

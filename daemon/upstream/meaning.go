@@ -58,7 +58,7 @@ func bearerCode(code string, status int) (Meaning, Denial, bool) {
 func (c *Client) judgeStatus(status int, header http.Header) *Error {
 	switch {
 	case status == http.StatusTooManyRequests:
-		return &Error{Status: status, RetryAfter: retryAfter(header, c.config.Now()), detail: "too many requests", outcome: failed}
+		return &Error{Status: status, RetryAfter: retryAfter(header, c.config.Now()), detail: "the upstream's own limit is reached", outcome: failed}
 	case status >= 500:
 		return &Error{Status: status, RetryAfter: retryAfter(header, c.config.Now()), outcome: failed}
 	case status == http.StatusRequestTimeout, status == http.StatusTooEarly:

@@ -1,0 +1,221 @@
+package upstream
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+)
+
+func TestRedirectsAreNeverFollowed(t *testing.T) {
+	var hits atomic.Int64
+	canary := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		hits.Add(1)
+		reply(200, jsonType, `{"id":"`+stackUser+`","sub":"`+stackUser+`","keys":[]}`)(w, r)
+	})
+	for _, status := range []int{300, 301, 302, 303, 304, 305, 307, 308, 399} {
+		s := serve(t, reply(status, map[string]string{"Location": canary.URL + "/api/v1/users/me"}, ""))
+		for _, config := range []Config{stackConfig(s.URL), neonConfig(s.URL), oidcConfig(s.URL)} {
+			t.Run(fmt.Sprint(status, config.Preset), func(t *testing.T) {
+				c := open(t, config)
+				_, err := profile(c)
+				want(t, err, Misconfigured, NotDenied)
+				_, err = c.Keyset(context.Background(), Validators{})
+				want(t, err, Misconfigured, NotDenied)
+				want(t, c.SelfTest(context.Background()), Misconfigured, NotDenied)
+			})
+		}
+	}
+	if n := hits.Load(); n != 0 {
+		t.Fatalf("%d requests reached the canary", n)
+	}
+}
+
+func TestTheEnvironmentsProxyIsIgnored(t *testing.T) {
+	var hits atomic.Int64
+	proxy := serve(t, func(http.ResponseWriter, *http.Request) { hits.Add(1) })
+	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy"} {
+		t.Setenv(name, proxy.URL)
+	}
+	if newTransport(Config{}).Proxy != nil {
+		t.Error("a proxy function is set")
+	}
+	c := open(t, stackConfig(serve(t, reply(200, jsonType, `{"keys":[]}`)).URL))
+	if _, err := c.Keyset(context.Background(), Validators{}); err != nil {
+		t.Fatal(err)
+	}
+	if n := hits.Load(); n != 0 {
+		t.Fatalf("%d requests reached the proxy", n)
+	}
+}
+
+// serveTLS starts a server with a certificate for 127.0.0.1 and example.com by an authority of its own.
+func serveTLS(t *testing.T, h http.HandlerFunc, settings *tls.Config, http2 bool) *httptest.Server {
+	t.Helper()
+	s := httptest.NewUnstartedServer(h)
+	s.TLS = settings
+	s.EnableHTTP2 = http2
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // failed handshakes are what the tests are about
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	return s
+}
+
+func TestTLSIsVerified(t *testing.T) {
+	keys := reply(200, jsonType, `{"keys":[]}`)
+	old := &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}
+	tests := []struct {
+		name     string
+		settings *tls.Config
+		trusted  bool
+		host     string
+		want     string // in the error; empty: accepted
+	}{
+		{"own authority", nil, true, "127.0.0.1", ""},
+		{"unknown authority", nil, false, "127.0.0.1", "unknown authority"},
+		{"another name", nil, true, "localhost", "another host name"},
+		{"TLS 1.1", old, true, "127.0.0.1", "no agreement on TLS"},
+		{"TLS 1.2", &tls.Config{MaxVersion: tls.VersionTLS12}, true, "127.0.0.1", ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			s := serveTLS(t, keys, test.settings, false)
+			config := stackConfig(strings.Replace(s.URL, "127.0.0.1", test.host, 1))
+			if test.trusted {
+				config.RootCAs = pool(s)
+			}
+			_, err := open(t, config).Keyset(context.Background(), Validators{})
+			if test.want == "" {
+				if err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if e := want(t, err, Unavailable, NotDenied); !strings.Contains(e.Error(), test.want) {
+				t.Fatalf("got %v", e)
+			}
+		})
+	}
+}
+
+func TestHTTPSToAPlainServerIsTold(t *testing.T) {
+	s := serve(t, reply(200, jsonType, `{}`))
+	_, err := open(t, stackConfig(strings.Replace(s.URL, "http:", "https:", 1))).Keyset(context.Background(), Validators{})
+	if e := want(t, err, Unavailable, NotDenied); !strings.Contains(e.Error(), "does not speak TLS") {
+		t.Fatalf("got %v", e)
+	}
+}
+
+func TestNobodyListening(t *testing.T) {
+	s := httptest.NewServer(http.NotFoundHandler())
+	s.Close()
+	_, err := profile(open(t, stackConfig(s.URL)))
+	if e := want(t, err, Unavailable, NotDenied); !strings.Contains(e.Error(), "connection refused") {
+		t.Fatalf("got %v", e)
+	}
+}
+
+func TestHTTP2IsSpokenAndConnectionsAreReused(t *testing.T) {
+	var protocol atomic.Int64
+	var peers atomic.Value
+	peers.Store("")
+	s := serveTLS(t, func(w http.ResponseWriter, r *http.Request) {
+		protocol.Store(int64(r.ProtoMajor))
+		if seen := peers.Load().(string); !strings.Contains(seen, r.RemoteAddr) {
+			peers.Store(seen + " " + r.RemoteAddr)
+		}
+		reply(200, jsonType, `{"keys":[]}`)(w, r)
+	}, nil, true)
+	config := stackConfig(s.URL)
+	config.RootCAs = pool(s)
+	c := open(t, config)
+	for range 5 {
+		if _, err := c.Keyset(context.Background(), Validators{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if protocol.Load() != 2 {
+		t.Errorf("spoke HTTP/%d", protocol.Load())
+	}
+	if n := len(strings.Fields(peers.Load().(string))); n != 1 {
+		t.Errorf("used %d connections", n)
+	}
+}
+
+func TestErrorAnswersLeaveTheConnectionUsable(t *testing.T) {
+	peers := map[string]bool{}
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		peers[r.RemoteAddr] = true
+		reply(503, nil, strings.Repeat("x", maxErrorBody))(w, r)
+	})
+	c := open(t, stackConfig(s.URL))
+	for range 4 {
+		_, err := c.Keyset(context.Background(), Validators{})
+		want(t, err, Unavailable, NotDenied)
+	}
+	if len(peers) != 1 {
+		t.Errorf("used %d connections", len(peers))
+	}
+}
+
+func TestLocalhostMustLeadHere(t *testing.T) {
+	for address, ok := range map[string]bool{
+		"127.0.0.1:80": true, "127.9.9.9:80": true, "[::1]:80": true, "[::ffff:127.0.0.1]:80": true,
+		"192.0.2.1:80": false, "[2001:db8::1]:80": false, "[::ffff:192.0.2.1]:80": false, "nonsense": false,
+	} {
+		if got := loopbackOnly("tcp", address, nil) == nil; got != ok {
+			t.Errorf("%s: %v", address, got)
+		}
+	}
+}
+
+func TestRequestsSayWhatTheyMustAndNoMore(t *testing.T) {
+	var got http.Header
+	var target string
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		got, target = r.Header.Clone(), r.URL.String()
+		reply(500, nil, "")(w, r)
+	})
+	config := stackConfig(s.URL + "/")
+	config.UserAgent = "neonauthd/0 (test)"
+	plain, admitting := open(t, config), config
+	admitting.AllowAnonymous, admitting.AllowRestricted = true, true
+
+	_, _ = profile(plain)
+	if target != "/api/v1/users/me" {
+		t.Errorf("asked %s", target)
+	}
+	for name, value := range map[string]string{
+		"X-Stack-Access-Type": "server", "X-Stack-Project-Id": stackProject, "X-Stack-Secret-Server-Key": serverKey,
+		"X-Stack-Access-Token": token, "User-Agent": "neonauthd/0 (test)", "Accept-Encoding": "identity", "Accept": "application/json",
+	} {
+		if got.Get(name) != value {
+			t.Errorf("%s: %q, want %q", name, got.Get(name), value)
+		}
+		got.Del(name)
+	}
+	if len(got) != 0 {
+		t.Errorf("also sent %v", got)
+	}
+
+	_, _ = profile(open(t, admitting))
+	if got.Get("X-Stack-Allow-Anonymous-User") != "true" || got.Get("X-Stack-Allow-Restricted-User") != "true" {
+		t.Error("admitted classes are not announced")
+	}
+
+	_, _ = plain.Keyset(context.Background(), Validators{})
+	if target != "/api/v1/projects/"+stackProject+"/.well-known/jwks.json?include_anonymous=true" {
+		t.Errorf("asked %s", target)
+	}
+	for name := range got {
+		if strings.HasPrefix(name, "X-") {
+			t.Errorf("a key-set request carries %s", name)
+		}
+	}
+}
