@@ -49,7 +49,7 @@ func AppendText(dst []byte, text string) []byte {
 		if r < ' ' || r == 0x7f || 0x80 <= r && r <= 0x9f || r == utf8.RuneError || r == 0x2028 || r == 0x2029 {
 			r = '?'
 		}
-		if first && r == '=' {
+		if first && r == '=' && len(dst)-start > 1 {
 			r = ':'
 		}
 		if first && (r >= utf8.RuneSelf || !nameByte(byte(r))) {
