@@ -1,0 +1,181 @@
+package upstream
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestKeySetsAreFetchedConditionally(t *testing.T) {
+	const modified = "Mon, 01 Jun 2026 00:00:00 GMT"
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "public, max-age=3600")
+		if r.Header.Get("If-None-Match") == `"v1"` && r.Header.Get("If-Modified-Since") == modified {
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+		w.Header().Set("ETag", `"v1"`)
+		w.Header().Set("Last-Modified", modified)
+		reply(200, map[string]string{"Content-Type": "application/jwk-set+json"}, `{"keys":[]}`)(w, r)
+	})
+	c := open(t, neonConfig(s.URL))
+	first, err := c.Keyset(context.Background(), Validators{})
+	if err != nil || first.NotModified || string(first.Body) != `{"keys":[]}` || first.MaxAge != time.Hour {
+		t.Fatalf("got %+v, %v", first, err)
+	}
+	second, err := c.Keyset(context.Background(), first.Validators)
+	if err != nil || !second.NotModified || second.Body != nil || second.MaxAge != time.Hour {
+		t.Fatalf("got %+v, %v", second, err)
+	}
+	if second.Validators != first.Validators {
+		t.Errorf("a 304 without validators lost them: %+v", second.Validators)
+	}
+}
+
+func TestNotModifiedNeedsAQuestion(t *testing.T) {
+	c := open(t, neonConfig(serve(t, reply(304, nil, "")).URL))
+	_, err := c.Keyset(context.Background(), Validators{})
+	want(t, err, Misconfigured, NotDenied)
+	_, err = c.Keyset(context.Background(), Validators{ETag: "not quoted, so not sent"})
+	want(t, err, Misconfigured, NotDenied)
+}
+
+func TestKeySetContentTypes(t *testing.T) {
+	for kind, ok := range map[string]bool{
+		"application/json": true, "application/json; charset=utf-8": true, "Application/JSON": true,
+		"application/jwk-set+json": true, "application/vnd.x+json": true, `application/json; charset="`: true,
+		"text/html": false, "text/plain": false, "application/jsonp": false, "text/x+json": false, "": false, "json": false,
+	} {
+		s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header()["Content-Type"] = []string{kind}
+			_, _ = w.Write([]byte(`{"keys":[]}`))
+		})
+		_, err := open(t, neonConfig(s.URL)).Keyset(context.Background(), Validators{})
+		if (err == nil) != ok {
+			t.Errorf("%q: %v", kind, err)
+		} else if err != nil {
+			want(t, err, Unavailable, NotDenied)
+		}
+	}
+}
+
+func TestKeySetRequestsIgnoreTheProfilesTrouble(t *testing.T) {
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/users/me") {
+			reply(429, map[string]string{"Retry-After": "60"}, "")(w, r)
+			return
+		}
+		reply(200, jsonType, `{"keys":[]}`)(w, r)
+	})
+	config := stackConfig(s.URL)
+	config.Rate = 1
+	c := open(t, config)
+	_, err := profile(c)
+	want(t, err, Unavailable, NotDenied)
+	if c.Governor().RetryUntil.IsZero() {
+		t.Fatal("no pause")
+	}
+	for range 10 {
+		if _, err := c.Keyset(context.Background(), Validators{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestKeySetTroubleIsToldToItsCallerOnly(t *testing.T) {
+	c := open(t, neonConfig(serve(t, reply(429, map[string]string{"X-Retry-After": "9"}, "")).URL))
+	for range 2 * tripAfter {
+		_, err := c.Keyset(context.Background(), Validators{})
+		if e := want(t, err, Unavailable, NotDenied); e.RetryAfter != 9*time.Second || e.Local {
+			t.Fatalf("got %+v", e)
+		}
+	}
+	if s := c.Governor(); s.Circuit != Closed || !s.RetryUntil.IsZero() || s.Sent != 0 || s.Refused != 0 {
+		t.Errorf("got %+v", s)
+	}
+}
+
+func TestMaxAge(t *testing.T) {
+	tests := []struct {
+		control []string
+		age     string
+		want    time.Duration
+	}{
+		{nil, "", -1},
+		{[]string{"public"}, "", -1},
+		{[]string{"s-maxage=5, must-revalidate"}, "", -1},
+		{[]string{"public, max-age=3600"}, "", time.Hour},
+		{[]string{`Max-Age="60"`}, "", time.Minute},
+		{[]string{"max-age=60"}, "20", 40 * time.Second},
+		{[]string{"max-age=60"}, "90", 0},
+		{[]string{"max-age=60"}, "soon", time.Minute},
+		{[]string{"max-age=60", "max-age=30"}, "", 30 * time.Second},
+		{[]string{"no-store, max-age=0"}, "", 0},
+		{[]string{"max-age=60,no-cache"}, "", 0},
+		{[]string{"max-age=-1"}, "", 0},
+		{[]string{"max-age"}, "", 0},
+		{[]string{"max-age=1e3"}, "", 0},
+		{[]string{"max-age=99999999999999999999999999"}, "", maxSeconds * time.Second},
+	}
+	for _, test := range tests {
+		header := http.Header{"Cache-Control": test.control}
+		if test.age != "" {
+			header.Set("Age", test.age)
+		}
+		if got := maxAge(header); got != test.want {
+			t.Errorf("%v, age %q: %v, want %v", test.control, test.age, got, test.want)
+		}
+	}
+}
+
+func TestValidatorsAreSentBackOnlyIfProper(t *testing.T) {
+	const date = "Mon, 01 Jun 2026 00:00:00 GMT"
+	for in, want := range map[Validators]Validators{
+		{`"a"`, date}:         {`"a"`, date},
+		{`W/"a"`, ""}:         {`W/"a"`, ""},
+		{`""`, ""}:            {`""`, ""},
+		{`a`, "yesterday"}:    {},
+		{`"`, ""}:             {},
+		{"\"a\r\nX: y\"", ""}: {},
+		{`"` + strings.Repeat("a", 300) + `"`, date}: {"", date},
+	} {
+		if got := in.clean(); got != want {
+			t.Errorf("%q: %q", in, got)
+		}
+	}
+}
+
+func TestRetryAfter(t *testing.T) {
+	now := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
+	tests := []struct {
+		name, value string
+		want        time.Duration
+	}{
+		{"Retry-After", "7", 7 * time.Second},
+		{"X-Retry-After", "5", 5 * time.Second},
+		{"Retry-After", " 7 ", 7 * time.Second},
+		{"Retry-After", "0", leastRetryAfter},
+		{"Retry-After", "Mon, 01 Jun 2026 00:00:30 GMT", 30 * time.Second},
+		{"Retry-After", "Sun, 31 May 2026 00:00:30 GMT", leastRetryAfter},
+		{"Retry-After", "Fri, 01 Jan 2100 00:00:00 GMT", MaxRetryAfter},
+		{"Retry-After", "300", MaxRetryAfter},
+		{"Retry-After", "301", MaxRetryAfter},
+		{"Retry-After", "99999999999999999999999", MaxRetryAfter},
+		{"Retry-After", "-5", 0},
+		{"Retry-After", "1.5", 0},
+		{"Retry-After", "soon", 0},
+		{"Retry-After", "", 0},
+		{"X-Other", "7", 0},
+	}
+	for _, test := range tests {
+		if got := retryAfter(http.Header{test.name: {test.value}}, now); got != test.want {
+			t.Errorf("%s: %q: %v, want %v", test.name, test.value, got, test.want)
+		}
+	}
+	both := http.Header{"Retry-After": {"3"}, "X-Retry-After": {"8"}}
+	if got := retryAfter(both, now); got != 8*time.Second {
+		t.Errorf("of two hints: %v", got)
+	}
+}
