@@ -1,0 +1,182 @@
+package daemon
+
+import (
+	"fmt"
+	"os/user"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+// validate checks one [[caller]] table against the whole configuration.
+func (r *Caller) validate(c *Config, report reporter) {
+	if named := count(r.UID != nil, r.GID != nil, r.User != "", r.Group != ""); named != 1 {
+		report("who", "exactly one of uid, gid, user, group must be given")
+	}
+	for _, name := range r.Projects {
+		if !slices.ContainsFunc(c.Projects, func(p Project) bool { return p.Name == name }) {
+			report("projects", "%q is not a configured project", cut(name))
+		}
+	}
+	for _, level := range r.Levels {
+		if level != protocol.LevelClaims && level != protocol.LevelProfile {
+			report("levels", "%q is none of \"claims\", \"profile\"", cut(level))
+		}
+	}
+	for _, path := range r.Withhold {
+		if path == "" || slices.Contains(strings.Split(path, "."), "") {
+			report("withhold", "%q is not a path of member names joined by dots, such as \"selected_team.server_metadata\"", cut(path))
+		}
+	}
+	if !(r.Rate >= 0 && r.Rate <= 1e9) {
+		report("rate", "must be a number of lookups per second, 0 for no limit")
+	}
+}
+
+func count(all ...bool) (n int) {
+	for _, one := range all {
+		if one {
+			n++
+		}
+	}
+	return n
+}
+
+// callers are the rules of who may ask what. Without any, whoever may open the
+// socket may ask everything; with any, who matches none may ask nothing.
+type callers struct{ rules []*callerRule }
+
+type callerRule struct {
+	uid, gid *uint32
+	projects []string // empty: all
+	levels   []string // empty: all
+	withhold []fieldPath
+	rate     float64
+
+	limiters sync.Map // uid -> *rate.Limiter: one caller's haste is not another's
+}
+
+// newCallers resolves the names of the tables. A name that the host does not
+// know is an error: a rule that silently matches nobody would lock people out.
+func newCallers(tables []Caller) (callers, error) {
+	var all callers
+	for i, t := range tables {
+		rule := &callerRule{uid: t.UID, gid: t.GID, projects: t.Projects, levels: t.Levels, rate: t.Rate}
+		var err error
+		switch {
+		case t.User != "":
+			var u *user.User
+			if u, err = user.Lookup(t.User); err == nil {
+				rule.uid, err = parseID(u.Uid)
+			}
+		case t.Group != "":
+			var g *user.Group
+			if g, err = user.LookupGroup(t.Group); err == nil {
+				rule.gid, err = parseID(g.Gid)
+			}
+		}
+		if err != nil {
+			return callers{}, fmt.Errorf("caller %d: %w", i+1, err)
+		}
+		for _, path := range t.Withhold {
+			rule.withhold = append(rule.withhold, strings.Split(path, "."))
+		}
+		all.rules = append(all.rules, rule)
+	}
+	return all, nil
+}
+
+func parseID(s string) (*uint32, error) {
+	n, err := strconv.ParseUint(s, 10, 32)
+	id := uint32(n)
+	return &id, err
+}
+
+// access is what one caller may ask. The zero value allows everything.
+type access struct {
+	forbidden bool
+	rule      *callerRule
+	limiter   *rate.Limiter
+}
+
+// access returns what the user may ask: the first rule that matches decides.
+func (c *callers) access(uid, gid uint32) access {
+	if len(c.rules) == 0 {
+		return access{}
+	}
+	var groups []uint32
+	for _, r := range c.rules {
+		if r.gid != nil && groups == nil {
+			groups = groupsOf(uid, gid)
+		}
+		if r.uid != nil && *r.uid == uid || r.gid != nil && slices.Contains(groups, *r.gid) {
+			return access{rule: r, limiter: r.limiter(uid)}
+		}
+	}
+	return access{forbidden: true}
+}
+
+// groupsOf returns the user's primary group at connect time and the groups that
+// the host's user database lists.
+func groupsOf(uid, gid uint32) []uint32 {
+	groups := []uint32{gid}
+	u, err := user.LookupId(strconv.FormatUint(uint64(uid), 10))
+	if err != nil {
+		return groups
+	}
+	ids, err := u.GroupIds()
+	if err != nil {
+		return groups
+	}
+	for _, s := range ids {
+		if id, err := parseID(s); err == nil {
+			groups = append(groups, *id)
+		}
+	}
+	return groups
+}
+
+func (r *callerRule) limiter(uid uint32) *rate.Limiter {
+	if r.rate == 0 {
+		return nil
+	}
+	l, _ := r.limiters.LoadOrStore(uid, rate.NewLimiter(rate.Limit(r.rate), max(1, int(r.rate))))
+	return l.(*rate.Limiter)
+}
+
+// refuse says why the lookup may not be asked, or nil.
+func (a *access) refuse(l *lookup) *refusal {
+	switch {
+	case a.forbidden:
+		return &refusal{code: protocol.CodeForbidden, advice: "no [[caller]] rule matches this user"}
+	case a.rule == nil:
+		return nil
+	case !a.sees(l.project.name):
+		return &refusal{code: protocol.CodeForbidden, advice: "this caller may not ask about this project"}
+	case len(a.rule.levels) > 0 && !slices.Contains(a.rule.levels, l.level.String()):
+		return &refusal{code: protocol.CodeForbidden, advice: "this caller may not ask for this level"}
+	case a.limiter != nil && !a.limiter.Allow():
+		return &refusal{code: protocol.CodeBusy, retryAfter: time.Second, advice: "this caller's rate is used up"}
+	}
+	return nil
+}
+
+// sees reports whether the caller may ask about a project.
+func (a *access) sees(project string) bool {
+	return !a.forbidden && (a.rule == nil || len(a.rule.projects) == 0 || slices.Contains(a.rule.projects, project))
+}
+
+// redact returns the verdict's body without the fields withheld from the
+// caller.
+func (a *access) redact(v *Verdict) []byte {
+	if a.rule == nil || v.Level != LevelProfile || len(a.rule.withhold) == 0 {
+		return v.Body
+	}
+	return without(v.Body, a.rule.withhold)
+}

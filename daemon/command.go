@@ -1,0 +1,121 @@
+package daemon
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+// command answers every verb that is not a lookup. False ends the connection.
+func (c *conn) command(r *protocol.Request) bool {
+	switch verb := protocol.Verb(r.Verb); verb {
+	case protocol.PING:
+		c.simple(r)
+	case protocol.HELLO:
+		c.hello(r)
+	case protocol.QUIT:
+		return c.quit(r)
+	case protocol.STATS, protocol.KEYS, protocol.EXPLAIN, protocol.REVOKE,
+		protocol.UNREVOKE, protocol.PURGE, protocol.RELOAD, protocol.LEVEL:
+		if !c.admin {
+			c.refuse(r.Tag, &refusal{code: protocol.CodeForbidden, advice: "this verb is served on the admin socket only"})
+			return true
+		}
+		c.line(r.Tag, c.server.admin.answer(verb, r))
+	default:
+		c.refuse(r.Tag, &refusal{code: protocol.CodeUnknownVerb, advice: "HELLO tells the version; protocol.md lists its verbs"})
+	}
+	return true
+}
+
+// simple answers a verb that takes nothing and does nothing.
+func (c *conn) simple(r *protocol.Request) bool {
+	if refused := takesNothing(r); refused != nil {
+		c.refuse(r.Tag, refused)
+		return false
+	}
+	c.line(r.Tag, protocol.Reply{Status: protocol.OK})
+	return true
+}
+
+// quit answers after everything before it, and ends the connection.
+func (c *conn) quit(r *protocol.Request) bool {
+	if takesNothing(r) == nil {
+		c.flush()
+		c.misses.Wait()
+	}
+	return !c.simple(r)
+}
+
+// hello answers with what a client needs to know of this daemon.
+func (c *conn) hello(r *protocol.Request) {
+	version, name, refused := readHello(r)
+	if refused != nil {
+		c.refuse(r.Tag, refused)
+		return
+	}
+	st := c.server.state.Load()
+	if st != c.state {
+		c.adopt(st)
+	}
+	var names []string
+	for _, p := range st.projects.list {
+		if c.access.sees(p.name) {
+			names = append(names, p.name)
+		}
+	}
+	reply := protocol.Reply{Status: protocol.OK}
+	for _, f := range [][2]string{
+		{protocol.FieldVersion, c.server.version},
+		{protocol.FieldProtocol, strconv.Itoa(min(version, protocol.Version))},
+		{protocol.FieldMaxLine, strconv.Itoa(protocol.MaxRequestLine)},
+		{protocol.FieldInFlight, strconv.Itoa(cap(c.slots))},
+		{protocol.FieldProjects, strings.Join(names, ",")},
+	} {
+		addField(&reply, f[0], f[1])
+	}
+	c.server.log.Debug("client said hello", "client", name, "uid", c.peer.uid)
+	c.line(r.Tag, reply)
+}
+
+func readHello(r *protocol.Request) (version int, name string, refused *refusal) {
+	bad := func(advice string) *refusal { return &refusal{code: protocol.CodeBadRequest, advice: advice} }
+	if r.Fields.Len() > 0 || r.NArgs != 2 {
+		return 0, "", bad("HELLO takes a version and a client name, and no fields")
+	}
+	v, err := decimal(r.Args[0], 1, 1, 1<<31-1)
+	if err != nil {
+		return 0, "", bad("the version is not a number from 1 on")
+	}
+	name, err = protocol.Value(r.Args[1])
+	if err != nil || len(name) > protocol.MaxClientName {
+		return 0, "", bad("the client name is at most 64 bytes, percent-encoded")
+	}
+	return int(v), name, nil
+}
+
+// takesNothing refuses fields and arguments.
+func takesNothing(r *protocol.Request) *refusal {
+	if r.Fields.Len() > 0 || r.NArgs > 0 {
+		return &refusal{code: protocol.CodeBadRequest, advice: "this verb takes no fields and no argument"}
+	}
+	return nil
+}
+
+// line hands over a reply other than a verdict's.
+func (c *conn) line(tag []byte, reply protocol.Reply) {
+	reply.Tag = tag
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	to := c.target(tag, nil)
+	*to = reply.Append(*to)
+	c.settle()
+}
+
+// addField adds a value of ours, which is always one that a field can hold.
+func addField(r *protocol.Reply, name, value string) {
+	if err := r.Fields.Add(name, protocol.AppendValue(nil, value)); err != nil {
+		panic("reply field " + name + ": " + err.Error())
+	}
+}

@@ -1,0 +1,292 @@
+package daemon
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/pelletier/go-toml/v2"
+
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+// MaxConfigFile bounds the configuration file, in bytes.
+const MaxConfigFile = 1 << 20
+
+// Config is what an operator may say. DefaultConfig is the base; a file
+// overrides it key by key. A Config is read-only once handed to New.
+type Config struct {
+	Socket        string    `toml:"socket"`
+	AdminSocket   string    `toml:"admin_socket"`
+	MetricsListen string    `toml:"metrics_listen"`
+	StateDir      string    `toml:"state_dir"`
+	LogLevel      LogLevel  `toml:"log_level"`
+	Cache         Cache     `toml:"cache"`
+	Limits        Limits    `toml:"limits"`
+	Projects      []Project `toml:"project"`
+	Callers       []Caller  `toml:"caller"`
+
+	// Dir is the folder of the file, against which "./" paths are read. Empty
+	// means the working directory.
+	Dir string `toml:"-"`
+}
+
+// Cache bounds the memory for verdicts and profiles together.
+type Cache struct {
+	MaxBytes Bytes `toml:"max_bytes"`
+}
+
+// Limits bound what callers can hold.
+type Limits struct {
+	Connections           int      `toml:"connections"`
+	ConnectionsPerUID     int      `toml:"connections_per_uid"`
+	InFlightPerConnection int      `toml:"in_flight_per_connection"`
+	IdleTimeout           Duration `toml:"idle_timeout"`
+}
+
+// Project is one upstream project. Fields that are empty after decoding are
+// derived from the preset by withDerived.
+type Project struct {
+	Name            string   `toml:"name"`
+	Preset          string   `toml:"preset"`
+	ProjectID       string   `toml:"project_id"`
+	BaseURL         string   `toml:"base_url"`
+	JWKSURL         string   `toml:"jwks_url"`
+	UserinfoURL     string   `toml:"userinfo_url"`
+	Issuers         []string `toml:"issuers"`
+	Audiences       []string `toml:"audiences"`
+	Algorithms      []string `toml:"algorithms"`
+	SecretServerKey string   `toml:"secret_server_key"`
+	Allow           []string `toml:"allow"`
+	Leeway          Duration `toml:"leeway"`
+	ProfileFresh    Duration `toml:"profile_fresh"`
+	ProfileStale    Duration `toml:"profile_stale"`
+	UpstreamTimeout Duration `toml:"upstream_timeout"`
+	UpstreamRate    float64  `toml:"upstream_rate"`
+	JWKSRefresh     Duration `toml:"jwks_refresh"`
+	JWKSCooldown    Duration `toml:"jwks_cooldown"`
+}
+
+// Caller is one rule of who may ask what; see callers.go.
+type Caller struct {
+	UID      *uint32  `toml:"uid"`
+	GID      *uint32  `toml:"gid"`
+	User     string   `toml:"user"`
+	Group    string   `toml:"group"`
+	Projects []string `toml:"projects"`
+	Levels   []string `toml:"levels"`
+	Withhold []string `toml:"withhold"`
+	Rate     float64  `toml:"rate"`
+}
+
+// DefaultConfig is the configuration of an empty file, without projects.
+func DefaultConfig() Config {
+	return Config{
+		Socket:      protocol.DefaultSocket,
+		AdminSocket: protocol.DefaultAdminSocket,
+		StateDir:    "/var/lib/neonauthd",
+		Cache:       Cache{MaxBytes: 64 << 20},
+		Limits: Limits{
+			Connections:           4096,
+			ConnectionsPerUID:     1024,
+			InFlightPerConnection: 256,
+			IdleTimeout:           Duration(5 * time.Minute),
+		},
+	}
+}
+
+// defaultProject is what a [[project]] table starts from.
+func defaultProject() Project {
+	return Project{
+		Leeway:          Duration(5 * time.Second),
+		ProfileFresh:    Duration(60 * time.Second),
+		ProfileStale:    Duration(15 * time.Minute),
+		UpstreamTimeout: Duration(3 * time.Second),
+		UpstreamRate:    20,
+		JWKSRefresh:     Duration(10 * time.Minute),
+		JWKSCooldown:    Duration(30 * time.Second),
+	}
+}
+
+// LoadConfig reads, decodes and validates the file at path. Its errors name the
+// file, the line and column where the decoder knows them, and the cure.
+func LoadConfig(path string) (Config, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return Config{}, fmt.Errorf("open configuration: %w", err)
+	}
+	defer f.Close()
+	body, err := io.ReadAll(io.LimitReader(f, MaxConfigFile+1))
+	if err != nil {
+		return Config{}, fmt.Errorf("read configuration %s: %w", path, err)
+	}
+	if len(body) > MaxConfigFile {
+		return Config{}, fmt.Errorf("configuration %s is larger than %d bytes", path, MaxConfigFile)
+	}
+	cfg, err := ParseConfig(body)
+	if err != nil {
+		return Config{}, fmt.Errorf("configuration %s: %w", path, err)
+	}
+	cfg.Dir = dirOf(path)
+	return cfg, nil
+}
+
+// ParseConfig decodes and validates one configuration file's text.
+func ParseConfig(body []byte) (Config, error) {
+	cfg := DefaultConfig()
+	// Table arrays start from zero values; decode them a first time only to
+	// learn how many there are, then over their defaults.
+	if err := decodeStrict(body, &cfg); err != nil {
+		return Config{}, err
+	}
+	for i := range cfg.Projects {
+		cfg.Projects[i] = defaultProject()
+	}
+	if err := overlayProjects(body, cfg.Projects); err != nil {
+		return Config{}, err
+	}
+	if err := cfg.Validate(); err != nil {
+		return Config{}, err
+	}
+	return cfg, nil
+}
+
+func decodeStrict(body []byte, into any) error {
+	d := toml.NewDecoder(bytes.NewReader(body))
+	d.DisallowUnknownFields()
+	return explainTOML(d.Decode(into))
+}
+
+// overlayProjects decodes each [[project]] table over its defaults, so that a
+// key that is absent keeps its default and one that is "0s" is really zero.
+func overlayProjects(body []byte, projects []Project) error {
+	var raw struct {
+		Projects []map[string]any `toml:"project"`
+	}
+	if err := toml.Unmarshal(body, &raw); err != nil {
+		return explainTOML(err)
+	}
+	for i, table := range raw.Projects {
+		one, err := toml.Marshal(table)
+		if err != nil {
+			return fmt.Errorf("project %d: %w", i+1, err)
+		}
+		if err := toml.Unmarshal(one, &projects[i]); err != nil {
+			return fmt.Errorf("project %d: %w", i+1, err)
+		}
+	}
+	return nil
+}
+
+// explainTOML turns the decoder's errors into one line each: where, what.
+func explainTOML(err error) error {
+	var missing *toml.StrictMissingError
+	if errors.As(err, &missing) {
+		var all []error
+		for i := range missing.Errors {
+			line, column := missing.Errors[i].Position()
+			all = append(all, fmt.Errorf("line %d, column %d: unknown key %q; see neonauthd.toml(5) for the list", line, column, strings.Join(missing.Errors[i].Key(), ".")))
+		}
+		return errors.Join(all...)
+	}
+	var decode *toml.DecodeError
+	if errors.As(err, &decode) {
+		line, column := decode.Position()
+		return fmt.Errorf("line %d, column %d: %s", line, column, strings.TrimPrefix(decode.Error(), "toml: "))
+	}
+	return err
+}
+
+// Duration is a time.Duration written as a string such as "60s" or "24h".
+type Duration time.Duration
+
+// UnmarshalText reads Go's duration syntax; negative durations are refused.
+func (d *Duration) UnmarshalText(text []byte) error {
+	v, err := time.ParseDuration(string(text))
+	if err != nil {
+		return fmt.Errorf("duration %q is not of the form \"60s\", \"5m\", \"24h\"", cut(string(text)))
+	}
+	if v < 0 {
+		return fmt.Errorf("duration %q is negative", cut(string(text)))
+	}
+	*d = Duration(v)
+	return nil
+}
+
+// MarshalText is the inverse of UnmarshalText.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+// Bytes is a size written as a string with a binary unit: "64MiB", "1GiB".
+type Bytes int64
+
+var byteUnits = []struct {
+	suffix string
+	factor int64
+}{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"B", 1}}
+
+// UnmarshalText reads a whole number followed by B, KiB, MiB or GiB.
+func (b *Bytes) UnmarshalText(text []byte) error {
+	s := string(text)
+	for _, u := range byteUnits {
+		digits, ok := strings.CutSuffix(s, u.suffix)
+		if !ok {
+			continue
+		}
+		var n int64
+		if _, err := fmt.Sscanf(digits, "%d", &n); err != nil || fmt.Sprint(n) != digits || n < 0 || n > (1<<40)/u.factor {
+			break
+		}
+		*b = Bytes(n * u.factor)
+		return nil
+	}
+	return fmt.Errorf("size %q is not of the form \"64MiB\" (units B, KiB, MiB, GiB; at most 1024GiB)", cut(s))
+}
+
+// MarshalText writes the size in the largest unit that divides it.
+func (b Bytes) MarshalText() ([]byte, error) {
+	for _, u := range []int{2, 1, 0} {
+		if unit := byteUnits[u]; b != 0 && int64(b)%unit.factor == 0 {
+			return fmt.Appendf(nil, "%d%s", int64(b)/unit.factor, unit.suffix), nil
+		}
+	}
+	return fmt.Appendf(nil, "%dB", int64(b)), nil
+}
+
+// LogLevel is slog's level under the protocol's names. The zero value is info.
+type LogLevel slog.Level
+
+// UnmarshalText reads debug, info, warn or error.
+func (l *LogLevel) UnmarshalText(text []byte) error {
+	switch string(text) {
+	case "debug":
+		*l = LogLevel(slog.LevelDebug)
+	case "info", "":
+		*l = LogLevel(slog.LevelInfo)
+	case "warn":
+		*l = LogLevel(slog.LevelWarn)
+	case "error":
+		*l = LogLevel(slog.LevelError)
+	default:
+		return fmt.Errorf("log level %q is none of debug, info, warn, error", cut(string(text)))
+	}
+	return nil
+}
+
+// MarshalText is the inverse of UnmarshalText.
+func (l LogLevel) MarshalText() ([]byte, error) {
+	return []byte(strings.ToLower(slog.Level(l).String())), nil
+}
+
+// cut shortens foreign text before it is quoted in a message.
+func cut(s string) string {
+	const most = 128
+	if len(s) > most {
+		return s[:most] + "..."
+	}
+	return s
+}

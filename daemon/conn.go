@@ -1,0 +1,342 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+// The patience of a connection.
+const (
+	// LineTimeout is how long a line may take from its first byte to its last,
+	// and a new connection to its first line.
+	LineTimeout = 5 * time.Second
+	// WriteTimeout is how long a peer may leave replies unread: at least this,
+	// at most twice this.
+	WriteTimeout = 5 * time.Second
+	// maxUnwritten is how many bytes of replies are gathered for one write.
+	maxUnwritten = 64 << 10
+)
+
+// conn serves one connection: line in, line out. One goroutine reads and
+// answers whatever memory can; a lookup that has to wait gets a goroutine of
+// its own. Untagged replies keep the order of their requests.
+type conn struct {
+	server *server
+	net    net.Conn
+	peer   *peer
+	admin  bool   // on the admin socket
+	state  *state // the configuration that access was taken from
+	access access // what this caller may ask
+	lines  *protocol.LineReader
+	ask    ask              // of the line at hand
+	req    protocol.Request // of the line at hand
+	slots  chan struct{}    // one per lookup in flight
+	misses sync.WaitGroup
+	ctx    context.Context
+	cancel context.CancelFunc
+
+	greeted  bool      // a first line has come
+	reads    int       // reads since the last whole line
+	idleTill time.Time // read deadline in force
+
+	mu       sync.Mutex
+	draining bool
+	out      []byte  // replies to be written
+	ordered  []*slot // untagged requests not yet answered, oldest first
+	writeBy  time.Time
+	broken   error // set once the peer cannot be written to
+}
+
+// slot keeps the place of an untagged reply.
+type slot struct {
+	reply []byte
+	ready bool
+}
+
+// serve answers until the peer leaves, errs, idles too long, or the server
+// drains. Every line it has read is answered before it returns.
+func (c *conn) serve() {
+	defer c.net.Close()
+	defer c.cancel()
+	defer func() {
+		if p := recover(); p != nil {
+			c.server.panicked(p)
+		}
+	}()
+	err := c.loop()
+	if !peerWaits(err) {
+		c.cancel() // nobody is left to answer
+	}
+	c.misses.Wait()
+	c.flush()
+}
+
+func (c *conn) loop() error {
+	for {
+		c.reads = 0
+		line, err := c.lines.ReadLine()
+		switch {
+		case err == nil:
+		case errors.Is(err, protocol.ErrLineTooLong):
+			c.refuse(nil, &refusal{code: protocol.CodeLineTooLong, advice: "a request line has at most 16384 bytes; this connection ends"})
+			return err
+		case isTimeout(err) && c.busy() && !c.stopping():
+			continue // idle only because we are slow
+		default:
+			return err
+		}
+		c.greeted = true
+		if !c.handle(line) {
+			return io.EOF
+		}
+		if !c.lines.Buffered() {
+			c.flush()
+		}
+	}
+}
+
+// Read arms the read deadline and reads; it is the line reader's source.
+func (c *conn) Read(p []byte) (int, error) {
+	c.reads++
+	now := time.Now()
+	switch {
+	case c.reads > 2: // the deadline of this line is set
+	case c.reads == 2 || !c.greeted:
+		c.setIdle(now.Add(min(LineTimeout, c.server.idle)))
+	default:
+		// Resetting a deadline costs more than reading a line: let it lie as
+		// long as it is not a quarter too early.
+		if till := now.Add(c.server.idle); till.Sub(c.idleTill) > c.server.idle/4 || c.idleTill.After(till) {
+			c.setIdle(till)
+		}
+	}
+	return c.net.Read(p)
+}
+
+func (c *conn) setIdle(till time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.draining {
+		c.idleTill = till
+		_ = c.net.SetReadDeadline(till) // fails only when closed, and then so does Read
+	}
+}
+
+// drain lets the connection end: what arrives within grace is still answered.
+func (c *conn) drain(grace time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.draining = true
+	_ = c.net.SetReadDeadline(time.Now().Add(grace))
+}
+
+func (c *conn) stopping() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.draining
+}
+
+// busy reports whether lookups are in flight.
+func (c *conn) busy() bool { return len(c.slots) > 0 }
+
+// handle answers one line, or begins to. False ends the connection.
+func (c *conn) handle(line []byte) bool {
+	r := &c.req
+	if err := protocol.ParseRequest(line, r); err != nil {
+		c.refuse(r.Tag, &refusal{code: protocol.CodeBadRequest, advice: err.Error()})
+		return true
+	}
+	switch protocol.Verb(r.Verb) {
+	case protocol.VERIFY:
+		c.lookup(LevelClaims)
+	case protocol.PROFILE:
+		c.lookup(LevelProfile)
+	default:
+		return c.command(r)
+	}
+	return true
+}
+
+// adopt takes this caller's rights from a configuration, at first and after
+// each reload. The admin socket's mode says who administers: no rule applies.
+func (c *conn) adopt(st *state) {
+	c.state = st
+	c.access = access{}
+	if !c.admin {
+		c.access = st.callers.access(c.peer.uid, c.peer.gid)
+	}
+}
+
+// lookup answers the request at hand from memory, or sends it to be resolved.
+func (c *conn) lookup(level Level) {
+	a := &c.ask
+	a.reset(level)
+	if st := c.server.state.Load(); st != c.state {
+		c.adopt(st)
+	}
+	refused := a.read(&c.req, &c.state.projects)
+	if refused == nil {
+		refused = c.access.refuse(&a.lookup)
+	}
+	if refused != nil {
+		c.refuse(c.req.Tag, refused)
+		return
+	}
+	c.server.ledger.lookups.Add(1)
+	v, ok := c.server.resolver.recall(&a.lookup)
+	if ok {
+		c.reply(c.req.Tag, nil, &v)
+		return
+	}
+	if !c.server.admit(c.peer) {
+		v = unknown(Busy, time.Second)
+		c.reply(c.req.Tag, nil, &v)
+		return
+	}
+	c.miss(a)
+}
+
+// miss resolves the lookup in a goroutine. A full connection is read no further
+// until one of its lookups has been answered.
+func (c *conn) miss(a *ask) {
+	select {
+	case c.slots <- struct{}{}:
+	default:
+		c.flush()
+		c.slots <- struct{}{}
+	}
+	own := *a
+	own.token = append([]byte(nil), a.token...)
+	tag := append([]byte(nil), c.req.Tag...)
+	place := c.reserve(tag)
+	c.misses.Go(func() {
+		defer func() {
+			c.server.release(c.peer)
+			<-c.slots
+			if p := recover(); p != nil {
+				c.server.panicked(p)
+				c.cancel()
+				_ = c.net.Close() // this connection only: a reply is missing now
+			}
+		}()
+		ctx, cancel := context.WithTimeout(c.ctx, own.deadline)
+		defer cancel()
+		v := c.server.resolver.resolve(ctx, &own.lookup)
+		c.reply(tag, place, &v)
+		c.flush()
+	})
+}
+
+// reply hands over a verdict's line.
+func (c *conn) reply(tag []byte, place *slot, v *Verdict) {
+	c.server.ledger.count(v)
+	v.Body = c.access.redact(v)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	to := c.target(tag, place)
+	*to = appendVerdict(*to, tag, v)
+	c.settle()
+}
+
+// refuse hands over the reply to a wrong request.
+func (c *conn) refuse(tag []byte, r *refusal) {
+	c.server.ledger.refused.Add(1)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	to := c.target(tag, nil)
+	*to = appendRefusal(*to, tag, r)
+	c.settle()
+}
+
+// reserve takes the next place among the untagged replies; nil for a tag.
+func (c *conn) reserve(tag []byte) *slot {
+	if len(tag) > 0 {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := &slot{}
+	c.ordered = append(c.ordered, s)
+	return s
+}
+
+// target is the buffer that a reply belongs in: the one to be written next, or
+// that of its place among the untagged ones. c.mu is held.
+func (c *conn) target(tag []byte, place *slot) *[]byte {
+	if place == nil {
+		if len(tag) > 0 || len(c.ordered) == 0 {
+			return &c.out
+		}
+		place = &slot{} // ready, but others are before it
+		c.ordered = append(c.ordered, place)
+	}
+	place.ready = true
+	return &place.reply
+}
+
+// settle moves the untagged replies whose turn has come, and writes once enough
+// has gathered. c.mu is held.
+func (c *conn) settle() {
+	for len(c.ordered) > 0 && c.ordered[0].ready {
+		c.out = append(c.out, c.ordered[0].reply...)
+		c.ordered = c.ordered[1:]
+	}
+	if len(c.out) >= maxUnwritten {
+		c.write()
+	}
+}
+
+// flush writes what is gathered.
+func (c *conn) flush() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.write()
+}
+
+// write writes c.out; c.mu is held. A peer that does not read is cut off.
+func (c *conn) write() {
+	if len(c.out) == 0 {
+		return
+	}
+	if c.broken != nil {
+		c.out = nil
+		return
+	}
+	if now := time.Now(); c.writeBy.Sub(now) < WriteTimeout {
+		c.writeBy = now.Add(2 * WriteTimeout)
+		_ = c.net.SetWriteDeadline(c.writeBy) // fails only when closed, and then so does Write
+	}
+	if _, err := c.net.Write(c.out); err != nil {
+		c.broken = err
+		c.cancel()
+		_ = c.net.Close()
+	}
+	c.out = c.out[:0]
+	if cap(c.out) > maxUnwritten {
+		c.out = nil // one large profile does not stay for the connection's life
+	}
+}
+
+// peerWaits reports whether a peer that ended its requests with err may still
+// read replies: after a clean end, or because we ended the reading.
+func peerWaits(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, protocol.ErrLineTooLong) || isTimeout(err)
+}
+
+func isTimeout(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
+
+// panicked records a panic without what it was about, which may be a token.
+func (s *server) panicked(p any) {
+	s.ledger.panics.Add(1)
+	s.log.Error("a connection failed by a fault of ours; it was closed, the others go on",
+		"kind", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
+}

@@ -1,0 +1,250 @@
+// Package daemon is the judgement: it answers lookups over a Unix socket from
+// what it has verified and remembered, and asks the upstream for what it lacks.
+//
+// The way of a lookup: server accepts a connection, conn reads one line and the
+// protocol package parses it, resolver digests the token and asks the cache; on
+// a miss a flight verifies the token (package keyset) and, for level profile,
+// fetches the profile (package upstream); verdict sets outcome and lifetime;
+// conn writes the reply. Keysets keeps the keys, profiles the profiles,
+// revocations what must not pass whatever anybody says.
+package daemon
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/neonauthd/neonauthd/cache"
+)
+
+// Bounds of the daemon's life.
+const (
+	// drainTimeout is how long a stopping daemon waits for lookups in flight.
+	drainTimeout = 10 * time.Second
+	// rejectionsKept is how many rejections are remembered, whatever comes.
+	rejectionsKept = 8192
+	// stateDirectory is the variable in which systemd names the folder that
+	// StateDirectory= made; it wins over the configuration.
+	stateDirectory = "STATE_DIRECTORY"
+)
+
+// Options are the parts of a daemon that no configuration file holds.
+type Options struct {
+	// Version is told to callers (HELLO) and upstreams; empty means "dev".
+	Version string
+	// Logger receives one line per event that an operator acts on; nil discards.
+	Logger *slog.Logger
+	// Level is the level of Logger's handler, which RELOAD and LEVEL set; nil
+	// means that they have no effect.
+	Level *slog.LevelVar
+	// Now is the clock; nil means time.Now. It must carry a monotonic reading.
+	Now func() time.Time
+	// ClockFloor is the earliest time the wall clock can rightly show; before
+	// it no token is judged. Zero checks nothing.
+	ClockFloor time.Time
+	// Reload reads the configuration again; nil means that there is nothing to
+	// read.
+	Reload func() (Config, error)
+	// Notify is told of each change of state, in the words of sd_notify(3); nil
+	// ignores them.
+	Notify func(state string)
+	// RootCAs are the authorities that upstreams' certificates may come from;
+	// nil means the system's.
+	RootCAs *x509.CertPool
+}
+
+func (o Options) withDefaults() Options {
+	if o.Version == "" {
+		o.Version = "dev"
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Level == nil {
+		o.Level = new(slog.LevelVar)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Notify == nil {
+		o.Notify = func(string) {}
+	}
+	return o
+}
+
+// Daemon is a running or runnable neonauthd. Make it with New; Run it once.
+type Daemon struct {
+	opts        Options
+	stateDir    string
+	state       atomic.Pointer[state]
+	resolver    *resolver
+	profiles    *profiles
+	revocations *revocations
+	floors      *floors
+	ledger      *ledger
+	server      *server
+
+	verdictCache *cache.Cache[*entry]
+	profileCache *cache.Cache[*profile]
+	stopFlights  context.CancelFunc
+
+	mu      sync.Mutex // serialises reloads
+	running map[*project]context.CancelFunc
+	group   sync.WaitGroup // the projects' goroutines
+	life    context.Context
+}
+
+// New builds a daemon of a validated configuration. It reads the state
+// directory and starts nothing but the caches' own housekeeping.
+func New(cfg Config, opts Options) (*Daemon, error) {
+	d := &Daemon{
+		opts:    opts.withDefaults(),
+		floors:  &floors{},
+		running: map[*project]context.CancelFunc{},
+	}
+	d.ledger = &ledger{started: d.opts.Now()}
+	d.opts.Level.Set(slog.Level(cfg.LogLevel))
+	if err := d.openState(cfg); err != nil {
+		return nil, err
+	}
+	if err := d.openCaches(cfg); err != nil {
+		return nil, err
+	}
+	st, err := d.build(cfg, nil)
+	if err != nil {
+		return nil, errors.Join(err, d.close())
+	}
+	d.state.Store(st)
+	d.server = &server{
+		resolver: d.resolver,
+		ledger:   d.ledger,
+		log:      d.opts.Logger,
+		idle:     time.Duration(cfg.Limits.IdleTimeout),
+		version:  d.opts.Version,
+		state:    &d.state,
+		conns:    map[*conn]struct{}{},
+		peers:    map[uint32]*peer{},
+	}
+	d.server.admin = &admin{daemon: d}
+	return d, nil
+}
+
+// openState prepares the state directory and reads the revocations. A directory
+// that cannot be used costs what would be saved, and is said; revocations that
+// cannot be read are an error.
+func (d *Daemon) openState(cfg Config) error {
+	d.stateDir = cfg.StateDir
+	if dir := os.Getenv(stateDirectory); dir != "" {
+		d.stateDir = filepath.SplitList(dir)[0]
+	}
+	if err := os.MkdirAll(d.stateDir, 0o700); err != nil {
+		d.opts.Logger.Error("state directory not usable: key sets and revocations will not survive a restart", "error", err)
+	}
+	var err error
+	d.revocations, err = newRevocations(filepath.Join(d.stateDir, "revocations.journal"), d.opts.Now)
+	return err
+}
+
+// openCaches divides the configured bytes: profiles are large and few, verdicts
+// small and many, and either can be had again.
+func (d *Daemon) openCaches(cfg Config) error {
+	most := int64(cfg.Cache.MaxBytes)
+	var err error
+	d.verdictCache, err = cache.New[*entry](cache.Config{MaxBytes: max(most/2, cache.MinBytes), Now: d.opts.Now, Jitter: 5})
+	if err != nil {
+		return fmt.Errorf("cache: %w", err)
+	}
+	d.profileCache, err = cache.New[*profile](cache.Config{MaxBytes: max(most/2, cache.MinBytes), Now: d.opts.Now})
+	if err != nil {
+		d.verdictCache.Close()
+		return fmt.Errorf("cache: %w", err)
+	}
+	var owner context.Context
+	owner, d.stopFlights = context.WithCancel(context.Background())
+	config := cache.FlightsConfig{Panicked: func(value any, stack []byte) {
+		d.ledger.panics.Add(1)
+		d.opts.Logger.Error("a lookup failed by a fault of ours", "kind", fmt.Sprintf("%T", value), "stack", string(stack))
+	}}
+	seed := maphash.MakeSeed()
+	d.profiles = &profiles{
+		store:       d.profileCache,
+		denials:     cache.NewRecent[denial](rejectionsKept, d.opts.Now),
+		recent:      cache.NewRecent[struct{}](rejectionsKept, d.opts.Now),
+		flights:     cache.NewFlights[fetched](owner, config),
+		floors:      d.floors,
+		revocations: d.revocations,
+		seed:        seed,
+		now:         d.opts.Now,
+		log:         d.opts.Logger,
+		owner:       owner,
+		refreshes:   make(chan struct{}, maxRefreshes),
+	}
+	d.resolver = &resolver{
+		verdicts:    d.verdictCache,
+		rejections:  cache.NewRecent[rejection](rejectionsKept, d.opts.Now),
+		flights:     cache.NewFlights[Verdict](owner, config),
+		profiles:    d.profiles,
+		floors:      d.floors,
+		revocations: d.revocations,
+		seed:        seed,
+		now:         d.opts.Now,
+		clockFloor:  d.opts.ClockFloor,
+		log:         d.opts.Logger,
+	}
+	return nil
+}
+
+// Run serves l until ctx ends, then answers what is in flight and returns. Every
+// goroutine it started has ended by then. It closes l.
+func (d *Daemon) Run(ctx context.Context, l *Listeners) error {
+	life, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	d.start(life)
+	var serving sync.WaitGroup
+	failed := make(chan error, 3)
+	for _, s := range []struct {
+		ln    net.Listener
+		serve func(context.Context, net.Listener) error
+	}{
+		{l.Ordinary, func(ctx context.Context, ln net.Listener) error { return d.server.serve(ctx, ln, false) }},
+		{l.Admin, func(ctx context.Context, ln net.Listener) error { return d.server.serve(ctx, ln, true) }},
+	} {
+		if s.ln != nil {
+			serving.Go(func() { failed <- s.serve(ctx, s.ln) })
+		}
+	}
+	d.opts.Notify("READY=1\nSTATUS=" + d.status())
+	<-ctx.Done()
+	d.opts.Notify("STOPPING=1\nSTATUS=answering what is in flight")
+	serving.Wait()
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	defer cancel()
+	err := d.server.drain(drain)
+	stop()
+	d.group.Wait()
+	close(failed)
+	for e := range failed {
+		err = errors.Join(err, e)
+	}
+	return errors.Join(err, l.closeAll(), d.close())
+}
+
+// close ends the flights and the caches. Nothing asks them any more.
+func (d *Daemon) close() error {
+	d.stopFlights()
+	d.profiles.wait()
+	d.resolver.flights.Wait()
+	d.profiles.flights.Wait()
+	d.verdictCache.Close()
+	d.profileCache.Close()
+	return d.revocations.journal.close()
+}

@@ -1,0 +1,347 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"github.com/neonauthd/neonauthd/daemon/keyset"
+	"github.com/neonauthd/neonauthd/daemon/upstream"
+)
+
+// The rhythm of key sets, where it is not the operator's to set.
+const (
+	keysMinRefresh = time.Minute      // least and
+	keysMaxRefresh = 24 * time.Hour   // greatest interval that Cache-Control may ask for
+	keysMaxStale   = 24 * time.Hour   // a set older than this verifies nothing
+	keysMaxBackoff = time.Minute      // longest pause between failing fetches,
+	keysMaxRetry   = 10 * time.Minute // unless Retry-After asks for more, up to this
+	keysAbsentFor  = 30 * time.Second // how long a key id that a fetch did not find is remembered
+	keysMaxWanted  = 1024             // key ids remembered between two fetches
+)
+
+// keysets keeps one project's key set: it decides when to fetch, what replaces
+// what, and when an unknown key id is worth a fetch. A lookup under a known key
+// reads current and waits for nothing. Safe for concurrent use.
+type keysets struct {
+	fetch    func(context.Context, upstream.Validators) (upstream.Keyset, error)
+	allowed  []keyset.Algorithm
+	refresh  time.Duration
+	cooldown time.Duration
+	store    keysStore
+	now      func() time.Time
+	log      *slog.Logger
+
+	current atomic.Pointer[keys]
+	wake    chan struct{}
+
+	mu       sync.Mutex
+	attempt  *attempt             // under way, or planned for at once; nil otherwise
+	due      time.Time            // of the next refresh
+	forced   time.Time            // when an unknown key id last caused an attempt
+	wanted   map[string]bool      // key ids asked for since the last attempt began
+	absent   map[string]time.Time // key ids that a fetch did not find, until when to say so
+	stopped  bool                 // run has returned
+	failures int                  // attempts failed in a row
+	backoff  *backoff.ExponentialBackOff
+	counts   keysCounts
+}
+
+// keys is one key set with its instants. It never changes.
+type keys struct {
+	set        *keyset.Set
+	validators upstream.Validators
+	fetched    time.Time // when the upstream last confirmed it
+	fresh      time.Time // until when it needs no refresh
+}
+
+// usable reports whether the set may verify anything at now.
+func (k *keys) usable(now time.Time) bool { return k != nil && now.Sub(k.fetched) < keysMaxStale }
+
+// stale reports whether the set has outlived its fresh time, which happens only
+// while refreshes fail.
+func (k *keys) stale(now time.Time) bool { return now.After(k.fresh) }
+
+// attempt is one fetch; done closes when it has ended, well or not.
+type attempt struct{ done chan struct{} }
+
+type keysCounts struct {
+	Fetches, Failures, Forced, Unchanged, UnknownKeyIDs uint64
+}
+
+// newKeysets returns keysets that hold what store has, if that is young enough.
+// Nothing is fetched before run.
+func newKeysets(k *keysets) *keysets {
+	k.wake = make(chan struct{}, 1)
+	k.wanted = map[string]bool{}
+	k.absent = map[string]time.Time{}
+	k.backoff = backoff.NewExponentialBackOff()
+	k.backoff.InitialInterval = time.Second
+	k.backoff.MaxInterval = keysMaxBackoff
+	k.due = k.now()
+	k.attempt = &attempt{done: make(chan struct{})} // run begins with it; lookups may wait for it
+	if saved := k.store.load(k.allowed, k.now(), k.log); saved.usable(k.now()) {
+		k.current.Store(saved)
+	}
+	return k
+}
+
+// run fetches in its rhythm until ctx ends, and releases whoever still waits.
+func (k *keysets) run(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			k.stop()
+			return
+		case <-timer.C:
+		case <-k.wake:
+		}
+		if a := k.begin(); a != nil {
+			k.perform(ctx, a)
+		}
+		timer.Reset(k.pause())
+	}
+}
+
+// begin claims the attempt that is due now, or returns nil.
+func (k *keysets) begin() *attempt {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	now := k.now()
+	deferred := len(k.wanted) > 0 && !now.Before(k.forced.Add(k.cooldown))
+	if k.attempt == nil && (deferred || !now.Before(k.due)) {
+		k.attempt = &attempt{done: make(chan struct{})}
+	}
+	if k.attempt != nil && deferred {
+		k.forced = now
+		k.counts.Forced++
+	}
+	return k.attempt
+}
+
+// pause is the time until the next attempt is due.
+func (k *keysets) pause() time.Duration {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	next := k.due
+	if len(k.wanted) > 0 {
+		if deferred := k.forced.Add(k.cooldown); deferred.Before(next) {
+			next = deferred
+		}
+	}
+	return max(0, next.Sub(k.now()))
+}
+
+// perform fetches once and puts the outcome in force.
+func (k *keysets) perform(ctx context.Context, a *attempt) {
+	k.mu.Lock()
+	asked := k.wanted
+	k.wanted = map[string]bool{}
+	k.mu.Unlock()
+
+	old := k.current.Load()
+	var validators upstream.Validators
+	if old != nil {
+		validators = old.validators
+	}
+	answer, err := k.fetch(ctx, validators)
+	next := old
+	if err == nil {
+		next, err = k.accept(old, answer)
+	}
+	if err != nil {
+		k.failed(ctx, asked, err)
+	} else {
+		k.succeeded(next, asked, answer.MaxAge)
+	}
+	k.finish(a)
+}
+
+// accept turns an answer into the keys that replace old, or says why it cannot.
+func (k *keysets) accept(old *keys, answer upstream.Keyset) (*keys, error) {
+	now := k.now()
+	next := &keys{fetched: now, fresh: now.Add(k.interval(answer.MaxAge)), validators: answer.Validators}
+	if answer.NotModified && old != nil {
+		next.set = old.set
+		return next, nil
+	}
+	set, err := keyset.ParseSet(answer.Body, k.allowed)
+	if err != nil {
+		return nil, err
+	}
+	if old != nil {
+		set.Succeed(old.set)
+	}
+	next.set = set
+	if err := k.store.save(next, answer.Body); err != nil {
+		k.log.Warn("key set not saved: a restart during an outage would verify nothing", "error", err)
+	}
+	return next, nil
+}
+
+// interval is how long a set is fresh, by its Cache-Control if it has one.
+func (k *keysets) interval(maxAge time.Duration) time.Duration {
+	if maxAge < 0 {
+		return k.refresh
+	}
+	return min(max(maxAge, keysMinRefresh), keysMaxRefresh)
+}
+
+func (k *keysets) succeeded(next *keys, asked map[string]bool, maxAge time.Duration) {
+	k.current.Store(next)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.failures > 0 {
+		k.log.Info("key set fetched again", "failures", k.failures)
+	}
+	now := k.now()
+	k.counts.Fetches++
+	k.failures = 0
+	k.backoff.Reset()
+	// Up to a tenth early, so that hosts that started together drift apart.
+	k.due = now.Add(time.Duration(float64(k.interval(maxAge)) * (0.9 + 0.1*rand.Float64())))
+	for kid, until := range k.absent {
+		if !now.Before(until) {
+			delete(k.absent, kid)
+		}
+	}
+	for kid := range asked {
+		if next.set.Find(kid) == nil {
+			k.absent[kid] = now.Add(keysAbsentFor)
+		}
+	}
+}
+
+func (k *keysets) failed(ctx context.Context, asked map[string]bool, err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if ctx.Err() != nil {
+		return // the daemon is stopping: nothing was learnt about the upstream
+	}
+	if k.failures == 0 {
+		k.log.Error("key set not fetched: known keys stay in use", "error", err)
+	}
+	k.failures++
+	k.counts.Fetches++
+	k.counts.Failures++
+	pause := k.backoff.NextBackOff()
+	if after := retryAfter(err); after > pause {
+		pause = min(after, keysMaxRetry)
+	}
+	k.due = k.now().Add(pause)
+	for kid := range asked { // still unanswered
+		k.want(kid)
+	}
+}
+
+// finish ends the attempt a and releases who waits for it.
+func (k *keysets) finish(a *attempt) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	close(a.done)
+	k.attempt = nil
+}
+
+// stop ends the attempt that was planned, if any: none will be made any more.
+func (k *keysets) stop() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.attempt != nil {
+		close(k.attempt.done)
+		k.attempt = nil
+	}
+	k.stopped = true
+}
+
+// want remembers a key id until the next attempt begins. k.mu is held.
+func (k *keysets) want(kid string) {
+	if len(k.wanted) < keysMaxWanted {
+		k.wanted[kid] = true
+	}
+}
+
+// finding is what seek came to.
+type finding uint8
+
+const (
+	keysPending finding = iota // nothing is proven: ask again later
+	keysChanged                // there is another set than the one tried: verify again
+	keyAbsent                  // a fetch that began after the question did not find the key
+)
+
+// seek is asked when a token names a key that the set tried does not hold, or
+// when there is no usable set (tried is nil, kid empty). It joins the attempt
+// under way, or causes one if the cooldown has passed, and never queues: inside
+// the cooldown the answer is keysPending and one attempt is deferred to its end.
+func (k *keysets) seek(ctx context.Context, kid string, tried *keys) (finding, time.Duration) {
+	// Twice: an attempt that was under way when we came proves nothing about
+	// our key id, the one caused after it does.
+	for range 2 {
+		a, f, wait := k.join(kid, tried)
+		if a == nil {
+			return f, wait
+		}
+		select {
+		case <-a.done:
+		case <-ctx.Done():
+			return keysPending, time.Second
+		}
+	}
+	_, f, wait := k.join(kid, tried)
+	return f, wait
+}
+
+// join returns the attempt to wait for, or the finding if there is none.
+func (k *keysets) join(kid string, tried *keys) (*attempt, finding, time.Duration) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	now := k.now()
+	if current := k.current.Load(); current != tried && current.usable(now) {
+		return nil, keysChanged, 0
+	}
+	if until, ok := k.absent[kid]; ok && now.Before(until) {
+		return nil, keyAbsent, 0
+	}
+	if k.stopped {
+		return nil, keysPending, time.Second
+	}
+	if kid == "" { // no usable set: the rhythm of failing fetches decides
+		return k.attempt, keysPending, max(time.Second, k.due.Sub(now))
+	}
+	k.counts.UnknownKeyIDs++
+	k.want(kid)
+	if k.attempt != nil {
+		return k.attempt, keysPending, 0
+	}
+	k.nudge()
+	if wait := k.forced.Add(k.cooldown).Sub(now); wait > 0 {
+		return nil, keysPending, wait
+	}
+	k.attempt = &attempt{done: make(chan struct{})}
+	return k.attempt, keysPending, 0
+}
+
+// nudge makes run plan anew.
+func (k *keysets) nudge() {
+	select {
+	case k.wake <- struct{}{}:
+	default:
+	}
+}
+
+// retryAfter is the pause that an upstream asked for, or 0.
+func retryAfter(err error) time.Duration {
+	var e *upstream.Error
+	if errors.As(err, &e) {
+		return e.RetryAfter
+	}
+	return 0
+}

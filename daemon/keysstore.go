@@ -1,0 +1,133 @@
+package daemon
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/keyset"
+	"github.com/neonauthd/neonauthd/daemon/upstream"
+)
+
+// maxSavedKeys bounds a saved key set's file: the body's own bound, escaped.
+const maxSavedKeys = 1 << 20
+
+// keysStore is where one project's key set outlives the process, so that a
+// restart during an outage still verifies. Key sets are public; what is saved
+// is checked like what is fetched. The zero value saves and loads nothing.
+type keysStore struct {
+	path string
+	url  string // a set saved for another URL is not ours
+}
+
+// newKeysStore returns the store of the project called name below dir.
+func newKeysStore(dir, name, url string) keysStore {
+	return keysStore{path: filepath.Join(dir, "keys-"+name+".json"), url: url}
+}
+
+type savedKeys struct {
+	URL          string    `json:"url"`
+	Fetched      time.Time `json:"fetched"`
+	Fresh        time.Time `json:"fresh"`
+	ETag         string    `json:"etag,omitempty"`
+	LastModified string    `json:"last_modified,omitempty"`
+	Body         string    `json:"body"`
+}
+
+// save writes k with the body it was parsed from, whole or not at all.
+func (s keysStore) save(k *keys, body []byte) error {
+	if s.path == "" {
+		return nil
+	}
+	text, err := json.Marshal(savedKeys{
+		URL:          s.url,
+		Fetched:      k.fetched.UTC(),
+		Fresh:        k.fresh.UTC(),
+		ETag:         k.validators.ETag,
+		LastModified: k.validators.LastModified,
+		Body:         string(body),
+	})
+	if err != nil {
+		return fmt.Errorf("save keyset: %w", err)
+	}
+	if err := writeFile(s.path, text); err != nil {
+		return fmt.Errorf("save keyset: %w", err)
+	}
+	return nil
+}
+
+// load returns the saved keys, or nil: whatever is wrong with the file is
+// logged, and the fetch at start makes up for it.
+func (s keysStore) load(allowed []keyset.Algorithm, now time.Time, log *slog.Logger) *keys {
+	if s.path == "" {
+		return nil
+	}
+	k, err := s.read(allowed)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		log.Warn("saved key set not used", "file", s.path, "error", err)
+		return nil
+	case k.fetched.After(now): // a clock that was wrong then or is wrong now
+		log.Warn("saved key set not used: it was saved in the future", "file", s.path, "fetched", k.fetched)
+		return nil
+	}
+	return k
+}
+
+func (s keysStore) read(allowed []keyset.Algorithm) (*keys, error) {
+	f, err := os.Open(s.path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxSavedKeys))
+	if err != nil {
+		return nil, err
+	}
+	var saved savedKeys
+	if err := json.Unmarshal(text, &saved); err != nil {
+		return nil, errors.New("is damaged")
+	}
+	if saved.URL != s.url {
+		return nil, errors.New("is of another key set URL")
+	}
+	set, err := keyset.ParseSet([]byte(saved.Body), allowed)
+	if err != nil {
+		return nil, err
+	}
+	return &keys{
+		set:        set,
+		validators: upstream.Validators{ETag: saved.ETag, LastModified: saved.LastModified},
+		fetched:    saved.Fetched,
+		fresh:      saved.Fresh,
+	}, nil
+}
+
+// writeFile replaces the file at path by text: readers see the old or the new,
+// and after a crash one of the two is there.
+func writeFile(path string, text []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	if err == nil {
+		err = f.Sync()
+	}
+	err = errors.Join(err, f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
+}

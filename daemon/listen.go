@@ -1,0 +1,168 @@
+package daemon
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/activation"
+)
+
+// The names that the socket units give their descriptors (FileDescriptorName=).
+const (
+	socketName  = "neonauthd"
+	adminName   = "neonauthd-admin"
+	metricsName = "neonauthd-metrics"
+)
+
+// Listeners are the sockets a daemon serves. A nil one is not served.
+type Listeners struct {
+	Ordinary, Admin, Metrics net.Listener
+	// Inherited tells that the sockets came from the service manager.
+	Inherited bool
+}
+
+// closeAll closes what is open still. It never unlinks an inherited socket: the
+// net package does that only for those it made.
+func (l *Listeners) closeAll() error {
+	var all []error
+	for _, ln := range []net.Listener{l.Ordinary, l.Admin, l.Metrics} {
+		if ln == nil {
+			continue
+		}
+		if err := ln.Close(); !errors.Is(err, net.ErrClosed) {
+			all = append(all, err)
+		}
+	}
+	return errors.Join(all...)
+}
+
+// listenMetrics makes the listener that metrics_listen names: "unix:PATH" or
+// HOST:PORT.
+func listenMetrics(address string) (net.Listener, error) {
+	if path, ok := strings.CutPrefix(address, "unix:"); ok {
+		return listenUnix(path, 0o660)
+	}
+	ln, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("metrics_listen: %w", err)
+	}
+	return ln, nil
+}
+
+// Listen takes the sockets that systemd passed, or else makes those that cfg
+// names. It must be called before anything that other goroutines or child
+// processes could mistake for them, and once: the variables are consumed.
+func Listen(cfg *Config) (*Listeners, error) {
+	named, err := activation.ListenersWithNames()
+	if err != nil {
+		return nil, fmt.Errorf("inherited sockets: %w", err)
+	}
+	l := &Listeners{Inherited: len(named) > 0}
+	if l.Inherited {
+		err = l.adopt(named)
+	} else if l.Ordinary, err = listenUnix(cfg.Socket, 0o660); err == nil {
+		l.Admin, err = listenUnix(cfg.AdminSocket, 0o600)
+	}
+	if err == nil && l.Metrics == nil && cfg.MetricsListen != "" {
+		l.Metrics, err = listenMetrics(cfg.MetricsListen)
+	}
+	if err != nil {
+		return nil, errors.Join(err, l.closeAll())
+	}
+	return l, nil
+}
+
+// adopt sorts inherited listeners by name. An unexpected or a missing one is a
+// fault of the units, and better found at start than by the first client.
+func (l *Listeners) adopt(named map[string][]net.Listener) error {
+	places := map[string]*net.Listener{socketName: &l.Ordinary, adminName: &l.Admin, metricsName: &l.Metrics}
+	for name, all := range named {
+		place, known := places[name]
+		if !known || len(all) != 1 {
+			for _, ln := range all {
+				_ = ln.Close()
+			}
+			return fmt.Errorf("inherited %d sockets named %q; expected one each of %q and %q (FileDescriptorName= in the socket units)", len(all), name, socketName, adminName)
+		}
+		*place = all[0]
+	}
+	if l.Ordinary == nil {
+		return fmt.Errorf("no inherited socket is named %q (FileDescriptorName= in the socket unit)", socketName)
+	}
+	return nil
+}
+
+// listenUnix makes a socket at path with exactly mode, in a folder that only we
+// and root can change. It dials before it removes a stale socket, and never
+// removes anything else.
+func listenUnix(path string, mode fs.FileMode) (net.Listener, error) {
+	if len(path) > maxSocketPath {
+		return nil, fmt.Errorf("socket %s: the path is longer than %d bytes", path, maxSocketPath)
+	}
+	if err := checkFolder(filepath.Dir(path)); err != nil {
+		return nil, fmt.Errorf("socket %s: %w", path, err)
+	}
+	if err := removeStale(path); err != nil {
+		return nil, fmt.Errorf("socket %s: %w", path, err)
+	}
+	// The umask makes the socket right from its first moment; a chmod would
+	// leave one in which anybody connects. It is the process's, so this runs
+	// before anything else creates files.
+	old := syscall.Umask(int(0o777 &^ mode))
+	ln, err := net.Listen("unix", path)
+	syscall.Umask(old)
+	if err != nil {
+		return nil, fmt.Errorf("socket %s: %w", path, err)
+	}
+	return ln, nil
+}
+
+// checkFolder makes the folder if it is missing, and refuses one in which other
+// users could replace the socket.
+func checkFolder(dir string) error {
+	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%w (create the folder, or set socket to a path in one that exists)", err)
+	}
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return err
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	switch {
+	case !info.IsDir():
+		return fmt.Errorf("%s is not a folder", dir)
+	case ok && stat.Uid != 0 && int(stat.Uid) != os.Geteuid():
+		return fmt.Errorf("%s belongs to another user, who could replace the socket", dir)
+	case info.Mode().Perm()&0o022 != 0 && info.Mode()&fs.ModeSticky == 0:
+		return fmt.Errorf("%s is writable by others, who could replace the socket; chmod go-w", dir)
+	}
+	return nil
+}
+
+// removeStale removes the socket that a dead process left at path.
+func removeStale(path string) error {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case info.Mode()&fs.ModeSocket == 0:
+		return errors.New("something that is not a socket is in its place; it was not touched")
+	}
+	nc, err := net.DialTimeout("unix", path, time.Second)
+	if err == nil {
+		return errors.Join(errors.New("another process serves this socket"), nc.Close())
+	}
+	if !errors.Is(err, syscall.ECONNREFUSED) {
+		return fmt.Errorf("cannot tell whether another process serves it: %w", err)
+	}
+	return os.Remove(path)
+}

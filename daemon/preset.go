@@ -1,0 +1,241 @@
+package daemon
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/keyset"
+)
+
+// The classes of users a project may admit beside the normal ones.
+const (
+	allowRestricted = "restricted"
+	allowAnonymous  = "anonymous"
+)
+
+// preset is what is known of one kind of upstream: which keys its table may
+// hold, and how the rest follows from them.
+type preset struct {
+	check  func(*Project, reporter)
+	derive func(*Project)
+	policy func(*Project) *keyset.Policy
+}
+
+var presets = map[string]preset{
+	"stack": {checkStack, deriveStack, policyStack},
+	"neon":  {checkNeon, deriveNeon, policyNeon},
+	"oidc":  {checkOIDC, deriveOIDC, policyOIDC},
+}
+
+// withDerived returns p with every field that its preset derives filled in. p
+// has passed validate.
+func (p Project) withDerived() Project {
+	presets[p.Preset].derive(&p)
+	return p
+}
+
+// policy returns the rules for p's tokens. p comes from withDerived.
+func (p *Project) policy() *keyset.Policy {
+	policy := presets[p.Preset].policy(p)
+	policy.Leeway = time.Duration(p.Leeway)
+	for _, a := range p.Algorithms {
+		policy.Algorithms = append(policy.Algorithms, keyset.Algorithm(a))
+	}
+	return policy
+}
+
+// admits tells whether users of a class are accepted. Anonymous users are
+// restricted ones too, so admitting the former admits the latter.
+func (p *Project) admits(class string) bool {
+	return slices.Contains(p.Allow, class) || class == allowRestricted && slices.Contains(p.Allow, allowAnonymous)
+}
+
+// --- Stack Auth, later Hexclave (the legacy Neon Auth)
+
+// stackClouds lists the hosts under which one and the same cloud answers: an
+// access token names the one its client talked to.
+var stackClouds = [][]string{
+	{"https://api.stack-auth.com", "https://api.hexclave.com"},
+	{"https://api.dev.stack-auth.com", "https://api.dev.hexclave.com"},
+	{"https://api.staging.stack-auth.com", "https://api.staging.hexclave.com"},
+}
+
+func checkStack(p *Project, report reporter) {
+	if p.ProjectID == "" || len(p.ProjectID) > 128 || url.PathEscape(p.ProjectID) != p.ProjectID || strings.Contains(p.ProjectID, ":") {
+		report("project_id", "is required for preset \"stack\": the id shown on the project's page")
+	}
+	if len(p.Audiences) > 0 {
+		report("audiences", "cannot be set for preset \"stack\": they follow from project_id and allow")
+	}
+	if len(p.Algorithms) > 0 && !slices.Equal(p.Algorithms, []string{"ES256"}) {
+		report("algorithms", "preset \"stack\" signs with ES256 only; leave the key out")
+	}
+	for _, class := range p.Allow {
+		if class != allowRestricted && class != allowAnonymous {
+			report("allow", "%q is none of \"restricted\", \"anonymous\"", cut(class))
+		}
+	}
+	for _, issuer := range p.Issuers {
+		if err := checkURL(issuer); err != nil {
+			report("issuers", "%q %v", cut(issuer), err)
+		}
+	}
+	if p.UserinfoURL != "" {
+		report("userinfo_url", "is for preset \"oidc\" only")
+	}
+}
+
+func deriveStack(p *Project) {
+	p.BaseURL = strings.TrimRight(p.BaseURL, "/")
+	if p.BaseURL == "" {
+		p.BaseURL = stackClouds[0][0]
+	}
+	if len(p.Issuers) == 0 {
+		p.Issuers = []string{p.BaseURL}
+		for _, cloud := range stackClouds {
+			if slices.Contains(cloud, p.BaseURL) {
+				p.Issuers = cloud
+			}
+		}
+	}
+	if p.JWKSURL == "" {
+		// The superset: under the plain set, tokens of the other classes would
+		// look like unknown keys and provoke fetches. The audience decides.
+		p.JWKSURL = p.BaseURL + "/api/v1/projects/" + p.ProjectID + "/.well-known/jwks.json?include_anonymous=true"
+	}
+	p.Algorithms = []string{"ES256"}
+}
+
+func policyStack(p *Project) *keyset.Policy {
+	policy := &keyset.Policy{StackFlags: true, SessionClaims: []string{"refresh_token_id", "refreshTokenId"}}
+	for _, class := range []struct {
+		class        keyset.Class
+		suffix, path string
+		admitted     bool
+	}{
+		{keyset.ClassNormal, "", "projects", true},
+		{keyset.ClassRestricted, ":restricted", "projects-restricted-users", p.admits(allowRestricted)},
+		{keyset.ClassAnonymous, ":anon", "projects-anonymous-users", p.admits(allowAnonymous)},
+	} {
+		audience := keyset.Audience{Class: class.class, Name: p.ProjectID + class.suffix}
+		for _, api := range p.Issuers {
+			audience.Issuers = append(audience.Issuers, fmt.Sprintf("%s/api/v1/%s/%s", strings.TrimRight(api, "/"), class.path, p.ProjectID))
+		}
+		if class.admitted {
+			policy.Admitted = append(policy.Admitted, audience)
+		} else {
+			policy.Refused = append(policy.Refused, audience)
+		}
+	}
+	return policy
+}
+
+// --- Neon Auth on Better Auth
+
+func checkNeon(p *Project, report reporter) {
+	if p.BaseURL == "" {
+		report("base_url", "is required for preset \"neon\": the auth URL of the branch, https://ep-...neonauth.../auth")
+	}
+	if len(p.Algorithms) > 0 && !slices.Equal(p.Algorithms, []string{"EdDSA"}) {
+		report("algorithms", "preset \"neon\" signs with EdDSA only; leave the key out")
+	}
+	refuseForeign(p, report)
+	if p.UserinfoURL != "" {
+		report("userinfo_url", "is for preset \"oidc\" only")
+	}
+}
+
+func deriveNeon(p *Project) {
+	p.BaseURL = strings.TrimRight(p.BaseURL, "/")
+	origin := originOf(p.BaseURL)
+	if len(p.Issuers) == 0 {
+		p.Issuers = []string{origin}
+	}
+	if len(p.Audiences) == 0 {
+		p.Audiences = []string{origin}
+	}
+	if p.JWKSURL == "" {
+		p.JWKSURL = p.BaseURL + "/.well-known/jwks.json"
+	}
+	p.Algorithms = []string{"EdDSA"}
+}
+
+func policyNeon(p *Project) *keyset.Policy {
+	policy := policyPlain(p)
+	policy.Role = "authenticated"
+	return policy
+}
+
+// --- any issuer that publishes a key set
+
+func checkOIDC(p *Project, report reporter) {
+	if p.BaseURL == "" {
+		report("base_url", "is required for preset \"oidc\": the issuer's URL")
+	}
+	if len(p.Audiences) == 0 {
+		report("audiences", "is required for preset \"oidc\": the audience your tokens carry")
+	}
+	known := keyset.Algorithms()
+	for _, a := range p.Algorithms {
+		if !slices.Contains(known, keyset.Algorithm(a)) {
+			report("algorithms", "%q is none of %v", cut(a), known)
+		}
+	}
+	refuseForeign(p, report)
+}
+
+func deriveOIDC(p *Project) {
+	// An issuer is compared byte for byte, so its trailing slash stays.
+	if len(p.Issuers) == 0 {
+		p.Issuers = []string{p.BaseURL}
+	}
+	if len(p.Algorithms) == 0 {
+		// Each key is bound to one algorithm when it is loaded, so admitting
+		// every asymmetric one admits no confusion between them.
+		for _, a := range keyset.Algorithms() {
+			p.Algorithms = append(p.Algorithms, string(a))
+		}
+	}
+}
+
+func policyOIDC(p *Project) *keyset.Policy {
+	policy := policyPlain(p)
+	policy.AudienceArray = true
+	policy.KeyIDOptional = true
+	policy.SessionClaims = []string{"sid"}
+	return policy
+}
+
+// refuseForeign reports the keys that have a meaning for preset stack only.
+func refuseForeign(p *Project, report reporter) {
+	if p.ProjectID != "" {
+		report("project_id", "is for preset \"stack\" only")
+	}
+	if len(p.Allow) > 0 {
+		report("allow", "is for preset \"stack\" only")
+	}
+	if p.SecretServerKey != "" {
+		report("secret_server_key", "is for preset \"stack\" only")
+	}
+}
+
+// policyPlain admits each configured audience with each configured issuer.
+func policyPlain(p *Project) *keyset.Policy {
+	policy := &keyset.Policy{}
+	for _, name := range p.Audiences {
+		policy.Admitted = append(policy.Admitted, keyset.Audience{Class: keyset.ClassNormal, Name: name, Issuers: p.Issuers})
+	}
+	return policy
+}
+
+// originOf is the scheme and host of a URL that has passed checkURL.
+func originOf(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return raw
+	}
+	return u.Scheme + "://" + u.Host
+}

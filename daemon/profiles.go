@@ -1,0 +1,351 @@
+package daemon
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"hash/maphash"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/neonauthd/neonauthd/cache"
+	"github.com/neonauthd/neonauthd/daemon/upstream"
+)
+
+// The rhythm of profiles, where it is not the operator's to set.
+const (
+	denialLifetime  = 15 * time.Second // how long a denial by the upstream is remembered
+	refreshPause    = 5 * time.Second  // between background refreshes of one profile, however they end
+	staleReuse      = 5 * time.Second  // how long a caller may reuse a stale profile
+	maxRefreshes    = 64               // background refreshes at once
+	profileOverhead = 160              // bytes of a profile beside its variable parts
+)
+
+// profile is what the upstream said of one user, or of one session where only
+// the upstream can judge the credential. It never changes.
+type profile struct {
+	project  *project
+	user     subjectKey
+	revision uint64
+	asked    time.Time // when the question went out, with monotonic reading: the profile is at least that live
+	body     []byte
+	entry    *entry // of a session credential, which has no claims of its own; nil otherwise
+}
+
+// profiles keeps profiles fresh, shared and honest about their age. They are
+// kept per user, not per token, because clients renew their tokens every minute
+// or so. Safe for concurrent use.
+type profiles struct {
+	store       *cache.Cache[*profile]
+	denials     *cache.Recent[denial]
+	recent      *cache.Recent[struct{}] // profiles refreshed just now
+	flights     *cache.Flights[fetched]
+	floors      *floors
+	revocations *revocations
+	seed        maphash.Seed
+	now         func() time.Time
+	log         *slog.Logger
+
+	owner      context.Context // of background refreshes
+	refreshes  chan struct{}   // one per background refresh in progress
+	background sync.WaitGroup
+}
+
+// denial is a remembered no of the upstream.
+type denial struct {
+	project  *project
+	revision uint64
+	reason   Reason
+}
+
+// fetched is what one fetch came to, for all that wait for it.
+type fetched struct {
+	profile    *profile
+	asked      time.Time
+	denied     Reason // ReasonNone: no denial
+	ofToken    bool   // the denial is about the token that was shown, not about its user
+	digest     cache.Key
+	crowdedOut bool    // a background fetch that was not let through; an interactive one may be
+	failure    Verdict // unknown, if there is neither profile nor denial
+}
+
+// profileKey is where the profile for a lookup is kept: the user's, apart for
+// each class, because the upstream may answer for one and not for another; or
+// the session's where e is nil.
+func (l *lookup) profileKey(e *entry) cache.Key {
+	parts := []string{"session", l.project.name, string(l.digest[:])}
+	if e != nil {
+		parts = []string{"profile", l.project.name, e.class.String(), e.subject}
+	}
+	h := sha256.New()
+	for _, part := range parts {
+		_ = binary.Write(h, binary.BigEndian, uint32(len(part))) // length first: no two lists write the same
+		_, _ = h.Write([]byte(part))
+	}
+	return cache.Key(h.Sum(nil))
+}
+
+// recall answers from memory, if what is there is fresh. e holds the verified
+// claims; it is nil for a session credential.
+func (s *profiles) recall(l *lookup, e *entry, now time.Time) (Verdict, bool) {
+	key := l.profileKey(e)
+	for _, k := range [2]cache.Key{key, deniedToken(key, l.digest)} {
+		if no, hit := s.denials.Get(&k); hit && l.maxAge != 0 && no.project == l.project && s.floors.above(no.revision, l.digest, e.user()) {
+			return rejected(no.reason), true
+		}
+	}
+	p := s.get(key, l)
+	if p == nil || now.Sub(p.asked) >= l.freshness() {
+		return Verdict{}, false
+	}
+	if v, dead := s.silenced(l, p.speaker(e), now); dead {
+		return v, v.Outcome == Rejected
+	}
+	if now.Sub(p.asked) >= time.Duration(l.project.config.ProfileFresh)/2 {
+		s.refresh(key, l, e)
+	}
+	return s.accept(l, p.speaker(e), p, SourceCache, now), true
+}
+
+// speaker is the entry that a verdict with this profile rests on.
+func (p *profile) speaker(e *entry) *entry {
+	if e == nil {
+		return p.entry
+	}
+	return e
+}
+
+// silenced reports that e cannot speak any more, and the verdict then.
+func (s *profiles) silenced(l *lookup, e *entry, now time.Time) (Verdict, bool) {
+	switch {
+	case now.Unix() >= e.expires:
+		return rejected(Expired), true
+	case s.revocations.cover(e, l.token):
+		return rejected(Revoked), true
+	case !e.alive(l.project, now): // its key or its project has gone meanwhile
+		return unknown(Busy, time.Second), true
+	}
+	return Verdict{}, false
+}
+
+// freshness is the age below which a profile answers this lookup at once.
+func (l *lookup) freshness() time.Duration {
+	fresh := time.Duration(l.project.config.ProfileFresh)
+	if l.maxAge >= 0 {
+		// An age is known to the second: max-age=3 admits anything short of 4.
+		fresh = min(fresh, l.wholeMaxAge())
+	}
+	return fresh
+}
+
+// wholeMaxAge is the first age that is too old for the caller.
+func (l *lookup) wholeMaxAge() time.Duration {
+	if l.maxAge == 0 {
+		return 0
+	}
+	return l.maxAge + time.Second
+}
+
+// get returns the profile under key if it may still be used at all.
+func (s *profiles) get(key cache.Key, l *lookup) *profile {
+	p, hit := s.store.Get(&key)
+	if !hit || p.project != l.project || !s.floors.above(p.revision, l.digest, p.user) {
+		return nil
+	}
+	return p
+}
+
+// resolve fetches the profile, or says why it cannot and falls back on what the
+// lookup allows. e is as for recall.
+func (s *profiles) resolve(ctx context.Context, l *lookup, e *entry) Verdict {
+	key := l.profileKey(e)
+	asked := s.now()
+	failure := unknown(Busy, time.Second)
+	// Up to three flights: one may have been under way that is too old for us,
+	// was a background one that was not let through, or showed another token.
+	for range 3 {
+		f, _, err := s.flights.Do(ctx, key, s.fetch(key, l, e, upstream.Interactive))
+		switch {
+		case err != nil:
+			return s.fallback(l, e, key, unfinished(err))
+		case f.denied != ReasonNone && (!f.ofToken || f.digest == l.digest):
+			return rejected(f.denied)
+		case f.denied != ReasonNone, f.crowdedOut:
+			continue
+		case f.profile == nil:
+			return s.fallback(l, e, key, f.failure)
+		case l.maxAge >= 0 && f.asked.Before(asked) && asked.Sub(f.asked) >= l.wholeMaxAge(),
+			!s.floors.above(f.profile.revision, l.digest, f.profile.user):
+			continue
+		}
+		now := s.now()
+		if v, dead := s.silenced(l, f.profile.speaker(e), now); dead {
+			return v
+		}
+		return s.accept(l, f.profile.speaker(e), f.profile, SourceUpstream, now)
+	}
+	return s.fallback(l, e, key, failure)
+}
+
+// fallback answers when the profile could not be had now: with a stale one,
+// with the claims if the caller takes those, or else with the failure.
+func (s *profiles) fallback(l *lookup, e *entry, key cache.Key, failure Verdict) Verdict {
+	now := s.now()
+	if e != nil {
+		if v, dead := s.silenced(l, e, now); dead {
+			return v
+		}
+	}
+	if p := s.get(key, l); p != nil {
+		if v, ok := s.acceptStale(l, p.speaker(e), p, now); ok {
+			return v
+		}
+	}
+	if l.fallback && e != nil {
+		return e.accept(SourceCache, now)
+	}
+	return failure
+}
+
+// acceptStale serves what is kept beyond its fresh time, if configuration and
+// caller allow.
+func (s *profiles) acceptStale(l *lookup, e *entry, p *profile, now time.Time) (Verdict, bool) {
+	age, fresh := now.Sub(p.asked), time.Duration(l.project.config.ProfileFresh)
+	if age >= fresh+time.Duration(l.project.config.ProfileStale) || l.maxAge >= 0 && age >= l.wholeMaxAge() {
+		return Verdict{}, false
+	}
+	if v, dead := s.silenced(l, e, now); dead {
+		return v, true
+	}
+	if age < fresh {
+		return s.accept(l, e, p, SourceCache, now), true
+	}
+	return s.accept(l, e, p, SourceStale, now), true
+}
+
+// accept is the verdict at level profile. Like every verdict it ends with the
+// token.
+func (s *profiles) accept(l *lookup, e *entry, p *profile, source Source, now time.Time) Verdict {
+	age := now.Sub(p.asked)
+	reuse := min(claimsReuse, time.Duration(l.project.config.ProfileFresh)-age)
+	if source == SourceStale {
+		reuse = staleReuse
+	}
+	return Verdict{
+		Outcome: Accepted,
+		Level:   LevelProfile,
+		Source:  source,
+		Age:     age,
+		TTL:     e.reuse(reuse, now),
+		Body:    p.body,
+		entry:   e,
+	}
+}
+
+// refresh fetches anew in the background, at most now and then for one profile
+// and never more than maxRefreshes at once.
+func (s *profiles) refresh(key cache.Key, l *lookup, e *entry) {
+	if _, lately := s.recent.Get(&key); lately {
+		return
+	}
+	select {
+	case s.refreshes <- struct{}{}:
+	default:
+		return
+	}
+	s.recent.Set(key, struct{}{}, refreshPause)
+	own := *l
+	own.token = append([]byte(nil), l.token...)
+	s.background.Go(func() {
+		defer func() { <-s.refreshes }()
+		_, _, err := s.flights.Do(s.owner, key, s.fetch(key, &own, e, upstream.Background))
+		if err != nil && s.owner.Err() == nil {
+			s.log.Debug("background refresh skipped", "project", own.project.name, "error", err)
+		}
+	})
+}
+
+// fetch returns the run of a flight: one call to the upstream and what follows
+// from its answer.
+func (s *profiles) fetch(key cache.Key, l *lookup, e *entry, priority upstream.Priority) func(context.Context) fetched {
+	return func(ctx context.Context) fetched {
+		revision := s.floors.current()
+		f := fetched{asked: s.now(), digest: l.digest}
+		var subject string
+		if e != nil {
+			subject = e.subject
+		}
+		answer, err := l.project.upstream.Profile(ctx, l.token, subject, priority)
+		if err != nil {
+			return s.failed(f, key, l, err, revision, priority)
+		}
+		f.profile = &profile{project: l.project, revision: revision, asked: f.asked, body: answer.Body}
+		if e == nil {
+			f.profile.entry = sessionEntry(l.project, &answer, revision, s.now())
+		}
+		f.profile.user = f.profile.speaker(e).user()
+		s.keep(key, f.profile)
+		s.denials.Delete(key)
+		return f
+	}
+}
+
+// keep stores a profile for as long as it may be served stale.
+func (s *profiles) keep(key cache.Key, p *profile) {
+	config := &p.project.config
+	cost := int64(profileOverhead + len(p.body) + len(p.user.subject))
+	lifetime := time.Duration(config.ProfileFresh+config.ProfileStale) - s.now().Sub(p.asked)
+	s.store.Set(key, maphash.Comparable(s.seed, p.user), p, cost, lifetime)
+}
+
+// failed turns an upstream's error into what it means for those who wait.
+func (s *profiles) failed(f fetched, key cache.Key, l *lookup, err error, revision uint64, priority upstream.Priority) fetched {
+	var e *upstream.Error
+	if !errors.As(err, &e) {
+		f.failure = unknown(Unavailable, time.Second)
+		return f
+	}
+	switch e.Meaning {
+	case upstream.Denied:
+		f.denied, f.ofToken = fromDenial(e.Denial)
+		if f.ofToken {
+			key = deniedToken(key, l.digest)
+		} else {
+			s.store.Delete(key) // a denied user's profile is not served stale either
+		}
+		s.denials.Set(key, denial{l.project, revision, f.denied}, denialLifetime)
+	case upstream.Misconfigured:
+		f.failure = unknown(Misconfigured, 0)
+	default:
+		f.failure = unknown(Unavailable, max(time.Second, e.RetryAfter))
+		f.crowdedOut = e.Local && priority == upstream.Background
+	}
+	return f
+}
+
+// fromDenial gives the reason, and whether it is about the token alone.
+func fromDenial(d upstream.Denial) (r Reason, ofToken bool) {
+	switch d {
+	case upstream.UserNotFound:
+		return UserNotFound, false
+	case upstream.ClassNotAllowed:
+		return ClassNotAllowed, false
+	case upstream.Expired:
+		return Expired, true
+	default:
+		return RejectedUpstream, true
+	}
+}
+
+// deniedToken is where a denial of one token of a user is remembered.
+func deniedToken(key, digest cache.Key) cache.Key {
+	for i := range key {
+		key[i] ^= digest[i]
+	}
+	return key
+}
+
+// wait returns when no background refresh is in progress any more.
+func (s *profiles) wait() { s.background.Wait() }

@@ -1,0 +1,83 @@
+package daemon
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+// MaxMaxAge is the greatest max-age that a caller may name.
+const MaxMaxAge = 24 * time.Hour
+
+// ask is one VERIFY or PROFILE request, checked.
+type ask struct {
+	lookup
+	deadline time.Duration
+}
+
+// refusal is why a request is answered without being looked at further.
+type refusal struct {
+	code       protocol.Code
+	retryAfter time.Duration // 0: asking again does not help
+	advice     string
+}
+
+// reset prepares a for a request at level.
+func (a *ask) reset(level Level) {
+	*a = ask{lookup: lookup{level: level, maxAge: -1}, deadline: DefaultDeadline}
+}
+
+// read fills a from r's fields and argument. projects resolves names.
+func (a *ask) read(r *protocol.Request, projects *projects) *refusal {
+	if r.NArgs != 1 {
+		return &refusal{code: protocol.CodeBadRequest, advice: "takes one token as its argument"}
+	}
+	a.token = r.Args[0]
+	a.project = projects.first
+	for i := range r.Fields.Len() {
+		name, raw := r.Fields.At(i)
+		if refused := a.field(string(name), raw, projects); refused != nil {
+			return refused
+		}
+	}
+	return nil
+}
+
+func (a *ask) field(name string, raw []byte, projects *projects) *refusal {
+	profile := a.level == LevelProfile
+	var err error
+	switch {
+	case name == protocol.FieldProject:
+		var known bool
+		if a.project, known = projects.byName[string(raw)]; !known {
+			return &refusal{code: protocol.CodeUnknownProject, advice: "no such project is configured; HELLO lists them"}
+		}
+	case name == protocol.FieldDeadline:
+		a.deadline, err = decimal(raw, time.Millisecond, 1, protocol.MaxDeadline)
+	case name == protocol.FieldMaxAge && profile:
+		a.maxAge, err = decimal(raw, time.Second, 0, int64(MaxMaxAge/time.Second))
+	case name == protocol.FieldFallback && profile:
+		a.fallback = string(raw) == protocol.LevelClaims
+		if !a.fallback {
+			err = errors.New("fallback can only be claims")
+		}
+	default:
+		err = errors.New("unknown field for this verb")
+	}
+	if err != nil {
+		return &refusal{code: protocol.CodeBadRequest, advice: err.Error()}
+	}
+	return nil
+}
+
+// decimal reads a plain decimal number of units between least and most.
+func decimal(raw []byte, unit time.Duration, least, most int64) (time.Duration, error) {
+	n, err := strconv.ParseInt(string(raw), 10, 64)
+	if err != nil || strconv.FormatInt(n, 10) != string(raw) || n < least || n > most {
+		return 0, fmt.Errorf("a number is not a plain decimal from %d to %d", least, most)
+	}
+	return time.Duration(n) * unit, nil
+}

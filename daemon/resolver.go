@@ -1,0 +1,230 @@
+package daemon
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"hash/maphash"
+	"log/slog"
+	"time"
+
+	"github.com/neonauthd/neonauthd/cache"
+	"github.com/neonauthd/neonauthd/daemon/keyset"
+	"github.com/neonauthd/neonauthd/daemon/upstream"
+)
+
+// Bounds of a lookup.
+const (
+	// DefaultDeadline is how long a lookup waits when its caller names no deadline.
+	DefaultDeadline = 5 * time.Second
+	// rejectionLifetime is how long a rejection is remembered.
+	rejectionLifetime = 30 * time.Second
+)
+
+// lookup is one question about one token.
+type lookup struct {
+	project  *project
+	token    []byte
+	level    Level
+	maxAge   time.Duration // greatest age of a profile the caller takes; negative: as configured
+	fallback bool          // claims will do when the profile cannot be had
+	digest   cache.Key     // of token; set by recall
+	session  bool          // token is a session credential; set by recall
+}
+
+// opaque notes whether the token is a credential that only the upstream can
+// judge, and that the lookup may be put to it.
+func (l *lookup) opaque() bool {
+	l.session = l.level == LevelProfile && l.project.config.Preset == "neon" && upstream.IsSession(l.token)
+	return l.session
+}
+
+// resolver reaches verdicts. Its methods, read from the top, are the order of
+// decisions: what the gate refuses, what memory knows, what a verification
+// finds, what the profile adds. Safe for concurrent use.
+type resolver struct {
+	verdicts    *cache.Cache[*entry]
+	rejections  *cache.Recent[rejection]
+	flights     *cache.Flights[Verdict]
+	profiles    *profiles
+	floors      *floors
+	revocations *revocations
+	seed        maphash.Seed
+	now         func() time.Time
+	clockFloor  time.Time
+	log         *slog.Logger
+}
+
+// rejection is a remembered no. It counts only for the project and the key set
+// it was reached under.
+type rejection struct {
+	project  *project
+	keys     *keyset.Set
+	revision uint64
+	reason   Reason
+}
+
+// recall answers from memory: it never waits, and takes no lock but the cache's.
+// Not ok means that resolve has to be asked.
+func (r *resolver) recall(l *lookup) (v Verdict, ok bool) {
+	if !keyset.Gate(l.token) && !l.opaque() {
+		return rejected(Malformed), true
+	}
+	now := r.now()
+	if now.Before(r.clockFloor) {
+		return unknown(Unavailable, 0), true
+	}
+	l.digest = sha256.Sum256(l.token)
+	if l.session {
+		return r.profiles.recall(l, nil, now)
+	}
+	if e, hit := r.verdicts.Get(&l.digest); hit && e.alive(l.project, now) {
+		return r.recallEntry(l, e, now)
+	}
+	if no, hit := r.rejections.Get(&l.digest); hit && r.stands(l, no) {
+		return rejected(no.reason), true
+	}
+	return Verdict{}, false
+}
+
+// recallEntry answers for a token whose claims are known to hold.
+func (r *resolver) recallEntry(l *lookup, e *entry, now time.Time) (Verdict, bool) {
+	keys := l.project.keys.current.Load()
+	switch {
+	case !keys.usable(now), !r.floors.above(e.revision, l.digest, e.user()):
+		return Verdict{}, false
+	case r.revocations.cover(e, l.token):
+		return rejected(Revoked), true
+	case l.level == LevelProfile:
+		return r.profiles.recall(l, e, now)
+	}
+	source := SourceCache
+	if keys.stale(now) {
+		source = SourceStale
+	}
+	return e.accept(source, now), true
+}
+
+// stands reports whether a remembered rejection still counts.
+func (r *resolver) stands(l *lookup, no rejection) bool {
+	keys := l.project.keys.current.Load()
+	return no.project == l.project && keys != nil && no.keys == keys.set &&
+		r.floors.above(no.revision, l.digest, subjectKey{})
+}
+
+// resolve reaches the verdict that recall could not give. It returns within the
+// deadline of ctx; what it began for others goes on without it.
+func (r *resolver) resolve(ctx context.Context, l *lookup) Verdict {
+	if l.session {
+		return r.profiles.resolve(ctx, l, nil)
+	}
+	v := r.verify(ctx, l)
+	if v.Outcome == Accepted && l.level == LevelProfile {
+		return r.profiles.resolve(ctx, l, v.entry)
+	}
+	return v
+}
+
+// verify joins or begins the verification of the token.
+func (r *resolver) verify(ctx context.Context, l *lookup) Verdict {
+	// Twice: a verification that began before a purge returned may end after
+	// it; whoever asked after the purge must not be served by it.
+	for range 2 {
+		v, _, err := r.flights.Do(ctx, l.project.flight(l.digest), func(ctx context.Context) Verdict {
+			return r.establish(ctx, l)
+		})
+		if err != nil {
+			return unfinished(err)
+		}
+		if v.Outcome != Accepted {
+			return v
+		}
+		switch now := r.now(); {
+		case r.revocations.cover(v.entry, l.token):
+			return rejected(Revoked)
+		case v.entry.alive(l.project, now) && r.floors.above(v.entry.revision, l.digest, v.entry.user()):
+			return v
+		}
+	}
+	return unknown(Busy, time.Second)
+}
+
+// unfinished is the verdict of a flight that brought none.
+func unfinished(err error) Verdict {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return unknown(Deadline, time.Second)
+	case errors.Is(err, cache.ErrBusy):
+		return unknown(Busy, time.Second)
+	default: // stopped, or a panic that has been logged where it happened
+		return unknown(Unavailable, time.Second)
+	}
+}
+
+// establish verifies the token under the keys there are, and has keys fetched
+// when they do not suffice. It runs once for all who ask about the token.
+func (r *resolver) establish(ctx context.Context, l *lookup) Verdict {
+	revision := r.floors.current()
+	// Bounded: each round but the last follows a change of the key set.
+	for range 4 {
+		now := r.now()
+		keys := l.project.keys.current.Load()
+		if !keys.usable(now) {
+			if f, wait := l.project.keys.seek(ctx, "", keys); f != keysChanged {
+				return unknown(KeysPending, wait)
+			}
+			continue
+		}
+		claims, reason := keyset.Verify(l.project.policy, keys.set, l.token, now)
+		if reason == keyset.UnknownKey {
+			f, wait := r.seek(ctx, l, keys)
+			if f == keysChanged {
+				continue
+			}
+			if f == keysPending {
+				return unknown(KeysPending, wait)
+			}
+		}
+		return r.conclude(l, keys, &claims, reason, revision, now)
+	}
+	return unknown(KeysPending, time.Second)
+}
+
+// seek looks for the key that the token names, unless no key can have that id.
+func (r *resolver) seek(ctx context.Context, l *lookup, tried *keys) (finding, time.Duration) {
+	kid, plausible := keyset.KeyID(l.token)
+	if !plausible {
+		return keyAbsent, 0
+	}
+	return l.project.keys.seek(ctx, kid, tried)
+}
+
+// conclude turns the finding of the cryptographic check into a verdict and
+// remembers it.
+func (r *resolver) conclude(l *lookup, keys *keys, claims *keyset.Claims, reason keyset.Reason, revision uint64, now time.Time) Verdict {
+	if reason == keyset.ReasonNone {
+		e := newEntry(l.project, claims, revision, now)
+		r.revocations.noteLifetime(e)
+		r.verdicts.Set(l.digest, r.group(e), e, e.cost(), e.reuse(maxEntryLifetime, now))
+		if keys.stale(now) {
+			return e.accept(SourceStale, now)
+		}
+		return e.accept(SourceUpstream, now)
+	}
+	why := fromKeyset(reason)
+	if why == ReasonNone { // the check itself failed: nothing is proven
+		r.log.Error("verification did not finish", "project", l.project.name)
+		return unknown(Unavailable, time.Second)
+	}
+	// A key may be published, and a time may come, within the lifetime of a
+	// remembered rejection; those two are decided afresh.
+	if why != UnknownKey && why != NotYetValid {
+		r.rejections.Set(l.digest, rejection{l.project, keys.set, revision, why}, rejectionLifetime)
+	}
+	return rejected(why)
+}
+
+// group is the share of the cache that the tokens of one user compete for.
+func (r *resolver) group(e *entry) uint64 {
+	return maphash.Comparable(r.seed, e.user())
+}

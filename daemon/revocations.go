@@ -1,0 +1,226 @@
+package daemon
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Bounds of revocations.
+const (
+	// MaxRevocations is how many can be in force at once.
+	MaxRevocations = 100_000
+	// minRetention is how long a revocation of a session or a subject is kept
+	// at least; longer if tokens that live longer have been seen.
+	minRetention = 24 * time.Hour
+)
+
+// The kinds of revocation, as the protocol spells them.
+const (
+	revokeToken   = "token"
+	revokeSession = "session"
+	revokeSubject = "subject"
+	revokeKey     = "key"
+)
+
+var errTooManyRevocations = errors.New("no room for more revocations; revoke the key, or take others back")
+
+// mark names what is revoked in which project. A token's value is the hex
+// SHA-256 of what its signature covers, so that the other valid ECDSA signature
+// of the same text is revoked with it.
+type mark struct {
+	Kind    string `json:"kind"`
+	Project string `json:"project"`
+	Value   string `json:"value"`
+}
+
+// revocation is one mark's term. It never changes.
+type revocation struct {
+	at    int64 // Unix seconds; a subject's tokens issued up to then are covered
+	until int64 // Unix seconds after which no covered token can be alive; 0 = for ever
+}
+
+// revocations are what must not be accepted whatever the upstream says. They
+// are in force before revoke returns, and survive a restart. Asking takes no
+// lock and, while there are none of a kind, costs one load. Safe for concurrent
+// use.
+type revocations struct {
+	now     func() time.Time
+	marks   sync.Map // mark -> revocation
+	counts  struct{ token, session, subject, key, all atomic.Int64 }
+	longest atomic.Int64 // lifetime of the longest-lived token seen, in seconds
+
+	mu      sync.Mutex // serialises changes
+	journal *journal
+}
+
+// newRevocations returns what the journal at path holds. A damaged journal is an
+// error: starting without it would let revoked tokens in.
+func newRevocations(path string, now func() time.Time) (*revocations, error) {
+	r := &revocations{now: now, journal: &journal{path: path}}
+	lines, err := r.journal.read()
+	if err != nil {
+		return nil, fmt.Errorf("revocations: %w", err)
+	}
+	for _, l := range lines {
+		switch l.Op {
+		case opRevoke:
+			r.put(l.mark, revocation{l.At, l.Until})
+		case opUnrevoke:
+			r.drop(l.mark)
+		case opLongest:
+			r.longest.Store(l.Until)
+		}
+	}
+	r.sweep()
+	return r, nil
+}
+
+func (r *revocations) count(kind string) *atomic.Int64 {
+	switch kind {
+	case revokeToken:
+		return &r.counts.token
+	case revokeSession:
+		return &r.counts.session
+	case revokeSubject:
+		return &r.counts.subject
+	default:
+		return &r.counts.key
+	}
+}
+
+// put adds or replaces; r.mu is held, or nobody else has r yet.
+func (r *revocations) put(m mark, v revocation) {
+	if _, there := r.marks.Swap(m, v); !there {
+		r.count(m.Kind).Add(1)
+		r.counts.all.Add(1)
+	}
+}
+
+func (r *revocations) drop(m mark) {
+	if _, there := r.marks.LoadAndDelete(m); there {
+		r.count(m.Kind).Add(-1)
+		r.counts.all.Add(-1)
+	}
+}
+
+// revoke puts m in force until then (zero: as long as tokens live here) and
+// saves it. changed is false when it was in force already. An error wrapping
+// errNotSaved leaves it in force.
+func (r *revocations) revoke(m mark, until time.Time) (changed bool, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := r.now()
+	v := revocation{at: now.Unix()}
+	switch {
+	case !until.IsZero():
+		v.until = until.Unix()
+	case m.Kind != revokeKey:
+		v.until = now.Add(minRetention).Unix()
+		v.until = max(v.until, now.Unix()+r.longest.Load()+1)
+	}
+	if old, there := r.marks.Load(m); there {
+		before := old.(revocation)
+		// A subject's tokens issued since the last time are covered anew.
+		if m.Kind != revokeSubject || before.at >= v.at {
+			return false, r.journal.pending()
+		}
+	} else if r.counts.all.Load() >= MaxRevocations {
+		if r.sweep(); r.counts.all.Load() >= MaxRevocations {
+			return false, errTooManyRevocations
+		}
+	}
+	r.put(m, v)
+	return true, r.journal.append(r, line{Op: opRevoke, mark: m, At: v.at, Until: v.until})
+}
+
+// unrevoke takes m back and saves that.
+func (r *revocations) unrevoke(m mark) (changed bool, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, there := r.marks.Load(m); !there {
+		return false, r.journal.pending()
+	}
+	r.drop(m)
+	return true, r.journal.append(r, line{Op: opUnrevoke, mark: m})
+}
+
+// sweep forgets what no living token can be covered by. r.mu is held, or nobody
+// else has r yet.
+func (r *revocations) sweep() {
+	now := r.now().Unix()
+	r.marks.Range(func(k, v any) bool {
+		if until := v.(revocation).until; until != 0 && until <= now {
+			r.drop(k.(mark))
+		}
+		return true
+	})
+}
+
+// noteLifetime learns how long tokens live here, which decides how long
+// revocations of sessions and subjects are kept.
+func (r *revocations) noteLifetime(e *entry) {
+	started := e.issued
+	if started == 0 {
+		started = e.established.Unix()
+	}
+	lifetime := e.expires - started
+	if longest := r.longest.Load(); lifetime <= longest+longest/10 {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.longest.Store(max(lifetime, r.longest.Load()))
+	// Not saved is not lost: the next token says it again.
+	_ = r.journal.append(r, line{Op: opLongest, Until: lifetime})
+}
+
+// cover reports whether the token, whose claims are e's, is revoked.
+func (r *revocations) cover(e *entry, token []byte) bool {
+	if r.counts.all.Load() == 0 {
+		return false
+	}
+	project := e.project.name
+	if r.counts.subject.Load() > 0 {
+		if v, ok := r.find(mark{revokeSubject, project, e.subject}); ok && e.issued <= v.at {
+			return true
+		}
+	}
+	if r.counts.session.Load() > 0 && e.session != "" && r.has(mark{revokeSession, project, e.session}) {
+		return true
+	}
+	if r.counts.key.Load() > 0 && e.key != nil &&
+		(r.has(mark{revokeKey, project, e.key.ID()}) || r.has(mark{revokeKey, project, e.key.Thumbprint()})) {
+		return true
+	}
+	return r.counts.token.Load() > 0 && r.has(mark{revokeToken, project, signedDigest(token)})
+}
+
+func (r *revocations) has(m mark) bool {
+	_, ok := r.find(m)
+	return ok
+}
+
+// find returns what is kept under m, past its term or not: as long as it is
+// here, a token that it covers shows that the term was too short.
+func (r *revocations) find(m mark) (revocation, bool) {
+	v, ok := r.marks.Load(m)
+	if !ok {
+		return revocation{}, false
+	}
+	return v.(revocation), true
+}
+
+// signedDigest is the hex SHA-256 of what a token's signature covers.
+func signedDigest(token []byte) string {
+	if dot := bytes.LastIndexByte(token, '.'); dot >= 0 {
+		token = token[:dot]
+	}
+	sum := sha256.Sum256(token)
+	return hex.EncodeToString(sum[:])
+}

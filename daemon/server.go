@@ -1,0 +1,195 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+// Bounds of the server that the configuration does not set.
+const (
+	// maxInFlight is how many lookups may wait for something at once, over all
+	// callers, and maxInFlightPerUID how many of one user.
+	maxInFlight       = 8192
+	maxInFlightPerUID = 2048
+	// drainGrace is how long a stopping server still takes lines that were on
+	// their way.
+	drainGrace = 100 * time.Millisecond
+	// acceptMinBackoff and acceptMaxBackoff bound the pause after a failed
+	// accept, as net/http has them.
+	acceptMinBackoff = 5 * time.Millisecond
+	acceptMaxBackoff = time.Second
+)
+
+// server owns the connections: it accepts them, bounds them and drains them.
+type server struct {
+	resolver *resolver
+	ledger   *ledger
+	log      *slog.Logger
+	idle     time.Duration
+	version  string
+	admin    *admin
+	state    *atomic.Pointer[state]
+
+	inFlight atomic.Int64
+
+	mu       sync.Mutex
+	draining bool
+	conns    map[*conn]struct{}
+	peers    map[uint32]*peer
+	running  sync.WaitGroup
+}
+
+// peer is what one user id holds of the server.
+type peer struct {
+	uid, gid uint32
+	conns    int // guarded by server.mu
+	inFlight atomic.Int64
+}
+
+// serve accepts on ln until ctx ends or ln is closed. It returns when no more
+// connections will come; wait is for those that are there.
+func (s *server) serve(ctx context.Context, ln net.Listener, admin bool) error {
+	stop := context.AfterFunc(ctx, func() { _ = ln.Close() })
+	defer stop()
+	backoff := acceptMinBackoff
+	for {
+		nc, err := ln.Accept()
+		switch {
+		case err == nil:
+			backoff = acceptMinBackoff
+			s.open(ctx, nc, admin)
+			continue
+		case ctx.Err() != nil, errors.Is(err, net.ErrClosed):
+			return nil
+		}
+		// Out of file descriptors or memory: what is open goes on, and a spin
+		// would make it worse.
+		s.ledger.acceptErrors.Add(1)
+		if backoff == acceptMinBackoff {
+			s.log.Error("accept failed; retrying", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(backoff):
+		}
+		backoff = min(2*backoff, acceptMaxBackoff)
+	}
+}
+
+// open admits one connection and serves it, or turns it away with the reason.
+func (s *server) open(ctx context.Context, nc net.Conn, admin bool) {
+	uid, gid, err := peerCredentials(nc)
+	if err != nil {
+		s.log.Warn("connection refused: no peer credentials", "error", err)
+		_ = nc.Close()
+		return
+	}
+	c := s.register(nc, uid, gid)
+	if c == nil {
+		turnAway(nc)
+		return
+	}
+	c.admin = admin
+	c.adopt(s.state.Load())
+	// Lookups end with their own deadlines, not with ctx: a drain answers them.
+	c.ctx, c.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	s.running.Go(func() {
+		defer s.unregister(c)
+		c.serve()
+	})
+}
+
+// register makes the connection's books, or returns nil if a limit is reached.
+func (s *server) register(nc net.Conn, uid, gid uint32) *conn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.peers[uid]
+	if p == nil {
+		p = &peer{uid: uid, gid: gid}
+	}
+	limits := s.state.Load().config.Limits
+	if len(s.conns) >= limits.Connections || p.conns >= limits.ConnectionsPerUID || s.draining {
+		s.ledger.turnedAway.Add(1)
+		return nil
+	}
+	p.conns++
+	s.peers[uid] = p
+	c := &conn{server: s, net: nc, peer: p, slots: make(chan struct{}, limits.InFlightPerConnection)}
+	c.lines = protocol.NewLineReader(c, protocol.MaxRequestLine)
+	s.conns[c] = struct{}{}
+	s.ledger.accepted.Add(1)
+	return c
+}
+
+func (s *server) unregister(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, c)
+	c.peer.conns--
+	if c.peer.conns == 0 {
+		delete(s.peers, c.peer.uid)
+	}
+}
+
+// turnAway tells why and closes. One small write into an empty socket buffer
+// does not block; the deadline is for the day it does.
+func turnAway(nc net.Conn) {
+	line := appendRefusal(nil, nil, &refusal{code: protocol.CodeBusy, retryAfter: time.Second, advice: "too many connections"})
+	_ = nc.SetWriteDeadline(time.Now().Add(time.Second))
+	_, _ = nc.Write(line)
+	_ = nc.Close()
+}
+
+// admit counts a lookup that has to wait, unless too many do.
+func (s *server) admit(p *peer) bool {
+	all, own := s.inFlight.Add(1), p.inFlight.Add(1)
+	if all > maxInFlight || own > maxInFlightPerUID {
+		s.release(p)
+		return false
+	}
+	return true
+}
+
+func (s *server) release(p *peer) {
+	s.inFlight.Add(-1)
+	p.inFlight.Add(-1)
+}
+
+// drain ends every connection after its replies, and waits for them at most
+// until ctx ends; then it cuts them.
+func (s *server) drain(ctx context.Context) error {
+	s.mu.Lock()
+	s.draining = true
+	for c := range s.conns {
+		c.drain(drainGrace)
+	}
+	s.mu.Unlock()
+	done := make(chan struct{})
+	go func() {
+		s.running.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+	}
+	s.mu.Lock()
+	cut := len(s.conns)
+	for c := range s.conns {
+		c.cancel()
+		_ = c.net.Close()
+	}
+	s.mu.Unlock()
+	<-done
+	return fmt.Errorf("drain: %d connections were cut: %w", cut, ctx.Err())
+}

@@ -1,0 +1,160 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"reflect"
+)
+
+// state is one configuration at work. A reload replaces it whole.
+type state struct {
+	config   Config
+	projects projects
+	callers  callers
+}
+
+// projects are the configured projects; the first is the default one.
+type projects struct {
+	first  *project
+	list   []*project
+	byName map[string]*project
+}
+
+// build makes the state for cfg. Projects of old whose table is the same go on
+// as they are, with their keys, flights and cached verdicts.
+func (d *Daemon) build(cfg Config, old *state) (*state, error) {
+	st := &state{config: cfg, projects: projects{byName: map[string]*project{}}}
+	var err error
+	if st.callers, err = newCallers(cfg.Callers); err != nil {
+		return nil, err
+	}
+	for _, table := range cfg.Projects {
+		p := old.project(table)
+		if p == nil {
+			if p, err = newProject(table, &d.opts, d.stateDir, cfg.Dir); err != nil {
+				return nil, err
+			}
+			p.inherit(old)
+		}
+		st.projects.list = append(st.projects.list, p)
+		st.projects.byName[p.name] = p
+	}
+	if len(st.projects.list) == 0 {
+		return nil, errors.New("at least one [[project]] table is needed")
+	}
+	st.projects.first = st.projects.list[0]
+	return st, nil
+}
+
+// project returns the project of an equal table, or nil. The server key is part
+// of what is equal only by its name: a new key in the old file takes a restart.
+func (s *state) project(table Project) *project {
+	if s == nil {
+		return nil
+	}
+	if p := s.projects.byName[table.Name]; p != nil && reflect.DeepEqual(p.config, table.withDerived()) {
+		return p
+	}
+	return nil
+}
+
+// inherit takes over the keys of the project's predecessor, if they came from
+// the same place, so that a reload during an outage loses none.
+func (p *project) inherit(old *state) {
+	if old == nil {
+		return
+	}
+	before := old.projects.byName[p.name]
+	if before == nil || before.keys.store.url != p.keys.store.url || !reflect.DeepEqual(before.policy.Algorithms, p.policy.Algorithms) {
+		return
+	}
+	if k := before.keys.current.Load(); k.usable(p.keys.now()) {
+		p.keys.current.Store(k)
+	}
+}
+
+// start runs the projects of the first state.
+func (d *Daemon) start(life context.Context) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.life = life
+	d.sync(d.state.Load())
+}
+
+// sync runs exactly the projects of st. d.mu is held.
+func (d *Daemon) sync(st *state) {
+	for p, stop := range d.running {
+		if st.projects.byName[p.name] != p {
+			stop()
+			delete(d.running, p)
+		}
+	}
+	for _, p := range st.projects.list {
+		if _, runs := d.running[p]; runs {
+			continue
+		}
+		ctx, stop := context.WithCancel(d.life)
+		d.running[p] = stop
+		d.group.Go(func() { p.run(ctx) })
+	}
+}
+
+// Reload reads the configuration again and puts it in force, whole or not at
+// all. Safe for concurrent use while Run runs.
+func (d *Daemon) Reload() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.opts.Reload == nil {
+		return errors.New("this daemon was started without a configuration file")
+	}
+	cfg, err := d.opts.Reload()
+	if err != nil {
+		return err
+	}
+	old := d.state.Load()
+	if err := fixed(&old.config, &cfg); err != nil {
+		return err
+	}
+	st, err := d.build(cfg, old)
+	if err != nil {
+		return err
+	}
+	d.state.Store(st)
+	d.opts.Level.Set(slog.Level(cfg.LogLevel))
+	d.sync(st)
+	return nil
+}
+
+// fixed refuses changes that only a restart can make.
+func fixed(old, next *Config) error {
+	for _, f := range []struct {
+		key      string
+		old, now any
+	}{
+		{"socket", old.Socket, next.Socket},
+		{"admin_socket", old.AdminSocket, next.AdminSocket},
+		{"metrics_listen", old.MetricsListen, next.MetricsListen},
+		{"state_dir", old.StateDir, next.StateDir},
+		{"cache.max_bytes", old.Cache.MaxBytes, next.Cache.MaxBytes},
+	} {
+		if f.old != f.now {
+			return fmt.Errorf("%s: cannot change by a reload; restart to change it", f.key)
+		}
+	}
+	return nil
+}
+
+// status is one line for the service manager and for people.
+func (d *Daemon) status() string {
+	st := d.state.Load()
+	now := d.opts.Now()
+	with := 0
+	for _, p := range st.projects.list {
+		if p.keys.current.Load().usable(now) {
+			with++
+		}
+	}
+	return fmt.Sprintf("%d of %d projects have keys", with, len(st.projects.list))
+}

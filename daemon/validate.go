@@ -1,0 +1,186 @@
+package daemon
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Bounds of the configuration; each is named in the error that enforces it.
+const (
+	MaxProjects    = 64
+	MaxCallers     = 256
+	MaxProjectName = 32
+	MaxLeeway      = 60 * time.Second
+	MinCacheBytes  = 1 << 20
+	maxSocketPath  = 107 // sun_path less its NUL
+)
+
+// Validate checks everything that can be known without touching the host. The
+// error joins all findings, one line each, with the key they are about.
+func (c *Config) Validate() error {
+	var all []error
+	report := func(key, format string, args ...any) {
+		all = append(all, fmt.Errorf("%s: %s", key, fmt.Sprintf(format, args...)))
+	}
+	for key, path := range map[string]string{"socket": c.Socket, "admin_socket": c.AdminSocket} {
+		if path == "" || len(path) > maxSocketPath {
+			report(key, "must be a path of 1 to %d bytes", maxSocketPath)
+		}
+	}
+	if c.Socket == c.AdminSocket {
+		report("admin_socket", "must differ from socket")
+	}
+	if c.StateDir == "" {
+		report("state_dir", "must name a folder for key sets and revocations")
+	}
+	if c.Cache.MaxBytes < MinCacheBytes {
+		report("cache.max_bytes", "must be at least 1MiB")
+	}
+	c.validateLimits(report)
+	c.validateProjects(report)
+	for i := range c.Callers {
+		c.Callers[i].validate(c, func(key, format string, args ...any) {
+			report(fmt.Sprintf("caller %d: %s", i+1, key), format, args...)
+		})
+	}
+	if len(c.Callers) > MaxCallers {
+		report("caller", "at most %d rules", MaxCallers)
+	}
+	slices.SortFunc(all, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	return errors.Join(all...)
+}
+
+type reporter func(key, format string, args ...any)
+
+func (c *Config) validateLimits(report reporter) {
+	for key, n := range map[string]int{
+		"limits.connections":         c.Limits.Connections,
+		"limits.connections_per_uid": c.Limits.ConnectionsPerUID,
+	} {
+		if n < 1 || n > 1<<20 {
+			report(key, "must be between 1 and %d", 1<<20)
+		}
+	}
+	if n := c.Limits.InFlightPerConnection; n < 1 || n > 4096 {
+		report("limits.in_flight_per_connection", "must be between 1 and 4096")
+	}
+	if c.Limits.IdleTimeout < Duration(time.Second) {
+		report("limits.idle_timeout", "must be at least 1s")
+	}
+}
+
+func (c *Config) validateProjects(report reporter) {
+	if len(c.Projects) == 0 {
+		report("project", "at least one [[project]] table is needed")
+	}
+	if len(c.Projects) > MaxProjects {
+		report("project", "at most %d projects", MaxProjects)
+	}
+	seen := map[string]bool{}
+	for i := range c.Projects {
+		p := &c.Projects[i]
+		where := fmt.Sprintf("project %d", i+1)
+		if p.Name != "" {
+			where = fmt.Sprintf("project %q", cut(p.Name))
+		}
+		if seen[p.Name] {
+			report(where, "name is used twice")
+		}
+		seen[p.Name] = true
+		p.validate(func(key, format string, args ...any) {
+			report(where+": "+key, format, args...)
+		})
+	}
+}
+
+func (p *Project) validate(report reporter) {
+	if !validName(p.Name) {
+		report("name", "must be 1 to %d letters, digits, \"-\", \"_\" or \".\"", MaxProjectName)
+	}
+	if d, ok := presets[p.Preset]; !ok {
+		report("preset", "%q is none of \"stack\", \"neon\", \"oidc\"", cut(p.Preset))
+	} else {
+		d.check(p, report)
+	}
+	for key, raw := range map[string]string{"base_url": p.BaseURL, "jwks_url": p.JWKSURL, "userinfo_url": p.UserinfoURL} {
+		if raw == "" {
+			continue
+		}
+		if err := checkURL(raw); err != nil {
+			report(key, "%v", err)
+		}
+	}
+	if key := p.SecretServerKey; key != "" && strings.Contains(key, "/") && !isPath(key) {
+		report("secret_server_key", "must be a credential name without \"/\", or a path that starts with \"/\" or \"./\"")
+	}
+	p.validateRhythm(report)
+}
+
+func (p *Project) validateRhythm(report reporter) {
+	for _, d := range []struct {
+		key      string
+		value    Duration
+		min, max time.Duration
+	}{
+		{"leeway", p.Leeway, 0, MaxLeeway},
+		{"profile_fresh", p.ProfileFresh, time.Second, 24 * time.Hour},
+		{"profile_stale", p.ProfileStale, 0, 24 * time.Hour},
+		{"upstream_timeout", p.UpstreamTimeout, 100 * time.Millisecond, time.Minute},
+		{"jwks_refresh", p.JWKSRefresh, time.Second, 24 * time.Hour},
+		{"jwks_cooldown", p.JWKSCooldown, 100 * time.Millisecond, time.Hour},
+	} {
+		if v := time.Duration(d.value); v < d.min || v > d.max {
+			report(d.key, "must be between %s and %s", d.min, d.max)
+		}
+	}
+	if !(p.UpstreamRate > 0 && p.UpstreamRate <= 10000) {
+		report("upstream_rate", "must be above 0 and at most 10000 requests per second")
+	}
+}
+
+func validName(s string) bool {
+	if s == "" || len(s) > MaxProjectName {
+		return false
+	}
+	return strings.IndexFunc(s, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_' || r == '.')
+	}) < 0
+}
+
+// checkURL admits absolute https URLs, and http ones to a loopback address,
+// without user information or fragment (a secret in a URL ends up in logs).
+func checkURL(raw string) error {
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil:
+		return errors.New("is not a URL")
+	case u.User != nil:
+		return errors.New("must not contain a user name or password")
+	case u.Fragment != "" || strings.Contains(raw, "#"):
+		return errors.New("must not contain a fragment")
+	case u.Host == "" || u.Opaque != "":
+		return errors.New("must be an absolute URL such as https://api.example.com")
+	case u.Scheme == "https", u.Scheme == "http" && isLoopback(u.Hostname()):
+		return nil
+	}
+	return errors.New("must be https (plain http is accepted only to a loopback address)")
+}
+
+func isLoopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.IsLoopback()
+}
+
+// isPath tells a file name from a credential name in secret_server_key.
+func isPath(s string) bool { return strings.HasPrefix(s, "/") || strings.HasPrefix(s, "./") }
+
+func dirOf(path string) string { return filepath.Dir(path) }

@@ -1,0 +1,240 @@
+package daemon
+
+import (
+	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/keyset"
+	"github.com/neonauthd/neonauthd/daemon/upstream"
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+// Outcome is one of the three answers there are. The zero value is Unknown:
+// whatever forgets to decide has not decided.
+type Outcome uint8
+
+// The outcomes.
+const (
+	Unknown Outcome = iota
+	Accepted
+	Rejected
+)
+
+// Reason says why a token is rejected or why nothing can be said. The zero
+// value goes with Accepted.
+type Reason uint8
+
+// The reasons of a rejection, then those of an unknown outcome. conn alone
+// knows their words on the wire.
+const (
+	ReasonNone Reason = iota
+	Malformed
+	BadSignature
+	UnknownKey
+	Expired
+	NotYetValid
+	WrongIssuer
+	WrongAudience
+	WrongAlgorithm
+	MissingClaim
+	ClassNotAllowed
+	UserNotFound
+	Revoked
+	RejectedUpstream
+
+	Unavailable
+	Misconfigured
+	Busy
+	Deadline
+	KeysPending
+
+	reasonCount
+)
+
+// Level says how much was established. The zero value asks for nothing.
+type Level uint8
+
+// The levels, weaker first.
+const (
+	LevelNone    Level = iota
+	LevelClaims        // signature and claims
+	LevelProfile       // and the profile that the upstream's REST API gave
+)
+
+// String returns the protocol's word.
+func (l Level) String() string {
+	switch l {
+	case LevelClaims:
+		return "claims"
+	case LevelProfile:
+		return "profile"
+	default:
+		return "none"
+	}
+}
+
+// Source says where an accepted verdict's evidence comes from.
+type Source uint8
+
+// The sources, as the protocol defines them.
+const (
+	SourceUpstream Source = iota // established for this lookup
+	SourceCache                  // established earlier, fresh
+	SourceStale                  // past its fresh time, the upstream fails
+)
+
+// String returns the protocol's word.
+func (s Source) String() string {
+	switch s {
+	case SourceCache:
+		return "cache"
+	case SourceStale:
+		return "stale"
+	default:
+		return "upstream"
+	}
+}
+
+// Verdict is what a lookup comes to. The zero value is unknown without a reason,
+// which conn answers as unavailable.
+type Verdict struct {
+	Outcome    Outcome
+	Reason     Reason
+	Level      Level
+	Source     Source
+	Age        time.Duration // of the evidence; accepted only
+	TTL        time.Duration // how long the caller may reuse it; accepted only
+	RetryAfter time.Duration // when asking again may help; unknown only, 0 = not known
+	Body       []byte        // one line of JSON: claims or profile; accepted only
+
+	entry *entry // accepted only
+}
+
+func rejected(r Reason) Verdict { return Verdict{Outcome: Rejected, Reason: r} }
+
+func unknown(r Reason, retryAfter time.Duration) Verdict {
+	return Verdict{Outcome: Unknown, Reason: r, RetryAfter: retryAfter}
+}
+
+// entry is one token's verified claims with the instants and the evidence they
+// hang on. It proves its own validity each time it is read (alive), so it does
+// not matter what the cache that holds it does. It never changes.
+type entry struct {
+	project     *project
+	key         *keyset.Key // nil for a session credential
+	revision    uint64      // of the purge floor, taken before the verification began
+	established time.Time   // with monotonic reading
+	deadline    time.Time   // with monotonic reading: exp as it lay ahead when established
+	expires     int64       // exp, Unix seconds, by the wall clock
+	issued      int64       // iat, Unix seconds; 0 = the token does not say
+	class       keyset.Class
+	subject     string
+	session     string
+	head        []byte // the reply's fields that never change, in wire form
+	json        []byte // the claims
+}
+
+// entryOverhead is what an entry holds beside its variable parts, in bytes.
+const entryOverhead = 200
+
+// newEntry fixes the instants of a token verified at now. It is the only place
+// where a claims verdict gets its lifetime: until exp, by the wall clock and,
+// should that be set back, by the monotonic one.
+func newEntry(p *project, c *keyset.Claims, revision uint64, now time.Time) *entry {
+	e := &entry{
+		project:     p,
+		key:         c.Key,
+		revision:    revision,
+		established: now,
+		deadline:    now.Add(c.Expires.Sub(now.Round(0))),
+		expires:     c.Expires.Unix(),
+		class:       c.Class,
+		subject:     c.Subject,
+		session:     c.Session,
+		json:        c.JSON,
+	}
+	if !c.IssuedAt.IsZero() {
+		e.issued = c.IssuedAt.Unix()
+	}
+	e.head = protocol.AppendField(e.head, "project", p.name)
+	e.head = protocol.AppendField(e.head, "sub", c.Subject)
+	return e
+}
+
+// alive reports whether the entry may still speak for a token asked of p at
+// now. Revocations and purges are the resolver's to add.
+func (e *entry) alive(p *project, now time.Time) bool {
+	return e.project == p && now.Unix() < e.expires && now.Before(e.deadline) && (e.key == nil || !e.key.Withdrawn())
+}
+
+// cost is the memory the entry accounts for.
+func (e *entry) cost() int64 {
+	return int64(entryOverhead + len(e.subject) + len(e.session) + len(e.head) + len(e.json))
+}
+
+// claimsReuse is how long a caller may reuse a claims verdict without asking
+// again. It bounds how late a caller learns of a revocation.
+const claimsReuse = 60 * time.Second
+
+// accept is the verdict at level claims that e gives at now.
+func (e *entry) accept(source Source, now time.Time) Verdict {
+	return Verdict{
+		Outcome: Accepted,
+		Level:   LevelClaims,
+		Source:  source,
+		Age:     now.Sub(e.established),
+		TTL:     e.reuse(claimsReuse, now),
+		Body:    e.json,
+		entry:   e,
+	}
+}
+
+// reuse is most, cut at exp: no caller reuses anything past the token's end.
+func (e *entry) reuse(most time.Duration, now time.Time) time.Duration {
+	left := min(time.Unix(e.expires, 0).Sub(now.Round(0)), e.deadline.Sub(now))
+	return max(0, min(most, left))
+}
+
+// fromKeyset translates the reasons of the cryptographic check.
+func fromKeyset(r keyset.Reason) Reason {
+	switch r {
+	case keyset.Malformed:
+		return Malformed
+	case keyset.BadSignature:
+		return BadSignature
+	case keyset.UnknownKey:
+		return UnknownKey
+	case keyset.Expired:
+		return Expired
+	case keyset.NotYetValid:
+		return NotYetValid
+	case keyset.WrongIssuer:
+		return WrongIssuer
+	case keyset.WrongAudience:
+		return WrongAudience
+	case keyset.WrongAlgorithm:
+		return WrongAlgorithm
+	case keyset.MissingClaim:
+		return MissingClaim
+	case keyset.ClassNotAllowed:
+		return ClassNotAllowed
+	default:
+		return ReasonNone
+	}
+}
+
+// sessionEntry stands for a session credential that the upstream has accepted:
+// there are no claims, and it ends with the session.
+func sessionEntry(p *project, answer *upstream.Profile, revision uint64, now time.Time) *entry {
+	return newEntry(p, &keyset.Claims{Subject: answer.Subject, Session: answer.Session, Class: keyset.ClassNormal, Expires: answer.Expires}, revision, now)
+}
+
+// user names the entry's user; that of no entry is nobody.
+func (e *entry) user() subjectKey {
+	if e == nil {
+		return subjectKey{}
+	}
+	return subjectKey{e.project.name, e.subject}
+}
+
+// maxEntryLifetime bounds how long the cache holds an entry; exp ends it sooner.
+const maxEntryLifetime = 24 * time.Hour
