@@ -71,3 +71,30 @@ func TestTextIsCutBetweenCharacters(t *testing.T) {
 		}
 	}
 }
+
+// The scanners look at many bytes at once; here each byte stands at each place, and the plain rule is the judge.
+func TestEveryByteIsSeenAtEveryPlace(t *testing.T) {
+	const size = 100
+	for place := range size {
+		for c := range 256 {
+			word := []byte(strings.Repeat("A", size))
+			word[place] = byte(c)
+			if got, want := protocol.ValidWord(word), c >= 0x21 && c <= 0x7e; got != want {
+				t.Fatalf("byte %#x at place %d of a word: %v", c, place, got)
+			}
+			if got, want := protocol.ValidRest(word), c >= 0x20 && c < 0x80 && (c != ' ' || place != 0); got != want {
+				t.Fatalf("byte %#x at place %d of a rest: %v", c, place, got)
+			}
+		}
+	}
+	for place := range size - 1 {
+		for c := range 256 { // beside a byte that is not ASCII
+			text := strings.Repeat("é", place) + "x" + strings.Repeat("é", size-place)
+			rest := []byte(text)
+			rest[2*place] = byte(c)
+			if got, want := protocol.ValidRest(rest), c >= 0x20 && c < 0x80 && (c != ' ' || place != 0); got != want {
+				t.Fatalf("byte %#x at place %d among é: %v", c, place, got)
+			}
+		}
+	}
+}
