@@ -34,7 +34,7 @@ func TestEndpointsMustBeAbsoluteHTTPS(t *testing.T) {
 		{"//example.com", "not absolute"},
 		{"/path", "not absolute"},
 		{"example.com", "not absolute"},
-		{"api.stack-auth.com:443", "not a URL"},
+		{"api.stack-auth.com:443", "not absolute"},
 		{"https://user@example.com", "credentials"},
 		{"https://user:hunter2@example.com", "credentials"},
 		{"https://@example.com", "credentials"},

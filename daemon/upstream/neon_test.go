@@ -1,0 +1,105 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestSessionCredentials(t *testing.T) {
+	const signature = "H8Vyy16AgYCEuwo94O06OSEc7J5rWauCiyA12NkpFUc="
+	mixed := "ab+/" + signature[4:]
+	tests := []struct {
+		credential, cookie string // empty: not a session credential
+	}{
+		{neonSession, "Aax3xEc6DKjW8qpKBJo2Oa5AHP7zTjmx.H8Vyy16AgYCEuwo94O06OSEc7J5rWauCiyA12NkpFUc%3D"},
+		{"Aax3xEc6DKjW8qpKBJo2Oa5AHP7zTjmx.H8Vyy16AgYCEuwo94O06OSEc7J5rWauCiyA12NkpFUc%3D", "Aax3xEc6DKjW8qpKBJo2Oa5AHP7zTjmx.H8Vyy16AgYCEuwo94O06OSEc7J5rWauCiyA12NkpFUc%3D"},
+		{"t-_9." + mixed, "t-_9.ab%2B%2F" + signature[4:43] + "%3D"},
+		{"t-_9.ab%2B%2F" + signature[4:43] + "%3D", "t-_9.ab%2B%2F" + signature[4:43] + "%3D"},
+		{"t-_9.ab%2b%2f" + signature[4:43] + "%3d", "t-_9.ab%2B%2F" + signature[4:43] + "%3D"},
+		{"t-_9.ab%252B%252F" + signature[4:43] + "%253D", ""}, // encoded twice
+		{token, ""},
+		{"", ""},
+		{".", ""},
+		{"." + signature, ""},
+		{"abc", ""},
+		{"abc.", ""},
+		{"abc." + signature[:43], ""},
+		{"abc." + signature[:42] + "d=", ""}, // unused bits
+		{"abc." + signature + "=", ""},
+		{"abc." + signature[:20] + "\n" + signature[20:], ""},
+		{"abc." + signature[:20] + "%0A" + signature[20:], ""},
+		{"a;b." + signature, ""},
+		{"a%3Bx=y." + signature, ""},
+		{"a%0D%0Ab." + signature, ""},
+		{"a%00." + signature, ""},
+		{"a%zz." + signature, ""},
+		{"é." + signature, ""},
+		{"a.b." + signature, ""},
+		{strings.Repeat("a", maxSessionToken) + "." + signature, strings.Repeat("a", maxSessionToken) + "." + signature[:43] + "%3D"},
+		{strings.Repeat("a", maxSessionToken+1) + "." + signature, ""},
+	}
+	for _, test := range tests {
+		s, ok := parseSession(test.credential)
+		if ok != (test.cookie != "") || ok != IsSession([]byte(test.credential)) {
+			t.Errorf("%q: taken for a session credential: %v", test.credential, ok)
+		} else if ok && s.cookie() != sessionCookie+"="+test.cookie {
+			t.Errorf("%q: %q", test.credential, s.cookie())
+		}
+	}
+}
+
+func TestNeonIsNotAskedAboutAnythingButSessions(t *testing.T) {
+	hits := 0
+	c := open(t, neonConfig(serve(t, func(http.ResponseWriter, *http.Request) { hits++ }).URL))
+	_, err := c.Profile(context.Background(), []byte(token), neonUser, Interactive)
+	e := want(t, err, Unavailable, NotDenied)
+	if !errors.Is(err, ErrNotSession) || !e.Local || hits != 0 {
+		t.Fatalf("got %+v after %d requests", e, hits)
+	}
+}
+
+func TestNeonsSubjectIsLearnedOrCompared(t *testing.T) {
+	body := func(session, user string) string { return `{"session":{` + session + `},"user":{` + user + `}}` }
+	const live = `"id":"s1","userId":"u1","expiresAt":"2100-01-01T00:00:00.000Z"`
+	now := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
+	tests := []struct {
+		name, body, subject string
+		want                Meaning
+		denial              Denial
+	}{
+		{"learned", body(live, `"id":"u1"`), "", Answered, NotDenied},
+		{"compared", body(live, `"id":"u1"`), "u1", Answered, NotDenied},
+		{"somebody else", body(live, `"id":"u1"`), "u2", Unavailable, NotDenied},
+		{"another session", body(live+`,"token":"another"`, `"id":"u1"`), "", Unavailable, NotDenied},
+		{"own session", body(live+`,"token":"Aax3xEc6DKjW8qpKBJo2Oa5AHP7zTjmx"`, `"id":"u1"`), "", Answered, NotDenied},
+		{"control character in the id", body(`"userId":"u\n1","expiresAt":"2100-01-01T00:00:00Z"`, `"id":"u\n1"`), "", Unavailable, NotDenied},
+		{"no end", body(`"userId":"u1"`, `"id":"u1"`), "", Unavailable, NotDenied},
+		{"an end that is no date", body(`"userId":"u1","expiresAt":"soon"`, `"id":"u1"`), "", Unavailable, NotDenied},
+		{"over this instant", body(`"userId":"u1","expiresAt":"2026-06-01T00:00:00Z"`, `"id":"u1"`), "", Denied, Expired},
+		{"over in an instant", body(`"userId":"u1","expiresAt":"2026-06-01T00:00:00.001Z"`, `"id":"u1"`), "", Answered, NotDenied},
+		{"banned for good", body(live, `"id":"u1","banned":true,"banExpires":null`), "", Denied, ClassNotAllowed},
+		{"banned for now", body(live, `"id":"u1","banned":true,"banExpires":"2026-06-02T00:00:00Z"`), "", Denied, ClassNotAllowed},
+		{"banned until lately", body(live, `"id":"u1","banned":true,"banExpires":"2026-05-31T00:00:00Z"`), "", Answered, NotDenied},
+		{"banned in a way", body(live, `"id":"u1","banned":"no"`), "", Unavailable, NotDenied},
+		{"session as text", `{"session":"x","user":{"id":"u1"}}`, "", Unavailable, NotDenied},
+		{"two users", `{"session":{` + live + `},"user":{"id":"u1"},"user":{"id":"u2"}}`, "", Unavailable, NotDenied},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			config := neonConfig(serve(t, reply(200, jsonType, test.body)).URL)
+			config.Now = func() time.Time { return now }
+			got, err := open(t, config).Profile(context.Background(), []byte(neonSession), test.subject, Interactive)
+			if test.want == Answered {
+				if err != nil || got.Subject != "u1" {
+					t.Fatalf("got %q, %v", got.Subject, err)
+				}
+				return
+			}
+			want(t, err, test.want, test.denial)
+		})
+	}
+}
