@@ -200,5 +200,5 @@ func (c *Cache[V]) settle() {
 	c.mu.Lock()
 	keeper := c.keeper
 	c.mu.Unlock()
-	keeper.cache.Wait()
+	keeper.catchUp()
 }

@@ -46,7 +46,7 @@ const maxJitter = 50
 type Config struct {
 	// MaxBytes bounds the memory of everything the cache holds, in bytes: the costs passed to Set, the cost of
 	// keeping an entry (see Overhead) and the fixed tables. At least MinBytes. An entry larger than a
-	// twelfth of what the fixed tables leave is not stored.
+	// thirteenth of what the fixed tables leave is not stored.
 	MaxBytes int64
 	// PerGroup is the largest number of entries of one group; the oldest leave first. Zero means DefaultPerGroup.
 	PerGroup int
@@ -139,7 +139,7 @@ func (c *Cache[V]) Get(k *Key) (V, bool) {
 // Set stores v under k for lifetime, in place of what was there: when Set has returned no Get finds the older value.
 // group names the entries that share one bound (Config.PerGroup). cost is the number of bytes that v keeps alive;
 // the cache adds its own. With a lifetime of zero or less, or a cost beyond the bound, v is not stored, and the
-// older value is gone all the same. Set may wait a moment for the eviction policy when it has fallen far behind.
+// older value is gone all the same. Set waits when more is set than the eviction policy can decide on.
 // After Close it does nothing.
 func (c *Cache[V]) Set(k Key, group uint64, v V, cost int64, lifetime time.Duration) {
 	cost = min(max(cost, 0), math.MaxInt64-Overhead) + Overhead
@@ -165,9 +165,13 @@ func (c *Cache[V]) Set(k Key, group uint64, v V, cost int64, lifetime time.Durat
 		c.trim(now)
 	}
 	freed = c.sweep(now, sweepPerSet, freed)
+	behind := keeper.held.Load() > c.limits.behind
 	c.mu.Unlock()
 
 	keeper.release(freed)
+	if behind {
+		keeper.catchUp()
+	}
 }
 
 // Delete removes k. When it has returned no Get finds a value that was Set before. A Set that runs at the same time

@@ -23,7 +23,7 @@ type keeper[V any] struct {
 	// retired is set before the keeper is replaced: its callbacks must not take Cache.mu any more.
 	retired atomic.Bool
 
-	releasing sync.RWMutex // read-held during Del, so that close waits for it
+	releasing sync.RWMutex // read-held during Del and Wait, so that close waits for them
 	closed    bool         // guarded by releasing
 }
 
@@ -96,6 +96,15 @@ func (k *keeper[V]) release(hashes []uint64) {
 	}
 }
 
+// catchUp waits until ristretto has decided on all that it was offered. Not under Cache.mu.
+func (k *keeper[V]) catchUp() {
+	k.releasing.RLock()
+	defer k.releasing.RUnlock()
+	if !k.closed {
+		k.cache.Wait()
+	}
+}
+
 // close ends a retired keeper that no shard refers to any more. Not under Cache.mu.
 func (k *keeper[V]) close() {
 	k.retired.Store(true)
@@ -115,12 +124,13 @@ type limits struct {
 	fixed    int64 // tables that do not grow
 	window   int64 // of the newest entries, unless a single one is larger
 	kept     int64 // what ristretto may keep
+	behind   int64 // above this Set waits until it has decided
 	held     int64 // above this it is offered nothing more until it has evicted
 	entry    int64 // largest entry
 	counters int64 // of ristretto's popularity sketch
 }
 
-// newLimits divides maxBytes into the fixed tables and 48 parts for entries: 38 are ristretto's, 2 are for what it has yet
+// newLimits divides maxBytes into the fixed tables and 50 parts for entries: 38 are ristretto's, 4 are for what it has yet
 // to decide on, 4 for one largest entry that comes on top of these, and 4 for the window, which is 3 unless a single
 // entry overfills it. So the sum holds whenever no Set is under way, not only when ristretto's queue is empty.
 func newLimits(maxBytes int64) limits {
@@ -128,10 +138,11 @@ func newLimits(maxBytes int64) limits {
 	// Ristretto's queue, its shards and ours; then four rows of half a byte per counter, and a filter of about ten
 	// bits per counter, each rounded up to a power of two.
 	l.fixed = 384<<10 + 2*ceilPower(l.counters) + ceilPower(l.counters*10)/8
-	part := (maxBytes - l.fixed) / 48
+	part := (maxBytes - l.fixed) / 50
 	l.window = 3 * part
 	l.kept = 38 * part
-	l.held = 40 * part
+	l.behind = 40 * part
+	l.held = 42 * part
 	l.entry = 4 * part
 	return l
 }
