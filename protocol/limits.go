@@ -40,4 +40,6 @@ const (
 	MaxTTL = 60
 	// MaxDeadline is the greatest deadline of a lookup, in milliseconds.
 	MaxDeadline = 60000
+	// MaxMaxAge is the greatest max-age of a lookup, in seconds.
+	MaxMaxAge = 86400
 )

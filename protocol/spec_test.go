@@ -161,6 +161,7 @@ func TestSpecAndCodeHaveTheSameLimits(t *testing.T) {
 		"MaxTag": protocol.MaxTag, "MaxName": protocol.MaxName, "MaxFields": protocol.MaxFields,
 		"MaxArguments": protocol.MaxArguments, "MaxToken": protocol.MaxToken, "MaxText": protocol.MaxText,
 		"MaxClientName": protocol.MaxClientName, "MaxTTL": protocol.MaxTTL, "MaxDeadline": protocol.MaxDeadline,
+		"MaxMaxAge": protocol.MaxMaxAge,
 	}
 	spec := map[string]int{}
 	row := regexp.MustCompile("(?m)^\\| [^|]* \\| (\\d+)[^|]* \\| `(\\w+)` \\|$")

@@ -136,7 +136,7 @@ const (
 	CodeMisconfigured Code = "misconfigured"
 	// CodeBusy: a limit of the daemon is reached.
 	CodeBusy Code = "busy"
-	// CodeDeadline: the caller's deadline passed first.
+	// CodeDeadline: the caller's deadline, or the default one, passed first.
 	CodeDeadline Code = "deadline"
 	// CodeKeysPending: the keys that decide are not here yet.
 	CodeKeysPending Code = "keys-pending"
