@@ -28,8 +28,8 @@ type decoder struct {
 	now   time.Time
 }
 
-// errAssertion stands for an unexpected error in the server: status 500.
-var errAssertion = &knownError{status: http.StatusInternalServerError}
+// errAssertion stands for an unexpected error in the server: status 500 and no code.
+func errAssertion() *knownError { return &knownError{status: http.StatusInternalServerError} }
 
 // decode returns the token's meaning, or the error that the server would answer with.
 func (d *decoder) decode(token string) (access, *knownError) {
@@ -44,7 +44,7 @@ func (d *decoder) decode(token string) (access, *knownError) {
 	switch aud := claims["aud"].(type) {
 	case string:
 		if aud == "kid" { // trips a guard of the key derivation before any signature is looked at
-			return access{}, errAssertion
+			return access{}, errAssertion()
 		}
 		if aud == "" || len(segments) != 3 || !d.signed(segments, aud) {
 			return access{}, errUnparsable()
@@ -52,7 +52,7 @@ func (d *decoder) decode(token string) (access, *knownError) {
 		return d.judge(claims, aud)
 	case map[string]any:
 		if _, shadowed := aud["toString"]; shadowed { // its conversion to a string throws
-			return access{}, errAssertion
+			return access{}, errAssertion()
 		}
 	}
 	return access{}, errUnparsable()
@@ -122,7 +122,7 @@ func (d *decoder) judge(claims map[string]any, audience string) (access, *knownE
 	anonymous, typed := claims["is_anonymous"].(bool)
 	sub, named := asText(claims["sub"])
 	if !given || !typed || !named {
-		return access{}, errAssertion
+		return access{}, errAssertion()
 	}
 	a := access{userID: sub, project: project, session: session, anonymous: anonymous, restricted: anonymous}
 	if restricted, given := claims["is_restricted"].(bool); given {
@@ -136,7 +136,7 @@ func (d *decoder) judge(claims map[string]any, audience string) (access, *knownE
 		(suffix == "anon") == a.anonymous && (suffix == "restricted") == (a.restricted && !a.anonymous) &&
 		branch == "main"
 	if !consistent {
-		return access{}, errAssertion
+		return access{}, errAssertion()
 	}
 	return a, nil
 }

@@ -30,6 +30,7 @@ func (s *Standin) disturb(w http.ResponseWriter, r *http.Request, e Endpoint, f 
 		s.abort(w, false)
 		return
 	}
+	extend(w)
 	switch f.Kind {
 	case Hang:
 		<-r.Context().Done()
@@ -69,6 +70,11 @@ func pause(r *http.Request, f Fault) bool {
 		}
 	}
 	return true
+}
+
+// extend gives the rest of an answer the server's full time again.
+func extend(w http.ResponseWriter) {
+	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTimeout)) // fails without a connection, where none is needed
 }
 
 func rest(r *http.Request, d time.Duration) bool {
@@ -208,6 +214,7 @@ func (s *Standin) distort(w http.ResponseWriter, r *http.Request, f Fault, genui
 func drip(w http.ResponseWriter, r *http.Request, body []byte, interval time.Duration) {
 	control := http.NewResponseController(w)
 	for i := range body {
+		extend(w)
 		if _, err := w.Write(body[i : i+1]); err != nil || control.Flush() != nil || !rest(r, interval) {
 			return
 		}

@@ -1,6 +1,9 @@
 package standin
 
-import "slices"
+import (
+	"crypto"
+	"slices"
+)
 
 // Rotate gives a preset new signing keys. With overlap the former ones stay published, as after a
 // planned rotation; without it they vanish at once, as after an emergency. The genuine Stack server
@@ -17,8 +20,8 @@ func (s *Standin) Rotate(p Preset, overlap bool) {
 		defer s.mu.Unlock()
 		s.neon.rotate([]*key{fresh}, overlap)
 	case OIDC:
-		s.oidcKeys()
-		fresh := newOIDCKeys()
+		s.rsaKeys()
+		fresh := append(newRSAKeys(), newCurveKeys()...)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.oidc.rotate(fresh, overlap)
@@ -63,7 +66,7 @@ func (s *Standin) findKey(kid string) *key {
 // publishedKeys are a preset's keys; for Stack those of the classes up to the widest.
 func (s *Standin) publishedKeys(p Preset, widest Class) []*key {
 	if p == OIDC {
-		s.oidcKeys()
+		s.rsaKeys()
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -80,31 +83,44 @@ func (s *Standin) publishedKeys(p Preset, widest Class) []*key {
 	return keys
 }
 
-// oidcKeys makes the issuer's keys when they are first needed: RSA keys take a while.
-func (s *Standin) oidcKeys() {
-	s.oidcOnce.Do(func() {
-		fresh := newOIDCKeys()
+// rsaKeys makes the issuer's RSA keys when they are first needed: that takes a while.
+func (s *Standin) rsaKeys() {
+	s.rsaOnce.Do(func() {
+		fresh := newRSAKeys()
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.oidc.keys = fresh
+		s.oidc.keys = append(fresh, s.oidc.keys...)
 	})
 }
 
-// newOIDCKeys makes one key for each algorithm. The algorithms of a family of RSA share their key
-// material under different ids, which a key set may do, because making RSA keys is slow.
-func newOIDCKeys() []*key {
-	pkcs, pss := newSigner("RS256"), newSigner("PS256")
+// newRSAKeys makes one key for each algorithm of RSA. Those of a family share their key material under
+// different ids, which a key set may do, because making it is slow.
+func newRSAKeys() []*key {
+	families := map[string]crypto.Signer{}
 	var keys []*key
 	for _, alg := range Algorithms() {
-		kid := "oidc-" + alg + "-" + randomText(8)
-		switch alg[:2] {
-		case "RS":
-			keys = append(keys, keyOf(alg, kid, pkcs, oidcMembers))
-		case "PS":
-			keys = append(keys, keyOf(alg, kid, pss, oidcMembers))
-		default:
-			keys = append(keys, newKey(alg, kid, oidcMembers))
+		if !needsRSA(alg) {
+			continue
+		}
+		if families[alg[:2]] == nil {
+			families[alg[:2]] = newSigner(alg)
+		}
+		keys = append(keys, keyOf(alg, oidcKeyID(alg), families[alg[:2]], oidcMembers))
+	}
+	return keys
+}
+
+// newCurveKeys makes one key for each other algorithm.
+func newCurveKeys() []*key {
+	var keys []*key
+	for _, alg := range Algorithms() {
+		if !needsRSA(alg) {
+			keys = append(keys, newKey(alg, oidcKeyID(alg), oidcMembers))
 		}
 	}
 	return keys
 }
+
+func needsRSA(alg string) bool { return alg[:2] == "RS" || alg[:2] == "PS" }
+
+func oidcKeyID(alg string) string { return "oidc-" + alg + "-" + randomText(8) }

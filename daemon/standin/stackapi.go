@@ -51,7 +51,7 @@ func writeStack(w http.ResponseWriter, body any) {
 
 // refuse answers with an error of the authentication; an assertion that failed is a bare 500.
 func refuse(w http.ResponseWriter, r *http.Request, e *knownError) {
-	if e == errAssertion {
+	if e.code == "" {
 		writeInternalError(w)
 		return
 	}

@@ -76,7 +76,7 @@ type Standin struct {
 	calls   *calls
 	faults  *faults
 
-	oidcOnce sync.Once
+	rsaOnce  sync.Once
 	hijacked sync.WaitGroup
 
 	mu       sync.Mutex // guards everything below
@@ -110,6 +110,7 @@ func New(o Options) *Standin {
 		sessions: map[string]*session{},
 		stack:    newStackRing(o.ServerSecret),
 		neon:     ring{keys: []*key{newKey("EdDSA", newUUID(), neonMembers)}},
+		oidc:     ring{keys: newCurveKeys()},
 		caching:  map[Preset]caching{Stack: {control: "public, max-age=3600"}, OIDC: {control: "public, max-age=300"}},
 		hmacKey:  []byte(randomText(32)),
 	}

@@ -156,7 +156,9 @@ func (s *Standin) OIDCToken(spec TokenSpec) string {
 	if !known {
 		user = User{ID: spec.Subject, Email: "user@example.org", Name: "Example User"}
 	}
-	s.oidcKeys()
+	if needsRSA(spec.Alg) {
+		s.rsaKeys()
+	}
 	s.mu.Lock()
 	signer := s.oidc.signer(spec.Alg)
 	s.mu.Unlock()
