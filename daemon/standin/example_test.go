@@ -19,6 +19,7 @@ func Example() {
 	}
 	upstream.SetBaseURL("http://" + listener.Addr().String())
 	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
 	ended := make(chan error, 1)
 	go func() { ended <- upstream.Run(ctx, listener) }()
 
@@ -42,14 +43,14 @@ func Example() {
 			return
 		}
 		response.Body.Close()
-		fmt.Println(response.StatusCode, response.Header.Get("Retry-After"))
+		fmt.Printf("%d, retry after %q\n", response.StatusCode, response.Header.Get("Retry-After"))
 	}
 	fmt.Println(upstream.Calls(standin.Me), "calls")
 	cancel()
 	fmt.Println(<-ended)
 	// Output:
-	// 429 5
-	// 200
+	// 429, retry after "5"
+	// 200, retry after ""
 	// 2 calls
 	// <nil>
 }

@@ -36,7 +36,7 @@ func (s *Standin) Run(ctx context.Context, listener net.Listener) error {
 	}
 	requests, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	var connections sync.WaitGroup
+	open := connections{fresh: map[net.Conn]struct{}{}}
 	server := &http.Server{
 		Handler:           s,
 		BaseContext:       func(net.Listener) context.Context { return requests },
@@ -45,14 +45,7 @@ func (s *Standin) Run(ctx context.Context, listener net.Listener) error {
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
-		ConnState: func(_ net.Conn, state http.ConnState) {
-			switch state {
-			case http.StateNew:
-				connections.Add(1)
-			case http.StateHijacked, http.StateClosed:
-				connections.Done()
-			}
-		},
+		ConnState:         open.track,
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()
@@ -61,12 +54,13 @@ func (s *Standin) Run(ctx context.Context, listener net.Listener) error {
 	case err = <-ended:
 	case <-ctx.Done():
 		cancel() // hanging answers end
-		s.stop(server)
+		open.closeFresh()
+		stop(server)
 		err = <-ended
 	}
 	cancel()
 	server.Close()
-	connections.Wait()
+	open.all.Wait()
 	s.hijacked.Wait()
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
@@ -75,10 +69,40 @@ func (s *Standin) Run(ctx context.Context, listener net.Listener) error {
 }
 
 // stop lets answers under way finish for a moment, then cuts them.
-func (s *Standin) stop(server *http.Server) {
+func stop(server *http.Server) {
 	grace, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
 	defer cancel()
 	if server.Shutdown(grace) != nil {
 		server.Close()
+	}
+}
+
+// connections knows the connections of a server.
+type connections struct {
+	all   sync.WaitGroup
+	mu    sync.Mutex
+	fresh map[net.Conn]struct{} // those that brought no request yet
+}
+
+func (c *connections) track(conn net.Conn, state http.ConnState) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.fresh, conn)
+	switch state {
+	case http.StateNew:
+		c.all.Add(1)
+		c.fresh[conn] = struct{}{}
+	case http.StateHijacked, http.StateClosed:
+		c.all.Done()
+	}
+}
+
+// closeFresh closes connections without a request, for which a shutdown would wait seconds. Clients
+// often dial one more than they use.
+func (c *connections) closeFresh() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for conn := range c.fresh {
+		conn.Close()
 	}
 }
