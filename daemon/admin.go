@@ -1,10 +1,251 @@
 package daemon
 
-import "github.com/neonauthd/neonauthd/protocol"
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"strconv"
+	"time"
 
-// admin answers the verbs of the admin socket.
+	"github.com/neonauthd/neonauthd/cache"
+	"github.com/neonauthd/neonauthd/daemon/keyset"
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+// admin answers the verbs of the admin socket. Each is in effect before its
+// reply is returned.
 type admin struct{ daemon *Daemon }
 
+// answer answers one admin verb.
 func (a *admin) answer(verb protocol.Verb, r *protocol.Request) protocol.Reply {
-	return protocol.Reply{}
+	var reply protocol.Reply
+	var refused *refusal
+	switch verb {
+	case protocol.STATS:
+		reply, refused = a.stats(r)
+	case protocol.KEYS:
+		reply, refused = a.keys(r)
+	case protocol.EXPLAIN:
+		reply, refused = a.explain(r)
+	case protocol.REVOKE, protocol.UNREVOKE:
+		reply, refused = a.revoke(r, verb == protocol.REVOKE)
+	case protocol.PURGE:
+		reply, refused = a.purge(r)
+	case protocol.RELOAD:
+		reply, refused = a.reload(r)
+	case protocol.LEVEL:
+		reply, refused = a.level(r)
+	default:
+		refused = &refusal{code: protocol.CodeUnknownVerb}
+	}
+	if refused != nil {
+		reply = protocol.Reply{Status: protocol.ERR, Word: []byte(refused.code), Rest: refused.text()}
+	}
+	return reply
 }
+
+// text is the refusal's advice as a reply's rest.
+func (r *refusal) text() []byte {
+	text := protocol.AppendText(nil, r.advice)
+	if len(text) == 0 {
+		return nil
+	}
+	return text[1:] // less the space that a builder writes
+}
+
+func badRequest(advice string) *refusal {
+	return &refusal{code: protocol.CodeBadRequest, advice: advice}
+}
+
+// done is an OK reply with fields, given as pairs of name and value.
+func done(pairs ...string) protocol.Reply {
+	reply := protocol.Reply{Status: protocol.OK}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		addField(&reply, pairs[i], pairs[i+1])
+	}
+	return reply
+}
+
+// object is an OK reply with a JSON object.
+func object(v any) (protocol.Reply, *refusal) {
+	text, err := json.Marshal(v)
+	if err != nil || len(text) > protocol.MaxProfile {
+		return protocol.Reply{}, &refusal{code: protocol.CodeUnavailable, advice: "the answer does not fit a line"}
+	}
+	return protocol.Reply{Status: protocol.OK, Rest: text}, nil
+}
+
+// named returns the project that the request is about: the default one if it
+// names none, and then named is false.
+func (a *admin) named(r *protocol.Request) (p *project, named bool, refused *refusal) {
+	projects := &a.daemon.state.Load().projects
+	p = projects.first
+	for i := range r.Fields.Len() {
+		name, raw := r.Fields.At(i)
+		if string(name) != protocol.FieldProject {
+			return nil, false, badRequest("unknown field for this verb")
+		}
+		if p = projects.byName[string(raw)]; p == nil {
+			return nil, false, &refusal{code: protocol.CodeUnknownProject, advice: "no such project is configured; HELLO lists them"}
+		}
+		named = true
+	}
+	return p, named, nil
+}
+
+// revoke puts a revocation in force, or takes it back.
+func (a *admin) revoke(r *protocol.Request, on bool) (protocol.Reply, *refusal) {
+	p, _, refused := a.named(r)
+	if refused != nil {
+		return protocol.Reply{}, refused
+	}
+	if r.NArgs != 2 {
+		return protocol.Reply{}, badRequest("takes a kind (token, session, subject or key) and a value")
+	}
+	m, until, refused := a.mark(p, string(r.Args[0]), r.Args[1])
+	if refused != nil {
+		return protocol.Reply{}, refused
+	}
+	revocations := a.daemon.revocations
+	var changed bool
+	var err error
+	if on {
+		changed, err = revocations.revoke(m, until)
+	} else {
+		changed, err = revocations.unrevoke(m)
+	}
+	switch {
+	case errors.Is(err, errTooManyRevocations):
+		return protocol.Reply{}, &refusal{code: protocol.CodeBusy, advice: err.Error()}
+	case err != nil:
+		a.daemon.opts.Logger.Error("revocation not saved", "error", err)
+		return protocol.Reply{}, &refusal{code: protocol.CodeUnavailable, advice: errNotSaved.Error()}
+	}
+	a.daemon.opts.Logger.Info("revocations changed", "kind", m.Kind, "project", p.name, "revoked", on, "changed", changed)
+	return done(protocol.FieldChanged, bit(changed), protocol.FieldEntries, strconv.FormatInt(revocations.counts.all.Load(), 10)), nil
+}
+
+// mark reads what is to be revoked, and for a token until when.
+func (a *admin) mark(p *project, kind string, raw []byte) (mark, time.Time, *refusal) {
+	switch kind {
+	case revokeToken:
+		if !keyset.Gate(raw) {
+			return mark{}, time.Time{}, badRequest("that is not a token; an operator revokes a session or a subject by its id")
+		}
+		return mark{kind, p.name, signedDigest(raw)}, a.expiry(p, raw), nil
+	case revokeSession, revokeSubject, revokeKey:
+		value, err := protocol.Value(raw)
+		if err != nil || value == "" {
+			return mark{}, time.Time{}, badRequest("the value is not a percent-encoded text")
+		}
+		return mark{kind, p.name, value}, time.Time{}, nil
+	}
+	return mark{}, time.Time{}, badRequest("the kind is none of token, session, subject, key")
+}
+
+// expiry is when the token ends, if it verifies; zero if that cannot be told.
+func (a *admin) expiry(p *project, token []byte) time.Time {
+	keys := p.keys.current.Load()
+	if keys == nil {
+		return time.Time{}
+	}
+	claims, reason := keyset.Verify(p.policy, keys.set, token, a.daemon.opts.Now())
+	if reason != keyset.ReasonNone {
+		return time.Time{}
+	}
+	return claims.Expires
+}
+
+// purge forgets what is cached.
+func (a *admin) purge(r *protocol.Request) (protocol.Reply, *refusal) {
+	p, named, refused := a.named(r)
+	if refused != nil {
+		return protocol.Reply{}, refused
+	}
+	d := a.daemon
+	held := func() int64 { return d.verdictCache.Stats().Entries + d.profileCache.Stats().Entries }
+	before := held()
+	switch kind := string(r.Args[0]); {
+	case r.NArgs == 1 && kind == "all":
+		// One project's entries are not kept apart: purging more than asked
+		// costs verifications and nothing else.
+		d.floors.raiseAll()
+		d.forgetAll()
+		if named {
+			d.opts.Logger.Info("purged", "project", p.name)
+		}
+	case r.NArgs == 2 && kind == revokeSubject:
+		subject, err := protocol.Value(r.Args[1])
+		if err != nil || subject == "" {
+			return protocol.Reply{}, badRequest("the value is not a percent-encoded text")
+		}
+		d.floors.raise(subjectKey{p.name, subject})
+		return done(protocol.FieldEntries, strconv.FormatUint(d.forgetUser(subjectKey{p.name, subject}), 10)), nil
+	case r.NArgs == 2 && kind == revokeToken:
+		digest := digestOf(r.Args[1])
+		d.floors.raise(digest)
+		d.verdictCache.Delete(digest)
+		d.resolver.rejections.Delete(digest)
+	default:
+		return protocol.Reply{}, badRequest("takes all, or subject and a value, or token and a token")
+	}
+	gone := before - min(before, held())
+	return done(protocol.FieldEntries, strconv.FormatInt(gone, 10)), nil
+}
+
+// forgetAll empties the caches; the floors have made what they hold void.
+func (d *Daemon) forgetAll() {
+	d.verdictCache.Purge()
+	d.profileCache.Purge()
+	d.resolver.rejections.Purge()
+	d.profiles.denials.Purge()
+}
+
+// forgetUser drops a user's profiles, and says how many there were. Verdicts go
+// by token and cannot be found by user; their floor has made them void.
+func (d *Daemon) forgetUser(user subjectKey) (dropped uint64) {
+	for _, class := range []keyset.Class{keyset.ClassNormal, keyset.ClassRestricted, keyset.ClassAnonymous} {
+		key := userKey(user.project, class, user.subject)
+		if _, there := d.profileCache.Get(&key); there {
+			dropped++
+		}
+		d.profileCache.Delete(key)
+		d.profiles.denials.Delete(key)
+	}
+	return dropped
+}
+
+func (a *admin) reload(r *protocol.Request) (protocol.Reply, *refusal) {
+	if refused := takesNothing(r); refused != nil {
+		return protocol.Reply{}, refused
+	}
+	if err := a.daemon.ReloadAndTell(); err != nil {
+		return protocol.Reply{}, &refusal{code: protocol.CodeMisconfigured, advice: err.Error()}
+	}
+	return done(), nil
+}
+
+func (a *admin) level(r *protocol.Request) (protocol.Reply, *refusal) {
+	var level LogLevel
+	switch {
+	case r.Fields.Len() > 0 || r.NArgs > 1:
+		return protocol.Reply{}, badRequest("takes one of debug, info, warn, error, or nothing")
+	case r.NArgs == 0:
+		level = LogLevel(a.daemon.opts.Level.Level())
+	case level.UnmarshalText(r.Args[0]) != nil:
+		return protocol.Reply{}, badRequest("the level is none of debug, info, warn, error")
+	}
+	a.daemon.opts.Level.Set(slog.Level(level))
+	return done(protocol.FieldLevel, text(level)), nil
+}
+
+func bit(b bool) string {
+	if b {
+		return "1"
+	}
+	return "0"
+}
+
+// digestOf is the form in which a token is kept and compared.
+func digestOf(token []byte) cache.Key { return sha256.Sum256(token) }

@@ -24,6 +24,10 @@ const (
 	WriteTimeout = 5 * time.Second
 	// maxUnwritten is how many bytes of replies are gathered for one write.
 	maxUnwritten = 64 << 10
+	// lingerTime and maxLinger bound what is read and thrown away behind a line
+	// that was too long.
+	lingerTime = 500 * time.Millisecond
+	maxLinger  = 1 << 20
 )
 
 // conn serves one connection: line in, line out. One goroutine reads and
@@ -78,6 +82,20 @@ func (c *conn) serve() {
 	}
 	c.misses.Wait()
 	c.flush()
+	if errors.Is(err, protocol.ErrLineTooLong) {
+		c.linger()
+	}
+}
+
+// linger takes what a peer is still sending, within bounds: closing on unread
+// bytes would reset the connection, and the peer might lose the reply that
+// tells why.
+func (c *conn) linger() {
+	if u, ok := c.net.(*net.UnixConn); ok {
+		_ = u.CloseWrite() // Read tells if the peer is gone
+	}
+	_ = c.net.SetReadDeadline(time.Now().Add(lingerTime))
+	_, _ = io.CopyN(io.Discard, c.net, maxLinger)
 }
 
 func (c *conn) loop() error {

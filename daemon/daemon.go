@@ -235,7 +235,7 @@ func (d *Daemon) Run(ctx context.Context, l *Listeners) error {
 	for e := range failed {
 		err = errors.Join(err, e)
 	}
-	return errors.Join(err, l.closeAll(), d.close())
+	return errors.Join(err, l.Close(), d.close())
 }
 
 // close ends the flights and the caches. Nothing asks them any more.

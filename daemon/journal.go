@@ -39,10 +39,11 @@ type line struct {
 // journal is the file of revocations: appended to and synced at each change, so
 // that what was acknowledged is on disk. Its owner's lock guards it.
 type journal struct {
-	path  string // empty: nothing is saved, and no error either
-	file  *os.File
-	lines int  // in the file
-	dirty bool // something in force is not in the file
+	path    string // empty: nothing is saved, and no error either
+	file    *os.File
+	lines   int   // in the file
+	longest int64 // the lifetime last saved
+	dirty   bool  // something in force is not in the file
 }
 
 // read returns every line, in order. A last line without its end is what a
@@ -94,9 +95,15 @@ func (j *journal) append(r *revocations, l line) error {
 	if j.dirty || j.file == nil || j.lines > 2*int(r.counts.all.Load())+slack {
 		return j.rewrite(r)
 	}
-	text, err := json.Marshal(l)
+	var text bytes.Buffer
+	e := json.NewEncoder(&text)
+	longest := r.longest.Load()
+	err := e.Encode(l)
+	if longest != j.longest {
+		err = errors.Join(err, e.Encode(line{Op: opLongest, Until: longest}))
+	}
 	if err == nil {
-		_, err = j.file.Write(append(text, '\n'))
+		_, err = j.file.Write(text.Bytes())
 	}
 	if err == nil {
 		err = j.file.Sync()
@@ -106,6 +113,7 @@ func (j *journal) append(r *revocations, l line) error {
 		return fmt.Errorf("%w (%w)", errNotSaved, err)
 	}
 	j.lines++
+	j.longest = longest
 	return nil
 }
 
@@ -122,7 +130,8 @@ func (j *journal) rewrite(r *revocations) error {
 	var out bytes.Buffer
 	e := json.NewEncoder(&out)
 	lines := 1
-	err := e.Encode(line{Op: opLongest, Until: r.longest.Load()})
+	longest := r.longest.Load()
+	err := e.Encode(line{Op: opLongest, Until: longest})
 	r.marks.Range(func(k, v any) bool {
 		lines++
 		err = errors.Join(err, e.Encode(line{Op: opRevoke, mark: k.(mark), At: v.(revocation).at, Until: v.(revocation).until}))
@@ -138,7 +147,7 @@ func (j *journal) rewrite(r *revocations) error {
 	if err != nil {
 		return fmt.Errorf("%w (%w)", errNotSaved, err)
 	}
-	j.lines = lines
+	j.lines, j.longest = lines, longest
 	return nil
 }
 

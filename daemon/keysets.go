@@ -59,6 +59,7 @@ type keys struct {
 	validators upstream.Validators
 	fetched    time.Time // when the upstream last confirmed it
 	fresh      time.Time // until when it needs no refresh
+	saved      bool      // from the state directory, not yet confirmed
 }
 
 // usable reports whether the set may verify anything at now.
@@ -327,6 +328,14 @@ func (k *keysets) join(kid string, tried *keys) (*attempt, finding, time.Duratio
 	}
 	k.attempt = &attempt{done: make(chan struct{})}
 	return k.attempt, keysPending, 0
+}
+
+// provenAbsent reports whether a fetch has shown that no key has that id.
+func (k *keysets) provenAbsent(kid string) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	until, ok := k.absent[kid]
+	return ok && k.now().Before(until)
 }
 
 // nudge makes run plan anew.

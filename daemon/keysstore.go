@@ -108,6 +108,7 @@ func (s keysStore) read(allowed []keyset.Algorithm) (*keys, error) {
 		validators: upstream.Validators{ETag: saved.ETag, LastModified: saved.LastModified},
 		fetched:    saved.Fetched,
 		fresh:      saved.Fresh,
+		saved:      true,
 	}, nil
 }
 

@@ -28,9 +28,9 @@ type Listeners struct {
 	Inherited bool
 }
 
-// closeAll closes what is open still. It never unlinks an inherited socket: the
+// Close closes what is open still. It never unlinks an inherited socket: the
 // net package does that only for those it made.
-func (l *Listeners) closeAll() error {
+func (l *Listeners) Close() error {
 	var all []error
 	for _, ln := range []net.Listener{l.Ordinary, l.Admin, l.Metrics} {
 		if ln == nil {
@@ -74,7 +74,7 @@ func Listen(cfg *Config) (*Listeners, error) {
 		l.Metrics, err = listenMetrics(cfg.MetricsListen)
 	}
 	if err != nil {
-		return nil, errors.Join(err, l.closeAll())
+		return nil, errors.Join(err, l.Close())
 	}
 	return l, nil
 }

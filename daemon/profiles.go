@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/cache"
+	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 )
 
@@ -18,7 +19,6 @@ import (
 const (
 	denialLifetime  = 15 * time.Second // how long a denial by the upstream is remembered
 	refreshPause    = 5 * time.Second  // between background refreshes of one profile, however they end
-	staleReuse      = 5 * time.Second  // how long a caller may reuse a stale profile
 	maxRefreshes    = 64               // background refreshes at once
 	profileOverhead = 160              // bytes of a profile beside its variable parts
 )
@@ -71,17 +71,26 @@ type fetched struct {
 	failure    Verdict // unknown, if there is neither profile nor denial
 }
 
-// profileKey is where the profile for a lookup is kept: the user's, apart for
-// each class, because the upstream may answer for one and not for another; or
-// the session's where e is nil.
+// profileKey is where the profile for a lookup is kept: the user's, or the
+// session's where e is nil.
 func (l *lookup) profileKey(e *entry) cache.Key {
-	parts := []string{"session", l.project.name, string(l.digest[:])}
-	if e != nil {
-		parts = []string{"profile", l.project.name, e.class.String(), e.subject}
+	if e == nil {
+		return listKey("session", l.project.name, string(l.digest[:]))
 	}
+	return userKey(l.project.name, e.class, e.subject)
+}
+
+// userKey is where a user's profile is kept, apart for each class, because the
+// upstream may answer for one and not for another.
+func userKey(project string, class keyset.Class, subject string) cache.Key {
+	return listKey("profile", project, class.String(), subject)
+}
+
+// listKey digests a list so that no two lists share a key: lengths go first.
+func listKey(parts ...string) cache.Key {
 	h := sha256.New()
 	for _, part := range parts {
-		_ = binary.Write(h, binary.BigEndian, uint32(len(part))) // length first: no two lists write the same
+		_ = binary.Write(h, binary.BigEndian, uint32(len(part))) // a hash takes everything
 		_, _ = h.Write([]byte(part))
 	}
 	return cache.Key(h.Sum(nil))
@@ -229,10 +238,8 @@ func (s *profiles) acceptStale(l *lookup, e *entry, p *profile, now time.Time) (
 // token.
 func (s *profiles) accept(l *lookup, e *entry, p *profile, source Source, now time.Time) Verdict {
 	age := now.Sub(p.asked)
+	// A stale profile is not reused at all: the next lookup may find a live one.
 	reuse := min(claimsReuse, time.Duration(l.project.config.ProfileFresh)-age)
-	if source == SourceStale {
-		reuse = staleReuse
-	}
 	return Verdict{
 		Outcome: Accepted,
 		Level:   LevelProfile,
@@ -307,6 +314,9 @@ func (s *profiles) failed(f fetched, key cache.Key, l *lookup, err error, revisi
 		f.failure = unknown(Unavailable, time.Second)
 		return f
 	}
+	if e.Meaning != upstream.Denied && !e.Local {
+		l.project.profileFailures.Add(1)
+	}
 	switch e.Meaning {
 	case upstream.Denied:
 		f.denied, f.ofToken = fromDenial(e.Denial)
@@ -320,6 +330,9 @@ func (s *profiles) failed(f fetched, key cache.Key, l *lookup, err error, revisi
 		f.failure = unknown(Misconfigured, 0)
 	default:
 		f.failure = unknown(Unavailable, max(time.Second, e.RetryAfter))
+		if errors.Is(err, upstream.ErrNotSession) { // asking again will not help
+			f.failure.RetryAfter = 0
+		}
 		f.crowdedOut = e.Local && priority == upstream.Background
 	}
 	return f

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/neonauthd/neonauthd/cache"
@@ -16,15 +17,17 @@ import (
 // table makes a new one; what was cached for the old one then no longer counts,
 // because entries name their project by pointer.
 type project struct {
-	name     string
-	config   Project // as derived
-	policy   *keyset.Policy
-	upstream *upstream.Client
-	keys     *keysets
-	salt     cache.Key // keeps its flights apart from other projects'
+	name            string
+	config          Project // as derived
+	policy          *keyset.Policy
+	upstream        *upstream.Client
+	keys            *keysets
+	profileFailures atomic.Uint64
+	salt            cache.Key // keeps its flights apart from other projects'
 }
 
-// newProject builds the project of a validated table. Nothing is started.
+// newProject builds the project of a validated table. Nothing is started. An
+// empty stateDir keeps its keys in memory only.
 func newProject(table Project, opts *Options, stateDir, configDir string) (*project, error) {
 	config := table.withDerived()
 	log := opts.Logger.With("project", config.Name)
@@ -52,6 +55,10 @@ func newProject(table Project, opts *Options, stateDir, configDir string) (*proj
 	if err != nil {
 		return nil, fmt.Errorf("project %q: %w", config.Name, err)
 	}
+	var store keysStore
+	if stateDir != "" {
+		store = newKeysStore(stateDir, config.Name, config.keysID())
+	}
 	p := &project{
 		name:     config.Name,
 		config:   config,
@@ -64,7 +71,7 @@ func newProject(table Project, opts *Options, stateDir, configDir string) (*proj
 		allowed:  p.policy.Algorithms,
 		refresh:  time.Duration(config.JWKSRefresh),
 		cooldown: time.Duration(config.JWKSCooldown),
-		store:    newKeysStore(stateDir, config.Name, config.keysID()),
+		store:    store,
 		now:      opts.Now,
 		log:      log,
 	})

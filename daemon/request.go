@@ -3,14 +3,10 @@ package daemon
 import (
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/neonauthd/neonauthd/protocol"
 )
-
-// MaxMaxAge is the greatest max-age that a caller may name.
-const MaxMaxAge = 24 * time.Hour
 
 // ask is one VERIFY or PROFILE request, checked.
 type ask struct {
@@ -58,7 +54,7 @@ func (a *ask) field(name string, raw []byte, projects *projects) *refusal {
 	case name == protocol.FieldDeadline:
 		a.deadline, err = decimal(raw, time.Millisecond, 1, protocol.MaxDeadline)
 	case name == protocol.FieldMaxAge && profile:
-		a.maxAge, err = decimal(raw, time.Second, 0, int64(MaxMaxAge/time.Second))
+		a.maxAge, err = decimal(raw, time.Second, 0, protocol.MaxMaxAge)
 	case name == protocol.FieldFallback && profile:
 		a.fallback = string(raw) == protocol.LevelClaims
 		if !a.fallback {
@@ -73,10 +69,10 @@ func (a *ask) field(name string, raw []byte, projects *projects) *refusal {
 	return nil
 }
 
-// decimal reads a plain decimal number of units between least and most.
+// decimal reads a number of units between least and most.
 func decimal(raw []byte, unit time.Duration, least, most int64) (time.Duration, error) {
-	n, err := strconv.ParseInt(string(raw), 10, 64)
-	if err != nil || strconv.FormatInt(n, 10) != string(raw) || n < least || n > most {
+	n, err := protocol.Int(raw)
+	if err != nil || n < least || n > most {
 		return 0, fmt.Errorf("a number is not a plain decimal from %d to %d", least, most)
 	}
 	return time.Duration(n) * unit, nil

@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"hash/maphash"
 	"log/slog"
@@ -74,7 +73,7 @@ func (r *resolver) recall(l *lookup) (v Verdict, ok bool) {
 	if now.Before(r.clockFloor) {
 		return unknown(Unavailable, 0), true
 	}
-	l.digest = sha256.Sum256(l.token)
+	l.digest = digestOf(l.token)
 	if l.session {
 		return r.profiles.recall(l, nil, now)
 	}
@@ -170,10 +169,14 @@ func (r *resolver) establish(ctx context.Context, l *lookup) Verdict {
 		now := r.now()
 		keys := l.project.keys.current.Load()
 		if !keys.usable(now) {
-			if f, wait := l.project.keys.seek(ctx, "", keys); f != keysChanged {
+			f, wait := l.project.keys.seek(ctx, "", keys)
+			switch {
+			case f == keysChanged:
+				continue
+			case keys == nil:
 				return unknown(KeysPending, wait)
 			}
-			continue
+			return unknown(Unavailable, wait) // there were keys; the upstream has been gone for too long
 		}
 		claims, reason := keyset.Verify(l.project.policy, keys.set, l.token, now)
 		if reason == keyset.UnknownKey {

@@ -170,14 +170,12 @@ func (r *revocations) noteLifetime(e *entry) {
 		started = e.established.Unix()
 	}
 	lifetime := e.expires - started
-	if longest := r.longest.Load(); lifetime <= longest+longest/10 {
+	longest := r.longest.Load()
+	if lifetime <= longest+longest/10 {
 		return
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.longest.Store(max(lifetime, r.longest.Load()))
-	// Not saved is not lost: the next token says it again.
-	_ = r.journal.append(r, line{Op: opLongest, Until: lifetime})
+	// Saved with the next change: until then each token seen says it again.
+	r.longest.Store(max(lifetime, longest))
 }
 
 // cover reports whether the token, whose claims are e's, is revoked.

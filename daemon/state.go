@@ -127,6 +127,20 @@ func (d *Daemon) Reload() error {
 	return nil
 }
 
+// ReloadAndTell reloads and tells the log and the service manager how it went.
+func (d *Daemon) ReloadAndTell() error {
+	d.opts.Notify(reloading())
+	err := d.Reload()
+	if err != nil {
+		d.opts.Logger.Error("configuration not reloaded: the old one stays in force", "error", err)
+		d.opts.Notify("READY=1\nSTATUS=reload failed, the old configuration is in force; " + d.status())
+		return err
+	}
+	d.opts.Logger.Info("configuration reloaded")
+	d.opts.Notify("READY=1\nSTATUS=" + d.status())
+	return nil
+}
+
 // fixed refuses changes that only a restart can make.
 func fixed(old, next *Config) error {
 	for _, f := range []struct {

@@ -173,7 +173,7 @@ func (e *entry) cost() int64 {
 
 // claimsReuse is how long a caller may reuse a claims verdict without asking
 // again. It bounds how late a caller learns of a revocation.
-const claimsReuse = 60 * time.Second
+const claimsReuse = protocol.MaxTTL * time.Second
 
 // accept is the verdict at level claims that e gives at now.
 func (e *entry) accept(source Source, now time.Time) Verdict {

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"os"
+
+	"github.com/coreos/go-systemd/v22/journal"
+
+	sd "github.com/coreos/go-systemd/v22/daemon"
+)
+
+// newLogger writes one line per event to w. Under the journal each line begins
+// with its priority (sd-daemon(3)) and leaves the time to the journal.
+func newLogger(w io.Writer, level slog.Leveler) *slog.Logger {
+	options := &slog.HandlerOptions{Level: level}
+	if journaled, err := journal.StderrIsJournalStream(); err != nil || !journaled || w != os.Stderr {
+		return slog.New(slog.NewTextHandler(w, options))
+	}
+	options.ReplaceAttr = func(groups []string, a slog.Attr) slog.Attr {
+		if len(groups) == 0 && (a.Key == slog.TimeKey || a.Key == slog.LevelKey) {
+			return slog.Attr{}
+		}
+		return a
+	}
+	h := &journalHandler{}
+	for i, prefix := range [...]string{"<7>", "<6>", "<4>", "<3>"} {
+		h.byLevel[i] = slog.NewTextHandler(prefixed{w, prefix}, options)
+	}
+	return slog.New(h)
+}
+
+// journalHandler gives each record to the handler that writes its priority.
+type journalHandler struct{ byLevel [4]slog.Handler }
+
+func (h *journalHandler) at(l slog.Level) slog.Handler {
+	switch {
+	case l < slog.LevelInfo:
+		return h.byLevel[0]
+	case l < slog.LevelWarn:
+		return h.byLevel[1]
+	case l < slog.LevelError:
+		return h.byLevel[2]
+	default:
+		return h.byLevel[3]
+	}
+}
+
+func (h *journalHandler) Enabled(ctx context.Context, l slog.Level) bool {
+	return h.at(l).Enabled(ctx, l)
+}
+
+func (h *journalHandler) Handle(ctx context.Context, r slog.Record) error {
+	return h.at(r.Level).Handle(ctx, r)
+}
+
+func (h *journalHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return h.each(func(one slog.Handler) slog.Handler { return one.WithAttrs(attrs) })
+}
+
+func (h *journalHandler) WithGroup(name string) slog.Handler {
+	return h.each(func(one slog.Handler) slog.Handler { return one.WithGroup(name) })
+}
+
+func (h *journalHandler) each(change func(slog.Handler) slog.Handler) slog.Handler {
+	changed := &journalHandler{}
+	for i, one := range h.byLevel {
+		changed.byLevel[i] = change(one)
+	}
+	return changed
+}
+
+// prefixed writes a prefix before each record; the text handler writes a record
+// with one call.
+type prefixed struct {
+	w      io.Writer
+	prefix string
+}
+
+func (p prefixed) Write(line []byte) (int, error) {
+	if _, err := p.w.Write(append([]byte(p.prefix), line...)); err != nil {
+		return 0, err
+	}
+	return len(line), nil
+}
+
+// notifyManager tells systemd, if it is there, of a change of state. An error
+// means that it cannot be told, and then it cannot be told that either.
+func notifyManager(state string) { _, _ = sd.SdNotify(false, state) }

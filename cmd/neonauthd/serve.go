@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/neonauthd/neonauthd/daemon"
+)
+
+const defaultConfig = "/etc/neonauthd/neonauthd.toml"
+
+// serveFlags are the flags of the daemon itself.
+type serveFlags struct {
+	config string
+	socket string
+	check  bool
+}
+
+// load reads the configuration file and applies the flags to it.
+func (f *serveFlags) load() (daemon.Config, error) {
+	cfg, err := daemon.LoadConfig(f.config)
+	if err == nil && f.socket != "" {
+		cfg.Socket = f.socket
+		err = cfg.Validate()
+	}
+	return cfg, err
+}
+
+func (f *serveFlags) run(cmd *cobra.Command) error {
+	cfg, err := f.load()
+	if err != nil {
+		if errors.Is(err, os.ErrNotExist) {
+			err = fmt.Errorf("%w; name another with --config, or run \"neonauthd demo\" to try it without one", err)
+		}
+		return usageError{err}
+	}
+	level := new(slog.LevelVar)
+	opts := daemon.Options{
+		Version:    release,
+		Logger:     newLogger(cmd.ErrOrStderr(), level),
+		Level:      level,
+		ClockFloor: clockFloor(),
+		Reload:     f.load,
+		Notify:     notifyManager,
+	}
+	if f.check {
+		return check(cmd.Context(), cmd.OutOrStdout(), cfg, opts)
+	}
+	return serve(cmd.Context(), cfg, opts)
+}
+
+// serve runs a daemon until ctx ends; SIGHUP reloads it.
+func serve(ctx context.Context, cfg daemon.Config, opts daemon.Options) error {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	listeners, err := daemon.Listen(&cfg)
+	if err != nil {
+		return err
+	}
+	d, err := daemon.New(cfg, opts)
+	if err != nil {
+		return errors.Join(err, listeners.Close())
+	}
+	reloading, stop := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			select {
+			case <-reloading.Done():
+				return
+			case <-hup:
+				_ = d.ReloadAndTell() // it has told
+			}
+		}
+	})
+	err = d.Run(ctx, listeners)
+	stop()
+	wg.Wait()
+	return err
+}
+
+// check says what the configuration comes to, asks each upstream whether it
+// fits, and fails if anything is wrong.
+func check(ctx context.Context, out io.Writer, cfg daemon.Config, opts daemon.Options) error {
+	opts.Logger = slog.New(slog.DiscardHandler) // the report says it all
+	wrong, err := daemon.Check(ctx, out, cfg, opts)
+	switch {
+	case err != nil:
+		return usageError{err}
+	case wrong > 0:
+		return fmt.Errorf("%d finding(s); see above", wrong)
+	}
+	return nil
+}

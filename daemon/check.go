@@ -1,0 +1,84 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/keyset"
+	"github.com/neonauthd/neonauthd/daemon/upstream"
+)
+
+// checkTimeout bounds what Check asks of one project's upstream.
+const checkTimeout = 10 * time.Second
+
+// Check writes to out what cfg comes to, with each project's upstream's word on
+// it, and returns how many findings an operator has to mend. It serves nothing,
+// saves nothing and needs no user's token. The error says why cfg cannot be
+// used at all.
+func Check(ctx context.Context, out io.Writer, cfg Config, opts Options) (wrong int, err error) {
+	opts = opts.withDefaults()
+	if _, err := newCallers(cfg.Callers); err != nil {
+		return 0, err
+	}
+	fmt.Fprintf(out, "socket        %s\nadmin socket  %s\nstate         %s\ncache         %s\n", cfg.Socket, cfg.AdminSocket, cfg.StateDir, text(cfg.Cache.MaxBytes))
+	for _, table := range cfg.Projects {
+		n, err := checkProject(ctx, out, table, &opts, cfg.Dir)
+		if err != nil {
+			return wrong, err
+		}
+		wrong += n
+	}
+	return wrong, nil
+}
+
+func checkProject(ctx context.Context, out io.Writer, table Project, opts *Options, dir string) (wrong int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	p, err := newProject(table, opts, "", dir)
+	if err != nil {
+		return 0, err
+	}
+	defer p.upstream.Close()
+	c := &p.config
+	fmt.Fprintf(out, "\nproject %q (%s)\n  upstream    %s\n  key set     %s\n  algorithms  %s\n",
+		c.Name, c.Preset, c.BaseURL, c.keysID(), strings.Join(c.Algorithms, " "))
+	for _, a := range p.policy.Admitted {
+		fmt.Fprintf(out, "  audience    %s (%s), issued by %s\n", a.Name, a.Class, strings.Join(a.Issuers, " or "))
+	}
+	report := func(what string, err error) {
+		if err != nil {
+			wrong++
+			fmt.Fprintf(out, "  WRONG       %s: %v\n", what, err)
+			return
+		}
+		fmt.Fprintf(out, "  ok          %s\n", what)
+	}
+	answer, err := p.upstream.Keyset(ctx, upstream.Validators{})
+	if err == nil {
+		var set *keyset.Set
+		if set, err = keyset.ParseSet(answer.Body, p.policy.Algorithms); err == nil {
+			report(fmt.Sprintf("key set: %d keys, %d skipped", len(set.Keys()), len(set.Skipped())), nil)
+		}
+	}
+	if err != nil {
+		report("key set", err)
+	}
+	if _, err := readServerKey(c.SecretServerKey, dir); err != nil {
+		report("server key", err)
+	} else if c.Preset == "stack" {
+		report("project id and server key, as the upstream sees them", p.upstream.SelfTest(ctx))
+	}
+	return wrong, nil
+}
+
+// text is a value's text as the configuration spells it.
+func text(m interface{ MarshalText() ([]byte, error) }) string {
+	b, err := m.MarshalText()
+	if err != nil {
+		return err.Error()
+	}
+	return string(b)
+}

@@ -1,0 +1,200 @@
+package daemon
+
+import (
+	"encoding/hex"
+	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/keyset"
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+// explanation is EXPLAIN's answer; protocol.md describes its members.
+type explanation struct {
+	Outcome  string        `json:"outcome"`
+	Reason   string        `json:"reason"`
+	Project  string        `json:"project"`
+	Digest   string        `json:"digest"`
+	Checks   []check       `json:"checks"`
+	Key      *keyReport    `json:"key,omitempty"`
+	Cache    cacheReport   `json:"cache"`
+	Upstream upstreamStats `json:"upstream"`
+	HTTP     int           `json:"http"`
+}
+
+type check struct {
+	Check  string `json:"check"`
+	Result string `json:"result"`
+	Detail string `json:"detail"`
+}
+
+type cacheReport struct {
+	Verdict string `json:"verdict"`
+	Profile string `json:"profile"`
+	Age     *int64 `json:"age,omitempty"`
+}
+
+// explain walks every check of one token, asking nobody and changing nothing.
+func (a *admin) explain(r *protocol.Request) (protocol.Reply, *refusal) {
+	p, _, refused := a.named(r)
+	if refused != nil {
+		return protocol.Reply{}, refused
+	}
+	if r.NArgs != 1 {
+		return protocol.Reply{}, badRequest("takes one token as its argument")
+	}
+	token := r.Args[0]
+	digest := digestOf(token)
+	now := a.daemon.opts.Now()
+	x := explanation{
+		Project:  p.name,
+		Digest:   hex.EncodeToString(digest[:6]),
+		Upstream: upstreamReport(p, now),
+	}
+	v := a.walk(&x, p, token, now)
+	x.Outcome, x.Reason, x.HTTP = outcomeWord(v.Outcome), "", 200
+	if v.Outcome != Accepted {
+		x.Reason, x.HTTP = wireOf(v.Reason).word, httpStatus(&v)
+	}
+	x.Cache = a.memory(p, token, now)
+	return object(x)
+}
+
+// walk fills in the checks and returns what VERIFY would answer.
+func (a *admin) walk(x *explanation, p *project, token []byte, now time.Time) Verdict {
+	note := func(name, result, detail string) { x.Checks = append(x.Checks, check{name, result, detail}) }
+	keys := p.keys.current.Load()
+	var set *keyset.Set
+	if keys.usable(now) {
+		set = keys.set
+	}
+	steps, key, reason := keyset.Explain(p.policy, set, token, now)
+	for i, s := range steps {
+		if i == 1 { // the keys come after the gate, which needs none
+			if set == nil {
+				note("key-set", "fail", "no key set has been had yet, or the last is older than a day")
+			} else {
+				note("key-set", "pass", "fetched "+now.Sub(keys.fetched).Round(time.Second).String()+" ago")
+			}
+		}
+		note(s.Name, s.Result.String(), detailOf(s, reason))
+	}
+	if key != nil {
+		x.Key = reportKey(key)
+	}
+	switch {
+	case !keyset.Gate(token):
+		return rejected(Malformed)
+	case set == nil:
+		return unknown(KeysPending, 0)
+	case reason == keyset.UnknownKey:
+		return a.unknownKey(p, token, note)
+	case reason == keyset.ReasonNone:
+		return a.revoked(p, token, set, now, note)
+	case fromKeyset(reason) == ReasonNone:
+		return unknown(Unavailable, 0)
+	}
+	return rejected(fromKeyset(reason))
+}
+
+// unknownKey says what a lookup would learn of a key id that the set lacks.
+func (a *admin) unknownKey(p *project, token []byte, note func(name, result, detail string)) Verdict {
+	if kid, plausible := keyset.KeyID(token); plausible && !p.keys.provenAbsent(kid) {
+		note("refresh", "skip", "a lookup would have the key set fetched, at most once per cooldown")
+		return unknown(KeysPending, 0)
+	}
+	note("refresh", "fail", "no key of this upstream has that id")
+	return rejected(UnknownKey)
+}
+
+func (a *admin) revoked(p *project, token []byte, set *keyset.Set, now time.Time, note func(name, result, detail string)) Verdict {
+	claims, _ := keyset.Verify(p.policy, set, token, now)
+	e := newEntry(p, &claims, a.daemon.floors.current(), now)
+	if a.daemon.revocations.cover(e, token) {
+		note("revocation", "fail", "the token, its session, its user or its key is revoked on this host")
+		return rejected(Revoked)
+	}
+	note("revocation", "pass", "not revoked on this host")
+	return e.accept(SourceUpstream, now)
+}
+
+// memory says what is cached for the token.
+func (a *admin) memory(p *project, token []byte, now time.Time) cacheReport {
+	report := cacheReport{Verdict: "miss", Profile: "miss"}
+	digest := digestOf(token)
+	e, hit := a.daemon.verdictCache.Get(&digest)
+	if !hit || !e.alive(p, now) || !a.daemon.floors.above(e.revision, digest, e.user()) {
+		return report
+	}
+	age := int64(now.Sub(e.established) / time.Second)
+	report.Verdict, report.Age = "hit", &age
+	key := userKey(p.name, e.class, e.subject)
+	if found, hit := a.daemon.profileCache.Get(&key); hit && found.project == p {
+		report.Profile = "hit"
+		if now.Sub(found.asked) >= time.Duration(p.config.ProfileFresh) {
+			report.Profile = "stale"
+		}
+	}
+	return report
+}
+
+// detailOf is a sentence on one check.
+func detailOf(s keyset.Step, reason keyset.Reason) string {
+	switch s.Result {
+	case keyset.NotReached:
+		return "not reached: an earlier check failed"
+	case keyset.Failed:
+		return failures(reason, s.Name)
+	}
+	return map[string]string{
+		"gate":      "three canonical base64url segments within the size limit",
+		"header":    "one strict JSON object that asks for nothing refused",
+		"algorithm": "one that the project admits",
+		"key":       "the key set holds the key that is named",
+		"signature": "made by that key over exactly this text",
+		"claims":    "one strict JSON object with sub and exp",
+		"issuer":    "one of the project's",
+		"audience":  "the project's",
+		"class":     "a class of users that the project admits",
+		"time":      "not expired, and not before its time",
+	}[s.Name]
+}
+
+func failures(reason keyset.Reason, step string) string {
+	return map[keyset.Reason]string{
+		keyset.Malformed:       "the " + step + " is not as RFC 7515, RFC 7519 and this daemon's strictness want it",
+		keyset.WrongAlgorithm:  "the header's alg is not the key's, or not one that the project admits",
+		keyset.UnknownKey:      "the key set holds no key of that id",
+		keyset.BadSignature:    "the key that is named did not sign this text",
+		keyset.MissingClaim:    "sub, exp or role is missing or of the wrong kind",
+		keyset.WrongIssuer:     "iss is none of the project's issuers: check base_url and issuers",
+		keyset.WrongAudience:   "aud is not the project's: a token for somebody else; check project_id or audiences",
+		keyset.ClassNotAllowed: "an anonymous or restricted user, or another role; see allow in the configuration",
+		keyset.Expired:         "exp is past, by this host's clock",
+		keyset.NotYetValid:     "nbf or iat lies in the future, by this host's clock and the leeway",
+	}[reason]
+}
+
+func outcomeWord(o Outcome) string {
+	switch o {
+	case Accepted:
+		return "accepted"
+	case Rejected:
+		return "rejected"
+	default:
+		return "unknown"
+	}
+}
+
+// httpStatus is what a proxy in front of an application would answer.
+func httpStatus(v *Verdict) int {
+	switch {
+	case v.Outcome == Accepted:
+		return 200
+	case v.Outcome == Unknown:
+		return 503
+	case v.Reason == ClassNotAllowed:
+		return 403
+	default:
+		return 401
+	}
+}

@@ -1,0 +1,257 @@
+package daemon
+
+import (
+	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/keyset"
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+// statsReport is STATS's answer; protocol.md describes its members.
+type statsReport struct {
+	Version     string            `json:"version"`
+	Started     int64             `json:"started"`
+	Uptime      int64             `json:"uptime"`
+	Outcomes    map[string]uint64 `json:"outcomes"`
+	Reasons     map[string]uint64 `json:"reasons"`
+	Codes       map[string]uint64 `json:"codes"`
+	Sources     map[string]uint64 `json:"sources"`
+	Levels      map[string]uint64 `json:"levels"`
+	Connections connectionStats   `json:"connections"`
+	Cache       cacheStats        `json:"cache"`
+	Revocations int64             `json:"revocations"`
+	Panics      uint64            `json:"panics"`
+	Projects    []projectStats    `json:"projects"`
+}
+
+type connectionStats struct {
+	Open     int    `json:"open"`
+	Accepted uint64 `json:"accepted"`
+	Refused  uint64 `json:"refused"`
+	InFlight int64  `json:"in_flight"`
+}
+
+type cacheStats struct {
+	Bytes     int64  `json:"bytes"`
+	MaxBytes  int64  `json:"max_bytes"`
+	Entries   int64  `json:"entries"`
+	Hits      uint64 `json:"hits"`
+	Misses    uint64 `json:"misses"`
+	Evictions uint64 `json:"evictions"`
+	Rejected  uint64 `json:"rejected"`
+}
+
+type projectStats struct {
+	Name         string        `json:"name"`
+	Preset       string        `json:"preset"`
+	Keys         int           `json:"keys"`
+	KeysAge      int64         `json:"keys_age"`
+	KeysNext     int64         `json:"keys_next"`
+	KeysFailures int           `json:"keys_failures"`
+	KeyFetches   uint64        `json:"key_fetches"`
+	UnknownKeys  uint64        `json:"unknown_keys"`
+	Upstream     upstreamStats `json:"upstream"`
+}
+
+type upstreamStats struct {
+	Calls      uint64 `json:"calls"`
+	Failures   uint64 `json:"failures"`
+	Refused    uint64 `json:"refused"`
+	InFlight   int    `json:"in_flight"`
+	Budget     int64  `json:"budget"`
+	Circuit    string `json:"circuit"`
+	RetryAfter int64  `json:"retry_after"`
+}
+
+func (a *admin) stats(r *protocol.Request) (protocol.Reply, *refusal) {
+	if refused := takesNothing(r); refused != nil {
+		return protocol.Reply{}, refused
+	}
+	return object(a.daemon.report())
+}
+
+// report reads every counter. Reading changes nothing.
+func (d *Daemon) report() statsReport {
+	now := d.opts.Now()
+	l := d.ledger
+	out := statsReport{
+		Version:     d.opts.Version,
+		Started:     l.started.Unix(),
+		Uptime:      int64(now.Sub(l.started) / time.Second),
+		Outcomes:    map[string]uint64{},
+		Reasons:     map[string]uint64{},
+		Codes:       map[string]uint64{},
+		Sources:     map[string]uint64{},
+		Levels:      map[string]uint64{},
+		Connections: d.server.connections(),
+		Cache:       d.cacheReport(),
+		Revocations: d.revocations.counts.all.Load(),
+		Panics:      l.panics.Load(),
+		Projects:    []projectStats{},
+	}
+	for _, o := range []Outcome{Unknown, Accepted, Rejected} {
+		out.Outcomes[outcomeWord(o)] = l.outcomes[o].Load()
+	}
+	for _, s := range []Source{SourceUpstream, SourceCache, SourceStale} {
+		out.Sources[s.String()] = l.sources[s].Load()
+	}
+	for _, level := range []Level{LevelClaims, LevelProfile} {
+		out.Levels[level.String()] = l.levels[level].Load()
+	}
+	for r := ReasonNone; r < reasonCount; r++ {
+		n := l.reasons[r].Load()
+		if n == 0 {
+			continue
+		}
+		if w := wireOf(r); w.status == protocol.NO {
+			out.Reasons[w.word] += n
+		} else {
+			out.Codes[w.word] += n
+		}
+	}
+	for _, p := range d.state.Load().projects.list {
+		out.Projects = append(out.Projects, p.report(now))
+	}
+	return out
+}
+
+func (s *server) connections() connectionStats {
+	s.mu.Lock()
+	open := len(s.conns)
+	s.mu.Unlock()
+	return connectionStats{
+		Open:     open,
+		Accepted: s.ledger.accepted.Load(),
+		Refused:  s.ledger.turnedAway.Load(),
+		InFlight: s.inFlight.Load(),
+	}
+}
+
+// cacheReport adds the two caches up.
+func (d *Daemon) cacheReport() cacheStats {
+	v, p := d.verdictCache.Stats(), d.profileCache.Stats()
+	return cacheStats{
+		Bytes:     v.Bytes + p.Bytes,
+		MaxBytes:  v.MaxBytes + p.MaxBytes,
+		Entries:   v.Entries + p.Entries,
+		Hits:      v.Hits + p.Hits,
+		Misses:    v.Misses + p.Misses,
+		Evictions: v.Evictions + p.Evictions,
+		Rejected:  v.Rejected + p.Rejected,
+	}
+}
+
+func (p *project) report(now time.Time) projectStats {
+	k := p.keys.report(now)
+	out := projectStats{
+		Name:         p.name,
+		Preset:       p.config.Preset,
+		Keys:         len(k.Keys),
+		KeysNext:     max(0, k.Next-now.Unix()),
+		KeysFailures: k.Failures,
+		KeyFetches:   k.counts.Fetches,
+		UnknownKeys:  k.counts.UnknownKeyIDs,
+		Upstream:     upstreamReport(p, now),
+	}
+	if k.Fetched != 0 {
+		out.KeysAge = max(0, now.Unix()-k.Fetched)
+	}
+	return out
+}
+
+func upstreamReport(p *project, now time.Time) upstreamStats {
+	g := p.upstream.Governor()
+	out := upstreamStats{
+		Calls:    g.Sent,
+		Failures: p.profileFailures.Load(),
+		Refused:  g.Refused,
+		InFlight: g.InFlight,
+		Budget:   int64(max(0, g.Budget)),
+		Circuit:  g.Circuit.String(),
+	}
+	for _, until := range []time.Time{g.OpenUntil, g.RetryUntil} {
+		if until.After(now) {
+			out.RetryAfter = max(out.RetryAfter, ceilSeconds(until.Sub(now)))
+		}
+	}
+	return out
+}
+
+// keysReport is one project of KEYS's answer.
+type keysReport struct {
+	Name     string         `json:"name"`
+	Fetched  int64          `json:"fetched"`
+	Next     int64          `json:"next"`
+	Failures int            `json:"failures"`
+	Source   string         `json:"source"`
+	Keys     []*keyReport   `json:"keys"`
+	Skipped  []skippedEntry `json:"skipped"`
+
+	counts keysCounts
+}
+
+type keyReport struct {
+	KeyID      string `json:"kid"`
+	Algorithm  string `json:"alg"`
+	Thumbprint string `json:"thumbprint"`
+	Withdrawn  bool   `json:"withdrawn"`
+}
+
+type skippedEntry struct {
+	Index int    `json:"index"`
+	Why   string `json:"why"`
+}
+
+func reportKey(k *keyset.Key) *keyReport {
+	return &keyReport{KeyID: k.ID(), Algorithm: string(k.Algorithm()), Thumbprint: k.Thumbprint(), Withdrawn: k.Withdrawn()}
+}
+
+func (a *admin) keys(r *protocol.Request) (protocol.Reply, *refusal) {
+	p, named, refused := a.named(r)
+	if refused != nil {
+		return protocol.Reply{}, refused
+	}
+	if r.NArgs > 0 {
+		return protocol.Reply{}, badRequest("this verb takes no argument")
+	}
+	list := []*project{p}
+	if !named {
+		list = a.daemon.state.Load().projects.list
+	}
+	var out struct {
+		Projects []keysReport `json:"projects"`
+	}
+	for _, p := range list {
+		k := p.keys.report(a.daemon.opts.Now())
+		k.Name = p.name
+		out.Projects = append(out.Projects, k)
+	}
+	return object(out)
+}
+
+// report describes the keys in use.
+func (k *keysets) report(now time.Time) keysReport {
+	k.mu.Lock()
+	out := keysReport{Failures: k.failures, Next: k.due.Unix(), Source: "none", Keys: []*keyReport{}, Skipped: []skippedEntry{}, counts: k.counts}
+	k.mu.Unlock()
+	current := k.current.Load()
+	if current == nil {
+		return out
+	}
+	out.Fetched = current.fetched.Unix()
+	switch {
+	case current.stale(now):
+		out.Source = SourceStale.String()
+	case current.saved:
+		out.Source = SourceCache.String()
+	default:
+		out.Source = SourceUpstream.String()
+	}
+	for _, key := range current.set.Keys() {
+		out.Keys = append(out.Keys, reportKey(key))
+	}
+	for _, s := range current.set.Skipped() {
+		out.Skipped = append(out.Skipped, skippedEntry{s.Index, s.Why})
+	}
+	return out
+}
