@@ -140,7 +140,11 @@ func (c *Client) Ask(ctx context.Context, verb protocol.Verb, args ...string) (*
 		return nil, errors.New("neonauthd: Ask is not for lookups: use Verify or Profile")
 	}
 	for i, a := range args {
-		if !protocol.ValidWord([]byte(a)) {
+		word := a
+		if i > 0 {
+			word = "X" + a // only the first could be taken for a field
+		}
+		if a == "" || !protocol.ValidWord([]byte(word)) {
 			return nil, fmt.Errorf("neonauthd: argument %d cannot stand on a request line", i+1)
 		}
 	}

@@ -108,10 +108,11 @@ func (c *Client) Close() error {
 
 // String names the socket only.
 func (c *Client) String() string {
-	return fmt.Sprintf("neonauthd client of %q", c.path())
+	return fmt.Sprintf("neonauthd client of %q", c.Path())
 }
 
-func (c *Client) path() string {
+// Path is the path of the socket that the client uses when it has no Dial.
+func (c *Client) Path() string {
 	if c.Socket != "" {
 		return c.Socket
 	}
@@ -130,7 +131,7 @@ func (c *Client) init() {
 		}
 		dial := c.Dial
 		if dial == nil {
-			dial = unixDialer(c.path())
+			dial = unixDialer(c.Path())
 		}
 		c.pool.ready(conns, dial)
 	})

@@ -1,0 +1,190 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+// ask asks the admin socket. Its errors are reported and are exit codes.
+func (s *settings) ask(cmd *cobra.Command, verb protocol.Verb, words ...string) (*protocol.Reply, error) {
+	c := s.admin()
+	defer c.Close()
+	r, err := c.Ask(cmd.Context(), verb, words...)
+	if err != nil {
+		return nil, s.failAdmin(verb, err)
+	}
+	if r.Status != protocol.OK {
+		return nil, s.fail(errors.New("neonauthd: daemon answers NO, which this command does not expect"))
+	}
+	return r, nil
+}
+
+// failAdmin reports an error and, where the protocol gives a code a meaning
+// of its own for the verb, what that means here.
+func (s *settings) failAdmin(verb protocol.Verb, err error) error {
+	var reply *client.ReplyError
+	code := s.fail(err)
+	if s.json || !errors.As(err, &reply) {
+		return code
+	}
+	saving := reply.Code == protocol.CodeUnavailable
+	switch {
+	case verb == protocol.REVOKE && saving:
+		fmt.Fprintln(s.err, "neonauthctl: the revocation is in force but not saved: a restart would forget it. Mend the state directory and repeat.")
+	case verb == protocol.UNREVOKE && saving:
+		fmt.Fprintln(s.err, "neonauthctl: the revocation is taken back but that is not saved: a restart would bring it back. Mend the state directory and repeat.")
+	case verb == protocol.RELOAD && reply.Code == protocol.CodeMisconfigured:
+		fmt.Fprintln(s.err, "neonauthctl: the configuration in force before stays in force")
+	}
+	return code
+}
+
+// showObject prints the JSON object that a verb answers with.
+func (s *settings) showObject(cmd *cobra.Command, verb protocol.Verb) error {
+	r, err := s.ask(cmd, verb)
+	if err != nil {
+		return err
+	}
+	return s.printObject(r.Rest)
+}
+
+func (s *settings) printObject(object []byte) error {
+	if s.json {
+		return s.printJSON(json.RawMessage(object))
+	}
+	v, err := parseOrdered(object)
+	if err != nil {
+		return fmt.Errorf("the daemon's JSON cannot be read: %T", err)
+	}
+	s.printTree(v)
+	return nil
+}
+
+// explain prints an explanation; what it says of the token is the exit code.
+func (s *settings) explain(cmd *cobra.Command, token string) error {
+	if !protocol.ValidWord([]byte(token)) || len(token) > protocol.MaxToken {
+		return s.showAnswer(client.Rejected{Reason: protocol.ReasonMalformed})
+	}
+	r, err := s.ask(cmd, protocol.EXPLAIN, token)
+	if err != nil {
+		return err
+	}
+	var said struct{ Outcome string }
+	if err := json.Unmarshal(r.Rest, &said); err != nil {
+		return errors.New("the daemon's explanation cannot be read")
+	}
+	if err := s.printObject(r.Rest); err != nil {
+		return err
+	}
+	switch said.Outcome {
+	case "accepted":
+		return nil
+	case "rejected":
+		return exit(exitNo)
+	}
+	return exit(exitUnknown)
+}
+
+// cover does revoke, unrevoke and purge: a kind and what it applies to.
+func (s *settings) cover(cmd *cobra.Command, verb protocol.Verb, args []string, token *tokenSource) error {
+	kind := args[0]
+	words := []string{kind}
+	alone := kind == "token" || kind == "all"
+	switch {
+	case alone && len(args) > 1 && kind == "token":
+		return usage{"a token is read from standard input or --token-file, never from the command line"}
+	case alone && len(args) > 1, len(args) > 2:
+		return usage{"too many arguments (see " + cmd.CommandPath() + " --help)"}
+	case !alone && (len(args) < 2 || args[1] == ""):
+		return usage{"say which " + kind + " (see " + cmd.CommandPath() + " --help)"}
+	case kind == "token":
+		text, err := token.one()
+		if err != nil {
+			return err
+		}
+		if !protocol.ValidWord([]byte(text)) || len(text) > protocol.MaxToken {
+			return usage{"this is no token"}
+		}
+		words = append(words, text)
+	case kind != "all":
+		words = append(words, string(protocol.AppendValue(nil, args[1])))
+	}
+	r, err := s.ask(cmd, verb, words...)
+	if err != nil {
+		return err
+	}
+	return s.printChange(verb, r)
+}
+
+// printChange prints what a revoke, unrevoke or purge came to.
+func (s *settings) printChange(verb protocol.Verb, r *protocol.Reply) error {
+	entries, err := number(r, protocol.FieldEntries)
+	if err != nil {
+		return err
+	}
+	d := changeDocument{Entries: entries}
+	if verb != protocol.PURGE {
+		n, err := number(r, protocol.FieldChanged)
+		if err != nil {
+			return err
+		}
+		changed := n != 0
+		d.Changed = &changed
+	}
+	if s.json {
+		return s.printJSON(d)
+	}
+	switch {
+	case verb == protocol.PURGE:
+		fmt.Fprintf(s.out, "purged: about %d entries forgotten\n", entries)
+	case verb == protocol.REVOKE && *d.Changed:
+		fmt.Fprintf(s.out, "revoked; %d revocations in force\n", entries)
+	case verb == protocol.REVOKE:
+		fmt.Fprintf(s.out, "was revoked already; %d revocations in force\n", entries)
+	case *d.Changed:
+		fmt.Fprintf(s.out, "taken back; %d revocations stay in force\n", entries)
+	default:
+		fmt.Fprintf(s.out, "there was no such revocation: check project, kind and id; %d revocations in force\n", entries)
+	}
+	return nil
+}
+
+func number(r *protocol.Reply, field string) (int64, error) {
+	raw, ok := r.Fields.Get(field)
+	n, err := protocol.Int(raw)
+	if !ok || err != nil {
+		return 0, fmt.Errorf("the daemon's reply has no good field %s", field)
+	}
+	return n, nil
+}
+
+func (s *settings) reload(cmd *cobra.Command) error {
+	if _, err := s.ask(cmd, protocol.RELOAD); err != nil {
+		return err
+	}
+	if s.json {
+		return s.printJSON(okDocument{OK: true})
+	}
+	fmt.Fprintln(s.out, "the configuration as it is now is in force")
+	return nil
+}
+
+func (s *settings) level(cmd *cobra.Command, args []string) error {
+	r, err := s.ask(cmd, protocol.LEVEL, args...)
+	if err != nil {
+		return err
+	}
+	raw, _ := r.Fields.Get(protocol.FieldLevel)
+	if s.json {
+		return s.printJSON(levelDocument{Level: string(raw)})
+	}
+	fmt.Fprintf(s.out, "log level: %s\n", strings.ToLower(string(raw)))
+	return nil
+}

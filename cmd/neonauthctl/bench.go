@@ -1,0 +1,196 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+// bench is what is to be measured.
+type bench struct {
+	settings    *settings
+	token       tokenSource
+	profile     bool
+	connections int
+	depth       int
+	duration    time.Duration
+	misses, bad int // percent
+	tagged      bool
+	baseline    bool
+	quiet       bool
+}
+
+// baselineRounds is how many slices each of daemon and baseline gets when they
+// are measured in turn: a machine that is busy for a while then slows both.
+const baselineRounds = 5
+
+func benchCommands(s *settings) []*cobra.Command {
+	b := &bench{settings: s, token: tokenSource{settings: s}}
+	cmd := &cobra.Command{
+		Use:   "bench",
+		Short: "Measure the daemon's throughput and latency",
+		Long: `Bench reads tokens, one a line, from standard input or --token-file and asks about
+them in turn, in a closed loop: each of --connections keeps --depth requests in
+flight, and sends the next ones when replies have come.
+
+--misses is the share of lookups, in percent, with a token that the daemon has never
+seen: header and claims of a given token under a random signature. The daemon has to
+check it in full and says NO bad-signature. --bad is the share of those that are no
+tokens at all. The others are asked about as they are and have to be accepted.
+
+--baseline measures, in the same run and in turn with the daemon, a bare server that
+answers every line with a fixed one, with requests and replies of the same sizes.
+What the daemon does not lose against it is spent in the kernel and in this program.
+
+Latency is from just before a request is written until its reply was read.`,
+		Example: `  neonauthctl bench --connections 8 --depth 1 --baseline < token
+  neonauthctl bench --depth 64 --misses 1 --json --token-file tokens`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error { return b.run(cmd.Context()) },
+	}
+	flags := cmd.Flags()
+	flags.IntVarP(&b.connections, "connections", "c", 8, "connections")
+	flags.IntVarP(&b.depth, "depth", "d", 1, "requests in flight on each connection")
+	flags.DurationVarP(&b.duration, "duration", "t", 10*time.Second, "how long to measure, the baseline not included")
+	flags.BoolVar(&b.profile, "profile", false, "ask for profiles instead of verifying")
+	flags.IntVar(&b.misses, "misses", 0, "share of lookups with a token never seen before, in `percent`")
+	flags.IntVar(&b.bad, "bad", 0, "share of lookups with something that is no token, in `percent`")
+	flags.BoolVar(&b.tagged, "tagged", false, "tag the requests, so that replies may come in any order")
+	flags.BoolVar(&b.baseline, "baseline", false, "measure a bare line-echo server too")
+	flags.BoolVarP(&b.quiet, "quiet", "q", false, "show no progress on a terminal")
+	s.projectFlag(cmd)
+	b.token.flag(cmd)
+	return []*cobra.Command{cmd, echoCommand(s)}
+}
+
+func (b *bench) check() error {
+	switch {
+	case b.connections < 1 || b.connections > 4096:
+		return usage{"--connections must be 1 to 4096"}
+	case b.depth < 1 || b.depth > maxDepth:
+		return usage{fmt.Sprintf("--depth must be 1 to %d", maxDepth)}
+	case b.duration < 10*time.Millisecond:
+		return usage{"--duration must be at least 10ms"}
+	case b.misses < 0 || b.bad < 0 || b.misses+b.bad > 100:
+		return usage{"--misses and --bad must be 0 to 100 percent together"}
+	}
+	return nil
+}
+
+func (b *bench) run(ctx context.Context) error {
+	if err := b.check(); err != nil {
+		return err
+	}
+	tokens, err := b.token.lines()
+	if err != nil {
+		return err
+	}
+	if err := b.try(ctx, tokens[0]); err != nil {
+		return err
+	}
+	m := b.mix(tokens)
+	if b.misses > 0 && m.misses == nil {
+		return usage{"--misses needs tokens with a signature of at least 16 characters"}
+	}
+	r, err := b.measure(ctx, m)
+	if errors.Is(err, context.Canceled) {
+		return exit(exitUnknown)
+	}
+	if err != nil {
+		return b.settings.fail(err)
+	}
+	if b.settings.json {
+		return b.settings.printJSON(b.document(r))
+	}
+	b.print(r)
+	return nil
+}
+
+// try asks about one token by the client before anything is measured: figures
+// about refusals alone would be a mistake in most cases, so a token that is
+// not accepted ends the run.
+func (b *bench) try(ctx context.Context, token string) error {
+	if b.misses+b.bad == 100 {
+		return nil
+	}
+	c := b.settings.asker()
+	defer c.Close()
+	ask := c.Verify
+	if b.profile {
+		ask = c.Profile
+	}
+	answer := ask(ctx, token)
+	if _, ok := answer.(client.Accepted); ok {
+		return nil
+	}
+	if b.settings.json {
+		return b.settings.showAnswer(answer)
+	}
+	fmt.Fprintf(b.settings.err, "neonauthctl: the first token has to be accepted: %s\n", printable(answer.String()))
+	return exitFor(answer)
+}
+
+// results are what a run measured.
+type results struct {
+	daemon, baseline *tally // baseline is nil when not asked for
+}
+
+func (b *bench) measure(ctx context.Context, m *mix) (*results, error) {
+	c := b.settings.asker()
+	daemon, err := b.open(ctx, c.Path(), m)
+	if err != nil {
+		return nil, err
+	}
+	defer daemon.close()
+	warm, err := daemon.run(ctx, max(b.duration/20, 5*time.Millisecond))
+	if err != nil {
+		return nil, err
+	}
+	r := &results{daemon: newTally()}
+	progress := b.progress()
+	defer progress.end()
+	if !b.baseline {
+		t, err := progress.run(ctx, daemon, "daemon", b.duration)
+		r.daemon.add(t)
+		return r, err
+	}
+	echo, err := startEcho(ctx, warm.meanReply())
+	if err != nil {
+		return nil, err
+	}
+	defer echo.stop()
+	bare, err := b.open(ctx, echo.path, m)
+	if err != nil {
+		return nil, err
+	}
+	defer bare.close()
+	if _, err := bare.run(ctx, max(b.duration/20, 5*time.Millisecond)); err != nil {
+		return nil, err
+	}
+	r.baseline = newTally()
+	for range baselineRounds {
+		t, err := progress.run(ctx, daemon, "daemon", b.duration/baselineRounds)
+		if err != nil {
+			return nil, err
+		}
+		r.daemon.add(t)
+		if t, err = progress.run(ctx, bare, "baseline", b.duration/baselineRounds); err != nil {
+			return nil, err
+		}
+		r.baseline.add(t)
+	}
+	return r, nil
+}
+
+func (b *bench) verb() protocol.Verb {
+	if b.profile {
+		return protocol.PROFILE
+	}
+	return protocol.VERIFY
+}

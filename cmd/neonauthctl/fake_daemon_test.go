@@ -1,0 +1,169 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+// canary is in every token: it may be in no output.
+const canary = "canary"
+
+// tokens are what the scripted daemon knows, by the name of their file.
+func tokens() map[string]string {
+	make := func(word string) string {
+		return canary + "-" + word + "." + canary + ".signature0123456789" + canary
+	}
+	return map[string]string{
+		"good": make("good"), "expired": make("expired"), "down": make("down"), "stale": make("stale"),
+		"hostile": make("hostile"), "garbled": make("garbled"), "blank": make("good") + " x",
+	}
+}
+
+// fakeDaemon answers both sockets from a table.
+type fakeDaemon struct {
+	socket, admin string
+	listeners     []net.Listener
+}
+
+func startDaemon(dir string) (*fakeDaemon, error) {
+	d := &fakeDaemon{socket: filepath.Join(dir, "d.sock"), admin: filepath.Join(dir, "a.sock")}
+	for path, answer := range map[string]func(*protocol.Request) string{d.socket: answerLookup, d.admin: answerAdmin} {
+		l, err := net.Listen("unix", path)
+		if err != nil {
+			d.stop()
+			return nil, err
+		}
+		d.listeners = append(d.listeners, l)
+		go func() {
+			for {
+				nc, err := l.Accept()
+				if err != nil {
+					return
+				}
+				go answerLines(nc, answer)
+			}
+		}()
+	}
+	return d, nil
+}
+
+func (d *fakeDaemon) stop() {
+	for _, l := range d.listeners {
+		_ = l.Close()
+	}
+}
+
+func answerLines(nc net.Conn, answer func(*protocol.Request) string) {
+	defer nc.Close()
+	lines := protocol.NewLineReader(nc, protocol.MaxRequestLine)
+	for {
+		line, err := lines.ReadLine()
+		if err != nil {
+			return
+		}
+		var r protocol.Request
+		reply := "ERR bad-request"
+		if err := protocol.ParseRequest(line, &r); err == nil {
+			reply = answer(&r)
+		}
+		if r.Tag != nil {
+			reply = "@" + string(r.Tag) + " " + reply
+		}
+		if _, err := nc.Write([]byte(reply + "\n")); err != nil {
+			return
+		}
+	}
+}
+
+func answerLookup(r *protocol.Request) string {
+	const facts = " project=main sub=user-1 age=3 ttl=57 exp=1764000000 source=cache "
+	word, _, _ := strings.Cut(strings.TrimPrefix(string(r.Args[0]), canary+"-"), ".")
+	profile := string(r.Verb) == "PROFILE"
+	_, fallback := r.Fields.Get("fallback")
+	age, asked := r.Fields.Get("max-age")
+	switch {
+	case string(r.Verb) == "PING":
+		return "OK"
+	case string(r.Verb) == "HELLO":
+		return "OK version=1.2.3 protocol=1 max-line=16384 in-flight=256 projects=main,other"
+	case strings.HasPrefix(string(r.Args[0]), "!"):
+		return "NO malformed"
+	case word == "good" && !strings.Contains(string(r.Args[0]), ".signature"):
+		return "NO bad-signature"
+	case word == "good" && asked:
+		return "OK level=profile project=main sub=user-1 age=" + string(age) + ` ttl=0 exp=1764000000 source=upstream {"id":"user-1"}`
+	case word == "good" && profile:
+		return "OK level=profile" + facts + `{"id":"user-1","display_name":"A \u0007 B"}`
+	case word == "good":
+		if project, ok := r.Fields.Get("project"); ok && string(project) != "main" {
+			return "ERR unknown-project"
+		}
+		return "OK level=claims" + facts + `{"sub":"user-1","n":12345678901234567890}`
+	case word == "stale" && fallback:
+		return "OK level=claims" + facts + `{"sub":"user-1"}`
+	case word == "hostile":
+		return "OK level=claims" + facts + "{\"name\":\"\u202e\u009b31mred\u007f\"}"
+	case word == "garbled":
+		return "OK"
+	case word == "expired":
+		return "NO expired"
+	}
+	return "ERR unavailable retry-after=5 upstream says 503"
+}
+
+func answerAdmin(r *protocol.Request) string {
+	args := make([]string, r.NArgs)
+	for i := range args {
+		args[i] = string(r.Args[i])
+	}
+	fields := make([]string, r.Fields.Len())
+	for i := range fields {
+		name, value := r.Fields.At(i)
+		fields[i] = string(name) + "=" + string(value)
+	}
+	request := strings.Join(append(append([]string{string(r.Verb)}, fields...), args...), " ")
+	good := tokens()["good"]
+	table := map[string]string{
+		"STATS": `OK {"version":"1.2.3","started":1764000000,"uptime":90,"outcomes":{"accepted":3,"rejected":2,"unknown":1},` +
+			`"projects":[{"name":"main","keys":2,"upstream":{"calls":7,"circuit":"closed"}},{"name":"other","keys":1,"upstream":{"calls":0,"circuit":"open"}}]}`,
+		"KEYS":                            `OK {"projects":[{"name":"main","fetched":1764000000,"source":"upstream","keys":[{"kid":"k1","alg":"ES256"},{"kid":"k2","alg":"RS256"}],"skipped":[]}]}`,
+		"KEYS project=other":              `OK {"projects":[{"name":"other","fetched":0,"source":"none","keys":[],"skipped":[]}]}`,
+		"EXPLAIN " + good:                 `OK {"outcome":"accepted","reason":"","checks":[{"check":"shape","result":"pass","detail":"three segments"},{"check":"exp","result":"pass","detail":"in 57 s"}],"http":200}`,
+		"EXPLAIN " + tokens()["expired"]:  `OK {"outcome":"rejected","reason":"expired","checks":[{"check":"exp","result":"fail","detail":"3 s ago"}],"http":401}`,
+		"EXPLAIN " + tokens()["down"]:     `OK {"outcome":"unknown","reason":"keys-pending","checks":[],"http":503}`,
+		"REVOKE token " + good:            "OK changed=1 entries=1",
+		"REVOKE subject a%20b":            "OK changed=0 entries=4",
+		"REVOKE key a=b":                  "OK changed=1 entries=2",
+		"REVOKE session full":             "ERR busy no room",
+		"REVOKE session disk":             "ERR unavailable disk is full",
+		"REVOKE project=other session s1": "OK changed=1 entries=9",
+		"UNREVOKE token " + good:          "OK changed=1 entries=0",
+		"UNREVOKE session never":          "OK changed=0 entries=0",
+		"PURGE all":                       "OK entries=12",
+		"PURGE subject user-1":            "OK entries=2",
+		"PURGE token " + good:             "OK entries=1",
+		"RELOAD":                          "ERR misconfigured neonauthd.toml:3:1: unknown key \"colour\"",
+		"LEVEL":                           "OK level=info",
+		"LEVEL debug":                     "OK level=debug",
+	}
+	if reply, ok := table[request]; ok {
+		return reply
+	}
+	return "ERR bad-request"
+}
+
+// exitCode is the exit code in an error of os/exec.
+func exitCode(err error) string {
+	var e *exec.ExitError
+	if errors.As(err, &e) {
+		return strconv.Itoa(e.ExitCode())
+	}
+	return fmt.Sprint(err)
+}
