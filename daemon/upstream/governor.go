@@ -94,7 +94,7 @@ type turn struct {
 }
 
 // admit waits for a turn, no longer than patience, or refuses. A background request does not wait at all, and is
-// refused while interactive ones wait, or once half of the budget or of the places is gone.
+// refused once half of the budget or of the places is gone, so also whenever an interactive one has to wait.
 func (g *governor) admit(ctx context.Context, p Priority) (turn, *Error) {
 	if e := g.obstacle(); e != nil {
 		return turn{}, g.refuse(e)
@@ -156,7 +156,7 @@ func (g *governor) queue(ctx context.Context) *Error {
 func (g *governor) queueJump() *Error {
 	now := g.now()
 	g.mu.Lock()
-	crowded := g.waiting > 0 || g.inFlight >= MaxConcurrent/2
+	crowded := g.inFlight >= MaxConcurrent/2
 	g.mu.Unlock()
 	kept := float64(g.budget.Burst() / 2)
 	if missing := kept + 1 - g.budget.TokensAt(now); missing > 0 {

@@ -3,9 +3,7 @@ package upstream
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -116,6 +114,28 @@ func TestTheSmallestBudgetServesTheBackgroundToo(t *testing.T) {
 	})
 }
 
+func TestAPauseThatComesWhileWaitingHolds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sent := 0
+		c := inMemory(t, memoryConfig(2), func(*http.Request) (*http.Response, error) {
+			sent++
+			<-time.After(100 * time.Millisecond)
+			return response(429, map[string]string{"Retry-After": "60"}, ""), nil
+		})
+		var all sync.WaitGroup
+		for range 3 { // two at once, the third waits half a second for its share
+			all.Go(func() { want(t, ask(c, Interactive), Unavailable, NotDenied) })
+		}
+		all.Wait()
+		if s := c.Governor(); sent != 2 || s.Sent != 2 || s.Refused != 1 || s.InFlight != 0 {
+			t.Errorf("%d sent, %+v", sent, s)
+		}
+		if !c.governor.places.TryAcquire(MaxConcurrent) {
+			t.Error("a place was not given back")
+		}
+	})
+}
+
 // blocking answers when told to.
 type blocking struct{ release chan struct{} }
 
@@ -175,6 +195,10 @@ func TestWhoWaitsTooLongForAPlaceIsRefused(t *testing.T) {
 		refused(t, ask(c, Interactive))
 		if took := time.Since(began); took != c.governor.patience {
 			t.Errorf("waited %v", took)
+		}
+		// The share of the budget was given back, so it is whole but for those in flight.
+		if s := c.Governor(); s.Budget != s.Burst {
+			t.Errorf("budget %v of %v", s.Budget, s.Burst)
 		}
 		all.Wait()
 	})
@@ -255,164 +279,6 @@ func TestPausesWithoutAHintDoubleUntilAnAnswer(t *testing.T) {
 			t.Errorf("after an answer paused %v", got)
 		}
 	})
-}
-
-func TestTheCircuitOpensOnFailuresAndClosesOnAnAnswer(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		sent, up := 0, false
-		c := inMemory(t, memoryConfig(1000), func(*http.Request) (*http.Response, error) {
-			sent++
-			if up {
-				return response(200, jsonType, goodProfile), nil
-			}
-			return nil, errors.New("canary")
-		})
-		for range tripAfter {
-			if s := c.Governor(); s.Circuit != Closed {
-				t.Fatalf("%v after %d failures", s.Circuit, sent)
-			}
-			if e := want(t, ask(c, Interactive), Unavailable, NotDenied); e.Local || strings.Contains(e.Error(), "canary") {
-				t.Fatalf("got %v", e)
-			}
-		}
-		longest := time.Duration(0)
-		for range 10 {
-			s := c.Governor()
-			if s.Circuit != Open {
-				t.Fatalf("circuit %v", s.Circuit)
-			}
-			before, wait := sent, time.Until(s.OpenUntil)
-			if hint := refused(t, ask(c, Interactive)); hint != wait || sent != before {
-				t.Fatalf("hint %v, open for %v, %d sent", hint, wait, sent-before)
-			}
-			longest = max(longest, wait)
-			pass(wait)
-			if s := c.Governor(); s.Circuit != HalfOpen || !s.OpenUntil.IsZero() {
-				t.Fatalf("circuit %v", s.Circuit)
-			}
-			want(t, ask(c, Background), Unavailable, NotDenied)
-			if sent != before+1 {
-				t.Fatalf("%d trials", sent-before)
-			}
-		}
-		if longest < longestOpen*8/10 || longest > longestOpen*11/10 {
-			t.Errorf("longest open %v", longest)
-		}
-		up = true
-		pass(time.Until(c.Governor().OpenUntil))
-		if err := ask(c, Interactive); err != nil {
-			t.Fatal(err)
-		}
-		if s := c.Governor(); s.Circuit != Closed {
-			t.Errorf("circuit %v", s.Circuit)
-		}
-	})
-}
-
-func TestOneRequestTriesAtATime(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		down := true
-		b := blocking{make(chan struct{})}
-		c := inMemory(t, memoryConfig(1000), func(r *http.Request) (*http.Response, error) {
-			if down {
-				return response(502, nil, ""), nil
-			}
-			return b.answer(r)
-		})
-		for range tripAfter {
-			_ = ask(c, Interactive)
-		}
-		down = false
-		pass(time.Until(c.Governor().OpenUntil))
-		// The first trial's caller gives up: nothing is learned, and the next may try.
-		ctx, cancel := context.WithCancel(context.Background())
-		var all sync.WaitGroup
-		all.Go(func() {
-			_, err := c.Profile(ctx, []byte(token), stackUser, Interactive)
-			if !errors.Is(err, context.Canceled) {
-				t.Errorf("got %v", err)
-			}
-		})
-		synctest.Wait()
-		refused(t, ask(c, Interactive))
-		cancel()
-		all.Wait()
-		if s := c.Governor(); s.Circuit != HalfOpen {
-			t.Fatalf("circuit %v", s.Circuit)
-		}
-		close(b.release)
-		if err := ask(c, Interactive); err != nil {
-			t.Fatal(err)
-		}
-	})
-}
-
-func TestWhatCountsAgainstTheUpstream(t *testing.T) {
-	down := func(err error) func(*http.Request) (*http.Response, error) {
-		return func(*http.Request) (*http.Response, error) { return nil, err }
-	}
-	for _, test := range []struct {
-		name   string
-		answer func(*http.Request) (*http.Response, error)
-		counts bool
-	}{
-		{"transport error", down(errors.New("x")), true},
-		{"500", answerWith(500, nil, ""), true},
-		{"599", answerWith(599, nil, ""), true},
-		{"200", answerWith(200, jsonType, goodProfile), false},
-		{"denial", answerWith(401, map[string]string{"X-Stack-Known-Error": "ACCESS_TOKEN_EXPIRED"}, `{"code":"ACCESS_TOKEN_EXPIRED"}`), false},
-		{"misconfiguration", answerWith(403, nil, ""), false},
-		{"redirect", answerWith(302, nil, ""), false},
-		{"408", answerWith(408, nil, ""), false},
-		{"unusable body", answerWith(200, jsonType, "x"), false},
-		{"somebody else", answerWith(200, jsonType, `{"id":"x"}`), false},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				c := inMemory(t, memoryConfig(1000), test.answer)
-				for range tripAfter {
-					_ = ask(c, Interactive)
-				}
-				if got := c.Governor().Circuit == Open; got != test.counts {
-					t.Errorf("the circuit opened: %v", got)
-				}
-			})
-		})
-	}
-}
-
-func TestACallersImpatienceIsNotTheUpstreamsFault(t *testing.T) {
-	for _, test := range []struct {
-		deadline time.Duration
-		counts   bool
-	}{
-		{DefaultTimeout/2 - 1, false},
-		// The upstream had its chance, and a flight's deadline may be a hair shorter than ours.
-		{DefaultTimeout / 2, true},
-		{DefaultTimeout - 1, true},
-		{DefaultTimeout + 1, true}, // ours ends it
-	} {
-		t.Run(fmt.Sprint(test.deadline), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				c := inMemory(t, memoryConfig(1000), blocking{make(chan struct{})}.answer)
-				for range tripAfter {
-					ctx, cancel := context.WithTimeout(context.Background(), test.deadline)
-					began := time.Now()
-					_, err := c.Profile(ctx, []byte(token), stackUser, Interactive)
-					cancel()
-					if !errors.Is(err, context.DeadlineExceeded) {
-						t.Fatalf("got %v", err)
-					}
-					if took := time.Since(began); took != min(test.deadline, DefaultTimeout) {
-						t.Fatalf("took %v", took)
-					}
-				}
-				if got := c.Governor().Circuit == Open; got != test.counts {
-					t.Errorf("the circuit opened: %v", got)
-				}
-			})
-		})
-	}
 }
 
 func TestAPanicGivesTheTurnBack(t *testing.T) {

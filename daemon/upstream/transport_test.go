@@ -148,6 +148,22 @@ func TestHTTP2IsSpokenAndConnectionsAreReused(t *testing.T) {
 	}
 }
 
+func TestResponseHeadersAreAcceptedUpToTheirLimit(t *testing.T) {
+	for _, http2 := range []bool{false, true} {
+		for size, ok := range map[int]bool{MaxHeaderBytes / 2: true, MaxHeaderBytes + 1: false, 1 << 20: false} {
+			s := serveTLS(t, reply(200, map[string]string{"Content-Type": "application/json", "X-Pad": strings.Repeat("x", size)}, `{}`), nil, http2)
+			config := stackConfig(s.URL)
+			config.RootCAs = pool(s)
+			_, err := open(t, config).Keyset(context.Background(), Validators{})
+			if (err == nil) != ok {
+				t.Errorf("%d bytes of header, HTTP/2 %v: %v", size, http2, err)
+			} else if err != nil {
+				want(t, err, Unavailable, NotDenied)
+			}
+		}
+	}
+}
+
 func TestErrorAnswersLeaveTheConnectionUsable(t *testing.T) {
 	peers := map[string]bool{}
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
