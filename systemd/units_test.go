@@ -1,0 +1,212 @@
+// Package systemd_test reads the units as systemd does, and holds them to what the programs expect of them.
+package systemd_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// A unit is a unit file: the values of each directive by section and name, in their order.
+type unit map[string][]string
+
+func (u unit) all(directive string) []string { return u[directive] }
+
+// one returns the last value of a directive, the one in force where only one can be.
+func (u unit) one(directive string) string {
+	if values := u[directive]; len(values) > 0 {
+		return values[len(values)-1]
+	}
+	return ""
+}
+
+func readUnit(t *testing.T, name string) unit {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, section := unit{}, ""
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSpace(line)
+		switch {
+		case line == "" || strings.HasPrefix(line, "#"):
+		case strings.HasPrefix(line, "["):
+			section = strings.Trim(line, "[]")
+		default:
+			directive, value, found := strings.Cut(line, "=")
+			if !found {
+				t.Fatalf("%s: neither section nor directive: %q", name, line)
+			}
+			key := section + "." + directive
+			u[key] = append(u[key], value)
+		}
+	}
+	return u
+}
+
+// matching returns the files of this folder that match, and fails when there are none.
+func matching(t *testing.T, pattern string) []string {
+	t.Helper()
+	names, err := filepath.Glob(pattern)
+	if err != nil || len(names) == 0 {
+		t.Fatalf("no file matches %s (%v)", pattern, err)
+	}
+	return names
+}
+
+// sourceOf returns all Go code of a package that is no test.
+func sourceOf(t *testing.T, dir string) string {
+	t.Helper()
+	var all strings.Builder
+	for _, name := range matching(t, filepath.Join("..", dir, "*.go")) {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Write(text)
+	}
+	return all.String()
+}
+
+// groups returns the groups that the package creates.
+func groups(t *testing.T) []string {
+	t.Helper()
+	text, err := os.ReadFile("sysusers.d/neonauthd.conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for line := range strings.Lines(string(text)) {
+		if fields := strings.Fields(line); len(fields) > 1 && (fields[0] == "u" || fields[0] == "g") {
+			names = append(names, fields[1])
+		}
+	}
+	return names
+}
+
+func TestSocketsOpenForAGroupOnly(t *testing.T) {
+	for _, name := range matching(t, "*.socket") {
+		u := readUnit(t, name)
+		if got := u.one("Socket.SocketMode"); got != "0660" {
+			t.Errorf("%s: SocketMode=%s, want 0660: systemd's own default admits everybody", name, got)
+		}
+		if got := u.one("Socket.SocketGroup"); !slices.Contains(groups(t), got) {
+			t.Errorf("%s: SocketGroup=%s is none that sysusers.d creates", name, got)
+		}
+		if got := u.one("Socket.SocketUser"); got != "root" {
+			t.Errorf("%s: SocketUser=%s, want root", name, got)
+		}
+	}
+}
+
+func TestASocketOutlivesAServiceThatCannotStart(t *testing.T) {
+	for _, name := range matching(t, "*.socket") {
+		if got := readUnit(t, name).one("Socket.TriggerLimitIntervalSec"); got != "0" {
+			t.Errorf("%s: TriggerLimitIntervalSec=%q: systemd would close the socket after a few failed starts", name, got)
+		}
+	}
+	for _, name := range matching(t, "*.service") {
+		u := readUnit(t, name)
+		if u.one("Unit.StartLimitIntervalSec") != "0" || u.one("Service.Restart") != "always" {
+			t.Errorf("%s gives up restarting", name)
+		}
+	}
+}
+
+func TestSocketNamesAreThoseTheProgramsExpect(t *testing.T) {
+	programs := map[string]string{"neonauthd.service": "daemon", "neonauth-http.service": "cmd/neonauth-http"}
+	for _, name := range matching(t, "*.socket") {
+		u := readUnit(t, name)
+		service := u.one("Socket.Service")
+		dir, known := programs[service]
+		if !known {
+			t.Errorf("%s: Service=%q is none of ours", name, service)
+			continue
+		}
+		if _, err := os.Stat(filepath.Join("..", dir)); err != nil {
+			t.Logf("%s: there is no %s to compare with", name, dir)
+			continue
+		}
+		if quoted := strconv.Quote(u.one("Socket.FileDescriptorName")); !strings.Contains(sourceOf(t, dir), quoted) {
+			t.Errorf("%s: FileDescriptorName=%s stands nowhere in %s", name, quoted, dir)
+		}
+	}
+}
+
+func TestSocketPathsAreThoseTheClientsTry(t *testing.T) {
+	words := sourceOf(t, "protocol")
+	for _, name := range []string{"neonauthd.socket", "neonauthd-admin.socket"} {
+		if path := readUnit(t, name).one("Socket.ListenStream"); !strings.Contains(words, strconv.Quote(path)) {
+			t.Errorf("%s listens on %s, which is no default of protocol", name, path)
+		}
+	}
+}
+
+func TestTheDaemonSeesWhoCalls(t *testing.T) {
+	// In a user namespace of the daemon's own, SO_PEERCRED names every caller 65534.
+	if got := readUnit(t, "neonauthd.service").one("Service.PrivateUsers"); got != "no" {
+		t.Errorf("PrivateUsers=%s: every caller would look the same", got)
+	}
+}
+
+func TestMemoryLimitsAreInOrder(t *testing.T) {
+	for _, name := range matching(t, "*.service") {
+		u := readUnit(t, name)
+		goal := megabytes(t, strings.TrimSuffix(strings.TrimPrefix(u.one("Service.Environment"), "GOMEMLIMIT="), "iB"))
+		high, most := megabytes(t, u.one("Service.MemoryHigh")), megabytes(t, u.one("Service.MemoryMax"))
+		if goal >= high || high >= most {
+			t.Errorf("%s: GOMEMLIMIT %dM, MemoryHigh %dM, MemoryMax %dM: want each above the one before", name, goal, high, most)
+		}
+		if u.one("Service.MemorySwapMax") != "0" || u.one("Service.LimitCORE") != "0" {
+			t.Errorf("%s: what is in memory may reach a disk", name)
+		}
+	}
+}
+
+func megabytes(t *testing.T, size string) int {
+	t.Helper()
+	digits := regexp.MustCompile(`^([0-9]+)M$`).FindStringSubmatch(size)
+	if digits == nil {
+		t.Fatalf("size %q is not in M", size)
+	}
+	n, err := strconv.Atoi(digits[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func TestNothingButTheProgramMayRun(t *testing.T) {
+	for _, name := range matching(t, "*.service") {
+		u := readUnit(t, name)
+		program, _, _ := strings.Cut(u.one("Service.ExecStart"), " ")
+		if got := u.all("Service.ExecPaths"); !slices.Equal(got, []string{program}) || u.one("Service.NoExecPaths") != "/" {
+			t.Errorf("%s: ExecPaths=%q, want only %s", name, got, program)
+		}
+		for _, directive := range []string{"Service.ExecReload", "Service.ExecStopPost"} {
+			for _, command := range u.all(directive) {
+				if !strings.HasPrefix(command, "+") {
+					t.Errorf("%s: %s=%s could not run inside the sandbox", name, directive, command)
+				}
+			}
+		}
+	}
+}
+
+func TestNoSecretComesByTheEnvironment(t *testing.T) {
+	u := readUnit(t, "neonauthd.service")
+	if environment := u.all("Service.Environment"); len(environment) != 1 || u.all("Service.EnvironmentFile") != nil {
+		t.Errorf("Environment=%q and EnvironmentFile=%q: only GOMEMLIMIT was expected", environment, u.all("Service.EnvironmentFile"))
+	}
+	if u.one("Service.LoadCredential") == "" {
+		t.Error("the server key has no LoadCredential=")
+	}
+}
