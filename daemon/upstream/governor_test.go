@@ -116,9 +116,9 @@ func TestTheSmallestBudgetServesTheBackgroundToo(t *testing.T) {
 
 func TestAPauseThatComesWhileWaitingHolds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		sent := 0
+		var sent atomic.Int64
 		c := inMemory(t, memoryConfig(2), func(*http.Request) (*http.Response, error) {
-			sent++
+			sent.Add(1)
 			<-time.After(100 * time.Millisecond)
 			return response(429, map[string]string{"Retry-After": "60"}, ""), nil
 		})
@@ -127,8 +127,8 @@ func TestAPauseThatComesWhileWaitingHolds(t *testing.T) {
 			all.Go(func() { want(t, ask(c, Interactive), Unavailable, NotDenied) })
 		}
 		all.Wait()
-		if s := c.Governor(); sent != 2 || s.Sent != 2 || s.Refused != 1 || s.InFlight != 0 {
-			t.Errorf("%d sent, %+v", sent, s)
+		if s := c.Governor(); sent.Load() != 2 || s.Sent != 2 || s.Refused != 1 || s.InFlight != 0 {
+			t.Errorf("%d sent, %+v", sent.Load(), s)
 		}
 		if !c.governor.places.TryAcquire(MaxConcurrent) {
 			t.Error("a place was not given back")
