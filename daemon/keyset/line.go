@@ -1,31 +1,36 @@
 package keyset
 
-import (
-	"github.com/go-json-experiment/json/jsontext"
-)
+import "bytes"
 
-// oneLine returns valid JSON without blanks between its values, and with every
-// character escaped that some reader takes for a control character or the end
-// of a line. It works in place where it can.
+// oneLine takes a valid JSON text and returns it without blanks between its
+// values, and with every character escaped that some reader takes for a control
+// character or the end of a line. It works in place where it can.
 func oneLine(text []byte) []byte {
-	value := jsontext.Value(text)
-	if err := value.Compact(); err != nil {
-		return nil // not reachable: the text was read as strict JSON before
+	out := text[:0]
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '"':
+			end := stringEnd(text, i)
+			out = append(out, text[i:end+1]...)
+			i = end
+		case ' ', '\t', '\n', '\r':
+		default:
+			out = append(out, text[i])
+		}
 	}
-	return escapeBreaks(value)
+	return escapeBreaks(out)
 }
 
 // escapeBreaks writes U+007F to U+009F, U+2028 and U+2029 as \u escapes. In
 // valid JSON they stand in strings only, and never behind a backslash.
 func escapeBreaks(text []byte) []byte {
-	at := nextBreak(text, 0)
-	if at == len(text) {
-		return text
+	if bytes.IndexByte(text, 0x7f) < 0 && bytes.IndexByte(text, 0xc2) < 0 && bytes.IndexByte(text, 0xe2) < 0 {
+		return text // as nearly always
 	}
 	const hex = "0123456789abcdef"
-	out := make([]byte, 0, len(text)+16)
+	out := make([]byte, 0, len(text)+64)
 	from := 0
-	for at < len(text) {
+	for at := nextBreak(text, 0); at < len(text); at = nextBreak(text, from) {
 		out = append(out, text[from:at]...)
 		var r uint16
 		switch text[at] {
@@ -37,7 +42,6 @@ func escapeBreaks(text []byte) []byte {
 			r, from = 0x2000|uint16(text[at+2]-0x80), at+3
 		}
 		out = append(out, '\\', 'u', hex[r>>12], hex[r>>8&15], hex[r>>4&15], hex[r&15])
-		at = nextBreak(text, from)
 	}
 	return append(out, text[from:]...)
 }

@@ -42,7 +42,9 @@ func decode(segment []byte, limit int) []byte {
 // that differ only in case (a reader that folds case would take one for the
 // other), and more than maxDepth levels.
 func object(text []byte, member func(name []byte, value jsontext.Value) error) error {
-	d := jsontext.NewDecoder(bytes.NewBuffer(text))
+	// The set of names below sees what the decoder would, and more; nested
+	// objects are checked by themselves.
+	d := jsontext.NewDecoder(bytes.NewBuffer(text), jsontext.AllowDuplicateNames(true))
 	if t, err := d.ReadToken(); err != nil || t.Kind() != '{' {
 		return errObject
 	}
@@ -57,7 +59,7 @@ func object(text []byte, member func(name []byte, value jsontext.Value) error) e
 			return errObject
 		}
 		value, err := d.ReadValue()
-		if err != nil || depth(value) >= maxDepth {
+		if err != nil || !shallow(value) {
 			return errObject
 		}
 		if err := member(name, value); err != nil {
@@ -71,6 +73,15 @@ func object(text []byte, member func(name []byte, value jsontext.Value) error) e
 		return errObject
 	}
 	return nil
+}
+
+// shallow tells whether a member's value keeps to maxDepth, its object counted,
+// and no object in it has a name twice.
+func shallow(value jsontext.Value) bool {
+	if k := value.Kind(); k != '{' && k != '[' {
+		return true
+	}
+	return depth(value) < maxDepth && value.IsValid()
 }
 
 // depth counts the levels of arrays and objects in a valid JSON value: 0 for a
@@ -117,8 +128,9 @@ func unquote(value jsontext.Value) []byte {
 
 // nameSet remembers names under case folding. The zero value is empty.
 type nameSet struct {
-	folded []byte // each name folded, each followed by edge
-	name   []byte // the last name, as it was
+	folded []byte    // each name folded, each followed by edge
+	name   []byte    // the last name, as it was
+	marks  [4]uint64 // a bit for every name folded: unset means new
 }
 
 // edge occurs in no UTF-8 text, so it parts names beyond doubt.
@@ -127,12 +139,22 @@ const edge = 0xff
 // add returns the unescaped name, valid until the next call, and whether no
 // name that folds to the same was added before.
 func (s *nameSet) add(raw jsontext.Value) (name []byte, fresh bool) {
-	s.name = append(s.name[:0], unquote(raw)...)
 	if s.folded == nil {
 		s.folded = append(make([]byte, 0, 384), edge)
+		s.name = make([]byte, 0, 64)
 	}
+	s.name = append(s.name[:0], unquote(raw)...)
 	before := len(s.folded)
 	s.folded = append(appendFold(s.folded, s.name), edge)
+	h := uint32(2166136261) // FNV-1a
+	for _, c := range s.folded[before:] {
+		h = (h ^ uint32(c)) * 16777619
+	}
+	word, bit := h>>6&3, uint64(1)<<(h&63)
+	if s.marks[word]&bit == 0 {
+		s.marks[word] |= bit
+		return s.name, true
+	}
 	return s.name, !bytes.Contains(s.folded[:before], s.folded[before-1:])
 }
 
