@@ -39,8 +39,10 @@ const (
 // timer and no other goroutine. A reply that comes after its call has left is
 // read and dropped by whoever reads next: its tag is kept as a tombstone.
 type conn struct {
-	nc    net.Conn
-	lines *protocol.LineReader // touched by the reader only
+	nc       net.Conn
+	lines    *protocol.LineReader // touched by the reader only
+	readEnd  time.Time            // read deadline as set, touched by the reader only
+	writeEnd time.Time            // write deadline as set, touched by the writer only
 
 	load    atomic.Int32 // calls on it, waiting or abandoned; a hint for the pool
 	closed  atomic.Bool  // takes no new calls: failed or retired
@@ -69,6 +71,7 @@ type call struct {
 	err   error         // why there will be none
 	done  bool          // line or err is set, and the connection has forgotten the call
 	lead  bool          // it holds the read role
+	busy  bool          // it is writing, and cannot read until that is done
 }
 
 func newConn(nc net.Conn) *conn {
@@ -102,7 +105,7 @@ func (c *conn) enqueue(q *question, end time.Time) (w *call, write bool, err err
 	c.load.Add(1)
 	write = !c.writing
 	if write {
-		c.writing = true
+		c.writing, w.busy = true, true
 	} else {
 		c.leadLocked(w)
 	}
@@ -142,8 +145,13 @@ func (c *conn) passLocked(w *call) {
 		return
 	}
 	w.lead, c.reading = false, false
+	if c.abandoned == len(c.calls) {
+		return // nobody waits
+	}
 	for _, other := range c.calls {
-		if other != nil && other != w {
+		// Not to the writer: the daemon may be unable to read on, and the
+		// write to end, before somebody reads its replies.
+		if other != nil && other != w && !other.busy {
 			c.leadLocked(other)
 			other.signal()
 			return

@@ -75,12 +75,13 @@ func (c *conn) flush(w *call, end time.Time) {
 	for n := 0; len(c.out) > 0 && c.err == nil; n++ {
 		if n == maxFlushes {
 			go c.flushRest(time.Now().Add(DefaultTimeout))
+			w.busy = false
 			c.leadLocked(w)
 			return
 		}
 		c.writeLocked(end)
 	}
-	c.writing = false
+	c.writing, w.busy = false, false
 	c.leadLocked(w)
 }
 
@@ -100,8 +101,7 @@ func (c *conn) writeLocked(end time.Time) {
 	batch := c.out
 	c.out, c.spare = c.spare[:0], nil
 	c.mu.Unlock()
-	_ = c.nc.SetWriteDeadline(end)
-	_, err := c.nc.Write(batch)
+	err := c.write(batch, end)
 	c.mu.Lock()
 	if errors.Is(err, syscall.EPIPE) {
 		// The daemon has closed the connection, perhaps with a last word:
@@ -119,6 +119,25 @@ func (c *conn) writeLocked(end time.Time) {
 	}
 }
 
+// write writes all of batch or fails, at the latest at end. Setting a deadline
+// costs as much as a small system call, so one that is set already and earlier
+// stays: when it comes, the write goes on under the right one.
+func (c *conn) write(batch []byte, end time.Time) error {
+	if c.writeEnd.After(end) || c.writeEnd.IsZero() {
+		c.writeEnd = end
+		_ = c.nc.SetWriteDeadline(end)
+	}
+	for {
+		n, err := c.nc.Write(batch)
+		if !errors.Is(err, os.ErrDeadlineExceeded) || !time.Now().Before(end) {
+			return err
+		}
+		batch = batch[n:]
+		c.writeEnd = end
+		_ = c.nc.SetWriteDeadline(end)
+	}
+}
+
 // read reads replies until w's own has come. It returns an error only when w's
 // time is over or its context has ended; that the connection broke is in w.
 func (c *conn) read(ctx context.Context, end time.Time, w *call) error {
@@ -129,19 +148,23 @@ func (c *conn) read(ctx context.Context, end time.Time, w *call) error {
 		stop := context.AfterFunc(ctx, func() { _ = c.nc.SetReadDeadline(time.Unix(1, 0)) })
 		defer stop()
 	}
-	for {
+	// As in write: an earlier deadline stays, and when it comes without being
+	// this call's, reading goes on under the right one.
+	if c.readEnd.After(end) || c.readEnd.IsZero() {
+		c.readEnd = end
 		_ = c.nc.SetReadDeadline(end)
+	}
+	for {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		line, err := c.lines.ReadLine()
 		if errors.Is(err, os.ErrDeadlineExceeded) {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
 			if !time.Now().Before(end) {
 				return context.DeadlineExceeded
 			}
+			c.readEnd = end
+			_ = c.nc.SetReadDeadline(end)
 			continue
 		}
 		if c.readerDone(line, err, w) {

@@ -1,0 +1,232 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+func TestLongSocketPathIsRefusedWithTheReason(t *testing.T) {
+	c := &client.Client{Socket: "/" + strings.Repeat("x", 107)}
+	u, ok := c.Verify(t.Context(), "a.b.c").(client.Unknown)
+	if !ok || !errors.Is(u.Err, client.ErrUnreachable) || !strings.Contains(u.Err.Error(), "107") {
+		t.Errorf("got %v", u)
+	}
+}
+
+func TestSocketComesFromFieldThenEnvironmentThenDefault(t *testing.T) {
+	t.Setenv(client.SocketVariable, "")
+	if got := new(client.Client).Path(); got != protocol.DefaultSocket {
+		t.Errorf("without anything set it is %s", got)
+	}
+	t.Setenv(client.SocketVariable, "/from/environment")
+	if got := new(client.Client).Path(); got != "/from/environment" {
+		t.Errorf("with the environment set it is %s", got)
+	}
+	if got := (&client.Client{Socket: "/own"}).Path(); got != "/own" {
+		t.Errorf("with the field set it is %s", got)
+	}
+}
+
+// TestCausesTellWhatToDo: the two usual mistakes of an installation.
+func TestCausesTellWhatToDo(t *testing.T) {
+	dir := t.TempDir()
+	closed := filepath.Join(dir, "s")
+	if err := os.WriteFile(closed, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, hint := range map[string]string{
+		filepath.Join(dir, "none"): "is neonauthd running",
+		closed:                     "is neonauthd running",
+	} {
+		c := &client.Client{Socket: path}
+		if err := c.Ping(t.Context()); err == nil || !strings.Contains(err.Error(), hint) || !errors.Is(err, client.ErrUnreachable) {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+// TestFailedDialsBackOff: while a daemon is down, a busy program dials a few
+// times, not at every call, and finds it soon after it is back.
+func TestFailedDialsBackOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var dials int
+		down := true
+		c := &client.Client{Dial: func(context.Context) (net.Conn, error) {
+			dials++
+			if down {
+				return nil, errors.New("no")
+			}
+			near, far := net.Pipe()
+			go answerAccepted(far)
+			return near, nil
+		}}
+		defer c.Close()
+		ask := func() client.Answer { return c.Verify(t.Context(), "a.b.c") }
+		start := time.Now()
+		for time.Since(start) < 10*time.Second {
+			u, ok := ask().(client.Unknown)
+			if !ok || !errors.Is(u.Err, client.ErrUnreachable) {
+				t.Fatalf("got %v", u)
+			}
+			<-time.After(time.Millisecond)
+		}
+		if dials < 40 || dials > 120 {
+			t.Errorf("10000 calls in 10 s dialled %d times", dials)
+		}
+		down = false
+		start = time.Now()
+		for {
+			if _, ok := ask().(client.Accepted); ok {
+				break
+			}
+			<-time.After(time.Millisecond)
+		}
+		if took := time.Since(start); took > 250*time.Millisecond {
+			t.Errorf("the daemon that is back is found after %s", took)
+		}
+	})
+}
+
+func answerAccepted(nc net.Conn) {
+	lines := protocol.NewLineReader(nc, protocol.MaxRequestLine)
+	for {
+		r, err := readRequest(lines)
+		if err != nil || accept(nc, r) != nil {
+			return
+		}
+	}
+}
+
+// TestCallersShareADial: callers that come while one dials wait for it, each
+// at most its own time; when the one that dials gives up, another goes on.
+func TestCallersShareADial(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var dials atomic.Int32
+		c := &client.Client{Conns: 1, Dial: func(ctx context.Context) (net.Conn, error) {
+			if dials.Add(1) == 1 {
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}
+			near, far := net.Pipe()
+			go answerAccepted(far)
+			return near, nil
+		}}
+		defer c.Close()
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if u, ok := c.Verify(ctx, "a.b.c").(client.Unknown); !ok || !errors.Is(u.Err, context.Canceled) {
+				t.Errorf("the caller that gave up got %v", u)
+			}
+		})
+		synctest.Wait()
+		wg.Go(func() {
+			start := time.Now()
+			if u, ok := c.Verify(t.Context(), "a.b.c", client.Deadline(10*time.Millisecond)).(client.Unknown); !ok ||
+				!errors.Is(u.Err, context.DeadlineExceeded) || time.Since(start) != 10*time.Millisecond {
+				t.Errorf("the caller in a hurry got %v after %s", u, time.Since(start))
+			}
+		})
+		for range 20 {
+			wg.Go(func() {
+				if a := c.Verify(t.Context(), "a.b.c"); !isAccepted(a) {
+					t.Errorf("a caller that waited got %v", a)
+				}
+			})
+		}
+		<-time.After(100 * time.Millisecond)
+		cancel()
+		wg.Wait()
+		if dials.Load() != 2 {
+			t.Errorf("%d dials", dials.Load())
+		}
+	})
+}
+
+// TestRestartKillsAllIdleConnections: the connections of a pool die together,
+// and no caller notices.
+func TestRestartKillsAllIdleConnections(t *testing.T) {
+	var mu sync.Mutex
+	var open []net.Conn
+	held := make(chan struct{})
+	daemon := func(n int, nc net.Conn) {
+		mu.Lock()
+		open = append(open, nc)
+		mu.Unlock()
+		if n <= 2 {
+			<-held // until enough callers have come for a second connection
+		}
+		answerAccepted(nc)
+	}
+	c := daemonFunc(daemon).client(2)
+	defer c.Close()
+	var wg sync.WaitGroup
+	for range 100 {
+		wg.Go(func() {
+			if a := c.Verify(t.Context(), "a.b.c", client.Deadline(patience)); !isAccepted(a) {
+				t.Errorf("got %v", a)
+			}
+		})
+	}
+	for len(connections(&mu, &open)) < 2 {
+		<-time.After(time.Millisecond)
+	}
+	close(held)
+	wg.Wait()
+	for _, nc := range connections(&mu, &open) {
+		_ = nc.Close()
+	}
+	if a := c.Verify(t.Context(), "a.b.c"); !isAccepted(a) {
+		t.Errorf("after the restart got %v", a)
+	}
+	if n := len(connections(&mu, &open)); n != 3 {
+		t.Errorf("%d connections in all", n)
+	}
+}
+
+func isAccepted(a client.Answer) bool {
+	_, ok := a.(client.Accepted)
+	return ok
+}
+
+func connections(mu *sync.Mutex, open *[]net.Conn) []net.Conn {
+	mu.Lock()
+	defer mu.Unlock()
+	return append([]net.Conn(nil), *open...)
+}
+
+// TestAFurtherConnectionIsALuxury: when it cannot be had, the loaded one does.
+func TestAFurtherConnectionIsALuxury(t *testing.T) {
+	var dials atomic.Int32
+	c := &client.Client{Conns: 2, Dial: func(context.Context) (net.Conn, error) {
+		if dials.Add(1) > 1 {
+			return nil, errors.New("too many connections")
+		}
+		near, far := net.Pipe()
+		go answerAccepted(far)
+		return near, nil
+	}}
+	defer c.Close()
+	var wg sync.WaitGroup
+	for n := range 200 {
+		wg.Go(func() {
+			if a := c.Verify(t.Context(), fmt.Sprint("t", n), client.Deadline(patience)); !isAccepted(a) {
+				t.Errorf("got %v", a)
+			}
+		})
+	}
+	wg.Wait()
+}

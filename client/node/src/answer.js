@@ -1,0 +1,97 @@
+import { inspect } from 'node:util'
+
+// The three outcomes. They are frozen, and they show nothing of the user when
+// they are printed or turned into JSON by a logger.
+
+class Answer {
+  toString() {
+    return this.outcome
+  }
+
+  toJSON() {
+    return { outcome: this.outcome }
+  }
+
+  [inspect.custom](_depth, options) {
+    return `${this.constructor.name} ${inspect(this.toJSON(), options)}`
+  }
+}
+
+export class Accepted extends Answer {
+  outcome = 'accepted'
+
+  constructor(fields) {
+    super()
+    this.level = fields.level
+    this.project = fields.project
+    this.subject = fields.subject
+    this.age = fields.age
+    this.ttl = fields.ttl
+    this.expires = fields.expires
+    this.source = fields.source
+    this.json = fields.json
+    Object.freeze(this)
+  }
+
+  data() {
+    return JSON.parse(this.json)
+  }
+
+  toString() {
+    return `accepted level=${this.level} source=${this.source} age=${this.age} ttl=${this.ttl}`
+  }
+
+  toJSON() {
+    return { outcome: this.outcome, level: this.level, source: this.source, age: this.age, ttl: this.ttl }
+  }
+}
+
+export class Rejected extends Answer {
+  outcome = 'rejected'
+
+  constructor(reason) {
+    super()
+    this.reason = reason
+    Object.freeze(this)
+  }
+
+  toString() {
+    return `rejected: ${this.reason}`
+  }
+
+  toJSON() {
+    return { outcome: this.outcome, reason: this.reason }
+  }
+}
+
+export class Unknown extends Answer {
+  outcome = 'unknown'
+
+  constructor(error) {
+    super()
+    this.code = error.kind === 'reply' ? error.code : ''
+    this.retryAfter = error.kind === 'reply' ? error.retryAfter : 0
+    this.error = error
+    Object.freeze(this)
+  }
+
+  toString() {
+    return `unknown: ${this.error.message}`
+  }
+
+  toJSON() {
+    return { outcome: this.outcome, code: this.code, retryAfter: this.retryAfter, error: this.error.message }
+  }
+}
+
+const OUTCOMES = ['accepted', 'rejected', 'unknown']
+
+// An answer is an object, so `if (answer)` is true for a rejected token too.
+// match cannot be got wrong that way: it wants all three.
+export function match(answer, branches) {
+  for (const outcome of OUTCOMES) {
+    if (typeof branches[outcome] !== 'function') throw new TypeError(`neonauthd: match has no branch for "${outcome}"`)
+  }
+  if (!(answer instanceof Answer)) throw new TypeError('neonauthd: match is for answers; is an await missing?')
+  return branches[answer.outcome](answer)
+}

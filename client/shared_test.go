@@ -1,0 +1,349 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+// daemonFunc is a daemon in this process: each connection a client makes is
+// handed to it, with its number from 1.
+type daemonFunc func(n int, nc net.Conn)
+
+// client returns a client of the daemon, over pipes, so that it can be used
+// with the time of synctest.
+func (d daemonFunc) client(conns int) *client.Client {
+	var dials atomic.Int32
+	return &client.Client{Conns: conns, Dial: func(context.Context) (net.Conn, error) {
+		near, far := net.Pipe()
+		go d(int(dials.Add(1)), far)
+		return near, nil
+	}}
+}
+
+// request is a request line as a test needs it.
+type request struct{ tag, token string }
+
+func readRequest(lines *protocol.LineReader) (request, error) {
+	line, err := lines.ReadLine()
+	if err != nil {
+		return request{}, err
+	}
+	var r protocol.Request
+	if err := protocol.ParseRequest(line, &r); err != nil {
+		return request{}, err
+	}
+	return request{tag: string(r.Tag), token: string(r.Args[0])}, nil
+}
+
+func accept(nc net.Conn, r request) error {
+	_, err := fmt.Fprintf(nc, "@%s OK level=claims project=main sub=%s age=0 ttl=0 exp=1764000000 source=cache {}\n", r.tag, r.token)
+	return err
+}
+
+// TestNoAnswerIsMixedUp has many callers share connections to a daemon that
+// answers in any order, while some give up: each answer names the token asked
+// about.
+func TestNoAnswerIsMixedUp(t *testing.T) {
+	for _, conns := range []int{1, 3} {
+		t.Run(fmt.Sprintf("connections=%d", conns), func(t *testing.T) {
+			shuffler := func(_ int, nc net.Conn) {
+				defer nc.Close()
+				requests := make(chan request, 64)
+				go answerShuffled(nc, requests)
+				defer close(requests)
+				lines := protocol.NewLineReader(nc, protocol.MaxRequestLine)
+				for {
+					r, err := readRequest(lines)
+					if err != nil {
+						return
+					}
+					requests <- r
+				}
+			}
+			c := daemonFunc(shuffler).client(conns)
+			defer c.Close()
+			var answered, given atomic.Int64
+			var wg sync.WaitGroup
+			for caller := range 64 {
+				wg.Go(func() {
+					for n := range 200 {
+						token := fmt.Sprintf("t.%d.%d", caller, n)
+						ctx, cancel := context.WithCancel(t.Context())
+						if rand.N(20) == 0 {
+							go cancel()
+						}
+						switch a := c.Verify(ctx, token, client.Deadline(patience)).(type) {
+						case client.Accepted:
+							answered.Add(1)
+							if a.Subject != token {
+								t.Errorf("asked about %s, got the answer about %s", token, a.Subject)
+							}
+						case client.Rejected:
+							t.Errorf("nothing was rejected, but got %v", a)
+						case client.Unknown:
+							given.Add(1)
+							if !errors.Is(a.Err, context.Canceled) {
+								t.Error(a)
+							}
+						}
+						cancel()
+					}
+				})
+			}
+			wg.Wait()
+			if answered.Load() < 64*150 || given.Load() == 0 {
+				t.Errorf("%d answers and %d given up: the test does not test", answered.Load(), given.Load())
+			}
+		})
+	}
+}
+
+// answerShuffled answers what has gathered in random order.
+func answerShuffled(nc net.Conn, requests <-chan request) {
+	for first := range requests {
+		batch := []request{first}
+		for more := true; more && len(batch) < 16; {
+			select {
+			case r, ok := <-requests:
+				if more = ok; ok {
+					batch = append(batch, r)
+				}
+			default:
+				more = false
+			}
+		}
+		rand.Shuffle(len(batch), func(i, j int) { batch[i], batch[j] = batch[j], batch[i] })
+		for _, r := range batch {
+			if accept(nc, r) != nil {
+				return
+			}
+		}
+	}
+}
+
+// TestEachCallEndsAtItsTime has callers with different budgets wait on one
+// silent connection.
+func TestEachCallEndsAtItsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		silent := func(_ int, nc net.Conn) {
+			lines := protocol.NewLineReader(nc, protocol.MaxRequestLine)
+			for {
+				if _, err := lines.ReadLine(); err != nil {
+					return
+				}
+			}
+		}
+		c := daemonFunc(silent).client(1)
+		defer c.Close()
+		start := time.Now()
+		var wg sync.WaitGroup
+		for _, budget := range []time.Duration{300, 100, 200, 700, 50} {
+			budget *= time.Millisecond
+			wg.Go(func() {
+				u, ok := c.Verify(t.Context(), "a.b.c", client.Deadline(budget)).(client.Unknown)
+				if !ok || !errors.Is(u.Err, context.DeadlineExceeded) {
+					t.Errorf("got %v", u)
+				}
+				if took := time.Since(start); took != budget {
+					t.Errorf("a call with %s took %s", budget, took)
+				}
+			})
+			synctest.Wait()
+		}
+		wg.Wait()
+
+		// Without anything said the default holds, and an earlier end of the
+		// context wins.
+		start = time.Now()
+		c.Verify(t.Context(), "a.b.c")
+		if took := time.Since(start); took != client.DefaultTimeout {
+			t.Errorf("by default a call took %s", took)
+		}
+		start = time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		defer cancel()
+		c.Verify(ctx, "a.b.c")
+		if took := time.Since(start); took != 20*time.Millisecond {
+			t.Errorf("a call whose context had 20ms took %s", took)
+		}
+	})
+}
+
+// TestDaemonIsToldTheTime: a tenth less than is left, at most 50 ms.
+func TestDaemonIsToldTheTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		told := make(chan string, 1)
+		listener := func(_ int, nc net.Conn) {
+			lines := protocol.NewLineReader(nc, protocol.MaxRequestLine)
+			for {
+				line, err := lines.ReadLine()
+				if err != nil {
+					return
+				}
+				var r protocol.Request
+				if protocol.ParseRequest(line, &r) != nil {
+					return
+				}
+				raw, _ := r.Fields.Get(protocol.FieldDeadline)
+				told <- string(raw)
+				if accept(nc, request{string(r.Tag), "u"}) != nil {
+					return
+				}
+			}
+		}
+		c := daemonFunc(listener).client(1)
+		defer c.Close()
+		for budget, want := range map[time.Duration]string{
+			time.Second: "950", 2 * time.Second: "1950", 100 * time.Millisecond: "90", time.Microsecond: "1",
+			time.Hour: "60000",
+		} {
+			c.Verify(t.Context(), "a.b.c", client.Deadline(budget))
+			if got := <-told; got != want {
+				t.Errorf("with %s left the daemon is told %s ms, want %s", budget, got, want)
+			}
+		}
+	})
+}
+
+// TestCallersBeyondTheLimitWait: a daemon that is slow for everybody does not
+// get more requests than the connections may carry, and nobody is lost.
+func TestCallersBeyondTheLimitWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var most, now atomic.Int32
+		slow := func(_ int, nc net.Conn) {
+			lines := protocol.NewLineReader(nc, protocol.MaxRequestLine)
+			var mu sync.Mutex
+			for {
+				r, err := readRequest(lines)
+				if err != nil {
+					return
+				}
+				if n := now.Add(1); n > most.Load() {
+					most.Store(n)
+				}
+				time.AfterFunc(10*time.Millisecond, func() {
+					mu.Lock()
+					defer mu.Unlock()
+					now.Add(-1)
+					_ = accept(nc, r)
+				})
+			}
+		}
+		c := daemonFunc(slow).client(1)
+		var wg sync.WaitGroup
+		for range 1000 {
+			wg.Go(func() {
+				if _, ok := c.Verify(t.Context(), "a.b.c").(client.Accepted); !ok {
+					t.Error("a call got no answer")
+				}
+			})
+		}
+		wg.Wait()
+		_ = c.Close()
+		if most.Load() > 128 || most.Load() < 64 {
+			t.Errorf("%d requests were in flight on one connection", most.Load())
+		}
+	})
+}
+
+// TestLoneCallerStartsNoGoroutine runs in a bubble where a stray goroutine
+// would keep the test from ending.
+func TestLoneCallerStartsNoGoroutine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		echo := func(_ int, nc net.Conn) {
+			lines := protocol.NewLineReader(nc, protocol.MaxRequestLine)
+			for {
+				r, err := readRequest(lines)
+				if err != nil || accept(nc, r) != nil {
+					return
+				}
+			}
+		}
+		c := daemonFunc(echo).client(2)
+		for n := range 100 {
+			token := fmt.Sprint("x", n)
+			if a, ok := c.Verify(t.Context(), token).(client.Accepted); !ok || a.Subject != token {
+				t.Fatalf("got %v", a)
+			}
+		}
+		_ = c.Close()
+	})
+}
+
+// TestRequestsReadyTogetherShareAWrite counts the writes of many callers.
+func TestRequestsReadyTogetherShareAWrite(t *testing.T) {
+	var writes, requests atomic.Int64
+	path := listenBare(t)
+	c := &client.Client{Conns: 1, Dial: func(ctx context.Context) (net.Conn, error) {
+		var d net.Dialer
+		nc, err := d.DialContext(ctx, "unix", path)
+		return &countingConn{Conn: nc, writes: &writes}, err
+	}}
+	defer c.Close()
+	var wg sync.WaitGroup
+	for range 64 {
+		wg.Go(func() {
+			for range 200 {
+				if _, ok := c.Verify(t.Context(), "a.b.c", client.Deadline(patience)).(client.Accepted); !ok {
+					t.Error("a call got no answer")
+				}
+				requests.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if w, r := writes.Load(), requests.Load(); w*2 > r {
+		t.Errorf("%d requests took %d writes", r, w)
+	}
+}
+
+type countingConn struct {
+	net.Conn
+	writes *atomic.Int64
+}
+
+func (c *countingConn) Write(p []byte) (int, error) {
+	c.writes.Add(1)
+	return c.Conn.Write(p)
+}
+
+// TestOptionsOverrideTheClient: of several options of a kind the last counts.
+func TestOptionsOverrideTheClient(t *testing.T) {
+	var got []string
+	recorder := func(_ int, nc net.Conn) {
+		lines := protocol.NewLineReader(nc, protocol.MaxRequestLine)
+		for {
+			line, err := lines.ReadLine()
+			if err != nil {
+				return
+			}
+			var r protocol.Request
+			if protocol.ParseRequest(line, &r) != nil {
+				return
+			}
+			project, _ := r.Fields.Get(protocol.FieldProject)
+			got = append(got, string(project))
+			fmt.Fprintf(nc, "@%s NO expired\n", r.Tag)
+		}
+	}
+	c := daemonFunc(recorder).client(1)
+	c.Project = "own"
+	defer c.Close()
+	c.Verify(t.Context(), "a.b.c")
+	c.Verify(t.Context(), "a.b.c", client.WithProject("first"), client.WithProject("sec ond"), client.Option{})
+	if want := []string{"own", "sec%20ond"}; !slices.Equal(got, want) {
+		t.Errorf("projects asked about are %q, want %q", got, want)
+	}
+}
