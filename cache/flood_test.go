@@ -3,6 +3,7 @@ package cache
 import (
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -13,7 +14,7 @@ func TestCollidingHashesNeverAnswerForEachOther(t *testing.T) {
 	r := NewRecent[Key](1, nil)
 	keys := uint64(1_000_000)
 	if raceEnabled || testing.Short() {
-		keys = 100_000
+		keys = 50_000
 	}
 	hits := uint64(0)
 	for i := range keys {
@@ -98,7 +99,11 @@ func standJunk(t testing.TB, junk uint64) {
 
 // TestOneGroupEvictsNoOther lets one group store 100000 entries among a thousand others, that nobody has asked for yet.
 func TestOneGroupEvictsNoOther(t *testing.T) {
-	const others, intruders = 1000, 100_000
+	const others = 1000
+	intruders := uint64(100_000)
+	if raceEnabled || testing.Short() {
+		intruders = 20_000
+	}
 	for _, tt := range []struct {
 		name     string
 		maxBytes int64
@@ -126,7 +131,7 @@ func TestOneGroupEvictsNoOther(t *testing.T) {
 				return n
 			}
 			before := present()
-			for i := range uint64(intruders) {
+			for i := range intruders {
 				c.Set(digest(i+1<<40), 0, new(int), tt.cost, time.Hour)
 			}
 			c.settle()
@@ -134,7 +139,7 @@ func TestOneGroupEvictsNoOther(t *testing.T) {
 				t.Errorf("%d of %d entries lost to one group", lost, before)
 			}
 			own := 0
-			for i := range uint64(intruders) {
+			for i := range intruders {
 				k := digest(i + 1<<40)
 				if _, ok := c.Get(&k); ok {
 					own++
@@ -162,36 +167,39 @@ func skipWithoutPopularity(t *testing.T) {
 
 // TestPopularityKeepsNoNewcomerOut asks for junk and for residents until both are popular; a newcomer is found all the same.
 func TestPopularityKeepsNoNewcomerOut(t *testing.T) {
-	c := newCache[int](t, Config{})
-	for i := range uint64(5000) {
-		c.Set(digest(i), i, int(i), 600, time.Hour)
-	}
-	c.settle()
-	for range 20 {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCache[int](t, Config{})
 		for i := range uint64(5000) {
-			resident, junk := digest(i), digest(i+1<<40)
+			c.Set(digest(i), i, int(i), 600, time.Hour)
+		}
+		c.settle()
+		for i := range uint64(100_000) {
+			resident, junk := digest(i%5000), digest(i%5000+1<<40)
 			c.Get(&resident)
 			c.Get(&junk)
+			if i%64 == 0 {
+				synctest.Wait() // until ristretto has counted
+			}
 		}
-	}
-	found := 0
-	for i := range uint64(1000) {
-		k := digest(i + 1<<50)
-		if _, ok := c.Get(&k); ok {
-			t.Fatal("found before it was set")
+		found := 0
+		for i := range uint64(1000) {
+			k := digest(i + 1<<50)
+			if _, ok := c.Get(&k); ok {
+				t.Fatal("found before it was set")
+			}
+			c.Set(k, i+1<<50, int(i), 600, time.Hour)
+			if v, ok := c.Get(&k); ok && v == int(i) {
+				found++
+			}
 		}
-		c.Set(k, i+1<<50, int(i), 600, time.Hour)
-		if v, ok := c.Get(&k); ok && v == int(i) {
-			found++
+		if found != 1000 {
+			t.Errorf("%d of 1000 newcomers found on their second ask", found)
 		}
-	}
-	if found != 1000 {
-		t.Errorf("%d of 1000 newcomers found on their second ask", found)
-	}
-	if s := c.Stats(); s.Rejected == 0 && !raceEnabled {
-		t.Error("ristretto refused nobody: the test has not tested anything")
-	}
-	examine(t, c)
+		if s := c.Stats(); s.Rejected == 0 && !raceEnabled {
+			t.Error("ristretto refused nobody: the test has not tested anything")
+		}
+		examine(t, c)
+	})
 }
 
 // TestNewcomersStayForTheWindow checks that a newcomer outlives as many later ones as the window holds.
@@ -216,29 +224,31 @@ func TestNewcomersStayForTheWindow(t *testing.T) {
 // TestPopularEntriesSurviveAFloodOfUnpopularOnes is what ristretto is for.
 func TestPopularEntriesSurviveAFloodOfUnpopularOnes(t *testing.T) {
 	skipWithoutPopularity(t)
-	c := newCache[int](t, Config{MaxBytes: 4 << 20})
-	const popular = 500
-	for i := range uint64(popular) {
-		c.Set(digest(i), i, int(i), 600, time.Hour)
-	}
-	c.settle()
-	hits := 0
-	for i := range uint64(50_000) {
-		k := digest(i % popular)
-		if _, ok := c.Get(&k); ok {
-			hits++
-		} else {
-			c.Set(k, i%popular, int(i), 600, time.Hour)
+	synctest.Test(t, func(t *testing.T) {
+		c := newCache[int](t, Config{MaxBytes: 4 << 20})
+		const popular = 500
+		for i := range uint64(popular) {
+			c.Set(digest(i), i, int(i), 600, time.Hour)
 		}
-		c.Set(digest(i+1<<40), i+1<<40, int(i), 600, time.Hour)
-		if i%64 == 0 {
-			c.settle() // Otherwise this loop outruns ristretto, which no caller that verifies signatures does.
+		c.settle()
+		hits := 0
+		for i := range uint64(50_000) {
+			k := digest(i % popular)
+			if _, ok := c.Get(&k); ok {
+				hits++
+			} else {
+				c.Set(k, i%popular, int(i), 600, time.Hour)
+			}
+			c.Set(digest(i+1<<40), i+1<<40, int(i), 600, time.Hour)
+			if i%64 == 0 {
+				synctest.Wait() // until ristretto has counted
+			}
 		}
-	}
-	if hits < 45_000 {
-		t.Errorf("hit %d times of 50000", hits)
-	}
-	examine(t, c)
+		if hits < 45_000 {
+			t.Errorf("hit %d times of 50000", hits)
+		}
+		examine(t, c)
+	})
 }
 
 func ExampleCache() {

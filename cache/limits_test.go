@@ -1,7 +1,9 @@
 package cache
 
 import (
+	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -57,29 +59,98 @@ func TestEntryBeyondTheBoundIsNotStoredAndTheOldIsGone(t *testing.T) {
 	examine(t, c)
 }
 
+func TestOldestOfAFullGroupLeaves(t *testing.T) {
+	c := newCache[int](t, Config{PerGroup: 3})
+	set := func(n uint64) { c.Set(digest(n), 5, int(n), 0, time.Hour) }
+	present := func() (list []uint64) {
+		for n := range uint64(10) {
+			if k := digest(n); c.has(&k) {
+				list = append(list, n)
+			}
+		}
+		return list
+	}
+	c.Set(digest(9), 6, 9, 0, time.Hour) // of another group
+	for _, step := range []struct {
+		name string
+		do   func()
+		want []uint64
+	}{
+		{"three", func() { set(0); set(1); set(2) }, []uint64{0, 1, 2, 9}},
+		{"a fourth", func() { set(3) }, []uint64{1, 2, 3, 9}},
+		{"the oldest again: now the newest", func() { set(1); set(4) }, []uint64{1, 3, 4, 9}},
+		{"one less, then one more", func() { c.Delete(digest(3)); set(5) }, []uint64{1, 4, 5, 9}},
+		{"the newest deleted, then two more", func() { c.Delete(digest(5)); set(6); set(7) }, []uint64{4, 6, 7, 9}},
+		{"moved to another group", func() { c.Set(digest(6), 6, 6, 0, time.Hour); set(8) }, []uint64{4, 6, 7, 8, 9}},
+	} {
+		step.do()
+		if got := present(); !slices.Equal(got, step.want) {
+			t.Errorf("%s: %v, want %v", step.name, got, step.want)
+		}
+	}
+	examine(t, c)
+}
+
 func TestLargeEntriesAreKeptByAFullCache(t *testing.T) {
 	skipWithoutPopularity(t)
-	c := newCache[int](t, Config{MaxBytes: 4 << 20})
-	for i := range uint64(10_000) {
-		c.Set(digest(i), i, 0, 600, time.Hour)
-	}
-	c.settle()
-	k := digest(1 << 40)
-	c.Set(k, 1<<40, 0, c.limits.entry-Overhead, time.Hour)
-	for range 50 {
-		c.Get(&k)
-		for range 64 {
-			c.Get(&k) // fills ristretto's read buffers, which it applies in batches
+	synctest.Test(t, func(t *testing.T) {
+		c := newCache[int](t, Config{MaxBytes: 4 << 20})
+		for i := range uint64(10_000) {
+			c.Set(digest(i), i, 0, 600, time.Hour)
+		}
+		k := digest(1 << 40)
+		c.Set(k, 1<<40, 0, c.limits.entry-Overhead, time.Hour)
+		for range 50 {
+			for range 64 {
+				c.Get(&k)
+			}
+			synctest.Wait() // until ristretto has counted
+		}
+		for i := range uint64(10_000) {
+			c.Set(digest(i+1<<50), i, 0, 600, time.Hour)
+		}
+		if !c.has(&k) {
+			t.Error("a popular entry of the largest size was not kept")
+		}
+		examine(t, c)
+	})
+}
+
+// TestBoundHoldsWhileRistrettoIsStuck holds the lock that ristretto needs to finish its first eviction.
+func TestBoundHoldsWhileRistrettoIsStuck(t *testing.T) {
+	c := newCache[int](t, Config{})
+	c.mu.Lock()
+	for i := range uint64(20_000) {
+		cost := int64(i%7)*500 + Overhead
+		if i%100 == 0 {
+			cost = c.limits.entry
+		}
+		e := &entry[int]{key: digest(i), value: int(i), group: i, cost: cost, expires: time.Hour}
+		c.store(e, nil)
+		c.trim(0)
+		if sum := c.limits.fixed + c.window.bytes + c.keeper.held.Load(); sum > MinBytes {
+			t.Errorf("%d bytes after %d entries", sum, i+1)
+			break
+		}
+		if !c.has(&e.key) {
+			t.Errorf("entry %d not found right after it was stored", i)
+			break
 		}
 	}
-	for i := range uint64(10_000) {
-		c.Set(digest(i+1<<50), i, 0, 600, time.Hour)
-		if i%64 == 0 {
-			c.settle()
-		}
+	if c.counters.rejected == 0 {
+		t.Error("nothing was rejected: ristretto was not stuck")
 	}
-	if _, ok := c.Get(&k); !ok {
-		t.Error("a popular entry of the largest size was not kept")
+	c.mu.Unlock()
+	examine(t, c)
+}
+
+func TestSetWaitsForRistrettoRatherThanLoseEntries(t *testing.T) {
+	c := newCache[int](t, Config{})
+	for i := range uint64(20_000) {
+		c.Set(digest(i), i, int(i), 4000, time.Hour)
+	}
+	if s := c.Stats(); s.Rejected != 0 || s.Evictions == 0 {
+		t.Errorf("%d rejected, %d evicted", s.Rejected, s.Evictions)
 	}
 	examine(t, c)
 }

@@ -39,6 +39,12 @@ func newCache[V any](tb testing.TB, config Config) *Cache[V] {
 	return c
 }
 
+// has tells whether Get finds k.
+func (c *Cache[V]) has(k *Key) bool {
+	_, ok := c.Get(k)
+	return ok
+}
+
 // examine checks everything the cache's parts must agree on, once ristretto has applied what it was offered and no
 // other call is under way.
 func examine[V any](tb fail, c *Cache[V]) {

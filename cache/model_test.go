@@ -39,8 +39,8 @@ func (m *machine) key(t *rapid.T) Key { return rapid.SampledFrom(m.keys).Draw(t,
 func (m *machine) set(t *rapid.T) {
 	k := m.key(t)
 	group := rapid.Uint64Range(0, 3).Draw(t, "group")
-	cost := rapid.OneOf(rapid.Int64Range(-1, 2000), rapid.Int64Range(0, 60<<10)).Draw(t, "cost")
-	lifetime := rapid.SampledFrom([]time.Duration{-1, 0, 1, time.Second, time.Minute, 1<<63 - 1}).Draw(t, "lifetime")
+	cost := rapid.OneOf(rapid.Int64Range(-1, 2000), rapid.Int64Range(-1, 2000), rapid.Int64Range(0, 60<<10)).Draw(t, "cost")
+	lifetime := rapid.SampledFrom([]time.Duration{-1, 0, 1, time.Second, time.Second, time.Minute, time.Minute, time.Hour, time.Hour, 1<<63 - 1}).Draw(t, "lifetime")
 	m.next++
 	value := m.next
 	m.cache.Set(k, group, &value, cost, lifetime)
@@ -118,9 +118,15 @@ func TestCacheAgreesWithItsModel(t *testing.T) {
 		defer c.Close()
 		m.cache = c
 		t.Repeat(map[string]func(*rapid.T){
-			"set":    m.set,
-			"set2":   m.set,
-			"get":    m.get,
+			"set":  m.set,
+			"set2": m.set,
+			"set3": m.set,
+			"get":  m.get,
+			"get all": func(t *rapid.T) {
+				for _, k := range m.keys {
+					m.check(t, k)
+				}
+			},
 			"delete": m.delete,
 			"purge":  m.purge,
 			"wait":   m.wait,
