@@ -103,7 +103,6 @@ Exit codes: 0 accepted or done, 1 rejected, 2 called wrongly, 3 could not tell.`
 		},
 	}
 	root.SetFlagErrorFunc(flagError)
-	root.CompletionOptions.HiddenDefaultCmd = false
 	flags := root.PersistentFlags()
 	flags.StringVar(&s.socket, "socket", "", "`path` of the daemon's socket (default $"+client.SocketVariable+", else "+protocol.DefaultSocket+")")
 	flags.StringVar(&s.adminSocket, "admin-socket", "", "`path` of the admin socket (default $"+adminVariable+", else "+protocol.DefaultAdminSocket+")")
@@ -113,7 +112,22 @@ Exit codes: 0 accepted or done, 1 rejected, 2 called wrongly, 3 could not tell.`
 	root.AddCommand(daemonCommands(s)...)
 	root.AddCommand(adminCommands(s)...)
 	root.AddCommand(benchCommands(s)...)
+	discreetCompletion(root)
 	return root
+}
+
+// discreetCompletion keeps cobra's own commands from repeating arguments.
+func discreetCompletion(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		if cmd.Name() != "completion" {
+			continue
+		}
+		cmd.Args = noArguments
+		for _, shell := range cmd.Commands() {
+			shell.Args = noArguments
+		}
+	}
 }
 
 func version() string {

@@ -1,0 +1,252 @@
+// Plays a transcript: it is the daemon, and it makes the calls.
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { inspect } from 'node:util'
+
+import { Client } from 'neonauthd'
+import { unescape, wordsOf } from './transcript.js'
+
+const PATIENCE = 10_000 // milliseconds, for anything that is not meant to time out
+
+export class Player {
+  constructor() {
+    this.folder = mkdtempSync(join(tmpdir(), 'na'))
+    this.path = join(this.folder, 's')
+    this.client = new Client({ socket: this.path, conns: 1, timeout: PATIENCE, name: 'transcript' })
+    this.calls = new Map()
+    this.tags = new Map()
+    this.tokens = []
+    this.arrivals = new Inbox()
+    this.conn = null
+  }
+
+  async play(steps) {
+    try {
+      await this.up()
+      for (const step of steps) {
+        try {
+          await this.step(step)
+        } catch (error) {
+          throw new Error(`line ${step.line}: ${step.verb}: ${error.message}`, { cause: error })
+        }
+      }
+      if (this.calls.size > 0) throw new Error('end: calls without an answer step')
+      await this.quiet()
+    } finally {
+      this.down()
+      await this.client.close()
+      for (const call of this.calls.values()) call.abort.abort()
+      rmSync(this.folder, { recursive: true })
+    }
+  }
+
+  step({ verb, rest }) {
+    switch (verb) {
+      case 'needs': return undefined
+      case 'call': return this.call(rest)
+      case 'cancel': return this.calls.get(rest).abort.abort()
+      case 'close': return this.client.close()
+      case 'accept': return this.accept()
+      case '>': return this.request(rest)
+      case '<': return this.send(Buffer.from(`${this.withTag(rest)}\n`))
+      case '<<': return this.send(unescape(this.withTag(rest)))
+      case 'cut': return this.cut()
+      case 'gone': return this.gone()
+      case 'down': return this.down()
+      case 'up': return this.up()
+      default: return this.answer(rest)
+    }
+  }
+
+  async up() {
+    this.server = createServer({ allowHalfOpen: true, pauseOnConnect: false }, (socket) => this.arrivals.put(new Peer(socket)))
+    this.server.listen(this.path)
+    await once(this.server, 'listening')
+  }
+
+  down() {
+    this.server?.close()
+    this.server = undefined
+    this.cut()
+    for (const peer of this.arrivals.waiting) peer.socket.destroy()
+  }
+
+  cut() {
+    this.conn?.socket.destroy()
+    this.conn = null
+  }
+
+  async accept() {
+    this.conn = await within(this.arrivals.get(), 'no connection')
+  }
+
+  async request(want) {
+    const line = await within(this.conn.lines.get(), 'no request')
+    if (line === null) throw new Error('the connection ended')
+    const got = parts(line)
+    const wanted = parts(want)
+    const same =
+      got.verb === wanted.verb && got.args.join(' ') === wanted.args.join(' ') && got.fields.size === wanted.fields.size &&
+      [...wanted.fields].every(([name, value]) => got.fields.has(name) && (value === '*' || value === got.fields.get(name)))
+    if (!same) throw new Error(`the client sent ${line.slice(0, 300)}`)
+    this.tags.set(wanted.tag, got.tag === '' ? '' : `${got.tag} `)
+  }
+
+  withTag(line) {
+    const [name, ...rest] = line.split(' ')
+    return this.tags.has(name) ? this.tags.get(name) + rest.join(' ') : line
+  }
+
+  async send(bytes) {
+    const socket = this.conn.socket
+    // A client that hangs up in the middle of a line without end does well.
+    await within(new Promise((resolve) => {
+      socket.once('close', resolve)
+      socket.write(bytes, () => resolve())
+    }), 'the client does not read')
+  }
+
+  async gone() {
+    const line = await within(this.conn.lines.get(), 'the connection stays')
+    if (line !== null) throw new Error(`the client sent ${line.slice(0, 300)}`)
+    this.cut()
+  }
+
+  call(text) {
+    const [id, method, ...rest] = text.split(' ')
+    if (this.calls.has(id) || !['verify', 'profile', 'ping', 'hello'].includes(method)) throw new Error('bad call')
+    const abort = new AbortController()
+    const options = { signal: abort.signal }
+    let token = ''
+    for (const [name, value] of rest.length > 0 ? wordsOf(rest.join(' ')) : []) {
+      if (name === 'token') token = value
+      else if (name === 'project' || name === 'fallback') options[name] = value
+      else if (name === 'deadline') options.deadline = Number(value)
+      else if (name === 'max-age') options.maxAge = Number(value) * 1000
+      else throw new Error(`no option is called ${name}`)
+    }
+    if (token !== '') this.tokens.push(token)
+    const lookup = method === 'verify' || method === 'profile'
+    const promise = lookup ? this.client[method](token, options) : this.client[method](options)
+    this.calls.set(id, { abort, result: promise.then((value) => ({ value }), (error) => ({ error })) })
+    // The request has left this process before the next step.
+    return new Promise(setImmediate)
+  }
+
+  async answer(text) {
+    const at = text.indexOf(' json=')
+    const json = at < 0 ? '' : text.slice(at + 6)
+    const [id, outcome, ...rest] = (at < 0 ? text : text.slice(0, at)).split(' ')
+    const call = this.calls.get(id)
+    if (call === undefined) throw new Error('no such call')
+    const result = await within(call.result, 'the call does not return')
+    this.calls.delete(id)
+    const have = facts(result)
+    this.discreet(result)
+    if (have.outcome !== outcome) throw new Error(`got ${JSON.stringify(have).slice(0, 300)}`)
+    for (const [name, want] of rest.length > 0 ? wordsOf(rest.join(' ')) : []) {
+      if (have[name] !== want) throw new Error(`${name} is ${have[name]}, wanted ${want}: ${JSON.stringify(have).slice(0, 300)}`)
+    }
+    if (json !== '' && have.json !== json) throw new Error(`JSON is ${have.json?.slice(0, 300)}`)
+  }
+
+  // discreet checks that no way of printing a result shows a token.
+  discreet({ value, error }) {
+    const texts = []
+    for (const one of [value, value?.error, error, this.client]) {
+      texts.push(String(one), inspect(one, { depth: 9, showHidden: true }), JSON.stringify(one) ?? '')
+    }
+    for (const token of this.tokens) {
+      if (token.length >= 5 && texts.some((text) => text.includes(token))) throw new Error('the result shows the token when printed')
+    }
+  }
+
+  // quiet checks that the client did nothing that the transcript does not say.
+  async quiet() {
+    await new Promise(setImmediate)
+    if (this.arrivals.waiting.length > 0) throw new Error('end: the client made a connection that is not in the transcript')
+    const line = this.conn?.lines.waiting[0]
+    if (typeof line === 'string') throw new Error(`end: the client sent ${line.slice(0, 300)}, which is not in the transcript`)
+  }
+}
+
+// Peer is one accepted connection with the request lines that have come; null is its end.
+class Peer {
+  constructor(socket) {
+    this.socket = socket
+    this.lines = new Inbox()
+    let rest = ''
+    socket.setEncoding('latin1')
+    socket.on('data', (text) => {
+      const lines = (rest + text).split('\n')
+      rest = lines.pop()
+      for (const line of lines) this.lines.put(line)
+    })
+    socket.on('end', () => this.lines.put(null))
+    socket.on('error', () => this.lines.put(null))
+  }
+}
+
+class Inbox {
+  waiting = []
+  #takers = []
+
+  put(item) {
+    const taker = this.#takers.shift()
+    if (taker) taker(item)
+    else this.waiting.push(item)
+  }
+
+  async get() {
+    if (this.waiting.length > 0) return this.waiting.shift()
+    return new Promise((resolve) => this.#takers.push(resolve))
+  }
+}
+
+function parts(line) {
+  const words = line.split(' ')
+  const tag = words[0].startsWith('@') ? words.shift() : ''
+  const verb = words.shift()
+  const fields = new Map()
+  while (words.length > 0 && /^[a-z0-9-]+=/.test(words[0])) {
+    const [name, ...value] = words.shift().split('=')
+    fields.set(name, value.join('='))
+  }
+  return { tag, verb, fields, args: words }
+}
+
+function facts({ value, error }) {
+  if (error !== undefined) return { outcome: 'failed', cause: error.kind, code: error.code ?? '', 'retry-after': `${(error.retryAfter ?? 0) / 1000}` }
+  switch (value?.outcome) {
+    case 'accepted':
+      return {
+        outcome: 'accepted', level: value.level, project: value.project, subject: value.subject, age: `${value.age / 1000}`,
+        ttl: `${value.ttl / 1000}`, expires: `${value.expires.getTime() / 1000}`, source: value.source, json: value.json,
+      }
+    case 'rejected':
+      return { outcome: 'rejected', reason: value.reason }
+    case 'unknown':
+      return { outcome: 'unknown', code: value.code, cause: value.error.kind, 'retry-after': `${value.retryAfter / 1000}` }
+    case undefined:
+      return value === undefined
+        ? { outcome: 'ok' }
+        : { outcome: 'ok', version: value.version, protocol: `${value.protocol}`, 'in-flight': `${value.inFlight}`, projects: value.projects.join(',') }
+    default:
+      throw new Error('no such outcome')
+  }
+}
+
+async function within(promise, complaint) {
+  let timer
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(complaint)), PATIENCE)
+  })
+  try {
+    return await Promise.race([promise, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
