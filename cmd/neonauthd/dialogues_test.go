@@ -1,0 +1,60 @@
+package main_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/protocol"
+	"github.com/neonauthd/neonauthd/protocol/dialogue"
+)
+
+// TestDialoguesOfTheProtocolAreTrue plays every dialogue of the contract, one
+// after another against one daemon: each is to leave it as it found it.
+func TestDialoguesOfTheProtocolAreTrue(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../protocol/protocol.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := dialogue.Dialogues(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newCloud(t, standin.Options{})
+	h := newHome(t)
+	i := serve(t, h, settings{tables: []string{c.project(t, h, standin.Stack)}})
+	values := placeholders(c)
+	// Twice: what one dialogue leaves behind the next round would notice.
+	for round := range 2 {
+		for _, d := range all {
+			socket := i.home.socket()
+			if d.Admin {
+				socket = i.home.adminSocket()
+			}
+			peer := call(t, socket)
+			if err := d.Play(peer.conn, values); err != nil {
+				t.Errorf("round %d: %v", round, err)
+			}
+			peer.conn.Close()
+		}
+	}
+}
+
+// placeholders are the values of the contract's last table.
+func placeholders(c *cloud) map[string]string {
+	valid, id := c.user("Ada")
+	restricted := c.AddUser(standin.User{Name: "Rex", Restricted: true})
+	return map[string]string{
+		"VALID":       valid,
+		"SUBJECT":     string(protocol.AppendValue(nil, id)),
+		"EXPIRED":     c.StackToken(standin.TokenSpec{Subject: id, IssuedAt: time.Now().Add(-time.Hour), Lifetime: time.Minute}),
+		"FORGED":      c.StackToken(standin.TokenSpec{Subject: id, Forged: true}),
+		"RESTRICTED":  c.StackToken(standin.TokenSpec{Subject: restricted.ID}),
+		"UNKNOWN_KEY": c.strange("nobody-has-it"),
+		"HUGE":        strings.Repeat("a", protocol.MaxToken+1),
+		"LONG":        strings.Repeat("a", protocol.MaxRequestLine),
+	}
+}

@@ -1,0 +1,274 @@
+package main_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+const upstreamFiles = "../../daemon/testdata/upstream"
+
+// readFixture decodes a file of genuine upstream material.
+func readFixture(t testing.TB, name string, into any) {
+	t.Helper()
+	if err := json.Unmarshal(fixtureBody(t, name), into); err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+}
+
+func fixtureBody(t testing.TB, name string) []byte {
+	t.Helper()
+	body, err := os.ReadFile(filepath.Join(upstreamFiles, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return body
+}
+
+// specimen is a token of the fixtures.
+type specimen struct {
+	Name, Group, Token, Expect, Reason, Sub string
+	ExpectRestricted                        string `json:"expect_restricted"`
+	ExpectAnonymous                         string `json:"expect_anonymous"`
+	LineSafe                                *bool  `json:"line_safe"`
+	Claims                                  map[string]any
+}
+
+func (s *specimen) under(policy string) string {
+	switch {
+	case policy == "restricted" && s.ExpectRestricted != "":
+		return s.ExpectRestricted
+	case policy == "anonymous" && s.ExpectAnonymous != "":
+		return s.ExpectAnonymous
+	}
+	return s.Expect
+}
+
+// another names the reason of specimens with several defects, where it is as
+// good as the one the fixtures prefer.
+func another() map[string]string {
+	return map[string]string{
+		"header-jwk":     "malformed", // a member that is refused before the key is looked for
+		"header-jku":     "malformed",
+		"header-x5u":     "malformed",
+		"kid-4000":       "malformed", // a header that is too long
+		"sig-empty":      "malformed", // an empty part
+		"alg-none-empty": "malformed",
+	}
+}
+
+// collection is a set of specimens under one configured project.
+type collection struct {
+	project, policy, keys string
+	specimens             []specimen
+	atLeast               int
+}
+
+// table is the project's configuration. The upstream hosts are never asked: the
+// key set comes from loopback.
+func (c *collection) table(preset, url string, more ...string) string {
+	return fmt.Sprintf("[[project]]\nname = %q\npreset = %q\njwks_url = %q\njwks_cooldown = \"100ms\"\n", c.project, preset, url) +
+		strings.Join(more, "\n") + "\n"
+}
+
+// fixtureWorld is every collection with the tables and key sets that go with it.
+type fixtureWorld struct {
+	server *keyServer
+	tables []string
+	all    []collection
+}
+
+func (w *fixtureWorld) add(c collection, set []byte, preset string, more ...string) {
+	c.keys = "/" + c.project
+	w.tables = append(w.tables, c.table(preset, w.server.put(c.keys, set), more...))
+	w.all = append(w.all, c)
+}
+
+func (w *fixtureWorld) addStack(t testing.TB) {
+	var config struct {
+		ProjectID string   `json:"project_id"`
+		APIs      []string `json:"api_urls"`
+	}
+	readFixture(t, "stack/config.json", &config)
+	issuers, _ := json.Marshal(config.APIs)
+	var tokens []specimen
+	readFixture(t, "stack/tokens.json", &tokens)
+	allows := map[string]string{"default": ``, "restricted": `"restricted"`, "anonymous": `"restricted", "anonymous"`}
+	for policy, allow := range allows {
+		for _, set := range []string{"jwks", "jwks-no-alg", "jwks-odd-keys"} {
+			w.add(collection{project: set + "-" + policy, policy: policy, specimens: tokens, atLeast: 114},
+				fixtureBody(t, "stack/"+set+".json"), "stack",
+				fmt.Sprintf("project_id = %q\nissuers = %s\nallow = [%s]", config.ProjectID, issuers, allow))
+		}
+	}
+	var rotation map[string]struct {
+		JWKS  json.RawMessage
+		Token string
+	}
+	readFixture(t, "stack/rotation.json", &rotation)
+	for set, other := range map[string]string{"before": "after", "after": "before"} {
+		w.add(collection{project: "rotation-" + set, policy: "default", atLeast: 2, specimens: []specimen{
+			{Name: set, Token: rotation[set].Token, Expect: "accept"},
+			{Name: other, Token: rotation[other].Token, Expect: "reject", Reason: "unknown-key"},
+		}}, rotation[set].JWKS, "stack", fmt.Sprintf("project_id = %q\nissuers = %s", config.ProjectID, issuers))
+	}
+	w.addShort(t, string(issuers))
+}
+
+// addShort adds the projects whose keys have a coordinate with a zero in front,
+// left out by the upstream.
+func (w *fixtureWorld) addShort(t testing.TB, issuers string) {
+	var short []struct {
+		Name      string
+		ProjectID string `json:"project_id"`
+		JWKS      json.RawMessage
+		Tokens    []specimen
+	}
+	readFixture(t, "stack/short-coordinates.json", &short)
+	if len(short) < 2 {
+		t.Fatalf("%d projects with short coordinates", len(short))
+	}
+	for _, s := range short {
+		for i := range s.Tokens {
+			if s.Tokens[i].Expect == "reject" {
+				s.Tokens[i].Reason = "bad-signature"
+			}
+		}
+		w.add(collection{project: "short-" + s.Name, policy: "default", specimens: s.Tokens, atLeast: 2}, s.JWKS, "stack",
+			fmt.Sprintf("project_id = %q\nissuers = %s", s.ProjectID, issuers))
+	}
+}
+
+func (w *fixtureWorld) addNeon(t testing.TB) {
+	var config struct {
+		BaseURL string `json:"base_url"`
+	}
+	readFixture(t, "neon/config.json", &config)
+	base := fmt.Sprintf("base_url = %q", config.BaseURL)
+	var tokens []specimen
+	readFixture(t, "neon/tokens.json", &tokens)
+	for _, set := range []string{"jwks", "jwks-no-alg"} {
+		w.add(collection{project: "neon-" + set, policy: "default", specimens: tokens, atLeast: 54},
+			fixtureBody(t, "neon/"+set+".json"), "neon", base)
+	}
+	var rotation map[string]struct {
+		JWKS  json.RawMessage
+		Token string
+	}
+	readFixture(t, "neon/rotation.json", &rotation)
+	// Which tokens hold under which published set: the old key's until it goes.
+	verdicts := map[string][3]string{"before": {"accept", "reject", "reject"}, "during": {"accept", "accept", "accept"}, "after": {"reject", "accept", "accept"}}
+	for set, expected := range verdicts {
+		c := collection{project: "neon-" + set, policy: "default", atLeast: 3}
+		for i, name := range []string{"before", "during", "after"} {
+			c.specimens = append(c.specimens, specimen{Name: name, Token: rotation[name].Token, Expect: expected[i], Reason: "unknown-key"})
+		}
+		w.add(c, rotation[set].JWKS, "neon", base)
+	}
+}
+
+func TestGenuineTokensGetTheirVerdictsAtTheSocket(t *testing.T) {
+	t.Parallel()
+	w := &fixtureWorld{server: newKeyServer(t)}
+	w.addStack(t)
+	w.addNeon(t)
+	h := newHome(t)
+	i := serve(t, h, settings{tables: w.tables})
+	t.Run("of", func(t *testing.T) {
+		for _, c := range w.all {
+			t.Run(c.project, func(t *testing.T) {
+				t.Parallel()
+				if len(c.specimens) < c.atLeast {
+					t.Fatalf("%d tokens, expected %d", len(c.specimens), c.atLeast)
+				}
+				peer := call(t, i.home.socket())
+				for j := range c.specimens {
+					judge(t, w.server, peer, &c, &c.specimens[j])
+				}
+			})
+		}
+	})
+}
+
+// judge asks about one specimen until the daemon knows, and once more.
+func judge(t *testing.T, server *keyServer, peer *caller, c *collection, s *specimen) {
+	t.Helper()
+	if s.LineSafe != nil && !*s.LineSafe {
+		return
+	}
+	request := "VERIFY project=" + c.project + " " + s.Token
+	got := decided(t, server, peer, c.keys, request)
+	again := decided(t, server, peer, c.keys, request)
+	t.Logf("%-28s %-6s %s", s.Name, s.under(c.policy), verdictOf(got))
+	if verdictOf(got) != verdictOf(again) {
+		t.Errorf("%s: first %s, then %s", s.Name, head(got), head(again))
+	}
+	accepted := strings.HasPrefix(got, "OK ")
+	switch expected := s.under(c.policy); {
+	case expected == "accept" && !accepted, expected == "reject" && accepted, !accepted && !strings.HasPrefix(got, "NO "):
+		t.Errorf("%s: expected %s, got %s", s.Name, expected, head(got))
+	case accepted:
+		checkIdentity(t, s, got)
+	case expected == "reject":
+		want := s.Reason
+		if other, ok := another()[s.Name]; ok {
+			want = other
+		}
+		if got != "NO "+want {
+			t.Errorf("%s: expected NO %s, got %s", s.Name, want, got)
+		}
+	}
+}
+
+// decided repeats a request while the answer waits for a deferred fetch.
+func decided(t *testing.T, server *keyServer, peer *caller, keys, request string) string {
+	t.Helper()
+	deadline := time.Now().Add(patience)
+	for {
+		before, _ := server.count(keys)
+		got := peer.ask(t, request)
+		if !strings.HasPrefix(got, "ERR keys-pending ") || time.Now().After(deadline) {
+			return got
+		}
+		server.awaitMore(t, keys, before)
+	}
+}
+
+// verdictOf is the part of a reply that must not differ from one time to the next.
+func verdictOf(reply string) string {
+	if strings.HasPrefix(reply, "OK ") {
+		return "OK sub=" + field(reply, "sub")
+	}
+	return reply
+}
+
+// checkIdentity compares who the daemon says it is with who it is.
+func checkIdentity(t *testing.T, s *specimen, got string) {
+	t.Helper()
+	sub, err := protocol.Value([]byte(field(got, "sub")))
+	if err != nil {
+		t.Errorf("%s: sub: %v", s.Name, err)
+	}
+	if s.Sub != "" && sub != s.Sub {
+		t.Errorf("%s: accepted as %q, belongs to %q", s.Name, sub, s.Sub)
+	}
+	_, body, _ := strings.Cut(got, " {")
+	var claims map[string]any
+	if err := json.Unmarshal([]byte("{"+body), &claims); err != nil {
+		t.Errorf("%s: claims: %v", s.Name, err)
+		return
+	}
+	if s.Claims != nil && !reflect.DeepEqual(claims, s.Claims) {
+		t.Errorf("%s: the claims differ from those signed", s.Name)
+	}
+	if s.Claims != nil && s.Claims["sub"] != sub {
+		t.Errorf("%s: accepted as %q, the claims say %v", s.Name, sub, s.Claims["sub"])
+	}
+}
