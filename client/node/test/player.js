@@ -62,7 +62,7 @@ export class Player {
   }
 
   async up() {
-    this.server = createServer({ allowHalfOpen: true, pauseOnConnect: false }, (socket) => this.arrivals.put(new Peer(socket)))
+    this.server = createServer({ allowHalfOpen: true }, (socket) => this.arrivals.put(new Peer(socket)))
     this.server.listen(this.path)
     await once(this.server, 'listening')
   }
@@ -103,10 +103,8 @@ export class Player {
   async send(bytes) {
     const socket = this.conn.socket
     // A client that hangs up in the middle of a line without end does well.
-    await within(new Promise((resolve) => {
-      socket.once('close', resolve)
-      socket.write(bytes, () => resolve())
-    }), 'the client does not read')
+    const written = new Promise((resolve) => socket.write(bytes, resolve))
+    await within(Promise.race([written, this.conn.closed]), 'the client does not read')
   }
 
   async gone() {
@@ -185,6 +183,7 @@ class Peer {
       rest = lines.pop()
       for (const line of lines) this.lines.put(line)
     })
+    this.closed = new Promise((resolve) => socket.once('close', resolve))
     socket.on('end', () => this.lines.put(null))
     socket.on('error', () => this.lines.put(null))
   }
