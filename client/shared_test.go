@@ -47,6 +47,24 @@ func readRequest(lines *protocol.LineReader) (request, error) {
 	return request{tag: string(r.Tag), token: string(r.Args[0])}, nil
 }
 
+// replying answers each request with what answer makes of it, until the
+// connection ends.
+func replying(answer func(*protocol.Request) string) daemonFunc {
+	return func(_ int, nc net.Conn) {
+		lines := protocol.NewLineReader(nc, protocol.MaxRequestLine)
+		for {
+			line, err := lines.ReadLine()
+			var r protocol.Request
+			if err != nil || protocol.ParseRequest(line, &r) != nil {
+				return
+			}
+			if _, err := fmt.Fprintf(nc, "@%s %s\n", r.Tag, answer(&r)); err != nil {
+				return
+			}
+		}
+	}
+}
+
 func accept(nc net.Conn, r request) error {
 	_, err := fmt.Fprintf(nc, "@%s OK level=claims project=main sub=%s age=0 ttl=0 exp=1764000000 source=cache {}\n", r.tag, r.token)
 	return err
@@ -185,25 +203,12 @@ func TestEachCallEndsAtItsTime(t *testing.T) {
 func TestDaemonIsToldTheTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		told := make(chan string, 1)
-		listener := func(_ int, nc net.Conn) {
-			lines := protocol.NewLineReader(nc, protocol.MaxRequestLine)
-			for {
-				line, err := lines.ReadLine()
-				if err != nil {
-					return
-				}
-				var r protocol.Request
-				if protocol.ParseRequest(line, &r) != nil {
-					return
-				}
-				raw, _ := r.Fields.Get(protocol.FieldDeadline)
-				told <- string(raw)
-				if accept(nc, request{string(r.Tag), "u"}) != nil {
-					return
-				}
-			}
-		}
-		c := daemonFunc(listener).client(1)
+		listener := replying(func(r *protocol.Request) string {
+			raw, _ := r.Fields.Get(protocol.FieldDeadline)
+			told <- string(raw)
+			return "NO expired"
+		})
+		c := listener.client(1)
 		defer c.Close()
 		for budget, want := range map[time.Duration]string{
 			time.Second: "950", 2 * time.Second: "1950", 100 * time.Millisecond: "90", time.Microsecond: "1",
@@ -262,16 +267,7 @@ func TestCallersBeyondTheLimitWait(t *testing.T) {
 // would keep the test from ending.
 func TestLoneCallerStartsNoGoroutine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		echo := func(_ int, nc net.Conn) {
-			lines := protocol.NewLineReader(nc, protocol.MaxRequestLine)
-			for {
-				r, err := readRequest(lines)
-				if err != nil || accept(nc, r) != nil {
-					return
-				}
-			}
-		}
-		c := daemonFunc(echo).client(2)
+		c := daemonFunc(func(_ int, nc net.Conn) { answerAccepted(nc) }).client(2)
 		for n := range 100 {
 			token := fmt.Sprint("x", n)
 			if a, ok := c.Verify(t.Context(), token).(client.Accepted); !ok || a.Subject != token {
@@ -322,23 +318,12 @@ func (c *countingConn) Write(p []byte) (int, error) {
 // TestOptionsOverrideTheClient: of several options of a kind the last counts.
 func TestOptionsOverrideTheClient(t *testing.T) {
 	var got []string
-	recorder := func(_ int, nc net.Conn) {
-		lines := protocol.NewLineReader(nc, protocol.MaxRequestLine)
-		for {
-			line, err := lines.ReadLine()
-			if err != nil {
-				return
-			}
-			var r protocol.Request
-			if protocol.ParseRequest(line, &r) != nil {
-				return
-			}
-			project, _ := r.Fields.Get(protocol.FieldProject)
-			got = append(got, string(project))
-			fmt.Fprintf(nc, "@%s NO expired\n", r.Tag)
-		}
-	}
-	c := daemonFunc(recorder).client(1)
+	recorder := replying(func(r *protocol.Request) string {
+		project, _ := r.Fields.Get(protocol.FieldProject)
+		got = append(got, string(project))
+		return "NO expired"
+	})
+	c := recorder.client(1)
 	c.Project = "own"
 	defer c.Close()
 	c.Verify(t.Context(), "a.b.c")
