@@ -63,7 +63,16 @@ func BenchmarkGet(b *testing.B) {
 			})
 		})
 	}
-	c, _ := filled(b, 10_000)
+	c, keys := filled(b, 10_000)
+	c.settle()
+	b.Run("ristretto alone/serial/many", func(b *testing.B) { // what the touch within a hit costs
+		b.ReportAllocs()
+		i := 0
+		for b.Loop() {
+			c.keeper.touch(c.hash(&keys[i%len(keys)]))
+			i++
+		}
+	})
 	b.Run("miss/serial", func(b *testing.B) {
 		b.ReportAllocs()
 		k := digest(1 << 40)
