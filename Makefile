@@ -9,16 +9,22 @@ TOOLS ?= $(CURDIR)/.tools
 
 # The version stands in one place: the newest heading of the changelog.
 VERSION := $(shell sed -n 's/^\#\# \([0-9][^ ]*\).*/\1/p' CHANGELOG.md | head -n 1)
-COMMIT  := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+COMMIT  ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+# The time of the commit stands for the time of the build everywhere.
+export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 
 # Static and the same bytes wherever it is built: no C, no local paths, no build time.
 export CGO_ENABLED ?= 0
-LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
-BUILD   := $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
+LDFLAGS = -s -w -X main.release=$(VERSION) -X main.commit=$(COMMIT) -X main.built=$(SOURCE_DATE_EPOCH)
+BUILD   = $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
 
 # Tools are installed at a pinned version, each into a folder named after it, through the module proxy.
 GOLANGCI_VERSION := v2.15.0
 GOLANGCI         := $(TOOLS)/golangci-lint/$(GOLANGCI_VERSION)/golangci-lint
+NFPM_VERSION     := v2.45.2
+NFPM             := $(TOOLS)/nfpm/$(NFPM_VERSION)/nfpm
+SBOM_VERSION     := v1.9.0
+SBOM             := $(TOOLS)/cyclonedx-gomod/$(SBOM_VERSION)/cyclonedx-gomod
 GOVULN_VERSION   := v1.9.0
 GOVULN           := $(TOOLS)/govulncheck/$(GOVULN_VERSION)/govulncheck
 
@@ -80,6 +86,47 @@ vuln: $(GOVULN) ## known vulnerabilities in what we call, where the database can
 		echo "vuln: skipped, the vulnerability database cannot be reached from here"; \
 	fi
 
+# What is released: static programs for Linux, as packages and as archives.
+ARCHES ?= $(shell $(GO) env GOARCH)
+DIST   := dist
+NAME    = neonauthd_$(VERSION)_linux_$*
+
+.PHONY: package
+package: $(ARCHES:%=package-%) ## deb and rpm for this machine's architecture into dist/ (ARCHES="amd64 arm64")
+
+package-%: build $(NFPM)
+	rm -rf $(DIST)/build/$* && mkdir -p $(DIST)/build/$*
+	GOOS=linux GOARCH=$* $(BUILD) -o $(DIST)/build/$*/ ./cmd/...
+	packaging/stage.sh $(DIST)/build/$* bin $(DIST)/stage/$*
+	sed -e 's|$${ARCH}|$*|; s|$${VERSION}|$(VERSION)|; s|$${STAGE}|$(DIST)/stage/$*|' \
+		-e "s|\$${MTIME}|$$(date -u -d @$(SOURCE_DATE_EPOCH) +%Y-%m-%dT%H:%M:%SZ)|" packaging/nfpm.yaml >$(DIST)/stage/$*.yaml
+	$(NFPM) package --config $(DIST)/stage/$*.yaml --packager deb --target $(DIST)/$(NAME).deb
+	$(NFPM) package --config $(DIST)/stage/$*.yaml --packager rpm --target $(DIST)/$(NAME).rpm
+
+archive-%: package-%
+	tar --create --sort=name --mtime=@$(SOURCE_DATE_EPOCH) --owner=0 --group=0 --numeric-owner \
+		--transform 's|^\.|neonauthd-$(VERSION)|' -C $(DIST)/stage/$* . | gzip -9n >$(DIST)/$(NAME).tar.gz
+
+bom-%: package-% $(SBOM)
+	for program in $(DIST)/build/$*/*; do \
+		$(SBOM) bin -json -noserial -std -version v$(VERSION) $$program | \
+			sed 's|"timestamp": "[^"]*"|"timestamp": "'$$(date -u -d @$(SOURCE_DATE_EPOCH) +%Y-%m-%dT%H:%M:%SZ)'"|' \
+			>$(DIST)/$$(basename $$program)_$(VERSION)_linux_$*.cdx.json; \
+	done
+
+.PHONY: release
+release: ## everything that a release consists of: packages, archives, bills of materials, checksums
+	rm -rf $(DIST)
+	$(MAKE) release-files ARCHES="amd64 arm64"
+
+.PHONY: release-files
+release-files: $(ARCHES:%=archive-%) $(ARCHES:%=bom-%)
+	cd $(DIST) && sha256sum *.deb *.rpm *.tar.gz *.cdx.json >SHA256SUMS && cat SHA256SUMS
+
+.PHONY: reproducible
+reproducible: $(NFPM) $(SBOM) ## release the last commit twice, in two places and from nothing, and compare every byte
+	packaging/reproducible.sh
+
 .PHONY: fmt
 fmt: ## format the Go files
 	gofmt -w $$(git ls-files '*.go')
@@ -90,6 +137,12 @@ clean: ## remove what was built; the tools stay
 
 $(GOLANGCI):
 	GOFLAGS= GOBIN=$(@D) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+
+$(NFPM):
+	GOFLAGS= GOBIN=$(@D) $(GO) install github.com/goreleaser/nfpm/v2/cmd/nfpm@$(NFPM_VERSION)
+
+$(SBOM):
+	GOFLAGS= GOBIN=$(@D) $(GO) install github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@$(SBOM_VERSION)
 
 $(GOVULN):
 	GOFLAGS= GOBIN=$(@D) $(GO) install golang.org/x/vuln/cmd/govulncheck@$(GOVULN_VERSION)

@@ -127,7 +127,7 @@ func roomProofs() []proof {
 		one("keyset imports jwt", "daemon/keyset/x.go", "github.com/lestrrat-go/jwx/v2/jwt", "daemon/keyset may not import"),
 		one("cgo", "client/x.go", "C", "client may not import C"),
 		one("a package nobody decided on", "daemon/extra/x.go", "fmt", "daemon/extra has no row"),
-		{"rooms", "the root imports a room", map[string]string{"house_x_test.go": importing("house_test", module+"/client")}, "know no package"},
+		{"rooms", "the root imports a room", map[string]string{"house_x_test.go": importing("house_test", module+"/client")}, "these tests look at files"},
 		{"rooms", "code at the root", map[string]string{"main.go": "package house\n"}, "tests only"},
 		{"guarded", "ristretto outside the cache", map[string]string{"daemon/x_test.go": importing("daemon", "github.com/dgraph-io/ristretto/v2")}, "only cache may"},
 		{"guarded", "jwx outside keyset", map[string]string{"daemon/x.go": importing("daemon", "github.com/lestrrat-go/jwx/v2/jwk")}, "only daemon/keyset may"},

@@ -1,0 +1,129 @@
+// Package packaging_test reads what the packages install the way a new operator and a package manager do.
+package packaging_test
+
+import (
+	"os"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/neonauthd/neonauthd/daemon"
+)
+
+func read(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(text) == 0 {
+		t.Fatalf("%s is empty", name)
+	}
+	return string(text)
+}
+
+// A block is a run of lines without an empty one.
+func blocks(text string) []string { return strings.Split(text, "\n\n") }
+
+// uncommented turns the settings of a text on, as an operator does: those lines that begin with "#" and no space.
+func uncommented(text string) string {
+	return regexp.MustCompile(`(?m)^#(\S)`).ReplaceAllString(text, "$1")
+}
+
+// configured returns the shipped file with everything on, and of the projects only the one of a preset.
+func configured(t *testing.T, preset string) string {
+	t.Helper()
+	var kept []string
+	found := false
+	for _, block := range blocks(read(t, "neonauthd.toml")) {
+		if strings.Contains(block, "#[[project]]") {
+			if !strings.Contains(block, `#preset = "`+preset+`"`) {
+				continue
+			}
+			found = true
+		}
+		kept = append(kept, block)
+	}
+	if !found {
+		t.Fatalf("the shipped configuration shows no project of preset %s", preset)
+	}
+	return uncommented(strings.Join(kept, "\n\n"))
+}
+
+func TestTheShippedConfigurationLacksAProjectAndNothingElse(t *testing.T) {
+	_, err := daemon.ParseConfig([]byte(read(t, "neonauthd.toml")))
+	if err == nil || strings.Count(err.Error(), "\n") > 0 || !strings.Contains(err.Error(), "[[project]]") {
+		t.Errorf("as shipped it should lack a project only, but: %v", err)
+	}
+}
+
+func TestEveryShownSettingIsAccepted(t *testing.T) {
+	for _, preset := range []string{"stack", "neon", "oidc"} {
+		t.Run(preset, func(t *testing.T) {
+			cfg, err := daemon.ParseConfig([]byte(configured(t, preset)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(cfg.Projects) != 1 || cfg.Projects[0].Preset != preset || len(cfg.Callers) != 1 {
+				t.Errorf("projects %+v, callers %+v: want one each", cfg.Projects, cfg.Callers)
+			}
+		})
+	}
+}
+
+func TestWhatIsCommentedOutIsTheDefault(t *testing.T) {
+	cfg, err := daemon.ParseConfig([]byte(configured(t, "neon")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	bare, err := daemon.ParseConfig([]byte("[[project]]\nname = \"main\"\npreset = \"neon\"\nbase_url = \"" + cfg.Projects[0].BaseURL + "\"\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Callers = nil // an example, not a default
+	if !reflect.DeepEqual(cfg, bare) {
+		t.Errorf("with all settings on:\n%+v\nwith none:\n%+v", cfg, bare)
+	}
+}
+
+// optional are the settings that the shipped file leaves to the manual, because hardly anybody needs them.
+func optional() []string {
+	return []string{"jwks_url", "userinfo_url", "issuers", "user", "group", "gid"}
+}
+
+func TestEverySettingIsShown(t *testing.T) {
+	text := read(t, "neonauthd.toml")
+	for _, name := range optional() {
+		text += "\n#" + name + " = "
+	}
+	names := settings(reflect.TypeFor[daemon.Config]())
+	if len(names) < 20 {
+		t.Fatalf("found only the settings %q", names)
+	}
+	for _, name := range names {
+		if !strings.Contains(text, "\n#"+name+" = ") {
+			t.Errorf("the shipped configuration does not show %s", name)
+		}
+	}
+}
+
+// settings returns the names of all plain keys of a configuration type.
+func settings(of reflect.Type) []string {
+	var names []string
+	for i := range of.NumField() {
+		field := of.Field(i)
+		inner := field.Type
+		if inner.Kind() == reflect.Slice || inner.Kind() == reflect.Pointer {
+			inner = inner.Elem()
+		}
+		switch tag := field.Tag.Get("toml"); {
+		case tag == "-":
+		case inner.Kind() == reflect.Struct:
+			names = append(names, settings(inner)...)
+		default:
+			names = append(names, tag)
+		}
+	}
+	return names
+}

@@ -1,0 +1,42 @@
+#!/bin/sh
+# After installing and after an upgrade. dpkg calls with "configure" and the version that was configured before, or
+# nothing; rpm with the number of versions installed.
+set -e
+
+case "$1" in
+configure) if [ -n "$2" ]; then upgrade=yes; else upgrade=no; fi ;;
+abort-*) exit 0 ;;
+1) upgrade=no ;;
+*) upgrade=yes ;;
+esac
+
+# Users and folders, also where systemd is installed and not running, as in a container that is being built.
+if command -v systemd-sysusers >/dev/null; then
+	systemd-sysusers neonauthd.conf
+fi
+if command -v systemd-tmpfiles >/dev/null; then
+	systemd-tmpfiles --create neonauthd.conf || true
+fi
+
+if [ -d /run/systemd/system ]; then
+	systemctl daemon-reload
+	if [ "$upgrade" = yes ]; then
+		# The sockets stay open, so callers wait for the new version instead of being refused.
+		systemctl try-restart neonauthd.service neonauth-http.service || true
+	fi
+fi
+
+if [ "$upgrade" = no ]; then
+	cat <<-'TEXT'
+
+		neonauthd is installed. It is not configured, so nothing was started. Next:
+
+		  1. uncomment one [[project]] in /etc/neonauthd/neonauthd.toml
+		  2. neonauthd --check
+		  3. systemctl enable --now neonauthd
+		  4. usermod -aG neonauthd USER      for each user whose programs may ask
+
+		To try it without configuring anything: neonauthd demo
+
+	TEXT
+fi

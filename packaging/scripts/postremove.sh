@@ -1,0 +1,29 @@
+#!/bin/sh
+# After removal. Configuration and state stay until dpkg is told to purge; rpm has no such step and keeps them.
+set -e
+
+case "$1" in
+remove | 0)
+	rmdir /run/neonauthd /run/neonauth-http 2>/dev/null || true
+	;;
+purge)
+	rm -rf /etc/neonauthd /var/lib/neonauthd /etc/credstore/neonauthd.server-key
+	for unit in neonauthd.service neonauthd.socket neonauthd-admin.socket neonauthd-metrics.socket \
+		neonauth-http.service neonauth-http.socket neonauth-http-status.socket; do
+		rm -rf "/etc/systemd/system/$unit.d"
+	done
+	if getent passwd neonauthd >/dev/null; then
+		userdel neonauthd || true
+	fi
+	for group in neonauthd neonauthd-admin neonauth-http; do
+		if getent group "$group" >/dev/null; then
+			groupdel "$group" || true
+		fi
+	done
+	;;
+*) exit 0 ;;
+esac
+
+if [ -d /run/systemd/system ]; then
+	systemctl daemon-reload || true
+fi

@@ -1,0 +1,20 @@
+#!/bin/sh
+# Before removal, and before an upgrade replaces the files. In an upgrade the old version keeps answering until the new
+# one is in place. dpkg calls with "remove" or "upgrade"; rpm with the number of versions that stay.
+set -e
+
+case "$1" in
+remove | 0) ;;
+*) exit 0 ;;
+esac
+
+units="neonauthd.socket neonauthd-admin.socket neonauthd-metrics.socket neonauthd.service
+	neonauth-http.socket neonauth-http-status.socket neonauth-http.service"
+
+if [ -d /run/systemd/system ]; then
+	# shellcheck disable=SC2086 # a list of units
+	systemctl disable --now $units || true
+elif command -v systemctl >/dev/null; then
+	# shellcheck disable=SC2086 # a list of units
+	systemctl disable $units || true
+fi

@@ -1,0 +1,87 @@
+package packaging_test
+
+import (
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// found returns the files that match, and fails when there are none.
+func found(t *testing.T, pattern string) []string {
+	t.Helper()
+	names, err := filepath.Glob(pattern)
+	if err != nil || len(names) == 0 {
+		t.Fatalf("no file matches %s (%v)", pattern, err)
+	}
+	return names
+}
+
+func TestEveryUnitIsStoppedBeforeRemovalAndItsDropInsPurged(t *testing.T) {
+	before, after := read(t, "scripts/preremove.sh"), read(t, "scripts/postremove.sh")
+	for _, pattern := range []string{"../systemd/*.socket", "../systemd/*.service"} {
+		for _, file := range found(t, pattern) {
+			unit := filepath.Base(file)
+			for name, script := range map[string]string{"preremove.sh": before, "postremove.sh": after} {
+				if !strings.Contains(script, unit) {
+					t.Errorf("%s does not name %s", name, unit)
+				}
+			}
+		}
+	}
+}
+
+func TestEveryGroupIsPurged(t *testing.T) {
+	script := read(t, "scripts/postremove.sh")
+	groups := 0
+	for line := range strings.Lines(read(t, "../systemd/sysusers.d/neonauthd.conf")) {
+		fields := strings.Fields(line)
+		if len(fields) < 2 || fields[0] != "u" && fields[0] != "g" {
+			continue
+		}
+		groups++
+		if !strings.Contains(script, " "+fields[1]) {
+			t.Errorf("postremove.sh leaves the group %s behind", fields[1])
+		}
+	}
+	if groups == 0 {
+		t.Fatal("sysusers.d makes no group")
+	}
+}
+
+func TestScriptsParse(t *testing.T) {
+	for shell, pattern := range map[string]string{"sh": "scripts/*.sh", "bash": "*.sh"} {
+		path, err := exec.LookPath(shell)
+		if err != nil {
+			t.Skipf("%s is not installed: the scripts were not read by it", shell)
+		}
+		for _, script := range found(t, pattern) {
+			if out, err := exec.CommandContext(t.Context(), path, "-n", script).CombinedOutput(); err != nil {
+				t.Errorf("%s: %v: %s", script, err, out)
+			}
+		}
+	}
+}
+
+// TestScriptsDoNothingInOtherSteps runs each script in a step of the package manager that is not its own. In one that is,
+// it would change this machine.
+func TestScriptsDoNothingInOtherSteps(t *testing.T) {
+	steps := map[string][]string{
+		"postinstall.sh": {"abort-upgrade", "abort-remove", "abort-deconfigure"},
+		"preremove.sh":   {"upgrade", "deconfigure", "1", "2"},
+		"postremove.sh":  {"upgrade", "failed-upgrade", "abort-install", "abort-upgrade", "disappear", "1"},
+	}
+	for _, script := range found(t, "scripts/*.sh") {
+		arguments := steps[filepath.Base(script)]
+		if len(arguments) == 0 {
+			t.Errorf("%s has no such step here", script)
+		}
+		for _, argument := range arguments {
+			command := exec.CommandContext(t.Context(), "/bin/sh", "-x", script, argument)
+			command.Env = []string{"PATH=/nonexistent"}
+			if out, err := command.CombinedOutput(); err != nil || !strings.HasSuffix(string(out), "+ exit 0\n") {
+				t.Errorf("%s %s: %v: %s", script, argument, err, out)
+			}
+		}
+	}
+}

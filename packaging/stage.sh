@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Lays out what a package installs under /usr. Usage: stage.sh PROGRAMS NATIVE DEST, where PROGRAMS holds the programs of
+# the package's architecture and NATIVE the same ones for this machine, which are asked for their shell completions.
+set -euo pipefail
+programs=$1 native=$2 dest=$3
+cd "$(dirname "$0")/.."
+
+put() { install -D -m "${3:-0644}" "$1" "$dest/usr/$2"; }
+
+rm -rf "$dest"
+for program in "$programs"/*; do
+	name=$(basename "$program")
+	put "$program" "bin/$name" 0755
+	# neonauthd.service, neonauthd.socket, neonauthd-admin.socket and so on.
+	for unit in systemd/"$name".service systemd/"$name".socket systemd/"$name"-*.socket; do
+		[ ! -e "$unit" ] || put "$unit" "lib/systemd/system/$(basename "$unit")"
+	done
+	for shell in bash:bash-completion/completions/"$name" zsh:zsh/vendor-completions/_"$name" \
+		zsh:zsh/site-functions/_"$name" fish:fish/vendor_completions.d/"$name".fish; do
+		file=$dest/usr/share/${shell#*:}
+		mkdir -p "$(dirname "$file")"
+		"$native/$name" completion "${shell%%:*}" >"$file"
+	done
+done
+
+put systemd/sysusers.d/neonauthd.conf lib/sysusers.d/neonauthd.conf
+put systemd/tmpfiles.d/neonauthd.conf lib/tmpfiles.d/neonauthd.conf
+put systemd/drop-ins/notify-reload.conf share/doc/neonauthd/examples/notify-reload.conf
+put LICENSE share/doc/neonauthd/copyright
+put CHANGELOG.md share/doc/neonauthd/CHANGELOG.md
+[ ! -e README.md ] || put README.md share/doc/neonauthd/README.md
+
+for page in docs/man/*.[1-8]; do
+	[ -e "$page" ] || continue
+	section=${page##*.}
+	mkdir -p "$dest/usr/share/man/man$section"
+	gzip -9n <"$page" >"$dest/usr/share/man/man$section/$(basename "$page").gz"
+done
+
+# Whatever umask this ran under.
+find "$dest" -type d -exec chmod 0755 {} +
+find "$dest" -type f ! -perm -u+x -exec chmod 0644 {} +
+find "$dest" -exec touch -d "@$SOURCE_DATE_EPOCH" {} +
