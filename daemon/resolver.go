@@ -118,10 +118,13 @@ func (r *resolver) resolve(ctx context.Context, l *lookup) Verdict {
 		return r.profiles.resolve(ctx, l, nil)
 	}
 	v := r.verify(ctx, l)
-	if v.Outcome == Accepted && l.level == LevelProfile {
-		return r.profiles.resolve(ctx, l, v.entry)
+	if v.Outcome != Accepted || l.level != LevelProfile {
+		return v
 	}
-	return v
+	if known, ok := r.profiles.recall(l, v.entry, r.now()); ok { // of another token of this user
+		return known
+	}
+	return r.profiles.resolve(ctx, l, v.entry)
 }
 
 // verify joins or begins the verification of the token.
@@ -164,6 +167,9 @@ func unfinished(err error) Verdict {
 // when they do not suffice. It runs once for all who ask about the token.
 func (r *resolver) establish(ctx context.Context, l *lookup) Verdict {
 	revision := r.floors.current()
+	if e, hit := r.verdicts.Get(&l.digest); hit && e.alive(l.project, r.now()) {
+		return e.accept(SourceCache, r.now()) // the flight before this one has just landed
+	}
 	// Bounded: each round but the last follows a change of the key set.
 	for range 4 {
 		now := r.now()

@@ -1,0 +1,232 @@
+package daemon
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/neonauthd/neonauthd/daemon/standin"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// patience is how long a test waits for what must happen soon.
+const patience = 20 * time.Second
+
+// clock is a hand-turned clock, with a monotonic reading that turns with it.
+type clock struct {
+	mu sync.Mutex
+	at time.Time
+}
+
+func newClock() *clock { return &clock{at: time.Now()} }
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.at
+}
+
+func (c *clock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at = c.at.Add(d)
+}
+
+// world is a daemon with its stand-in upstream, on real sockets, at a clock
+// that the test turns.
+type world struct {
+	t        testing.TB
+	clock    *clock
+	upstream *standin.Standin
+	user     standin.User
+	dir      string
+	config   Config
+	log      *logBuffer
+	daemon   *Daemon
+	stop     context.CancelFunc
+	ended    chan error
+}
+
+// newWorld starts a daemon for project "main" of the stand-in. change, if not
+// nil, changes the configuration first.
+func newWorld(t testing.TB, change func(*Config)) *world {
+	t.Helper()
+	w := &world{t: t, clock: newClock(), dir: t.TempDir(), log: &logBuffer{}}
+	w.upstream = standin.New(standin.Options{Now: w.clock.now, TokenLifetime: time.Hour})
+	server := httptest.NewServer(w.upstream)
+	t.Cleanup(server.Close)
+	w.upstream.SetBaseURL(server.URL)
+	w.user = w.upstream.AddUser(standin.User{Name: "Ada", Email: "ada@example.org", EmailVerified: true})
+
+	w.write("server-key", w.upstream.ServerKey())
+	text := fmt.Sprintf("socket = %q\nadmin_socket = %q\nstate_dir = %q\n", w.socket(), w.adminSocket(), filepath.Join(w.dir, "state"))
+	text += strings.Replace(w.upstream.ConfigBlock(standin.Stack, "./server-key"), `name = "stack"`, `name = "main"`, 1)
+	text += w.upstream.ConfigBlock(standin.Neon, "") + w.upstream.ConfigBlock(standin.OIDC, "")
+	w.write("neonauthd.toml", text)
+	config, err := LoadConfig(filepath.Join(w.dir, "neonauthd.toml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if change != nil {
+		change(&config)
+	}
+	w.config = config
+	w.start()
+	t.Cleanup(w.halt)
+	return w
+}
+
+func (w *world) socket() string      { return filepath.Join(w.dir, "n.sock") }
+func (w *world) adminSocket() string { return filepath.Join(w.dir, "a.sock") }
+
+func (w *world) write(name, text string) {
+	w.t.Helper()
+	if err := os.WriteFile(filepath.Join(w.dir, name), []byte(text), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// start runs the daemon until halt.
+func (w *world) start() {
+	w.t.Helper()
+	listeners, err := Listen(&w.config)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.daemon, err = New(w.config, Options{
+		Version: "test",
+		Now:     w.clock.now,
+		Logger:  slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Reload:  func() (Config, error) { return LoadConfig(filepath.Join(w.dir, "neonauthd.toml")) },
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	w.stop, w.ended = stop, make(chan error, 1)
+	go func(d *Daemon) { w.ended <- d.Run(ctx, listeners) }(w.daemon)
+}
+
+// halt stops the daemon and waits for its end.
+func (w *world) halt() {
+	if w.stop == nil {
+		return
+	}
+	w.stop()
+	w.stop = nil
+	select {
+	case err := <-w.ended:
+		if err != nil {
+			w.t.Errorf("Run: %v", err)
+		}
+	case <-time.After(patience):
+		w.t.Error("Run did not end")
+	}
+}
+
+// restart stops the daemon and starts it anew with the same files.
+func (w *world) restart() {
+	w.t.Helper()
+	w.halt()
+	w.start()
+}
+
+// token is a fresh access token of the world's user.
+func (w *world) token() string {
+	return w.upstream.StackToken(standin.TokenSpec{Subject: w.user.ID})
+}
+
+// line is a connection that asks and is answered line by line.
+type talk struct {
+	t  testing.TB
+	nc net.Conn
+	r  *bufio.Reader
+}
+
+func (w *world) dial() *talk      { return dial(w.t, w.socket()) }
+func (w *world) dialAdmin() *talk { return dial(w.t, w.adminSocket()) }
+
+func dial(t testing.TB, path string) *talk {
+	t.Helper()
+	nc, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = nc.Close() })
+	if err := nc.SetDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	return &talk{t, nc, bufio.NewReaderSize(nc, 64<<10)}
+}
+
+func (k *talk) send(text string) {
+	k.t.Helper()
+	if _, err := k.nc.Write([]byte(text)); err != nil {
+		k.t.Fatalf("send: %v", err)
+	}
+}
+
+func (k *talk) receive() string {
+	k.t.Helper()
+	text, err := k.r.ReadString('\n')
+	if err != nil {
+		k.t.Fatalf("receive: %v", err)
+	}
+	return strings.TrimSuffix(text, "\n")
+}
+
+// ask sends one line and returns its reply.
+func (k *talk) ask(format string, args ...any) string {
+	k.t.Helper()
+	k.send(fmt.Sprintf(format, args...) + "\n")
+	return k.receive()
+}
+
+// field is the value of a reply's field, or "".
+func field(reply, name string) string {
+	for _, word := range strings.Fields(reply) {
+		if value, ok := strings.CutPrefix(word, name+"="); ok {
+			return value
+		}
+	}
+	return ""
+}
+
+// head is a reply up to its first field.
+func head(reply string) string {
+	words := strings.Fields(reply)
+	if len(words) > 1 && !strings.Contains(words[1], "=") {
+		return words[0] + " " + words[1]
+	}
+	return words[0]
+}
+
+// logBuffer collects what was logged.
+type logBuffer struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}

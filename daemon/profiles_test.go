@@ -1,0 +1,299 @@
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/standin"
+)
+
+// TestProfileByTokenCacheAndUpstream is the table of what a PROFILE comes to:
+// the state of the token, of the cache and of the upstream give the verdict,
+// its level and source, and the calls that were made.
+func TestProfileByTokenCacheAndUpstream(t *testing.T) {
+	for _, c := range profileCases() {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			c.run(t)
+		})
+	}
+}
+
+// profileCase is one row of the table.
+type profileCase struct {
+	name   string
+	token  string        // "good", "expired", "forged"; of the user whose profile is warm
+	warm   time.Duration // age of the cached profile; 0: none
+	fault  *standin.Fault
+	ask    string // fields of the request
+	want   string
+	source string
+	calls  int
+}
+
+func profileCases() []profileCase {
+	down := standin.Fault{Kind: standin.Status, Status: 503}
+	limited := standin.Fault{Kind: standin.Status, Status: 429, RetryAfter: "7"}
+	wrongKey := standin.Fault{Kind: standin.KnownError, Code: "INVALID_SECRET_SERVER_KEY"}
+	gone := standin.Fault{Kind: standin.KnownError, Code: "CANNOT_GET_OWN_USER_WITHOUT_USER"}
+	garbage := standin.Fault{Kind: standin.Garbage}
+	other := standin.Fault{Kind: standin.OtherUser}
+	wrapped := standin.Fault{Kind: standin.Wrapped, Code: "UNPARSABLE_ACCESS_TOKEN"}
+
+	return []profileCase{{"good, cold, up: live", "good", 0, nil, "", "OK level=profile", "upstream", 1},
+		{"good, fresh, up: no call", "good", 20 * time.Second, nil, "", "OK level=profile", "cache", 0},
+		{"good, fresh, down: no call", "good", 20 * time.Second, &down, "", "OK level=profile", "cache", 0},
+		{"good, old, up: live", "good", 2 * time.Minute, nil, "", "OK level=profile", "upstream", 1},
+		{"good, old, down: stale and said", "good", 2 * time.Minute, &down, "", "OK level=profile", "stale", 1},
+		{"good, old, limited: stale", "good", 2 * time.Minute, &limited, "", "OK level=profile", "stale", 1},
+		{"good, old, misconfigured: stale", "good", 2 * time.Minute, &wrongKey, "", "OK level=profile", "stale", 1},
+		{"good, old, denied: not stale", "good", 2 * time.Minute, &gone, "", "NO user-not-found", "", 1},
+		{"good, too old, down: unknown", "good", 17 * time.Minute, &down, "", "ERR unavailable", "", 1},
+		{"good, cold, down: unknown", "good", 0, &down, "", "ERR unavailable", "", 1},
+		{"good, cold, limited: unknown with patience", "good", 0, &limited, "", "ERR unavailable retry-after=7", "", 1},
+		{"good, cold, wrong key: operator", "good", 0, &wrongKey, "", "ERR misconfigured", "", 1},
+		{"good, cold, garbage: unknown", "good", 0, &garbage, "", "ERR unavailable", "", 1},
+		{"good, cold, another's profile: unknown", "good", 0, &other, "", "ERR unavailable", "", 1},
+		{"good, cold, error in a 200: denied", "good", 0, &wrapped, "", "NO rejected-upstream", "", 1},
+		{"good, cold, gone: rejected", "good", 0, &gone, "", "NO user-not-found", "", 1},
+		{"fallback, cold, down: claims", "good", 0, &down, "fallback=claims", "OK level=claims", "cache", 1},
+		{"fallback, cold, wrong key: claims", "good", 0, &wrongKey, "fallback=claims", "OK level=claims", "cache", 1},
+		{"fallback, cold, gone: still rejected", "good", 0, &gone, "fallback=claims", "NO user-not-found", "", 1},
+		{"fallback, old, down: the stale profile is more", "good", 2 * time.Minute, &down, "fallback=claims", "OK level=profile", "stale", 1},
+		{"max-age 0, fresh, up: live", "good", time.Second, nil, "max-age=0", "OK level=profile", "upstream", 1},
+		{"max-age 0, fresh, down: unknown", "good", time.Second, &down, "max-age=0", "ERR unavailable", "", 1},
+		{"max-age met: no call", "good", 20 * time.Second, nil, "max-age=20", "OK level=profile", "cache", 0},
+		{"max-age missed: live", "good", 21 * time.Second, nil, "max-age=20", "OK level=profile", "upstream", 1},
+		{"max-age beyond fresh does not stretch it", "good", 2 * time.Minute, nil, "max-age=600", "OK level=profile", "upstream", 1},
+		{"max-age admits stale, down", "good", 2 * time.Minute, &down, "max-age=600", "OK level=profile", "stale", 1},
+		{"max-age refuses stale, down", "good", 2 * time.Minute, &down, "max-age=100", "ERR unavailable", "", 1},
+		{"expired, fresh: no call", "expired", 20 * time.Second, nil, "", "NO expired", "", 0},
+		{"forged, fresh: no call", "forged", 20 * time.Second, nil, "", "NO bad-signature", "", 0},
+		{"forged, cold, fallback: no call", "forged", 0, nil, "fallback=claims", "NO bad-signature", "", 0},
+	}
+}
+
+func (c *profileCase) run(t *testing.T) {
+	w := newWorld(t, nil)
+	k := w.dial()
+	if c.warm > 0 {
+		if reply := k.ask("PROFILE %s", w.token()); field(reply, "source") != "upstream" {
+			t.Fatalf("warming: %s", reply)
+		}
+		w.clock.advance(c.warm)
+	}
+	before := w.upstream.Calls(standin.Me)
+	if c.fault != nil {
+		w.upstream.Inject(standin.Me, *c.fault)
+	}
+	spec := map[string]standin.TokenSpec{
+		"good":    {Subject: w.user.ID},
+		"expired": {Subject: w.user.ID, Lifetime: -time.Minute},
+		"forged":  {Subject: w.user.ID, Forged: true},
+	}[c.token]
+	reply := k.ask("%s", strings.Join(strings.Fields("PROFILE "+c.ask+" "+w.upstream.StackToken(spec)), " "))
+	if !strings.HasPrefix(reply, c.want) {
+		t.Errorf("reply %.80q, want %q", reply, c.want)
+	}
+	if got := field(reply, "source"); got != c.source {
+		t.Errorf("source %q, want %q", got, c.source)
+	}
+	if got := w.upstream.Calls(standin.Me) - before; got != c.calls {
+		t.Errorf("%d upstream calls, want %d", got, c.calls)
+	}
+	if age := field(reply, "age"); c.source == "cache" && c.warm > 0 && age != fmt.Sprint(int(c.warm.Seconds())) {
+		t.Errorf("age %s, want %s", age, c.warm)
+	}
+}
+
+func TestTwoTokensOfOneUserCostOneCall(t *testing.T) {
+	w := newWorld(t, nil)
+	k := w.dial()
+	for range 2 {
+		if reply := k.ask("PROFILE %s", w.upstream.StackToken(standin.TokenSpec{Subject: w.user.ID})); head(reply) != "OK" {
+			t.Fatal(reply)
+		}
+	}
+	if n := w.upstream.Calls(standin.Me); n != 1 {
+		t.Errorf("%d calls, want 1", n)
+	}
+}
+
+func TestAThousandWaitersCostOneCallAndLeavingKillsNothing(t *testing.T) {
+	w := newWorld(t, nil)
+	answer := make(chan struct{})
+	w.upstream.Inject(standin.Me, standin.Fault{Kind: standin.Delay, Until: answer})
+	token := w.token()
+	first := w.dial()
+	first.send("PROFILE " + token + "\n")
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := w.upstream.AwaitCalls(ctx, standin.Me, 1); err != nil {
+		t.Fatal(err)
+	}
+	talks := make([]*talk, 10)
+	for i := range talks {
+		talks[i] = w.dial()
+		for n := range 100 {
+			talks[i].send(fmt.Sprintf("@%d PROFILE %s\n", n, token))
+		}
+	}
+	_ = first.nc.Close() // the one that began it leaves
+	close(answer)
+	var wg sync.WaitGroup
+	for _, k := range talks {
+		wg.Go(func() {
+			for range 100 {
+				if reply := k.receive(); !strings.Contains(reply, " OK level=profile ") {
+					t.Errorf("%.60q", reply)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if n := w.upstream.Calls(standin.Me); n != 1 {
+		t.Errorf("%d calls, want 1", n)
+	}
+}
+
+func TestProfilesInUseAreRefreshedInTheBackground(t *testing.T) {
+	w := newWorld(t, nil)
+	k := w.dial()
+	k.ask("PROFILE %s", w.token())
+	w.upstream.SetProfile(w.user.ID, "display_name", "Countess")
+	w.clock.advance(31 * time.Second) // the last lookup was as long ago as the profile is old
+	if reply := k.ask("PROFILE %s", w.token()); field(reply, "source") != "cache" || strings.Contains(reply, "Countess") {
+		t.Fatalf("a refresh is waited for: %.120s", reply)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := w.upstream.AwaitCalls(ctx, standin.Me, 2); err != nil {
+		t.Fatal(err)
+	}
+	w.daemon.profiles.wait()
+	reply := k.ask("PROFILE %s", w.token())
+	if field(reply, "source") != "cache" || field(reply, "age") != "0" || !strings.Contains(reply, "Countess") {
+		t.Errorf("after the refresh: %.160s", reply)
+	}
+}
+
+func TestNoProfileOutlivesTheTokenItIsAskedWith(t *testing.T) {
+	w := newWorld(t, nil)
+	k := w.dial()
+	short := w.upstream.StackToken(standin.TokenSpec{Subject: w.user.ID, Lifetime: 10 * time.Second})
+	reply := k.ask("PROFILE %s", short)
+	if ttl, err := strconv.Atoi(field(reply, "ttl")); err != nil || ttl > 10 {
+		t.Errorf("ttl reaches past exp: %.160s", reply)
+	}
+	w.clock.advance(11 * time.Second)
+	if reply := k.ask("PROFILE %s", short); reply != "NO expired" {
+		t.Errorf("%.80s", reply)
+	}
+}
+
+// TestAnHourOfUsersCostsAboutACallPerFreshTime has people renew their tokens
+// every 75 s and ask 50 times a minute.
+func TestAnHourOfUsersCostsAboutACallPerFreshTime(t *testing.T) {
+	const users = 5
+	calls, lookups := anHour(t, users)
+	t.Logf("%d lookups, %d upstream calls", lookups, calls)
+	if least, most := users*60, users*70; calls < least-users || calls > most {
+		t.Errorf("%d calls, want %d to %d", calls, least, most)
+	}
+}
+
+// BenchmarkAnHourOfTwoHundredUsers states the number of calls for 200 of them.
+func BenchmarkAnHourOfTwoHundredUsers(b *testing.B) {
+	for b.Loop() {
+		calls, lookups := anHour(b, 200)
+		b.ReportMetric(float64(calls), "calls")
+		b.ReportMetric(float64(lookups), "lookups")
+	}
+}
+
+func anHour(t testing.TB, users int) (calls, lookups int) {
+	const step = 1200 * time.Millisecond
+	w := newWorld(t, func(c *Config) { c.Projects[0].UpstreamRate = 10000 })
+	people := make([]string, users)
+	tokens := make([]string, users)
+	for i := range people {
+		people[i] = w.upstream.AddUser(standin.User{Name: fmt.Sprint("user ", i)}).ID
+	}
+	r := w.daemon.resolver
+	p := w.daemon.state.Load().projects.first
+	for at := time.Duration(0); at < time.Hour; at += step {
+		for i := range people {
+			if at%(75*time.Second) < step {
+				tokens[i] = w.upstream.StackToken(standin.TokenSpec{Subject: people[i]})
+			}
+			l := lookup{project: p, token: []byte(tokens[i]), level: LevelProfile, maxAge: -1}
+			v, ok := r.recall(&l)
+			if !ok {
+				v = r.resolve(context.Background(), &l)
+			}
+			if v.Outcome != Accepted {
+				t.Fatalf("at %s: %v", at, v.Reason)
+			}
+			lookups++
+		}
+		w.daemon.profiles.wait()
+		w.clock.advance(step)
+	}
+	return w.upstream.Calls(standin.Me), lookups
+}
+
+func TestNeonSessionsAreJudgedByTheUpstreamAndTokensLocally(t *testing.T) {
+	w := newWorld(t, nil)
+	session, err := w.upstream.SignIn(w.user.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := w.dial()
+	for _, c := range []struct{ ask, want string }{
+		{"VERIFY project=neon " + session.NeonToken, "OK level=claims"},
+		{"PROFILE project=neon " + session.NeonToken, "ERR unavailable"},
+		{"PROFILE project=neon fallback=claims " + session.NeonToken, "OK level=claims"},
+		{"VERIFY project=neon " + session.NeonCookie, "NO malformed"},
+		{"PROFILE project=neon " + session.NeonCookie, "OK level=profile"},
+		{"PROFILE project=neon " + session.NeonCookie, "OK level=profile"},
+		{"PROFILE project=main " + session.NeonCookie, "NO malformed"},
+	} {
+		if reply := k.ask("%s", c.ask); !strings.HasPrefix(reply, c.want) {
+			t.Errorf("%.40s...: %.120s, want %s", c.ask, reply, c.want)
+		}
+	}
+	if n := w.upstream.Calls(standin.GetSession); n != 1 {
+		t.Errorf("%d calls of get-session, want 1", n)
+	}
+	w.upstream.RevokeSession(session.SessionID)
+	if reply := k.ask("PROFILE project=neon max-age=0 %s", session.NeonCookie); reply != "NO rejected-upstream" {
+		t.Errorf("after logout: %.80s", reply)
+	}
+}
+
+func TestUserinfoMustBeOfTheTokensSubject(t *testing.T) {
+	w := newWorld(t, nil)
+	session, err := w.upstream.SignIn(w.user.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := w.dial()
+	reply := k.ask("PROFILE project=oidc %s", session.OIDCToken)
+	var claims struct {
+		Subject string `json:"sub"`
+	}
+	_, body, _ := strings.Cut(reply, " {")
+	if err := json.Unmarshal([]byte("{"+body), &claims); err != nil || claims.Subject != w.user.ID {
+		t.Fatalf("%.200s (%v)", reply, err)
+	}
+	w.upstream.Inject(standin.Userinfo, standin.Fault{Kind: standin.OtherUser})
+	if reply := k.ask("PROFILE project=oidc max-age=0 %s", session.OIDCToken); !strings.HasPrefix(reply, "ERR unavailable") {
+		t.Errorf("another's userinfo: %.80s", reply)
+	}
+}
