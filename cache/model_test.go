@@ -40,7 +40,9 @@ func (m *machine) set(t *rapid.T) {
 	k := m.key(t)
 	group := rapid.Uint64Range(0, 3).Draw(t, "group")
 	cost := rapid.OneOf(rapid.Int64Range(-1, 2000), rapid.Int64Range(-1, 2000), rapid.Int64Range(0, 60<<10)).Draw(t, "cost")
-	lifetime := rapid.SampledFrom([]time.Duration{-1, 0, 1, time.Second, time.Second, time.Minute, time.Minute, time.Hour, time.Hour, 1<<63 - 1}).Draw(t, "lifetime")
+	lifetime := rapid.SampledFrom([]time.Duration{
+		-1, 0, 1, time.Second, time.Second, time.Minute, time.Minute, time.Hour, time.Hour, 1<<63 - 1,
+	}).Draw(t, "lifetime")
 	m.next++
 	value := m.next
 	m.cache.Set(k, group, &value, cost, lifetime)
