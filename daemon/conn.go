@@ -44,6 +44,7 @@ type conn struct {
 	ask    ask              // of the line at hand
 	req    protocol.Request // of the line at hand
 	slots  chan struct{}    // one per lookup in flight
+	idle   time.Duration    // patience with a peer that asks nothing
 	misses sync.WaitGroup
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -129,11 +130,11 @@ func (c *conn) Read(p []byte) (int, error) {
 	switch {
 	case c.reads > 2: // the deadline of this line is set
 	case c.reads == 2 || !c.greeted:
-		c.setIdle(now.Add(min(LineTimeout, c.server.idle)))
+		c.setIdle(now.Add(min(LineTimeout, c.idle)))
 	default:
 		// Resetting a deadline costs more than reading a line: let it lie as
 		// long as it is not a quarter too early.
-		if till := now.Add(c.server.idle); till.Sub(c.idleTill) > c.server.idle/4 || c.idleTill.After(till) {
+		if till := now.Add(c.idle); till.Sub(c.idleTill) > c.idle/4 || c.idleTill.After(till) {
 			c.setIdle(till)
 		}
 	}
@@ -212,12 +213,12 @@ func (c *conn) lookup(level Level) {
 	c.server.ledger.lookups.Add(1)
 	v, ok := c.server.resolver.recall(&a.lookup)
 	if ok {
-		c.reply(c.req.Tag, nil, &v)
+		c.reply(c.req.Tag, nil, &v, &c.access)
 		return
 	}
 	if !c.server.admit(c.peer) {
 		v = unknown(Busy, time.Second)
-		c.reply(c.req.Tag, nil, &v)
+		c.reply(c.req.Tag, nil, &v, &c.access)
 		return
 	}
 	c.miss(a)
@@ -235,6 +236,7 @@ func (c *conn) miss(a *ask) {
 	own := *a
 	own.token = append([]byte(nil), a.token...)
 	tag := append([]byte(nil), c.req.Tag...)
+	rights := c.access // as they were when it asked: a reload may change the connection's meanwhile
 	place := c.reserve(tag)
 	c.misses.Go(func() {
 		defer func() {
@@ -249,15 +251,15 @@ func (c *conn) miss(a *ask) {
 		ctx, cancel := context.WithTimeout(c.ctx, own.deadline)
 		defer cancel()
 		v := c.server.resolver.resolve(ctx, &own.lookup)
-		c.reply(tag, place, &v)
+		c.reply(tag, place, &v, &rights)
 		c.flush()
 	})
 }
 
-// reply hands over a verdict's line.
-func (c *conn) reply(tag []byte, place *slot, v *Verdict) {
+// reply hands over a verdict's line to a caller with these rights.
+func (c *conn) reply(tag []byte, place *slot, v *Verdict, rights *access) {
 	c.server.ledger.count(v)
-	v.Body = c.access.redact(v)
+	v.Body = rights.redact(v)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	to := c.target(tag, place)

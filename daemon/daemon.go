@@ -128,7 +128,6 @@ func New(cfg Config, opts Options) (*Daemon, error) {
 		resolver: d.resolver,
 		ledger:   d.ledger,
 		log:      d.opts.Logger,
-		idle:     time.Duration(cfg.Limits.IdleTimeout),
 		version:  d.opts.Version,
 		state:    &d.state,
 		conns:    map[*conn]struct{}{},

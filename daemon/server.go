@@ -33,7 +33,6 @@ type server struct {
 	resolver *resolver
 	ledger   *ledger
 	log      *slog.Logger
-	idle     time.Duration
 	version  string
 	admin    *admin
 	state    *atomic.Pointer[state]
@@ -123,7 +122,7 @@ func (s *server) register(nc net.Conn, uid, gid uint32) *conn {
 	}
 	p.conns++
 	s.peers[uid] = p
-	c := &conn{server: s, net: nc, peer: p, slots: make(chan struct{}, limits.InFlightPerConnection)}
+	c := &conn{server: s, net: nc, peer: p, slots: make(chan struct{}, limits.InFlightPerConnection), idle: time.Duration(limits.IdleTimeout)}
 	c.lines = protocol.NewLineReader(c, protocol.MaxRequestLine)
 	s.conns[c] = struct{}{}
 	s.ledger.accepted.Add(1)
