@@ -189,16 +189,18 @@ func TestGenuineTokensGetTheirVerdictsAtTheSocket(t *testing.T) {
 					t.Fatalf("%d tokens, expected %d", len(c.specimens), c.atLeast)
 				}
 				peer := call(t, i.home.socket())
+				var list strings.Builder
 				for j := range c.specimens {
-					judge(t, w.server, peer, &c, &c.specimens[j])
+					judge(t, w.server, peer, &c, &c.specimens[j], &list)
 				}
+				t.Logf("%s, policy %s:\n%s", c.project, c.policy, &list)
 			})
 		}
 	})
 }
 
 // judge asks about one specimen until the daemon knows, and once more.
-func judge(t *testing.T, server *keyServer, peer *caller, c *collection, s *specimen) {
+func judge(t *testing.T, server *keyServer, peer *caller, c *collection, s *specimen, list *strings.Builder) {
 	t.Helper()
 	if s.LineSafe != nil && !*s.LineSafe {
 		return
@@ -206,7 +208,7 @@ func judge(t *testing.T, server *keyServer, peer *caller, c *collection, s *spec
 	request := "VERIFY project=" + c.project + " " + s.Token
 	got := decided(t, server, peer, c.keys, request)
 	again := decided(t, server, peer, c.keys, request)
-	t.Logf("%-28s %-6s %s", s.Name, s.under(c.policy), verdictOf(got))
+	fmt.Fprintf(list, "%-28s %-6s %s\n", s.Name, s.under(c.policy), verdictOf(got))
 	if verdictOf(got) != verdictOf(again) {
 		t.Errorf("%s: first %s, then %s", s.Name, head(got), head(again))
 	}
