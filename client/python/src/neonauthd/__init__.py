@@ -1,0 +1,63 @@
+"""Asks neonauthd, the daemon on this host, about Neon Auth access tokens.
+
+    from neonauthd import Accepted, Client, Rejected, Unknown
+
+    client = Client()
+    match client.verify(token):
+        case Accepted(subject=subject):
+            ...  # 200
+        case Rejected(reason=reason):
+            ...  # 401: the daemon holds proof against the token
+        case Unknown(retry_after=seconds):
+            ...  # 503: nothing was learnt about the token
+
+`verify` and `profile` return an answer in every case: that the daemon could not
+be reached says nothing about a token, and an exception is too easily taken for
+a no. Durations are seconds.
+"""
+
+from importlib.metadata import PackageNotFoundError, version
+
+from ._answer import Accepted, Answer, Daemon, Level, Rejected, Source, Unknown
+from ._async_client import AsyncClient
+from ._client import Client
+from ._errors import (
+    BrokenError,
+    ClosedError,
+    GarbledError,
+    NeonauthdError,
+    ReplyError,
+    TimedOutError,
+    UnreachableError,
+)
+from ._question import DEFAULT_CONNS, DEFAULT_NAME, DEFAULT_TIMEOUT
+from ._words import DEFAULT_SOCKET, SOCKET_VARIABLE
+
+__all__ = [
+    "DEFAULT_CONNS",
+    "DEFAULT_NAME",
+    "DEFAULT_SOCKET",
+    "DEFAULT_TIMEOUT",
+    "SOCKET_VARIABLE",
+    "Accepted",
+    "Answer",
+    "AsyncClient",
+    "BrokenError",
+    "Client",
+    "ClosedError",
+    "Daemon",
+    "GarbledError",
+    "Level",
+    "NeonauthdError",
+    "Rejected",
+    "ReplyError",
+    "Source",
+    "TimedOutError",
+    "Unknown",
+    "UnreachableError",
+]
+
+try:
+    __version__ = version("neonauthd")
+except PackageNotFoundError:  # run from a checkout
+    __version__ = "0.0.0"

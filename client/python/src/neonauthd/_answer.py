@@ -1,0 +1,93 @@
+"""The three outcomes of a lookup."""
+
+from __future__ import annotations
+
+import json as _json
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar, Literal, NoReturn, TypeAlias
+
+from ._errors import NeonauthdError, ReplyError
+
+Level = Literal["claims", "profile"]
+Source = Literal["upstream", "cache", "stale"]
+
+
+class _Outcome:
+    __slots__ = ()
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError(
+            "an answer is not true or false: there are three outcomes. "
+            "Use match, isinstance() or .outcome"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted(_Outcome):
+    """The token is good at the stated level.
+
+    Its repr shows neither the subject nor the JSON, which are the user's own business.
+    """
+
+    outcome: ClassVar[Literal["accepted"]] = "accepted"
+
+    level: Level
+    project: str  # the daemon's name of the project
+    subject: str = field(repr=False)  # the user's id, never empty
+    age: int  # seconds since the evidence was had
+    ttl: int  # for how many seconds this answer may be reused; 0 is not at all
+    expires: datetime  # when the token ends, in UTC
+    source: Source
+    json: str = field(repr=False)  # claims or profile, as the upstream wrote it
+
+    def data(self) -> dict[str, Any]:
+        """Parses json. The dictionary is new with each call and the caller's own."""
+        value: dict[str, Any] = _json.loads(self.json, parse_constant=_no_constant)
+        return value
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected(_Outcome):
+    """The daemon holds proof against the token."""
+
+    outcome: ClassVar[Literal["rejected"]] = "rejected"
+
+    reason: str  # a word of the protocol's list
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown(_Outcome):
+    """Nothing was learnt about the token: neither a yes nor a no."""
+
+    outcome: ClassVar[Literal["unknown"]] = "unknown"
+
+    error: NeonauthdError  # the cause, for a log
+
+    @property
+    def code(self) -> str:
+        """The daemon's word for why it cannot tell; empty when no answer of it was had."""
+        return self.error.code if isinstance(self.error, ReplyError) else ""
+
+    @property
+    def retry_after(self) -> int:
+        """Seconds after which asking again makes sense; 0 when nobody knows."""
+        return self.error.retry_after if isinstance(self.error, ReplyError) else 0
+
+
+Answer: TypeAlias = Accepted | Rejected | Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Daemon:
+    """What a daemon says about itself."""
+
+    version: str  # its release
+    protocol: int  # the protocol version that it speaks
+    max_line: int  # bytes of a request line, line end included
+    in_flight: int  # requests of one connection that it works on at a time
+    projects: tuple[str, ...]  # those this program may ask about, the default one first

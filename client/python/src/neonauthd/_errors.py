@@ -1,0 +1,93 @@
+"""Why nothing was learnt. No message holds a token or anything of a claim."""
+
+from __future__ import annotations
+
+import builtins
+from typing import ClassVar, Literal
+
+from ._words import quoted
+
+Kind = Literal["reply", "unreachable", "broken", "garbled", "timeout", "closed"]
+
+
+class NeonauthdError(Exception):
+    """What all of them have in common. `kind` is for programs, the text for people."""
+
+    kind: ClassVar[Kind]
+
+    def __init__(self, message: str) -> None:
+        super().__init__(f"neonauthd: {message}")
+
+
+class ReplyError(NeonauthdError):
+    """The daemon was asked, and says that it cannot tell or that the request is wrong."""
+
+    kind = "reply"
+
+    def __init__(self, code: str, retry_after: int = 0, text: str = "") -> None:
+        after = f", retry after {retry_after} s" if retry_after > 0 else ""
+        super().__init__(f"daemon answers {code}{after}" + (f": {quoted(text)}" if text else ""))
+        self.code = code
+        self.retry_after = retry_after  # seconds; 0: the daemon did not say
+        self.text = text  # the daemon's explanation for people, may be empty
+
+
+class UnreachableError(NeonauthdError, ConnectionError):
+    """No connection could be made."""
+
+    kind = "unreachable"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(f"daemon is not reachable: {message}")
+
+
+class BrokenError(NeonauthdError, ConnectionError):
+    """The connection ended before the reply was complete."""
+
+    kind = "broken"
+
+    def __init__(self, cause: BaseException | None = None, *, idle: bool = False) -> None:
+        super().__init__("connection broke before the reply was complete")
+        self.__cause__ = cause
+        # The connection had served before and died between two replies, as one
+        # does that the daemon closed while nobody was using it: ask again.
+        self._idle = idle
+
+
+class GarbledError(NeonauthdError):
+    """What came is not a reply of the protocol, or not one to the question asked."""
+
+    kind = "garbled"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"reply is not of the protocol: {what}")
+
+
+class TimedOutError(NeonauthdError, builtins.TimeoutError):
+    """The call's time was over."""
+
+    kind = "timeout"
+
+    def __init__(self, span: float) -> None:
+        super().__init__(f"no answer within {span * 1000:.0f} ms")
+
+
+class ClosedError(NeonauthdError):
+    """close() was called."""
+
+    kind = "closed"
+
+    def __init__(self) -> None:
+        super().__init__("client is closed")
+
+
+def unreachable(path: str, cause: Exception) -> UnreachableError:
+    """Says what to look at when connecting to path failed."""
+    what = str(cause) if not isinstance(cause, OSError) else cause.strerror or type(cause).__name__
+    if isinstance(cause, (FileNotFoundError, ConnectionRefusedError)):
+        what += " (is neonauthd running, and is this its socket?)"
+    elif isinstance(cause, PermissionError):
+        what += " (is this user in the group of the socket?)"
+    error = UnreachableError(f"connect to {quoted(path)}: {what}")
+    error.__cause__ = cause
+    return error

@@ -1,0 +1,61 @@
+"""The words and limits of the protocol that the clients need; see protocol.md."""
+
+from __future__ import annotations
+
+import re
+
+DEFAULT_SOCKET = "/run/neonauthd/neonauthd.sock"
+SOCKET_VARIABLE = "NEONAUTHD_SOCKET"
+PROTOCOL = 1
+
+MAX_REQUEST_LINE = 16384  # bytes, line end included
+MAX_REPLY_LINE = 4198400  # bytes, line end included
+MAX_FIELDS = 16
+MAX_NAME = 32
+MAX_CLIENT_NAME = 64  # bytes
+MAX_PROJECT = 32
+MAX_DEADLINE = 60_000  # milliseconds
+MAX_MAX_AGE = 86_400  # seconds
+
+# sun_path on Linux, less its closing zero byte. The kernel's own complaint is
+# "invalid argument".
+MAX_SOCKET_PATH = 107
+
+# What can be a token at all. Anything else is malformed beyond doubt, and
+# sending it could do harm: a line feed in it would be a second request.
+_TOKEN = re.compile(r"[A-Za-z0-9._-]{1,8192}")
+
+# One string has one spelling; the escapes here are those of bytes that need one.
+_VALUE = re.compile(r"(?:[!-$&-~]|%(?:[01][0-9A-F]|20|25|7F|[89A-F][0-9A-F]))*")
+_ESCAPE = re.compile(rb"%(..)")
+
+
+def askable(token: str) -> bool:
+    return _TOKEN.fullmatch(token) is not None
+
+
+def encode_value(text: str) -> str:
+    """The spelling of a field's value: visible ASCII but "%" as it is."""
+    return "".join(
+        chr(byte) if 0x21 <= byte <= 0x7E and byte != 0x25 else f"%{byte:02X}"
+        for byte in text.encode()
+    )
+
+
+def decode_value(raw: str) -> str | None:
+    """The inverse of encode_value; None for any other spelling."""
+    if _VALUE.fullmatch(raw) is None:
+        return None
+    if "%" not in raw:
+        return raw
+    data = _ESCAPE.sub(lambda m: bytes.fromhex(m[1].decode()), raw.encode())
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def quoted(text: str) -> str:
+    """Foreign text made fit for a message: one line, visible ASCII, short."""
+    most = 128
+    return ascii(text[:most]) + ("..." if len(text) > most else "")

@@ -1,0 +1,1 @@
+"""Tests of the Python clients. Run: PYTHONPATH=src python3 -m unittest discover -t . tests"""
