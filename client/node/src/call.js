@@ -1,4 +1,4 @@
-import { CancelledError, TimeoutError } from './errors.js'
+import { CancelledError, TimedOutError } from './errors.js'
 import { MAX_DEADLINE } from './words.js'
 
 // One question under way, from the program's call to its end. It ends once:
@@ -44,7 +44,7 @@ export class Call {
 }
 
 function expire(call, pool) {
-  pool.leave(call, new TimeoutError(call.span))
+  pool.leave(call, new TimedOutError(call.span))
 }
 
 // requestLine writes the question for a tag. left is the time in milliseconds

@@ -48,7 +48,7 @@ export class GarbledError extends NeonauthdError {
 }
 
 // The call's time was over.
-export class TimeoutError extends NeonauthdError {
+export class TimedOutError extends NeonauthdError {
   constructor(span) {
     super('timeout', `no answer within ${Math.round(span)} ms`)
   }

@@ -7,7 +7,7 @@ export {
   GarbledError,
   NeonauthdError,
   ReplyError,
-  TimeoutError,
+  TimedOutError,
   UnreachableError,
 } from './errors.js'
 export { DEFAULT_SOCKET, SOCKET_VARIABLE } from './words.js'

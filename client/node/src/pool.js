@@ -1,7 +1,7 @@
 import { createConnection } from 'node:net'
 
 import { Conn } from './conn.js'
-import { CancelledError, ClosedError, TimeoutError, UnreachableError, quoted } from './errors.js'
+import { CancelledError, ClosedError, TimedOutError, UnreachableError, quoted } from './errors.js'
 import { MAX_SOCKET_PATH } from './words.js'
 
 // The load at which a call looks for another connection. Below it, sharing one
@@ -72,7 +72,7 @@ export class Pool {
   // leave gives up on a call, wherever it is.
   leave(call, error) {
     if (call.ended) return
-    if (call.conn !== null) call.conn.leave(call, error instanceof TimeoutError)
+    if (call.conn !== null) call.conn.leave(call, error instanceof TimedOutError)
     if (!this.#queue.delete(call)) {
       this.#waiting.delete(call)
       this.ended()
