@@ -164,8 +164,7 @@ func (a *admin) purge(r *protocol.Request) (protocol.Reply, *refusal) {
 		return protocol.Reply{}, refused
 	}
 	d := a.daemon
-	held := func() int64 { return d.verdictCache.Stats().Entries + d.profileCache.Stats().Entries }
-	before := held()
+	before := d.memory.Stats().Entries
 	switch kind := string(r.Args[0]); {
 	case r.NArgs == 1 && kind == "all":
 		// One project's entries are not kept apart: purging more than asked
@@ -185,19 +184,18 @@ func (a *admin) purge(r *protocol.Request) (protocol.Reply, *refusal) {
 	case r.NArgs == 2 && kind == revokeToken:
 		digest := digestOf(r.Args[1])
 		d.floors.raise(digest)
-		d.verdictCache.Delete(digest)
+		d.memory.Delete(digest)
 		d.resolver.rejections.Delete(digest)
 	default:
 		return protocol.Reply{}, badRequest("takes all, or subject and a value, or token and a token")
 	}
-	gone := before - min(before, held())
+	gone := max(0, before-d.memory.Stats().Entries)
 	return done(protocol.FieldEntries, strconv.FormatInt(gone, 10)), nil
 }
 
 // forgetAll empties the caches; the floors have made what they hold void.
 func (d *Daemon) forgetAll() {
-	d.verdictCache.Purge()
-	d.profileCache.Purge()
+	d.memory.Purge()
 	d.resolver.rejections.Purge()
 	d.profiles.denials.Purge()
 }
@@ -207,10 +205,10 @@ func (d *Daemon) forgetAll() {
 func (d *Daemon) forgetUser(user subjectKey) (dropped uint64) {
 	for _, class := range []keyset.Class{keyset.ClassNormal, keyset.ClassRestricted, keyset.ClassAnonymous} {
 		key := userKey(user.project, class, user.subject)
-		if _, there := d.profileCache.Get(&key); there {
+		if d.memory.profile(&key) != nil {
 			dropped++
 		}
-		d.profileCache.Delete(key)
+		d.memory.Delete(key)
 		d.profiles.denials.Delete(key)
 	}
 	return dropped

@@ -14,7 +14,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"log/slog"
 	"net"
 	"os"
@@ -93,9 +92,8 @@ type Daemon struct {
 	ledger      *ledger
 	server      *server
 
-	verdictCache *cache.Cache[*entry]
-	profileCache *cache.Cache[*profile]
-	stopFlights  context.CancelFunc
+	memory      *memory
+	stopFlights context.CancelFunc
 
 	mu      sync.Mutex // serialises reloads
 	running map[*project]context.CancelFunc
@@ -116,7 +114,7 @@ func New(cfg Config, opts Options) (*Daemon, error) {
 	if err := d.openState(cfg); err != nil {
 		return nil, err
 	}
-	if err := d.openCaches(cfg); err != nil {
+	if err := d.openMemory(cfg); err != nil {
 		return nil, err
 	}
 	st, err := d.build(cfg, nil)
@@ -153,18 +151,11 @@ func (d *Daemon) openState(cfg Config) error {
 	return err
 }
 
-// openCaches divides the configured bytes: profiles are large and few, verdicts
-// small and many, and either can be had again.
-func (d *Daemon) openCaches(cfg Config) error {
-	most := int64(cfg.Cache.MaxBytes)
+// openMemory makes the cache and those who use it.
+func (d *Daemon) openMemory(cfg Config) error {
 	var err error
-	d.verdictCache, err = cache.New[*entry](cache.Config{MaxBytes: max(most/2, cache.MinBytes), Now: d.opts.Now, Jitter: 5})
+	d.memory, err = newMemory(int64(cfg.Cache.MaxBytes), d.opts.Now)
 	if err != nil {
-		return fmt.Errorf("cache: %w", err)
-	}
-	d.profileCache, err = cache.New[*profile](cache.Config{MaxBytes: max(most/2, cache.MinBytes), Now: d.opts.Now})
-	if err != nil {
-		d.verdictCache.Close()
 		return fmt.Errorf("cache: %w", err)
 	}
 	var owner context.Context
@@ -173,28 +164,25 @@ func (d *Daemon) openCaches(cfg Config) error {
 		d.ledger.panics.Add(1)
 		d.opts.Logger.Error("a lookup failed by a fault of ours", "kind", fmt.Sprintf("%T", value), "stack", string(stack))
 	}}
-	seed := maphash.MakeSeed()
 	d.profiles = &profiles{
-		store:       d.profileCache,
+		memory:      d.memory,
 		denials:     cache.NewRecent[denial](rejectionsKept, d.opts.Now),
 		recent:      cache.NewRecent[struct{}](rejectionsKept, d.opts.Now),
 		flights:     cache.NewFlights[fetched](owner, config),
 		floors:      d.floors,
 		revocations: d.revocations,
-		seed:        seed,
 		now:         d.opts.Now,
 		log:         d.opts.Logger,
 		owner:       owner,
 		refreshes:   make(chan struct{}, maxRefreshes),
 	}
 	d.resolver = &resolver{
-		verdicts:    d.verdictCache,
+		memory:      d.memory,
 		rejections:  cache.NewRecent[rejection](rejectionsKept, d.opts.Now),
 		flights:     cache.NewFlights[Verdict](owner, config),
 		profiles:    d.profiles,
 		floors:      d.floors,
 		revocations: d.revocations,
-		seed:        seed,
 		now:         d.opts.Now,
 		clockFloor:  d.opts.ClockFloor,
 		log:         d.opts.Logger,
@@ -208,6 +196,7 @@ func (d *Daemon) Run(ctx context.Context, l *Listeners) error {
 	life, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	d.start(life)
+	d.group.Go(func() { d.memory.tidy(life) })
 	var serving sync.WaitGroup
 	failed := make(chan error, 3)
 	for _, s := range []struct {
@@ -243,7 +232,6 @@ func (d *Daemon) close() error {
 	d.profiles.wait()
 	d.resolver.flights.Wait()
 	d.profiles.flights.Wait()
-	d.verdictCache.Close()
-	d.profileCache.Close()
+	d.memory.Close()
 	return d.revocations.journal.close()
 }

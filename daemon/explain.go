@@ -121,14 +121,14 @@ func (a *admin) revoked(p *project, token []byte, set *keyset.Set, now time.Time
 func (a *admin) memory(p *project, token []byte, now time.Time) cacheReport {
 	report := cacheReport{Verdict: "miss", Profile: "miss"}
 	digest := digestOf(token)
-	e, hit := a.daemon.verdictCache.Get(&digest)
-	if !hit || !e.alive(p, now) || !a.daemon.floors.above(e.revision, digest, e.user()) {
+	e := a.daemon.memory.entry(&digest)
+	if e == nil || !e.alive(p, now) || !a.daemon.floors.above(e.revision, digest, e.user()) {
 		return report
 	}
 	age := int64(now.Sub(e.established) / time.Second)
 	report.Verdict, report.Age = "hit", &age
 	key := userKey(p.name, e.class, e.subject)
-	if found, hit := a.daemon.profileCache.Get(&key); hit && found.project == p {
+	if found := a.daemon.memory.profile(&key); found != nil && found.project == p {
 		report.Profile = "hit"
 		if now.Sub(found.asked) >= time.Duration(p.config.ProfileFresh) {
 			report.Profile = "stale"

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
-	"hash/maphash"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -18,10 +17,9 @@ import (
 
 // The rhythm of profiles, where it is not the operator's to set.
 const (
-	denialLifetime  = 15 * time.Second // how long a denial by the upstream is remembered
-	refreshPause    = 5 * time.Second  // between background refreshes of one profile, however they end
-	maxRefreshes    = 64               // background refreshes at once
-	profileOverhead = 160              // bytes of a profile beside its variable parts
+	denialLifetime = 15 * time.Second // how long a denial by the upstream is remembered
+	refreshPause   = 5 * time.Second  // between background refreshes of one profile, however they end
+	maxRefreshes   = 64               // background refreshes at once
 )
 
 // profile is what the upstream said of one user, or of one session where only
@@ -41,13 +39,12 @@ type profile struct {
 // kept per user, not per token, because clients renew their tokens every minute
 // or so. Safe for concurrent use.
 type profiles struct {
-	store       *cache.Cache[*profile]
+	memory      *memory
 	denials     *cache.Recent[denial]
 	recent      *cache.Recent[struct{}] // profiles refreshed just now
 	flights     *cache.Flights[fetched]
 	floors      *floors
 	revocations *revocations
-	seed        maphash.Seed
 	now         func() time.Time
 	log         *slog.Logger
 
@@ -174,8 +171,8 @@ func (l *lookup) wholeMaxAge() time.Duration {
 
 // get returns the profile under key if it may still be used at all.
 func (s *profiles) get(key cache.Key, l *lookup) *profile {
-	p, hit := s.store.Get(&key)
-	if !hit || p.project != l.project || !s.floors.above(p.revision, l.digest, p.user) {
+	p := s.memory.profile(&key)
+	if p == nil || p.project != l.project || !s.floors.above(p.revision, l.digest, p.user) {
 		return nil
 	}
 	return p
@@ -312,18 +309,10 @@ func (s *profiles) fetch(key cache.Key, l *lookup, e *entry, priority upstream.P
 			f.profile.entry = sessionEntry(l.project, &answer, revision, s.now())
 		}
 		f.profile.user = f.profile.speaker(e).user()
-		s.keep(key, f.profile)
+		s.memory.keepProfile(key, f.profile, s.now())
 		s.denials.Delete(key)
 		return f
 	}
-}
-
-// keep stores a profile for as long as it may be served stale.
-func (s *profiles) keep(key cache.Key, p *profile) {
-	config := &p.project.config
-	cost := int64(profileOverhead + len(p.body) + len(p.user.subject))
-	lifetime := time.Duration(config.ProfileFresh+config.ProfileStale) - s.now().Sub(p.asked)
-	s.store.Set(key, maphash.Comparable(s.seed, p.user), p, cost, lifetime)
 }
 
 // failed turns an upstream's error into what it means for those who wait.
@@ -342,7 +331,7 @@ func (s *profiles) failed(f fetched, key cache.Key, l *lookup, err error, revisi
 		if f.ofToken {
 			key = deniedToken(key, l.digest)
 		} else {
-			s.store.Delete(key) // a denied user's profile is not served stale either
+			s.memory.Delete(key) // a denied user's profile is not served stale either
 		}
 		s.denials.Set(key, denial{l.project, revision, f.denied}, denialLifetime)
 	case upstream.Misconfigured:

@@ -3,7 +3,6 @@ package daemon
 import (
 	"context"
 	"errors"
-	"hash/maphash"
 	"log/slog"
 	"time"
 
@@ -42,13 +41,12 @@ func (l *lookup) opaque() bool {
 // decisions: what the gate refuses, what memory knows, what a verification
 // finds, what the profile adds. Safe for concurrent use.
 type resolver struct {
-	verdicts    *cache.Cache[*entry]
+	memory      *memory
 	rejections  *cache.Recent[rejection]
 	flights     *cache.Flights[Verdict]
 	profiles    *profiles
 	floors      *floors
 	revocations *revocations
-	seed        maphash.Seed
 	now         func() time.Time
 	clockFloor  time.Time
 	log         *slog.Logger
@@ -77,7 +75,7 @@ func (r *resolver) recall(l *lookup) (v Verdict, ok bool) {
 	if l.session {
 		return r.profiles.recall(l, nil, now)
 	}
-	if e, hit := r.verdicts.Get(&l.digest); hit && e.alive(l.project, now) {
+	if e := r.memory.entry(&l.digest); e != nil && e.alive(l.project, now) {
 		return r.recallEntry(l, e, now)
 	}
 	if no, hit := r.rejections.Get(&l.digest); hit && r.stands(l, no) {
@@ -167,7 +165,7 @@ func unfinished(err error) Verdict {
 // when they do not suffice. It runs once for all who ask about the token.
 func (r *resolver) establish(ctx context.Context, l *lookup) Verdict {
 	revision := r.floors.current()
-	if e, hit := r.verdicts.Get(&l.digest); hit && e.alive(l.project, r.now()) {
+	if e := r.memory.entry(&l.digest); e != nil && e.alive(l.project, r.now()) {
 		return e.accept(SourceCache, r.now()) // the flight before this one has just landed
 	}
 	// Bounded: each round but the last follows a change of the key set.
@@ -214,7 +212,7 @@ func (r *resolver) conclude(l *lookup, keys *keys, claims *keyset.Claims, reason
 	if reason == keyset.ReasonNone {
 		e := newEntry(l.project, claims, revision, now)
 		r.revocations.noteLifetime(e)
-		r.verdicts.Set(l.digest, r.group(e), e, e.cost(), e.reuse(maxEntryLifetime, now))
+		r.memory.keepEntry(l.digest, e, now)
 		if keys.stale(now) {
 			return e.accept(SourceStale, now)
 		}
@@ -231,9 +229,4 @@ func (r *resolver) conclude(l *lookup, keys *keys, claims *keyset.Claims, reason
 		r.rejections.Set(l.digest, rejection{l.project, keys.set, revision, why}, rejectionLifetime)
 	}
 	return rejected(why)
-}
-
-// group is the share of the cache that the tokens of one user compete for.
-func (r *resolver) group(e *entry) uint64 {
-	return maphash.Comparable(r.seed, e.user())
 }

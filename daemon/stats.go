@@ -127,17 +127,16 @@ func (s *server) connections() connectionStats {
 	}
 }
 
-// cacheReport adds the two caches up.
 func (d *Daemon) cacheReport() cacheStats {
-	v, p := d.verdictCache.Stats(), d.profileCache.Stats()
+	s := d.memory.Stats()
 	return cacheStats{
-		Bytes:     v.Bytes + p.Bytes,
-		MaxBytes:  v.MaxBytes + p.MaxBytes,
-		Entries:   v.Entries + p.Entries,
-		Hits:      v.Hits + p.Hits,
-		Misses:    v.Misses + p.Misses,
-		Evictions: v.Evictions + p.Evictions,
-		Rejected:  v.Rejected + p.Rejected,
+		Bytes:     s.Bytes,
+		MaxBytes:  s.MaxBytes,
+		Entries:   s.Entries,
+		Hits:      s.Hits,
+		Misses:    s.Misses,
+		Evictions: s.Evictions,
+		Rejected:  s.Rejected,
 	}
 }
 

@@ -133,9 +133,6 @@ type entry struct {
 	json        []byte // the claims
 }
 
-// entryOverhead is what an entry holds beside its variable parts, in bytes.
-const entryOverhead = 200
-
 // newEntry fixes the instants of a token verified at now. It is the only place
 // where a claims verdict gets its lifetime: until exp, by the wall clock and,
 // should that be set back, by the monotonic one.
@@ -164,11 +161,6 @@ func newEntry(p *project, c *keyset.Claims, revision uint64, now time.Time) *ent
 // now. Revocations and purges are the resolver's to add.
 func (e *entry) alive(p *project, now time.Time) bool {
 	return e.project == p && now.Unix() < e.expires && now.Before(e.deadline) && (e.key == nil || !e.key.Withdrawn())
-}
-
-// cost is the memory the entry accounts for.
-func (e *entry) cost() int64 {
-	return int64(entryOverhead + len(e.subject) + len(e.session) + len(e.head) + len(e.json))
 }
 
 // claimsReuse is how long a caller may reuse a claims verdict without asking
@@ -235,6 +227,3 @@ func (e *entry) user() subjectKey {
 	}
 	return subjectKey{e.project.name, e.subject}
 }
-
-// maxEntryLifetime bounds how long the cache holds an entry; exp ends it sooner.
-const maxEntryLifetime = 24 * time.Hour

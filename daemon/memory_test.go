@@ -1,0 +1,45 @@
+package daemon
+
+import (
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/neonauthd/neonauthd/cache"
+)
+
+// TestSizesThatAreAccountedForAreTrue holds the constants to the structures, up
+// to the next size that the allocator hands out.
+func TestSizesThatAreAccountedForAreTrue(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		is, counted uintptr
+	}{
+		{"entry", reflect.TypeFor[entry]().Size(), entryBytes},
+		{"profile", reflect.TypeFor[profile]().Size(), profileBytes},
+	} {
+		if c.is > c.counted || c.counted > c.is+c.is/4 {
+			t.Errorf("%s takes %d bytes, %d are counted", c.name, c.is, c.counted)
+		}
+	}
+}
+
+func TestMemoryKeepsNothingThatHasExpired(t *testing.T) {
+	m, err := newMemory(MinCacheBytes, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	p := &project{name: "main"}
+	now := time.Now()
+	gone := &entry{project: p, subject: "ada", expires: now.Unix() - 1, deadline: now}
+	m.keepEntry(cache.Key{1}, gone, now)
+	if m.entry(&cache.Key{1}) != nil {
+		t.Error("an expired verdict is kept")
+	}
+	good := &entry{project: p, subject: "ada", expires: now.Unix() + 60, deadline: now.Add(time.Minute)}
+	m.keepEntry(cache.Key{2}, good, now)
+	if m.entry(&cache.Key{2}) != good || m.profile(&cache.Key{2}) != nil {
+		t.Error("a verdict is not found, or taken for a profile")
+	}
+}
