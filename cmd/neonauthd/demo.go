@@ -108,17 +108,17 @@ A valid token (also in {{.Dir}}/valid.jwt):
 
 In another terminal, in this folder:
 
-export NEONAUTHD_SOCKET={{.Dir}}/neonauthd.sock NEONAUTHD_ADMIN_SOCKET={{.Dir}}/admin.sock
+export NEONAUTHD_SOCKET={{.Dir}}/neonauthd.sock NEONAUTHD_ADMIN_SOCKET={{.Dir}}/admin.sock DEMO={{.Dir}}
 
 # accepted (exit 0): the token is good, this is whose it is
-{{.Ctl}} verify --token-file {{.Dir}}/valid.jwt
+{{.Ctl}} verify --token-file $DEMO/valid.jwt
 # rejected (exit 1): there is proof that it is not; answer 401
-{{.Ctl}} verify --token-file {{.Dir}}/forged.jwt
+{{.Ctl}} verify --token-file $DEMO/forged.jwt
 # unknown (exit 3): the keys of this project cannot be had now; answer 503, never 401
-{{.Ctl}} verify --project down --token-file {{.Dir}}/valid.jwt
+{{.Ctl}} verify --project down --token-file $DEMO/valid.jwt
 # the live profile behind the token, and the same questions by hand
-{{.Ctl}} profile --token-file {{.Dir}}/valid.jwt
-printf 'VERIFY %s\n' "$(cat {{.Dir}}/valid.jwt)" | socat -t 5 - UNIX-CONNECT:$NEONAUTHD_SOCKET
+{{.Ctl}} profile --token-file $DEMO/valid.jwt
+printf 'VERIFY %s\n' "$(cat $DEMO/valid.jwt)" | socat -t 5 - UNIX-CONNECT:$NEONAUTHD_SOCKET
 `))
 
 func (d *demonstration) tell(out io.Writer) {
