@@ -42,7 +42,7 @@ build: ## build the programs into bin/
 	$(BUILD) -o bin/ ./cmd/...
 
 .PHONY: test
-test: vet lint vuln test-race test-plain ## run every check and test there is
+test: vet lint vuln test-race test-plain package ## run every check and test there is
 
 .PHONY: vet
 vet: ## go vet, here and for the other systems that must build
@@ -56,6 +56,11 @@ lint: $(GOLANGCI) ## the chosen linters, formatting, and go.mod in order
 	$(GOLANGCI) run ./...
 	$(GO) mod tidy -diff
 	$(GO) mod verify
+	@if command -v shellcheck >/dev/null; then \
+		shellcheck .ci/run packaging/*.sh packaging/scripts/*.sh; \
+	else \
+		echo "lint: shellcheck is not installed, the scripts were not checked"; \
+	fi
 
 .PHONY: test-race
 test-race: ## all tests under the race detector, fuzz seeds included

@@ -32,10 +32,9 @@ put CHANGELOG.md share/doc/neonauthd/CHANGELOG.md
 
 for page in docs/man/*.[1-8]; do
 	[ -e "$page" ] || continue
-	section=${page##*.}
-	mkdir -p "$dest/usr/share/man/man$section"
-	gzip -9n <"$page" >"$dest/usr/share/man/man$section/$(basename "$page").gz"
+	put "$page" "share/man/man${page##*.}/$(basename "$page")"
 done
+[ ! -d "$dest/usr/share/man" ] || find "$dest/usr/share/man" -type f -exec gzip -9n {} +
 
 # Whatever umask this ran under.
 find "$dest" -type d -exec chmod 0755 {} +
