@@ -110,7 +110,7 @@ func (c *conn) line(tag []byte, reply protocol.Reply) {
 	defer c.mu.Unlock()
 	to := c.target(tag, nil)
 	*to = reply.Append(*to)
-	c.settle()
+	c.settle(to)
 }
 
 // addField adds a value of ours, which is always one that a field can hold.

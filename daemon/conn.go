@@ -24,6 +24,9 @@ const (
 	WriteTimeout = 5 * time.Second
 	// maxUnwritten is how many bytes of replies are gathered for one write.
 	maxUnwritten = 64 << 10
+	// maxHeld is how many bytes of replies may wait for an earlier one before
+	// no more lines are read.
+	maxHeld = 1 << 20
 	// lingerTime and maxLinger bound what is read and thrown away behind a line
 	// that was too long.
 	lingerTime = 500 * time.Millisecond
@@ -50,15 +53,20 @@ type conn struct {
 	cancel context.CancelFunc
 
 	greeted  bool      // a first line has come
-	reads    int       // reads since the last whole line
+	begun    bool      // what was read last is the beginning of a line
+	timed    bool      // the deadline of the line at hand is set
 	idleTill time.Time // read deadline in force
 
-	mu       sync.Mutex
+	patience sync.Mutex // guards draining and the read deadline; never held while writing
 	draining bool
-	out      []byte  // replies to be written
-	ordered  []*slot // untagged requests not yet answered, oldest first
-	writeBy  time.Time
-	broken   error // set once the peer cannot be written to
+
+	mu      sync.Mutex
+	moved   sync.Cond // on mu: untagged replies have left ordered, or none will any more
+	out     []byte    // replies to be written
+	ordered []*slot   // untagged requests not yet answered, oldest first
+	held    int       // bytes of replies in ordered
+	writeBy time.Time
+	broken  error // set once the peer cannot be written to
 }
 
 // slot keeps the place of an untagged reply.
@@ -101,14 +109,15 @@ func (c *conn) linger() {
 
 func (c *conn) loop() error {
 	for {
-		c.reads = 0
+		c.room()
+		c.timed = false
 		line, err := c.lines.ReadLine()
 		switch {
 		case err == nil:
 		case errors.Is(err, protocol.ErrLineTooLong):
 			c.refuse(nil, &refusal{code: protocol.CodeLineTooLong, advice: "a request line has at most 16384 bytes; this connection ends"})
 			return err
-		case isTimeout(err) && c.busy() && !c.stopping():
+		case isTimeout(err) && c.busy() && !c.begun && !c.stopping():
 			continue // idle only because we are slow
 		default:
 			return err
@@ -125,11 +134,11 @@ func (c *conn) loop() error {
 
 // Read arms the read deadline and reads; it is the line reader's source.
 func (c *conn) Read(p []byte) (int, error) {
-	c.reads++
 	now := time.Now()
 	switch {
-	case c.reads > 2: // the deadline of this line is set
-	case c.reads == 2 || !c.greeted:
+	case c.timed: // once per line, or a byte now and then would keep it alive
+	case c.begun || !c.greeted:
+		c.timed = true
 		c.setIdle(now.Add(min(LineTimeout, c.idle)))
 	default:
 		// Resetting a deadline costs more than reading a line: let it lie as
@@ -138,12 +147,16 @@ func (c *conn) Read(p []byte) (int, error) {
 			c.setIdle(till)
 		}
 	}
-	return c.net.Read(p)
+	n, err := c.net.Read(p)
+	if n > 0 {
+		c.begun = p[n-1] != '\n'
+	}
+	return n, err
 }
 
 func (c *conn) setIdle(till time.Time) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.patience.Lock()
+	defer c.patience.Unlock()
 	if !c.draining {
 		c.idleTill = till
 		_ = c.net.SetReadDeadline(till) // fails only when closed, and then so does Read
@@ -152,15 +165,15 @@ func (c *conn) setIdle(till time.Time) {
 
 // drain lets the connection end: what arrives within grace is still answered.
 func (c *conn) drain(grace time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.patience.Lock()
+	defer c.patience.Unlock()
 	c.draining = true
 	_ = c.net.SetReadDeadline(time.Now().Add(grace))
 }
 
 func (c *conn) stopping() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.patience.Lock()
+	defer c.patience.Unlock()
 	return c.draining
 }
 
@@ -244,8 +257,9 @@ func (c *conn) miss(a *ask) {
 			<-c.slots
 			if p := recover(); p != nil {
 				c.server.panicked(p)
-				c.cancel()
-				_ = c.net.Close() // this connection only: a reply is missing now
+				c.mu.Lock()
+				c.abort(errors.New("a reply is missing")) // this connection only
+				c.mu.Unlock()
 			}
 		}()
 		ctx, cancel := context.WithTimeout(c.ctx, own.deadline)
@@ -264,7 +278,7 @@ func (c *conn) reply(tag []byte, place *slot, v *Verdict, rights *access) {
 	defer c.mu.Unlock()
 	to := c.target(tag, place)
 	*to = appendVerdict(*to, tag, v)
-	c.settle()
+	c.settle(to)
 }
 
 // refuse hands over the reply to a wrong request.
@@ -274,7 +288,18 @@ func (c *conn) refuse(tag []byte, r *refusal) {
 	defer c.mu.Unlock()
 	to := c.target(tag, nil)
 	*to = appendRefusal(*to, tag, r)
-	c.settle()
+	c.settle(to)
+}
+
+// room waits while too much is held back behind an untagged lookup in flight:
+// quick answers to what a peer asks meanwhile would pile up without bound.
+func (c *conn) room() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.broken == nil && (len(c.ordered) >= cap(c.slots) || c.held >= maxHeld) {
+		c.write()
+		c.moved.Wait()
+	}
 }
 
 // reserve takes the next place among the untagged replies; nil for a tag.
@@ -303,12 +328,17 @@ func (c *conn) target(tag []byte, place *slot) *[]byte {
 	return &place.reply
 }
 
-// settle moves the untagged replies whose turn has come, and writes once enough
-// has gathered. c.mu is held.
-func (c *conn) settle() {
+// settle takes a reply written to what target returned: it moves the untagged
+// ones whose turn has come, and writes once enough has gathered. c.mu is held.
+func (c *conn) settle(to *[]byte) {
+	if to != &c.out {
+		c.held += len(*to)
+	}
 	for len(c.ordered) > 0 && c.ordered[0].ready {
+		c.held -= len(c.ordered[0].reply)
 		c.out = append(c.out, c.ordered[0].reply...)
 		c.ordered = c.ordered[1:]
+		c.moved.Signal()
 	}
 	if len(c.out) >= maxUnwritten {
 		c.write()
@@ -336,14 +366,20 @@ func (c *conn) write() {
 		_ = c.net.SetWriteDeadline(c.writeBy) // fails only when closed, and then so does Write
 	}
 	if _, err := c.net.Write(c.out); err != nil {
-		c.broken = err
-		c.cancel()
-		_ = c.net.Close()
+		c.abort(err)
 	}
 	c.out = c.out[:0]
 	if cap(c.out) > maxUnwritten {
 		c.out = nil // one large profile does not stay for the connection's life
 	}
+}
+
+// abort ends the connection, which cannot go on for the reason err. c.mu is held.
+func (c *conn) abort(err error) {
+	c.broken = err
+	c.cancel()
+	_ = c.net.Close()
+	c.moved.Signal()
 }
 
 // peerWaits reports whether a peer that ended its requests with err may still

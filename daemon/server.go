@@ -123,6 +123,7 @@ func (s *server) register(nc net.Conn, uid, gid uint32) *conn {
 	p.conns++
 	s.peers[uid] = p
 	c := &conn{server: s, net: nc, peer: p, slots: make(chan struct{}, limits.InFlightPerConnection), idle: time.Duration(limits.IdleTimeout)}
+	c.moved.L = &c.mu
 	c.lines = protocol.NewLineReader(c, protocol.MaxRequestLine)
 	s.conns[c] = struct{}{}
 	s.ledger.accepted.Add(1)

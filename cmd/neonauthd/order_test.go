@@ -1,0 +1,165 @@
+package main_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/standin"
+)
+
+const stopSignal = syscall.SIGTERM
+
+// memory is the process's resident set, in bytes (proc(5)).
+func (i *instance) memory(t testing.TB) int64 {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", i.cmd.Process.Pid))
+	if err != nil {
+		t.Skip("no /proc here")
+	}
+	var size, resident int64
+	if _, err := fmt.Sscan(string(text), &size, &resident); err != nil {
+		t.Fatal(err)
+	}
+	return resident * int64(os.Getpagesize())
+}
+
+// TestRepliesHeldBackBehindASlowOneAreBounded asks one slow untagged question
+// and then untagged quick ones for as long as the daemon takes them. Their
+// replies have to wait for the first, and must not pile up without bound.
+func TestRepliesHeldBackBehindASlowOneAreBounded(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t, standin.Options{})
+	h := newHome(t)
+	i := serve(t, h, settings{tables: []string{c.project(t, h, standin.Stack)}})
+	u := c.AddUser(standin.User{Name: "Ada"})
+	token := c.StackToken(standin.TokenSpec{Subject: u.ID})
+	c.Inject(standin.Me, standin.Fault{Kind: standin.PadProfile, Size: 1 << 20, Times: 1})
+	peer := call(t, h.socket())
+	peer.expect(t, "PROFILE "+token, "OK level=profile .*")
+	before := i.memory(t)
+	release := make(chan struct{})
+	c.Inject(standin.StackKeys, standin.Fault{Kind: standin.Delay, Until: release})
+	peer.send(t, "VERIFY deadline=60000 "+c.strange("stranger")+"\n")
+	c.await(t, standin.StackKeys, 2)
+	taken := 0
+	must(t, peer.conn.SetWriteDeadline(time.Now().Add(2*time.Second)))
+	for taken < 3000 {
+		_, err := io.WriteString(peer.conn, "PROFILE "+token+"\n")
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			break
+		}
+		must(t, err)
+		taken++
+	}
+	if grown := i.memory(t) - before; grown > 200<<20 {
+		t.Errorf("%d requests taken, %d MiB held for one connection", taken, grown>>20)
+	}
+	close(release)
+	matches(t, peer.reply(t), "(NO unknown-key|ERR keys-pending .*)")
+	for n := range taken {
+		if got := peer.reply(t); !strings.HasPrefix(got, "OK level=profile ") {
+			t.Fatalf("reply %d: %q", n, shorten(got))
+		}
+	}
+}
+
+// TestTagsAreNeverMixedUp lets many connections ask about many users at once,
+// tagged and pipelined, hits and misses, and compares who each answer is about.
+func TestTagsAreNeverMixedUp(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t, standin.Options{})
+	h := newHome(t)
+	serve(t, h, settings{tables: []string{c.project(t, h, standin.Stack)}})
+	const users, connections, asks = 50, 30, 300
+	tokens, ids := make([]string, users), make([]string, users)
+	for n := range tokens {
+		tokens[n], ids[n] = c.user(fmt.Sprintf("User%d", n))
+	}
+	var wg sync.WaitGroup
+	for range connections {
+		peer := call(t, h.socket())
+		wg.Go(func() {
+			var text strings.Builder
+			var ordered []string
+			for n := range asks {
+				u := rand.IntN(users)
+				if n%3 == 0 {
+					ordered = append(ordered, ids[u])
+					fmt.Fprintf(&text, "VERIFY %s\n", tokens[u])
+					continue
+				}
+				fmt.Fprintf(&text, "@%d.%d VERIFY %s\n", n, u, tokens[u])
+			}
+			wg.Go(func() { _, _ = io.WriteString(peer.conn, text.String()) }) // a failure shows in the replies
+			seen := map[int]bool{}
+			for range asks {
+				line, err := peer.line()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				var n, u int
+				if k, _ := fmt.Sscanf(line, "@%d.%d OK ", &n, &u); k == 2 {
+					if seen[n] || field(line, "sub") != ids[u] {
+						t.Errorf("request %d about %s got %s", n, ids[u], head(line))
+					}
+					seen[n] = true
+				} else if len(ordered) == 0 || field(line, "sub") != ordered[0] {
+					t.Errorf("an untagged reply out of order: %s", head(line))
+				} else {
+					ordered = ordered[1:]
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestFullConnectionIsReadNoFurtherUntilAReplyHasGoneOut(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t, standin.Options{})
+	h := newHome(t)
+	serve(t, h, settings{limits: "in_flight_per_connection = 4", tables: []string{c.project(t, h, standin.Stack)}})
+	token, _ := c.user("Ada")
+	peer, other := call(t, h.socket()), call(t, h.socket())
+	peer.expect(t, "VERIFY "+token, "OK .*")
+	release := make(chan struct{})
+	c.Inject(standin.StackKeys, standin.Fault{Kind: standin.Delay, Until: release})
+	for n := range 3 {
+		peer.send(t, fmt.Sprintf("@m%d VERIFY %s\n", n, c.strange(fmt.Sprintf("stranger%d", n))))
+	}
+	c.await(t, standin.StackKeys, 2)
+	// Not full: a hit goes past the misses.
+	peer.expect(t, "@hit VERIFY "+token, "@hit OK .* source=cache .*")
+	for n := 3; n < 6; n++ {
+		peer.send(t, fmt.Sprintf("@m%d VERIFY %s\n", n, c.strange(fmt.Sprintf("stranger%d", n))))
+	}
+	peer.send(t, "@late VERIFY "+token+"\n")
+	if !peer.silent(t, 300*time.Millisecond) {
+		t.Errorf("a full connection answered %q", peer.reply(t))
+	}
+	other.expect(t, "VERIFY "+token, "OK .* source=cache .*") // others notice nothing
+	close(release)
+	got := map[string]bool{}
+	for range 7 {
+		line := peer.reply(t)
+		tag, rest, _ := strings.Cut(line, " ")
+		if tag == "@late" {
+			matches(t, rest, "OK .* source=cache .*")
+		} else {
+			matches(t, rest, "(NO unknown-key|ERR keys-pending retry-after=.*)")
+		}
+		got[tag] = true
+	}
+	if len(got) != 7 {
+		t.Errorf("answers to %v", got)
+	}
+}
