@@ -32,45 +32,42 @@ func (r Result) String() string {
 }
 
 // Explain judges like Verify and tells how each check went. It names no key
-// that is not in the set. Safe for concurrent use.
+// that is not in the set. Where the reason is Unverifiable nothing is known of
+// any check, and none counts as reached. Safe for concurrent use.
 func Explain(p *Policy, s *Set, token []byte, now time.Time) (steps []Step, key *Key, reason Reason) {
 	steps = []Step{
 		{Name: "gate"}, {Name: "header"}, {Name: "algorithm"}, {Name: "key"}, {Name: "signature"},
 		{Name: "claims"}, {Name: "issuer"}, {Name: "audience"}, {Name: "class"}, {Name: "time"},
 	}
 	claims, reason := Verify(p, s, token, now)
+	if reason == Unverifiable {
+		return steps, nil, reason
+	}
 	reached := len(steps)
 	if reason != ReasonNone {
-		reached = p.stage(token, reason)
-		if reached < len(steps) {
-			steps[reached].Result = Failed
-		}
+		reached = p.stage(s, token, reason)
+		steps[reached].Result = Failed
 	}
-	for i := range min(reached, len(steps)) {
+	for i := range reached {
 		steps[i].Result = Passed
 	}
 	if claims.Key != nil {
 		return steps, claims.Key, reason
 	}
-	if kid, plausible := p.keyID(token); plausible && s != nil {
+	if !Gate(token) {
+		return steps, nil, reason
+	}
+	if kid, plausible := KeyID(token); plausible {
 		key = s.Find(kid)
 	}
 	return steps, key, reason
 }
 
-// keyID is KeyID for a token that may not have passed the gate.
-func (p *Policy) keyID(token []byte) (string, bool) {
-	if !Gate(token) {
-		return "", false
-	}
-	return KeyID(token)
-}
-
 // stage is the index of the step that reason comes from.
-func (p *Policy) stage(token []byte, reason Reason) int {
+func (p *Policy) stage(s *Set, token []byte, reason Reason) int {
 	switch reason {
 	case Malformed:
-		return p.malformedStage(token)
+		return p.malformedStage(s, token)
 	case WrongAlgorithm:
 		return 2
 	case UnknownKey:
@@ -85,15 +82,14 @@ func (p *Policy) stage(token []byte, reason Reason) int {
 		return 7
 	case ClassNotAllowed:
 		return 8
-	case Expired, NotYetValid:
+	default: // Expired, NotYetValid
 		return 9
-	default: // nothing is known of the steps
-		return 0
 	}
 }
 
-// malformedStage tells which of the three texts is not as it has to be.
-func (p *Policy) malformedStage(token []byte) int {
+// malformedStage tells which of the three texts is not as it has to be, or that
+// the header names no key where several could be meant.
+func (p *Policy) malformedStage(s *Set, token []byte) int {
 	if !Gate(token) {
 		return 0
 	}
@@ -101,6 +97,11 @@ func (p *Policy) malformedStage(token []byte) int {
 	h, ok := readHeader(first)
 	if !ok || !h.typeFits(p) || !h.hasKeyID && !p.KeyIDOptional {
 		return 1
+	}
+	if !h.hasKeyID {
+		if _, reason := s.only(h.algorithm()); reason != ReasonNone {
+			return 3
+		}
 	}
 	return 5
 }
