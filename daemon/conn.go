@@ -229,7 +229,7 @@ func (c *conn) lookup(level Level) {
 		c.reply(c.req.Tag, nil, &v, &c.access)
 		return
 	}
-	if !c.server.admit(c.peer) {
+	if a.session && !c.peer.opaque.Allow() || !c.server.admit(c.peer) {
 		v = unknown(Busy, time.Second)
 		c.reply(c.req.Tag, nil, &v, &c.access)
 		return

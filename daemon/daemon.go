@@ -29,6 +29,9 @@ import (
 const (
 	// drainTimeout is how long a stopping daemon waits for lookups in flight.
 	drainTimeout = 10 * time.Second
+	// flightTimeout ends a flight that everything else has failed to end: it is
+	// longer than any upstream_timeout can be.
+	flightTimeout = maxUpstreamTimeout + 5*time.Second
 	// rejectionsKept is how many rejections are remembered, whatever comes.
 	rejectionsKept = 8192
 	// stateDirectory is the variable in which systemd names the folder that
@@ -160,7 +163,7 @@ func (d *Daemon) openMemory(cfg Config) error {
 	}
 	var owner context.Context
 	owner, d.stopFlights = context.WithCancel(context.Background())
-	config := cache.FlightsConfig{Panicked: func(value any, stack []byte) {
+	config := cache.FlightsConfig{Timeout: flightTimeout, Panicked: func(value any, stack []byte) {
 		d.ledger.panics.Add(1)
 		d.opts.Logger.Error("a lookup failed by a fault of ours", "kind", fmt.Sprintf("%T", value), "stack", string(stack))
 	}}

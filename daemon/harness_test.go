@@ -51,6 +51,7 @@ type world struct {
 	clock    *clock
 	upstream *standin.Standin
 	user     standin.User
+	tested   int // calls of users/me that the self-tests made
 	dir      string
 	config   Config
 	log      *logBuffer
@@ -117,6 +118,23 @@ func (w *world) start() {
 	ctx, stop := context.WithCancel(context.Background())
 	w.stop, w.ended = stop, make(chan error, 1)
 	go func(d *Daemon) { w.ended <- d.Run(ctx, listeners) }(w.daemon)
+	if w.config.Projects[0].Preset == "stack" && w.config.Projects[0].SecretServerKey != "" {
+		w.tested++
+		w.awaitCalls(0)
+	}
+}
+
+// calls is how many lookups have reached users/me.
+func (w *world) calls() int { return w.upstream.Calls(standin.Me) - w.tested }
+
+// awaitCalls waits until n lookups have reached users/me.
+func (w *world) awaitCalls(n int) {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := w.upstream.AwaitCalls(ctx, standin.Me, n+w.tested); err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 // halt stops the daemon and waits for its end.

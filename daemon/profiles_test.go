@@ -88,7 +88,7 @@ func (c *profileCase) run(t *testing.T) {
 		}
 		w.clock.advance(c.warm)
 	}
-	before := w.upstream.Calls(standin.Me)
+	before := w.calls()
 	if c.fault != nil {
 		w.upstream.Inject(standin.Me, *c.fault)
 	}
@@ -104,7 +104,7 @@ func (c *profileCase) run(t *testing.T) {
 	if got := field(reply, "source"); got != c.source {
 		t.Errorf("source %q, want %q", got, c.source)
 	}
-	if got := w.upstream.Calls(standin.Me) - before; got != c.calls {
+	if got := w.calls() - before; got != c.calls {
 		t.Errorf("%d upstream calls, want %d", got, c.calls)
 	}
 	if age := field(reply, "age"); c.source == "cache" && c.warm > 0 && age != fmt.Sprint(int(c.warm.Seconds())) {
@@ -120,7 +120,7 @@ func TestTwoTokensOfOneUserCostOneCall(t *testing.T) {
 			t.Fatal(reply)
 		}
 	}
-	if n := w.upstream.Calls(standin.Me); n != 1 {
+	if n := w.calls(); n != 1 {
 		t.Errorf("%d calls, want 1", n)
 	}
 }
@@ -132,11 +132,7 @@ func TestAThousandWaitersCostOneCallAndLeavingKillsNothing(t *testing.T) {
 	token := w.token()
 	first := w.dial()
 	first.send("PROFILE " + token + "\n")
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	if err := w.upstream.AwaitCalls(ctx, standin.Me, 1); err != nil {
-		t.Fatal(err)
-	}
+	w.awaitCalls(1)
 	talks := make([]*talk, 10)
 	for i := range talks {
 		talks[i] = w.dial()
@@ -157,7 +153,7 @@ func TestAThousandWaitersCostOneCallAndLeavingKillsNothing(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if n := w.upstream.Calls(standin.Me); n != 1 {
+	if n := w.calls(); n != 1 {
 		t.Errorf("%d calls, want 1", n)
 	}
 }
@@ -171,11 +167,7 @@ func TestProfilesInUseAreRefreshedInTheBackground(t *testing.T) {
 	if reply := k.ask("PROFILE %s", w.token()); field(reply, "source") != "cache" || strings.Contains(reply, "Countess") {
 		t.Fatalf("a refresh is waited for: %.120s", reply)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	if err := w.upstream.AwaitCalls(ctx, standin.Me, 2); err != nil {
-		t.Fatal(err)
-	}
+	w.awaitCalls(2)
 	w.daemon.profiles.wait()
 	reply := k.ask("PROFILE %s", w.token())
 	if field(reply, "source") != "cache" || field(reply, "age") != "0" || !strings.Contains(reply, "Countess") {
@@ -245,7 +237,7 @@ func anHour(t testing.TB, users int) (calls, lookups int) {
 		w.daemon.profiles.wait()
 		w.clock.advance(step)
 	}
-	return w.upstream.Calls(standin.Me), lookups
+	return w.calls(), lookups
 }
 
 func TestNeonSessionsAreJudgedByTheUpstreamAndTokensLocally(t *testing.T) {

@@ -4,14 +4,22 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/cenkalti/backoff/v5"
 
 	"github.com/neonauthd/neonauthd/cache"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 )
+
+// selfTestPause is the first pause between self-tests that got no answer.
+const selfTestPause = 5 * time.Second
 
 // project is one configured upstream project at work. A reload that changes its
 // table makes a new one; what was cached for the old one then no longer counts,
@@ -19,6 +27,8 @@ import (
 type project struct {
 	name            string
 	config          Project // as derived
+	serverKey       upstream.Secret
+	log             *slog.Logger
 	policy          *keyset.Policy
 	upstream        *upstream.Client
 	keys            *keysets
@@ -60,11 +70,13 @@ func newProject(table Project, opts *Options, stateDir, configDir string) (*proj
 		store = newKeysStore(stateDir, config.Name, config.keysID())
 	}
 	p := &project{
-		name:     config.Name,
-		config:   config,
-		policy:   config.policy(),
-		upstream: client,
-		salt:     sha256.Sum256([]byte("project " + config.Name)),
+		name:      config.Name,
+		config:    config,
+		serverKey: key,
+		log:       log,
+		policy:    config.policy(),
+		upstream:  client,
+		salt:      sha256.Sum256([]byte("project " + config.Name)),
 	}
 	p.keys = newKeysets(&keysets{
 		fetch:    client.Keyset,
@@ -86,10 +98,43 @@ func (p *Project) keysID() string {
 	return p.BaseURL
 }
 
-// run keeps the project's keys fresh until ctx ends.
+// run keeps the project's keys fresh until ctx ends, and at first finds out
+// whether the upstream takes the server key.
 func (p *project) run(ctx context.Context) {
+	var wg sync.WaitGroup
+	wg.Go(func() { p.selfTest(ctx) })
 	p.keys.run(ctx)
+	wg.Wait()
 	p.upstream.Close()
+}
+
+// selfTest asks until the upstream has an opinion, and tells the operator: a
+// wrong key shows itself only on good tokens otherwise.
+func (p *project) selfTest(ctx context.Context) {
+	if p.config.Preset != "stack" || p.serverKey.Empty() {
+		return
+	}
+	pause := backoff.NewExponentialBackOff()
+	pause.InitialInterval, pause.MaxInterval = selfTestPause, keysMaxBackoff
+	for {
+		err := p.upstream.SelfTest(ctx)
+		var e *upstream.Error
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err == nil:
+			p.log.Info("project id and server key are right")
+			return
+		case errors.As(err, &e) && e.Meaning == upstream.Misconfigured:
+			p.log.Error("project id or server key is wrong: profiles are answered as misconfigured, claims are still verified; mend the configuration and reload", "error", err)
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause.NextBackOff()):
+		}
+	}
 }
 
 // flight is the key under which lookups of one token join.

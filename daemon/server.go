@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -19,6 +21,11 @@ const (
 	// callers, and maxInFlightPerUID how many of one user.
 	maxInFlight       = 8192
 	maxInFlightPerUID = 2048
+	// opaqueRate and opaqueBurst are how many lookups of session credentials one
+	// user may have put to the upstream, per second and at once: nothing else
+	// keeps made-up ones from using up the project's budget.
+	opaqueRate  = 5
+	opaqueBurst = 50
 	// drainGrace is how long a stopping server still takes lines that were on
 	// their way.
 	drainGrace = 100 * time.Millisecond
@@ -51,6 +58,7 @@ type peer struct {
 	uid, gid uint32
 	conns    int // guarded by server.mu
 	inFlight atomic.Int64
+	opaque   *rate.Limiter // for credentials that only the upstream can judge
 }
 
 // serve accepts on ln until ctx ends or ln is closed. It returns when no more
@@ -113,7 +121,7 @@ func (s *server) register(nc net.Conn, uid, gid uint32) *conn {
 	defer s.mu.Unlock()
 	p := s.peers[uid]
 	if p == nil {
-		p = &peer{uid: uid, gid: gid}
+		p = &peer{uid: uid, gid: gid, opaque: rate.NewLimiter(opaqueRate, opaqueBurst)}
 	}
 	limits := s.state.Load().config.Limits
 	if len(s.conns) >= limits.Connections || p.conns >= limits.ConnectionsPerUID || s.draining {

@@ -31,7 +31,7 @@ func (d *Daemon) build(cfg Config, old *state) (*state, error) {
 		return nil, err
 	}
 	for _, table := range cfg.Projects {
-		p := old.project(table)
+		p := old.project(table, cfg.Dir)
 		if p == nil {
 			if p, err = newProject(table, &d.opts, d.stateDir, cfg.Dir); err != nil {
 				return nil, err
@@ -48,16 +48,20 @@ func (d *Daemon) build(cfg Config, old *state) (*state, error) {
 	return st, nil
 }
 
-// project returns the project of an equal table, or nil. The server key is part
-// of what is equal only by its name: a new key in the old file takes a restart.
-func (s *state) project(table Project) *project {
+// project returns the project of an equal table and server key, or nil.
+func (s *state) project(table Project, configDir string) *project {
 	if s == nil {
 		return nil
 	}
-	if p := s.projects.byName[table.Name]; p != nil && reflect.DeepEqual(p.config, table.withDerived()) {
-		return p
+	p := s.projects.byName[table.Name]
+	if p == nil || !reflect.DeepEqual(p.config, table.withDerived()) {
+		return nil
 	}
-	return nil
+	// A key that cannot be read now is no reason to give up the one there is.
+	if key, err := readServerKey(table.SecretServerKey, configDir); err == nil && !key.Equal(p.serverKey) {
+		return nil
+	}
+	return p
 }
 
 // inherit takes over the keys of the project's predecessor, if they came from

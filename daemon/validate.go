@@ -13,12 +13,13 @@ import (
 
 // Bounds of the configuration; each is named in the error that enforces it.
 const (
-	MaxProjects    = 64
-	MaxCallers     = 256
-	MaxProjectName = 32
-	MaxLeeway      = 60 * time.Second
-	MinCacheBytes  = 1 << 20
-	maxSocketPath  = 107 // sun_path less its NUL
+	MaxProjects        = 64
+	MaxCallers         = 256
+	MaxProjectName     = 32
+	MaxLeeway          = 60 * time.Second
+	MinCacheBytes      = 1 << 20
+	maxUpstreamTimeout = time.Minute
+	maxSocketPath      = 107 // sun_path less its NUL
 )
 
 // Validate checks everything that can be known without touching the host. The
@@ -131,7 +132,7 @@ func (p *Project) validateRhythm(report reporter) {
 		{"leeway", p.Leeway, 0, MaxLeeway},
 		{"profile_fresh", p.ProfileFresh, time.Second, 24 * time.Hour},
 		{"profile_stale", p.ProfileStale, 0, 24 * time.Hour},
-		{"upstream_timeout", p.UpstreamTimeout, 100 * time.Millisecond, time.Minute},
+		{"upstream_timeout", p.UpstreamTimeout, 100 * time.Millisecond, maxUpstreamTimeout},
 		{"jwks_refresh", p.JWKSRefresh, time.Second, 24 * time.Hour},
 		{"jwks_cooldown", p.JWKSCooldown, 100 * time.Millisecond, time.Hour},
 	} {

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"crypto/subtle"
 	"fmt"
 	"log/slog"
 )
@@ -27,6 +28,14 @@ func NewSecret(text string) Secret {
 
 // Empty reports whether there is no secret.
 func (s Secret) Empty() bool { return s.text == nil }
+
+// Equal reports whether both hold the same text, in a time that does not tell where they differ.
+func (s Secret) Equal(other Secret) bool {
+	if s.text == nil || other.text == nil {
+		return s.text == other.text
+	}
+	return subtle.ConstantTimeCompare([]byte(*s.text), []byte(*other.text)) == 1
+}
 
 // Reveal returns the text itself. Its one place of use is the request header that carries it.
 func (s Secret) Reveal() string {
