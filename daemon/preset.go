@@ -205,6 +205,7 @@ func policyOIDC(p *Project) *keyset.Policy {
 	policy := policyPlain(p)
 	policy.AudienceArray = true
 	policy.KeyIDOptional = true
+	policy.AccessTokenType = true
 	policy.SessionClaims = []string{"sid"}
 	return policy
 }

@@ -75,7 +75,7 @@ func (r *resolver) recall(l *lookup) (v Verdict, ok bool) {
 	if l.session {
 		return r.profiles.recall(l, nil, now)
 	}
-	if e := r.memory.entry(&l.digest); e != nil && e.alive(l.project, now) {
+	if e := r.memory.entry(&l.digest); e != nil && r.holds(l, e, now) {
 		return r.recallEntry(l, e, now)
 	}
 	if no, hit := r.rejections.Get(&l.digest); hit && r.stands(l, no) {
@@ -84,22 +84,29 @@ func (r *resolver) recall(l *lookup) (v Verdict, ok bool) {
 	return Verdict{}, false
 }
 
+// holds reports whether what is remembered of the token may still be believed:
+// it lives, no purge has hit it, and the key set it rests on is not too old.
+func (r *resolver) holds(l *lookup, e *entry, now time.Time) bool {
+	return e.alive(l.project, now) && l.project.keys.current.Load().usable(now) && r.floors.above(e.revision, l.digest, e.user())
+}
+
 // recallEntry answers for a token whose claims are known to hold.
 func (r *resolver) recallEntry(l *lookup, e *entry, now time.Time) (Verdict, bool) {
-	keys := l.project.keys.current.Load()
 	switch {
-	case !keys.usable(now), !r.floors.above(e.revision, l.digest, e.user()):
-		return Verdict{}, false
 	case r.revocations.cover(e, l.token):
 		return rejected(Revoked), true
 	case l.level == LevelProfile:
 		return r.profiles.recall(l, e, now)
 	}
-	source := SourceCache
-	if keys.stale(now) {
-		source = SourceStale
+	return r.remembered(l, e, now), true
+}
+
+// remembered is the verdict on a token that was verified earlier.
+func (r *resolver) remembered(l *lookup, e *entry, now time.Time) Verdict {
+	if l.project.keys.current.Load().stale(now) {
+		return e.accept(SourceStale, now)
 	}
-	return e.accept(source, now), true
+	return e.accept(SourceCache, now)
 }
 
 // stands reports whether a remembered rejection still counts.
@@ -165,8 +172,8 @@ func unfinished(err error) Verdict {
 // when they do not suffice. It runs once for all who ask about the token.
 func (r *resolver) establish(ctx context.Context, l *lookup) Verdict {
 	revision := r.floors.current()
-	if e := r.memory.entry(&l.digest); e != nil && e.alive(l.project, r.now()) {
-		return e.accept(SourceCache, r.now()) // the flight before this one has just landed
+	if e, now := r.memory.entry(&l.digest), r.now(); e != nil && r.holds(l, e, now) {
+		return r.remembered(l, e, now) // the flight before this one has just landed
 	}
 	// Bounded: each round but the last follows a change of the key set.
 	for range 4 {
@@ -183,8 +190,8 @@ func (r *resolver) establish(ctx context.Context, l *lookup) Verdict {
 			return unknown(Unavailable, wait) // there were keys; the upstream has been gone for too long
 		}
 		claims, reason := keyset.Verify(l.project.policy, keys.set, l.token, now)
-		if reason == keyset.UnknownKey {
-			f, wait := r.seek(ctx, l, keys)
+		if kid := newerKey(l.token, reason); kid != "" {
+			f, wait := l.project.keys.seek(ctx, kid, keys)
 			if f == keysChanged {
 				continue
 			}
@@ -197,13 +204,26 @@ func (r *resolver) establish(ctx context.Context, l *lookup) Verdict {
 	return unknown(KeysPending, time.Second)
 }
 
-// seek looks for the key that the token names, unless no key can have that id.
-func (r *resolver) seek(ctx context.Context, l *lookup, tried *keys) (finding, time.Duration) {
-	kid, plausible := keyset.KeyID(l.token)
-	if !plausible {
-		return keyAbsent, 0
+// unnamedKey stands for the key of a token that names none (preset oidc). No
+// key of any set has that id.
+const unnamedKey = "\x00"
+
+// newerKey is the id of the key that a newer key set may hold and that would
+// change the finding, or "" if no set can: the key is not there, or the token
+// names none and the only one that fits has not signed it.
+func newerKey(token []byte, reason keyset.Reason) string {
+	if reason != keyset.UnknownKey && reason != keyset.BadSignature {
+		return ""
 	}
-	return l.project.keys.seek(ctx, kid, tried)
+	kid, plausible := keyset.KeyID(token)
+	switch {
+	case reason == keyset.UnknownKey && plausible:
+		return kid
+	case reason == keyset.BadSignature && !plausible:
+		return unnamedKey
+	default:
+		return ""
+	}
 }
 
 // conclude turns the finding of the cryptographic check into a verdict and
