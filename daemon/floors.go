@@ -59,16 +59,13 @@ func (f *floors) raise(name any) {
 // above reports whether an entry stamped with revision, for the token and user
 // named, has survived every purge.
 func (f *floors) above(revision uint64, token cache.Key, user subjectKey) bool {
-	if revision < f.all.Load() {
-		return false
-	}
-	if f.count.Load() == 0 {
-		return true
-	}
-	for _, name := range [2]any{token, user} {
-		if floor, ok := f.single.Load(name); ok && revision < floor.(uint64) {
-			return false
+	if f.count.Load() != 0 {
+		for _, name := range [2]any{token, user} {
+			if floor, ok := f.single.Load(name); ok && revision < floor.(uint64) {
+				return false
+			}
 		}
 	}
-	return true
+	// Last: single floors are dropped only after they have been made part of all.
+	return revision >= f.all.Load()
 }

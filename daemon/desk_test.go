@@ -1,0 +1,138 @@
+package daemon
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/keyset"
+	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/daemon/upstream"
+)
+
+// desk is a daemon that is asked without sockets and never runs: its keys are
+// put there by hand, its upstream is a handler in the same process.
+type desk struct {
+	t        testing.TB
+	clock    *clock
+	upstream *standin.Standin
+	daemon   *Daemon
+	dir      string
+}
+
+// newDesk makes a desk with the stand-in's projects "stack", "neon" and "oidc",
+// in this order, each with its keys. change may be nil.
+func newDesk(t testing.TB, change func(*Config)) *desk {
+	t.Helper()
+	k := &desk{t: t, clock: newClock(), dir: t.TempDir()}
+	k.upstream = standin.New(standin.Options{Now: k.clock.now, BaseURL: "http://127.0.0.1:9", TokenLifetime: time.Hour})
+	text := k.upstream.ConfigBlock(standin.Stack, "./no-such-key") + k.upstream.ConfigBlock(standin.Neon, "") + k.upstream.ConfigBlock(standin.OIDC, "")
+	config, err := ParseConfig([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.StateDir = filepath.Join(k.dir, "state")
+	config.Dir = k.dir
+	if change != nil {
+		change(&config)
+	}
+	if k.daemon, err = New(config, Options{Now: k.clock.now}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := k.daemon.close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
+	for _, p := range k.daemon.state.Load().projects.list {
+		k.giveKeys(p)
+	}
+	return k
+}
+
+func (k *desk) project(name string) *project {
+	k.t.Helper()
+	p := k.daemon.state.Load().projects.byName[name]
+	if p == nil {
+		k.t.Fatalf("no project %q", name)
+	}
+	return p
+}
+
+// giveKeys does for p what a successful fetch does.
+func (k *desk) giveKeys(p *project) {
+	k.t.Helper()
+	var answer upstream.Keyset
+	if r := get(k.upstream, k.upstream.KeysURL(standin.Preset(p.config.Preset))); r.Code == http.StatusOK {
+		answer = upstream.Keyset{Body: r.Body.Bytes(), MaxAge: -1}
+	}
+	next, err := p.keys.accept(p.keys.current.Load(), answer)
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	p.keys.current.Store(next)
+}
+
+// get asks a handler without a connection.
+func get(h http.Handler, address string) *httptest.ResponseRecorder {
+	u, err := url.Parse(address)
+	if err != nil {
+		panic(err)
+	}
+	r := httptest.NewRequest(http.MethodGet, u.RequestURI(), nil)
+	r.RemoteAddr = "127.0.0.1:1"
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+// ask is the whole way of a lookup of level claims.
+func (k *desk) ask(p *project, token string) Verdict {
+	v, _ := k.askFully(&lookup{project: p, token: []byte(token), level: LevelClaims, maxAge: -1})
+	return v
+}
+
+// askFully also tells whether memory sufficed.
+func (k *desk) askFully(l *lookup) (v Verdict, recalled bool) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if v, ok := k.daemon.resolver.recall(l); ok {
+		return v, true
+	}
+	return k.daemon.resolver.resolve(ctx, l), false
+}
+
+// token is a good token of project "stack" for a user of that id.
+func (k *desk) token(subject string) string {
+	return k.upstream.StackToken(standin.TokenSpec{Subject: subject})
+}
+
+// want fails unless v is an accepted verdict.
+func wantAccepted(t testing.TB, what string, v Verdict) {
+	t.Helper()
+	if v.Outcome != Accepted || v.entry == nil {
+		t.Errorf("%s: outcome %d, reason %s; want accepted", what, v.Outcome, wireOf(v.Reason).word)
+	}
+}
+
+// wantReason fails unless v has that outcome for that reason.
+func wantReason(t testing.TB, what string, v Verdict, outcome Outcome, reason Reason) {
+	t.Helper()
+	if v.Outcome != outcome || v.Reason != reason {
+		t.Errorf("%s: outcome %d, reason %s; want outcome %d, reason %s", what, v.Outcome, wireOf(v.Reason).word, outcome, wireOf(reason).word)
+	}
+}
+
+// parseKeys reads a key set that a test relies on.
+func parseKeys(t testing.TB, body []byte, allowed []keyset.Algorithm) *keyset.Set {
+	t.Helper()
+	set, err := keyset.ParseSet(body, allowed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
+}
