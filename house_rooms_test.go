@@ -99,6 +99,13 @@ func rooms() []room {
 			testsToo: []string{"daemon", "daemon/standin"},
 			because:  "the person at the terminal asks the way an application asks",
 		},
+		{
+			dir:      "cmd/neonauth-http",
+			house:    []string{"client", "protocol"},
+			foreign:  []string{commands, manager, metrics},
+			testsToo: []string{"daemon", "daemon/standin"},
+			because:  "the web servers' helper asks the way an application asks",
+		},
 	}
 }
 
