@@ -97,6 +97,8 @@ func (s *stage) do(line string) (string, error) {
 		return "", s.stop()
 	case "restart":
 		return "", errors.Join(s.stop(), s.start())
+	case "forget":
+		return "", os.RemoveAll(s.path("state"))
 	case "kill":
 		return "", errors.Join(s.kill(), s.start())
 	case "freeze":

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { inspect } from 'node:util'
 
 import { Client } from 'neonauthd'
+import { facts } from './facts.js'
 import { unescape, wordsOf } from './transcript.js'
 
 const PATIENCE = 10_000 // milliseconds, for anything that is not meant to time out
@@ -215,27 +216,6 @@ function parts(line) {
     fields.set(name, value.join('='))
   }
   return { tag, verb, fields, args: words }
-}
-
-function facts({ value, error }) {
-  if (error !== undefined) return { outcome: 'failed', cause: error.kind, code: error.code ?? '', 'retry-after': `${(error.retryAfter ?? 0) / 1000}` }
-  switch (value?.outcome) {
-    case 'accepted':
-      return {
-        outcome: 'accepted', level: value.level, project: value.project, subject: value.subject, age: `${value.age / 1000}`,
-        ttl: `${value.ttl / 1000}`, expires: `${value.expires.getTime() / 1000}`, source: value.source, json: value.json,
-      }
-    case 'rejected':
-      return { outcome: 'rejected', reason: value.reason }
-    case 'unknown':
-      return { outcome: 'unknown', code: value.code, cause: value.error.kind, 'retry-after': `${value.retryAfter / 1000}` }
-    case undefined:
-      return value === undefined
-        ? { outcome: 'ok' }
-        : { outcome: 'ok', version: value.version, protocol: `${value.protocol}`, 'in-flight': `${value.inFlight}`, projects: value.projects.join(',') }
-    default:
-      throw new Error('no such outcome')
-  }
 }
 
 async function within(promise, complaint) {

@@ -40,8 +40,8 @@ class Transcripts(unittest.TestCase):
         self._each(AsyncCaller)
 
     def test_wrong_transcripts_fail(self) -> None:
-        for caller in (SyncCaller, AsyncCaller):
-            make: Callable[..., Caller] = caller
+        callers: list[Callable[..., Caller]] = [SyncCaller, AsyncCaller]
+        for make in callers:
             for name, text in WRONG.items():
                 with self.subTest(name, caller=make), self.assertRaises(AssertionError):
                     Player(make).play(parse(text))
