@@ -152,6 +152,7 @@ func (c *Client) Ask(ctx context.Context, verb protocol.Verb, args ...string) (*
 	switch verb {
 	case protocol.KEYS, protocol.EXPLAIN, protocol.REVOKE, protocol.UNREVOKE, protocol.PURGE:
 		q.wishes.project = c.Project
+	default: // the others take none
 	}
 	line, err := c.ask(ctx, &q)
 	if err != nil {

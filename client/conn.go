@@ -44,7 +44,7 @@ type conn struct {
 	readEnd  time.Time            // read deadline as set, touched by the reader only
 	writeEnd time.Time            // write deadline as set, touched by the writer only
 
-	load    atomic.Int32 // calls on it, waiting or abandoned; a hint for the pool
+	load    atomic.Int32 // calls on it, chosen by the pool, waiting or abandoned
 	closed  atomic.Bool  // takes no new calls: failed or retired
 	renewed atomic.Bool  // its breaking has been answered by pool.renew
 
@@ -90,6 +90,7 @@ func (c *conn) enqueue(q *question, end time.Time) (w *call, write bool, err err
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed.Load() {
+		c.load.Add(-1)
 		return nil, false, errNoConn
 	}
 	before := len(c.out)
@@ -97,12 +98,12 @@ func (c *conn) enqueue(q *question, end time.Time) (w *call, write bool, err err
 	c.out = q.append(c.out, c.last, left)
 	if len(c.out)-before > protocol.MaxRequestLine {
 		c.out = c.out[:before]
+		c.load.Add(-1)
 		return nil, false, errTooLong
 	}
 	w = c.takeCallLocked()
 	w.tag, w.heard = c.last, c.heard
 	c.calls[w.tag] = w
-	c.load.Add(1)
 	write = !c.writing
 	if write {
 		c.writing, w.busy = true, true

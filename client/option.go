@@ -54,6 +54,7 @@ func (c *Client) wishes(opts []Option) wishes {
 	w := wishes{project: c.Project, maxAge: -1}
 	for _, o := range opts {
 		switch o.kind {
+		case optNothing:
 		case optProject:
 			w.project = o.text
 		case optMaxAge:

@@ -71,14 +71,20 @@ func (p *pool) enter(ctx context.Context, end time.Time) error {
 func (p *pool) exit() { <-p.slots }
 
 // get returns a connection that takes calls, dialling if that is called for.
+// The call is counted in the connection's load already: callers that come at
+// the same moment would otherwise all find the same one idle.
 func (p *pool) get(ctx context.Context, end time.Time) (*conn, error) {
 	for {
 		if c := p.pick(); c != nil {
 			return c, nil
 		}
 		c, wait, err := p.join(ctx, end)
-		if wait == nil {
-			return c, err
+		if err != nil {
+			return nil, err
+		}
+		if c != nil {
+			c.load.Add(1)
+			return c, nil
 		}
 		timer := time.NewTimer(time.Until(end))
 		select {
@@ -103,17 +109,19 @@ func (p *pool) pick() *conn {
 		if c.closed.Load() {
 			continue
 		}
-		load := c.load.Load()
-		if load < spill {
+		load := c.load.Add(1)
+		if load <= spill {
 			return c
 		}
+		c.load.Add(-1)
 		if best == nil || load < least {
 			best, least = c, load
 		}
 	}
-	if len(conns) < p.limit {
+	if best == nil || len(conns) < p.limit {
 		return nil
 	}
+	best.load.Add(1)
 	return best
 }
 

@@ -3,6 +3,7 @@ package client
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"github.com/neonauthd/neonauthd/protocol"
@@ -27,7 +28,8 @@ func answerTo(q *question, line []byte) Answer {
 
 // unknown makes an answer of the reason why there is none.
 func unknown(err error) Unknown {
-	if e, ok := err.(*ReplyError); ok {
+	var e *ReplyError
+	if errors.As(err, &e) {
 		return Unknown{Code: e.Code, RetryAfter: e.RetryAfter, Err: e}
 	}
 	return Unknown{Err: err}

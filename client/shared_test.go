@@ -167,8 +167,9 @@ func TestEachCallEndsAtItsTime(t *testing.T) {
 		defer c.Close()
 		start := time.Now()
 		var wg sync.WaitGroup
-		for _, budget := range []time.Duration{300, 100, 200, 700, 50} {
-			budget *= time.Millisecond
+		for _, budget := range []time.Duration{
+			300 * time.Millisecond, 100 * time.Millisecond, 200 * time.Millisecond, 700 * time.Millisecond, 50 * time.Millisecond,
+		} {
 			wg.Go(func() {
 				u, ok := c.Verify(t.Context(), "a.b.c", client.Deadline(budget)).(client.Unknown)
 				if !ok || !errors.Is(u.Err, context.DeadlineExceeded) {

@@ -17,12 +17,12 @@ const canary = "canary"
 
 // tokens are what the scripted daemon knows, by the name of their file.
 func tokens() map[string]string {
-	make := func(word string) string {
+	token := func(word string) string {
 		return canary + "-" + word + "." + canary + ".signature0123456789" + canary
 	}
 	return map[string]string{
-		"good": make("good"), "expired": make("expired"), "down": make("down"), "stale": make("stale"),
-		"hostile": make("hostile"), "garbled": make("garbled"), "blank": make("good") + " x",
+		"good": token("good"), "expired": token("expired"), "down": token("down"), "stale": token("stale"),
+		"hostile": token("hostile"), "garbled": token("garbled"), "blank": token("good") + " x",
 	}
 }
 
