@@ -6,14 +6,15 @@ cd "$(dirname "$0")/.."
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-COMMIT=$(git rev-parse --short=12 HEAD)
-SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
+commit=$(git rev-parse HEAD) # asked once: somebody may commit meanwhile
+COMMIT=$(git rev-parse --short=12 "$commit")
+SOURCE_DATE_EPOCH=$(git log -1 --format=%ct "$commit")
 TOOLS=${TOOLS:-$PWD/.tools}
 export COMMIT SOURCE_DATE_EPOCH TOOLS
 
 for place in one another/place; do
 	mkdir -p "$work/$place"
-	git archive HEAD | tar -x -C "$work/$place"
+	git archive "$commit" | tar -x -C "$work/$place"
 	GOCACHE="$work/cache" make -C "$work/$place" --no-print-directory release >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
 	rm -rf "$work/cache"
 done
