@@ -187,7 +187,7 @@ func (s *profiles) resolve(ctx context.Context, l *lookup, e *entry) Verdict {
 	// Up to three flights: one may have been under way that is too old for us,
 	// was a background one that was not let through, or showed another token.
 	for range 3 {
-		f, _, err := s.flights.Do(ctx, key, s.fetch(key, l, e, upstream.Interactive))
+		f, _, err := s.flights.Do(ctx, l.project.flight(key), s.fetch(key, l, e, upstream.Interactive))
 		switch {
 		case err != nil:
 			return s.fallback(l, e, key, unfinished(err))
@@ -279,7 +279,7 @@ func (s *profiles) refresh(key cache.Key, l *lookup, e *entry) {
 	own.token = append([]byte(nil), l.token...)
 	s.background.Go(func() {
 		defer func() { <-s.refreshes }()
-		_, _, err := s.flights.Do(s.owner, key, s.fetch(key, &own, e, upstream.Background))
+		_, _, err := s.flights.Do(s.owner, l.project.flight(key), s.fetch(key, &own, e, upstream.Background))
 		if err != nil && s.owner.Err() == nil {
 			s.log.Debug("background refresh skipped", "project", own.project.name, "error", err)
 		}

@@ -2,7 +2,7 @@ package daemon
 
 import (
 	"context"
-	"crypto/sha256"
+	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -33,7 +33,7 @@ type project struct {
 	upstream        *upstream.Client
 	keys            *keysets
 	profileFailures atomic.Uint64
-	salt            cache.Key // keeps its flights apart from other projects'
+	salt            cache.Key // keeps its flights apart from other projects', its predecessor included
 }
 
 // newProject builds the project of a validated table. Nothing is started. An
@@ -76,8 +76,8 @@ func newProject(table Project, opts *Options, stateDir, configDir string) (*proj
 		log:       log,
 		policy:    config.policy(),
 		upstream:  client,
-		salt:      sha256.Sum256([]byte("project " + config.Name)),
 	}
+	_, _ = rand.Read(p.salt[:]) // never fails
 	p.keys = newKeysets(&keysets{
 		fetch:    client.Keyset,
 		allowed:  p.policy.Algorithms,
@@ -137,12 +137,14 @@ func (p *project) selfTest(ctx context.Context) {
 	}
 }
 
-// flight is the key under which lookups of one token join.
-func (p *project) flight(digest cache.Key) cache.Key {
-	for i := 0; i < len(digest); i += 8 {
-		binary.LittleEndian.PutUint64(digest[i:], binary.LittleEndian.Uint64(digest[i:])^binary.LittleEndian.Uint64(p.salt[i:]))
+// flight is the key under which those join who ask this project for what key
+// names, a token's digest or a profile. After a reload nobody is served by what
+// was begun under the old table.
+func (p *project) flight(key cache.Key) cache.Key {
+	for i := 0; i < len(key); i += 8 {
+		binary.LittleEndian.PutUint64(key[i:], binary.LittleEndian.Uint64(key[i:])^binary.LittleEndian.Uint64(p.salt[i:]))
 	}
-	return digest
+	return key
 }
 
 func upstreamPreset(name string) upstream.Preset {

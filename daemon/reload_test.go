@@ -1,0 +1,259 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/neonauthd/neonauthd/daemon/standin"
+)
+
+// rewrite replaces a text in the configuration file.
+func (w *world) rewrite(old, new string) {
+	w.t.Helper()
+	text, err := os.ReadFile(filepath.Join(w.dir, "neonauthd.toml"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	changed := strings.Replace(string(text), old, new, 1)
+	if changed == string(text) {
+		w.t.Fatalf("%q is not in the configuration", old)
+	}
+	w.write("neonauthd.toml", changed)
+}
+
+func TestAReloadLeavesUnchangedProjectsWithTheirCachesAndKeys(t *testing.T) {
+	w := newWorld(t, nil)
+	k, token := w.dial(), w.token()
+	k.ask("VERIFY %s", token)
+	k.ask("PROFILE %s", token)
+	fetches := w.upstream.Calls(standin.StackKeys)
+	before := w.daemon.state.Load().projects.byName["main"]
+	w.rewrite("[[project]]\nname = \"neon\"", "[[project]]\nname = \"neon\"\nleeway = \"7s\"")
+	if reply := w.dialAdmin().ask("RELOAD"); reply != "OK" {
+		t.Fatal(reply)
+	}
+	for _, verb := range []string{"VERIFY", "PROFILE"} {
+		if reply := k.ask("%s %s", verb, token); field(reply, "source") != "cache" {
+			t.Errorf("%s on the connection of before: %.120s", verb, reply)
+		}
+	}
+	if w.daemon.state.Load().projects.byName["main"] != before {
+		t.Error("an unchanged project was replaced")
+	}
+	if n := w.upstream.Calls(standin.StackKeys); n != fetches {
+		t.Errorf("its keys were fetched anew: %d calls after %d", n, fetches)
+	}
+}
+
+func TestAReloadPutsAChangedTableInForceAtOnce(t *testing.T) {
+	w := newWorld(t, nil)
+	anonymous := w.upstream.StackToken(standin.TokenSpec{Class: standin.ClassAnonymous})
+	k, token := w.dial(), w.token()
+	k.ask("VERIFY %s", token)
+	if reply := k.ask("VERIFY %s", anonymous); reply != "NO class-not-allowed" {
+		t.Fatal(reply)
+	}
+	w.rewrite(`name = "main"`, "name = \"main\"\nallow = [\"anonymous\"]")
+	admin := w.dialAdmin()
+	if reply := admin.ask("RELOAD"); reply != "OK" {
+		t.Fatal(reply)
+	}
+	if reply := k.ask("VERIFY %s", anonymous); head(reply) != "OK" {
+		t.Errorf("a remembered rejection outlived the table it was reached under: %.80s", reply)
+	}
+	if reply := k.ask("VERIFY %s", token); field(reply, "source") != "upstream" {
+		t.Errorf("an entry outlived the table it was reached under: %.120s", reply)
+	}
+	w.rewrite("allow = [\"anonymous\"]\n", "")
+	if reply := admin.ask("RELOAD"); reply != "OK" {
+		t.Fatal(reply)
+	}
+	if reply := k.ask("VERIFY %s", anonymous); reply != "NO class-not-allowed" {
+		t.Errorf("an acceptance outlived the table it was reached under: %.80s", reply)
+	}
+}
+
+// TestWhatWasBegunBeforeAReloadServesNobodyWhoAsksAfterIt has a lookup under
+// way whose answer depends on the old table.
+func TestWhatWasBegunBeforeAReloadServesNobodyWhoAsksAfterIt(t *testing.T) {
+	w := newWorld(t, nil)
+	answer := make(chan struct{})
+	w.upstream.Inject(standin.Me, standin.Fault{Kind: standin.KnownError, Code: "USER_NOT_FOUND", Until: answer, Times: 1})
+	token := w.token()
+	k := w.dial()
+	k.send("PROFILE " + token + "\n")
+	w.awaitCalls(1)
+	w.rewrite(`name = "main"`, "name = \"main\"\nleeway = \"7s\"")
+	if reply := w.dialAdmin().ask("RELOAD"); reply != "OK" {
+		t.Fatal(reply)
+	}
+	if reply := w.dial().ask("PROFILE %s", token); field(reply, "source") != "upstream" {
+		t.Errorf("after the reload: %.100s", reply)
+	}
+	close(answer)
+	if reply := k.receive(); !strings.HasPrefix(reply, "NO ") && !strings.HasPrefix(reply, "ERR ") {
+		t.Errorf("before the reload: %.100s", reply)
+	}
+	if reply := k.ask("PROFILE %s", token); head(reply) != "OK" {
+		t.Errorf("the late answer was remembered for the new table: %.100s", reply)
+	}
+}
+
+func TestFlightsOfOneTokenAreApartForEachProjectAndReload(t *testing.T) {
+	k := newDesk(t, nil)
+	digest := digestOf([]byte("one"))
+	table := k.daemon.state.Load().config.Projects[0]
+	again, err := newProject(table, &k.daemon.opts, "", k.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[[32]byte]bool{again.flight(digest): true}
+	for _, p := range k.daemon.state.Load().projects.list {
+		if p.flight(digest) != p.flight(digest) {
+			t.Error("one project's lookups of one token do not join")
+		}
+		if key := p.flight(digest); seen[key] {
+			t.Errorf("lookups of %s join others", p.name)
+		} else {
+			seen[key] = true
+		}
+	}
+}
+
+func TestAReloadDuringAnOutageLosesNoKeys(t *testing.T) {
+	w := newWorld(t, func(c *Config) { c.StateDir = filepath.Join(c.StateDir, "not", "used") })
+	k := w.dial()
+	k.ask("VERIFY %s", w.token())
+	w.upstream.Inject(standin.Keys, standin.Fault{Kind: standin.Status})
+	state := fmt.Sprintf("state_dir = %q", filepath.Join(w.dir, "state"))
+	w.rewrite(state, fmt.Sprintf("state_dir = %q", filepath.Join(w.dir, "state", "not", "used")))
+	w.rewrite(`name = "main"`, "name = \"main\"\nleeway = \"7s\"")
+	if err := os.RemoveAll(filepath.Join(w.dir, "state")); err != nil {
+		t.Fatal(err)
+	}
+	if reply := w.dialAdmin().ask("RELOAD"); reply != "OK" {
+		t.Fatal(reply)
+	}
+	if reply := k.ask("VERIFY %s", w.token()); head(reply) != "OK" {
+		t.Errorf("%.100s", reply)
+	}
+}
+
+func TestARemovedProjectIsUnknownAndARestoredOneWorks(t *testing.T) {
+	w := newWorld(t, nil)
+	k, admin := w.dial(), w.dialAdmin()
+	token := w.upstream.NeonToken(standin.TokenSpec{Subject: w.user.ID})
+	k.ask("VERIFY project=neon %s", token)
+	w.rewrite(`name = "neon"`, `name = "renamed"`)
+	if reply := admin.ask("RELOAD"); reply != "OK" {
+		t.Fatal(reply)
+	}
+	if reply := k.ask("VERIFY project=neon %s", token); !strings.HasPrefix(reply, "ERR unknown-project") {
+		t.Errorf("removed: %.100s", reply)
+	}
+	if reply := k.ask("VERIFY project=renamed %s", token); field(reply, "project") != "renamed" {
+		t.Errorf("added: %.100s", reply)
+	}
+	if running := len(w.daemon.running); running != 3 {
+		t.Errorf("%d projects run, want 3", running)
+	}
+}
+
+// TestAReloadIsWholeOrNotAtAll breaks the file in several ways; each time
+// another, good change is in it, which must not come into force.
+func TestAReloadIsWholeOrNotAtAll(t *testing.T) {
+	for _, c := range []struct{ name, old, new, message string }{
+		{"syntax", `name = "oidc"`, `name = oidc`, "line "},
+		{"unknown key", `name = "oidc"`, "name = \"oidc\"\ncolour = \"red\"", "unknown key"},
+		{"out of bounds", `name = "oidc"`, "name = \"oidc\"\nleeway = \"61s\"", "leeway"},
+		{"unknown user", "[[project]]\nname = \"neon\"", "[[caller]]\nuser = \"no-such-user-here\"\n\n[[project]]\nname = \"neon\"", "no-such-user-here"},
+		{"socket", "socket = ", "socket = \"/run/elsewhere.sock\" #", "restart"},
+		{"admin_socket", "admin_socket = ", "admin_socket = \"/run/elsewhere.sock\" #", "restart"},
+		{"state_dir", "state_dir = ", "state_dir = \"/run/elsewhere\" #", "restart"},
+		{"metrics_listen", "socket = ", "metrics_listen = \"127.0.0.1:1\"\nsocket = ", "restart"},
+		{"cache.max_bytes", "[[project]]", "[cache]\nmax_bytes = \"65MiB\"\n\n[[project]]", "restart"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, nil)
+			before := w.daemon.state.Load()
+			w.rewrite(`name = "main"`, `name = "main2"`)
+			w.rewrite(c.old, c.new)
+			reply := w.dialAdmin().ask("RELOAD")
+			if !strings.HasPrefix(reply, "ERR misconfigured ") || !strings.Contains(reply, c.message) {
+				t.Errorf("%s; want it to speak of %q", reply, c.message)
+			}
+			if w.daemon.state.Load() != before {
+				t.Error("something came into force")
+			}
+			if reply := w.dial().ask("VERIFY project=main %s", w.token()); head(reply) != "OK" {
+				t.Errorf("then: %.80s", reply)
+			}
+		})
+	}
+}
+
+func TestALookupUnderWaySurvivesAReload(t *testing.T) {
+	w := newWorld(t, nil)
+	answer := make(chan struct{})
+	w.upstream.Inject(standin.Me, standin.Fault{Kind: standin.Delay, Until: answer, Times: 1})
+	k := w.dial()
+	k.send("PROFILE " + w.token() + "\n")
+	w.awaitCalls(1)
+	w.rewrite(`name = "neon"`, `name = "renamed"`)
+	if reply := w.dialAdmin().ask("RELOAD"); reply != "OK" {
+		t.Fatal(reply)
+	}
+	close(answer)
+	if reply := k.receive(); !strings.HasPrefix(reply, "OK level=profile") {
+		t.Errorf("%.100s", reply)
+	}
+}
+
+func TestReloadsTakeEffectOnOpenConnections(t *testing.T) {
+	w := newWorld(t, nil)
+	k := w.dial()
+	if reply := k.ask("VERIFY %s", w.token()); head(reply) != "OK" {
+		t.Fatal(reply)
+	}
+	w.rewrite("[[project]]", fmt.Sprintf("[[caller]]\nuid = %d\nprojects = [\"neon\"]\n\n[[project]]", os.Getuid()))
+	if err := w.daemon.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	if reply := k.ask("VERIFY %s", w.token()); !strings.HasPrefix(reply, "ERR forbidden") {
+		t.Errorf("%.100s", reply)
+	}
+	if projects := field(k.ask("HELLO 1 test"), "projects"); projects != "neon" {
+		t.Errorf("HELLO tells projects %q", projects)
+	}
+}
+
+func TestReloadsAndLookupsAtTheSameTime(t *testing.T) {
+	w := newWorld(t, nil)
+	w.rewrite("[[project]]", fmt.Sprintf("[[caller]]\nuid = %d\nwithhold = [\"server_metadata\"]\n\n[[project]]", os.Getuid()))
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for ctx.Err() == nil {
+			if err := w.daemon.Reload(); err != nil {
+				t.Errorf("reload: %v", err)
+			}
+		}
+	}()
+	k, token := w.dial(), w.token()
+	for i := range 100 {
+		k.send(fmt.Sprintf("@a VERIFY %s\n@b PROFILE max-age=0 %s\n@c PROFILE %s\n", w.token(), token, token))
+		for range 3 {
+			if reply := k.receive(); !strings.Contains(reply, " OK ") && !strings.Contains(reply, "unavailable") && !strings.Contains(reply, "busy") {
+				t.Fatalf("%d: %.120s", i, reply)
+			}
+		}
+	}
+	stop()
+	<-done
+}
