@@ -1,0 +1,157 @@
+package main
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+
+	"github.com/neonauthd/neonauthd/client"
+)
+
+// field is an identity header.
+type field int
+
+const (
+	fieldUserID field = iota
+	fieldEmail
+	fieldEmailVerified
+	fieldName
+	fieldTeamID
+	fieldSessionID
+	fieldLevel
+	fieldAge
+	fieldClaims
+
+	fieldCount
+)
+
+// fieldNames are the headers in their canonical form; the configuration names
+// them without X-Auth- and in lower case.
+func fieldNames() [fieldCount]string {
+	return [fieldCount]string{
+		"X-Auth-User-Id", "X-Auth-Email", "X-Auth-Email-Verified", "X-Auth-Name", "X-Auth-Team-Id", "X-Auth-Session-Id",
+		"X-Auth-Level", "X-Auth-Age", "X-Auth-Claims",
+	}
+}
+
+// maxIdentity bounds the identity headers, names and line ends included. With
+// the rest of a reply they fit into the 4 KiB that nginx has for it.
+const maxIdentity = 3 << 10
+
+var errTooLarge = errors.New("identity does not fit into the headers")
+
+// identity is the values of all identity headers, fit to be sent.
+type identity [fieldCount]string
+
+// selection is which headers are filled; the others are sent empty.
+type selection struct {
+	fields [fieldCount]bool
+	claims []string // members of X-Auth-Claims; nil is all
+}
+
+// identityOf encodes what is known of a user. The error is errTooLarge.
+func identityOf(u *user, a *client.Accepted, s *selection) (identity, error) {
+	var id identity
+	fill := func(f field, value string) {
+		if s.fields[f] {
+			id[f] = encode(value)
+		}
+	}
+	id[fieldUserID] = encode(u.id) // never left out: it is what a 2xx rests on
+	fill(fieldEmail, u.email)
+	fill(fieldEmailVerified, u.emailVerified.String())
+	fill(fieldName, u.name)
+	fill(fieldTeamID, u.team)
+	fill(fieldSessionID, u.session)
+	fill(fieldLevel, a.Level.String())
+	fill(fieldAge, strconv.FormatInt(int64(a.Age.Seconds()), 10))
+	size := 0
+	for i, name := range fieldNames() {
+		size += len(name) + len(": ") + len(id[i]) + len("\r\n")
+	}
+	if size > maxIdentity {
+		return identity{}, errTooLarge
+	}
+	if s.fields[fieldClaims] {
+		id[fieldClaims] = claimsValue(a.JSON, s.claims, maxIdentity-size)
+	}
+	return id, nil
+}
+
+// claimsValue is the JSON in base64url without padding, or "" if that is longer
+// than room. Members of a selection keep their order.
+func claimsValue(object []byte, only []string, room int) string {
+	if only != nil {
+		picked := []byte{'{'}
+		members(object, func(name string, value json.RawMessage) {
+			if !slices.Contains(only, name) || len(picked) > room {
+				return
+			}
+			if len(picked) > 1 {
+				picked = append(picked, ',')
+			}
+			key, err := json.Marshal(name)
+			if err != nil {
+				return // a string always can be
+			}
+			picked = append(append(append(picked, key...), ':'), value...)
+		})
+		object = append(picked, '}')
+	}
+	if base64.RawURLEncoding.EncodedLen(len(object)) > room {
+		return ""
+	}
+	return base64.RawURLEncoding.EncodeToString(object)
+}
+
+// write puts all identity headers into h.
+func (id *identity) write(h http.Header) {
+	values := id[:]
+	for i, name := range fieldNames() {
+		h[name] = values[i : i+1 : i+1]
+	}
+}
+
+const upperHex = "0123456789ABCDEF"
+
+// encode writes letters, digits and . _ : @ - as they are and every other byte
+// as "%" with two hex digits, so that no name can end a header, split a list
+// or look like another one. Decoding is decodeURIComponent, or url.PathUnescape.
+func encode(s string) string {
+	n := 0
+	for i := range len(s) {
+		if !plain(s[i]) {
+			n++
+		}
+	}
+	if n == 0 {
+		return s
+	}
+	if len(s)+2*n > maxIdentity {
+		// Too large in any case; the caller counts the bytes.
+		n = min(n, maxIdentity)
+		s = s[:min(len(s), maxIdentity+1)]
+	}
+	out := make([]byte, 0, len(s)+2*n)
+	for i := range len(s) {
+		if c := s[i]; plain(c) {
+			out = append(out, c)
+		} else {
+			out = append(out, '%', upperHex[c>>4], upperHex[c&15])
+		}
+	}
+	return string(out)
+}
+
+func plain(c byte) bool {
+	switch {
+	case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9':
+		return true
+	case c == '.', c == '_', c == ':', c == '@', c == '-':
+		return true
+	}
+	return false
+}

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/activation"
+)
+
+// The names that the socket units give their descriptors (FileDescriptorName=).
+const (
+	authName   = "neonauth-http"
+	statusName = "neonauth-http-status"
+)
+
+// sockets are what the program serves on. status may be nil.
+type sockets struct{ auth, status net.Listener }
+
+func (s *sockets) close() error {
+	var all []error
+	for _, ln := range []net.Listener{s.auth, s.status} {
+		if ln != nil {
+			all = append(all, ln.Close())
+		}
+	}
+	return errors.Join(all...)
+}
+
+// openSockets takes the sockets that systemd passed, or makes those that the
+// flags name.
+func openSockets(listen, status string) (*sockets, error) {
+	inherited, err := activation.ListenersWithNames()
+	if err != nil {
+		return nil, fmt.Errorf("inherited sockets: %w", err)
+	}
+	s := new(sockets)
+	switch {
+	case len(inherited) > 0:
+		err = s.adopt(inherited)
+	case listen == "":
+		err = usageError{errors.New("--listen is missing, and no socket was inherited (see --help)")}
+	default:
+		s.auth, err = open("--listen", listen)
+	}
+	if err == nil && s.status == nil && status != "" {
+		s.status, err = open("--status-listen", status)
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	return s, nil
+}
+
+// adopt sorts inherited sockets by name. One that is not expected is a fault of
+// the units: serving health where visitors are judged would be a hole.
+func (s *sockets) adopt(inherited map[string][]net.Listener) error {
+	for name, all := range inherited {
+		switch {
+		case len(all) == 1 && name == authName:
+			s.auth = all[0]
+		case len(all) == 1 && name == statusName:
+			s.status = all[0]
+		default:
+			return fmt.Errorf("inherited %d sockets named %s; expected one each of %q and %q (FileDescriptorName=)", len(all), shown(name), authName, statusName)
+		}
+	}
+	if s.auth == nil {
+		return fmt.Errorf("no inherited socket is named %q (FileDescriptorName=)", authName)
+	}
+	return nil
+}
+
+// open makes a listener: unix:PATH, or HOST:PORT on loopback. What listens here
+// tells whose token a request carries, so it is not for the network.
+func open(flag, address string) (net.Listener, error) {
+	if path, ok := strings.CutPrefix(address, "unix:"); ok {
+		ln, err := openUnix(path)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", flag, err)
+		}
+		return ln, nil
+	}
+	host, _, err := net.SplitHostPort(address)
+	if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsLoopback() {
+		return nil, usageError{fmt.Errorf("%s %s: neither unix:PATH nor a loopback address such as 127.0.0.1:4181", flag, shown(address))}
+	}
+	ln, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", flag, err)
+	}
+	return ln, nil
+}
+
+// openUnix makes a socket for the owner and the group. A socket in its place is
+// replaced only when nobody answers there.
+func openUnix(path string) (net.Listener, error) {
+	switch info, err := os.Lstat(path); {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return nil, err
+	case info.Mode().Type() != fs.ModeSocket:
+		return nil, fmt.Errorf("%s is there and no socket; it was left alone", path)
+	default:
+		if err := clearDead(path); err != nil {
+			return nil, err
+		}
+	}
+	// The umask belongs to the process: nothing else runs yet.
+	before := syscall.Umask(0o117)
+	defer syscall.Umask(before)
+	return net.Listen("unix", path)
+}
+
+func clearDead(path string) error {
+	conn, err := net.DialTimeout("unix", path, time.Second)
+	switch {
+	case err == nil:
+		return errors.Join(fmt.Errorf("%s: somebody else serves there", path), conn.Close())
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return os.Remove(path)
+	}
+	return fmt.Errorf("%s: cannot tell whether somebody else serves there: %w", path, err)
+}
+
+// maxConnections bounds what the web servers, or something that speaks like
+// them, may hold open.
+const maxConnections = 8192
+
+// bounded is a listener whose connections are counted. One too many is closed
+// at once: the web server then has an error instead of a wait.
+type bounded struct {
+	net.Listener
+	slots   chan struct{}
+	refused func()
+}
+
+func bound(ln net.Listener, limit int, refused func()) *bounded {
+	return &bounded{Listener: ln, slots: make(chan struct{}, limit), refused: refused}
+}
+
+// Accept returns the next connection within the bound.
+func (b *bounded) Accept() (net.Conn, error) {
+	for {
+		conn, err := b.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		select {
+		case b.slots <- struct{}{}:
+			return &counted{Conn: conn, slots: b.slots}, nil
+		default:
+			b.refused()
+			_ = conn.Close() // nobody is served on it
+		}
+	}
+}
+
+// counted gives its slot back when it is closed.
+type counted struct {
+	net.Conn
+	slots chan struct{}
+	once  sync.Once
+}
+
+// Close closes the connection.
+func (c *counted) Close() error {
+	c.once.Do(func() { <-c.slots })
+	return c.Conn.Close()
+}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+)
+
+// members calls take with each member of a JSON object, in order: its decoded
+// name and its value as it stands. Only the top level is looked at, so a
+// picture of a million characters costs one pass. The object comes from the
+// daemon, which has checked it; one that is no JSON object still does no harm,
+// it ends early and returns false.
+func members(object []byte, take func(name string, value json.RawMessage)) bool {
+	s := scanner{rest: object}
+	if !s.accept('{') {
+		return false
+	}
+	if s.accept('}') {
+		return len(s.rest) == 0
+	}
+	for {
+		name, ok := s.text()
+		if !ok || !s.accept(':') {
+			return false
+		}
+		value, ok := s.value()
+		if !ok {
+			return false
+		}
+		take(name, value)
+		if s.accept('}') {
+			return len(s.rest) == 0
+		}
+		if !s.accept(',') {
+			return false
+		}
+	}
+}
+
+// scanner walks compact JSON.
+type scanner struct{ rest []byte }
+
+func (s *scanner) accept(c byte) bool {
+	if len(s.rest) == 0 || s.rest[0] != c {
+		return false
+	}
+	s.rest = s.rest[1:]
+	return true
+}
+
+// text reads a string and decodes it.
+func (s *scanner) text() (string, bool) {
+	quoted, ok := s.quoted()
+	if !ok {
+		return "", false
+	}
+	return decodeText(quoted)
+}
+
+// quoted reads a string with its quotes.
+func (s *scanner) quoted() ([]byte, bool) {
+	if len(s.rest) == 0 || s.rest[0] != '"' {
+		return nil, false
+	}
+	for i := 1; ; {
+		n := bytes.IndexByte(s.rest[i:], '"')
+		if n < 0 {
+			return nil, false
+		}
+		i += n
+		// The quote ends the string unless an odd number of backslashes
+		// stands before it.
+		back := i
+		for s.rest[back-1] == '\\' {
+			back--
+		}
+		i++
+		if (i-1-back)%2 == 0 {
+			text := s.rest[:i]
+			s.rest = s.rest[i:]
+			return text, true
+		}
+	}
+}
+
+// value reads any value and returns it as it stands.
+func (s *scanner) value() (json.RawMessage, bool) {
+	start := s.rest
+	depth := 0
+	for {
+		if len(s.rest) == 0 {
+			return nil, false
+		}
+		switch s.rest[0] {
+		case '"':
+			if _, ok := s.quoted(); !ok {
+				return nil, false
+			}
+		case '{', '[':
+			depth++
+			s.rest = s.rest[1:]
+		case '}', ']':
+			depth--
+			s.rest = s.rest[1:]
+		case ',', ':':
+			if depth == 0 {
+				return nil, false
+			}
+			s.rest = s.rest[1:]
+		default:
+			s.word()
+		}
+		if depth < 0 {
+			return nil, false
+		}
+		if depth == 0 {
+			return start[:len(start)-len(s.rest)], true
+		}
+	}
+}
+
+// word skips a number, true, false or null.
+func (s *scanner) word() {
+	n := bytes.IndexAny(s.rest, `,:]}"[{`)
+	if n <= 0 {
+		n = len(s.rest)
+	}
+	s.rest = s.rest[n:]
+}
+
+// decodeText decodes a JSON string with its quotes.
+func decodeText(quoted []byte) (string, bool) {
+	if len(quoted) >= 2 && quoted[0] == '"' && bytes.IndexByte(quoted, '\\') < 0 {
+		return string(quoted[1 : len(quoted)-1]), true
+	}
+	var text string
+	if len(quoted) == 0 || quoted[0] != '"' || json.Unmarshal(quoted, &text) != nil {
+		return "", false
+	}
+	return text, true
+}

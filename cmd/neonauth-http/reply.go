@@ -1,0 +1,88 @@
+package main
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+)
+
+const (
+	// defaultRetryAfter is what a 503 advises when the daemon does not.
+	defaultRetryAfter = time.Second
+	// maxRetryAfter bounds the advice: the daemon may well be back earlier.
+	maxRetryAfter = time.Minute
+)
+
+// reply is the one place that writes a status. A 2xx leaves here only with the
+// id of a user in the headers of the same reply, and of a token that is alive;
+// anything else that claims to be one is a fault of ours and becomes a 500.
+func (s *service) reply(w http.ResponseWriter, r *http.Request, d *dialect, set *settings, f *finding) {
+	status := f.status(d)
+	if status/100 == 2 && (f.outcome != accepted || f.identity[fieldUserID] == "" || !s.now().Before(f.expires)) {
+		s.complaints.warn("a request was about to be let through without a verified user")
+		s.metrics.unproved.Inc()
+		*f = finding{outcome: faulty, reason: reasonFault}
+		status = f.status(d)
+	}
+	h := w.Header()
+	h["Vary"] = set.vary
+	if f.outcome == accepted {
+		f.identity.write(h)
+		h["Cache-Control"] = []string{"private, max-age=" + strconv.FormatInt(int64(f.reuse/time.Second), 10)}
+		// For a proxy that is told to disregard "private", such as nginx with
+		// proxy_ignore_headers Cache-Control.
+		h["Expires"] = []string{s.now().Add(f.reuse).UTC().Format(http.TimeFormat)}
+		w.WriteHeader(status)
+		s.metrics.count(d, f)
+		return
+	}
+	h["Cache-Control"] = []string{"no-store"}
+	h["Content-Type"] = []string{"application/json"}
+	switch f.outcome {
+	case unknown:
+		h["Retry-After"] = []string{retryAfter(f.retryAfter)}
+	case rejected, denied:
+		h["Www-Authenticate"] = []string{challenge(set.realm, f)}
+	case badMethod:
+		h["Allow"] = []string{"GET, HEAD"}
+	}
+	body := `{"outcome":"` + f.outcome.String() + `","reason":"` + f.reason + "\"}\n"
+	h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	w.WriteHeader(status)
+	if r.Method != http.MethodHead {
+		_, _ = w.Write([]byte(body)) // a web server that is gone needs no answer
+	}
+	s.metrics.count(d, f)
+}
+
+// challenge is the value of WWW-Authenticate (RFC 6750 section 3). A request
+// without any token gets no error code. The realm is checked when it is
+// configured, reasons are of a closed list: neither needs escaping.
+func challenge(realm string, f *finding) string {
+	code := "invalid_token"
+	switch {
+	case f.reason == reasonNoToken:
+		code = ""
+	case f.reason == reasonTwoTokens:
+		code = "invalid_request"
+	case f.outcome == denied:
+		code = "insufficient_scope"
+	}
+	text, separator := "Bearer", " "
+	if realm != "" {
+		text += separator + `realm="` + realm + `"`
+		separator = ", "
+	}
+	if code != "" {
+		text += separator + `error="` + code + `", error_description="` + f.reason + `"`
+	}
+	return text
+}
+
+// retryAfter is whole seconds, rounded up, at least one.
+func retryAfter(d time.Duration) string {
+	if d <= 0 {
+		d = defaultRetryAfter
+	}
+	return strconv.Itoa(int((min(d, maxRetryAfter) + time.Second - 1) / time.Second))
+}

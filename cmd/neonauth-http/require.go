@@ -1,0 +1,169 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+// requirement is what a location's configuration asks of a request. Its zero
+// value asks for a genuine token of an ordinary user.
+type requirement struct {
+	level   client.Level
+	project string
+	maxAge  time.Duration
+	live    bool   // maxAge was given
+	team    string // "" is any or none
+	email   bool   // the email address must be verified
+	admit   class  // the classes let in besides ordinary users
+}
+
+// class is a set of kinds of users that a location has to name to let them in.
+type class uint8
+
+const (
+	restricted class = 1 << iota
+	anonymous
+)
+
+// parseRequirement reads the query that the web server's configuration fixes.
+// Whatever it does not know is an error: a misspelt requirement must never
+// become none. Errors do not repeat values.
+func parseRequirement(query string) (requirement, error) {
+	r := requirement{level: client.LevelClaims}
+	if query == "" {
+		return r, nil
+	}
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return r, errors.New("the query cannot be parsed")
+	}
+	for name, all := range values {
+		if err := r.take(name, all); err != nil {
+			return r, err
+		}
+	}
+	if r.live && r.level != client.LevelProfile {
+		return r, errors.New("max-age goes with level=profile only: claims have no age that the upstream could renew")
+	}
+	return r, nil
+}
+
+func (r *requirement) take(name string, all []string) error {
+	switch name {
+	case "require":
+		return each(all, r.takeRequire)
+	case "allow":
+		return each(all, r.takeAllow)
+	}
+	if len(all) != 1 {
+		return fmt.Errorf("parameter %s stands more than once", shown(name))
+	}
+	value := all[0]
+	switch name {
+	case "level":
+		return r.takeLevel(value)
+	case "project":
+		if value == "" || len(value) > protocol.MaxName || !protocol.ValidWord([]byte(value)) {
+			return errors.New("project has no name that a project can have")
+		}
+		r.project = value
+	case "max-age":
+		n, err := strconv.ParseUint(value, 10, 32)
+		if err != nil || n > protocol.MaxMaxAge || value != strconv.FormatUint(n, 10) {
+			return fmt.Errorf("max-age is not a number of seconds from 0 to %d", protocol.MaxMaxAge)
+		}
+		r.maxAge, r.live = time.Duration(n)*time.Second, true
+	default:
+		return fmt.Errorf("parameter %s is not known", shown(name))
+	}
+	return nil
+}
+
+func (r *requirement) takeLevel(value string) error {
+	switch value {
+	case client.LevelClaims.String():
+		r.level = client.LevelClaims
+	case client.LevelProfile.String():
+		r.level = client.LevelProfile
+	default:
+		return errors.New("level is neither claims nor profile")
+	}
+	return nil
+}
+
+func (r *requirement) takeRequire(value string) error {
+	const team = "team:"
+	switch {
+	case value == "email-verified":
+		r.email = true
+	case len(value) > len(team) && value[:len(team)] == team:
+		if r.team != "" && r.team != value[len(team):] {
+			return errors.New("require names two teams, and a user has one selected at a time")
+		}
+		r.team = value[len(team):]
+	default:
+		return errors.New("require is neither email-verified nor team:ID")
+	}
+	return nil
+}
+
+func (r *requirement) takeAllow(value string) error {
+	switch value {
+	case "restricted":
+		r.admit |= restricted
+	case "anonymous":
+		r.admit |= anonymous
+	default:
+		return errors.New("allow is neither restricted nor anonymous")
+	}
+	return nil
+}
+
+func each(all []string, take func(string) error) error {
+	for _, value := range all {
+		if err := take(value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// options are what goes with the lookup.
+func (r *requirement) options() []client.Option {
+	var all []client.Option
+	if r.project != "" {
+		all = append(all, client.WithProject(r.project))
+	}
+	if r.live {
+		all = append(all, client.MaxAge(r.maxAge))
+	}
+	return all
+}
+
+// unmet says which requirement a verified user does not meet; "" is none.
+func (r *requirement) unmet(u *user) string {
+	switch {
+	case u.class&^r.admit != 0:
+		return reasonClass
+	case r.email && (u.email == "" || u.emailVerified != yes):
+		return reasonEmail
+	case r.team != "" && u.team != r.team:
+		return reasonTeam
+	}
+	return ""
+}
+
+// shown makes foreign text fit for an error: quoted and cut.
+func shown(s string) string {
+	const most = 40
+	if len(s) > most {
+		return strconv.QuoteToASCII(s[:most]) + "..."
+	}
+	return strconv.QuoteToASCII(s)
+}

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+
+	"github.com/neonauthd/neonauthd/client"
+)
+
+// Time limits of the listeners. Idle connections live longer than nginx keeps
+// them (60s): the end that asks should be the one that closes, or a question
+// and the close cross each other.
+const (
+	readTimeout  = 10 * time.Second
+	writeTimeout = maxTimeout + 10*time.Second
+	idleTimeout  = 90 * time.Second
+	drainTimeout = 20 * time.Second
+
+	// maxHeader is what nginx passes on at most with the recipe's buffers:
+	// four of 16 KiB. A token of 8 KiB may be there twice, header and cookie.
+	maxHeader = 64 << 10
+)
+
+// serve runs the program until ctx ends.
+func (f *flags) serve(ctx context.Context, log *slog.Logger) error {
+	set, err := loadSettings(f.config)
+	if err != nil {
+		return configError{err}
+	}
+	listeners, err := openSockets(f.listen, f.status)
+	if err != nil {
+		return err
+	}
+	c := &client.Client{Socket: f.socket, Name: "neonauth-http"}
+	s := newService(c, set, log, time.Now)
+	log.Info("serving", "version", release, "daemon", c.Path(), "listen", address(listeners.auth), "status", address(listeners.status))
+	err = f.run(ctx, s, listeners, log)
+	log.Info("stopped")
+	return errors.Join(err, c.Close())
+}
+
+func address(ln net.Listener) string {
+	if ln == nil {
+		return "none"
+	}
+	return ln.Addr().String()
+}
+
+// run serves both listeners, reloads on SIGHUP, and returns when every request
+// under way is answered and every goroutine has ended.
+func (f *flags) run(ctx context.Context, s *service, l *sockets, log *slog.Logger) error {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var wg sync.WaitGroup
+	var failed [2]error
+	start := func(i int, ln net.Listener, h http.Handler) *http.Server {
+		server := newServer(h)
+		wg.Go(func() {
+			if err := server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+				failed[i] = err
+				stop()
+			}
+		})
+		return server
+	}
+	servers := []*http.Server{start(0, bound(l.auth, maxConnections, s.metrics.refused.Inc), s)}
+	if l.status != nil {
+		servers = append(servers, start(1, bound(l.status, 64, s.metrics.refused.Inc), statusHandler(s.asker.client, s.metrics)))
+	}
+	notify(daemon.SdNotifyReady)
+	wg.Go(func() { s.watch(ctx) })
+	f.untilEnd(ctx, hup, s, log)
+	notify(daemon.SdNotifyStopping)
+	var drained []error
+	for _, server := range servers {
+		drained = append(drained, drain(server))
+	}
+	stop()
+	wg.Wait()
+	return errors.Join(append(drained, failed[:]...)...)
+}
+
+// untilEnd reloads whenever it is told to, until ctx ends.
+func (f *flags) untilEnd(ctx context.Context, hup <-chan os.Signal, s *service, log *slog.Logger) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hup:
+			notify(daemon.SdNotifyReloading + "\n" + daemon.SdNotifyMonotonicUsec())
+			f.reload(s, log)
+			notify(daemon.SdNotifyReady)
+		}
+	}
+}
+
+// reload applies the configuration file whole or not at all. Connections and
+// requests under way keep the settings they began with.
+func (f *flags) reload(s *service, log *slog.Logger) {
+	set, err := loadSettings(f.config)
+	if err != nil {
+		s.metrics.reloads[0].Inc()
+		log.Error("the configuration was not reloaded, the old one holds", "error", err)
+		return
+	}
+	s.settings.Store(set)
+	s.metrics.reloads[1].Inc()
+	log.Info("configuration reloaded")
+}
+
+func newServer(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: readTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		// Else the server answers "OPTIONS *" by itself, with 200 and no token.
+		DisableGeneralOptionsHandler: true,
+		// What it would log is what visitors make web servers send.
+		ErrorLog: slog.NewLogLogger(slog.NewTextHandler(io.Discard, nil), slog.LevelError),
+	}
+}
+
+// drain answers what is under way and closes.
+func drain(server *http.Server) error {
+	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		return errors.Join(err, server.Close())
+	}
+	return nil
+}
+
+// watch tells systemd's watchdog that requests are being judged, as long as
+// one of its own comes out right.
+func (s *service) watch(ctx context.Context) {
+	interval, err := daemon.SdWatchdogEnabled(false)
+	if err != nil || interval <= 0 {
+		return
+	}
+	ticker := time.NewTicker(interval / 3)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			if s.alive(ctx) {
+				notify(daemon.SdNotifyWatchdog)
+			}
+		}
+	}
+}
+
+// alive judges a request without a token, which is never let through.
+func (s *service) alive(ctx context.Context) bool {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "/nginx", http.NoBody)
+	if err != nil {
+		return false
+	}
+	f := s.find(r, s.dialects[0], s.settings.Load())
+	return f.outcome == rejected && f.reason == reasonNoToken
+}
+
+// notify tells the service manager, if there is one. That it cannot be told
+// cannot be told to it either.
+func notify(state string) { _, _ = daemon.SdNotify(false, state) }

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+// maxInFlight bounds the requests worked on at once. More than the daemon's
+// own limit would only wait there.
+const maxInFlight = 4096
+
+// service answers authorisation requests. It is an http.Handler, safe for
+// concurrent use.
+type service struct {
+	dialects   []*dialect
+	settings   atomic.Pointer[settings] // replaced whole by a reload
+	asker      *asker
+	now        func() time.Time
+	complaints *complaints
+	metrics    *counters
+	slots      chan struct{}
+}
+
+func newService(c *client.Client, set *settings, log *slog.Logger, now func() time.Time) *service {
+	s := &service{
+		dialects:   dialects(),
+		asker:      &asker{client: c, now: now},
+		now:        now,
+		complaints: newComplaints(log, now),
+		slots:      make(chan struct{}, maxInFlight),
+	}
+	s.settings.Store(set)
+	s.metrics = newCounters(s.dialects, func() float64 { return float64(len(s.slots)) })
+	return s
+}
+
+// ServeHTTP answers one request: which dialect, what is asked for, and then
+// what becomes of it.
+func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	began := s.now()
+	set := s.settings.Load()
+	d := route(s.dialects, r.URL.Path)
+	var f finding
+	if d == nil {
+		d = new(dialect) // whose status for "accepted" is none at all
+		f = finding{outcome: noRoute, reason: "no-route"}
+	} else {
+		f = s.find(r, d, set)
+	}
+	s.reply(w, r, d, set, &f)
+	s.metrics.duration.Update(s.now().Sub(began).Seconds())
+}
+
+// find comes to a finding. A panic on the way is one too: nothing was learnt.
+func (s *service) find(r *http.Request, d *dialect, set *settings) (f finding) {
+	defer func() {
+		if p := recover(); p != nil {
+			// The value may hold what the request holds; the stack does not.
+			s.complaints.warn("a fault of ours", slog.String("stack", string(debug.Stack())))
+			s.metrics.panics.Inc()
+			f = finding{reason: reasonDown}
+		}
+	}()
+	if !d.anyMethod && r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return finding{outcome: badMethod, reason: "bad-method"}
+	}
+	query, ok := d.wish(r)
+	if !ok {
+		s.complaints.warn("the web server does not send what it asks for", slog.String("dialect", d.name), slog.String("header", wishHeader))
+		return finding{outcome: faulty, reason: reasonFault}
+	}
+	want, err := parseRequirement(query)
+	if err != nil {
+		s.complaints.warn("the web server asks for something that does not exist", slog.String("dialect", d.name), slog.String("error", err.Error()))
+		return finding{outcome: faulty, reason: reasonFault}
+	}
+	token, err := findToken(r.Header, set.places)
+	switch {
+	case err != nil:
+		return finding{outcome: rejected, reason: reasonTwoTokens}
+	case token == "":
+		return finding{outcome: rejected, reason: reasonNoToken}
+	}
+	select {
+	case s.slots <- struct{}{}:
+		defer func() { <-s.slots }()
+	default:
+		return finding{reason: reasonBusy}
+	}
+	asked := s.now()
+	answer := s.asker.ask(r.Context(), &want, token, set.timeout, set.patience)
+	s.complain(answer)
+	return judge(answer, &want, &set.show, token, asked, s.now())
+}
+
+// complain tells the operator of what only the operator can mend.
+func (s *service) complain(answer client.Answer) {
+	u, ok := answer.(client.Unknown)
+	if !ok {
+		return
+	}
+	switch u.Code {
+	case protocol.CodeBadRequest, protocol.CodeUnknownVerb, protocol.CodeUnknownProject, protocol.CodeLineTooLong,
+		protocol.CodeForbidden, protocol.CodeMisconfigured:
+		s.complaints.warn("the daemon refuses the question", slog.String("code", string(u.Code)))
+	case "":
+		if u.Err != nil && s.asker.gone.Load() != 0 {
+			s.complaints.warn("the daemon is not reachable", slog.String("error", u.Err.Error()))
+		}
+	}
+}

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/neonauthd/neonauthd/client"
+)
+
+// pingTimeout is how long a monitor waits for the daemon.
+const pingTimeout = time.Second
+
+// statusHandler serves monitors, on a listener of its own: there is no path
+// here that a web server could take for a yes.
+//
+//	/healthz  this process serves
+//	/readyz   and the daemon answers it
+//	/metrics  counters, for Prometheus
+func statusHandler(c *client.Client, m *counters) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { tell(w, http.StatusOK, "ok") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), pingTimeout)
+		defer cancel()
+		if err := c.Ping(ctx); err != nil {
+			tell(w, http.StatusServiceUnavailable, "the daemon does not answer: "+err.Error())
+			return
+		}
+		tell(w, http.StatusOK, "ok")
+	})
+	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; version=0.0.4")
+		m.write(w)
+	})
+	return mux
+}
+
+func tell(w http.ResponseWriter, status int, text string) {
+	h := w.Header()
+	h.Set("Content-Type", "text/plain; charset=utf-8")
+	h.Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(text + "\n")) // a monitor that is gone needs no answer
+}
