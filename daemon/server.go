@@ -26,6 +26,8 @@ const (
 	// keeps made-up ones from using up the project's budget.
 	opaqueRate  = 5
 	opaqueBurst = 50
+	// maxAdminConnections is how many connections the admin socket serves at once.
+	maxAdminConnections = 64
 	// drainGrace is how long a stopping server still takes lines that were on
 	// their way.
 	drainGrace = 100 * time.Millisecond
@@ -49,6 +51,7 @@ type server struct {
 	mu       sync.Mutex
 	draining bool
 	conns    map[*conn]struct{}
+	admins   int // how many of conns are on the admin socket
 	peers    map[uint32]*peer
 	running  sync.WaitGroup
 }
@@ -57,6 +60,7 @@ type server struct {
 type peer struct {
 	uid, gid uint32
 	conns    int // guarded by server.mu
+	admins   int // of conns; guarded by server.mu
 	inFlight atomic.Int64
 	opaque   *rate.Limiter // for credentials that only the upstream can judge
 }
@@ -100,12 +104,11 @@ func (s *server) open(ctx context.Context, nc net.Conn, admin bool) {
 		_ = nc.Close()
 		return
 	}
-	c := s.register(nc, uid, gid)
+	c := s.register(nc, uid, gid, admin)
 	if c == nil {
 		turnAway(nc)
 		return
 	}
-	c.admin = admin
 	c.adopt(s.state.Load())
 	// Lookups end with their own deadlines, not with ctx: a drain answers them.
 	c.ctx, c.cancel = context.WithCancel(context.WithoutCancel(ctx))
@@ -116,7 +119,9 @@ func (s *server) open(ctx context.Context, nc net.Conn, admin bool) {
 }
 
 // register makes the connection's books, or returns nil if a limit is reached.
-func (s *server) register(nc net.Conn, uid, gid uint32) *conn {
+// Admin connections have a limit of their own: an operator has to be able to
+// revoke while an application holds all there are.
+func (s *server) register(nc net.Conn, uid, gid uint32, admin bool) *conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := s.peers[uid]
@@ -124,13 +129,21 @@ func (s *server) register(nc net.Conn, uid, gid uint32) *conn {
 		p = &peer{uid: uid, gid: gid, opaque: rate.NewLimiter(opaqueRate, opaqueBurst)}
 	}
 	limits := s.state.Load().config.Limits
-	if len(s.conns) >= limits.Connections || p.conns >= limits.ConnectionsPerUID || s.draining {
+	full := len(s.conns)-s.admins >= limits.Connections || p.conns-p.admins >= limits.ConnectionsPerUID
+	if admin {
+		full = s.admins >= maxAdminConnections
+	}
+	if full || s.draining {
 		s.ledger.turnedAway.Add(1)
 		return nil
 	}
 	p.conns++
+	if admin {
+		s.admins++
+		p.admins++
+	}
 	s.peers[uid] = p
-	c := &conn{server: s, net: nc, peer: p, slots: make(chan struct{}, limits.InFlightPerConnection), idle: time.Duration(limits.IdleTimeout)}
+	c := &conn{server: s, net: nc, peer: p, admin: admin, slots: make(chan struct{}, limits.InFlightPerConnection), idle: time.Duration(limits.IdleTimeout)}
 	c.moved.L = &c.mu
 	c.lines = protocol.NewLineReader(c, protocol.MaxRequestLine)
 	s.conns[c] = struct{}{}
@@ -143,6 +156,10 @@ func (s *server) unregister(c *conn) {
 	defer s.mu.Unlock()
 	delete(s.conns, c)
 	c.peer.conns--
+	if c.admin {
+		s.admins--
+		c.peer.admins--
+	}
 	if c.peer.conns == 0 {
 		delete(s.peers, c.peer.uid)
 	}

@@ -41,6 +41,7 @@ func TestRepliesHeldBackBehindASlowOneAreBounded(t *testing.T) {
 	i := serve(t, h, settings{tables: []string{c.project(t, h, standin.Stack)}})
 	u := c.AddUser(standin.User{Name: "Ada"})
 	token := c.StackToken(standin.TokenSpec{Subject: u.ID})
+	c.selfTested(t)
 	c.Inject(standin.Me, standin.Fault{Kind: standin.PadProfile, Size: 1 << 20, Times: 1})
 	peer := call(t, h.socket())
 	peer.expect(t, "PROFILE "+token, "OK level=profile .*")

@@ -72,6 +72,17 @@ func (c *cloud) await(t testing.TB, e standin.Endpoint, n int) {
 	}
 }
 
+// selfTested waits until the daemon has asked whether its server key is right,
+// which is a call of the REST API like any other, and returns their number.
+func (c *cloud) selfTested(t testing.TB) int {
+	t.Helper()
+	c.await(t, standin.Me, 1)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	must(t, c.AwaitIdle(ctx, standin.Me))
+	return c.Calls(standin.Me)
+}
+
 // user adds a user and returns a valid Stack token of theirs.
 func (c *cloud) user(name string) (token, id string) {
 	u := c.AddUser(standin.User{Name: name, Email: strings.ToLower(name) + "@example.org", EmailVerified: true})

@@ -1,0 +1,213 @@
+package main_test
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+func TestThousandInventedKeyIDsCauseOneFetch(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t, standin.Options{})
+	h := newHome(t)
+	serve(t, h, settings{tables: []string{c.project(t, h, standin.Stack)}})
+	asked := c.selfTested(t)
+	good, _ := c.user("Ada")
+	call(t, h.socket()).expect(t, "VERIFY "+good, "OK .*")
+	var text strings.Builder
+	all := kids("a", 1000)
+	for _, kid := range all {
+		fmt.Fprintf(&text, "@%s VERIFY %s\n", kid, c.strange(kid))
+	}
+	peer := call(t, h.socket())
+	go func() { _, _ = io.WriteString(peer.conn, text.String()) }() // a failure shows in the replies
+	for range all {
+		matches(t, peer.reply(t), "@a[0-9]+ (NO unknown-key|ERR keys-pending retry-after=[1-9][0-9]*)")
+	}
+	// Once more, on other connections: the cooldown is the project's.
+	for _, kid := range kids("b", 50) {
+		call(t, h.socket()).expect(t, "VERIFY "+c.strange(kid), "ERR keys-pending retry-after=[1-9][0-9]*")
+	}
+	if n := c.Calls(standin.StackKeys); n != 2 {
+		t.Errorf("%d fetches, expected the first and one more", n)
+	}
+	if n := c.Calls(standin.Me); n != asked {
+		t.Errorf("%d calls of the REST API", n-asked)
+	}
+	peer.expect(t, "VERIFY "+good, "OK .* source=cache .*")
+}
+
+// TestKeyIDsThatNobodyCanHaveCauseNoFetch sends what no upstream would use.
+func TestKeyIDsThatNobodyCanHaveCauseNoFetch(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t, standin.Options{})
+	h := newHome(t)
+	serve(t, h, settings{tables: []string{c.project(t, h, standin.Stack)}})
+	good, _ := c.user("Ada")
+	peer := call(t, h.socket())
+	peer.expect(t, "VERIFY "+good, "OK .*")
+	for _, kid := range []any{"", strings.Repeat("k", 200), "a\x00b", "a\r\nb", "ключ", 42, nil, []string{"x"}, map[string]any{"a": "b"}} {
+		token := c.StackToken(standin.TokenSpec{Header: map[string]any{"kid": kid}})
+		matches(t, peer.ask(t, "VERIFY "+token), "NO (malformed|unknown-key)")
+	}
+	if n := c.Calls(standin.StackKeys); n != 1 {
+		t.Errorf("%d fetches of key sets", n)
+	}
+}
+
+func TestFloodOfJunkEvictsNobody(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t, standin.Options{})
+	h := newHome(t)
+	serve(t, h, settings{cache: `max_bytes = "1MiB"`, tables: []string{c.project(t, h, standin.Stack)}})
+	peer := call(t, h.socket())
+	good := make([]string, 100)
+	for n := range good {
+		good[n], _ = c.user(fmt.Sprintf("User%d", n))
+		peer.expect(t, "VERIFY "+good[n], "OK .* source=upstream .*")
+	}
+	asked := c.selfTested(t)
+	const junk = 4000
+	var text strings.Builder
+	for n := range junk {
+		parts := strings.Split(good[n%len(good)], ".")
+		switch n % 4 {
+		case 0: // a signature that is another one each time
+			parts[2] = fmt.Sprintf("%06d", n) + parts[2][6:]
+		case 1: // other claims
+			parts[1] = fmt.Sprintf("%s%06d", parts[1][:len(parts[1])/4*4-8], n) + "AA"
+		case 2: // no token at all
+			parts = []string{fmt.Sprintf("junk%d", n)}
+		case 3: // somebody's session, as another kind of upstream has it
+			parts = []string{fmt.Sprintf("%032d", n), "c2lnbmF0dXJl"}
+		}
+		fmt.Fprintf(&text, "VERIFY %s\nPROFILE %s\n", strings.Join(parts, "."), strings.Join(parts, "."))
+	}
+	go func() { _, _ = io.WriteString(peer.conn, text.String()) }() // a failure shows in the replies
+	for range 2 * junk {
+		matches(t, peer.reply(t), "NO (malformed|bad-signature)")
+	}
+	for n := range good {
+		peer.expect(t, "VERIFY "+good[n], "OK .* source=cache .*")
+	}
+	if keys, me := c.Calls(standin.StackKeys), c.Calls(standin.Me); keys != 1 || me != asked {
+		t.Errorf("junk reached the upstream: %d fetches of keys, %d calls", keys, me-asked)
+	}
+}
+
+func TestOneUserWithManyTokensEvictsNobodyElse(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t, standin.Options{})
+	h := newHome(t)
+	serve(t, h, settings{cache: `max_bytes = "1MiB"`, tables: []string{c.project(t, h, standin.Stack)}})
+	peer := call(t, h.socket())
+	good, _ := c.user("Ada")
+	peer.expect(t, "VERIFY "+good, "OK .* source=upstream .*")
+	_, greedy := c.user("Bob")
+	for range 1500 {
+		peer.expect(t, "VERIFY "+c.StackToken(standin.TokenSpec{Subject: greedy}), "OK .* source=upstream .*")
+	}
+	peer.expect(t, "VERIFY "+good, "OK .* source=cache .*")
+}
+
+func TestLinesAtTheLimit(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	serve(t, h, settings{tables: []string{alone}})
+	longest := "VERIFY " + strings.Repeat("a", protocol.MaxRequestLine-1-len("VERIFY "))
+	peer := call(t, h.socket())
+	peer.expect(t, longest, "NO malformed")
+	peer.expect(t, "PING", "OK")
+	for name, sent := range map[string]string{
+		"one byte more":      longest + "a\n",
+		"without an end":     longest + "aa",
+		"behind other lines": "PING\n" + longest + "a\nPING\n",
+		"a mebibyte":         strings.Repeat("a", 1<<20),
+		"sixteen mebibytes":  strings.Repeat("a", 16<<20),
+	} {
+		t.Run(name, func(t *testing.T) {
+			peer := call(t, h.socket())
+			go func() { _, _ = io.WriteString(peer.conn, sent) }() // the daemon may cut it
+			if strings.HasPrefix(sent, "PING") {
+				matches(t, peer.reply(t), "OK")
+			}
+			matches(t, peer.reply(t), "ERR line-too-long .*")
+			peer.awaitEnd(t)
+		})
+	}
+}
+
+func TestStrangeBytesGetAnErrorAndTheNextLineIsServed(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t, standin.Options{})
+	h := newHome(t)
+	serve(t, h, settings{tables: []string{c.project(t, h, standin.Stack)}})
+	token, _ := c.user("Ada")
+	http := "GET / HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + token + "\r\n\r\n"
+	for name, sent := range map[string]string{
+		"HTTP":             http,
+		"HTTP without CR":  "GET / HTTP/1.0\nHost: x\n\n",
+		"NULs":             strings.Repeat("\x00", 100) + "\n\x00\nPING\x00\n",
+		"every byte":       everyByte(),
+		"TLS hello":        "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\n",
+		"tabs":             "VERIFY\t" + token + "\n",
+		"CR in the middle": "PING\rPING\n",
+		"two tokens":       "VERIFY " + token + " " + token + "\n",
+		"a token as verb":  token + "\n",
+		"BOM":              "\ufeffPING\n",
+		"lower case":       "verify " + token + "\n",
+		"empty tag":        "@ VERIFY " + token + "\n",
+		"long tag":         "@" + strings.Repeat("t", 33) + " VERIFY " + token + "\n",
+		"many fields":      "VERIFY " + strings.Repeat("a=b ", 17) + token + "\n",
+		"negative":         "VERIFY deadline=-1 " + token + "\n",
+		"overflow":         "VERIFY deadline=99999999999999999999 " + token + "\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			peer := call(t, h.socket())
+			peer.send(t, sent+"PING\n")
+			for range strings.Count(sent, "\n") {
+				got := peer.reply(t)
+				matches(t, got, "(@t )?ERR (bad-request|unknown-verb).*")
+				if strings.Contains(got, token[:40]) || strings.Contains(got, "localhost") {
+					t.Errorf("the error repeats the request: %q", got)
+				}
+			}
+			matches(t, peer.reply(t), "OK")
+			peer.expect(t, "VERIFY "+token, "OK .*")
+		})
+	}
+}
+
+// everyByte is a line for every byte but LF.
+func everyByte() string {
+	var lines strings.Builder
+	for b := range 256 {
+		if b != '\n' {
+			lines.WriteString("PING" + string([]byte{byte(b)}) + "\n")
+		}
+	}
+	// PINGA and its like are verbs that nobody knows: errors as well.
+	return lines.String()
+}
+
+func TestBytesMayComeOneByOneAndTheWritingSideMayEnd(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t, standin.Options{})
+	h := newHome(t)
+	serve(t, h, settings{tables: []string{c.project(t, h, standin.Stack)}})
+	token, _ := c.user("Ada")
+	peer := call(t, h.socket())
+	for _, b := range []byte("@one VERIFY " + token + "\nPING\n@half VERI") {
+		peer.send(t, string([]byte{b}))
+	}
+	must(t, peer.conn.CloseWrite())
+	got := peer.reply(t) + "\n" + peer.reply(t)
+	if !strings.Contains(got, "@one OK level=claims") || !strings.Contains(got, "OK\n") && !strings.HasSuffix(got, "\nOK") {
+		t.Errorf("got %q", got)
+	}
+	peer.awaitEnd(t)
+}
