@@ -1,0 +1,49 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+
+import type { Accepted, Answer, Client, ProfileOptions } from './index.js'
+
+/** Finds the token in a request; undefined: it carries none. */
+export type TokenSearch = (req: IncomingMessage) => string | symbol | undefined
+
+export interface GuardOptions {
+  /** Asks the daemon. Default: a client of the guard's own. Guards should share one. */
+  client?: Client
+  /** Options that go with every lookup. */
+  lookup?: ProfileOptions
+  /** Ask for the user's profile too. */
+  profile?: boolean
+  /** Default: bearer. */
+  token?: TokenSearch
+  /** Let a request without any token through. One with a bad token is answered all the same. */
+  optional?: boolean
+  /** Whether the user may have what the request asks for; anything but true is a 403. */
+  allow?: (req: IncomingMessage, answer: Accepted) => boolean | Promise<boolean>
+  /** Named in challenges. */
+  realm?: string
+  /** Writes the answer's status and body; WWW-Authenticate, Retry-After and Cache-Control are set already. */
+  refuse?: (req: IncomingMessage, res: ServerResponse, status: number, answer: Answer | undefined) => void
+}
+
+export interface Guard {
+  (req: IncomingMessage, res: ServerResponse, next: (error?: unknown) => void): Promise<void>
+  /** Puts a node:http handler behind the guard. */
+  wrap(handler: (req: IncomingMessage, res: ServerResponse) => void): (req: IncomingMessage, res: ServerResponse) => Promise<void>
+}
+
+/**
+ * A middleware (req, res, next) that lets requests with an accepted token through. A bad token gets 401 with the
+ * challenge of RFC 6750, a user who may not come in 403, and a request about whose token nothing could be learnt 503
+ * with Retry-After: never 401, which would log the user out.
+ */
+export function guard(options?: GuardOptions): Guard
+
+/** The answer under which a request was let through. */
+export function from(req: IncomingMessage): Accepted | undefined
+
+/** Finds the token in the Authorization header. Several are confusing, and get 400. */
+export const bearer: TokenSearch
+
+/** Finds the token in the cookie of that name. */
+export function cookie(name: string): TokenSearch
+
+export const DEFAULT_RETRY_AFTER: number

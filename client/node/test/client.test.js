@@ -1,0 +1,137 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { test } from 'node:test'
+import { promisify } from 'node:util'
+
+import { Client, TimedOutError, UnreachableError, match } from 'neonauthd'
+import { ACCEPTED, fakeDaemon } from './fake.js'
+
+test('requests that are ready together go out in one write, on one connection', async (t) => {
+  const fake = await fakeDaemon(t, () => 'NO expired')
+  const client = new Client({ socket: fake.path })
+  t.after(() => client.close())
+  await client.ping().catch(() => {})
+  fake.chunks.length = 0
+  await Promise.all(Array.from({ length: 20 }, () => client.verify('a.b.c')))
+  assert.equal(fake.chunks.length, 1)
+  assert.equal(fake.connections, 1)
+})
+
+test('many callers spread over conns connections and no more', async (t) => {
+  const fake = await fakeDaemon(t, () => 'NO expired')
+  const client = new Client({ socket: fake.path, conns: 3 })
+  t.after(() => client.close())
+  for (let i = 0; i < 5; i++) await Promise.all(Array.from({ length: 1000 }, () => client.verify('a.b.c')))
+  assert.equal(fake.connections, 3)
+})
+
+test('an idle connection does not keep the process alive', async (t) => {
+  const fake = await fakeDaemon(t, () => 'NO expired')
+  const program = `import { Client } from 'neonauthd'
+    const answer = await new Client({ socket: process.argv[1] }).verify('a.b.c')
+    console.log(answer.reason)`
+  const options = { cwd: new URL('..', import.meta.url), timeout: 10_000 }
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program, fake.path], options)
+  assert.equal(stdout, 'expired\n')
+})
+
+test('a call under way does keep it alive, until its time is over', async (t) => {
+  const fake = await fakeDaemon(t, () => 'NO expired')
+  fake.sockets.add = (socket) => socket.pause() // it never answers
+  const program = `import { Client } from 'neonauthd'
+    const answer = await new Client({ socket: process.argv[1], timeout: 50 }).verify('a.b.c')
+    console.log(answer.error.kind)`
+  const options = { cwd: new URL('..', import.meta.url), timeout: 10_000 }
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program, fake.path], options)
+  assert.equal(stdout, 'timeout\n')
+})
+
+test('await using closes the client', async (t) => {
+  const fake = await fakeDaemon(t, () => 'NO expired')
+  const client = new Client({ socket: fake.path })
+  await client[Symbol.asyncDispose]()
+  assert.equal((await client.verify('a.b.c')).error.kind, 'closed')
+})
+
+test('a signal that is aborted already sends nothing', async (t) => {
+  const fake = await fakeDaemon(t, () => 'NO expired')
+  const client = new Client({ socket: fake.path })
+  const answer = await client.verify('a.b.c', { signal: AbortSignal.abort('enough') })
+  assert.deepEqual([answer.outcome, answer.error.kind, answer.error.name, answer.error.cause], ['unknown', 'cancelled', 'AbortError', 'enough'])
+  await assert.rejects(client.ping({ signal: AbortSignal.abort() }), { name: 'AbortError' })
+  assert.equal(fake.connections, 0)
+})
+
+test('a call leaves no listener on its signal', async (t) => {
+  const fake = await fakeDaemon(t, () => 'NO expired')
+  const client = new Client({ socket: fake.path })
+  t.after(() => client.close())
+  let listeners = 0
+  const { signal } = new AbortController()
+  const add = signal.addEventListener.bind(signal)
+  const remove = signal.removeEventListener.bind(signal)
+  signal.addEventListener = (...args) => { listeners++; add(...args) }
+  signal.removeEventListener = (...args) => { listeners--; remove(...args) }
+  await client.verify('a.b.c', { signal })
+  assert.equal(listeners, 0)
+})
+
+test('a fault of the program is thrown, since it says nothing about a token', async () => {
+  const client = new Client({ socket: '/nowhere' })
+  for (const [token, options] of [
+    [undefined, {}],
+    [Promise.resolve('a.b.c'), {}],
+    ['a.b.c', { maxage: 0 }],
+    ['a.b.c', { fallback: 'all' }],
+    ['a.b.c', { maxAge: -1 }],
+    ['a.b.c', { deadline: 0 }],
+    ['a.b.c', { signal: {} }],
+  ]) {
+    await assert.rejects(client.profile(token, options), /TypeError|RangeError/)
+  }
+  await assert.rejects(client.verify('a.b.c', { maxAge: 0 }), TypeError)
+  assert.throws(() => new Client({ sockets: '/x' }), TypeError)
+  assert.throws(() => new Client({ conns: 0 }), RangeError)
+})
+
+test('a socket path that cannot be is unknown with advice', async () => {
+  for (const [path, words] of [['/nowhere/s', /is neonauthd running/], [`/${'x'.repeat(200)}`, /107 bytes/]]) {
+    const answer = await new Client({ socket: path }).verify('a.b.c')
+    assert.ok(answer.error instanceof UnreachableError)
+    assert.match(answer.error.message, words)
+  }
+})
+
+test('after a failed attempt calls fail at once for a moment, with the same cause', async () => {
+  const client = new Client({ socket: '/nowhere/s' })
+  const answers = await Promise.all(Array.from({ length: 5000 }, () => client.verify('a.b.c')))
+  assert.ok(answers.every((answer) => answer.outcome === 'unknown' && answer.error.kind === 'unreachable'))
+})
+
+test('match wants every branch, and an answer', async (t) => {
+  const fake = await fakeDaemon(t, () => ACCEPTED)
+  const client = new Client({ socket: fake.path })
+  t.after(() => client.close())
+  const answer = await client.verify('a.b.c')
+  const branches = { accepted: (a) => a.data().email, rejected: () => 'no', unknown: () => 'later' }
+  assert.equal(match(answer, branches), 'ada@example.org')
+  assert.throws(() => match(answer, { accepted: () => 1, rejected: () => 2 }), TypeError)
+  assert.throws(() => match(client.verify('a.b.c'), branches), /await/)
+})
+
+test('an answer cannot be changed, and logs show nothing of the user', async (t) => {
+  const fake = await fakeDaemon(t, () => ACCEPTED)
+  const client = new Client({ socket: fake.path })
+  t.after(() => client.close())
+  const answer = await client.verify('a.b.c')
+  assert.throws(() => { answer.subject = 'user-2' }, TypeError)
+  const { inspect } = await import('node:util')
+  for (const text of [String(answer), inspect(answer), inspect({ answer }), JSON.stringify({ answer })]) {
+    assert.doesNotMatch(text, /user-1|ada@/)
+  }
+})
+
+test('errors are told apart by class and kind', async () => {
+  assert.equal(new TimedOutError(50).kind, 'timeout')
+  assert.equal(new TimedOutError(50).name, 'TimedOutError')
+})

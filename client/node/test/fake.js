@@ -1,0 +1,36 @@
+// A daemon that answers as a test wants: answer(tag, words) returns the reply line without its tag.
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+export const ACCEPTED =
+  'OK level=claims project=main sub=user-1 age=3 ttl=57 exp=1764000000 source=cache {"sub":"user-1","email":"ada@example.org"}'
+
+export async function fakeDaemon(t, answer) {
+  const folder = mkdtempSync(join(tmpdir(), 'na'))
+  const fake = { path: join(folder, 's'), connections: 0, chunks: [], sockets: new Set() }
+  const server = createServer((socket) => {
+    fake.connections++
+    fake.sockets.add(socket)
+    let rest = ''
+    socket.setEncoding('latin1')
+    socket.on('error', () => {})
+    socket.on('data', (chunk) => {
+      fake.chunks.push(chunk)
+      const lines = (rest + chunk).split('\n')
+      rest = lines.pop()
+      const replies = lines.map((line) => `${line.split(' ')[0]} ${answer(line.split(' ').slice(1))}\n`)
+      socket.write(replies.join(''))
+    })
+  })
+  server.listen(fake.path)
+  await once(server, 'listening')
+  t.after(() => {
+    for (const socket of fake.sockets) socket.destroy()
+    server.close()
+    rmSync(folder, { recursive: true })
+  })
+  return fake
+}

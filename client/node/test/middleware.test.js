@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer, request } from 'node:http'
+import { test } from 'node:test'
+
+import { Client } from 'neonauthd'
+import { cookie, from, guard } from 'neonauthd/middleware'
+import { ACCEPTED, fakeDaemon } from './fake.js'
+
+const REPLIES = {
+  good: ACCEPTED,
+  old: 'NO expired',
+  child: 'NO class-not-allowed',
+  outage: 'ERR unavailable retry-after=5',
+  hush: 'ERR misconfigured',
+}
+
+async function serve(t, options = {}) {
+  const fake = await fakeDaemon(t, (words) => REPLIES[words.at(-1)])
+  const client = new Client({ socket: fake.path })
+  const server = createServer(guard({ client, ...options }).wrap((req, res) => res.end(from(req)?.subject ?? 'nobody')))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => Promise.all([client.close(), server.close()]))
+  return async (headers) => {
+    const req = request({ port: server.address().port, headers, agent: false }).end()
+    const [res] = await once(req, 'response')
+    let body = ''
+    for await (const chunk of res.setEncoding('utf8')) body += chunk
+    return { status: res.statusCode, headers: res.headers, body }
+  }
+}
+
+for (const [name, headers, status, challenge] of [
+  ['accepted', { Authorization: 'Bearer good' }, 200, undefined],
+  ['accepted, whatever the case of the scheme', { Authorization: 'bEARER   good' }, 200, undefined],
+  ['rejected', { Authorization: 'Bearer old' }, 401, 'Bearer error="invalid_token", error_description="expired"'],
+  ['rejected for its class', { Authorization: 'Bearer child' }, 403, 'Bearer error="insufficient_scope", error_description="class-not-allowed"'],
+  ['without a token', {}, 401, 'Bearer'],
+  ['of another scheme', { Authorization: 'Basic good' }, 401, 'Bearer'],
+  ['with an empty token', { Authorization: 'Bearer' }, 400, 'Bearer error="invalid_request", error_description="malformed"'],
+  ['with two headers', ['Host', 'x', 'Authorization', 'Bearer good', 'Authorization', 'Bearer good'], 400, 'Bearer error="invalid_request", error_description="malformed"'],
+  ['with blanks in the token', { Authorization: 'Bearer good good' }, 401, 'Bearer error="invalid_token", error_description="malformed"'],
+]) {
+  test(`a request ${name} gets ${status}`, async (t) => {
+    const ask = await serve(t)
+    const got = await ask(headers)
+    assert.equal(got.status, status)
+    assert.equal(got.headers['www-authenticate'], challenge)
+    if (status === 200) assert.equal(got.body, 'user-1')
+    else assert.equal(got.headers['cache-control'], 'no-store')
+  })
+}
+
+test('what is unknown is 503 with Retry-After, never 401', async (t) => {
+  const ask = await serve(t)
+  for (const [token, after] of [['outage', '5'], ['hush', '1']]) {
+    const got = await ask({ Authorization: `Bearer ${token}` })
+    assert.deepEqual([got.status, got.headers['retry-after'], got.headers['www-authenticate']], [503, after, undefined])
+  }
+})
+
+test('an optional guard lets a request without a token through, and no bad one', async (t) => {
+  const ask = await serve(t, { optional: true })
+  assert.deepEqual((await ask({})).body, 'nobody')
+  assert.equal((await ask({ Authorization: 'Bearer old' })).status, 401)
+})
+
+test('allow decides what an accepted user may do', async (t) => {
+  const ask = await serve(t, { allow: (_req, answer) => answer.data().admin, realm: 'the "shop"' })
+  const got = await ask({ Authorization: 'Bearer good' })
+  assert.equal(got.status, 403)
+  assert.equal(got.headers['www-authenticate'], 'Bearer realm="the \\"shop\\"", error="insufficient_scope"')
+})
+
+test('the token may be in a cookie, once', async (t) => {
+  const ask = await serve(t, { token: cookie('session') })
+  assert.equal((await ask({ Cookie: 'a=b; session=good' })).status, 200)
+  assert.equal((await ask({ Cookie: 'session=good; session=good' })).status, 400)
+  assert.equal((await ask({ Cookie: 'a=b' })).status, 401)
+})
+
+test('a fault of the program is 500', async (t) => {
+  const warned = once(process, 'warning')
+  const ask = await serve(t, { allow: () => { throw new Error('fault') } })
+  assert.equal((await ask({ Authorization: 'Bearer good' })).status, 500)
+  await warned
+  assert.throws(() => guard({ alow: () => true }), TypeError)
+})
