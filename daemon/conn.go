@@ -3,11 +3,9 @@ package daemon
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"os"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -223,10 +221,12 @@ func (c *conn) lookup(level Level) {
 		c.refuse(c.req.Tag, refused)
 		return
 	}
-	c.server.ledger.lookups.Add(1)
+	began := c.server.ledger.latency.sample()
 	v, ok := c.server.resolver.recall(&a.lookup)
+	v.self = c.server.ledger.own(&a.digest)
 	if ok {
 		c.reply(c.req.Tag, nil, &v, &c.access)
+		c.server.ledger.latency.hit(began)
 		return
 	}
 	if a.session && !c.peer.opaque.Allow() || !c.server.admit(c.peer) {
@@ -240,6 +240,7 @@ func (c *conn) lookup(level Level) {
 // miss resolves the lookup in a goroutine. A full connection is read no further
 // until one of its lookups has been answered.
 func (c *conn) miss(a *ask) {
+	began := time.Now()
 	select {
 	case c.slots <- struct{}{}:
 	default:
@@ -265,7 +266,11 @@ func (c *conn) miss(a *ask) {
 		ctx, cancel := context.WithTimeout(c.ctx, own.deadline)
 		defer cancel()
 		v := c.server.resolver.resolve(ctx, &own.lookup)
+		v.self = c.server.ledger.own(&own.digest)
 		c.reply(tag, place, &v, &rights)
+		if !v.self {
+			c.server.ledger.latency.misses.UpdateDuration(began)
+		}
 		c.flush()
 	})
 }
@@ -389,10 +394,3 @@ func peerWaits(err error) bool {
 }
 
 func isTimeout(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
-
-// panicked records a panic without what it was about, which may be a token.
-func (s *server) panicked(p any) {
-	s.ledger.panics.Add(1)
-	s.log.Error("a connection failed by a fault of ours; it was closed, the others go on",
-		"kind", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
-}

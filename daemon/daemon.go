@@ -112,7 +112,7 @@ func New(cfg Config, opts Options) (*Daemon, error) {
 		floors:  &floors{},
 		running: map[*project]context.CancelFunc{},
 	}
-	d.ledger = &ledger{started: d.opts.Now()}
+	d.ledger = newLedger(d.opts.Now())
 	d.opts.Level.Set(slog.Level(cfg.LogLevel))
 	if err := d.openState(cfg); err != nil {
 		return nil, err

@@ -74,13 +74,14 @@ func (a *admin) stats(r *protocol.Request) (protocol.Reply, *refusal) {
 func (d *Daemon) report() statsReport {
 	now := d.opts.Now()
 	l := d.ledger
+	lookups := l.totals()
 	out := statsReport{
 		Version:     d.opts.Version,
 		Started:     l.started.Unix(),
 		Uptime:      int64(now.Sub(l.started) / time.Second),
 		Outcomes:    map[string]uint64{},
-		Reasons:     map[string]uint64{},
-		Codes:       map[string]uint64{},
+		Reasons:     lookups.reasons,
+		Codes:       lookups.codes,
 		Sources:     map[string]uint64{},
 		Levels:      map[string]uint64{},
 		Connections: d.server.connections(),
@@ -90,24 +91,13 @@ func (d *Daemon) report() statsReport {
 		Projects:    []projectStats{},
 	}
 	for _, o := range []Outcome{Unknown, Accepted, Rejected} {
-		out.Outcomes[outcomeWord(o)] = l.outcomes[o].Load()
+		out.Outcomes[outcomeWord(o)] = lookups.outcomes[o]
 	}
 	for _, s := range []Source{SourceUpstream, SourceCache, SourceStale} {
-		out.Sources[s.String()] = l.sources[s].Load()
+		out.Sources[s.String()] = lookups.sources[s]
 	}
 	for _, level := range []Level{LevelClaims, LevelProfile} {
-		out.Levels[level.String()] = l.levels[level].Load()
-	}
-	for r := ReasonNone; r < reasonCount; r++ {
-		n := l.reasons[r].Load()
-		if n == 0 {
-			continue
-		}
-		if w := wireOf(r); w.status == protocol.NO {
-			out.Reasons[w.word] += n
-		} else {
-			out.Codes[w.word] += n
-		}
+		out.Levels[level.String()] = lookups.levels[level]
 	}
 	for _, p := range d.state.Load().projects.list {
 		out.Projects = append(out.Projects, p.report(now))

@@ -107,6 +107,7 @@ type Verdict struct {
 	Body       []byte        // one line of JSON: claims or profile; accepted only
 
 	entry *entry // accepted only
+	self  bool   // the answer to a question of our own, which is no lookup
 }
 
 func rejected(r Reason) Verdict { return Verdict{Outcome: Rejected, Reason: r} }

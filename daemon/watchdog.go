@@ -1,0 +1,211 @@
+package daemon
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	sd "github.com/coreos/go-systemd/v22/daemon"
+	"golang.org/x/sys/unix"
+
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+const (
+	// selfPatience is how long a question of the daemon's own may take, unless
+	// the watchdog wants it quicker.
+	selfPatience = 3 * time.Second
+	// statusInterval is how often the line for the service manager is renewed,
+	// if it has changed.
+	statusInterval = 5 * time.Second
+)
+
+// unsigned is a token that passes the gate and that nobody signed: it names no
+// algorithm that any project can have, so it is judged without the upstream.
+// It is another in each process, so that nobody else's question is taken for
+// one of ours.
+func unsigned() []byte {
+	segment := func(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
+	return []byte(segment(`{"alg":"none"}`) + "." + segment(`{"jti":"`+rand.Text()+`"}`) + "." + segment("unsigned"))
+}
+
+// Why a question of our own was not answered as it has to be.
+var (
+	errSelfAccepted = errors.New("a token that nobody signed was accepted")
+	errSelfMistaken = errors.New("the reply is not one that this question can have")
+)
+
+// self asks the daemon through its own socket, as a caller does.
+type self struct {
+	daemon *Daemon
+	addr   net.Addr // of the ordinary socket
+	barred sync.Once
+	hushed sync.Once
+}
+
+// ask sends one lookup and judges its reply. nil means that the socket is
+// accepted on, and that a lookup goes through connection, cache and, unless the
+// answer is remembered, verification. ERR forbidden and ERR busy are answers
+// too, but come before the cache: [[caller]] rules that leave out our own user,
+// or a limit, let nothing more be shown. The upstream is not asked.
+func (s *self) ask(ctx context.Context) (err error) {
+	defer func() { s.daemon.ledger.selfLookups.count(err) }()
+	nc, err := s.dial(ctx)
+	if err != nil {
+		return fmt.Errorf("self-lookup: %w", err)
+	}
+	defer nc.Close()
+	stop := context.AfterFunc(ctx, func() { _ = nc.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	project, ready := s.project()
+	line := fmt.Appendf(nil, "%s %s=%s %s=%d %s\n", protocol.VERIFY, protocol.FieldProject, project.name,
+		protocol.FieldDeadline, s.deadline(ctx).Milliseconds(), s.daemon.ledger.token)
+	_, unsent := nc.Write(line) // who is turned away may find that out here, and still has a reply to read
+	reply, err := bufio.NewReader(nc).ReadString('\n')
+	if err != nil {
+		return fmt.Errorf("self-lookup: no reply: %w", errors.Join(unsent, err))
+	}
+	return s.judge(strings.TrimSuffix(reply, "\n"), ready)
+}
+
+// dial opens a connection to our own ordinary socket. Its mode may bar us, when
+// an operator gave it to another group: then the connection is made past it,
+// and what is shown is short of the accepting.
+func (s *self) dial(ctx context.Context) (net.Conn, error) {
+	nc, err := (&net.Dialer{}).DialContext(ctx, s.addr.Network(), s.addr.String())
+	if !errors.Is(err, fs.ErrPermission) {
+		return nc, err
+	}
+	s.barred.Do(func() {
+		s.daemon.opts.Logger.Warn("watchdog and health checks cannot open the daemon's own socket, and ask past it; give the daemon the socket's group (SupplementaryGroups=)", "error", err)
+	})
+	return s.daemon.server.pair(ctx)
+}
+
+// pair returns the far end of a connection that is served as if accepted.
+func (s *server) pair(ctx context.Context) (net.Conn, error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	if err != nil {
+		return nil, fmt.Errorf("socketpair: %w", err)
+	}
+	var ends [2]net.Conn
+	for i, fd := range fds {
+		unix.CloseOnExec(fd)
+		f := os.NewFile(uintptr(fd), "self")
+		end, inner := net.FileConn(f)
+		ends[i], err = end, errors.Join(err, inner, f.Close())
+	}
+	if err != nil {
+		for _, end := range ends {
+			if end != nil {
+				_ = end.Close()
+			}
+		}
+		return nil, fmt.Errorf("socketpair: %w", err)
+	}
+	s.open(ctx, ends[0], false)
+	return ends[1], nil
+}
+
+// project is the one to ask about, and whether it has keys: the first one that
+// has, for without keys a lookup waits for them.
+func (s *self) project() (p *project, ready bool) {
+	projects := &s.daemon.state.Load().projects
+	for _, p := range projects.list {
+		if p.keys.current.Load().usable(s.daemon.opts.Now()) {
+			return p, true
+		}
+	}
+	return projects.first, false
+}
+
+// deadline leaves a quarter of the time for the reply's way.
+func (s *self) deadline(ctx context.Context) time.Duration {
+	left := selfPatience
+	if till, ok := ctx.Deadline(); ok {
+		left = time.Until(till)
+	}
+	return min(max(left*3/4, time.Millisecond), protocol.MaxDeadline*time.Millisecond)
+}
+
+// judge reads the reply to a question of our own. ready tells whether the
+// project had keys: if not, nothing could be said in time.
+func (s *self) judge(reply string, ready bool) error {
+	var r protocol.Reply
+	if err := protocol.ParseReply([]byte(reply), &r); err != nil {
+		return fmt.Errorf("self-lookup: %w", err)
+	}
+	word := string(r.Word)
+	switch {
+	case r.Status == protocol.OK:
+		return fmt.Errorf("self-lookup: %w", errSelfAccepted)
+	case r.Status == protocol.NO && word == string(protocol.ReasonWrongAlgorithm):
+		return nil
+	case r.Status == protocol.NO:
+		return fmt.Errorf("self-lookup: NO %s: %w", word, errSelfMistaken)
+	}
+	switch code := protocol.Code(word); code {
+	case protocol.CodeForbidden:
+		s.hushed.Do(func() {
+			s.daemon.opts.Logger.Warn("watchdog and health checks are refused by the [[caller]] rules, and show no more than that; add a rule for the daemon's own user", "uid", os.Geteuid())
+		})
+		return nil
+	case protocol.CodeBusy, protocol.CodeKeysPending, protocol.CodeUnavailable, protocol.CodeUnknownProject:
+		return nil
+	case protocol.CodeDeadline:
+		if !ready {
+			return nil
+		}
+	}
+	return fmt.Errorf("self-lookup: ERR %s: %w", word, errSelfMistaken)
+}
+
+// watch feeds the service manager's watchdog, if there is one, until ctx ends:
+// after a lookup through our own socket each time, and not otherwise. A daemon
+// that does not answer is thus ended and started anew.
+func (s *self) watch(ctx context.Context) {
+	limit, err := sd.SdWatchdogEnabled(false)
+	log := s.daemon.opts.Logger
+	if err != nil {
+		log.Error("watchdog not fed: the service manager will end this process; mend WatchdogSec=", "error", err)
+	}
+	if limit <= 0 || err != nil {
+		return
+	}
+	interval := limit / 3
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	failing := false
+	for {
+		err := s.askWithin(ctx, min(interval, selfPatience))
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err == nil:
+			s.daemon.opts.Notify(sd.SdNotifyWatchdog)
+		case !failing:
+			log.Error("watchdog not fed: this daemon does not answer itself; the service manager will restart it", "error", err, "within", limit)
+		}
+		failing = err != nil
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+func (s *self) askWithin(ctx context.Context, patience time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return s.ask(ctx)
+}
