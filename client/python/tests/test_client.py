@@ -1,0 +1,254 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import pickle
+import select
+import signal
+import threading
+import unittest
+import warnings
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import FrozenInstanceError
+from typing import Any
+
+from neonauthd import Accepted, AsyncClient, Client, ClosedError, Rejected, TimedOutError, Unknown, UnreachableError
+
+from .fake import ACCEPTED, FakeDaemon
+
+
+class WithDaemon(unittest.TestCase):
+    def daemon(self, reply: str | None) -> FakeDaemon:
+        fake = FakeDaemon(lambda words: reply)
+        self.addCleanup(fake.close)
+        return fake
+
+    def client(self, fake: FakeDaemon, **options: Any) -> Client:
+        client = Client(socket=fake.path, **options)
+        self.addCleanup(client.close)
+        return client
+
+
+class Answers(WithDaemon):
+    def test_an_answer_is_neither_true_nor_false(self) -> None:
+        for answer in (self.client(self.daemon(ACCEPTED)).verify("a.b.c"), Rejected("expired"), Unknown(ClosedError())):
+            with self.assertRaisesRegex(TypeError, "three outcomes"):
+                bool(answer)
+            with self.assertRaises(TypeError):
+                if not answer:
+                    pass
+
+    def test_an_answer_cannot_be_changed_and_its_repr_shows_nothing_of_the_user(self) -> None:
+        answer = self.client(self.daemon(ACCEPTED)).verify("a.b.c")
+        assert isinstance(answer, Accepted)
+        with self.assertRaises(FrozenInstanceError):
+            answer.subject = "user-2"  # type: ignore[misc]
+        self.assertNotRegex(repr(answer) + str(answer), "user-1|ada@")
+        self.assertEqual(answer.data()["email"], "ada@example.org")
+        self.assertIsNot(answer.data(), answer.data())
+        self.assertEqual(pickle.loads(pickle.dumps(answer)), answer)
+
+    def test_errors_are_the_builtin_ones_too(self) -> None:
+        self.assertIsInstance(TimedOutError(1), TimeoutError)
+        self.assertIsInstance(UnreachableError("x"), ConnectionError)
+
+    def test_a_fault_of_the_program_is_raised(self) -> None:
+        client = Client(socket="/nowhere")
+        calls: list[Callable[[], object]] = [
+            lambda: client.verify(None),  # type: ignore[arg-type]
+            lambda: client.verify(b"a.b.c"),  # type: ignore[arg-type]
+            lambda: client.verify("a.b.c", max_age=0),  # type: ignore[call-arg]
+            lambda: client.verify("a.b.c", deadline=0),
+            lambda: client.profile("a.b.c", max_age=-1),
+            lambda: client.profile("a.b.c", max_age=float("nan")),
+            lambda: client.profile("a.b.c", fallback="all"),  # type: ignore[arg-type]
+            lambda: client.verify("a.b.c", project="x" * 33),
+            lambda: Client(conns=0),
+            lambda: Client(name="x" * 65),
+        ]
+        for call in calls:
+            with self.assertRaises((TypeError, ValueError)):
+                call()
+
+    def test_a_socket_that_is_not_there_is_unknown_with_advice(self) -> None:
+        for path, words in (("/nowhere/s", "is neonauthd running"), ("/" + "x" * 200, "107 bytes")):
+            answer = Client(socket=path).verify("a.b.c")
+            assert isinstance(answer, Unknown)
+            self.assertIsInstance(answer.error, UnreachableError)
+            self.assertIn(words, str(answer.error))
+            self.assertIsNone(answer.error.__traceback__)
+
+
+class Threads(WithDaemon):
+    def test_many_threads_share_few_connections(self) -> None:
+        fake = self.daemon("NO expired")
+        client = self.client(fake, conns=3, timeout=10)
+        with ThreadPoolExecutor(64) as pool:
+            answers = list(pool.map(client.verify, ["a.b.c"] * 5000))
+        self.assertEqual(set(answers), {Rejected("expired")})
+        self.assertLessEqual(fake.connections, 3)
+
+    def test_a_call_that_times_out_takes_nobody_with_it(self) -> None:
+        fake = FakeDaemon(lambda words: None if words[-1] == "slow.b.c" else "NO expired")
+        self.addCleanup(fake.close)
+        client = self.client(fake, conns=1, timeout=10)
+        with ThreadPoolExecutor(8) as pool:
+            slow = [pool.submit(client.verify, "slow.b.c", deadline=0.1) for _ in range(4)]
+            fast = [pool.submit(client.verify, "a.b.c") for _ in range(500)]
+            self.assertEqual({f.result() for f in fast}, {Rejected("expired")})
+            for f in slow:
+                answer = f.result()
+                assert isinstance(answer, Unknown)
+                self.assertIsInstance(answer.error, TimedOutError)
+
+    def test_an_interrupted_call_raises_and_the_next_one_works(self) -> None:
+        fake = FakeDaemon(lambda words: None if words[-1] == "slow.b.c" else "NO expired")
+        self.addCleanup(fake.close)
+        client = self.client(fake, timeout=10)
+
+        class Interrupt(Exception):
+            pass
+
+        def handler(*_: object) -> None:
+            raise Interrupt
+
+        previous = signal.signal(signal.SIGUSR1, handler)
+        self.addCleanup(signal.signal, signal.SIGUSR1, previous)
+
+        def interrupt() -> None:
+            fake.heard.wait(10)
+            os.kill(os.getpid(), signal.SIGUSR1)
+
+        thread = threading.Thread(target=interrupt)
+        thread.start()
+        with self.assertRaises(Interrupt):
+            client.verify("slow.b.c")
+        thread.join()
+        self.assertEqual(client.verify("a.b.c"), Rejected("expired"))
+
+    def test_the_environment_names_the_socket(self) -> None:
+        before = os.environ.get("NEONAUTHD_SOCKET")
+        os.environ["NEONAUTHD_SOCKET"] = "/somewhere/s"
+        try:
+            self.assertEqual(Client().socket, "/somewhere/s")
+            self.assertEqual(Client(socket="/elsewhere/s").socket, "/elsewhere/s")
+        finally:
+            del os.environ["NEONAUTHD_SOCKET"]
+            if before is not None:
+                os.environ["NEONAUTHD_SOCKET"] = before
+
+
+class Forks(WithDaemon):
+    def in_child(self, work: Any) -> None:
+        """Runs work in a forked child and fails unless it returns True in time."""
+        ready, done = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            status = b"no"
+            try:
+                status = b"ok" if work() else b"no"
+            finally:
+                os.write(done, status)
+                os._exit(0)
+        os.close(done)
+        try:
+            if not select.select([ready], [], [], 10)[0]:
+                os.kill(pid, signal.SIGKILL)
+            self.assertEqual(os.read(ready, 2), b"ok")
+        finally:
+            os.close(ready)
+            os.waitpid(pid, 0)
+
+    def test_a_child_has_connections_of_its_own(self) -> None:
+        fake = self.daemon("NO expired")
+        client = self.client(fake)
+        self.assertEqual(client.verify("a.b.c"), Rejected("expired"))
+        self.in_child(lambda: client.verify("a.b.c") == Rejected("expired"))
+        self.assertEqual(fake.connections, 2)
+        self.assertEqual(client.verify("a.b.c"), Rejected("expired"))
+        self.assertEqual(fake.connections, 2)
+
+    def test_a_fork_in_the_middle_of_calls_hangs_nobody(self) -> None:
+        fake = self.daemon("NO expired")
+        client = self.client(fake, timeout=10)
+        over = threading.Event()
+
+        def load() -> None:
+            while not over.is_set():
+                client.verify("a.b.c")
+
+        threads = [threading.Thread(target=load) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        try:
+            for _ in range(10):
+                self.in_child(lambda: client.verify("a.b.c") == Rejected("expired"))
+        finally:
+            over.set()
+            for thread in threads:
+                thread.join()
+        self.assertEqual(client.verify("a.b.c"), Rejected("expired"))
+
+    def test_an_async_client_survives_a_fork_and_a_new_loop(self) -> None:
+        fake = self.daemon("NO expired")
+        client = AsyncClient(socket=fake.path)
+        # A loop that ends without close() leaves a transport behind; Python says so.
+        warnings.simplefilter("ignore", ResourceWarning)
+        self.addCleanup(warnings.resetwarnings)
+        for _ in range(2):
+            self.assertEqual(asyncio.run(client.verify("a.b.c")), Rejected("expired"))
+        self.in_child(lambda: asyncio.run(client.verify("a.b.c")) == Rejected("expired"))
+        asyncio.run(client.close())
+
+
+class Tasks(WithDaemon):
+    def test_requests_that_are_ready_together_go_out_in_one_write(self) -> None:
+        fake = self.daemon("NO expired")
+
+        async def run() -> None:
+            async with AsyncClient(socket=fake.path) as client:
+                await client.verify("a.b.c")
+                fake.chunks.clear()
+                await asyncio.gather(*(client.verify("a.b.c") for _ in range(20)))
+
+        asyncio.run(run())
+        self.assertEqual(len(fake.chunks), 1)
+        self.assertEqual(fake.connections, 1)
+
+    def test_thousands_of_tasks_share_few_connections(self) -> None:
+        fake = self.daemon("NO expired")
+
+        async def run() -> set[object]:
+            async with AsyncClient(socket=fake.path, conns=3, timeout=10) as client:
+                return set(await asyncio.gather(*(client.verify("a.b.c") for _ in range(5000))))
+
+        self.assertEqual(asyncio.run(run()), {Rejected("expired")})
+        self.assertEqual(fake.connections, 3)
+
+    def test_many_tasks_without_a_daemon_are_all_unknown(self) -> None:
+        async def run() -> set[str]:
+            async with AsyncClient(socket="/nowhere/s") as client:
+                return {a.outcome for a in await asyncio.gather(*(client.verify("a.b.c") for _ in range(5000)))}
+
+        self.assertEqual(asyncio.run(run()), {"unknown"})
+
+    def test_a_cancelled_task_takes_nobody_with_it(self) -> None:
+        fake = FakeDaemon(lambda words: None if words[-1] == "slow.b.c" else "NO expired")
+        self.addCleanup(fake.close)
+
+        async def run() -> None:
+            async with AsyncClient(socket=fake.path, conns=1, timeout=10) as client:
+                slow = asyncio.create_task(client.verify("slow.b.c"))
+                self.assertEqual(await client.verify("a.b.c"), Rejected("expired"))
+                slow.cancel()
+                with self.assertRaises(asyncio.CancelledError):
+                    await slow
+                self.assertEqual(await client.verify("a.b.c"), Rejected("expired"))
+
+        asyncio.run(run())
+        self.assertEqual(fake.connections, 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
