@@ -31,6 +31,8 @@ const (
 	// drainGrace is how long a stopping server still takes lines that were on
 	// their way.
 	drainGrace = 100 * time.Millisecond
+	// drainLast is how long the replies of an impatient end may take.
+	drainLast = time.Second
 	// acceptMinBackoff and acceptMaxBackoff bound the pause after a failed
 	// accept, as net/http has them.
 	acceptMinBackoff = 5 * time.Millisecond
@@ -189,8 +191,8 @@ func (s *server) release(p *peer) {
 	p.inFlight.Add(-1)
 }
 
-// drain ends every connection after its replies, and waits for them at most
-// until ctx ends; then it cuts them.
+// drain ends every connection after its replies. When ctx ends, lookups in
+// flight are answered without their outcome; then connections are cut.
 func (s *server) drain(ctx context.Context) error {
 	s.mu.Lock()
 	s.draining = true
@@ -208,10 +210,21 @@ func (s *server) drain(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 	}
+	// Whoever waits still is told that nothing is known. Who is left then does
+	// not read.
+	s.mu.Lock()
+	for c := range s.conns {
+		c.cancel()
+	}
+	s.mu.Unlock()
+	select {
+	case <-done:
+		return nil
+	case <-time.After(drainLast):
+	}
 	s.mu.Lock()
 	cut := len(s.conns)
 	for c := range s.conns {
-		c.cancel()
 		_ = c.net.Close()
 	}
 	s.mu.Unlock()

@@ -56,6 +56,31 @@ func TestStopAnswersEveryLineAlreadySent(t *testing.T) {
 	}
 }
 
+// TestStopAnswersWhatTakesTooLong stops a daemon whose upstream hangs longer
+// than the stop may take.
+func TestStopAnswersWhatTakesTooLong(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t, standin.Options{})
+	h := newHome(t)
+	i := serve(t, h, settings{tables: []string{c.project(t, h, standin.Stack, `upstream_timeout = "60s"`)}})
+	asked := c.selfTested(t)
+	token, _ := c.user("Ada")
+	peer := call(t, h.socket())
+	peer.expect(t, "VERIFY "+token, "OK .*")
+	c.Inject(standin.Any, standin.Fault{Kind: standin.Hang})
+	peer.send(t, "@k VERIFY deadline=60000 "+c.strange("stranger")+"\nPROFILE deadline=60000 "+token+"\n@p PROFILE deadline=60000 "+token+"\n")
+	c.await(t, standin.StackKeys, 2)
+	c.await(t, standin.Me, asked+1)
+	i.signal(t, syscall.SIGTERM)
+	for range 3 {
+		matches(t, peer.reply(t), "(@[kp] )?ERR .*")
+	}
+	peer.awaitEnd(t)
+	if code := i.awaitEnd(t); code != 0 {
+		t.Errorf("exit status %d", code)
+	}
+}
+
 func TestReloadKeepsConnectionsCachesAndFlights(t *testing.T) {
 	t.Parallel()
 	c := newCloud(t, standin.Options{})

@@ -1,0 +1,234 @@
+package main_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/standin"
+)
+
+// quick are keys of a project whose key sets are fetched in a short rhythm.
+const quick = "jwks_cooldown = \"100ms\"\nupstream_timeout = \"500ms\"\n"
+
+// provoke asks about key ids nobody has until that has caused a fetch that has
+// ended, and returns the last reply.
+func provoke(t *testing.T, c *cloud, peer *caller, name string) string {
+	t.Helper()
+	before := c.Calls(standin.StackKeys)
+	deadline := time.Now().Add(patience)
+	for n := 0; ; n++ {
+		got := peer.ask(t, "VERIFY "+c.strange(fmt.Sprintf("%s%04d", name, n)))
+		if c.Calls(standin.StackKeys) > before {
+			ctx, cancel := context.WithTimeout(context.Background(), patience)
+			defer cancel()
+			must(t, c.AwaitIdle(ctx, standin.StackKeys))
+			return got
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("no fetch; the last reply was %q", got)
+		}
+	}
+}
+
+// TestBadKeySetsNeitherReplaceNorBlockGoodOnes serves every kind of bad answer
+// in place of the key set.
+func TestBadKeySetsNeitherReplaceNorBlockGoodOnes(t *testing.T) {
+	t.Parallel()
+	var strayed atomic.Int64
+	trap := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { strayed.Add(1) }))
+	defer trap.Close()
+	faults := map[string]standin.Fault{
+		"empty":           {Kind: standin.EmptyKeys},
+		"huge":            {Kind: standin.Huge},
+		"gzip bomb":       {Kind: standin.GzipBomb},
+		"endless headers": {Kind: standin.EndlessHeaders},
+		"garbage":         {Kind: standin.Garbage},
+		"truncated":       {Kind: standin.Truncate},
+		"drip":            {Kind: standin.Drip},
+		"hang":            {Kind: standin.Hang},
+		"reset":           {Kind: standin.Reset},
+		"server error":    {Kind: standin.Status, Status: 500},
+		"not found":       {Kind: standin.Status, Status: 404},
+		"too many":        {Kind: standin.Status, Status: 429, RetryAfter: "1"},
+		"other JSON":      {Kind: standin.Answer, Header: http.Header{"Content-Type": {"application/json"}}, Body: `{"keys":{"a":1}}`},
+		"array":           {Kind: standin.Answer, Header: http.Header{"Content-Type": {"application/json"}}, Body: `[]`},
+		"no body":         {Kind: standin.Answer, Header: http.Header{"Content-Type": {"application/json"}}},
+		"unasked 304":     {Kind: standin.Answer, Status: 304},
+		"204":             {Kind: standin.Answer, Status: 204},
+	}
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		faults[fmt.Sprint("redirect ", status)] = standin.Fault{Kind: standin.Redirect, Status: status, Location: trap.URL}
+	}
+	for name, fault := range faults {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newCloud(t, standin.Options{})
+			h := newHome(t)
+			i := serve(t, h, settings{tables: []string{c.project(t, h, standin.Stack, quick)}})
+			peer := call(t, h.socket())
+			known, _ := c.user("Ada")
+			peer.expect(t, "VERIFY "+known, "OK .*")
+			before := i.memory(t)
+			c.Inject(standin.StackKeys, fault)
+			if got := provoke(t, c, peer, "bad"); !strings.HasPrefix(got, "ERR keys-pending") {
+				t.Errorf("a fetch that failed proves nothing, and the reply was %q", got)
+			}
+			fresh, _ := c.user("Bob")
+			peer.expect(t, "VERIFY "+known, "OK .* source=cache .*")
+			peer.expect(t, "VERIFY "+fresh, "OK .* source=upstream .*")
+			if grown := i.memory(t) - before; grown > 64<<20 {
+				t.Errorf("%d MiB more resident", grown>>20)
+			}
+			c.ClearAll()
+			if got := provoke(t, c, peer, "good"); !strings.HasPrefix(got, "NO unknown-key") && !strings.HasPrefix(got, "ERR keys-pending ") {
+				t.Errorf("got %q", got)
+			}
+			awaitKeys(t, h, `"failures":0`)
+			peer.expect(t, "VERIFY "+known, "OK .* source=cache .*")
+		})
+	}
+	t.Cleanup(func() {
+		if n := strayed.Load(); n > 0 {
+			t.Errorf("%d redirects were followed", n)
+		}
+	})
+}
+
+// awaitKeys asks for the state of the key sets until it holds a text.
+func awaitKeys(t *testing.T, h *home, text string) string {
+	t.Helper()
+	admin := call(t, h.adminSocket())
+	for deadline := time.Now().Add(patience); ; {
+		got := admin.ask(t, "KEYS")
+		if strings.Contains(got, text) {
+			return got
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("KEYS never says %s: %s", text, got)
+		}
+	}
+}
+
+func TestOddKeysAmongGoodOnesAreSkippedAndCounted(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t, standin.Options{})
+	c.Inject(standin.StackKeys, standin.Fault{Kind: standin.OddKeys})
+	h := newHome(t)
+	serve(t, h, settings{tables: []string{c.project(t, h, standin.Stack)}})
+	token, _ := c.user("Ada")
+	call(t, h.socket()).expect(t, "VERIFY "+token, "OK .*")
+	got := call(t, h.adminSocket()).ask(t, "KEYS")
+	if n := strings.Count(got, `"why":`); n < 10 {
+		t.Errorf("%d keys skipped: %s", n, got)
+	}
+	if n := strings.Count(got, `"thumbprint":`); n != len(c.KeyIDs(standin.Stack)) {
+		t.Errorf("%d keys in use: %s", n, got)
+	}
+}
+
+func TestHangingUpstreamDelaysNoHitAndNoKnownKey(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t, standin.Options{})
+	h := newHome(t)
+	serve(t, h, settings{tables: []string{c.project(t, h, standin.Stack, "jwks_cooldown = \"100ms\"\nupstream_timeout = \"20s\"")}})
+	asked := c.selfTested(t)
+	peer, stuck := call(t, h.socket()), call(t, h.socket())
+	known, _ := c.user("Ada")
+	peer.expect(t, "PROFILE "+known, "OK .*")
+	c.Inject(standin.Any, standin.Fault{Kind: standin.Hang})
+	late, _ := c.user("Bob")
+	stuck.send(t, "@k VERIFY deadline=20000 "+c.strange("stranger")+"\n@p PROFILE deadline=20000 "+late+"\n")
+	c.await(t, standin.StackKeys, 2)
+	c.await(t, standin.Me, asked+2)
+	began := time.Now()
+	for range 50 {
+		fresh, _ := c.user("Cid")
+		peer.expect(t, "VERIFY "+known, "OK .* source=cache .*")
+		peer.expect(t, "PROFILE "+known, "OK level=profile .* source=cache .*")
+		peer.expect(t, "VERIFY "+fresh, "OK .* source=upstream .*")
+		peer.expect(t, "PROFILE deadline=50 fallback=claims "+fresh, "OK level=claims .*")
+		stuck.expect(t, "@h VERIFY "+known, "@h OK .* source=cache .*")
+	}
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("250 answers took %v", took)
+	}
+	peer.expect(t, "VERIFY deadline=50 "+c.strange("stranger2"), "ERR (deadline|keys-pending).*")
+	peer.expect(t, "PROFILE deadline=50 "+late, "ERR deadline.*")
+	c.ClearAll()
+	c.stop()
+	stuck.reply(t)
+	stuck.reply(t)
+}
+
+func TestWithdrawnKeyKillsItsVerdictsAtOnce(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t, standin.Options{})
+	h := newHome(t)
+	serve(t, h, settings{tables: []string{c.project(t, h, standin.Stack, quick)}})
+	peer := call(t, h.socket())
+	var old, next []string
+	for n := range 50 {
+		u := c.AddUser(standin.User{Name: fmt.Sprintf("User%d", n)})
+		old = append(old, c.StackToken(standin.TokenSpec{Subject: u.ID}))
+		next = append(next, c.StackToken(standin.TokenSpec{Subject: u.ID, NextKey: true}))
+		peer.expect(t, "VERIFY "+old[n], "OK .* source=upstream .*")
+		peer.expect(t, "PROFILE "+next[n], "OK .*")
+	}
+	kid := kidOf(t, old[0])
+	if !c.WithdrawKey(kid) {
+		t.Fatalf("no key %s to withdraw", kid)
+	}
+	provoke(t, c, peer, "any")
+	awaitNoKey(t, h, kid)
+	for n := range old {
+		matches(t, peer.ask(t, "VERIFY "+old[n]), "(NO unknown-key|ERR keys-pending .*)")
+		matches(t, peer.ask(t, "PROFILE fallback=claims "+old[n]), "(NO unknown-key|ERR keys-pending .*)")
+		peer.expect(t, "VERIFY "+next[n], "OK .* source=cache .*")
+	}
+}
+
+// awaitNoKey waits until a key id is in no key set any more.
+func awaitNoKey(t *testing.T, h *home, kid string) {
+	t.Helper()
+	admin := call(t, h.adminSocket())
+	for deadline := time.Now().Add(patience); strings.Contains(admin.ask(t, "KEYS"), kid); {
+		if time.Now().After(deadline) {
+			t.Fatal("the key stays")
+		}
+	}
+}
+
+func TestRotationIsAcceptedWithinASecond(t *testing.T) {
+	t.Parallel()
+	for _, overlap := range []bool{false, true} {
+		t.Run(fmt.Sprintf("overlap %v", overlap), func(t *testing.T) {
+			t.Parallel()
+			c := newCloud(t, standin.Options{})
+			h := newHome(t)
+			serve(t, h, settings{tables: []string{c.project(t, h, standin.Stack), c.project(t, h, standin.Neon)}})
+			for preset, mint := range map[string]func(standin.TokenSpec) string{"main": c.StackToken, "neon": c.NeonToken} {
+				peer := call(t, h.socket())
+				before := mint(standin.TokenSpec{})
+				peer.expect(t, "VERIFY project="+preset+" "+before, "OK .*")
+				c.Rotate(map[string]standin.Preset{"main": standin.Stack, "neon": standin.Neon}[preset], overlap)
+				after := mint(standin.TokenSpec{})
+				began := time.Now()
+				peer.expect(t, "VERIFY project="+preset+" "+after, "OK .* source=upstream .*")
+				if took := time.Since(began); took > time.Second {
+					t.Errorf("%s: accepted after %v", preset, took)
+				}
+				verdict := "(NO unknown-key|ERR keys-pending .*)"
+				if overlap {
+					verdict = "OK .* source=cache .*"
+				}
+				peer.expect(t, "VERIFY project="+preset+" "+before, verdict)
+			}
+		})
+	}
+}
