@@ -40,7 +40,7 @@ func TestTokensAreInNoOutput(t *testing.T) {
 	good := tokens()["good"]
 	for _, command := range []string{
 		"", "verify", "profile", "ping", "hello", "stats", "keys", "explain", "revoke", "revoke token", "revoke subject x",
-		"purge all", "purge", "reload", "level", "level info", "bench", "completion", "completion bash", "help",
+		"purge all", "purge", "reload", "level", "level info", "bench", "top", "completion", "completion bash", "help",
 	} {
 		words := strings.Fields(command)
 		calls = append(calls, append(words, good), append(words, "--token", good), append(words, "--token="+good),

@@ -112,6 +112,7 @@ Exit codes: 0 accepted or done, 1 rejected, 2 called wrongly, 3 could not tell.`
 	root.AddCommand(daemonCommands(s)...)
 	root.AddCommand(adminCommands(s)...)
 	root.AddCommand(benchCommands(s)...)
+	root.AddCommand(topCommand(s))
 	discreetCompletion(root)
 	return root
 }
