@@ -25,7 +25,7 @@ type desk struct {
 }
 
 // newDesk makes a desk with the stand-in's projects "stack", "neon" and "oidc",
-// in this order, each with its keys. change may be nil.
+// in this order; the last, whose keys are dear, without keys. change may be nil.
 func newDesk(t testing.TB, change func(*Config)) *desk {
 	t.Helper()
 	k := &desk{t: t, clock: newClock(), dir: t.TempDir()}
@@ -48,9 +48,8 @@ func newDesk(t testing.TB, change func(*Config)) *desk {
 			t.Errorf("close: %v", err)
 		}
 	})
-	for _, p := range k.daemon.state.Load().projects.list {
-		k.giveKeys(p)
-	}
+	k.giveKeys(k.project("stack"))
+	k.giveKeys(k.project("neon"))
 	return k
 }
 

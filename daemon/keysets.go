@@ -24,6 +24,10 @@ const (
 	keysMaxRetry   = 10 * time.Minute // unless Retry-After asks for more, up to this
 	keysAbsentFor  = 30 * time.Second // how long a key id that a fetch did not find is remembered
 	keysMaxWanted  = 1024             // key ids remembered between two fetches
+	keysMaxAbsent  = 4 * keysMaxWanted
+	keysMaxWaiting = 512 // lookups of unknown keys that wait for a fetch; flights for known ones are left
+	keysJitter     = 0.1 // share of the fresh time by which hosts that started together drift apart
+	keysMargin     = 0.05
 )
 
 // keysets keeps one project's key set: it decides when to fetch, what replaces
@@ -47,6 +51,7 @@ type keysets struct {
 	forced   time.Time            // when an unknown key id last caused an attempt
 	wanted   map[string]bool      // key ids asked for since the last attempt began
 	absent   map[string]time.Time // key ids that a fetch did not find, until when to say so
+	waiting  int                  // lookups of unknown keys inside seek
 	stopped  bool                 // run has returned
 	failures int                  // attempts failed in a row
 	backoff  *backoff.ExponentialBackOff
@@ -56,6 +61,7 @@ type keysets struct {
 // keys is one key set with its instants. It never changes.
 type keys struct {
 	set        *keyset.Set
+	body       []byte // that the set was read from
 	validators upstream.Validators
 	fetched    time.Time // when the upstream last confirmed it
 	fresh      time.Time // until when it needs no refresh
@@ -84,7 +90,8 @@ func newKeysets(k *keysets) *keysets {
 	k.absent = map[string]time.Time{}
 	k.backoff = backoff.NewExponentialBackOff()
 	k.backoff.InitialInterval = time.Second
-	k.backoff.MaxInterval = keysMaxBackoff
+	k.backoff.RandomizationFactor = 0.2 // up and down
+	k.backoff.MaxInterval = keysMaxBackoff * 5 / 6
 	k.due = k.now()
 	k.attempt = &attempt{done: make(chan struct{})} // run begins with it; lookups may wait for it
 	if saved := k.store.load(k.allowed, k.now(), k.log); saved.usable(k.now()) {
@@ -95,15 +102,17 @@ func newKeysets(k *keysets) *keysets {
 
 // run fetches in its rhythm until ctx ends, and releases whoever still waits.
 func (k *keysets) run(ctx context.Context) {
+	defer k.stop()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			k.stop()
-			return
 		case <-timer.C:
 		case <-k.wake:
+		}
+		if ctx.Err() != nil {
+			return
 		}
 		if a := k.begin(); a != nil {
 			k.perform(ctx, a)
@@ -117,7 +126,7 @@ func (k *keysets) begin() *attempt {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := k.now()
-	deferred := len(k.wanted) > 0 && !now.Before(k.forced.Add(k.cooldown))
+	deferred := len(k.wanted) > 0 && !now.Before(k.earliest())
 	if k.attempt == nil && (deferred || !now.Before(k.due)) {
 		k.attempt = &attempt{done: make(chan struct{})}
 	}
@@ -128,13 +137,24 @@ func (k *keysets) begin() *attempt {
 	return k.attempt
 }
 
+// earliest is when an unknown key id may cause an attempt: after the cooldown,
+// and while attempts fail not before the next is due anyway, which heeds
+// Retry-After. k.mu is held.
+func (k *keysets) earliest() time.Time {
+	at := k.forced.Add(k.cooldown)
+	if k.failures > 0 && at.Before(k.due) {
+		return k.due
+	}
+	return at
+}
+
 // pause is the time until the next attempt is due.
 func (k *keysets) pause() time.Duration {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	next := k.due
 	if len(k.wanted) > 0 {
-		if deferred := k.forced.Add(k.cooldown); deferred.Before(next) {
+		if deferred := k.earliest(); deferred.Before(next) {
 			next = deferred
 		}
 	}
@@ -171,18 +191,20 @@ func (k *keysets) accept(old *keys, answer upstream.Keyset) (*keys, error) {
 	now := k.now()
 	next := &keys{fetched: now, fresh: now.Add(k.interval(answer.MaxAge)), validators: answer.Validators}
 	if answer.NotModified && old != nil {
-		next.set = old.set
-		return next, nil
+		next.set, next.body = old.set, old.body
+	} else {
+		set, err := keyset.ParseSet(answer.Body, k.allowed)
+		if err != nil {
+			return nil, err
+		}
+		if old != nil {
+			set.Succeed(old.set)
+		}
+		next.set, next.body = set, answer.Body
 	}
-	set, err := keyset.ParseSet(answer.Body, k.allowed)
-	if err != nil {
-		return nil, err
-	}
-	if old != nil {
-		set.Succeed(old.set)
-	}
-	next.set = set
-	if err := k.store.save(next, answer.Body); err != nil {
+	// Also when it has not changed: a saved set counts from when it was last
+	// confirmed.
+	if err := k.store.save(next); err != nil {
 		k.log.Warn("key set not saved: a restart during an outage would verify nothing", "error", err)
 	}
 	return next, nil
@@ -207,15 +229,16 @@ func (k *keysets) succeeded(next *keys, asked map[string]bool, maxAge time.Durat
 	k.counts.Fetches++
 	k.failures = 0
 	k.backoff.Reset()
-	// Up to a tenth early, so that hosts that started together drift apart.
-	k.due = now.Add(time.Duration(float64(k.interval(maxAge)) * (0.9 + 0.1*rand.Float64())))
+	// Always early, so that nothing is called stale while a refresh that works
+	// is on its way.
+	k.due = now.Add(time.Duration(float64(k.interval(maxAge)) * (1 - keysMargin - keysJitter*rand.Float64())))
 	for kid, until := range k.absent {
 		if !now.Before(until) {
 			delete(k.absent, kid)
 		}
 	}
 	for kid := range asked {
-		if next.set.Find(kid) == nil {
+		if next.set.Find(kid) == nil && len(k.absent) < keysMaxAbsent {
 			k.absent[kid] = now.Add(keysAbsentFor)
 		}
 	}
@@ -292,11 +315,16 @@ func (k *keysets) seek(ctx context.Context, kid string, tried *keys) (finding, t
 		}
 		select {
 		case <-a.done:
+			k.leave(kid)
 		case <-ctx.Done():
+			k.leave(kid)
 			return keysPending, time.Second
 		}
 	}
-	_, f, wait := k.join(kid, tried)
+	a, f, wait := k.join(kid, tried)
+	if a != nil {
+		k.leave(kid)
+	}
 	return f, wait
 }
 
@@ -319,15 +347,28 @@ func (k *keysets) join(kid string, tried *keys) (*attempt, finding, time.Duratio
 	}
 	k.counts.UnknownKeyIDs++
 	k.want(kid)
-	if k.attempt != nil {
-		return k.attempt, keysPending, 0
+	if k.waiting >= keysMaxWaiting {
+		return nil, keysPending, time.Second
 	}
-	k.nudge()
-	if wait := k.forced.Add(k.cooldown).Sub(now); wait > 0 {
-		return nil, keysPending, wait
+	if k.attempt == nil {
+		k.nudge()
+		if wait := k.earliest().Sub(now); wait > 0 {
+			return nil, keysPending, wait
+		}
+		k.attempt = &attempt{done: make(chan struct{})}
 	}
-	k.attempt = &attempt{done: make(chan struct{})}
+	k.waiting++
 	return k.attempt, keysPending, 0
+}
+
+// leave ends the waiting of a lookup that join let wait.
+func (k *keysets) leave(kid string) {
+	if kid == "" { // was not counted: no known key suffers
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.waiting--
 }
 
 // provenAbsent reports whether a fetch has shown that no key has that id.

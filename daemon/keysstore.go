@@ -40,8 +40,8 @@ type savedKeys struct {
 	Body         string    `json:"body"`
 }
 
-// save writes k with the body it was parsed from, whole or not at all.
-func (s keysStore) save(k *keys, body []byte) error {
+// save writes k, whole or not at all.
+func (s keysStore) save(k *keys) error {
 	if s.path == "" {
 		return nil
 	}
@@ -51,7 +51,7 @@ func (s keysStore) save(k *keys, body []byte) error {
 		Fresh:        k.fresh.UTC(),
 		ETag:         k.validators.ETag,
 		LastModified: k.validators.LastModified,
-		Body:         string(body),
+		Body:         string(k.body),
 	})
 	if err != nil {
 		return fmt.Errorf("save keyset: %w", err)
@@ -105,6 +105,7 @@ func (s keysStore) read(allowed []keyset.Algorithm) (*keys, error) {
 	}
 	return &keys{
 		set:        set,
+		body:       []byte(saved.Body),
 		validators: upstream.Validators{ETag: saved.ETag, LastModified: saved.LastModified},
 		fetched:    saved.Fetched,
 		fresh:      saved.Fresh,
@@ -130,5 +131,14 @@ func writeFile(path string, text []byte) error {
 	if err != nil {
 		return errors.Join(err, os.Remove(f.Name()))
 	}
-	return nil
+	return syncFolder(filepath.Dir(path))
+}
+
+// syncFolder makes a rename in dir outlive a loss of power.
+func syncFolder(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }

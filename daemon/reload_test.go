@@ -246,7 +246,7 @@ func TestReloadsAndLookupsAtTheSameTime(t *testing.T) {
 		}
 	}()
 	k, token := w.dial(), w.token()
-	for i := range 100 {
+	for i := range 20 {
 		k.send(fmt.Sprintf("@a VERIFY %s\n@b PROFILE max-age=0 %s\n@c PROFILE %s\n", w.token(), token, token))
 		for range 3 {
 			if reply := k.receive(); !strings.Contains(reply, " OK ") && !strings.Contains(reply, "unavailable") && !strings.Contains(reply, "busy") {

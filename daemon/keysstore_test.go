@@ -1,0 +1,155 @@
+package daemon
+
+import (
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/keyset"
+	"github.com/neonauthd/neonauthd/daemon/standin"
+)
+
+const keysOrigin = "https://api.example.com/keys"
+
+// TestASavedKeySetServesAStartDuringAnOutage also for a set that the upstream
+// has only confirmed for days: it counts from when it was last confirmed.
+func TestASavedKeySetServesAStartDuringAnOutage(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		etags  bool
+		up     time.Duration
+		outage time.Duration
+		serves bool
+	}{
+		{"just fetched", false, time.Minute, time.Hour, true},
+		{"confirmed for days", true, 72 * time.Hour, time.Hour, true},
+		{"almost a day old", true, time.Minute, 24*time.Hour - 15*time.Minute, true},
+		{"a day old", true, time.Minute, 24 * time.Hour, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := newKeysStore(t.TempDir(), "main", keysOrigin)
+				b := newKeysBench(t, store)
+				b.upstream.SetCaching(standin.Stack, "", c.etags)
+				b.start()
+				b.sleep(c.up)
+				b.stop()
+				signer := b.signer()
+				b.sleep(c.outage)
+				again := newKeysBench(t, store)
+				again.behave(0, down(0))
+				if serves := again.current.Load() != nil; serves != c.serves {
+					t.Fatalf("serves %v, want %v", serves, c.serves)
+				}
+				if !c.serves {
+					return
+				}
+				k := again.current.Load()
+				if k.set.Find(signer) == nil || !k.saved || !k.stale(time.Now()) && c.outage > time.Hour {
+					t.Error("not the set that was saved, or not marked as what it is")
+				}
+				again.start()
+				defer again.stop()
+				synctest.Wait()
+				again.wantFetched("it is refreshed at once all the same", 1)
+				if c.etags && !again.history()[0].conditional {
+					t.Error("what validates the saved set is forgotten")
+				}
+			})
+		})
+	}
+}
+
+func TestASavedKeySetThatCannotBeTrustedIsNotUsed(t *testing.T) {
+	set := string(get(standin.New(standin.Options{ProjectID: "p"}), "http://127.0.0.1:9/api/v1/projects/p/.well-known/jwks.json").Body.Bytes())
+	now := time.Now()
+	good := keys{fetched: now.Add(-time.Hour), fresh: now, body: []byte(set)}
+	for _, c := range []struct {
+		name    string
+		change  func(path string) error
+		message string // in the log; empty: it is used
+	}{
+		{"good", func(string) error { return nil }, ""},
+		{"missing", os.Remove, "-"},
+		{"empty", func(p string) error { return os.WriteFile(p, nil, 0o600) }, "is damaged"},
+		{"cut", func(p string) error { return os.Truncate(p, 300) }, "is damaged"},
+		{"text", func(p string) error { return os.WriteFile(p, []byte("hello"), 0o600) }, "is damaged"},
+		{"other URL", saveAnew(keysStore{url: keysOrigin + "2"}, good), "another key set URL"},
+		{"from the future", saveAnew(keysStore{url: keysOrigin}, keys{fetched: now.Add(time.Minute), fresh: now, body: []byte(set)}), "future"},
+		{"no usable key", saveAnew(keysStore{url: keysOrigin}, keys{fetched: now, fresh: now, body: []byte(`{"keys":[]}`)}), "no usable key"},
+		{"larger than any", func(p string) error { return os.WriteFile(p, make([]byte, maxSavedKeys+1), 0o600) }, "is damaged"},
+		{"a folder", func(p string) error {
+			if err := os.Remove(p); err != nil {
+				return err
+			}
+			return os.Mkdir(p, 0o700)
+		}, "is a directory"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newKeysStore(t.TempDir(), "main", keysOrigin)
+			if err := s.save(&good); err != nil {
+				t.Fatal(err)
+			}
+			if err := c.change(s.path); err != nil {
+				t.Fatal(err)
+			}
+			log := &logBuffer{}
+			k := s.load([]keyset.Algorithm{keyset.ES256}, now, slog.New(slog.NewTextHandler(log, nil)))
+			switch {
+			case c.message == "" && (k == nil || log.String() != ""):
+				t.Errorf("a good set is not used: %s", log)
+			case c.message != "" && k != nil:
+				t.Error("it is used")
+			case c.message != "" && c.message != "-" && !strings.Contains(log.String(), c.message):
+				t.Errorf("log %q, want %q", log, c.message)
+			}
+		})
+	}
+}
+
+// saveAnew replaces the file by k as s saves it.
+func saveAnew(s keysStore, k keys) func(string) error {
+	return func(path string) error {
+		s.path = path
+		return s.save(&k)
+	}
+}
+
+func TestAKeySetThatCannotBeSavedIsUsedAndSaid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newKeysBench(t, newKeysStore(filepath.Join(t.TempDir(), "missing"), "main", keysOrigin))
+		b.start()
+		defer b.stop()
+		synctest.Wait()
+		if b.current.Load() == nil || !strings.Contains(b.log.String(), "key set not saved") {
+			t.Errorf("log: %s", b.log)
+		}
+	})
+}
+
+func TestAFileIsReplacedWholeAndPrivate(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "file")
+	for _, text := range []string{"a longer first text", "second"} {
+		if err := writeFile(path, []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := os.ReadFile(path); err != nil || string(got) != text {
+			t.Errorf("%q, %v", got, err)
+		}
+	}
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+	if err := writeFile(filepath.Join(path, "below"), nil); err == nil {
+		t.Error("no error below a file")
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
+		t.Errorf("left over: %v, %v", left, err)
+	}
+}

@@ -1,0 +1,252 @@
+package daemon
+
+import (
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/standin"
+)
+
+// all asks for n key ids at the same time and counts the findings.
+func (b *keysBench) all(n int, kid func(int) string) map[finding]int {
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	found := map[finding]int{}
+	for i := range n {
+		wg.Go(func() {
+			f, _ := b.look(kid(i))
+			mu.Lock()
+			defer mu.Unlock()
+			found[f]++
+		})
+	}
+	wg.Wait()
+	return found
+}
+
+func TestAThousandBogusKeyIDsCostOneFetchPerCooldown(t *testing.T) {
+	bench(t, func(b *keysBench) {
+		b.sleep(time.Minute)
+		b.behave(time.Second, nil)
+		b.all(1000, bogus)
+		b.wantFetched("at once", 2)
+		for i := range 1000 {
+			b.look(bogus(1000 + i))
+		}
+		b.wantFetched("one after the other, in the cooldown", 2)
+		b.sleep(b.cooldown)
+		b.wantFetched("after the cooldown", 3)
+		b.wantLook("decided by the deferred fetch", bogus(1000), keyAbsent)
+		b.wantFetched("in the end", 3)
+	})
+}
+
+func TestInTheCooldownTheAnswerIsPendingUntilTheDeferredFetchHasRun(t *testing.T) {
+	bench(t, func(b *keysBench) {
+		b.sleep(time.Minute)
+		b.wantLook("first", bogus(1), keyAbsent)
+		b.sleep(10 * time.Second)
+		if wait := b.wantLook("in the cooldown", bogus(2), keysPending); wait != 20*time.Second {
+			t.Errorf("told to come again after %s, want 20s", wait)
+		}
+		b.wantLook("known to be absent", bogus(1), keyAbsent)
+		b.wantFetched("in the cooldown", 2)
+		b.sleep(20 * time.Second)
+		b.wantFetched("deferred", 3)
+		b.wantLook("then", bogus(2), keyAbsent)
+		b.wantFetched("then", 3)
+	})
+}
+
+func TestRotationIsFollowedAtOnceOutsideTheCooldown(t *testing.T) {
+	bench(t, func(b *keysBench) {
+		b.sleep(time.Minute)
+		b.upstream.Rotate(standin.Stack, false)
+		began := time.Now()
+		b.wantLook("rotated", b.signer(), keysChanged)
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("took %s", took)
+		}
+		if b.current.Load().set.Find(b.signer()) == nil {
+			t.Error("the new key is not there")
+		}
+	})
+}
+
+func TestRotationInTheCooldownIsFollowedWhenItEnds(t *testing.T) {
+	bench(t, func(b *keysBench) {
+		b.sleep(time.Minute)
+		b.wantLook("junk", bogus(1), keyAbsent)
+		b.upstream.Rotate(standin.Stack, false)
+		wait := b.wantLook("rotated", b.signer(), keysPending)
+		if wait > b.cooldown {
+			t.Errorf("told to come again after %s", wait)
+		}
+		tried := b.current.Load()
+		b.sleep(wait)
+		if f, _ := b.seek(t.Context(), b.signer(), tried); f != keysChanged {
+			t.Errorf("when told to come: finding %d", f)
+		}
+	})
+}
+
+func TestARefreshInItsRhythmLeavesTheCooldownAlone(t *testing.T) {
+	bench(t, func(b *keysBench) {
+		for b.fetched() < 2 {
+			b.sleep(time.Second)
+		}
+		b.upstream.Rotate(standin.Stack, false)
+		b.wantLook("right after a refresh", b.signer(), keysChanged)
+		b.wantFetched("in all", 3)
+	})
+}
+
+// TestAFetchUnderWayProvesNothingAboutWhoeverComesDuringIt: what is published
+// after the upstream has put its answer together is not in it.
+func TestAFetchUnderWayProvesNothingAboutWhoeverComesDuringIt(t *testing.T) {
+	bench(t, func(b *keysBench) {
+		b.behave(2*time.Second, nil)
+		for b.fetched() < 2 {
+			b.sleep(time.Second) // until a refresh is under way
+		}
+		b.upstream.Rotate(standin.Stack, false)
+		b.wantLook("asked during a refresh", b.signer(), keysChanged)
+		b.wantFetched("the refresh and one more", 3)
+
+		b.sleep(time.Minute)
+		go b.look(bogus(1))
+		b.sleep(time.Second)
+		b.upstream.Rotate(standin.Stack, false)
+		kid := b.signer()
+		b.wantLook("asked during a forced fetch", kid, keysPending)
+		b.sleep(b.cooldown)
+		b.sleep(2 * time.Second)
+		if b.current.Load().set.Find(kid) == nil {
+			t.Error("the deferred fetch has not brought the key")
+		}
+	})
+}
+
+// TestTenMinutesOfBogusKeyIDs counts the fetches under a flood of distinct key
+// ids, the refreshes included.
+func TestTenMinutesOfBogusKeyIDs(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		latency time.Duration
+		up      bool
+	}{
+		{"upstream up", 50 * time.Millisecond, true},
+		{"upstream down", 0, false},
+		{"upstream hangs", 3 * time.Second, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			bench(t, func(b *keysBench) {
+				b.sleep(time.Minute)
+				if c.up {
+					b.behave(c.latency, nil)
+				} else {
+					b.behave(c.latency, down(0))
+				}
+				before := b.fetched()
+				for i := range 6000 {
+					for n := range 5 {
+						go b.look(bogus(5*i + n))
+					}
+					b.sleep(100 * time.Millisecond)
+				}
+				if n := b.fetched() - before; n > 23 {
+					t.Errorf("%d fetches in ten minutes", n)
+				}
+				b.wantBounded()
+			})
+		})
+	}
+}
+
+// wantBounded fails if more key ids are remembered than there may be.
+func (b *keysBench) wantBounded() {
+	b.t.Helper()
+	b.locked(func() {
+		if len(b.wanted) > keysMaxWanted || len(b.absent) > keysMaxAbsent || b.waiting > keysMaxWaiting {
+			b.t.Errorf("%d wanted, %d absent, %d waiting", len(b.wanted), len(b.absent), b.waiting)
+		}
+	})
+}
+
+// locked runs f with the keysets' lock held.
+func (b *keysBench) locked(f func()) {
+	b.keysets.mu.Lock()
+	defer b.keysets.mu.Unlock()
+	f()
+}
+
+func TestWhatIsRememberedOfKeyIDsIsBounded(t *testing.T) {
+	bench(t, func(b *keysBench) {
+		b.cooldown = 100 * time.Millisecond
+		b.behave(20*time.Millisecond, nil)
+		for i := range 50 {
+			b.all(1500, func(n int) string { return bogus(1500*i + n) })
+			b.wantBounded()
+			b.sleep(100 * time.Millisecond)
+		}
+		b.locked(func() {
+			if len(b.absent) < keysMaxAbsent/2 {
+				t.Errorf("only %d: the bound is not put to the test", len(b.absent))
+			}
+		})
+		b.sleep(10 * time.Minute)
+		b.sleep(10 * time.Minute)
+		b.locked(func() {
+			if len(b.absent) > 0 {
+				t.Errorf("%d key ids are remembered for ever", len(b.absent))
+			}
+		})
+	})
+}
+
+func TestFewerWaitForUnknownKeysThanThereAreFlights(t *testing.T) {
+	bench(t, func(b *keysBench) {
+		b.sleep(time.Minute)
+		b.behave(3*time.Second, nil)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			b.all(5000, bogus)
+		}()
+		b.sleep(time.Second)
+		b.locked(func() {
+			if b.waiting != keysMaxWaiting {
+				t.Errorf("%d wait, want %d", b.waiting, keysMaxWaiting)
+			}
+		})
+		<-done
+		b.locked(func() {
+			if b.waiting != 0 {
+				t.Errorf("%d are counted as waiting for ever", b.waiting)
+			}
+		})
+	})
+}
+
+func TestALookupThatLeavesIsPendingAndKillsNoFetch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newKeysBench(t, keysStore{})
+		b.start()
+		defer b.stop()
+		b.sleep(time.Minute)
+		b.behave(10*time.Second, nil)
+		b.upstream.Rotate(standin.Stack, false)
+		b.wantLook("leaves after five seconds", b.signer(), keysPending)
+		b.sleep(5 * time.Second)
+		if b.current.Load().set.Find(b.signer()) == nil {
+			t.Error("the fetch did not go on")
+		}
+		b.locked(func() {
+			if b.waiting != 0 {
+				t.Errorf("%d are counted as waiting", b.waiting)
+			}
+		})
+	})
+}
