@@ -1,0 +1,192 @@
+package client_test
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/neonauthd/neonauthd/client"
+)
+
+// TestExampleServices starts the services of ../examples as a reader would and
+// asks them with a good token, a bad one, none, and without a daemon.
+func TestExampleServices(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts the real daemon")
+	}
+	program := buildDaemon(t)
+	for name, example := range map[string]struct {
+		interpreter string
+		prepare     func(t *testing.T) *exec.Cmd
+	}{
+		"node":   {"node", nodeService},
+		"python": {"python3", pythonService},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := exec.LookPath(example.interpreter); err != nil {
+				t.Skipf("no %s here", example.interpreter)
+			}
+			s := newStage(t, program)
+			if err := s.reset(); err != nil {
+				t.Fatal(err)
+			}
+			cmd := example.prepare(t)
+			cmd.Env = append(os.Environ(), append(cmd.Env, "PORT=0", client.SocketVariable+"="+s.path("s"))...)
+			base := startService(t, cmd)
+			checkService(t, s, base)
+		})
+	}
+}
+
+// nodeService is the example with the package installed, as npm would do it.
+func nodeService(t *testing.T) *exec.Cmd {
+	t.Helper()
+	dir := t.TempDir()
+	for _, name := range []string{"service.js", "package.json"} {
+		text, err := os.ReadFile(filepath.Join("../examples/node", name))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, name), text, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	library, err := filepath.Abs("node")
+	if err == nil {
+		err = errors.Join(os.Mkdir(filepath.Join(dir, "node_modules"), 0o700),
+			os.Symlink(library, filepath.Join(dir, "node_modules", "neonauthd")))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("node", "service.js")
+	cmd.Dir = dir
+	return cmd
+}
+
+func pythonService(t *testing.T) *exec.Cmd {
+	t.Helper()
+	library, err := filepath.Abs("python/src")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("python3", "service.py")
+	cmd.Dir = "../examples/python"
+	cmd.Env = []string{"PYTHONPATH=" + library, "PYTHONDONTWRITEBYTECODE=1"}
+	return cmd
+}
+
+// startService returns the address that the service prints once it listens.
+func startService(t *testing.T, cmd *exec.Cmd) string {
+	t.Helper()
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatalf("the service does not start: %v", err)
+	}
+	_, base, found := strings.Cut(strings.TrimSpace(line), "listening on ")
+	if !found {
+		t.Fatalf("the service says %q", line)
+	}
+	return base
+}
+
+func checkService(t *testing.T, s *stage, base string) {
+	t.Helper()
+	for _, who := range []string{"ada", "mallory forged"} {
+		if _, err := s.do("mint " + who); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ada, mallory := s.people["ada"], s.people["mallory"]
+	for _, c := range []struct {
+		path, token string
+		status      int
+		body        string
+	}{
+		{"/", "", 200, "everybody"},
+		{"/account", "", 401, ""},
+		{"/account", ada.token, 200, fmt.Sprintf("%q", ada.subject)},
+		{"/account", mallory.token, 401, ""},
+	} {
+		expectService(t, base+c.path, c.token, c.status, c.body)
+	}
+	if err := s.stop(); err != nil {
+		t.Fatal(err)
+	}
+	expectService(t, base+"/account", ada.token, 503, "")
+}
+
+func expectService(t *testing.T, url, token string, status int, body string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != status || !strings.Contains(string(text), body) {
+		t.Errorf("%s answers %d %q (error: %v), expected %d with %q", url, resp.StatusCode, text, err, status, body)
+	}
+}
+
+// TestExampleShell asks with a shell and socat alone.
+func TestExampleShell(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts the real daemon")
+	}
+	if _, err := exec.LookPath("socat"); err != nil {
+		t.Skip("no socat here")
+	}
+	s := newStage(t, buildDaemon(t))
+	for _, line := range []string{"reset", "mint ada", "mint mallory forged"} {
+		if _, err := s.do(line); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ask := func(who string, want int, says string) {
+		t.Helper()
+		cmd := exec.Command("sh", "../examples/shell/ask.sh")
+		cmd.Env = append(os.Environ(), client.SocketVariable+"="+s.path("s"))
+		cmd.Stdin = strings.NewReader(s.people[who].token)
+		out, err := cmd.Output()
+		var exit *exec.ExitError
+		if err != nil && !errors.As(err, &exit) {
+			t.Fatal(err)
+		}
+		if got := cmd.ProcessState.ExitCode(); got != want || !strings.HasPrefix(string(out), says) {
+			t.Errorf("about %s it says %.60q and exits with %d, expected %q and %d", who, out, got, says, want)
+		}
+	}
+	ask("ada", 0, "OK level=claims ")
+	ask("mallory", 1, "NO bad-signature")
+	if err := s.stop(); err != nil {
+		t.Fatal(err)
+	}
+	ask("ada", 3, "")
+}
