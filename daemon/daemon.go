@@ -56,8 +56,8 @@ type Options struct {
 	// Reload reads the configuration again; nil means that there is nothing to
 	// read.
 	Reload func() (Config, error)
-	// Notify is told of each change of state, in the words of sd_notify(3); nil
-	// ignores them.
+	// Notify is told of each change of state, and that the daemon answers, in
+	// the words of sd_notify(3), by several goroutines; nil ignores it.
 	Notify func(state string)
 	// RootCAs are the authorities that upstreams' certificates may come from;
 	// nil means the system's.
@@ -94,6 +94,7 @@ type Daemon struct {
 	floors      *floors
 	ledger      *ledger
 	server      *server
+	said        *spending
 
 	memory      *memory
 	stopFlights context.CancelFunc
@@ -113,6 +114,8 @@ func New(cfg Config, opts Options) (*Daemon, error) {
 		running: map[*project]context.CancelFunc{},
 	}
 	d.ledger = newLedger(d.opts.Now())
+	log := newThrifty(d.opts.Logger.Handler())
+	d.opts.Logger, d.said = slog.New(log), log.spending
 	d.opts.Level.Set(slog.Level(cfg.LogLevel))
 	if err := d.openState(cfg); err != nil {
 		return nil, err
@@ -165,7 +168,7 @@ func (d *Daemon) openMemory(cfg Config) error {
 	owner, d.stopFlights = context.WithCancel(context.Background())
 	config := cache.FlightsConfig{Timeout: flightTimeout, Panicked: func(value any, stack []byte) {
 		d.ledger.panics.Add(1)
-		d.opts.Logger.Error("a lookup failed by a fault of ours", "kind", fmt.Sprintf("%T", value), "stack", string(stack))
+		d.opts.Logger.Error("a lookup failed by a fault of ours; please report this line", "kind", fmt.Sprintf("%T", value), "stack", string(stack))
 	}}
 	d.profiles = &profiles{
 		memory:      d.memory,
@@ -213,8 +216,11 @@ func (d *Daemon) Run(ctx context.Context, l *Listeners) error {
 			serving.Go(func() { failed <- s.serve(ctx, s.ln) })
 		}
 	}
+	health := d.attend(ctx, life, l, failed)
 	d.opts.Notify("READY=1\nSTATUS=" + d.status())
+	d.logStart(l)
 	<-ctx.Done()
+	health.stopping.Store(true)
 	d.opts.Notify("STOPPING=1\nSTATUS=answering what is in flight")
 	serving.Wait()
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
@@ -226,7 +232,9 @@ func (d *Daemon) Run(ctx context.Context, l *Listeners) error {
 	for e := range failed {
 		err = errors.Join(err, e)
 	}
-	return errors.Join(err, l.Close(), d.close())
+	err = errors.Join(err, l.Close(), d.close())
+	d.logStop(err)
+	return err
 }
 
 // close ends the flights and the caches. Nothing asks them any more.

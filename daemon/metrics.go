@@ -1,47 +1,285 @@
 package daemon
 
 import (
-	"math/rand/v2"
-	"time"
+	"bytes"
+	"fmt"
+	"runtime"
+	"strconv"
+	"strings"
 
 	"github.com/VictoriaMetrics/metrics"
+
+	"github.com/neonauthd/neonauthd/daemon/upstream"
 )
 
-// hitSample is how many answers from memory go by for each that is timed: an
-// answer takes about as long as looking at the clock a few times.
-const hitSample = 64
+// The types of metrics, as the text format names them.
+const (
+	counter   = "counter"
+	gauge     = "gauge"
+	histogram = "histogram"
+)
 
-const latencyName = "neonauthd_lookup_duration_seconds"
+// page is a page of metrics in Prometheus' text format. Labels come from closed
+// lists and the configuration alone: nothing that a caller or an upstream says
+// can become one, so their number is bounded and no identity is among them.
+type page struct{ bytes.Buffer }
 
-// latency times lookups from the parsed line to the reply. Safe for concurrent
-// use.
-type latency struct {
-	set          *metrics.Set
-	hits, misses *metrics.PrometheusHistogram
+// family begins a metric: its samples follow.
+func (p *page) family(name, kind, help string) {
+	fmt.Fprintf(p, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind)
 }
 
-func newLatency() latency {
-	set := metrics.NewSet()
-	bounds := []float64{1e-6, 2e-6, 5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, .001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5}
-	return latency{
-		set:    set,
-		hits:   set.NewPrometheusHistogramExt(latencyName+`{memory="hit"}`, bounds),
-		misses: set.NewPrometheusHistogramExt(latencyName+`{memory="miss"}`, bounds),
+// sample writes one value under labels, given as pairs of name and value.
+func (p *page) sample(name string, value float64, labels ...string) {
+	p.WriteString(name)
+	sep := byte('{')
+	for i := 0; i+1 < len(labels); i += 2 {
+		p.WriteByte(sep)
+		p.WriteString(labels[i] + `="` + escapeLabel(labels[i+1]) + `"`)
+		sep = ','
+	}
+	if len(labels) > 0 {
+		p.WriteByte('}')
+	}
+	p.WriteByte(' ')
+	p.Write(strconv.AppendFloat(p.AvailableBuffer(), value, 'g', -1, 64))
+	p.WriteByte('\n')
+}
+
+func escapeLabel(s string) string {
+	return strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(s)
+}
+
+// single writes a metric that has one sample.
+func (p *page) single(name, kind, help string, value float64) {
+	p.family(name, kind, help)
+	p.sample(name, value)
+}
+
+// metrics writes everything there is to scrape. Reading changes nothing.
+func (d *Daemon) metrics() []byte {
+	p := &page{}
+	p.family("neonauthd_build_info", gauge, "Always 1; the labels tell what is running.")
+	p.sample("neonauthd_build_info", 1, "version", d.opts.Version, "goversion", runtime.Version())
+	p.lookups(d.ledger)
+	p.connections(d)
+	p.memory(d)
+	p.revocations(d.revocations)
+	p.keys(d)
+	p.upstreams(d)
+	p.operation(d)
+	p.process()
+	return p.Bytes()
+}
+
+func (p *page) lookups(l *ledger) {
+	const name = "neonauthd_lookups_total"
+	p.family(name, counter, "Lookups answered. Accepted ones by level and source, the others by the reason or code of the reply.")
+	for _, level := range []Level{LevelClaims, LevelProfile} {
+		for source := range sourceCount {
+			p.sample(name, float64(l.acceptances[level][source].Load()), "outcome", outcomeWord(Accepted), "level", level.String(), "source", source.String())
+		}
+	}
+	for r := Malformed; r <= RejectedUpstream; r++ {
+		p.sample(name, float64(l.rejections[r].Load()), "outcome", outcomeWord(Rejected), "reason", wireOf(r).word)
+	}
+	for r := Unavailable; r < reasonCount; r++ {
+		p.sample(name, float64(l.unknowns[r].Load()), "outcome", outcomeWord(Unknown), "reason", wireOf(r).word)
+	}
+	p.family(latencyName, histogram, fmt.Sprintf("Time from the parsed request to its reply. Answers from memory (hit) are sampled, one in %d; all others (miss) are timed, with their wait for the upstream.", hitSample))
+	l.latency.set.WritePrometheus(p)
+	p.single("neonauthd_requests_refused_total", counter, "Requests that were wrong or not allowed, answered before any lookup.", float64(l.refused.Load()))
+}
+
+func (p *page) connections(d *Daemon) {
+	l, s := d.ledger, d.server
+	var busy, idle float64
+	s.mu.Lock()
+	for c := range s.conns {
+		if c.busy() {
+			busy++
+		} else {
+			idle++
+		}
+	}
+	s.mu.Unlock()
+	const name = "neonauthd_connections"
+	p.family(name, gauge, "Open connections: busy ones wait for a lookup that memory could not answer.")
+	p.sample(name, busy, "state", "busy")
+	p.sample(name, idle, "state", "idle")
+	p.single("neonauthd_connections_max", gauge, "limits.connections: further ones are turned away.", float64(d.state.Load().config.Limits.Connections))
+	p.single("neonauthd_connections_accepted_total", counter, "Connections served.", float64(l.accepted.Load()))
+	p.single("neonauthd_connections_refused_total", counter, "Connections turned away because a limit was reached.", float64(l.turnedAway.Load()))
+	p.single("neonauthd_accept_errors_total", counter, "Failures to accept, such as for want of file descriptors.", float64(l.acceptErrors.Load()))
+	p.single("neonauthd_lookups_in_flight", gauge, "Lookups that wait for a verification or the upstream.", float64(s.inFlight.Load()))
+	p.single("neonauthd_lookups_in_flight_max", gauge, "How many may wait; further ones are answered ERR busy.", maxInFlight)
+}
+
+func (p *page) memory(d *Daemon) {
+	s := d.memory.Stats()
+	p.single("neonauthd_cache_bytes", gauge, "Memory held for verdicts and profiles.", float64(s.Bytes))
+	p.single("neonauthd_cache_max_bytes", gauge, "cache.max_bytes: its bound.", float64(s.MaxBytes))
+	p.single("neonauthd_cache_entries", gauge, "Verdicts and profiles held.", float64(s.Entries))
+	const name = "neonauthd_cache_gets_total"
+	p.family(name, counter, "Questions to the cache; a lookup at level profile asks twice.")
+	p.sample(name, float64(s.Hits), "result", "hit")
+	p.sample(name, float64(s.Misses), "result", "miss")
+	p.single("neonauthd_cache_sets_total", counter, "Entries offered to the cache.", float64(s.Sets))
+	p.single("neonauthd_cache_evictions_total", counter, "Entries that made room for others.", float64(s.Evictions))
+	p.single("neonauthd_cache_rejected_total", counter, "Entries that were found not worth their room, or too large.", float64(s.Rejected))
+	p.single("neonauthd_cache_capped_total", counter, "Entries given up because one user had too many.", float64(s.Capped))
+	p.single("neonauthd_cache_expired_total", counter, "Entries freed at the end of their lifetime.", float64(s.Expired))
+}
+
+func (p *page) revocations(r *revocations) {
+	const name = "neonauthd_revocations"
+	p.family(name, gauge, "Revocations in force, by kind.")
+	for _, kind := range []string{revokeToken, revokeSession, revokeSubject, revokeKey} {
+		p.sample(name, float64(r.count(kind).Load()), "kind", kind)
+	}
+	p.single("neonauthd_revocations_max", gauge, "How many can be in force.", MaxRevocations)
+	p.single("neonauthd_revocations_unsaved", gauge, "1 if one is in force that a restart would forget.", truth(r.unsaved()))
+}
+
+// unsaved reports whether a change is in force that is not on disk.
+func (r *revocations) unsaved() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.journal.pending() != nil
+}
+
+// perProject is a metric with a sample, or several, for each project.
+type perProject struct {
+	name, kind, help string
+	samples          func(p *project, add func(value float64, labels ...string))
+}
+
+func (p *page) perProject(d *Daemon, all []perProject) {
+	for _, m := range all {
+		p.family(m.name, m.kind, m.help)
+		for _, project := range d.state.Load().projects.list {
+			m.samples(project, func(value float64, labels ...string) {
+				p.sample(m.name, value, append([]string{"project", project.name}, labels...)...)
+			})
+		}
 	}
 }
 
-// sample returns the beginning of an answer that is to be timed, and zero for
-// most.
-func (l *latency) sample() time.Time {
-	if rand.Uint32()%hitSample != 0 {
-		return time.Time{}
+func (p *page) keys(d *Daemon) {
+	now := d.opts.Now()
+	// of makes a metric of what one reading of the project's keys says.
+	of := func(name, kind, help string, value func(k *keysReport) float64) perProject {
+		return perProject{name, kind, help, func(project *project, add func(float64, ...string)) {
+			k := project.keys.report(now)
+			add(value(&k))
+		}}
 	}
-	return time.Now()
+	p.perProject(d, []perProject{
+		of("neonauthd_keys", gauge, "Keys in the key set.", func(k *keysReport) float64 { return float64(len(k.Keys)) }),
+		of("neonauthd_keys_skipped", gauge, "Keys of the key set that were left out; KEYS tells why.", func(k *keysReport) float64 { return float64(len(k.Skipped)) }),
+		{"neonauthd_keys_usable", gauge, "1 if the project can verify tokens now.", func(p *project, add func(float64, ...string)) {
+			add(truth(p.keys.current.Load().usable(now)))
+		}},
+		{"neonauthd_keys_age_seconds", gauge, "Time since the upstream last confirmed the key set; absent before the first.", func(p *project, add func(float64, ...string)) {
+			if k := p.keys.current.Load(); k != nil {
+				add(max(0, now.Sub(k.fetched).Seconds()))
+			}
+		}},
+		of("neonauthd_keys_next_refresh_seconds", gauge, "Time until the next fetch of the key set is due.", func(k *keysReport) float64 { return float64(max(0, k.Next-now.Unix())) }),
+		of("neonauthd_keys_consecutive_failures", gauge, "Fetches of the key set that failed since the last that did not.", func(k *keysReport) float64 { return float64(k.Failures) }),
+		{"neonauthd_keys_fetches_total", counter, "Fetches of the key set.", func(p *project, add func(float64, ...string)) {
+			c := p.keys.report(now).counts
+			add(float64(c.Fetches-c.Failures), "result", "ok")
+			add(float64(c.Failures), "result", "failed")
+		}},
+		of("neonauthd_keys_forced_fetches_total", counter, "Fetches caused by an unknown key id.", func(k *keysReport) float64 { return float64(k.counts.Forced) }),
+		of("neonauthd_keys_unknown_total", counter, "Lookups whose token named a key that the set does not hold, while nothing was known of that key.", func(k *keysReport) float64 { return float64(k.counts.UnknownKeyIDs) }),
+	})
 }
 
-// hit enters an answer from memory that sample chose.
-func (l *latency) hit(began time.Time) {
-	if !began.IsZero() {
-		l.hits.UpdateDuration(began)
+func (p *page) upstreams(d *Daemon) {
+	now := d.opts.Now()
+	// of makes a metric of what one reading of the project's governor says.
+	of := func(name, kind, help string, value func(g *upstream.GovernorState) float64) perProject {
+		return perProject{name, kind, help, func(project *project, add func(float64, ...string)) {
+			g := project.upstream.Governor()
+			add(value(&g))
+		}}
 	}
+	p.perProject(d, []perProject{
+		of("neonauthd_upstream_calls_total", counter, "Profile requests sent to the upstream.", func(g *upstream.GovernorState) float64 { return float64(g.Sent) }),
+		{"neonauthd_upstream_failures_total", counter, "Profile requests without a usable answer.", func(p *project, add func(float64, ...string)) {
+			add(float64(p.profileFailures.Load()))
+		}},
+		of("neonauthd_upstream_refused_total", counter, "Profile requests not sent: budget, circuit, or a pause that the upstream asked for.", func(g *upstream.GovernorState) float64 { return float64(g.Refused) }),
+		of("neonauthd_upstream_in_flight", gauge, "Profile requests under way.", func(g *upstream.GovernorState) float64 { return float64(g.InFlight) }),
+		of("neonauthd_upstream_waiting", gauge, "Profile requests waiting for their turn.", func(g *upstream.GovernorState) float64 { return float64(g.Waiting) }),
+		of("neonauthd_upstream_budget", gauge, "Profile requests that could be sent at once now.", func(g *upstream.GovernorState) float64 { return max(0, g.Budget) }),
+		of("neonauthd_upstream_budget_max", gauge, "The most that this can be; it refills at upstream_rate.", func(g *upstream.GovernorState) float64 { return g.Burst }),
+		{"neonauthd_upstream_circuit", gauge, "1 for the state that the circuit is in: open means that the upstream fails and is not asked.", func(p *project, add func(float64, ...string)) {
+			g := p.upstream.Governor()
+			for _, s := range []upstream.CircuitState{upstream.Closed, upstream.HalfOpen, upstream.Open} {
+				add(truth(g.Circuit == s), "state", s.String())
+			}
+		}},
+		of("neonauthd_upstream_retry_after_seconds", gauge, "How much longer the upstream asked not to be asked.", func(g *upstream.GovernorState) float64 {
+			return max(0, g.RetryUntil.Sub(now).Seconds())
+		}),
+	})
+}
+
+func (p *page) operation(d *Daemon) {
+	both := func(name, help string, o *outcomes) {
+		p.family(name, counter, help)
+		p.sample(name, float64(o.ok.Load()), "result", "ok")
+		p.sample(name, float64(o.failed.Load()), "result", "failed")
+	}
+	both("neonauthd_reloads_total", "Reloads of the configuration; a failed one leaves the old configuration in force.", &d.ledger.reloads)
+	both("neonauthd_self_lookups_total", "Lookups by which the daemon asks itself, for the watchdog and health checks.", &d.ledger.selfLookups)
+	p.single("neonauthd_panics_total", counter, "Faults of the daemon that cost one lookup or connection; each is logged.", float64(d.ledger.panics.Load()))
+	p.single("neonauthd_log_lines_left_out_total", counter, fmt.Sprintf("Lines not logged because there were more than %d of a kind in a second.", MaxLines), float64(d.said.unsaid.Load()))
+}
+
+// process adds what the library knows of the process and of Go, as far as an
+// operator looks at it.
+func (p *page) process() {
+	wanted := [][3]string{
+		{"process_cpu_seconds_total", counter, "CPU time used."},
+		{"process_resident_memory_bytes", gauge, "Resident memory."},
+		{"process_virtual_memory_bytes", gauge, "Virtual memory."},
+		{"process_open_fds", gauge, "Open file descriptors."},
+		{"process_max_fds", gauge, "The limit of open file descriptors."},
+		{"process_start_time_seconds", gauge, "When the process started, in seconds since 1970."},
+		{"go_goroutines", gauge, "Goroutines."},
+		{"go_threads", gauge, "Threads that Go has made."},
+		{"go_gomaxprocs", gauge, "Threads that may run Go code at once."},
+		{"go_memlimit_bytes", gauge, "GOMEMLIMIT."},
+		{"go_memstats_heap_inuse_bytes", gauge, "Heap in use."},
+		{"go_memstats_sys_bytes", gauge, "Memory that Go has from the system."},
+		{"go_memstats_next_gc_bytes", gauge, "Heap size at which the next collection begins."},
+		{"go_gc_cpu_seconds_total", counter, "CPU time spent on collecting garbage."},
+	}
+	var all bytes.Buffer
+	metrics.WriteGoMetrics(&all)
+	metrics.WriteProcMetrics(&all)
+	metrics.WriteFDMetrics(&all)
+	values := map[string]string{}
+	for line := range strings.Lines(all.String()) {
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), " "); ok {
+			values[name] = value
+		}
+	}
+	for _, w := range wanted {
+		if value, ok := values[w[0]]; ok { // each system lacks some
+			p.family(w[0], w[1], w[2])
+			fmt.Fprintf(p, "%s %s\n", w[0], value)
+		}
+	}
+}
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
 }

@@ -1,7 +1,158 @@
 package daemon
 
-import sd "github.com/coreos/go-systemd/v22/daemon"
+import (
+	"context"
+	"fmt"
+	"net"
+	"runtime"
+	"strings"
+	"time"
+
+	sd "github.com/coreos/go-systemd/v22/daemon"
+
+	"github.com/neonauthd/neonauthd/daemon/upstream"
+)
 
 // reloading is the message that begins a reload (sd_notify(3)): systemd wants
 // both assignments in one datagram.
 func reloading() string { return sd.SdNotifyReloading + "\n" + sd.SdNotifyMonotonicUsec() }
+
+// status is one line for the service manager and for people: what the daemon
+// can do now. It holds nothing that changes by the second.
+func (d *Daemon) status() string {
+	now := d.opts.Now()
+	list := d.state.Load().projects.list
+	with := 0
+	var lacking, old, failing []string
+	for _, p := range list {
+		switch k := p.keys.current.Load(); {
+		case !k.usable(now):
+			lacking = append(lacking, p.name)
+		case k.stale(now):
+			old = append(old, p.name)
+			fallthrough
+		default:
+			with++
+		}
+		switch g := p.upstream.Governor(); {
+		case g.Circuit != upstream.Closed:
+			failing = append(failing, p.name+" (circuit "+g.Circuit.String()+")")
+		case !g.RetryUntil.IsZero():
+			failing = append(failing, p.name+" (asked for a pause)")
+		}
+	}
+	text := fmt.Sprintf("%d of %d projects have keys", with, len(list))
+	for _, part := range []struct {
+		what     string
+		projects []string
+	}{{"none yet: ", lacking}, {"stale: ", old}, {"profiles fail: ", failing}} {
+		if len(part.projects) > 0 {
+			text += "; " + part.what + strings.Join(part.projects, ", ")
+		}
+	}
+	return text
+}
+
+// outlook is what the operator was last told of each project. One goroutine
+// uses it.
+type outlook struct {
+	daemon   *Daemon
+	told     string // to the service manager
+	projects map[string]standing
+}
+
+// standing is one project's.
+type standing struct {
+	usable  bool
+	circuit upstream.CircuitState
+}
+
+// keep looks about now and then until ctx ends.
+func (o *outlook) keep(ctx context.Context) {
+	ticker := time.NewTicker(statusInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-ticker.C:
+			o.look()
+			o.daemon.said.tell(now)
+		}
+	}
+}
+
+// look tells what has changed since it looked last: the service manager of the
+// status, the log of what an operator may have to mend.
+func (o *outlook) look() {
+	d := o.daemon
+	if status := d.status(); status != o.told {
+		o.told = status
+		d.opts.Notify("STATUS=" + status)
+	}
+	now := d.opts.Now()
+	before := o.projects
+	o.projects = map[string]standing{}
+	for _, p := range d.state.Load().projects.list {
+		is := standing{p.keys.current.Load().usable(now), p.upstream.Governor().Circuit}
+		o.projects[p.name] = is
+		was := before[p.name]
+		log := d.opts.Logger.With("project", p.name)
+		if was.usable && !is.usable {
+			log.Error("keys too old to verify with: lookups are answered unavailable; mend the way to the upstream", "most", keysMaxStale)
+		}
+		switch {
+		case was.circuit == upstream.Closed && is.circuit != upstream.Closed:
+			log.Warn("upstream fails: profiles come from memory, stale or not at all, until it answers; nothing to do here if its status page says so")
+		case was.circuit != upstream.Closed && is.circuit == upstream.Closed:
+			log.Info("upstream answers again")
+		}
+	}
+}
+
+// attend starts what serves the operator beside the lookups. The watchdog and
+// the status end with ctx, because a draining daemon takes no questions; metrics
+// are served until life ends, and what goes wrong with them is put into failed.
+func (d *Daemon) attend(ctx, life context.Context, l *Listeners, failed chan<- error) *health {
+	h := &health{daemon: d}
+	if l.Ordinary != nil {
+		h.self = &self{daemon: d, addr: l.Ordinary.Addr()}
+		d.group.Go(func() { h.self.watch(ctx) })
+	}
+	if l.Metrics != nil {
+		d.group.Go(func() { failed <- h.serve(life, l.Metrics) })
+	}
+	o := &outlook{daemon: d, told: d.status()}
+	d.group.Go(func() { o.keep(ctx) })
+	return h
+}
+
+// logStart is the first line of a run.
+func (d *Daemon) logStart(l *Listeners) {
+	var names []string
+	for _, p := range d.state.Load().projects.list {
+		names = append(names, p.name)
+	}
+	d.opts.Logger.Info("serving", "version", d.opts.Version, "go", runtime.Version(), "projects", strings.Join(names, ","),
+		"socket", address(l.Ordinary), "admin_socket", address(l.Admin), "metrics", address(l.Metrics), "inherited", l.Inherited)
+}
+
+// logStop is the last one.
+func (d *Daemon) logStop(err error) {
+	t := d.ledger.totals()
+	args := []any{"uptime", d.opts.Now().Sub(d.ledger.started).Round(time.Second),
+		"accepted", t.outcomes[Accepted], "rejected", t.outcomes[Rejected], "unknown", t.outcomes[Unknown]}
+	d.said.tell(time.Now())
+	if err != nil {
+		d.opts.Logger.Error("stopped, not in order", append(args, "error", err)...)
+		return
+	}
+	d.opts.Logger.Info("stopped", args...)
+}
+
+func address(ln net.Listener) string {
+	if ln == nil {
+		return ""
+	}
+	return ln.Addr().String()
+}

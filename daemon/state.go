@@ -135,6 +135,7 @@ func (d *Daemon) Reload() error {
 func (d *Daemon) ReloadAndTell() error {
 	d.opts.Notify(reloading())
 	err := d.Reload()
+	d.ledger.reloads.count(err)
 	if err != nil {
 		d.opts.Logger.Error("configuration not reloaded: the old one stays in force", "error", err)
 		d.opts.Notify("READY=1\nSTATUS=reload failed, the old configuration is in force; " + d.status())
@@ -162,17 +163,4 @@ func fixed(old, next *Config) error {
 		}
 	}
 	return nil
-}
-
-// status is one line for the service manager and for people.
-func (d *Daemon) status() string {
-	st := d.state.Load()
-	now := d.opts.Now()
-	with := 0
-	for _, p := range st.projects.list {
-		if p.keys.current.Load().usable(now) {
-			with++
-		}
-	}
-	return fmt.Sprintf("%d of %d projects have keys", with, len(st.projects.list))
 }

@@ -1,0 +1,144 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// Bounds of the metrics listener. It is asked by monitors, but over TCP anybody
+// on the host can try.
+const (
+	maxScrapers        = 64      // connections at once; further ones are closed
+	maxScrapeHeader    = 8 << 10 // bytes of a request's head
+	scrapeReadTimeout  = 5 * time.Second
+	scrapeWriteTimeout = 10 * time.Second
+	scrapeIdleTimeout  = 2 * time.Minute
+)
+
+// health serves metrics_listen: what monitors read, and nothing else.
+type health struct {
+	daemon   *Daemon
+	self     *self // nil if there is no ordinary socket
+	scrapers atomic.Int64
+	stopping atomic.Bool
+}
+
+// routes are all there is.
+func (h *health) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /metrics", h.metrics)
+	mux.HandleFunc("GET /healthz", h.alive)
+	mux.HandleFunc("GET /readyz", h.ready)
+	return h.guard(mux)
+}
+
+// serve answers on ln until ctx ends; requests under way are given a moment.
+func (h *health) serve(ctx context.Context, ln net.Listener) error {
+	s := &http.Server{
+		Handler:           h.routes(),
+		ReadHeaderTimeout: scrapeReadTimeout,
+		ReadTimeout:       scrapeReadTimeout,
+		WriteTimeout:      scrapeWriteTimeout,
+		IdleTimeout:       scrapeIdleTimeout,
+		MaxHeaderBytes:    maxScrapeHeader,
+		ConnState:         h.count,
+		ErrorLog:          log.New(io.Discard, "", 0), // what strangers send is no event
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(ln) }()
+	var err error
+	select {
+	case err = <-ended:
+		h.daemon.opts.Logger.Error("metrics are not served any more; restart the daemon to have them again", "error", err)
+	case <-ctx.Done():
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		if s.Shutdown(grace) != nil {
+			err = s.Close()
+		}
+		<-ended
+	}
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+// count bounds the connections.
+func (h *health) count(nc net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		if h.scrapers.Add(1) > maxScrapers {
+			_ = nc.Close() // and StateClosed follows
+		}
+	case http.StateClosed, http.StateHijacked:
+		h.scrapers.Add(-1)
+	default:
+	}
+}
+
+// guard turns a fault of ours into a 500 and a line in the log.
+func (h *health) guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			if p := recover(); p != nil {
+				h.daemon.server.panicked(p)
+				w.WriteHeader(http.StatusInternalServerError)
+			}
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (h *health) metrics(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+	_, _ = w.Write(h.daemon.metrics()) // a scraper that left needs none
+}
+
+// alive tells whether lookups are answered: it asks one.
+func (h *health) alive(w http.ResponseWriter, r *http.Request) {
+	if h.self != nil && !h.stopping.Load() { // a stopping daemon takes no new connection and is well
+		if err := h.self.askWithin(r.Context(), selfPatience); err != nil {
+			say(w, http.StatusServiceUnavailable, "not answering: "+err.Error())
+			return
+		}
+	}
+	say(w, http.StatusOK, "ok")
+}
+
+// ready tells whether every project can verify tokens.
+func (h *health) ready(w http.ResponseWriter, _ *http.Request) {
+	if h.stopping.Load() {
+		say(w, http.StatusServiceUnavailable, "stopping")
+		return
+	}
+	var without []string
+	all := h.daemon.state.Load().projects.list
+	for _, p := range all {
+		if !p.keys.current.Load().usable(h.daemon.opts.Now()) {
+			without = append(without, p.name)
+		}
+	}
+	if len(without) > 0 {
+		say(w, http.StatusServiceUnavailable, "no usable keys: "+strings.Join(without, ", "))
+		return
+	}
+	say(w, http.StatusOK, fmt.Sprintf("ok: %d of %d projects have keys", len(all), len(all)))
+}
+
+// say answers with a line for people.
+func say(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = fmt.Fprintln(w, text)
+}
