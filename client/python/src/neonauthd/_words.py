@@ -44,6 +44,8 @@ def encode_value(text: str) -> str:
 
 def decode_value(raw: str) -> str | None:
     """The inverse of encode_value; None for any other spelling."""
+    if "%" not in raw and raw.isascii() and raw.isprintable() and " " not in raw:
+        return raw  # nearly all are so, and this is where parsing spends its time
     if _VALUE.fullmatch(raw) is None:
         return None
     if "%" not in raw:
