@@ -20,6 +20,9 @@ const (
 	MinCacheBytes      = 1 << 20
 	maxUpstreamTimeout = time.Minute
 	maxSocketPath      = 107 // sun_path less its NUL
+
+	// serverKeyPrefix begins every secret server key of Stack Auth.
+	serverKeyPrefix = "ssk_"
 )
 
 // Validate checks everything that can be known without touching the host. The
@@ -117,7 +120,10 @@ func (p *Project) validate(report reporter) {
 			report(key, "%v", err)
 		}
 	}
-	if key := p.SecretServerKey; key != "" && strings.Contains(key, "/") && !isPath(key) {
+	if strings.HasPrefix(p.SecretServerKey, serverKeyPrefix) {
+		// Never repeated: this text goes to the log.
+		report("secret_server_key", "is the key itself, and must name what holds it: put the key into a file of mode 0600, give the file's path, and have the key replaced if others can read this file")
+	} else if key := p.SecretServerKey; key != "" && strings.Contains(key, "/") && !isPath(key) {
 		report("secret_server_key", "must be a credential name without \"/\", or a path that starts with \"/\" or \"./\"")
 	}
 	p.validateRhythm(report)

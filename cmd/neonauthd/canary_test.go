@@ -1,0 +1,319 @@
+package main_test
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/standin"
+)
+
+// marked is what no program may ever write, in any spelling.
+const marked = "C4N4RYxJ7qT2"
+
+// canaries are the texts to look for.
+type canaries struct{ texts []string }
+
+// add watches a secret text. Of a token each part is watched, and so is its
+// beginning: a log that shows a part of a secret shows it.
+func (c *canaries) add(texts ...string) {
+	for _, text := range texts {
+		for _, part := range strings.Split(text, ".") {
+			if len(part) >= 16 {
+				c.texts = append(c.texts, part[len(part)-16:], part[len(part)/2-8:len(part)/2+8])
+			}
+		}
+	}
+}
+
+func newCanaries() *canaries {
+	c := &canaries{texts: []string{marked, url.QueryEscape(marked)}}
+	for shift := range 3 { // however it lies in what is encoded
+		text := base64.RawURLEncoding.EncodeToString([]byte(strings.Repeat("x", shift) + marked))
+		c.texts = append(c.texts, text[(shift*8+5)/6:len(text)-1])
+	}
+	return c
+}
+
+// search reports every canary in a text.
+func (c *canaries) search(t *testing.T, where, text string) {
+	t.Helper()
+	for _, canary := range c.texts {
+		if i := strings.Index(text, canary); i >= 0 {
+			t.Errorf("%s holds %q: %q", where, canary, text[max(0, i-200):min(len(text), i+50)])
+			return
+		}
+	}
+}
+
+// sweep is a daemon whose every secret is marked, and what looks for the marks.
+type sweep struct {
+	*canaries
+	cloud    *cloud
+	home     *home
+	instance *instance
+	peer     *caller
+	admin    *caller
+	tokens   []string // of every project and outcome
+}
+
+// hostile are answers of the upstream whose every part is marked.
+func hostile() []standin.Fault {
+	header := http.Header{"Content-Type": {"application/json"}, "X-Stack-Known-Error": {marked}, "X-Note": {marked}, "Set-Auth-Jwt": {marked}, "Www-Authenticate": {marked}}
+	body := `{"code":"` + marked + `","error":"` + marked + `","message":"` + marked + `","id":"` + marked + `","details":{"x":"` + marked + `"}}`
+	var all []standin.Fault
+	for _, status := range []int{200, 201, 204, 301, 302, 400, 401, 403, 404, 408, 429, 500, 502, 503, 520} {
+		all = append(all, standin.Fault{Kind: standin.Answer, Status: status, Header: header, Body: body, Location: "http://127.0.0.1:9/" + marked})
+	}
+	strange := http.Header{"Content-Type": {marked + "/" + marked}, "Content-Encoding": {marked}, "Cache-Control": {"max-age=" + marked}, "Retry-After": {marked}}
+	return append(all,
+		standin.Fault{Kind: standin.Answer, Header: strange, Body: marked},
+		standin.Fault{Kind: standin.Answer, Header: http.Header{"Content-Type": {"application/json"}}, Body: `{"keys":[{"kty":"` + marked + `","kid":"x","alg":"` + marked + `","use":"` + marked + `"},"` + marked + `"]}`},
+		standin.Fault{Kind: standin.Answer, Header: http.Header{"Content-Type": {"application/json"}}, Body: `{"` + marked},
+		standin.Fault{Kind: standin.Redirect, Location: "http://127.0.0.1:9/" + marked},
+		standin.Fault{Kind: standin.KnownError, Code: "ACCESS_TOKEN_EXPIRED"},
+		standin.Fault{Kind: standin.OtherUser, Subject: marked},
+		standin.Fault{Kind: standin.Garbage}, standin.Fault{Kind: standin.Truncate}, standin.Fault{Kind: standin.Reset},
+	)
+}
+
+func newSweep(t *testing.T) *sweep {
+	s := &sweep{canaries: newCanaries(), home: newHome(t)}
+	s.cloud = newCloud(t, standin.Options{ServerKey: "ssk_" + marked + "_server_key_0123456789"})
+	s.add(s.cloud.ServerKey())
+	tables := make([]string, 0, 3)
+	for _, p := range []standin.Preset{standin.Stack, standin.Neon, standin.OIDC} {
+		tables = append(tables, s.cloud.project(t, s.home, p, quick, `profile_fresh = "1s"`))
+	}
+	s.instance = serve(t, s.home, settings{tables: tables})
+	s.peer, s.admin = call(t, s.home.socket()), call(t, s.home.adminSocket())
+	s.mint(t)
+	return s
+}
+
+// mint makes tokens of every outcome, with marks in every claim.
+func (s *sweep) mint(t *testing.T) {
+	u := s.cloud.AddUser(standin.User{Name: "Ada " + marked, Email: marked + "@example.org", EmailVerified: true, ImageURL: "https://example.org/" + marked})
+	session, err := s.cloud.SignIn(u.ID)
+	must(t, err)
+	marks := map[string]any{"note": marked, "email": marked, "scope": []string{marked}}
+	for _, spec := range []standin.TokenSpec{
+		{Subject: u.ID, Set: marks},
+		{Subject: u.ID, Set: marks, Lifetime: -time.Minute},
+		{Subject: u.ID, Set: marks, Forged: true},
+		{Subject: u.ID, Set: map[string]any{"iss": "https://" + marked}},
+		{Subject: u.ID, Set: map[string]any{"aud": marked}},
+		{Subject: u.ID, Set: map[string]any{"exp": marked}},
+		{Subject: marked + "\r\nOK level=claims"},
+		{Subject: "user " + marked, Session: marked},
+		{Subject: u.ID, Header: map[string]any{"kid": marked + "000"}},
+		{Subject: u.ID, Header: map[string]any{"alg": marked}},
+		{Subject: u.ID, Header: map[string]any{"typ": marked, "crit": []string{marked}}},
+		{Payload: []byte(`{"sub":"` + marked)},
+	} {
+		for project, mint := range map[string]func(standin.TokenSpec) string{"main": s.cloud.StackToken, "neon": s.cloud.NeonToken, "oidc": s.cloud.OIDCToken} {
+			token := mint(spec)
+			s.add(token)
+			s.tokens = append(s.tokens, "project="+project+" "+token)
+		}
+	}
+	cookie := url.QueryEscape(session.NeonCookie)
+	s.add(session.NeonCookie, cookie, session.RefreshToken)
+	for _, text := range []string{session.NeonCookie, cookie, marked, marked + ".." + marked, marked + "." + marked + "." + marked, strings.Repeat(marked, 800)} {
+		s.tokens = append(s.tokens, "project=main "+text, "project=neon "+text)
+	}
+}
+
+// ask puts a request to the daemon. Replies that are not OK hold nothing of it.
+func (s *sweep) ask(t *testing.T, peer *caller, request string) {
+	t.Helper()
+	if got := peer.ask(t, request); !strings.HasPrefix(got, "OK level=") {
+		verb, _, _ := strings.Cut(request, " ")
+		s.search(t, "the reply to "+verb, got)
+	}
+}
+
+// lookups asks about every token at every level.
+func (s *sweep) lookups(t *testing.T) {
+	for _, token := range s.tokens {
+		s.ask(t, s.peer, "VERIFY "+token)
+		s.ask(t, s.peer, "PROFILE "+token)
+		s.ask(t, s.peer, "PROFILE max-age=0 fallback=claims deadline=2000 "+token)
+	}
+}
+
+func TestNothingSecretIsEverWritten(t *testing.T) {
+	t.Parallel()
+	s := newSweep(t)
+	s.lookups(t)
+	for _, fault := range hostile() {
+		s.cloud.Inject(standin.Any, fault)
+		for _, token := range s.tokens[:9] {
+			s.ask(t, s.peer, "PROFILE max-age=0 deadline=2000 "+token)
+		}
+		s.ask(t, s.peer, "PROFILE max-age=0 deadline=2000 "+s.tokens[len(s.tokens)-11])
+		s.ask(t, s.peer, "VERIFY deadline=200 "+s.cloud.strange("strange-one"))
+		s.ask(t, s.admin, "KEYS")
+		s.cloud.ClearAll()
+	}
+	for _, request := range []string{
+		marked, "@" + marked + "/ PING", "VERIFY " + marked + "=1 a.b.c", "VERIFY project=" + marked + " a.b.c", "PROFILE fallback=" + marked + " a.b.c",
+		"VERIFY deadline=" + marked + " a.b.c", "PING " + marked, "HELLO " + marked + " x", "QUIT " + marked, "STATS " + marked, strings.ToUpper(marked) + " a",
+	} {
+		s.ask(t, s.peer, request)
+		s.ask(t, s.admin, request)
+	}
+	s.administer(t)
+	s.reloadBroken(t)
+	s.lookups(t)
+	s.inspect(t)
+	s.crash(t)
+	s.checkProgram(t)
+}
+
+// administer uses every admin verb on every token.
+func (s *sweep) administer(t *testing.T) {
+	for _, token := range s.tokens {
+		for _, verb := range []string{"EXPLAIN %s", "REVOKE %s", "EXPLAIN %s", "UNREVOKE %s", "PURGE %s"} {
+			verb, _, _ := strings.Cut(verb, " ")
+			project, text, _ := strings.Cut(token, " ")
+			kind := "token "
+			if verb == "EXPLAIN" {
+				kind = ""
+			}
+			s.ask(t, s.admin, verb+" "+project+" "+kind+text)
+		}
+	}
+	for _, request := range []string{"STATS", "KEYS", "LEVEL debug", "LEVEL " + marked, "PURGE " + marked, "REVOKE " + marked + " x", "RELOAD " + marked, "PURGE all"} {
+		s.ask(t, s.admin, request)
+	}
+}
+
+// reloadBroken has files read that are wrong beside or within the secret.
+func (s *sweep) reloadBroken(t *testing.T) {
+	whole, err := os.ReadFile(s.home.config())
+	must(t, err)
+	text := string(whole)
+	for name, broken := range map[string]string{
+		"the key in place of its name": strings.Replace(text, `"./server-key"`, `"`+s.cloud.ServerKey()+`"`, 1),
+		"the key without quotes":       strings.Replace(text, `"./server-key"`, s.cloud.ServerKey(), 1),
+		"an unknown key":               text + "\nserver_key = \"" + s.cloud.ServerKey() + "\"\n",
+		"password in a URL":            strings.Replace(text, `base_url = "http://`, `base_url = "http://user:`+marked+`@`, 1),
+		"not TOML":                     "{" + marked + "}",
+	} {
+		s.home.write(t, "neonauthd.toml", broken)
+		s.instance.reload(t)
+		s.ask(t, s.admin, "RELOAD")
+		s.instance.awaitState(t, "READY=1")
+		for _, flag := range []string{"--check", ""} {
+			if out := run(t, "neonauthd", "--config", s.home.config(), flag); flag != "" {
+				s.search(t, name+": --check", out)
+			}
+		}
+	}
+	s.home.write(t, "neonauthd.toml", text)
+	s.instance.reload(t)
+}
+
+// run runs a program to its end and returns all that it wrote.
+func run(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	if args[len(args)-1] == "" {
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, program(name), args...)
+	cmd.Env = cleanEnvironment()
+	out, _ := cmd.CombinedOutput() // its status is not the matter
+	if ctx.Err() != nil {
+		t.Errorf("%s %v does not end", name, args)
+	}
+	return string(out)
+}
+
+// inspect searches what the running daemon has written and shows of itself.
+func (s *sweep) inspect(t *testing.T) {
+	s.search(t, "standard output", s.instance.stdout.String())
+	s.search(t, "the log", s.instance.stderr.String())
+	if !strings.Contains(s.instance.stderr.String(), "level=") {
+		t.Error("nothing was logged: there was nothing to search")
+	}
+	for _, name := range []string{"environ", "cmdline", "comm", "status"} {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", s.instance.cmd.Process.Pid, name))
+		if err != nil {
+			t.Skip("no /proc here")
+		}
+		s.search(t, name, string(text))
+	}
+	files, err := filepath.Glob(s.home.path("state/*"))
+	must(t, err)
+	hidden, err := filepath.Glob(s.home.path("state/.*"))
+	must(t, err)
+	if len(files) < 4 {
+		t.Errorf("state files: %v", files)
+	}
+	for _, file := range append(files, hidden...) {
+		text, err := os.ReadFile(file)
+		must(t, err)
+		s.search(t, file, string(text))
+	}
+}
+
+// crash makes the runtime dump every goroutine's stack while lookups are in
+// flight, as a fatal fault of ours would.
+func (s *sweep) crash(t *testing.T) {
+	s.instance.silent = true
+	s.cloud.Inject(standin.Any, standin.Fault{Kind: standin.Hang})
+	calls := s.cloud.Calls(standin.Any)
+	for _, token := range s.tokens[:9] {
+		s.peer.send(t, "@x PROFILE max-age=0 "+token+"\n")
+	}
+	s.cloud.await(t, standin.Any, calls+1)
+	s.instance.signal(t, syscall.SIGQUIT)
+	s.instance.awaitEnd(t)
+	written := s.instance.stderr.String()
+	if !strings.Contains(written, "goroutine ") {
+		t.Error("no stacks were dumped: there was nothing to search")
+	}
+	s.search(t, "the crash dump", written)
+	s.cloud.ClearAll()
+}
+
+// checkProgram searches --check while the upstream answers well and badly.
+func (s *sweep) checkProgram(t *testing.T) {
+	s.search(t, "--check", run(t, "neonauthd", "--config", s.home.config(), "--check"))
+	for _, fault := range hostile() {
+		fault.Times = 3
+		s.cloud.Inject(standin.Any, fault)
+		s.search(t, "--check", run(t, "neonauthd", "--config", s.home.config(), "--check"))
+		s.cloud.ClearAll()
+	}
+	s.home.write(t, "server-key", marked+" with a blank")
+	s.search(t, "--check", run(t, "neonauthd", "--config", s.home.config(), "--check"))
+	must(t, os.Chmod(s.home.path("server-key"), 0o644))
+	s.search(t, "--check", run(t, "neonauthd", "--config", s.home.config(), "--check"))
+}
+
+func TestHelpAndVersionEnd(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{"--help"}, {"--version"}, {"demo", "--help"}, {"standin", "--help"}, {"completion", "bash"}} {
+		if out := run(t, "neonauthd", args...); len(out) < 20 || strings.Contains(out, "panic") {
+			t.Errorf("%v: %q", args, out)
+		}
+	}
+	for _, args := range [][]string{{"--nonsense"}, {"nonsense"}, {"--config", "/nonexistent"}, {"standin", "--listen", "0.0.0.0:0"}} {
+		if out := run(t, "neonauthd", args...); !strings.HasPrefix(out, "neonauthd: ") || strings.Count(out, "\n") != 1 {
+			t.Errorf("%v: %q", args, out)
+		}
+	}
+}
