@@ -25,6 +25,7 @@ const (
 	commands   = "github.com/spf13/cobra"
 	manager    = "github.com/coreos/go-systemd/v22"
 	metrics    = "github.com/VictoriaMetrics/metrics"
+	tomlFiles  = "github.com/pelletier/go-toml/v2"
 )
 
 // rooms returns the import table. A package without a row and a row without a package both fail.
@@ -68,7 +69,7 @@ func rooms() []room {
 			dir:   "daemon",
 			house: []string{"protocol", "cache", "daemon/keyset", "daemon/upstream"},
 			foreign: []string{
-				"github.com/pelletier/go-toml/v2", "github.com/cenkalti/backoff/v5", "golang.org/x/sync", "golang.org/x/sys",
+				tomlFiles, "github.com/cenkalti/backoff/v5", "golang.org/x/sync", "golang.org/x/sys",
 				"golang.org/x/time", manager, metrics, strictJSON,
 			},
 			testsToo: []string{"daemon/standin", "protocol/dialogue"},
@@ -102,7 +103,7 @@ func rooms() []room {
 		{
 			dir:      "cmd/neonauth-http",
 			house:    []string{"client", "protocol"},
-			foreign:  []string{commands, manager, metrics},
+			foreign:  []string{commands, manager, metrics, tomlFiles},
 			testsToo: []string{"daemon", "daemon/standin"},
 			because:  "the web servers' helper asks the way an application asks",
 		},
