@@ -75,10 +75,8 @@ func (j *journal) read() ([]line, error) {
 			j.dirty = true // write anew before the next append
 			break
 		}
-		var l line
-		d := json.NewDecoder(bytes.NewReader(one))
-		d.DisallowUnknownFields()
-		if err := d.Decode(&l); err != nil || l.Op != opRevoke && l.Op != opUnrevoke && l.Op != opLongest {
+		l, ok := readLine(one)
+		if !ok {
 			return nil, fmt.Errorf("%s is damaged in line %d; put back a copy, remove that line, or move the file away (which forgets every revocation)", j.path, n)
 		}
 		all, text = append(all, l), rest
@@ -87,8 +85,27 @@ func (j *journal) read() ([]line, error) {
 	return all, nil
 }
 
-// append saves one change. When that fails, later calls try to save everything.
-func (j *journal) append(r *revocations, l line) error {
+// readLine reads one line, strictly: a kind that nobody asks for would be a
+// revocation lost.
+func readLine(text []byte) (l line, ok bool) {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&l); err != nil || d.InputOffset() != int64(len(text)) {
+		return l, false
+	}
+	switch l.Op {
+	case opLongest:
+		return l, l.mark == mark{} && l.At == 0 && l.Until >= 0
+	case opRevoke, opUnrevoke:
+		known := l.Kind == revokeToken || l.Kind == revokeSession || l.Kind == revokeSubject || l.Kind == revokeKey
+		return l, known && l.Project != "" && l.Value != ""
+	}
+	return l, false
+}
+
+// append saves changes, and the longest lifetime if that has grown. When that
+// fails, later calls try to save everything.
+func (j *journal) append(r *revocations, changes ...line) error {
 	if j.path == "" {
 		return nil
 	}
@@ -98,9 +115,12 @@ func (j *journal) append(r *revocations, l line) error {
 	var text bytes.Buffer
 	e := json.NewEncoder(&text)
 	longest := r.longest.Load()
-	err := e.Encode(l)
 	if longest != j.longest {
-		err = errors.Join(err, e.Encode(line{Op: opLongest, Until: longest}))
+		changes = append(changes, line{Op: opLongest, Until: longest})
+	}
+	var err error
+	for _, l := range changes {
+		err = errors.Join(err, e.Encode(l))
 	}
 	if err == nil {
 		_, err = j.file.Write(text.Bytes())
@@ -112,17 +132,17 @@ func (j *journal) append(r *revocations, l line) error {
 		j.dirty = true // half a line may be there
 		return fmt.Errorf("%w (%w)", errNotSaved, err)
 	}
-	j.lines++
+	j.lines += len(changes)
 	j.longest = longest
 	return nil
 }
 
-// pending reports a change made earlier that is still not saved.
-func (j *journal) pending() error {
-	if j.dirty && j.path != "" {
-		return errNotSaved
+// settle saves what earlier changes could not.
+func (j *journal) settle(r *revocations) error {
+	if j.path == "" || !j.dirty {
+		return nil
 	}
-	return nil
+	return j.rewrite(r)
 }
 
 // rewrite replaces the file by what is in force.

@@ -51,6 +51,7 @@ type revocation struct {
 // use.
 type revocations struct {
 	now     func() time.Time
+	most    int64    // how many can be in force at once
 	marks   sync.Map // mark -> revocation
 	counts  struct{ token, session, subject, key, all atomic.Int64 }
 	longest atomic.Int64 // lifetime of the longest-lived token seen, in seconds
@@ -62,7 +63,7 @@ type revocations struct {
 // newRevocations returns what the journal at path holds. A damaged journal is an
 // error: starting without it would let revoked tokens in.
 func newRevocations(path string, now func() time.Time) (*revocations, error) {
-	r := &revocations{now: now, journal: &journal{path: path}}
+	r := &revocations{now: now, most: MaxRevocations, journal: &journal{path: path}}
 	lines, err := r.journal.read()
 	if err != nil {
 		return nil, fmt.Errorf("revocations: %w", err)
@@ -121,17 +122,16 @@ func (r *revocations) revoke(m mark, until time.Time) (changed bool, err error) 
 	case !until.IsZero():
 		v.until = until.Unix()
 	case m.Kind != revokeKey:
-		v.until = now.Add(minRetention).Unix()
-		v.until = max(v.until, now.Unix()+r.longest.Load()+1)
+		v.until = r.retain(v.at)
 	}
 	if old, there := r.marks.Load(m); there {
 		before := old.(revocation)
 		// A subject's tokens issued since the last time are covered anew.
 		if m.Kind != revokeSubject || before.at >= v.at {
-			return false, r.journal.pending()
+			return false, r.journal.settle(r)
 		}
-	} else if r.counts.all.Load() >= MaxRevocations {
-		if r.sweep(); r.counts.all.Load() >= MaxRevocations {
+	} else if r.counts.all.Load() >= r.most {
+		if r.sweep(); r.counts.all.Load() >= r.most {
 			return false, errTooManyRevocations
 		}
 	}
@@ -144,10 +144,16 @@ func (r *revocations) unrevoke(m mark) (changed bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if _, there := r.marks.Load(m); !there {
-		return false, r.journal.pending()
+		return false, r.journal.settle(r)
 	}
 	r.drop(m)
 	return true, r.journal.append(r, line{Op: opUnrevoke, mark: m})
+}
+
+// retain is until when a session's or subject's revocation of the instant at
+// has to be kept, as far as is known now.
+func (r *revocations) retain(at int64) int64 {
+	return at + max(int64(minRetention/time.Second), r.longest.Load()+1)
 }
 
 // sweep forgets what no living token can be covered by. r.mu is held, or nobody
@@ -155,8 +161,14 @@ func (r *revocations) unrevoke(m mark) (changed bool, err error) {
 func (r *revocations) sweep() {
 	now := r.now().Unix()
 	r.marks.Range(func(k, v any) bool {
-		if until := v.(revocation).until; until != 0 && until <= now {
-			r.drop(k.(mark))
+		m, term := k.(mark), v.(revocation)
+		until := term.until
+		if m.Kind == revokeSession || m.Kind == revokeSubject {
+			// Longer-lived tokens may have been seen since.
+			until = max(until, r.retain(term.at))
+		}
+		if until != 0 && until <= now {
+			r.drop(m)
 		}
 		return true
 	})
@@ -170,12 +182,21 @@ func (r *revocations) noteLifetime(e *entry) {
 		started = e.established.Unix()
 	}
 	lifetime := e.expires - started
-	longest := r.longest.Load()
-	if lifetime <= longest+longest/10 {
-		return
+	for {
+		longest := r.longest.Load()
+		if lifetime <= longest {
+			return
+		}
+		if r.longest.CompareAndSwap(longest, lifetime) {
+			break
+		}
 	}
-	// Saved with the next change: until then each token seen says it again.
-	r.longest.Store(max(lifetime, longest))
+	if lifetime <= int64(minRetention/time.Second) || r.counts.session.Load()+r.counts.subject.Load() == 0 {
+		return // saved with the next change; until then each token seen says it again
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_ = r.journal.append(r) // what fails is tried again with the next change
 }
 
 // cover reports whether the token, whose claims are e's, is revoked.

@@ -1,0 +1,266 @@
+package daemon
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/standin"
+)
+
+// shelf is a journal's place, from which revocations are read again and again.
+type shelf struct {
+	t     *testing.T
+	path  string
+	clock *clock
+}
+
+func newShelf(t *testing.T) *shelf {
+	return &shelf{t, filepath.Join(t.TempDir(), "revocations.journal"), newClock()}
+}
+
+// open reads the journal, as a start does.
+func (s *shelf) open() *revocations {
+	s.t.Helper()
+	r, err := newRevocations(s.path, s.clock.now)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() {
+		if err := r.journal.close(); err != nil && !errors.Is(err, os.ErrClosed) {
+			s.t.Error(err)
+		}
+	})
+	return r
+}
+
+func (s *shelf) text() string {
+	s.t.Helper()
+	text, err := os.ReadFile(s.path)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return string(text)
+}
+
+func (s *shelf) write(text string) {
+	s.t.Helper()
+	if err := os.WriteFile(s.path, []byte(text), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// revoke revokes m until r's retention ends.
+func (s *shelf) revoke(r *revocations, m mark) {
+	s.t.Helper()
+	if _, err := r.revoke(m, time.Time{}); err != nil {
+		s.t.Error(err)
+	}
+}
+
+func TestRevocationsSurviveARestart(t *testing.T) {
+	s := newShelf(t)
+	r := s.open()
+	marks := []mark{
+		{revokeToken, "main", signedDigest([]byte("a.b.c"))},
+		{revokeSession, "main", "s \"1\"\n"},
+		{revokeSubject, "main", "<ada>"},
+		{revokeKey, "other", "kid"},
+	}
+	for _, m := range marks {
+		s.revoke(r, m)
+	}
+	s.revoke(r, mark{revokeSession, "main", "taken back"})
+	if _, err := r.unrevoke(mark{revokeSession, "main", "taken back"}); err != nil {
+		t.Error(err)
+	}
+	for range 3 { // the file as appended to, as read, as written anew
+		again := s.open()
+		for _, m := range marks {
+			was, _ := r.find(m)
+			if is, ok := again.find(m); !ok || is != was {
+				t.Errorf("%s: %v, want %v", m.Kind, is, was)
+			}
+		}
+		if n := again.counts.all.Load(); n != int64(len(marks)) {
+			t.Errorf("%d in force, want %d", n, len(marks))
+		}
+		s.revoke(again, mark{revokeKey, "other", "a change"})
+		if _, err := again.unrevoke(mark{revokeKey, "other", "a change"}); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestATornLastLineIsAChangeThatWasNeverAcknowledged(t *testing.T) {
+	s := newShelf(t)
+	r := s.open()
+	for i := range 3 {
+		s.revoke(r, mark{revokeSession, "main", fmt.Sprint(i)})
+	}
+	whole := s.text()
+	last := strings.LastIndexByte(strings.TrimSuffix(whole, "\n"), '\n') + 1
+	for end := last; end < len(whole); end += 7 {
+		s.write(whole[:end])
+		again := s.open()
+		if n := again.counts.all.Load(); n != 2 {
+			t.Fatalf("cut at %d: %d in force, want 2", end, n)
+		}
+		s.revoke(again, mark{revokeSession, "main", "1"}) // in force, and saved
+		s.revoke(again, mark{revokeSession, "main", "new"})
+		if n := s.open().counts.all.Load(); n != 3 {
+			t.Fatalf("cut at %d, then one more: %d in force, want 3", end, n)
+		}
+	}
+}
+
+func TestADamagedJournalRefusesTheStartAndNamesTheLine(t *testing.T) {
+	const good = `{"op":"revoke","kind":"session","project":"main","value":"s","at":1,"until":99999999999}`
+	for name, line := range map[string]string{
+		"not json":        "hello",
+		"empty":           "",
+		"zeros":           "\x00\x00\x00\x00",
+		"cut":             good[:40],
+		"two in one":      good + good,
+		"trailing":        good + " x",
+		"blank":           good + " ",
+		"unknown op":      strings.Replace(good, "revoke", "renounce", 1),
+		"unknown kind":    strings.Replace(good, "session", "sessioo", 1),
+		"no kind":         `{"op":"revoke","project":"main","value":"s"}`,
+		"no project":      `{"op":"revoke","kind":"session","value":"s"}`,
+		"no value":        `{"op":"unrevoke","kind":"session","project":"main"}`,
+		"unknown member":  strings.Replace(good, "until", "untik", 1),
+		"wrong type":      strings.Replace(good, "99999999999", `"x"`, 1),
+		"longest of what": `{"op":"longest","kind":"session","until":5}`,
+		"negative":        `{"op":"longest","until":-5}`,
+		"array":           `[]`,
+		"null":            `null`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newShelf(t)
+			s.write(good + "\n" + line + "\n" + good + "\n")
+			_, err := newRevocations(s.path, s.clock.now)
+			if err == nil || !strings.Contains(err.Error(), "line 2") || !strings.Contains(err.Error(), s.path) {
+				t.Errorf("error %v; want the file and line 2", err)
+			}
+			config, err := ParseConfig([]byte(standin.New(standin.Options{BaseURL: "http://127.0.0.1:9"}).ConfigBlock(standin.Neon, "")))
+			if err != nil {
+				t.Fatal(err)
+			}
+			config.StateDir = filepath.Dir(s.path)
+			if _, err := New(config, Options{Now: s.clock.now}); err == nil {
+				t.Error("a daemon starts without its revocations")
+			}
+		})
+	}
+}
+
+func TestAJournalThatCannotBeReadRefusesTheStart(t *testing.T) {
+	s := newShelf(t)
+	if err := os.Mkdir(s.path, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := newRevocations(s.path, s.clock.now); err == nil {
+		t.Error("a folder in its place is taken for no revocations")
+	}
+}
+
+// TestWhatCannotBeSavedIsInForceAndSavedWhenRepeated mends the state directory
+// after two failures.
+func TestWhatCannotBeSavedIsInForceAndSavedWhenRepeated(t *testing.T) {
+	s := newShelf(t)
+	dir := filepath.Join(filepath.Dir(s.path), "missing")
+	s.path = filepath.Join(dir, "revocations.journal")
+	r := s.open()
+	m, other := mark{revokeSession, "main", "s"}, mark{revokeKey, "main", "k"}
+	for i, want := range []bool{true, false} {
+		if changed, err := r.revoke(m, time.Time{}); changed != want || !errors.Is(err, errNotSaved) {
+			t.Errorf("%d: changed %v, %v", i, changed, err)
+		}
+	}
+	if changed, err := r.revoke(other, time.Time{}); !changed || !errors.Is(err, errNotSaved) {
+		t.Errorf("another: changed %v, %v", changed, err)
+	}
+	if !r.has(m) || !r.has(other) {
+		t.Error("not in force")
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if changed, err := r.revoke(m, time.Time{}); changed || err != nil {
+		t.Errorf("repeated on a mended disk: changed %v, %v", changed, err)
+	}
+	if again := s.open(); !again.has(m) || !again.has(other) {
+		t.Error("not everything is saved")
+	}
+}
+
+func TestTheJournalIsWrittenAnewWhenMostOfItIsHistory(t *testing.T) {
+	s := newShelf(t)
+	r := s.open()
+	kept := mark{revokeKey, "main", "kept"}
+	s.revoke(r, kept)
+	r.journal.lines = slack - 5 // as if it had been written; each change is synced, which takes its time
+	s.write(strings.Repeat("{\"op\":\"longest\"}\n", r.journal.lines-2) + s.text())
+	most := 0
+	for i := range 10 {
+		m := mark{revokeSession, "main", fmt.Sprint(i)}
+		s.revoke(r, m)
+		if _, err := r.unrevoke(m); err != nil {
+			t.Fatal(err)
+		}
+		most = max(most, r.journal.lines)
+	}
+	if most > slack+10 || most < slack || r.journal.lines > 20 {
+		t.Errorf("up to %d lines, then %d", most, r.journal.lines)
+	}
+	if lines := strings.Count(s.text(), "\n"); lines != r.journal.lines {
+		t.Errorf("%d lines in the file, %d are counted", lines, r.journal.lines)
+	}
+	if again := s.open(); !again.has(kept) || again.counts.all.Load() != 1 {
+		t.Error("something was lost or came back")
+	}
+}
+
+// TestLongLivedTokensAreNotForgottenByARestart has one seen after the
+// revocation that covers it.
+func TestLongLivedTokensAreNotForgottenByARestart(t *testing.T) {
+	s := newShelf(t)
+	r := s.open()
+	m := mark{revokeSession, "main", "s"}
+	s.revoke(r, m)
+	now := s.clock.now()
+	r.noteLifetime(&entry{issued: now.Unix(), expires: now.Add(30 * 24 * time.Hour).Unix(), established: now})
+	s.clock.advance(29 * 24 * time.Hour)
+	if !s.open().has(m) {
+		t.Error("forgotten while a covered token can be alive")
+	}
+	s.clock.advance(2 * 24 * time.Hour)
+	if s.open().has(m) {
+		t.Error("kept for ever")
+	}
+}
+
+func TestTheJournalIsPrivateAndHoldsNoToken(t *testing.T) {
+	s := newShelf(t)
+	r := s.open()
+	token := "header.payload.signature"
+	s.revoke(r, mark{revokeToken, "main", signedDigest([]byte(token))})
+	info, err := os.Stat(s.path)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+	if text := s.text(); strings.Contains(text, "payload") {
+		t.Error("it holds the token")
+	}
+	for text := range strings.Lines(s.text()) {
+		if !json.Valid([]byte(text)) {
+			t.Errorf("not JSON: %s", text)
+		}
+	}
+}

@@ -1,0 +1,236 @@
+package daemon
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"math/big"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/standin"
+)
+
+// revoke revokes and fails if that does not come to want.
+func (k *desk) revoke(kind, value string, want bool) {
+	k.t.Helper()
+	changed, err := k.daemon.revocations.revoke(mark{kind, "stack", value}, time.Time{})
+	if err != nil || changed != want {
+		k.t.Errorf("revoke %s: changed %v, %v; want %v", kind, changed, err, want)
+	}
+}
+
+func (k *desk) unrevoke(kind, value string, want bool) {
+	k.t.Helper()
+	changed, err := k.daemon.revocations.unrevoke(mark{kind, "stack", value})
+	if err != nil || changed != want {
+		k.t.Errorf("unrevoke %s: changed %v, %v; want %v", kind, changed, err, want)
+	}
+}
+
+// TestEachKindOfRevocationCoversItsTokensOnly asks for each token when it is
+// remembered and when it is not.
+func TestEachKindOfRevocationCoversItsTokensOnly(t *testing.T) {
+	k := newDesk(t, nil)
+	p := k.project("stack")
+	tokens := map[string]string{
+		"the one":     k.upstream.StackToken(standin.TokenSpec{Subject: "ada", Session: "s1"}),
+		"her other":   k.upstream.StackToken(standin.TokenSpec{Subject: "ada", Session: "s2"}),
+		"his, hers":   k.upstream.StackToken(standin.TokenSpec{Subject: "bob", Session: "s1"}),
+		"next key's":  k.upstream.StackToken(standin.TokenSpec{Subject: "cyd", Session: "s3", NextKey: true}),
+		"her earlier": k.upstream.StackToken(standin.TokenSpec{Subject: "ada", Session: "s4", IssuedAt: k.clock.now().Add(-time.Minute)}),
+	}
+	key := k.ask(p, tokens["the one"]).entry.key
+	for _, c := range []struct{ kind, value, covered string }{
+		{"token", signedDigest([]byte(tokens["the one"])), "the one"},
+		{"session", "s1", "the one; his, hers"},
+		{"subject", "ada", "the one; her other; her earlier"},
+		{"key", key.ID(), "the one; her other; his, hers; her earlier"},
+		{"key", key.Thumbprint(), "the one; her other; his, hers; her earlier"},
+		{"subject", "nobody", ""},
+		{"session", "ada", ""},
+		{"key", "s1", ""},
+	} {
+		t.Run(c.kind+" "+c.value, func(t *testing.T) {
+			for _, token := range tokens {
+				k.ask(p, token) // remembered
+			}
+			k.revoke(c.kind, c.value, true)
+			k.revoke(c.kind, c.value, false)
+			for range 2 {
+				for name, token := range tokens {
+					if v := k.ask(p, token); strings.Contains("; "+c.covered+"; ", "; "+name+"; ") {
+						wantReason(t, name, v, Rejected, Revoked)
+					} else {
+						wantAccepted(t, name, v)
+					}
+				}
+				k.daemon.floors.raiseAll() // again, from nothing
+				k.daemon.forgetAll()
+			}
+			k.unrevoke(c.kind, c.value, true)
+			k.unrevoke(c.kind, c.value, false)
+			for name, token := range tokens {
+				wantAccepted(t, name+", taken back", k.ask(p, token))
+			}
+		})
+	}
+}
+
+func TestARevocationHoldsForItsProjectOnly(t *testing.T) {
+	k := newDesk(t, nil)
+	token := k.upstream.NeonToken(standin.TokenSpec{Subject: "ada"})
+	k.revoke("subject", "ada", true)
+	wantAccepted(t, "in another project", k.ask(k.project("neon"), token))
+}
+
+func TestASubjectsLaterTokensAreGoodUntilItIsRevokedAgain(t *testing.T) {
+	k := newDesk(t, nil)
+	p := k.project("stack")
+	early := k.token("ada")
+	k.revoke("subject", "ada", true)
+	wantReason(t, "early", k.ask(p, early), Rejected, Revoked)
+	wantReason(t, "of the same second", k.ask(p, k.token("ada")), Rejected, Revoked)
+	k.clock.advance(time.Second)
+	later := k.token("ada")
+	wantAccepted(t, "later", k.ask(p, later))
+	k.revoke("subject", "ada", true)
+	wantReason(t, "later, revoked again", k.ask(p, later), Rejected, Revoked)
+	silent := k.upstream.StackToken(standin.TokenSpec{Subject: "ada", Remove: []string{"iat"}})
+	wantReason(t, "does not say when it was issued", k.ask(p, silent), Rejected, Revoked)
+}
+
+// TestTheOtherSignatureOfARevokedTokenIsRevokedWithIt: of every ECDSA signature
+// (r, s) there is a twin (r, n-s), which is as valid.
+func TestTheOtherSignatureOfARevokedTokenIsRevokedWithIt(t *testing.T) {
+	k := newDesk(t, nil)
+	p := k.project("stack")
+	token := k.token("ada")
+	other := twin(t, token)
+	if other == token {
+		t.Fatal("the twin is the token itself")
+	}
+	wantAccepted(t, "token", k.ask(p, token))
+	wantAccepted(t, "twin", k.ask(p, other))
+	k.revoke("token", signedDigest([]byte(token)), true)
+	wantReason(t, "token", k.ask(p, token), Rejected, Revoked)
+	wantReason(t, "twin", k.ask(p, other), Rejected, Revoked)
+}
+
+// twin is the ES256 token with the other signature of the same text.
+func twin(t *testing.T, token string) string {
+	cut := strings.LastIndexByte(token, '.')
+	signature, err := base64.RawURLEncoding.DecodeString(token[cut+1:])
+	if err != nil || len(signature) != 64 {
+		t.Fatal("not an ES256 signature")
+	}
+	n, _ := new(big.Int).SetString("ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551", 16) // order of P-256
+	s := new(big.Int).SetBytes(signature[32:])
+	n.Sub(n, s).FillBytes(signature[32:])
+	return token[:cut+1] + base64.RawURLEncoding.EncodeToString(signature)
+}
+
+func TestThereIsRoomForSoManyRevocations(t *testing.T) {
+	k := newDesk(t, nil)
+	r := k.daemon.revocations
+	r.most = 10
+	for i := range r.most {
+		k.revoke("session", fmt.Sprint("s", i), true)
+	}
+	for _, kind := range []string{"session", "subject", "key", "token"} {
+		if changed, err := r.revoke(mark{kind, "stack", "one more"}, time.Time{}); changed || !errors.Is(err, errTooManyRevocations) {
+			t.Errorf("%s beyond the bound: changed %v, %v", kind, changed, err)
+		}
+	}
+	k.revoke("session", "s3", false)
+	k.unrevoke("session", "s3", true)
+	k.revoke("key", "there is room again", true)
+	k.clock.advance(minRetention + time.Second)
+	k.revoke("session", "old ones have made room", true)
+	if n := r.counts.all.Load(); n != 2 {
+		t.Errorf("%d are left, want the key's and the last", n)
+	}
+}
+
+// TestARevocationIsKeptAsLongAsACoveredTokenCanLive and not much longer.
+func TestARevocationIsKeptAsLongAsACoveredTokenCanLive(t *testing.T) {
+	const long = 100 * time.Hour
+	for _, c := range []struct {
+		name      string
+		see       []time.Duration // lifetimes of tokens seen before
+		seeAfter  time.Duration   // and after the revocation
+		kind      string
+		keptUntil time.Duration
+	}{
+		{"nothing seen", nil, 0, "subject", minRetention},
+		{"short ones seen", []time.Duration{time.Hour}, 0, "session", minRetention},
+		{"long ones seen", []time.Duration{long}, 0, "subject", long + time.Second},
+		{"a little longer ones seen", []time.Duration{long, long + 9*time.Hour}, 0, "session", long + 9*time.Hour + time.Second},
+		{"shorter ones seen since", []time.Duration{long, time.Hour}, 0, "session", long + time.Second},
+		{"long ones seen later", nil, long, "session", long + time.Second},
+		{"key", nil, 0, "key", 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			k := newDesk(t, nil)
+			r, began := k.daemon.revocations, k.clock.now()
+			see := func(lifetime time.Duration) {
+				wantAccepted(t, "seen", k.ask(k.project("stack"), k.upstream.StackToken(standin.TokenSpec{Lifetime: lifetime})))
+			}
+			for _, lifetime := range c.see {
+				see(lifetime)
+			}
+			k.revoke(c.kind, "x", true)
+			if c.seeAfter > 0 {
+				see(c.seeAfter)
+			}
+			kept := func(at time.Duration) bool {
+				k.clock.advance(began.Add(at).Sub(k.clock.now()))
+				r.sweep()
+				return r.has(mark{c.kind, "stack", "x"})
+			}
+			if c.keptUntil == 0 {
+				if !kept(10 * 365 * 24 * time.Hour) {
+					t.Error("forgotten after ten years")
+				}
+				return
+			}
+			if !kept(c.keptUntil - time.Second) {
+				t.Error("forgotten too early")
+			}
+			if kept(c.keptUntil + 2*time.Second) {
+				t.Error("kept for ever")
+			}
+		})
+	}
+}
+
+func TestRevocationsAtTheSameTimeAsLookups(t *testing.T) {
+	k := newDesk(t, nil)
+	p := k.project("stack")
+	token := k.upstream.StackToken(standin.TokenSpec{Subject: "ada", Session: "s"})
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			for n := range 20 {
+				if i%2 == 0 {
+					k.revoke("session", fmt.Sprint(i, " ", n), true)
+					if i == 0 && n == 10 {
+						k.revoke("session", "s", true)
+						wantReason(t, "as soon as it is revoked", k.ask(p, token), Rejected, Revoked)
+					}
+					continue
+				}
+				if v := k.ask(p, token); v.Outcome != Accepted && v.Reason != Revoked {
+					t.Errorf("outcome %d, reason %d", v.Outcome, v.Reason)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	r := k.daemon.revocations
+	if n := r.counts.all.Load(); n != 81 || r.counts.session.Load() != n {
+		t.Errorf("%d are counted, want 81", n)
+	}
+}
