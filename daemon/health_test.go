@@ -1,0 +1,144 @@
+package daemon
+
+import (
+	"bufio"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/standin"
+)
+
+func TestHealthServesNothingElse(t *testing.T) {
+	_, m := newMonitoredWorld(t, nil)
+	for _, test := range []struct {
+		method, path string
+		status       int
+	}{
+		{http.MethodGet, "/metrics", http.StatusOK},
+		{http.MethodHead, "/metrics", http.StatusOK},
+		{http.MethodGet, "/healthz", http.StatusOK},
+		{http.MethodPost, "/metrics", http.StatusMethodNotAllowed},
+		{http.MethodDelete, "/healthz", http.StatusMethodNotAllowed},
+		{http.MethodGet, "/", http.StatusNotFound},
+		{http.MethodGet, "/metrics/", http.StatusNotFound},
+		{http.MethodGet, "/debug/pprof/", http.StatusNotFound},
+		{http.MethodGet, "/debug/vars", http.StatusNotFound},
+	} {
+		if status, _, _ := m.do(test.method, test.path, nil); status != test.status {
+			t.Errorf("%s %s: %d, want %d", test.method, test.path, status, test.status)
+		}
+	}
+}
+
+func TestHealthBoundsHeads(t *testing.T) {
+	_, m := newMonitoredWorld(t, nil)
+	// net/http reads 4096 bytes more than it is told to.
+	big := http.Header{"X-Big": {strings.Repeat("a", maxScrapeHeader+4096)}}
+	if status, _, _ := m.do(http.MethodGet, "/metrics", big); status != http.StatusRequestHeaderFieldsTooLarge {
+		t.Errorf("a head over the bound: %d", status)
+	}
+}
+
+func TestHealthBoundsConnections(t *testing.T) {
+	w, m := newMonitoredWorld(t, nil)
+	path := strings.TrimPrefix(w.config.MetricsListen, "unix:")
+	ask := func() (net.Conn, error) {
+		nc, err := net.Dial("unix", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = nc.Close() })
+		_ = nc.SetDeadline(time.Now().Add(patience))
+		if _, err := nc.Write([]byte("GET /readyz HTTP/1.1\r\nHost: m\r\n\r\n")); err != nil {
+			return nc, err
+		}
+		_, err = bufio.NewReader(nc).ReadString('\n')
+		return nc, err
+	}
+	var open []net.Conn
+	for range maxScrapers {
+		nc, err := ask()
+		if err != nil {
+			t.Fatalf("connection %d: %v", len(open)+1, err)
+		}
+		open = append(open, nc)
+	}
+	if _, err := ask(); err == nil {
+		t.Fatal("one more than the bound was served")
+	}
+	for _, nc := range open {
+		_ = nc.Close()
+	}
+	// The server sees the ends when it sees them; the client below tries anew.
+	await(t, func() bool { _, err := ask(); return err == nil })
+	m.scrape()
+}
+
+// await tries again until it holds.
+func await(t testing.TB, holds func() bool) {
+	t.Helper()
+	ticker := time.NewTicker(5 * time.Millisecond)
+	defer ticker.Stop()
+	timeout := time.After(patience)
+	for !holds() {
+		select {
+		case <-ticker.C:
+		case <-timeout:
+			t.Fatal("it did not come to hold")
+		}
+	}
+}
+
+func TestReadyNamesTheProjectsWithoutKeys(t *testing.T) {
+	t.Setenv("STATE_DIRECTORY", "") // whatever the tests run under
+	w, m := newMonitoredWorld(t, func(c *Config) {
+		c.Projects[1].BaseURL, c.Projects[1].JWKSURL = "http://127.0.0.1:9/neondb/auth", "" // port 9: nobody answers
+	})
+	w.dial().ask("VERIFY %s", w.token())
+	lacking := w.config.Projects[1].Name
+	await(t, func() bool {
+		status, _, body := m.do(http.MethodGet, "/readyz", nil)
+		return status == http.StatusServiceUnavailable && body == "no usable keys: "+lacking+"\n"
+	})
+	if status, _, body := m.do(http.MethodGet, "/healthz", nil); status != http.StatusOK {
+		t.Errorf("healthz of a daemon that lacks one project's keys: %d %s", status, body)
+	}
+}
+
+func TestReadyWhenEveryProjectHasKeys(t *testing.T) {
+	w, m := newMonitoredWorld(t, nil)
+	await(t, func() bool {
+		status, _, body := m.do(http.MethodGet, "/readyz", nil)
+		return status == http.StatusOK && body == "ok: 3 of 3 projects have keys\n"
+	})
+	w.upstream.Inject(standin.Any, standin.Fault{Kind: standin.Reset})
+	w.clock.advance(keysMaxStale + time.Second)
+	if status, _, _ := m.do(http.MethodGet, "/readyz", nil); status != http.StatusServiceUnavailable {
+		t.Errorf("readyz with keys too old to verify with: %d", status)
+	}
+}
+
+func TestHealthFailsWhenLookupsAreNotAnswered(t *testing.T) {
+	w, m := newMonitoredWorld(t, nil)
+	w.daemon.server.mu.Lock()
+	status, _, body := m.do(http.MethodGet, "/healthz", nil)
+	w.daemon.server.mu.Unlock()
+	if status != http.StatusServiceUnavailable || !strings.Contains(body, "not answering") {
+		t.Errorf("healthz of a server that admits no connection: %d %s", status, body)
+	}
+	if status, _, _ := m.do(http.MethodGet, "/healthz", nil); status != http.StatusOK {
+		t.Errorf("healthz afterwards: %d", status)
+	}
+}
+
+func TestMetricsEndWithRun(t *testing.T) {
+	w, m := newMonitoredWorld(t, nil)
+	m.scrape()
+	w.halt()
+	if _, err := m.client.Get("http://monitor/metrics"); err == nil {
+		t.Error("metrics are served after the end of Run")
+	}
+}

@@ -1,0 +1,267 @@
+package daemon
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/neonauthd/neonauthd/daemon/standin"
+)
+
+// monitor scrapes a world's metrics listener.
+type monitor struct {
+	t      testing.TB
+	client *http.Client
+}
+
+// newMonitoredWorld is newWorld with metrics_listen set.
+func newMonitoredWorld(t testing.TB, change func(*Config)) (*world, *monitor) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "m")
+	w := newWorld(t, func(c *Config) {
+		c.MetricsListen = "unix:" + path
+		if change != nil {
+			change(c)
+		}
+	})
+	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", path)
+	}}
+	t.Cleanup(transport.CloseIdleConnections)
+	return w, &monitor{t, &http.Client{Transport: transport, Timeout: patience}}
+}
+
+func (m *monitor) do(method, path string, header http.Header) (int, http.Header, string) {
+	m.t.Helper()
+	r, err := http.NewRequestWithContext(m.t.Context(), method, "http://monitor"+path, nil)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	r.Header = header
+	answer, err := m.client.Do(r)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return answer.StatusCode, answer.Header, string(body)
+}
+
+// scrape returns the page of metrics.
+func (m *monitor) scrape() string {
+	m.t.Helper()
+	status, _, body := m.do(http.MethodGet, "/metrics", nil)
+	if status != http.StatusOK {
+		m.t.Fatalf("GET /metrics: %d", status)
+	}
+	return body
+}
+
+// sampleOf returns the value of one sample of a page, spelled with its labels.
+func sampleOf(t testing.TB, page, sample string) float64 {
+	t.Helper()
+	for line := range strings.Lines(page) {
+		if rest, ok := strings.CutPrefix(line, sample+" "); ok {
+			v, err := strconv.ParseFloat(strings.TrimSpace(rest), 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return v
+		}
+	}
+	t.Errorf("no sample %s", sample)
+	return -1
+}
+
+// families lists a page's metrics as "type name labels", the labels of each
+// shape of sample once.
+func families(t testing.TB, page string) []string {
+	t.Helper()
+	sample := regexp.MustCompile(`^([a-z_]+)(?:\{(.*)\})? \S+$`)
+	label := regexp.MustCompile(`([a-z]+)="(?:[^"\\]|\\.)*"`)
+	var all []string
+	name, kind := "", ""
+	for line := range strings.Lines(page) {
+		line = strings.TrimSuffix(line, "\n")
+		if help, ok := strings.CutPrefix(line, "# HELP "); ok {
+			var text string
+			if name, text, _ = strings.Cut(help, " "); text == "" {
+				t.Errorf("%s has no help", name)
+			}
+			continue
+		}
+		if rest, ok := strings.CutPrefix(line, "# TYPE "); ok {
+			if kind, ok = strings.CutPrefix(rest, name+" "); !ok {
+				t.Errorf("type of another metric after the help of %s: %s", name, line)
+			}
+			continue
+		}
+		parts := sample.FindStringSubmatch(line)
+		if parts == nil || !strings.HasPrefix(parts[1], name) {
+			t.Errorf("not a sample of %s: %s", name, line)
+			continue
+		}
+		var labels []string
+		for _, l := range label.FindAllStringSubmatch(parts[2], -1) {
+			labels = append(labels, l[1])
+		}
+		one := strings.TrimSpace(kind + " " + parts[1] + " " + strings.Join(labels, ","))
+		if !slices.Contains(all, one) {
+			all = append(all, one)
+		}
+	}
+	return all
+}
+
+func TestMetricsAreThoseOfTheList(t *testing.T) {
+	w, m := newMonitoredWorld(t, nil)
+	w.dial().ask("VERIFY %s", w.token())
+	want, err := os.ReadFile("testdata/metrics.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := strings.Join(families(t, m.scrape()), "\n") + "\n"
+	if got != string(want) {
+		t.Errorf("the metrics differ from testdata/metrics.txt, which dashboards and alerts are written against; got\n%s", got)
+	}
+}
+
+func TestMetricsCountWhatHappened(t *testing.T) {
+	w, m := newMonitoredWorld(t, nil)
+	k := w.dial()
+	token := w.token()
+	for _, step := range []struct{ line, head string }{
+		{"VERIFY " + token, "OK"},
+		{"VERIFY " + token, "OK"},
+		{"PROFILE " + token, "OK"},
+		{"VERIFY " + w.upstream.StackToken(standin.TokenSpec{Subject: w.user.ID, Forged: true}), "NO bad-signature"},
+		{"VERIFY x", "NO malformed"},
+		{"VERIFY", "ERR bad-request"},
+	} {
+		if got := head(k.ask("%s", step.line)); got != step.head {
+			t.Fatalf("%.20s: %s, want %s", step.line, got, step.head)
+		}
+	}
+	w.dialAdmin().ask("REVOKE session nobody")
+	page := m.scrape()
+	for sample, want := range map[string]float64{
+		`neonauthd_lookups_total{outcome="accepted",level="claims",source="upstream"}`:  1,
+		`neonauthd_lookups_total{outcome="accepted",level="claims",source="cache"}`:     1,
+		`neonauthd_lookups_total{outcome="accepted",level="profile",source="upstream"}`: 1,
+		`neonauthd_lookups_total{outcome="accepted",level="profile",source="stale"}`:    0,
+		`neonauthd_lookups_total{outcome="rejected",reason="bad-signature"}`:            1,
+		`neonauthd_lookups_total{outcome="rejected",reason="malformed"}`:                1,
+		`neonauthd_lookups_total{outcome="unknown",reason="keys-pending"}`:              0,
+		`neonauthd_lookup_duration_seconds_count{memory="miss"}`:                        3,
+		`neonauthd_requests_refused_total`:                                              1,
+		`neonauthd_revocations{kind="session"}`:                                         1,
+		`neonauthd_revocations_unsaved`:                                                 0,
+		`neonauthd_connections_accepted_total`:                                          2,
+		`neonauthd_keys_usable{project="main"}`:                                         1,
+		`neonauthd_keys_consecutive_failures{project="main"}`:                           0,
+		`neonauthd_keys_fetches_total{project="main",result="ok"}`:                      1,
+		`neonauthd_upstream_circuit{project="main",state="closed"}`:                     1,
+		`neonauthd_upstream_circuit{project="main",state="open"}`:                       0,
+		`neonauthd_upstream_failures_total{project="main"}`:                             0,
+		`neonauthd_build_info{version="test",goversion="` + runtime.Version() + `"}`:    1,
+		`neonauthd_panics_total`:                                                        0,
+	} {
+		if got := sampleOf(t, page, sample); got != want {
+			t.Errorf("%s is %v, want %v", sample, got, want)
+		}
+	}
+	if busy, idle := sampleOf(t, page, `neonauthd_connections{state="busy"}`), sampleOf(t, page, `neonauthd_connections{state="idle"}`); busy+idle != 2 {
+		t.Errorf("%v busy and %v idle connections, want 2", busy, idle)
+	}
+	if got := sampleOf(t, page, `neonauthd_upstream_calls_total{project="main"}`); got < 1 {
+		t.Errorf("%v upstream calls after a profile was fetched", got)
+	}
+}
+
+func TestMetricsSampleHits(t *testing.T) {
+	w, m := newMonitoredWorld(t, nil)
+	k, token := w.dial(), w.token()
+	const hits = 100 * hitSample
+	lines := strings.Repeat("VERIFY "+token+"\n", 16)
+	for range hits / 16 {
+		k.send(lines)
+		for range 16 {
+			k.receive()
+		}
+	}
+	// One in 64 of 6400 is 100, give or take 10: these bounds are 8 deviations away.
+	if n := sampleOf(t, m.scrape(), `neonauthd_lookup_duration_seconds_count{memory="hit"}`); n < 20 || n > 180 {
+		t.Errorf("%v of %d hits were timed, want about one in %d", n, hits, hitSample)
+	}
+}
+
+func TestMetricsAndLogHoldNoIdentity(t *testing.T) {
+	w, m := newMonitoredWorld(t, nil)
+	k, admin, token := w.dial(), w.dialAdmin(), w.token()
+	for _, line := range []string{
+		"HELLO 1 canary%0Aclient", "PROFILE " + token, "VERIFY " + token + "x", "VERIFY project=" + w.user.ID + " " + token,
+		"VERIFY " + w.upstream.StackToken(standin.TokenSpec{Subject: w.user.ID, Header: map[string]any{"kid": "canary-kid"}}),
+	} {
+		k.ask("%s", line)
+	}
+	for _, line := range []string{
+		"REVOKE subject " + w.user.ID, "REVOKE token " + token, "REVOKE key canary-kid", "EXPLAIN " + token,
+		"PURGE subject " + w.user.ID, "PURGE token " + token, "STATS", "RELOAD",
+	} {
+		admin.ask("%s", line)
+	}
+	page := m.scrape()
+	written := map[string]string{"metrics": page, "log": w.log.String()}
+	secrets := append(strings.Split(token, "."), token, w.user.ID, "ada@example.org", "Ada", w.upstream.ServerKey(), "canary-kid")
+	for where, text := range written {
+		if text == "" {
+			t.Errorf("nothing in the %s: the canary had no cage", where)
+		}
+		for i, secret := range secrets {
+			if strings.Contains(text, secret) {
+				t.Errorf("secret %d is in the %s", i, where)
+			}
+		}
+	}
+	if strings.Contains(page, "canary") {
+		t.Error("what a client said is in the metrics")
+	}
+}
+
+func TestMetricsPassPromtool(t *testing.T) {
+	promtool, err := exec.LookPath("promtool")
+	if err != nil {
+		t.Skip("promtool (Debian package prometheus) is not installed: the format was not checked")
+	}
+	w, m := newMonitoredWorld(t, nil)
+	w.dial().ask("VERIFY %s", w.token())
+	check := exec.Command(promtool, "check", "metrics")
+	check.Stdin = strings.NewReader(m.scrape())
+	var out bytes.Buffer
+	check.Stdout, check.Stderr = &out, &out
+	if err := check.Run(); err != nil {
+		t.Errorf("promtool check metrics: %v\n%s", err, out.Bytes())
+	}
+}
+
+func TestLabelsAreEscaped(t *testing.T) {
+	var p page
+	p.sample("m", 1.5, "a", "x\"\\\ny", "b", "")
+	if got, want := p.String(), `m{a="x\"\\\ny",b=""} 1.5`+"\n"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
