@@ -150,6 +150,11 @@ func (r *callerRule) limiter(uid uint32) *rate.Limiter {
 	return l.(*rate.Limiter)
 }
 
+// patience is the time in which a caller of that rate may ask once more.
+func (r *callerRule) patience() time.Duration {
+	return time.Duration(max(1, min(1/r.rate, 3600)) * float64(time.Second))
+}
+
 // refuse says why the lookup may not be asked, or nil.
 func (a *access) refuse(l *lookup) *refusal {
 	switch {
@@ -162,7 +167,7 @@ func (a *access) refuse(l *lookup) *refusal {
 	case len(a.rule.levels) > 0 && !slices.Contains(a.rule.levels, l.level.String()):
 		return &refusal{code: protocol.CodeForbidden, advice: "this caller may not ask for this level"}
 	case a.limiter != nil && !a.limiter.Allow():
-		return &refusal{code: protocol.CodeBusy, retryAfter: time.Second, advice: "this caller's rate is used up"}
+		return &refusal{code: protocol.CodeBusy, retryAfter: a.rule.patience(), advice: "this caller's rate is used up"}
 	}
 	return nil
 }

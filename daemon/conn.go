@@ -38,6 +38,7 @@ type conn struct {
 	server *server
 	net    net.Conn
 	peer   *peer
+	gid    uint32 // of the process that connected; processes of one user may differ in it
 	admin  bool   // on the admin socket
 	state  *state // the configuration that access was taken from
 	access access // what this caller may ask
@@ -202,7 +203,7 @@ func (c *conn) adopt(st *state) {
 	c.state = st
 	c.access = access{}
 	if !c.admin {
-		c.access = st.callers.access(c.peer.uid, c.peer.gid)
+		c.access = st.callers.access(c.peer.uid, c.gid)
 	}
 }
 

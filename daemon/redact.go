@@ -16,7 +16,7 @@ func without(body []byte, paths []fieldPath) []byte {
 	d := jsontext.NewDecoder(bytes.NewReader(body))
 	var out bytes.Buffer
 	out.Grow(len(body))
-	e := jsontext.NewEncoder(&out, jsontext.Multiline(false))
+	e := jsontext.NewEncoder(&out, jsontext.Multiline(false), jsontext.PreserveRawStrings(true))
 	if err := copyValue(d, e, paths); err != nil {
 		return []byte("{}")
 	}
@@ -40,18 +40,22 @@ func copyValue(d *jsontext.Decoder, e *jsontext.Encoder, paths []fieldPath) erro
 	for d.PeekKind() != '}' && d.PeekKind() != ']' {
 		below := paths
 		if kind == '{' {
-			name, err := d.ReadToken()
+			spelled, err := d.ReadValue()
+			if err != nil {
+				return err
+			}
+			name, err := jsontext.AppendUnquote(nil, spelled)
 			if err != nil {
 				return err
 			}
 			var drop bool
-			if below, drop = descend(paths, name.String()); drop {
+			if below, drop = descend(paths, string(name)); drop {
 				if err := d.SkipValue(); err != nil {
 					return err
 				}
 				continue
 			}
-			if err := e.WriteToken(jsontext.String(name.String())); err != nil {
+			if err := e.WriteValue(spelled); err != nil {
 				return err
 			}
 		}

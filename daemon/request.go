@@ -39,6 +39,9 @@ func (a *ask) read(r *protocol.Request, projects *projects) *refusal {
 			return refused
 		}
 	}
+	if a.project == nil { // only now: faults of the request itself come first
+		return &refusal{code: protocol.CodeUnknownProject, advice: "no such project is configured; HELLO lists them"}
+	}
 	return nil
 }
 
@@ -47,10 +50,7 @@ func (a *ask) field(name string, raw []byte, projects *projects) *refusal {
 	var err error
 	switch {
 	case name == protocol.FieldProject:
-		var known bool
-		if a.project, known = projects.byName[string(raw)]; !known {
-			return &refusal{code: protocol.CodeUnknownProject, advice: "no such project is configured; HELLO lists them"}
-		}
+		a.project = projects.byName[string(raw)]
 	case name == protocol.FieldDeadline:
 		a.deadline, err = decimal(raw, time.Millisecond, 1, protocol.MaxDeadline)
 	case name == protocol.FieldMaxAge && profile:

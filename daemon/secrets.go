@@ -52,7 +52,7 @@ func readServerKey(name, dir string) (upstream.Secret, error) {
 // readSecretFile reads path. With private set, a file that others may read or
 // that is somebody else's is refused: the key would not be a secret.
 func readSecretFile(path string, private bool) (upstream.Secret, error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe must not hold up the start
 	if err != nil {
 		return upstream.Secret{}, fmt.Errorf("server key: %w", err)
 	}
@@ -69,7 +69,7 @@ func readSecretFile(path string, private bool) (upstream.Secret, error) {
 			return upstream.Secret{}, err
 		}
 	}
-	text, err := io.ReadAll(io.LimitReader(f, maxServerKey+1))
+	text, err := io.ReadAll(io.LimitReader(f, maxServerKey+2))
 	if err != nil {
 		return upstream.Secret{}, fmt.Errorf("server key: %w", err)
 	}

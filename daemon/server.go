@@ -60,11 +60,11 @@ type server struct {
 
 // peer is what one user id holds of the server.
 type peer struct {
-	uid, gid uint32
+	uid      uint32
 	conns    int // guarded by server.mu
 	admins   int // of conns; guarded by server.mu
 	inFlight atomic.Int64
-	opaque   *rate.Limiter // for credentials that only the upstream can judge
+	opaque   *rate.Limiter // of lookups that only the upstream can judge
 }
 
 // serve accepts on ln until ctx ends or ln is closed. It returns when no more
@@ -128,7 +128,7 @@ func (s *server) register(nc net.Conn, uid, gid uint32, admin bool) *conn {
 	defer s.mu.Unlock()
 	p := s.peers[uid]
 	if p == nil {
-		p = &peer{uid: uid, gid: gid, opaque: rate.NewLimiter(opaqueRate, opaqueBurst)}
+		p = &peer{uid: uid, opaque: rate.NewLimiter(opaqueRate, opaqueBurst)}
 	}
 	limits := s.state.Load().config.Limits
 	full := len(s.conns)-s.admins >= limits.Connections || p.conns-p.admins >= limits.ConnectionsPerUID
@@ -145,7 +145,7 @@ func (s *server) register(nc net.Conn, uid, gid uint32, admin bool) *conn {
 		p.admins++
 	}
 	s.peers[uid] = p
-	c := &conn{server: s, net: nc, peer: p, admin: admin, slots: make(chan struct{}, limits.InFlightPerConnection), idle: time.Duration(limits.IdleTimeout)}
+	c := &conn{server: s, net: nc, peer: p, gid: gid, admin: admin, slots: make(chan struct{}, limits.InFlightPerConnection), idle: time.Duration(limits.IdleTimeout)}
 	c.moved.L = &c.mu
 	c.lines = protocol.NewLineReader(c, protocol.MaxRequestLine)
 	s.conns[c] = struct{}{}
@@ -162,7 +162,9 @@ func (s *server) unregister(c *conn) {
 		s.admins--
 		c.peer.admins--
 	}
-	if c.peer.conns == 0 {
+	// Who has just asked about session credentials stays known, or a new connection would
+	// bring a new bucket; there are no more of them than users of the host.
+	if c.peer.conns == 0 && c.peer.opaque.Tokens() >= opaqueBurst {
 		delete(s.peers, c.peer.uid)
 	}
 }
