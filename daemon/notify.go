@@ -45,7 +45,7 @@ func (d *Daemon) status() string {
 	for _, part := range []struct {
 		what     string
 		projects []string
-	}{{"none yet: ", lacking}, {"stale: ", old}, {"profiles fail: ", failing}} {
+	}{{"without keys: ", lacking}, {"stale: ", old}, {"profiles fail: ", failing}} {
 		if len(part.projects) > 0 {
 			text += "; " + part.what + strings.Join(part.projects, ", ")
 		}

@@ -1,0 +1,97 @@
+package daemon
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/daemon/upstream"
+)
+
+// lookout is the outlook of a world whose keeping is done by hand, and what it
+// told.
+func lookout(w *world) (*outlook, *[]string) {
+	told := &[]string{}
+	d := w.daemon
+	o := &outlook{daemon: &Daemon{opts: Options{
+		Now:    w.clock.now,
+		Logger: slog.New(slog.NewTextHandler(w.log, nil)),
+		Notify: func(state string) { *told = append(*told, state) },
+	}}}
+	o.daemon.state.Store(d.state.Load())
+	return o, told
+}
+
+func TestStatusTellsWhatChanges(t *testing.T) {
+	w := newWorld(t, nil)
+	await(t, func() bool { return w.daemon.status() == "3 of 3 projects have keys" })
+	o, told := lookout(w)
+	o.look()
+	o.look()
+	if len(*told) != 1 || (*told)[0] != "STATUS=3 of 3 projects have keys" {
+		t.Fatalf("told %q, want the status once", *told)
+	}
+
+	// The circuit opens after some failures.
+	token := w.token()
+	w.upstream.Inject(standin.Me, standin.Fault{Kind: standin.Reset})
+	p := w.daemon.state.Load().projects.first
+	await(t, func() bool {
+		w.dial().ask("PROFILE max-age=0 %s", token)
+		return p.upstream.Governor().Circuit == upstream.Open
+	})
+	o.look()
+	o.look()
+	if got := (*told)[len(*told)-1]; len(*told) != 2 || got != "STATUS=3 of 3 projects have keys; profiles fail: main (circuit open)" {
+		t.Errorf("told %q", *told)
+	}
+	if n := strings.Count(w.log.String(), "upstream fails"); n != 1 {
+		t.Errorf("an open circuit was logged %d times", n)
+	}
+
+	w.clock.advance(keysMaxStale + time.Second)
+	o.look()
+	o.look()
+	if got := (*told)[len(*told)-1]; !strings.HasPrefix(got, "STATUS=0 of 3 projects have keys; without keys: main, neon, oidc") {
+		t.Errorf("told %q", got)
+	}
+	if n := strings.Count(w.log.String(), "keys too old to verify with"); n != 3 {
+		t.Errorf("keys of three projects that aged out were logged %d times", n)
+	}
+}
+
+func TestStatusFollowsAReload(t *testing.T) {
+	w := newWorld(t, nil)
+	told := w.managed("")
+	w.hear(told, "READY=1\nSTATUS=")
+	if err := w.daemon.ReloadAndTell(); err != nil {
+		t.Fatal(err)
+	}
+	if state := w.hear(told, "RELOADING=1\n"); !strings.Contains(state, "\nMONOTONIC_USEC=") {
+		t.Errorf("a reload began with %q", state)
+	}
+	w.hear(told, "READY=1\nSTATUS=")
+	w.write("neonauthd.toml", "nonsense")
+	if err := w.daemon.ReloadAndTell(); err == nil {
+		t.Fatal("nonsense was put in force")
+	}
+	w.hear(told, "READY=1\nSTATUS=reload failed")
+	if ok, failed := w.daemon.ledger.reloads.ok.Load(), w.daemon.ledger.reloads.failed.Load(); ok != 1 || failed != 1 {
+		t.Errorf("%d reloads and %d failed ones counted", ok, failed)
+	}
+	w.halt()
+	w.hear(told, "STOPPING=1\nSTATUS=")
+}
+
+func TestStatusIsKeptUntilTheEnd(t *testing.T) {
+	o := &outlook{daemon: newDesk(t, nil).daemon}
+	ctx, stop := context.WithCancel(context.Background())
+	stop()
+	o.keep(ctx) // returns
+	if o.told != "" {
+		t.Error("something was told after the end")
+	}
+}

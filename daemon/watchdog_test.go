@@ -1,0 +1,264 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	sd "github.com/coreos/go-systemd/v22/daemon"
+
+	"github.com/neonauthd/neonauthd/daemon/standin"
+)
+
+// managed runs the world's daemon anew, under a service manager that is a
+// socket, with the watchdog at limit (0: none). What it is told comes through
+// the channel.
+func (w *world) managed(limit string) <-chan string {
+	w.t.Helper()
+	w.halt()
+	told := make(chan string, 4096)
+	path := filepath.Join(w.dir, "notify")
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		buf := make([]byte, 4096)
+		for {
+			n, err := conn.Read(buf)
+			if err != nil {
+				return
+			}
+			told <- string(buf[:n])
+		}
+	}()
+	w.t.Cleanup(func() { _ = conn.Close(); <-ended })
+	w.t.Setenv("NOTIFY_SOCKET", path)
+	w.t.Setenv("WATCHDOG_PID", "")
+	w.t.Setenv("WATCHDOG_USEC", limit)
+	listeners, err := Listen(&w.config)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.daemon, err = New(w.config, Options{
+		Version: "test",
+		Now:     w.clock.now,
+		Logger:  slog.New(slog.NewTextHandler(w.log, nil)),
+		Reload:  func() (Config, error) { return LoadConfig(filepath.Join(w.dir, "neonauthd.toml")) },
+		Notify:  func(state string) { _, _ = sd.SdNotify(false, state) },
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	w.stop, w.ended = stop, make(chan error, 1)
+	go func(d *Daemon) { w.ended <- d.Run(ctx, listeners) }(w.daemon)
+	w.t.Cleanup(w.halt)
+	return told
+}
+
+// hear waits until the manager is told something that begins with prefix.
+func (w *world) hear(told <-chan string, prefix string) string {
+	w.t.Helper()
+	timeout := time.After(patience)
+	for {
+		select {
+		case state := <-told:
+			if strings.HasPrefix(state, prefix) {
+				return state
+			}
+		case <-timeout:
+			w.t.Fatalf("the service manager was not told %s", prefix)
+		}
+	}
+}
+
+// self is the asker of the world's daemon.
+func (w *world) self() *self {
+	return &self{daemon: w.daemon, addr: &net.UnixAddr{Name: w.socket(), Net: "unix"}}
+}
+
+func TestWatchdogIsFedByLookupsAlone(t *testing.T) {
+	w := newWorld(t, nil)
+	told := w.managed("600000") // 0.6 s
+	w.hear(told, "READY=1")
+	w.hear(told, "WATCHDOG=1")
+	w.hear(told, "WATCHDOG=1")
+
+	failed := w.daemon.ledger.selfLookups.failed.Load()
+	w.daemon.server.mu.Lock() // nobody is admitted any more
+	await(t, func() bool { return w.daemon.ledger.selfLookups.failed.Load() > failed })
+	for len(told) > 0 { // from before
+		<-told
+	}
+	await(t, func() bool { return w.daemon.ledger.selfLookups.failed.Load() > failed+2 })
+	for len(told) > 0 {
+		if state := <-told; strings.HasPrefix(state, "WATCHDOG") {
+			t.Error("a wedged daemon fed the watchdog")
+		}
+	}
+	w.daemon.server.mu.Unlock()
+	w.hear(told, "WATCHDOG=1")
+	if n := strings.Count(w.log.String(), "does not answer itself"); n != 1 {
+		t.Errorf("a run of failures was logged %d times", n)
+	}
+}
+
+func TestWatchdogIsLeftAloneWithoutOne(t *testing.T) {
+	w := newWorld(t, nil)
+	told := w.managed("")
+	w.hear(told, "READY=1")
+	w.halt()
+	for len(told) > 0 {
+		if state := <-told; strings.HasPrefix(state, "WATCHDOG") {
+			t.Errorf("told %q without a watchdog", state)
+		}
+	}
+	if n := w.daemon.ledger.selfLookups.ok.Load(); n != 0 {
+		t.Errorf("%d self-lookups without a watchdog", n)
+	}
+}
+
+func TestWatchdogSaysWhenItsIntervalIsNone(t *testing.T) {
+	w := newWorld(t, nil)
+	told := w.managed("soon")
+	w.hear(told, "READY=1")
+	await(t, func() bool { return strings.Contains(w.log.String(), "watchdog not fed") })
+}
+
+func TestSelfLookupGoesThroughTheCacheAndNoFurther(t *testing.T) {
+	w := newWorld(t, nil)
+	w.dial().ask("VERIFY %s", w.token())
+	calls := func() (n int) {
+		for _, e := range standin.Endpoints() {
+			n += w.upstream.Calls(e)
+		}
+		return n
+	}
+	await(t, func() bool { return strings.HasPrefix(w.daemon.status(), "3 of 3") })
+	before, sets := calls(), w.daemon.report()
+	s := w.self()
+	for range 3 {
+		if err := s.ask(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if after := calls(); after != before {
+		t.Errorf("self-lookups cost %d upstream calls", after-before)
+	}
+	digest := w.daemon.ledger.digest
+	if no, hit := w.daemon.resolver.rejections.Get(&digest); !hit || no.reason != WrongAlgorithm {
+		t.Error("the self-lookup left no verdict in memory: it did not get there")
+	}
+	after := w.daemon.report()
+	for o, n := range sets.Outcomes {
+		if after.Outcomes[o] != n {
+			t.Errorf("self-lookups were counted as %s lookups", o)
+		}
+	}
+	if n := w.daemon.ledger.selfLookups.ok.Load(); n != 3 {
+		t.Errorf("%d self-lookups counted, want 3", n)
+	}
+}
+
+func TestSelfLookupTakesARefusalForAnAnswer(t *testing.T) {
+	other := uint32(os.Geteuid() + 1)
+	w := newWorld(t, func(c *Config) { c.Callers = []Caller{{UID: &other}} })
+	s := w.self()
+	for range 2 {
+		if err := s.ask(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := strings.Count(w.log.String(), "refused by the [[caller]] rules"); n != 1 {
+		t.Errorf("it was said %d times that the rules leave out the daemon's own user", n)
+	}
+}
+
+func TestSelfLookupTakesAFullHouseForAnAnswer(t *testing.T) {
+	w := newWorld(t, func(c *Config) { c.Limits.Connections = 1 })
+	w.dial().ask("PING")
+	if err := w.self().ask(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestSelfLookupWorksWithoutKeys(t *testing.T) {
+	w := newWorld(t, func(c *Config) {
+		c.Projects = c.Projects[1:2]
+		c.Projects[0].BaseURL, c.Projects[0].JWKSURL = "http://127.0.0.1:9/neondb/auth", "" // port 9: nobody answers
+	})
+	if err := w.self().askWithin(t.Context(), selfPatience); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestSelfLookupPastASocketThatBarsUs(t *testing.T) {
+	w := newWorld(t, nil)
+	nc, err := w.daemon.server.pair(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	if _, err := nc.Write([]byte("PING\n")); err != nil {
+		t.Fatal(err)
+	}
+	reply := make([]byte, 3)
+	if _, err := nc.Read(reply); err != nil || string(reply) != "OK\n" {
+		t.Errorf("%q, %v", reply, err)
+	}
+	if os.Geteuid() == 0 {
+		t.Skip("root is barred from no socket: that the other way is taken then was not checked")
+	}
+	if err := os.Chmod(w.socket(), 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.self().ask(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestSelfLookupFailsWithoutASocket(t *testing.T) {
+	w := newWorld(t, nil)
+	if err := os.Remove(w.socket()); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.self().ask(t.Context()); err == nil {
+		t.Error("a lookup through a socket that is not there succeeded")
+	}
+}
+
+func TestSelfLookupJudgesReplies(t *testing.T) {
+	s := newDesk(t, nil)
+	for _, test := range []struct {
+		reply string
+		ready bool
+		want  error
+	}{
+		{"NO wrong-algorithm", true, nil},
+		{"ERR forbidden no rule", true, nil},
+		{"ERR busy retry-after=1", true, nil},
+		{"ERR keys-pending retry-after=1", false, nil},
+		{"ERR deadline", false, nil},
+		{"ERR deadline", true, errSelfMistaken}, // there are keys: nothing to wait for
+		{"ERR bad-request", true, errSelfMistaken},
+		{"NO unknown-key", true, errSelfMistaken},
+		{"OK level=claims project=main sub=x age=0 ttl=60 exp=1 source=cache {}", true, errSelfAccepted},
+	} {
+		asker := &self{daemon: s.daemon}
+		if err := asker.judge(test.reply, test.ready); !errors.Is(err, test.want) {
+			t.Errorf("%s (ready %v): %v, want %v", test.reply, test.ready, err, test.want)
+		}
+	}
+	if err := (&self{daemon: s.daemon}).judge("what", true); err == nil {
+		t.Error("nonsense was taken for an answer")
+	}
+}
