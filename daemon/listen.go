@@ -109,6 +109,7 @@ func listenUnix(path string, mode fs.FileMode) (net.Listener, error) {
 	if err := checkFolder(filepath.Dir(path)); err != nil {
 		return nil, fmt.Errorf("socket %s: %w", path, err)
 	}
+	defer lockFolder(filepath.Dir(path))()
 	if err := removeStale(path); err != nil {
 		return nil, fmt.Errorf("socket %s: %w", path, err)
 	}
@@ -144,6 +145,24 @@ func checkFolder(dir string) error {
 		return fmt.Errorf("%s is writable by others, who could replace the socket; chmod go-w", dir)
 	}
 	return nil
+}
+
+// lockFolder lets one process at a time look for a stale socket and make its
+// own: of several that start at once each would otherwise remove another's new
+// one. Whoever may open the folder could hold the lock, so it is not waited for
+// without end: it orders starts, and keeps nobody out.
+func lockFolder(dir string) (unlock func()) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return func() {} // checkFolder had it a moment ago; making the socket will tell
+	}
+	for range 100 {
+		if err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); !errors.Is(err, syscall.EWOULDBLOCK) {
+			break
+		}
+		<-time.After(10 * time.Millisecond)
+	}
+	return func() { _ = f.Close() } // which unlocks
 }
 
 // removeStale removes the socket that a dead process left at path.

@@ -17,8 +17,8 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
 
-// marked is what no program may ever write, in any spelling.
-const marked = "C4N4RYxJ7qT2"
+// canaryMark is what no program may ever write, in any spelling.
+const canaryMark = "C4N4RYxJ7qT2"
 
 // canaries are the texts to look for.
 type canaries struct{ texts []string }
@@ -36,9 +36,9 @@ func (c *canaries) add(texts ...string) {
 }
 
 func newCanaries() *canaries {
-	c := &canaries{texts: []string{marked, url.QueryEscape(marked)}}
+	c := &canaries{texts: []string{canaryMark, url.QueryEscape(canaryMark)}}
 	for shift := range 3 { // however it lies in what is encoded
-		text := base64.RawURLEncoding.EncodeToString([]byte(strings.Repeat("x", shift) + marked))
+		text := base64.RawURLEncoding.EncodeToString([]byte(strings.Repeat("x", shift) + canaryMark))
 		c.texts = append(c.texts, text[(shift*8+5)/6:len(text)-1])
 	}
 	return c
@@ -68,27 +68,27 @@ type sweep struct {
 
 // hostile are answers of the upstream whose every part is marked.
 func hostile() []standin.Fault {
-	header := http.Header{"Content-Type": {"application/json"}, "X-Stack-Known-Error": {marked}, "X-Note": {marked}, "Set-Auth-Jwt": {marked}, "Www-Authenticate": {marked}}
-	body := `{"code":"` + marked + `","error":"` + marked + `","message":"` + marked + `","id":"` + marked + `","details":{"x":"` + marked + `"}}`
+	header := http.Header{"Content-Type": {"application/json"}, "X-Stack-Known-Error": {canaryMark}, "X-Note": {canaryMark}, "Set-Auth-Jwt": {canaryMark}, "Www-Authenticate": {canaryMark}}
+	body := `{"code":"` + canaryMark + `","error":"` + canaryMark + `","message":"` + canaryMark + `","id":"` + canaryMark + `","details":{"x":"` + canaryMark + `"}}`
 	var all []standin.Fault
 	for _, status := range []int{200, 201, 204, 301, 302, 400, 401, 403, 404, 408, 429, 500, 502, 503, 520} {
-		all = append(all, standin.Fault{Kind: standin.Answer, Status: status, Header: header, Body: body, Location: "http://127.0.0.1:9/" + marked})
+		all = append(all, standin.Fault{Kind: standin.Answer, Status: status, Header: header, Body: body, Location: "http://127.0.0.1:9/" + canaryMark})
 	}
-	strange := http.Header{"Content-Type": {marked + "/" + marked}, "Content-Encoding": {marked}, "Cache-Control": {"max-age=" + marked}, "Retry-After": {marked}}
+	strange := http.Header{"Content-Type": {canaryMark + "/" + canaryMark}, "Content-Encoding": {canaryMark}, "Cache-Control": {"max-age=" + canaryMark}, "Retry-After": {canaryMark}}
 	return append(all,
-		standin.Fault{Kind: standin.Answer, Header: strange, Body: marked},
-		standin.Fault{Kind: standin.Answer, Header: http.Header{"Content-Type": {"application/json"}}, Body: `{"keys":[{"kty":"` + marked + `","kid":"x","alg":"` + marked + `","use":"` + marked + `"},"` + marked + `"]}`},
-		standin.Fault{Kind: standin.Answer, Header: http.Header{"Content-Type": {"application/json"}}, Body: `{"` + marked},
-		standin.Fault{Kind: standin.Redirect, Location: "http://127.0.0.1:9/" + marked},
+		standin.Fault{Kind: standin.Answer, Header: strange, Body: canaryMark},
+		standin.Fault{Kind: standin.Answer, Header: http.Header{"Content-Type": {"application/json"}}, Body: `{"keys":[{"kty":"` + canaryMark + `","kid":"x","alg":"` + canaryMark + `","use":"` + canaryMark + `"},"` + canaryMark + `"]}`},
+		standin.Fault{Kind: standin.Answer, Header: http.Header{"Content-Type": {"application/json"}}, Body: `{"` + canaryMark},
+		standin.Fault{Kind: standin.Redirect, Location: "http://127.0.0.1:9/" + canaryMark},
 		standin.Fault{Kind: standin.KnownError, Code: "ACCESS_TOKEN_EXPIRED"},
-		standin.Fault{Kind: standin.OtherUser, Subject: marked},
+		standin.Fault{Kind: standin.OtherUser, Subject: canaryMark},
 		standin.Fault{Kind: standin.Garbage}, standin.Fault{Kind: standin.Truncate}, standin.Fault{Kind: standin.Reset},
 	)
 }
 
 func newSweep(t *testing.T) *sweep {
 	s := &sweep{canaries: newCanaries(), home: newHome(t)}
-	s.cloud = newCloud(t, standin.Options{ServerKey: "ssk_" + marked + "_server_key_0123456789"})
+	s.cloud = newCloud(t, standin.Options{ServerKey: "ssk_" + canaryMark + "_server_key_0123456789"})
 	s.add(s.cloud.ServerKey())
 	tables := make([]string, 0, 3)
 	for _, p := range []standin.Preset{standin.Stack, standin.Neon, standin.OIDC} {
@@ -102,23 +102,23 @@ func newSweep(t *testing.T) *sweep {
 
 // mint makes tokens of every outcome, with marks in every claim.
 func (s *sweep) mint(t *testing.T) {
-	u := s.cloud.AddUser(standin.User{Name: "Ada " + marked, Email: marked + "@example.org", EmailVerified: true, ImageURL: "https://example.org/" + marked})
+	u := s.cloud.AddUser(standin.User{Name: "Ada " + canaryMark, Email: canaryMark + "@example.org", EmailVerified: true, ImageURL: "https://example.org/" + canaryMark})
 	session, err := s.cloud.SignIn(u.ID)
 	must(t, err)
-	marks := map[string]any{"note": marked, "email": marked, "scope": []string{marked}}
+	marks := map[string]any{"note": canaryMark, "email": canaryMark, "scope": []string{canaryMark}}
 	for _, spec := range []standin.TokenSpec{
 		{Subject: u.ID, Set: marks},
 		{Subject: u.ID, Set: marks, Lifetime: -time.Minute},
 		{Subject: u.ID, Set: marks, Forged: true},
-		{Subject: u.ID, Set: map[string]any{"iss": "https://" + marked}},
-		{Subject: u.ID, Set: map[string]any{"aud": marked}},
-		{Subject: u.ID, Set: map[string]any{"exp": marked}},
-		{Subject: marked + "\r\nOK level=claims"},
-		{Subject: "user " + marked, Session: marked},
-		{Subject: u.ID, Header: map[string]any{"kid": marked + "000"}},
-		{Subject: u.ID, Header: map[string]any{"alg": marked}},
-		{Subject: u.ID, Header: map[string]any{"typ": marked, "crit": []string{marked}}},
-		{Payload: []byte(`{"sub":"` + marked)},
+		{Subject: u.ID, Set: map[string]any{"iss": "https://" + canaryMark}},
+		{Subject: u.ID, Set: map[string]any{"aud": canaryMark}},
+		{Subject: u.ID, Set: map[string]any{"exp": canaryMark}},
+		{Subject: canaryMark + "\r\nOK level=claims"},
+		{Subject: "user " + canaryMark, Session: canaryMark},
+		{Subject: u.ID, Header: map[string]any{"kid": canaryMark + "000"}},
+		{Subject: u.ID, Header: map[string]any{"alg": canaryMark}},
+		{Subject: u.ID, Header: map[string]any{"typ": canaryMark, "crit": []string{canaryMark}}},
+		{Payload: []byte(`{"sub":"` + canaryMark)},
 	} {
 		for project, mint := range map[string]func(standin.TokenSpec) string{"main": s.cloud.StackToken, "neon": s.cloud.NeonToken, "oidc": s.cloud.OIDCToken} {
 			token := mint(spec)
@@ -128,7 +128,7 @@ func (s *sweep) mint(t *testing.T) {
 	}
 	cookie := url.QueryEscape(session.NeonCookie)
 	s.add(session.NeonCookie, cookie, session.RefreshToken)
-	for _, text := range []string{session.NeonCookie, cookie, marked, marked + ".." + marked, marked + "." + marked + "." + marked, strings.Repeat(marked, 800)} {
+	for _, text := range []string{session.NeonCookie, cookie, canaryMark, canaryMark + ".." + canaryMark, canaryMark + "." + canaryMark + "." + canaryMark, strings.Repeat(canaryMark, 800)} {
 		s.tokens = append(s.tokens, "project=main "+text, "project=neon "+text)
 	}
 }
@@ -166,8 +166,8 @@ func TestNothingSecretIsEverWritten(t *testing.T) {
 		s.cloud.ClearAll()
 	}
 	for _, request := range []string{
-		marked, "@" + marked + "/ PING", "VERIFY " + marked + "=1 a.b.c", "VERIFY project=" + marked + " a.b.c", "PROFILE fallback=" + marked + " a.b.c",
-		"VERIFY deadline=" + marked + " a.b.c", "PING " + marked, "HELLO " + marked + " x", "QUIT " + marked, "STATS " + marked, strings.ToUpper(marked) + " a",
+		canaryMark, "@" + canaryMark + "/ PING", "VERIFY " + canaryMark + "=1 a.b.c", "VERIFY project=" + canaryMark + " a.b.c", "PROFILE fallback=" + canaryMark + " a.b.c",
+		"VERIFY deadline=" + canaryMark + " a.b.c", "PING " + canaryMark, "HELLO " + canaryMark + " x", "QUIT " + canaryMark, "STATS " + canaryMark, strings.ToUpper(canaryMark) + " a",
 	} {
 		s.ask(t, s.peer, request)
 		s.ask(t, s.admin, request)
@@ -193,7 +193,7 @@ func (s *sweep) administer(t *testing.T) {
 			s.ask(t, s.admin, verb+" "+project+" "+kind+text)
 		}
 	}
-	for _, request := range []string{"STATS", "KEYS", "LEVEL debug", "LEVEL " + marked, "PURGE " + marked, "REVOKE " + marked + " x", "RELOAD " + marked, "PURGE all"} {
+	for _, request := range []string{"STATS", "KEYS", "LEVEL debug", "LEVEL " + canaryMark, "PURGE " + canaryMark, "REVOKE " + canaryMark + " x", "RELOAD " + canaryMark, "PURGE all"} {
 		s.ask(t, s.admin, request)
 	}
 }
@@ -207,8 +207,8 @@ func (s *sweep) reloadBroken(t *testing.T) {
 		"the key in place of its name": strings.Replace(text, `"./server-key"`, `"`+s.cloud.ServerKey()+`"`, 1),
 		"the key without quotes":       strings.Replace(text, `"./server-key"`, s.cloud.ServerKey(), 1),
 		"an unknown key":               text + "\nserver_key = \"" + s.cloud.ServerKey() + "\"\n",
-		"password in a URL":            strings.Replace(text, `base_url = "http://`, `base_url = "http://user:`+marked+`@`, 1),
-		"not TOML":                     "{" + marked + "}",
+		"password in a URL":            strings.Replace(text, `base_url = "http://`, `base_url = "http://user:`+canaryMark+`@`, 1),
+		"not TOML":                     "{" + canaryMark + "}",
 	} {
 		s.home.write(t, "neonauthd.toml", broken)
 		s.instance.reload(t)
@@ -298,7 +298,7 @@ func (s *sweep) checkProgram(t *testing.T) {
 		s.search(t, "--check", run(t, "neonauthd", "--config", s.home.config(), "--check"))
 		s.cloud.ClearAll()
 	}
-	s.home.write(t, "server-key", marked+" with a blank")
+	s.home.write(t, "server-key", canaryMark+" with a blank")
 	s.search(t, "--check", run(t, "neonauthd", "--config", s.home.config(), "--check"))
 	must(t, os.Chmod(s.home.path("server-key"), 0o644))
 	s.search(t, "--check", run(t, "neonauthd", "--config", s.home.config(), "--check"))
