@@ -119,7 +119,7 @@ func (a *admin) revoke(r *protocol.Request, on bool) (protocol.Reply, *refusal) 
 	case errors.Is(err, errTooManyRevocations):
 		return protocol.Reply{}, &refusal{code: protocol.CodeBusy, advice: err.Error()}
 	case err != nil:
-		a.daemon.opts.Logger.Error("revocation not saved", "error", err)
+		a.daemon.opts.Logger.Error("revocation not saved: it is in force, and a restart would forget it; mend the state directory and repeat", "kind", m.Kind, "project", p.name, "error", err)
 		return protocol.Reply{}, &refusal{code: protocol.CodeUnavailable, advice: errNotSaved.Error()}
 	}
 	a.daemon.opts.Logger.Info("revocations changed", "kind", m.Kind, "project", p.name, "revoked", on, "changed", changed)
@@ -164,6 +164,7 @@ func (a *admin) purge(r *protocol.Request) (protocol.Reply, *refusal) {
 		return protocol.Reply{}, refused
 	}
 	d := a.daemon
+	purged := func(kind string) { d.opts.Logger.Info("purged", "kind", kind, "project", p.name, "named", named) }
 	before := d.memory.Stats().Entries
 	switch kind := string(r.Args[0]); {
 	case r.NArgs == 1 && kind == "all":
@@ -171,21 +172,21 @@ func (a *admin) purge(r *protocol.Request) (protocol.Reply, *refusal) {
 		// costs verifications and nothing else.
 		d.floors.raiseAll()
 		d.forgetAll()
-		if named {
-			d.opts.Logger.Info("purged", "project", p.name)
-		}
+		purged(kind)
 	case r.NArgs == 2 && kind == revokeSubject:
 		subject, err := protocol.Value(r.Args[1])
 		if err != nil || subject == "" {
 			return protocol.Reply{}, badRequest("the value is not a percent-encoded text")
 		}
 		d.floors.raise(subjectKey{p.name, subject})
+		purged(kind)
 		return done(protocol.FieldEntries, strconv.FormatUint(d.forgetUser(subjectKey{p.name, subject}), 10)), nil
 	case r.NArgs == 2 && kind == revokeToken:
 		digest := digestOf(r.Args[1])
 		d.floors.raise(digest)
 		d.memory.Delete(digest)
 		d.resolver.rejections.Delete(digest)
+		purged(kind)
 	default:
 		return protocol.Reply{}, badRequest("takes all, or subject and a value, or token and a token")
 	}

@@ -22,6 +22,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/neonauthd/neonauthd/cache"
 )
 
@@ -136,6 +138,7 @@ func New(cfg Config, opts Options) (*Daemon, error) {
 		state:    &d.state,
 		conns:    map[*conn]struct{}{},
 		peers:    map[uint32]*peer{},
+		crowded:  rate.Sometimes{Interval: crowdedInterval},
 	}
 	d.server.admin = &admin{daemon: d}
 	return d, nil
@@ -150,7 +153,7 @@ func (d *Daemon) openState(cfg Config) error {
 		d.stateDir = filepath.SplitList(dir)[0]
 	}
 	if err := os.MkdirAll(d.stateDir, 0o700); err != nil {
-		d.opts.Logger.Error("state directory not usable: key sets and revocations will not survive a restart", "error", err)
+		d.opts.Logger.Error("state directory not usable: key sets and revocations will not survive a restart; make it writable for the daemon's user, then restart", "error", err)
 	}
 	var err error
 	d.revocations, err = newRevocations(filepath.Join(d.stateDir, "revocations.journal"), d.opts.Now)

@@ -205,7 +205,7 @@ func (k *keysets) accept(old *keys, answer upstream.Keyset) (*keys, error) {
 	// Also when it has not changed: a saved set counts from when it was last
 	// confirmed.
 	if err := k.store.save(next); err != nil {
-		k.log.Warn("key set not saved: a restart during an outage would verify nothing", "error", err)
+		k.log.Warn("key set not saved: a restart during an outage would verify nothing; mend the state directory", "error", err)
 	}
 	return next, nil
 }
@@ -251,7 +251,7 @@ func (k *keysets) failed(ctx context.Context, asked map[string]bool, err error) 
 		return // the daemon is stopping: nothing was learnt about the upstream
 	}
 	if k.failures == 0 {
-		k.log.Error("key set not fetched: known keys stay in use", "error", err)
+		k.log.Error("key set not fetched, will be tried again: keys that are known stay in use for 24 hours, without any lookups are answered keys-pending; see that this host reaches the upstream", "error", err)
 	}
 	k.failures++
 	k.counts.Fetches++

@@ -126,7 +126,7 @@ func (p *project) selfTest(ctx context.Context) {
 			p.log.Info("project id and server key are right")
 			return
 		case errors.As(err, &e) && e.Meaning == upstream.Misconfigured:
-			p.log.Error("project id or server key is wrong: profiles are answered as misconfigured, claims are still verified; mend the configuration and reload", "error", err)
+			p.log.Error("project id or server key is wrong: profiles are answered as misconfigured, claims are still verified; mend the configuration, then restart (a reload does not read the key again)", "error", err)
 			return
 		}
 		select {

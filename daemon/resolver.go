@@ -240,7 +240,7 @@ func (r *resolver) conclude(l *lookup, keys *keys, claims *keyset.Claims, reason
 	}
 	why := fromKeyset(reason)
 	if why == ReasonNone { // the check itself failed: nothing is proven
-		r.log.Error("verification did not finish", "project", l.project.name)
+		r.log.Error("a token could not be judged by a fault of ours and was answered unavailable; please report this line", "project", l.project.name)
 		return unknown(Unavailable, time.Second)
 	}
 	// A key may be published, and a time may come, within the lifetime of a

@@ -28,6 +28,8 @@ const (
 	opaqueBurst = 50
 	// maxAdminConnections is how many connections the admin socket serves at once.
 	maxAdminConnections = 64
+	// crowdedInterval is how often it is logged that connections are turned away.
+	crowdedInterval = 10 * time.Second
 	// drainGrace is how long a stopping server still takes lines that were on
 	// their way.
 	drainGrace = 100 * time.Millisecond
@@ -46,6 +48,7 @@ type server struct {
 	log      *slog.Logger
 	version  string
 	admin    *admin
+	crowded  rate.Sometimes // tells that connections are turned away
 	state    *atomic.Pointer[state]
 
 	inFlight atomic.Int64
@@ -87,7 +90,7 @@ func (s *server) serve(ctx context.Context, ln net.Listener, admin bool) error {
 		// would make it worse.
 		s.ledger.acceptErrors.Add(1)
 		if backoff == acceptMinBackoff {
-			s.log.Error("accept failed; retrying", "error", err)
+			s.log.Error("accept failed, will be tried again: what is open goes on; raise LimitNOFILE= or lower limits.connections", "error", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -108,6 +111,9 @@ func (s *server) open(ctx context.Context, nc net.Conn, admin bool) {
 	}
 	c := s.register(nc, uid, gid, admin)
 	if c == nil {
+		s.crowded.Do(func() {
+			s.log.Warn("connection turned away: a limit is reached; look for a program that keeps its connections open, or raise [limits]", "uid", uid, "admin", admin)
+		})
 		turnAway(nc)
 		return
 	}
