@@ -21,37 +21,37 @@ type asker struct {
 	gone   atomic.Int64 // since when nobody answers, Unix nanoseconds; 0: it answers
 }
 
-// ask puts one question. patience is how long a restart may take.
+// ask puts one question, and has an answer after limit at most. patience is how
+// long a restart may take.
 func (a *asker) ask(ctx context.Context, want *requirement, token string, limit, patience time.Duration) client.Answer {
-	opts := append(want.options(), client.Deadline(limit))
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	broken := false
+	end := a.now().Add(limit)
+	left, broken := limit, false
 	for {
-		answer := a.once(ctx, want, token, opts)
-		var err error
-		if u, ok := answer.(client.Unknown); ok {
-			err = u.Err
+		answer := a.once(ctx, want, token, left)
+		u, ok := answer.(client.Unknown)
+		if !ok || u.Code != "" {
+			if a.gone.Load() != 0 {
+				a.gone.Store(0) // it has answered
+			}
+			return answer
 		}
 		switch {
-		case errors.Is(err, client.ErrUnreachable):
-			if !a.wait(ctx, patience) {
-				return answer
-			}
-		case errors.Is(err, client.ErrBroken) && !broken:
+		case errors.Is(u.Err, client.ErrUnreachable) && a.wait(ctx, patience):
+		case errors.Is(u.Err, client.ErrBroken) && !broken:
 			// It went away while it had the question. Once: a daemon that
 			// dies of a question must not be fed it for ever.
 			broken = true
 		default:
-			if u, ok := answer.(client.Unknown); (!ok || u.Code != "") && a.gone.Load() != 0 {
-				a.gone.Store(0) // it has answered
-			}
+			return answer
+		}
+		if left = end.Sub(a.now()); left <= 0 {
 			return answer
 		}
 	}
 }
 
-func (a *asker) once(ctx context.Context, want *requirement, token string, opts []client.Option) client.Answer {
+func (a *asker) once(ctx context.Context, want *requirement, token string, limit time.Duration) client.Answer {
+	opts := append(want.options(), client.Deadline(limit))
 	if want.level == client.LevelProfile {
 		return a.client.Profile(ctx, token, opts...)
 	}

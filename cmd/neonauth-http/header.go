@@ -86,14 +86,14 @@ func identityOf(u *user, a *client.Accepted, s *selection) (identity, error) {
 func claimsValue(object []byte, only []string, room int) string {
 	if only != nil {
 		picked := []byte{'{'}
-		members(object, func(name string, value json.RawMessage) {
-			if !slices.Contains(only, name) || len(picked) > room {
+		members(object, func(name []byte, value json.RawMessage) {
+			if !slices.Contains(only, string(name)) || len(picked) > room {
 				return
 			}
 			if len(picked) > 1 {
 				picked = append(picked, ',')
 			}
-			key, err := json.Marshal(name)
+			key, err := json.Marshal(string(name))
 			if err != nil {
 				return // a string always can be
 			}

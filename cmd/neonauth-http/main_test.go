@@ -25,6 +25,10 @@ const programsVariable = "NEONAUTH_HTTP_TEST_PROGRAMS"
 // the tests have it.
 func TestMain(m *testing.M) {
 	flag.Parse()
+	if path := os.Getenv(bareVariable); path != "" {
+		fmt.Fprintln(os.Stderr, serveBare(path))
+		os.Exit(1)
+	}
 	code, err := buildAndRun(m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

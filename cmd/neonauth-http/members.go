@@ -6,11 +6,11 @@ import (
 )
 
 // members calls take with each member of a JSON object, in order: its decoded
-// name and its value as it stands. Only the top level is looked at, so a
+// name, which is take's only during the call, and its value as it stands. Only the top level is looked at, so a
 // picture of a million characters costs one pass. The object comes from the
 // daemon, which has checked it; one that is no JSON object still does no harm,
 // it ends early and returns false.
-func members(object []byte, take func(name string, value json.RawMessage)) bool {
+func members(object []byte, take func(name []byte, value json.RawMessage)) bool {
 	s := scanner{rest: object}
 	if !s.accept('{') {
 		return false
@@ -19,7 +19,7 @@ func members(object []byte, take func(name string, value json.RawMessage)) bool 
 		return len(s.rest) == 0
 	}
 	for {
-		name, ok := s.text()
+		name, ok := s.name()
 		if !ok || !s.accept(':') {
 			return false
 		}
@@ -48,13 +48,17 @@ func (s *scanner) accept(c byte) bool {
 	return true
 }
 
-// text reads a string and decodes it.
-func (s *scanner) text() (string, bool) {
+// name reads a string and decodes it, without a copy where none is needed.
+func (s *scanner) name() ([]byte, bool) {
 	quoted, ok := s.quoted()
 	if !ok {
-		return "", false
+		return nil, false
 	}
-	return decodeText(quoted)
+	if bytes.IndexByte(quoted, '\\') < 0 {
+		return quoted[1 : len(quoted)-1], true
+	}
+	text, ok := decodeText(quoted)
+	return []byte(text), ok
 }
 
 // quoted reads a string with its quotes.
@@ -121,11 +125,14 @@ func (s *scanner) value() (json.RawMessage, bool) {
 
 // word skips a number, true, false or null.
 func (s *scanner) word() {
-	n := bytes.IndexAny(s.rest, `,:]}"[{`)
-	if n <= 0 {
-		n = len(s.rest)
+	for i, c := range s.rest {
+		switch c {
+		case ',', ':', ']', '}', '"', '[', '{':
+			s.rest = s.rest[i:]
+			return
+		}
 	}
-	s.rest = s.rest[n:]
+	s.rest = nil
 }
 
 // decodeText decodes a JSON string with its quotes.

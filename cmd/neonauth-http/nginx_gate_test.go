@@ -30,8 +30,8 @@ func TestNginxAnswersEveryKindOfVisitor(t *testing.T) {
 		{name: "API with an expired one", path: "/x", lines: []string{bad}, status: 401, challenge: true, body: `{"error":"unauthorized"}` + "\n"},
 		{name: "browser without token", path: "/x?y=1&z=2", lines: []string{browser}, status: 302, location: "/login?return=/x?y=1&z=2"},
 		{name: "browser with an expired one", path: "/x", lines: []string{bad, browser}, status: 302, location: "/login?return=/x"},
-		{name: "no way to another site", path: "//evil.example/x", lines: []string{browser}, status: 302, location: "/login?return=/"},
-		{name: "nor with a backslash", path: `/\evil.example/x`, lines: []string{browser}, status: 302, location: "/login?return=/"},
+		{name: "no way to another site", path: "//evil.example/x", lines: []string{browser}, status: 400},
+		{name: "nor with a backslash", path: `/\evil.example/x`, lines: []string{browser}, status: 400},
 		{name: "hole", path: "/login", status: 200},
 		{name: "hole with a query", path: "/login?return=/x", status: 200},
 		{name: "beside the hole", path: "/login/", status: 401, challenge: true, body: `{"error":"unauthorized"}` + "\n"},
@@ -137,6 +137,9 @@ func TestNginxHolesAreExact(t *testing.T) {
 	// And what nginx takes for the hole is nothing else to the application.
 	for _, path := range []string{"//login", "/./login", "/x/../login", "/%6cogin", "/account/..%2flogin", "/account/%2e%2e/login"} {
 		g := n.get(t, path)
+		if g.StatusCode == http.StatusBadRequest {
+			continue
+		}
 		if s := g.seen(t); s.Path != "/login" {
 			t.Errorf("%s reaches %s", path, s.Path)
 		}

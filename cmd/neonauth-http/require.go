@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/neonauthd/neonauthd/client"
@@ -39,12 +40,17 @@ func parseRequirement(query string) (requirement, error) {
 	if query == "" {
 		return r, nil
 	}
-	values, err := url.ParseQuery(query)
-	if err != nil {
-		return r, errors.New("the query cannot be parsed")
-	}
-	for name, all := range values {
-		if err := r.take(name, all); err != nil {
+	var seen singles
+	for pair := range strings.SplitSeq(query, "&") {
+		name, value, ok := strings.Cut(pair, "=")
+		if !ok {
+			return r, fmt.Errorf("parameter %s has no value", shown(name))
+		}
+		value, err := url.QueryUnescape(value)
+		if err != nil {
+			return r, errors.New("the query cannot be decoded")
+		}
+		if err := r.take(name, value, &seen); err != nil {
 			return r, err
 		}
 	}
@@ -54,34 +60,47 @@ func parseRequirement(query string) (requirement, error) {
 	return r, nil
 }
 
-func (r *requirement) take(name string, all []string) error {
+// singles are the parameters that stand once.
+type singles struct{ level, project, maxAge bool }
+
+func (r *requirement) take(name, value string, seen *singles) error {
 	switch name {
 	case "require":
-		return each(all, r.takeRequire)
+		return r.takeRequire(value)
 	case "allow":
-		return each(all, r.takeAllow)
-	}
-	if len(all) != 1 {
-		return fmt.Errorf("parameter %s stands more than once", shown(name))
-	}
-	value := all[0]
-	switch name {
+		return r.takeAllow(value)
 	case "level":
-		return r.takeLevel(value)
+		return once(&seen.level, name, r.takeLevel, value)
 	case "project":
-		if value == "" || len(value) > protocol.MaxName || !protocol.ValidWord([]byte(value)) {
-			return errors.New("project has no name that a project can have")
-		}
-		r.project = value
+		return once(&seen.project, name, r.takeProject, value)
 	case "max-age":
-		n, err := strconv.ParseUint(value, 10, 32)
-		if err != nil || n > protocol.MaxMaxAge || value != strconv.FormatUint(n, 10) {
-			return fmt.Errorf("max-age is not a number of seconds from 0 to %d", protocol.MaxMaxAge)
-		}
-		r.maxAge, r.live = time.Duration(n)*time.Second, true
-	default:
-		return fmt.Errorf("parameter %s is not known", shown(name))
+		return once(&seen.maxAge, name, r.takeMaxAge, value)
 	}
+	return fmt.Errorf("parameter %s is not known", shown(name))
+}
+
+func once(seen *bool, name string, take func(string) error, value string) error {
+	if *seen {
+		return fmt.Errorf("parameter %s stands more than once", name)
+	}
+	*seen = true
+	return take(value)
+}
+
+func (r *requirement) takeProject(value string) error {
+	if value == "" || len(value) > protocol.MaxName || !protocol.ValidWord([]byte(value)) {
+		return errors.New("project is no name that a project can have")
+	}
+	r.project = value
+	return nil
+}
+
+func (r *requirement) takeMaxAge(value string) error {
+	n, err := strconv.ParseUint(value, 10, 32)
+	if err != nil || n > protocol.MaxMaxAge || value != strconv.FormatUint(n, 10) {
+		return fmt.Errorf("max-age is not a number of seconds from 0 to %d", protocol.MaxMaxAge)
+	}
+	r.maxAge, r.live = time.Duration(n)*time.Second, true
 	return nil
 }
 
@@ -121,15 +140,6 @@ func (r *requirement) takeAllow(value string) error {
 		r.admit |= anonymous
 	default:
 		return errors.New("allow is neither restricted nor anonymous")
-	}
-	return nil
-}
-
-func each(all []string, take func(string) error) error {
-	for _, value := range all {
-		if err := take(value); err != nil {
-			return err
-		}
 	}
 	return nil
 }

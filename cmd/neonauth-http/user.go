@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"strings"
@@ -47,80 +49,127 @@ func userOf(a *client.Accepted, token string) user {
 	return claimsUser(a)
 }
 
-// facts are the members that any preset's claims or profile may have under one
-// of the names that it goes by. An absent member and null are the same.
+// facts are the members that any preset's claims or profile may have, each
+// under the name that it goes by there. An absent member and null are the same.
 type facts struct {
-	text map[string]string
-	flag map[string]answer3
-	team string // the id in the object selected_team or o
+	email, name                       string // Better Auth, OpenID Connect, Stack's claims
+	primaryEmail, displayName         string // Stack's profile
+	aud                               string
+	selectedTeamID, teamID            string // Stack; the id in selected_team or in o (an organization)
+	refreshTokenID, refreshTokenIDOld string // Stack: the session
+	sid                               string // OpenID Connect: the session
+	emailVerified, emailVerifiedCamel answer3
+	primaryEmailVerified              answer3
+	isAnonymous, isRestricted         answer3
+	stackProfile                      bool // there is a primary_email or its flag
 }
 
-// factsOf picks the members called for; names that are not listed are skipped.
+// factsOf picks the members called for; others are skipped.
 func factsOf(object []byte) facts {
-	f := facts{text: make(map[string]string, 8), flag: make(map[string]answer3, 4)}
-	members(object, func(name string, value json.RawMessage) {
-		switch name {
-		case "email", "name", "aud", "sid", "selected_team_id", "refresh_token_id", "refreshTokenId", "primary_email", "display_name":
-			if text, ok := decodeText(value); ok {
-				f.text[name] = text
-			}
-		case "email_verified", "emailVerified", "primary_email_verified", "is_anonymous", "is_restricted":
-			switch string(value) {
-			case "true":
-				f.flag[name] = yes
-			case "false":
-				f.flag[name] = no
-			}
-		case "selected_team", "o":
-			members(value, func(name string, value json.RawMessage) {
-				if name == "id" {
-					f.team, _ = decodeText(value)
+	var f facts
+	members(object, func(name []byte, value json.RawMessage) {
+		if text := f.text(name); text != nil {
+			*text, _ = decodeText(value)
+		} else if flag := f.flag(name); flag != nil {
+			*flag = answer3Of(value)
+		} else if string(name) == "selected_team" || string(name) == "o" {
+			members(value, func(name []byte, value json.RawMessage) {
+				if string(name) == "id" {
+					f.teamID, _ = decodeText(value)
 				}
 			})
 		}
+		f.stackProfile = f.stackProfile || bytes.HasPrefix(name, []byte("primary_email"))
 	})
 	return f
+}
+
+func (f *facts) text(name []byte) *string {
+	switch string(name) {
+	case "email":
+		return &f.email
+	case "name":
+		return &f.name
+	case "aud":
+		return &f.aud
+	case "sid":
+		return &f.sid
+	case "primary_email":
+		return &f.primaryEmail
+	case "display_name":
+		return &f.displayName
+	case "selected_team_id":
+		return &f.selectedTeamID
+	case "refresh_token_id":
+		return &f.refreshTokenID
+	case "refreshTokenId":
+		return &f.refreshTokenIDOld
+	}
+	return nil
+}
+
+func (f *facts) flag(name []byte) *answer3 {
+	switch string(name) {
+	case "email_verified":
+		return &f.emailVerified
+	case "emailVerified":
+		return &f.emailVerifiedCamel
+	case "primary_email_verified":
+		return &f.primaryEmailVerified
+	case "is_anonymous":
+		return &f.isAnonymous
+	case "is_restricted":
+		return &f.isRestricted
+	}
+	return nil
+}
+
+// answer3Of reads true and false; the word "true" in quotes is neither.
+func answer3Of(value json.RawMessage) answer3 {
+	switch string(value) {
+	case "true":
+		return yes
+	case "false":
+		return no
+	}
+	return 0
 }
 
 // claimsUser reads claims: Stack Auth's (snake case), Better Auth's (camel
 // case, the organization in "o"), or OpenID Connect's.
 func claimsUser(a *client.Accepted) user {
 	f := factsOf(a.JSON)
-	u := user{id: a.Subject, email: f.text["email"], name: f.text["name"], class: f.class()}
-	u.emailVerified = firstKnown(f.flag["email_verified"], f.flag["emailVerified"])
-	u.team = firstText(f.text["selected_team_id"], f.team)
-	u.session = f.session()
-	return u
+	return user{
+		id: a.Subject, class: f.class(), session: f.session(),
+		email: f.email, emailVerified: cmp.Or(f.emailVerified, f.emailVerifiedCamel),
+		name: f.name, team: cmp.Or(f.selectedTeamID, f.teamID),
+	}
 }
 
 // profileUser reads a profile. It has no session id; the token has, and the
 // daemon has verified the very bytes that stand in it.
 func profileUser(a *client.Accepted, token string) user {
-	f := factsOf(a.JSON)
-	u := user{id: a.Subject, class: f.class()}
-	if email, stack := f.text["primary_email"]; stack || f.flag["primary_email_verified"] != 0 {
-		// The flag of one address says nothing about another one.
-		u.email, u.emailVerified = email, f.flag["primary_email_verified"]
-	} else {
-		u.email, u.emailVerified = f.text["email"], firstKnown(f.flag["email_verified"], f.flag["emailVerified"])
+	f, claims := factsOf(a.JSON), factsOf(payload(token))
+	u := user{
+		id: a.Subject, class: f.class(), session: claims.session(),
+		email: f.email, emailVerified: cmp.Or(f.emailVerified, f.emailVerifiedCamel),
+		name: cmp.Or(f.displayName, f.name), team: cmp.Or(f.selectedTeamID, f.teamID),
 	}
-	u.name = firstText(f.text["display_name"], f.text["name"])
-	u.team = firstText(f.text["selected_team_id"], f.team)
-	claims := factsOf(payload(token))
-	u.session = claims.session()
+	if f.stackProfile {
+		// The flag of one address says nothing about another one.
+		u.email, u.emailVerified = f.primaryEmail, f.primaryEmailVerified
+	}
 	return u
 }
 
-func (f *facts) session() string {
-	return firstText(f.text["refresh_token_id"], f.text["refreshTokenId"], f.text["sid"])
-}
+func (f *facts) session() string { return cmp.Or(f.refreshTokenID, f.refreshTokenIDOld, f.sid) }
 
 // class goes by the flags, and where a token has none by its audience.
 func (f *facts) class() class {
 	switch {
-	case f.flag["is_anonymous"] == yes, strings.HasSuffix(f.text["aud"], ":anon"):
+	case f.isAnonymous == yes, strings.HasSuffix(f.aud, ":anon"):
 		return anonymous
-	case f.flag["is_restricted"] == yes, strings.HasSuffix(f.text["aud"], ":restricted"):
+	case f.isRestricted == yes, strings.HasSuffix(f.aud, ":restricted"):
 		return restricted
 	}
 	return 0
@@ -138,22 +187,4 @@ func payload(token string) []byte {
 		return nil
 	}
 	return claims
-}
-
-func firstText(all ...string) string {
-	for _, s := range all {
-		if s != "" {
-			return s
-		}
-	}
-	return ""
-}
-
-func firstKnown(all ...answer3) answer3 {
-	for _, a := range all {
-		if a != 0 {
-			return a
-		}
-	}
-	return 0
 }

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// front is a running web server with its recipe.
+type front struct {
+	*process
+	w       *world
+	address string
+}
+
+// startHAProxy runs HAProxy with the recipe, in which only places are replaced.
+func startHAProxy(t testing.TB, w *world) *front {
+	t.Helper()
+	path := installed(t, "haproxy")
+	script := w.write(t, "neonauth.lua", recipe(t, "haproxy/neonauth.lua", "/run/neonauth-http/http.sock", w.path("h.sock")))
+	address := freeAddress(t)
+	config := recipe(t, "haproxy/haproxy.cfg", "/etc/haproxy/neonauth.lua", script, "bind :8080", "bind "+address, "127.0.0.1:3000", w.app.address())
+	p := launch(t, w.dir, path, nil, "-db", "-f", w.write(t, "haproxy.cfg", config))
+	p.rough = true // it ends with the signal's status
+	p.awaitListening(t, "tcp", address)
+	return &front{p, w, address}
+}
+
+// startCaddy runs Caddy with the recipe, in which only places are replaced.
+func startCaddy(t testing.TB, w *world) *front {
+	t.Helper()
+	path := installed(t, "caddy")
+	address := freeAddress(t)
+	config := "{\n\tadmin off\n\tauto_https off\n}\n" + recipe(t, "caddy/Caddyfile",
+		"/run/neonauth-http/http.sock", w.path("h.sock"), ":8080 {", "http://"+address+" {\n\tbind 127.0.0.1", "127.0.0.1:3000", w.app.address())
+	p := launch(t, w.dir, path, []string{"XDG_DATA_HOME=" + w.dir, "XDG_CONFIG_HOME=" + w.dir, "HOME=" + w.dir},
+		"run", "--adapter", "caddyfile", "--config", w.write(t, "Caddyfile", strings.ReplaceAll(config, "http://"+address, "http://:"+address[strings.LastIndexByte(address, ':')+1:])))
+	p.awaitListening(t, "tcp", address)
+	return &front{p, w, address}
+}
+
+// recipe reads an example and replaces places, each of which must be there.
+func recipe(t testing.TB, name string, replace ...string) string {
+	t.Helper()
+	file, err := os.ReadFile("../../examples/" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(file)
+	for i := 0; i < len(replace); i += 2 {
+		if !strings.Contains(text, replace[i]) {
+			t.Fatalf("%s has no %q to replace", name, replace[i])
+		}
+		text = strings.ReplaceAll(text, replace[i], replace[i+1])
+	}
+	return text
+}
+
+func (f *front) get(t testing.TB, path string, lines ...string) got {
+	t.Helper()
+	return get(t, "tcp", f.address, path, lines...)
+}
+
+func TestHAProxyRecipe(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	tryRecipe(t, startHAProxy(t, w))
+}
+
+func TestCaddyRecipe(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	tryRecipe(t, startCaddy(t, w))
+}
+
+// tryRecipe asks what every recipe has to hold.
+func tryRecipe(t *testing.T, f *front) {
+	w, good, bad := f.w, bearing(f.w.token()), bearing(f.w.token(expired))
+	for _, test := range []struct {
+		name, path string
+		lines      []string
+		status     int
+		location   string
+		body       string
+	}{
+		{name: "user", path: "/x?y=1", lines: []string{good}, status: 200},
+		{name: "longest token", path: "/x", lines: []string{bearing(w.StackTokenOfSize(8192))}, status: 200},
+		{name: "API without token", path: "/x", status: 401, body: `{"error":"unauthorized"}`},
+		{name: "API with an expired one", path: "/x", lines: []string{bad}, status: 401, body: `{"error":"unauthorized"}`},
+		{name: "two tokens", path: "/x", lines: []string{good, "X-Stack-Access-Token: " + w.token(claim("x", 1))}, status: 401},
+		{name: "browser without token", path: "/x", lines: []string{browser}, status: 302, location: "/login?return=/x"},
+		{name: "hole", path: "/login?return=/x", status: 200},
+		{name: "more is asked", path: "/account/x", lines: []string{good}, status: 200},
+		{name: "more than one has", path: "/account/x", lines: []string{bearing(w.long(t, 100<<10))}, status: 403},
+		{name: "another way there", path: "/x/../account/x", lines: []string{good}, status: 400},
+		{name: "and another", path: "/account/..%2flogin", status: 400},
+	} {
+		before := w.app.count()
+		g := f.get(t, test.path, test.lines...)
+		if g.StatusCode != test.status || g.Header.Get("Location") != test.location || test.body != "" && g.body != test.body {
+			t.Errorf("%s: %s to %q with %q", test.name, g.Status, g.Header.Get("Location"), g.body)
+		}
+		if reached := w.app.count() > before; reached != (test.status == 200) {
+			t.Errorf("%s: application reached: %t", test.name, reached)
+		}
+		if test.body != "" && !strings.HasPrefix(g.Header.Get("WWW-Authenticate"), "Bearer") {
+			t.Errorf("%s: WWW-Authenticate is %q", test.name, g.Header.Get("WWW-Authenticate"))
+		}
+	}
+	trySpoofs(t, f, good)
+	tryOutages(t, f, good)
+}
+
+func trySpoofs(t *testing.T, f *front, good string) {
+	t.Helper()
+	clean := f.get(t, "/", good)
+	want := identityOnly(clean.seen(t).Header)
+	if want["X-Auth-User-Id"] != f.w.ada.ID || want["X-Auth-Name"] != "Ada%20Lovelace" {
+		t.Fatalf("identity is %v", want)
+	}
+	lines := spoofs()
+	for _, name := range fieldNames() {
+		lines = append(lines, "Connection: close, "+name+"\n"+name+": mallory")
+	}
+	for _, spoof := range lines {
+		for _, path := range []string{"/", "/login"} {
+			g := f.get(t, path, append(strings.Split(spoof, "\n"), good)...)
+			if g.StatusCode == http.StatusBadRequest {
+				continue // refused before it was read
+			}
+			got := identityOnly(g.seen(t).Header)
+			if path == "/" && fmt.Sprint(got) != fmt.Sprint(want) || path == "/login" && len(got) != 0 {
+				t.Errorf("%s with %q: %v", path, spoof, got)
+			}
+		}
+	}
+	for _, name := range hostileNames() {
+		g := f.get(t, "/", bearing(f.w.token(claim("name", name))))
+		got := g.seen(t).Header
+		if decoded(t, got.Get("X-Auth-Name")) != name || !slices.Equal(got["X-Auth-User-Id"], []string{f.w.ada.ID}) {
+			t.Errorf("name %q: %v", name, identityOnly(got))
+		}
+	}
+}
+
+func tryOutages(t *testing.T, f *front, good string) {
+	t.Helper()
+	fresh := bearing(f.w.long(t, 1)) // whose profile the daemon has not met
+	check := func(state, path string) {
+		t.Helper()
+		before := f.w.app.count()
+		g := f.get(t, path, fresh)
+		if g.StatusCode != http.StatusServiceUnavailable || f.w.app.count() != before {
+			t.Errorf("%s: %s, and the application was reached %d times: %s", state, g.Status, f.w.app.count()-before, g.body)
+		}
+	}
+	f.w.stop()
+	check("upstream down", "/account/y")
+	if g := f.get(t, "/", good); g.StatusCode != http.StatusOK {
+		t.Error("claims need no upstream:", g.Status)
+	}
+	f.w.daemon.kill(t)
+	check("daemon down", "/")
+	f.w.http.stop(t)
+	check("neonauth-http down", "/")
+	if g := f.get(t, "/login"); g.StatusCode != http.StatusOK {
+		t.Error("the login page is closed too:", g.Status)
+	}
+}

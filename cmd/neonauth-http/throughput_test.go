@@ -1,0 +1,140 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// bareVariable makes the test binary a bare HTTP server on this socket: the
+// least that a sub-request to a program in Go can cost.
+const bareVariable = "NEONAUTH_HTTP_BARE"
+
+func serveBare(path string) error {
+	ln, err := net.Listen("unix", path)
+	if err != nil {
+		return err
+	}
+	return http.Serve(ln, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
+}
+
+// TestThroughputThroughNginx compares our sub-request with a bare handler's,
+// both through the recipe and the same nginx, in turns. It is opt-in: it keeps
+// every core busy, and its figure is worth something on an idle machine only.
+//
+//	NEONAUTHD_WRK=1 go test -run Throughput -v ./cmd/neonauth-http
+func TestThroughputThroughNginx(t *testing.T) {
+	if os.Getenv("NEONAUTHD_WRK") == "" {
+		t.Skip("set NEONAUTHD_WRK=1 to measure")
+	}
+	wrk := installed(t, "wrk")
+	w := newWorld(t)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	bare := launch(t, w.dir, self, []string{bareVariable + "=" + w.path("bare.sock")})
+	bare.rough = true // SIGTERM is its only way out
+	bare.awaitListening(t, "unix", w.path("bare.sock"))
+	// The page is a file: what is measured is the gate and nothing behind it.
+	w.write(t, "ok.txt", "ok\n")
+	page := fmt.Sprintf("location / { root %s; try_files /ok.txt =404; }\n    location = /unused {", w.dir)
+	address, other := freeAddress(t), freeAddress(t)
+	n := startNginxAt(t, w, "tcp", address, "listen 8080;", "listen "+address+";", "location / {", page)
+	m := startNginxAt(t, w.copy(t), "tcp", other, "listen 8080;", "listen "+other+";", "location / {", page, "server unix:", "server unix:"+w.path("bare.sock")+"; #")
+
+	token := bearing(w.token())
+	var share, work []float64
+	for range 7 {
+		b := load(t, wrk, other, token, m.process, bare)
+		o := load(t, wrk, address, token, n.process, w.http, w.daemon)
+		share, work = append(share, o.rate/b.rate), append(work, b.cpu/o.cpu)
+		t.Logf("bare handler %.0f/s, %.1f us CPU each; neonauth-http %.0f/s, %.1f us CPU each", b.rate, b.cpu*1e6, o.rate, o.cpu*1e6)
+	}
+	slices.Sort(share)
+	slices.Sort(work)
+	t.Logf("share of throughput %.2f, median %.2f; of CPU work (busy machine or not) %.2f, median %.2f", share, share[3], work, work[3])
+}
+
+// loaded is what a run of wrk came to.
+type loaded struct {
+	rate float64 // requests a second
+	cpu  float64 // seconds of CPU for a request, of everything that took part
+}
+
+// load runs wrk with 16 connections.
+func load(t *testing.T, wrk, address, line string, part ...*process) loaded {
+	t.Helper()
+	before := 0.0
+	for _, p := range part {
+		before += p.cpu(t)
+	}
+	cmd := exec.Command(wrk, "-t1", "-c16", "-d3s", "-H", line, "http://"+address+"/")
+	out, err := cmd.CombinedOutput()
+	if err != nil || strings.Contains(string(out), "Non-2xx") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	number := func(pattern string) float64 {
+		n, err := strconv.ParseFloat(regexp.MustCompile(pattern).FindStringSubmatch(string(out))[1], 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	cpu := (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds() - before
+	for _, p := range part {
+		cpu += p.cpu(t)
+	}
+	return loaded{rate: number(`Requests/sec:\s+(\S+)`), cpu: cpu / number(`(\d+) requests in`)}
+}
+
+// cpu is the time that a process and its children have had, in seconds.
+func (p *process) cpu(t testing.TB) float64 {
+	t.Helper()
+	pids := []string{strconv.Itoa(p.cmd.Process.Pid)}
+	children, err := os.ReadFile(fmt.Sprintf("/proc/%s/task/%s/children", pids[0], pids[0]))
+	if err != nil {
+		t.Skip(err)
+	}
+	ticks := 0
+	for _, pid := range append(pids, strings.Fields(string(children))...) {
+		stat, err := os.ReadFile("/proc/" + pid + "/stat")
+		if err != nil {
+			t.Fatal(err)
+		}
+		fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+		for _, i := range []int{11, 12} { // utime, stime (proc(5)), counted behind the name
+			n, err := strconv.Atoi(fields[i])
+			if err != nil {
+				t.Fatal(err)
+			}
+			ticks += n
+		}
+	}
+	return float64(ticks) / 100
+}
+
+// freeAddress is a loopback address that was free a moment ago.
+func freeAddress(t testing.TB) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	return ln.Addr().String()
+}
+
+// copy is the same world with a folder of its own for another nginx.
+func (w *world) copy(t testing.TB) *world {
+	t.Helper()
+	other := &world{Standin: w.Standin, dir: t.TempDir(), app: w.app, ada: w.ada}
+	return other
+}

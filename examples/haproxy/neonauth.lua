@@ -1,0 +1,47 @@
+-- Asks neonauth-http about a request (HAProxy 2.6 or later with Lua).
+--
+--     http-request lua.neonauth "level=claims"
+--
+-- sets txn.neonauth_status to 204 (a verified user; the X-Auth-* headers are set), 401, 403, 500 or 503. The configuration
+-- must let nothing but 204 through: a script that fails sets nothing at all.
+
+local socket = "unix@/run/neonauth-http/http.sock"
+local timeout = 10000 -- milliseconds
+
+local identity = {
+    "x-auth-user-id", "x-auth-email", "x-auth-email-verified", "x-auth-name", "x-auth-team-id", "x-auth-session-id",
+    "x-auth-level", "x-auth-age", "x-auth-claims",
+}
+
+-- Where a token may be. Add the header that your configuration of neonauth-http names.
+local carriers = { "authorization", "cookie", "x-stack-access-token", "x-hexclave-access-token", "x-stack-auth" }
+
+local function first(headers, name)
+    local values = headers and headers[name]
+    if values == nil then return "" end
+    return values[0] or values[1] or ""
+end
+
+core.register_action("neonauth", { "http-req" }, function(txn, query)
+    local sent, headers = txn.http:req_get_headers(), {}
+    for _, name in ipairs(carriers) do
+        if sent[name] then
+            local values = {}
+            for _, value in pairs(sent[name]) do values[#values + 1] = value end
+            headers[name] = values
+        end
+    end
+    local answer = core.httpclient():get{
+        url = "http://neonauth/haproxy?" .. query, dst = socket, timeout = timeout, headers = headers,
+    }
+    local status = answer and answer.status or 0
+    if status == 204 and first(answer.headers, "x-auth-user-id") ~= "" then
+        for _, name in ipairs(identity) do txn.http:req_set_header(name, first(answer.headers, name)) end
+    elseif status == 401 or status == 403 or status == 500 then
+        txn:set_var("txn.neonauth_challenge", first(answer.headers, "www-authenticate"))
+    else
+        status = 503
+        txn:set_var("txn.neonauth_retry", first(answer and answer.headers, "retry-after"))
+    end
+    txn:set_var("txn.neonauth_status", status)
+end, 1)
