@@ -102,7 +102,7 @@ func (s *stage) do(line string) (string, error) {
 	case "kill":
 		return "", errors.Join(s.kill(), s.start())
 	case "freeze":
-		return "", s.daemon.Process.Signal(syscall.SIGSTOP)
+		return "", s.freeze()
 	case "thaw":
 		return "", s.daemon.Process.Signal(syscall.SIGCONT)
 	case "outage":
@@ -193,6 +193,26 @@ func (s *stage) kill() error {
 	_ = s.daemon.Wait() // "signal: killed"
 	s.daemon = nil
 	return err
+}
+
+// freeze returns when every thread of the daemon stands still.
+func (s *stage) freeze() error {
+	if err := s.daemon.Process.Signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	for {
+		var status syscall.WaitStatus
+		_, err := syscall.Wait4(s.daemon.Process.Pid, &status, syscall.WUNTRACED, nil)
+		switch {
+		case errors.Is(err, syscall.EINTR):
+			continue
+		case err != nil:
+			return fmt.Errorf("wait for the daemon to stand still: %w", err)
+		case !status.Stopped():
+			return errors.New("the daemon has ended")
+		}
+		return nil
+	}
 }
 
 func (s *stage) mint(name, fault string) (string, error) {

@@ -9,6 +9,7 @@ const client = new Client()
 const times = []
 const end = performance.now() + Number(seconds) * 1000
 let other = 0
+const before = process.cpuUsage()
 
 async function caller() {
   for (;;) {
@@ -21,7 +22,8 @@ async function caller() {
 }
 
 await Promise.all(Array.from({ length: Number(callers) }, caller))
+const { user, system } = process.cpuUsage(before)
 times.sort((a, b) => a - b)
 const at = (share) => Math.round(times[Math.floor(times.length * share)] * 1000)
-console.log(`node: ${callers} callers, ${Math.round(times.length / seconds)} lookups/s, p50 ${at(0.5)} us, p99 ${at(0.99)} us, not accepted ${other}`)
+console.log(`node: ${callers} callers, ${Math.round(times.length / seconds)} lookups/s, p50 ${at(0.5)} us, p99 ${at(0.99)} us, ${((user + system) / times.length).toFixed(1)} us of CPU each, not accepted ${other}`)
 await client.close()

@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 
 from neonauthd import Accepted, Answer, AsyncClient, Client
 
@@ -52,18 +53,24 @@ async def tasks(token: str, callers: int, seconds: float) -> Times:
     return times
 
 
-def report(name: str, callers: int, seconds: float, times: Times) -> None:
+def report(name: str, callers: int, seconds: float, run: Callable[[], Times]) -> None:
+    before = process_time()
+    times = run()
+    cpu = (process_time() - before) / len(times) * 1e6
     times.sort()
     p50, p99 = (times[int(len(times) * share)] * 1e6 for share in (0.5, 0.99))
-    print(f"{name}: {callers} callers, {len(times) / seconds:.0f} lookups/s, p50 {p50:.0f} us, p99 {p99:.0f} us")
+    rate = len(times) / seconds
+    print(
+        f"{name}: {callers} callers, {rate:.0f} lookups/s, p50 {p50:.0f} us, p99 {p99:.0f} us, {cpu:.1f} us of CPU each"
+    )
 
 
 def main() -> None:
     token = Path(sys.argv[1]).read_text().strip()
     callers = int(sys.argv[2]) if len(sys.argv) > 2 else 64
     seconds = float(sys.argv[3]) if len(sys.argv) > 3 else 5
-    report("python threads", callers, seconds, threads(token, callers, seconds))
-    report("python asyncio", callers, seconds, asyncio.run(tasks(token, callers, seconds)))
+    report("python threads", callers, seconds, lambda: threads(token, callers, seconds))
+    report("python asyncio", callers, seconds, lambda: asyncio.run(tasks(token, callers, seconds)))
 
 
 if __name__ == "__main__":
