@@ -1,0 +1,372 @@
+package main_test
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/neonauthd/neonauthd/daemon"
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+// repository is the folder that the README's commands are run in.
+const repository = "../.."
+
+func readme(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(repository, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// fenced returns the README's blocks of a language.
+func fenced(t *testing.T, language string) []string {
+	t.Helper()
+	var all []string
+	for _, m := range regexp.MustCompile("(?ms)^```"+language+"\n(.*?)^```$").FindAllStringSubmatch(readme(t), -1) {
+		all = append(all, m[1])
+	}
+	if all == nil {
+		t.Fatalf("the README has no block of %s", language)
+	}
+	return all
+}
+
+// part returns the README's text under a heading, line ends as blanks.
+func part(t *testing.T, heading string) string {
+	t.Helper()
+	_, rest, found := strings.Cut(readme(t), "\n## "+heading+"\n")
+	if !found {
+		t.Fatalf("the README has no heading %q", heading)
+	}
+	text, _, _ := strings.Cut(rest, "\n## ")
+	return strings.Join(strings.Fields(text), " ")
+}
+
+// step is one command of a session and what it is shown to print.
+type step struct {
+	command string
+	shown   []string
+	exit    int // -1: it runs on
+}
+
+// sessions reads the console blocks: "$ " begins a command, whose remark tells
+// its exit code if that is not 0.
+func sessions(t *testing.T) []step {
+	t.Helper()
+	var all []step
+	for _, block := range fenced(t, "console") {
+		for line := range strings.Lines(block) {
+			line = strings.TrimSuffix(line, "\n")
+			command, begins := strings.CutPrefix(line, "$ ")
+			if !begins {
+				last := &all[len(all)-1]
+				last.shown = append(last.shown, line)
+				continue
+			}
+			s := step{command: command}
+			if m := regexp.MustCompile(`# .*\bexit (\d)`).FindStringSubmatch(command); m != nil {
+				s.exit, _ = strconv.Atoi(m[1])
+			}
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// agrees tells whether a command printed what is shown: "[...]" stands for any
+// lines, "..." for anything, and one user's id for another's.
+func agrees(shown []string, printed string) bool {
+	const id = `[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}`
+	pattern := "^"
+	for _, line := range shown {
+		if line == "[...]" {
+			pattern += `(?:.*\n)*`
+			continue
+		}
+		line = regexp.QuoteMeta(regexp.MustCompile(id).ReplaceAllString(line, "\x00"))
+		pattern += strings.NewReplacer("\x00", id, `\.\.\.`, `.*`).Replace(line) + `\n`
+	}
+	return regexp.MustCompile(pattern).MatchString(printed)
+}
+
+// TestReadmeSession runs the first screen as it stands.
+func TestReadmeSession(t *testing.T) {
+	if _, err := exec.LookPath("make"); err != nil || testing.Short() {
+		t.Skip("make is not installed, or this is a short run")
+	}
+	steps, exports, codes := sessions(t), "", map[int]bool{}
+	for _, s := range steps {
+		if strings.HasSuffix(s.command, "neonauthd demo") {
+			var printed string
+			if exports, printed = startDemo(t, s.command); !agrees(s.shown, printed) {
+				t.Errorf("%s prints\n%s\nand is shown to print\n%s", s.command, printed, strings.Join(s.shown, "\n"))
+			}
+			continue
+		}
+		cmd := exec.Command("bash", "-c", exports+"\n"+s.command)
+		cmd.Dir, cmd.Env = repository, cleanEnvironment()
+		var exit *exec.ExitError
+		out, err := cmd.Output()
+		if err != nil && !errors.As(err, &exit) {
+			t.Fatal(err)
+		}
+		if code := cmd.ProcessState.ExitCode(); code != s.exit {
+			t.Fatalf("%s ends with %d, and is shown to end with %d", s.command, code, s.exit)
+		}
+		if !agrees(s.shown, string(out)) {
+			t.Errorf("%s prints\n%s\nand is shown to print\n%s", s.command, out, strings.Join(s.shown, "\n"))
+		}
+		codes[s.exit] = true
+	}
+	if !codes[0] || !codes[1] || !codes[3] {
+		t.Errorf("the README shows the exit codes %v only: it has to show an accepted, a rejected and an unknown answer", codes)
+	}
+}
+
+// startDemo runs the demo until the test ends, and returns its line of exports
+// and what it printed up to there.
+func startDemo(t *testing.T, command string) (exports, printed string) {
+	t.Helper()
+	cmd := exec.Command("bash", "-c", "exec "+command)
+	cmd.Dir = repository
+	// A folder of the test's own: the path of a socket must be short.
+	cmd.Env = cleanEnvironment("XDG_RUNTIME_DIR=" + newHome(t).dir)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	slow := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
+	t.Cleanup(func() {
+		slow.Stop()
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("the demo ended with %v", err)
+		}
+	})
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		printed += lines.Text() + "\n"
+		if strings.HasPrefix(lines.Text(), "export ") {
+			slow.Stop()
+			return lines.Text(), printed
+		}
+	}
+	t.Fatalf("the demo prints no export:\n%s", printed)
+	return "", ""
+}
+
+func TestReadmeConfigurationIsRight(t *testing.T) {
+	cfg, err := daemon.ParseConfig([]byte(strings.Join(fenced(t, "toml"), "\n")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := map[string]bool{}
+	for _, p := range cfg.Projects {
+		shown[p.Preset] = true
+	}
+	if len(shown) != 3 {
+		t.Errorf("the README configures the presets %v, not all three", shown)
+	}
+}
+
+// TestReadmeGoCompiles puts the snippet where a reader would: declarations
+// outside, statements into a handler.
+func TestReadmeGoCompiles(t *testing.T) {
+	for _, block := range fenced(t, "go") {
+		declarations, statements, found := strings.Cut(block, "\nswitch ")
+		if !found {
+			t.Fatal("the snippet has no switch over the three answers")
+		}
+		program := fmt.Sprintf(`package main
+
+import (
+	"net/http"
+
+	"github.com/neonauthd/neonauthd/client"
+)
+
+%s
+func handle(w http.ResponseWriter, r *http.Request, token string) {
+switch %s
+}
+
+func serve(http.ResponseWriter, string) {}
+
+func main() { handle(nil, nil, "") }
+`, declarations, statements)
+		name := filepath.Join(t.TempDir(), "main.go")
+		if err := os.WriteFile(name, []byte(program), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		vet := exec.Command("go", "vet", name)
+		vet.Dir = repository
+		if out, err := vet.CombinedOutput(); err != nil {
+			t.Errorf("%v\n%s\n%s", err, out, program)
+		}
+	}
+}
+
+func TestDocumentsLinkToWhatIsThere(t *testing.T) {
+	links := regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	for name, least := range map[string]int{"README.md": 8, "CHANGELOG.md": 0, "protocol/protocol.md": 15, "docs/operating.md": 1} {
+		text, err := os.ReadFile(filepath.Join(repository, name))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		found := links.FindAllStringSubmatch(string(text), -1)
+		if len(found) < least {
+			t.Errorf("%s has only %d links", name, len(found))
+		}
+		for _, m := range found {
+			if strings.Contains(m[1], "://") {
+				continue
+			}
+			target, anchor, _ := strings.Cut(m[1], "#")
+			file := filepath.Join(repository, filepath.Dir(name), target)
+			if target == "" {
+				file = filepath.Join(repository, name)
+			}
+			if _, err := os.Stat(file); err != nil {
+				t.Errorf("%s links to %s: %v", name, m[1], err)
+			} else if anchor != "" && !anchors(t, file)[anchor] {
+				t.Errorf("%s links to %s: there is no such heading", name, m[1])
+			}
+		}
+	}
+}
+
+// anchors returns the names under which a document's headings can be reached.
+func anchors(t *testing.T, file string) map[string]bool {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]bool{}
+	for _, m := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(string(text), -1) {
+		plain := regexp.MustCompile(`[^a-z0-9 _-]`).ReplaceAllString(strings.ToLower(m[1]), "")
+		all[strings.ReplaceAll(plain, " ", "-")] = true
+	}
+	return all
+}
+
+// constant reads a number out of code that this package cannot import.
+func constant(t *testing.T, file, name string) int {
+	t.Helper()
+	code, err := os.ReadFile(filepath.Join(repository, file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := regexp.MustCompile(`\b` + name + ` += (\d+)(?: << (\d+))?`).FindSubmatch(code)
+	if m == nil {
+		t.Fatalf("%s has no constant %s", file, name)
+	}
+	n, _ := strconv.Atoi(string(m[1]))
+	shift, _ := strconv.Atoi(string(m[2]))
+	return n << shift
+}
+
+func TestReadmeLimitsAreTheCodes(t *testing.T) {
+	text := part(t, "Limits")
+	cfg := daemon.DefaultConfig()
+	const kib, mib = 1 << 10, 1 << 20
+	for _, want := range []string{
+		fmt.Sprintf("A request line has %d KiB, a token %d KiB, a profile %d MiB,", protocol.MaxRequestLine/kib, protocol.MaxToken/kib, protocol.MaxProfile/mib),
+		fmt.Sprintf("a key set %d KiB and %d keys.", constant(t, "daemon/upstream/client.go", "MaxKeysetBody")/kib, constant(t, "daemon/keyset/set.go", "MaxKeys")),
+		fmt.Sprintf("By default %d MiB of cache", cfg.Cache.MaxBytes/mib),
+		fmt.Sprintf("%d connections, %d of one user, %d lookups in flight on one connection", cfg.Limits.Connections, cfg.Limits.ConnectionsPerUID, cfg.Limits.InFlightPerConnection),
+		fmt.Sprintf("%d %03d revocations", daemon.MaxRevocations/1000, daemon.MaxRevocations%1000),
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the limits are %q, and the README has\n%s", want, text)
+		}
+	}
+}
+
+func TestReadmeTellsForHowLongProfilesAreKept(t *testing.T) {
+	cfg, err := daemon.ParseConfig([]byte(strings.Join(fenced(t, "toml"), "\n")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := time.Duration(cfg.Projects[0].ProfileFresh + cfg.Projects[0].ProfileStale)
+	if want := fmt.Sprintf("profiles for %.0f minutes", kept.Minutes()); !strings.Contains(part(t, "Security"), want) {
+		t.Errorf("the README does not say %q", want)
+	}
+}
+
+// TestReadmeProtocolIsTheContract looks for the lines of the summary in the
+// contract, and parses the replies.
+func TestReadmeProtocolIsTheContract(t *testing.T) {
+	contract, err := os.ReadFile(filepath.Join(repository, "protocol/protocol.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	requests, replies := 0, 0
+	_, text, _ := strings.Cut(readme(t), "## The protocol")
+	text, _, _ = strings.Cut(text, "\n## ")
+	for line := range strings.Lines(text) {
+		line, indented := strings.CutPrefix(strings.TrimRight(line, "\n"), "    ")
+		if !indented {
+			continue
+		}
+		word, _, _ := strings.Cut(line, " ")
+		switch word {
+		case "OK", "NO", "ERR":
+			replies++
+			if err := protocol.ParseReply([]byte(line), new(protocol.Reply)); err != nil {
+				t.Errorf("%q is no reply: %v", line, err)
+			}
+		default:
+			requests++
+			if !strings.Contains(string(contract), "\n    "+line+"\n") {
+				t.Errorf("the contract has no %q", line)
+			}
+		}
+	}
+	if requests < 2 || replies < 3 {
+		t.Errorf("the summary has %d requests and %d replies", requests, replies)
+	}
+}
+
+func TestReadmeNamesTargetsAndFoldersThatThereAre(t *testing.T) {
+	makefile, err := os.ReadFile(filepath.Join(repository, "Makefile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	targets := regexp.MustCompile("[`$] ?make ([a-z-]+)").FindAllStringSubmatch(readme(t), -1)
+	for _, m := range targets {
+		if !regexp.MustCompile(`(?m)^` + m[1] + `:`).Match(makefile) {
+			t.Errorf("there is no make %s", m[1])
+		}
+	}
+	under, folders := "", regexp.MustCompile(`(?m)^    (  )?([a-z]+/) `).FindAllStringSubmatch(readme(t), -1)
+	for _, m := range folders {
+		if m[1] == "" {
+			under = m[2]
+		} else {
+			m[2] = under + m[2]
+		}
+		if _, err := os.Stat(filepath.Join(repository, m[2])); err != nil {
+			t.Error(err)
+		}
+	}
+	if len(targets) < 3 || len(folders) < 8 {
+		t.Errorf("found %d targets and %d folders only", len(targets), len(folders))
+	}
+}

@@ -1,0 +1,71 @@
+package main_test
+
+import (
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/neonauthd/neonauthd/daemon/standin"
+)
+
+// TestTopShowsWhatTheDaemonDoes asks without a pause while top looks: every
+// column that a daemon at work fills has to be filled.
+func TestTopShowsWhatTheDaemonDoes(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t, standin.Options{})
+	h := newHome(t)
+	serve(t, h, settings{tables: []string{c.project(t, h, standin.Stack)}})
+	valid, _ := c.user("Ada")
+
+	peer := call(t, h.socket())
+	done, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-done:
+				return
+			default:
+				peer.ask(t, "VERIFY "+valid)
+			}
+		}
+	}()
+	cmd := exec.Command(program("neonauthctl"), "top", "--admin-socket", h.adminSocket(), "--count", "1", "--interval", "300ms")
+	cmd.Env = cleanEnvironment()
+	out, err := cmd.Output()
+	close(done)
+	<-stopped
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	if len(lines) != 2 {
+		t.Fatalf("printed\n%s", out)
+	}
+	names, cells := strings.Fields(lines[0]), strings.Fields(lines[1])
+	if len(names) != len(cells) {
+		t.Fatalf("printed\n%s", out)
+	}
+	for i, name := range names {
+		n, err := strconv.ParseFloat(cells[i], 64)
+		switch name {
+		case "LOOKUPS/S", "ACCEPTED", "HIT%", "CACHE", "FILL%":
+			if err != nil || n <= 0 {
+				t.Errorf("%s is %s while there are lookups", name, cells[i])
+			}
+		case "BUDGET":
+			if err != nil || n < 1 {
+				t.Errorf("%s is %s, and nothing was spent", name, cells[i])
+			}
+		case "CONNS":
+			if err != nil || n < 2 {
+				t.Errorf("%s is %s, and there are two at least", name, cells[i])
+			}
+		case "CIRCUIT":
+			if cells[i] != "closed" {
+				t.Errorf("%s is %s", name, cells[i])
+			}
+		}
+	}
+}
