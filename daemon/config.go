@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"reflect"
 	"strings"
 	"time"
 
@@ -142,6 +143,13 @@ func ParseConfig(body []byte) (Config, error) {
 	// Table arrays start from zero values; decode them a first time only to
 	// learn how many there are, then over their defaults.
 	if err := decodeStrict(body, &cfg); err != nil {
+		return Config{}, err
+	}
+	var raw map[string]any
+	if err := toml.Unmarshal(body, &raw); err != nil {
+		return Config{}, explainTOML(err)
+	}
+	if err := checkQuoted("", raw, reflect.TypeFor[Config]()); err != nil {
 		return Config{}, err
 	}
 	for i := range cfg.Projects {

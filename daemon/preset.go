@@ -78,9 +78,9 @@ func checkStack(p *Project, report reporter) {
 			report("allow", "%q is none of \"restricted\", \"anonymous\"", cut(class))
 		}
 	}
-	for _, issuer := range p.Issuers {
+	for i, issuer := range p.Issuers {
 		if err := checkURL(issuer); err != nil {
-			report("issuers", "%q %v", cut(issuer), err)
+			report("issuers", "entry %d %v", i+1, err) // it may hold a password
 		}
 	}
 	if p.UserinfoURL != "" {
@@ -232,11 +232,14 @@ func policyPlain(p *Project) *keyset.Policy {
 	return policy
 }
 
-// originOf is the scheme and host of a URL that has passed checkURL.
+// originOf is the origin of a URL that has passed checkURL, as browsers and
+// Better Auth write it: in lower case, without the scheme's own port.
 func originOf(raw string) string {
 	u, err := url.Parse(raw)
 	if err != nil {
 		return raw
 	}
-	return u.Scheme + "://" + u.Host
+	host := strings.ToLower(u.Host)
+	port := map[string]string{"https": ":443", "http": ":80"}[u.Scheme]
+	return u.Scheme + "://" + strings.TrimSuffix(host, port)
 }

@@ -19,6 +19,7 @@ const (
 	MaxLeeway          = 60 * time.Second
 	MinCacheBytes      = 1 << 20
 	maxUpstreamTimeout = time.Minute
+	maxIdleTimeout     = 24 * time.Hour
 	maxSocketPath      = 107 // sun_path less its NUL
 
 	// serverKeyPrefix begins every secret server key of Stack Auth.
@@ -74,8 +75,8 @@ func (c *Config) validateLimits(report reporter) {
 	if n := c.Limits.InFlightPerConnection; n < 1 || n > 4096 {
 		report("limits.in_flight_per_connection", "must be between 1 and 4096")
 	}
-	if c.Limits.IdleTimeout < Duration(time.Second) {
-		report("limits.idle_timeout", "must be at least 1s")
+	if d := time.Duration(c.Limits.IdleTimeout); d < time.Second || d > maxIdleTimeout {
+		report("limits.idle_timeout", "must be between 1s and %s", maxIdleTimeout)
 	}
 }
 
@@ -119,6 +120,9 @@ func (p *Project) validate(report reporter) {
 		if err := checkURL(raw); err != nil {
 			report(key, "%v", err)
 		}
+	}
+	if strings.Contains(p.BaseURL, "?") {
+		report("base_url", "must not contain a query: paths are appended to it")
 	}
 	if strings.HasPrefix(p.SecretServerKey, serverKeyPrefix) {
 		// Never repeated: this text goes to the log.
@@ -171,7 +175,7 @@ func checkURL(raw string) error {
 		return errors.New("must not contain a user name or password")
 	case u.Fragment != "" || strings.Contains(raw, "#"):
 		return errors.New("must not contain a fragment")
-	case u.Host == "" || u.Opaque != "":
+	case u.Hostname() == "" || u.Opaque != "":
 		return errors.New("must be an absolute URL such as https://api.example.com")
 	case u.Scheme == "https", u.Scheme == "http" && isLoopback(u.Hostname()):
 		return nil

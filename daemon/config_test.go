@@ -1,0 +1,204 @@
+package daemon
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+// configFiles are the files of testdata/config with that ending.
+func configFiles(t *testing.T, ending string) []string {
+	t.Helper()
+	files, err := filepath.Glob("testdata/config/*." + ending + ".toml")
+	if err != nil || len(files) < 3 {
+		t.Fatalf("%d files: %v", len(files), err)
+	}
+	return files
+}
+
+func TestGoodConfigurationsAreTaken(t *testing.T) {
+	for _, file := range configFiles(t, "good") {
+		c, err := LoadConfig(file)
+		if err != nil {
+			t.Errorf("%s: %v", file, err)
+		}
+		if c.Dir != "testdata/config" {
+			t.Errorf("%s: folder %q", file, c.Dir)
+		}
+	}
+}
+
+// TestBadConfigurationsAreRefusedWithTheirFault compares with what the first
+// line of each file wants.
+func TestBadConfigurationsAreRefusedWithTheirFault(t *testing.T) {
+	for _, file := range configFiles(t, "bad") {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		first, _, _ := bytes.Cut(text, []byte("\n"))
+		want, ok := strings.CutPrefix(string(first), "# want: ")
+		if !ok {
+			t.Fatalf("%s: the first line does not say what it wants", file)
+		}
+		_, err = LoadConfig(file)
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), file) {
+			t.Errorf("%s: %v\nwant %s", file, err, want)
+		}
+		if err != nil && strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: the error tells a secret", file)
+		}
+	}
+}
+
+func TestSeveralFaultsAreAllTold(t *testing.T) {
+	_, err := ParseConfig([]byte("state_dir = \"\"\n[limits]\nconnections = 0\n[[project]]\nname = \"a b\"\npreset = \"neon\"\n"))
+	for _, want := range []string{"state_dir: ", "limits.connections: ", "project \"a b\": name: ", "project \"a b\": base_url: "} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v\nwant %s as well", err, want)
+		}
+	}
+}
+
+func TestConfigurationFilesAreBounded(t *testing.T) {
+	text, err := os.ReadFile("testdata/config/minimal-stack.good.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "c.toml")
+	for _, c := range []struct {
+		size int
+		good bool
+	}{{MaxConfigFile - 1, true}, {MaxConfigFile, true}, {MaxConfigFile + 1, false}} {
+		padded := append(append([]byte{}, text...), bytes.Repeat([]byte("#"), c.size-len(text))...)
+		if err := os.WriteFile(path, padded, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := LoadConfig(path); (err == nil) != c.good {
+			t.Errorf("%d bytes: %v", c.size, err)
+		}
+	}
+	if _, err := LoadConfig(path + ".missing"); err == nil || !strings.Contains(err.Error(), "missing") {
+		t.Errorf("missing: %v", err)
+	}
+}
+
+func TestDefaultsAreTheDocumentedOnes(t *testing.T) {
+	c, err := LoadConfig("testdata/config/minimal-stack.good.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := c.Projects[0].withDerived()
+	for _, d := range []struct {
+		key       string
+		got, want any
+	}{
+		{"socket", c.Socket, protocol.DefaultSocket},
+		{"admin_socket", c.AdminSocket, protocol.DefaultAdminSocket},
+		{"metrics_listen", c.MetricsListen, ""},
+		{"state_dir", c.StateDir, "/var/lib/neonauthd"},
+		{"log_level", text(c.LogLevel), "info"},
+		{"max_bytes", text(c.Cache.MaxBytes), "64MiB"},
+		{"connections", c.Limits.Connections, 4096},
+		{"connections_per_uid", c.Limits.ConnectionsPerUID, 1024},
+		{"in_flight_per_connection", c.Limits.InFlightPerConnection, 256},
+		{"idle_timeout", time.Duration(c.Limits.IdleTimeout), 5 * time.Minute},
+		{"base_url", p.BaseURL, "https://api.stack-auth.com"},
+		{"leeway", time.Duration(p.Leeway), 5 * time.Second},
+		{"profile_fresh", time.Duration(p.ProfileFresh), time.Minute},
+		{"profile_stale", time.Duration(p.ProfileStale), 15 * time.Minute},
+		{"upstream_timeout", time.Duration(p.UpstreamTimeout), 3 * time.Second},
+		{"upstream_rate", p.UpstreamRate, 20.0},
+		{"jwks_refresh", time.Duration(p.JWKSRefresh), 10 * time.Minute},
+		{"jwks_cooldown", time.Duration(p.JWKSCooldown), 30 * time.Second},
+	} {
+		if !reflect.DeepEqual(d.got, d.want) {
+			t.Errorf("%s: %v, want %v", d.key, d.got, d.want)
+		}
+	}
+}
+
+// TestEveryKeyIsInTheManual and in testdata/config/everything.good.toml.
+func TestEveryKeyIsInTheManual(t *testing.T) {
+	for _, file := range []string{"../docs/man/neonauthd.toml.5", "testdata/config/everything.good.toml"} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var walk func(reflect.Type)
+		walk = func(of reflect.Type) {
+			for i := range of.NumField() {
+				f := of.Field(i)
+				key := f.Tag.Get("toml")
+				if key == "-" {
+					continue
+				}
+				if !bytes.Contains(text, []byte(key)) {
+					t.Errorf("%s says nothing of %q", file, key)
+				}
+				inner := f.Type
+				if inner.Kind() == reflect.Slice {
+					inner = inner.Elem()
+				}
+				if inner.Kind() == reflect.Struct {
+					walk(inner)
+				}
+			}
+		}
+		walk(reflect.TypeFor[Config]())
+	}
+}
+
+func TestTheStandInsBlocksAreGoodConfigurations(t *testing.T) {
+	s := standin.New(standin.Options{BaseURL: "http://127.0.0.1:4000"})
+	for _, preset := range []standin.Preset{standin.Stack, standin.Neon, standin.OIDC} {
+		c, err := ParseConfig([]byte(s.ConfigBlock(preset, "")))
+		if err != nil {
+			t.Errorf("%s: %v", preset, err)
+			continue
+		}
+		if p := c.Projects[0].withDerived(); p.JWKSURL != "" && p.JWKSURL != s.KeysURL(preset) {
+			t.Errorf("%s: key set at %s, but the stand-in has it at %s", preset, p.JWKSURL, s.KeysURL(preset))
+		}
+	}
+}
+
+func TestSizesDurationsAndLevelsAreWrittenAsTheyAreRead(t *testing.T) {
+	for _, size := range []string{"0B", "1B", "1023B", "1KiB", "1025B", "64MiB", "1GiB", "1024GiB"} {
+		var b Bytes
+		if err := b.UnmarshalText([]byte(size)); err != nil || text(b) != size {
+			t.Errorf("%s: %s, %v", size, text(b), err)
+		}
+	}
+	for _, size := range []string{"", "1", "B", "-1B", "1.5MiB", "01B", " 1B", "1 B", "1025GiB", "1mib", "99999999999999999999B", "1KB"} {
+		var b Bytes
+		if err := b.UnmarshalText([]byte(size)); err == nil {
+			t.Errorf("size %q is taken for %d", size, b)
+		}
+	}
+	for _, level := range []string{"debug", "info", "warn", "error"} {
+		var l LogLevel
+		if err := l.UnmarshalText([]byte(level)); err != nil || text(l) != level {
+			t.Errorf("%s: %s, %v", level, text(l), err)
+		}
+	}
+	for _, duration := range []string{"0s", "1.5s", "5m0s", "24h0m0s"} {
+		var d Duration
+		if err := d.UnmarshalText([]byte(duration)); err != nil || text(d) != duration {
+			t.Errorf("%s: %s, %v", duration, text(d), err)
+		}
+	}
+	for _, duration := range []string{"", "5", "-1s", "s", "5 s", "9999999h", strings.Repeat("9", 500) + "s"} {
+		var d Duration
+		if err := d.UnmarshalText([]byte(duration)); err == nil || len(err.Error()) > 300 {
+			t.Errorf("duration %.20q is taken for %s, or its error is long", duration, time.Duration(d))
+		}
+	}
+}
