@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"regexp"
-	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -102,6 +101,7 @@ Exit codes: 0 accepted or done, 1 rejected, 2 called wrongly, 3 could not tell.`
 			return exit(exitUsage)
 		},
 	}
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetFlagErrorFunc(flagError)
 	flags := root.PersistentFlags()
 	flags.StringVar(&s.socket, "socket", "", "`path` of the daemon's socket (default $"+client.SocketVariable+", else "+protocol.DefaultSocket+")")
@@ -129,13 +129,6 @@ func discreetCompletion(root *cobra.Command) {
 			shell.Args = noArguments
 		}
 	}
-}
-
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "unknown"
 }
 
 // noArguments refuses arguments without repeating them: the usual mistake is a

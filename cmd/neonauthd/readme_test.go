@@ -133,6 +133,23 @@ func TestReadmeSession(t *testing.T) {
 	if !codes[0] || !codes[1] || !codes[3] {
 		t.Errorf("the README shows the exit codes %v only: it has to show an accepted, a rejected and an unknown answer", codes)
 	}
+	checkVersions(t)
+}
+
+// checkVersions asks the programs that the session has built.
+func checkVersions(t *testing.T) {
+	t.Helper()
+	changelog, err := os.ReadFile(filepath.Join(repository, "CHANGELOG.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	newest := regexp.MustCompile(`(?m)^## (\S+)`).FindSubmatch(changelog)
+	for _, name := range []string{"neonauthd", "neonauthctl", "neonauth-http"} {
+		out, err := exec.Command(filepath.Join(repository, "bin", name), "--version").Output()
+		if want := fmt.Sprintf("%s %s (commit ", name, newest[1]); err != nil || !strings.HasPrefix(string(out), want) {
+			t.Errorf("%s --version prints %q (error: %v), want %q", name, out, err, want)
+		}
+	}
 }
 
 // startDemo runs the demo until the test ends, and returns its line of exports
