@@ -1,0 +1,66 @@
+package main_test
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestCompletionsAreScripts makes what the packages install. Where the shell is
+// here, it reads the script.
+func TestCompletionsAreScripts(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"neonauthd", "neonauthctl"} {
+		for _, shell := range []string{"bash", "zsh", "fish"} {
+			cmd := exec.Command(program(name), "completion", shell)
+			cmd.Env = cleanEnvironment()
+			script, err := cmd.Output()
+			if err != nil || !bytes.Contains(script, []byte(name)) {
+				t.Errorf("%s completion %s: %v, %d bytes", name, shell, err, len(script))
+				continue
+			}
+			reader, err := exec.LookPath(shell)
+			if err != nil {
+				continue
+			}
+			file := filepath.Join(t.TempDir(), name)
+			if err := os.WriteFile(file, script, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if out, err := exec.Command(reader, "-n", file).CombinedOutput(); err != nil {
+				t.Errorf("%s cannot read the script of %s: %v\n%s", shell, name, err, out)
+			}
+		}
+	}
+}
+
+// TestCompletionsOfferWhatThereIs asks as the scripts ask.
+func TestCompletionsOfferWhatThereIs(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]string{
+		"neonauthd d":           "demo",
+		"neonauthd --c":         "--check --config",
+		"neonauthctl ver":       "verify",
+		"neonauthctl t":         "top",
+		"neonauthctl revoke s":  "session subject",
+		"neonauthctl level w":   "warn",
+		"neonauthctl purge a":   "all",
+		"neonauthctl bench --b": "--bad --baseline",
+	} {
+		words := strings.Fields(line)
+		cmd := exec.Command(program(words[0]), append([]string{"__completeNoDesc"}, words[1:]...)...)
+		cmd.Env = cleanEnvironment()
+		out, err := cmd.Output()
+		if err != nil {
+			t.Errorf("%s: %v", line, err)
+			continue
+		}
+		offered := strings.Fields(string(out))
+		if got := strings.Join(offered[:len(offered)-1], " "); got != want { // the last word is for the script
+			t.Errorf("%s<Tab> offers %q, want %q", line, got, want)
+		}
+	}
+}
