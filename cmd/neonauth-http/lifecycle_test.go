@@ -1,0 +1,260 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/standin"
+)
+
+func TestTheDaemonsRestartCostsNoRequest(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	token := bearing(w.token())
+	stop, started := make(chan struct{}), make(chan struct{}, 100)
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	counts := map[int]int{}
+	for range 4 {
+		wg.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				g := w.ask(t, "/nginx", token)
+				mu.Lock()
+				counts[g.StatusCode]++
+				mu.Unlock()
+				select {
+				case started <- struct{}{}:
+				default:
+				}
+			}
+		})
+	}
+	for range 3 {
+		for range 20 {
+			<-started
+		}
+		w.daemon.kill(t)
+		w.daemon.rough = true
+		w.startDaemon(t)
+	}
+	for range 100 {
+		<-started
+	}
+	close(stop)
+	wg.Wait()
+	if len(counts) != 1 || counts[204] < 100 {
+		t.Errorf("statuses: %v", counts)
+	}
+}
+
+// While the daemon stays away, requests do not pile up behind it.
+func TestALongOutageIsSaidAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.restartHTTP(t, `restart_patience = "50ms"`)
+	token := bearing(w.token())
+	w.daemon.kill(t)
+	for i := range 20 {
+		g := w.ask(t, "/nginx", token)
+		if g.StatusCode != http.StatusServiceUnavailable || g.reason(t) != reasonDown {
+			t.Fatalf("request %d: %s %s", i, g.Status, g.body)
+		}
+	}
+	if g := get(t, "unix", w.path("s.sock"), "/readyz"); g.StatusCode != http.StatusServiceUnavailable {
+		t.Error("readyz:", g.Status)
+	}
+	if g := get(t, "unix", w.path("s.sock"), "/healthz"); g.StatusCode != http.StatusOK {
+		t.Error("healthz:", g.Status)
+	}
+	w.startDaemon(t)
+	deadline := time.Now().Add(patience)
+	for g := w.ask(t, "/nginx", token); g.StatusCode != http.StatusNoContent; g = w.ask(t, "/nginx", token) {
+		if time.Now().After(deadline) {
+			t.Fatal("still", g.Status)
+		}
+	}
+	if log := w.http.out.String(); !strings.Contains(log, "not reachable") || strings.Count(log, "not reachable") > 2 {
+		t.Errorf("log: %s", log)
+	}
+}
+
+// What is under way when the end comes is answered.
+func TestTheEndWaitsForWhatIsUnderWay(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	release := make(chan struct{})
+	w.Inject(standin.Me, standin.Fault{Kind: standin.Delay, Until: release})
+	slow := make(chan got, 1)
+	fresh := bearing(w.long(t, 1))
+	go func() { slow <- w.ask(t, "/nginx?level=profile", fresh) }()
+	ctx := t.Context()
+	if err := w.AwaitCalls(ctx, standin.Me, 1); err != nil {
+		t.Fatal(err)
+	}
+	w.http.signal(t, syscall.SIGTERM)
+	w.http.await(t, "STOPPING=1")
+	close(release)
+	if g := <-slow; g.StatusCode != http.StatusNoContent {
+		t.Error(g.Status, g.body)
+	}
+	<-w.http.ended
+	if _, err := os.Stat(w.path("h.sock")); !os.IsNotExist(err) {
+		t.Error("the socket is still there:", err)
+	}
+}
+
+func TestReloadAppliesAllOrNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.restartHTTP(t, `realm = "first"`)
+	realm := func() string {
+		g := w.ask(t, "/nginx")
+		return g.Header.Get("WWW-Authenticate")
+	}
+	reload := func(text string) {
+		w.write(t, "http.toml", text)
+		w.http.signal(t, syscall.SIGHUP)
+		w.http.await(t, "RELOADING=1\nMONOTONIC_USEC=")
+		w.http.await(t, "READY=1")
+	}
+	if realm() != `Bearer realm="first"` {
+		t.Fatal(realm())
+	}
+	reload("realm = \"second\"\ntoken_from = [\"nowhere\"]\n")
+	if realm() != `Bearer realm="first"` || !strings.Contains(w.http.out.String(), "was not reloaded") {
+		t.Error("half a reload:", realm(), w.http.out.String())
+	}
+	reload("realm = \"second\"\ntoken_from = [\"header:X-Own\"]\nfields = [\"email\"]\n")
+	if realm() != `Bearer realm="second"` {
+		t.Error(realm())
+	}
+	g := w.ask(t, "/nginx", "X-Own: "+w.token())
+	if g.StatusCode != http.StatusNoContent || g.Header.Get("Vary") != "X-Own" || g.Header.Get("X-Auth-Email") == "" || g.Header.Get("X-Auth-Name") != "" {
+		t.Error(g.Status, g.Header)
+	}
+	if m := w.metrics(t); !strings.Contains(m, `reloads_total{result="failed"} 1`) || !strings.Contains(m, `reloads_total{result="done"} 1`) {
+		t.Error(m)
+	}
+}
+
+// systemd's sockets are taken by their names and not removed.
+func TestInheritedSocketsAreServedByName(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	var files []*os.File
+	for _, name := range []string{"i.sock", "is.sock"} {
+		ln, err := net.ListenUnix("unix", &net.UnixAddr{Name: w.path(name), Net: "unix"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ln.SetUnlinkOnClose(false)
+		file, err := ln.File()
+		if err != nil {
+			t.Fatal(err)
+		}
+		ln.Close()
+		defer file.Close()
+		files = append(files, file)
+	}
+	run := func(names string) *exec.Cmd {
+		// The shell becomes the program, so LISTEN_PID is right.
+		cmd := exec.Command("/bin/sh", "-c", `LISTEN_PID=$$ exec "$0" --socket "$1"`, program("neonauth-http"), w.path("d.sock"))
+		cmd.Env = append(cleanEnvironment(), "LISTEN_FDS=2", "LISTEN_FDNAMES="+names)
+		cmd.ExtraFiles = files
+		return cmd
+	}
+	if out, err := run("neonauth-http:stranger").CombinedOutput(); err == nil || !strings.Contains(string(out), "stranger") {
+		t.Errorf("%v: %s", err, out)
+	}
+	cmd := run("neonauth-http:neonauth-http-status")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if g := get(t, "unix", w.path("i.sock"), "/nginx", bearing(w.token())); g.StatusCode != http.StatusNoContent {
+		t.Error(g.Status)
+	}
+	if g := get(t, "unix", w.path("is.sock"), "/readyz"); g.StatusCode != http.StatusOK {
+		t.Error(g.Status)
+	}
+	_ = cmd.Process.Signal(syscall.SIGTERM)
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(w.path("i.sock")); err != nil {
+		t.Error("an inherited socket was removed:", err)
+	}
+}
+
+// A connection serves many requests, and one too many connections is refused.
+func TestConnectionsAreKeptAndBounded(t *testing.T) {
+	t.Parallel()
+	s := quietService(t, fakeDaemon(okReply()))
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := newServer(s)
+	refused := make(chan struct{}, 1)
+	go func() { _ = server.Serve(bound(ln, 1, func() { refused <- struct{}{} })) }() // ends with the test
+	t.Cleanup(func() { _ = server.Close() })
+	conn, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	in := bufio.NewReader(conn)
+	for range 3 {
+		fmt.Fprint(conn, "GET /nginx HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer a.b.c\r\n\r\n")
+		res, err := http.ReadResponse(in, nil)
+		if err != nil || res.StatusCode != http.StatusNoContent {
+			t.Fatal(res, err)
+		}
+		res.Body.Close()
+	}
+	second, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.Close()
+	<-refused
+}
+
+func TestReuseIsTrueToTheVerdict(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	soon := w.token(func(spec *standin.TokenSpec) { spec.Lifetime = 20 * time.Second })
+	for name, test := range map[string]struct {
+		token string
+		most  int
+	}{
+		"long": {w.token(), 60}, "short": {soon, 20},
+	} {
+		for _, path := range []string{"/nginx", "/nginx?level=profile"} {
+			g := w.ask(t, path, bearing(test.token))
+			text, ok := strings.CutPrefix(g.Header.Get("Cache-Control"), "private, max-age=")
+			age, err := strconv.Atoi(text)
+			if !ok || err != nil || age > test.most || age < test.most-10 {
+				t.Errorf("%s at %s: Cache-Control is %q", name, path, g.Header.Get("Cache-Control"))
+			}
+			expires, err := http.ParseTime(g.Header.Get("Expires"))
+			if left := time.Until(expires); err != nil || left > time.Duration(age)*time.Second+time.Second {
+				t.Errorf("%s at %s: Expires in %s with max-age %d: %v", name, path, left, age, err)
+			}
+		}
+	}
+}
