@@ -1,0 +1,95 @@
+package daemon
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/neonauthd/neonauthd/cache"
+	"github.com/neonauthd/neonauthd/daemon/upstream"
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+// limits are the rows of the guide's table, as the code has them.
+func limits() [][2]string {
+	c, p := DefaultConfig(), defaultProject()
+	size := func(n int) string { return fmt.Sprint(n, " bytes") }
+	return [][2]string{
+		{"request line", size(protocol.MaxRequestLine)},
+		{"token", size(protocol.MaxToken)},
+		{"reply line", size(protocol.MaxReplyLine)},
+		{"time for a line, and for the first", LineTimeout.String()},
+		{"`idle_timeout`", time.Duration(c.Limits.IdleTimeout).String()},
+		{"replies left unread", WriteTimeout.String() + " to twice that"},
+		{"`in_flight_per_connection`", fmt.Sprint(c.Limits.InFlightPerConnection)},
+		{"replies held back behind a slow one", size(maxHeld)},
+		{"lookups that wait, of one user id", fmt.Sprint(maxInFlightPerUID)},
+		{"lookups that wait, of all", fmt.Sprint(maxInFlight)},
+		{"`connections_per_uid`", fmt.Sprint(c.Limits.ConnectionsPerUID)},
+		{"`connections`", fmt.Sprint(c.Limits.Connections)},
+		{"admin connections", fmt.Sprint(maxAdminConnections)},
+		{"metrics connections", fmt.Sprint(maxScrapers)},
+		{"wait of a lookup without `deadline`", DefaultDeadline.String()},
+		{"`cache.max_bytes`", text(c.Cache.MaxBytes)},
+		{"entries of one user", fmt.Sprint(cache.DefaultPerGroup)},
+		{"rejections remembered", fmt.Sprint(rejectionsKept)},
+		{"a rejection is remembered for", rejectionLifetime.String()},
+		{"an upstream's no is remembered for", denialLifetime.String()},
+		{"key set", size(upstream.MaxKeysetBody)},
+		{"a key set is used for", keysMaxStale.String()},
+		{"key ids asked for between fetches", fmt.Sprint(keysMaxWanted)},
+		{"profile", size(upstream.MaxProfileBody)},
+		{"calls to one upstream at once", fmt.Sprint(upstream.MaxConcurrent)},
+		{"background refreshes at once", fmt.Sprint(maxRefreshes)},
+		{"`upstream_rate`", fmt.Sprint(p.UpstreamRate, " per second")},
+		{"pause that an upstream can ask for", upstream.MaxRetryAfter.String()},
+		{"revocations", fmt.Sprint(MaxRevocations)},
+		{"purges of single users and tokens kept apart", fmt.Sprint(maxFloors)},
+		{"configuration file", size(MaxConfigFile)},
+		{"projects", fmt.Sprint(MaxProjects)},
+		{"`[[caller]]` rules", fmt.Sprint(MaxCallers)},
+		{"time for lookups in flight when stopping", drainTimeout.String()},
+		{"lines of one kind in the log", fmt.Sprint(MaxLines, " per second")},
+	}
+}
+
+func TestGuideNamesTheLimits(t *testing.T) {
+	_, table, _ := strings.Cut(read(t, guideFile), "| Limit | Value | At it |\n|---|---|---|\n")
+	rows := strings.Split(strings.TrimSpace(table), "\n")
+	want := limits()
+	if len(rows) != len(want) {
+		t.Errorf("the guide has %d limits, the code %d", len(rows), len(want))
+	}
+	for i, w := range want {
+		if i < len(rows) && !strings.HasPrefix(rows[i], "| "+w[0]+" | "+w[1]+" | ") {
+			t.Errorf("limit %d of the guide is not %q, %q:\n%s", i+1, w[0], w[1], rows[i])
+		}
+	}
+}
+
+func TestGuideNamesMetricsThatExist(t *testing.T) {
+	if checkExpressions(t, guideFile, read(t, guideFile)) == 0 {
+		t.Error("the guide names no metric")
+	}
+}
+
+// TestGuideLinksLeadSomewhere follows the links within the guide.
+func TestGuideLinksLeadSomewhere(t *testing.T) {
+	guide := read(t, guideFile)
+	anchors := map[string]bool{}
+	for _, m := range regexp.MustCompile(`(?m)^#+ (.+)$`).FindAllStringSubmatch(guide, -1) {
+		anchor := strings.ReplaceAll(strings.ToLower(m[1]), " ", "-")
+		anchors[strings.NewReplacer("'", "", "`", "").Replace(anchor)] = true
+	}
+	links := regexp.MustCompile(`\]\(#([^)]+)\)`).FindAllStringSubmatch(guide, -1)
+	if len(links) == 0 {
+		t.Fatal("no links found")
+	}
+	for _, m := range links {
+		if !anchors[m[1]] {
+			t.Errorf("#%s is no heading", m[1])
+		}
+	}
+}
