@@ -94,7 +94,7 @@ func (w *watch) run(ctx context.Context) error {
 	ticks, stop := w.tick(w.interval)
 	defer stop()
 	first := w.look(ctx, c)
-	if ctx.Err() != nil {
+	if over(ctx) {
 		return nil
 	}
 	if first.err != nil {
@@ -123,7 +123,7 @@ func (w *watch) follow(ctx context.Context, c *client.Client, v view, before *lo
 		case <-ticks:
 		}
 		now := w.look(ctx, c)
-		if ctx.Err() != nil {
+		if over(ctx) {
 			return nil
 		}
 		if err := v.next(before, now); err != nil {
@@ -140,6 +140,9 @@ func (w *watch) follow(ctx context.Context, c *client.Client, v view, before *lo
 		}
 	}
 }
+
+// over tells whether somebody has ended the run, which is no failure of it.
+func over(ctx context.Context) bool { return ctx.Err() != nil }
 
 func written(err error) error { return fmt.Errorf("write what was seen: %w", err) }
 

@@ -25,7 +25,7 @@ type counters struct {
 
 func startCounters(t *testing.T, objects ...string) *counters {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "na") //nolint:usetesting // its path would be too long for a socket
+	dir, err := os.MkdirTemp("", "na") // t.TempDir would be too long for a socket
 	if err != nil {
 		t.Fatal(err)
 	}
