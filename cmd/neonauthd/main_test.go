@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"testing"
@@ -23,6 +24,11 @@ var programs string
 // the tests have it, and removes them at the end.
 func TestMain(m *testing.M) {
 	flag.Parse()
+	// Many of these tests wait for a time limit of the daemon to pass: they may
+	// wait together, however few processors there are.
+	if n := flag.Lookup("test.parallel"); n.Value.String() == fmt.Sprint(runtime.GOMAXPROCS(0)) {
+		_ = n.Value.Set("6")
+	}
 	code, err := buildAndRun(m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
