@@ -37,6 +37,7 @@ func newDesk(t testing.TB, change func(*Config)) *desk {
 	}
 	config.StateDir = filepath.Join(k.dir, "state")
 	config.Dir = k.dir
+	config.Cache.MaxBytes = MinCacheBytes
 	if change != nil {
 		change(&config)
 	}

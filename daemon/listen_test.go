@@ -1,0 +1,283 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestSocketsAreMadeWithExactlyTheirMode(t *testing.T) {
+	for _, mode := range []os.FileMode{0o660, 0o600} {
+		path := filepath.Join(t.TempDir(), "new", "s")
+		ln, err := listenUnix(path, mode)
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(path)
+		if err != nil || info.Mode().Perm() != mode || info.Mode()&os.ModeSocket == 0 {
+			t.Errorf("mode %v, %v; want %v", info.Mode(), err, mode)
+		}
+		if err := ln.Close(); err != nil {
+			t.Error(err)
+		}
+		if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("left behind: %v", err)
+		}
+	}
+}
+
+// TestWhatLiesAtTheSocketsPath is removed only if it is the socket of a dead
+// process.
+func TestWhatLiesAtTheSocketsPath(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		put     func(t *testing.T, path string)
+		message string // empty: it is replaced
+	}{
+		{"nothing", func(*testing.T, string) {}, ""},
+		{"dead socket", func(t *testing.T, path string) { leaveSocket(t, path) }, ""},
+		{"live socket", func(t *testing.T, path string) {
+			ln, err := net.Listen("unix", path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = ln.Close() })
+		}, "another process serves this socket"},
+		{"file", func(t *testing.T, path string) { mustWrite(t, path) }, "not a socket"},
+		{"folder", func(t *testing.T, path string) {
+			if err := os.Mkdir(path, 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}, "not a socket"},
+		{"link to a dead socket", func(t *testing.T, path string) {
+			leaveSocket(t, path+"2")
+			if err := os.Symlink(path+"2", path); err != nil {
+				t.Fatal(err)
+			}
+		}, "not a socket"},
+		{"link to nowhere", func(t *testing.T, path string) {
+			if err := os.Symlink(path+"-nowhere", path); err != nil {
+				t.Fatal(err)
+			}
+		}, "not a socket"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "s")
+			c.put(t, path)
+			before, _ := os.Lstat(path)
+			ln, err := listenUnix(path, 0o600)
+			if ln != nil {
+				defer ln.Close()
+			}
+			if c.message == "" {
+				if err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			if err == nil || !strings.Contains(err.Error(), c.message) {
+				t.Errorf("error %v, want %q", err, c.message)
+			}
+			if after, err := os.Lstat(path); err != nil || !os.SameFile(before, after) {
+				t.Errorf("it was touched: %v", err)
+			}
+		})
+	}
+}
+
+// leaveSocket leaves a socket that nobody serves.
+func leaveSocket(t *testing.T, path string) {
+	t.Helper()
+	ln, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln.SetUnlinkOnClose(false)
+	if err := ln.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func mustWrite(t *testing.T, path string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestTheSocketsFolderMustBeOurs(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		make func(t *testing.T, dir string)
+		good bool
+	}{
+		{"missing", func(*testing.T, string) {}, true},
+		{"ours", folder(0o755), true},
+		{"ours alone", folder(0o700), true},
+		{"group may write", folder(0o775), false},
+		{"all may write", folder(0o777), false},
+		{"all may write, sticky", folder(0o777 | os.ModeSticky), true},
+		{"file", mustWrite, false},
+		{"link to a good one", func(t *testing.T, dir string) {
+			folder(0o755)(t, dir+"2")
+			if err := os.Symlink(dir+"2", dir); err != nil {
+				t.Fatal(err)
+			}
+		}, false},
+		{"below a missing one", nil, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "d")
+			if c.make == nil {
+				dir = filepath.Join(dir, "e")
+			} else {
+				c.make(t, dir)
+			}
+			if err := checkFolder(dir); (err == nil) != c.good {
+				t.Errorf("%v; want good: %v", err, c.good)
+			}
+		})
+	}
+}
+
+func folder(mode os.FileMode) func(*testing.T, string) {
+	return func(t *testing.T, dir string) {
+		t.Helper()
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(dir, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestPathsLongerThanASocketCanHave(t *testing.T) {
+	dir := t.TempDir()
+	for n, good := range map[int]bool{maxSocketPath: true, maxSocketPath + 1: false} {
+		path := dir + "/" + strings.Repeat("s", n-len(dir)-1)
+		ln, err := listenUnix(path, 0o600)
+		if (err == nil) != good {
+			t.Errorf("%d bytes: %v", n, err)
+		}
+		if ln != nil {
+			_ = ln.Close()
+		}
+	}
+}
+
+// failingListener fails to accept until it is closed.
+type failingListener struct {
+	mu     sync.Mutex
+	tries  []time.Time
+	err    error
+	closed chan struct{}
+}
+
+func (l *failingListener) Accept() (net.Conn, error) {
+	l.mu.Lock()
+	l.tries = append(l.tries, time.Now())
+	err := l.err
+	l.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	<-l.closed
+	return nil, net.ErrClosed
+}
+
+func (l *failingListener) Close() error   { close(l.closed); return nil }
+func (l *failingListener) Addr() net.Addr { return &net.UnixAddr{Name: "failing", Net: "unix"} }
+
+// TestAFailingAcceptIsTriedAgainWithPatience for ten minutes out of file
+// descriptors.
+func TestAFailingAcceptIsTriedAgainWithPatience(t *testing.T) {
+	for _, errno := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ECONNABORTED} {
+		synctest.Test(t, func(t *testing.T) {
+			ln := &failingListener{err: &net.OpError{Op: "accept", Err: errno}, closed: make(chan struct{})}
+			log := &logBuffer{}
+			s := &server{ledger: &ledger{}, log: slog.New(slog.NewTextHandler(log, nil))}
+			ctx, stop := context.WithCancel(context.Background())
+			ended := make(chan error, 1)
+			go func() { ended <- s.serve(ctx, ln, false) }()
+			<-time.After(10 * time.Minute)
+			synctest.Wait()
+			ln.mu.Lock()
+			tries := len(ln.tries)
+			if gap := ln.tries[1].Sub(ln.tries[0]); gap != acceptMinBackoff {
+				t.Errorf("%v: first pause %s", errno, gap)
+			}
+			if gap := ln.tries[tries-1].Sub(ln.tries[tries-2]); gap != acceptMaxBackoff {
+				t.Errorf("%v: last pause %s", errno, gap)
+			}
+			ln.err = nil
+			ln.mu.Unlock()
+			if tries > 620 || s.ledger.acceptErrors.Load() != uint64(tries) {
+				t.Errorf("%v: %d tries, %d counted", errno, tries, s.ledger.acceptErrors.Load())
+			}
+			if lines := strings.Count(log.String(), "\n"); lines != 1 {
+				t.Errorf("%v: %d lines in the log", errno, lines)
+			}
+			<-time.After(acceptMaxBackoff) // and now it waits for a connection
+			stop()
+			if err := <-ended; err != nil {
+				t.Errorf("%v: %v", errno, err)
+			}
+		})
+	}
+}
+
+func TestInheritedSocketsAreSortedByNameAndNeverRemoved(t *testing.T) {
+	dir := t.TempDir()
+	inherit := func(name string) net.Listener {
+		path := filepath.Join(dir, name)
+		leaveSocket(t, path)
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		ln, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ln.SetUnlinkOnClose(false) // as for a descriptor that was inherited
+		return ln
+	}
+	for _, c := range []struct {
+		name  string
+		names []string
+		good  bool
+	}{
+		{"both", []string{socketName, adminName}, true},
+		{"all", []string{socketName, adminName, metricsName}, true},
+		{"ordinary alone", []string{socketName}, true},
+		{"admin alone", []string{adminName}, false},
+		{"unknown", []string{socketName, "other"}, false},
+		{"one twice", []string{socketName, socketName}, false},
+	} {
+		named := map[string][]net.Listener{}
+		for i, name := range c.names {
+			named[name] = append(named[name], inherit(c.name+name+string(rune('a'+i))))
+		}
+		l := &Listeners{}
+		if err := l.adopt(named); (err == nil) != c.good {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		if err := l.Close(); err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		for i, name := range c.names {
+			if _, err := os.Lstat(filepath.Join(dir, c.name+name+string(rune('a'+i)))); err != nil {
+				t.Errorf("%s: an inherited socket was removed", c.name)
+			}
+		}
+	}
+}

@@ -1,0 +1,289 @@
+package daemon
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/keyset"
+	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+// TestEveryReasonHasItsWordAndEveryWordItsReason holds the one map from
+// verdicts to replies against the protocol's closed lists.
+func TestEveryReasonHasItsWordAndEveryWordItsReason(t *testing.T) {
+	said := map[string]Reason{}
+	for r := ReasonNone + 1; r < reasonCount; r++ {
+		w := wireOf(r)
+		if other, again := said[w.word]; again {
+			t.Errorf("reasons %d and %d are both %q", other, r, w.word)
+		}
+		said[w.word] = r
+		switch w.status {
+		case protocol.NO:
+			if r > RejectedUpstream || !slices.Contains(protocol.Reasons(), protocol.Reason(w.word)) {
+				t.Errorf("reason %d is NO %s", r, w.word)
+			}
+		case protocol.ERR:
+			if r < Unavailable || !slices.Contains(protocol.Codes(), protocol.Code(w.word)) {
+				t.Errorf("reason %d is ERR %s", r, w.word)
+			}
+		default:
+			t.Errorf("reason %d is accepted", r)
+		}
+	}
+	for _, r := range protocol.Reasons() {
+		if _, ok := said[string(r)]; !ok {
+			t.Errorf("nothing is ever NO %s", r)
+		}
+	}
+	ofRequests := []protocol.Code{protocol.CodeBadRequest, protocol.CodeUnknownVerb, protocol.CodeUnknownProject, protocol.CodeLineTooLong, protocol.CodeForbidden}
+	for _, code := range protocol.Codes() {
+		if _, ok := said[string(code)]; ok == slices.Contains(ofRequests, code) {
+			t.Errorf("ERR %s: of verdicts: %v", code, ok)
+		}
+	}
+}
+
+// TestNoVerdictIsNOWithoutProofNorOKWithoutEvidence runs through everything a
+// verdict can hold, values that nobody makes included.
+func TestNoVerdictIsNOWithoutProofNorOKWithoutEvidence(t *testing.T) {
+	e := &entry{head: []byte(" project=main sub=x")}
+	for outcome := range Outcome(5) {
+		for reason := range reasonCount + 3 {
+			for _, evidence := range []*entry{nil, e} {
+				v := Verdict{Outcome: outcome, Reason: reason, entry: evidence, Level: LevelClaims, RetryAfter: 1500 * time.Millisecond, Body: []byte("{}")}
+				line := string(appendVerdict(nil, []byte("t"), &v))
+				what := fmt.Sprintf("outcome %d, reason %d, evidence %v: %q", outcome, reason, evidence != nil, line)
+				var r protocol.Reply
+				if err := protocol.ParseReply([]byte(strings.TrimSuffix(line, "\n")), &r); err != nil || string(r.Tag) != "t" || !strings.HasSuffix(line, "\n") {
+					t.Errorf("%s: %v", what, err)
+				}
+				proof := outcome == Rejected && reason > ReasonNone && reason <= RejectedUpstream
+				if (r.Status == protocol.NO) != proof {
+					t.Errorf("%s: NO without proof, or proof without NO", what)
+				}
+				if (r.Status == protocol.OK) != (outcome == Accepted && evidence != nil) {
+					t.Errorf("%s: OK without evidence, or evidence without OK", what)
+				}
+				if r.Status == protocol.ERR && field(line, "retry-after") != "2" {
+					t.Errorf("%s: want retry-after rounded up", what)
+				}
+			}
+		}
+	}
+}
+
+func TestWhatForgetsToDecideIsUnknown(t *testing.T) {
+	if line := string(appendVerdict(nil, nil, &Verdict{})); line != "ERR unavailable\n" {
+		t.Errorf("the zero verdict is %q", line)
+	}
+	if Unknown != 0 || unfinished(nil).Outcome != Unknown {
+		t.Error("the zero outcome is not unknown")
+	}
+	for r := range keyset.Reason(50) {
+		why := fromKeyset(r)
+		if unproven := r == keyset.ReasonNone || r >= keyset.Unverifiable; unproven != (why == ReasonNone) {
+			t.Errorf("finding %s becomes reason %d", r, why)
+		}
+		if why != ReasonNone && wireOf(why).word != r.String() {
+			t.Errorf("finding %s becomes %s", r, wireOf(why).word)
+		}
+	}
+}
+
+// TestAnEntryProvesItsOwnValidity reads it at instants whose wall clock and
+// monotonic clock went different ways.
+func TestAnEntryProvesItsOwnValidity(t *testing.T) {
+	const lifetime = time.Hour
+	began := time.Now().Truncate(time.Second).Add(0)
+	if !strings.Contains(time.Now().String(), "m=") {
+		t.Fatal("this clock has no monotonic reading")
+	}
+	// A reading whose clocks differ cannot be made; an entry whose two limits
+	// differ by as much can.
+	stepped := func(wall time.Duration) *entry {
+		e := newEntry(&project{name: "main"}, &keyset.Claims{Subject: "ada", Expires: began.Add(lifetime)}, 0, began)
+		e.expires -= int64(wall / time.Second) // as if the wall clock had been set forward by that
+		return e
+	}
+	for _, c := range []struct {
+		name  string
+		step  time.Duration // of the wall clock, right after the verification
+		after time.Duration // by the monotonic clock
+		alive bool
+	}{
+		{"at once", 0, 0, true},
+		{"before exp", 0, lifetime - time.Second, true},
+		{"at exp", 0, lifetime, false},
+		{"after exp", 0, lifetime + time.Second, false},
+		{"wall a second ahead, at its exp", time.Second, lifetime - time.Second, false},
+		{"wall an hour ahead", time.Hour, 0, false},
+		{"wall ten years ahead", 87600 * time.Hour, 0, false},
+		{"wall an hour back, before exp", -time.Hour, lifetime - time.Second, true},
+		{"wall an hour back, at exp", -time.Hour, lifetime, false},
+		{"wall ten years back, at exp", -87600 * time.Hour, lifetime, false},
+		{"wall 56 years back, long after", -56 * 8760 * time.Hour, 100 * lifetime, false},
+	} {
+		e := stepped(c.step)
+		now := began.Add(c.after)
+		if got := e.alive(e.project, now); got != c.alive {
+			t.Errorf("%s: alive %v, want %v", c.name, got, c.alive)
+		}
+		if left := e.reuse(claimsReuse, now); (left > 0) != c.alive || left > claimsReuse || c.alive && left > lifetime-c.after {
+			t.Errorf("%s: to be reused for %s", c.name, left)
+		}
+	}
+	e := stepped(0)
+	if e.alive(&project{name: "main"}, began) {
+		t.Error("alive for a project of the same name")
+	}
+	if (*entry)(nil).user() != (subjectKey{}) {
+		t.Error("no entry has a user")
+	}
+}
+
+func TestAWithdrawnKeyKillsWhatItSignedAndNothingElse(t *testing.T) {
+	k := newDesk(t, nil)
+	p := k.project("stack")
+	p.keys.stop() // no fetch is waited for
+	old := []string{k.token("ada"), k.token("bob")}
+	k.upstream.SignWithNext(true)
+	next := k.token("cyd")
+	for _, token := range append(old, next) {
+		wantAccepted(t, "before", k.ask(p, token))
+	}
+	gone := k.ask(p, old[0]).entry.key
+	if !k.upstream.WithdrawKey(gone.ID()) {
+		t.Fatal("nothing to withdraw")
+	}
+	k.giveKeys(p)
+	for _, token := range old {
+		l := lookup{project: p, token: []byte(token), level: LevelClaims, maxAge: -1}
+		if v, ok := k.daemon.resolver.recall(&l); ok {
+			t.Errorf("still answered from memory: outcome %d", v.Outcome)
+		}
+		if v := k.ask(p, token); v.Outcome == Accepted {
+			t.Error("accepted under a withdrawn key")
+		}
+	}
+	if v, recalled := k.askFully(&lookup{project: p, token: []byte(next), level: LevelClaims, maxAge: -1}); !recalled || v.Outcome != Accepted {
+		t.Error("a token of another key was forgotten")
+	}
+}
+
+// TestNoVerdictServesAnotherQuestion primes the memory with one question and
+// asks another, in all pairs; the answer must be what a cold daemon gives.
+func TestNoVerdictServesAnotherQuestion(t *testing.T) {
+	k := newDesk(t, func(c *Config) {
+		twin := c.Projects[0]
+		twin.Name, twin.Allow = "open", []string{"anonymous"}
+		other := c.Projects[0]
+		other.Name, other.ProjectID = "foreign", "00000000-0000-4000-8000-000000000000"
+		other.JWKSURL = c.Projects[0].withDerived().JWKSURL
+		c.Projects = append(c.Projects, twin, other)
+	})
+	k.giveKeys(k.project("open"))
+	k.giveKeys(k.project("foreign"))
+	tokens := []string{
+		k.token("ada"),
+		k.upstream.StackToken(standin.TokenSpec{Class: standin.ClassAnonymous}),
+		k.upstream.StackToken(standin.TokenSpec{Class: standin.ClassRestricted}),
+		k.upstream.StackToken(standin.TokenSpec{Lifetime: -time.Minute}),
+		k.upstream.StackToken(standin.TokenSpec{Forged: true}),
+	}
+	names := []string{"stack", "open", "foreign", "neon"}
+	for i, token := range tokens {
+		cold := map[string]Verdict{}
+		for _, name := range names {
+			k.daemon.forgetAll()
+			cold[name] = k.askQuickly(name, token)
+		}
+		for _, first := range names {
+			for _, second := range names {
+				k.daemon.forgetAll()
+				k.askQuickly(first, token)
+				for range 2 {
+					v, want := k.askQuickly(second, token), cold[second]
+					if v.Outcome != want.Outcome || v.Reason != want.Reason {
+						t.Errorf("token %d, first %s, then %s: %d %d; cold %d %d", i, first, second, v.Outcome, v.Reason, want.Outcome, want.Reason)
+					}
+					if v.Outcome == Accepted && v.entry.project != k.project(second) {
+						t.Errorf("token %d, first %s, then %s: of another project", i, first, second)
+					}
+				}
+			}
+		}
+	}
+}
+
+// askQuickly asks without waiting for keys that do not come.
+func (k *desk) askQuickly(name, token string) Verdict {
+	k.t.Helper()
+	p := k.project(name)
+	p.keys.stop()
+	return k.ask(p, token)
+}
+
+func TestRejectionsAreRememberedUnderTheirKeySetOnly(t *testing.T) {
+	k := newDesk(t, nil)
+	p := k.project("stack")
+	forged := k.upstream.StackToken(standin.TokenSpec{Forged: true})
+	l := func() *lookup {
+		return &lookup{project: p, token: []byte(forged), level: LevelClaims, maxAge: -1}
+	}
+	for i, recalled := range []bool{false, true, true} {
+		v, was := k.askFully(l())
+		wantReason(t, "forged", v, Rejected, BadSignature)
+		if was != recalled {
+			t.Errorf("%d: recalled %v", i, was)
+		}
+	}
+	k.giveKeys(p)
+	if _, was := k.askFully(l()); was {
+		t.Error("recalled under another key set")
+	}
+	k.clock.advance(rejectionLifetime)
+	if _, was := k.askFully(l()); was {
+		t.Error("recalled after its time")
+	}
+	early := k.upstream.StackToken(standin.TokenSpec{IssuedAt: k.clock.now().Add(time.Minute)})
+	wantReason(t, "early", k.ask(p, early), Rejected, NotYetValid)
+	k.clock.advance(time.Minute)
+	wantAccepted(t, "no longer early", k.ask(p, early))
+}
+
+// TestKeysOlderThanADayDecideNothing not even about what they verified before.
+func TestKeysOlderThanADayDecideNothing(t *testing.T) {
+	k := newDesk(t, nil)
+	p := k.project("stack")
+	p.keys.stop()
+	k.clock.advance(keysMaxStale - time.Hour)
+	token := k.token("ada")
+	long := k.upstream.StackToken(standin.TokenSpec{Subject: "bob", Lifetime: 48 * time.Hour})
+	if v := k.ask(p, token); v.Outcome != Accepted || v.Source != SourceStale {
+		t.Errorf("an hour before: outcome %d, source %s", v.Outcome, v.Source)
+	}
+	wantAccepted(t, "an hour before", k.ask(p, long))
+	k.clock.advance(time.Hour - time.Second)
+	if v := k.ask(p, long); v.Outcome != Accepted || v.Source != SourceStale {
+		t.Errorf("a second before: outcome %d, source %s", v.Outcome, v.Source)
+	}
+	k.clock.advance(time.Second)
+	wantReason(t, "remembered", k.ask(p, long), Unknown, Unavailable)
+	wantReason(t, "new", k.ask(p, k.token("cyd")), Unknown, Unavailable)
+}
+
+func TestBeforeTheClockFloorNothingIsJudged(t *testing.T) {
+	k := newDesk(t, nil)
+	p, token := k.project("stack"), k.token("ada")
+	k.ask(p, token)
+	k.daemon.resolver.clockFloor = k.clock.now().Add(time.Second)
+	wantReason(t, "remembered", k.ask(p, token), Unknown, Unavailable)
+	wantReason(t, "malformed needs no clock", k.ask(p, "x"), Rejected, Malformed)
+	k.clock.advance(time.Second)
+	wantAccepted(t, "at the floor", k.ask(p, token))
+}
