@@ -22,6 +22,9 @@ const credentialsDirectory = "CREDENTIALS_DIRECTORY"
 // defaultServerKey is the credential looked for when the table names none.
 const defaultServerKey = "server-key"
 
+// errNoCredentials says that a credential is named and nobody delivers any.
+var errNoCredentials = errors.New("$" + credentialsDirectory + " is not set; run under systemd with LoadCredential=, or give a path")
+
 // readServerKey reads the key that name stands for: a systemd credential, or a
 // file if it starts with "/" or "./" (then relative to dir). An empty name is
 // the default credential if there is one, and no key otherwise. Errors never
@@ -44,7 +47,7 @@ func readServerKey(name, dir string) (upstream.Secret, error) {
 		}
 		return key, err
 	case credentials == "":
-		return upstream.Secret{}, fmt.Errorf("credential %q: $%s is not set; run under systemd with LoadCredential=%s:FILE, or give a path", cut(name), credentialsDirectory, cut(name))
+		return upstream.Secret{}, fmt.Errorf("credential %q: %w", cut(name), errNoCredentials)
 	}
 	return readSecretFile(filepath.Join(credentials, name), false)
 }

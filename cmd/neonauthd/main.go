@@ -15,12 +15,30 @@ import (
 
 // Exit statuses.
 const (
-	exitFailure = 1 // it could not start, or failed while running
-	exitUsage   = 2 // the command line or the configuration is wrong
+	exitFailure = 1  // it could not start, or failed while running
+	exitUsage   = 2  // the command line is wrong
+	exitConfig  = 78 // the configuration is wrong (EX_CONFIG, sysexits.h(3head)); the unit then restarts slowly
 )
 
-// usageError marks an error that only the operator's words can mend.
-type usageError struct{ error }
+// usageError marks an error in the command line, configError one in the
+// configuration file.
+type (
+	usageError  struct{ error }
+	configError struct{ error }
+)
+
+// exitStatus is what err ends the process with.
+func exitStatus(err error) int {
+	var usage usageError
+	var config configError
+	switch {
+	case errors.As(err, &usage):
+		return exitUsage
+	case errors.As(err, &config):
+		return exitConfig
+	}
+	return exitFailure
+}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
@@ -29,11 +47,7 @@ func main() {
 	context.AfterFunc(ctx, stop)
 	if err := command().ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "neonauthd:", err)
-		var usage usageError
-		if errors.As(err, &usage) {
-			os.Exit(exitUsage)
-		}
-		os.Exit(exitFailure)
+		os.Exit(exitStatus(err))
 	}
 }
 

@@ -41,7 +41,7 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 		if errors.Is(err, os.ErrNotExist) {
 			err = fmt.Errorf("%w; name another with --config, or run \"neonauthd demo\" to try it without one", err)
 		}
-		return usageError{err}
+		return configError{err}
 	}
 	level := new(slog.LevelVar)
 	opts := daemon.Options{
@@ -60,6 +60,8 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 
 // serve runs a daemon until ctx ends; SIGHUP reloads it.
 func serve(ctx context.Context, cfg daemon.Config, opts daemon.Options) error {
+	// A log that nobody reads any more ends the logging, not the daemon.
+	signal.Ignore(syscall.SIGPIPE)
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
@@ -96,7 +98,7 @@ func check(ctx context.Context, out io.Writer, cfg daemon.Config, opts daemon.Op
 	wrong, err := daemon.Check(ctx, out, cfg, opts)
 	switch {
 	case err != nil:
-		return usageError{err}
+		return configError{err}
 	case wrong > 0:
 		return fmt.Errorf("%d finding(s); see above", wrong)
 	}
