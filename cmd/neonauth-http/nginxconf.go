@@ -1,0 +1,201 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Bounds of what check-nginx reads.
+const (
+	maxNginxFile  = 4 << 20
+	maxNginxFiles = 1000
+	maxNginxDepth = 32
+)
+
+// directive is one of nginx's, with the block that it opens if it does.
+type directive struct {
+	name   string
+	args   []string
+	block  []*directive
+	opens  bool
+	parent *directive // nil at the top
+	file   string
+	line   int
+}
+
+// is tells whether the directive has this name and these first arguments.
+func (d *directive) is(name string, args ...string) bool {
+	if d.name != name || len(d.args) < len(args) {
+		return false
+	}
+	for i, a := range args {
+		if d.args[i] != a {
+			return false
+		}
+	}
+	return true
+}
+
+func (d *directive) place() string { return fmt.Sprintf("%s:%d", d.file, d.line) }
+
+// find returns the directives of a name in the block itself.
+func (d *directive) find(name string) []*directive {
+	var all []*directive
+	for _, c := range d.block {
+		if c.name == name {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// inherited returns the directives of a name that hold in d: those of the
+// innermost block that has any, which is how nginx inherits.
+func (d *directive) inherited(name string) []*directive {
+	for b := d; b != nil; b = b.parent {
+		if all := b.find(name); len(all) > 0 {
+			return all
+		}
+	}
+	return nil
+}
+
+// walk calls visit with d and everything below it.
+func (d *directive) walk(visit func(*directive)) {
+	visit(d)
+	for _, c := range d.block {
+		c.walk(visit)
+	}
+}
+
+// nginxReader reads a configuration with what it includes.
+type nginxReader struct {
+	base  string // the folder of nginx.conf, from which includes are relative
+	files int
+}
+
+// readNginx reads a configuration file and what it includes, relative to base.
+// The top is a block without a name.
+func readNginx(path, base string) (*directive, error) {
+	r := &nginxReader{base: base}
+	top := &directive{opens: true, file: path}
+	err := r.file(path, top, 0)
+	return top, err
+}
+
+func (r *nginxReader) file(path string, into *directive, depth int) error {
+	if r.files++; r.files > maxNginxFiles || depth > maxNginxDepth {
+		return fmt.Errorf("%s: too many files, or they include each other", path)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if info.Size() > maxNginxFile {
+		return fmt.Errorf("%s: longer than %d bytes", path, maxNginxFile)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	p := &nginxParser{nginxLexer: nginxLexer{text: string(text), line: 1}, file: path}
+	if err := p.directives(into, r, depth, false); err != nil {
+		return fmt.Errorf("%s:%d: %w", path, p.line, err)
+	}
+	return nil
+}
+
+// include reads the files of an include directive in its place.
+func (r *nginxReader) include(d, into *directive, depth int) error {
+	if len(d.args) != 1 {
+		return errors.New("include takes one argument")
+	}
+	pattern := d.args[0]
+	if !filepath.IsAbs(pattern) {
+		pattern = filepath.Join(r.base, pattern)
+	}
+	found, err := filepath.Glob(pattern)
+	if err != nil {
+		return err
+	}
+	if len(found) == 0 && !strings.ContainsAny(pattern, "*?[") {
+		return fmt.Errorf("included file %s does not exist", pattern)
+	}
+	for _, path := range found {
+		if err := r.file(path, into, depth+1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// nginxParser makes directives of words.
+type nginxParser struct {
+	nginxLexer
+	file string
+}
+
+// directives reads a block's, up to its brace or the file's end.
+func (p *nginxParser) directives(into *directive, r *nginxReader, depth int, braced bool) error {
+	if depth > maxNginxDepth {
+		return errors.New("nested too deeply")
+	}
+	for {
+		d := &directive{parent: into, file: p.file}
+		end, err := p.words(d)
+		switch {
+		case err != nil:
+			return err
+		case end == 0 && d.line == 0:
+			if braced {
+				return errors.New("a block is not closed")
+			}
+			return nil
+		case end == 0:
+			return fmt.Errorf("%s has no end", shown(d.name))
+		case end == '}':
+			if d.line != 0 || !braced {
+				return errors.New(`unexpected "}"`)
+			}
+			return nil
+		case d.line == 0:
+			return errors.New("a directive without a name")
+		}
+		if end == '{' {
+			d.opens = true
+			if strings.HasSuffix(d.name, "_by_lua_block") {
+				err = p.skipBlock()
+			} else {
+				err = p.directives(d, r, depth+1, true)
+			}
+		} else if d.name == "include" {
+			err = r.include(d, into, depth)
+		}
+		if err != nil {
+			return err
+		}
+		into.block = append(into.block, d)
+	}
+}
+
+// words reads a directive's words and returns what ended it: ; { } or 0 for the
+// end of the file.
+func (p *nginxParser) words(d *directive) (byte, error) {
+	for {
+		word, quoted, end, err := p.next()
+		if err != nil || end != 0 {
+			return end, err
+		}
+		if word == "" && !quoted {
+			return 0, nil
+		}
+		if d.line == 0 {
+			d.name, d.line = word, p.line
+		} else {
+			d.args = append(d.args, word)
+		}
+	}
+}
