@@ -3,6 +3,7 @@ package main_test
 import (
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -190,6 +191,26 @@ func TestReloadAppliesLimitsToNewConnections(t *testing.T) {
 	peer := call(t, h.socket())
 	peer.expect(t, "HELLO 1 test", "OK .* in-flight=7 .*")
 	peer.awaitEnd(t) // idle for a second
+}
+
+// TestDeathOfTheLogsReaderEndsNothing closes the other end of standard error
+// and has something logged.
+func TestDeathOfTheLogsReaderEndsNothing(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	h.configure(t, settings{tables: []string{alone}})
+	read, write, err := os.Pipe()
+	must(t, err)
+	i := launchWith(t, h, write)
+	must(t, write.Close())
+	i.awaitState(t, "READY=1")
+	must(t, read.Close())
+	peer, admin := call(t, h.socket()), call(t, h.adminSocket())
+	for range 5 {
+		admin.expect(t, "REVOKE subject somebody", "OK changed=1 .*")
+		admin.expect(t, "UNREVOKE subject somebody", "OK changed=1 .*")
+		peer.expect(t, "PING", "OK")
+	}
 }
 
 func TestQuitAnswersEverythingFirst(t *testing.T) {
