@@ -1,0 +1,265 @@
+package daemon
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/standin"
+)
+
+// connect serves one end of a pipe and talks over the other, in a bubble.
+func (k *desk) connect(uid uint32) *talk {
+	ours, theirs := net.Pipe()
+	return k.serve(uid, ours, theirs)
+}
+
+func (k *desk) serve(uid uint32, ours, theirs net.Conn) *talk {
+	k.t.Helper()
+	s := k.daemon.server
+	c := s.register(theirs, uid, 0, false)
+	if c == nil {
+		k.t.Fatal("turned away")
+	}
+	c.adopt(s.state.Load())
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	s.running.Go(func() {
+		defer s.unregister(c)
+		c.serve()
+	})
+	return &talk{k.t, ours, bufio.NewReaderSize(ours, 64<<10)}
+}
+
+// pend is a token that names a key nobody has: with the desk's keys not running,
+// its lookup takes exactly its deadline.
+func (k *desk) pend() string {
+	return k.upstream.StackToken(standin.TokenSpec{Header: map[string]any{"kid": "bm9ib2R5"}})
+}
+
+func TestUntaggedRepliesKeepTheirOrderAndTaggedOnesDoNot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newDesk(t, nil)
+		c := k.connect(1)
+		defer c.nc.Close()
+		began := time.Now()
+		go c.send(fmt.Sprintf("VERIFY deadline=2000 %s\nPING\n@x VERIFY deadline=1000 %s\nVERIFY %s\n@y PING\nSING\n", k.pend(), k.pend(), k.token("ada")))
+		for _, want := range []struct {
+			at    time.Duration
+			reply string
+		}{
+			{0, "@y OK"}, {time.Second, "@x ERR deadline"}, {2 * time.Second, "ERR deadline"},
+			{2 * time.Second, "OK"}, {2 * time.Second, "OK level=claims"}, {2 * time.Second, "ERR unknown-verb"},
+		} {
+			reply := c.receive()
+			if at := time.Since(began); !strings.HasPrefix(reply, want.reply) || at != want.at {
+				t.Errorf("after %s: %.60s; want %s after %s", at, reply, want.reply, want.at)
+			}
+		}
+	})
+}
+
+func TestAFullConnectionIsReadNoFurther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newDesk(t, func(c *Config) { c.Limits.InFlightPerConnection = 3 })
+		for _, misses := range []int{2, 3, 4} {
+			c := k.connect(1)
+			began := time.Now()
+			go func() {
+				for i := range misses {
+					c.send(fmt.Sprintf("@%d VERIFY deadline=1000 %s\n", i, k.pend()))
+				}
+				c.send("@ping PING\n")
+			}()
+			for c.receive() != "@ping OK" {
+				continue
+			}
+			if waits := time.Since(began) > 0; waits != (misses > 3) {
+				t.Errorf("%d in flight: the next line was answered after %s", misses, time.Since(began))
+			}
+			_ = c.nc.Close()
+			<-time.After(5 * time.Second)
+		}
+	})
+}
+
+func TestConnectionsAreBoundedInAllForEachUserAndForAdministrators(t *testing.T) {
+	k := newDesk(t, func(c *Config) { c.Limits.Connections, c.Limits.ConnectionsPerUID = 4, 2 })
+	s := k.daemon.server
+	open := func(uid uint32, admin bool) *conn {
+		ours, theirs := net.Pipe()
+		t.Cleanup(func() { _, _ = ours.Close(), theirs.Close() })
+		return s.register(theirs, uid, 0, admin)
+	}
+	var first *conn
+	for i, c := range []struct {
+		uid  uint32
+		good bool
+	}{{1, true}, {1, true}, {1, false}, {2, true}, {3, true}, {4, false}, {1, false}} {
+		n := open(c.uid, false)
+		if (n != nil) != c.good {
+			t.Errorf("%d, uid %d: admitted %v", i, c.uid, n != nil)
+		}
+		if i == 0 {
+			first = n
+		}
+	}
+	for i := range maxAdminConnections + 1 {
+		if good := open(1, true) != nil; good != (i < maxAdminConnections) {
+			t.Errorf("administrator %d: admitted %v", i, good)
+		}
+	}
+	s.unregister(first)
+	if open(1, false) == nil {
+		t.Error("no room after one has left")
+	}
+	if open(5, false) != nil {
+		t.Error("room for one more than there may be")
+	}
+	if refused := s.ledger.turnedAway.Load(); refused != 5 {
+		t.Errorf("%d are counted as turned away, want 5", refused)
+	}
+}
+
+func TestLookupsThatWaitAreBoundedForEachUserAndInAll(t *testing.T) {
+	s := &server{}
+	peers := make([]peer, maxInFlight/maxInFlightPerUID+1)
+	for i := range peers {
+		for n := range maxInFlightPerUID + 1 {
+			want := n < maxInFlightPerUID && i < maxInFlight/maxInFlightPerUID
+			if got := s.admit(&peers[i]); got != want {
+				t.Fatalf("user %d, lookup %d: admitted %v", i, n, got)
+			}
+		}
+	}
+	s.release(&peers[0])
+	if !s.admit(&peers[len(peers)-1]) || s.admit(&peers[0]) {
+		t.Error("a place that was freed is not had, or had twice")
+	}
+	if n := s.inFlight.Load(); n != maxInFlight {
+		t.Errorf("%d are in flight, want %d", n, maxInFlight)
+	}
+}
+
+// faulty is a connection whose reading fails by a fault of ours.
+type faulty struct{ net.Conn }
+
+func (f faulty) Read([]byte) (int, error) { panic("a fault of ours: eyJhbGciOiJ") }
+
+func TestAPanicEndsItsConnectionOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newDesk(t, nil)
+		log := &logBuffer{}
+		k.daemon.server.log = slog.New(slog.NewTextHandler(log, nil))
+		other := k.connect(1)
+		ours, theirs := net.Pipe()
+		bad := k.serve(1, ours, faulty{theirs})
+		if _, err := bad.r.ReadByte(); !errors.Is(err, io.EOF) {
+			t.Errorf("the connection is not closed: %v", err)
+		}
+		if reply := other.ask("PING"); reply != "OK" {
+			t.Errorf("another connection: %s", reply)
+		}
+		_ = other.nc.Close()
+		k.daemon.server.running.Wait()
+		if n := k.daemon.ledger.panics.Load(); n != 1 || len(k.daemon.server.conns) != 0 {
+			t.Errorf("%d panics are counted, %d connections are left", n, len(k.daemon.server.conns))
+		}
+		if text := log.String(); !strings.Contains(text, "fault of ours") || strings.Contains(text, "eyJ") {
+			t.Errorf("log: %.300s", text)
+		}
+	})
+}
+
+func TestADrainAnswersWhatIsInFlight(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		deadline int
+		took     time.Duration
+	}{
+		{"idle", 0, drainGrace},
+		{"in flight", 2000, 2 * time.Second},
+		{"longer than a drain", 30000, 10 * time.Second},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				k := newDesk(t, nil)
+				line := k.connect(1)
+				if c.deadline > 0 {
+					line.send(fmt.Sprintf("VERIFY deadline=%d %s\n", c.deadline, k.pend()))
+				}
+				synctest.Wait()
+				ended := make(chan string, 1)
+				go func() {
+					all, _ := io.ReadAll(line.r)
+					ended <- string(all)
+				}()
+				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+				defer cancel()
+				began := time.Now()
+				err := k.daemon.server.drain(ctx)
+				if took := time.Since(began); took != c.took {
+					t.Errorf("took %s, want %s", took, c.took)
+				}
+				if err != nil {
+					t.Error(err)
+				}
+				if reply := <-ended; (c.deadline > 0) != strings.HasPrefix(reply, "ERR ") || strings.Count(reply, "\n") > 1 {
+					t.Errorf("the lookup in flight got %q", reply)
+				}
+				if len(k.daemon.server.conns) != 0 {
+					t.Error("a connection is left")
+				}
+			})
+		})
+	}
+}
+
+// TestPatienceWithAPeerEnds: what a peer sends, and after how long the
+// connection ends.
+func TestPatienceWithAPeerEnds(t *testing.T) {
+	for _, c := range []struct {
+		name, sent  string
+		least, most time.Duration
+	}{
+		{"nothing", "", LineTimeout, LineTimeout},
+		{"half a first line", "PIN", LineTimeout, LineTimeout},
+		{"a line, then nothing", "PING\n", 225 * time.Second, 5 * time.Minute},
+		{"a line and half of one", "PING\nPIN", LineTimeout, LineTimeout},
+		{"a lookup, then nothing", "VERIFY x\n", 225 * time.Second, 5 * time.Minute},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				k := newDesk(t, nil)
+				line := k.connect(1)
+				began := time.Now()
+				go line.send(c.sent)
+				_, err := io.Copy(io.Discard, line.r)
+				if took := time.Since(began); took < c.least || took > c.most {
+					t.Errorf("ended after %s (%v), want %s to %s", took, err, c.least, c.most)
+				}
+			})
+		})
+	}
+}
+
+func TestAPeerThatDoesNotReadIsCut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newDesk(t, nil)
+		line := k.connect(1)
+		began := time.Now()
+		line.send("PING\n")
+		k.daemon.server.running.Wait()
+		if took := time.Since(began); took < WriteTimeout || took > 2*WriteTimeout {
+			t.Errorf("cut after %s", took)
+		}
+		_ = line.nc.Close()
+	})
+}
