@@ -72,6 +72,8 @@ func checkProject(ctx context.Context, out io.Writer, table Project, opts *Optio
 		fmt.Fprintf(out, "  unchecked   server key: a credential is delivered to the service only\n")
 	} else if err != nil {
 		report("server key", err)
+	} else if c.Preset == "stack" && p.serverKey.Empty() {
+		fmt.Fprintf(out, "  note        no server key: claims are verified, profiles are answered as misconfigured\n")
 	} else if c.Preset == "stack" {
 		report("project id and server key, as the upstream sees them", p.upstream.SelfTest(ctx))
 	}

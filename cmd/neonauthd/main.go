@@ -83,7 +83,8 @@ again on SIGHUP.`,
 
 func noArguments(_ *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return usageError{fmt.Errorf("unknown command %q (see --help)", args[0])}
+		// Not repeated: it may be a token that somebody pasted.
+		return usageError{errors.New("unknown command (see --help)")}
 	}
 	return nil
 }
