@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -140,5 +141,14 @@ func TestMetricsEndWithRun(t *testing.T) {
 	w.halt()
 	if _, err := m.client.Get("http://monitor/metrics"); err == nil {
 		t.Error("metrics are served after the end of Run")
+	}
+}
+
+func TestHealthSurvivesAFaultOfOurs(t *testing.T) {
+	h := &health{daemon: newDesk(t, nil).daemon}
+	w := httptest.NewRecorder()
+	h.guard(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("secret") })).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	if w.Code != http.StatusInternalServerError || w.Body.Len() != 0 || h.daemon.ledger.panics.Load() != 1 {
+		t.Errorf("status %d, %q, %d panics counted", w.Code, w.Body, h.daemon.ledger.panics.Load())
 	}
 }

@@ -165,6 +165,7 @@ func (s *self) judge(reply string, ready bool) error {
 		if !ready {
 			return nil
 		}
+	default:
 	}
 	return fmt.Errorf("self-lookup: ERR %s: %w", word, errSelfMistaken)
 }
