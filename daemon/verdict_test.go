@@ -287,3 +287,29 @@ func TestBeforeTheClockFloorNothingIsJudged(t *testing.T) {
 	k.clock.advance(time.Second)
 	wantAccepted(t, "at the floor", k.ask(p, token))
 }
+
+func TestDistinctListsNeverShareAKey(t *testing.T) {
+	parts := []string{"", "a", "b", "ab", "abc", "bc", "c", "\x00", "a\x00", "\x00\x00\x00\x01a", strings.Repeat("x", 250), strings.Repeat("x", 251), strings.Repeat("x", 9000)}
+	seen := map[[32]byte]string{}
+	note := func(list ...string) {
+		name := fmt.Sprintf("%q", list)
+		key := listKey(list...)
+		if other, again := seen[key]; again {
+			t.Errorf("%.60s and %.60s share a key", name, other)
+		}
+		seen[key] = name
+	}
+	note()
+	for _, a := range parts {
+		note(a)
+		for _, b := range parts {
+			note(a, b)
+			for _, c := range parts {
+				note(a, b, c)
+			}
+		}
+	}
+	if n := testing.AllocsPerRun(100, func() { _ = userKey("main", keyset.ClassNormal, "258c9c46-8d9d-44c6-a90d-49892cedf204") }); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
