@@ -15,7 +15,7 @@ export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 
 
 # Static and the same bytes wherever it is built: no C, no local paths, no build time.
 export CGO_ENABLED ?= 0
-LDFLAGS = -s -w -X main.release=$(VERSION) -X main.commit=$(COMMIT) -X main.built=$(SOURCE_DATE_EPOCH)
+LDFLAGS = -s -w -X main.release=$(VERSION) -X main.commit=$(COMMIT)
 BUILD   = $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
 
 # Tools are installed at a pinned version, each into a folder named after it, through the module proxy.

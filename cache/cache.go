@@ -259,8 +259,8 @@ func (c *Cache[V]) elapsed() time.Duration {
 
 // deadline is the end of a lifetime that starts now, moved down by the key's share of the jitter.
 func (c *Cache[V]) deadline(k *Key, now, lifetime time.Duration) time.Duration {
-	share := time.Duration(binary.LittleEndian.Uint16(k[8:10]))
-	lifetime -= (lifetime / 100 * time.Duration(c.jitter) >> 16) * share
+	share := int64(binary.LittleEndian.Uint16(k[8:10]))
+	lifetime -= time.Duration((int64(lifetime) / 100 * int64(c.jitter) >> 16) * share)
 	if lifetime > math.MaxInt64-now {
 		return math.MaxInt64
 	}

@@ -53,7 +53,7 @@ func answerLines(nc net.Conn) {
 
 func listenBare(b testing.TB) string {
 	b.Helper()
-	dir, err := os.MkdirTemp("", "na") //nolint:usetesting // its path would be too long for a socket
+	dir, err := os.MkdirTemp("", "na") // t.TempDir would be too long for a socket
 	if err != nil {
 		b.Fatal(err)
 	}

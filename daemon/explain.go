@@ -144,6 +144,7 @@ func detailOf(s keyset.Step, reason keyset.Reason) string {
 		return "not reached: an earlier check failed"
 	case keyset.Failed:
 		return failures(reason, s.Name)
+	case keyset.Passed:
 	}
 	return map[string]string{
 		"gate":      "three canonical base64url segments within the size limit",

@@ -11,7 +11,6 @@ import (
 var (
 	release = "dev"
 	commit  = ""
-	built   = "" // seconds since 1970, of the commit
 )
 
 func version() string {

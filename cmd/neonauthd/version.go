@@ -7,11 +7,10 @@ import (
 	"time"
 )
 
-// Set at link time: go build -ldflags "-X main.release=1.2.3 -X main.commit=... -X main.built=UNIX".
+// Set at link time: go build -ldflags "-X main.release=1.2.3 -X main.commit=...".
 var (
 	release = "dev"
 	commit  = ""
-	built   = ""
 )
 
 // version is what --version prints: what an operator puts into a report.

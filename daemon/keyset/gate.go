@@ -14,7 +14,7 @@ const known = 0x40
 // sextets gives each character of base64url (RFC 4648 section 5) its value
 // with the bit known set, and every other byte zero.
 var sextets = [256]uint8{
-	'A': known | 0, 'B': known | 1, 'C': known | 2, 'D': known | 3, 'E': known | 4, 'F': known | 5,
+	'A': known, 'B': known | 1, 'C': known | 2, 'D': known | 3, 'E': known | 4, 'F': known | 5,
 	'G': known | 6, 'H': known | 7, 'I': known | 8, 'J': known | 9, 'K': known | 10, 'L': known | 11,
 	'M': known | 12, 'N': known | 13, 'O': known | 14, 'P': known | 15, 'Q': known | 16, 'R': known | 17,
 	'S': known | 18, 'T': known | 19, 'U': known | 20, 'V': known | 21, 'W': known | 22, 'X': known | 23,

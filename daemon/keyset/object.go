@@ -69,7 +69,7 @@ func object(text []byte, member func(name []byte, value jsontext.Value) error) e
 	if _, err := d.ReadToken(); err != nil {
 		return errObject
 	}
-	if _, err := d.ReadToken(); err != io.EOF {
+	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
 		return errObject
 	}
 	return nil

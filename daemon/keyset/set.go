@@ -163,7 +163,7 @@ func setEntries(body []byte) ([]jsontext.Value, error) {
 	if _, err := d.ReadToken(); err != nil {
 		return nil, errors.New("not valid JSON")
 	}
-	if _, err := d.ReadToken(); err != io.EOF {
+	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
 		return nil, errors.New("more than one JSON value")
 	}
 	if !found {

@@ -176,8 +176,6 @@ func (r *ring) published() []*key {
 	return slices.DeleteFunc(slices.Clone(r.keys), func(k *key) bool { return k.withdrawn })
 }
 
-func (r *ring) find(kid string) *key { return findKey(r.keys, kid) }
-
 // signer is the newest published key of an algorithm, or the newest withdrawn one when none is left.
 func (r *ring) signer(alg string) *key {
 	var last *key

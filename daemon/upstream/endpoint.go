@@ -92,7 +92,7 @@ func derive(config Config) (endpoints, error) {
 			return endpoints{}, errors.New("project_id: must be the project's id, letters, digits and hyphens, as shown in its settings")
 		}
 		if strings.HasSuffix(root, "/api/v1") || strings.HasSuffix(root, "/api/latest") {
-			return endpoints{}, errors.New("base_url: is the API host alone; leave out /api/...")
+			return endpoints{}, errors.New("base_url: is the API host alone; leave out the path /api")
 		}
 		// With anonymous users included the set is a superset of the others: a token of a class that is not
 		// admitted is then recognised and refused by policy, instead of looking like an unknown key.

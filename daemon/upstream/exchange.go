@@ -127,11 +127,11 @@ func (c *Client) exchangeFailure(ctx context.Context, began time.Time, err error
 	switch {
 	case ctx.Err() == nil:
 		return &Error{detail: phrase(err), err: sentinel(err), outcome: failed}
-	case context.Cause(ctx) == errOverdue:
+	case errors.Is(context.Cause(ctx), errOverdue):
 		return &Error{detail: "no answer in time", err: context.DeadlineExceeded, outcome: failed}
 	}
 	e := abandoned(ctx)
-	if e.err == context.DeadlineExceeded && c.config.Now().Sub(began) >= c.config.Timeout/2 {
+	if errors.Is(e.err, context.DeadlineExceeded) && c.config.Now().Sub(began) >= c.config.Timeout/2 {
 		e.outcome = failed
 	}
 	return e

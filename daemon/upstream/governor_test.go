@@ -235,7 +235,7 @@ func TestAPauseTheUpstreamAsksForHoldsForEverybody(t *testing.T) {
 					t.Errorf("%v: hint %v", test.header, hint)
 				}
 			}
-			if until := c.Governor().RetryUntil; until.Sub(time.Now()) != test.want {
+			if until := c.Governor().RetryUntil; time.Until(until) != test.want {
 				t.Errorf("paused until %v", until)
 			}
 			pass(test.want - 1)

@@ -137,7 +137,7 @@ func toy(conn net.Conn) {
 			reply = protocol.AppendText(reply, err.Error())
 		} else {
 			status, word, rest := toyAnswer(&r)
-			reply = protocol.AppendStatus(nil, r.Tag, status, string(word))
+			reply = protocol.AppendStatus(nil, r.Tag, status, word)
 			reply = append(reply, rest...)
 		}
 		if _, err := conn.Write(append(reply, '\n')); err != nil || string(r.Verb) == string(protocol.QUIT) {
