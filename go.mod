@@ -14,8 +14,7 @@ require (
 	github.com/lestrrat-go/jwx/v2 v2.1.7 // key sets and signatures (jwk, jws, jwa)
 	github.com/pelletier/go-toml/v2 v2.4.3 // configuration, with the place of each unknown key
 	github.com/rogpeppe/go-internal v1.16.0 // tests: the programs as a person runs them, written as scripts
-	github.com/sony/gobreaker/v2 v2.4.0 // the circuit before the upstream
-	github.com/spf13/cobra v1.10.2 // commands, flags, completions and man pages of the programs
+	github.com/spf13/cobra v1.10.2 // commands, flags and completions of the programs
 	go.uber.org/goleak v1.3.0 // tests: every goroutine has ended
 	golang.org/x/sync v0.24.0 // supervised loops, bounded fan-out
 	golang.org/x/sys v0.49.0 // peer credentials, umask
@@ -25,23 +24,19 @@ require (
 
 require (
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
-	github.com/cpuguy83/go-md2man/v2 v2.0.6 // indirect
 	github.com/decred/dcrd/dcrec/secp256k1/v4 v4.4.1 // indirect
 	github.com/dustin/go-humanize v1.0.1 // indirect
 	github.com/goccy/go-json v0.10.6 // indirect
 	github.com/inconshreveable/mousetrap v1.1.0 // indirect
-	github.com/kr/text v0.2.0 // indirect
 	github.com/lestrrat-go/blackmagic v1.0.4 // indirect
 	github.com/lestrrat-go/httpcc v1.0.1 // indirect
 	github.com/lestrrat-go/httprc v1.0.6 // indirect
 	github.com/lestrrat-go/iter v1.0.2 // indirect
 	github.com/lestrrat-go/option v1.0.1 // indirect
-	github.com/russross/blackfriday/v2 v2.1.0 // indirect
 	github.com/segmentio/asm v1.2.1 // indirect
 	github.com/spf13/pflag v1.0.9 // indirect
 	github.com/valyala/fastrand v1.1.0 // indirect
 	github.com/valyala/histogram v1.2.0 // indirect
-	go.yaml.in/yaml/v3 v3.0.4 // indirect
 	golang.org/x/crypto v0.53.0 // indirect
 	golang.org/x/tools v0.26.0 // indirect
 )
