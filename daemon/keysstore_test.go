@@ -34,7 +34,7 @@ func TestASavedKeySetServesAStartDuringAnOutage(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				store := newKeysStore(t.TempDir(), "main", keysOrigin)
 				b := newKeysBench(t, store)
-				b.upstream.SetCaching(standin.Stack, "", c.etags)
+				b.upstream.SetCaching(standin.Stack, "max-age=3600", c.etags) // each refresh is synced to disk
 				b.start()
 				b.sleep(c.up)
 				b.stop()

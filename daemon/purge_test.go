@@ -73,6 +73,7 @@ func TestMoreFloorsThanAreKeptPurgeEverything(t *testing.T) {
 // same time: whatever was established before a purge returned must not be
 // served to whoever asks after it.
 func TestNoVerdictSurvivesAPurgeThatRaces(t *testing.T) {
+	t.Parallel()
 	rounds := 10_000
 	if testing.Short() {
 		rounds = 500

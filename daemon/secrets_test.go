@@ -85,7 +85,7 @@ func TestServerKeysAsCredentials(t *testing.T) {
 		{"", dir, "", ""}, // no default credential: no key
 		{"other", dir, "ssk_other", ""},
 		{"missing", dir, "", "no such file"},
-		{"other", "", "", "LoadCredential=other"},
+		{"other", "", "", "LoadCredential="},
 	} {
 		t.Setenv(credentialsDirectory, c.folder)
 		key, err := readServerKey(c.name, "/nowhere")
