@@ -90,13 +90,18 @@ func newSweep(t *testing.T) *sweep {
 	s := &sweep{canaries: newCanaries(), home: newHome(t)}
 	s.cloud = newCloud(t, standin.Options{ServerKey: "ssk_" + canaryMark + "_server_key_0123456789"})
 	s.add(s.cloud.ServerKey())
+	s.mint(t)
 	tables := make([]string, 0, 3)
 	for _, p := range []standin.Preset{standin.Stack, standin.Neon, standin.OIDC} {
 		tables = append(tables, s.cloud.project(t, s.home, p, quick, `profile_fresh = "1s"`))
 	}
 	s.instance = serve(t, s.home, settings{tables: tables})
 	s.peer, s.admin = call(t, s.home.socket()), call(t, s.home.adminSocket())
-	s.mint(t)
+	for deadline := time.Now().Add(patience); strings.Count(s.admin.ask(t, "KEYS"), `"source":"upstream"`) < len(tables); {
+		if time.Now().After(deadline) {
+			t.Fatal("not every project has keys")
+		}
+	}
 	return s
 }
 
