@@ -179,6 +179,7 @@ func TestProcessesOfOneUserAreToldApartByTheirGroup(t *testing.T) {
 func TestWithheldMembersAreMissingFromProfilesOnly(t *testing.T) {
 	uid, _, _, _ := myself(t)
 	w := newWorld(t, func(c *Config) {
+		withoutOIDC(c)
 		c.Callers = []Caller{{UID: &uid, Withhold: []string{"server_metadata", "selected_team.display_name"}}}
 	})
 	w.upstream.SetProfile(w.user.ID, "server_metadata", map[string]any{"plan": "secret"})
@@ -198,7 +199,7 @@ func TestWithheldMembersAreMissingFromProfilesOnly(t *testing.T) {
 }
 
 func TestWhoMatchesNoRuleIsForbiddenEverythingButToTalk(t *testing.T) {
-	w := newWorld(t, func(c *Config) { c.Callers = []Caller{{UID: id(uint32(os.Getuid()) + 1)}} })
+	w := newWorld(t, func(c *Config) { withoutOIDC(c); c.Callers = []Caller{{UID: id(uint32(os.Getuid()) + 1)}} })
 	k := w.dial()
 	for _, c := range []struct{ ask, want string }{
 		{"PING", "OK"},
@@ -222,6 +223,7 @@ func TestWhoMatchesNoRuleIsForbiddenEverythingButToTalk(t *testing.T) {
 func TestTheFirstOfSeveralFaultsIsAnswered(t *testing.T) {
 	uid, _, _, _ := myself(t)
 	w := newWorld(t, func(c *Config) {
+		withoutOIDC(c)
 		c.Callers = []Caller{{UID: &uid, Projects: []string{"main"}, Levels: []string{"claims"}, Rate: 1e-9}}
 	})
 	k := w.dial()
