@@ -1,0 +1,128 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+// again is the pause before a question is asked anew.
+const again = 2 * time.Millisecond
+
+// load is what is asked, and what came of it.
+type load struct {
+	socket    string
+	questions []question
+	pause     time.Duration // of each asker between two questions
+	patience  time.Duration // with one question, however often it has to be asked
+	tally     tally
+}
+
+// run asks until ctx ends, with some askers that open a connection for each
+// question and some that keep theirs. What has been asked by then is awaited.
+func (l *load) run(ctx context.Context, fresh, kept int) {
+	var askers sync.WaitGroup
+	for n := range fresh + kept {
+		askers.Go(func() {
+			a := &asker{load: l, name: n, keeps: n >= fresh}
+			defer a.hangUp()
+			for ctx.Err() == nil {
+				a.ask(&l.questions[rand.IntN(len(l.questions))])
+				wait(ctx, l.pause)
+			}
+		})
+	}
+	askers.Wait()
+}
+
+// wait returns after d, or when ctx ends.
+func wait(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
+
+// asker asks one question at a time.
+type asker struct {
+	load  *load
+	name  int
+	keeps bool
+
+	asked int
+	conn  net.Conn
+	in    *bufio.Reader
+	used  bool // an answer has come over conn
+}
+
+func (a *asker) hangUp() {
+	if a.conn != nil {
+		_ = a.conn.Close()
+	}
+	a.conn, a.in, a.used = nil, nil, false
+}
+
+// ask asks q until it is answered, and counts.
+func (a *asker) ask(q *question) {
+	t := &a.load.tally
+	began := time.Now()
+	a.asked++
+	tag := fmt.Sprintf("%d.%d", a.name, a.asked)
+	t.count(func(t *tally) { t.questions++ })
+	for time.Since(began) < a.load.patience {
+		reply, ok := a.attempt(began, fmt.Sprintf("@%s %s %s\n", tag, protocol.VERIFY, q.token))
+		if !ok {
+			a.hangUp()
+			wait(context.Background(), again)
+			continue
+		}
+		t.answered(q.judge(reply, tag), reply, time.Since(began))
+		if a.used = true; !a.keeps {
+			a.hangUp()
+		}
+		return
+	}
+	t.count(func(t *tally) { t.unanswered++ })
+}
+
+// attempt sends line over the connection, opening one if there is none, and
+// reads a reply. ok tells whether there was one; why not is counted.
+func (a *asker) attempt(began time.Time, line string) (reply []byte, ok bool) {
+	t := &a.load.tally
+	if a.conn == nil {
+		nc, err := net.DialTimeout("unix", a.load.socket, a.load.patience)
+		if err != nil {
+			t.count(func(t *tally) { t.refused++; t.note("connect: " + err.Error()) })
+			return nil, false
+		}
+		t.count(func(t *tally) { t.connects++ })
+		a.conn, a.in = nc, bufio.NewReader(nc)
+		_ = nc.SetDeadline(began.Add(a.load.patience))
+	}
+	if a.keeps {
+		_ = a.conn.SetDeadline(began.Add(a.load.patience))
+	}
+	_, err := a.conn.Write([]byte(line))
+	if err == nil {
+		reply, err = a.in.ReadBytes('\n')
+	}
+	if err == nil {
+		return reply[:len(reply)-1], true
+	}
+	t.count(func(t *tally) {
+		if a.used {
+			t.lostKept++
+		} else {
+			t.lostNew++
+		}
+	})
+	return nil, false
+}
