@@ -6,7 +6,9 @@ import (
 	"errors"
 	"log/slog"
 	"strconv"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/neonauthd/neonauthd/cache"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
@@ -135,13 +137,24 @@ func (a *admin) mark(p *project, kind string, raw []byte) (mark, time.Time, *ref
 		}
 		return mark{kind, p.name, signedDigest(raw)}, a.expiry(p, raw), nil
 	case revokeSession, revokeSubject, revokeKey:
-		value, err := protocol.Value(raw)
-		if err != nil || value == "" {
-			return mark{}, time.Time{}, badRequest("the value is not a percent-encoded text")
-		}
-		return mark{kind, p.name, value}, time.Time{}, nil
+		value, refused := readID(raw)
+		return mark{kind, p.name, value}, time.Time{}, refused
 	}
 	return mark{}, time.Time{}, badRequest("the kind is none of token, session, subject, key")
+}
+
+// maxID is the longest id that can be revoked, in bytes, decoded: far beyond
+// what upstreams use, and short enough for MaxRevocations of them.
+const maxID = 512
+
+// readID reads the id of a session, a subject or a key. None holds control
+// characters: no token could carry it.
+func readID(raw []byte) (string, *refusal) {
+	id, err := protocol.Value(raw)
+	if err != nil || id == "" || len(id) > maxID || strings.ContainsFunc(id, unicode.IsControl) {
+		return "", badRequest("the value is not the percent-encoded id of anything: 1 to 512 bytes without control characters")
+	}
+	return id, nil
 }
 
 // expiry is when the token ends, if it verifies; zero if that cannot be told.
@@ -174,9 +187,9 @@ func (a *admin) purge(r *protocol.Request) (protocol.Reply, *refusal) {
 		d.forgetAll()
 		purged(kind)
 	case r.NArgs == 2 && kind == revokeSubject:
-		subject, err := protocol.Value(r.Args[1])
-		if err != nil || subject == "" {
-			return protocol.Reply{}, badRequest("the value is not a percent-encoded text")
+		subject, refused := readID(r.Args[1])
+		if refused != nil {
+			return protocol.Reply{}, refused
 		}
 		d.floors.raise(subjectKey{p.name, subject})
 		purged(kind)

@@ -42,7 +42,7 @@ func (c *conn) simple(r *protocol.Request) bool {
 // quit answers after everything before it, and ends the connection.
 func (c *conn) quit(r *protocol.Request) bool {
 	if takesNothing(r) == nil {
-		c.flush()
+		c.out.flush()
 		c.misses.Wait()
 	}
 	return !c.simple(r)
@@ -106,11 +106,7 @@ func takesNothing(r *protocol.Request) *refusal {
 // line hands over a reply other than a verdict's.
 func (c *conn) line(tag []byte, reply protocol.Reply) {
 	reply.Tag = tag
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	to := c.target(tag, nil)
-	*to = reply.Append(*to)
-	c.settle(to)
+	c.out.reply(&reply)
 }
 
 // addField adds a value of ours, which is always one that a field can hold.

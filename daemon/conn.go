@@ -17,14 +17,6 @@ const (
 	// LineTimeout is how long a line may take from its first byte to its last,
 	// and a new connection to its first line.
 	LineTimeout = 5 * time.Second
-	// WriteTimeout is how long a peer may leave replies unread: at least this,
-	// at most twice this.
-	WriteTimeout = 5 * time.Second
-	// maxUnwritten is how many bytes of replies are gathered for one write.
-	maxUnwritten = 64 << 10
-	// maxHeld is how many bytes of replies may wait for an earlier one before
-	// no more lines are read.
-	maxHeld = 1 << 20
 	// lingerTime and maxLinger bound what is read and thrown away behind a line
 	// that was too long.
 	lingerTime = 500 * time.Millisecond
@@ -59,19 +51,7 @@ type conn struct {
 	patience sync.Mutex // guards draining and the read deadline; never held while writing
 	draining bool
 
-	mu      sync.Mutex
-	moved   sync.Cond // on mu: untagged replies have left ordered, or none will any more
-	out     []byte    // replies to be written
-	ordered []*slot   // untagged requests not yet answered, oldest first
-	held    int       // bytes of replies in ordered
-	writeBy time.Time
-	broken  error // set once the peer cannot be written to
-}
-
-// slot keeps the place of an untagged reply.
-type slot struct {
-	reply []byte
-	ready bool
+	out *outbox
 }
 
 // serve answers until the peer leaves, errs, idles too long, or the server
@@ -89,7 +69,7 @@ func (c *conn) serve() {
 		c.cancel() // nobody is left to answer
 	}
 	c.misses.Wait()
-	c.flush()
+	c.out.flush()
 	if errors.Is(err, protocol.ErrLineTooLong) {
 		c.linger()
 	}
@@ -108,7 +88,7 @@ func (c *conn) linger() {
 
 func (c *conn) loop() error {
 	for {
-		c.room()
+		c.out.room()
 		c.timed = false
 		line, err := c.lines.ReadLine()
 		switch {
@@ -126,7 +106,7 @@ func (c *conn) loop() error {
 			return io.EOF
 		}
 		if !c.lines.Buffered() {
-			c.flush()
+			c.out.flush()
 		}
 	}
 }
@@ -141,9 +121,9 @@ func (c *conn) Read(p []byte) (int, error) {
 		c.setIdle(now.Add(min(LineTimeout, c.idle)))
 	default:
 		// Resetting a deadline costs more than reading a line: let it lie as
-		// long as it is not a quarter too early.
-		if till := now.Add(c.idle); till.Sub(c.idleTill) > c.idle/4 || c.idleTill.After(till) {
-			c.setIdle(till)
+		// long as it is not too early, nor more than a quarter late.
+		if left := c.idleTill.Sub(now); left < c.idle || left > c.idle+c.idle/4 {
+			c.setIdle(now.Add(c.idle + c.idle/4))
 		}
 	}
 	n, err := c.net.Read(p)
@@ -245,23 +225,21 @@ func (c *conn) miss(a *ask) {
 	select {
 	case c.slots <- struct{}{}:
 	default:
-		c.flush()
+		c.out.flush()
 		c.slots <- struct{}{}
 	}
 	own := *a
 	own.token = append([]byte(nil), a.token...)
 	tag := append([]byte(nil), c.req.Tag...)
 	rights := c.access // as they were when it asked: a reload may change the connection's meanwhile
-	place := c.reserve(tag)
+	place := c.out.reserve(tag)
 	c.misses.Go(func() {
 		defer func() {
 			c.server.release(c.peer)
 			<-c.slots
 			if p := recover(); p != nil {
 				c.server.panicked(p)
-				c.mu.Lock()
-				c.abort(errors.New("a reply is missing")) // this connection only
-				c.mu.Unlock()
+				c.out.abort(errors.New("a reply is missing")) // this connection only
 			}
 		}()
 		ctx, cancel := context.WithTimeout(c.ctx, own.deadline)
@@ -272,7 +250,7 @@ func (c *conn) miss(a *ask) {
 		if !v.self {
 			c.server.ledger.latency.misses.UpdateDuration(began)
 		}
-		c.flush()
+		c.out.flush()
 	})
 }
 
@@ -280,112 +258,13 @@ func (c *conn) miss(a *ask) {
 func (c *conn) reply(tag []byte, place *slot, v *Verdict, rights *access) {
 	c.server.ledger.count(v)
 	v.Body = rights.redact(v)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	to := c.target(tag, place)
-	*to = appendVerdict(*to, tag, v)
-	c.settle(to)
+	c.out.verdict(tag, place, v)
 }
 
 // refuse hands over the reply to a wrong request.
 func (c *conn) refuse(tag []byte, r *refusal) {
-	c.server.ledger.refused.Add(1)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	to := c.target(tag, nil)
-	*to = appendRefusal(*to, tag, r)
-	c.settle(to)
-}
-
-// room waits while too much is held back behind an untagged lookup in flight:
-// quick answers to what a peer asks meanwhile would pile up without bound.
-func (c *conn) room() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for c.broken == nil && (len(c.ordered) >= cap(c.slots) || c.held >= maxHeld) {
-		c.write()
-		c.moved.Wait()
-	}
-}
-
-// reserve takes the next place among the untagged replies; nil for a tag.
-func (c *conn) reserve(tag []byte) *slot {
-	if len(tag) > 0 {
-		return nil
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	s := &slot{}
-	c.ordered = append(c.ordered, s)
-	return s
-}
-
-// target is the buffer that a reply belongs in: the one to be written next, or
-// that of its place among the untagged ones. c.mu is held.
-func (c *conn) target(tag []byte, place *slot) *[]byte {
-	if place == nil {
-		if len(tag) > 0 || len(c.ordered) == 0 {
-			return &c.out
-		}
-		place = &slot{} // ready, but others are before it
-		c.ordered = append(c.ordered, place)
-	}
-	place.ready = true
-	return &place.reply
-}
-
-// settle takes a reply written to what target returned: it moves the untagged
-// ones whose turn has come, and writes once enough has gathered. c.mu is held.
-func (c *conn) settle(to *[]byte) {
-	if to != &c.out {
-		c.held += len(*to)
-	}
-	for len(c.ordered) > 0 && c.ordered[0].ready {
-		c.held -= len(c.ordered[0].reply)
-		c.out = append(c.out, c.ordered[0].reply...)
-		c.ordered = c.ordered[1:]
-		c.moved.Signal()
-	}
-	if len(c.out) >= maxUnwritten {
-		c.write()
-	}
-}
-
-// flush writes what is gathered.
-func (c *conn) flush() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.write()
-}
-
-// write writes c.out; c.mu is held. A peer that does not read is cut off.
-func (c *conn) write() {
-	if len(c.out) == 0 {
-		return
-	}
-	if c.broken != nil {
-		c.out = nil
-		return
-	}
-	if now := time.Now(); c.writeBy.Sub(now) < WriteTimeout {
-		c.writeBy = now.Add(2 * WriteTimeout)
-		_ = c.net.SetWriteDeadline(c.writeBy) // fails only when closed, and then so does Write
-	}
-	if _, err := c.net.Write(c.out); err != nil {
-		c.abort(err)
-	}
-	c.out = c.out[:0]
-	if cap(c.out) > maxUnwritten {
-		c.out = nil // one large profile does not stay for the connection's life
-	}
-}
-
-// abort ends the connection, which cannot go on for the reason err. c.mu is held.
-func (c *conn) abort(err error) {
-	c.broken = err
-	c.cancel()
-	_ = c.net.Close()
-	c.moved.Signal()
+	c.server.ledger.refuse(r.code)
+	c.out.refusal(tag, r)
 }
 
 // peerWaits reports whether a peer that ended its requests with err may still

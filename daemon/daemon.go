@@ -229,7 +229,9 @@ func (d *Daemon) Run(ctx context.Context, l *Listeners) error {
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
 	err := d.server.drain(drain)
+	d.mu.Lock() // a reload under way ends first, and none begins after
 	stop()
+	d.mu.Unlock()
 	d.group.Wait()
 	close(failed)
 	for e := range failed {

@@ -85,6 +85,9 @@ func (a *admin) walk(x *explanation, p *project, token []byte, now time.Time) Ve
 	case !keyset.Gate(token):
 		return rejected(Malformed)
 	case set == nil:
+		if keys != nil { // there were keys; the upstream has been gone for too long
+			return unknown(Unavailable, 0)
+		}
 		return unknown(KeysPending, 0)
 	case reason == keyset.UnknownKey:
 		return a.unknownKey(p, token, note)

@@ -32,7 +32,7 @@ func BenchmarkHit(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
 			c.handle(line)
-			c.flush()
+			c.out.flush()
 		}
 	})
 	b.Run("all", func(b *testing.B) {
@@ -42,7 +42,7 @@ func BenchmarkHit(b *testing.B) {
 			defer w.daemon.server.unregister(c)
 			for p.Next() {
 				c.handle(line)
-				c.flush()
+				c.out.flush()
 			}
 		})
 	})

@@ -1,16 +1,19 @@
 package daemon
 
 import (
+	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/neonauthd/neonauthd/cache"
+	"github.com/neonauthd/neonauthd/protocol"
 )
 
 // The numbers of values of Level and Source.
 const (
 	levelCount  = LevelProfile + 1
 	sourceCount = SourceStale + 1
+	codeCount   = 10 // of the protocol; a test holds it to the list
 )
 
 // ledger counts what happened since the start. Reading it changes nothing; all
@@ -19,7 +22,7 @@ type ledger struct {
 	acceptances  [levelCount][sourceCount]atomic.Uint64 // lookups, by what was established and from where
 	rejections   [reasonCount]atomic.Uint64             // lookups
 	unknowns     [reasonCount]atomic.Uint64             // lookups
-	refused      atomic.Uint64                          // wrong requests
+	refusals     [codeCount]atomic.Uint64               // wrong requests, in the order of protocol.Codes
 	accepted     atomic.Uint64                          // connections
 	turnedAway   atomic.Uint64                          // connections
 	acceptErrors atomic.Uint64
@@ -67,12 +70,27 @@ func (l *ledger) count(v *Verdict) {
 	}
 }
 
+// refuse enters a request that was answered before any lookup.
+func (l *ledger) refuse(code protocol.Code) {
+	if i := slices.Index(protocol.Codes(), code); i >= 0 {
+		l.refusals[i].Add(1)
+	}
+}
+
+// refused is the number of such requests.
+func (l *ledger) refused() (n uint64) {
+	for i := range l.refusals {
+		n += l.refusals[i].Load()
+	}
+	return n
+}
+
 // totals are the lookups of a ledger, summed in the ways that STATS shows.
 type totals struct {
 	outcomes       [Rejected + 1]uint64
 	levels         [levelCount]uint64
 	sources        [sourceCount]uint64
-	reasons, codes map[string]uint64 // by the protocol's word; what never occurred is absent
+	reasons, codes map[string]uint64 // replies by the protocol's word; what never occurred is absent
 }
 
 func (l *ledger) totals() totals {
@@ -93,6 +111,11 @@ func (l *ledger) totals() totals {
 		if n := l.unknowns[r].Load(); n > 0 {
 			t.outcomes[Unknown] += n
 			t.codes[wireOf(r).word] += n
+		}
+	}
+	for i, code := range protocol.Codes() {
+		if n := l.refusals[i].Load(); n > 0 {
+			t.codes[string(code)] += n
 		}
 	}
 	return t

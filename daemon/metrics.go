@@ -88,7 +88,7 @@ func (p *page) lookups(l *ledger) {
 	}
 	p.family(latencyName, histogram, fmt.Sprintf("Time from the parsed request to its reply. Answers from memory (hit) are sampled, one in %d; all others (miss) are timed, with their wait for the upstream.", hitSample))
 	l.latency.set.WritePrometheus(p)
-	p.single("neonauthd_requests_refused_total", counter, "Requests that were wrong or not allowed, answered before any lookup.", float64(l.refused.Load()))
+	p.single("neonauthd_requests_refused_total", counter, "Requests that were wrong or not allowed, answered before any lookup.", float64(l.refused()))
 }
 
 func (p *page) connections(d *Daemon) {

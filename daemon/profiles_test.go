@@ -80,7 +80,7 @@ func profileCases() []profileCase {
 }
 
 func (c *profileCase) run(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newWorld(t, withoutOIDC)
 	k := w.dial()
 	if c.warm > 0 {
 		if reply := k.ask("PROFILE %s", w.token()); field(reply, "source") != "upstream" {

@@ -185,7 +185,7 @@ func (r *resolver) establish(ctx context.Context, l *lookup) Verdict {
 			case f == keysChanged:
 				continue
 			case keys == nil:
-				return unknown(KeysPending, wait)
+				return unknown(KeysPending, max(time.Second, wait))
 			}
 			return unknown(Unavailable, wait) // there were keys; the upstream has been gone for too long
 		}
@@ -196,7 +196,7 @@ func (r *resolver) establish(ctx context.Context, l *lookup) Verdict {
 				continue
 			}
 			if f == keysPending {
-				return unknown(KeysPending, wait)
+				return unknown(KeysPending, max(time.Second, wait))
 			}
 		}
 		return r.conclude(l, keys, &claims, reason, revision, now)

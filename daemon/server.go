@@ -152,8 +152,8 @@ func (s *server) register(nc net.Conn, uid, gid uint32, admin bool) *conn {
 	}
 	s.peers[uid] = p
 	c := &conn{server: s, net: nc, peer: p, gid: gid, admin: admin, slots: make(chan struct{}, limits.InFlightPerConnection), idle: time.Duration(limits.IdleTimeout)}
-	c.moved.L = &c.mu
 	c.lines = protocol.NewLineReader(c, protocol.MaxRequestLine)
+	c.out = newOutbox(nc, limits.InFlightPerConnection, func() { c.cancel() })
 	s.conns[c] = struct{}{}
 	s.ledger.accepted.Add(1)
 	return c

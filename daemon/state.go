@@ -110,6 +110,9 @@ func (d *Daemon) sync(st *state) {
 func (d *Daemon) Reload() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.life == nil || d.life.Err() != nil {
+		return errors.New("the daemon is stopping")
+	}
 	if d.opts.Reload == nil {
 		return errors.New("this daemon was started without a configuration file")
 	}

@@ -1,0 +1,76 @@
+package daemon
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+func TestEveryCodeOfTheProtocolIsCounted(t *testing.T) {
+	if n := len(protocol.Codes()); n != codeCount {
+		t.Fatalf("the protocol has %d codes, %d are counted", n, codeCount)
+	}
+	w := newWorld(t, withoutOIDC)
+	k := w.dial()
+	for _, ask := range []string{"VERIFY", "SING", "STATS", "VERIFY project=nowhere x"} {
+		k.ask("%s", ask)
+	}
+	var stats struct {
+		Codes map[string]int `json:"codes"`
+	}
+	_, text, _ := strings.Cut(w.dialAdmin().ask("STATS"), " ")
+	if err := json.Unmarshal([]byte(text), &stats); err != nil {
+		t.Fatal(err)
+	}
+	for _, code := range []protocol.Code{protocol.CodeBadRequest, protocol.CodeUnknownVerb, protocol.CodeForbidden, protocol.CodeUnknownProject} {
+		if stats.Codes[string(code)] != 1 {
+			t.Errorf("%s counted %d times, want once", code, stats.Codes[string(code)])
+		}
+	}
+}
+
+func TestOnlyIDsThatATokenCanCarryAreRevoked(t *testing.T) {
+	w := newWorld(t, withoutOIDC)
+	k := w.dialAdmin()
+	for _, c := range []struct{ value, want string }{
+		{"ada", "OK changed=1"},
+		{strings.Repeat("a", maxID-1), "OK changed=1"},
+		{strings.Repeat("a", maxID), "OK changed=1"},
+		{strings.Repeat("a", maxID+1), "ERR bad-request"},
+		{"%0A", "ERR bad-request"},
+		{"a%00", "ERR bad-request"},
+		{"%C2%85", "ERR bad-request"},
+		{"%FF%0", "ERR bad-request"},
+	} {
+		if reply := k.ask("REVOKE subject %s", c.value); !strings.HasPrefix(reply, c.want) {
+			t.Errorf("%.20s: %s, want %s", c.value, reply, c.want)
+		}
+	}
+}
+
+func TestSocketsAreNotMadeBelowFoldersThatOthersMayReplace(t *testing.T) {
+	above := filepath.Join(t.TempDir(), "open")
+	inner := filepath.Join(above, "inner")
+	if err := os.MkdirAll(inner, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := checkFolder(inner); err != nil {
+		t.Errorf("a folder of ours: %v", err)
+	}
+	if err := os.Chmod(above, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := checkFolder(inner); err == nil || !strings.Contains(err.Error(), "writable by others") {
+		t.Errorf("a folder that anybody may rename away: %v", err)
+	}
+	if err := os.Chmod(above, 0o777|os.ModeSticky); err != nil {
+		t.Fatal(err)
+	}
+	if err := checkFolder(inner); err != nil {
+		t.Errorf("below a sticky folder: %v", err)
+	}
+}
