@@ -81,6 +81,9 @@ func planted(t *testing.T, files map[string]string) *tree {
 	}
 	for _, r := range rooms() {
 		name := path.Base(r.dir)
+		if path.Dir(r.dir) == "cmd" { // its folder is called as the program is, which may be no Go name
+			name = "main"
+		}
 		all[path.Join(r.dir, "doc.go")] = "// Package " + name + " is a room.\npackage " + name + "\n"
 	}
 	maps.Copy(all, files)
