@@ -14,7 +14,7 @@ import (
 
 // lookup asks one question about one token.
 func (c *Client) lookup(ctx context.Context, verb protocol.Verb, token string, opts []Option) Answer {
-	if !askable(token) {
+	if !askable(verb, token) {
 		return Rejected{Reason: protocol.ReasonMalformed}
 	}
 	q := question{verb: verb, token: token, wishes: c.wishes(opts)}

@@ -1,6 +1,10 @@
 package client
 
-import "time"
+import (
+	"time"
+
+	"github.com/neonauthd/neonauthd/protocol"
+)
 
 // Option changes one lookup. Its zero value changes nothing.
 type Option struct {
@@ -25,8 +29,11 @@ func WithProject(name string) Option { return Option{kind: optProject, text: nam
 
 // MaxAge asks for a profile that was had from the upstream at most age ago.
 // Zero forces a live check. It is counted in whole seconds, rounded down, so
-// the answer is never older than asked for. Verify ignores it.
-func MaxAge(age time.Duration) Option { return Option{kind: optMaxAge, span: max(age, 0)} }
+// the answer is never older than asked for; more than a day is a day, the
+// most the protocol takes. Verify ignores it.
+func MaxAge(age time.Duration) Option {
+	return Option{kind: optMaxAge, span: min(max(age, 0), protocol.MaxMaxAge*time.Second)}
+}
 
 // Deadline replaces Client.Timeout for this lookup: the answer is there after
 // at most d, be it what the daemon knows by then. A context that ends earlier

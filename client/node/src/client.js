@@ -95,7 +95,7 @@ export class Client {
       const question = this.#question(verb, token, options)
       const time = span('deadline', options.deadline) ?? this.#timeout
       const signal = abortSignal(options.signal)
-      if (!askable(token)) {
+      if (!askable(verb, token)) {
         resolve(new Rejected('malformed'))
         return
       }

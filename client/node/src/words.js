@@ -19,7 +19,11 @@ export const MAX_SOCKET_PATH = 107
 // sending it could do harm: a line feed in it would be a second request.
 const TOKEN = /^[A-Za-z0-9._-]{1,8192}$/
 
-export const askable = (token) => TOKEN.test(token)
+// PROFILE takes the session credentials of preset neon too, which end in padded
+// base64 and may be percent-encoded; but never what reads as a field.
+const CREDENTIAL = /^(?![a-z0-9-]+=)[A-Za-z0-9._+/=%-]{1,8192}$/
+
+export const askable = (verb, token) => (verb === 'PROFILE' ? CREDENTIAL : TOKEN).test(token)
 
 const encoder = new TextEncoder()
 

@@ -102,7 +102,7 @@ class Client:
 
     def _lookup(self, question: Question, deadline: float | None) -> Answer:
         span = self._options.span(deadline)
-        if not askable(question.token):
+        if not askable(question.verb, question.token):
             return Rejected("malformed")
         return answer_to(question, self._pool.ask(question, span))
 

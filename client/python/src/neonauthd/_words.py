@@ -25,13 +25,17 @@ MAX_SOCKET_PATH = 107
 # sending it could do harm: a line feed in it would be a second request.
 _TOKEN = re.compile(r"[A-Za-z0-9._-]{1,8192}")
 
+# PROFILE takes the session credentials of preset neon too, which end in padded
+# base64 and may be percent-encoded; but never what reads as a field.
+_CREDENTIAL = re.compile(r"(?![a-z0-9-]+=)[A-Za-z0-9._+/=%-]{1,8192}")
+
 # One string has one spelling; the escapes here are those of bytes that need one.
 _VALUE = re.compile(r"(?:[!-$&-~]|%(?:[01][0-9A-F]|20|25|7F|[89A-F][0-9A-F]))*")
 _ESCAPE = re.compile(rb"%(..)")
 
 
-def askable(token: str) -> bool:
-    return _TOKEN.fullmatch(token) is not None
+def askable(verb: str, token: str) -> bool:
+    return (_CREDENTIAL if verb == "PROFILE" else _TOKEN).fullmatch(token) is not None
 
 
 def encode_value(text: str) -> str:
