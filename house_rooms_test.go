@@ -114,6 +114,11 @@ func programs() []room {
 			because:  "the web servers' helper asks the way an application asks",
 		},
 		{
+			dir:     "examples/go",
+			house:   []string{"client", "client/middleware"},
+			because: "an example knows what its readers can import too",
+		},
+		{
 			dir:      "packaging/boot/load",
 			house:    []string{"protocol"},
 			testsToo: []string{"daemon/standin"},

@@ -26,6 +26,7 @@ func TestExampleServices(t *testing.T) {
 		interpreter string
 		prepare     func(t *testing.T) *exec.Cmd
 	}{
+		"go":     {"go", goService},
 		"node":   {"node", nodeService},
 		"python": {"python3", pythonService},
 	} {
@@ -43,6 +44,17 @@ func TestExampleServices(t *testing.T) {
 			checkService(t, s, base)
 		})
 	}
+}
+
+// goService is the example built, so that the end of the test reaches it.
+func goService(t *testing.T) *exec.Cmd {
+	t.Helper()
+	service := filepath.Join(t.TempDir(), "service")
+	build := exec.Command("go", "build", "-o", service, "../examples/go")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build the example: %v\n%s", err, out)
+	}
+	return exec.Command(service)
 }
 
 // nodeService is the example with the package installed, as npm would do it.
