@@ -260,7 +260,7 @@ func (c *Cache[V]) elapsed() time.Duration {
 // deadline is the end of a lifetime that starts now, moved down by the key's share of the jitter.
 func (c *Cache[V]) deadline(k *Key, now, lifetime time.Duration) time.Duration {
 	share := int64(binary.LittleEndian.Uint16(k[8:10]))
-	lifetime -= time.Duration((int64(lifetime) / 100 * int64(c.jitter) >> 16) * share)
+	lifetime -= time.Duration((int64(lifetime) / 100 * c.jitter >> 16) * share)
 	if lifetime > math.MaxInt64-now {
 		return math.MaxInt64
 	}

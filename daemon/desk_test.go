@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 )
@@ -125,14 +124,4 @@ func wantReason(t testing.TB, what string, v Verdict, outcome Outcome, reason Re
 	if v.Outcome != outcome || v.Reason != reason {
 		t.Errorf("%s: outcome %d, reason %s; want outcome %d, reason %s", what, v.Outcome, wireOf(v.Reason).word, outcome, wireOf(reason).word)
 	}
-}
-
-// parseKeys reads a key set that a test relies on.
-func parseKeys(t testing.TB, body []byte, allowed []keyset.Algorithm) *keyset.Set {
-	t.Helper()
-	set, err := keyset.ParseSet(body, allowed)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return set
 }

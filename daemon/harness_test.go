@@ -154,19 +154,12 @@ func (w *world) halt() {
 	}
 }
 
-// restart stops the daemon and starts it anew with the same files.
-func (w *world) restart() {
-	w.t.Helper()
-	w.halt()
-	w.start()
-}
-
 // token is a fresh access token of the world's user.
 func (w *world) token() string {
 	return w.upstream.StackToken(standin.TokenSpec{Subject: w.user.ID})
 }
 
-// line is a connection that asks and is answered line by line.
+// talk is a connection that asks and is answered line by line.
 type talk struct {
 	t  testing.TB
 	nc net.Conn

@@ -65,7 +65,7 @@ func TestASavedKeySetServesAStartDuringAnOutage(t *testing.T) {
 }
 
 func TestASavedKeySetThatCannotBeTrustedIsNotUsed(t *testing.T) {
-	set := string(get(standin.New(standin.Options{ProjectID: "p"}), "http://127.0.0.1:9/api/v1/projects/p/.well-known/jwks.json").Body.Bytes())
+	set := get(standin.New(standin.Options{ProjectID: "p"}), "http://127.0.0.1:9/api/v1/projects/p/.well-known/jwks.json").Body.String()
 	now := time.Now()
 	good := keys{fetched: now.Add(-time.Hour), fresh: now, body: []byte(set)}
 	for _, c := range []struct {

@@ -2,7 +2,6 @@ package main_test
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -156,21 +155,6 @@ func (k *keyServer) awaitMore(t testing.TB, path string, n int) {
 			t.Fatalf("%s: no further fetch", path)
 		}
 	}
-}
-
-// payloadOf decodes a token's claims.
-func payloadOf(t testing.TB, token string) map[string]any {
-	t.Helper()
-	parts := strings.Split(token, ".")
-	body, err := base64.RawURLEncoding.DecodeString(parts[1])
-	if err != nil {
-		t.Fatal(err)
-	}
-	var claims map[string]any
-	if err := json.Unmarshal(body, &claims); err != nil {
-		t.Fatal(err)
-	}
-	return claims
 }
 
 // kids returns n key ids of the upstream's shape that it does not have.

@@ -40,8 +40,8 @@ func Explain(p *Policy, s *Set, token []byte, now time.Time) (steps []Step, key 
 		{Name: "claims"}, {Name: "issuer"}, {Name: "audience"}, {Name: "class"}, {Name: "time"},
 	}
 	claims, reason := Verify(p, s, token, now)
-	if reason == Unverifiable { //nolint:nilerr // Reason is an outcome here, not a failure
-		return steps, nil, reason
+	if reason == Unverifiable {
+		return steps, nil, reason //nolint:nilerr // a Reason is an outcome here, not a failure
 	}
 	reached := len(steps)
 	if reason != ReasonNone {
@@ -55,7 +55,7 @@ func Explain(p *Policy, s *Set, token []byte, now time.Time) (steps []Step, key 
 		return steps, claims.Key, reason
 	}
 	if !Gate(token) {
-		return steps, nil, reason
+		return steps, nil, reason //nolint:nilerr // a Reason is an outcome here, not a failure
 	}
 	if kid, plausible := KeyID(token); plausible {
 		key = s.Find(kid)
