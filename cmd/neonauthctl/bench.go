@@ -23,12 +23,14 @@ type bench struct {
 	misses, bad int // percent
 	tagged      bool
 	baseline    bool
+	compare     string // a store and its socket, as given
+	store       *store // of compare; nil: none
 	quiet       bool
 }
 
-// baselineRounds is how many slices each of daemon and baseline gets when they
-// are measured in turn: a machine that is busy for a while then slows both.
-const baselineRounds = 5
+// rounds is how many slices each gets when the daemon and others are measured
+// in turn: a machine that is busy for a while then slows all of them.
+const rounds = 5
 
 func benchCommands(s *settings) []*cobra.Command {
 	b := &bench{settings: s, token: tokenSource{settings: s}}
@@ -48,21 +50,27 @@ tokens at all. The others are asked about as they are and have to be accepted.
 answers every line with a fixed one, with requests and replies of the same sizes.
 What the daemon does not lose against it is spent in the kernel and in this program.
 
+--compare measures, in the same way, a memcached or a Redis that listens on a Unix
+socket. It gets a value as long as the daemon's mean reply, under a key as long as the
+digest of a token, is asked for it alone, and loses it at the end.
+
 Latency is from just before a request is written until its reply was read.`,
 		Example: `  neonauthctl bench --connections 8 --depth 1 --baseline < token
-  neonauthctl bench --depth 64 --misses 1 --json --token-file tokens`,
+  neonauthctl bench --depth 64 --misses 1 --json --token-file tokens
+  neonauthctl bench --compare memcached:/run/memcached.sock < token`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return b.run(cmd.Context()) },
 	}
 	flags := cmd.Flags()
 	flags.IntVarP(&b.connections, "connections", "c", 8, "connections")
 	flags.IntVarP(&b.depth, "depth", "d", 1, "requests in flight on each connection")
-	flags.DurationVarP(&b.duration, "duration", "t", 10*time.Second, "how long to measure, the baseline not included")
+	flags.DurationVarP(&b.duration, "duration", "t", 10*time.Second, "how long to measure, --baseline and --compare not included")
 	flags.BoolVar(&b.profile, "profile", false, "ask for profiles instead of verifying")
 	flags.IntVar(&b.misses, "misses", 0, "share of lookups with a token never seen before, in `percent`")
 	flags.IntVar(&b.bad, "bad", 0, "share of lookups with something that is no token, in `percent`")
 	flags.BoolVar(&b.tagged, "tagged", false, "tag the requests, so that replies may come in any order")
 	flags.BoolVar(&b.baseline, "baseline", false, "measure a bare line-echo server too")
+	flags.StringVar(&b.compare, "compare", "", "measure a store with the same payload too: memcached:`PATH` or redis:PATH")
 	flags.BoolVarP(&b.quiet, "quiet", "q", false, "show no progress on a terminal")
 	s.projectFlag(cmd)
 	b.token.flag(cmd)
@@ -79,6 +87,13 @@ func (b *bench) check() error {
 		return usage{"--duration must be at least 10ms"}
 	case b.misses < 0 || b.bad < 0 || b.misses+b.bad > 100:
 		return usage{"--misses and --bad must be 0 to 100 percent together"}
+	}
+	if b.compare == "" {
+		return nil
+	}
+	b.store = parseStore(b.compare)
+	if b.store == nil {
+		return usage{"--compare must be memcached:PATH or redis:PATH"}
 	}
 	return nil
 }
@@ -138,54 +153,88 @@ func (b *bench) try(ctx context.Context, token string) error {
 
 // results are what a run measured.
 type results struct {
-	daemon, baseline *tally // baseline is nil when not asked for
+	daemon, baseline, compared *tally // the last two are nil when not asked for
 }
 
+// subject is one of those that are measured in turn.
+type subject struct {
+	name  string
+	load  *load
+	tally *tally
+}
+
+// measure measures the daemon, and what else was asked for, in turn.
 func (b *bench) measure(ctx context.Context, m *mix) (*results, error) {
 	c := b.settings.asker()
-	daemon, err := b.open(ctx, c.Path(), m)
+	daemon, warm, err := b.subject(ctx, "daemon", c.Path(), m)
 	if err != nil {
 		return nil, err
 	}
-	defer daemon.close()
-	warm, err := daemon.run(ctx, max(b.duration/20, 5*time.Millisecond))
-	if err != nil {
-		return nil, err
-	}
-	r := &results{daemon: newTally()}
-	progress := b.progress()
-	defer progress.end()
-	if !b.baseline {
-		t, err := progress.run(ctx, daemon, "daemon", b.duration)
-		r.daemon.add(t)
-		return r, err
-	}
-	echo, err := startEcho(ctx, warm.meanReply())
-	if err != nil {
-		return nil, err
-	}
-	defer echo.stop()
-	bare, err := b.open(ctx, echo.path, m)
-	if err != nil {
-		return nil, err
-	}
-	defer bare.close()
-	if _, err := bare.run(ctx, max(b.duration/20, 5*time.Millisecond)); err != nil {
-		return nil, err
-	}
-	r.baseline = newTally()
-	for range baselineRounds {
-		t, err := progress.run(ctx, daemon, "daemon", b.duration/baselineRounds)
+	defer daemon.load.close()
+	r := &results{daemon: daemon.tally}
+	all := []*subject{daemon}
+	if b.baseline {
+		echo, err := startEcho(ctx, warm.meanReply())
 		if err != nil {
 			return nil, err
 		}
-		r.daemon.add(t)
-		if t, err = progress.run(ctx, bare, "baseline", b.duration/baselineRounds); err != nil {
+		defer echo.stop()
+		bare, _, err := b.subject(ctx, "baseline", echo.path, m)
+		if err != nil {
 			return nil, err
 		}
-		r.baseline.add(t)
+		defer bare.load.close()
+		r.baseline = bare.tally
+		all = append(all, bare)
 	}
-	return r, nil
+	if b.store != nil {
+		held, err := b.store.put(ctx, warm.meanReply(), b.duration)
+		if err != nil {
+			return nil, err
+		}
+		defer held.drop()
+		other, _, err := b.subject(ctx, b.store.kind, b.store.path, held.mix())
+		if err != nil {
+			return nil, err
+		}
+		defer other.load.close()
+		r.compared = other.tally
+		all = append(all, other)
+	}
+	return r, b.inTurn(ctx, all)
+}
+
+// subject opens the connections to one server and warms them up.
+func (b *bench) subject(ctx context.Context, name, path string, m *mix) (*subject, *tally, error) {
+	l, err := b.open(ctx, path, m)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", name, err)
+	}
+	warm, err := l.run(ctx, max(b.duration/20, 5*time.Millisecond))
+	if err != nil {
+		l.close()
+		return nil, nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return &subject{name: name, load: l, tally: newTally()}, warm, nil
+}
+
+func (b *bench) inTurn(ctx context.Context, all []*subject) error {
+	progress := b.progress(len(all))
+	defer progress.end()
+	n := rounds
+	if len(all) == 1 {
+		n = 1
+	}
+	for range n {
+		for _, s := range all {
+			t, err := progress.run(ctx, s.load, s.name, b.duration/time.Duration(n))
+			if err != nil {
+				return fmt.Errorf("%s: %w", s.name, err)
+			}
+			s.tally.add(t)
+		}
+	}
+	return nil
 }
 
 func (b *bench) verb() protocol.Verb {

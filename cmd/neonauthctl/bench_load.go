@@ -44,6 +44,7 @@ type lane struct {
 	in     []byte // read buffer
 	head   []byte // the beginning of the reply being read
 	length int    // its length so far
+	lines  int    // its lines so far, where a reply has several
 	tally  *tally
 }
 
@@ -62,7 +63,7 @@ func (b *bench) open(ctx context.Context, path string, m *mix) (*load, error) {
 			sent: make([]time.Time, b.depth), in: make([]byte, 64<<10), head: make([]byte, 0, headMost),
 		}
 		for slot := range b.depth {
-			if b.tagged {
+			if b.tagged && m.reply == nil {
 				lane.tags = append(lane.tags, []byte("@"+strconv.Itoa(slot)+" "))
 			}
 		}
@@ -174,12 +175,38 @@ func (l *lane) take(text []byte, now time.Time) error {
 			return nil
 		}
 		text = text[i+1:]
+		if shape := l.script.mix.reply; shape != nil {
+			more, err := l.moreLines(shape)
+			if err != nil {
+				return err
+			}
+			if more {
+				continue
+			}
+		}
 		if err := l.reply(now); err != nil {
 			return err
 		}
-		l.head, l.length = l.head[:0], 0
+		l.head, l.length, l.lines = l.head[:0], 0, 0
 	}
 	return nil
+}
+
+// moreLines is called at the end of each line of a reply that has several.
+func (l *lane) moreLines(s *shape) (bool, error) {
+	l.lines++
+	l.length++
+	switch {
+	case !bytes.HasPrefix(l.head, s.head):
+		return false, fmt.Errorf("not the value, but %.40q", l.head)
+	case l.lines < s.lines:
+		return true, nil
+	case l.length != s.length:
+		return false, fmt.Errorf("a reply of %d bytes, not %d", l.length, s.length)
+	}
+	l.length-- // which reply counts
+	l.head = append(l.head[:0], "OK "...)
+	return false, nil
 }
 
 // reply books one whole reply.

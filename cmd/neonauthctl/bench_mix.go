@@ -26,6 +26,7 @@ type mix struct {
 	hits     [][]byte
 	misses   []miss // nil when no token has a signature to replace
 	bad      []byte
+	reply    *shape // of a reply; nil: one line of the protocol
 	schedule []kind // repeated for ever, from a place of its own on each connection
 }
 

@@ -23,6 +23,14 @@ type benchDocument struct {
 	Daemon       tallyDocument  `json:"daemon"`
 	Baseline     *tallyDocument `json:"baseline,omitempty"`
 	Ratio        *ratioDocument `json:"ratio,omitempty"`
+
+	Compare *compareDocument `json:"compare,omitempty"`
+}
+
+type compareDocument struct {
+	Store    string        `json:"store"`
+	Measured tallyDocument `json:"measured"`
+	Ratio    ratioDocument `json:"ratio"`
 }
 
 type tallyDocument struct {
@@ -63,9 +71,18 @@ func (b *bench) document(r *results) benchDocument {
 	if r.baseline != nil {
 		base := tallied(r.baseline)
 		d.Baseline = &base
-		d.Ratio = &ratioDocument{Rate: d.Daemon.Rate / base.Rate, P50: d.Daemon.P50 / base.P50, P99: d.Daemon.P99 / base.P99}
+		ratio := d.Daemon.over(&base)
+		d.Ratio = &ratio
+	}
+	if r.compared != nil {
+		c := tallied(r.compared)
+		d.Compare = &compareDocument{Store: b.store.kind, Measured: c, Ratio: d.Daemon.over(&c)}
 	}
 	return d
+}
+
+func (d *tallyDocument) over(other *tallyDocument) ratioDocument {
+	return ratioDocument{Rate: d.Rate / other.Rate, P50: d.P50 / other.P50, P99: d.P99 / other.P99}
 }
 
 // print prints the results as a table.
@@ -80,10 +97,17 @@ func (b *bench) print(r *results) {
 		q := t.latency.quantile
 		fmt.Fprintf(w, "%s\t%.0f\t%s\t%s\t%s\t%s\t\n", name, t.rate(), short(q(0.5)), short(q(0.99)), short(q(0.999)), short(t.latency.most))
 	}
+	ratio := func(r *ratioDocument) {
+		fmt.Fprintf(w, "ratio\t%.2f\t%.2f\t%.2f\t\t\t\n", r.Rate, r.P50, r.P99)
+	}
 	row("daemon", r.daemon)
 	if r.baseline != nil {
 		row("baseline", r.baseline)
-		fmt.Fprintf(w, "ratio\t%.2f\t%.2f\t%.2f\t\t\t\n", d.Ratio.Rate, d.Ratio.P50, d.Ratio.P99)
+		ratio(d.Ratio)
+	}
+	if r.compared != nil {
+		row(d.Compare.Store, r.compared)
+		ratio(&d.Compare.Ratio)
 	}
 	_ = w.Flush()
 	fmt.Fprintf(out, "\n%d accepted, %d rejected, %d unknown in %s\n", d.Daemon.Accepted, d.Daemon.Rejected, d.Daemon.Unknown, r.daemon.elapsed.Round(time.Millisecond))
@@ -110,11 +134,8 @@ type progress struct {
 	spent time.Duration
 }
 
-func (b *bench) progress() *progress {
-	p := &progress{total: b.duration}
-	if b.baseline {
-		p.total *= 2
-	}
+func (b *bench) progress(subjects int) *progress {
+	p := &progress{total: b.duration * time.Duration(subjects)}
 	if !b.quiet && isTerminal(b.settings.err) {
 		p.out = b.settings.err
 	}

@@ -21,7 +21,7 @@ func TestOutputIsDescribed(t *testing.T) {
 	members := 0
 	for _, document := range []any{
 		acceptedDocument{}, rejectedDocument{}, unknownDocument{}, pingDocument{}, helloDocument{}, changeDocument{},
-		levelDocument{}, okDocument{}, failureDocument{}, benchDocument{}, tallyDocument{}, ratioDocument{},
+		levelDocument{}, okDocument{}, failureDocument{}, benchDocument{}, tallyDocument{}, ratioDocument{}, compareDocument{},
 	} {
 		d := reflect.TypeOf(document)
 		for i := range d.NumField() {

@@ -28,6 +28,13 @@ func TestScripts(t *testing.T) {
 				return err
 			}
 			env.Defer(d.stop)
+			for _, kind := range []string{"memcached", "redis", "full", "forgetful"} {
+				s, err := startFakeStore(filepath.Join(env.WorkDir, kind+".sock"), kind)
+				if err != nil {
+					return err
+				}
+				env.Defer(s.stop)
+			}
 			env.Setenv("NEONAUTHD_SOCKET", d.socket)
 			env.Setenv("NEONAUTHD_ADMIN_SOCKET", d.admin)
 			env.Setenv("TMPDIR", env.WorkDir)
