@@ -100,17 +100,19 @@ func TestTheEndWaitsForWhatIsUnderWay(t *testing.T) {
 	release := make(chan struct{})
 	w.Inject(standin.Me, standin.Fault{Kind: standin.Delay, Until: release})
 	slow := make(chan got, 1)
-	fresh := bearing(w.long(t, 1))
-	go func() { slow <- w.ask(t, "/nginx?level=profile", fresh) }()
-	ctx := t.Context()
-	if err := w.AwaitCalls(ctx, standin.Me, 1); err != nil {
+	fresh, calls := bearing(w.long(t, 1)), w.Calls(standin.Me)
+	go func() {
+		defer close(slow) // also when there is no answer
+		slow <- w.ask(t, "/nginx?level=profile", fresh)
+	}()
+	if err := w.AwaitCalls(t.Context(), standin.Me, calls+1); err != nil {
 		t.Fatal(err)
 	}
 	w.http.signal(t, syscall.SIGTERM)
 	w.http.await(t, "STOPPING=1")
 	close(release)
-	if g := <-slow; g.StatusCode != http.StatusNoContent {
-		t.Error(g.Status, g.body)
+	if g := <-slow; g.Response == nil || g.StatusCode != http.StatusNoContent {
+		t.Error(g.Response, g.body)
 	}
 	<-w.http.ended
 	if _, err := os.Stat(w.path("h.sock")); !os.IsNotExist(err) {

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"bytes"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestConfigurationIsAllOrNothing(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"":                                      "",
+		"realm = \"a b\"\ntimeout = \"2s\"":     "",
+		"relm = \"x\"":                          "line 1, column 1: there is no key relm",
+		"realm = \"x\"\n\n[more]\nx = 1":        "there is no key more",
+		"realm = ":                              "line 1",
+		"realm = 'a\"b'":                        "realm:",
+		"realm = \"é\"":                         "realm:",
+		"timeout = \"0s\"":                      "timeout: not a duration from 1ms",
+		"timeout = \"2m\"":                      "timeout: not a duration from 1ms",
+		"timeout = 5":                           "line 1",
+		"restart_patience = \"x\"":              "restart_patience: not a duration",
+		"token_from = []":                       "names no place",
+		"token_from = [\"Authorization\"]":      "token_from: \"Authorization\" is not",
+		"token_from = [\"header:\"]":            "is not",
+		"token_from = [\"header:a b\"]":         "is not",
+		"token_from = [\"cookie:a;b\"]":         "is not",
+		"token_from = [\"cookie:é\"]":           "is not",
+		"fields = [\"X-Auth-Email\"]":           "fields: there is no \"X-Auth-Email\"; there are user-id, email, email-verified, name, team-id, session-id, level, age, claims",
+		"fields = []\nclaims = []":              "",
+		"token_from = [\"cookie:__Host-x.y\"]":  "is not",
+		"token_from = [\"cookie:__Host-x_y\"]":  "",
+		"claims = [\"role\"]\nfields=[\"age\"]": "",
+	} {
+		file := filepath.Join(t.TempDir(), "c.toml")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := loadSettings(file)
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), file)) {
+			t.Errorf("%q: %v, want %q", text, err, want)
+		}
+	}
+	if _, err := loadSettings("/nowhere.toml"); err == nil {
+		t.Error("a missing file is no configuration")
+	}
+}
+
+func TestCommandLineIsRefusedInWords(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	bad := filepath.Join(dir, "bad.toml")
+	file := filepath.Join(dir, "file")
+	for _, f := range []string{bad, file} {
+		if err := os.WriteFile(f, []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, test := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{nil, exitUsage, "--listen is missing"},
+		{[]string{"eyJtoken"}, exitUsage, "no such command"},
+		{[]string{"--nothing"}, exitUsage, "unknown flag"},
+		{[]string{"--listen", "0.0.0.0:80"}, exitUsage, "neither unix:PATH nor a loopback address"},
+		{[]string{"--listen", "localhost:80"}, exitUsage, "neither unix:PATH nor a loopback address"},
+		{[]string{"--listen", "unix:" + filepath.Join(dir, "a"), "--status-listen", "[::]:80"}, exitUsage, "--status-listen"},
+		{[]string{"--listen", "unix:" + file}, exitFailure, "no socket; it was left alone"},
+		{[]string{"--listen", "unix:" + filepath.Join(dir, "a"), "--config", bad}, exitConfig, "bad.toml"},
+		{[]string{"check-nginx"}, exitUsage, "takes one file"},
+		{[]string{"--version"}, 0, "neonauth-http dev"},
+		{[]string{"--help"}, 0, "check-nginx"},
+	} {
+		var out bytes.Buffer
+		if code := run(t.Context(), test.args, &out, &out); code != test.code || !strings.Contains(out.String(), test.want) || strings.Contains(out.String(), "eyJtoken") {
+			t.Errorf("%q: exit status %d: %s", test.args, code, out.String())
+		}
+	}
+}
+
+func TestSocketsAreOnlyReplacedWhenDead(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	if info, err := os.Stat(w.path("h.sock")); err != nil || info.Mode().Perm() != 0o660 {
+		t.Errorf("%v %v", info.Mode(), err)
+	}
+	second := launch(t, w.dir, program("neonauth-http"), nil, "--listen", "unix:"+w.path("h.sock"), "--socket", w.path("d.sock"))
+	second.rough = true
+	<-second.ended
+	if !strings.Contains(second.out.String(), "somebody else serves there") {
+		t.Error(second.out.String())
+	}
+	w.http.kill(t)
+	w.startHTTP(t, "")
+	if g := w.ask(t, "/nginx", bearing(w.token())); g.StatusCode != 204 {
+		t.Error(g.Status)
+	}
+}
+
+// Requests cannot fill the log.
+func TestComplaintsAreRare(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	now := time.Unix(1000, 0)
+	c := newComplaints(slog.New(slog.NewTextHandler(&out, nil)), func() time.Time { return now })
+	for range 1000 {
+		c.warn("one")
+	}
+	c.warn("two")
+	now = now.Add(complaintInterval)
+	c.warn("one")
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+	if len(lines) != 3 || !strings.Contains(lines[2], "suppressed=999") {
+		t.Errorf("%d lines: %s", len(lines), out.String())
+	}
+}
+
+// The watchdog is fed by a judgement that comes out right.
+func TestTheWatchdogIsFed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p := launch(t, w.dir, program("neonauth-http"), []string{"WATCHDOG_USEC=30000"}, "--listen", "unix:"+w.path("w.sock"), "--socket", w.path("d.sock"))
+	p.await(t, "READY=1")
+	p.await(t, "WATCHDOG=1")
+	p.await(t, "WATCHDOG=1")
+}
