@@ -20,7 +20,7 @@ const (
 )
 
 // LineReader cuts a stream into lines ended by LF. It holds at most one buffer, of 4 KiB at first, that grows up to the
-// limit for a long line or a busy peer and shrinks again. It is not safe for concurrent use.
+// limit for a long line, or to 64 KiB for a busy peer, and shrinks again. It is not safe for concurrent use.
 type LineReader struct {
 	src   io.Reader
 	max   int
@@ -53,6 +53,10 @@ func (l *LineReader) ReadLine() ([]byte, error) {
 	}
 	for {
 		if l.Buffered() {
+			if l.clean-l.r >= l.max { // read ahead, and the LF comes too late
+				l.over, l.buf = true, nil
+				return nil, ErrLineTooLong
+			}
 			line := l.buf[l.r:l.clean]
 			l.r, l.clean = l.clean+1, l.clean+1
 			return line, nil
@@ -143,8 +147,8 @@ func (l *LineReader) nextSize(pending int) int {
 	case size > small && pending < small && (size > readAhead || l.quiet >= quietFills):
 		l.quiet = 0
 		return small
-	case l.peak == size && size < min(l.max, readAhead):
-		return min(l.max, readAhead, 4*size)
+	case l.peak == size && size < readAhead && l.max >= smallBuffer:
+		return min(readAhead, 4*size)
 	default:
 		return size
 	}
