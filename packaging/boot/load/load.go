@@ -110,11 +110,12 @@ func (a *asker) attempt(began time.Time, line string) (reply []byte, ok bool) {
 	if a.keeps {
 		_ = a.conn.SetDeadline(began.Add(a.load.patience))
 	}
-	_, err := a.conn.Write([]byte(line))
-	if err == nil {
-		reply, err = a.in.ReadBytes('\n')
+	if _, err := a.conn.Write([]byte(line)); err != nil {
+		// The daemon has not had the question, so it has not lost it either.
+		t.count(func(t *tally) { t.foundClosed++ })
+		return nil, false
 	}
-	if err == nil {
+	if reply, err := a.in.ReadBytes('\n'); err == nil {
 		return reply[:len(reply)-1], true
 	}
 	t.count(func(t *tally) {

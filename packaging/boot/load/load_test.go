@@ -86,9 +86,9 @@ func TestEveryFateOfAQuestionIsCounted(t *testing.T) {
 		"a lie":    {"NO expired", nil, 1, 0, "right=0 wrong=1 unknown=0 unanswered=0"},
 		"no word":  {"ERR busy", nil, 1, 0, "right=0 wrong=0 unknown=1 unanswered=0"},
 		"cut off on a new connection": {"OK sub=ada", func(n int, _ string) bool { return n == 1 },
-			1, 0, "connects=2 refused=0 lost-new=1 lost-kept=0"},
+			1, 0, "connects=2 refused=0 found-closed=0 lost-new=1 lost-kept=0"},
 		"cut off on a kept one": {"OK sub=ada", func(n int, line string) bool { return n == 1 && !strings.HasPrefix(line, "@0.1 ") },
-			0, 1, "connects=2 refused=0 lost-new=0 lost-kept=1"},
+			0, 1, "connects=2 refused=0 found-closed=0 lost-new=0 lost-kept=1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())

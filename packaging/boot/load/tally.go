@@ -14,16 +14,17 @@ const maxNotes = 5
 
 // tally counts what became of the questions.
 type tally struct {
-	mu         sync.Mutex
-	questions  int
-	connects   int
-	refused    int // connects that failed
-	lostNew    int // attempts that ended without a reply, on a connection that had brought none before
-	lostKept   int // and on one that had
-	unanswered int // questions given up
-	judged     [unknown + 1]int
-	times      []time.Duration // from the first attempt to the answer
-	notes      []string
+	mu          sync.Mutex
+	questions   int
+	connects    int
+	refused     int // connects that failed
+	foundClosed int // attempts at a connection that was closed already
+	lostNew     int // questions sent and not answered, on a connection that had brought none before
+	lostKept    int // and on one that had
+	unanswered  int // questions given up
+	judged      [unknown + 1]int
+	times       []time.Duration // from the first attempt to the answer
+	notes       []string
 }
 
 func (t *tally) count(how func(*tally)) {
@@ -62,8 +63,8 @@ func (t *tally) quantile(share float64) time.Duration {
 func (t *tally) report(out io.Writer) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	_, err := fmt.Fprintf(out, "questions=%d right=%d wrong=%d unknown=%d unanswered=%d connects=%d refused=%d lost-new=%d lost-kept=%d median=%sms p99=%sms slowest=%sms\n",
-		t.questions, t.judged[right], t.judged[wrong], t.judged[unknown], t.unanswered, t.connects, t.refused, t.lostNew, t.lostKept,
+	_, err := fmt.Fprintf(out, "questions=%d right=%d wrong=%d unknown=%d unanswered=%d connects=%d refused=%d found-closed=%d lost-new=%d lost-kept=%d median=%sms p99=%sms slowest=%sms\n",
+		t.questions, t.judged[right], t.judged[wrong], t.judged[unknown], t.unanswered, t.connects, t.refused, t.foundClosed, t.lostNew, t.lostKept,
 		milliseconds(t.quantile(0.5)), milliseconds(t.quantile(0.99)), milliseconds(t.quantile(1)))
 	for _, note := range t.notes {
 		_, err = fmt.Fprintln(out, note)
