@@ -47,6 +47,7 @@ type conn struct {
 	begun    bool      // what was read last is the beginning of a line
 	timed    bool      // the deadline of the line at hand is set
 	idleTill time.Time // read deadline in force
+	deaf     bool      // nothing more can arrive
 
 	patience sync.Mutex // guards draining and the read deadline; never held while writing
 	draining bool
@@ -98,6 +99,8 @@ func (c *conn) loop() error {
 			return err
 		case isTimeout(err) && c.busy() && !c.begun && !c.stopping():
 			continue // idle only because we are slow
+		case isTimeout(err) && c.stopping() && c.deafen():
+			continue // with what has arrived
 		default:
 			return err
 		}
@@ -148,6 +151,18 @@ func (c *conn) drain(grace time.Duration) {
 	defer c.patience.Unlock()
 	c.draining = true
 	_ = c.net.SetReadDeadline(time.Now().Add(grace))
+}
+
+// deafen ends what can arrive, the first time it is asked to: from then on the
+// peer's writes fail, so it has no line that was taken and not answered. What
+// has arrived can be read still (on Linux; other systems may drop it).
+func (c *conn) deafen() bool {
+	u, ok := c.net.(*net.UnixConn)
+	if !ok || c.deaf {
+		return false
+	}
+	c.deaf = true
+	return errors.Join(u.CloseRead(), u.SetReadDeadline(time.Time{})) == nil
 }
 
 func (c *conn) stopping() bool {
