@@ -79,6 +79,10 @@ fuzz: ## run each fuzz target for FUZZTIME (20s)
 		done; \
 	done
 
+.PHONY: outage
+outage: ## kill the upstream, bring it back, rotate, delete, revoke: a table of the measured delays
+	$(GO) test -count=1 -v -run '^TestScriptedOutage$$' ./cmd/neonauthd
+
 .PHONY: bench
 bench: ## run the benchmarks (BENCH=regexp, BENCHTIME=1s)
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -benchtime $(BENCHTIME) ./...
