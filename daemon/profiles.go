@@ -280,7 +280,7 @@ func (s *profiles) refresh(key cache.Key, l *lookup, e *entry) {
 	own.token = append([]byte(nil), l.token...)
 	s.background.Go(func() {
 		defer func() { <-s.refreshes }()
-		_, _, err := s.flights.Do(s.owner, l.project.flight(key), s.fetch(key, &own, e, upstream.Background))
+		_, _, err := s.flights.Do(s.owner, own.project.flight(key), s.fetch(key, &own, e, upstream.Background))
 		if err != nil && s.owner.Err() == nil {
 			s.log.Debug("background refresh skipped", "project", own.project.name, "error", err)
 		}
