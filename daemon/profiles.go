@@ -312,6 +312,7 @@ func (s *profiles) fetch(key cache.Key, l *lookup, e *entry, priority upstream.P
 		f.profile.user = f.profile.speaker(e).user()
 		s.memory.keepProfile(key, f.profile, s.now())
 		s.denials.Delete(key)
+		s.denials.Delete(deniedToken(key, l.digest))
 		return f
 	}
 }
@@ -329,10 +330,11 @@ func (s *profiles) failed(f fetched, key cache.Key, l *lookup, err error, revisi
 	switch e.Meaning {
 	case upstream.Denied:
 		f.denied, f.ofToken = fromDenial(e.Denial)
+		// Whoever was denied is not served what was fetched before, fresh or
+		// stale, once the denial is forgotten. Other tokens of the user fetch anew.
+		s.memory.Delete(key)
 		if f.ofToken {
 			key = deniedToken(key, l.digest)
-		} else {
-			s.memory.Delete(key) // a denied user's profile is not served stale either
 		}
 		s.denials.Set(key, denial{l.project, revision, f.denied}, denialLifetime)
 	case upstream.Misconfigured:

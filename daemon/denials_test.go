@@ -1,0 +1,88 @@
+package daemon
+
+import (
+	"testing"
+	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/standin"
+)
+
+// TestASessionThatTheUpstreamDeniedStaysDenied: what was fetched before the
+// denial must not outlive the memory of the denial, neither while it would
+// still be fresh nor when the upstream fails.
+func TestASessionThatTheUpstreamDeniedStaysDenied(t *testing.T) {
+	for name, fault := range map[string]*standin.Fault{
+		"upstream answers": nil,
+		"upstream is down": {Kind: standin.Status, Status: 503},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, nil)
+			session, err := w.upstream.SignIn(w.user.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			k := w.dial()
+			if reply := k.ask("PROFILE project=neon %s", session.NeonCookie); head(reply) != "OK" {
+				t.Fatal(reply)
+			}
+			w.upstream.RevokeSession(session.SessionID)
+			w.clock.advance(time.Second)
+			if reply := k.ask("PROFILE project=neon max-age=0 %s", session.NeonCookie); reply != "NO rejected-upstream" {
+				t.Fatal(reply)
+			}
+			if fault != nil {
+				w.upstream.Inject(standin.GetSession, *fault)
+			}
+			for range 4 {
+				w.clock.advance(denialLifetime + time.Second)
+				if reply := k.ask("PROFILE project=neon %s", session.NeonCookie); head(reply) == "OK" {
+					t.Errorf("accepted after the denial: %.60s", reply)
+				}
+			}
+		})
+	}
+}
+
+// TestADeniedTokenIsNotServedWhatWasFetchedBefore holds the same for access
+// tokens: the profile is the user's, but the denial was about this token.
+func TestADeniedTokenIsNotServedWhatWasFetchedBefore(t *testing.T) {
+	w := newWorld(t, withoutOIDC)
+	k := w.dial()
+	token := w.token()
+	if reply := k.ask("PROFILE %s", token); head(reply) != "OK" {
+		t.Fatal(reply)
+	}
+	w.upstream.Inject(standin.Me, standin.Fault{Kind: standin.KnownError, Code: "UNPARSABLE_ACCESS_TOKEN"})
+	if reply := k.ask("PROFILE max-age=0 %s", token); reply != "NO rejected-upstream" {
+		t.Fatal(reply)
+	}
+	w.upstream.ClearAll()
+	w.upstream.Inject(standin.Me, standin.Fault{Kind: standin.Status, Status: 503})
+	for range 3 {
+		w.clock.advance(denialLifetime + time.Second)
+		if reply := k.ask("PROFILE %s", token); head(reply) != "ERR unavailable" {
+			t.Errorf("after the denial: %.60s", reply)
+		}
+	}
+}
+
+// TestAnAcceptedTokenIsNoLongerDenied: an answer of the upstream takes back what
+// it said of the same token before.
+func TestAnAcceptedTokenIsNoLongerDenied(t *testing.T) {
+	w := newWorld(t, withoutOIDC)
+	k := w.dial()
+	token := w.token()
+	w.upstream.Inject(standin.Me, standin.Fault{Kind: standin.KnownError, Code: "UNPARSABLE_ACCESS_TOKEN"})
+	for _, c := range []struct{ fields, want string }{
+		{"", "NO rejected-upstream"},
+		{"max-age=0 ", "OK"},
+		{"", "OK"},
+	} {
+		if c.fields != "" {
+			w.upstream.ClearAll()
+		}
+		if reply := k.ask("PROFILE %s%s", c.fields, token); head(reply) != c.want {
+			t.Errorf("%q: %.60s, want %s", c.fields, reply, c.want)
+		}
+	}
+}
