@@ -111,8 +111,8 @@ func (c *chromium) await(words ...string) string {
 	deadline := time.Now().Add(patience)
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for text := ""; ; <-tick.C {
-		text = c.js(`document.readyState === "complete" ? location.pathname + location.search + "\n" + document.title + "\n" + document.body.innerText : ""`)
+	for ; ; <-tick.C {
+		text := c.js(`document.readyState === "complete" ? location.pathname + location.search + "\n" + document.title + "\n" + document.body.innerText : ""`)
 		missing := ""
 		for _, w := range words {
 			if !strings.Contains(text, w) {

@@ -64,6 +64,7 @@ func (f *finding) status(d *dialect) int {
 		return http.StatusNotFound
 	case badMethod:
 		return http.StatusMethodNotAllowed
+	case unknown:
 	}
 	return http.StatusServiceUnavailable
 }

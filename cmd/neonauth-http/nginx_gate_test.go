@@ -108,11 +108,11 @@ func TestNginxSaysUnavailableWhenItCouldNotBeTold(t *testing.T) {
 func TestNginxSaysSoWhenItIsMisconfigured(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	n := startNginx(t, w, "?level=claims;", "?levle=claims;")
+	n := startNginx(t, w, "?level=claims;", "?levels=claims;")
 	if g := n.get(t, "/", bearing(w.token())); g.StatusCode != http.StatusInternalServerError || w.app.count() != 0 {
 		t.Error(g.Status, "and", w.app.count(), "hits")
 	}
-	if !strings.Contains(w.http.out.String(), `parameter \"levle\" is not known`) {
+	if !strings.Contains(w.http.out.String(), `parameter \"levels\" is not known`) {
 		t.Error("the log does not name the parameter:", w.http.out.String())
 	}
 }

@@ -45,6 +45,7 @@ func (s *service) reply(w http.ResponseWriter, r *http.Request, d *dialect, set 
 		h["Www-Authenticate"] = []string{challenge(set.realm, f)}
 	case badMethod:
 		h["Allow"] = []string{"GET, HEAD"}
+	case accepted, faulty, noRoute:
 	}
 	body := `{"outcome":"` + f.outcome.String() + `","reason":"` + f.reason + "\"}\n"
 	h["Content-Length"] = []string{strconv.Itoa(len(body))}

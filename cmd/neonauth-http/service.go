@@ -109,6 +109,7 @@ func (s *service) complain(answer client.Answer) {
 	case protocol.CodeBadRequest, protocol.CodeUnknownVerb, protocol.CodeUnknownProject, protocol.CodeLineTooLong,
 		protocol.CodeForbidden, protocol.CodeMisconfigured:
 		s.complaints.warn("the daemon refuses the question", slog.String("code", string(u.Code)))
+	case protocol.CodeUnavailable, protocol.CodeBusy, protocol.CodeDeadline, protocol.CodeKeysPending: // will pass by itself
 	case "":
 		if u.Err != nil && s.asker.gone.Load() != 0 {
 			s.complaints.warn("the daemon is not reachable", slog.String("error", u.Err.Error()))

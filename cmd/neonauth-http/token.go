@@ -68,6 +68,7 @@ func (p *place) vary() []string {
 		return []string{"X-Stack-Access-Token", "X-Hexclave-Access-Token", "X-Stack-Auth"}
 	case placeHeader:
 		return []string{p.header}
+	case placeSDKCookie, placeCookie:
 	}
 	return []string{"Cookie"}
 }
