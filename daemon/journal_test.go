@@ -246,6 +246,29 @@ func TestLongLivedTokensAreNotForgottenByARestart(t *testing.T) {
 	}
 }
 
+// TestARevocationRepeatedIsKeptForTokensIssuedSince: sessions and users go on
+// getting tokens while they are revoked.
+func TestARevocationRepeatedIsKeptForTokensIssuedSince(t *testing.T) {
+	for _, kind := range []string{revokeSession, revokeSubject} {
+		s := newShelf(t)
+		r := s.open()
+		m := mark{kind, "main", "s"}
+		s.revoke(r, m)
+		s.clock.advance(minRetention - time.Minute)
+		if _, err := r.revoke(m, time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+		s.clock.advance(time.Hour)
+		if !s.open().has(m) {
+			t.Errorf("%s: forgotten while tokens issued before the second time can be alive", kind)
+		}
+		s.clock.advance(minRetention)
+		if s.open().has(m) {
+			t.Errorf("%s: kept for ever", kind)
+		}
+	}
+}
+
 func TestTheJournalIsPrivateAndHoldsNoToken(t *testing.T) {
 	s := newShelf(t)
 	r := s.open()

@@ -126,11 +126,18 @@ func (r *revocations) revoke(m mark, until time.Time) (changed bool, err error) 
 	}
 	if old, there := r.marks.Load(m); there {
 		before := old.(revocation)
-		// A subject's tokens issued since the last time are covered anew.
-		if m.Kind != revokeSubject || before.at >= v.at {
+		// What was issued since the last time is covered anew, and for as long.
+		v = revocation{max(before.at, v.at), max(before.until, v.until)}
+		if m.Kind == revokeToken { // one token is issued once
+			v.at = before.at
+		}
+		if m.Kind == revokeKey || v == before {
 			return false, r.journal.settle(r)
 		}
-	} else if r.counts.all.Load() >= r.most {
+		r.put(m, v)
+		return m.Kind == revokeSubject && v.at > before.at, r.journal.append(r, line{Op: opRevoke, mark: m, At: v.at, Until: v.until})
+	}
+	if r.counts.all.Load() >= r.most {
 		if r.sweep(); r.counts.all.Load() >= r.most {
 			return false, errTooManyRevocations
 		}

@@ -218,7 +218,13 @@ func fromKeyset(r keyset.Reason) Reason {
 // sessionEntry stands for a session credential that the upstream has accepted:
 // there are no claims, and it ends with the session.
 func sessionEntry(p *project, answer *upstream.Profile, revision uint64, now time.Time) *entry {
-	return newEntry(p, &keyset.Claims{Subject: answer.Subject, Session: answer.Session, Class: keyset.ClassNormal, Expires: answer.Expires}, revision, now)
+	return newEntry(p, &keyset.Claims{
+		Subject:  answer.Subject,
+		Session:  answer.Session,
+		Class:    keyset.ClassNormal,
+		IssuedAt: answer.Started,
+		Expires:  answer.Expires,
+	}, revision, now)
 }
 
 // user names the entry's user; that of no entry is nobody.

@@ -136,8 +136,9 @@ type Profile struct {
 	Subject string
 	// Session is the id of the session the credential belongs to (Neon); empty elsewhere. Not a secret.
 	Session string
-	// Expires is when that session ends (Neon); zero elsewhere.
-	Expires time.Time
+	// Started and Expires are when that session began (zero if the answer does not say) and when it ends (Neon); zero
+	// elsewhere.
+	Started, Expires time.Time
 }
 
 // Client asks one project's upstream. Safe for concurrent use.

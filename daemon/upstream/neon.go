@@ -107,7 +107,9 @@ func (c *Client) readSession(body object, s session, subject string) (Profile, *
 		return Profile{}, e
 	}
 	number, _ := half.identifier("id")
-	return Profile{Body: user.compact, Subject: id, Session: number, Expires: expires}, nil
+	// Zero if it cannot be read: a session of unknown age counts as begun before anything.
+	started, _ := time.Parse(time.RFC3339, half.text("createdAt"))
+	return Profile{Body: user.compact, Subject: id, Session: number, Started: started, Expires: expires}, nil
 }
 
 // judgeSession denies what the upstream itself denies as soon as it looks: sessions that are over, and banned users.

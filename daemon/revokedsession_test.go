@@ -1,0 +1,56 @@
+package daemon
+
+import (
+	"testing"
+	"time"
+)
+
+// TestARevokedSessionCredentialStaysRevoked over a restart, as long as the
+// session lasts: a week, where access tokens last minutes.
+func TestARevokedSessionCredentialStaysRevoked(t *testing.T) {
+	w := newWorld(t, nil)
+	session, err := w.upstream.SignIn(w.user.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if reply := w.dial().ask("PROFILE project=neon %s", session.NeonCookie); head(reply) != "OK" {
+		t.Fatal(reply)
+	}
+	if reply := w.dialAdmin().ask("REVOKE project=neon session %s", session.SessionID); head(reply) != "OK" {
+		t.Fatal(reply)
+	}
+	w.halt()
+	w.clock.advance(6 * 24 * time.Hour)
+	w.start()
+	if reply := w.dial().ask("PROFILE project=neon %s", session.NeonCookie); reply != "NO revoked" {
+		t.Errorf("six days later: %.60s", reply)
+	}
+}
+
+// TestARevokedUsersLaterSessionIsGood: who signs in after the revocation is not
+// covered by it, with a session credential either.
+func TestARevokedUsersLaterSessionIsGood(t *testing.T) {
+	w := newWorld(t, nil)
+	k := w.dial()
+	for _, c := range []struct {
+		name, want string
+		revoke     bool
+	}{
+		{"earlier session", "NO revoked", true},
+		{"later session", "OK level=profile", false},
+	} {
+		session, err := w.upstream.SignIn(w.user.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.revoke {
+			if reply := w.dialAdmin().ask("REVOKE project=neon subject %s", w.user.ID); head(reply) != "OK" {
+				t.Fatal(reply)
+			}
+			w.clock.advance(2 * time.Second)
+		}
+		if reply := k.ask("PROFILE project=neon %s", session.NeonCookie); len(reply) < len(c.want) || reply[:len(c.want)] != c.want {
+			t.Errorf("%s: %.60s, want %s", c.name, reply, c.want)
+		}
+	}
+}
