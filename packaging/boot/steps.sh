@@ -31,7 +31,7 @@ step() {
 	else
 		printf 'FAIL %2d  %s (%d.%d s)\n' "$number" "$1" $((took / 10)) $((took % 10))
 		failures=$((failures + 1))
-		sed 's/^/         | /' output
+		tail -n 25 output | sed 's/^/         | /'
 		journalctl --no-pager -q -o short-precise -n 25 --since "@$((began / 1000000000))" -u 'neonauth*' | sed 's/^/         journal | /'
 	fi
 	sed 's/^/         /' told
@@ -67,7 +67,7 @@ member() { grep -o "\"$1\":\"[^\"]*\"" | head -n 1 | cut -d'"' -f4; }
 
 start_upstream() {
 	systemd-run --quiet --unit=upstream /boot-test/upstream standin
-	within 10 curl -sS --fail -o calls "$upstream/_standin/calls"
+	within 10 curl -s --fail -o calls "$upstream/_standin/calls"
 	curl -sS --fail "$upstream/_standin/config?preset=stack" >wanted
 	sed -n "s/^# printf %s '\([^']*\)'.*/\1/p" wanted >server-key
 	grep -q ^ssk_ server-key
@@ -247,10 +247,12 @@ outage() {
 	curl -sS --fail -X DELETE "$upstream/_standin/faults"
 }
 
+has_process() { [ "$(main_pid)" != 0 ]; }
 kill_often() {
 	for _ in {1..20}; do
-		kill -9 "$(main_pid)"
-		sleep 0.7
+		within 10 has_process
+		systemctl kill --signal=KILL --kill-who=main neonauthd
+		sleep "0.$((RANDOM % 900 + 100))"
 	done
 }
 killed() {
@@ -259,6 +261,7 @@ killed() {
 	under_load kill_often
 	none refused wrong unknown unanswered
 	[ "$(property neonauthd.service NRestarts)" -ge $((before + 15)) ]
+	within 10 say PING
 	systemctl is-active --quiet neonauthd.service
 }
 
@@ -301,8 +304,9 @@ booted() {
 fetch() { # NAME URL [OPTION...]: the status goes to $code, the body to the file NAME
 	local name=$1 url=$2
 	shift 2
-	code=$(curl -sS -o "$name" -D "$name.headers" -w '%{http_code}' "$@" "http://127.0.0.1:8080$url")
-	echo "$url: $code $(head -c 200 "$name")"
+	: >"$name"
+	code=$(curl -s -o "$name" -w '%{http_code}' "$@" "http://127.0.0.1:8080$url" || true)
+	echo "$url: $code $(head -c 100 "$name")"
 }
 
 let_in() {
@@ -345,7 +349,7 @@ visit() { # COMMAND...: while it runs, pages are fetched; their statuses are cou
 	while [ ! -e enough ]; do fetch page / -H "Authorization: Bearer $(cat token)" >>pages && echo "$code" >>codes; done &
 	local visitor=$!
 	sleep 1
-	"$@"
+	"$@" || true
 	sleep 1
 	touch enough
 	wait "$visitor"
@@ -370,12 +374,14 @@ nginx_through_restarts() {
 }
 
 helper_belongings() {
-	local pid
+	local pid uid
 	pid=$(property neonauth-http.service MainPID)
+	uid=$(awk '/^Uid:/ { print $2 }' "/proc/$pid/status")
 	grep -Eq '^CapEff:[[:space:]]*0+$' "/proc/$pid/status"
-	[ "$(awk '/^Uid:/ { print $2 }' "/proc/$pid/status")" -ge 61184 ]
-	[ ! -e /var/lib/private ]
-	[ -z "$(find / /run /dev/shm -xdev -uid "$(awk '/^Uid:/ { print $2 }' "/proc/$pid/status")")" ]
+	[ "$uid" -ge 61184 ] # a dynamic user
+	[ -z "$(ls -A /var/lib/private /var/cache/private /var/log/private)" ]
+	find / /run /dev/shm -xdev -uid "$uid" | tee owned
+	fails grep -q . owned
 }
 
 stopped() {
@@ -411,17 +417,18 @@ list_everything() {
 
 purged() {
 	systemctl stop nginx upstream
-	rm -r /etc/nginx/neonauth /etc/nginx/conf.d/*.conf
+	rm -rf /etc/nginx/neonauth /etc/nginx/conf.d/*.conf
 	dpkg --purge neonauthd
 	rmdir /etc/credstore 2>/dev/null || true # made by the operator, and his to remove
 	list_everything >after
 	diff -u <(sort before) <(sort after)
-	[ -z "$(systemctl list-units --all --no-legend --plain 'neonauth*')" ]
-	[ -z "$(systemctl list-unit-files --no-legend 'neonauth*')" ]
+	systemctl list-units --all --no-legend --plain 'neonauth*' | tee known
+	systemctl list-unit-files --no-legend 'neonauth*' | tee -a known
+	fails grep -q . known
 	fails pgrep -f /usr/bin/neonauth
 }
 
-# The rest of a boot means nothing without these.
+# The rest of a boot means nothing without it.
 must() { step "$@" || exit 1; }
 
 systemctl is-system-running --wait >state || true
@@ -445,7 +452,7 @@ first)
 	;;
 second)
 	step "answers after a boot without an upstream" booted
-	step "the helper answers a real nginx" behind_nginx
+	must "the helper answers a real nginx" behind_nginx
 	step "nginx: restarts are not seen, no daemon is 503" nginx_through_restarts
 	step "the helper owns nothing" helper_belongings
 	step "systemctl stop, and start again" stopped
