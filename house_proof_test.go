@@ -81,7 +81,7 @@ func planted(t *testing.T, files map[string]string) *tree {
 	}
 	for _, r := range rooms() {
 		name := path.Base(r.dir)
-		if path.Dir(r.dir) == "cmd" { // its folder is called as the program is, which may be no Go name
+		if top := path.Dir(r.dir); top == "cmd" || top == "examples" { // programs; their folders' names may be no Go names
 			name = "main"
 		}
 		all[path.Join(r.dir, "doc.go")] = "// Package " + name + " is a room.\npackage " + name + "\n"
