@@ -89,8 +89,8 @@ func (a *admin) walk(x *explanation, p *project, token []byte, now time.Time) Ve
 			return unknown(Unavailable, 0)
 		}
 		return unknown(KeysPending, 0)
-	case reason == keyset.UnknownKey:
-		return a.unknownKey(p, token, note)
+	case reason == keyset.UnknownKey, reason == keyset.BadSignature && keyset.NamesNoKey(token):
+		return a.unknownKey(p, token, reason, note)
 	case reason == keyset.ReasonNone:
 		return a.revoked(p, token, set, now, note)
 	case fromKeyset(reason) == ReasonNone:
@@ -99,14 +99,15 @@ func (a *admin) walk(x *explanation, p *project, token []byte, now time.Time) Ve
 	return rejected(fromKeyset(reason))
 }
 
-// unknownKey says what a lookup would learn of a key id that the set lacks.
-func (a *admin) unknownKey(p *project, token []byte, note func(name, result, detail string)) Verdict {
-	if kid, plausible := keyset.KeyID(token); plausible && !p.keys.provenAbsent(kid) {
+// unknownKey says what a lookup would learn of a key that the set lacks.
+func (a *admin) unknownKey(p *project, token []byte, reason keyset.Reason, note func(name, result, detail string)) Verdict {
+	kid := newerKey(&lookup{token: token, digest: digestOf(token)}, reason)
+	if kid != "" && !p.keys.provenAbsent(kid) {
 		note("refresh", "skip", "a lookup would have the key set fetched, at most once per cooldown")
 		return unknown(KeysPending, 0)
 	}
-	note("refresh", "fail", "no key of this upstream has that id")
-	return rejected(UnknownKey)
+	note("refresh", "fail", "no key of this upstream is the one")
+	return rejected(fromKeyset(reason))
 }
 
 func (a *admin) revoked(p *project, token []byte, set *keyset.Set, now time.Time, note func(name, result, detail string)) Verdict {

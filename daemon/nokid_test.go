@@ -31,3 +31,44 @@ func TestRotationIsNoticedByTokensThatNameNoKey(t *testing.T) {
 		t.Errorf("forged: %s", reply)
 	}
 }
+
+// TestATokenThatNamesNoKeyIsRefusedOnlyAfterAFetchOfItsOwn: what was found out
+// about another token, or about no key at all, is no proof.
+func TestATokenThatNamesNoKeyIsRefusedOnlyAfterAFetchOfItsOwn(t *testing.T) {
+	for name, prepare := range map[string]func(*world, *talk, standin.TokenSpec){
+		"another one was forged": func(w *world, k *talk, spec standin.TokenSpec) {
+			spec.Forged = true
+			if reply := k.ask("VERIFY project=oidc %s", w.upstream.OIDCToken(spec)); reply != "NO bad-signature" {
+				w.t.Fatal(reply)
+			}
+		},
+		"no key had its algorithm": func(w *world, k *talk, _ standin.TokenSpec) {
+			for _, key := range w.daemon.state.Load().projects.byName["oidc"].keys.current.Load().set.Keys() {
+				if key.Algorithm() == "EdDSA" {
+					w.upstream.WithdrawKey(key.ID())
+				}
+			}
+			w.clock.advance(time.Second)
+			k.ask("VERIFY project=oidc %s", w.upstream.OIDCToken(standin.TokenSpec{Header: map[string]any{"kid": "none"}}))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, func(c *Config) {
+				oidc := &c.Projects[2]
+				oidc.Algorithms = []string{"EdDSA", "ES256"}
+				oidc.JWKSCooldown = Duration(100 * time.Millisecond)
+			})
+			spec := standin.TokenSpec{Alg: "EdDSA", RemoveHeader: []string{"kid"}}
+			k := w.dial()
+			if reply := k.ask("VERIFY project=oidc %s", w.upstream.OIDCToken(spec)); head(reply) != "OK" {
+				t.Fatal(reply)
+			}
+			prepare(w, k, spec)
+			w.upstream.Rotate(standin.OIDC, false)
+			w.clock.advance(time.Second)
+			if reply := k.ask("VERIFY project=oidc %s", w.upstream.OIDCToken(spec)); head(reply) != "OK" {
+				t.Errorf("after the rotation: %.60s", reply)
+			}
+		})
+	}
+}

@@ -190,7 +190,7 @@ func (r *resolver) establish(ctx context.Context, l *lookup) Verdict {
 			return unknown(Unavailable, wait) // there were keys; the upstream has been gone for too long
 		}
 		claims, reason := keyset.Verify(l.project.policy, keys.set, l.token, now)
-		if kid := newerKey(l.token, reason); kid != "" {
+		if kid := newerKey(l, reason); kid != "" {
 			f, wait := l.project.keys.seek(ctx, kid, keys)
 			if f == keysChanged {
 				continue
@@ -204,23 +204,24 @@ func (r *resolver) establish(ctx context.Context, l *lookup) Verdict {
 	return unknown(KeysPending, time.Second)
 }
 
-// unnamedKey stands for the key of a token that names none (preset oidc). No
-// key of any set has that id.
+// unnamedKey, with the token's digest behind it, stands for the key of a token
+// that names none (preset oidc): what a fetch proves of one such token it does
+// not prove of the next. No key of any set has such an id.
 const unnamedKey = "\x00"
 
 // newerKey is the id of the key that a newer key set may hold and that would
 // change the finding, or "" if no set can: the key is not there, or the token
-// names none and the only one that fits has not signed it.
-func newerKey(token []byte, reason keyset.Reason) string {
+// names none and the only one that fits, if any, has not signed it.
+func newerKey(l *lookup, reason keyset.Reason) string {
 	if reason != keyset.UnknownKey && reason != keyset.BadSignature {
 		return ""
 	}
-	kid, plausible := keyset.KeyID(token)
+	kid, plausible := keyset.KeyID(l.token)
 	switch {
 	case reason == keyset.UnknownKey && plausible:
 		return kid
-	case reason == keyset.BadSignature && !plausible:
-		return unnamedKey
+	case !plausible && keyset.NamesNoKey(l.token):
+		return unnamedKey + string(l.digest[:])
 	default:
 		return ""
 	}

@@ -106,3 +106,12 @@ func KeyID(token []byte) (kid string, plausible bool) {
 	}
 	return h.kid, true
 }
+
+// NamesNoKey tells whether a token that passed Gate has a readable header
+// without "kid". Whether that is allowed, and which key is meant, the policy
+// and the set decide.
+func NamesNoKey(token []byte) bool {
+	first, _, _ := segments(token)
+	h, ok := readHeader(first)
+	return ok && !h.hasKeyID
+}
