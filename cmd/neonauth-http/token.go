@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -59,6 +60,12 @@ func (f *finder) found(token string) {
 	}
 }
 
+func (f *finder) foundAll(tokens []string) {
+	for _, token := range tokens {
+		f.found(token)
+	}
+}
+
 // vary are the headers in which a place looks.
 func (p *place) vary() []string {
 	switch p.kind {
@@ -77,7 +84,7 @@ func (p *place) look(h http.Header, f *finder) {
 	switch p.kind {
 	case placeAuthorization:
 		for _, value := range h["Authorization"] {
-			f.found(bearer(value))
+			f.foundAll(bearer(value))
 		}
 	case placeSDKHeader:
 		for _, value := range h["X-Stack-Access-Token"] {
@@ -87,16 +94,17 @@ func (p *place) look(h http.Header, f *finder) {
 			f.found(value)
 		}
 		for _, value := range h["X-Stack-Auth"] {
-			f.found(accessOfObject([]byte(value)))
+			f.foundAll(accessOfObject([]byte(value)))
 		}
 	case placeSDKCookie:
 		lookForSDKCookie(h, f)
 	case placeHeader:
 		for _, value := range h[p.header] {
-			if token := bearer(value); token != "" {
-				value = token
+			if tokens := bearer(value); len(tokens) > 0 {
+				f.foundAll(tokens)
+			} else {
+				f.found(value)
 			}
-			f.found(value)
 		}
 	case placeCookie:
 		for _, value := range cookies(h, p.cookie) {
@@ -105,11 +113,12 @@ func (p *place) look(h http.Header, f *finder) {
 	}
 }
 
-// bearer takes the token out of Authorization; another scheme has none.
-func bearer(value string) string {
+// bearer takes the token out of Authorization; another scheme has none. An
+// SDK's envelope may turn out to hold several.
+func bearer(value string) []string {
 	const scheme = "bearer"
 	if len(value) <= len(scheme) || value[len(scheme)] != ' ' || !sameFold(value[:len(scheme)], scheme) {
-		return ""
+		return nil
 	}
 	credential := strings.Trim(value[len(scheme):], " ")
 	for _, prefix := range [...]string{"stackauth_", "hexclave_"} {
@@ -117,7 +126,10 @@ func bearer(value string) string {
 			return accessOfEnvelope(packed)
 		}
 	}
-	return credential
+	if credential == "" {
+		return nil
+	}
+	return []string{credential}
 }
 
 // sameFold compares letters of ASCII only: strings.EqualFold knows a long s.
@@ -132,24 +144,42 @@ func sameFold(s, lower string) bool {
 
 // accessOfEnvelope opens the SDK's getAuthorizationHeader: base64 of the JSON
 // object with both tokens. The refresh token goes no further than this.
-func accessOfEnvelope(packed string) string {
+func accessOfEnvelope(packed string) []string {
 	object, err := base64.StdEncoding.DecodeString(packed)
 	if err != nil {
 		if object, err = base64.RawStdEncoding.DecodeString(packed); err != nil {
-			return ""
+			return nil
 		}
 	}
 	return accessOfObject(object)
 }
 
-func accessOfObject(object []byte) string {
-	var pair struct {
-		AccessToken *string `json:"accessToken"`
+// accessOfObject takes accessToken out of the JSON object with both tokens. The
+// name counts to the letter, as for the SDK; encoding/json would take any case
+// of it. Of two members of that name readers differ in which one they take, so
+// both are returned.
+func accessOfObject(object []byte) (tokens []string) {
+	if !json.Valid(object) {
+		return nil
 	}
-	if json.Unmarshal(object, &pair) != nil || pair.AccessToken == nil {
-		return ""
+	d := json.NewDecoder(bytes.NewReader(object))
+	if first, err := d.Token(); err != nil || first != json.Delim('{') {
+		return nil
 	}
-	return *pair.AccessToken
+	for d.More() {
+		name, err := d.Token()
+		if err != nil {
+			return nil
+		}
+		var value any
+		if err := d.Decode(&value); err != nil {
+			return nil
+		}
+		if token, ok := value.(string); ok && name == "accessToken" {
+			tokens = append(tokens, token)
+		}
+	}
+	return tokens
 }
 
 // lookForSDKCookie does as the SDK does: the cookie under the newer name counts,
