@@ -272,8 +272,7 @@ func (c *conn) miss(a *ask) {
 // reply hands over a verdict's line to a caller with these rights.
 func (c *conn) reply(tag []byte, place *slot, v *Verdict, rights *access) {
 	c.server.ledger.count(v)
-	v.Body = rights.redact(v)
-	c.out.verdict(tag, place, v)
+	c.out.verdict(tag, place, v, rights)
 }
 
 // refuse hands over the reply to a wrong request.

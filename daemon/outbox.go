@@ -37,10 +37,25 @@ type outbox struct {
 	broken  error // set once the peer cannot be written to
 }
 
-// slot keeps the place of an untagged reply.
+// slot keeps the place of an untagged reply. A verdict is written out only when
+// its turn has come: until then it shares its body, which may be a profile of
+// megabytes, with all who wait for the same.
 type slot struct {
-	reply []byte
-	ready bool
+	reply   []byte // of anything but a verdict
+	verdict *Verdict
+	rights  access // of the caller, to the verdict
+	ready   bool
+}
+
+// slotBytes is what a verdict in a slot counts for besides its body.
+const slotBytes = 256
+
+// size is what the slot counts for while it waits.
+func (s *slot) size() int {
+	if s.verdict != nil {
+		return slotBytes + len(s.verdict.Body)
+	}
+	return len(s.reply)
 }
 
 func newOutbox(nc net.Conn, most int, broke func()) *outbox {
@@ -49,31 +64,47 @@ func newOutbox(nc net.Conn, most int, broke func()) *outbox {
 	return o
 }
 
-// verdict takes the reply to a lookup.
-func (o *outbox) verdict(tag []byte, place *slot, v *Verdict) {
+// verdict takes the reply to a lookup by a caller with these rights.
+func (o *outbox) verdict(tag []byte, place *slot, v *Verdict, rights *access) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	to := o.target(tag, place)
-	*to = appendVerdict(*to, tag, v)
-	o.settle(to)
+	if place == nil && (len(tag) > 0 || len(o.ordered) == 0) {
+		o.render(tag, v, rights)
+		o.settle()
+		return
+	}
+	place = o.take(place)
+	kept := *v
+	place.verdict, place.rights = &kept, *rights
+	o.held += place.size()
+	o.settle()
+}
+
+// render writes out a verdict, less what is withheld from the caller. o.mu is
+// held.
+func (o *outbox) render(tag []byte, v *Verdict, rights *access) {
+	v.Body = rights.redact(v)
+	o.out = appendVerdict(o.out, tag, v)
 }
 
 // refusal takes the reply to a wrong request.
 func (o *outbox) refusal(tag []byte, r *refusal) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	to := o.target(tag, nil)
+	to := o.target(tag)
 	*to = appendRefusal(*to, tag, r)
-	o.settle(to)
+	o.count(to)
+	o.settle()
 }
 
 // reply takes any other reply.
 func (o *outbox) reply(reply *protocol.Reply) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	to := o.target(reply.Tag, nil)
+	to := o.target(reply.Tag)
 	*to = reply.Append(*to)
-	o.settle(to)
+	o.count(to)
+	o.settle()
 }
 
 // reserve takes the next place among the untagged replies; nil for a tag.
@@ -114,30 +145,50 @@ func (o *outbox) abort(err error) {
 }
 
 // target is the buffer that a reply belongs in: the one to be written next, or
-// that of its place among the untagged ones. o.mu is held.
-func (o *outbox) target(tag []byte, place *slot) *[]byte {
+// that of a place behind the untagged ones. o.mu is held.
+func (o *outbox) target(tag []byte) *[]byte {
+	if len(tag) > 0 || len(o.ordered) == 0 {
+		return &o.out
+	}
+	return &o.take(nil).reply
+}
+
+// take makes a place ready, a new one behind all others if it is nil. o.mu is
+// held.
+func (o *outbox) take(place *slot) *slot {
 	if place == nil {
-		if len(tag) > 0 || len(o.ordered) == 0 {
-			return &o.out
-		}
-		place = &slot{} // ready, but others are before it
+		place = &slot{}
 		o.ordered = append(o.ordered, place)
 	}
 	place.ready = true
-	return &place.reply
+	return place
 }
 
-// settle takes a reply written to what target returned: it moves the untagged
-// ones whose turn has come, and writes once enough has gathered. o.mu is held.
-func (o *outbox) settle(to *[]byte) {
+// count counts a reply written to what target returned as held, if it is. o.mu
+// is held.
+func (o *outbox) count(to *[]byte) {
 	if to != &o.out {
 		o.held += len(*to)
 	}
+}
+
+// settle moves the untagged replies whose turn has come, and writes whenever
+// enough has gathered. o.mu is held.
+func (o *outbox) settle() {
 	for len(o.ordered) > 0 && o.ordered[0].ready {
-		o.held -= len(o.ordered[0].reply)
-		o.out = append(o.out, o.ordered[0].reply...)
+		first := o.ordered[0]
+		o.held -= first.size()
+		if first.verdict != nil {
+			o.render(nil, first.verdict, &first.rights)
+		} else {
+			o.out = append(o.out, first.reply...)
+		}
+		o.ordered[0] = nil
 		o.ordered = o.ordered[1:]
 		o.moved.Signal()
+		if len(o.out) >= maxUnwritten {
+			o.write()
+		}
 	}
 	if len(o.out) >= maxUnwritten {
 		o.write()
