@@ -57,7 +57,7 @@ lint: $(GOLANGCI) ## the chosen linters, formatting, and go.mod in order
 	$(GO) mod tidy -diff
 	$(GO) mod verify
 	@if command -v shellcheck >/dev/null; then \
-		shellcheck .ci/run packaging/*.sh packaging/scripts/*.sh; \
+		shellcheck .ci/run packaging/*.sh packaging/boot/*.sh packaging/scripts/*.sh; \
 	else \
 		echo "lint: shellcheck is not installed, the scripts were not checked"; \
 	fi
@@ -131,6 +131,10 @@ release: ## everything that a release consists of: packages, archives, bills of 
 .PHONY: release-files
 release-files: $(ARCHES:%=archive-%) $(ARCHES:%=bom-%)
 	cd $(DIST) && sha256sum *.deb *.rpm *.tar.gz *.cdx.json >SHA256SUMS && cat SHA256SUMS
+
+.PHONY: boot-test
+boot-test: ## install and use the package in a booted Debian 12 with systemd and nginx (root, systemd-nspawn)
+	packaging/boot/run.sh
 
 .PHONY: reproducible
 reproducible: $(NFPM) $(SBOM) ## release the last commit twice, in two places and from nothing, and compare every byte

@@ -18,12 +18,15 @@ skip() {
 }
 
 # Everything lives in one folder and one container, and neither outlives this script.
-work='' container='' reader=''
+# systemd-nspawn leaves control groups behind.
+control_groups() { find /sys/fs/cgroup -depth -type d \( -path '*/payload' -o -path '*/payload/*' -o -path '*/supervisor' \) 2>/dev/null || true; }
+work='' container='' reader='' groups=$(control_groups)
 cleanup() {
 	if [ -n "$container" ] && kill "$container" 2>/dev/null; then
 		for _ in {1..100}; do kill -0 "$container" 2>/dev/null || break; sleep 0.15; done
 	fi
 	[ -z "$reader" ] || kill "$reader" 2>/dev/null || true
+	control_groups | grep -vxFf <(echo "$groups") | while read -r group; do rmdir "$group" 2>/dev/null || true; done
 	if [ -n "${BOOT_TEST_KEEP:-}" ]; then
 		echo "boot-test: the root is in $work"
 	elif [ -n "$work" ]; then

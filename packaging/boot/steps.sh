@@ -269,6 +269,7 @@ frozen() {
 	local pid began
 	pid=$(main_pid) began=$(date +%s%N)
 	kill -STOP "$pid"
+	within 5 grep -q '^State:[[:space:]]*T' "/proc/$pid/status" # its threads stop one after the other
 	say "VERIFY $(cat token)" >reply
 	grep -q ' OK ' reply
 	[ "$(main_pid)" != "$pid" ]
@@ -379,7 +380,7 @@ helper_belongings() {
 	uid=$(awk '/^Uid:/ { print $2 }' "/proc/$pid/status")
 	grep -Eq '^CapEff:[[:space:]]*0+$' "/proc/$pid/status"
 	[ "$uid" -ge 61184 ] # a dynamic user
-	[ -z "$(ls -A /var/lib/private /var/cache/private /var/log/private)" ]
+	[ -z "$(find /var/lib/private /var/cache/private /var/log/private -mindepth 1 2>/dev/null)" ]
 	find / /run /dev/shm -xdev -uid "$uid" | tee owned
 	fails grep -q . owned
 }
@@ -400,10 +401,10 @@ stopped() {
 }
 
 quiet_journal() {
-	journalctl -q --no-pager >journal
+	journalctl -q --no-pager -b >journal
 	fails grep -qF -e "$(cat server-key)" -e "$(cut -d. -f3 token)" -e 'ada@boot.example' journal
 	fails grep -E 'panic|SIGSEGV|fatal error|Unknown (key|lvalue)|Failed to parse' journal
-	journalctl -q --no-pager -p warning -u 'neonauth*' -o cat | sort | uniq -c | sort -rn | head -n 8 | tee warnings
+	journalctl -q --no-pager -b -p warning -u 'neonauth*' -o cat | sort | uniq -c | sort -rn | head -n 8 | tee warnings
 	tell "warnings: $(cat warnings)"
 }
 
@@ -422,8 +423,7 @@ purged() {
 	rmdir /etc/credstore 2>/dev/null || true # made by the operator, and his to remove
 	list_everything >after
 	diff -u <(sort before) <(sort after)
-	systemctl list-units --all --no-legend --plain 'neonauth*' | tee known
-	systemctl list-unit-files --no-legend 'neonauth*' | tee -a known
+	{ systemctl list-units --all --no-legend --plain 'neonauth*'; systemctl list-unit-files --no-legend 'neonauth*' || true; } | tee known
 	fails grep -q . known
 	fails pgrep -f /usr/bin/neonauth
 }
