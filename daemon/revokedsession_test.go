@@ -1,8 +1,12 @@
 package daemon
 
 import (
+	"encoding/json"
+	"fmt"
 	"testing"
 	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/standin"
 )
 
 // TestARevokedSessionCredentialStaysRevoked over a restart, as long as the
@@ -53,4 +57,18 @@ func TestARevokedUsersLaterSessionIsGood(t *testing.T) {
 			t.Errorf("%s: %.60s, want %s", c.name, reply, c.want)
 		}
 	}
+}
+
+// TestARevokedUsersEarlierTokenIsCoveredToTheFraction of a second, where its
+// issuer tells that.
+func TestARevokedUsersEarlierTokenIsCoveredToTheFraction(t *testing.T) {
+	k := newDesk(t, nil)
+	p := k.project("stack")
+	now := k.clock.now()
+	k.clock.advance(now.Truncate(time.Second).Add(time.Second + 900*time.Millisecond).Sub(now))
+	earlier := json.RawMessage(fmt.Sprintf("%d.2", k.clock.now().Unix()))
+	token := k.upstream.StackToken(standin.TokenSpec{Subject: "ada", Set: map[string]any{"iat": earlier}})
+	wantAccepted(t, "before", k.ask(p, token))
+	k.revoke("subject", "ada", true)
+	wantReason(t, "after", k.ask(p, token), Rejected, Revoked)
 }

@@ -31,8 +31,9 @@ type Claims struct {
 	Session string
 	// Class is that of the audience.
 	Class Class
-	// IssuedAt and NotBefore are "iat" and "nbf", rounded up to seconds; the
-	// zero time when absent.
+	// IssuedAt is "iat", rounded down to seconds: who revokes what was issued
+	// up to an instant must not miss a token by a fraction. NotBefore is "nbf",
+	// rounded up. Both are the zero time when absent.
 	IssuedAt, NotBefore time.Time
 	// Expires is "exp", rounded down to seconds. From that instant on the
 	// token is worth nothing.
@@ -78,7 +79,8 @@ type payload struct {
 	sessionAt  int // place of session in the policy's list
 	expires    moment
 	notBefore  moment
-	issuedAt   moment
+	issuedAt   moment // rounded up, for judging whether that is in the future
+	issued     moment // rounded down, for telling
 	anonymous  flag
 	restricted flag
 }
@@ -103,7 +105,9 @@ func (c *payload) member(name []byte, value jsontext.Value) error {
 	case "nbf":
 		c.notBefore, ok = numericDate(value, math.Ceil)
 	case "iat":
-		c.issuedAt, ok = numericDate(value, math.Ceil)
+		if c.issuedAt, ok = numericDate(value, math.Ceil); ok {
+			c.issued, ok = numericDate(value, math.Floor)
+		}
 	case "role":
 		c.role, _ = text(value)
 		c.hasRole = value.Kind() != 'n'

@@ -160,7 +160,7 @@ func TestClaimsTellWhatTheTokenSays(t *testing.T) {
 	if c.Subject != "user" || c.Issuer != testIssuer || c.Audience != testAudience || c.Session != "s-1" || c.Class != ClassNormal {
 		t.Errorf("%+v", c)
 	}
-	if c.IssuedAt.Unix() != 1_800_000_000 || c.NotBefore.Unix() != 1_799_999_000 || c.Expires.Unix() != 1_800_000_600 {
+	if c.IssuedAt.Unix() != 1_799_999_999 || c.NotBefore.Unix() != 1_799_999_000 || c.Expires.Unix() != 1_800_000_600 {
 		t.Errorf("times %v %v %v", c.IssuedAt, c.NotBefore, c.Expires)
 	}
 	if c.Key != s.Find("kid-ES256") || !strings.Contains(string(c.JSON), `"big":12345678901234567890.10`) {

@@ -93,7 +93,7 @@ func (p *Policy) claims(k *Key, segment []byte, now time.Time) (Claims, Reason) 
 		Audience:  a.Name,
 		Session:   c.session,
 		Class:     a.Class,
-		IssuedAt:  c.issuedAt.time(),
+		IssuedAt:  c.issued.time(),
 		NotBefore: c.notBefore.time(),
 		Expires:   c.expires.time(),
 		Key:       k,
