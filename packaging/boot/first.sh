@@ -1,0 +1,173 @@
+# shellcheck shell=bash disable=SC2154 # steps.sh has the rest
+# The steps of the first boot: the package comes, and the daemon is used and broken. Read by steps.sh.
+
+installed() {
+	list_everything >before
+	dpkg -i this.deb | tee output.dpkg
+	grep -q 'systemctl enable --now neonauthd' output.dpkg
+	for unit in "${units[@]}" neonauth-http.service neonauth-http.socket; do
+		fails systemctl is-active --quiet "$unit"
+		fails systemctl is-enabled --quiet "$unit"
+	done
+	dpkg -L neonauthd | xargs stat -c '%U:%G %a %n' >modes
+	fails grep -Ev '^root:root (755|644) ' modes
+	tell "$(neonauthd --version | tr '\n' ' ')"
+}
+
+unconfigured() {
+	fails systemctl start neonauthd
+	sleep 3
+	[ "$(property neonauthd.service ExecMainStatus)" = 78 ]
+	[ "$(property neonauthd.service NRestarts)" -le 1 ]
+	journalctl -q -u neonauthd -o cat >said
+	grep '\[\[project\]\]' said | sort -u | tee -a told
+	systemctl stop "${units[@]}"
+}
+
+configured() {
+	start_upstream
+	configure
+	neonauthd --check | tee output.check
+	systemctl enable "${units[@]}"
+}
+
+cold() {
+	systemctl start neonauthd.socket neonauthd-admin.socket
+	fails systemctl is-active --quiet neonauthd.service
+	say "VERIFY $(cat token)" >reply
+	grep -q " OK level=claims .*sub=$(cat user)" reply
+	tell "connect to first answer, nothing running, no keys saved: $(cut -d: -f1 reply)"
+	say "PROFILE $(cat token)" >reply
+	grep -q " OK level=profile .*sub=$(cat user)" reply
+	tell "first profile: $(cut -d: -f1 reply)"
+	within 10 systemctl is-active --quiet neonauthd.service
+	systemctl stop neonauthd.service
+	say "VERIFY $(cat token)" >reply
+	grep -q ' OK ' reply
+	tell "connect to first answer, nothing running, keys saved: $(cut -d: -f1 reply)"
+	tell "status: $(property neonauthd.service StatusText); memory: $(awk '/^VmRSS:/ { print $2, $3 }' "/proc/$(main_pid)/status")"
+}
+
+credential() {
+	local pid key file
+	pid=$(main_pid) key=$(cat server-key) file=/run/credentials/neonauthd.service/server-key
+	cmp "$file" server-key
+	for user in nobody www-data; do
+		fails as "$user" cat "$file"
+		fails as "$user" cat /etc/credstore/neonauthd.server-key
+	done
+	as neonauthd test -r "$file"
+	fails as neonauthd test -r /etc/credstore/neonauthd.server-key
+	fails grep -qaF "$key" "/proc/$pid/environ" "/proc/$pid/cmdline"
+	grep -rlF "$key" /etc /run /var /tmp >keepers 2>/dev/null || true
+	diff -u <(printf '%s\n' /etc/credstore/neonauthd.server-key "$file") <(sort keepers)
+	stat -c 'the credential is %U:%G %a' "$file" | tee -a told
+}
+
+belongings() {
+	local pid
+	pid=$(main_pid)
+	[ "$(awk '/^Uid:/ { print $2 }' "/proc/$pid/status")" = "$(id -u neonauthd)" ]
+	grep -Eq '^CapEff:[[:space:]]*0+$' "/proc/$pid/status"
+	grep -Eq '^NoNewPrivs:[[:space:]]*1$' "/proc/$pid/status"
+	grep -Eq '^Seccomp:[[:space:]]*2$' "/proc/$pid/status"
+	awk '$5 == "/" { print $6 }' "/proc/$pid/mountinfo" | tail -n 1 | grep -q '^ro,'
+	find / /run /dev/shm -xdev -path /run/credentials -prune -o \( -user neonauthd -o -group neonauthd -o -group neonauthd-admin -o -group neonauth-http \) \
+		-printf '%M %u:%g %p\n' | sort -u | sort -k3 | tee owned
+	tell "$(cat owned)"
+	fails grep -Ev ' (neonauthd:neonauthd /var/lib/neonauthd(/.*)?|root:neonauthd(-admin)? /run/neonauthd/[a-z]*\.sock)$' owned
+	[ "$(stat -c '%U:%G %a' /var/lib/neonauthd)" = 'neonauthd:neonauthd 700' ]
+	[ -z "$(find / /run /dev/shm -xdev \( -nouser -o -nogroup \))" ]
+}
+
+callers() {
+	useradd --system application
+	fails as application ./load -say PING
+	usermod -aG neonauthd application
+	as application ./load -say PING | grep -q ': OK$'
+	as application ./load -say 'PURGE all' | grep -q ': ERR forbidden'
+	fails as application ./load -socket /run/neonauthd/admin.sock -say STATS
+	usermod -aG neonauthd-admin application
+	as application ./load -socket /run/neonauthd/admin.sock -say STATS | grep -q ': OK'
+	userdel application
+}
+
+in_flight() { say 'HELLO 1 boot' | grep -q " in-flight=$1 "; }
+reload_failed() { [[ $(property neonauthd.service StatusText) == *fail* ]]; }
+reload() {
+	local pid
+	pid=$(main_pid)
+	in_flight 256
+	sed -i 's/^#in_flight_per_connection = .*/in_flight_per_connection = 77/' /etc/neonauthd/neonauthd.toml
+	under_load eval 'systemctl reload neonauthd; within 5 in_flight 77'
+	none refused wrong unknown unanswered lost-new lost-kept found-closed
+	[ "$(main_pid)" = "$pid" ]
+	cp /etc/neonauthd/neonauthd.toml good.toml
+	echo 'no_such_setting = 1' >>/etc/neonauthd/neonauthd.toml
+	systemctl reload neonauthd || true
+	within 5 reload_failed
+	tell "a wrong file: $(property neonauthd.service StatusText)"
+	[ "$(main_pid)" = "$pid" ]
+	in_flight 77
+	cp good.toml /etc/neonauthd/neonauthd.toml
+	systemctl reload neonauthd
+	within 5 fails reload_failed
+}
+
+restart() {
+	under_load eval 'for _ in 1 2 3 4 5; do systemctl restart neonauthd; sleep 0.5; done'
+	none refused wrong unknown unanswered lost-new lost-kept
+}
+
+outage() {
+	control faults '{"endpoint":"any","kind":"reset"}'
+	under_load eval 'systemctl restart neonauthd; sleep 2'
+	none refused wrong unknown unanswered lost-new lost-kept
+	curl -sS --fail -X DELETE "$upstream/_standin/faults"
+}
+
+has_process() { [ "$(main_pid)" != 0 ]; }
+kill_often() {
+	for _ in {1..20}; do
+		within 10 has_process
+		systemctl kill --signal=KILL --kill-who=main neonauthd
+		sleep "0.$((RANDOM % 900 + 100))"
+	done
+}
+killed() {
+	local before
+	before=$(property neonauthd.service NRestarts)
+	under_load kill_often
+	none refused wrong unknown unanswered
+	[ "$(property neonauthd.service NRestarts)" -ge $((before + 15)) ]
+	within 10 say PING
+	systemctl is-active --quiet neonauthd.service
+}
+
+frozen() {
+	local pid began
+	pid=$(main_pid) began=$(date +%s%N)
+	kill -STOP "$pid"
+	within 5 grep -q '^State:[[:space:]]*T' "/proc/$pid/status" # its threads stop one after the other
+	say "VERIFY $(cat token)" >reply
+	grep -q ' OK ' reply
+	[ "$(main_pid)" != "$pid" ]
+	journalctl -q -u neonauthd -o short-unix | grep 'Watchdog timeout' | tail -n 1 | tee noticed
+	tell "noticed after $(awk -v began="$began" '{ printf "%.1f", $1 - began / 1e9 }' noticed) s, a caller that asked meanwhile was answered after $(cut -d: -f1 reply)"
+	[ "$(property neonauthd.service NRestarts)" -gt 0 ]
+}
+
+upgraded() {
+	local before
+	before=$(say 'HELLO 1 boot' | grep -o 'version=[^ ]*')
+	cp /etc/neonauthd/neonauthd.toml good.toml
+	under_load dpkg -i next.deb
+	none refused wrong unknown unanswered lost-new lost-kept
+	say 'HELLO 1 boot' | grep -q 'version=[^ ]*+next '
+	tell "$before became $(say 'HELLO 1 boot' | grep -o 'version=[^ ]*')"
+	cmp good.toml /etc/neonauthd/neonauthd.toml
+	for unit in "${units[@]}"; do
+		systemctl is-active --quiet "$unit"
+		systemctl is-enabled --quiet "$unit"
+	done
+}

@@ -1,0 +1,119 @@
+# shellcheck shell=bash disable=SC2154 # steps.sh has the rest
+# The steps of the second boot: the helper behind nginx, and the end of it all. Read by steps.sh.
+
+booted() {
+	for unit in "${units[@]}"; do systemctl is-active --quiet "$unit"; done
+	say "VERIFY $(cat token)" >reply # its upstream is not there
+	grep -q " OK level=claims .*sub=$(cat user)" reply
+	tell "status: $(property neonauthd.service StatusText)"
+}
+
+fetch() { # NAME URL [OPTION...]: the status goes to $code, the body to the file NAME
+	local name=$1 url=$2
+	shift 2
+	: >"$name"
+	code=$(curl -s -o "$name" -w '%{http_code}' "$@" "http://127.0.0.1:8080$url" || true)
+	echo "$url: $code $(head -c 100 "$name")"
+}
+
+let_in() {
+	fetch page / -H "Authorization: Bearer $(cat token)"
+	[ "$code" = 200 ]
+}
+
+behind_nginx() {
+	start_upstream # another one: it has keys and a project of its own
+	sed -i "s|^project_id = .*|$(grep ^project_id wanted)|" /etc/neonauthd/neonauthd.toml
+	install -m 0400 server-key /etc/credstore/neonauthd.server-key
+	systemctl restart neonauthd
+	systemctl enable --now neonauth-http
+	usermod -aG neonauth-http www-data
+	install -D -m 0644 -t /etc/nginx/neonauth nginx/neonauth-*.conf
+	install -m 0644 nginx/site.conf /etc/nginx/conf.d/site.conf
+	cat >/etc/nginx/conf.d/app.conf <<-'CONF'
+		server { listen 127.0.0.1:3000; location / { return 200 "user=$http_x_auth_user_id level=$http_x_auth_level\n"; } }
+	CONF
+	neonauth-http check-nginx /etc/nginx/nginx.conf
+	nginx -t
+	systemctl restart nginx
+	within 10 let_in
+	grep -qx "user=$(cat user) level=claims" page
+	fetch page /account/ -H "Authorization: Bearer $(cat token)" -H 'X-Auth-User-Id: root'
+	[ "$code" = 200 ]
+	grep -qx "user=$(cat user) level=profile" page
+	fetch page / -H 'X-Auth-User-Id: root'
+	[ "$code" = 401 ]
+	fetch page / -H "Authorization: Bearer $(awk '/bad-signature/ { print $3 }' questions)"
+	[ "$code" = 401 ]
+	fetch page /login -H 'X-Auth-User-Id: root'
+	[ "$code" = 200 ]
+	grep -qx 'user= level=' page
+	tell "asked through nginx: 200 with the user's id, 401 without, no identity that the visitor brought"
+}
+
+visit() { # COMMAND...: while it runs, pages are fetched; their statuses are counted
+	: >codes
+	while [ ! -e enough ]; do fetch page / -H "Authorization: Bearer $(cat token)" >>pages && echo "$code" >>codes; done &
+	local visitor=$!
+	sleep 1
+	"$@" || true
+	sleep 1
+	touch enough
+	wait "$visitor"
+	rm enough
+	tell "$* under load: $(sort codes | uniq -c | awk '{ printf "%s times %s  ", $1, $2 }')"
+}
+nginx_through_restarts() {
+	visit systemctl restart neonauthd neonauth-http
+	fails grep -qv 200 codes
+	visit systemctl kill -s KILL neonauthd
+	fails grep -qv 200 codes
+	visit systemctl kill -s KILL neonauth-http
+	fails grep -Ev '200|503' codes
+	systemctl stop "${units[@]}"
+	fetch page / -H "Authorization: Bearer $(cat token)"
+	[ "$code" = 503 ]
+	fetch page /
+	[ "$code" = 401 ] || [ "$code" = 503 ]
+	tell "without the daemon: 503"
+	systemctl start "${units[@]}"
+	within 10 let_in
+}
+
+helper_belongings() {
+	local pid uid
+	pid=$(property neonauth-http.service MainPID)
+	uid=$(awk '/^Uid:/ { print $2 }' "/proc/$pid/status")
+	grep -Eq '^CapEff:[[:space:]]*0+$' "/proc/$pid/status"
+	[ "$uid" -ge 61184 ] # a dynamic user
+	[ -z "$(find /var/lib/private /var/cache/private /var/log/private -mindepth 1 2>/dev/null)" ]
+	find / /run /dev/shm -xdev -uid "$uid" | tee owned
+	fails grep -q . owned
+}
+
+stopped() {
+	say "VERIFY $(cat token)" | grep -q ' OK '
+	local began
+	began=$(date +%s%N)
+	systemctl stop "${units[@]}"
+	tell "took $((($(date +%s%N) - began) / 1000000)) ms"
+	[ "$(property neonauthd.service Result)" = success ]
+	[ "$(property neonauthd.service ExecMainStatus)" = 0 ]
+	[ ! -e "$socket" ]
+	fails say PING
+	fails pgrep -x neonauthd
+	systemctl start "${units[@]}"
+	say "VERIFY $(cat token)" | grep -q ' OK '
+}
+
+purged() {
+	systemctl stop nginx upstream
+	rm -rf /etc/nginx/neonauth /etc/nginx/conf.d/*.conf
+	dpkg --purge neonauthd
+	rmdir /etc/credstore 2>/dev/null || true # made by the operator, and his to remove
+	list_everything >after
+	diff -u <(sort before) <(sort after)
+	{ systemctl list-units --all --no-legend --plain 'neonauth*'; systemctl list-unit-files --no-legend 'neonauth*' || true; } | tee known
+	fails grep -q . known
+	fails pgrep -f /usr/bin/neonauth
+}
