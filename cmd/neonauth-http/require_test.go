@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/base64"
 	"strings"
 	"testing"
 	"time"
@@ -84,6 +85,30 @@ func TestUserIsReadFromEachPreset(t *testing.T) {
 		test.want.id = "u"
 		if got := userOf(&a, token); got != test.want {
 			t.Errorf("%s: %+v, want %+v", test.name, got, test.want)
+		}
+	}
+}
+
+// TestClassIsKnownWhereTheProfileWithholdsIt: a location that admits ordinary
+// users only must not let others in because a flag is withheld from this program.
+func TestClassIsKnownWhereTheProfileWithholdsIt(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		claims, profile string
+		want            class
+	}{
+		{`{"is_anonymous":true,"is_restricted":true}`, `{"id":"u"}`, anonymous},
+		{`{"is_anonymous":true,"is_restricted":true}`, `{"id":"u","is_restricted":true}`, anonymous},
+		{`{"is_restricted":true}`, `{"id":"u","is_anonymous":false}`, restricted},
+		{`{"aud":"p:anon"}`, `{"id":"u"}`, anonymous},
+		{`{"aud":"p:anon","is_anonymous":true}`, `{"id":"u","is_anonymous":false,"is_restricted":false}`, 0}, // signed up since
+		{`{"aud":"p"}`, `{"id":"u","is_restricted":true}`, restricted},
+		{`{"aud":"p"}`, `{"id":"u"}`, 0},
+	} {
+		a := client.Accepted{Level: client.LevelProfile, Subject: "u", JSON: []byte(test.profile)}
+		token := "x." + base64.RawURLEncoding.EncodeToString([]byte(test.claims)) + ".y"
+		if got := userOf(&a, token).class; got != test.want {
+			t.Errorf("%s with %s: class %d, want %d", test.profile, test.claims, got, test.want)
 		}
 	}
 }

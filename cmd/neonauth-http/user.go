@@ -151,7 +151,7 @@ func claimsUser(a *client.Accepted) user {
 func profileUser(a *client.Accepted, token string) user {
 	f, claims := factsOf(a.JSON), factsOf(payload(token))
 	u := user{
-		id: a.Subject, class: f.class(), session: claims.session(),
+		id: a.Subject, class: f.classAfter(&claims), session: claims.session(),
 		email: f.email, emailVerified: cmp.Or(f.emailVerified, f.emailVerifiedCamel),
 		name: cmp.Or(f.displayName, f.name), team: cmp.Or(f.selectedTeamID, f.teamID),
 	}
@@ -173,6 +173,20 @@ func (f *facts) class() class {
 		return restricted
 	}
 	return 0
+}
+
+// classAfter is the class by a profile that was fetched with a token of these
+// claims. What the profile says is newer; where it does not say, because it is
+// of another preset or a [[caller]] rule withholds it, the token does.
+func (f *facts) classAfter(claims *facts) class {
+	merged := facts{
+		isAnonymous:  cmp.Or(f.isAnonymous, claims.isAnonymous),
+		isRestricted: cmp.Or(f.isRestricted, claims.isRestricted),
+	}
+	if f.isAnonymous == 0 {
+		merged.aud = claims.aud
+	}
+	return merged.class()
 }
 
 // payload is the claims part of a token that was accepted; nil for a session
