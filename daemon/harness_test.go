@@ -65,6 +65,11 @@ type world struct {
 func newWorld(t testing.TB, change func(*Config)) *world {
 	t.Helper()
 	w := &world{t: t, clock: newClock(), dir: t.TempDir(), log: &logBuffer{}}
+	// Making sockets sets the umask of the whole process, tests in parallel
+	// included: this folder may have been made under it.
+	if err := os.Chmod(w.dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
 	w.upstream = standin.New(standin.Options{Now: w.clock.now, TokenLifetime: time.Hour})
 	server := httptest.NewServer(w.upstream)
 	t.Cleanup(server.Close)

@@ -65,7 +65,7 @@ func (h *health) serve(ctx context.Context, ln net.Listener) error {
 		if s.Shutdown(grace) != nil {
 			err = s.Close()
 		}
-		_ = <-ended // http.ErrServerClosed
+		<-ended //nolint:errcheck // http.ErrServerClosed
 	}
 	if errors.Is(err, net.ErrClosed) {
 		return nil

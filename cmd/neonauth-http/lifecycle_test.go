@@ -20,6 +20,9 @@ import (
 func TestTheDaemonsRestartCostsNoRequest(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
+	// As long as a slow machine may take to start a process; what is shown is
+	// that a request is held until then.
+	w.restartHTTP(t, "restart_patience = \"20s\"\ntimeout = \"25s\"")
 	token := bearing(w.token())
 	stop, started := make(chan struct{}), make(chan struct{}, 100)
 	var wg sync.WaitGroup

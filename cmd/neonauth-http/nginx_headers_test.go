@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -67,7 +68,12 @@ func TestNginxLetsNoVisitorNameItself(t *testing.T) {
 	// A header that Connection lists is dropped by many a proxy: not ours.
 	for _, name := range fieldNames() {
 		g := n.get(t, "/", good, "Connection: close, "+name, name+": mallory")
-		if got := identityOnly(g.seen(t).Header); fmt.Sprint(got) != fmt.Sprint(want) {
+		got := identityOnly(g.seen(t).Header)
+		if _, err := strconv.Atoi(got["X-Auth-Age"]); err != nil {
+			t.Errorf("Connection lists %s: the age is %q", name, got["X-Auth-Age"])
+		}
+		got["X-Auth-Age"] = want["X-Auth-Age"] // a slow machine is no fault
+		if fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Errorf("Connection lists %s: %v", name, got)
 		}
 	}

@@ -98,13 +98,13 @@ func TestReloadKeepsConnectionsCachesAndFlights(t *testing.T) {
 	peer.send(t, "@flying VERIFY "+c.strange("stranger")+"\n")
 	c.await(t, standin.StackKeys, 2)
 
-	s.tables = append(s.tables, c.project(t, h, standin.OIDC))
+	s.tables = append(s.tables, c.project(t, h, standin.Neon))
 	h.configure(t, s)
 	i.reload(t)
-	peer.expect(t, "HELLO 1 test", "OK .* projects=main,oidc")
+	peer.expect(t, "HELLO 1 test", "OK .* projects=main,neon")
 	peer.expect(t, "VERIFY "+token, "OK .* source=cache .*")
 	peer.expect(t, "PROFILE "+token, "OK level=profile .* source=cache .*")
-	peer.expect(t, "VERIFY project=oidc "+c.OIDCToken(standin.TokenSpec{}), "OK .*")
+	peer.expect(t, "VERIFY project=neon "+c.NeonToken(standin.TokenSpec{}), "OK .*")
 	close(release)
 	if got := peer.reply(t); got != "@flying NO unknown-key" {
 		t.Errorf("the lookup under way got %q", got)
@@ -116,7 +116,7 @@ func TestReloadKeepsConnectionsCachesAndFlights(t *testing.T) {
 	s.tables = s.tables[:1]
 	h.configure(t, s)
 	call(t, h.adminSocket()).expect(t, "RELOAD", "OK")
-	peer.expect(t, "VERIFY project=oidc "+token, "ERR unknown-project .*")
+	peer.expect(t, "VERIFY project=neon "+token, "ERR unknown-project .*")
 	peer.expect(t, "VERIFY "+token, "OK .* source=cache .*")
 }
 
