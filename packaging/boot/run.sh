@@ -26,7 +26,7 @@ cleanup() {
 		for _ in {1..100}; do kill -0 "$container" 2>/dev/null || break; sleep 0.15; done
 	fi
 	[ -z "$reader" ] || kill "$reader" 2>/dev/null || true
-	control_groups | grep -vxFf <(echo "$groups") | while read -r group; do rmdir "$group" 2>/dev/null || true; done
+	control_groups | { grep -vxFf <(echo "$groups") || true; } | while read -r group; do rmdir "$group" 2>/dev/null || true; done
 	if [ -n "${BOOT_TEST_KEEP:-}" ]; then
 		echo "boot-test: the root is in $work"
 	elif [ -n "$work" ]; then
