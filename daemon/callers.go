@@ -164,12 +164,17 @@ func (a *access) refuse(l *lookup) *refusal {
 		return nil
 	case !a.sees(l.project.name):
 		return &refusal{code: protocol.CodeForbidden, advice: "this caller may not ask about this project"}
-	case len(a.rule.levels) > 0 && !slices.Contains(a.rule.levels, l.level.String()):
+	case !a.reaches(l.level), l.fallback && !a.reaches(LevelClaims):
 		return &refusal{code: protocol.CodeForbidden, advice: "this caller may not ask for this level"}
 	case a.limiter != nil && !a.limiter.Allow():
 		return &refusal{code: protocol.CodeBusy, retryAfter: a.rule.patience(), advice: "this caller's rate is used up"}
 	}
 	return nil
+}
+
+// reaches reports whether the caller may be told of a level.
+func (a *access) reaches(level Level) bool {
+	return len(a.rule.levels) == 0 || slices.Contains(a.rule.levels, level.String())
 }
 
 // sees reports whether the caller may ask about a project.

@@ -73,7 +73,7 @@ func (a *admin) walk(x *explanation, p *project, token []byte, now time.Time) Ve
 			if set == nil {
 				note("key-set", "fail", "no key set has been had yet, or the last is older than a day")
 			} else {
-				note("key-set", "pass", "fetched "+now.Sub(keys.fetched).Round(time.Second).String()+" ago")
+				note("key-set", "pass", "fetched "+elapsed(keys.fetched, now).Round(time.Second).String()+" ago")
 			}
 		}
 		note(s.Name, s.Result.String(), detailOf(s, reason))
@@ -129,12 +129,12 @@ func (a *admin) memory(p *project, token []byte, now time.Time) cacheReport {
 	if e == nil || !e.alive(p, now) || !a.daemon.floors.above(e.revision, digest, e.user()) {
 		return report
 	}
-	age := int64(now.Sub(e.established) / time.Second)
+	age := int64(elapsed(e.established, now) / time.Second)
 	report.Verdict, report.Age = "hit", &age
 	key := userKey(p.name, e.class, e.subject)
 	if found := a.daemon.memory.profile(&key); found != nil && found.project == p {
 		report.Profile = "hit"
-		if now.Sub(found.asked) >= time.Duration(p.config.ProfileFresh) {
+		if elapsed(found.asked, now) >= time.Duration(p.config.ProfileFresh) {
 			report.Profile = "stale"
 		}
 	}

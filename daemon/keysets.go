@@ -65,7 +65,7 @@ type keys struct {
 }
 
 // usable reports whether the set may verify anything at now.
-func (k *keys) usable(now time.Time) bool { return k != nil && now.Sub(k.fetched) < keysMaxStale }
+func (k *keys) usable(now time.Time) bool { return k != nil && elapsed(k.fetched, now) < keysMaxStale }
 
 // stale reports whether the set has outlived its fresh time, which happens only
 // while refreshes fail.

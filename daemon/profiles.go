@@ -107,7 +107,7 @@ func (s *profiles) recall(l *lookup, e *entry, now time.Time) (Verdict, bool) {
 		}
 	}
 	p := s.get(key, l)
-	if p == nil || now.Sub(p.asked) >= l.freshness() {
+	if p == nil || elapsed(p.asked, now) >= l.freshness() {
 		return Verdict{}, false
 	}
 	if v, dead := s.silenced(l, p.speaker(e), now); dead {
@@ -126,7 +126,7 @@ func (s *profiles) recall(l *lookup, e *entry, now time.Time) (Verdict, bool) {
 // found fresh.
 func (p *profile) wantsRefresh(now time.Time) bool {
 	fresh := time.Duration(p.project.config.ProfileFresh)
-	age := now.Sub(p.asked)
+	age := elapsed(p.asked, now)
 	gap := age - time.Duration(p.lookedUp.Swap(int64(age)))
 	return age >= fresh/2 && age+gap >= fresh*9/10
 }
@@ -234,7 +234,7 @@ func (s *profiles) fallback(l *lookup, e *entry, key cache.Key, failure Verdict)
 // acceptStale serves what is kept beyond its fresh time, if configuration and
 // caller allow.
 func (s *profiles) acceptStale(l *lookup, e *entry, p *profile, now time.Time) (Verdict, bool) {
-	age, fresh := now.Sub(p.asked), time.Duration(l.project.config.ProfileFresh)
+	age, fresh := elapsed(p.asked, now), time.Duration(l.project.config.ProfileFresh)
 	if age >= fresh+time.Duration(l.project.config.ProfileStale) || l.maxAge >= 0 && age >= l.wholeMaxAge() {
 		return Verdict{}, false
 	}
@@ -250,7 +250,7 @@ func (s *profiles) acceptStale(l *lookup, e *entry, p *profile, now time.Time) (
 // accept is the verdict at level profile. Like every verdict it ends with the
 // token.
 func (s *profiles) accept(l *lookup, e *entry, p *profile, source Source, now time.Time) Verdict {
-	age := now.Sub(p.asked)
+	age := elapsed(p.asked, now)
 	// A stale profile is not reused at all: the next lookup may find a live one.
 	reuse := min(claimsReuse, time.Duration(l.project.config.ProfileFresh)-age)
 	return Verdict{

@@ -174,7 +174,7 @@ func (e *entry) accept(source Source, now time.Time) Verdict {
 		Outcome: Accepted,
 		Level:   LevelClaims,
 		Source:  source,
-		Age:     now.Sub(e.established),
+		Age:     elapsed(e.established, now),
 		TTL:     e.reuse(claimsReuse, now),
 		Body:    e.json,
 		entry:   e,
@@ -185,6 +185,13 @@ func (e *entry) accept(source Source, now time.Time) Verdict {
 func (e *entry) reuse(most time.Duration, now time.Time) time.Duration {
 	left := min(time.Unix(e.expires, 0).Sub(now.Round(0)), e.deadline.Sub(now))
 	return max(0, min(most, left))
+}
+
+// elapsed is how much time has passed since then, by the clock that says more:
+// the monotonic one stands still while the host sleeps, the wall clock can be
+// set back. What bounds an age must not be fooled by either.
+func elapsed(since, now time.Time) time.Duration {
+	return max(now.Sub(since), now.Round(0).Sub(since.Round(0)))
 }
 
 // fromKeyset translates the reasons of the cryptographic check.
