@@ -26,6 +26,7 @@ done
 put systemd/sysusers.d/neonauthd.conf lib/sysusers.d/neonauthd.conf
 put systemd/tmpfiles.d/neonauthd.conf lib/tmpfiles.d/neonauthd.conf
 put systemd/drop-ins/notify-reload.conf share/doc/neonauthd/examples/notify-reload.conf
+put systemd/drop-ins/private-users.conf share/doc/neonauthd/examples/private-users.conf
 put LICENSE share/doc/neonauthd/copyright
 put CHANGELOG.md share/doc/neonauthd/CHANGELOG.md
 [ ! -e README.md ] || put README.md share/doc/neonauthd/README.md

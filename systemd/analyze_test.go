@@ -149,6 +149,23 @@ func TestServicesAreExposedAsLittleAsTheirWorkAllows(t *testing.T) {
 	}
 }
 
+// TestPrivateUsersIsWhatTheDaemonPaysForTellingCallersApart: with the drop-in that gives it up, nothing above 1.0 is left.
+func TestPrivateUsersIsWhatTheDaemonPaysForTellingCallersApart(t *testing.T) {
+	unit := filepath.Join(t.TempDir(), "neonauthd.service")
+	var text []byte
+	for _, name := range []string{"neonauthd.service", "drop-ins/private-users.conf"} {
+		part, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text = append(append(text, part...), '\n')
+	}
+	write(t, unit, string(text), 0o644)
+	if within, out := security(t, unit, 10); !within {
+		t.Errorf("exposed more than 1.0:\n%s", out)
+	}
+}
+
 func TestUsersAndFoldersAreMade(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("making users under another root takes root")
