@@ -112,6 +112,7 @@ func TestNginxSaysSoWhenItIsMisconfigured(t *testing.T) {
 	if g := n.get(t, "/", bearing(w.token())); g.StatusCode != http.StatusInternalServerError || w.app.count() != 0 {
 		t.Error(g.Status, "and", w.app.count(), "hits")
 	}
+	w.http.stop(t) // its log is whole now
 	if !strings.Contains(w.http.out.String(), `parameter \"levels\" is not known`) {
 		t.Error("the log does not name the parameter:", w.http.out.String())
 	}
