@@ -3,8 +3,9 @@ package protocol
 // Fields are the name=value words of one line, in their order. The zero value has none. Names are unique; there are at
 // most [MaxFields]. Values are kept as they stand on the line, percent-encoded; see [Value].
 type Fields struct {
-	n     int
-	words [MaxFields]field
+	n        int
+	initials uint32 // a bit for the first letter of each name: most names need be compared with no other
+	words    [MaxFields]field
 }
 
 type field struct{ name, value []byte }
@@ -21,8 +22,10 @@ func (f *Fields) At(i int) (name, value []byte) {
 // Get returns the value of the field called name as it stands on the line, and whether there is one.
 func (f *Fields) Get(name string) (raw []byte, ok bool) {
 	for i := range f.words[:f.n] {
-		if string(f.words[i].name) == name {
-			return f.words[i].value, true
+		w := &f.words[i]
+		// No name is empty; many are of one length, few of those begin alike.
+		if len(w.name) == len(name) && w.name[0] == name[0] && string(w.name) == name {
+			return w.value, true
 		}
 	}
 	return nil, false
@@ -35,30 +38,34 @@ func (f *Fields) Add(name string, raw []byte) error {
 	if !validName([]byte(name)) {
 		return errName
 	}
+	if err := checkValue(raw); err != nil {
+		return err
+	}
 	return f.add([]byte(name), raw)
 }
 
-// add appends a field whose name is known to consist of name bytes.
+// add appends a field whose name is known to consist of name bytes, and whose value has been checked.
 func (f *Fields) add(name, value []byte) error {
-	switch {
-	case len(name) > MaxName:
+	if len(name) > MaxName {
 		return errName
-	case !visible(value):
-		return errByte
-	case !canonical(value):
-		return errValue
-	case f.n == MaxFields:
+	}
+	if f.n == MaxFields {
 		return errFields
 	}
-	for i := range f.words[:f.n] {
-		if string(f.words[i].name) == string(name) {
+	initial := uint32(1) << (name[0] & 31)
+	if f.initials&initial != 0 {
+		if _, twice := f.Get(string(name)); twice {
 			return errDuplicate
 		}
 	}
 	f.words[f.n] = field{name, value}
 	f.n++
+	f.initials |= initial
 	return nil
 }
+
+// clear makes f empty again.
+func (f *Fields) clear() { f.n, f.initials = 0, 0 }
 
 // append writes each field with a space before it.
 func (f *Fields) append(dst []byte) []byte {

@@ -69,9 +69,13 @@ func (r *Reply) tail(line []byte, more bool) error {
 			r.Rest = line
 			return nil
 		}
-		var word []byte
-		word, line, more = cutWord(line)
-		if err := r.Fields.add(name, word[len(name)+1:]); err != nil {
+		var value []byte
+		var err error
+		value, line, more, err = cutValue(line[len(name)+1:])
+		if err == nil {
+			err = r.Fields.add(name, value)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -81,7 +85,7 @@ func (r *Reply) tail(line []byte, more bool) error {
 // reset empties r, but for its tag.
 func (r *Reply) reset(tag []byte) {
 	r.Tag, r.Status, r.Word, r.Rest = tag, ERR, nil, nil
-	r.Fields.n = 0
+	r.Fields.clear()
 }
 
 // Append appends the reply as a line with its LF. For a reply from [ParseReply] that is the line it came from.

@@ -67,7 +67,11 @@ func (r *Request) word(word []byte) error {
 	}
 	if r.NArgs == 0 {
 		if name, ok := fieldName(word); ok {
-			return r.Fields.add(name, word[len(name)+1:])
+			value := word[len(name)+1:]
+			if err := checkValue(value); err != nil {
+				return err
+			}
+			return r.Fields.add(name, value)
 		}
 	}
 	if !visible(word) {
@@ -85,7 +89,7 @@ func (r *Request) word(word []byte) error {
 func (r *Request) reset(tag []byte) {
 	r.Tag, r.Verb, r.NArgs = tag, nil, 0
 	r.Args = [MaxArguments][]byte{}
-	r.Fields.n = 0
+	r.Fields.clear()
 }
 
 // Append appends the request as a line with its LF. For a request from [ParseRequest] that is the line it came from.

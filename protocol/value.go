@@ -29,11 +29,11 @@ func AppendValue(dst []byte, s string) []byte {
 // ASCII, lower-case hex, a cut escape, and an escape of a byte that needs none. The string is whatever bytes were
 // encoded; what neonauthd sends is UTF-8.
 func Value(raw []byte) (string, error) {
-	if !visible(raw) || !canonical(raw) {
-		return "", errValue
-	}
-	if bytes.IndexByte(raw, '%') < 0 {
+	if plainPrefix(raw) == len(raw) {
 		return string(raw), nil
+	}
+	if checkValue(raw) != nil {
+		return "", errValue
 	}
 	s := make([]byte, 0, len(raw))
 	for i := 0; i < len(raw); i++ {
@@ -50,19 +50,23 @@ func Value(raw []byte) (string, error) {
 // Int returns the number that [AppendInt] wrote as raw: decimal, no sign but "-", no leading zero, within int64.
 func Int(raw []byte) (int64, error) {
 	digits, negative := bytes.CutPrefix(raw, []byte{'-'})
-	if len(digits) == 0 || digits[0] == '0' && (len(digits) > 1 || negative) {
+	const most = 19 // digits that cannot overflow uint64
+	if len(digits) == 0 || len(digits) > most || digits[0] == '0' && (len(digits) > 1 || negative) {
 		return 0, errNumber
+	}
+	var n uint64
+	for _, c := range digits {
+		if c < '0' || c > '9' {
+			return 0, errNumber
+		}
+		n = n*10 + uint64(c-'0')
 	}
 	limit := uint64(math.MaxInt64)
 	if negative {
 		limit++
 	}
-	var n uint64
-	for _, c := range digits {
-		if c < '0' || c > '9' || n > (limit-uint64(c-'0'))/10 {
-			return 0, errNumber
-		}
-		n = n*10 + uint64(c-'0')
+	if n > limit {
+		return 0, errNumber
 	}
 	if negative {
 		return -int64(n), nil
@@ -78,6 +82,39 @@ func AppendInt(dst []byte, name string, v int64) []byte {
 
 // plain reports whether c stands for itself in a value.
 func plain(c byte) bool { return 0x21 <= c && c <= 0x7e && c != '%' }
+
+// plainPrefix returns how many bytes from the first on stand for themselves.
+func plainPrefix(b []byte) int {
+	for i, c := range b {
+		if !plain(c) {
+			return i
+		}
+	}
+	return len(b)
+}
+
+// checkValue reports what is wrong with the value of a field.
+func checkValue(b []byte) error {
+	switch {
+	case !visible(b):
+		return errByte
+	case !canonical(b):
+		return errValue
+	}
+	return nil
+}
+
+// cutValue splits line after the value that it begins with, and checks the value; see cutWord.
+func cutValue(line []byte) (value, rest []byte, more bool, err error) {
+	switch n := plainPrefix(line); {
+	case n == len(line):
+		return line, nil, false, nil
+	case line[n] == ' ': // as nearly always: one look at each byte finds the end too
+		return line[:n], line[n+1:], true, nil
+	}
+	value, rest, more = cutWord(line)
+	return value, rest, more, checkValue(value)
+}
 
 // canonical reports whether every "%" in raw, which is visible ASCII, begins an escape that AppendValue writes.
 func canonical(raw []byte) bool {
