@@ -29,10 +29,10 @@ func (c *Client) lookup(ctx context.Context, verb protocol.Verb, token string, o
 func (c *Client) ask(ctx context.Context, q *question) ([]byte, error) {
 	c.init()
 	start := time.Now()
-	end := c.budget(ctx, q.wishes.deadline)
-	err := c.pool.enter(ctx, end)
+	end := c.budget(ctx, start, q.wishes.deadline)
+	err := c.pool.gate.enter(ctx, end)
 	if err == nil {
-		defer c.pool.exit()
+		defer c.pool.gate.exit()
 		var line []byte
 		if line, err = c.askOnce(ctx, end, q); err == nil {
 			return line, nil

@@ -137,15 +137,15 @@ func (c *Client) init() {
 	})
 }
 
-// budget is the instant at which a call must have returned.
-func (c *Client) budget(ctx context.Context, own time.Duration) time.Time {
+// budget is the instant at which a call begun at start must have returned.
+func (c *Client) budget(ctx context.Context, start time.Time, own time.Duration) time.Time {
 	if own <= 0 {
 		own = c.Timeout
 	}
 	if own <= 0 {
 		own = DefaultTimeout
 	}
-	end := time.Now().Add(own)
+	end := start.Add(own)
 	if d, ok := ctx.Deadline(); ok && d.Before(end) {
 		return d
 	}

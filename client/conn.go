@@ -82,35 +82,32 @@ func newConn(nc net.Conn) *conn {
 	}
 }
 
-// enqueue gives the question a tag and puts it in line. write says that the
-// caller must now flush; otherwise a flush is in progress and takes it along.
-// It fails, having sent nothing, when the connection takes no more calls.
-func (c *conn) enqueue(q *question, end time.Time) (w *call, write bool, err error) {
-	left := time.Until(end)
-	c.mu.Lock()
-	defer c.mu.Unlock()
+// enqueueLocked gives the question a tag and puts it in line. When nobody is
+// writing, the call becomes the writer; otherwise a flush is in progress and
+// takes the question along. It fails, having sent nothing, when the connection
+// takes no more calls.
+func (c *conn) enqueueLocked(q *question, end time.Time) (*call, error) {
 	if c.closed.Load() {
 		c.load.Add(-1)
-		return nil, false, errNoConn
+		return nil, errNoConn
 	}
 	before := len(c.out)
-	c.last++
-	c.out = q.append(c.out, c.last, left)
+	c.out = q.append(c.out, c.last+1, time.Until(end))
 	if len(c.out)-before > protocol.MaxRequestLine {
 		c.out = c.out[:before]
 		c.load.Add(-1)
-		return nil, false, errTooLong
+		return nil, errTooLong
 	}
-	w = c.takeCallLocked()
+	c.last++
+	w := c.takeCallLocked()
 	w.tag, w.heard = c.last, c.heard
 	c.calls[w.tag] = w
-	write = !c.writing
-	if write {
-		c.writing, w.busy = true, true
-	} else {
+	if c.writing {
 		c.leadLocked(w)
+	} else {
+		c.writing, w.busy = true, true
 	}
-	return w, write, nil
+	return w, nil
 }
 
 func (c *conn) takeCallLocked() *call {
@@ -187,7 +184,9 @@ func (c *conn) deliverLocked(line []byte) {
 		return
 	}
 	w.line, w.done = bytes.Clone(line), true
-	w.signal()
+	if !w.lead { // the reader sees for itself
+		w.signal()
+	}
 }
 
 // untagged reads a line without one of our tags. An ERR is the daemon's word

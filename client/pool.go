@@ -30,7 +30,7 @@ const (
 type pool struct {
 	dial  func(ctx context.Context) (net.Conn, error)
 	limit int
-	slots chan struct{} // one for each call in progress
+	gate  gate
 
 	conns atomic.Pointer[[]*conn] // replaced whole, under mu
 
@@ -44,31 +44,9 @@ type pool struct {
 
 func (p *pool) ready(limit int, dial func(ctx context.Context) (net.Conn, error)) {
 	p.dial, p.limit = dial, limit
-	p.slots = make(chan struct{}, limit*maxInFlight)
+	p.gate.ready(limit * maxInFlight)
 	p.conns.Store(new([]*conn))
 }
-
-// enter waits for a slot: a daemon that is slow for hundreds of callers must
-// not have its connections stuffed until writes to them stall.
-func (p *pool) enter(ctx context.Context, end time.Time) error {
-	select {
-	case p.slots <- struct{}{}:
-		return nil
-	default:
-	}
-	timer := time.NewTimer(time.Until(end))
-	defer timer.Stop()
-	select {
-	case p.slots <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return context.DeadlineExceeded
-	}
-}
-
-func (p *pool) exit() { <-p.slots }
 
 // get returns a connection that takes calls, dialling if that is called for.
 // The call is counted in the connection's load already: callers that come at

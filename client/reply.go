@@ -89,6 +89,9 @@ type fieldReader struct {
 
 func (f *fieldReader) text(name string) string {
 	raw, ok := f.fields.Get(name)
+	if ok && bytes.IndexByte(raw, '%') < 0 {
+		return string(raw) // ParseReply has let it pass, so it stands for itself
+	}
 	s, err := protocol.Value(raw)
 	if !ok || err != nil {
 		f.fail(name)

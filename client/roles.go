@@ -14,35 +14,32 @@ import (
 // is kept from its own reply by the requests of others.
 const maxFlushes = 2
 
+// Functions whose names end in Locked are called with the lock and return with
+// it. Those here give it up while they wait for the kernel or for other calls.
+
 // ask sends the question and returns the reply line, a copy.
 func (c *conn) ask(ctx context.Context, end time.Time, q *question) ([]byte, error) {
-	w, write, err := c.enqueue(q, end)
+	c.mu.Lock()
+	w, err := c.enqueueLocked(q, end)
 	if err != nil {
+		c.mu.Unlock()
 		return nil, err
 	}
-	if write {
-		c.flush(w, end)
+	if w.busy {
+		c.flushLocked(w, end)
 	}
-	for {
-		c.mu.Lock()
-		if w.done {
-			return c.finishLocked(w)
-		}
-		lead := w.lead
-		c.mu.Unlock()
-		if lead {
-			err = c.read(ctx, end, w)
+	for !w.done && err == nil {
+		if w.lead {
+			err = c.readLocked(ctx, end, w)
 		} else {
-			err = c.wait(ctx, end, w)
-		}
-		if err != nil {
-			return c.leave(w, err)
+			err = c.waitLocked(ctx, end, w)
 		}
 	}
-}
-
-// finishLocked releases a call that is done, and the lock.
-func (c *conn) finishLocked(w *call) ([]byte, error) {
+	if !w.done { // its time is over or its context has ended
+		c.leaveLocked(w, errors.Is(err, context.DeadlineExceeded))
+		c.mu.Unlock()
+		return nil, err
+	}
 	c.passLocked(w)
 	line, err := w.line, w.err
 	c.releaseLocked(w)
@@ -51,27 +48,15 @@ func (c *conn) finishLocked(w *call) ([]byte, error) {
 	return line, err
 }
 
-// leave gives up on a call because its time is over or its context ended,
-// unless the reply came at the last moment.
-func (c *conn) leave(w *call, cause error) ([]byte, error) {
-	c.mu.Lock()
-	if w.done {
-		return c.finishLocked(w)
-	}
-	defer c.mu.Unlock()
-	c.leaveLocked(w, errors.Is(cause, context.DeadlineExceeded))
-	return nil, cause
-}
-
-// flush writes what is in line. The writer role is the caller's.
-func (c *conn) flush(w *call, end time.Time) {
+// flushLocked writes what is in line. The writer role is the caller's.
+func (c *conn) flushLocked(w *call, end time.Time) {
 	if c.load.Load() > 1 {
 		// Others are on this connection. Those whose replies came in one
 		// read are about to ask again: let them join this write.
+		c.mu.Unlock()
 		runtime.Gosched()
+		c.mu.Lock()
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	for n := 0; len(c.out) > 0 && c.err == nil; n++ {
 		if n == maxFlushes {
 			go c.flushRest(time.Now().Add(DefaultTimeout))
@@ -85,7 +70,7 @@ func (c *conn) flush(w *call, end time.Time) {
 	c.leadLocked(w)
 }
 
-// flushRest is flush for requests whose callers already wait for replies.
+// flushRest is flushLocked for requests whose callers already wait for replies.
 func (c *conn) flushRest(end time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -95,7 +80,7 @@ func (c *conn) flushRest(end time.Time) {
 	c.writing = false
 }
 
-// writeLocked does one write, without the lock. A write that is not complete
+// writeLocked does one write. A write that is not complete
 // in time ends the connection: half a line cannot be taken back.
 func (c *conn) writeLocked(end time.Time) {
 	batch := c.out
@@ -138,9 +123,10 @@ func (c *conn) write(batch []byte, end time.Time) error {
 	}
 }
 
-// read reads replies until w's own has come. It returns an error only when w's
-// time is over or its context has ended; that the connection broke is in w.
-func (c *conn) read(ctx context.Context, end time.Time, w *call) error {
+// readLocked reads replies until w's own has come. It returns an error only
+// when w's time is over or its context has ended; that the connection broke is
+// in w.
+func (c *conn) readLocked(ctx context.Context, end time.Time, w *call) error {
 	if ctx.Done() != nil {
 		// Wake the read when the context ends. Should this run late, after
 		// another call has become the reader, that one finds its own time
@@ -148,51 +134,54 @@ func (c *conn) read(ctx context.Context, end time.Time, w *call) error {
 		stop := context.AfterFunc(ctx, func() { _ = c.nc.SetReadDeadline(time.Unix(1, 0)) })
 		defer stop()
 	}
-	// As in write: an earlier deadline stays, and when it comes without being
-	// this call's, reading goes on under the right one.
+	for !w.done {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		c.mu.Unlock()
+		line, err := c.readLine(end)
+		c.mu.Lock()
+		switch {
+		case err == nil:
+			c.deliverAllLocked(line)
+		case !errors.Is(err, os.ErrDeadlineExceeded):
+			c.failLocked(c.brokeLocked(err))
+		case !time.Now().Before(end):
+			return context.DeadlineExceeded
+		default: // an earlier deadline than this call's
+			c.readEnd = time.Time{}
+		}
+	}
+	return nil
+}
+
+// readLine reads one line. As in write, a deadline that is set already and
+// earlier stays.
+func (c *conn) readLine(end time.Time) ([]byte, error) {
 	if c.readEnd.After(end) || c.readEnd.IsZero() {
 		c.readEnd = end
 		_ = c.nc.SetReadDeadline(end)
 	}
-	for {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
+	return c.lines.ReadLine()
+}
+
+// deliverAllLocked hands on the line just read and those that came with it.
+func (c *conn) deliverAllLocked(line []byte) {
+	c.deliverLocked(line)
+	for c.err == nil && c.lines.Buffered() {
 		line, err := c.lines.ReadLine()
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			if !time.Now().Before(end) {
-				return context.DeadlineExceeded
-			}
-			c.readEnd = end
-			_ = c.nc.SetReadDeadline(end)
-			continue
+		if err != nil {
+			c.failLocked(c.brokeLocked(err))
+			return
 		}
-		if c.readerDone(line, err, w) {
-			return nil
-		}
-	}
-}
-
-// readerDone hands on the line just read and those that came with it, and
-// tells whether w has what it waits for.
-func (c *conn) readerDone(line []byte, err error, w *call) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for err == nil && c.err == nil {
 		c.deliverLocked(line)
-		if !c.lines.Buffered() {
-			break
-		}
-		line, err = c.lines.ReadLine()
 	}
-	if err != nil {
-		c.failLocked(c.brokeLocked(err))
-	}
-	return w.done
 }
 
-// wait blocks until something happened to w that it must look at.
-func (c *conn) wait(ctx context.Context, end time.Time, w *call) error {
+// waitLocked blocks until something happened to w that it must look at.
+func (c *conn) waitLocked(ctx context.Context, end time.Time, w *call) error {
+	c.mu.Unlock()
+	defer c.mu.Lock()
 	left := time.Until(end)
 	if w.timer == nil {
 		w.timer = time.NewTimer(left)

@@ -1,0 +1,67 @@
+package client
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+)
+
+// gate bounds the calls in progress: a daemon that is slow for hundreds of
+// callers must not have its connections stuffed until writes to them stall.
+//
+// Below the bound a call costs one atomic addition on its way in and one on
+// its way out. Above it calls wait, and each one that leaves hands its place
+// to one of them.
+type gate struct {
+	free   atomic.Int64  // places; below zero: how many calls wait for one
+	handed chan struct{} // places handed over
+}
+
+func (g *gate) ready(places int) {
+	g.free.Store(int64(places))
+	g.handed = make(chan struct{}, places)
+}
+
+// enter takes a place, for which it waits as long as ctx and end allow.
+func (g *gate) enter(ctx context.Context, end time.Time) error {
+	if g.free.Add(-1) >= 0 {
+		return nil
+	}
+	timer := time.NewTimer(time.Until(end))
+	defer timer.Stop()
+	var err error
+	select {
+	case <-g.handed:
+		return nil
+	case <-ctx.Done():
+		err = ctx.Err()
+	case <-timer.C:
+		err = context.DeadlineExceeded
+	}
+	if !g.withdraw() { // a place is on its way to a call that waits: to this one, as well as to any
+		<-g.handed
+		g.exit()
+	}
+	return err
+}
+
+// withdraw takes back that a call waits, unless every call that waits has been
+// given a place already.
+func (g *gate) withdraw() bool {
+	for {
+		free := g.free.Load()
+		if free >= 0 {
+			return false
+		}
+		if g.free.CompareAndSwap(free, free+1) {
+			return true
+		}
+	}
+}
+
+// exit gives the place up.
+func (g *gate) exit() {
+	if g.free.Add(1) <= 0 {
+		g.handed <- struct{}{}
+	}
+}
