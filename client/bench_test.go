@@ -53,6 +53,12 @@ func answerLines(nc net.Conn) {
 
 func listenBare(b testing.TB) string {
 	b.Helper()
+	return listen(b, answerLines)
+}
+
+// listen serves every connection to the socket that it returns.
+func listen(b testing.TB, serve func(net.Conn)) string {
+	b.Helper()
 	dir, err := os.MkdirTemp("", "na") // t.TempDir would be too long for a socket
 	if err != nil {
 		b.Fatal(err)
@@ -69,7 +75,7 @@ func listenBare(b testing.TB) string {
 			if err != nil {
 				return
 			}
-			go answerLines(nc)
+			go serve(nc)
 		}
 	}()
 	return path

@@ -36,12 +36,12 @@ const (
 //     until its own has come; then it passes the role to a call still waiting.
 //
 // A lone caller takes both roles one after the other and meets no channel, no
-// timer and no other goroutine. A reply that comes after its call has left is
+// timer and no other goroutine. The time of all who wait is kept by one of them:
+// the reader wakes when the first is over and tells whom it concerns. A reply that comes after its call has left is
 // read and dropped by whoever reads next: its tag is kept as a tombstone.
 type conn struct {
 	nc       net.Conn
 	lines    *protocol.LineReader // touched by the reader only
-	readEnd  time.Time            // read deadline as set, touched by the reader only
 	writeEnd time.Time            // write deadline as set, touched by the writer only
 
 	load    atomic.Int32 // calls on it, chosen by the pool, waiting or abandoned
@@ -49,6 +49,7 @@ type conn struct {
 	renewed atomic.Bool  // its breaking has been answered by pool.renew
 
 	mu        sync.Mutex
+	alarm     time.Time        // read deadline as set: no call that waits ends before it
 	err       error            // why it failed, nil while it works
 	last      uint64           // the latest tag given out
 	heard     uint64           // reply lines read so far
@@ -65,11 +66,12 @@ type conn struct {
 type call struct {
 	tag   uint64
 	heard uint64        // conn.heard when it was asked
-	wake  chan struct{} // capacity 1: something below has changed
-	timer *time.Timer   // nil until the call has first to wait
+	end   time.Time     // when it must have returned
+	wake  chan struct{} // capacity 1: something below has changed, or end has come
 	line  []byte        // the reply, a copy that the call owns
 	err   error         // why there will be none
 	done  bool          // line or err is set, and the connection has forgotten the call
+	late  bool          // its time is over
 	lead  bool          // it holds the read role
 	busy  bool          // it is writing, and cannot read until that is done
 }
@@ -100,7 +102,7 @@ func (c *conn) enqueueLocked(q *question, end time.Time) (*call, error) {
 	}
 	c.last++
 	w := c.takeCallLocked()
-	w.tag, w.heard = c.last, c.heard
+	w.tag, w.heard, w.end = c.last, c.heard, end
 	c.calls[w.tag] = w
 	if c.writing {
 		c.leadLocked(w)
@@ -126,7 +128,7 @@ func (c *conn) releaseLocked(w *call) {
 	case <-w.wake: // a signal that came too late to be needed
 	default:
 	}
-	*w = call{wake: w.wake, timer: w.timer}
+	*w = call{wake: w.wake}
 	c.free = append(c.free, w)
 }
 

@@ -30,9 +30,9 @@ func (c *conn) ask(ctx context.Context, end time.Time, q *question) ([]byte, err
 	}
 	for !w.done && err == nil {
 		if w.lead {
-			err = c.readLocked(ctx, end, w)
+			err = c.readLocked(ctx, w)
 		} else {
-			err = c.waitLocked(ctx, end, w)
+			err = c.waitLocked(ctx, w)
 		}
 	}
 	if !w.done { // its time is over or its context has ended
@@ -126,7 +126,7 @@ func (c *conn) write(batch []byte, end time.Time) error {
 // readLocked reads replies until w's own has come. It returns an error only
 // when w's time is over or its context has ended; that the connection broke is
 // in w.
-func (c *conn) readLocked(ctx context.Context, end time.Time, w *call) error {
+func (c *conn) readLocked(ctx context.Context, w *call) error {
 	if ctx.Done() != nil {
 		// Wake the read when the context ends. Should this run late, after
 		// another call has become the reader, that one finds its own time
@@ -134,35 +134,53 @@ func (c *conn) readLocked(ctx context.Context, end time.Time, w *call) error {
 		stop := context.AfterFunc(ctx, func() { _ = c.nc.SetReadDeadline(time.Unix(1, 0)) })
 		defer stop()
 	}
+	c.alarmLocked(w.end)
 	for !w.done {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		c.mu.Unlock()
-		line, err := c.readLine(end)
+		line, err := c.lines.ReadLine()
 		c.mu.Lock()
 		switch {
 		case err == nil:
 			c.deliverAllLocked(line)
-		case !errors.Is(err, os.ErrDeadlineExceeded):
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			if c.ringLocked(); w.late {
+				return context.DeadlineExceeded
+			}
+		default:
 			c.failLocked(c.brokeLocked(err))
-		case !time.Now().Before(end):
-			return context.DeadlineExceeded
-		default: // an earlier deadline than this call's
-			c.readEnd = time.Time{}
 		}
 	}
 	return nil
 }
 
-// readLine reads one line. As in write, a deadline that is set already and
-// earlier stays.
-func (c *conn) readLine(end time.Time) ([]byte, error) {
-	if c.readEnd.After(end) || c.readEnd.IsZero() {
-		c.readEnd = end
+// alarmLocked sees to it that the reader wakes at end, or before. Setting a
+// deadline costs as much as a small system call, so an earlier one stays, even
+// if the call that it was for has gone: when it comes, ringLocked sets another.
+func (c *conn) alarmLocked(end time.Time) {
+	if c.alarm.IsZero() || end.Before(c.alarm) {
+		c.alarm = end
 		_ = c.nc.SetReadDeadline(end)
 	}
-	return c.lines.ReadLine()
+}
+
+// ringLocked tells the calls whose time is over, and sets the alarm for the
+// first of the others.
+func (c *conn) ringLocked() {
+	c.alarm = time.Time{}
+	now := time.Now()
+	for _, w := range c.calls {
+		switch {
+		case w == nil || w.busy: // a writer watches its own time
+		case now.Before(w.end):
+			c.alarmLocked(w.end)
+		default:
+			w.late = true
+			w.signal()
+		}
+	}
 }
 
 // deliverAllLocked hands on the line just read and those that came with it.
@@ -179,22 +197,22 @@ func (c *conn) deliverAllLocked(line []byte) {
 }
 
 // waitLocked blocks until something happened to w that it must look at.
-func (c *conn) waitLocked(ctx context.Context, end time.Time, w *call) error {
+func (c *conn) waitLocked(ctx context.Context, w *call) error {
+	c.alarmLocked(w.end)
 	c.mu.Unlock()
-	defer c.mu.Lock()
-	left := time.Until(end)
-	if w.timer == nil {
-		w.timer = time.NewTimer(left)
+	var err error
+	if gone := ctx.Done(); gone == nil {
+		<-w.wake
 	} else {
-		w.timer.Reset(left)
+		select {
+		case <-w.wake:
+		case <-gone:
+			err = ctx.Err()
+		}
 	}
-	defer w.timer.Stop()
-	select {
-	case <-w.wake:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-w.timer.C:
-		return context.DeadlineExceeded
+	c.mu.Lock()
+	if w.late && err == nil {
+		err = context.DeadlineExceeded
 	}
+	return err
 }

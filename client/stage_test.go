@@ -37,7 +37,7 @@ type stage struct {
 type person struct{ token, subject string }
 
 // buildDaemon builds the program under test.
-func buildDaemon(t *testing.T) string {
+func buildDaemon(t testing.TB) string {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "neonauthd")
 	build := exec.Command("go", "build", "-o", program, "../cmd/neonauthd")
@@ -47,7 +47,7 @@ func buildDaemon(t *testing.T) string {
 	return program
 }
 
-func newStage(t *testing.T, program string) *stage {
+func newStage(t testing.TB, program string) *stage {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "na") // t.TempDir would be too long for a socket
 	if err != nil {

@@ -1,0 +1,151 @@
+package client_test
+
+import (
+	"bufio"
+	"context"
+	"net"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+// daemonForBench starts the real daemon and returns its socket and a token that
+// it holds a verdict of.
+func daemonForBench(b *testing.B) (socket, token string) {
+	b.Helper()
+	s := newStage(b, buildDaemon(b))
+	for _, line := range []string{"reset", "mint ada"} {
+		if _, err := s.do(line); err != nil {
+			b.Fatal(err)
+		}
+	}
+	c := &client.Client{Socket: s.path("s")}
+	defer c.Close()
+	if _, ok := c.Verify(b.Context(), s.people["ada"].token).(client.Accepted); !ok {
+		b.Fatal("not accepted")
+	}
+	return s.path("s"), s.people["ada"].token
+}
+
+// bareConn asks one question at a time on a connection of its own: a write and
+// a read, and not a look at what it says.
+type bareConn struct {
+	net.Conn
+	in      *bufio.Reader
+	request []byte
+}
+
+func dialBare(b *testing.B, socket, request string) *bareConn {
+	b.Helper()
+	nc, err := net.Dial("unix", socket)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = nc.Close() })
+	return &bareConn{nc, bufio.NewReaderSize(nc, 64<<10), []byte(request)}
+}
+
+func (c *bareConn) ask(b *testing.B) []byte {
+	if _, err := c.Write(c.request); err != nil {
+		b.Fatal(err)
+	}
+	line, err := c.in.ReadSlice('\n')
+	if err != nil {
+		b.Fatal(err)
+	}
+	return line
+}
+
+// BenchmarkDaemonLoneCaller has one caller ask the real daemon about a token
+// that it knows, through a Client and by bare writes and reads, by turns in one
+// run. "over-bare" is what the client adds to a lookup.
+func BenchmarkDaemonLoneCaller(b *testing.B) {
+	socket, token := daemonForBench(b)
+	bare := dialBare(b, socket, "VERIFY deadline=950 "+token+"\n")
+	c := &client.Client{Socket: socket}
+	defer c.Close()
+	ctx := context.Background()
+	ways := [2]func(){
+		func() { bare.ask(b) },
+		func() {
+			if _, ok := c.Verify(ctx, token).(client.Accepted); !ok {
+				b.Fatal("not accepted")
+			}
+		},
+	}
+	var took [2][]time.Duration
+	for b.Loop() {
+		for way, ask := range ways {
+			ask() // the first after a change of connection pays for the change
+			for range 20 {
+				start := time.Now()
+				ask()
+				took[way] = append(took[way], time.Since(start))
+			}
+		}
+	}
+	ofBare, ofClient := median(took[0]), median(took[1])
+	b.ReportMetric(ofClient, "p50-ns")
+	b.ReportMetric(ofBare, "bare-p50-ns")
+	b.ReportMetric(ofClient/ofBare, "over-bare")
+	b.ReportMetric(0, "ns/op")
+}
+
+func median(spans []time.Duration) float64 {
+	slices.Sort(spans)
+	return float64(spans[len(spans)/2])
+}
+
+// BenchmarkDaemonConcurrentCallers has 64 goroutines ask the real daemon about
+// a token that it knows, through one Client, and each on a connection of its
+// own without pipelining, by turns in one run. "over-bare" is how many times as
+// many lookups a second the Client makes.
+func BenchmarkDaemonConcurrentCallers(b *testing.B) {
+	const callers, round = 64, 64 * 100
+	socket, token := daemonForBench(b)
+	c := &client.Client{Socket: socket}
+	defer c.Close()
+	conns := make([]*bareConn, callers)
+	for n := range conns {
+		conns[n] = dialBare(b, socket, "VERIFY deadline=950 "+token+"\n")
+	}
+	var byClient, byBare time.Duration
+	for b.Loop() {
+		start := time.Now()
+		crowd(callers, round, func(int) {
+			if _, ok := c.Verify(context.Background(), token).(client.Accepted); !ok {
+				b.Error("not accepted")
+			}
+		})
+		middle := time.Now()
+		crowd(callers, round, func(n int) {
+			var r protocol.Reply
+			line := conns[n].ask(b)
+			if protocol.ParseReply(line[:len(line)-1], &r) != nil || r.Status != protocol.OK {
+				b.Error("not accepted")
+			}
+		})
+		byBare += time.Since(middle)
+		byClient += middle.Sub(start)
+	}
+	b.ReportMetric(float64(b.N)*round/byClient.Seconds(), "lookups/s")
+	b.ReportMetric(byBare.Seconds()/byClient.Seconds(), "over-bare")
+	b.ReportMetric(0, "ns/op")
+}
+
+// crowd lets the callers ask so many questions between them.
+func crowd(callers, questions int, ask func(caller int)) {
+	var wg sync.WaitGroup
+	for n := range callers {
+		wg.Go(func() {
+			for range questions / callers {
+				ask(n)
+			}
+		})
+	}
+	wg.Wait()
+}
