@@ -162,7 +162,7 @@ func TestProcessesOfOneUserAreToldApartByTheirGroup(t *testing.T) {
 	open := func(gid uint32) *conn {
 		ours, theirs := net.Pipe()
 		t.Cleanup(func() { _, _ = ours.Close(), theirs.Close() })
-		c := k.daemon.server.register(ours, uid, gid, false)
+		c := k.daemon.server.register(ours, credentials{uid: uid, gid: gid}, false)
 		c.adopt(k.daemon.state.Load())
 		t.Cleanup(func() { k.daemon.server.unregister(c) })
 		return c

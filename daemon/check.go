@@ -22,9 +22,13 @@ const checkTimeout = 10 * time.Second
 func Check(ctx context.Context, out io.Writer, cfg Config, opts Options) (wrong int, err error) {
 	opts = opts.withDefaults()
 	if _, err := newCallers(cfg.Callers); err != nil {
-		return 0, err
+		return 0, ConfigError{err}
 	}
 	fmt.Fprintf(out, "socket        %s\nadmin socket  %s\nstate         %s\ncache         %s\n", cfg.Socket, cfg.AdminSocket, cfg.StateDir, text(cfg.Cache.MaxBytes))
+	if len(cfg.Callers) > 0 {
+		// The unit has a user namespace, this process as a rule has not.
+		fmt.Fprintf(out, "callers       %d [[caller]] table(s); under systemd they need the drop-in callers.conf, or the service does not start\n", len(cfg.Callers))
+	}
 	for _, table := range cfg.Projects {
 		n, err := checkProject(ctx, out, table, &opts, cfg.Dir)
 		if err != nil {
@@ -40,7 +44,7 @@ func checkProject(ctx context.Context, out io.Writer, table Project, opts *Optio
 	defer cancel()
 	p, err := newProject(table, opts, "", dir)
 	if err != nil {
-		return 0, err
+		return 0, ConfigError{err}
 	}
 	defer p.upstream.Close()
 	c := &p.config

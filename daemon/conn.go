@@ -198,7 +198,7 @@ func (c *conn) adopt(st *state) {
 	c.state = st
 	c.access = access{}
 	if !c.admin {
-		c.access = st.callers.access(c.peer.uid, c.gid)
+		c.access = st.callers.access(c.peer.holder.uid, c.gid)
 	}
 }
 

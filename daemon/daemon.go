@@ -107,8 +107,17 @@ type Daemon struct {
 	life    context.Context
 }
 
+// ConfigError is an error that nothing but another configuration mends.
+type ConfigError struct{ Err error }
+
+func (e ConfigError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what is wrong with the configuration.
+func (e ConfigError) Unwrap() error { return e.Err }
+
 // New builds a daemon of a validated configuration. It reads the state
-// directory and starts nothing but the caches' own housekeeping.
+// directory and starts nothing but the caches' own housekeeping. What the host
+// has against the configuration is a ConfigError.
 func New(cfg Config, opts Options) (*Daemon, error) {
 	d := &Daemon{
 		opts:    opts.withDefaults(),
@@ -127,7 +136,7 @@ func New(cfg Config, opts Options) (*Daemon, error) {
 	}
 	st, err := d.build(cfg, nil)
 	if err != nil {
-		return nil, errors.Join(err, d.close())
+		return nil, errors.Join(ConfigError{err}, d.close())
 	}
 	d.state.Store(st)
 	d.server = &server{
@@ -137,8 +146,10 @@ func New(cfg Config, opts Options) (*Daemon, error) {
 		version:  d.opts.Version,
 		state:    &d.state,
 		conns:    map[*conn]struct{}{},
-		peers:    map[uint32]*peer{},
+		users:    ownUserNamespace(),
+		peers:    map[holder]*peer{},
 		crowded:  rate.Sometimes{Interval: crowdedInterval},
+		blurred:  rate.Sometimes{First: 1},
 	}
 	d.server.admin = &admin{daemon: d}
 	return d, nil

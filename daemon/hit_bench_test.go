@@ -22,7 +22,7 @@ func BenchmarkHit(b *testing.B) {
 		b.Fatal(reply)
 	}
 	open := func() *conn {
-		c := w.daemon.server.register(sink{}, 1, 1, false)
+		c := w.daemon.server.register(sink{}, credentials{uid: 1, gid: 1}, false)
 		c.adopt(w.daemon.state.Load())
 		return c
 	}

@@ -127,11 +127,14 @@ func (d *Daemon) attend(ctx, life context.Context, l *Listeners, failed chan<- e
 	return h
 }
 
-// logStart is the first line of a run.
+// logStart is how a run begins.
 func (d *Daemon) logStart(l *Listeners) {
 	var names []string
 	for _, p := range d.state.Load().projects.list {
 		names = append(names, p.name)
+	}
+	if !d.server.users.whole() {
+		d.opts.Logger.Info("callers cannot be told apart by user, since this process runs in a user namespace: limits per user count processes")
 	}
 	d.opts.Logger.Info("serving", "version", d.opts.Version, "go", runtime.Version(), "projects", strings.Join(names, ","),
 		"socket", address(l.Ordinary), "admin_socket", address(l.Admin), "metrics", address(l.Metrics), "inherited", l.Inherited)

@@ -8,17 +8,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// peerCredentials returns the user and group of the process that connected, as
-// they were then (SO_PEERCRED, unix(7)). Its process id is not used: it may be
-// another process's by now.
-func peerCredentials(nc net.Conn) (uid, gid uint32, err error) {
+// peerCredentials asks for SO_PEERCRED (unix(7)).
+func peerCredentials(nc net.Conn) (credentials, error) {
 	u, ok := nc.(*net.UnixConn)
 	if !ok {
-		return 0, 0, fmt.Errorf("%T is not a Unix connection", nc)
+		return credentials{}, fmt.Errorf("%T is not a Unix connection", nc)
 	}
 	raw, err := u.SyscallConn()
 	if err != nil {
-		return 0, 0, err
+		return credentials{}, err
 	}
 	var cred *unix.Ucred
 	var inner error
@@ -26,7 +24,7 @@ func peerCredentials(nc net.Conn) (uid, gid uint32, err error) {
 		cred, inner = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
 	})
 	if err := errors.Join(err, inner); err != nil {
-		return 0, 0, fmt.Errorf("peer credentials: %w", err)
+		return credentials{}, fmt.Errorf("peer credentials: %w", err)
 	}
-	return cred.Uid, cred.Gid, nil
+	return credentials{uid: cred.Uid, gid: cred.Gid, pid: cred.Pid}, nil
 }

@@ -18,9 +18,9 @@ import (
 // Bounds of the server that the configuration does not set.
 const (
 	// maxInFlight is how many lookups may wait for something at once, over all
-	// callers, and maxInFlightPerUID how many of one user.
-	maxInFlight       = 8192
-	maxInFlightPerUID = 2048
+	// callers, and maxInFlightPerHolder how many of one user (see holder).
+	maxInFlight          = 8192
+	maxInFlightPerHolder = 2048
 	// opaqueRate and opaqueBurst are how many lookups of session credentials one
 	// user may have put to the upstream, per second and at once: nothing else
 	// keeps made-up ones from using up the project's budget.
@@ -49,7 +49,9 @@ type server struct {
 	version  string
 	admin    *admin
 	crowded  rate.Sometimes // tells that connections are turned away
+	blurred  rate.Sometimes // tells that callers cannot be told apart at all
 	state    *atomic.Pointer[state]
+	users    userNamespace
 
 	inFlight atomic.Int64
 
@@ -57,17 +59,9 @@ type server struct {
 	draining bool
 	conns    map[*conn]struct{}
 	admins   int // how many of conns are on the admin socket
-	peers    map[uint32]*peer
+	peers    map[holder]*peer
+	crowd    int // how many peers there may be before it is looked who has gone
 	running  sync.WaitGroup
-}
-
-// peer is what one user id holds of the server.
-type peer struct {
-	uid      uint32
-	conns    int // guarded by server.mu
-	admins   int // of conns; guarded by server.mu
-	inFlight atomic.Int64
-	opaque   *rate.Limiter // of lookups that only the upstream can judge
 }
 
 // serve accepts on ln until ctx ends or ln is closed. It returns when no more
@@ -103,19 +97,24 @@ func (s *server) serve(ctx context.Context, ln net.Listener, admin bool) error {
 
 // open admits one connection and serves it, or turns it away with the reason.
 func (s *server) open(ctx context.Context, nc net.Conn, admin bool) {
-	uid, gid, err := peerCredentials(nc)
+	from, err := peerCredentials(nc)
 	if err != nil {
 		s.log.Warn("connection refused: no peer credentials", "error", err)
 		_ = nc.Close()
 		return
 	}
-	c := s.register(nc, uid, gid, admin)
+	c := s.register(nc, from, admin)
 	if c == nil {
 		s.crowded.Do(func() {
-			s.log.Warn("connection turned away: a limit is reached; look for a program that keeps its connections open, or raise [limits]", "uid", uid, "admin", admin)
+			s.log.Warn("connection turned away: a limit is reached; look for a program that keeps its connections open, or raise [limits]", "uid", from.uid, "pid", from.pid, "admin", admin)
 		})
 		turnAway(nc)
 		return
+	}
+	if h := c.peer.holder; h.pid == 0 && !s.users.tells(h.uid) {
+		s.blurred.Do(func() {
+			s.log.Warn("callers from outside of this container cannot be told apart at all: limits per user count them as one; share the host's process ids or user ids with the daemon")
+		})
 	}
 	c.adopt(s.state.Load())
 	// Lookups end with their own deadlines, not with ctx: a drain answers them.
@@ -129,13 +128,10 @@ func (s *server) open(ctx context.Context, nc net.Conn, admin bool) {
 // register makes the connection's books, or returns nil if a limit is reached.
 // Admin connections have a limit of their own: an operator has to be able to
 // revoke while an application holds all there are.
-func (s *server) register(nc net.Conn, uid, gid uint32, admin bool) *conn {
+func (s *server) register(nc net.Conn, from credentials, admin bool) *conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p := s.peers[uid]
-	if p == nil {
-		p = &peer{uid: uid, opaque: rate.NewLimiter(opaqueRate, opaqueBurst)}
-	}
+	p := s.peer(from)
 	limits := s.state.Load().config.Limits
 	full := len(s.conns)-s.admins >= limits.Connections || p.conns-p.admins >= limits.ConnectionsPerUID
 	if admin {
@@ -150,8 +146,7 @@ func (s *server) register(nc net.Conn, uid, gid uint32, admin bool) *conn {
 		s.admins++
 		p.admins++
 	}
-	s.peers[uid] = p
-	c := &conn{server: s, net: nc, peer: p, gid: gid, admin: admin, slots: make(chan struct{}, limits.InFlightPerConnection), idle: time.Duration(limits.IdleTimeout)}
+	c := &conn{server: s, net: nc, peer: p, gid: from.gid, admin: admin, slots: make(chan struct{}, limits.InFlightPerConnection), idle: time.Duration(limits.IdleTimeout)}
 	c.lines = protocol.NewLineReader(c, protocol.MaxRequestLine)
 	c.out = newOutbox(nc, limits.InFlightPerConnection, func() { c.cancel() })
 	s.conns[c] = struct{}{}
@@ -168,11 +163,6 @@ func (s *server) unregister(c *conn) {
 		s.admins--
 		c.peer.admins--
 	}
-	// Who has just asked about session credentials stays known, or a new connection would
-	// bring a new bucket; there are no more of them than users of the host.
-	if c.peer.conns == 0 && c.peer.opaque.Tokens() >= opaqueBurst {
-		delete(s.peers, c.peer.uid)
-	}
 }
 
 // turnAway tells why and closes. One small write into an empty socket buffer
@@ -187,7 +177,7 @@ func turnAway(nc net.Conn) {
 // admit counts a lookup that has to wait, unless too many do.
 func (s *server) admit(p *peer) bool {
 	all, own := s.inFlight.Add(1), p.inFlight.Add(1)
-	if all > maxInFlight || own > maxInFlightPerUID {
+	if all > maxInFlight || own > maxInFlightPerHolder {
 		s.release(p)
 		return false
 	}

@@ -25,7 +25,7 @@ func (k *desk) connect(uid uint32) *talk {
 func (k *desk) serve(uid uint32, ours, theirs net.Conn) *talk {
 	k.t.Helper()
 	s := k.daemon.server
-	c := s.register(theirs, uid, 0, false)
+	c := s.register(theirs, credentials{uid: uid}, false)
 	if c == nil {
 		k.t.Fatal("turned away")
 	}
@@ -96,7 +96,7 @@ func TestConnectionsAreBoundedInAllForEachUserAndForAdministrators(t *testing.T)
 	open := func(uid uint32, admin bool) *conn {
 		ours, theirs := net.Pipe()
 		t.Cleanup(func() { _, _ = ours.Close(), theirs.Close() })
-		return s.register(theirs, uid, 0, admin)
+		return s.register(theirs, credentials{uid: uid}, admin)
 	}
 	var first *conn
 	for i, c := range []struct {
@@ -130,10 +130,10 @@ func TestConnectionsAreBoundedInAllForEachUserAndForAdministrators(t *testing.T)
 
 func TestLookupsThatWaitAreBoundedForEachUserAndInAll(t *testing.T) {
 	s := &server{}
-	peers := make([]peer, maxInFlight/maxInFlightPerUID+1)
+	peers := make([]peer, maxInFlight/maxInFlightPerHolder+1)
 	for i := range peers {
-		for n := range maxInFlightPerUID + 1 {
-			want := n < maxInFlightPerUID && i < maxInFlight/maxInFlightPerUID
+		for n := range maxInFlightPerHolder + 1 {
+			want := n < maxInFlightPerHolder && i < maxInFlight/maxInFlightPerHolder
 			if got := s.admit(&peers[i]); got != want {
 				t.Fatalf("user %d, lookup %d: admitted %v", i, n, got)
 			}

@@ -1,32 +1,74 @@
 package daemon
 
 import (
+	"bufio"
 	"errors"
+	"fmt"
+	"io"
 	"os"
-	"strings"
 )
 
-// errUserNamespace refuses rules that cannot work: in a user namespace that
-// does not map every user, callers from outside of it all look like one
-// (user_namespaces(7), the overflow uid), and a rule for a uid would match
-// somebody else or nobody.
-var errUserNamespace = errors.New("caller: this process runs in a user namespace in which other users' ids cannot be told; remove the [[caller]] tables, or PrivateUsers= from the unit")
+// errUserNamespace refuses rules that cannot work: where callers from outside of
+// the namespace all look like one, a rule for a uid would match somebody else or
+// nobody.
+var errUserNamespace = errors.New("caller: this process runs in a user namespace (PrivateUsers=yes in the unit) and cannot tell its callers apart; " +
+	"copy /usr/share/doc/neonauthd/examples/callers.conf to /etc/systemd/system/neonauthd.service.d/, then systemctl daemon-reload and restart; or remove the [[caller]] tables")
 
-// checkUserNamespace reports whether the ids of callers can be believed.
-func checkUserNamespace() error {
-	text, err := os.ReadFile("/proc/self/uid_map")
+// overflowUID is the id under which the kernel shows a user whom a namespace
+// does not map (user_namespaces(7)). A host may change it in
+// /proc/sys/kernel/overflowuid, which a hardened unit cannot read: then the id
+// that is shown is, as a rule, one that the namespace does not map.
+const overflowUID = 65534
+
+// userNamespace is what is known of the user namespace of this process: which
+// users it can tell from each other. The zero value maps nobody.
+type userNamespace struct{ mapped []idRange }
+
+// idRange is a line of uid_map: so many ids, from which on within the namespace
+// and without.
+type idRange struct{ inside, outside, size uint64 }
+
+// ownUserNamespace is the one of this process. A system that has none maps
+// every user.
+func ownUserNamespace() userNamespace {
+	f, err := os.Open("/proc/self/uid_map")
 	if err != nil {
-		return nil //nolint:nilerr // a system without user namespaces
+		return userNamespace{[]idRange{{0, 0, everyID}}}
 	}
-	if !mapsEveryUser(string(text)) {
-		return errUserNamespace
-	}
-	return nil
+	defer f.Close()
+	return readUserNamespace(f)
 }
 
-// mapsEveryUser reports whether a uid_map is that of the initial namespace, or
-// one like it: every id stands for itself.
-func mapsEveryUser(uidMap string) bool {
-	f := strings.Fields(uidMap)
-	return len(f) == 3 && f[0] == "0" && f[1] == "0" && f[2] == "4294967295"
+// everyID is how many ids there are: the last of 32 bits stands for none.
+const everyID = 1<<32 - 1
+
+// readUserNamespace reads a uid_map.
+func readUserNamespace(uidMap io.Reader) userNamespace {
+	var n userNamespace
+	for lines := bufio.NewScanner(uidMap); lines.Scan(); {
+		var r idRange
+		if _, err := fmt.Sscan(lines.Text(), &r.inside, &r.outside, &r.size); err == nil {
+			n.mapped = append(n.mapped, r)
+		}
+	}
+	return n
+}
+
+// whole reports whether every user stands for itself, as in the initial
+// namespace.
+func (n userNamespace) whole() bool {
+	return len(n.mapped) == 1 && n.mapped[0] == idRange{0, 0, everyID}
+}
+
+// tells reports whether a uid means one user and no other.
+func (n userNamespace) tells(uid uint32) bool {
+	if n.whole() {
+		return true
+	}
+	for _, r := range n.mapped {
+		if id := uint64(uid); id >= r.inside && id-r.inside < r.size {
+			return uid != overflowUID
+		}
+	}
+	return false
 }

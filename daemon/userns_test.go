@@ -1,20 +1,80 @@
 package daemon
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
+
+// The uid_maps of the host, of a unit with PrivateUsers=yes whose user is 998,
+// and of a container with users of its own.
+const (
+	hostMap      = "         0          0 4294967295\n"
+	unitMap      = "         0          0          1\n       998        998          1\n"
+	containerMap = "         0     100000      65536\n"
+)
+
+func namespace(uidMap string) userNamespace { return readUserNamespace(strings.NewReader(uidMap)) }
 
 func TestOnlyTheIdentityMapsEveryUser(t *testing.T) {
+	for uidMap, want := range map[string]bool{
+		hostMap:                          true,
+		unitMap:                          false,
+		containerMap:                     false,
+		"0 0 1\n":                        false,
+		"0 1 4294967295\n":               false,
+		"0 0 1000\n1000 1000 4294966295": false,
+		"":                               false,
+		"no numbers at all":              false,
+	} {
+		if got := namespace(uidMap).whole(); got != want {
+			t.Errorf("%q: %t, want %t", uidMap, got, want)
+		}
+	}
+}
+
+func TestAUserIsToldWhereTheNamespaceMapsHimAndTheKernelShowsNobodyElseSo(t *testing.T) {
 	for _, c := range []struct {
 		uidMap string
-		want   bool
+		told   []uint32
+		not    []uint32
 	}{
-		{"         0          0 4294967295\n", true},
-		{"         0          0          1\n", false},
-		{"0 0 1\n1000 1000 1\n", false},
-		{"0 100000 65536\n", false},
-		{"", false},
+		{hostMap, []uint32{0, 998, overflowUID, 1<<32 - 2}, nil},
+		{unitMap, []uint32{0, 998}, []uint32{1, 997, 999, overflowUID, 1<<32 - 2}},
+		{containerMap, []uint32{0, 1000, overflowUID - 1}, []uint32{overflowUID, 65536, 100000}},
+		{"", nil, []uint32{0, overflowUID}},
 	} {
-		if got := mapsEveryUser(c.uidMap); got != c.want {
-			t.Errorf("%q: %t, want %t", c.uidMap, got, c.want)
+		n := namespace(c.uidMap)
+		for _, uid := range c.told {
+			if !n.tells(uid) {
+				t.Errorf("%q: user %d is not told", c.uidMap, uid)
+			}
+		}
+		for _, uid := range c.not {
+			if n.tells(uid) {
+				t.Errorf("%q: user %d is told, and could be anybody", c.uidMap, uid)
+			}
+		}
+	}
+}
+
+func TestHoldersAreUsersAndElsewhereProcesses(t *testing.T) {
+	for _, c := range []struct {
+		uidMap    string
+		one, more credentials
+		same      bool
+	}{
+		{hostMap, credentials{uid: 7, pid: 1}, credentials{uid: 7, pid: 2}, true},
+		{hostMap, credentials{uid: 7, pid: 1}, credentials{uid: 8, pid: 1}, false},
+		{hostMap, credentials{uid: overflowUID, pid: 1}, credentials{uid: overflowUID, pid: 2}, true},
+		{unitMap, credentials{uid: 998, pid: 1}, credentials{uid: 998, pid: 2}, true},
+		{unitMap, credentials{uid: overflowUID, pid: 1}, credentials{uid: overflowUID, pid: 2}, false},
+		{unitMap, credentials{uid: overflowUID, gid: 1, pid: 1}, credentials{uid: overflowUID, gid: 2, pid: 1}, true},
+		{unitMap, credentials{uid: overflowUID}, credentials{uid: overflowUID}, true},
+		{unitMap, credentials{uid: 0, pid: 1}, credentials{uid: overflowUID, pid: 1}, false},
+	} {
+		n := namespace(c.uidMap)
+		if same := n.holder(c.one) == n.holder(c.more); same != c.same {
+			t.Errorf("%q: %+v and %+v count as one: %t", c.uidMap, c.one, c.more, same)
 		}
 	}
 }

@@ -111,11 +111,11 @@ func start(t testing.TB, h *home) *instance {
 // launch starts a daemon, which may fail.
 func launch(t testing.TB, h *home, wrapper ...string) *instance {
 	t.Helper()
-	return launchWith(t, h, nil, wrapper...)
+	return launchWith(t, h, func(*exec.Cmd) {}, wrapper...)
 }
 
-// launchWith is launch with standard error going elsewhere, unless that is nil.
-func launchWith(t testing.TB, h *home, stderr *os.File, wrapper ...string) *instance {
+// launchWith is launch with a change to the command before it starts.
+func launchWith(t testing.TB, h *home, change func(*exec.Cmd), wrapper ...string) *instance {
 	t.Helper()
 	i := &instance{home: h, states: make(chan string, 64), ended: make(chan struct{})}
 	notify := h.listenStates(t, i.states)
@@ -123,10 +123,8 @@ func launchWith(t testing.TB, h *home, stderr *os.File, wrapper ...string) *inst
 	i.cmd = exec.Command(argv[0], argv[1:]...)
 	i.cmd.Env = cleanEnvironment("NOTIFY_SOCKET=" + notify)
 	i.cmd.Stdout, i.cmd.Stderr = &i.stdout, &i.stderr
-	if stderr != nil {
-		i.cmd.Stderr = stderr
-	}
 	i.cmd.WaitDelay = time.Second
+	change(i.cmd)
 	if err := i.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
@@ -201,7 +202,7 @@ func TestDeathOfTheLogsReaderEndsNothing(t *testing.T) {
 	h.configure(t, settings{tables: []string{alone}})
 	read, write, err := os.Pipe()
 	must(t, err)
-	i := launchWith(t, h, write)
+	i := launchWith(t, h, func(cmd *exec.Cmd) { cmd.Stderr = write })
 	must(t, write.Close())
 	i.awaitState(t, "READY=1")
 	must(t, read.Close())

@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/neonauthd/neonauthd/daemon"
 )
 
 // Exit statuses.
@@ -20,17 +22,13 @@ const (
 	exitConfig  = 78 // the configuration is wrong (EX_CONFIG, sysexits.h(3head)); the unit then restarts slowly
 )
 
-// usageError marks an error in the command line, configError one in the
-// configuration file.
-type (
-	usageError  struct{ error }
-	configError struct{ error }
-)
+// usageError marks an error in the command line.
+type usageError struct{ error }
 
 // exitStatus is what err ends the process with.
 func exitStatus(err error) int {
 	var usage usageError
-	var config configError
+	var config daemon.ConfigError
 	switch {
 	case errors.As(err, &usage):
 		return exitUsage

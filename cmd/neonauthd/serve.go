@@ -41,7 +41,7 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 		if errors.Is(err, os.ErrNotExist) {
 			err = fmt.Errorf("%w; name another with --config, or run \"neonauthd demo\" to try it without one", err)
 		}
-		return configError{err}
+		return daemon.ConfigError{Err: err}
 	}
 	level := new(slog.LevelVar)
 	opts := daemon.Options{
@@ -96,11 +96,8 @@ func serve(ctx context.Context, cfg daemon.Config, opts daemon.Options) error {
 func check(ctx context.Context, out io.Writer, cfg daemon.Config, opts daemon.Options) error {
 	opts.Logger = slog.New(slog.DiscardHandler) // the report says it all
 	wrong, err := daemon.Check(ctx, out, cfg, opts)
-	switch {
-	case err != nil:
-		return configError{err}
-	case wrong > 0:
+	if err == nil && wrong > 0 {
 		return fmt.Errorf("%d finding(s); see above", wrong)
 	}
-	return nil
+	return err
 }

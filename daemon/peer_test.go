@@ -1,0 +1,123 @@
+package daemon
+
+import (
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// stranger is a process of whom no user is known.
+func stranger(pid int32) credentials { return credentials{uid: overflowUID, pid: pid} }
+
+// crowd makes connections to a desk's server.
+type crowd struct {
+	t      *testing.T
+	server *server
+}
+
+func newCrowd(t *testing.T, uidMap string, change func(*Config)) crowd {
+	t.Helper()
+	c := crowd{t, newDesk(t, change).daemon.server}
+	c.server.users = namespace(uidMap)
+	return c
+}
+
+// join opens a connection, which may be turned away.
+func (c crowd) join(from credentials) *conn {
+	ours, theirs := net.Pipe()
+	c.t.Cleanup(func() { _, _ = ours.Close(), theirs.Close() })
+	return c.server.register(theirs, from, false)
+}
+
+// TestWhereUsersAreNotToldEachProcessHasItsShare: n-1, n and n+1 connections of
+// one process, beside those of another.
+func TestWhereUsersAreNotToldEachProcessHasItsShare(t *testing.T) {
+	const share = 3
+	for _, c := range []struct {
+		name, uidMap string
+		other        bool // whether another process of the user has a place, when one has taken its share
+	}{
+		{"namespace of its own", unitMap, true},
+		{"the host's", hostMap, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			crowd := newCrowd(t, c.uidMap, func(c *Config) { c.Limits.ConnectionsPerUID = share })
+			var last *conn
+			for n := range share + 1 {
+				got := crowd.join(stranger(1))
+				if (got != nil) != (n < share) {
+					t.Errorf("connection %d of %d: admitted %t", n+1, share, got != nil)
+				}
+				if got != nil {
+					last = got
+				}
+			}
+			if got := crowd.join(stranger(2)) != nil; got != c.other {
+				t.Errorf("another process is admitted: %t", got)
+			}
+			crowd.server.unregister(last)
+			if crowd.join(stranger(1)) == nil || crowd.join(stranger(1)) != nil {
+				t.Error("a place that was freed is not had, or had twice")
+			}
+		})
+	}
+}
+
+func TestSessionCredentialsAreAskedForEachHolder(t *testing.T) {
+	for name, c := range map[string]struct {
+		uidMap string
+		second credentials
+		allows bool
+	}{
+		"another process in a namespace": {unitMap, stranger(2), true},
+		"another process on the host":    {hostMap, stranger(2), false},
+		"another user on the host":       {hostMap, credentials{uid: 7, pid: 1}, true},
+		"a new connection":               {unitMap, stranger(1), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			crowd := newCrowd(t, c.uidMap, nil)
+			first := crowd.join(stranger(1))
+			for n := range opaqueBurst {
+				if !first.peer.opaque.Allow() {
+					t.Fatalf("lookup %d of %d is not allowed", n+1, opaqueBurst)
+				}
+			}
+			if first.peer.opaque.Allow() {
+				t.Error("one more than the burst is allowed")
+			}
+			crowd.server.unregister(first) // gone, and not forgotten
+			if got := crowd.join(c.second).peer.opaque.Allow(); got != c.allows {
+				t.Errorf("allowed: %t", got)
+			}
+		})
+	}
+}
+
+// TestPassersByAreForgotten: processes come and go by the million, and each is
+// kept for as long as it counts.
+func TestPassersByAreForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		crowd := newCrowd(t, unitMap, nil)
+		stays := crowd.join(stranger(1))
+		spent := crowd.join(stranger(2))
+		spent.peer.opaque.AllowN(time.Now(), opaqueBurst)
+		crowd.server.unregister(spent)
+		for pid := range int32(100_000) {
+			if c := crowd.join(stranger(3 + pid)); c == nil {
+				t.Fatalf("process %d is turned away", pid)
+			} else {
+				crowd.server.unregister(c)
+			}
+		}
+		if n := len(crowd.server.peers); n > minCrowd {
+			t.Errorf("%d are remembered, one is there", n)
+		}
+		if crowd.join(stranger(1)).peer != stays.peer {
+			t.Error("who is there was forgotten")
+		}
+		if crowd.join(stranger(2)).peer != spent.peer {
+			t.Error("who has used up his allowance was forgotten")
+		}
+	})
+}
