@@ -25,8 +25,9 @@ done
 
 put systemd/sysusers.d/neonauthd.conf lib/sysusers.d/neonauthd.conf
 put systemd/tmpfiles.d/neonauthd.conf lib/tmpfiles.d/neonauthd.conf
-put systemd/drop-ins/notify-reload.conf share/doc/neonauthd/examples/notify-reload.conf
-put systemd/drop-ins/private-users.conf share/doc/neonauthd/examples/private-users.conf
+for drop_in in systemd/drop-ins/*.conf; do
+	put "$drop_in" "share/doc/neonauthd/examples/$(basename "$drop_in")"
+done
 put LICENSE share/doc/neonauthd/copyright
 put CHANGELOG.md share/doc/neonauthd/CHANGELOG.md
 [ ! -e README.md ] || put README.md share/doc/neonauthd/README.md

@@ -150,10 +150,12 @@ func TestSocketPathsAreThoseTheClientsTry(t *testing.T) {
 	}
 }
 
-func TestTheDaemonSeesWhoCalls(t *testing.T) {
-	// In a user namespace of the daemon's own, SO_PEERCRED names every caller 65534.
-	if got := readUnit(t, "neonauthd.service").one("Service.PrivateUsers"); got != "no" {
-		t.Errorf("PrivateUsers=%s: every caller would look the same", got)
+// TestTheDropInForCallersLetsTheDaemonSeeThem: in a user namespace of its own, SO_PEERCRED names every caller 65534.
+func TestTheDropInForCallersLetsTheDaemonSeeThem(t *testing.T) {
+	for name, want := range map[string]string{"neonauthd.service": "yes", "drop-ins/callers.conf": "no"} {
+		if got := readUnit(t, name).one("Service.PrivateUsers"); got != want {
+			t.Errorf("%s: PrivateUsers=%s, want %s", name, got, want)
+		}
 	}
 }
 
