@@ -28,6 +28,12 @@ SBOM             := $(TOOLS)/cyclonedx-gomod/$(SBOM_VERSION)/cyclonedx-gomod
 GOVULN_VERSION   := v1.9.0
 GOVULN           := $(TOOLS)/govulncheck/$(GOVULN_VERSION)/govulncheck
 
+# What reads the declarations of the client for Node, with those of the oldest Node that it runs on; through npm.
+TYPESCRIPT_VERSION := 5.9.3
+NODE_TYPES_VERSION := 20.19.43
+TYPESCRIPT         := $(TOOLS)/typescript/$(TYPESCRIPT_VERSION)-node-$(NODE_TYPES_VERSION)/node_modules
+TSC                := $(TYPESCRIPT)/typescript/bin/tsc
+
 FUZZTIME  ?= 20s
 BENCH     ?= .
 BENCHTIME ?= 1s
@@ -42,7 +48,7 @@ build: ## build the programs into bin/
 	$(BUILD) -o bin/ ./cmd/...
 
 .PHONY: test
-test: vet lint vuln test-race test-plain package ## run every check and test there is
+test: vet lint types vuln test-race test-plain package ## run every check and test there is
 
 .PHONY: vet
 vet: ## go vet, here and for the other systems that must build
@@ -60,6 +66,25 @@ lint: $(GOLANGCI) ## the chosen linters, formatting, and go.mod in order
 		shellcheck .ci/run packaging/*.sh packaging/boot/*.sh packaging/scripts/*.sh; \
 	else \
 		echo "lint: shellcheck is not installed, the scripts were not checked"; \
+	fi
+
+.PHONY: types types-node types-python
+types: types-node types-python ## what the types of the clients for Node and Python promise, in strict mode
+
+types-node:
+	@if command -v npm >/dev/null && node -e 'process.exit(process.versions.node.split(".")[0] >= 20 ? 0 : 1)'; then \
+		[ -e $(TSC) ] || $(MAKE) --no-print-directory $(TSC); \
+		$(TSC) --project client/node --typeRoots $(TYPESCRIPT)/@types; \
+		echo "types: the client for Node is as declared"; \
+	else \
+		echo "types: npm or Node 20 is not installed, the client for Node was not checked"; \
+	fi
+
+types-python:
+	@if command -v mypy >/dev/null; then \
+		cd client/python && mypy --cache-dir $(TOOLS)/mypy; \
+	else \
+		echo "types: mypy is not installed, the client for Python was not checked"; \
 	fi
 
 .PHONY: test-race
@@ -147,6 +172,10 @@ fmt: ## format the Go files
 .PHONY: clean
 clean: ## remove what was built; the tools stay
 	rm -rf bin dist coverage.out
+
+$(TSC):
+	npm install --prefix $(TYPESCRIPT)/.. --no-save --no-audit --no-fund --ignore-scripts --loglevel=error \
+		typescript@$(TYPESCRIPT_VERSION) @types/node@$(NODE_TYPES_VERSION)
 
 $(GOLANGCI):
 	GOFLAGS= GOBIN=$(@D) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)

@@ -27,9 +27,9 @@ export class Accepted {
   readonly project: string
   /** The user's id, never empty. */
   readonly subject: string
-  /** Since the evidence was had from the upstream; whole seconds. */
+  /** Since the evidence was had from the upstream: milliseconds, in steps of a second. */
   readonly age: number
-  /** How long this answer may be reused; whole seconds, 0 is not at all. */
+  /** How long this answer may be reused: milliseconds, in steps of a second; 0 is not at all. */
   readonly ttl: number
   /** When the token ends. */
   readonly expires: Date
@@ -95,7 +95,7 @@ export interface VerifyOptions extends CallOptions {
 }
 
 export interface ProfileOptions extends VerifyOptions {
-  /** The oldest profile that will do, counted in whole seconds; 0 forces a live check. */
+  /** The oldest profile that will do, rounded down to whole seconds; less than a second forces a live check. */
   maxAge?: number
   /** An accepted answer at level claims will do when the profile cannot be had; look at its level. */
   fallback?: 'claims'
@@ -137,8 +137,9 @@ export class Client implements AsyncDisposable {
 
 export type Kind = 'reply' | 'unreachable' | 'broken' | 'garbled' | 'timeout' | 'cancelled' | 'closed'
 
-/** Why nothing was learnt. */
+/** Why nothing was learnt. Only the client makes them. */
 export class NeonauthdError extends Error {
+  protected constructor()
   readonly kind: Kind
 }
 

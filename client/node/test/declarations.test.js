@@ -1,0 +1,55 @@
+// Holds the type declarations, which are written by hand, against the code. What the types mean is for types.ts.
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { test } from 'node:test'
+
+import * as index from 'neonauthd'
+import * as middleware from 'neonauthd/middleware'
+
+const read = (path) => readFileSync(new URL(path, import.meta.url), 'utf8')
+const ENTRIES = { index: [index, read('../index.d.ts')], middleware: [middleware, read('../middleware.d.ts')] }
+
+const names = (text, kinds) => [...text.matchAll(new RegExp(`^export (?:${kinds}) (\\w+)`, 'gm'))].map((m) => m[1])
+
+// members returns what a declaration's braces hold, by name; those of calls and of well-known symbols have none.
+function members(text, declaration) {
+  const body = new RegExp(`^export ${declaration}\\b.*\\{\\n([^]*?)^\\}`, 'm').exec(text)
+  assert.ok(body, `there is no ${declaration}`)
+  return [...body[1].matchAll(/^  (?:readonly )?(\w+)\??[:(<]/gm)].map((m) => m[1])
+}
+
+for (const [entry, [code, text]] of Object.entries(ENTRIES)) {
+  test(`${entry}.d.ts declares what the code exports`, () => {
+    assert.deepEqual(names(text, 'class|function|const').sort(), Object.keys(code).sort())
+    // Nothing is exported in a form that names does not see.
+    assert.equal(names(text, 'class|function|const|type|interface').length, text.match(/^\s*export\b/gm).length)
+  })
+
+  test(`types.ts uses every name of ${entry}.d.ts`, () => {
+    const program = read('types.ts')
+    for (const name of names(text, 'class|function|const|type|interface')) {
+      assert.ok(program.match(new RegExp(`\\b${name}\\b`, 'g'))?.length > 1, `${name} is not used`)
+    }
+  })
+}
+
+test('every option that is declared is known', async () => {
+  const [, text] = ENTRIES.index
+  const calls = members(text, 'interface CallOptions')
+  const lookups = [...calls, ...members(text, 'interface VerifyOptions')]
+  const profiles = [...lookups, ...members(text, 'interface ProfileOptions')]
+  const client = new index.Client({ socket: '/nowhere' })
+  const down = { kind: 'unreachable' }
+  for (const [options, take] of [
+    [members(text, 'interface ClientOptions'), async (given) => new index.Client(given)],
+    [calls, (given) => assert.rejects(client.ping(given), down)],
+    [calls, (given) => assert.rejects(client.hello(given), down)],
+    [lookups, (given) => client.verify('token', given)],
+    [profiles, (given) => client.profile('token', given)],
+    [members(ENTRIES.middleware[1], 'interface GuardOptions'), async (given) => middleware.guard(given)],
+  ]) {
+    assert.ok(options.length >= 2)
+    for (const name of options) await take({ [name]: undefined })
+    await assert.rejects(take({ other: undefined }))
+  }
+})

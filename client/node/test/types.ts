@@ -1,0 +1,154 @@
+// A program that uses every exported name, for `make types`: it has to compile in strict mode, and each line that expects
+// an error has to be one. It is never run.
+import type { IncomingMessage, ServerResponse } from 'node:http'
+
+import {
+  Accepted, BrokenError, CancelledError, Client, ClosedError, DEFAULT_CONNS, DEFAULT_NAME, DEFAULT_SOCKET, DEFAULT_TIMEOUT,
+  GarbledError, NeonauthdError, Rejected, ReplyError, SOCKET_VARIABLE, TimedOutError, Unknown, UnreachableError, match,
+} from 'neonauthd'
+import type {
+  Answer, CallOptions, ClientOptions, Code, Daemon, Kind, Level, ProfileOptions, Reason, Source, VerifyOptions,
+} from 'neonauthd'
+import { DEFAULT_RETRY_AFTER, bearer, cookie, from, guard } from 'neonauthd/middleware'
+import type { Guard, GuardOptions, TokenSearch } from 'neonauthd/middleware'
+
+declare const answer: Answer
+declare const request: IncomingMessage
+declare const response: ServerResponse
+
+// expect compiles when the value's type is T or narrower.
+function expect<T>(_value: T): void {}
+
+const options: ClientOptions = { socket: DEFAULT_SOCKET, project: 'main', timeout: DEFAULT_TIMEOUT, conns: DEFAULT_CONNS, name: DEFAULT_NAME }
+await using client = new Client(options)
+const call: CallOptions = { deadline: 200, signal: AbortSignal.timeout(200) }
+const verify: VerifyOptions = { ...call, project: 'shop' }
+const profile: ProfileOptions = { ...verify, maxAge: 0, fallback: 'claims' }
+
+expect<Answer>(await client.verify('token'))
+expect<Answer>(await client.verify('token', verify))
+expect<Answer>(await client.profile('token', profile))
+expect<void>(await client.ping(call))
+const daemon: Daemon = await client.hello(call)
+expect<string>(daemon.version + daemon.projects.join() + client.socket + SOCKET_VARIABLE)
+expect<number>(daemon.protocol + daemon.maxLine + daemon.inFlight)
+expect<void>(await client.close())
+
+// The three outcomes, and no fourth.
+function status(answer: Answer): number {
+  switch (answer.outcome) {
+    case 'accepted':
+      expect<Accepted>(answer)
+      expect<[Level, Source, string, string, string, Date]>([answer.level, answer.source, answer.project, answer.subject, answer.json, answer.expires])
+      expect<number>(answer.age + answer.ttl)
+      expect<unknown>(answer.data().email)
+      expect<string>(answer.data<{ email: string }>().email)
+      return 200
+    case 'rejected':
+      expect<Rejected>(answer)
+      expect<Reason>(answer.reason)
+      return answer.reason === 'class-not-allowed' ? 403 : 401
+    case 'unknown':
+      expect<Unknown>(answer)
+      expect<Code | ''>(answer.code)
+      expect<number>(answer.retryAfter)
+      expect<NeonauthdError>(answer.error)
+      return 503
+    default:
+      expect<never>(answer)
+      throw answer
+  }
+}
+expect<number>(status(answer))
+
+function name(answer: Answer): string {
+  if (answer instanceof Accepted) return answer.subject
+  if (answer instanceof Rejected) return answer.reason
+  expect<Unknown>(answer)
+  return why(answer.error)
+}
+expect<string>(name(answer))
+
+function why(error: NeonauthdError): string {
+  if (error instanceof ReplyError) return error.code + error.text + String(error.retryAfter)
+  if (error instanceof CancelledError) return String(error.cause)
+  for (const kind of [BrokenError, ClosedError, GarbledError, TimedOutError, UnreachableError]) {
+    if (error instanceof kind) return error.kind
+  }
+  expect<Kind>(error.kind)
+  return error.message
+}
+
+expect<'yes' | 'no' | 503>(match(answer, { accepted: () => 'yes' as const, rejected: () => 'no' as const, unknown: () => 503 as const }))
+
+// What has to be wrong.
+// @ts-expect-error an outage is no denial
+expect<Rejected>(answer as Unknown)
+// @ts-expect-error a denial is no outage
+expect<Unknown>(answer as Rejected)
+// @ts-expect-error an accepted answer has no reason
+expect<string>((answer as Accepted).reason)
+// @ts-expect-error an outage gives no reason against the token
+expect<string>((answer as Unknown).reason)
+// @ts-expect-error only an accepted answer has a subject
+expect<string>(answer.subject)
+// @ts-expect-error nor has one that is merely not rejected
+if (answer.outcome !== 'rejected') expect<string>(answer.subject)
+// @ts-expect-error an answer is not a yes or a no
+expect<boolean>(answer)
+// @ts-expect-error await is missing, and a promise is always true
+if (client.verify('token')) expect<void>(undefined)
+// @ts-expect-error await is missing
+match(client.verify('token'), { accepted: () => 200, rejected: () => 401, unknown: () => 503 })
+// @ts-expect-error no branch for an outage
+match(answer, { accepted: () => 200, rejected: () => 401 })
+// @ts-expect-error there are no other outcomes
+expect<boolean>(answer.outcome === 'denied')
+// @ts-expect-error only the daemon makes answers
+expect<Answer>(new Accepted())
+// @ts-expect-error only the daemon makes answers
+expect<Answer>({ outcome: 'accepted', subject: 'ada' })
+// @ts-expect-error only the client makes errors
+expect<Error>(new NeonauthdError('reply'))
+// @ts-expect-error answers do not change
+if (answer.outcome === 'accepted') answer.subject = 'ada'
+// @ts-expect-error a header may be missing
+void client.verify(request.headers.authorization)
+// @ts-expect-error maxAge is for profiles
+void client.verify('token', { maxAge: 0 })
+// @ts-expect-error a number of milliseconds
+void client.profile('token', { maxAge: '60s' })
+// @ts-expect-error nothing below claims will do
+void client.profile('token', { fallback: 'none' })
+// @ts-expect-error no such option
+expect<Client>(new Client({ sockets: DEFAULT_SOCKET }))
+
+const search: TokenSearch = (req) => bearer(req) ?? cookie('session')(req)
+const rules: GuardOptions = {
+  client,
+  lookup: profile,
+  profile: true,
+  token: search,
+  optional: true,
+  allow: async (req, answer) => req.method === 'GET' || answer.subject === 'ada',
+  realm: 'shop',
+  refuse: (_req, res, status, answer) => res.writeHead(status).end(answer?.outcome ?? 'no token'),
+}
+const protect: Guard = guard(rules)
+expect<void>(await protect(request, response, (_error?: unknown) => {}))
+expect<void>(await protect.wrap((req, res) => res.end(from(req)?.subject))(request, response))
+expect<number>(DEFAULT_RETRY_AFTER)
+
+// The shape of Express's handlers and of its next.
+interface ExpressRequest extends IncomingMessage { params: Record<string, string> }
+interface ExpressResponse extends ServerResponse { json(body: unknown): this }
+expect<(req: ExpressRequest, res: ExpressResponse, next: (error?: any) => void) => void>(guard())
+
+// @ts-expect-error outside a guard, and inside an optional one, there may be no user
+expect<string>(from(request).subject)
+// @ts-expect-error yes or no, not what is read out of the token
+guard({ allow: (_req, answer) => answer.data().admin })
+// @ts-expect-error no such option
+guard({ alow: () => true })
+// @ts-expect-error the name of a cookie is for cookie()
+guard({ token: 'session' })

@@ -1,0 +1,164 @@
+"""A program that uses every exported name, for `make types`.
+
+Mypy has to find it right in strict mode, and each ignored line wrong: an ignore
+that is not needed is an error too. It is never run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime
+from typing import Any, Literal, assert_never, assert_type
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+import neonauthd
+from neonauthd import Accepted, Answer, AsyncClient, Client, Level, Rejected, Source, Unknown, asgi, wsgi
+
+
+def status(answer: Answer) -> int:
+    """The three outcomes, and no fourth."""
+    match answer:
+        case Accepted():
+            assert_type(answer.level, Level)
+            assert_type(answer.source, Source)
+            assert_type(answer.expires, datetime)
+            assert_type(answer.data(), dict[str, Any])
+            assert_type((answer.project, answer.subject, answer.json), tuple[str, str, str])
+            assert_type((answer.age, answer.ttl), tuple[int, int])
+            return 200
+        case Rejected(reason):
+            assert_type(reason, str)
+            return 401
+        case Unknown(error):
+            assert_type(error, neonauthd.NeonauthdError)
+            assert_type((answer.code, answer.retry_after), tuple[str, int])
+            return 503
+        case _:
+            assert_never(answer)
+
+
+def name(answer: Answer) -> str:
+    if answer.outcome == "accepted":
+        return answer.subject
+    if isinstance(answer, Rejected):
+        return answer.reason
+    assert_type(answer, Unknown)
+    return why(answer.error)
+
+
+def why(error: neonauthd.NeonauthdError) -> str:
+    if isinstance(error, neonauthd.ReplyError):
+        return f"{error.code} {error.retry_after} {error.text}"
+    if isinstance(error, (neonauthd.UnreachableError, neonauthd.BrokenError)):
+        cut: ConnectionError = error
+        return str(cut)
+    if isinstance(error, neonauthd.TimedOutError):
+        late: TimeoutError = error
+        return str(late)
+    if isinstance(error, (neonauthd.GarbledError, neonauthd.ClosedError)):
+        assert_type(error.kind, Literal["garbled", "closed"])
+    return str(error)
+
+
+def ask() -> None:
+    with Client(
+        socket=neonauthd.DEFAULT_SOCKET,
+        project="main",
+        timeout=neonauthd.DEFAULT_TIMEOUT,
+        conns=neonauthd.DEFAULT_CONNS,
+        name=neonauthd.DEFAULT_NAME,
+    ) as client:
+        assert_type(client.verify("token", project="shop", deadline=0.2), Answer)
+        assert_type(client.profile("token", max_age=0, fallback="claims"), Answer)
+        client.ping(deadline=0.2)
+        assert_type(client.hello(), neonauthd.Daemon)
+        assert_type(client.socket + neonauthd.SOCKET_VARIABLE, str)
+
+
+async def ask_async(daemon: neonauthd.Daemon) -> None:
+    async with AsyncClient(socket="/run/s", project="main", timeout=1, conns=2, name="app") as client:
+        assert_type(await client.verify("token", project="shop", deadline=0.2), Answer)
+        assert_type(await client.profile("token", max_age=0, fallback="claims"), Answer)
+        await client.ping(deadline=0.2)
+        daemon = await client.hello()
+        assert_type((daemon.version, daemon.protocol, daemon.max_line, daemon.in_flight), tuple[str, int, int, int])
+        assert_type(daemon.projects, tuple[str, ...])
+
+
+def guarded(app: WSGIApplication, client: Client) -> WSGIApplication:
+    def token(environ: WSGIEnvironment) -> str | wsgi.Found:
+        found = wsgi.bearer(environ)
+        return wsgi.cookie("session")(environ) if found is wsgi.Found.NONE else found
+
+    def allow(environ: WSGIEnvironment, answer: Accepted) -> bool:
+        return environ["REQUEST_METHOD"] == "GET" or answer.subject == "ada"
+
+    return wsgi.Guard(
+        app, client=client, profile=True, lookup={"max_age": 0}, token=token, optional=True, allow=allow, realm="shop"
+    )
+
+
+def hello(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    start_response("200 OK", [])
+    user = wsgi.answer_of(environ)
+    return [user.subject.encode() if user is not None else b"nobody"]
+
+
+def guarded_async(app: asgi.Application, client: AsyncClient) -> asgi.Application:
+    def token(scope: asgi.Scope) -> str | asgi.Found:
+        found = asgi.bearer(scope)
+        return asgi.cookie("session")(scope) if found is asgi.Found.NONE else found
+
+    async def allow(scope: asgi.Scope, answer: Accepted) -> bool:
+        return scope["method"] == "GET" or answer.subject == "ada"
+
+    return asgi.Guard(
+        app, client=client, profile=True, lookup={"max_age": 0}, token=token, optional=True, allow=allow, realm="shop"
+    )
+
+
+async def hello_async(scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
+    user = asgi.answer_of(scope)
+    await send({"type": "http.response.body", "body": user.subject.encode() if user is not None else b"nobody"})
+
+
+# A Guard is what stands where an application stands, and where Starlette's add_middleware wants one.
+APPLICATION: WSGIApplication = wsgi.Guard(hello)
+ASYNC_APPLICATION: asgi.Application = asgi.Guard(hello_async)
+MIDDLEWARE: Callable[..., asgi.Application] = asgi.Guard
+
+
+def wrong(answer: Answer, rejected: Rejected, unknown: Unknown, client: Client, environ: WSGIEnvironment) -> None:
+    """What has to be an error."""
+    rejected = unknown  # type: ignore[assignment]  # an outage is no denial
+    unknown = rejected  # type: ignore[assignment]  # a denial is no outage
+    unknown.reason  # type: ignore[attr-defined]  # an outage gives no reason against the token
+    answer.subject  # type: ignore[union-attr]  # only an accepted answer has a subject
+    if not isinstance(answer, Rejected):
+        answer.subject  # type: ignore[union-attr]  # nor has one that is merely not rejected
+    yes: bool = answer  # type: ignore[assignment]  # an answer is not a yes or a no
+    rejected.reason = "expired"  # type: ignore[misc]  # answers do not change
+    client.verify(None)  # type: ignore[arg-type]  # a header may be missing
+    client.verify("token", max_age=0)  # type: ignore[call-arg]  # max_age is for profiles
+    client.profile("token", max_age="60s")  # type: ignore[arg-type]  # a number of seconds
+    client.profile("token", fallback="none")  # type: ignore[arg-type]  # nothing below claims will do
+    wsgi.answer_of(environ).subject  # type: ignore[union-attr]  # inside an optional guard there may be no user
+    wsgi.Guard(hello, client=AsyncClient())  # type: ignore[arg-type]  # it has no loop to ask in
+    asgi.Guard(hello_async, client=client)  # type: ignore[arg-type]  # it would block the loop
+    wsgi.Guard(hello, allow=lambda environ, answer: answer.subject)  # type: ignore[arg-type,return-value]  # yes or no
+    wsgi.Guard(hello, token="session")  # type: ignore[arg-type]  # the name of a cookie is for cookie()
+
+
+def missing_outage(answer: Answer) -> int:
+    match answer:
+        case Accepted():
+            return 200
+        case Rejected():
+            return 401
+        case _:
+            assert_never(answer)  # type: ignore[arg-type]  # no case for an outage
+
+
+async def missing_await(client: AsyncClient) -> int:
+    answer: Awaitable[Answer] = client.verify("token")
+    return status(answer)  # type: ignore[arg-type,misc]
