@@ -1,66 +1,174 @@
 package client_test
 
 import (
+	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
-
-	"github.com/neonauthd/neonauthd/client"
 )
 
-// TestReadmes runs the first program of each package's README: the one that
-// people paste.
+// A trial shows that a block of a README does what the README says.
+type trial func(t *testing.T, r *reader, b block)
+
+// readmes are the texts that people paste from, and what becomes of each of
+// their blocks, by its name. A block that is not here fails the tests.
+func readmes() map[string]map[string]trial {
+	return map[string]map[string]trial{
+		"node/README.md": {
+			npmInstall:   shown("newReader has run it"),
+			"ask.mjs":    asks("SUBJECT", "expired", "not reachable"),
+			"server.mjs": serves("/account"),
+			"greet.mjs":  asks("hello SUBJECT", "please log in", "please come back later"),
+		},
+		"python/README.md": {
+			pipInstall:     shown("pip would have to fetch what builds the package"),
+			"ask.py":       asks("SUBJECT", "expired", "not reachable"),
+			"ask_async.py": asks("SUBJECT", "expired", "not reachable"),
+			"server.py":    serves("/"),
+			"app.py":       serves("/"),
+		},
+		"../README.md": {
+			"var auth client.Client // asks the daemon of this host": handles,
+			"$ make build": elsewhere("../cmd/neonauthd/readme_test.go", "func TestReadmeSession("),
+			"$ bin/neonauthctl verify --token-file $DEMO/valid.jwt": elsewhere("../cmd/neonauthd/readme_test.go", "func TestReadmeSession("),
+			"[[project]]": elsewhere("../cmd/neonauthd/readme_test.go", "func TestReadmeConfigurationIsRight("),
+			"VERIFY [project=NAME] [deadline=MS] TOKEN": elsewhere("../cmd/neonauthd/readme_test.go", "func TestReadmeProtocolIsTheContract("),
+			"protocol/": elsewhere("../cmd/neonauthd/readme_test.go", "func TestReadmeNamesTargetsAndFoldersThatThereAre("),
+			// It changes the host: only a machine of its own can run it.
+			"apt install ./dist/neonauthd_*.deb": elsewhere("../packaging/boot/first.sh", "dpkg -i "),
+		},
+	}
+}
+
+// TestReadmes does what a reader does who pastes everything.
 func TestReadmes(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts the real daemon")
 	}
 	program := buildDaemon(t)
-	for name, readme := range map[string]struct {
-		fence   string
-		before  string // what the text leaves to the reader
-		command []string
-	}{
-		"node":   {"```js\n", "const token = process.env.TOKEN\n", []string{"node", "--input-type=module", "-"}},
-		"python": {"```python\n", "import os\ntoken = os.environ['TOKEN']\n", []string{"python3", "-"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if _, err := exec.LookPath(readme.command[0]); err != nil {
-				t.Skipf("no %s here", readme.command[0])
-			}
-			text, err := os.ReadFile(filepath.Join(name, "README.md"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			_, rest, found := strings.Cut(string(text), readme.fence)
-			source, _, closed := strings.Cut(rest, "```")
-			if !found || !closed {
-				t.Fatal("the README begins with no program")
-			}
-			s := newStage(t, program)
-			for _, line := range []string{"reset", "mint ada", "mint past expired"} {
-				if _, err := s.do(line); err != nil {
-					t.Fatal(err)
+	for file, trials := range readmes() {
+		t.Run(file, func(t *testing.T) {
+			blocks := blocksOf(t, file)
+			r := newReader(t, program, file)
+			for _, b := range blocks {
+				if try := trials[b.name()]; try != nil {
+					t.Run(b.name(), func(t *testing.T) { try(t, r, b) })
 				}
 			}
-			run := func(who, says string) {
-				t.Helper()
-				cmd := exec.Command(readme.command[0], readme.command[1:]...)
-				cmd.Dir = name
-				cmd.Stdin = strings.NewReader(readme.before + source)
-				cmd.Env = append(os.Environ(), "TOKEN="+s.people[who].token, client.SocketVariable+"="+s.path("s"), "PYTHONPATH=src", "PYTHONDONTWRITEBYTECODE=1")
-				out, err := cmd.CombinedOutput()
-				if err != nil || !strings.Contains(string(out), says) {
-					t.Errorf("%v: it says %q, expected %q", err, out, says)
-				}
-			}
-			run("ada", s.people["ada"].subject)
-			run("past", "expired")
-			if err := s.stop(); err != nil {
-				t.Fatal(err)
-			}
-			run("ada", "not reachable")
 		})
+	}
+}
+
+func TestReadmesHaveNoBlockThatNothingRuns(t *testing.T) {
+	for file, trials := range readmes() {
+		there := map[string]bool{}
+		for _, b := range blocksOf(t, file) {
+			if trials[b.name()] == nil {
+				t.Errorf("%s:%d: no test runs the block that begins with %q", file, b.line, b.name())
+			}
+			if there[b.name()] {
+				t.Errorf("%s:%d: a second block is called %q", file, b.line, b.name())
+			}
+			there[b.name()] = true
+		}
+		for name := range trials {
+			if !there[name] {
+				t.Errorf("%s has no block %q", file, name)
+			}
+		}
+	}
+}
+
+// block is what a README shows as code, fenced or indented.
+type block struct {
+	line int // of the README, where its text begins
+	text string
+}
+
+// A program says in its first line how its file is called and how to run it,
+// and may say in its second one how to try it.
+var programHead = regexp.MustCompile(`^(?://|#) (\w+\.\w+): (.+)\n(?:(?://|#) try it: (.+)\n)?`)
+
+// name is that of a program's file, else the block's first line up to a gap.
+func (b block) name() string {
+	if m := programHead.FindStringSubmatch(b.text); m != nil {
+		return m[1]
+	}
+	first, _, _ := strings.Cut(b.text, "\n")
+	first, _, _ = strings.Cut(first, "  ")
+	return first
+}
+
+func (b block) command() string { return programHead.FindStringSubmatch(b.text)[2] }
+func (b block) tryIt() string   { return programHead.FindStringSubmatch(b.text)[3] }
+
+func blocksOf(t *testing.T, file string) []block {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks, err := parseBlocks(string(text))
+	if err != nil {
+		t.Fatalf("%s: %v", file, err)
+	}
+	return blocks
+}
+
+// parseBlocks finds the code in a Markdown text. What is indented far inside a
+// list counts as code too, though it may be none: rather one too many.
+func parseBlocks(text string) ([]block, error) {
+	var blocks []block
+	opening := regexp.MustCompile("^( *)(`{3,}|~{3,})")
+	deep := regexp.MustCompile("^(    |\t)")
+	var indent, fence string // of the block that is open
+	open, afterGap := false, true
+	for i, line := range strings.Split(text, "\n") {
+		start, last := opening.FindStringSubmatch(line), len(blocks)-1
+		empty := strings.TrimSpace(line) == ""
+		switch {
+		case open && fence != "" && strings.TrimSpace(line) == fence:
+			open = false
+		case open && fence != "":
+			blocks[last].text += strings.TrimPrefix(line, indent) + "\n"
+		case open && (empty || deep.MatchString(line)):
+			blocks[last].text += deep.ReplaceAllString(line, "") + "\n"
+		case start != nil:
+			open, indent, fence = true, start[1], start[2]
+			blocks = append(blocks, block{line: i + 2})
+		case afterGap && deep.MatchString(line):
+			open, fence = true, ""
+			blocks = append(blocks, block{i + 1, deep.ReplaceAllString(line, "") + "\n"})
+		default:
+			open = false
+		}
+		afterGap = empty
+	}
+	if open && fence != "" {
+		return nil, fmt.Errorf("line %d: the block has no end", blocks[len(blocks)-1].line)
+	}
+	return blocks, nil
+}
+
+func TestBlocksAreFoundInEveryForm(t *testing.T) {
+	text := strings.Join([]string{
+		"text", "    no code: it goes on", "", "    one  # remark", "", "    two", "", "text", "```", "fenced", "```",
+		"- a list", "", "  ~~~js", "  let x", "    = 1", "  ~~~", "", "\ttab", "``` sh", "# a.py: run it", "# try it: now", "body", "```",
+	}, "\n")
+	want := []block{
+		{4, "one  # remark\n\ntwo\n\n"}, {10, "fenced\n"}, {15, "let x\n  = 1\n"}, {19, "tab\n"},
+		{21, "# a.py: run it\n# try it: now\nbody\n"},
+	}
+	blocks, err := parseBlocks(text)
+	if err != nil || !slices.Equal(blocks, want) {
+		t.Fatalf("found %+v (error: %v), expected %+v", blocks, err, want)
+	}
+	if b := blocks[4]; b.name() != "a.py" || b.command() != "run it" || b.tryIt() != "now" || blocks[0].name() != "one" {
+		t.Errorf("misread %+v or %+v", b, blocks[0])
+	}
+	if _, err := parseBlocks("```js\nx\n"); err == nil {
+		t.Error("a block without an end is none")
 	}
 }

@@ -1,0 +1,289 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/neonauthd/neonauthd/client"
+)
+
+// How the READMEs say that the packages are installed.
+const (
+	npmInstall = "npm install /path/to/neonauthd/client/node"
+	pipInstall = "pip install /path/to/neonauthd/client/python"
+)
+
+// reader is somebody with a README, a terminal and the lines of the demo.
+type reader struct {
+	stage *stage
+	dir   string   // where the programs are pasted, with the package installed
+	env   []string // of the terminal
+	serve []string // what a server finds there besides
+}
+
+// newReader returns one for whom ada may come in and past's token is over.
+func newReader(t *testing.T, program, file string) *reader {
+	t.Helper()
+	r := &reader{dir: t.TempDir()}
+	name := strings.TrimSuffix(file, "/README.md")
+	if language, ok := languages()[name]; ok {
+		if err := exec.Command(language.present[0], language.present[1:]...).Run(); err != nil {
+			t.Skipf("no %s here that is new enough: %v", name, err)
+		}
+	}
+	r.stage = newStage(t, program)
+	for _, line := range []string{"reset", "mint ada", "mint past expired"} {
+		if _, err := r.stage.do(line); err != nil {
+			t.Fatal(err)
+		}
+	}
+	root, tools := absolute(t, ".."), absolute(t, "testdata/readme")
+	r.env = append(os.Environ(), client.SocketVariable+"="+r.stage.path("s"), "DEMO="+r.dir, "PATH="+tools+":"+os.Getenv("PATH"))
+	switch name {
+	case "node":
+		r.serve = []string{"NODE_OPTIONS=--import=" + filepath.Join(tools, "port.mjs")}
+		r.installNode(t, root)
+	case "python":
+		source := filepath.Join(root, "client/python/src")
+		r.env = append(r.env, "PYTHONPATH="+source, "PYTHONDONTWRITEBYTECODE=1")
+		r.serve = []string{"PYTHONPATH=" + tools + ":" + source}
+	}
+	return r
+}
+
+func absolute(t *testing.T, path string) string {
+	t.Helper()
+	path, err := filepath.Abs(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// installNode does what the README says, or what npm would do where it is not.
+func (r *reader) installNode(t *testing.T, root string) {
+	t.Helper()
+	if _, err := exec.LookPath("npm"); err == nil {
+		command := strings.Replace(npmInstall, "/path/to/neonauthd", root, 1)
+		if out, err := r.run(t, command, "npm_config_offline=true", "npm_config_update_notifier=false"); err != nil {
+			t.Fatalf("%s: %v\n%s", command, err, out)
+		}
+		return
+	}
+	modules := filepath.Join(r.dir, "node_modules")
+	if err := errors.Join(os.Mkdir(modules, 0o700), os.Symlink(filepath.Join(root, "client/node"), filepath.Join(modules, "neonauthd"))); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// run does what a line of the terminal does.
+func (r *reader) run(t *testing.T, command string, env ...string) (string, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*stagePatience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "sh", "-c", command)
+	cmd.WaitDelay = time.Second // for what the shell has started
+	cmd.Dir, cmd.Env = r.dir, append(r.env[:len(r.env):len(r.env)], env...)
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// paste writes a program, and somebody's token where the demo has its own.
+func (r *reader) paste(t *testing.T, b block, who string) {
+	t.Helper()
+	token := r.stage.people[who].token
+	err := errors.Join(os.WriteFile(filepath.Join(r.dir, b.name()), []byte(b.text), 0o600),
+		os.WriteFile(filepath.Join(r.dir, "valid.jwt"), []byte(token), 0o600))
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// without runs something while there is no daemon.
+func (r *reader) without(t *testing.T, do func()) {
+	t.Helper()
+	if err := r.stage.stop(); err != nil {
+		t.Fatal(err)
+	}
+	do()
+	if err := r.stage.start(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// shown is the trial of a block that is not run here, and why.
+func shown(reason string) trial {
+	return func(t *testing.T, _ *reader, _ block) { t.Log(reason) }
+}
+
+// elsewhere is the trial of a block that another test runs.
+func elsewhere(file, words string) trial {
+	return func(t *testing.T, _ *reader, b block) {
+		text, err := os.ReadFile(file)
+		if err != nil || !strings.Contains(string(text), words) {
+			t.Errorf("nothing runs the block at line %d: %s does not say %q (error: %v)", b.line, file, words, err)
+		}
+	}
+}
+
+// asks is the trial of a program that asks about $TOKEN, and of what it prints
+// at each outcome.
+func asks(accepted, rejected, unknown string) trial {
+	return func(t *testing.T, r *reader, b block) {
+		expect := func(who, says string) {
+			t.Helper()
+			r.paste(t, b, who)
+			says = strings.ReplaceAll(says, "SUBJECT", r.stage.people[who].subject)
+			// The program has its own patience, which a busy machine can exceed.
+			late := regexp.MustCompile("no answer within|please come back later")
+			for begun := time.Now(); ; {
+				out, err := r.run(t, b.command())
+				if err == nil && strings.Contains(out, says) {
+					return
+				}
+				if err != nil || !late.MatchString(out) || time.Since(begun) > stagePatience {
+					t.Fatalf("about %s it says %q (error: %v), expected %q", who, out, err, says)
+				}
+			}
+		}
+		expect("ada", accepted)
+		expect("past", rejected)
+		r.without(t, func() { expect("ada", unknown) })
+	}
+}
+
+// serves is the trial of a program that listens on port 8080 and protects a path.
+func serves(path string) trial {
+	return func(t *testing.T, r *reader, b block) {
+		r.paste(t, b, "ada")
+		cmd := exec.Command("sh", "-c", "exec "+b.command())
+		cmd.Dir, cmd.Env = r.dir, append(r.env[:len(r.env):len(r.env)], r.serve...)
+		base := startService(t, cmd)
+		t.Run("as it says", func(t *testing.T) {
+			if _, err := exec.LookPath("curl"); err != nil {
+				t.Skip("no curl here")
+			}
+			const address = "http://127.0.0.1:8080"
+			if !strings.Contains(b.tryIt(), address+path) {
+				t.Fatalf("it does not say how to try %s", address+path)
+			}
+			command := strings.Replace(b.tryIt(), address, base, 1)
+			for begun := time.Now(); ; {
+				out, err := r.run(t, command)
+				if err == nil && strings.Contains(out, " 200 ") && strings.Contains(out, "hello "+r.stage.people["ada"].subject+"\n") {
+					return
+				}
+				if err != nil || !strings.Contains(out, " 503 ") || time.Since(begun) > stagePatience {
+					t.Fatalf("%s: %v\n%s", command, err, out)
+				}
+			}
+		})
+		r.protected(t, base+path, `Bearer error="invalid_token"`)
+	}
+}
+
+// protected asks a route with each kind of token, and without a daemon.
+func (r *reader) protected(t *testing.T, url, challenge string) {
+	t.Helper()
+	ada, past := r.stage.people["ada"], r.stage.people["past"]
+	expect := func(token string, status int, says, header, value string) {
+		t.Helper()
+		var resp *http.Response
+		var body string
+		for begun := time.Now(); time.Since(begun) < stagePatience; {
+			resp, body = get(t, url, token)
+			if resp.StatusCode != http.StatusServiceUnavailable || status == http.StatusServiceUnavailable {
+				break // else it was late: a busy machine can exceed the client's patience
+			}
+		}
+		if resp.StatusCode != status || !strings.Contains(body, says) || !regexp.MustCompile("^"+value).MatchString(resp.Header.Get(header)) {
+			t.Errorf("it answers %d, %v, %q; expected %d, %s: %s, %q", resp.StatusCode, resp.Header, body, status, header, value, says)
+		}
+		if status != http.StatusUnauthorized && resp.Header.Get("WWW-Authenticate") != "" {
+			t.Errorf("%d has the challenge %q", status, resp.Header.Get("WWW-Authenticate"))
+		}
+	}
+	expect("", 401, "", "WWW-Authenticate", "Bearer$")
+	expect(ada.token, 200, ada.subject, "WWW-Authenticate", "$")
+	expect(past.token, 401, "", "WWW-Authenticate", challenge)
+	r.without(t, func() { expect(ada.token, 503, "", "Retry-After", "[1-9][0-9]*$") })
+	expect(ada.token, 200, ada.subject, "WWW-Authenticate", "$")
+}
+
+func get(t *testing.T, url, token string) (*http.Response, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp, string(body)
+}
+
+// handles is the trial of statements of Go for the inside of a handler: here is
+// the rest of the program.
+func handles(t *testing.T, r *reader, b block) {
+	declarations, statements, found := strings.Cut(b.text, "\nswitch ")
+	if !found {
+		t.Fatal("it has no switch over the three answers")
+	}
+	source := filepath.Join(r.dir, "main.go")
+	err := os.WriteFile(source, []byte(`package main
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+
+	"github.com/neonauthd/neonauthd/client"
+)
+
+`+declarations+`
+func handle(w http.ResponseWriter, r *http.Request) {
+	token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+	switch `+statements+`
+}
+
+func serve(w http.ResponseWriter, subject string) { fmt.Fprintln(w, subject) }
+
+func main() {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println("listening on http://" + ln.Addr().String())
+	panic(http.Serve(ln, http.HandlerFunc(handle)))
+}
+`), 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	program := filepath.Join(r.dir, "service")
+	if out, err := exec.Command("go", "build", "-o", program, source).CombinedOutput(); err != nil {
+		t.Fatalf("build the handler: %v\n%s", err, out)
+	}
+	cmd := exec.Command(program)
+	cmd.Env = r.env
+	r.protected(t, startService(t, cmd), "Bearer")
+}
