@@ -201,43 +201,6 @@ func TestReadmeConfigurationIsRight(t *testing.T) {
 	}
 }
 
-// TestReadmeGoCompiles puts the snippet where a reader would: declarations
-// outside, statements into a handler.
-func TestReadmeGoCompiles(t *testing.T) {
-	for _, block := range fenced(t, "go") {
-		declarations, statements, found := strings.Cut(block, "\nswitch ")
-		if !found {
-			t.Fatal("the snippet has no switch over the three answers")
-		}
-		program := fmt.Sprintf(`package main
-
-import (
-	"net/http"
-
-	"github.com/neonauthd/neonauthd/client"
-)
-
-%s
-func handle(w http.ResponseWriter, r *http.Request, token string) {
-switch %s
-}
-
-func serve(http.ResponseWriter, string) {}
-
-func main() { handle(nil, nil, "") }
-`, declarations, statements)
-		name := filepath.Join(t.TempDir(), "main.go")
-		if err := os.WriteFile(name, []byte(program), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		vet := exec.Command("go", "vet", name)
-		vet.Dir = repository
-		if out, err := vet.CombinedOutput(); err != nil {
-			t.Errorf("%v\n%s\n%s", err, out, program)
-		}
-	}
-}
-
 func TestDocumentsLinkToWhatIsThere(t *testing.T) {
 	links := regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	for name, least := range map[string]int{"README.md": 8, "CHANGELOG.md": 0, "protocol/protocol.md": 15, "docs/operating.md": 1} {
