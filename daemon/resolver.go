@@ -38,7 +38,7 @@ func (l *lookup) opaque() bool {
 }
 
 // resolver reaches verdicts. Its methods, read from the top, are the order of
-// decisions: what the gate refuses, what memory knows, what a verification
+// decisions: what memory knows, what the gate refuses, what a verification
 // finds, what the profile adds. Safe for concurrent use.
 type resolver struct {
 	memory      *memory
@@ -63,20 +63,23 @@ type rejection struct {
 
 // recall answers from memory: it never waits, and takes no lock but the cache's.
 // Not ok means that resolve has to be asked.
+//
+// A hit is a hash and a lookup. It needs no gate: what is kept under a token's
+// digest is of these very bytes, and they have passed it.
 func (r *resolver) recall(l *lookup) (v Verdict, ok bool) {
-	if !keyset.Gate(l.token) && !l.opaque() {
-		return rejected(Malformed), true
-	}
 	now := r.now()
-	if now.Before(r.clockFloor) {
-		return unknown(Unavailable, 0), true
-	}
+	timely := !now.Before(r.clockFloor)
 	l.digest = digestOf(l.token)
-	if l.session {
-		return r.profiles.recall(l, nil, now)
-	}
-	if e := r.memory.entry(&l.digest); e != nil && r.holds(l, e, now) {
+	if e := r.memory.entry(&l.digest); e != nil && timely && r.holds(l, e, now) {
 		return r.recallEntry(l, e, now)
+	}
+	switch {
+	case !keyset.Gate(l.token) && !l.opaque():
+		return rejected(Malformed), true
+	case !timely:
+		return unknown(Unavailable, 0), true
+	case l.session:
+		return r.profiles.recall(l, nil, now)
 	}
 	if no, hit := r.rejections.Get(&l.digest); hit && r.stands(l, no) {
 		return rejected(no.reason), true
