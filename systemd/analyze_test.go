@@ -105,8 +105,8 @@ func TestVerifyFindsAMisspeltDirective(t *testing.T) {
 }
 
 func TestTheReloadDropInFitsNewerSystemd(t *testing.T) {
-	if version := systemdVersion(t); version < 254 {
-		t.Skipf("the drop-in is for systemd 254, this is %d", version)
+	if version := systemdVersion(t); version < 253 {
+		t.Skipf("the drop-in is for systemd 253, this is %d", version)
 	}
 	dir := installed(t)
 	text, err := os.ReadFile("drop-ins/notify-reload.conf")

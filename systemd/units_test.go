@@ -31,7 +31,8 @@ func readUnit(t *testing.T, name string) unit {
 		t.Fatal(err)
 	}
 	u, section := unit{}, ""
-	for line := range strings.Lines(string(text)) {
+	whole := strings.ReplaceAll(string(text), "\\\n", " ") // a line goes on behind a backslash
+	for line := range strings.Lines(whole) {
 		line = strings.TrimSpace(line)
 		switch {
 		case line == "" || strings.HasPrefix(line, "#"):
@@ -121,6 +122,22 @@ func TestASocketOutlivesAServiceThatCannotStart(t *testing.T) {
 	}
 }
 
+// TestAWrongConfigurationSlowsOnlyRestarts: what leaves the mark of exit status 78 is what the next start looks for, and
+// nothing but that start waits. The boot test shows that it does.
+func TestAWrongConfigurationSlowsOnlyRestarts(t *testing.T) {
+	for _, name := range matching(t, "*.service") {
+		u := readUnit(t, name)
+		mark := "%t/" + strings.TrimSuffix(name, ".service") + "/refused"
+		before, after := u.one("Service.ExecStartPre"), u.one("Service.ExecStopPost")
+		if !strings.Contains(after, "78") || !strings.Contains(after, mark) || strings.Contains(after, "sleep") {
+			t.Errorf("%s: ExecStopPost=%s: want it to make %s after exit status 78, and not to wait", name, after, mark)
+		}
+		if !strings.HasPrefix(before, "-") || !strings.Contains(before, "rm "+mark) || !strings.Contains(before, "NRestarts") {
+			t.Errorf("%s: ExecStartPre=%s: want it to wait for %s at automatic restarts, and that to be no failure when it is cut short", name, before, mark)
+		}
+	}
+}
+
 func TestSocketNamesAreThoseTheProgramsExpect(t *testing.T) {
 	programs := map[string]string{"neonauthd.service": "daemon", "neonauth-http.service": "cmd/neonauth-http"}
 	for _, name := range matching(t, "*.socket") {
@@ -193,9 +210,9 @@ func TestNothingButTheProgramMayRun(t *testing.T) {
 		if got := u.all("Service.ExecPaths"); !slices.Equal(got, []string{program}) || u.one("Service.NoExecPaths") != "/" {
 			t.Errorf("%s: ExecPaths=%q, want only %s", name, got, program)
 		}
-		for _, directive := range []string{"Service.ExecReload", "Service.ExecStopPost"} {
+		for _, directive := range []string{"Service.ExecReload", "Service.ExecStartPre", "Service.ExecStopPost"} {
 			for _, command := range u.all(directive) {
-				if !strings.HasPrefix(command, "+") {
+				if !strings.HasPrefix(strings.TrimPrefix(command, "-"), "+") {
 					t.Errorf("%s: %s=%s could not run inside the sandbox", name, directive, command)
 				}
 			}

@@ -4,6 +4,7 @@ set -e
 
 case "$1" in
 remove | 0)
+	rm -f /run/neonauthd/refused /run/neonauth-http/refused
 	rmdir /run/neonauthd /run/neonauth-http 2>/dev/null || true
 	;;
 purge)
