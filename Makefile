@@ -158,8 +158,8 @@ release-files: $(ARCHES:%=archive-%) $(ARCHES:%=bom-%)
 	cd $(DIST) && sha256sum *.deb *.rpm *.tar.gz *.cdx.json >SHA256SUMS && cat SHA256SUMS
 
 .PHONY: boot-test
-boot-test: ## install and use the package in a booted Debian 12 with systemd and nginx (root, systemd-nspawn)
-	packaging/boot/run.sh
+boot-test: package ## install and use the package in a booted Debian 12 with systemd and nginx (root, systemd-nspawn)
+	packaging/boot/run.sh $(DIST)/neonauthd_$(VERSION)_linux_$(shell $(GO) env GOARCH).deb
 
 .PHONY: reproducible
 reproducible: $(NFPM) $(SBOM) ## release the last commit twice, in two places and from nothing, and compare every byte

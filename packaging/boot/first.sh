@@ -14,14 +14,30 @@ installed() {
 	tell "$(neonauthd --version | tr '\n' ' ')"
 }
 
+says() { journalctl -q -b -u "$1" -o cat | grep -- "$2"; } # UNIT TEXT
+waits() {
+	systemctl status neonauthd >output.status || true # it fails of a unit that does not run
+	grep -q 'trying again in 5 s' output.status
+}
+# refused TEXT COMMAND...: the command fails at once, with the text in the journal, and systemd tries again slowly.
+refused() {
+	local text=$1 began took
+	shift
+	began=$(date +%s%N)
+	fails "$@"
+	took=$((($(date +%s%N) - began) / 1000000))
+	within 60 says neonauthd "$text" >/dev/null
+	within 60 says neonauthd 'status=78/CONFIG' >/dev/null
+	within 60 waits
+	tell "$* failed after $took ms: $(says neonauthd "$text" | tail -n 1)"
+	[ "$took" -lt 4500 ]
+}
 unconfigured() {
-	fails systemctl start neonauthd
-	sleep 3
-	[ "$(property neonauthd.service ExecMainStatus)" = 78 ]
-	[ "$(property neonauthd.service NRestarts)" -le 1 ]
-	journalctl -q -u neonauthd -o cat >said
-	grep '\[\[project\]\]' said | sort -u | tee -a told
+	refused '\[\[project\]\]' systemctl start neonauthd
+	[ "$(property neonauthd.service NRestarts)" -le 2 ]
+	refused '\[\[project\]\]' systemctl restart neonauthd # the wait is no obstacle
 	systemctl stop "${units[@]}"
+	[ "$(property neonauthd.service ActiveState)" = inactive ]
 }
 
 configured() {
@@ -40,11 +56,12 @@ cold() {
 	say "PROFILE $(cat token)" >reply
 	grep -q " OK level=profile .*sub=$(cat user)" reply
 	tell "first profile: $(cut -d: -f1 reply)"
-	within 10 systemctl is-active --quiet neonauthd.service
+	within 60 systemctl is-active --quiet neonauthd.service
 	systemctl stop neonauthd.service
 	say "VERIFY $(cat token)" >reply
 	grep -q ' OK ' reply
 	tell "connect to first answer, nothing running, keys saved: $(cut -d: -f1 reply)"
+	says neonauthd 'limits per user count processes' >/dev/null
 	tell "status: $(property neonauthd.service StatusText); memory: $(awk '/^VmRSS:/ { print $2, $3 }' "/proc/$(main_pid)/status")"
 }
 
@@ -71,6 +88,8 @@ belongings() {
 	grep -Eq '^CapEff:[[:space:]]*0+$' "/proc/$pid/status"
 	grep -Eq '^NoNewPrivs:[[:space:]]*1$' "/proc/$pid/status"
 	grep -Eq '^Seccomp:[[:space:]]*2$' "/proc/$pid/status"
+	awk '{ print $1, $2, $3 }' "/proc/$pid/uid_map" >users
+	diff -u - users <<<"0 0 1"$'\n'"$(id -u neonauthd) $(id -u neonauthd) 1" # of its own
 	awk '$5 == "/" { print $6 }' "/proc/$pid/mountinfo" | tail -n 1 | grep -q '^ro,'
 	find / /run /dev/shm -xdev -path /run/credentials -prune -o \( -user neonauthd -o -group neonauthd -o -group neonauthd-admin -o -group neonauth-http \) \
 		-printf '%M %u:%g %p\n' | sort -u | sort -k3 | tee owned
@@ -92,6 +111,56 @@ callers() {
 	userdel application
 }
 
+exposed() { # UNIT TENTHS: at most that much
+	systemd-analyze security --no-pager --threshold="$2" "$1" >exposure || { cat exposure; return 1; }
+	tell "$(tail -n 1 exposure | sed 's/^[^O]*//; s/[^a-zA-Z0-9]*$//')"
+}
+exposure() {
+	exposed neonauthd.service 10
+	exposed neonauth-http.service 5
+}
+
+# may USER TEXT: what a lookup of that user begins with.
+may() { as "$1" ./load -say "VERIFY $(cat token)" | grep -q " ms: $2"; }
+caller_rules() {
+	local drop_in=/etc/systemd/system/neonauthd.service.d/callers.conf
+	cp /etc/neonauthd/neonauthd.toml good.toml
+	useradd --system --groups neonauthd admitted
+	useradd --system --groups neonauthd excluded
+	printf '\n[[caller]]\nuser = "admitted"\n' >>/etc/neonauthd/neonauthd.toml
+	neonauthd --check | grep callers.conf
+	systemctl reload neonauthd || true
+	within 60 reload_failed
+	may excluded OK
+	refused callers.conf systemctl restart neonauthd
+	install -D -m 0644 /usr/share/doc/neonauthd/examples/callers.conf "$drop_in"
+	systemctl daemon-reload
+	systemctl restart neonauthd
+	may admitted OK
+	may excluded 'ERR forbidden'
+	exposed neonauthd.service 12
+	within 60 says neonauthd 'watchdog and health checks are refused by the' >/dev/null # which prove less, and are no reason to end
+	rm -r "${drop_in%/*}"
+	cp good.toml /etc/neonauthd/neonauthd.toml
+	systemctl daemon-reload
+	systemctl restart neonauthd
+	may excluded OK
+	userdel admitted
+	userdel excluded
+}
+
+metrics() {
+	systemctl enable neonauthd-metrics.socket
+	systemctl restart neonauthd
+	for path in metrics healthz readyz; do
+		curl -sS --fail -o "output.$path" --unix-socket /run/neonauthd/metrics.sock "http://localhost/$path"
+	done
+	grep -q '^neonauthd_build_info' output.metrics
+	fails as www-data curl -sS -o /dev/null --unix-socket /run/neonauthd/metrics.sock http://localhost/metrics
+	tell "$(cat output.healthz), $(cat output.readyz)"
+	systemctl disable --now neonauthd-metrics.socket
+}
+
 in_flight() { say 'HELLO 1 boot' | grep -q " in-flight=$1 "; }
 reload_failed() { [[ $(property neonauthd.service StatusText) == *fail* ]]; }
 reload() {
@@ -99,19 +168,19 @@ reload() {
 	pid=$(main_pid)
 	in_flight 256
 	sed -i 's/^#in_flight_per_connection = .*/in_flight_per_connection = 77/' /etc/neonauthd/neonauthd.toml
-	under_load eval 'systemctl reload neonauthd; within 5 in_flight 77'
+	under_load eval 'systemctl reload neonauthd; within 60 in_flight 77'
 	none refused wrong unknown unanswered lost-new lost-kept found-closed
 	[ "$(main_pid)" = "$pid" ]
 	cp /etc/neonauthd/neonauthd.toml good.toml
 	echo 'no_such_setting = 1' >>/etc/neonauthd/neonauthd.toml
 	systemctl reload neonauthd || true
-	within 5 reload_failed
+	within 60 reload_failed
 	tell "a wrong file: $(property neonauthd.service StatusText)"
 	[ "$(main_pid)" = "$pid" ]
 	in_flight 77
 	cp good.toml /etc/neonauthd/neonauthd.toml
 	systemctl reload neonauthd
-	within 5 fails reload_failed
+	within 60 fails reload_failed
 }
 
 restart() {
@@ -129,7 +198,7 @@ outage() {
 has_process() { [ "$(main_pid)" != 0 ]; }
 kill_often() {
 	for _ in {1..20}; do
-		within 10 has_process
+		within 60 has_process
 		systemctl kill --signal=KILL --kill-who=main neonauthd
 		sleep "0.$((RANDOM % 900 + 100))"
 	done
@@ -140,7 +209,7 @@ killed() {
 	under_load kill_often
 	none refused wrong unknown unanswered
 	[ "$(property neonauthd.service NRestarts)" -ge $((before + 15)) ]
-	within 10 say PING
+	within 60 say PING
 	systemctl is-active --quiet neonauthd.service
 }
 
@@ -148,7 +217,7 @@ frozen() {
 	local pid began
 	pid=$(main_pid) began=$(date +%s%N)
 	kill -STOP "$pid"
-	within 5 grep -q '^State:[[:space:]]*T' "/proc/$pid/status" # its threads stop one after the other
+	within 60 grep -q '^State:[[:space:]]*T' "/proc/$pid/status" # its threads stop one after the other
 	say "VERIFY $(cat token)" >reply
 	grep -q ' OK ' reply
 	[ "$(main_pid)" != "$pid" ]

@@ -36,7 +36,7 @@ behind_nginx() {
 	neonauth-http check-nginx /etc/nginx/nginx.conf
 	nginx -t
 	systemctl restart nginx
-	within 10 let_in
+	within 60 let_in
 	grep -qx "user=$(cat user) level=claims" page
 	fetch page /account/ -H "Authorization: Bearer $(cat token)" -H 'X-Auth-User-Id: root'
 	[ "$code" = 200 ]
@@ -77,7 +77,7 @@ nginx_through_restarts() {
 	[ "$code" = 401 ] || [ "$code" = 503 ]
 	tell "without the daemon: 503"
 	systemctl start "${units[@]}"
-	within 10 let_in
+	within 60 let_in
 }
 
 helper_belongings() {
