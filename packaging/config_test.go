@@ -2,6 +2,8 @@
 package packaging_test
 
 import (
+	"context"
+	"fmt"
 	"os"
 	"reflect"
 	"regexp"
@@ -73,29 +75,53 @@ func TestEveryShownSettingIsAccepted(t *testing.T) {
 }
 
 func TestWhatIsCommentedOutIsTheDefault(t *testing.T) {
-	cfg, err := daemon.ParseConfig([]byte(configured(t, "neon")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	bare, err := daemon.ParseConfig([]byte("[[project]]\nname = \"main\"\npreset = \"neon\"\nbase_url = \"" + cfg.Projects[0].BaseURL + "\"\n"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	cfg.Callers = nil // an example, not a default
-	if !reflect.DeepEqual(cfg, bare) {
-		t.Errorf("with all settings on:\n%+v\nwith none:\n%+v", cfg, bare)
+	for preset, needs := range map[string]string{
+		"stack": `project_id = "00000000-0000-4000-8000-000000000000"`,
+		"neon":  `base_url = "https://ep-example-123456.neonauth.us-east-1.aws.neon.tech/neondb/auth"`,
+		"oidc":  "base_url = \"https://login.example.com\"\naudiences = [\"my-app\"]",
+	} {
+		cfg, err := daemon.ParseConfig([]byte(configured(t, preset)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		bare, err := daemon.ParseConfig([]byte("[[project]]\nname = \"main\"\npreset = \"" + preset + "\"\n" + needs + "\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg.Callers = nil                    // an example, not a default
+		cfg.Projects[0].SecretServerKey = "" // without it the one shown is taken too, if it is there
+		if on, off := derived(t, cfg), derived(t, bare); on != off {
+			t.Errorf("%s, with all settings on:\n%s\nwith none:\n%s", preset, on, off)
+		}
+		bare.Projects[0].BaseURL = cfg.Projects[0].BaseURL // which stack derives, as seen above
+		// As text: an empty list is none.
+		if on, off := fmt.Sprintf("%+v", cfg), fmt.Sprintf("%+v", bare); on != off {
+			t.Errorf("%s, with all settings on:\n%s\nwith none:\n%s", preset, on, off)
+		}
 	}
 }
 
-// optional are the settings that the shipped file leaves to the manual, because hardly anybody needs them.
-func optional() []string {
-	return []string{"jwks_url", "userinfo_url", "issuers", "user", "group", "gid"}
+// derived is what the daemon makes of a configuration, without asking an upstream.
+func derived(t *testing.T, cfg daemon.Config) string {
+	t.Helper()
+	ended, end := context.WithCancel(t.Context())
+	end()
+	var out strings.Builder
+	if _, err := daemon.Check(ended, &out, cfg, daemon.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
 }
+
+// alternatives are settings that stand beside another one, because only one of them can be set.
+func alternatives() []string { return []string{"user", "group", "gid"} }
 
 func TestEverySettingIsShown(t *testing.T) {
 	text := read(t, "neonauthd.toml")
-	for _, name := range optional() {
-		text += "\n#" + name + " = "
+	for _, name := range alternatives() {
+		if regexp.MustCompile(`(?m)^#uid = .*[ :]` + name + ` = `).MatchString(text) {
+			text += "\n#" + name + " = "
+		}
 	}
 	names := settings(reflect.TypeFor[daemon.Config]())
 	if len(names) < 20 {

@@ -93,7 +93,7 @@ questions() {
 # configure does what the comments of the shipped file say.
 configure() {
 	sed -i -e '/^# Neon Auth on Stack Auth/,/^$/ s/^#\([^ ]\)/\1/' \
-		-e "s|^project_id = .*|$(grep ^project_id wanted)\\nbase_url = \"$upstream\"|" /etc/neonauthd/neonauthd.toml
+		-e "s|^#*project_id = .*|$(grep ^project_id wanted)|" -e "/^# Neon Auth on Stack Auth/,/^$/ s|^#*base_url = .*|base_url = \"$upstream\"|" /etc/neonauthd/neonauthd.toml
 	install -d -m 0700 /etc/credstore
 	install -m 0400 /dev/stdin /etc/credstore/neonauthd.server-key <server-key
 }
