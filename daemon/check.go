@@ -73,7 +73,7 @@ func checkProject(ctx context.Context, out io.Writer, table Project, opts *Optio
 	}
 	if _, err := readServerKey(c.SecretServerKey, dir); errors.Is(err, errNoCredentials) {
 		// systemd alone can read it, for the service alone.
-		fmt.Fprintf(out, "  unchecked   server key: a credential is delivered to the service only\n")
+		fmt.Fprintf(out, "  unchecked   server key: a credential is delivered to the service only, whose log says at its start whether it is right\n")
 	} else if err != nil {
 		report("server key", err)
 	} else if c.Preset == "stack" && p.serverKey.Empty() {

@@ -29,8 +29,15 @@ for drop_in in systemd/drop-ins/*.conf; do
 	put "$drop_in" "share/doc/neonauthd/examples/$(basename "$drop_in")"
 done
 put LICENSE share/doc/neonauthd/copyright
-put CHANGELOG.md share/doc/neonauthd/CHANGELOG.md
-[ ! -e README.md ] || put README.md share/doc/neonauthd/README.md
+# What people read, laid out as here, so that its links lead somewhere.
+doc=share/doc/neonauthd
+for page in README.md CHANGELOG.md docs/operating.md protocol/protocol.md packaging/neonauthd.toml; do
+	put "$page" "$doc/$page"
+done
+find examples -name node_modules -prune -o -name __pycache__ -prune -o -type f -print | while read -r example; do
+	if [ -x "$example" ]; then mode=0755; else mode=0644; fi
+	put "$example" "$doc/$example" "$mode"
+done
 
 for page in docs/man/*.[1-8]; do
 	[ -e "$page" ] || continue

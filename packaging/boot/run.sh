@@ -75,7 +75,6 @@ make_packages() {
 	cp "$(dirname "$package")/build/$arch/neonauthd" "$work/share/upstream" # `neonauthd standin`, which is not upgraded
 	CGO_ENABLED=0 $GO build -o "$work/share/load" ./packaging/boot/load
 	cp packaging/boot/*.sh "$work/share/"
-	cp -r examples/nginx "$work/share/nginx"
 }
 
 # nspawn starts a container. Where no systemd can give it a control group it gets one here: two that shared one would

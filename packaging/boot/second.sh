@@ -22,14 +22,15 @@ let_in() {
 }
 
 behind_nginx() {
+	local recipe=/usr/share/doc/neonauthd/examples/nginx
 	start_upstream # another one: it has keys and a project of its own
 	sed -i "s|^project_id = .*|$(grep ^project_id wanted)|" /etc/neonauthd/neonauthd.toml
 	install -m 0400 server-key /etc/credstore/neonauthd.server-key
 	systemctl restart neonauthd
 	systemctl enable --now neonauth-http
 	usermod -aG neonauth-http www-data
-	install -D -m 0644 -t /etc/nginx/neonauth nginx/neonauth-*.conf
-	install -m 0644 nginx/site.conf /etc/nginx/conf.d/site.conf
+	install -D -m 0644 -t /etc/nginx/neonauth "$recipe"/neonauth-*.conf
+	install -m 0644 "$recipe/site.conf" /etc/nginx/conf.d/site.conf
 	cat >/etc/nginx/conf.d/app.conf <<-'CONF'
 		server { listen 127.0.0.1:3000; location / { return 200 "user=$http_x_auth_user_id level=$http_x_auth_level\n"; } }
 	CONF

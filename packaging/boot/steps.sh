@@ -32,7 +32,7 @@ step() {
 		printf 'FAIL %2d  %s (%d.%d s)\n' "$number" "$1" $((took / 10)) $((took % 10))
 		failures=$((failures + 1))
 		tail -n 25 output | sed 's/^/         | /'
-		journalctl --no-pager -q -o short-precise -n 25 --since "@$((began / 1000000000))" -u 'neonauth*' | sed 's/^/         journal | /'
+		journalctl --no-pager -q -o short-precise --since "@$((began / 1000000000))" -u 'neonauth*' | tail -n 25 | sed 's/^/         journal | /'
 	fi
 	sed 's/^/         /' told
 	return "$status"

@@ -34,8 +34,10 @@ if [ "$upgrade" = no ]; then
 		  1. uncomment one [[project]] in /etc/neonauthd/neonauthd.toml
 		  2. neonauthd --check
 		  3. systemctl enable --now neonauthd
-		  4. usermod -aG neonauthd USER      for each user whose programs may ask
+		  4. neonauthctl verify <TOKEN-FILE    as root, to see it work
+		  5. usermod -aG neonauthd USER        for each user whose programs may ask; then restart those programs
 
+		Behind a web server: neonauth-http(8). More: neonauthd(8), /usr/share/doc/neonauthd/docs/operating.md
 		To try it without configuring anything: neonauthd demo
 
 	TEXT
