@@ -17,7 +17,7 @@ installed() {
 says() { journalctl -q -b -u "$1" -o cat | grep -- "$2"; } # UNIT TEXT
 waits() {
 	systemctl status neonauthd >output.status || true # it fails of a unit that does not run
-	grep -q 'trying again in 5 s' output.status
+	grep -q 'sh\[[0-9]*\]: .* trying again in 5 s' output.status
 }
 # refused TEXT COMMAND...: the command fails at once, with the text in the journal, and systemd tries again slowly.
 refused() {
