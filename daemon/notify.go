@@ -134,7 +134,7 @@ func (d *Daemon) logStart(l *Listeners) {
 		names = append(names, p.name)
 	}
 	if !d.server.users.whole() {
-		d.opts.Logger.Info("callers cannot be told apart by user, since this process runs in a user namespace: limits per user count processes")
+		d.opts.Logger.Info("callers from outside of this process's user namespace cannot be told apart by user: limits per user count their processes")
 	}
 	d.opts.Logger.Info("serving", "version", d.opts.Version, "go", runtime.Version(), "projects", strings.Join(names, ","),
 		"socket", address(l.Ordinary), "admin_socket", address(l.Admin), "metrics", address(l.Metrics), "inherited", l.Inherited)

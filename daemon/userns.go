@@ -11,8 +11,8 @@ import (
 // errUserNamespace refuses rules that cannot work: where callers from outside of
 // the namespace all look like one, a rule for a uid would match somebody else or
 // nobody.
-var errUserNamespace = errors.New("caller: this process runs in a user namespace (PrivateUsers=yes in the unit) and cannot tell its callers apart; " +
-	"copy /usr/share/doc/neonauthd/examples/callers.conf to /etc/systemd/system/neonauthd.service.d/, then systemctl daemon-reload and restart; or remove the [[caller]] tables")
+var errUserNamespace = errors.New("caller: this process runs in a user namespace and cannot tell its callers apart; if that is PrivateUsers=yes in the unit, " +
+	"copy /usr/share/doc/neonauthd/examples/callers.conf to /etc/systemd/system/neonauthd.service.d/, then systemctl daemon-reload and restart; otherwise remove the [[caller]] tables")
 
 // overflowUID is the id under which the kernel shows a user whom a namespace
 // does not map (user_namespaces(7)). A host may change it in

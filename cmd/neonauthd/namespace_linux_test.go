@@ -99,7 +99,7 @@ func TestLimitsPerUserCountProcessesWhereUsersCannotBeTold(t *testing.T) {
 		told, log  string // to the other process when the share is taken; by the daemon
 	}{
 		"the host's": {func(*exec.Cmd) {}, "busy", ""},
-		"its own":    {unshared(0), "", "limits per user count processes"},
+		"its own":    {unshared(0), "", "limits per user count their processes"},
 		// Without the host's process ids either, all are one again, and that is said.
 		"its own, processes too": {unshared(syscall.CLONE_NEWPID), "busy", "cannot be told apart at all"},
 	} {

@@ -61,7 +61,7 @@ cold() {
 	say "VERIFY $(cat token)" >reply
 	grep -q ' OK ' reply
 	tell "connect to first answer, nothing running, keys saved: $(cut -d: -f1 reply)"
-	says neonauthd 'limits per user count processes' >/dev/null
+	says neonauthd 'limits per user count their processes' >/dev/null
 	tell "status: $(property neonauthd.service StatusText); memory: $(awk '/^VmRSS:/ { print $2, $3 }' "/proc/$(main_pid)/status")"
 }
 
