@@ -2,6 +2,7 @@ package client
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -22,6 +23,11 @@ const (
 	// maxAbandoned is how many replies that nobody waits for any more a
 	// connection may owe before new calls avoid it.
 	maxAbandoned = 64
+
+	// minSilence is how long a connection must have brought nothing before it
+	// is given up as dead. Callers in more of a hurry than the daemon must not
+	// cost the others their connection.
+	minSilence = 20 * time.Millisecond
 
 	// keepBuffer is the largest write buffer kept between two writes.
 	keepBuffer = 64 << 10
@@ -66,7 +72,9 @@ type conn struct {
 type call struct {
 	tag   uint64
 	heard uint64        // conn.heard when it was asked
+	begun time.Time     // when it was asked
 	end   time.Time     // when it must have returned
+	watch func() bool   // ends the watch on its context; nil: there is none
 	wake  chan struct{} // capacity 1: something below has changed, or end has come
 	line  []byte        // the reply, a copy that the call owns
 	err   error         // why there will be none
@@ -87,14 +95,19 @@ func newConn(nc net.Conn) *conn {
 // enqueueLocked gives the question a tag and puts it in line. When nobody is
 // writing, the call becomes the writer; otherwise a flush is in progress and
 // takes the question along. It fails, having sent nothing, when the connection
-// takes no more calls.
+// takes no more calls, and when the time is over before it has begun.
 func (c *conn) enqueueLocked(q *question, end time.Time) (*call, error) {
 	if c.closed.Load() {
 		c.load.Add(-1)
 		return nil, errNoConn
 	}
+	now := time.Now()
+	if !now.Before(end) {
+		c.load.Add(-1)
+		return nil, context.DeadlineExceeded
+	}
 	before := len(c.out)
-	c.out = q.append(c.out, c.last+1, time.Until(end))
+	c.out = q.append(c.out, c.last+1, end.Sub(now))
 	if len(c.out)-before > protocol.MaxRequestLine {
 		c.out = c.out[:before]
 		c.load.Add(-1)
@@ -102,7 +115,7 @@ func (c *conn) enqueueLocked(q *question, end time.Time) (*call, error) {
 	}
 	c.last++
 	w := c.takeCallLocked()
-	w.tag, w.heard, w.end = c.last, c.heard, end
+	w.tag, w.heard, w.begun, w.end = c.last, c.heard, now, end
 	c.calls[w.tag] = w
 	if c.writing {
 		c.leadLocked(w)
@@ -253,7 +266,7 @@ func (c *conn) leaveLocked(w *call, timedOut bool) {
 		c.abandoned++
 	}
 	c.passLocked(w)
-	silent := timedOut && c.heard == w.heard
+	silent := timedOut && c.heard == w.heard && w.end.Sub(w.begun) >= minSilence
 	if silent || c.abandoned > maxAbandoned {
 		c.closed.Store(true)
 	}

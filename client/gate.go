@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"runtime"
 	"sync/atomic"
 	"time"
 )
@@ -38,11 +39,24 @@ func (g *gate) enter(ctx context.Context, end time.Time) error {
 	case <-timer.C:
 		err = context.DeadlineExceeded
 	}
-	if !g.withdraw() { // a place is on its way to a call that waits: to this one, as well as to any
-		<-g.handed
-		g.exit()
-	}
+	g.giveUp()
 	return err
+}
+
+// giveUp ends a call's waiting. Where every call that waits has been given a
+// place, one is on its way to this call as well as to any. But one that comes
+// just now may take it and hold it for long, and leave this call waiting in its
+// stead; so this does not block.
+func (g *gate) giveUp() {
+	for !g.withdraw() {
+		select {
+		case <-g.handed:
+			g.exit()
+			return
+		default:
+			runtime.Gosched()
+		}
+	}
 }
 
 // withdraw takes back that a call waits, unless every call that waits has been

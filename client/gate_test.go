@@ -67,6 +67,36 @@ func TestGateForgetsACallThatGivesUp(t *testing.T) {
 	})
 }
 
+// TestGateKeepsNobodyWhoGivesUp: the place on its way to a call that gives up
+// is taken by one that has just come. The other then waits in its stead, and
+// takes its leave.
+func TestGateKeepsNobodyWhoGivesUp(t *testing.T) {
+	for name, happens := range map[string]func(*gate){
+		"another comes and takes the place": func(g *gate) { g.free.Add(-1) },
+		"the place comes":                   func(g *gate) { g.handed <- struct{}{} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var g gate
+			g.ready(1)
+			g.free.Store(0) // one call waits, and the place of another is on its way to it
+			gone := make(chan struct{})
+			go func() {
+				defer close(gone)
+				g.giveUp()
+			}()
+			happens(&g)
+			select {
+			case <-gone:
+			case <-time.After(10 * time.Second):
+				t.Fatal("it is kept waiting")
+			}
+			if len(g.handed) != 0 {
+				t.Error("a place was handed over to nobody")
+			}
+		})
+	}
+}
+
 // TestGateLosesNoPlace has calls give up at the very moment at which places
 // come free.
 func TestGateLosesNoPlace(t *testing.T) {

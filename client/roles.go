@@ -26,7 +26,7 @@ func (c *conn) ask(ctx context.Context, end time.Time, q *question) ([]byte, err
 		return nil, err
 	}
 	if w.busy {
-		c.flushLocked(w, end)
+		err = c.flushLocked(ctx, w)
 	}
 	for !w.done && err == nil {
 		if w.lead {
@@ -34,6 +34,9 @@ func (c *conn) ask(ctx context.Context, end time.Time, q *question) ([]byte, err
 		} else {
 			err = c.waitLocked(ctx, w)
 		}
+	}
+	if w.watch != nil {
+		w.watch()
 	}
 	if !w.done { // its time is over or its context has ended
 		c.leaveLocked(w, errors.Is(err, context.DeadlineExceeded))
@@ -48,8 +51,26 @@ func (c *conn) ask(ctx context.Context, end time.Time, q *question) ([]byte, err
 	return line, err
 }
 
-// flushLocked writes what is in line. The writer role is the caller's.
-func (c *conn) flushLocked(w *call, end time.Time) {
+// watchLocked wakes w's reads and writes when its context ends. Should this run
+// late, when another call reads or writes, that one finds its own time not over
+// and goes on.
+func (c *conn) watchLocked(ctx context.Context, w *call) {
+	if w.watch != nil || ctx.Done() == nil {
+		return
+	}
+	w.watch = context.AfterFunc(ctx, func() {
+		past := time.Unix(1, 0)
+		_ = c.nc.SetWriteDeadline(past)
+		_ = c.nc.SetReadDeadline(past)
+	})
+}
+
+// flushLocked writes what is in line. The writer role is w's. It passes to a
+// goroutine when w has written for others long enough, and when w has to go, in
+// which case there is an error: half a line cannot be taken back, and the rest
+// of what it has begun to write may be of others, whose time is not over.
+func (c *conn) flushLocked(ctx context.Context, w *call) error {
+	c.watchLocked(ctx, w)
 	if c.load.Load() > 1 {
 		// Others are on this connection. Those whose replies came in one
 		// read are about to ask again: let them join this write.
@@ -57,67 +78,83 @@ func (c *conn) flushLocked(w *call, end time.Time) {
 		runtime.Gosched()
 		c.mu.Lock()
 	}
-	for n := 0; len(c.out) > 0 && c.err == nil; n++ {
-		if n == maxFlushes {
-			go c.flushRest(time.Now().Add(DefaultTimeout))
-			w.busy = false
-			c.leadLocked(w)
-			return
-		}
-		c.writeLocked(end)
+	var rest []byte
+	var err error
+	for n := 0; len(c.out) > 0 && c.err == nil && err == nil && n < maxFlushes; n++ {
+		rest, err = c.writeLocked(ctx, w.end)
 	}
-	c.writing, w.busy = false, false
+	if c.writing = len(rest)+len(c.out) > 0 && c.err == nil; c.writing {
+		go c.flushRest(rest, time.Now().Add(DefaultTimeout))
+	}
+	w.busy = false
 	c.leadLocked(w)
+	return err
 }
 
-// flushRest is flushLocked for requests whose callers already wait for replies.
-func (c *conn) flushRest(end time.Time) {
+// flushRest is flushLocked for requests whose callers already wait for replies
+// or have left. A connection that takes nothing of them in time is dead.
+func (c *conn) flushRest(rest []byte, end time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if len(rest) > 0 {
+		c.out = append(rest, c.out...)
+	}
 	for len(c.out) > 0 && c.err == nil {
-		c.writeLocked(end)
+		if _, err := c.writeLocked(context.Background(), end); err != nil {
+			c.failLocked(c.brokeLocked(os.ErrDeadlineExceeded))
+		}
 	}
 	c.writing = false
 }
 
-// writeLocked does one write. A write that is not complete
-// in time ends the connection: half a line cannot be taken back.
-func (c *conn) writeLocked(end time.Time) {
+// writeLocked does one write. When end comes or ctx ends first, it returns what
+// is left and why. A connection that breaks is none of the caller's errors.
+func (c *conn) writeLocked(ctx context.Context, end time.Time) (rest []byte, err error) {
 	batch := c.out
 	c.out, c.spare = c.spare[:0], nil
 	c.mu.Unlock()
-	err := c.write(batch, end)
+	rest, err = c.write(ctx, batch, end)
 	c.mu.Lock()
-	if errors.Is(err, syscall.EPIPE) {
+	switch {
+	case len(rest) > 0:
+		return rest, err
+	case errors.Is(err, syscall.EPIPE):
 		// The daemon has closed the connection, perhaps with a last word:
 		// whoever reads finds out.
 		c.closed.Store(true)
 		c.out = nil
-		return
-	}
-	if err != nil {
+	case err != nil:
 		c.failLocked(c.brokeLocked(err))
-		return
-	}
-	if cap(batch) <= keepBuffer {
+	case cap(batch) <= keepBuffer:
 		c.spare = batch
 	}
+	return nil, nil
 }
 
-// write writes all of batch or fails, at the latest at end. Setting a deadline
-// costs as much as a small system call, so one that is set already and earlier
-// stays: when it comes, the write goes on under the right one.
-func (c *conn) write(batch []byte, end time.Time) error {
+// write writes the batch, until end or until ctx ends; there is a rest only
+// then. Setting a deadline costs as much as a small system call, so one that is
+// set already and earlier stays: when it comes, the write goes on under the
+// right one.
+func (c *conn) write(ctx context.Context, batch []byte, end time.Time) (rest []byte, err error) {
 	if c.writeEnd.After(end) || c.writeEnd.IsZero() {
 		c.writeEnd = end
 		_ = c.nc.SetWriteDeadline(end)
 	}
 	for {
 		n, err := c.nc.Write(batch)
-		if !errors.Is(err, os.ErrDeadlineExceeded) || !time.Now().Before(end) {
-			return err
-		}
 		batch = batch[n:]
+		switch {
+		case len(batch) == 0:
+			return nil, nil
+		case !errors.Is(err, os.ErrDeadlineExceeded):
+			return nil, err
+		case ctx.Err() != nil:
+			c.writeEnd = time.Time{}
+			return batch, ctx.Err()
+		case !time.Now().Before(end):
+			c.writeEnd = time.Time{}
+			return batch, context.DeadlineExceeded
+		}
 		c.writeEnd = end
 		_ = c.nc.SetWriteDeadline(end)
 	}
@@ -127,13 +164,7 @@ func (c *conn) write(batch []byte, end time.Time) error {
 // when w's time is over or its context has ended; that the connection broke is
 // in w.
 func (c *conn) readLocked(ctx context.Context, w *call) error {
-	if ctx.Done() != nil {
-		// Wake the read when the context ends. Should this run late, after
-		// another call has become the reader, that one finds its own time
-		// not over and reads on.
-		stop := context.AfterFunc(ctx, func() { _ = c.nc.SetReadDeadline(time.Unix(1, 0)) })
-		defer stop()
-	}
+	c.watchLocked(ctx, w)
 	c.alarmLocked(w.end)
 	for !w.done {
 		if err := ctx.Err(); err != nil {
