@@ -69,9 +69,11 @@ type rejection struct {
 func (r *resolver) recall(l *lookup) (v Verdict, ok bool) {
 	now := r.now()
 	timely := !now.Before(r.clockFloor)
-	l.digest = digestOf(l.token)
-	if e := r.memory.entry(&l.digest); e != nil && timely && r.holds(l, e, now) {
-		return r.recallEntry(l, e, now)
+	if keyset.Shaped(l.token) {
+		l.digest = digestOf(l.token)
+		if e := r.memory.entry(&l.digest); e != nil && timely && r.holds(l, e, now) {
+			return r.recallEntry(l, e, now)
+		}
 	}
 	switch {
 	case !keyset.Gate(l.token) && !l.opaque():
@@ -79,6 +81,7 @@ func (r *resolver) recall(l *lookup) (v Verdict, ok bool) {
 	case !timely:
 		return unknown(Unavailable, 0), true
 	case l.session:
+		l.digest = digestOf(l.token)
 		return r.profiles.recall(l, nil, now)
 	}
 	if no, hit := r.rejections.Get(&l.digest); hit && r.stands(l, no) {
