@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/protocol"
 )
 
 // lookup is one verify or profile command.
@@ -120,10 +121,31 @@ func (s *settings) printAnswer(answer client.Answer) {
 		fmt.Fprintf(s.out, "rejected: %s\n", printable(string(a.Reason)))
 	case client.Unknown:
 		fmt.Fprintln(s.out, "unknown: nothing was learnt about the token")
-		s.printRows([][2]string{
+		rows := [][2]string{
 			{"code", orNone(string(a.Code))},
 			{"retry after", orNone(spanOrNone(a.RetryAfter))},
 			{"cause", a.Err.Error()},
-		})
+		}
+		if next := nextStep(a.Code); next != "" {
+			rows = append(rows, [2]string{"next", next})
+		}
+		s.printRows(rows)
+	}
+}
+
+// nextStep is what the person at the terminal can do when the daemon could not
+// tell; "" where the cause says it.
+func nextStep(code protocol.Code) string {
+	switch code {
+	case protocol.CodeMisconfigured:
+		return "mend the configuration: the daemon's log (journalctl -u neonauthd) and neonauthd --check name the fault"
+	case protocol.CodeUnavailable:
+		return "look at the upstream: neonauthctl stats shows its circuit, budget and last answer"
+	case protocol.CodeKeysPending:
+		return "look at the keys: neonauthctl keys shows when they come"
+	case protocol.CodeUnknownProject:
+		return "neonauthctl hello lists the projects"
+	default:
+		return ""
 	}
 }
