@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
+	"runtime"
 )
 
 // errUserNamespace refuses rules that cannot work: where callers from outside of
@@ -28,15 +31,22 @@ type userNamespace struct{ mapped []idRange }
 // and without.
 type idRange struct{ inside, outside, size uint64 }
 
-// ownUserNamespace is the one of this process. A system that has none maps
-// every user.
-func ownUserNamespace() userNamespace {
-	f, err := os.Open("/proc/self/uid_map")
-	if err != nil {
-		return userNamespace{[]idRange{{0, 0, everyID}}}
+// ownUserNamespace is the one of this process.
+func ownUserNamespace() userNamespace { return userNamespaceOf("/proc/self") }
+
+// userNamespaceOf is the one of the process that the directory is about. A
+// system that has none (another kernel, or Linux built without) maps every user.
+// Linux without /proc cannot tell, and nobody is taken for who he seems to be.
+func userNamespaceOf(process string) userNamespace {
+	f, err := os.Open(filepath.Join(process, "uid_map"))
+	if err == nil {
+		defer f.Close()
+		return readUserNamespace(f)
 	}
-	defer f.Close()
-	return readUserNamespace(f)
+	if _, unseen := os.Stat(process); runtime.GOOS == "linux" && (unseen != nil || !errors.Is(err, fs.ErrNotExist)) {
+		return userNamespace{}
+	}
+	return userNamespace{[]idRange{{0, 0, everyID}}}
 }
 
 // everyID is how many ids there are: the last of 32 bits stands for none.

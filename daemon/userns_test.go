@@ -1,6 +1,9 @@
 package daemon
 
 import (
+	"os"
+	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -28,6 +31,28 @@ func TestOnlyTheIdentityMapsEveryUser(t *testing.T) {
 	} {
 		if got := namespace(uidMap).whole(); got != want {
 			t.Errorf("%q: %t, want %t", uidMap, got, want)
+		}
+	}
+}
+
+func TestUsersAreNotToldApartWhereNobodyCanSay(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("other kernels have no user namespaces")
+	}
+	without, empty := t.TempDir(), t.TempDir()
+	if err := os.WriteFile(filepath.Join(empty, "uid_map"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		process string
+		whole   bool
+	}{
+		"a kernel without user namespaces": {without, true},
+		"no /proc":                         {filepath.Join(without, "nowhere"), false},
+		"an empty map":                     {empty, false},
+	} {
+		if n := userNamespaceOf(c.process); n.whole() != c.whole || n.tells(1000) != c.whole {
+			t.Errorf("%s: every user is told: %v, user 1000 is: %v", name, n.whole(), n.tells(1000))
 		}
 	}
 }
