@@ -43,8 +43,9 @@ const (
 //
 // A lone caller takes both roles one after the other and meets no channel, no
 // timer and no other goroutine. The time of all who wait is kept by one of them:
-// the reader wakes when the first is over and tells whom it concerns. A reply that comes after its call has left is
-// read and dropped by whoever reads next: its tag is kept as a tombstone.
+// the reader wakes when the first is over and tells whom it concerns. A reply
+// that comes after its call has left is read and dropped by whoever reads next:
+// its tag is kept as a tombstone.
 type conn struct {
 	nc       net.Conn
 	lines    *protocol.LineReader // touched by the reader only

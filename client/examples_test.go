@@ -4,8 +4,6 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -149,21 +147,8 @@ func checkService(t *testing.T, s *stage, base string) {
 
 func expectService(t *testing.T, url, token string, status int, body string) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if token != "" {
-		req.Header.Set("Authorization", "Bearer "+token)
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode != status || !strings.Contains(string(text), body) {
-		t.Errorf("%s answers %d %q (error: %v), expected %d with %q", url, resp.StatusCode, text, err, status, body)
+	if resp, text := get(t, url, token); resp.StatusCode != status || !strings.Contains(text, body) {
+		t.Errorf("%s answers %d %q, expected %d with %q", url, resp.StatusCode, text, status, body)
 	}
 }
 
