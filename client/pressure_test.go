@@ -1,8 +1,10 @@
 package client_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -69,8 +71,11 @@ func TestCallThatGetsItsPlaceTooLateTakesNobodysConnection(t *testing.T) {
 	const places = 128
 	synctest.Test(t, func(t *testing.T) {
 		c := slow(func(token string) time.Duration {
-			if token == "short.a.b" {
+			switch token {
+			case "short.a.b":
 				return 100 * time.Millisecond
+			case "late.a.b":
+				t.Error("a question was sent that nobody waits for")
 			}
 			return 3 * time.Second
 		}).client(1)
@@ -95,6 +100,45 @@ func TestCallThatGetsItsPlaceTooLateTakesNobodysConnection(t *testing.T) {
 		wg.Wait()
 	})
 }
+
+// TestHalfWrittenRequestIsFinished has a daemon that stops in the middle of a
+// line until its caller has gone. The one behind it is answered all the same.
+func TestHalfWrittenRequestIsFinished(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		daemon := slow(always(0))
+		c := daemonFunc(func(n int, nc net.Conn) {
+			half := make([]byte, 5)
+			if _, err := io.ReadFull(nc, half); err != nil || n != 1 {
+				t.Errorf("connection %d: %v", n, err)
+				return
+			}
+			<-time.After(50 * time.Millisecond)
+			daemon(n, &resumed{nc, io.MultiReader(bytes.NewReader(half), nc)})
+		}).client(1)
+		defer c.Close()
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if a := c.Verify(t.Context(), "x.y.z", client.Deadline(10*time.Millisecond)); isAccepted(a) {
+				t.Errorf("the first caller got %v", a)
+			}
+		})
+		synctest.Wait()
+		wg.Go(func() {
+			if a := c.Verify(t.Context(), "a.b.c"); !isAccepted(a) {
+				t.Errorf("the caller behind got %v", a)
+			}
+		})
+		wg.Wait()
+	})
+}
+
+// resumed is a connection of which something has been read.
+type resumed struct {
+	net.Conn
+	from io.Reader
+}
+
+func (r *resumed) Read(p []byte) (int, error) { return r.from.Read(p) }
 
 // TestStuckWriteEndsWithItsCaller has a daemon that reads nothing.
 func TestStuckWriteEndsWithItsCaller(t *testing.T) {
