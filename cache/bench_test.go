@@ -178,12 +178,12 @@ func BenchmarkMemoryPerEntry(b *testing.B) {
 func heapOfEntries(tb testing.TB, n int, maxBytes int64) (used float64, entries int64) {
 	tb.Helper()
 	before := heap()
-	c, err := New[*int](Config{MaxBytes: maxBytes})
+	c, err := New[[2]*int](Config{MaxBytes: maxBytes}) // as large as the daemon's
 	if err != nil {
 		tb.Fatal(err)
 	}
 	for i := range uint64(n) {
-		c.Set(digest(i), i, nil, 0, time.Hour)
+		c.Set(digest(i), i, [2]*int{}, 0, time.Hour)
 		if i%10_000 == 0 {
 			c.settle()
 		}

@@ -130,7 +130,9 @@ func (c *Cache[V]) Get(k *Key) (V, bool) {
 	}
 	// Only hits are reported to the keeper: junk that is asked for but never stored cannot become popular.
 	// Within the lock, so that the keeper cannot be closed meanwhile.
-	s.keeper.touch(hash)
+	if e.popular(now) {
+		s.keeper.touch(hash)
+	}
 	s.mu.RUnlock()
 	s.hits.Add(1)
 	return e.value, true

@@ -18,6 +18,22 @@ type entry[V any] struct {
 	groupNext, groupPrev *entry[V] // ring of its group: groupNext of the newest is the second newest
 	groupSize            uint32    // of the whole ring; valid in its newest entry only
 	state                atomic.Uint32
+
+	touched atomic.Int64 // when the keeper was last told of a hit, in nanoseconds since Cache.epoch; 0: never
+}
+
+// touchEvery is how often the keeper is told of an entry's hits at most. Its counters end at 15 and are halved now
+// and then, so the first few hits tell it all there is to tell, and telling it costs as much as the rest of a hit.
+const touchEvery = 50 * time.Millisecond
+
+// popular reports whether the keeper is to be told of a hit at now. Two hits at the same time may both be told of.
+func (e *entry[V]) popular(now time.Duration) bool {
+	last := e.touched.Load()
+	if last != 0 && now-time.Duration(last) < touchEvery {
+		return false
+	}
+	e.touched.Store(max(1, int64(now)))
+	return true
 }
 
 // The states of an entry. It moves down this list, never up. Written under Cache.mu; read without it only to learn

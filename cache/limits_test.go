@@ -103,6 +103,7 @@ func TestLargeEntriesAreKeptByAFullCache(t *testing.T) {
 		for range 50 {
 			for range 64 {
 				c.Get(&k)
+				time.Sleep(touchEvery)
 			}
 			synctest.Wait() // until ristretto has counted
 		}
