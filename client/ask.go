@@ -65,8 +65,7 @@ func (c *Client) askOnce(ctx context.Context, end time.Time, q *question) ([]byt
 		if errors.Is(err, errNoConn) {
 			continue // it went out of use before it took the question
 		}
-		var b *broken
-		if again || !errors.As(err, &b) || !b.idle {
+		if again || !idle(err) {
 			return line, err
 		}
 		again = true
@@ -74,9 +73,14 @@ func (c *Client) askOnce(ctx context.Context, end time.Time, q *question) ([]byt
 	}
 }
 
+func idle(err error) bool {
+	b, ok := errors.AsType[*broken](err)
+	return ok && b.idle
+}
+
 func stalled(err error) bool {
-	var b *broken
-	return errors.As(err, &b) && b.stalled
+	b, ok := errors.AsType[*broken](err)
+	return ok && b.stalled
 }
 
 // Ping asks whether the daemon answers at all. nil says that it does.

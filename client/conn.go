@@ -41,14 +41,16 @@ const (
 //   - the reader reads replies and hands them to the calls they belong to
 //     until its own has come; then it passes the role to a call still waiting.
 //
-// A lone caller takes both roles one after the other and meets no channel, no
-// timer and no other goroutine. The time of all who wait is kept by one of them:
+// A lone caller takes both roles, in an exchange, and meets no channel, no timer
+// and no other goroutine. The time of all who wait is kept by one of them:
 // the reader wakes when the first is over and tells whom it concerns. A reply
 // that comes after its call has left is read and dropped by whoever reads next:
 // its tag is kept as a tombstone.
 type conn struct {
 	nc       net.Conn
 	lines    *protocol.LineReader // touched by the reader only
+	exchange exchange             // touched by the reader only
+	pen      sync.Mutex           // held while writing; never waited for under mu
 	writeEnd time.Time            // write deadline as set, touched by the writer only
 
 	load    atomic.Int32 // calls on it, chosen by the pool, waiting or abandoned
@@ -86,11 +88,10 @@ type call struct {
 }
 
 func newConn(nc net.Conn) *conn {
-	return &conn{
-		nc:    nc,
-		lines: protocol.NewLineReader(nc, protocol.MaxReplyLine),
-		calls: make(map[uint64]*call),
-	}
+	c := &conn{nc: nc, calls: make(map[uint64]*call)}
+	c.lines = protocol.NewLineReader(c, protocol.MaxReplyLine)
+	c.allowExchange()
+	return c
 }
 
 // enqueueLocked gives the question a tag and puts it in line. When nobody is

@@ -48,8 +48,7 @@ func dialUnix(ctx context.Context, path string) (net.Conn, error) {
 // that net.OpError repeats.
 func hint(err error) error {
 	cause := err
-	var op *net.OpError
-	if errors.As(err, &op) {
+	if op, ok := errors.AsType[*net.OpError](err); ok {
 		cause = op.Err
 	}
 	switch {

@@ -28,8 +28,7 @@ func answerTo(q *question, line []byte) Answer {
 
 // unknown makes an answer of the reason why there is none.
 func unknown(err error) Unknown {
-	var e *ReplyError
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*ReplyError](err); ok {
 		return Unknown{Code: e.Code, RetryAfter: e.RetryAfter, Err: e}
 	}
 	return Unknown{Err: err}

@@ -25,7 +25,10 @@ func (c *conn) ask(ctx context.Context, end time.Time, q *question) ([]byte, err
 		c.mu.Unlock()
 		return nil, err
 	}
-	if w.busy {
+	switch {
+	case w.busy && c.aloneLocked():
+		err = c.exchangeLocked(ctx, w)
+	case w.busy:
 		err = c.flushLocked(ctx, w)
 	}
 	for !w.done && err == nil {
@@ -110,10 +113,15 @@ func (c *conn) flushRest(rest []byte, end time.Time) {
 // writeLocked does one write. When end comes or ctx ends first, it returns what
 // is left and why. A connection that breaks is none of the caller's errors.
 func (c *conn) writeLocked(ctx context.Context, end time.Time) (rest []byte, err error) {
-	batch := c.out
-	c.out, c.spare = c.spare[:0], nil
+	if !c.pen.TryLock() { // it is an exchange that has it, and not for long
+		c.mu.Unlock()
+		c.pen.Lock()
+		c.mu.Lock()
+	}
+	batch := c.takeOutLocked()
 	c.mu.Unlock()
 	rest, err = c.write(ctx, batch, end)
+	c.pen.Unlock()
 	c.mu.Lock()
 	switch {
 	case len(rest) > 0:
@@ -129,6 +137,13 @@ func (c *conn) writeLocked(ctx context.Context, end time.Time) (rest []byte, err
 		c.spare = batch
 	}
 	return nil, nil
+}
+
+// takeOutLocked takes what has gathered, for a write.
+func (c *conn) takeOutLocked() []byte {
+	batch := c.out
+	c.out, c.spare = c.spare[:0], nil
+	return batch
 }
 
 // write writes the batch, until end or until ctx ends; there is a rest only

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -72,59 +73,83 @@ func accept(nc net.Conn, r request) error {
 
 // TestNoAnswerIsMixedUp has many callers share connections to a daemon that
 // answers in any order, while some give up: each answer names the token asked
-// about.
+// about. Few callers are alone on a connection now and then, and over a socket
+// with little room their questions leave in pieces.
 func TestNoAnswerIsMixedUp(t *testing.T) {
-	for _, conns := range []int{1, 3} {
-		t.Run(fmt.Sprintf("connections=%d", conns), func(t *testing.T) {
-			shuffler := func(_ int, nc net.Conn) {
-				defer nc.Close()
-				requests := make(chan request, 64)
-				go answerShuffled(nc, requests)
-				defer close(requests)
-				lines := protocol.NewLineReader(nc, protocol.MaxRequestLine)
-				for {
-					r, err := readRequest(lines)
-					if err != nil {
-						return
-					}
-					requests <- r
-				}
-			}
-			c := daemonFunc(shuffler).client(conns)
+	for _, tt := range []struct {
+		name           string
+		conns, callers int
+		client         func(t *testing.T, conns int) *client.Client
+		padding        int // of tokens, at most
+	}{
+		{"64 callers on a pipe", 1, 64, overPipes, 1},
+		{"64 callers on three pipes", 3, 64, overPipes, 1},
+		{"64 callers on a socket", 1, 64, overSockets, 1},
+		{"two callers on a socket", 1, 2, overSockets, 1},
+		{"three callers on a socket with little room", 1, 3, overSockets, 8000},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := tt.client(t, tt.conns)
 			defer c.Close()
 			var answered, given atomic.Int64
-			var wg sync.WaitGroup
-			for caller := range 64 {
-				wg.Go(func() {
-					for n := range 200 {
-						token := fmt.Sprintf("t.%d.%d", caller, n)
-						ctx, cancel := context.WithCancel(t.Context())
-						if rand.N(20) == 0 {
-							go cancel()
-						}
-						switch a := c.Verify(ctx, token, client.Deadline(patience)).(type) {
-						case client.Accepted:
-							answered.Add(1)
-							if a.Subject != token {
-								t.Errorf("asked about %s, got the answer about %s", token, a.Subject)
-							}
-						case client.Rejected:
-							t.Errorf("nothing was rejected, but got %v", a)
-						case client.Unknown:
-							given.Add(1)
-							if !errors.Is(a.Err, context.Canceled) {
-								t.Error(a)
-							}
-						}
-						cancel()
+			crowd(tt.callers, 64*200, func(caller int) {
+				token := fmt.Sprintf("t.%d.%d%s", caller, rand.Uint64(), strings.Repeat("p", rand.N(tt.padding)))
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				if rand.N(20) == 0 {
+					go cancel()
+				}
+				switch a := c.Verify(ctx, token, client.Deadline(patience)).(type) {
+				case client.Accepted:
+					answered.Add(1)
+					if a.Subject != token {
+						t.Errorf("asked about %s, got the answer about %s", token, a.Subject)
 					}
-				})
-			}
-			wg.Wait()
+				case client.Rejected:
+					t.Errorf("nothing was rejected, but got %v", a)
+				case client.Unknown:
+					given.Add(1)
+					if !errors.Is(a.Err, context.Canceled) {
+						t.Error(a)
+					}
+				}
+			})
 			if answered.Load() < 64*150 || given.Load() == 0 {
 				t.Errorf("%d answers and %d given up: the test does not test", answered.Load(), given.Load())
 			}
 		})
+	}
+}
+
+func overPipes(_ *testing.T, conns int) *client.Client {
+	return daemonFunc(func(_ int, nc net.Conn) { shuffle(nc) }).client(conns)
+}
+
+// overSockets has room for about half a request of 8 KiB on its way.
+func overSockets(t *testing.T, conns int) *client.Client {
+	path := listen(t, shuffle)
+	return &client.Client{Conns: conns, Dial: func(context.Context) (net.Conn, error) {
+		nc, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: path, Net: "unix"})
+		if err != nil {
+			return nil, err
+		}
+		return nc, nc.SetWriteBuffer(1)
+	}}
+}
+
+// shuffle answers what comes in any order.
+func shuffle(nc net.Conn) {
+	defer nc.Close()
+	requests := make(chan request, 64)
+	go answerShuffled(nc, requests)
+	defer close(requests)
+	lines := protocol.NewLineReader(nc, protocol.MaxRequestLine)
+	for {
+		r, err := readRequest(lines)
+		if err != nil {
+			return
+		}
+		requests <- r
 	}
 }
 

@@ -1,0 +1,112 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+// TestQuestionIsSentWhileALoneCallerWaits: a call that came alone to its
+// connection does not keep those that come after it from asking.
+func TestQuestionIsSentWhileALoneCallerWaits(t *testing.T) {
+	asked := make(chan string, 2)
+	path := listen(t, func(nc net.Conn) {
+		lines := protocol.NewLineReader(nc, protocol.MaxRequestLine)
+		var waiting []request
+		for len(waiting) < 2 {
+			r, err := readRequest(lines)
+			if err != nil {
+				return
+			}
+			asked <- r.token
+			waiting = append(waiting, r)
+		}
+		for _, r := range waiting {
+			_ = accept(nc, r)
+		}
+	})
+	c := &client.Client{Socket: path, Conns: 1, Timeout: patience}
+	defer c.Close()
+	var wg sync.WaitGroup
+	for _, token := range []string{"a.b.c", "d.e.f"} {
+		wg.Go(func() {
+			if a := c.Verify(t.Context(), token); !isAccepted(a) {
+				t.Error(a)
+			}
+		})
+		<-asked
+	}
+	wg.Wait()
+}
+
+// TestQuestionLargerThanTheSocketsRoomArrivesWhole is asked alone, of a daemon
+// that reads only when it cannot be written on.
+func TestQuestionLargerThanTheSocketsRoomArrivesWhole(t *testing.T) {
+	read := make(chan struct{})
+	path := listen(t, func(nc net.Conn) {
+		<-read
+		lines := protocol.NewLineReader(nc, protocol.MaxRequestLine)
+		for {
+			r, err := readRequest(lines)
+			if err != nil {
+				return
+			}
+			_ = accept(nc, r)
+		}
+	})
+	c := &client.Client{Timeout: patience, Dial: func(context.Context) (net.Conn, error) {
+		nc, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: path, Net: "unix"})
+		if err != nil {
+			return nil, err
+		}
+		return nc, nc.SetWriteBuffer(1)
+	}}
+	defer c.Close()
+	token := strings.Repeat("t", protocol.MaxToken)
+	time.AfterFunc(10*time.Millisecond, func() { close(read) })
+	for range 3 {
+		a, ok := c.Verify(t.Context(), token).(client.Accepted)
+		if !ok || a.Subject != token {
+			t.Fatalf("got %v", a)
+		}
+	}
+}
+
+// TestPeerThatTakesQuestionsButAnswersNoMore half-closes its connection after
+// the first answer. The next call need not notice in time to ask again on another
+// connection, but then it learns nothing, and the one after it has another.
+func TestPeerThatTakesQuestionsButAnswersNoMore(t *testing.T) {
+	ended := make(chan struct{}, 2)
+	path := listen(t, func(nc net.Conn) {
+		lines := protocol.NewLineReader(nc, protocol.MaxRequestLine)
+		r, err := readRequest(lines)
+		if err != nil {
+			return
+		}
+		_ = accept(nc, r)
+		_ = nc.(*net.UnixConn).CloseWrite()
+		ended <- struct{}{}
+		_, _ = lines.ReadLine() // takes one more
+		_, _ = lines.ReadLine()
+	})
+	c := &client.Client{Socket: path, Conns: 1, Timeout: patience}
+	defer c.Close()
+	if a := c.Verify(t.Context(), "a.b.c"); !isAccepted(a) {
+		t.Fatal(a)
+	}
+	<-ended
+	a := c.Verify(t.Context(), "a.b.c", client.Deadline(50*time.Millisecond))
+	if u, ok := a.(client.Unknown); !isAccepted(a) && (!ok || !errors.Is(u.Err, context.DeadlineExceeded)) {
+		t.Fatal(a)
+	}
+	if a := c.Verify(t.Context(), "a.b.c"); !isAccepted(a) {
+		t.Fatal(a)
+	}
+}
