@@ -62,6 +62,7 @@ type conn struct {
 	err       error            // why it failed, nil while it works
 	last      uint64           // the latest tag given out
 	heard     uint64           // reply lines read so far
+	company   int              // replies that came with the one read last
 	calls     map[uint64]*call // by tag; nil: abandoned, its reply is to be dropped
 	abandoned int
 	out       []byte // requests not yet handed to a write

@@ -46,10 +46,10 @@ func (c *conn) allowExchange() {
 	}
 }
 
-// aloneLocked reports whether the call that has become the writer is the only
-// one on the connection, and then takes the pen for its exchange.
-func (c *conn) aloneLocked() bool {
-	return c.exchange.raw != nil && !c.reading && c.load.Load() == 1 && c.pen.TryLock()
+// readyLocked reports whether the call that has become the writer can have an
+// exchange. It has the pen then.
+func (c *conn) readyLocked() bool {
+	return c.exchange.raw != nil && c.aloneLocked() && !c.reading && c.pen.TryLock()
 }
 
 // exchangeLocked sends w's question and reads up to its reply. w gives up the

@@ -83,11 +83,23 @@ func object(rest []byte) json.RawMessage {
 // missing or bad.
 type fieldReader struct {
 	fields *protocol.Fields
+	next   int // where the daemon has put the field that is read next
 	bad    string
 }
 
+// get looks where the field should be, and then at all of them.
+func (f *fieldReader) get(name string) (raw []byte, ok bool) {
+	if f.next < f.fields.Len() {
+		if at, raw := f.fields.At(f.next); string(at) == name {
+			f.next++
+			return raw, true
+		}
+	}
+	return f.fields.Get(name)
+}
+
 func (f *fieldReader) text(name string) string {
-	raw, ok := f.fields.Get(name)
+	raw, ok := f.get(name)
 	if ok && bytes.IndexByte(raw, '%') < 0 {
 		return string(raw) // ParseReply has let it pass, so it stands for itself
 	}
@@ -100,7 +112,7 @@ func (f *fieldReader) text(name string) string {
 
 // number returns a count, which is never negative.
 func (f *fieldReader) number(name string) int64 {
-	raw, ok := f.fields.Get(name)
+	raw, ok := f.get(name)
 	const most = 1 << 33 // seconds; as an instant the year 2242, as a span 272 years
 	n, err := protocol.Int(raw)
 	if !ok || err != nil || n < 0 || n > most {
@@ -115,7 +127,7 @@ func (f *fieldReader) seconds(name string) time.Duration {
 }
 
 func (f *fieldReader) level() Level {
-	raw, _ := f.fields.Get(protocol.FieldLevel)
+	raw, _ := f.get(protocol.FieldLevel)
 	switch string(raw) {
 	case protocol.LevelClaims:
 		return LevelClaims
@@ -127,7 +139,7 @@ func (f *fieldReader) level() Level {
 }
 
 func (f *fieldReader) source() Source {
-	raw, _ := f.fields.Get(protocol.FieldSource)
+	raw, _ := f.get(protocol.FieldSource)
 	switch string(raw) {
 	case protocol.SourceUpstream:
 		return SourceUpstream

@@ -26,7 +26,7 @@ func (c *conn) ask(ctx context.Context, end time.Time, q *question) ([]byte, err
 		return nil, err
 	}
 	switch {
-	case w.busy && c.aloneLocked():
+	case w.busy && c.readyLocked():
 		err = c.exchangeLocked(ctx, w)
 	case w.busy:
 		err = c.flushLocked(ctx, w)
@@ -74,9 +74,9 @@ func (c *conn) watchLocked(ctx context.Context, w *call) {
 // of what it has begun to write may be of others, whose time is not over.
 func (c *conn) flushLocked(ctx context.Context, w *call) error {
 	c.watchLocked(ctx, w)
-	if c.load.Load() > 1 {
-		// Others are on this connection. Those whose replies came in one
-		// read are about to ask again: let them join this write.
+	if !c.aloneLocked() {
+		// Those whose replies came in one read are about to ask again: let
+		// them join this write.
 		c.mu.Unlock()
 		runtime.Gosched()
 		c.mu.Lock()
@@ -231,6 +231,7 @@ func (c *conn) ringLocked() {
 
 // deliverAllLocked hands on the line just read and those that came with it.
 func (c *conn) deliverAllLocked(line []byte) {
+	c.company = 0
 	c.deliverLocked(line)
 	for c.err == nil && c.lines.Buffered() {
 		line, err := c.lines.ReadLine()
@@ -238,8 +239,15 @@ func (c *conn) deliverAllLocked(line []byte) {
 			c.failLocked(c.brokeLocked(err))
 			return
 		}
+		c.company++
 		c.deliverLocked(line)
 	}
+}
+
+// aloneLocked reports whether the call at hand has the connection to itself.
+// Callers whose replies came with the last one are as good as there.
+func (c *conn) aloneLocked() bool {
+	return c.load.Load() == 1 && c.company == 0
 }
 
 // waitLocked blocks until something happened to w that it must look at.

@@ -1,11 +1,14 @@
 package client_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -66,8 +69,8 @@ func replying(answer func(*protocol.Request) string) daemonFunc {
 	}
 }
 
-func accept(nc net.Conn, r request) error {
-	_, err := fmt.Fprintf(nc, "@%s OK level=claims project=main sub=%s age=0 ttl=0 exp=1764000000 source=cache {}\n", r.tag, r.token)
+func accept(to io.Writer, r request) error {
+	_, err := fmt.Fprintf(to, "@%s OK level=claims project=main sub=%s age=0 ttl=0 exp=1764000000 source=cache {}\n", r.tag, r.token)
 	return err
 }
 
@@ -328,6 +331,42 @@ func TestRequestsReadyTogetherShareAWrite(t *testing.T) {
 	wg.Wait()
 	if w, r := writes.Load(), requests.Load(); w*2 > r {
 		t.Errorf("%d requests took %d writes", r, w)
+	}
+}
+
+// TestCallersWhoseRepliesCameTogetherAskTogether: the first of them to ask again
+// finds nobody on the connection, and is not alone for that.
+func TestCallersWhoseRepliesCameTogetherAskTogether(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	const callers, rounds = 8, 100
+	path := listen(t, func(nc net.Conn) {
+		lines := protocol.NewLineReader(nc, protocol.MaxRequestLine)
+		for {
+			var replies bytes.Buffer
+			for range callers {
+				r, err := readRequest(lines)
+				if err != nil {
+					return
+				}
+				_ = accept(&replies, r)
+			}
+			_, _ = nc.Write(replies.Bytes())
+		}
+	})
+	var writes atomic.Int64
+	c := &client.Client{Conns: 1, Timeout: patience, Dial: func(ctx context.Context) (net.Conn, error) {
+		var d net.Dialer
+		nc, err := d.DialContext(ctx, "unix", path)
+		return &countingConn{Conn: nc, writes: &writes}, err
+	}}
+	defer c.Close()
+	crowd(callers, callers*rounds, func(int) {
+		if a := c.Verify(t.Context(), "a.b.c"); !isAccepted(a) {
+			t.Error(a)
+		}
+	})
+	if w := writes.Load(); w > rounds*3/2 {
+		t.Errorf("%d rounds of %d questions took %d writes", rounds, callers, w)
 	}
 }
 
