@@ -101,15 +101,28 @@ func median(spans []time.Duration) float64 {
 }
 
 // BenchmarkDaemonConcurrentCallers has 64 goroutines ask the real daemon about
-// a token that it knows, by turns in one run: through one Client; each through
-// a Client of its own, which is one request at a time on a connection; and each
-// by bare writes and reads. "over-apart" and "over-bare" are how many times as
-// many lookups a second the one Client makes.
+// a token that it knows, through one Client and, by turns in one run, in the
+// ways that there are without pipelining:
+//
+//   - apart: each through a Client of its own, with its one connection;
+//   - bare: each by writes and reads on its connection, and a parser;
+//   - shared: the same on as many connections as the one Client has;
+//   - fresh: the same on a new connection for each request.
+//
+// "over-apart" and so on are how many times as many lookups a second the one
+// Client makes.
 func BenchmarkDaemonConcurrentCallers(b *testing.B) {
 	const callers, round = 64, 64 * 100
 	socket, token := daemonForBench(b)
+	request := "VERIFY deadline=950 " + token + "\n"
 	verify := func(c *client.Client) {
 		if _, ok := c.Verify(context.Background(), token).(client.Accepted); !ok {
+			b.Error("not accepted")
+		}
+	}
+	parse := func(line []byte) {
+		var r protocol.Reply
+		if protocol.ParseReply(line[:len(line)-1], &r) != nil || r.Status != protocol.OK {
 			b.Error("not accepted")
 		}
 	}
@@ -120,30 +133,42 @@ func BenchmarkDaemonConcurrentCallers(b *testing.B) {
 	for n := range callers {
 		apart[n].Socket = socket
 		defer apart[n].Close()
-		bare[n] = dialBare(b, socket, "VERIFY deadline=950 "+token+"\n")
+		bare[n] = dialBare(b, socket, request)
 	}
-	ways := [3]func(n int){
-		func(int) { verify(together) },
-		func(n int) { verify(&apart[n]) },
-		func(n int) {
-			var r protocol.Reply
-			line := bare[n].ask(b)
-			if protocol.ParseReply(line[:len(line)-1], &r) != nil || r.Status != protocol.OK {
-				b.Error("not accepted")
-			}
-		},
+	shared := make(chan *bareConn, client.DefaultConns)
+	for n := range cap(shared) {
+		shared <- bare[n]
 	}
-	var took [3]time.Duration
+	ways := []struct {
+		name string
+		ask  func(n int)
+	}{
+		{"together", func(int) { verify(together) }},
+		{"over-apart", func(n int) { verify(&apart[n]) }},
+		{"over-bare", func(n int) { parse(bare[n].ask(b)) }},
+		{"over-shared", func(int) {
+			c := <-shared
+			parse(c.ask(b))
+			shared <- c
+		}},
+		{"over-fresh", func(int) {
+			c := dialBare(b, socket, request)
+			parse(c.ask(b))
+			_ = c.Close()
+		}},
+	}
+	took := make([]time.Duration, len(ways))
 	for b.Loop() {
-		for way, ask := range ways {
+		for way, w := range ways {
 			start := time.Now()
-			crowd(callers, round, ask)
+			crowd(callers, round, w.ask)
 			took[way] += time.Since(start)
 		}
 	}
 	b.ReportMetric(float64(b.N)*round/took[0].Seconds(), "lookups/s")
-	b.ReportMetric(took[1].Seconds()/took[0].Seconds(), "over-apart")
-	b.ReportMetric(took[2].Seconds()/took[0].Seconds(), "over-bare")
+	for way, w := range ways[1:] {
+		b.ReportMetric(took[way+1].Seconds()/took[0].Seconds(), w.name)
+	}
 	b.ReportMetric(0, "ns/op")
 }
 
