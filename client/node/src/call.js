@@ -12,6 +12,7 @@ export class Call {
     this.conn = null // the connection that it is on
     this.tag = 0
     this.heard = 0 // how many replies the connection had had when it was asked
+    this.left = 0 // milliseconds that it had left then
     this.ended = false
     this.settle = settle
     this.signal = signal

@@ -9,6 +9,11 @@ import { MAX_REPLY_LINE } from './words.js'
 // new calls avoid it.
 const MAX_ABANDONED = 64
 
+// How long, in milliseconds, a connection must have brought nothing before it is
+// given up as dead. Callers in more of a hurry than the daemon must not cost the
+// others their connection.
+const MIN_SILENCE = 20
+
 const LF = 10
 const PLAIN = /^[ -~]*$/
 const CONTROL = /[\x00-\x1f]/
@@ -45,10 +50,11 @@ export class Conn {
     call.conn = this
     call.tag = ++this.#last
     call.heard = this.heard
+    call.left = call.end - performance.now()
     this.#calls.set(call.tag, call)
     if (this.load++ === 0) this.#socket.ref()
     if (this.#out === '') process.nextTick(() => this.#flush())
-    this.#out += requestLine(call.question, call.tag, call.end - performance.now())
+    this.#out += requestLine(call.question, call.tag, call.left)
   }
 
   // leave ends a call's interest in its reply.
@@ -56,7 +62,7 @@ export class Conn {
     this.#calls.set(call.tag, null)
     this.#abandoned++
     this.#release()
-    const silent = timedOut && this.heard === call.heard
+    const silent = timedOut && this.heard === call.heard && call.left >= MIN_SILENCE
     if (silent || this.#abandoned > MAX_ABANDONED) this.closed = true
     if (this.closed) this.retire()
   }

@@ -25,6 +25,18 @@ test('many callers spread over conns connections and no more', async (t) => {
   assert.equal(fake.connections, 3)
 })
 
+test('callers in more of a hurry than the daemon cost the others no connection', async (t) => {
+  const fake = await fakeDaemon(t, (words) => (words.at(-1) === 'slow.b.c' ? null : ACCEPTED))
+  const client = new Client({ socket: fake.path })
+  t.after(() => client.close())
+  assert.equal((await client.verify('a.b.c')).outcome, 'accepted')
+  for (let i = 0; i < 5; i++) {
+    assert.equal((await client.verify('slow.b.c', { deadline: 10 })).error.kind, 'timeout')
+    assert.equal((await client.verify('a.b.c')).outcome, 'accepted')
+  }
+  assert.equal(fake.connections, 1)
+})
+
 test('an idle connection does not keep the process alive', async (t) => {
   const fake = await fakeDaemon(t, () => 'NO expired')
   const program = `import { Client } from 'neonauthd'

@@ -1,4 +1,4 @@
-// A daemon that answers as a test wants: answer(tag, words) returns the reply line without its tag.
+// A daemon that answers as a test wants: answer(words) returns the reply line without its tag; null: it never comes.
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
@@ -21,8 +21,11 @@ export async function fakeDaemon(t, answer) {
       fake.chunks.push(chunk)
       const lines = (rest + chunk).split('\n')
       rest = lines.pop()
-      const replies = lines.map((line) => `${line.split(' ')[0]} ${answer(line.split(' ').slice(1))}\n`)
-      socket.write(replies.join(''))
+      for (const line of lines) {
+        const [tag, ...words] = line.split(' ')
+        const reply = answer(words)
+        if (reply !== null) socket.write(`${tag} ${reply}\n`)
+      }
     })
   })
   server.listen(fake.path)

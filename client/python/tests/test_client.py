@@ -102,6 +102,17 @@ class Threads(WithDaemon):
                 assert isinstance(answer, Unknown)
                 self.assertIsInstance(answer.error, TimedOutError)
 
+    def test_calls_in_more_of_a_hurry_than_the_daemon_cost_the_others_no_connection(self) -> None:
+        fake = FakeDaemon(lambda words: None if words[-1] == "slow.b.c" else "NO expired")
+        self.addCleanup(fake.close)
+        client = self.client(fake, timeout=10)
+        for _ in range(5):
+            self.assertEqual(client.verify("a.b.c"), Rejected("expired"))
+            answer = client.verify("slow.b.c", deadline=0.01)
+            assert isinstance(answer, Unknown)
+            self.assertIsInstance(answer.error, TimedOutError)
+        self.assertEqual(fake.connections, 1)
+
     def test_an_interrupted_call_raises_and_the_next_one_works(self) -> None:
         fake = FakeDaemon(lambda words: None if words[-1] == "slow.b.c" else "NO expired")
         self.addCleanup(fake.close)
@@ -225,6 +236,21 @@ class Tasks(WithDaemon):
 
         self.assertEqual(asyncio.run(run()), {Rejected("expired")})
         self.assertEqual(fake.connections, 3)
+
+    def test_tasks_in_more_of_a_hurry_than_the_daemon_cost_the_others_no_connection(self) -> None:
+        fake = FakeDaemon(lambda words: None if words[-1] == "slow.b.c" else "NO expired")
+        self.addCleanup(fake.close)
+
+        async def run() -> None:
+            async with AsyncClient(socket=fake.path, timeout=10) as client:
+                for _ in range(5):
+                    self.assertEqual(await client.verify("a.b.c"), Rejected("expired"))
+                    answer = await client.verify("slow.b.c", deadline=0.01)
+                    assert isinstance(answer, Unknown)
+                    self.assertIsInstance(answer.error, TimedOutError)
+
+        asyncio.run(run())
+        self.assertEqual(fake.connections, 1)
 
     def test_many_tasks_without_a_daemon_are_all_unknown(self) -> None:
         async def run() -> set[str]:

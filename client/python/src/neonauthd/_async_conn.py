@@ -8,7 +8,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, cast
 
 from ._errors import BrokenError, GarbledError, NeonauthdError, TimedOutError
-from ._question import MAX_ABANDONED, Question
+from ._question import MAX_ABANDONED, MIN_SILENCE, Question
 from ._reply import LineBuffer, tag_of, untagged
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ Result = bytes | NeonauthdError
 class Call:
     """One question under way; ends once, with a reply line or an error."""
 
-    __slots__ = ("question", "span", "end", "future", "conn", "tag", "heard", "again", "timer")
+    __slots__ = ("question", "span", "end", "future", "conn", "tag", "heard", "left", "again", "timer")
 
     def __init__(self, question: Question, span: float, loop: asyncio.AbstractEventLoop) -> None:
         self.question = question
@@ -30,6 +30,7 @@ class Call:
         self.conn: AsyncConn | None = None
         self.tag = 0
         self.heard = 0  # AsyncConn.heard when it was asked
+        self.left = 0.0  # seconds that it had left then
         self.again = False  # it has been asked a second time
         self.timer: asyncio.TimerHandle | None = None
 
@@ -61,11 +62,12 @@ class AsyncConn(asyncio.Protocol):
     def send(self, call: Call) -> None:
         self._last += 1
         call.conn, call.tag, call.heard = self, self._last, self._heard
+        call.left = call.end - monotonic()
         self._calls[call.tag] = call
         self.load += 1
         if not self._out:
             self._pool.loop.call_soon(self._flush)
-        self._out.append(call.question.line(call.tag, call.end - monotonic()))
+        self._out.append(call.question.line(call.tag, call.left))
 
     def _flush(self) -> None:
         if self._transport is not None and not self._failed:
@@ -78,7 +80,7 @@ class AsyncConn(asyncio.Protocol):
         self._abandoned += 1
         self.load -= 1
         silent = isinstance(error, TimedOutError) and self._heard == call.heard
-        if silent or self._abandoned > MAX_ABANDONED:
+        if (silent and call.left >= MIN_SILENCE) or self._abandoned > MAX_ABANDONED:
             self.closed = True
         if self.closed:
             self.retire()

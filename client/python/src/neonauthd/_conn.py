@@ -8,7 +8,7 @@ import threading
 from time import monotonic
 
 from ._errors import BrokenError, GarbledError, NeonauthdError, TimedOutError
-from ._question import MAX_ABANDONED, Question
+from ._question import MAX_ABANDONED, MIN_SILENCE, Question
 from ._reply import LineBuffer, tag_of, untagged
 
 _CHUNK = 1 << 16
@@ -17,11 +17,12 @@ _CHUNK = 1 << 16
 class Call:
     """One question under way. All attributes but gate are guarded by Conn.lock."""
 
-    __slots__ = ("tag", "heard", "gate", "result", "lead", "writing")
+    __slots__ = ("tag", "heard", "left", "gate", "result", "lead", "writing")
 
     def __init__(self) -> None:
         self.tag = 0
         self.heard = 0  # Conn.heard when it was asked
+        self.left = 0.0  # seconds that it had left then
         self.gate = threading.Lock()  # opened when something below has changed
         self.gate.acquire()
         self.result: bytes | NeonauthdError | None = None
@@ -75,10 +76,11 @@ class Conn:
                     return None
                 self._last += 1
                 call.tag, call.heard = self._last, self._heard
+                call.left = end - monotonic()
                 self._calls[call.tag] = call
                 self.load += 1
                 self._users += 1
-                self._out.append(question.line(call.tag, end - monotonic()))
+                self._out.append(question.line(call.tag, call.left))
             self._flush(call, end)
             return self._await(call, end, span)
         except BaseException:
@@ -209,7 +211,7 @@ class Conn:
         self._abandoned += 1
         self._pass_on(call)
         silent = timed_out and self._heard == call.heard
-        if silent or self._abandoned > MAX_ABANDONED:
+        if (silent and call.left >= MIN_SILENCE) or self._abandoned > MAX_ABANDONED:
             self.closed = True
         if self.closed:
             self._settle()

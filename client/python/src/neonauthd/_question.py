@@ -35,6 +35,11 @@ MAX_IN_FLIGHT = 128
 # new calls avoid it.
 MAX_ABANDONED = 64
 
+# How long, in seconds, a connection must have brought nothing before it is given
+# up as dead. Callers in more of a hurry than the daemon must not cost the others
+# their connection.
+MIN_SILENCE = 0.02
+
 # Bounds of the time in seconds during which, after a failed attempt to connect,
 # calls fail at once with the same cause. Nobody wants to wait for a daemon that
 # is back already, so it is short.
