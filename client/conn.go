@@ -63,6 +63,7 @@ type conn struct {
 	last      uint64           // the latest tag given out
 	heard     uint64           // reply lines read so far
 	company   int              // replies that came with the one read last
+	rested    bool             // it was left unused, and may have died since
 	calls     map[uint64]*call // by tag; nil: abandoned, its reply is to be dropped
 	abandoned int
 	out       []byte // requests not yet handed to a write
@@ -107,6 +108,7 @@ func (c *conn) enqueueLocked(q *question, end time.Time) (*call, error) {
 	now := time.Now()
 	if !now.Before(end) {
 		c.load.Add(-1)
+		c.rested = c.rested || c.last == 0
 		return nil, context.DeadlineExceeded
 	}
 	before := len(c.out)
@@ -243,6 +245,13 @@ func (c *conn) fail(err error) {
 	c.failLocked(err)
 }
 
+// over reports whether the connection has ended.
+func (c *conn) over() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err != nil
+}
+
 // retire lets the calls on it finish and takes no new ones.
 func (c *conn) retire() {
 	c.mu.Lock()
@@ -287,6 +296,6 @@ func (c *conn) brokeLocked(err error) error {
 	}
 	partial := errors.Is(err, io.ErrUnexpectedEOF)
 	b.stalled = errors.Is(err, os.ErrDeadlineExceeded)
-	b.idle = c.heard > 0 && !partial && !b.stalled
+	b.idle = (c.heard > 0 || c.rested) && !partial && !b.stalled
 	return b
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -229,4 +230,102 @@ func TestAFurtherConnectionIsALuxury(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// TestCloseEndsCallsThatConnect: the daemon's queue of connections is full.
+func TestCloseEndsCallsThatConnect(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &client.Client{Dial: func(ctx context.Context) (net.Conn, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}}
+		begun := time.Now()
+		var wg sync.WaitGroup
+		for range 3 {
+			wg.Go(func() {
+				a := c.Verify(t.Context(), "a.b.c")
+				if u, ok := a.(client.Unknown); !ok || !errors.Is(u.Err, client.ErrClosed) || time.Since(begun) > 0 {
+					t.Errorf("got %v after %s", a, time.Since(begun))
+				}
+			})
+		}
+		synctest.Wait()
+		_ = c.Close()
+		wg.Wait()
+	})
+}
+
+// TestCloseEndsCallsOnConnectionsOutOfUse: one call's time-out gives a silent
+// connection up, on which another waits on.
+func TestCloseEndsCallsOnConnectionsOutOfUse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := daemonFunc(func(_ int, nc net.Conn) { _, _ = io.Copy(io.Discard, nc) }).client(1)
+		waiting := make(chan client.Answer, 1)
+		var wg sync.WaitGroup
+		wg.Go(func() { waiting <- c.Verify(t.Context(), "a.b.c", client.Deadline(time.Minute)) })
+		synctest.Wait()
+		for range 2 { // the second has a connection of its own
+			c.Verify(t.Context(), "a.b.c", client.Deadline(50*time.Millisecond))
+		}
+		_ = c.Close()
+		synctest.Wait()
+		select {
+		case a := <-waiting:
+			if u, ok := a.(client.Unknown); !ok || !errors.Is(u.Err, client.ErrClosed) {
+				t.Errorf("got %v", a)
+			}
+		default:
+			t.Error("the call still waits")
+		}
+		wg.Wait()
+	})
+}
+
+// TestCloseEndsCallsThatWaitForAStubbornDial, which does not look at its context.
+func TestCloseEndsCallsThatWaitForAStubbornDial(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dial := make(chan struct{})
+		c := &client.Client{Dial: func(context.Context) (net.Conn, error) {
+			<-dial
+			return nil, os.ErrClosed
+		}}
+		var wg sync.WaitGroup
+		wg.Go(func() { c.Verify(t.Context(), "a.b.c") })
+		synctest.Wait()
+		waiting := make(chan client.Answer)
+		wg.Go(func() { waiting <- c.Verify(t.Context(), "a.b.c") })
+		synctest.Wait()
+		_ = c.Close()
+		a := <-waiting
+		if u, ok := a.(client.Unknown); !ok || !errors.Is(u.Err, client.ErrClosed) {
+			t.Errorf("got %v", a)
+		}
+		close(dial)
+		wg.Wait()
+	})
+}
+
+// TestConnectingWithoutTimeIsNoWordAboutTheDaemon: a TCP dial reports its end in
+// a way of its own.
+func TestConnectingWithoutTimeIsNoWordAboutTheDaemon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var dials atomic.Int32
+		c := &client.Client{Dial: func(ctx context.Context) (net.Conn, error) {
+			if dials.Add(1) == 1 {
+				<-ctx.Done()
+				return nil, &net.OpError{Op: "dial", Err: os.ErrDeadlineExceeded}
+			}
+			near, far := net.Pipe()
+			go answerAccepted(far)
+			return near, nil
+		}}
+		defer c.Close()
+		u, ok := c.Verify(t.Context(), "a.b.c", client.Deadline(5*time.Millisecond)).(client.Unknown)
+		if !ok || !errors.Is(u.Err, context.DeadlineExceeded) {
+			t.Errorf("the caller in a hurry got %v", u)
+		}
+		if a := c.Verify(t.Context(), "a.b.c"); !isAccepted(a) {
+			t.Errorf("the next one got %v", a)
+		}
+	})
 }

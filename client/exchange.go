@@ -7,7 +7,6 @@ import (
 	"net"
 	"slices"
 	"syscall"
-	"time"
 )
 
 // exchange is the way of a call that is alone on its connection: it writes its
@@ -77,6 +76,7 @@ func (c *conn) withdrawLocked(w *call, err error) {
 		delete(c.calls, w.tag)
 		c.load.Add(-1)
 		w.err, w.done = err, true
+		c.rested = true
 	}
 }
 
@@ -112,7 +112,7 @@ func (c *conn) handOver() {
 	c.sent()
 	if !c.writing && c.err == nil {
 		c.writing = true
-		go c.flushRest(nil, time.Now().Add(DefaultTimeout))
+		go c.flushRest(nil)
 	}
 }
 
@@ -131,17 +131,25 @@ func (c *conn) step(fd uintptr) bool {
 			x.send = x.send[max(n, 0):]
 			return true
 		}
-		// The daemon has closed the connection, perhaps with a last word.
 		c.closed.Store(true)
 		c.sent()
+		if !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) {
+			x.err = err
+			return true
+		}
+		// The daemon has closed the connection, perhaps with a last word.
 	}
-	n, err := syscall.Read(int(fd), x.into)
-	switch {
-	case errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.EINTR):
-		return false
-	case n == 0 && err == nil:
-		err = io.EOF
+	for {
+		n, err := syscall.Read(int(fd), x.into)
+		switch {
+		case errors.Is(err, syscall.EINTR):
+			continue
+		case errors.Is(err, syscall.EAGAIN):
+			return false
+		case n == 0 && err == nil:
+			err = io.EOF
+		}
+		x.n, x.err = max(n, 0), err
+		return true
 	}
-	x.n, x.err = max(n, 0), err
-	return true
 }

@@ -6,6 +6,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -108,5 +109,36 @@ func TestPeerThatTakesQuestionsButAnswersNoMore(t *testing.T) {
 	}
 	if a := c.Verify(t.Context(), "a.b.c"); !isAccepted(a) {
 		t.Fatal(a)
+	}
+}
+
+// TestConnectionThatDiedUnusedIsReplaced: the call that has made it left before
+// it asked.
+func TestConnectionThatDiedUnusedIsReplaced(t *testing.T) {
+	var connections atomic.Int32
+	end, ended := make(chan struct{}), make(chan struct{})
+	path := listen(t, func(nc net.Conn) {
+		if connections.Add(1) == 1 {
+			<-end
+			_ = nc.Close()
+			close(ended)
+			return
+		}
+		answerAccepted(nc)
+	})
+	ctx, leave := context.WithCancel(t.Context())
+	c := &client.Client{Timeout: patience, Dial: func(context.Context) (net.Conn, error) {
+		nc, err := net.Dial("unix", path)
+		leave()
+		return nc, err
+	}}
+	defer c.Close()
+	if u, ok := c.Verify(ctx, "a.b.c").(client.Unknown); !ok || !errors.Is(u.Err, context.Canceled) {
+		t.Errorf("the call that left got %v", u)
+	}
+	close(end)
+	<-ended
+	if a := c.Verify(t.Context(), "a.b.c"); !isAccepted(a) {
+		t.Error(a)
 	}
 }

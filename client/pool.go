@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -33,6 +34,8 @@ type pool struct {
 	gate  gate
 
 	conns atomic.Pointer[[]*conn] // replaced whole, under mu
+	open  context.Context         // ends with close
+	shut  context.CancelFunc      // ends open
 
 	mu       sync.Mutex
 	dialing  chan struct{} // closed when the dial in progress has ended; nil: none
@@ -40,11 +43,13 @@ type pool struct {
 	until    time.Time     // no dial before
 	cause    error         // of the last failed dial
 	closed   bool
+	leaving  []*conn // take no calls, and have some
 }
 
 func (p *pool) ready(limit int, dial func(ctx context.Context) (net.Conn, error)) {
 	p.dial, p.limit = dial, limit
 	p.gate.ready(limit * maxInFlight)
+	p.open, p.shut = context.WithCancel(context.Background())
 	p.conns.Store(new([]*conn))
 }
 
@@ -68,6 +73,8 @@ func (p *pool) get(ctx context.Context, end time.Time) (*conn, error) {
 		select {
 		case <-wait:
 			timer.Stop()
+		case <-p.open.Done():
+			timer.Stop() // the next round says so
 		case <-ctx.Done():
 			timer.Stop()
 			return nil, ctx.Err()
@@ -144,7 +151,15 @@ func leastLoaded(conns []*conn) *conn {
 
 // sweepLocked drops the connections that take no calls and returns the rest.
 func (p *pool) sweepLocked() []*conn {
-	alive := slices.DeleteFunc(slices.Clone(*p.conns.Load()), func(c *conn) bool { return c.closed.Load() })
+	var alive []*conn
+	for _, c := range *p.conns.Load() {
+		if c.closed.Load() {
+			p.leaving = append(p.leaving, c)
+		} else {
+			alive = append(alive, c)
+		}
+	}
+	p.leaving = slices.DeleteFunc(p.leaving, (*conn).over)
 	p.conns.Store(&alive)
 	return alive
 }
@@ -152,6 +167,7 @@ func (p *pool) sweepLocked() []*conn {
 func (p *pool) connect(ctx context.Context, end time.Time) (net.Conn, error) {
 	ctx, cancel := context.WithDeadline(ctx, end)
 	defer cancel()
+	defer context.AfterFunc(p.open, cancel)()
 	return p.dial(ctx)
 }
 
@@ -160,8 +176,10 @@ func (p *pool) dialled(ctx context.Context, nc net.Conn, err error) (*conn, erro
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.dialing = nil
-	if err == nil && p.closed {
-		_ = nc.Close()
+	if p.closed {
+		if err == nil {
+			_ = nc.Close()
+		}
 		return nil, fmt.Errorf("neonauthd: %w", ErrClosed)
 	}
 	if err == nil {
@@ -174,7 +192,7 @@ func (p *pool) dialled(ctx context.Context, nc net.Conn, err error) (*conn, erro
 	if ctx.Err() != nil {
 		return nil, ctx.Err() // the caller went away: no word about the daemon
 	}
-	if errors.Is(err, context.DeadlineExceeded) {
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) { // the latter from TCP
 		return nil, fmt.Errorf("neonauthd: connecting took too long: %w", context.DeadlineExceeded)
 	}
 	p.cause = fmt.Errorf("neonauthd: %w: %w", ErrUnreachable, err)
@@ -203,8 +221,10 @@ func (p *pool) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.closed = true
-	for _, c := range *p.conns.Load() {
+	p.shut()
+	for _, c := range append(p.leaving, *p.conns.Load()...) {
 		c.fail(fmt.Errorf("neonauthd: %w", ErrClosed))
 	}
 	p.conns.Store(new([]*conn))
+	p.leaving = nil
 }

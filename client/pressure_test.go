@@ -190,3 +190,83 @@ func TestHurryCostsNoConnections(t *testing.T) {
 		}
 	})
 }
+
+// TestEndOfAContextIsHeardBesideOtherCalls: a call comes between the end of the
+// reader's context and the read that has to hear of it.
+func TestEndOfAContextIsHeardBesideOtherCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		held := &heldConn{reading: make(chan struct{}), read: make(chan struct{})}
+		c := &client.Client{Conns: 1, Timeout: 2 * time.Second, Dial: func(context.Context) (net.Conn, error) {
+			near, far := net.Pipe()
+			go func() { _, _ = io.Copy(io.Discard, far) }()
+			held.Conn = near
+			return held, nil
+		}}
+		defer c.Close()
+		ctx, leave := context.WithCancel(t.Context())
+		begun := time.Now()
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			a := c.Verify(ctx, "a.b.c", client.Deadline(10*time.Second))
+			if u, ok := a.(client.Unknown); !ok || !errors.Is(u.Err, context.Canceled) || time.Since(begun) > 0 {
+				t.Errorf("got %v after %s", a, time.Since(begun))
+			}
+		})
+		<-held.reading
+		leave()
+		synctest.Wait()
+		wg.Go(func() { c.Verify(t.Context(), "d.e.f") })
+		synctest.Wait()
+		close(held.read)
+		wg.Wait()
+	})
+}
+
+// heldConn holds up the first read.
+type heldConn struct {
+	net.Conn
+	reading, read chan struct{}
+	once          sync.Once
+}
+
+func (c *heldConn) Read(p []byte) (int, error) {
+	c.once.Do(func() {
+		close(c.reading)
+		<-c.read
+	})
+	return c.Conn.Read(p)
+}
+
+// TestNobodysShortTimeEndsTheWriteOfOthers: the first leaves half a line behind
+// it, and the daemon reads on after more than a second.
+func TestNobodysShortTimeEndsTheWriteOfOthers(t *testing.T) {
+	for name, later := range map[string]time.Duration{
+		"beside others":         5 * time.Millisecond,
+		"before the others ask": 100 * time.Millisecond,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := daemonFunc(func(_ int, nc net.Conn) {
+					<-time.After(1500 * time.Millisecond)
+					slow(always(0))(0, nc)
+				}).client(1)
+				defer c.Close()
+				var wg sync.WaitGroup
+				wg.Go(func() {
+					if u, ok := c.Verify(t.Context(), "a.b.c", client.Deadline(10*time.Millisecond)).(client.Unknown); !ok {
+						t.Errorf("the caller in a hurry got %v", u)
+					}
+				})
+				<-time.After(later)
+				for range 3 {
+					wg.Go(func() {
+						if a := c.Verify(t.Context(), "a.b.c", client.Deadline(10*time.Second)); !isAccepted(a) {
+							t.Errorf("a caller with time got %v", a)
+						}
+					})
+				}
+				wg.Wait()
+			})
+		})
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"runtime"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -64,6 +65,9 @@ func (c *conn) watchLocked(ctx context.Context, w *call) {
 	w.watch = context.AfterFunc(ctx, func() {
 		past := time.Unix(1, 0)
 		_ = c.nc.SetWriteDeadline(past)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.alarm = past // so that nobody puts it off before the reader has heard it
 		_ = c.nc.SetReadDeadline(past)
 	})
 }
@@ -87,7 +91,7 @@ func (c *conn) flushLocked(ctx context.Context, w *call) error {
 		rest, err = c.writeLocked(ctx, w.end)
 	}
 	if c.writing = len(rest)+len(c.out) > 0 && c.err == nil; c.writing {
-		go c.flushRest(rest, time.Now().Add(DefaultTimeout))
+		go c.flushRest(rest)
 	}
 	w.busy = false
 	c.leadLocked(w)
@@ -95,19 +99,37 @@ func (c *conn) flushLocked(ctx context.Context, w *call) error {
 }
 
 // flushRest is flushLocked for requests whose callers already wait for replies
-// or have left. A connection that takes nothing of them in time is dead.
-func (c *conn) flushRest(rest []byte, end time.Time) {
+// or have left. A connection that does not take them while anybody waits, nor
+// within a second, is dead.
+func (c *conn) flushRest(rest []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(rest) > 0 {
-		c.out = append(rest, c.out...)
-	}
-	for len(c.out) > 0 && c.err == nil {
-		if _, err := c.writeLocked(context.Background(), end); err != nil {
+	least := time.Now().Add(DefaultTimeout)
+	for c.err == nil {
+		if len(rest) > 0 {
+			c.out = slices.Concat(rest, c.out)
+		}
+		if len(c.out) == 0 {
+			break
+		}
+		var late error
+		rest, late = c.writeLocked(context.Background(), c.patienceLocked(least))
+		if late != nil && !time.Now().Before(c.patienceLocked(least)) {
 			c.failLocked(c.brokeLocked(os.ErrDeadlineExceeded))
 		}
 	}
 	c.writing = false
+}
+
+// patienceLocked is when the last of those who wait must have returned, or least
+// if that is later.
+func (c *conn) patienceLocked(least time.Time) time.Time {
+	for _, w := range c.calls {
+		if w != nil && w.end.After(least) {
+			least = w.end
+		}
+	}
+	return least
 }
 
 // writeLocked does one write. When end comes or ctx ends first, it returns what
@@ -156,6 +178,10 @@ func (c *conn) write(ctx context.Context, batch []byte, end time.Time) (rest []b
 		_ = c.nc.SetWriteDeadline(end)
 	}
 	for {
+		if ctx.Err() != nil { // also if the deadline of its end has just been put off
+			c.writeEnd = time.Time{}
+			return batch, ctx.Err()
+		}
 		n, err := c.nc.Write(batch)
 		batch = batch[n:]
 		switch {
@@ -163,9 +189,6 @@ func (c *conn) write(ctx context.Context, batch []byte, end time.Time) (rest []b
 			return nil, nil
 		case !errors.Is(err, os.ErrDeadlineExceeded):
 			return nil, err
-		case ctx.Err() != nil:
-			c.writeEnd = time.Time{}
-			return batch, ctx.Err()
 		case !time.Now().Before(end):
 			c.writeEnd = time.Time{}
 			return batch, context.DeadlineExceeded
