@@ -4,16 +4,23 @@ import asyncio
 import os
 import pickle
 import select
+import shutil
 import signal
+import socket
+import tempfile
 import threading
+import time
 import unittest
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import FrozenInstanceError
+from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
-from neonauthd import Accepted, AsyncClient, Client, ClosedError, Rejected, TimedOutError, Unknown, UnreachableError
+from neonauthd import Accepted, Answer, AsyncClient, Client, ClosedError, Rejected, TimedOutError, Unknown, UnreachableError
 
 from .fake import ACCEPTED, FakeDaemon
 
@@ -23,6 +30,10 @@ class WithDaemon(unittest.TestCase):
         fake = FakeDaemon(lambda words: reply)
         self.addCleanup(fake.close)
         return fake
+
+    def assert_closed(self, answer: Answer) -> None:
+        assert isinstance(answer, Unknown)
+        self.assertIsInstance(answer.error, ClosedError)
 
     def client(self, fake: FakeDaemon, **options: Any) -> Client:
         client = Client(socket=fake.path, **options)
@@ -112,6 +123,44 @@ class Threads(WithDaemon):
             assert isinstance(answer, Unknown)
             self.assertIsInstance(answer.error, TimedOutError)
         self.assertEqual(fake.connections, 1)
+
+    def test_close_ends_calls_on_a_connection_that_another_has_given_up(self) -> None:
+        fake = self.daemon(None)
+        client = self.client(fake, conns=1)
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(client.verify, "a.b.c", deadline=60)
+            fake.heard.wait(10)
+            for _ in range(2):  # the second has a connection of its own
+                client.verify("a.b.c", deadline=0.05)
+            client.close()
+            self.assert_closed(waiting.result(10))
+
+    def test_close_ends_calls_that_connect(self) -> None:
+        folder = tempfile.mkdtemp(prefix="na")
+        self.addCleanup(shutil.rmtree, folder)
+        path = str(Path(folder) / "s")
+        with socket.socket(socket.AF_UNIX) as listener, ExitStack() as queue:
+            listener.bind(path)
+            listener.listen(0)
+            with self.assertRaises(BlockingIOError):  # the queue is full
+                while True:
+                    sock = queue.enter_context(socket.socket(socket.AF_UNIX))
+                    sock.setblocking(False)
+                    sock.connect(path)
+            client = Client(socket=path)
+            tried = threading.Event()
+            sleep = time.sleep
+
+            def pause(seconds: float) -> None:
+                tried.set()
+                sleep(seconds)
+
+            with ThreadPoolExecutor(2) as pool, patch("time.sleep", pause):
+                waiting = [pool.submit(client.verify, "a.b.c", deadline=60) for _ in range(2)]
+                tried.wait(10)
+                client.close()
+                for call in waiting:
+                    self.assert_closed(call.result(10))
 
     def test_an_interrupted_call_raises_and_the_next_one_works(self) -> None:
         fake = FakeDaemon(lambda words: None if words[-1] == "slow.b.c" else "NO expired")

@@ -59,7 +59,7 @@ class Conn:
         self.closed = False  # takes no new calls
         self.renewed = False  # its breaking has been answered by Pool._renew
         self._users = 0  # threads inside ask, which may use the descriptor
-        self._failed = False
+        self.failed = False  # it has ended
         self._heard = 0  # reply lines read so far
         self._last = 0  # the latest tag given out
         self._calls: dict[int, Call | None] = {}  # by tag; None: abandoned
@@ -220,7 +220,7 @@ class Conn:
     def _exit(self) -> None:
         """Counts a thread out; the last one closes the descriptor of a failed connection."""
         self._users -= 1
-        if self._failed and self._users == 0:
+        if self.failed and self._users == 0:
             self._sock.close()
 
     def _interrupted(self, call: Call) -> None:
@@ -232,7 +232,7 @@ class Conn:
                 # asked again: no request does harm when it is repeated.
                 self._calls.pop(call.tag, None)
                 self._fail(BrokenError(idle=True))
-            elif call.result is None and not self._failed:
+            elif call.result is None and not self.failed:
                 self._leave(call, timed_out=False)
                 return
             self._exit()
@@ -248,9 +248,9 @@ class Conn:
             self._fail(error)
 
     def _fail(self, error: NeonauthdError) -> None:
-        if self._failed:
+        if self.failed:
             return
-        self._failed = self.closed = True
+        self.failed = self.closed = True
         self.load = 0
         self._out.clear()
         calls, self._calls = self._calls, {}

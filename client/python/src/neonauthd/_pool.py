@@ -6,6 +6,7 @@ import random
 import socket as _socket
 import threading
 import time
+from collections.abc import Callable
 from time import monotonic
 
 from ._conn import Conn
@@ -32,6 +33,7 @@ class Pool:
         self._lock = threading.Lock()
         self._dial_lock = threading.Lock()
         self._conns: list[Conn] = []  # replaced whole, under the lock
+        self._leaving: list[Conn] = []  # take no calls, and may have some; under the lock
         self._failures = 0  # attempts failed in a row
         self._until = 0.0  # no attempt before
         self._cause: Exception | None = None  # of the last failed attempt
@@ -102,7 +104,7 @@ class Pool:
         if monotonic() < self._until and self._cause is not None:
             return unreachable(self._path, self._cause)
         try:
-            sock = _connect(self._path, end)
+            sock = _connect(self._path, end, lambda: self.closed)
         except (OSError, ValueError) as error:
             self._cause = error.with_traceback(None)
             pause = min(MIN_BACKOFF * 2 ** min(self._failures, 10), MAX_BACKOFF)
@@ -110,15 +112,21 @@ class Pool:
             self._until = monotonic() + pause / 2 + random.random() * pause / 2
             return unreachable(self._path, self._cause)
         if sock is None:
-            return TimedOutError(span)
+            return ClosedError() if self.closed else TimedOutError(span)
         with self._lock:
             if self.closed:
                 sock.close()
                 return ClosedError()
             self._failures, self._until, self._cause = 0, 0.0, None
             conn = Conn(sock)
-            self._conns = [c for c in self._conns if not c.closed] + [conn]
+            self._sweep()
+            self._conns = [*self._conns, conn]
             return conn
+
+    def _sweep(self) -> None:
+        """Puts aside the connections that take no calls. Needs the lock."""
+        self._leaving = [c for c in self._leaving + self._conns if c.closed and not c.failed]
+        self._conns = [c for c in self._conns if not c.closed]
 
     def _renew(self, broken: Conn) -> None:
         """Retires the other connections after one broke while it had nothing to say.
@@ -129,25 +137,25 @@ class Pool:
             if broken.renewed:
                 return  # another call has done it
             broken.renewed = True
-            conns, self._conns = self._conns, []
-            for conn in conns:
+            for conn in self._conns:
                 conn.retire()
+            self._sweep()
 
     def close(self) -> None:
         with self._lock:
             self.closed = True
-            conns, self._conns = self._conns, []
+            conns, self._conns, self._leaving = self._leaving + self._conns, [], []
         for conn in conns:
             conn.fail(ClosedError())
 
     def drop(self) -> None:
         """Closes the descriptors in a child process."""
-        for conn in self._conns:
+        for conn in self._leaving + self._conns:
             conn.drop()
 
 
-def _connect(path: str, end: float) -> _socket.socket | None:
-    """Connects. None: time is over and the daemon's queue of new connections still full."""
+def _connect(path: str, end: float, closed: Callable[[], bool]) -> _socket.socket | None:
+    """Connects. None: the daemon's queue of new connections was full until end, or until closed."""
     if len(path.encode(errors="surrogateescape")) > MAX_SOCKET_PATH:
         raise ValueError(
             f"socket path is longer than the {MAX_SOCKET_PATH} bytes that a Unix socket can have"
@@ -164,7 +172,7 @@ def _connect(path: str, end: float) -> _socket.socket | None:
         except BaseException:
             sock.close()
             raise
-        if monotonic() + pause >= end:
+        if closed() or monotonic() + pause >= end:
             return None
         time.sleep(pause)
         pause = min(2 * pause, MAX_DIAL_PAUSE)
