@@ -241,7 +241,7 @@ func TestPopularEntriesSurviveAFloodOfUnpopularOnes(t *testing.T) {
 			}
 			c.Set(digest(i+1<<40), i+1<<40, int(i), 600, time.Hour)
 			if i%64 == 0 {
-				time.Sleep(touchEvery)
+				<-time.After(touchEvery)
 				synctest.Wait() // until ristretto has counted
 			}
 		}

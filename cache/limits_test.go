@@ -103,7 +103,7 @@ func TestLargeEntriesAreKeptByAFullCache(t *testing.T) {
 		for range 50 {
 			for range 64 {
 				c.Get(&k)
-				time.Sleep(touchEvery)
+				<-time.After(touchEvery)
 			}
 			synctest.Wait() // until ristretto has counted
 		}
