@@ -37,9 +37,10 @@ func (a *asker) ask(ctx context.Context, want *requirement, token string, limit,
 		}
 		switch {
 		case errors.Is(u.Err, client.ErrUnreachable) && a.wait(ctx, patience):
-		case errors.Is(u.Err, client.ErrBroken) && !broken:
+		case errors.Is(u.Err, client.ErrBroken) && !broken && a.wait(ctx, patience):
 			// It went away while it had the question. Once: a daemon that
-			// dies of a question must not be fed it for ever.
+			// dies of a question must not be fed it for ever. Not at once: one
+			// that is dying may still take connections for a moment.
 			broken = true
 		default:
 			return answer
