@@ -51,7 +51,7 @@ type conn struct {
 	lines    *protocol.LineReader // touched by the reader only
 	exchange exchange             // touched by the reader only
 	pen      sync.Mutex           // held while writing; never waited for under mu
-	writeEnd time.Time            // write deadline as set, touched by the writer only
+	writeEnd time.Time            // write deadline as set, under pen
 
 	load    atomic.Int32 // calls on it, chosen by the pool, waiting or abandoned
 	closed  atomic.Bool  // takes no new calls: failed or retired
