@@ -78,7 +78,7 @@ func (h *tree) importerOf(wanted string) string {
 func checkTopLevel(h *tree) []string {
 	allowed := []string{
 		".ci", ".gitattributes", ".gitignore", ".golangci.yml", "CHANGELOG.md", "LICENSE", "Makefile", "README.md",
-		"cache", "client", "cmd", "coverage.out", "daemon", "docs", "examples", "go.mod", "go.sum", "packaging",
+		"cache", "client", "cmd", "coverage.out", "daemon", "docs", "examples", "go.mod", "go.sum", "internal", "packaging",
 		"protocol", "systemd",
 	}
 	var faults []string

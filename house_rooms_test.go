@@ -66,8 +66,13 @@ func rooms() []room {
 			because: "the double of the upstream judges nothing with the code that it is there to test",
 		},
 		{
+			dir:     "internal/sockets",
+			foreign: []string{manager, "golang.org/x/sys"},
+			because: "every program opens sockets, none of them in a way of its own",
+		},
+		{
 			dir:   "daemon",
-			house: []string{"protocol", "cache", "daemon/keyset", "daemon/upstream"},
+			house: []string{"protocol", "cache", "daemon/keyset", "daemon/upstream", "internal/sockets"},
 			foreign: []string{
 				tomlFiles, "github.com/cenkalti/backoff/v5", "golang.org/x/sync", "golang.org/x/sys",
 				"golang.org/x/time", manager, metrics, strictJSON,
@@ -108,7 +113,7 @@ func programs() []room {
 		},
 		{
 			dir:      "cmd/neonauth-http",
-			house:    []string{"client", "protocol"},
+			house:    []string{"client", "protocol", "internal/sockets"},
 			foreign:  []string{commands, manager, metrics, tomlFiles},
 			testsToo: []string{"daemon", "daemon/standin"},
 			because:  "the web servers' helper asks the way an application asks",

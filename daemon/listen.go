@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/coreos/go-systemd/v22/activation"
+	"github.com/neonauthd/neonauthd/internal/sockets"
 )
 
 // The names that the socket units give their descriptors (FileDescriptorName=).
@@ -60,13 +60,13 @@ func listenMetrics(address string) (net.Listener, error) {
 // names. It must be called before anything that other goroutines or child
 // processes could mistake for them, and once: the variables are consumed.
 func Listen(cfg *Config) (*Listeners, error) {
-	named, err := activation.ListenersWithNames()
+	inherited, err := sockets.Inherit(socketName, adminName, metricsName)
 	if err != nil {
-		return nil, fmt.Errorf("inherited sockets: %w", err)
+		return nil, err
 	}
-	l := &Listeners{Inherited: len(named) > 0}
+	l := &Listeners{Inherited: len(inherited) > 0}
 	if l.Inherited {
-		err = l.adopt(named)
+		err = l.adopt(inherited)
 	} else if l.Ordinary, err = listenUnix(cfg.Socket, 0o660); err == nil {
 		l.Admin, err = listenUnix(cfg.AdminSocket, 0o600)
 	}
@@ -79,22 +79,14 @@ func Listen(cfg *Config) (*Listeners, error) {
 	return l, nil
 }
 
-// adopt sorts inherited listeners by name. An unexpected or a missing one is a
-// fault of the units, and better found at start than by the first client.
-func (l *Listeners) adopt(named map[string][]net.Listener) error {
-	places := map[string]*net.Listener{socketName: &l.Ordinary, adminName: &l.Admin, metricsName: &l.Metrics}
-	for name, all := range named {
-		place, known := places[name]
-		if !known || len(all) != 1 {
-			for _, ln := range all {
-				_ = ln.Close()
-			}
-			return fmt.Errorf("inherited %d sockets named %q; expected one each of %q and %q (FileDescriptorName= in the socket units)", len(all), name, socketName, adminName)
+// adopt takes inherited listeners over. Only a Unix socket tells who connects
+// to it.
+func (l *Listeners) adopt(inherited map[string]net.Listener) error {
+	l.Ordinary, l.Admin, l.Metrics = inherited[socketName], inherited[adminName], inherited[metricsName]
+	for name, ln := range map[string]net.Listener{socketName: l.Ordinary, adminName: l.Admin} {
+		if _, unix := ln.(*net.UnixListener); ln != nil && !unix {
+			return fmt.Errorf("the inherited socket %q is not a Unix socket; write a path behind ListenStream= in the socket unit", name)
 		}
-		*place = all[0]
-	}
-	if l.Ordinary == nil {
-		return fmt.Errorf("no inherited socket is named %q (FileDescriptorName= in the socket unit)", socketName)
 	}
 	return nil
 }

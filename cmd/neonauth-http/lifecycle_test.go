@@ -185,29 +185,36 @@ func TestInheritedSocketsAreServedByName(t *testing.T) {
 		defer file.Close()
 		files = append(files, file)
 	}
-	run := func(names string) *exec.Cmd {
+	run := func(names string, files ...*os.File) *exec.Cmd {
 		// The shell becomes the program, so LISTEN_PID is right.
 		cmd := exec.Command("/bin/sh", "-c", `LISTEN_PID=$$ exec "$0" --socket "$1"`, program("neonauth-http"), w.path("d.sock"))
-		cmd.Env = append(cleanEnvironment(), "LISTEN_FDS=2", "LISTEN_FDNAMES="+names)
+		cmd.Env = append(cleanEnvironment(), fmt.Sprintf("LISTEN_FDS=%d", len(files)))
+		if names != "" {
+			cmd.Env = append(cmd.Env, "LISTEN_FDNAMES="+names)
+		}
 		cmd.ExtraFiles = files
 		return cmd
 	}
-	if out, err := run("neonauth-http:stranger").CombinedOutput(); err == nil || !strings.Contains(string(out), "stranger") {
+	if out, err := run("neonauth-http:stranger", files...).CombinedOutput(); err == nil || !strings.Contains(string(out), "stranger") {
 		t.Errorf("%v: %s", err, out)
 	}
-	cmd := run("neonauth-http:neonauth-http-status")
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	if g := get(t, "unix", w.path("i.sock"), "/nginx", bearing(w.token())); g.StatusCode != http.StatusNoContent {
-		t.Error(g.Status)
-	}
-	if g := get(t, "unix", w.path("is.sock"), "/readyz"); g.StatusCode != http.StatusOK {
-		t.Error(g.Status)
-	}
-	_ = cmd.Process.Signal(syscall.SIGTERM)
-	if err := cmd.Wait(); err != nil {
-		t.Error(err)
+	for names, n := range map[string]int{"neonauth-http:neonauth-http-status": 2, "": 1} { // names are optional for one
+		cmd := run(names, files[:n]...)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if g := get(t, "unix", w.path("i.sock"), "/nginx", bearing(w.token())); g.StatusCode != http.StatusNoContent {
+			t.Error(g.Status)
+		}
+		if n == 2 {
+			if g := get(t, "unix", w.path("is.sock"), "/readyz"); g.StatusCode != http.StatusOK {
+				t.Error(g.Status)
+			}
+		}
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("names %q: %v", names, err)
+		}
 	}
 	if _, err := os.Stat(w.path("i.sock")); err != nil {
 		t.Error("an inherited socket was removed:", err)

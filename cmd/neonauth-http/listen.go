@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/coreos/go-systemd/v22/activation"
+	"github.com/neonauthd/neonauthd/internal/sockets"
 )
 
 // The names that the socket units give their descriptors (FileDescriptorName=).
@@ -20,10 +20,10 @@ const (
 	statusName = "neonauth-http-status"
 )
 
-// sockets are what the program serves on. status may be nil.
-type sockets struct{ auth, status net.Listener }
+// listeners are what the program serves on. status may be nil.
+type listeners struct{ auth, status net.Listener }
 
-func (s *sockets) close() error {
+func (s *listeners) close() error {
 	var all []error
 	for _, ln := range []net.Listener{s.auth, s.status} {
 		if ln != nil {
@@ -35,15 +35,14 @@ func (s *sockets) close() error {
 
 // openSockets takes the sockets that systemd passed, or makes those that the
 // flags name.
-func openSockets(listen, status string) (*sockets, error) {
-	inherited, err := activation.ListenersWithNames()
+func openSockets(listen, status string) (*listeners, error) {
+	inherited, err := sockets.Inherit(authName, statusName)
 	if err != nil {
-		return nil, fmt.Errorf("inherited sockets: %w", err)
+		return nil, err
 	}
-	s := new(sockets)
+	s := &listeners{auth: inherited[authName], status: inherited[statusName]}
 	switch {
 	case len(inherited) > 0:
-		err = s.adopt(inherited)
 	case listen == "":
 		err = usageError{errors.New("--listen is missing, and no socket was inherited (see --help)")}
 	default:
@@ -56,25 +55,6 @@ func openSockets(listen, status string) (*sockets, error) {
 		return nil, errors.Join(err, s.close())
 	}
 	return s, nil
-}
-
-// adopt sorts inherited sockets by name. One that is not expected is a fault of
-// the units: serving health where visitors are judged would be a hole.
-func (s *sockets) adopt(inherited map[string][]net.Listener) error {
-	for name, all := range inherited {
-		switch {
-		case len(all) == 1 && name == authName:
-			s.auth = all[0]
-		case len(all) == 1 && name == statusName:
-			s.status = all[0]
-		default:
-			return fmt.Errorf("inherited %d sockets named %s; expected one each of %q and %q (FileDescriptorName=)", len(all), shown(name), authName, statusName)
-		}
-	}
-	if s.auth == nil {
-		return fmt.Errorf("no inherited socket is named %q (FileDescriptorName=)", authName)
-	}
-	return nil
 }
 
 // open makes a listener: unix:PATH, or HOST:PORT on loopback. What listens here

@@ -45,14 +45,14 @@ func (f *flags) serve(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return configError{err}
 	}
-	listeners, err := openSockets(f.listen, f.status)
+	l, err := openSockets(f.listen, f.status)
 	if err != nil {
 		return err
 	}
 	c := &client.Client{Socket: f.socket, Name: "neonauth-http"}
 	s := newService(c, set, log, time.Now)
-	log.Info("serving", "version", release, "daemon", c.Path(), "listen", address(listeners.auth), "status", address(listeners.status))
-	err = f.run(ctx, s, listeners, log)
+	log.Info("serving", "version", release, "daemon", c.Path(), "listen", address(l.auth), "status", address(l.status))
+	err = f.run(ctx, s, l, log)
 	log.Info("stopped")
 	return errors.Join(err, c.Close())
 }
@@ -66,7 +66,7 @@ func address(ln net.Listener) string {
 
 // run serves both listeners, reloads on SIGHUP, and returns when every request
 // under way is answered and every goroutine has ended.
-func (f *flags) run(ctx context.Context, s *service, l *sockets, log *slog.Logger) error {
+func (f *flags) run(ctx context.Context, s *service, l *listeners, log *slog.Logger) error {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)

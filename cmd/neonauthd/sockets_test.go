@@ -2,7 +2,9 @@ package main_test
 
 import (
 	"io/fs"
+	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -148,6 +150,34 @@ func TestPlaceOfTheSocketHasToBeSafe(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestASocketThatWasPassedWithoutANameIsServed: names are optional
+// (sd_listen_fds(3)), and not every service manager gives one.
+func TestASocketThatWasPassedWithoutANameIsServed(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	h.configure(t, settings{tables: []string{alone}})
+	ln, err := net.ListenUnix("unix", &net.UnixAddr{Name: h.socket(), Net: "unix"})
+	must(t, err)
+	ln.SetUnlinkOnClose(false)
+	file, err := ln.File()
+	must(t, err)
+	defer file.Close()
+	must(t, ln.Close())
+	i := launchWith(t, h, func(cmd *exec.Cmd) {
+		cmd.ExtraFiles = []*os.File{file}
+		cmd.Env = append(cmd.Env, "LISTEN_FDS=1")
+	}, "/bin/sh", "-c", `LISTEN_PID=$$ exec "$@"`, "sh") // the shell becomes the daemon
+	i.awaitState(t, "READY=1")
+	call(t, h.socket()).expect(t, "PING", "OK")
+	i.signal(t, syscall.SIGTERM)
+	if code := i.awaitEnd(t); code != 0 {
+		t.Errorf("exit status %d", code)
+	}
+	if _, err := os.Lstat(h.socket()); err != nil {
+		t.Errorf("the inherited socket was removed: %v", err)
 	}
 }
 

@@ -1,0 +1,100 @@
+package sockets
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/coreos/go-systemd/v22/activation"
+)
+
+// Inherit takes the listeners that a service manager passed (sd_listen_fds(3)),
+// by the names that names lists. The first of names is the socket that the
+// program cannot do without. The result is empty when nothing was passed;
+// otherwise it holds the first name, and each other name that was passed.
+//
+// Names are optional (LISTEN_FDNAMES): a socket that comes alone and that nobody
+// named is the first one. systemd names a socket after its unit where
+// FileDescriptorName= is not set, so "NAME.socket" is NAME too.
+//
+// Anything else is a fault of the units, and is better found at start than by
+// the first client: all sockets are closed then. A socket is never removed from
+// the file system, because it belongs to the service manager.
+//
+// Call Inherit once, before anything else opens files or starts processes: it
+// consumes the variables and takes over the descriptors.
+func Inherit(names ...string) (map[string]net.Listener, error) {
+	return sorted(activation.Files(true), names)
+}
+
+func sorted(files []*os.File, names []string) (map[string]net.Listener, error) {
+	found := map[string]net.Listener{}
+	var faults []error
+	for _, f := range files {
+		faults = append(faults, adopt(found, f, nameOf(f.Name(), names, len(files)), names))
+	}
+	if len(files) > 0 && found[names[0]] == nil && errors.Join(faults...) == nil {
+		faults = append(faults, fmt.Errorf("no inherited socket is named %q (FileDescriptorName= in the socket unit)", names[0]))
+	}
+	if err := errors.Join(faults...); err != nil {
+		for _, ln := range found {
+			err = errors.Join(err, ln.Close())
+		}
+		return nil, err
+	}
+	return found, nil
+}
+
+// adopt makes the listener of one descriptor, which it closes.
+func adopt(found map[string]net.Listener, f *os.File, name string, names []string) (err error) {
+	defer func() { err = errors.Join(err, f.Close()) }() // the listener has a copy
+	switch {
+	case name == "":
+		return fmt.Errorf("inherited several sockets, and one of them has no name; give each one of %s (FileDescriptorName= in the socket units)", quoted(names))
+	case !slices.Contains(names, name):
+		return fmt.Errorf("inherited a socket named %q; expected one each of %s (FileDescriptorName= in the socket units)", cut(name), quoted(names))
+	case found[name] != nil:
+		return fmt.Errorf("inherited two sockets named %q; expected one (FileDescriptorName= in the socket units)", name)
+	}
+	ln, err := net.FileListener(f)
+	if err != nil {
+		return fmt.Errorf("the inherited descriptor named %q is not a socket that connections come in at: %w", name, err)
+	}
+	found[name] = ln
+	return nil
+}
+
+// nameOf is the name that somebody gave a socket, the first of names for one
+// that came alone without a name, and "" for another without a name.
+func nameOf(given string, names []string, count int) string {
+	stem, unit := strings.CutSuffix(given, ".socket")
+	switch {
+	case unit && slices.Contains(names, stem):
+		return stem
+	case !unit && given != "unknown" && !strings.HasPrefix(given, "LISTEN_FD_"): // see sd_listen_fds_with_names(3), and package activation
+		return given
+	case count == 1:
+		return names[0]
+	}
+	return ""
+}
+
+func quoted(names []string) string {
+	all := make([]string, len(names))
+	for i, name := range names {
+		all[i] = fmt.Sprintf("%q", name)
+	}
+	return strings.Join(all, ", ")
+}
+
+// cut shortens foreign text before it is quoted in a message.
+func cut(s string) string {
+	const most = 64
+	if len(s) > most {
+		return s[:most] + "..."
+	}
+	return s
+}

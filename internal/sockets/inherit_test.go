@@ -1,0 +1,110 @@
+package sockets
+
+import (
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// passed makes a listening socket at path and returns its descriptor as a
+// service manager passes it.
+func passed(t *testing.T, path, name string) *os.File {
+	t.Helper()
+	ln, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln.SetUnlinkOnClose(false)
+	file, err := ln.File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	fd, err := unix.Dup(int(file.Fd()))
+	if err := errors.Join(err, file.Close(), ln.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return os.NewFile(uintptr(fd), name)
+}
+
+func TestInheritedSocketsAreSortedByNameAndNeverRemoved(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		passed []string // names, in the order of the descriptors
+		want   []string // names that are served, when it is no error
+		says   string   // or the error
+	}{
+		{"nothing", nil, nil, ""},
+		{"all", []string{"b", "a"}, []string{"a", "b"}, ""},
+		{"the first alone", []string{"a"}, []string{"a"}, ""},
+		{"without a name", []string{"LISTEN_FD_3"}, []string{"a"}, ""},
+		{"without a name, as libsystemd says it", []string{"unknown"}, []string{"a"}, ""},
+		{"named after its unit", []string{"a.socket"}, []string{"a"}, ""},
+		{"named after a unit of the operator", []string{"my-own.socket"}, []string{"a"}, ""},
+		{"all named after their units", []string{"b.socket", "a.socket"}, []string{"a", "b"}, ""},
+		{"the second alone", []string{"b"}, nil, `no inherited socket is named "a"`},
+		{"the second alone, named after its unit", []string{"b.socket"}, nil, `no inherited socket is named "a"`},
+		{"a stranger alone", []string{"other"}, nil, `named "other"; expected one each of "a", "b"`},
+		{"a stranger too", []string{"a", "other"}, nil, `named "other"`},
+		{"one twice", []string{"a", "a"}, nil, `two sockets named "a"`},
+		{"one twice, once named after its unit", []string{"a", "a.socket"}, nil, `two sockets named "a"`},
+		{"two without a name", []string{"LISTEN_FD_3", "LISTEN_FD_4"}, nil, "has no name"},
+		{"a name and none", []string{"a", "LISTEN_FD_4"}, nil, "has no name"},
+		{"a unit of the operator too", []string{"a", "my-own.socket"}, nil, "has no name"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			var files []*os.File
+			for i, name := range c.passed {
+				files = append(files, passed(t, filepath.Join(dir, string(rune('0'+i))), name))
+			}
+			found, err := sorted(files, []string{"a", "b"})
+			if c.says == "" && err != nil || c.says != "" && (err == nil || !strings.Contains(err.Error(), c.says)) {
+				t.Errorf("error %v, want %q", err, c.says)
+			}
+			if len(found) != len(c.want) {
+				t.Errorf("serves %v, want %q", found, c.want)
+			}
+			for _, name := range c.want {
+				if found[name] == nil {
+					t.Errorf("%q is not served", name)
+				}
+			}
+			for _, ln := range found {
+				if err := ln.Close(); err != nil {
+					t.Error(err)
+				}
+			}
+			left, err := os.ReadDir(dir)
+			if err != nil || len(left) != len(c.passed) {
+				t.Errorf("%d of %d inherited sockets are left: %v", len(left), len(c.passed), err)
+			}
+			for _, f := range files {
+				if err := f.Close(); !errors.Is(err, os.ErrClosed) {
+					t.Errorf("the descriptor of %s was left open: %v", f.Name(), err)
+				}
+			}
+		})
+	}
+}
+
+// TestADescriptorThatIsNoListenerIsAnError: such a one would otherwise be
+// missing without a word, or be an open file for ever.
+func TestADescriptorThatIsNoListenerIsAnError(t *testing.T) {
+	file, err := os.Create(filepath.Join(t.TempDir(), "file"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fd, err := unix.Dup(int(file.Fd()))
+	if err := errors.Join(err, file.Close()); err != nil {
+		t.Fatal(err)
+	}
+	found, err := sorted([]*os.File{os.NewFile(uintptr(fd), "a")}, []string{"a"})
+	if err == nil || found != nil || !strings.Contains(err.Error(), "is not a socket") {
+		t.Errorf("%v, %v", found, err)
+	}
+}
