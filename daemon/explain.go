@@ -166,16 +166,17 @@ func detailOf(s keyset.Step, reason keyset.Reason) string {
 
 func failures(reason keyset.Reason, step string) string {
 	return map[keyset.Reason]string{
-		keyset.Malformed:       "the " + step + " is not as RFC 7515, RFC 7519 and this daemon's strictness want it",
-		keyset.WrongAlgorithm:  "the header's alg is not the key's, or not one that the project admits",
-		keyset.UnknownKey:      "the key set holds no key of that id",
-		keyset.BadSignature:    "the key that is named did not sign this text",
-		keyset.MissingClaim:    "sub, exp or role is missing or of the wrong kind",
-		keyset.WrongIssuer:     "iss is none of the project's issuers: check base_url and issuers",
-		keyset.WrongAudience:   "aud is not the project's: a token for somebody else; check project_id or audiences",
-		keyset.ClassNotAllowed: "an anonymous or restricted user, or another role; see allow in the configuration",
-		keyset.Expired:         "exp is past, by this host's clock",
-		keyset.NotYetValid:     "nbf or iat lies in the future, by this host's clock and the leeway",
+		keyset.Malformed:         "the " + step + " is not as RFC 7515, RFC 7519 and this daemon's strictness want it",
+		keyset.WrongAlgorithm:    "the header's alg is not the key's, or not one that the project admits",
+		keyset.UnknownKey:        "the key set holds no key of that id",
+		keyset.BadSignature:      "the key that is named did not sign this text",
+		keyset.MissingClaim:      "sub, exp or role is missing or of the wrong kind",
+		keyset.WrongIssuer:       "iss is none of the project's issuers: check base_url and issuers",
+		keyset.WrongAudience:     "aud is not the project's: a token for somebody else; check project_id or audiences",
+		keyset.SenderConstrained: "the claim cnf binds the token to a key (DPoP, mutual TLS): it is no bearer token",
+		keyset.ClassNotAllowed:   "an anonymous or restricted user, or another role; see allow in the configuration",
+		keyset.Expired:           "exp is past, by this host's clock",
+		keyset.NotYetValid:       "nbf or iat lies in the future, by this host's clock and the leeway",
 	}[reason]
 }
 

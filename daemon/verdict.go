@@ -36,6 +36,7 @@ const (
 	WrongAudience
 	WrongAlgorithm
 	MissingClaim
+	SenderConstrained
 	ClassNotAllowed
 	UserNotFound
 	Revoked
@@ -215,6 +216,8 @@ func fromKeyset(r keyset.Reason) Reason {
 		return WrongAlgorithm
 	case keyset.MissingClaim:
 		return MissingClaim
+	case keyset.SenderConstrained:
+		return SenderConstrained
 	case keyset.ClassNotAllowed:
 		return ClassNotAllowed
 	default:

@@ -96,6 +96,8 @@ const (
 	ReasonWrongAlgorithm Reason = "wrong-algorithm"
 	// ReasonMissingClaim: signed, but a claim that has to be there is absent or of the wrong kind.
 	ReasonMissingClaim Reason = "missing-claim"
+	// ReasonSenderConstrained: signed, but bound to a key by its cnf: no bearer token.
+	ReasonSenderConstrained Reason = "sender-constrained"
 	// ReasonClassNotAllowed: signed, for a class of users (anonymous, restricted) that the project does not admit.
 	ReasonClassNotAllowed Reason = "class-not-allowed"
 	// ReasonUserNotFound: the upstream says that the user is gone.
@@ -110,8 +112,8 @@ const (
 func Reasons() []Reason {
 	return []Reason{
 		ReasonMalformed, ReasonBadSignature, ReasonUnknownKey, ReasonExpired, ReasonNotYetValid, ReasonWrongIssuer,
-		ReasonWrongAudience, ReasonWrongAlgorithm, ReasonMissingClaim, ReasonClassNotAllowed, ReasonUserNotFound,
-		ReasonRevoked, ReasonRejectedUpstream,
+		ReasonWrongAudience, ReasonWrongAlgorithm, ReasonMissingClaim, ReasonSenderConstrained, ReasonClassNotAllowed,
+		ReasonUserNotFound, ReasonRevoked, ReasonRejectedUpstream,
 	}
 }
 

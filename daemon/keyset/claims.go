@@ -81,6 +81,7 @@ type payload struct {
 	notBefore  moment
 	issuedAt   moment // rounded up, for judging whether that is in the future
 	issued     moment // rounded down, for telling
+	bound      bool   // has a "cnf"
 	anonymous  flag
 	restricted flag
 }
@@ -108,6 +109,8 @@ func (c *payload) member(name []byte, value jsontext.Value) error {
 		if c.issuedAt, ok = numericDate(value, math.Ceil); ok {
 			c.issued, ok = numericDate(value, math.Floor)
 		}
+	case "cnf":
+		c.bound = true // whatever it holds: nobody here could check the proof
 	case "role":
 		c.role, _ = text(value)
 		c.hasRole = value.Kind() != 'n'
@@ -206,9 +209,12 @@ func numericDate(value jsontext.Value, round func(float64) float64) (moment, boo
 }
 
 // judge says whether the policy accepts the claims at the instant, and whose
-// they are. Presence comes first, then who issued it to whom, then the class
-// of user, then time.
+// they are. What is no bearer token comes first, then presence, then who issued
+// it to whom, then the class of user, then time.
 func (c *payload) judge(now time.Time) (*Audience, Reason) {
+	if c.bound {
+		return nil, SenderConstrained
+	}
 	if c.subject == "" || !c.expires.present {
 		return nil, MissingClaim
 	}

@@ -9,8 +9,9 @@
 //     that leads to another key or changes how the token is to be read.
 //  3. Key: looked up by "kid" and bound to one algorithm since it was loaded.
 //  4. Signature.
-//  5. Claims: one strict JSON object; types; presence of "sub" and "exp";
-//     issuer; audience; class of user and role; expiry; "nbf" and "iat".
+//  5. Claims: one strict JSON object; types; no "cnf", because a token that is
+//     bound to a key is no bearer token; presence of "sub" and "exp"; issuer;
+//     audience; class of user and role; expiry; "nbf" and "iat".
 //
 // It is the only package of the module that imports jwx, and of jwx only jws,
 // jwk and jwa: the signature check and the reading of a single key. Everything

@@ -74,7 +74,7 @@ func (p *Policy) stage(s *Set, token []byte, reason Reason) int {
 		return 3
 	case BadSignature:
 		return 4
-	case MissingClaim:
+	case MissingClaim, SenderConstrained:
 		return 5
 	case WrongIssuer:
 		return 6

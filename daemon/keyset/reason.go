@@ -20,6 +20,9 @@ const (
 	UnknownKey
 	// BadSignature: the key did not sign this.
 	BadSignature
+	// SenderConstrained: the token has a "cnf", so it is bound to a key (RFC 7800)
+	// and no bearer token (RFC 9449 section 7, RFC 8705 section 3).
+	SenderConstrained
 	// MissingClaim: "sub", "exp" or a required "role" is absent.
 	MissingClaim
 	// WrongIssuer: "iss" is none of the issuers of the audience.
@@ -42,18 +45,19 @@ const (
 )
 
 var reasonWords = [reasonCount]string{
-	ReasonNone:      "none",
-	Malformed:       "malformed",
-	WrongAlgorithm:  "wrong-algorithm",
-	UnknownKey:      "unknown-key",
-	BadSignature:    "bad-signature",
-	MissingClaim:    "missing-claim",
-	WrongIssuer:     "wrong-issuer",
-	WrongAudience:   "wrong-audience",
-	ClassNotAllowed: "class-not-allowed",
-	Expired:         "expired",
-	NotYetValid:     "not-yet-valid",
-	Unverifiable:    "unverifiable",
+	ReasonNone:        "none",
+	Malformed:         "malformed",
+	WrongAlgorithm:    "wrong-algorithm",
+	UnknownKey:        "unknown-key",
+	BadSignature:      "bad-signature",
+	SenderConstrained: "sender-constrained",
+	MissingClaim:      "missing-claim",
+	WrongIssuer:       "wrong-issuer",
+	WrongAudience:     "wrong-audience",
+	ClassNotAllowed:   "class-not-allowed",
+	Expired:           "expired",
+	NotYetValid:       "not-yet-valid",
+	Unverifiable:      "unverifiable",
 }
 
 // String returns the word the line protocol uses for the reason. ReasonNone
