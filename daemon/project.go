@@ -44,7 +44,7 @@ func newProject(table Project, opts *Options, stateDir, configDir string) (*proj
 	key, err := readServerKey(config.SecretServerKey, configDir)
 	if err != nil {
 		// Level claims needs no key: a host that cannot read it still verifies.
-		log.Error("server key not usable: profiles are answered as misconfigured", "error", err)
+		log.Error("server key not usable: profiles are answered as misconfigured, claims are still verified; mend what the error names, then reload (a systemd credential is delivered anew by a restart only)", "error", err)
 	}
 	client, err := upstream.New(upstream.Config{
 		Preset:          upstreamPreset(config.Preset),
@@ -53,6 +53,7 @@ func newProject(table Project, opts *Options, stateDir, configDir string) (*proj
 		KeysURL:         config.JWKSURL,
 		UserinfoURL:     config.UserinfoURL,
 		ServerKey:       key,
+		KeyUnreadable:   err != nil,
 		AllowRestricted: config.admits(allowRestricted),
 		AllowAnonymous:  config.admits(allowAnonymous),
 		Timeout:         time.Duration(config.UpstreamTimeout),
@@ -126,7 +127,7 @@ func (p *project) selfTest(ctx context.Context) {
 			p.log.Info("project id and server key are right")
 			return
 		case errors.As(err, &e) && e.Meaning == upstream.Misconfigured:
-			p.log.Error("project id or server key is wrong: profiles are answered as misconfigured, claims are still verified; mend the configuration, then restart (a reload does not read the key again)", "error", err)
+			p.log.Error("project id or server key is wrong: profiles are answered as misconfigured, claims are still verified; mend the configuration or the key, then reload (a systemd credential is delivered anew by a restart only)", "error", err)
 			return
 		}
 		select {

@@ -85,6 +85,9 @@ type Config struct {
 	UserinfoURL string
 	// ServerKey is Stack's secret server key. Without it there are key sets but no profiles.
 	ServerKey Secret
+	// KeyUnreadable tells that a server key is configured and could not be read: the operator is then told so, and
+	// not that there is none. It has no effect beside a ServerKey.
+	KeyUnreadable bool
 	// AllowRestricted and AllowAnonymous admit these classes of users (Stack).
 	AllowRestricted, AllowAnonymous bool
 	// Timeout bounds each exchange as a whole; 0 means DefaultTimeout.

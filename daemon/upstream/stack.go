@@ -26,10 +26,13 @@ func (c *Client) stackHeader(token string) http.Header {
 
 // missingKey returns the failure of whatever needs the server key while there is none.
 func (c *Client) missingKey() *Error {
-	if c.config.ServerKey.Empty() {
-		return &Error{Meaning: Misconfigured, Local: true, detail: "no secret_server_key is set, so there are no profiles"}
+	switch {
+	case !c.config.ServerKey.Empty():
+		return nil
+	case c.config.KeyUnreadable:
+		return &Error{Meaning: Misconfigured, Local: true, detail: "the server key could not be read, so there are no profiles; the line \"server key not usable\" says why"}
 	}
-	return nil
+	return &Error{Meaning: Misconfigured, Local: true, detail: "no secret_server_key is set, so there are no profiles"}
 }
 
 func (c *Client) stackProfile(ctx context.Context, token, subject string) (Profile, *Error) {
