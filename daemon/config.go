@@ -137,8 +137,10 @@ func LoadConfig(path string) (Config, error) {
 	return cfg, nil
 }
 
-// ParseConfig decodes and validates one configuration file's text.
+// ParseConfig decodes and validates one configuration file's text. It may begin
+// with a byte order mark, which editors on Windows write and no editor shows.
 func ParseConfig(body []byte) (Config, error) {
+	body = bytes.TrimPrefix(body, []byte("\ufeff"))
 	cfg := DefaultConfig()
 	// Table arrays start from zero values; decode them a first time only to
 	// learn how many there are, then over their defaults.

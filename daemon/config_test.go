@@ -58,6 +58,28 @@ func TestBadConfigurationsAreRefusedWithTheirFault(t *testing.T) {
 	}
 }
 
+// TestAByteOrderMarkBeginsAFileAndNothingElse: editors on Windows write one, and
+// no editor shows it.
+func TestAByteOrderMarkBeginsAFileAndNothingElse(t *testing.T) {
+	text, err := os.ReadFile("testdata/config/minimal-stack.good.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const mark = "\ufeff"
+	plain, err := ParseConfig(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if marked, err := ParseConfig(append([]byte(mark), text...)); err != nil || !reflect.DeepEqual(marked, plain) {
+		t.Errorf("with a mark: %v", err)
+	}
+	for _, bad := range []string{mark + mark + string(text), string(text) + "\n" + mark} {
+		if _, err := ParseConfig([]byte(bad)); err == nil {
+			t.Error("a mark that begins nothing is taken")
+		}
+	}
+}
+
 func TestSeveralFaultsAreAllTold(t *testing.T) {
 	_, err := ParseConfig([]byte("state_dir = \"\"\n[limits]\nconnections = 0\n[[project]]\nname = \"a b\"\npreset = \"neon\"\n"))
 	for _, want := range []string{"state_dir: ", "limits.connections: ", "project \"a b\": name: ", "project \"a b\": base_url: "} {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net/http"
@@ -39,7 +40,8 @@ type file struct {
 	Claims   *[]string `toml:"claims"`
 }
 
-// loadSettings reads a configuration file; path "" is the defaults.
+// loadSettings reads a configuration file, which may begin with a byte order
+// mark, as editors on Windows write it; path "" is the defaults.
 func loadSettings(path string) (*settings, error) {
 	var f file
 	if path != "" {
@@ -54,7 +56,7 @@ func loadSettings(path string) (*settings, error) {
 		if err != nil {
 			return nil, err
 		}
-		decoder := toml.NewDecoder(strings.NewReader(string(text))).DisallowUnknownFields()
+		decoder := toml.NewDecoder(bytes.NewReader(bytes.TrimPrefix(text, []byte("\ufeff")))).DisallowUnknownFields()
 		if err := decoder.Decode(&f); err != nil {
 			return nil, fmt.Errorf("%s: %w", path, placed(err))
 		}

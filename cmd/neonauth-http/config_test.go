@@ -15,6 +15,9 @@ func TestConfigurationIsAllOrNothing(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                                      "",
 		"realm = \"a b\"\ntimeout = \"2s\"":     "",
+		"\ufeffrealm = \"a b\"":                 "", // a byte order mark
+		"\ufeffrelm = \"x\"":                    "line 1, column 1: there is no key relm",
+		"realm = \"a b\"\n\ufeff":               "line 2",
 		"relm = \"x\"":                          "line 1, column 1: there is no key relm",
 		"realm = \"x\"\n\n[more]\nx = 1":        "there is no key more",
 		"realm = ":                              "line 1",
