@@ -42,6 +42,9 @@ func agree(t testing.TB, p *Policy, s *Set, token []byte, now time.Time) bool {
 	if h, _ := readHeader(first); h.alg == "Ed25519" {
 		return true // RFC 9864: a name the other implementation does not know
 	}
+	if header, _ := base64.RawURLEncoding.DecodeString(string(first)); bytes.Contains(header, []byte("jwk")) || bytes.Contains(header, []byte("x5")) {
+		return true // hints that nobody should read, and the other implementation does
+	}
 	payload, err := secondOpinion(token, c.Key)
 	if err != nil && strings.Contains(err.Error(), "cannot unmarshal number") {
 		return true // a header member nobody reads holds a number beyond float64; RFC 8259 allows it

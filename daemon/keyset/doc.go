@@ -6,7 +6,7 @@
 //
 //  1. Gate: size, three segments, canonical base64url (RFC 7515 section 7.1).
 //  2. Header: one strict JSON object, an allowed "alg", a usable "kid", nothing
-//     that leads to another key or changes how the token is to be read.
+//     that changes how the token is to be read. Hints about keys are not read.
 //  3. Key: looked up by "kid" and bound to one algorithm since it was loaded.
 //  4. Signature.
 //  5. Claims: one strict JSON object; types; no "cnf", because a token that is

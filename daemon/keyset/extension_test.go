@@ -13,7 +13,7 @@ func TestHeaderExtensionsAreRefused(t *testing.T) {
 		`"crit":["exp"],"exp":1`, `"crit":[]`, `"crit":null`, `"crit":"exp"`, `"crit":{"exp":1}`, `"crit":["b64"],"b64":true`,
 		`"crit":["alg"]`, `"crit":["x","x"],"x":1`, `"crit":[1]`, `"crit":["urn:example:policy"],"urn:example:policy":true`,
 		`"\u0063rit":["x"],"x":1`, `"b64":false`, `"b64":true`, `"b64":null`, `"crit":["b64"],"b64":false`,
-		`"zip":"DEF"`, `"enc":"A256GCM"`, `"cty":"JWT"`, `"cty":""`, `"epk":{}`, `"p2c":1`, `"iv":"AAAA"`, `"tag":"AAAA"`,
+		`"zip":"DEF"`, `"enc":"A256GCM"`, `"epk":{}`, `"p2c":1`, `"iv":"AAAA"`, `"tag":"AAAA"`,
 		`"crit":["x"],"crit":["x"]`,
 	} {
 		token := m.mint(`{"alg":"ES256","kid":"kid-ES256",`+member+`}`, testPayload(nil))
@@ -43,18 +43,18 @@ func TestUnknownHeaderMembersAreIgnored(t *testing.T) {
 	s, m := everyKey(t), minters()[ES256]
 	for _, member := range []string{
 		`"x-trace":"abc"`, `"iss":"elsewhere"`, `"CRIT":["x"]`, `"nested":{"crit":["x"],"jwk":{}}`, `"list":[[[1]]]`,
-		`"pad":"` + strings.Repeat("p", 900) + `"`,
+		`"pad":"` + strings.Repeat("p", 900) + `"`, `"x5c":["` + strings.Repeat("A", 4000) + `"]`,
+		`"cty":"application/json"`, `"cty":"json"`, `"cty":"JWT"`, `"cty":""`, `"cty":null`, `"cty":1`,
 	} {
 		token := m.mint(`{"alg":"ES256","kid":"kid-ES256",`+member+`}`, testPayload(nil))
 		expect(t, testPolicy(), s, token, ReasonNone)
 	}
 }
 
-func TestHeaderIsBoundedAndStrict(t *testing.T) {
+func TestHeaderIsStrict(t *testing.T) {
 	s, m := everyKey(t), minters()[ES256]
 	plain := `"alg":"ES256","kid":"kid-ES256"`
 	for name, header := range map[string]string{
-		"over a kibibyte":      `{` + plain + `,"pad":"` + strings.Repeat("p", 1000) + `"}`,
 		"too deep":             `{` + plain + `,"x":` + strings.Repeat("[", 16) + strings.Repeat("]", 16) + `}`,
 		"duplicate alg":        `{` + plain + `,"alg":"ES256"}`,
 		"duplicate kid":        `{` + plain + `,"kid":"kid-ES256"}`,

@@ -6,10 +6,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-const (
-	maxHeader = 1 << 10 // bytes of the decoded header
-	maxKeyID  = 128     // bytes of a "kid"
-)
+const maxKeyID = 128 // bytes of a "kid"
 
 // header is what a JOSE header says, once nothing in it is to be refused.
 type header struct {
@@ -21,10 +18,12 @@ type header struct {
 }
 
 // readHeader reads the first segment of a token that passed the gate. It
-// refuses members that would name another key, change how the rest is read, or
-// belong to encryption; members it does not know are ignored.
+// refuses members that change how the rest is to be read or belong to
+// encryption. All others are ignored and their values never read, "cty" and the
+// hints about keys ("jwk", "jku", "x5u", "x5c", "x5t", "x5t#S256") above all:
+// several issuers write them into every token, and the key comes from the set.
 func readHeader(segment []byte) (h header, ok bool) {
-	text := decode(segment, maxHeader)
+	text := decode(segment, MaxToken)
 	if text == nil {
 		return header{}, false
 	}
@@ -51,8 +50,7 @@ func (h *header) member(name []byte, value jsontext.Value) error {
 			return errObject
 		}
 		h.typ, h.hasType = string(unquote(value)), true
-	case "crit", "b64", "zip", "enc", "cty", // RFC 7515, 7516, 7797: another meaning of the bytes
-		"jwk", "jku", "x5u", "x5c", "x5t", "x5t#S256", // another way to a key
+	case "crit", "b64", "zip", "enc", // RFC 7515, 7516, 7797: another meaning of the bytes
 		"epk", "p2c", "iv", "tag": // RFC 7518: encryption
 		return errObject
 	}
