@@ -67,8 +67,11 @@ func (c *Client) discover(ctx context.Context) (document, *Error) {
 	if a.status != http.StatusOK {
 		return document{}, noKnownError(a.status, "there is no discovery document at this issuer; check base_url")
 	}
+	if e := judgeDocument(a); e != nil {
+		return document{}, e
+	}
 	body, err := readObject(a.body)
-	if err != nil || !isJSON(a.header) {
+	if err != nil {
 		return document{}, unusable(a.status, "the discovery document is not JSON")
 	}
 	got := document{issuer: body.text("issuer")}

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"bytes"
 	"context"
 	"net/http"
 	"strings"
@@ -13,7 +14,8 @@ import (
 // there: without keys no token can be judged at all, while a profile is a luxury. The caller keeps the rhythm, and is
 // told Retry-After in the error like everywhere.
 //
-// The body is JSON by its type only. The error is an *Error and never Denied.
+// The body is not HTML by its type, and is JSON by its type or begins like a JSON object: key sets are often plain
+// files, whose server calls them text/plain or application/octet-stream. The error is an *Error and never Denied.
 func (c *Client) Keyset(ctx context.Context, v Validators) (Keyset, error) {
 	ctx, cancel := c.within(ctx)
 	defer cancel()
@@ -63,11 +65,23 @@ func (c *Client) judgeKeyset(a *answer, sent Validators) (Keyset, *Error) {
 	if a.status != http.StatusOK {
 		return Keyset{}, noKnownError(a.status, "there is no key set at this address; check project and URL")
 	}
-	if !isJSON(a.header) {
-		return Keyset{}, unusable(a.status, "the body is not JSON by its Content-Type")
+	if e := judgeDocument(a); e != nil {
+		return Keyset{}, e
 	}
 	got.Body = a.body
 	return got, nil
+}
+
+// judgeDocument refuses a body that cannot be a JSON object. Its type has a say only where that says HTML: a page that
+// answers in the upstream's place. Otherwise the content decides, which is then parsed strictly.
+func judgeDocument(a *answer) *Error {
+	switch kind := mediaType(a.header); {
+	case kind == "text/html" || kind == "application/xhtml+xml":
+		return unusable(a.status, "the body is a web page by its Content-Type; something else may have answered")
+	case !isJSON(a.header) && !bytes.HasPrefix(bytes.TrimLeft(a.body, " \t\r\n"), []byte("{")):
+		return unusable(a.status, "the body is JSON neither by its Content-Type nor by its content")
+	}
+	return nil
 }
 
 // clean drops what must not be sent back: anything that is not a plain ETag (RFC 9110 section 8.8.3) or date.

@@ -42,21 +42,50 @@ func TestNotModifiedNeedsAQuestion(t *testing.T) {
 	want(t, err, Misconfigured, NotDenied)
 }
 
-func TestKeySetContentTypes(t *testing.T) {
-	for kind, ok := range map[string]bool{
-		"application/json": true, "application/json; charset=utf-8": true, "Application/JSON": true,
-		"application/jwk-set+json": true, "application/vnd.x+json": true, `application/json; charset="`: true,
-		"text/html": false, "text/plain": false, "application/jsonp": false, "text/x+json": false, "": false, "json": false,
+// TestTheContentSaysWhatIsAKeySet: a key set in a bucket or on a file server has whatever type that gives it. A page does
+// not become one by its content.
+func TestTheContentSaysWhatIsAKeySet(t *testing.T) {
+	const keys, page, text = ` {"keys":[]}`, "<html>{}</html>", "Project not found"
+	for _, c := range []struct {
+		kind, body string
+		good       bool
+	}{
+		{"application/json", keys, true},
+		{"application/json; charset=utf-8", keys, true},
+		{"Application/JSON", keys, true},
+		{"application/jwk-set+json", keys, true},
+		{"application/vnd.x+json", keys, true},
+		{`application/json; charset="`, keys, true},
+		{"text/plain", keys, true},
+		{"text/plain; charset=utf-8", keys, true},
+		{"application/octet-stream", keys, true},
+		{"binary/octet-stream", keys, true},
+		{"", keys, true},
+		{"json", keys, true},
+		{"application/json", text, true}, // who parses it refuses it
+		{"text/html", keys, false},
+		{"Text/HTML; charset=utf-8", keys, false},
+		{"application/xhtml+xml", keys, false},
+		{"text/html", page, false},
+		{"text/plain", page, false},
+		{"", page, false},
+		{"text/plain", text, false},
+		{"application/octet-stream", text, false},
+		{"", "", false},
+		{"text/plain", `[{"keys":[]}]`, false},
 	} {
-		s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
-			w.Header()["Content-Type"] = []string{kind}
-			_, _ = w.Write([]byte(`{"keys":[]}`))
-		})
-		_, err := open(t, neonConfig(s.URL)).Keyset(context.Background(), Validators{})
-		if (err == nil) != ok {
-			t.Errorf("%q: %v", kind, err)
-		} else if err != nil {
+		h := func(w http.ResponseWriter, _ *http.Request) {
+			w.Header()["Content-Type"] = []string{c.kind}
+			_, _ = w.Write([]byte(c.body))
+		}
+		got, err := open(t, neonConfig(serve(t, h).URL)).Keyset(context.Background(), Validators{})
+		switch {
+		case (err == nil) != c.good:
+			t.Errorf("%q, %q: %v", c.kind, c.body, err)
+		case err != nil:
 			want(t, err, Unavailable, NotDenied)
+		case string(got.Body) != c.body:
+			t.Errorf("%q, %q: got %q", c.kind, c.body, got.Body)
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 // issuer is an OpenID Connect issuer for tests.
 type issuer struct {
 	*httptest.Server
+	kind       string // Content-Type of the document
 	document   func(self string) string
 	userinfo   http.HandlerFunc
 	discovered int
@@ -19,12 +20,12 @@ type issuer struct {
 
 func newIssuer(t *testing.T, document func(self string) string, userinfo http.HandlerFunc) *issuer {
 	t.Helper()
-	i := &issuer{document: document, userinfo: userinfo}
+	i := &issuer{kind: "application/json", document: document, userinfo: userinfo}
 	i.Server = serve(t, func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/.well-known/openid-configuration":
 			i.discovered++
-			reply(200, jsonType, i.document(i.URL))(w, r)
+			reply(200, map[string]string{"Content-Type": i.kind}, i.document(i.URL))(w, r)
 		case "/userinfo":
 			i.userinfo(w, r)
 		case "/keys":
@@ -155,6 +156,18 @@ func TestDiscoveryTrustsOnlyTheConfiguredIssuer(t *testing.T) {
 			want(t, err, test.want, NotDenied)
 			want(t, c.SelfTest(context.Background()), test.want, NotDenied)
 		})
+	}
+}
+
+// TestTheContentSaysWhatIsADiscoveryDocument, as of a key set: many an issuer is a folder of files.
+func TestTheContentSaysWhatIsADiscoveryDocument(t *testing.T) {
+	for kind, good := range map[string]bool{"text/plain": true, "application/octet-stream": true, "": true, "text/html": false} {
+		i := newIssuer(t, wellKnown, nil)
+		i.kind = kind
+		_, err := open(t, oidcConfig(i.URL)).Keyset(context.Background(), Validators{})
+		if (err == nil) != good {
+			t.Errorf("%q: %v", kind, err)
+		}
 	}
 }
 
