@@ -55,18 +55,45 @@ func (c *Client) stackProfile(ctx context.Context, token, subject string) (Profi
 
 // judgeClass compares the user's present class with those admitted. The upstream refuses by the flags in the token
 // only, which may be older than a ban.
+//
+// Older releases lack some of the members, or all. What is absent proves nothing: the class stands that the verified
+// token has proved, which is an admitted one. A member that is there is held against the user on its own, so that a
+// restriction is not missed because a flag beside it is absent.
 func (c *Client) judgeClass(user object) *Error {
-	anonymous, ok1 := user.flag("is_anonymous")
-	restricted, ok2 := user.flag("is_restricted")
-	banned, ok3 := user.flag("restricted_by_admin")
+	flags, ok := readClassFlags(user)
 	switch {
-	case !ok1 || !ok2 || !ok3:
+	case !ok:
 		return unusable(http.StatusOK, "the profile's flags are not true or false")
-	case anonymous && !c.config.AllowAnonymous,
-		(restricted && !anonymous || banned) && !c.config.AllowRestricted:
+	case flags.anonymous && !c.config.AllowAnonymous,
+		(flags.restricted && !flags.anonymous || flags.banned) && !c.config.AllowRestricted:
 		return &Error{Meaning: Denied, Denial: ClassNotAllowed, Status: http.StatusOK, detail: "by the flags of the live profile"}
+	case flags.contradicted:
+		e := unusable(http.StatusOK, "the profile gives a reason for a restriction, and says that there is none")
+		e.loud = true
+		return e
 	}
 	return nil
+}
+
+// classFlags are what a profile says of its user's class. False means "no" as well as "not said".
+type classFlags struct {
+	anonymous, restricted, banned bool
+	contradicted                  bool // there is a reason for a restriction that is denied in the same breath
+}
+
+// readClassFlags reads them; not ok if one is neither true, false, null nor absent.
+func readClassFlags(user object) (f classFlags, ok bool) {
+	var ok1, ok2, ok3 bool
+	f.anonymous, ok1 = user.flag("is_anonymous")
+	f.restricted, ok2 = user.flag("is_restricted")
+	f.banned, ok3 = user.flag("restricted_by_admin")
+	reason, reasoned := user.inner("restricted_reason") // an object exactly when the user is restricted, else null
+	if reasoned && !f.restricted {
+		f.contradicted = user.member("is_restricted").Kind() == 'f'
+		f.restricted = !f.contradicted
+		f.anonymous = f.anonymous || f.restricted && reason.text("type") == "anonymous"
+	}
+	return f, ok1 && ok2 && ok3
 }
 
 // stackSelfTest asks for the own user without a token: the upstream checks project and key before it misses the user.
