@@ -113,7 +113,7 @@ func (a *admin) revoke(r *protocol.Request, on bool) (protocol.Reply, *refusal) 
 	var changed bool
 	var err error
 	if on {
-		changed, err = revocations.revoke(m, until)
+		changed, err = revocations.revoke(m, time.Duration(p.config.Leeway), until)
 	} else {
 		changed, err = revocations.unrevoke(m)
 	}

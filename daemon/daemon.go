@@ -217,6 +217,7 @@ func (d *Daemon) Run(ctx context.Context, l *Listeners) error {
 	defer stop()
 	d.start(life)
 	d.group.Go(func() { d.memory.tidy(life) })
+	d.group.Go(func() { d.revocations.keep(life, d.opts.Logger) })
 	var serving sync.WaitGroup
 	failed := make(chan error, 3)
 	for _, s := range []struct {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"sync/atomic"
 )
 
 // The operations in the journal of revocations.
@@ -15,6 +16,7 @@ const (
 	opRevoke   = "revoke"
 	opUnrevoke = "unrevoke"
 	opLongest  = "longest" // Until holds the lifetime in seconds
+	opIssued   = "issued"  // At holds the greatest iat seen of Project's tokens
 )
 
 // maxJournal bounds the journal that is read: every revocation there can be, a
@@ -41,9 +43,11 @@ type line struct {
 type journal struct {
 	path    string // empty: nothing is saved, and no error either
 	file    *os.File
-	lines   int   // in the file
-	longest int64 // the lifetime last saved
-	dirty   bool  // something in force is not in the file
+	lines   int              // in the file
+	longest int64            // the lifetime last saved
+	issued  map[string]int64 // the greatest iat last saved, by project
+	dirty   bool             // the file may end in half a line: it is written anew next time
+	unsaved bool             // a change is in force that is not in the file
 }
 
 // read returns every line, in order. A last line without its end is what a
@@ -96,6 +100,8 @@ func readLine(text []byte) (l line, ok bool) {
 	switch l.Op {
 	case opLongest:
 		return l, l.mark == mark{} && l.At == 0 && l.Until >= 0
+	case opIssued:
+		return l, l.Project != "" && l.mark == mark{Project: l.Project} && l.At > 0 && l.Until == 0
 	case opRevoke, opUnrevoke:
 		known := l.Kind == revokeToken || l.Kind == revokeSession || l.Kind == revokeSubject || l.Kind == revokeKey
 		return l, known && l.Project != "" && l.Value != ""
@@ -103,21 +109,20 @@ func readLine(text []byte) (l line, ok bool) {
 	return l, false
 }
 
-// append saves changes, and the longest lifetime if that has grown. When that
-// fails, later calls try to save everything.
+// append saves changes, and what has been learnt of the tokens since the last
+// time. When that fails, later calls try to save everything.
 func (j *journal) append(r *revocations, changes ...line) error {
 	if j.path == "" {
 		return nil
 	}
+	j.unsaved = j.unsaved || len(changes) > 0
 	if j.dirty || j.file == nil || j.lines > 2*int(r.counts.all.Load())+slack {
 		return j.rewrite(r)
 	}
 	var text bytes.Buffer
 	e := json.NewEncoder(&text)
-	longest := r.longest.Load()
-	if longest != j.longest {
-		changes = append(changes, line{Op: opLongest, Until: longest})
-	}
+	learnt := j.news(r)
+	changes = append(changes, learnt...)
 	var err error
 	for _, l := range changes {
 		err = errors.Join(err, e.Encode(l))
@@ -133,13 +138,39 @@ func (j *journal) append(r *revocations, changes ...line) error {
 		return fmt.Errorf("%w (%w)", errNotSaved, err)
 	}
 	j.lines += len(changes)
-	j.longest = longest
+	j.unsaved = false
+	j.saved(learnt)
 	return nil
+}
+
+// news returns what r has learnt of the tokens that is not in the file.
+func (j *journal) news(r *revocations) []line {
+	var all []line
+	if longest := r.longest.Load(); longest != j.longest {
+		all = append(all, line{Op: opLongest, Until: longest})
+	}
+	for project, at := range r.issued.Range {
+		if at := at.(*atomic.Int64).Load(); at != j.issued[project.(string)] {
+			all = append(all, line{Op: opIssued, mark: mark{Project: project.(string)}, At: at})
+		}
+	}
+	return all
+}
+
+// saved notes that lines, of news, are in the file.
+func (j *journal) saved(lines []line) {
+	for _, l := range lines {
+		if l.Op == opLongest {
+			j.longest = l.Until
+		} else {
+			j.issued[l.Project] = l.At
+		}
+	}
 }
 
 // settle saves what earlier changes could not.
 func (j *journal) settle(r *revocations) error {
-	if j.path == "" || !j.dirty {
+	if j.path == "" || !j.unsaved {
 		return nil
 	}
 	return j.rewrite(r)
@@ -149,9 +180,13 @@ func (j *journal) settle(r *revocations) error {
 func (j *journal) rewrite(r *revocations) error {
 	var out bytes.Buffer
 	e := json.NewEncoder(&out)
-	lines := 1
-	longest := r.longest.Load()
-	err := e.Encode(line{Op: opLongest, Until: longest})
+	j.longest, j.issued = -1, map[string]int64{} // all of it is to be written
+	learnt := j.news(r)
+	lines := len(learnt)
+	var err error
+	for _, l := range learnt {
+		err = errors.Join(err, e.Encode(l))
+	}
 	r.marks.Range(func(k, v any) bool {
 		lines++
 		err = errors.Join(err, e.Encode(line{Op: opRevoke, mark: k.(mark), At: v.(revocation).at, Until: v.(revocation).until}))
@@ -167,7 +202,8 @@ func (j *journal) rewrite(r *revocations) error {
 	if err != nil {
 		return fmt.Errorf("%w (%w)", errNotSaved, err)
 	}
-	j.lines, j.longest = lines, longest
+	j.lines, j.unsaved = lines, false
+	j.saved(learnt)
 	return nil
 }
 

@@ -58,7 +58,7 @@ func (s *shelf) write(text string) {
 // revoke revokes m until r's retention ends.
 func (s *shelf) revoke(r *revocations, m mark) {
 	s.t.Helper()
-	if _, err := r.revoke(m, time.Time{}); err != nil {
+	if _, err := r.revoke(m, 0, time.Time{}); err != nil {
 		s.t.Error(err)
 	}
 }
@@ -137,6 +137,9 @@ func TestADamagedJournalRefusesTheStartAndNamesTheLine(t *testing.T) {
 		"unknown member":  strings.Replace(good, "until", "untik", 1),
 		"wrong type":      strings.Replace(good, "99999999999", `"x"`, 1),
 		"longest of what": `{"op":"longest","kind":"session","until":5}`,
+		"issued where":    `{"op":"issued","at":5}`,
+		"issued of what":  `{"op":"issued","kind":"session","project":"main","at":5}`,
+		"never issued":    `{"op":"issued","project":"main"}`,
 		"negative":        `{"op":"longest","until":-5}`,
 		"array":           `[]`,
 		"null":            `null`,
@@ -179,11 +182,11 @@ func TestWhatCannotBeSavedIsInForceAndSavedWhenRepeated(t *testing.T) {
 	r := s.open()
 	m, other := mark{revokeSession, "main", "s"}, mark{revokeKey, "main", "k"}
 	for i, want := range []bool{true, false} {
-		if changed, err := r.revoke(m, time.Time{}); changed != want || !errors.Is(err, errNotSaved) {
+		if changed, err := r.revoke(m, 0, time.Time{}); changed != want || !errors.Is(err, errNotSaved) {
 			t.Errorf("%d: changed %v, %v", i, changed, err)
 		}
 	}
-	if changed, err := r.revoke(other, time.Time{}); !changed || !errors.Is(err, errNotSaved) {
+	if changed, err := r.revoke(other, 0, time.Time{}); !changed || !errors.Is(err, errNotSaved) {
 		t.Errorf("another: changed %v, %v", changed, err)
 	}
 	if !r.has(m) || !r.has(other) {
@@ -192,7 +195,7 @@ func TestWhatCannotBeSavedIsInForceAndSavedWhenRepeated(t *testing.T) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if changed, err := r.revoke(m, time.Time{}); changed || err != nil {
+	if changed, err := r.revoke(m, 0, time.Time{}); changed || err != nil {
 		t.Errorf("repeated on a mended disk: changed %v, %v", changed, err)
 	}
 	if again := s.open(); !again.has(m) || !again.has(other) {
@@ -235,7 +238,7 @@ func TestLongLivedTokensAreNotForgottenByARestart(t *testing.T) {
 	m := mark{revokeSession, "main", "s"}
 	s.revoke(r, m)
 	now := s.clock.now()
-	r.noteLifetime(&entry{issued: now.Unix(), expires: now.Add(30 * 24 * time.Hour).Unix(), established: now})
+	r.note(&entry{project: &project{name: "main"}, issued: now.Unix(), expires: now.Add(30 * 24 * time.Hour).Unix(), established: now})
 	s.clock.advance(29 * 24 * time.Hour)
 	if !s.open().has(m) {
 		t.Error("forgotten while a covered token can be alive")
@@ -255,7 +258,7 @@ func TestARevocationRepeatedIsKeptForTokensIssuedSince(t *testing.T) {
 		m := mark{kind, "main", "s"}
 		s.revoke(r, m)
 		s.clock.advance(minRetention - time.Minute)
-		if _, err := r.revoke(m, time.Time{}); err != nil {
+		if _, err := r.revoke(m, 0, time.Time{}); err != nil {
 			t.Fatal(err)
 		}
 		s.clock.advance(time.Hour)

@@ -145,7 +145,7 @@ func (p *page) revocations(r *revocations) {
 func (r *revocations) unsaved() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.journal.dirty && r.journal.path != ""
+	return r.journal.unsaved
 }
 
 // perProject is a metric with a sample, or several, for each project.

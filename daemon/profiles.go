@@ -308,7 +308,7 @@ func (s *profiles) fetch(key cache.Key, l *lookup, e *entry, priority upstream.P
 		f.profile = &profile{project: l.project, revision: revision, asked: f.asked, body: answer.Body}
 		if e == nil {
 			f.profile.entry = sessionEntry(l.project, &answer, revision, s.now())
-			s.revocations.noteLifetime(f.profile.entry)
+			s.revocations.note(f.profile.entry)
 		}
 		f.profile.user = f.profile.speaker(e).user()
 		s.memory.keepProfile(key, f.profile, s.now())

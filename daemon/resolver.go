@@ -238,7 +238,7 @@ func newerKey(l *lookup, reason keyset.Reason) string {
 func (r *resolver) conclude(l *lookup, keys *keys, claims *keyset.Claims, reason keyset.Reason, revision uint64, now time.Time) Verdict {
 	if reason == keyset.ReasonNone {
 		e := newEntry(l.project, claims, revision, now)
-		r.revocations.noteLifetime(e)
+		r.revocations.note(e)
 		r.memory.keepEntry(l.digest, e, now)
 		if keys.stale(now) {
 			return e.accept(SourceStale, now)

@@ -2,10 +2,12 @@ package daemon
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,6 +20,9 @@ const (
 	// minRetention is how long a revocation of a session or a subject is kept
 	// at least; longer if tokens that live longer have been seen.
 	minRetention = 24 * time.Hour
+	// noteInterval is how often what was learnt of tokens is saved, so how much
+	// of it the end of a host can cost.
+	noteInterval = time.Minute
 )
 
 // The kinds of revocation, as the protocol spells them.
@@ -41,7 +46,7 @@ type mark struct {
 
 // revocation is one mark's term. It never changes.
 type revocation struct {
-	at    int64 // Unix seconds; a subject's tokens issued up to then are covered
+	at    int64 // Unix seconds; a subject's tokens are covered whose iat is not later
 	until int64 // Unix seconds after which no covered token can be alive; 0 = for ever
 }
 
@@ -55,6 +60,7 @@ type revocations struct {
 	marks   sync.Map // mark -> revocation
 	counts  struct{ token, session, subject, key, all atomic.Int64 }
 	longest atomic.Int64 // lifetime of the longest-lived token seen, in seconds
+	issued  sync.Map     // project name -> *atomic.Int64, the greatest iat seen of its tokens
 
 	mu      sync.Mutex // serialises changes
 	journal *journal
@@ -63,7 +69,7 @@ type revocations struct {
 // newRevocations returns what the journal at path holds. A damaged journal is an
 // error: starting without it would let revoked tokens in.
 func newRevocations(path string, now func() time.Time) (*revocations, error) {
-	r := &revocations{now: now, most: MaxRevocations, journal: &journal{path: path}}
+	r := &revocations{now: now, most: MaxRevocations, journal: &journal{path: path, issued: map[string]int64{}}}
 	lines, err := r.journal.read()
 	if err != nil {
 		return nil, fmt.Errorf("revocations: %w", err)
@@ -76,6 +82,8 @@ func newRevocations(path string, now func() time.Time) (*revocations, error) {
 			r.drop(l.mark)
 		case opLongest:
 			r.longest.Store(l.Until)
+		case opIssued:
+			raise(r.issuedIn(l.Project), l.At)
 		}
 	}
 	r.sweep()
@@ -111,13 +119,13 @@ func (r *revocations) drop(m mark) {
 }
 
 // revoke puts m in force until then (zero: as long as tokens live here) and
-// saves it. changed is false when it was in force already. An error wrapping
+// saves it. leeway is how far ahead of this host's clock iat may be in m's
+// project. changed is false when it was in force already. An error wrapping
 // errNotSaved leaves it in force.
-func (r *revocations) revoke(m mark, until time.Time) (changed bool, err error) {
+func (r *revocations) revoke(m mark, leeway time.Duration, until time.Time) (changed bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	now := r.now()
-	v := revocation{at: now.Unix()}
+	v := revocation{at: r.latestIssue(m.Project, leeway)}
 	switch {
 	case !until.IsZero():
 		v.until = until.Unix()
@@ -157,6 +165,36 @@ func (r *revocations) unrevoke(m mark) (changed bool, err error) {
 	return true, r.journal.append(r, line{Op: opUnrevoke, mark: m})
 }
 
+// latestIssue is the greatest iat that a token issued by now can have. The
+// issuer's clock may be ahead of this host's, by no more than the leeway if its
+// tokens are accepted at all; and this host's clock may have been set back since
+// it saw some of them.
+func (r *revocations) latestIssue(project string, leeway time.Duration) int64 {
+	return max(r.now().Add(leeway).Unix(), r.issuedIn(project).Load())
+}
+
+// issuedIn is where the greatest iat seen of a project's tokens is kept.
+func (r *revocations) issuedIn(project string) *atomic.Int64 {
+	at, ok := r.issued.Load(project)
+	if !ok {
+		at, _ = r.issued.LoadOrStore(project, new(atomic.Int64))
+	}
+	return at.(*atomic.Int64)
+}
+
+// raise makes n at least v, and reports whether that changed it.
+func raise(n *atomic.Int64, v int64) bool {
+	for {
+		old := n.Load()
+		if v <= old {
+			return false
+		}
+		if n.CompareAndSwap(old, v) {
+			return true
+		}
+	}
+}
+
 // retain is until when a session's or subject's revocation of the instant at
 // has to be kept, as far as is known now.
 func (r *revocations) retain(at int64) int64 {
@@ -181,29 +219,56 @@ func (r *revocations) sweep() {
 	})
 }
 
-// noteLifetime learns how long tokens live here, which decides how long
-// revocations of sessions and subjects are kept.
-func (r *revocations) noteLifetime(e *entry) {
+// note learns from a verified token what decides how far revocations reach: how
+// long tokens live here, and when they are issued by their issuer's clock.
+func (r *revocations) note(e *entry) {
 	started := e.issued
 	if started == 0 {
 		started = e.established.Unix()
 	}
+	raise(r.issuedIn(e.project.name), e.issued)
 	lifetime := e.expires - started
-	for {
-		longest := r.longest.Load()
-		if lifetime <= longest {
-			return
-		}
-		if r.longest.CompareAndSwap(longest, lifetime) {
-			break
-		}
+	if !raise(&r.longest, lifetime) {
+		return
 	}
 	if lifetime <= int64(minRetention/time.Second) || r.counts.session.Load()+r.counts.subject.Load() == 0 {
-		return // saved with the next change; until then each token seen says it again
+		return // saved by keep, or with the next change
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	_ = r.journal.append(r) // what fails is tried again with the next change
+}
+
+// keep saves now and then what note has learnt, until ctx ends: a host whose
+// clock is set back while it is down, or has no clock of its own, would else
+// revoke less than has been issued.
+func (r *revocations) keep(ctx context.Context, log *slog.Logger) {
+	ticker := time.NewTicker(noteInterval)
+	defer ticker.Stop()
+	for failed := false; ; {
+		select {
+		case <-ctx.Done():
+		case <-ticker.C:
+		}
+		err := r.saveNews()
+		if err != nil && !failed {
+			log.Warn("what was learnt of tokens is not saved, will be tried again: after a restart with a wrong clock a revocation would cover less; mend the state directory", "error", err)
+		}
+		failed = err != nil
+		if ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+// saveNews saves what note has learnt, if that is not in the journal yet.
+func (r *revocations) saveNews() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.journal.news(r)) == 0 {
+		return nil
+	}
+	return r.journal.append(r)
 }
 
 // cover reports whether the token, whose claims are e's, is revoked.

@@ -13,10 +13,13 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
 
+// testLeeway is the leeway of a desk's projects.
+const testLeeway = 5 * time.Second
+
 // revoke revokes and fails if that does not come to want.
 func (k *desk) revoke(kind, value string, want bool) {
 	k.t.Helper()
-	changed, err := k.daemon.revocations.revoke(mark{kind, "stack", value}, time.Time{})
+	changed, err := k.daemon.revocations.revoke(mark{kind, "stack", value}, testLeeway, time.Time{})
 	if err != nil || changed != want {
 		k.t.Errorf("revoke %s: changed %v, %v; want %v", kind, changed, err, want)
 	}
@@ -93,6 +96,8 @@ func TestASubjectsLaterTokensAreGoodUntilItIsRevokedAgain(t *testing.T) {
 	k.revoke("subject", "ada", true)
 	wantReason(t, "early", k.ask(p, early), Rejected, Revoked)
 	wantReason(t, "of the same second", k.ask(p, k.token("ada")), Rejected, Revoked)
+	k.clock.advance(testLeeway)
+	wantReason(t, "within the leeway", k.ask(p, k.token("ada")), Rejected, Revoked)
 	k.clock.advance(time.Second)
 	later := k.token("ada")
 	wantAccepted(t, "later", k.ask(p, later))
@@ -140,14 +145,14 @@ func TestThereIsRoomForSoManyRevocations(t *testing.T) {
 		k.revoke("session", fmt.Sprint("s", i), true)
 	}
 	for _, kind := range []string{"session", "subject", "key", "token"} {
-		if changed, err := r.revoke(mark{kind, "stack", "one more"}, time.Time{}); changed || !errors.Is(err, errTooManyRevocations) {
+		if changed, err := r.revoke(mark{kind, "stack", "one more"}, testLeeway, time.Time{}); changed || !errors.Is(err, errTooManyRevocations) {
 			t.Errorf("%s beyond the bound: changed %v, %v", kind, changed, err)
 		}
 	}
 	k.revoke("session", "s3", false)
 	k.unrevoke("session", "s3", true)
 	k.revoke("key", "there is room again", true)
-	k.clock.advance(minRetention + time.Second)
+	k.clock.advance(minRetention + testLeeway + time.Second)
 	k.revoke("session", "old ones have made room", true)
 	if n := r.counts.all.Load(); n != 2 {
 		t.Errorf("%d are left, want the key's and the last", n)
@@ -164,12 +169,12 @@ func TestARevocationIsKeptAsLongAsACoveredTokenCanLive(t *testing.T) {
 		kind      string
 		keptUntil time.Duration
 	}{
-		{"nothing seen", nil, 0, "subject", minRetention},
-		{"short ones seen", []time.Duration{time.Hour}, 0, "session", minRetention},
-		{"long ones seen", []time.Duration{long}, 0, "subject", long + time.Second},
-		{"a little longer ones seen", []time.Duration{long, long + 9*time.Hour}, 0, "session", long + 9*time.Hour + time.Second},
-		{"shorter ones seen since", []time.Duration{long, time.Hour}, 0, "session", long + time.Second},
-		{"long ones seen later", nil, long, "session", long + time.Second},
+		{"nothing seen", nil, 0, "subject", minRetention + testLeeway},
+		{"short ones seen", []time.Duration{time.Hour}, 0, "session", minRetention + testLeeway},
+		{"long ones seen", []time.Duration{long}, 0, "subject", long + testLeeway + time.Second},
+		{"a little longer ones seen", []time.Duration{long, long + 9*time.Hour}, 0, "session", long + 9*time.Hour + testLeeway + time.Second},
+		{"shorter ones seen since", []time.Duration{long, time.Hour}, 0, "session", long + testLeeway + time.Second},
+		{"long ones seen later", nil, long, "session", long + testLeeway + time.Second},
 		{"key", nil, 0, "key", 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/daemon/upstream"
 )
 
 // TestARevokedSessionCredentialStaysRevoked over a restart, as long as the
@@ -51,11 +52,42 @@ func TestARevokedUsersLaterSessionIsGood(t *testing.T) {
 			if reply := w.dialAdmin().ask("REVOKE project=neon subject %s", w.user.ID); head(reply) != "OK" {
 				t.Fatal(reply)
 			}
-			w.clock.advance(2 * time.Second)
+			w.clock.advance(testLeeway + 2*time.Second)
 		}
 		if reply := k.ask("PROFILE project=neon %s", session.NeonCookie); len(reply) < len(c.want) || reply[:len(c.want)] != c.want {
 			t.Errorf("%s: %.60s, want %s", c.name, reply, c.want)
 		}
+	}
+}
+
+// TestARevokedUsersSessionIsCoveredThatBeganInTheFuture by this host's clock: the
+// upstream's is ahead by more than the leeway, so when it began is not known.
+func TestARevokedUsersSessionIsCoveredThatBeganInTheFuture(t *testing.T) {
+	k := newDesk(t, nil)
+	p, now := k.project("neon"), k.clock.now()
+	if changed, err := k.daemon.revocations.revoke(mark{revokeSubject, "neon", "ada"}, testLeeway, time.Time{}); !changed || err != nil {
+		t.Fatal(changed, err)
+	}
+	for _, c := range []struct {
+		name    string
+		ahead   time.Duration
+		covered bool
+	}{
+		{"began before", -time.Hour, true},
+		{"as far ahead as the leeway", testLeeway, true},
+		{"farther ahead", testLeeway + time.Second, true},
+		{"an hour ahead", time.Hour, true},
+	} {
+		e := sessionEntry(p, &upstream.Profile{Subject: "ada", Started: now.Add(c.ahead), Expires: now.Add(24 * time.Hour)}, 0, now)
+		if covered := k.daemon.revocations.cover(e, []byte("credential")); covered != c.covered {
+			t.Errorf("%s: covered %v", c.name, covered)
+		}
+	}
+	k.clock.advance(testLeeway + time.Second)
+	now = k.clock.now()
+	later := sessionEntry(p, &upstream.Profile{Subject: "ada", Started: now, Expires: now.Add(24 * time.Hour)}, 0, now)
+	if k.daemon.revocations.cover(later, []byte("credential")) {
+		t.Error("a session that began later is covered")
 	}
 }
 

@@ -227,12 +227,20 @@ func fromKeyset(r keyset.Reason) Reason {
 
 // sessionEntry stands for a session credential that the upstream has accepted:
 // there are no claims, and it ends with the session.
+//
+// A session that began later than this host's clock and the leeway allow does
+// not tell when: a revocation of its user covers it, as it covers a token
+// without iat.
 func sessionEntry(p *project, answer *upstream.Profile, revision uint64, now time.Time) *entry {
+	started := answer.Started
+	if started.After(now.Add(p.policy.Leeway)) {
+		started = time.Time{}
+	}
 	return newEntry(p, &keyset.Claims{
 		Subject:  answer.Subject,
 		Session:  answer.Session,
 		Class:    keyset.ClassNormal,
-		IssuedAt: answer.Started,
+		IssuedAt: started,
 		Expires:  answer.Expires,
 	}, revision, now)
 }
