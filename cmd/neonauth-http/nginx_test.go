@@ -8,23 +8,15 @@ import (
 	"testing"
 )
 
-// nginx is a running nginx with the recipe's files in it.
-type nginx struct {
-	*process
-	w       *world
-	network string
-	address string
-}
-
 // startNginx runs nginx with examples/nginx/site.conf, in which only places are
 // replaced, and whatever further replacements say (old, new, old, new).
-func startNginx(t testing.TB, w *world, replace ...string) *nginx {
+func startNginx(t testing.TB, w *world, replace ...string) *front {
 	t.Helper()
 	address := w.path("n.sock")
 	return startNginxAt(t, w, "unix", address, append(replace, "listen 8080;", "listen unix:"+address+";")...)
 }
 
-func startNginxAt(t testing.TB, w *world, network, address string, replace ...string) *nginx {
+func startNginxAt(t testing.TB, w *world, network, address string, replace ...string) *front {
 	t.Helper()
 	path := installed(t, "nginx")
 	layNginx(t, w, replace...)
@@ -46,7 +38,7 @@ http {
 `, user, w.dir)
 	p := launch(t, w.dir, path, nil, "-p", w.dir, "-e", "stderr", "-c", w.write(t, "nginx.conf", conf))
 	p.awaitListening(t, network, address)
-	return &nginx{process: p, w: w, network: network, address: address}
+	return &front{p, w, network, address}
 }
 
 // layNginx puts the recipe's files where a main configuration file includes them.
@@ -84,18 +76,6 @@ func layNginx(t testing.TB, w *world, replace ...string) {
 			t.Fatalf("the recipe has no %q to replace", pairs[i])
 		}
 	}
-}
-
-// get asks nginx as a visitor does.
-func (n *nginx) get(t testing.TB, path string, lines ...string) got {
-	t.Helper()
-	return get(t, n.network, n.address, path, lines...)
-}
-
-// raw sends a request as it stands.
-func (n *nginx) raw(t testing.TB, text string) got {
-	t.Helper()
-	return raw(t, n.network, n.address, text)
 }
 
 func bearing(token string) string { return "Authorization: Bearer " + token }

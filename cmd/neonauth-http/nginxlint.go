@@ -104,6 +104,9 @@ func (l *linter) block(d *directive) {
 			if p.pass == "proxy_pass" && hole && d.is("location", "=") && !hasURI(pass) {
 				l.report(pass, "a hole that passes the visitor's own spelling on: /account/..%%2fx is /x to nginx and may be below /account/ to the application; write the path behind the name")
 			}
+			if p.pass == "proxy_pass" {
+				l.upgrade(d, pass)
+			}
 			if p.pass == "proxy_pass" && !hole {
 				l.cache(d, "a page made for one visitor is given to others")
 			}

@@ -24,7 +24,7 @@ func layRecipe(t testing.TB, replace ...string) string {
 		t.Fatal(err)
 	}
 	used := false
-	for _, name := range []string{"neonauth-http.conf", "neonauth-gate.conf", "neonauth-ask.conf", "neonauth-identity.conf", "site.conf"} {
+	for _, name := range []string{"neonauth-http.conf", "neonauth-gate.conf", "neonauth-ask.conf", "neonauth-identity.conf", "neonauth-websocket.conf", "site.conf"} {
 		text := recipe(t, "nginx/"+name)
 		for i := 0; i < len(replace); i += 2 {
 			used = used || strings.Contains(text, replace[i])
@@ -57,7 +57,7 @@ func TestEachTrapIsFound(t *testing.T) {
 	const hole = "    location = /login {\n        auth_request off;\n        proxy_pass http://app/login;"
 	for _, test := range []struct{ name, old, changed, want string }{
 		{"identity header left out", "proxy_set_header X-Auth-Team-Id        $auth_team_id;\n", "", "a visitor's own arrive: X-Auth-Team-Id"},
-		{"headers of its own", "proxy_read_timeout 1h;", "proxy_set_header X-Mine 1;", "site.conf:47: not set here, so a visitor's own arrive: X-Auth-User-Id"},
+		{"headers of its own", "include neonauth/neonauth-websocket.conf;", "proxy_set_header X-Mine 1;", "site.conf:48: not set here, so a visitor's own arrive: X-Auth-User-Id"},
 		{"in a hole too", hole, hole + "\n proxy_set_header X-Mine 1;", "site.conf:26: not set here"},
 		{"what the visitor sent", "proxy_set_header X-Auth-User-Id        $auth_user_id;", "proxy_set_header X-Auth-User-Id $http_x_auth_user_id;", "which is what the visitor sent"},
 		{"taken from elsewhere", "$upstream_http_x_auth_email;", "$upstream_http_x_email;", "no auth_request_set that holds here"},
@@ -84,6 +84,14 @@ func TestEachTrapIsFound(t *testing.T) {
 		{"wide hole", "location = /login {", "location /login {", "a hole that is not exact"},
 		{"hole with the visitor's spelling", "proxy_pass http://app/login;", "proxy_pass http://app;", "passes the visitor's own spelling on"},
 		{"answer before the gate", "    location / {\n", "    location = /x {\n return 200 hello;\n }\n location / {\n", "return answers before"},
+		{"any protocol", `proxy_set_header Upgrade        "";`, "proxy_set_header Upgrade $http_upgrade;", "Upgrade $http_upgrade can be more than"},
+		{"any protocol where WebSockets are served", "proxy_set_header Upgrade    $neonauth_upgrade;", "proxy_set_header Upgrade $http_upgrade;", "Upgrade $http_upgrade can be more than"},
+		{"any protocol by a map", "default             \"\";", "default $http_upgrade;", "Upgrade $neonauth_upgrade can be more than"},
+		{"another protocol by a map", "default             \"\";", "default h2c;", "Upgrade $neonauth_upgrade can be more than"},
+		{"a variable of elsewhere", "proxy_set_header Upgrade    $neonauth_upgrade;", "set $x websocket; proxy_set_header Upgrade $x;", "Upgrade $x can be more than"},
+		{"WebSocket everywhere", "include neonauth/neonauth-identity.conf;\n\n    location", "include neonauth/neonauth-websocket.conf;\n\n    location", "neonauth-websocket.conf:6: Upgrade is passed on in every location"},
+		{"HTTP2-Settings", "proxy_set_header HTTP2-Settings \"\";\n", "", "HTTP2-Settings of a visitor"},
+		{"the visitor's Connection", `proxy_set_header Connection     "";`, "proxy_set_header Connection $http_connection;", "vanish on their way"},
 		{"gateway interface", "    location / {\n", "    location /php/ {\n fastcgi_pass 127.0.0.1:9000;\n }\n location / {\n", "X-Auth-User-Id, X-Auth-Email"},
 	} {
 		code, out := lint(t, layRecipe(t, test.old, test.changed))

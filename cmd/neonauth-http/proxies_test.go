@@ -12,7 +12,23 @@ import (
 type front struct {
 	*process
 	w       *world
+	network string
 	address string
+}
+
+// eachFront runs try with each web server that the tests can run, each in a world of its own.
+func eachFront(t *testing.T, try func(t *testing.T, f *front)) {
+	t.Helper()
+	for name, start := range map[string]func(testing.TB, *world) *front{
+		"nginx":   func(t testing.TB, w *world) *front { return startNginx(t, w) },
+		"Caddy":   startCaddy,
+		"HAProxy": startHAProxy,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			try(t, start(t, newWorld(t)))
+		})
+	}
 }
 
 // startHAProxy runs HAProxy with the recipe, in which only places are replaced.
@@ -25,7 +41,7 @@ func startHAProxy(t testing.TB, w *world) *front {
 	p := launch(t, w.dir, path, nil, "-db", "-f", w.write(t, "haproxy.cfg", config))
 	p.rough = true // it ends with the signal's status
 	p.awaitListening(t, "tcp", address)
-	return &front{p, w, address}
+	return &front{p, w, "tcp", address}
 }
 
 // startCaddy runs Caddy with the recipe, in which only places are replaced.
@@ -38,7 +54,7 @@ func startCaddy(t testing.TB, w *world) *front {
 	p := launch(t, w.dir, path, []string{"XDG_DATA_HOME=" + w.dir, "XDG_CONFIG_HOME=" + w.dir, "HOME=" + w.dir},
 		"run", "--adapter", "caddyfile", "--config", w.write(t, "Caddyfile", strings.ReplaceAll(config, "http://"+address, "http://:"+address[strings.LastIndexByte(address, ':')+1:])))
 	p.awaitListening(t, "tcp", address)
-	return &front{p, w, address}
+	return &front{p, w, "tcp", address}
 }
 
 // recipe reads an example and replaces places, each of which must be there.
@@ -58,9 +74,16 @@ func recipe(t testing.TB, name string, replace ...string) string {
 	return text
 }
 
+// get asks as a visitor does.
 func (f *front) get(t testing.TB, path string, lines ...string) got {
 	t.Helper()
-	return get(t, "tcp", f.address, path, lines...)
+	return get(t, f.network, f.address, path, lines...)
+}
+
+// raw sends a request as it stands.
+func (f *front) raw(t testing.TB, text string) got {
+	t.Helper()
+	return raw(t, f.network, f.address, text)
 }
 
 func TestHAProxyRecipe(t *testing.T) {

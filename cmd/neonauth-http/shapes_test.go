@@ -1,9 +1,6 @@
 package main
 
 import (
-	"crypto/sha1"
-	"encoding/base64"
-	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -64,38 +61,6 @@ func TestTraefiksAndEnvoysRequestsAreUnderstood(t *testing.T) {
 				t.Errorf("%s leaves %s out", file, name)
 			}
 		}
-	}
-}
-
-// A WebSocket's handshake goes through the gate, and what follows through nginx.
-func TestNginxUpgradesToWebSocketForUsersOnly(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	const key = "dGhlIHNhbXBsZSBub25jZQ=="
-	w.app.Config.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		if !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") || !strings.EqualFold(r.Header.Get("Connection"), "upgrade") {
-			http.Error(rw, fmt.Sprint(r.Header), http.StatusUpgradeRequired)
-			return
-		}
-		conn, buf, err := http.NewResponseController(rw).Hijack()
-		if err != nil {
-			return
-		}
-		defer conn.Close()
-		sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
-		fmt.Fprintf(buf, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\nX-User: %s\r\n\r\n",
-			base64.StdEncoding.EncodeToString(sum[:]), r.Header.Get("X-Auth-User-Id"))
-		fmt.Fprint(buf, "\x81\x02hi")
-		buf.Flush()
-	})
-	n := startNginx(t, w)
-	shake := []string{"Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: " + key}
-	g := n.get(t, "/live/x", append(shake, bearing(w.token()))...)
-	if g.StatusCode != http.StatusSwitchingProtocols || g.Header.Get("X-User") != w.ada.ID {
-		t.Error(g.Status, g.Header, g.body)
-	}
-	if g := n.get(t, "/live/x", shake...); g.StatusCode != http.StatusUnauthorized {
-		t.Error(g.Status)
 	}
 }
 
