@@ -42,4 +42,14 @@ const (
 	MaxDeadline = 60000
 	// MaxMaxAge is the greatest max-age of a lookup, in seconds.
 	MaxMaxAge = 86400
+	// HandleLength is the length in bytes of a handle, and of the name of a run.
+	HandleLength = 11
+	// MaxHandles is the greatest number of handles of one answer.
+	MaxHandles = 16
+	// MaxForget is the greatest number of handles in one line of a watch.
+	MaxForget = 64
+	// MaxWatchLine is the greatest length in bytes of a line that the daemon sends on a watch, its LF included.
+	MaxWatchLine = 1024
+	// MaxLease is the greatest lease, in milliseconds.
+	MaxLease = 1000
 )

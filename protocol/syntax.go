@@ -27,4 +27,6 @@ const (
 	errWord      SyntaxError = "NO and ERR need a reason or code"
 	errRest      SyntaxError = "rest is not one line of UTF-8"
 	errNumber    SyntaxError = "not a canonical decimal number"
+	errHandles   SyntaxError = "not a list of handles"
+	errRevision  SyntaxError = "not a revision"
 )

@@ -34,6 +34,10 @@ const (
 	VERIFY Verb = "VERIFY"
 	// PROFILE asks for a verdict at level profile.
 	PROFILE Verb = "PROFILE"
+	// WATCH turns the connection into a watch, on which the daemon says what is to be forgotten.
+	WATCH Verb = "WATCH"
+	// SEEN says on a watch up to which revision the client has forgotten, and asks for the lease to go on.
+	SEEN Verb = "SEEN"
 	// PING asks whether the connection is served.
 	PING Verb = "PING"
 	// HELLO tells the client's version and name and asks for the daemon's.
@@ -64,7 +68,7 @@ const (
 
 // Verbs returns the verbs of the ordinary socket, in the order of protocol.md. The slice is the caller's.
 func Verbs() []Verb {
-	return []Verb{VERIFY, PROFILE, PING, HELLO, QUIT}
+	return []Verb{VERIFY, PROFILE, WATCH, SEEN, PING, HELLO, QUIT}
 }
 
 // AdminVerbs returns the verbs that only the admin socket serves, in the order of protocol.md. The admin socket serves
@@ -162,6 +166,10 @@ const (
 	FieldDeadline = "deadline"
 	// FieldFallback names the level ([LevelClaims]) that the caller takes when the profile cannot be had.
 	FieldFallback = "fallback"
+	// FieldKeep is 1 when the caller wants to keep the answer ([FieldRev], [FieldHandles]).
+	FieldKeep = "keep"
+	// FieldHits counts the answers that the client has given from its own memory since the last [SEEN].
+	FieldHits = "hits"
 )
 
 // Names of fields in replies.
@@ -194,6 +202,14 @@ const (
 	FieldChanged = "changed"
 	// FieldEntries counts what an admin command concerned.
 	FieldEntries = "entries"
+	// FieldRev is a [Revision] in the replies to lookups and to [WATCH]; on a watch and in [SEEN] its count alone.
+	FieldRev = "rev"
+	// FieldHandles names what an accepted answer depends on, 1 to [MaxHandles] handles joined by commas.
+	FieldHandles = "handles"
+	// FieldForget names on a watch what has ended, 1 to [MaxForget] handles joined by commas, or [ForgetAll].
+	FieldForget = "forget"
+	// FieldLease is for how many milliseconds from asking on kept answers may be used.
+	FieldLease = "lease"
 )
 
 // Levels: how much of a token and its user was established.
