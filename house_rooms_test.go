@@ -66,13 +66,23 @@ func rooms() []room {
 			because: "the double of the upstream judges nothing with the code that it is there to test",
 		},
 		{
+			dir:     "daemon/statedir",
+			because: "whoever keeps files knows nothing of what is in them",
+		},
+		{
+			dir:     "daemon/revoke",
+			house:   []string{"daemon/statedir"},
+			never:   []string{"net"},
+			because: "marks and files: what is revoked knows no key, no line of the protocol and no upstream",
+		},
+		{
 			dir:     "internal/sockets",
 			foreign: []string{manager, "golang.org/x/sys"},
 			because: "every program opens sockets, none of them in a way of its own",
 		},
 		{
 			dir:   "daemon",
-			house: []string{"protocol", "cache", "daemon/keyset", "daemon/upstream", "internal/sockets"},
+			house: []string{"protocol", "cache", "daemon/keyset", "daemon/revoke", "daemon/statedir", "daemon/upstream", "internal/sockets"},
 			foreign: []string{
 				tomlFiles, "github.com/cenkalti/backoff/v5", "golang.org/x/sync", "golang.org/x/sys",
 				"golang.org/x/time", manager, metrics, strictJSON,

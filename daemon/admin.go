@@ -12,6 +12,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/cache"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
+	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -105,7 +106,7 @@ func (a *admin) revoke(r *protocol.Request, on bool) (protocol.Reply, *refusal) 
 	if r.NArgs != 2 {
 		return protocol.Reply{}, badRequest("takes a kind (token, session, subject or key) and a value")
 	}
-	m, until, refused := a.mark(p, string(r.Args[0]), r.Args[1])
+	m, until, refused := a.mark(p, revoke.Kind(r.Args[0]), r.Args[1])
 	if refused != nil {
 		return protocol.Reply{}, refused
 	}
@@ -113,34 +114,34 @@ func (a *admin) revoke(r *protocol.Request, on bool) (protocol.Reply, *refusal) 
 	var changed bool
 	var err error
 	if on {
-		changed, err = revocations.revoke(m, time.Duration(p.config.Leeway), until)
+		changed, err = revocations.Revoke(m, time.Duration(p.config.Leeway), until)
 	} else {
-		changed, err = revocations.unrevoke(m)
+		changed, err = revocations.Unrevoke(m)
 	}
 	switch {
-	case errors.Is(err, errTooManyRevocations):
+	case errors.Is(err, revoke.ErrFull):
 		return protocol.Reply{}, &refusal{code: protocol.CodeBusy, advice: err.Error()}
 	case err != nil:
 		a.daemon.opts.Logger.Error("revocation not saved: it is in force, and a restart would forget it; mend the state directory and repeat", "kind", m.Kind, "project", p.name, "error", err)
-		return protocol.Reply{}, &refusal{code: protocol.CodeUnavailable, advice: errNotSaved.Error()}
+		return protocol.Reply{}, &refusal{code: protocol.CodeUnavailable, advice: revoke.ErrNotSaved.Error()}
 	}
 	a.daemon.opts.Logger.Info("revocations changed", "kind", m.Kind, "project", p.name, "revoked", on, "changed", changed)
-	return done(protocol.FieldChanged, bit(changed), protocol.FieldEntries, strconv.FormatInt(revocations.counts.all.Load(), 10)), nil
+	return done(protocol.FieldChanged, bit(changed), protocol.FieldEntries, strconv.Itoa(revocations.Len())), nil
 }
 
 // mark reads what is to be revoked, and for a token until when.
-func (a *admin) mark(p *project, kind string, raw []byte) (mark, time.Time, *refusal) {
+func (a *admin) mark(p *project, kind revoke.Kind, raw []byte) (revoke.Mark, time.Time, *refusal) {
 	switch kind {
-	case revokeToken:
+	case revoke.KindToken:
 		if !keyset.Gate(raw) {
-			return mark{}, time.Time{}, badRequest("that is not a token; an operator revokes a session or a subject by its id")
+			return revoke.Mark{}, time.Time{}, badRequest("that is not a token; an operator revokes a session or a subject by its id")
 		}
-		return mark{kind, p.name, signedDigest(raw)}, a.expiry(p, raw), nil
-	case revokeSession, revokeSubject, revokeKey:
+		return revoke.Mark{Kind: kind, Project: p.name, Value: revoke.SignedDigest(raw)}, a.expiry(p, raw), nil
+	case revoke.KindSession, revoke.KindSubject, revoke.KindKey:
 		value, refused := readID(raw)
-		return mark{kind, p.name, value}, time.Time{}, refused
+		return revoke.Mark{Kind: kind, Project: p.name, Value: value}, time.Time{}, refused
 	}
-	return mark{}, time.Time{}, badRequest("the kind is none of token, session, subject, key")
+	return revoke.Mark{}, time.Time{}, badRequest("the kind is none of token, session, subject, key")
 }
 
 // maxID is the longest id that can be revoked, in bytes, decoded: far beyond
@@ -186,7 +187,7 @@ func (a *admin) purge(r *protocol.Request) (protocol.Reply, *refusal) {
 		d.floors.raiseAll()
 		d.forgetAll()
 		purged(kind)
-	case r.NArgs == 2 && kind == revokeSubject:
+	case r.NArgs == 2 && kind == string(revoke.KindSubject):
 		subject, refused := readID(r.Args[1])
 		if refused != nil {
 			return protocol.Reply{}, refused
@@ -194,7 +195,7 @@ func (a *admin) purge(r *protocol.Request) (protocol.Reply, *refusal) {
 		d.floors.raise(subjectKey{p.name, subject})
 		purged(kind)
 		return done(protocol.FieldEntries, strconv.FormatUint(d.forgetUser(subjectKey{p.name, subject}), 10)), nil
-	case r.NArgs == 2 && kind == revokeToken:
+	case r.NArgs == 2 && kind == string(revoke.KindToken):
 		digest := digestOf(r.Args[1])
 		d.floors.raise(digest)
 		d.memory.Delete(digest)

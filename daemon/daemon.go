@@ -25,7 +25,11 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/neonauthd/neonauthd/cache"
+	"github.com/neonauthd/neonauthd/daemon/revoke"
 )
+
+// MaxRevocations is how many revocations can be in force at once.
+const MaxRevocations = revoke.Max
 
 // Bounds of the daemon's life.
 const (
@@ -92,7 +96,7 @@ type Daemon struct {
 	state       atomic.Pointer[state]
 	resolver    *resolver
 	profiles    *profiles
-	revocations *revocations
+	revocations *revoke.List
 	floors      *floors
 	ledger      *ledger
 	server      *server
@@ -167,7 +171,7 @@ func (d *Daemon) openState(cfg Config) error {
 		d.opts.Logger.Error("state directory not usable: key sets and revocations will not survive a restart; make it writable for the daemon's user, then restart", "error", err)
 	}
 	var err error
-	d.revocations, err = newRevocations(filepath.Join(d.stateDir, "revocations.journal"), d.opts.Now)
+	d.revocations, err = revoke.Open(filepath.Join(d.stateDir, "revocations.journal"), d.opts.Now)
 	return err
 }
 
@@ -217,7 +221,7 @@ func (d *Daemon) Run(ctx context.Context, l *Listeners) error {
 	defer stop()
 	d.start(life)
 	d.group.Go(func() { d.memory.tidy(life) })
-	d.group.Go(func() { d.revocations.keep(life, d.opts.Logger) })
+	d.group.Go(func() { d.revocations.Keep(life, d.opts.Logger) })
 	var serving sync.WaitGroup
 	failed := make(chan error, 3)
 	for _, s := range []struct {
@@ -261,5 +265,5 @@ func (d *Daemon) close() error {
 	d.resolver.flights.Wait()
 	d.profiles.flights.Wait()
 	d.memory.Close()
-	return d.revocations.journal.close()
+	return d.revocations.Close()
 }

@@ -113,7 +113,7 @@ func (a *admin) unknownKey(p *project, token []byte, reason keyset.Reason, note 
 func (a *admin) revoked(p *project, token []byte, set *keyset.Set, now time.Time, note func(name, result, detail string)) Verdict {
 	claims, _ := keyset.Verify(p.policy, set, token, now)
 	e := newEntry(p, &claims, a.daemon.floors.current(), now)
-	if a.daemon.revocations.cover(e, token) {
+	if e.revoked(a.daemon.revocations, token) {
 		note("revocation", "fail", "the token, its session, its user or its key is revoked on this host")
 		return rejected(Revoked)
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/keyset"
+	"github.com/neonauthd/neonauthd/daemon/statedir"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 )
 
@@ -56,7 +57,7 @@ func (s keysStore) save(k *keys) error {
 	if err != nil {
 		return fmt.Errorf("save keyset: %w", err)
 	}
-	if err := writeFile(s.path, text); err != nil {
+	if err := statedir.Replace(s.path, text); err != nil {
 		return fmt.Errorf("save keyset: %w", err)
 	}
 	return nil
@@ -111,34 +112,4 @@ func (s keysStore) read(allowed []keyset.Algorithm) (*keys, error) {
 		fresh:      saved.Fresh,
 		saved:      true,
 	}, nil
-}
-
-// writeFile replaces the file at path by text: readers see the old or the new,
-// and after a crash one of the two is there.
-func writeFile(path string, text []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	if err == nil {
-		err = f.Sync()
-	}
-	err = errors.Join(err, f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return syncFolder(filepath.Dir(path))
-}
-
-// syncFolder makes a rename in dir outlive a loss of power.
-func syncFolder(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

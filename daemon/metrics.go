@@ -9,6 +9,7 @@ import (
 
 	"github.com/VictoriaMetrics/metrics"
 
+	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 )
 
@@ -131,21 +132,14 @@ func (p *page) memory(d *Daemon) {
 	p.single("neonauthd_cache_expired_total", counter, "Entries freed at the end of their lifetime.", float64(s.Expired))
 }
 
-func (p *page) revocations(r *revocations) {
+func (p *page) revocations(r *revoke.List) {
 	const name = "neonauthd_revocations"
 	p.family(name, gauge, "Revocations in force, by kind.")
-	for _, kind := range []string{revokeToken, revokeSession, revokeSubject, revokeKey} {
-		p.sample(name, float64(r.count(kind).Load()), "kind", kind)
+	for _, kind := range revoke.Kinds() {
+		p.sample(name, float64(r.Count(kind)), "kind", string(kind))
 	}
 	p.single("neonauthd_revocations_max", gauge, "How many can be in force.", MaxRevocations)
-	p.single("neonauthd_revocations_unsaved", gauge, "1 if one is in force that a restart would forget.", truth(r.unsaved()))
-}
-
-// unsaved reports whether a change is in force that is not on disk.
-func (r *revocations) unsaved() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.journal.unsaved
+	p.single("neonauthd_revocations_unsaved", gauge, "1 if one is in force that a restart would forget.", truth(r.Unsaved()))
 }
 
 // perProject is a metric with a sample, or several, for each project.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/cache"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
+	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 )
 
@@ -44,7 +45,7 @@ type profiles struct {
 	recent      *cache.Recent[struct{}] // profiles refreshed just now
 	flights     *cache.Flights[fetched]
 	floors      *floors
-	revocations *revocations
+	revocations *revoke.List
 	now         func() time.Time
 	log         *slog.Logger
 
@@ -144,7 +145,7 @@ func (s *profiles) silenced(l *lookup, e *entry, now time.Time) (Verdict, bool) 
 	switch {
 	case now.Unix() >= e.expires:
 		return rejected(Expired), true
-	case s.revocations.cover(e, l.token):
+	case e.revoked(s.revocations, l.token):
 		return rejected(Revoked), true
 	case !e.alive(l.project, now): // its key or its project has gone meanwhile
 		return unknown(Busy, time.Second), true
@@ -308,7 +309,7 @@ func (s *profiles) fetch(key cache.Key, l *lookup, e *entry, priority upstream.P
 		f.profile = &profile{project: l.project, revision: revision, asked: f.asked, body: answer.Body}
 		if e == nil {
 			f.profile.entry = sessionEntry(l.project, &answer, revision, s.now())
-			s.revocations.note(f.profile.entry)
+			s.revocations.Note(f.profile.entry.facts(nil))
 		}
 		f.profile.user = f.profile.speaker(e).user()
 		s.memory.keepProfile(key, f.profile, s.now())

@@ -8,6 +8,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/cache"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
+	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 )
 
@@ -46,7 +47,7 @@ type resolver struct {
 	flights     *cache.Flights[Verdict]
 	profiles    *profiles
 	floors      *floors
-	revocations *revocations
+	revocations *revoke.List
 	now         func() time.Time
 	clockFloor  time.Time
 	log         *slog.Logger
@@ -99,7 +100,7 @@ func (r *resolver) holds(l *lookup, e *entry, now time.Time) bool {
 // recallEntry answers for a token whose claims are known to hold.
 func (r *resolver) recallEntry(l *lookup, e *entry, now time.Time) (Verdict, bool) {
 	switch {
-	case r.revocations.cover(e, l.token):
+	case e.revoked(r.revocations, l.token):
 		return rejected(Revoked), true
 	case l.level == LevelProfile:
 		return r.profiles.recall(l, e, now)
@@ -153,7 +154,7 @@ func (r *resolver) verify(ctx context.Context, l *lookup) Verdict {
 			return v
 		}
 		switch now := r.now(); {
-		case r.revocations.cover(v.entry, l.token):
+		case v.entry.revoked(r.revocations, l.token):
 			return rejected(Revoked)
 		case v.entry.alive(l.project, now) && r.floors.above(v.entry.revision, l.digest, v.entry.user()):
 			return v
@@ -238,7 +239,7 @@ func newerKey(l *lookup, reason keyset.Reason) string {
 func (r *resolver) conclude(l *lookup, keys *keys, claims *keyset.Claims, reason keyset.Reason, revision uint64, now time.Time) Verdict {
 	if reason == keyset.ReasonNone {
 		e := newEntry(l.project, claims, revision, now)
-		r.revocations.note(e)
+		r.revocations.Note(e.facts(nil))
 		r.memory.keepEntry(l.digest, e, now)
 		if keys.stale(now) {
 			return e.accept(SourceStale, now)

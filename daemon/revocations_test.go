@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"math/big"
 	"strings"
@@ -10,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
 
@@ -19,7 +19,7 @@ const testLeeway = 5 * time.Second
 // revoke revokes and fails if that does not come to want.
 func (k *desk) revoke(kind, value string, want bool) {
 	k.t.Helper()
-	changed, err := k.daemon.revocations.revoke(mark{kind, "stack", value}, testLeeway, time.Time{})
+	changed, err := k.daemon.revocations.Revoke(revoke.Mark{Kind: revoke.Kind(kind), Project: "stack", Value: value}, testLeeway, time.Time{})
 	if err != nil || changed != want {
 		k.t.Errorf("revoke %s: changed %v, %v; want %v", kind, changed, err, want)
 	}
@@ -27,7 +27,7 @@ func (k *desk) revoke(kind, value string, want bool) {
 
 func (k *desk) unrevoke(kind, value string, want bool) {
 	k.t.Helper()
-	changed, err := k.daemon.revocations.unrevoke(mark{kind, "stack", value})
+	changed, err := k.daemon.revocations.Unrevoke(revoke.Mark{Kind: revoke.Kind(kind), Project: "stack", Value: value})
 	if err != nil || changed != want {
 		k.t.Errorf("unrevoke %s: changed %v, %v; want %v", kind, changed, err, want)
 	}
@@ -47,7 +47,7 @@ func TestEachKindOfRevocationCoversItsTokensOnly(t *testing.T) {
 	}
 	key := k.ask(p, tokens["the one"]).entry.key
 	for _, c := range []struct{ kind, value, covered string }{
-		{"token", signedDigest([]byte(tokens["the one"])), "the one"},
+		{"token", revoke.SignedDigest([]byte(tokens["the one"])), "the one"},
 		{"session", "s1", "the one; his, hers"},
 		{"subject", "ada", "the one; her other; her earlier"},
 		{"key", key.ID(), "the one; her other; his, hers; her earlier"},
@@ -119,7 +119,7 @@ func TestTheOtherSignatureOfARevokedTokenIsRevokedWithIt(t *testing.T) {
 	}
 	wantAccepted(t, "token", k.ask(p, token))
 	wantAccepted(t, "twin", k.ask(p, other))
-	k.revoke("token", signedDigest([]byte(token)), true)
+	k.revoke("token", revoke.SignedDigest([]byte(token)), true)
 	wantReason(t, "token", k.ask(p, token), Rejected, Revoked)
 	wantReason(t, "twin", k.ask(p, other), Rejected, Revoked)
 }
@@ -135,80 +135,6 @@ func twin(t *testing.T, token string) string {
 	s := new(big.Int).SetBytes(signature[32:])
 	n.Sub(n, s).FillBytes(signature[32:])
 	return token[:cut+1] + base64.RawURLEncoding.EncodeToString(signature)
-}
-
-func TestThereIsRoomForSoManyRevocations(t *testing.T) {
-	k := newDesk(t, nil)
-	r := k.daemon.revocations
-	r.most = 10
-	for i := range r.most {
-		k.revoke("session", fmt.Sprint("s", i), true)
-	}
-	for _, kind := range []string{"session", "subject", "key", "token"} {
-		if changed, err := r.revoke(mark{kind, "stack", "one more"}, testLeeway, time.Time{}); changed || !errors.Is(err, errTooManyRevocations) {
-			t.Errorf("%s beyond the bound: changed %v, %v", kind, changed, err)
-		}
-	}
-	k.revoke("session", "s3", false)
-	k.unrevoke("session", "s3", true)
-	k.revoke("key", "there is room again", true)
-	k.clock.advance(minRetention + testLeeway + time.Second)
-	k.revoke("session", "old ones have made room", true)
-	if n := r.counts.all.Load(); n != 2 {
-		t.Errorf("%d are left, want the key's and the last", n)
-	}
-}
-
-// TestARevocationIsKeptAsLongAsACoveredTokenCanLive and not much longer.
-func TestARevocationIsKeptAsLongAsACoveredTokenCanLive(t *testing.T) {
-	const long = 100 * time.Hour
-	for _, c := range []struct {
-		name      string
-		see       []time.Duration // lifetimes of tokens seen before
-		seeAfter  time.Duration   // and after the revocation
-		kind      string
-		keptUntil time.Duration
-	}{
-		{"nothing seen", nil, 0, "subject", minRetention + testLeeway},
-		{"short ones seen", []time.Duration{time.Hour}, 0, "session", minRetention + testLeeway},
-		{"long ones seen", []time.Duration{long}, 0, "subject", long + testLeeway + time.Second},
-		{"a little longer ones seen", []time.Duration{long, long + 9*time.Hour}, 0, "session", long + 9*time.Hour + testLeeway + time.Second},
-		{"shorter ones seen since", []time.Duration{long, time.Hour}, 0, "session", long + testLeeway + time.Second},
-		{"long ones seen later", nil, long, "session", long + testLeeway + time.Second},
-		{"key", nil, 0, "key", 0},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			k := newDesk(t, nil)
-			r, began := k.daemon.revocations, k.clock.now()
-			see := func(lifetime time.Duration) {
-				wantAccepted(t, "seen", k.ask(k.project("stack"), k.upstream.StackToken(standin.TokenSpec{Lifetime: lifetime})))
-			}
-			for _, lifetime := range c.see {
-				see(lifetime)
-			}
-			k.revoke(c.kind, "x", true)
-			if c.seeAfter > 0 {
-				see(c.seeAfter)
-			}
-			kept := func(at time.Duration) bool {
-				k.clock.advance(began.Add(at).Sub(k.clock.now()))
-				r.sweep()
-				return r.has(mark{c.kind, "stack", "x"})
-			}
-			if c.keptUntil == 0 {
-				if !kept(10 * 365 * 24 * time.Hour) {
-					t.Error("forgotten after ten years")
-				}
-				return
-			}
-			if !kept(c.keptUntil - time.Second) {
-				t.Error("forgotten too early")
-			}
-			if kept(c.keptUntil + 2*time.Second) {
-				t.Error("kept for ever")
-			}
-		})
-	}
 }
 
 func TestRevocationsAtTheSameTimeAsLookups(t *testing.T) {
@@ -235,7 +161,7 @@ func TestRevocationsAtTheSameTimeAsLookups(t *testing.T) {
 	}
 	wg.Wait()
 	r := k.daemon.revocations
-	if n := r.counts.all.Load(); n != 81 || r.counts.session.Load() != n {
+	if n := r.Len(); n != 81 || r.Count(revoke.KindSession) != n {
 		t.Errorf("%d are counted, want 81", n)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 )
@@ -65,7 +66,7 @@ func TestARevokedUsersLaterSessionIsGood(t *testing.T) {
 func TestARevokedUsersSessionIsCoveredThatBeganInTheFuture(t *testing.T) {
 	k := newDesk(t, nil)
 	p, now := k.project("neon"), k.clock.now()
-	if changed, err := k.daemon.revocations.revoke(mark{revokeSubject, "neon", "ada"}, testLeeway, time.Time{}); !changed || err != nil {
+	if changed, err := k.daemon.revocations.Revoke(revoke.Mark{Kind: revoke.KindSubject, Project: "neon", Value: "ada"}, testLeeway, time.Time{}); !changed || err != nil {
 		t.Fatal(changed, err)
 	}
 	for _, c := range []struct {
@@ -79,14 +80,14 @@ func TestARevokedUsersSessionIsCoveredThatBeganInTheFuture(t *testing.T) {
 		{"an hour ahead", time.Hour, true},
 	} {
 		e := sessionEntry(p, &upstream.Profile{Subject: "ada", Started: now.Add(c.ahead), Expires: now.Add(24 * time.Hour)}, 0, now)
-		if covered := k.daemon.revocations.cover(e, []byte("credential")); covered != c.covered {
+		if covered := e.revoked(k.daemon.revocations, []byte("credential")); covered != c.covered {
 			t.Errorf("%s: covered %v", c.name, covered)
 		}
 	}
 	k.clock.advance(testLeeway + time.Second)
 	now = k.clock.now()
 	later := sessionEntry(p, &upstream.Profile{Subject: "ada", Started: now, Expires: now.Add(24 * time.Hour)}, 0, now)
-	if k.daemon.revocations.cover(later, []byte("credential")) {
+	if later.revoked(k.daemon.revocations, []byte("credential")) {
 		t.Error("a session that began later is covered")
 	}
 }

@@ -86,7 +86,7 @@ func (d *Daemon) report() statsReport {
 		Levels:      map[string]uint64{},
 		Connections: d.server.connections(),
 		Cache:       d.cacheReport(),
-		Revocations: d.revocations.counts.all.Load(),
+		Revocations: int64(d.revocations.Len()),
 		Panics:      l.panics.Load(),
 		Projects:    []projectStats{},
 	}

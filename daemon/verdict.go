@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/keyset"
+	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 	"github.com/neonauthd/neonauthd/protocol"
 )
@@ -243,6 +244,28 @@ func sessionEntry(p *project, answer *upstream.Profile, revision uint64, now tim
 		IssuedAt: started,
 		Expires:  answer.Expires,
 	}, revision, now)
+}
+
+// revoked reports whether list covers the token, whose entry this is.
+func (e *entry) revoked(list *revoke.List, token []byte) bool {
+	return list.Len() > 0 && list.Covers(e.facts(token))
+}
+
+// facts are what of a token matters for revocations.
+func (e *entry) facts(token []byte) *revoke.Token {
+	facts := &revoke.Token{
+		Project:  e.project.name,
+		Subject:  e.subject,
+		Session:  e.session,
+		Issued:   e.issued,
+		Expires:  e.expires,
+		Verified: e.established,
+		Text:     token,
+	}
+	if e.key != nil {
+		facts.KeyID, facts.Thumbprint = e.key.ID(), e.key.Thumbprint()
+	}
+	return facts
 }
 
 // user names the entry's user; that of no entry is nobody.

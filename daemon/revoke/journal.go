@@ -1,4 +1,4 @@
-package daemon
+package revoke
 
 import (
 	"bytes"
@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"sync/atomic"
+
+	"github.com/neonauthd/neonauthd/daemon/statedir"
 )
 
 // The operations in the journal of revocations.
@@ -27,13 +29,10 @@ const maxJournal = 256 << 20
 // before it is written anew.
 const slack = 1000
 
-// errNotSaved says that a change is in force but would not survive a restart.
-var errNotSaved = errors.New("in force, but not saved: a restart would forget it; mend the state directory and repeat")
-
 // line is one operation, one line of JSON.
 type line struct {
 	Op string `json:"op"`
-	mark
+	Mark
 	At    int64 `json:"at,omitempty"`
 	Until int64 `json:"until,omitempty"`
 }
@@ -99,11 +98,11 @@ func readLine(text []byte) (l line, ok bool) {
 	}
 	switch l.Op {
 	case opLongest:
-		return l, l.mark == mark{} && l.At == 0 && l.Until >= 0
+		return l, l.Mark == Mark{} && l.At == 0 && l.Until >= 0
 	case opIssued:
-		return l, l.Project != "" && l.mark == mark{Project: l.Project} && l.At > 0 && l.Until == 0
+		return l, l.Project != "" && l.Mark == Mark{Project: l.Project} && l.At > 0 && l.Until == 0
 	case opRevoke, opUnrevoke:
-		known := l.Kind == revokeToken || l.Kind == revokeSession || l.Kind == revokeSubject || l.Kind == revokeKey
+		known := l.Kind == KindToken || l.Kind == KindSession || l.Kind == KindSubject || l.Kind == KindKey
 		return l, known && l.Project != "" && l.Value != ""
 	}
 	return l, false
@@ -111,17 +110,17 @@ func readLine(text []byte) (l line, ok bool) {
 
 // append saves changes, and what has been learnt of the tokens since the last
 // time. When that fails, later calls try to save everything.
-func (j *journal) append(r *revocations, changes ...line) error {
+func (j *journal) append(of *List, changes ...line) error {
 	if j.path == "" {
 		return nil
 	}
 	j.unsaved = j.unsaved || len(changes) > 0
-	if j.dirty || j.file == nil || j.lines > 2*int(r.counts.all.Load())+slack {
-		return j.rewrite(r)
+	if j.dirty || j.file == nil || j.lines > 2*int(of.counts.all.Load())+slack {
+		return j.rewrite(of)
 	}
 	var text bytes.Buffer
 	e := json.NewEncoder(&text)
-	learnt := j.news(r)
+	learnt := j.news(of)
 	changes = append(changes, learnt...)
 	var err error
 	for _, l := range changes {
@@ -135,7 +134,7 @@ func (j *journal) append(r *revocations, changes ...line) error {
 	}
 	if err != nil {
 		j.dirty = true // half a line may be there
-		return fmt.Errorf("%w (%w)", errNotSaved, err)
+		return fmt.Errorf("%w (%w)", ErrNotSaved, err)
 	}
 	j.lines += len(changes)
 	j.unsaved = false
@@ -143,15 +142,15 @@ func (j *journal) append(r *revocations, changes ...line) error {
 	return nil
 }
 
-// news returns what r has learnt of the tokens that is not in the file.
-func (j *journal) news(r *revocations) []line {
+// news returns what the list has learnt of the tokens that is not in the file.
+func (j *journal) news(of *List) []line {
 	var all []line
-	if longest := r.longest.Load(); longest != j.longest {
+	if longest := of.longest.Load(); longest != j.longest {
 		all = append(all, line{Op: opLongest, Until: longest})
 	}
-	for project, at := range r.issued.Range {
+	for project, at := range of.issued.Range {
 		if at := at.(*atomic.Int64).Load(); at != j.issued[project.(string)] {
-			all = append(all, line{Op: opIssued, mark: mark{Project: project.(string)}, At: at})
+			all = append(all, line{Op: opIssued, Mark: Mark{Project: project.(string)}, At: at})
 		}
 	}
 	return all
@@ -169,38 +168,38 @@ func (j *journal) saved(lines []line) {
 }
 
 // settle saves what earlier changes could not.
-func (j *journal) settle(r *revocations) error {
+func (j *journal) settle(of *List) error {
 	if j.path == "" || !j.unsaved {
 		return nil
 	}
-	return j.rewrite(r)
+	return j.rewrite(of)
 }
 
 // rewrite replaces the file by what is in force.
-func (j *journal) rewrite(r *revocations) error {
+func (j *journal) rewrite(of *List) error {
 	var out bytes.Buffer
 	e := json.NewEncoder(&out)
 	j.longest, j.issued = -1, map[string]int64{} // all of it is to be written
-	learnt := j.news(r)
+	learnt := j.news(of)
 	lines := len(learnt)
 	var err error
 	for _, l := range learnt {
 		err = errors.Join(err, e.Encode(l))
 	}
-	r.marks.Range(func(k, v any) bool {
+	of.marks.Range(func(k, v any) bool {
 		lines++
-		err = errors.Join(err, e.Encode(line{Op: opRevoke, mark: k.(mark), At: v.(revocation).at, Until: v.(revocation).until}))
+		err = errors.Join(err, e.Encode(line{Op: opRevoke, Mark: k.(Mark), At: v.(revocation).at, Until: v.(revocation).until}))
 		return true
 	})
 	if err == nil {
-		err = writeFile(j.path, out.Bytes())
+		err = statedir.Replace(j.path, out.Bytes())
 	}
 	if err == nil {
 		err = j.reopen()
 	}
 	j.dirty = err != nil
 	if err != nil {
-		return fmt.Errorf("%w (%w)", errNotSaved, err)
+		return fmt.Errorf("%w (%w)", ErrNotSaved, err)
 	}
 	j.lines, j.unsaved = lines, false
 	j.saved(learnt)

@@ -1,4 +1,4 @@
-package daemon
+package revoke
 
 import (
 	"encoding/json"
@@ -9,30 +9,31 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/neonauthd/neonauthd/daemon/standin"
 )
 
 // shelf is a journal's place, from which revocations are read again and again.
 type shelf struct {
-	t     *testing.T
-	path  string
-	clock *clock
+	t    *testing.T
+	path string
+	now  time.Time
 }
 
 func newShelf(t *testing.T) *shelf {
-	return &shelf{t, filepath.Join(t.TempDir(), "revocations.journal"), newClock()}
+	return &shelf{t, filepath.Join(t.TempDir(), "revocations.journal"), time.Now()}
 }
 
+func (s *shelf) clock() time.Time        { return s.now }
+func (s *shelf) advance(d time.Duration) { s.now = s.now.Add(d) }
+
 // open reads the journal, as a start does.
-func (s *shelf) open() *revocations {
+func (s *shelf) open() *List {
 	s.t.Helper()
-	r, err := newRevocations(s.path, s.clock.now)
+	r, err := Open(s.path, s.clock)
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	s.t.Cleanup(func() {
-		if err := r.journal.close(); err != nil && !errors.Is(err, os.ErrClosed) {
+		if err := r.Close(); err != nil && !errors.Is(err, os.ErrClosed) {
 			s.t.Error(err)
 		}
 	})
@@ -56,9 +57,9 @@ func (s *shelf) write(text string) {
 }
 
 // revoke revokes m until r's retention ends.
-func (s *shelf) revoke(r *revocations, m mark) {
+func (s *shelf) revoke(r *List, m Mark) {
 	s.t.Helper()
-	if _, err := r.revoke(m, 0, time.Time{}); err != nil {
+	if _, err := r.Revoke(m, 0, time.Time{}); err != nil {
 		s.t.Error(err)
 	}
 }
@@ -66,17 +67,17 @@ func (s *shelf) revoke(r *revocations, m mark) {
 func TestRevocationsSurviveARestart(t *testing.T) {
 	s := newShelf(t)
 	r := s.open()
-	marks := []mark{
-		{revokeToken, "main", signedDigest([]byte("a.b.c"))},
-		{revokeSession, "main", "s \"1\"\n"},
-		{revokeSubject, "main", "<ada>"},
-		{revokeKey, "other", "kid"},
+	marks := []Mark{
+		{KindToken, "main", SignedDigest([]byte("a.b.c"))},
+		{KindSession, "main", "s \"1\"\n"},
+		{KindSubject, "main", "<ada>"},
+		{KindKey, "other", "kid"},
 	}
 	for _, m := range marks {
 		s.revoke(r, m)
 	}
-	s.revoke(r, mark{revokeSession, "main", "taken back"})
-	if _, err := r.unrevoke(mark{revokeSession, "main", "taken back"}); err != nil {
+	s.revoke(r, Mark{KindSession, "main", "taken back"})
+	if _, err := r.Unrevoke(Mark{KindSession, "main", "taken back"}); err != nil {
 		t.Error(err)
 	}
 	for range 3 { // the file as appended to, as read, as written anew
@@ -90,8 +91,8 @@ func TestRevocationsSurviveARestart(t *testing.T) {
 		if n := again.counts.all.Load(); n != int64(len(marks)) {
 			t.Errorf("%d in force, want %d", n, len(marks))
 		}
-		s.revoke(again, mark{revokeKey, "other", "a change"})
-		if _, err := again.unrevoke(mark{revokeKey, "other", "a change"}); err != nil {
+		s.revoke(again, Mark{KindKey, "other", "a change"})
+		if _, err := again.Unrevoke(Mark{KindKey, "other", "a change"}); err != nil {
 			t.Error(err)
 		}
 	}
@@ -101,7 +102,7 @@ func TestATornLastLineIsAChangeThatWasNeverAcknowledged(t *testing.T) {
 	s := newShelf(t)
 	r := s.open()
 	for i := range 3 {
-		s.revoke(r, mark{revokeSession, "main", fmt.Sprint(i)})
+		s.revoke(r, Mark{KindSession, "main", fmt.Sprint(i)})
 	}
 	whole := s.text()
 	last := strings.LastIndexByte(strings.TrimSuffix(whole, "\n"), '\n') + 1
@@ -111,8 +112,8 @@ func TestATornLastLineIsAChangeThatWasNeverAcknowledged(t *testing.T) {
 		if n := again.counts.all.Load(); n != 2 {
 			t.Fatalf("cut at %d: %d in force, want 2", end, n)
 		}
-		s.revoke(again, mark{revokeSession, "main", "1"}) // in force, and saved
-		s.revoke(again, mark{revokeSession, "main", "new"})
+		s.revoke(again, Mark{KindSession, "main", "1"}) // in force, and saved
+		s.revoke(again, Mark{KindSession, "main", "new"})
 		if n := s.open().counts.all.Load(); n != 3 {
 			t.Fatalf("cut at %d, then one more: %d in force, want 3", end, n)
 		}
@@ -147,17 +148,9 @@ func TestADamagedJournalRefusesTheStartAndNamesTheLine(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newShelf(t)
 			s.write(good + "\n" + line + "\n" + good + "\n")
-			_, err := newRevocations(s.path, s.clock.now)
+			_, err := Open(s.path, s.clock)
 			if err == nil || !strings.Contains(err.Error(), "line 2") || !strings.Contains(err.Error(), s.path) {
 				t.Errorf("error %v; want the file and line 2", err)
-			}
-			config, err := ParseConfig([]byte(standin.New(standin.Options{BaseURL: "http://127.0.0.1:9"}).ConfigBlock(standin.Neon, "")))
-			if err != nil {
-				t.Fatal(err)
-			}
-			config.StateDir = filepath.Dir(s.path)
-			if _, err := New(config, Options{Now: s.clock.now}); err == nil {
-				t.Error("a daemon starts without its revocations")
 			}
 		})
 	}
@@ -168,7 +161,7 @@ func TestAJournalThatCannotBeReadRefusesTheStart(t *testing.T) {
 	if err := os.Mkdir(s.path, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := newRevocations(s.path, s.clock.now); err == nil {
+	if _, err := Open(s.path, s.clock); err == nil {
 		t.Error("a folder in its place is taken for no revocations")
 	}
 }
@@ -180,13 +173,13 @@ func TestWhatCannotBeSavedIsInForceAndSavedWhenRepeated(t *testing.T) {
 	dir := filepath.Join(filepath.Dir(s.path), "missing")
 	s.path = filepath.Join(dir, "revocations.journal")
 	r := s.open()
-	m, other := mark{revokeSession, "main", "s"}, mark{revokeKey, "main", "k"}
+	m, other := Mark{KindSession, "main", "s"}, Mark{KindKey, "main", "k"}
 	for i, want := range []bool{true, false} {
-		if changed, err := r.revoke(m, 0, time.Time{}); changed != want || !errors.Is(err, errNotSaved) {
+		if changed, err := r.Revoke(m, 0, time.Time{}); changed != want || !errors.Is(err, ErrNotSaved) {
 			t.Errorf("%d: changed %v, %v", i, changed, err)
 		}
 	}
-	if changed, err := r.revoke(other, 0, time.Time{}); !changed || !errors.Is(err, errNotSaved) {
+	if changed, err := r.Revoke(other, 0, time.Time{}); !changed || !errors.Is(err, ErrNotSaved) {
 		t.Errorf("another: changed %v, %v", changed, err)
 	}
 	if !r.has(m) || !r.has(other) {
@@ -195,7 +188,7 @@ func TestWhatCannotBeSavedIsInForceAndSavedWhenRepeated(t *testing.T) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if changed, err := r.revoke(m, 0, time.Time{}); changed || err != nil {
+	if changed, err := r.Revoke(m, 0, time.Time{}); changed || err != nil {
 		t.Errorf("repeated on a mended disk: changed %v, %v", changed, err)
 	}
 	if again := s.open(); !again.has(m) || !again.has(other) {
@@ -206,15 +199,15 @@ func TestWhatCannotBeSavedIsInForceAndSavedWhenRepeated(t *testing.T) {
 func TestTheJournalIsWrittenAnewWhenMostOfItIsHistory(t *testing.T) {
 	s := newShelf(t)
 	r := s.open()
-	kept := mark{revokeKey, "main", "kept"}
+	kept := Mark{KindKey, "main", "kept"}
 	s.revoke(r, kept)
 	r.journal.lines = slack - 5 // as if it had been written; each change is synced, which takes its time
 	s.write(strings.Repeat("{\"op\":\"longest\"}\n", r.journal.lines-2) + s.text())
 	most := 0
 	for i := range 10 {
-		m := mark{revokeSession, "main", fmt.Sprint(i)}
+		m := Mark{KindSession, "main", fmt.Sprint(i)}
 		s.revoke(r, m)
-		if _, err := r.unrevoke(m); err != nil {
+		if _, err := r.Unrevoke(m); err != nil {
 			t.Fatal(err)
 		}
 		most = max(most, r.journal.lines)
@@ -235,15 +228,15 @@ func TestTheJournalIsWrittenAnewWhenMostOfItIsHistory(t *testing.T) {
 func TestLongLivedTokensAreNotForgottenByARestart(t *testing.T) {
 	s := newShelf(t)
 	r := s.open()
-	m := mark{revokeSession, "main", "s"}
+	m := Mark{KindSession, "main", "s"}
 	s.revoke(r, m)
-	now := s.clock.now()
-	r.note(&entry{project: &project{name: "main"}, issued: now.Unix(), expires: now.Add(30 * 24 * time.Hour).Unix(), established: now})
-	s.clock.advance(29 * 24 * time.Hour)
+	now := s.now
+	r.Note(&Token{Project: "main", Issued: now.Unix(), Expires: now.Add(30 * 24 * time.Hour).Unix(), Verified: now})
+	s.advance(29 * 24 * time.Hour)
 	if !s.open().has(m) {
 		t.Error("forgotten while a covered token can be alive")
 	}
-	s.clock.advance(2 * 24 * time.Hour)
+	s.advance(2 * 24 * time.Hour)
 	if s.open().has(m) {
 		t.Error("kept for ever")
 	}
@@ -252,20 +245,20 @@ func TestLongLivedTokensAreNotForgottenByARestart(t *testing.T) {
 // TestARevocationRepeatedIsKeptForTokensIssuedSince: sessions and users go on
 // getting tokens while they are revoked.
 func TestARevocationRepeatedIsKeptForTokensIssuedSince(t *testing.T) {
-	for _, kind := range []string{revokeSession, revokeSubject} {
+	for _, kind := range []Kind{KindSession, KindSubject} {
 		s := newShelf(t)
 		r := s.open()
-		m := mark{kind, "main", "s"}
+		m := Mark{kind, "main", "s"}
 		s.revoke(r, m)
-		s.clock.advance(minRetention - time.Minute)
-		if _, err := r.revoke(m, 0, time.Time{}); err != nil {
+		s.advance(minRetention - time.Minute)
+		if _, err := r.Revoke(m, 0, time.Time{}); err != nil {
 			t.Fatal(err)
 		}
-		s.clock.advance(time.Hour)
+		s.advance(time.Hour)
 		if !s.open().has(m) {
 			t.Errorf("%s: forgotten while tokens issued before the second time can be alive", kind)
 		}
-		s.clock.advance(minRetention)
+		s.advance(minRetention)
 		if s.open().has(m) {
 			t.Errorf("%s: kept for ever", kind)
 		}
@@ -276,7 +269,7 @@ func TestTheJournalIsPrivateAndHoldsNoToken(t *testing.T) {
 	s := newShelf(t)
 	r := s.open()
 	token := "header.payload.signature"
-	s.revoke(r, mark{revokeToken, "main", signedDigest([]byte(token))})
+	s.revoke(r, Mark{KindToken, "main", SignedDigest([]byte(token))})
 	info, err := os.Stat(s.path)
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v, %v", info.Mode(), err)

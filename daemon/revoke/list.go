@@ -1,0 +1,210 @@
+// Package revoke holds what must not be accepted whatever the upstream says: the
+// list of revocations, which every lookup asks, and its journal, the file by
+// which it survives a restart.
+package revoke
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Bounds of revocations.
+const (
+	// Max is how many can be in force at once.
+	Max = 100_000
+	// minRetention is how long a revocation of a session or a subject is kept
+	// at least; longer if tokens that live longer have been seen.
+	minRetention = 24 * time.Hour
+)
+
+// The errors that callers tell apart.
+var (
+	// ErrFull says that Max revocations are in force; nothing was changed.
+	ErrFull = errors.New("no room for more revocations; revoke the key, or take others back")
+	// ErrNotSaved says that a change is in force but would not survive a restart.
+	ErrNotSaved = errors.New("in force, but not saved: a restart would forget it; mend the state directory and repeat")
+)
+
+// revocation is one mark's term. It never changes.
+type revocation struct {
+	at    int64 // Unix seconds; a subject's tokens are covered whose iat is not later
+	until int64 // Unix seconds after which no covered token can be alive; 0 = for ever
+}
+
+// List is what must not be accepted whatever the upstream says. A revocation is
+// in force before Revoke returns, and survives a restart. Asking takes no lock
+// and, while there are none of a kind, costs one load. Safe for concurrent use.
+type List struct {
+	now     func() time.Time
+	most    int64    // how many can be in force at once
+	marks   sync.Map // Mark -> revocation
+	counts  struct{ token, session, subject, key, all atomic.Int64 }
+	longest atomic.Int64 // lifetime of the longest-lived token seen, in seconds
+	issued  sync.Map     // project name -> *atomic.Int64, the greatest iat seen of its tokens
+
+	mu      sync.Mutex // serialises changes
+	journal *journal
+}
+
+// Open returns what the journal at path holds. A damaged journal is an error:
+// starting without it would let revoked tokens in. now is the clock. Close the
+// list.
+func Open(path string, now func() time.Time) (*List, error) {
+	l := &List{now: now, most: Max, journal: &journal{path: path, issued: map[string]int64{}}}
+	lines, err := l.journal.read()
+	if err != nil {
+		return nil, fmt.Errorf("revocations: %w", err)
+	}
+	for _, one := range lines {
+		switch one.Op {
+		case opRevoke:
+			l.put(one.Mark, revocation{one.At, one.Until})
+		case opUnrevoke:
+			l.drop(one.Mark)
+		case opLongest:
+			l.longest.Store(one.Until)
+		case opIssued:
+			raise(l.issuedIn(one.Project), one.At)
+		}
+	}
+	l.sweep()
+	return l, nil
+}
+
+func (l *List) count(kind Kind) *atomic.Int64 {
+	switch kind {
+	case KindToken:
+		return &l.counts.token
+	case KindSession:
+		return &l.counts.session
+	case KindSubject:
+		return &l.counts.subject
+	default:
+		return &l.counts.key
+	}
+}
+
+// put adds or replaces; l.mu is held, or nobody else has l yet.
+func (l *List) put(m Mark, v revocation) {
+	if _, there := l.marks.Swap(m, v); !there {
+		l.count(m.Kind).Add(1)
+		l.counts.all.Add(1)
+	}
+}
+
+func (l *List) drop(m Mark) {
+	if _, there := l.marks.LoadAndDelete(m); there {
+		l.count(m.Kind).Add(-1)
+		l.counts.all.Add(-1)
+	}
+}
+
+// Revoke puts m in force until then (zero: as long as tokens live here) and
+// saves it. leeway is how far ahead of this host's clock iat may be in m's
+// project. changed is false when it was in force already. An error wrapping
+// ErrNotSaved leaves it in force.
+func (l *List) Revoke(m Mark, leeway time.Duration, until time.Time) (changed bool, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	v := revocation{at: l.latestIssue(m.Project, leeway)}
+	switch {
+	case !until.IsZero():
+		v.until = until.Unix()
+	case m.Kind != KindKey:
+		v.until = l.retain(v.at)
+	}
+	if old, there := l.marks.Load(m); there {
+		before := old.(revocation)
+		// What was issued since the last time is covered anew, and for as long.
+		v = revocation{max(before.at, v.at), max(before.until, v.until)}
+		if m.Kind == KindToken { // one token is issued once
+			v.at = before.at
+		}
+		if m.Kind == KindKey || v == before {
+			return false, l.journal.settle(l)
+		}
+		l.put(m, v)
+		return m.Kind == KindSubject && v.at > before.at, l.journal.append(l, line{Op: opRevoke, Mark: m, At: v.at, Until: v.until})
+	}
+	if l.counts.all.Load() >= l.most {
+		if l.sweep(); l.counts.all.Load() >= l.most {
+			return false, ErrFull
+		}
+	}
+	l.put(m, v)
+	return true, l.journal.append(l, line{Op: opRevoke, Mark: m, At: v.at, Until: v.until})
+}
+
+// Unrevoke takes m back and saves that.
+func (l *List) Unrevoke(m Mark) (changed bool, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, there := l.marks.Load(m); !there {
+		return false, l.journal.settle(l)
+	}
+	l.drop(m)
+	return true, l.journal.append(l, line{Op: opUnrevoke, Mark: m})
+}
+
+// retain is until when a session's or subject's revocation of the instant at
+// has to be kept, as far as is known now.
+func (l *List) retain(at int64) int64 {
+	return at + max(int64(minRetention/time.Second), l.longest.Load()+1)
+}
+
+// sweep forgets what no living token can be covered by. l.mu is held, or nobody
+// else has r yet.
+func (l *List) sweep() {
+	now := l.now().Unix()
+	l.marks.Range(func(k, v any) bool {
+		m, term := k.(Mark), v.(revocation)
+		until := term.until
+		if m.Kind == KindSession || m.Kind == KindSubject {
+			// Longer-lived tokens may have been seen since.
+			until = max(until, l.retain(term.at))
+		}
+		if until != 0 && until <= now {
+			l.drop(m)
+		}
+		return true
+	})
+}
+
+// has reports whether m is kept.
+func (l *List) has(m Mark) bool {
+	_, ok := l.find(m)
+	return ok
+}
+
+// find returns what is kept under m, past its term or not: as long as it is
+// here, a token that it covers shows that the term was too short.
+func (l *List) find(m Mark) (revocation, bool) {
+	v, ok := l.marks.Load(m)
+	if !ok {
+		return revocation{}, false
+	}
+	return v.(revocation), true
+}
+
+// Len is how many revocations are in force.
+func (l *List) Len() int { return int(l.counts.all.Load()) }
+
+// Count is how many revocations of one kind are in force.
+func (l *List) Count(kind Kind) int { return int(l.count(kind).Load()) }
+
+// Unsaved reports whether a change is in force that is not on disk.
+func (l *List) Unsaved() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.journal.unsaved
+}
+
+// Close closes the journal. Everything in it has been saved.
+func (l *List) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.journal.close()
+}
