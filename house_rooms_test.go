@@ -57,6 +57,7 @@ func rooms() []room {
 		},
 		{
 			dir:      "daemon/upstream",
+			house:    []string{"internal/program"},
 			foreign:  []string{"golang.org/x/sync", "golang.org/x/time", "github.com/cenkalti/backoff/v5", "github.com/sony/gobreaker/v2", strictJSON},
 			testsToo: []string{"daemon/standin"},
 			because:  "whoever talks HTTP knows neither the memory nor the socket's words",
@@ -76,16 +77,21 @@ func rooms() []room {
 			because: "marks and files: what is revoked knows no key, no line of the protocol and no upstream",
 		},
 		{
+			dir:     "internal/program",
+			foreign: []string{manager},
+			because: "what every program does alike knows nothing of what one of them does",
+		},
+		{
 			dir:     "internal/sockets",
 			foreign: []string{manager, "golang.org/x/sys"},
 			because: "every program opens sockets, none of them in a way of its own",
 		},
 		{
 			dir:   "daemon",
-			house: []string{"protocol", "cache", "daemon/keyset", "daemon/revoke", "daemon/statedir", "daemon/upstream", "internal/sockets"},
+			house: []string{"protocol", "cache", "daemon/keyset", "daemon/revoke", "daemon/statedir", "daemon/upstream", "internal/program", "internal/sockets"},
 			foreign: []string{
 				tomlFiles, "github.com/cenkalti/backoff/v5", "golang.org/x/sync", "golang.org/x/sys",
-				"golang.org/x/time", manager, metrics, strictJSON,
+				"golang.org/x/time", metrics, strictJSON,
 			},
 			testsToo: []string{"daemon/standin", "protocol/dialogue"},
 			because:  "the judgement is asked by clients and asks none",
@@ -109,8 +115,8 @@ func programs() []room {
 	return []room{
 		{
 			dir:      "cmd/neonauthd",
-			house:    []string{"daemon", "daemon/standin", "protocol"},
-			foreign:  []string{commands, manager},
+			house:    []string{"daemon", "daemon/standin", "internal/program", "protocol"},
+			foreign:  []string{commands},
 			testsToo: []string{"client", "protocol/dialogue"},
 			because:  "a door is thin: flags, config, Run",
 		},
@@ -123,8 +129,8 @@ func programs() []room {
 		},
 		{
 			dir:      "cmd/neonauth-http",
-			house:    []string{"client", "protocol", "internal/sockets"},
-			foreign:  []string{commands, manager, metrics, tomlFiles},
+			house:    []string{"client", "internal/program", "internal/sockets", "protocol"},
+			foreign:  []string{commands, metrics, tomlFiles},
 			testsToo: []string{"daemon", "daemon/standin"},
 			because:  "the web servers' helper asks the way an application asks",
 		},

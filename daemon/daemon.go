@@ -22,10 +22,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"github.com/neonauthd/neonauthd/cache"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
+	"github.com/neonauthd/neonauthd/internal/program"
 )
 
 // MaxRevocations is how many revocations can be in force at once.
@@ -100,7 +99,7 @@ type Daemon struct {
 	floors      *floors
 	ledger      *ledger
 	server      *server
-	said        *spending
+	lines       program.Rare // the handler behind opts.Logger
 
 	memory      *memory
 	stopFlights context.CancelFunc
@@ -129,8 +128,8 @@ func New(cfg Config, opts Options) (*Daemon, error) {
 		running: map[*project]context.CancelFunc{},
 	}
 	d.ledger = newLedger(d.opts.Now())
-	log := newThrifty(d.opts.Logger.Handler())
-	d.opts.Logger, d.said = slog.New(log), log.spending
+	d.lines = program.NewRare(d.opts.Logger.Handler())
+	d.opts.Logger = slog.New(d.lines)
 	d.opts.Level.Set(slog.Level(cfg.LogLevel))
 	if err := d.openState(cfg); err != nil {
 		return nil, err
@@ -152,8 +151,6 @@ func New(cfg Config, opts Options) (*Daemon, error) {
 		conns:    map[*conn]struct{}{},
 		users:    ownUserNamespace(),
 		peers:    map[holder]*peer{},
-		crowded:  rate.Sometimes{Interval: crowdedInterval},
-		blurred:  rate.Sometimes{First: 1},
 	}
 	d.server.admin = &admin{daemon: d}
 	return d, nil
@@ -236,11 +233,11 @@ func (d *Daemon) Run(ctx context.Context, l *Listeners) error {
 		}
 	}
 	health := d.attend(ctx, life, l, failed)
-	d.opts.Notify("READY=1\nSTATUS=" + d.status())
+	d.opts.Notify(program.Ready + "\nSTATUS=" + d.status())
 	d.logStart(l)
 	<-ctx.Done()
 	health.stopping.Store(true)
-	d.opts.Notify("STOPPING=1\nSTATUS=answering what is in flight")
+	d.opts.Notify(program.Stopping + "\nSTATUS=answering what is in flight")
 	serving.Wait()
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/cache"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
+	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -52,7 +53,7 @@ func limits() [][2]string {
 		{"projects", fmt.Sprint(MaxProjects)},
 		{"`[[caller]]` rules", fmt.Sprint(MaxCallers)},
 		{"time for lookups in flight when stopping", drainTimeout.String()},
-		{"lines of one kind in the log", fmt.Sprint(MaxLines, " per second")},
+		{"lines of one kind in the log", fmt.Sprint(program.MaxLines, " per second")},
 	}
 }
 

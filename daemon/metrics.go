@@ -231,7 +231,7 @@ func (p *page) operation(d *Daemon) {
 	both("neonauthd_reloads_total", "Reloads of the configuration; a failed one leaves the old configuration in force.", &d.ledger.reloads)
 	both("neonauthd_self_lookups_total", "Lookups by which the daemon asks itself, for the watchdog and health checks.", &d.ledger.selfLookups)
 	p.single("neonauthd_panics_total", counter, "Faults of the daemon that cost one lookup or connection; each is logged.", float64(d.ledger.panics.Load()))
-	p.single("neonauthd_log_lines_left_out_total", counter, fmt.Sprintf("Lines not logged because there were more than %d of a kind in a second.", MaxLines), float64(d.said.unsaid.Load()))
+	p.single("neonauthd_log_lines_left_out_total", counter, "Lines not logged because there were too many of their kind of late.", float64(d.lines.LeftOut()))
 }
 
 // process adds what the library knows of the process and of Go, as far as an

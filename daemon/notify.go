@@ -8,14 +8,8 @@ import (
 	"strings"
 	"time"
 
-	sd "github.com/coreos/go-systemd/v22/daemon"
-
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 )
-
-// reloading is the message that begins a reload (sd_notify(3)): systemd wants
-// both assignments in one datagram.
-func reloading() string { return sd.SdNotifyReloading + "\n" + sd.SdNotifyMonotonicUsec() }
 
 // status is one line for the service manager and for people: what the daemon
 // can do now. It holds nothing that changes by the second.
@@ -77,7 +71,7 @@ func (o *outlook) keep(ctx context.Context) {
 			return
 		case now := <-ticker.C:
 			o.look()
-			o.daemon.said.tell(now)
+			o.daemon.lines.Tell(now)
 		}
 	}
 }
@@ -145,7 +139,7 @@ func (d *Daemon) logStop(err error) {
 	t := d.ledger.totals()
 	args := []any{"uptime", d.opts.Now().Sub(d.ledger.started).Round(time.Second),
 		"accepted", t.outcomes[Accepted], "rejected", t.outcomes[Rejected], "unknown", t.outcomes[Unknown]}
-	d.said.tell(time.Now())
+	d.lines.TellAll(time.Now())
 	if err != nil {
 		d.opts.Logger.Error("stopped, not in order", append(args, "error", err)...)
 		return

@@ -62,6 +62,7 @@ func newProject(table Project, opts *Options, stateDir, configDir string) (*proj
 		Now:             opts.Now,
 		UserAgent:       "neonauthd/" + opts.Version,
 		Logger:          log,
+		Name:            config.Name,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("project %q: %w", config.Name, err)

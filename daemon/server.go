@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/time/rate"
-
+	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -28,8 +28,9 @@ const (
 	opaqueBurst = 50
 	// maxAdminConnections is how many connections the admin socket serves at once.
 	maxAdminConnections = 64
-	// crowdedInterval is how often it is logged that connections are turned away.
-	crowdedInterval = 10 * time.Second
+	// turnedAwayInterval is how often it is logged that connections are turned
+	// away.
+	turnedAwayInterval = 10 * time.Second
 	// drainGrace is how long a stopping server still takes lines that were on
 	// their way.
 	drainGrace = 100 * time.Millisecond
@@ -48,8 +49,6 @@ type server struct {
 	log      *slog.Logger
 	version  string
 	admin    *admin
-	crowded  rate.Sometimes // tells that connections are turned away
-	blurred  rate.Sometimes // tells that callers cannot be told apart at all
 	state    *atomic.Pointer[state]
 	users    userNamespace
 
@@ -105,16 +104,14 @@ func (s *server) open(ctx context.Context, nc net.Conn, admin bool) {
 	}
 	c := s.register(nc, from, admin)
 	if c == nil {
-		s.crowded.Do(func() {
-			s.log.Warn("connection turned away: a limit is reached; look for a program that keeps its connections open, or raise [limits]", "uid", from.uid, "pid", from.pid, "admin", admin)
-		})
+		s.log.Warn("connection turned away: a limit is reached; look for a program that keeps its connections open, or raise [limits]",
+			program.Every(turnedAwayInterval), slog.Any("uid", from.uid), slog.Any("pid", from.pid), slog.Bool("admin", admin))
 		turnAway(nc)
 		return
 	}
 	if h := c.peer.holder; h.pid == 0 && !s.users.tells(h.uid) {
-		s.blurred.Do(func() {
-			s.log.Warn("callers from outside of this container cannot be told apart at all: limits per user count them as one; share the host's process ids or user ids with the daemon")
-		})
+		s.log.Warn("callers from outside of this container cannot be told apart at all: limits per user count them as one; share the host's process ids or user ids with the daemon",
+			program.Once())
 	}
 	c.adopt(s.state.Load())
 	// Lookups end with their own deadlines, not with ctx: a drain answers them.
@@ -228,4 +225,11 @@ func (s *server) drain(ctx context.Context) error {
 	s.mu.Unlock()
 	<-done
 	return fmt.Errorf("drain: %d connections were cut: %w", cut, ctx.Err())
+}
+
+// panicked records a panic without what it was about, which may be a token.
+func (s *server) panicked(p any) {
+	s.ledger.panics.Add(1)
+	s.log.Error("a connection failed by a fault of ours; it was closed, the others go on; please report this line",
+		"kind", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"reflect"
+
+	"github.com/neonauthd/neonauthd/internal/program"
 )
 
 // state is one configuration at work. A reload replaces it whole.
@@ -136,16 +138,16 @@ func (d *Daemon) Reload() error {
 
 // ReloadAndTell reloads and tells the log and the service manager how it went.
 func (d *Daemon) ReloadAndTell() error {
-	d.opts.Notify(reloading())
+	d.opts.Notify(program.Reloading())
 	err := d.Reload()
 	d.ledger.reloads.count(err)
 	if err != nil {
 		d.opts.Logger.Error("configuration not reloaded: the old one stays in force", "error", err)
-		d.opts.Notify("READY=1\nSTATUS=reload failed, the old configuration is in force; " + d.status())
+		d.opts.Notify(program.Ready + "\nSTATUS=reload failed, the old configuration is in force; " + d.status())
 		return err
 	}
 	d.opts.Logger.Info("configuration reloaded")
-	d.opts.Notify("READY=1\nSTATUS=" + d.status())
+	d.opts.Notify(program.Ready + "\nSTATUS=" + d.status())
 	return nil
 }
 

@@ -8,15 +8,15 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net"
 	"os"
 	"strings"
-	"sync"
 	"time"
 
-	sd "github.com/coreos/go-systemd/v22/daemon"
 	"golang.org/x/sys/unix"
 
+	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -48,8 +48,6 @@ var (
 type self struct {
 	daemon *Daemon
 	addr   net.Addr // of the ordinary socket
-	barred sync.Once
-	hushed sync.Once
 }
 
 // ask sends one lookup and judges its reply. nil means that the socket is
@@ -85,9 +83,8 @@ func (s *self) dial(ctx context.Context) (net.Conn, error) {
 	if !errors.Is(err, fs.ErrPermission) {
 		return nc, err
 	}
-	s.barred.Do(func() {
-		s.daemon.opts.Logger.Warn("watchdog and health checks cannot open the daemon's own socket, and ask past it; give the daemon the socket's group (SupplementaryGroups=)", "error", err)
-	})
+	s.daemon.opts.Logger.Warn("watchdog and health checks cannot open the daemon's own socket, and ask past it; give the daemon the socket's group (SupplementaryGroups=)",
+		program.Once(), slog.Any("error", err))
 	return s.daemon.server.pair(ctx)
 }
 
@@ -155,9 +152,8 @@ func (s *self) judge(reply string, ready bool) error {
 	}
 	switch code := protocol.Code(word); code {
 	case protocol.CodeForbidden:
-		s.hushed.Do(func() {
-			s.daemon.opts.Logger.Warn("watchdog and health checks are refused by the [[caller]] rules, and show no more than that; add a rule for the daemon's own user", "uid", os.Geteuid())
-		})
+		s.daemon.opts.Logger.Warn("watchdog and health checks are refused by the [[caller]] rules, and show no more than that; add a rule for the daemon's own user",
+			program.Once(), slog.Int("uid", os.Geteuid()))
 		return nil
 	case protocol.CodeBusy, protocol.CodeKeysPending, protocol.CodeUnavailable, protocol.CodeUnknownProject:
 		return nil
@@ -174,7 +170,7 @@ func (s *self) judge(reply string, ready bool) error {
 // after a lookup through our own socket each time, and not otherwise. A daemon
 // that does not answer is thus ended and started anew.
 func (s *self) watch(ctx context.Context) {
-	limit, err := sd.SdWatchdogEnabled(false)
+	limit, err := program.Watchdog()
 	log := s.daemon.opts.Logger
 	if err != nil {
 		log.Error("watchdog not fed: the service manager will end this process; mend WatchdogSec=", "error", err)
@@ -192,7 +188,7 @@ func (s *self) watch(ctx context.Context) {
 		case ctx.Err() != nil:
 			return
 		case err == nil:
-			s.daemon.opts.Notify(sd.SdNotifyWatchdog)
+			s.daemon.opts.Notify(program.Alive)
 		case !failing:
 			log.Error("watchdog not fed: this daemon does not answer itself; the service manager will restart it", "error", err, "within", limit)
 		}

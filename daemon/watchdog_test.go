@@ -11,9 +11,8 @@ import (
 	"testing"
 	"time"
 
-	sd "github.com/coreos/go-systemd/v22/daemon"
-
 	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/internal/program"
 )
 
 // managed runs the world's daemon anew, under a service manager that is a
@@ -53,7 +52,7 @@ func (w *world) managed(limit string) <-chan string {
 		Now:     w.clock.now,
 		Logger:  slog.New(slog.NewTextHandler(w.log, nil)),
 		Reload:  func() (Config, error) { return LoadConfig(filepath.Join(w.dir, "neonauthd.toml")) },
-		Notify:  func(state string) { _, _ = sd.SdNotify(false, state) },
+		Notify:  program.Notify,
 	})
 	if err != nil {
 		w.t.Fatal(err)

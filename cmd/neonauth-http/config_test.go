@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/neonauthd/neonauthd/client"
 )
 
 func TestConfigurationIsAllOrNothing(t *testing.T) {
@@ -93,7 +95,7 @@ func TestSocketsAreOnlyReplacedWhenDead(t *testing.T) {
 	if info, err := os.Stat(w.path("h.sock")); err != nil || info.Mode().Perm() != 0o660 {
 		t.Errorf("%v %v", info.Mode(), err)
 	}
-	second := launch(t, w.dir, program("neonauth-http"), nil, "--listen", "unix:"+w.path("h.sock"), "--socket", w.path("d.sock"))
+	second := launch(t, w.dir, built("neonauth-http"), nil, "--listen", "unix:"+w.path("h.sock"), "--socket", w.path("d.sock"))
 	second.rough = true
 	<-second.ended
 	if !strings.Contains(second.out.String(), "somebody else serves there") {
@@ -110,16 +112,14 @@ func TestSocketsAreOnlyReplacedWhenDead(t *testing.T) {
 func TestComplaintsAreRare(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	now := time.Unix(1000, 0)
-	c := newComplaints(slog.New(slog.NewTextHandler(&out, nil)), func() time.Time { return now })
+	s := newService(&client.Client{}, &settings{}, slog.New(slog.NewTextHandler(&out, nil)), time.Now)
 	for range 1000 {
-		c.warn("one")
+		s.complain(slog.LevelWarn, "one")
 	}
-	c.warn("two")
-	now = now.Add(complaintInterval)
-	c.warn("one")
+	s.complain(slog.LevelError, "two")
+	s.lines.TellAll(time.Now())
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
-	if len(lines) != 3 || !strings.Contains(lines[2], "suppressed=999") {
+	if len(lines) != 3 || !strings.Contains(lines[1], "level=ERROR msg=two") || !strings.Contains(lines[2], "level=WARN") || !strings.Contains(lines[2], "kind=one lines=999") {
 		t.Errorf("%d lines: %s", len(lines), out.String())
 	}
 }
@@ -128,7 +128,7 @@ func TestComplaintsAreRare(t *testing.T) {
 func TestTheWatchdogIsFed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	p := launch(t, w.dir, program("neonauth-http"), []string{"WATCHDOG_USEC=30000"}, "--listen", "unix:"+w.path("w.sock"), "--socket", w.path("d.sock"))
+	p := launch(t, w.dir, built("neonauth-http"), []string{"WATCHDOG_USEC=30000"}, "--listen", "unix:"+w.path("w.sock"), "--socket", w.path("d.sock"))
 	p.await(t, "READY=1")
 	p.await(t, "WATCHDOG=1")
 	p.await(t, "WATCHDOG=1")

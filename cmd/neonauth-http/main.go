@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
@@ -16,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -95,7 +97,7 @@ by systemd (neonauth-http, neonauth-http-status) take the place of both flags.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return f.serve(cmd.Context(), newLogger(cmd.ErrOrStderr()))
+			return f.serve(cmd.Context(), program.NewLogger(cmd.ErrOrStderr(), slog.LevelInfo))
 		},
 	}
 	root.SetVersionTemplate("{{.Version}}\n")

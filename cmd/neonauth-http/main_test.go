@@ -71,8 +71,8 @@ func raceEnabled() bool {
 	return false
 }
 
-// program is the path of a binary under test.
-func program(name string) string { return filepath.Join(os.Getenv(programsVariable), name) }
+// built is the path of a program under test.
+func built(name string) string { return filepath.Join(os.Getenv(programsVariable), name) }
 
 // installed finds a web server, or skips the test.
 func installed(t testing.TB, name string) string {

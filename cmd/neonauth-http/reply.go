@@ -1,6 +1,7 @@
 package main
 
 import (
+	"log/slog"
 	"net/http"
 	"strconv"
 	"time"
@@ -19,7 +20,7 @@ const (
 func (s *service) reply(w http.ResponseWriter, r *http.Request, d *dialect, set *settings, f *finding) {
 	status := f.status(d)
 	if status/100 == 2 && (f.outcome != accepted || f.identity[fieldUserID] == "" || !s.now().Before(f.expires)) {
-		s.complaints.warn("a request was about to be let through without a verified user")
+		s.complain(slog.LevelError, "a request was about to be let through without a verified user")
 		s.metrics.unproved.Inc()
 		*f = finding{outcome: faulty, reason: reasonFault}
 		status = f.status(d)

@@ -13,9 +13,8 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/coreos/go-systemd/v22/daemon"
-
 	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/internal/program"
 )
 
 // Time limits of the listeners. Idle connections live longer than nginx keeps
@@ -88,10 +87,11 @@ func (f *flags) run(ctx context.Context, s *service, l *listeners, log *slog.Log
 	if l.status != nil {
 		servers = append(servers, start(1, bound(l.status, 64, s.metrics.refused.Inc), statusHandler(s.asker.client, s.metrics)))
 	}
-	notify(daemon.SdNotifyReady)
+	program.Notify(program.Ready)
 	wg.Go(func() { s.watch(ctx) })
+	wg.Go(func() { s.lines.Run(ctx) })
 	f.untilEnd(ctx, hup, s, log)
-	notify(daemon.SdNotifyStopping)
+	program.Notify(program.Stopping)
 	var drained []error
 	for _, server := range servers {
 		drained = append(drained, drain(server))
@@ -108,9 +108,9 @@ func (f *flags) untilEnd(ctx context.Context, hup <-chan os.Signal, s *service, 
 		case <-ctx.Done():
 			return
 		case <-hup:
-			notify(daemon.SdNotifyReloading + "\n" + daemon.SdNotifyMonotonicUsec())
+			program.Notify(program.Reloading())
 			f.reload(s, log)
-			notify(daemon.SdNotifyReady)
+			program.Notify(program.Ready)
 		}
 	}
 }
@@ -157,7 +157,7 @@ func drain(server *http.Server) error {
 // watch tells systemd's watchdog that requests are being judged, as long as
 // one of its own comes out right.
 func (s *service) watch(ctx context.Context) {
-	interval, err := daemon.SdWatchdogEnabled(false)
+	interval, err := program.Watchdog()
 	if err != nil || interval <= 0 {
 		return
 	}
@@ -169,7 +169,7 @@ func (s *service) watch(ctx context.Context) {
 			return
 		case <-ticker.C:
 			if s.alive(ctx) {
-				notify(daemon.SdNotifyWatchdog)
+				program.Notify(program.Alive)
 			}
 		}
 	}
@@ -184,7 +184,3 @@ func (s *service) alive(ctx context.Context) bool {
 	f := s.find(r, s.dialects[0], s.settings.Load())
 	return f.outcome == rejected && f.reason == reasonNoToken
 }
-
-// notify tells the service manager, if there is one. That it cannot be told
-// cannot be told to it either.
-func notify(state string) { _, _ = daemon.SdNotify(false, state) }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -18,22 +20,25 @@ const maxInFlight = 4096
 // service answers authorisation requests. It is an http.Handler, safe for
 // concurrent use.
 type service struct {
-	dialects   []*dialect
-	settings   atomic.Pointer[settings] // replaced whole by a reload
-	asker      *asker
-	now        func() time.Time
-	complaints *complaints
-	metrics    *counters
-	slots      chan struct{}
+	dialects []*dialect
+	settings atomic.Pointer[settings] // replaced whole by a reload
+	asker    *asker
+	now      func() time.Time
+	log      *slog.Logger
+	lines    program.Rare // the handler behind log
+	metrics  *counters
+	slots    chan struct{}
 }
 
 func newService(c *client.Client, set *settings, log *slog.Logger, now func() time.Time) *service {
+	lines := program.NewRare(log.Handler())
 	s := &service{
-		dialects:   dialects(),
-		asker:      &asker{client: c, now: now},
-		now:        now,
-		complaints: newComplaints(log, now),
-		slots:      make(chan struct{}, maxInFlight),
+		dialects: dialects(),
+		asker:    &asker{client: c, now: now},
+		now:      now,
+		log:      slog.New(lines),
+		lines:    lines,
+		slots:    make(chan struct{}, maxInFlight),
 	}
 	s.settings.Store(set)
 	s.metrics = newCounters(s.dialects, func() float64 { return float64(len(s.slots)) })
@@ -62,7 +67,7 @@ func (s *service) find(r *http.Request, d *dialect, set *settings) (f finding) {
 	defer func() {
 		if p := recover(); p != nil {
 			// The value may hold what the request holds; the stack does not.
-			s.complaints.warn("a fault of ours", slog.String("stack", string(debug.Stack())))
+			s.complain(slog.LevelError, "a fault of ours; please report this line", slog.String("stack", string(debug.Stack())))
 			s.metrics.panics.Inc()
 			f = finding{reason: reasonDown}
 		}
@@ -72,12 +77,12 @@ func (s *service) find(r *http.Request, d *dialect, set *settings) (f finding) {
 	}
 	query, ok := d.wish(r)
 	if !ok {
-		s.complaints.warn("the web server does not send what it asks for", slog.String("dialect", d.name), slog.String("header", wishHeader))
+		s.complain(slog.LevelWarn, "the web server does not send what it asks for", slog.String("dialect", d.name), slog.String("header", wishHeader))
 		return finding{outcome: faulty, reason: reasonFault}
 	}
 	want, err := parseRequirement(query)
 	if err != nil {
-		s.complaints.warn("the web server asks for something that does not exist", slog.String("dialect", d.name), slog.String("error", err.Error()))
+		s.complain(slog.LevelWarn, "the web server asks for something that does not exist", slog.String("dialect", d.name), slog.String("error", err.Error()))
 		return finding{outcome: faulty, reason: reasonFault}
 	}
 	token, err := findToken(r.Header, set.places)
@@ -95,12 +100,21 @@ func (s *service) find(r *http.Request, d *dialect, set *settings) (f finding) {
 	}
 	asked := s.now()
 	answer := s.asker.ask(r.Context(), &want, token, set.timeout, set.patience)
-	s.complain(answer)
+	s.tellOfUnknown(answer)
 	return judge(answer, &want, &set.show, token, asked, s.now())
 }
 
-// complain tells the operator of what only the operator can mend.
-func (s *service) complain(answer client.Answer) {
+// complaintInterval is the least time between two complaints of one kind:
+// requests cause them, and requests are the visitor's to send.
+const complaintInterval = 10 * time.Second
+
+// complain logs what goes wrong with requests, each kind rarely.
+func (s *service) complain(level slog.Level, message string, attrs ...slog.Attr) {
+	s.log.LogAttrs(context.Background(), level, message, append(attrs, program.Every(complaintInterval))...)
+}
+
+// tellOfUnknown tells the operator of what only the operator can mend.
+func (s *service) tellOfUnknown(answer client.Answer) {
 	u, ok := answer.(client.Unknown)
 	if !ok {
 		return
@@ -108,11 +122,11 @@ func (s *service) complain(answer client.Answer) {
 	switch u.Code {
 	case protocol.CodeBadRequest, protocol.CodeUnknownVerb, protocol.CodeUnknownProject, protocol.CodeLineTooLong,
 		protocol.CodeForbidden, protocol.CodeMisconfigured:
-		s.complaints.warn("the daemon refuses the question", slog.String("code", string(u.Code)))
+		s.complain(slog.LevelWarn, "the daemon refuses the question", slog.String("code", string(u.Code)))
 	case protocol.CodeUnavailable, protocol.CodeBusy, protocol.CodeDeadline, protocol.CodeKeysPending: // will pass by itself
 	case "":
 		if u.Err != nil && s.asker.gone.Load() != 0 {
-			s.complaints.warn("the daemon is not reachable", slog.String("error", u.Err.Error()))
+			s.complain(slog.LevelWarn, "the daemon is not reachable", slog.String("error", u.Err.Error()))
 		}
 	}
 }

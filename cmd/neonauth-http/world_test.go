@@ -84,7 +84,7 @@ func (w *world) configure(t testing.TB, keys ...string) {
 
 func (w *world) startDaemon(t testing.TB) {
 	t.Helper()
-	w.daemon = launch(t, w.dir, program("neonauthd"), nil, "--config", w.path("neonauthd.toml"))
+	w.daemon = launch(t, w.dir, built("neonauthd"), nil, "--config", w.path("neonauthd.toml"))
 	w.daemon.await(t, "READY=1")
 }
 
@@ -95,7 +95,7 @@ func (w *world) startHTTP(t testing.TB, config string) {
 	if config != "" {
 		args = append(args, "--config", w.write(t, "http.toml", config))
 	}
-	w.http = launch(t, w.dir, program("neonauth-http"), nil, args...)
+	w.http = launch(t, w.dir, built("neonauth-http"), nil, args...)
 	w.http.await(t, "READY=1")
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/neonauthd/neonauthd/daemon"
+	"github.com/neonauthd/neonauthd/internal/program"
 )
 
 const defaultConfig = "/etc/neonauthd/neonauthd.toml"
@@ -46,11 +47,11 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 	level := new(slog.LevelVar)
 	opts := daemon.Options{
 		Version:    release,
-		Logger:     newLogger(cmd.ErrOrStderr(), level),
+		Logger:     program.NewLogger(cmd.ErrOrStderr(), level),
 		Level:      level,
 		ClockFloor: clockFloor(),
 		Reload:     f.load,
-		Notify:     notifyManager,
+		Notify:     program.Notify,
 	}
 	if f.check {
 		return check(cmd.Context(), cmd.OutOrStdout(), cfg, opts)

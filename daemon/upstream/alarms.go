@@ -3,47 +3,20 @@ package upstream
 import (
 	"context"
 	"log/slog"
-	"sync"
 	"time"
+
+	"github.com/neonauthd/neonauthd/internal/program"
 )
 
 // alarmInterval is how long one and the same alarm stays silent after it was raised.
 const alarmInterval = 10 * time.Minute
 
-// maxAlarms bounds how many alarms are told apart.
-const maxAlarms = 64
-
-// alarms tells the operator what only he can mend, each thing once in a while rather than once per request.
-type alarms struct {
-	logger *slog.Logger
-	now    func() time.Time
-
-	mu   sync.Mutex
-	last map[string]time.Time // by the error's text, which has only closed words and a status in it
-}
-
-func newAlarms(config Config) *alarms {
-	return &alarms{logger: config.Logger, now: config.Now, last: map[string]time.Time{}}
-}
-
-// raise logs e if it concerns the operator and has not been logged of late.
-func (a *alarms) raise(e *Error) {
-	if e.Meaning != Misconfigured && !e.loud || !a.due(e.Error()) {
+// raise tells the operator of e if it concerns them, each thing once in a while rather than once per request. An error's
+// text has only closed words and a status in it.
+func (c *Client) raise(e *Error) {
+	if e.Meaning != Misconfigured && !e.loud {
 		return
 	}
-	a.logger.LogAttrs(context.Background(), slog.LevelError, "upstream needs attention", slog.String("error", e.Error()))
-}
-
-func (a *alarms) due(text string) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	now := a.now()
-	if last, seen := a.last[text]; seen && now.Sub(last) < alarmInterval {
-		return false
-	}
-	if len(a.last) >= maxAlarms {
-		clear(a.last)
-	}
-	a.last[text] = now
-	return true
+	c.config.Logger.LogAttrs(context.Background(), slog.LevelError, "upstream needs attention",
+		program.Every(alarmInterval, c.config.Name, e.Error()), slog.String("error", e.Error()))
 }

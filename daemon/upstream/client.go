@@ -100,8 +100,11 @@ type Config struct {
 	Now func() time.Time
 	// UserAgent names this program to the upstream; empty means "neonauthd".
 	UserAgent string
-	// Logger receives misconfigurations and alarms, each kind at most once in a while; nil discards them.
+	// Logger receives misconfigurations and alarms; nil discards them. A program.Rare behind it keeps each kind down to
+	// one in a while.
 	Logger *slog.Logger
+	// Name tells the alarms of this project from those of others, which may have the same Logger.
+	Name string
 }
 
 // Priority orders profile requests.
@@ -151,7 +154,6 @@ type Client struct {
 	http      *http.Client
 	governor  *governor
 	discovery *discovery
-	alarms    *alarms
 }
 
 // New checks config and returns a Client. It sends nothing and starts nothing. Its errors name the setting and
@@ -183,7 +185,6 @@ func New(config Config) (*Client, error) {
 		http:      newHTTPClient(newTransport(config)),
 		governor:  newGovernor(config),
 		discovery: newDiscovery(),
-		alarms:    newAlarms(config),
 	}, nil
 }
 
@@ -218,6 +219,6 @@ func (c *Client) finish(act string, e *Error) error {
 		return nil // not a nil *Error, which would be an error
 	}
 	e.act = act
-	c.alarms.raise(e)
+	c.raise(e)
 	return e
 }

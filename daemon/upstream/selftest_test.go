@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/neonauthd/neonauthd/internal/program"
 )
 
 func TestSelfTestOfStack(t *testing.T) {
@@ -85,13 +87,25 @@ func TestSelfTestOfTheOthersFetchesKeys(t *testing.T) {
 	}
 }
 
+// turned is a handler whose records are of a time that the test turns.
+type turned struct {
+	slog.Handler
+	now *time.Time
+}
+
+func (h turned) Handle(ctx context.Context, r slog.Record) error {
+	r.Time = *h.now
+	return h.Handler.Handle(ctx, r)
+}
+
 func TestTheOperatorHearsOfEachThingOnceInAWhile(t *testing.T) {
 	var log strings.Builder
 	answers := reply(403, nil, "canary")
 	now := time.Now()
 	config := stackConfig(serve(t, func(w http.ResponseWriter, r *http.Request) { answers(w, r) }).URL)
 	config.Now = func() time.Time { return now }
-	config.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelError}))
+	rare := program.NewRare(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelError}))
+	config.Logger = slog.New(turned{rare, &now})
 	c := open(t, config)
 	lines := func(n int) {
 		t.Helper()
@@ -108,11 +122,15 @@ func TestTheOperatorHearsOfEachThingOnceInAWhile(t *testing.T) {
 	now = now.Add(alarmInterval - 1)
 	lines(1)
 	now = now.Add(1)
-	lines(2)
+	lines(3)                                                        // and how many were left out
 	answers = reply(200, jsonType, `{"id":"somebody-else-canary"}`) // not a misconfiguration, but loud
-	lines(3)
+	lines(4)
 	answers = reply(200, jsonType, `canary`) // quiet
-	lines(3)
+	lines(4)
+	answers = reply(403, nil, "canary")
+	config.Name = "another"
+	c = open(t, config)
+	lines(5)
 	if text := log.String(); strings.Contains(text, "canary") || strings.Contains(text, token) {
 		t.Errorf("the log repeats what must not be told:\n%s", text)
 	}

@@ -1,4 +1,4 @@
-package main
+package program
 
 import (
 	"context"
@@ -7,16 +7,20 @@ import (
 	"os"
 
 	"github.com/coreos/go-systemd/v22/journal"
-
-	sd "github.com/coreos/go-systemd/v22/daemon"
 )
 
-// newLogger writes one line per event to w. Under the journal each line begins
-// with its priority (sd-daemon(3)) and leaves the time to the journal.
-func newLogger(w io.Writer, level slog.Leveler) *slog.Logger {
+// NewLogger writes one line for each event of at least the given level to w.
+// Where w is a standard error that the journal reads, each line begins with its
+// priority (sd-daemon(3)), and leaves the time to the journal.
+func NewLogger(w io.Writer, level slog.Leveler) *slog.Logger {
+	journaled, err := journal.StderrIsJournalStream()
+	return slog.New(newHandler(w, level, err == nil && journaled && w == os.Stderr))
+}
+
+func newHandler(w io.Writer, level slog.Leveler, journaled bool) slog.Handler {
 	options := &slog.HandlerOptions{Level: level}
-	if journaled, err := journal.StderrIsJournalStream(); err != nil || !journaled || w != os.Stderr {
-		return slog.New(slog.NewTextHandler(w, options))
+	if !journaled {
+		return slog.NewTextHandler(w, options)
 	}
 	options.ReplaceAttr = func(groups []string, a slog.Attr) slog.Attr {
 		if len(groups) == 0 && (a.Key == slog.TimeKey || a.Key == slog.LevelKey) {
@@ -28,7 +32,7 @@ func newLogger(w io.Writer, level slog.Leveler) *slog.Logger {
 	for i, prefix := range [...]string{"<7>", "<6>", "<4>", "<3>"} {
 		h.byLevel[i] = slog.NewTextHandler(prefixed{w, prefix}, options)
 	}
-	return slog.New(h)
+	return h
 }
 
 // journalHandler gives each record to the handler that writes its priority.
@@ -84,7 +88,3 @@ func (p prefixed) Write(line []byte) (int, error) {
 	}
 	return len(line), nil
 }
-
-// notifyManager tells systemd, if it is there, of a change of state. An error
-// means that it cannot be told, and then it cannot be told that either.
-func notifyManager(state string) { _, _ = sd.SdNotify(false, state) }
