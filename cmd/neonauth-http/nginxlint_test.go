@@ -57,7 +57,7 @@ func TestEachTrapIsFound(t *testing.T) {
 	const hole = "    location = /login {\n        auth_request off;\n        proxy_pass http://app/login;"
 	for _, test := range []struct{ name, old, changed, want string }{
 		{"identity header left out", "proxy_set_header X-Auth-Team-Id        $auth_team_id;\n", "", "a visitor's own arrive: X-Auth-Team-Id"},
-		{"headers of its own", "include neonauth/neonauth-websocket.conf;", "proxy_set_header X-Mine 1;", "site.conf:48: not set here, so a visitor's own arrive: X-Auth-User-Id"},
+		{"headers of its own", "include neonauth/neonauth-websocket.conf;", "proxy_set_header X-Mine 1;", "not set here, so a visitor's own arrive: X-Auth-User-Id"},
 		{"in a hole too", hole, hole + "\n proxy_set_header X-Mine 1;", "site.conf:26: not set here"},
 		{"what the visitor sent", "proxy_set_header X-Auth-User-Id        $auth_user_id;", "proxy_set_header X-Auth-User-Id $http_x_auth_user_id;", "which is what the visitor sent"},
 		{"taken from elsewhere", "$upstream_http_x_auth_email;", "$upstream_http_x_email;", "no auth_request_set that holds here"},

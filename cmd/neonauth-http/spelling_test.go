@@ -1,0 +1,298 @@
+package main
+
+import (
+	"net/http"
+	"net/url"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/neonauthd/neonauthd/daemon/standin"
+)
+
+// reading is how a kind of application reads the target of a request: the path that it looks its handler up with, or
+// false if it refuses the request. Where versions and settings differ, it is the one that reads more as the same path.
+type reading struct {
+	name string
+	read func(target string) (string, bool)
+}
+
+// takes tells whether the application gives a target to the handler of /account.
+func (r reading) takes(target string) bool {
+	read, ok := r.read(target)
+	return ok && (read == "/account" || strings.HasPrefix(read, "/account/"))
+}
+
+func readings() []reading {
+	return []reading{
+		{"Express", readExpress}, {"Express's parameters", readSegments}, {"Tomcat", readTomcat},
+		{"a file server", readFile}, {"a server that decodes twice", readTwice},
+	}
+}
+
+// readExpress is Express 4 and 5 with its defaults.
+//
+//  1. The path is what stands before "?" (parseurl). If there is a "#" or a blank, the path ends there, and "\" is "/"
+//     (url.parse of Node).
+//  2. Nothing is decoded, and neither "//" nor dots are resolved.
+//  3. Letters match in either case, and a slash at the end is optional ("case sensitive routing" and "strict routing" are
+//     off).
+func readExpress(target string) (string, bool) {
+	before, _, _ := strings.Cut(target, "?")
+	if strings.ContainsAny(before, "#\t \xa0") {
+		before, _, _ = strings.Cut(before, "#")
+		before = strings.ReplaceAll(strings.Trim(before, "\t \xa0"), `\`, "/")
+	}
+	return strings.ToLower(before), strings.HasPrefix(before, "/")
+}
+
+// readSegments is a router that cuts the path at slashes first, and decodes what stands between them: the parameters of
+// Express ("/:section/:page"), of Go's ServeMux, of Rails. Letters match in either case.
+func readSegments(target string) (string, bool) {
+	before, _, _ := strings.Cut(target, "?")
+	segments := strings.Split(before, "/")
+	for i, s := range segments {
+		decoded, err := url.PathUnescape(s)
+		if err != nil {
+			return "", false
+		}
+		segments[i] = strings.ToLower(decoded)
+	}
+	return strings.Join(segments, "/"), true
+}
+
+// readTomcat is Tomcat's CoyoteAdapter, with encodedSolidusHandling="decode" and ALLOW_BACKSLASH.
+//
+//  1. Path parameters go first: from each ";" up to the next "/", before anything is decoded (parsePathParameters).
+//  2. %xx is decoded once; a malformed one is refused.
+//  3. "\" becomes "/", a zero byte is refused, "//" becomes "/", "/./" and "/../" are resolved; above the root it is
+//     refused (normalize).
+func readTomcat(target string) (string, bool) {
+	before, _, _ := strings.Cut(target, "?")
+	before = regexp.MustCompile(`;[^/]*`).ReplaceAllString(before, "")
+	decoded, err := url.PathUnescape(before)
+	if err != nil || strings.Contains(decoded, "\x00") {
+		return "", false
+	}
+	return resolve(strings.ReplaceAll(decoded, `\`, "/"))
+}
+
+// readFile is a server of files such as Express's "send", on a file system that Windows or macOS has.
+//
+//  1. %xx is decoded once; a malformed one, and a zero byte, are refused.
+//  2. "\" separates as "/" does; "//", "/./" and "/../" are resolved; above the root it is refused.
+//  3. Letters match in either case. Dots and blanks at the end of a name do not count (Windows).
+func readFile(target string) (string, bool) {
+	before, _, _ := strings.Cut(target, "?")
+	decoded, err := url.PathUnescape(before)
+	if err != nil || strings.Contains(decoded, "\x00") {
+		return "", false
+	}
+	resolved, ok := resolve(strings.ReplaceAll(decoded, `\`, "/"))
+	return regexp.MustCompile(`[. ]+(/|$)`).ReplaceAllString(strings.ToLower(resolved), "$1"), ok
+}
+
+// readTwice decodes once more than it should, which servers do where a rewriting rule stands before the application.
+func readTwice(target string) (string, bool) {
+	before, _, _ := strings.Cut(target, "?")
+	decoded, err := url.PathUnescape(before)
+	if err != nil {
+		return "", false
+	}
+	return readFile(strings.ReplaceAll(decoded, "?", "%3f"))
+}
+
+// resolve merges slashes and resolves dots; above the root it is false.
+func resolve(p string) (string, bool) {
+	depth := 0
+	for segment := range strings.SplitSeq(p, "/") {
+		switch segment {
+		case "", ".":
+		case "..":
+			if depth--; depth < 0 {
+				return "", false
+			}
+		default:
+			depth++
+		}
+	}
+	return path.Clean("/" + p), strings.HasPrefix(p, "/")
+}
+
+// spellings are targets that a kind of application may read as /account or a page below it.
+func spellings() []string {
+	return []string{
+		// As it is, and with less or more at the end.
+		"/account/", "/account", "/account/x", "/account?x", "/account/?x", "/account//", "/account/.", "/account/./x", "/account/x/..", "/account/..//account/",
+		// Case.
+		"/Account/", "/ACCOUNT", "/aCCount/x", "/accounT?x", "/ACCOUNT/X",
+		// Encoded letters.
+		"/%61ccount/", "/%61ccount", "/a%63count/x", "/accoun%74/", "/%61%63%63%6f%75%6e%74/", "/%41ccount/", "/account%2Fx", "/account%2fx", "/%2faccount/", "/%2Faccount",
+		// Encoded twice.
+		"/%2561ccount/", "/accoun%2574", "/account%252fx", "/%252e/account/", "/x/%252e%252e/account/",
+		// Parameters of a path.
+		"/account;/", "/account;", "/account;x=y/z", "/;/account/", "/;x/account", "/x/..;/account/", "/x/..;a=b/account", "/.;/account/", "/account/;", "/account%3b/",
+		"/a;x/../account/", "/%3b/account/", "/login;/../account/", "/login/..;/account/",
+		// Slashes and dots.
+		"//account/", "///account", "/./account/", "/x/../account/", "/x/./../account", "/x//../account/", "/login/../account/", "/account/../account/x",
+		"/%2e/account/", "/x/%2e%2e/account/", "/x/.%2e/account/", "/x/%2E./account/", "/x%2f..%2faccount", "/x/..%2faccount/", "/..%2faccount/", "/x/%2e%2e%2faccount/",
+		// Other separators.
+		`/\account/`, `/x\..\account/`, `/account\x`, "/%5caccount/", "/x/..%5caccount/", "/account%5cx", "/x%5c..%5caccount",
+		// What ends a path for one reader and not for the next.
+		"/account#", "/account#/x", "/login#/../account/", "/account%23", "/account%3fx", "/account%00", "/account%00/x", "/account%20", "/account%20/", "/account./", "/account.",
+		"/account%2e/", "/account...", "/account%0a", "/account%09/", "/account%7f", "/account\xa0", "/account%a0",
+		// Malformed.
+		"/account/%", "/account/%6", "/account/%zz", "/%u0061ccount/", "/%6/../account/", "/%zz/../account/", "/account%c0%af", "/x/..%c0%afaccount/",
+		// Whole addresses, and none.
+		"http://site.example/account/", "http://site.example//account/", "http://site.example/%61ccount/", "HTTP://SITE.EXAMPLE/ACCOUNT/", "account/", "*",
+	}
+}
+
+// echo keeps the targets that reach the application, as they stand in the request line.
+type echo struct {
+	mu      sync.Mutex
+	targets []string
+}
+
+func (a *echo) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.targets = append(a.targets, r.RequestURI)
+}
+
+func (a *echo) taken() []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	all := a.targets
+	a.targets = nil
+	return all
+}
+
+// No spelling of a path reaches a handler whose location asks for more than the visitor has.
+func TestNoSpellingEvadesALocationsRequirement(t *testing.T) {
+	t.Parallel()
+	if len(spellings()) < 60 {
+		t.Fatal(len(spellings()), "spellings")
+	}
+	for _, r := range readings() {
+		if !slices.ContainsFunc(spellings(), func(s string) bool { return r.takes(s) && !strings.HasPrefix(s, "/account") }) {
+			t.Errorf("%s reads no other spelling as the page's, so it shows nothing", r.name)
+		}
+	}
+	eachFront(t, func(t *testing.T, f *front) {
+		app := new(echo)
+		f.w.app.Config.Handler = app
+		eve := bearing(f.w.StackToken(standin.TokenSpec{Subject: f.w.AddUser(standin.User{Name: "Eve", Email: "eve@example.org"}).ID}))
+		for _, spelling := range spellings() {
+			status := f.get(t, spelling, eve).StatusCode
+			if status/100 == 5 {
+				t.Errorf("%q: %d", spelling, status)
+			}
+			for _, target := range app.taken() {
+				for _, r := range readings() {
+					if r.takes(target) {
+						t.Errorf("%q reaches the application as %q, and %s takes it for a page of the account", spelling, target, r.name)
+					}
+				}
+			}
+		}
+	})
+}
+
+// Nobody without a token gets anywhere but to the holes, however they are spelt.
+func TestNoSpellingOpensAHole(t *testing.T) {
+	t.Parallel()
+	eachFront(t, func(t *testing.T, f *front) {
+		app := new(echo)
+		f.w.app.Config.Handler = app
+		all := spellings()
+		for _, s := range spellings() {
+			all = append(all, strings.NewReplacer("account", "login", "Account", "Login", "ACCOUNT", "LOGIN").Replace(s))
+		}
+		for _, spelling := range append(all, "/login", "/login?x", "/favicon.ico", "/FAVICON.ICO", "/favicon_ico", "/favicon.ico/", "/xlogin", "/loginx") {
+			f.get(t, spelling)
+			for _, target := range app.taken() {
+				if before, _, _ := strings.Cut(target, "?"); before != "/login" && before != "/favicon.ico" {
+					t.Errorf("%q is open: the application got %q", spelling, target)
+				}
+			}
+		}
+	})
+}
+
+// Paths as applications have them go on working: for those who meet the requirements as they were sent, for others as far
+// as they get.
+func TestPathsOfApplicationsAreLeftAlone(t *testing.T) {
+	t.Parallel()
+	eachFront(t, func(t *testing.T, f *front) {
+		app := new(echo)
+		f.w.app.Config.Handler = app
+		ada := bearing(f.w.token())
+		eve := bearing(f.w.StackToken(standin.TokenSpec{Subject: f.w.AddUser(standin.User{Name: "Eve", Email: "eve@example.org"}).ID}))
+		for _, target := range []string{
+			"/", "/?", "/x", "/x/", "/x/y.html", "/accounts", "/accounts/x", "/accounting", "/account-settings", "/account_x", "/account2/x", "/x/account/", "/my/Account",
+			"/.well-known/openid-configuration", "/a..b/c", "/.../x", "/x/.hidden", "/v1.2/x", "/caf%C3%A9", "/caf%c3%a9/x", "/a%20b", "/100%25", "/100%25/x", "/~user", "/%7Euser",
+			"/@user/x", "/a+b", "/a,b", "/a:b", "/a=b", "/a&b", "/(x)", "/a!b", "/a*b", "/a'b", "/$x", "/a%26b", "/a%3Db", "/a%3Fb", "/a%2Bb", "/%E8%AA%9E", "/login/x", "/Login",
+			"/x?y=1&z=2", "/x?path=/account/", "/x?u=https://evil.example//x", "/x?y=../a;b", "/x?y=%2f%2e%2e%25%00", "/x?y=a%5cb&z=%23", "/x?", "/x??",
+		} {
+			g := f.get(t, target, eve)
+			if got := app.taken(); g.StatusCode != http.StatusOK || !slices.Equal(got, []string{target}) {
+				t.Errorf("%q: %s, and the application got %q", target, g.Status, got)
+			}
+		}
+		for _, target := range []string{"/account/", "/account", "/account/x?y=1;2", "/account/a%20b", "/Account/x", "/account?x", "/account.json", "/%61ccount/x"} {
+			g := f.get(t, target, ada)
+			if got := app.taken(); g.StatusCode != http.StatusOK || !slices.Equal(got, []string{target}) {
+				t.Errorf("%q for somebody who may: %s, and the application got %q", target, g.Status, got)
+			}
+			if g := f.get(t, target, eve); g.StatusCode != http.StatusForbidden || len(app.taken()) > 0 {
+				t.Errorf("%q for somebody who may not: %s", target, g.Status)
+			}
+		}
+	})
+}
+
+// Some frameworks route by these headers instead of the path that the web server judged by.
+func TestNoHeaderTakesThePlaceOfThePath(t *testing.T) {
+	t.Parallel()
+	eachFront(t, func(t *testing.T, f *front) {
+		good := bearing(f.w.token())
+		for _, path := range []string{"/", "/login", "/account/x", "/live/x"} {
+			g := f.get(t, path, good, "X-Original-URL: /account/", "X-Rewrite-URL: /account/", "x-original-url: /account/", "X-Other: 1")
+			h := g.seen(t).Header
+			if h.Get("X-Other") != "1" || h.Get("X-Original-Url") != "" || h.Get("X-Rewrite-Url") != "" {
+				t.Errorf("%s: the application saw %v", path, h)
+			}
+		}
+	})
+}
+
+// Traefik is not run here; the rule of its stricter router is, on the path as Traefik's rules see it: decoded.
+func TestTraefiksStricterRouterTakesEverySpelling(t *testing.T) {
+	t.Parallel()
+	found := regexp.MustCompile("PathRegexp\\(`(.*)`\\)").FindStringSubmatch(recipe(t, "traefik/dynamic.yaml"))
+	if found == nil {
+		t.Fatal("the recipe has no stricter router")
+	}
+	rule := regexp.MustCompile(found[1])
+	for _, spelling := range spellings() {
+		before, _, _ := strings.Cut(spelling, "?")
+		decoded, err := url.PathUnescape(before)
+		if err != nil || !strings.HasPrefix(spelling, "/") {
+			continue // refused by the standard library's server, which Traefik uses
+		}
+		for _, r := range readings() {
+			if r.takes(spelling) && !rule.MatchString(decoded) {
+				t.Errorf("%q would be asked for less, and %s takes it for a page of the account", spelling, r.name)
+			}
+		}
+	}
+	for _, other := range []string{"/", "/accounts", "/x/account/", "/a b", "/account-settings", "/.well-known/x"} {
+		if rule.MatchString(other) {
+			t.Errorf("%q would be asked for more", other)
+		}
+	}
+}
