@@ -89,19 +89,23 @@ func (a *admin) walk(x *explanation, p *project, token []byte, now time.Time) Ve
 			return unknown(Unavailable, 0)
 		}
 		return unknown(KeysPending, 0)
-	case reason == keyset.UnknownKey, reason == keyset.BadSignature && keyset.NamesNoKey(token):
-		return a.unknownKey(p, token, reason, note)
 	case reason == keyset.ReasonNone:
 		return a.revoked(p, token, set, now, note)
+	case reason == keyset.TooManyKeys:
+		return unknown(Misconfigured, 0)
 	case fromKeyset(reason) == ReasonNone:
 		return unknown(Unavailable, 0)
+	}
+	if _, doubtful := p.policy.Doubt(token, reason); doubtful {
+		return a.doubtful(p, token, reason, note)
 	}
 	return rejected(fromKeyset(reason))
 }
 
-// unknownKey says what a lookup would learn of a key that the set lacks.
-func (a *admin) unknownKey(p *project, token []byte, reason keyset.Reason, note func(name, result, detail string)) Verdict {
-	kid := newerKey(&lookup{token: token, digest: digestOf(token)}, reason)
+// doubtful says what a lookup would learn of a key that the set lacks, or that
+// may be out of date.
+func (a *admin) doubtful(p *project, token []byte, reason keyset.Reason, note func(name, result, detail string)) Verdict {
+	kid := newerKey(&lookup{project: p, token: token, digest: digestOf(token)}, reason)
 	if kid != "" && !p.keys.provenAbsent(kid) {
 		note("refresh", "skip", "a lookup would have the key set fetched, at most once per cooldown")
 		return unknown(KeysPending, 0)
@@ -169,7 +173,8 @@ func failures(reason keyset.Reason, step string) string {
 		keyset.Malformed:         "the " + step + " is not as RFC 7515, RFC 7519 and this daemon's strictness want it",
 		keyset.WrongAlgorithm:    "the header's alg is not the key's, or not one that the project admits",
 		keyset.UnknownKey:        "the key set holds no key of that id",
-		keyset.BadSignature:      "the key that is named did not sign this text",
+		keyset.BadSignature:      "the key that is named did not sign this text, or no key of the algorithm where none is named",
+		keyset.TooManyKeys:       "the header names no key, and the key set has more of this algorithm than are tried; see that the issuer writes kid",
 		keyset.MissingClaim:      "sub, exp or role is missing or of the wrong kind",
 		keyset.WrongIssuer:       "iss is none of the project's issuers: check base_url and issuers",
 		keyset.WrongAudience:     "aud is not the project's: a token for somebody else; check project_id or audiences",

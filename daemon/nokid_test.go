@@ -1,10 +1,12 @@
 package daemon
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
 
@@ -44,7 +46,7 @@ func TestATokenThatNamesNoKeyIsRefusedOnlyAfterAFetchOfItsOwn(t *testing.T) {
 		},
 		"no key had its algorithm": func(w *world, k *talk, _ standin.TokenSpec) {
 			for _, key := range w.daemon.state.Load().projects.byName["oidc"].keys.current.Load().set.Keys() {
-				if key.Algorithm() == "EdDSA" {
+				if slices.Contains(key.Algorithms(), keyset.EdDSA) {
 					w.upstream.WithdrawKey(key.ID())
 				}
 			}
@@ -71,4 +73,30 @@ func TestATokenThatNamesNoKeyIsRefusedOnlyAfterAFetchOfItsOwn(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestATokenThatNamesNoKeyIsTriedWithEachOfItsAlgorithm, where the preset lets a
+// token name none; with more keys than are tried nothing is proven.
+func TestATokenThatNamesNoKeyIsTriedWithEachOfItsAlgorithm(t *testing.T) {
+	k := newDesk(t, nil)
+	unnamed := standin.TokenSpec{RemoveHeader: []string{"kid"}}
+	wantReason(t, "stack", k.ask(k.project("stack"), k.upstream.StackToken(unnamed)), Rejected, Malformed)
+	neon := k.project("neon")
+	neon.keys.stop() // no fetch is waited for
+	forged := unnamed
+	forged.Forged = true
+	tokens := []string{k.upstream.NeonToken(unnamed)}
+	for n := 1; n <= keyset.MaxTried; n++ {
+		for _, token := range tokens {
+			wantAccepted(t, "neon", k.ask(neon, token))
+		}
+		wantReason(t, "forged", k.ask(neon, k.upstream.NeonToken(forged)), Unknown, KeysPending)
+		k.upstream.Rotate(standin.Neon, true)
+		k.giveKeys(neon)
+		k.daemon.forgetAll()
+		tokens = append(tokens, k.upstream.NeonToken(unnamed))
+	}
+	wantAccepted(t, "of one of those tried", k.ask(neon, tokens[0]))
+	wantReason(t, "of the one too many", k.ask(neon, tokens[keyset.MaxTried]), Unknown, Misconfigured)
+	wantReason(t, "forged", k.ask(neon, k.upstream.NeonToken(forged)), Unknown, Misconfigured)
 }

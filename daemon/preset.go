@@ -165,6 +165,7 @@ func deriveNeon(p *Project) {
 
 func policyNeon(p *Project) *keyset.Policy {
 	policy := policyPlain(p)
+	policy.KeyIDOptional = true
 	policy.Role = "authenticated"
 	return policy
 }
@@ -193,8 +194,8 @@ func deriveOIDC(p *Project) {
 		p.Issuers = []string{p.BaseURL}
 	}
 	if len(p.Algorithms) == 0 {
-		// Each key is bound to one algorithm when it is loaded, so admitting
-		// every asymmetric one admits no confusion between them.
+		// Each key is bound to algorithms of its own type when it is loaded, so
+		// admitting every asymmetric one admits no confusion between types.
 		for _, a := range keyset.Algorithms() {
 			p.Algorithms = append(p.Algorithms, string(a))
 		}

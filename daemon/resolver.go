@@ -212,25 +212,24 @@ func (r *resolver) establish(ctx context.Context, l *lookup) Verdict {
 }
 
 // unnamedKey, with the token's digest behind it, stands for the key of a token
-// that names none (preset oidc): what a fetch proves of one such token it does
-// not prove of the next. No key of any set has such an id.
+// that names none: what a fetch proves of one such token it does not prove of
+// the next. No key of any set has such an id.
 const unnamedKey = "\x00"
 
 // newerKey is the id of the key that a newer key set may hold and that would
-// change the finding, or "" if no set can: the key is not there, or the token
-// names none and the only one that fits, if any, has not signed it.
+// change the finding, or "" if the finding is proof. A key that is there, and
+// has not signed, is taken for the one that is meant.
 func newerKey(l *lookup, reason keyset.Reason) string {
-	if reason != keyset.UnknownKey && reason != keyset.BadSignature {
-		return ""
-	}
-	kid, plausible := keyset.KeyID(l.token)
+	kid, doubtful := l.project.policy.Doubt(l.token, reason)
 	switch {
-	case reason == keyset.UnknownKey && plausible:
-		return kid
-	case !plausible && keyset.NamesNoKey(l.token):
-		return unnamedKey + string(l.digest[:])
-	default:
+	case !doubtful:
 		return ""
+	case kid == "":
+		return unnamedKey + string(l.digest[:])
+	case reason != keyset.UnknownKey:
+		return ""
+	default:
+		return kid
 	}
 }
 
@@ -245,6 +244,9 @@ func (r *resolver) conclude(l *lookup, keys *keys, claims *keyset.Claims, reason
 			return e.accept(SourceStale, now)
 		}
 		return e.accept(SourceUpstream, now)
+	}
+	if reason == keyset.TooManyKeys {
+		return unknown(Misconfigured, 0)
 	}
 	why := fromKeyset(reason)
 	if why == ReasonNone { // the check itself failed: nothing is proven

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"strings"
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/keyset"
@@ -192,7 +193,11 @@ type skippedEntry struct {
 }
 
 func reportKey(k *keyset.Key) *keyReport {
-	return &keyReport{KeyID: k.ID(), Algorithm: string(k.Algorithm()), Thumbprint: k.Thumbprint(), Withdrawn: k.Withdrawn()}
+	var algorithms []string
+	for _, alg := range k.Algorithms() {
+		algorithms = append(algorithms, string(alg))
+	}
+	return &keyReport{KeyID: k.ID(), Algorithm: strings.Join(algorithms, ","), Thumbprint: k.Thumbprint(), Withdrawn: k.Withdrawn()}
 }
 
 func (a *admin) keys(r *protocol.Request) (protocol.Reply, *refusal) {

@@ -16,7 +16,11 @@ import (
 // secondOpinion asks another implementation of JOSE whether the key signed the
 // token, and returns the payload it sees.
 func secondOpinion(token []byte, k *Key) ([]byte, error) {
-	parsed, err := jose.ParseSignedCompact(string(token), []jose.SignatureAlgorithm{jose.SignatureAlgorithm(k.Algorithm())})
+	var known []jose.SignatureAlgorithm
+	for _, alg := range k.Algorithms() {
+		known = append(known, jose.SignatureAlgorithm(alg))
+	}
+	parsed, err := jose.ParseSignedCompact(string(token), known)
 	if err != nil {
 		return nil, err
 	}

@@ -7,7 +7,9 @@
 //  1. Gate: size, three segments, canonical base64url (RFC 7515 section 7.1).
 //  2. Header: one strict JSON object, an allowed "alg", a usable "kid", nothing
 //     that changes how the token is to be read. Hints about keys are not read.
-//  3. Key: looked up by "kid" and bound to one algorithm since it was loaded.
+//  3. Key: looked up by "kid" and "alg" together, and bound to its algorithms
+//     since it was loaded. Without "kid", where the policy allows that: the keys
+//     of the algorithm.
 //  4. Signature.
 //  5. Claims: one strict JSON object; types; no "cnf", because a token that is
 //     bound to a key is no bearer token; presence of "sub" and "exp"; issuer;

@@ -18,8 +18,11 @@ func TestExplainNamesTheCheckThatFailed(t *testing.T) {
 		"header":       {testPolicy(), m.mint(`{"alg":"ES256","kid":"kid-ES256","crit":[]}`, testPayload(nil)), false},
 		"algorithm":    {testPolicy(), m.mint(`{"alg":"HS256","kid":"kid-ES256"}`, testPayload(nil)), true},
 		"key":          {testPolicy(), m.mint(`{"alg":"ES256","kid":"unknown"}`, testPayload(nil)), false},
-		"key, unnamed": {optional, m.mint(`{"alg":"ES256"}`, testPayload(nil)), false},
+		"key, unnamed": {optional, minters()[EdDSA].mint(`{"alg":"EdDSA"}`, testPayload(nil)), false},
 		"signature":    {testPolicy(), other.mint(m.header(), testPayload(nil)), true},
+		"signature, n": {optional, m.fresh().mint(`{"alg":"ES256"}`, testPayload(nil)), false},
+		"algorithm, k": {optional, m.mint(`{"alg":"EdDSA","kid":"kid-ES256"}`, testPayload(nil)), true},
+		"claims, unna": {optional, m.mint(`{"alg":"ES256"}`, "[]"), true},
 		"claims":       {testPolicy(), m.mint(m.header(), testPayload(map[string]any{"sub": nil})), true},
 		"claims, form": {testPolicy(), m.mint(m.header(), "[]"), true},
 		"issuer":       {testPolicy(), m.mint(m.header(), testPayload(map[string]any{"iss": "x"})), true},
@@ -54,7 +57,7 @@ func TestExplainNamesTheCheckThatFailed(t *testing.T) {
 
 func TestExplainOfTheUnverifiableClaimsNothing(t *testing.T) {
 	s, token := signed(t, testPayload(nil))
-	s.Keys()[0].verifier = broken{}
+	s.Keys()[0].verifiers[0] = broken{}
 	for name, keys := range map[string]*Set{"a panic": s, "no set": nil} {
 		steps, key, reason := Explain(testPolicy(), keys, token, testNow)
 		if reason != Unverifiable || key != nil || len(steps) == 0 {

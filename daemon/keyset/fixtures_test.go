@@ -81,7 +81,7 @@ func neonConfig(t testing.TB) *Policy {
 	}
 	read(t, "neon/config.json", &config)
 	return &Policy{
-		Algorithms: []Algorithm{EdDSA}, Role: config.RequiredRole, Leeway: 5 * time.Second,
+		Algorithms: []Algorithm{EdDSA}, Role: config.RequiredRole, KeyIDOptional: true, Leeway: 5 * time.Second,
 		Admitted: []Audience{{ClassNormal, config.Audience, config.Issuers}},
 	}
 }

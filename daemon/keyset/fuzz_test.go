@@ -83,10 +83,15 @@ func FuzzParseSet(f *testing.F) {
 			t.Errorf("%d keys, %d skipped", len(s.Keys()), len(s.Skipped()))
 		}
 		for _, k := range s.Keys() {
-			if len(k.Thumbprint()) != 43 || k.Withdrawn() || (k.ID() != "" && (s.Find(k.ID()) != k || !plausibleKeyID(k.ID()))) {
+			if len(k.Thumbprint()) != 43 || k.Withdrawn() || (k.ID() != "" && (s.Find(k.ID()) == nil || !plausibleKeyID(k.ID()))) {
 				t.Errorf("key %+v", k)
 			}
-			if k.verify([]byte("input"), make([]byte, k.signature)) {
+			for _, alg := range k.Algorithms() {
+				if k.ID() != "" && s.byUse[use{k.ID(), alg}] != k {
+					t.Errorf("kid %q and %s name two keys", k.ID(), alg)
+				}
+			}
+			if k.verify(k.Algorithms()[0], []byte("input"), make([]byte, k.signature)) {
 				t.Error("a signature of zeros was taken")
 			}
 		}

@@ -94,8 +94,8 @@ func plausibleKeyID(kid string) bool {
 }
 
 // KeyID returns the "kid" of a token that passed Gate, and whether a key of
-// any set can have it. Where plausible is false no newer set can help: the
-// header is refused anyway, names no key, or names one no set can hold.
+// any set can have it: else the header is refused, names no key, or names one
+// that no set can hold.
 func KeyID(token []byte) (kid string, plausible bool) {
 	first, _, _ := segments(token)
 	h, ok := readHeader(first)
@@ -105,11 +105,22 @@ func KeyID(token []byte) (kid string, plausible bool) {
 	return h.kid, true
 }
 
-// NamesNoKey tells whether a token that passed Gate has a readable header
-// without "kid". Whether that is allowed, and which key is meant, the policy
-// and the set decide.
-func NamesNoKey(token []byte) bool {
+// Doubt tells whether a newer key set could change what Verify found about the
+// token: the key that it names may be published by now, another key may have
+// taken its "kid", or it names none. kid is the id to look for, empty in the
+// last case. Where there is no doubt, the finding is final for this policy.
+func (p *Policy) Doubt(token []byte, reason Reason) (kid string, doubtful bool) {
+	if reason != UnknownKey && reason != BadSignature && reason != WrongAlgorithm {
+		return "", false
+	}
 	first, _, _ := segments(token)
 	h, ok := readHeader(first)
-	return ok && !h.hasKeyID
+	switch {
+	case !ok || !p.allows(h.algorithm()):
+		return "", false
+	case !h.hasKeyID:
+		return "", p.KeyIDOptional
+	default:
+		return h.kid, plausibleKeyID(h.kid)
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"crypto/elliptic"
 	"encoding/base64"
 	"math/big"
+	"slices"
 	"sync/atomic"
 
 	"github.com/lestrrat-go/jwx/v2/jwa"
@@ -24,15 +25,17 @@ const (
 // minExponent is the least RSA public exponent that is taken (FIPS 186-5).
 const minExponent = 65537
 
-// Key is one public key of a set, bound to one algorithm. It is immutable but
-// for its withdrawn mark, and safe for any number of goroutines. Two *Key are
-// the same key record exactly if the pointers are equal.
+// Key is one public key of a set. It is bound to the algorithm that the set
+// names for it or, where the set names none, to those that its type and the
+// policy leave. It is immutable but for its withdrawn mark, and safe for any
+// number of goroutines. Two *Key are the same key record exactly if the
+// pointers are equal.
 type Key struct {
 	id         string
-	algorithm  Algorithm
+	algorithms []Algorithm
+	verifiers  []jws.Verifier // one for each algorithm
 	thumbprint string
 	material   crypto.PublicKey
-	verifier   jws.Verifier
 	signature  int // bytes of every signature by this key
 	withdrawn  atomic.Bool
 }
@@ -41,8 +44,9 @@ type Key struct {
 // it has none.
 func (k *Key) ID() string { return k.id }
 
-// Algorithm returns the only algorithm the key is used with.
-func (k *Key) Algorithm() Algorithm { return k.algorithm }
+// Algorithms returns the algorithms that the key is used with: one, unless it is
+// an RSA key for which the set names none. The slice is shared: read only.
+func (k *Key) Algorithms() []Algorithm { return k.algorithms }
 
 // Thumbprint returns the SHA-256 thumbprint of RFC 7638 in base64url. It is
 // that of the key, not of its spelling: coordinates published short are
@@ -55,17 +59,18 @@ func (k *Key) Withdrawn() bool { return k.withdrawn.Load() }
 
 // same tells whether the other record is of the same key for the same use.
 func (k *Key) same(other *Key) bool {
-	return k.id == other.id && k.algorithm == other.algorithm && k.thumbprint == other.thumbprint
+	return k.id == other.id && k.thumbprint == other.thumbprint && slices.Equal(k.algorithms, other.algorithms)
 }
 
-// verify tells whether the key signed the input. It may panic where the
-// libraries below do.
-func (k *Key) verify(input, signature []byte) bool {
-	return len(signature) == k.signature && k.verifier.Verify(input, signature, k.material) == nil
+// verify tells whether the key signed the input by one of its algorithms. It may
+// panic where the libraries below do.
+func (k *Key) verify(alg Algorithm, input, signature []byte) bool {
+	at := slices.Index(k.algorithms, alg)
+	return at >= 0 && len(signature) == k.signature && k.verifiers[at].Verify(input, signature, k.material) == nil
 }
 
-// newKey binds the material of a single parsed JWK to an algorithm: the one it
-// names, else the one that its type, curve and allowed leave. The second
+// newKey binds the material of a single parsed JWK to its algorithms: the one it
+// names, else those that its type, curve and allowed leave. The second
 // result says in fixed words why it cannot be used; empty if it can.
 func newKey(id, named string, parsed jwk.Key, allowed []Algorithm) (*Key, string) {
 	k := &Key{id: id}
@@ -84,43 +89,51 @@ func newKey(id, named string, parsed jwk.Key, allowed []Algorithm) (*Key, string
 	if why != "" {
 		return nil, why
 	}
-	if k.algorithm, why = bind(named, natural, allowed); why != "" {
+	if k.algorithms, why = bind(named, natural, allowed); why != "" {
 		return nil, why
 	}
-	verifier, err := jws.NewVerifier(jwa.SignatureAlgorithm(k.algorithm))
-	if err != nil {
-		return nil, "no verifier for the algorithm"
+	for _, alg := range k.algorithms {
+		verifier, err := jws.NewVerifier(jwa.SignatureAlgorithm(alg))
+		if err != nil {
+			return nil, "no verifier for the algorithm"
+		}
+		k.verifiers = append(k.verifiers, verifier)
 	}
-	k.verifier = verifier
+	var err error
 	if k.thumbprint, err = thumbprint(k.material); err != nil {
 		return nil, "no thumbprint"
 	}
 	return k, ""
 }
 
-// bind chooses the key's one algorithm. natural are those that its type and
-// curve can do, the customary one first.
-func bind(named string, natural, allowed []Algorithm) (Algorithm, string) {
+// bind chooses the key's algorithms: of natural, which are those that its type
+// and curve can do, the allowed ones, and of these the named one if one is named.
+func bind(named string, natural, allowed []Algorithm) ([]Algorithm, string) {
 	if named == "Ed25519" {
 		named = string(EdDSA)
 	}
 	var fitting []Algorithm
 	for _, n := range natural {
-		for _, a := range allowed {
-			if n == a && (named == "" || named == string(n)) {
-				fitting = append(fitting, n)
-			}
+		if slices.Contains(allowed, n) && (named == "" || named == string(n)) {
+			fitting = append(fitting, n)
 		}
 	}
 	switch {
-	case len(fitting) == 0 && named == "":
-		return "", "no allowed algorithm for this type of key"
-	case len(fitting) == 0:
-		return "", "algorithm not allowed, or not of this type of key"
-	case len(fitting) > 1 && fitting[0] != natural[0]:
-		return "", "no algorithm named, and several would fit"
+	case len(fitting) > 0:
+		return fitting, ""
+	case named == "":
+		return nil, "no allowed algorithm for this type of key"
+	default:
+		return nil, "algorithm not allowed, or not of this type of key"
 	}
-	return fitting[0], ""
+}
+
+// unbind takes an algorithm from the key.
+func (k *Key) unbind(alg Algorithm) {
+	if at := slices.Index(k.algorithms, alg); at >= 0 {
+		k.algorithms = slices.Delete(k.algorithms, at, at+1)
+		k.verifiers = slices.Delete(k.verifiers, at, at+1)
+	}
 }
 
 // curvePoint takes an elliptic curve key (RFC 7518 section 6.2). Coordinates

@@ -82,8 +82,8 @@ type Policy struct {
 	// AudienceArray lets "aud" be an array that contains a Name (RFC 7519
 	// section 4.1.3). If it contains a refused one too, the refusal wins.
 	AudienceArray bool
-	// KeyIDOptional lets "kid" be absent when exactly one key of the set has
-	// the token's algorithm (OpenID Connect Core section 10.1).
+	// KeyIDOptional lets "kid" be absent (RFC 7515 section 4.1.4): then each key
+	// of the token's algorithm is tried, at most MaxTried.
 	KeyIDOptional bool
 	// AccessTokenType lets "typ" be "at+jwt" (RFC 9068 section 4) beside "JWT",
 	// both compared as media types: in any case, with or without the prefix

@@ -3,8 +3,9 @@ package keyset
 // Reason says why a token was not accepted.
 //
 // The zero value is ReasonNone: nothing speaks against the token. Every other
-// value but Unverifiable is a proof that the token is to be refused;
-// Unverifiable is the opposite of a proof and has to become "unknown".
+// value before Unverifiable is a proof that the token is to be refused;
+// Unverifiable and TooManyKeys are the opposite of a proof and have to become
+// "unknown".
 type Reason uint8
 
 // The reasons, in the order in which they are looked for.
@@ -13,12 +14,14 @@ const (
 	ReasonNone Reason = iota
 	// Malformed: not one strict, canonical compact JWS with readable claims.
 	Malformed
-	// WrongAlgorithm: "alg" is missing, not allowed, or not that of the key.
+	// WrongAlgorithm: "alg" is missing, not allowed, or none of the named key's.
 	WrongAlgorithm
-	// UnknownKey: no key of the set has this "kid". Whether a newer set might
+	// UnknownKey: no key of the set has this "kid", or, where the token names no
+	// key, this algorithm. Whether a newer set might
 	// is told by KeyID.
 	UnknownKey
-	// BadSignature: the key did not sign this.
+	// BadSignature: the key that is named did not sign this or, where none is
+	// named, none of the algorithm's.
 	BadSignature
 	// SenderConstrained: the token has a "cnf", so it is bound to a key (RFC 7800)
 	// and no bearer token (RFC 9449 section 7, RFC 8705 section 3).
@@ -40,6 +43,9 @@ const (
 	// was given or because the judging code panicked. It says nothing about
 	// the token: never answer "no" to it, and never remember it.
 	Unverifiable
+	// TooManyKeys: the token names no key, none of the first MaxTried keys of its
+	// algorithm signed it, and there are more. It says as little as Unverifiable.
+	TooManyKeys
 
 	reasonCount
 )
@@ -58,10 +64,12 @@ var reasonWords = [reasonCount]string{
 	Expired:           "expired",
 	NotYetValid:       "not-yet-valid",
 	Unverifiable:      "unverifiable",
+	TooManyKeys:       "too-many-keys",
 }
 
 // String returns the word the line protocol uses for the reason. ReasonNone
-// ("none") and Unverifiable ("unverifiable") have no word there. A value that
+// ("none"), Unverifiable ("unverifiable") and TooManyKeys ("too-many-keys") have
+// no word there. A value that
 // is not a Reason reads as "unverifiable".
 func (r Reason) String() string {
 	if r >= reasonCount {

@@ -15,7 +15,7 @@ func TestSignaturesOfTheWrongLengthNeverReachTheMathematics(t *testing.T) {
 		m := minters()[alg]
 		s := mustSet(t, setBody(m.jwk(nil)))
 		asked := 0
-		s.Keys()[0].verifier = counting{&asked}
+		s.Keys()[0].verifiers[0] = counting{&asked}
 		token := m.mint(m.header(), testPayload(nil))
 		size := len(signatureOf(token))
 		for _, n := range []int{1, 2, 32, size / 2, size - 1, size + 1, size * 2, 1024} {

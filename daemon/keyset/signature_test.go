@@ -255,7 +255,7 @@ func (broken) Verify(payload, _ []byte, _ any) error {
 func TestAPanicIsNoVerdict(t *testing.T) {
 	s, token := signed(t, testPayload(nil))
 	for name, verifier := range map[string]jws.Verifier{"panics": broken{}, "is missing": nil} {
-		s.Keys()[0].verifier = verifier
+		s.Keys()[0].verifiers[0] = verifier
 		c, reason := Verify(testPolicy(), s, token, testNow)
 		if reason != Unverifiable || !reflect.DeepEqual(c, Claims{}) {
 			t.Errorf("verifier %s: %v %+v", name, reason, c)

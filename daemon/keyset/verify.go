@@ -2,6 +2,9 @@ package keyset
 
 import "time"
 
+// MaxTried is how many keys are tried on a token that names none.
+const MaxTried = 8
+
 // Verify judges a token by a policy, with the keys of a set, at an instant. It
 // returns what the token says and ReasonNone, or zero Claims and the first
 // reason against it in the order of the package comment; so a token that is
@@ -12,7 +15,19 @@ import "time"
 // proof in either direction. The panic's value is dropped, because it may hold
 // parts of the token. Verify is safe for concurrent use and keeps no reference
 // to token.
-func Verify(p *Policy, s *Set, token []byte, now time.Time) (claims Claims, reason Reason) {
+func Verify(p *Policy, s *Set, token []byte, now time.Time) (Claims, Reason) {
+	var w walk
+	return w.verify(p, s, token, now)
+}
+
+// walk is the way of one token through the checks.
+type walk struct {
+	at  stage // the check under way, or the one that failed
+	key *Key  // the key that the token names or that signed it; nil before it is known
+}
+
+// verify is Verify, and leaves in w how far it came.
+func (w *walk) verify(p *Policy, s *Set, token []byte, now time.Time) (claims Claims, reason Reason) {
 	defer func() {
 		if recover() != nil {
 			claims, reason = Claims{}, Unverifiable
@@ -24,57 +39,80 @@ func Verify(p *Policy, s *Set, token []byte, now time.Time) (claims Claims, reas
 	if !Gate(token) {
 		return Claims{}, Malformed
 	}
+	w.at = stageHeader
 	first, second, third := segments(token)
 	h, ok := readHeader(first)
 	if !ok {
 		return Claims{}, Malformed
 	}
-	k, reason := p.key(s, &h)
+	alg := h.algorithm()
+	if alg == "" || !p.allows(alg) {
+		w.at, w.key = stageAlgorithm, s.Find(h.kid)
+		return Claims{}, WrongAlgorithm
+	}
+	if !h.typeFits(p) || !h.hasKeyID && !p.KeyIDOptional {
+		return Claims{}, Malformed
+	}
+	w.at = stageKey
+	input, signature := token[:len(first)+1+len(second)], decode(third, maxModulus/8)
+	if h.hasKeyID {
+		reason = w.named(s, &h, alg, input, signature)
+	} else {
+		reason = w.unnamed(s, alg, input, signature)
+	}
 	if reason != ReasonNone {
 		return Claims{}, reason
 	}
-	signature := decode(third, k.signature)
-	if signature == nil || !k.verify(token[:len(first)+1+len(second)], signature) {
-		return Claims{}, BadSignature
-	}
-	return p.claims(k, second, now)
+	return w.claims(p, second, now)
 }
 
-// key chooses the key that has to have signed, and refuses everything in the
-// header that the policy does not allow.
-func (p *Policy) key(s *Set, h *header) (*Key, Reason) {
-	alg := h.algorithm()
-	if alg == "" || !p.allows(alg) {
-		return nil, WrongAlgorithm
-	}
-	if !h.typeFits(p) {
-		return nil, Malformed
-	}
-	var k *Key
-	switch {
-	case h.hasKeyID && plausibleKeyID(h.kid):
-		k = s.Find(h.kid)
-	case h.hasKeyID:
-		return nil, UnknownKey
-	case p.KeyIDOptional:
-		var reason Reason
-		if k, reason = s.only(alg); reason != ReasonNone {
-			return nil, reason
+// named checks the signature with the key that the header names.
+func (w *walk) named(s *Set, h *header, alg Algorithm, input, signature []byte) Reason {
+	k := s.byUse[use{h.kid, alg}]
+	if k == nil {
+		if w.key = s.Find(h.kid); w.key == nil || w.key.Withdrawn() {
+			return UnknownKey
 		}
-	default:
-		return nil, Malformed
+		w.at = stageAlgorithm
+		return WrongAlgorithm
 	}
-	if k == nil || k.Withdrawn() {
-		return nil, UnknownKey
+	w.key = k
+	if k.Withdrawn() {
+		return UnknownKey
 	}
-	if k.algorithm != alg {
-		return nil, WrongAlgorithm
+	w.at = stageSignature
+	if !k.verify(alg, input, signature) {
+		return BadSignature
 	}
-	return k, ReasonNone
+	return ReasonNone
 }
 
-// claims reads and judges the payload of a token that k has signed.
-func (p *Policy) claims(k *Key, segment []byte, now time.Time) (Claims, Reason) {
+// unnamed looks for the key that made the signature, among the keys of the
+// token's algorithm.
+func (w *walk) unnamed(s *Set, alg Algorithm, input, signature []byte) Reason {
+	tried := 0
+	for _, k := range s.byAlg[alg] {
+		if k.Withdrawn() {
+			continue
+		}
+		w.at = stageSignature
+		if tried++; tried > MaxTried {
+			return TooManyKeys
+		}
+		if k.verify(alg, input, signature) {
+			w.key = k
+			return ReasonNone
+		}
+	}
+	if tried == 0 {
+		return UnknownKey
+	}
+	return BadSignature
+}
+
+// claims reads and judges the payload of a token that w.key has signed.
+func (w *walk) claims(p *Policy, segment []byte, now time.Time) (Claims, Reason) {
+	w.at = stageClaims
 	text := decode(segment, maxPayload)
 	if text == nil {
 		return Claims{}, Malformed
@@ -85,6 +123,7 @@ func (p *Policy) claims(k *Key, segment []byte, now time.Time) (Claims, Reason) 
 	}
 	a, reason := c.judge(now)
 	if reason != ReasonNone {
+		w.at = stageOf(reason)
 		return Claims{}, reason
 	}
 	return Claims{
@@ -96,7 +135,7 @@ func (p *Policy) claims(k *Key, segment []byte, now time.Time) (Claims, Reason) 
 		IssuedAt:  c.issued.time(),
 		NotBefore: c.notBefore.time(),
 		Expires:   c.expires.time(),
-		Key:       k,
+		Key:       w.key,
 		JSON:      oneLine(text),
 	}, ReasonNone
 }

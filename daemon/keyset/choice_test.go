@@ -1,0 +1,158 @@
+package keyset
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+)
+
+// TestATokenWithoutKeyIDIsTriedWithEachKeyOfItsAlgorithm: which key is meant
+// cannot be told, so only all of them together are proof.
+func TestATokenWithoutKeyIDIsTriedWithEachKeyOfItsAlgorithm(t *testing.T) {
+	p := testPolicy()
+	p.KeyIDOptional = true
+	for _, n := range []int{1, 2, MaxTried - 1, MaxTried, MaxTried + 1} {
+		var signers []*minter
+		entries := []any{minters()[EdDSA].jwk(nil), minters()[RS256].jwk(nil)} // these are not in the way
+		for i := range n {
+			m := minters()[ES256].fresh()
+			m.kid = fmt.Sprint("es", i)
+			signers = append(signers, m)
+			entries = append(entries, m.jwk(map[string]any{"kid": []any{m.kid, nil}[i%2]}))
+		}
+		s := mustSet(t, setBody(entries...))
+		token := func(m *minter) string { return m.mint(`{"alg":"ES256"}`, testPayload(nil)) }
+		for i, m := range signers {
+			want := ReasonNone
+			if i >= MaxTried {
+				want = TooManyKeys
+			}
+			if c := expect(t, p, s, token(m), want); want == ReasonNone && c.Key != s.Keys()[i+2] {
+				t.Errorf("key %d of %d: accepted as of another key", i, n)
+			}
+		}
+		stranger := BadSignature
+		if n > MaxTried {
+			stranger = TooManyKeys
+		}
+		expect(t, p, s, token(minters()[ES256].fresh()), stranger)
+		expect(t, p, s, minters()[EdDSA].mint(`{"alg":"EdDSA"}`, testPayload(nil)), ReasonNone)
+
+		// A withdrawn key is not tried, and takes no other's place.
+		next := mustSet(t, setBody(slices.Delete(slices.Clone(entries), 2, 3)...))
+		next.Succeed(s)
+		expect(t, p, s, token(signers[0]), map[bool]Reason{true: BadSignature, false: UnknownKey}[n > 1])
+		if n > 1 {
+			expect(t, p, s, token(signers[n-1]), ReasonNone)
+		}
+	}
+}
+
+// TestKeyIDAndAlgorithmTogetherNameTheKey: one id may stand for several keys
+// that their algorithms tell apart.
+func TestKeyIDAndAlgorithmTogetherNameTheKey(t *testing.T) {
+	rs, es, ed := *minters()[RS256], *minters()[ES256], *minters()[EdDSA]
+	rs.kid, es.kid, ed.kid = "one", "one", "one"
+	twin := rs.fresh()
+	as := func(m minter, alg Algorithm) *minter {
+		m.alg, m.hash = alg, minters()[alg].hash
+		return &m
+	}
+	type keys = []any
+	for name, c := range map[string]struct {
+		entries           keys
+		accepted, refused []*minter
+		keys, skipped     int
+	}{
+		"of three types":             {keys{rs.jwk(nil), es.jwk(nil), ed.jwk(nil)}, []*minter{&rs, &es, &ed}, []*minter{as(rs, PS256), es.fresh()}, 3, 0},
+		"of three types, no alg":     {keys{rs.jwk(map[string]any{"alg": nil}), es.jwk(map[string]any{"alg": nil})}, []*minter{&rs, as(rs, PS512), &es}, []*minter{twin, &ed}, 2, 0},
+		"one key for two algorithms": {keys{rs.jwk(nil), as(rs, PS256).jwk(nil)}, []*minter{&rs, as(rs, PS256)}, []*minter{as(rs, RS512)}, 2, 0},
+		"two keys, two algorithms":   {keys{rs.jwk(nil), as(*twin, PS256).jwk(nil)}, []*minter{&rs, as(*twin, PS256)}, []*minter{twin, as(rs, PS256)}, 2, 0},
+		"named, then open":           {keys{rs.jwk(nil), rs.jwk(map[string]any{"alg": nil})}, []*minter{&rs, as(rs, RS384)}, []*minter{twin}, 2, 0},
+		"open, then named":           {keys{rs.jwk(map[string]any{"alg": nil}), rs.jwk(nil)}, []*minter{&rs, as(rs, RS384)}, []*minter{twin}, 1, 1},
+		"two keys, one algorithm":    {keys{rs.jwk(nil), twin.jwk(map[string]any{"alg": nil}), es.jwk(nil)}, []*minter{as(*twin, PS256), &es}, []*minter{&rs, twin, as(rs, PS256)}, 2, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := mustSet(t, setBody(c.entries...))
+			if len(s.Keys()) != c.keys || len(s.Skipped()) != c.skipped {
+				t.Errorf("%d keys, skipped %v", len(s.Keys()), s.Skipped())
+			}
+			for _, m := range c.accepted {
+				expect(t, testPolicy(), s, m.mint(m.header(), testPayload(nil)), ReasonNone)
+			}
+			for _, m := range c.refused {
+				if _, reason := Verify(testPolicy(), s, []byte(m.mint(m.header(), testPayload(nil))), testNow); reason == ReasonNone || reason >= Unverifiable {
+					t.Errorf("%s: %v", m.alg, reason)
+				}
+			}
+			// The records live on in a successor, each for its own use.
+			next := mustSet(t, setBody(c.entries...))
+			next.Succeed(s)
+			if !slices.Equal(next.Keys(), s.Keys()) {
+				t.Error("the records of unchanged keys were not kept")
+			}
+			for _, m := range c.accepted {
+				expect(t, testPolicy(), next, m.mint(m.header(), testPayload(nil)), ReasonNone)
+			}
+		})
+	}
+}
+
+// TestAKeyWithoutAlgorithmServesEachOfItsTypeThatThePolicyAdmits and no other.
+func TestAKeyWithoutAlgorithmServesEachOfItsTypeThatThePolicyAdmits(t *testing.T) {
+	open := map[string]any{"alg": nil}
+	s := mustSet(t, setBody(minters()[RS256].jwk(open), minters()[ES256].jwk(open), minters()[EdDSA].jwk(open)))
+	few := []Algorithm{RS384, PS256, ES256}
+	narrow := testPolicy()
+	narrow.Algorithms = few
+	narrowSet := mustSet(t, setBody(minters()[RS256].jwk(open), minters()[ES256].jwk(open)), few...)
+	for _, alg := range Algorithms() {
+		m := *minters()[alg]
+		if m.kid = "kid-ES256"; alg[0] != 'E' {
+			m.kid = "kid-RS256"
+		}
+		want := ReasonNone
+		if alg == ES384 || alg == ES512 || alg == EdDSA { // of another curve, or under the id of another type
+			want = WrongAlgorithm
+		}
+		expect(t, testPolicy(), s, m.mint(m.header(), testPayload(nil)), want)
+		if !slices.Contains(few, alg) {
+			want = WrongAlgorithm
+		}
+		expect(t, narrow, narrowSet, m.mint(m.header(), testPayload(nil)), want)
+	}
+}
+
+// TestDoubtIsWhatANewerKeySetCouldSettle and nothing else.
+func TestDoubtIsWhatANewerKeySetCouldSettle(t *testing.T) {
+	named, unnamed, algorithm := `{"alg":"ES256","kid":"kid-ES256"}`, `{"alg":"ES256"}`, `{"alg":"RS256","kid":"kid-ES256"}`
+	strict, optional, narrow := testPolicy(), testPolicy(), testPolicy()
+	optional.KeyIDOptional = true
+	narrow.Algorithms = []Algorithm{EdDSA}
+	for _, c := range []struct {
+		name, header string
+		p            *Policy
+		reason       Reason
+		kid          string
+		doubtful     bool
+	}{
+		{"no such key", named, strict, UnknownKey, "kid-ES256", true},
+		{"not signed by it", named, strict, BadSignature, "kid-ES256", true},
+		{"another algorithm", algorithm, strict, WrongAlgorithm, "kid-ES256", true},
+		{"no algorithm of the policy", named, narrow, WrongAlgorithm, "", false},
+		{"no algorithm at all", `{"kid":"kid-ES256"}`, strict, WrongAlgorithm, "", false},
+		{"no key named", unnamed, optional, BadSignature, "", true},
+		{"no key of the algorithm", unnamed, optional, UnknownKey, "", true},
+		{"no key named where one has to be", unnamed, strict, Malformed, "", false},
+		{"an id that no key has", `{"alg":"ES256","kid":""}`, strict, UnknownKey, "", false},
+		{"a header to be refused", `{"alg":"ES256","kid":"a","crit":[]}`, strict, Malformed, "", false},
+		{"too many keys", unnamed, optional, TooManyKeys, "", false},
+		{"signed and expired", named, strict, Expired, "", false},
+		{"accepted", named, strict, ReasonNone, "", false},
+	} {
+		token := minters()[ES256].mint(c.header, testPayload(nil))
+		if kid, doubtful := c.p.Doubt([]byte(token), c.reason); kid != c.kid || doubtful != c.doubtful {
+			t.Errorf("%s: %q, %v", c.name, kid, doubtful)
+		}
+	}
+}

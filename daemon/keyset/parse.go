@@ -1,0 +1,246 @@
+package keyset
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/lestrrat-go/jwx/v2/jwk"
+)
+
+// MaxKeys is how many entries a key set may have, usable or not.
+const MaxKeys = 64
+
+// ParseSet reads a key set. Entries that cannot be used with one of the
+// allowed algorithms are skipped one by one; the rest of the set lives. It is
+// an error if the body is not a JSON object with an array "keys" of at most
+// MaxKeys entries, or if no entry is usable; the error's text holds nothing of
+// the body.
+//
+// One "kid" may stand for several keys if their algorithms tell them apart. Two
+// entries with one "kid", one algorithm and different keys are both unusable for
+// it: nothing says which is meant.
+func ParseSet(body []byte, allowed []Algorithm) (*Set, error) {
+	entries, err := setEntries(body)
+	if err != nil {
+		return nil, fmt.Errorf("parse key set: %w", err)
+	}
+	s := &Set{}
+	candidates := make([]*Key, len(entries))
+	why := make([]string, len(entries))
+	for i, entry := range entries {
+		candidates[i], why[i] = parseEntry(entry, allowed)
+	}
+	refuseTwins(candidates, why)
+	for i, k := range candidates {
+		if k == nil {
+			s.skipped = append(s.skipped, Skipped{Index: i, Why: why[i]})
+			continue
+		}
+		s.keys = append(s.keys, k)
+	}
+	if len(s.keys) == 0 {
+		return nil, fmt.Errorf("parse key set: no usable key among %d entries%s", len(entries), firstWhy(s.skipped))
+	}
+	s.index()
+	return s, nil
+}
+
+func firstWhy(skipped []Skipped) string {
+	if len(skipped) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (entry %d: %s)", skipped[0].Index, skipped[0].Why)
+}
+
+// setEntries returns the elements of the one array "keys". It does not look
+// into them: each is judged for itself.
+func setEntries(body []byte) ([]jsontext.Value, error) {
+	d := jsontext.NewDecoder(bytes.NewBuffer(body),
+		jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	if t, err := d.ReadToken(); err != nil || t.Kind() != '{' {
+		return nil, errors.New("not a JSON object")
+	}
+	var entries []jsontext.Value
+	found := false
+	for d.PeekKind() != '}' {
+		name, err := d.ReadToken()
+		if err != nil {
+			return nil, errors.New("not valid JSON")
+		}
+		if name.String() != "keys" {
+			if err := d.SkipValue(); err != nil {
+				return nil, errors.New("not valid JSON")
+			}
+			continue
+		}
+		if found {
+			return nil, errors.New(`"keys" given twice`)
+		}
+		found = true
+		if entries, err = arrayElements(d); err != nil {
+			return nil, err
+		}
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return nil, errors.New("not valid JSON")
+	}
+	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("more than one JSON value")
+	}
+	if !found {
+		return nil, errors.New(`no "keys"`)
+	}
+	return entries, nil
+}
+
+// arrayElements reads the next value of d, which has to be an array.
+func arrayElements(d *jsontext.Decoder) ([]jsontext.Value, error) {
+	if t, err := d.ReadToken(); err != nil || t.Kind() != '[' {
+		return nil, errors.New(`"keys" is not an array`)
+	}
+	var entries []jsontext.Value
+	for d.PeekKind() != ']' {
+		if len(entries) == MaxKeys {
+			return nil, fmt.Errorf("more than %d entries", MaxKeys)
+		}
+		value, err := d.ReadValue()
+		if err != nil {
+			return nil, errors.New("not valid JSON")
+		}
+		entries = append(entries, value.Clone())
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return nil, errors.New("not valid JSON")
+	}
+	return entries, nil
+}
+
+// refuseTwins sees to it that "kid" and algorithm together name one key: it
+// takes an algorithm from all keys that share it under one "kid" if they
+// differ, and from all but the first if they are the same key again. A key
+// that has no algorithm left is removed.
+func refuseTwins(candidates []*Key, why []string) {
+	claimed := map[use][]int{}
+	for i, k := range candidates {
+		if k == nil || k.id == "" {
+			continue
+		}
+		for _, alg := range k.algorithms {
+			claimed[use{k.id, alg}] = append(claimed[use{k.id, alg}], i)
+		}
+	}
+	for u, claimants := range claimed {
+		first := candidates[claimants[0]]
+		if slices.ContainsFunc(claimants, func(i int) bool { return candidates[i].thumbprint != first.thumbprint }) {
+			for _, i := range claimants {
+				candidates[i].unbind(u.alg)
+				why[i] = "another key has the same kid and algorithm"
+			}
+			continue
+		}
+		for _, i := range claimants[1:] {
+			candidates[i].unbind(u.alg)
+			if why[i] == "" {
+				why[i] = "the same key again"
+			}
+		}
+	}
+	for i, k := range candidates {
+		if k != nil && len(k.algorithms) == 0 {
+			candidates[i] = nil
+		}
+	}
+}
+
+// parseEntry makes a key of one entry, or says in fixed words why not. An entry
+// that makes a library panic is as unusable as any other.
+func parseEntry(entry jsontext.Value, allowed []Algorithm) (k *Key, why string) {
+	defer func() {
+		if recover() != nil {
+			k, why = nil, "not a readable key"
+		}
+	}()
+	var m entryMembers
+	if entry.Kind() != '{' {
+		return nil, "not an object"
+	}
+	if err := object(entry, m.member); err != nil {
+		return nil, "not a strict JSON object"
+	}
+	if m.why != "" {
+		return nil, m.why
+	}
+	if m.kty != "RSA" && m.kty != "EC" && m.kty != "OKP" {
+		return nil, "type of key not used for public signature keys"
+	}
+	parsed, err := jwk.ParseKey(entry)
+	if err != nil {
+		return nil, "not a readable key"
+	}
+	return newKey(m.kid, m.alg, parsed, allowed)
+}
+
+// entryMembers are the members of a JWK that decide whether its key is used.
+type entryMembers struct {
+	kty, kid, alg string
+	why           string // the first thing that speaks against it
+}
+
+func (m *entryMembers) member(name []byte, value jsontext.Value) error {
+	switch string(name) {
+	case "kty":
+		m.kty = m.text(value, "kty is not a string")
+	case "alg":
+		if m.alg = m.text(value, "alg is not a string"); m.alg == "" {
+			m.refuse("alg is empty")
+		}
+	case "kid":
+		m.kid = m.text(value, "kid is not a string")
+		if !plausibleKeyID(m.kid) {
+			m.refuse("kid is not 1 to 128 printable ASCII characters")
+		}
+	case "use":
+		if m.text(value, "use is not a string") != "sig" {
+			m.refuse("use is not sig")
+		}
+	case "key_ops":
+		if !lists(value, "verify") {
+			m.refuse("key_ops does not hold verify")
+		}
+	case "d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv":
+		m.refuse("holds private or secret members")
+	}
+	return nil
+}
+
+func (m *entryMembers) text(value jsontext.Value, why string) string {
+	if value.Kind() != '"' {
+		m.refuse(why)
+		return ""
+	}
+	return string(unquote(value))
+}
+
+func (m *entryMembers) refuse(why string) {
+	if m.why == "" {
+		m.why = why
+	}
+}
+
+// lists tells whether the value is an array that holds the string.
+func lists(value jsontext.Value, s string) bool {
+	elements, err := arrayElements(jsontext.NewDecoder(bytes.NewBuffer(value)))
+	if err != nil {
+		return false
+	}
+	for _, e := range elements {
+		if e.Kind() == '"' && string(unquote(e)) == s {
+			return true
+		}
+	}
+	return false
+}
