@@ -39,6 +39,9 @@ func (s *service) reply(w http.ResponseWriter, r *http.Request, d *dialect, set 
 	}
 	h["Cache-Control"] = []string{"no-store"}
 	h["Content-Type"] = []string{"application/json"}
+	if f.outcome == rejected {
+		comeback(h, r.Header)
+	}
 	switch f.outcome {
 	case unknown:
 		h["Retry-After"] = []string{retryAfter(f.retryAfter)}

@@ -42,9 +42,14 @@ func readings() []reading {
 //     off).
 func readExpress(target string) (string, bool) {
 	before, _, _ := strings.Cut(target, "?")
-	if strings.ContainsAny(before, "#\t \xa0") {
+	var latin []rune // Node takes the bytes of a target for Latin-1
+	for i := range len(before) {
+		latin = append(latin, rune(before[i]))
+	}
+	before = string(latin)
+	if strings.ContainsAny(before, "#\t \u00a0") {
 		before, _, _ = strings.Cut(before, "#")
-		before = strings.ReplaceAll(strings.Trim(before, "\t \xa0"), `\`, "/")
+		before = strings.ReplaceAll(strings.Trim(before, "\t \u00a0"), `\`, "/")
 	}
 	return strings.ToLower(before), strings.HasPrefix(before, "/")
 }

@@ -31,6 +31,8 @@ core.register_action("neonauth", { "http-req" }, function(txn, query)
             headers[name] = values
         end
     end
+    -- Decides nothing: it comes back encoded, for the address of the login page.
+    headers["x-neonauth-uri"] = { txn.sf:pathq() }
     local answer = core.httpclient():get{
         url = "http://neonauth/haproxy?" .. query, dst = socket, timeout = timeout, headers = headers,
     }
@@ -39,6 +41,7 @@ core.register_action("neonauth", { "http-req" }, function(txn, query)
         for _, name in ipairs(identity) do txn.http:req_set_header(name, first(answer.headers, name)) end
     elseif status == 401 or status == 403 or status == 500 then
         txn:set_var("txn.neonauth_challenge", first(answer.headers, "www-authenticate"))
+        txn:set_var("txn.neonauth_return", first(answer.headers, "x-neonauth-return"))
     else
         status = 503
         txn:set_var("txn.neonauth_retry", first(answer and answer.headers, "retry-after"))
