@@ -97,20 +97,20 @@ func (a *admin) walk(x *explanation, p *project, token []byte, now time.Time) Ve
 		return unknown(Unavailable, 0)
 	}
 	if _, doubtful := p.policy.Doubt(token, reason); doubtful {
-		return a.doubtful(p, token, reason, note)
+		return a.doubtful(p, token, reason, keys, now, note)
 	}
 	return rejected(fromKeyset(reason))
 }
 
 // doubtful says what a lookup would learn of a key that the set lacks, or that
 // may be out of date.
-func (a *admin) doubtful(p *project, token []byte, reason keyset.Reason, note func(name, result, detail string)) Verdict {
-	kid := newerKey(&lookup{project: p, token: token, digest: digestOf(token)}, reason)
+func (a *admin) doubtful(p *project, token []byte, reason keyset.Reason, keys *keys, now time.Time, note func(name, result, detail string)) Verdict {
+	kid := newerKey(&lookup{project: p, token: token, digest: digestOf(token)}, reason, keys, now, now)
 	if kid != "" && !p.keys.provenAbsent(kid) {
 		note("refresh", "skip", "a lookup would have the key set fetched, at most once per cooldown")
 		return unknown(KeysPending, 0)
 	}
-	note("refresh", "fail", "no key of this upstream is the one")
+	note("refresh", "fail", "no key of this upstream is the one, as it said within the cooldown")
 	return rejected(fromKeyset(reason))
 }
 

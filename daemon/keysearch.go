@@ -29,8 +29,9 @@ const (
 	keyAbsent                  // a fetch that began after the question did not find the key
 )
 
-// seek is asked when a token names a key that the set tried does not hold, or
-// when there is no usable set (tried is nil, kid empty). It joins the attempt
+// seek is asked when a token names a key that the set tried does not hold, when
+// the key of that id there has not signed it and may be out of date, or when
+// there is no usable set (tried is nil, kid empty). It joins the attempt
 // under way, or causes one if the cooldown has passed, and never queues: inside
 // the cooldown the answer is keysPending and one attempt is deferred to its end.
 func (k *keysets) seek(ctx context.Context, kid string, tried *keys) (finding, time.Duration) {
@@ -73,7 +74,9 @@ func (k *keysets) join(kid string, tried *keys) (*attempt, finding, time.Duratio
 	if kid == "" { // no usable set: the rhythm of failing fetches decides
 		return k.attempt, keysPending, max(time.Second, k.due.Sub(now))
 	}
-	k.counts.UnknownKeyIDs++
+	if tried == nil || tried.set.Find(kid) == nil {
+		k.counts.UnknownKeyIDs++
+	}
 	k.want(kid)
 	if k.waiting >= keysMaxWaiting {
 		return nil, keysPending, time.Second
@@ -97,6 +100,12 @@ func (k *keysets) leave(kid string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.waiting--
+}
+
+// confirmed reports whether the upstream has confirmed the set at or after since
+// or within the cooldown: then what its keys have not signed is not signed.
+func (k *keysets) confirmed(tried *keys, since, now time.Time) bool {
+	return !tried.saved && (elapsed(tried.fetched, now) < k.cooldown || !tried.fetched.Before(since))
 }
 
 // provenAbsent reports whether a fetch has shown that no key has that id.

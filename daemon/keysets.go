@@ -229,7 +229,7 @@ func (k *keysets) succeeded(next *keys, asked map[string]bool, maxAge time.Durat
 	// is on its way.
 	k.due = now.Add(time.Duration(float64(k.interval(maxAge)) * (1 - keysMargin - keysJitter*rand.Float64())))
 	for kid, until := range k.absent {
-		if !now.Before(until) {
+		if !now.Before(until) || next.set.Find(kid) != nil {
 			delete(k.absent, kid)
 		}
 	}

@@ -178,9 +178,9 @@ func unfinished(err error) Verdict {
 // establish verifies the token under the keys there are, and has keys fetched
 // when they do not suffice. It runs once for all who ask about the token.
 func (r *resolver) establish(ctx context.Context, l *lookup) Verdict {
-	revision := r.floors.current()
-	if e, now := r.memory.entry(&l.digest), r.now(); e != nil && r.holds(l, e, now) {
-		return r.remembered(l, e, now) // the flight before this one has just landed
+	revision, began := r.floors.current(), r.now()
+	if e := r.memory.entry(&l.digest); e != nil && r.holds(l, e, began) {
+		return r.remembered(l, e, began) // the flight before this one has just landed
 	}
 	// Bounded: each round but the last follows a change of the key set.
 	for range 4 {
@@ -197,7 +197,7 @@ func (r *resolver) establish(ctx context.Context, l *lookup) Verdict {
 			return unknown(Unavailable, wait) // there were keys; the upstream has been gone for too long
 		}
 		claims, reason := keyset.Verify(l.project.policy, keys.set, l.token, now)
-		if kid := newerKey(l, reason); kid != "" {
+		if kid := newerKey(l, reason, keys, began, now); kid != "" {
 			f, wait := l.project.keys.seek(ctx, kid, keys)
 			if f == keysChanged {
 				continue
@@ -218,15 +218,16 @@ const unnamedKey = "\x00"
 
 // newerKey is the id of the key that a newer key set may hold and that would
 // change the finding, or "" if the finding is proof. A key that is there, and
-// has not signed, is taken for the one that is meant.
-func newerKey(l *lookup, reason keyset.Reason) string {
+// has not signed, may have been replaced under its id since the upstream last
+// confirmed it; since is when the lookup began.
+func newerKey(l *lookup, reason keyset.Reason, tried *keys, since, now time.Time) string {
 	kid, doubtful := l.project.policy.Doubt(l.token, reason)
 	switch {
 	case !doubtful:
 		return ""
 	case kid == "":
 		return unnamedKey + string(l.digest[:])
-	case reason != keyset.UnknownKey:
+	case reason != keyset.UnknownKey && l.project.keys.confirmed(tried, since, now):
 		return ""
 	default:
 		return kid
@@ -253,10 +254,21 @@ func (r *resolver) conclude(l *lookup, keys *keys, claims *keyset.Claims, reason
 		r.log.Error("a token could not be judged by a fault of ours and was answered unavailable; please report this line", "project", l.project.name)
 		return unknown(Unavailable, time.Second)
 	}
-	// A key may be published, and a time may come, within the lifetime of a
-	// remembered rejection; those two are decided afresh.
-	if why != UnknownKey && why != NotYetValid {
-		r.rejections.Set(l.digest, rejection{l.project, keys.set, revision, why}, rejectionLifetime)
+	if lifetime := lasting(l, keys, reason, now); lifetime > 0 {
+		r.rejections.Set(l.digest, rejection{l.project, keys.set, revision, why}, lifetime)
 	}
 	return rejected(why)
+}
+
+// lasting is how long a rejection is remembered. A key may be published, and a
+// time may come, meanwhile: those two are decided afresh. What rests on a key
+// being up to date is remembered no longer than the key is taken to be.
+func lasting(l *lookup, keys *keys, reason keyset.Reason, now time.Time) time.Duration {
+	if reason == keyset.UnknownKey || reason == keyset.NotYetValid {
+		return 0
+	}
+	if kid, doubtful := l.project.policy.Doubt(l.token, reason); doubtful && kid != "" {
+		return min(rejectionLifetime, l.project.keys.cooldown-elapsed(keys.fetched, now))
+	}
+	return rejectionLifetime
 }
