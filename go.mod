@@ -15,6 +15,7 @@ require (
 	github.com/pelletier/go-toml/v2 v2.4.3 // configuration, with the place of each unknown key
 	github.com/rogpeppe/go-internal v1.16.0 // tests: the programs as a person runs them, written as scripts
 	github.com/spf13/cobra v1.10.2 // commands, flags and completions of the programs
+	github.com/spf13/pflag v1.0.9 // cobra's flags: what is wrong with one, told apart from its value
 	go.uber.org/goleak v1.3.0 // tests: every goroutine has ended
 	golang.org/x/sync v0.24.0 // supervised loops, bounded fan-out
 	golang.org/x/sys v0.49.0 // peer credentials, umask
@@ -34,7 +35,6 @@ require (
 	github.com/lestrrat-go/iter v1.0.2 // indirect
 	github.com/lestrrat-go/option v1.0.1 // indirect
 	github.com/segmentio/asm v1.2.1 // indirect
-	github.com/spf13/pflag v1.0.9 // indirect
 	github.com/valyala/fastrand v1.1.0 // indirect
 	github.com/valyala/histogram v1.2.0 // indirect
 	golang.org/x/crypto v0.53.0 // indirect

@@ -30,7 +30,7 @@ const (
 
 // rooms returns the import table. A package without a row and a row without a package both fail.
 func rooms() []room {
-	return append([]room{
+	return slices.Concat([]room{
 		{
 			dir:     "protocol",
 			never:   []string{"net", "os", "log"},
@@ -77,16 +77,6 @@ func rooms() []room {
 			because: "marks and files: what is revoked knows no key, no line of the protocol and no upstream",
 		},
 		{
-			dir:     "internal/program",
-			foreign: []string{manager},
-			because: "what every program does alike knows nothing of what one of them does",
-		},
-		{
-			dir:     "internal/sockets",
-			foreign: []string{manager, "golang.org/x/sys"},
-			because: "every program opens sockets, none of them in a way of its own",
-		},
-		{
 			dir:   "daemon",
 			house: []string{"protocol", "cache", "daemon/keyset", "daemon/revoke", "daemon/statedir", "daemon/upstream", "internal/program", "internal/sockets"},
 			foreign: []string{
@@ -107,7 +97,36 @@ func rooms() []room {
 			house:   []string{"client", "protocol"},
 			because: "it turns answers into HTTP, and has them from the client only",
 		},
-	}, programs()...)
+	}, shared(), programs())
+}
+
+// shared are the rooms of what several programs have in common.
+func shared() []room {
+	return []room{
+		{
+			dir:     "internal/program",
+			foreign: []string{manager},
+			because: "what every program does alike knows nothing of what one of them does",
+		},
+		{
+			dir:      "internal/program/command",
+			house:    []string{"internal/program"},
+			foreign:  []string{commands, "github.com/spf13/pflag"},
+			testsToo: []string{"internal/program/command/commandtest"},
+			because:  "command lines are alike, whatever their commands do",
+		},
+		{
+			dir:     "internal/program/command/commandtest",
+			house:   []string{"internal/program"},
+			foreign: []string{commands, "github.com/spf13/pflag"},
+			because: "it tries a command line as a person would",
+		},
+		{
+			dir:     "internal/sockets",
+			foreign: []string{manager, "golang.org/x/sys"},
+			because: "every program opens sockets, none of them in a way of its own",
+		},
+	}
 }
 
 // programs are the rooms of those that people start; nothing imports them.
@@ -115,23 +134,23 @@ func programs() []room {
 	return []room{
 		{
 			dir:      "cmd/neonauthd",
-			house:    []string{"daemon", "daemon/standin", "internal/program", "protocol"},
+			house:    []string{"daemon", "daemon/standin", "internal/program", "internal/program/command", "protocol"},
 			foreign:  []string{commands},
-			testsToo: []string{"client", "protocol/dialogue"},
+			testsToo: []string{"client", "internal/program/command/commandtest", "protocol/dialogue"},
 			because:  "a door is thin: flags, config, Run",
 		},
 		{
 			dir:      "cmd/neonauthctl",
-			house:    []string{"client", "protocol"},
+			house:    []string{"client", "internal/program", "internal/program/command", "protocol"},
 			foreign:  []string{commands, "golang.org/x/sys"},
-			testsToo: []string{"daemon", "daemon/standin"},
+			testsToo: []string{"daemon", "daemon/standin", "internal/program/command/commandtest"},
 			because:  "the person at the terminal asks the way an application asks",
 		},
 		{
 			dir:      "cmd/neonauth-http",
-			house:    []string{"client", "internal/program", "internal/sockets", "protocol"},
+			house:    []string{"client", "internal/program", "internal/program/command", "internal/sockets", "protocol"},
 			foreign:  []string{commands, metrics, tomlFiles},
-			testsToo: []string{"daemon", "daemon/standin"},
+			testsToo: []string{"daemon", "daemon/standin", "internal/program/command/commandtest"},
 			because:  "the web servers' helper asks the way an application asks",
 		},
 		{

@@ -10,6 +10,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
+	"github.com/neonauthd/neonauthd/internal/program"
 )
 
 // checkTimeout bounds what Check asks of one project's upstream.
@@ -22,7 +23,7 @@ const checkTimeout = 10 * time.Second
 func Check(ctx context.Context, out io.Writer, cfg Config, opts Options) (wrong int, err error) {
 	opts = opts.withDefaults()
 	if _, err := newCallers(cfg.Callers); err != nil {
-		return 0, ConfigError{err}
+		return 0, program.ConfigError{Err: err}
 	}
 	fmt.Fprintf(out, "socket        %s\nadmin socket  %s\nstate         %s\ncache         %s\n", cfg.Socket, cfg.AdminSocket, cfg.StateDir, text(cfg.Cache.MaxBytes))
 	if len(cfg.Callers) > 0 {
@@ -44,7 +45,7 @@ func checkProject(ctx context.Context, out io.Writer, table Project, opts *Optio
 	defer cancel()
 	p, err := newProject(table, opts, "", dir)
 	if err != nil {
-		return 0, ConfigError{err}
+		return 0, program.ConfigError{Err: err}
 	}
 	defer p.upstream.Close()
 	c := &p.config

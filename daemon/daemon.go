@@ -110,17 +110,9 @@ type Daemon struct {
 	life    context.Context
 }
 
-// ConfigError is an error that nothing but another configuration mends.
-type ConfigError struct{ Err error }
-
-func (e ConfigError) Error() string { return e.Err.Error() }
-
-// Unwrap returns what is wrong with the configuration.
-func (e ConfigError) Unwrap() error { return e.Err }
-
 // New builds a daemon of a validated configuration. It reads the state
 // directory and starts nothing but the caches' own housekeeping. What the host
-// has against the configuration is a ConfigError.
+// has against the configuration is a program.ConfigError.
 func New(cfg Config, opts Options) (*Daemon, error) {
 	d := &Daemon{
 		opts:    opts.withDefaults(),
@@ -139,7 +131,7 @@ func New(cfg Config, opts Options) (*Daemon, error) {
 	}
 	st, err := d.build(cfg, nil)
 	if err != nil {
-		return nil, errors.Join(ConfigError{err}, d.close())
+		return nil, errors.Join(program.ConfigError{Err: err}, d.close())
 	}
 	d.state.Store(st)
 	d.server = &server{

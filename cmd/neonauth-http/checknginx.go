@@ -2,12 +2,14 @@ package main
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
 
 	"github.com/spf13/cobra"
+
+	"github.com/neonauthd/neonauthd/internal/program"
+	"github.com/neonauthd/neonauthd/internal/program/command"
 )
 
 func checkNginxCommand() *cobra.Command {
@@ -23,7 +25,10 @@ exist. It exits with 1 when it finds something. nginx itself is not needed, and
 "nginx -t" is not replaced.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return usageError{errors.New("check-nginx takes one file (see --help)")}
+				return program.Usage("check-nginx takes one file (see --help)")
+			}
+			if err := command.CheckPath(args[0]); err != nil {
+				return program.UsageError{Err: fmt.Errorf("check-nginx takes a file, and %w", err)}
 			}
 			return nil
 		},
@@ -31,7 +36,7 @@ exist. It exits with 1 when it finds something. nginx itself is not needed, and
 			base := cmp.Or(prefix, filepath.Dir(args[0]))
 			top, err := readNginx(args[0], base)
 			if err != nil {
-				return usageError{err}
+				return program.UsageError{Err: err}
 			}
 			found := lintNginx(top)
 			for _, f := range found {
@@ -44,7 +49,7 @@ exist. It exits with 1 when it finds something. nginx itself is not needed, and
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&prefix, "prefix", "", "`DIR` from which relative includes are read (default: the file's own)")
+	command.Path(cmd.Flags(), &prefix, "prefix", "", "`DIR` from which relative includes are read (default: the file's own)")
 	return cmd
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/internal/program"
 )
 
 func TestConfigurationIsAllOrNothing(t *testing.T) {
@@ -70,15 +71,15 @@ func TestCommandLineIsRefusedInWords(t *testing.T) {
 		code int
 		want string
 	}{
-		{nil, exitUsage, "--listen is missing"},
-		{[]string{"eyJtoken"}, exitUsage, "no such command"},
-		{[]string{"--nothing"}, exitUsage, "unknown flag"},
-		{[]string{"--listen", "0.0.0.0:80"}, exitUsage, "neither unix:PATH nor a loopback address"},
-		{[]string{"--listen", "localhost:80"}, exitUsage, "neither unix:PATH nor a loopback address"},
-		{[]string{"--listen", "unix:" + filepath.Join(dir, "a"), "--status-listen", "[::]:80"}, exitUsage, "--status-listen"},
-		{[]string{"--listen", "unix:" + file}, exitFailure, "no socket; it was left alone"},
-		{[]string{"--listen", "unix:" + filepath.Join(dir, "a"), "--config", bad}, exitConfig, "bad.toml"},
-		{[]string{"check-nginx"}, exitUsage, "takes one file"},
+		{nil, program.ExitUsage, "--listen is missing"},
+		{[]string{"eyJtoken"}, program.ExitUsage, "no such command"},
+		{[]string{"--nothing"}, program.ExitUsage, "no such flag"},
+		{[]string{"--listen", "0.0.0.0:80"}, program.ExitUsage, "neither unix:PATH nor a loopback address"},
+		{[]string{"--listen", "localhost:80"}, program.ExitUsage, "neither unix:PATH nor a loopback address"},
+		{[]string{"--listen", "unix:" + filepath.Join(dir, "a"), "--status-listen", "[::]:80"}, program.ExitUsage, "--status-listen"},
+		{[]string{"--listen", "unix:" + file}, program.ExitFailure, "no socket; it was left alone"},
+		{[]string{"--listen", "unix:" + filepath.Join(dir, "a"), "--config", bad}, program.ExitConfig, "bad.toml"},
+		{[]string{"check-nginx"}, program.ExitUsage, "takes one file"},
 		{[]string{"--version"}, 0, "neonauth-http dev"},
 		{[]string{"--help"}, 0, "check-nginx"},
 	} {

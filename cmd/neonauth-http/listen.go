@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/internal/sockets"
 )
 
@@ -44,7 +45,7 @@ func openSockets(listen, status string) (*listeners, error) {
 	switch {
 	case len(inherited) > 0:
 	case listen == "":
-		err = usageError{errors.New("--listen is missing, and no socket was inherited (see --help)")}
+		err = program.Usage("--listen is missing, and no socket was inherited (see --help)")
 	default:
 		s.auth, err = open("--listen", listen)
 	}
@@ -69,7 +70,7 @@ func open(flag, address string) (net.Listener, error) {
 	}
 	host, _, err := net.SplitHostPort(address)
 	if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsLoopback() {
-		return nil, usageError{fmt.Errorf("%s %s: neither unix:PATH nor a loopback address such as 127.0.0.1:4181", flag, shown(address))}
+		return nil, program.UsageError{Err: fmt.Errorf("%s: neither unix:PATH nor a loopback address such as 127.0.0.1:4181", flag)}
 	}
 	ln, err := net.Listen("tcp", address)
 	if err != nil {

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/neonauthd/neonauthd/internal/program"
 )
 
 // lint runs check-nginx and returns its exit status and words.
@@ -95,7 +97,7 @@ func TestEachTrapIsFound(t *testing.T) {
 		{"gateway interface", "    location / {\n", "    location /php/ {\n fastcgi_pass 127.0.0.1:9000;\n }\n location / {\n", "X-Auth-User-Id, X-Auth-Email"},
 	} {
 		code, out := lint(t, layRecipe(t, test.old, test.changed))
-		if code != exitFailure || !strings.Contains(out, test.want) {
+		if code != program.ExitFailure || !strings.Contains(out, test.want) {
 			t.Errorf("%s: exit status %d:\n%s", test.name, code, out)
 		}
 	}
@@ -111,7 +113,7 @@ func TestUnreadableConfigurationsAreNoGoodOnes(t *testing.T) {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if code, out := lint(t, file); code != exitUsage {
+		if code, out := lint(t, file); code != program.ExitUsage {
 			t.Errorf("%s: exit status %d: %s", name, code, out)
 		}
 	}
@@ -119,7 +121,7 @@ func TestUnreadableConfigurationsAreNoGoodOnes(t *testing.T) {
 	if err := os.WriteFile(file, []byte("http { server { location / { return 200; } } }"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if code, out := lint(t, file); code != exitFailure || !strings.Contains(out, "nothing is protected") {
+	if code, out := lint(t, file); code != program.ExitFailure || !strings.Contains(out, "nothing is protected") {
 		t.Errorf("exit status %d: %s", code, out)
 	}
 }

@@ -42,7 +42,7 @@ func (f *flags) serve(ctx context.Context, log *slog.Logger) error {
 	}
 	set, err := loadSettings(f.config)
 	if err != nil {
-		return configError{err}
+		return program.ConfigError{Err: err}
 	}
 	l, err := openSockets(f.listen, f.status)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -62,13 +63,13 @@ func oneOf(least int, words ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		see := fmt.Sprintf("(see %s --help)", cmd.CommandPath())
 		if len(args) < least {
-			return usage{"say which: " + strings.Join(words, ", ") + " " + see}
+			return program.Usage("say which: " + strings.Join(words, ", ") + " " + see)
 		}
 		if len(args) > 0 && !slices.Contains(words, args[0]) {
-			return usage{"not one of " + strings.Join(words, ", ") + " " + see}
+			return program.Usage("not one of " + strings.Join(words, ", ") + " " + see)
 		}
 		if len(args) > 1 && least == 0 {
-			return usage{"too many arguments " + see}
+			return program.Usage("too many arguments " + see)
 		}
 		return nil
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -99,18 +100,18 @@ func (s *settings) cover(cmd *cobra.Command, verb protocol.Verb, args []string, 
 	alone := kind == "token" || kind == "all"
 	switch {
 	case alone && len(args) > 1 && kind == "token":
-		return usage{"a token is read from standard input or --token-file, never from the command line"}
+		return program.Usage("a token is read from standard input or --token-file, never from the command line")
 	case alone && len(args) > 1, len(args) > 2:
-		return usage{"too many arguments (see " + cmd.CommandPath() + " --help)"}
+		return program.Usage("too many arguments (see " + cmd.CommandPath() + " --help)")
 	case !alone && (len(args) < 2 || args[1] == ""):
-		return usage{"say which " + kind + " (see " + cmd.CommandPath() + " --help)"}
+		return program.Usage("say which " + kind + " (see " + cmd.CommandPath() + " --help)")
 	case kind == "token":
 		text, err := token.one()
 		if err != nil {
 			return err
 		}
 		if !protocol.ValidWord([]byte(text)) || len(text) > protocol.MaxToken {
-			return usage{"this is no token"}
+			return program.Usage("this is no token")
 		}
 		words = append(words, text)
 	case kind != "all":

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -80,20 +81,20 @@ Latency is from just before a request is written until its reply was read.`,
 func (b *bench) check() error {
 	switch {
 	case b.connections < 1 || b.connections > 4096:
-		return usage{"--connections must be 1 to 4096"}
+		return program.Usage("--connections must be 1 to 4096")
 	case b.depth < 1 || b.depth > maxDepth:
-		return usage{fmt.Sprintf("--depth must be 1 to %d", maxDepth)}
+		return program.Usage(fmt.Sprintf("--depth must be 1 to %d", maxDepth))
 	case b.duration < 10*time.Millisecond:
-		return usage{"--duration must be at least 10ms"}
+		return program.Usage("--duration must be at least 10ms")
 	case b.misses < 0 || b.bad < 0 || b.misses+b.bad > 100:
-		return usage{"--misses and --bad must be 0 to 100 percent together"}
+		return program.Usage("--misses and --bad must be 0 to 100 percent together")
 	}
 	if b.compare == "" {
 		return nil
 	}
 	b.store = parseStore(b.compare)
 	if b.store == nil {
-		return usage{"--compare must be memcached:PATH or redis:PATH"}
+		return program.Usage("--compare must be memcached:PATH or redis:PATH")
 	}
 	return nil
 }
@@ -111,7 +112,7 @@ func (b *bench) run(ctx context.Context) error {
 	}
 	m := b.mix(tokens)
 	if b.misses > 0 && m.misses == nil {
-		return usage{"--misses needs tokens with a signature of at least 16 characters"}
+		return program.Usage("--misses needs tokens with a signature of at least 16 characters")
 	}
 	r, err := b.measure(ctx, m)
 	if errors.Is(err, context.Canceled) {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/neonauthd/neonauthd/internal/program/command"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -85,7 +86,7 @@ func echoCommand(s *settings) *cobra.Command {
 			return serveEcho(cmd.Context(), s.terminal, path, reply)
 		},
 	}
-	cmd.Flags().StringVar(&path, "listen", "", "`path` of the socket")
+	command.Path(cmd.Flags(), &path, "listen", "", "`path` of the socket")
 	cmd.Flags().IntVar(&reply, "reply", 3, "length of a reply in `bytes`")
 	return cmd
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -77,7 +78,7 @@ func (s *settings) fail(err error) error {
 	code := exit(exitUnknown)
 	var reply *client.ReplyError
 	if errors.As(err, &reply) && reply.Code == protocol.CodeBadRequest {
-		code = exitUsage
+		code = program.ExitUsage
 	}
 	if s.json {
 		if err := s.printJSON(failureOf(err)); err != nil {

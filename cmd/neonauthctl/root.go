@@ -12,6 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/internal/program"
+	"github.com/neonauthd/neonauthd/internal/program/command"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -19,9 +21,8 @@ import (
 const (
 	exitYes     = 0 // accepted; done
 	exitNo      = 1 // rejected: the daemon holds proof
-	exitUsage   = 2 // called wrongly
 	exitUnknown = 3 // could not tell
-)
+) // and program.ExitUsage: called wrongly
 
 // adminVariable names the environment variable with the admin socket's path.
 const adminVariable = "NEONAUTHD_ADMIN_SOCKET"
@@ -42,11 +43,6 @@ type exit int
 
 func (e exit) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
-// usage is a mistake in how the program was called.
-type usage struct{ what string }
-
-func (u usage) Error() string { return u.what }
-
 // settings are the flags that every command has.
 type settings struct {
 	terminal
@@ -65,15 +61,15 @@ func run(ctx context.Context, args []string, t terminal) int {
 	root.SetErr(t.err)
 	err := root.ExecuteContext(ctx)
 	var code exit
-	var wrong usage
+	var wrong program.UsageError
 	switch {
 	case err == nil:
 		return exitYes
 	case errors.As(err, &code):
 		return int(code)
 	case errors.As(err, &wrong):
-		fmt.Fprintf(t.err, "neonauthctl: %s\n", wrong.what)
-		return exitUsage
+		fmt.Fprintf(t.err, "neonauthctl: %v\n", wrong)
+		return program.ExitUsage
 	}
 	fmt.Fprintf(t.err, "neonauthctl: %v\n", err)
 	return exitUnknown
@@ -92,20 +88,15 @@ Exit codes: 0 accepted or done, 1 rejected, 2 called wrongly, 3 could not tell.`
 		Example: `  neonauthctl verify < token
   neonauthctl profile --json --token-file token | jq .profile
   neonauthctl revoke subject 9f1c1f7e-2f0e-4c0a-a0ab-0d9a6f4a2f11`,
-		Version:       version(),
-		SilenceErrors: true,
-		SilenceUsage:  true,
-		Args:          noArguments,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_ = cmd.Help()
-			return exit(exitUsage)
+			return exit(program.ExitUsage)
 		},
 	}
-	root.SetVersionTemplate("{{.Version}}\n")
-	root.SetFlagErrorFunc(flagError)
 	flags := root.PersistentFlags()
-	flags.StringVar(&s.socket, "socket", "", "`path` of the daemon's socket (default $"+client.SocketVariable+", else "+protocol.DefaultSocket+")")
-	flags.StringVar(&s.adminSocket, "admin-socket", "", "`path` of the admin socket (default $"+adminVariable+", else "+protocol.DefaultAdminSocket+")")
+	command.Path(flags, &s.socket, "socket", "", "`path` of the daemon's socket (default $"+client.SocketVariable+", else "+protocol.DefaultSocket+")")
+	command.Path(flags, &s.adminSocket, "admin-socket", "", "`path` of the admin socket (default $"+adminVariable+", else "+protocol.DefaultAdminSocket+")")
 	flags.DurationVar(&s.timeout, "timeout", 0, "time that one question may take (default 1s, for admin commands 10s)")
 	flags.BoolVar(&s.json, "json", false, "print one JSON object instead of text")
 	root.AddCommand(lookupCommands(s)...)
@@ -113,52 +104,14 @@ Exit codes: 0 accepted or done, 1 rejected, 2 called wrongly, 3 could not tell.`
 	root.AddCommand(adminCommands(s)...)
 	root.AddCommand(benchCommands(s)...)
 	root.AddCommand(topCommand(s))
-	discreetCompletion(root)
+	command.Set(root, program.Version("neonauthctl", release, commit))
 	return root
 }
 
-// discreetCompletion keeps cobra's own commands from repeating arguments.
-func discreetCompletion(root *cobra.Command) {
-	root.InitDefaultCompletionCmd()
-	for _, cmd := range root.Commands() {
-		if cmd.Name() != "completion" {
-			continue
-		}
-		cmd.Args = noArguments
-		for _, shell := range cmd.Commands() {
-			shell.Args = noArguments
-		}
-	}
-}
-
-// noArguments refuses arguments without repeating them: the usual mistake is a
-// token on the command line, and an error ends up in a log.
+// noArguments refuses arguments: the usual mistake is a token on the command
+// line.
 func noArguments(cmd *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	if cmd.HasParent() {
-		return usage{fmt.Sprintf("%s takes no arguments; a token is read from standard input or --token-file (see %[1]s --help)", cmd.CommandPath())}
-	}
-	return usage{"no such command (see neonauthctl --help); a token is never an argument"}
-}
-
-// namedFlag finds the flag's name in pflag's "bad value" error.
-var namedFlag = regexp.MustCompile(`for "(?:-., )?--([a-z-]+)" flag: `)
-
-// flagError names the flag that is wrong and leaves out what stood behind it.
-func flagError(cmd *cobra.Command, err error) error {
-	see := fmt.Sprintf("(see %s --help)", cmd.CommandPath())
-	var named interface{ GetSpecifiedName() string }
-	if errors.As(err, &named) && cmd.Flags().Lookup(named.GetSpecifiedName()) != nil {
-		return usage{"--" + named.GetSpecifiedName() + " needs a value " + see}
-	}
-	for _, match := range namedFlag.FindAllStringSubmatch(err.Error(), -1) {
-		if cmd.Flags().Lookup(match[1]) != nil {
-			return usage{"--" + match[1] + " cannot have this value " + see}
-		}
-	}
-	return usage{"no such flag " + see}
+	return command.NoArgumentsBut("a token is read from standard input or --token-file, and is never an argument")(cmd, args)
 }
 
 // asker returns a client of the ordinary socket.
@@ -182,7 +135,15 @@ func (s *settings) admin() *client.Client {
 	return &client.Client{Socket: path, Project: s.project, Timeout: timeout, Conns: 1, Name: "neonauthctl"}
 }
 
+// projectName matches what the protocol allows as the name of a project, and none.
+func projectName() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9._-]{0,32}$`) }
+
 // projectFlag adds --project to a command that can ask about several.
 func (s *settings) projectFlag(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&s.project, "project", "", "`name` of the project, as the daemon's configuration has it (default its first)")
+	command.Text(cmd.Flags(), &s.project, "project", "`name` of the project, as the daemon's configuration has it (default its first)", func(name string) string {
+		if !projectName().MatchString(name) {
+			return "must be the name of a project: 1 to 32 letters, digits, \"-\", \"_\" or \".\""
+		}
+		return ""
+	})
 }

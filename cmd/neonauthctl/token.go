@@ -9,6 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/neonauthd/neonauthd/internal/program"
+	"github.com/neonauthd/neonauthd/internal/program/command"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -19,7 +21,7 @@ type tokenSource struct {
 }
 
 func (t *tokenSource) flag(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&t.file, "token-file", "", "read the token from this `file` (default standard input)")
+	command.Path(cmd.Flags(), &t.file, "token-file", "", "read the token from this `file` (default standard input)")
 }
 
 // one reads a single token: all there is, without one line end behind it. What
@@ -32,7 +34,7 @@ func (t *tokenSource) one() (string, error) {
 	}
 	text = bytes.TrimSuffix(bytes.TrimSuffix(text, []byte("\n")), []byte("\r"))
 	if len(text) == 0 {
-		return "", usage{"no token: it is read from standard input or --token-file, and there was nothing"}
+		return "", program.Usage("no token: it is read from standard input or --token-file, and there was nothing")
 	}
 	return string(text), nil
 }
@@ -50,12 +52,12 @@ func (t *tokenSource) lines() ([]string, error) {
 			continue
 		}
 		if len(line) > protocol.MaxToken || !protocol.ValidWord(line) {
-			return nil, usage{fmt.Sprintf("line %d of the tokens is no token", len(tokens)+1)}
+			return nil, program.Usage(fmt.Sprintf("line %d of the tokens is no token", len(tokens)+1))
 		}
 		tokens = append(tokens, string(line))
 	}
 	if len(tokens) == 0 {
-		return nil, usage{"no token: they are read from standard input or --token-file, one a line, and there was none"}
+		return nil, program.Usage("no token: they are read from standard input or --token-file, one a line, and there was none")
 	}
 	return tokens, nil
 }
@@ -65,7 +67,7 @@ func (t *tokenSource) read(most int64) ([]byte, error) {
 	if t.file != "" {
 		f, err := os.Open(t.file)
 		if err != nil {
-			return nil, usage{fmt.Sprintf("cannot read the token: %v", err)}
+			return nil, program.Usage(fmt.Sprintf("cannot read the token: %v", err))
 		}
 		defer f.Close()
 		in = f
@@ -74,7 +76,7 @@ func (t *tokenSource) read(most int64) ([]byte, error) {
 	}
 	text, err := io.ReadAll(io.LimitReader(in, most))
 	if err != nil {
-		return nil, usage{fmt.Sprintf("cannot read the token: %v", errors.Unwrap(err))}
+		return nil, program.Usage(fmt.Sprintf("cannot read the token: %v", errors.Unwrap(err)))
 	}
 	return text, nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -81,10 +82,10 @@ func ticker(interval time.Duration) (<-chan time.Time, func()) {
 
 func (w *watch) run(ctx context.Context) error {
 	if w.interval < 100*time.Millisecond || w.interval > time.Hour {
-		return usage{"--interval must be 100ms to 1h"}
+		return program.Usage("--interval must be 100ms to 1h")
 	}
 	if w.count < 0 {
-		return usage{"--count must not be negative"}
+		return program.Usage("--count must not be negative")
 	}
 	c := w.settings.admin()
 	defer c.Close()

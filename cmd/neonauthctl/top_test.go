@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -195,7 +196,7 @@ func TestTopRefusesStatsThatItCannotRead(t *testing.T) {
 func TestTopIsCalledRightly(t *testing.T) {
 	for _, args := range [][]string{{"--interval", "99ms"}, {"--interval", "2h"}, {"--count", "-1"}, {"now"}, {"--interval", "1"}} {
 		var out, errs bytes.Buffer
-		if code := run(context.Background(), append([]string{"top"}, args...), terminal{in: strings.NewReader(""), out: &out, err: &errs}); code != exitUsage {
+		if code := run(context.Background(), append([]string{"top"}, args...), terminal{in: strings.NewReader(""), out: &out, err: &errs}); code != program.ExitUsage {
 			t.Errorf("top %v: exit code %d, %s", args, code, &errs)
 		}
 	}

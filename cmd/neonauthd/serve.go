@@ -42,7 +42,7 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 		if errors.Is(err, os.ErrNotExist) {
 			err = fmt.Errorf("%w; name another with --config, or run \"neonauthd demo\" to try it without one", err)
 		}
-		return daemon.ConfigError{Err: err}
+		return program.ConfigError{Err: err}
 	}
 	level := new(slog.LevelVar)
 	opts := daemon.Options{

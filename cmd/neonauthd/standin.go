@@ -7,6 +7,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/internal/program"
+	"github.com/neonauthd/neonauthd/internal/program/command"
 )
 
 // standinCommand serves the stand-in alone, for people who develop an
@@ -17,11 +19,11 @@ func standinCommand() *cobra.Command {
 		Use:   "standin",
 		Short: "Serve an embedded Neon Auth for developing applications; never for production",
 		Long:  "Serves an embedded upstream that mints tokens for anybody who asks. Never for production.\n\n" + standin.Usage(),
-		Args:  noArguments,
+		Args:  command.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			host, _, err := net.SplitHostPort(listen)
 			if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsLoopback() {
-				return usageError{fmt.Errorf("--listen %q: must be a loopback address such as 127.0.0.1:4000: this server mints tokens for anybody", listen)}
+				return program.Usage("--listen must be a loopback address such as 127.0.0.1:4000: this server mints tokens for anybody")
 			}
 			ln, err := net.Listen("tcp", listen)
 			if err != nil {

@@ -1,0 +1,89 @@
+// Package command is what the command lines of this project's programs have in
+// common. The usual mistake at a command line is a token where none belongs,
+// and what a program says about it ends up on a screen or in a log: so nothing
+// here repeats what somebody wrote.
+package command
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/neonauthd/neonauthd/internal/program"
+)
+
+// Set prepares a program's root command. Call it when all commands have been
+// added.
+func Set(root *cobra.Command, version string) {
+	root.Version = version
+	root.SetVersionTemplate("{{.Version}}\n")
+	root.SilenceErrors, root.SilenceUsage = true, true
+	root.SetFlagErrorFunc(flagError)
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		if cmd.Name() != "completion" {
+			continue
+		}
+		// Only a command that runs looks at its arguments.
+		cmd.Args, cmd.RunE = NoArguments, func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		for _, shell := range cmd.Commands() {
+			shell.Args = NoArguments
+		}
+	}
+}
+
+// Run runs root and returns the exit status. An error goes to its standard
+// error, after the program's name.
+func Run(ctx context.Context, root *cobra.Command) int {
+	err := root.ExecuteContext(ctx)
+	if err != nil {
+		fmt.Fprintf(root.ErrOrStderr(), "%s: %v\n", root.Name(), err)
+	}
+	return program.ExitStatus(err)
+}
+
+// Signals returns a context that SIGTERM or SIGINT ends; the second of them
+// ends the process.
+func Signals() (ctx context.Context, stop context.CancelFunc) {
+	ctx, stop = signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
+}
+
+// NoArguments refuses arguments, for commands that take none.
+func NoArguments(cmd *cobra.Command, args []string) error { return refuse(cmd, args, "") }
+
+// NoArgumentsBut is NoArguments with a hint of where the usual mistake belongs.
+func NoArgumentsBut(hint string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error { return refuse(cmd, args, "; "+hint) }
+}
+
+func refuse(cmd *cobra.Command, args []string, hint string) error {
+	switch {
+	case len(args) == 0:
+		return nil
+	case cmd.HasParent():
+		return program.Usage(cmd.CommandPath() + " takes no arguments" + hint + see(cmd))
+	}
+	return program.Usage("no such command" + meant(cmd, args[0], "") + hint + see(cmd))
+}
+
+// meant is a question for one of cmd's commands, or "". Only our own words are
+// in it.
+func meant(cmd *cobra.Command, typed, before string) string {
+	if cmd.SuggestionsMinimumDistance <= 0 {
+		cmd.SuggestionsMinimumDistance = 2
+	}
+	names := cmd.SuggestionsFor(typed)
+	if len(names) == 0 || typed == "" {
+		return ""
+	}
+	return "; did you mean " + before + strings.Join(names, " or "+before) + "?"
+}
+
+func see(cmd *cobra.Command) string { return fmt.Sprintf(" (see %s --help)", cmd.CommandPath()) }

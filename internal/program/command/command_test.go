@@ -1,0 +1,109 @@
+package command
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/neonauthd/neonauthd/internal/program"
+	"github.com/neonauthd/neonauthd/internal/program/command/commandtest"
+)
+
+// sample is a command line with one of each kind of flag.
+func sample() *cobra.Command {
+	var file, color string
+	root := &cobra.Command{
+		Use:  "sample",
+		Args: NoArguments,
+		RunE: func(*cobra.Command, []string) error { return program.ConfigError{Err: errors.New("wrong file")} },
+	}
+	Path(root.PersistentFlags(), &file, "config", "/etc/sample", "a `FILE`")
+	verify := &cobra.Command{
+		Use:  "verify",
+		Args: NoArgumentsBut("a token comes from standard input"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cmd.Println("config", file, "color", color)
+			return nil
+		},
+	}
+	Text(verify.Flags(), &color, "color", "a `COLOR`", func(text string) string {
+		if text != "red" {
+			return "must be red"
+		}
+		return ""
+	})
+	verify.Flags().Bool("json", false, "")
+	verify.Flags().Duration("timeout", time.Second, "")
+	verify.Flags().Int("count", 0, "")
+	verify.Flags().Float64("rate", 0, "")
+	root.AddCommand(verify)
+	Set(root, "sample 1.2.3")
+	return root
+}
+
+func TestTheCommandLineRepeatsNothing(t *testing.T) { commandtest.RepeatsNothing(t, sample) }
+
+func TestWhatIsWrongIsSaidInOneLine(t *testing.T) {
+	const credential = "this looks like a token or a key itself; have it replaced if others can see your command lines"
+	for _, c := range []struct {
+		args   string
+		status int
+		says   string
+	}{
+		{"", program.ExitConfig, "sample: wrong file\n"},
+		{"--version", 0, "sample 1.2.3\n"},
+		{"verify", 0, "config /etc/sample color \n"},
+		{"verify --config x/y.toml --color red", 0, "config x/y.toml color red\n"},
+		{"verify --config=", 0, "config  color \n"},
+		{"verfy", program.ExitUsage, "sample: no such command; did you mean verify? (see sample --help)\n"},
+		{"nothing-like-it", program.ExitUsage, "sample: no such command (see sample --help)\n"},
+		{"verify x", program.ExitUsage, "sample: sample verify takes no arguments; a token comes from standard input (see sample verify --help)\n"},
+		{"verify --timeuot 2s", program.ExitUsage, "sample: no such flag; did you mean --timeout? (see sample verify --help)\n"},
+		{"verify --confg=x", program.ExitUsage, "sample: no such flag; did you mean --config? (see sample verify --help)\n"},
+		{"verify -x", program.ExitUsage, "sample: no such flag (see sample verify --help)\n"},
+		{"verify --json=yes-please", program.ExitUsage, "sample: --json takes no value (see sample verify --help)\n"},
+		{"verify --timeout 5", program.ExitUsage, "sample: --timeout must be a duration such as 500ms, 2s or 5m (see sample verify --help)\n"},
+		{"verify --count x", program.ExitUsage, "sample: --count must be a whole number (see sample verify --help)\n"},
+		{"verify --rate x", program.ExitUsage, "sample: --rate cannot have this value (see sample verify --help)\n"},
+		{"verify --color blue", program.ExitUsage, "sample: --color must be red (see sample verify --help)\n"},
+		{"verify --color", program.ExitUsage, "sample: --color needs a value (see sample verify --help)\n"},
+		{"verify --config eyJx", program.ExitUsage, "sample: --config must be a path, and " + credential + " (see sample verify --help)\n"},
+	} {
+		root := sample()
+		var out bytes.Buffer
+		root.SetArgs(strings.Fields(c.args))
+		root.SetOut(&out)
+		root.SetErr(&out)
+		if status := Run(context.Background(), root); status != c.status || out.String() != c.says {
+			t.Errorf("%s: status %d\n%swant %d\n%s", c.args, status, &out, c.status, c.says)
+		}
+	}
+}
+
+func TestWhatLooksLikeACredentialIsNoPath(t *testing.T) {
+	for path, good := range map[string]bool{
+		"": true, "-": true, "/run/neonauthd/neonauthd.sock": true, "token.jwt": true, "./eyJ": true, "a.b.c": true,
+		strings.Repeat("n", maxName-1): true, strings.Repeat("n", maxName): true, strings.Repeat("n", maxName+1): false,
+		"/" + strings.Repeat("long/", 200) + "path": true,
+		"/tmp/" + strings.Repeat("n", maxName+1):    false,
+		"eyJhbGciOiJFUzI1NiJ9.e30.x":                false,
+		"Bearer x":                                  false,
+		"ssk_x":                                     false,
+		"stackauth_x":                               false,
+		"hexclave_x":                                false,
+		"Aax3xEc6DKjW8qpKBJo2Oa5AHP7zTjmx.H8Vyy16AgYCEuwo94O06OSEc7J5rWauCiyA12NkpFUc=":       false,
+		"Aax3xEc6DKjW8qpKBJo2Oa5AHP7zTjmx.H8Vyy16AgYCEuwo94O06OSEc7J5r%2FauCiyA12NkpFUc%3D":   false,
+		"/Aax3xEc6DKjW8qpKBJo2Oa5AHP7zTjmx.H8Vyy16AgYCEuwo94O06OSEc7J5rWauCiyA12NkpFUc=/file": true,
+	} {
+		if err := CheckPath(path); (err == nil) != good {
+			t.Errorf("%q: %v", path, err)
+		} else if err != nil && strings.Contains(err.Error(), path) {
+			t.Errorf("%q is repeated: %v", path, err)
+		}
+	}
+}

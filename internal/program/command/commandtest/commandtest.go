@@ -1,0 +1,68 @@
+// Package commandtest holds a program's command line to what package command
+// promises.
+package commandtest
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/neonauthd/neonauthd/internal/program"
+)
+
+// pasted is what somebody may put where it does not belong, spelled so that it
+// is found in any output.
+const pasted = "eyJhbGciOiJFUzI1NiJ9.canary.canary"
+
+// RepeatsNothing puts a token in each place of a program's command line where
+// none belongs: as an argument, as a command, as a flag, and as the value of
+// each flag of each command. Every time the call has to be an error of usage
+// that says nothing of the token. root returns the program's root command,
+// freshly made.
+func RepeatsNothing(t *testing.T, root func() *cobra.Command) {
+	t.Helper()
+	var calls [][]string
+	visit(root(), nil, func(cmd *cobra.Command, path []string) {
+		call := func(args ...string) { calls = append(calls, append(append([]string{}, path...), args...)) }
+		call("--" + pasted)
+		call("-" + pasted)
+		call(pasted, pasted)
+		add := func(f *pflag.Flag) {
+			call("--" + f.Name + "=" + pasted)
+		}
+		cmd.LocalFlags().VisitAll(add)
+		cmd.InheritedFlags().VisitAll(add)
+		call("--help=" + pasted)
+	})
+	if len(calls) < 10 {
+		t.Fatalf("only %d calls were found to try", len(calls))
+	}
+	for _, args := range calls {
+		cmd := root()
+		var out bytes.Buffer
+		cmd.SetArgs(args)
+		cmd.SetIn(strings.NewReader(""))
+		cmd.SetOut(&out)
+		cmd.SetErr(&out)
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel() // nothing here may begin to serve
+		err := cmd.ExecuteContext(ctx)
+		switch {
+		case program.ExitStatus(err) != program.ExitUsage:
+			t.Errorf("%q is no error of usage: %v", args, err)
+		case strings.Contains(err.Error()+out.String(), "canary"):
+			t.Errorf("%q is repeated: %v\n%s", args, err, &out)
+		}
+	}
+}
+
+func visit(cmd *cobra.Command, path []string, see func(*cobra.Command, []string)) {
+	see(cmd, path)
+	for _, sub := range cmd.Commands() {
+		visit(sub, append(path[:len(path):len(path)], sub.Name()), see)
+	}
+}
