@@ -43,10 +43,12 @@ func rooms() []room {
 			because:  "it plays lines that it does not understand, so it can play wrong ones",
 		},
 		{
-			dir:     "cache",
-			foreign: []string{"github.com/dgraph-io/ristretto/v2", "golang.org/x/sync"},
-			never:   []string{"net", "os", "encoding/json"},
-			because: "the memory knows no token, HTTP or line",
+			dir:      "cache",
+			house:    []string{"daemon/clock"},
+			foreign:  []string{"github.com/dgraph-io/ristretto/v2", "golang.org/x/sync"},
+			never:    []string{"net", "os", "encoding/json"},
+			testsToo: []string{"daemon/clock/clocktest"},
+			because:  "the memory knows no token, HTTP or line",
 		},
 		{
 			dir:     "daemon/keyset",
@@ -57,9 +59,9 @@ func rooms() []room {
 		},
 		{
 			dir:      "daemon/upstream",
-			house:    []string{"internal/program"},
+			house:    []string{"daemon/clock", "internal/program"},
 			foreign:  []string{"golang.org/x/sync", "golang.org/x/time", "github.com/cenkalti/backoff/v5", "github.com/sony/gobreaker/v2", strictJSON},
-			testsToo: []string{"daemon/standin"},
+			testsToo: []string{"daemon/clock/clocktest", "daemon/standin"},
 			because:  "whoever talks HTTP knows neither the memory nor the socket's words",
 		},
 		{
@@ -67,23 +69,20 @@ func rooms() []room {
 			because: "the double of the upstream judges nothing with the code that it is there to test",
 		},
 		{
-			dir:     "daemon/statedir",
-			because: "whoever keeps files knows nothing of what is in them",
-		},
-		{
-			dir:     "daemon/revoke",
-			house:   []string{"daemon/statedir"},
-			never:   []string{"net"},
-			because: "marks and files: what is revoked knows no key, no line of the protocol and no upstream",
+			dir:      "daemon/revoke",
+			house:    []string{"daemon/clock", "daemon/statedir"},
+			never:    []string{"net"},
+			testsToo: []string{"daemon/clock/clocktest"},
+			because:  "marks and files: what is revoked knows no key, no line of the protocol and no upstream",
 		},
 		{
 			dir:   "daemon",
-			house: []string{"protocol", "cache", "daemon/keyset", "daemon/revoke", "daemon/statedir", "daemon/upstream", "internal/program", "internal/sockets"},
+			house: []string{"protocol", "cache", "daemon/clock", "daemon/keyset", "daemon/revoke", "daemon/statedir", "daemon/upstream", "internal/program", "internal/sockets"},
 			foreign: []string{
 				tomlFiles, "github.com/cenkalti/backoff/v5", "golang.org/x/sync", "golang.org/x/sys",
 				"golang.org/x/time", metrics, strictJSON,
 			},
-			testsToo: []string{"daemon/standin", "protocol/dialogue"},
+			testsToo: []string{"daemon/clock/clocktest", "daemon/standin", "protocol/dialogue"},
 			because:  "the judgement is asked by clients and asks none",
 		},
 		{
@@ -100,9 +99,24 @@ func rooms() []room {
 	}, shared(), programs())
 }
 
-// shared are the rooms of what several programs have in common.
+// shared are the rooms of what several others stand on and that know nothing of them.
 func shared() []room {
 	return []room{
+		{
+			dir:      "daemon/clock",
+			never:    []string{"net", "os", "log"},
+			testsToo: []string{"daemon/clock/clocktest"},
+			pure:     true,
+			because:  "instants go in, durations come out; whoever asks a clock is not the one who judges it",
+		},
+		{
+			dir:     "daemon/clock/clocktest",
+			because: "a clock that tests move knows nothing of what goes by it",
+		},
+		{
+			dir:     "daemon/statedir",
+			because: "whoever keeps files knows nothing of what is in them",
+		},
 		{
 			dir:     "internal/program",
 			foreign: []string{manager},
