@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/keyset"
+	"github.com/neonauthd/neonauthd/internal/sockets"
 )
 
 // sound is a configuration without a fault, to be given one.
@@ -52,8 +53,8 @@ func TestEachBoundOfTheConfigurationHoldsOnBothSides(t *testing.T) {
 		"max_bytes":                number(func(c *Config, n int) { c.Cache.MaxBytes = Bytes(n) }, 1<<20, 1<<40),
 		"name":                     number(func(c *Config, n int) { c.Projects[0].Name = strings.Repeat("n", n) }, 1, MaxProjectName),
 		"project_id":               number(func(c *Config, n int) { c.Projects[0].ProjectID = strings.Repeat("p", n) }, 1, 128),
-		"socket":                   number(func(c *Config, n int) { c.Socket = strings.Repeat("s", n) }, 1, maxSocketPath),
-		"admin_socket":             number(func(c *Config, n int) { c.AdminSocket = strings.Repeat("s", n) }, 1, maxSocketPath),
+		"socket":                   number(func(c *Config, n int) { c.Socket = strings.Repeat("s", n) }, 1, sockets.MaxPath),
+		"admin_socket":             number(func(c *Config, n int) { c.AdminSocket = strings.Repeat("s", n) }, 1, sockets.MaxPath),
 		"[[project]]":              number(setProjects, 1, MaxProjects),
 		"[[caller]]":               number(setCallers, 0, MaxCallers),
 		"upstream_rate":            rates(func(c *Config, r float64) { c.Projects[0].UpstreamRate = r }, false, 10000),

@@ -3,13 +3,8 @@ package daemon
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
-	"os"
-	"path/filepath"
 	"strings"
-	"syscall"
-	"time"
 
 	"github.com/neonauthd/neonauthd/internal/sockets"
 )
@@ -47,7 +42,7 @@ func (l *Listeners) Close() error {
 // HOST:PORT.
 func listenMetrics(address string) (net.Listener, error) {
 	if path, ok := strings.CutPrefix(address, "unix:"); ok {
-		return listenUnix(path, 0o660)
+		return sockets.Listen(path, 0o660)
 	}
 	ln, err := net.Listen("tcp", address)
 	if err != nil {
@@ -67,8 +62,8 @@ func Listen(cfg *Config) (*Listeners, error) {
 	l := &Listeners{Inherited: len(inherited) > 0}
 	if l.Inherited {
 		err = l.adopt(inherited)
-	} else if l.Ordinary, err = listenUnix(cfg.Socket, 0o660); err == nil {
-		l.Admin, err = listenUnix(cfg.AdminSocket, 0o600)
+	} else if l.Ordinary, err = sockets.Listen(cfg.Socket, 0o660); err == nil {
+		l.Admin, err = sockets.Listen(cfg.AdminSocket, 0o600)
 	}
 	if err == nil && l.Metrics == nil && cfg.MetricsListen != "" {
 		l.Metrics, err = listenMetrics(cfg.MetricsListen)
@@ -89,122 +84,4 @@ func (l *Listeners) adopt(inherited map[string]net.Listener) error {
 		}
 	}
 	return nil
-}
-
-// listenUnix makes a socket at path with exactly mode, in a folder that only we
-// and root can change. It dials before it removes a stale socket, and never
-// removes anything else.
-func listenUnix(path string, mode fs.FileMode) (net.Listener, error) {
-	if len(path) > maxSocketPath {
-		return nil, fmt.Errorf("socket %s: the path is longer than %d bytes", path, maxSocketPath)
-	}
-	if err := checkFolder(filepath.Dir(path)); err != nil {
-		return nil, fmt.Errorf("socket %s: %w", path, err)
-	}
-	defer lockFolder(filepath.Dir(path))()
-	if err := removeStale(path); err != nil {
-		return nil, fmt.Errorf("socket %s: %w", path, err)
-	}
-	// The umask makes the socket right from its first moment; a chmod would
-	// leave one in which anybody connects. It is the process's, so this runs
-	// before anything else creates files.
-	old := syscall.Umask(int(0o777 &^ mode))
-	ln, err := net.Listen("unix", path)
-	syscall.Umask(old)
-	if err != nil {
-		return nil, fmt.Errorf("socket %s: %w", path, err)
-	}
-	return ln, nil
-}
-
-// checkFolder makes the folder if it is missing, and refuses one in which other
-// users could replace the socket.
-func checkFolder(dir string) error {
-	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("%w (create the folder, or set socket to a path in one that exists)", err)
-	}
-	info, err := os.Lstat(dir)
-	if err != nil {
-		return err
-	}
-	if !info.IsDir() {
-		return fmt.Errorf("%s is not a folder", dir)
-	}
-	if err := checkOwner(dir, info, 0o022); err != nil {
-		return err
-	}
-	return checkAbove(dir)
-}
-
-// checkAbove refuses a folder that somebody else could rename away together
-// with what is in it. Groups are trusted further up: they are how people share
-// their own folders.
-func checkAbove(dir string) error {
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		return err
-	}
-	for dir != filepath.Dir(dir) {
-		dir = filepath.Dir(dir)
-		info, err := os.Stat(dir)
-		if err != nil {
-			return err
-		}
-		if err := checkOwner(dir, info, 0o002); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// checkOwner refuses a folder of another user, and one in which those whom the
-// mask names may replace what is not theirs.
-func checkOwner(dir string, info fs.FileInfo, mask fs.FileMode) error {
-	stat, ok := info.Sys().(*syscall.Stat_t)
-	switch {
-	case ok && stat.Uid != 0 && int(stat.Uid) != os.Geteuid():
-		return fmt.Errorf("%s belongs to another user, who could replace the socket", dir)
-	case info.Mode().Perm()&mask != 0 && info.Mode()&fs.ModeSticky == 0:
-		return fmt.Errorf("%s is writable by others, who could replace the socket; chmod go-w", dir)
-	}
-	return nil
-}
-
-// lockFolder lets one process at a time look for a stale socket and make its
-// own: of several that start at once each would otherwise remove another's new
-// one. Whoever may open the folder could hold the lock, so it is not waited for
-// without end: it orders starts, and keeps nobody out.
-func lockFolder(dir string) (unlock func()) {
-	f, err := os.Open(dir)
-	if err != nil {
-		return func() {} // checkFolder had it a moment ago; making the socket will tell
-	}
-	for range 100 {
-		if err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); !errors.Is(err, syscall.EWOULDBLOCK) {
-			break
-		}
-		<-time.After(10 * time.Millisecond)
-	}
-	return func() { _ = f.Close() } // which unlocks
-}
-
-// removeStale removes the socket that a dead process left at path.
-func removeStale(path string) error {
-	info, err := os.Lstat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case err != nil:
-		return err
-	case info.Mode()&fs.ModeSocket == 0:
-		return errors.New("something that is not a socket is in its place; it was not touched")
-	}
-	nc, err := net.DialTimeout("unix", path, time.Second)
-	if err == nil {
-		return errors.Join(errors.New("another process serves this socket"), nc.Close())
-	}
-	if !errors.Is(err, syscall.ECONNREFUSED) {
-		return fmt.Errorf("cannot tell whether another process serves it: %w", err)
-	}
-	return os.Remove(path)
 }

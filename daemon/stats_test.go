@@ -2,8 +2,6 @@ package daemon
 
 import (
 	"encoding/json"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -49,28 +47,5 @@ func TestOnlyIDsThatATokenCanCarryAreRevoked(t *testing.T) {
 		if reply := k.ask("REVOKE subject %s", c.value); !strings.HasPrefix(reply, c.want) {
 			t.Errorf("%.20s: %s, want %s", c.value, reply, c.want)
 		}
-	}
-}
-
-func TestSocketsAreNotMadeBelowFoldersThatOthersMayReplace(t *testing.T) {
-	above := filepath.Join(t.TempDir(), "open")
-	inner := filepath.Join(above, "inner")
-	if err := os.MkdirAll(inner, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := checkFolder(inner); err != nil {
-		t.Errorf("a folder of ours: %v", err)
-	}
-	if err := os.Chmod(above, 0o777); err != nil {
-		t.Fatal(err)
-	}
-	if err := checkFolder(inner); err == nil || !strings.Contains(err.Error(), "writable by others") {
-		t.Errorf("a folder that anybody may rename away: %v", err)
-	}
-	if err := os.Chmod(above, 0o777|os.ModeSticky); err != nil {
-		t.Fatal(err)
-	}
-	if err := checkFolder(inner); err != nil {
-		t.Errorf("below a sticky folder: %v", err)
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/neonauthd/neonauthd/internal/sockets"
 )
 
 // Bounds of the configuration; each is named in the error that enforces it.
@@ -20,7 +22,6 @@ const (
 	MinCacheBytes      = 1 << 20
 	maxUpstreamTimeout = time.Minute
 	maxIdleTimeout     = 24 * time.Hour
-	maxSocketPath      = 107 // sun_path less its NUL
 
 	// serverKeyPrefix begins every secret server key of Stack Auth.
 	serverKeyPrefix = "ssk_"
@@ -34,8 +35,8 @@ func (c *Config) Validate() error {
 		all = append(all, fmt.Errorf("%s: %s", key, fmt.Sprintf(format, args...)))
 	}
 	for key, path := range map[string]string{"socket": c.Socket, "admin_socket": c.AdminSocket} {
-		if path == "" || len(path) > maxSocketPath {
-			report(key, "must be a path of 1 to %d bytes", maxSocketPath)
+		if path == "" || len(path) > sockets.MaxPath {
+			report(key, "must be a path of 1 to %d bytes", sockets.MaxPath)
 		}
 	}
 	if c.Socket == c.AdminSocket {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -66,6 +67,10 @@ func TestCommandLineIsRefusedInWords(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	open := filepath.Join(dir, "open")
+	if err := errors.Join(os.Mkdir(open, 0o700), os.Chmod(open, 0o777)); err != nil {
+		t.Fatal(err)
+	}
 	for _, test := range []struct {
 		args []string
 		code int
@@ -77,7 +82,9 @@ func TestCommandLineIsRefusedInWords(t *testing.T) {
 		{[]string{"--listen", "0.0.0.0:80"}, program.ExitUsage, "neither unix:PATH nor a loopback address"},
 		{[]string{"--listen", "localhost:80"}, program.ExitUsage, "neither unix:PATH nor a loopback address"},
 		{[]string{"--listen", "unix:" + filepath.Join(dir, "a"), "--status-listen", "[::]:80"}, program.ExitUsage, "--status-listen"},
-		{[]string{"--listen", "unix:" + file}, program.ExitFailure, "no socket; it was left alone"},
+		{[]string{"--listen", "unix:" + file}, program.ExitFailure, "not a socket is in its place; it was not touched"},
+		{[]string{"--listen", "unix:" + filepath.Join(open, "a")}, program.ExitFailure, "writable by others, who could replace the socket"},
+		{[]string{"--listen", "unix:" + filepath.Join(dir, "a"), "--status-listen", "unix:" + filepath.Join(open, "a")}, program.ExitFailure, "--status-listen: "},
 		{[]string{"--listen", "unix:" + filepath.Join(dir, "a"), "--config", bad}, program.ExitConfig, "bad.toml"},
 		{[]string{"check-nginx"}, program.ExitUsage, "takes one file"},
 		{[]string{"--version"}, 0, "neonauth-http dev"},
@@ -99,7 +106,7 @@ func TestSocketsAreOnlyReplacedWhenDead(t *testing.T) {
 	second := launch(t, w.dir, built("neonauth-http"), nil, "--listen", "unix:"+w.path("h.sock"), "--socket", w.path("d.sock"))
 	second.rough = true
 	<-second.ended
-	if !strings.Contains(second.out.String(), "somebody else serves there") {
+	if !strings.Contains(second.out.String(), "another process serves this socket") {
 		t.Error(second.out.String())
 	}
 	w.http.kill(t)

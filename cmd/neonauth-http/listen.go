@@ -3,13 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
-	"os"
 	"strings"
 	"sync"
-	"syscall"
-	"time"
 
 	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/internal/sockets"
@@ -62,7 +58,7 @@ func openSockets(listen, status string) (*listeners, error) {
 // tells whose token a request carries, so it is not for the network.
 func open(flag, address string) (net.Listener, error) {
 	if path, ok := strings.CutPrefix(address, "unix:"); ok {
-		ln, err := openUnix(path)
+		ln, err := sockets.Listen(path, 0o660)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", flag, err)
 		}
@@ -77,37 +73,6 @@ func open(flag, address string) (net.Listener, error) {
 		return nil, fmt.Errorf("%s: %w", flag, err)
 	}
 	return ln, nil
-}
-
-// openUnix makes a socket for the owner and the group. A socket in its place is
-// replaced only when nobody answers there.
-func openUnix(path string) (net.Listener, error) {
-	switch info, err := os.Lstat(path); {
-	case errors.Is(err, fs.ErrNotExist):
-	case err != nil:
-		return nil, err
-	case info.Mode().Type() != fs.ModeSocket:
-		return nil, fmt.Errorf("%s is there and no socket; it was left alone", path)
-	default:
-		if err := clearDead(path); err != nil {
-			return nil, err
-		}
-	}
-	// The umask belongs to the process: nothing else runs yet.
-	before := syscall.Umask(0o117)
-	defer syscall.Umask(before)
-	return net.Listen("unix", path)
-}
-
-func clearDead(path string) error {
-	conn, err := net.DialTimeout("unix", path, time.Second)
-	switch {
-	case err == nil:
-		return errors.Join(fmt.Errorf("%s: somebody else serves there", path), conn.Close())
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return os.Remove(path)
-	}
-	return fmt.Errorf("%s: cannot tell whether somebody else serves there: %w", path, err)
 }
 
 // maxConnections bounds what the web servers, or something that speaks like

@@ -1,0 +1,193 @@
+package sockets
+
+import (
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestSocketsAreMadeWithExactlyTheirMode(t *testing.T) {
+	for _, mode := range []os.FileMode{0o660, 0o600} {
+		path := filepath.Join(t.TempDir(), "new", "s")
+		ln, err := Listen(path, mode)
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(path)
+		if err != nil || info.Mode().Perm() != mode || info.Mode()&os.ModeSocket == 0 {
+			t.Errorf("mode %v, %v; want %v", info.Mode(), err, mode)
+		}
+		if err := ln.Close(); err != nil {
+			t.Error(err)
+		}
+		if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("left behind: %v", err)
+		}
+	}
+}
+
+// TestWhatLiesAtTheSocketsPath is removed only if it is the socket of a dead
+// process.
+func TestWhatLiesAtTheSocketsPath(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		put     func(t *testing.T, path string)
+		message string // empty: it is replaced
+	}{
+		{"nothing", func(*testing.T, string) {}, ""},
+		{"dead socket", func(t *testing.T, path string) { leaveSocket(t, path) }, ""},
+		{"live socket", func(t *testing.T, path string) {
+			ln, err := net.Listen("unix", path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = ln.Close() })
+		}, "another process serves this socket"},
+		{"file", func(t *testing.T, path string) { mustWrite(t, path) }, "not a socket"},
+		{"folder", func(t *testing.T, path string) {
+			if err := os.Mkdir(path, 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}, "not a socket"},
+		{"link to a dead socket", func(t *testing.T, path string) {
+			leaveSocket(t, path+"2")
+			if err := os.Symlink(path+"2", path); err != nil {
+				t.Fatal(err)
+			}
+		}, "not a socket"},
+		{"link to nowhere", func(t *testing.T, path string) {
+			if err := os.Symlink(path+"-nowhere", path); err != nil {
+				t.Fatal(err)
+			}
+		}, "not a socket"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "s")
+			c.put(t, path)
+			before, _ := os.Lstat(path)
+			ln, err := Listen(path, 0o600)
+			if ln != nil {
+				defer ln.Close()
+			}
+			if c.message == "" {
+				if err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			if err == nil || !strings.Contains(err.Error(), c.message) {
+				t.Errorf("error %v, want %q", err, c.message)
+			}
+			if after, err := os.Lstat(path); err != nil || !os.SameFile(before, after) {
+				t.Errorf("it was touched: %v", err)
+			}
+		})
+	}
+}
+
+// leaveSocket leaves a socket that nobody serves.
+func leaveSocket(t *testing.T, path string) {
+	t.Helper()
+	ln, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln.SetUnlinkOnClose(false)
+	if err := ln.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func mustWrite(t *testing.T, path string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestTheSocketsFolderMustBeOurs(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		make func(t *testing.T, dir string)
+		good bool
+	}{
+		{"missing", func(*testing.T, string) {}, true},
+		{"ours", folder(0o755), true},
+		{"ours alone", folder(0o700), true},
+		{"group may write", folder(0o775), false},
+		{"all may write", folder(0o777), false},
+		{"all may write, sticky", folder(0o777 | os.ModeSticky), true},
+		{"file", mustWrite, false},
+		{"link to a good one", func(t *testing.T, dir string) {
+			folder(0o755)(t, dir+"2")
+			if err := os.Symlink(dir+"2", dir); err != nil {
+				t.Fatal(err)
+			}
+		}, false},
+		{"below a missing one", nil, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "d")
+			if c.make == nil {
+				dir = filepath.Join(dir, "e")
+			} else {
+				c.make(t, dir)
+			}
+			if err := checkFolder(dir); (err == nil) != c.good {
+				t.Errorf("%v; want good: %v", err, c.good)
+			}
+		})
+	}
+}
+
+func folder(mode os.FileMode) func(*testing.T, string) {
+	return func(t *testing.T, dir string) {
+		t.Helper()
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(dir, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestPathsLongerThanASocketCanHave(t *testing.T) {
+	dir := t.TempDir()
+	for n, good := range map[int]bool{MaxPath: true, MaxPath + 1: false} {
+		path := dir + "/" + strings.Repeat("s", n-len(dir)-1)
+		ln, err := Listen(path, 0o600)
+		if (err == nil) != good {
+			t.Errorf("%d bytes: %v", n, err)
+		}
+		if ln != nil {
+			_ = ln.Close()
+		}
+	}
+}
+
+func TestSocketsAreNotMadeBelowFoldersThatOthersMayReplace(t *testing.T) {
+	above := filepath.Join(t.TempDir(), "open")
+	inner := filepath.Join(above, "inner")
+	if err := os.MkdirAll(inner, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := checkFolder(inner); err != nil {
+		t.Errorf("a folder of ours: %v", err)
+	}
+	if err := os.Chmod(above, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := checkFolder(inner); err == nil || !strings.Contains(err.Error(), "writable by others") {
+		t.Errorf("a folder that anybody may rename away: %v", err)
+	}
+	if err := os.Chmod(above, 0o777|os.ModeSticky); err != nil {
+		t.Fatal(err)
+	}
+	if err := checkFolder(inner); err != nil {
+		t.Errorf("below a sticky folder: %v", err)
+	}
+}
