@@ -21,8 +21,8 @@ func eachFront(t *testing.T, try func(t *testing.T, f *front)) {
 	t.Helper()
 	for name, start := range map[string]func(testing.TB, *world) *front{
 		"nginx":   func(t testing.TB, w *world) *front { return startNginx(t, w) },
-		"Caddy":   startCaddy,
-		"HAProxy": startHAProxy,
+		"Caddy":   func(t testing.TB, w *world) *front { return startCaddy(t, w) },
+		"HAProxy": func(t testing.TB, w *world) *front { return startHAProxy(t, w) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -31,26 +31,26 @@ func eachFront(t *testing.T, try func(t *testing.T, f *front)) {
 	}
 }
 
-// startHAProxy runs HAProxy with the recipe, in which only places are replaced.
-func startHAProxy(t testing.TB, w *world) *front {
+// startHAProxy runs HAProxy with the recipe, in which only places are replaced, and in the script what the pairs say.
+func startHAProxy(t testing.TB, w *world, script ...string) *front {
 	t.Helper()
 	path := installed(t, "haproxy")
-	script := w.write(t, "neonauth.lua", recipe(t, "haproxy/neonauth.lua", "/run/neonauth-http/http.sock", w.path("h.sock")))
+	lua := w.write(t, "neonauth.lua", recipe(t, "haproxy/neonauth.lua", append(script, "/run/neonauth-http/http.sock", w.path("h.sock"))...))
 	address := freeAddress(t)
-	config := recipe(t, "haproxy/haproxy.cfg", "/etc/haproxy/neonauth.lua", script, "bind :8080", "bind "+address, "127.0.0.1:3000", w.app.address())
+	config := recipe(t, "haproxy/haproxy.cfg", "/etc/haproxy/neonauth.lua", lua, "bind :8080", "bind "+address, "127.0.0.1:3000", w.app.address())
 	p := launch(t, w.dir, path, nil, "-db", "-f", w.write(t, "haproxy.cfg", config))
 	p.rough = true // it ends with the signal's status
 	p.awaitListening(t, "tcp", address)
 	return &front{p, w, "tcp", address}
 }
 
-// startCaddy runs Caddy with the recipe, in which only places are replaced.
-func startCaddy(t testing.TB, w *world) *front {
+// startCaddy runs Caddy with the recipe, in which only places are replaced, and what the pairs say.
+func startCaddy(t testing.TB, w *world, replace ...string) *front {
 	t.Helper()
 	path := installed(t, "caddy")
 	address := freeAddress(t)
-	config := "{\n\tadmin off\n\tauto_https off\n}\n" + recipe(t, "caddy/Caddyfile",
-		"/run/neonauth-http/http.sock", w.path("h.sock"), ":8080 {", "http://"+address+" {\n\tbind 127.0.0.1", "127.0.0.1:3000", w.app.address())
+	config := "{\n\tadmin off\n\tauto_https off\n}\n" + recipe(t, "caddy/Caddyfile", append(replace,
+		"/run/neonauth-http/http.sock", w.path("h.sock"), ":8080 {", "http://"+address+" {\n\tbind 127.0.0.1", "127.0.0.1:3000", w.app.address())...)
 	p := launch(t, w.dir, path, []string{"XDG_DATA_HOME=" + w.dir, "XDG_CONFIG_HOME=" + w.dir, "HOME=" + w.dir},
 		"run", "--adapter", "caddyfile", "--config", w.write(t, "Caddyfile", strings.ReplaceAll(config, "http://"+address, "http://:"+address[strings.LastIndexByte(address, ':')+1:])))
 	p.awaitListening(t, "tcp", address)

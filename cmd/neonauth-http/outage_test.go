@@ -1,0 +1,163 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// outage is a way in which what stands behind a web server's question does not answer it.
+type outage struct {
+	name  string
+	begin func(t *testing.T, w *world)
+}
+
+func outages() []outage {
+	const yes = "HTTP/1.1 204 No Content\r\nX-Auth-User-Id: mallory\r\n"
+	return []outage{
+		{"neonauth-http hangs", func(t *testing.T, w *world) { w.http.freeze(t) }},
+		{"neonauth-http is gone", func(t *testing.T, w *world) { w.http.kill(t) }},
+		{"neonauth-http was never there", func(t *testing.T, w *world) { w.http.stop(t) }},
+		{"the daemon hangs", func(t *testing.T, w *world) { w.daemon.freeze(t) }},
+		{"the daemon is gone", func(t *testing.T, w *world) { w.daemon.kill(t) }},
+		{"something takes the question and says nothing", impostor("")},
+		{"something says half a yes", impostor(yes)},
+		{"something says no HTTP", impostor("hello\r\n\r\n")},
+		{"something lets nobody in", impostor("HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n")},
+		{"something hangs up", impostor("bye")},
+		{"something hangs up in half a yes", impostor(yes + "bye")},
+		{"something says 101", impostor("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n")},
+		{"something says 500", impostor("HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n")},
+		{"something says 503", impostor("HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n")},
+		{"something says more than fits", impostor("HTTP/1.1 204 No Content\r\nX-Auth-Name: " + strings.Repeat("x", 70<<10) + "\r\n\r\n")},
+	}
+}
+
+// freeze stops a process without ending it, until the test ends: its sockets go on taking connections.
+func (p *process) freeze(t *testing.T) {
+	t.Helper()
+	p.signal(t, syscall.SIGSTOP)
+	t.Cleanup(func() { p.signal(t, syscall.SIGCONT) })
+	deadline := time.Now().Add(patience)
+	for !p.frozen(t) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s goes on after SIGSTOP", p.name)
+		}
+	}
+}
+
+// frozen tells whether every thread has stopped: the signal returns before they have.
+func (p *process) frozen(t *testing.T) bool {
+	t.Helper()
+	states, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", p.cmd.Process.Pid))
+	if err != nil || len(states) == 0 {
+		t.Skip("no /proc here")
+	}
+	return !slices.ContainsFunc(states, func(file string) bool {
+		text, err := os.ReadFile(file)
+		return err == nil && !strings.HasPrefix(string(text[bytes.LastIndexByte(text, ')')+1:]), " T")
+	})
+}
+
+// impostor takes the place of neonauth-http, and says the same to everybody. "bye" at the end hangs up.
+func impostor(words string) func(*testing.T, *world) {
+	return func(t *testing.T, w *world) {
+		t.Helper()
+		w.http.stop(t)
+		_ = os.Remove(w.path("h.sock")) // it may have gone with its process
+		ln, err := net.Listen("unix", w.path("h.sock"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		done := make(chan struct{})
+		t.Cleanup(func() { close(done); ln.Close(); wg.Wait() })
+		answer, bye := strings.CutSuffix(words, "bye")
+		wg.Go(func() {
+			for {
+				conn, err := ln.Accept()
+				if err != nil {
+					return
+				}
+				wg.Go(func() {
+					defer conn.Close()
+					_, _ = conn.Read(make([]byte, 1<<16))
+					_, _ = conn.Write([]byte(answer))
+					if !bye {
+						<-done
+					}
+				})
+			}
+		})
+	}
+}
+
+// Whatever happens to neonauth-http or the daemon, a visitor has an answer within the test's patience, it is a 5xx, and the
+// application is not reached. Waits of the recipes are a tenth of what they are, so that the test is not long.
+func TestAnOutageIsA5xxInTime(t *testing.T) {
+	t.Parallel()
+	for _, start := range []struct {
+		name string
+		run  func(t testing.TB, w *world) *front
+	}{
+		{"nginx", func(t testing.TB, w *world) *front {
+			return startNginx(t, w, "proxy_read_timeout 10s;", "proxy_read_timeout 1s;")
+		}},
+		{"Caddy", func(t testing.TB, w *world) *front {
+			return startCaddy(t, w, "response_header_timeout 10s", "response_header_timeout 1s")
+		}},
+		{"HAProxy", func(t testing.TB, w *world) *front {
+			return startHAProxy(t, w, "local timeout = 2500", "local timeout = 250")
+		}},
+	} {
+		t.Run(start.name, func(t *testing.T) {
+			t.Parallel()
+			for _, o := range outages() {
+				t.Run(o.name, func(t *testing.T) { tryOutage(t, start.run, o) })
+			}
+		})
+	}
+}
+
+func tryOutage(t *testing.T, start func(testing.TB, *world) *front, o outage) {
+	w := newWorld(t)
+	f := start(t, w)
+	good := bearing(w.token())
+	deadline := time.Now().Add(patience)
+	for g := f.get(t, "/", good); g.StatusCode != http.StatusOK; g = f.get(t, "/", good) {
+		if time.Now().After(deadline) {
+			t.Fatal(g.Status) // on a busy machine the short waits may end too early now and then
+		}
+	}
+	o.begin(t, w)
+	before := w.app.count()
+	fresh := bearing(w.token(claim("x", 1))) // which nobody can have an answer for
+	if g := f.get(t, "/", fresh); g.StatusCode/100 != 5 || w.app.count() != before {
+		t.Errorf("%s, and the application was reached %d times", g.Status, w.app.count()-before)
+	}
+	if g := f.get(t, "/login"); g.StatusCode != http.StatusOK {
+		t.Error("the login page is closed too:", g.Status)
+	}
+}
+
+// The waits of the recipes as they are shipped: without them HAProxy takes 40 s, nginx and Caddy a minute and more, which
+// is longer than the test's patience.
+func TestTheShippedWaitsEnd(t *testing.T) {
+	t.Parallel()
+	eachFront(t, func(t *testing.T, f *front) {
+		good := bearing(f.w.token())
+		f.w.http.freeze(t)
+		if g := f.get(t, "/", good); g.StatusCode != http.StatusServiceUnavailable {
+			t.Error(g.Status)
+		}
+	})
+}
