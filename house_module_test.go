@@ -77,7 +77,7 @@ func (h *tree) importerOf(wanted string) string {
 
 func checkTopLevel(h *tree) []string {
 	allowed := []string{
-		".ci", ".gitattributes", ".gitignore", ".golangci.yml", "CHANGELOG.md", "LICENSE", "Makefile", "README.md",
+		".ci", ".gitattributes", ".github", ".gitignore", ".golangci.yml", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "SECURITY.md",
 		"cache", "client", "cmd", "coverage.out", "daemon", "docs", "examples", "go.mod", "go.sum", "internal", "packaging",
 		"protocol", "systemd",
 	}
