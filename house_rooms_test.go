@@ -71,6 +71,7 @@ func rooms() []room {
 		{
 			dir:      "daemon/revoke",
 			house:    []string{"daemon/clock", "daemon/statedir"},
+			foreign:  []string{strictJSON},
 			never:    []string{"net"},
 			testsToo: []string{"daemon/clock/clocktest"},
 			because:  "marks and files: what is revoked knows no key, no line of the protocol and no upstream",

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/neonauthd/neonauthd/cache"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
@@ -148,12 +149,12 @@ func (a *admin) mark(p *project, kind revoke.Kind, raw []byte) (revoke.Mark, tim
 // what upstreams use, and short enough for MaxRevocations of them.
 const maxID = 512
 
-// readID reads the id of a session, a subject or a key. None holds control
-// characters: no token could carry it.
+// readID reads the id of a session, a subject or a key. It is text without
+// control characters: no token could carry anything else.
 func readID(raw []byte) (string, *refusal) {
 	id, err := protocol.Value(raw)
-	if err != nil || id == "" || len(id) > maxID || strings.ContainsFunc(id, unicode.IsControl) {
-		return "", badRequest("the value is not the percent-encoded id of anything: 1 to 512 bytes without control characters")
+	if err != nil || id == "" || len(id) > maxID || !utf8.ValidString(id) || strings.ContainsFunc(id, unicode.IsControl) {
+		return "", badRequest("the value is not the percent-encoded id of anything: 1 to 512 bytes of UTF-8 without control characters")
 	}
 	return id, nil
 }

@@ -160,7 +160,7 @@ func (d *Daemon) openState(cfg Config) error {
 		d.opts.Logger.Error("state directory not usable: key sets and revocations will not survive a restart; make it writable for the daemon's user, then restart", "error", err)
 	}
 	var err error
-	d.revocations, err = revoke.Open(filepath.Join(d.stateDir, "revocations.journal"), d.opts.Now)
+	d.revocations, err = revoke.Open(d.stateDir, revoke.Options{Now: d.opts.Now, Log: d.opts.Logger})
 	return err
 }
 

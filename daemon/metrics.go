@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -140,6 +141,12 @@ func (p *page) revocations(r *revoke.List) {
 	}
 	p.single("neonauthd_revocations_max", gauge, "How many can be in force.", MaxRevocations)
 	p.single("neonauthd_revocations_unsaved", gauge, "1 if one is in force that a restart would forget.", truth(r.Unsaved()))
+	const faults = "neonauthd_journal_faults"
+	p.family(faults, gauge, "1 if the journal of revocations had this fault at the start or since; the log says what it means.")
+	found := r.Faults()
+	for _, f := range revoke.Faults() {
+		p.sample(faults, truth(slices.Contains(found, f)), "fault", string(f))
+	}
 }
 
 // perProject is a metric with a sample, or several, for each project.

@@ -44,6 +44,9 @@ func (d *Daemon) status() string {
 			text += "; " + part.what + strings.Join(part.projects, ", ")
 		}
 	}
+	if faults := d.revocations.Faults(); len(faults) > 0 {
+		text += fmt.Sprintf("; journal of revocations: %v", faults)
+	}
 	return text
 }
 

@@ -43,6 +43,8 @@ func TestOnlyIDsThatATokenCanCarryAreRevoked(t *testing.T) {
 		{"a%00", "ERR bad-request"},
 		{"%C2%85", "ERR bad-request"},
 		{"%FF%0", "ERR bad-request"},
+		{"%FF", "ERR bad-request"},
+		{"a%C3", "ERR bad-request"},
 	} {
 		if reply := k.ask("REVOKE subject %s", c.value); !strings.HasPrefix(reply, c.want) {
 			t.Errorf("%.20s: %s, want %s", c.value, reply, c.want)

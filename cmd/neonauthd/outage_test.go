@@ -104,6 +104,12 @@ func TestDamagedStateIsNotTrusted(t *testing.T) {
 	if code := broken.awaitEnd(t); code != 1 {
 		t.Errorf("with a damaged journal it ended with status %d", code)
 	}
+	if told := broken.stderr.String(); !strings.Contains(told, "revocations.seal says that there was a newer one") {
+		t.Errorf("it wrote %q", told)
+	}
+	must(t, os.Remove(h.path("state/revocations.seal")))
+	broken = launch(t, h)
+	broken.awaitEnd(t)
 	if told := broken.stderr.String(); !strings.Contains(told, "damaged in line 1") {
 		t.Errorf("it wrote %q", told)
 	}

@@ -58,7 +58,7 @@ func (l *List) Note(t *Token) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	_ = l.journal.append(l) // what fails is tried again with the next change
+	_ = l.save() // what fails is tried again with the next change
 }
 
 // Keep saves now and then what Note has learnt, until ctx ends, and then once
@@ -87,8 +87,8 @@ func (l *List) Keep(ctx context.Context, log *slog.Logger) {
 func (l *List) saveNews() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.journal.news(l)) == 0 {
+	if known := l.known(); len(known.since(&l.learnt)) == 0 {
 		return nil
 	}
-	return l.journal.append(l)
+	return l.save()
 }

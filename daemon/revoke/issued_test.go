@@ -17,7 +17,7 @@ import (
 func TestTheGreatestIatIsSavedNowAndThen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShelf(t)
-		r, err := Open(s.path, time.Now)
+		r, err := Open(s.dir, Options{Now: time.Now})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -29,10 +29,11 @@ func TestTheGreatestIatIsSavedNowAndThen(t *testing.T) {
 			r.Keep(ctx, slog.New(slog.NewTextHandler(log, nil)))
 		}()
 		saved := func() int64 {
-			again, err := Open(s.path, time.Now)
+			again, err := Open(s.dir, Options{Now: time.Now})
 			if err != nil {
 				t.Fatal(err)
 			}
+			defer func() { _ = again.Close() }()
 			return again.issuedIn("main").Load()
 		}
 		see := func(issued int64) {
@@ -50,7 +51,7 @@ func TestTheGreatestIatIsSavedNowAndThen(t *testing.T) {
 			t.Error("written without a change")
 		}
 		r.mu.Lock()
-		r.journal.dirty = true // so that the file is written anew, in a folder that is not there
+		r.journal.broken = true // so that the file is written anew, in a folder that is not there
 		r.mu.Unlock()
 		dir := filepath.Dir(s.path)
 		if err := os.Rename(dir, dir+"-away"); err != nil {

@@ -6,9 +6,17 @@ package revoke
 import (
 	"errors"
 	"fmt"
+	"log/slog"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
+)
+
+// The files of the state directory.
+const (
+	journalName = "revocations.journal"
+	sealName    = "revocations.seal"
 )
 
 // Bounds of revocations.
@@ -45,33 +53,62 @@ type List struct {
 	longest atomic.Int64 // lifetime of the longest-lived token seen, in seconds
 	issued  sync.Map     // project name -> *atomic.Int64, the greatest iat seen of its tokens
 
+	log     *slog.Logger
 	mu      sync.Mutex // serialises changes
 	journal *journal
+	faults  map[Fault]bool
+	unsaved bool  // a change is in force that is not in the journal
+	learnt  facts // what of longest and issued is in the journal
 }
 
-// Open returns what the journal at path holds. A damaged journal is an error:
-// starting without it would let revoked tokens in. now is the clock. Close the
-// list.
-func Open(path string, now func() time.Time) (*List, error) {
-	l := &List{now: now, most: Max, journal: &journal{path: path, issued: map[string]int64{}}}
-	lines, err := l.journal.read()
-	if err != nil {
-		return nil, fmt.Errorf("revocations: %w", err)
+// Options are the surroundings of a list.
+type Options struct {
+	// Now is the clock; it must be given.
+	Now func() time.Time
+	// Log receives a line for each thing that an operator has to know; nil
+	// discards.
+	Log *slog.Logger
+}
+
+// Open returns what the journal in dir holds, and begins one if there is none. A
+// damaged journal is an error: starting without it would let revoked tokens in.
+// That nothing can be written is none; it is logged. Close the list.
+func Open(dir string, o Options) (*List, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
 	}
-	for _, one := range lines {
-		switch one.Op {
-		case opRevoke:
-			l.put(one.Mark, revocation{one.At, one.Until})
-		case opUnrevoke:
-			l.drop(one.Mark)
-		case opLongest:
-			l.longest.Store(one.Until)
-		case opIssued:
-			raise(l.issuedIn(one.Project), one.At)
-		}
+	l := &List{now: o.Now, log: o.Log, most: Max, faults: map[Fault]bool{}, learnt: newFacts()}
+	l.journal = newJournal(filepath.Join(dir, journalName), filepath.Join(dir, sealName))
+	found, err := l.journal.load(l.replay)
+	if err != nil {
+		return nil, fmt.Errorf("revocations: %w", errors.Join(err, l.journal.close()))
+	}
+	for _, f := range found {
+		l.tell(f)
 	}
 	l.sweep()
+	if !l.journal.sound() {
+		if err := l.save(); err != nil {
+			l.log.Error("journal of revocations cannot be written: what is revoked from now on will not survive a restart; mend the state directory", "error", err)
+		}
+	}
 	return l, nil
+}
+
+// replay does what a line of the journal says.
+func (l *List) replay(one *line) {
+	switch one.Op {
+	case opRevoke:
+		l.put(one.Mark, revocation{one.At, one.Until})
+	case opUnrevoke:
+		l.drop(one.Mark)
+	case opLongest:
+		l.longest.Store(one.Until)
+		l.learnt.note(one)
+	case opIssued:
+		raise(l.issuedIn(one.Project), one.At)
+		l.learnt.note(one)
+	}
 }
 
 func (l *List) count(kind Kind) *atomic.Int64 {
@@ -124,10 +161,10 @@ func (l *List) Revoke(m Mark, leeway time.Duration, until time.Time) (changed bo
 			v.at = before.at
 		}
 		if m.Kind == KindKey || v == before {
-			return false, l.journal.settle(l)
+			return false, l.settle()
 		}
 		l.put(m, v)
-		return m.Kind == KindSubject && v.at > before.at, l.journal.append(l, line{Op: opRevoke, Mark: m, At: v.at, Until: v.until})
+		return m.Kind == KindSubject && v.at > before.at, l.save(line{Op: opRevoke, Mark: m, At: v.at, Until: v.until})
 	}
 	if l.counts.all.Load() >= l.most {
 		if l.sweep(); l.counts.all.Load() >= l.most {
@@ -135,7 +172,7 @@ func (l *List) Revoke(m Mark, leeway time.Duration, until time.Time) (changed bo
 		}
 	}
 	l.put(m, v)
-	return true, l.journal.append(l, line{Op: opRevoke, Mark: m, At: v.at, Until: v.until})
+	return true, l.save(line{Op: opRevoke, Mark: m, At: v.at, Until: v.until})
 }
 
 // Unrevoke takes m back and saves that.
@@ -143,10 +180,10 @@ func (l *List) Unrevoke(m Mark) (changed bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if _, there := l.marks.Load(m); !there {
-		return false, l.journal.settle(l)
+		return false, l.settle()
 	}
 	l.drop(m)
-	return true, l.journal.append(l, line{Op: opUnrevoke, Mark: m})
+	return true, l.save(line{Op: opUnrevoke, Mark: m})
 }
 
 // retain is until when a session's or subject's revocation of the instant at
@@ -171,6 +208,26 @@ func (l *List) sweep() {
 		}
 		return true
 	})
+}
+
+// Covers reports whether the token is revoked.
+func (l *List) Covers(t *Token) bool {
+	if l.counts.all.Load() == 0 {
+		return false
+	}
+	if l.counts.subject.Load() > 0 {
+		if v, ok := l.find(Mark{KindSubject, t.Project, t.Subject}); ok && t.Issued <= v.at {
+			return true
+		}
+	}
+	if l.counts.session.Load() > 0 && t.Session != "" && l.has(Mark{KindSession, t.Project, t.Session}) {
+		return true
+	}
+	if l.counts.key.Load() > 0 && t.Thumbprint != "" &&
+		(l.has(Mark{KindKey, t.Project, t.KeyID}) || l.has(Mark{KindKey, t.Project, t.Thumbprint})) {
+		return true
+	}
+	return l.counts.token.Load() > 0 && l.has(Mark{KindToken, t.Project, SignedDigest(t.Text)})
 }
 
 // has reports whether m is kept.
@@ -199,7 +256,7 @@ func (l *List) Count(kind Kind) int { return int(l.count(kind).Load()) }
 func (l *List) Unsaved() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.journal.unsaved
+	return l.unsaved
 }
 
 // Close closes the journal. Everything in it has been saved.

@@ -25,9 +25,9 @@ func Kinds() []Kind { return []Kind{KindToken, KindSession, KindSubject, KindKey
 // of a subject or of a key, a key's RFC 7638 thumbprint, or a token's
 // SignedDigest.
 type Mark struct {
-	Kind    Kind   `json:"kind"`
-	Project string `json:"project"`
-	Value   string `json:"value"`
+	Kind    Kind   `json:"kind,omitzero"`
+	Project string `json:"project,omitzero"`
+	Value   string `json:"value,omitzero"`
 }
 
 // Token is what is known of a verified token, as far as revocations go.
@@ -52,24 +52,4 @@ func SignedDigest(token []byte) string {
 	}
 	sum := sha256.Sum256(token)
 	return hex.EncodeToString(sum[:])
-}
-
-// Covers reports whether the token is revoked.
-func (l *List) Covers(t *Token) bool {
-	if l.counts.all.Load() == 0 {
-		return false
-	}
-	if l.counts.subject.Load() > 0 {
-		if v, ok := l.find(Mark{KindSubject, t.Project, t.Subject}); ok && t.Issued <= v.at {
-			return true
-		}
-	}
-	if l.counts.session.Load() > 0 && t.Session != "" && l.has(Mark{KindSession, t.Project, t.Session}) {
-		return true
-	}
-	if l.counts.key.Load() > 0 && t.Thumbprint != "" &&
-		(l.has(Mark{KindKey, t.Project, t.KeyID}) || l.has(Mark{KindKey, t.Project, t.Thumbprint})) {
-		return true
-	}
-	return l.counts.token.Load() > 0 && l.has(Mark{KindToken, t.Project, SignedDigest(t.Text)})
 }

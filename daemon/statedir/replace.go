@@ -4,6 +4,7 @@ package statedir
 
 import (
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 )
@@ -11,11 +12,19 @@ import (
 // Replace replaces the file at path by text: readers see the old or the new,
 // and after a crash one of the two is there.
 func Replace(path string, text []byte) error {
+	return ReplaceWith(path, func(w io.Writer) error {
+		_, err := w.Write(text)
+		return err
+	})
+}
+
+// ReplaceWith is Replace with what write writes.
+func ReplaceWith(path string, write func(io.Writer) error) error {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(text)
+	err = write(f)
 	if err == nil {
 		err = f.Sync()
 	}

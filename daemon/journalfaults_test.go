@@ -1,0 +1,64 @@
+package daemon
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestADaemonDoesNotStartWithoutItsRevocations whatever has become of the file.
+func TestADaemonDoesNotStartWithoutItsRevocations(t *testing.T) {
+	for name, damage := range map[string]func(path string) error{
+		"emptied":      func(path string) error { return os.Truncate(path, 0) },
+		"removed":      os.Remove,
+		"cut":          func(path string) error { return os.Truncate(path, 60) },
+		"zeros":        func(path string) error { return os.WriteFile(path, make([]byte, 100), 0o600) },
+		"of version 1": func(path string) error { return os.WriteFile(path, []byte("{}\n"), 0o600) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := newDesk(t, nil)
+			k.revoke("subject", "ada", true)
+			config := k.daemon.state.Load().config
+			path := filepath.Join(config.StateDir, "revocations.journal")
+			if err := damage(path); err != nil {
+				t.Fatal(err)
+			}
+			d, err := New(config, Options{Now: k.clock.now})
+			if err == nil {
+				t.Fatal("it starts", d.close())
+			}
+			if !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "forgets") && !strings.Contains(err.Error(), "as it is") {
+				t.Errorf("error %q does not name the file, or what to do", err)
+			}
+		})
+	}
+}
+
+// TestWhatWasNotRightWithTheJournalIsSaid in the log, in the status and in the
+// metrics.
+func TestWhatWasNotRightWithTheJournalIsSaid(t *testing.T) {
+	w, m := newMonitoredWorld(t, nil)
+	sample := `neonauthd_journal_faults{fault="no-seal"}`
+	if got := sampleOf(t, m.scrape(), sample); got != 0 || strings.Contains(w.daemon.status(), "journal") {
+		t.Errorf("%v, status %s: a fault before there is one", got, w.daemon.status())
+	}
+	w.dialAdmin().ask("REVOKE session nobody")
+	w.halt()
+	if err := os.Remove(filepath.Join(w.config.StateDir, "revocations.seal")); err != nil {
+		t.Fatal(err)
+	}
+	w.start()
+	if got := sampleOf(t, m.scrape(), sample); got != 1 {
+		t.Errorf("%s is %v", sample, got)
+	}
+	if status := w.daemon.status(); !strings.Contains(status, "journal of revocations: [no-seal]") {
+		t.Errorf("status %s", status)
+	}
+	if !strings.Contains(w.log.String(), "had no seal") {
+		t.Errorf("log %s", w.log)
+	}
+	if w.daemon.revocations.Len() != 1 {
+		t.Error("the journal was not taken as it is")
+	}
+}

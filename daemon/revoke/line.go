@@ -1,0 +1,162 @@
+package revoke
+
+import (
+	"bytes"
+	"errors"
+	"hash/crc32"
+	"strconv"
+	"strings"
+	"unique"
+
+	"github.com/go-json-experiment/json"
+)
+
+// The form of the journal, version 2. It begins with a head,
+//
+//	neonauthd-revocations 2 ID SEQ SUM
+//
+// and each line after it is one change:
+//
+//	SEQ SUM {"op":"revoke","kind":"subject","project":"main","value":"...","at":1764000000}
+//
+// SEQ counts by one from line to line, through the life of the state directory:
+// when the file is written anew, its head has the next number. ID is drawn when
+// the first journal of a directory is made. SUM is the CRC-32C of ID, SEQ and the
+// text, so that no line passes for another of this file or of another one. A
+// further kind of change is another op; a program that does not know it refuses
+// the file rather than forget something.
+const (
+	headWord    = "neonauthd-revocations"
+	formVersion = 2
+	// maxLine bounds a line in bytes: the longest id there can be, with each of
+	// its bytes escaped.
+	maxLine = 8 << 10
+	idLen   = 16
+	sumLen  = 8
+)
+
+// The operations in the journal.
+const (
+	opRevoke   = "revoke"
+	opUnrevoke = "unrevoke"
+	opLongest  = "longest" // Until holds the lifetime in seconds
+	opIssued   = "issued"  // At holds the greatest iat seen of Project's tokens
+)
+
+// line is one operation, the JSON of one line.
+type line struct {
+	Op string `json:"op"`
+	Mark
+	At    int64 `json:"at,omitzero"`
+	Until int64 `json:"until,omitzero"`
+}
+
+// valid reports whether the line is of a form that this program writes. A kind
+// that nobody asks for would be a revocation lost.
+func (l *line) valid() bool {
+	switch l.Op {
+	case opLongest:
+		return l.Mark == Mark{} && l.At == 0 && l.Until >= 0
+	case opIssued:
+		return l.Project != "" && l.Mark == Mark{Project: l.Project} && l.At > 0 && l.Until == 0
+	case opRevoke, opUnrevoke:
+		known := l.Kind == KindToken || l.Kind == KindSession || l.Kind == KindSubject || l.Kind == KindKey
+		return known && l.Project != "" && l.Value != ""
+	}
+	return false
+}
+
+// parseLine reads the JSON of one line, strictly.
+func parseLine(text []byte) (l line, ok bool) {
+	if len(text) == 0 || text[0] != '{' || text[len(text)-1] != '}' {
+		return l, false
+	}
+	if err := json.Unmarshal(text, &l, json.RejectUnknownMembers(true)); err != nil {
+		return l, false
+	}
+	// Few values for many marks: each is kept once.
+	l.Kind = unique.Make(l.Kind).Value()
+	l.Project = unique.Make(l.Project).Value()
+	return l, l.valid()
+}
+
+// castagnoli is the polynomial of the sums.
+func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) } // made once, by the package
+
+// appendSum appends the sum that proves text as number seq of the journal id.
+func appendSum(b []byte, id string, seq uint64, text []byte) []byte {
+	var room [idLen + 1 + 20 + 1]byte
+	where := append(append(room[:0], id...), ' ')
+	where = append(strconv.AppendUint(where, seq, 10), ' ')
+	return appendHex(b, crc32.Update(crc32.Checksum(where, castagnoli()), castagnoli(), text))
+}
+
+func appendHex(b []byte, sum uint32) []byte {
+	const digits = "0123456789abcdef"
+	for shift := 28; shift >= 0; shift -= 4 {
+		b = append(b, digits[sum>>shift&0xf])
+	}
+	return b
+}
+
+// appendLine appends the line, whose number is seq, as it stands in the file.
+func appendLine(b []byte, id string, seq uint64, l *line) ([]byte, error) {
+	text, err := json.Marshal(l)
+	if err != nil {
+		return b, err
+	}
+	b = append(strconv.AppendUint(b, seq, 10), ' ')
+	b = append(appendSum(b, id, seq, text), ' ')
+	return append(append(b, text...), '\n'), nil
+}
+
+// appendHead appends the head of a journal whose first line will have number
+// seq + 1.
+func appendHead(b []byte, id string, seq uint64) []byte {
+	b = append(b, headWord+" "+strconv.Itoa(formVersion)+" "+id+" "...)
+	b = append(strconv.AppendUint(b, seq, 10), ' ')
+	return append(appendSum(b, id, seq, []byte(headWord)), '\n')
+}
+
+// errNewer says that a file is of a version that this program does not know.
+var errNewer = errors.New("is of a newer neonauthd; install that one again, or a newer one")
+
+// parseHead reads a head without its end. What is wrong with it is said in
+// words.
+func parseHead(text string) (id string, seq uint64, wrong error) {
+	words := strings.Split(text, " ")
+	if words[0] != headWord {
+		return "", 0, errors.New("the head is missing that every journal of revocations has")
+	}
+	if len(words) > 1 {
+		if n, err := strconv.Atoi(words[1]); err == nil && n > formVersion {
+			return "", 0, errNewer
+		}
+	}
+	if len(words) == 5 {
+		seq, _ = parseSeq(words[3])
+		id = words[2]
+		if text+"\n" == string(appendHead(nil, id, seq)) && len(id) == idLen {
+			return id, seq, nil
+		}
+	}
+	return "", 0, errors.New("the head does not have its own sum")
+}
+
+// parseSeq reads a number in the one way it is written.
+func parseSeq(text string) (seq uint64, ok bool) {
+	seq, err := strconv.ParseUint(text, 10, 63)
+	return seq, err == nil && strconv.FormatUint(seq, 10) == text
+}
+
+// splitLine takes a line without its end apart. ok tells that it proves itself.
+func splitLine(text []byte, id string) (seq uint64, change []byte, ok bool) {
+	number, rest, _ := bytes.Cut(text, []byte(" "))
+	seq, ok = parseSeq(string(number))
+	if !ok || len(rest) <= sumLen || rest[sumLen] != ' ' {
+		return 0, nil, false
+	}
+	sum, change := rest[:sumLen], rest[sumLen+1:]
+	var room [sumLen]byte
+	return seq, change, bytes.Equal(appendSum(room[:0], id, seq, change), sum)
+}

@@ -1,0 +1,273 @@
+package revoke
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Fault is something that was not right with the journal and did not keep the
+// daemon from starting: nothing that was acknowledged can have been lost by it,
+// or an operator has chosen to go on. It is also a metric's label.
+type Fault string
+
+// The faults.
+const (
+	// FaultHalfLine: the file ended in half a line, of a change that was under
+	// way when the daemon ended and that nobody was told of.
+	FaultHalfLine Fault = "half-line"
+	// FaultNoSeal: there was no seal, so that lines lost at the end of the
+	// journal, or an older copy of it, would not have been noticed.
+	FaultNoSeal Fault = "no-seal"
+	// FaultHalfSeal: one of the seal's two slots does not prove itself. A crash
+	// while it was written does that.
+	FaultHalfSeal Fault = "half-seal"
+	// FaultGap: lines are missing in the middle, and there was no seal.
+	FaultGap Fault = "gap"
+	// FaultChanged: somebody else removed or changed the file while the daemon
+	// ran. It was written anew with everything that is in force.
+	FaultChanged Fault = "changed"
+)
+
+// Faults returns the faults there are.
+func Faults() []Fault {
+	return []Fault{FaultHalfLine, FaultNoSeal, FaultHalfSeal, FaultGap, FaultChanged}
+}
+
+// load hands every line of the file to apply, in order, and returns what was not
+// right. Damage is an error that says what to do. Nothing is written.
+func (j *journal) load(apply func(*line)) (faults []Fault, err error) {
+	seal, sealErr := j.seal.read()
+	if sealErr != nil && !errors.Is(sealErr, errSealDamaged) {
+		return nil, sealErr
+	}
+	f, err := os.Open(j.path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && sealErr == nil && seal.id == "":
+		return nil, nil // the directory is new
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("%s is gone, and %s says that there was one; %s", j.path, j.seal.path, j.putBack())
+	case err != nil:
+		return nil, err
+	case sealErr != nil:
+		return nil, errors.Join(fmt.Errorf("%s is damaged: whether %s is whole cannot be told; %s", j.seal.path, j.path, j.putBackOrTake()), f.Close())
+	}
+	defer f.Close()
+	r := &reading{journal: j, seal: seal, text: bufio.NewReaderSize(io.LimitReader(f, maxJournal+1), maxLine), apply: apply}
+	if err := r.all(); err != nil {
+		return nil, err
+	}
+	if j.seal.half {
+		r.faults, r.anew = append(r.faults, FaultHalfSeal), true
+	}
+	j.size, j.broken = r.offset, r.anew
+	if !j.broken && (j.reopen() != nil || j.seal.open() != nil) {
+		j.broken = true // it will be said that nothing can be written
+	}
+	return r.faults, nil
+}
+
+// putBack is what can be done about a journal that is no use.
+func (j *journal) putBack() string {
+	return "put back a copy of both from one moment, or move both away, which forgets every revocation"
+}
+
+// putBackOrTake is what can be done about a journal whose lines prove
+// themselves.
+func (j *journal) putBackOrTake() string {
+	return fmt.Sprintf("put back a copy of both from one moment, or move %s away, which takes %s as it is", filepath.Base(j.seal.path), filepath.Base(j.path))
+}
+
+// reading is the state of one load.
+type reading struct {
+	*journal
+	seal   sealed
+	text   *bufio.Reader
+	apply  func(*line)
+	number int   // of the line in the file, from 1
+	offset int64 // of what has been read
+	faults []Fault
+	anew   bool // the file must be written anew before it is appended to
+	old    bool // it is of version 1
+}
+
+// all reads the file.
+func (r *reading) all() error {
+	first, ended, err := r.next()
+	switch {
+	case err != nil:
+		return err
+	case len(first) == 0 && !ended:
+		return fmt.Errorf("%s is empty, which neonauthd never leaves it; put back a copy, or move it away, which forgets every revocation", r.path)
+	case bytes.HasPrefix(first, []byte("{")):
+		if r.seal.id != "" {
+			return fmt.Errorf("%s is of an earlier version, and %s says that there was a newer one; %s", r.path, r.journal.seal.path, r.putBack())
+		}
+		r.anew, r.old = true, true
+		return r.early(first, ended)
+	}
+	id, seq, wrong := parseHead(string(first))
+	if wrong == nil && !ended {
+		wrong = errors.New("the head has no end")
+	}
+	switch {
+	case errors.Is(wrong, errNewer):
+		return fmt.Errorf("%s %w", r.path, wrong)
+	case wrong != nil:
+		return r.damaged(wrong)
+	case r.seal.id != "" && r.seal.id != id:
+		return fmt.Errorf("%s and %s are of different state directories; %s", r.path, r.journal.seal.path, r.putBackOrTake())
+	}
+	r.id, r.seq = id, seq
+	if err := r.rest(); err != nil {
+		return err
+	}
+	switch {
+	case r.seal.id == "":
+		r.faults = append(r.faults, FaultNoSeal)
+		r.anew = true
+	case r.seq < r.seal.seq:
+		return fmt.Errorf("%s ends with change %d, and change %d had been acknowledged: its end was lost, or an older copy was put back; %s", r.path, r.seq, r.seal.seq, r.putBackOrTake())
+	}
+	return nil
+}
+
+// rest reads the lines after the head.
+func (r *reading) rest() error {
+	for {
+		text, ended, err := r.next()
+		if err != nil {
+			return err
+		}
+		if len(text) == 0 && !ended {
+			return nil
+		}
+		seq, change, ok := splitLine(text, r.id)
+		l, known := parseLine(change)
+		switch {
+		case !ended && !ok && r.half(string(text)):
+			r.faults, r.anew = append(r.faults, FaultHalfLine), true
+			return nil
+		case !ok:
+			return r.damaged(errors.New("it does not have its own sum"))
+		case !known:
+			return r.damaged(errors.New("it is no change that this version knows"))
+		case seq <= r.seq:
+			return r.damaged(fmt.Errorf("its number is %d, and the line before has %d", seq, r.seq))
+		case seq != r.seq+1 && r.seal.id != "":
+			return r.damaged(fmt.Errorf("its number is %d, and the line before has %d: lines are missing", seq, r.seq))
+		case seq != r.seq+1 && !slices.Contains(r.faults, FaultGap):
+			r.faults = append(r.faults, FaultGap)
+		}
+		r.apply(&l)
+		r.seq = seq
+		r.lines++
+		r.anew = r.anew || !ended
+	}
+}
+
+// early reads a journal of version 1: one JSON object a line, which proves
+// nothing. It was never left empty.
+func (r *reading) early(text []byte, ended bool) error {
+	for {
+		l, ok := parseLine(text)
+		switch {
+		case !ok && !ended && halfChange(string(text)):
+			r.faults = append(r.faults, FaultHalfLine)
+			return nil
+		case !ok:
+			return r.damaged(errors.New("it is no change that this version knows"))
+		}
+		r.apply(&l)
+		r.lines++
+		var err error
+		if text, ended, err = r.next(); err != nil || len(text) == 0 && !ended {
+			return err
+		}
+	}
+}
+
+// next reads one line without its end. ended tells that it had one; text is
+// empty then only if the line is, and good until the next call.
+func (r *reading) next() (text []byte, ended bool, err error) {
+	raw, err := r.text.ReadSlice('\n')
+	r.number++
+	r.offset += int64(len(raw))
+	switch {
+	case r.offset > maxJournal:
+		return nil, false, fmt.Errorf("%s is larger than %d bytes", r.path, maxJournal)
+	case errors.Is(err, bufio.ErrBufferFull):
+		return nil, false, r.damaged(errors.New("it is longer than any"))
+	case err == nil:
+		return raw[:len(raw)-1], true, nil
+	case errors.Is(err, io.EOF):
+		return raw, false, nil
+	}
+	return nil, false, fmt.Errorf("read %s: %w", r.path, err)
+}
+
+// damaged is the error for the line read last.
+func (r *reading) damaged(why error) error {
+	if r.old {
+		return fmt.Errorf("%s is damaged in line %d: %w; put back a copy, remove that line, or move the file away, which forgets every revocation", r.path, r.number, why)
+	}
+	return fmt.Errorf("%s is damaged in line %d: %w; put back a copy of it and %[4]s from one moment, or remove that line and %[4]s, which forgets what the line said, or move both away, which forgets every revocation",
+		r.path, r.number, why, filepath.Base(r.journal.seal.path))
+}
+
+// half reports whether text, at the end of the file, can be what a crash left of
+// the line that would have come next, before anybody was told of it.
+func (r *reading) half(text string) bool {
+	if r.seal.id != "" && r.seq < r.seal.seq {
+		return false // it had been acknowledged
+	}
+	number := fmt.Sprint(r.seq + 1)
+	seq, rest, _ := strings.Cut(text, " ")
+	if seq != number {
+		return rest == "" && len(text) < len(number) && strings.HasPrefix(number, text)
+	}
+	sum, change, _ := strings.Cut(rest, " ")
+	if strings.Trim(sum, "0123456789abcdef") != "" || len(sum) > sumLen || change != "" && len(sum) < sumLen {
+		return false
+	}
+	return change == "" || halfChange(change)
+}
+
+// halfChange reports whether text can be the beginning of a change's JSON and is
+// not the whole of one.
+func halfChange(text string) bool {
+	const begin = `{"op":"`
+	if len(text) < len(begin) {
+		return strings.HasPrefix(begin, text)
+	}
+	// The cut may go through a character.
+	whole := text
+	for i := 0; i < utf8.UTFMax && !utf8.ValidString(whole); i++ {
+		whole = whole[:len(whole)-1]
+	}
+	return strings.HasPrefix(text, begin) && utf8.ValidString(whole) && incomplete([]byte(whole))
+}
+
+// incomplete reports whether text is the beginning of a JSON value, and lacks
+// its end.
+func incomplete(text []byte) bool {
+	d := jsontext.NewDecoder(bytes.NewReader(text))
+	for {
+		if _, err := d.ReadToken(); err != nil {
+			return errors.Is(err, io.ErrUnexpectedEOF)
+		}
+		if d.StackDepth() == 0 {
+			return false
+		}
+	}
+}

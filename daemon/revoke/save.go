@@ -1,0 +1,130 @@
+package revoke
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"sync/atomic"
+)
+
+// facts are what is known of the tokens of this host, as far as the journal
+// holds it.
+type facts struct {
+	longest int64
+	issued  map[string]int64
+}
+
+func newFacts() facts { return facts{issued: map[string]int64{}} }
+
+// note takes in a line that is in the journal.
+func (f *facts) note(l *line) {
+	switch l.Op {
+	case opLongest:
+		f.longest = l.Until
+	case opIssued:
+		f.issued[l.Project] = l.At
+	}
+}
+
+// known are the facts as they are now.
+func (l *List) known() facts {
+	f := newFacts()
+	f.longest = l.longest.Load()
+	for project, at := range l.issued.Range {
+		if at := at.(*atomic.Int64).Load(); at > 0 {
+			f.issued[project.(string)] = at
+		}
+	}
+	return f
+}
+
+// since returns the lines that lead from old to f.
+func (f *facts) since(old *facts) []line {
+	var all []line
+	if f.longest != old.longest {
+		all = append(all, line{Op: opLongest, Until: f.longest})
+	}
+	for _, project := range slices.Sorted(maps.Keys(f.issued)) {
+		if at := f.issued[project]; at != old.issued[project] {
+			all = append(all, line{Op: opIssued, Mark: Mark{Project: project}, At: at})
+		}
+	}
+	return all
+}
+
+// save puts changes, which are in force, into the journal, and what has been
+// learnt since the last time. When that fails, later calls save everything. l.mu
+// is held.
+func (l *List) save(changes ...line) error {
+	l.unsaved = l.unsaved || len(changes) > 0
+	known := l.known()
+	var err error
+	switch {
+	case l.journal.lines > 2*l.Len()+slack:
+		err = l.rewrite(&known)
+	case l.journal.sound():
+		err = l.journal.append(append(changes, known.since(&l.learnt)...))
+	default:
+		if !l.journal.broken && l.journal.file != nil {
+			l.tell(FaultChanged)
+		}
+		err = l.rewrite(&known)
+	}
+	if err != nil {
+		return fmt.Errorf("%w (%w)", ErrNotSaved, err)
+	}
+	l.unsaved, l.learnt = false, known
+	return nil
+}
+
+// settle saves what earlier changes could not. l.mu is held.
+func (l *List) settle() error {
+	if !l.unsaved {
+		return nil
+	}
+	return l.save()
+}
+
+// rewrite makes the journal hold what is in force and what is known, and nothing
+// else. l.mu is held.
+func (l *List) rewrite(known *facts) error {
+	none := newFacts()
+	return l.journal.replace(func(yield func(line) bool) {
+		for _, one := range known.since(&none) {
+			if !yield(one) {
+				return
+			}
+		}
+		l.marks.Range(func(m, v any) bool {
+			return yield(line{Op: opRevoke, Mark: m.(Mark), At: v.(revocation).at, Until: v.(revocation).until})
+		})
+	})
+}
+
+// told are the words for each fault in the log.
+func told() map[Fault]string {
+	return map[Fault]string{
+		FaultHalfLine: "the journal of revocations ended in half a line: a change that was under way when the daemon ended, and that nobody was told of, is not in force",
+		FaultNoSeal:   "the journal of revocations had no seal: if lines were lost at its end, or it is an older copy, the revocations in them are forgotten; see that those you made are in force",
+		FaultHalfSeal: "half of the seal of the journal of revocations was damaged: the other half was used; if no crash did that, test the disk",
+		FaultGap:      "lines are missing in the journal of revocations: what they said is forgotten; see that the revocations you made are in force",
+		FaultChanged:  "somebody else removed or changed the journal of revocations: it is written anew with everything that is in force; nothing but neonauthd may touch it",
+	}
+}
+
+// tell logs a fault and remembers it. l.mu is held, or nobody else has l yet.
+func (l *List) tell(f Fault) {
+	l.faults[f] = true
+	l.log.Warn(told()[f], "file", l.journal.path, "fault", string(f))
+}
+
+// Faults are what has not been right with the journal since the start. No list
+// has none.
+func (l *List) Faults() []Fault {
+	if l == nil {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.DeleteFunc(Faults(), func(f Fault) bool { return !l.faults[f] })
+}

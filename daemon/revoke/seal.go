@@ -1,0 +1,161 @@
+package revoke
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/neonauthd/neonauthd/daemon/statedir"
+)
+
+// The seal is a small file beside the journal that tells which journal belongs
+// to this directory and up to which number its changes were acknowledged. A
+// journal that lost lines at its end, was emptied, or is an older copy, proves
+// itself line by line all the same; beside its seal it does not.
+//
+// It has two slots of sealSlot bytes, which are written in turn and in place, so
+// that a crash spoils the one that it interrupts and the other stays:
+//
+//	neonauthd-seal 2 ID SEQ SUM
+//
+// SEQ has 20 digits here, with zeros in front.
+const (
+	sealWord = "neonauthd-seal"
+	sealSlot = 64
+)
+
+// errSealDamaged says that no slot of the seal proves itself.
+var errSealDamaged = errors.New("seal damaged")
+
+// seal is the file at work. Its journal's owner guards it.
+type seal struct {
+	path string
+	file *os.File // nil: not open
+	slot int64    // to write next: 0 or 1
+	half bool     // read found one slot that does not prove itself
+}
+
+// sealed is what a seal says. The zero value is that of no seal.
+type sealed struct {
+	id  string
+	seq uint64
+}
+
+func appendSeal(b []byte, s sealed) []byte {
+	text := fmt.Appendf(nil, "%s %d %s %020d", sealWord, formVersion, s.id, s.seq)
+	b = append(append(b, text...), ' ')
+	return append(appendSum(b, s.id, s.seq, text), '\n')
+}
+
+func parseSeal(slot []byte) (s sealed, ok bool) {
+	words := strings.Split(string(slot), " ")
+	if len(words) != 5 || len(words[2]) != idLen {
+		return s, false
+	}
+	s.id = words[2]
+	digits := strings.TrimLeft(words[3], "0")
+	if digits == "" {
+		digits = "0"
+	}
+	if s.seq, ok = parseSeq(digits); !ok {
+		return sealed{}, false
+	}
+	return s, string(appendSeal(nil, s)) == string(slot)
+}
+
+// read returns what the seal says; the zero value if there is none.
+func (s *seal) read() (sealed, error) {
+	text, err := readFile(s.path, 2*sealSlot)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return sealed{}, nil
+	case err != nil:
+		return sealed{}, err
+	case len(text) > 2*sealSlot:
+		return sealed{}, errSealDamaged
+	}
+	var newest sealed
+	for n := range int64(2) {
+		slot := text[min(len(text), int(n*sealSlot)):min(len(text), int((n+1)*sealSlot))]
+		if one, ok := parseSeal(slot); ok && (newest.id == "" || one.seq > newest.seq) {
+			newest, s.slot = one, 1-n
+		}
+	}
+	if newest.id == "" {
+		return sealed{}, errSealDamaged
+	}
+	_, other := parseSeal(text[min(len(text), int(s.slot*sealSlot)):min(len(text), int((s.slot+1)*sealSlot))])
+	s.half = !other
+	return newest, nil
+}
+
+// set makes the seal say what. It is on disk when set returns.
+func (s *seal) set(what sealed) error {
+	if !same(s.file, s.path, 2*sealSlot) {
+		return s.make(what)
+	}
+	_, err := s.file.WriteAt(appendSeal(nil, what), s.slot*sealSlot)
+	if err == nil {
+		err = s.file.Sync()
+	}
+	if err == nil {
+		s.slot = 1 - s.slot
+	}
+	return err
+}
+
+// make writes the file anew, both slots alike.
+func (s *seal) make(what sealed) error {
+	if err := s.close(); err != nil {
+		return err
+	}
+	if err := statedir.Replace(s.path, appendSeal(appendSeal(nil, what), what)); err != nil {
+		return err
+	}
+	return s.open()
+}
+
+// open opens the file to write, if it is there.
+func (s *seal) open() (err error) {
+	s.file, err = os.OpenFile(s.path, os.O_WRONLY, 0)
+	if err != nil {
+		s.file = nil
+	}
+	return err
+}
+
+func (s *seal) close() error {
+	if s.file == nil {
+		return nil
+	}
+	err := s.file.Close()
+	s.file = nil
+	return err
+}
+
+// same reports whether the open file, if it is open, is the one at path and has
+// that size.
+func same(f *os.File, path string, size int64) bool {
+	if f == nil {
+		return false
+	}
+	open, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	there, err := os.Lstat(path)
+	return err == nil && os.SameFile(open, there) && there.Size() == size
+}
+
+// readFile reads at most one byte more than most of the file at path.
+func readFile(path string, most int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, most+1))
+}
