@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/cache"
+	"github.com/neonauthd/neonauthd/daemon/clock"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/internal/program"
 )
@@ -67,6 +68,8 @@ type Options struct {
 	// RootCAs are the authorities that upstreams' certificates may come from;
 	// nil means the system's.
 	RootCAs *x509.CertPool
+
+	wall *clock.Wall // what the upstreams say of the time
 }
 
 func (o Options) withDefaults() Options {
@@ -82,6 +85,7 @@ func (o Options) withDefaults() Options {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	o.wall = &clock.Wall{}
 	if o.Notify == nil {
 		o.Notify = func(string) {}
 	}

@@ -17,7 +17,7 @@ import (
 // put there by hand, its upstream is a handler in the same process.
 type desk struct {
 	t        testing.TB
-	clock    *clock
+	clock    handClock
 	upstream *standin.Standin
 	daemon   *Daemon
 	dir      string
@@ -28,7 +28,7 @@ type desk struct {
 func newDesk(t testing.TB, change func(*Config)) *desk {
 	t.Helper()
 	k := &desk{t: t, clock: newClock(), dir: t.TempDir()}
-	k.upstream = standin.New(standin.Options{Now: k.clock.now, BaseURL: "http://127.0.0.1:9", TokenLifetime: time.Hour})
+	k.upstream = standin.New(standin.Options{Now: k.clock.Right, BaseURL: "http://127.0.0.1:9", TokenLifetime: time.Hour})
 	text := k.upstream.ConfigBlock(standin.Stack, "./no-such-key") + k.upstream.ConfigBlock(standin.Neon, "") + k.upstream.ConfigBlock(standin.OIDC, "")
 	config, err := ParseConfig([]byte(text))
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/neonauthd/neonauthd/daemon/clock/clocktest"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
 
@@ -24,31 +25,20 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // patience is how long a test waits for what must happen soon.
 const patience = 20 * time.Second
 
-// clock is a hand-turned clock, with a monotonic reading that turns with it.
-type clock struct {
-	mu sync.Mutex
-	at time.Time
-}
+// handClock is a clock that the test turns: both readings by advance, or apart by
+// Step and Sleep.
+type handClock struct{ *clocktest.Clock }
 
-func newClock() *clock { return &clock{at: time.Now()} }
+func newClock() handClock { return handClock{clocktest.New()} }
 
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.at
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.at = c.at.Add(d)
-}
+func (c handClock) now() time.Time          { return c.Now() }
+func (c handClock) advance(d time.Duration) { c.Advance(d) }
 
 // world is a daemon with its stand-in upstream, on real sockets, at a clock
 // that the test turns.
 type world struct {
 	t        testing.TB
-	clock    *clock
+	clock    handClock
 	upstream *standin.Standin
 	user     standin.User
 	tested   int // calls of users/me that the self-tests made
@@ -70,7 +60,7 @@ func newWorld(t testing.TB, change func(*Config)) *world {
 	if err := os.Chmod(w.dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	w.upstream = standin.New(standin.Options{Now: w.clock.now, TokenLifetime: time.Hour})
+	w.upstream = standin.New(standin.Options{Now: w.clock.Right, TokenLifetime: time.Hour})
 	server := httptest.NewServer(w.upstream)
 	t.Cleanup(server.Close)
 	w.upstream.SetBaseURL(server.URL)

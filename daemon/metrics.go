@@ -226,6 +226,11 @@ func (p *page) upstreams(d *Daemon) {
 		of("neonauthd_upstream_retry_after_seconds", gauge, "How much longer the upstream asked not to be asked.", func(g *upstream.GovernorState) float64 {
 			return max(0, g.RetryUntil.Sub(now).Seconds())
 		}),
+		{"neonauthd_upstream_clock_ahead_seconds", gauge, "How far this host's clock was ahead of the upstream's at its last answer, below 0 if behind; absent before the first.", func(p *project, add func(float64, ...string)) {
+			if ahead, known := p.upstream.ClockAhead(); known {
+				add(ahead.Seconds())
+			}
+		}},
 	})
 }
 

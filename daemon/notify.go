@@ -17,7 +17,7 @@ func (d *Daemon) status() string {
 	now := d.opts.Now()
 	list := d.state.Load().projects.list
 	with := 0
-	var lacking, old, failing []string
+	var lacking, old, failing, differing []string
 	for _, p := range list {
 		switch k := p.keys.current.Load(); {
 		case !k.usable(now):
@@ -34,12 +34,15 @@ func (d *Daemon) status() string {
 		case !g.RetryUntil.IsZero():
 			failing = append(failing, p.name+" (asked for a pause)")
 		}
+		if p.upstream.ClockDiffers() {
+			differing = append(differing, p.name)
+		}
 	}
 	text := fmt.Sprintf("%d of %d projects have keys", with, len(list))
 	for _, part := range []struct {
 		what     string
 		projects []string
-	}{{"without keys: ", lacking}, {"stale: ", old}, {"profiles fail: ", failing}} {
+	}{{"without keys: ", lacking}, {"stale: ", old}, {"profiles fail: ", failing}, {"this host's clock differs from that of: ", differing}} {
 		if len(part.projects) > 0 {
 			text += "; " + part.what + strings.Join(part.projects, ", ")
 		}

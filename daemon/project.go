@@ -60,6 +60,7 @@ func newProject(table Project, opts *Options, stateDir, configDir string) (*proj
 		Rate:            config.UpstreamRate,
 		RootCAs:         opts.RootCAs,
 		Now:             opts.Now,
+		Wall:            opts.wall,
 		UserAgent:       "neonauthd/" + opts.Version,
 		Logger:          log,
 		Name:            config.Name,

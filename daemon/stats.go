@@ -62,6 +62,7 @@ type upstreamStats struct {
 	Budget     int64  `json:"budget"`
 	Circuit    string `json:"circuit"`
 	RetryAfter int64  `json:"retry_after"`
+	ClockAhead int64  `json:"clock_ahead"`
 }
 
 func (a *admin) stats(r *protocol.Request) (protocol.Reply, *refusal) {
@@ -159,6 +160,8 @@ func upstreamReport(p *project, now time.Time) upstreamStats {
 		Budget:   int64(max(0, g.Budget)),
 		Circuit:  g.Circuit.String(),
 	}
+	ahead, _ := p.upstream.ClockAhead()
+	out.ClockAhead = int64(ahead / time.Second)
 	for _, until := range []time.Time{g.OpenUntil, g.RetryUntil} {
 		if until.After(now) {
 			out.RetryAfter = max(out.RetryAfter, ceilSeconds(until.Sub(now)))

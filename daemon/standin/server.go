@@ -24,6 +24,7 @@ const (
 // ServeHTTP answers like the upstreams; see the package comment for the paths.
 func (s *Standin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxRequestBody)
+	w.Header().Set("Date", s.now().UTC().Format(http.TimeFormat))
 	s.routes.ServeHTTP(w, r)
 }
 

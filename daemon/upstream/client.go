@@ -20,6 +20,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/clock"
 )
 
 // Preset is the kind of upstream.
@@ -98,6 +100,8 @@ type Config struct {
 	RootCAs *x509.CertPool
 	// Now tells the time; nil means time.Now. Budget, circuit and pauses all go by it.
 	Now func() time.Time
+	// Wall is told what the upstream's answers say of the time; nil means that nobody wants to know.
+	Wall *clock.Wall
 	// UserAgent names this program to the upstream; empty means "neonauthd".
 	UserAgent string
 	// Logger receives misconfigurations and alarms; nil discards them. A program.Rare behind it keeps each kind down to
@@ -149,11 +153,12 @@ type Profile struct {
 
 // Client asks one project's upstream. Safe for concurrent use.
 type Client struct {
-	config    Config
-	endpoints endpoints
-	http      *http.Client
-	governor  *governor
-	discovery *discovery
+	config     Config
+	endpoints  endpoints
+	http       *http.Client
+	governor   *governor
+	discovery  *discovery
+	comparison comparison
 }
 
 // New checks config and returns a Client. It sends nothing and starts nothing. Its errors name the setting and
@@ -197,6 +202,9 @@ func (config Config) withDefaults() Config {
 	}
 	if config.Now == nil {
 		config.Now = time.Now
+	}
+	if config.Wall == nil {
+		config.Wall = &clock.Wall{}
 	}
 	if config.UserAgent == "" {
 		config.UserAgent = "neonauthd"

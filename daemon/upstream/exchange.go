@@ -52,6 +52,7 @@ func (c *Client) get(ctx context.Context, target string, header http.Header, lim
 	// A body within its limit is read to its end, so the connection can be used again. A longer one costs the
 	// connection: reading on for its sake would let a body that never ends hold up the answer.
 	defer func() { _ = response.Body.Close() }()
+	c.heed(response.Header, began)
 	got := &answer{status: response.StatusCode, header: response.Header}
 	ok := got.status == http.StatusOK
 	if !ok {

@@ -15,7 +15,8 @@ type Clock struct {
 	start  time.Time
 	passed func() time.Duration // since start
 	moved  time.Duration        // by Advance
-	off    time.Duration        // of the wall clock
+	slept  time.Duration        // by Sleep
+	wrong  time.Duration        // by Step
 }
 
 // New returns a clock that stands at time.Now until it is moved.
@@ -35,7 +36,14 @@ func (c *Clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	monotonic := c.moved + c.passed()
-	return instant(c.start.Add(monotonic+c.off), monotonic)
+	return instant(c.start.Add(monotonic+c.slept+c.wrong), monotonic)
+}
+
+// Right is the instant by the clocks of everybody else, which nobody steps.
+func (c *Clock) Right() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.start.Round(0).Add(c.moved + c.passed() + c.slept)
 }
 
 // Advance lets time pass: both readings move on.
@@ -50,12 +58,16 @@ func (c *Clock) Advance(d time.Duration) {
 func (c *Clock) Step(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.off += d
+	c.wrong += d
 }
 
 // Sleep lets the host sleep for d: on Linux the monotonic clock stands still
 // meanwhile, and the wall clock is right afterwards.
-func (c *Clock) Sleep(d time.Duration) { c.Step(d) }
+func (c *Clock) Sleep(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.slept += d
+}
 
 // layout is that of a time.Time with a monotonic reading: from the highest bit
 // on, wall holds a one, the seconds since 1885 and the nanoseconds, and ext the

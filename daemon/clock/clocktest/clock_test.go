@@ -20,19 +20,23 @@ func TestTheReadingsMoveApart(t *testing.T) {
 		name             string
 		do               func()
 		monotonic, walls time.Duration // since the start
+		right            time.Duration
 	}{
-		{"nothing yet", func() {}, 0, 0},
-		{"time passes", func() { c.Advance(time.Minute) }, time.Minute, time.Minute},
-		{"a step ahead", func() { c.Step(time.Hour) }, time.Minute, time.Hour + time.Minute},
-		{"a step back", func() { c.Step(-2 * time.Hour) }, time.Minute, -time.Hour + time.Minute},
-		{"far back", func() { c.Step(-50 * year) }, time.Minute, -time.Hour + time.Minute - 50*year},
-		{"far ahead", func() { c.Step(70 * year) }, time.Minute, -time.Hour + time.Minute + 20*year},
-		{"and right again", func() { c.Step(time.Hour - 20*year) }, time.Minute, time.Minute},
-		{"a sleep", func() { c.Sleep(8 * time.Hour) }, time.Minute, 8*time.Hour + time.Minute},
-		{"time passes again", func() { c.Advance(time.Second) }, time.Minute + time.Second, 8*time.Hour + time.Minute + time.Second},
+		{"nothing yet", func() {}, 0, 0, 0},
+		{"time passes", func() { c.Advance(time.Minute) }, time.Minute, time.Minute, time.Minute},
+		{"a step ahead", func() { c.Step(time.Hour) }, time.Minute, time.Hour + time.Minute, time.Minute},
+		{"a step back", func() { c.Step(-2 * time.Hour) }, time.Minute, -time.Hour + time.Minute, time.Minute},
+		{"far back", func() { c.Step(-50 * year) }, time.Minute, -time.Hour + time.Minute - 50*year, time.Minute},
+		{"far ahead", func() { c.Step(70 * year) }, time.Minute, -time.Hour + time.Minute + 20*year, time.Minute},
+		{"and right again", func() { c.Step(time.Hour - 20*year) }, time.Minute, time.Minute, time.Minute},
+		{"a sleep", func() { c.Sleep(8 * time.Hour) }, time.Minute, 8*time.Hour + time.Minute, 8*time.Hour + time.Minute},
+		{"time passes again", func() { c.Advance(time.Second) }, time.Minute + time.Second, 8*time.Hour + time.Minute + time.Second, 8*time.Hour + time.Minute + time.Second},
 	} {
 		s.do()
 		wantPassed(t, s.name, start, c.Now(), s.monotonic, s.walls)
+		if d := c.Right().Sub(start.Round(0)); d != s.right {
+			t.Errorf("%s: %s have passed by everybody else's clock, want %s", s.name, d, s.right)
+		}
 	}
 }
 
