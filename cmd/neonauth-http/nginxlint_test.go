@@ -26,7 +26,7 @@ func layRecipe(t testing.TB, replace ...string) string {
 		t.Fatal(err)
 	}
 	used := false
-	for _, name := range []string{"neonauth-http.conf", "neonauth-gate.conf", "neonauth-ask.conf", "neonauth-identity.conf", "neonauth-websocket.conf", "site.conf"} {
+	for _, name := range []string{"neonauth-http.conf", "neonauth-gate.conf", "neonauth-ask.conf", "neonauth-identity.conf", "neonauth-websocket.conf", "neonauth-preflight.conf", "site.conf"} {
 		text := recipe(t, "nginx/"+name)
 		for i := 0; i < len(replace); i += 2 {
 			used = used || strings.Contains(text, replace[i])

@@ -139,6 +139,7 @@ type app struct {
 
 // seen is what reached the application.
 type seen struct {
+	Method string
 	Path   string
 	Header http.Header
 }
@@ -156,7 +157,7 @@ func (a *app) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.mu.Unlock()
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("X-App", "1")
-	_ = json.NewEncoder(w).Encode(seen{r.URL.Path, r.Header}) // who is gone needs no answer
+	_ = json.NewEncoder(w).Encode(seen{r.Method, r.URL.Path, r.Header}) // who is gone needs no answer
 }
 
 // count is how many requests have reached the application.
