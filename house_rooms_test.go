@@ -146,7 +146,7 @@ func shared() []room {
 
 // programs are the rooms of those that people start; nothing imports them.
 func programs() []room {
-	return []room{
+	return append([]room{
 		{
 			dir:      "cmd/neonauthd",
 			house:    []string{"daemon", "daemon/standin", "internal/program", "internal/program/command", "protocol"},
@@ -155,11 +155,15 @@ func programs() []room {
 			because:  "a door is thin: flags, config, Run",
 		},
 		{
-			dir:      "cmd/neonauthctl",
-			house:    []string{"client", "internal/program", "internal/program/command", "protocol"},
-			foreign:  []string{commands, "golang.org/x/sys"},
-			testsToo: []string{"daemon", "daemon/standin", "internal/program/command/commandtest"},
-			because:  "the person at the terminal asks the way an application asks",
+			dir: "cmd/neonauthctl",
+			house: []string{
+				"cmd/neonauthctl/internal/admin", "cmd/neonauthctl/internal/bench", "cmd/neonauthctl/internal/cli", "cmd/neonauthctl/internal/document",
+				"cmd/neonauthctl/internal/lookup", "cmd/neonauthctl/internal/terminal", "cmd/neonauthctl/internal/top",
+				"internal/program", "internal/program/command",
+			},
+			foreign:  []string{commands},
+			testsToo: []string{"cmd/neonauthctl/internal/daemontest", "cmd/neonauthctl/internal/bench/storetest", "internal/program/command/commandtest", "protocol"},
+			because:  "a door is thin: commands, and what they end with",
 		},
 		{
 			dir:      "cmd/neonauth-http",
@@ -179,7 +183,30 @@ func programs() []room {
 			testsToo: []string{"daemon/standin"},
 			because:  "what the boot test asks is judged without the code that answers",
 		},
+	}, control()...)
+}
+
+// control are the rooms behind neonauthctl: each may know those that stand before it.
+func control() []room {
+	rooms := []room{{
+		dir:     "cmd/neonauthctl/internal/bench/storetest",
+		because: "a double of a store speaks the store's words only",
+	}}
+	house := []string{"client", "internal/program", "internal/program/command", "protocol"}
+	for _, name := range []string{"document", "terminal", "daemontest", "cli", "lookup", "admin", "bench", "top"} {
+		dir := "cmd/neonauthctl/internal/" + name
+		rooms = append(rooms, room{
+			dir:      dir,
+			house:    slices.Clone(house),
+			foreign:  []string{commands, "github.com/spf13/pflag", "golang.org/x/sys"},
+			testsToo: []string{"cmd/neonauthctl/internal/bench/storetest", "cmd/neonauthctl/internal/daemontest"},
+			because:  "the person at the terminal asks the way an application asks",
+		})
+		if name != "daemontest" {
+			house = append(house, dir)
+		}
 	}
+	return rooms
 }
 
 // guarded names libraries that one room alone may import, tests included.

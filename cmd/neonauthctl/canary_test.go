@@ -7,6 +7,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/neonauthd/neonauthd/cmd/neonauthctl/internal/cli"
+	"github.com/neonauthd/neonauthd/cmd/neonauthctl/internal/terminal"
 )
 
 // TestTokensAreInNoOutput calls the program in every way, right and wrong, with
@@ -50,8 +53,8 @@ func TestTokensAreInNoOutput(t *testing.T) {
 	for _, args := range calls {
 		var out, errs bytes.Buffer
 		global := []string{"--socket", d.socket, "--admin-socket", d.admin}
-		code := run(context.Background(), append(global, args...), terminal{in: strings.NewReader(good), out: &out, err: &errs})
-		if code == exitYes {
+		code := run(context.Background(), append(global, args...), terminal.Terminal{In: strings.NewReader(good), Out: &out, Err: &errs})
+		if code == int(cli.ExitYes) {
 			accepted++
 		}
 		if text := out.String() + errs.String(); strings.Contains(text, canary) {

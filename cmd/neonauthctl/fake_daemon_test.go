@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/neonauthd/neonauthd/cmd/neonauthctl/internal/daemontest"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -47,7 +48,7 @@ func startDaemon(dir string) (*fakeDaemon, error) {
 				if err != nil {
 					return
 				}
-				go answerLines(nc, answer)
+				go daemontest.Answer(nc, answer)
 			}
 		}()
 	}
@@ -57,28 +58,6 @@ func startDaemon(dir string) (*fakeDaemon, error) {
 func (d *fakeDaemon) stop() {
 	for _, l := range d.listeners {
 		_ = l.Close()
-	}
-}
-
-func answerLines(nc net.Conn, answer func(*protocol.Request) string) {
-	defer nc.Close()
-	lines := protocol.NewLineReader(nc, protocol.MaxRequestLine)
-	for {
-		line, err := lines.ReadLine()
-		if err != nil {
-			return
-		}
-		var r protocol.Request
-		reply := "ERR bad-request"
-		if err := protocol.ParseRequest(line, &r); err == nil {
-			reply = answer(&r)
-		}
-		if r.Tag != nil {
-			reply = "@" + string(r.Tag) + " " + reply
-		}
-		if _, err := nc.Write([]byte(reply + "\n")); err != nil {
-			return
-		}
 	}
 }
 

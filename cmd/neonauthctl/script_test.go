@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/neonauthd/neonauthd/cmd/neonauthctl/internal/bench/storetest"
 )
 
 func TestMain(m *testing.M) {
@@ -29,11 +31,11 @@ func TestScripts(t *testing.T) {
 			}
 			env.Defer(d.stop)
 			for _, kind := range []string{"memcached", "redis", "full", "forgetful"} {
-				s, err := startFakeStore(filepath.Join(env.WorkDir, kind+".sock"), kind)
+				s, err := storetest.Start(filepath.Join(env.WorkDir, kind+".sock"), kind)
 				if err != nil {
 					return err
 				}
-				env.Defer(s.stop)
+				env.Defer(s.Stop)
 			}
 			env.Setenv("NEONAUTHD_SOCKET", d.socket)
 			env.Setenv("NEONAUTHD_ADMIN_SOCKET", d.admin)

@@ -1,0 +1,251 @@
+// Package bench measures a daemon: how many lookups it answers, and how soon.
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/cmd/neonauthctl/internal/cli"
+	"github.com/neonauthd/neonauthd/cmd/neonauthctl/internal/lookup"
+	"github.com/neonauthd/neonauthd/cmd/neonauthctl/internal/terminal"
+	"github.com/neonauthd/neonauthd/internal/program"
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+// bench is what is to be measured.
+type bench struct {
+	settings    *cli.Settings
+	token       cli.TokenSource
+	profile     bool
+	connections int
+	depth       int
+	duration    time.Duration
+	misses, bad int // percent
+	tagged      bool
+	baseline    bool
+	compare     string // a store and its socket, as given
+	store       *store // of compare; nil: none
+	quiet       bool
+}
+
+// rounds is how many slices each gets when the daemon and others are measured
+// in turn: a machine that is busy for a while then slows all of them.
+const rounds = 5
+
+// Commands are bench and the server that it measures against.
+func Commands(s *cli.Settings) []*cobra.Command {
+	b := &bench{settings: s, token: cli.TokenSource{Settings: s}}
+	cmd := &cobra.Command{
+		Use:   "bench",
+		Short: "Measure the daemon's throughput and latency",
+		Long: `Bench reads tokens, one a line, from standard input or --token-file and asks about
+them in turn, in a closed loop: each of --connections keeps --depth requests in
+flight, and sends the next ones when replies have come.
+
+--misses is the share of lookups, in percent, with a token that the daemon has never
+seen: header and claims of a given token under a random signature. The daemon has to
+check it in full and says NO bad-signature. --bad is the share of those that are no
+tokens at all. The others are asked about as they are and have to be accepted.
+
+--baseline measures, in the same run and in turn with the daemon, a bare server that
+answers every line with a fixed one, with requests and replies of the same sizes.
+What the daemon does not lose against it is spent in the kernel and in this program.
+
+--compare measures, in the same way, a memcached or a Redis that listens on a Unix
+socket. It gets a value as long as the daemon's mean reply, under a key as long as the
+digest of a token, is asked for it alone, and loses it at the end.
+
+Latency is from just before a request is written until its reply was read.`,
+		Example: `  neonauthctl bench --connections 8 --depth 1 --baseline < token
+  neonauthctl bench --depth 64 --misses 1 --json --token-file tokens
+  neonauthctl bench --compare memcached:/run/memcached.sock < token`,
+		Args: cli.NoArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error { return b.run(cmd.Context()) },
+	}
+	flags := cmd.Flags()
+	flags.IntVarP(&b.connections, "connections", "c", 8, "connections")
+	flags.IntVarP(&b.depth, "depth", "d", 1, "requests in flight on each connection")
+	flags.DurationVarP(&b.duration, "duration", "t", 10*time.Second, "how long to measure, --baseline and --compare not included")
+	flags.BoolVar(&b.profile, "profile", false, "ask for profiles instead of verifying")
+	flags.IntVar(&b.misses, "misses", 0, "share of lookups with a token never seen before, in `percent`")
+	flags.IntVar(&b.bad, "bad", 0, "share of lookups with something that is no token, in `percent`")
+	flags.BoolVar(&b.tagged, "tagged", false, "tag the requests, so that replies may come in any order")
+	flags.BoolVar(&b.baseline, "baseline", false, "measure a bare line-echo server too")
+	flags.StringVar(&b.compare, "compare", "", "measure a store with the same payload too: memcached:`PATH` or redis:PATH")
+	flags.BoolVarP(&b.quiet, "quiet", "q", false, "show no progress on a terminal")
+	s.ProjectFlag(cmd)
+	b.token.Flag(cmd)
+	return []*cobra.Command{cmd, echoCommand(s)}
+}
+
+func (b *bench) check() error {
+	switch {
+	case b.connections < 1 || b.connections > 4096:
+		return program.Usage("--connections must be 1 to 4096")
+	case b.depth < 1 || b.depth > maxDepth:
+		return program.Usage(fmt.Sprintf("--depth must be 1 to %d", maxDepth))
+	case b.duration < 10*time.Millisecond:
+		return program.Usage("--duration must be at least 10ms")
+	case b.misses < 0 || b.bad < 0 || b.misses+b.bad > 100:
+		return program.Usage("--misses and --bad must be 0 to 100 percent together")
+	}
+	if b.compare == "" {
+		return nil
+	}
+	b.store = parseStore(b.compare)
+	if b.store == nil {
+		return program.Usage("--compare must be memcached:PATH or redis:PATH")
+	}
+	return nil
+}
+
+func (b *bench) run(ctx context.Context) error {
+	if err := b.check(); err != nil {
+		return err
+	}
+	tokens, err := b.token.Lines()
+	if err != nil {
+		return err
+	}
+	if err := b.try(ctx, tokens[0]); err != nil {
+		return err
+	}
+	m := b.mix(tokens)
+	if b.misses > 0 && m.misses == nil {
+		return program.Usage("--misses needs tokens with a signature of at least 16 characters")
+	}
+	r, err := b.measure(ctx, m)
+	if errors.Is(err, context.Canceled) {
+		return cli.ExitUnknown
+	}
+	if err != nil {
+		return b.settings.Fail(err)
+	}
+	if b.settings.JSON {
+		return b.settings.PrintJSON(b.document(r))
+	}
+	b.print(r)
+	return nil
+}
+
+// try asks about one token by the client before anything is measured: figures
+// about refusals alone would be a mistake in most cases, so a token that is
+// not accepted ends the run.
+func (b *bench) try(ctx context.Context, token string) error {
+	if b.misses+b.bad == 100 {
+		return nil
+	}
+	c := b.settings.Asker()
+	defer c.Close()
+	ask := c.Verify
+	if b.profile {
+		ask = c.Profile
+	}
+	answer := ask(ctx, token)
+	if _, ok := answer.(client.Accepted); ok {
+		return nil
+	}
+	if b.settings.JSON {
+		return lookup.Show(b.settings, answer)
+	}
+	fmt.Fprintf(b.settings.Err, "neonauthctl: the first token has to be accepted: %s\n", terminal.Printable(answer.String()))
+	return lookup.Exit(answer)
+}
+
+// results are what a run measured.
+type results struct {
+	daemon, baseline, compared *tally // the last two are nil when not asked for
+}
+
+// subject is one of those that are measured in turn.
+type subject struct {
+	name  string
+	load  *load
+	tally *tally
+}
+
+// measure measures the daemon, and what else was asked for, in turn.
+func (b *bench) measure(ctx context.Context, m *mix) (*results, error) {
+	c := b.settings.Asker()
+	daemon, warm, err := b.subject(ctx, "daemon", c.Path(), m)
+	if err != nil {
+		return nil, err
+	}
+	defer daemon.load.close()
+	r := &results{daemon: daemon.tally}
+	all := []*subject{daemon}
+	if b.baseline {
+		echo, err := startEcho(ctx, warm.meanReply())
+		if err != nil {
+			return nil, err
+		}
+		defer echo.stop()
+		bare, _, err := b.subject(ctx, "baseline", echo.path, m)
+		if err != nil {
+			return nil, err
+		}
+		defer bare.load.close()
+		r.baseline = bare.tally
+		all = append(all, bare)
+	}
+	if b.store != nil {
+		held, err := b.store.put(ctx, warm.meanReply(), b.duration)
+		if err != nil {
+			return nil, err
+		}
+		defer held.drop()
+		other, _, err := b.subject(ctx, b.store.kind, b.store.path, held.mix())
+		if err != nil {
+			return nil, err
+		}
+		defer other.load.close()
+		r.compared = other.tally
+		all = append(all, other)
+	}
+	return r, b.inTurn(ctx, all)
+}
+
+// subject opens the connections to one server and warms them up.
+func (b *bench) subject(ctx context.Context, name, path string, m *mix) (*subject, *tally, error) {
+	l, err := b.open(ctx, path, m)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", name, err)
+	}
+	warm, err := l.run(ctx, max(b.duration/20, 5*time.Millisecond))
+	if err != nil {
+		l.close()
+		return nil, nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return &subject{name: name, load: l, tally: newTally()}, warm, nil
+}
+
+func (b *bench) inTurn(ctx context.Context, all []*subject) error {
+	progress := b.progress(len(all))
+	defer progress.end()
+	n := rounds
+	if len(all) == 1 {
+		n = 1
+	}
+	for range n {
+		for _, s := range all {
+			t, err := progress.run(ctx, s.load, s.name, b.duration/time.Duration(n))
+			if err != nil {
+				return fmt.Errorf("%s: %w", s.name, err)
+			}
+			s.tally.add(t)
+		}
+	}
+	return nil
+}
+
+func (b *bench) verb() protocol.Verb {
+	if b.profile {
+		return protocol.PROFILE
+	}
+	return protocol.VERIFY
+}

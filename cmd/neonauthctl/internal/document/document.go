@@ -1,0 +1,73 @@
+// Package document has the JSON documents that neonauthctl --json prints;
+// output.md describes their members.
+package document
+
+import "encoding/json"
+
+// Accepted is an accepted lookup.
+type Accepted struct {
+	Outcome string          `json:"outcome"`
+	Level   string          `json:"level"`
+	Project string          `json:"project"`
+	Subject string          `json:"subject"`
+	Age     int64           `json:"age"`
+	TTL     int64           `json:"ttl"`
+	Expires int64           `json:"expires"`
+	Source  string          `json:"source"`
+	Claims  json.RawMessage `json:"claims,omitempty"`
+	Profile json.RawMessage `json:"profile,omitempty"`
+}
+
+// Rejected is a rejected lookup.
+type Rejected struct {
+	Outcome string `json:"outcome"`
+	Reason  string `json:"reason"`
+}
+
+// Unknown is a lookup that told nothing about the token.
+type Unknown struct {
+	Outcome    string `json:"outcome"`
+	Code       string `json:"code"`
+	RetryAfter int64  `json:"retry_after"`
+	Error      string `json:"error"`
+}
+
+// Ping is what ping prints.
+type Ping struct {
+	OK      bool    `json:"ok"`
+	Seconds float64 `json:"seconds"`
+}
+
+// Hello is what hello prints.
+type Hello struct {
+	Version  string   `json:"version"`
+	Protocol int      `json:"protocol"`
+	MaxLine  int      `json:"max_line"`
+	InFlight int      `json:"in_flight"`
+	Projects []string `json:"projects"`
+}
+
+// Change is what revoke, unrevoke and purge print; purge has no
+// Changed.
+type Change struct {
+	Changed *bool `json:"changed,omitempty"`
+	Entries int64 `json:"entries"`
+}
+
+// Level is what level prints.
+type Level struct {
+	Level string `json:"level"`
+}
+
+// OK is what a command prints that has nothing to tell.
+type OK struct {
+	OK bool `json:"ok"`
+}
+
+// Failure is printed in place of any other but a lookup's when the
+// command failed.
+type Failure struct {
+	Code       string `json:"code"`
+	RetryAfter int64  `json:"retry_after"`
+	Error      string `json:"error"`
+}

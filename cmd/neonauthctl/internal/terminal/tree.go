@@ -1,0 +1,168 @@
+package terminal
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// node is a JSON value whose objects keep the order of their members.
+type node struct {
+	names []string // of an object's members; nil for other values
+	items []node   // of an object or array
+	text  string   // of anything else, as a person reads it
+	array bool
+}
+
+func (n *node) scalar() bool { return n.names == nil && !n.array }
+
+func parseOrdered(text []byte) (node, error) {
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.UseNumber()
+	return parseNode(dec)
+}
+
+func parseNode(dec *json.Decoder) (node, error) {
+	t, err := dec.Token()
+	if err != nil {
+		return node{}, err
+	}
+	switch t {
+	case json.Delim('{'):
+		n := node{names: []string{}}
+		for dec.More() {
+			name, err := dec.Token()
+			if err != nil {
+				return node{}, err
+			}
+			item, err := parseNode(dec)
+			if err != nil {
+				return node{}, err
+			}
+			n.names, n.items = append(n.names, fmt.Sprint(name)), append(n.items, item)
+		}
+		_, err = dec.Token()
+		return n, err
+	case json.Delim('['):
+		n := node{array: true}
+		for dec.More() {
+			item, err := parseNode(dec)
+			if err != nil {
+				return node{}, err
+			}
+			n.items = append(n.items, item)
+		}
+		_, err = dec.Token()
+		return n, err
+	case nil:
+		return node{}, nil
+	}
+	return node{text: fmt.Sprint(t)}, nil
+}
+
+// PrintTree prints a JSON object: first its plain members in two columns, then
+// each object and array in it under a heading of its own.
+func (t *Terminal) PrintTree(object []byte) error {
+	n, err := parseOrdered(object)
+	if err != nil {
+		return fmt.Errorf("the daemon's JSON cannot be read: %T", err)
+	}
+	w := tabwriter.NewWriter(t.Out, 0, 0, 2, ' ', 0)
+	writeTree(w, n, "")
+	return w.Flush()
+}
+
+func writeTree(w *tabwriter.Writer, n node, indent string) {
+	for i, name := range n.names {
+		if n.items[i].scalar() {
+			fmt.Fprintf(w, "%s%s\t%s\n", indent, Printable(name), human(name, n.items[i].text))
+		}
+	}
+	for i, name := range n.names {
+		switch item := n.items[i]; {
+		case item.scalar() || len(item.items) == 0:
+		case item.array:
+			_ = w.Flush()
+			fmt.Fprintf(w, "%s%s:\n", indent, Printable(name))
+			writeTable(w, item.items, indent+"  ")
+			_ = w.Flush()
+		default:
+			_ = w.Flush()
+			fmt.Fprintf(w, "%s%s:\n", indent, Printable(name))
+			writeTree(w, item, indent+"  ")
+			_ = w.Flush()
+		}
+	}
+}
+
+// writeTable prints an array: flat objects as the rows of one table, others one
+// after the other.
+func writeTable(w *tabwriter.Writer, items []node, indent string) {
+	var columns []string
+	for _, item := range items {
+		for i, name := range item.names {
+			if !item.items[i].scalar() {
+				writeApart(w, items, indent)
+				return
+			}
+			if !slices.Contains(columns, name) {
+				columns = append(columns, name)
+			}
+		}
+		if item.scalar() {
+			fmt.Fprintf(w, "%s%s\n", indent, Printable(item.text))
+		}
+	}
+	if columns == nil {
+		return
+	}
+	fmt.Fprintf(w, "%s%s\n", indent, heading(columns))
+	for _, item := range items {
+		cells := make([]string, len(columns))
+		for i, name := range item.names {
+			cells[slices.Index(columns, name)] = human(name, item.items[i].text)
+		}
+		fmt.Fprintf(w, "%s%s\n", indent, strings.TrimRight(strings.Join(cells, "\t"), "\t"))
+	}
+}
+
+func writeApart(w *tabwriter.Writer, items []node, indent string) {
+	for i, item := range items {
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		writeTree(w, item, indent)
+		_ = w.Flush()
+	}
+}
+
+// human writes a value for people. By the protocol instants are seconds since
+// 1970 and durations are seconds; the names say which.
+func human(name, text string) string {
+	var n int64
+	if _, err := fmt.Sscanf(text, "%d", &n); err != nil || fmt.Sprint(n) != text {
+		return OrNone(Printable(text))
+	}
+	switch name {
+	case "started", "fetched", "next", "exp", "iat", "nbf":
+		if n == 0 {
+			return "never"
+		}
+		return Instant(time.Unix(n, 0))
+	case "uptime", "keys_age", "keys_next", "retry_after", "age", "ttl":
+		return (time.Duration(n) * time.Second).String()
+	}
+	return text
+}
+
+func heading(columns []string) string {
+	words := make([]string, len(columns))
+	for i, name := range columns {
+		words[i] = strings.ToUpper(Printable(name))
+	}
+	return strings.Join(words, "\t")
+}

@@ -1,0 +1,142 @@
+package top
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// stats are the members of STATS's object that top shows. What a daemon does
+// not send is zero.
+type stats struct {
+	Version     string
+	Started     int64
+	Uptime      int64
+	Outcomes    struct{ Accepted, Rejected, Unknown uint64 }
+	Reasons     map[string]uint64
+	Codes       map[string]uint64
+	Sources     struct{ Upstream, Cache, Stale uint64 }
+	Connections struct {
+		Open              int64
+		Accepted, Refused uint64
+		InFlight          int64 `json:"in_flight"`
+	}
+	Cache struct {
+		Bytes                   int64
+		MaxBytes                int64 `json:"max_bytes"`
+		Entries                 int64
+		Hits, Misses, Evictions uint64
+	}
+	Revocations int64
+	Panics      uint64
+	Projects    []projectStats
+}
+
+type projectStats struct {
+	Name         string
+	Keys         int64
+	KeysAge      int64 `json:"keys_age"`
+	KeysNext     int64 `json:"keys_next"`
+	KeysFailures int64 `json:"keys_failures"`
+	Upstream     upstreamStats
+}
+
+type upstreamStats struct {
+	Calls, Failures, Refused uint64
+	Budget                   int64
+	Circuit                  string
+	RetryAfter               int64 `json:"retry_after"`
+}
+
+// trouble tells whether an operator should look at the project.
+func (p *projectStats) trouble() bool {
+	return p.Keys == 0 || p.KeysFailures > 0 || p.Upstream.RetryAfter > 0 || p.Upstream.Circuit == "open" || p.Upstream.Circuit == "half-open"
+}
+
+// rate is a change per second. Its zero value is one that is not known: before
+// a second look, and across a restart of the daemon.
+type rate struct {
+	perSecond float64
+	known     bool
+}
+
+// interval is what lies between two looks.
+type interval struct {
+	before, now *stats
+	seconds     float64
+}
+
+// between is the interval that ends with now; before may be nil.
+func between(before, now *look) interval {
+	i := interval{now: now.stats}
+	if before == nil || before.stats == nil {
+		return i
+	}
+	if seconds := now.at.Sub(before.at).Seconds(); seconds > 0 && before.stats.Started == now.stats.Started {
+		i.before, i.seconds = before.stats, seconds
+	}
+	return i
+}
+
+// rate is the change of a counter. A counter that went back was reset.
+func (i *interval) rate(counter func(*stats) uint64) rate {
+	if i.before == nil {
+		return rate{}
+	}
+	was, is := counter(i.before), counter(i.now)
+	if is < was {
+		return rate{}
+	}
+	return rate{perSecond: float64(is-was) / i.seconds, known: true}
+}
+
+// lookups counts verdicts of every kind.
+func lookups(s *stats) uint64 {
+	return s.Outcomes.Accepted + s.Outcomes.Rejected + s.Outcomes.Unknown
+}
+
+// hitRatio is the share of questions to the cache that it could answer.
+func (i *interval) hitRatio() (ratio float64, known bool) {
+	hits := i.rate(func(s *stats) uint64 { return s.Cache.Hits })
+	misses := i.rate(func(s *stats) uint64 { return s.Cache.Misses })
+	all := hits.perSecond + misses.perSecond
+	if !hits.known || !misses.known || all == 0 {
+		return 0, false
+	}
+	return hits.perSecond / all, true
+}
+
+// upstream is the change of one project's counter. Projects come and go with a
+// reload, so they are found by name.
+func (i *interval) upstream(p *projectStats, counter func(*upstreamStats) uint64) rate {
+	return i.rate(func(s *stats) uint64 {
+		for n := range s.Projects {
+			if s.Projects[n].Name == p.Name {
+				return counter(&s.Projects[n].Upstream)
+			}
+		}
+		return 0
+	})
+}
+
+// worded is a reason or code with how often it was given.
+type worded struct {
+	word string
+	rate rate
+}
+
+// words returns what was given in the interval, the most frequent first.
+func (i *interval) words(of func(*stats) map[string]uint64) []worded {
+	var all []worded
+	for word := range maps.Keys(of(i.now)) {
+		r := i.rate(func(s *stats) uint64 { return of(s)[word] })
+		if r.perSecond > 0 {
+			all = append(all, worded{word, r})
+		}
+	}
+	slices.SortFunc(all, func(a, b worded) int {
+		return cmp.Or(cmp.Compare(b.rate.perSecond, a.rate.perSecond), strings.Compare(a.word, b.word))
+	})
+	return all
+}
