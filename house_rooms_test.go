@@ -86,6 +86,12 @@ func rooms() []room {
 			testsToo: []string{"daemon/clock/clocktest", "daemon/standin", "protocol/dialogue"},
 			because:  "the judgement is asked by clients and asks none",
 		},
+	}, clients(), shared(), programs())
+}
+
+// clients are the rooms of those who ask.
+func clients() []room {
+	return []room{
 		{
 			dir:      "client",
 			house:    []string{"protocol"},
@@ -93,11 +99,22 @@ func rooms() []room {
 			because:  "an application that asks takes in the standard library and the words, nothing of the daemon",
 		},
 		{
-			dir:     "client/middleware",
+			dir:     "client/httpauth",
 			house:   []string{"client", "protocol"},
-			because: "it turns answers into HTTP, and has them from the client only",
+			because: "where a token is and what an answer becomes is the same for every guard, and none of them is asked",
 		},
-	}, shared(), programs())
+		{
+			dir:      "client/middleware",
+			house:    []string{"client", "client/httpauth"},
+			testsToo: []string{"internal/httpauthtest", "protocol"},
+			because:  "it turns answers into HTTP by httpauth, and has them from the client only",
+		},
+		{
+			dir:     "internal/httpauthtest",
+			house:   []string{"client", "protocol"},
+			because: "it holds handlers against the cases and knows nothing of the rules",
+		},
+	}
 }
 
 // shared are the rooms of what several others stand on and that know nothing of them.
@@ -167,9 +184,9 @@ func programs() []room {
 		},
 		{
 			dir:      "cmd/neonauth-http",
-			house:    []string{"client", "internal/program", "internal/program/command", "internal/sockets", "protocol"},
+			house:    []string{"client", "client/httpauth", "internal/program", "internal/program/command", "internal/sockets", "protocol"},
 			foreign:  []string{commands, metrics, tomlFiles},
-			testsToo: []string{"daemon", "daemon/standin", "internal/program/command/commandtest"},
+			testsToo: []string{"daemon", "daemon/standin", "internal/httpauthtest", "internal/program/command/commandtest"},
 			because:  "the web servers' helper asks the way an application asks",
 		},
 		{

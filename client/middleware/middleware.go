@@ -5,35 +5,32 @@
 //
 // Inside, middleware.From(r.Context()) tells who is asking. A request whose
 // token is bad gets 401 with the challenge of RFC 6750, one whose user may not
-// come in 403, and one about which nothing could be learnt 503 with
-// Retry-After: never 401, which would log the user out.
+// come in 403, one with two different tokens 400, and one about which nothing
+// could be learnt 503 with Retry-After: never 401, which would log the user
+// out. Package httpauth has the rules.
 package middleware
 
 import (
 	"context"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/neonauthd/neonauthd/client"
-	"github.com/neonauthd/neonauthd/protocol"
+	"github.com/neonauthd/neonauthd/client/httpauth"
 )
 
-const (
-	// DefaultRetryAfter is what a 503 advises when the daemon does not.
-	DefaultRetryAfter = time.Second
-
-	// maxRetryAfter bounds the advice: the daemon may well be back earlier.
-	maxRetryAfter = time.Minute
-)
+// DefaultRetryAfter is what a 503 advises when the daemon does not.
+const DefaultRetryAfter time.Duration = httpauth.DefaultRetryAfter
 
 // Guard lets requests with an accepted token through and answers the others.
-// Its zero value works and asks this host's daemon about the token in the
-// Authorization header, at level claims. Fields are set before use and not
-// changed after it; a Guard is safe for concurrent use. Guards should share a
-// Client.
+// Its zero value works: it asks this host's daemon, at level claims, about the
+// token in x-stack-access-token, Authorization or the SDK's other headers.
+// Fields are set before use and not changed after it; a Guard is safe for
+// concurrent use. Guards should share a Client.
 //
-// Place it behind whatever answers CORS preflights: those carry no token.
+// A CORS preflight carries no token. It goes through to the handler, without an
+// Accepted in its context. What adds CORS headers has to stand around the
+// Guard: a browser shows a 401 without them to its page as a network error.
 type Guard struct {
 	// Client asks the daemon. Nil: a Client of the Guard's own, as its zero
 	// value is.
@@ -45,7 +42,13 @@ type Guard struct {
 	// Profile asks for the user's profile too.
 	Profile bool
 
-	// Token finds the token in a request. Nil: Bearer.
+	// Places are where a request may carry its token besides the headers of
+	// httpauth.Headers, which always count. About cookies read first what
+	// httpauth.Place says of forged requests.
+	Places []httpauth.Place
+
+	// Token finds the token in a request, in place of all that. Nil: the
+	// headers and Places are searched.
 	Token func(*http.Request) (token string, found Found)
 
 	// Optional lets a request without any token through, without an Accepted
@@ -61,111 +64,43 @@ type Guard struct {
 
 	// Refuse writes the body of an answer, and may add headers. The status
 	// has to be the one given; WWW-Authenticate, Retry-After and
-	// Cache-Control are set already. Nil: the status's text, as text/plain.
+	// Cache-Control are set already. why is nil for a request that was refused
+	// without asking the daemon. Nil: the status's text, as text/plain.
 	Refuse func(w http.ResponseWriter, r *http.Request, status int, why client.Answer)
 
 	own client.Client
 }
 
-// Found says what a search for a token came to.
-type Found uint8
-
-// The results of a search for a token. The zero value is FoundNone.
-const (
-	FoundNone      Found = iota // the request carries none
-	FoundOne                    // it carries one
-	FoundConfusing              // it carries several, or something of no shape: 400
-)
-
-// Bearer finds the token in the Authorization header (RFC 6750 section 2.1).
-// Several such headers are confusing: a proxy might have judged another one.
-// Another scheme than Bearer is no token.
-func Bearer(r *http.Request) (string, Found) {
-	headers := r.Header.Values("Authorization")
-	switch len(headers) {
-	case 0:
-		return "", FoundNone
-	case 1:
-		return bearer(headers[0])
-	}
-	return "", FoundConfusing
-}
-
-func bearer(header string) (string, Found) {
-	const scheme = "bearer"
-	n := len(scheme)
-	if len(header) < n || !equalFold(header[:n], scheme) {
-		return "", FoundNone
-	}
-	rest := header[n:]
-	if rest == "" || rest[0] != ' ' {
-		return "", FoundNone // another scheme that begins the same
-	}
-	for rest != "" && rest[0] == ' ' {
-		rest = rest[1:]
-	}
-	if rest == "" {
-		return "", FoundConfusing
-	}
-	return rest, FoundOne
-}
-
-// equalFold compares ASCII only: strings.EqualFold knows a long s.
-func equalFold(s, lower string) bool {
-	for i := range len(s) {
-		if s[i]|0x20 != lower[i] {
-			return false
-		}
-	}
-	return true
-}
-
-// Cookie returns a search for the token in the cookie of that name, for use as
-// Guard.Token. Several cookies of that name are confusing.
-func Cookie(name string) func(*http.Request) (string, Found) {
-	return func(r *http.Request) (string, Found) {
-		cookies := r.CookiesNamed(name)
-		switch {
-		case len(cookies) == 0 || len(cookies) == 1 && cookies[0].Value == "":
-			return "", FoundNone
-		case len(cookies) > 1:
-			return "", FoundConfusing
-		}
-		return cookies[0].Value, FoundOne
-	}
-}
-
 type key struct{}
 
 // From returns the answer under which a request was let through. ok is false
-// outside a Guard, and inside an Optional one for a request without a token.
+// outside a Guard, for a CORS preflight, and inside an Optional Guard for a
+// request without a token.
 func From(ctx context.Context) (a client.Accepted, ok bool) {
 	a, ok = ctx.Value(key{}).(client.Accepted)
 	return a, ok
 }
 
-// Wrap returns a handler that lets accepted requests through to next.
+// Wrap returns a handler that lets accepted requests through to next. It panics
+// when one of Places is none.
 func (g *Guard) Wrap(next http.Handler) http.Handler {
+	find := g.search()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		find := g.Token
-		if find == nil {
-			find = Bearer
-		}
-		token, found := find(r)
-		switch {
-		case found == FoundConfusing:
-			g.refuse(w, r, http.StatusBadRequest, "invalid_request", client.Rejected{Reason: protocol.ReasonMalformed})
-			return
-		case found == FoundNone && g.Optional:
+		if httpauth.Preflight(r) {
 			next.ServeHTTP(w, r)
 			return
-		case found == FoundNone:
-			// RFC 6750 section 3.1: no error code for a request without any
-			// authentication information.
-			g.refuse(w, r, http.StatusUnauthorized, "", nil)
+		}
+		found := find(r)
+		if refusal, refused := found.Refusal(); refused {
+			if g.Optional && found.Fault == "" {
+				next.ServeHTTP(w, r)
+				return
+			}
+			g.refuse(w, r, refusal, nil)
 			return
 		}
-		g.decide(w, r, next, g.ask(r.Context(), token))
+		answer, _ := found.Ask(func(token string) client.Answer { return g.ask(r.Context(), token) })
+		g.decide(w, r, next, answer)
 	})
 }
 
@@ -180,48 +115,26 @@ func (g *Guard) ask(ctx context.Context, token string) client.Answer {
 	return c.Verify(ctx, token, g.Options...)
 }
 
-// decide is the one place where an answer becomes a status.
+// decide lets a request through or refuses it, by the daemon's answer.
 func (g *Guard) decide(w http.ResponseWriter, r *http.Request, next http.Handler, answer client.Answer) {
-	switch a := answer.(type) {
-	case client.Accepted:
-		if g.Allow != nil && !g.Allow(r, a) {
-			g.refuse(w, r, http.StatusForbidden, "insufficient_scope", a)
-			return
-		}
+	refusal, refused := httpauth.RefusalOf(answer)
+	a, ok := answer.(client.Accepted)
+	switch {
+	case refused || !ok:
+		g.refuse(w, r, refusal, answer)
+	case g.Allow != nil && !g.Allow(r, a):
+		g.refuse(w, r, httpauth.Denied(""), answer)
+	default:
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), key{}, a)))
-	case client.Rejected:
-		if a.Reason == protocol.ReasonClassNotAllowed {
-			// The token is genuine; another login of the same kind of user
-			// would not help.
-			g.refuse(w, r, http.StatusForbidden, "insufficient_scope", a)
-			return
-		}
-		g.refuse(w, r, http.StatusUnauthorized, "invalid_token", a)
-	case client.Unknown:
-		w.Header().Set("Retry-After", retryAfter(a.RetryAfter))
-		g.refuse(w, r, http.StatusServiceUnavailable, "", a)
 	}
-}
-
-// retryAfter is whole seconds, rounded up, at least one.
-func retryAfter(d time.Duration) string {
-	if d <= 0 {
-		d = DefaultRetryAfter
-	}
-	d = min(d, maxRetryAfter)
-	return strconv.Itoa(int((d + time.Second - 1) / time.Second))
 }
 
 // refuse answers a request that does not get through.
-func (g *Guard) refuse(w http.ResponseWriter, r *http.Request, status int, code string, why client.Answer) {
-	h := w.Header()
-	h.Set("Cache-Control", "no-store")
-	if status != http.StatusServiceUnavailable {
-		h.Set("WWW-Authenticate", g.challenge(code, why))
-	}
+func (g *Guard) refuse(w http.ResponseWriter, r *http.Request, refusal httpauth.Refusal, why client.Answer) {
+	refusal.SetHeaders(w.Header(), g.Realm)
 	if g.Refuse != nil {
-		g.Refuse(w, r, status, why)
+		g.Refuse(w, r, refusal.Status, why)
 		return
 	}
-	http.Error(w, http.StatusText(status), status)
+	http.Error(w, http.StatusText(refusal.Status), refusal.Status)
 }

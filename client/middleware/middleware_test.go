@@ -11,7 +11,9 @@ import (
 	"testing"
 
 	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/client/httpauth"
 	"github.com/neonauthd/neonauthd/client/middleware"
+	"github.com/neonauthd/neonauthd/internal/httpauthtest"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -90,10 +92,11 @@ func TestEachAnswerHasItsStatus(t *testing.T) {
 		{name: "no token", status: 401, challenge: "Bearer"},
 		{name: "other scheme", headers: []string{"Basic Zm9v"}, status: 401, challenge: "Bearer"},
 		{name: "other scheme that begins alike", headers: []string{"Bearerish good.a.b"}, status: 401, challenge: "Bearer"},
-		{name: "scheme alone", headers: []string{"Bearer "}, status: 400,
-			challenge: `Bearer error="invalid_request", error_description="malformed"`},
-		{name: "two headers", headers: []string{"Bearer good.a.b", "Bearer good.a.b"}, status: 400,
-			challenge: `Bearer error="invalid_request", error_description="malformed"`},
+		{name: "bearer alone looks nowhere else", guard: &middleware.Guard{Token: middleware.Bearer}, headers: []string{"Bearer good.a.b"}, status: 200, body: "true claims user-1"},
+		{name: "a search that found nothing to ask about", guard: &middleware.Guard{Token: func(*http.Request) (string, middleware.Found) { return "", middleware.FoundOne }},
+			status: 401, challenge: `Bearer error="invalid_token", error_description="malformed"`},
+		{name: "a search that is confused", guard: &middleware.Guard{Optional: true, Token: func(*http.Request) (string, middleware.Found) { return "", middleware.FoundConfusing }},
+			status: 400, challenge: `Bearer error="invalid_request", error_description="malformed"`},
 		{name: "class not allowed", headers: []string{"Bearer anonymous.a.b"}, status: 403,
 			challenge: `Bearer error="insufficient_scope", error_description="class-not-allowed"`},
 		{name: "not allowed here", guard: &middleware.Guard{Allow: nobody}, headers: []string{"Bearer good.a.b"}, status: 403,
@@ -158,6 +161,7 @@ func TestTokenFromCookie(t *testing.T) {
 		{"none", []string{"other=good.a.b"}, 401},
 		{"empty", []string{"session="}, 401},
 		{"two", []string{"session=good.a.b", "session=bad.a.b"}, 400},
+		{"one twice", []string{"session=good.a.b", "session=good.a.b"}, 200},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r := httptest.NewRequest(http.MethodGet, "/", http.NoBody)
@@ -182,5 +186,48 @@ func TestRefuseWritesTheBody(t *testing.T) {
 	g.Wrap(http.HandlerFunc(show)).ServeHTTP(w, r)
 	if w.Code != 401 || w.Body.String() != "sorry: rejected: bad-signature" || w.Header().Get("WWW-Authenticate") == "" {
 		t.Errorf("got %d %q %v", w.Code, w.Body, w.Header())
+	}
+}
+
+func TestBearerAndCookieLookInOnePlaceOnly(t *testing.T) {
+	r := httptest.NewRequest(http.MethodGet, "/", http.NoBody)
+	r.Header.Set("X-Stack-Access-Token", "sdk.a.b")
+	for name, search := range map[string]func(*http.Request) (string, middleware.Found){"bearer": middleware.Bearer, "cookie": middleware.Cookie("session")} {
+		if token, found := search(r); token != "" || found != middleware.FoundNone {
+			t.Errorf("%s found %q", name, token)
+		}
+	}
+}
+
+func TestAPlaceThatIsNonePanicsBeforeTheFirstRequest(t *testing.T) {
+	for name, do := range map[string]func(){
+		"guard":  func() { (&middleware.Guard{Places: []httpauth.Place{"cookies"}}).Wrap(http.NotFoundHandler()) },
+		"cookie": func() { middleware.Cookie("a b") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer func() {
+				if recover() == nil {
+					t.Error("it was taken")
+				}
+			}()
+			do()
+		})
+	}
+}
+
+// TestSharedCases plays the cases that guards of other languages play too.
+func TestSharedCases(t *testing.T) {
+	for _, file := range []string{"cases.json", "guards.json"} {
+		start := func(_ *testing.T, asks *client.Client, c httpauthtest.Case) http.Handler {
+			g := &middleware.Guard{Client: asks, Profile: c.Profile, Realm: c.Realm, Optional: c.Optional}
+			for _, p := range c.Places {
+				g.Places = append(g.Places, httpauth.Place(p))
+			}
+			return g.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				a, ok := middleware.From(r.Context())
+				w.Header().Set("User", map[bool]string{true: a.Subject, false: "nobody"}[ok])
+			}))
+		}
+		httpauthtest.Play(t, "../testdata/httpauth/"+file, start, func(got *http.Response) string { return got.Header.Get("User") })
 	}
 }

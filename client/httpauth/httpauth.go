@@ -1,0 +1,29 @@
+// Package httpauth is the one definition of how a token travels in HTTP: where
+// a request may carry it, which status an answer of the daemon becomes, and
+// the headers that go with a refusal (WWW-Authenticate, Retry-After).
+//
+// client/middleware and neonauth-http use it, and so can a guard of your own:
+//
+//	search, err := httpauth.NewSearch(httpauth.Headers()...)
+//	found := search.Find(r.Header, client.LevelClaims)
+//	if refusal, refused := found.Refusal(); refused {
+//		refusal.SetHeaders(w.Header(), "")
+//		w.WriteHeader(refusal.Status)
+//		return
+//	}
+//	answer, _ := found.Ask(func(token string) client.Answer { return c.Verify(ctx, token) })
+//	refusal, refused := httpauth.RefusalOf(answer)
+//
+// The clients for Node and Python have a module of the same name with the same
+// structure; client/testdata/httpauth holds the cases that all of them play.
+package httpauth
+
+import "net/http"
+
+// Preflight reports whether r asks on behalf of a browser's CORS check (Fetch
+// section 4.8): OPTIONS with Access-Control-Request-Method. A browser sends no
+// token with it, so a guard lets it through to whatever answers such checks,
+// and without a user.
+func Preflight(r *http.Request) bool {
+	return r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != ""
+}
