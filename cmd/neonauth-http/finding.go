@@ -33,6 +33,7 @@ const (
 	reasonEmail     = "email-not-verified"
 	reasonTeam      = "wrong-team"
 	reasonTooLarge  = "identity-too-large"
+	reasonHeader    = "foreign-identity-header"
 	reasonFault     = "misconfigured-location"
 	reasonBusy      = string(protocol.CodeBusy)
 	reasonDown      = "unreachable" // no answer of the daemon was had

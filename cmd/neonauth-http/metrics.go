@@ -55,7 +55,7 @@ func newCounters(table []*dialect, inFlight func() float64) *counters {
 			c.replies[replyKey{name, o}] = set.NewCounter(fmt.Sprintf("neonauth_http_replies_total{dialect=%q,outcome=%q}", name, o))
 		}
 	}
-	own := []string{reasonNoToken, reasonTwoTokens, reasonEmail, reasonTeam, reasonTooLarge, reasonFault, reasonDown}
+	own := []string{reasonNoToken, reasonTwoTokens, reasonEmail, reasonTeam, reasonTooLarge, reasonHeader, reasonFault, reasonDown}
 	for _, r := range protocol.Reasons() {
 		own = append(own, string(r))
 	}

@@ -108,7 +108,7 @@ func TestNginxSaysUnavailableWhenItCouldNotBeTold(t *testing.T) {
 func TestNginxSaysSoWhenItIsMisconfigured(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	n := startNginx(t, w, "?level=claims;", "?levels=claims;")
+	n := startNginx(t, w, "?level=claims&require=clean-headers;", "?levels=claims;")
 	if g := n.get(t, "/", bearing(w.token())); g.StatusCode != http.StatusInternalServerError || w.app.count() != 0 {
 		t.Error(g.Status, "and", w.app.count(), "hits")
 	}

@@ -21,6 +21,7 @@ type requirement struct {
 	live    bool   // maxAge was given
 	team    string // "" is any or none
 	email   bool   // the email address must be verified
+	clean   bool   // no identity header of the visitor's may be left
 	admit   class  // the classes let in besides ordinary users
 }
 
@@ -121,13 +122,15 @@ func (r *requirement) takeRequire(value string) error {
 	switch {
 	case value == "email-verified":
 		r.email = true
+	case value == "clean-headers":
+		r.clean = true
 	case len(value) > len(team) && value[:len(team)] == team:
 		if r.team != "" && r.team != value[len(team):] {
 			return errors.New("require names two teams, and a user has one selected at a time")
 		}
 		r.team = value[len(team):]
 	default:
-		return errors.New("require is neither email-verified nor team:ID")
+		return errors.New("require is none of email-verified, team:ID and clean-headers")
 	}
 	return nil
 }

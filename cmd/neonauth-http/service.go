@@ -101,7 +101,11 @@ func (s *service) find(r *http.Request, d *dialect, set *settings) (f finding) {
 	asked := s.now()
 	answer := s.asker.ask(r.Context(), &want, token, set.timeout, set.patience)
 	s.tellOfUnknown(answer)
-	return judge(answer, &want, &set.show, token, asked, s.now())
+	f = judge(answer, &want, &set.show, token, asked, s.now())
+	if f.outcome == accepted && want.clean && namesItself(r.Header, set.vary) {
+		return finding{outcome: denied, reason: reasonHeader}
+	}
+	return f
 }
 
 // complaintInterval is the least time between two complaints of one kind:

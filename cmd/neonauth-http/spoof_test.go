@@ -1,0 +1,103 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// others are identity headers that are not ours: of other gates, of a later version, of somebody's own.
+func others() []string {
+	return []string{
+		"X-Auth-User", "X-Auth-Role", "X-Auth-Roles", "X-Auth-Groups", "X-Auth-Request-User", "X-Auth-Request-Email", "X-Auth-Admin", "X-Auth-Image",
+		"x-auth-anything", "X-AUTH-ANYTHING", "X-Auth-", "X-Auth-User-Id-2", "X_Auth_Admin", "X-Auth_Admin", "X_Auth-Admin", "x_auth_admin",
+	}
+}
+
+// No header that begins as ours do reaches the application from a visitor: it is removed, or the request is refused.
+func TestNoForeignIdentityHeaderReachesTheApplication(t *testing.T) {
+	t.Parallel()
+	eachFront(t, func(t *testing.T, f *front) {
+		good := bearing(f.w.token())
+		want := identityOnly(mustSee(t, f, "/", good).Header)
+		for _, name := range others() {
+			for _, path := range []string{"/", "/account/x", "/live/x", "/api/x"} {
+				g := f.get(t, path, good, name+": mallory", "X-Other: 1")
+				switch g.StatusCode {
+				case http.StatusBadRequest, http.StatusForbidden:
+					continue
+				}
+				seen := g.seen(t).Header
+				if id := identityOnly(seen); len(id) != len(want) || id["X-Auth-User-Id"] != f.w.ada.ID || strings.Contains(fmt.Sprint(id), "mallory") || seen.Get("X-Other") != "1" {
+					t.Errorf("%s with %s: %v", path, name, id)
+				}
+			}
+			// nginx knows the names of a list only where it does not ask.
+			if g := f.get(t, "/login", name+": mallory"); g.StatusCode == http.StatusOK && (f.process.name != "nginx" || slices.Contains(nginxRemoves(t, "identity"), name)) {
+				if id := identityOnly(g.seen(t).Header); len(id) != 0 {
+					t.Errorf("hole with %s: %v", name, id)
+				}
+			}
+		}
+	})
+}
+
+func mustSee(t *testing.T, f *front, path string, lines ...string) seen {
+	t.Helper()
+	g := f.get(t, path, lines...)
+	return g.seen(t)
+}
+
+// nginxRemoves are the identity headers that a file of nginx's recipe sets or removes.
+func nginxRemoves(t *testing.T, file string) []string {
+	t.Helper()
+	var all []string
+	for _, found := range regexp.MustCompile(`(?m)^proxy_set_header (X-Auth-\S+)`).FindAllStringSubmatch(recipe(t, "nginx/neonauth-"+file+".conf"), -1) {
+		all = append(all, found[1])
+	}
+	slices.Sort(all)
+	return all
+}
+
+// What nginx does not hand on it does not show to neonauth-http either, which would refuse it.
+func TestNginxAsksAboutWhatItHandsOn(t *testing.T) {
+	t.Parallel()
+	asked, handed := nginxRemoves(t, "ask"), nginxRemoves(t, "identity")
+	if len(asked) <= int(fieldCount) || !slices.Equal(asked, handed) {
+		t.Errorf("neonauth-ask.conf has %v, neonauth-identity.conf has %v", asked, handed)
+	}
+}
+
+func TestHeadersThatAreLeftAreRefusedOnRequest(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	good := bearing(w.token())
+	check := func(query string, status int, lines ...string) {
+		t.Helper()
+		if g := w.ask(t, "/nginx?"+query, append(lines, good)...); g.StatusCode != status || status == 403 && g.reason(t) != reasonHeader {
+			t.Errorf("%s with %q: %s %s", query, lines, g.Status, g.body)
+		}
+	}
+	for _, name := range append(others(), "X-Auth-User-Id", "X-Auth-Token") {
+		check("require=clean-headers", 403, name+": mallory")
+		check("level=claims", 204, name+": mallory")
+	}
+	check("require=clean-headers", 204)
+	for _, name := range []string{"X-Authentic", "X-Auth", "Authorization-X", "X-Stack-Auth-X", "X-Real-Auth-User", "Auth-User"} {
+		check("require=clean-headers", 204, name+": x")
+	}
+	if g := w.ask(t, "/nginx?require=clean-headers", "X-Auth-Admin: 1"); g.StatusCode != http.StatusUnauthorized {
+		t.Error("nobody:", g.Status)
+	}
+	// A header that may carry the token is the visitor's.
+	w.restartHTTP(t, `token_from = ["header:X-Auth-Token"]`)
+	if g := w.ask(t, "/nginx?require=clean-headers", "X-Auth-Token: "+w.token()); g.StatusCode != http.StatusNoContent {
+		t.Error("the token's own header:", g.Status)
+	}
+	if g := w.ask(t, "/nginx?require=clean-headers", "X-Auth-Token: "+w.token(), "X-Auth-Token-2: x"); g.StatusCode != http.StatusForbidden {
+		t.Error("another one beside it:", g.Status)
+	}
+}
