@@ -52,15 +52,16 @@ func rooms() []room {
 		},
 		{
 			dir:     "daemon/keyset",
-			foreign: []string{"github.com/lestrrat-go/jwx/v2/jws", "github.com/lestrrat-go/jwx/v2/jwk", "github.com/lestrrat-go/jwx/v2/jwa", strictJSON},
+			house:   []string{"internal/strictjson"},
+			foreign: []string{"github.com/lestrrat-go/jwx/v2/jws", "github.com/lestrrat-go/jwx/v2/jwk", "github.com/lestrrat-go/jwx/v2/jwa"},
 			never:   []string{"net", "os", "log"},
 			pure:    true,
 			because: "bytes, keys and an instant go in, claims come out",
 		},
 		{
 			dir:      "daemon/upstream",
-			house:    []string{"daemon/clock", "internal/program"},
-			foreign:  []string{"golang.org/x/sync", "golang.org/x/time", "github.com/cenkalti/backoff/v5", "github.com/sony/gobreaker/v2", strictJSON},
+			house:    []string{"daemon/clock", "internal/program", "internal/strictjson"},
+			foreign:  []string{"golang.org/x/sync", "golang.org/x/time", "github.com/cenkalti/backoff/v5", "github.com/sony/gobreaker/v2"},
 			testsToo: []string{"daemon/clock/clocktest", "daemon/standin"},
 			because:  "whoever talks HTTP knows neither the memory nor the socket's words",
 		},
@@ -78,10 +79,10 @@ func rooms() []room {
 		},
 		{
 			dir:   "daemon",
-			house: []string{"protocol", "cache", "daemon/clock", "daemon/keyset", "daemon/revoke", "daemon/statedir", "daemon/upstream", "internal/program", "internal/sockets"},
+			house: []string{"protocol", "cache", "daemon/clock", "daemon/keyset", "daemon/revoke", "daemon/statedir", "daemon/upstream", "internal/program", "internal/sockets", "internal/strictjson"},
 			foreign: []string{
 				tomlFiles, "github.com/cenkalti/backoff/v5", "golang.org/x/sync", "golang.org/x/sys",
-				"golang.org/x/time", metrics, strictJSON,
+				"golang.org/x/time", metrics,
 			},
 			testsToo: []string{"daemon/clock/clocktest", "daemon/standin", "protocol/dialogue"},
 			because:  "the judgement is asked by clients and asks none",
@@ -136,6 +137,13 @@ func shared() []room {
 			because: "whoever keeps files knows nothing of what is in them",
 		},
 		{
+			dir:     "internal/strictjson",
+			foreign: []string{strictJSON},
+			never:   []string{"net", "os", "log", "encoding/json"},
+			pure:    true,
+			because: "JSON from outside is read in one way, by whoever reads it",
+		},
+		{
 			dir:     "internal/program",
 			foreign: []string{manager},
 			because: "what every program does alike knows nothing of what one of them does",
@@ -184,7 +192,7 @@ func programs() []room {
 		},
 		{
 			dir:      "cmd/neonauth-http",
-			house:    []string{"client", "client/httpauth", "internal/program", "internal/program/command", "internal/sockets", "protocol"},
+			house:    []string{"client", "client/httpauth", "internal/program", "internal/program/command", "internal/sockets", "internal/strictjson", "protocol"},
 			foreign:  []string{commands, metrics, tomlFiles},
 			testsToo: []string{"daemon", "daemon/standin", "internal/httpauthtest", "internal/program/command/commandtest"},
 			because:  "the web servers' helper asks the way an application asks",

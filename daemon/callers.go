@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/neonauthd/neonauthd/internal/strictjson"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -56,7 +57,7 @@ type callerRule struct {
 	uid, gid *uint32
 	projects []string // empty: all
 	levels   []string // empty: all
-	withhold []fieldPath
+	withhold []strictjson.Path
 	rate     float64
 
 	limiters sync.Map // uid -> *rate.Limiter: one caller's haste is not another's
@@ -191,5 +192,5 @@ func (a *access) redact(v *Verdict) []byte {
 	if a.rule == nil || v.Level != LevelProfile || len(a.rule.withhold) == 0 {
 		return v.Body
 	}
-	return without(v.Body, a.rule.withhold)
+	return strictjson.Without(v.Body, a.rule.withhold)
 }

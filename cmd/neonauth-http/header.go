@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/internal/strictjson"
 )
 
 // field is an identity header.
@@ -86,7 +87,7 @@ func identityOf(u *user, a *client.Accepted, s *selection) (identity, error) {
 func claimsValue(object []byte, only []string, room int) string {
 	if only != nil {
 		picked := []byte{'{'}
-		members(object, func(name []byte, value json.RawMessage) {
+		strictjson.Each(object, func(name []byte, value strictjson.Value) {
 			if !slices.Contains(only, string(name)) || len(picked) > room {
 				return
 			}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"net/url"
 	"reflect"
 	"strings"
@@ -42,37 +41,6 @@ func FuzzHeaderValuesAreHarmlessAndComeBack(f *testing.F) {
 		}
 	})
 }
-
-// The scanner and encoding/json agree on every object.
-func FuzzMembersAreTheObjects(f *testing.F) {
-	for _, object := range []string{`{}`, `{"a":1}`, `{"a":"\\","b":{"c":[1,{"d":null}]},"e\u0066":"x\"y"}`, `{"a":[],"b":{},"c":""}`, `[`, `{"a":}`, `{"a":1,}`, `{"a"}`, `{"\\\"":"\\\\"}`} {
-		f.Add([]byte(object))
-	}
-	f.Fuzz(func(t *testing.T, object []byte) {
-		got := map[string]string{}
-		whole := members(object, func(name []byte, value json.RawMessage) { got[string(name)] = string(value) })
-		var raw map[string]json.RawMessage
-		if json.Unmarshal(object, &raw) != nil || raw == nil {
-			return // what comes from the daemon is an object; of others nothing is asked but to end
-		}
-		var compact strings.Builder
-		for i, c := range object {
-			if strings.ContainsRune(" \t\r\n", rune(c)) {
-				return // and it is compact
-			}
-			compact.WriteByte(object[i])
-		}
-		want := map[string]string{}
-		for name, value := range raw {
-			want[name] = string(value)
-		}
-		if !whole || !reflect.DeepEqual(got, want) && !strings.Contains(compact.String(), "\xef\xbf\xbd") && json.Valid(object) && utf8Only(object) {
-			t.Errorf("%s: %v, want %v", object, got, want)
-		}
-	})
-}
-
-func utf8Only(b []byte) bool { return strings.ToValidUTF8(string(b), "") == string(b) }
 
 func TestClaimsHeaderHoldsWhatIsChosenAndFits(t *testing.T) {
 	t.Parallel()

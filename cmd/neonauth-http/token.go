@@ -1,13 +1,14 @@
 package main
 
 import (
-	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/neonauthd/neonauthd/internal/strictjson"
 )
 
 // place is where a request may carry a token.
@@ -159,25 +160,13 @@ func accessOfEnvelope(packed string) []string {
 // of it. Of two members of that name readers differ in which one they take, so
 // both are returned.
 func accessOfObject(object []byte) (tokens []string) {
-	if !json.Valid(object) {
-		return nil
-	}
-	d := json.NewDecoder(bytes.NewReader(object))
-	if first, err := d.Token(); err != nil || first != json.Delim('{') {
-		return nil
-	}
-	for d.More() {
-		name, err := d.Token()
-		if err != nil {
-			return nil
-		}
-		var value any
-		if err := d.Decode(&value); err != nil {
-			return nil
-		}
-		if token, ok := value.(string); ok && name == "accessToken" {
+	whole := strictjson.Each(object, func(name []byte, value strictjson.Value) {
+		if token, ok := strictjson.Text(value); ok && string(name) == "accessToken" {
 			tokens = append(tokens, token)
 		}
+	})
+	if !whole {
+		return nil
 	}
 	return tokens
 }

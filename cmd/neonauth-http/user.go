@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/base64"
-	"encoding/json"
 	"strings"
 
 	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/internal/strictjson"
 )
 
 // answer3 is a fact that may not be known. Its zero value is "not known".
@@ -67,15 +67,15 @@ type facts struct {
 // factsOf picks the members called for; others are skipped.
 func factsOf(object []byte) facts {
 	var f facts
-	members(object, func(name []byte, value json.RawMessage) {
+	strictjson.Each(object, func(name []byte, value strictjson.Value) {
 		if text := f.text(name); text != nil {
-			*text, _ = decodeText(value)
+			*text, _ = strictjson.Text(value)
 		} else if flag := f.flag(name); flag != nil {
 			*flag = answer3Of(value)
 		} else if string(name) == "selected_team" || string(name) == "o" {
-			members(value, func(name []byte, value json.RawMessage) {
+			strictjson.Each(value, func(name []byte, value strictjson.Value) {
 				if string(name) == "id" {
-					f.teamID, _ = decodeText(value)
+					f.teamID, _ = strictjson.Text(value)
 				}
 			})
 		}
@@ -125,7 +125,7 @@ func (f *facts) flag(name []byte) *answer3 {
 }
 
 // answer3Of reads true and false; the word "true" in quotes is neither.
-func answer3Of(value json.RawMessage) answer3 {
+func answer3Of(value strictjson.Value) answer3 {
 	switch string(value) {
 	case "true":
 		return yes

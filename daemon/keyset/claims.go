@@ -1,14 +1,12 @@
 package keyset
 
 import (
-	"bytes"
 	"math"
 	"slices"
 	"strconv"
 	"time"
-	"unicode"
 
-	"github.com/go-json-experiment/json/jsontext"
+	"github.com/neonauthd/neonauthd/internal/strictjson"
 )
 
 // maxPayload bounds the decoded payload in bytes. MaxToken implies it; it is
@@ -89,16 +87,16 @@ type payload struct {
 // readPayload reads the claims. It judges their form, not their content.
 func readPayload(p *Policy, text []byte) (*payload, bool) {
 	c := &payload{policy: p}
-	return c, object(text, c.member) == nil
+	return c, object(text, claimNames, c.member) == nil
 }
 
-func (c *payload) member(name []byte, value jsontext.Value) error {
+func (c *payload) member(name []byte, value strictjson.Value) error {
 	ok := true
 	switch string(name) {
 	case "sub":
-		c.subject, ok = identifier(value)
+		c.subject, ok = strictjson.Identifier(value)
 	case "iss":
-		c.issuer, _ = text(value)
+		c.issuer = exactText(value)
 	case "aud":
 		c.audiences = c.audienceNames(value)
 	case "exp":
@@ -112,7 +110,7 @@ func (c *payload) member(name []byte, value jsontext.Value) error {
 	case "cnf":
 		c.bound = true // whatever it holds: nobody here could check the proof
 	case "role":
-		c.role, _ = text(value)
+		c.role = exactText(value)
 		c.hasRole = value.Kind() != 'n'
 	case "is_anonymous":
 		c.anonymous, ok = boolean(c.policy, value)
@@ -121,41 +119,18 @@ func (c *payload) member(name []byte, value jsontext.Value) error {
 	}
 	if at := slices.Index(c.policy.SessionClaims, string(name)); at >= 0 && ok && value.Kind() != 'n' {
 		var id string
-		if id, ok = identifier(value); id != "" && (c.session == "" || at < c.sessionAt) {
+		if id, ok = strictjson.Identifier(value); id != "" && (c.session == "" || at < c.sessionAt) {
 			c.session, c.sessionAt = id, at
 		}
 	}
 	if !ok {
-		return errObject
+		return errRefused
 	}
 	return nil
 }
 
-// text returns a string value; anything else is not ok.
-func text(value jsontext.Value) (string, bool) {
-	if value.Kind() != '"' {
-		return "", false
-	}
-	return string(unquote(value)), true
-}
-
-// identifier returns a string without control characters: they would let one
-// name pass for another wherever it is printed.
-func identifier(value jsontext.Value) (string, bool) {
-	s, ok := text(value)
-	if !ok {
-		return "", false
-	}
-	for _, r := range s {
-		if unicode.IsControl(r) {
-			return "", false
-		}
-	}
-	return s, true
-}
-
 // boolean reads a flag. Where the policy has no use for it, any form will do.
-func boolean(p *Policy, value jsontext.Value) (flag, bool) {
+func boolean(p *Policy, value strictjson.Value) (flag, bool) {
 	switch value.Kind() {
 	case 't':
 		return flag{present: true, set: true}, true
@@ -168,32 +143,40 @@ func boolean(p *Policy, value jsontext.Value) (flag, bool) {
 
 // audienceNames returns the string, or the strings of the array if the policy
 // takes arrays. One element of another form spoils the array.
-func (c *payload) audienceNames(value jsontext.Value) []string {
-	if s, ok := text(value); ok {
+func (c *payload) audienceNames(value strictjson.Value) (names []string) {
+	if s, ok := strictjson.Text(value); ok {
 		return []string{s}
 	}
 	if !c.policy.AudienceArray {
 		return nil
 	}
-	elements, err := arrayElements(jsontext.NewDecoder(bytes.NewBuffer(value)))
+	err := strictjson.Elements(value, 0, func(element strictjson.Value) error {
+		s, ok := strictjson.Text(element)
+		if !ok {
+			return errRefused
+		}
+		names = append(names, s)
+		return nil
+	})
 	if err != nil {
 		return nil
 	}
-	names := make([]string, 0, len(elements))
-	for _, e := range elements {
-		s, ok := text(e)
-		if !ok {
-			return nil
-		}
-		names = append(names, s)
-	}
 	return names
+}
+
+// exactText returns a string as it is; empty for anything else.
+func exactText(value strictjson.Value) string {
+	s, ok := strictjson.Text(value)
+	if !ok {
+		return ""
+	}
+	return s
 }
 
 // numericDate reads seconds since 1970 (RFC 7519 section 2): a JSON number
 // whose size is below 2^53, so that every reader of JSON sees the same one.
 // round brings a fraction to the second that is safe for the claim.
-func numericDate(value jsontext.Value, round func(float64) float64) (moment, bool) {
+func numericDate(value strictjson.Value, round func(float64) float64) (moment, bool) {
 	if value.Kind() != '0' {
 		return moment{}, false
 	}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/neonauthd/neonauthd/internal/strictjson"
 )
 
 // secondOpinion asks another implementation of JOSE whether the key signed the
@@ -83,7 +85,7 @@ func checkSaid(t testing.TB, c Claims, payload []byte, now time.Time) {
 		t.Error("accepted after its expiry")
 	}
 	var compact bytes.Buffer
-	if err := json.Compact(&compact, payload); err != nil || string(escapeBreaks(compact.Bytes())) != string(c.JSON) {
+	if err := json.Compact(&compact, payload); err != nil || string(strictjson.Line(compact.Bytes())) != string(c.JSON) {
 		t.Errorf("the JSON is not the payload: %q", c.JSON)
 	}
 	if bytes.ContainsAny(c.JSON, "\n\r\x00\x7f") {

@@ -68,7 +68,9 @@ func TestHeaderIsStrict(t *testing.T) {
 		"not JSON":             `{` + plain,
 		"comma":                `{` + plain + `,}`,
 		"invalid UTF-8":        `{` + plain + ",\"x\":\"\xff\"}",
-		"lone surrogate":       `{` + plain + `,"x":"\ud800"}`,
+		"surrogate in a name":  `{` + plain + `,"\ud800":"x"}`,
+		"surrogate in a kid":   `{"alg":"ES256","kid":"kid-ES256\ud83d"}`,
+		"surrogate in a typ":   `{` + plain + `,"typ":"JWT\udc00"}`,
 		"byte order mark":      "\ufeff{" + plain + `}`,
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -3,7 +3,7 @@ package keyset
 import (
 	"strings"
 
-	"github.com/go-json-experiment/json/jsontext"
+	"github.com/neonauthd/neonauthd/internal/strictjson"
 )
 
 const maxKeyID = 128 // bytes of a "kid"
@@ -27,32 +27,27 @@ func readHeader(segment []byte) (h header, ok bool) {
 	if text == nil {
 		return header{}, false
 	}
-	err := object(text, func(name []byte, value jsontext.Value) error {
-		return h.member(name, value)
-	})
+	err := object(text, headerNames, h.member)
 	return h, err == nil
 }
 
-func (h *header) member(name []byte, value jsontext.Value) error {
-	isString := value.Kind() == '"'
+func (h *header) member(name []byte, value strictjson.Value) error {
+	ok := true
 	switch string(name) {
 	case "alg":
-		if isString {
-			h.alg = string(unquote(value))
-		}
+		h.alg, _ = strictjson.Text(value)
 	case "kid":
-		if !isString {
-			return errObject // "a number" is not "none"
-		}
-		h.kid, h.hasKeyID = string(unquote(value)), true
+		h.kid, ok = strictjson.Text(value) // "a number" is not "none"
+		h.hasKeyID = true
 	case "typ":
-		if !isString {
-			return errObject
-		}
-		h.typ, h.hasType = string(unquote(value)), true
+		h.typ, ok = strictjson.Text(value)
+		h.hasType = true
 	case "crit", "b64", "zip", "enc", // RFC 7515, 7516, 7797: another meaning of the bytes
 		"epk", "p2c", "iv", "tag": // RFC 7518: encryption
-		return errObject
+		ok = false
+	}
+	if !ok {
+		return errRefused
 	}
 	return nil
 }

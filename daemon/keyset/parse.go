@@ -1,14 +1,13 @@
 package keyset
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/lestrrat-go/jwx/v2/jwk"
+
+	"github.com/neonauthd/neonauthd/internal/strictjson"
 )
 
 // MaxKeys is how many entries a key set may have, usable or not.
@@ -56,67 +55,25 @@ func firstWhy(skipped []Skipped) string {
 	return fmt.Sprintf(" (entry %d: %s)", skipped[0].Index, skipped[0].Why)
 }
 
-// setEntries returns the elements of the one array "keys". It does not look
-// into them: each is judged for itself.
-func setEntries(body []byte) ([]jsontext.Value, error) {
-	d := jsontext.NewDecoder(bytes.NewBuffer(body),
-		jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
-	if t, err := d.ReadToken(); err != nil || t.Kind() != '{' {
-		return nil, errors.New("not a JSON object")
-	}
-	var entries []jsontext.Value
+// setEntries returns the elements of the one array "keys". Neither they nor the
+// members beside it are looked into: each key is judged for itself.
+func setEntries(body []byte) (entries []strictjson.Value, err error) {
 	found := false
-	for d.PeekKind() != '}' {
-		name, err := d.ReadToken()
-		if err != nil {
-			return nil, errors.New("not valid JSON")
-		}
-		if name.String() != "keys" {
-			if err := d.SkipValue(); err != nil {
-				return nil, errors.New("not valid JSON")
-			}
-			continue
-		}
-		if found {
-			return nil, errors.New(`"keys" given twice`)
+	rules := strictjson.Rules{Loose: true, Read: strictjson.NewNames("keys")}
+	err = rules.Members(body, func(name []byte, value strictjson.Value) error {
+		if string(name) != "keys" {
+			return nil
 		}
 		found = true
-		if entries, err = arrayElements(d); err != nil {
-			return nil, err
-		}
-	}
-	if _, err := d.ReadToken(); err != nil {
-		return nil, errors.New("not valid JSON")
-	}
-	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("more than one JSON value")
-	}
-	if !found {
+		return strictjson.Elements(value, MaxKeys, func(entry strictjson.Value) error {
+			entries = append(entries, entry)
+			return nil
+		})
+	})
+	if err == nil && !found {
 		return nil, errors.New(`no "keys"`)
 	}
-	return entries, nil
-}
-
-// arrayElements reads the next value of d, which has to be an array.
-func arrayElements(d *jsontext.Decoder) ([]jsontext.Value, error) {
-	if t, err := d.ReadToken(); err != nil || t.Kind() != '[' {
-		return nil, errors.New(`"keys" is not an array`)
-	}
-	var entries []jsontext.Value
-	for d.PeekKind() != ']' {
-		if len(entries) == MaxKeys {
-			return nil, fmt.Errorf("more than %d entries", MaxKeys)
-		}
-		value, err := d.ReadValue()
-		if err != nil {
-			return nil, errors.New("not valid JSON")
-		}
-		entries = append(entries, value.Clone())
-	}
-	if _, err := d.ReadToken(); err != nil {
-		return nil, errors.New("not valid JSON")
-	}
-	return entries, nil
+	return entries, err
 }
 
 // refuseTwins sees to it that "kid" and algorithm together name one key: it
@@ -158,7 +115,7 @@ func refuseTwins(candidates []*Key, why []string) {
 
 // parseEntry makes a key of one entry, or says in fixed words why not. An entry
 // that makes a library panic is as unusable as any other.
-func parseEntry(entry jsontext.Value, allowed []Algorithm) (k *Key, why string) {
+func parseEntry(entry strictjson.Value, allowed []Algorithm) (k *Key, why string) {
 	defer func() {
 		if recover() != nil {
 			k, why = nil, "not a readable key"
@@ -168,7 +125,7 @@ func parseEntry(entry jsontext.Value, allowed []Algorithm) (k *Key, why string) 
 	if entry.Kind() != '{' {
 		return nil, "not an object"
 	}
-	if err := object(entry, m.member); err != nil {
+	if err := object(entry, keyNames, m.member); err != nil {
 		return nil, "not a strict JSON object"
 	}
 	if m.why != "" {
@@ -190,7 +147,7 @@ type entryMembers struct {
 	why           string // the first thing that speaks against it
 }
 
-func (m *entryMembers) member(name []byte, value jsontext.Value) error {
+func (m *entryMembers) member(name []byte, value strictjson.Value) error {
 	switch string(name) {
 	case "kty":
 		m.kty = m.text(value, "kty is not a string")
@@ -217,12 +174,12 @@ func (m *entryMembers) member(name []byte, value jsontext.Value) error {
 	return nil
 }
 
-func (m *entryMembers) text(value jsontext.Value, why string) string {
-	if value.Kind() != '"' {
+func (m *entryMembers) text(value strictjson.Value, why string) string {
+	text, ok := strictjson.Text(value)
+	if !ok {
 		m.refuse(why)
-		return ""
 	}
-	return string(unquote(value))
+	return text
 }
 
 func (m *entryMembers) refuse(why string) {
@@ -232,15 +189,11 @@ func (m *entryMembers) refuse(why string) {
 }
 
 // lists tells whether the value is an array that holds the string.
-func lists(value jsontext.Value, s string) bool {
-	elements, err := arrayElements(jsontext.NewDecoder(bytes.NewBuffer(value)))
-	if err != nil {
-		return false
-	}
-	for _, e := range elements {
-		if e.Kind() == '"' && string(unquote(e)) == s {
-			return true
-		}
-	}
-	return false
+func lists(value strictjson.Value, s string) bool {
+	found := false
+	err := strictjson.Elements(value, 0, func(element strictjson.Value) error {
+		found = found || exactText(element) == s
+		return nil
+	})
+	return err == nil && found
 }

@@ -47,7 +47,7 @@ func TestSkippedKeysSayWhatIsWrong(t *testing.T) {
 		"not of this type of key":                 m.jwk(map[string]any{"alg": "RS256"}),
 		"type of key not used for public":         m.jwk(map[string]any{"kty": "oct"}),
 		"not an object":                           "x",
-		"not a strict JSON object":                raw(`{"a":1,"A":2}`),
+		"not a strict JSON object":                raw(`{"kid":"a","KID":"b"}`),
 		"not a point of the curve, or one of sma": ed.jwk(map[string]any{"x": b64(append([]byte{1}, make([]byte, 31)...))}),
 	} {
 		_, err := ParseSet(setBody(entry), Algorithms())

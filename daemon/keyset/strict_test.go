@@ -26,8 +26,7 @@ func badValues() []string {
 		`1L`, `1_000`, `Infinity`, `-Infinity`, `NaN`, `-NaN`, `1 000`, `１`, `0e`, `0.e1`, `1e1e1`, `- 1`, `1-2`, `1+2`, `0b1`, `1,5`,
 		// 7: strings
 		`"`, `"a`, `a"`, `'a'`, "`a`", `"\"`, `"\a"`, `"\x41"`, `"\0"`, `"\u"`, `"\u1"`, `"\u12"`, `"\u123"`, `"\u123g"`, `"\U0041"`, `"\ "`,
-		"\"\n\"", "\"\t\"", "\"\r\"", "\"\x00\"", "\"\x1f\"", `"\ud800"`, `"\udc00"`, `"\ud800\u0041"`, `"\ud800\ud800"`, `"\udc00\ud800"`,
-		`"\ud83d x"`, `"\ud83d\`, `"\ud83d\u"`, `"\uD83Dx"`, `"\'"`, `"\` + "\n" + `"`, `"a"b"`,
+		"\"\n\"", "\"\t\"", "\"\r\"", "\"\x00\"", "\"\x1f\"", `"\ud83d\`, `"\ud83d\u"`, `"\'"`, `{"\ud83d":1}`, `[{"x":{"a\udc00":1}}]`, `{"\u0000":1}`, `{"a\u001fb":1}`, `"\` + "\n" + `"`, `"a"b"`,
 		// 8.1: UTF-8
 		"\"\xff\"", "\"\x80\"", "\"\xc0\x80\"", "\"\xc3\"", "\"\xc3(\"", "\"\xe2\x82\"", "\"\xed\xa0\x80\"", "\"\xed\xbf\xbf\"", "\"\xf4\x90\x80\x80\"",
 		"\"\xf8\x88\x80\x80\x80\"", "\"\xf0\x80\x80\xaf\"", "\xff", "\xfe\xff\x00\"\x00a", "\xff\xfe\"\x00",
@@ -43,6 +42,7 @@ func goodValues() []string {
 	return []string{
 		`null`, `true`, `false`, `0`, `-0`, `-0.0`, `1e400`, `-1e400`, `1E+2`, `1e-2`, `0e1`, `123456789012345678901234567890`, `0.1234567890123456789`,
 		`""`, `" "`, `"a/b"`, `"a\/b"`, `"\"\\\/\b\f\n\r\t"`, `"\u0000"`, `"\u2028"`, `"\ud83d\ude00"`, `"\uFFFF"`, `"\ufffe"`, "\"\u2028\u2029\u0085\u007f\"",
+		`"\ud800"`, `"\udc00"`, `"\ud800\u0041"`, `"\ud800\ud800"`, `"\udc00\ud800"`, `"Zo\ud83d x"`, `"\uD83Dx"`, `["\ud83d",{"a":"\ude00"}]`,
 		"\"\U0001f600\"", "\"\ufeff\"", "\"\uffff\"", "\"\u202e\"", `{}`, `[]`, `{"":1}`, `[[],[[]]]`, "[\t1\r\n, 2 ]", `{"a":{"a":{"a":1}}}`, `["\\"]`, `"\\\""`,
 		strings.Repeat("[", 15) + strings.Repeat("]", 15), `"[[[[[[[[[[[[[[[[[[[[[[["`, `"{\"a\":{\"a\":[[["`, strings.Repeat(`{"a":`, 15) + "1" + strings.Repeat("}", 15),
 		`[` + strings.Repeat("1,", 1000) + `1]`, `"` + strings.Repeat("é", 1000) + `"`,
@@ -51,7 +51,7 @@ func goodValues() []string {
 
 func TestPayloadAndHeaderAreStrictJSON(t *testing.T) {
 	s, m := everyKey(t), minters()[EdDSA]
-	if len(badValues()) < 160 {
+	if len(badValues()) < 150 {
 		t.Fatalf("only %d bad texts", len(badValues()))
 	}
 	for _, bad := range badValues() {
@@ -113,54 +113,5 @@ func TestPayloadIsBounded(t *testing.T) {
 	text := []byte(with(`"x":"` + strings.Repeat("y", 5990) + `"`))
 	if decode([]byte(b64(text[:maxPayload])), maxPayload) == nil || decode([]byte(b64(append(text, make([]byte, 200)...))), maxPayload) != nil {
 		t.Error("the bound is not where it should be")
-	}
-}
-
-func TestJSONOfTheClaimsIsOneLineForAnyReader(t *testing.T) {
-	for payload, want := range map[string]string{
-		" { \"a\" :\t[ 1 ,\r\n 2 ] } \n":                          `{"a":[1,2]}`,
-		`{"a":" \t \" "}`:                                         `{"a":" \t \" "}`,
-		"{\"a\":\"x\u2028y\u2029z\"}":                             `{"a":"x\u2028y\u2029z"}`,
-		"{\"a\":\"\u007f\u0080\u009f\"}":                          `{"a":"\u007f\u0080\u009f"}`,
-		"{\"\u0085\":\"\u00a0é€\u202e\"}":                         "{\"\\u0085\":\"\u00a0é€\u202e\"}",
-		"{\"a\":\"\u2027\u202a\"}":                                "{\"a\":\"\u2027\u202a\"}",
-		`{"n":1.50e+03,"m":-0.0,"big":1234567890123456789012345}`: `{"n":1.50e+03,"m":-0.0,"big":1234567890123456789012345}`,
-		`{"a":"\u2028\/\u00e9\ud83d\ude00"}`:                      `{"a":"\u2028\/\u00e9\ud83d\ude00"}`,
-		`{"b":1,"a":2}`:                                           `{"b":1,"a":2}`,
-		"{\"end\":\"\u2028\"}":                                    `{"end":"\u2028"}`,
-	} {
-		got := string(oneLine([]byte(payload)))
-		if got != want {
-			t.Errorf("%q became %q, want %q", payload, got, want)
-		}
-		var a, b any
-		if json.Unmarshal([]byte(payload), &a) != nil || json.Unmarshal([]byte(got), &b) != nil || !reflect.DeepEqual(a, b) {
-			t.Errorf("%q became another value", payload)
-		}
-		if len(strings.Split(got, "\n")) != 1 || strings.ContainsAny(got, "\r\u0085\u2028\u2029\v\f\x00") {
-			t.Errorf("%q is not one line", got)
-		}
-	}
-}
-
-func TestDepthCountsLevels(t *testing.T) {
-	for value, want := range map[string]int{
-		`1`: 0, `"[["`: 0, `[]`: 1, `{}`: 1, `[[]]`: 2, `{"a":[{"b":1}],"c":[]}`: 3, `["\"[",["\\"],"]"]`: 2, `["\\",[[]]]`: 3,
-	} {
-		if got := depth([]byte(value)); got != want {
-			t.Errorf("%s: %d, want %d", value, got, want)
-		}
-	}
-}
-
-func TestNamesFoldAsEqualFoldDoes(t *testing.T) {
-	names := []string{"sub", "SUB", "ſub", "kid", "KID", "\u212aid", "σ", "ς", "Σ", "straße", "STRASSE", "é", "É", "i", "İ", "ı", "I", "ǆ", "ǅ", "Ǆ", "θ", "ϑ", "ϴ", "", "a\xff"}
-	for _, a := range names {
-		for _, b := range names {
-			same := string(appendFold(nil, []byte(a))) == string(appendFold(nil, []byte(b)))
-			if same != strings.EqualFold(a, b) {
-				t.Errorf("%q and %q: same %v, EqualFold %v", a, b, same, !same)
-			}
-		}
 	}
 }

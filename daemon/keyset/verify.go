@@ -1,6 +1,10 @@
 package keyset
 
-import "time"
+import (
+	"time"
+
+	"github.com/neonauthd/neonauthd/internal/strictjson"
+)
 
 // MaxTried is how many keys are tried on a token that names none.
 const MaxTried = 8
@@ -136,6 +140,6 @@ func (w *walk) claims(p *Policy, segment []byte, now time.Time) (Claims, Reason)
 		NotBefore: c.notBefore.time(),
 		Expires:   c.expires.time(),
 		Key:       w.key,
-		JSON:      oneLine(text),
+		JSON:      strictjson.Line(text),
 	}, ReasonNone
 }

@@ -70,9 +70,9 @@ func (c *Client) discover(ctx context.Context) (document, *Error) {
 	if e := judgeDocument(a); e != nil {
 		return document{}, e
 	}
-	body, err := readObject(a.body)
+	body, err := readObject(a.body, documentRules)
 	if err != nil {
-		return document{}, unusable(a.status, "the discovery document is not JSON")
+		return document{}, unusable(a.status, "the discovery document is not one strict JSON object: "+faultOf(err))
 	}
 	got := document{issuer: body.text("issuer")}
 	if got.issuer != c.config.BaseURL {

@@ -94,7 +94,7 @@ func (c *Client) judgeStack(a *answer) *Error {
 	case code == "":
 		return noKnownError(status, "no known error; something else than the upstream may have answered")
 	}
-	body, err := readObject(a.body)
+	body, err := readObject(a.body, documentRules)
 	if err != nil || body.text("code") != code {
 		return noKnownError(status, "header and body disagree about the error")
 	}

@@ -75,9 +75,9 @@ func (c *Client) neonProfile(ctx context.Context, s session, subject string) (Pr
 	if isNull(a.body) {
 		return Profile{}, &Error{Meaning: Denied, Denial: Rejected, Status: a.status, detail: "there is no such session"}
 	}
-	body, err := readObject(a.body)
+	body, err := readObject(a.body, profileRules)
 	if err != nil {
-		return Profile{}, unusable(a.status, "the body is neither null nor one proper JSON object")
+		return Profile{}, unusable(a.status, "the body is neither null nor one strict JSON object: "+faultOf(err))
 	}
 	return c.readSession(body, s, subject)
 }
@@ -89,6 +89,9 @@ func (c *Client) readSession(body object, s session, subject string) (Profile, *
 	user, ok2 := body.inner("user")
 	if !ok || !ok2 {
 		return Profile{}, unusable(http.StatusOK, "the answer lacks session or user")
+	}
+	if err := profileRules.Members(user.compact, nil); err != nil { // for it is what is handed on
+		return Profile{}, unusable(http.StatusOK, "the user is not one strict JSON object: "+faultOf(err))
 	}
 	id, ok := user.identifier("id")
 	owner, ok2 := half.identifier("userId")

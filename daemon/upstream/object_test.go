@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -10,18 +11,24 @@ func TestObjectsAreReadStrictly(t *testing.T) {
 	tests := []struct{ in, out string }{ // no out: refused
 		{`{}`, `{}`},
 		{" \t\r\n{ \"a\" : [ 1 , 2 ] }\n", `{"a":[1,2]}`},
-		{`{"a":1e400,"b":1.0,"c":-0,"d":12345678901234567890}`, `{"a":1e400,"b":1.0,"c":-0,"d":12345678901234567890}`},
+		{`{"a":1e308,"b":1.0,"c":-0,"d":12345678901234567890,"e":1e-999}`, `{"a":1e308,"b":1.0,"c":-0,"d":12345678901234567890,"e":1e-999}`},
+		{`{"a":1e999}`, ``},
+		{`{"a":[{"b":-1e400}]}`, ``},
 		{`{"a":"\u00e9\/\u0041"}`, `{"a":"\u00e9\/\u0041"}`},
-		{"{\"a\":\"\u2028\u2029\u0085\U0001F600<&>\"}", "{\"a\":\"\u2028\u2029\u0085\U0001F600<&>\"}"},
+		{"{\"a\":\"\u2028\u2029\u0085\U0001F600<&>\"}", "{\"a\":\"\\u2028\\u2029\\u0085\U0001F600<&>\"}"},
 		{"{\"a\x7f\":\"\x7f\"}", `{"a\u007f":"\u007f"}`},
 		{`{"a":{"a":1},"b":{"a":2}}`, `{"a":{"a":1},"b":{"a":2}}`},
 		{`{"a":1,"A":2}`, `{"a":1,"A":2}`},
+		{`{"email":1,"Email":2}`, ``},
+		{`{"x":{"email":1,"Email":2}}`, `{"x":{"email":1,"Email":2}}`},
 		{`{"a":1,"a":1}`, ``},
 		{`{"a":1,"\u0061":1}`, ``},
 		{`{"m":{"a":1,"a":1}}`, ``},
 		{"{\"a\":\"\xff\"}", ``},
 		{"{\"a\":\"\xc0\x80\"}", ``},
-		{`{"a":"\ud800"}`, ``},
+		{`{"a":"Zo\ud83d","b":["\ude00"]}`, `{"a":"Zo\ud83d","b":["\ude00"]}`},
+		{`{"a\ud83d":1}`, ``},
+		{`{"a":{"b\u0000":1}}`, ``},
 		{"{\"a\":\"\n\"}", ``},
 		{"{\"a\":\"\x00\"}", ``},
 		{"\ufeff{}", ``},
@@ -35,7 +42,7 @@ func TestObjectsAreReadStrictly(t *testing.T) {
 		{`null`, ``}, {`[]`, ``}, {`"x"`, ``}, {`1`, ``}, {``, ``}, {` `, ``},
 	}
 	for _, test := range tests {
-		o, err := readObject([]byte(test.in))
+		o, err := readObject([]byte(test.in), profileRules)
 		if (err == nil) != (test.out != "") || string(o.compact) != test.out {
 			t.Errorf("%q: %q, %v", test.in, o.compact, err)
 		}
@@ -43,7 +50,7 @@ func TestObjectsAreReadStrictly(t *testing.T) {
 }
 
 func TestMembersAreFoundByTheirExactName(t *testing.T) {
-	o, err := readObject([]byte(`{"o":{"id":"inner"},"ID":"upper","i\u0064":"x\u0041","t":true,"f":false,"n":null,"s":"","c":"a\u0085b","l":"` + strings.Repeat("l", 256) + `"}`))
+	o, err := readObject([]byte(`{"o":{"id":"inner"},"ID":"upper","i\u0064":"x\u0041","t":true,"f":false,"n":null,"s":"","c":"a\u0085b","l":"`+strings.Repeat("l", 256)+`","h":"a\ud83d"}`), documentRules)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +70,7 @@ func TestMembersAreFoundByTheirExactName(t *testing.T) {
 			t.Errorf("flag %s: %v, %v", name, set, ok)
 		}
 	}
-	for name, want := range map[string]bool{"id": true, "s": false, "c": false, "l": false, "t": false, "absent": false} {
+	for name, want := range map[string]bool{"id": true, "s": false, "c": false, "l": false, "t": false, "h": false, "absent": false} {
 		if _, ok := o.identifier(name); ok != want {
 			t.Errorf("identifier %s: %v", name, ok)
 		}
@@ -84,7 +91,7 @@ func FuzzReadObject(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		o, err := readObject(body)
+		o, err := readObject(slices.Clone(body), profileRules)
 		if err != nil {
 			return
 		}
@@ -93,7 +100,7 @@ func FuzzReadObject(f *testing.F) {
 		}
 		oneLine(t, o.compact)
 		sameJSON(t, o.compact, body)
-		again, err := readObject(o.compact)
+		again, err := readObject(slices.Clone(o.compact), profileRules)
 		if err != nil || string(again.compact) != string(o.compact) {
 			t.Fatalf("not stable: %v", err)
 		}

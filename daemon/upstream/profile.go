@@ -84,9 +84,9 @@ func readProfile(a *answer, name, subject string) (object, *Error) {
 	if !isJSON(a.header) {
 		return object{}, unusable(a.status, "the body is not JSON by its Content-Type")
 	}
-	body, err := readObject(a.body)
+	body, err := readObject(a.body, profileRules)
 	if err != nil {
-		return object{}, unusable(a.status, "the body is not one proper JSON object")
+		return object{}, unusable(a.status, "the body is not one strict JSON object: "+faultOf(err))
 	}
 	id, ok := body.identifier(name)
 	if !ok {

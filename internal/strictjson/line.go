@@ -1,11 +1,13 @@
-package keyset
+package strictjson
 
 import "bytes"
 
-// oneLine takes a valid JSON text and returns it without blanks between its
-// values, and with every character escaped that some reader takes for a control
-// character or the end of a line. It works in place where it can.
-func oneLine(text []byte) []byte {
+// Line takes a valid JSON text and returns it as one line for any reader:
+// without blanks between its values, and with every character escaped that some
+// reader takes for a control character or the end of a line (U+007F to U+009F,
+// U+2028, U+2029). Everything else stays as it was, escapes and the digits of
+// numbers included. It works in place where it can: text is the result's.
+func Line(text []byte) []byte {
 	out := text[:0]
 	for i := 0; i < len(text); i++ {
 		switch text[i] {
@@ -19,6 +21,25 @@ func oneLine(text []byte) []byte {
 		}
 	}
 	return escapeBreaks(out)
+}
+
+// stringEnd returns the index of the quote that ends the string begun at i.
+func stringEnd(text []byte, i int) int {
+	for at := i + 1; ; {
+		next := bytes.IndexByte(text[at:], '"')
+		if next < 0 {
+			return len(text) - 1 // of what is not JSON it may say anything
+		}
+		at += next
+		back := at // an odd number of backslashes before the quote escapes it
+		for text[back-1] == '\\' {
+			back--
+		}
+		if (at-back)%2 == 0 {
+			return at
+		}
+		at++
+	}
 }
 
 // escapeBreaks writes U+007F to U+009F, U+2028 and U+2029 as \u escapes. In
