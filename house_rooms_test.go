@@ -78,8 +78,13 @@ func rooms() []room {
 			because:  "marks and files: what is revoked knows no key, no line of the protocol and no upstream",
 		},
 		{
+			dir:     "daemon/fair",
+			never:   []string{"net", "os", "log"},
+			because: "who gets how much is decided without knowing what it is",
+		},
+		{
 			dir:   "daemon",
-			house: []string{"protocol", "cache", "daemon/clock", "daemon/keyset", "daemon/revoke", "daemon/statedir", "daemon/upstream", "internal/program", "internal/sockets", "internal/strictjson"},
+			house: []string{"protocol", "cache", "daemon/clock", "daemon/fair", "daemon/keyset", "daemon/revoke", "daemon/statedir", "daemon/upstream", "internal/program", "internal/sockets", "internal/strictjson"},
 			foreign: []string{
 				tomlFiles, "github.com/cenkalti/backoff/v5", "golang.org/x/sync", "golang.org/x/sys",
 				"golang.org/x/time", metrics,

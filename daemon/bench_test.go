@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
 
@@ -199,7 +200,8 @@ func BenchmarkLargeProfile(b *testing.B) {
 				a, body := rules.access(1, 1), []byte(reply[len(reply)-size/2:])
 				body = append([]byte(`{"image":"`), append(body[:len(body)-2], `","x":1}`...)...)
 				for b.Loop() {
-					a.redact(&Verdict{Level: LevelProfile, Body: body})
+					held, _ := a.redact(&Verdict{Level: LevelProfile, Body: body}, fair.ID{}, w.daemon.server.bodies)
+					held.Release()
 				}
 			}
 			b.ReportMetric(float64(grown-int64(len(reply))), "bytes-beside-it")

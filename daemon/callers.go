@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/internal/strictjson"
 	"github.com/neonauthd/neonauthd/protocol"
 )
@@ -186,11 +187,31 @@ func (a *access) sees(project string) bool {
 	return !a.forbidden && (a.rule == nil || len(a.rule.projects) == 0 || slices.Contains(a.rule.projects, project))
 }
 
-// redact returns the verdict's body without the fields withheld from the
-// caller.
-func (a *access) redact(v *Verdict) []byte {
-	if a.rule == nil || v.Level != LevelProfile || len(a.rule.withhold) == 0 {
-		return v.Body
+// withheld are the members of the verdict's body that the caller is not given.
+func (a *access) withheld(v *Verdict) []strictjson.Path {
+	if a.rule == nil || v.Level != LevelProfile {
+		return nil
 	}
-	return strictjson.Without(v.Body, a.rule.withhold)
+	return a.rule.withhold
+}
+
+// redact takes out of the verdict's body what is withheld from the caller, and
+// holds the result for one reply to who if it is large enough to be shared. It
+// reports false when there is no room for it.
+func (a *access) redact(v *Verdict, who fair.ID, bodies *fair.Bodies) (fair.Held, bool) {
+	paths := a.withheld(v)
+	switch {
+	case len(v.Body) < minShared && len(paths) == 0:
+		return fair.Held{}, true
+	case len(v.Body) < minShared:
+		v.Body = strictjson.Without(v.Body, paths)
+		return fair.Held{}, true
+	case len(paths) == 0:
+		return bodies.Hold(who, v.Body, nil, nil)
+	}
+	held, ok := bodies.Hold(who, v.Body, a.rule, func(body []byte) []byte { return strictjson.Without(body, paths) })
+	if ok {
+		v.Body = held.Bytes()
+	}
+	return held, ok
 }

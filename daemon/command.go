@@ -75,7 +75,7 @@ func (c *conn) hello(r *protocol.Request) {
 	} {
 		addField(&reply, f[0], f[1])
 	}
-	c.server.log.Debug("client said hello", "client", name, "uid", c.peer.holder.uid)
+	c.server.log.Debug("client said hello", "client", name, "uid", c.peer.id.UID)
 	c.line(r.Tag, reply)
 }
 

@@ -58,6 +58,8 @@ type conn struct {
 // serve answers until the peer leaves, errs, idles too long, or the server
 // drains. Every line it has read is answered before it returns.
 func (c *conn) serve() {
+	defer c.out.close()
+	defer c.misses.Wait()
 	defer c.net.Close()
 	defer c.cancel()
 	defer func() {
@@ -198,7 +200,7 @@ func (c *conn) adopt(st *state) {
 	c.state = st
 	c.access = access{}
 	if !c.admin {
-		c.access = st.callers.access(c.peer.holder.uid, c.gid)
+		c.access = st.callers.access(c.peer.id.UID, c.gid)
 	}
 }
 
@@ -269,10 +271,15 @@ func (c *conn) miss(a *ask) {
 	})
 }
 
-// reply hands over a verdict's line to a caller with these rights.
+// reply hands over a verdict's line to a caller with these rights. Where too
+// much waits to be sent already, the caller is told that nothing is known.
 func (c *conn) reply(tag []byte, place *slot, v *Verdict, rights *access) {
+	body, ok := rights.redact(v, c.peer.id, c.server.bodies)
+	if !ok {
+		*v = Verdict{Outcome: Unknown, Reason: Busy, RetryAfter: time.Second, self: v.self}
+	}
 	c.server.ledger.count(v)
-	c.out.verdict(tag, place, v, rights)
+	c.out.verdict(tag, place, v, body)
 }
 
 // refuse hands over the reply to a wrong request.

@@ -24,6 +24,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/cache"
 	"github.com/neonauthd/neonauthd/daemon/clock"
+	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/internal/program"
 )
@@ -146,7 +147,9 @@ func New(cfg Config, opts Options) (*Daemon, error) {
 		state:    &d.state,
 		conns:    map[*conn]struct{}{},
 		users:    ownUserNamespace(),
-		peers:    map[holder]*peer{},
+		peers:    map[fair.ID]*peer{},
+		bodies:   fair.NewBodies(fair.Shares{Total: maxShared, Each: maxSharedEach, Kept: sharedKept}),
+		wide:     newWideBuffers(),
 	}
 	d.server.admin = &admin{daemon: d}
 	return d, nil

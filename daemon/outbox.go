@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -13,8 +14,15 @@ const (
 	// WriteTimeout is how long a peer may leave replies unread: at least this,
 	// at most twice this.
 	WriteTimeout = 5 * time.Second
-	// maxUnwritten is how many bytes of replies are gathered for one write.
-	maxUnwritten = 64 << 10
+	// minShared is the size from which a body is not copied into what is
+	// gathered: it is written from where it is, which all who wait for it share.
+	minShared = 4 << 10
+	// maxShared bounds the bytes of such bodies that wait to be written, over all
+	// connections, and maxSharedEach those of one caller; the last sharedKept of
+	// all are for callers that have little to be written.
+	maxShared     = 32 << 20
+	maxSharedEach = maxShared / 2
+	sharedKept    = maxShared / 4
 	// maxHeld is how many bytes of replies may wait for an earlier one before
 	// no more lines are read.
 	maxHeld = 1 << 20
@@ -25,12 +33,17 @@ const (
 // peer that does not read. Safe for concurrent use.
 type outbox struct {
 	net   net.Conn
+	who   fair.ID // whose connection it is
+	wide  *wideBuffers
 	most  int    // untagged replies held back at once
 	broke func() // called once the peer cannot be written to
 
 	mu      sync.Mutex
 	moved   sync.Cond // on mu: untagged replies have left ordered, or none will any more
 	out     []byte    // replies to be written
+	narrow  []byte    // the connection's own buffer, while out is in a lent one
+	lent    *[]byte
+	parts   [3][]byte // of a write with a shared body
 	ordered []*slot   // untagged requests not yet answered, oldest first
 	held    int       // bytes of replies in ordered
 	writeBy time.Time
@@ -38,12 +51,11 @@ type outbox struct {
 }
 
 // slot keeps the place of an untagged reply. A verdict is written out only when
-// its turn has come: until then it shares its body, which may be a profile of
-// megabytes, with all who wait for the same.
+// its turn has come.
 type slot struct {
 	reply   []byte // of anything but a verdict
 	verdict *Verdict
-	rights  access // of the caller, to the verdict
+	body    fair.Held // of the verdict, where it is shared
 	ready   bool
 }
 
@@ -58,33 +70,39 @@ func (s *slot) size() int {
 	return len(s.reply)
 }
 
-func newOutbox(nc net.Conn, most int, broke func()) *outbox {
-	o := &outbox{net: nc, most: most, broke: broke}
+func newOutbox(nc net.Conn, who fair.ID, wide *wideBuffers, most int, broke func()) *outbox {
+	o := &outbox{net: nc, who: who, wide: wide, most: most, broke: broke}
 	o.moved.L = &o.mu
 	return o
 }
 
-// verdict takes the reply to a lookup by a caller with these rights.
-func (o *outbox) verdict(tag []byte, place *slot, v *Verdict, rights *access) {
+// verdict takes the reply to a lookup, and the hold on its body where that is
+// shared.
+func (o *outbox) verdict(tag []byte, place *slot, v *Verdict, body fair.Held) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if place == nil && (len(tag) > 0 || len(o.ordered) == 0) {
-		o.render(tag, v, rights)
+		o.render(tag, v, body)
 		o.settle()
 		return
 	}
 	place = o.take(place)
 	kept := *v
-	place.verdict, place.rights = &kept, *rights
+	place.verdict, place.body = &kept, body
 	o.held += place.size()
 	o.settle()
 }
 
-// render writes out a verdict, less what is withheld from the caller. o.mu is
-// held.
-func (o *outbox) render(tag []byte, v *Verdict, rights *access) {
-	v.Body = rights.redact(v)
-	o.out = appendVerdict(o.out, tag, v)
+// render writes out a verdict and gives its body back. o.mu is held.
+func (o *outbox) render(tag []byte, v *Verdict, body fair.Held) {
+	shared := body.Bytes()
+	if shared == nil {
+		o.out = appendVerdict(o.out, tag, v)
+		return
+	}
+	defer body.Release()
+	o.out = append(appendAccepted(o.out, tag, v), ' ')
+	o.write(shared)
 }
 
 // refusal takes the reply to a wrong request.
@@ -125,7 +143,7 @@ func (o *outbox) room() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for o.broken == nil && (len(o.ordered) >= o.most || o.held >= maxHeld) {
-		o.write()
+		o.write(nil)
 		o.moved.Wait()
 	}
 }
@@ -134,7 +152,7 @@ func (o *outbox) room() {
 func (o *outbox) flush() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.write()
+	o.write(nil)
 }
 
 // abort ends the connection, which cannot go on for the reason err.
@@ -179,43 +197,83 @@ func (o *outbox) settle() {
 		first := o.ordered[0]
 		o.held -= first.size()
 		if first.verdict != nil {
-			o.render(nil, first.verdict, &first.rights)
+			o.render(nil, first.verdict, first.body)
 		} else {
 			o.out = append(o.out, first.reply...)
 		}
 		o.ordered[0] = nil
 		o.ordered = o.ordered[1:]
 		o.moved.Signal()
-		if len(o.out) >= maxUnwritten {
-			o.write()
+		if o.full() {
+			o.write(nil)
 		}
 	}
-	if len(o.out) >= maxUnwritten {
-		o.write()
+	if o.full() {
+		o.write(nil)
 	}
 }
 
-// write writes what is gathered. A peer that does not read is cut off. o.mu is
-// held.
-func (o *outbox) write() {
+// full reports whether what is gathered has to be written before more is. It
+// may take a wide buffer instead. o.mu is held.
+func (o *outbox) full() bool {
+	switch {
+	case len(o.out) < maxGathered:
+		return false
+	case o.lent != nil:
+		return len(o.out) >= maxGatheredWide
+	case o.broken != nil:
+		return true
+	}
+	if o.lent = o.wide.lend(o.who); o.lent == nil {
+		return true
+	}
+	o.narrow, o.out = o.out, append(*o.lent, o.out...)
+	return false
+}
+
+// empty forgets what was gathered. o.mu is held.
+func (o *outbox) empty() {
+	if o.lent != nil {
+		o.wide.giveBack(o.who, o.lent)
+		o.out, o.narrow, o.lent = o.narrow, nil, nil
+	}
+	o.out = o.out[:0]
+	if cap(o.out) > maxGathered+2*minShared {
+		o.out = nil // one large reply does not stay for the connection's life
+	}
+}
+
+// write writes what is gathered and, unless it is nil, a shared body that ends
+// its line. A peer that does not read is cut off. o.mu is held.
+func (o *outbox) write(shared []byte) {
 	if len(o.out) == 0 {
 		return
 	}
+	defer o.empty()
 	if o.broken != nil {
-		o.out = nil
 		return
 	}
 	if now := time.Now(); o.writeBy.Sub(now) < WriteTimeout {
 		o.writeBy = now.Add(2 * WriteTimeout)
 		_ = o.net.SetWriteDeadline(o.writeBy) // fails only when closed, and then so does Write
 	}
-	if _, err := o.net.Write(o.out); err != nil {
+	if err := o.send(shared); err != nil {
 		o.end(err)
 	}
-	o.out = o.out[:0]
-	if cap(o.out) > maxUnwritten {
-		o.out = nil // one large profile does not stay for the connection's life
+}
+
+// send gives the kernel what is gathered and a shared body, if there is one: it
+// takes them from where they are. o.mu is held.
+func (o *outbox) send(shared []byte) error {
+	if shared == nil {
+		_, err := o.net.Write(o.out)
+		return err
 	}
+	o.parts = [...][]byte{o.out, shared, {'\n'}}
+	parts := net.Buffers(o.parts[:])
+	_, err := parts.WriteTo(o.net)
+	o.parts = [len(o.parts)][]byte{}
+	return err
 }
 
 // end closes the connection. o.mu is held.
@@ -224,4 +282,16 @@ func (o *outbox) end(err error) {
 	o.broke()
 	_ = o.net.Close()
 	o.moved.Signal()
+}
+
+// close gives back what is still held when nobody hands over or waits for
+// replies any more: behind a reply that is missing, others have waited in vain.
+func (o *outbox) close() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, s := range o.ordered {
+		s.body.Release()
+	}
+	o.ordered, o.held = nil, 0
+	o.empty()
 }

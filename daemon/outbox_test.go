@@ -6,7 +6,13 @@ import (
 	"errors"
 	"net"
 	"runtime"
+	"strings"
+	"sync"
 	"testing"
+	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/fair"
+	"github.com/neonauthd/neonauthd/protocol"
 )
 
 // TestRepliesThatWaitForTheirTurnShareTheirProfile: many who wait behind a slow
@@ -17,15 +23,17 @@ func TestRepliesThatWaitForTheirTurnShareTheirProfile(t *testing.T) {
 	ours, theirs := net.Pipe()
 	defer ours.Close()
 	defer theirs.Close()
-	o := newOutbox(ours, waiting+1, func() { t.Error("the connection broke") })
+	o := newOutbox(ours, fair.ID{}, newWideBuffers(), waiting+1, func() { t.Error("the connection broke") })
 	body := append(append([]byte(`{"a":"`), bytes.Repeat([]byte{'x'}, size)...), `"}`...)
 	places := make([]*slot, waiting+1)
 	for i := range places {
 		places[i] = o.reserve(nil)
 	}
 	before := heap()
+	bodies := fair.NewBodies(fair.Shares{Total: maxShared, Each: maxShared})
 	for _, place := range places[1:] {
-		o.verdict(nil, place, &Verdict{Outcome: Accepted, Level: LevelProfile, Body: body, entry: &entry{}}, &access{})
+		held, _ := bodies.Hold(fair.ID{}, body, nil, nil)
+		o.verdict(nil, place, &Verdict{Outcome: Accepted, Level: LevelProfile, Body: body, entry: &entry{}}, held)
 	}
 	if grown := heap() - before; grown > 8*size {
 		t.Errorf("%d bytes are held for one profile of %d", grown, size)
@@ -41,11 +49,12 @@ func TestRepliesThatWaitForTheirTurnShareTheirProfile(t *testing.T) {
 			lines <- n
 		}
 	}()
-	go func() {
+	var writing sync.WaitGroup
+	writing.Go(func() {
 		v := rejected(Malformed)
-		o.verdict(nil, places[0], &v, &access{})
+		o.verdict(nil, places[0], &v, fair.Held{})
 		o.flush()
-	}()
+	})
 	for i := range places {
 		n := <-lines
 		if i > 0 && n < size || i == 0 && n > 64 {
@@ -59,8 +68,98 @@ func TestRepliesThatWaitForTheirTurnShareTheirProfile(t *testing.T) {
 	}
 	_ = theirs.Close()
 	<-lines
-	if o.held != 0 {
-		t.Errorf("%d bytes count as held when nothing waits", o.held)
+	writing.Wait()
+	if o.held != 0 || bodies.Taken() != 0 {
+		t.Errorf("%d and %d bytes count as held when nothing waits", o.held, bodies.Taken())
+	}
+}
+
+// TestAConnectionThatEndsGivesBackItsBodies: those that were being written, and
+// those that waited behind a reply that never came.
+func TestAConnectionThatEndsGivesBackItsBodies(t *testing.T) {
+	for name, end := range map[string]func(o *outbox, theirs net.Conn){
+		"the peer leaves":    func(_ *outbox, theirs net.Conn) { _ = theirs.Close() },
+		"a reply is missing": func(o *outbox, _ net.Conn) { _ = o.net.Close(); o.abort(errors.New("missing")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			ours, theirs := net.Pipe()
+			defer theirs.Close()
+			o := newOutbox(ours, fair.ID{}, newWideBuffers(), 9, func() {})
+			bodies := fair.NewBodies(fair.Shares{Total: maxShared, Each: maxShared})
+			body := bytes.Repeat([]byte{'x'}, minShared)
+			hand := func(tag string, place *slot) {
+				held, _ := bodies.Hold(fair.ID{}, body, nil, nil)
+				o.verdict([]byte(tag), place, &Verdict{Outcome: Accepted, Body: body, entry: &entry{}}, held)
+			}
+			o.reserve(nil)
+			hand("", o.reserve(nil))
+			hand("", nil)
+			var writing sync.WaitGroup
+			writing.Go(func() { hand("tag", nil) })
+			if _, err := theirs.Read(make([]byte, 1)); err != nil {
+				t.Fatal(err)
+			}
+			end(o, theirs)
+			writing.Wait()
+			hand("late", nil)
+			hand("", nil)
+			if bodies.Taken() == 0 {
+				t.Fatal("nothing is held, so nothing is shown")
+			}
+			o.close()
+			if n := bodies.Taken(); n != 0 {
+				t.Errorf("%d bytes are still held", n)
+			}
+		})
+	}
+}
+
+// writes notes the sizes of what is written.
+type writes struct {
+	net.Conn
+	sizes []int
+}
+
+func (w *writes) Write(p []byte) (int, error) {
+	w.sizes = append(w.sizes, len(p))
+	return len(p), nil
+}
+
+func (w *writes) SetWriteDeadline(time.Time) error { return nil }
+
+// TestConnectionsGatherLittleOnceTheWideBuffersAreLent: a caller's last wide
+// buffer, and the connection that gets none.
+func TestConnectionsGatherLittleOnceTheWideBuffersAreLent(t *testing.T) {
+	wide := newWideBuffers()
+	hand := func(o *outbox, bytes int) {
+		for n := 0; n < bytes; n += 100 {
+			o.refusal([]byte("tag"), &refusal{code: protocol.CodeBusy, advice: strings.Repeat("x", 100-len("@tag ERR busy \n"))})
+		}
+	}
+	var all []*outbox
+	for i := range maxWideEach + 1 {
+		w := &writes{}
+		o := newOutbox(w, fair.ID{UID: 1}, wide, 9, func() {})
+		all = append(all, o)
+		hand(o, maxGathered+100)
+		if lent := o.lent != nil; lent != (i < maxWideEach) || lent != (len(w.sizes) == 0) {
+			t.Fatalf("connection %d: lent %v, %d writes", i, lent, len(w.sizes))
+		}
+		hand(o, maxGatheredWide)
+		for _, n := range w.sizes {
+			if most := map[bool]int{true: maxGatheredWide, false: maxGathered}[i < maxWideEach]; n < most || n > most+100 {
+				t.Errorf("connection %d: %d bytes are written at once, want %d", i, n, most)
+			}
+		}
+	}
+	for i := range all {
+		all[i].flush()
+		if all[i].lent != nil || cap(all[i].out) > maxGathered+2*minShared {
+			t.Errorf("connection %d keeps a buffer of %d bytes", i, cap(all[i].out))
+		}
+	}
+	if n := wide.lent.Taken(); n != 0 {
+		t.Errorf("%d wide buffers are lent still", n)
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/time/rate"
+
+	"github.com/neonauthd/neonauthd/daemon/fair"
 )
 
 // credentials are what the kernel says of the process that connected, as it was
@@ -16,25 +18,19 @@ type credentials struct {
 	pid int32
 }
 
-// holder is whom the limits per user count: a user or, where users cannot be
+// caller says who is counted for a connection: a user or, where users cannot be
 // told apart, a process. One process then still cannot starve the others. Who
 // starts many can, and who gets a dead one's number shares its count for a while.
-type holder struct {
-	uid uint32
-	pid int32 // 0: all processes of the user
-}
-
-// holder says who is counted for a connection.
-func (n userNamespace) holder(from credentials) holder {
+func (n userNamespace) caller(from credentials) fair.ID {
 	if n.tells(from.uid) {
-		return holder{uid: from.uid}
+		return fair.ID{UID: from.uid}
 	}
-	return holder{uid: from.uid, pid: from.pid}
+	return fair.ID{UID: from.uid, PID: from.pid}
 }
 
-// peer is what one holder has of the server.
+// peer is what one caller has of the server.
 type peer struct {
-	holder   holder
+	id       fair.ID
 	conns    int // guarded by server.mu
 	admins   int // of conns; guarded by server.mu
 	inFlight atomic.Int64
@@ -44,14 +40,14 @@ type peer struct {
 // minCrowd is how many peers are kept without a look at who has gone.
 const minCrowd = 64
 
-// peer returns the books of a connection's holder. s.mu is held.
+// peer returns the books of a connection's caller. s.mu is held.
 func (s *server) peer(from credentials) *peer {
-	h := s.users.holder(from)
-	p := s.peers[h]
+	id := s.users.caller(from)
+	p := s.peers[id]
 	if p == nil {
 		s.forget()
-		p = &peer{holder: h, opaque: rate.NewLimiter(opaqueRate, opaqueBurst)}
-		s.peers[h] = p
+		p = &peer{id: id, opaque: rate.NewLimiter(opaqueRate, opaqueBurst)}
+		s.peers[id] = p
 	}
 	return p
 }
@@ -64,6 +60,6 @@ func (s *server) forget() {
 	if len(s.peers) < max(minCrowd, s.crowd) {
 		return
 	}
-	maps.DeleteFunc(s.peers, func(_ holder, p *peer) bool { return p.conns == 0 && p.opaque.Tokens() >= opaqueBurst })
+	maps.DeleteFunc(s.peers, func(_ fair.ID, p *peer) bool { return p.conns == 0 && p.opaque.Tokens() >= opaqueBurst })
 	s.crowd = 2 * len(s.peers)
 }

@@ -1,8 +1,10 @@
 package daemon
 
 import (
+	"strings"
 	"testing"
 
+	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/internal/strictjson"
 )
 
@@ -20,11 +22,26 @@ func TestOnlyProfilesOfCallersWithSuchARuleAreRedacted(t *testing.T) {
 		{"no rule", access{}, LevelProfile, string(body)},
 		{"rule that withholds nothing", access{rule: &callerRule{}}, LevelProfile, string(body)},
 	} {
-		if got := string(c.access.redact(&Verdict{Level: c.level, Body: body})); got != c.want {
-			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		for _, size := range []int{len(body), minShared} {
+			v := &Verdict{Level: c.level, Body: padded(string(body), size)}
+			original := string(v.Body)
+			held, ok := c.access.redact(v, fair.ID{}, fair.NewBodies(fair.Shares{Total: 3 * size, Each: 3 * size}))
+			if want := string(padded(c.want, size-len(body)+len(c.want))); !ok || string(v.Body) != want {
+				t.Errorf("%s: %.40s, %v, want %.40s", c.name, v.Body, ok, want)
+			}
+			if shared := held.Bytes() != nil; shared != (size >= minShared) || shared && string(held.Bytes()) != string(v.Body) {
+				t.Errorf("%s, %d bytes: shared %v", c.name, size, shared)
+			}
+			if c.want == string(body) && string(v.Body) != original {
+				t.Errorf("%s: changed", c.name)
+			}
 		}
 	}
-	if string(body) != `{"a":1,"b":2}` {
-		t.Error("the profile itself was changed")
-	}
+}
+
+// padded is the object with its last member, a number, made so long that all of it
+// has that size.
+func padded(object string, size int) []byte {
+	cut := len(object) - 1
+	return []byte(object[:cut] + strings.Repeat("0", size-len(object)) + object[cut:])
 }

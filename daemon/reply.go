@@ -46,7 +46,7 @@ func wireOf(r Reason) wire {
 // appendVerdict appends the reply line for v.
 func appendVerdict(dst, tag []byte, v *Verdict) []byte {
 	if v.Outcome == Accepted && v.entry != nil {
-		return appendAccepted(dst, tag, v)
+		return append(protocol.AppendRest(appendAccepted(dst, tag, v), v.Body), '\n')
 	}
 	w := wireOf(v.Reason)
 	if v.Outcome != Rejected && w.status == protocol.NO {
@@ -60,6 +60,7 @@ func appendVerdict(dst, tag []byte, v *Verdict) []byte {
 	return append(dst, '\n')
 }
 
+// appendAccepted appends the line of an accepted verdict as far as its body.
 func appendAccepted(dst, tag []byte, v *Verdict) []byte {
 	dst = protocol.AppendStatus(dst, tag, protocol.OK, "")
 	dst = protocol.AppendField(dst, protocol.FieldLevel, v.Level.String())
@@ -67,9 +68,7 @@ func appendAccepted(dst, tag []byte, v *Verdict) []byte {
 	dst = protocol.AppendInt(dst, protocol.FieldAge, int64(max(0, v.Age)/time.Second))
 	dst = protocol.AppendInt(dst, protocol.FieldTTL, int64(max(0, v.TTL)/time.Second))
 	dst = protocol.AppendInt(dst, protocol.FieldExpires, v.entry.expires)
-	dst = protocol.AppendField(dst, protocol.FieldSource, v.Source.String())
-	dst = protocol.AppendRest(dst, v.Body)
-	return append(dst, '\n')
+	return protocol.AppendField(dst, protocol.FieldSource, v.Source.String())
 }
 
 // appendRefusal appends the reply to a request that is itself wrong.

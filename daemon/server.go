@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/protocol"
 )
@@ -18,7 +19,7 @@ import (
 // Bounds of the server that the configuration does not set.
 const (
 	// maxInFlight is how many lookups may wait for something at once, over all
-	// callers, and maxInFlightPerHolder how many of one user (see holder).
+	// callers, and maxInFlightPerHolder how many of one user (see fair.ID).
 	maxInFlight          = 8192
 	maxInFlightPerHolder = 2048
 	// opaqueRate and opaqueBurst are how many lookups of session credentials one
@@ -58,7 +59,9 @@ type server struct {
 	draining bool
 	conns    map[*conn]struct{}
 	admins   int // how many of conns are on the admin socket
-	peers    map[holder]*peer
+	peers    map[fair.ID]*peer
+	bodies   *fair.Bodies
+	wide     *wideBuffers
 	crowd    int // how many peers there may be before it is looked who has gone
 	running  sync.WaitGroup
 }
@@ -109,7 +112,7 @@ func (s *server) open(ctx context.Context, nc net.Conn, admin bool) {
 		turnAway(nc)
 		return
 	}
-	if h := c.peer.holder; h.pid == 0 && !s.users.tells(h.uid) {
+	if id := c.peer.id; id.PID == 0 && !s.users.tells(id.UID) {
 		s.log.Warn("callers from outside of this container cannot be told apart at all: limits per user count them as one; share the host's process ids or user ids with the daemon",
 			program.Once())
 	}
@@ -145,7 +148,7 @@ func (s *server) register(nc net.Conn, from credentials, admin bool) *conn {
 	}
 	c := &conn{server: s, net: nc, peer: p, gid: from.gid, admin: admin, slots: make(chan struct{}, limits.InFlightPerConnection), idle: time.Duration(limits.IdleTimeout)}
 	c.lines = protocol.NewLineReader(c, protocol.MaxRequestLine)
-	c.out = newOutbox(nc, limits.InFlightPerConnection, func() { c.cancel() })
+	c.out = newOutbox(nc, p.id, s.wide, limits.InFlightPerConnection, func() { c.cancel() })
 	s.conns[c] = struct{}{}
 	s.ledger.accepted.Add(1)
 	return c

@@ -98,7 +98,7 @@ func TestHoldersAreUsersAndElsewhereProcesses(t *testing.T) {
 		{unitMap, credentials{uid: 0, pid: 1}, credentials{uid: overflowUID, pid: 1}, false},
 	} {
 		n := namespace(c.uidMap)
-		if same := n.holder(c.one) == n.holder(c.more); same != c.same {
+		if same := n.caller(c.one) == n.caller(c.more); same != c.same {
 			t.Errorf("%q: %+v and %+v count as one: %t", c.uidMap, c.one, c.more, same)
 		}
 	}

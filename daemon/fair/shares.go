@@ -1,0 +1,37 @@
+package fair
+
+// Shares is the rule by which a number of equal things (connections, places, bytes) is divided among callers. The zero
+// value has nothing to give.
+type Shares struct {
+	// Total is how many there are.
+	Total int
+	// Each is how many one caller may hold at most.
+	Each int
+	// Kept is how many of Total, the last ones, are kept for callers that hold little: of these a caller gets only what
+	// leaves it with an eighth of what was free, and in any case its first. So it takes more than forty greedy callers
+	// to leave nothing for the next one.
+	Kept int
+}
+
+// little is the part of what is free that a caller may hold and still be given what is kept: one in so many.
+const little = 8
+
+// Admit reports whether a caller that holds own of the things may have n more while all callers together hold taken.
+func (s Shares) Admit(own, taken, n int) bool {
+	free := s.Total - taken
+	switch {
+	case n < 0, n > free, own+n > s.Each:
+		return false
+	case free-n >= s.Kept:
+		return true
+	}
+	return own == 0 || own+n <= free/little
+}
+
+// ID says who a caller is. It is comparable, and holds nothing secret.
+type ID struct {
+	// UID is the caller's user, as this process sees it.
+	UID uint32
+	// PID is the caller's process where users cannot be told apart, and 0 where the caller is all processes of the user.
+	PID int32
+}

@@ -1,0 +1,51 @@
+package daemon
+
+import (
+	"sync"
+
+	"github.com/neonauthd/neonauthd/daemon/fair"
+)
+
+// Bounds of the replies that are gathered for one write. They are what a
+// connection holds of its own while its peer does not read.
+const (
+	// maxGathered is how many bytes every connection may gather.
+	maxGathered = 16 << 10
+	// maxGatheredWide is how many it may gather in a wide buffer: a peer that
+	// sends many requests at once is then served with few writes.
+	maxGatheredWide = 64 << 10
+	// maxWide is how many wide buffers there are, maxWideEach how many one caller
+	// may have, and wideKept how many are kept for callers that have few.
+	maxWide     = 256
+	maxWideEach = maxWide / 2
+	wideKept    = maxWide / 4
+)
+
+// wideBuffers are lent to connections with much to write. Safe for concurrent
+// use; use newWideBuffers.
+type wideBuffers struct {
+	lent  *fair.Pool
+	spare sync.Pool // of *[]byte
+}
+
+func newWideBuffers() *wideBuffers {
+	return &wideBuffers{lent: fair.NewPool(fair.Shares{Total: maxWide, Each: maxWideEach, Kept: wideKept})}
+}
+
+// lend returns an empty buffer, or nil if there is none for this caller.
+func (w *wideBuffers) lend(who fair.ID) *[]byte {
+	if !w.lent.Take(who) {
+		return nil
+	}
+	if b, ok := w.spare.Get().(*[]byte); ok {
+		return b
+	}
+	b := make([]byte, 0, maxGatheredWide+2*minShared)
+	return &b
+}
+
+// giveBack takes a buffer that lend returned to who.
+func (w *wideBuffers) giveBack(who fair.ID, b *[]byte) {
+	w.spare.Put(b)
+	w.lent.Give(who)
+}
