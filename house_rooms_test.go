@@ -28,6 +28,9 @@ const (
 	tomlFiles  = "github.com/pelletier/go-toml/v2"
 )
 
+// needed is the package by which every test may ask for what it cannot do without.
+const needed = "internal/e2e/need"
+
 // rooms returns the import table. A package without a row and a row without a package both fail.
 func rooms() []room {
 	return slices.Concat([]room{
@@ -165,6 +168,10 @@ func shared() []room {
 			house:   []string{"internal/program"},
 			foreign: []string{commands, "github.com/spf13/pflag"},
 			because: "it tries a command line as a person would",
+		},
+		{
+			dir:     needed,
+			because: "asking for a tool knows no test",
 		},
 		{
 			dir:     "internal/sockets",
@@ -307,7 +314,7 @@ func (r room) admits(imported string, test bool) bool {
 		return false // static binaries, and macOS must build without a C toolchain for Linux
 	case within(imported, module):
 		inner := strings.TrimPrefix(strings.TrimPrefix(imported, module), "/")
-		return slices.Contains(r.house, inner) || test && (inner == r.dir || slices.Contains(r.testsToo, inner))
+		return slices.Contains(r.house, inner) || test && (inner == r.dir || inner == needed || slices.Contains(r.testsToo, inner))
 	case strings.Contains(first, "."):
 		return withinAny(imported, r.foreign) || test && withinAny(imported, forTests())
 	default:
@@ -322,7 +329,8 @@ func (h *tree) checkTestOnly(sources []*source, readers []string) []string {
 			faults = append(faults, fmt.Sprintf("%s: this folder holds tests only", s.path))
 		}
 		s.imports(func(spec *ast.ImportSpec, imported string) {
-			if within(imported, module) && !slices.Contains(readers, strings.TrimPrefix(imported, module+"/")) {
+			inner := strings.TrimPrefix(imported, module+"/")
+			if within(imported, module) && inner != needed && !slices.Contains(readers, inner) {
 				faults = append(faults, fmt.Sprintf("%s: these tests look at files: no import of %s", h.at(spec), imported))
 			}
 		})

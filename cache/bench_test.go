@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
 // digest makes the n-th of a sequence of keys that are spread like digests (SplitMix64).
@@ -162,9 +164,7 @@ func BenchmarkFlight(b *testing.B) {
 // BenchmarkMemoryPerEntry fills a cache with a million entries, each of a group of its own and without a payload, and
 // reports what one takes of the heap: index, group, list, ristretto's two maps and the share of its sketch.
 func BenchmarkMemoryPerEntry(b *testing.B) {
-	if testing.Short() {
-		b.Skip("fills a million entries")
-	}
+	need.Time(b, "it fills a million entries")
 	for b.Loop() {
 		used, entries := heapOfEntries(b, 1_000_000, 512<<20)
 		b.ReportMetric(used/float64(entries), "B/entry")

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
 // TestCollidingHashesNeverAnswerForEachOther asks a million random keys of an index that has eight bits of hash.
@@ -53,9 +55,7 @@ func TestJunkEvictsNothing(t *testing.T) {
 
 // BenchmarkFiftyMillionJunk is TestJunkEvictsNothing at full length.
 func BenchmarkFiftyMillionJunk(b *testing.B) {
-	if testing.Short() {
-		b.Skip("takes long")
-	}
+	need.Time(b, "fifty million lookups")
 	for b.Loop() {
 		standJunk(b, 50_000_000)
 	}
@@ -160,9 +160,7 @@ func TestOneGroupEvictsNoOther(t *testing.T) {
 // makes so forgetful that hardly any is ever full.
 func skipWithoutPopularity(t *testing.T) {
 	t.Helper()
-	if raceEnabled {
-		t.Skip("ristretto counts nothing under the race detector")
-	}
+	need.Host(t, !raceEnabled, "ristretto counts nothing under the race detector")
 }
 
 // TestPopularityKeepsNoNewcomerOut asks for junk and for residents until both are popular; a newcomer is found all the same.

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
 func TestNewRefusesWhatIsOutOfBounds(t *testing.T) {
@@ -157,9 +159,8 @@ func TestSetWaitsForRistrettoRatherThanLoseEntries(t *testing.T) {
 }
 
 func TestHeapStaysWithinMaxBytes(t *testing.T) {
-	if raceEnabled || testing.Short() {
-		t.Skip("measures the heap")
-	}
+	need.Host(t, !raceEnabled, "the race detector is in the heap too")
+	need.Time(t, "it fills the heap")
 	const maxBytes = 16 << 20
 	for _, size := range []int{0, 600, 20_000, 1 << 20} {
 		before := heap()
@@ -188,9 +189,8 @@ func TestHeapStaysWithinMaxBytes(t *testing.T) {
 
 // TestOverheadCoversWhatAnEntryTakes keeps the constants honest when Go's maps or ristretto change.
 func TestOverheadCoversWhatAnEntryTakes(t *testing.T) {
-	if raceEnabled || testing.Short() {
-		t.Skip("measures the heap")
-	}
+	need.Host(t, !raceEnabled, "the race detector is in the heap too")
+	need.Time(t, "it fills the heap")
 	for _, maxBytes := range []int64{MinBytes, 64 << 20} {
 		used, _ := heapOfEntries(t, 0, maxBytes)
 		if fixed := newLimits(maxBytes).fixed; used > float64(fixed) {

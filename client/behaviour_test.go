@@ -14,14 +14,13 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
 // TestBehaviours plays testdata/behaviours with the Go client; TestLanguages
 // plays the same files with the others.
 func TestBehaviours(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts the real daemon many times")
-	}
+	need.Time(t, "it starts the real daemon many times")
 	paths, err := filepath.Glob("testdata/behaviours/*.txt")
 	if err != nil || len(paths) < 8 {
 		t.Fatalf("found %d behaviours, expected at least 8 (error: %v)", len(paths), err)
@@ -45,9 +44,7 @@ func TestBehaviours(t *testing.T) {
 
 // TestBehavioursCanFail: a player that lets these pass proves nothing.
 func TestBehavioursCanFail(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts the real daemon")
-	}
+	need.Time(t, "it starts the real daemon")
 	s := newStage(t, buildDaemon(t))
 	t.Setenv(client.SocketVariable, s.path("s"))
 	for name, text := range map[string]string{

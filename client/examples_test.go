@@ -11,26 +11,24 @@ import (
 	"testing"
 
 	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
 // TestExampleServices starts the services of ../examples as a reader would and
 // asks them with a good token, a bad one, none, and without a daemon.
 func TestExampleServices(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts the real daemon")
-	}
+	need.Time(t, "it starts the real daemon")
 	program := buildDaemon(t)
 	for name, example := range map[string]struct {
-		interpreter string
-		prepare     func(t *testing.T) *exec.Cmd
+		prepare func(t *testing.T) *exec.Cmd
 	}{
-		"go":     {"go", goService},
-		"node":   {"node", nodeService},
-		"python": {"python3", pythonService},
+		"go":     {goService},
+		"node":   {nodeService},
+		"python": {pythonService},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if _, err := exec.LookPath(example.interpreter); err != nil {
-				t.Skipf("no %s here", example.interpreter)
+			if language, ok := languages()[name]; ok {
+				need.Working(t, language.what, language.present...)
 			}
 			s := newStage(t, program)
 			if err := s.reset(); err != nil {
@@ -154,12 +152,8 @@ func expectService(t *testing.T, url, token string, status int, body string) {
 
 // TestExampleShell asks with a shell and socat alone.
 func TestExampleShell(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts the real daemon")
-	}
-	if _, err := exec.LookPath("socat"); err != nil {
-		t.Skip("no socat here")
-	}
+	need.Time(t, "it starts the real daemon")
+	need.Program(t, "socat", "socat")
 	s := newStage(t, buildDaemon(t))
 	for _, line := range []string{"reset", "mint ada", "mint mallory forged"} {
 		if _, err := s.do(line); err != nil {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
 // A trial shows that a block of a README does what the README says.
@@ -44,9 +46,7 @@ func readmes() map[string]map[string]trial {
 
 // TestReadmes does what a reader does who pastes everything.
 func TestReadmes(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts the real daemon")
-	}
+	need.Time(t, "it starts the real daemon")
 	program := buildDaemon(t)
 	for file, trials := range readmes() {
 		t.Run(file, func(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
 // How the READMEs say that the packages are installed.
@@ -36,9 +37,7 @@ func newReader(t *testing.T, program, file string) *reader {
 	r := &reader{dir: t.TempDir()}
 	name := strings.TrimSuffix(file, "/README.md")
 	if language, ok := languages()[name]; ok {
-		if err := exec.Command(language.present[0], language.present[1:]...).Run(); err != nil {
-			t.Skipf("no %s here that is new enough: %v", name, err)
-		}
+		need.Working(t, language.what, language.present...)
 	}
 	r.stage = newStage(t, program)
 	for _, line := range []string{"reset", "mint ada", "mint past expired"} {
@@ -169,9 +168,7 @@ func serves(path string) trial {
 		cmd.Dir, cmd.Env = r.dir, append(r.env[:len(r.env):len(r.env)], r.serve...)
 		base := startService(t, cmd)
 		t.Run("as it says", func(t *testing.T) {
-			if _, err := exec.LookPath("curl"); err != nil {
-				t.Skip("no curl here")
-			}
+			need.Program(t, "curl", "curl")
 			const address = "http://127.0.0.1:8080"
 			if !strings.Contains(b.tryIt(), address+path) {
 				t.Fatalf("it does not say how to try %s", address+path)

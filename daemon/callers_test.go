@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"os/user"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/internal/e2e/need"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -19,13 +21,9 @@ func id(n uint32) *uint32 { return &n }
 func myself(t *testing.T) (uid, gid uint32, userName, groupName string) {
 	t.Helper()
 	u, err := user.Current()
-	if err != nil {
-		t.Skipf("the host's user database does not know us: %v", err)
-	}
+	need.Host(t, err == nil, fmt.Sprintf("the host's user database does not know us: %v", err))
 	g, err := user.LookupGroupId(u.Gid)
-	if err != nil {
-		t.Skipf("the host's user database does not know our group: %v", err)
-	}
+	need.Host(t, err == nil, fmt.Sprintf("the host's user database does not know our group: %v", err))
 	one, err := parseID(u.Uid)
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
 // What operators are given beside the daemon, and must fit it.
@@ -89,10 +91,7 @@ func TestAlertsAreExplained(t *testing.T) {
 }
 
 func TestAlertsPassPromtool(t *testing.T) {
-	promtool, err := exec.LookPath("promtool")
-	if err != nil {
-		t.Skip("promtool (Debian package prometheus) is not installed: the rules were not checked")
-	}
+	promtool := need.Program(t, "promtool", "prometheus")
 	for _, args := range [][]string{
 		{"check", "rules", "alerts.yml"},
 		{"test", "rules", "alerts_test.yml"},
@@ -145,10 +144,7 @@ func TestDashboardFitsTheMetrics(t *testing.T) {
 
 // TestDashboardExpressionsParse has promtool read each one as a rule.
 func TestDashboardExpressionsParse(t *testing.T) {
-	promtool, err := exec.LookPath("promtool")
-	if err != nil {
-		t.Skip("promtool (Debian package prometheus) is not installed: the expressions were not checked")
-	}
+	promtool := need.Program(t, "promtool", "prometheus")
 	var rules []any
 	for _, m := range regexp.MustCompile(`"expr": ("(?:[^"\\]|\\.)*")`).FindAllStringSubmatch(read(t, dashboardFile), -1) {
 		var expr string

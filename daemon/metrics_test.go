@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
 // monitor scrapes a world's metrics listener.
@@ -243,10 +244,7 @@ func TestMetricsAndLogHoldNoIdentity(t *testing.T) {
 }
 
 func TestMetricsPassPromtool(t *testing.T) {
-	promtool, err := exec.LookPath("promtool")
-	if err != nil {
-		t.Skip("promtool (Debian package prometheus) is not installed: the format was not checked")
-	}
+	promtool := need.Program(t, "promtool", "prometheus")
 	w, m := newMonitoredWorld(t, nil)
 	w.dial().ask("VERIFY %s", w.token())
 	check := exec.Command(promtool, "check", "metrics")

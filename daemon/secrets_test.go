@@ -63,7 +63,7 @@ func TestWhatIsNoFileIsNoServerKeyAndHoldsUpNothing(t *testing.T) {
 	dir := t.TempDir()
 	pipe := filepath.Join(dir, "pipe")
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	for _, path := range []string{pipe, dir} {
 		if _, err := readServerKey(path, ""); err == nil || !strings.Contains(err.Error(), "not a regular file") {

@@ -6,6 +6,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
 // The uid_maps of the host, of a unit with PrivateUsers=yes whose user is 998,
@@ -36,9 +38,7 @@ func TestOnlyTheIdentityMapsEveryUser(t *testing.T) {
 }
 
 func TestUsersAreNotToldApartWhereNobodyCanSay(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Skip("other kernels have no user namespaces")
-	}
+	need.Host(t, runtime.GOOS == "linux", "other kernels have no user namespaces")
 	without, empty := t.TempDir(), t.TempDir()
 	if err := os.WriteFile(filepath.Join(empty, "uid_map"), nil, 0o600); err != nil {
 		t.Fatal(err)

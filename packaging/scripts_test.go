@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
 // found returns the files that match, and fails when there are none.
@@ -51,10 +53,7 @@ func TestEveryGroupIsPurged(t *testing.T) {
 
 func TestScriptsParse(t *testing.T) {
 	for shell, pattern := range map[string]string{"sh": "scripts/*.sh", "bash": "*.sh"} {
-		path, err := exec.LookPath(shell)
-		if err != nil {
-			t.Skipf("%s is not installed: the scripts were not read by it", shell)
-		}
+		path := need.Program(t, shell, shell)
 		for _, script := range found(t, pattern) {
 			if out, err := exec.CommandContext(t.Context(), path, "-n", script).CombinedOutput(); err != nil {
 				t.Errorf("%s: %v: %s", script, err, out)

@@ -1,6 +1,7 @@
 package systemd_test
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -8,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
 // exposure is the most that `systemd-analyze security` may find, times ten, as its --threshold wants it. The daemon's is
@@ -19,14 +22,10 @@ func exposure() map[string]int {
 // exposureSeeing is the most for a daemon that sees the users of its callers.
 const exposureSeeing = 12
 
-// tool returns the path of a program of systemd's, and skips the test on hosts without it.
+// tool returns the path of a program of systemd's.
 func tool(t *testing.T, name string) string {
 	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		t.Skipf("%s is not installed: the units were not read by systemd itself", name)
-	}
-	return path
+	return need.Program(t, name, "systemd")
 }
 
 // systemdVersion returns the major version.
@@ -105,9 +104,8 @@ func TestVerifyFindsAMisspeltDirective(t *testing.T) {
 }
 
 func TestTheReloadDropInFitsNewerSystemd(t *testing.T) {
-	if version := systemdVersion(t); version < 253 {
-		t.Skipf("the drop-in is for systemd 253, this is %d", version)
-	}
+	version := systemdVersion(t)
+	need.Host(t, version >= 253, fmt.Sprintf("the drop-in is for systemd 253, this is %d", version))
 	dir := installed(t)
 	text, err := os.ReadFile("drop-ins/notify-reload.conf")
 	if err != nil {
@@ -171,9 +169,7 @@ func TestSeeingCallersCostsLittle(t *testing.T) {
 }
 
 func TestUsersAndFoldersAreMade(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("making users under another root takes root")
-	}
+	need.Root(t, "making users under another root")
 	root := t.TempDir()
 	run := func(name string, arguments ...string) {
 		t.Helper()

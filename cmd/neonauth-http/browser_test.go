@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/internal/e2e/need"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -21,10 +22,8 @@ import (
 //
 // With NEONAUTHD_BROWSER set to a folder it leaves pictures there.
 func TestASiteInABrowser(t *testing.T) {
+	need.Wish(t, "NEONAUTHD_BROWSER", "run a browser")
 	where := os.Getenv("NEONAUTHD_BROWSER")
-	if where == "" {
-		t.Skip("set NEONAUTHD_BROWSER=1 to run a browser")
-	}
 	if info, err := os.Stat(where); err != nil || !info.IsDir() {
 		where = t.TempDir()
 	}

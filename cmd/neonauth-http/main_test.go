@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"os"
@@ -11,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
 // patience bounds every wait of these tests: for what has to happen at once on
@@ -74,17 +77,11 @@ func raceEnabled() bool {
 // built is the path of a program under test.
 func built(name string) string { return filepath.Join(os.Getenv(programsVariable), name) }
 
-// installed finds a web server, or skips the test.
+// installed finds a web server.
 func installed(t testing.TB, name string) string {
 	t.Helper()
-	for _, dir := range append(filepath.SplitList(os.Getenv("PATH")), "/usr/sbin") {
-		path := filepath.Join(dir, name)
-		if info, err := os.Stat(path); err == nil && !info.IsDir() {
-			return path
-		}
-	}
-	t.Skipf("%s is not installed (Debian package %s)", name, name)
-	return ""
+	debian := map[string]string{"nginx": "nginx-light"}
+	return need.Program(t, name, cmp.Or(debian[name], name))
 }
 
 // output is what a process wrote.

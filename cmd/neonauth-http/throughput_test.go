@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
 // bareVariable makes the test binary a bare HTTP server on this socket: the
@@ -31,9 +33,7 @@ func serveBare(path string) error {
 //
 //	NEONAUTHD_WRK=1 go test -run Throughput -v ./cmd/neonauth-http
 func TestThroughputThroughNginx(t *testing.T) {
-	if os.Getenv("NEONAUTHD_WRK") == "" {
-		t.Skip("set NEONAUTHD_WRK=1 to measure")
-	}
+	need.Wish(t, "NEONAUTHD_WRK", "measure")
 	wrk := installed(t, "wrk")
 	w := newWorld(t)
 	self, err := os.Executable()
@@ -100,9 +100,7 @@ func (p *process) cpu(t testing.TB) float64 {
 	t.Helper()
 	pids := []string{strconv.Itoa(p.cmd.Process.Pid)}
 	children, err := os.ReadFile(fmt.Sprintf("/proc/%s/task/%s/children", pids[0], pids[0]))
-	if err != nil {
-		t.Skip(err)
-	}
+	need.Host(t, err == nil, fmt.Sprint("no /proc with children here: ", err))
 	ticks := 0
 	for _, pid := range append(pids, strings.Fields(string(children))...) {
 		stat, err := os.ReadFile("/proc/" + pid + "/stat")

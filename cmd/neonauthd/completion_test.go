@@ -7,33 +7,35 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
 // TestCompletionsAreScripts makes what the packages install. Where the shell is
 // here, it reads the script.
 func TestCompletionsAreScripts(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"neonauthd", "neonauthctl"} {
-		for _, shell := range []string{"bash", "zsh", "fish"} {
-			cmd := exec.Command(program(name), "completion", shell)
-			cmd.Env = cleanEnvironment()
-			script, err := cmd.Output()
-			if err != nil || !bytes.Contains(script, []byte(name)) {
-				t.Errorf("%s completion %s: %v, %d bytes", name, shell, err, len(script))
-				continue
+	for _, shell := range []string{"bash", "zsh", "fish"} {
+		t.Run(shell, func(t *testing.T) {
+			t.Parallel()
+			reader := need.Program(t, shell, shell)
+			for _, name := range []string{"neonauthd", "neonauthctl"} {
+				cmd := exec.Command(program(name), "completion", shell)
+				cmd.Env = cleanEnvironment()
+				script, err := cmd.Output()
+				if err != nil || !bytes.Contains(script, []byte(name)) {
+					t.Errorf("%s completion %s: %v, %d bytes", name, shell, err, len(script))
+					continue
+				}
+				file := filepath.Join(t.TempDir(), name)
+				if err := os.WriteFile(file, script, 0o600); err != nil {
+					t.Fatal(err)
+				}
+				if out, err := exec.Command(reader, "-n", file).CombinedOutput(); err != nil {
+					t.Errorf("%s cannot read the script of %s: %v\n%s", shell, name, err, out)
+				}
 			}
-			reader, err := exec.LookPath(shell)
-			if err != nil {
-				continue
-			}
-			file := filepath.Join(t.TempDir(), name)
-			if err := os.WriteFile(file, script, 0o600); err != nil {
-				t.Fatal(err)
-			}
-			if out, err := exec.Command(reader, "-n", file).CombinedOutput(); err != nil {
-				t.Errorf("%s cannot read the script of %s: %v\n%s", shell, name, err, out)
-			}
-		}
+		})
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
 // TestDemoShowsItsThreeAnswersAndLeavesNothingBehind runs what the demo tells
@@ -87,9 +89,7 @@ func pasteAll(t *testing.T, told []string) {
 			}
 			ran++
 		case strings.HasPrefix(line, "printf "):
-			if _, err := exec.LookPath("socat"); err != nil {
-				continue
-			}
+			need.Program(t, "socat", "socat")
 			if _, out := shell(t, exports+line); !strings.HasPrefix(out, "OK level=claims ") {
 				t.Errorf("%s\n%s", line, out)
 			}

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/neonauthd/neonauthd/daemon"
+	"github.com/neonauthd/neonauthd/internal/e2e/need"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -68,10 +69,7 @@ func TestManualPagesAreWellFormed(t *testing.T) {
 	if err != nil || len(pages) < 5 {
 		t.Fatalf("%d manual pages, want at least 5 (error: %v)", len(pages), err)
 	}
-	lint, err := exec.LookPath("mandoc")
-	if err != nil {
-		t.Skip("mandoc is not installed")
-	}
+	lint := need.Program(t, "mandoc", "mandoc")
 	for _, p := range pages {
 		if out, err := exec.Command(lint, "-T", "lint", "-W", "warning", p).CombinedOutput(); err != nil || len(out) > 0 {
 			t.Errorf("%s: %v\n%s", p, err, out)

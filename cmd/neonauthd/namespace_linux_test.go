@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
 // unshared puts a command into a user namespace that maps only our own user, as
@@ -29,9 +31,8 @@ func needNamespaces(t *testing.T) {
 	t.Helper()
 	probe := exec.Command("/bin/true")
 	unshared(0)(probe)
-	if err := probe.Run(); err != nil {
-		t.Skipf("no user namespaces here: %v", err)
-	}
+	err := probe.Run()
+	need.Host(t, err == nil, fmt.Sprintf("no user namespaces here: %v", err))
 }
 
 // TestCallerRulesAreRefusedWhereUsersCannotBeTold: in a user namespace of its

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon"
+	"github.com/neonauthd/neonauthd/internal/e2e/need"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -103,9 +104,8 @@ func agrees(shown []string, printed string) bool {
 
 // TestReadmeSession runs the first screen as it stands.
 func TestReadmeSession(t *testing.T) {
-	if _, err := exec.LookPath("make"); err != nil || testing.Short() {
-		t.Skip("make is not installed, or this is a short run")
-	}
+	need.Time(t, "it builds the programs")
+	need.Program(t, "make", "make")
 	steps, exports, codes := sessions(t), "", map[int]bool{}
 	for _, s := range steps {
 		if strings.HasSuffix(s.command, "neonauthd demo") {

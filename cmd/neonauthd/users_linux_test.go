@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
 // nobody is a user who is somebody else than the tests' own, who is root.
@@ -47,9 +48,7 @@ func callAs(t *testing.T, uid int, socket string) (*caller, error) {
 // openToAll lets every user reach the ordinary socket, as a group would.
 func openToAll(t *testing.T, h *home) {
 	t.Helper()
-	if os.Getuid() != 0 {
-		t.Skip("only root can be somebody else")
-	}
+	need.Root(t, "being somebody else")
 	must(t, os.Chmod(h.dir, 0o755))
 	must(t, os.Chmod(h.socket(), 0o666))
 }

@@ -1,0 +1,86 @@
+package need
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// trial is a test whose end is looked at.
+type trial struct {
+	testing.TB
+	skipped, failed string
+}
+
+func (r *trial) Helper() {}
+
+func (r *trial) Skip(args ...any) { r.skipped = fmt.Sprint(args...); panic(r) }
+
+func (r *trial) Skipf(format string, args ...any) { r.skipped = fmt.Sprintf(format, args...); panic(r) }
+
+func (r *trial) Fatalf(format string, args ...any) {
+	r.failed = fmt.Sprintf(format, args...)
+	panic(r)
+}
+
+// try runs f, which may end the trial.
+func try(t *testing.T, f func(testing.TB)) (r *trial) {
+	t.Helper()
+	r = &trial{TB: t}
+	defer func() {
+		if p := recover(); p != nil && p != r {
+			panic(p)
+		}
+	}()
+	f(r)
+	return r
+}
+
+func TestAMissingToolSkipsAtHomeAndFailsInCI(t *testing.T) {
+	for name, c := range map[string]struct {
+		need func(testing.TB)
+		says string
+	}{
+		"program": {func(t testing.TB) { Program(t, "no-such-program", "no-such-package") }, "no-such-program is not installed (Debian package no-such-package)"},
+		"version": {func(t testing.TB) { Working(t, "sh 99", "sh", "-c", "echo too old; exit 1") }, "sh 99 is needed: exit status 1\ntoo old"},
+		"command": {func(t testing.TB) { Working(t, "it", "no-such-program") }, "it is needed: "},
+	} {
+		t.Setenv("CI", "")
+		if r := try(t, c.need); !strings.HasPrefix(r.skipped, c.says) || r.failed != "" {
+			t.Errorf("%s at home: %+v", name, r)
+		}
+		t.Setenv("CI", "true")
+		if r := try(t, c.need); !strings.HasPrefix(r.failed, c.says) || r.skipped != "" {
+			t.Errorf("%s in CI: %+v", name, r)
+		}
+	}
+}
+
+func TestWhatIsThereIsHad(t *testing.T) {
+	t.Setenv("CI", "true")
+	t.Setenv("NEED_TEST_WISH", "1")
+	r := try(t, func(t testing.TB) {
+		if path := Program(t, "sh", "dash"); !strings.HasSuffix(path, "/sh") {
+			panic(path)
+		}
+		Working(t, "sh", "sh", "-c", "exit 0")
+		Host(t, true, "")
+		Wish(t, "NEED_TEST_WISH", "")
+	})
+	if r.skipped+r.failed != "" {
+		t.Errorf("%+v", r)
+	}
+}
+
+// TestWhatNoPackageBringsIsSkippedInCIToo, and so is what nobody wished for.
+func TestWhatNoPackageBringsIsSkippedInCIToo(t *testing.T) {
+	t.Setenv("CI", "true")
+	for _, need := range []func(testing.TB){
+		func(t testing.TB) { Host(t, false, "another kernel") },
+		func(t testing.TB) { Wish(t, "NEED_TEST_UNSET", "measure") },
+	} {
+		if r := try(t, need); r.skipped == "" || r.failed != "" {
+			t.Errorf("%+v", r)
+		}
+	}
+}
