@@ -110,7 +110,7 @@ func (f *finder) foundInEnvelope(packed string) {
 		object, err = base64.RawStdEncoding.DecodeString(packed)
 	}
 	if err != nil || len(object) == 0 {
-		f.fail(FaultMalformed)
+		f.fail(FaultUnreadable)
 		return
 	}
 	f.foundInObject(object)
@@ -125,12 +125,12 @@ func (f *finder) foundInObject(object []byte) {
 		return
 	}
 	if !utf8.Valid(object) || !json.Valid(object) {
-		f.fail(FaultMalformed)
+		f.fail(FaultUnreadable)
 		return
 	}
 	d := json.NewDecoder(bytes.NewReader(object))
 	if first, err := d.Token(); err != nil || first != json.Delim('{') {
-		f.fail(FaultMalformed)
+		f.fail(FaultUnreadable)
 		return
 	}
 	for d.More() {
@@ -140,7 +140,7 @@ func (f *finder) foundInObject(object []byte) {
 			err = d.Decode(&value)
 		}
 		if err != nil {
-			f.fail(FaultMalformed)
+			f.fail(FaultUnreadable)
 			return
 		}
 		if name != "accessToken" || string(value) == "null" {
@@ -149,7 +149,7 @@ func (f *finder) foundInObject(object []byte) {
 		if token, ok := text(value); ok {
 			f.found(token)
 		} else {
-			f.fail(FaultMalformed)
+			f.fail(FaultUnreadable)
 		}
 	}
 }

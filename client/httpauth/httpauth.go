@@ -23,7 +23,13 @@ import "net/http"
 // Preflight reports whether r asks on behalf of a browser's CORS check (Fetch
 // section 4.8): OPTIONS with Access-Control-Request-Method. A browser sends no
 // token with it, so a guard lets it through to whatever answers such checks,
-// and without a user.
+// and without a user. A request that some frameworks take for another method
+// because of a header is none.
 func Preflight(r *http.Request) bool {
+	for _, name := range [...]string{"X-Http-Method-Override", "X-Http-Method", "X-Method-Override"} {
+		if len(r.Header[name]) > 0 {
+			return false
+		}
+	}
 	return r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != ""
 }

@@ -99,15 +99,15 @@ func (p Place) check() (Place, error) {
 	case isCookie:
 		name = cookie
 	default:
-		return "", fmt.Errorf(`%s is none of "authorization", "sdk-header", "sdk-cookie", "session-cookie", "header:NAME" and "cookie:NAME"`, shown(string(p)))
+		return "", fmt.Errorf(`%s is not "authorization", "sdk-header", "sdk-cookie", "session-cookie", "header:NAME" or "cookie:NAME"`, shown(string(p)))
 	}
 	switch place, taken := reserved(p); {
 	case taken:
-		return "", fmt.Errorf("%s holds more than a token: name the place %q instead", shown(string(p)), string(place))
+		return "", fmt.Errorf("%s is not a token alone: name the place %q instead", shown(string(p)), string(place))
 	case p == Header("Cookie"):
-		return "", fmt.Errorf(`%s holds all cookies: name one with "cookie:NAME" instead`, shown(string(p)))
+		return "", fmt.Errorf(`%s is not one cookie: name it with "cookie:NAME" instead`, shown(string(p)))
 	case !isName(name):
-		return "", fmt.Errorf("%s names nothing that a request can have: a name has 1 to %d letters, digits and characters of !#$%%&'*+-.^_`|~", shown(string(p)), MaxPlaceName)
+		return "", fmt.Errorf("%s is not a place: a name has 1 to %d letters, digits and characters of !#$%%&'*+-.^_`|~", shown(string(p)), MaxPlaceName)
 	}
 	return p, nil
 }

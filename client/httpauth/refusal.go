@@ -54,9 +54,9 @@ func RefusalOf(answer client.Answer) (refusal Refusal, refused bool) {
 		}
 		return InvalidToken(string(a.Reason)), true
 	case client.Unknown:
-		return unavailable(string(a.Code), a.RetryAfter), true
+		return Unavailable(string(a.Code), a.RetryAfter), true
 	}
-	return unavailable("", 0), true // no answer is no proof
+	return Unavailable("", 0), true // no answer is no proof
 }
 
 // Refusal tells how the request is answered without asking the daemon. refused
@@ -83,7 +83,9 @@ func Denied(reason string) Refusal {
 	return Refusal{Status: http.StatusForbidden, Error: "insufficient_scope", Reason: reason}
 }
 
-func unavailable(reason string, after time.Duration) Refusal {
+// Unavailable is for a request about which nothing could be learnt; after is
+// when asking again makes sense, 0 when nobody knows.
+func Unavailable(reason string, after time.Duration) Refusal {
 	if after <= 0 {
 		after = DefaultRetryAfter
 	}

@@ -22,7 +22,7 @@ type Search struct {
 // them once. The error names the place that is none, and what would be right.
 func NewSearch(places ...Place) (*Search, error) {
 	if len(places) == 0 {
-		return nil, errors.New("no place is named, so no request could carry a token")
+		return nil, errors.New("the list names no place, so no request could carry a token")
 	}
 	s := new(Search)
 	var names []string
@@ -61,9 +61,9 @@ const (
 	// take the other one for the one that was judged.
 	FaultTwoTokens Fault = "two-tokens"
 
-	// FaultMalformed: what carries the token cannot be read, such as an
+	// FaultUnreadable: what carries the token cannot be read, such as an
 	// envelope that is no base64.
-	FaultMalformed Fault = "malformed"
+	FaultUnreadable Fault = "unreadable-token"
 )
 
 // Result is what a search came to. The zero value is a request without a token.

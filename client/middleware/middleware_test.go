@@ -96,7 +96,7 @@ func TestEachAnswerHasItsStatus(t *testing.T) {
 		{name: "a search that found nothing to ask about", guard: &middleware.Guard{Token: func(*http.Request) (string, middleware.Found) { return "", middleware.FoundOne }},
 			status: 401, challenge: `Bearer error="invalid_token", error_description="malformed"`},
 		{name: "a search that is confused", guard: &middleware.Guard{Optional: true, Token: func(*http.Request) (string, middleware.Found) { return "", middleware.FoundConfusing }},
-			status: 400, challenge: `Bearer error="invalid_request", error_description="malformed"`},
+			status: 400, challenge: `Bearer error="invalid_request", error_description="unreadable-token"`},
 		{name: "class not allowed", headers: []string{"Bearer anonymous.a.b"}, status: 403,
 			challenge: `Bearer error="insufficient_scope", error_description="class-not-allowed"`},
 		{name: "not allowed here", guard: &middleware.Guard{Allow: nobody}, headers: []string{"Bearer good.a.b"}, status: 403,

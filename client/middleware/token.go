@@ -70,7 +70,7 @@ func (g *Guard) ownSearch(r *http.Request) httpauth.Result {
 	case FoundOne:
 		return httpauth.Result{Tokens: []string{token}}
 	case FoundConfusing:
-		return httpauth.Result{Fault: httpauth.FaultMalformed}
+		return httpauth.Result{Fault: httpauth.FaultUnreadable}
 	case FoundNone:
 	}
 	return httpauth.Result{}

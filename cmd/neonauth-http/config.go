@@ -4,13 +4,14 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/pelletier/go-toml/v2"
+
+	"github.com/neonauthd/neonauthd/client/httpauth"
 )
 
 const (
@@ -23,11 +24,10 @@ const (
 // settings are what a reload may change. They are not changed once in use.
 type settings struct {
 	realm    string
-	timeout  time.Duration // for one request
-	patience time.Duration // for a restart of the daemon
-	places   []place
+	timeout  time.Duration    // for one request
+	patience time.Duration    // for a restart of the daemon
+	tokens   *httpauth.Search // where a token may be
 	show     selection
-	vary     []string // the value of Vary: where a token may be
 }
 
 // file is the configuration file. Absent keys have their defaults.
@@ -78,9 +78,30 @@ func placed(err error) error {
 	var at *toml.DecodeError
 	if errors.As(err, &at) {
 		line, column := at.Position()
+		if kind := rightKind(at.Key()); kind != "" && strings.HasPrefix(at.Error(), "toml: cannot decode") {
+			// The parser's words for it are the names of our types.
+			return fmt.Errorf("line %d, column %d: %s: has to be %s", line, column, at.Key()[0], kind)
+		}
 		return fmt.Errorf("line %d, column %d: %w", line, column, err)
 	}
 	return err
+}
+
+// rightKind says what the value of a key has to be.
+func rightKind(key toml.Key) string {
+	switch strings.Join(key, ".") {
+	case "realm":
+		return "a text in quotes"
+	case "timeout", "restart_patience":
+		return `a duration in quotes, such as "5s"`
+	case "token_from":
+		return `a list of texts, such as ["authorization", "sdk-header"]`
+	case "fields":
+		return `a list of texts, such as ["email", "name"]`
+	case "claims":
+		return `a list of texts, such as ["role"]`
+	}
+	return ""
 }
 
 func (f *file) settings() (*settings, error) {
@@ -95,18 +116,12 @@ func (f *file) settings() (*settings, error) {
 	if set.patience, err = duration("restart_patience", f.Patience, defaultPatience); err != nil {
 		return nil, err
 	}
-	if set.places, err = places(f.Tokens); err != nil {
+	if set.tokens, err = search(f.Tokens); err != nil {
 		return nil, fmt.Errorf("token_from: %w", err)
 	}
 	if set.show, err = chosen(f.Fields, f.Claims); err != nil {
 		return nil, err
 	}
-	var names []string
-	for _, p := range set.places {
-		names = append(names, p.vary()...)
-	}
-	slices.Sort(names)
-	set.vary = []string{strings.Join(slices.Compact(names), ", ")}
 	return set, nil
 }
 
@@ -121,51 +136,17 @@ func duration(key, text string, otherwise time.Duration) (time.Duration, error) 
 	return d, nil
 }
 
-// places reads token_from.
-func places(names *[]string) ([]place, error) {
+// search reads token_from. What it names replaces the default: a proxy that is
+// to look in one place only can say so.
+func search(names *[]string) (*httpauth.Search, error) {
 	if names == nil {
-		names = &[]string{"authorization", "sdk-header", "sdk-cookie"}
+		return httpauth.NewSearch(append(httpauth.Headers(), httpauth.SDKCookies, httpauth.SessionCookie)...)
 	}
-	var all []place
+	var places []httpauth.Place
 	for _, name := range *names {
-		p, err := placeOf(name)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, p)
+		places = append(places, httpauth.Place(name))
 	}
-	if len(all) == 0 {
-		return nil, errors.New("names no place, so no request could have a token")
-	}
-	return all, nil
-}
-
-func placeOf(name string) (place, error) {
-	switch name {
-	case "authorization":
-		return place{kind: placeAuthorization}, nil
-	case "sdk-header":
-		return place{kind: placeSDKHeader}, nil
-	case "sdk-cookie":
-		return place{kind: placeSDKCookie}, nil
-	}
-	kind, own, _ := strings.Cut(name, ":")
-	switch {
-	case !tokenName(own):
-	case kind == "header":
-		return place{kind: placeHeader, header: http.CanonicalHeaderKey(own)}, nil
-	case kind == "cookie":
-		return place{kind: placeCookie, cookie: own}, nil
-	}
-	return place{}, fmt.Errorf(`%s is not "authorization", "sdk-header", "sdk-cookie", "header:NAME" or "cookie:NAME"`, shown(name))
-}
-
-// tokenName tells whether s can name a header or a cookie: letters, digits, "-"
-// and "_".
-func tokenName(s string) bool {
-	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
-		return r > '~' || r != '-' && !plain(byte(r)) || strings.ContainsRune(".:@", r)
-	})
+	return httpauth.NewSearch(places...)
 }
 
 // chosen reads fields and claims.

@@ -17,31 +17,39 @@ import (
 func TestConfigurationIsAllOrNothing(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		"":                                      "",
-		"realm = \"a b\"\ntimeout = \"2s\"":     "",
-		"\ufeffrealm = \"a b\"":                 "", // a byte order mark
-		"\ufeffrelm = \"x\"":                    "line 1, column 1: there is no key relm",
-		"realm = \"a b\"\n\ufeff":               "line 2",
-		"relm = \"x\"":                          "line 1, column 1: there is no key relm",
-		"realm = \"x\"\n\n[more]\nx = 1":        "there is no key more",
-		"realm = ":                              "line 1",
-		"realm = 'a\"b'":                        "realm:",
-		"realm = \"é\"":                         "realm:",
-		"timeout = \"0s\"":                      "timeout: not a duration from 1ms",
-		"timeout = \"2m\"":                      "timeout: not a duration from 1ms",
-		"timeout = 5":                           "line 1",
-		"restart_patience = \"x\"":              "restart_patience: not a duration",
-		"token_from = []":                       "names no place",
-		"token_from = [\"Authorization\"]":      "token_from: \"Authorization\" is not",
-		"token_from = [\"header:\"]":            "is not",
-		"token_from = [\"header:a b\"]":         "is not",
-		"token_from = [\"cookie:a;b\"]":         "is not",
-		"token_from = [\"cookie:é\"]":           "is not",
-		"fields = [\"X-Auth-Email\"]":           "fields: there is no \"X-Auth-Email\"; there are user-id, email, email-verified, name, team-id, session-id, level, age, claims",
-		"fields = []\nclaims = []":              "",
-		"token_from = [\"cookie:__Host-x.y\"]":  "is not",
-		"token_from = [\"cookie:__Host-x_y\"]":  "",
-		"claims = [\"role\"]\nfields=[\"age\"]": "",
+		"":                                     "",
+		"realm = \"a b\"\ntimeout = \"2s\"":    "",
+		"\ufeffrealm = \"a b\"":                "", // a byte order mark
+		"\ufeffrelm = \"x\"":                   "line 1, column 1: there is no key relm",
+		"realm = \"a b\"\n\ufeff":              "line 2",
+		"relm = \"x\"":                         "line 1, column 1: there is no key relm",
+		"realm = \"x\"\n\n[more]\nx = 1":       "there is no key more",
+		"realm = ":                             "line 1",
+		"realm = 'a\"b'":                       "realm:",
+		"realm = \"é\"":                        "realm:",
+		"timeout = \"0s\"":                     "timeout: not a duration from 1ms",
+		"timeout = \"2m\"":                     "timeout: not a duration from 1ms",
+		"timeout = 5":                          "line 1, column 11: timeout: has to be a duration in quotes",
+		"realm = []":                           "line 1, column 9: realm: has to be a text in quotes",
+		"token_from = \"authorization\"":       "token_from: has to be a list of texts",
+		"token_from = [1]":                     "token_from: has to be a list of texts",
+		"fields = 1":                           "fields: has to be a list of texts",
+		"claims = [\"a\", {}]":                 "claims: has to be a list of texts",
+		"restart_patience = \"x\"":             "restart_patience: not a duration",
+		"token_from = []":                      "names no place",
+		"token_from = [\"Authorization\"]":     "token_from: \"Authorization\" is not \"authorization\", \"sdk-header\", \"sdk-cookie\", \"session-cookie\", \"header:NAME\" or \"cookie:NAME\"",
+		"token_from = [\"header:\"]":           "is not",
+		"token_from = [\"header:a b\"]":        "is not",
+		"token_from = [\"cookie:a;b\"]":        "is not",
+		"token_from = [\"cookie:é\"]":          "is not",
+		"fields = [\"X-Auth-Email\"]":          "fields: there is no \"X-Auth-Email\"; there are user-id, email, email-verified, name, team-id, session-id, level, age, claims",
+		"fields = []\nclaims = []":             "",
+		"token_from = [\"cookie:__Host-x.y\"]": "",
+		"token_from = [\"session-cookie\"]":    "",
+		"token_from = [\"cookie:__Secure-neon-auth.session_token\"]": "",
+		"token_from = [\"header:authorization\"]":                    "token_from: \"header:Authorization\" is not a token alone: name the place \"authorization\" instead",
+		"token_from = [\"cookie:__Host-x_y\"]":                       "",
+		"claims = [\"role\"]\nfields=[\"age\"]":                      "",
 	} {
 		file := filepath.Join(t.TempDir(), "c.toml")
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
@@ -50,6 +58,9 @@ func TestConfigurationIsAllOrNothing(t *testing.T) {
 		_, err := loadSettings(file)
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), file)) {
 			t.Errorf("%q: %v, want %q", text, err, want)
+		}
+		if err != nil && (strings.Contains(err.Error(), "struct") || strings.Contains(err.Error(), "main.")) {
+			t.Errorf("%q: the error speaks of our code: %v", text, err)
 		}
 	}
 	if _, err := loadSettings("/nowhere.toml"); err == nil {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/VictoriaMetrics/metrics"
 
+	"github.com/neonauthd/neonauthd/client/httpauth"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -55,7 +56,10 @@ func newCounters(table []*dialect, inFlight func() float64) *counters {
 			c.replies[replyKey{name, o}] = set.NewCounter(fmt.Sprintf("neonauth_http_replies_total{dialect=%q,outcome=%q}", name, o))
 		}
 	}
-	own := []string{reasonNoToken, reasonTwoTokens, reasonEmail, reasonTeam, reasonTooLarge, reasonHeader, reasonFault, reasonDown}
+	own := []string{
+		httpauth.ReasonNoToken, string(httpauth.FaultTwoTokens), string(httpauth.FaultUnreadable),
+		reasonEmail, reasonTeam, reasonTooLarge, reasonHeader, reasonFault, reasonDown,
+	}
 	for _, r := range protocol.Reasons() {
 		own = append(own, string(r))
 	}

@@ -28,6 +28,8 @@ func TestNginxAnswersEveryKindOfVisitor(t *testing.T) {
 		{name: "user in the browser", path: "/", lines: []string{good, browser}, status: 200},
 		{name: "API without token", path: "/x", status: 401, challenge: true, body: `{"error":"unauthorized"}` + "\n"},
 		{name: "API with an expired one", path: "/x", lines: []string{bad}, status: 401, challenge: true, body: `{"error":"unauthorized"}` + "\n"},
+		{name: "two tokens", path: "/x", lines: []string{good, "X-Stack-Access-Token: " + w.token(claim("x", 1))}, status: 400, challenge: true, body: `{"error":"invalid request"}` + "\n"},
+		{name: "a token that cannot be read", path: "/x", lines: []string{bearing("stackauth_%")}, status: 400, challenge: true, body: `{"error":"invalid request"}` + "\n"},
 		{name: "browser without token", path: "/x?y=1&z=2", lines: []string{browser}, status: 302, location: "/login?return=%2Fx%3Fy%3D1%26z%3D2"},
 		{name: "browser with an expired one", path: "/x", lines: []string{bad, browser}, status: 302, location: "/login?return=%2Fx"},
 		{name: "no way to another site", path: "//evil.example/x", lines: []string{browser}, status: 400},

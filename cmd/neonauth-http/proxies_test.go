@@ -112,7 +112,7 @@ func tryRecipe(t *testing.T, f *front) {
 		{name: "longest token", path: "/x", lines: []string{bearing(w.StackTokenOfSize(8192))}, status: 200},
 		{name: "API without token", path: "/x", status: 401, body: `{"error":"unauthorized"}`},
 		{name: "API with an expired one", path: "/x", lines: []string{bad}, status: 401, body: `{"error":"unauthorized"}`},
-		{name: "two tokens", path: "/x", lines: []string{good, "X-Stack-Access-Token: " + w.token(claim("x", 1))}, status: 401},
+		{name: "two tokens", path: "/x", lines: []string{good, "X-Stack-Access-Token: " + w.token(claim("x", 1))}, status: 400},
 		{name: "browser without token", path: "/x", lines: []string{browser}, status: 302, location: "/login?return=%2Fx"},
 		{name: "hole", path: "/login?return=/x", status: 200},
 		{name: "more is asked", path: "/account/x", lines: []string{good}, status: 200},

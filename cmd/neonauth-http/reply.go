@@ -7,13 +7,6 @@ import (
 	"time"
 )
 
-const (
-	// defaultRetryAfter is what a 503 advises when the daemon does not.
-	defaultRetryAfter = time.Second
-	// maxRetryAfter bounds the advice: the daemon may well be back earlier.
-	maxRetryAfter = time.Minute
-)
-
 // reply is the one place that writes a status. A 2xx leaves here only with the
 // id of a user in the headers of the same reply, and of a token that is alive;
 // anything else that claims to be one is a fault of ours and becomes a 500.
@@ -26,7 +19,7 @@ func (s *service) reply(w http.ResponseWriter, r *http.Request, d *dialect, set 
 		status = f.status(d)
 	}
 	h := w.Header()
-	h["Vary"] = set.vary
+	h["Vary"] = []string{set.tokens.Vary()}
 	if f.outcome == accepted {
 		f.identity.write(h)
 		h["Cache-Control"] = []string{"private, max-age=" + strconv.FormatInt(int64(f.reuse/time.Second), 10)}
@@ -43,10 +36,8 @@ func (s *service) reply(w http.ResponseWriter, r *http.Request, d *dialect, set 
 		comeback(h, r.Header)
 	}
 	switch f.outcome {
-	case unknown:
-		h["Retry-After"] = []string{retryAfter(f.retryAfter)}
-	case rejected, denied:
-		h["Www-Authenticate"] = []string{challenge(set.realm, f)}
+	case unknown, rejected, invalid, denied:
+		f.refusal.SetHeaders(h, set.realm)
 	case badMethod:
 		h["Allow"] = []string{"GET, HEAD"}
 	case accepted, faulty, noRoute:
@@ -58,36 +49,4 @@ func (s *service) reply(w http.ResponseWriter, r *http.Request, d *dialect, set 
 		_, _ = w.Write([]byte(body)) // a web server that is gone needs no answer
 	}
 	s.metrics.count(d, f)
-}
-
-// challenge is the value of WWW-Authenticate (RFC 6750 section 3). A request
-// without any token gets no error code. The realm is checked when it is
-// configured, reasons are of a closed list: neither needs escaping.
-func challenge(realm string, f *finding) string {
-	code := "invalid_token"
-	switch {
-	case f.reason == reasonNoToken:
-		code = ""
-	case f.reason == reasonTwoTokens:
-		code = "invalid_request"
-	case f.outcome == denied:
-		code = "insufficient_scope"
-	}
-	text, separator := "Bearer", " "
-	if realm != "" {
-		text += separator + `realm="` + realm + `"`
-		separator = ", "
-	}
-	if code != "" {
-		text += separator + `error="` + code + `", error_description="` + f.reason + `"`
-	}
-	return text
-}
-
-// retryAfter is whole seconds, rounded up, at least one.
-func retryAfter(d time.Duration) string {
-	if d <= 0 {
-		d = defaultRetryAfter
-	}
-	return strconv.Itoa(int((min(d, maxRetryAfter) + time.Second - 1) / time.Second))
 }

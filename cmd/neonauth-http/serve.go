@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/client/httpauth"
 	"github.com/neonauthd/neonauthd/internal/program"
 )
 
@@ -182,5 +183,5 @@ func (s *service) alive(ctx context.Context) bool {
 		return false
 	}
 	f := s.find(r, s.dialects[0], s.settings.Load())
-	return f.outcome == rejected && f.reason == reasonNoToken
+	return f.outcome == rejected && f.reason == httpauth.ReasonNoToken
 }

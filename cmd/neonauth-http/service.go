@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/client/httpauth"
 	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/protocol"
 )
@@ -69,7 +70,7 @@ func (s *service) find(r *http.Request, d *dialect, set *settings) (f finding) {
 			// The value may hold what the request holds; the stack does not.
 			s.complain(slog.LevelError, "a fault of ours; please report this line", slog.String("stack", string(debug.Stack())))
 			s.metrics.panics.Inc()
-			f = finding{reason: reasonDown}
+			f = undecided(reasonDown)
 		}
 	}()
 	if !d.anyMethod && r.Method != http.MethodGet && r.Method != http.MethodHead {
@@ -85,25 +86,25 @@ func (s *service) find(r *http.Request, d *dialect, set *settings) (f finding) {
 		s.complain(slog.LevelWarn, "the web server asks for something that does not exist", slog.String("dialect", d.name), slog.String("error", err.Error()))
 		return finding{outcome: faulty, reason: reasonFault}
 	}
-	token, err := findToken(r.Header, set.places)
-	switch {
-	case err != nil:
-		return finding{outcome: rejected, reason: reasonTwoTokens}
-	case token == "":
-		return finding{outcome: rejected, reason: reasonNoToken}
+	found := set.tokens.Find(r.Header, want.level)
+	if refusal, no := found.Refusal(); no {
+		return refused(refusal)
 	}
 	select {
 	case s.slots <- struct{}{}:
 		defer func() { <-s.slots }()
 	default:
-		return finding{reason: reasonBusy}
+		return undecided(reasonBusy)
 	}
 	asked := s.now()
-	answer := s.asker.ask(r.Context(), &want, token, set.timeout, set.patience)
+	answer, token := found.Ask(func(token string) client.Answer {
+		left := max(set.timeout-s.now().Sub(asked), time.Millisecond)
+		return s.asker.ask(r.Context(), &want, token, left, set.patience)
+	})
 	s.tellOfUnknown(answer)
 	f = judge(answer, &want, &set.show, token, asked, s.now())
-	if f.outcome == accepted && want.clean && namesItself(r.Header, set.vary) {
-		return finding{outcome: denied, reason: reasonHeader}
+	if f.outcome == accepted && want.clean && namesItself(r.Header, set.tokens.Vary()) {
+		return refused(httpauth.Denied(reasonHeader))
 	}
 	return f
 }

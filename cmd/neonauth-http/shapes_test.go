@@ -107,7 +107,7 @@ func TestNginxPassesTheLongestTokenAndFollowsARotation(t *testing.T) {
 		t.Error("a token of the former key:", g.Status)
 	}
 	// Two different tokens are refused, whichever the application would take.
-	if g := n.get(t, "/", bearing(before), "X-Stack-Access-Token: "+after); g.StatusCode != http.StatusUnauthorized {
+	if g := n.get(t, "/", bearing(before), "X-Stack-Access-Token: "+after); g.StatusCode != http.StatusBadRequest {
 		t.Error("two tokens:", g.Status)
 	}
 }

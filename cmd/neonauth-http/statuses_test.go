@@ -34,7 +34,7 @@ func TestEachFindingHasItsStatus(t *testing.T) {
 		{name: "forged", path: "/nginx", line: bear(w.token(forged)), status: 401, reason: "bad-signature", challenge: `Bearer error="invalid_token", error_description="bad-signature"`},
 		{name: "no token at all", path: "/nginx", line: bear("a b c"), status: 401, reason: "malformed", challenge: `Bearer error="invalid_token", error_description="malformed"`},
 		{name: "a field in place of a token", path: "/nginx", line: bear("project=main"), status: 401, reason: "malformed", challenge: `Bearer error="invalid_token", error_description="malformed"`},
-		{name: "two tokens", path: "/nginx", line: bear(w.token()) + "\nX-Stack-Access-Token: " + w.token(claim("x", 1)), status: 401, reason: "two-tokens", challenge: `Bearer error="invalid_request", error_description="two-tokens"`},
+		{name: "two tokens", path: "/nginx", line: bear(w.token()) + "\nX-Stack-Access-Token: " + w.token(claim("x", 1)), status: 400, reason: "two-tokens", challenge: `Bearer error="invalid_request", error_description="two-tokens"`},
 		{name: "restricted", path: "/nginx", line: of(restrictedUser), status: 403, reason: "class-not-allowed", challenge: `Bearer error="insufficient_scope", error_description="class-not-allowed"`},
 		{name: "restricted and allowed", path: "/nginx?allow=restricted", line: of(restrictedUser), status: 204},
 		{name: "restricted by profile", path: "/nginx?level=profile", line: of(restrictedUser), status: 403, reason: "class-not-allowed", challenge: `Bearer error="insufficient_scope", error_description="class-not-allowed"`},

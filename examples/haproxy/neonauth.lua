@@ -2,7 +2,7 @@
 --
 --     http-request lua.neonauth "level=claims"
 --
--- sets txn.neonauth_status to 204 (a verified user; the X-Auth-* headers are set), 401, 403, 500 or 503. The configuration
+-- sets txn.neonauth_status to 204 (a verified user; the X-Auth-* headers are set), 400, 401, 403, 500 or 503. The configuration
 -- must let nothing but 204 through: a script that fails sets nothing at all.
 
 local socket = "unix@/run/neonauth-http/http.sock"
@@ -41,7 +41,7 @@ core.register_action("neonauth", { "http-req" }, function(txn, query)
     local status = answer and answer.status or 0
     if status == 204 and first(answer.headers, "x-auth-user-id") ~= "" then
         for _, name in ipairs(identity) do txn.http:req_set_header(name, first(answer.headers, name)) end
-    elseif status == 401 or status == 403 or status == 500 then
+    elseif status == 400 or status == 401 or status == 403 or status == 500 then
         txn:set_var("txn.neonauth_challenge", first(answer.headers, "www-authenticate"))
         txn:set_var("txn.neonauth_return", first(answer.headers, "x-neonauth-return"))
     else

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"log/slog"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/client/httpauth"
+	"github.com/neonauthd/neonauthd/internal/httpauthtest"
+)
+
+// TestSharedCases plays the cases that the guards of all languages play too,
+// as each web server asks.
+func TestSharedCases(t *testing.T) {
+	t.Parallel()
+	for _, d := range dialects() {
+		start := func(t *testing.T, asks *client.Client, c httpauthtest.Case) http.Handler {
+			names := []string{}
+			for _, p := range httpauth.Headers() {
+				names = append(names, string(p))
+			}
+			names = append(names, c.Places...)
+			set, err := (&file{Realm: c.Realm, Tokens: &names}).settings()
+			if err != nil {
+				t.Fatal(err)
+			}
+			wish := "level=claims"
+			if c.Profile {
+				wish = "level=profile"
+			}
+			s := newService(asks, set, slog.New(slog.DiscardHandler), time.Now)
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				r.URL.Path, r.URL.RawQuery = "/"+d.name, wish
+				r.Header.Set(wishHeader, wish)
+				s.ServeHTTP(w, r)
+			})
+		}
+		t.Run(d.name, func(t *testing.T) {
+			httpauthtest.Play(t, "../../client/testdata/httpauth/cases.json", start, func(got *http.Response) string {
+				if got.StatusCode != d.allowed {
+					return ""
+				}
+				return got.Header.Get("X-Auth-User-Id")
+			})
+		})
+	}
+}
+
+// The default is where the SDKs put tokens; a list in the configuration
+// replaces it.
+func TestTokensAreLookedForWhereTheConfigurationSays(t *testing.T) {
+	t.Parallel()
+	h := http.Header{"Authorization": {"Bearer auth"}, "Cookie": {"__Secure-neon-auth.session_token=session"}}
+	for name, test := range map[string]struct {
+		tokens *[]string
+		want   httpauth.Fault
+		token  string
+	}{
+		"default":     {nil, httpauth.FaultTwoTokens, ""},
+		"cookie only": {&[]string{"cookie:__Secure-neon-auth.session_token"}, "", "session"},
+		"header only": {&[]string{"authorization"}, "", "auth"},
+	} {
+		s, err := search(test.tokens)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := s.Find(h, client.LevelProfile)
+		if found.Fault != test.want || test.token != "" && (len(found.Tokens) != 1 || found.Tokens[0] != test.token) {
+			t.Errorf("%s: %+v", name, found)
+		}
+	}
+}
