@@ -203,8 +203,12 @@ func programs() []room {
 			because:  "a door is thin: commands, and what they end with",
 		},
 		{
+			dir:     "cmd/neonauth-http/internal/nginxcheck",
+			because: "it reads configuration files and nothing else",
+		},
+		{
 			dir:      "cmd/neonauth-http",
-			house:    []string{"client", "client/httpauth", "internal/program", "internal/program/command", "internal/sockets", "internal/strictjson", "protocol"},
+			house:    []string{"client", "client/httpauth", "cmd/neonauth-http/internal/nginxcheck", "internal/program", "internal/program/command", "internal/sockets", "internal/strictjson", "protocol"},
 			foreign:  []string{commands, metrics, tomlFiles},
 			testsToo: []string{"daemon", "daemon/standin", "internal/httpauthtest", "internal/program/command/commandtest"},
 			because:  "the web servers' helper asks the way an application asks",

@@ -4,10 +4,10 @@ import (
 	"cmp"
 	"fmt"
 	"path/filepath"
-	"slices"
 
 	"github.com/spf13/cobra"
 
+	"github.com/neonauthd/neonauthd/cmd/neonauth-http/internal/nginxcheck"
 	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/internal/program/command"
 )
@@ -34,11 +34,14 @@ exist. It exits with 1 when it finds something. nginx itself is not needed, and
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			base := cmp.Or(prefix, filepath.Dir(args[0]))
-			top, err := readNginx(args[0], base)
+			names := fieldNames()
+			found, err := nginxcheck.Check(args[0], base, nginxcheck.Rules{Headers: names[:], Query: func(query string) error {
+				_, err := parseRequirement(query)
+				return err
+			}})
 			if err != nil {
 				return program.UsageError{Err: err}
 			}
-			found := lintNginx(top)
 			for _, f := range found {
 				fmt.Fprintln(cmd.OutOrStdout(), f)
 			}
@@ -51,106 +54,4 @@ exist. It exits with 1 when it finds something. nginx itself is not needed, and
 	}
 	command.Path(cmd.Flags(), &prefix, "prefix", "", "`DIR` from which relative includes are read (default: the file's own)")
 	return cmd
-}
-
-// linter collects findings.
-type linter struct {
-	found []string
-	gates int // servers with auth_request
-}
-
-func (l *linter) report(d *directive, format string, args ...any) {
-	l.found = append(l.found, d.place()+": "+fmt.Sprintf(format, args...))
-}
-
-// lintNginx returns what it finds, each with its place, in no order but the
-// file's.
-func lintNginx(top *directive) []string {
-	var l linter
-	top.walk(func(d *directive) {
-		switch {
-		case d.name == "server" && d.opens:
-			l.server(d)
-		case d.name == "error_page":
-			l.errorPage(d)
-		case d.is("underscores_in_headers", "on"):
-			l.report(d, "underscores_in_headers on: X_Auth_User_Id from a visitor reaches many applications as X-Auth-User-Id")
-		case d.is("ignore_invalid_headers", "off"):
-			l.report(d, "ignore_invalid_headers off: headers with odd names pass, and applications may take them for X-Auth-*")
-		}
-	})
-	if l.gates == 0 {
-		l.report(&directive{file: top.file, line: 1}, "no server has auth_request: nothing is protected")
-	}
-	// The same included file may stand in several servers.
-	slices.Sort(l.found)
-	return slices.Compact(l.found)
-}
-
-// auth is the address that auth_request asks in a block; "" is none.
-func (d *directive) auth() string {
-	all := d.inherited("auth_request")
-	if len(all) == 0 || len(all[0].args) == 0 || all[0].args[0] == "off" {
-		return ""
-	}
-	return all[0].args[0]
-}
-
-// server looks at a server in which something is protected.
-func (l *linter) server(s *directive) {
-	asked := map[string]*directive{}
-	s.walk(func(d *directive) {
-		if d.name == "auth_request" && len(d.args) == 1 && d.args[0] != "off" {
-			asked[d.args[0]] = d
-		}
-	})
-	if gate := s.auth(); gate != "" {
-		asked[gate] = s.inherited("auth_request")[0]
-	}
-	if len(asked) == 0 {
-		return
-	}
-	l.gates++
-	questions := map[*directive]bool{}
-	for address, d := range asked {
-		if q := locationOf(s, address); q != nil {
-			questions[q] = true
-			l.question(q)
-			continue
-		}
-		l.report(d, "auth_request asks %s, and no location of this server is exactly that", address)
-	}
-	if s.auth() == "" {
-		for _, d := range asked {
-			l.report(d, "auth_request in a location only: everything else of the server is open, also what is reached by another spelling; put it at the server and open holes with location =")
-		}
-	}
-	s.walk(func(d *directive) {
-		if d == s || !d.opens || inside(d, questions) {
-			return
-		}
-		l.block(d)
-	})
-	l.block(s)
-}
-
-// locationOf finds "location = address", or else "location address".
-func locationOf(s *directive, address string) *directive {
-	for _, exact := range []bool{true, false} {
-		for _, loc := range s.find("location") {
-			if exact && loc.is("location", "=", address) || !exact && loc.is("location", address) {
-				return loc
-			}
-		}
-	}
-	return nil
-}
-
-func inside(d *directive, set map[*directive]bool) bool {
-	for ; d != nil; d = d.parent {
-		if set[d] {
-			return true
-		}
-	}
-	return false
 }

@@ -125,23 +125,3 @@ func TestUnreadableConfigurationsAreNoGoodOnes(t *testing.T) {
 		t.Errorf("exit status %d: %s", code, out)
 	}
 }
-
-func FuzzNginxReaderEnds(f *testing.F) {
-	f.Add(recipeText(f))
-	f.Add("a ${b} '\\'' \"\\\"\" # x\n{ }")
-	f.Add("a_by_lua_block { { } }")
-	f.Fuzz(func(t *testing.T, text string) {
-		file := filepath.Join(t.TempDir(), "x.conf")
-		if err := os.WriteFile(file, []byte(strings.ReplaceAll(text, "include", "exclude")), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if top, err := readNginx(file, t.TempDir()); err == nil {
-			lintNginx(top)
-		}
-	})
-}
-
-func recipeText(t testing.TB) string {
-	t.Helper()
-	return recipe(t, "nginx/neonauth-http.conf") + recipe(t, "nginx/site.conf")
-}

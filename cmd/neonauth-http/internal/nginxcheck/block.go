@@ -1,4 +1,4 @@
-package main
+package nginxcheck
 
 import (
 	"slices"
@@ -51,7 +51,7 @@ func (l *linter) address(pass *directive) {
 	case strings.Contains(query, "$"):
 		l.report(pass, "what is asked holds a variable: a visitor may decide what is required")
 	default:
-		if _, err := parseRequirement(query); err != nil {
+		if err := l.rules.Query(query); err != nil {
 			l.report(pass, "neonauth-http will answer 500: %v", err)
 		}
 	}
@@ -154,7 +154,7 @@ func setHeader(d *directive, directiveName, header string) (string, bool) {
 // identity looks whether each identity header is ours or nobody's.
 func (l *linter) identity(d, pass *directive, g gateway) {
 	var missing []string
-	for _, name := range fieldNames() {
+	for _, name := range l.rules.Headers {
 		value, set := setHeader(d, g.set, g.header(name))
 		switch {
 		case !set:

@@ -1,18 +1,19 @@
-package main
+package nginxcheck
 
 import (
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
 // Bounds of what check-nginx reads.
 const (
-	maxNginxFile  = 4 << 20
-	maxNginxFiles = 1000
-	maxNginxDepth = 32
+	maxFile  = 4 << 20
+	maxFiles = 1000
+	maxDepth = 32
 )
 
 // directive is one of nginx's, with the block that it opens if it does.
@@ -71,37 +72,37 @@ func (d *directive) walk(visit func(*directive)) {
 	}
 }
 
-// nginxReader reads a configuration with what it includes.
-type nginxReader struct {
+// reader reads a configuration with what it includes.
+type reader struct {
 	base  string // the folder of nginx.conf, from which includes are relative
 	files int
 }
 
-// readNginx reads a configuration file and what it includes, relative to base.
+// read reads a configuration file and what it includes, relative to base.
 // The top is a block without a name.
-func readNginx(path, base string) (*directive, error) {
-	r := &nginxReader{base: base}
+func read(path, base string) (*directive, error) {
+	r := &reader{base: base}
 	top := &directive{opens: true, file: path}
 	err := r.file(path, top, 0)
 	return top, err
 }
 
-func (r *nginxReader) file(path string, into *directive, depth int) error {
-	if r.files++; r.files > maxNginxFiles || depth > maxNginxDepth {
+func (r *reader) file(path string, into *directive, depth int) error {
+	if r.files++; r.files > maxFiles || depth > maxDepth {
 		return fmt.Errorf("%s: too many files, or they include each other", path)
 	}
 	info, err := os.Stat(path)
 	if err != nil {
 		return err
 	}
-	if info.Size() > maxNginxFile {
-		return fmt.Errorf("%s: longer than %d bytes", path, maxNginxFile)
+	if info.Size() > maxFile {
+		return fmt.Errorf("%s: longer than %d bytes", path, maxFile)
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
-	p := &nginxParser{nginxLexer: nginxLexer{text: string(text), line: 1}, file: path}
+	p := &parser{lexer: lexer{text: string(text), line: 1}, file: path}
 	if err := p.directives(into, r, depth, false); err != nil {
 		return fmt.Errorf("%s:%d: %w", path, p.line, err)
 	}
@@ -109,7 +110,7 @@ func (r *nginxReader) file(path string, into *directive, depth int) error {
 }
 
 // include reads the files of an include directive in its place.
-func (r *nginxReader) include(d, into *directive, depth int) error {
+func (r *reader) include(d, into *directive, depth int) error {
 	if len(d.args) != 1 {
 		return errors.New("include takes one argument")
 	}
@@ -132,15 +133,15 @@ func (r *nginxReader) include(d, into *directive, depth int) error {
 	return nil
 }
 
-// nginxParser makes directives of words.
-type nginxParser struct {
-	nginxLexer
+// parser makes directives of words.
+type parser struct {
+	lexer
 	file string
 }
 
 // directives reads a block's, up to its brace or the file's end.
-func (p *nginxParser) directives(into *directive, r *nginxReader, depth int, braced bool) error {
-	if depth > maxNginxDepth {
+func (p *parser) directives(into *directive, r *reader, depth int, braced bool) error {
+	if depth > maxDepth {
 		return errors.New("nested too deeply")
 	}
 	for {
@@ -183,7 +184,7 @@ func (p *nginxParser) directives(into *directive, r *nginxReader, depth int, bra
 
 // words reads a directive's words and returns what ended it: ; { } or 0 for the
 // end of the file.
-func (p *nginxParser) words(d *directive) (byte, error) {
+func (p *parser) words(d *directive) (byte, error) {
 	for {
 		word, quoted, end, err := p.next()
 		if err != nil || end != 0 {
@@ -198,4 +199,13 @@ func (p *nginxParser) words(d *directive) (byte, error) {
 			d.args = append(d.args, word)
 		}
 	}
+}
+
+// shown makes foreign text fit for a finding: quoted and cut.
+func shown(s string) string {
+	const most = 40
+	if len(s) > most {
+		return strconv.QuoteToASCII(s[:most]) + "..."
+	}
+	return strconv.QuoteToASCII(s)
 }

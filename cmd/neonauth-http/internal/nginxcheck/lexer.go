@@ -1,12 +1,12 @@
-package main
+package nginxcheck
 
 import (
 	"errors"
 	"strings"
 )
 
-// nginxLexer cuts a configuration into words.
-type nginxLexer struct {
+// lexer cuts a configuration into words.
+type lexer struct {
 	text string
 	at   int
 	line int
@@ -14,7 +14,7 @@ type nginxLexer struct {
 
 // next returns the next word, or in end one of ; { and }. At the end of the
 // text all are empty.
-func (l *nginxLexer) next() (word string, quoted bool, end byte, err error) {
+func (l *lexer) next() (word string, quoted bool, end byte, err error) {
 	l.blanks()
 	if l.at == len(l.text) {
 		return "", false, 0, nil
@@ -31,7 +31,7 @@ func (l *nginxLexer) next() (word string, quoted bool, end byte, err error) {
 }
 
 // blanks skips blanks and remarks.
-func (l *nginxLexer) blanks() {
+func (l *lexer) blanks() {
 	for l.at < len(l.text) {
 		switch l.text[l.at] {
 		case '\n':
@@ -54,7 +54,7 @@ func (l *nginxLexer) blanks() {
 
 // plain reads a word without quotes. In it "${" opens a variable's name, no
 // block.
-func (l *nginxLexer) plain() string {
+func (l *lexer) plain() string {
 	var word strings.Builder
 	for ; l.at < len(l.text); l.at++ {
 		switch c := l.text[l.at]; c {
@@ -83,7 +83,7 @@ func (l *nginxLexer) plain() string {
 	return word.String()
 }
 
-func (l *nginxLexer) quoted(quote byte) (string, error) {
+func (l *lexer) quoted(quote byte) (string, error) {
 	var word strings.Builder
 	for l.at++; l.at < len(l.text); l.at++ {
 		switch c := l.text[l.at]; c {
@@ -109,7 +109,7 @@ func (l *nginxLexer) quoted(quote byte) (string, error) {
 }
 
 // skipBlock skips a block of another language, whose braces are balanced.
-func (l *nginxLexer) skipBlock() error {
+func (l *lexer) skipBlock() error {
 	depth := 1
 	for ; l.at < len(l.text); l.at++ {
 		switch l.text[l.at] {
