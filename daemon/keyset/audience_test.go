@@ -143,7 +143,7 @@ func TestFlagsMayNotContradictTheAudience(t *testing.T) {
 	for _, odd := range []string{`"true"`, `1`, `0`, `null`, `[]`, `{}`, `""`} {
 		for _, flag := range []string{"is_anonymous", "is_restricted"} {
 			s, token := signed(t, testPayload(map[string]any{flag: json.RawMessage(odd)}))
-			expect(t, all, s, string(token), Malformed)
+			expect(t, all, s, string(token), MissingClaim)
 			expect(t, testPolicy(), s, string(token), ReasonNone)
 		}
 	}
@@ -174,8 +174,10 @@ func TestReasonsComeInAFixedOrder(t *testing.T) {
 		want  Reason
 	}
 	defects := []defect{
-		{"nbf", "soon", Malformed},
+		{"refresh_token_id", "a\nb", Malformed},
+		{"cnf", 1, SenderConstrained},
 		{"sub", nil, MissingClaim},
+		{"nbf", "soon", MissingClaim},
 		{"iss", "elsewhere", WrongIssuer},
 		{"aud", "other", WrongAudience},
 		{"role", "guest", ClassNotAllowed},
@@ -183,7 +185,7 @@ func TestReasonsComeInAFixedOrder(t *testing.T) {
 		{"iat", testNow.Unix() + 3600, NotYetValid},
 	}
 	p := testPolicy()
-	p.Role = "authenticated"
+	p.Role, p.SessionClaims = "authenticated", []string{"refresh_token_id"}
 	for i, first := range defects {
 		change := map[string]any{"role": "authenticated"}
 		for _, d := range defects[i:] {

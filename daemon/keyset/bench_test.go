@@ -75,7 +75,7 @@ func BenchmarkVerifyRS256(b *testing.B) {
 	_, payload, _ := segments(like)
 	p := stackConfig(b)["default"]
 	p.Algorithms = []Algorithm{RS256}
-	verifyLoop(b, p, s, []byte(m.mint(m.header(), string(decode(payload, maxPayload)))))
+	verifyLoop(b, p, s, []byte(m.mint(m.header(), string(decode(payload, MaxToken)))))
 }
 
 func BenchmarkRefuseForgedES256(b *testing.B) {

@@ -1,17 +1,15 @@
 package keyset
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/neonauthd/neonauthd/internal/strictjson"
 )
-
-// maxPayload bounds the decoded payload in bytes. MaxToken implies it; it is
-// checked for its own sake so that raising the one does not raise the other.
-const maxPayload = 6 << 10
 
 // Claims is what an accepted token says (RFC 7519 section 4). It is a value of
 // its own: nothing in it aliases the token, and nobody may change JSON. Two
@@ -82,63 +80,93 @@ type payload struct {
 	bound      bool   // has a "cnf"
 	anonymous  flag
 	restricted flag
+	misfit     *strictjson.Fault // the first claim read here that is of the wrong kind
 }
 
-// readPayload reads the claims. It judges their form, not their content.
-func readPayload(p *Policy, text []byte) (*payload, bool) {
+// readPayload reads the claims. It judges their form, not their content: what
+// nobody could read is an error. A claim that is not read here may be anything.
+func readPayload(p *Policy, text []byte) (*payload, error) {
 	c := &payload{policy: p}
-	return c, object(text, claimNames, c.member) == nil
+	return c, object(text, claimNames, c.member)
 }
 
 func (c *payload) member(name []byte, value strictjson.Value) error {
-	ok := true
+	what := ""
 	switch string(name) {
 	case "sub":
-		c.subject, ok = strictjson.Identifier(value)
+		if c.fits(name, value, "\"", "a string") {
+			if c.subject, what = identifier(value); what == "" && c.subject == "" {
+				c.misfits(name, "is empty")
+			}
+		}
 	case "iss":
 		c.issuer = exactText(value)
 	case "aud":
 		c.audiences = c.audienceNames(value)
 	case "exp":
-		c.expires, ok = numericDate(value, math.Floor)
+		c.expires, what = c.date(name, value, math.Floor)
 	case "nbf":
-		c.notBefore, ok = numericDate(value, math.Ceil)
+		c.notBefore, what = c.date(name, value, math.Ceil)
 	case "iat":
-		if c.issuedAt, ok = numericDate(value, math.Ceil); ok {
-			c.issued, ok = numericDate(value, math.Floor)
-		}
+		c.issuedAt, what = c.date(name, value, math.Ceil)
+		c.issued, _ = c.date(name, value, math.Floor)
 	case "cnf":
 		c.bound = true // whatever it holds: nobody here could check the proof
 	case "role":
 		c.role = exactText(value)
 		c.hasRole = value.Kind() != 'n'
 	case "is_anonymous":
-		c.anonymous, ok = boolean(c.policy, value)
+		c.anonymous = c.boolean(name, value)
 	case "is_restricted":
-		c.restricted, ok = boolean(c.policy, value)
+		c.restricted = c.boolean(name, value)
 	}
-	if at := slices.Index(c.policy.SessionClaims, string(name)); at >= 0 && ok && value.Kind() != 'n' {
+	// What is no string names no session.
+	if at := slices.Index(c.policy.SessionClaims, string(name)); at >= 0 && what == "" && value.Kind() == '"' {
 		var id string
-		if id, ok = strictjson.Identifier(value); id != "" && (c.session == "" || at < c.sessionAt) {
+		if id, what = identifier(value); id != "" && (c.session == "" || at < c.sessionAt) {
 			c.session, c.sessionAt = id, at
 		}
 	}
-	if !ok {
-		return errRefused
+	if what != "" {
+		return &strictjson.Fault{Member: string(name), What: what}
 	}
 	return nil
 }
 
-// boolean reads a flag. Where the policy has no use for it, any form will do.
-func boolean(p *Policy, value strictjson.Value) (flag, bool) {
-	switch value.Kind() {
-	case 't':
-		return flag{present: true, set: true}, true
-	case 'f':
-		return flag{present: true}, true
-	default:
-		return flag{}, !p.StackFlags
+// misfits notes that a claim is not what it has to be.
+func (c *payload) misfits(name []byte, what string) {
+	if c.misfit == nil {
+		c.misfit = &strictjson.Fault{Member: string(name), What: what}
 	}
+}
+
+// fits tells whether a claim is of one of the kinds, and else notes that it is
+// not, in the words for what it is and has to be.
+func (c *payload) fits(name []byte, value strictjson.Value, kinds, wanted string) bool {
+	if strings.IndexByte(kinds, byte(value.Kind())) >= 0 {
+		return true
+	}
+	is := map[strictjson.Kind]string{'"': "a string", '0': "a number", '{': "an object", '[': "an array", 'n': "null"}[value.Kind()]
+	c.misfits(name, "is "+cmp.Or(is, "true or false")+" and has to be "+wanted)
+	return false
+}
+
+// identifier returns a string that names somebody or something, or what is
+// wrong with it.
+func identifier(value strictjson.Value) (id, what string) {
+	id, ok := strictjson.Identifier(value)
+	if !ok {
+		return "", "has a control character or half a surrogate pair"
+	}
+	return id, ""
+}
+
+// boolean reads a flag. Where the policy has no use for it, any form will do.
+func (c *payload) boolean(name []byte, value strictjson.Value) flag {
+	if !c.policy.StackFlags || !c.fits(name, value, "tf", "true or false") {
+		return flag{}
+	}
+	return flag{present: true, set: value.Kind() == 't'}
 }
 
 // audienceNames returns the string, or the strings of the array if the policy
@@ -173,22 +201,22 @@ func exactText(value strictjson.Value) string {
 	return s
 }
 
-// numericDate reads seconds since 1970 (RFC 7519 section 2): a JSON number
-// whose size is below 2^53, so that every reader of JSON sees the same one.
-// round brings a fraction to the second that is safe for the claim.
-func numericDate(value strictjson.Value, round func(float64) float64) (moment, bool) {
-	if value.Kind() != '0' {
-		return moment{}, false
+// date reads seconds since 1970 (RFC 7519 section 2): a JSON number whose size
+// is below 2^53, so that every reader of JSON sees the same one. round brings a
+// fraction to the second that is safe for the claim.
+func (c *payload) date(name []byte, value strictjson.Value, round func(float64) float64) (m moment, what string) {
+	if !c.fits(name, value, "0", "a number") {
+		return moment{}, ""
 	}
 	const limit = 1 << 53
-	if n, err := strconv.ParseInt(string(value), 10, 64); err == nil {
-		return moment{n, true}, -limit < n && n < limit
+	if n, err := strconv.ParseInt(string(value), 10, 64); err == nil && -limit < n && n < limit {
+		return moment{n, true}, ""
 	}
 	f, err := strconv.ParseFloat(string(value), 64)
 	if err != nil || f <= -limit || f >= limit {
-		return moment{}, false
+		return moment{}, "is not between -2^53 and 2^53"
 	}
-	return moment{int64(round(f)), true}, true
+	return moment{int64(round(f)), true}, ""
 }
 
 // judge says whether the policy accepts the claims at the instant, and whose
@@ -198,7 +226,7 @@ func (c *payload) judge(now time.Time) (*Audience, Reason) {
 	if c.bound {
 		return nil, SenderConstrained
 	}
-	if c.subject == "" || !c.expires.present {
+	if c.subject == "" || !c.expires.present || c.misfit != nil {
 		return nil, MissingClaim
 	}
 	a, reason := c.policy.place(c.issuer, c.audiences)

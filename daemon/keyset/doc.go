@@ -11,9 +11,10 @@
 //     since it was loaded. Without "kid", where the policy allows that: the keys
 //     of the algorithm.
 //  4. Signature.
-//  5. Claims: one strict JSON object; types; no "cnf", because a token that is
-//     bound to a key is no bearer token; presence of "sub" and "exp"; issuer;
-//     audience; class of user and role; expiry; "nbf" and "iat".
+//  5. Claims: one strict JSON object; no "cnf", because a token that is bound to
+//     a key is no bearer token; presence of "sub" and "exp", and the kinds of
+//     the claims that are read here; issuer; audience; class of user and role;
+//     expiry; "nbf" and "iat". Claims that are not read may be anything.
 //
 // It is the only package of the module that imports jwx, and of jwx only jws,
 // jwk and jwa: the signature check and the reading of a single key. Everything

@@ -26,7 +26,8 @@ const (
 	// SenderConstrained: the token has a "cnf", so it is bound to a key (RFC 7800)
 	// and no bearer token (RFC 9449 section 7, RFC 8705 section 3).
 	SenderConstrained
-	// MissingClaim: "sub", "exp" or a required "role" is absent.
+	// MissingClaim: "sub", "exp" or a required "role" is absent, or one of the
+	// claims read here is of the wrong kind.
 	MissingClaim
 	// WrongIssuer: "iss" is none of the issuers of the audience.
 	WrongIssuer

@@ -108,10 +108,3 @@ func TestHostilePayloadsAreJudgedQuickly(t *testing.T) {
 		}
 	}
 }
-
-func TestPayloadIsBounded(t *testing.T) {
-	text := []byte(with(`"x":"` + strings.Repeat("y", 5990) + `"`))
-	if decode([]byte(b64(text[:maxPayload])), maxPayload) == nil || decode([]byte(b64(append(text, make([]byte, 200)...))), maxPayload) != nil {
-		t.Error("the bound is not where it should be")
-	}
-}

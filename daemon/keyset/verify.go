@@ -117,12 +117,12 @@ func (w *walk) unnamed(s *Set, alg Algorithm, input, signature []byte) Reason {
 // claims reads and judges the payload of a token that w.key has signed.
 func (w *walk) claims(p *Policy, segment []byte, now time.Time) (Claims, Reason) {
 	w.at = stageClaims
-	text := decode(segment, maxPayload)
+	text := decode(segment, MaxToken)
 	if text == nil {
 		return Claims{}, Malformed
 	}
-	c, ok := readPayload(p, text)
-	if !ok {
+	c, err := readPayload(p, text)
+	if err != nil {
 		return Claims{}, Malformed
 	}
 	a, reason := c.judge(now)

@@ -11,6 +11,9 @@ import (
 // '"', 't', 'f', 'n', and '0' for every number.
 type Value = jsontext.Value
 
+// Kind is the kind of a Value.
+type Kind = jsontext.Kind
+
 // Text returns what a JSON string says. It is exact unless the value is no
 // string, when the text is empty, or has half a surrogate pair in it, in whose
 // place U+FFFD stands.
