@@ -28,13 +28,7 @@ const (
 
 // String returns the protocol's word for the level.
 func (l Level) String() string {
-	switch l {
-	case LevelClaims:
-		return "claims"
-	case LevelProfile:
-		return "profile"
-	}
-	return "none"
+	return wordAt(int(l), "none", protocol.LevelClaims, protocol.LevelProfile)
 }
 
 // Source says where the daemon had its evidence from. Its zero value is no
@@ -50,15 +44,15 @@ const (
 
 // String returns the protocol's word for the source, "" for the zero value.
 func (s Source) String() string {
-	switch s {
-	case SourceUpstream:
-		return "upstream"
-	case SourceCache:
-		return "cache"
-	case SourceStale:
-		return "stale"
+	return wordAt(int(s), "", protocol.SourceUpstream, protocol.SourceCache, protocol.SourceStale)
+}
+
+// wordAt returns the first word for a value that has none of its own.
+func wordAt(value int, words ...string) string {
+	if value >= len(words) {
+		value = 0
 	}
-	return ""
+	return words[value]
 }
 
 // Accepted says that the token is good at the stated level. Printing it shows

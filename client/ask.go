@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,75 +13,47 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// lookup asks one question about one token.
+// lookup asks about a token.
 func (c *Client) lookup(ctx context.Context, verb protocol.Verb, token string, opts []Option) Answer {
-	if !askable(verb, token) {
+	if token == "" || len(token) > protocol.MaxToken {
 		return Rejected{Reason: protocol.ReasonMalformed}
 	}
+	c.init()
 	q := question{verb: verb, token: token, wishes: c.wishes(opts)}
-	line, err := c.ask(ctx, &q)
+	if verb == protocol.VERIFY { // it takes neither
+		q.wishes.maxAge, q.wishes.fallback = -1, false
+	}
+	return c.askAbout(ctx, &q)
+}
+
+// askAbout asks the daemon about a token.
+func (c *Client) askAbout(ctx context.Context, q *question) Answer {
+	if !askable(q.verb, q.token) {
+		return Rejected{Reason: protocol.ReasonMalformed}
+	}
+	line, err := c.ask(ctx, q)
 	if err != nil {
 		return unknown(err)
 	}
-	return answerTo(&q, line)
+	return answerTo(q, line)
 }
 
-// ask gets the reply line to a question. Its errors are ready for callers.
+// ask gets the reply line to a question, without its tag. Its errors are ready
+// for callers.
 func (c *Client) ask(ctx context.Context, q *question) ([]byte, error) {
 	c.init()
 	start := time.Now()
-	end := c.budget(ctx, start, q.wishes.deadline)
-	err := c.pool.gate.enter(ctx, end)
-	if err == nil {
-		defer c.pool.gate.exit()
-		var line []byte
-		if line, err = c.askOnce(ctx, end, q); err == nil {
-			return line, nil
-		}
-	}
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(max(q.wishes.deadline, 0), max(c.Timeout, 0), DefaultTimeout))
+	defer cancel()
+	line, err := c.pool.ask(ctx, q)
 	switch {
 	case errors.Is(err, context.Canceled):
 		return nil, fmt.Errorf("neonauthd: given up by the caller: %w", context.Canceled)
-	case errors.Is(err, context.DeadlineExceeded), stalled(err) && !time.Now().Before(end):
-		took := end.Sub(start).Round(time.Millisecond)
+	case errors.Is(err, context.DeadlineExceeded):
+		took := time.Since(start).Round(time.Millisecond)
 		return nil, fmt.Errorf("neonauthd: no answer within %s: %w", took, context.DeadlineExceeded)
 	}
-	return nil, err
-}
-
-// askOnce asks, and asks again a single time if the connection was an idle one
-// that turned out to be dead. Both a question and an admin verb may be asked
-// twice without harm; the bound is there because a daemon that dies of a
-// request must not be fed it for ever.
-func (c *Client) askOnce(ctx context.Context, end time.Time, q *question) ([]byte, error) {
-	for again := false; ; {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		conn, err := c.pool.get(ctx, end)
-		if err != nil {
-			return nil, err
-		}
-		line, err := conn.ask(ctx, end, q)
-		if errors.Is(err, errNoConn) {
-			continue // it went out of use before it took the question
-		}
-		if again || !idle(err) {
-			return line, err
-		}
-		again = true
-		c.pool.renew(conn)
-	}
-}
-
-func idle(err error) bool {
-	b, ok := errors.AsType[*broken](err)
-	return ok && b.idle
-}
-
-func stalled(err error) bool {
-	b, ok := errors.AsType[*broken](err)
-	return ok && b.stalled
+	return line, err
 }
 
 // Ping asks whether the daemon answers at all. nil says that it does.
@@ -101,10 +74,7 @@ type Daemon struct {
 // Hello tells the daemon this program's Name and asks for what it says about
 // itself. Lookups work without it.
 func (c *Client) Hello(ctx context.Context) (Daemon, error) {
-	name := c.Name
-	if name == "" {
-		name = DefaultName
-	}
+	name := cmp.Or(c.Name, DefaultName)
 	if len(name) > protocol.MaxClientName {
 		return Daemon{}, fmt.Errorf("neonauthd: client name has %d bytes, more than %d", len(name), protocol.MaxClientName)
 	}

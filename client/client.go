@@ -19,6 +19,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -38,10 +39,11 @@ const (
 	// included, unless Client.Timeout, Deadline or the context says otherwise.
 	DefaultTimeout = time.Second
 
-	// DefaultConns is how many connections a Client shares among its callers
-	// at most. Requests on one connection travel together, so few are better
-	// than many; the second one lets the daemon use a second core.
-	DefaultConns = 2
+	// DefaultConns is how many connections a Client has at most, each for one
+	// call at a time; calls beyond wait. Only a slow upstream makes a program
+	// need many of them: what the daemon knows takes one for some tens of
+	// microseconds.
+	DefaultConns = 32
 
 	// DefaultName is what Hello calls a program that has no Client.Name.
 	DefaultName = "go"
@@ -53,9 +55,8 @@ const (
 
 // Client asks one daemon. Its zero value is ready to use and asks the daemon
 // of this host. Fields are set before the first call and not changed after it.
-// A Client is safe for concurrent use and is meant to be shared: concurrent
-// callers travel together on a few connections. It starts no goroutine while
-// nobody calls.
+// A Client is safe for concurrent use and is meant to be shared: what one
+// caller has learnt serves the others.
 type Client struct {
 	// Socket is the path of the daemon's socket. Empty: the value of the
 	// environment variable SocketVariable, else protocol.DefaultSocket.
@@ -70,7 +71,7 @@ type Client struct {
 	// earlier always wins.
 	Timeout time.Duration
 
-	// Conns is the greatest number of connections held open. Zero or less:
+	// Conns is the greatest number of connections for calls. Zero or less:
 	// DefaultConns.
 	Conns int
 
@@ -82,7 +83,7 @@ type Client struct {
 	Dial func(ctx context.Context) (net.Conn, error)
 
 	once sync.Once
-	pool pool
+	pool *pool
 }
 
 // Verify asks whether the token is genuine and still valid, judged from its
@@ -98,8 +99,9 @@ func (c *Client) Profile(ctx context.Context, token string, opts ...Option) Answ
 	return c.lookup(ctx, protocol.PROFILE, token, opts)
 }
 
-// Close closes the connections. Calls in progress and later ones get Unknown
-// with ErrClosed. It always returns nil, and may be called more than once.
+// Close closes the connections. Calls in progress and later ones get Unknown with ErrClosed. It always returns nil, and may be called
+// more than once. A Client that is not closed costs nothing a few seconds after
+// its last call.
 func (c *Client) Close() error {
 	c.init()
 	c.pool.close()
@@ -113,41 +115,16 @@ func (c *Client) String() string {
 
 // Path is the path of the socket that the client uses when it has no Dial.
 func (c *Client) Path() string {
-	if c.Socket != "" {
-		return c.Socket
-	}
-	if path := os.Getenv(SocketVariable); path != "" {
-		return path
-	}
-	return protocol.DefaultSocket
+	return cmp.Or(c.Socket, os.Getenv(SocketVariable), protocol.DefaultSocket)
 }
 
-// init readies the pool once; that is what makes the zero value work.
+// init readies the client once; that is what makes the zero value work.
 func (c *Client) init() {
 	c.once.Do(func() {
-		conns := c.Conns
-		if conns <= 0 {
-			conns = DefaultConns
-		}
 		dial := c.Dial
 		if dial == nil {
 			dial = unixDialer(c.Path())
 		}
-		c.pool.ready(conns, dial)
+		c.pool = newPool(cmp.Or(max(c.Conns, 0), DefaultConns), dial)
 	})
-}
-
-// budget is the instant at which a call begun at start must have returned.
-func (c *Client) budget(ctx context.Context, start time.Time, own time.Duration) time.Time {
-	if own <= 0 {
-		own = c.Timeout
-	}
-	if own <= 0 {
-		own = DefaultTimeout
-	}
-	end := start.Add(own)
-	if d, ok := ctx.Deadline(); ok && d.Before(end) {
-		return d
-	}
-	return end
 }

@@ -1,126 +1,110 @@
-package client
+package client_test
 
 import (
 	"context"
 	"errors"
 	"net"
-	"os"
-	"syscall"
+	"strings"
+	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"github.com/neonauthd/neonauthd/client"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-func TestQuestionWithoutTimeIsNotSent(t *testing.T) {
-	near, far := net.Pipe()
-	defer far.Close()
-	c := newConn(near)
-	defer c.fail(ErrClosed)
-	c.load.Add(1) // as the pool does
-	_, err := c.ask(t.Context(), time.Now(), &question{verb: protocol.VERIFY, token: "a.b.c"})
-	if !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("got %v", err)
-	}
-	if c.last != 0 || c.load.Load() != 0 || c.closed.Load() || !c.rested {
-		t.Errorf("%d questions sent, load %d, closed %t, rested %t", c.last, c.load.Load(), c.closed.Load(), c.rested)
-	}
-}
-
-// TestLoneQuestionOfACallerThatHasLeftIsNotSent: its context ends after the
-// question has its tag.
-func TestLoneQuestionOfACallerThatHasLeftIsNotSent(t *testing.T) {
-	near, far := socketPair(t)
-	c := newConn(near)
-	defer c.fail(ErrClosed)
-	gone, leave := context.WithCancel(t.Context())
-	leave()
-	q := &question{verb: protocol.PING}
-	end := time.Now().Add(time.Minute)
-	c.load.Add(1) // as the pool does
-	if _, err := c.ask(gone, end, q); !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v", err)
-	}
-	if len(c.calls) != 0 || c.load.Load() != 0 || c.closed.Load() || c.writing || c.reading {
-		t.Errorf("%d calls, load %d, closed %t, writing %t, reading %t", len(c.calls), c.load.Load(), c.closed.Load(), c.writing, c.reading)
-	}
-	go func() {
-		line, _ := protocol.NewLineReader(far, protocol.MaxRequestLine).ReadLine()
-		_, _ = far.Write(append(line[:3:3], "OK\n"...))
-	}()
-	c.load.Add(1)
-	line, err := c.ask(t.Context(), end, q)
-	if string(line) != "@2 OK" || err != nil {
-		t.Errorf("the next question got %q, %v", line, err)
-	}
-}
-
-func socketPair(t *testing.T) (near, far net.Conn) {
-	t.Helper()
-	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var ends [2]net.Conn
-	for i, fd := range fds {
-		f := os.NewFile(uintptr(fd), "end")
-		if ends[i], err = net.FileConn(f); err != nil {
-			t.Fatal(err)
-		}
-		_ = f.Close()
-		t.Cleanup(func() { _ = ends[i].Close() })
-	}
-	return ends[0], ends[1]
-}
-
-// TestEndOfAContextIsHeardBeforeAWrite: the peer reads nothing, and the deadline
-// that the context's end has set is replaced by that of the write.
-func TestEndOfAContextIsHeardBeforeAWrite(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		near, far := net.Pipe()
-		defer far.Close()
-		c := newConn(near)
-		defer c.fail(ErrClosed)
-		gone, leave := context.WithCancel(t.Context())
-		leave()
-		begun := time.Now()
-		c.load.Add(1) // as the pool does
-		_, err := c.ask(gone, begun.Add(2*time.Second), &question{verb: protocol.PING})
-		if took := time.Since(begun); took > 0 || !errors.Is(err, context.Canceled) {
-			t.Errorf("got %v after %s", err, took)
+// TestQuestionLargerThanTheSocketsRoomArrivesWhole is asked alone, of a daemon
+// that reads only when it cannot be written on.
+func TestQuestionLargerThanTheSocketsRoomArrivesWhole(t *testing.T) {
+	read := make(chan struct{})
+	path := listen(t, func(nc net.Conn) {
+		<-read
+		lines := protocol.NewLineReader(nc, protocol.MaxRequestLine)
+		for {
+			r, err := readRequest(lines)
+			if err != nil {
+				return
+			}
+			_ = accept(nc, r)
 		}
 	})
-}
-
-// TestWriteThatFailsIsNoReasonToWait: only a peer that has closed may have left
-// a last word.
-func TestWriteThatFailsIsNoReasonToWait(t *testing.T) {
-	near, _ := socketPair(t)
-	c := newConn(near)
-	defer c.fail(ErrClosed)
-	unwritable, err := os.Open(os.DevNull)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unwritable.Close()
-	c.exchange.raw = descriptor{fd: unwritable.Fd()}
-	c.load.Add(1)
-	_, err = c.ask(t.Context(), time.Now().Add(time.Minute), &question{verb: protocol.PING})
-	if b, ok := errors.AsType[*broken](err); !ok || !errors.Is(b.cause, syscall.EBADF) {
-		t.Errorf("got %v", err)
+	c := &client.Client{Timeout: patience, Dial: func(context.Context) (net.Conn, error) {
+		nc, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: path, Net: "unix"})
+		if err != nil {
+			return nil, err
+		}
+		return nc, nc.SetWriteBuffer(1)
+	}}
+	defer c.Close()
+	token := strings.Repeat("t", protocol.MaxToken)
+	time.AfterFunc(10*time.Millisecond, func() { close(read) })
+	for range 3 {
+		a, ok := c.Verify(t.Context(), token).(client.Accepted)
+		if !ok || a.Subject != token {
+			t.Fatalf("got %v", a)
+		}
 	}
 }
 
-// descriptor calls back at once.
-type descriptor struct {
-	syscall.RawConn
-	fd uintptr
+// TestPeerThatTakesQuestionsButAnswersNoMore half-closes its connection after
+// the first answer. The next call need not notice in time to ask again on another
+// connection, but then it learns nothing, and the one after it has another.
+func TestPeerThatTakesQuestionsButAnswersNoMore(t *testing.T) {
+	ended := make(chan struct{}, 2)
+	path := listen(t, func(nc net.Conn) {
+		lines := protocol.NewLineReader(nc, protocol.MaxRequestLine)
+		r, err := readRequest(lines)
+		if err != nil {
+			return
+		}
+		_ = accept(nc, r)
+		_ = nc.(*net.UnixConn).CloseWrite()
+		ended <- struct{}{}
+		_, _ = lines.ReadLine() // takes one more
+		_, _ = lines.ReadLine()
+	})
+	c := &client.Client{Socket: path, Conns: 1, Timeout: patience}
+	defer c.Close()
+	if a := c.Verify(t.Context(), "a.b.c"); !isAccepted(a) {
+		t.Fatal(a)
+	}
+	<-ended
+	a := c.Verify(t.Context(), "a.b.c", client.Deadline(50*time.Millisecond))
+	if u, ok := a.(client.Unknown); !isAccepted(a) && (!ok || !errors.Is(u.Err, context.DeadlineExceeded)) {
+		t.Fatal(a)
+	}
+	if a := c.Verify(t.Context(), "a.b.c"); !isAccepted(a) {
+		t.Fatal(a)
+	}
 }
 
-func (d descriptor) Read(f func(fd uintptr) (done bool)) error {
-	if !f(d.fd) {
-		return errors.New("wants to wait")
+// TestConnectionThatDiedUnusedIsReplaced: the call that has made it left before
+// it asked.
+func TestConnectionThatDiedUnusedIsReplaced(t *testing.T) {
+	var connections atomic.Int32
+	end, ended := make(chan struct{}), make(chan struct{})
+	path := listen(t, func(nc net.Conn) {
+		if connections.Add(1) == 1 {
+			<-end
+			_ = nc.Close()
+			close(ended)
+			return
+		}
+		answerAccepted(nc)
+	})
+	ctx, leave := context.WithCancel(t.Context())
+	c := &client.Client{Timeout: patience, Dial: func(context.Context) (net.Conn, error) {
+		nc, err := net.Dial("unix", path)
+		leave()
+		return nc, err
+	}}
+	defer c.Close()
+	if u, ok := c.Verify(ctx, "a.b.c").(client.Unknown); !ok || !errors.Is(u.Err, context.Canceled) {
+		t.Errorf("the call that left got %v", u)
 	}
-	return nil
+	close(end)
+	<-ended
+	if a := c.Verify(t.Context(), "a.b.c"); !isAccepted(a) {
+		t.Error(a)
+	}
 }

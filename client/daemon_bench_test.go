@@ -102,7 +102,7 @@ func median(spans []time.Duration) float64 {
 
 // BenchmarkDaemonConcurrentCallers has 64 goroutines ask the real daemon about
 // a token that it knows, through one Client and, by turns in one run, in the
-// ways that there are without pipelining:
+// other ways that there are:
 //
 //   - apart: each through a Client of its own, with its one connection;
 //   - bare: each by writes and reads on its connection, and a parser;

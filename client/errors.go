@@ -56,27 +56,18 @@ func quoted(s string) string {
 // may be asked again.
 type broken struct {
 	cause error
-	// idle: the connection had served before and died between two replies,
-	// as one does that the daemon closed while nobody was using it.
+	// idle: the connection had lain unused and brought nothing of a reply, as
+	// one does that the daemon closed while nobody was using it.
 	idle bool
-	// stalled: the daemon took no more requests and a call's time ran out.
-	stalled bool
 }
 
 func (b *broken) Error() string {
-	if b.cause == nil {
-		return "neonauthd: " + ErrBroken.Error()
-	}
 	return fmt.Sprintf("neonauthd: %v: %v", ErrBroken, b.cause)
 }
 
 // Unwrap offers the sentinel only: a timeout or EOF inside is no verdict on
 // the call's own context.
 func (b *broken) Unwrap() error { return ErrBroken }
-
-// errNoConn: the connection takes no calls any more; another one has to be had.
-// It never reaches a caller.
-var errNoConn = errors.New("neonauthd: connection is out of use")
 
 // errTooLong: the request exceeds what the daemon reads. Only a project's name
 // can make it so long, a token cannot.

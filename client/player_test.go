@@ -120,8 +120,6 @@ func (p *player) quiet() error {
 
 func (p *player) step(s step) error {
 	switch s.verb {
-	case "needs": // what this client can do: everything
-		return nil
 	case "call":
 		return p.call(s.rest)
 	case "cancel":

@@ -2,6 +2,7 @@ package client
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/neonauthd/neonauthd/protocol"
@@ -39,12 +40,11 @@ func (q *question) append(dst []byte, tag uint64, left time.Duration) []byte {
 
 func (q *question) appendWishes(dst []byte, left time.Duration) []byte {
 	w := &q.wishes
-	profile := q.verb == protocol.PROFILE
-	if profile && w.maxAge >= 0 {
+	if w.maxAge >= 0 {
 		dst = protocol.AppendInt(dst, protocol.FieldMaxAge, int64(w.maxAge/time.Second))
 	}
 	dst = protocol.AppendInt(dst, protocol.FieldDeadline, daemonShare(left))
-	if profile && w.fallback {
+	if w.fallback {
 		dst = protocol.AppendField(dst, protocol.FieldFallback, protocol.LevelClaims)
 	}
 	return dst
@@ -58,22 +58,91 @@ func daemonShare(left time.Duration) int64 {
 	return min(max(left.Milliseconds(), 1), protocol.MaxDeadline)
 }
 
-// tagOf splits the tag off a reply line: "@17 OK" is tag 17. Only tags as
-// append writes them count.
-func tagOf(line []byte) (tag uint64, ok bool) {
-	if len(line) < 3 || line[0] != '@' || line[1] == '0' {
-		return 0, false
-	}
-	const most = 19 // digits that cannot overflow
-	for i := 1; i < len(line) && i <= most+1; i++ {
-		c := line[i]
-		if c == ' ' {
-			return tag, i > 1
+// Option changes one lookup. Its zero value changes nothing.
+type Option struct {
+	kind optionKind
+	text string
+	span time.Duration
+}
+
+type optionKind uint8
+
+const (
+	optNothing optionKind = iota
+	optProject
+	optMaxAge
+	optDeadline
+	optFallbackClaims
+)
+
+// WithProject asks about a token of the named project instead of
+// Client.Project.
+func WithProject(name string) Option { return Option{kind: optProject, text: name} }
+
+// MaxAge asks for a profile that was had from the upstream at most age ago.
+// Zero forces a live check. It is counted in whole seconds, rounded down, so
+// the answer is never older than asked for; more than a day is a day, the
+// most the protocol takes. Verify ignores it.
+func MaxAge(age time.Duration) Option {
+	return Option{kind: optMaxAge, span: min(max(age, 0), protocol.MaxMaxAge*time.Second)}
+}
+
+// Deadline replaces Client.Timeout for this lookup: the answer is there after
+// at most d, be it what the daemon knows by then. A context that ends earlier
+// wins. Zero or less changes nothing.
+//
+// The daemon is told, with every lookup, to answer a little before the time
+// is over (a tenth of it, at most 50 ms), so that it can still say what it
+// knows instead of being cut off.
+func Deadline(d time.Duration) Option { return Option{kind: optDeadline, span: d} }
+
+// FallbackClaims makes Profile return Accepted at LevelClaims, instead of
+// Unknown, when the token is good but the profile cannot be had in time.
+// Verify ignores it.
+func FallbackClaims() Option { return Option{kind: optFallbackClaims} }
+
+// wishes is what the options of one lookup add up to; the last of a kind wins.
+type wishes struct {
+	project  string
+	maxAge   time.Duration // negative: not asked for
+	deadline time.Duration // 0: the client's own
+	fallback bool
+}
+
+func (c *Client) wishes(opts []Option) wishes {
+	w := wishes{project: c.Project, maxAge: -1}
+	for _, o := range opts {
+		switch o.kind {
+		case optNothing:
+		case optProject:
+			w.project = o.text
+		case optMaxAge:
+			w.maxAge = o.span
+		case optDeadline:
+			w.deadline = o.span
+		case optFallbackClaims:
+			w.fallback = true
 		}
-		if c < '0' || c > '9' {
-			return 0, false
-		}
-		tag = tag*10 + uint64(c-'0')
 	}
-	return 0, false
+	return w
+}
+
+// Of what tokens are made (protocol.md, "Rules for clients"). What PROFILE takes
+// beside them are the session credentials of preset neon, which end in padded
+// base64 and may be percent-encoded, as they stand in their cookie.
+const (
+	ofToken   = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
+	ofSession = ofToken + "+/=%"
+)
+
+// askable tells whether the token can be one at all. One that cannot is
+// malformed beyond doubt, and sending it could only do harm: a line feed in it
+// would be a second request, "x project=other" a second argument, and
+// "project=other" a field of the request.
+func askable(verb protocol.Verb, token string) bool {
+	letters := ofToken
+	if verb == protocol.PROFILE {
+		letters = ofSession
+	}
+	return token != "" && len(token) <= protocol.MaxToken && strings.TrimLeft(token, letters) == "" && protocol.ValidWord([]byte(token))
 }

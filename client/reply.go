@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/neonauthd/neonauthd/protocol"
@@ -37,13 +38,13 @@ func unknown(err error) Unknown {
 func accepted(q *question, r *protocol.Reply) Answer {
 	f := fieldReader{fields: &r.Fields}
 	a := Accepted{
-		Level:   f.level(),
+		Level:   Level(f.word(protocol.FieldLevel, protocol.LevelClaims, protocol.LevelProfile)),
 		Project: f.text(protocol.FieldProject),
 		Subject: f.text(protocol.FieldSubject),
 		Age:     f.seconds(protocol.FieldAge),
 		TTL:     f.seconds(protocol.FieldTTL),
 		Expires: time.Unix(f.number(protocol.FieldExpires), 0),
-		Source:  f.source(),
+		Source:  Source(f.word(protocol.FieldSource, protocol.SourceUpstream, protocol.SourceCache, protocol.SourceStale)),
 		JSON:    object(r.Rest),
 	}
 	switch {
@@ -83,26 +84,11 @@ func object(rest []byte) json.RawMessage {
 // missing or bad.
 type fieldReader struct {
 	fields *protocol.Fields
-	next   int // where the daemon has put the field that is read next
 	bad    string
 }
 
-// get looks where the field should be, and then at all of them.
-func (f *fieldReader) get(name string) (raw []byte, ok bool) {
-	if f.next < f.fields.Len() {
-		if at, raw := f.fields.At(f.next); string(at) == name {
-			f.next++
-			return raw, true
-		}
-	}
-	return f.fields.Get(name)
-}
-
 func (f *fieldReader) text(name string) string {
-	raw, ok := f.get(name)
-	if ok && bytes.IndexByte(raw, '%') < 0 {
-		return string(raw) // ParseReply has let it pass, so it stands for itself
-	}
+	raw, ok := f.fields.Get(name)
 	s, err := protocol.Value(raw)
 	if !ok || err != nil {
 		f.fail(name)
@@ -112,7 +98,7 @@ func (f *fieldReader) text(name string) string {
 
 // number returns a count, which is never negative.
 func (f *fieldReader) number(name string) int64 {
-	raw, ok := f.get(name)
+	raw, ok := f.fields.Get(name)
 	const most = 1 << 33 // seconds; as an instant the year 2242, as a span 272 years
 	n, err := protocol.Int(raw)
 	if !ok || err != nil || n < 0 || n > most {
@@ -126,30 +112,14 @@ func (f *fieldReader) seconds(name string) time.Duration {
 	return time.Duration(f.number(name)) * time.Second
 }
 
-func (f *fieldReader) level() Level {
-	raw, _ := f.get(protocol.FieldLevel)
-	switch string(raw) {
-	case protocol.LevelClaims:
-		return LevelClaims
-	case protocol.LevelProfile:
-		return LevelProfile
+// word returns the one of the words that the field has, by its place from 1 on.
+func (f *fieldReader) word(name string, words ...string) uint8 {
+	raw, _ := f.fields.Get(name)
+	at := slices.Index(words, string(raw)) + 1
+	if at == 0 {
+		f.fail(name)
 	}
-	f.fail(protocol.FieldLevel)
-	return 0
-}
-
-func (f *fieldReader) source() Source {
-	raw, _ := f.get(protocol.FieldSource)
-	switch string(raw) {
-	case protocol.SourceUpstream:
-		return SourceUpstream
-	case protocol.SourceCache:
-		return SourceCache
-	case protocol.SourceStale:
-		return SourceStale
-	}
-	f.fail(protocol.FieldSource)
-	return 0
+	return uint8(at)
 }
 
 func (f *fieldReader) fail(name string) {

@@ -89,6 +89,9 @@ func (l *LineReader) Buffered() bool {
 	return true
 }
 
+// Empty reports whether everything that was read from the source has been handed out.
+func (l *LineReader) Empty() bool { return l.r == l.w && !l.over }
+
 // takeError returns the pending error of the source and forgets it.
 func (l *LineReader) takeError() error {
 	err := l.err

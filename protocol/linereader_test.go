@@ -229,3 +229,17 @@ func TestLimitBelowOnePanics(t *testing.T) {
 type readerFunc func(b []byte) (int, error)
 
 func (f readerFunc) Read(b []byte) (int, error) { return f(b) }
+
+func TestReaderIsEmptyWhenNothingCameBesideTheLine(t *testing.T) {
+	for stream, want := range map[string]bool{
+		"one\n": true, "one\ntwo\n": false, "one\nt": false, "one\n\n": false,
+	} {
+		l := protocol.NewLineReader(strings.NewReader(stream), 100)
+		if !l.Empty() {
+			t.Errorf("%q: not empty before anything was read", stream)
+		}
+		if _, err := l.ReadLine(); err != nil || l.Empty() != want {
+			t.Errorf("%q: empty after its first line is %t (error: %v)", stream, l.Empty(), err)
+		}
+	}
+}
