@@ -142,6 +142,7 @@ func shared() []room {
 		},
 		{
 			dir:     "daemon/statedir",
+			house:   []string{"internal/folders"},
 			because: "whoever keeps files knows nothing of what is in them",
 		},
 		{
@@ -150,6 +151,10 @@ func shared() []room {
 			never:   []string{"net", "os", "log", "encoding/json"},
 			pure:    true,
 			because: "JSON from outside is read in one way, by whoever reads it",
+		},
+		{
+			dir:     "internal/folders",
+			because: "whether a folder is safe has nothing to do with what is in it",
 		},
 		{
 			dir:     "internal/program",

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/keyset"
+	"github.com/neonauthd/neonauthd/daemon/statedir"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 	"github.com/neonauthd/neonauthd/internal/program"
 )
@@ -30,6 +31,10 @@ func Check(ctx context.Context, out io.Writer, cfg Config, opts Options) (wrong 
 		// The unit has a user namespace, this process as a rule has not.
 		fmt.Fprintf(out, "callers       %d [[caller]] table(s); under systemd they need the drop-in callers.conf, or the service does not start\n", len(cfg.Callers))
 	}
+	if err := statedir.Inspect(cfg.StateDir); err != nil {
+		wrong++
+		fmt.Fprintf(out, "WRONG         state: %v\n", err)
+	}
 	for _, table := range cfg.Projects {
 		n, err := checkProject(ctx, out, table, &opts, cfg.Dir)
 		if err != nil {
@@ -43,7 +48,7 @@ func Check(ctx context.Context, out io.Writer, cfg Config, opts Options) (wrong 
 func checkProject(ctx context.Context, out io.Writer, table Project, opts *Options, dir string) (wrong int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	p, err := newProject(table, opts, "", dir)
+	p, err := newProject(table, opts, nil, dir)
 	if err != nil {
 		return 0, program.ConfigError{Err: err}
 	}

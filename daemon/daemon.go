@@ -26,6 +26,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/clock"
 	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
+	"github.com/neonauthd/neonauthd/daemon/statedir"
 	"github.com/neonauthd/neonauthd/internal/program"
 )
 
@@ -96,7 +97,7 @@ func (o Options) withDefaults() Options {
 // Daemon is a running or runnable neonauthd. Make it with New; Run it once.
 type Daemon struct {
 	opts        Options
-	stateDir    string
+	stateDir    *statedir.Dir
 	state       atomic.Pointer[state]
 	resolver    *resolver
 	profiles    *profiles
@@ -132,7 +133,7 @@ func New(cfg Config, opts Options) (*Daemon, error) {
 		return nil, err
 	}
 	if err := d.openMemory(cfg); err != nil {
-		return nil, err
+		return nil, errors.Join(err, d.closeState())
 	}
 	st, err := d.build(cfg, nil)
 	if err != nil {
@@ -155,20 +156,26 @@ func New(cfg Config, opts Options) (*Daemon, error) {
 	return d, nil
 }
 
-// openState prepares the state directory and reads the revocations. A directory
-// that cannot be used costs what would be saved, and is said; revocations that
-// cannot be read are an error.
+// openState takes the state directory and reads the revocations. A directory
+// that cannot be written to costs what would be saved, and is said. One that must
+// not be used, and revocations that cannot be read, are an error.
 func (d *Daemon) openState(cfg Config) error {
-	d.stateDir = cfg.StateDir
+	path := cfg.StateDir
 	if dir := os.Getenv(stateDirectory); dir != "" {
-		d.stateDir = filepath.SplitList(dir)[0]
-	}
-	if err := os.MkdirAll(d.stateDir, 0o700); err != nil {
-		d.opts.Logger.Error("state directory not usable: key sets and revocations will not survive a restart; make it writable for the daemon's user, then restart", "error", err)
+		path = filepath.SplitList(dir)[0]
 	}
 	var err error
+	if d.stateDir, err = statedir.Open(path); err != nil {
+		return program.ConfigError{Err: err}
+	}
+	if err := d.stateDir.Writable(); err != nil {
+		d.opts.Logger.Error("state directory not usable: key sets and revocations will not survive a restart; make it writable for the daemon's user", "error", err)
+	}
 	d.revocations, err = revoke.Open(d.stateDir, revoke.Options{Now: d.opts.Now, Log: d.opts.Logger})
-	return err
+	if err != nil {
+		return errors.Join(err, d.stateDir.Close())
+	}
+	return nil
 }
 
 // openMemory makes the cache and those who use it.
@@ -261,5 +268,8 @@ func (d *Daemon) close() error {
 	d.resolver.flights.Wait()
 	d.profiles.flights.Wait()
 	d.memory.Close()
-	return d.revocations.Close()
+	return d.closeState()
 }
+
+// closeState gives up the state directory; everything in it has been saved.
+func (d *Daemon) closeState() error { return errors.Join(d.revocations.Close(), d.stateDir.Close()) }

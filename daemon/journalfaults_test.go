@@ -20,6 +20,9 @@ func TestADaemonDoesNotStartWithoutItsRevocations(t *testing.T) {
 			k := newDesk(t, nil)
 			k.revoke("subject", "ada", true)
 			config := k.daemon.state.Load().config
+			if err := k.daemon.closeState(); err != nil {
+				t.Fatal(err)
+			}
 			path := filepath.Join(config.StateDir, "revocations.journal")
 			if err := damage(path); err != nil {
 				t.Fatal(err)

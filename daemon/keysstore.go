@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -23,14 +22,18 @@ const maxSavedKeys = 1 << 20
 // restart during an outage still verifies. Key sets are public; what is saved
 // is checked like what is fetched. The zero value saves and loads nothing.
 type keysStore struct {
-	path string
+	dir  *statedir.Dir // nil: nothing is saved
+	file string
 	url  string // a set saved for another URL is not ours
 }
 
-// newKeysStore returns the store of the project called name below dir.
-func newKeysStore(dir, name, url string) keysStore {
-	return keysStore{path: filepath.Join(dir, "keys-"+name+".json"), url: url}
+// newKeysStore returns the store in dir of the project called name.
+func newKeysStore(dir *statedir.Dir, name, url string) keysStore {
+	return keysStore{dir: dir, file: "keys-" + name + ".json", url: url}
 }
+
+// path is where the file is, for people.
+func (s keysStore) path() string { return filepath.Join(s.dir.Path(), s.file) }
 
 type savedKeys struct {
 	URL          string    `json:"url"`
@@ -43,7 +46,7 @@ type savedKeys struct {
 
 // save writes k, whole or not at all.
 func (s keysStore) save(k *keys) error {
-	if s.path == "" {
+	if s.dir == nil {
 		return nil
 	}
 	text, err := json.Marshal(savedKeys{
@@ -57,7 +60,11 @@ func (s keysStore) save(k *keys) error {
 	if err != nil {
 		return fmt.Errorf("save keyset: %w", err)
 	}
-	if err := statedir.Replace(s.path, text); err != nil {
+	err = s.dir.Replace(s.file, func(w io.Writer) error {
+		_, err := w.Write(text)
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("save keyset: %w", err)
 	}
 	return nil
@@ -66,7 +73,7 @@ func (s keysStore) save(k *keys) error {
 // load returns the saved keys, or nil: whatever is wrong with the file is
 // logged, and the fetch at start makes up for it.
 func (s keysStore) load(allowed []keyset.Algorithm, now time.Time, log *slog.Logger) *keys {
-	if s.path == "" {
+	if s.dir == nil {
 		return nil
 	}
 	k, err := s.read(allowed)
@@ -74,17 +81,17 @@ func (s keysStore) load(allowed []keyset.Algorithm, now time.Time, log *slog.Log
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	case err != nil:
-		log.Warn("saved key set not used", "file", s.path, "error", err)
+		log.Warn("saved key set not used", "file", s.path(), "error", err)
 		return nil
 	case k.fetched.After(now): // a clock that was wrong then or is wrong now
-		log.Warn("saved key set not used: it was saved in the future", "file", s.path, "fetched", k.fetched)
+		log.Warn("saved key set not used: it was saved in the future", "file", s.path(), "fetched", k.fetched)
 		return nil
 	}
 	return k
 }
 
 func (s keysStore) read(allowed []keyset.Algorithm) (*keys, error) {
-	f, err := os.Open(s.path)
+	f, err := s.dir.Open(s.file)
 	if err != nil {
 		return nil, err
 	}

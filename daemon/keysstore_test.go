@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/daemon/statedir"
 )
 
 const keysOrigin = "https://api.example.com/keys"
@@ -32,7 +34,7 @@ func TestASavedKeySetServesAStartDuringAnOutage(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				store := newKeysStore(t.TempDir(), "main", keysOrigin)
+				store := newKeysStore(openStateDir(t), "main", keysOrigin)
 				b := newKeysBench(t, store)
 				b.upstream.SetCaching(standin.Stack, "max-age=3600", c.etags) // each refresh is synced to disk
 				b.start()
@@ -70,31 +72,34 @@ func TestASavedKeySetThatCannotBeTrustedIsNotUsed(t *testing.T) {
 	good := keys{fetched: now.Add(-time.Hour), fresh: now, body: []byte(set)}
 	for _, c := range []struct {
 		name    string
-		change  func(path string) error
+		change  func(s keysStore) error
 		message string // in the log; empty: it is used
 	}{
-		{"good", func(string) error { return nil }, ""},
-		{"missing", os.Remove, "-"},
-		{"empty", func(p string) error { return os.WriteFile(p, nil, 0o600) }, "is damaged"},
-		{"cut", func(p string) error { return os.Truncate(p, 300) }, "is damaged"},
-		{"text", func(p string) error { return os.WriteFile(p, []byte("hello"), 0o600) }, "is damaged"},
-		{"other URL", saveAnew(keysStore{url: keysOrigin + "2"}, good), "another key set URL"},
-		{"from the future", saveAnew(keysStore{url: keysOrigin}, keys{fetched: now.Add(time.Minute), fresh: now, body: []byte(set)}), "future"},
-		{"no usable key", saveAnew(keysStore{url: keysOrigin}, keys{fetched: now, fresh: now, body: []byte(`{"keys":[]}`)}), "no usable key"},
-		{"larger than any", func(p string) error { return os.WriteFile(p, make([]byte, maxSavedKeys+1), 0o600) }, "is damaged"},
-		{"a folder", func(p string) error {
-			if err := os.Remove(p); err != nil {
-				return err
-			}
-			return os.Mkdir(p, 0o700)
-		}, "is a directory"},
+		{"good", func(keysStore) error { return nil }, ""},
+		{"missing", func(s keysStore) error { return os.Remove(s.path()) }, "-"},
+		{"empty", func(s keysStore) error { return os.WriteFile(s.path(), nil, 0o600) }, "is damaged"},
+		{"cut", func(s keysStore) error { return os.Truncate(s.path(), 300) }, "is damaged"},
+		{"text", func(s keysStore) error { return os.WriteFile(s.path(), []byte("hello"), 0o600) }, "is damaged"},
+		{"other URL", func(s keysStore) error { s.url += "2"; return s.save(&good) }, "another key set URL"},
+		{"from the future", func(s keysStore) error {
+			return s.save(&keys{fetched: now.Add(time.Minute), fresh: now, body: []byte(set)})
+		}, "future"},
+		{"no usable key", func(s keysStore) error {
+			return s.save(&keys{fetched: now, fresh: now, body: []byte(`{"keys":[]}`)})
+		}, "no usable key"},
+		{"larger than any", func(s keysStore) error { return os.WriteFile(s.path(), make([]byte, maxSavedKeys+1), 0o600) }, "is damaged"},
+		{"a folder", func(s keysStore) error { return errors.Join(os.Remove(s.path()), os.Mkdir(s.path(), 0o700)) }, "no ordinary file"},
+		{"a link", func(s keysStore) error {
+			return errors.Join(os.Rename(s.path(), s.path()+"2"), os.Symlink(filepath.Base(s.path())+"2", s.path()))
+		}, "no ordinary file"},
+		{"writable by others", func(s keysStore) error { return os.Chmod(s.path(), 0o622) }, "writable by others"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := newKeysStore(t.TempDir(), "main", keysOrigin)
+			s := newKeysStore(openStateDir(t), "main", keysOrigin)
 			if err := s.save(&good); err != nil {
 				t.Fatal(err)
 			}
-			if err := c.change(s.path); err != nil {
+			if err := c.change(s); err != nil {
 				t.Fatal(err)
 			}
 			log := &logBuffer{}
@@ -111,17 +116,24 @@ func TestASavedKeySetThatCannotBeTrustedIsNotUsed(t *testing.T) {
 	}
 }
 
-// saveAnew replaces the file by k as s saves it.
-func saveAnew(s keysStore, k keys) func(string) error {
-	return func(path string) error {
-		s.path = path
-		return s.save(&k)
+// openStateDir opens a state directory of its own for the test.
+func openStateDir(t testing.TB) *statedir.Dir {
+	t.Helper()
+	dir, err := statedir.Open(filepath.Join(t.TempDir(), "state"))
+	if err != nil {
+		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = dir.Close() })
+	return dir
 }
 
 func TestAKeySetThatCannotBeSavedIsUsedAndSaid(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newKeysBench(t, newKeysStore(filepath.Join(t.TempDir(), "missing"), "main", keysOrigin))
+		dir := openStateDir(t)
+		if err := errors.Join(os.RemoveAll(dir.Path()), os.WriteFile(dir.Path(), nil, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		b := newKeysBench(t, newKeysStore(dir, "main", keysOrigin))
 		b.start()
 		defer b.stop()
 		synctest.Wait()

@@ -15,6 +15,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/cache"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
+	"github.com/neonauthd/neonauthd/daemon/statedir"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 )
 
@@ -37,8 +38,8 @@ type project struct {
 }
 
 // newProject builds the project of a validated table. Nothing is started. An
-// empty stateDir keeps its keys in memory only.
-func newProject(table Project, opts *Options, stateDir, configDir string) (*project, error) {
+// nil stateDir keeps its keys in memory only.
+func newProject(table Project, opts *Options, stateDir *statedir.Dir, configDir string) (*project, error) {
 	config := table.withDerived()
 	log := opts.Logger.With("project", config.Name)
 	key, err := readServerKey(config.SecretServerKey, configDir)
@@ -68,10 +69,6 @@ func newProject(table Project, opts *Options, stateDir, configDir string) (*proj
 	if err != nil {
 		return nil, fmt.Errorf("project %q: %w", config.Name, err)
 	}
-	var store keysStore
-	if stateDir != "" {
-		store = newKeysStore(stateDir, config.Name, config.keysID())
-	}
 	p := &project{
 		name:      config.Name,
 		config:    config,
@@ -86,7 +83,7 @@ func newProject(table Project, opts *Options, stateDir, configDir string) (*proj
 		allowed:  p.policy.Algorithms,
 		refresh:  time.Duration(config.JWKSRefresh),
 		cooldown: time.Duration(config.JWKSCooldown),
-		store:    store,
+		store:    newKeysStore(stateDir, config.Name, config.keysID()),
 		now:      opts.Now,
 		log:      log,
 	})

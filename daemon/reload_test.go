@@ -111,7 +111,7 @@ func TestFlightsOfOneTokenAreApartForEachProjectAndReload(t *testing.T) {
 	k := newDesk(t, nil)
 	digest := digestOf([]byte("one"))
 	table := k.daemon.state.Load().config.Projects[0]
-	again, err := newProject(table, &k.daemon.opts, "", k.dir)
+	again, err := newProject(table, &k.daemon.opts, nil, k.dir)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,10 +5,12 @@ import (
 	"runtime"
 	"testing"
 	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/statedir"
 )
 
 // fullList is a list with as many revocations as there can be, in its journal.
-func fullList(b *testing.B, dir string) *List {
+func fullList(b *testing.B, dir *statedir.Dir) *List {
 	b.Helper()
 	l, err := Open(dir, Options{Now: time.Now})
 	if err != nil {
@@ -31,7 +33,7 @@ func fullList(b *testing.B, dir string) *List {
 
 // BenchmarkLoad also tells how much memory a full list takes.
 func BenchmarkLoad(b *testing.B) {
-	dir := b.TempDir()
+	dir := newShelf(b).openState(b.TempDir())
 	if err := fullList(b, dir).Close(); err != nil {
 		b.Fatal(err)
 	}
@@ -62,7 +64,7 @@ func heap() uint64 {
 }
 
 func BenchmarkRewrite(b *testing.B) {
-	l := fullList(b, b.TempDir())
+	l := fullList(b, newShelf(b).openState(b.TempDir()))
 	known := l.known()
 	b.ReportAllocs()
 	for b.Loop() {
@@ -73,7 +75,7 @@ func BenchmarkRewrite(b *testing.B) {
 }
 
 func BenchmarkAppend(b *testing.B) {
-	l := fullList(b, b.TempDir())
+	l := fullList(b, newShelf(b).openState(b.TempDir()))
 	m := Mark{KindSession, "main", "12345678-4d7e-4b7b-8a55-0123456789ab"}
 	b.ReportAllocs()
 	for b.Loop() {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -17,7 +16,7 @@ import (
 func TestTheGreatestIatIsSavedNowAndThen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShelf(t)
-		r, err := Open(s.dir, Options{Now: time.Now})
+		r, err := Open(s.state, Options{Now: time.Now})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -29,7 +28,7 @@ func TestTheGreatestIatIsSavedNowAndThen(t *testing.T) {
 			r.Keep(ctx, slog.New(slog.NewTextHandler(log, nil)))
 		}()
 		saved := func() int64 {
-			again, err := Open(s.dir, Options{Now: time.Now})
+			again, err := Open(s.state, Options{Now: time.Now})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -50,13 +49,7 @@ func TestTheGreatestIatIsSavedNowAndThen(t *testing.T) {
 		if len(s.text()) != size {
 			t.Error("written without a change")
 		}
-		r.mu.Lock()
-		r.journal.broken = true // so that the file is written anew, in a folder that is not there
-		r.mu.Unlock()
-		dir := filepath.Dir(s.path)
-		if err := os.Rename(dir, dir+"-away"); err != nil {
-			t.Fatal(err)
-		}
+		mend := s.block()
 		see(2000)
 		<-time.After(3 * noteInterval)
 		if n := strings.Count(log.String(), "level=WARN"); n != 1 {
@@ -65,9 +58,7 @@ func TestTheGreatestIatIsSavedNowAndThen(t *testing.T) {
 		if r.Unsaved() {
 			t.Error("a revocation is said to be unsaved, and there is none")
 		}
-		if err := os.Rename(dir+"-away", dir); err != nil {
-			t.Fatal(err)
-		}
+		mend()
 		see(3000)
 		stop()
 		<-done

@@ -8,6 +8,7 @@ import (
 	"io"
 	"iter"
 	"os"
+	"path/filepath"
 
 	"github.com/neonauthd/neonauthd/daemon/statedir"
 )
@@ -24,7 +25,7 @@ const slack = 1000
 // change, so that what was acknowledged is on disk. It knows lines and not what
 // is in force. Its owner's lock guards it.
 type journal struct {
-	path  string
+	dir   *statedir.Dir
 	seal  seal
 	id    string
 	seq   uint64 // of the last line
@@ -36,15 +37,27 @@ type journal struct {
 	broken bool
 }
 
-// newJournal returns the journal at path and its seal beside it, unread.
-func newJournal(path, sealPath string) *journal {
-	return &journal{path: path, seal: seal{path: sealPath}, broken: true}
+// The files of the state directory.
+const (
+	journalName = "revocations.journal"
+	sealName    = "revocations.seal"
+)
+
+// newJournal returns the journal in dir and its seal beside it, unread.
+func newJournal(dir *statedir.Dir) *journal {
+	return &journal{dir: dir, seal: seal{dir: dir}, broken: true}
 }
+
+// path is where the journal is, for people.
+func (j *journal) path() string { return filepath.Join(j.dir.Path(), journalName) }
+
+// sealPath is where its seal is.
+func (j *journal) sealPath() string { return filepath.Join(j.dir.Path(), sealName) }
 
 // sound reports whether the file can be appended to: it and its seal are as the
 // last call left them. Somebody may have removed or cut them since.
 func (j *journal) sound() bool {
-	return !j.broken && same(j.file, j.path, j.size) && same(j.seal.file, j.seal.path, 2*sealSlot)
+	return !j.broken && j.dir.InPlace(j.file, journalName, j.size) && j.seal.inPlace()
 }
 
 // append adds lines to a sound journal. They are on disk when it returns.
@@ -60,7 +73,7 @@ func (j *journal) append(lines []line) error {
 		return err
 	}
 	j.broken = true // half a line may be there, until all is done
-	if _, err = j.file.Write(text); err == nil {
+	if _, err = j.file.WriteAt(text, j.size); err == nil {
 		err = j.file.Sync()
 	}
 	if err != nil {
@@ -85,7 +98,7 @@ func (j *journal) replace(lines iter.Seq[line]) error {
 	j.seq++ // also after a failure: no number stands for two lines
 	head := appendHead(nil, j.id, j.seq)
 	size, count := int64(len(head)), 0
-	err := statedir.ReplaceWith(j.path, func(w io.Writer) error {
+	err := j.dir.Replace(journalName, func(w io.Writer) error {
 		buffered := bufio.NewWriterSize(w, 64<<10)
 		_, _ = buffered.Write(head) // Flush tells
 		var text []byte
@@ -112,7 +125,7 @@ func (j *journal) replace(lines iter.Seq[line]) error {
 }
 
 func (j *journal) reopen() error {
-	f, err := os.OpenFile(j.path, os.O_WRONLY|os.O_APPEND, 0)
+	f, err := j.dir.OpenToWrite(journalName)
 	if err != nil {
 		return err
 	}

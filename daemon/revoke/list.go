@@ -7,16 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
-)
 
-// The files of the state directory.
-const (
-	journalName = "revocations.journal"
-	sealName    = "revocations.seal"
+	"github.com/neonauthd/neonauthd/daemon/statedir"
 )
 
 // Bounds of revocations.
@@ -73,12 +68,12 @@ type Options struct {
 // Open returns what the journal in dir holds, and begins one if there is none. A
 // damaged journal is an error: starting without it would let revoked tokens in.
 // That nothing can be written is none; it is logged. Close the list.
-func Open(dir string, o Options) (*List, error) {
+func Open(dir *statedir.Dir, o Options) (*List, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	l := &List{now: o.Now, log: o.Log, most: Max, faults: map[Fault]bool{}, learnt: newFacts()}
-	l.journal = newJournal(filepath.Join(dir, journalName), filepath.Join(dir, sealName))
+	l.journal = newJournal(dir)
 	found, err := l.journal.load(l.replay)
 	if err != nil {
 		return nil, fmt.Errorf("revocations: %w", errors.Join(err, l.journal.close()))
@@ -88,7 +83,7 @@ func Open(dir string, o Options) (*List, error) {
 	}
 	l.sweep()
 	if !l.journal.sound() {
-		if err := l.save(); err != nil {
+		if err := l.save(); err != nil && dir.Writable() == nil {
 			l.log.Error("journal of revocations cannot be written: what is revoked from now on will not survive a restart; mend the state directory", "error", err)
 		}
 	}

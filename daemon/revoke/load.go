@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -51,16 +49,16 @@ func (j *journal) load(apply func(*line)) (faults []Fault, err error) {
 	if sealErr != nil && !errors.Is(sealErr, errSealDamaged) {
 		return nil, sealErr
 	}
-	f, err := os.Open(j.path)
+	f, err := j.dir.Open(journalName)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && sealErr == nil && seal.id == "":
 		return nil, nil // the directory is new
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("%s is gone, and %s says that there was one; %s", j.path, j.seal.path, j.putBack())
+		return nil, fmt.Errorf("%s is gone, and %s says that there was one; %s", j.path(), j.sealPath(), j.putBack())
 	case err != nil:
 		return nil, err
 	case sealErr != nil:
-		return nil, errors.Join(fmt.Errorf("%s is damaged: whether %s is whole cannot be told; %s", j.seal.path, j.path, j.putBackOrTake()), f.Close())
+		return nil, errors.Join(fmt.Errorf("%s is damaged: whether %s is whole cannot be told; %s", j.sealPath(), j.path(), j.putBackOrTake()), f.Close())
 	}
 	defer f.Close()
 	r := &reading{journal: j, seal: seal, text: bufio.NewReaderSize(io.LimitReader(f, maxJournal+1), maxLine), apply: apply}
@@ -85,7 +83,7 @@ func (j *journal) putBack() string {
 // putBackOrTake is what can be done about a journal whose lines prove
 // themselves.
 func (j *journal) putBackOrTake() string {
-	return fmt.Sprintf("put back a copy of both from one moment, or move %s away, which takes %s as it is", filepath.Base(j.seal.path), filepath.Base(j.path))
+	return fmt.Sprintf("put back a copy of both from one moment, or move %s away, which takes %s as it is", sealName, journalName)
 }
 
 // reading is the state of one load.
@@ -108,10 +106,10 @@ func (r *reading) all() error {
 	case err != nil:
 		return err
 	case len(first) == 0 && !ended:
-		return fmt.Errorf("%s is empty, which neonauthd never leaves it; put back a copy, or move it away, which forgets every revocation", r.path)
+		return fmt.Errorf("%s is empty, which neonauthd never leaves it; put back a copy, or move it away, which forgets every revocation", r.path())
 	case bytes.HasPrefix(first, []byte("{")):
 		if r.seal.id != "" {
-			return fmt.Errorf("%s is of an earlier version, and %s says that there was a newer one; %s", r.path, r.journal.seal.path, r.putBack())
+			return fmt.Errorf("%s is of an earlier version, and %s says that there was a newer one; %s", r.path(), r.sealPath(), r.putBack())
 		}
 		r.anew, r.old = true, true
 		return r.early(first, ended)
@@ -122,11 +120,11 @@ func (r *reading) all() error {
 	}
 	switch {
 	case errors.Is(wrong, errNewer):
-		return fmt.Errorf("%s %w", r.path, wrong)
+		return fmt.Errorf("%s %w", r.path(), wrong)
 	case wrong != nil:
 		return r.damaged(wrong)
 	case r.seal.id != "" && r.seal.id != id:
-		return fmt.Errorf("%s and %s are of different state directories; %s", r.path, r.journal.seal.path, r.putBackOrTake())
+		return fmt.Errorf("%s and %s are of different state directories; %s", r.path(), r.sealPath(), r.putBackOrTake())
 	}
 	r.id, r.seq = id, seq
 	if err := r.rest(); err != nil {
@@ -137,7 +135,7 @@ func (r *reading) all() error {
 		r.faults = append(r.faults, FaultNoSeal)
 		r.anew = true
 	case r.seq < r.seal.seq:
-		return fmt.Errorf("%s ends with change %d, and change %d had been acknowledged: its end was lost, or an older copy was put back; %s", r.path, r.seq, r.seal.seq, r.putBackOrTake())
+		return fmt.Errorf("%s ends with change %d, and change %d had been acknowledged: its end was lost, or an older copy was put back; %s", r.path(), r.seq, r.seal.seq, r.putBackOrTake())
 	}
 	return nil
 }
@@ -205,7 +203,7 @@ func (r *reading) next() (text []byte, ended bool, err error) {
 	r.offset += int64(len(raw))
 	switch {
 	case r.offset > maxJournal:
-		return nil, false, fmt.Errorf("%s is larger than %d bytes", r.path, maxJournal)
+		return nil, false, fmt.Errorf("%s is larger than %d bytes", r.path(), maxJournal)
 	case errors.Is(err, bufio.ErrBufferFull):
 		return nil, false, r.damaged(errors.New("it is longer than any"))
 	case err == nil:
@@ -213,16 +211,16 @@ func (r *reading) next() (text []byte, ended bool, err error) {
 	case errors.Is(err, io.EOF):
 		return raw, false, nil
 	}
-	return nil, false, fmt.Errorf("read %s: %w", r.path, err)
+	return nil, false, fmt.Errorf("read %s: %w", r.path(), err)
 }
 
 // damaged is the error for the line read last.
 func (r *reading) damaged(why error) error {
 	if r.old {
-		return fmt.Errorf("%s is damaged in line %d: %w; put back a copy, remove that line, or move the file away, which forgets every revocation", r.path, r.number, why)
+		return fmt.Errorf("%s is damaged in line %d: %w; put back a copy, remove that line, or move the file away, which forgets every revocation", r.path(), r.number, why)
 	}
 	return fmt.Errorf("%s is damaged in line %d: %w; put back a copy of it and %[4]s from one moment, or remove that line and %[4]s, which forgets what the line said, or move both away, which forgets every revocation",
-		r.path, r.number, why, filepath.Base(r.journal.seal.path))
+		r.path(), r.number, why, sealName)
 }
 
 // half reports whether text, at the end of the file, can be what a crash left of

@@ -115,7 +115,7 @@ func told() map[Fault]string {
 // tell logs a fault and remembers it. l.mu is held, or nobody else has l yet.
 func (l *List) tell(f Fault) {
 	l.faults[f] = true
-	l.log.Warn(told()[f], "file", l.journal.path, "fault", string(f))
+	l.log.Warn(told()[f], "file", l.journal.path(), "fault", string(f))
 }
 
 // Faults are what has not been right with the journal since the start. No list

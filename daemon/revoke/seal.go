@@ -32,7 +32,7 @@ var errSealDamaged = errors.New("seal damaged")
 
 // seal is the file at work. Its journal's owner guards it.
 type seal struct {
-	path string
+	dir  *statedir.Dir
 	file *os.File // nil: not open
 	slot int64    // to write next: 0 or 1
 	half bool     // read found one slot that does not prove itself
@@ -68,7 +68,7 @@ func parseSeal(slot []byte) (s sealed, ok bool) {
 
 // read returns what the seal says; the zero value if there is none.
 func (s *seal) read() (sealed, error) {
-	text, err := readFile(s.path, 2*sealSlot)
+	text, err := readFile(s.dir, sealName, 2*sealSlot)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return sealed{}, nil
@@ -94,7 +94,7 @@ func (s *seal) read() (sealed, error) {
 
 // set makes the seal say what. It is on disk when set returns.
 func (s *seal) set(what sealed) error {
-	if !same(s.file, s.path, 2*sealSlot) {
+	if !s.inPlace() {
 		return s.make(what)
 	}
 	_, err := s.file.WriteAt(appendSeal(nil, what), s.slot*sealSlot)
@@ -112,18 +112,22 @@ func (s *seal) make(what sealed) error {
 	if err := s.close(); err != nil {
 		return err
 	}
-	if err := statedir.Replace(s.path, appendSeal(appendSeal(nil, what), what)); err != nil {
+	err := s.dir.Replace(sealName, func(w io.Writer) error {
+		_, err := w.Write(appendSeal(appendSeal(nil, what), what))
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	return s.open()
 }
 
+// inPlace reports whether the file is open and as it was left.
+func (s *seal) inPlace() bool { return s.dir.InPlace(s.file, sealName, 2*sealSlot) }
+
 // open opens the file to write, if it is there.
 func (s *seal) open() (err error) {
-	s.file, err = os.OpenFile(s.path, os.O_WRONLY, 0)
-	if err != nil {
-		s.file = nil
-	}
+	s.file, err = s.dir.OpenToWrite(sealName)
 	return err
 }
 
@@ -136,23 +140,9 @@ func (s *seal) close() error {
 	return err
 }
 
-// same reports whether the open file, if it is open, is the one at path and has
-// that size.
-func same(f *os.File, path string, size int64) bool {
-	if f == nil {
-		return false
-	}
-	open, err := f.Stat()
-	if err != nil {
-		return false
-	}
-	there, err := os.Lstat(path)
-	return err == nil && os.SameFile(open, there) && there.Size() == size
-}
-
-// readFile reads at most one byte more than most of the file at path.
-func readFile(path string, most int64) ([]byte, error) {
-	f, err := os.Open(path)
+// readFile reads at most one byte more than most of a file.
+func readFile(dir *statedir.Dir, name string, most int64) ([]byte, error) {
+	f, err := dir.Open(name)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,247 @@
+// Package statedir keeps the state directory: what outlives the daemon. One
+// process at a time owns it. Nobody but that process's user and root can change
+// what is in it, every file is replaced whole, and it says which version of
+// neonauthd's files it holds.
+package statedir
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+
+	"github.com/neonauthd/neonauthd/internal/folders"
+)
+
+// ErrInUse says that another process owns the directory.
+var ErrInUse = errors.New("in use by another neonauthd")
+
+// Dir is a state directory. Its methods are safe for concurrent use; one file is
+// written by one goroutine at a time.
+type Dir struct {
+	path string
+
+	mu   sync.Mutex
+	root *os.Root // nil: there is no folder that could be opened
+	lock *os.File // nil: it is not ours, and is only read
+}
+
+// Open takes the directory at path for this process, until Close; it makes the
+// folder, with mode 0700, if it is missing. What a crash left half written is
+// removed.
+//
+// A folder that cannot be made or written to, as on a disk that is full or
+// read-only, is no error of Open: what is there can be read, and each change
+// tries again, and fails as long as it has to. Writable tells. The error is for
+// a directory that must not be used: another process owns it (ErrInUse), others
+// could change what is in it (folders.ErrUnsafe), it cannot be read, or it is of
+// a newer version.
+func Open(path string) (*Dir, error) {
+	d := &Dir{path: path}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	err := d.acquire()
+	var later unwritable
+	if err != nil && !errors.As(err, &later) {
+		d.release()
+		return nil, err
+	}
+	return d, nil
+}
+
+// unwritable is an error that may be gone at the next attempt.
+type unwritable struct{ error }
+
+func (u unwritable) Unwrap() error { return u.error }
+
+// acquire opens the folder and makes it ours. d.mu is held.
+func (d *Dir) acquire() error {
+	made := os.MkdirAll(d.path, 0o700)
+	resolved, err := folders.Check(d.path, os.Geteuid())
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && made != nil:
+		return unwritable{made}
+	case err != nil:
+		return fmt.Errorf("state directory: %w", err)
+	}
+	if d.root, err = os.OpenRoot(resolved); err != nil {
+		return fmt.Errorf("state directory: %w", err)
+	}
+	current, err := d.checkVersion()
+	if err != nil {
+		return err
+	}
+	if err := d.own(); err != nil {
+		return err
+	}
+	if err := d.removeUnfinished(); err != nil || current {
+		return err
+	}
+	return d.writeVersion()
+}
+
+// lockName is the file whose lock says who owns the directory. It stays when the
+// owner has gone: removing it would let two owners lock two files.
+const lockName = "lock"
+
+// own takes the lock. It belongs to the open file, so it ends with the process,
+// whatever ends that.
+func (d *Dir) own() error {
+	f, err := d.root.OpenFile(lockName, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return unwritable{err}
+	}
+	if err := d.check(d.root, lockName, f); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	switch {
+	case errors.Is(err, syscall.EWOULDBLOCK):
+		err = fmt.Errorf("state directory %s is %w%s; stop that one, or give this one a state_dir of its own", d.path, ErrInUse, holder(f))
+	case err != nil:
+		err = fmt.Errorf("state directory %s cannot be locked, so two daemons could spoil it: %w; put it on another file system", d.path, err)
+	default:
+		err = note(f)
+	}
+	if err != nil {
+		return errors.Join(err, f.Close())
+	}
+	d.lock = f
+	return nil
+}
+
+// holder names the process that holds the lock, if it could be read.
+func holder(f *os.File) string {
+	var pid int
+	if n, err := fmt.Fscan(f, &pid); n != 1 || err != nil {
+		return ""
+	}
+	return fmt.Sprintf(" (process %d)", pid)
+}
+
+// note writes this process's id into the lock file, for whoever meets the lock.
+// Where the disk is full, it has to do without.
+func note(f *os.File) error {
+	if err := f.Truncate(0); err != nil {
+		return unwritable{err}
+	}
+	_, _ = fmt.Fprintln(f, os.Getpid())
+	return nil
+}
+
+// ours returns the folder to write to. If it was not ours, or somebody has put
+// another in its place, it tries once more.
+func (d *Dir) ours() (*os.Root, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.lock != nil && d.inPlace() {
+		return d.root, nil
+	}
+	d.release()
+	if err := d.acquire(); err != nil {
+		return nil, err
+	}
+	return d.root, nil
+}
+
+// inPlace reports whether the folder that is open is the one at the path, and
+// the lock is on the file that others would try to lock.
+func (d *Dir) inPlace() bool {
+	open, err := d.root.Stat(".")
+	if err != nil {
+		return false
+	}
+	there, err := os.Stat(d.path)
+	return err == nil && os.SameFile(open, there) && isAt(d.root, lockName, d.lock)
+}
+
+// isAt reports whether the open file is the one of that name.
+func isAt(root *os.Root, name string, f *os.File) bool {
+	open, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	there, err := root.Lstat(name)
+	return err == nil && os.SameFile(open, there)
+}
+
+// read returns the folder to read from.
+func (d *Dir) read() (*os.Root, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.root == nil {
+		return nil, fs.ErrNotExist
+	}
+	return d.root, nil
+}
+
+// release gives up what acquire took. d.mu is held.
+func (d *Dir) release() {
+	if d.lock != nil {
+		_ = d.lock.Close() // which unlocks; nothing in it matters
+	}
+	if d.root != nil {
+		_ = d.root.Close()
+	}
+	d.lock, d.root = nil, nil
+}
+
+// Writable returns why nothing can be written now, or nil.
+func (d *Dir) Writable() error {
+	_, err := d.ours()
+	return err
+}
+
+// Path is where the directory is, as it was configured.
+func (d *Dir) Path() string { return d.path }
+
+// Close gives the directory up. Files that were opened stay open.
+func (d *Dir) Close() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.release()
+	return nil
+}
+
+// Inspect tells what Open would refuse, without changing anything: the error is
+// as Open's, but for a directory that is in use or cannot be written to, which
+// is none. A missing one is none either. Asked by root, it judges as the user
+// whom the directory belongs to.
+func Inspect(path string) error {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	uid := os.Geteuid()
+	if owner, known := folders.Owner(info); known && uid == 0 {
+		uid = owner
+	}
+	resolved, err := folders.Check(path, uid)
+	if err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(resolved)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	entries, err := fs.ReadDir(root.FS(), ".")
+	if err != nil {
+		return err
+	}
+	var all []error
+	for _, e := range entries {
+		info, err := e.Info()
+		if err == nil {
+			err = checkFile(filepath.Join(path, e.Name()), info, uid)
+		}
+		all = append(all, err)
+	}
+	return errors.Join(all...)
+}

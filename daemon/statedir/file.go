@@ -1,0 +1,215 @@
+package statedir
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/neonauthd/neonauthd/internal/folders"
+)
+
+// Open opens a file to read. It is ErrNotExist if there is none, and an error if
+// it is nothing that this process or root has written: another user's, writable
+// by others, or no ordinary file.
+func (d *Dir) Open(name string) (*os.File, error) {
+	root, err := d.read()
+	if err != nil {
+		return nil, err
+	}
+	return d.open(root, name, os.O_RDONLY)
+}
+
+// OpenToWrite opens a file that is there, to be written at its end or in place.
+// The caller syncs it.
+func (d *Dir) OpenToWrite(name string) (*os.File, error) {
+	root, err := d.ours()
+	if err != nil {
+		return nil, err
+	}
+	return d.open(root, name, os.O_WRONLY)
+}
+
+func (d *Dir) open(root *os.Root, name string, flag int) (*os.File, error) {
+	// Not blocking, because a pipe that nobody writes to would.
+	f, err := root.OpenFile(name, flag|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.check(root, name, f); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// check refuses a file that this process has not written.
+func (d *Dir) check(root *os.Root, name string, f *os.File) error {
+	path := filepath.Join(d.path, name)
+	if !isAt(root, name, f) {
+		return fmt.Errorf("%s is no ordinary file", path)
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	return checkFile(path, info, os.Geteuid())
+}
+
+// checkFile refuses what neither root nor uid has written, or what others may
+// write to.
+func checkFile(path string, info fs.FileInfo, uid int) error {
+	owner, known := folders.Owner(info)
+	switch {
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("%s is no ordinary file", path)
+	case known && owner != 0 && owner != uid:
+		return fmt.Errorf("%w: %s belongs to another user (%d)", folders.ErrUnsafe, path, owner)
+	case info.Mode().Perm()&0o022 != 0:
+		return fmt.Errorf("%w: %s is writable by others; chmod go-w, if you know that nobody has changed it", folders.ErrUnsafe, path)
+	}
+	return nil
+}
+
+// Replace replaces a file by what write writes, with mode 0600: readers see the
+// old or the new, and after a crash one of the two is there, on disk when
+// Replace returns.
+func (d *Dir) Replace(name string, write func(io.Writer) error) error {
+	root, err := d.ours()
+	if err != nil {
+		return err
+	}
+	return replace(root, name, write)
+}
+
+func replace(root *os.Root, name string, write func(io.Writer) error) error {
+	temporary := unfinished(name)
+	f, err := root.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	err = write(f)
+	if err == nil {
+		err = f.Sync()
+	}
+	err = errors.Join(err, f.Close())
+	if err == nil {
+		err = root.Rename(temporary, name)
+	}
+	if err != nil {
+		return errors.Join(err, root.Remove(temporary))
+	}
+	return syncFolder(root)
+}
+
+// Remove removes a file. It is no error if there is none.
+func (d *Dir) Remove(name string) error {
+	root, err := d.ours()
+	if err != nil {
+		return err
+	}
+	if err := root.Remove(name); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	}
+	return syncFolder(root)
+}
+
+// syncFolder makes a change of names outlive a loss of power.
+func syncFolder(root *os.Root) error {
+	f, err := root.Open(".")
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// InPlace reports whether the open file is still the one of that name, and has
+// that size: nobody has removed, replaced or cut it.
+func (d *Dir) InPlace(f *os.File, name string, size int64) bool {
+	root, err := d.ours()
+	if err != nil || f == nil {
+		return false
+	}
+	there, err := root.Lstat(name)
+	return err == nil && there.Size() == size && isAt(root, name, f)
+}
+
+// unfinished is the name of a file that is to become name.
+func unfinished(name string) string {
+	return "." + name + "-" + strconv.FormatUint(uint64(rand.Uint32()), 10)
+}
+
+// isUnfinished matches those of this version and of the ones before.
+func isUnfinished(name string) bool {
+	matched, _ := regexp.MatchString(`^\..+-[0-9]+$`, name) // the pattern is good
+	return matched
+}
+
+// removeUnfinished removes what replacements left that a crash interrupted.
+func (d *Dir) removeUnfinished() error {
+	entries, err := fs.ReadDir(d.root.FS(), ".")
+	if err != nil {
+		return fmt.Errorf("state directory: %w", err)
+	}
+	for _, e := range entries {
+		if e.Type().IsRegular() && isUnfinished(e.Name()) {
+			if err := d.root.Remove(e.Name()); err != nil {
+				return unwritable{err}
+			}
+		}
+	}
+	return nil
+}
+
+// The version of the directory: of the names and forms of all files in it. A
+// directory without one is of version 1, or new.
+const (
+	versionName = "version"
+	versionWord = "neonauthd-state"
+	version     = 2
+)
+
+// checkVersion refuses a directory whose files this program may not know.
+func (d *Dir) checkVersion() (found bool, err error) {
+	f, err := d.open(d.root, versionName, os.O_RDONLY)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("state directory: %w", err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, 64))
+	if err != nil {
+		return false, fmt.Errorf("state directory: %w", err)
+	}
+	number, ok := strings.CutPrefix(string(text), versionWord+" ")
+	n, err := strconv.Atoi(strings.TrimSuffix(number, "\n"))
+	switch {
+	case !ok || err != nil || n < 1:
+		return false, fmt.Errorf("state directory: %s/%s is damaged; put back a copy of the directory, or remove that file if no newer neonauthd has used it", d.path, versionName)
+	case n > version:
+		return false, fmt.Errorf("state directory %s is of a newer neonauthd (version %d, and this one knows %d); install that one again", d.path, n, version)
+	}
+	return n == version, nil
+}
+
+func (d *Dir) writeVersion() error {
+	err := replace(d.root, versionName, func(w io.Writer) error {
+		_, err := fmt.Fprintf(w, "%s %d\n", versionWord, version)
+		return err
+	})
+	if err != nil {
+		return unwritable{err}
+	}
+	return nil
+}

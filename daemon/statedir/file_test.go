@@ -1,0 +1,125 @@
+package statedir
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+func TestAFileIsReplacedWholeAndPrivate(t *testing.T) {
+	d := open(t, place(t))
+	path := filepath.Join(d.Path(), "file")
+	for _, content := range []string{"a longer first text", "second"} {
+		must(t, d.Replace("file", text(content)))
+		if got, err := os.ReadFile(path); err != nil || string(got) != content {
+			t.Errorf("%q, %v", got, err)
+		}
+	}
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+	wrong := errors.New("half of it, then this")
+	err = d.Replace("file", func(w io.Writer) error { return errors.Join(text("half")(w), wrong) })
+	if got, _ := read(d, "file"); !errors.Is(err, wrong) || got != "second" {
+		t.Errorf("a failure: %v, and the file is %q", err, got)
+	}
+	must(t, os.Mkdir(filepath.Join(d.Path(), "folder"), 0o700))
+	if err := d.Replace("folder", text("x")); err == nil {
+		t.Error("a folder is replaced")
+	}
+	left, err := os.ReadDir(d.Path())
+	must(t, err)
+	for _, e := range left {
+		if strings.HasPrefix(e.Name(), ".") {
+			t.Errorf("left over: %s", e.Name())
+		}
+	}
+	must(t, d.Remove("file"))
+	must(t, d.Remove("file"))
+	if _, err := d.Open("file"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("removed: %v", err)
+	}
+	for _, name := range []string{"../file", "/etc/passwd", "a/b"} {
+		if err := d.Replace(name, text("x")); err == nil {
+			t.Errorf("%s is written", name)
+		}
+	}
+}
+
+// TestOnlyFilesThatWeOrRootHaveWrittenAreOpened: whoever could once write to the
+// folder may have left others.
+func TestOnlyFilesThatWeOrRootHaveWrittenAreOpened(t *testing.T) {
+	outside := filepath.Join(t.TempDir(), "outside")
+	must(t, os.WriteFile(outside, []byte("x"), 0o600))
+	for _, c := range []struct {
+		name  string
+		plant func(path string) error
+		says  string // of the refusal; empty: it is opened
+	}{
+		{"ours", func(string) error { return nil }, ""},
+		{"to be read by all", func(path string) error { return os.Chmod(path, 0o644) }, ""},
+		{"writable by its group", func(path string) error { return os.Chmod(path, 0o660) }, "writable by others"},
+		{"writable by all", func(path string) error { return os.Chmod(path, 0o602) }, "writable by others"},
+		{"another user's", func(path string) error { return os.Chown(path, 12345, 12345) }, "belongs to another user (12345)"},
+		{"a link inside", func(path string) error { return errors.Join(os.Rename(path, path+"2"), os.Symlink("file2", path)) }, "no ordinary file"},
+		{"a link outside", func(path string) error { return errors.Join(os.Remove(path), os.Symlink(outside, path)) }, ""},
+		{"a folder", func(path string) error { return errors.Join(os.Remove(path), os.Mkdir(path, 0o700)) }, "no ordinary file"},
+		{"a pipe", func(path string) error { return errors.Join(os.Remove(path), syscall.Mkfifo(path, 0o600)) }, "no ordinary file"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if c.name == "another user's" && os.Geteuid() != 0 {
+				t.Skip("only root can give a file away")
+			}
+			d := open(t, place(t))
+			must(t, d.Replace("file", text("x")))
+			must(t, c.plant(filepath.Join(d.Path(), "file")))
+			for what, open := range map[string]func(string) (*os.File, error){"read": d.Open, "write": d.OpenToWrite} {
+				f, err := open("file")
+				if f != nil {
+					must(t, f.Close())
+				}
+				good := c.says == "" && c.name != "a link outside"
+				if (err == nil) != good || errors.Is(err, fs.ErrNotExist) {
+					t.Errorf("%s: %v", what, err)
+				}
+				if what == "read" && c.says != "" && (err == nil || !strings.Contains(err.Error(), c.says)) {
+					t.Errorf("error %v does not say %q", err, c.says)
+				}
+			}
+		})
+	}
+}
+
+func TestAFileThatWasTouchedIsNotInPlace(t *testing.T) {
+	d := open(t, place(t))
+	path := filepath.Join(d.Path(), "file")
+	for name, c := range map[string]struct {
+		touch func() error
+		want  bool
+	}{
+		"untouched": {func() error { return nil }, true},
+		"removed":   {func() error { return os.Remove(path) }, false},
+		"cut":       {func() error { return os.Truncate(path, 3) }, false},
+		"grown":     {func() error { return os.Truncate(path, 5) }, false},
+		"replaced":  {func() error { return errors.Join(os.Rename(path, path+"2"), os.WriteFile(path, []byte("text"), 0o600)) }, false},
+		"a link":    {func() error { return errors.Join(os.Rename(path, path+"2"), os.Symlink("file2", path)) }, false},
+	} {
+		must(t, d.Replace("file", text("text")))
+		f, err := d.OpenToWrite("file")
+		must(t, err)
+		must(t, c.touch())
+		if got := d.InPlace(f, "file", 4); got != c.want {
+			t.Errorf("%s: in place %v", name, got)
+		}
+		must(t, errors.Join(f.Close(), d.Remove("file"), d.Remove("file2")))
+	}
+	if d.InPlace(nil, "file", 0) {
+		t.Error("no file is in place")
+	}
+}

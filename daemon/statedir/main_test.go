@@ -1,0 +1,128 @@
+package statedir
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// A test starts this very program as another process, which does what helperTask
+// says with the directory helperPath.
+const (
+	helperTask = "STATEDIR_TEST_TASK"
+	helperPath = "STATEDIR_TEST_PATH"
+)
+
+func TestMain(m *testing.M) {
+	if task := os.Getenv(helperTask); task != "" {
+		help(task, os.Getenv(helperPath))
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// help tells on standard output how it went.
+func help(task, path string) {
+	d, err := Open(path)
+	if err != nil {
+		fmt.Println("refused:", err)
+		return
+	}
+	switch task {
+	case "hold": // until somebody kills it
+		fmt.Println("open")
+		_, _ = io.Copy(io.Discard, os.Stdin)
+	case "write":
+		err := d.Replace("file", text("written"))
+		read, readErr := read(d, "old")
+		fmt.Printf("write: %v; writable: %v; read: %q, %v\n", err, d.Writable(), read, readErr)
+	}
+}
+
+// process is a helper that runs.
+type process struct {
+	cmd   *exec.Cmd
+	first string // of its lines
+	stdin io.Closer
+}
+
+// launch starts a helper as uid and waits for its first line.
+func launch(t *testing.T, task, path string, uid int) *process {
+	t.Helper()
+	program := os.Args[0]
+	if uid != os.Geteuid() { // who may not read where Go builds
+		program = filepath.Join(filepath.Dir(path), "helper")
+		if _, err := os.Stat(program); err != nil {
+			binary, err := os.ReadFile(os.Args[0])
+			must(t, err)
+			must(t, os.WriteFile(program, binary, 0o755))
+		}
+	}
+	cmd := exec.Command(program)
+	cmd.Env = append(os.Environ(), helperTask+"="+task, helperPath+"="+path)
+	if uid != os.Geteuid() {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(uid)}}
+	}
+	stdin, err := cmd.StdinPipe()
+	must(t, err)
+	stdout, err := cmd.StdoutPipe()
+	must(t, err)
+	cmd.Stderr = os.Stderr
+	must(t, cmd.Start())
+	p := &process{cmd: cmd, stdin: stdin}
+	t.Cleanup(p.kill)
+	var line [1024]byte
+	n, err := stdout.Read(line[:])
+	must(t, err)
+	p.first = strings.TrimSpace(string(line[:n]))
+	return p
+}
+
+// kill ends the helper as kill -9 does, and waits for its end.
+func (p *process) kill() {
+	if p.cmd.ProcessState == nil {
+		_ = p.cmd.Process.Kill()
+		_ = p.cmd.Wait()
+		_ = p.stdin.Close()
+	}
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// place is where a directory may be made, in a folder of its own.
+func place(t testing.TB) string { return filepath.Join(t.TempDir(), "state") }
+
+func open(t testing.TB, path string) *Dir {
+	t.Helper()
+	d, err := Open(path)
+	must(t, err)
+	t.Cleanup(func() { must(t, d.Close()) })
+	return d
+}
+
+func text(s string) func(io.Writer) error {
+	return func(w io.Writer) error {
+		_, err := io.WriteString(w, s)
+		return err
+	}
+}
+
+func read(d *Dir, name string) (string, error) {
+	f, err := d.Open(name)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(f)
+	return string(text), err
+}

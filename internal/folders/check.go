@@ -1,0 +1,147 @@
+// Package folders tells whether a folder is safe to keep files in: whether
+// nobody but its user and root can change what is in it, or put another in its
+// place.
+package folders
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// maxLinks is how many symbolic links a path may lead over, as in the kernel
+// (path_resolution(7)).
+const maxLinks = 40
+
+// ErrUnsafe says that others could change what is in a folder, or replace it.
+var ErrUnsafe = errors.New("not safe")
+
+// Check follows the path of the folder dir, which must exist, and returns where
+// it leads to. It refuses, with an error that wraps ErrUnsafe and says what to
+// do:
+//
+//   - a folder on the way, or a symbolic link, of a user who is neither root nor
+//     uid;
+//   - a folder on the way that everybody may write to, unless it is sticky, as
+//     /tmp is. Groups are trusted there: they are how people share their folders;
+//   - dir itself, if its group or everybody may write to it, sticky or not.
+//
+// Other errors say that the path cannot be followed.
+func Check(dir string, uid int) (resolved string, err error) {
+	dir, err = filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	w := walk{uid: uid, at: "/", rest: split(dir)}
+	if err := w.look("/", len(w.rest) == 0); err != nil {
+		return "", err
+	}
+	for len(w.rest) > 0 {
+		if err := w.step(); err != nil {
+			return "", err
+		}
+	}
+	return w.at, nil
+}
+
+// walk is a path that is being followed.
+type walk struct {
+	uid   int
+	at    string   // has been followed and is safe
+	rest  []string // has not
+	links int
+}
+
+// step follows one name of the path.
+func (w *walk) step() error {
+	name := w.rest[0]
+	if name == ".." {
+		w.at, w.rest = filepath.Dir(w.at), w.rest[1:]
+		return w.look(w.at, len(w.rest) == 0) // it may have been no more than on the way
+	}
+	next := filepath.Join(w.at, name)
+	info, err := os.Lstat(next)
+	if err != nil {
+		return err
+	}
+	if info.Mode()&fs.ModeSymlink == 0 {
+		w.at, w.rest = next, w.rest[1:]
+		return w.judge(next, info, len(w.rest) == 0)
+	}
+	if w.links++; w.links > maxLinks {
+		return fmt.Errorf("%s: too many symbolic links", next)
+	}
+	if err := w.owned(next, info); err != nil {
+		return err
+	}
+	target, err := os.Readlink(next)
+	if err != nil {
+		return err
+	}
+	if filepath.IsAbs(target) {
+		w.at = "/"
+	}
+	w.rest = append(split(target), w.rest[1:]...)
+	if len(w.rest) == 0 { // a link to where it stands
+		return w.look(w.at, true)
+	}
+	return nil
+}
+
+// split returns the names of a path, those that mean something.
+func split(path string) []string {
+	var names []string
+	for name := range strings.SplitSeq(path, "/") {
+		if name != "" && name != "." {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func (w *walk) look(dir string, last bool) error {
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return err
+	}
+	return w.judge(dir, info, last)
+}
+
+// judge refuses a folder that is not safe. last tells that it is the one where
+// the files are.
+func (w *walk) judge(dir string, info fs.FileInfo, last bool) error {
+	if !info.IsDir() {
+		return fmt.Errorf("%s is not a folder", dir)
+	}
+	if err := w.owned(dir, info); err != nil {
+		return err
+	}
+	switch mode := info.Mode(); {
+	case last && mode.Perm()&0o022 != 0:
+		return fmt.Errorf("%w: %s is writable by others, who could replace what is in it; chmod go-w", ErrUnsafe, dir)
+	case !last && mode.Perm()&0o002 != 0 && mode&fs.ModeSticky == 0:
+		return fmt.Errorf("%w: %s, on the way to it, is writable by all, who could replace it; chmod o-w", ErrUnsafe, dir)
+	}
+	return nil
+}
+
+func (w *walk) owned(path string, info fs.FileInfo) error {
+	if owner, known := Owner(info); known && owner != 0 && owner != w.uid {
+		return fmt.Errorf("%w: %s belongs to another user (%d), who could replace what is in it; this is user %d", ErrUnsafe, path, owner, w.uid)
+	}
+	return nil
+}
+
+// Owner is the user whom a file belongs to; not known where the system does not
+// tell.
+func Owner(info fs.FileInfo) (uid int, known bool) {
+	stat, known := info.Sys().(*syscall.Stat_t)
+	if !known {
+		return 0, false
+	}
+	return int(stat.Uid), true
+}
