@@ -69,7 +69,7 @@ func (k *desk) giveKeys(p *project) {
 	if r := get(k.upstream, k.upstream.KeysURL(standin.Preset(p.config.Preset))); r.Code == http.StatusOK {
 		answer = upstream.Keyset{Body: r.Body.Bytes(), MaxAge: -1}
 	}
-	next, err := p.keys.accept(p.keys.current.Load(), answer)
+	next, err := p.keys.accept(p.keys.current.Load(), answer, k.clock.now())
 	if err != nil {
 		k.t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"time"
 
+	"github.com/neonauthd/neonauthd/daemon/clock"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/protocol"
 )
@@ -73,7 +74,7 @@ func (a *admin) walk(x *explanation, p *project, token []byte, now time.Time) Ve
 			if set == nil {
 				note("key-set", "fail", "no key set has been had yet, or the last is older than a day")
 			} else {
-				note("key-set", "pass", "fetched "+elapsed(keys.fetched, now).Round(time.Second).String()+" ago")
+				note("key-set", "pass", "fetched "+clock.Elapsed(keys.fetched, now).Round(time.Second).String()+" ago")
 			}
 		}
 		note(s.Name, s.Result.String(), detailOf(s, reason))
@@ -133,12 +134,12 @@ func (a *admin) memory(p *project, token []byte, now time.Time) cacheReport {
 	if e == nil || !e.alive(p, now) || !a.daemon.floors.above(e.revision, digest, e.user()) {
 		return report
 	}
-	age := int64(elapsed(e.established, now) / time.Second)
+	age := int64(clock.Elapsed(e.established, now) / time.Second)
 	report.Verdict, report.Age = "hit", &age
 	key := userKey(p.name, e.class, e.subject)
 	if found := a.daemon.memory.profile(&key); found != nil && found.project == p {
 		report.Profile = "hit"
-		if elapsed(found.asked, now) >= time.Duration(p.config.ProfileFresh) {
+		if clock.Elapsed(found.asked, now) >= time.Duration(p.config.ProfileFresh) {
 			report.Profile = "stale"
 		}
 	}

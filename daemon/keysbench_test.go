@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/neonauthd/neonauthd/daemon/clock/clocktest"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
@@ -26,6 +27,7 @@ type keysBench struct {
 	t        *testing.T
 	upstream *standin.Standin
 	log      *logBuffer
+	clock    *clocktest.Clock // follows the bubble's
 	began    time.Time
 	cancel   context.CancelFunc
 	ended    chan struct{}
@@ -44,7 +46,7 @@ type keysAttempt struct {
 
 // newKeysBench makes keysets that do not run yet. To be called in a bubble.
 func newKeysBench(t *testing.T, store keysStore) *keysBench {
-	b := &keysBench{t: t, log: &logBuffer{}, began: time.Now()}
+	b := &keysBench{t: t, log: &logBuffer{}, clock: clocktest.Following(), began: time.Now()}
 	b.upstream = standin.New(standin.Options{BaseURL: "http://127.0.0.1:9", TokenLifetime: 48 * time.Hour})
 	b.upstream.SetCaching(standin.Stack, "", false)
 	b.keysets = newKeysets(&keysets{
@@ -53,7 +55,7 @@ func newKeysBench(t *testing.T, store keysStore) *keysBench {
 		refresh:  10 * time.Minute,
 		cooldown: 30 * time.Second,
 		store:    store,
-		now:      time.Now,
+		now:      b.clock.Now,
 		log:      slog.New(slog.NewTextHandler(b.log, nil)),
 	})
 	return b

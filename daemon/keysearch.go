@@ -3,6 +3,8 @@ package daemon
 import (
 	"context"
 	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/clock"
 )
 
 // Bounds of the search for unknown keys.
@@ -65,14 +67,18 @@ func (k *keysets) join(kid string, tried *keys) (*attempt, finding, time.Duratio
 	if current := k.current.Load(); current != tried && current.usable(now) {
 		return nil, keysChanged, 0
 	}
-	if until, ok := k.absent[kid]; ok && now.Before(until) {
+	if until, ok := k.absent[kid]; ok && !clock.Over(until, now) {
 		return nil, keyAbsent, 0
 	}
 	if k.stopped {
 		return nil, keysPending, time.Second
 	}
 	if kid == "" { // no usable set: the rhythm of failing fetches decides
-		return k.attempt, keysPending, max(time.Second, k.due.Sub(now))
+		if due := *k.due.Load(); k.attempt == nil && clock.Over(due, now) { // the host slept, or its clock was set
+			k.attempt = &attempt{done: make(chan struct{})}
+			k.nudge()
+		}
+		return k.attempt, keysPending, max(time.Second, clock.Left(*k.due.Load(), now))
 	}
 	if tried == nil || tried.set.Find(kid) == nil {
 		k.counts.UnknownKeyIDs++
@@ -83,7 +89,7 @@ func (k *keysets) join(kid string, tried *keys) (*attempt, finding, time.Duratio
 	}
 	if k.attempt == nil {
 		k.nudge()
-		if wait := k.earliest().Sub(now); wait > 0 {
+		if wait := clock.Left(k.earliest(), now); wait > 0 {
 			return nil, keysPending, wait
 		}
 		k.attempt = &attempt{done: make(chan struct{})}
@@ -105,7 +111,7 @@ func (k *keysets) leave(kid string) {
 // confirmed reports whether the upstream has confirmed the set at or after since
 // or within the cooldown: then what its keys have not signed is not signed.
 func (k *keysets) confirmed(tried *keys, since, now time.Time) bool {
-	return !tried.saved && (elapsed(tried.fetched, now) < k.cooldown || !tried.fetched.Before(since))
+	return !tried.saved && (clock.Elapsed(tried.fetched, now) < k.cooldown || !tried.fetched.Before(since))
 }
 
 // provenAbsent reports whether a fetch has shown that no key has that id.
@@ -113,5 +119,5 @@ func (k *keysets) provenAbsent(kid string) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	until, ok := k.absent[kid]
-	return ok && k.now().Before(until)
+	return ok && !clock.Over(until, k.now())
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 
+	"github.com/neonauthd/neonauthd/daemon/clock"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 )
@@ -24,6 +25,10 @@ const (
 	keysMaxRetry   = 10 * time.Minute // unless Retry-After asks for more, up to this
 	keysJitter     = 0.1              // share of the fresh time by which hosts that started together drift apart
 	keysMargin     = 0.05
+	// keysLook is how often a run looks whether a fetch is due, whatever its timer
+	// says: timers stand still while the host sleeps, and know nothing of a step of
+	// the wall clock.
+	keysLook = 5 * time.Second
 )
 
 // keysets keeps one project's key set: it decides when to fetch, what replaces
@@ -41,9 +46,10 @@ type keysets struct {
 	current atomic.Pointer[keys]
 	wake    chan struct{}
 
+	due atomic.Pointer[time.Time] // of the next refresh; written with mu held
+
 	mu       sync.Mutex
 	attempt  *attempt             // under way, or planned for at once; nil otherwise
-	due      time.Time            // of the next refresh
 	forced   time.Time            // when an unknown key id last caused an attempt
 	wanted   map[string]bool      // key ids asked for since the last attempt began
 	absent   map[string]time.Time // key ids that a fetch did not find, until when to say so
@@ -59,17 +65,20 @@ type keys struct {
 	set        *keyset.Set
 	body       []byte // that the set was read from
 	validators upstream.Validators
-	fetched    time.Time // when the upstream last confirmed it
+	fetched    time.Time // when the question went out by which the upstream last confirmed it
 	fresh      time.Time // until when it needs no refresh
 	saved      bool      // from the state directory, not yet confirmed
 }
 
 // usable reports whether the set may verify anything at now.
-func (k *keys) usable(now time.Time) bool { return k != nil && elapsed(k.fetched, now) < keysMaxStale }
+func (k *keys) usable(now time.Time) bool {
+	return k != nil && clock.Elapsed(k.fetched, now) < keysMaxStale
+}
 
 // stale reports whether the set has outlived its fresh time, which happens only
-// while refreshes fail.
-func (k *keys) stale(now time.Time) bool { return now.After(k.fresh) }
+// while refreshes fail, and for a moment after the host slept or its clock was
+// set.
+func (k *keys) stale(now time.Time) bool { return clock.Over(k.fresh, now) }
 
 // attempt is one fetch; done closes when it has ended, well or not.
 type attempt struct{ done chan struct{} }
@@ -88,7 +97,7 @@ func newKeysets(k *keysets) *keysets {
 	k.backoff.InitialInterval = time.Second
 	k.backoff.RandomizationFactor = 0.2 // up and down
 	k.backoff.MaxInterval = keysMaxBackoff * 5 / 6
-	k.due = k.now()
+	k.plan(k.now())
 	k.attempt = &attempt{done: make(chan struct{})} // run begins with it; lookups may wait for it
 	if saved := k.store.load(k.allowed, k.now(), k.log); saved.usable(k.now()) {
 		k.current.Store(saved)
@@ -122,8 +131,8 @@ func (k *keysets) begin() *attempt {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := k.now()
-	deferred := len(k.wanted) > 0 && !now.Before(k.earliest())
-	if k.attempt == nil && (deferred || !now.Before(k.due)) {
+	deferred := len(k.wanted) > 0 && clock.Over(k.earliest(), now)
+	if k.attempt == nil && (deferred || clock.Over(*k.due.Load(), now)) {
 		k.attempt = &attempt{done: make(chan struct{})}
 	}
 	if k.attempt != nil && deferred {
@@ -138,23 +147,37 @@ func (k *keysets) begin() *attempt {
 // Retry-After. k.mu is held.
 func (k *keysets) earliest() time.Time {
 	at := k.forced.Add(k.cooldown)
-	if k.failures > 0 && at.Before(k.due) {
-		return k.due
+	if due := *k.due.Load(); k.failures > 0 && at.Before(due) {
+		return due
 	}
 	return at
 }
 
-// pause is the time until the next attempt is due.
+// plan makes at the instant of the next refresh. k.mu is held, or nobody else has
+// k yet.
+func (k *keysets) plan(at time.Time) { k.due.Store(&at) }
+
+// pause is the time until the next attempt may be due.
 func (k *keysets) pause() time.Duration {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	next := k.due
+	now := k.now()
+	pause := min(keysLook, clock.Left(*k.due.Load(), now))
 	if len(k.wanted) > 0 {
-		if deferred := k.earliest(); deferred.Before(next) {
-			next = deferred
-		}
+		pause = min(pause, clock.Left(k.earliest(), now))
 	}
-	return max(0, next.Sub(k.now()))
+	return pause
+}
+
+// inUse returns the set that there is, or nil, and whether it may verify at now.
+// A set past its fresh time has its refresh begun if that is due, so that after a
+// sleep or a step of the clock the first lookup is enough. It takes no lock.
+func (k *keysets) inUse(now time.Time) (current *keys, usable bool) {
+	current = k.current.Load()
+	if current != nil && current.stale(now) && clock.Over(*k.due.Load(), now) {
+		k.nudge()
+	}
+	return current, current.usable(now)
 }
 
 // perform fetches once and puts the outcome in force.
@@ -169,10 +192,11 @@ func (k *keysets) perform(ctx context.Context, a *attempt) {
 	if old != nil {
 		validators = old.validators
 	}
+	began := k.now()
 	answer, err := k.fetch(ctx, validators)
 	next := old
 	if err == nil {
-		next, err = k.accept(old, answer)
+		next, err = k.accept(old, answer, began)
 	}
 	if err != nil {
 		k.failed(ctx, asked, err)
@@ -183,9 +207,10 @@ func (k *keysets) perform(ctx context.Context, a *attempt) {
 }
 
 // accept turns an answer into the keys that replace old, or says why it cannot.
-func (k *keysets) accept(old *keys, answer upstream.Keyset) (*keys, error) {
-	now := k.now()
-	next := &keys{fetched: now, fresh: now.Add(k.interval(answer.MaxAge)), validators: answer.Validators}
+// They are as old as the question, which went out at began: the host may have
+// slept since.
+func (k *keysets) accept(old *keys, answer upstream.Keyset, began time.Time) (*keys, error) {
+	next := &keys{fetched: began, fresh: began.Add(k.interval(answer.MaxAge)), validators: answer.Validators}
 	if answer.NotModified && old != nil {
 		next.set, next.body = old.set, old.body
 	} else {
@@ -227,9 +252,9 @@ func (k *keysets) succeeded(next *keys, asked map[string]bool, maxAge time.Durat
 	k.backoff.Reset()
 	// Always early, so that nothing is called stale while a refresh that works
 	// is on its way.
-	k.due = now.Add(time.Duration(float64(k.interval(maxAge)) * (1 - keysMargin - keysJitter*rand.Float64())))
+	k.plan(next.fetched.Add(time.Duration(float64(k.interval(maxAge)) * (1 - keysMargin - keysJitter*rand.Float64()))))
 	for kid, until := range k.absent {
-		if !now.Before(until) || next.set.Find(kid) != nil {
+		if clock.Over(until, now) || next.set.Find(kid) != nil {
 			delete(k.absent, kid)
 		}
 	}
@@ -256,7 +281,7 @@ func (k *keysets) failed(ctx context.Context, asked map[string]bool, err error) 
 	if after := retryAfter(err); after > pause {
 		pause = min(after, keysMaxRetry)
 	}
-	k.due = k.now().Add(pause)
+	k.plan(k.now().Add(pause))
 	for kid := range asked { // still unanswered
 		k.want(kid)
 	}

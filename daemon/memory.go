@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/cache"
+	"github.com/neonauthd/neonauthd/daemon/clock"
 )
 
 // Bounds of what is kept.
@@ -68,7 +69,7 @@ func (m *memory) keepEntry(digest cache.Key, e *entry, now time.Time) {
 func (m *memory) keepProfile(key cache.Key, p *profile, now time.Time) {
 	config := &p.project.config
 	cost := profileBytes + int64(len(p.body)+len(p.user.subject))
-	lifetime := time.Duration(config.ProfileFresh+config.ProfileStale) - now.Sub(p.asked)
+	lifetime := time.Duration(config.ProfileFresh+config.ProfileStale) - clock.Elapsed(p.asked, now)
 	m.Set(key, m.group(p.user), remembered{profile: p}, cost, lifetime)
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/VictoriaMetrics/metrics"
 
+	"github.com/neonauthd/neonauthd/daemon/clock"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 )
@@ -184,11 +185,11 @@ func (p *page) keys(d *Daemon) {
 			add(truth(p.keys.current.Load().usable(now)))
 		}},
 		{"neonauthd_keys_age_seconds", gauge, "Time since the upstream last confirmed the key set; absent before the first.", func(p *project, add func(float64, ...string)) {
-			if k := p.keys.current.Load(); k != nil {
-				add(max(0, now.Sub(k.fetched).Seconds()))
+			if k := p.keys.report(now); k.Fetched != 0 {
+				add(k.age.Seconds())
 			}
 		}},
-		of("neonauthd_keys_next_refresh_seconds", gauge, "Time until the next fetch of the key set is due.", func(k *keysReport) float64 { return float64(max(0, k.Next-now.Unix())) }),
+		of("neonauthd_keys_next_refresh_seconds", gauge, "Time until the next fetch of the key set is due.", func(k *keysReport) float64 { return k.due.Seconds() }),
 		of("neonauthd_keys_consecutive_failures", gauge, "Fetches of the key set that failed since the last that did not.", func(k *keysReport) float64 { return float64(k.Failures) }),
 		{"neonauthd_keys_fetches_total", counter, "Fetches of the key set.", func(p *project, add func(float64, ...string)) {
 			c := p.keys.report(now).counts
@@ -226,7 +227,7 @@ func (p *page) upstreams(d *Daemon) {
 			}
 		}},
 		of("neonauthd_upstream_retry_after_seconds", gauge, "How much longer the upstream asked not to be asked.", func(g *upstream.GovernorState) float64 {
-			return max(0, g.RetryUntil.Sub(now).Seconds())
+			return clock.Left(g.RetryUntil, now).Seconds()
 		}),
 		{"neonauthd_upstream_clock_ahead_seconds", gauge, "How far this host's clock was ahead of the upstream's at its last answer, below 0 if behind; absent before the first.", func(p *project, add func(float64, ...string)) {
 			if ahead, known := p.upstream.ClockAhead(); known {

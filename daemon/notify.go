@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/neonauthd/neonauthd/daemon/clock"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 )
 
@@ -143,7 +144,7 @@ func (d *Daemon) logStart(l *Listeners) {
 // logStop is the last one.
 func (d *Daemon) logStop(err error) {
 	t := d.ledger.totals()
-	args := []any{"uptime", d.opts.Now().Sub(d.ledger.started).Round(time.Second),
+	args := []any{"uptime", clock.Awake(d.ledger.started, d.opts.Now()).Round(time.Second),
 		"accepted", t.outcomes[Accepted], "rejected", t.outcomes[Rejected], "unknown", t.outcomes[Unknown]}
 	d.lines.TellAll(time.Now())
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/cache"
+	"github.com/neonauthd/neonauthd/daemon/clock"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
@@ -108,7 +109,7 @@ func (s *profiles) recall(l *lookup, e *entry, now time.Time) (Verdict, bool) {
 		}
 	}
 	p := s.get(key, l)
-	if p == nil || elapsed(p.asked, now) >= l.freshness() {
+	if p == nil || clock.Elapsed(p.asked, now) >= l.freshness() {
 		return Verdict{}, false
 	}
 	if v, dead := s.silenced(l, p.speaker(e), now); dead {
@@ -127,7 +128,7 @@ func (s *profiles) recall(l *lookup, e *entry, now time.Time) (Verdict, bool) {
 // found fresh.
 func (p *profile) wantsRefresh(now time.Time) bool {
 	fresh := time.Duration(p.project.config.ProfileFresh)
-	age := elapsed(p.asked, now)
+	age := clock.Elapsed(p.asked, now)
 	gap := age - time.Duration(p.lookedUp.Swap(int64(age)))
 	return age >= fresh/2 && age+gap >= fresh*9/10
 }
@@ -199,7 +200,7 @@ func (s *profiles) resolve(ctx context.Context, l *lookup, e *entry) Verdict {
 			continue
 		case f.profile == nil:
 			return s.fallback(l, e, key, f.failure)
-		case l.maxAge >= 0 && f.asked.Before(asked) && asked.Sub(f.asked) >= l.wholeMaxAge(),
+		case l.maxAge >= 0 && f.asked.Before(asked) && clock.Elapsed(f.asked, asked) >= l.wholeMaxAge(),
 			!s.floors.above(f.profile.revision, l.digest, f.profile.user):
 			continue
 		}
@@ -235,7 +236,7 @@ func (s *profiles) fallback(l *lookup, e *entry, key cache.Key, failure Verdict)
 // acceptStale serves what is kept beyond its fresh time, if configuration and
 // caller allow.
 func (s *profiles) acceptStale(l *lookup, e *entry, p *profile, now time.Time) (Verdict, bool) {
-	age, fresh := elapsed(p.asked, now), time.Duration(l.project.config.ProfileFresh)
+	age, fresh := clock.Elapsed(p.asked, now), time.Duration(l.project.config.ProfileFresh)
 	if age >= fresh+time.Duration(l.project.config.ProfileStale) || l.maxAge >= 0 && age >= l.wholeMaxAge() {
 		return Verdict{}, false
 	}
@@ -251,7 +252,7 @@ func (s *profiles) acceptStale(l *lookup, e *entry, p *profile, now time.Time) (
 // accept is the verdict at level profile. Like every verdict it ends with the
 // token.
 func (s *profiles) accept(l *lookup, e *entry, p *profile, source Source, now time.Time) Verdict {
-	age := elapsed(p.asked, now)
+	age := clock.Elapsed(p.asked, now)
 	// A stale profile is not reused at all: the next lookup may find a live one.
 	reuse := min(claimsReuse, time.Duration(l.project.config.ProfileFresh)-age)
 	return Verdict{
@@ -294,7 +295,7 @@ func (s *profiles) fetch(key cache.Key, l *lookup, e *entry, priority upstream.P
 	return func(ctx context.Context) fetched {
 		revision := s.floors.current()
 		f := fetched{asked: s.now(), digest: l.digest}
-		if p := s.get(key, l); p != nil && priority == upstream.Interactive && f.asked.Sub(p.asked) < l.freshness() {
+		if p := s.get(key, l); p != nil && priority == upstream.Interactive && clock.Elapsed(p.asked, f.asked) < l.freshness() {
 			f.profile, f.asked = p, p.asked // the flight before this one has just landed
 			return f
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/cache"
+	"github.com/neonauthd/neonauthd/daemon/clock"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
@@ -94,7 +95,11 @@ func (r *resolver) recall(l *lookup) (v Verdict, ok bool) {
 // holds reports whether what is remembered of the token may still be believed:
 // it lives, no purge has hit it, and the key set it rests on is not too old.
 func (r *resolver) holds(l *lookup, e *entry, now time.Time) bool {
-	return e.alive(l.project, now) && l.project.keys.current.Load().usable(now) && r.floors.above(e.revision, l.digest, e.user())
+	if !e.alive(l.project, now) {
+		return false
+	}
+	_, usable := l.project.keys.inUse(now)
+	return usable && r.floors.above(e.revision, l.digest, e.user())
 }
 
 // recallEntry answers for a token whose claims are known to hold.
@@ -185,8 +190,8 @@ func (r *resolver) establish(ctx context.Context, l *lookup) Verdict {
 	// Bounded: each round but the last follows a change of the key set.
 	for range 4 {
 		now := r.now()
-		keys := l.project.keys.current.Load()
-		if !keys.usable(now) {
+		keys, usable := l.project.keys.inUse(now)
+		if !usable {
 			f, wait := l.project.keys.seek(ctx, "", keys)
 			switch {
 			case f == keysChanged:
@@ -268,7 +273,7 @@ func lasting(l *lookup, keys *keys, reason keyset.Reason, now time.Time) time.Du
 		return 0
 	}
 	if kid, doubtful := l.project.policy.Doubt(l.token, reason); doubtful && kid != "" {
-		return min(rejectionLifetime, l.project.keys.cooldown-elapsed(keys.fetched, now))
+		return min(rejectionLifetime, l.project.keys.cooldown-clock.Elapsed(keys.fetched, now))
 	}
 	return rejectionLifetime
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/neonauthd/neonauthd/daemon/clock"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/protocol"
 )
@@ -80,7 +81,7 @@ func (d *Daemon) report() statsReport {
 	out := statsReport{
 		Version:     d.opts.Version,
 		Started:     l.started.Unix(),
-		Uptime:      int64(now.Sub(l.started) / time.Second),
+		Uptime:      int64(clock.Awake(l.started, now) / time.Second),
 		Outcomes:    map[string]uint64{},
 		Reasons:     lookups.reasons,
 		Codes:       lookups.codes,
@@ -138,14 +139,12 @@ func (p *project) report(now time.Time) projectStats {
 		Name:         p.name,
 		Preset:       p.config.Preset,
 		Keys:         len(k.Keys),
-		KeysNext:     max(0, k.Next-now.Unix()),
+		KeysAge:      int64(k.age / time.Second),
+		KeysNext:     int64(k.due / time.Second),
 		KeysFailures: k.Failures,
 		KeyFetches:   k.counts.Fetches,
 		UnknownKeys:  k.counts.UnknownKeyIDs,
 		Upstream:     upstreamReport(p, now),
-	}
-	if k.Fetched != 0 {
-		out.KeysAge = max(0, now.Unix()-k.Fetched)
 	}
 	return out
 }
@@ -163,9 +162,7 @@ func upstreamReport(p *project, now time.Time) upstreamStats {
 	ahead, _ := p.upstream.ClockAhead()
 	out.ClockAhead = int64(ahead / time.Second)
 	for _, until := range []time.Time{g.OpenUntil, g.RetryUntil} {
-		if until.After(now) {
-			out.RetryAfter = max(out.RetryAfter, ceilSeconds(until.Sub(now)))
-		}
+		out.RetryAfter = max(out.RetryAfter, ceilSeconds(clock.Left(until, now)))
 	}
 	return out
 }
@@ -180,7 +177,8 @@ type keysReport struct {
 	Keys     []*keyReport   `json:"keys"`
 	Skipped  []skippedEntry `json:"skipped"`
 
-	counts keysCounts
+	age, due time.Duration // since it was fetched, and until it is to be fetched again
+	counts   keysCounts
 }
 
 type keyReport struct {
@@ -229,13 +227,14 @@ func (a *admin) keys(r *protocol.Request) (protocol.Reply, *refusal) {
 // report describes the keys in use.
 func (k *keysets) report(now time.Time) keysReport {
 	k.mu.Lock()
-	out := keysReport{Failures: k.failures, Next: k.due.Unix(), Source: "none", Keys: []*keyReport{}, Skipped: []skippedEntry{}, counts: k.counts}
+	due := *k.due.Load()
+	out := keysReport{Failures: k.failures, Next: due.Unix(), due: clock.Left(due, now), Source: "none", Keys: []*keyReport{}, Skipped: []skippedEntry{}, counts: k.counts}
 	k.mu.Unlock()
 	current := k.current.Load()
 	if current == nil {
 		return out
 	}
-	out.Fetched = current.fetched.Unix()
+	out.Fetched, out.age = current.fetched.Unix(), max(0, clock.Elapsed(current.fetched, now))
 	switch {
 	case current.stale(now):
 		out.Source = SourceStale.String()

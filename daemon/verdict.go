@@ -3,6 +3,7 @@ package daemon
 import (
 	"time"
 
+	"github.com/neonauthd/neonauthd/daemon/clock"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
@@ -126,7 +127,7 @@ type entry struct {
 	key         *keyset.Key // nil for a session credential
 	revision    uint64      // of the purge floor, taken before the verification began
 	established time.Time   // with monotonic reading
-	deadline    time.Time   // with monotonic reading: exp as it lay ahead when established
+	deadline    time.Time   // exp by the wall clock, and by the monotonic one as it lay ahead when established
 	expires     int64       // exp, Unix seconds, by the wall clock
 	issued      int64       // iat, Unix seconds; 0 = the token does not say
 	class       keyset.Class
@@ -140,13 +141,14 @@ type entry struct {
 // where a claims verdict gets its lifetime: until exp, by the wall clock and,
 // should that be set back, by the monotonic one.
 func newEntry(p *project, c *keyset.Claims, revision uint64, now time.Time) *entry {
+	expires := c.Expires.Truncate(time.Second)
 	e := &entry{
 		project:     p,
 		key:         c.Key,
 		revision:    revision,
 		established: now,
-		deadline:    now.Add(c.Expires.Sub(now.Round(0))),
-		expires:     c.Expires.Unix(),
+		deadline:    now.Add(expires.Sub(now.Round(0))),
+		expires:     expires.Unix(),
 		class:       c.Class,
 		subject:     c.Subject,
 		session:     c.Session,
@@ -163,7 +165,7 @@ func newEntry(p *project, c *keyset.Claims, revision uint64, now time.Time) *ent
 // alive reports whether the entry may still speak for a token asked of p at
 // now. Revocations and purges are the resolver's to add.
 func (e *entry) alive(p *project, now time.Time) bool {
-	return e.project == p && now.Unix() < e.expires && now.Before(e.deadline) && (e.key == nil || !e.key.Withdrawn())
+	return e.project == p && !clock.Over(e.deadline, now) && (e.key == nil || !e.key.Withdrawn())
 }
 
 // claimsReuse is how long a caller may reuse a claims verdict without asking
@@ -176,7 +178,7 @@ func (e *entry) accept(source Source, now time.Time) Verdict {
 		Outcome: Accepted,
 		Level:   LevelClaims,
 		Source:  source,
-		Age:     elapsed(e.established, now),
+		Age:     clock.Elapsed(e.established, now),
 		TTL:     e.reuse(claimsReuse, now),
 		Body:    e.json,
 		entry:   e,
@@ -185,15 +187,7 @@ func (e *entry) accept(source Source, now time.Time) Verdict {
 
 // reuse is most, cut at exp: no caller reuses anything past the token's end.
 func (e *entry) reuse(most time.Duration, now time.Time) time.Duration {
-	left := min(time.Unix(e.expires, 0).Sub(now.Round(0)), e.deadline.Sub(now))
-	return max(0, min(most, left))
-}
-
-// elapsed is how much time has passed since then, by the clock that says more:
-// the monotonic one stands still while the host sleeps, the wall clock can be
-// set back. What bounds an age must not be fooled by either.
-func elapsed(since, now time.Time) time.Duration {
-	return max(now.Sub(since), now.Round(0).Sub(since.Round(0)))
+	return max(0, min(most, clock.Left(e.deadline, now)))
 }
 
 // fromKeyset translates the reasons of the cryptographic check.

@@ -99,18 +99,11 @@ func TestWhatForgetsToDecideIsUnknown(t *testing.T) {
 // monotonic clock went different ways.
 func TestAnEntryProvesItsOwnValidity(t *testing.T) {
 	const lifetime = time.Hour
-	began := time.Now().Truncate(time.Second).Add(0)
-	if !strings.Contains(time.Now().String(), "m=") {
-		t.Fatal("this clock has no monotonic reading")
-	}
-	// A reading whose clocks differ cannot be made; an entry whose two limits
-	// differ by as much can.
-	stepped := func(wall time.Duration) *entry {
-		e := newEntry(&project{name: "main"}, &keyset.Claims{Subject: "ada", Expires: began.Add(lifetime)}, 0, began)
-		e.expires -= int64(wall / time.Second) // as if the wall clock had been set forward by that
-		return e
-	}
-	for _, c := range []struct {
+	c := newClock()
+	c.advance(time.Second - time.Duration(c.now().Nanosecond())) // exp is in whole seconds
+	began := c.now()
+	e := newEntry(&project{name: "main"}, &keyset.Claims{Subject: "ada", Expires: began.Round(0).Add(lifetime)}, 0, began)
+	for _, s := range []struct {
 		name  string
 		step  time.Duration // of the wall clock, right after the verification
 		after time.Duration // by the monotonic clock
@@ -128,16 +121,18 @@ func TestAnEntryProvesItsOwnValidity(t *testing.T) {
 		{"wall ten years back, at exp", -87600 * time.Hour, lifetime, false},
 		{"wall 56 years back, long after", -56 * 8760 * time.Hour, 100 * lifetime, false},
 	} {
-		e := stepped(c.step)
-		now := began.Add(c.after)
-		if got := e.alive(e.project, now); got != c.alive {
-			t.Errorf("%s: alive %v, want %v", c.name, got, c.alive)
+		c.Step(s.step)
+		c.advance(s.after)
+		now := c.now()
+		if got := e.alive(e.project, now); got != s.alive {
+			t.Errorf("%s: alive %v, want %v", s.name, got, s.alive)
 		}
-		if left := e.reuse(claimsReuse, now); (left > 0) != c.alive || left > claimsReuse || c.alive && left > lifetime-c.after {
-			t.Errorf("%s: to be reused for %s", c.name, left)
+		if left := e.reuse(claimsReuse, now); (left > 0) != s.alive || left > claimsReuse || s.alive && left > lifetime-s.after {
+			t.Errorf("%s: to be reused for %s", s.name, left)
 		}
+		c.Step(-s.step)
+		c.advance(-s.after)
 	}
-	e := stepped(0)
 	if e.alive(&project{name: "main"}, began) {
 		t.Error("alive for a project of the same name")
 	}

@@ -11,9 +11,9 @@
 //     ([Elapsed]), and a deadline is over when either clock says so ([Over],
 //     [Left]). A step ahead or a sleep makes things old too early, which costs a
 //     question to the upstream; nothing makes them young;
-//   - exp and its like are instants of the wall clock. A verdict is given a
-//     deadline with both readings when it is reached, so that a wall clock that
-//     is set back prolongs nothing;
+//   - exp and its like are instants of the wall clock. What is kept until then has
+//     a deadline with both readings, so that a wall clock that is set back
+//     prolongs nothing that is kept: afterwards the token is judged anew;
 //   - what only a right clock may do, such as to forget a revocation, waits for
 //     a [Wall] that was confirmed.
 //
@@ -44,7 +44,7 @@ func Over(deadline, now time.Time) bool {
 // Left is the time until the deadline, by the clock that says less; 0 when it is
 // over.
 func Left(deadline, now time.Time) time.Duration {
-	return max(0, -Elapsed(deadline, now))
+	return max(0, min(deadline.Sub(now), deadline.Round(0).Sub(now.Round(0))))
 }
 
 // Jump is how much further the wall clock went than the monotonic one between
