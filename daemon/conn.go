@@ -32,6 +32,7 @@ type conn struct {
 	peer   *peer
 	gid    uint32 // of the process that connected; processes of one user may differ in it
 	admin  bool   // on the admin socket
+	roomy  bool   // has a large send buffer
 	state  *state // the configuration that access was taken from
 	access access // what this caller may ask
 	lines  *protocol.LineReader
@@ -58,10 +59,14 @@ type conn struct {
 // serve answers until the peer leaves, errs, idles too long, or the server
 // drains. Every line it has read is answered before it returns.
 func (c *conn) serve() {
-	defer c.out.close()
-	defer c.misses.Wait()
-	defer c.net.Close()
-	defer c.cancel()
+	defer c.server.part(c.net)
+	defer func() {
+		c.cancel()
+		hangUp(c.net)
+		c.misses.Wait()
+		c.out.close()
+		c.lines = nil
+	}()
 	defer func() {
 		if p := recover(); p != nil {
 			c.server.panicked(p)

@@ -151,6 +151,9 @@ func New(cfg Config, opts Options) (*Daemon, error) {
 		peers:    map[fair.ID]*peer{},
 		bodies:   fair.NewBodies(fair.Shares{Total: maxShared, Each: maxSharedEach, Kept: sharedKept}),
 		wide:     newWideBuffers(),
+		roomy:    fair.NewPool(fair.Shares{Total: maxRoomy, Each: maxRoomyEach, Kept: roomyKept}),
+		notices:  fair.NewPool(fair.Shares{Total: maxNotices, Each: maxNoticesEach, Kept: noticesKept}),
+		stopping: make(chan struct{}),
 	}
 	d.server.admin = &admin{daemon: d}
 	return d, nil

@@ -34,6 +34,8 @@ func limits() [][2]string {
 		{"session credentials asked of the upstream, of one user", fmt.Sprintf("%d, then %d per second", opaqueBurst, opaqueRate)},
 		{"`connections_per_uid`", fmt.Sprint(c.Limits.ConnectionsPerUID)},
 		{"`connections`", fmt.Sprint(c.Limits.Connections)},
+		{"connections with a send buffer of the system's size", fmt.Sprint(maxRoomy)},
+		{"connections that were turned away and have not read why", fmt.Sprint(maxNotices)},
 		{"admin connections", fmt.Sprint(maxAdminConnections)},
 		{"metrics connections", fmt.Sprint(maxScrapers)},
 		{"wait of a lookup without `deadline`", DefaultDeadline.String()},

@@ -276,11 +276,11 @@ func (o *outbox) send(shared []byte) error {
 	return err
 }
 
-// end closes the connection. o.mu is held.
+// end ends the connection. o.mu is held.
 func (o *outbox) end(err error) {
 	o.broken = err
 	o.broke()
-	_ = o.net.Close()
+	hangUp(o.net)
 	o.moved.Signal()
 }
 
@@ -292,6 +292,6 @@ func (o *outbox) close() {
 	for _, s := range o.ordered {
 		s.body.Release()
 	}
-	o.ordered, o.held = nil, 0
 	o.empty()
+	o.ordered, o.held, o.out = nil, 0, nil
 }

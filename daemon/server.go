@@ -62,7 +62,10 @@ type server struct {
 	peers    map[fair.ID]*peer
 	bodies   *fair.Bodies
 	wide     *wideBuffers
-	crowd    int // how many peers there may be before it is looked who has gone
+	roomy    *fair.Pool    // connections with a large send buffer
+	notices  *fair.Pool    // connections that were turned away and have not read why
+	stopping chan struct{} // closed once the server drains
+	crowd    int           // how many peers there may be before it is looked who has gone
 	running  sync.WaitGroup
 }
 
@@ -109,13 +112,14 @@ func (s *server) open(ctx context.Context, nc net.Conn, admin bool) {
 	if c == nil {
 		s.log.Warn("connection turned away: a limit is reached; look for a program that keeps its connections open, or raise [limits]",
 			program.Every(turnedAwayInterval), slog.Any("uid", from.uid), slog.Any("pid", from.pid), slog.Bool("admin", admin))
-		turnAway(nc)
+		s.turnAway(nc, s.users.caller(from))
 		return
 	}
 	if id := c.peer.id; id.PID == 0 && !s.users.tells(id.UID) {
 		s.log.Warn("callers from outside of this container cannot be told apart at all: limits per user count them as one; share the host's process ids or user ids with the daemon",
 			program.Once())
 	}
+	s.makeRoom(c)
 	c.adopt(s.state.Load())
 	// Lookups end with their own deadlines, not with ctx: a drain answers them.
 	c.ctx, c.cancel = context.WithCancel(context.WithoutCancel(ctx))
@@ -163,15 +167,9 @@ func (s *server) unregister(c *conn) {
 		s.admins--
 		c.peer.admins--
 	}
-}
-
-// turnAway tells why and closes. One small write into an empty socket buffer
-// does not block; the deadline is for the day it does.
-func turnAway(nc net.Conn) {
-	line := appendRefusal(nil, nil, &refusal{code: protocol.CodeBusy, retryAfter: time.Second, advice: "too many connections"})
-	_ = nc.SetWriteDeadline(time.Now().Add(time.Second))
-	_, _ = nc.Write(line)
-	_ = nc.Close()
+	if c.roomy {
+		s.roomy.Give(c.peer.id)
+	}
 }
 
 // admit counts a lookup that has to wait, unless too many do.
@@ -194,6 +192,7 @@ func (s *server) release(p *peer) {
 func (s *server) drain(ctx context.Context) error {
 	s.mu.Lock()
 	s.draining = true
+	close(s.stopping)
 	for c := range s.conns {
 		c.drain(drainGrace)
 	}

@@ -1,0 +1,84 @@
+package daemon
+
+import (
+	"net"
+	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/fair"
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+// What a peer has not read yet is in the kernel's memory and counts against the
+// limit of this process (MemoryMax=), as long as the peer keeps its end open,
+// even after this process has closed its own.
+const (
+	// maxRoomy is how many connections have the send buffer that the system gives,
+	// about 220 KiB, maxRoomyEach how many of one caller, and roomyKept how many
+	// are kept for callers that have few. All others have narrowSendBuffer, which
+	// the kernel makes about 13 KiB of.
+	maxRoomy         = 256
+	maxRoomyEach     = maxRoomy / 2
+	roomyKept        = maxRoomy / 4
+	narrowSendBuffer = 4 << 10
+	// maxNotices is how many connections that were turned away may have the reason
+	// unread, and maxNoticesEach those of one caller. Others are closed without.
+	maxNotices     = 1024
+	maxNoticesEach = maxNotices / 4
+	noticesKept    = maxNotices / 4
+	// partingPause is the longest pause between two looks whether a peer has read
+	// what it was sent before it is forgotten.
+	partingPause = time.Second
+)
+
+// makeRoom gives the connection the send buffer that is its share.
+func (s *server) makeRoom(c *conn) {
+	if c.roomy = s.roomy.Take(c.peer.id); c.roomy {
+		return
+	}
+	if u, ok := c.net.(*net.UnixConn); ok {
+		_ = u.SetWriteBuffer(narrowSendBuffer) // fails only when closed
+	}
+}
+
+// part ends a connection. It returns when the peer has read everything or is
+// gone, or when the server stops: until then the connection keeps its place, or
+// a peer that reads nothing could have the kernel keep more and more.
+func (s *server) part(nc net.Conn) {
+	hangUp(nc)
+	for pause := time.Millisecond; unread(nc) > 0; pause = min(2*pause, partingPause) {
+		select {
+		case <-s.stopping:
+			_ = nc.Close()
+			return
+		case <-time.After(pause):
+		}
+	}
+	_ = nc.Close()
+}
+
+// hangUp ends both directions. The peer can read what was sent before.
+func hangUp(nc net.Conn) {
+	u, ok := nc.(*net.UnixConn)
+	if !ok {
+		_ = nc.Close()
+		return
+	}
+	_ = u.CloseWrite() // both fail only when the peer is gone
+	_ = u.CloseRead()
+}
+
+// turnAway tells why and closes. One small write into an empty socket buffer
+// does not block; the deadline is for the day it does.
+func (s *server) turnAway(nc net.Conn, who fair.ID) {
+	if !s.notices.Take(who) {
+		_ = nc.Close()
+		return
+	}
+	line := appendRefusal(nil, nil, &refusal{code: protocol.CodeBusy, retryAfter: time.Second, advice: "too many connections"})
+	_ = nc.SetWriteDeadline(time.Now().Add(time.Second))
+	_, _ = nc.Write(line)
+	s.running.Go(func() {
+		defer s.notices.Give(who)
+		s.part(nc)
+	})
+}

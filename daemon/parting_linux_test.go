@@ -1,0 +1,76 @@
+package daemon
+
+import (
+	"net"
+	"os"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestOnlyAShareOfTheConnectionsHasALargeSendBuffer: a caller's last one, and the
+// next, whose peer cannot make the kernel keep much.
+func TestOnlyAShareOfTheConnectionsHasALargeSendBuffer(t *testing.T) {
+	k := newDesk(t, nil)
+	s := k.daemon.server
+	var all []*conn
+	for i := range maxRoomyEach + 1 {
+		fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unix.Close(fds[1])
+		nc := fileConn(t, fds[0])
+		defer nc.Close()
+		c := s.register(nc, credentials{uid: 1}, false)
+		all = append(all, c)
+		s.makeRoom(c)
+		kept := 0
+		for piece := make([]byte, 1<<10); ; kept += len(piece) {
+			if n, err := writeNow(nc, piece); err != nil {
+				t.Fatal(err)
+			} else if n == 0 {
+				break
+			}
+		}
+		if narrow := kept <= 2*narrowSendBuffer; narrow != (i == maxRoomyEach) {
+			t.Fatalf("connection %d: the kernel keeps %d bytes", i, kept)
+		}
+		if left := unread(nc); left < kept {
+			t.Fatalf("connection %d: %d bytes of %d are unread", i, left, kept)
+		}
+	}
+	s.unregister(all[0])
+	if n := s.roomy.Taken(); n != maxRoomyEach-1 {
+		t.Errorf("%d are taken after one was given back", n)
+	}
+}
+
+// fileConn makes a connection of a descriptor.
+func fileConn(t *testing.T, fd int) *net.UnixConn {
+	t.Helper()
+	f := os.NewFile(uintptr(fd), "")
+	defer f.Close()
+	nc, err := net.FileConn(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return nc.(*net.UnixConn)
+}
+
+// writeNow writes what the kernel takes at once: 0 if that is nothing.
+func writeNow(u *net.UnixConn, b []byte) (n int, err error) {
+	raw, err := u.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	outer := raw.Control(func(fd uintptr) {
+		if n, err = unix.Write(int(fd), b); err == unix.EAGAIN {
+			n, err = 0, nil
+		}
+	})
+	if outer != nil {
+		return 0, outer
+	}
+	return max(n, 0), err
+}

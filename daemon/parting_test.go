@@ -1,0 +1,98 @@
+package daemon
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"strings"
+	"testing"
+
+	"github.com/neonauthd/neonauthd/daemon/standin"
+)
+
+// TestAConnectionKeepsItsPlaceUntilItsPeerHasReadOrLeft: what the kernel keeps of
+// a reply counts against the daemon's memory even after the daemon has closed.
+func TestAConnectionKeepsItsPlaceUntilItsPeerHasReadOrLeft(t *testing.T) {
+	for name, c := range map[string]struct {
+		leave func(t *testing.T, nc *net.UnixConn)
+		freed bool
+	}{
+		"reads nothing": {func(*testing.T, *net.UnixConn) {}, false},
+		"reads a part": {func(t *testing.T, nc *net.UnixConn) {
+			if _, err := io.ReadFull(nc, make([]byte, 10_000)); err != nil {
+				t.Fatal(err)
+			}
+		}, false},
+		"reads all": {func(t *testing.T, nc *net.UnixConn) {
+			if n, err := io.Copy(io.Discard, nc); err != nil || n < 90_000 {
+				t.Fatal(n, err)
+			}
+		}, true},
+		"leaves": {func(_ *testing.T, nc *net.UnixConn) { _ = nc.Close() }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, func(c *Config) { c.Limits.ConnectionsPerUID = 1 })
+			w.upstream.Inject(standin.Me, standin.Fault{Kind: standin.PadProfile, Size: 100_000})
+			nc, err := net.Dial("unix", w.socket())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer nc.Close() // after the daemon's end, which does not wait for it
+			defer w.halt()
+			u := nc.(*net.UnixConn)
+			if _, err := u.Write([]byte("PROFILE " + w.token() + "\n")); err != nil {
+				t.Fatal(err)
+			}
+			if err := u.CloseWrite(); err != nil {
+				t.Fatal(err)
+			}
+			await(t, func() bool { return w.daemon.ledger.totals().levels[LevelProfile] == 1 })
+			c.leave(t, u)
+			if c.freed {
+				await(t, func() bool { return w.served() })
+				return
+			}
+			for range 20 { // the daemon looks ever less often, and soon often enough
+				if w.served() {
+					t.Fatal("its place was given to another")
+				}
+			}
+		})
+	}
+}
+
+// served reports whether a connection is served, not turned away.
+func (w *world) served() bool {
+	k := w.dial()
+	defer k.nc.Close()
+	_, _ = k.nc.Write([]byte("PING\n")) // it may be turned away
+	reply, _ := k.r.ReadString('\n')
+	return reply == "OK\n"
+}
+
+// TestPeersThatWereTurnedAwayAreToldWhyUpToABound: a caller's last reason that is
+// kept for it, and the next connection, which is closed without.
+func TestPeersThatWereTurnedAwayAreToldWhyUpToABound(t *testing.T) {
+	w := newWorld(t, func(c *Config) { c.Limits.ConnectionsPerUID = 1 })
+	w.dial().ask("PING")
+	all := make([]net.Conn, maxNoticesEach+1)
+	for i := range all {
+		nc, err := net.Dial("unix", w.socket())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer nc.Close()
+		all[i] = nc
+	}
+	await(t, func() bool { return w.daemon.ledger.turnedAway.Load() == uint64(len(all)) })
+	for i, nc := range all {
+		text, err := io.ReadAll(nc)
+		if told := strings.HasPrefix(string(text), "ERR busy"); told != (i < maxNoticesEach) || err != nil {
+			t.Fatalf("connection %d is told %q, %v", i, text, err)
+		}
+	}
+	await(t, func() bool { return w.daemon.server.notices.Taken() == 0 })
+	if line, err := bufio.NewReader(w.dial().nc).ReadString('\n'); !strings.HasPrefix(line, "ERR busy") {
+		t.Errorf("after all were read: %q, %v", line, err)
+	}
+}
