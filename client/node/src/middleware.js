@@ -1,12 +1,11 @@
 import { STATUS_CODES } from 'node:http'
 
-import { Rejected } from './answer.js'
 import { Client } from './client.js'
+import { Found, HEADERS, Search, denied, preflight, refusalOf, valuesOf } from './httpauth.js'
 
-export const DEFAULT_RETRY_AFTER = 1000 // milliseconds
-const MAX_RETRY_AFTER = 60_000
+export { DEFAULT_RETRY_AFTER } from './httpauth.js'
 
-const OPTIONS = ['client', 'lookup', 'profile', 'token', 'optional', 'allow', 'realm', 'refuse']
+const OPTIONS = ['client', 'lookup', 'profile', 'places', 'token', 'optional', 'allow', 'realm', 'refuse']
 const CONFUSING = Symbol('confusing')
 
 // Under which answer each request was let through. A map of our own, so that
@@ -14,7 +13,8 @@ const CONFUSING = Symbol('confusing')
 const answers = new WeakMap()
 
 // from returns the Accepted under which a request was let through; undefined
-// outside a guard, and inside an optional one for a request without a token.
+// outside a guard, for a CORS preflight, and inside an optional guard for a
+// request without a token.
 export function from(req) {
   return answers.get(req)
 }
@@ -25,8 +25,10 @@ export function guard(options = {}) {
   for (const name of Object.keys(options)) {
     if (!OPTIONS.includes(name)) throw new TypeError(`neonauthd: guard has no option "${name}"`)
   }
-  const rules = { token: bearer, allow: () => true, refuse: plainRefusal, lookup: {}, ...options }
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
+  const rules = { places: [], allow: () => true, refuse: plainRefusal, lookup: {}, ...given }
   rules.client ??= new Client()
+  rules.find = finder(rules)
 
   async function middleware(req, res, next) {
     try {
@@ -46,46 +48,40 @@ export function guard(options = {}) {
   return middleware
 }
 
-async function admitted(rules, req, res) {
-  const token = rules.token(req)
-  if (token === CONFUSING) {
-    refuse(rules, req, res, 400, 'invalid_request', new Rejected('malformed'))
-    return false
-  }
+// finder returns what finds the token: the application's own search, or the one
+// in the headers and the places that the application names besides.
+function finder({ token, places, profile }) {
   if (token === undefined) {
-    // RFC 6750 section 3.1: no error code for a request without any authentication.
-    if (!rules.optional) refuse(rules, req, res, 401, '', undefined)
-    return Boolean(rules.optional)
+    const search = new Search([...HEADERS, ...places])
+    return (req) => search.find(valuesOf(req), Boolean(profile))
   }
-  const answer = await (rules.profile ? rules.client.profile(token, rules.lookup) : rules.client.verify(token, rules.lookup))
-  const [status, error] = await verdict(rules, req, answer)
-  if (status === 200) {
-    answers.set(req, answer)
-    return true
+  return (req) => {
+    const found = token(req)
+    if (found === CONFUSING) return new Found([], 'unreadable-token')
+    return new Found(found === undefined ? [] : [found])
   }
-  refuse(rules, req, res, status, error, answer)
+}
+
+async function admitted(rules, req, res) {
+  if (preflight(req.method, valuesOf(req))) return true
+  const found = rules.find(req)
+  const without = found.refusal()
+  if (without !== undefined) {
+    if (rules.optional && found.fault === '') return true
+    return refuse(rules, req, res, without)
+  }
+  const { answer } = await found.ask((token) => (rules.profile ? rules.client.profile(token, rules.lookup) : rules.client.verify(token, rules.lookup)))
+  const refusal = refusalOf(answer) ?? ((await rules.allow(req, answer)) === true ? undefined : denied())
+  if (refusal !== undefined) return refuse(rules, req, res, refusal, answer)
+  answers.set(req, answer)
+  return true
+}
+
+// refuse answers a request that does not get through.
+function refuse(rules, req, res, refusal, answer) {
+  for (const [name, value] of Object.entries(refusal.headers(rules.realm))) res.setHeader(name, value)
+  rules.refuse(req, res, refusal.status, answer)
   return false
-}
-
-// verdict is the one place where an answer becomes a status.
-async function verdict(rules, req, answer) {
-  switch (answer.outcome) {
-    case 'accepted':
-      return (await rules.allow(req, answer)) === true ? [200, ''] : [403, 'insufficient_scope']
-    case 'rejected':
-      // class-not-allowed: the token is genuine, and another login of the same
-      // kind of user would not help.
-      return answer.reason === 'class-not-allowed' ? [403, 'insufficient_scope'] : [401, 'invalid_token']
-    default:
-      return [503, '']
-  }
-}
-
-function refuse(rules, req, res, status, error, answer) {
-  res.setHeader('Cache-Control', 'no-store')
-  if (status === 503) res.setHeader('Retry-After', retryAfter(answer.retryAfter))
-  else res.setHeader('WWW-Authenticate', challenge(rules.realm, error, answer))
-  rules.refuse(req, res, status, answer)
 }
 
 function plainRefusal(_req, res, status) {
@@ -94,55 +90,17 @@ function plainRefusal(_req, res, status) {
   res.end(`${STATUS_CODES[status]}\n`)
 }
 
-// retryAfter is whole seconds, rounded up, at least one.
-function retryAfter(span) {
-  return String(Math.ceil(Math.min(span > 0 ? span : DEFAULT_RETRY_AFTER, MAX_RETRY_AFTER) / 1000))
-}
+// bearer finds the token in the Authorization header and in no other place.
+export const bearer = only('authorization')
 
-// challenge is the value of WWW-Authenticate (RFC 6750 section 3).
-function challenge(realm, error, answer) {
-  const params = []
-  if (realm) params.push(`realm=${quotedString(realm)}`)
-  if (error) params.push(`error=${quotedString(error)}`)
-  if (answer?.outcome === 'rejected') params.push(`error_description=${quotedString(answer.reason)}`)
-  return params.length === 0 ? 'Bearer' : `Bearer ${params.join(', ')}`
-}
+// cookie returns a search for the token in the cookie of that name and in no
+// other place.
+export const cookie = (name) => only(`cookie:${name}`)
 
-// The quoted-string of RFC 9110 section 5.6.4, for what RFC 6750 allows in it.
-function quotedString(text) {
-  return `"${text.replace(/[^ -~]/g, '?').replace(/["\\]/g, '\\$&')}"`
-}
-
-// bearer finds the token in the Authorization header (RFC 6750 section 2.1).
-// Several such headers are confusing: a proxy might have judged another one.
-// Another scheme than Bearer is no token.
-export function bearer(req) {
-  const values = headerValues(req, 'authorization')
-  if (values.length > 1) return CONFUSING
-  const m = /^bearer(?: +(.*))?$/is.exec(values[0] ?? '')
-  if (m === null) return undefined
-  return m[1] || CONFUSING
-}
-
-// cookie returns a search for the token in the cookie of that name. Several
-// cookies of that name are confusing.
-export function cookie(name) {
+function only(place) {
+  const search = new Search([place])
   return (req) => {
-    const values = headerValues(req, 'cookie')
-      .flatMap((line) => line.split(';'))
-      .map((pair) => pair.trim().split('='))
-      .filter(([one]) => one === name)
-      .map(([, ...value]) => value.join('='))
-    if (values.length > 1) return CONFUSING
-    return values[0] || undefined
+    const { tokens, fault } = search.find(valuesOf(req))
+    return fault === '' && tokens.length < 2 ? tokens[0] : CONFUSING
   }
-}
-
-// node:http keeps only the first Authorization header in headers, so look at all.
-function headerValues(req, name) {
-  const values = []
-  for (let i = 0; i < req.rawHeaders.length; i += 2) {
-    if (req.rawHeaders[i].toLowerCase() === name) values.push(req.rawHeaders[i + 1])
-  }
-  return values
 }

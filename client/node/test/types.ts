@@ -9,6 +9,9 @@ import {
 import type {
   Answer, CallOptions, ClientOptions, Code, Daemon, Kind, Level, ProfileOptions, Reason, Source, VerifyOptions,
 } from 'neonauthd'
+import { HEADERS, MAX_COOKIE_TOKENS, MAX_PLACE_NAME, MAX_RETRY_AFTER, Found, Refusal, Search } from 'neonauthd/httpauth'
+import { denied, invalidToken, preflight, refusalOf, unavailable, valuesOf } from 'neonauthd/httpauth'
+import type { Fault, HeaderValues, Place } from 'neonauthd/httpauth'
 import { DEFAULT_RETRY_AFTER, bearer, cookie, from, guard } from 'neonauthd/middleware'
 import type { Guard, GuardOptions, TokenSearch } from 'neonauthd/middleware'
 
@@ -128,6 +131,7 @@ const rules: GuardOptions = {
   client,
   lookup: profile,
   profile: true,
+  places: ['sdk-cookie', 'session-cookie', 'header:X-Own', 'cookie:session'],
   token: search,
   optional: true,
   allow: async (req, answer) => req.method === 'GET' || answer.subject === 'ada',
@@ -138,6 +142,32 @@ const protect: Guard = guard(rules)
 expect<void>(await protect(request, response, (_error?: unknown) => {}))
 expect<void>(await protect.wrap((req, res) => res.end(from(req)?.subject))(request, response))
 expect<number>(DEFAULT_RETRY_AFTER)
+
+// A guard of one's own.
+const places: readonly Place[] = [...HEADERS, 'sdk-cookie']
+const values: HeaderValues = valuesOf(request)
+const found: Found = new Search(places).find(values, true)
+expect<readonly string[]>(found.tokens)
+expect<Fault | ''>(found.fault)
+expect<Answer | undefined>((await found.ask((token) => client.verify(token))).answer)
+const refusal: Refusal | undefined = preflight(request.method, values) ? undefined : found.refusal() ?? refusalOf(answer)
+if (refusal !== undefined) {
+  expect<400 | 401 | 403 | 503>(refusal.status)
+  expect<Record<string, string>>(refusal.headers('shop'))
+  expect<string>(refusal.error + refusal.reason)
+  expect<number>(refusal.retryAfter + MAX_RETRY_AFTER + MAX_COOKIE_TOKENS + MAX_PLACE_NAME)
+}
+expect<Refusal[]>([denied(), denied('wrong-team'), invalidToken('expired'), unavailable(), new Refusal(403, '', '')])
+expect<string>(new Search().vary)
+
+// @ts-expect-error no such place
+expect<Place>('cookies')
+// @ts-expect-error no such place
+guard({ places: ['sdk-cookies'] })
+// @ts-expect-error a refusal may be none
+expect<number>(refusalOf(answer).status)
+// @ts-expect-error a search has to be asked with the values of headers
+new Search().find(request.headers)
 
 // The shape of Express's handlers and of its next.
 interface ExpressRequest extends IncomingMessage { params: Record<string, string> }

@@ -12,7 +12,7 @@ from typing import Any, Literal, assert_never, assert_type
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import neonauthd
-from neonauthd import Accepted, Answer, AsyncClient, Client, Level, Rejected, Source, Unknown, asgi, wsgi
+from neonauthd import Accepted, Answer, AsyncClient, Client, Level, Rejected, Source, Unknown, asgi, httpauth, wsgi
 
 
 def status(answer: Answer) -> int:
@@ -94,8 +94,38 @@ def guarded(app: WSGIApplication, client: Client) -> WSGIApplication:
         return environ["REQUEST_METHOD"] == "GET" or answer.subject == "ada"
 
     return wsgi.Guard(
-        app, client=client, profile=True, lookup={"max_age": 0}, token=token, optional=True, allow=allow, realm="shop"
+        app,
+        client=client,
+        profile=True,
+        lookup={"max_age": 0},
+        places=["sdk-cookie", "session-cookie", "header:X-Own", "cookie:session"],
+        token=token,
+        optional=True,
+        allow=allow,
+        realm="shop",
     )
+
+
+def own_guard(values: httpauth.HeaderValues, method: str, client: Client) -> httpauth.Refusal | None:
+    """A guard of one's own."""
+    if httpauth.preflight(method, values):
+        return None
+    search = httpauth.Search([*httpauth.HEADERS, "sdk-cookie"])
+    assert_type(search.vary, str)
+    found: httpauth.Found = search.find(values, profile=True)
+    assert_type(found.tokens, tuple[str, ...])
+    fault: httpauth.Fault | None = found.fault
+    answer: Answer | None = None
+    for token in found.tokens:
+        answer = httpauth.better(answer, client.verify(token))
+    refusal = found.refusal() or httpauth.refusal_of(answer)
+    if refusal is not None:
+        assert_type(refusal.status, Literal[400, 401, 403, 503])
+        assert_type(refusal.headers("shop"), list[tuple[str, str]])
+        assert_type((refusal.error, refusal.reason, refusal.retry_after), tuple[str, str, int])
+    most = httpauth.MAX_RETRY_AFTER + httpauth.MAX_COOKIE_TOKENS + httpauth.MAX_PLACE_NAME + httpauth.DEFAULT_RETRY_AFTER
+    refusals = [httpauth.denied(), httpauth.invalid_token("expired"), httpauth.unavailable("busy", 5)]
+    return refusals[most] if fault else None
 
 
 def hello(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -146,6 +176,9 @@ def wrong(answer: Answer, rejected: Rejected, unknown: Unknown, client: Client, 
     wsgi.Guard(hello, client=AsyncClient())  # type: ignore[arg-type]  # it has no loop to ask in
     asgi.Guard(hello_async, client=client)  # type: ignore[arg-type]  # it would block the loop
     wsgi.Guard(hello, allow=lambda environ, answer: answer.subject)  # type: ignore[arg-type,return-value]  # yes or no
+    wsgi.Guard(hello, places=[1])  # type: ignore[list-item]  # a place is a word
+    httpauth.refusal_of(answer).status  # type: ignore[union-attr]  # a refusal may be none
+    httpauth.Search().find({})  # type: ignore[arg-type]  # a search is asked with the values of headers
     wsgi.Guard(hello, token="session")  # type: ignore[arg-type]  # the name of a cookie is for cookie()
 
 

@@ -5,9 +5,14 @@
     app = Guard(app)
 
 Inside, `answer_of(environ)` tells who is asking. A request whose token is bad
-gets 401 with the challenge of RFC 6750, one whose user may not come in 403, and
-one about which nothing could be learnt 503 with Retry-After: never 401, which
-would log the user out.
+gets 401 with the challenge of RFC 6750, one with two different tokens 400, one
+whose user may not come in 403, and one about which nothing could be learnt 503
+with Retry-After: never 401, which would log the user out. neonauthd.httpauth has
+the rules.
+
+A CORS preflight carries no token. It goes through, without a user. What adds
+CORS headers has to stand around the guard: a browser shows a 401 without them to
+its page as a network error.
 """
 
 from __future__ import annotations
@@ -16,9 +21,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from . import _guard
-from ._answer import Accepted, Answer
+from ._answer import Accepted, Answer, Rejected
 from ._client import Client
-from ._guard import REASONS, Found, Refusal
+from ._guard import STATUSES, Found
+from .httpauth import HeaderValues, Refusal, better, denied, preflight, refusal_of
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -31,21 +37,36 @@ _KEY = "neonauthd.answer"
 def answer_of(environ: Mapping[str, Any]) -> Accepted | None:
     """The answer under which a request was let through.
 
-    None outside a Guard, and inside an optional one for a request without a token.
+    None outside a Guard, for a CORS preflight, and inside an optional Guard for
+    a request without a token.
     """
     answer = environ.get(_KEY)
     return answer if isinstance(answer, Accepted) else None
 
 
 def bearer(environ: WSGIEnvironment) -> str | Found:
-    """Finds the token in the Authorization header."""
-    value = environ.get("HTTP_AUTHORIZATION")
-    return _guard.bearer([] if value is None else [value])
+    """Finds the token in the Authorization header and in no other place."""
+    return _BEARER(_values_of(environ))
 
 
 def cookie(name: str) -> Callable[[WSGIEnvironment], str | Found]:
-    """Returns a search for the token in the cookie of that name."""
-    return lambda environ: _guard.cookie(name, [environ.get("HTTP_COOKIE", "")])
+    """Returns a search for the token in the cookie of that name and in no other place.
+
+    About forged requests read neonauthd.httpauth.
+    """
+    find = _guard.only(f"cookie:{name}")
+    return lambda environ: find(_values_of(environ))
+
+
+_BEARER = _guard.only("authorization")
+
+
+def _values_of(environ: Mapping[str, Any]) -> HeaderValues:
+    def values(name: str) -> list[str]:
+        value = environ.get("HTTP_" + name.upper().replace("-", "_"))
+        return [] if value is None else [value]
+
+    return values
 
 
 class Guard:
@@ -53,10 +74,12 @@ class Guard:
 
     client: asks the daemon; without one, a Client of the guard's own. profile:
     ask for the user's profile too. lookup: options for every verify or profile.
-    token: finds the token in a request. optional: let a request without any
-    token through; one with a bad token is answered all the same. allow: whether
-    the user may have what the request asks for; else the answer is 403. realm:
-    named in challenges.
+    places: where a request may carry its token besides the headers
+    x-stack-access-token, Authorization and the SDK's others, which always count;
+    see neonauthd.httpauth.Search. token: finds the token in place of all that.
+    optional: let a request without any token through; one with a bad token is
+    answered all the same. allow: whether the user may have what the request asks
+    for; else the answer is 403. realm: named in challenges.
     """
 
     def __init__(
@@ -66,7 +89,8 @@ class Guard:
         client: Client | None = None,
         profile: bool = False,
         lookup: Mapping[str, Any] | None = None,
-        token: Callable[[WSGIEnvironment], str | Found] = bearer,
+        places: Iterable[str] = (),
+        token: Callable[[WSGIEnvironment], str | Found] | None = None,
         optional: bool = False,
         allow: Callable[[WSGIEnvironment, Accepted], bool] | None = None,
         realm: str = "",
@@ -77,7 +101,7 @@ class Guard:
         if profile:
             self._ask = self._client.profile
         self._lookup = dict(lookup or {})
-        self._token = token
+        self._find = _guard.finder(token, places, profile, _values_of)
         self._optional = optional
         self._allow = allow
         self._realm = realm
@@ -87,20 +111,24 @@ class Guard:
         refusal = self._refusal(environ)
         if refusal is None:
             return self._app(environ, start_response)
-        start_response(f"{refusal.status} {REASONS[refusal.status]}", list(refusal.headers))
-        return [refusal.body]
+        headers = _guard.headers_of(refusal, self._realm)
+        start_response(f"{refusal.status} {STATUSES[refusal.status]}", headers)
+        return [_guard.body_of(refusal)]
 
     def _refusal(self, environ: WSGIEnvironment) -> Refusal | None:
-        token = self._token(environ)
-        if token is Found.NONE:
-            return None if self._optional else _guard.without(self._realm)
-        if isinstance(token, Found):
-            return _guard.confusing(self._realm)
-        answer = self._ask(token, **self._lookup)
-        refusal = _guard.refusal(self._realm, answer)
+        if preflight(environ.get("REQUEST_METHOD", ""), _values_of(environ)):
+            return None
+        found = self._find(environ)
+        if found.fault is None and not found.tokens and self._optional:
+            return None
+        answer: Answer | None = None
+        for token in found.tokens:
+            answer = better(answer, self._ask(token, **self._lookup))
+            if not isinstance(answer, Rejected):
+                break
         if not isinstance(answer, Accepted):
-            return refusal
+            return found.refusal() or refusal_of(answer)
         if self._allow is not None and self._allow(environ, answer) is not True:
-            return _guard.forbidden(self._realm, answer)
+            return denied()
         environ[_KEY] = answer
         return None

@@ -1,0 +1,100 @@
+/**
+ * How a token travels in HTTP: where a request may carry it, which status an answer of the daemon becomes, and the headers
+ * that go with a refusal. The guard goes by it, and so can one of your own. Durations are milliseconds.
+ */
+
+import type { IncomingMessage } from 'node:http'
+
+import type { Accepted, Answer, Code, Reason } from './index.js'
+
+/**
+ * Where a request may carry its token.
+ *
+ * - `sdk-header`: x-stack-access-token, x-hexclave-access-token, x-stack-auth
+ * - `authorization`: the scheme Bearer, with a token or the SDK's envelope
+ * - `sdk-cookie`: the SDK's cookies hexclave-access and stack-access
+ * - `session-cookie`: __Secure-neon-auth.session_token, where the profile is asked for
+ * - `header:NAME`, `cookie:NAME`: the application's own
+ *
+ * Browsers send cookies along with requests that another site's page makes (CSRF): an application that takes its token
+ * from a cookie has to check Origin or a token of its own in every request that changes something.
+ */
+export type Place = 'sdk-header' | 'authorization' | 'sdk-cookie' | 'session-cookie' | `header:${string}` | `cookie:${string}`
+
+/** The places that need no such thought: sdk-header and authorization. */
+export const HEADERS: readonly Place[]
+
+/** Returns all values of a header, by its name in lower case. */
+export type HeaderValues = (name: string) => readonly string[]
+
+/** For requests of node:http and node:http2, repeated headers included. */
+export function valuesOf(req: Pick<IncomingMessage, 'rawHeaders'>): HeaderValues
+
+/** A search in some places, whatever their order. It throws a TypeError that says which of them is none. */
+export class Search {
+  constructor(places?: readonly Place[])
+  /** The value of the header Vary for what depends on the token. */
+  readonly vary: string
+  /** Looks for the token. With profile, which says that the profile will be asked for, a session cookie counts. */
+  find(values: HeaderValues, profile?: boolean): Found
+}
+
+/**
+ * Why a request is wrong in itself. `two-tokens`: two different ones, a list, or Bearer beside another scheme;
+ * `unreadable-token`: what carries the token cannot be read.
+ */
+export type Fault = 'two-tokens' | 'unreadable-token'
+
+/** What a search came to. */
+export class Found {
+  constructor(tokens: readonly string[], fault?: Fault | '')
+  /**
+   * One token, or none. Only cookies of an SDK can add up to several, since a browser keeps one for each path: then the
+   * first that is accepted counts.
+   */
+  readonly tokens: readonly string[]
+  /** Empty: none. */
+  readonly fault: Fault | ''
+  /** How the request is answered without asking the daemon; undefined: there is a token to ask about. */
+  refusal(): Refusal | undefined
+  /** Asks about each token in turn as long as the answers are rejections. */
+  ask(ask: (token: string) => Promise<Answer> | Answer): Promise<{ answer?: Answer; token?: string }>
+}
+
+/** How a request is answered that does not get through. */
+export class Refusal {
+  constructor(status: 400 | 401 | 403 | 503, error: string, reason: string, retryAfter?: number)
+  /** Never 401 for a request about which nothing could be learnt: that would log the user out. */
+  readonly status: 400 | 401 | 403 | 503
+  /** The code of RFC 6750, section 3.1; empty where none belongs. */
+  readonly error: string
+  /** A word for people and counters. */
+  readonly reason: Reason | Code | Fault | 'no-token' | ''
+  /** With 503: whole seconds, in milliseconds; else 0. */
+  readonly retryAfter: number
+  /** Cache-Control, and WWW-Authenticate or, with 503, Retry-After. */
+  headers(realm?: string): Record<string, string>
+}
+
+/** The one map from the daemon's answers to statuses; undefined: it is accepted. */
+export function refusalOf(answer: Accepted): undefined
+export function refusalOf(answer: Answer | undefined): Refusal | undefined
+
+/** For a token against which there is proof: 401. */
+export const invalidToken: (reason: string) => Refusal
+/** For a verified user who may not have what the request asks for: 403. */
+export const denied: (reason?: string) => Refusal
+/** For a request about which nothing could be learnt: 503. */
+export function unavailable(reason?: string, after?: number): Refusal
+
+/** Whether a request asks on behalf of a browser's CORS check, which carries no token. */
+export function preflight(method: string | undefined, values: HeaderValues): boolean
+
+/** The most different tokens that one request's SDK cookies may hold. */
+export const MAX_COOKIE_TOKENS: number
+/** The most characters of a header's or cookie's name. */
+export const MAX_PLACE_NAME: number
+/** What a 503 advises when the daemon does not. */
+export const DEFAULT_RETRY_AFTER: number
+/** The most that a 503 advises. */
+export const MAX_RETRY_AFTER: number

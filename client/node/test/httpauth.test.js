@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { connect } from 'node:net'
+import { test } from 'node:test'
+
+import { Accepted, Client, Rejected, Unknown } from 'neonauthd'
+import { Found, HEADERS, MAX_PLACE_NAME, Refusal, Search, denied, invalidToken, preflight, refusalOf, unavailable, valuesOf } from 'neonauthd/httpauth'
+import { from, guard } from 'neonauthd/middleware'
+import { fakeDaemon } from './fake.js'
+
+// exchange sends a request as it stands and returns the response.
+async function exchange(port, text) {
+  const socket = connect(port, '127.0.0.1')
+  socket.write(text)
+  let received = ''
+  for await (const chunk of socket.setEncoding('latin1')) received += chunk
+  const [head] = received.split('\r\n\r\n')
+  const [line, ...lines] = head.split('\r\n')
+  const headers = Object.fromEntries(lines.map((one) => [one.slice(0, one.indexOf(':')).toLowerCase(), one.slice(one.indexOf(':') + 2)]))
+  return { status: Number(line.split(' ')[1]), headers }
+}
+
+for (const file of ['cases', 'guards']) {
+  const { daemon, cases } = JSON.parse(readFileSync(new URL(`../../testdata/httpauth/${file}.json`, import.meta.url), 'utf8'))
+
+  test(`httpauth ${file}.json has cases`, () => assert.ok(cases.length > 0 && Object.keys(daemon).length > 0))
+
+  for (const one of cases) {
+    test(`httpauth: ${one.name}`, async (t) => {
+      const asked = []
+      const fake = await fakeDaemon(t, (words) => {
+        asked.push(words.at(-1))
+        return (daemon[words.at(-1)] ?? 'NO bad-signature').replace('LEVEL', words[0] === 'PROFILE' ? 'profile' : 'claims')
+      })
+      const client = new Client({ socket: fake.path, timeout: 10_000 })
+      const options = Object.fromEntries(['places', 'profile', 'realm', 'optional'].map((name) => [name, one[name]]))
+      const server = createServer(guard({ client, ...options }).wrap((req, res) => res.setHeader('User', from(req)?.subject ?? 'nobody').end()))
+      server.listen(0, '127.0.0.1')
+      await once(server, 'listening')
+      t.after(() => Promise.all([client.close(), server.close()]))
+      const lines = [`${one.method ?? 'GET'} / HTTP/1.1`, 'Host: site.example', 'Connection: close', ...one.headers]
+      const got = await exchange(server.address().port, Buffer.from(lines.join('\r\n') + '\r\n\r\n'))
+      assert.deepEqual(asked, one.asked)
+      assert.deepEqual(
+        { user: got.headers.user, status: got.status, challenge: got.headers['www-authenticate'], after: got.headers['retry-after'] },
+        { user: one.user, status: one.status ?? 200, challenge: one.challenge, after: one.retry_after },
+      )
+      if (one.user === undefined) assert.equal(got.headers['cache-control'], 'no-store')
+    })
+  }
+}
+
+test('a place is named right, or the error says how', () => {
+  const long = 'x'.repeat(MAX_PLACE_NAME)
+  for (const [place, message] of [
+    ['', /is not "authorization", "sdk-header", "sdk-cookie", "session-cookie", "header:NAME" or "cookie:NAME"/],
+    ['Authorization', /is not "authorization"/], ['sdk-cookies', /is not "authorization"/], ['header', /is not "authorization"/],
+    ['header:', /is not a place/], ['cookie:', /is not a place/], ['header:a b', /is not a place/], ['cookie:a=b', /is not a place/],
+    ['cookie:a;b', /is not a place/], ['cookie:\u00e9', /is not a place/], ['cookie:a\n', /is not a place/],
+    [`header:${long}x`, /1 to 256/], [`cookie:${long}x`, /1 to 256/],
+    ['header:AUTHORIZATION', /name the place "authorization" instead/], ['header:x-stack-auth', /name the place "sdk-header" instead/],
+    ['cookie:stack-access', /name the place "sdk-cookie" instead/], ['header:Cookie', /"cookie:NAME" instead/],
+    [7, /is not/], [`header:${long}`], [`header:${long.slice(1)}`], [`cookie:${long}`], [`cookie:${long.slice(1)}`],
+    ['cookie:__Secure-neon-auth.session_token'], ["cookie:!#$%&'*+-.^_`|~"], ['session-cookie'],
+  ]) {
+    if (message === undefined) new Search([place])
+    else assert.throws(() => new Search([place]), { name: 'TypeError', message })
+  }
+  for (const none of [[], undefined, 'authorization']) {
+    if (none !== undefined) assert.throws(() => new Search(none), TypeError)
+    else new Search(none)
+  }
+})
+
+test('a search looks nowhere else, and says in which headers', () => {
+  const values = valuesOf({
+    rawHeaders: [
+      'AUTHORIZATION', 'Bearer auth', 'X-Stack-Access-Token', 'sdk', 'X-Own', 'own',
+      'Cookie', 'session=cookie; stack-access=["x","sdkcookie"]; __Secure-neon-auth.session_token=session',
+    ],
+  })
+  for (const [place, token, vary] of [
+    ['authorization', 'auth', 'Authorization'], ['sdk-header', 'sdk', 'X-Hexclave-Access-Token, X-Stack-Access-Token, X-Stack-Auth'],
+    ['header:x-OWN', 'own', 'X-Own'], ['cookie:session', 'cookie', 'Cookie'], ['sdk-cookie', 'sdkcookie', 'Cookie'], ['session-cookie', 'session', 'Cookie'],
+  ]) {
+    const search = new Search([place, place])
+    assert.deepEqual(search.find(values, true).tokens, [token])
+    assert.equal(search.vary, vary)
+  }
+  assert.equal(new Search().vary, 'Authorization, X-Hexclave-Access-Token, X-Stack-Access-Token, X-Stack-Auth')
+  assert.ok(Object.isFrozen(HEADERS))
+})
+
+test('what is no answer is no yes', () => {
+  for (const answer of [undefined, null, {}, { outcome: 'fine' }, true]) {
+    assert.equal(refusalOf(answer).status, 503)
+  }
+  const [yes, no, outage] = [Object.create(Accepted.prototype, { outcome: { value: 'accepted' } }), new Rejected('expired'), new Unknown({ kind: 'broken', message: '' })]
+  assert.equal(refusalOf(yes), undefined)
+  assert.deepEqual([refusalOf(no).status, refusalOf(outage).status], [401, 503])
+})
+
+test('the answer that counts names its token', async () => {
+  const [yes, no, outage, barred] = [{ outcome: 'accepted' }, { outcome: 'rejected', reason: 'expired' }, { outcome: 'unknown' }, { outcome: 'rejected', reason: 'class-not-allowed' }]
+  for (const [answers, token] of [
+    [[], undefined], [[yes], 'a'], [[no, yes], 'b'], [[no, { ...no, reason: 'revoked' }], 'a'], [[no, barred, no], 'b'], [[barred, yes], 'b'], [[no, outage, yes], 'b'],
+  ]) {
+    const left = [...answers]
+    const got = await new Found(['a', 'b', 'c'].slice(0, answers.length)).ask(async () => left.shift())
+    assert.equal(got.token, token)
+  }
+})
+
+test('Retry-After is whole seconds within its bounds', () => {
+  for (const [after, want] of [[-1, '1'], [0, '1'], [1, '1'], [1000, '1'], [1001, '2'], [59_000, '59'], [60_000, '60'], [60_001, '60'], [86_400_000, '60']]) {
+    assert.deepEqual(unavailable('busy', after).headers('shop'), { 'Cache-Control': 'no-store', 'Retry-After': want })
+  }
+})
+
+test('challenges quote what they are given', () => {
+  const challenge = (refusal, realm) => refusal.headers(realm)['WWW-Authenticate']
+  assert.equal(
+    challenge(invalidToken('a"b\\c\r\nd\u{1f600}'), 'the "shop"'),
+    'Bearer realm="the \\"shop\\"", error="invalid_token", error_description="a\\"b\\\\c??d?"',
+  )
+  assert.equal(challenge(denied()), 'Bearer error="insufficient_scope"')
+  assert.equal(challenge(new Refusal(401, '', 'no-token')), 'Bearer')
+})
+
+test('blanks are no token, however many', () => {
+  const values = (name) => (name === 'cookie' ? [`session=${' '.repeat(60_000)}`] : [])
+  assert.deepEqual(new Search(['cookie:session']).find(values).tokens, [])
+})
+
+test('a preflight is told by its method and one header', () => {
+  const values = (name) => (name === 'access-control-request-method' ? ['GET'] : [])
+  assert.deepEqual([preflight('OPTIONS', values), preflight('GET', values), preflight('OPTIONS', () => [])], [true, false, false])
+})

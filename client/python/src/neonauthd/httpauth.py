@@ -1,0 +1,383 @@
+"""How a token travels in HTTP.
+
+Where a request may carry it, which status an answer of the daemon becomes, and
+the headers that go with a refusal. The guards go by it, and so can one of your
+own. The definition is package client/httpauth of the Go module; every language
+plays the cases in client/testdata/httpauth.
+
+Browsers send cookies along with requests that another site's page makes (CSRF),
+so a cookie counts only where the application asks for it: one that takes its
+token from a cookie has to check Origin or a token of its own in every request
+that changes something.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from ._answer import Accepted, Answer, Rejected, Unknown
+from ._credential import (
+    access_of_cookie,
+    access_tokens,
+    bearer,
+    cookies_named,
+    envelope,
+    trim,
+    utf8,
+)
+
+__all__ = [
+    "DEFAULT_RETRY_AFTER",
+    "HEADERS",
+    "MAX_COOKIE_TOKENS",
+    "MAX_PLACE_NAME",
+    "MAX_RETRY_AFTER",
+    "Fault",
+    "Found",
+    "HeaderValues",
+    "Refusal",
+    "Search",
+    "better",
+    "denied",
+    "invalid_token",
+    "preflight",
+    "refusal_of",
+    "unavailable",
+]
+
+HEADERS = ("sdk-header", "authorization")  # no browser sends these along by itself
+
+MAX_COOKIE_TOKENS = 4
+MAX_PLACE_NAME = 256
+DEFAULT_RETRY_AFTER = 1  # seconds
+MAX_RETRY_AFTER = 60
+
+# All values of a header, by its name in lower case.
+HeaderValues: TypeAlias = Callable[[str], Sequence[str]]
+
+# two-tokens: two different ones, a list, or Bearer beside another scheme.
+# unreadable-token: what carries the token cannot be read.
+Fault = Literal["two-tokens", "unreadable-token"]
+
+_SDK_HEADERS = ("x-stack-access-token", "x-hexclave-access-token", "x-stack-auth")
+_SDK_COOKIES = ("hexclave-access", "stack-access")  # the newer one first
+_SESSION_COOKIE = "__Secure-neon-auth.session_token"
+
+# The order of the search; the application's own places come last.
+_ORDER = ("sdk-header", "authorization", "sdk-cookie", "session-cookie")
+
+_VARY = {
+    "sdk-header": ("X-Stack-Access-Token", "X-Hexclave-Access-Token", "X-Stack-Auth"),
+    "authorization": ("Authorization",),
+    "sdk-cookie": ("Cookie",),
+    "session-cookie": ("Cookie",),
+}
+
+# Headers and cookies in which a token is not simply the value.
+_RESERVED = {
+    "header:authorization": "authorization",
+    **{f"header:{name}": "sdk-header" for name in _SDK_HEADERS},
+    **{f"cookie:{name}": "sdk-cookie" for name in _SDK_COOKIES},
+}
+
+_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+
+
+def _check(word: str) -> str:
+    """Returns the place, a header's name in lower case, or raises ValueError."""
+    if word in _ORDER:
+        return word
+    kind, _, name = str(word).partition(":")
+    if kind == "header":
+        name = name.lower()
+    place = f"{kind}:{name}"
+    if kind not in ("header", "cookie") or ":" not in word:
+        why = '"authorization", "sdk-header", "sdk-cookie", "session-cookie", "header:NAME" or "cookie:NAME"'
+    elif place in _RESERVED:
+        why = f'a token alone: name the place "{_RESERVED[place]}" instead'
+    elif place == "header:cookie":
+        why = 'one cookie: name it with "cookie:NAME" instead'
+    elif _NAME.fullmatch(name) is None or len(name) > MAX_PLACE_NAME:
+        why = f"a place: a name has 1 to {MAX_PLACE_NAME} letters, digits and characters of !#$%&'*+-.^_`|~"
+    else:
+        return place
+    raise ValueError(f"neonauthd: {ascii(word)} is not {why}")
+
+
+class Search:
+    """A search for the token of a request in some places, whatever their order.
+
+    sdk-header: x-stack-access-token, x-hexclave-access-token, x-stack-auth.
+    authorization: the scheme Bearer, with a token or the SDK's envelope.
+    sdk-cookie: the SDK's cookies hexclave-access and stack-access.
+    session-cookie: __Secure-neon-auth.session_token, where the profile is asked
+    for. header:NAME, cookie:NAME: the application's own. About cookies read
+    first what this module says of forged requests.
+    """
+
+    def __init__(self, places: Iterable[str] = HEADERS) -> None:
+        if isinstance(places, str):
+            raise TypeError("neonauthd: places is a list of places, not one")
+        checked = dict.fromkeys(_check(place) for place in places)
+        if not checked:
+            raise ValueError("neonauthd: the list names no place, so no request could carry a token")
+        self._places = sorted(checked, key=lambda p: _ORDER.index(p) if p in _ORDER else len(_ORDER))
+        names = {name for place in self._places for name in _vary(place)}
+        # The value of the header Vary for what depends on the token.
+        self.vary = ", ".join(sorted(names))
+
+    def find(self, values: HeaderValues, *, profile: bool = False) -> Found:
+        """Looks for the token.
+
+        profile: the profile will be asked for, and then a session cookie counts.
+        """
+        finder = _Finder(values)
+        for place in self._places:
+            finder.look(place, profile)
+        return finder.found()
+
+
+def _vary(place: str) -> tuple[str, ...]:
+    kind, _, name = place.partition(":")
+    own = "-".join(part.capitalize() for part in name.split("-")) if kind == "header" else "Cookie"
+    return _VARY.get(place, (own,))
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search came to: one token or none, or the fault of the request.
+
+    Only cookies of an SDK can add up to several tokens, since a browser keeps
+    one for each path: ask about them in this order as long as the answers are
+    rejections; the first that is accepted counts.
+    """
+
+    tokens: tuple[str, ...] = ()
+    fault: Fault | None = None
+
+    def refusal(self) -> Refusal | None:
+        """How the request is answered without asking the daemon; None: there is a token to ask about."""
+        if self.fault is not None:
+            return Refusal(400, "invalid_request", self.fault)
+        # RFC 6750 section 3.1: no error code for a request without any authentication.
+        return None if self.tokens else Refusal(401, "", "no-token")
+
+
+def better(before: Answer | None, answer: Answer) -> Answer:
+    """Of the answers about several tokens the one that counts.
+
+    Of several rejections it is the first, or that of a genuine token, whose user
+    another login would not help.
+    """
+    if isinstance(before, Rejected) and isinstance(answer, Rejected) and answer.reason != "class-not-allowed":
+        return before
+    return answer
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """How a request is answered that does not get through.
+
+    status: 400, 401, 403 or 503; never 401 for a request about which nothing
+    could be learnt, which would log the user out. error: the code of RFC 6750
+    section 3.1, empty where none belongs. reason: a word for people and
+    counters. retry_after: seconds, with 503.
+    """
+
+    status: Literal[400, 401, 403, 503]
+    error: str = ""
+    reason: str = ""
+    retry_after: int = 0
+
+    def headers(self, realm: str = "") -> list[tuple[str, str]]:
+        """Cache-Control, and WWW-Authenticate or, with 503, Retry-After."""
+        if self.status == 503:
+            return [("Cache-Control", "no-store"), ("Retry-After", str(self.retry_after))]
+        return [("Cache-Control", "no-store"), ("WWW-Authenticate", self._challenge(realm))]
+
+    def _challenge(self, realm: str) -> str:
+        params = []
+        if realm:
+            params.append(f"realm={_quoted(realm)}")
+        if self.error:
+            params.append(f"error={_quoted(self.error)}")
+        if self.error and self.reason:
+            params.append(f"error_description={_quoted(self.reason)}")
+        return "Bearer " + ", ".join(params) if params else "Bearer"
+
+
+def refusal_of(answer: Answer | None) -> Refusal | None:
+    """The one map from the daemon's answers to statuses; None: it is accepted."""
+    match answer:
+        case Accepted():
+            return None
+        case Rejected(reason="class-not-allowed"):
+            # The token is genuine; another login of the same kind of user would not help.
+            return denied(answer.reason)
+        case Rejected():
+            return invalid_token(answer.reason)
+        case Unknown():
+            return unavailable(answer.code, answer.retry_after)
+    return unavailable()  # no answer is no yes
+
+
+def invalid_token(reason: str) -> Refusal:
+    """For a token against which there is proof."""
+    return Refusal(401, "invalid_token", reason)
+
+
+def denied(reason: str = "") -> Refusal:
+    """For a verified user who may not have what the request asks for."""
+    return Refusal(403, "insufficient_scope", reason)
+
+
+def unavailable(reason: str = "", after: int = 0) -> Refusal:
+    """For a request about which nothing could be learnt; after: seconds, 0 when nobody knows."""
+    span = min(after if after > 0 else DEFAULT_RETRY_AFTER, MAX_RETRY_AFTER)
+    return Refusal(503, "", reason, span)
+
+
+def preflight(method: str, values: HeaderValues) -> bool:
+    """Whether a request asks on behalf of a browser's CORS check, which carries no token.
+
+    One that some frameworks take for another method because of a header is none.
+    """
+    others = ("x-http-method-override", "x-http-method", "x-method-override")
+    asks = values("access-control-request-method")
+    return method == "OPTIONS" and any(asks[:1]) and not any(values(name) for name in others)
+
+
+def _quoted(text: str) -> str:
+    """The quoted-string of RFC 9110 section 5.6.4, for what RFC 6750 allows in it."""
+    plain = "".join(c if " " <= c <= "~" else "?" for c in text)
+    return '"' + plain.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+class _Finder:
+    """A search under way."""
+
+    def __init__(self, values: HeaderValues) -> None:
+        self._values = values
+        self._token = ""  # outside the SDKs' cookies
+        self._cookies: list[str] = []  # the different tokens in the SDKs' cookies
+        self._fault: Fault | None = None
+
+    def found(self) -> Found:
+        if self._fault is not None:
+            return Found(fault=self._fault)
+        if not self._token:
+            return Found(tuple(self._cookies))
+        if self._cookies and self._token not in self._cookies:
+            return Found(fault="two-tokens")
+        return Found((self._token,))
+
+    def look(self, place: str, profile: bool) -> None:
+        match place.partition(":"):
+            case ("sdk-header", _, _):
+                self._look_in_header("x-stack-access-token")
+                self._look_in_header("x-hexclave-access-token")
+                for value in self._values("x-stack-auth"):
+                    if trim(value):
+                        self._object(utf8(trim(value)))
+            case ("authorization", _, _):
+                self._look_in_authorization()
+            case ("sdk-cookie", _, _):
+                self._look_in_sdk_cookies()
+            case ("session-cookie", _, _):
+                if profile:
+                    self._of_cookies(self._cookies_named(_SESSION_COOKIE))
+            case ("header", _, name):
+                self._look_in_header(name)
+            case (_, _, name):
+                for value in self._cookies_named(name):
+                    self._one(value)
+
+    def _fail(self, fault: Fault) -> None:
+        self._fault = self._fault or fault
+
+    def _look_in_authorization(self) -> None:
+        """Another scheme holds no token, but beside Bearer nobody knows which the next reader goes by."""
+        ours = others = False
+        for value in self._values("authorization"):
+            credential = bearer(value)
+            if credential is not None:
+                ours = ours or credential != ""
+                self._credential(credential)
+            elif any(bearer(part) for part in value.split(",")):
+                self._fail("two-tokens")  # what a server makes of two headers that it joins
+            else:
+                others = others or trim(value) != ""
+        if ours and others:
+            self._fail("two-tokens")
+
+    def _look_in_header(self, name: str) -> None:
+        """A token that stands alone or behind "Bearer"."""
+        for value in self._values(name):
+            credential = bearer(value)
+            if credential is not None:
+                self._credential(credential)
+            else:
+                self._no_list(value)
+
+    def _credential(self, credential: str) -> None:
+        """A token, or an SDK's envelope around the object with both tokens."""
+        for prefix in ("stackauth_", "hexclave_"):
+            if credential.startswith(prefix):
+                self._object(envelope(credential[len(prefix) :]))
+                return
+        self._no_list(credential)
+
+    def _no_list(self, token: str) -> None:
+        if "," in token:
+            self._fail("two-tokens")
+        else:
+            self._one(token)
+
+    def _one(self, token: str) -> None:
+        token = trim(token)
+        if not token or token == self._token:
+            return
+        if self._token:
+            self._fail("two-tokens")
+        else:
+            self._token = token
+
+    def _object(self, text: str | None) -> None:
+        """The JSON object that the SDK's getAuthJson makes; null says that nobody is signed in.
+
+        The refresh token goes no further than this.
+        """
+        tokens = None if text is None else access_tokens(text)
+        if tokens is None:
+            self._fail("unreadable-token")
+        for token in tokens or []:
+            if isinstance(token, str):
+                self._one(token)
+            elif token is not None:
+                self._fail("unreadable-token")
+
+    def _look_in_sdk_cookies(self) -> None:
+        """The newer cookie counts, and the older one only without it, as for the SDK.
+
+        A browser keeps that for a day after its application moved on.
+        """
+        for name in _SDK_COOKIES:
+            tokens = [token for value in self._cookies_named(name) if (token := access_of_cookie(value))]
+            if tokens:
+                self._of_cookies(tokens)
+                return
+
+    def _of_cookies(self, tokens: list[str]) -> None:
+        for token in tokens:
+            if not token or token in self._cookies:
+                continue
+            if len(self._cookies) == MAX_COOKIE_TOKENS:
+                self._fail("two-tokens")
+                return
+            self._cookies.append(token)
+
+    def _cookies_named(self, name: str) -> list[str]:
+        return cookies_named(name, self._values("cookie"))

@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import unittest
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from neonauthd import Accepted, Answer, AsyncClient, Client, Rejected, Unknown, asgi, httpauth, wsgi
+from neonauthd._errors import ReplyError
+
+from .fake import FakeDaemon
+
+CASES = Path(__file__).parents[2] / "testdata" / "httpauth"
+OUTCOME = ("asked", "user", "status", "challenge", "retry_after")
+
+
+def want(case: dict[str, Any]) -> dict[str, Any]:
+    return {name: case.get(name) for name in OUTCOME}
+
+
+def options(case: dict[str, Any]) -> dict[str, Any]:
+    return {name: case[name] for name in ("places", "profile", "realm", "optional") if name in case}
+
+
+def pairs(case: dict[str, Any]) -> list[tuple[bytes, bytes]]:
+    """The headers as servers take them off the wire."""
+    lines = (line.encode().split(b":", 1) for line in case["headers"])
+    return [(name.lower(), value.strip(b" \t")) for name, value in lines]
+
+
+class SharedCases(unittest.TestCase):
+    """The cases that guards of other languages play too."""
+
+    def setUp(self) -> None:
+        self.asked: list[str] = []
+        self.fake = FakeDaemon(self.answer)
+        self.addCleanup(self.fake.close)
+
+    def answer(self, words: list[str]) -> str:
+        self.asked.append(words[-1])
+        reply = self.replies.get(words[-1], "NO bad-signature")
+        return reply.replace("LEVEL", "profile" if words[0] == "PROFILE" else "claims")
+
+    def load(self, name: str) -> list[dict[str, Any]]:
+        file = json.loads((CASES / name).read_text())
+        self.replies: dict[str, str] = file["daemon"]
+        cases: list[dict[str, Any]] = file["cases"]
+        self.assertTrue(cases and self.replies)
+        return cases
+
+    def got(self, status: int, headers: Iterable[tuple[str, str]], user: str | None) -> dict[str, Any]:
+        found = {name.lower(): value for name, value in headers}
+        if user is None:
+            self.assertEqual(found["cache-control"], "no-store")
+        asked, self.asked = self.asked, []
+        return {
+            "asked": asked,
+            "user": user,
+            "status": None if user is not None else status,
+            "challenge": found.get("www-authenticate"),
+            "retry_after": found.get("retry-after"),
+        }
+
+    def wsgi(self, case: dict[str, Any], client: Client) -> dict[str, Any]:
+        users: list[str] = []
+        answered: list[Any] = []
+
+        def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+            answer = wsgi.answer_of(environ)
+            users.append("nobody" if answer is None else answer.subject)
+            start_response("200 OK", [])
+            return []
+
+        environ: dict[str, Any] = {"REQUEST_METHOD": case.get("method", "GET")}
+        for name, value in pairs(case):
+            key = "HTTP_" + name.decode().upper().replace("-", "_")
+            join = "; " if key == "HTTP_COOKIE" else ","
+            text = value.decode("latin-1")
+            environ[key] = environ[key] + join + text if key in environ else text
+        guard = wsgi.Guard(app, client=client, **options(case))
+        list(guard(environ, lambda status, headers, exc_info=None: answered.extend((status, headers))))  # type: ignore[arg-type]
+        return self.got(int(answered[0][:3]), answered[1], users[0] if users else None)
+
+    async def asgi(self, case: dict[str, Any], client: AsyncClient) -> dict[str, Any]:
+        users: list[str] = []
+        sent: list[Any] = []
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            answer = asgi.answer_of(scope)
+            users.append("nobody" if answer is None else answer.subject)
+
+        async def receive() -> Any:
+            raise AssertionError("the body is the application's")
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        scope = {"type": "http", "method": case.get("method", "GET"), "headers": pairs(case)}
+        await asgi.Guard(app, client=client, **options(case))(scope, receive, send)
+        if users:
+            return self.got(200, [], users[0])
+        headers = [(name.decode(), value.decode()) for name, value in sent[0]["headers"]]
+        return self.got(sent[0]["status"], headers, None)
+
+    def test_wsgi(self) -> None:
+        for name in ("cases.json", "guards.json"):
+            with Client(socket=self.fake.path, timeout=10) as client:
+                for case in self.load(name):
+                    with self.subTest(case["name"]):
+                        self.assertEqual(self.wsgi(case, client), want(case.get("joined", case)))
+
+    def test_asgi(self) -> None:
+        async def play(name: str) -> None:
+            async with AsyncClient(socket=self.fake.path, timeout=10) as client:
+                for case in self.load(name):
+                    with self.subTest(case["name"]):
+                        self.assertEqual(await self.asgi(case, client), want(case))
+
+        for name in ("cases.json", "guards.json"):
+            asyncio.run(play(name))
+
+
+class Rules(unittest.TestCase):
+    """What the cases cannot show."""
+
+    def test_a_place_is_named_right_or_the_error_says_how(self) -> None:
+        long = "x" * httpauth.MAX_PLACE_NAME
+        words = 'is not "authorization", "sdk-header", "sdk-cookie", "session-cookie", "header:NAME" or "cookie:NAME"'
+        for place, why in (
+            ("", words), ("Authorization", words), ("sdk-cookies", words), ("header", words), ("query:x", words),
+            ("header:", "is not a place"), ("cookie:", "is not a place"), ("header:a b", "is not a place"),
+            ("header:a:b", "is not a place"), ("cookie:a=b", "is not a place"), ("cookie:a;b", "is not a place"),
+            ("cookie:\u00e9", "is not a place"), ("cookie:a\n", "is not a place"),
+            (f"header:{long}x", "1 to 256"), (f"cookie:{long}x", "1 to 256"),
+            ("header:AUTHORIZATION", 'name the place "authorization" instead'),
+            ("header:x-stack-auth", 'name the place "sdk-header" instead'),
+            ("cookie:stack-access", 'name the place "sdk-cookie" instead'),
+            ("header:Cookie", '"cookie:NAME" instead'),
+        ):  # fmt: skip
+            with self.subTest(place), self.assertRaises(ValueError) as raised:
+                httpauth.Search([place])
+            self.assertIn(why, str(raised.exception))
+        for place in (
+            f"header:{long}", f"header:{long[1:]}", f"cookie:{long}", f"cookie:{long[1:]}", "session-cookie",
+            "cookie:__Secure-neon-auth.session_token", "cookie:!#$%&'*+-.^_`|~",
+        ):  # fmt: skip
+            httpauth.Search([place])
+        for none in ([], "authorization"):
+            with self.assertRaises((ValueError, TypeError)):
+                httpauth.Search(none)
+        for guard in (wsgi.Guard, asgi.Guard):
+            for wrong in (["cookies"], "sdk-cookie"):
+                with self.assertRaises((ValueError, TypeError)):
+                    guard(None, places=wrong)
+
+    def test_a_search_looks_nowhere_else_and_says_in_which_headers(self) -> None:
+        headers = {
+            "authorization": ["Bearer auth"], "x-stack-access-token": ["sdk"], "x-own": ["own"],
+            "cookie": ['session=cookie; stack-access=["x","sdkcookie"]; __Secure-neon-auth.session_token=session'],
+        }  # fmt: skip
+        for place, token, vary in (
+            ("authorization", "auth", "Authorization"),
+            ("sdk-header", "sdk", "X-Hexclave-Access-Token, X-Stack-Access-Token, X-Stack-Auth"),
+            ("header:x-OWN", "own", "X-Own"), ("cookie:session", "cookie", "Cookie"),
+            ("sdk-cookie", "sdkcookie", "Cookie"), ("session-cookie", "session", "Cookie"),
+        ):  # fmt: skip
+            search = httpauth.Search([place, place])
+            found = search.find(lambda name: headers.get(name, []), profile=True)
+            self.assertEqual((found, search.vary), (httpauth.Found((token,)), vary))
+
+    def test_what_is_no_answer_is_no_yes(self) -> None:
+        answers: list[Any] = [None, True, object(), Accepted]
+        for answer in answers:
+            refusal = httpauth.refusal_of(answer)
+            self.assertEqual(refusal, httpauth.unavailable())
+        outage = httpauth.refusal_of(Unknown(ReplyError("busy", 7)))
+        self.assertEqual(outage, httpauth.Refusal(503, "", "busy", 7))
+
+    def test_of_several_answers_one_counts(self) -> None:
+        no, revoked, barred = Rejected("expired"), Rejected("revoked"), Rejected("class-not-allowed")
+        outage = Unknown(ReplyError("busy"))
+        table: list[tuple[Answer | None, Answer, Answer]] = [
+            (None, no, no), (no, revoked, no), (no, barred, barred), (barred, no, barred), (no, outage, outage),
+        ]  # fmt: skip
+        for before, after, counts in table:
+            self.assertIs(httpauth.better(before, after), counts)
+
+    def test_retry_after_stays_within_its_bounds(self) -> None:
+        for after, value in ((-1, "1"), (0, "1"), (1, "1"), (2, "2"), (59, "59"), (60, "60"), (61, "60"), (86400, "60")):
+            refusal = httpauth.unavailable("busy", after)
+            self.assertEqual(refusal.headers("shop"), [("Cache-Control", "no-store"), ("Retry-After", value)])
+
+    def test_challenges_quote_what_they_are_given(self) -> None:
+        challenge = httpauth.invalid_token('a"b\\c\r\nd\u00e9').headers('the "shop"')[1][1]
+        self.assertEqual(
+            challenge, 'Bearer realm="the \\"shop\\"", error="invalid_token", error_description="a\\"b\\\\c??d?"'
+        )
+
+    def test_json_that_costs_much_is_unreadable_or_read(self) -> None:
+        search = httpauth.Search()
+        for text, found in (
+            ('{"x":' + "[" * 20000 + "]" * 20000 + "}", httpauth.Found(fault="unreadable-token")),
+            ('{"accessToken":"a","x":' + "9" * 20000 + "}", httpauth.Found(("a",))),
+        ):
+            self.assertEqual(search.find(lambda name, text=text: [text] if name == "x-stack-auth" else []), found)  # type: ignore[misc]
+
+
+if __name__ == "__main__":
+    unittest.main()
