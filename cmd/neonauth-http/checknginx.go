@@ -19,10 +19,12 @@ func checkNginxCommand() *cobra.Command {
 		Short: "Look for the known traps in an nginx configuration",
 		Long: `Reads an nginx configuration with what it includes, and tells of what would let a
 visitor in or let one pass for somebody else: identity headers that are not set,
-holes that are wider than they look, error pages that turn a refusal into a
-success, caches without the credential in their key, requirements that do not
-exist. It exits with 1 when it finds something. nginx itself is not needed, and
-"nginx -t" is not replaced.`,
+protocols that a visitor can change to, holes that are wider than they look,
+locations whose requirement another spelling evades, servers around the gate,
+error pages that turn a refusal into a success, caches that give one visitor's
+answer to another, requirements that do not exist. Each finding says what to
+write instead. It exits with 1 when it finds something. nginx itself is not
+needed, and "nginx -t" is not replaced.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return program.Usage("check-nginx takes one file (see --help)")

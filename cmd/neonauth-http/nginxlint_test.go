@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -26,7 +28,7 @@ func layRecipe(t testing.TB, replace ...string) string {
 		t.Fatal(err)
 	}
 	used := false
-	for _, name := range []string{"neonauth-http.conf", "neonauth-gate.conf", "neonauth-ask.conf", "neonauth-identity.conf", "neonauth-websocket.conf", "neonauth-preflight.conf", "site.conf"} {
+	for _, name := range []string{"neonauth-http.conf", "neonauth-gate.conf", "neonauth-ask.conf", "neonauth-identity.conf", "neonauth-websocket.conf", "neonauth-preflight.conf", "neonauth-cache.conf", "site.conf"} {
 		text := recipe(t, "nginx/"+name)
 		for i := 0; i < len(replace); i += 2 {
 			used = used || strings.Contains(text, replace[i])
@@ -56,49 +58,16 @@ func TestTheRecipeHasNoKnownTrap(t *testing.T) {
 // Each trap is put into the recipe, and found at its place.
 func TestEachTrapIsFound(t *testing.T) {
 	t.Parallel()
-	const hole = "    location = /login {\n        auth_request off;\n        proxy_pass http://app/login;"
-	for _, test := range []struct{ name, old, changed, want string }{
-		{"identity header left out", "proxy_set_header X-Auth-Team-Id        $auth_team_id;\n", "", "a visitor's own arrive: X-Auth-Team-Id"},
-		{"headers of its own", "include neonauth/neonauth-websocket.conf;", "proxy_set_header X-Mine 1;", "not set here, so a visitor's own arrive: X-Auth-User-Id"},
-		{"in a hole too", hole, hole + "\n proxy_set_header X-Mine 1;", "site.conf:26: not set here"},
-		{"what the visitor sent", "proxy_set_header X-Auth-User-Id        $auth_user_id;", "proxy_set_header X-Auth-User-Id $http_x_auth_user_id;", "which is what the visitor sent"},
-		{"taken from elsewhere", "$upstream_http_x_auth_email;", "$upstream_http_x_email;", "no auth_request_set that holds here"},
-		{"overridden", "        proxy_read_timeout 1h;", "auth_request_set $x $upstream_http_x;", "no auth_request_set that holds here"},
-		{"refusal made a success", "error_page 401 = @neonauth_login;", "error_page 401 =200 /login.html;", "error_page =200"},
-		{"failure made a success", "error_page 500 = @neonauth_unknown;", "error_page 500 503 =204 @x;", "error_page =204"},
-		{"error page in the question", "    include neonauth/neonauth-ask.conf;\n    proxy_pass", "include neonauth/neonauth-ask.conf; error_page 401 = /ok;\n proxy_pass", "it can make a yes of a no"},
-		{"question not internal", "    internal;\n    include", "    include", "is not internal"},
-		{"question by prefix", "location = /_neonauth {", "location /_neonauth {", `is no "location ="`},
-		{"question missing", "location = /_neonauth {", "location = /_neonauth2 {", "no location of this server is exactly that"},
-		{"question with a body", "proxy_pass_request_body off;", "", "proxy_pass_request_body is not off"},
-		{"question with a length", `proxy_set_header Content-Length "";`, "", "Content-Length is not cleared"},
-		{"no room", "proxy_buffer_size 8k;", "proxy_buffer_size 2k;", "proxy_buffer_size below 4k"},
-		{"cache without the visitor", "proxy_cache off;", "proxy_cache z; proxy_cache_key $uri$http_authorization$http_cookie;", "$http_x_stack_access_token is not in proxy_cache_key"},
-		{"cache with the default key", "proxy_cache off;", "proxy_cache z;", "$http_authorization is not in proxy_cache_key"},
-		{"pages cached for all", "    location / {\n", "    location / {\n proxy_cache z;\n", "a page made for one visitor"},
-		{"requirement misspelt", "require=email-verified&", "require=email_verified&", "neonauth-http will answer 500"},
-		{"requirement of the visitor", "?level=claims&require=clean-headers;", "?level=$arg_level;", "a visitor may decide"},
-		{"no such dialect", "neonauth/nginx?level=claims&require=clean-headers;", "neonauth/auth?level=claims;", "at /nginx and nowhere else"},
-		{"underscores", "underscores_in_headers off;", "underscores_in_headers on;", "underscores_in_headers on"},
-		{"odd names", "underscores_in_headers off;", "ignore_invalid_headers off;", "ignore_invalid_headers off"},
-		{"any of them", "underscores_in_headers off;", "satisfy any;", "satisfy any"},
-		{"gate at a location", "auth_request /_neonauth;\n", "", "auth_request in a location only"},
-		{"wide hole", "location = /login {", "location /login {", "a hole that is not exact"},
-		{"hole with the visitor's spelling", "proxy_pass http://app/login;", "proxy_pass http://app;", "passes the visitor's own spelling on"},
-		{"answer before the gate", "    location / {\n", "    location = /x {\n return 200 hello;\n }\n location / {\n", "return answers before"},
-		{"any protocol", `proxy_set_header Upgrade        "";`, "proxy_set_header Upgrade $http_upgrade;", "Upgrade $http_upgrade can be more than"},
-		{"any protocol where WebSockets are served", "proxy_set_header Upgrade    $neonauth_upgrade;", "proxy_set_header Upgrade $http_upgrade;", "Upgrade $http_upgrade can be more than"},
-		{"any protocol by a map", "default             \"\";", "default $http_upgrade;", "Upgrade $neonauth_upgrade can be more than"},
-		{"another protocol by a map", "default             \"\";", "default h2c;", "Upgrade $neonauth_upgrade can be more than"},
-		{"a variable of elsewhere", "proxy_set_header Upgrade    $neonauth_upgrade;", "set $x websocket; proxy_set_header Upgrade $x;", "Upgrade $x can be more than"},
-		{"WebSocket everywhere", "include neonauth/neonauth-identity.conf;\n\n    location", "include neonauth/neonauth-websocket.conf;\n\n    location", "neonauth-websocket.conf:6: Upgrade is passed on in every location"},
-		{"HTTP2-Settings", "proxy_set_header HTTP2-Settings \"\";\n", "", "HTTP2-Settings of a visitor"},
-		{"the visitor's Connection", `proxy_set_header Connection     "";`, "proxy_set_header Connection $http_connection;", "vanish on their way"},
-		{"gateway interface", "    location / {\n", "    location /php/ {\n fastcgi_pass 127.0.0.1:9000;\n }\n location / {\n", "X-Auth-User-Id, X-Auth-Email"},
-	} {
+	instead := regexp.MustCompile(`[;,] (or )?(write|include|add|put|remove|leave|give|refuse|serve) `)
+	for _, test := range slices.Concat(headerTraps(), questionTraps(), gateTraps(), spellingTraps()) {
 		code, out := lint(t, layRecipe(t, test.old, test.changed))
 		if code != program.ExitFailure || !strings.Contains(out, test.want) {
 			t.Errorf("%s: exit status %d:\n%s", test.name, code, out)
+		}
+		for line := range strings.Lines(out) {
+			if !strings.HasPrefix(line, "neonauth-http: ") && !instead.MatchString(line) {
+				t.Errorf("%s: this does not say what to write instead: %s", test.name, line)
+			}
 		}
 	}
 }
@@ -123,5 +92,30 @@ func TestUnreadableConfigurationsAreNoGoodOnes(t *testing.T) {
 	}
 	if code, out := lint(t, file); code != program.ExitFailure || !strings.Contains(out, "nothing is protected") {
 		t.Errorf("exit status %d: %s", code, out)
+	}
+}
+
+// What is meant and does no harm is left alone.
+func TestGoodConfigurationsHaveNoFinding(t *testing.T) {
+	t.Parallel()
+	const before, location = "server {\n    listen 8080;", "    location / {\n"
+	for _, test := range []struct{ name, old, changed string }{
+		{"a server that redirects", before, "server { listen 80; return 301 https://$host$request_uri; }\n" + before},
+		{"another application that is meant to be open", before, "server { listen 81; auth_request off; location / { proxy_pass http://127.0.0.1:4000; } }\n" + before},
+		{"a server of files", before, "server { listen 81; root /var/www/html; location / { try_files $uri =404; } }\n" + before},
+		{"the status page of nginx", before, "server { listen 127.0.0.1:81; location = /status { stub_status; } }\n" + before},
+		{"streams of something else", before, "stream { server { listen 5433; proxy_pass 127.0.0.1:5432; } }\nmail { server { listen 25; } }\n" + before},
+		{"a second server with the gate", before, "server { listen 81; include neonauth/neonauth-gate.conf; include neonauth/neonauth-identity.conf; location / { proxy_pass http://app; } }\n" + before},
+		{"a location that asks the same", location, "    location /same/ { proxy_pass http://app; }\n" + location},
+		{"a location that asks the same in other words", location, "    location /same/ { auth_request /_neonauth_same; proxy_pass http://app; }\n location = /_neonauth_same { internal; include neonauth/neonauth-ask.conf; proxy_pass http://neonauth/nginx?level=claims&require=clean-headers; }\n" + location},
+		{"files behind the gate", location, "    location /files/ { root /srv; }\n location ~ \\.(css|js)$ { root /srv; }\n" + location},
+		{"a page for a missing one", "error_page 418 = @preflight;", "error_page 418 = @preflight; error_page 404 /404.html; error_page 502 504 = @sorry; location @sorry { return 503; }"},
+		{"a redirect to a login page elsewhere", "error_page 403 = @neonauth_denied;", "error_page 403 =302 https://login.example/;"},
+		{"no preflights", "error_page 418 = @preflight;", ""},
+		{"answers kept as the recipe says", "    include neonauth/neonauth-ask.conf;\n    proxy_pass", "    include neonauth/neonauth-ask.conf;\n proxy_pass"},
+	} {
+		if code, out := lint(t, layRecipe(t, test.old, test.changed)); code != 0 {
+			t.Errorf("%s: exit status %d:\n%s", test.name, code, out)
+		}
 	}
 }

@@ -33,9 +33,10 @@ func Check(file, prefix string, rules Rules) ([]string, error) {
 
 // linter collects findings.
 type linter struct {
-	rules Rules
-	found []string
-	gates int // servers with auth_request
+	rules     Rules
+	found     []string
+	questions map[string]bool // addresses at which neonauth-http is asked
+	several   bool            // the server that is looked at asks several questions
 }
 
 func (l *linter) report(d *directive, format string, args ...any) {
@@ -43,21 +44,24 @@ func (l *linter) report(d *directive, format string, args ...any) {
 }
 
 func lint(top *directive, rules Rules) []string {
-	l := linter{rules: rules}
+	l := linter{rules: rules, questions: map[string]bool{}}
+	var sites []site
 	top.walk(func(d *directive) {
 		switch {
 		case d.name == "server" && d.opens:
-			l.server(d)
+			sites = append(sites, l.server(d))
 		case d.name == "error_page":
 			l.errorPage(d)
 		case d.is("underscores_in_headers", "on"):
-			l.report(d, "underscores_in_headers on: X_Auth_User_Id from a visitor reaches many applications as X-Auth-User-Id")
+			l.report(d, "underscores_in_headers on: X_Auth_User_Id from a visitor reaches many applications as X-Auth-User-Id; write underscores_in_headers off;")
 		case d.is("ignore_invalid_headers", "off"):
-			l.report(d, "ignore_invalid_headers off: headers with odd names pass, and applications may take them for X-Auth-*")
+			l.report(d, "ignore_invalid_headers off: headers with odd names pass, and applications may take them for X-Auth-*; write ignore_invalid_headers on;")
 		}
 	})
-	if l.gates == 0 {
-		l.report(&directive{file: top.file, line: 1}, "no server has auth_request: nothing is protected")
+	if slices.ContainsFunc(sites, func(s site) bool { return s.gated }) {
+		l.open(sites)
+	} else {
+		l.report(&directive{file: top.file, line: 1}, "no server has auth_request: nothing is protected; include neonauth-gate.conf in the server")
 	}
 	// The same included file may stand in several servers.
 	slices.Sort(l.found)
@@ -73,8 +77,8 @@ func (d *directive) auth() string {
 	return all[0].args[0]
 }
 
-// server looks at a server in which something is protected.
-func (l *linter) server(s *directive) {
+// server looks at a server, and says what it is.
+func (l *linter) server(s *directive) site {
 	asked := map[string]*directive{}
 	s.walk(func(d *directive) {
 		if d.name == "auth_request" && len(d.args) == 1 && d.args[0] != "off" {
@@ -84,31 +88,38 @@ func (l *linter) server(s *directive) {
 	if gate := s.auth(); gate != "" {
 		asked[gate] = s.inherited("auth_request")[0]
 	}
-	if len(asked) == 0 {
-		return
-	}
-	l.gates++
 	questions := map[*directive]bool{}
+	if len(asked) == 0 {
+		return site{block: s, targets: l.targets(s, questions)}
+	}
 	for address, d := range asked {
 		if q := locationOf(s, address); q != nil {
 			questions[q] = true
 			l.question(q)
 			continue
 		}
-		l.report(d, "auth_request asks %s, and no location of this server is exactly that", address)
+		l.report(d, "auth_request asks %s, and no location of this server is exactly that; write location = %s", address, address)
 	}
 	if s.auth() == "" {
 		for _, d := range asked {
-			l.report(d, "auth_request in a location only: everything else of the server is open, also what is reached by another spelling; put it at the server and open holes with location =")
+			l.report(d, "auth_request in a location only: everything else of the server is open, also what is reached by another spelling; put it at the server and open holes with auth_request off in a location =")
 		}
 	}
+	l.several = len(asked) > 1
+	l.shared(questions)
 	s.walk(func(d *directive) {
-		if d == s || !d.opens || inside(d, questions) {
-			return
+		if d.opens && !inside(d, questions) {
+			l.block(d)
+			l.spelling(s, d)
 		}
-		l.block(d)
 	})
-	l.block(s)
+	l.pages(s)
+	for q := range questions {
+		for address := range l.targets(q, nil) {
+			l.questions[address] = true
+		}
+	}
+	return site{block: s, gated: true, targets: l.targets(s, questions)}
 }
 
 // locationOf finds "location = address", or else "location address".
