@@ -86,10 +86,17 @@ func rooms() []room {
 			because: "who gets how much is decided without knowing what it is",
 		},
 		{
+			dir:      "daemon/config",
+			house:    []string{"daemon/keyset", "daemon/upstream", "internal/sockets", "protocol"},
+			foreign:  []string{tomlFiles},
+			testsToo: []string{"daemon/standin"},
+			because:  "what an operator says is read and checked before anything runs",
+		},
+		{
 			dir:   "daemon",
-			house: []string{"protocol", "cache", "daemon/clock", "daemon/fair", "daemon/keyset", "daemon/revoke", "daemon/statedir", "daemon/upstream", "internal/program", "internal/sockets", "internal/strictjson"},
+			house: []string{"protocol", "cache", "daemon/clock", "daemon/config", "daemon/fair", "daemon/keyset", "daemon/revoke", "daemon/statedir", "daemon/upstream", "internal/program", "internal/sockets", "internal/strictjson"},
 			foreign: []string{
-				tomlFiles, "github.com/cenkalti/backoff/v5", "golang.org/x/sync", "golang.org/x/sys",
+				"github.com/cenkalti/backoff/v5", "golang.org/x/sync", "golang.org/x/sys",
 				"golang.org/x/time", metrics,
 			},
 			testsToo: []string{"daemon/clock/clocktest", "daemon/standin", "protocol/dialogue"},
@@ -191,7 +198,7 @@ func programs() []room {
 	return append([]room{
 		{
 			dir:      "cmd/neonauthd",
-			house:    []string{"daemon", "daemon/standin", "internal/program", "internal/program/command", "protocol"},
+			house:    []string{"daemon", "daemon/config", "daemon/standin", "internal/program", "internal/program/command", "protocol"},
 			foreign:  []string{commands},
 			testsToo: []string{"client", "internal/program/command/commandtest", "protocol/dialogue"},
 			because:  "a door is thin: flags, config, Run",
@@ -276,7 +283,7 @@ func forTests() []string {
 
 // testOnly names the folders that hold tests of files, each with the packages that read such files.
 func testOnly() map[string][]string {
-	return map[string][]string{".": nil, "systemd": nil, "packaging": {"daemon"}}
+	return map[string][]string{".": nil, "systemd": nil, "packaging": {"daemon", "daemon/config"}}
 }
 
 func checkRooms(h *tree) []string {

@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/neonauthd/neonauthd/cache"
+	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/protocol"
@@ -241,17 +242,17 @@ func (a *admin) reload(r *protocol.Request) (protocol.Reply, *refusal) {
 }
 
 func (a *admin) level(r *protocol.Request) (protocol.Reply, *refusal) {
-	var level LogLevel
+	var level config.LogLevel
 	switch {
 	case r.Fields.Len() > 0 || r.NArgs > 1:
 		return protocol.Reply{}, badRequest("takes one of debug, info, warn, error, or nothing")
 	case r.NArgs == 0:
-		level = LogLevel(a.daemon.opts.Level.Level())
+		level = config.LogLevel(a.daemon.opts.Level.Level())
 	case level.UnmarshalText(r.Args[0]) != nil:
 		return protocol.Reply{}, badRequest("the level is none of debug, info, warn, error")
 	}
 	a.daemon.opts.Level.Set(slog.Level(level))
-	return done(protocol.FieldLevel, text(level)), nil
+	return done(protocol.FieldLevel, level.String()), nil
 }
 
 func bit(b bool) string {

@@ -5,16 +5,17 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
 
 // TestACallerOfProfilesIsNotToldClaimsInstead: levels hold for what a lookup
 // falls back to, too.
 func TestACallerOfProfilesIsNotToldClaimsInstead(t *testing.T) {
-	w := newWorld(t, func(c *Config) {
+	w := newWorld(t, func(c *config.Config) {
 		withoutOIDC(c)
 		uid := uint32(os.Getuid())
-		c.Callers = []Caller{{UID: &uid, Levels: []string{"profile"}}}
+		c.Callers = []config.Caller{{UID: &uid, Levels: []string{"profile"}}}
 	})
 	w.upstream.Inject(standin.Me, standin.Fault{Kind: standin.Status, Status: 503})
 	if reply := w.dial().ask("PROFILE fallback=claims %s", w.token()); !strings.HasPrefix(reply, "ERR forbidden") {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
@@ -26,7 +27,7 @@ func hitToken(b *testing.B, k *desk) []byte {
 // BenchmarkRecall is a hit without its line and reply, beside the digest that
 // is the least it can cost, in one run.
 func BenchmarkRecall(b *testing.B) {
-	k := newDesk(b, func(c *Config) { c.Cache.MaxBytes = 64 << 20 })
+	k := newDesk(b, func(c *config.Config) { c.Cache.MaxBytes = 64 << 20 })
 	k.daemon.resolver.now = time.Now
 	token := hitToken(b, k)
 	l := &lookup{project: k.project("stack"), token: token, level: LevelClaims, maxAge: -1}
@@ -185,7 +186,7 @@ func BenchmarkLargeProfile(b *testing.B) {
 				b.Fatalf("%.80s", reply)
 			}
 			grown := w.daemon.memory.Stats().Bytes - before
-			rules, err := newCallers([]Caller{{UID: id(1), Withhold: withhold}})
+			rules, err := newCallers([]config.Caller{{UID: id(1), Withhold: withhold}})
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -11,44 +11,11 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/internal/strictjson"
 	"github.com/neonauthd/neonauthd/protocol"
 )
-
-// validate checks one [[caller]] table against the whole configuration.
-func (r *Caller) validate(c *Config, report reporter) {
-	if named := count(r.UID != nil, r.GID != nil, r.User != "", r.Group != ""); named != 1 {
-		report("who", "exactly one of uid, gid, user, group must be given")
-	}
-	for _, name := range r.Projects {
-		if !slices.ContainsFunc(c.Projects, func(p Project) bool { return p.Name == name }) {
-			report("projects", "%q is not a configured project", cut(name))
-		}
-	}
-	for _, level := range r.Levels {
-		if level != protocol.LevelClaims && level != protocol.LevelProfile {
-			report("levels", "%q is none of \"claims\", \"profile\"", cut(level))
-		}
-	}
-	for _, path := range r.Withhold {
-		if path == "" || slices.Contains(strings.Split(path, "."), "") {
-			report("withhold", "%q is not a path of member names joined by dots, such as \"selected_team.server_metadata\"", cut(path))
-		}
-	}
-	if !(r.Rate >= 0 && r.Rate <= 1e9) {
-		report("rate", "must be a number of lookups per second, 0 for no limit")
-	}
-}
-
-func count(all ...bool) (n int) {
-	for _, one := range all {
-		if one {
-			n++
-		}
-	}
-	return n
-}
 
 // callers are the rules of who may ask what. Without any, whoever may open the
 // socket may ask everything; with any, who matches none may ask nothing.
@@ -66,7 +33,7 @@ type callerRule struct {
 
 // newCallers resolves the names of the tables. A name that the host does not
 // know is an error: a rule that silently matches nobody would lock people out.
-func newCallers(tables []Caller) (callers, error) {
+func newCallers(tables []config.Caller) (callers, error) {
 	var all callers
 	if len(tables) > 0 && !ownUserNamespace().whole() {
 		return callers{}, errUserNamespace

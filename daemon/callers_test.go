@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
 	"github.com/neonauthd/neonauthd/protocol"
@@ -40,21 +41,21 @@ func TestTheFirstRuleThatMatchesACallerDecides(t *testing.T) {
 	const stranger, elsewhere = 4_000_000_001, 4_000_000_002
 	for _, c := range []struct {
 		name     string
-		rules    []Caller
+		rules    []config.Caller
 		uid, gid uint32
 		want     int // which rule; -1: none, forbidden; -2: everything is allowed
 	}{
 		{"no rules", nil, stranger, elsewhere, -2},
-		{"uid", []Caller{{UID: id(stranger)}}, stranger, elsewhere, 0},
-		{"uid 0 is a uid", []Caller{{UID: id(0)}}, 0, elsewhere, 0},
-		{"other uid", []Caller{{UID: id(0)}}, stranger, elsewhere, -1},
-		{"gid at connect", []Caller{{GID: id(elsewhere)}}, stranger, elsewhere, 0},
-		{"other gid", []Caller{{GID: id(stranger)}}, stranger, elsewhere, -1},
-		{"user by name", []Caller{{UID: id(stranger)}, {User: userName}}, uid, elsewhere, 1},
-		{"group by name", []Caller{{UID: id(1)}, {Group: groupName}}, stranger, gid, 1},
-		{"group of the user database", []Caller{{Group: groupName}}, uid, elsewhere, 0},
-		{"the first of two", []Caller{{GID: id(elsewhere)}, {UID: id(stranger)}}, stranger, elsewhere, 0},
-		{"gid is no uid", []Caller{{UID: id(elsewhere)}}, stranger, elsewhere, -1},
+		{"uid", []config.Caller{{UID: id(stranger)}}, stranger, elsewhere, 0},
+		{"uid 0 is a uid", []config.Caller{{UID: id(0)}}, 0, elsewhere, 0},
+		{"other uid", []config.Caller{{UID: id(0)}}, stranger, elsewhere, -1},
+		{"gid at connect", []config.Caller{{GID: id(elsewhere)}}, stranger, elsewhere, 0},
+		{"other gid", []config.Caller{{GID: id(stranger)}}, stranger, elsewhere, -1},
+		{"user by name", []config.Caller{{UID: id(stranger)}, {User: userName}}, uid, elsewhere, 1},
+		{"group by name", []config.Caller{{UID: id(1)}, {Group: groupName}}, stranger, gid, 1},
+		{"group of the user database", []config.Caller{{Group: groupName}}, uid, elsewhere, 0},
+		{"the first of two", []config.Caller{{GID: id(elsewhere)}, {UID: id(stranger)}}, stranger, elsewhere, 0},
+		{"gid is no uid", []config.Caller{{UID: id(elsewhere)}}, stranger, elsewhere, -1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			all, err := newCallers(c.rules)
@@ -77,8 +78,8 @@ func TestTheFirstRuleThatMatchesACallerDecides(t *testing.T) {
 }
 
 func TestARuleForSomebodyTheHostDoesNotKnowIsAnError(t *testing.T) {
-	for _, rule := range []Caller{{User: "no-such-user-here"}, {Group: "no-such-group-here"}} {
-		if _, err := newCallers([]Caller{{UID: id(1)}, rule}); err == nil || !strings.Contains(err.Error(), "caller 2") {
+	for _, rule := range []config.Caller{{User: "no-such-user-here"}, {Group: "no-such-group-here"}} {
+		if _, err := newCallers([]config.Caller{{UID: id(1)}, rule}); err == nil || !strings.Contains(err.Error(), "caller 2") {
 			t.Errorf("error %v, want one that names the table", err)
 		}
 	}
@@ -86,7 +87,7 @@ func TestARuleForSomebodyTheHostDoesNotKnowIsAnError(t *testing.T) {
 
 func TestRulesRefuseWhatACallerMayNotAsk(t *testing.T) {
 	k := newDesk(t, nil)
-	all, err := newCallers([]Caller{
+	all, err := newCallers([]config.Caller{
 		{UID: id(1), Projects: []string{"neon"}},
 		{UID: id(2), Levels: []string{"claims"}},
 		{UID: id(3)},
@@ -130,7 +131,7 @@ func TestEachCallerOfARuleHasARateOfItsOwn(t *testing.T) {
 		burst int
 		wait  time.Duration
 	}{{3, 3, time.Second}, {0.1, 1, 10 * time.Second}, {1e-9, 1, time.Hour}, {0, 1000, 0}} {
-		all, err := newCallers([]Caller{{GID: &gid, Rate: c.rate}})
+		all, err := newCallers([]config.Caller{{GID: &gid, Rate: c.rate}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -156,7 +157,7 @@ func TestEachCallerOfARuleHasARateOfItsOwn(t *testing.T) {
 // user's connections must not carry over another process's group.
 func TestProcessesOfOneUserAreToldApartByTheirGroup(t *testing.T) {
 	const uid, allowed, other = 4_000_000_001, 4_000_000_002, 4_000_000_003
-	k := newDesk(t, func(c *Config) { c.Callers = []Caller{{GID: id(allowed)}} })
+	k := newDesk(t, func(c *config.Config) { c.Callers = []config.Caller{{GID: id(allowed)}} })
 	open := func(gid uint32) *conn {
 		ours, theirs := net.Pipe()
 		t.Cleanup(func() { _, _ = ours.Close(), theirs.Close() })
@@ -176,9 +177,9 @@ func TestProcessesOfOneUserAreToldApartByTheirGroup(t *testing.T) {
 
 func TestWithheldMembersAreMissingFromProfilesOnly(t *testing.T) {
 	uid, _, _, _ := myself(t)
-	w := newWorld(t, func(c *Config) {
+	w := newWorld(t, func(c *config.Config) {
 		withoutOIDC(c)
-		c.Callers = []Caller{{UID: &uid, Withhold: []string{"server_metadata", "selected_team.display_name"}}}
+		c.Callers = []config.Caller{{UID: &uid, Withhold: []string{"server_metadata", "selected_team.display_name"}}}
 	})
 	w.upstream.SetProfile(w.user.ID, "server_metadata", map[string]any{"plan": "secret"})
 	k := w.dial()
@@ -197,7 +198,10 @@ func TestWithheldMembersAreMissingFromProfilesOnly(t *testing.T) {
 }
 
 func TestWhoMatchesNoRuleIsForbiddenEverythingButToTalk(t *testing.T) {
-	w := newWorld(t, func(c *Config) { withoutOIDC(c); c.Callers = []Caller{{UID: id(uint32(os.Getuid()) + 1)}} })
+	w := newWorld(t, func(c *config.Config) {
+		withoutOIDC(c)
+		c.Callers = []config.Caller{{UID: id(uint32(os.Getuid()) + 1)}}
+	})
 	k := w.dial()
 	for _, c := range []struct{ ask, want string }{
 		{"PING", "OK"},
@@ -220,9 +224,9 @@ func TestWhoMatchesNoRuleIsForbiddenEverythingButToTalk(t *testing.T) {
 // against the order that the protocol gives.
 func TestTheFirstOfSeveralFaultsIsAnswered(t *testing.T) {
 	uid, _, _, _ := myself(t)
-	w := newWorld(t, func(c *Config) {
+	w := newWorld(t, func(c *config.Config) {
 		withoutOIDC(c)
-		c.Callers = []Caller{{UID: &uid, Projects: []string{"main"}, Levels: []string{"claims"}, Rate: 1e-9}}
+		c.Callers = []config.Caller{{UID: &uid, Projects: []string{"main"}, Levels: []string{"claims"}, Rate: 1e-9}}
 	})
 	k := w.dial()
 	k.ask("VERIFY x") // uses up the rate

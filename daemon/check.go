@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/statedir"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
@@ -21,12 +22,12 @@ const checkTimeout = 10 * time.Second
 // it, and returns how many findings an operator has to mend. It serves nothing,
 // saves nothing and needs no user's token. The error says why cfg cannot be
 // used at all.
-func Check(ctx context.Context, out io.Writer, cfg Config, opts Options) (wrong int, err error) {
+func Check(ctx context.Context, out io.Writer, cfg config.Config, opts Options) (wrong int, err error) {
 	opts = opts.withDefaults()
 	if _, err := newCallers(cfg.Callers); err != nil {
 		return 0, program.ConfigError{Err: err}
 	}
-	fmt.Fprintf(out, "socket        %s\nadmin socket  %s\nstate         %s\ncache         %s\n", cfg.Socket, cfg.AdminSocket, cfg.StateDir, text(cfg.Cache.MaxBytes))
+	fmt.Fprintf(out, "socket        %s\nadmin socket  %s\nstate         %s\ncache         %s\n", cfg.Socket, cfg.AdminSocket, cfg.StateDir, cfg.Cache.MaxBytes.String())
 	if len(cfg.Callers) > 0 {
 		// The unit has a user namespace, this process as a rule has not.
 		fmt.Fprintf(out, "callers       %d [[caller]] table(s); under systemd they need the drop-in callers.conf, or the service does not start\n", len(cfg.Callers))
@@ -45,7 +46,7 @@ func Check(ctx context.Context, out io.Writer, cfg Config, opts Options) (wrong 
 	return wrong, nil
 }
 
-func checkProject(ctx context.Context, out io.Writer, table Project, opts *Options, dir string) (wrong int, err error) {
+func checkProject(ctx context.Context, out io.Writer, table config.Project, opts *Options, dir string) (wrong int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	p, err := newProject(table, opts, nil, dir)
@@ -55,7 +56,7 @@ func checkProject(ctx context.Context, out io.Writer, table Project, opts *Optio
 	defer p.upstream.Close()
 	c := &p.config
 	fmt.Fprintf(out, "\nproject %q (%s)\n  upstream    %s\n  key set     %s\n  algorithms  %s\n",
-		c.Name, c.Preset, c.BaseURL, c.keysID(), strings.Join(c.Algorithms, " "))
+		c.Name, c.Preset, c.BaseURL, c.KeysID(), strings.Join(c.Algorithms, " "))
 	for _, a := range p.policy.Admitted {
 		fmt.Fprintf(out, "  audience    %s (%s), issued by %s\n", a.Name, a.Class, strings.Join(a.Issuers, " or "))
 	}
@@ -77,7 +78,7 @@ func checkProject(ctx context.Context, out io.Writer, table Project, opts *Optio
 	if err != nil {
 		report("key set", err)
 	}
-	if _, err := readServerKey(c.SecretServerKey, dir); errors.Is(err, errNoCredentials) {
+	if _, err := config.ReadServerKey(c.SecretServerKey, dir); errors.Is(err, config.ErrNoCredentials) {
 		// systemd alone can read it, for the service alone.
 		fmt.Fprintf(out, "  unchecked   server key: a credential is delivered to the service only, whose log says at its start whether it is right\n")
 	} else if err != nil {
@@ -88,13 +89,4 @@ func checkProject(ctx context.Context, out io.Writer, table Project, opts *Optio
 		report("project id and server key, as the upstream sees them", p.upstream.SelfTest(ctx))
 	}
 	return wrong, nil
-}
-
-// text is a value's text as the configuration spells it.
-func text(m interface{ MarshalText() ([]byte, error) }) string {
-	b, err := m.MarshalText()
-	if err != nil {
-		return err.Error()
-	}
-	return string(b)
 }

@@ -24,6 +24,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/cache"
 	"github.com/neonauthd/neonauthd/daemon/clock"
+	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/statedir"
@@ -39,7 +40,7 @@ const (
 	drainTimeout = 10 * time.Second
 	// flightTimeout ends a flight that everything else has failed to end: it is
 	// longer than any upstream_timeout can be.
-	flightTimeout = maxUpstreamTimeout + 5*time.Second
+	flightTimeout = config.MaxUpstreamTimeout + 5*time.Second
 	// rejectionsKept is how many rejections are remembered, whatever comes.
 	rejectionsKept = 8192
 	// stateDirectory is the variable in which systemd names the folder that
@@ -63,7 +64,7 @@ type Options struct {
 	ClockFloor time.Time
 	// Reload reads the configuration again; nil means that there is nothing to
 	// read.
-	Reload func() (Config, error)
+	Reload func() (config.Config, error)
 	// Notify is told of each change of state, and that the daemon answers, in
 	// the words of sd_notify(3), by several goroutines; nil ignores it.
 	Notify func(state string)
@@ -119,7 +120,7 @@ type Daemon struct {
 // New builds a daemon of a validated configuration. It reads the state
 // directory and starts nothing but the caches' own housekeeping. What the host
 // has against the configuration is a program.ConfigError.
-func New(cfg Config, opts Options) (*Daemon, error) {
+func New(cfg config.Config, opts Options) (*Daemon, error) {
 	d := &Daemon{
 		opts:    opts.withDefaults(),
 		floors:  &floors{},
@@ -162,7 +163,7 @@ func New(cfg Config, opts Options) (*Daemon, error) {
 // openState takes the state directory and reads the revocations. A directory
 // that cannot be written to costs what would be saved, and is said. One that must
 // not be used, and revocations that cannot be read, are an error.
-func (d *Daemon) openState(cfg Config) error {
+func (d *Daemon) openState(cfg config.Config) error {
 	path := cfg.StateDir
 	if dir := os.Getenv(stateDirectory); dir != "" {
 		path = filepath.SplitList(dir)[0]
@@ -182,7 +183,7 @@ func (d *Daemon) openState(cfg Config) error {
 }
 
 // openMemory makes the cache and those who use it.
-func (d *Daemon) openMemory(cfg Config) error {
+func (d *Daemon) openMemory(cfg config.Config) error {
 	var err error
 	d.memory, err = newMemory(int64(cfg.Cache.MaxBytes), d.opts.Now)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 )
@@ -25,22 +26,22 @@ type desk struct {
 
 // newDesk makes a desk with the stand-in's projects "stack", "neon" and "oidc",
 // in this order; the last, whose keys are dear, without keys. change may be nil.
-func newDesk(t testing.TB, change func(*Config)) *desk {
+func newDesk(t testing.TB, change func(*config.Config)) *desk {
 	t.Helper()
 	k := &desk{t: t, clock: newClock(), dir: t.TempDir()}
 	k.upstream = standin.New(standin.Options{Now: k.clock.Right, BaseURL: "http://127.0.0.1:9", TokenLifetime: time.Hour})
 	text := k.upstream.ConfigBlock(standin.Stack, "./no-such-key") + k.upstream.ConfigBlock(standin.Neon, "") + k.upstream.ConfigBlock(standin.OIDC, "")
-	config, err := ParseConfig([]byte(text))
+	cfg, err := config.Parse([]byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}
-	config.StateDir = filepath.Join(k.dir, "state")
-	config.Dir = k.dir
-	config.Cache.MaxBytes = MinCacheBytes
+	cfg.StateDir = filepath.Join(k.dir, "state")
+	cfg.Dir = k.dir
+	cfg.Cache.MaxBytes = config.MinCacheBytes
 	if change != nil {
-		change(&config)
+		change(&cfg)
 	}
-	if k.daemon, err = New(config, Options{Now: k.clock.now}); err != nil {
+	if k.daemon, err = New(cfg, Options{Now: k.clock.now}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

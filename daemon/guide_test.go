@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/cache"
+	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/protocol"
@@ -15,7 +16,7 @@ import (
 
 // limits are the rows of the guide's table, as the code has them.
 func limits() [][2]string {
-	c, p := DefaultConfig(), defaultProject()
+	c, p := config.Default(), config.DefaultProject()
 	size := func(n int) string { return fmt.Sprint(n, " bytes") }
 	return [][2]string{
 		{"request line", size(protocol.MaxRequestLine)},
@@ -39,7 +40,7 @@ func limits() [][2]string {
 		{"admin connections", fmt.Sprint(maxAdminConnections)},
 		{"metrics connections", fmt.Sprint(maxScrapers)},
 		{"wait of a lookup without `deadline`", DefaultDeadline.String()},
-		{"`cache.max_bytes`", text(c.Cache.MaxBytes)},
+		{"`cache.max_bytes`", c.Cache.MaxBytes.String()},
 		{"entries of one user", fmt.Sprint(cache.DefaultPerGroup)},
 		{"rejections remembered", fmt.Sprint(rejectionsKept)},
 		{"a rejection is remembered for", rejectionLifetime.String()},
@@ -54,9 +55,9 @@ func limits() [][2]string {
 		{"pause that an upstream can ask for", upstream.MaxRetryAfter.String()},
 		{"revocations", fmt.Sprint(MaxRevocations)},
 		{"purges of single users and tokens kept apart", fmt.Sprint(maxFloors)},
-		{"configuration file", size(MaxConfigFile)},
-		{"projects", fmt.Sprint(MaxProjects)},
-		{"`[[caller]]` rules", fmt.Sprint(MaxCallers)},
+		{"configuration file", size(config.MaxFile)},
+		{"projects", fmt.Sprint(config.MaxProjects)},
+		{"`[[caller]]` rules", fmt.Sprint(config.MaxCallers)},
 		{"time for lookups in flight when stopping", drainTimeout.String()},
 		{"lines of one kind in the log", fmt.Sprint(program.MaxLines, " per second")},
 	}

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/neonauthd/neonauthd/daemon/clock/clocktest"
+	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
 
@@ -43,7 +44,7 @@ type world struct {
 	user     standin.User
 	tested   int // calls of users/me that the self-tests made
 	dir      string
-	config   Config
+	config   config.Config
 	log      *logBuffer
 	daemon   *Daemon
 	stop     context.CancelFunc
@@ -52,7 +53,7 @@ type world struct {
 
 // newWorld starts a daemon for project "main" of the stand-in. change, if not
 // nil, changes the configuration first.
-func newWorld(t testing.TB, change func(*Config)) *world {
+func newWorld(t testing.TB, change func(*config.Config)) *world {
 	t.Helper()
 	w := &world{t: t, clock: newClock(), dir: t.TempDir(), log: &logBuffer{}}
 	// Making sockets sets the umask of the whole process, tests in parallel
@@ -71,7 +72,7 @@ func newWorld(t testing.TB, change func(*Config)) *world {
 	text += strings.Replace(w.upstream.ConfigBlock(standin.Stack, "./server-key"), `name = "stack"`, `name = "main"`, 1)
 	text += w.upstream.ConfigBlock(standin.Neon, "") + w.upstream.ConfigBlock(standin.OIDC, "")
 	w.write("neonauthd.toml", text)
-	config, err := LoadConfig(filepath.Join(w.dir, "neonauthd.toml"))
+	config, err := config.Load(filepath.Join(w.dir, "neonauthd.toml"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +106,7 @@ func (w *world) start() {
 		Version: "test",
 		Now:     w.clock.now,
 		Logger:  slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Reload:  func() (Config, error) { return LoadConfig(filepath.Join(w.dir, "neonauthd.toml")) },
+		Reload:  func() (config.Config, error) { return config.Load(filepath.Join(w.dir, "neonauthd.toml")) },
 	})
 	if err != nil {
 		w.t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
 
@@ -95,7 +96,7 @@ func await(t testing.TB, holds func() bool) {
 
 func TestReadyNamesTheProjectsWithoutKeys(t *testing.T) {
 	t.Setenv("STATE_DIRECTORY", "") // whatever the tests run under
-	w, m := newMonitoredWorld(t, func(c *Config) {
+	w, m := newMonitoredWorld(t, func(c *config.Config) {
 		c.Projects[1].BaseURL, c.Projects[1].JWKSURL = "http://127.0.0.1:9/neondb/auth", "" // port 9: nobody answers
 	})
 	w.dial().ask("VERIFY %s", w.token())

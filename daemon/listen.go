@@ -6,6 +6,7 @@ import (
 	"net"
 	"strings"
 
+	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/internal/sockets"
 )
 
@@ -54,7 +55,7 @@ func listenMetrics(address string) (net.Listener, error) {
 // Listen takes the sockets that systemd passed, or else makes those that cfg
 // names. It must be called before anything that other goroutines or child
 // processes could mistake for them, and once: the variables are consumed.
-func Listen(cfg *Config) (*Listeners, error) {
+func Listen(cfg *config.Config) (*Listeners, error) {
 	inherited, err := sockets.Inherit(socketName, adminName, metricsName)
 	if err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/cache"
+	"github.com/neonauthd/neonauthd/daemon/config"
 )
 
 // TestSizesThatAreAccountedForAreTrue holds the constants to the structures, up
@@ -25,7 +26,7 @@ func TestSizesThatAreAccountedForAreTrue(t *testing.T) {
 }
 
 func TestMemoryKeepsNothingThatHasExpired(t *testing.T) {
-	m, err := newMemory(MinCacheBytes, time.Now)
+	m, err := newMemory(config.MinCacheBytes, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
@@ -27,10 +28,10 @@ type monitor struct {
 }
 
 // newMonitoredWorld is newWorld with metrics_listen set.
-func newMonitoredWorld(t testing.TB, change func(*Config)) (*world, *monitor) {
+func newMonitoredWorld(t testing.TB, change func(*config.Config)) (*world, *monitor) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "m")
-	w := newWorld(t, func(c *Config) {
+	w := newWorld(t, func(c *config.Config) {
 		c.MetricsListen = "unix:" + path
 		if change != nil {
 			change(c)

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
@@ -13,10 +14,10 @@ import (
 // TestRotationIsNoticedByTokensThatNameNoKey: a signature that the only fitting
 // key has not made proves nothing while a newer key may exist.
 func TestRotationIsNoticedByTokensThatNameNoKey(t *testing.T) {
-	w := newWorld(t, func(c *Config) {
+	w := newWorld(t, func(c *config.Config) {
 		oidc := &c.Projects[2]
 		oidc.Algorithms = []string{"EdDSA"}
-		oidc.JWKSCooldown = Duration(100 * time.Millisecond)
+		oidc.JWKSCooldown = config.Duration(100 * time.Millisecond)
 	})
 	unnamed := standin.TokenSpec{Alg: "EdDSA", RemoveHeader: []string{"kid"}}
 	k := w.dial()
@@ -55,10 +56,10 @@ func TestATokenThatNamesNoKeyIsRefusedOnlyAfterAFetchOfItsOwn(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, func(c *Config) {
+			w := newWorld(t, func(c *config.Config) {
 				oidc := &c.Projects[2]
 				oidc.Algorithms = []string{"EdDSA", "ES256"}
-				oidc.JWKSCooldown = Duration(100 * time.Millisecond)
+				oidc.JWKSCooldown = config.Duration(100 * time.Millisecond)
 			})
 			spec := standin.TokenSpec{Alg: "EdDSA", RemoveHeader: []string{"kid"}}
 			k := w.dial()

@@ -102,7 +102,7 @@ func (w *renamed) want(what, token, reply string, n int) {
 // made is proof only while the upstream has confirmed that key of late.
 func TestANewKeyUnderAnOldIDIsFound(t *testing.T) {
 	w := newRenamed(t, standin.Neon, standin.NeonKeys)
-	cooldown := time.Duration(w.config.Projects[1].withDerived().JWKSCooldown)
+	cooldown := time.Duration(w.config.Projects[1].WithDerived().JWKSCooldown)
 	w.publish("EdDSA")
 	old := w.token("EdDSA", false)
 	w.want("first seen", old, "OK", 1)
@@ -122,7 +122,7 @@ func TestANewKeyUnderAnOldIDIsFound(t *testing.T) {
 // the key they are neither forged nor good.
 func TestForgedTokensCostOneFetchPerCooldown(t *testing.T) {
 	w := newRenamed(t, standin.Neon, standin.NeonKeys)
-	cooldown := time.Duration(w.config.Projects[1].withDerived().JWKSCooldown)
+	cooldown := time.Duration(w.config.Projects[1].WithDerived().JWKSCooldown)
 	w.publish("EdDSA")
 	good := w.token("EdDSA", false)
 	w.want("good", good, "OK", 1)
@@ -152,7 +152,7 @@ func TestForgedTokensCostOneFetchPerCooldown(t *testing.T) {
 // the key, and the set may not have it yet.
 func TestAKeyOfAnotherAlgorithmUnderAnOldIDIsFound(t *testing.T) {
 	w := newRenamed(t, standin.OIDC, standin.OIDCKeys)
-	cooldown := time.Duration(w.config.Projects[2].withDerived().JWKSCooldown)
+	cooldown := time.Duration(w.config.Projects[2].WithDerived().JWKSCooldown)
 	w.publish("ES256")
 	ecdsa, edwards := w.token("ES256", false), w.token("EdDSA", false)
 	w.want("of the one algorithm", ecdsa, "OK", 1)

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/config"
 )
 
 // stranger is a process of whom no user is known.
@@ -16,7 +18,7 @@ type crowd struct {
 	server *server
 }
 
-func newCrowd(t *testing.T, uidMap string, change func(*Config)) crowd {
+func newCrowd(t *testing.T, uidMap string, change func(*config.Config)) crowd {
 	t.Helper()
 	c := crowd{t, newDesk(t, change).daemon.server}
 	c.server.users = namespace(uidMap)
@@ -42,7 +44,7 @@ func TestWhereUsersAreNotToldEachProcessHasItsShare(t *testing.T) {
 		{"the host's", hostMap, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			crowd := newCrowd(t, c.uidMap, func(c *Config) { c.Limits.ConnectionsPerUID = share })
+			crowd := newCrowd(t, c.uidMap, func(c *config.Config) { c.Limits.ConnectionsPerUID = share })
 			var last *conn
 			for n := range share + 1 {
 				got := crowd.join(stranger(1))

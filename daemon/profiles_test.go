@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
 
@@ -211,7 +212,7 @@ func BenchmarkAnHourOfTwoHundredUsers(b *testing.B) {
 
 func anHour(t testing.TB, users int) (calls, lookups int) {
 	const step = 1200 * time.Millisecond
-	w := newWorld(t, func(c *Config) { c.Projects[0].UpstreamRate = 10000 })
+	w := newWorld(t, func(c *config.Config) { c.Projects[0].UpstreamRate = 10000 })
 	people := make([]string, users)
 	tokens := make([]string, users)
 	for i := range people {

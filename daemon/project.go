@@ -14,6 +14,7 @@ import (
 	"github.com/cenkalti/backoff/v5"
 
 	"github.com/neonauthd/neonauthd/cache"
+	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/statedir"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
@@ -27,7 +28,7 @@ const selfTestPause = 5 * time.Second
 // because entries name their project by pointer.
 type project struct {
 	name            string
-	config          Project // as derived
+	config          config.Project // as derived
 	serverKey       upstream.Secret
 	log             *slog.Logger
 	policy          *keyset.Policy
@@ -39,63 +40,55 @@ type project struct {
 
 // newProject builds the project of a validated table. Nothing is started. An
 // nil stateDir keeps its keys in memory only.
-func newProject(table Project, opts *Options, stateDir *statedir.Dir, configDir string) (*project, error) {
-	config := table.withDerived()
-	log := opts.Logger.With("project", config.Name)
-	key, err := readServerKey(config.SecretServerKey, configDir)
+func newProject(table config.Project, opts *Options, stateDir *statedir.Dir, configDir string) (*project, error) {
+	derived := table.WithDerived()
+	log := opts.Logger.With("project", derived.Name)
+	key, err := config.ReadServerKey(derived.SecretServerKey, configDir)
 	if err != nil {
 		// Level claims needs no key: a host that cannot read it still verifies.
 		log.Error("server key not usable: profiles are answered as misconfigured, claims are still verified; mend what the error names, then reload (a systemd credential is delivered anew by a restart only)", "error", err)
 	}
 	client, err := upstream.New(upstream.Config{
-		Preset:          upstreamPreset(config.Preset),
-		BaseURL:         config.BaseURL,
-		ProjectID:       config.ProjectID,
-		KeysURL:         config.JWKSURL,
-		UserinfoURL:     config.UserinfoURL,
+		Preset:          upstreamPreset(derived.Preset),
+		BaseURL:         derived.BaseURL,
+		ProjectID:       derived.ProjectID,
+		KeysURL:         derived.JWKSURL,
+		UserinfoURL:     derived.UserinfoURL,
 		ServerKey:       key,
 		KeyUnreadable:   err != nil,
-		AllowRestricted: config.admits(allowRestricted),
-		AllowAnonymous:  config.admits(allowAnonymous),
-		Timeout:         time.Duration(config.UpstreamTimeout),
-		Rate:            config.UpstreamRate,
+		AllowRestricted: derived.Admits(config.AllowRestricted),
+		AllowAnonymous:  derived.Admits(config.AllowAnonymous),
+		Timeout:         time.Duration(derived.UpstreamTimeout),
+		Rate:            derived.UpstreamRate,
 		RootCAs:         opts.RootCAs,
 		Now:             opts.Now,
 		Wall:            opts.wall,
 		UserAgent:       "neonauthd/" + opts.Version,
 		Logger:          log,
-		Name:            config.Name,
+		Name:            derived.Name,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("project %q: %w", config.Name, err)
+		return nil, fmt.Errorf("project %q: %w", derived.Name, err)
 	}
 	p := &project{
-		name:      config.Name,
-		config:    config,
+		name:      derived.Name,
+		config:    derived,
 		serverKey: key,
 		log:       log,
-		policy:    config.policy(),
+		policy:    derived.Policy(),
 		upstream:  client,
 	}
 	_, _ = rand.Read(p.salt[:]) // never fails
 	p.keys = newKeysets(&keysets{
 		fetch:    client.Keyset,
 		allowed:  p.policy.Algorithms,
-		refresh:  time.Duration(config.JWKSRefresh),
-		cooldown: time.Duration(config.JWKSCooldown),
-		store:    newKeysStore(stateDir, config.Name, config.keysID()),
+		refresh:  time.Duration(derived.JWKSRefresh),
+		cooldown: time.Duration(derived.JWKSCooldown),
+		store:    newKeysStore(stateDir, derived.Name, derived.KeysID()),
 		now:      opts.Now,
 		log:      log,
 	})
 	return p, nil
-}
-
-// keysID names the key set's origin: its URL, or the issuer it is discovered at.
-func (p *Project) keysID() string {
-	if p.JWKSURL != "" {
-		return p.JWKSURL
-	}
-	return p.BaseURL
 }
 
 // run keeps the project's keys fresh until ctx ends, and at first finds out

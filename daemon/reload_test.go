@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
 
@@ -27,7 +28,7 @@ func (w *world) rewrite(old, new string) {
 
 // withoutOIDC leaves the project out whose keys take long to make; a reload
 // brings it back.
-func withoutOIDC(c *Config) { c.Projects = c.Projects[:2] }
+func withoutOIDC(c *config.Config) { c.Projects = c.Projects[:2] }
 
 func TestAReloadLeavesUnchangedProjectsWithTheirCachesAndKeys(t *testing.T) {
 	w := newWorld(t, nil)
@@ -129,7 +130,7 @@ func TestFlightsOfOneTokenAreApartForEachProjectAndReload(t *testing.T) {
 }
 
 func TestAReloadDuringAnOutageLosesNoKeys(t *testing.T) {
-	w := newWorld(t, func(c *Config) { c.StateDir = filepath.Join(c.StateDir, "not", "used") })
+	w := newWorld(t, func(c *config.Config) { c.StateDir = filepath.Join(c.StateDir, "not", "used") })
 	k := w.dial()
 	k.ask("VERIFY %s", w.token())
 	w.upstream.Inject(standin.Keys, standin.Fault{Kind: standin.Status})

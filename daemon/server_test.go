@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
 
@@ -68,7 +69,7 @@ func TestUntaggedRepliesKeepTheirOrderAndTaggedOnesDoNot(t *testing.T) {
 
 func TestAFullConnectionIsReadNoFurther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newDesk(t, func(c *Config) { c.Limits.InFlightPerConnection = 3 })
+		k := newDesk(t, func(c *config.Config) { c.Limits.InFlightPerConnection = 3 })
 		for _, misses := range []int{2, 3, 4} {
 			c := k.connect(1)
 			began := time.Now()
@@ -91,7 +92,7 @@ func TestAFullConnectionIsReadNoFurther(t *testing.T) {
 }
 
 func TestConnectionsAreBoundedInAllForEachUserAndForAdministrators(t *testing.T) {
-	k := newDesk(t, func(c *Config) { c.Limits.Connections, c.Limits.ConnectionsPerUID = 4, 2 })
+	k := newDesk(t, func(c *config.Config) { c.Limits.Connections, c.Limits.ConnectionsPerUID = 4, 2 })
 	s := k.daemon.server
 	open := func(uid uint32, admin bool) *conn {
 		ours, theirs := net.Pipe()

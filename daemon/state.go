@@ -7,12 +7,13 @@ import (
 	"log/slog"
 	"reflect"
 
+	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/internal/program"
 )
 
 // state is one configuration at work. A reload replaces it whole.
 type state struct {
-	config   Config
+	config   config.Config
 	projects projects
 	callers  callers
 }
@@ -26,7 +27,7 @@ type projects struct {
 
 // build makes the state for cfg. Projects of old whose table is the same go on
 // as they are, with their keys, flights and cached verdicts.
-func (d *Daemon) build(cfg Config, old *state) (*state, error) {
+func (d *Daemon) build(cfg config.Config, old *state) (*state, error) {
 	st := &state{config: cfg, projects: projects{byName: map[string]*project{}}}
 	var err error
 	if st.callers, err = newCallers(cfg.Callers); err != nil {
@@ -51,16 +52,16 @@ func (d *Daemon) build(cfg Config, old *state) (*state, error) {
 }
 
 // project returns the project of an equal table and server key, or nil.
-func (s *state) project(table Project, configDir string) *project {
+func (s *state) project(table config.Project, configDir string) *project {
 	if s == nil {
 		return nil
 	}
 	p := s.projects.byName[table.Name]
-	if p == nil || !reflect.DeepEqual(p.config, table.withDerived()) {
+	if p == nil || !reflect.DeepEqual(p.config, table.WithDerived()) {
 		return nil
 	}
 	// A key that cannot be read now is no reason to give up the one there is.
-	if key, err := readServerKey(table.SecretServerKey, configDir); err == nil && !key.Equal(p.serverKey) {
+	if key, err := config.ReadServerKey(table.SecretServerKey, configDir); err == nil && !key.Equal(p.serverKey) {
 		return nil
 	}
 	return p
@@ -152,7 +153,7 @@ func (d *Daemon) ReloadAndTell() error {
 }
 
 // fixed refuses changes that only a restart can make.
-func fixed(old, next *Config) error {
+func fixed(old, next *config.Config) error {
 	for _, f := range []struct {
 		key      string
 		old, now any

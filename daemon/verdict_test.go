@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/protocol"
@@ -173,12 +174,12 @@ func TestAWithdrawnKeyKillsWhatItSignedAndNothingElse(t *testing.T) {
 // TestNoVerdictServesAnotherQuestion primes the memory with one question and
 // asks another, in all pairs; the answer must be what a cold daemon gives.
 func TestNoVerdictServesAnotherQuestion(t *testing.T) {
-	k := newDesk(t, func(c *Config) {
+	k := newDesk(t, func(c *config.Config) {
 		twin := c.Projects[0]
 		twin.Name, twin.Allow = "open", []string{"anonymous"}
 		other := c.Projects[0]
 		other.Name, other.ProjectID = "foreign", "00000000-0000-4000-8000-000000000000"
-		other.JWKSURL = c.Projects[0].withDerived().JWKSURL
+		other.JWKSURL = c.Projects[0].WithDerived().JWKSURL
 		c.Projects = append(c.Projects, twin, other)
 	})
 	k.giveKeys(k.project("open"))

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
 	"github.com/neonauthd/neonauthd/internal/program"
@@ -52,7 +53,7 @@ func (w *world) managed(limit string) <-chan string {
 		Version: "test",
 		Now:     w.clock.now,
 		Logger:  slog.New(slog.NewTextHandler(w.log, nil)),
-		Reload:  func() (Config, error) { return LoadConfig(filepath.Join(w.dir, "neonauthd.toml")) },
+		Reload:  func() (config.Config, error) { return config.Load(filepath.Join(w.dir, "neonauthd.toml")) },
 		Notify:  program.Notify,
 	})
 	if err != nil {
@@ -171,7 +172,7 @@ func TestSelfLookupGoesThroughTheCacheAndNoFurther(t *testing.T) {
 
 func TestSelfLookupTakesARefusalForAnAnswer(t *testing.T) {
 	other := uint32(os.Geteuid() + 1)
-	w := newWorld(t, func(c *Config) { c.Callers = []Caller{{UID: &other}} })
+	w := newWorld(t, func(c *config.Config) { c.Callers = []config.Caller{{UID: &other}} })
 	s := w.self()
 	for range 2 {
 		if err := s.ask(t.Context()); err != nil {
@@ -184,7 +185,7 @@ func TestSelfLookupTakesARefusalForAnAnswer(t *testing.T) {
 }
 
 func TestSelfLookupTakesAFullHouseForAnAnswer(t *testing.T) {
-	w := newWorld(t, func(c *Config) { c.Limits.Connections = 1 })
+	w := newWorld(t, func(c *config.Config) { c.Limits.Connections = 1 })
 	w.dial().ask("PING")
 	if err := w.self().ask(t.Context()); err != nil {
 		t.Error(err)
@@ -192,7 +193,7 @@ func TestSelfLookupTakesAFullHouseForAnAnswer(t *testing.T) {
 }
 
 func TestSelfLookupWorksWithoutKeys(t *testing.T) {
-	w := newWorld(t, func(c *Config) {
+	w := newWorld(t, func(c *config.Config) {
 		c.Projects = c.Projects[1:2]
 		c.Projects[0].BaseURL, c.Projects[0].JWKSURL = "http://127.0.0.1:9/neondb/auth", "" // port 9: nobody answers
 	})

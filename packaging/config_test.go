@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/neonauthd/neonauthd/daemon"
+	"github.com/neonauthd/neonauthd/daemon/config"
 )
 
 func read(t *testing.T, name string) string {
@@ -54,7 +55,7 @@ func configured(t *testing.T, preset string) string {
 }
 
 func TestTheShippedConfigurationLacksAProjectAndNothingElse(t *testing.T) {
-	_, err := daemon.ParseConfig([]byte(read(t, "neonauthd.toml")))
+	_, err := config.Parse([]byte(read(t, "neonauthd.toml")))
 	if err == nil || strings.Count(err.Error(), "\n") > 0 || !strings.Contains(err.Error(), "[[project]]") {
 		t.Errorf("as shipped it should lack a project only, but: %v", err)
 	}
@@ -63,7 +64,7 @@ func TestTheShippedConfigurationLacksAProjectAndNothingElse(t *testing.T) {
 func TestEveryShownSettingIsAccepted(t *testing.T) {
 	for _, preset := range []string{"stack", "neon", "oidc"} {
 		t.Run(preset, func(t *testing.T) {
-			cfg, err := daemon.ParseConfig([]byte(configured(t, preset)))
+			cfg, err := config.Parse([]byte(configured(t, preset)))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -80,11 +81,11 @@ func TestWhatIsCommentedOutIsTheDefault(t *testing.T) {
 		"neon":  `base_url = "https://ep-example-123456.neonauth.us-east-1.aws.neon.tech/neondb/auth"`,
 		"oidc":  "base_url = \"https://login.example.com\"\naudiences = [\"my-app\"]",
 	} {
-		cfg, err := daemon.ParseConfig([]byte(configured(t, preset)))
+		cfg, err := config.Parse([]byte(configured(t, preset)))
 		if err != nil {
 			t.Fatal(err)
 		}
-		bare, err := daemon.ParseConfig([]byte("[[project]]\nname = \"main\"\npreset = \"" + preset + "\"\n" + needs + "\n"))
+		bare, err := config.Parse([]byte("[[project]]\nname = \"main\"\npreset = \"" + preset + "\"\n" + needs + "\n"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -102,7 +103,7 @@ func TestWhatIsCommentedOutIsTheDefault(t *testing.T) {
 }
 
 // derived is what the daemon makes of a configuration, without asking an upstream.
-func derived(t *testing.T, cfg daemon.Config) string {
+func derived(t *testing.T, cfg config.Config) string {
 	t.Helper()
 	ended, end := context.WithCancel(t.Context())
 	end()
@@ -123,7 +124,7 @@ func TestEverySettingIsShown(t *testing.T) {
 			text += "\n#" + name + " = "
 		}
 	}
-	names := settings(reflect.TypeFor[daemon.Config]())
+	names := settings(reflect.TypeFor[config.Config]())
 	if len(names) < 20 {
 		t.Fatalf("found only the settings %q", names)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/neonauthd/neonauthd/daemon"
+	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/internal/program/command"
 )
@@ -55,14 +56,14 @@ func demo(ctx context.Context, out io.Writer) (err error) {
 		stop()
 		return fmt.Errorf("demo: %w", err)
 	}
-	cfg, err := daemon.LoadConfig(filepath.Join(dir, "neonauthd.toml"))
+	cfg, err := config.Load(filepath.Join(dir, "neonauthd.toml"))
 	if err != nil {
 		stop()
 		return fmt.Errorf("demo: %w", err)
 	}
 	opts := daemon.Options{
 		Version: release, // and no logger: the project that is down would fill the screen
-		Reload:  func() (daemon.Config, error) { return daemon.LoadConfig(filepath.Join(dir, "neonauthd.toml")) },
+		Reload:  func() (config.Config, error) { return config.Load(filepath.Join(dir, "neonauthd.toml")) },
 		Notify: func(state string) {
 			if strings.HasPrefix(state, "READY=1") {
 				d.tell(out)

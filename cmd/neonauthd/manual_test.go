@@ -13,7 +13,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/neonauthd/neonauthd/daemon"
+	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
 	"github.com/neonauthd/neonauthd/protocol"
 )
@@ -194,7 +194,7 @@ func manKeys(of reflect.Type) map[string]bool {
 func TestManualHasTheKeysThatThereAre(t *testing.T) {
 	text := manPage(t, "neonauthd.toml.5")
 	described := manWords(text, "Cm")
-	there := manKeys(reflect.TypeFor[daemon.Config]())
+	there := manKeys(reflect.TypeFor[config.Config]())
 	if len(there) < 30 {
 		t.Fatalf("found only the keys %v", there)
 	}
@@ -229,7 +229,7 @@ func TestManualHasTheKeysOfTheHelper(t *testing.T) {
 // TestManualHasTheDefaultsThatThereAre looks for the default of each plain key
 // between its heading and the next one.
 func TestManualHasTheDefaultsThatThereAre(t *testing.T) {
-	cfg, err := daemon.ParseConfig([]byte("[[project]]\nname=\"m\"\npreset=\"oidc\"\nbase_url=\"https://x.example\"\naudiences=[\"a\"]\n"))
+	cfg, err := config.Parse([]byte("[[project]]\nname=\"m\"\npreset=\"oidc\"\nbase_url=\"https://x.example\"\naudiences=[\"a\"]\n"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon"
+	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
 	"github.com/neonauthd/neonauthd/protocol"
 )
@@ -188,7 +189,7 @@ func startDemo(t *testing.T, command string) (exports, printed string) {
 }
 
 func TestReadmeConfigurationIsRight(t *testing.T) {
-	cfg, err := daemon.ParseConfig([]byte(strings.Join(fenced(t, "toml"), "\n")))
+	cfg, err := config.Parse([]byte(strings.Join(fenced(t, "toml"), "\n")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -264,7 +265,7 @@ func constant(t *testing.T, file, name string) int {
 
 func TestReadmeLimitsAreTheCodes(t *testing.T) {
 	text := part(t, "Limits")
-	cfg := daemon.DefaultConfig()
+	cfg := config.Default()
 	const kib, mib = 1 << 10, 1 << 20
 	for _, want := range []string{
 		fmt.Sprintf("A request line has %d KiB, a token %d KiB, a profile %d MiB,", protocol.MaxRequestLine/kib, protocol.MaxToken/kib, protocol.MaxProfile/mib),
@@ -280,7 +281,7 @@ func TestReadmeLimitsAreTheCodes(t *testing.T) {
 }
 
 func TestReadmeTellsForHowLongProfilesAreKept(t *testing.T) {
-	cfg, err := daemon.ParseConfig([]byte(strings.Join(fenced(t, "toml"), "\n")))
+	cfg, err := config.Parse([]byte(strings.Join(fenced(t, "toml"), "\n")))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/neonauthd/neonauthd/daemon"
+	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/internal/program"
 )
 
@@ -27,8 +28,8 @@ type serveFlags struct {
 }
 
 // load reads the configuration file and applies the flags to it.
-func (f *serveFlags) load() (daemon.Config, error) {
-	cfg, err := daemon.LoadConfig(f.config)
+func (f *serveFlags) load() (config.Config, error) {
+	cfg, err := config.Load(f.config)
 	if err == nil && f.socket != "" {
 		cfg.Socket = f.socket
 		err = cfg.Validate()
@@ -60,7 +61,7 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 }
 
 // serve runs a daemon until ctx ends; SIGHUP reloads it.
-func serve(ctx context.Context, cfg daemon.Config, opts daemon.Options) error {
+func serve(ctx context.Context, cfg config.Config, opts daemon.Options) error {
 	// A log that nobody reads any more ends the logging, not the daemon.
 	signal.Ignore(syscall.SIGPIPE)
 	hup := make(chan os.Signal, 1)
@@ -94,7 +95,7 @@ func serve(ctx context.Context, cfg daemon.Config, opts daemon.Options) error {
 
 // check says what the configuration comes to, asks each upstream whether it
 // fits, and fails if anything is wrong.
-func check(ctx context.Context, out io.Writer, cfg daemon.Config, opts daemon.Options) error {
+func check(ctx context.Context, out io.Writer, cfg config.Config, opts daemon.Options) error {
 	opts.Logger = slog.New(slog.DiscardHandler) // the report says it all
 	wrong, err := daemon.Check(ctx, out, cfg, opts)
 	if err == nil && wrong > 0 {

@@ -1,4 +1,4 @@
-package daemon
+package config
 
 import (
 	"fmt"
@@ -14,8 +14,8 @@ import (
 
 // sound is a configuration without a fault, to be given one.
 func sound() Config {
-	c := DefaultConfig()
-	p := defaultProject()
+	c := Default()
+	p := DefaultProject()
 	p.Name, p.Preset, p.ProjectID = "main", "stack", "p"
 	c.Projects = []Project{p}
 	return c
@@ -59,7 +59,7 @@ func TestEachBoundOfTheConfigurationHoldsOnBothSides(t *testing.T) {
 		"[[caller]]":               number(setCallers, 0, MaxCallers),
 		"upstream_rate":            rates(func(c *Config, r float64) { c.Projects[0].UpstreamRate = r }, false, 10000),
 		"rate": rates(func(c *Config, r float64) {
-			c.Callers = []Caller{{UID: id(1), Rate: r}}
+			c.Callers = []Caller{{UID: new(uint32(1)), Rate: r}}
 		}, true, 1e9),
 	} {
 		for i, b := range bounds {
@@ -104,7 +104,7 @@ func setCallers(c *Config, n int) {
 		n = MaxCallers + 1 // there are no fewer than none
 	}
 	for range n {
-		c.Callers = append(c.Callers, Caller{UID: id(1)})
+		c.Callers = append(c.Callers, Caller{UID: new(uint32(1))})
 	}
 }
 
@@ -207,11 +207,11 @@ func TestWhatFollowsFromAPreset(t *testing.T) {
 		{"oidc", Project{Preset: "oidc", BaseURL: "https://issuer.example/", Audiences: []string{"a"}}, "", []string{"normal a https://issuer.example/"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			p := c.project.withDerived()
+			p := c.project.WithDerived()
 			if p.JWKSURL != c.keys {
 				t.Errorf("key set at %q, want %q", p.JWKSURL, c.keys)
 			}
-			policy := p.policy()
+			policy := p.Policy()
 			var got []string
 			list := func(mark string, all []keyset.Audience) {
 				for _, a := range all {
@@ -227,7 +227,7 @@ func TestWhatFollowsFromAPreset(t *testing.T) {
 			if !slices.Equal(got, want) {
 				t.Errorf("audiences\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 			}
-			if again := p.withDerived(); fmt.Sprint(again) != fmt.Sprint(p) {
+			if again := p.WithDerived(); fmt.Sprint(again) != fmt.Sprint(p) {
 				t.Error("deriving twice changes something")
 			}
 			if len(policy.Algorithms) == 0 {

@@ -1,4 +1,4 @@
-package daemon
+package config
 
 import (
 	"errors"
@@ -44,7 +44,7 @@ func TestServerKeysComeFromPrivateFilesOfOneLine(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, name := range []string{path, "./key"} {
-				key, err := readServerKey(name, dir)
+				key, err := ReadServerKey(name, dir)
 				if c.message == "" && (err != nil || key.Reveal() != c.want) {
 					t.Errorf("%s: %v", name, err)
 				}
@@ -66,11 +66,11 @@ func TestWhatIsNoFileIsNoServerKeyAndHoldsUpNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, path := range []string{pipe, dir} {
-		if _, err := readServerKey(path, ""); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+		if _, err := ReadServerKey(path, ""); err == nil || !strings.Contains(err.Error(), "not a regular file") {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
-	if _, err := readServerKey("./missing", dir); !errors.Is(err, os.ErrNotExist) {
+	if _, err := ReadServerKey("./missing", dir); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("missing: %v", err)
 	}
 }
@@ -87,8 +87,8 @@ func TestServerKeysAsCredentials(t *testing.T) {
 		{"missing", dir, "", "no such file"},
 		{"other", "", "", "LoadCredential="},
 	} {
-		t.Setenv(credentialsDirectory, c.folder)
-		key, err := readServerKey(c.name, "/nowhere")
+		t.Setenv(CredentialsDirectory, c.folder)
+		key, err := ReadServerKey(c.name, "/nowhere")
 		if c.message == "" && err != nil || c.message != "" && (err == nil || !strings.Contains(err.Error(), c.message)) {
 			t.Errorf("%q in %q: error %v, want %q", c.name, c.folder, err, c.message)
 		}
@@ -99,37 +99,8 @@ func TestServerKeysAsCredentials(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, defaultServerKey), []byte("ssk_default"), 0o400); err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv(credentialsDirectory, dir)
-	if key, err := readServerKey("", "/nowhere"); err != nil || key.Reveal() != "ssk_default" {
+	t.Setenv(CredentialsDirectory, dir)
+	if key, err := ReadServerKey("", "/nowhere"); err != nil || key.Reveal() != "ssk_default" {
 		t.Errorf("default credential: %v", err)
-	}
-}
-
-// TestAKeyThatCannotBeReadIsNotCalledMissing: the operator who is told that
-// none is set looks in the wrong place.
-func TestAKeyThatCannotBeReadIsNotCalledMissing(t *testing.T) {
-	for name, c := range map[string]struct{ key, says, saysNot string }{
-		"unreadable": {`secret_server_key = "./empty"`, "could not be read", "no secret_server_key is set"},
-		"none":       {"", "no secret_server_key is set", "could not be read"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Setenv(credentialsDirectory, "")
-			w := newWorld(t, nil)
-			text, err := os.ReadFile(filepath.Join(w.dir, "neonauthd.toml"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			w.write("empty", "")
-			w.write("neonauthd.toml", strings.Replace(string(text), `secret_server_key = "./server-key"`, c.key, 1))
-			if err := w.daemon.Reload(); err != nil {
-				t.Fatal(err)
-			}
-			if reply := w.dial().ask("PROFILE %s", w.token()); head(reply) != "ERR misconfigured" {
-				t.Errorf("reply %q", reply)
-			}
-			if log := w.log.String(); !strings.Contains(log, c.says) || strings.Contains(log, c.saysNot) {
-				t.Errorf("the log says\n%s", log)
-			}
-		})
 	}
 }

@@ -1,4 +1,4 @@
-package daemon
+package config
 
 import (
 	"bytes"
@@ -15,28 +15,28 @@ import (
 // maxServerKey bounds the server key's file, in bytes.
 const maxServerKey = 4096
 
-// credentialsDirectory is the variable in which systemd names the folder of
+// CredentialsDirectory is the variable in which systemd names the folder of
 // delivered credentials (systemd.exec(5)).
-const credentialsDirectory = "CREDENTIALS_DIRECTORY"
+const CredentialsDirectory = "CREDENTIALS_DIRECTORY"
 
 // defaultServerKey is the credential looked for when the table names none.
 const defaultServerKey = "server-key"
 
-// errNoCredentials says that a credential is named and nobody delivers any.
-var errNoCredentials = errors.New("$" + credentialsDirectory + " is not set; run under systemd with LoadCredential=, or give a path")
+// ErrNoCredentials says that a credential is named and nobody delivers any.
+var ErrNoCredentials = errors.New("$" + CredentialsDirectory + " is not set; run under systemd with LoadCredential=, or give a path")
 
-// readServerKey reads the key that name stands for: a systemd credential, or a
+// ReadServerKey reads the key that name stands for: a systemd credential, or a
 // file if it starts with "/" or "./" (then relative to dir). An empty name is
 // the default credential if there is one, and no key otherwise. Errors never
 // hold any of the content.
-func readServerKey(name, dir string) (upstream.Secret, error) {
+func ReadServerKey(name, dir string) (upstream.Secret, error) {
 	if isPath(name) {
 		if !filepath.IsAbs(name) {
 			name = filepath.Join(dir, name)
 		}
 		return readSecretFile(name, true)
 	}
-	credentials := os.Getenv(credentialsDirectory)
+	credentials := os.Getenv(CredentialsDirectory)
 	switch {
 	case name == "" && credentials == "":
 		return upstream.Secret{}, nil
@@ -47,7 +47,7 @@ func readServerKey(name, dir string) (upstream.Secret, error) {
 		}
 		return key, err
 	case credentials == "":
-		return upstream.Secret{}, fmt.Errorf("credential %q: %w", cut(name), errNoCredentials)
+		return upstream.Secret{}, fmt.Errorf("credential %q: %w", cut(name), ErrNoCredentials)
 	}
 	return readSecretFile(filepath.Join(credentials, name), false)
 }

@@ -1,4 +1,4 @@
-package daemon
+package config
 
 import (
 	"errors"
@@ -20,7 +20,7 @@ const (
 	MaxProjectName     = 32
 	MaxLeeway          = 60 * time.Second
 	MinCacheBytes      = 1 << 20
-	maxUpstreamTimeout = time.Minute
+	MaxUpstreamTimeout = time.Minute
 	maxIdleTimeout     = 24 * time.Hour
 
 	// serverKeyPrefix begins every secret server key of Stack Auth.
@@ -143,7 +143,7 @@ func (p *Project) validateRhythm(report reporter) {
 		{"leeway", p.Leeway, 0, MaxLeeway},
 		{"profile_fresh", p.ProfileFresh, time.Second, 24 * time.Hour},
 		{"profile_stale", p.ProfileStale, 0, 24 * time.Hour},
-		{"upstream_timeout", p.UpstreamTimeout, 100 * time.Millisecond, maxUpstreamTimeout},
+		{"upstream_timeout", p.UpstreamTimeout, 100 * time.Millisecond, MaxUpstreamTimeout},
 		{"jwks_refresh", p.JWKSRefresh, time.Second, 24 * time.Hour},
 		{"jwks_cooldown", p.JWKSCooldown, 100 * time.Millisecond, time.Hour},
 	} {

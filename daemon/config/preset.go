@@ -1,4 +1,4 @@
-package daemon
+package config
 
 import (
 	"fmt"
@@ -12,8 +12,8 @@ import (
 
 // The classes of users a project may admit beside the normal ones.
 const (
-	allowRestricted = "restricted"
-	allowAnonymous  = "anonymous"
+	AllowRestricted = "restricted"
+	AllowAnonymous  = "anonymous"
 )
 
 // preset is what is known of one kind of upstream: which keys its table may
@@ -30,15 +30,15 @@ var presets = map[string]preset{
 	"oidc":  {checkOIDC, deriveOIDC, policyOIDC},
 }
 
-// withDerived returns p with every field that its preset derives filled in. p
+// WithDerived returns p with every field that its preset derives filled in. p
 // has passed validate.
-func (p Project) withDerived() Project {
+func (p Project) WithDerived() Project {
 	presets[p.Preset].derive(&p)
 	return p
 }
 
-// policy returns the rules for p's tokens. p comes from withDerived.
-func (p *Project) policy() *keyset.Policy {
+// Policy returns the rules for p's tokens. p comes from WithDerived.
+func (p *Project) Policy() *keyset.Policy {
 	policy := presets[p.Preset].policy(p)
 	policy.Leeway = time.Duration(p.Leeway)
 	for _, a := range p.Algorithms {
@@ -47,10 +47,18 @@ func (p *Project) policy() *keyset.Policy {
 	return policy
 }
 
-// admits tells whether users of a class are accepted. Anonymous users are
+// Admits tells whether users of a class are accepted. Anonymous users are
 // restricted ones too, so admitting the former admits the latter.
-func (p *Project) admits(class string) bool {
-	return slices.Contains(p.Allow, class) || class == allowRestricted && slices.Contains(p.Allow, allowAnonymous)
+func (p *Project) Admits(class string) bool {
+	return slices.Contains(p.Allow, class) || class == AllowRestricted && slices.Contains(p.Allow, AllowAnonymous)
+}
+
+// KeysID names the key set's origin: its URL, or the issuer it is discovered at.
+func (p *Project) KeysID() string {
+	if p.JWKSURL != "" {
+		return p.JWKSURL
+	}
+	return p.BaseURL
 }
 
 // --- Stack Auth, later Hexclave (the legacy Neon Auth)
@@ -74,7 +82,7 @@ func checkStack(p *Project, report reporter) {
 		report("algorithms", "preset \"stack\" signs with ES256 only; leave the key out")
 	}
 	for _, class := range p.Allow {
-		if class != allowRestricted && class != allowAnonymous {
+		if class != AllowRestricted && class != AllowAnonymous {
 			report("allow", "%q is none of \"restricted\", \"anonymous\"", cut(class))
 		}
 	}
@@ -117,8 +125,8 @@ func policyStack(p *Project) *keyset.Policy {
 		admitted     bool
 	}{
 		{keyset.ClassNormal, "", "projects", true},
-		{keyset.ClassRestricted, ":restricted", "projects-restricted-users", p.admits(allowRestricted)},
-		{keyset.ClassAnonymous, ":anon", "projects-anonymous-users", p.admits(allowAnonymous)},
+		{keyset.ClassRestricted, ":restricted", "projects-restricted-users", p.Admits(AllowRestricted)},
+		{keyset.ClassAnonymous, ":anon", "projects-anonymous-users", p.Admits(AllowAnonymous)},
 	} {
 		audience := keyset.Audience{Class: class.class, Name: p.ProjectID + class.suffix}
 		for _, api := range p.Issuers {

@@ -1,4 +1,10 @@
-package daemon
+// Package config is what an operator may say: the configuration file, read
+// strictly, with its defaults, its bounds, and what each preset derives from it.
+//
+// Load reads a file, Validate finds every fault that can be known without
+// touching the host, a Project's WithDerived and Policy fill in what follows
+// from its preset, and ReadServerKey reads the one secret that is named.
+package config
 
 import (
 	"bytes"
@@ -16,10 +22,10 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// MaxConfigFile bounds the configuration file, in bytes.
-const MaxConfigFile = 1 << 20
+// MaxFile bounds the configuration file, in bytes.
+const MaxFile = 1 << 20
 
-// Config is what an operator may say. DefaultConfig is the base; a file
+// Config is what an operator may say. Default is the base; a file
 // overrides it key by key. A Config is read-only once handed to New.
 type Config struct {
 	Socket        string    `toml:"socket"`
@@ -51,7 +57,7 @@ type Limits struct {
 }
 
 // Project is one upstream project. Fields that are empty after decoding are
-// derived from the preset by withDerived.
+// derived from the preset by WithDerived.
 type Project struct {
 	Name            string   `toml:"name"`
 	Preset          string   `toml:"preset"`
@@ -85,8 +91,8 @@ type Caller struct {
 	Rate     float64  `toml:"rate"`
 }
 
-// DefaultConfig is the configuration of an empty file, without projects.
-func DefaultConfig() Config {
+// Default is the configuration of an empty file, without projects.
+func Default() Config {
 	return Config{
 		Socket:      protocol.DefaultSocket,
 		AdminSocket: protocol.DefaultAdminSocket,
@@ -101,8 +107,8 @@ func DefaultConfig() Config {
 	}
 }
 
-// defaultProject is what a [[project]] table starts from.
-func defaultProject() Project {
+// DefaultProject is what a [[project]] table starts from.
+func DefaultProject() Project {
 	return Project{
 		Leeway:          Duration(5 * time.Second),
 		ProfileFresh:    Duration(60 * time.Second),
@@ -114,22 +120,22 @@ func defaultProject() Project {
 	}
 }
 
-// LoadConfig reads, decodes and validates the file at path. Its errors name the
+// Load reads, decodes and validates the file at path. Its errors name the
 // file, the line and column where the decoder knows them, and the cure.
-func LoadConfig(path string) (Config, error) {
+func Load(path string) (Config, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return Config{}, fmt.Errorf("open configuration: %w", err)
 	}
 	defer f.Close()
-	body, err := io.ReadAll(io.LimitReader(f, MaxConfigFile+1))
+	body, err := io.ReadAll(io.LimitReader(f, MaxFile+1))
 	if err != nil {
 		return Config{}, fmt.Errorf("read configuration %s: %w", path, err)
 	}
-	if len(body) > MaxConfigFile {
-		return Config{}, fmt.Errorf("configuration %s is larger than %d bytes", path, MaxConfigFile)
+	if len(body) > MaxFile {
+		return Config{}, fmt.Errorf("configuration %s is larger than %d bytes", path, MaxFile)
 	}
-	cfg, err := ParseConfig(body)
+	cfg, err := Parse(body)
 	if err != nil {
 		return Config{}, fmt.Errorf("configuration %s: %w", path, err)
 	}
@@ -137,11 +143,11 @@ func LoadConfig(path string) (Config, error) {
 	return cfg, nil
 }
 
-// ParseConfig decodes and validates one configuration file's text. It may begin
+// Parse decodes and validates one configuration file's text. It may begin
 // with a byte order mark, which editors on Windows write and no editor shows.
-func ParseConfig(body []byte) (Config, error) {
+func Parse(body []byte) (Config, error) {
 	body = bytes.TrimPrefix(body, []byte("\ufeff"))
-	cfg := DefaultConfig()
+	cfg := Default()
 	// Table arrays start from zero values; decode them a first time only to
 	// learn how many there are, then over their defaults.
 	if err := decodeStrict(body, &cfg); err != nil {
@@ -155,7 +161,7 @@ func ParseConfig(body []byte) (Config, error) {
 		return Config{}, err
 	}
 	for i := range cfg.Projects {
-		cfg.Projects[i] = defaultProject()
+		cfg.Projects[i] = DefaultProject()
 	}
 	if err := overlayProjects(body, cfg.Projects); err != nil {
 		return Config{}, err
@@ -229,7 +235,10 @@ func (d *Duration) UnmarshalText(text []byte) error {
 }
 
 // MarshalText is the inverse of UnmarshalText.
-func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// String is the duration as the configuration spells it.
+func (d Duration) String() string { return time.Duration(d).String() }
 
 // Bytes is a size written as a string with a binary unit: "64MiB", "1GiB".
 type Bytes int64
@@ -257,14 +266,17 @@ func (b *Bytes) UnmarshalText(text []byte) error {
 	return fmt.Errorf("size %q is not of the form \"64MiB\" (units B, KiB, MiB, GiB; at most 1024GiB)", cut(s))
 }
 
-// MarshalText writes the size in the largest unit that divides it.
-func (b Bytes) MarshalText() ([]byte, error) {
+// MarshalText is the inverse of UnmarshalText.
+func (b Bytes) MarshalText() ([]byte, error) { return []byte(b.String()), nil }
+
+// String is the size in the largest unit that divides it.
+func (b Bytes) String() string {
 	for _, u := range []int{2, 1, 0} {
 		if unit := byteUnits[u]; b != 0 && int64(b)%unit.factor == 0 {
-			return fmt.Appendf(nil, "%d%s", int64(b)/unit.factor, unit.suffix), nil
+			return fmt.Sprintf("%d%s", int64(b)/unit.factor, unit.suffix)
 		}
 	}
-	return fmt.Appendf(nil, "%dB", int64(b)), nil
+	return fmt.Sprintf("%dB", int64(b))
 }
 
 // LogLevel is slog's level under the protocol's names. The zero value is info.
@@ -288,9 +300,10 @@ func (l *LogLevel) UnmarshalText(text []byte) error {
 }
 
 // MarshalText is the inverse of UnmarshalText.
-func (l LogLevel) MarshalText() ([]byte, error) {
-	return []byte(strings.ToLower(slog.Level(l).String())), nil
-}
+func (l LogLevel) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
+
+// String is the level's name in the configuration.
+func (l LogLevel) String() string { return strings.ToLower(slog.Level(l).String()) }
 
 // cut shortens foreign text before it is quoted in a message.
 func cut(s string) string {

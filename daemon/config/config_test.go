@@ -1,4 +1,4 @@
-package daemon
+package config
 
 import (
 	"bytes"
@@ -16,7 +16,7 @@ import (
 // configFiles are the files of testdata/config with that ending.
 func configFiles(t *testing.T, ending string) []string {
 	t.Helper()
-	files, err := filepath.Glob("testdata/config/*." + ending + ".toml")
+	files, err := filepath.Glob("testdata/*." + ending + ".toml")
 	if err != nil || len(files) < 3 {
 		t.Fatalf("%d files: %v", len(files), err)
 	}
@@ -25,11 +25,11 @@ func configFiles(t *testing.T, ending string) []string {
 
 func TestGoodConfigurationsAreTaken(t *testing.T) {
 	for _, file := range configFiles(t, "good") {
-		c, err := LoadConfig(file)
+		c, err := Load(file)
 		if err != nil {
 			t.Errorf("%s: %v", file, err)
 		}
-		if c.Dir != "testdata/config" {
+		if c.Dir != "testdata" {
 			t.Errorf("%s: folder %q", file, c.Dir)
 		}
 	}
@@ -48,7 +48,7 @@ func TestBadConfigurationsAreRefusedWithTheirFault(t *testing.T) {
 		if !ok {
 			t.Fatalf("%s: the first line does not say what it wants", file)
 		}
-		_, err = LoadConfig(file)
+		_, err = Load(file)
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), file) {
 			t.Errorf("%s: %v\nwant %s", file, err, want)
 		}
@@ -61,27 +61,27 @@ func TestBadConfigurationsAreRefusedWithTheirFault(t *testing.T) {
 // TestAByteOrderMarkBeginsAFileAndNothingElse: editors on Windows write one, and
 // no editor shows it.
 func TestAByteOrderMarkBeginsAFileAndNothingElse(t *testing.T) {
-	text, err := os.ReadFile("testdata/config/minimal-stack.good.toml")
+	text, err := os.ReadFile("testdata/minimal-stack.good.toml")
 	if err != nil {
 		t.Fatal(err)
 	}
 	const mark = "\ufeff"
-	plain, err := ParseConfig(text)
+	plain, err := Parse(text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if marked, err := ParseConfig(append([]byte(mark), text...)); err != nil || !reflect.DeepEqual(marked, plain) {
+	if marked, err := Parse(append([]byte(mark), text...)); err != nil || !reflect.DeepEqual(marked, plain) {
 		t.Errorf("with a mark: %v", err)
 	}
 	for _, bad := range []string{mark + mark + string(text), string(text) + "\n" + mark} {
-		if _, err := ParseConfig([]byte(bad)); err == nil {
+		if _, err := Parse([]byte(bad)); err == nil {
 			t.Error("a mark that begins nothing is taken")
 		}
 	}
 }
 
 func TestSeveralFaultsAreAllTold(t *testing.T) {
-	_, err := ParseConfig([]byte("state_dir = \"\"\n[limits]\nconnections = 0\n[[project]]\nname = \"a b\"\npreset = \"neon\"\n"))
+	_, err := Parse([]byte("state_dir = \"\"\n[limits]\nconnections = 0\n[[project]]\nname = \"a b\"\npreset = \"neon\"\n"))
 	for _, want := range []string{"state_dir: ", "limits.connections: ", "project \"a b\": name: ", "project \"a b\": base_url: "} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v\nwant %s as well", err, want)
@@ -90,7 +90,7 @@ func TestSeveralFaultsAreAllTold(t *testing.T) {
 }
 
 func TestConfigurationFilesAreBounded(t *testing.T) {
-	text, err := os.ReadFile("testdata/config/minimal-stack.good.toml")
+	text, err := os.ReadFile("testdata/minimal-stack.good.toml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,26 +98,26 @@ func TestConfigurationFilesAreBounded(t *testing.T) {
 	for _, c := range []struct {
 		size int
 		good bool
-	}{{MaxConfigFile - 1, true}, {MaxConfigFile, true}, {MaxConfigFile + 1, false}} {
+	}{{MaxFile - 1, true}, {MaxFile, true}, {MaxFile + 1, false}} {
 		padded := append(append([]byte{}, text...), bytes.Repeat([]byte("#"), c.size-len(text))...)
 		if err := os.WriteFile(path, padded, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := LoadConfig(path); (err == nil) != c.good {
+		if _, err := Load(path); (err == nil) != c.good {
 			t.Errorf("%d bytes: %v", c.size, err)
 		}
 	}
-	if _, err := LoadConfig(path + ".missing"); err == nil || !strings.Contains(err.Error(), "missing") {
+	if _, err := Load(path + ".missing"); err == nil || !strings.Contains(err.Error(), "missing") {
 		t.Errorf("missing: %v", err)
 	}
 }
 
 func TestDefaultsAreTheDocumentedOnes(t *testing.T) {
-	c, err := LoadConfig("testdata/config/minimal-stack.good.toml")
+	c, err := Load("testdata/minimal-stack.good.toml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := c.Projects[0].withDerived()
+	p := c.Projects[0].WithDerived()
 	for _, d := range []struct {
 		key       string
 		got, want any
@@ -126,8 +126,8 @@ func TestDefaultsAreTheDocumentedOnes(t *testing.T) {
 		{"admin_socket", c.AdminSocket, protocol.DefaultAdminSocket},
 		{"metrics_listen", c.MetricsListen, ""},
 		{"state_dir", c.StateDir, "/var/lib/neonauthd"},
-		{"log_level", text(c.LogLevel), "info"},
-		{"max_bytes", text(c.Cache.MaxBytes), "64MiB"},
+		{"log_level", c.LogLevel.String(), "info"},
+		{"max_bytes", c.Cache.MaxBytes.String(), "64MiB"},
 		{"connections", c.Limits.Connections, 4096},
 		{"connections_per_uid", c.Limits.ConnectionsPerUID, 1024},
 		{"in_flight_per_connection", c.Limits.InFlightPerConnection, 256},
@@ -147,9 +147,9 @@ func TestDefaultsAreTheDocumentedOnes(t *testing.T) {
 	}
 }
 
-// TestEveryKeyIsInTheManual and in testdata/config/everything.good.toml.
+// TestEveryKeyIsInTheManual and in testdata/everything.good.toml.
 func TestEveryKeyIsInTheManual(t *testing.T) {
-	for _, file := range []string{"../docs/man/neonauthd.toml.5", "testdata/config/everything.good.toml"} {
+	for _, file := range []string{"../../docs/man/neonauthd.toml.5", "testdata/everything.good.toml"} {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
@@ -181,12 +181,12 @@ func TestEveryKeyIsInTheManual(t *testing.T) {
 func TestTheStandInsBlocksAreGoodConfigurations(t *testing.T) {
 	s := standin.New(standin.Options{BaseURL: "http://127.0.0.1:4000"})
 	for _, preset := range []standin.Preset{standin.Stack, standin.Neon, standin.OIDC} {
-		c, err := ParseConfig([]byte(s.ConfigBlock(preset, "")))
+		c, err := Parse([]byte(s.ConfigBlock(preset, "")))
 		if err != nil {
 			t.Errorf("%s: %v", preset, err)
 			continue
 		}
-		if p := c.Projects[0].withDerived(); p.JWKSURL != "" && p.JWKSURL != s.KeysURL(preset) {
+		if p := c.Projects[0].WithDerived(); p.JWKSURL != "" && p.JWKSURL != s.KeysURL(preset) {
 			t.Errorf("%s: key set at %s, but the stand-in has it at %s", preset, p.JWKSURL, s.KeysURL(preset))
 		}
 	}
@@ -195,8 +195,8 @@ func TestTheStandInsBlocksAreGoodConfigurations(t *testing.T) {
 func TestSizesDurationsAndLevelsAreWrittenAsTheyAreRead(t *testing.T) {
 	for _, size := range []string{"0B", "1B", "1023B", "1KiB", "1025B", "64MiB", "1GiB", "1024GiB"} {
 		var b Bytes
-		if err := b.UnmarshalText([]byte(size)); err != nil || text(b) != size {
-			t.Errorf("%s: %s, %v", size, text(b), err)
+		if err := b.UnmarshalText([]byte(size)); err != nil || b.String() != size {
+			t.Errorf("%s: %s, %v", size, b.String(), err)
 		}
 	}
 	for _, size := range []string{"", "1", "B", "-1B", "1.5MiB", "01B", " 1B", "1 B", "1025GiB", "1mib", "99999999999999999999B", "1KB"} {
@@ -207,14 +207,14 @@ func TestSizesDurationsAndLevelsAreWrittenAsTheyAreRead(t *testing.T) {
 	}
 	for _, level := range []string{"debug", "info", "warn", "error"} {
 		var l LogLevel
-		if err := l.UnmarshalText([]byte(level)); err != nil || text(l) != level {
-			t.Errorf("%s: %s, %v", level, text(l), err)
+		if err := l.UnmarshalText([]byte(level)); err != nil || l.String() != level {
+			t.Errorf("%s: %s, %v", level, l.String(), err)
 		}
 	}
 	for _, duration := range []string{"0s", "1.5s", "5m0s", "24h0m0s"} {
 		var d Duration
-		if err := d.UnmarshalText([]byte(duration)); err != nil || text(d) != duration {
-			t.Errorf("%s: %s, %v", duration, text(d), err)
+		if err := d.UnmarshalText([]byte(duration)); err != nil || d.String() != duration {
+			t.Errorf("%s: %s, %v", duration, d.String(), err)
 		}
 	}
 	for _, duration := range []string{"", "5", "-1s", "s", "5 s", "9999999h", strings.Repeat("9", 500) + "s"} {

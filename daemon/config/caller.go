@@ -1,0 +1,42 @@
+package config
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+// validate checks one [[caller]] table against the whole configuration.
+func (r *Caller) validate(c *Config, report reporter) {
+	if named := count(r.UID != nil, r.GID != nil, r.User != "", r.Group != ""); named != 1 {
+		report("who", "exactly one of uid, gid, user, group must be given")
+	}
+	for _, name := range r.Projects {
+		if !slices.ContainsFunc(c.Projects, func(p Project) bool { return p.Name == name }) {
+			report("projects", "%q is not a configured project", cut(name))
+		}
+	}
+	for _, level := range r.Levels {
+		if level != protocol.LevelClaims && level != protocol.LevelProfile {
+			report("levels", "%q is none of \"claims\", \"profile\"", cut(level))
+		}
+	}
+	for _, path := range r.Withhold {
+		if path == "" || slices.Contains(strings.Split(path, "."), "") {
+			report("withhold", "%q is not a path of member names joined by dots, such as \"selected_team.server_metadata\"", cut(path))
+		}
+	}
+	if !(r.Rate >= 0 && r.Rate <= 1e9) {
+		report("rate", "must be a number of lookups per second, 0 for no limit")
+	}
+}
+
+func count(all ...bool) (n int) {
+	for _, one := range all {
+		if one {
+			n++
+		}
+	}
+	return n
+}

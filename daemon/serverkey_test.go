@@ -1,0 +1,39 @@
+package daemon
+
+import (
+	"github.com/neonauthd/neonauthd/daemon/config"
+
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestAKeyThatCannotBeReadIsNotCalledMissing: the operator who is told that
+// none is set looks in the wrong place.
+func TestAKeyThatCannotBeReadIsNotCalledMissing(t *testing.T) {
+	for name, c := range map[string]struct{ key, says, saysNot string }{
+		"unreadable": {`secret_server_key = "./empty"`, "could not be read", "no secret_server_key is set"},
+		"none":       {"", "no secret_server_key is set", "could not be read"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv(config.CredentialsDirectory, "")
+			w := newWorld(t, nil)
+			text, err := os.ReadFile(filepath.Join(w.dir, "neonauthd.toml"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.write("empty", "")
+			w.write("neonauthd.toml", strings.Replace(string(text), `secret_server_key = "./server-key"`, c.key, 1))
+			if err := w.daemon.Reload(); err != nil {
+				t.Fatal(err)
+			}
+			if reply := w.dial().ask("PROFILE %s", w.token()); head(reply) != "ERR misconfigured" {
+				t.Errorf("reply %q", reply)
+			}
+			if log := w.log.String(); !strings.Contains(log, c.says) || strings.Contains(log, c.saysNot) {
+				t.Errorf("the log says\n%s", log)
+			}
+		})
+	}
+}
