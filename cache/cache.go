@@ -54,7 +54,8 @@ type Config struct {
 	// entries filled together do not expire together. It never lengthens one. Zero means exact lifetimes.
 	Jitter int
 	// Now is the clock that lifetimes are measured on; nil means time.Now. Differences between its readings are
-	// taken, so with time.Now lifetimes run on the monotonic clock.
+	// taken, so with time.Now lifetimes run on the monotonic clock: a step of the wall clock empties nothing. Values
+	// that must not outlive an instant of the wall clock prove that themselves.
 	Now func() time.Time
 }
 

@@ -61,7 +61,7 @@ func TestNoLifetimeIsARemoval(t *testing.T) {
 }
 
 func TestLifetimesAreJitteredDownwardOnly(t *testing.T) {
-	clock := &clock{}
+	clock := &handClock{}
 	c := newCache[int](t, Config{MaxBytes: 4 << 20, Jitter: 10, Now: clock.now})
 	const n = 2000
 	present := func() (n int) {
@@ -94,7 +94,7 @@ func TestLifetimesAreJitteredDownwardOnly(t *testing.T) {
 }
 
 func TestLongestLifetimeDoesNotOverflow(t *testing.T) {
-	clock := &clock{}
+	clock := &handClock{}
 	c := newCache[int](t, Config{Now: clock.now, Jitter: maxJitter})
 	clock.advance(time.Hour)
 	k := Key{8: 0xff, 9: 0xff}
@@ -106,7 +106,7 @@ func TestLongestLifetimeDoesNotOverflow(t *testing.T) {
 }
 
 func TestExpiredEntriesAreSwept(t *testing.T) {
-	clock := &clock{}
+	clock := &handClock{}
 	const n = 1000
 	fill := func(t *testing.T) *Cache[int] {
 		c := newCache[int](t, Config{MaxBytes: 4 << 20, Now: clock.now})

@@ -208,7 +208,7 @@ func TestOverheadCoversWhatAnEntryTakes(t *testing.T) {
 }
 
 func TestStatsCountWhatHappened(t *testing.T) {
-	clock := &clock{}
+	clock := &handClock{}
 	c := newCache[int](t, Config{PerGroup: 2, Now: clock.now})
 	for i := range uint64(3) {
 		c.Set(digest(i), 0, 0, 1000, time.Minute)

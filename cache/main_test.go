@@ -12,11 +12,11 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// clock is a Now that moves when told to.
-type clock struct{ nanoseconds atomic.Int64 }
+// handClock is a Now that moves when told to.
+type handClock struct{ nanoseconds atomic.Int64 }
 
-func (c *clock) now() time.Time          { return time.Unix(1_700_000_000, c.nanoseconds.Load()) }
-func (c *clock) advance(d time.Duration) { c.nanoseconds.Add(int64(d)) }
+func (c *handClock) now() time.Time          { return time.Unix(1_700_000_000, c.nanoseconds.Load()) }
+func (c *handClock) advance(d time.Duration) { c.nanoseconds.Add(int64(d)) }
 
 // fail is the part of testing.TB that rapid.T has too.
 type fail interface {

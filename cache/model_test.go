@@ -19,7 +19,7 @@ type believed struct {
 // machine drives a Cache and a model of what it promises.
 type machine struct {
 	cache *Cache[*int]
-	clock *clock
+	clock *handClock
 	keys  []Key
 	model map[Key]*believed
 	next  int
@@ -112,7 +112,7 @@ func (m *machine) wait(t *rapid.T) {
 
 func TestCacheAgreesWithItsModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		m := &machine{clock: &clock{}, keys: modelKeys(), model: make(map[Key]*believed)}
+		m := &machine{clock: &handClock{}, keys: modelKeys(), model: make(map[Key]*believed)}
 		c, err := New[*int](Config{MaxBytes: MinBytes, PerGroup: 3, Now: m.clock.now})
 		if err != nil {
 			t.Fatal(err)
@@ -148,7 +148,7 @@ func TestRecentAgreesWithItsModel(t *testing.T) {
 		expires time.Time
 	}
 	rapid.Check(t, func(t *rapid.T) {
-		clock := &clock{}
+		clock := &handClock{}
 		r := NewRecent[int](recentWays, clock.now)
 		keys := make([]Key, recentWays+4)
 		for i := range keys {

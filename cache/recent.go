@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"sync"
 	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/clock"
 )
 
 // recentWays is the number of slots that a key may be in.
@@ -15,7 +17,6 @@ const recentWays = 8
 // All methods may be called by any number of goroutines. Use NewRecent; the zero value is not usable.
 type Recent[V any] struct {
 	now     func() time.Time
-	epoch   time.Time
 	buckets []recentBucket[V]
 	mask    uint64
 }
@@ -27,21 +28,20 @@ type recentBucket[V any] struct {
 
 type recentSlot[V any] struct {
 	key     Key
-	expires time.Duration // since epoch; zero: empty
+	expires time.Time // zero: empty
 	value   V
 }
 
 // NewRecent returns a table for at least capacity entries, rounded up to the next power of two (at least eight).
-// A nil now means time.Now; lifetimes run on the differences of its readings.
+// A nil now means time.Now. A lifetime ends when either of the clock's readings says so, so that what was remembered
+// before the host slept is not taken for recent afterwards (see daemon/clock).
 func NewRecent[V any](capacity int, now func() time.Time) *Recent[V] {
 	if now == nil {
 		now = time.Now
 	}
 	buckets := ceilPower(int64(max((capacity+recentWays-1)/recentWays, 1)))
 	return &Recent[V]{
-		now: now,
-		// One second early, so that no deadline is the zero of an empty slot.
-		epoch:   now().Add(-time.Second),
+		now:     now,
 		buckets: make([]recentBucket[V], buckets),
 		mask:    uint64(buckets - 1),
 	}
@@ -49,11 +49,10 @@ func NewRecent[V any](capacity int, now func() time.Time) *Recent[V] {
 
 // Get returns the value of k if it is still remembered. All 32 bytes of the key are compared. It allocates nothing.
 func (r *Recent[V]) Get(k *Key) (V, bool) {
-	now := r.now().Sub(r.epoch)
 	b := r.bucket(k)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if s := b.find(k); s != nil && now < s.expires {
+	if s := b.find(k); s != nil && !clock.Over(s.expires, r.now()) {
 		return s.value, true
 	}
 	var none V
@@ -67,7 +66,7 @@ func (r *Recent[V]) Set(k Key, v V, lifetime time.Duration) {
 		r.Delete(k)
 		return
 	}
-	expires := r.now().Sub(r.epoch) + lifetime
+	expires := r.now().Add(lifetime)
 	b := r.bucket(&k)
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -100,12 +99,12 @@ func (r *Recent[V]) Purge() {
 
 // Len counts the entries whose lifetime has not ended. It walks the whole table: for occasional statistics.
 func (r *Recent[V]) Len() int {
-	now, n := r.now().Sub(r.epoch), 0
+	now, n := r.now(), 0
 	for i := range r.buckets {
 		b := &r.buckets[i]
 		b.mu.Lock()
 		for j := range b.slots {
-			if now < b.slots[j].expires {
+			if s := &b.slots[j]; !s.expires.IsZero() && !clock.Over(s.expires, now) {
 				n++
 			}
 		}
@@ -126,7 +125,7 @@ func (r *Recent[V]) bucket(k *Key) *recentBucket[V] {
 // find returns the slot in use for k, or nil.
 func (b *recentBucket[V]) find(k *Key) *recentSlot[V] {
 	for i := range b.slots {
-		if s := &b.slots[i]; s.key == *k && s.expires != 0 {
+		if s := &b.slots[i]; s.key == *k && !s.expires.IsZero() {
 			return s
 		}
 	}
@@ -137,7 +136,7 @@ func (b *recentBucket[V]) find(k *Key) *recentSlot[V] {
 func (b *recentBucket[V]) first() *recentSlot[V] {
 	first := &b.slots[0]
 	for i := range b.slots {
-		if s := &b.slots[i]; s.expires < first.expires {
+		if s := &b.slots[i]; s.expires.Before(first.expires) {
 			first = s
 		}
 	}

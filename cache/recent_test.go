@@ -4,10 +4,12 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/clock/clocktest"
 )
 
 func TestRecentForgetsWhatWouldEndFirst(t *testing.T) {
-	clock := &clock{}
+	clock := &handClock{}
 	r := NewRecent[int](recentWays, clock.now)
 	key := func(i int) Key { return Key{31: byte(i)} }
 	for i, seconds := range [recentWays]int{3, 6, 1, 4, 7, 2, 5, 8} {
@@ -27,6 +29,34 @@ func TestRecentForgetsWhatWouldEndFirst(t *testing.T) {
 	clock.advance(time.Minute)
 	if n := r.Len(); n != 0 {
 		t.Errorf("%d entries after the end of all", n)
+	}
+}
+
+// TestRecentForgetsWhatASleepHasMadeOld, or a step of the wall clock for as long
+// as it lasts; one back prolongs nothing.
+func TestRecentForgetsWhatASleepHasMadeOld(t *testing.T) {
+	for _, s := range []struct {
+		name string
+		move func(*clocktest.Clock)
+		kept bool
+	}{
+		{"nothing", func(*clocktest.Clock) {}, true},
+		{"almost a minute", func(c *clocktest.Clock) { c.Advance(time.Minute - 1) }, true},
+		{"a minute", func(c *clocktest.Clock) { c.Advance(time.Minute) }, false},
+		{"almost a minute's sleep", func(c *clocktest.Clock) { c.Sleep(time.Minute - 1) }, true},
+		{"a minute's sleep", func(c *clocktest.Clock) { c.Sleep(time.Minute) }, false},
+		{"a step ahead", func(c *clocktest.Clock) { c.Step(time.Hour) }, false},
+		{"a step ahead, and right again", func(c *clocktest.Clock) { c.Step(time.Hour); c.Step(-time.Hour) }, true},
+		{"a step back", func(c *clocktest.Clock) { c.Step(-time.Hour) }, true},
+		{"a step back, and a minute", func(c *clocktest.Clock) { c.Step(-time.Hour); c.Advance(time.Minute) }, false},
+	} {
+		clock := clocktest.New()
+		r := NewRecent[int](8, clock.Now)
+		r.Set(Key{1}, 1, time.Minute)
+		s.move(clock)
+		if kept := found(r, Key{1}); kept != s.kept || kept != (r.Len() == 1) {
+			t.Errorf("%s: found %v, want %v; %d entries", s.name, kept, s.kept, r.Len())
+		}
 	}
 }
 

@@ -3,6 +3,8 @@ package upstream
 import (
 	"math/rand/v2"
 	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/clock"
 )
 
 // Bounds of the circuit.
@@ -36,8 +38,8 @@ func (c *circuit) refusal(now time.Time) time.Duration {
 	switch {
 	case c.until.IsZero():
 		return 0
-	case now.Before(c.until):
-		return c.until.Sub(now)
+	case !clock.Over(c.until, now):
+		return clock.Left(c.until, now)
 	case c.trying:
 		return whileTrying
 	}
@@ -83,7 +85,7 @@ func (c *circuit) state(now time.Time) CircuitState {
 	switch {
 	case c.until.IsZero():
 		return Closed
-	case now.Before(c.until):
+	case !clock.Over(c.until, now):
 		return Open
 	}
 	return HalfOpen

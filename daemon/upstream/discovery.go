@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/clock"
 )
 
 // How long a discovery document is good for, and how soon after a failed refresh the next one may follow.
@@ -39,7 +41,7 @@ func (d *discovery) find(ctx context.Context, c *Client) (document, *Error) {
 	}
 	defer func() { d.turn <- struct{}{} }()
 	now := c.config.Now()
-	if d.found != (document{}) && now.Before(d.next) {
+	if d.found != (document{}) && !clock.Over(d.next, now) {
 		return d.found, nil
 	}
 	got, e := c.discover(ctx)

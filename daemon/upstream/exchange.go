@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/clock"
 )
 
 // maxErrorBody bounds the body of an answer other than 200. A longer one is no known error.
@@ -132,7 +134,7 @@ func (c *Client) exchangeFailure(ctx context.Context, began time.Time, err error
 		return &Error{detail: "no answer in time", err: context.DeadlineExceeded, outcome: failed}
 	}
 	e := abandoned(ctx)
-	if errors.Is(e.err, context.DeadlineExceeded) && c.config.Now().Sub(began) >= c.config.Timeout/2 {
+	if errors.Is(e.err, context.DeadlineExceeded) && clock.Awake(began, c.config.Now()) >= c.config.Timeout/2 {
 		e.outcome = failed
 	}
 	return e

@@ -9,6 +9,8 @@ import (
 
 	"golang.org/x/sync/semaphore"
 	"golang.org/x/time/rate"
+
+	"github.com/neonauthd/neonauthd/daemon/clock"
 )
 
 // Bounds of the governor.
@@ -182,8 +184,8 @@ func (g *governor) obstacle() *Error {
 
 func (g *governor) obstacleLocked() *Error {
 	now := g.now()
-	if now.Before(g.paused) {
-		return &Error{Local: true, RetryAfter: g.paused.Sub(now), detail: "the upstream asked for a pause", outcome: silent}
+	if wait := clock.Left(g.paused, now); wait > 0 {
+		return &Error{Local: true, RetryAfter: wait, detail: "the upstream asked for a pause", outcome: silent}
 	}
 	if wait := g.circuit.refusal(now); wait > 0 {
 		return &Error{Local: true, RetryAfter: wait, detail: "the circuit is open, the upstream does not answer", outcome: silent}
@@ -245,7 +247,7 @@ func (g *governor) state() GovernorState {
 	if s.Circuit == Open {
 		s.OpenUntil = g.circuit.until
 	}
-	if now.Before(g.paused) {
+	if !clock.Over(g.paused, now) {
 		s.RetryUntil = g.paused
 	}
 	s.InFlight, s.Waiting = g.inFlight, g.waiting

@@ -203,6 +203,11 @@ func TestRetryAfter(t *testing.T) {
 			t.Errorf("%s: %q: %v, want %v", test.name, test.value, got, test.want)
 		}
 	}
+	// The upstream's clock is an hour ahead, or this host's is behind.
+	dated := http.Header{"Date": {"Mon, 01 Jun 2026 01:00:00 GMT"}, "Retry-After": {"Mon, 01 Jun 2026 01:00:30 GMT"}}
+	if got := retryAfter(dated, now); got != 30*time.Second {
+		t.Errorf("a date half a minute after the answer's: %v", got)
+	}
 	both := http.Header{"Retry-After": {"3"}, "X-Retry-After": {"8"}}
 	if got := retryAfter(both, now); got != 8*time.Second {
 		t.Errorf("of two hints: %v", got)
