@@ -109,7 +109,7 @@ fuzz: ## run each fuzz target for FUZZTIME (20s)
 
 .PHONY: outage
 outage: ## kill the upstream, bring it back, rotate, delete, revoke: a table of the measured delays
-	$(GO) test -count=1 -v -run '^TestScriptedOutage$$' ./cmd/neonauthd
+	$(GO) test -count=1 -v -run '^TestScriptedOutage$$' ./internal/e2e/neonauthd
 
 .PHONY: bench
 bench: ## run the benchmarks (BENCH=regexp, BENCHTIME=1s)

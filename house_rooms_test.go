@@ -182,6 +182,11 @@ func shared() []room {
 			because: "it tries a command line as a person would",
 		},
 		{
+			dir:     "internal/e2e",
+			house:   []string{"daemon/standin"},
+			because: "a harness sees of the programs what everybody sees",
+		},
+		{
 			dir:     needed,
 			because: "asking for a tool knows no test",
 		},
@@ -200,7 +205,7 @@ func programs() []room {
 			dir:      "cmd/neonauthd",
 			house:    []string{"daemon", "daemon/config", "daemon/standin", "internal/program", "internal/program/command", "protocol"},
 			foreign:  []string{commands},
-			testsToo: []string{"client", "internal/program/command/commandtest", "protocol/dialogue"},
+			testsToo: []string{"internal/program/command/commandtest"},
 			because:  "a door is thin: flags, config, Run",
 		},
 		{
@@ -283,7 +288,10 @@ func forTests() []string {
 
 // testOnly names the folders that hold tests of files, each with the packages that read such files.
 func testOnly() map[string][]string {
-	return map[string][]string{".": nil, "systemd": nil, "packaging": {"daemon", "daemon/config"}}
+	return map[string][]string{
+		".": nil, "systemd": nil, "packaging": {"daemon", "daemon/config"},
+		"internal/e2e/neonauthd": {"daemon", "daemon/config", "daemon/standin", "internal/e2e", "internal/program", "protocol", "protocol/dialogue"},
+	}
 }
 
 func checkRooms(h *tree) []string {

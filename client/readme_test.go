@@ -33,11 +33,11 @@ func readmes() map[string]map[string]trial {
 		},
 		"../README.md": {
 			"var auth client.Client // asks the daemon of this host": handles,
-			"$ make build": elsewhere("../cmd/neonauthd/readme_test.go", "func TestReadmeSession("),
-			"$ bin/neonauthctl verify --token-file $DEMO/valid.jwt": elsewhere("../cmd/neonauthd/readme_test.go", "func TestReadmeSession("),
-			"[[project]]": elsewhere("../cmd/neonauthd/readme_test.go", "func TestReadmeConfigurationIsRight("),
-			"VERIFY [project=NAME] [deadline=MS] [keep=1] TOKEN": elsewhere("../cmd/neonauthd/readme_test.go", "func TestReadmeProtocolIsTheContract("),
-			"protocol/": elsewhere("../cmd/neonauthd/readme_test.go", "func TestReadmeNamesTargetsAndFoldersThatThereAre("),
+			"$ make build": elsewhere("../internal/e2e/neonauthd/readme_test.go", "func TestReadmeSession("),
+			"$ bin/neonauthctl verify --token-file $DEMO/valid.jwt": elsewhere("../internal/e2e/neonauthd/readme_test.go", "func TestReadmeSession("),
+			"[[project]]": elsewhere("../internal/e2e/neonauthd/readme_test.go", "func TestReadmeConfigurationIsRight("),
+			"VERIFY [project=NAME] [deadline=MS] [keep=1] TOKEN": elsewhere("../internal/e2e/neonauthd/readme_test.go", "func TestReadmeProtocolIsTheContract("),
+			"protocol/": elsewhere("../internal/e2e/neonauthd/readme_test.go", "func TestReadmeNamesTargetsAndFoldersThatThereAre("),
 			// It changes the host: only a machine of its own can run it.
 			"apt install ./dist/neonauthd_*.deb": elsewhere("../packaging/boot/first.sh", "dpkg -i "),
 		},

@@ -1,4 +1,4 @@
-package main_test
+package neonauthd_test
 
 import (
 	"context"
@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/internal/e2e"
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
@@ -59,11 +60,11 @@ func (c *canaries) search(t *testing.T, where, text string) {
 // sweep is a daemon whose every secret is marked, and what looks for the marks.
 type sweep struct {
 	*canaries
-	cloud    *cloud
-	home     *home
-	instance *instance
-	peer     *caller
-	admin    *caller
+	cloud    *e2e.Upstream
+	home     *e2e.Folder
+	instance *e2e.Process
+	peer     *e2e.Caller
+	admin    *e2e.Caller
 	tokens   []string // of every project and outcome
 }
 
@@ -88,17 +89,17 @@ func hostile() []standin.Fault {
 }
 
 func newSweep(t *testing.T) *sweep {
-	s := &sweep{canaries: newCanaries(), home: newHome(t)}
-	s.cloud = newCloud(t, standin.Options{ServerKey: "ssk_" + canaryMark + "_server_key_0123456789"})
+	s := &sweep{canaries: newCanaries(), home: e2e.NewFolder(t)}
+	s.cloud = e2e.NewUpstream(t, standin.Options{ServerKey: "ssk_" + canaryMark + "_server_key_0123456789"})
 	s.add(s.cloud.ServerKey())
 	s.mint(t)
 	tables := make([]string, 0, 3)
 	for _, p := range []standin.Preset{standin.Stack, standin.Neon, standin.OIDC} {
-		tables = append(tables, s.cloud.project(t, s.home, p, quick, `profile_fresh = "1s"`))
+		tables = append(tables, s.cloud.Project(t, s.home, p, quick, `profile_fresh = "1s"`))
 	}
-	s.instance = serve(t, s.home, settings{tables: tables})
-	s.peer, s.admin = call(t, s.home.socket()), call(t, s.home.adminSocket())
-	for deadline := time.Now().Add(patience); strings.Count(s.admin.ask(t, "KEYS"), `"source":"upstream"`) < len(tables); {
+	s.instance = e2e.Serve(t, s.home, e2e.Settings{Tables: tables})
+	s.peer, s.admin = e2e.Call(t, s.home.Socket()), e2e.Call(t, s.home.AdminSocket())
+	for deadline := time.Now().Add(e2e.Patience); strings.Count(s.admin.Ask(t, "KEYS"), `"source":"upstream"`) < len(tables); {
 		if time.Now().After(deadline) {
 			t.Fatal("not every project has keys")
 		}
@@ -140,9 +141,9 @@ func (s *sweep) mint(t *testing.T) {
 }
 
 // ask puts a request to the daemon. Replies that are not OK hold nothing of it.
-func (s *sweep) ask(t *testing.T, peer *caller, request string) {
+func (s *sweep) ask(t *testing.T, peer *e2e.Caller, request string) {
 	t.Helper()
-	if got := peer.ask(t, request); !strings.HasPrefix(got, "OK level=") {
+	if got := peer.Ask(t, request); !strings.HasPrefix(got, "OK level=") {
 		verb, _, _ := strings.Cut(request, " ")
 		s.search(t, "the reply to "+verb, got)
 	}
@@ -167,7 +168,7 @@ func TestNothingSecretIsEverWritten(t *testing.T) {
 			s.ask(t, s.peer, "PROFILE max-age=0 deadline=2000 "+token)
 		}
 		s.ask(t, s.peer, "PROFILE max-age=0 deadline=2000 "+s.tokens[len(s.tokens)-11])
-		s.ask(t, s.peer, "VERIFY deadline=200 "+s.cloud.strange("strange-one"))
+		s.ask(t, s.peer, "VERIFY deadline=200 "+s.cloud.Strange("strange-one"))
 		s.ask(t, s.admin, "KEYS")
 		s.cloud.ClearAll()
 	}
@@ -206,7 +207,7 @@ func (s *sweep) administer(t *testing.T) {
 
 // reloadBroken has files read that are wrong beside or within the secret.
 func (s *sweep) reloadBroken(t *testing.T) {
-	whole, err := os.ReadFile(s.home.config())
+	whole, err := os.ReadFile(s.home.Config())
 	must(t, err)
 	text := string(whole)
 	for name, broken := range map[string]string{
@@ -216,18 +217,18 @@ func (s *sweep) reloadBroken(t *testing.T) {
 		"password in a URL":            strings.Replace(text, `base_url = "http://`, `base_url = "http://user:`+canaryMark+`@`, 1),
 		"not TOML":                     "{" + canaryMark + "}",
 	} {
-		s.home.write(t, "neonauthd.toml", broken)
-		s.instance.reload(t)
+		s.home.Write(t, "neonauthd.toml", broken)
+		s.instance.Reload(t)
 		s.ask(t, s.admin, "RELOAD")
-		s.instance.awaitState(t, "READY=1")
+		s.instance.Await(t, "READY=1")
 		for _, flag := range []string{"--check", ""} {
-			if out := run(t, "neonauthd", "--config", s.home.config(), flag); flag != "" {
+			if out := run(t, "neonauthd", "--config", s.home.Config(), flag); flag != "" {
 				s.search(t, name+": --check", out)
 			}
 		}
 	}
-	s.home.write(t, "neonauthd.toml", text)
-	s.instance.reload(t)
+	s.home.Write(t, "neonauthd.toml", text)
+	s.instance.Reload(t)
 }
 
 // run runs a program to its end and returns all that it wrote.
@@ -236,10 +237,10 @@ func run(t *testing.T, name string, args ...string) string {
 	if args[len(args)-1] == "" {
 		return ""
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), e2e.Patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, program(name), args...)
-	cmd.Env = cleanEnvironment()
+	cmd := exec.CommandContext(ctx, e2e.Program(name), args...)
+	cmd.Env = e2e.Environment()
 	out, _ := cmd.CombinedOutput() // its status is not the matter
 	if ctx.Err() != nil {
 		t.Errorf("%s %v does not end", name, args)
@@ -249,19 +250,19 @@ func run(t *testing.T, name string, args ...string) string {
 
 // inspect searches what the running daemon has written and shows of itself.
 func (s *sweep) inspect(t *testing.T) {
-	s.search(t, "standard output", s.instance.stdout.String())
-	s.search(t, "the log", s.instance.stderr.String())
-	if !strings.Contains(s.instance.stderr.String(), "level=") {
+	s.search(t, "standard output", s.instance.Stdout.String())
+	s.search(t, "the log", s.instance.Stderr.String())
+	if !strings.Contains(s.instance.Stderr.String(), "level=") {
 		t.Error("nothing was logged: there was nothing to search")
 	}
 	for _, name := range []string{"environ", "cmdline", "comm", "status"} {
-		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", s.instance.cmd.Process.Pid, name))
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", s.instance.Cmd.Process.Pid, name))
 		need.Host(t, err == nil, "no /proc here")
 		s.search(t, name, string(text))
 	}
-	files, err := filepath.Glob(s.home.path("state/*"))
+	files, err := filepath.Glob(s.home.Path("state/*"))
 	must(t, err)
-	hidden, err := filepath.Glob(s.home.path("state/.*"))
+	hidden, err := filepath.Glob(s.home.Path("state/.*"))
 	must(t, err)
 	if len(files) < 4 {
 		t.Errorf("state files: %v", files)
@@ -276,17 +277,17 @@ func (s *sweep) inspect(t *testing.T) {
 // crash makes the runtime dump every goroutine's stack while lookups are in
 // flight, as a fatal fault of ours would.
 func (s *sweep) crash(t *testing.T) {
-	s.instance.silent = true
+	s.instance.Rough = true
 	s.cloud.Inject(standin.Any, standin.Fault{Kind: standin.Hang})
 	for _, token := range s.tokens[:9] {
-		s.peer.send(t, "@x PROFILE max-age=0 "+token+"\n")
+		s.peer.Send(t, "@x PROFILE max-age=0 "+token+"\n")
 	}
-	s.peer.send(t, "PING\n")
-	for s.peer.reply(t) != "OK" { // then all are being worked on, or answered
+	s.peer.Send(t, "PING\n")
+	for s.peer.Reply(t) != "OK" { // then all are being worked on, or answered
 	}
-	s.instance.signal(t, syscall.SIGQUIT)
-	s.instance.awaitEnd(t)
-	written := s.instance.stderr.String()
+	s.instance.Signal(t, syscall.SIGQUIT)
+	s.instance.AwaitEnd(t)
+	written := s.instance.Stderr.String()
 	if !strings.Contains(written, "goroutine ") {
 		t.Error("no stacks were dumped: there was nothing to search")
 	}
@@ -296,17 +297,17 @@ func (s *sweep) crash(t *testing.T) {
 
 // checkProgram searches --check while the upstream answers well and badly.
 func (s *sweep) checkProgram(t *testing.T) {
-	s.search(t, "--check", run(t, "neonauthd", "--config", s.home.config(), "--check"))
+	s.search(t, "--check", run(t, "neonauthd", "--config", s.home.Config(), "--check"))
 	for _, fault := range hostile() {
 		fault.Times = 3
 		s.cloud.Inject(standin.Any, fault)
-		s.search(t, "--check", run(t, "neonauthd", "--config", s.home.config(), "--check"))
+		s.search(t, "--check", run(t, "neonauthd", "--config", s.home.Config(), "--check"))
 		s.cloud.ClearAll()
 	}
-	s.home.write(t, "server-key", canaryMark+" with a blank")
-	s.search(t, "--check", run(t, "neonauthd", "--config", s.home.config(), "--check"))
-	must(t, os.Chmod(s.home.path("server-key"), 0o644))
-	s.search(t, "--check", run(t, "neonauthd", "--config", s.home.config(), "--check"))
+	s.home.Write(t, "server-key", canaryMark+" with a blank")
+	s.search(t, "--check", run(t, "neonauthd", "--config", s.home.Config(), "--check"))
+	must(t, os.Chmod(s.home.Path("server-key"), 0o644))
+	s.search(t, "--check", run(t, "neonauthd", "--config", s.home.Config(), "--check"))
 }
 
 func TestHelpAndVersionEnd(t *testing.T) {

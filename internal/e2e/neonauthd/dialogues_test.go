@@ -1,4 +1,4 @@
-package main_test
+package neonauthd_test
 
 import (
 	"os"
@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/internal/e2e"
 	"github.com/neonauthd/neonauthd/protocol"
 	"github.com/neonauthd/neonauthd/protocol/dialogue"
 )
@@ -15,7 +16,7 @@ import (
 // after another against one daemon: each is to leave it as it found it.
 func TestDialoguesOfTheProtocolAreTrue(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile("../../protocol/protocol.md")
+	text, err := os.ReadFile("../../../protocol/protocol.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -23,29 +24,29 @@ func TestDialoguesOfTheProtocolAreTrue(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := newCloud(t, standin.Options{})
-	h := newHome(t)
-	i := serve(t, h, settings{tables: []string{c.project(t, h, standin.Stack)}})
+	c := e2e.NewUpstream(t, standin.Options{})
+	h := e2e.NewFolder(t)
+	e2e.Serve(t, h, e2e.Settings{Tables: []string{c.Project(t, h, standin.Stack)}})
 	values := placeholders(c)
 	// Twice: what one dialogue leaves behind the next round would notice.
 	for round := range 2 {
 		for _, d := range all {
-			socket := i.home.socket()
+			socket := h.Socket()
 			if d.Admin {
-				socket = i.home.adminSocket()
+				socket = h.AdminSocket()
 			}
-			peer := call(t, socket)
-			if err := d.Play(peer.conn, values); err != nil {
+			peer := e2e.Call(t, socket)
+			if err := d.Play(peer.Conn, values); err != nil {
 				t.Errorf("round %d: %v", round, err)
 			}
-			peer.conn.Close()
+			peer.Conn.Close()
 		}
 	}
 }
 
 // placeholders are the values of the contract's last table.
-func placeholders(c *cloud) map[string]string {
-	valid, id := c.user("Ada")
+func placeholders(c *e2e.Upstream) map[string]string {
+	valid, id := c.User("Ada")
 	restricted := c.AddUser(standin.User{Name: "Rex", Restricted: true})
 	return map[string]string{
 		"VALID":       valid,
@@ -53,7 +54,7 @@ func placeholders(c *cloud) map[string]string {
 		"EXPIRED":     c.StackToken(standin.TokenSpec{Subject: id, IssuedAt: time.Now().Add(-time.Hour), Lifetime: time.Minute}),
 		"FORGED":      c.StackToken(standin.TokenSpec{Subject: id, Forged: true}),
 		"RESTRICTED":  c.StackToken(standin.TokenSpec{Subject: restricted.ID}),
-		"UNKNOWN_KEY": c.strange("nobody-has-it"),
+		"UNKNOWN_KEY": c.Strange("nobody-has-it"),
 		"HUGE":        strings.Repeat("a", protocol.MaxToken+1),
 		"LONG":        strings.Repeat("a", protocol.MaxRequestLine),
 	}

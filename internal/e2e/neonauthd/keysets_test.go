@@ -1,4 +1,4 @@
-package main_test
+package neonauthd_test
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
 // quick are keys of a project whose key sets are fetched in a short rhythm.
@@ -18,14 +19,14 @@ const quick = "jwks_cooldown = \"100ms\"\nupstream_timeout = \"500ms\"\n"
 
 // provoke asks about key ids nobody has until that has caused a fetch that has
 // ended, and returns the last reply.
-func provoke(t *testing.T, c *cloud, peer *caller, name string) string {
+func provoke(t *testing.T, c *e2e.Upstream, peer *e2e.Caller, name string) string {
 	t.Helper()
 	before := c.Calls(standin.StackKeys)
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(e2e.Patience)
 	for n := 0; ; n++ {
-		got := peer.ask(t, "VERIFY "+c.strange(fmt.Sprintf("%s%04d", name, n)))
+		got := peer.Ask(t, "VERIFY "+c.Strange(fmt.Sprintf("%s%04d", name, n)))
 		if c.Calls(standin.StackKeys) > before {
-			ctx, cancel := context.WithTimeout(context.Background(), patience)
+			ctx, cancel := context.WithTimeout(context.Background(), e2e.Patience)
 			defer cancel()
 			must(t, c.AwaitIdle(ctx, standin.StackKeys))
 			return got
@@ -68,21 +69,21 @@ func TestBadKeySetsNeitherReplaceNorBlockGoodOnes(t *testing.T) {
 	for name, fault := range faults {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := newCloud(t, standin.Options{})
-			h := newHome(t)
-			i := serve(t, h, settings{tables: []string{c.project(t, h, standin.Stack, quick)}})
-			peer := call(t, h.socket())
-			known, _ := c.user("Ada")
-			peer.expect(t, "VERIFY "+known, "OK .*")
-			before := i.memory(t)
+			c := e2e.NewUpstream(t, standin.Options{})
+			h := e2e.NewFolder(t)
+			i := e2e.Serve(t, h, e2e.Settings{Tables: []string{c.Project(t, h, standin.Stack, quick)}})
+			peer := e2e.Call(t, h.Socket())
+			known, _ := c.User("Ada")
+			peer.Expect(t, "VERIFY "+known, "OK .*")
+			before := memory(t, i)
 			c.Inject(standin.StackKeys, fault)
 			if got := provoke(t, c, peer, "bad"); !strings.HasPrefix(got, "ERR keys-pending") {
 				t.Errorf("a fetch that failed proves nothing, and the reply was %q", got)
 			}
-			fresh, _ := c.user("Bob")
-			peer.expect(t, "VERIFY "+known, "OK .* source=cache .*")
-			peer.expect(t, "VERIFY "+fresh, "OK .* source=upstream .*")
-			if grown := i.memory(t) - before; grown > 64<<20 {
+			fresh, _ := c.User("Bob")
+			peer.Expect(t, "VERIFY "+known, "OK .* source=cache .*")
+			peer.Expect(t, "VERIFY "+fresh, "OK .* source=upstream .*")
+			if grown := memory(t, i) - before; grown > 64<<20 {
 				t.Errorf("%d MiB more resident", grown>>20)
 			}
 			c.ClearAll()
@@ -90,7 +91,7 @@ func TestBadKeySetsNeitherReplaceNorBlockGoodOnes(t *testing.T) {
 				t.Errorf("got %q", got)
 			}
 			awaitKeys(t, h, `"failures":0`)
-			peer.expect(t, "VERIFY "+known, "OK .* source=cache .*")
+			peer.Expect(t, "VERIFY "+known, "OK .* source=cache .*")
 		})
 	}
 	t.Cleanup(func() {
@@ -101,11 +102,11 @@ func TestBadKeySetsNeitherReplaceNorBlockGoodOnes(t *testing.T) {
 }
 
 // awaitKeys asks for the state of the key sets until it holds a text.
-func awaitKeys(t *testing.T, h *home, text string) string {
+func awaitKeys(t *testing.T, h *e2e.Folder, text string) string {
 	t.Helper()
-	admin := call(t, h.adminSocket())
-	for deadline := time.Now().Add(patience); ; {
-		got := admin.ask(t, "KEYS")
+	admin := e2e.Call(t, h.AdminSocket())
+	for deadline := time.Now().Add(e2e.Patience); ; {
+		got := admin.Ask(t, "KEYS")
 		if strings.Contains(got, text) {
 			return got
 		}
@@ -117,13 +118,13 @@ func awaitKeys(t *testing.T, h *home, text string) string {
 
 func TestOddKeysAmongGoodOnesAreSkippedAndCounted(t *testing.T) {
 	t.Parallel()
-	c := newCloud(t, standin.Options{})
+	c := e2e.NewUpstream(t, standin.Options{})
 	c.Inject(standin.StackKeys, standin.Fault{Kind: standin.OddKeys})
-	h := newHome(t)
-	serve(t, h, settings{tables: []string{c.project(t, h, standin.Stack)}})
-	token, _ := c.user("Ada")
-	call(t, h.socket()).expect(t, "VERIFY "+token, "OK .*")
-	got := call(t, h.adminSocket()).ask(t, "KEYS")
+	h := e2e.NewFolder(t)
+	e2e.Serve(t, h, e2e.Settings{Tables: []string{c.Project(t, h, standin.Stack)}})
+	token, _ := c.User("Ada")
+	e2e.Call(t, h.Socket()).Expect(t, "VERIFY "+token, "OK .*")
+	got := e2e.Call(t, h.AdminSocket()).Ask(t, "KEYS")
 	if n := strings.Count(got, `"why":`); n < 10 {
 		t.Errorf("%d keys skipped: %s", n, got)
 	}
@@ -134,51 +135,51 @@ func TestOddKeysAmongGoodOnesAreSkippedAndCounted(t *testing.T) {
 
 func TestHangingUpstreamDelaysNoHitAndNoKnownKey(t *testing.T) {
 	t.Parallel()
-	c := newCloud(t, standin.Options{})
-	h := newHome(t)
-	serve(t, h, settings{tables: []string{c.project(t, h, standin.Stack, "jwks_cooldown = \"100ms\"\nupstream_timeout = \"20s\"")}})
-	asked := c.selfTested(t)
-	peer, stuck := call(t, h.socket()), call(t, h.socket())
-	known, _ := c.user("Ada")
-	peer.expect(t, "PROFILE "+known, "OK .*")
+	c := e2e.NewUpstream(t, standin.Options{})
+	h := e2e.NewFolder(t)
+	e2e.Serve(t, h, e2e.Settings{Tables: []string{c.Project(t, h, standin.Stack, "jwks_cooldown = \"100ms\"\nupstream_timeout = \"20s\"")}})
+	asked := c.SelfTested(t)
+	peer, stuck := e2e.Call(t, h.Socket()), e2e.Call(t, h.Socket())
+	known, _ := c.User("Ada")
+	peer.Expect(t, "PROFILE "+known, "OK .*")
 	c.Inject(standin.Any, standin.Fault{Kind: standin.Hang})
-	late, _ := c.user("Bob")
-	stuck.send(t, "@k VERIFY deadline=20000 "+c.strange("stranger")+"\n@p PROFILE deadline=20000 "+late+"\n")
-	c.await(t, standin.StackKeys, 2)
-	c.await(t, standin.Me, asked+2)
+	late, _ := c.User("Bob")
+	stuck.Send(t, "@k VERIFY deadline=20000 "+c.Strange("stranger")+"\n@p PROFILE deadline=20000 "+late+"\n")
+	c.Await(t, standin.StackKeys, 2)
+	c.Await(t, standin.Me, asked+2)
 	began := time.Now()
 	for range 50 {
-		fresh, _ := c.user("Cid")
-		peer.expect(t, "VERIFY "+known, "OK .* source=cache .*")
-		peer.expect(t, "PROFILE "+known, "OK level=profile .* source=cache .*")
-		peer.expect(t, "VERIFY "+fresh, "OK .* source=upstream .*")
-		peer.expect(t, "PROFILE deadline=50 fallback=claims "+fresh, "OK level=claims .*")
-		stuck.expect(t, "@h VERIFY "+known, "@h OK .* source=cache .*")
+		fresh, _ := c.User("Cid")
+		peer.Expect(t, "VERIFY "+known, "OK .* source=cache .*")
+		peer.Expect(t, "PROFILE "+known, "OK level=profile .* source=cache .*")
+		peer.Expect(t, "VERIFY "+fresh, "OK .* source=upstream .*")
+		peer.Expect(t, "PROFILE deadline=50 fallback=claims "+fresh, "OK level=claims .*")
+		stuck.Expect(t, "@h VERIFY "+known, "@h OK .* source=cache .*")
 	}
 	if took := time.Since(began); took > 10*time.Second {
 		t.Errorf("250 answers took %v", took)
 	}
-	peer.expect(t, "VERIFY deadline=50 "+c.strange("stranger2"), "ERR (deadline|keys-pending).*")
-	peer.expect(t, "PROFILE deadline=50 "+late, "ERR deadline.*")
+	peer.Expect(t, "VERIFY deadline=50 "+c.Strange("stranger2"), "ERR (deadline|keys-pending).*")
+	peer.Expect(t, "PROFILE deadline=50 "+late, "ERR deadline.*")
 	c.ClearAll()
-	c.stop()
-	stuck.reply(t)
-	stuck.reply(t)
+	c.Stop()
+	stuck.Reply(t)
+	stuck.Reply(t)
 }
 
 func TestWithdrawnKeyKillsItsVerdictsAtOnce(t *testing.T) {
 	t.Parallel()
-	c := newCloud(t, standin.Options{})
-	h := newHome(t)
-	serve(t, h, settings{tables: []string{c.project(t, h, standin.Stack, quick)}})
-	peer := call(t, h.socket())
+	c := e2e.NewUpstream(t, standin.Options{})
+	h := e2e.NewFolder(t)
+	e2e.Serve(t, h, e2e.Settings{Tables: []string{c.Project(t, h, standin.Stack, quick)}})
+	peer := e2e.Call(t, h.Socket())
 	var old, next []string
 	for n := range 50 {
 		u := c.AddUser(standin.User{Name: fmt.Sprintf("User%d", n)})
 		old = append(old, c.StackToken(standin.TokenSpec{Subject: u.ID}))
 		next = append(next, c.StackToken(standin.TokenSpec{Subject: u.ID, NextKey: true}))
-		peer.expect(t, "VERIFY "+old[n], "OK .* source=upstream .*")
-		peer.expect(t, "PROFILE "+next[n], "OK .*")
+		peer.Expect(t, "VERIFY "+old[n], "OK .* source=upstream .*")
+		peer.Expect(t, "PROFILE "+next[n], "OK .*")
 	}
 	kid := kidOf(t, old[0])
 	if !c.WithdrawKey(kid) {
@@ -187,17 +188,17 @@ func TestWithdrawnKeyKillsItsVerdictsAtOnce(t *testing.T) {
 	provoke(t, c, peer, "any")
 	awaitNoKey(t, h, kid)
 	for n := range old {
-		matches(t, peer.ask(t, "VERIFY "+old[n]), "(NO unknown-key|ERR keys-pending .*)")
-		matches(t, peer.ask(t, "PROFILE fallback=claims "+old[n]), "(NO unknown-key|ERR keys-pending .*)")
-		peer.expect(t, "VERIFY "+next[n], "OK .* source=cache .*")
+		e2e.Matches(t, peer.Ask(t, "VERIFY "+old[n]), "(NO unknown-key|ERR keys-pending .*)")
+		e2e.Matches(t, peer.Ask(t, "PROFILE fallback=claims "+old[n]), "(NO unknown-key|ERR keys-pending .*)")
+		peer.Expect(t, "VERIFY "+next[n], "OK .* source=cache .*")
 	}
 }
 
 // awaitNoKey waits until a key id is in no key set any more.
-func awaitNoKey(t *testing.T, h *home, kid string) {
+func awaitNoKey(t *testing.T, h *e2e.Folder, kid string) {
 	t.Helper()
-	admin := call(t, h.adminSocket())
-	for deadline := time.Now().Add(patience); strings.Contains(admin.ask(t, "KEYS"), kid); {
+	admin := e2e.Call(t, h.AdminSocket())
+	for deadline := time.Now().Add(e2e.Patience); strings.Contains(admin.Ask(t, "KEYS"), kid); {
 		if time.Now().After(deadline) {
 			t.Fatal("the key stays")
 		}
@@ -209,17 +210,17 @@ func TestRotationIsAcceptedWithinASecond(t *testing.T) {
 	for _, overlap := range []bool{false, true} {
 		t.Run(fmt.Sprintf("overlap %v", overlap), func(t *testing.T) {
 			t.Parallel()
-			c := newCloud(t, standin.Options{})
-			h := newHome(t)
-			serve(t, h, settings{tables: []string{c.project(t, h, standin.Stack), c.project(t, h, standin.Neon)}})
+			c := e2e.NewUpstream(t, standin.Options{})
+			h := e2e.NewFolder(t)
+			e2e.Serve(t, h, e2e.Settings{Tables: []string{c.Project(t, h, standin.Stack), c.Project(t, h, standin.Neon)}})
 			for preset, mint := range map[string]func(standin.TokenSpec) string{"main": c.StackToken, "neon": c.NeonToken} {
-				peer := call(t, h.socket())
+				peer := e2e.Call(t, h.Socket())
 				before := mint(standin.TokenSpec{})
-				peer.expect(t, "VERIFY project="+preset+" "+before, "OK .*")
+				peer.Expect(t, "VERIFY project="+preset+" "+before, "OK .*")
 				c.Rotate(map[string]standin.Preset{"main": standin.Stack, "neon": standin.Neon}[preset], overlap)
 				after := mint(standin.TokenSpec{})
 				began := time.Now()
-				peer.expect(t, "VERIFY project="+preset+" "+after, "OK .* source=upstream .*")
+				peer.Expect(t, "VERIFY project="+preset+" "+after, "OK .* source=upstream .*")
 				if took := time.Since(began); took > time.Second {
 					t.Errorf("%s: accepted after %v", preset, took)
 				}
@@ -227,7 +228,7 @@ func TestRotationIsAcceptedWithinASecond(t *testing.T) {
 				if overlap {
 					verdict = "OK .* source=cache .*"
 				}
-				peer.expect(t, "VERIFY project="+preset+" "+before, verdict)
+				peer.Expect(t, "VERIFY project="+preset+" "+before, verdict)
 			}
 		})
 	}

@@ -1,4 +1,4 @@
-package main_test
+package neonauthd_test
 
 import (
 	"fmt"
@@ -7,30 +7,31 @@ import (
 	"testing"
 
 	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/internal/e2e"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
 func TestThousandInventedKeyIDsCauseOneFetch(t *testing.T) {
 	t.Parallel()
-	c := newCloud(t, standin.Options{})
-	h := newHome(t)
-	serve(t, h, settings{tables: []string{c.project(t, h, standin.Stack)}})
-	asked := c.selfTested(t)
-	good, _ := c.user("Ada")
-	call(t, h.socket()).expect(t, "VERIFY "+good, "OK .*")
+	c := e2e.NewUpstream(t, standin.Options{})
+	h := e2e.NewFolder(t)
+	e2e.Serve(t, h, e2e.Settings{Tables: []string{c.Project(t, h, standin.Stack)}})
+	asked := c.SelfTested(t)
+	good, _ := c.User("Ada")
+	e2e.Call(t, h.Socket()).Expect(t, "VERIFY "+good, "OK .*")
 	var text strings.Builder
 	all := kids("a", 1000)
 	for _, kid := range all {
-		fmt.Fprintf(&text, "@%s VERIFY %s\n", kid, c.strange(kid))
+		fmt.Fprintf(&text, "@%s VERIFY %s\n", kid, c.Strange(kid))
 	}
-	peer := call(t, h.socket())
-	go func() { _, _ = io.WriteString(peer.conn, text.String()) }() // a failure shows in the replies
+	peer := e2e.Call(t, h.Socket())
+	go func() { _, _ = io.WriteString(peer.Conn, text.String()) }() // a failure shows in the replies
 	for range all {
-		matches(t, peer.reply(t), "@a[0-9]+ (NO unknown-key|ERR keys-pending retry-after=[1-9][0-9]*)")
+		e2e.Matches(t, peer.Reply(t), "@a[0-9]+ (NO unknown-key|ERR keys-pending retry-after=[1-9][0-9]*)")
 	}
 	// Once more, on other connections: the cooldown is the project's.
 	for _, kid := range kids("b", 50) {
-		call(t, h.socket()).expect(t, "VERIFY "+c.strange(kid), "ERR keys-pending retry-after=[1-9][0-9]*")
+		e2e.Call(t, h.Socket()).Expect(t, "VERIFY "+c.Strange(kid), "ERR keys-pending retry-after=[1-9][0-9]*")
 	}
 	if n := c.Calls(standin.StackKeys); n != 2 {
 		t.Errorf("%d fetches, expected the first and one more", n)
@@ -38,21 +39,21 @@ func TestThousandInventedKeyIDsCauseOneFetch(t *testing.T) {
 	if n := c.Calls(standin.Me); n != asked {
 		t.Errorf("%d calls of the REST API", n-asked)
 	}
-	peer.expect(t, "VERIFY "+good, "OK .* source=cache .*")
+	peer.Expect(t, "VERIFY "+good, "OK .* source=cache .*")
 }
 
 // TestKeyIDsThatNobodyCanHaveCauseNoFetch sends what no upstream would use.
 func TestKeyIDsThatNobodyCanHaveCauseNoFetch(t *testing.T) {
 	t.Parallel()
-	c := newCloud(t, standin.Options{})
-	h := newHome(t)
-	serve(t, h, settings{tables: []string{c.project(t, h, standin.Stack)}})
-	good, _ := c.user("Ada")
-	peer := call(t, h.socket())
-	peer.expect(t, "VERIFY "+good, "OK .*")
+	c := e2e.NewUpstream(t, standin.Options{})
+	h := e2e.NewFolder(t)
+	e2e.Serve(t, h, e2e.Settings{Tables: []string{c.Project(t, h, standin.Stack)}})
+	good, _ := c.User("Ada")
+	peer := e2e.Call(t, h.Socket())
+	peer.Expect(t, "VERIFY "+good, "OK .*")
 	for _, kid := range []any{"", strings.Repeat("k", 200), "a\x00b", "a\r\nb", "ключ", 42, nil, []string{"x"}, map[string]any{"a": "b"}} {
 		token := c.StackToken(standin.TokenSpec{Header: map[string]any{"kid": kid}})
-		matches(t, peer.ask(t, "VERIFY "+token), "NO (malformed|unknown-key)")
+		e2e.Matches(t, peer.Ask(t, "VERIFY "+token), "NO (malformed|unknown-key)")
 	}
 	if n := c.Calls(standin.StackKeys); n != 1 {
 		t.Errorf("%d fetches of key sets", n)
@@ -61,16 +62,16 @@ func TestKeyIDsThatNobodyCanHaveCauseNoFetch(t *testing.T) {
 
 func TestFloodOfJunkEvictsNobody(t *testing.T) {
 	t.Parallel()
-	c := newCloud(t, standin.Options{})
-	h := newHome(t)
-	serve(t, h, settings{cache: `max_bytes = "1MiB"`, tables: []string{c.project(t, h, standin.Stack)}})
-	peer := call(t, h.socket())
+	c := e2e.NewUpstream(t, standin.Options{})
+	h := e2e.NewFolder(t)
+	e2e.Serve(t, h, e2e.Settings{Cache: `max_bytes = "1MiB"`, Tables: []string{c.Project(t, h, standin.Stack)}})
+	peer := e2e.Call(t, h.Socket())
 	good := make([]string, 100)
 	for n := range good {
-		good[n], _ = c.user(fmt.Sprintf("User%d", n))
-		peer.expect(t, "VERIFY "+good[n], "OK .* source=upstream .*")
+		good[n], _ = c.User(fmt.Sprintf("User%d", n))
+		peer.Expect(t, "VERIFY "+good[n], "OK .* source=upstream .*")
 	}
-	asked := c.selfTested(t)
+	asked := c.SelfTested(t)
 	const junk = 4000
 	var text strings.Builder
 	for n := range junk {
@@ -87,12 +88,12 @@ func TestFloodOfJunkEvictsNobody(t *testing.T) {
 		}
 		fmt.Fprintf(&text, "VERIFY %s\nPROFILE %s\n", strings.Join(parts, "."), strings.Join(parts, "."))
 	}
-	go func() { _, _ = io.WriteString(peer.conn, text.String()) }() // a failure shows in the replies
+	go func() { _, _ = io.WriteString(peer.Conn, text.String()) }() // a failure shows in the replies
 	for range 2 * junk {
-		matches(t, peer.reply(t), "NO (malformed|bad-signature)")
+		e2e.Matches(t, peer.Reply(t), "NO (malformed|bad-signature)")
 	}
 	for n := range good {
-		peer.expect(t, "VERIFY "+good[n], "OK .* source=cache .*")
+		peer.Expect(t, "VERIFY "+good[n], "OK .* source=cache .*")
 	}
 	if keys, me := c.Calls(standin.StackKeys), c.Calls(standin.Me); keys != 1 || me != asked {
 		t.Errorf("junk reached the upstream: %d fetches of keys, %d calls", keys, me-asked)
@@ -101,27 +102,27 @@ func TestFloodOfJunkEvictsNobody(t *testing.T) {
 
 func TestOneUserWithManyTokensEvictsNobodyElse(t *testing.T) {
 	t.Parallel()
-	c := newCloud(t, standin.Options{})
-	h := newHome(t)
-	serve(t, h, settings{cache: `max_bytes = "1MiB"`, tables: []string{c.project(t, h, standin.Stack)}})
-	peer := call(t, h.socket())
-	good, _ := c.user("Ada")
-	peer.expect(t, "VERIFY "+good, "OK .* source=upstream .*")
-	_, greedy := c.user("Bob")
+	c := e2e.NewUpstream(t, standin.Options{})
+	h := e2e.NewFolder(t)
+	e2e.Serve(t, h, e2e.Settings{Cache: `max_bytes = "1MiB"`, Tables: []string{c.Project(t, h, standin.Stack)}})
+	peer := e2e.Call(t, h.Socket())
+	good, _ := c.User("Ada")
+	peer.Expect(t, "VERIFY "+good, "OK .* source=upstream .*")
+	_, greedy := c.User("Bob")
 	for range 1500 {
-		peer.expect(t, "VERIFY "+c.StackToken(standin.TokenSpec{Subject: greedy}), "OK .* source=upstream .*")
+		peer.Expect(t, "VERIFY "+c.StackToken(standin.TokenSpec{Subject: greedy}), "OK .* source=upstream .*")
 	}
-	peer.expect(t, "VERIFY "+good, "OK .* source=cache .*")
+	peer.Expect(t, "VERIFY "+good, "OK .* source=cache .*")
 }
 
 func TestLinesAtTheLimit(t *testing.T) {
 	t.Parallel()
-	h := newHome(t)
-	serve(t, h, settings{tables: []string{alone}})
+	h := e2e.NewFolder(t)
+	e2e.Serve(t, h, e2e.Settings{Tables: []string{alone}})
 	longest := "VERIFY " + strings.Repeat("a", protocol.MaxRequestLine-1-len("VERIFY "))
-	peer := call(t, h.socket())
-	peer.expect(t, longest, "NO malformed")
-	peer.expect(t, "PING", "OK")
+	peer := e2e.Call(t, h.Socket())
+	peer.Expect(t, longest, "NO malformed")
+	peer.Expect(t, "PING", "OK")
 	for name, sent := range map[string]string{
 		"one byte more":      longest + "a\n",
 		"without an end":     longest + "aa",
@@ -130,23 +131,23 @@ func TestLinesAtTheLimit(t *testing.T) {
 		"sixteen mebibytes":  strings.Repeat("a", 16<<20),
 	} {
 		t.Run(name, func(t *testing.T) {
-			peer := call(t, h.socket())
-			go func() { _, _ = io.WriteString(peer.conn, sent) }() // the daemon may cut it
+			peer := e2e.Call(t, h.Socket())
+			go func() { _, _ = io.WriteString(peer.Conn, sent) }() // the daemon may cut it
 			if strings.HasPrefix(sent, "PING") {
-				matches(t, peer.reply(t), "OK")
+				e2e.Matches(t, peer.Reply(t), "OK")
 			}
-			matches(t, peer.reply(t), "ERR line-too-long .*")
-			peer.awaitEnd(t)
+			e2e.Matches(t, peer.Reply(t), "ERR line-too-long .*")
+			peer.AwaitEnd(t)
 		})
 	}
 }
 
 func TestStrangeBytesGetAnErrorAndTheNextLineIsServed(t *testing.T) {
 	t.Parallel()
-	c := newCloud(t, standin.Options{})
-	h := newHome(t)
-	serve(t, h, settings{tables: []string{c.project(t, h, standin.Stack)}})
-	token, _ := c.user("Ada")
+	c := e2e.NewUpstream(t, standin.Options{})
+	h := e2e.NewFolder(t)
+	e2e.Serve(t, h, e2e.Settings{Tables: []string{c.Project(t, h, standin.Stack)}})
+	token, _ := c.User("Ada")
 	http := "GET / HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + token + "\r\n\r\n"
 	for name, sent := range map[string]string{
 		"HTTP":             http,
@@ -167,17 +168,17 @@ func TestStrangeBytesGetAnErrorAndTheNextLineIsServed(t *testing.T) {
 		"overflow":         "VERIFY deadline=99999999999999999999 " + token + "\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			peer := call(t, h.socket())
-			peer.send(t, sent+"PING\n")
+			peer := e2e.Call(t, h.Socket())
+			peer.Send(t, sent+"PING\n")
 			for range strings.Count(sent, "\n") {
-				got := peer.reply(t)
-				matches(t, got, "(@t )?ERR (bad-request|unknown-verb).*")
+				got := peer.Reply(t)
+				e2e.Matches(t, got, "(@t )?ERR (bad-request|unknown-verb).*")
 				if strings.Contains(got, token[:40]) || strings.Contains(got, "localhost") {
 					t.Errorf("the error repeats the request: %q", got)
 				}
 			}
-			matches(t, peer.reply(t), "OK")
-			peer.expect(t, "VERIFY "+token, "OK .*")
+			e2e.Matches(t, peer.Reply(t), "OK")
+			peer.Expect(t, "VERIFY "+token, "OK .*")
 		})
 	}
 }
@@ -196,18 +197,18 @@ func everyByte() string {
 
 func TestBytesMayComeOneByOneAndTheWritingSideMayEnd(t *testing.T) {
 	t.Parallel()
-	c := newCloud(t, standin.Options{})
-	h := newHome(t)
-	serve(t, h, settings{tables: []string{c.project(t, h, standin.Stack)}})
-	token, _ := c.user("Ada")
-	peer := call(t, h.socket())
+	c := e2e.NewUpstream(t, standin.Options{})
+	h := e2e.NewFolder(t)
+	e2e.Serve(t, h, e2e.Settings{Tables: []string{c.Project(t, h, standin.Stack)}})
+	token, _ := c.User("Ada")
+	peer := e2e.Call(t, h.Socket())
 	for _, b := range []byte("@one VERIFY " + token + "\nPING\n@half VERI") {
-		peer.send(t, string([]byte{b}))
+		peer.Send(t, string([]byte{b}))
 	}
-	must(t, peer.conn.CloseWrite())
-	got := peer.reply(t) + "\n" + peer.reply(t)
+	must(t, peer.Conn.CloseWrite())
+	got := peer.Reply(t) + "\n" + peer.Reply(t)
 	if !strings.Contains(got, "@one OK level=claims") || !strings.Contains(got, "OK\n") && !strings.HasSuffix(got, "\nOK") {
 		t.Errorf("got %q", got)
 	}
-	peer.awaitEnd(t)
+	peer.AwaitEnd(t)
 }

@@ -1,4 +1,4 @@
-package main_test
+package neonauthd_test
 
 import (
 	"io"
@@ -8,14 +8,15 @@ import (
 
 	"github.com/neonauthd/neonauthd/daemon"
 	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
 // TestUnfinishedLineIsCutAfterAFewSeconds is about peers that begin a line and
 // never end it, in every way there is.
 func TestUnfinishedLineIsCutAfterAFewSeconds(t *testing.T) {
 	t.Parallel()
-	h := newHome(t)
-	serve(t, h, settings{tables: []string{alone}})
+	h := e2e.NewFolder(t)
+	e2e.Serve(t, h, e2e.Settings{Tables: []string{alone}})
 	for name, sent := range map[string][]string{
 		"nothing at all":                 {""},
 		"the first line":                 {"PI"},
@@ -27,18 +28,18 @@ func TestUnfinishedLineIsCutAfterAFewSeconds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			peer := call(t, h.socket())
+			peer := e2e.Call(t, h.Socket())
 			began := time.Now()
 			lines := 0
 			for _, part := range sent {
-				peer.send(t, part)
+				peer.Send(t, part)
 				for range strings.Count(part, "\n") {
-					matches(t, peer.reply(t), "OK")
+					e2e.Matches(t, peer.Reply(t), "OK")
 					lines++
 				}
 			}
-			peer.awaitEnd(t)
-			if took := time.Since(began); took < daemon.LineTimeout-time.Second || took > 2*daemon.LineTimeout+patience/6 {
+			peer.AwaitEnd(t)
+			if took := time.Since(began); took < daemon.LineTimeout-time.Second || took > 2*daemon.LineTimeout+e2e.Patience/6 {
 				t.Errorf("cut after %v", took)
 			}
 		})
@@ -48,22 +49,22 @@ func TestUnfinishedLineIsCutAfterAFewSeconds(t *testing.T) {
 // TestDripOfBytesIsCut keeps a line alive with a byte now and then.
 func TestDripOfBytesIsCut(t *testing.T) {
 	t.Parallel()
-	h := newHome(t)
-	serve(t, h, settings{limits: `idle_timeout = "1s"`, tables: []string{alone}})
-	peer := call(t, h.socket())
-	peer.expect(t, "PING", "OK")
+	h := e2e.NewFolder(t)
+	e2e.Serve(t, h, e2e.Settings{Limits: `idle_timeout = "1s"`, Tables: []string{alone}})
+	peer := e2e.Call(t, h.Socket())
+	peer.Expect(t, "PING", "OK")
 	ended := make(chan error, 1)
 	go func() {
-		_, err := io.ReadAll(peer.in)
+		_, err := io.ReadAll(peer.In)
 		ended <- err
 	}()
 	drip := time.NewTicker(100 * time.Millisecond)
 	defer drip.Stop()
-	timeout := time.After(patience)
+	timeout := time.After(e2e.Patience)
 	for n := 0; ; n++ {
 		select {
 		case <-drip.C:
-			if _, err := peer.conn.Write([]byte("A")); err != nil && n < 5 {
+			if _, err := peer.Conn.Write([]byte("A")); err != nil && n < 5 {
 				t.Fatalf("cut after %d bytes", n)
 			}
 		case <-ended:
@@ -79,19 +80,19 @@ func TestDripOfBytesIsCut(t *testing.T) {
 
 func TestPeerThatDoesNotReadIsCutAndHarmsNobody(t *testing.T) {
 	t.Parallel()
-	c := newCloud(t, standin.Options{})
-	h := newHome(t)
-	i := serve(t, h, settings{tables: []string{c.project(t, h, standin.Stack)}})
-	token, _ := c.user("Ada")
-	other := call(t, h.socket())
-	other.expect(t, "VERIFY "+token, "OK .*")
-	deaf := call(t, h.socket())
+	c := e2e.NewUpstream(t, standin.Options{})
+	h := e2e.NewFolder(t)
+	i := e2e.Serve(t, h, e2e.Settings{Tables: []string{c.Project(t, h, standin.Stack)}})
+	token, _ := c.User("Ada")
+	other := e2e.Call(t, h.Socket())
+	other.Expect(t, "VERIFY "+token, "OK .*")
+	deaf := e2e.Call(t, h.Socket())
 	began := time.Now()
 	cut := make(chan error, 1)
 	go func() {
 		many := strings.Repeat("VERIFY "+token+"\n", 64)
 		for {
-			if _, err := io.WriteString(deaf.conn, many); err != nil {
+			if _, err := io.WriteString(deaf.Conn, many); err != nil {
 				cut <- err
 				return
 			}
@@ -107,15 +108,15 @@ func TestPeerThatDoesNotReadIsCutAndHarmsNobody(t *testing.T) {
 			if asked < 100 {
 				t.Errorf("only %d answers for others meanwhile", asked)
 			}
-			if rss := i.memory(t); rss > 300<<20 {
+			if rss := memory(t, i); rss > 300<<20 {
 				t.Errorf("%d MiB resident", rss>>20)
 			}
 			return
 		default:
-			other.expect(t, "VERIFY "+token, "OK .* source=cache .*")
+			other.Expect(t, "VERIFY "+token, "OK .* source=cache .*")
 			asked++
 		}
-		if time.Since(began) > patience {
+		if time.Since(began) > e2e.Patience {
 			t.Fatal("a peer that does not read is not cut")
 		}
 	}
@@ -125,33 +126,33 @@ func TestPeerThatDoesNotReadIsCutAndHarmsNobody(t *testing.T) {
 // read, while others wait for their answers.
 func TestDeafPeersDoNotHoldUpTheStop(t *testing.T) {
 	t.Parallel()
-	c := newCloud(t, standin.Options{})
-	h := newHome(t)
-	i := serve(t, h, settings{tables: []string{c.project(t, h, standin.Stack)}})
-	token, _ := c.user("Ada")
-	call(t, h.socket()).expect(t, "VERIFY "+token, "OK .*")
+	c := e2e.NewUpstream(t, standin.Options{})
+	h := e2e.NewFolder(t)
+	i := e2e.Serve(t, h, e2e.Settings{Tables: []string{c.Project(t, h, standin.Stack)}})
+	token, _ := c.User("Ada")
+	e2e.Call(t, h.Socket()).Expect(t, "VERIFY "+token, "OK .*")
 	for range 3 {
-		deaf := call(t, h.socket())
+		deaf := e2e.Call(t, h.Socket())
 		many := strings.Repeat("VERIFY "+token+"\n", 64)
-		must(t, deaf.conn.SetWriteDeadline(time.Now().Add(500*time.Millisecond)))
+		must(t, deaf.Conn.SetWriteDeadline(time.Now().Add(500*time.Millisecond)))
 		for {
-			if _, err := io.WriteString(deaf.conn, many); err != nil {
+			if _, err := io.WriteString(deaf.Conn, many); err != nil {
 				break // full in both directions
 			}
 		}
 	}
-	idle := make([]*caller, 20)
+	idle := make([]*e2e.Caller, 20)
 	for n := range idle {
-		idle[n] = call(t, h.socket())
-		idle[n].expect(t, "PING", "OK")
+		idle[n] = e2e.Call(t, h.Socket())
+		idle[n].Expect(t, "PING", "OK")
 	}
-	i.signal(t, stopSignal)
+	i.Signal(t, stopSignal)
 	began := time.Now()
 	for _, peer := range idle {
-		peer.awaitEnd(t)
+		peer.AwaitEnd(t)
 	}
 	if took := time.Since(began); took > 5*time.Second {
 		t.Errorf("idle peers were let go after %v", took)
 	}
-	i.kill(t) // the deaf ones have their time still
+	i.Kill(t) // the deaf ones have their time still
 }

@@ -1,16 +1,18 @@
-package main_test
+package neonauthd_test
 
 import (
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/internal/e2e"
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
@@ -40,12 +42,12 @@ func needNamespaces(t *testing.T) {
 func TestCallerRulesAreRefusedWhereUsersCannotBeTold(t *testing.T) {
 	t.Parallel()
 	needNamespaces(t)
-	c := newCloud(t, standin.Options{})
-	h := newHome(t)
-	h.configure(t, settings{tables: []string{c.project(t, h, standin.Neon), "[[caller]]\nuid = 0\n"}})
+	c := e2e.NewUpstream(t, standin.Options{})
+	h := e2e.NewFolder(t)
+	h.Configure(t, e2e.Settings{Tables: []string{c.Project(t, h, standin.Neon), "[[caller]]\nuid = 0\n"}})
 	run := func(change func(*exec.Cmd), extra ...string) (string, error) {
-		cmd := exec.Command(program("neonauthd"), append([]string{"--config", h.config()}, extra...)...)
-		cmd.Env = cleanEnvironment()
+		cmd := exec.Command(e2e.Program("neonauthd"), append([]string{"--config", h.Config()}, extra...)...)
+		cmd.Env = e2e.Environment()
 		change(cmd)
 		out, err := cmd.CombinedOutput()
 		return string(out), err
@@ -64,10 +66,10 @@ func TestCallerRulesAreRefusedWhereUsersCannotBeTold(t *testing.T) {
 }
 
 // pingAsNobody runs another process of that user, and returns what it was told.
-func pingAsNobody(t *testing.T, h *home) string {
+func pingAsNobody(t *testing.T, h *e2e.Folder) string {
 	t.Helper()
-	must(t, os.Chmod(programs, 0o755))
-	cmd := exec.Command(program("neonauthctl"), "--socket", h.socket(), "ping")
+	must(t, os.Chmod(filepath.Dir(e2e.Program("neonauthctl")), 0o755))
+	cmd := exec.Command(e2e.Program("neonauthctl"), "--socket", h.Socket(), "ping")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
@@ -78,12 +80,12 @@ func pingAsNobody(t *testing.T, h *home) string {
 }
 
 // takeLastPlace connects once the daemon has seen the other process leave.
-func takeLastPlace(t *testing.T, h *home) {
+func takeLastPlace(t *testing.T, h *e2e.Folder) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(e2e.Patience); time.Now().Before(deadline); {
 		c := other(t, h)
-		_, _ = c.conn.Write([]byte("PING\n")) // it may be turned away
-		if line, _ := c.line(); line == "OK" {
+		_, _ = c.Conn.Write([]byte("PING\n")) // it may be turned away
+		if line, _ := c.Line(); line == "OK" {
 			return
 		}
 	}
@@ -107,27 +109,27 @@ func TestLimitsPerUserCountProcessesWhereUsersCannotBeTold(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			needNamespaces(t)
-			h := newHome(t)
-			h.configure(t, settings{limits: "connections = 10\nconnections_per_uid = 3", tables: []string{alone}})
-			i := launchWith(t, h, c.namespaces)
-			i.awaitState(t, "READY=1")
+			h := e2e.NewFolder(t)
+			h.Configure(t, e2e.Settings{Limits: "connections = 10\nconnections_per_uid = 3", Tables: []string{alone}})
+			i := h.LaunchWith(t, c.namespaces)
+			i.Await(t, "READY=1")
 			openToAll(t, h)
 			for range share - 1 {
-				other(t, h).expect(t, "PING", "OK")
+				other(t, h).Expect(t, "PING", "OK")
 			}
 			if got := pingAsNobody(t, h); strings.Contains(got, "busy") {
 				t.Errorf("with a place left in the share, the other process got %q", got)
 			}
 			takeLastPlace(t, h)
-			matches(t, other(t, h).reply(t), "ERR busy .*")
+			e2e.Matches(t, other(t, h).Reply(t), "ERR busy .*")
 			if got := pingAsNobody(t, h); strings.Contains(got, "busy") != (c.told == "busy") {
 				t.Errorf("with the share taken, the other process got %q", got)
 			}
-			call(t, h.socket()).expect(t, "PING", "OK") // root is a user of his own everywhere
-			if text := i.stderr.String(); !strings.Contains(text, c.log) {
+			e2e.Call(t, h.Socket()).Expect(t, "PING", "OK") // root is a user of his own everywhere
+			if text := i.Stderr.String(); !strings.Contains(text, c.log) {
 				t.Errorf("the log lacks %q:\n%s", c.log, text)
 			}
-			if text := i.stderr.String(); c.log == "" && strings.Contains(text, "told apart") {
+			if text := i.Stderr.String(); c.log == "" && strings.Contains(text, "told apart") {
 				t.Errorf("the log warns of nothing:\n%s", text)
 			}
 		})

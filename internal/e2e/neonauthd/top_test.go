@@ -1,4 +1,4 @@
-package main_test
+package neonauthd_test
 
 import (
 	"os/exec"
@@ -7,18 +7,19 @@ import (
 	"testing"
 
 	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
 // TestTopShowsWhatTheDaemonDoes asks without a pause while top looks: every
 // column that a daemon at work fills has to be filled.
 func TestTopShowsWhatTheDaemonDoes(t *testing.T) {
 	t.Parallel()
-	c := newCloud(t, standin.Options{})
-	h := newHome(t)
-	serve(t, h, settings{tables: []string{c.project(t, h, standin.Stack)}})
-	valid, _ := c.user("Ada")
+	c := e2e.NewUpstream(t, standin.Options{})
+	h := e2e.NewFolder(t)
+	e2e.Serve(t, h, e2e.Settings{Tables: []string{c.Project(t, h, standin.Stack)}})
+	valid, _ := c.User("Ada")
 
-	peer := call(t, h.socket())
+	peer := e2e.Call(t, h.Socket())
 	done, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
@@ -27,12 +28,12 @@ func TestTopShowsWhatTheDaemonDoes(t *testing.T) {
 			case <-done:
 				return
 			default:
-				peer.ask(t, "VERIFY "+valid)
+				peer.Ask(t, "VERIFY "+valid)
 			}
 		}
 	}()
-	cmd := exec.Command(program("neonauthctl"), "top", "--admin-socket", h.adminSocket(), "--count", "1", "--interval", "300ms")
-	cmd.Env = cleanEnvironment()
+	cmd := exec.Command(e2e.Program("neonauthctl"), "top", "--admin-socket", h.AdminSocket(), "--count", "1", "--interval", "300ms")
+	cmd.Env = e2e.Environment()
 	out, err := cmd.Output()
 	close(done)
 	<-stopped

@@ -1,4 +1,4 @@
-package main_test
+package neonauthd_test
 
 import (
 	"bufio"
@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/neonauthd/neonauthd/internal/e2e"
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
@@ -19,10 +20,10 @@ import (
 // people to paste, in the order in which it tells them.
 func TestDemoShowsItsThreeAnswersAndLeavesNothingBehind(t *testing.T) {
 	t.Parallel()
-	h := newHome(t)
-	cmd := exec.Command(program("neonauthd"), "demo")
-	cmd.Env = cleanEnvironment("XDG_RUNTIME_DIR="+h.path("run"), "TMPDIR="+h.path("run"))
-	var stderr output
+	h := e2e.NewFolder(t)
+	cmd := exec.Command(e2e.Program("neonauthd"), "demo")
+	cmd.Env = e2e.Environment("XDG_RUNTIME_DIR="+h.Path("run"), "TMPDIR="+h.Path("run"))
+	var stderr e2e.Output
 	cmd.Stderr = &stderr
 	stdout, err := cmd.StdoutPipe()
 	must(t, err)
@@ -36,7 +37,7 @@ func TestDemoShowsItsThreeAnswersAndLeavesNothingBehind(t *testing.T) {
 		}
 		ended <- cmd.Wait()
 	}()
-	timeout := time.After(patience)
+	timeout := time.After(e2e.Patience)
 	for len(told) == 0 || !strings.HasPrefix(told[len(told)-1], "printf ") {
 		select {
 		case line := <-lines:
@@ -62,7 +63,7 @@ func TestDemoShowsItsThreeAnswersAndLeavesNothingBehind(t *testing.T) {
 	if written := stderr.String(); written != "" {
 		t.Errorf("it wrote %q", written)
 	}
-	left, err := os.ReadDir(h.path("run"))
+	left, err := os.ReadDir(h.Path("run"))
 	if must(t, err); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
 	}
@@ -80,7 +81,7 @@ func pasteAll(t *testing.T, told []string) {
 			exports = line + "\n"
 		case strings.HasPrefix(line, "# "):
 			remark = line
-		case strings.HasPrefix(line, program("neonauthctl")):
+		case strings.HasPrefix(line, e2e.Program("neonauthctl")):
 			status, out := shell(t, exports+line)
 			for prefix, want := range statuses {
 				if strings.HasPrefix(remark, prefix) && status != want {
@@ -102,10 +103,10 @@ func pasteAll(t *testing.T, told []string) {
 
 func shell(t *testing.T, script string) (status int, out string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), e2e.Patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", script)
-	cmd.Env = cleanEnvironment()
+	cmd.Env = e2e.Environment()
 	text, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
@@ -123,11 +124,11 @@ func TestDemoEndsWhateverHappens(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h := newHome(t)
-			ctx, cancel := context.WithTimeout(context.Background(), patience)
+			h := e2e.NewFolder(t)
+			ctx, cancel := context.WithTimeout(context.Background(), e2e.Patience)
 			defer cancel()
-			cmd := exec.CommandContext(ctx, program("neonauthd"), "demo")
-			cmd.Env = cleanEnvironment("XDG_RUNTIME_DIR=" + h.path("run"))
+			cmd := exec.CommandContext(ctx, e2e.Program("neonauthd"), "demo")
+			cmd.Env = e2e.Environment("XDG_RUNTIME_DIR=" + h.Path("run"))
 			stdout, err := cmd.StdoutPipe()
 			must(t, err)
 			must(t, cmd.Start())
@@ -141,7 +142,7 @@ func TestDemoEndsWhateverHappens(t *testing.T) {
 			if ctx.Err() != nil {
 				t.Fatal("the demo does not end")
 			}
-			left, err := os.ReadDir(h.path("run"))
+			left, err := os.ReadDir(h.Path("run"))
 			if must(t, err); len(left) > 0 && len(signals) == 1 {
 				t.Errorf("left behind: %v", left)
 			}

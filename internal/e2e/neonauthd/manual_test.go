@@ -1,4 +1,4 @@
-package main_test
+package neonauthd_test
 
 import (
 	"errors"
@@ -14,11 +14,12 @@ import (
 	"testing"
 
 	"github.com/neonauthd/neonauthd/daemon/config"
+	"github.com/neonauthd/neonauthd/internal/e2e"
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-const manFolder = "../../docs/man/"
+const manFolder = "../../../docs/man/"
 
 // manPage is the source of a manual page.
 func manPage(t *testing.T, name string) string {
@@ -103,7 +104,7 @@ func TestManualPagesNameEachOther(t *testing.T) {
 func manHelp(t *testing.T, program string, commands ...string) (flags, names map[string]bool) {
 	t.Helper()
 	cmd := exec.Command(program, append(slices.Clone(commands), "--help")...)
-	cmd.Env = cleanEnvironment()
+	cmd.Env = e2e.Environment()
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatalf("%s %q --help: %v", program, commands, err)
@@ -136,11 +137,11 @@ func manHelp(t *testing.T, program string, commands ...string) (flags, names map
 
 func TestManualHasTheFlagsAndCommandsThatThereAre(t *testing.T) {
 	web := filepath.Join(t.TempDir(), "neonauth-http")
-	if out, err := exec.Command("go", "build", "-o", web, "../neonauth-http").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-o", web, "../../../cmd/neonauth-http").CombinedOutput(); err != nil {
 		t.Fatalf("build neonauth-http: %v\n%s", err, out)
 	}
 	for name, program := range map[string]string{
-		"neonauthd.8": program("neonauthd"), "neonauthctl.1": program("neonauthctl"), "neonauth-http.8": web,
+		"neonauthd.8": e2e.Program("neonauthd"), "neonauthctl.1": e2e.Program("neonauthctl"), "neonauth-http.8": web,
 	} {
 		text := manPage(t, name)
 		flags, commands := manHelp(t, program)
@@ -213,7 +214,7 @@ func TestManualHasTheKeysThatThereAre(t *testing.T) {
 // TestManualHasTheKeysOfTheHelper reads the keys out of the helper's code,
 // which this package cannot import.
 func TestManualHasTheKeysOfTheHelper(t *testing.T) {
-	code, err := os.ReadFile("../neonauth-http/config.go")
+	code, err := os.ReadFile("../../../cmd/neonauth-http/config.go")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -313,10 +314,10 @@ func manList[S ~string](words []S) []string {
 // TestManualHasTheExitStatusOfAWrongConfiguration is about the one that units
 // rely on.
 func TestManualHasTheExitStatusOfAWrongConfiguration(t *testing.T) {
-	h := newHome(t)
-	h.write(t, "neonauthd.toml", "colour = \"blue\"\n")
-	cmd := exec.Command(program("neonauthd"), "--config", h.config())
-	cmd.Env = cleanEnvironment()
+	h := e2e.NewFolder(t)
+	h.Write(t, "neonauthd.toml", "colour = \"blue\"\n")
+	cmd := exec.Command(e2e.Program("neonauthd"), "--config", h.Config())
+	cmd.Env = e2e.Environment()
 	var exit *exec.ExitError
 	if err := cmd.Run(); !errors.As(err, &exit) {
 		t.Fatalf("a wrong configuration ends with %v", err)

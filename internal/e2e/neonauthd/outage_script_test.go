@@ -1,4 +1,4 @@
-package main_test
+package neonauthd_test
 
 import (
 	"fmt"
@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
 // short are the times of a project in the scripted outage: a minute of the
@@ -27,8 +28,8 @@ const outageLasts = 4 * time.Second
 // script is a course of events and what it was seen to bring about.
 type script struct {
 	t     *testing.T
-	cloud *cloud
-	peer  *caller
+	cloud *e2e.Upstream
+	peer  *e2e.Caller
 	neon  string // asks about a token of preset neon, whose key set names no lifetime of its own
 	rows  []string
 }
@@ -38,18 +39,18 @@ type script struct {
 // shows the table.
 func TestScriptedOutage(t *testing.T) {
 	t.Parallel()
-	c := newCloud(t, standin.Options{TokenLifetime: time.Hour})
-	h := newHome(t)
-	i := serve(t, h, settings{tables: []string{c.project(t, h, standin.Stack, short), c.project(t, h, standin.Neon, short)}})
-	c.selfTested(t)
-	s := &script{t: t, cloud: c, peer: call(t, h.socket())}
+	c := e2e.NewUpstream(t, standin.Options{TokenLifetime: time.Hour})
+	h := e2e.NewFolder(t)
+	i := e2e.Serve(t, h, e2e.Settings{Tables: []string{c.Project(t, h, standin.Stack, short), c.Project(t, h, standin.Neon, short)}})
+	c.SelfTested(t)
+	s := &script{t: t, cloud: c, peer: e2e.Call(t, h.Socket())}
 	s.neon = "VERIFY project=neon " + c.NeonToken(standin.TokenSpec{Lifetime: time.Hour})
 	tokens := s.warm(20)
 	s.outage(tokens)
 	s.recovery(i, tokens)
 	s.rotation(tokens[0])
 	s.deletion()
-	s.revocation(call(t, h.adminSocket()))
+	s.revocation(e2e.Call(t, h.AdminSocket()))
 	s.signOut()
 	var table strings.Builder
 	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
@@ -71,19 +72,19 @@ func (s *script) tell(event, then string, after time.Duration) {
 // meanwhile.
 func (s *script) until(event time.Time, request, meanwhile, wanted string) time.Duration {
 	s.t.Helper()
-	must(s.t, s.peer.conn.SetDeadline(time.Now().Add(2*patience)))
+	must(s.t, s.peer.Conn.SetDeadline(time.Now().Add(2*e2e.Patience)))
 	done := regexp.MustCompile(`\A(?s:` + wanted + `)\z`)
 	pace := time.NewTicker(5 * time.Millisecond)
 	defer pace.Stop()
 	for {
-		got := s.peer.ask(s.t, request)
+		got := s.peer.Ask(s.t, request)
 		after := time.Since(event)
 		if done.MatchString(got) {
 			return after
 		}
-		matches(s.t, got, meanwhile)
-		if after > patience {
-			s.t.Fatalf("never %s: the last reply was %s", wanted, head(got))
+		e2e.Matches(s.t, got, meanwhile)
+		if after > e2e.Patience {
+			s.t.Fatalf("never %s: the last reply was %s", wanted, e2e.Head(got))
 		}
 		<-pace.C
 	}
@@ -93,11 +94,11 @@ func (s *script) until(event time.Time, request, meanwhile, wanted string) time.
 func (s *script) warm(n int) []string {
 	tokens := make([]string, n)
 	for i := range tokens {
-		tokens[i], _ = s.cloud.user(fmt.Sprint("user", i))
-		s.peer.expect(s.t, "PROFILE "+tokens[i], "OK level=profile .* source=upstream .*")
-		s.peer.expect(s.t, "VERIFY "+tokens[i], "OK level=claims .*")
+		tokens[i], _ = s.cloud.User(fmt.Sprint("user", i))
+		s.peer.Expect(s.t, "PROFILE "+tokens[i], "OK level=profile .* source=upstream .*")
+		s.peer.Expect(s.t, "VERIFY "+tokens[i], "OK level=claims .*")
 	}
-	s.peer.expect(s.t, s.neon, "OK level=claims .*")
+	s.peer.Expect(s.t, s.neon, "OK level=claims .*")
 	return tokens
 }
 
@@ -106,9 +107,9 @@ func (s *script) outage(tokens []string) {
 	const ok = "OK level=(profile|claims) .* source=(upstream|cache|stale) .*"
 	// Fresh to the last, so that hits and stale answers can be told apart.
 	s.until(time.Now(), "PROFILE max-age=0 "+tokens[0], ok, "OK level=profile .* age=0 .*")
-	s.cloud.stop()
+	s.cloud.Stop()
 	killed := time.Now()
-	s.peer.expect(s.t, "PROFILE "+tokens[0], "OK level=profile .* source=cache .*")
+	s.peer.Expect(s.t, "PROFILE "+tokens[0], "OK level=profile .* source=cache .*")
 	s.tell("upstream killed", "profile still a hit", time.Since(killed))
 	s.tell("", "profile source=stale", s.until(killed, "PROFILE "+tokens[0], ok, "OK level=profile .* age=[1-9][0-9]* ttl=0 .* source=stale .*"))
 	s.tell("", "claims source=stale (preset neon)", s.until(killed, s.neon, ok, "OK level=claims .* source=stale .*"))
@@ -117,10 +118,10 @@ func (s *script) outage(tokens []string) {
 	defer pace.Stop()
 	for ; time.Since(killed) < outageLasts; <-pace.C {
 		for _, verb := range []string{"PROFILE ", "VERIFY "} {
-			got := s.peer.ask(s.t, verb+tokens[answers/2%len(tokens)])
-			matches(s.t, got, ok)
+			got := s.peer.Ask(s.t, verb+tokens[answers/2%len(tokens)])
+			e2e.Matches(s.t, got, ok)
 			answers++
-			if field(got, "source") == "stale" {
+			if e2e.Field(got, "source") == "stale" {
 				stale++
 			}
 		}
@@ -129,15 +130,15 @@ func (s *script) outage(tokens []string) {
 		s.t.Error("no answer says that it is stale")
 	}
 	s.tell("", fmt.Sprintf("%d answers, all OK, %d of them source=stale", answers, stale), time.Since(killed))
-	s.peer.expect(s.t, "PROFILE max-age=0 "+tokens[0], "ERR unavailable.*")
-	s.peer.expect(s.t, "PROFILE max-age=0 fallback=claims "+tokens[0], "OK level=claims .*")
+	s.peer.Expect(s.t, "PROFILE max-age=0 "+tokens[0], "ERR unavailable.*")
+	s.peer.Expect(s.t, "PROFILE max-age=0 fallback=claims "+tokens[0], "OK level=claims .*")
 	s.tell("", "max-age=0: ERR unavailable; with fallback=claims OK", time.Since(killed))
 }
 
 // recovery brings the upstream back under the same address.
-func (s *script) recovery(i *instance, tokens []string) {
+func (s *script) recovery(i *e2e.Process, tokens []string) {
 	const ok = "OK level=(profile|claims) .* source=(upstream|cache|stale) .*"
-	s.cloud.open(s.t, s.cloud.address())
+	s.cloud.Open(s.t, s.cloud.Address())
 	back := time.Now()
 	s.tell("upstream back", "first profile from it", s.until(back, "PROFILE "+tokens[0], ok, "OK level=profile .* source=(upstream|cache) .*"))
 	s.tell("", "claims no longer stale", s.until(back, s.neon, ok, "OK level=claims .* source=(upstream|cache) .*"))
@@ -150,7 +151,7 @@ func (s *script) recovery(i *instance, tokens []string) {
 		s.t.Errorf("recovered after %v: one call at least every half minute tries", after)
 	}
 	select {
-	case <-i.ended:
+	case <-i.Ended:
 		s.t.Error("the daemon ended")
 	default:
 	}
@@ -158,10 +159,10 @@ func (s *script) recovery(i *instance, tokens []string) {
 
 // rotation takes all keys away at once and signs with others.
 func (s *script) rotation(old string) {
-	s.peer.expect(s.t, "VERIFY "+old, "OK .*")
+	s.peer.Expect(s.t, "VERIFY "+old, "OK .*")
 	s.cloud.Rotate(standin.Stack, false)
 	rotated := time.Now()
-	fresh, _ := s.cloud.user("rotated")
+	fresh, _ := s.cloud.User("rotated")
 	s.tell("keys rotated, none kept", "token of a new key OK", s.until(rotated, "VERIFY "+fresh, "ERR keys-pending .*", "OK .*"))
 	s.tell("", "token of an old key no longer OK", s.until(rotated, "VERIFY "+old, "OK .*", "ERR keys-pending .*|NO unknown-key"))
 	s.tell("", "token of an old key NO unknown-key", s.until(rotated, "VERIFY "+old, "ERR keys-pending .*", "NO unknown-key"))
@@ -169,8 +170,8 @@ func (s *script) rotation(old string) {
 
 // deletion deletes two users: one who is asked about as usual, one live.
 func (s *script) deletion() {
-	usual, usualID := s.cloud.user("deleted")
-	live, liveID := s.cloud.user("live")
+	usual, usualID := s.cloud.User("deleted")
+	live, liveID := s.cloud.User("live")
 	for _, token := range []string{usual, live} {
 		s.until(time.Now(), "PROFILE "+token, "ERR keys-pending .*", "OK level=profile .* source=upstream .*")
 	}
@@ -180,33 +181,33 @@ func (s *script) deletion() {
 	const fresh = "OK level=profile .* source=(upstream|cache) .*"
 	s.tell("user deleted", "PROFILE max-age=0 NO user-not-found", s.until(deleted, "PROFILE max-age=0 "+live, fresh, "NO user-not-found"))
 	s.tell("", "PROFILE NO user-not-found", s.until(deleted, "PROFILE "+usual, fresh, "NO user-not-found"))
-	s.peer.expect(s.t, "VERIFY "+usual, "OK level=claims .*|NO user-not-found")
+	s.peer.Expect(s.t, "VERIFY "+usual, "OK level=claims .*|NO user-not-found")
 }
 
 // revocation revokes a session at the daemon.
-func (s *script) revocation(admin *caller) {
-	_, id := s.cloud.user("revoked")
+func (s *script) revocation(admin *e2e.Caller) {
+	_, id := s.cloud.User("revoked")
 	signedIn, err := s.cloud.SignIn(id)
 	must(s.t, err)
-	s.peer.expect(s.t, "VERIFY "+signedIn.AccessToken, "OK .*")
-	s.peer.expect(s.t, "PROFILE "+signedIn.AccessToken, "OK .*")
+	s.peer.Expect(s.t, "VERIFY "+signedIn.AccessToken, "OK .*")
+	s.peer.Expect(s.t, "PROFILE "+signedIn.AccessToken, "OK .*")
 	asked := time.Now()
-	admin.expect(s.t, "REVOKE session "+signedIn.SessionID, "OK changed=1 .*")
+	admin.Expect(s.t, "REVOKE session "+signedIn.SessionID, "OK changed=1 .*")
 	s.tell("session revoked (REVOKE)", "the reply, saved to disk", time.Since(asked))
 	// From the reply on: not one more OK.
-	s.peer.expect(s.t, "VERIFY "+signedIn.AccessToken, "NO revoked")
+	s.peer.Expect(s.t, "VERIFY "+signedIn.AccessToken, "NO revoked")
 	s.tell("", "VERIFY NO revoked", time.Since(asked))
-	s.peer.expect(s.t, "PROFILE "+signedIn.AccessToken, "NO revoked")
+	s.peer.Expect(s.t, "PROFILE "+signedIn.AccessToken, "NO revoked")
 	s.tell("", "PROFILE NO revoked", time.Since(asked))
 }
 
 // signOut ends a session at the upstream, whose credential is asked about.
 func (s *script) signOut() {
-	_, id := s.cloud.user("leaver")
+	_, id := s.cloud.User("leaver")
 	signedIn, err := s.cloud.SignIn(id)
 	must(s.t, err)
 	request := "PROFILE project=neon " + signedIn.NeonCookie
-	s.peer.expect(s.t, request, "OK level=profile .* source=upstream .*")
+	s.peer.Expect(s.t, request, "OK level=profile .* source=upstream .*")
 	s.cloud.RevokeSession(signedIn.SessionID)
 	s.tell("session ended upstream (preset neon)", "PROFILE NO rejected-upstream",
 		s.until(time.Now(), request, "OK level=profile .* source=(upstream|cache) .*", "NO rejected-upstream"))

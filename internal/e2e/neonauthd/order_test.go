@@ -1,4 +1,4 @@
-package main_test
+package neonauthd_test
 
 import (
 	"errors"
@@ -13,15 +13,16 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/internal/e2e"
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
 const stopSignal = syscall.SIGTERM
 
 // memory is the process's resident set, in bytes (proc(5)).
-func (i *instance) memory(t testing.TB) int64 {
+func memory(t testing.TB, i *e2e.Process) int64 {
 	t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", i.cmd.Process.Pid))
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", i.Cmd.Process.Pid))
 	need.Host(t, err == nil, "no /proc here")
 	var size, resident int64
 	if _, err := fmt.Sscan(string(text), &size, &resident); err != nil {
@@ -35,38 +36,38 @@ func (i *instance) memory(t testing.TB) int64 {
 // replies have to wait for the first, and must not pile up without bound.
 func TestRepliesHeldBackBehindASlowOneAreBounded(t *testing.T) {
 	t.Parallel()
-	c := newCloud(t, standin.Options{})
-	h := newHome(t)
-	i := serve(t, h, settings{tables: []string{c.project(t, h, standin.Stack)}})
+	c := e2e.NewUpstream(t, standin.Options{})
+	h := e2e.NewFolder(t)
+	i := e2e.Serve(t, h, e2e.Settings{Tables: []string{c.Project(t, h, standin.Stack)}})
 	u := c.AddUser(standin.User{Name: "Ada"})
 	token := c.StackToken(standin.TokenSpec{Subject: u.ID})
-	c.selfTested(t)
+	c.SelfTested(t)
 	c.Inject(standin.Me, standin.Fault{Kind: standin.PadProfile, Size: 1 << 20, Times: 1})
-	peer := call(t, h.socket())
-	peer.expect(t, "PROFILE "+token, "OK level=profile .*")
-	before := i.memory(t)
+	peer := e2e.Call(t, h.Socket())
+	peer.Expect(t, "PROFILE "+token, "OK level=profile .*")
+	before := memory(t, i)
 	release := make(chan struct{})
 	c.Inject(standin.StackKeys, standin.Fault{Kind: standin.Delay, Until: release})
-	peer.send(t, "VERIFY deadline=60000 "+c.strange("stranger")+"\n")
-	c.await(t, standin.StackKeys, 2)
+	peer.Send(t, "VERIFY deadline=60000 "+c.Strange("stranger")+"\n")
+	c.Await(t, standin.StackKeys, 2)
 	taken := 0
-	must(t, peer.conn.SetWriteDeadline(time.Now().Add(2*time.Second)))
+	must(t, peer.Conn.SetWriteDeadline(time.Now().Add(2*time.Second)))
 	for taken < 3000 {
-		_, err := io.WriteString(peer.conn, "PROFILE "+token+"\n")
+		_, err := io.WriteString(peer.Conn, "PROFILE "+token+"\n")
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			break
 		}
 		must(t, err)
 		taken++
 	}
-	if grown := i.memory(t) - before; grown > 200<<20 {
+	if grown := memory(t, i) - before; grown > 200<<20 {
 		t.Errorf("%d requests taken, %d MiB held for one connection", taken, grown>>20)
 	}
 	close(release)
-	matches(t, peer.reply(t), "(NO unknown-key|ERR keys-pending .*)")
+	e2e.Matches(t, peer.Reply(t), "(NO unknown-key|ERR keys-pending .*)")
 	for n := range taken {
-		if got := peer.reply(t); !strings.HasPrefix(got, "OK level=profile ") {
-			t.Fatalf("reply %d: %q", n, shorten(got))
+		if got := peer.Reply(t); !strings.HasPrefix(got, "OK level=profile ") {
+			t.Fatalf("reply %d: %q", n, e2e.Shorten(got))
 		}
 	}
 }
@@ -75,19 +76,19 @@ func TestRepliesHeldBackBehindASlowOneAreBounded(t *testing.T) {
 // tagged and pipelined, hits and misses, and compares who each answer is about.
 func TestTagsAreNeverMixedUp(t *testing.T) {
 	t.Parallel()
-	c := newCloud(t, standin.Options{})
-	h := newHome(t)
+	c := e2e.NewUpstream(t, standin.Options{})
+	h := e2e.NewFolder(t)
 	// Were all 30 connections to wait with all they may, one user's limit of 2048 must not be reached: on a slow
 	// machine they do, before the first verification has ended.
-	serve(t, h, settings{limits: "in_flight_per_connection = 64", tables: []string{c.project(t, h, standin.Stack)}})
+	e2e.Serve(t, h, e2e.Settings{Limits: "in_flight_per_connection = 64", Tables: []string{c.Project(t, h, standin.Stack)}})
 	const users, connections, asks = 50, 30, 300
 	tokens, ids := make([]string, users), make([]string, users)
 	for n := range tokens {
-		tokens[n], ids[n] = c.user(fmt.Sprintf("User%d", n))
+		tokens[n], ids[n] = c.User(fmt.Sprintf("User%d", n))
 	}
 	var wg sync.WaitGroup
 	for range connections {
-		peer := call(t, h.socket())
+		peer := e2e.Call(t, h.Socket())
 		wg.Go(func() {
 			var text strings.Builder
 			var ordered []string
@@ -100,22 +101,22 @@ func TestTagsAreNeverMixedUp(t *testing.T) {
 				}
 				fmt.Fprintf(&text, "@%d.%d VERIFY %s\n", n, u, tokens[u])
 			}
-			wg.Go(func() { _, _ = io.WriteString(peer.conn, text.String()) }) // a failure shows in the replies
+			wg.Go(func() { _, _ = io.WriteString(peer.Conn, text.String()) }) // a failure shows in the replies
 			seen := map[int]bool{}
 			for range asks {
-				line, err := peer.line()
+				line, err := peer.Line()
 				if err != nil {
 					t.Error(err)
 					return
 				}
 				var n, u int
 				if k, _ := fmt.Sscanf(line, "@%d.%d OK ", &n, &u); k == 2 {
-					if seen[n] || field(line, "sub") != ids[u] {
-						t.Errorf("request %d about %s got %s", n, ids[u], head(line))
+					if seen[n] || e2e.Field(line, "sub") != ids[u] {
+						t.Errorf("request %d about %s got %s", n, ids[u], e2e.Head(line))
 					}
 					seen[n] = true
-				} else if len(ordered) == 0 || field(line, "sub") != ordered[0] {
-					t.Errorf("an untagged reply out of order: %s", head(line))
+				} else if len(ordered) == 0 || e2e.Field(line, "sub") != ordered[0] {
+					t.Errorf("an untagged reply out of order: %s", e2e.Head(line))
 				} else {
 					ordered = ordered[1:]
 				}
@@ -127,37 +128,37 @@ func TestTagsAreNeverMixedUp(t *testing.T) {
 
 func TestFullConnectionIsReadNoFurtherUntilAReplyHasGoneOut(t *testing.T) {
 	t.Parallel()
-	c := newCloud(t, standin.Options{})
-	h := newHome(t)
-	serve(t, h, settings{limits: "in_flight_per_connection = 4", tables: []string{c.project(t, h, standin.Stack)}})
-	token, _ := c.user("Ada")
-	peer, other := call(t, h.socket()), call(t, h.socket())
-	peer.expect(t, "VERIFY "+token, "OK .*")
+	c := e2e.NewUpstream(t, standin.Options{})
+	h := e2e.NewFolder(t)
+	e2e.Serve(t, h, e2e.Settings{Limits: "in_flight_per_connection = 4", Tables: []string{c.Project(t, h, standin.Stack)}})
+	token, _ := c.User("Ada")
+	peer, other := e2e.Call(t, h.Socket()), e2e.Call(t, h.Socket())
+	peer.Expect(t, "VERIFY "+token, "OK .*")
 	release := make(chan struct{})
 	c.Inject(standin.StackKeys, standin.Fault{Kind: standin.Delay, Until: release})
 	for n := range 3 {
-		peer.send(t, fmt.Sprintf("@m%d VERIFY %s\n", n, c.strange(fmt.Sprintf("stranger%d", n))))
+		peer.Send(t, fmt.Sprintf("@m%d VERIFY %s\n", n, c.Strange(fmt.Sprintf("stranger%d", n))))
 	}
-	c.await(t, standin.StackKeys, 2)
+	c.Await(t, standin.StackKeys, 2)
 	// Not full: a hit goes past the misses.
-	peer.expect(t, "@hit VERIFY "+token, "@hit OK .* source=cache .*")
+	peer.Expect(t, "@hit VERIFY "+token, "@hit OK .* source=cache .*")
 	for n := 3; n < 6; n++ {
-		peer.send(t, fmt.Sprintf("@m%d VERIFY %s\n", n, c.strange(fmt.Sprintf("stranger%d", n))))
+		peer.Send(t, fmt.Sprintf("@m%d VERIFY %s\n", n, c.Strange(fmt.Sprintf("stranger%d", n))))
 	}
-	peer.send(t, "@late VERIFY "+token+"\n")
-	if !peer.silent(t, 300*time.Millisecond) {
-		t.Errorf("a full connection answered %q", peer.reply(t))
+	peer.Send(t, "@late VERIFY "+token+"\n")
+	if !peer.Silent(t, 300*time.Millisecond) {
+		t.Errorf("a full connection answered %q", peer.Reply(t))
 	}
-	other.expect(t, "VERIFY "+token, "OK .* source=cache .*") // others notice nothing
+	other.Expect(t, "VERIFY "+token, "OK .* source=cache .*") // others notice nothing
 	close(release)
 	got := map[string]bool{}
 	for range 7 {
-		line := peer.reply(t)
+		line := peer.Reply(t)
 		tag, rest, _ := strings.Cut(line, " ")
 		if tag == "@late" {
-			matches(t, rest, "OK .* source=cache .*")
+			e2e.Matches(t, rest, "OK .* source=cache .*")
 		} else {
-			matches(t, rest, "(NO unknown-key|ERR keys-pending retry-after=.*)")
+			e2e.Matches(t, rest, "(NO unknown-key|ERR keys-pending retry-after=.*)")
 		}
 		got[tag] = true
 	}

@@ -1,4 +1,4 @@
-package main_test
+package neonauthd_test
 
 import (
 	"bufio"
@@ -16,12 +16,13 @@ import (
 
 	"github.com/neonauthd/neonauthd/daemon"
 	"github.com/neonauthd/neonauthd/daemon/config"
+	"github.com/neonauthd/neonauthd/internal/e2e"
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
 // repository is the folder that the README's commands are run in.
-const repository = "../.."
+const repository = "../../.."
 
 func readme(t *testing.T) string {
 	t.Helper()
@@ -117,7 +118,7 @@ func TestReadmeSession(t *testing.T) {
 			continue
 		}
 		cmd := exec.Command("bash", "-c", exports+"\n"+s.command)
-		cmd.Dir, cmd.Env = repository, cleanEnvironment()
+		cmd.Dir, cmd.Env = repository, e2e.Environment()
 		var exit *exec.ExitError
 		out, err := cmd.Output()
 		if err != nil && !errors.As(err, &exit) {
@@ -160,7 +161,7 @@ func startDemo(t *testing.T, command string) (exports, printed string) {
 	cmd := exec.Command("bash", "-c", "exec "+command)
 	cmd.Dir = repository
 	// A folder of the test's own: the path of a socket must be short.
-	cmd.Env = cleanEnvironment("XDG_RUNTIME_DIR=" + newHome(t).dir)
+	cmd.Env = e2e.Environment("XDG_RUNTIME_DIR=" + e2e.NewFolder(t).Dir)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -168,7 +169,7 @@ func startDemo(t *testing.T, command string) (exports, printed string) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	slow := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
+	slow := time.AfterFunc(e2e.Patience, func() { _ = cmd.Process.Kill() })
 	t.Cleanup(func() {
 		slow.Stop()
 		_ = cmd.Process.Signal(syscall.SIGTERM)

@@ -1,4 +1,4 @@
-package main_test
+package neonauthd_test
 
 import (
 	"encoding/json"
@@ -10,10 +10,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/neonauthd/neonauthd/internal/e2e"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-const upstreamFiles = "../../daemon/testdata/upstream"
+const upstreamFiles = "../../../daemon/testdata/upstream"
 
 // readFixture decodes a file of genuine upstream material.
 func readFixture(t testing.TB, name string, into any) {
@@ -175,8 +176,8 @@ func TestGenuineTokensGetTheirVerdictsAtTheSocket(t *testing.T) {
 	w := &fixtureWorld{server: newKeyServer(t)}
 	w.addStack(t)
 	w.addNeon(t)
-	h := newHome(t)
-	i := serve(t, h, settings{tables: w.tables})
+	h := e2e.NewFolder(t)
+	e2e.Serve(t, h, e2e.Settings{Tables: w.tables})
 	t.Run("of", func(t *testing.T) {
 		for _, c := range w.all {
 			t.Run(c.project, func(t *testing.T) {
@@ -184,7 +185,7 @@ func TestGenuineTokensGetTheirVerdictsAtTheSocket(t *testing.T) {
 				if len(c.specimens) < c.atLeast {
 					t.Fatalf("%d tokens, expected %d", len(c.specimens), c.atLeast)
 				}
-				peer := call(t, i.home.socket())
+				peer := e2e.Call(t, h.Socket())
 				var list strings.Builder
 				for j := range c.specimens {
 					judge(t, w.server, peer, &c, &c.specimens[j], &list)
@@ -196,7 +197,7 @@ func TestGenuineTokensGetTheirVerdictsAtTheSocket(t *testing.T) {
 }
 
 // judge asks about one specimen until the daemon knows, and once more.
-func judge(t *testing.T, server *keyServer, peer *caller, c *collection, s *specimen, list *strings.Builder) {
+func judge(t *testing.T, server *keyServer, peer *e2e.Caller, c *collection, s *specimen, list *strings.Builder) {
 	t.Helper()
 	if s.LineSafe != nil && !*s.LineSafe {
 		return
@@ -206,12 +207,12 @@ func judge(t *testing.T, server *keyServer, peer *caller, c *collection, s *spec
 	again := decided(t, server, peer, c.keys, request)
 	fmt.Fprintf(list, "%-28s %-6s %s\n", s.Name, s.under(c.policy), verdictOf(got))
 	if verdictOf(got) != verdictOf(again) {
-		t.Errorf("%s: first %s, then %s", s.Name, head(got), head(again))
+		t.Errorf("%s: first %s, then %s", s.Name, e2e.Head(got), e2e.Head(again))
 	}
 	accepted := strings.HasPrefix(got, "OK ")
 	switch expected := s.under(c.policy); {
 	case expected == "accept" && !accepted, expected == "reject" && accepted, !accepted && !strings.HasPrefix(got, "NO "):
-		t.Errorf("%s: expected %s, got %s", s.Name, expected, head(got))
+		t.Errorf("%s: expected %s, got %s", s.Name, expected, e2e.Head(got))
 	case accepted:
 		checkIdentity(t, s, got)
 	case expected == "reject":
@@ -226,12 +227,12 @@ func judge(t *testing.T, server *keyServer, peer *caller, c *collection, s *spec
 }
 
 // decided repeats a request while the answer waits for a deferred fetch.
-func decided(t *testing.T, server *keyServer, peer *caller, keys, request string) string {
+func decided(t *testing.T, server *keyServer, peer *e2e.Caller, keys, request string) string {
 	t.Helper()
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(e2e.Patience)
 	for {
 		before, _ := server.count(keys)
-		got := peer.ask(t, request)
+		got := peer.Ask(t, request)
 		if !strings.HasPrefix(got, "ERR keys-pending ") || time.Now().After(deadline) {
 			return got
 		}
@@ -242,7 +243,7 @@ func decided(t *testing.T, server *keyServer, peer *caller, keys, request string
 // verdictOf is the part of a reply that must not differ from one time to the next.
 func verdictOf(reply string) string {
 	if strings.HasPrefix(reply, "OK ") {
-		return "OK sub=" + field(reply, "sub")
+		return "OK sub=" + e2e.Field(reply, "sub")
 	}
 	return reply
 }
@@ -250,7 +251,7 @@ func verdictOf(reply string) string {
 // checkIdentity compares who the daemon says it is with who it is.
 func checkIdentity(t *testing.T, s *specimen, got string) {
 	t.Helper()
-	sub, err := protocol.Value([]byte(field(got, "sub")))
+	sub, err := protocol.Value([]byte(e2e.Field(got, "sub")))
 	if err != nil {
 		t.Errorf("%s: sub: %v", s.Name, err)
 	}

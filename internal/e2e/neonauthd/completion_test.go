@@ -1,4 +1,4 @@
-package main_test
+package neonauthd_test
 
 import (
 	"bytes"
@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/neonauthd/neonauthd/internal/e2e"
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
@@ -20,8 +21,8 @@ func TestCompletionsAreScripts(t *testing.T) {
 			t.Parallel()
 			reader := need.Program(t, shell, shell)
 			for _, name := range []string{"neonauthd", "neonauthctl"} {
-				cmd := exec.Command(program(name), "completion", shell)
-				cmd.Env = cleanEnvironment()
+				cmd := exec.Command(e2e.Program(name), "completion", shell)
+				cmd.Env = e2e.Environment()
 				script, err := cmd.Output()
 				if err != nil || !bytes.Contains(script, []byte(name)) {
 					t.Errorf("%s completion %s: %v, %d bytes", name, shell, err, len(script))
@@ -53,8 +54,8 @@ func TestCompletionsOfferWhatThereIs(t *testing.T) {
 		"neonauthctl bench --b": "--bad --baseline",
 	} {
 		words := strings.Fields(line)
-		cmd := exec.Command(program(words[0]), append([]string{"__completeNoDesc"}, words[1:]...)...)
-		cmd.Env = cleanEnvironment()
+		cmd := exec.Command(e2e.Program(words[0]), append([]string{"__completeNoDesc"}, words[1:]...)...)
+		cmd.Env = e2e.Environment()
 		out, err := cmd.Output()
 		if err != nil {
 			t.Errorf("%s: %v", line, err)

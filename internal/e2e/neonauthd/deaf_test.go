@@ -1,4 +1,4 @@
-package main_test
+package neonauthd_test
 
 import (
 	"io"
@@ -8,31 +8,32 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
 // TestStopTakesNoLineThatItDoesNotAnswer asks on while the daemon stops: each
 // question goes out and is answered, or does not go out.
 func TestStopTakesNoLineThatItDoesNotAnswer(t *testing.T) {
 	t.Parallel()
-	c := newCloud(t, standin.Options{})
-	h := newHome(t)
-	i := serve(t, h, settings{tables: []string{c.project(t, h, standin.Stack)}})
-	token, _ := c.user("Ada")
-	asked := c.selfTested(t)
+	c := e2e.NewUpstream(t, standin.Options{})
+	h := e2e.NewFolder(t)
+	i := e2e.Serve(t, h, e2e.Settings{Tables: []string{c.Project(t, h, standin.Stack)}})
+	token, _ := c.User("Ada")
+	asked := c.SelfTested(t)
 	// A lookup under way keeps the connection open, long after its last line.
 	release := make(chan struct{})
 	c.Inject(standin.Me, standin.Fault{Kind: standin.Delay, Until: release})
-	peer := call(t, h.socket())
-	peer.send(t, "@slow PROFILE "+token+"\n")
-	c.await(t, standin.Me, asked+1)
-	i.signal(t, syscall.SIGTERM)
-	i.awaitState(t, "STOPPING=1")
+	peer := e2e.Call(t, h.Socket())
+	peer.Send(t, "@slow PROFILE "+token+"\n")
+	c.Await(t, standin.Me, asked+1)
+	i.Signal(t, syscall.SIGTERM)
+	i.Await(t, "STOPPING=1")
 
 	sent := 0
 	pace := time.NewTicker(time.Millisecond)
 	defer pace.Stop()
-	for end := time.Now().Add(patience); time.Now().Before(end); <-pace.C {
-		if _, err := peer.conn.Write([]byte("PING\n")); err != nil {
+	for end := time.Now().Add(e2e.Patience); time.Now().Before(end); <-pace.C {
+		if _, err := peer.Conn.Write([]byte("PING\n")); err != nil {
 			break
 		}
 		if sent++; sent == 5000 {
@@ -40,7 +41,7 @@ func TestStopTakesNoLineThatItDoesNotAnswer(t *testing.T) {
 		}
 	}
 	close(release)
-	text, err := io.ReadAll(peer.in)
+	text, err := io.ReadAll(peer.In)
 	if err != nil {
 		t.Errorf("the connection did not end in order: %v", err)
 	}
@@ -48,7 +49,7 @@ func TestStopTakesNoLineThatItDoesNotAnswer(t *testing.T) {
 	if !strings.Contains(string(text), "@slow OK level=profile ") || sent == 0 || answered != sent {
 		t.Errorf("%d questions went out, %d answers came", sent, answered)
 	}
-	if code := i.awaitEnd(t); code != 0 {
+	if code := i.AwaitEnd(t); code != 0 {
 		t.Errorf("exit status %d", code)
 	}
 }

@@ -1,0 +1,103 @@
+// Package e2e starts the programs of this project as they are shipped, with
+// what they need around them: a folder with configuration, sockets and state, a
+// stand-in for the upstream, a service manager that listens. It is the harness
+// of every test that starts a program; README.md says which these are and what
+// each needs from the machine. Package need asks for that.
+package e2e
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Patience bounds every wait of these tests: for what has to happen at once on
+// an idle machine, and may take a while on a busy one.
+const Patience = 30 * time.Second
+
+// programsVariable names the environment variable with the folder of the
+// programs under test, for the processes that a test starts to find them too.
+const programsVariable = "NEONAUTHD_E2E_PROGRAMS"
+
+// Main builds programs (folders of cmd) as they are shipped, with the race
+// detector if the tests have it, runs the tests of m and removes the programs.
+// It is what TestMain calls, and does not return.
+func Main(m *testing.M, programs ...string) {
+	flag.Parse()
+	// Many of these tests wait for a time limit to pass: they may wait together,
+	// however few processors there are.
+	if n := flag.Lookup("test.parallel"); n.Value.String() == fmt.Sprint(runtime.GOMAXPROCS(0)) {
+		_ = n.Value.Set("6")
+	}
+	code, err := buildAndRun(m, programs)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func buildAndRun(m *testing.M, programs []string) (code int, err error) {
+	if os.Getenv(programsVariable) != "" { // one of the tests has started this binary again
+		return m.Run(), nil
+	}
+	dir, err := os.MkdirTemp("", "neonauthd-bin-")
+	if err != nil {
+		return 1, err
+	}
+	defer os.RemoveAll(dir)
+	for _, name := range programs {
+		args := []string{"build", "-o", filepath.Join(dir, name)}
+		if RaceEnabled() {
+			args = append(args, "-race")
+		}
+		build := exec.Command("go", append(args, "github.com/neonauthd/neonauthd/cmd/"+name)...)
+		if out, err := build.CombinedOutput(); err != nil {
+			return 1, fmt.Errorf("build %s: %w\n%s", name, err, out)
+		}
+	}
+	if err := os.Setenv(programsVariable, dir); err != nil {
+		return 1, err
+	}
+	return m.Run(), nil
+}
+
+// RaceEnabled reports whether the tests themselves run under the race detector.
+func RaceEnabled() bool {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return false
+	}
+	for _, s := range info.Settings {
+		if s.Key == "-race" {
+			return s.Value == "true"
+		}
+	}
+	return false
+}
+
+// Program is the path of a program that Main has built.
+func Program(name string) string { return filepath.Join(os.Getenv(programsVariable), name) }
+
+// Environment is ours without what would change a program's behaviour, and with
+// further variables.
+func Environment(extra ...string) []string {
+	env := []string{"GORACE=halt_on_error=0 exitcode=66"}
+	for _, pair := range os.Environ() {
+		name, _, _ := strings.Cut(pair, "=")
+		switch name {
+		case "STATE_DIRECTORY", "CREDENTIALS_DIRECTORY", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "JOURNAL_STREAM",
+			"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "NEONAUTHD_SOCKET", "NEONAUTHD_ADMIN_SOCKET", "GORACE":
+			continue
+		}
+		env = append(env, pair)
+	}
+	return append(env, extra...)
+}

@@ -1,0 +1,17 @@
+// Package neonauthd_test asks the daemon as its callers and operators do: from outside of its process.
+package neonauthd_test
+
+import (
+	"testing"
+
+	"github.com/neonauthd/neonauthd/internal/e2e"
+)
+
+func TestMain(m *testing.M) { e2e.Main(m, "neonauthd", "neonauthctl") }
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,87 @@
+package neonauthd_test
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/internal/e2e"
+	"github.com/neonauthd/neonauthd/internal/program"
+)
+
+// beside is another folder with sockets of its own and the state directory of h.
+func beside(t *testing.T, h *e2e.Folder, s e2e.Settings) *e2e.Folder {
+	t.Helper()
+	other := e2e.NewFolder(t)
+	other.Configure(t, s)
+	text, err := os.ReadFile(other.Config())
+	must(t, err)
+	other.Write(t, "neonauthd.toml", strings.Replace(string(text), other.Path("state"), h.Path("state"), 1))
+	return other
+}
+
+// TestASecondDaemonOnAStateDirectoryRefuses and spoils nothing of the first's.
+func TestASecondDaemonOnAStateDirectoryRefuses(t *testing.T) {
+	t.Parallel()
+	c := e2e.NewUpstream(t, standin.Options{})
+	h := e2e.NewFolder(t)
+	s := e2e.Settings{Tables: []string{c.Project(t, h, standin.Stack, quick)}}
+	first := e2e.Serve(t, h, s)
+	other := beside(t, h, s)
+	second := other.Launch(t)
+	if code := second.AwaitEnd(t); code != program.ExitConfig {
+		t.Errorf("it ended with status %d", code)
+	}
+	if told := second.Stderr.String(); !strings.Contains(told, h.Path("state")+" is in use by another neonauthd (process ") {
+		t.Errorf("it wrote %q", told)
+	}
+	token, _ := c.User("Ada")
+	e2e.Call(t, h.AdminSocket()).Expect(t, "REVOKE token "+token, "OK changed=1 entries=1")
+	first.Kill(t)
+	other.Start(t)
+	e2e.Call(t, other.Socket()).Expect(t, "VERIFY "+token, "NO revoked")
+}
+
+// TestAStateDirectoryThatOthersCanChangeIsRefused by --check too: whoever can
+// write to it can plant a key set, or remove the journal.
+func TestAStateDirectoryThatOthersCanChangeIsRefused(t *testing.T) {
+	t.Parallel()
+	c := e2e.NewUpstream(t, standin.Options{})
+	h := e2e.NewFolder(t)
+	e2e.Serve(t, h, e2e.Settings{Tables: []string{c.Project(t, h, standin.Stack, quick)}}).Kill(t)
+	for name, step := range map[string]struct {
+		spoil, mend func() error
+		says        string
+	}{
+		"writable by all": {
+			func() error { return os.Chmod(h.Path("state"), 0o777) }, func() error { return os.Chmod(h.Path("state"), 0o700) }, "is writable by others",
+		},
+		"a journal that others may write to": {
+			func() error { return os.Chmod(h.Path("state/revocations.journal"), 0o666) },
+			func() error { return os.Chmod(h.Path("state/revocations.journal"), 0o600) }, "is writable by others",
+		},
+		"a link for a journal": {
+			func() error {
+				return errors.Join(os.Rename(h.Path("state/revocations.journal"), h.Path("j")), os.Symlink(h.Path("j"), h.Path("state/revocations.journal")))
+			},
+			func() error { return os.Rename(h.Path("j"), h.Path("state/revocations.journal")) }, "",
+		},
+	} {
+		must(t, step.spoil())
+		i := h.Launch(t)
+		if code := i.AwaitEnd(t); code == 0 || !strings.Contains(i.Stderr.String(), step.says) {
+			t.Errorf("%s: it ended with status %d and wrote %q", name, code, i.Stderr.String())
+		}
+		out := run(t, "neonauthd", "--config", h.Config(), "--check")
+		if !strings.Contains(out, "WRONG         state: ") || !strings.Contains(out, step.says) {
+			t.Errorf("%s: --check: %s", name, out)
+		}
+		must(t, step.mend())
+	}
+	h.Start(t)
+	if out := run(t, "neonauthd", "--config", h.Config(), "--check"); strings.Contains(out, "WRONG") {
+		t.Errorf("mended, and in use: --check: %s", out)
+	}
+}
