@@ -80,6 +80,15 @@ func (k *keys) usable(now time.Time) bool {
 // set.
 func (k *keys) stale(now time.Time) bool { return clock.Over(k.fresh, now) }
 
+// source is what a verdict's evidence is that rests on this set: otherwise, if the
+// upstream has confirmed the set in this run of the daemon and it is fresh.
+func (k *keys) source(otherwise Source, now time.Time) Source {
+	if k == nil || k.saved || k.stale(now) {
+		return SourceStale
+	}
+	return otherwise
+}
+
 // attempt is one fetch; done closes when it has ended, well or not.
 type attempt struct{ done chan struct{} }
 

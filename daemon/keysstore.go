@@ -44,11 +44,34 @@ type savedKeys struct {
 	Body         string    `json:"body"`
 }
 
-// save writes k, whole or not at all.
+// save writes k, whole or not at all. Where that cannot be done, a set that is
+// saved and not k is removed: it may have keys that have been withdrawn since.
+// What can be neither replaced nor removed will not be used by load.
 func (s keysStore) save(k *keys) error {
 	if s.dir == nil {
 		return nil
 	}
+	err := s.write(k)
+	if err == nil || s.holds(k) {
+		return err
+	}
+	if s.dir.Remove(s.file) == nil {
+		err = s.write(k) // on a full disk there is room now
+	} else if f, failed := s.dir.OpenToWrite(s.file); failed == nil {
+		// In a folder that cannot be written to, the file still may be.
+		_ = errors.Join(f.Truncate(0), f.Sync(), f.Close())
+	}
+	return err
+}
+
+// holds reports whether the set that is saved is k, though perhaps as it was
+// confirmed earlier.
+func (s keysStore) holds(k *keys) bool {
+	saved, err := s.parse()
+	return errors.Is(err, fs.ErrNotExist) || err == nil && saved.URL == s.url && saved.Body == string(k.body)
+}
+
+func (s keysStore) write(k *keys) error {
 	text, err := json.Marshal(savedKeys{
 		URL:          s.url,
 		Fetched:      k.fetched.UTC(),
@@ -83,6 +106,9 @@ func (s keysStore) load(allowed []keyset.Algorithm, now time.Time, log *slog.Log
 	case err != nil:
 		log.Warn("saved key set not used", "file", s.path(), "error", err)
 		return nil
+	case !s.replaceable():
+		log.Warn("saved key set not used: it could not have been replaced, so keys that are in it may have been withdrawn since; make the state directory and what is in it writable for the daemon's user", "file", s.path())
+		return nil
 	case k.fetched.After(now): // a clock that was wrong then or is wrong now
 		log.Warn("saved key set not used: it was saved in the future", "file", s.path(), "fetched", k.fetched)
 		return nil
@@ -90,7 +116,18 @@ func (s keysStore) load(allowed []keyset.Algorithm, now time.Time, log *slog.Log
 	return k
 }
 
-func (s keysStore) read(allowed []keyset.Algorithm) (*keys, error) {
+// replaceable reports whether save can replace the file now. If not, it could
+// not have done so either when the set changed last.
+func (s keysStore) replaceable() bool {
+	if s.dir.Writable() != nil {
+		return false
+	}
+	f, err := s.dir.OpenToWrite(s.file) // fails for a file that nobody may change
+	return err == nil && f.Close() == nil
+}
+
+// parse reads the file, whatever is in it.
+func (s keysStore) parse() (*savedKeys, error) {
 	f, err := s.dir.Open(s.file)
 	if err != nil {
 		return nil, err
@@ -103,6 +140,14 @@ func (s keysStore) read(allowed []keyset.Algorithm) (*keys, error) {
 	var saved savedKeys
 	if err := json.Unmarshal(text, &saved); err != nil {
 		return nil, errors.New("is damaged")
+	}
+	return &saved, nil
+}
+
+func (s keysStore) read(allowed []keyset.Algorithm) (*keys, error) {
+	saved, err := s.parse()
+	if err != nil {
+		return nil, err
 	}
 	if saved.URL != s.url {
 		return nil, errors.New("is of another key set URL")

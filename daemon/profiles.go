@@ -228,7 +228,7 @@ func (s *profiles) fallback(l *lookup, e *entry, key cache.Key, failure Verdict)
 		}
 	}
 	if l.fallback && e != nil {
-		return e.accept(SourceCache, now)
+		return e.accept(l.project.keys.current.Load().source(SourceCache, now), now)
 	}
 	return failure
 }

@@ -115,10 +115,7 @@ func (r *resolver) recallEntry(l *lookup, e *entry, now time.Time) (Verdict, boo
 
 // remembered is the verdict on a token that was verified earlier.
 func (r *resolver) remembered(l *lookup, e *entry, now time.Time) Verdict {
-	if l.project.keys.current.Load().stale(now) {
-		return e.accept(SourceStale, now)
-	}
-	return e.accept(SourceCache, now)
+	return e.accept(l.project.keys.current.Load().source(SourceCache, now), now)
 }
 
 // stands reports whether a remembered rejection still counts.
@@ -246,10 +243,7 @@ func (r *resolver) conclude(l *lookup, keys *keys, claims *keyset.Claims, reason
 		e := newEntry(l.project, claims, revision, now)
 		r.revocations.Note(e.facts(nil))
 		r.memory.keepEntry(l.digest, e, now)
-		if keys.stale(now) {
-			return e.accept(SourceStale, now)
-		}
-		return e.accept(SourceUpstream, now)
+		return e.accept(keys.source(SourceUpstream, now), now)
 	}
 	if reason == keyset.TooManyKeys {
 		return unknown(Misconfigured, 0)

@@ -189,10 +189,13 @@ func (d *Dir) release() {
 	d.lock, d.root = nil, nil
 }
 
-// Writable returns why nothing can be written now, or nil.
+// Writable returns why nothing can be written now, or nil. A disk may be full
+// all the same.
 func (d *Dir) Writable() error {
-	_, err := d.ours()
-	return err
+	if _, err := d.ours(); err != nil {
+		return err
+	}
+	return syscall.Access(d.path, 2|1) // W_OK and X_OK of access(2)
 }
 
 // Path is where the directory is, as it was configured.

@@ -1,0 +1,132 @@
+package daemon
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/neonauthd/neonauthd/daemon/keyset"
+	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/daemon/statedir"
+)
+
+// smallDisk is a state directory on a file system of its own, of 64 KiB.
+func smallDisk(t *testing.T) *statedir.Dir {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "state")
+	must(t, os.Mkdir(path, 0o700))
+	if err := unix.Mount("tmpfs", path, "tmpfs", 0, "size=64k,mode=700"); err != nil {
+		t.Skipf("no file system can be mounted here: %v", err)
+	}
+	t.Cleanup(func() { must(t, unix.Unmount(path, unix.MNT_DETACH)) })
+	dir, err := statedir.Open(path)
+	must(t, err)
+	t.Cleanup(func() { must(t, dir.Close()) })
+	return dir
+}
+
+// fill takes all the room of the disk but a little: less than a key set needs.
+func fill(t *testing.T, s keysStore) {
+	t.Helper()
+	f, err := os.Create(filepath.Join(s.dir.Path(), "filler"))
+	must(t, err)
+	defer f.Close()
+	for err == nil {
+		_, err = f.Write(make([]byte, 4096))
+	}
+	if !errors.Is(err, unix.ENOSPC) {
+		t.Fatal(err)
+	}
+}
+
+// readOnly makes the disk read-only, for which no file may be open to write.
+func readOnly(t *testing.T, s keysStore) {
+	t.Helper()
+	must(t, s.dir.Close())
+	must(t, unix.Mount("", s.dir.Path(), "", unix.MS_REMOUNT|unix.MS_RDONLY, ""))
+}
+
+// lockFile makes that not even root can change the file.
+func lockFile(t *testing.T, s keysStore) {
+	t.Helper()
+	const immutable = 0x10 // FS_IMMUTABLE_FL, ioctl_iflags(2)
+	set := func(flags int) error {
+		f, err := os.Open(s.path())
+		must(t, err)
+		defer f.Close()
+		return unix.IoctlSetPointerInt(int(f.Fd()), unix.FS_IOC_SETFLAGS, flags)
+	}
+	if err := set(immutable); err != nil {
+		t.Skipf("no file can be locked here: %v", err)
+	}
+	t.Cleanup(func() { must(t, set(0)) })
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestAKeySetThatCouldNotBeReplacedIsNotUsedByTheNextRun: the one after it lacks
+// a key that was withdrawn.
+func TestAKeySetThatCouldNotBeReplacedIsNotUsedByTheNextRun(t *testing.T) {
+	up := standin.New(standin.Options{ProjectID: "p"})
+	fetch := func() []byte {
+		return get(up, "http://127.0.0.1:9/api/v1/projects/p/.well-known/jwks.json").Body.Bytes()
+	}
+	first := fetch()
+	up.Rotate(standin.Stack, false)
+	second := fetch()
+	if bytes.Equal(first, second) {
+		t.Fatal("no key was withdrawn")
+	}
+	for _, c := range []struct {
+		name    string
+		spoil   func(*testing.T, keysStore)
+		next    []byte // what is fetched then
+		saved   bool   // it can be saved all the same
+		used    []byte // by the next run; nil: nothing is
+		message string // in that run's log
+	}{
+		{"a good disk", func(*testing.T, keysStore) {}, second, true, second, ""},
+		{"a full disk", fill, second, true, second, ""},
+		{"a full disk, the same set", fill, first, false, first, ""},
+		{"a read-only disk", readOnly, second, false, nil, "could not have been replaced"},
+		{"a read-only disk, the same set", readOnly, first, false, nil, "could not have been replaced"},
+		{"a file that nobody may change", lockFile, second, false, nil, "could not have been replaced"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			now := time.Now()
+			s := newKeysStore(smallDisk(t), "main", keysOrigin)
+			must(t, s.save(&keys{fetched: now.Add(-time.Hour), fresh: now, body: first}))
+			c.spoil(t, s)
+			if err := s.save(&keys{fetched: now, fresh: now, body: c.next}); (err == nil) != c.saved {
+				t.Errorf("save: %v", err)
+			}
+			log := &logBuffer{}
+			k := s.load([]keyset.Algorithm{keyset.ES256}, now, slog.New(slog.NewTextHandler(log, nil)))
+			if got := bodyOf(k); !bytes.Equal(got, c.used) {
+				t.Errorf("the next run uses a set of %d bytes, want %d; log %s", len(got), len(c.used), log)
+			}
+			if !strings.Contains(log.String(), c.message) || c.message == "" && log.String() != "" {
+				t.Errorf("log %q, want %q", log, c.message)
+			}
+		})
+	}
+}
+
+func bodyOf(k *keys) []byte {
+	if k == nil {
+		return nil
+	}
+	return k.body
+}
