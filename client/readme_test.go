@@ -18,8 +18,14 @@ type trial func(t *testing.T, r *reader, b block)
 // their blocks, by its name. A block that is not here fails the tests.
 func readmes() map[string]map[string]trial {
 	return map[string]map[string]trial{
+		"README.md": {
+			"page.mjs": calls("main.go"),
+			"main.go":  serves("/account"),
+			"var auth client.Client // share it: callers travel together on few connections": handles,
+		},
 		"node/README.md": {
 			npmInstall:   shown("newReader has run it"),
+			"page.mjs":   calls("server.mjs"),
 			"ask.mjs":    asks("SUBJECT", "expired", "not reachable"),
 			"server.mjs": serves("/account"),
 			"greet.mjs":  asks("hello SUBJECT", "please log in", "please come back later"),
@@ -28,10 +34,13 @@ func readmes() map[string]map[string]trial {
 			pipInstall:     shown("pip would have to fetch what builds the package"),
 			"ask.py":       asks("SUBJECT", "expired", "not reachable"),
 			"ask_async.py": asks("SUBJECT", "expired", "not reachable"),
-			"server.py":    serves("/"),
-			"app.py":       serves("/"),
+			"page.mjs":     calls("app.py"),
+			"server.py":    serves("/account"),
+			"app.py":       serves("/account"),
 		},
 		"../README.md": {
+			"page.mjs":                     calls("guard := &middleware.Guard{}"),
+			"guard := &middleware.Guard{}": serves("/account"),
 			"var auth client.Client // asks the daemon of this host": handles,
 			"$ make build": elsewhere("../internal/e2e/neonauthd/readme_test.go", "func TestReadmeSession("),
 			"$ bin/neonauthctl verify --token-file $DEMO/valid.jwt": elsewhere("../internal/e2e/neonauthd/readme_test.go", "func TestReadmeSession("),
@@ -52,6 +61,7 @@ func TestReadmes(t *testing.T) {
 		t.Run(file, func(t *testing.T) {
 			blocks := blocksOf(t, file)
 			r := newReader(t, program, file)
+			r.blocks = blocks
 			for _, b := range blocks {
 				if try := trials[b.name()]; try != nil {
 					t.Run(b.name(), func(t *testing.T) { try(t, r, b) })

@@ -25,10 +25,11 @@ const (
 
 // reader is somebody with a README, a terminal and the lines of the demo.
 type reader struct {
-	stage *stage
-	dir   string   // where the programs are pasted, with the package installed
-	env   []string // of the terminal
-	serve []string // what a server finds there besides
+	stage  *stage
+	blocks []block
+	dir    string   // where the programs are pasted, with the package installed
+	env    []string // of the terminal
+	serve  []string // what a server finds there besides
 }
 
 // newReader returns one for whom ada may come in and past's token is over.
@@ -160,34 +161,6 @@ func asks(accepted, rejected, unknown string) trial {
 	}
 }
 
-// serves is the trial of a program that listens on port 8080 and protects a path.
-func serves(path string) trial {
-	return func(t *testing.T, r *reader, b block) {
-		r.paste(t, b, "ada")
-		cmd := exec.Command("sh", "-c", "exec "+b.command())
-		cmd.Dir, cmd.Env = r.dir, append(r.env[:len(r.env):len(r.env)], r.serve...)
-		base := startService(t, cmd)
-		t.Run("as it says", func(t *testing.T) {
-			need.Program(t, "curl", "curl")
-			const address = "http://127.0.0.1:8080"
-			if !strings.Contains(b.tryIt(), address+path) {
-				t.Fatalf("it does not say how to try %s", address+path)
-			}
-			command := strings.Replace(b.tryIt(), address, base, 1)
-			for begun := time.Now(); ; {
-				out, err := r.run(t, command)
-				if err == nil && strings.Contains(out, " 200 ") && strings.Contains(out, "hello "+r.stage.people["ada"].subject+"\n") {
-					return
-				}
-				if err != nil || !strings.Contains(out, " 503 ") || time.Since(begun) > stagePatience {
-					t.Fatalf("%s: %v\n%s", command, err, out)
-				}
-			}
-		})
-		r.protected(t, base+path, `Bearer error="invalid_token"`)
-	}
-}
-
 // protected asks a route with each kind of token, and without a daemon.
 func (r *reader) protected(t *testing.T, url, challenge string) {
 	t.Helper()
@@ -235,52 +208,4 @@ func get(t *testing.T, url, token string) (*http.Response, string) {
 		t.Fatal(err)
 	}
 	return resp, string(body)
-}
-
-// handles is the trial of statements of Go for the inside of a handler: here is
-// the rest of the program.
-func handles(t *testing.T, r *reader, b block) {
-	declarations, statements, found := strings.Cut(b.text, "\nswitch ")
-	if !found {
-		t.Fatal("it has no switch over the three answers")
-	}
-	source := filepath.Join(r.dir, "main.go")
-	err := os.WriteFile(source, []byte(`package main
-
-import (
-	"fmt"
-	"net"
-	"net/http"
-	"strings"
-
-	"github.com/neonauthd/neonauthd/client"
-)
-
-`+declarations+`
-func handle(w http.ResponseWriter, r *http.Request) {
-	token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
-	switch `+statements+`
-}
-
-func serve(w http.ResponseWriter, subject string) { fmt.Fprintln(w, subject) }
-
-func main() {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		panic(err)
-	}
-	fmt.Println("listening on http://" + ln.Addr().String())
-	panic(http.Serve(ln, http.HandlerFunc(handle)))
-}
-`), 0o600)
-	if err != nil {
-		t.Fatal(err)
-	}
-	program := filepath.Join(r.dir, "service")
-	if out, err := exec.Command("go", "build", "-o", program, source).CombinedOutput(); err != nil {
-		t.Fatalf("build the handler: %v\n%s", err, out)
-	}
-	cmd := exec.Command(program)
-	cmd.Env = r.env
-	r.protected(t, startService(t, cmd), "Bearer")
 }

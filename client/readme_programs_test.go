@@ -1,0 +1,208 @@
+package client_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/neonauthd/neonauthd/internal/e2e/need"
+)
+
+// start runs a program of the README and returns its address.
+func (r *reader) start(t *testing.T, b block) string {
+	t.Helper()
+	r.paste(t, b, "ada")
+	if program, ok := goProgram(b); ok {
+		return r.startGo(t, program)
+	}
+	cmd := exec.Command("sh", "-c", "exec "+b.command())
+	cmd.Dir, cmd.Env = r.dir, append(r.env[:len(r.env):len(r.env)], r.serve...)
+	return startService(t, cmd)
+}
+
+// goProgram makes a whole program of what a README shows in Go, where it is one
+// or would be one inside main.
+func goProgram(b block) (text string, ok bool) {
+	if strings.Contains(b.text, "package main\n") {
+		return b.text, true
+	}
+	if !strings.Contains(b.text, "http.ListenAndServe(") {
+		return "", false
+	}
+	return `package main
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/neonauthd/neonauthd/client/middleware"
+)
+
+func main() {
+	account := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		user, _ := middleware.From(r.Context())
+		fmt.Fprintf(w, "hello %s\n", user.Subject)
+	})
+` + b.text + "}\n", true
+}
+
+// startGo builds a program that listens on port 8080, lets it listen on a port
+// of its own instead, and starts it.
+func (r *reader) startGo(t *testing.T, text string) string {
+	t.Helper()
+	const listens = `http.ListenAndServe("127.0.0.1:8080", nil)`
+	if strings.Count(text, listens) != 1 {
+		t.Fatalf("it does not say %s", listens)
+	}
+	files := map[string]string{
+		"main.go": strings.Replace(text, listens, "listenAnywhere()", 1),
+		"listen.go": `package main
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+)
+
+func listenAnywhere() {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println("listening on http://" + ln.Addr().String())
+	panic(http.Serve(ln, nil))
+}
+`,
+	}
+	args := []string{"build", "-o", filepath.Join(r.dir, "service")}
+	for name, text := range files {
+		path := filepath.Join(r.dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		args = append(args, path)
+	}
+	if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
+		t.Fatalf("build the program: %v\n%s", err, out)
+	}
+	cmd := exec.Command(filepath.Join(r.dir, "service"))
+	cmd.Env = r.env
+	return startService(t, cmd)
+}
+
+// serves is the trial of a program that listens on port 8080 and protects a path.
+func serves(path string) trial {
+	return func(t *testing.T, r *reader, b block) {
+		base := r.start(t, b)
+		if programHead.MatchString(b.text) {
+			t.Run("as it says", func(t *testing.T) { r.tryIt(t, b, base, path) })
+		}
+		r.protected(t, base+path, `Bearer error="invalid_token"`)
+	}
+}
+
+// tryIt runs the command that a program shows for it.
+func (r *reader) tryIt(t *testing.T, b block, base, path string) {
+	t.Helper()
+	need.Program(t, "curl", "curl")
+	const address = "http://127.0.0.1:8080"
+	if !strings.Contains(b.tryIt(), address+path) {
+		t.Fatalf("it does not say how to try %s", address+path)
+	}
+	command := strings.Replace(b.tryIt(), address, base, 1)
+	for begun := time.Now(); ; {
+		out, err := r.run(t, command)
+		if err == nil && strings.Contains(out, " 200 ") && strings.Contains(out, "hello "+r.stage.people["ada"].subject+"\n") {
+			return
+		}
+		if err != nil || !strings.Contains(out, " 503 ") || time.Since(begun) > stagePatience {
+			t.Fatalf("%s: %v\n%s", command, err, out)
+		}
+	}
+}
+
+// calls is the trial of what a page does: it calls the program of another block
+// with the token that the SDK has for the user.
+func calls(server string) trial {
+	return func(t *testing.T, r *reader, b block) {
+		need.Program(t, "node", "nodejs")
+		i := slices.IndexFunc(r.blocks, func(other block) bool { return other.name() == server })
+		if i < 0 {
+			t.Fatalf("there is no block %q", server)
+		}
+		base := r.start(t, r.blocks[i])
+		const address = "fetch('/account'"
+		if !strings.Contains(b.text, address) {
+			t.Fatalf("it does not call %s", address)
+		}
+		page := filepath.Join(r.dir, "page.mjs")
+		text := "const user = { getAuthJson: async () => ({ accessToken: process.env.TOKEN, refreshToken: 'secret' }) }\n" +
+			strings.Replace(b.text, address, "fetch('"+base+"/account'", 1)
+		if err := os.WriteFile(page, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for who, says := range map[string]string{"ada": "hello " + r.stage.people["ada"].subject + "\n", "past": "Unauthorized"} {
+			for begun := time.Now(); ; {
+				out, err := r.run(t, "exec node page.mjs", "TOKEN="+r.stage.people[who].token)
+				if err == nil && strings.Contains(out, says) {
+					break
+				}
+				if err != nil || !strings.Contains(out, "Service Unavailable") || time.Since(begun) > stagePatience {
+					t.Fatalf("for %s the page shows %q (error: %v), expected %q", who, out, err, says)
+				}
+			}
+		}
+	}
+}
+
+// handles is the trial of statements of Go for the inside of a handler: here is
+// the rest of the program.
+func handles(t *testing.T, r *reader, b block) {
+	declarations, statements, found := strings.Cut(b.text, "\nswitch ")
+	if !found {
+		t.Fatal("it has no switch over the three answers")
+	}
+	source := filepath.Join(r.dir, "main.go")
+	err := os.WriteFile(source, []byte(`package main
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+
+	"github.com/neonauthd/neonauthd/client"
+)
+
+`+declarations+`
+func handle(w http.ResponseWriter, r *http.Request) {
+	token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+	switch `+statements+`
+}
+
+func serve(w http.ResponseWriter, subject string) { fmt.Fprintln(w, subject) }
+
+func main() {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println("listening on http://" + ln.Addr().String())
+	panic(http.Serve(ln, http.HandlerFunc(handle)))
+}
+`), 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	program := filepath.Join(r.dir, "service")
+	if out, err := exec.Command("go", "build", "-o", program, source).CombinedOutput(); err != nil {
+		t.Fatalf("build the handler: %v\n%s", err, out)
+	}
+	cmd := exec.Command(program)
+	cmd.Env = r.env
+	r.protected(t, startService(t, cmd), "Bearer")
+}
