@@ -72,7 +72,11 @@ func checkProject(ctx context.Context, out io.Writer, table config.Project, opts
 	if err == nil {
 		var set *keyset.Set
 		if set, err = keyset.ParseSet(answer.Body, p.policy.Algorithms); err == nil {
-			report(fmt.Sprintf("key set: %d keys, %d skipped", len(set.Keys()), len(set.Skipped())), nil)
+			left := ""
+			if skipped := set.Skipped(); len(skipped) > 0 {
+				left = " (" + keyset.Kinds(skipped) + ")"
+			}
+			report(fmt.Sprintf("key set: %d keys, %d skipped%s", len(set.Keys()), len(set.Skipped()), left), nil)
 		}
 	}
 	if err != nil {

@@ -199,6 +199,7 @@ func (d *Daemon) openMemory(cfg config.Config) error {
 		memory:      d.memory,
 		denials:     cache.NewRecent[denial](rejectionsKept, d.opts.Now),
 		recent:      cache.NewRecent[struct{}](rejectionsKept, d.opts.Now),
+		troubles:    cache.NewRecent[string](troublesKept, d.opts.Now),
 		flights:     cache.NewFlights[fetched](owner, config),
 		floors:      d.floors,
 		revocations: d.revocations,

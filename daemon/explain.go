@@ -64,28 +64,25 @@ func (a *admin) explain(r *protocol.Request) (protocol.Reply, *refusal) {
 func (a *admin) walk(x *explanation, p *project, token []byte, now time.Time) Verdict {
 	note := func(name, result, detail string) { x.Checks = append(x.Checks, check{name, result, detail}) }
 	keys := p.keys.current.Load()
-	var set *keyset.Set
-	if keys.usable(now) {
+	usable, set := keys.usable(now), &keyset.Set{} // the checks that need no key are shown in any case
+	if usable {
 		set = keys.set
 	}
-	steps, key, reason := keyset.Explain(p.policy, set, token, now)
-	for i, s := range steps {
+	found := keyset.Explain(p.policy, set, token, now)
+	reason := found.Reason
+	for i, s := range found.Steps {
 		if i == 1 { // the keys come after the gate, which needs none
-			if set == nil {
-				note("key-set", "fail", "no key set has been had yet, or the last is older than a day")
-			} else {
-				note("key-set", "pass", "fetched "+clock.Elapsed(keys.fetched, now).Round(time.Second).String()+" ago")
-			}
+			note("key-set", map[bool]string{true: "pass", false: "fail"}[usable], p.keys.standing(keys, now))
 		}
-		note(s.Name, s.Result.String(), detailOf(s, reason))
+		note(s.Name, s.Result.String(), detailOf(s, &found))
 	}
-	if key != nil {
-		x.Key = reportKey(key)
+	if found.Key != nil {
+		x.Key = reportKey(found.Key)
 	}
 	switch {
 	case !keyset.Gate(token):
 		return rejected(Malformed)
-	case set == nil:
+	case !usable:
 		if keys != nil { // there were keys; the upstream has been gone for too long
 			return unknown(Unavailable, 0)
 		}
@@ -123,6 +120,10 @@ func (a *admin) revoked(p *project, token []byte, set *keyset.Set, now time.Time
 		return rejected(Revoked)
 	}
 	note("revocation", "pass", "not revoked on this host")
+	key := userKey(p.name, e.class, e.subject)
+	if text, failed := a.daemon.profiles.troubles.Get(&key); failed {
+		note("profile", "fail", "it could not be had a moment ago: "+text)
+	}
 	return e.accept(SourceUpstream, now)
 }
 
@@ -147,12 +148,16 @@ func (a *admin) memory(p *project, token []byte, now time.Time) cacheReport {
 }
 
 // detailOf is a sentence on one check.
-func detailOf(s keyset.Step, reason keyset.Reason) string {
+func detailOf(s keyset.Step, found *keyset.Explanation) string {
 	switch s.Result {
 	case keyset.NotReached:
 		return "not reached: an earlier check failed"
 	case keyset.Failed:
-		return failures(reason, s.Name)
+		text := failures(found.Reason, s.Name)
+		if found.Detail != "" {
+			text += ": " + found.Detail
+		}
+		return text
 	case keyset.Passed:
 	}
 	return map[string]string{
@@ -171,12 +176,12 @@ func detailOf(s keyset.Step, reason keyset.Reason) string {
 
 func failures(reason keyset.Reason, step string) string {
 	return map[keyset.Reason]string{
-		keyset.Malformed:         "the " + step + " is not as RFC 7515, RFC 7519 and this daemon's strictness want it",
+		keyset.Malformed:         "malformed at: " + step,
 		keyset.WrongAlgorithm:    "the header's alg is not the key's, or not one that the project admits",
 		keyset.UnknownKey:        "the key set holds no key of that id",
 		keyset.BadSignature:      "the key that is named did not sign this text, or no key of the algorithm where none is named",
 		keyset.TooManyKeys:       "the header names no key, and the key set has more of this algorithm than are tried; see that the issuer writes kid",
-		keyset.MissingClaim:      "sub, exp or role is missing or of the wrong kind",
+		keyset.MissingClaim:      "a claim that is needed is missing, or one that is read is of the wrong kind",
 		keyset.WrongIssuer:       "iss is none of the project's issuers: check base_url and issuers",
 		keyset.WrongAudience:     "aud is not the project's: a token for somebody else; check project_id or audiences",
 		keyset.SenderConstrained: "the claim cnf binds the token to a key (DPoP, mutual TLS): it is no bearer token",

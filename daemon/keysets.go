@@ -56,6 +56,7 @@ type keysets struct {
 	waiting  int                  // lookups of unknown keys inside seek
 	stopped  bool                 // run has returned
 	failures int                  // attempts failed in a row
+	problem  error                // of the last attempt; nil if it succeeded or there was none
 	backoff  *backoff.ExponentialBackOff
 	counts   keysCounts
 }
@@ -257,7 +258,7 @@ func (k *keysets) succeeded(next *keys, asked map[string]bool, maxAge time.Durat
 	}
 	now := k.now()
 	k.counts.Fetches++
-	k.failures = 0
+	k.failures, k.problem = 0, nil
 	k.backoff.Reset()
 	// Always early, so that nothing is called stale while a refresh that works
 	// is on its way.
@@ -280,10 +281,12 @@ func (k *keysets) failed(ctx context.Context, asked map[string]bool, err error) 
 	if ctx.Err() != nil {
 		return // the daemon is stopping: nothing was learnt about the upstream
 	}
-	if k.failures == 0 {
-		k.log.Error("key set not fetched, will be tried again: keys that are known stay in use for 24 hours, without any lookups are answered keys-pending; see that this host reaches the upstream", "error", err)
+	if k.failures == 0 || k.problem != nil && err.Error() != k.problem.Error() {
+		what, remedy := tell(err)
+		k.log.Error(what+", will be tried again: keys that are known stay in use for 24 hours, without any lookups are answered keys-pending; "+remedy, "error", err)
 	}
 	k.failures++
+	k.problem = err
 	k.counts.Fetches++
 	k.counts.Failures++
 	pause := k.backoff.NextBackOff()

@@ -87,7 +87,7 @@ func TestASavedKeySetThatCannotBeTrustedIsNotUsed(t *testing.T) {
 		}, "future"},
 		{"no usable key", func(s keysStore) error {
 			return s.save(&keys{fetched: now, fresh: now, body: []byte(`{"keys":[]}`)})
-		}, "no usable key"},
+		}, "the key set is empty"},
 		{"larger than any", func(s keysStore) error { return os.WriteFile(s.path(), make([]byte, maxSavedKeys+1), 0o600) }, "is damaged"},
 		{"a folder", func(s keysStore) error { return errors.Join(os.Remove(s.path()), os.Mkdir(s.path(), 0o700)) }, "no ordinary file"},
 		{"a link", func(s keysStore) error {

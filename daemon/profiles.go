@@ -22,6 +22,8 @@ const (
 	denialLifetime = 15 * time.Second // how long a denial by the upstream is remembered
 	refreshPause   = 5 * time.Second  // between background refreshes of one profile, however they end
 	maxRefreshes   = 64               // background refreshes at once
+	troubleKept    = 10 * time.Minute // how long EXPLAIN can tell why a profile could not be had
+	troublesKept   = 1024             // and of how many
 )
 
 // profile is what the upstream said of one user, or of one session where only
@@ -44,6 +46,7 @@ type profiles struct {
 	memory      *memory
 	denials     *cache.Recent[denial]
 	recent      *cache.Recent[struct{}] // profiles refreshed just now
+	troubles    *cache.Recent[string]   // why profiles could not be had, in closed words
 	flights     *cache.Flights[fetched]
 	floors      *floors
 	revocations *revoke.List
@@ -316,6 +319,7 @@ func (s *profiles) fetch(key cache.Key, l *lookup, e *entry, priority upstream.P
 		s.memory.keepProfile(key, f.profile, s.now())
 		s.denials.Delete(key)
 		s.denials.Delete(deniedToken(key, l.digest))
+		s.troubles.Delete(key)
 		return f
 	}
 }
@@ -326,6 +330,9 @@ func (s *profiles) failed(f fetched, key cache.Key, l *lookup, err error, revisi
 	if !errors.As(err, &e) {
 		f.failure = unknown(Unavailable, time.Second)
 		return f
+	}
+	if e.Meaning != upstream.Denied {
+		s.troubles.Set(key, e.Error(), troubleKept)
 	}
 	if e.Meaning != upstream.Denied && !e.Local {
 		l.project.profileFailures.Add(1)

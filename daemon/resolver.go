@@ -11,6 +11,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
+	"github.com/neonauthd/neonauthd/internal/program"
 )
 
 // Bounds of a lookup.
@@ -19,6 +20,9 @@ const (
 	DefaultDeadline = 5 * time.Second
 	// rejectionLifetime is how long a rejection is remembered.
 	rejectionLifetime = 30 * time.Second
+	// tooManyKeysInterval is how often the operator hears that a token named none
+	// of too many keys.
+	tooManyKeysInterval = 10 * time.Minute
 )
 
 // lookup is one question about one token.
@@ -246,6 +250,8 @@ func (r *resolver) conclude(l *lookup, keys *keys, claims *keyset.Claims, reason
 		return e.accept(keys.source(SourceUpstream, now), now)
 	}
 	if reason == keyset.TooManyKeys {
+		r.log.LogAttrs(context.Background(), slog.LevelError, "a token names no key, and the key set has more of its algorithm than are tried; see that the issuer writes kid, or publishes fewer",
+			program.Every(tooManyKeysInterval, l.project.name), slog.String("project", l.project.name), slog.Int("tried", keyset.MaxTried))
 		return unknown(Misconfigured, 0)
 	}
 	why := fromKeyset(reason)

@@ -176,6 +176,7 @@ type keysReport struct {
 	Source   string         `json:"source"`
 	Keys     []*keyReport   `json:"keys"`
 	Skipped  []skippedEntry `json:"skipped"`
+	Problem  string         `json:"problem"`
 
 	age, due time.Duration // since it was fetched, and until it is to be fetched again
 	counts   keysCounts
@@ -230,6 +231,10 @@ func (k *keysets) report(now time.Time) keysReport {
 	due := *k.due.Load()
 	out := keysReport{Failures: k.failures, Next: due.Unix(), due: clock.Left(due, now), Source: "none", Keys: []*keyReport{}, Skipped: []skippedEntry{}, counts: k.counts}
 	k.mu.Unlock()
+	out.Problem = k.trouble()
+	for _, s := range k.leftOut() {
+		out.Skipped = append(out.Skipped, skippedEntry{s.Index, s.Why})
+	}
 	current := k.current.Load()
 	if current == nil {
 		return out
@@ -245,9 +250,6 @@ func (k *keysets) report(now time.Time) keysReport {
 	}
 	for _, key := range current.set.Keys() {
 		out.Keys = append(out.Keys, reportKey(key))
-	}
-	for _, s := range current.set.Skipped() {
-		out.Skipped = append(out.Skipped, skippedEntry{s.Index, s.Why})
 	}
 	return out
 }

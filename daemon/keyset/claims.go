@@ -80,7 +80,7 @@ type payload struct {
 	bound      bool   // has a "cnf"
 	anonymous  flag
 	restricted flag
-	misfit     *strictjson.Fault // the first claim read here that is of the wrong kind
+	misfit     *flaw // the first claim read here that is of the wrong kind
 }
 
 // readPayload reads the claims. It judges their form, not their content: what
@@ -128,7 +128,7 @@ func (c *payload) member(name []byte, value strictjson.Value) error {
 		}
 	}
 	if what != "" {
-		return &strictjson.Fault{Member: string(name), What: what}
+		return &flaw{string(name), what}
 	}
 	return nil
 }
@@ -136,7 +136,7 @@ func (c *payload) member(name []byte, value strictjson.Value) error {
 // misfits notes that a claim is not what it has to be.
 func (c *payload) misfits(name []byte, what string) {
 	if c.misfit == nil {
-		c.misfit = &strictjson.Fault{Member: string(name), What: what}
+		c.misfit = &flaw{string(name), what}
 	}
 }
 
@@ -181,7 +181,7 @@ func (c *payload) audienceNames(value strictjson.Value) (names []string) {
 	err := strictjson.Elements(value, 0, func(element strictjson.Value) error {
 		s, ok := strictjson.Text(element)
 		if !ok {
-			return errRefused
+			return errSpoilt
 		}
 		names = append(names, s)
 		return nil
@@ -223,10 +223,10 @@ func (c *payload) date(name []byte, value strictjson.Value, round func(float64) 
 // they are. What is no bearer token comes first, then presence, then who issued
 // it to whom, then the class of user, then time.
 func (c *payload) judge(now time.Time) (*Audience, Reason) {
-	if c.bound {
+	switch {
+	case c.bound:
 		return nil, SenderConstrained
-	}
-	if c.subject == "" || !c.expires.present || c.misfit != nil {
+	case c.misfit != nil, c.subject == "", !c.expires.present:
 		return nil, MissingClaim
 	}
 	a, reason := c.policy.place(c.issuer, c.audiences)
@@ -252,6 +252,20 @@ func (c *payload) judge(now time.Time) (*Audience, Reason) {
 		return nil, NotYetValid
 	}
 	return a, ReasonNone
+}
+
+// missing is the flaw behind MissingClaim.
+func (c *payload) missing() error {
+	switch {
+	case c.misfit != nil:
+		return c.misfit
+	case c.subject == "":
+		return &flaw{"sub", "is absent"}
+	case !c.expires.present:
+		return &flaw{"exp", "is absent"}
+	default:
+		return &flaw{"role", "is absent"}
+	}
 }
 
 // contradicts tells whether the flags of the user disagree with the class that

@@ -31,19 +31,32 @@ func (r Result) String() string {
 	}
 }
 
+// Explanation is how the checks of one token went.
+type Explanation struct {
+	Steps  []Step // every check, in order
+	Key    *Key   // of the set: the one that the token names or that signed it; nil if there is none
+	Reason Reason
+	// Detail says what is wrong at the check that failed, where the reason alone
+	// does not: a phrase that may name a member of header or payload and its
+	// kind, and holds no value. May be empty.
+	Detail string
+}
+
 // Explain judges as Verify does, by the same walk, and tells how each check
-// went. The key is that of the set which the token names or which signed it,
-// nil if there is none. Where the reason is Unverifiable nothing is known of
-// any check, and none counts as reached. Safe for concurrent use.
-func Explain(p *Policy, s *Set, token []byte, now time.Time) (steps []Step, key *Key, reason Reason) {
-	steps = []Step{
+// went. Where the reason is Unverifiable nothing is known of any check, and none
+// counts as reached. Safe for concurrent use.
+func Explain(p *Policy, s *Set, token []byte, now time.Time) Explanation {
+	steps := []Step{
 		{Name: "gate"}, {Name: "header"}, {Name: "algorithm"}, {Name: "key"}, {Name: "signature"},
 		{Name: "claims"}, {Name: "issuer"}, {Name: "audience"}, {Name: "class"}, {Name: "time"},
 	}
 	var w walk
-	_, reason = w.verify(p, s, token, now)
+	_, reason := w.verify(p, s, token, now)
 	if reason == Unverifiable {
-		return steps, nil, reason //nolint:nilerr // a Reason is an outcome here, not a failure
+		return Explanation{Steps: steps, Reason: reason}
+	}
+	if reason == Malformed && w.at == stageGate {
+		w.flaw = gateFlaw(token)
 	}
 	reached := int(w.at)
 	if reason == ReasonNone {
@@ -54,5 +67,5 @@ func Explain(p *Policy, s *Set, token []byte, now time.Time) (steps []Step, key 
 	for i := range reached {
 		steps[i].Result = Passed
 	}
-	return steps, w.key, reason
+	return Explanation{Steps: steps, Key: w.key, Reason: reason, Detail: detail(w.flaw)}
 }

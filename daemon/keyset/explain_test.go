@@ -1,6 +1,9 @@
 package keyset
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestExplainNamesTheCheckThatFailed(t *testing.T) {
 	m, other := minters()[ES256], *minters()[ES256].fresh()
@@ -32,15 +35,15 @@ func TestExplainNamesTheCheckThatFailed(t *testing.T) {
 		"none":         {testPolicy(), good, true},
 	} {
 		t.Run(failed, func(t *testing.T) {
-			steps, key, reason := Explain(c.p, s, []byte(c.token), testNow)
-			if _, verdict := Verify(c.p, s, []byte(c.token), testNow); verdict != reason {
-				t.Errorf("explained as %v, judged as %v", reason, verdict)
+			x := Explain(c.p, s, []byte(c.token), testNow)
+			if _, verdict := Verify(c.p, s, []byte(c.token), testNow); verdict != x.Reason {
+				t.Errorf("explained as %v, judged as %v", x.Reason, verdict)
 			}
-			if (key != nil) != c.named {
-				t.Errorf("key %v", key)
+			if (x.Key != nil) != c.named {
+				t.Errorf("key %v", x.Key)
 			}
 			want := Passed
-			for _, step := range steps {
+			for _, step := range x.Steps {
 				if len(failed) >= len(step.Name) && failed[:len(step.Name)] == step.Name {
 					want = Failed
 				}
@@ -59,14 +62,80 @@ func TestExplainOfTheUnverifiableClaimsNothing(t *testing.T) {
 	s, token := signed(t, testPayload(nil))
 	s.Keys()[0].verifiers[0] = broken{}
 	for name, keys := range map[string]*Set{"a panic": s, "no set": nil} {
-		steps, key, reason := Explain(testPolicy(), keys, token, testNow)
-		if reason != Unverifiable || key != nil || len(steps) == 0 {
-			t.Errorf("%s: %v, key %v", name, reason, key)
+		x := Explain(testPolicy(), keys, token, testNow)
+		if x.Reason != Unverifiable || x.Key != nil || len(x.Steps) == 0 || x.Detail != "" {
+			t.Errorf("%s: %+v", name, x)
 		}
-		for _, step := range steps {
+		for _, step := range x.Steps {
 			if step.Result != NotReached {
 				t.Errorf("%s: %s: %v", name, step.Name, step.Result)
 			}
+		}
+	}
+}
+
+// TestExplainNamesTheMemberAndWhatIsWrongWithIt, and repeats no value.
+func TestExplainNamesTheMemberAndWhatIsWrongWithIt(t *testing.T) {
+	m := minters()[ES256]
+	s := mustSet(t, setBody(m.jwk(nil)))
+	p := testPolicy()
+	p.StackFlags, p.Role, p.SessionClaims = true, "authenticated", []string{"sid"}
+	head := `{"alg":"ES256","kid":"kid-ES256"`
+	role := func(change map[string]any) string {
+		all := map[string]any{"role": "authenticated"}
+		for name, value := range change {
+			all[name] = value
+		}
+		return testPayload(all)
+	}
+	for _, c := range []struct{ header, payload, want string }{
+		{head + `,"crit":["CANARY"]}`, role(nil), `"crit" asks for what is refused`},
+		{head + `,"typ":"CANARY"}`, role(nil), `"typ" names another kind of token`},
+		{head + `,"typ":1}`, role(nil), `"typ" is not a string`},
+		{`{"alg":"ES256"}`, role(nil), `"kid" is absent`},
+		{`{"alg":"ES256","kid":1}`, role(nil), `"kid" is not a string`},
+		{head + `,"alg":"CANARY"}`, role(nil), `a name given twice, at "alg"`},
+		{head + `,"x":"CANARY}`, role(nil), `not valid JSON, at "x"`},
+		{head + `}`, `["CANARY"]`, `not an object`},
+		{head + `}`, role(map[string]any{"exp": "CANARY"}), `"exp" is a string and has to be a number`},
+		{head + `}`, role(map[string]any{"exp": nil}), `"exp" is absent`},
+		{head + `}`, role(map[string]any{"exp": raw("1e400")}), `"exp" is not between -2^53 and 2^53`},
+		{head + `}`, role(map[string]any{"nbf": raw("null")}), `"nbf" is null and has to be a number`},
+		{head + `}`, role(map[string]any{"iat": []string{"CANARY"}}), `"iat" is an array and has to be a number`},
+		{head + `}`, role(map[string]any{"sub": 42}), `"sub" is a number and has to be a string`},
+		{head + `}`, role(map[string]any{"sub": map[string]any{"CANARY": 1}}), `"sub" is an object and has to be a string`},
+		{head + `}`, role(map[string]any{"sub": ""}), `"sub" is empty`},
+		{head + `}`, role(map[string]any{"sub": "CANARY\n"}), `"sub" has a control character or half a surrogate pair`},
+		{head + `}`, role(map[string]any{"sid": raw(`"CANARY\ud83d"`)}), `"sid" has a control character or half a surrogate pair`},
+		{head + `}`, role(map[string]any{"is_anonymous": "CANARY"}), `"is_anonymous" is a string and has to be true or false`},
+		{head + `}`, role(map[string]any{"role": nil}), `"role" is absent`},
+		{head + `}`, `{"x":{"a":"CANARY","a":1}}`, `a name given twice, at "x"`},
+		{head + `}`, `{"email":"CANARY","Email":1}`, `two names that differ only in case, at "Email"`},
+		{head + `}`, `{"` + strings.Repeat("x", 100) + "\u2028" + `":1,` + "\xff}", `not valid UTF-8`},
+		{head + `}`, `{"` + strings.Repeat("x", 100) + `":{"\n":1}}`, `a name with a control character or half a surrogate pair, at "` + strings.Repeat("x", 64) + `..."`},
+		{head + `}`, "{\"\u202e\":CANARY}", `not valid JSON, at "\u202e"`},
+		{head + `}`, role(nil), ``},
+		{head + `}`, role(map[string]any{"iss": "CANARY"}), ``},
+	} {
+		x := Explain(p, s, []byte(m.mint(c.header, c.payload)), testNow)
+		if x.Detail != c.want {
+			t.Errorf("%s %s: %v: %s, want %s", c.header, c.payload, x.Reason, x.Detail, c.want)
+		}
+		if strings.Contains(x.Detail, "CANARY") {
+			t.Errorf("%s: a value is repeated", x.Detail)
+		}
+	}
+	good := m.mint(head+"}", role(nil))
+	for token, want := range map[string]string{
+		"CANARY":                            "6 bytes, and a token has 20 to 8192",
+		"CANARY" + good[:100]:               "dots: 1, and a token has two",
+		good + ".CANARY":                    "dots: 3, and a token has two",
+		good + "=":                          "the third part is not base64url, or has unused bits that are set",
+		strings.Replace(good, ".", "+.", 1): "the first part is not base64url, or has unused bits that are set",
+		"eyJhbGciOiJ9..CANARYCANARY":        "the second part is not base64url, or has unused bits that are set",
+	} {
+		if x := Explain(p, s, []byte(token), testNow); x.Detail != want || x.Reason != Malformed {
+			t.Errorf("%.40s: %v: %s, want %s", token, x.Reason, x.Detail, want)
 		}
 	}
 }

@@ -22,17 +22,13 @@ type header struct {
 // encryption. All others are ignored and their values never read, "cty" and the
 // hints about keys ("jwk", "jku", "x5u", "x5c", "x5t", "x5t#S256") above all:
 // several issuers write them into every token, and the key comes from the set.
-func readHeader(segment []byte) (h header, ok bool) {
-	text := decode(segment, MaxToken)
-	if text == nil {
-		return header{}, false
-	}
-	err := object(text, headerNames, h.member)
-	return h, err == nil
+func readHeader(segment []byte) (h header, err error) {
+	err = object(decode(segment, MaxToken), headerNames, h.member)
+	return h, err
 }
 
 func (h *header) member(name []byte, value strictjson.Value) error {
-	ok := true
+	ok, what := true, "is not a string"
 	switch string(name) {
 	case "alg":
 		h.alg, _ = strictjson.Text(value)
@@ -44,10 +40,10 @@ func (h *header) member(name []byte, value strictjson.Value) error {
 		h.hasType = true
 	case "crit", "b64", "zip", "enc", // RFC 7515, 7516, 7797: another meaning of the bytes
 		"epk", "p2c", "iv", "tag": // RFC 7518: encryption
-		ok = false
+		ok, what = false, "asks for what is refused"
 	}
 	if !ok {
-		return errRefused
+		return &flaw{string(name), what}
 	}
 	return nil
 }
@@ -59,6 +55,19 @@ func (h *header) algorithm() Algorithm {
 		return EdDSA
 	}
 	return Algorithm(h.alg)
+}
+
+// unfit is the flaw of a header that could be read and that the policy does not
+// take, nil if there is none.
+func (h *header) unfit(p *Policy) error {
+	switch {
+	case !h.typeFits(p):
+		return &flaw{"typ", "names another kind of token"}
+	case !h.hasKeyID && !p.KeyIDOptional:
+		return &flaw{"kid", "is absent"}
+	default:
+		return nil
+	}
 }
 
 // typeFits tells whether "typ" is one the policy takes for an access token.
@@ -93,8 +102,8 @@ func plausibleKeyID(kid string) bool {
 // that no set can hold.
 func KeyID(token []byte) (kid string, plausible bool) {
 	first, _, _ := segments(token)
-	h, ok := readHeader(first)
-	if !ok || !h.hasKeyID || !plausibleKeyID(h.kid) {
+	h, err := readHeader(first)
+	if err != nil || !h.hasKeyID || !plausibleKeyID(h.kid) {
 		return "", false
 	}
 	return h.kid, true
@@ -109,9 +118,9 @@ func (p *Policy) Doubt(token []byte, reason Reason) (kid string, doubtful bool) 
 		return "", false
 	}
 	first, _, _ := segments(token)
-	h, ok := readHeader(first)
+	h, err := readHeader(first)
 	switch {
-	case !ok || !p.allows(h.algorithm()):
+	case err != nil || !p.allows(h.algorithm()):
 		return "", false
 	case !h.hasKeyID:
 		return "", p.KeyIDOptional

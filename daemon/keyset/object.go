@@ -18,8 +18,8 @@ var (
 	keyNames    = strictjson.NewNames("kty", "alg", "kid", "use", "key_ops", "crv", "x", "y", "n", "e", "d")
 )
 
-// errRefused is what a member is refused with that is read and not understood.
-var errRefused = errors.New("a member that is refused")
+// errSpoilt ends the reading of an array.
+var errSpoilt = errors.New("an element that is no string")
 
 // decode returns the bytes of a segment that passed the gate; nil if they are
 // more than limit.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/lestrrat-go/jwx/v2/jwk"
 
@@ -13,11 +14,43 @@ import (
 // MaxKeys is how many entries a key set may have, usable or not.
 const MaxKeys = 64
 
+// NoUsableKeyError is the error of a body that is a key set, and none of whose
+// keys can be used.
+type NoUsableKeyError struct {
+	// Skipped are all entries of the set, in its order.
+	Skipped []Skipped
+}
+
+// Error counts the entries by what is wrong with them.
+func (e *NoUsableKeyError) Error() string {
+	if len(e.Skipped) == 0 {
+		return "the key set is empty"
+	}
+	return fmt.Sprintf("none of the %d keys of the set can be used (%s)", len(e.Skipped), Kinds(e.Skipped))
+}
+
+// Kinds counts entries that are not used by what is wrong with them, in the
+// order of the set: "2: use is not sig; 1: not a readable key". Empty without
+// any.
+func Kinds(skipped []Skipped) string {
+	var kinds []string
+	count := map[string]int{}
+	for _, s := range skipped {
+		if count[s.Why]++; count[s.Why] == 1 {
+			kinds = append(kinds, s.Why)
+		}
+	}
+	for i, why := range kinds {
+		kinds[i] = fmt.Sprintf("%d: %s", count[why], why)
+	}
+	return strings.Join(kinds, "; ")
+}
+
 // ParseSet reads a key set. Entries that cannot be used with one of the
 // allowed algorithms are skipped one by one; the rest of the set lives. It is
 // an error if the body is not a JSON object with an array "keys" of at most
-// MaxKeys entries, or if no entry is usable; the error's text holds nothing of
-// the body.
+// MaxKeys entries, and a *NoUsableKeyError if no entry is usable; the error's
+// text holds nothing of the body.
 //
 // One "kid" may stand for several keys if their algorithms tell them apart. Two
 // entries with one "kid", one algorithm and different keys are both unusable for
@@ -42,17 +75,10 @@ func ParseSet(body []byte, allowed []Algorithm) (*Set, error) {
 		s.keys = append(s.keys, k)
 	}
 	if len(s.keys) == 0 {
-		return nil, fmt.Errorf("parse key set: no usable key among %d entries%s", len(entries), firstWhy(s.skipped))
+		return nil, &NoUsableKeyError{s.skipped}
 	}
 	s.index()
 	return s, nil
-}
-
-func firstWhy(skipped []Skipped) string {
-	if len(skipped) == 0 {
-		return ""
-	}
-	return fmt.Sprintf(" (entry %d: %s)", skipped[0].Index, skipped[0].Why)
 }
 
 // setEntries returns the elements of the one array "keys". Neither they nor the

@@ -1,6 +1,7 @@
 package keyset
 
 import (
+	"errors"
 	"strings"
 	"testing"
 )
@@ -51,9 +52,25 @@ func TestSkippedKeysSayWhatIsWrong(t *testing.T) {
 		"not a point of the curve, or one of sma": ed.jwk(map[string]any{"x": b64(append([]byte{1}, make([]byte, 31)...))}),
 	} {
 		_, err := ParseSet(setBody(entry), Algorithms())
-		if err == nil || !strings.Contains(err.Error(), "(entry 0: ") || !strings.Contains(err.Error(), want) {
+		var unusable *NoUsableKeyError
+		if !errors.As(err, &unusable) || len(unusable.Skipped) != 1 || !strings.Contains(err.Error(), "none of the 1 keys") || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)
 		}
+	}
+}
+
+func TestSkippedKeysAreCountedByKind(t *testing.T) {
+	m := minters()[ES256]
+	use := m.jwk(map[string]any{"use": "enc"})
+	_, err := ParseSet(setBody(use, "x", use, m.jwk(map[string]any{"kid": 1}), use), Algorithms())
+	if err == nil || err.Error() != "none of the 5 keys of the set can be used (3: use is not sig; 1: not an object; 1: kid is not a string)" {
+		t.Error(err)
+	}
+	if _, err := ParseSet([]byte(`{"keys":[]}`), Algorithms()); err == nil || err.Error() != "the key set is empty" {
+		t.Error(err)
+	}
+	if Kinds(nil) != "" {
+		t.Error("nothing is of some kind")
 	}
 }
 

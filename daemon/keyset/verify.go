@@ -26,8 +26,9 @@ func Verify(p *Policy, s *Set, token []byte, now time.Time) (Claims, Reason) {
 
 // walk is the way of one token through the checks.
 type walk struct {
-	at  stage // the check under way, or the one that failed
-	key *Key  // the key that the token names or that signed it; nil before it is known
+	at   stage // the check under way, or the one that failed
+	key  *Key  // the key that the token names or that signed it; nil before it is known
+	flaw error // what failed in a header or payload; nil if the reason says it all
 }
 
 // verify is Verify, and leaves in w how far it came.
@@ -45,8 +46,9 @@ func (w *walk) verify(p *Policy, s *Set, token []byte, now time.Time) (claims Cl
 	}
 	w.at = stageHeader
 	first, second, third := segments(token)
-	h, ok := readHeader(first)
-	if !ok {
+	h, err := readHeader(first)
+	if err != nil {
+		w.flaw = err
 		return Claims{}, Malformed
 	}
 	alg := h.algorithm()
@@ -54,7 +56,7 @@ func (w *walk) verify(p *Policy, s *Set, token []byte, now time.Time) (claims Cl
 		w.at, w.key = stageAlgorithm, s.Find(h.kid)
 		return Claims{}, WrongAlgorithm
 	}
-	if !h.typeFits(p) || !h.hasKeyID && !p.KeyIDOptional {
+	if w.flaw = h.unfit(p); w.flaw != nil {
 		return Claims{}, Malformed
 	}
 	w.at = stageKey
@@ -118,16 +120,16 @@ func (w *walk) unnamed(s *Set, alg Algorithm, input, signature []byte) Reason {
 func (w *walk) claims(p *Policy, segment []byte, now time.Time) (Claims, Reason) {
 	w.at = stageClaims
 	text := decode(segment, MaxToken)
-	if text == nil {
-		return Claims{}, Malformed
-	}
 	c, err := readPayload(p, text)
 	if err != nil {
+		w.flaw = err
 		return Claims{}, Malformed
 	}
 	a, reason := c.judge(now)
 	if reason != ReasonNone {
-		w.at = stageOf(reason)
+		if w.at = stageOf(reason); reason == MissingClaim {
+			w.flaw = c.missing()
+		}
 		return Claims{}, reason
 	}
 	return Claims{

@@ -149,7 +149,8 @@ func abandoned(ctx context.Context) *Error {
 }
 
 // unusable is the failure of an answer that does not hold what it should: something goes wrong on the way, or
-// with this one user. It does not count against the upstream as a whole.
+// with this one user. It does not count against the upstream as a whole. The operator has to hear of it: of one user it
+// may stay so for ever.
 func unusable(status int, detail string) *Error {
-	return &Error{Meaning: Unavailable, Status: status, detail: detail}
+	return &Error{Meaning: Unavailable, Status: status, detail: detail, loud: true}
 }

@@ -101,7 +101,5 @@ func readProfile(a *answer, name, subject string) (object, *Error) {
 // somebodyElse is the failure of an answer about another user than asked for. Nothing of it may be used, and the
 // operator has to hear of it: a cache in between may mix up users.
 func somebodyElse() *Error {
-	e := unusable(http.StatusOK, "the answer is about another user than asked for; is there a cache in between?")
-	e.loud = true
-	return e
+	return unusable(http.StatusOK, "the answer is about another user than asked for; is there a cache in between?")
 }

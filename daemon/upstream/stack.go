@@ -68,9 +68,7 @@ func (c *Client) judgeClass(user object) *Error {
 		(flags.restricted && !flags.anonymous || flags.banned) && !c.config.AllowRestricted:
 		return &Error{Meaning: Denied, Denial: ClassNotAllowed, Status: http.StatusOK, detail: "by the flags of the live profile"}
 	case flags.contradicted:
-		e := unusable(http.StatusOK, "the profile gives a reason for a restriction, and says that there is none")
-		e.loud = true
-		return e
+		return unusable(http.StatusOK, "the profile gives a reason for a restriction, and says that there is none")
 	}
 	return nil
 }

@@ -1,0 +1,136 @@
+package daemon
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/config"
+	"github.com/neonauthd/neonauthd/daemon/standin"
+)
+
+// explained is EXPLAIN's answer about a token, and the detail of one check.
+func (w *world) explained(project, token, name string) (x explanation, detail string) {
+	w.t.Helper()
+	if err := json.Unmarshal([]byte(strings.TrimPrefix(w.dialAdmin().ask("EXPLAIN project=%s %s", project, token), "OK ")), &x); err != nil {
+		w.t.Fatal(err)
+	}
+	for _, c := range x.Checks {
+		if c.Check == name {
+			return x, c.Result + ": " + c.Detail
+		}
+	}
+	return x, ""
+}
+
+// TestAKeySetWithoutAUsableKeyIsToldAsWhatItIs: not as an upstream that cannot
+// be reached, in the log, in KEYS and in EXPLAIN.
+func TestAKeySetWithoutAUsableKeyIsToldAsWhatItIs(t *testing.T) {
+	for name, c := range map[string]struct {
+		status       int
+		body         string
+		log, problem string
+		skipped      int
+	}{
+		"no usable key": {200, `{"keys":[{"kty":"oct","kid":"a"},{"kty":"EC","kid":"b","use":"enc"},{"kty":"EC","kid":"c","use":"enc"}]}`,
+			"key set fetched, and no key of it can be used", "none of the 3 keys of the set can be used (1: type of key not used for public signature keys; 2: use is not sig)", 3},
+		"empty":           {200, `{"keys":[]}`, "key set fetched, and no key of it can be used", "the key set is empty", 0},
+		"another thing":   {200, `{"jwks":[]}`, "what was fetched is no key set", `no \"keys\"`, 0},
+		"another address": {404, `{}`, "key set not fetched, will be tried again", "status 404", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", "application/json")
+				w.WriteHeader(c.status)
+				_, _ = w.Write([]byte(c.body))
+			}))
+			defer server.Close()
+			w := newWorld(t, func(cfg *config.Config) { cfg.Projects[1].JWKSURL = server.URL })
+			token := w.upstream.NeonToken(standin.TokenSpec{})
+			if reply := w.dial().ask("VERIFY project=neon %s", token); head(reply) != "ERR keys-pending" {
+				t.Fatal(reply)
+			}
+			problem := strings.ReplaceAll(c.problem, `\"`, `"`)
+			x, detail := w.explained("neon", token, "key-set")
+			if x.Outcome != "unknown" || x.Reason != "keys-pending" || !strings.HasPrefix(detail, "fail: ") || !strings.Contains(detail, problem) {
+				t.Errorf("EXPLAIN: %s %s: %s", x.Outcome, x.Reason, detail)
+			}
+			var keys struct{ Projects []keysReport }
+			if err := json.Unmarshal([]byte(strings.TrimPrefix(w.dialAdmin().ask("KEYS project=neon"), "OK ")), &keys); err != nil {
+				t.Fatal(err)
+			}
+			if k := keys.Projects[0]; !strings.Contains(k.Problem, problem) || len(k.Skipped) != c.skipped || k.Source != "none" || k.Failures == 0 {
+				t.Errorf("KEYS: %+v", k)
+			}
+			if log := w.log.String(); !strings.Contains(log, c.log) || !strings.Contains(log, c.problem) || strings.Contains(log, "reaches the upstream") {
+				t.Errorf("the log is\n%s", log)
+			}
+		})
+	}
+}
+
+func TestEXPLAINSaysWhichKeysWereLeftOut(t *testing.T) {
+	w := newWorld(t, nil)
+	token := w.token()
+	if reply := w.dial().ask("VERIFY %s", token); head(reply) != "OK" {
+		t.Fatal(reply)
+	}
+	if _, detail := w.explained("main", token, "key-set"); !strings.HasPrefix(detail, "pass: confirmed 0s ago, keys: ") || strings.Contains(detail, "left out") {
+		t.Error(detail)
+	}
+	w.upstream.Inject(standin.StackKeys, standin.Fault{Kind: standin.OddKeys})
+	w.clock.advance(time.Minute)
+	stranger := w.upstream.StackToken(standin.TokenSpec{Header: map[string]any{"kid": "stranger"}})
+	w.dial().ask("VERIFY %s", stranger)
+	if _, detail := w.explained("main", token, "key-set"); !strings.Contains(detail, ", left out: ") || !strings.Contains(detail, ": unknown curve") {
+		t.Error(detail)
+	}
+	if x, detail := w.explained("main", "canary", "gate"); x.Reason != "malformed" || detail != "fail: malformed at: gate: 6 bytes, and a token has 20 to 8192" {
+		t.Error(detail)
+	}
+	payload := []byte(`{"sub":"x","exp":"canary"}`)
+	if x, detail := w.explained("main", w.upstream.StackToken(standin.TokenSpec{Payload: payload}), "claims"); x.Reason != "missing-claim" || !strings.HasSuffix(detail, `: "exp" is a string and has to be a number`) {
+		t.Error(x.Reason, detail)
+	}
+}
+
+// TestAProfileThatCannotBeUsedIsToldByKind, in the log and in EXPLAIN, and half
+// a surrogate pair makes none unusable.
+func TestAProfileThatCannotBeUsedIsToldByKind(t *testing.T) {
+	w := newWorld(t, nil)
+	k, token := w.dial(), w.token()
+	jsonType := http.Header{"Content-Type": {"application/json"}}
+	for members, want := range map[string]string{
+		`"display_name":"canary","display_name":"canary"`:                        "a name given twice",
+		`"primary_email":"canary","Primary_Email":1`:                             "two names that differ only in case",
+		`"client_metadata":{"canary":1e999}`:                                     "a number beyond every float64",
+		`"client_metadata":{"canary\ud83d":1}`:                                   "a name with a control character or half a surrogate pair",
+		`"client_metadata":` + strings.Repeat("[", 64) + strings.Repeat("]", 64): "nested too deep",
+		`"is_anonymous":"canary"`:                                                "flags are not true or false",
+		`"canary"`:                                                               "not valid JSON",
+	} {
+		w.upstream.Clear(standin.Me)
+		w.upstream.Inject(standin.Me, standin.Fault{Kind: standin.Answer, Header: jsonType, Body: fmt.Sprintf(`{"id":%q,%s}`, w.user.ID, members)})
+		if reply := k.ask("PROFILE max-age=0 %s", token); head(reply) != "ERR unavailable" {
+			t.Errorf("%s: %s", members, reply)
+		}
+		if _, detail := w.explained("main", token, "profile"); !strings.HasPrefix(detail, "fail: ") || !strings.Contains(detail, want) {
+			t.Errorf("%s: EXPLAIN says %q", members, detail)
+		}
+		if log := w.log.String(); !strings.Contains(log, want) || strings.Contains(log, "canary") {
+			t.Errorf("%s: the log is\n%s", members, log)
+		}
+	}
+	w.upstream.Clear(standin.Me)
+	w.upstream.Inject(standin.Me, standin.Fault{Kind: standin.Answer, Header: jsonType, Body: fmt.Sprintf(`{"id":%q,"display_name":"Zo\ud83d"}`, w.user.ID)})
+	if reply := k.ask("PROFILE max-age=0 %s", token); head(reply) != "OK" || !strings.HasSuffix(reply, `"display_name":"Zo\ud83d"}`) {
+		t.Error(reply)
+	}
+	if _, detail := w.explained("main", token, "profile"); detail != "" {
+		t.Errorf("of a good profile: %s", detail)
+	}
+}
