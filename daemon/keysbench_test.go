@@ -53,6 +53,7 @@ func newKeysBench(t *testing.T, store keysStore) *keysBench {
 		fetch:    b.ask,
 		allowed:  []keyset.Algorithm{keyset.ES256},
 		refresh:  10 * time.Minute,
+		maxAge:   time.Hour,
 		cooldown: 30 * time.Second,
 		store:    store,
 		now:      b.clock.Now,

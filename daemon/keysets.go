@@ -18,8 +18,7 @@ import (
 
 // The rhythm of key sets, where it is not the operator's to set.
 const (
-	keysMinRefresh = time.Minute      // least and
-	keysMaxRefresh = 24 * time.Hour   // greatest interval that Cache-Control may ask for
+	keysMinRefresh = time.Minute      // least interval that Cache-Control can ask for
 	keysMaxStale   = 24 * time.Hour   // a set older than this verifies nothing
 	keysMaxBackoff = time.Minute      // longest pause between failing fetches,
 	keysMaxRetry   = 10 * time.Minute // unless Retry-After asks for more, up to this
@@ -38,6 +37,7 @@ type keysets struct {
 	fetch    func(context.Context, upstream.Validators) (upstream.Keyset, error)
 	allowed  []keyset.Algorithm
 	refresh  time.Duration
+	maxAge   time.Duration // greatest interval that Cache-Control can ask for
 	cooldown time.Duration
 	store    keysStore
 	now      func() time.Time
@@ -246,7 +246,7 @@ func (k *keysets) interval(maxAge time.Duration) time.Duration {
 	if maxAge < 0 {
 		return k.refresh
 	}
-	return min(max(maxAge, keysMinRefresh), keysMaxRefresh)
+	return min(max(maxAge, keysMinRefresh), k.maxAge)
 }
 
 func (k *keysets) succeeded(next *keys, asked map[string]bool, maxAge time.Duration) {

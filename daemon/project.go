@@ -83,6 +83,7 @@ func newProject(table config.Project, opts *Options, stateDir *statedir.Dir, con
 		fetch:    client.Keyset,
 		allowed:  p.policy.Algorithms,
 		refresh:  time.Duration(derived.JWKSRefresh),
+		maxAge:   time.Duration(derived.JWKSMaxAge),
 		cooldown: time.Duration(derived.JWKSCooldown),
 		store:    newKeysStore(stateDir, derived.Name, derived.KeysID()),
 		now:      opts.Now,

@@ -44,6 +44,7 @@ func TestEachBoundOfTheConfigurationHoldsOnBothSides(t *testing.T) {
 		"profile_stale":    duration(func(c *Config, d Duration) { c.Projects[0].ProfileStale = d }, 0, day),
 		"upstream_timeout": duration(func(c *Config, d Duration) { c.Projects[0].UpstreamTimeout = d }, 100*time.Millisecond, time.Minute),
 		"jwks_refresh":     duration(func(c *Config, d Duration) { c.Projects[0].JWKSRefresh = d }, time.Second, day),
+		"jwks_max_age":     duration(func(c *Config, d Duration) { c.Projects[0].JWKSMaxAge = d }, time.Minute, day),
 		"jwks_cooldown":    duration(func(c *Config, d Duration) { c.Projects[0].JWKSCooldown = d }, 100*time.Millisecond, time.Hour),
 		"idle_timeout":     duration(func(c *Config, d Duration) { c.Limits.IdleTimeout = d }, time.Second, day),
 

@@ -76,6 +76,7 @@ type Project struct {
 	UpstreamTimeout Duration `toml:"upstream_timeout"`
 	UpstreamRate    float64  `toml:"upstream_rate"`
 	JWKSRefresh     Duration `toml:"jwks_refresh"`
+	JWKSMaxAge      Duration `toml:"jwks_max_age"`
 	JWKSCooldown    Duration `toml:"jwks_cooldown"`
 }
 
@@ -116,6 +117,7 @@ func DefaultProject() Project {
 		UpstreamTimeout: Duration(3 * time.Second),
 		UpstreamRate:    20,
 		JWKSRefresh:     Duration(10 * time.Minute),
+		JWKSMaxAge:      Duration(time.Hour),
 		JWKSCooldown:    Duration(30 * time.Second),
 	}
 }

@@ -139,6 +139,7 @@ func TestDefaultsAreTheDocumentedOnes(t *testing.T) {
 		{"upstream_timeout", time.Duration(p.UpstreamTimeout), 3 * time.Second},
 		{"upstream_rate", p.UpstreamRate, 20.0},
 		{"jwks_refresh", time.Duration(p.JWKSRefresh), 10 * time.Minute},
+		{"jwks_max_age", time.Duration(p.JWKSMaxAge), time.Hour},
 		{"jwks_cooldown", time.Duration(p.JWKSCooldown), 30 * time.Second},
 	} {
 		if !reflect.DeepEqual(d.got, d.want) {

@@ -145,6 +145,7 @@ func (p *Project) validateRhythm(report reporter) {
 		{"profile_stale", p.ProfileStale, 0, 24 * time.Hour},
 		{"upstream_timeout", p.UpstreamTimeout, 100 * time.Millisecond, MaxUpstreamTimeout},
 		{"jwks_refresh", p.JWKSRefresh, time.Second, 24 * time.Hour},
+		{"jwks_max_age", p.JWKSMaxAge, time.Minute, 24 * time.Hour},
 		{"jwks_cooldown", p.JWKSCooldown, 100 * time.Millisecond, time.Hour},
 	} {
 		if v := time.Duration(d.value); v < d.min || v > d.max {

@@ -271,7 +271,7 @@ func manSpelled(t *testing.T, v reflect.Value) string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		short := regexp.MustCompile(`^(\d+)m0s$`).ReplaceAllString(string(text), "${1}m")
+		short := regexp.MustCompile(`^(\d+[hm])(0m)?0s$`).ReplaceAllString(string(text), "${1}")
 		return regexp.MustCompile(`^1m$`).ReplaceAllString(short, "60s")
 	}
 	return ""
