@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -37,10 +38,7 @@ needed, and "nginx -t" is not replaced.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			base := cmp.Or(prefix, filepath.Dir(args[0]))
 			names := fieldNames()
-			found, err := nginxcheck.Check(args[0], base, nginxcheck.Rules{Headers: names[:], Query: func(query string) error {
-				_, err := parseRequirement(query)
-				return err
-			}})
+			found, err := nginxcheck.Check(args[0], base, nginxcheck.Rules{Headers: names[:], Query: searched})
 			if err != nil {
 				return program.UsageError{Err: err}
 			}
@@ -56,4 +54,19 @@ needed, and "nginx -t" is not replaced.`,
 	}
 	command.Path(cmd.Flags(), &prefix, "prefix", "", "`DIR` from which relative includes are read (default: the file's own)")
 	return cmd
+}
+
+// searched are the headers in which a question has its token searched for. The configuration file is not known to the
+// check: without token-from they are those of the default.
+func searched(query string) ([]string, error) {
+	want, err := parseRequirement(query)
+	if err != nil {
+		return nil, err
+	}
+	if want.tokens == nil {
+		if want.tokens, err = search(nil); err != nil {
+			return nil, err
+		}
+	}
+	return strings.Split(want.tokens.Vary(), ", "), nil
 }

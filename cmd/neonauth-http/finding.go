@@ -49,6 +49,7 @@ type finding struct {
 	identity identity
 	expires  time.Time     // of the token
 	reuse    time.Duration // for how long the reply may be reused, whole seconds
+	vary     string        // the headers that were searched for a token; "" are those of the configuration file
 }
 
 // refused is a finding that lets nobody in.

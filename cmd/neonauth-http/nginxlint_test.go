@@ -72,6 +72,15 @@ func TestEachTrapIsFound(t *testing.T) {
 	}
 }
 
+// The key of a cache has to have what the question itself says may carry a token.
+func TestACacheIsKeyedByTheQuestionsOwnPlaces(t *testing.T) {
+	t.Parallel()
+	file := layRecipe(t, "proxy_cache off;", "include neonauth/neonauth-cache.conf;", "level=claims&require=clean-headers;", "level=claims&require=clean-headers&token-from=header:X-Api-Key;")
+	if code, out := lint(t, file); code != program.ExitFailure || !strings.Contains(out, "$http_x_api_key is not in proxy_cache_key") {
+		t.Errorf("exit status %d:\n%s", code, out)
+	}
+}
+
 func TestUnreadableConfigurationsAreNoGoodOnes(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{

@@ -34,6 +34,8 @@ func headerTraps() []trap {
 // questionTraps are about the location that asks neonauth-http.
 func questionTraps() []trap {
 	return []trap{
+		{"cache without another header", "proxy_cache off;", "proxy_cache z; proxy_cache_key $uri$http_authorization$http_cookie$http_x_stack_access_token;", "$http_x_stack_auth is not in proxy_cache_key"},
+		{"places misspelt", "&require=clean-headers;", "&require=clean-headers&token-from=api;", "neonauth-http will answer 500"},
 		{"error page in the question", "    include neonauth/neonauth-ask.conf;\n    proxy_pass", "include neonauth/neonauth-ask.conf; error_page 401 = /ok;\n proxy_pass", "it can make a yes of a no"},
 		{"question not internal", "    internal;\n    include", "    include", "is not internal"},
 		{"question by prefix", "location = /_neonauth {", "location /_neonauth {", `is no "location ="`},

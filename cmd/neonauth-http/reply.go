@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -19,7 +20,7 @@ func (s *service) reply(w http.ResponseWriter, r *http.Request, d *dialect, set 
 		status = f.status(d)
 	}
 	h := w.Header()
-	h["Vary"] = []string{set.tokens.Vary()}
+	h["Vary"] = []string{cmp.Or(f.vary, set.tokens.Vary())}
 	if f.outcome == accepted {
 		f.identity.write(h)
 		h["Cache-Control"] = []string{"private, max-age=" + strconv.FormatInt(int64(f.reuse/time.Second), 10)}

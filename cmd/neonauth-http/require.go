@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/client/httpauth"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -18,12 +19,16 @@ type requirement struct {
 	level   client.Level
 	project string
 	maxAge  time.Duration
-	live    bool   // maxAge was given
-	team    string // "" is any or none
-	email   bool   // the email address must be verified
-	clean   bool   // no identity header of the visitor's may be left
-	admit   class  // the classes let in besides ordinary users
+	live    bool             // maxAge was given
+	team    string           // "" is any or none
+	email   bool             // the email address must be verified
+	clean   bool             // no identity header of the visitor's may be left
+	admit   class            // the classes let in besides ordinary users
+	tokens  *httpauth.Search // where the token is; nil is where the configuration file says
 }
+
+// maxPlaces bounds the places that one question may have a token searched in.
+const maxPlaces = 16
 
 // class is a set of kinds of users that a location has to name to let them in.
 type class uint8
@@ -55,14 +60,25 @@ func parseRequirement(query string) (requirement, error) {
 			return r, err
 		}
 	}
+	if len(seen.places) > 0 {
+		search, err := httpauth.NewSearch(seen.places...)
+		if err != nil || len(seen.places) > maxPlaces {
+			return r, fmt.Errorf("token-from names no place, or more than %d: there are authorization, sdk-header, sdk-cookie, session-cookie, header:NAME and cookie:NAME", maxPlaces)
+		}
+		r.tokens = search
+	}
 	if r.live && r.level != client.LevelProfile {
 		return r, errors.New("max-age goes with level=profile only: claims have no age that the upstream could renew")
 	}
 	return r, nil
 }
 
-// singles are the parameters that stand once.
-type singles struct{ level, project, maxAge bool }
+// singles are the parameters that stand once, and what stands often and makes
+// sense together only.
+type singles struct {
+	level, project, maxAge bool
+	places                 []httpauth.Place
+}
 
 func (r *requirement) take(name, value string, seen *singles) error {
 	switch name {
@@ -70,6 +86,9 @@ func (r *requirement) take(name, value string, seen *singles) error {
 		return r.takeRequire(value)
 	case "allow":
 		return r.takeAllow(value)
+	case "token-from":
+		seen.places = append(seen.places, httpauth.Place(value))
+		return nil
 	case "level":
 		return once(&seen.level, name, r.takeLevel, value)
 	case "project":

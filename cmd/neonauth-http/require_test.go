@@ -39,6 +39,9 @@ func TestWhatIsNotUnderstoodIsRefused(t *testing.T) {
 		"level=profile&max-age=", "level=profile&max-age=-1", "level=profile&max-age=05", "level=profile&max-age=86401", "level=profile&max-age=1s",
 		"level=profile&max-age=+5", "project=", "project=a%20b", "project=a%0ab", "project=" + strings.Repeat("x", 33), "project=a&project=b",
 		"level=%zz", "level=claims#x", "x=" + strings.Repeat("secret", 100), "deadline=5", "fallback=claims",
+		"token-from=", "token-from=bearer", "token-from=Authorization", "token-from=authorization,sdk-header", "token-from=header:", "token-from=header:a%20b", "token-from=cookie:secret%3b",
+		"token-from=header:Authorization", "token-from=header:Cookie", "token-from=authorization&token-from=secret", "token_from=authorization",
+		"token-from=authorization" + strings.Repeat("&token-from=authorization", maxPlaces),
 	} {
 		got, err := parseRequirement(query)
 		if err == nil {

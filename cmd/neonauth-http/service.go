@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -86,7 +87,9 @@ func (s *service) find(r *http.Request, d *dialect, set *settings) (f finding) {
 		s.complain(slog.LevelWarn, "the web server asks for something that does not exist", slog.String("dialect", d.name), slog.String("error", err.Error()))
 		return finding{outcome: faulty, reason: reasonFault}
 	}
-	found := set.tokens.Find(r.Header, want.level)
+	tokens := cmp.Or(want.tokens, set.tokens)
+	defer func() { f.vary = tokens.Vary() }()
+	found := tokens.Find(r.Header, want.level)
 	if refusal, no := found.Refusal(); no {
 		return refused(refusal)
 	}
@@ -103,7 +106,7 @@ func (s *service) find(r *http.Request, d *dialect, set *settings) (f finding) {
 	})
 	s.tellOfUnknown(answer)
 	f = judge(answer, &want, &set.show, token, asked, s.now())
-	if f.outcome == accepted && want.clean && namesItself(r.Header, set.tokens.Vary()) {
+	if f.outcome == accepted && want.clean && namesItself(r.Header, tokens.Vary()) {
 		return refused(httpauth.Denied(reasonHeader))
 	}
 	return f

@@ -15,7 +15,7 @@ local identity = {
     "x-auth-level", "x-auth-age", "x-auth-claims",
 }
 
--- Where a token may be. Add the header that your configuration of neonauth-http names.
+-- Where a token may be. Add the header that your configuration of neonauth-http, or token-from in a question, names.
 local carriers = { "authorization", "cookie", "x-stack-access-token", "x-hexclave-access-token", "x-stack-auth" }
 
 local function first(headers, name)

@@ -31,7 +31,7 @@ func (l *linter) block(d *directive) {
 				l.upgrade(d, pass)
 			}
 			if p.pass == "proxy_pass" && !hole {
-				l.cache(d, "a page made for one visitor is given to others")
+				l.cache(d, l.carriers, "a page made for one visitor is given to others")
 			}
 		}
 	}

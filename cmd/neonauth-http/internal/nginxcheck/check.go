@@ -13,8 +13,10 @@ import (
 type Rules struct {
 	// Headers are the names of the identity headers in the program's replies.
 	Headers []string
-	// Query says what is wrong with the query of a question; nil is nothing.
-	Query func(query string) error
+	// Query names the headers in which a question with this query has the
+	// token of a request searched for, or says what is wrong with it; nil is
+	// nothing.
+	Query func(query string) (carriers []string, err error)
 }
 
 // Check reads a configuration file and what it includes, relative to prefix,
@@ -26,7 +28,7 @@ func Check(file, prefix string, rules Rules) ([]string, error) {
 		return nil, err
 	}
 	if rules.Query == nil {
-		rules.Query = func(string) error { return nil }
+		rules.Query = func(string) ([]string, error) { return nil, nil }
 	}
 	return lint(top, rules), nil
 }
@@ -37,6 +39,7 @@ type linter struct {
 	found     []string
 	questions map[string]bool // addresses at which neonauth-http is asked
 	several   bool            // the server that is looked at asks several questions
+	carriers  []string        // the headers that may carry a token in it
 }
 
 func (l *linter) report(d *directive, format string, args ...any) {
@@ -88,6 +91,7 @@ func (l *linter) server(s *directive) site {
 	if gate := s.auth(); gate != "" {
 		asked[gate] = s.inherited("auth_request")[0]
 	}
+	l.carriers = nil
 	questions := map[*directive]bool{}
 	if len(asked) == 0 {
 		return site{block: s, targets: l.targets(s, questions)}

@@ -21,7 +21,12 @@ func (l *linter) question(q *directive) {
 		l.report(q, "this location is asked by auth_request and has no proxy_pass to neonauth-http; write proxy_pass http://neonauth/nginx?level=claims&require=clean-headers;")
 		return
 	}
-	l.address(pass[0])
+	carriers := l.address(pass[0])
+	for _, c := range carriers {
+		if !slices.Contains(l.carriers, c) {
+			l.carriers = append(l.carriers, c)
+		}
+	}
 	if body := q.inherited("proxy_pass_request_body"); len(body) == 0 || !body[0].is("proxy_pass_request_body", "off") {
 		l.report(q, `proxy_pass_request_body is not off: each question waits for, and carries, the visitor's body; include neonauth-ask.conf, or write it`)
 	} else if values := setHeader(q, "proxy_set_header", "content-length"); !slices.Equal(values, []string{""}) {
@@ -36,12 +41,12 @@ func (l *linter) question(q *directive) {
 	if wait := q.inherited("proxy_read_timeout"); len(wait) == 0 || len(wait[0].args) != 1 || !shortWait(wait[0].args[0]) {
 		l.report(q, "each request waits a minute or more for a neonauth-http that hangs; write proxy_read_timeout 10s;")
 	}
-	l.cache(q, "the answer for one visitor's token is given to others")
+	l.cache(q, carriers, "the answer for one visitor's token is given to others")
 	l.kept(q)
 }
 
-// address looks at what proxy_pass asks for.
-func (l *linter) address(pass *directive) {
+// address looks at what proxy_pass asks for, and names the headers that may carry the token.
+func (l *linter) address(pass *directive) (carriers []string) {
 	_, rest, _ := strings.Cut(pass.args[0], "://")
 	if strings.HasPrefix(rest, "unix:") {
 		// http://unix:/path/to.sock:/address
@@ -57,16 +62,18 @@ func (l *linter) address(pass *directive) {
 	case strings.Contains(query, "$"):
 		l.report(pass, "what is asked holds a variable: a visitor may decide what is required; write each requirement out, in a location of its own if there are several")
 	default:
-		if err := l.rules.Query(query); err != nil {
+		var err error
+		if carriers, err = l.rules.Query(query); err != nil {
 			l.report(pass, "neonauth-http will answer 500: %v; write what neonauth-http(8) says can be asked", err)
 		} else if !slices.Contains(strings.Split(query, "&"), "require=clean-headers") {
 			l.report(pass, "a visitor's headers that begin with X-Auth- and are not set to anything arrive as they are; add require=clean-headers to what is asked")
 		}
 	}
+	return carriers
 }
 
-// cache looks for a cache whose key does not tell visitors apart.
-func (l *linter) cache(d *directive, harm string) {
+// cache looks for a cache whose key does not tell visitors apart: by each header that may carry the token.
+func (l *linter) cache(d *directive, carriers []string, harm string) {
 	on := d.inherited("proxy_cache")
 	if len(on) == 0 || on[0].is("proxy_cache", "off") {
 		return
@@ -75,9 +82,10 @@ func (l *linter) cache(d *directive, harm string) {
 	if all := d.inherited("proxy_cache_key"); len(all) > 0 {
 		key = strings.ToLower(strings.Join(all[0].args, " "))
 	}
-	for _, want := range [][]string{{"$http_authorization"}, {"$http_x_stack_access_token"}, {"$http_cookie", "$cookie_"}} {
-		if !slices.ContainsFunc(want, func(v string) bool { return strings.Contains(key, v) }) {
-			l.report(on[0], "proxy_cache, and %s is not in proxy_cache_key: %s; write proxy_cache off, or the key of neonauth-cache.conf", want[0], harm)
+	for _, carrier := range carriers {
+		variable := "$http_" + strings.ReplaceAll(strings.ToLower(carrier), "-", "_")
+		if !strings.Contains(key, variable) && (carrier != "Cookie" || !strings.Contains(key, "$cookie_")) {
+			l.report(on[0], "proxy_cache, and %s is not in proxy_cache_key: %s; write proxy_cache off, or the key of neonauth-cache.conf with this in it", variable, harm)
 		}
 	}
 }
