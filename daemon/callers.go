@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"errors"
 	"fmt"
 	"os/user"
 	"slices"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/fair"
+	"github.com/neonauthd/neonauthd/internal/sockets"
 	"github.com/neonauthd/neonauthd/internal/strictjson"
 	"github.com/neonauthd/neonauthd/protocol"
 )
@@ -31,11 +33,17 @@ type callerRule struct {
 	limiters sync.Map // uid -> *rate.Limiter: one caller's haste is not another's
 }
 
+// errUserNamespace refuses rules that cannot work: where callers from outside of
+// the namespace all look like one, a rule for a uid would match somebody else or
+// nobody.
+var errUserNamespace = errors.New("caller: this process runs in a user namespace and cannot tell its callers apart; if that is PrivateUsers=yes in the unit, " +
+	"copy /usr/share/doc/neonauthd/examples/callers.conf to /etc/systemd/system/neonauthd.service.d/, then systemctl daemon-reload and restart; otherwise remove the [[caller]] tables")
+
 // newCallers resolves the names of the tables. A name that the host does not
 // know is an error: a rule that silently matches nobody would lock people out.
 func newCallers(tables []config.Caller) (callers, error) {
 	var all callers
-	if len(tables) > 0 && !ownUserNamespace().whole() {
+	if len(tables) > 0 && !sockets.OwnUserNamespace().Whole() {
 		return callers{}, errUserNamespace
 	}
 	for i, t := range tables {

@@ -13,6 +13,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
+	"github.com/neonauthd/neonauthd/internal/sockets"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -161,7 +162,7 @@ func TestProcessesOfOneUserAreToldApartByTheirGroup(t *testing.T) {
 	open := func(gid uint32) *conn {
 		ours, theirs := net.Pipe()
 		t.Cleanup(func() { _, _ = ours.Close(), theirs.Close() })
-		c := k.daemon.server.register(ours, credentials{uid: uid, gid: gid}, false)
+		c := k.daemon.server.register(ours, sockets.Credentials{UID: uid, GID: gid}, false)
 		c.adopt(k.daemon.state.Load())
 		t.Cleanup(func() { k.daemon.server.unregister(c) })
 		return c

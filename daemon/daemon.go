@@ -29,6 +29,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/statedir"
 	"github.com/neonauthd/neonauthd/internal/program"
+	"github.com/neonauthd/neonauthd/internal/sockets"
 )
 
 // MaxRevocations is how many revocations can be in force at once.
@@ -148,7 +149,7 @@ func New(cfg config.Config, opts Options) (*Daemon, error) {
 		version:  d.opts.Version,
 		state:    &d.state,
 		conns:    map[*conn]struct{}{},
-		users:    ownUserNamespace(),
+		users:    sockets.OwnUserNamespace(),
 		peers:    map[fair.ID]*peer{},
 		bodies:   fair.NewBodies(fair.Shares{Total: maxShared, Each: maxSharedEach, Kept: sharedKept}),
 		wide:     newWideBuffers(),

@@ -4,6 +4,8 @@ import (
 	"net"
 	"testing"
 	"time"
+
+	"github.com/neonauthd/neonauthd/internal/sockets"
 )
 
 // sink is a connection whose peer takes everything at once.
@@ -22,7 +24,7 @@ func BenchmarkHit(b *testing.B) {
 		b.Fatal(reply)
 	}
 	open := func() *conn {
-		c := w.daemon.server.register(sink{}, credentials{uid: 1, gid: 1}, false)
+		c := w.daemon.server.register(sink{}, sockets.Credentials{UID: 1, GID: 1}, false)
 		c.adopt(w.daemon.state.Load())
 		return c
 	}

@@ -134,7 +134,7 @@ func (d *Daemon) logStart(l *Listeners) {
 	for _, p := range d.state.Load().projects.list {
 		names = append(names, p.name)
 	}
-	if !d.server.users.whole() {
+	if !d.server.users.Whole() {
 		d.opts.Logger.Info("callers from outside of this process's user namespace cannot be told apart by user: limits per user count their processes")
 	}
 	d.opts.Logger.Info("serving", "version", d.opts.Version, "go", runtime.Version(), "projects", strings.Join(names, ","),

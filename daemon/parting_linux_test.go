@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/neonauthd/neonauthd/internal/sockets"
 )
 
 // TestOnlyAShareOfTheConnectionsHasALargeSendBuffer: a caller's last one, and the
@@ -22,7 +24,7 @@ func TestOnlyAShareOfTheConnectionsHasALargeSendBuffer(t *testing.T) {
 		defer unix.Close(fds[1])
 		nc := fileConn(t, fds[0])
 		defer nc.Close()
-		c := s.register(nc, credentials{uid: 1}, false)
+		c := s.register(nc, sockets.Credentials{UID: 1}, false)
 		all = append(all, c)
 		s.makeRoom(c)
 		kept := 0

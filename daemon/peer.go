@@ -7,25 +7,17 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/neonauthd/neonauthd/daemon/fair"
+	"github.com/neonauthd/neonauthd/internal/sockets"
 )
 
-// credentials are what the kernel says of the process that connected, as it was
-// then.
-type credentials struct {
-	uid, gid uint32
-	// pid is 0 where the process cannot be seen. It may be another process's by
-	// now, so nobody is let in or kept out by it.
-	pid int32
-}
-
-// caller says who is counted for a connection: a user or, where users cannot be
+// callerOf says who is counted for a connection: a user or, where users cannot be
 // told apart, a process. One process then still cannot starve the others. Who
 // starts many can, and who gets a dead one's number shares its count for a while.
-func (n userNamespace) caller(from credentials) fair.ID {
-	if n.tells(from.uid) {
-		return fair.ID{UID: from.uid}
+func callerOf(from sockets.Credentials, users sockets.UserNamespace) fair.ID {
+	if users.Tells(from.UID) {
+		return fair.ID{UID: from.UID}
 	}
-	return fair.ID{UID: from.uid, PID: from.pid}
+	return fair.ID{UID: from.UID, PID: from.PID}
 }
 
 // peer is what one caller has of the server.
@@ -41,8 +33,8 @@ type peer struct {
 const minCrowd = 64
 
 // peer returns the books of a connection's caller. s.mu is held.
-func (s *server) peer(from credentials) *peer {
-	id := s.users.caller(from)
+func (s *server) peer(from sockets.Credentials) *peer {
+	id := callerOf(from, s.users)
 	p := s.peers[id]
 	if p == nil {
 		s.forget()

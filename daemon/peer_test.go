@@ -2,15 +2,31 @@ package daemon
 
 import (
 	"net"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/config"
+	"github.com/neonauthd/neonauthd/internal/sockets"
 )
 
+// The uid_maps of the host, of a unit with PrivateUsers=yes whose user is 998,
+// and of a container with users of its own.
+const (
+	hostMap      = "         0          0 4294967295\n"
+	unitMap      = "         0          0          1\n       998        998          1\n"
+	containerMap = "         0     100000      65536\n"
+)
+
+func namespace(uidMap string) sockets.UserNamespace {
+	return sockets.ReadUserNamespace(strings.NewReader(uidMap))
+}
+
 // stranger is a process of whom no user is known.
-func stranger(pid int32) credentials { return credentials{uid: overflowUID, pid: pid} }
+func stranger(pid int32) sockets.Credentials {
+	return sockets.Credentials{UID: sockets.OverflowUID, PID: pid}
+}
 
 // crowd makes connections to a desk's server.
 type crowd struct {
@@ -26,7 +42,7 @@ func newCrowd(t *testing.T, uidMap string, change func(*config.Config)) crowd {
 }
 
 // join opens a connection, which may be turned away.
-func (c crowd) join(from credentials) *conn {
+func (c crowd) join(from sockets.Credentials) *conn {
 	ours, theirs := net.Pipe()
 	c.t.Cleanup(func() { _, _ = ours.Close(), theirs.Close() })
 	return c.server.register(theirs, from, false)
@@ -69,12 +85,12 @@ func TestWhereUsersAreNotToldEachProcessHasItsShare(t *testing.T) {
 func TestSessionCredentialsAreAskedForEachHolder(t *testing.T) {
 	for name, c := range map[string]struct {
 		uidMap string
-		second credentials
+		second sockets.Credentials
 		allows bool
 	}{
 		"another process in a namespace": {unitMap, stranger(2), true},
 		"another process on the host":    {hostMap, stranger(2), false},
-		"another user on the host":       {hostMap, credentials{uid: 7, pid: 1}, true},
+		"another user on the host":       {hostMap, sockets.Credentials{UID: 7, PID: 1}, true},
 		"a new connection":               {unitMap, stranger(1), false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -122,4 +138,26 @@ func TestPassersByAreForgotten(t *testing.T) {
 			t.Error("who has used up his allowance was forgotten")
 		}
 	})
+}
+
+func TestCallersAreUsersAndElsewhereProcesses(t *testing.T) {
+	for _, c := range []struct {
+		uidMap    string
+		one, more sockets.Credentials
+		same      bool
+	}{
+		{hostMap, sockets.Credentials{UID: 7, PID: 1}, sockets.Credentials{UID: 7, PID: 2}, true},
+		{hostMap, sockets.Credentials{UID: 7, PID: 1}, sockets.Credentials{UID: 8, PID: 1}, false},
+		{hostMap, sockets.Credentials{UID: sockets.OverflowUID, PID: 1}, sockets.Credentials{UID: sockets.OverflowUID, PID: 2}, true},
+		{unitMap, sockets.Credentials{UID: 998, PID: 1}, sockets.Credentials{UID: 998, PID: 2}, true},
+		{unitMap, sockets.Credentials{UID: sockets.OverflowUID, PID: 1}, sockets.Credentials{UID: sockets.OverflowUID, PID: 2}, false},
+		{unitMap, sockets.Credentials{UID: sockets.OverflowUID, GID: 1, PID: 1}, sockets.Credentials{UID: sockets.OverflowUID, GID: 2, PID: 1}, true},
+		{unitMap, sockets.Credentials{UID: sockets.OverflowUID}, sockets.Credentials{UID: sockets.OverflowUID}, true},
+		{unitMap, sockets.Credentials{UID: 0, PID: 1}, sockets.Credentials{UID: sockets.OverflowUID, PID: 1}, false},
+	} {
+		n := namespace(c.uidMap)
+		if same := callerOf(c.one, n) == callerOf(c.more, n); same != c.same {
+			t.Errorf("%q: %+v and %+v count as one: %t", c.uidMap, c.one, c.more, same)
+		}
+	}
 }

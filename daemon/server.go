@@ -13,6 +13,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/internal/program"
+	"github.com/neonauthd/neonauthd/internal/sockets"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -51,7 +52,7 @@ type server struct {
 	version  string
 	admin    *admin
 	state    *atomic.Pointer[state]
-	users    userNamespace
+	users    sockets.UserNamespace
 
 	inFlight atomic.Int64
 
@@ -102,7 +103,7 @@ func (s *server) serve(ctx context.Context, ln net.Listener, admin bool) error {
 
 // open admits one connection and serves it, or turns it away with the reason.
 func (s *server) open(ctx context.Context, nc net.Conn, admin bool) {
-	from, err := peerCredentials(nc)
+	from, err := sockets.PeerCredentials(nc)
 	if err != nil {
 		s.log.Warn("connection refused: no peer credentials", "error", err)
 		_ = nc.Close()
@@ -111,11 +112,11 @@ func (s *server) open(ctx context.Context, nc net.Conn, admin bool) {
 	c := s.register(nc, from, admin)
 	if c == nil {
 		s.log.Warn("connection turned away: a limit is reached; look for a program that keeps its connections open, or raise [limits]",
-			program.Every(turnedAwayInterval), slog.Any("uid", from.uid), slog.Any("pid", from.pid), slog.Bool("admin", admin))
-		s.turnAway(nc, s.users.caller(from))
+			program.Every(turnedAwayInterval), slog.Any("uid", from.UID), slog.Any("pid", from.PID), slog.Bool("admin", admin))
+		s.turnAway(nc, callerOf(from, s.users))
 		return
 	}
-	if id := c.peer.id; id.PID == 0 && !s.users.tells(id.UID) {
+	if id := c.peer.id; id.PID == 0 && !s.users.Tells(id.UID) {
 		s.log.Warn("callers from outside of this container cannot be told apart at all: limits per user count them as one; share the host's process ids or user ids with the daemon",
 			program.Once())
 	}
@@ -132,7 +133,7 @@ func (s *server) open(ctx context.Context, nc net.Conn, admin bool) {
 // register makes the connection's books, or returns nil if a limit is reached.
 // Admin connections have a limit of their own: an operator has to be able to
 // revoke while an application holds all there are.
-func (s *server) register(nc net.Conn, from credentials, admin bool) *conn {
+func (s *server) register(nc net.Conn, from sockets.Credentials, admin bool) *conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := s.peer(from)
@@ -150,7 +151,7 @@ func (s *server) register(nc net.Conn, from credentials, admin bool) *conn {
 		s.admins++
 		p.admins++
 	}
-	c := &conn{server: s, net: nc, peer: p, gid: from.gid, admin: admin, slots: make(chan struct{}, limits.InFlightPerConnection), idle: time.Duration(limits.IdleTimeout)}
+	c := &conn{server: s, net: nc, peer: p, gid: from.GID, admin: admin, slots: make(chan struct{}, limits.InFlightPerConnection), idle: time.Duration(limits.IdleTimeout)}
 	c.lines = protocol.NewLineReader(c, protocol.MaxRequestLine)
 	c.out = newOutbox(nc, p.id, s.wide, limits.InFlightPerConnection, func() { c.cancel() })
 	s.conns[c] = struct{}{}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/internal/sockets"
 )
 
 // connect serves one end of a pipe and talks over the other, in a bubble.
@@ -26,7 +27,7 @@ func (k *desk) connect(uid uint32) *talk {
 func (k *desk) serve(uid uint32, ours, theirs net.Conn) *talk {
 	k.t.Helper()
 	s := k.daemon.server
-	c := s.register(theirs, credentials{uid: uid}, false)
+	c := s.register(theirs, sockets.Credentials{UID: uid}, false)
 	if c == nil {
 		k.t.Fatal("turned away")
 	}
@@ -97,7 +98,7 @@ func TestConnectionsAreBoundedInAllForEachUserAndForAdministrators(t *testing.T)
 	open := func(uid uint32, admin bool) *conn {
 		ours, theirs := net.Pipe()
 		t.Cleanup(func() { _, _ = ours.Close(), theirs.Close() })
-		return s.register(theirs, credentials{uid: uid}, admin)
+		return s.register(theirs, sockets.Credentials{UID: uid}, admin)
 	}
 	var first *conn
 	for i, c := range []struct {

@@ -1,4 +1,4 @@
-package daemon
+package sockets
 
 import (
 	"os"
@@ -18,7 +18,7 @@ const (
 	containerMap = "         0     100000      65536\n"
 )
 
-func namespace(uidMap string) userNamespace { return readUserNamespace(strings.NewReader(uidMap)) }
+func namespace(uidMap string) UserNamespace { return ReadUserNamespace(strings.NewReader(uidMap)) }
 
 func TestOnlyTheIdentityMapsEveryUser(t *testing.T) {
 	for uidMap, want := range map[string]bool{
@@ -31,7 +31,7 @@ func TestOnlyTheIdentityMapsEveryUser(t *testing.T) {
 		"":                               false,
 		"no numbers at all":              false,
 	} {
-		if got := namespace(uidMap).whole(); got != want {
+		if got := namespace(uidMap).Whole(); got != want {
 			t.Errorf("%q: %t, want %t", uidMap, got, want)
 		}
 	}
@@ -51,55 +51,33 @@ func TestUsersAreNotToldApartWhereNobodyCanSay(t *testing.T) {
 		"no /proc":                         {filepath.Join(without, "nowhere"), false},
 		"an empty map":                     {empty, false},
 	} {
-		if n := userNamespaceOf(c.process); n.whole() != c.whole || n.tells(1000) != c.whole {
-			t.Errorf("%s: every user is told: %v, user 1000 is: %v", name, n.whole(), n.tells(1000))
+		if n := userNamespaceOf(c.process); n.Whole() != c.whole || n.Tells(1000) != c.whole {
+			t.Errorf("%s: every user is told: %v, user 1000 is: %v", name, n.Whole(), n.Tells(1000))
 		}
 	}
 }
 
-func TestAUserIsToldWhereTheNamespaceMapsHimAndTheKernelShowsNobodyElseSo(t *testing.T) {
+func TestAUserIsToldWhereTheNamespaceMapsThemAndTheKernelShowsNobodyElseSo(t *testing.T) {
 	for _, c := range []struct {
 		uidMap string
 		told   []uint32
 		not    []uint32
 	}{
-		{hostMap, []uint32{0, 998, overflowUID, 1<<32 - 2}, nil},
-		{unitMap, []uint32{0, 998}, []uint32{1, 997, 999, overflowUID, 1<<32 - 2}},
-		{containerMap, []uint32{0, 1000, overflowUID - 1}, []uint32{overflowUID, 65536, 100000}},
-		{"", nil, []uint32{0, overflowUID}},
+		{hostMap, []uint32{0, 998, OverflowUID, 1<<32 - 2}, nil},
+		{unitMap, []uint32{0, 998}, []uint32{1, 997, 999, OverflowUID, 1<<32 - 2}},
+		{containerMap, []uint32{0, 1000, OverflowUID - 1}, []uint32{OverflowUID, 65536, 100000}},
+		{"", nil, []uint32{0, OverflowUID}},
 	} {
 		n := namespace(c.uidMap)
 		for _, uid := range c.told {
-			if !n.tells(uid) {
+			if !n.Tells(uid) {
 				t.Errorf("%q: user %d is not told", c.uidMap, uid)
 			}
 		}
 		for _, uid := range c.not {
-			if n.tells(uid) {
+			if n.Tells(uid) {
 				t.Errorf("%q: user %d is told, and could be anybody", c.uidMap, uid)
 			}
-		}
-	}
-}
-
-func TestHoldersAreUsersAndElsewhereProcesses(t *testing.T) {
-	for _, c := range []struct {
-		uidMap    string
-		one, more credentials
-		same      bool
-	}{
-		{hostMap, credentials{uid: 7, pid: 1}, credentials{uid: 7, pid: 2}, true},
-		{hostMap, credentials{uid: 7, pid: 1}, credentials{uid: 8, pid: 1}, false},
-		{hostMap, credentials{uid: overflowUID, pid: 1}, credentials{uid: overflowUID, pid: 2}, true},
-		{unitMap, credentials{uid: 998, pid: 1}, credentials{uid: 998, pid: 2}, true},
-		{unitMap, credentials{uid: overflowUID, pid: 1}, credentials{uid: overflowUID, pid: 2}, false},
-		{unitMap, credentials{uid: overflowUID, gid: 1, pid: 1}, credentials{uid: overflowUID, gid: 2, pid: 1}, true},
-		{unitMap, credentials{uid: overflowUID}, credentials{uid: overflowUID}, true},
-		{unitMap, credentials{uid: 0, pid: 1}, credentials{uid: overflowUID, pid: 1}, false},
-	} {
-		n := namespace(c.uidMap)
-		if same := n.caller(c.one) == n.caller(c.more); same != c.same {
-			t.Errorf("%q: %+v and %+v count as one: %t", c.uidMap, c.one, c.more, same)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package daemon
+package sockets
 
 import (
 	"errors"
@@ -8,15 +8,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// peerCredentials asks for SO_PEERCRED (unix(7)).
-func peerCredentials(nc net.Conn) (credentials, error) {
+// PeerCredentials asks for SO_PEERCRED (unix(7)).
+func PeerCredentials(nc net.Conn) (Credentials, error) {
 	u, ok := nc.(*net.UnixConn)
 	if !ok {
-		return credentials{}, fmt.Errorf("%T is not a Unix connection", nc)
+		return Credentials{}, fmt.Errorf("%T is not a Unix connection", nc)
 	}
 	raw, err := u.SyscallConn()
 	if err != nil {
-		return credentials{}, err
+		return Credentials{}, err
 	}
 	var cred *unix.Ucred
 	var inner error
@@ -24,7 +24,7 @@ func peerCredentials(nc net.Conn) (credentials, error) {
 		cred, inner = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
 	})
 	if err := errors.Join(err, inner); err != nil {
-		return credentials{}, fmt.Errorf("peer credentials: %w", err)
+		return Credentials{}, fmt.Errorf("peer credentials: %w", err)
 	}
-	return credentials{uid: cred.Uid, gid: cred.Gid, pid: cred.Pid}, nil
+	return Credentials{UID: cred.Uid, GID: cred.Gid, PID: cred.Pid}, nil
 }
