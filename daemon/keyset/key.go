@@ -93,7 +93,7 @@ func newKey(id, named string, parsed jwk.Key, allowed []Algorithm) (*Key, string
 		return nil, why
 	}
 	for _, alg := range k.algorithms {
-		verifier, err := jws.NewVerifier(jwa.SignatureAlgorithm(alg))
+		verifier, err := newVerifier(alg)
 		if err != nil {
 			return nil, "no verifier for the algorithm"
 		}
@@ -104,6 +104,13 @@ func newKey(id, named string, parsed jwk.Key, allowed []Algorithm) (*Key, string
 		return nil, "no thumbprint"
 	}
 	return k, ""
+}
+
+func newVerifier(alg Algorithm) (jws.Verifier, error) {
+	if hash := pssHash(alg); hash != 0 {
+		return pss{hash}, nil
+	}
+	return jws.NewVerifier(jwa.SignatureAlgorithm(alg))
 }
 
 // bind chooses the key's algorithms: of natural, which are those that its type
@@ -196,6 +203,8 @@ func (k *Key) modulus(p jwk.RSAPublicKey) (natural []Algorithm, why string) {
 		return nil, "RSA modulus is even"
 	case e.BitLen() > 31 || e.Int64() < minExponent || e.Bit(0) == 0:
 		return nil, "RSA exponent is even, below 65537 or beyond 31 bits"
+	case factorable(n):
+		return nil, "RSA key can be factored (CVE-2017-15361, ROCA)"
 	}
 	var material crypto.PublicKey
 	if err := p.Raw(&material); err != nil {
