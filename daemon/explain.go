@@ -185,7 +185,7 @@ func failures(reason keyset.Reason, step string) string {
 		keyset.WrongIssuer:       "iss is none of the project's issuers: check base_url and issuers",
 		keyset.WrongAudience:     "aud is not the project's: a token for somebody else; check project_id or audiences",
 		keyset.SenderConstrained: "the claim cnf binds the token to a key (DPoP, mutual TLS): it is no bearer token",
-		keyset.ClassNotAllowed:   "an anonymous or restricted user, or another role; see allow in the configuration",
+		keyset.ClassNotAllowed:   "an anonymous or restricted user (see allow in the configuration), another role, or flags that contradict each other or the audience",
 		keyset.Expired:           "exp is past, by this host's clock",
 		keyset.NotYetValid:       "nbf or iat lies in the future, by this host's clock and the leeway",
 	}[reason]

@@ -149,6 +149,53 @@ func TestFlagsMayNotContradictTheAudience(t *testing.T) {
 	}
 }
 
+// TestFlagsMayNotContradictEachOther goes through all that a token can say, and
+// knows by name what no release of the upstream writes.
+func TestFlagsMayNotContradictEachOther(t *testing.T) {
+	all := classPolicy(ClassNormal, ClassRestricted, ClassAnonymous)
+	reasons := map[string]any{
+		"absent": nil, "null": raw("null"), "anonymous": raw(`{"type":"anonymous"}`), "email": raw(`{"type":"email_not_verified"}`),
+		"admin": raw(`{"type":"restricted_by_administrator"}`), "untyped": raw(`{}`),
+	}
+	accepted := 0
+	for suffix, class := range map[string]Class{"": ClassNormal, ":restricted": ClassRestricted, ":anon": ClassAnonymous} {
+		for _, anonymous := range []any{nil, false, true} {
+			for _, restricted := range []any{nil, false, true} {
+				for name, reason := range reasons {
+					given := name != "absent" && name != "null"
+					odd := anonymous == true && restricted == false || // an anonymous user is restricted
+						given && restricted != true || name == "null" && restricted == true || // a reason is of a restriction
+						name == "anonymous" && anonymous == false ||
+						class == ClassNormal && (anonymous == true || restricted == true) ||
+						class == ClassRestricted && (anonymous == true || restricted == false) ||
+						class == ClassAnonymous && (anonymous == false || restricted == false)
+					want := ReasonNone
+					if odd {
+						want = ClassNotAllowed
+					} else {
+						accepted++
+					}
+					s, token := signed(t, testPayload(map[string]any{
+						"iss": testIssuer + suffix, "aud": testAudience + suffix,
+						"is_anonymous": anonymous, "is_restricted": restricted, "restricted_reason": reason,
+					}))
+					if _, got := Verify(all, s, token, testNow); got != want {
+						t.Errorf("%s, anonymous %v, restricted %v, reason %s: %v, want %v", class, anonymous, restricted, name, got, want)
+					}
+				}
+			}
+		}
+	}
+	if accepted < 12 {
+		t.Errorf("only %d of them are accepted", accepted)
+	}
+	for _, odd := range []string{`"email_not_verified"`, `true`, `1`, `[]`} {
+		s, token := signed(t, testPayload(map[string]any{"restricted_reason": raw("%s", odd)}))
+		expect(t, all, s, string(token), MissingClaim)
+		expect(t, testPolicy(), s, string(token), ReasonNone)
+	}
+}
+
 func TestRoleIsRequiredWhereAsked(t *testing.T) {
 	for role, want := range map[string]Reason{
 		`"authenticated"`: ReasonNone, `"anonymous"`: ClassNotAllowed, `"Authenticated"`: ClassNotAllowed, `""`: ClassNotAllowed,

@@ -80,7 +80,9 @@ type payload struct {
 	bound      bool   // has a "cnf"
 	anonymous  flag
 	restricted flag
-	misfit     *flaw // the first claim read here that is of the wrong kind
+	reason     flag   // "restricted_reason" is there, and not null
+	reasonType string // of that
+	misfit     *flaw  // the first claim read here that is of the wrong kind
 }
 
 // readPayload reads the claims. It judges their form, not their content: what
@@ -119,6 +121,8 @@ func (c *payload) member(name []byte, value strictjson.Value) error {
 		c.anonymous = c.boolean(name, value)
 	case "is_restricted":
 		c.restricted = c.boolean(name, value)
+	case "restricted_reason":
+		c.readReason(name, value)
 	}
 	// What is no string names no session.
 	if at := slices.Index(c.policy.SessionClaims, string(name)); at >= 0 && what == "" && value.Kind() == '"' {
@@ -167,6 +171,19 @@ func (c *payload) boolean(name []byte, value strictjson.Value) flag {
 		return flag{}
 	}
 	return flag{present: true, set: value.Kind() == 't'}
+}
+
+// readReason reads why the user is restricted: an object with a "type", or null.
+func (c *payload) readReason(name []byte, value strictjson.Value) {
+	if !c.policy.StackFlags || !c.fits(name, value, "{n", "an object or null") {
+		return
+	}
+	c.reason = flag{present: true, set: value.Kind() == '{'}
+	strictjson.Each(value, func(name []byte, value strictjson.Value) {
+		if string(name) == "type" {
+			c.reasonType = exactText(value)
+		}
+	})
 }
 
 // audienceNames returns the string, or the strings of the array if the policy
@@ -268,11 +285,20 @@ func (c *payload) missing() error {
 	}
 }
 
-// contradicts tells whether the flags of the user disagree with the class that
-// the audience stands for. An anonymous user is a restricted one, too.
+// contradicts tells whether the flags of the user disagree with each other or
+// with the class that the audience stands for. An anonymous user is a restricted
+// one, too, and there is a reason exactly if the user is restricted. A flag that
+// is absent disagrees with nothing: older releases lack some, or all. But none
+// that gives a reason lacks the flag it is the reason for.
 func (c *payload) contradicts(class Class) bool {
-	if !c.policy.StackFlags {
+	switch {
+	case !c.policy.StackFlags:
 		return false
+	case c.anonymous.is(true) && c.restricted.is(false),
+		c.reason.is(true) && !c.restricted.is(true),
+		c.reason.is(false) && c.restricted.is(true),
+		c.reasonType == "anonymous" && c.anonymous.is(false):
+		return true
 	}
 	switch class {
 	case ClassNormal:

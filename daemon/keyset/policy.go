@@ -76,8 +76,9 @@ type Policy struct {
 	// Role is the required value of the claim "role"; empty: not looked at.
 	// No role is MissingClaim, another one ClassNotAllowed.
 	Role string
-	// StackFlags demands that "is_anonymous" and "is_restricted", where
-	// present, agree with the class that the audience stands for.
+	// StackFlags demands that "is_anonymous", "is_restricted" and
+	// "restricted_reason", where present, agree with each other and with the
+	// class that the audience stands for.
 	StackFlags bool
 	// AudienceArray lets "aud" be an array that contains a Name (RFC 7519
 	// section 4.1.3). If it contains a refused one too, the refusal wins.
