@@ -192,6 +192,7 @@ func shared() []room {
 		},
 		{
 			dir:     "internal/sockets",
+			house:   []string{"internal/folders"},
 			foreign: []string{manager, "golang.org/x/sys"},
 			because: "every program opens sockets, none of them in a way of its own",
 		},

@@ -94,7 +94,7 @@ func TestCommandLineIsRefusedInWords(t *testing.T) {
 		{[]string{"--listen", "localhost:80"}, program.ExitUsage, "neither unix:PATH nor a loopback address"},
 		{[]string{"--listen", "unix:" + filepath.Join(dir, "a"), "--status-listen", "[::]:80"}, program.ExitUsage, "--status-listen"},
 		{[]string{"--listen", "unix:" + file}, program.ExitFailure, "not a socket is in its place; it was not touched"},
-		{[]string{"--listen", "unix:" + filepath.Join(open, "a")}, program.ExitFailure, "writable by others, who could replace the socket"},
+		{[]string{"--listen", "unix:" + filepath.Join(open, "a")}, program.ExitFailure, "writable by others, who could replace what is in it"},
 		{[]string{"--listen", "unix:" + filepath.Join(dir, "a"), "--status-listen", "unix:" + filepath.Join(open, "a")}, program.ExitFailure, "--status-listen: "},
 		{[]string{"--listen", "unix:" + filepath.Join(dir, "a"), "--config", bad}, program.ExitConfig, "bad.toml"},
 		{[]string{"check-nginx"}, program.ExitUsage, "takes one file"},

@@ -32,11 +32,23 @@ var ErrUnsafe = errors.New("not safe")
 //
 // Other errors say that the path cannot be followed.
 func Check(dir string, uid int) (resolved string, err error) {
+	return follow(dir, walk{uid: uid})
+}
+
+// CheckForSocket is Check of a folder in which nothing is kept but sockets: it
+// may be one that everybody may write to, if it is sticky. Nobody else can
+// replace a socket there, and whoever makes it finds out whether something is in
+// its place.
+func CheckForSocket(dir string, uid int) (resolved string, err error) {
+	return follow(dir, walk{uid: uid, sticky: true})
+}
+
+func follow(dir string, w walk) (resolved string, err error) {
 	dir, err = filepath.Abs(dir)
 	if err != nil {
 		return "", err
 	}
-	w := walk{uid: uid, at: "/", rest: split(dir)}
+	w.at, w.rest = "/", split(dir)
 	if err := w.look("/", len(w.rest) == 0); err != nil {
 		return "", err
 	}
@@ -50,10 +62,11 @@ func Check(dir string, uid int) (resolved string, err error) {
 
 // walk is a path that is being followed.
 type walk struct {
-	uid   int
-	at    string   // has been followed and is safe
-	rest  []string // has not
-	links int
+	uid    int
+	sticky bool     // makes the last folder safe
+	at     string   // has been followed and is safe
+	rest   []string // has not
+	links  int
 }
 
 // step follows one name of the path.
@@ -121,7 +134,7 @@ func (w *walk) judge(dir string, info fs.FileInfo, last bool) error {
 		return err
 	}
 	switch mode := info.Mode(); {
-	case last && mode.Perm()&0o022 != 0:
+	case last && mode.Perm()&0o022 != 0 && !(w.sticky && mode&fs.ModeSticky != 0):
 		return fmt.Errorf("%w: %s is writable by others, who could replace what is in it; chmod go-w", ErrUnsafe, dir)
 	case !last && mode.Perm()&0o002 != 0 && mode&fs.ModeSticky == 0:
 		return fmt.Errorf("%w: %s, on the way to it, is writable by all, who could replace it; chmod o-w", ErrUnsafe, dir)

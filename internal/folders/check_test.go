@@ -96,6 +96,10 @@ func TestOnlyFoldersThatOthersCannotChangeOrReplaceAreSafe(t *testing.T) {
 			s := &site{t, filepath.Join(t.TempDir(), "s")}
 			s.must(os.Mkdir(s.root, 0o700))
 			c.build(s)
+			_, err := CheckForSocket(s.path("d"), os.Geteuid())
+			if safe := c.unsafe == "" || c.name == "all may write, sticky"; (err == nil) != safe || err != nil && !errors.Is(err, ErrUnsafe) {
+				t.Errorf("for a socket: %v", err)
+			}
 			leads, err := Check(s.path("d"), os.Geteuid())
 			if c.unsafe != "" {
 				if !errors.Is(err, ErrUnsafe) || !strings.Contains(err.Error(), c.unsafe) {

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"github.com/neonauthd/neonauthd/internal/folders"
 )
 
 // MaxPath is the longest path that a socket can have, in bytes: sun_path of
@@ -58,44 +60,8 @@ func checkFolder(dir string) error {
 	if !info.IsDir() {
 		return fmt.Errorf("%s is not a folder", dir)
 	}
-	if err := checkOwner(dir, info, 0o022); err != nil {
-		return err
-	}
-	return checkAbove(dir)
-}
-
-// checkAbove refuses a folder that somebody else could rename away together
-// with what is in it. Groups are trusted further up: they are how people share
-// their own folders.
-func checkAbove(dir string) error {
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		return err
-	}
-	for dir != filepath.Dir(dir) {
-		dir = filepath.Dir(dir)
-		info, err := os.Stat(dir)
-		if err != nil {
-			return err
-		}
-		if err := checkOwner(dir, info, 0o002); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// checkOwner refuses a folder of another user, and one in which those whom the
-// mask names may replace what is not theirs.
-func checkOwner(dir string, info fs.FileInfo, mask fs.FileMode) error {
-	stat, ok := info.Sys().(*syscall.Stat_t)
-	switch {
-	case ok && stat.Uid != 0 && int(stat.Uid) != os.Geteuid():
-		return fmt.Errorf("%s belongs to another user, who could replace the socket", dir)
-	case info.Mode().Perm()&mask != 0 && info.Mode()&fs.ModeSticky == 0:
-		return fmt.Errorf("%s is writable by others, who could replace the socket; chmod go-w", dir)
-	}
-	return nil
+	_, err = folders.CheckForSocket(dir, os.Geteuid())
+	return err
 }
 
 // lockFolder lets one process at a time look for a stale socket and make its

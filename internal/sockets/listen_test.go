@@ -181,7 +181,7 @@ func TestSocketsAreNotMadeBelowFoldersThatOthersMayReplace(t *testing.T) {
 	if err := os.Chmod(above, 0o777); err != nil {
 		t.Fatal(err)
 	}
-	if err := checkFolder(inner); err == nil || !strings.Contains(err.Error(), "writable by others") {
+	if err := checkFolder(inner); err == nil || !strings.Contains(err.Error(), "writable by all, who could replace it") {
 		t.Errorf("a folder that anybody may rename away: %v", err)
 	}
 	if err := os.Chmod(above, 0o777|os.ModeSticky); err != nil {
