@@ -176,7 +176,9 @@ func (d *Daemon) openState(cfg config.Config) error {
 	if err := d.stateDir.Writable(); err != nil {
 		d.opts.Logger.Error("state directory not usable: key sets and revocations will not survive a restart; make it writable for the daemon's user", "error", err)
 	}
-	d.revocations, err = revoke.Open(d.stateDir, revoke.Options{Now: d.opts.Now, Log: d.opts.Logger})
+	d.revocations, err = revoke.Open(d.stateDir, revoke.Options{
+		Now: d.opts.Now, Retention: time.Duration(cfg.RevocationRetention), Log: d.opts.Logger,
+	})
 	if err != nil {
 		return errors.Join(err, d.stateDir.Close())
 	}

@@ -54,6 +54,7 @@ func limits() [][2]string {
 		{"`upstream_rate`", fmt.Sprint(p.UpstreamRate, " per second")},
 		{"pause that an upstream can ask for", upstream.MaxRetryAfter.String()},
 		{"revocations", fmt.Sprint(MaxRevocations)},
+		{"`revocation_retention`", c.RevocationRetention.String()},
 		{"purges of single users and tokens kept apart", fmt.Sprint(maxFloors)},
 		{"configuration file", size(config.MaxFile)},
 		{"projects", fmt.Sprint(config.MaxProjects)},

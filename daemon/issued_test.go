@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
 
@@ -82,4 +83,37 @@ func (k *desk) restart() {
 	}
 	k.giveKeys(k.project("stack"))
 	k.giveKeys(k.project("neon"))
+}
+
+// TestARevocationIsKeptForTheConfiguredTime over restarts, whatever tokens have
+// been seen.
+func TestARevocationIsKeptForTheConfiguredTime(t *testing.T) {
+	const day = 24 * time.Hour
+	for text, kept := range map[string]time.Duration{"": 30 * day, "30d": 30 * day, "2h": 2 * time.Hour, "forever": 100 * 365 * day} {
+		t.Run(text, func(t *testing.T) {
+			k := newDesk(t, func(c *config.Config) {
+				if text == "" {
+					return // as by default
+				}
+				if err := c.RevocationRetention.UnmarshalText([]byte(text)); err != nil {
+					t.Fatal(err)
+				}
+			})
+			k.revoke("session", "s", true)
+			k.clock.advance(kept - time.Minute)
+			k.restart()
+			if n := k.daemon.revocations.Len(); n != 1 {
+				t.Errorf("%d are in force before it is over", n)
+			}
+			k.clock.advance(time.Hour)
+			k.restart()
+			want := 0
+			if text == "forever" {
+				want = 1
+			}
+			if n := k.daemon.revocations.Len(); n != want {
+				t.Errorf("%d are in force after it is over, want %d", n, want)
+			}
+		})
+	}
 }

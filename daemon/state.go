@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"reflect"
+	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/internal/program"
@@ -132,6 +133,7 @@ func (d *Daemon) Reload() error {
 		return err
 	}
 	d.state.Store(st)
+	d.revocations.SetRetention(time.Duration(cfg.RevocationRetention))
 	d.opts.Level.Set(slog.Level(cfg.LogLevel))
 	d.sync(st)
 	return nil

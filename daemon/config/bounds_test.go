@@ -37,7 +37,7 @@ func TestEachBoundOfTheConfigurationHoldsOnBothSides(t *testing.T) {
 		}
 		return bounds
 	}
-	day := 24 * time.Hour
+	kept := func(r Retention) func(*Config) { return func(c *Config) { c.RevocationRetention = r } }
 	for key, bounds := range map[string][]bound{
 		"leeway":           duration(func(c *Config, d Duration) { c.Projects[0].Leeway = d }, 0, time.Minute),
 		"profile_fresh":    duration(func(c *Config, d Duration) { c.Projects[0].ProfileFresh = d }, time.Second, day),
@@ -47,6 +47,8 @@ func TestEachBoundOfTheConfigurationHoldsOnBothSides(t *testing.T) {
 		"jwks_max_age":     duration(func(c *Config, d Duration) { c.Projects[0].JWKSMaxAge = d }, time.Minute, day),
 		"jwks_cooldown":    duration(func(c *Config, d Duration) { c.Projects[0].JWKSCooldown = d }, 100*time.Millisecond, time.Hour),
 		"idle_timeout":     duration(func(c *Config, d Duration) { c.Limits.IdleTimeout = d }, time.Second, day),
+
+		"revocation_retention": {{kept(Forever), true}, {kept(Retention(MinRetention - 1)), false}, {kept(Retention(MinRetention)), true}, {kept(Retention(MinRetention + 1)), true}, {kept(-1), false}},
 
 		"connections":              number(func(c *Config, n int) { c.Limits.Connections = n }, 1, 1<<20),
 		"connections_per_uid":      number(func(c *Config, n int) { c.Limits.ConnectionsPerUID = n }, 1, 1<<20),

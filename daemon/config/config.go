@@ -28,15 +28,19 @@ const MaxFile = 1 << 20
 // Config is what an operator may say. Default is the base; a file
 // overrides it key by key. A Config is read-only once handed to New.
 type Config struct {
-	Socket        string    `toml:"socket"`
-	AdminSocket   string    `toml:"admin_socket"`
-	MetricsListen string    `toml:"metrics_listen"`
-	StateDir      string    `toml:"state_dir"`
-	LogLevel      LogLevel  `toml:"log_level"`
-	Cache         Cache     `toml:"cache"`
-	Limits        Limits    `toml:"limits"`
-	Projects      []Project `toml:"project"`
-	Callers       []Caller  `toml:"caller"`
+	Socket        string   `toml:"socket"`
+	AdminSocket   string   `toml:"admin_socket"`
+	MetricsListen string   `toml:"metrics_listen"`
+	StateDir      string   `toml:"state_dir"`
+	LogLevel      LogLevel `toml:"log_level"`
+	// RevocationRetention is how long revocations of sessions and subjects are
+	// kept, and longer where longer-lived tokens have been seen.
+	RevocationRetention Retention `toml:"revocation_retention"`
+
+	Cache    Cache     `toml:"cache"`
+	Limits   Limits    `toml:"limits"`
+	Projects []Project `toml:"project"`
+	Callers  []Caller  `toml:"caller"`
 
 	// Dir is the folder of the file, against which "./" paths are read. Empty
 	// means the working directory.
@@ -98,7 +102,10 @@ func Default() Config {
 		Socket:      protocol.DefaultSocket,
 		AdminSocket: protocol.DefaultAdminSocket,
 		StateDir:    "/var/lib/neonauthd",
-		Cache:       Cache{MaxBytes: 64 << 20},
+
+		RevocationRetention: Retention(30 * day),
+
+		Cache: Cache{MaxBytes: 64 << 20},
 		Limits: Limits{
 			Connections:           4096,
 			ConnectionsPerUID:     1024,
@@ -220,14 +227,15 @@ func explainTOML(err error) error {
 	return err
 }
 
-// Duration is a time.Duration written as a string such as "60s" or "24h".
+// Duration is a time.Duration written as a string such as "60s", "24h" or "30d".
 type Duration time.Duration
 
-// UnmarshalText reads Go's duration syntax; negative durations are refused.
+// UnmarshalText reads Go's duration syntax and days ("30d", "1d12h"); negative
+// durations are refused.
 func (d *Duration) UnmarshalText(text []byte) error {
-	v, err := time.ParseDuration(string(text))
+	v, err := parseDuration(string(text))
 	if err != nil {
-		return fmt.Errorf("duration %q is not of the form \"60s\", \"5m\", \"24h\"", cut(string(text)))
+		return fmt.Errorf("duration %q is not of the form \"60s\", \"5m\", \"24h\", \"30d\"", cut(string(text)))
 	}
 	if v < 0 {
 		return fmt.Errorf("duration %q is negative", cut(string(text)))

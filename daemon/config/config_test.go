@@ -126,6 +126,7 @@ func TestDefaultsAreTheDocumentedOnes(t *testing.T) {
 		{"admin_socket", c.AdminSocket, protocol.DefaultAdminSocket},
 		{"metrics_listen", c.MetricsListen, ""},
 		{"state_dir", c.StateDir, "/var/lib/neonauthd"},
+		{"revocation_retention", c.RevocationRetention.String(), "30d"},
 		{"log_level", c.LogLevel.String(), "info"},
 		{"max_bytes", c.Cache.MaxBytes.String(), "64MiB"},
 		{"connections", c.Limits.Connections, 4096},
@@ -218,10 +219,39 @@ func TestSizesDurationsAndLevelsAreWrittenAsTheyAreRead(t *testing.T) {
 			t.Errorf("%s: %s, %v", duration, d.String(), err)
 		}
 	}
-	for _, duration := range []string{"", "5", "-1s", "s", "5 s", "9999999h", strings.Repeat("9", 500) + "s"} {
+	for text, want := range map[string]time.Duration{"0d": 0, "1d": day, "30d": 30 * day, "1d12h": 36 * time.Hour, "007d0s": 7 * day, "1d23h59m59.9s": 2*day - 100*time.Millisecond, "100000d": 100000 * day} {
+		var d Duration
+		if err := d.UnmarshalText([]byte(text)); err != nil || time.Duration(d) != want {
+			t.Errorf("%s: %s, %v, want %s", text, d, err, want)
+		}
+	}
+	for _, duration := range []string{"", "5", "d", "-1d", "1.5d", "+1d", "1d1", "1d-1h", "1d24h", "1dd", "1 d", "1h1d", "1D", "106752d", "4294967296d", "99999999999999999999d", "-1s", "s", "5 s", "9999999h", strings.Repeat("9", 500) + "s"} {
 		var d Duration
 		if err := d.UnmarshalText([]byte(duration)); err == nil || len(err.Error()) > 300 {
 			t.Errorf("duration %.20q is taken for %s, or its error is long", duration, time.Duration(d))
 		}
+	}
+}
+
+func TestRetentionsAreWrittenAsTheyAreRead(t *testing.T) {
+	for text, want := range map[string]Retention{
+		"forever": Forever, "1h": Retention(time.Hour), "30d": Retention(30 * day), "24h": Retention(day), "36h": Retention(36 * time.Hour),
+	} {
+		var r, again Retention
+		if err := r.UnmarshalText([]byte(text)); err != nil || r != want {
+			t.Errorf("%s: %s, %v", text, r, err)
+		}
+		if err := again.UnmarshalText([]byte(r.String())); err != nil || again != r {
+			t.Errorf("%s: written as %s: %v", text, r, err)
+		}
+	}
+	for _, text := range []string{"", "0s", "0", "0d", "59m59.999999999s", "-1h", "Forever", "forever ", "never", "30"} {
+		r := Retention(day)
+		if err := r.UnmarshalText([]byte(text)); err == nil || r != Retention(day) {
+			t.Errorf("retention %q is taken for %s", text, r)
+		}
+	}
+	if text := Retention(30 * day).String(); text != "30d" {
+		t.Errorf("30 days are %s", text)
 	}
 }

@@ -45,6 +45,9 @@ func (c *Config) Validate() error {
 	if c.StateDir == "" {
 		report("state_dir", "must name a folder for key sets and revocations")
 	}
+	if r := c.RevocationRetention; r != Forever && time.Duration(r) < MinRetention {
+		report("revocation_retention", "must be at least %s, or \"forever\"", MinRetention)
+	}
 	if c.Cache.MaxBytes < MinCacheBytes {
 		report("cache.max_bytes", "must be at least 1MiB")
 	}

@@ -53,7 +53,7 @@ func (l *List) Note(t *Token) {
 	if !raise(&l.longest, lifetime) {
 		return
 	}
-	if lifetime <= int64(minRetention/time.Second) || l.counts.session.Load()+l.counts.subject.Load() == 0 {
+	if retain := l.retain.Load(); retain == 0 || lifetime <= retain || l.counts.session.Load()+l.counts.subject.Load() == 0 {
 		return // saved by Keep, or with the next change
 	}
 	l.mu.Lock()

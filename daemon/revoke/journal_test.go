@@ -14,6 +14,9 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/statedir"
 )
 
+// retention is a shelf's, unless its test has another.
+const retention = 24 * time.Hour
+
 // shelf is a state directory, from which a list is opened again and again.
 type shelf struct {
 	t    testing.TB
@@ -21,6 +24,7 @@ type shelf struct {
 	path string // of the journal
 	seal string
 	now  time.Time
+	kept time.Duration // the retention
 	// state is the directory that lists are opened in, all of them by this one
 	// process.
 	state *statedir.Dir
@@ -29,7 +33,7 @@ type shelf struct {
 
 func newShelf(t testing.TB) *shelf {
 	dir := filepath.Join(t.TempDir(), "state")
-	s := &shelf{t: t, dir: dir, path: filepath.Join(dir, journalName), seal: filepath.Join(dir, sealName), now: time.Now()}
+	s := &shelf{t: t, dir: dir, path: filepath.Join(dir, journalName), seal: filepath.Join(dir, sealName), now: time.Now(), kept: retention}
 	s.state = s.openState(dir)
 	return s
 }
@@ -41,7 +45,7 @@ func (s *shelf) advance(d time.Duration) { s.now = s.now.Add(d) }
 func (s *shelf) try() (*List, error) {
 	s.t.Helper()
 	s.log = &bytes.Buffer{}
-	return Open(s.state, Options{Now: s.clock, Log: slog.New(slog.NewTextHandler(s.log, nil))})
+	return Open(s.state, Options{Now: s.clock, Retention: s.kept, Log: slog.New(slog.NewTextHandler(s.log, nil))})
 }
 
 func (s *shelf) openState(path string) *statedir.Dir {
@@ -243,7 +247,7 @@ func TestARevocationRepeatedIsKeptForTokensIssuedSince(t *testing.T) {
 		r := s.open()
 		m := Mark{kind, "main", "s"}
 		s.revoke(r, m)
-		s.advance(minRetention - time.Minute)
+		s.advance(retention - time.Minute)
 		if _, err := r.Revoke(m, 0, time.Time{}); err != nil {
 			t.Fatal(err)
 		}
@@ -251,7 +255,7 @@ func TestARevocationRepeatedIsKeptForTokensIssuedSince(t *testing.T) {
 		if !s.open().has(m) {
 			t.Errorf("%s: forgotten while tokens issued before the second time can be alive", kind)
 		}
-		s.advance(minRetention)
+		s.advance(retention)
 		if s.open().has(m) {
 			t.Errorf("%s: kept for ever", kind)
 		}

@@ -14,14 +14,8 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/statedir"
 )
 
-// Bounds of revocations.
-const (
-	// Max is how many can be in force at once.
-	Max = 100_000
-	// minRetention is how long a revocation of a session or a subject is kept
-	// at least; longer if tokens that live longer have been seen.
-	minRetention = 24 * time.Hour
-)
+// Max is how many revocations can be in force at once.
+const Max = 100_000
 
 // The errors that callers tell apart.
 var (
@@ -34,7 +28,7 @@ var (
 // revocation is one mark's term. It never changes.
 type revocation struct {
 	at    int64 // Unix seconds; a subject's tokens are covered whose iat is not later
-	until int64 // Unix seconds after which no covered token can be alive; 0 = for ever
+	until int64 // Unix seconds: the exp of the one token it covers; 0 = not known, or several
 }
 
 // List is what must not be accepted whatever the upstream says. A revocation is
@@ -45,6 +39,7 @@ type List struct {
 	most    int64    // how many can be in force at once
 	marks   sync.Map // Mark -> revocation
 	counts  struct{ token, session, subject, key, all atomic.Int64 }
+	retain  atomic.Int64 // how long what has no until is kept, in seconds; 0 = for ever
 	longest atomic.Int64 // lifetime of the longest-lived token seen, in seconds
 	issued  sync.Map     // project name -> *atomic.Int64, the greatest iat seen of its tokens
 
@@ -60,6 +55,10 @@ type List struct {
 type Options struct {
 	// Now is the clock; it must be given.
 	Now func() time.Time
+	// Retention is how long a revocation is kept of which it is not known when
+	// the last token that it covers ends: a session's or a subject's. 0 keeps it
+	// until it is taken back. See SetRetention.
+	Retention time.Duration
 	// Log receives a line for each thing that an operator has to know; nil
 	// discards.
 	Log *slog.Logger
@@ -74,6 +73,7 @@ func Open(dir *statedir.Dir, o Options) (*List, error) {
 	}
 	l := &List{now: o.Now, log: o.Log, most: Max, faults: map[Fault]bool{}, learnt: newFacts()}
 	l.journal = newJournal(dir)
+	l.SetRetention(o.Retention)
 	found, err := l.journal.load(l.replay)
 	if err != nil {
 		return nil, fmt.Errorf("revocations: %w", errors.Join(err, l.journal.close()))
@@ -134,19 +134,16 @@ func (l *List) drop(m Mark) {
 	}
 }
 
-// Revoke puts m in force until then (zero: as long as tokens live here) and
-// saves it. leeway is how far ahead of this host's clock iat may be in m's
+// Revoke puts m in force, and saves it. until is the exp of a token; zero for
+// everything else, and when it is not known. leeway is how far ahead of this host's clock iat may be in m's
 // project. changed is false when it was in force already. An error wrapping
 // ErrNotSaved leaves it in force.
 func (l *List) Revoke(m Mark, leeway time.Duration, until time.Time) (changed bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	v := revocation{at: l.latestIssue(m.Project, leeway)}
-	switch {
-	case !until.IsZero():
+	if !until.IsZero() {
 		v.until = until.Unix()
-	case m.Kind != KindKey:
-		v.until = l.retain(v.at)
 	}
 	if old, there := l.marks.Load(m); there {
 		before := old.(revocation)
@@ -181,25 +178,34 @@ func (l *List) Unrevoke(m Mark) (changed bool, err error) {
 	return true, l.save(line{Op: opUnrevoke, Mark: m})
 }
 
-// retain is until when a session's or subject's revocation of the instant at
-// has to be kept, as far as is known now.
-func (l *List) retain(at int64) int64 {
-	return at + max(int64(minRetention/time.Second), l.longest.Load()+1)
+// SetRetention changes how long revocations are kept; see Options. They are kept
+// longer where tokens were seen that live longer.
+func (l *List) SetRetention(d time.Duration) { l.retain.Store(int64(d / time.Second)) }
+
+// ends is when a revocation has covered everything that it can cover, in Unix
+// seconds; never is that of a key, which goes on signing.
+func (l *List) ends(m Mark, v revocation) (at int64, never bool) {
+	retain := l.retain.Load()
+	switch {
+	case m.Kind == KindKey:
+		return 0, true
+	case m.Kind == KindToken && v.until != 0:
+		return v.until, false
+	case retain == 0:
+		return 0, true
+	}
+	// Longer-lived tokens may have been seen since, and a journal of version 1
+	// says until when it has promised.
+	return max(v.until, v.at+max(retain, l.longest.Load()+1)), false
 }
 
 // sweep forgets what no living token can be covered by. l.mu is held, or nobody
-// else has r yet.
+// else has l yet.
 func (l *List) sweep() {
 	now := l.now().Unix()
 	l.marks.Range(func(k, v any) bool {
-		m, term := k.(Mark), v.(revocation)
-		until := term.until
-		if m.Kind == KindSession || m.Kind == KindSubject {
-			// Longer-lived tokens may have been seen since.
-			until = max(until, l.retain(term.at))
-		}
-		if until != 0 && until <= now {
-			l.drop(m)
+		if at, never := l.ends(k.(Mark), v.(revocation)); !never && at <= now {
+			l.drop(k.(Mark))
 		}
 		return true
 	})

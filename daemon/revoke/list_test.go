@@ -26,33 +26,45 @@ func TestThereIsRoomForSoManyRevocations(t *testing.T) {
 		t.Errorf("changed %v, %v", changed, err)
 	}
 	s.revoke(r, Mark{KindKey, "main", "there is room again"})
-	s.advance(minRetention + time.Second)
+	s.advance(retention + time.Second)
 	s.revoke(r, Mark{KindSession, "main", "old ones have made room"})
 	if n := r.Len(); n != 2 {
 		t.Errorf("%d are left, want the key's and the last", n)
 	}
 }
 
-// TestARevocationIsKeptAsLongAsACoveredTokenCanLive and not much longer.
+// TestARevocationIsKeptAsLongAsACoveredTokenCanLive and not much longer, across a
+// restart.
 func TestARevocationIsKeptAsLongAsACoveredTokenCanLive(t *testing.T) {
-	const long = 100 * time.Hour
+	const long, forever = 100 * time.Hour, 0
 	for _, c := range []struct {
 		name      string
+		retention time.Duration
 		see       []time.Duration // lifetimes of tokens seen before
 		seeAfter  time.Duration   // and after the revocation
 		kind      Kind
-		keptUntil time.Duration
+		exp       time.Duration // of a token, from now
+		keptUntil time.Duration // forever: 0
 	}{
-		{"nothing seen", nil, 0, KindSubject, minRetention + testLeeway},
-		{"short ones seen", []time.Duration{time.Hour}, 0, KindSession, minRetention + testLeeway},
-		{"long ones seen", []time.Duration{long}, 0, KindSubject, long + testLeeway + time.Second},
-		{"a little longer ones seen", []time.Duration{long, long + 9*time.Hour}, 0, KindSession, long + 9*time.Hour + testLeeway + time.Second},
-		{"shorter ones seen since", []time.Duration{long, time.Hour}, 0, KindSession, long + testLeeway + time.Second},
-		{"long ones seen later", nil, long, KindSession, long + testLeeway + time.Second},
-		{"key", nil, 0, KindKey, 0},
+		{"nothing seen", retention, nil, 0, KindSubject, 0, retention + testLeeway},
+		{"short ones seen", retention, []time.Duration{time.Hour}, 0, KindSession, 0, retention + testLeeway},
+		{"long ones seen", retention, []time.Duration{long}, 0, KindSubject, 0, long + testLeeway + time.Second},
+		{"a little longer ones seen", retention, []time.Duration{long, long + 9*time.Hour}, 0, KindSession, 0, long + 9*time.Hour + testLeeway + time.Second},
+		{"shorter ones seen since", retention, []time.Duration{long, time.Hour}, 0, KindSession, 0, long + testLeeway + time.Second},
+		{"long ones seen later", retention, nil, long, KindSession, 0, long + testLeeway + time.Second},
+		{"long retention, shorter ones seen", 30 * retention, []time.Duration{long}, 0, KindSubject, 0, 30*retention + testLeeway},
+		{"kept for ever", forever, nil, 0, KindSession, 0, 0},
+		{"kept for ever, long ones seen", forever, []time.Duration{long}, 0, KindSubject, 0, 0},
+		{"key", retention, nil, 0, KindKey, 0, 0},
+		{"token", retention, nil, 0, KindToken, time.Hour, time.Hour},
+		{"long-lived token", retention, nil, 0, KindToken, long, long},
+		{"token, all else kept for ever", forever, nil, 0, KindToken, time.Hour, time.Hour},
+		{"token of which the end is not known", retention, nil, 0, KindToken, 0, retention + testLeeway},
+		{"token of which the end is not known, kept for ever", forever, nil, 0, KindToken, 0, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newShelf(t)
+			s.kept = c.retention
 			r, began := s.open(), s.now
 			see := func(lifetime time.Duration) {
 				r.Note(&Token{Project: "main", Issued: s.now.Unix(), Expires: s.now.Add(lifetime).Unix(), Verified: s.now})
@@ -61,16 +73,22 @@ func TestARevocationIsKeptAsLongAsACoveredTokenCanLive(t *testing.T) {
 				see(lifetime)
 			}
 			m := Mark{c.kind, "main", "x"}
-			if _, err := r.Revoke(m, testLeeway, time.Time{}); err != nil {
+			var until time.Time
+			if c.exp > 0 {
+				until = s.now.Add(c.exp)
+			}
+			if _, err := r.Revoke(m, testLeeway, until); err != nil {
 				t.Fatal(err)
 			}
 			if c.seeAfter > 0 {
 				see(c.seeAfter)
 			}
+			if err := r.saveNews(); err != nil {
+				t.Fatal(err)
+			}
 			kept := func(at time.Duration) bool {
 				s.now = began.Add(at)
-				r.sweep()
-				return r.has(m)
+				return s.open().has(m)
 			}
 			if c.keptUntil == 0 {
 				if !kept(10 * 365 * 24 * time.Hour) {
@@ -85,5 +103,26 @@ func TestARevocationIsKeptAsLongAsACoveredTokenCanLive(t *testing.T) {
 				t.Error("kept for ever")
 			}
 		})
+	}
+}
+
+// TestAChangeOfTheRetentionHoldsForWhatIsRevokedAlready, shorter or longer.
+func TestAChangeOfTheRetentionHoldsForWhatIsRevokedAlready(t *testing.T) {
+	s := newShelf(t)
+	r := s.open()
+	m := Mark{KindSubject, "main", "ada"}
+	s.revoke(r, m)
+	s.advance(2 * retention)
+	for _, c := range []struct {
+		retention time.Duration
+		kept      bool
+	}{{0, true}, {3 * retention, true}, {2*retention - time.Second, false}} {
+		r.SetRetention(c.retention)
+		r.mu.Lock()
+		r.sweep()
+		r.mu.Unlock()
+		if r.has(m) != c.kept {
+			t.Errorf("%s: kept %v", c.retention, r.has(m))
+		}
 	}
 }
