@@ -35,8 +35,13 @@ func (c *Config) Validate() error {
 		all = append(all, fmt.Errorf("%s: %s", key, fmt.Sprintf(format, args...)))
 	}
 	for key, path := range map[string]string{"socket": c.Socket, "admin_socket": c.AdminSocket} {
-		if path == "" || len(path) > sockets.MaxPath {
-			report(key, "must be a path of 1 to %d bytes", sockets.MaxPath)
+		if err := sockets.CheckPath(path); err != nil {
+			report(key, "%v", err)
+		}
+	}
+	if path, ok := strings.CutPrefix(c.MetricsListen, "unix:"); ok {
+		if err := sockets.CheckPath(path); err != nil {
+			report("metrics_listen", "%v", err)
 		}
 	}
 	if c.Socket == c.AdminSocket {

@@ -63,6 +63,9 @@ func adopt(found map[string]net.Listener, f *os.File, name string, names []strin
 	if err != nil {
 		return fmt.Errorf("the inherited descriptor named %q is not a socket that connections come in at: %w", name, err)
 	}
+	if strings.HasPrefix(ln.Addr().String(), "@") {
+		return errors.Join(fmt.Errorf("the inherited socket %q: %w", name, errAbstract), ln.Close())
+	}
 	found[name] = ln
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -17,6 +18,21 @@ import (
 // unix(7) less its NUL.
 const MaxPath = 107
 
+// errAbstract refuses a socket that is in no folder.
+var errAbstract = errors.New("must be a path: a name that begins with \"@\" is an abstract socket (unix(7)), which has no mode and which every process of the host can reach; write ./@name for a file of that name")
+
+// CheckPath refuses what cannot be the path of a socket that only some may
+// open. It looks at the path alone.
+func CheckPath(path string) error {
+	switch {
+	case strings.HasPrefix(path, "@"), strings.Contains(path, "\x00"):
+		return errAbstract
+	case path == "" || len(path) > MaxPath:
+		return fmt.Errorf("must be a path of 1 to %d bytes", MaxPath)
+	}
+	return nil
+}
+
 // Listen makes a socket at path with exactly mode, in a folder that only this
 // user and root can change; it makes the folder if it is missing, with mode
 // 0755. It dials before it removes a stale socket, and never removes anything
@@ -25,8 +41,8 @@ const MaxPath = 107
 // Call it before anything else of the process creates files: the umask, which
 // all goroutines share, is another one meanwhile.
 func Listen(path string, mode fs.FileMode) (net.Listener, error) {
-	if len(path) > MaxPath {
-		return nil, fmt.Errorf("socket %s: the path is longer than %d bytes", cut(path), MaxPath)
+	if err := CheckPath(path); err != nil {
+		return nil, fmt.Errorf("socket %s: %w", cut(path), err)
 	}
 	if err := checkFolder(filepath.Dir(path)); err != nil {
 		return nil, fmt.Errorf("socket %s: %w", path, err)

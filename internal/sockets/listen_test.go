@@ -1,12 +1,15 @@
 package sockets
 
 import (
+	"crypto/rand"
 	"errors"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestSocketsAreMadeWithExactlyTheirMode(t *testing.T) {
@@ -152,6 +155,40 @@ func folder(mode os.FileMode) func(*testing.T, string) {
 		if err := os.Chmod(dir, mode); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// TestAbstractSocketsAreRefused: they have no mode, so that every process of the
+// host could open one.
+func TestAbstractSocketsAreRefused(t *testing.T) {
+	for _, path := range []string{"@neonauthd", "@", "@/run/x", "\x00neonauthd", "run\x00"} {
+		if ln, err := Listen(path, 0o600); !errors.Is(err, errAbstract) {
+			t.Errorf("%q: %v, %v", path, ln, err)
+		}
+	}
+	ln, err := net.ListenUnix("unix", &net.UnixAddr{Name: "@neonauthd-test-" + rand.Text(), Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	file, err := ln.File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	fd, err := unix.Dup(int(file.Fd()))
+	if err := errors.Join(err, file.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if found, err := sorted([]*os.File{os.NewFile(uintptr(fd), "a")}, []string{"a"}); !errors.Is(err, errAbstract) {
+		t.Errorf("inherited: %v, %v", found, err)
+	}
+	t.Chdir(t.TempDir())
+	ln2, err := Listen("./@neonauthd", 0o600)
+	if err != nil {
+		t.Fatalf("a file of such a name: %v", err)
+	}
+	if err := ln2.Close(); err != nil {
+		t.Error(err)
 	}
 }
 
