@@ -228,13 +228,13 @@ func (c *conn) lookup(level Level) {
 	v, ok := c.server.resolver.recall(&a.lookup)
 	v.self = c.server.ledger.own(&a.digest)
 	if ok {
-		c.reply(c.req.Tag, nil, &v, &c.access)
+		c.reply(c.req.Tag, nil, &a.lookup, &v, &c.access)
 		c.server.ledger.latency.hit(began)
 		return
 	}
 	if a.session && !c.peer.opaque.Allow() || !c.server.admit(c.peer) {
 		v = unknown(Busy, time.Second)
-		c.reply(c.req.Tag, nil, &v, &c.access)
+		c.reply(c.req.Tag, nil, &a.lookup, &v, &c.access)
 		return
 	}
 	c.miss(a)
@@ -268,7 +268,7 @@ func (c *conn) miss(a *ask) {
 		defer cancel()
 		v := c.server.resolver.resolve(ctx, &own.lookup)
 		v.self = c.server.ledger.own(&own.digest)
-		c.reply(tag, place, &v, &rights)
+		c.reply(tag, place, &own.lookup, &v, &rights)
 		if !v.self {
 			c.server.ledger.latency.misses.UpdateDuration(began)
 		}
@@ -278,13 +278,12 @@ func (c *conn) miss(a *ask) {
 
 // reply hands over a verdict's line to a caller with these rights. Where too
 // much waits to be sent already, the caller is told that nothing is known.
-func (c *conn) reply(tag []byte, place *slot, v *Verdict, rights *access) {
+func (c *conn) reply(tag []byte, place *slot, l *lookup, v *Verdict, rights *access) {
 	body, ok := rights.redact(v, c.peer.id, c.server.bodies)
 	if !ok {
-		*v = Verdict{Outcome: Unknown, Reason: Busy, RetryAfter: time.Second, self: v.self}
+		v.fail(Busy, time.Second)
 	}
-	c.server.ledger.count(v)
-	c.out.verdict(tag, place, v, body)
+	c.out.verdict(tag, place, l, v, body)
 }
 
 // refuse hands over the reply to a wrong request.

@@ -18,6 +18,7 @@ func TestSizesThatAreAccountedForAreTrue(t *testing.T) {
 	}{
 		{"entry", reflect.TypeFor[entry]().Size(), entryBytes},
 		{"profile", reflect.TypeFor[profile]().Size(), profileBytes},
+		{"answer with its slot", reflect.TypeFor[answer]().Size() + reflect.TypeFor[slot]().Size(), answerBytes},
 	} {
 		if c.is > c.counted || c.counted > c.is+c.is/4 {
 			t.Errorf("%s takes %d bytes, %d are counted", c.name, c.is, c.counted)

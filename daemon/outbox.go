@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"bytes"
 	"net"
 	"sync"
 	"time"
@@ -23,20 +24,22 @@ const (
 	maxShared     = 32 << 20
 	maxSharedEach = maxShared / 2
 	sharedKept    = maxShared / 4
-	// maxHeld is how many bytes of replies may wait for an earlier one before
+	// maxHeld is how many bytes of replies that are known may wait for an earlier
+	// one, bodies that are shared not counted, before
 	// no more lines are read.
-	maxHeld = 1 << 20
+	maxHeld = 16 << 10
 )
 
 // outbox is the writing half of a connection: it gathers replies into few
 // writes, keeps untagged ones in the order of their requests, and cuts off a
 // peer that does not read. Safe for concurrent use.
 type outbox struct {
-	net   net.Conn
-	who   fair.ID // whose connection it is
-	wide  *wideBuffers
-	most  int    // untagged replies held back at once
-	broke func() // called once the peer cannot be written to
+	net    net.Conn
+	who    fair.ID // whose connection it is
+	wide   *wideBuffers
+	most   int // untagged replies held back at once
+	ledger *ledger
+	outboxCalls
 
 	mu      sync.Mutex
 	moved   sync.Cond // on mu: untagged replies have left ordered, or none will any more
@@ -50,57 +53,85 @@ type outbox struct {
 	broken  error // set once the peer cannot be written to
 }
 
-// slot keeps the place of an untagged reply. A verdict is written out only when
-// its turn has come.
-type slot struct {
-	reply   []byte // of anything but a verdict
-	verdict *Verdict
-	body    fair.Held // of the verdict, where it is shared
-	ready   bool
+// outboxCalls is what an outbox needs of its connection.
+type outboxCalls struct {
+	// confirm judges a verdict again that had to wait. (By value: a pointer that
+	// goes here would cost every verdict an allocation.)
+	confirm func(l *lookup, v Verdict) Verdict
+	// broke is called once the peer cannot be written to.
+	broke func()
 }
 
-// slotBytes is what a verdict in a slot counts for besides its body.
-const slotBytes = 256
-
-// size is what the slot counts for while it waits.
-func (s *slot) size() int {
-	if s.verdict != nil {
-		return slotBytes + len(s.verdict.Body)
-	}
-	return len(s.reply)
-}
-
-func newOutbox(nc net.Conn, who fair.ID, wide *wideBuffers, most int, broke func()) *outbox {
-	o := &outbox{net: nc, who: who, wide: wide, most: most, broke: broke}
+func newOutbox(nc net.Conn, who fair.ID, wide *wideBuffers, ledger *ledger, most int, calls outboxCalls) *outbox {
+	o := &outbox{net: nc, who: who, wide: wide, ledger: ledger, most: most, outboxCalls: calls}
 	o.moved.L = &o.mu
 	return o
 }
 
+// slot keeps the place of an untagged reply. A verdict is judged again and
+// written out only when its turn has come.
+type slot struct {
+	reply  []byte // of anything but a verdict
+	answer *answer
+	ready  bool
+}
+
+// answer is a verdict, the lookup that it answers, and its body where that is
+// shared.
+type answer struct {
+	lookup
+	verdict Verdict
+	body    fair.Held
+}
+
+// answerBytes is what an answer counts for besides its token and a body that is
+// not shared; a test holds it to the structures.
+const answerBytes = 256
+
+// size is what the slot counts for while it waits.
+func (s *slot) size() int {
+	switch {
+	case s.answer == nil:
+		return len(s.reply)
+	case s.answer.body.Bytes() != nil:
+		return answerBytes + len(s.answer.token)
+	}
+	return answerBytes + len(s.answer.token) + len(s.answer.verdict.Body)
+}
+
 // verdict takes the reply to a lookup, and the hold on its body where that is
 // shared.
-func (o *outbox) verdict(tag []byte, place *slot, v *Verdict, body fair.Held) {
-	o.mu.Lock()
+func (o *outbox) verdict(tag []byte, place *slot, l *lookup, v *Verdict, body fair.Held) {
+	waited := !o.mu.TryLock() // whoever has the lock may be writing, which takes as long as the peer likes
+	if waited {
+		o.mu.Lock()
+	}
 	defer o.mu.Unlock()
 	if place == nil && (len(tag) > 0 || len(o.ordered) == 0) {
-		o.render(tag, v, body)
+		o.render(tag, l, v, body, waited)
 		o.settle()
 		return
 	}
 	place = o.take(place)
-	kept := *v
-	place.verdict, place.body = &kept, body
+	place.answer = &answer{*l, *v, body}
+	place.answer.token = bytes.Clone(l.token)
 	o.held += place.size()
 	o.settle()
 }
 
 // render writes out a verdict and gives its body back. o.mu is held.
-func (o *outbox) render(tag []byte, v *Verdict, body fair.Held) {
+func (o *outbox) render(tag []byte, l *lookup, v *Verdict, body fair.Held, waited bool) {
+	defer body.Release()
+	before := v.Level
+	if waited {
+		*v = o.confirm(l, *v)
+	}
+	o.ledger.count(v)
 	shared := body.Bytes()
-	if shared == nil {
+	if shared == nil || v.Outcome != Accepted || v.Level != before {
 		o.out = appendVerdict(o.out, tag, v)
 		return
 	}
-	defer body.Release()
 	o.out = append(appendAccepted(o.out, tag, v), ' ')
 	o.write(shared)
 }
@@ -196,8 +227,8 @@ func (o *outbox) settle() {
 	for len(o.ordered) > 0 && o.ordered[0].ready {
 		first := o.ordered[0]
 		o.held -= first.size()
-		if first.verdict != nil {
-			o.render(nil, first.verdict, first.body)
+		if a := first.answer; a != nil {
+			o.render(nil, &a.lookup, &a.verdict, a.body, true)
 		} else {
 			o.out = append(o.out, first.reply...)
 		}
@@ -290,7 +321,9 @@ func (o *outbox) close() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, s := range o.ordered {
-		s.body.Release()
+		if s.answer != nil {
+			s.answer.body.Release()
+		}
 	}
 	o.empty()
 	o.ordered, o.held, o.out = nil, 0, nil

@@ -15,6 +15,9 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
+// asItWas leaves verdicts as they are.
+func asItWas(_ *lookup, v Verdict) Verdict { return v }
+
 // TestRepliesThatWaitForTheirTurnShareTheirProfile: many who wait behind a slow
 // lookup for one large profile must not cost a copy each, neither while they
 // wait nor when they are written.
@@ -23,7 +26,7 @@ func TestRepliesThatWaitForTheirTurnShareTheirProfile(t *testing.T) {
 	ours, theirs := net.Pipe()
 	defer ours.Close()
 	defer theirs.Close()
-	o := newOutbox(ours, fair.ID{}, newWideBuffers(), waiting+1, func() { t.Error("the connection broke") })
+	o := newOutbox(ours, fair.ID{}, newWideBuffers(), &ledger{}, waiting+1, outboxCalls{asItWas, func() { t.Error("the connection broke") }})
 	body := append(append([]byte(`{"a":"`), bytes.Repeat([]byte{'x'}, size)...), `"}`...)
 	places := make([]*slot, waiting+1)
 	for i := range places {
@@ -33,7 +36,7 @@ func TestRepliesThatWaitForTheirTurnShareTheirProfile(t *testing.T) {
 	bodies := fair.NewBodies(fair.Shares{Total: maxShared, Each: maxShared})
 	for _, place := range places[1:] {
 		held, _ := bodies.Hold(fair.ID{}, body, nil, nil)
-		o.verdict(nil, place, &Verdict{Outcome: Accepted, Level: LevelProfile, Body: body, entry: &entry{}}, held)
+		o.verdict(nil, place, &lookup{}, &Verdict{Outcome: Accepted, Level: LevelProfile, Body: body, entry: &entry{}}, held)
 	}
 	if grown := heap() - before; grown > 8*size {
 		t.Errorf("%d bytes are held for one profile of %d", grown, size)
@@ -52,7 +55,7 @@ func TestRepliesThatWaitForTheirTurnShareTheirProfile(t *testing.T) {
 	var writing sync.WaitGroup
 	writing.Go(func() {
 		v := rejected(Malformed)
-		o.verdict(nil, places[0], &v, fair.Held{})
+		o.verdict(nil, places[0], &lookup{}, &v, fair.Held{})
 		o.flush()
 	})
 	for i := range places {
@@ -84,12 +87,12 @@ func TestAConnectionThatEndsGivesBackItsBodies(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ours, theirs := net.Pipe()
 			defer theirs.Close()
-			o := newOutbox(ours, fair.ID{}, newWideBuffers(), 9, func() {})
+			o := newOutbox(ours, fair.ID{}, newWideBuffers(), &ledger{}, 9, outboxCalls{asItWas, func() {}})
 			bodies := fair.NewBodies(fair.Shares{Total: maxShared, Each: maxShared})
 			body := bytes.Repeat([]byte{'x'}, minShared)
 			hand := func(tag string, place *slot) {
 				held, _ := bodies.Hold(fair.ID{}, body, nil, nil)
-				o.verdict([]byte(tag), place, &Verdict{Outcome: Accepted, Body: body, entry: &entry{}}, held)
+				o.verdict([]byte(tag), place, &lookup{}, &Verdict{Outcome: Accepted, Body: body, entry: &entry{}}, held)
 			}
 			o.reserve(nil)
 			hand("", o.reserve(nil))
@@ -139,7 +142,7 @@ func TestConnectionsGatherLittleOnceTheWideBuffersAreLent(t *testing.T) {
 	var all []*outbox
 	for i := range maxWideEach + 1 {
 		w := &writes{}
-		o := newOutbox(w, fair.ID{UID: 1}, wide, 9, func() {})
+		o := newOutbox(w, fair.ID{UID: 1}, wide, &ledger{}, 9, outboxCalls{asItWas, func() {}})
 		all = append(all, o)
 		hand(o, maxGathered+100)
 		if lent := o.lent != nil; lent != (i < maxWideEach) || lent != (len(w.sizes) == 0) {

@@ -106,10 +106,8 @@ func listKey(parts ...string) cache.Key {
 // claims; it is nil for a session credential.
 func (s *profiles) recall(l *lookup, e *entry, now time.Time) (Verdict, bool) {
 	key := l.profileKey(e)
-	for _, k := range [2]cache.Key{key, deniedToken(key, l.digest)} {
-		if no, hit := s.denials.Get(&k); hit && l.maxAge != 0 && no.project == l.project && s.floors.above(no.revision, l.digest, e.user()) {
-			return rejected(no.reason), true
-		}
+	if reason, denied := s.denied(key, l, e); denied && l.maxAge != 0 {
+		return rejected(reason), true
 	}
 	p := s.get(key, l)
 	if p == nil || clock.Elapsed(p.asked, now) >= l.freshness() {
@@ -122,6 +120,17 @@ func (s *profiles) recall(l *lookup, e *entry, now time.Time) (Verdict, bool) {
 		s.refresh(key, l, e)
 	}
 	return s.accept(l, p.speaker(e), p, SourceCache, now), true
+}
+
+// denied tells what the upstream has said against the user, or against the token
+// alone, a moment ago.
+func (s *profiles) denied(key cache.Key, l *lookup, e *entry) (Reason, bool) {
+	for _, k := range [2]cache.Key{key, deniedToken(key, l.digest)} {
+		if no, hit := s.denials.Get(&k); hit && no.project == l.project && s.floors.above(no.revision, l.digest, e.user()) {
+			return no.reason, true
+		}
+	}
+	return ReasonNone, false
 }
 
 // wantsRefresh decides, at each lookup from half the fresh time on, whether a
@@ -266,6 +275,7 @@ func (s *profiles) accept(l *lookup, e *entry, p *profile, source Source, now ti
 		TTL:     e.reuse(reuse, now),
 		Body:    p.body,
 		entry:   e,
+		profile: p,
 	}
 }
 

@@ -153,7 +153,7 @@ func (s *server) register(nc net.Conn, from sockets.Credentials, admin bool) *co
 	}
 	c := &conn{server: s, net: nc, peer: p, gid: from.GID, admin: admin, slots: make(chan struct{}, limits.InFlightPerConnection), idle: time.Duration(limits.IdleTimeout)}
 	c.lines = protocol.NewLineReader(c, protocol.MaxRequestLine)
-	c.out = newOutbox(nc, p.id, s.wide, limits.InFlightPerConnection, func() { c.cancel() })
+	c.out = newOutbox(nc, p.id, s.wide, s.ledger, limits.InFlightPerConnection, outboxCalls{s.resolver.confirm, func() { c.cancel() }})
 	s.conns[c] = struct{}{}
 	s.ledger.accepted.Add(1)
 	return c

@@ -109,8 +109,18 @@ type Verdict struct {
 	RetryAfter time.Duration // when asking again may help; unknown only, 0 = not known
 	Body       []byte        // one line of JSON: claims or profile; accepted only
 
-	entry *entry // accepted only
-	self  bool   // the answer to a question of our own, which is no lookup
+	entry   *entry   // accepted only
+	profile *profile // accepted at level profile only
+	self    bool     // the answer to a question of our own, which is no lookup
+}
+
+// fail makes v unknown.
+func (v *Verdict) fail(r Reason, retryAfter time.Duration) { v.become(unknown(r, retryAfter)) }
+
+// become replaces v by another answer to the same lookup.
+func (v *Verdict) become(other Verdict) {
+	other.self = v.self
+	*v = other
 }
 
 func rejected(r Reason) Verdict { return Verdict{Outcome: Rejected, Reason: r} }

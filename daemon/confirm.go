@@ -1,0 +1,65 @@
+package daemon
+
+import (
+	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/clock"
+)
+
+// confirm judges an accepted verdict once more whose reply had to wait: what it
+// rests on may have ended, and it has grown older. A rejection stays, for it was
+// proved when it was asked for. The body, which may have been redacted, stays too
+// as long as the level does.
+func (r *resolver) confirm(l *lookup, v Verdict) Verdict {
+	if v.Outcome != Accepted || v.entry == nil {
+		return v
+	}
+	e, now := v.entry, r.now()
+	switch {
+	case now.Before(r.clockFloor):
+		v.fail(Unavailable, 0)
+	case now.Unix() >= e.expires:
+		v.become(rejected(Expired))
+	case e.revoked(r.revocations, l.token):
+		v.become(rejected(Revoked))
+	case e.key != nil && !r.holds(l, e, now), !e.alive(l.project, now), !r.floors.above(e.revision, l.digest, e.user()):
+		v.fail(Busy, time.Second) // withdrawn, purged or too old: asking again finds what is true now
+	case v.Level == LevelProfile:
+		r.profiles.confirm(l, &v, now)
+	default:
+		body, source := v.Body, v.Source
+		v.become(e.accept(source, now))
+		v.Body = body
+	}
+	return v
+}
+
+// confirm judges a verdict of level profile once more whose claims have been
+// confirmed already; see resolver.confirm.
+func (s *profiles) confirm(l *lookup, v *Verdict, now time.Time) {
+	e, p := v.entry, v.profile
+	claims := e // a session credential has none: its entry is the profile's own
+	if e == p.entry {
+		claims = nil
+	}
+	if reason, denied := s.denied(l.profileKey(claims), l, claims); denied {
+		v.become(rejected(reason))
+		return
+	}
+	age, fresh := clock.Elapsed(p.asked, now), time.Duration(l.project.config.ProfileFresh)
+	tooOld := age >= fresh+time.Duration(l.project.config.ProfileStale) ||
+		v.Source != SourceUpstream && l.maxAge >= 0 && age >= l.wholeMaxAge()
+	switch purged := !s.floors.above(p.revision, l.digest, p.user); {
+	case !purged && !tooOld:
+		body, source := v.Body, v.Source
+		if age >= fresh {
+			source = SourceStale
+		}
+		v.become(s.accept(l, e, p, source, now))
+		v.Body = body
+	case l.fallback && claims != nil:
+		v.become(e.accept(SourceCache, now))
+	default:
+		v.fail(Busy, time.Second)
+	}
+}

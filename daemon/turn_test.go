@@ -1,0 +1,211 @@
+package daemon
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/fair"
+	"github.com/neonauthd/neonauthd/daemon/keyset"
+	"github.com/neonauthd/neonauthd/daemon/revoke"
+	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/internal/sockets"
+)
+
+// late is what happens to a lookup between its verdict and its turn.
+type late struct {
+	name, ask string // before the token
+	profile   bool   // ada's is in memory, 20 seconds old
+	meanwhile func(k *desk, token string)
+	want      string // the reply begins like this
+	fields    string // some of its fields
+}
+
+func lates() []late {
+	wait := func(d time.Duration) func(*desk, string) {
+		return func(k *desk, _ string) { k.clock.advance(d) }
+	}
+	revoked := func(kind, value string) func(*desk, string) {
+		return func(k *desk, token string) {
+			if kind == "token" {
+				value = revoke.SignedDigest([]byte(token))
+			}
+			k.revoke(kind, value, true)
+		}
+	}
+	purge := func(kind string) func(*desk, string) {
+		return func(k *desk, _ string) {
+			if kind == "all" {
+				k.daemon.floors.raiseAll()
+				return
+			}
+			k.daemon.floors.raise(subjectKey{"stack", "ada"})
+		}
+	}
+	withdraw := func(k *desk, _ string) {
+		p := k.project("stack")
+		old, _ := p.keys.inUse(k.clock.now())
+		k.upstream.Rotate(standin.Stack, false)
+		for _, key := range old.set.Keys() {
+			k.upstream.WithdrawKey(key.ID())
+		}
+		k.giveKeys(p)
+	}
+	denied := func(k *desk, _ string) {
+		p := k.project("stack")
+		k.daemon.profiles.denials.Set(userKey(p.name, keyset.ClassNormal, "ada"), denial{p, k.daemon.floors.current(), UserNotFound}, time.Minute)
+	}
+	return []late{
+		{"nothing", "VERIFY", false, wait(0), "OK level=claims", "age=0 ttl=60 source=cache"},
+		{"a while", "VERIFY", false, wait(7 * time.Second), "OK level=claims", "age=7 ttl=60 source=cache"},
+		{"nearly exp", "VERIFY", false, wait(time.Hour - 3*time.Second), "OK level=claims", "age=3597 ttl=2|ttl=3"},
+		{"exp", "VERIFY", false, wait(time.Hour), "NO expired", ""},
+		{"its token is revoked", "VERIFY", false, revoked("token", ""), "NO revoked", ""},
+		{"its user is revoked", "VERIFY", false, revoked("subject", "ada"), "NO revoked", ""},
+		{"its key is withdrawn", "VERIFY", false, withdraw, "ERR busy retry-after=1", ""},
+		{"everything is purged", "VERIFY", false, purge("all"), "ERR busy retry-after=1", ""},
+		{"its user is purged", "VERIFY", false, purge("subject"), "ERR busy retry-after=1", ""},
+		{"its keys are too old", "VERIFY", false, func(k *desk, _ string) {
+			k.clock.advance(50 * time.Minute)
+			p := k.project("stack")
+			old := *p.keys.current.Load()
+			old.fetched = old.fetched.Add(-keysMaxStale)
+			p.keys.current.Store(&old)
+		}, "ERR busy retry-after=1", ""},
+
+		{"profile: a while", "PROFILE", true, wait(7 * time.Second), "OK level=profile", "age=27 ttl=33 source=cache"},
+		{"profile: its fresh time", "PROFILE", true, wait(40 * time.Second), "OK level=profile", "age=60 ttl=0 source=stale"},
+		{"profile: the caller's max-age", "PROFILE max-age=21", true, wait(2 * time.Second), "ERR busy retry-after=1", ""},
+		{"profile: not yet the caller's max-age", "PROFILE max-age=21", true, wait(time.Second), "OK level=profile", "age=21"},
+		{"profile: the caller's max-age, with a fallback", "PROFILE max-age=21 fallback=claims", true, wait(2 * time.Second), "OK level=claims", "age=2"},
+		{"profile: its stale time", "PROFILE", true, wait(16 * time.Minute), "ERR busy retry-after=1", ""},
+		{"profile: exp", "PROFILE fallback=claims", true, wait(time.Hour), "NO expired", ""},
+		{"profile: its user is revoked", "PROFILE fallback=claims", true, revoked("subject", "ada"), "NO revoked", ""},
+		{"profile: its user is denied", "PROFILE fallback=claims", true, denied, "NO user-not-found", ""},
+		{"profile: everything is purged", "PROFILE", true, purge("all"), "ERR busy retry-after=1", ""},
+
+		{"a rejection stays", "VERIFY x", false, wait(time.Hour), "NO malformed", ""},
+	}
+}
+
+// check fails unless reply is the one that has to come.
+func (l *late) check(t *testing.T, reply string) {
+	t.Helper()
+	if !strings.HasPrefix(reply, l.want) {
+		t.Errorf("%.120s; want %s", reply, l.want)
+	}
+	for _, f := range strings.Fields(l.fields) {
+		if either, or, _ := strings.Cut(f, "|"); !strings.Contains(reply, " "+either+" ") && (or == "" || !strings.Contains(reply, " "+or+" ")) {
+			t.Errorf("%.120s; want %s", reply, f)
+		}
+	}
+}
+
+// prepare brings the desk into the state that the lookup begins in, and returns
+// its line without LF.
+func (l *late) prepare(k *desk) (line, token string) {
+	token = k.token("ada")
+	if strings.Contains(l.ask, " x") {
+		return l.ask, token
+	}
+	if l.profile {
+		k.profileOf("ada", 5000)
+		k.clock.advance(20 * time.Second)
+		token = k.token("ada")
+	}
+	wantAccepted(k.t, "beforehand", k.ask(k.project("stack"), token))
+	return l.ask + " " + token, token
+}
+
+// TestAReplyIsJudgedAgainWhenItsTurnComes has a lookup wait behind a slow one,
+// over a connection that goes on and over one that is drained.
+func TestAReplyIsJudgedAgainWhenItsTurnComes(t *testing.T) {
+	for _, drained := range []bool{false, true} {
+		for _, l := range lates() {
+			t.Run(fmt.Sprintf("%s, drained %v", l.name, drained), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					k := newDesk(t, nil)
+					line, token := l.prepare(k)
+					c := k.connect(1)
+					defer c.nc.Close()
+					c.send(fmt.Sprintf("VERIFY deadline=2000 %s\n%s\n", k.pend(), line))
+					synctest.Wait()
+					if drained {
+						for open := range k.daemon.server.conns {
+							open.drain(drainGrace)
+						}
+					}
+					l.meanwhile(k, token)
+					if reply := c.receive(); !strings.HasPrefix(reply, "ERR ") {
+						t.Fatalf("the slow lookup: %s", reply)
+					}
+					l.check(t, c.receive())
+				})
+			})
+		}
+	}
+}
+
+// TestAReplyIsJudgedAgainWhenAnotherIsWrittenFirst has a tagged lookup's verdict
+// wait for a peer that is slow to read an earlier reply.
+func TestAReplyIsJudgedAgainWhenAnotherIsWrittenFirst(t *testing.T) {
+	for _, l := range lates() {
+		t.Run(l.name, func(t *testing.T) {
+			k := newDesk(t, nil)
+			line, token := l.prepare(k)
+			ours, theirs := net.Pipe()
+			c := k.daemon.server.register(theirs, sockets.Credentials{UID: 1}, false)
+			defer k.daemon.server.unregister(c)
+			c.adopt(k.daemon.state.Load())
+			c.out.mu.Lock() // as a write does
+			var answering sync.WaitGroup
+			answering.Go(func() {
+				c.handle([]byte("@tag " + line))
+				c.out.flush()
+			})
+			for !strings.Contains(stacks(), "(*outbox).verdict") {
+				runtime.Gosched()
+			}
+			l.meanwhile(k, token)
+			c.out.mu.Unlock()
+			reader := &talk{t, ours, bufio.NewReader(ours)}
+			l.check(t, strings.TrimPrefix(reader.receive(), "@tag "))
+			answering.Wait()
+			if n := k.daemon.server.bodies.Taken(); n != 0 {
+				t.Errorf("%d bytes are held still", n)
+			}
+		})
+	}
+}
+
+// stacks are the stacks of goroutines that wait for a lock.
+func stacks() string {
+	all := make([]byte, 1<<20)
+	var waiting strings.Builder
+	for _, g := range strings.Split(string(all[:runtime.Stack(all, true)]), "\n\n") {
+		if strings.Contains(g, "[sync.Mutex.Lock") {
+			waiting.WriteString(g)
+		}
+	}
+	return waiting.String()
+}
+
+// TestWhatWaitsForItsTurnCountsForNoMoreThanItIs: the answers behind a slow
+// lookup, until no more lines are read.
+func TestWhatWaitsForItsTurnCountsForNoMoreThanItIs(t *testing.T) {
+	o := newOutbox(nil, fair.ID{}, newWideBuffers(), &ledger{}, 1000, outboxCalls{asItWas, func() {}})
+	o.reserve(nil)
+	body, token := make([]byte, 600), make([]byte, 900)
+	for n := 0; o.held < maxHeld; n++ {
+		if o.held != n*(answerBytes+len(body)+len(token)) {
+			t.Fatalf("%d answers count for %d bytes", n, o.held)
+		}
+		o.verdict(nil, nil, &lookup{token: token}, &Verdict{Outcome: Accepted, Body: body, entry: &entry{}}, fair.Held{})
+	}
+}
