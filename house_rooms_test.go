@@ -111,7 +111,7 @@ func clients() []room {
 		{
 			dir:      "client",
 			house:    []string{"protocol"},
-			testsToo: []string{"daemon", "daemon/standin"},
+			testsToo: []string{"daemon", "daemon/standin", "internal/httpauthtest"},
 			because:  "an application that asks takes in the standard library and the words, nothing of the daemon",
 		},
 		{

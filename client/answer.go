@@ -70,6 +70,9 @@ type Accepted struct {
 	// JSON is the claims object (LevelClaims) or the profile (LevelProfile)
 	// as the upstream wrote it, on one line. It belongs to the receiver.
 	JSON json.RawMessage
+
+	// payload is the claims part of the token, of an answer at LevelProfile.
+	payload string
 }
 
 // Rejected says that the daemon holds proof against the token. Asking again

@@ -59,6 +59,9 @@ func accepted(q *question, r *protocol.Reply) Answer {
 	case q.wishes.project != "" && a.Project != q.wishes.project:
 		return Unknown{Err: garbled("project was not asked for")}
 	}
+	if a.Level == LevelProfile {
+		a.payload = payloadOf(q.token)
+	}
 	return a
 }
 

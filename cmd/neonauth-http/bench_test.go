@@ -92,7 +92,7 @@ func BenchmarkIdentity(b *testing.B) {
 	b.ReportAllocs()
 	b.SetBytes(int64(base64.RawURLEncoding.EncodedLen(len(a.JSON))))
 	for b.Loop() {
-		u := userOf(&a, "")
+		u := a.User()
 		if _, err := identityOf(&u, &a, &set.show); err != nil {
 			b.Fatal(err)
 		}

@@ -91,7 +91,7 @@ func (f *finding) status(d *dialect) int {
 
 // judge turns the daemon's answer into a finding. asked is when the question
 // was sent: from then on counts how long the answer may be reused.
-func judge(answer client.Answer, want *requirement, show *selection, token string, asked, now time.Time) finding {
+func judge(answer client.Answer, want *requirement, show *selection, asked, now time.Time) finding {
 	if refusal, no := httpauth.RefusalOf(answer); no {
 		return refused(refusal)
 	}
@@ -99,11 +99,11 @@ func judge(answer client.Answer, want *requirement, show *selection, token strin
 	if !ok {
 		return undecided(reasonDown)
 	}
-	return admit(&a, want, show, token, asked, now)
+	return admit(&a, want, show, asked, now)
 }
 
 // admit applies what the location asks for to a user whom the daemon vouches for.
-func admit(a *client.Accepted, want *requirement, show *selection, token string, asked, now time.Time) finding {
+func admit(a *client.Accepted, want *requirement, show *selection, asked, now time.Time) finding {
 	switch {
 	case !now.Before(a.Expires):
 		// It was good when the daemon looked at it.
@@ -111,7 +111,7 @@ func admit(a *client.Accepted, want *requirement, show *selection, token string,
 	case a.Level < want.level:
 		return undecided(reasonDown) // not what was asked; the client sees to it already
 	}
-	u := userOf(a, token)
+	u := a.User()
 	if reason := want.unmet(&u); reason != "" {
 		return refused(httpauth.Denied(reason))
 	}

@@ -54,19 +54,19 @@ type selection struct {
 }
 
 // identityOf encodes what is known of a user. The error is errTooLarge.
-func identityOf(u *user, a *client.Accepted, s *selection) (identity, error) {
+func identityOf(u *client.User, a *client.Accepted, s *selection) (identity, error) {
 	var id identity
 	fill := func(f field, value string) {
 		if s.fields[f] {
 			id[f] = encode(value)
 		}
 	}
-	id[fieldUserID] = encode(u.id) // never left out: it is what a 2xx rests on
-	fill(fieldEmail, u.email)
-	fill(fieldEmailVerified, u.emailVerified.String())
-	fill(fieldName, u.name)
-	fill(fieldTeamID, u.team)
-	fill(fieldSessionID, u.session)
+	id[fieldUserID] = encode(u.ID) // never left out: it is what a 2xx rests on
+	fill(fieldEmail, u.Email)
+	fill(fieldEmailVerified, u.EmailVerified.String())
+	fill(fieldName, u.Name)
+	fill(fieldTeamID, u.TeamID)
+	fill(fieldSessionID, u.SessionID)
 	fill(fieldLevel, a.Level.String())
 	fill(fieldAge, strconv.FormatInt(int64(a.Age.Seconds()), 10))
 	size := 0

@@ -30,7 +30,7 @@ func FuzzHeaderValuesAreHarmlessAndComeBack(f *testing.F) {
 		if back, err := url.PathUnescape(value); len(value) <= maxIdentity && (err != nil || back != text) {
 			t.Errorf("%q comes back as %q: %v", text, back, err)
 		}
-		u := user{id: text, email: text, name: text, team: text, session: text}
+		u := client.User{ID: text, Email: text, Name: text, TeamID: text, SessionID: text}
 		id, err := identityOf(&u, &client.Accepted{Subject: text, JSON: []byte(`{}`)}, everything())
 		size := 0
 		for i, name := range fieldNames() {

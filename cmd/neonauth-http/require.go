@@ -23,20 +23,30 @@ type requirement struct {
 	team    string           // "" is any or none
 	email   bool             // the email address must be verified
 	clean   bool             // no identity header of the visitor's may be left
-	admit   class            // the classes let in besides ordinary users
+	admit   kinds            // let in besides normal users
 	tokens  *httpauth.Search // where the token is; nil is where the configuration file says
 }
 
 // maxPlaces bounds the places that one question may have a token searched in.
 const maxPlaces = 16
 
-// class is a set of kinds of users that a location has to name to let them in.
-type class uint8
+// kinds are the kinds of users that a location has to name to let them in.
+type kinds struct{ restricted, anonymous bool }
 
-const (
-	restricted class = 1 << iota
-	anonymous
-)
+// has tells whether a user may come in. Of one whose kind is not known it is
+// not shown to be a normal user.
+func (k kinds) has(kind client.Kind) bool {
+	switch kind {
+	case client.KindNormal:
+		return true
+	case client.KindRestricted:
+		return k.restricted
+	case client.KindAnonymous:
+		return k.anonymous
+	case client.KindUnknown:
+	}
+	return k.restricted && k.anonymous
+}
 
 // parseRequirement reads the query that the web server's configuration fixes.
 // Whatever it does not know is an error: a misspelt requirement must never
@@ -157,9 +167,9 @@ func (r *requirement) takeRequire(value string) error {
 func (r *requirement) takeAllow(value string) error {
 	switch value {
 	case "restricted":
-		r.admit |= restricted
+		r.admit.restricted = true
 	case "anonymous":
-		r.admit |= anonymous
+		r.admit.anonymous = true
 	default:
 		return errors.New("allow is neither restricted nor anonymous")
 	}
@@ -179,13 +189,13 @@ func (r *requirement) options() []client.Option {
 }
 
 // unmet says which requirement a verified user does not meet; "" is none.
-func (r *requirement) unmet(u *user) string {
+func (r *requirement) unmet(u *client.User) string {
 	switch {
-	case u.class&^r.admit != 0:
+	case !r.admit.has(u.Kind):
 		return reasonClass
-	case r.email && (u.email == "" || u.emailVerified != yes):
+	case r.email && (u.Email == "" || u.EmailVerified != client.FlagTrue):
 		return reasonEmail
-	case r.team != "" && u.team != r.team:
+	case r.team != "" && u.TeamID != r.team:
 		return reasonTeam
 	}
 	return ""

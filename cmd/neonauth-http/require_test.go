@@ -1,12 +1,17 @@
 package main
 
 import (
-	"encoding/base64"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/internal/httpauthtest"
 )
 
 func TestRequirementsSayWhatTheyMean(t *testing.T) {
@@ -19,9 +24,9 @@ func TestRequirementsSayWhatTheyMean(t *testing.T) {
 		"project=shop.eu":    {level: client.LevelClaims, project: "shop.eu"},
 		"require=team:a%3Ab": {level: client.LevelClaims, team: "a:b"},
 		"require=team:a&require=team:a&require=email-verified":     {level: client.LevelClaims, team: "a", email: true},
-		"allow=restricted&allow=anonymous":                         {level: client.LevelClaims, admit: restricted | anonymous},
+		"allow=restricted&allow=anonymous":                         {level: client.LevelClaims, admit: kinds{restricted: true, anonymous: true}},
 		"max-age=0&level=profile":                                  {level: client.LevelProfile, live: true},
-		"level=profile&max-age=86400&allow=restricted&project=x_1": {level: client.LevelProfile, live: true, maxAge: 24 * time.Hour, admit: restricted, project: "x_1"},
+		"level=profile&max-age=86400&allow=restricted&project=x_1": {level: client.LevelProfile, live: true, maxAge: 24 * time.Hour, admit: kinds{restricted: true}, project: "x_1"},
 	} {
 		got, err := parseRequirement(query)
 		if err != nil || got != want {
@@ -52,66 +57,54 @@ func TestWhatIsNotUnderstoodIsRefused(t *testing.T) {
 	}
 }
 
-func TestUserIsReadFromEachPreset(t *testing.T) {
+// TestKindsAreLetInWhereALocationNamesThem: of a user whose kind is not known,
+// because a flag cannot be read, nobody knows that it is a normal one.
+func TestKindsAreLetInWhereALocationNamesThem(t *testing.T) {
 	t.Parallel()
-	token := "x.eyJyZWZyZXNoX3Rva2VuX2lkIjoiczEifQ.y" // {"refresh_token_id":"s1"}
-	for _, test := range []struct {
-		name  string
-		level client.Level
-		json  string
-		want  user
-	}{
-		{name: "stack claims", json: `{"sub":"u","email":"a@b","email_verified":true,"name":"A","selected_team_id":"t","refresh_token_id":"s","is_anonymous":false,"is_restricted":false,"aud":"p"}`,
-			want: user{email: "a@b", emailVerified: yes, name: "A", team: "t", session: "s"}},
-		{name: "nulls", json: `{"email":null,"email_verified":null,"name":null,"selected_team_id":null}`},
-		{name: "former session", json: `{"refreshTokenId":"s"}`, want: user{session: "s"}},
-		{name: "neon claims", json: `{"name":"A","email":"a@b","emailVerified":false,"o":{"slug":"x","id":"t","role":"owner"},"id":"u"}`,
-			want: user{email: "a@b", emailVerified: no, name: "A", team: "t"}},
-		{name: "openid claims", json: `{"email":"a@b","email_verified":true,"sid":"s"}`, want: user{email: "a@b", emailVerified: yes, session: "s"}},
-		{name: "restricted", json: `{"is_restricted":true,"is_anonymous":false}`, want: user{class: restricted}},
-		{name: "anonymous", json: `{"is_restricted":true,"is_anonymous":true}`, want: user{class: anonymous}},
-		{name: "restricted by audience", json: `{"aud":"p:restricted"}`, want: user{class: restricted}},
-		{name: "anonymous by audience", json: `{"aud":"p:anon"}`, want: user{class: anonymous}},
-		{name: "names in capitals are others", json: `{"EMAIL":"a@b","Email_Verified":true,"IS_RESTRICTED":false}`},
-		{name: "names in escapes are the same", json: `{"\u0065mail":"a\u0040b","email\u005fverified":true}`, want: user{email: "a@b", emailVerified: yes}},
-		{name: "names inside are others", json: `{"x":{"email":"a@b","is_restricted":true},"y":["email"],"z":"\"email\":\"q\""}`},
-		{name: "numbers are no texts", json: `{"email":7,"name":["x"],"email_verified":1}`},
-		{name: "stack profile", level: client.LevelProfile, json: `{"id":"u","primary_email":"a@b","primary_email_verified":true,"display_name":"A","selected_team":{"id":"t","display_name":"T"},"is_restricted":false}`,
-			want: user{email: "a@b", emailVerified: yes, name: "A", team: "t", session: "s1"}},
-		{name: "another address verified", level: client.LevelProfile, json: `{"primary_email":"a@b","primary_email_verified":false,"email":"c@d","email_verified":true}`,
-			want: user{email: "a@b", emailVerified: no, session: "s1"}},
-		{name: "no address but a flag", level: client.LevelProfile, json: `{"primary_email":null,"primary_email_verified":false,"email":"c@d","emailVerified":true}`,
-			want: user{emailVerified: no, session: "s1"}},
-		{name: "neon profile", level: client.LevelProfile, json: `{"id":"u","email":"a@b","emailVerified":true,"name":"A"}`, want: user{email: "a@b", emailVerified: yes, name: "A", session: "s1"}},
+	for query, want := range map[string]map[client.Kind]bool{
+		"":                                 {client.KindNormal: true},
+		"allow=restricted":                 {client.KindNormal: true, client.KindRestricted: true},
+		"allow=anonymous":                  {client.KindNormal: true, client.KindAnonymous: true},
+		"allow=anonymous&allow=restricted": {client.KindNormal: true, client.KindRestricted: true, client.KindAnonymous: true, client.KindUnknown: true},
 	} {
-		a := client.Accepted{Level: max(test.level, client.LevelClaims), Subject: "u", JSON: []byte(test.json)}
-		test.want.id = "u"
-		if got := userOf(&a, token); got != test.want {
-			t.Errorf("%s: %+v, want %+v", test.name, got, test.want)
+		r, err := parseRequirement(query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for kind := client.KindUnknown; kind <= client.KindAnonymous; kind++ {
+			if reason := r.unmet(&client.User{Kind: kind}); (reason == "") != want[kind] || reason != "" && reason != reasonClass {
+				t.Errorf("%q and kind %q: %q", query, kind, reason)
+			}
 		}
 	}
 }
 
-// TestClassIsKnownWhereTheProfileWithholdsIt: a location that admits ordinary
-// users only must not let others in because a flag is withheld from this program.
-func TestClassIsKnownWhereTheProfileWithholdsIt(t *testing.T) {
+// TestSharedUsers plays the cases that the clients of all languages play too.
+func TestSharedUsers(t *testing.T) {
 	t.Parallel()
-	for _, test := range []struct {
-		claims, profile string
-		want            class
-	}{
-		{`{"is_anonymous":true,"is_restricted":true}`, `{"id":"u"}`, anonymous},
-		{`{"is_anonymous":true,"is_restricted":true}`, `{"id":"u","is_restricted":true}`, anonymous},
-		{`{"is_restricted":true}`, `{"id":"u","is_anonymous":false}`, restricted},
-		{`{"aud":"p:anon"}`, `{"id":"u"}`, anonymous},
-		{`{"aud":"p:anon","is_anonymous":true}`, `{"id":"u","is_anonymous":false,"is_restricted":false}`, 0}, // signed up since
-		{`{"aud":"p"}`, `{"id":"u","is_restricted":true}`, restricted},
-		{`{"aud":"p"}`, `{"id":"u"}`, 0},
-	} {
-		a := client.Accepted{Level: client.LevelProfile, Subject: "u", JSON: []byte(test.profile)}
-		token := "x." + base64.RawURLEncoding.EncodeToString([]byte(test.claims)) + ".y"
-		if got := userOf(&a, token).class; got != test.want {
-			t.Errorf("%s with %s: class %d, want %d", test.profile, test.claims, got, test.want)
+	httpauthtest.PlayUsers(t, "../../client/testdata/user/cases.json", func(t *testing.T, asks *client.Client, token string, c httpauthtest.UserCase) {
+		set, err := (&file{Tokens: &[]string{"header:X-Token"}}).settings()
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
+		s := newService(asks, set, slog.New(slog.DiscardHandler), time.Now)
+		r := httptest.NewRequest(http.MethodGet, "/nginx?allow=restricted&allow=anonymous&level="+c.Level, http.NoBody)
+		r.Header.Set("X-Token", token)
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, r)
+		if w.Code != http.StatusNoContent {
+			t.Fatalf("%d %s", w.Code, w.Body)
+		}
+		for field, member := range map[string]string{
+			"User-Id": "id", "Email": "email", "Email-Verified": "emailVerified", "Name": "name", "Team-Id": "teamId", "Session-Id": "sessionId",
+		} {
+			want := ""
+			if value := c.User[member]; value != nil {
+				want = fmt.Sprint(value)
+			}
+			if got, err := url.PathUnescape(w.Header().Get("X-Auth-" + field)); err != nil || got != want {
+				t.Errorf("%s is %q (%v), want %q", field, got, err, want)
+			}
+		}
+	})
 }

@@ -100,12 +100,12 @@ func (s *service) find(r *http.Request, d *dialect, set *settings) (f finding) {
 		return undecided(reasonBusy)
 	}
 	asked := s.now()
-	answer, token := found.Ask(func(token string) client.Answer {
+	answer, _ := found.Ask(func(token string) client.Answer {
 		left := max(set.timeout-s.now().Sub(asked), time.Millisecond)
 		return s.asker.ask(r.Context(), &want, token, left, set.patience)
 	})
 	s.tellOfUnknown(answer)
-	f = judge(answer, &want, &set.show, token, asked, s.now())
+	f = judge(answer, &want, &set.show, asked, s.now())
 	if f.outcome == accepted && want.clean && namesItself(r.Header, tokens.Vary()) {
 		return refused(httpauth.Denied(reasonHeader))
 	}

@@ -118,7 +118,7 @@ func UserNames() []string {
 		"name", "display_name", "image", "picture", "profile_image_url",
 		"selected_team", "selected_team_id", "o", "team_id", "aud",
 		"sid", "session_id", "sessionId", "refresh_token_id", "refreshTokenId",
-		"role", "banned", "is_anonymous", "is_restricted", "restricted_reason", "restricted_by_admin",
+		"role", "banned", "is_anonymous", "isAnonymous", "is_restricted", "restricted_reason", "restricted_by_admin",
 		"scope", "client_id", "azp",
 	}
 }

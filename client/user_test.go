@@ -1,0 +1,71 @@
+package client_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/internal/httpauthtest"
+)
+
+// TestSharedUsers plays the cases that clients of other languages play too.
+func TestSharedUsers(t *testing.T) {
+	httpauthtest.PlayUsers(t, "testdata/user/cases.json", func(t *testing.T, asks *client.Client, token string, c httpauthtest.UserCase) {
+		ask := asks.Verify
+		if c.Level == client.LevelProfile.String() {
+			ask = asks.Profile
+		}
+		answer := ask(t.Context(), token, client.Deadline(patience))
+		a, ok := answer.(client.Accepted)
+		if !ok {
+			t.Fatal(answer)
+		}
+		text, err := json.Marshal(a.User())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got map[string]any
+		if err := json.Unmarshal(text, &got); err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(got, c.User) {
+			t.Errorf("%v, want %v", got, c.User)
+		}
+	})
+}
+
+// TestPrintedUsersHideWhoTheyAre: a user ends up in logs too.
+func TestPrintedUsersHideWhoTheyAre(t *testing.T) {
+	u := client.User{ID: "canary", Email: "canary", Name: "canary", ImageURL: "canary", TeamID: "canary", SessionID: "canary", Kind: client.KindNormal}
+	var logged bytes.Buffer
+	slog.New(slog.NewJSONHandler(&logged, nil)).Info("x", "user", u)
+	for _, text := range []string{fmt.Sprint(u), fmt.Sprintf("%+v", u), fmt.Sprintf("%#v", u), logged.String()} {
+		if strings.Contains(text, "canary") || !strings.Contains(text, "kind=normal") {
+			t.Errorf("it prints as %s", text)
+		}
+	}
+	if s := (client.User{}).String(); s != "user kind=unknown" {
+		t.Errorf("the zero user prints as %q", s)
+	}
+	if s := client.FlagUnknown.String() + client.KindUnknown.String(); s != "" {
+		t.Errorf("what is not known prints as %q", s)
+	}
+}
+
+// An answer that was not had from a daemon tells no more than it holds.
+func TestAUserOfAnAnswerMadeByHand(t *testing.T) {
+	for name, a := range map[string]client.Accepted{
+		"zero":     {},
+		"no JSON":  {Level: client.LevelProfile, Subject: "u", JSON: []byte("}{")},
+		"cut JSON": {Level: client.LevelClaims, Subject: "u", JSON: []byte(`{"email":"a@example.org`)},
+	} {
+		if u := a.User(); u.ID != a.Subject || u.Email != "" || u.SessionID != "" || u.EmailVerified != client.FlagUnknown {
+			t.Errorf("%s: %#v", name, u)
+		}
+	}
+}
