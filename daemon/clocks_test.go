@@ -6,7 +6,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/neonauthd/neonauthd/cache"
 	"github.com/neonauthd/neonauthd/daemon/config"
+	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/daemon/upstream"
 )
 
 // TestAClockThatDiffersFromTheUpstreamsIsShown where an operator looks.
@@ -45,5 +48,108 @@ func TestAClockThatDiffersFromTheUpstreamsIsShown(t *testing.T) {
 	}
 	if status := w.daemon.status(); strings.Contains(status, "clock") {
 		t.Errorf("status with a right clock: %s", status)
+	}
+}
+
+// TestARejectionThatRestsOnTheClockEndsWithIt: the clock was ahead for a moment.
+// As long as it is, the no comes from memory like any other.
+func TestARejectionThatRestsOnTheClockEndsWithIt(t *testing.T) {
+	k := newDesk(t, nil)
+	p := k.project("stack")
+	for _, ahead := range []time.Duration{time.Hour, 90 * time.Minute, 30 * 24 * time.Hour} {
+		l := func(token string) *lookup {
+			return &lookup{project: p, token: []byte(token), level: LevelClaims, maxAge: -1}
+		}
+		known, unseen := k.token("ada"), k.token("bob")
+		wantAccepted(t, "before", k.ask(p, known))
+		k.clock.Step(ahead)
+		k.giveKeys(p) // as a refresh does, if the old set is too old by now
+		for _, token := range []string{known, unseen} {
+			for _, recalled := range []bool{false, true, true} {
+				v, was := k.askFully(l(token))
+				wantReason(t, "ahead by "+ahead.String(), v, Rejected, Expired)
+				if was != recalled {
+					t.Errorf("ahead by %s: recalled %v, want %v", ahead, was, recalled)
+				}
+			}
+		}
+		k.clock.Step(-ahead)
+		for _, token := range []string{known, unseen} {
+			wantAccepted(t, "right again", k.ask(p, token))
+		}
+		k.clock.Step(ahead)
+		for _, token := range []string{known, unseen} {
+			wantReason(t, "ahead once more", k.ask(p, token), Rejected, Expired)
+		}
+		k.clock.Step(-ahead)
+	}
+}
+
+// TestASessionIsNotOverForAWrongClock longer than that is wrong: neither what was
+// fetched before it was, nor what was fetched meanwhile.
+func TestASessionIsNotOverForAWrongClock(t *testing.T) {
+	w := newWorld(t, withoutOIDC)
+	k := w.dial()
+	session, err := w.upstream.SignIn(w.user.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	later, err := w.upstream.SignIn(w.user.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func(s standin.Session) string { return head(k.ask("PROFILE project=neon %s", s.NeonCookie)) }
+	if reply := ask(session); reply != "OK" {
+		t.Fatal(reply)
+	}
+	for range 2 {
+		w.clock.Step(8 * 24 * time.Hour)
+		for _, s := range []standin.Session{session, later} {
+			if reply := ask(s); reply != "NO expired" {
+				t.Errorf("with a clock past its end: %s", reply)
+			}
+		}
+		w.clock.Step(-8 * 24 * time.Hour)
+		for _, s := range []standin.Session{session, later} {
+			if reply := ask(s); reply != "OK" {
+				t.Errorf("with a clock that is right again: %s", reply)
+			}
+		}
+	}
+}
+
+// TestADenialThatRestsOnThisHostsClockIsNotRemembered: the upstream's answer had
+// no Date to go by.
+func TestADenialThatRestsOnThisHostsClockIsNotRemembered(t *testing.T) {
+	for _, own := range []bool{false, true} {
+		k := newDesk(t, nil)
+		l, key := &lookup{project: k.project("neon")}, cache.Key{1}
+		no := &upstream.Error{Meaning: upstream.Denied, Denial: upstream.ClassNotAllowed, OwnClock: own}
+		f := k.daemon.profiles.failed(fetched{}, key, l, no, 0, upstream.Interactive)
+		if f.denied != ClassNotAllowed {
+			t.Errorf("by this host's clock %v: denied for reason %d", own, f.denied)
+		}
+		if _, remembered := k.daemon.profiles.denials.Get(&key); remembered == own {
+			t.Errorf("by this host's clock %v: remembered %v", own, remembered)
+		}
+	}
+}
+
+// TestAReloadWhileTheClockIsWrongLosesNoKeys that are good when it is right.
+func TestAReloadWhileTheClockIsWrongLosesNoKeys(t *testing.T) {
+	w := newWorld(t, withoutOIDC)
+	k := w.dial()
+	if reply := k.ask("VERIFY %s", w.token()); head(reply) != "OK" {
+		t.Fatal(reply)
+	}
+	w.upstream.Inject(standin.Keys, standin.Fault{Kind: standin.Status, Status: 503})
+	w.clock.Step(30 * 24 * time.Hour)
+	w.rewrite(`name = "main"`, "name = \"main\"\nleeway = \"6s\"")
+	if reply := w.dialAdmin().ask("RELOAD"); head(reply) != "OK" {
+		t.Fatal(reply)
+	}
+	w.clock.Step(-30 * 24 * time.Hour)
+	if reply := k.ask("VERIFY %s", w.token()); head(reply) != "OK" {
+		t.Errorf("after a reload with a wrong clock: %s", reply)
 	}
 }

@@ -109,7 +109,7 @@ func (s *profiles) recall(l *lookup, e *entry, now time.Time) (Verdict, bool) {
 	if reason, denied := s.denied(key, l, e); denied && l.maxAge != 0 {
 		return rejected(reason), true
 	}
-	p := s.get(key, l)
+	p := s.get(key, l, now)
 	if p == nil || clock.Elapsed(p.asked, now) >= l.freshness() {
 		return Verdict{}, false
 	}
@@ -156,7 +156,7 @@ func (p *profile) speaker(e *entry) *entry {
 // silenced reports that e cannot speak any more, and the verdict then.
 func (s *profiles) silenced(l *lookup, e *entry, now time.Time) (Verdict, bool) {
 	switch {
-	case now.Unix() >= e.expires:
+	case e.over(now):
 		return rejected(Expired), true
 	case e.revoked(s.revocations, l.token):
 		return rejected(Revoked), true
@@ -185,10 +185,13 @@ func (l *lookup) wholeMaxAge() time.Duration {
 }
 
 // get returns the profile under key if it may still be used at all.
-func (s *profiles) get(key cache.Key, l *lookup) *profile {
+func (s *profiles) get(key cache.Key, l *lookup, now time.Time) *profile {
 	p := s.memory.profile(&key)
-	if p == nil || p.project != l.project || !s.floors.above(p.revision, l.digest, p.user) {
+	switch {
+	case p == nil, p.project != l.project, !s.floors.above(p.revision, l.digest, p.user):
 		return nil
+	case p.entry != nil && !p.entry.over(now) && !p.entry.alive(l.project, now):
+		return nil // what is known of the session's end rests on a clock that was set back since
 	}
 	return p
 }
@@ -234,7 +237,7 @@ func (s *profiles) fallback(l *lookup, e *entry, key cache.Key, failure Verdict)
 			return v
 		}
 	}
-	if p := s.get(key, l); p != nil {
+	if p := s.get(key, l, now); p != nil {
 		if v, ok := s.acceptStale(l, p.speaker(e), p, now); ok {
 			return v
 		}
@@ -308,7 +311,7 @@ func (s *profiles) fetch(key cache.Key, l *lookup, e *entry, priority upstream.P
 	return func(ctx context.Context) fetched {
 		revision := s.floors.current()
 		f := fetched{asked: s.now(), digest: l.digest}
-		if p := s.get(key, l); p != nil && priority == upstream.Interactive && clock.Elapsed(p.asked, f.asked) < l.freshness() {
+		if p := s.get(key, l, f.asked); p != nil && priority == upstream.Interactive && clock.Elapsed(p.asked, f.asked) < l.freshness() {
 			f.profile, f.asked = p, p.asked // the flight before this one has just landed
 			return f
 		}
@@ -356,7 +359,9 @@ func (s *profiles) failed(f fetched, key cache.Key, l *lookup, err error, revisi
 		if f.ofToken {
 			key = deniedToken(key, l.digest)
 		}
-		s.denials.Set(key, denial{l.project, revision, f.denied}, denialLifetime)
+		if !e.OwnClock { // else the clock may be set right meanwhile
+			s.denials.Set(key, denial{l.project, revision, f.denied}, denialLifetime)
+		}
 	case upstream.Misconfigured:
 		f.failure = unknown(Misconfigured, 0)
 	default:

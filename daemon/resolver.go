@@ -59,12 +59,14 @@ type resolver struct {
 }
 
 // rejection is a remembered no. It counts only for the project and the key set
-// it was reached under.
+// it was reached under, and from an instant on if it rests on the clock: should
+// that be set back, the token may not be over.
 type rejection struct {
 	project  *project
 	keys     *keyset.Set
 	revision uint64
 	reason   Reason
+	from     time.Time // by the wall clock; zero: whatever the clock says
 }
 
 // recall answers from memory: it never waits, and takes no lock but the cache's.
@@ -90,7 +92,7 @@ func (r *resolver) recall(l *lookup) (v Verdict, ok bool) {
 		l.digest = digestOf(l.token)
 		return r.profiles.recall(l, nil, now)
 	}
-	if no, hit := r.rejections.Get(&l.digest); hit && r.stands(l, no) {
+	if no, hit := r.rejections.Get(&l.digest); hit && r.stands(l, no, now) {
 		return rejected(no.reason), true
 	}
 	return Verdict{}, false
@@ -123,9 +125,9 @@ func (r *resolver) remembered(l *lookup, e *entry, now time.Time) Verdict {
 }
 
 // stands reports whether a remembered rejection still counts.
-func (r *resolver) stands(l *lookup, no rejection) bool {
+func (r *resolver) stands(l *lookup, no rejection, now time.Time) bool {
 	keys := l.project.keys.current.Load()
-	return no.project == l.project && keys != nil && no.keys == keys.set &&
+	return no.project == l.project && keys != nil && no.keys == keys.set && !now.Round(0).Before(no.from) &&
 		r.floors.above(no.revision, l.digest, subjectKey{})
 }
 
@@ -260,7 +262,11 @@ func (r *resolver) conclude(l *lookup, keys *keys, claims *keyset.Claims, reason
 		return unknown(Unavailable, time.Second)
 	}
 	if lifetime := lasting(l, keys, reason, now); lifetime > 0 {
-		r.rejections.Set(l.digest, rejection{l.project, keys.set, revision, why}, lifetime)
+		no := rejection{project: l.project, keys: keys.set, revision: revision, reason: why}
+		if why == Expired {
+			no.from = now.Round(0)
+		}
+		r.rejections.Set(l.digest, no, lifetime)
 	}
 	return rejected(why)
 }

@@ -78,7 +78,8 @@ func (p *project) inherit(old *state) {
 	if before == nil || before.keys.store.url != p.keys.store.url || !reflect.DeepEqual(before.policy.Algorithms, p.policy.Algorithms) {
 		return
 	}
-	if k := before.keys.current.Load(); k.usable(p.keys.now()) {
+	// Also one that is too old, if there is no other: the clock may be set right.
+	if k := before.keys.current.Load(); k.usable(p.keys.now()) || p.keys.current.Load() == nil {
 		p.keys.current.Store(k)
 	}
 }

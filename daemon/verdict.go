@@ -178,6 +178,10 @@ func (e *entry) alive(p *project, now time.Time) bool {
 	return e.project == p && !clock.Over(e.deadline, now) && (e.key == nil || !e.key.Withdrawn())
 }
 
+// over reports whether the token's exp is past by the wall clock, which is what
+// rejects it.
+func (e *entry) over(now time.Time) bool { return now.Unix() >= e.expires }
+
 // claimsReuse is how long a caller may reuse a claims verdict without asking
 // again. It bounds how late a caller learns of a revocation.
 const claimsReuse = protocol.MaxTTL * time.Second

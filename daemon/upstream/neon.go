@@ -79,12 +79,12 @@ func (c *Client) neonProfile(ctx context.Context, s session, subject string) (Pr
 	if err != nil {
 		return Profile{}, unusable(a.status, "the body is neither null nor one strict JSON object: "+faultOf(err))
 	}
-	return c.readSession(body, s, subject)
+	return c.readSession(body, s, subject, a.header)
 }
 
 // readSession reads the two halves of a get-session answer, which have to agree with each other and with the question.
 // Only the user is handed on: the session's half holds its token, which with the signature is the credential itself.
-func (c *Client) readSession(body object, s session, subject string) (Profile, *Error) {
+func (c *Client) readSession(body object, s session, subject string, header http.Header) (Profile, *Error) {
 	half, ok := body.inner("session")
 	user, ok2 := body.inner("user")
 	if !ok || !ok2 {
@@ -106,7 +106,7 @@ func (c *Client) readSession(body object, s session, subject string) (Profile, *
 	if err != nil {
 		return Profile{}, unusable(http.StatusOK, "the session does not say when it ends")
 	}
-	if e := c.judgeSession(user, expires); e != nil {
+	if e := c.judgeSession(user, expires, header); e != nil {
 		return Profile{}, e
 	}
 	number, _ := half.identifier("id")
@@ -115,11 +115,16 @@ func (c *Client) readSession(body object, s session, subject string) (Profile, *
 	return Profile{Body: user.compact, Subject: id, Session: number, Started: started, Expires: expires}, nil
 }
 
-// judgeSession denies what the upstream itself denies as soon as it looks: sessions that are over, and banned users.
-func (c *Client) judgeSession(user object, expires time.Time) *Error {
-	now := c.config.Now()
+// judgeSession denies what the upstream itself denies as soon as it looks: sessions that are over, and banned users. It
+// looks by the upstream's clock, as the answer's Date tells it.
+func (c *Client) judgeSession(user object, expires time.Time, header http.Header) *Error {
+	now, err := http.ParseTime(header.Get("Date"))
+	own := err != nil
+	if own {
+		now = c.config.Now()
+	}
 	if !now.Before(expires) {
-		return &Error{Meaning: Denied, Denial: Expired, Status: http.StatusOK, detail: "the session is over"}
+		return &Error{Meaning: Denied, Denial: Expired, Status: http.StatusOK, OwnClock: own, detail: "the session is over"}
 	}
 	banned, ok := user.flag("banned")
 	if !ok {
@@ -131,5 +136,5 @@ func (c *Client) judgeSession(user object, expires time.Time) *Error {
 	if end, err := time.Parse(time.RFC3339, user.text("banExpires")); err == nil && !now.Before(end) {
 		return nil // lifted upstream at the next sign-in
 	}
-	return &Error{Meaning: Denied, Denial: ClassNotAllowed, Status: http.StatusOK, detail: "the user is banned"}
+	return &Error{Meaning: Denied, Denial: ClassNotAllowed, Status: http.StatusOK, OwnClock: own, detail: "the user is banned"}
 }
