@@ -22,7 +22,7 @@ import (
 // to it.
 var (
 	benchToken = "eyJ" + strings.Repeat("a", 297) + "." + strings.Repeat("b", 460) + "." + strings.Repeat("c", 86)
-	benchReply = `OK level=claims project=main sub=9f1c1f7e-2f0e-4c0a-a0ab-0d9a6f4a2f11 age=3 ttl=57 exp=1764000000 source=cache ` +
+	benchReply = `OK level=claims project=main sub=9f1c1f7e-2f0e-4c0a-a0ab-0d9a6f4a2f11 age=3 ttl=57 exp=4102444800 source=cache ` +
 		`{"sub":"9f1c1f7e-2f0e-4c0a-a0ab-0d9a6f4a2f11","pad":"` + strings.Repeat("p", 500) + `"}`
 )
 

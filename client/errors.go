@@ -17,7 +17,7 @@ var (
 	// ErrBroken: the connection ended before the reply was complete.
 	ErrBroken = errors.New("connection broke before the reply was complete")
 	// ErrGarbled: what came back is not a reply of this protocol, or not one
-	// to the question asked.
+	// to the question asked, or it accepts a token that has ended meanwhile.
 	ErrGarbled = errors.New("reply is not of the protocol")
 	// ErrClosed: Close was called.
 	ErrClosed = errors.New("client is closed")

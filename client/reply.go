@@ -58,6 +58,8 @@ func accepted(q *question, r *protocol.Reply) Answer {
 		return Unknown{Err: garbled("level was not asked for")}
 	case q.wishes.project != "" && a.Project != q.wishes.project:
 		return Unknown{Err: garbled("project was not asked for")}
+	case !time.Now().Before(a.Expires): // true when it was written, and too late to act upon
+		return Unknown{Err: garbled("the token ended before the answer came")}
 	}
 	if a.Level == LevelProfile {
 		a.payload = payloadOf(q.token)

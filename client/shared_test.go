@@ -69,7 +69,7 @@ func replying(answer func(*protocol.Request) string) daemonFunc {
 }
 
 func accept(to io.Writer, r request) error {
-	_, err := fmt.Fprintf(to, "@%s OK level=claims project=main sub=%s age=0 ttl=0 exp=1764000000 source=cache {}\n", r.tag, r.token)
+	_, err := fmt.Fprintf(to, "@%s OK level=claims project=main sub=%s age=0 ttl=0 exp=4102444800 source=cache {}\n", r.tag, r.token)
 	return err
 }
 

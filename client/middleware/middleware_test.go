@@ -44,7 +44,7 @@ func serve(nc net.Conn) {
 		switch string(r.Args[0]) {
 		case "good.a.b":
 			reply = `OK level=` + strings.ToLower(map[string]string{"VERIFY": "claims", "PROFILE": "profile"}[string(r.Verb)]) +
-				` project=main sub=user-1 age=0 ttl=60 exp=1764000000 source=cache {"a":1}`
+				` project=main sub=user-1 age=0 ttl=60 exp=4102444800 source=cache {"a":1}`
 		case "anonymous.a.b":
 			reply = "NO class-not-allowed"
 		case "down.a.b":

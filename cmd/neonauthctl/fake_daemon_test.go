@@ -62,7 +62,7 @@ func (d *fakeDaemon) stop() {
 }
 
 func answerLookup(r *protocol.Request) string {
-	const facts = " project=main sub=user-1 age=3 ttl=57 exp=1764000000 source=cache "
+	const facts = " project=main sub=user-1 age=3 ttl=57 exp=4102444800 source=cache "
 	word, _, _ := strings.Cut(strings.TrimPrefix(string(r.Args[0]), canary+"-"), ".")
 	profile := string(r.Verb) == "PROFILE"
 	_, fallback := r.Fields.Get("fallback")
@@ -77,7 +77,7 @@ func answerLookup(r *protocol.Request) string {
 	case word == "good" && !strings.Contains(string(r.Args[0]), ".signature"):
 		return "NO bad-signature"
 	case word == "good" && asked:
-		return "OK level=profile project=main sub=user-1 age=" + string(age) + ` ttl=0 exp=1764000000 source=upstream {"id":"user-1"}`
+		return "OK level=profile project=main sub=user-1 age=" + string(age) + ` ttl=0 exp=4102444800 source=upstream {"id":"user-1"}`
 	case word == "good" && profile:
 		return "OK level=profile" + facts + `{"id":"user-1","display_name":"A \u0007 B"}`
 	case word == "good":

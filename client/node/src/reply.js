@@ -101,6 +101,8 @@ function accepted(question, reply) {
   if (question.project !== '' && answer.project !== question.project) {
     throw new GarbledError('project was not asked for')
   }
+  // True when it was written, and too late to act upon.
+  if (Date.now() >= answer.expires.getTime()) throw new GarbledError('the token ended before the answer came')
   return answer
 }
 

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 export const ACCEPTED =
-  'OK level=claims project=main sub=user-1 age=3 ttl=57 exp=1764000000 source=cache {"sub":"user-1","email":"ada@example.org"}'
+  'OK level=claims project=main sub=user-1 age=3 ttl=57 exp=4102444800 source=cache {"sub":"user-1","email":"ada@example.org"}'
 
 export async function fakeDaemon(t, answer) {
   const folder = mkdtempSync(join(tmpdir(), 'na'))

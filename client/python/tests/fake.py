@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 ACCEPTED = (
-    "OK level=claims project=main sub=user-1 age=3 ttl=57 exp=1764000000 source=cache "
+    "OK level=claims project=main sub=user-1 age=3 ttl=57 exp=4102444800 source=cache "
     '{"sub":"user-1","email":"ada@example.org"}'
 )
 

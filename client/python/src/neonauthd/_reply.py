@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import cast
@@ -203,6 +204,9 @@ def _accepted(question: Question, reply: Reply) -> Accepted:
         raise GarbledError("level was not asked for")
     if question.project and answer.project != question.project:
         raise GarbledError("project was not asked for")
+    # True when it was written, and too late to act upon.
+    if time.time() >= reply.number("exp"):
+        raise GarbledError("the token ended before the answer came")
     return answer
 
 

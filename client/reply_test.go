@@ -1,0 +1,34 @@
+package client
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+// TestAnAnswerPastTheTokensEndIsUnknown: the second before exp, exp, and the one
+// after.
+func TestAnAnswerPastTheTokensEndIsUnknown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for left, accepted := range map[int64]bool{1: true, 0: false, -1: false} {
+			exp := time.Now().Unix() + left
+			line := fmt.Sprintf(`OK level=claims project=main sub=ada age=0 ttl=60 exp=%d source=cache {"sub":"ada"}`, exp)
+			switch a := answerTo(&question{verb: protocol.VERIFY}, []byte(line)).(type) {
+			case Accepted:
+				if !accepted || a.Expires.Unix() != exp {
+					t.Errorf("%d seconds before exp: accepted until %s", left, a.Expires)
+				}
+			case Unknown:
+				if accepted || !errors.Is(a.Err, ErrGarbled) {
+					t.Errorf("%d seconds before exp: unknown, %v", left, a.Err)
+				}
+			default:
+				t.Errorf("%d seconds before exp: %v", left, a)
+			}
+		}
+	})
+}
