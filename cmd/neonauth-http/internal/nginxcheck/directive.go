@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -25,6 +26,30 @@ type directive struct {
 	parent *directive // nil at the top
 	file   string
 	line   int
+	exprs  expressions
+}
+
+// expressions are the regular expressions of a configuration, by their text, compiled when they are first met; nil is one
+// that Go cannot read.
+type expressions map[string]*regexp.Regexp
+
+// matches applies a pattern as it stands behind "~"; "*" at its beginning ignores case. A pattern that Go cannot read, as
+// one that looks around itself, matches nothing.
+func (x expressions) matches(pattern, text string) bool {
+	compiled, known := x[pattern]
+	if !known {
+		source := pattern
+		if insensitive, ok := strings.CutPrefix(pattern, "*"); ok {
+			source = "(?i)" + insensitive
+		}
+		compiled, _ = regexp.Compile(source) // nil with an error
+		x[pattern] = compiled
+	}
+	if compiled == nil {
+		return false
+	}
+	// "$" of PCRE is the end of the text, or before a line's end there.
+	return compiled.MatchString(text) || strings.HasSuffix(text, "\n") && compiled.MatchString(text[:len(text)-1])
 }
 
 // is tells whether the directive has this name and these first arguments.
@@ -82,7 +107,7 @@ type reader struct {
 // The top is a block without a name.
 func read(path, base string) (*directive, error) {
 	r := &reader{base: base}
-	top := &directive{opens: true, file: path}
+	top := &directive{opens: true, file: path, exprs: expressions{}}
 	err := r.file(path, top, 0)
 	return top, err
 }
@@ -102,7 +127,12 @@ func (r *reader) file(path string, into *directive, depth int) error {
 	if err != nil {
 		return err
 	}
-	p := &parser{lexer: lexer{text: string(text), line: 1}, file: path}
+	return r.text(path, string(text), into, depth)
+}
+
+// text reads what stands in a file.
+func (r *reader) text(path, text string, into *directive, depth int) error {
+	p := &parser{lexer: lexer{text: text, line: 1}, file: path}
 	if err := p.directives(into, r, depth, false); err != nil {
 		return fmt.Errorf("%s:%d: %w", path, p.line, err)
 	}
@@ -145,7 +175,7 @@ func (p *parser) directives(into *directive, r *reader, depth int, braced bool) 
 		return errors.New("nested too deeply")
 	}
 	for {
-		d := &directive{parent: into, file: p.file}
+		d := &directive{parent: into, file: p.file, exprs: into.exprs}
 		end, err := p.words(d)
 		switch {
 		case err != nil:

@@ -113,7 +113,7 @@ func choose(block *directive, uri string) *directive {
 	if plain && !exact {
 		for _, loc := range block.find("location") {
 			modifier, text := loc.pattern()
-			if modifier == "~" && matches(text, uri) || modifier == "~*" && matches("*"+text, uri) {
+			if modifier == "~" && loc.exprs.matches(text, uri) || modifier == "~*" && loc.exprs.matches("*"+text, uri) {
 				return choose(loc, uri)
 			}
 		}

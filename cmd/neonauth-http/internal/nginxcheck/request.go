@@ -1,9 +1,6 @@
 package nginxcheck
 
-import (
-	"regexp"
-	"strings"
-)
+import "strings"
 
 // request is one that a visitor could send, as far as the check follows it.
 type request struct {
@@ -11,14 +8,19 @@ type request struct {
 	target string            // path and query as they are sent
 	uri    string            // the path as nginx reads it: decoded and resolved
 	header map[string]string // by the name in $http_name
+	steps  int               // variables looked at
 }
 
-// mapDepth bounds maps whose values are variables of other maps.
-const mapDepth = 8
+// mapDepth bounds maps whose values are variables of other maps, and maxSteps the variables that are looked at for one
+// request: what is beyond is not known.
+const (
+	mapDepth = 8
+	maxSteps = 1000
+)
 
 // expand is text with its variables replaced, in the place of d. It is false if one of them is not known to the check.
 func (r *request) expand(d *directive, text string, depth int) (string, bool) {
-	if depth == 0 {
+	if depth == 0 || r.steps > maxSteps {
 		return "", false
 	}
 	var out strings.Builder
@@ -30,6 +32,7 @@ func (r *request) expand(d *directive, text string, depth int) (string, bool) {
 			break
 		}
 		name, after := variableName(rest)
+		r.steps++
 		value, ok := r.variable(d, name, depth)
 		out.WriteString(value)
 		known = known && ok
@@ -89,7 +92,7 @@ func (r *request) look(m *directive, depth int) (string, bool) {
 		}
 	}
 	for _, row := range m.block {
-		if pattern, ok := strings.CutPrefix(row.name, "~"); ok && len(row.args) == 1 && matches(pattern, source) {
+		if pattern, ok := strings.CutPrefix(row.name, "~"); ok && len(row.args) == 1 && m.exprs.matches(pattern, source) {
 			value = row.args[0]
 			break
 		}
@@ -101,20 +104,6 @@ func (r *request) look(m *directive, depth int) (string, bool) {
 	}
 	value, ok := r.expand(m, value, depth)
 	return value, known && ok
-}
-
-// matches applies a pattern as it stands behind "~"; "*" at its beginning ignores case. A pattern that Go cannot read, as
-// one that looks around itself, matches nothing.
-func matches(pattern, text string) bool {
-	if insensitive, ok := strings.CutPrefix(pattern, "*"); ok {
-		pattern = "(?i)" + insensitive
-	}
-	compiled, err := regexp.Compile(pattern)
-	if err != nil {
-		return false
-	}
-	// "$" of PCRE is the end of the text, or before a line's end there.
-	return compiled.MatchString(text) || strings.HasSuffix(text, "\n") && compiled.MatchString(text[:len(text)-1])
 }
 
 // holds tells whether the condition of an if is met; not if the check does not know.
@@ -145,9 +134,9 @@ func (r *request) holds(branch *directive) bool {
 		other, ok := r.expand(branch, operand, mapDepth)
 		return ok && (value == other) == (operator == "=")
 	case "~", "!~":
-		return matches(operand, value) == (operator == "~")
+		return branch.exprs.matches(operand, value) == (operator == "~")
 	case "~*", "!~*":
-		return matches("*"+operand, value) == (operator == "~*")
+		return branch.exprs.matches("*"+operand, value) == (operator == "~*")
 	}
 	return false
 }

@@ -31,16 +31,19 @@ func (l *linter) upgrade(d, pass *directive) {
 
 // onlyWebSocket tells whether a value of Upgrade is "websocket" or nothing, whatever the visitor sends.
 func onlyWebSocket(d *directive, value string) bool {
-	const depth = 8 // a map of a map is enough for everybody
-	return valuesOf(d, value, depth, func(v string) bool { return v == "" || v == "websocket" })
+	return valuesOf(d, value, map[string]bool{}, func(v string) bool { return v == "" || v == "websocket" })
 }
 
 // valuesOf tells whether good holds for each value that text can have, where text is a constant or the variable of a map.
-// Of any other variable it is not known.
-func valuesOf(d *directive, text string, depth int, good func(string) bool) bool {
+// Of any other variable it is not known. seen are the variables that have been looked at.
+func valuesOf(d *directive, text string, seen map[string]bool, good func(string) bool) bool {
 	if !strings.Contains(text, "$") {
 		return good(text)
 	}
+	if seen[text] {
+		return true // its values are all looked at already
+	}
+	seen[text] = true
 	var maps []*directive
 	for b := d; b != nil; b = b.parent {
 		for _, m := range b.find("map") {
@@ -49,7 +52,7 @@ func valuesOf(d *directive, text string, depth int, good func(string) bool) bool
 			}
 		}
 	}
-	if len(maps) == 0 || depth == 0 {
+	if len(maps) == 0 {
 		return false
 	}
 	return !slices.ContainsFunc(maps, func(m *directive) bool {
@@ -60,7 +63,7 @@ func valuesOf(d *directive, text string, depth int, good func(string) bool) bool
 			case len(row.args) != 1:
 				return true
 			}
-			return !valuesOf(d, row.args[0], depth-1, good)
+			return !valuesOf(d, row.args[0], seen, good)
 		})
 	})
 }
