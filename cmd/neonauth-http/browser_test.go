@@ -65,7 +65,7 @@ func TestASiteInABrowser(t *testing.T) {
 	b.await("Sign in")
 	b.js(`document.querySelector("[name=email]").value = "ada+x@example.org", document.forms[0].submit()`)
 	b.await("Hello Ada Lovelace")
-	w.daemon.kill(t)
+	w.daemon.Kill(t)
 	b.open(home + "/letters")
 	b.await("503 Service Temporarily Unavailable")
 	b.shot(filepath.Join(where, "3-unavailable.png"))

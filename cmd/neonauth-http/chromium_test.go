@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
 // chromium is a headless browser, steered over its debugging pipe: JSON
@@ -36,7 +38,7 @@ func startChromium(t testing.TB, dir string) *chromium {
 	}
 	cmd := exec.Command(path, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
 		"--remote-debugging-pipe", "--user-data-dir="+dir+"/chromium", "--window-size=800,500", "about:blank")
-	cmd.Env = append(cleanEnvironment(), "HOME="+dir)
+	cmd.Env = append(e2e.Environment(), "HOME="+dir)
 	cmd.ExtraFiles = []*os.File{theirIn, theirOut}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -108,7 +110,7 @@ func (c *chromium) open(url string) {
 // await waits until the page is loaded and its text holds all of the words.
 func (c *chromium) await(words ...string) string {
 	c.t.Helper()
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(e2e.Patience)
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for ; ; <-tick.C {

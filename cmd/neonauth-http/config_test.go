@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/internal/e2e"
 	"github.com/neonauthd/neonauthd/internal/program"
 )
 
@@ -114,13 +115,13 @@ func TestSocketsAreOnlyReplacedWhenDead(t *testing.T) {
 	if info, err := os.Stat(w.path("h.sock")); err != nil || info.Mode().Perm() != 0o660 {
 		t.Errorf("%v %v", info.Mode(), err)
 	}
-	second := launch(t, w.dir, built("neonauth-http"), nil, "--listen", "unix:"+w.path("h.sock"), "--socket", w.path("d.sock"))
-	second.rough = true
-	<-second.ended
-	if !strings.Contains(second.out.String(), "another process serves this socket") {
-		t.Error(second.out.String())
+	second := launch(t, w.dir, e2e.Program("neonauth-http"), nil, "--listen", "unix:"+w.path("h.sock"), "--socket", w.path("d.sock"))
+	second.Rough = true
+	<-second.Ended
+	if !strings.Contains(second.Written(), "another process serves this socket") {
+		t.Error(second.Written())
 	}
-	w.http.kill(t)
+	w.http.Kill(t)
 	w.startHTTP(t, "")
 	if g := w.ask(t, "/nginx", bearing(w.token())); g.StatusCode != 204 {
 		t.Error(g.Status)
@@ -147,8 +148,8 @@ func TestComplaintsAreRare(t *testing.T) {
 func TestTheWatchdogIsFed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	p := launch(t, w.dir, built("neonauth-http"), []string{"WATCHDOG_USEC=30000"}, "--listen", "unix:"+w.path("w.sock"), "--socket", w.path("d.sock"))
-	p.await(t, "READY=1")
-	p.await(t, "WATCHDOG=1")
-	p.await(t, "WATCHDOG=1")
+	p := launch(t, w.dir, e2e.Program("neonauth-http"), []string{"WATCHDOG_USEC=30000"}, "--listen", "unix:"+w.path("w.sock"), "--socket", w.path("d.sock"))
+	p.Await(t, "READY=1")
+	p.Await(t, "WATCHDOG=1")
+	p.Await(t, "WATCHDOG=1")
 }

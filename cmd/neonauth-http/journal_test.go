@@ -7,6 +7,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
 // TestLinesForTheJournalSayHowBadItIs: the journal sorts by priority, and whoever
@@ -28,25 +30,14 @@ func TestLinesForTheJournalSayHowBadItIs(t *testing.T) {
 		t.Fatalf("%T", info.Sys())
 	}
 	config := w.write(t, "j.toml", "")
-	states := &process{states: make(chan string, 64), ended: make(chan struct{}), name: "neonauth-http"}
-	cmd := exec.Command(built("neonauth-http"), "--listen", "unix:"+w.path("j.sock"), "--socket", w.path("d.sock"), "--config", config)
+	cmd := exec.Command(e2e.Program("neonauth-http"), "--listen", "unix:"+w.path("j.sock"), "--socket", w.path("d.sock"), "--config", config)
 	cmd.Stderr = log
-	cmd.Env = append(cleanEnvironment(), "NOTIFY_SOCKET="+states.listenStates(t, w.dir), fmt.Sprintf("JOURNAL_STREAM=%d:%d", stat.Dev, stat.Ino))
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() { states.err = cmd.Wait(); close(states.ended) }()
-	states.await(t, "READY=1")
+	cmd.Env = e2e.Environment(fmt.Sprintf("JOURNAL_STREAM=%d:%d", stat.Dev, stat.Ino))
+	p := e2e.Start(t, w.dir, cmd)
+	p.Await(t, "READY=1")
 	w.write(t, "j.toml", "unknown = 1")
-	if err := cmd.Process.Signal(syscall.SIGHUP); err != nil {
-		t.Fatal(err)
-	}
-	states.await(t, "RELOADING=1")
-	states.await(t, "READY=1")
-	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	<-states.ended
+	p.Reload(t)
+	p.Stop(t)
 	text, err := os.ReadFile(log.Name())
 	if err != nil {
 		t.Fatal(err)

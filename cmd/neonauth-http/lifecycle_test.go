@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
 func TestTheDaemonsRestartCostsNoRequest(t *testing.T) {
@@ -55,8 +56,8 @@ func TestTheDaemonsRestartCostsNoRequest(t *testing.T) {
 		for seen := map[int]int{}; seen[0] < 2 || seen[1] < 2 || seen[2] < 2 || seen[3] < 2; {
 			seen[<-answers]++
 		}
-		w.daemon.kill(t)
-		w.daemon.rough = true
+		w.daemon.Kill(t)
+		w.daemon.Rough = true
 		w.startDaemon(t)
 	}
 	for range 100 {
@@ -75,7 +76,7 @@ func TestALongOutageIsSaidAtOnce(t *testing.T) {
 	w := newWorld(t)
 	w.restartHTTP(t, `restart_patience = "50ms"`)
 	token := bearing(w.token())
-	w.daemon.kill(t)
+	w.daemon.Kill(t)
 	for i := range 20 {
 		g := w.ask(t, "/nginx", token)
 		if g.StatusCode != http.StatusServiceUnavailable || g.reason(t) != reasonDown {
@@ -89,15 +90,15 @@ func TestALongOutageIsSaidAtOnce(t *testing.T) {
 		t.Error("healthz:", g.Status)
 	}
 	w.startDaemon(t)
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(e2e.Patience)
 	for g := w.ask(t, "/nginx", token); g.StatusCode != http.StatusNoContent; g = w.ask(t, "/nginx", token) {
 		if time.Now().After(deadline) {
 			t.Fatal("still", g.Status)
 		}
 	}
-	w.http.stop(t) // its log is whole now
-	if n := strings.Count(w.http.out.String(), `msg="the daemon is not reachable"`); n < 1 || n > 2 {
-		t.Errorf("log: %s", w.http.out.String())
+	w.http.Stop(t) // its log is whole now
+	if n := strings.Count(w.http.Written(), `msg="the daemon is not reachable"`); n < 1 || n > 2 {
+		t.Errorf("log: %s", w.http.Written())
 	}
 }
 
@@ -116,13 +117,13 @@ func TestTheEndWaitsForWhatIsUnderWay(t *testing.T) {
 	if err := w.AwaitCalls(t.Context(), standin.Me, calls+1); err != nil {
 		t.Fatal(err)
 	}
-	w.http.signal(t, syscall.SIGTERM)
-	w.http.await(t, "STOPPING=1")
+	w.http.Signal(t, syscall.SIGTERM)
+	w.http.Await(t, "STOPPING=1")
 	close(release)
 	if g := <-slow; g.Response == nil || g.StatusCode != http.StatusNoContent {
 		t.Error(g.Response, g.body)
 	}
-	<-w.http.ended
+	<-w.http.Ended
 	if _, err := os.Stat(w.path("h.sock")); !os.IsNotExist(err) {
 		t.Error("the socket is still there:", err)
 	}
@@ -138,9 +139,9 @@ func TestReloadAppliesAllOrNothing(t *testing.T) {
 	}
 	reload := func(text string) {
 		w.write(t, "http.toml", text)
-		w.http.signal(t, syscall.SIGHUP)
-		w.http.await(t, "RELOADING=1\nMONOTONIC_USEC=")
-		w.http.await(t, "READY=1")
+		w.http.Signal(t, syscall.SIGHUP)
+		w.http.Await(t, "RELOADING=1\nMONOTONIC_USEC=")
+		w.http.Await(t, "READY=1")
 	}
 	if realm() != `Bearer realm="first"` {
 		t.Fatal(realm())
@@ -160,9 +161,9 @@ func TestReloadAppliesAllOrNothing(t *testing.T) {
 	if m := w.metrics(t); !strings.Contains(m, `reloads_total{result="failed"} 1`) || !strings.Contains(m, `reloads_total{result="done"} 1`) {
 		t.Error(m)
 	}
-	w.http.stop(t) // its log is whole now
-	if !strings.Contains(w.http.out.String(), "was not reloaded") {
-		t.Error("the operator is not told:", w.http.out.String())
+	w.http.Stop(t) // its log is whole now
+	if !strings.Contains(w.http.Written(), "was not reloaded") {
+		t.Error("the operator is not told:", w.http.Written())
 	}
 }
 
@@ -187,8 +188,8 @@ func TestInheritedSocketsAreServedByName(t *testing.T) {
 	}
 	run := func(names string, files ...*os.File) *exec.Cmd {
 		// The shell becomes the program, so LISTEN_PID is right.
-		cmd := exec.Command("/bin/sh", "-c", `LISTEN_PID=$$ exec "$0" --socket "$1"`, built("neonauth-http"), w.path("d.sock"))
-		cmd.Env = append(cleanEnvironment(), fmt.Sprintf("LISTEN_FDS=%d", len(files)))
+		cmd := exec.Command("/bin/sh", "-c", `LISTEN_PID=$$ exec "$0" --socket "$1"`, e2e.Program("neonauth-http"), w.path("d.sock"))
+		cmd.Env = append(e2e.Environment(), fmt.Sprintf("LISTEN_FDS=%d", len(files)))
 		if names != "" {
 			cmd.Env = append(cmd.Env, "LISTEN_FDNAMES="+names)
 		}

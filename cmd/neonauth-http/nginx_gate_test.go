@@ -89,7 +89,7 @@ func TestNginxSaysUnavailableWhenItCouldNotBeTold(t *testing.T) {
 			t.Errorf("%s: the application was reached", state)
 		}
 	}
-	w.stop()
+	w.Stop()
 	check("upstream down", "/account/", http.StatusServiceUnavailable)
 	if g := n.get(t, "/account/", good); g.Header.Get("Retry-After") == "" {
 		t.Error("no Retry-After")
@@ -97,9 +97,9 @@ func TestNginxSaysUnavailableWhenItCouldNotBeTold(t *testing.T) {
 	if g := n.get(t, "/", good); g.StatusCode != http.StatusOK {
 		t.Error("claims need no upstream:", g.Status)
 	}
-	w.daemon.kill(t)
+	w.daemon.Kill(t)
 	check("daemon down", "/", http.StatusServiceUnavailable)
-	w.http.stop(t)
+	w.http.Stop(t)
 	check("neonauth-http down", "/", http.StatusServiceUnavailable)
 	if g := n.get(t, "/login"); g.StatusCode != http.StatusOK {
 		t.Error("the login page is closed too:", g.Status)
@@ -114,9 +114,9 @@ func TestNginxSaysSoWhenItIsMisconfigured(t *testing.T) {
 	if g := n.get(t, "/", bearing(w.token())); g.StatusCode != http.StatusInternalServerError || w.app.count() != 0 {
 		t.Error(g.Status, "and", w.app.count(), "hits")
 	}
-	w.http.stop(t) // its log is whole now
-	if !strings.Contains(w.http.out.String(), `parameter \"levels\" is not known`) {
-		t.Error("the log does not name the parameter:", w.http.out.String())
+	w.http.Stop(t) // its log is whole now
+	if !strings.Contains(w.http.Written(), `parameter \"levels\" is not known`) {
+		t.Error("the log does not name the parameter:", w.http.Written())
 	}
 }
 

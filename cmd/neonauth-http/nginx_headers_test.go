@@ -165,8 +165,8 @@ func TestNoNameBreaksOutOfItsHeader(t *testing.T) {
 			t.Errorf("a name of %d bytes: %s", size, g.Status)
 		}
 	}
-	if strings.Contains(n.out.String(), "too big header") {
-		t.Error(n.out.String())
+	if strings.Contains(n.Written(), "too big header") {
+		t.Error(n.Written())
 	}
 	if m := w.metrics(t); !strings.Contains(m, `neonauth_http_reasons_total{reason="identity-too-large"} 2`) {
 		t.Error("not counted:\n" + m)

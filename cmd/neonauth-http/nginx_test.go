@@ -36,8 +36,8 @@ http {
     include site.conf;
 }
 `, user, w.dir)
-	p := launch(t, w.dir, path, nil, "-p", w.dir, "-e", "stderr", "-c", w.write(t, "nginx.conf", conf))
-	p.awaitListening(t, network, address)
+	p := launchForeign(t, w.dir, path, nil, "-p", w.dir, "-e", "stderr", "-c", w.write(t, "nginx.conf", conf))
+	p.AwaitListening(t, network, address)
 	return &front{p, w, network, address}
 }
 

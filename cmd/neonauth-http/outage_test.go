@@ -1,20 +1,15 @@
 package main
 
 import (
-	"bytes"
-	"fmt"
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
-	"github.com/neonauthd/neonauthd/internal/e2e/need"
+	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
 // outage is a way in which what stands behind a web server's question does not answer it.
@@ -26,11 +21,11 @@ type outage struct {
 func outages() []outage {
 	const yes = "HTTP/1.1 204 No Content\r\nX-Auth-User-Id: mallory\r\n"
 	return []outage{
-		{"neonauth-http hangs", func(t *testing.T, w *world) { w.http.freeze(t) }},
-		{"neonauth-http is gone", func(t *testing.T, w *world) { w.http.kill(t) }},
-		{"neonauth-http was never there", func(t *testing.T, w *world) { w.http.stop(t) }},
-		{"the daemon hangs", func(t *testing.T, w *world) { w.daemon.freeze(t) }},
-		{"the daemon is gone", func(t *testing.T, w *world) { w.daemon.kill(t) }},
+		{"neonauth-http hangs", func(t *testing.T, w *world) { w.http.Freeze(t) }},
+		{"neonauth-http is gone", func(t *testing.T, w *world) { w.http.Kill(t) }},
+		{"neonauth-http was never there", func(t *testing.T, w *world) { w.http.Stop(t) }},
+		{"the daemon hangs", func(t *testing.T, w *world) { w.daemon.Freeze(t) }},
+		{"the daemon is gone", func(t *testing.T, w *world) { w.daemon.Kill(t) }},
 		{"something takes the question and says nothing", impostor("")},
 		{"something says half a yes", impostor(yes)},
 		{"something says no HTTP", impostor("hello\r\n\r\n")},
@@ -44,35 +39,11 @@ func outages() []outage {
 	}
 }
 
-// freeze stops a process without ending it, until the test ends: its sockets go on taking connections.
-func (p *process) freeze(t *testing.T) {
-	t.Helper()
-	p.signal(t, syscall.SIGSTOP)
-	t.Cleanup(func() { p.signal(t, syscall.SIGCONT) })
-	deadline := time.Now().Add(patience)
-	for !p.frozen(t) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%s goes on after SIGSTOP", p.name)
-		}
-	}
-}
-
-// frozen tells whether every thread has stopped: the signal returns before they have.
-func (p *process) frozen(t *testing.T) bool {
-	t.Helper()
-	states, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", p.cmd.Process.Pid))
-	need.Host(t, err == nil && len(states) > 0, "no /proc here")
-	return !slices.ContainsFunc(states, func(file string) bool {
-		text, err := os.ReadFile(file)
-		return err == nil && !strings.HasPrefix(string(text[bytes.LastIndexByte(text, ')')+1:]), " T")
-	})
-}
-
 // impostor takes the place of neonauth-http, and says the same to everybody. "bye" at the end hangs up.
 func impostor(words string) func(*testing.T, *world) {
 	return func(t *testing.T, w *world) {
 		t.Helper()
-		w.http.stop(t)
+		w.http.Stop(t)
 		_ = os.Remove(w.path("h.sock")) // it may have gone with its process
 		ln, err := net.Listen("unix", w.path("h.sock"))
 		if err != nil {
@@ -132,7 +103,7 @@ func tryOutage(t *testing.T, start func(testing.TB, *world) *front, o outage) {
 	w := newWorld(t)
 	f := start(t, w)
 	good := bearing(w.token())
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(e2e.Patience)
 	for g := f.get(t, "/", good); g.StatusCode != http.StatusOK; g = f.get(t, "/", good) {
 		if time.Now().After(deadline) {
 			t.Fatal(g.Status) // on a busy machine the short waits may end too early now and then
@@ -155,7 +126,7 @@ func TestTheShippedWaitsEnd(t *testing.T) {
 	t.Parallel()
 	eachFront(t, func(t *testing.T, f *front) {
 		good := bearing(f.w.token())
-		f.w.http.freeze(t)
+		f.w.http.Freeze(t)
 		if g := f.get(t, "/", good); g.StatusCode != http.StatusServiceUnavailable {
 			t.Error(g.Status)
 		}

@@ -6,11 +6,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
 // front is a running web server with its recipe.
 type front struct {
-	*process
+	*e2e.Process
 	w       *world
 	network string
 	address string
@@ -38,9 +40,8 @@ func startHAProxy(t testing.TB, w *world, script ...string) *front {
 	lua := w.write(t, "neonauth.lua", recipe(t, "haproxy/neonauth.lua", append(script, "/run/neonauth-http/http.sock", w.path("h.sock"))...))
 	address := freeAddress(t)
 	config := recipe(t, "haproxy/haproxy.cfg", "/etc/haproxy/neonauth.lua", lua, "bind :8080", "bind "+address, "127.0.0.1:3000", w.app.address())
-	p := launch(t, w.dir, path, nil, "-db", "-f", w.write(t, "haproxy.cfg", config))
-	p.rough = true // it ends with the signal's status
-	p.awaitListening(t, "tcp", address)
+	p := launchForeign(t, w.dir, path, nil, "-db", "-f", w.write(t, "haproxy.cfg", config))
+	p.AwaitListening(t, "tcp", address)
 	return &front{p, w, "tcp", address}
 }
 
@@ -51,9 +52,9 @@ func startCaddy(t testing.TB, w *world, replace ...string) *front {
 	address := freeAddress(t)
 	config := "{\n\tadmin off\n\tauto_https off\n}\n" + recipe(t, "caddy/Caddyfile", append(replace,
 		"/run/neonauth-http/http.sock", w.path("h.sock"), ":8080 {", "http://"+address+" {\n\tbind 127.0.0.1", "127.0.0.1:3000", w.app.address())...)
-	p := launch(t, w.dir, path, []string{"XDG_DATA_HOME=" + w.dir, "XDG_CONFIG_HOME=" + w.dir, "HOME=" + w.dir},
+	p := launchForeign(t, w.dir, path, []string{"XDG_DATA_HOME=" + w.dir, "XDG_CONFIG_HOME=" + w.dir, "HOME=" + w.dir},
 		"run", "--adapter", "caddyfile", "--config", w.write(t, "Caddyfile", strings.ReplaceAll(config, "http://"+address, "http://:"+address[strings.LastIndexByte(address, ':')+1:])))
-	p.awaitListening(t, "tcp", address)
+	p.AwaitListening(t, "tcp", address)
 	return &front{p, w, "tcp", address}
 }
 
@@ -179,14 +180,14 @@ func tryOutages(t *testing.T, f *front, good string) {
 			t.Errorf("%s: %s, and the application was reached %d times: %s", state, g.Status, f.w.app.count()-before, g.body)
 		}
 	}
-	f.w.stop()
+	f.w.Stop()
 	check("upstream down", "/account/y")
 	if g := f.get(t, "/", good); g.StatusCode != http.StatusOK {
 		t.Error("claims need no upstream:", g.Status)
 	}
-	f.w.daemon.kill(t)
+	f.w.daemon.Kill(t)
 	check("daemon down", "/")
-	f.w.http.stop(t)
+	f.w.http.Stop(t)
 	check("neonauth-http down", "/")
 	if g := f.get(t, "/login"); g.StatusCode != http.StatusOK {
 		t.Error("the login page is closed too:", g.Status)

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/neonauthd/neonauthd/internal/e2e"
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
@@ -47,7 +48,7 @@ func newOperator(t *testing.T, w *world) *operator {
 	o := &operator{w: w, root: w.path("root"), address: freeAddress(t)}
 	o.command(t, "systemctl", `echo "systemctl $*" >>`+w.path("done"))
 	o.command(t, "usermod", `echo "usermod $*" >>`+w.path("done"))
-	o.command(t, "neonauth-http", `exec `+built("neonauth-http")+` "$@"`)
+	o.command(t, "neonauth-http", `exec `+e2e.Program("neonauth-http")+` "$@"`)
 	// What has to be edited: addresses, and where the socket is on this machine.
 	o.command(t, "editor", fmt.Sprintf(`echo "editor $*" >>%s
 exec sed -i 's#127.0.0.1:3000#%s#; s#listen 8080#listen %s#; s#bind :8080#bind %s#; s#^:8080 {#http://:%s {#; s/^    user haproxy$//; s/^    group neonauth-http$//; s# /etc/haproxy/# %s/etc/haproxy/#' "$1"`,
@@ -87,7 +88,7 @@ func (o *operator) follow(t *testing.T, folder, heading string) string {
 	script := strings.NewReplacer("/usr/share/doc/neonauthd/examples", examples, " /etc/", " "+o.root+"/etc/", "127.0.0.1:8080", o.address).Replace(section(t, folder, heading))
 	cmd := exec.Command("sh", "-e", "-c", script)
 	cmd.Dir = o.w.dir
-	cmd.Env = append(cleanEnvironment(), "PATH="+o.w.path("bin")+":"+os.Getenv("PATH")+":/usr/sbin:/sbin", "HOME="+o.w.dir, "TOKEN="+o.w.token())
+	cmd.Env = append(e2e.Environment(), "PATH="+o.w.path("bin")+":"+os.Getenv("PATH")+":/usr/sbin:/sbin", "HOME="+o.w.dir, "TOKEN="+o.w.token())
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%s/README.md, %s: %v\n%s", folder, heading, err, out)
@@ -112,7 +113,7 @@ func TestWhoFollowsAREADMEHasASite(t *testing.T) {
 	for _, test := range []struct {
 		folder string
 		before func(t *testing.T, o *operator)
-		start  func(t *testing.T, o *operator) *process
+		start  func(t *testing.T, o *operator) *e2e.Process
 		did    []string
 	}{
 		{"nginx", beforeNginx, startNginxOf, []string{"usermod -aG neonauth-http www-data", "editor /etc/nginx/conf.d/neonauth-site.conf", "systemctl restart nginx"}},
@@ -131,7 +132,7 @@ func TestWhoFollowsAREADMEHasASite(t *testing.T) {
 				t.Errorf("beside files: %q", did)
 			}
 			p := test.start(t, o)
-			p.awaitListening(t, "tcp", o.address)
+			p.AwaitListening(t, "tcp", o.address)
 			var got []string
 			for _, found := range regexp.MustCompile(`(?m)^HTTP/1.1 (\d+)`).FindAllStringSubmatch(o.follow(t, test.folder, "Try it"), -1) {
 				got = append(got, found[1])
@@ -166,16 +167,16 @@ http {
 	o.command(t, "nginx", "exec "+installed(t, "nginx")+" -c "+o.root+`/etc/nginx/nginx.conf -e stderr "$@"`)
 }
 
-func startNginxOf(t *testing.T, o *operator) *process {
+func startNginxOf(t *testing.T, o *operator) *e2e.Process {
 	t.Helper()
 	o.move(t, "/etc/nginx/neonauth/neonauth-http.conf")
 	if err := os.Remove(o.root + "/etc/nginx/sites-enabled/default"); err != nil {
 		t.Fatal(err) // its port is not the test's
 	}
-	return launch(t, o.w.dir, installed(t, "nginx"), nil, "-c", o.root+"/etc/nginx/nginx.conf", "-e", "stderr", "-g", "daemon off;")
+	return launchForeign(t, o.w.dir, installed(t, "nginx"), nil, "-c", o.root+"/etc/nginx/nginx.conf", "-e", "stderr", "-g", "daemon off;")
 }
 
-func startCaddyOf(t *testing.T, o *operator) *process {
+func startCaddyOf(t *testing.T, o *operator) *e2e.Process {
 	t.Helper()
 	o.move(t, "/etc/caddy/Caddyfile")
 	text, err := os.ReadFile(o.root + "/etc/caddy/Caddyfile")
@@ -183,16 +184,14 @@ func startCaddyOf(t *testing.T, o *operator) *process {
 		t.Fatal(err)
 	}
 	o.file(t, "/etc/caddy/Caddyfile", "{\n\tadmin off\n}\n"+string(text))
-	return launch(t, o.w.dir, installed(t, "caddy"), []string{"XDG_DATA_HOME=" + o.w.dir, "XDG_CONFIG_HOME=" + o.w.dir, "HOME=" + o.w.dir},
+	return launchForeign(t, o.w.dir, installed(t, "caddy"), []string{"XDG_DATA_HOME=" + o.w.dir, "XDG_CONFIG_HOME=" + o.w.dir, "HOME=" + o.w.dir},
 		"run", "--adapter", "caddyfile", "--config", o.root+"/etc/caddy/Caddyfile")
 }
 
-func startHAProxyOf(t *testing.T, o *operator) *process {
+func startHAProxyOf(t *testing.T, o *operator) *e2e.Process {
 	t.Helper()
 	o.move(t, "/etc/haproxy/neonauth.lua")
-	p := launch(t, o.w.dir, installed(t, "haproxy"), nil, "-db", "-f", o.root+"/etc/haproxy/haproxy.cfg")
-	p.rough = true // it ends with the signal's status
-	return p
+	return launchForeign(t, o.w.dir, installed(t, "haproxy"), nil, "-db", "-f", o.root+"/etc/haproxy/haproxy.cfg")
 }
 
 // move writes this machine's socket in the place of the service's.
@@ -244,19 +243,19 @@ func TestWebServersOpenTheSocketByItsGroup(t *testing.T) {
 			}
 			f := test.start(t, w, groups, test.user, test.group)
 			if g := f.get(t, "/", bearing(w.token())); g.StatusCode != test.status {
-				t.Errorf("%s, want %d\n%s", g.Status, test.status, f.out.String())
+				t.Errorf("%s, want %d\n%s", g.Status, test.status, f.Written())
 			}
 		})
 	}
 }
 
 // withGroups runs a program that sees a file as /etc/group.
-func withGroups(t *testing.T, w *world, groups, program string, args ...string) *process {
+func withGroups(t *testing.T, w *world, groups, program string, args ...string) *e2e.Process {
 	t.Helper()
 	p := launch(t, w.dir, "/usr/bin/unshare", nil, append([]string{
 		"--mount", "sh", "-c", `mount --bind "$1" /etc/group && shift && exec "$@"`, "sh", groups, program,
 	}, args...)...)
-	p.rough = true
+	p.Rough = true
 	return p
 }
 
@@ -269,7 +268,7 @@ http { access_log off; include site.conf;
 client_body_temp_path %[2]s/t1; proxy_temp_path %[2]s/t2; fastcgi_temp_path %[2]s/t3; uwsgi_temp_path %[2]s/t4; scgi_temp_path %[2]s/t5; }
 `, user, w.dir))
 	p := withGroups(t, w, groups, installed(t, "nginx"), "-p", w.dir, "-e", "stderr", "-c", conf)
-	p.awaitListening(t, "tcp", address)
+	p.AwaitListening(t, "tcp", address)
 	return &front{p, w, "tcp", address}
 }
 
@@ -280,7 +279,7 @@ func startHAProxyAs(t *testing.T, w *world, groups, user, group string) *front {
 	config := w.write(t, "haproxy.cfg", recipe(t, "haproxy/haproxy.cfg", "#user haproxy", "user "+user, "#group neonauth-http", "group "+group,
 		"/etc/haproxy/neonauth.lua", lua, "bind :8080", "bind "+address, "127.0.0.1:3000", w.app.address()))
 	p := withGroups(t, w, groups, installed(t, "haproxy"), "-db", "-f", config)
-	p.awaitListening(t, "tcp", address)
+	p.AwaitListening(t, "tcp", address)
 	return &front{p, w, "tcp", address}
 }
 

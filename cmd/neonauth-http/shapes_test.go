@@ -8,6 +8,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/client"
 	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/internal/e2e"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -96,7 +97,7 @@ func TestNginxPassesTheLongestTokenAndFollowsARotation(t *testing.T) {
 	before := w.token()
 	w.Rotate(standin.Stack, true)
 	after := w.token()
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(e2e.Patience)
 	g := n.get(t, "/", bearing(after))
 	for ; g.StatusCode == http.StatusServiceUnavailable && time.Now().Before(deadline); g = n.get(t, "/", bearing(after)) {
 	}
@@ -175,9 +176,9 @@ func TestNothingOfAUserIsWrittenDown(t *testing.T) {
 			w.ask(t, path, line)
 		}
 	}
-	w.daemon.kill(t)
+	w.daemon.Kill(t)
 	w.ask(t, "/nginx", bearing(token))
-	written := w.http.out.String() + w.metrics(t)
+	written := w.http.Written() + w.metrics(t)
 	for _, secret := range []string{token[:40], token[len(token)-40:], "CANARYNAME", "canarymail", u.ID, "CANARYREFRESH", "CANARYTEAM", "CANARYPROJECT"} {
 		if strings.Contains(written, secret) {
 			t.Errorf("%.12s... was written down:\n%s", secret, written)

@@ -36,7 +36,7 @@ func TestNoForeignIdentityHeaderReachesTheApplication(t *testing.T) {
 				}
 			}
 			// nginx knows the names of a list only where it does not ask.
-			if g := f.get(t, "/login", name+": mallory"); g.StatusCode == http.StatusOK && (f.process.name != "nginx" || slices.Contains(nginxRemoves(t, "identity"), name)) {
+			if g := f.get(t, "/login", name+": mallory"); g.StatusCode == http.StatusOK && (f.Process.Name() != "nginx" || slices.Contains(nginxRemoves(t, "identity"), name)) {
 				if id := identityOnly(g.seen(t).Header); len(id) != 0 {
 					t.Errorf("hole with %s: %v", name, id)
 				}

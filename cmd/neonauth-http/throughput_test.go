@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/neonauthd/neonauthd/internal/e2e"
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
@@ -40,9 +41,8 @@ func TestThroughputThroughNginx(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bare := launch(t, w.dir, self, []string{bareVariable + "=" + w.path("bare.sock")})
-	bare.rough = true // SIGTERM is its only way out
-	bare.awaitListening(t, "unix", w.path("bare.sock"))
+	bare := launchForeign(t, w.dir, self, []string{bareVariable + "=" + w.path("bare.sock")})
+	bare.AwaitListening(t, "unix", w.path("bare.sock"))
 	// The page is a file: what is measured is the gate and nothing behind it.
 	w.write(t, "ok.txt", "ok\n")
 	page := fmt.Sprintf("location / { root %s; try_files /ok.txt =404; }\n    location = /unused {", w.dir)
@@ -53,8 +53,8 @@ func TestThroughputThroughNginx(t *testing.T) {
 	token := bearing(w.token())
 	var share, work []float64
 	for range 7 {
-		b := load(t, wrk, other, token, m.process, bare)
-		o := load(t, wrk, address, token, n.process, w.http, w.daemon)
+		b := load(t, wrk, other, token, m.Process, bare)
+		o := load(t, wrk, address, token, n.Process, w.http, w.daemon)
 		share, work = append(share, o.rate/b.rate), append(work, b.cpu/o.cpu)
 		t.Logf("bare handler %.0f/s, %.1f us CPU each; neonauth-http %.0f/s, %.1f us CPU each", b.rate, b.cpu*1e6, o.rate, o.cpu*1e6)
 	}
@@ -70,11 +70,11 @@ type loaded struct {
 }
 
 // load runs wrk with 16 connections.
-func load(t *testing.T, wrk, address, line string, part ...*process) loaded {
+func load(t *testing.T, wrk, address, line string, part ...*e2e.Process) loaded {
 	t.Helper()
 	before := 0.0
 	for _, p := range part {
-		before += p.cpu(t)
+		before += cpuTime(t, p)
 	}
 	cmd := exec.Command(wrk, "-t1", "-c16", "-d3s", "-H", line, "http://"+address+"/")
 	out, err := cmd.CombinedOutput()
@@ -90,15 +90,15 @@ func load(t *testing.T, wrk, address, line string, part ...*process) loaded {
 	}
 	cpu := (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds() - before
 	for _, p := range part {
-		cpu += p.cpu(t)
+		cpu += cpuTime(t, p)
 	}
 	return loaded{rate: number(`Requests/sec:\s+(\S+)`), cpu: cpu / number(`(\d+) requests in`)}
 }
 
-// cpu is the time that a process and its children have had, in seconds.
-func (p *process) cpu(t testing.TB) float64 {
+// cpuTime is the time that a process and its children have had, in seconds.
+func cpuTime(t testing.TB, p *e2e.Process) float64 {
 	t.Helper()
-	pids := []string{strconv.Itoa(p.cmd.Process.Pid)}
+	pids := []string{strconv.Itoa(p.Cmd.Process.Pid)}
 	children, err := os.ReadFile(fmt.Sprintf("/proc/%s/task/%s/children", pids[0], pids[0]))
 	need.Host(t, err == nil, fmt.Sprint("no /proc with children here: ", err))
 	ticks := 0
@@ -133,6 +133,6 @@ func freeAddress(t testing.TB) string {
 // copy is the same world with a folder of its own for another nginx.
 func (w *world) copy(t testing.TB) *world {
 	t.Helper()
-	other := &world{Standin: w.Standin, dir: t.TempDir(), app: w.app, ada: w.ada}
+	other := &world{Upstream: w.Upstream, dir: t.TempDir(), app: w.app, ada: w.ada}
 	return other
 }

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
 // willing is an application that changes to whatever protocol it is asked for, and then takes requests from anybody, as
@@ -71,7 +73,7 @@ func follow(t *testing.T, f *front, text string) int {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(e2e.Patience)); err != nil {
 		t.Fatal(err)
 	}
 	send := func(text string) {
@@ -234,7 +236,7 @@ func extendedConnect(t *testing.T, f *front, fields [][2]string) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(e2e.Patience)); err != nil {
 		t.Fatal(err)
 	}
 	frame := func(kind, flags byte, stream uint32, body []byte) []byte {

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -15,18 +13,18 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
 // world is everything behind a web server: the upstream's stand-in, the daemon,
 // neonauth-http, and an application that tells what reached it.
 type world struct {
-	*standin.Standin
+	*e2e.Upstream
 	dir    string
-	daemon *process
-	http   *process
+	daemon *e2e.Process
+	http   *e2e.Process
 	app    *app
 	ada    standin.User
-	stop   func() // ends the upstream, as an outage does
 }
 
 // newWorld starts all of it. keys are further lines of the project's table.
@@ -37,8 +35,7 @@ func newWorld(t testing.TB, keys ...string) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	w := &world{Standin: standin.New(standin.Options{TokenLifetime: time.Hour}), dir: dir}
-	w.serveUpstream(t)
+	w := &world{Upstream: e2e.NewUpstream(t, standin.Options{TokenLifetime: time.Hour}), dir: dir}
 	w.ada = w.AddUser(standin.User{
 		Name: "Ada Lovelace", Email: "ada+x@example.org", EmailVerified: true, Password: "analytical",
 		Team: standin.Team{ID: "0c8a52d6-8d35-4f0a-9c39-6a4c1c7f2b60", Name: "Engines"},
@@ -48,20 +45,6 @@ func newWorld(t testing.TB, keys ...string) *world {
 	w.startHTTP(t, "")
 	w.app = newApp(t)
 	return w
-}
-
-func (w *world) serveUpstream(t testing.TB) {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() { defer close(done); _ = w.Run(ctx, ln) }()
-	w.stop = func() { cancel(); <-done }
-	w.SetBaseURL("http://" + ln.Addr().String())
-	t.Cleanup(w.stop)
 }
 
 func (w *world) path(name string) string { return filepath.Join(w.dir, name) }
@@ -84,8 +67,8 @@ func (w *world) configure(t testing.TB, keys ...string) {
 
 func (w *world) startDaemon(t testing.TB) {
 	t.Helper()
-	w.daemon = launch(t, w.dir, built("neonauthd"), nil, "--config", w.path("neonauthd.toml"))
-	w.daemon.await(t, "READY=1")
+	w.daemon = launch(t, w.dir, e2e.Program("neonauthd"), nil, "--config", w.path("neonauthd.toml"))
+	w.daemon.Await(t, "READY=1")
 }
 
 // startHTTP starts neonauth-http; config is the text of its file, "" for none.
@@ -95,14 +78,14 @@ func (w *world) startHTTP(t testing.TB, config string) {
 	if config != "" {
 		args = append(args, "--config", w.write(t, "http.toml", config))
 	}
-	w.http = launch(t, w.dir, built("neonauth-http"), nil, args...)
-	w.http.await(t, "READY=1")
+	w.http = launch(t, w.dir, e2e.Program("neonauth-http"), nil, args...)
+	w.http.Await(t, "READY=1")
 }
 
 // restartHTTP replaces neonauth-http by one with another configuration.
 func (w *world) restartHTTP(t testing.TB, config string) {
 	t.Helper()
-	w.http.stop(t)
+	w.http.Stop(t)
 	w.startHTTP(t, config)
 }
 

@@ -7,11 +7,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
 // Output is what a process wrote so far. Safe for concurrent use.
@@ -96,7 +99,8 @@ func (p *Process) listen(t testing.TB, dir string) string {
 	return path
 }
 
-func (p *Process) name() string { return filepath.Base(p.Cmd.Path) }
+// Name is that of the program.
+func (p *Process) Name() string { return filepath.Base(p.Cmd.Path) }
 
 // Written is all that the process wrote so far.
 func (p *Process) Written() string { return p.Stdout.String() + p.Stderr.String() }
@@ -113,9 +117,9 @@ func (p *Process) Await(t testing.TB, prefix string) string {
 				return state
 			}
 		case <-p.Ended:
-			t.Fatalf("%s ended (%v) before %s:\n%s", p.name(), p.Err, prefix, p.Written())
+			t.Fatalf("%s ended (%v) before %s:\n%s", p.Name(), p.Err, prefix, p.Written())
 		case <-timeout:
-			t.Fatalf("%s: no %s in time:\n%s", p.name(), prefix, p.Written())
+			t.Fatalf("%s: no %s in time:\n%s", p.Name(), prefix, p.Written())
 		}
 	}
 }
@@ -143,7 +147,7 @@ func (p *Process) AwaitEnd(t testing.TB) int {
 	case <-p.Ended:
 		return p.Cmd.ProcessState.ExitCode()
 	case <-time.After(Patience):
-		t.Fatalf("%s does not end:\n%s", p.name(), p.Written())
+		t.Fatalf("%s does not end:\n%s", p.Name(), p.Written())
 		return 0
 	}
 }
@@ -161,11 +165,11 @@ func (p *Process) Stop(t testing.TB) {
 	select {
 	case <-p.Ended:
 		if p.Err != nil && !p.Rough {
-			t.Errorf("%s after SIGTERM: %v\n%s", p.name(), p.Err, p.Written())
+			t.Errorf("%s after SIGTERM: %v\n%s", p.Name(), p.Err, p.Written())
 		}
 	case <-time.After(Patience):
 		_ = p.Cmd.Process.Kill()
-		t.Errorf("%s did not end after SIGTERM", p.name())
+		t.Errorf("%s did not end after SIGTERM", p.Name())
 	}
 }
 
@@ -177,15 +181,60 @@ func (p *Process) Kill(t testing.TB) {
 	p.AwaitEnd(t)
 }
 
+// AwaitListening waits until somebody accepts at an address.
+func (p *Process) AwaitListening(t testing.TB, network, address string) {
+	t.Helper()
+	deadline := time.Now().Add(Patience)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for time.Now().Before(deadline) {
+		conn, err := net.Dial(network, address)
+		if err == nil {
+			conn.Close()
+			return
+		}
+		select {
+		case <-p.Ended:
+			t.Fatalf("%s ended: %v\n%s", p.Name(), p.Err, p.Written())
+		case <-tick.C:
+		}
+	}
+	t.Fatalf("%s does not listen on %s:\n%s", p.Name(), address, p.Written())
+}
+
+// Freeze stops the process without ending it, until the end of the test: its
+// sockets go on taking connections. It returns when every thread stands still,
+// which is after the signal was sent.
+func (p *Process) Freeze(t testing.TB) {
+	t.Helper()
+	p.Signal(t, syscall.SIGSTOP)
+	t.Cleanup(func() { _ = p.Cmd.Process.Signal(syscall.SIGCONT) }) // it may be gone
+	for begun := time.Now(); !p.frozen(t); {
+		if time.Since(begun) > Patience {
+			t.Fatalf("%s goes on after SIGSTOP", p.Name())
+		}
+	}
+}
+
+func (p *Process) frozen(t testing.TB) bool {
+	t.Helper()
+	states, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", p.Cmd.Process.Pid))
+	need.Host(t, err == nil && len(states) > 0, "no /proc here")
+	return !slices.ContainsFunc(states, func(file string) bool {
+		text, err := os.ReadFile(file)
+		return err == nil && !strings.HasPrefix(string(text[bytes.LastIndexByte(text, ')')+1:]), " T")
+	})
+}
+
 // judge stops the process, if it runs, and looks at what it wrote.
 func (p *Process) judge(t testing.TB) {
 	p.Stop(t)
 	for _, fault := range []string{"DATA RACE", "panic:", "fault of ours", "fatal error", "without a verified user"} {
 		if strings.Contains(p.Written(), fault) && !p.Rough {
-			t.Errorf("%s wrote %q:\n%s", p.name(), fault, p.Written())
+			t.Errorf("%s wrote %q:\n%s", p.Name(), fault, p.Written())
 		}
 	}
 	if t.Failed() && testing.Verbose() {
-		t.Logf("%s wrote:\n%s", p.name(), p.Written())
+		t.Logf("%s wrote:\n%s", p.Name(), p.Written())
 	}
 }
