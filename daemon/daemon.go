@@ -177,7 +177,8 @@ func (d *Daemon) openState(cfg config.Config) error {
 		d.opts.Logger.Error("state directory not usable: key sets and revocations will not survive a restart; make it writable for the daemon's user", "error", err)
 	}
 	d.revocations, err = revoke.Open(d.stateDir, revoke.Options{
-		Now: d.opts.Now, Retention: time.Duration(cfg.RevocationRetention), Log: d.opts.Logger,
+		Now: d.opts.Now, Wall: d.opts.wall, ClockFloor: d.opts.ClockFloor,
+		Retention: time.Duration(cfg.RevocationRetention), Log: d.opts.Logger,
 	})
 	if err != nil {
 		return errors.Join(err, d.stateDir.Close())
@@ -232,7 +233,7 @@ func (d *Daemon) Run(ctx context.Context, l *Listeners) error {
 	defer stop()
 	d.start(life)
 	d.group.Go(func() { d.memory.tidy(life) })
-	d.group.Go(func() { d.revocations.Keep(life, d.opts.Logger) })
+	d.group.Go(func() { d.revocations.Keep(life) })
 	var serving sync.WaitGroup
 	failed := make(chan error, 3)
 	for _, s := range []struct {

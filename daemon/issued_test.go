@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/neonauthd/neonauthd/daemon/clock"
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
@@ -73,7 +74,7 @@ func (k *desk) restart() {
 	k.t.Helper()
 	ended, end := context.WithCancel(k.t.Context())
 	end()
-	k.daemon.revocations.Keep(ended, k.daemon.opts.Logger)
+	k.daemon.revocations.Keep(ended)
 	if err := k.daemon.close(); err != nil {
 		k.t.Fatal(err)
 	}
@@ -83,6 +84,12 @@ func (k *desk) restart() {
 	}
 	k.giveKeys(k.project("stack"))
 	k.giveKeys(k.project("neon"))
+}
+
+// sweep has an upstream say the same time as the host, and forgets what is over.
+func (k *desk) sweep() {
+	k.daemon.opts.wall.Hear(clock.Testimony{Date: k.clock.now().Round(0), Asked: k.clock.now(), Answered: k.clock.now()})
+	k.daemon.revocations.Sweep()
 }
 
 // TestARevocationIsKeptForTheConfiguredTime over restarts, whatever tokens have
@@ -102,11 +109,13 @@ func TestARevocationIsKeptForTheConfiguredTime(t *testing.T) {
 			k.revoke("session", "s", true)
 			k.clock.advance(kept - time.Minute)
 			k.restart()
+			k.sweep()
 			if n := k.daemon.revocations.Len(); n != 1 {
 				t.Errorf("%d are in force before it is over", n)
 			}
 			k.clock.advance(time.Hour)
 			k.restart()
+			k.sweep()
 			want := 0
 			if text == "forever" {
 				want = 1

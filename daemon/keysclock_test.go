@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -176,4 +177,40 @@ func TestASetIsAsOldAsTheQuestion(t *testing.T) {
 			t.Error("the answer to the next question is not fresh")
 		}
 	})
+}
+
+// TestASavedKeySetIsUsedOnceTheClockIsRight that was ahead at the start, during an
+// outage. Nothing about it is decided for good by that start.
+func TestASavedKeySetIsUsedOnceTheClockIsRight(t *testing.T) {
+	for name, right := range map[string]bool{"set right": true, "left wrong": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := newKeysStore(openStateDir(t), "main", keysOrigin)
+				b := newKeysBench(t, store)
+				b.start()
+				b.sleep(time.Minute)
+				b.stop()
+				again := newKeysBench(t, store)
+				again.clock.Step(30 * 24 * time.Hour)
+				again.keysets = newKeysets(&keysets{
+					fetch: again.ask, allowed: b.allowed, refresh: b.refresh, maxAge: b.maxAge, cooldown: b.cooldown,
+					store: store, now: again.clock.Now, log: slog.New(slog.NewTextHandler(again.log, nil)),
+				})
+				again.behave(0, down(0))
+				again.start()
+				defer again.stop()
+				again.sleep(10 * time.Minute)
+				if again.current.Load() != nil {
+					t.Error("a set is used that is 30 days old by the clock")
+				}
+				if right {
+					again.clock.Step(-30 * 24 * time.Hour)
+				}
+				again.sleep(2 * time.Minute)
+				if k := again.current.Load(); (k != nil) != right {
+					t.Errorf("in use: %v", k != nil)
+				}
+			})
+		})
+	}
 }

@@ -53,6 +53,7 @@ type keysets struct {
 	forced   time.Time            // when an unknown key id last caused an attempt
 	wanted   map[string]bool      // key ids asked for since the last attempt began
 	absent   map[string]time.Time // key ids that a fetch did not find, until when to say so
+	spare    *keys                // that was saved, or nil; see takeSpare
 	waiting  int                  // lookups of unknown keys inside seek
 	stopped  bool                 // run has returned
 	failures int                  // attempts failed in a row
@@ -109,10 +110,18 @@ func newKeysets(k *keysets) *keysets {
 	k.backoff.MaxInterval = keysMaxBackoff * 5 / 6
 	k.plan(k.now())
 	k.attempt = &attempt{done: make(chan struct{})} // run begins with it; lookups may wait for it
-	if saved := k.store.load(k.allowed, k.now(), k.log); saved.usable(k.now()) {
-		k.current.Store(saved)
-	}
+	k.spare = k.store.load(k.allowed, k.now(), k.log)
+	k.takeSpare()
 	return k
+}
+
+// takeSpare puts the set that was saved in use, if it is young enough and no other
+// has been had. At the start the clock may be ahead, and once that is set right
+// the set is good after all. k.mu is held, or nobody else has k yet.
+func (k *keysets) takeSpare() {
+	if now := k.now(); k.current.Load() == nil && k.spare.usable(now) && !k.spare.fetched.After(now) {
+		k.current.Store(k.spare)
+	}
 }
 
 // run fetches in its rhythm until ctx ends, and releases whoever still waits.
@@ -258,7 +267,7 @@ func (k *keysets) succeeded(next *keys, asked map[string]bool, maxAge time.Durat
 	}
 	now := k.now()
 	k.counts.Fetches++
-	k.failures, k.problem = 0, nil
+	k.failures, k.problem, k.spare = 0, nil, nil
 	k.backoff.Reset()
 	// Always early, so that nothing is called stale while a refresh that works
 	// is on its way.
@@ -285,6 +294,7 @@ func (k *keysets) failed(ctx context.Context, asked map[string]bool, err error) 
 		what, remedy := tell(err)
 		k.log.Error(what+", will be tried again: keys that are known stay in use for 24 hours, without any lookups are answered keys-pending; "+remedy, "error", err)
 	}
+	k.takeSpare()
 	k.failures++
 	k.problem = err
 	k.counts.Fetches++

@@ -94,7 +94,7 @@ func (s keysStore) write(k *keys) error {
 }
 
 // load returns the saved keys, or nil: whatever is wrong with the file is
-// logged, and the fetch at start makes up for it.
+// logged, and the fetch at start makes up for it. They may be too old to be used.
 func (s keysStore) load(allowed []keyset.Algorithm, now time.Time, log *slog.Logger) *keys {
 	if s.dir == nil {
 		return nil

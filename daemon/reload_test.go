@@ -7,7 +7,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/neonauthd/neonauthd/daemon/clock"
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
@@ -261,4 +263,29 @@ func TestReloadsAndLookupsAtTheSameTime(t *testing.T) {
 	}
 	stop()
 	<-done
+}
+
+// TestAReloadChangesHowLongRevocationsAreKept, of what is revoked already too.
+func TestAReloadChangesHowLongRevocationsAreKept(t *testing.T) {
+	w := newWorld(t, withoutOIDC)
+	admin := w.dialAdmin()
+	for _, value := range []string{"s", "t"} {
+		if reply := admin.ask("REVOKE session %s", value); field(reply, "changed") != "1" {
+			t.Fatal(reply)
+		}
+	}
+	w.clock.advance(2 * time.Hour)
+	w.daemon.opts.wall.Hear(clock.Testimony{Date: w.clock.now().Round(0), Asked: w.clock.now(), Answered: w.clock.now()})
+	w.daemon.revocations.Sweep()
+	if n := w.daemon.revocations.Len(); n != 2 {
+		t.Fatalf("%d are in force after two hours, want 2", n)
+	}
+	w.rewrite("state_dir = ", "revocation_retention = \"1h\"\nstate_dir = ")
+	if reply := admin.ask("RELOAD"); reply != "OK" {
+		t.Fatal(reply)
+	}
+	w.daemon.revocations.Sweep()
+	if n := w.daemon.revocations.Len(); n != 0 {
+		t.Errorf("%d are in force, want none", n)
+	}
 }

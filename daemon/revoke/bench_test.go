@@ -22,7 +22,7 @@ func fullList(b *testing.B, dir *statedir.Dir) *List {
 		if m.Kind == KindToken {
 			m.Value = SignedDigest([]byte(m.Value))
 		}
-		l.put(m, revocation{time.Now().Unix(), time.Now().Add(24 * time.Hour).Unix()})
+		l.put(m, revocation{at: time.Now().Unix(), until: time.Now().Add(24 * time.Hour).Unix()})
 	}
 	known := l.known()
 	if err := l.rewrite(&known); err != nil {

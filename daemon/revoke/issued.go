@@ -2,21 +2,25 @@ package revoke
 
 import (
 	"context"
-	"log/slog"
 	"sync/atomic"
 	"time"
 )
 
-// noteInterval is how often what was learnt of tokens is saved, so how much of
-// it the end of a host can cost.
-const noteInterval = time.Minute
+// The rhythm of Keep.
+const (
+	// noteInterval is how often what was learnt of tokens is saved, so how much
+	// of it the end of a host can cost.
+	noteInterval = time.Minute
+	// sweepEvery is after how many of these what is over is forgotten.
+	sweepEvery = 10
+)
 
 // latestIssue is the greatest iat that a token issued by now can have. The
 // issuer's clock may be ahead of this host's, by no more than the leeway if its
 // tokens are accepted at all; and this host's clock may have been set back since
 // it saw some of them.
-func (l *List) latestIssue(project string, leeway time.Duration) int64 {
-	return max(l.now().Add(leeway).Unix(), l.issuedIn(project).Load())
+func (l *List) latestIssue(project string, leeway time.Duration, now time.Time) int64 {
+	return max(now.Add(leeway).Unix(), l.floor.Add(leeway).Unix(), l.issuedIn(project).Load())
 }
 
 // issuedIn is where the greatest iat seen of a project's tokens is kept.
@@ -63,23 +67,37 @@ func (l *List) Note(t *Token) {
 
 // Keep saves now and then what Note has learnt, until ctx ends, and then once
 // more: a host whose clock is set back while it is down, or has no clock of its
-// own, would else revoke less than has been issued.
-func (l *List) Keep(ctx context.Context, log *slog.Logger) {
+// own, would else revoke less than has been issued. It also forgets what is over.
+func (l *List) Keep(ctx context.Context) {
 	ticker := time.NewTicker(noteInterval)
 	defer ticker.Stop()
-	for failed := false; ; {
+	failed := false
+	for n := 1; ; n++ {
 		select {
 		case <-ctx.Done():
 		case <-ticker.C:
+			if n%sweepEvery == 0 {
+				l.Sweep()
+			}
 		}
 		err := l.saveNews()
 		if err != nil && !failed {
-			log.Warn("what was learnt of tokens is not saved, will be tried again: after a restart with a wrong clock a revocation would cover less; mend the state directory", "error", err)
+			l.log.Warn("what was learnt of tokens is not saved, will be tried again: after a restart with a wrong clock a revocation would cover less; mend the state directory", "error", err)
 		}
 		failed = err != nil
 		if ctx.Err() != nil {
 			return
 		}
+	}
+}
+
+// Sweep forgets the revocations that are over, as far as that is certain. They
+// leave the journal when it is written anew.
+func (l *List) Sweep() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if gone := l.sweep(); gone > 0 {
+		l.log.Info("revocations are over and were forgotten", "number", gone)
 	}
 }
 

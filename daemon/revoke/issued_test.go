@@ -16,16 +16,16 @@ import (
 func TestTheGreatestIatIsSavedNowAndThen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShelf(t)
-		r, err := Open(s.state, Options{Now: time.Now})
+		log := &strings.Builder{}
+		r, err := Open(s.state, Options{Now: time.Now, Log: slog.New(slog.NewTextHandler(log, nil))})
 		if err != nil {
 			t.Fatal(err)
 		}
-		log := &strings.Builder{}
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			r.Keep(ctx, slog.New(slog.NewTextHandler(log, nil)))
+			r.Keep(ctx)
 		}()
 		saved := func() int64 {
 			again, err := Open(s.state, Options{Now: time.Now})

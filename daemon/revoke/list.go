@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/neonauthd/neonauthd/daemon/clock"
 	"github.com/neonauthd/neonauthd/daemon/statedir"
 )
 
@@ -29,6 +30,7 @@ var (
 type revocation struct {
 	at    int64 // Unix seconds; a subject's tokens are covered whose iat is not later
 	until int64 // Unix seconds: the exp of the one token it covers; 0 = not known, or several
+	since int64 // nanoseconds after the list was opened: when this process made it; 0 = read
 }
 
 // List is what must not be accepted whatever the upstream says. A revocation is
@@ -36,8 +38,11 @@ type revocation struct {
 // and, while there are none of a kind, costs one load. Safe for concurrent use.
 type List struct {
 	now     func() time.Time
-	most    int64    // how many can be in force at once
-	marks   sync.Map // Mark -> revocation
+	wall    *clock.Wall
+	floor   time.Time // the earliest time it can be
+	opened  time.Time // with both readings
+	most    int64     // how many can be in force at once
+	marks   sync.Map  // Mark -> revocation
 	counts  struct{ token, session, subject, key, all atomic.Int64 }
 	retain  atomic.Int64 // how long what has no until is kept, in seconds; 0 = for ever
 	longest atomic.Int64 // lifetime of the longest-lived token seen, in seconds
@@ -48,6 +53,7 @@ type List struct {
 	journal *journal
 	faults  map[Fault]bool
 	unsaved bool  // a change is in force that is not in the journal
+	touched bool  // somebody else changed the journal, which is not mended yet
 	learnt  facts // what of longest and issued is in the journal
 }
 
@@ -55,6 +61,11 @@ type List struct {
 type Options struct {
 	// Now is the clock; it must be given.
 	Now func() time.Time
+	// Wall knows whether the clock can be trusted, for without that nothing is
+	// forgotten; nil has heard of nobody.
+	Wall *clock.Wall
+	// ClockFloor is the earliest time it can be, whatever the clock says.
+	ClockFloor time.Time
 	// Retention is how long a revocation is kept of which it is not known when
 	// the last token that it covers ends: a session's or a subject's. 0 keeps it
 	// until it is taken back. See SetRetention.
@@ -71,7 +82,10 @@ func Open(dir *statedir.Dir, o Options) (*List, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	l := &List{now: o.Now, log: o.Log, most: Max, faults: map[Fault]bool{}, learnt: newFacts()}
+	if o.Wall == nil {
+		o.Wall = &clock.Wall{}
+	}
+	l := &List{now: o.Now, wall: o.Wall, floor: o.ClockFloor, opened: o.Now(), log: o.Log, most: Max, faults: map[Fault]bool{}, learnt: newFacts()}
 	l.journal = newJournal(dir)
 	l.SetRetention(o.Retention)
 	found, err := l.journal.load(l.replay)
@@ -81,7 +95,7 @@ func Open(dir *statedir.Dir, o Options) (*List, error) {
 	for _, f := range found {
 		l.tell(f)
 	}
-	l.sweep()
+	// Nothing is forgotten now: the clock may be wrong, and nobody has been heard.
 	if !l.journal.sound() {
 		if err := l.save(); err != nil && dir.Writable() == nil {
 			l.log.Error("journal of revocations cannot be written: what is revoked from now on will not survive a restart; mend the state directory", "error", err)
@@ -94,7 +108,7 @@ func Open(dir *statedir.Dir, o Options) (*List, error) {
 func (l *List) replay(one *line) {
 	switch one.Op {
 	case opRevoke:
-		l.put(one.Mark, revocation{one.At, one.Until})
+		l.put(one.Mark, revocation{at: one.At, until: one.Until})
 	case opUnrevoke:
 		l.drop(one.Mark)
 	case opLongest:
@@ -141,18 +155,19 @@ func (l *List) drop(m Mark) {
 func (l *List) Revoke(m Mark, leeway time.Duration, until time.Time) (changed bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	v := revocation{at: l.latestIssue(m.Project, leeway)}
+	now := l.now()
+	v := revocation{at: l.latestIssue(m.Project, leeway, now), since: int64(clock.Awake(l.opened, now))}
 	if !until.IsZero() {
 		v.until = until.Unix()
 	}
 	if old, there := l.marks.Load(m); there {
 		before := old.(revocation)
 		// What was issued since the last time is covered anew, and for as long.
-		v = revocation{max(before.at, v.at), max(before.until, v.until)}
+		v.at, v.until = max(before.at, v.at), max(before.until, v.until)
 		if m.Kind == KindToken { // one token is issued once
 			v.at = before.at
 		}
-		if m.Kind == KindKey || v == before {
+		if m.Kind == KindKey || v.at == before.at && v.until == before.until {
 			return false, l.settle()
 		}
 		l.put(m, v)
@@ -199,16 +214,29 @@ func (l *List) ends(m Mark, v revocation) (at int64, never bool) {
 	return max(v.until, v.at+max(retain, l.longest.Load()+1)), false
 }
 
-// sweep forgets what no living token can be covered by. l.mu is held, or nobody
-// else has l yet.
-func (l *List) sweep() {
-	now := l.now().Unix()
+// anyLeeway is more than any leeway can be: by so much a mark's at may be ahead of
+// when it was made.
+const anyLeeway = 5 * time.Minute
+
+// sweep forgets what no living token can be covered by, if that is certain: a
+// clock that is wrong, at a start or by a step, forgets nothing. It returns how
+// many. l.mu is held.
+func (l *List) sweep() (gone int) {
+	now := l.now()
 	l.marks.Range(func(k, v any) bool {
-		if at, never := l.ends(k.(Mark), v.(revocation)); !never && at <= now {
-			l.drop(k.(Mark))
+		m, one := k.(Mark), v.(revocation)
+		at, never := l.ends(m, one)
+		if never || at > now.Unix() {
+			return true
+		}
+		term := time.Duration(at-one.at)*time.Second + anyLeeway
+		if l.wall.Passed(time.Unix(at, 0), l.opened.Add(time.Duration(one.since)), term, now) {
+			l.drop(m)
+			gone++
 		}
 		return true
 	})
+	return gone
 }
 
 // Covers reports whether the token is revoked.

@@ -58,21 +58,21 @@ func (f *facts) since(old *facts) []line {
 func (l *List) save(changes ...line) error {
 	l.unsaved = l.unsaved || len(changes) > 0
 	known := l.known()
+	sound := l.journal.sound()
+	l.touched = l.touched || !sound && !l.journal.broken && l.journal.file != nil
 	var err error
-	switch {
-	case l.journal.lines > 2*l.Len()+slack:
-		err = l.rewrite(&known)
-	case l.journal.sound():
+	if sound && l.journal.lines <= 2*l.Len()+slack {
 		err = l.journal.append(append(changes, known.since(&l.learnt)...))
-	default:
-		if !l.journal.broken && l.journal.file != nil {
-			l.tell(FaultChanged)
-		}
+	} else {
 		err = l.rewrite(&known)
 	}
 	if err != nil {
 		return fmt.Errorf("%w (%w)", ErrNotSaved, err)
 	}
+	if l.touched {
+		l.tell(FaultChanged)
+	}
+	l.touched = false
 	l.unsaved, l.learnt = false, known
 	return nil
 }
