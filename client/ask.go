@@ -13,7 +13,7 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// lookup asks about a token.
+// lookup answers a question about a token: from memory, or by asking.
 func (c *Client) lookup(ctx context.Context, verb protocol.Verb, token string, opts []Option) Answer {
 	if token == "" || len(token) > protocol.MaxToken {
 		return Rejected{Reason: protocol.ReasonMalformed}
@@ -23,17 +23,51 @@ func (c *Client) lookup(ctx context.Context, verb protocol.Verb, token string, o
 	if verb == protocol.VERIFY { // it takes neither
 		q.wishes.maxAge, q.wishes.fallback = -1, false
 	}
-	return c.askAbout(ctx, &q)
+	if c.keeper == nil {
+		answer, _ := c.askAbout(ctx, &q)
+		return answer
+	}
+	of := keyOf(&q)
+	answer, aging := c.keeper.recall(&of, q.wishes.maxAge)
+	if aging != nil {
+		of, q := of, q // those of a lookup that needs no other stay off the heap
+		c.keeper.refresh(aging, func(ctx context.Context) { c.learn(ctx, of, q) })
+	}
+	if answer == nil {
+		answer = c.learn(ctx, of, q)
+	}
+	return answer
+}
+
+// learn asks the daemon, and keeps the answer if it may be kept.
+func (c *Client) learn(ctx context.Context, of key, q question) Answer {
+	q.keep = c.keeper.memory.up.Load()
+	sent := c.keeper.clock()
+	answer, g := c.askAbout(ctx, &q)
+	if q.keep && isBadRequest(answer) { // by an older daemon, perhaps
+		q.keep = false
+		answer, g = c.askAbout(ctx, &q)
+		if !isBadRequest(answer) {
+			c.keeper.refused()
+		}
+	}
+	c.keeper.learn(of, answer, g, sent)
+	return answer
+}
+
+func isBadRequest(a Answer) bool {
+	u, ok := a.(Unknown)
+	return ok && u.Code == protocol.CodeBadRequest
 }
 
 // askAbout asks the daemon about a token.
-func (c *Client) askAbout(ctx context.Context, q *question) Answer {
+func (c *Client) askAbout(ctx context.Context, q *question) (Answer, grant) {
 	if !askable(q.verb, q.token) {
-		return Rejected{Reason: protocol.ReasonMalformed}
+		return Rejected{Reason: protocol.ReasonMalformed}, grant{}
 	}
 	line, err := c.ask(ctx, q)
 	if err != nil {
-		return unknown(err)
+		return unknown(err), grant{}
 	}
 	return answerTo(q, line)
 }

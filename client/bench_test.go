@@ -96,7 +96,7 @@ func bareAsk(b testing.TB, nc net.Conn, in *bufio.Reader, request []byte) {
 // client adds.
 func BenchmarkLoneCaller(b *testing.B) {
 	path := listenBare(b)
-	c := &client.Client{Socket: path}
+	c := &client.Client{Socket: path, Keep: -1}
 	defer c.Close()
 	nc, err := net.Dial("unix", path)
 	if err != nil {
@@ -132,7 +132,7 @@ func BenchmarkConcurrentCallers(b *testing.B) {
 	const callers = 64
 	for _, conns := range []int{1, 4, client.DefaultConns} {
 		b.Run(fmt.Sprintf("client,conns=%d", conns), func(b *testing.B) {
-			c := &client.Client{Socket: listenBare(b), Conns: conns}
+			c := &client.Client{Socket: listenBare(b), Conns: conns, Keep: -1}
 			defer c.Close()
 			each(b, callers, func() func() {
 				return func() {
@@ -211,7 +211,7 @@ func (c *instantConn) SetDeadline(time.Time) error { return nil }
 // BenchmarkOwnCost is a lone caller's question without the kernel's part.
 func BenchmarkOwnCost(b *testing.B) {
 	b.ReportAllocs()
-	c := &client.Client{Dial: func(context.Context) (net.Conn, error) { return &instantConn{}, nil }}
+	c := &client.Client{Keep: -1, Dial: func(context.Context) (net.Conn, error) { return &instantConn{}, nil }}
 	defer c.Close()
 	for b.Loop() {
 		if _, ok := c.Verify(context.Background(), benchToken).(client.Accepted); !ok {

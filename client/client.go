@@ -41,9 +41,12 @@ const (
 
 	// DefaultConns is how many connections a Client has at most, each for one
 	// call at a time; calls beyond wait. Only a slow upstream makes a program
-	// need many of them: what the daemon knows takes one for some tens of
-	// microseconds.
+	// need many of them: what is kept takes none, what the daemon knows takes
+	// one for some tens of microseconds.
 	DefaultConns = 32
+
+	// DefaultKeep is how many accepted answers a Client keeps.
+	DefaultKeep = 1024
 
 	// DefaultName is what Hello calls a program that has no Client.Name.
 	DefaultName = "go"
@@ -57,6 +60,13 @@ const (
 // of this host. Fields are set before the first call and not changed after it.
 // A Client is safe for concurrent use and is meant to be shared: what one
 // caller has learnt serves the others.
+//
+// A Client keeps accepted answers in memory and gives them again, without a
+// system call, for as long as the daemon has promised to tell it what has
+// ended. A revocation is in force in every process when the command that asked
+// for it returns. The promise comes over one more connection, with a goroutine
+// that reads it; both end some seconds after the last call, as idle connections
+// do.
 type Client struct {
 	// Socket is the path of the daemon's socket. Empty: the value of the
 	// environment variable SocketVariable, else protocol.DefaultSocket.
@@ -75,6 +85,10 @@ type Client struct {
 	// DefaultConns.
 	Conns int
 
+	// Keep is how many accepted answers are kept in memory, at 4 KiB each on
+	// average. Zero: DefaultKeep. Less: none, and every call asks the daemon.
+	Keep int
+
 	// Name is what Hello calls this program. Empty: DefaultName.
 	Name string
 
@@ -82,8 +96,10 @@ type Client struct {
 	// The context ends when the call that needs the connection must end.
 	Dial func(ctx context.Context) (net.Conn, error)
 
-	once sync.Once
-	pool *pool
+	once   sync.Once
+	pool   *pool
+	keeper *keeper        // nil: nothing is kept
+	clock  func() instant // nil: that of the host
 }
 
 // Verify asks whether the token is genuine and still valid, judged from its
@@ -99,11 +115,15 @@ func (c *Client) Profile(ctx context.Context, token string, opts ...Option) Answ
 	return c.lookup(ctx, protocol.PROFILE, token, opts)
 }
 
-// Close closes the connections. Calls in progress and later ones get Unknown with ErrClosed. It always returns nil, and may be called
+// Close closes the connections and forgets what is kept. Calls in progress and
+// later ones get Unknown with ErrClosed. It always returns nil, and may be called
 // more than once. A Client that is not closed costs nothing a few seconds after
 // its last call.
 func (c *Client) Close() error {
 	c.init()
+	if c.keeper != nil {
+		c.keeper.close()
+	}
 	c.pool.close()
 	return nil
 }
@@ -121,10 +141,16 @@ func (c *Client) Path() string {
 // init readies the client once; that is what makes the zero value work.
 func (c *Client) init() {
 	c.once.Do(func() {
-		dial := c.Dial
+		dial, clock, answers := c.Dial, c.clock, cmp.Or(c.Keep, DefaultKeep)
 		if dial == nil {
 			dial = unixDialer(c.Path())
 		}
+		if clock == nil {
+			clock = clockFrom(time.Now())
+		}
 		c.pool = newPool(cmp.Or(max(c.Conns, 0), DefaultConns), dial)
+		if answers > 0 {
+			c.keeper = newKeeper(answers, clock, dial)
+		}
 	})
 }

@@ -66,7 +66,7 @@ func (c *bareConn) ask(b *testing.B) []byte {
 func BenchmarkDaemonLoneCaller(b *testing.B) {
 	socket, token := daemonForBench(b)
 	bare := dialBare(b, socket, "VERIFY deadline=950 "+token+"\n")
-	c := &client.Client{Socket: socket}
+	c := &client.Client{Socket: socket, Keep: -1}
 	defer c.Close()
 	ctx := context.Background()
 	ways := [2]func(){
@@ -126,12 +126,12 @@ func BenchmarkDaemonConcurrentCallers(b *testing.B) {
 			b.Error("not accepted")
 		}
 	}
-	together := &client.Client{Socket: socket}
+	together := &client.Client{Socket: socket, Keep: -1}
 	defer together.Close()
 	var apart [callers]client.Client
 	var bare [callers]*bareConn
 	for n := range callers {
-		apart[n].Socket = socket
+		apart[n].Socket, apart[n].Keep = socket, -1
 		defer apart[n].Close()
 		bare[n] = dialBare(b, socket, request)
 	}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,13 +25,21 @@ const patience = 10 * time.Second
 // player plays one transcript: it is the daemon, and it makes the calls.
 type player struct {
 	client *client.Client
+	clocks *client.Clocks // nil: those of the host
 	socket string
 	listen net.Listener
-	conn   net.Conn // the current one
-	lines  *protocol.LineReader
-	tags   map[string]string // name in the transcript -> what the client sent, with "@"
+	conns  map[string]*accepted // by their names
+	on     *accepted            // the current one; nil: none
+	tags   map[string]string    // name in the transcript -> what the client sent, with "@"
 	calls  map[string]*started
 	tokens []string
+}
+
+// accepted is one connection of the client.
+type accepted struct {
+	net.Conn
+	lines *protocol.LineReader
+	name  string
 }
 
 type started struct {
@@ -38,24 +47,30 @@ type started struct {
 	result chan any // client.Answer, client.Daemon, error or nil
 }
 
-func play(t *testing.T, path string, steps []step) {
+func play(t *testing.T, path string, steps []step, keeps bool) {
 	t.Helper()
-	p := newPlayer(t)
+	p := newPlayer(t, keeps)
 	defer p.end()
 	if err := p.play(steps); err != nil {
 		t.Errorf("%s:%v", path, err)
 	}
 }
 
-func newPlayer(t *testing.T) *player {
+// newPlayer returns one for a client that keeps answers, by clocks that the
+// transcript moves, or for one that does not.
+func newPlayer(t *testing.T, keeps bool) *player {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "na") // t.TempDir would be too long for a socket
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	p := &player{socket: filepath.Join(dir, "s"), tags: map[string]string{}, calls: map[string]*started{}}
-	p.client = &client.Client{Socket: p.socket, Conns: 1, Timeout: patience, Name: "transcript"}
+	p := &player{socket: filepath.Join(dir, "s"), conns: map[string]*accepted{}, tags: map[string]string{}, calls: map[string]*started{}}
+	p.client = &client.Client{Socket: p.socket, Conns: 1, Keep: -1, Timeout: patience, Name: "transcript"}
+	if keeps {
+		p.client.Keep = 0
+		p.clocks = p.client.SetClocks(time.Now())
+	}
 	if err := p.up(); err != nil {
 		t.Fatal(err)
 	}
@@ -69,13 +84,18 @@ func (p *player) up() (err error) {
 
 func (p *player) down() {
 	_ = p.listen.Close() // which removes the socket file
-	p.cut()
+	for _, conn := range p.conns {
+		_ = conn.Close()
+	}
+	clear(p.conns)
+	p.on = nil
 }
 
 func (p *player) cut() {
-	if p.conn != nil {
-		_ = p.conn.Close()
-		p.conn = nil
+	if p.on != nil {
+		_ = p.on.Close()
+		delete(p.conns, p.on.name)
+		p.on = nil
 	}
 }
 
@@ -108,12 +128,11 @@ func (p *player) quiet() error {
 		_ = nc.Close()
 		return errors.New("end: the client made a connection that is not in the transcript")
 	}
-	if p.conn == nil {
-		return nil
-	}
-	_ = p.conn.SetReadDeadline(time.Now().Add(time.Millisecond))
-	if line, err := p.lines.ReadLine(); err == nil {
-		return fmt.Errorf("end: the client sent %q, which is not in the transcript", line)
+	for name, conn := range p.conns {
+		_ = conn.SetReadDeadline(time.Now().Add(time.Millisecond))
+		if line, err := conn.lines.ReadLine(); err == nil {
+			return fmt.Errorf("end: the client sent %q on connection %q, which is not in the transcript", line, name)
+		}
 	}
 	return nil
 }
@@ -128,7 +147,13 @@ func (p *player) step(s step) error {
 	case "close":
 		return p.client.Close()
 	case "accept":
-		return p.accept()
+		return p.accept(s.rest)
+	case "on":
+		return p.turnTo(s.rest)
+	case "clock", "wall":
+		return p.move(s)
+	case "until":
+		return p.until(s.rest)
 	case ">":
 		return p.request(s.rest)
 	case "<":
@@ -154,21 +179,62 @@ func (p *player) step(s step) error {
 	}
 }
 
-func (p *player) accept() error {
+func (p *player) accept(name string) error {
 	_ = p.listen.(*net.UnixListener).SetDeadline(time.Now().Add(patience))
 	nc, err := p.listen.Accept()
 	if err != nil {
 		return err
 	}
-	p.conn, p.lines = nc, protocol.NewLineReader(nc, protocol.MaxRequestLine)
+	p.on = &accepted{nc, protocol.NewLineReader(nc, protocol.MaxRequestLine), name}
+	p.conns[name] = p.on
+	return nil
+}
+
+func (p *player) turnTo(name string) error {
+	p.on = p.conns[name]
+	if p.on == nil {
+		return fmt.Errorf("no connection is called %q", name)
+	}
+	return nil
+}
+
+// move moves both clocks, or the one on the wall.
+func (p *player) move(s step) error {
+	number, err := strconv.Atoi(s.rest)
+	if err != nil {
+		return err
+	}
+	span := time.Duration(number) * time.Millisecond
+	if s.verb == "wall" {
+		p.clocks.Move(0, span)
+	} else {
+		p.clocks.Move(span, span)
+	}
+	return nil
+}
+
+// until waits for something that only the client knows.
+func (p *player) until(what string) error {
+	known := map[string]func() bool{
+		"watching": p.client.Watching, "unwatched": p.client.Unwatched, "still": p.client.Still,
+	}
+	so := known[what]
+	if so == nil {
+		return errors.New("nothing is called so")
+	}
+	for end := time.Now().Add(patience); !so(); <-time.After(100 * time.Microsecond) {
+		if time.Now().After(end) {
+			return errors.New("it does not get so")
+		}
+	}
 	return nil
 }
 
 // request reads a line and compares it: the order of fields is free, "*" as a
 // value stands for any, and the tag gets its name.
 func (p *player) request(want string) error {
-	_ = p.conn.SetReadDeadline(time.Now().Add(patience))
-	line, err := p.lines.ReadLine()
+	_ = p.on.SetReadDeadline(time.Now().Add(patience))
+	line, err := p.on.lines.ReadLine()
 	if err != nil {
 		return err
 	}
@@ -205,9 +271,19 @@ func (p *player) withTag(line string) string {
 	return line
 }
 
+var times = regexp.MustCompile(`\{now\+([0-9]+)\}`)
+
+// withTimes puts instants in the place of what is so many seconds from now.
+func (p *player) withTimes(text string) string {
+	return times.ReplaceAllStringFunc(text, func(m string) string {
+		seconds, _ := strconv.ParseInt(times.FindStringSubmatch(m)[1], 10, 64)
+		return strconv.FormatInt(p.clocks.Wall().Unix()+seconds, 10)
+	})
+}
+
 func (p *player) send(raw string) error {
-	_ = p.conn.SetWriteDeadline(time.Now().Add(patience))
-	_, err := p.conn.Write([]byte(raw))
+	_ = p.on.SetWriteDeadline(time.Now().Add(patience))
+	_, err := p.on.Write([]byte(p.withTimes(raw)))
 	if err != nil && len(raw) > protocol.MaxReplyLine {
 		return nil // the client hung up in the middle, as it should
 	}
@@ -216,8 +292,8 @@ func (p *player) send(raw string) error {
 
 // gone waits for the client to end the current connection.
 func (p *player) gone() error {
-	_ = p.conn.SetReadDeadline(time.Now().Add(patience))
-	if line, err := p.lines.ReadLine(); err == nil {
+	_ = p.on.SetReadDeadline(time.Now().Add(patience))
+	if line, err := p.on.lines.ReadLine(); err == nil {
 		return fmt.Errorf("the client sent %q", line)
 	} else if errors.Is(err, os.ErrDeadlineExceeded) {
 		return err

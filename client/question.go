@@ -13,6 +13,7 @@ type question struct {
 	verb   protocol.Verb
 	wishes wishes
 	token  string   // of a lookup
+	keep   bool     // the answer is to be kept
 	args   []string // of any other verb, each fit for the line
 }
 
@@ -46,6 +47,9 @@ func (q *question) appendWishes(dst []byte, left time.Duration) []byte {
 	dst = protocol.AppendInt(dst, protocol.FieldDeadline, daemonShare(left))
 	if w.fallback {
 		dst = protocol.AppendField(dst, protocol.FieldFallback, protocol.LevelClaims)
+	}
+	if q.keep {
+		dst = protocol.AppendInt(dst, protocol.FieldKeep, 1)
 	}
 	return dst
 }

@@ -12,19 +12,37 @@ import (
 
 // answerTo reads the reply line to a lookup. The answer's JSON aliases line.
 // Whatever is not precisely a reply to this question is Unknown.
-func answerTo(q *question, line []byte) Answer {
+func answerTo(q *question, line []byte) (Answer, grant) {
 	var r protocol.Reply
 	if err := protocol.ParseReply(line, &r); err != nil {
-		return Unknown{Err: garbled(err.Error())}
+		return Unknown{Err: garbled(err.Error())}, grant{}
 	}
 	switch r.Status {
 	case protocol.OK:
-		return accepted(q, &r)
+		return accepted(q, &r), granted(&r)
 	case protocol.NO:
-		return Rejected{Reason: protocol.Reason(r.Word)}
+		return Rejected{Reason: protocol.Reason(r.Word)}, grant{}
 	default:
-		return unknown(replyError(&r, q.token))
+		return unknown(replyError(&r, q.token)), grant{}
 	}
+}
+
+// grant is what the daemon says about the keeping of an answer. Without
+// handles nothing is granted.
+type grant struct {
+	rev     protocol.Revision
+	handles []protocol.Handle
+}
+
+func granted(r *protocol.Reply) grant {
+	rev, _ := r.Fields.Get(protocol.FieldRev)
+	names, _ := r.Fields.Get(protocol.FieldHandles)
+	revision, err := protocol.ParseRevision(rev)
+	handles, wrong := protocol.ParseHandles(nil, names, protocol.MaxHandles)
+	if err != nil || wrong != nil {
+		return grant{} // there is an answer all the same
+	}
+	return grant{revision, handles}
 }
 
 // unknown makes an answer of the reason why there is none.

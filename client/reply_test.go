@@ -17,7 +17,8 @@ func TestAnAnswerPastTheTokensEndIsUnknown(t *testing.T) {
 		for left, accepted := range map[int64]bool{1: true, 0: false, -1: false} {
 			exp := time.Now().Unix() + left
 			line := fmt.Sprintf(`OK level=claims project=main sub=ada age=0 ttl=60 exp=%d source=cache {"sub":"ada"}`, exp)
-			switch a := answerTo(&question{verb: protocol.VERIFY}, []byte(line)).(type) {
+			answer, _ := answerTo(&question{verb: protocol.VERIFY}, []byte(line))
+			switch a := answer.(type) {
 			case Accepted:
 				if !accepted || a.Expires.Unix() != exp {
 					t.Errorf("%d seconds before exp: accepted until %s", left, a.Expires)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -20,7 +21,10 @@ type step struct {
 }
 
 // words are the steps there are, so that a misspelt one fails in every case.
-var words = []string{"needs", "call", "cancel", "close", "accept", ">", "<", "<<", "cut", "gone", "down", "up", "answer"}
+var words = []string{
+	"needs", "call", "cancel", "close", "accept", ">", "<", "<<", "cut", "gone", "down", "up", "answer",
+	"include", "on", "clock", "wall", "until", // of keeping
+}
 
 var repetition = regexp.MustCompile(`\{([0-9]+)\*(.)\}`)
 
@@ -49,17 +53,39 @@ func readTranscript(path string) ([]step, error) {
 			count, _ := strconv.Atoi(part[1])
 			return strings.Repeat(part[2], count)
 		})
-		steps = append(steps, step{n, verb, rest})
+		if verb != "include" {
+			steps = append(steps, step{n, verb, rest})
+			continue
+		}
+		included, err := readTranscript(filepath.Join(filepath.Dir(path), rest))
+		if err != nil {
+			return nil, err
+		}
+		steps = append(steps, included...)
 	}
 	return steps, lines.Err()
+}
+
+// needs tells whether the transcript is for clients that can do that.
+func needs(steps []step, what string) bool {
+	return slices.ContainsFunc(steps, func(s step) bool { return s.verb == "needs" && s.rest == what })
 }
 
 // TestTranscripts plays every transcript: the same files that the clients in
 // other languages play.
 func TestTranscripts(t *testing.T) {
-	paths, err := filepath.Glob("testdata/transcripts/*.txt")
-	if err != nil || len(paths) < 25 {
-		t.Fatalf("found %d transcripts, expected at least 25 (error: %v)", len(paths), err)
+	playAll(t, "testdata/transcripts/*.txt", 25, false)
+}
+
+// TestTranscriptsOfKeeping plays those that are about answers kept in memory.
+func TestTranscriptsOfKeeping(t *testing.T) {
+	playAll(t, "testdata/transcripts/keeping/*.txt", 50, true)
+}
+
+func playAll(t *testing.T, pattern string, least int, keeps bool) {
+	paths, err := filepath.Glob(pattern)
+	if err != nil || len(paths) < least {
+		t.Fatalf("found %d transcripts, expected at least %d (error: %v)", len(paths), least, err)
 	}
 	for _, path := range paths {
 		name := strings.TrimSuffix(filepath.Base(path), ".txt")
@@ -72,8 +98,8 @@ func TestTranscripts(t *testing.T) {
 			if len(steps) < 2 {
 				t.Fatal("a transcript without steps shows nothing")
 			}
-			if steps[0].verb != "needs" { // pipelining: here each call has a connection of its own
-				play(t, path, steps)
+			if !needs(steps, "pipelining") { // here each call has a connection of its own
+				play(t, path, steps, keeps)
 			}
 		})
 	}
@@ -101,7 +127,7 @@ func TestTranscriptsCanFail(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p := newPlayer(t)
+			p := newPlayer(t, false)
 			defer p.end()
 			if err := p.play(steps); err == nil {
 				t.Error("this transcript must fail, and did not")

@@ -130,7 +130,7 @@ type daemon struct {
 
 func (d *daemon) client(t *testing.T) *client.Client {
 	t.Helper()
-	c := &client.Client{Dial: func(context.Context) (net.Conn, error) {
+	c := &client.Client{Keep: -1, Dial: func(context.Context) (net.Conn, error) {
 		near, far := net.Pipe()
 		go d.serve(far)
 		return near, nil

@@ -48,7 +48,7 @@ func NoArguments(cmd *cobra.Command, args []string) error {
 
 // Asker returns a client of the ordinary socket. It must be closed.
 func (s *Settings) Asker() *client.Client {
-	return &client.Client{Socket: s.Socket, Project: s.Project, Timeout: s.Timeout, Conns: 1, Name: "neonauthctl"}
+	return &client.Client{Socket: s.Socket, Project: s.Project, Timeout: s.Timeout, Conns: 1, Keep: -1, Name: "neonauthctl"}
 }
 
 // Admin returns a client of the admin socket. It must be closed.
@@ -64,7 +64,7 @@ func (s *Settings) Admin() *client.Client {
 	if timeout <= 0 {
 		timeout = adminTimeout
 	}
-	return &client.Client{Socket: path, Project: s.Project, Timeout: timeout, Conns: 1, Name: "neonauthctl"}
+	return &client.Client{Socket: path, Project: s.Project, Timeout: timeout, Conns: 1, Keep: -1, Name: "neonauthctl"}
 }
 
 // projectName matches what the protocol allows as the name of a project, and none.

@@ -1,0 +1,52 @@
+package client
+
+import (
+	"sync"
+	"time"
+)
+
+// Clocks are those of a client under test. They stand still but for what a test
+// moves.
+type Clocks struct {
+	mu  sync.Mutex
+	now instant
+}
+
+// SetClocks gives the client clocks that begin with the wall clock at that
+// instant. It is for a client that nobody has asked yet.
+func (c *Client) SetClocks(wall time.Time) *Clocks {
+	clocks := &Clocks{now: instant{wall: wall.UnixNano()}}
+	c.clock = clocks.read
+	return clocks
+}
+
+func (c *Clocks) read() instant {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+// Move lets time pass, by each clock as much as is said.
+func (c *Clocks) Move(mono, wall time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now.mono += mono
+	c.now.wall += int64(wall)
+}
+
+// Wall is the wall clock.
+func (c *Clocks) Wall() time.Time { return time.Unix(0, c.read().wall) }
+
+// Watching reports whether the client's watch is up and no answer is owed on it.
+func (c *Client) Watching() bool {
+	m := &c.keeper.memory
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.up.Load() && !m.owed
+}
+
+// Unwatched reports whether the client has no watch and opens none.
+func (c *Client) Unwatched() bool { return !c.keeper.watching.Load() }
+
+// Still reports whether nothing is asked in the background.
+func (c *Client) Still() bool { return len(c.keeper.refreshes) == 0 }

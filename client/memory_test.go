@@ -1,0 +1,193 @@
+package client
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+// leased returns a memory of so many places in a generation, under a lease.
+func leased(places int) *memory {
+	m := &memory{most: places}
+	m.ask(instant{})
+	m.grant(protocol.Revision{}, time.Second)
+	return m
+}
+
+func keyNamed(n int) key { return key{project: fmt.Sprint(n)} }
+
+// entryOf returns an answer of so many bytes that depends on these things.
+func entryOf(size int, handles ...protocol.Handle) *entry {
+	return &entry{
+		answer:  Accepted{TTL: time.Minute, Expires: time.Unix(1<<33, 0), JSON: []byte(strings.Repeat("x", size))},
+		handles: handles,
+	}
+}
+
+// kept lists which of so many answers a memory has, without using them.
+func (m *memory) kept(of int) []int {
+	var names []int
+	for n := range of {
+		if m.young[keyNamed(n)] != nil || m.old[keyNamed(n)] != nil {
+			names = append(names, n)
+		}
+	}
+	return names
+}
+
+func TestMemoryHasALimit(t *testing.T) {
+	const places = 4
+	for answers, want := range map[int]int{
+		places - 1: places - 1, places: places, places + 1: places + 1,
+		2*places - 1: 2*places - 1, 2 * places: 2 * places, 2*places + 1: places + 1,
+	} {
+		m := leased(places)
+		for n := range answers {
+			m.keep(keyNamed(n), entryOf(100, 1), protocol.Revision{})
+		}
+		if got := m.kept(answers); len(got) != want || got[len(got)-1] != answers-1 {
+			t.Errorf("of %d answers it keeps %v, want the last %d", answers, got, want)
+		}
+	}
+}
+
+// TestMemoryKnowsTheSizeOfItsAnswers: a place has 4096 bytes, of which some are
+// for what is not text.
+func TestMemoryKnowsTheSizeOfItsAnswers(t *testing.T) {
+	const places = 4
+	fits := places*bytesPerAnswer - 512 - 8 // one handle
+	for size, want := range map[int]int{1: 1, bytesPerAnswer: 2, fits - 2: 4, fits - 1: 4, fits: 5} {
+		e := entryOf(size, 1)
+		if got := e.places(); got != want {
+			t.Errorf("an answer of %d bytes takes %d places, want %d", size, got, want)
+		}
+		m := leased(places)
+		m.keep(keyNamed(0), e, protocol.Revision{})
+		if got := len(m.kept(1)) == 1; got != (want <= places) {
+			t.Errorf("an answer of %d places of %d is kept: %t", want, places, got)
+		}
+	}
+	m := leased(places)
+	for n, size := range []int{1, 2 * bytesPerAnswer, 1} { // 1, 3 and 1 places
+		m.keep(keyNamed(n), entryOf(size, 1), protocol.Revision{})
+	}
+	if got := m.kept(3); len(m.young) != 1 || len(m.old) != 2 || len(got) != 3 {
+		t.Errorf("the third begins no generation: %d young, %d old", len(m.young), len(m.old))
+	}
+}
+
+// TestAnswerThatIsReplacedTakesItsPlaceOnce: a user who is asked about again and
+// again does not push the others out.
+func TestAnswerThatIsReplacedTakesItsPlaceOnce(t *testing.T) {
+	m := leased(4)
+	for n := range 100 {
+		m.keep(keyNamed(min(n, 3)), entryOf(100, 1), protocol.Revision{})
+	}
+	m.drop(keyNamed(3))
+	m.keep(keyNamed(4), entryOf(100, 1), protocol.Revision{})
+	if got := m.kept(5); !slices.Equal(got, []int{0, 1, 2, 4}) || m.taken != 4 || m.old != nil {
+		t.Errorf("it keeps %v in %d places", got, m.taken)
+	}
+}
+
+// TestWhatIsUsedStays for as long as it is used at least once in a generation.
+func TestWhatIsUsedStays(t *testing.T) {
+	m := leased(4)
+	use := func(n int) bool {
+		k := keyNamed(n)
+		e, _ := m.recall(&k, instant{}, -1)
+		return e != nil
+	}
+	m.keep(keyNamed(0), entryOf(100, 1), protocol.Revision{})
+	for n := 1; n < 50; n++ {
+		m.keep(keyNamed(n), entryOf(100, 1), protocol.Revision{})
+		if n%3 == 0 && !use(0) {
+			t.Fatalf("it is gone after %d others", n)
+		}
+	}
+	if use(40) || !use(49) {
+		t.Error("what is not used stays, or the last is gone")
+	}
+}
+
+// TestForgettingReachesBothGenerations, and what moves between them.
+func TestForgettingReachesBothGenerations(t *testing.T) {
+	for name, forget := range map[string]func(m *memory) bool{
+		"by a handle": func(m *memory) bool { return m.forget(1, []protocol.Handle{9, 2, 8}, false) },
+		"all":         func(m *memory) bool { return m.forget(1, nil, true) },
+		"at the end":  func(m *memory) bool { m.end(); return true },
+	} {
+		m := leased(3)
+		for n := range 5 {
+			m.keep(keyNamed(n), entryOf(100, 1, 2, protocol.Handle(100+n)), protocol.Revision{})
+		}
+		if len(m.young) != 2 || len(m.old) != 3 {
+			t.Fatalf("%d young, %d old", len(m.young), len(m.old))
+		}
+		if !forget(m) || len(m.kept(5)) != 0 || m.taken != 0 {
+			t.Errorf("%s: it keeps %v in %d places", name, m.kept(5), m.taken)
+		}
+	}
+}
+
+// TestEventsAreRememberedUpToTheirLimit: with one more the answers that were
+// decided before the first of them are refused, whatever they depend on.
+func TestEventsAreRememberedUpToTheirLimit(t *testing.T) {
+	for _, events := range []int{maxEvents - 1, maxEvents, maxEvents + 1} {
+		m := leased(1000)
+		for n := range events {
+			if !m.forget(int64(n+1), []protocol.Handle{protocol.Handle(n + 1)}, false) {
+				t.Fatal("the revision does not rise")
+			}
+		}
+		if len(m.events) > maxEvents {
+			t.Errorf("%d events are remembered", len(m.events))
+		}
+		for rev := range int64(events + 1) {
+			for _, handle := range []protocol.Handle{1, protocol.Handle(rev), protocol.Handle(rev + 1), protocol.Handle(events), 5000} {
+				m.keep(keyNamed(0), entryOf(1, 7777, handle), protocol.Revision{N: rev})
+				ended := handle <= protocol.Handle(events) && int64(handle) > rev // handle N ends at revision N
+				known := events <= maxEvents || rev >= 1
+				if got, want := len(m.kept(1)) == 1, known && !ended; got != want {
+					t.Fatalf("of %d events, decided at %d, depends on %d: kept %t", events, rev, handle, got)
+				}
+				m.drop(keyNamed(0))
+			}
+		}
+	}
+}
+
+// TestAgeCountsForAMaxAgeToTheSecond: the daemon's age was rounded down.
+func TestAgeCountsForAMaxAgeToTheSecond(t *testing.T) {
+	e := entryOf(1)
+	e.answer.Age = 3 * time.Second
+	for _, c := range []struct {
+		kept, maxAge time.Duration
+		serves       bool
+	}{
+		{0, -1, true}, {0, 0, false}, {0, 3 * time.Second, false}, {0, 4 * time.Second, true}, {1, 4 * time.Second, false},
+		{time.Second, 5 * time.Second, true}, {time.Minute - 1, -1, true}, {time.Minute, -1, false}, {time.Minute - 1, time.Hour, true},
+	} {
+		if got := e.serves(instant{mono: c.kept, wall: int64(c.kept)}, c.maxAge); got != c.serves {
+			t.Errorf("after %s it serves a max-age of %s: %t", c.kept, c.maxAge, got)
+		}
+	}
+}
+
+// TestForkLeavesEverythingToTheParent: the child finds out where it takes a
+// connection.
+func TestForkLeavesEverythingToTheParent(t *testing.T) {
+	p := newPool(1, nil)
+	p.idle, p.process = []*conn{{}}, p.process+1
+	if c, err := p.pop(); c != nil || err != nil || p.idle != nil {
+		t.Errorf("it takes its parent's connection (error: %v)", err)
+	}
+	w := &watch{process: -1, memory: leased(1)}
+	if err := w.write(w.seen()); err != errForked {
+		t.Errorf("it speaks for its parent (error: %v)", err)
+	}
+}
