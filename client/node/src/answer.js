@@ -1,5 +1,7 @@
 import { inspect } from 'node:util'
 
+import { claimsIn, objectIn, userOf } from './user.js'
+
 // The three outcomes. They are frozen, and they show nothing of the user when
 // they are printed or turned into JSON by a logger.
 
@@ -20,6 +22,9 @@ class Answer {
 export class Accepted extends Answer {
   outcome = 'accepted'
 
+  #payload // the claims part of the token, at level profile
+  #user
+
   constructor(fields) {
     super()
     this.level = fields.level
@@ -30,11 +35,26 @@ export class Accepted extends Answer {
     this.expires = fields.expires
     this.source = fields.source
     this.json = fields.json
+    this.#payload = fields.payload ?? ''
     Object.freeze(this)
   }
 
   data() {
     return JSON.parse(this.json)
+  }
+
+  get claims() {
+    return this.level === 'claims' ? objectIn(this.json) : claimsIn(this.#payload)
+  }
+
+  get profile() {
+    return this.level === 'profile' ? objectIn(this.json) : undefined
+  }
+
+  get user() {
+    const object = () => objectIn(this.json) ?? {}
+    this.#user ??= userOf(this.subject, object(), this.level === 'profile' ? (this.claims ?? {}) : object())
+    return this.#user
   }
 
   toString() {

@@ -1,5 +1,6 @@
 import { Accepted, Rejected, Unknown } from './answer.js'
 import { GarbledError, ReplyError } from './errors.js'
+import { payloadOf } from './user.js'
 import { MAX_FIELDS, decodeValue } from './words.js'
 
 const NAME = /^[a-z0-9-]{1,32}$/
@@ -88,6 +89,7 @@ function accepted(question, reply) {
     expires: new Date(numberField(reply, 'exp') * 1000),
     source: wordField(reply, 'source', SOURCES),
     json: reply.rest,
+    payload: reply.fields.get('level') === 'profile' ? payloadOf(question.token) : '',
   })
   if (answer.subject === '') throw new GarbledError('no subject')
   // The daemon has validated the JSON; this only keeps a sentence from being taken for it.

@@ -7,7 +7,8 @@ import {
   GarbledError, NeonauthdError, Rejected, ReplyError, SOCKET_VARIABLE, TimedOutError, Unknown, UnreachableError, match,
 } from 'neonauthd'
 import type {
-  Answer, CallOptions, ClientOptions, Code, Daemon, Kind, Level, ProfileOptions, Reason, Source, VerifyOptions,
+  Answer, CallOptions, Claims, ClientOptions, Code, Daemon, Kind, Level, NeonClaims, NeonProfile, Profile, ProfileOptions, Reason,
+  RestrictedReason, Source, StackClaims, StackProfile, StackTeam, User, VerifyOptions,
 } from 'neonauthd'
 import { HEADERS, MAX_COOKIE_TOKENS, MAX_PLACE_NAME, MAX_RETRY_AFTER, Found, Refusal, Search } from 'neonauthd/httpauth'
 import { denied, invalidToken, preflight, refusalOf, unavailable, valuesOf } from 'neonauthd/httpauth'
@@ -83,6 +84,32 @@ function why(error: NeonauthdError): string {
 }
 
 expect<'yes' | 'no' | 503>(match(answer, { accepted: () => 'yes' as const, rejected: () => 'no' as const, unknown: () => 503 as const }))
+
+// Who it is, and what the upstreams send.
+function who(answer: Accepted): string {
+  expect<User>(answer.user)
+  expect<[string, boolean | null, 'normal' | 'restricted' | 'anonymous' | '']>([answer.user.email, answer.user.emailVerified, answer.user.kind])
+  expect<Claims | undefined>(answer.claims)
+  expect<string | null | undefined>(answer.claims?.selected_team_id)
+  expect<RestrictedReason | null | undefined>(answer.claims?.restricted_reason)
+  expect<string | undefined>(answer.claims?.o?.slug)
+  expect<unknown>(answer.claims?.['https://example.org/x'])
+  expect<Profile | undefined>(answer.profile)
+  expect<boolean | undefined>(answer.profile?.primary_email_verified)
+  expect<StackTeam | null | undefined>(answer.profile?.selected_team)
+  const [stack, neon] = [answer.claims as StackClaims, answer.claims as unknown as NeonClaims]
+  const [old, current] = [answer.profile as StackProfile, answer.profile as unknown as NeonProfile]
+  return answer.user.id + stack.sub + neon.email + old.id + current.email + answer.user.imageUrl + answer.user.teamId + answer.user.sessionId
+}
+expect<(answer: Accepted) => string>(who)
+// @ts-expect-error a session credential has no claims
+expect<(answer: Accepted) => unknown>((answer) => answer.claims.sub)
+// @ts-expect-error it may not be known
+expect<(answer: Accepted) => boolean>((answer) => answer.user.emailVerified)
+// @ts-expect-error a user does not change
+expect<(answer: Accepted) => void>((answer) => { answer.user.email = 'x' })
+// @ts-expect-error no such kind
+expect<(answer: Accepted) => boolean>((answer) => answer.user.kind === 'admin')
 
 // What has to be wrong.
 // @ts-expect-error an outage is no denial

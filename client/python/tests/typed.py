@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
-from typing import Any, Literal, assert_never, assert_type
+from typing import Any, Literal, assert_never, assert_type, cast
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import neonauthd
@@ -58,6 +58,25 @@ def why(error: neonauthd.NeonauthdError) -> str:
     if isinstance(error, (neonauthd.GarbledError, neonauthd.ClosedError)):
         assert_type(error.kind, Literal["garbled", "closed"])
     return str(error)
+
+
+def who(answer: Accepted) -> str:
+    """Who it is, and what the upstreams send."""
+    user: neonauthd.User = answer.user
+    assert_type((user.id, user.email, user.name, user.image_url), tuple[str, str, str, str])
+    assert_type((user.email_verified, user.team_id, user.session_id), tuple[bool | None, str, str])
+    assert_type(user.kind, Literal["normal", "restricted", "anonymous", ""])
+    claims: neonauthd.Claims | None = answer.claims
+    if claims is not None:
+        assert_type(claims.get("selected_team_id"), str | None)
+        assert_type(claims.get("o"), neonauthd.Organization | None)
+        assert_type(claims.get("restricted_reason"), neonauthd.RestrictedReason | None)
+    profile: neonauthd.Profile | None = answer.profile
+    if profile is not None:
+        assert_type(profile.get("primary_email_verified"), bool | None)
+        assert_type(profile.get("selected_team"), neonauthd.StackTeam | None)
+    stack = cast(neonauthd.StackClaims, claims)["sub"] + cast(neonauthd.StackProfile, profile)["id"]
+    return stack + cast(neonauthd.NeonClaims, claims)["email"] + cast(neonauthd.NeonProfile, profile)["email"]
 
 
 def ask() -> None:
@@ -180,6 +199,14 @@ def wrong(answer: Answer, rejected: Rejected, unknown: Unknown, client: Client, 
     httpauth.refusal_of(answer).status  # type: ignore[union-attr]  # a refusal may be none
     httpauth.Search().find({})  # type: ignore[arg-type]  # a search is asked with the values of headers
     wsgi.Guard(hello, token="session")  # type: ignore[arg-type]  # the name of a cookie is for cookie()
+
+
+def wrong_user(answer: Accepted) -> None:
+    answer.claims["sub"]  # type: ignore[index]  # a session credential has no claims
+    answer.user.email = "x"  # type: ignore[misc]  # a user does not change
+    verified: bool = answer.user.email_verified  # type: ignore[assignment]  # it may not be known
+    cast(neonauthd.Claims, answer.claims)["selected_team"]  # type: ignore[typeddict-item]  # no such claim
+    kind: Literal["admin"] = answer.user.kind  # type: ignore[assignment]  # no such kind
 
 
 def missing_outage(answer: Answer) -> int:

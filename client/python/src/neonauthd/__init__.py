@@ -31,6 +31,18 @@ from ._errors import (
     UnreachableError,
 )
 from ._question import DEFAULT_CONNS, DEFAULT_NAME, DEFAULT_TIMEOUT
+from ._shapes import (
+    Claims,
+    NeonClaims,
+    NeonProfile,
+    Organization,
+    Profile,
+    RestrictedReason,
+    StackClaims,
+    StackProfile,
+    StackTeam,
+)
+from ._user import User
 from ._words import DEFAULT_SOCKET, SOCKET_VARIABLE
 
 __all__ = [
@@ -43,18 +55,28 @@ __all__ = [
     "Answer",
     "AsyncClient",
     "BrokenError",
+    "Claims",
     "Client",
     "ClosedError",
     "Daemon",
     "GarbledError",
     "Level",
+    "NeonClaims",
+    "NeonProfile",
     "NeonauthdError",
+    "Organization",
+    "Profile",
     "Rejected",
     "ReplyError",
+    "RestrictedReason",
     "Source",
+    "StackClaims",
+    "StackProfile",
+    "StackTeam",
     "TimedOutError",
     "Unknown",
     "UnreachableError",
+    "User",
 ]
 
 try:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json as _json
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar, Literal, NoReturn, TypeAlias
+from typing import Any, ClassVar, Literal, NoReturn, TypeAlias, cast
 
 from ._errors import NeonauthdError, ReplyError
+from ._shapes import Claims, Profile
+from ._user import User, claims_in, object_in, user_of
 
 Level = Literal["claims", "profile"]
 Source = Literal["upstream", "cache", "stale"]
@@ -41,14 +42,35 @@ class Accepted(_Outcome):
     source: Source
     json: str = field(repr=False)  # claims or profile, as the upstream wrote it
 
+    # The claims part of the token, at level profile.
+    _payload: str = field(default="", repr=False, compare=False, kw_only=True)
+
     def data(self) -> dict[str, Any]:
         """Parses json. The dictionary is new with each call and the caller's own."""
-        value: dict[str, Any] = _json.loads(self.json, parse_constant=_no_constant)
-        return value
+        return object_in(self.json) or {}
 
+    @property
+    def claims(self) -> Claims | None:
+        """The claims of the token, parsed anew with each access.
 
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
+        None for a session credential, which has none.
+        """
+        found = object_in(self.json) if self.level == "claims" else claims_in(self._payload)
+        return cast(Claims, found) if found is not None else None
+
+    @property
+    def profile(self) -> Profile | None:
+        """The profile, parsed anew with each access; None at level claims."""
+        return cast(Profile, self.data()) if self.level == "profile" else None
+
+    @property
+    def user(self) -> User:
+        """Who the token belongs to, in the same words whatever preset and level the answer comes from.
+
+        It is read anew with each access: keep what it returns.
+        """
+        found = self.data()
+        return user_of(self.subject, found, found if self.level == "claims" else claims_in(self._payload) or {})
 
 
 @dataclass(frozen=True, slots=True)

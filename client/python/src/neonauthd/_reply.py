@@ -11,6 +11,7 @@ from typing import cast
 from ._answer import Accepted, Answer, Daemon, Level, Rejected, Source, Unknown
 from ._errors import GarbledError, NeonauthdError, ReplyError
 from ._question import Question
+from ._user import payload_of
 from ._words import MAX_FIELDS, MAX_NAME, MAX_REPLY_LINE, decode_value
 
 _TAG = re.compile(rb"@([1-9][0-9]{0,15}) ")
@@ -191,6 +192,7 @@ def _accepted(question: Question, reply: Reply) -> Accepted:
         expires=datetime.fromtimestamp(reply.number("exp"), timezone.utc),
         source=cast(Source, reply.one_of("source", ("upstream", "cache", "stale"))),
         json=reply.rest,
+        _payload=payload_of(question.token) if reply.fields["level"] == "profile" else "",
     )
     if answer.subject == "":
         raise GarbledError("no subject")

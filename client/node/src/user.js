@@ -1,0 +1,72 @@
+// Who an accepted token belongs to, in the same words whatever preset and level
+// it comes from. The definition is User in client/user.go of the Go module;
+// every language plays the cases in client/testdata/user.
+
+const ODD = Symbol('neither true nor false')
+
+// userOf reads the user. object is the claims or the profile of the answer,
+// claims those of its token: a profile has no session, and where members are
+// withheld from it no class of user.
+export function userOf(subject, object, claims) {
+  // The flag of one address says nothing about another one.
+  const primary = 'primary_email' in object || 'primary_email_verified' in object
+  const flags = primary ? [object.primary_email_verified] : [object.email_verified, object.emailVerified]
+  return Object.freeze({
+    id: subject,
+    email: text(primary ? object.primary_email : object.email),
+    emailVerified: flags.map(flag).find((one) => one === true || one === false) ?? null,
+    name: first(object.display_name, object.name),
+    imageUrl: first(object.profile_image_url, object.image, object.picture),
+    teamId: first(object.selected_team_id, object.selected_team?.id, object.o?.id),
+    sessionId: first(claims.refresh_token_id, claims.refreshTokenId, claims.sid),
+    kind: kindOf(object, claims),
+  })
+}
+
+// kindOf goes by the flags: what the object says is newer than what the token
+// says, and the audience tells where neither does. A flag that cannot be read
+// leaves the kind unknown, unless another one settles it.
+function kindOf(object, claims) {
+  const known = (...values) => values.map(flag).find((one) => one !== undefined)
+  const anonymous = known(object.is_anonymous, object.isAnonymous, claims.is_anonymous, claims.isAnonymous) ?? text(claims.aud).endsWith(':anon')
+  const restricted = known(object.is_restricted, claims.is_restricted) ?? text(claims.aud).endsWith(':restricted')
+  if (anonymous === true) return 'anonymous'
+  if (anonymous === ODD || restricted === ODD) return ''
+  return restricted ? 'restricted' : 'normal'
+}
+
+// flag reads true and false, and the words for them in quotes, which some
+// issuers send; undefined: there is none.
+function flag(value) {
+  if (value === true || value === 'true') return true
+  if (value === false || value === 'false') return false
+  return value === undefined || value === null ? undefined : ODD
+}
+
+// text is a string with every half of a surrogate pair replaced, as other
+// languages have to do.
+const text = (value) => (typeof value === 'string' ? value.toWellFormed() : '')
+
+const first = (...values) => values.map(text).find((one) => one !== '') ?? ''
+
+// payloadOf is the claims part of a token; '' for a session credential, which
+// has none.
+export function payloadOf(token) {
+  const parts = token.split('.')
+  return parts.length === 3 ? parts[1] : ''
+}
+
+// claimsIn opens what the daemon has verified; undefined: there is nothing.
+export function claimsIn(payload) {
+  try {
+    return objectIn(Buffer.from(payload, 'base64url').toString())
+  } catch {
+    return undefined
+  }
+}
+
+// objectIn parses an object; undefined: it is none.
+export function objectIn(json) {
+  const value = JSON.parse(json)
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined
+}

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import base64
+import dataclasses
+import json
+import unittest
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import neonauthd
+from neonauthd import Accepted, Client
+
+from .fake import FakeDaemon
+
+FILE = Path(__file__).parents[2] / "testdata" / "user" / "cases.json"
+NAMES = {"emailVerified": "email_verified", "imageUrl": "image_url", "teamId": "team_id", "sessionId": "session_id"}
+
+
+def token_of(claims: str | None) -> str:
+    if claims is None:
+        return "session.c2lnbmF0dXJl"
+    return f"e30.{base64.urlsafe_b64encode(claims.encode()).decode().rstrip('=')}.c2ln"
+
+
+class Users(unittest.TestCase):
+    cases: list[dict[str, Any]] = json.loads(FILE.read_text())
+
+    def setUp(self) -> None:
+        self.reply = ""
+        self.fake = FakeDaemon(lambda words: self.reply)
+        self.addCleanup(self.fake.close)
+        self.client = Client(socket=self.fake.path, timeout=10)
+        self.addCleanup(self.client.close)
+
+    def ask(self, case: dict[str, Any]) -> Accepted:
+        rest = f"age=3 ttl=57 exp=4102444800 source=cache {case['json']}"
+        # As the protocol spells a value that has no other bytes than these subjects.
+        subject = quote(case["subject"], safe="/")
+        self.reply = f"OK level={case['level']} project=main sub={subject} {rest}"
+        token = token_of(case.get("claims", "{}"))
+        answer = self.client.profile(token) if case["level"] == "profile" else self.client.verify(token)
+        assert isinstance(answer, Accepted), answer
+        return answer
+
+    def test_shared_cases(self) -> None:
+        """The cases that clients of other languages play too."""
+        self.assertTrue(self.cases)
+        for case in self.cases:
+            with self.subTest(case["name"]):
+                answer = self.ask(case)
+                want = {NAMES.get(name, name): value for name, value in case["user"].items()}
+                self.assertEqual(dataclasses.asdict(answer.user), want)
+                self.assertEqual(answer.profile, json.loads(case["json"]) if case["level"] == "profile" else None)
+                if case["level"] == "claims":
+                    self.assertEqual(answer.claims, json.loads(case["json"]))
+                self.assertEqual(repr(answer.user), f"User(kind={want['kind']!r})")
+                str(answer.user.name).encode()
+
+    def test_the_claims_of_the_token_stand_beside_a_profile(self) -> None:
+        for text, claims in (
+            ('{"sub":"u","selected_team_id":"t"}', {"sub": "u", "selected_team_id": "t"}),
+            (None, None), ('["a"]', None), ("{", None), ('{"a":NaN}', None),
+        ):  # fmt: skip
+            answer = self.ask({"level": "profile", "subject": "u", "json": '{"id":"u"}', "claims": text})
+            self.assertEqual(answer.claims, claims)
+
+    def test_what_the_upstreams_send_is_declared(self) -> None:
+        for prefix, shape in (
+            ("Stack claims", neonauthd.StackClaims), ("Better Auth claims", neonauthd.NeonClaims),
+            ("Stack profile", neonauthd.StackProfile), ("Better Auth session", neonauthd.NeonProfile),
+        ):  # fmt: skip
+            sent = [case for case in self.cases if case["name"].startswith(prefix) and "future" not in case["name"]]
+            self.assertGreater(len(sent), 1)
+            for case in sent:
+                with self.subTest(case["name"]):
+                    self.assertLessEqual(json.loads(case["json"]).keys(), shape.__annotations__.keys())
+
+    def test_the_shapes_of_any_preset_have_what_each_has(self) -> None:
+        for one, every in (
+            (neonauthd.StackClaims, neonauthd.Claims), (neonauthd.NeonClaims, neonauthd.Claims),
+            (neonauthd.StackProfile, neonauthd.Profile), (neonauthd.NeonProfile, neonauthd.Profile),
+        ):  # fmt: skip
+            former = {"branchId", "refreshTokenId"}
+            self.assertLessEqual(one.__annotations__.keys() - former, every.__annotations__.keys())
+
+
+if __name__ == "__main__":
+    unittest.main()
