@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"fmt"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/cache"
 	"github.com/neonauthd/neonauthd/daemon/config"
+	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/protocol"
@@ -99,6 +101,33 @@ func TestGuideLinksLeadSomewhere(t *testing.T) {
 	for _, m := range links {
 		if !anchors[m[1]] {
 			t.Errorf("#%s is no heading", m[1])
+		}
+	}
+}
+
+// TestThePageOfTheStateDirectoryHasAllThatIsThere: each file of a directory in
+// use, and each fault of the journal.
+func TestThePageOfTheStateDirectoryHasAllThatIsThere(t *testing.T) {
+	w := newWorld(t, withoutOIDC)
+	w.dial().ask("VERIFY %s", w.token())
+	w.halt() // so that nothing is being written
+	page := read(t, "../docs/state.md")
+	files, err := os.ReadDir(w.config.StateDir)
+	if err != nil || len(files) < 5 {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	for _, f := range files {
+		name := f.Name()
+		if strings.HasPrefix(name, "keys-") {
+			name = "keys-PROJECT.json"
+		}
+		if !strings.Contains(page, "\n| `"+name+"` | ") {
+			t.Errorf("the page says nothing of %s", name)
+		}
+	}
+	for _, f := range revoke.Faults() {
+		if !strings.Contains(page, "\n| `"+string(f)+"` | ") {
+			t.Errorf("the page says nothing of the fault %s", f)
 		}
 	}
 }

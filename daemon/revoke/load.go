@@ -219,6 +219,9 @@ func (r *reading) damaged(why error) error {
 	if r.old {
 		return fmt.Errorf("%s is damaged in line %d: %w; put back a copy, remove that line, or move the file away, which forgets every revocation", r.path(), r.number, why)
 	}
+	if r.number == 1 { // without its head it is nothing
+		return fmt.Errorf("%s is damaged in line 1: %w; put back a copy of it and %s from one moment, or move both away, which forgets every revocation", r.path(), why, sealName)
+	}
 	return fmt.Errorf("%s is damaged in line %d: %w; put back a copy of it and %[4]s from one moment, or remove that line and %[4]s, which forgets what the line said, or move both away, which forgets every revocation",
 		r.path(), r.number, why, sealName)
 }
