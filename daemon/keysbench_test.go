@@ -46,9 +46,16 @@ type keysAttempt struct {
 
 // newKeysBench makes keysets that do not run yet. To be called in a bubble.
 func newKeysBench(t *testing.T, store keysStore) *keysBench {
+	return newKeysBenchAhead(t, store, 0)
+}
+
+// newKeysBenchAhead makes keysets of a host whose clock is ahead from the start,
+// or behind.
+func newKeysBenchAhead(t *testing.T, store keysStore, ahead time.Duration) *keysBench {
 	b := &keysBench{t: t, log: &logBuffer{}, clock: clocktest.Following(), began: time.Now()}
 	b.upstream = standin.New(standin.Options{BaseURL: "http://127.0.0.1:9", TokenLifetime: 48 * time.Hour})
 	b.upstream.SetCaching(standin.Stack, "", false)
+	b.clock.Step(ahead)
 	b.keysets = newKeysets(&keysets{
 		fetch:    b.ask,
 		allowed:  []keyset.Algorithm{keyset.ES256},

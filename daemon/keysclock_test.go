@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -179,38 +178,88 @@ func TestASetIsAsOldAsTheQuestion(t *testing.T) {
 	})
 }
 
-// TestASavedKeySetIsUsedOnceTheClockIsRight that was ahead at the start, during an
-// outage. Nothing about it is decided for good by that start.
-func TestASavedKeySetIsUsedOnceTheClockIsRight(t *testing.T) {
-	for name, right := range map[string]bool{"set right": true, "left wrong": false} {
-		t.Run(name, func(t *testing.T) {
+// TestASavedSetIsAsOldAsARightClockSays: whether it verifies at a start during an
+// outage, by the clock of the start, and later.
+func TestASavedSetIsAsOldAsARightClockSays(t *testing.T) {
+	const h = time.Hour
+	for _, c := range []struct {
+		name   string
+		saving time.Duration // how far the clock was ahead when the set was saved, below 0: behind
+		outage time.Duration
+		start  time.Duration // how far the clock is ahead at the start
+		usable bool
+		then   func(*keysBench)
+		after  bool
+	}{
+		{"right clocks", 0, h, 0, true, func(b *keysBench) { b.sleep(22 * h) }, true},
+		{"right clocks, a day later", 0, h, 0, true, func(b *keysBench) { b.sleep(23 * h) }, false},
+		{"right clocks, slept a day", 0, h, 0, true, func(b *keysBench) { b.clock.Sleep(23 * h) }, false},
+		{"a day old", 0, 24 * h, 0, false, func(b *keysBench) { b.sleep(time.Minute) }, false},
+		{"start ahead, then set right", 0, h, 30 * h, false, func(b *keysBench) { b.clock.Step(-30 * h) }, true},
+		{"start far ahead, then set right", 0, h, 87600 * h, false, func(b *keysBench) { b.clock.Step(-87600 * h) }, true},
+		{"start ahead, and it stays so", 0, h, 30 * h, false, func(b *keysBench) { b.sleep(h) }, false},
+		{"start behind, then set right", 0, h, -2 * h, false, func(b *keysBench) { b.clock.Step(2 * h) }, true},
+		{"start behind, a day old, then set right", 0, 25 * h, -2 * h, true, func(b *keysBench) { b.clock.Step(2 * h) }, false},
+		{"start in 1970, then set right", 0, h, -56 * 8760 * h, false, func(b *keysBench) { b.clock.Step(56 * 8760 * h) }, true},
+		{"start behind, until its clock has caught up", 0, h, -2 * h, false, func(b *keysBench) { b.sleep(3 * h) }, false},
+		{"saved ahead", 20 * h, h, 0, false, func(b *keysBench) { b.sleep(20 * h) }, false},
+		{"saved ahead, start as much ahead", 20 * h, h, 20 * h, true, func(b *keysBench) { b.sleep(22 * h) }, true},
+		{"saved behind", -20 * h, h, 0, true, func(b *keysBench) { b.sleep(3 * h) }, false},
+		{"set back by less than its age", 0, 2 * h, 0, true, func(b *keysBench) { b.clock.Step(-h) }, true},
+		{"set back by more than its age", 0, h, 0, true, func(b *keysBench) { b.clock.Step(-2 * h) }, false},
+		{"set back, a day later", 0, 2 * h, 0, true, func(b *keysBench) { b.clock.Step(-h); b.sleep(23 * h) }, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				store := newKeysStore(openStateDir(t), "main", keysOrigin)
-				b := newKeysBench(t, store)
+				b := newKeysBenchAhead(t, store, c.saving)
+				b.upstream.SetCaching(standin.Stack, "max-age=3600", false)
 				b.start()
-				b.sleep(time.Minute)
+				synctest.Wait()
 				b.stop()
-				again := newKeysBench(t, store)
-				again.clock.Step(30 * 24 * time.Hour)
-				again.keysets = newKeysets(&keysets{
-					fetch: again.ask, allowed: b.allowed, refresh: b.refresh, maxAge: b.maxAge, cooldown: b.cooldown,
-					store: store, now: again.clock.Now, log: slog.New(slog.NewTextHandler(again.log, nil)),
-				})
-				again.behave(0, down(0))
-				again.start()
-				defer again.stop()
-				again.sleep(10 * time.Minute)
-				if again.current.Load() != nil {
-					t.Error("a set is used that is 30 days old by the clock")
+				b.sleep(c.outage)
+				next := newKeysBenchAhead(t, store, c.start)
+				next.behave(0, down(0))
+				next.start()
+				defer next.stop()
+				synctest.Wait()
+				if usable := next.hit(); usable != c.usable {
+					t.Errorf("at the start: usable %v, want %v; %s", usable, c.usable, next.log)
 				}
-				if right {
-					again.clock.Step(-30 * 24 * time.Hour)
+				c.then(next)
+				next.hit()
+				if usable := next.hit(); usable != c.after {
+					t.Errorf("then: usable %v, want %v", usable, c.after)
 				}
-				again.sleep(2 * time.Minute)
-				if k := again.current.Load(); (k != nil) != right {
-					t.Errorf("in use: %v", k != nil)
+				if k := next.current.Load(); k != nil && k.source(SourceUpstream, next.clock.Now()) != SourceStale {
+					t.Error("it counts as the upstream's word")
 				}
 			})
 		})
 	}
+}
+
+// TestASavedSetThatBecomesUsableIsInForceBeforeALookup: readiness and status go by
+// what is in force.
+func TestASavedSetThatBecomesUsableIsInForceBeforeALookup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newKeysStore(openStateDir(t), "main", keysOrigin)
+		b := newKeysBench(t, store)
+		b.start()
+		synctest.Wait()
+		b.stop()
+		next := newKeysBenchAhead(t, store, 30*time.Hour)
+		next.behave(0, down(0))
+		next.start()
+		defer next.stop()
+		next.sleep(time.Minute)
+		if next.current.Load() != nil {
+			t.Fatal("in force, by a clock that makes it too old")
+		}
+		next.clock.Step(-30 * time.Hour)
+		next.sleep(keysLook)
+		if !next.current.Load().usable(next.clock.Now()) {
+			t.Error("not in force though the clock is right")
+		}
+	})
 }

@@ -44,6 +44,7 @@ type keysets struct {
 	log      *slog.Logger
 
 	current atomic.Pointer[keys]
+	spare   atomic.Pointer[keys] // that was saved, usable or not; nil once another has been had
 	wake    chan struct{}
 
 	due atomic.Pointer[time.Time] // of the next refresh; written with mu held
@@ -53,7 +54,6 @@ type keysets struct {
 	forced   time.Time            // when an unknown key id last caused an attempt
 	wanted   map[string]bool      // key ids asked for since the last attempt began
 	absent   map[string]time.Time // key ids that a fetch did not find, until when to say so
-	spare    *keys                // that was saved, or nil; see takeSpare
 	waiting  int                  // lookups of unknown keys inside seek
 	stopped  bool                 // run has returned
 	failures int                  // attempts failed in a row
@@ -70,11 +70,20 @@ type keys struct {
 	fetched    time.Time // when the question went out by which the upstream last confirmed it
 	fresh      time.Time // until when it needs no refresh
 	saved      bool      // from the state directory, not yet confirmed
+	read       time.Time // from there; saved only
 }
 
 // usable reports whether the set may verify anything at now.
 func (k *keys) usable(now time.Time) bool {
-	return k != nil && clock.Elapsed(k.fetched, now) < keysMaxStale
+	return k != nil && clock.Elapsed(k.fetched, now) < keysMaxStale && (!k.saved || k.plausible(now))
+}
+
+// plausible reports whether a saved set was read after it was fetched, by the
+// clock as it is set now: its age rests on the wall clock alone, which may have
+// been wrong when the set was saved or when it was read.
+func (k *keys) plausible(now time.Time) bool {
+	read := k.read.Round(0).Add(clock.Jump(k.read, now))
+	return !read.Before(k.fetched)
 }
 
 // stale reports whether the set has outlived its fresh time, which happens only
@@ -110,17 +119,17 @@ func newKeysets(k *keysets) *keysets {
 	k.backoff.MaxInterval = keysMaxBackoff * 5 / 6
 	k.plan(k.now())
 	k.attempt = &attempt{done: make(chan struct{})} // run begins with it; lookups may wait for it
-	k.spare = k.store.load(k.allowed, k.now(), k.log)
-	k.takeSpare()
+	k.spare.Store(k.store.load(k.allowed, k.now(), k.log))
+	k.takeSpare(k.now())
 	return k
 }
 
-// takeSpare puts the set that was saved in use, if it is young enough and no other
-// has been had. At the start the clock may be ahead, and once that is set right
-// the set is good after all. k.mu is held, or nobody else has k yet.
-func (k *keysets) takeSpare() {
-	if now := k.now(); k.current.Load() == nil && k.spare.usable(now) && !k.spare.fetched.After(now) {
-		k.current.Store(k.spare)
+// takeSpare puts the saved set in force if there is no other and it is usable now,
+// which it may become when a clock that was wrong at the start is set right. run
+// alone calls it: a set that is being fetched meanwhile would not succeed it.
+func (k *keysets) takeSpare(now time.Time) {
+	if spare := k.spare.Load(); k.current.Load() == nil && spare.usable(now) {
+		k.current.Store(spare)
 	}
 }
 
@@ -150,6 +159,7 @@ func (k *keysets) begin() *attempt {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := k.now()
+	k.takeSpare(now)
 	deferred := len(k.wanted) > 0 && clock.Over(k.earliest(), now)
 	if k.attempt == nil && (deferred || clock.Over(*k.due.Load(), now)) {
 		k.attempt = &attempt{done: make(chan struct{})}
@@ -189,11 +199,13 @@ func (k *keysets) pause() time.Duration {
 }
 
 // inUse returns the set that there is, or nil, and whether it may verify at now.
-// A set past its fresh time has its refresh begun if that is due, so that after a
-// sleep or a step of the clock the first lookup is enough. It takes no lock.
+// It has run look at once whether a set past its fresh time is due for its refresh,
+// or a saved one has become usable, so that after a sleep or a step of the clock
+// the first lookup is enough. It takes no lock.
 func (k *keysets) inUse(now time.Time) (current *keys, usable bool) {
-	current = k.current.Load()
-	if current != nil && current.stale(now) && clock.Over(*k.due.Load(), now) {
+	switch current = k.current.Load(); {
+	case current == nil && k.spare.Load().usable(now),
+		current != nil && current.stale(now) && clock.Over(*k.due.Load(), now):
 		k.nudge()
 	}
 	return current, current.usable(now)
@@ -267,7 +279,8 @@ func (k *keysets) succeeded(next *keys, asked map[string]bool, maxAge time.Durat
 	}
 	now := k.now()
 	k.counts.Fetches++
-	k.failures, k.problem, k.spare = 0, nil, nil
+	k.failures, k.problem = 0, nil
+	k.spare.Store(nil)
 	k.backoff.Reset()
 	// Always early, so that nothing is called stale while a refresh that works
 	// is on its way.
@@ -294,7 +307,6 @@ func (k *keysets) failed(ctx context.Context, asked map[string]bool, err error) 
 		what, remedy := tell(err)
 		k.log.Error(what+", will be tried again: keys that are known stay in use for 24 hours, without any lookups are answered keys-pending; "+remedy, "error", err)
 	}
-	k.takeSpare()
 	k.failures++
 	k.problem = err
 	k.counts.Fetches++

@@ -93,8 +93,8 @@ func (s keysStore) write(k *keys) error {
 	return nil
 }
 
-// load returns the saved keys, or nil: whatever is wrong with the file is
-// logged, and the fetch at start makes up for it. They may be too old to be used.
+// load returns the saved keys, usable by the clock at now or not, or nil: whatever
+// is wrong with the file is logged, and the fetch at start makes up for it.
 func (s keysStore) load(allowed []keyset.Algorithm, now time.Time, log *slog.Logger) *keys {
 	if s.dir == nil {
 		return nil
@@ -109,9 +109,13 @@ func (s keysStore) load(allowed []keyset.Algorithm, now time.Time, log *slog.Log
 	case !s.replaceable():
 		log.Warn("saved key set not used: it could not have been replaced, so keys that are in it may have been withdrawn since; make the state directory and what is in it writable for the daemon's user", "file", s.path())
 		return nil
-	case k.fetched.After(now): // a clock that was wrong then or is wrong now
-		log.Warn("saved key set not used: it was saved in the future", "file", s.path(), "fetched", k.fetched)
-		return nil
+	}
+	k.read = now
+	switch {
+	case !k.plausible(now): // a clock that was wrong then or is wrong now
+		log.Warn("saved key set not used for now: it was saved in the future; see that this host's clock is right", "file", s.path(), "fetched", k.fetched)
+	case !k.usable(now):
+		log.Info("saved key set not used for now: it is too old, by this host's clock", "file", s.path(), "fetched", k.fetched)
 	}
 	return k
 }

@@ -54,7 +54,11 @@ func (k *keysets) standing(current *keys, now time.Time) string {
 	if skipped := current.set.Skipped(); len(skipped) > 0 {
 		text += fmt.Sprintf(", left out: %d (%s)", len(skipped), keyset.Kinds(skipped))
 	}
-	if !current.usable(now) {
+	switch {
+	case current.usable(now):
+	case current.saved && !current.plausible(now):
+		text = "saved in the future, by this host's clock: " + text
+	default:
 		text = "older than a day: " + text
 	}
 	return text + trouble
