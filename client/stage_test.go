@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/client"
 	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/internal/e2e"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -26,11 +26,9 @@ const stagePatience = 20 * time.Second
 // players of testdata/behaviours in any language.
 type stage struct {
 	program string // the daemon's
-	dir     string
-	up      *standin.Standin
-	ready   *net.UnixConn // where the daemon reports, as systemd has it do
-	daemon  *exec.Cmd     // nil: not running
-	log     strings.Builder
+	folder  *e2e.Folder
+	up      *e2e.Upstream
+	daemon  *e2e.Process // nil: not running
 	people  map[string]person
 }
 
@@ -39,49 +37,22 @@ type person struct{ token, subject string }
 // buildDaemon builds the program under test.
 func buildDaemon(t testing.TB) string {
 	t.Helper()
-	program := filepath.Join(t.TempDir(), "neonauthd")
-	build := exec.Command("go", "build", "-o", program, "../cmd/neonauthd")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build the daemon: %v\n%s", err, out)
-	}
-	return program
+	return e2e.Build(t, "neonauthd")
 }
 
 func newStage(t testing.TB, program string) *stage {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "na") // t.TempDir would be too long for a socket
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	s := &stage{program: program, dir: dir}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.up = standin.New(standin.Options{BaseURL: "http://" + ln.Addr().String(), TokenLifetime: time.Hour})
-	ctx, stop := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- s.up.Run(ctx, ln) }()
-	s.ready, err = net.ListenUnixgram("unixgram", &net.UnixAddr{Name: s.path("notify"), Net: "unixgram"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := &stage{program: program, folder: e2e.NewFolder(t), up: e2e.NewUpstream(t, standin.Options{TokenLifetime: time.Hour})}
 	t.Cleanup(func() {
-		if err := s.kill(); err != nil {
-			t.Error(err)
+		if s.daemon != nil && t.Failed() {
+			t.Logf("the daemon's log:\n%s", s.daemon.Written())
 		}
-		_ = s.ready.Close()
-		stop()
-		<-done
-		if t.Failed() {
-			t.Logf("the daemon's log:\n%s", s.log.String())
-		}
+		s.kill()
 	})
 	return s
 }
 
-func (s *stage) path(name string) string { return filepath.Join(s.dir, name) }
+func (s *stage) path(name string) string { return s.folder.Path(name) }
 
 // do does what a line says; testdata/behaviours/README.md lists them.
 func (s *stage) do(line string) (string, error) {
@@ -100,11 +71,12 @@ func (s *stage) do(line string) (string, error) {
 	case "forget":
 		return "", os.RemoveAll(s.path("state"))
 	case "kill":
-		return "", errors.Join(s.kill(), s.start())
+		s.kill()
+		return "", s.start()
 	case "freeze":
 		return "", s.freeze()
 	case "thaw":
-		return "", s.daemon.Process.Signal(syscall.SIGCONT)
+		return "", s.daemon.Cmd.Process.Signal(syscall.SIGCONT)
 	case "outage":
 		s.up.Inject(standin.Any, standin.Fault{Kind: standin.Status})
 		return "", nil
@@ -128,9 +100,7 @@ func (s *stage) do(line string) (string, error) {
 }
 
 func (s *stage) reset() error {
-	if err := s.kill(); err != nil {
-		return err
-	}
+	s.kill()
 	s.up.ClearAll()
 	s.people = map[string]person{}
 	if err := os.RemoveAll(s.path("state")); err != nil {
@@ -151,24 +121,12 @@ func (s *stage) start() error {
 	if s.daemon != nil {
 		return errors.New("the daemon runs")
 	}
-	cmd := exec.Command(s.program, "--config", s.path("config"))
-	cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+s.path("notify"))
-	cmd.Stdout, cmd.Stderr = &s.log, &s.log
-	if err := cmd.Start(); err != nil {
+	var err error
+	if s.daemon, err = e2e.Begin(s.folder.Dir, exec.Command(s.program, "--config", s.path("config"))); err != nil {
 		return err
 	}
-	s.daemon = cmd
-	_ = s.ready.SetReadDeadline(time.Now().Add(stagePatience))
-	report := make([]byte, 4096)
-	for {
-		n, err := s.ready.Read(report)
-		if err != nil {
-			return fmt.Errorf("the daemon does not get ready: %w", err)
-		}
-		if strings.HasPrefix(string(report[:n]), "READY=1") {
-			return nil
-		}
-	}
+	_, err = s.daemon.State("READY=1")
+	return err
 }
 
 // stop ends the daemon in order.
@@ -176,44 +134,21 @@ func (s *stage) stop() error {
 	if s.daemon == nil {
 		return errors.New("the daemon does not run")
 	}
-	if err := s.daemon.Process.Signal(syscall.SIGTERM); err != nil {
-		return err
-	}
-	err := s.daemon.Wait()
+	err := s.daemon.End(syscall.SIGTERM)
 	s.daemon = nil
 	return err
 }
 
 // kill ends the daemon at once, if it runs.
-func (s *stage) kill() error {
-	if s.daemon == nil {
-		return nil
+func (s *stage) kill() {
+	if s.daemon != nil {
+		_ = s.daemon.End(syscall.SIGKILL) // "signal: killed"
+		s.daemon = nil
 	}
-	err := s.daemon.Process.Kill()
-	_ = s.daemon.Wait() // "signal: killed"
-	s.daemon = nil
-	return err
 }
 
 // freeze returns when every thread of the daemon stands still.
-func (s *stage) freeze() error {
-	if err := s.daemon.Process.Signal(syscall.SIGSTOP); err != nil {
-		return err
-	}
-	for {
-		var status syscall.WaitStatus
-		_, err := syscall.Wait4(s.daemon.Process.Pid, &status, syscall.WUNTRACED, nil)
-		switch {
-		case errors.Is(err, syscall.EINTR):
-			continue
-		case err != nil:
-			return fmt.Errorf("wait for the daemon to stand still: %w", err)
-		case !status.Stopped():
-			return errors.New("the daemon has ended")
-		}
-		return nil
-	}
-}
+func (s *stage) freeze() error { return s.daemon.Stand() }
 
 func (s *stage) mint(name, fault string) (string, error) {
 	user := s.up.AddUser(standin.User{Name: name, Restricted: fault == "restricted"})

@@ -54,19 +54,37 @@ func buildAndRun(m *testing.M, programs []string) (code int, err error) {
 	}
 	defer os.RemoveAll(dir)
 	for _, name := range programs {
-		args := []string{"build", "-o", filepath.Join(dir, name)}
-		if RaceEnabled() {
-			args = append(args, "-race")
-		}
-		build := exec.Command("go", append(args, "github.com/neonauthd/neonauthd/cmd/"+name)...)
-		if out, err := build.CombinedOutput(); err != nil {
-			return 1, fmt.Errorf("build %s: %w\n%s", name, err, out)
+		if err := build(dir, name); err != nil {
+			return 1, err
 		}
 	}
 	if err := os.Setenv(programsVariable, dir); err != nil {
 		return 1, err
 	}
 	return m.Run(), nil
+}
+
+func build(dir, name string) error {
+	args := []string{"build", "-o", filepath.Join(dir, name)}
+	if RaceEnabled() {
+		args = append(args, "-race")
+	}
+	cmd := exec.Command("go", append(args, "github.com/neonauthd/neonauthd/cmd/"+name)...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build %s: %w\n%s", name, err, out)
+	}
+	return nil
+}
+
+// Build builds one program for one test, where Main would hold up all others,
+// and returns its path.
+func Build(t testing.TB, name string) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := build(dir, name); err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(dir, name)
 }
 
 // RaceEnabled reports whether the tests themselves run under the race detector.

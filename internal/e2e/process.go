@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -48,17 +49,32 @@ type Process struct {
 	Rough          bool          // an end other than in order is expected
 }
 
-// Start starts a command. Where it leaves them out, the environment is
-// Environment and the output is kept. dir, whose name must be short, gets the
-// service manager's socket. The end of the test stops the process and looks for
-// races and faults in what it wrote.
+// Start starts a command, which the end of the test stops; then it looks for
+// races and faults in what the process wrote. See Begin.
 func Start(t testing.TB, dir string, cmd *exec.Cmd) *Process {
 	t.Helper()
+	p, err := Begin(dir, cmd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.judge(t) })
+	return p
+}
+
+// Begin is Start outside of a test's own goroutine: whoever calls it has to see
+// to the end. Where the command leaves them out, the environment is Environment
+// and the output is kept. dir, whose name must be short, gets the service
+// manager's socket.
+func Begin(dir string, cmd *exec.Cmd) (*Process, error) {
 	p := &Process{Cmd: cmd, States: make(chan string, 4096), Ended: make(chan struct{})}
+	manager, err := p.listen(dir)
+	if err != nil {
+		return nil, err
+	}
 	if cmd.Env == nil {
 		cmd.Env = Environment()
 	}
-	cmd.Env = append(cmd.Env, "NOTIFY_SOCKET="+p.listen(t, dir))
+	cmd.Env = append(cmd.Env, "NOTIFY_SOCKET="+manager.LocalAddr().String())
 	if cmd.Stdout == nil {
 		cmd.Stdout = &p.Stdout
 	}
@@ -67,22 +83,23 @@ func Start(t testing.TB, dir string, cmd *exec.Cmd) *Process {
 	}
 	cmd.WaitDelay = time.Second
 	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+		return nil, errors.Join(err, manager.Close())
 	}
-	go func() { p.Err = cmd.Wait(); close(p.Ended) }()
-	t.Cleanup(func() { p.judge(t) })
-	return p
+	go func() {
+		p.Err = cmd.Wait()
+		_ = manager.Close()
+		close(p.Ended)
+	}()
+	return p, nil
 }
 
 // listen plays the service manager's notification socket (sd_notify(3)).
-func (p *Process) listen(t testing.TB, dir string) string {
-	t.Helper()
+func (p *Process) listen(dir string) (*net.UnixConn, error) {
 	path := filepath.Join(dir, fmt.Sprintf("notify-%d", time.Now().UnixNano()))
 	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	t.Cleanup(func() { conn.Close() })
 	go func() {
 		buf := make([]byte, 4096)
 		for {
@@ -96,7 +113,7 @@ func (p *Process) listen(t testing.TB, dir string) string {
 			}
 		}
 	}()
-	return path
+	return conn, nil
 }
 
 // Name is that of the program.
@@ -109,17 +126,26 @@ func (p *Process) Written() string { return p.Stdout.String() + p.Stderr.String(
 // begins with prefix, and returns that.
 func (p *Process) Await(t testing.TB, prefix string) string {
 	t.Helper()
+	state, err := p.State(prefix)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return state
+}
+
+// State is Await outside of a test's own goroutine.
+func (p *Process) State(prefix string) (string, error) {
 	timeout := time.After(Patience)
 	for {
 		select {
 		case state := <-p.States:
 			if strings.HasPrefix(state, prefix) {
-				return state
+				return state, nil
 			}
 		case <-p.Ended:
-			t.Fatalf("%s ended (%v) before %s:\n%s", p.Name(), p.Err, prefix, p.Written())
+			return "", fmt.Errorf("%s ended (%v) before %s:\n%s", p.Name(), p.Err, prefix, p.Written())
 		case <-timeout:
-			t.Fatalf("%s: no %s in time:\n%s", p.Name(), prefix, p.Written())
+			return "", fmt.Errorf("%s: no %s in time:\n%s", p.Name(), prefix, p.Written())
 		}
 	}
 }
@@ -156,20 +182,30 @@ func (p *Process) AwaitEnd(t testing.TB) int {
 // waits for it. It has to end in order, unless it is Rough.
 func (p *Process) Stop(t testing.TB) {
 	t.Helper()
+	if err := p.End(syscall.SIGTERM); err != nil && !p.Rough {
+		t.Error(err)
+	}
+}
+
+// End sends a signal, unless the process has ended, and waits for its end: nil
+// if it ended in order, or before. It is Stop and Kill outside of a test's own
+// goroutine.
+func (p *Process) End(signal os.Signal) error {
 	select {
 	case <-p.Ended:
-		return
+		return nil
 	default:
 	}
-	_ = p.Cmd.Process.Signal(syscall.SIGTERM) // it may be gone
+	_ = p.Cmd.Process.Signal(signal) // it may be gone
 	select {
 	case <-p.Ended:
-		if p.Err != nil && !p.Rough {
-			t.Errorf("%s after SIGTERM: %v\n%s", p.Name(), p.Err, p.Written())
+		if p.Err != nil {
+			return fmt.Errorf("%s after %v: %w\n%s", p.Name(), signal, p.Err, p.Written())
 		}
+		return nil
 	case <-time.After(Patience):
 		_ = p.Cmd.Process.Kill()
-		t.Errorf("%s did not end after SIGTERM", p.Name())
+		return fmt.Errorf("%s did not end after %v:\n%s", p.Name(), signal, p.Written())
 	}
 }
 
@@ -207,20 +243,31 @@ func (p *Process) AwaitListening(t testing.TB, network, address string) {
 // which is after the signal was sent.
 func (p *Process) Freeze(t testing.TB) {
 	t.Helper()
-	p.Signal(t, syscall.SIGSTOP)
+	_, err := os.Stat("/proc/self/task")
+	need.Host(t, err == nil, "no /proc here")
 	t.Cleanup(func() { _ = p.Cmd.Process.Signal(syscall.SIGCONT) }) // it may be gone
-	for begun := time.Now(); !p.frozen(t); {
-		if time.Since(begun) > Patience {
-			t.Fatalf("%s goes on after SIGSTOP", p.Name())
-		}
+	if err := p.Stand(); err != nil {
+		t.Fatal(err)
 	}
 }
 
-func (p *Process) frozen(t testing.TB) bool {
-	t.Helper()
+// Stand is Freeze outside of a test's own goroutine, until somebody sends
+// SIGCONT.
+func (p *Process) Stand() error {
+	if err := p.Cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	for begun := time.Now(); !p.stands(); {
+		if time.Since(begun) > Patience {
+			return fmt.Errorf("%s goes on after SIGSTOP", p.Name())
+		}
+	}
+	return nil
+}
+
+func (p *Process) stands() bool {
 	states, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", p.Cmd.Process.Pid))
-	need.Host(t, err == nil && len(states) > 0, "no /proc here")
-	return !slices.ContainsFunc(states, func(file string) bool {
+	return err == nil && len(states) > 0 && !slices.ContainsFunc(states, func(file string) bool {
 		text, err := os.ReadFile(file)
 		return err == nil && !strings.HasPrefix(string(text[bytes.LastIndexByte(text, ')')+1:]), " T")
 	})
