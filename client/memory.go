@@ -71,7 +71,7 @@ type entry struct {
 // places is how much of the memory the entry takes.
 func (e *entry) places() int {
 	const overhead = 512
-	return 1 + (overhead+len(e.answer.JSON)+len(e.answer.Subject)+len(e.answer.Project)+8*len(e.handles))/bytesPerAnswer
+	return 1 + (overhead+len(e.answer.JSON)+len(e.answer.payload)+len(e.answer.Subject)+len(e.answer.Project)+8*len(e.handles))/bytesPerAnswer
 }
 
 // depends reports whether the answer depends on one of these things.

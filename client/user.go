@@ -131,7 +131,7 @@ func (a Accepted) User() User {
 	}
 	claims := &f
 	if a.Level == LevelProfile {
-		token := factsOf(decodePayload(a.payload))
+		token := factsOf(a.Claims())
 		claims = &token
 	}
 	u.SessionID = cmp.Or(claims.refreshTokenID, claims.refreshTokenIDCamel, claims.sid)
@@ -302,7 +302,7 @@ func payloadOf(token string) string {
 	if !found {
 		return ""
 	}
-	return payload
+	return strings.Clone(payload) // or an answer that is kept would keep the token
 }
 
 // decodePayload opens what the daemon has verified. An issuer may have written

@@ -69,3 +69,62 @@ func TestAUserOfAnAnswerMadeByHand(t *testing.T) {
 		}
 	}
 }
+
+// TestShapesAreWhatUpstreamsSend decodes what Stack Auth and Better Auth send
+// into the types for it, which may leave nothing out.
+func TestShapesAreWhatUpstreamsSend(t *testing.T) {
+	decoded := map[string]int{}
+	httpauthtest.PlayUsers(t, "testdata/user/cases.json", func(t *testing.T, _ *client.Client, _ string, c httpauthtest.UserCase) {
+		for prefix, into := range map[string]interface{ subject() string }{
+			"Stack claims": new(stackClaims), "Stack profile": new(stackProfile),
+			"Better Auth claims": new(neonClaims), "Better Auth session": new(neonProfile),
+		} {
+			if !strings.HasPrefix(c.Name, prefix) || strings.Contains(c.Name, "future") {
+				continue
+			}
+			d := json.NewDecoder(strings.NewReader(c.JSON))
+			d.DisallowUnknownFields()
+			if err := d.Decode(into); err != nil || into.subject() != c.Subject {
+				t.Errorf("%v, for %q", err, into.subject())
+			}
+			decoded[prefix]++
+		}
+	})
+	for _, prefix := range []string{"Stack claims", "Stack profile", "Better Auth claims", "Better Auth session"} {
+		if decoded[prefix] < 2 {
+			t.Errorf("%d cases of %s are few", decoded[prefix], prefix)
+		}
+	}
+}
+
+type (
+	stackClaims  client.StackClaims
+	stackProfile client.StackProfile
+	neonClaims   client.NeonClaims
+	neonProfile  client.NeonProfile
+)
+
+func (c *stackClaims) subject() string  { return c.Subject }
+func (c *stackProfile) subject() string { return c.ID }
+func (c *neonClaims) subject() string   { return c.Subject }
+func (c *neonProfile) subject() string  { return c.ID }
+
+func TestTheClaimsOfTheTokenStandBesideAProfile(t *testing.T) {
+	httpauthtest.PlayUsers(t, "testdata/user/cases.json", func(t *testing.T, asks *client.Client, token string, c httpauthtest.UserCase) {
+		if c.Level != client.LevelProfile.String() {
+			return
+		}
+		a, ok := asks.Profile(t.Context(), token, client.Deadline(patience)).(client.Accepted)
+		if !ok {
+			t.Fatal("not accepted")
+		}
+		want := ""
+		var compact bytes.Buffer
+		if c.Claims != nil && json.Compact(&compact, []byte(*c.Claims)) == nil {
+			want = compact.String()
+		}
+		if got := string(a.Claims()); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	})
+}

@@ -35,7 +35,7 @@ export class Accepted extends Answer {
     this.expires = fields.expires
     this.source = fields.source
     this.json = fields.json
-    this.#payload = fields.payload ?? ''
+    this.#payload = fields.payload
     Object.freeze(this)
   }
 

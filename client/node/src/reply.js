@@ -89,7 +89,7 @@ function accepted(question, reply) {
     expires: new Date(numberField(reply, 'exp') * 1000),
     source: wordField(reply, 'source', SOURCES),
     json: reply.rest,
-    payload: reply.fields.get('level') === 'profile' ? payloadOf(question.token) : '',
+    payload: reply.fields.get('level') === 'profile' ? payloadOf(question.token) : undefined,
   })
   if (answer.subject === '') throw new GarbledError('no subject')
   // The daemon has validated the JSON; this only keeps a sentence from being taken for it.

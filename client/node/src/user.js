@@ -49,17 +49,18 @@ const text = (value) => (typeof value === 'string' ? value.toWellFormed() : '')
 
 const first = (...values) => values.map(text).find((one) => one !== '') ?? ''
 
-// payloadOf is the claims part of a token; '' for a session credential, which
-// has none.
+// payloadOf is the claims part of a token, which the daemon has verified;
+// undefined for a session credential, which has none. It is a copy: a part of
+// the string would keep the whole token alive.
 export function payloadOf(token) {
   const parts = token.split('.')
-  return parts.length === 3 ? parts[1] : ''
+  return parts.length === 3 ? Buffer.from(parts[1], 'base64url') : undefined
 }
 
-// claimsIn opens what the daemon has verified; undefined: there is nothing.
+// claimsIn parses a payload; undefined: there is nothing.
 export function claimsIn(payload) {
   try {
-    return objectIn(Buffer.from(payload, 'base64url').toString())
+    return payload && objectIn(payload.toString())
   } catch {
     return undefined
   }
