@@ -76,7 +76,7 @@ func (l *List) Keep(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 		case <-ticker.C:
-			if n%sweepEvery == 0 {
+			if n%sweepEvery == 1 { // the first time soon after the start, when upstreams have been heard
 				l.Sweep()
 			}
 		}

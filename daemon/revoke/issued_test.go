@@ -52,6 +52,7 @@ func TestTheGreatestIatIsSavedNowAndThen(t *testing.T) {
 		mend := s.block()
 		see(2000)
 		<-time.After(3 * noteInterval)
+		synctest.Wait()
 		if n := strings.Count(log.String(), "level=WARN"); n != 1 {
 			t.Errorf("told %d times: %s", n, log)
 		}

@@ -1,9 +1,14 @@
 package revoke
 
 import (
+	"context"
 	"errors"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/clock/clocktest"
 )
 
 // TestNothingIsForgottenBeforeItIsCertainlyOver whatever the clock says, at a
@@ -91,4 +96,34 @@ func TestTheFloorOfTheClockIsCovered(t *testing.T) {
 			t.Errorf("issued %s after the floor: covered %v", issued.Sub(floor), got)
 		}
 	}
+}
+
+// TestWhatIsOverIsForgottenWhileTheDaemonRuns soon after its start, and then now
+// and then.
+func TestWhatIsOverIsForgottenWhileTheDaemonRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newShelf(t)
+		s.clock = clocktest.Following()
+		r := s.open()
+		s.revoke(r, Mark{KindSession, "main", "long ago"})
+		s.clock.Sleep(2 * retention)
+		s.hear(0)
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); r.Keep(ctx) }()
+		defer func() { stop(); <-done }()
+		<-time.After(noteInterval + time.Second)
+		synctest.Wait()
+		if r.Len() != 0 {
+			t.Error("not forgotten after a minute")
+		}
+		s.revoke(r, Mark{KindSession, "main", "now"})
+		s.clock.Sleep(2 * retention)
+		s.hear(0)
+		<-time.After(sweepEvery * noteInterval)
+		synctest.Wait()
+		if r.Len() != 0 || strings.Count(s.log.String(), "were forgotten") != 2 {
+			t.Errorf("%d are in force; log %s", r.Len(), s.log)
+		}
+	})
 }

@@ -135,7 +135,7 @@ func (w *walk) judge(dir string, info fs.FileInfo, last bool) error {
 	}
 	switch mode := info.Mode(); {
 	case last && mode.Perm()&0o022 != 0 && !(w.sticky && mode&fs.ModeSticky != 0):
-		return fmt.Errorf("%w: %s is writable by others, who could replace what is in it; chmod go-w", ErrUnsafe, dir)
+		return fmt.Errorf("%w: %s is writable by others, who could replace what is in it; chmod go-w, or make a folder below it and name that", ErrUnsafe, dir)
 	case !last && mode.Perm()&0o002 != 0 && mode&fs.ModeSticky == 0:
 		return fmt.Errorf("%w: %s, on the way to it, is writable by all, who could replace it; chmod o-w", ErrUnsafe, dir)
 	}
