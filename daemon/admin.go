@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -11,10 +10,10 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/neonauthd/neonauthd/cache"
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
+	"github.com/neonauthd/neonauthd/daemon/upstream"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -135,10 +134,11 @@ func (a *admin) revoke(r *protocol.Request, on bool) (protocol.Reply, *refusal) 
 func (a *admin) mark(p *project, kind revoke.Kind, raw []byte) (revoke.Mark, time.Time, *refusal) {
 	switch kind {
 	case revoke.KindToken:
-		if !keyset.Gate(raw) {
+		l := &lookup{project: p, token: raw}
+		if l.classify() == malformed {
 			return revoke.Mark{}, time.Time{}, badRequest("that is not a token; an operator revokes a session or a subject by its id")
 		}
-		return revoke.Mark{Kind: kind, Project: p.name, Value: revoke.SignedDigest(raw)}, a.expiry(p, raw), nil
+		return revoke.Mark{Kind: kind, Project: p.name, Value: revoke.SignedDigest(l.revoked())}, a.expiry(l), nil
 	case revoke.KindSession, revoke.KindSubject, revoke.KindKey:
 		value, refused := readID(raw)
 		return revoke.Mark{Kind: kind, Project: p.name, Value: value}, time.Time{}, refused
@@ -160,13 +160,14 @@ func readID(raw []byte) (string, *refusal) {
 	return id, nil
 }
 
-// expiry is when the token ends, if it verifies; zero if that cannot be told.
-func (a *admin) expiry(p *project, token []byte) time.Time {
-	keys := p.keys.current.Load()
-	if keys == nil {
+// expiry is when the token ends, if it verifies; zero if that cannot be told, as
+// of a session, whose end the upstream may put off.
+func (a *admin) expiry(l *lookup) time.Time {
+	keys := l.project.keys.current.Load()
+	if l.kind == session || keys == nil {
 		return time.Time{}
 	}
-	claims, reason := keyset.Verify(p.policy, keys.set, token, a.daemon.opts.Now())
+	claims, reason := keyset.Verify(l.project.policy, keys.set, l.token, a.daemon.opts.Now())
 	if reason != keyset.ReasonNone {
 		return time.Time{}
 	}
@@ -198,16 +199,30 @@ func (a *admin) purge(r *protocol.Request) (protocol.Reply, *refusal) {
 		purged(kind)
 		return done(protocol.FieldEntries, strconv.FormatUint(d.forgetUser(subjectKey{p.name, subject}), 10)), nil
 	case r.NArgs == 2 && kind == string(revoke.KindToken):
-		digest := digestOf(r.Args[1])
-		d.floors.raise(digest)
-		d.memory.Delete(digest)
-		d.resolver.rejections.Delete(digest)
+		d.purgeToken(r.Args[1])
 		purged(kind)
 	default:
 		return protocol.Reply{}, badRequest("takes all, or subject and a value, or token and a token")
 	}
 	gone := max(0, before-d.memory.Stats().Entries)
 	return done(protocol.FieldEntries, strconv.FormatInt(gone, 10)), nil
+}
+
+// purgeToken forgets a token or, of whatever project, a session credential in
+// each of its spellings.
+func (d *Daemon) purgeToken(token []byte) {
+	digest := digestOf(token)
+	d.floors.raise(digest)
+	d.memory.Delete(digest)
+	d.resolver.rejections.Delete(digest)
+	s, ok := upstream.ParseSession(token)
+	if !ok {
+		return
+	}
+	d.floors.raise(sessionMark(s)) // makes every spelling void; this one is dropped at once
+	for _, p := range d.state.Load().projects.list {
+		d.memory.Delete(sessionKey(p.name, digestOf(s.Canonical())))
+	}
 }
 
 // forgetAll empties the caches; the floors have made what they hold void.
@@ -261,6 +276,3 @@ func bit(b bool) string {
 	}
 	return "0"
 }
-
-// digestOf is the form in which a token is kept and compared.
-func digestOf(token []byte) cache.Key { return sha256.Sum256(token) }

@@ -20,9 +20,9 @@ func (r *resolver) confirm(l *lookup, v Verdict) Verdict {
 		v.fail(Unavailable, 0)
 	case now.Unix() >= e.expires:
 		v.become(rejected(Expired))
-	case e.revoked(r.revocations, l.token):
+	case e.revoked(r.revocations, l.revoked()):
 		v.become(rejected(Revoked))
-	case e.key != nil && !r.holds(l, e, now), !e.alive(l.project, now), !r.floors.above(e.revision, l.digest, e.user()):
+	case e.key != nil && !r.holds(l, e, now), !e.alive(l.project, now), !r.floors.above(e.revision, l.purged(), e.user()):
 		v.fail(Busy, time.Second) // withdrawn, purged or too old: asking again finds what is true now
 	case v.Level == LevelProfile:
 		r.profiles.confirm(l, &v, now)
@@ -49,7 +49,7 @@ func (s *profiles) confirm(l *lookup, v *Verdict, now time.Time) {
 	age, fresh := clock.Elapsed(p.asked, now), time.Duration(l.project.config.ProfileFresh)
 	tooOld := age >= fresh+time.Duration(l.project.config.ProfileStale) ||
 		v.Source != SourceUpstream && l.maxAge >= 0 && age >= l.wholeMaxAge()
-	switch purged := !s.floors.above(p.revision, l.digest, p.user); {
+	switch purged := !s.floors.above(p.revision, l.purged(), p.user); {
 	case !purged && !tooOld:
 		body, source := v.Body, v.Source
 		if age >= fresh {

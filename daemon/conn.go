@@ -232,7 +232,7 @@ func (c *conn) lookup(level Level) {
 		c.server.ledger.latency.hit(began)
 		return
 	}
-	if a.session && !c.peer.opaque.Allow() || !c.server.admit(c.peer) {
+	if a.kind == session && !c.peer.opaque.Allow() || !c.server.admit(c.peer) {
 		v = unknown(Busy, time.Second)
 		c.reply(c.req.Tag, nil, &a.lookup, &v, &c.access)
 		return

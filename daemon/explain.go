@@ -4,8 +4,10 @@ import (
 	"encoding/hex"
 	"time"
 
+	"github.com/neonauthd/neonauthd/cache"
 	"github.com/neonauthd/neonauthd/daemon/clock"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
+	"github.com/neonauthd/neonauthd/daemon/upstream"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -43,21 +45,52 @@ func (a *admin) explain(r *protocol.Request) (protocol.Reply, *refusal) {
 	if r.NArgs != 1 {
 		return protocol.Reply{}, badRequest("takes one token as its argument")
 	}
-	token := r.Args[0]
-	digest := digestOf(token)
+	l := &lookup{project: p, token: r.Args[0], digest: digestOf(r.Args[0])}
+	l.classify()
 	now := a.daemon.opts.Now()
 	x := explanation{
 		Project:  p.name,
-		Digest:   hex.EncodeToString(digest[:6]),
+		Digest:   hex.EncodeToString(l.digest[:6]),
 		Upstream: upstreamReport(p, now),
 	}
-	v := a.walk(&x, p, token, now)
+	var v Verdict
+	if l.kind == session {
+		v = a.walkSession(&x, l, now)
+	} else {
+		v = a.walk(&x, p, l.token, now)
+	}
 	x.Outcome, x.Reason, x.HTTP = outcomeWord(v.Outcome), "", 200
 	if v.Outcome != Accepted {
 		x.Reason, x.HTTP = wireOf(v.Reason).word, httpStatus(&v)
 	}
-	x.Cache = a.memory(p, token, now)
+	x.Cache = a.memory(l, now)
 	return object(x)
+}
+
+// walkSession fills in what can be told of a session credential, and returns
+// what VERIFY would answer.
+func (a *admin) walkSession(x *explanation, l *lookup, now time.Time) Verdict {
+	note := func(name, result, detail string) { x.Checks = append(x.Checks, check{name, result, detail}) }
+	note("gate", "skip", "a session credential, which only the upstream can judge: ask PROFILE")
+	key := l.profileKey(nil)
+	e := sessionEntry(l.project, &upstream.Profile{Expires: now}, 0, now) // of nobody yet
+	if found := a.daemon.profiles.get(key, l, now); found != nil {
+		e = found.entry
+	}
+	if e.revoked(a.daemon.revocations, l.revoked()) {
+		note("revocation", "fail", "the session or its user is revoked on this host")
+	} else {
+		note("revocation", "pass", "not revoked on this host, as far as is known of the session")
+	}
+	a.noteTrouble(key, note)
+	return unknown(NeedsProfile, 0)
+}
+
+// noteTrouble says why a profile could not be had, if that is known.
+func (a *admin) noteTrouble(key cache.Key, note func(name, result, detail string)) {
+	if text, failed := a.daemon.profiles.troubles.Get(&key); failed {
+		note("profile", "fail", "it could not be had a moment ago: "+text)
+	}
 }
 
 // walk fills in the checks and returns what VERIFY would answer.
@@ -120,27 +153,24 @@ func (a *admin) revoked(p *project, token []byte, set *keyset.Set, now time.Time
 		return rejected(Revoked)
 	}
 	note("revocation", "pass", "not revoked on this host")
-	key := userKey(p.name, e.class, e.subject)
-	if text, failed := a.daemon.profiles.troubles.Get(&key); failed {
-		note("profile", "fail", "it could not be had a moment ago: "+text)
-	}
+	a.noteTrouble(userKey(p.name, e.class, e.subject), note)
 	return e.accept(SourceUpstream, now)
 }
 
 // memory says what is cached for the token.
-func (a *admin) memory(p *project, token []byte, now time.Time) cacheReport {
+func (a *admin) memory(l *lookup, now time.Time) cacheReport {
 	report := cacheReport{Verdict: "miss", Profile: "miss"}
-	digest := digestOf(token)
-	e := a.daemon.memory.entry(&digest)
-	if e == nil || !e.alive(p, now) || !a.daemon.floors.above(e.revision, digest, e.user()) {
-		return report
+	var e *entry
+	if l.kind != session {
+		if e = a.daemon.memory.entry(&l.digest); e == nil || !e.alive(l.project, now) || !a.daemon.floors.above(e.revision, l.digest, e.user()) {
+			return report
+		}
+		age := int64(clock.Elapsed(e.established, now) / time.Second)
+		report.Verdict, report.Age = "hit", &age
 	}
-	age := int64(clock.Elapsed(e.established, now) / time.Second)
-	report.Verdict, report.Age = "hit", &age
-	key := userKey(p.name, e.class, e.subject)
-	if found := a.daemon.memory.profile(&key); found != nil && found.project == p {
+	if found := a.daemon.profiles.get(l.profileKey(e), l, now); found != nil {
 		report.Profile = "hit"
-		if clock.Elapsed(found.asked, now) >= time.Duration(p.config.ProfileFresh) {
+		if clock.Elapsed(found.asked, now) >= time.Duration(l.project.config.ProfileFresh) {
 			report.Profile = "stale"
 		}
 	}

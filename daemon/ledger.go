@@ -13,7 +13,7 @@ import (
 const (
 	levelCount  = LevelProfile + 1
 	sourceCount = SourceStale + 1
-	codeCount   = 10 // of the protocol; a test holds it to the list
+	codeCount   = 11 // of the protocol; a test holds it to the list
 )
 
 // ledger counts what happened since the start. Reading it changes nothing; all

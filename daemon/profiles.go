@@ -2,8 +2,6 @@ package daemon
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"log/slog"
 	"sync"
@@ -12,7 +10,6 @@ import (
 
 	"github.com/neonauthd/neonauthd/cache"
 	"github.com/neonauthd/neonauthd/daemon/clock"
-	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 )
@@ -76,32 +73,6 @@ type fetched struct {
 	failure    Verdict // unknown, if there is neither profile nor denial
 }
 
-// profileKey is where the profile for a lookup is kept: the user's, or the
-// session's where e is nil.
-func (l *lookup) profileKey(e *entry) cache.Key {
-	if e == nil {
-		return listKey("session", l.project.name, string(l.digest[:]))
-	}
-	return userKey(l.project.name, e.class, e.subject)
-}
-
-// userKey is where a user's profile is kept, apart for each class, because the
-// upstream may answer for one and not for another.
-func userKey(project string, class keyset.Class, subject string) cache.Key {
-	return listKey("profile", project, class.String(), subject)
-}
-
-// listKey digests a list so that no two lists share a key: lengths go first.
-func listKey(parts ...string) cache.Key {
-	var room [256]byte // enough for most, so that a hit allocates nothing
-	list := room[:0]
-	for _, part := range parts {
-		list = binary.BigEndian.AppendUint32(list, uint32(len(part)))
-		list = append(list, part...)
-	}
-	return sha256.Sum256(list)
-}
-
 // recall answers from memory, if what is there is fresh. e holds the verified
 // claims; it is nil for a session credential.
 func (s *profiles) recall(l *lookup, e *entry, now time.Time) (Verdict, bool) {
@@ -126,7 +97,7 @@ func (s *profiles) recall(l *lookup, e *entry, now time.Time) (Verdict, bool) {
 // alone, a moment ago.
 func (s *profiles) denied(key cache.Key, l *lookup, e *entry) (Reason, bool) {
 	for _, k := range [2]cache.Key{key, deniedToken(key, l.digest)} {
-		if no, hit := s.denials.Get(&k); hit && no.project == l.project && s.floors.above(no.revision, l.digest, e.user()) {
+		if no, hit := s.denials.Get(&k); hit && no.project == l.project && s.floors.above(no.revision, l.purged(), e.user()) {
 			return no.reason, true
 		}
 	}
@@ -158,7 +129,7 @@ func (s *profiles) silenced(l *lookup, e *entry, now time.Time) (Verdict, bool) 
 	switch {
 	case e.over(now):
 		return rejected(Expired), true
-	case e.revoked(s.revocations, l.token):
+	case e.revoked(s.revocations, l.revoked()):
 		return rejected(Revoked), true
 	case !e.alive(l.project, now): // its key or its project has gone meanwhile
 		return unknown(Busy, time.Second), true
@@ -188,7 +159,7 @@ func (l *lookup) wholeMaxAge() time.Duration {
 func (s *profiles) get(key cache.Key, l *lookup, now time.Time) *profile {
 	p := s.memory.profile(&key)
 	switch {
-	case p == nil, p.project != l.project, !s.floors.above(p.revision, l.digest, p.user):
+	case p == nil, p.project != l.project, !s.floors.above(p.revision, l.purged(), p.user):
 		return nil
 	case p.entry != nil && !p.entry.over(now) && !p.entry.alive(l.project, now):
 		return nil // what is known of the session's end rests on a clock that was set back since
@@ -216,7 +187,7 @@ func (s *profiles) resolve(ctx context.Context, l *lookup, e *entry) Verdict {
 		case f.profile == nil:
 			return s.fallback(l, e, key, f.failure)
 		case l.maxAge >= 0 && f.asked.Before(asked) && clock.Elapsed(f.asked, asked) >= l.wholeMaxAge(),
-			!s.floors.above(f.profile.revision, l.digest, f.profile.user):
+			!s.floors.above(f.profile.revision, l.purged(), f.profile.user):
 			continue
 		}
 		now := s.now()
@@ -386,14 +357,6 @@ func fromDenial(d upstream.Denial) (r Reason, ofToken bool) {
 	default:
 		return RejectedUpstream, true
 	}
-}
-
-// deniedToken is where a denial of one token of a user is remembered.
-func deniedToken(key, digest cache.Key) cache.Key {
-	for i := range key {
-		key[i] ^= digest[i]
-	}
-	return key
 }
 
 // wait returns when no background refresh is in progress any more.

@@ -252,7 +252,7 @@ func TestNeonSessionsAreJudgedByTheUpstreamAndTokensLocally(t *testing.T) {
 		{"VERIFY project=neon " + session.NeonToken, "OK level=claims"},
 		{"PROFILE project=neon " + session.NeonToken, "ERR unavailable"},
 		{"PROFILE project=neon fallback=claims " + session.NeonToken, "OK level=claims"},
-		{"VERIFY project=neon " + session.NeonCookie, "NO malformed"},
+		{"VERIFY project=neon " + session.NeonCookie, "ERR needs-profile"},
 		{"PROFILE project=neon " + session.NeonCookie, "OK level=profile"},
 		{"PROFILE project=neon " + session.NeonCookie, "OK level=profile"},
 		{"PROFILE project=main " + session.NeonCookie, "NO malformed"},

@@ -35,6 +35,7 @@ func wireOf(r Reason) wire {
 		Misconfigured:     {protocol.ERR, string(protocol.CodeMisconfigured)},
 		Busy:              {protocol.ERR, string(protocol.CodeBusy)},
 		Deadline:          {protocol.ERR, string(protocol.CodeDeadline)},
+		NeedsProfile:      {protocol.ERR, string(protocol.CodeNeedsProfile)},
 		KeysPending:       {protocol.ERR, string(protocol.CodeKeysPending)},
 	}
 	if r < reasonCount && words[r].word != "" {

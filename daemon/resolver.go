@@ -10,7 +10,6 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/clock"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
-	"github.com/neonauthd/neonauthd/daemon/upstream"
 	"github.com/neonauthd/neonauthd/internal/program"
 )
 
@@ -32,15 +31,11 @@ type lookup struct {
 	level    Level
 	maxAge   time.Duration // greatest age of a profile the caller takes; negative: as configured
 	fallback bool          // claims will do when the profile cannot be had
-	digest   cache.Key     // of token; set by recall
-	session  bool          // token is a session credential; set by recall
-}
 
-// opaque notes whether the token is a credential that only the upstream can
-// judge, and that the lookup may be put to it.
-func (l *lookup) opaque() bool {
-	l.session = l.level == LevelProfile && l.project.config.Preset == "neon" && upstream.IsSession(l.token)
-	return l.session
+	// Set by recall:
+	kind   kind      // of token; malformed as long as a hit made it needless to look
+	digest cache.Key // of token, or of a session credential's canonical spelling
+	names  *names    // of a session credential; nil for others
 }
 
 // resolver reaches verdicts. Its methods, read from the top, are the order of
@@ -83,13 +78,14 @@ func (r *resolver) recall(l *lookup) (v Verdict, ok bool) {
 			return r.recallEntry(l, e, now)
 		}
 	}
-	switch {
-	case !keyset.Gate(l.token) && !l.opaque():
+	switch k := l.classify(); {
+	case k == malformed:
 		return rejected(Malformed), true
+	case k == session && l.level != LevelProfile:
+		return unknown(NeedsProfile, 0), true
 	case !timely:
 		return unknown(Unavailable, 0), true
-	case l.session:
-		l.digest = digestOf(l.token)
+	case k == session:
 		return r.profiles.recall(l, nil, now)
 	}
 	if no, hit := r.rejections.Get(&l.digest); hit && r.stands(l, no, now) {
@@ -134,7 +130,7 @@ func (r *resolver) stands(l *lookup, no rejection, now time.Time) bool {
 // resolve reaches the verdict that recall could not give. It returns within the
 // deadline of ctx; what it began for others goes on without it.
 func (r *resolver) resolve(ctx context.Context, l *lookup) Verdict {
-	if l.session {
+	if l.kind == session {
 		return r.profiles.resolve(ctx, l, nil)
 	}
 	v := r.verify(ctx, l)

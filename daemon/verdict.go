@@ -49,6 +49,7 @@ const (
 	Busy
 	Deadline
 	KeysPending
+	NeedsProfile
 
 	reasonCount
 )

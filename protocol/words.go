@@ -124,7 +124,7 @@ func Reasons() []Reason {
 // Code says why a request has no verdict. The list is closed for one protocol [Version].
 type Code string
 
-// The codes. The first five say that the request is wrong, the others that the daemon cannot tell.
+// The codes. The first six say that the request is wrong, the others that the daemon cannot tell.
 const (
 	// CodeBadRequest: the line breaks the grammar or the verb's rules.
 	CodeBadRequest Code = "bad-request"
@@ -136,6 +136,8 @@ const (
 	CodeLineTooLong Code = "line-too-long"
 	// CodeForbidden: the caller, or this socket, may not ask that.
 	CodeForbidden Code = "forbidden"
+	// CodeNeedsProfile: only the upstream can judge this credential: ask PROFILE.
+	CodeNeedsProfile Code = "needs-profile"
 	// CodeUnavailable: the upstream gives no usable answer now.
 	CodeUnavailable Code = "unavailable"
 	// CodeMisconfigured: only an operator can mend it.
@@ -151,7 +153,7 @@ const (
 // Codes returns every code, in the order of protocol.md. The slice is the caller's.
 func Codes() []Code {
 	return []Code{
-		CodeBadRequest, CodeUnknownVerb, CodeUnknownProject, CodeLineTooLong, CodeForbidden,
+		CodeBadRequest, CodeUnknownVerb, CodeUnknownProject, CodeLineTooLong, CodeForbidden, CodeNeedsProfile,
 		CodeUnavailable, CodeMisconfigured, CodeBusy, CodeDeadline, CodeKeysPending,
 	}
 }

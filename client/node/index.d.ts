@@ -15,8 +15,8 @@ export type Reason =
 
 /** The daemon's words for why it cannot tell. A newer daemon may have others. */
 export type Code =
-  | 'bad-request' | 'unknown-verb' | 'unknown-project' | 'line-too-long' | 'forbidden' | 'unavailable' | 'misconfigured'
-  | 'busy' | 'deadline' | 'keys-pending'
+  | 'bad-request' | 'unknown-verb' | 'unknown-project' | 'line-too-long' | 'forbidden' | 'needs-profile' | 'unavailable'
+  | 'misconfigured' | 'busy' | 'deadline' | 'keys-pending'
   | (string & {})
 
 /** The token is good at the stated level. Printing it shows neither the subject nor the JSON. */

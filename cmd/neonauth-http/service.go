@@ -131,6 +131,8 @@ func (s *service) tellOfUnknown(answer client.Answer) {
 	case protocol.CodeBadRequest, protocol.CodeUnknownVerb, protocol.CodeUnknownProject, protocol.CodeLineTooLong,
 		protocol.CodeForbidden, protocol.CodeMisconfigured:
 		s.complain(slog.LevelWarn, "the daemon refuses the question", slog.String("code", string(u.Code)))
+	case protocol.CodeNeedsProfile:
+		s.complain(slog.LevelWarn, "a request carries a credential that only the upstream can judge; if that is how users sign in, ask with level=profile at this location")
 	case protocol.CodeUnavailable, protocol.CodeBusy, protocol.CodeDeadline, protocol.CodeKeysPending: // will pass by itself
 	case "":
 		if u.Err != nil && s.asker.gone.Load() != 0 {

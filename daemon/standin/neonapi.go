@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -43,6 +44,9 @@ func presentedCookie(r *http.Request) string {
 // findNeon looks a session up by its cookie. State is what the answer depends on.
 func (s *Standin) findNeon(r *http.Request) (row session, user User, state neonState) {
 	token, signed := s.cookieToken(presentedCookie(r))
+	if bearer, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok && !signed && s.takesBearer() && !strings.Contains(bearer, ".") {
+		token, signed = bearer, true // the plugin signs it itself
+	}
 	if !signed {
 		return row, user, neonAbsent
 	}

@@ -54,6 +54,20 @@ func (s *Standin) SignIn(user string) (Session, error) {
 	return s.tokens(s.startSession(u.ID)), nil
 }
 
+// TakeBearer makes the Neon upstream take a session's bare token as a bearer token, or no more, as a Better
+// Auth does that somebody hosts with the plugin "bearer". Neon itself does not.
+func (s *Standin) TakeBearer(on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.bearer = on
+}
+
+func (s *Standin) takesBearer() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.bearer
+}
+
 func (s *Standin) startSession(userID string) session {
 	now := s.now()
 	row := session{id: newUUID(), userID: userID, refreshToken: strings.ToLower(randomText(52)), neonToken: randomText(32),

@@ -88,6 +88,7 @@ type Standin struct {
 	oidc     ring
 	caching  map[Preset]caching
 	hmacKey  []byte
+	bearer   bool // see TakeBearer
 }
 
 // New makes a stand-in without users. It opens nothing and starts no goroutine.

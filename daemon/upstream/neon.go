@@ -2,64 +2,14 @@ package upstream
 
 import (
 	"context"
-	"encoding/base64"
 	"net/http"
-	"net/url"
-	"strings"
 	"time"
 )
 
-// sessionCookie carries the session credential.
-const sessionCookie = "__Secure-neon-auth.session_token"
-
-// session is a session credential of Better Auth: the session's token, signed.
-type session struct{ token, signature string }
-
-// IsSession reports whether credential has the form of a Better Auth session credential: a token of letters, digits,
-// "-" and "_", a dot, and a HMAC-SHA-256 in padded base64. It may be given plainly or percent-encoded once, as it
-// stands in the cookie. The form proves nothing; it only tells a session credential from a JWT, which has two dots.
-func IsSession(credential []byte) bool {
-	_, ok := parseSession(string(credential))
-	return ok
-}
-
-// maxSessionToken is far beyond Better Auth's 32 characters.
-const maxSessionToken = 512
-
-func parseSession(credential string) (session, bool) {
-	if strings.Contains(credential, "%") {
-		plain, err := url.PathUnescape(credential) // unlike a query, a cookie has no "+" for a blank
-		if err != nil {
-			return session{}, false
-		}
-		credential = plain
-	}
-	token, signature, found := strings.Cut(credential, ".")
-	if !found || token == "" || len(token) > maxSessionToken {
-		return session{}, false
-	}
-	for i := range len(token) {
-		if c := token[i]; !isAlnum(c) && c != '-' && c != '_' {
-			return session{}, false
-		}
-	}
-	// The decoder skips line breaks, which a header must not hold.
-	hmac, err := base64.StdEncoding.Strict().DecodeString(signature)
-	if err != nil || len(hmac) != 32 || !isVisible(signature) {
-		return session{}, false
-	}
-	return session{token, signature}, true
-}
-
-// cookie returns the credential as a browser sends it, percent-encoded exactly once.
-func (s session) cookie() string {
-	return sessionCookie + "=" + s.token + "." + url.QueryEscape(s.signature)
-}
-
 // neonProfile asks get-session. The status says little: a dead session is a 200 with the body null. The header
 // set-auth-jwt is no evidence of anything: a session that has just expired gets a fresh token there, beside the null.
-func (c *Client) neonProfile(ctx context.Context, s session, subject string) (Profile, *Error) {
-	a, e := c.get(ctx, c.endpoints.profile, http.Header{"Cookie": {s.cookie()}}, MaxProfileBody)
+func (c *Client) neonProfile(ctx context.Context, s Session, subject string) (Profile, *Error) {
+	a, e := c.get(ctx, c.endpoints.profile, s.header(), MaxProfileBody)
 	if e != nil {
 		return Profile{}, e
 	}
@@ -84,7 +34,7 @@ func (c *Client) neonProfile(ctx context.Context, s session, subject string) (Pr
 
 // readSession reads the two halves of a get-session answer, which have to agree with each other and with the question.
 // Only the user is handed on: the session's half holds its token, which with the signature is the credential itself.
-func (c *Client) readSession(body object, s session, subject string, header http.Header) (Profile, *Error) {
+func (c *Client) readSession(body object, s Session, subject string, header http.Header) (Profile, *Error) {
 	half, ok := body.inner("session")
 	user, ok2 := body.inner("user")
 	if !ok || !ok2 {

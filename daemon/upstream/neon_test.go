@@ -43,11 +43,55 @@ func TestSessionCredentials(t *testing.T) {
 		{strings.Repeat("a", maxSessionToken+1) + "." + signature, ""},
 	}
 	for _, test := range tests {
-		s, ok := parseSession(test.credential)
-		if ok != (test.cookie != "") || ok != IsSession([]byte(test.credential)) {
+		s, ok := ParseSession([]byte(test.credential))
+		if ok != (test.cookie != "") {
 			t.Errorf("%q: taken for a session credential: %v", test.credential, ok)
-		} else if ok && s.cookie() != sessionCookie+"="+test.cookie {
-			t.Errorf("%q: %q", test.credential, s.cookie())
+		} else if ok && s.header().Get("Cookie") != sessionCookie+"="+test.cookie {
+			t.Errorf("%q: %q", test.credential, s.header())
+		}
+	}
+}
+
+// TestSpellingsOfASessionAreTold apart from other credentials, and each has its
+// canonical form, its question to the upstream, and its session's token.
+func TestSpellingsOfASessionAreTold(t *testing.T) {
+	const raw, mac = "Aax3xEc6DKjW8qpKBJo2Oa5AHP7zTjmx", "H8Vyy16AgYCEuwo94O06OSEc7J5rWauCiyA12NkpFUc="
+	encoded := raw + "." + mac[:43] + "%3D"
+	for credential, want := range map[string]struct{ canonical, header string }{
+		raw + "." + mac:                              {raw + "." + mac, "Cookie: " + sessionCookie + "=" + encoded},
+		encoded:                                      {raw + "." + mac, "Cookie: " + sessionCookie + "=" + encoded},
+		strings.ReplaceAll(encoded, ".", "%2e"):      {raw + "." + mac, "Cookie: " + sessionCookie + "=" + encoded},
+		sessionCookie + "=" + encoded:                {raw + "." + mac, "Cookie: " + sessionCookie + "=" + encoded},
+		sessionCookie + "=" + raw + "." + mac:        {raw + "." + mac, "Cookie: " + sessionCookie + "=" + encoded},
+		"better-auth.session_token=" + encoded:       {"better-auth.session_token=" + raw + "." + mac, "Cookie: better-auth.session_token=" + encoded},
+		"__Secure-neonauth.session_token=" + encoded: {"__Secure-neonauth.session_token=" + raw + "." + mac, "Cookie: __Secure-neonauth.session_token=" + encoded},
+		raw:                       {raw, "Authorization: Bearer " + raw},
+		"%41" + raw[1:]:           {raw, "Authorization: Bearer " + raw},
+		sessionCookie + "=" + raw: {raw, "Authorization: Bearer " + raw},
+		raw[:31]:                  {},
+		raw[:31] + "-":            {},
+		raw + ".":                 {},
+		raw + "." + mac[:40]:      {},
+		"other=" + encoded:        {},
+		sessionCookie + "=" + sessionCookie + "=" + encoded: {},
+		sessionCookie + "=":                 {},
+		"session_token=" + encoded:          {},
+		strings.Repeat("a", 513):            {},
+		"x" + sessionCookie + "=" + encoded: {},
+	} {
+		s, ok := ParseSession([]byte(credential))
+		if ok != (want.canonical != "") {
+			t.Errorf("%q: taken for a session credential: %v", credential, ok)
+		}
+		if !ok {
+			continue
+		}
+		name, value, _ := strings.Cut(want.header, ": ")
+		if string(s.Canonical()) != want.canonical || string(s.Token()) != raw || s.header().Get(name) != value || len(s.header()) != 1 {
+			t.Errorf("%q: %s, %s, %v", credential, s.Canonical(), s.Token(), s.header())
+		}
+		if again, ok := ParseSession(s.Canonical()); !ok || again != s {
+			t.Errorf("%q: the canonical spelling is of another one", credential)
 		}
 	}
 }

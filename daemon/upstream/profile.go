@@ -7,13 +7,13 @@ import (
 )
 
 // ErrNotSession is wrapped by the error of [Client.Profile] when preset Neon is given anything but a session
-// credential, such as a JWT: this upstream knows nothing to ask about a JWT. See [IsSession].
+// credential, such as a JWT: this upstream knows nothing to ask about a JWT. See [ParseSession].
 var ErrNotSession = errors.New("not a session credential")
 
 // Profile fetches the live profile of the user behind token.
 //
 // For Stack and OIDC token is an access token that has been verified locally, and subject its verified "sub": an
-// answer about anybody else is no answer. For Neon token is a session credential ([IsSession]) and subject may be
+// answer about anybody else is no answer. For Neon token is a session credential ([ParseSession]) and subject may be
 // empty, to be learned from the answer.
 //
 // The call takes at most Config.Timeout as a whole: waiting for its turn (interactive requests only, at most a third)
@@ -49,7 +49,7 @@ func (c *Client) question(token, subject string) (func(context.Context) (Profile
 		}
 		return func(ctx context.Context) (Profile, *Error) { return c.stackProfile(ctx, token, subject) }, nil
 	case Neon:
-		s, ok := parseSession(token)
+		s, ok := ParseSession([]byte(token))
 		if !ok {
 			return nil, &Error{Local: true, detail: ErrNotSession.Error(), err: ErrNotSession}
 		}

@@ -148,6 +148,8 @@ func nextStep(code protocol.Code) string {
 		return "look at the upstream: neonauthctl stats shows its circuit, budget and last answer"
 	case protocol.CodeKeysPending:
 		return "look at the keys: neonauthctl keys shows when they come"
+	case protocol.CodeNeedsProfile:
+		return "only the upstream can judge this credential: neonauthctl profile asks it"
 	case protocol.CodeUnknownProject:
 		return "neonauthctl hello lists the projects"
 	default:
