@@ -2,6 +2,7 @@ package neonauthd_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -83,5 +84,39 @@ func TestAStateDirectoryThatOthersCanChangeIsRefused(t *testing.T) {
 	h.Start(t)
 	if out := run(t, "neonauthd", "--config", h.Config(), "--check"); strings.Contains(out, "WRONG") {
 		t.Errorf("mended, and in use: --check: %s", out)
+	}
+}
+
+// TestWhatWasAcknowledgedSurvivesKills that come while changes are being written:
+// the daemon starts each time, and knows everything it has answered OK to.
+func TestWhatWasAcknowledgedSurvivesKills(t *testing.T) {
+	t.Parallel()
+	c := e2e.NewUpstream(t, standin.Options{})
+	h := e2e.NewFolder(t)
+	daemon := e2e.Serve(t, h, e2e.Settings{Tables: []string{c.Project(t, h, standin.Stack, quick)}})
+	inForce := map[string]bool{}
+	for round := range 10 {
+		admin := e2e.Call(t, h.AdminSocket())
+		for n := range 20 {
+			value := fmt.Sprintf("s-%d-%d", round, n)
+			admin.Expect(t, "REVOKE session "+value, "OK changed=1 .*")
+			inForce[value] = true
+		}
+		taken := fmt.Sprintf("s-%d-%d", round, round)
+		admin.Expect(t, "UNREVOKE session "+taken, "OK changed=1 .*")
+		inForce[taken] = false
+		for n := range 50 { // nobody waits for these
+			admin.Send(t, fmt.Sprintf("REVOKE session unheard-%d-%d\n", round, n))
+		}
+		daemon.Kill(t)
+		daemon = h.Start(t)
+	}
+	admin := e2e.Call(t, h.AdminSocket())
+	for value, revoked := range inForce {
+		want := "OK changed=0 .*"
+		if !revoked {
+			want = "OK changed=1 .*"
+		}
+		admin.Expect(t, "REVOKE session "+value, want)
 	}
 }
