@@ -54,6 +54,8 @@ type Flights[V any] struct {
 
 type flight[V any] struct {
 	done    chan struct{} // closed when value and err are set
+	slow    chan struct{} // closed when the run says that it takes long
+	said    sync.Once     // closes slow
 	value   V
 	err     error
 	waiters int // guarded by Flights.mu
@@ -94,6 +96,13 @@ func NewFlights[V any](owner context.Context, config FlightsConfig) *Flights[V] 
 // When ctx ends first, Do returns its error and the run goes on. Otherwise err is nil, ErrBusy, ErrPanicked or ErrStopped,
 // and v is the zero value unless err is nil. All callers get the same v.
 func (f *Flights[V]) Do(ctx context.Context, k Key, run func(ctx context.Context) V) (v V, shared bool, err error) {
+	return f.DoSlow(ctx, k, func(ctx context.Context, _ func()) V { return run(ctx) }, nil)
+}
+
+// DoSlow is Do for a run that may turn out to take long. Once the run has called slow, which it may do at any time and
+// any number of times, each caller's stay is called once, on the caller's goroutine, unless it is nil. A caller whose
+// stay returns false leaves with ErrBusy.
+func (f *Flights[V]) DoSlow(ctx context.Context, k Key, run func(ctx context.Context, slow func()) V, stay func() bool) (v V, shared bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return v, false, err
 	}
@@ -101,18 +110,40 @@ func (f *Flights[V]) Do(ctx context.Context, k Key, run func(ctx context.Context
 	if err != nil {
 		return v, false, err
 	}
-	select {
-	case <-fl.done:
-	case <-ctx.Done():
-		select {
-		case <-fl.done: // Both at once: the result is worth more.
-		default:
-			f.leave(fl, true)
-			return v, shared, ctx.Err()
-		}
+	if err := fl.wait(ctx, stay); err != nil {
+		f.leave(fl, true)
+		return v, shared, err
 	}
 	f.leave(fl, false)
 	return fl.value, shared, fl.err
+}
+
+// wait returns nil when the flight has landed, or why the caller leaves before. A flight that has landed meanwhile is
+// worth more than any reason to leave.
+func (fl *flight[V]) wait(ctx context.Context, stay func() bool) error {
+	slow := fl.slow
+	if stay == nil {
+		slow = nil
+	}
+	var err error
+	for err == nil {
+		select {
+		case <-fl.done:
+			return nil
+		case <-slow:
+			if slow = nil; !stay() {
+				err = ErrBusy
+			}
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+	}
+	select {
+	case <-fl.done:
+		return nil
+	default:
+		return err
+	}
 }
 
 // Wait returns when no run is in progress. After the owner's context has ended no run begins any more, so Wait then joins all
@@ -135,7 +166,7 @@ func (f *Flights[V]) Stats() FlightStats {
 }
 
 // join adds the caller to the flight of k, beginning it if there is none.
-func (f *Flights[V]) join(k Key, run func(context.Context) V) (fl *flight[V], shared bool, err error) {
+func (f *Flights[V]) join(k Key, run func(context.Context, func()) V) (fl *flight[V], shared bool, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	fl = f.flights[k]
@@ -149,7 +180,7 @@ func (f *Flights[V]) join(k Key, run func(context.Context) V) (fl *flight[V], sh
 	case f.owner.Err() != nil:
 		return nil, false, ErrStopped
 	default:
-		fl = &flight[V]{done: make(chan struct{})}
+		fl = &flight[V]{done: make(chan struct{}), slow: make(chan struct{})}
 		f.flights[k] = fl
 		f.running++
 		f.counts.Started++
@@ -171,11 +202,11 @@ func (f *Flights[V]) leave(fl *flight[V], early bool) {
 }
 
 // fly runs the flight of k and lands it whatever happens.
-func (f *Flights[V]) fly(k Key, fl *flight[V], run func(context.Context) V) {
+func (f *Flights[V]) fly(k Key, fl *flight[V], run func(context.Context, func()) V) {
 	ctx, cancel := context.WithTimeout(f.owner, f.config.Timeout)
 	fl.err = ErrPanicked // until run has returned
 	defer f.land(k, fl, cancel)
-	fl.value = run(ctx)
+	fl.value = run(ctx, func() { fl.said.Do(func() { close(fl.slow) }) })
 	fl.err = nil
 }
 

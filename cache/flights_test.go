@@ -281,3 +281,52 @@ func TestFlightsFillTheCacheOnce(t *testing.T) {
 		}
 	}
 }
+
+// TestCallersDecideAboutARunThatTakesLong: one leaves, one stays, and one asks only after the run has said so.
+func TestCallersDecideAboutARunThatTakesLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := NewFlights[string](t.Context(), FlightsConfig{})
+		run := func(_ context.Context, slow func()) string {
+			<-time.After(time.Second)
+			slow()
+			slow()
+			<-time.After(time.Second)
+			return "landed"
+		}
+		began := time.Now()
+		var all sync.WaitGroup
+		ask := func(after time.Duration, stays bool, wantErr error, took time.Duration) {
+			all.Go(func() {
+				<-time.After(after)
+				asked := 0
+				v, _, err := f.DoSlow(t.Context(), Key{1}, run, func() bool { asked++; return stays })
+				if err != wantErr || (err == nil) != (v == "landed") || asked != 1 || time.Since(began) != took {
+					t.Errorf("%q, %v, asked %d times, after %s", v, err, asked, time.Since(began))
+				}
+			})
+		}
+		ask(0, false, ErrBusy, time.Second)
+		ask(0, true, nil, 2*time.Second)
+		ask(1500*time.Millisecond, false, ErrBusy, 1500*time.Millisecond)
+		all.Go(func() { // who does not care is not asked
+			if v, _, err := f.DoSlow(t.Context(), Key{1}, run, nil); err != nil || v != "landed" {
+				t.Errorf("%q, %v", v, err)
+			}
+		})
+		all.Wait()
+		if s := f.Stats(); s.Left != 2 || s.Waiting != 0 || s.Started != 1 {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+func TestAResultThatIsThereIsWorthMoreThanAReasonToLeave(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := NewFlights[string](t.Context(), FlightsConfig{})
+		run := func(_ context.Context, slow func()) string { slow(); return "landed" }
+		v, _, err := f.DoSlow(t.Context(), Key{1}, run, func() bool { synctest.Wait(); return false })
+		if v != "landed" || err != nil {
+			t.Errorf("%q, %v", v, err)
+		}
+	})
+}

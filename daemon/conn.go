@@ -232,12 +232,14 @@ func (c *conn) lookup(level Level) {
 		c.server.ledger.latency.hit(began)
 		return
 	}
-	if a.kind == session && !c.peer.opaque.Allow() || !c.server.admit(c.peer) {
-		v = unknown(Busy, time.Second)
-		c.reply(c.req.Tag, nil, &a.lookup, &v, &c.access)
-		return
+	if a.kind != session || c.peer.opaque.Allow() {
+		if a.place, ok = c.server.places.take(c.peer.id, a.kind == session); ok {
+			c.miss(a)
+			return
+		}
 	}
-	c.miss(a)
+	v.fail(Busy, time.Second)
+	c.reply(c.req.Tag, nil, &a.lookup, &v, &c.access)
 }
 
 // miss resolves the lookup in a goroutine. A full connection is read no further
@@ -257,7 +259,7 @@ func (c *conn) miss(a *ask) {
 	place := c.out.reserve(tag)
 	c.misses.Go(func() {
 		defer func() {
-			c.server.release(c.peer)
+			own.place.giveBack()
 			<-c.slots
 			if p := recover(); p != nil {
 				c.server.panicked(p)

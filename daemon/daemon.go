@@ -153,6 +153,7 @@ func New(cfg config.Config, opts Options) (*Daemon, error) {
 		peers:    map[fair.ID]*peer{},
 		bodies:   fair.NewBodies(fair.Shares{Total: maxShared, Each: maxSharedEach, Kept: sharedKept}),
 		wide:     newWideBuffers(),
+		places:   newPlaces(),
 		roomy:    fair.NewPool(fair.Shares{Total: maxRoomy, Each: maxRoomyEach, Kept: roomyKept}),
 		notices:  fair.NewPool(fair.Shares{Total: maxNotices, Each: maxNoticesEach, Kept: noticesKept}),
 		stopping: make(chan struct{}),

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/clock/clocktest"
+	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
@@ -194,7 +195,7 @@ func (b *keysBench) look(kid string) (finding, time.Duration) {
 		if tried != nil && (kid == "" || tried.set.Find(kid) != nil) {
 			return keysChanged, 0
 		}
-		if f, wait := b.seek(ctx, kid, tried); f != keysChanged {
+		if f, wait := b.seek(ctx, fair.ID{}, kid, tried, func() {}); f != keysChanged {
 			return f, wait
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/clock/clocktest"
+	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
 
@@ -45,7 +46,7 @@ func TestAfterASleepOrAStepAheadTheKeySetIsFetchedAtOnce(t *testing.T) {
 		for asked, ask := range map[string]func(*keysBench){
 			"nobody asks":             func(b *keysBench) { b.sleep(keysLook) },
 			"a lookup hits":           func(b *keysBench) { b.hit() },
-			"a lookup finds no set":   func(b *keysBench) { b.seek(b.t.Context(), "", b.current.Load()); synctest.Wait() },
+			"a lookup finds no set":   func(b *keysBench) { b.seek(b.t.Context(), fair.ID{}, "", b.current.Load(), func() {}); synctest.Wait() },
 			"one under a known key":   func(b *keysBench) { b.hit(); b.look(b.signer()) },
 			"one under a new key":     func(b *keysBench) { b.upstream.Rotate(standin.Stack, false); b.look(b.signer()) },
 			"one under a made-up key": func(b *keysBench) { b.look(bogus(1)) },
@@ -94,7 +95,7 @@ func TestDuringAnOutageASleepHurriesNobody(t *testing.T) {
 			if b.hit() {
 				t.Fatal("a set of more than a day is usable")
 			}
-			if f, wait := b.seek(b.t.Context(), "", b.current.Load()); f != keysPending || wait <= 0 || wait > keysMaxBackoff {
+			if f, wait := b.seek(b.t.Context(), fair.ID{}, "", b.current.Load(), func() {}); f != keysPending || wait <= 0 || wait > keysMaxBackoff {
 				t.Fatalf("without a usable set: finding %d, ask again after %s", f, wait)
 			}
 			b.sleep(time.Second)

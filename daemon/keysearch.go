@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/clock"
+	"github.com/neonauthd/neonauthd/daemon/fair"
 )
 
 // Bounds of the search for unknown keys.
@@ -13,6 +14,8 @@ const (
 	keysMaxWanted  = 1024              // key ids remembered between two fetches
 	keysMaxAbsent  = 4 * keysMaxWanted // and as not found
 	keysMaxWaiting = 512               // lookups of unknown keys that wait for a fetch; flights for known ones are left
+
+	keysWaitingKept = keysMaxWaiting / 8 // of them, for callers that have few
 )
 
 // want remembers a key id until the next attempt begins. k.mu is held.
@@ -36,31 +39,33 @@ const (
 // there is no usable set (tried is nil, kid empty). It joins the attempt
 // under way, or causes one if the cooldown has passed, and never queues: inside
 // the cooldown the answer is keysPending and one attempt is deferred to its end.
-func (k *keysets) seek(ctx context.Context, kid string, tried *keys) (finding, time.Duration) {
+// slow is called before it waits.
+func (k *keysets) seek(ctx context.Context, who fair.ID, kid string, tried *keys, slow func()) (finding, time.Duration) {
 	// Twice: an attempt that was under way when we came proves nothing about
 	// our key id, the one caused after it does.
 	for range 2 {
-		a, f, wait := k.join(kid, tried)
+		a, f, wait := k.join(who, kid, tried)
 		if a == nil {
 			return f, wait
 		}
+		slow()
 		select {
 		case <-a.done:
-			k.leave(kid)
+			k.leave(who, kid)
 		case <-ctx.Done():
-			k.leave(kid)
+			k.leave(who, kid)
 			return keysPending, time.Second
 		}
 	}
-	a, f, wait := k.join(kid, tried)
+	a, f, wait := k.join(who, kid, tried)
 	if a != nil {
-		k.leave(kid)
+		k.leave(who, kid)
 	}
 	return f, wait
 }
 
 // join returns the attempt to wait for, or the finding if there is none.
-func (k *keysets) join(kid string, tried *keys) (*attempt, finding, time.Duration) {
+func (k *keysets) join(who fair.ID, kid string, tried *keys) (*attempt, finding, time.Duration) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := k.now()
@@ -84,28 +89,26 @@ func (k *keysets) join(kid string, tried *keys) (*attempt, finding, time.Duratio
 		k.counts.UnknownKeyIDs++
 	}
 	k.want(kid)
-	if k.waiting >= keysMaxWaiting {
+	if !k.waiting.Take(who) {
 		return nil, keysPending, time.Second
 	}
 	if k.attempt == nil {
 		k.nudge()
 		if wait := clock.Left(k.earliest(), now); wait > 0 {
+			k.waiting.Give(who)
 			return nil, keysPending, wait
 		}
 		k.attempt = &attempt{done: make(chan struct{})}
 	}
-	k.waiting++
 	return k.attempt, keysPending, 0
 }
 
 // leave ends the waiting of a lookup that join let wait.
-func (k *keysets) leave(kid string) {
+func (k *keysets) leave(who fair.ID, kid string) {
 	if kid == "" { // was not counted: no known key suffers
 		return
 	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.waiting--
+	k.waiting.Give(who)
 }
 
 // confirmed reports whether the upstream has confirmed the set at or after since

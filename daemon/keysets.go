@@ -12,6 +12,7 @@ import (
 	"github.com/cenkalti/backoff/v5"
 
 	"github.com/neonauthd/neonauthd/daemon/clock"
+	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 )
@@ -54,7 +55,7 @@ type keysets struct {
 	forced   time.Time            // when an unknown key id last caused an attempt
 	wanted   map[string]bool      // key ids asked for since the last attempt began
 	absent   map[string]time.Time // key ids that a fetch did not find, until when to say so
-	waiting  int                  // lookups of unknown keys inside seek
+	waiting  *fair.Pool           // lookups of unknown keys inside seek
 	stopped  bool                 // run has returned
 	failures int                  // attempts failed in a row
 	problem  error                // of the last attempt; nil if it succeeded or there was none
@@ -113,6 +114,7 @@ func newKeysets(k *keysets) *keysets {
 	k.wake = make(chan struct{}, 1)
 	k.wanted = map[string]bool{}
 	k.absent = map[string]time.Time{}
+	k.waiting = fair.NewPool(fair.Shares{Total: keysMaxWaiting, Each: keysMaxWaiting - keysWaitingKept, Kept: keysWaitingKept})
 	k.backoff = backoff.NewExponentialBackOff()
 	k.backoff.InitialInterval = time.Second
 	k.backoff.RandomizationFactor = 0.2 // up and down

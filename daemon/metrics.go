@@ -114,8 +114,10 @@ func (p *page) connections(d *Daemon) {
 	p.single("neonauthd_connections_accepted_total", counter, "Connections served.", float64(l.accepted.Load()))
 	p.single("neonauthd_connections_refused_total", counter, "Connections turned away because a limit was reached.", float64(l.turnedAway.Load()))
 	p.single("neonauthd_accept_errors_total", counter, "Failures to accept, such as for want of file descriptors.", float64(l.acceptErrors.Load()))
-	p.single("neonauthd_lookups_in_flight", gauge, "Lookups that wait for a verification or the upstream.", float64(s.inFlight.Load()))
-	p.single("neonauthd_lookups_in_flight_max", gauge, "How many may wait; further ones are answered ERR busy.", maxInFlight)
+	p.single("neonauthd_lookups_in_flight", gauge, "Lookups that wait for a verification or the upstream.", float64(s.places.inFlight()))
+	p.single("neonauthd_lookups_in_flight_max", gauge, "How many may wait; further ones are answered ERR busy.", 2*maxWaiting)
+	p.single("neonauthd_lookups_waiting_for_upstream", gauge, "Of the lookups in flight those that wait for the upstream.", float64(s.places.upstream.Taken()))
+	p.single("neonauthd_lookups_waiting_for_upstream_max", gauge, "How many may wait; further ones are answered ERR busy. As many may wait for a verification.", maxWaiting)
 	p.single("neonauthd_replies_waiting_bytes", gauge, "Bytes of large JSON objects that wait to be read, each counted once.", float64(s.bodies.Taken()))
 	p.single("neonauthd_replies_waiting_max_bytes", gauge, "How many may wait; further ones are answered ERR busy.", maxShared)
 }

@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"maps"
-	"sync/atomic"
 
 	"golang.org/x/time/rate"
 
@@ -22,11 +21,10 @@ func callerOf(from sockets.Credentials, users sockets.UserNamespace) fair.ID {
 
 // peer is what one caller has of the server.
 type peer struct {
-	id       fair.ID
-	conns    int // guarded by server.mu
-	admins   int // of conns; guarded by server.mu
-	inFlight atomic.Int64
-	opaque   *rate.Limiter // of lookups that only the upstream can judge
+	id     fair.ID
+	conns  int           // guarded by server.mu
+	admins int           // of conns; guarded by server.mu
+	opaque *rate.Limiter // of lookups that only the upstream can judge
 }
 
 // minCrowd is how many peers are kept without a look at who has gone.

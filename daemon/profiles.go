@@ -104,18 +104,6 @@ func (s *profiles) denied(key cache.Key, l *lookup, e *entry) (Reason, bool) {
 	return ReasonNone, false
 }
 
-// wantsRefresh decides, at each lookup from half the fresh time on, whether a
-// refresh is due: when the next lookup, should it follow this one as this one
-// followed the last, would find nine tenths of the fresh time gone. So a busy
-// user costs little more than one call per fresh time, and a rare one is still
-// found fresh.
-func (p *profile) wantsRefresh(now time.Time) bool {
-	fresh := time.Duration(p.project.config.ProfileFresh)
-	age := clock.Elapsed(p.asked, now)
-	gap := age - time.Duration(p.lookedUp.Swap(int64(age)))
-	return age >= fresh/2 && age+gap >= fresh*9/10
-}
-
 // speaker is the entry that a verdict with this profile rests on.
 func (p *profile) speaker(e *entry) *entry {
 	if e == nil {
@@ -171,6 +159,9 @@ func (s *profiles) get(key cache.Key, l *lookup, now time.Time) *profile {
 // lookup allows. e is as for recall.
 func (s *profiles) resolve(ctx context.Context, l *lookup, e *entry) Verdict {
 	key := l.profileKey(e)
+	if !l.place.forUpstream() {
+		return s.fallback(l, e, key, unknown(Busy, time.Second))
+	}
 	asked := s.now()
 	failure := unknown(Busy, time.Second)
 	// Up to three flights: one may have been under way that is too old for us,
@@ -251,29 +242,6 @@ func (s *profiles) accept(l *lookup, e *entry, p *profile, source Source, now ti
 		entry:   e,
 		profile: p,
 	}
-}
-
-// refresh fetches anew in the background, at most now and then for one profile
-// and never more than maxRefreshes at once.
-func (s *profiles) refresh(key cache.Key, l *lookup, e *entry) {
-	if _, lately := s.recent.Get(&key); lately {
-		return
-	}
-	select {
-	case s.refreshes <- struct{}{}:
-	default:
-		return
-	}
-	s.recent.Set(key, struct{}{}, refreshPause)
-	own := *l
-	own.token = append([]byte(nil), l.token...)
-	s.background.Go(func() {
-		defer func() { <-s.refreshes }()
-		_, _, err := s.flights.Do(s.owner, own.project.flight(key), s.fetch(key, &own, e, upstream.Background))
-		if err != nil && s.owner.Err() == nil {
-			s.log.Debug("background refresh skipped", "project", own.project.name, "error", err)
-		}
-	})
 }
 
 // fetch returns the run of a flight: one call to the upstream and what follows
@@ -358,6 +326,3 @@ func fromDenial(d upstream.Denial) (r Reason, ofToken bool) {
 		return RejectedUpstream, true
 	}
 }
-
-// wait returns when no background refresh is in progress any more.
-func (s *profiles) wait() { s.background.Wait() }

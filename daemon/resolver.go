@@ -8,6 +8,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/cache"
 	"github.com/neonauthd/neonauthd/daemon/clock"
+	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/internal/program"
@@ -31,11 +32,21 @@ type lookup struct {
 	level    Level
 	maxAge   time.Duration // greatest age of a profile the caller takes; negative: as configured
 	fallback bool          // claims will do when the profile cannot be had
+	place    *place        // what the lookup takes while it waits; nil for a question of our own
 
 	// Set by recall:
 	kind   kind      // of token; malformed as long as a hit made it needless to look
 	digest cache.Key // of token, or of a session credential's canonical spelling
 	names  *names    // of a session credential; nil for others
+}
+
+// who is whose share of things the lookup takes; the zero value of a question of
+// our own.
+func (l *lookup) who() fair.ID {
+	if l.place == nil {
+		return fair.ID{}
+	}
+	return l.place.who
 }
 
 // resolver reaches verdicts. Its methods, read from the top, are the order of
@@ -148,9 +159,9 @@ func (r *resolver) verify(ctx context.Context, l *lookup) Verdict {
 	// Twice: a verification that began before a purge returned may end after
 	// it; whoever asked after the purge must not be served by it.
 	for range 2 {
-		v, _, err := r.flights.Do(ctx, l.project.flight(l.digest), func(ctx context.Context) Verdict {
-			return r.establish(ctx, l)
-		})
+		v, _, err := r.flights.DoSlow(ctx, l.project.flight(l.digest), func(ctx context.Context, slow func()) Verdict {
+			return r.establish(ctx, l, slow)
+		}, l.place.forUpstream)
 		if err != nil {
 			return unfinished(err)
 		}
@@ -180,8 +191,9 @@ func unfinished(err error) Verdict {
 }
 
 // establish verifies the token under the keys there are, and has keys fetched
-// when they do not suffice. It runs once for all who ask about the token.
-func (r *resolver) establish(ctx context.Context, l *lookup) Verdict {
+// when they do not suffice. It runs once for all who ask about the token, and
+// calls slow before it waits for the upstream.
+func (r *resolver) establish(ctx context.Context, l *lookup, slow func()) Verdict {
 	revision, began := r.floors.current(), r.now()
 	if e := r.memory.entry(&l.digest); e != nil && r.holds(l, e, began) {
 		return r.remembered(l, e, began) // the flight before this one has just landed
@@ -191,7 +203,7 @@ func (r *resolver) establish(ctx context.Context, l *lookup) Verdict {
 		now := r.now()
 		keys, usable := l.project.keys.inUse(now)
 		if !usable {
-			f, wait := l.project.keys.seek(ctx, "", keys)
+			f, wait := l.project.keys.seek(ctx, l.who(), "", keys, slow)
 			switch {
 			case f == keysChanged:
 				continue
@@ -202,7 +214,7 @@ func (r *resolver) establish(ctx context.Context, l *lookup) Verdict {
 		}
 		claims, reason := keyset.Verify(l.project.policy, keys.set, l.token, now)
 		if kid := newerKey(l, reason, keys, began, now); kid != "" {
-			f, wait := l.project.keys.seek(ctx, kid, keys)
+			f, wait := l.project.keys.seek(ctx, l.who(), kid, keys, slow)
 			if f == keysChanged {
 				continue
 			}

@@ -19,15 +19,14 @@ import (
 
 // Bounds of the server that the configuration does not set.
 const (
-	// maxInFlight is how many lookups may wait for something at once, over all
-	// callers, and maxInFlightPerHolder how many of one user (see fair.ID).
-	maxInFlight          = 8192
-	maxInFlightPerHolder = 2048
 	// opaqueRate and opaqueBurst are how many lookups of session credentials one
 	// user may have put to the upstream, per second and at once: nothing else
 	// keeps made-up ones from using up the project's budget.
 	opaqueRate  = 5
 	opaqueBurst = 50
+	// connectionsKept is the part of all connections, one in so many, that is kept
+	// for callers that have few.
+	connectionsKept = 8
 	// maxAdminConnections is how many connections the admin socket serves at once.
 	maxAdminConnections = 64
 	// turnedAwayInterval is how often it is logged that connections are turned
@@ -54,7 +53,7 @@ type server struct {
 	state    *atomic.Pointer[state]
 	users    sockets.UserNamespace
 
-	inFlight atomic.Int64
+	places places
 
 	mu       sync.Mutex
 	draining bool
@@ -138,11 +137,12 @@ func (s *server) register(nc net.Conn, from sockets.Credentials, admin bool) *co
 	defer s.mu.Unlock()
 	p := s.peer(from)
 	limits := s.state.Load().config.Limits
-	full := len(s.conns)-s.admins >= limits.Connections || p.conns-p.admins >= limits.ConnectionsPerUID
+	shares := fair.Shares{Total: limits.Connections, Each: limits.ConnectionsPerUID, Kept: limits.Connections / connectionsKept}
+	room := shares.Admit(p.conns-p.admins, len(s.conns)-s.admins, 1)
 	if admin {
-		full = s.admins >= maxAdminConnections
+		room = s.admins < maxAdminConnections
 	}
-	if full || s.draining {
+	if !room || s.draining {
 		s.ledger.turnedAway.Add(1)
 		return nil
 	}
@@ -171,21 +171,6 @@ func (s *server) unregister(c *conn) {
 	if c.roomy {
 		s.roomy.Give(c.peer.id)
 	}
-}
-
-// admit counts a lookup that has to wait, unless too many do.
-func (s *server) admit(p *peer) bool {
-	all, own := s.inFlight.Add(1), p.inFlight.Add(1)
-	if all > maxInFlight || own > maxInFlightPerHolder {
-		s.release(p)
-		return false
-	}
-	return true
-}
-
-func (s *server) release(p *peer) {
-	s.inFlight.Add(-1)
-	p.inFlight.Add(-1)
 }
 
 // drain ends every connection after its replies. When ctx ends, lookups in

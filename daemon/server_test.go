@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/config"
+	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/internal/sockets"
 )
@@ -130,23 +131,83 @@ func TestConnectionsAreBoundedInAllForEachUserAndForAdministrators(t *testing.T)
 	}
 }
 
-func TestLookupsThatWaitAreBoundedForEachUserAndInAll(t *testing.T) {
-	s := &server{}
-	peers := make([]peer, maxInFlight/maxInFlightPerHolder+1)
-	for i := range peers {
-		for n := range maxInFlightPerHolder + 1 {
-			want := n < maxInFlightPerHolder && i < maxInFlight/maxInFlightPerHolder
-			if got := s.admit(&peers[i]); got != want {
-				t.Fatalf("user %d, lookup %d: admitted %v", i, n, got)
-			}
+// TestCallersThatHoldNoConnectionFindOne: five greedy callers, or processes of
+// one user where users are not told apart, do not take all there are.
+func TestCallersThatHoldNoConnectionFindOne(t *testing.T) {
+	k := newDesk(t, func(c *config.Config) { c.Limits.Connections, c.Limits.ConnectionsPerUID = 64, 16 })
+	s := k.daemon.server
+	join := func(uid uint32) *conn {
+		ours, theirs := net.Pipe()
+		t.Cleanup(func() { _, _ = ours.Close(), theirs.Close() })
+		return s.register(theirs, sockets.Credentials{UID: uid}, false)
+	}
+	for greedy := range uint32(5) {
+		for join(greedy) != nil {
+			continue
 		}
 	}
-	s.release(&peers[0])
-	if !s.admit(&peers[len(peers)-1]) || s.admit(&peers[0]) {
-		t.Error("a place that was freed is not had, or had twice")
+	if free := 64 - len(s.conns); free != 64/connectionsKept-1 { // each had its first
+		t.Errorf("%d are free", free)
 	}
-	if n := s.inFlight.Load(); n != maxInFlight {
-		t.Errorf("%d are in flight, want %d", n, maxInFlight)
+	var last *conn
+	for i := range 64/connectionsKept - 1 {
+		if last = join(uint32(100 + i)); last == nil {
+			t.Fatalf("quiet caller %d is turned away", i)
+		}
+	}
+	if join(200) != nil {
+		t.Error("one more than there may be")
+	}
+	s.unregister(last)
+	if join(0) != nil || join(200) == nil {
+		t.Error("a place that was freed goes to a greedy caller")
+	}
+}
+
+// TestTokensThatNeedNoUpstreamAreJudgedWhileItHangs: lookups of profiles take all
+// the places there are for waiting.
+func TestTokensThatNeedNoUpstreamAreJudgedWhileItHangs(t *testing.T) {
+	w := newWorld(t, func(c *config.Config) {
+		withoutOIDC(c)
+		for i := range c.Projects {
+			c.Projects[i].UpstreamTimeout = config.Duration(patience)
+		}
+	})
+	small := fair.Shares{Total: 3, Each: 3}
+	w.daemon.server.places = places{local: fair.NewPool(small), upstream: fair.NewPool(small)}
+	answer := make(chan struct{})
+	for _, endpoint := range []standin.Endpoint{standin.Me, standin.StackKeys} {
+		w.upstream.Inject(endpoint, standin.Fault{Kind: standin.Delay, Until: answer})
+	}
+	defer close(answer)
+	unseen := func() string {
+		return w.upstream.StackToken(standin.TokenSpec{Subject: w.upstream.AddUser(standin.User{}).ID})
+	}
+	hanging, k := w.dial(), w.dial()
+	known := w.token()
+	k.ask("VERIFY %s", known)
+	for i := range 3 {
+		hanging.send(fmt.Sprintf("@%d PROFILE deadline=60000 %s\n", i, unseen()))
+	}
+	await(t, func() bool { return w.daemon.server.places.upstream.Taken() == 3 })
+	for range 5 {
+		if reply := k.ask("VERIFY %s", unseen()); head(reply) != "OK" {
+			t.Errorf("a token that needs no upstream: %s", reply)
+		}
+	}
+	for ask, want := range map[string]string{
+		"PROFILE %s":                 "ERR busy retry-after=1",
+		"PROFILE fallback=claims %s": "OK level=claims",
+	} {
+		if reply := k.ask(ask, unseen()); !strings.HasPrefix(reply, want) {
+			t.Errorf("%s: %.80s, want %s", ask, reply, want)
+		}
+	}
+	if reply := k.ask("VERIFY %s", w.upstream.StackToken(standin.TokenSpec{Header: map[string]any{"kid": "bm9ib2R5"}})); head(reply) != "ERR busy" {
+		t.Errorf("a token that needs the upstream: %s", reply)
+	}
+	if n := w.daemon.server.places.local.Taken(); n != 0 {
+		t.Errorf("%d places for verifications are taken when nothing is verified", n)
 	}
 }
 

@@ -116,7 +116,7 @@ func (s *server) connections() connectionStats {
 		Open:     open,
 		Accepted: s.ledger.accepted.Load(),
 		Refused:  s.ledger.turnedAway.Load(),
-		InFlight: s.inFlight.Load(),
+		InFlight: int64(s.places.inFlight()),
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
 
@@ -86,7 +87,7 @@ func TestRotationInTheCooldownIsFollowedWhenItEnds(t *testing.T) {
 		}
 		tried := b.current.Load()
 		b.sleep(wait)
-		if f, _ := b.seek(t.Context(), b.signer(), tried); f != keysChanged {
+		if f, _ := b.seek(t.Context(), fair.ID{}, b.signer(), tried, func() {}); f != keysChanged {
 			t.Errorf("when told to come: finding %d", f)
 		}
 	})
@@ -169,8 +170,8 @@ func TestTenMinutesOfBogusKeyIDs(t *testing.T) {
 func (b *keysBench) wantBounded() {
 	b.t.Helper()
 	b.locked(func() {
-		if len(b.wanted) > keysMaxWanted || len(b.absent) > keysMaxAbsent || b.waiting > keysMaxWaiting {
-			b.t.Errorf("%d wanted, %d absent, %d waiting", len(b.wanted), len(b.absent), b.waiting)
+		if len(b.wanted) > keysMaxWanted || len(b.absent) > keysMaxAbsent || b.waiting.Taken() > keysMaxWaiting {
+			b.t.Errorf("%d wanted, %d absent, %d waiting", len(b.wanted), len(b.absent), b.waiting.Taken())
 		}
 	})
 }
@@ -217,14 +218,14 @@ func TestFewerWaitForUnknownKeysThanThereAreFlights(t *testing.T) {
 		}()
 		b.sleep(time.Second)
 		b.locked(func() {
-			if b.waiting != keysMaxWaiting {
-				t.Errorf("%d wait, want %d", b.waiting, keysMaxWaiting)
+			if b.waiting.Taken() != keysMaxWaiting-keysWaitingKept {
+				t.Errorf("%d wait, want %d", b.waiting.Taken(), keysMaxWaiting-keysWaitingKept)
 			}
 		})
 		<-done
 		b.locked(func() {
-			if b.waiting != 0 {
-				t.Errorf("%d are counted as waiting for ever", b.waiting)
+			if b.waiting.Taken() != 0 {
+				t.Errorf("%d are counted as waiting for ever", b.waiting.Taken())
 			}
 		})
 	})
@@ -244,8 +245,8 @@ func TestALookupThatLeavesIsPendingAndKillsNoFetch(t *testing.T) {
 			t.Error("the fetch did not go on")
 		}
 		b.locked(func() {
-			if b.waiting != 0 {
-				t.Errorf("%d are counted as waiting", b.waiting)
+			if b.waiting.Taken() != 0 {
+				t.Errorf("%d are counted as waiting", b.waiting.Taken())
 			}
 		})
 	})

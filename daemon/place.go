@@ -1,0 +1,59 @@
+package daemon
+
+import "github.com/neonauthd/neonauthd/daemon/fair"
+
+// How many lookups may wait, over all callers and of one, and how many of the
+// places are kept for callers that have few.
+const (
+	maxWaiting     = 8192
+	maxWaitingEach = 2048
+	waitingKept    = maxWaiting / 8
+)
+
+// places are what lookups in flight take. Those that wait for the upstream are
+// apart from those that wait for a verification: while an upstream hangs, tokens
+// that need none are judged.
+type places struct{ local, upstream *fair.Pool }
+
+func newPlaces() places {
+	shares := fair.Shares{Total: maxWaiting, Each: maxWaitingEach, Kept: waitingKept}
+	return places{local: fair.NewPool(shares), upstream: fair.NewPool(shares)}
+}
+
+// inFlight is how many lookups have a place.
+func (p places) inFlight() int { return p.local.Taken() + p.upstream.Taken() }
+
+// take gives a lookup of who a place for what it will wait for first, or reports
+// false.
+func (p places) take(who fair.ID, upstream bool) (*place, bool) {
+	of := p.local
+	if upstream {
+		of = p.upstream
+	}
+	return &place{places: p, who: who, of: of}, of.Take(who)
+}
+
+// place is one lookup's place. Its methods are for the goroutine that serves the
+// lookup.
+type place struct {
+	places places
+	who    fair.ID
+	of     *fair.Pool
+}
+
+// forUpstream makes the place one of those that wait for the upstream, or
+// reports false where there is none. A question of our own needs none.
+func (p *place) forUpstream() bool {
+	switch {
+	case p == nil, p.of == p.places.upstream:
+		return true
+	case !p.places.upstream.Take(p.who):
+		return false
+	}
+	p.of.Give(p.who)
+	p.of = p.places.upstream
+	return true
+}
+
+// giveBack ends the lookup's waiting.
+func (p *place) giveBack() { p.of.Give(p.who) }
