@@ -19,7 +19,7 @@ func (c *Client) lookup(ctx context.Context, verb protocol.Verb, token string, o
 		return Rejected{Reason: protocol.ReasonMalformed}
 	}
 	c.init()
-	q := question{verb: verb, token: token, wishes: c.wishes(opts)}
+	q := question{verb: verb, token: token, wishes: wishesOf(c.Project, opts)}
 	if verb == protocol.VERIFY { // it takes neither
 		q.wishes.maxAge, q.wishes.fallback = -1, false
 	}
@@ -84,8 +84,7 @@ func (c *Client) ask(ctx context.Context, q *question) ([]byte, error) {
 	case errors.Is(err, context.Canceled):
 		return nil, fmt.Errorf("neonauthd: given up by the caller: %w", context.Canceled)
 	case errors.Is(err, context.DeadlineExceeded):
-		took := time.Since(start).Round(time.Millisecond)
-		return nil, fmt.Errorf("neonauthd: no answer within %s: %w", took, context.DeadlineExceeded)
+		return nil, fmt.Errorf("neonauthd: no answer within %s: %w", time.Since(start).Round(time.Millisecond), context.DeadlineExceeded)
 	}
 	return line, err
 }
@@ -148,11 +147,8 @@ func (c *Client) Ask(ctx context.Context, verb protocol.Verb, args ...string) (*
 		return nil, errors.New("neonauthd: Ask is not for lookups: use Verify or Profile")
 	}
 	for i, a := range args {
-		word := a
-		if i > 0 {
-			word = "X" + a // only the first could be taken for a field
-		}
-		if a == "" || !protocol.ValidWord([]byte(word)) {
+		first := "X"[:min(i, 1)] // only the first argument could be taken for a field
+		if a == "" || !protocol.ValidWord([]byte(first+a)) {
 			return nil, fmt.Errorf("neonauthd: argument %d cannot stand on a request line", i+1)
 		}
 	}

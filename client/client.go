@@ -50,10 +50,6 @@ const (
 
 	// DefaultName is what Hello calls a program that has no Client.Name.
 	DefaultName = "go"
-
-	// maxSocketPath is what fits into sockaddr_un.sun_path on Linux, less the
-	// closing zero byte. The kernel's own complaint is "invalid argument".
-	maxSocketPath = 107
 )
 
 // Client asks one daemon. Its zero value is ready to use and asks the daemon
@@ -98,8 +94,7 @@ type Client struct {
 
 	once   sync.Once
 	pool   *pool
-	keeper *keeper        // nil: nothing is kept
-	clock  func() instant // nil: that of the host
+	keeper *keeper // nil: nothing is kept
 }
 
 // Verify asks whether the token is genuine and still valid, judged from its
@@ -141,16 +136,13 @@ func (c *Client) Path() string {
 // init readies the client once; that is what makes the zero value work.
 func (c *Client) init() {
 	c.once.Do(func() {
-		dial, clock, answers := c.Dial, c.clock, cmp.Or(c.Keep, DefaultKeep)
+		dial, answers := c.Dial, cmp.Or(c.Keep, DefaultKeep)
 		if dial == nil {
 			dial = unixDialer(c.Path())
 		}
-		if clock == nil {
-			clock = clockFrom(time.Now())
-		}
 		c.pool = newPool(cmp.Or(max(c.Conns, 0), DefaultConns), dial)
 		if answers > 0 {
-			c.keeper = newKeeper(answers, clock, dial)
+			c.keeper = newKeeper(answers, dial)
 		}
 	})
 }

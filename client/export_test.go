@@ -16,7 +16,8 @@ type Clocks struct {
 // instant. It is for a client that nobody has asked yet.
 func (c *Client) SetClocks(wall time.Time) *Clocks {
 	clocks := &Clocks{now: instant{wall: wall.UnixNano()}}
-	c.clock = clocks.read
+	c.init()
+	c.keeper.clock = clocks.read
 	return clocks
 }
 
@@ -43,6 +44,14 @@ func (c *Client) Watching() bool {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	return m.up.Load() && !m.owed
+}
+
+// Heard is the last revision that the client has been told.
+func (c *Client) Heard() int64 {
+	m := &c.keeper.memory
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.rev
 }
 
 // Unwatched reports whether the client has no watch and opens none.

@@ -45,8 +45,8 @@ type keeper struct {
 	running sync.WaitGroup // the watch, and lookups in the background
 }
 
-func newKeeper(answers int, clock func() instant, dial func(ctx context.Context) (net.Conn, error)) *keeper {
-	k := &keeper{clock: clock, dial: dial, refreshes: make(chan struct{}, maxRefreshes)}
+func newKeeper(answers int, dial func(ctx context.Context) (net.Conn, error)) *keeper {
+	k := &keeper{clock: clockFrom(time.Now()), dial: dial, refreshes: make(chan struct{}, maxRefreshes)}
 	k.memory.most = (answers + 1) / 2
 	k.open, k.shut = context.WithCancel(context.Background())
 	return k
@@ -133,7 +133,7 @@ func (k *keeper) start(run func()) {
 
 // keepWatch opens a watch and returns when it has ended, and why.
 func (k *keeper) keepWatch() error {
-	ctx, cancel := context.WithTimeout(k.open, DefaultTimeout)
+	ctx, cancel := context.WithTimeout(k.open, watchPause)
 	defer cancel()
 	nc, err := k.dial(ctx)
 	if err != nil {

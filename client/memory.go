@@ -54,10 +54,9 @@ type key struct {
 }
 
 func keyOf(q *question) key {
-	k := key{project: q.wishes.project, verb: q.verb, fallback: q.wishes.fallback}
 	var room [1024]byte // most tokens fit, and so need no copy on the heap
-	k.digest = sha256.Sum256(append(room[:0], q.token...))
-	return k
+	digest := sha256.Sum256(append(room[:0], q.token...))
+	return key{digest, q.wishes.project, q.verb, q.wishes.fallback}
 }
 
 // entry is a kept answer. It does not change, but for refresh.
@@ -147,13 +146,19 @@ func (m *memory) recall(k *key, now instant, maxAge time.Duration) (e *entry, re
 	}
 	m.hits.Add(1)
 	if !young {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		if m.old[*k] == e { // it has not been forgotten meanwhile
-			m.putLocked(*k, e)
-		}
+		m.moveUp(*k, e)
 	}
 	return e, renew
+}
+
+// moveUp puts an entry that was old into the young generation, unless it has
+// been forgotten meanwhile.
+func (m *memory) moveUp(k key, e *entry) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.old[k] == e {
+		m.putLocked(k, e)
+	}
 }
 
 // keep keeps an answer, unless something that it depends on may have ended since
@@ -259,5 +264,5 @@ func (m *memory) end() {
 	defer m.mu.Unlock()
 	m.up.Store(false)
 	m.young, m.old, m.taken = nil, nil, 0
-	m.owed, m.until = false, 0
+	m.owed = false
 }

@@ -134,6 +134,23 @@ func TestForgettingReachesBothGenerations(t *testing.T) {
 	}
 }
 
+// TestWhatIsForgottenBeforeItMovesUpStaysForgotten: a use has seen it in the old
+// generation, and the event comes before it is moved.
+func TestWhatIsForgottenBeforeItMovesUpStaysForgotten(t *testing.T) {
+	m := leased(1)
+	e := entryOf(1, 1)
+	m.keep(keyNamed(0), e, protocol.Revision{})
+	m.keep(keyNamed(1), entryOf(1, 2), protocol.Revision{})
+	if m.old[keyNamed(0)] != e {
+		t.Fatal("the first is not old")
+	}
+	m.forget(1, []protocol.Handle{1}, false)
+	m.moveUp(keyNamed(0), e)
+	if got := m.kept(2); !slices.Equal(got, []int{1}) {
+		t.Errorf("it keeps %v", got)
+	}
+}
+
 // TestEventsAreRememberedUpToTheirLimit: with one more the answers that were
 // decided before the first of them are refused, whatever they depend on.
 func TestEventsAreRememberedUpToTheirLimit(t *testing.T) {

@@ -214,9 +214,12 @@ func (p *player) move(s step) error {
 }
 
 // until waits for something that only the client knows.
-func (p *player) until(what string) error {
+func (p *player) until(text string) error {
+	what, number, _ := strings.Cut(text, " ")
+	rev, _ := strconv.ParseInt(number, 10, 64)
 	known := map[string]func() bool{
 		"watching": p.client.Watching, "unwatched": p.client.Unwatched, "still": p.client.Still,
+		"heard": func() bool { return p.client.Heard() == rev },
 	}
 	so := known[what]
 	if so == nil {

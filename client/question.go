@@ -113,8 +113,8 @@ type wishes struct {
 	fallback bool
 }
 
-func (c *Client) wishes(opts []Option) wishes {
-	w := wishes{project: c.Project, maxAge: -1}
+func wishesOf(project string, opts []Option) wishes {
+	w := wishes{project: project, maxAge: -1}
 	for _, o := range opts {
 		switch o.kind {
 		case optNothing:

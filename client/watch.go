@@ -61,11 +61,9 @@ func (w *watch) run() error {
 			break
 		}
 		var line []byte
-		line, err = w.lines.ReadLine()
-		switch {
-		case err == nil:
+		if line, err = w.lines.ReadLine(); err == nil {
 			err = w.heard(line)
-		case errors.Is(err, os.ErrDeadlineExceeded):
+		} else if errors.Is(err, os.ErrDeadlineExceeded) {
 			err = w.lookAround()
 		}
 	}
@@ -91,8 +89,7 @@ func (w *watch) tell() error {
 func (w *watch) seen() []byte {
 	hits := w.memory.hits.Swap(0)
 	w.told += hits
-	line := protocol.AppendInt([]byte(protocol.SEEN), protocol.FieldRev, w.rev)
-	return protocol.AppendInt(line, protocol.FieldHits, hits)
+	return protocol.AppendInt(protocol.AppendInt([]byte(protocol.SEEN), protocol.FieldRev, w.rev), protocol.FieldHits, hits)
 }
 
 func (w *watch) write(line []byte) error {
