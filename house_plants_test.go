@@ -32,9 +32,6 @@ func ruleProofs() []proof {
 		{"size", "a long file", daemon("x.go", strings.Repeat("// line\n", maxFile)), "over 400"},
 		{"size", "a long file of another language", map[string]string{"client/node/x.mjs": strings.Repeat("//\n", maxFile+1)}, "over 400"},
 
-		{"sleep", "a sleeping test", daemon("x_test.go", "import \"time\"\n\nfunc f() { time.Sleep(1) }"), "sleeps"},
-		{"sleep", "under another name", daemon("x_test.go", "import clock \"time\"\n\nvar wait = clock.Sleep"), "sleeps"},
-		{"sleep", "without a name", daemon("x_test.go", "import . \"time\"\n\nfunc f() { Sleep(1) }"), "under its name"},
 		{"certificates", "in a literal", daemon("x.go", "import \"crypto/tls\"\n\nvar c = tls.Config{InsecureSkipVerify: true}"), "checks no certificate"},
 		{"certificates", "set later, in a test", daemon("x_test.go", "import \"crypto/tls\"\n\nfunc f(c *tls.Config) { c.InsecureSkipVerify = true }"), "checks no certificate"},
 		{"promises", "in a comment", daemon("x.go", "// TO"+"DO: later"), "do it now"},

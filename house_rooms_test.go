@@ -221,7 +221,7 @@ func forTests() []string {
 // testOnly names the folders that hold tests of files, each with the packages that read such files.
 func testOnly() map[string][]string {
 	return map[string][]string{
-		".": nil, "systemd": nil, "packaging": {"daemon", "daemon/config"},
+		".": nil, "systemd": nil, "internal/archtest": nil, "packaging": {"daemon", "daemon/config"},
 		"internal/e2e/neonauthd": {"daemon", "daemon/config", "daemon/standin", "internal/e2e", "internal/program", "protocol", "protocol/dialogue"},
 	}
 }

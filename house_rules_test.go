@@ -215,22 +215,6 @@ func checkSize(h *tree) []string {
 	return faults
 }
 
-func checkSleep(h *tree) []string {
-	var faults []string
-	for _, s := range h.sources {
-		if !s.test {
-			continue
-		}
-		if s.named("time") == "." {
-			faults = append(faults, fmt.Sprintf("%s: import time under its name", s.path))
-		}
-		s.uses("time", []string{"Sleep"}, func(node ast.Node, _ string) {
-			faults = append(faults, fmt.Sprintf("%s: sleeps: wait for the event itself, or use testing/synctest and a timer's channel", h.at(node)))
-		})
-	}
-	return faults
-}
-
 func checkCertificates(h *tree) []string {
 	var faults []string
 	for _, s := range h.sources {

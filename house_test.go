@@ -38,7 +38,6 @@ func rules() []rule {
 		{"package-name", "a drawer for odds and ends has no reason to stop growing", checkPackageName},
 		{"state", "package-level state is shared by tests and programs that do not know of each other", checkState},
 		{"size", "what does not fit on a screen is not read to its end", checkSize},
-		{"sleep", "a test that sleeps is slow when it passes and wrong when the machine is slow", checkSleep},
 		{"certificates", "an upstream that nobody authenticated can admit anybody", checkCertificates},
 		{"promises", "work that is left is an issue, not a comment", checkPromises},
 		{"dependencies", "each library has to earn its place", checkDependencies},

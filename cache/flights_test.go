@@ -104,7 +104,7 @@ func TestRunGoesOnWithNobodyWaiting(t *testing.T) {
 		defer cancel()
 		stored := 0
 		f.Do(ctx, Key{}, func(context.Context) int {
-			<-time.After(2 * time.Second)
+			time.Sleep(2 * time.Second)
 			stored = 1
 			return 1
 		})

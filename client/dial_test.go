@@ -80,7 +80,7 @@ func TestFailedDialsBackOff(t *testing.T) {
 			if !ok || !errors.Is(u.Err, client.ErrUnreachable) {
 				t.Fatalf("got %v", u)
 			}
-			<-time.After(time.Millisecond)
+			time.Sleep(time.Millisecond)
 		}
 		if dials < 150 || dials > 250 {
 			t.Errorf("10000 calls in 10 s dialled %d times", dials)
@@ -91,7 +91,7 @@ func TestFailedDialsBackOff(t *testing.T) {
 			if _, ok := ask().(client.Accepted); ok {
 				break
 			}
-			<-time.After(time.Millisecond)
+			time.Sleep(time.Millisecond)
 		}
 		if took := time.Since(start); took > 50*time.Millisecond {
 			t.Errorf("the daemon that is back is found after %s", took)
@@ -146,7 +146,7 @@ func TestCallersBeyondTheLimitShareItsConnections(t *testing.T) {
 				}
 			})
 		}
-		<-time.After(100 * time.Millisecond)
+		time.Sleep(100 * time.Millisecond)
 		cancel()
 		wg.Wait()
 		if dials.Load() != 2 {

@@ -140,12 +140,12 @@ func TestIdleConnectionsEndByThemselves(t *testing.T) {
 			if a := c.Verify(t.Context(), "a.b.c"); !isAccepted(a) {
 				t.Fatal(a)
 			}
-			<-time.After(100 * time.Millisecond)
+			time.Sleep(100 * time.Millisecond)
 		}
 		if n := open.Load(); n > 10 {
 			t.Errorf("%d connections are open, of which 10 were used in the last second", n)
 		}
-		<-time.After(time.Second)
+		time.Sleep(time.Second)
 		synctest.Wait()
 		if n := open.Load(); n > 0 {
 			t.Errorf("%d connections are open that nobody uses", n)
@@ -179,7 +179,7 @@ func TestConnectionInUseStaysOpen(t *testing.T) {
 		wg.Wait()
 		for range 30 {
 			c.Verify(t.Context(), "a.b.c")
-			<-time.After(100 * time.Millisecond)
+			time.Sleep(100 * time.Millisecond)
 		}
 		if dials.Load() != 10 || open.Load() != 1 {
 			t.Errorf("%d connections were made, %d are open", dials.Load(), open.Load())

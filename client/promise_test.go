@@ -47,7 +47,7 @@ func TestNobodyIsAcceptedWhoWasRevoked(t *testing.T) {
 									if ok && a.Source == client.SourceCache {
 										kept.Add(1)
 									}
-									<-time.After(rand.N(4 * time.Millisecond))
+									time.Sleep(rand.N(4 * time.Millisecond))
 								}
 							})
 						}
@@ -134,7 +134,7 @@ func dawdle() {
 	if rand.N(200) == 0 {
 		span = 1500 * time.Millisecond
 	}
-	<-time.After(rand.N(span))
+	time.Sleep(rand.N(span))
 }
 
 func (c *slowConn) Read(p []byte) (int, error) {
@@ -183,7 +183,7 @@ func (l *lessor) serve(nc net.Conn) {
 	}
 	if w != nil { // it counts until its lease is over
 		close(w.done)
-		<-time.After(simulatedLease)
+		time.Sleep(simulatedLease)
 		l.mu.Lock()
 		delete(l.watches, w)
 		l.mu.Unlock()
@@ -251,10 +251,10 @@ func (l *lessor) tell(line string) {
 	l.mu.Unlock()
 	for w, end := range leases {
 		for !l.released(w) && !time.Now().After(end) {
-			<-time.After(time.Millisecond)
+			time.Sleep(time.Millisecond)
 		}
 	}
-	<-time.After(time.Until(l.born.Add(simulatedLease))) // the run before may have granted leases
+	time.Sleep(time.Until(l.born.Add(simulatedLease))) // the run before may have granted leases
 }
 
 // released reports whether the watch has forgotten all that it was told to, or
@@ -267,7 +267,7 @@ func (l *lessor) released(w *watcher) bool {
 
 // misfortune revokes somebody, or lets something else happen.
 func (l *lessor) misfortune() {
-	<-time.After(rand.N(150 * time.Millisecond))
+	time.Sleep(rand.N(150 * time.Millisecond))
 	p := &l.people[rand.N(len(l.people))]
 	switch rand.N(40) {
 	case 0:
@@ -292,7 +292,7 @@ func (l *lessor) misfortune() {
 		l.tell(line)
 		l.revocations++
 		p.state.Add(1)
-		<-time.After(rand.N(300 * time.Millisecond))
+		time.Sleep(rand.N(300 * time.Millisecond))
 		p.state.Add(1)
 		l.mu.Lock()
 		p.revoked = false

@@ -66,7 +66,7 @@ func (s *scribe) reply(r *protocol.Request) string {
 		return "OK"
 	default:
 		s.lookups++
-		<-time.After(s.delay)
+		time.Sleep(s.delay)
 		return fmt.Sprintf("@%s OK level=claims project=main sub=u age=0 ttl=%d exp=4000000000 source=upstream "+
 			"rev=AAAAAAAAAAA.0 handles=AAAAAAAAAAE {}", r.Tag, s.ttl)
 	}
@@ -93,17 +93,17 @@ func TestWatchEndsWithTheUse(t *testing.T) {
 		ask() // opens the watch
 		ask() // is kept
 		for range 40 {
-			<-time.After(100 * time.Millisecond)
+			time.Sleep(100 * time.Millisecond)
 			ask()
 		}
 		if s.lookups != 2 || c.Unwatched() {
 			t.Errorf("%d lookups over the socket, unwatched %t", s.lookups, c.Unwatched())
 		}
-		<-time.After(4900 * time.Millisecond)
+		time.Sleep(4900 * time.Millisecond)
 		if c.Unwatched() {
 			t.Error("the watch has ended within five seconds of the last use")
 		}
-		<-time.After(5200 * time.Millisecond)
+		time.Sleep(5200 * time.Millisecond)
 		synctest.Wait()
 		told := s.heard()
 		if n := len(told); !c.Unwatched() || s.open != 0 || told[n-1] != "QUIT" || told[n-2] == "QUIT" {
@@ -136,7 +136,7 @@ func TestWatchOfASingleLookupEndsSoon(t *testing.T) {
 		if a := c.Verify(t.Context(), "a.b.c"); !isAccepted(a) {
 			t.Fatal(a)
 		}
-		<-time.After(1100 * time.Millisecond)
+		time.Sleep(1100 * time.Millisecond)
 		synctest.Wait()
 		if told := s.heard(); s.open != 0 || !slices.Equal(told, []string{"WATCH", "QUIT"}) {
 			t.Errorf("%d connections, told %v", s.open, told)
@@ -196,7 +196,7 @@ func TestRefreshesHaveALimit(t *testing.T) {
 				}
 				if slow && string(r.Verb) == string(protocol.VERIFY) {
 					most.Store(max(most.Load(), now.Add(1)))
-					<-time.After(500 * time.Millisecond)
+					time.Sleep(500 * time.Millisecond)
 					now.Add(-1)
 				}
 				if _, err := fmt.Fprintln(nc, s.reply(&r)); err != nil {
@@ -211,7 +211,7 @@ func TestRefreshesHaveALimit(t *testing.T) {
 			synctest.Wait()
 		}
 		for range 5 { // the lease goes on
-			<-time.After(220 * time.Millisecond)
+			time.Sleep(220 * time.Millisecond)
 			c.Verify(t.Context(), "t.50")
 			synctest.Wait()
 		}
@@ -233,7 +233,7 @@ func TestRefreshesHaveALimit(t *testing.T) {
 		if !c.Still() {
 			t.Error("something goes on after the client was closed")
 		}
-		<-time.After(time.Second) // for the daemon
+		time.Sleep(time.Second) // for the daemon
 	})
 }
 

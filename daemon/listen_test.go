@@ -46,7 +46,7 @@ func TestAFailingAcceptIsTriedAgainWithPatience(t *testing.T) {
 			ctx, stop := context.WithCancel(context.Background())
 			ended := make(chan error, 1)
 			go func() { ended <- s.serve(ctx, ln, false) }()
-			<-time.After(10 * time.Minute)
+			time.Sleep(10 * time.Minute)
 			synctest.Wait()
 			ln.mu.Lock()
 			tries := len(ln.tries)
@@ -64,7 +64,7 @@ func TestAFailingAcceptIsTriedAgainWithPatience(t *testing.T) {
 			if lines := strings.Count(log.String(), "\n"); lines != 1 {
 				t.Errorf("%v: %d lines in the log", errno, lines)
 			}
-			<-time.After(acceptMaxBackoff) // and now it waits for a connection
+			time.Sleep(acceptMaxBackoff) // and now it waits for a connection
 			stop()
 			if err := <-ended; err != nil {
 				t.Errorf("%v: %v", errno, err)

@@ -88,7 +88,7 @@ func TestAFullConnectionIsReadNoFurther(t *testing.T) {
 				t.Errorf("%d in flight: the next line was answered after %s", misses, time.Since(began))
 			}
 			_ = c.nc.Close()
-			<-time.After(5 * time.Second)
+			time.Sleep(5 * time.Second)
 		}
 	})
 }

@@ -40,18 +40,18 @@ func TestTheGreatestIatIsSavedNowAndThen(t *testing.T) {
 		}
 		see(1000)
 		see(900)
-		<-time.After(noteInterval + time.Second)
+		time.Sleep(noteInterval + time.Second)
 		if at := saved(); at != 1000 {
 			t.Errorf("a minute later: %d is saved, want 1000", at)
 		}
 		size := len(s.text())
-		<-time.After(10 * noteInterval)
+		time.Sleep(10 * noteInterval)
 		if len(s.text()) != size {
 			t.Error("written without a change")
 		}
 		mend := s.block()
 		see(2000)
-		<-time.After(3 * noteInterval)
+		time.Sleep(3 * noteInterval)
 		synctest.Wait()
 		if n := strings.Count(log.String(), "level=WARN"); n != 1 {
 			t.Errorf("told %d times: %s", n, log)

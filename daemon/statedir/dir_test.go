@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/neonauthd/neonauthd/internal/e2e/need"
 	"github.com/neonauthd/neonauthd/internal/folders"
 )
 
@@ -103,9 +104,7 @@ func TestADirectoryThatIsReplacedIsTakenAnew(t *testing.T) {
 // TestADirectoryThatCannotBeWrittenToIsRead and tried again at each change. Root
 // may write everywhere, so another user tries.
 func TestADirectoryThatCannotBeWrittenToIsRead(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("only root can become another user")
-	}
+	need.Root(t, "becoming another user")
 	const nobody = 65534
 	shared := filepath.Join(os.TempDir(), fmt.Sprintf("statedir-%d", os.Getpid())) // where others can go
 	must(t, os.Mkdir(shared, 0o755))

@@ -119,7 +119,7 @@ func TestAPauseThatComesWhileWaitingHolds(t *testing.T) {
 		var sent atomic.Int64
 		c := inMemory(t, memoryConfig(2), func(*http.Request) (*http.Response, error) {
 			sent.Add(1)
-			<-time.After(100 * time.Millisecond)
+			time.Sleep(100 * time.Millisecond)
 			return response(429, map[string]string{"Retry-After": "60"}, ""), nil
 		})
 		var all sync.WaitGroup
@@ -252,7 +252,7 @@ func TestAPauseTheUpstreamAsksForHoldsForEverybody(t *testing.T) {
 }
 
 // pass lets synthetic time pass.
-func pass(d time.Duration) { <-time.After(d) }
+func pass(d time.Duration) { time.Sleep(d) }
 
 func TestPausesWithoutAHintDoubleUntilAnAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

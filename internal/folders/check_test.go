@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
 // site is a folder of ours to build in.
@@ -45,9 +47,7 @@ func (s *site) link(target, name string) {
 // give makes a file or a link another user's. Only root can.
 func (s *site) give(name string) {
 	s.t.Helper()
-	if os.Geteuid() != 0 {
-		s.t.Skip("only root can give a file away")
-	}
+	need.Root(s.t, "giving a file away")
 	s.must(os.Lchown(s.path(name), 12345, 12345))
 }
 

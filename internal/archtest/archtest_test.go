@@ -1,0 +1,249 @@
+// Package archtest keeps the rules of the architecture that no linter can. The others, and the table of imports, are in
+// .golangci.yml. Each failure says what to do.
+package archtest
+
+import (
+	"bytes"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// repository is the root of the module.
+var repository = os.DirFS("../..")
+
+// skipped are folders that git ignores or owns.
+var skipped = []string{".git", ".tools", "bin", "dist", "node_modules", "__pycache__"}
+
+// files calls visit with the path and the text of each file, fixtures included.
+func files(t *testing.T, visit func(name string, text []byte)) {
+	t.Helper()
+	seen := 0
+	err := fs.WalkDir(repository, ".", func(name string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case name != "." && slices.Contains(skipped, path.Base(name)) && entry.IsDir():
+			return fs.SkipDir
+		case entry.IsDir(), path.Base(name) == ".git": // a file in a second work tree
+			return nil
+		}
+		text, err := fs.ReadFile(repository, name)
+		seen++
+		visit(name, text)
+		return err
+	})
+	if err != nil || seen < 100 {
+		t.Fatalf("read %d files: %v", seen, err)
+	}
+}
+
+// goFiles calls visit with each Go file.
+func goFiles(t *testing.T, visit func(name string, file *ast.File, set *token.FileSet)) {
+	t.Helper()
+	files(t, func(name string, text []byte) {
+		if path.Ext(name) != ".go" || isFixture(name) {
+			return
+		}
+		set := token.NewFileSet()
+		file, err := parser.ParseFile(set, name, text, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		visit(name, file, set)
+	})
+}
+
+func isFixture(name string) bool { return slices.Contains(strings.Split(name, "/"), "testdata") }
+
+func read(t *testing.T, name string) string {
+	t.Helper()
+	text, err := fs.ReadFile(repository, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// TestEachPackageHasARowInTheTableOfImports, and each row its package: without a row a package may import anything.
+func TestEachPackageHasARowInTheTableOfImports(t *testing.T) {
+	_, table, found := strings.Cut(read(t, ".golangci.yml"), "# The table of imports:")
+	rows := regexp.MustCompile(`(?m)^ +files: \["\*\*/(.+?)/(\*\*/)?\*\.go", "!\$test"\]$`).FindAllStringSubmatch(table, -1)
+	if !found || len(rows) < 20 {
+		t.Fatalf("read %d rows of the table: has its form changed?", len(rows))
+	}
+	used := map[string]bool{}
+	packages := map[string]bool{}
+	goFiles(t, func(name string, _ *ast.File, _ *token.FileSet) {
+		if !strings.HasSuffix(name, "_test.go") {
+			packages[path.Dir(name)] = true
+		}
+	})
+	for dir := range packages {
+		covered := 0
+		for _, row := range rows {
+			if dir == row[1] || row[2] != "" && strings.HasPrefix(dir, row[1]+"/") {
+				used[row[1]] = true
+				covered++
+			}
+		}
+		if covered != 1 {
+			t.Errorf("package %s has %d rows in the table of imports (.golangci.yml): decide what it may know, and why", dir, covered)
+		}
+	}
+	for _, row := range rows {
+		if !used[row[1]] {
+			t.Errorf("the table of imports has a row for %s, and there is no such package: remove it", row[1])
+		}
+	}
+}
+
+// TestEachDependencyHasItsReason: a library has to earn its place. That each is used, go mod tidy sees.
+func TestEachDependencyHasItsReason(t *testing.T) {
+	required := regexp.MustCompile(`(?m)^\s*(?:require )?(\S+\.\S+/\S+|\S+\.\S+) v\S+(?: // (.*))?$`).FindAllStringSubmatch(read(t, "go.mod"), -1)
+	if len(required) < 5 {
+		t.Fatalf("read %d requirements of go.mod", len(required))
+	}
+	for _, r := range required {
+		if r[2] != "indirect" && len(r[2]) < 10 {
+			t.Errorf("go.mod: say behind // in one line why we depend on %s", r[1])
+		}
+	}
+}
+
+// TestTheFirstListingIsTheTableOfContents of the repository.
+func TestTheFirstListingIsTheTableOfContents(t *testing.T) {
+	allowed := []string{
+		".ci", ".gitattributes", ".github", ".gitignore", ".golangci.yml", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile",
+		"README.md", "SECURITY.md", "cache", "client", "cmd", "coverage.out", "daemon", "docs", "examples", "go.mod", "go.sum",
+		"internal", "packaging", "protocol", "systemd",
+	}
+	entries, err := fs.ReadDir(repository, ".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if !slices.Contains(allowed, e.Name()) && !slices.Contains(skipped, e.Name()) && !strings.HasPrefix(e.Name(), "house_") {
+			t.Errorf("%s at the top level: find it a place", e.Name())
+		}
+	}
+}
+
+// TestNoFixtureIsEmpty: a test over nothing passes and proves nothing.
+func TestNoFixtureIsEmpty(t *testing.T) {
+	files(t, func(name string, text []byte) {
+		if isFixture(name) && len(text) == 0 {
+			t.Errorf("%s is an empty file: a test that reads it proves nothing", name)
+		}
+	})
+}
+
+// TestEachFuzzTargetHasSeeds, without which it checks nothing in a plain run, and each corpus its target.
+func TestEachFuzzTargetHasSeeds(t *testing.T) {
+	corpora, targets := map[string]bool{}, map[string]bool{} // targets tells which add seeds in code
+	files(t, func(name string, _ []byte) {
+		if dir := path.Dir(name); strings.HasSuffix(path.Dir(dir), "testdata/fuzz") {
+			corpora[dir] = true
+		}
+	})
+	goFiles(t, func(name string, file *ast.File, _ *token.FileSet) {
+		for _, declaration := range file.Decls {
+			f, ok := declaration.(*ast.FuncDecl)
+			if ok && f.Recv == nil && strings.HasPrefix(f.Name.Name, "Fuzz") && strings.HasSuffix(name, "_test.go") {
+				targets[path.Join(path.Dir(name), "testdata/fuzz", f.Name.Name)] = addsSeeds(f)
+			}
+		}
+	})
+	for target, adds := range targets {
+		if !adds && !corpora[target] {
+			t.Errorf("%s has no seed: add some with f.Add, or commit a corpus", target)
+		}
+	}
+	for corpus := range maps.Keys(corpora) {
+		if _, ok := targets[corpus]; !ok {
+			t.Errorf("%s is the corpus of no fuzz target: remove it, or name the target so", corpus)
+		}
+	}
+}
+
+// addsSeeds tells whether a target calls Add on its *testing.F, or hands it to a function that may.
+func addsSeeds(f *ast.FuncDecl) bool {
+	parameter := f.Type.Params.List[0].Names[0].Name
+	is := func(x ast.Expr) bool { name, ok := x.(*ast.Ident); return ok && name.Name == parameter }
+	adds := false
+	ast.Inspect(f, func(node ast.Node) bool {
+		if call, ok := node.(*ast.CallExpr); ok {
+			method, ok := call.Fun.(*ast.SelectorExpr)
+			adds = adds || ok && method.Sel.Name == "Add" && is(method.X) || slices.ContainsFunc(call.Args, is)
+		}
+		return true
+	})
+	return adds
+}
+
+// TestTestsSleepInABubbleOnly: there a sleep takes no time and waits for everybody. For real, a test that sleeps is slow
+// when it passes and wrong when the machine is slow. Functions other than tests may sleep where the file has a bubble.
+func TestTestsSleepInABubbleOnly(t *testing.T) {
+	goFiles(t, func(name string, file *ast.File, set *token.FileSet) {
+		if !strings.HasSuffix(name, "_test.go") {
+			return
+		}
+		bubble := slices.ContainsFunc(file.Imports, func(i *ast.ImportSpec) bool { return i.Path.Value == `"testing/synctest"` })
+		for _, declaration := range file.Decls {
+			f, isFunction := declaration.(*ast.FuncDecl)
+			real := !bubble || isFunction && regexp.MustCompile(`^(Test|Benchmark|Fuzz)`).MatchString(f.Name.Name)
+			ast.Inspect(declaration, func(node ast.Node) bool {
+				call, ok := node.(*ast.CallExpr)
+				if !ok {
+					return true
+				}
+				switch calls(call) {
+				case "synctest.Test":
+					return false
+				case "time.Sleep":
+					if real {
+						t.Errorf("%s sleeps: wait for the event itself, or use testing/synctest", set.Position(call.Pos()))
+					}
+				}
+				return true
+			})
+		}
+	})
+}
+
+func calls(call *ast.CallExpr) string {
+	method, ok := call.Fun.(*ast.SelectorExpr)
+	if !ok {
+		return ""
+	}
+	of, _ := method.X.(*ast.Ident)
+	if of == nil {
+		return ""
+	}
+	return of.Name + "." + method.Sel.Name
+}
+
+// TestOtherFilesAreShortAndPromiseNothing, as linters see to for Go.
+func TestOtherFilesAreShortAndPromiseNothing(t *testing.T) {
+	code := []string{".mjs", ".js", ".ts", ".py", ".sh", ".lua"}
+	promise := regexp.MustCompile(`\b(TO` + `DO|FIX` + `ME|XX` + `X)\b`)
+	files(t, func(name string, text []byte) {
+		if isFixture(name) || path.Ext(name) == ".go" || bytes.IndexByte(text, 0) >= 0 {
+			return
+		}
+		if lines := bytes.Count(text, []byte("\n")); lines > 400 && slices.Contains(code, path.Ext(name)) {
+			t.Errorf("%s has %d lines, over 400: split it by subject", name, lines)
+		}
+		if promise.Match(text) {
+			t.Errorf("%s promises work: do it now or leave it out", name)
+		}
+	})
+}
