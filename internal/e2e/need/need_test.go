@@ -2,6 +2,8 @@ package need
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -13,6 +15,8 @@ type trial struct {
 }
 
 func (r *trial) Helper() {}
+
+func (r *trial) Fatal(args ...any) { r.failed = fmt.Sprint(args...); panic(r) }
 
 func (r *trial) Skip(args ...any) { r.skipped = fmt.Sprint(args...); panic(r) }
 
@@ -82,5 +86,52 @@ func TestWhatNoPackageBringsIsSkippedInCIToo(t *testing.T) {
 		if r := try(t, need); r.skipped == "" || r.failed != "" {
 			t.Errorf("%+v", r)
 		}
+	}
+}
+
+func TestVectorsAreReadWhereTheyAre(t *testing.T) {
+	base := t.TempDir()
+	t.Setenv(VectorsVariable, base)
+	if err := os.MkdirAll(filepath.Join(base, "empty", "folder"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(base, "full"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(base, "full", "a.json"), []byte("{}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if files := Vectors(t, "full"); len(files) != 1 || string(files["a.json"]) != "{}" {
+		t.Errorf("%q", files)
+	}
+	for folder, says := range map[string]string{"empty": "no vectors in ", "absent": "open "} {
+		if r := try(t, func(t testing.TB) { Vectors(t, folder) }); !strings.HasPrefix(r.failed, says) || r.skipped != "" {
+			t.Errorf("%s: %+v", folder, r)
+		}
+	}
+	// Without the variable they are beside the repository, or the test is skipped.
+	if err := os.Unsetenv(VectorsVariable); err != nil {
+		t.Fatal(err)
+	}
+	clone := filepath.Join(base, "clone", "below")
+	if err := os.MkdirAll(clone, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(base, "clone", "go.mod"), []byte("module x\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(clone)
+	t.Setenv("CI", "true")
+	if r := try(t, func(t testing.TB) { Vectors(t, "full") }); !strings.Contains(r.skipped, VectorsVariable) || r.failed != "" {
+		t.Errorf("a clone without them: %+v", r)
+	}
+	if err := os.MkdirAll(filepath.Join(base, "shared"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(base, filepath.Join(base, "shared", "vectors")); err != nil {
+		t.Fatal(err)
+	}
+	if files := Vectors(t, "full"); len(files) != 1 {
+		t.Errorf("beside the repository: %q", files)
 	}
 }
