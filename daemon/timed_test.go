@@ -1,0 +1,131 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/config"
+	"github.com/neonauthd/neonauthd/daemon/keyset"
+	"github.com/neonauthd/neonauthd/daemon/standin"
+)
+
+// timed is a world with one token to ask about.
+type timed struct {
+	*world
+	token string
+	wrong time.Duration // how far the clock is ahead
+}
+
+func newTimed(t *testing.T) *timed {
+	w := &timed{world: newWorld(t, func(c *config.Config) { c.Projects = c.Projects[:1] })}
+	w.settle()
+	w.token = w.upstream.StackToken(standin.TokenSpec{Subject: w.user.ID, IssuedAt: w.clock.Right().Add(-2 * time.Hour), Lifetime: 90 * 24 * time.Hour})
+	return w
+}
+
+// settle waits for the attempt at the key set that a start makes.
+func (w *timed) settle() {
+	k := w.daemon.state.Load().projects.first.keys
+	k.mu.Lock()
+	a := k.attempt
+	k.mu.Unlock()
+	if a != nil {
+		<-a.done
+	}
+}
+
+func (w *timed) happen(e event) {
+	if e.restart {
+		w.halt()
+	}
+	w.clock.Step(e.step)
+	w.clock.Advance(e.pass)
+	w.clock.Sleep(e.sleep)
+	w.wrong = e.step
+	if e.restart {
+		w.start()
+		w.settle()
+	}
+}
+
+// answer asks about the token, and gives the reply's first words: OK and its
+// source, NO and the reason, ERR and the code.
+func (w *timed) answer(verb string) string {
+	reply := w.dial().ask("%s %s", verb, w.token)
+	if source := field(reply, "source"); source != "" {
+		return "OK " + source
+	}
+	return head(reply)
+}
+
+// answerUntilFresh asks until the answer does not rest on an old key set: its
+// refresh is under way.
+func (w *timed) answerUntilFresh() string {
+	answer := w.answer("VERIFY")
+	for began := time.Now(); answer == "OK stale" && time.Since(began) < patience; {
+		answer = w.answer("VERIFY")
+	}
+	return answer
+}
+
+// answerAndSetRight asks, sets the clock right, and asks again.
+func (w *timed) answerAndSetRight() string {
+	answer := w.answer("VERIFY")
+	w.clock.Step(-w.wrong)
+	return answer + ", " + w.answer("VERIFY")
+}
+
+func (w *timed) fail(at standin.Endpoint, status int) {
+	w.upstream.Inject(at, standin.Fault{Kind: standin.Status, Status: status})
+}
+
+// hold lets the upstream answer no question for the key set until release is
+// called, so that the refresh cannot overtake the answer that began it.
+func (w *timed) hold() (release func()) {
+	until := make(chan struct{})
+	w.upstream.Inject(standin.Keys, standin.Fault{Kind: standin.Delay, Until: until, Times: 1})
+	return func() { close(until) }
+}
+
+// withdraw takes the key back that has signed the token.
+func (w *timed) withdraw() {
+	signer, _ := keyset.KeyID([]byte(w.token))
+	w.upstream.Rotate(standin.Stack, false)
+	if !w.upstream.WithdrawKey(signer) {
+		w.t.Fatal("there is no such key")
+	}
+}
+
+// stranger is a token under a key that nobody has published.
+func (w *timed) stranger(kid string) string {
+	return w.upstream.StackToken(standin.TokenSpec{Subject: w.user.ID, IssuedAt: w.clock.Right().Add(-2 * time.Hour), Lifetime: 90 * 24 * time.Hour, Header: map[string]any{"kid": "stranger-" + kid}})
+}
+
+func (w *timed) await(at standin.Endpoint, n int) {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := w.upstream.AwaitCalls(ctx, at, n); err != nil {
+		w.t.Error(err)
+	}
+}
+
+// asked is how often the upstream was asked by lookups.
+func (w *timed) asked() asked { return asked{w.upstream.Calls(standin.StackKeys), w.calls()} }
+
+type asked struct{ keys, profiles int }
+
+func (a asked) since(before asked) (text string) {
+	if a.keys > before.keys {
+		text += " +keys"
+	}
+	if a.profiles > before.profiles {
+		text += " +profile"
+	}
+	if a.profiles > before.profiles+1 {
+		text += fmt.Sprintf(" %d times", a.profiles-before.profiles)
+	}
+	return text
+}
