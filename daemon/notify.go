@@ -58,7 +58,8 @@ func (d *Daemon) status() string {
 // uses it.
 type outlook struct {
 	daemon   *Daemon
-	told     string // to the service manager
+	told     string    // to the service manager
+	looked   time.Time // when the last look was; zero: there was none
 	projects map[string]standing
 }
 
@@ -92,6 +93,10 @@ func (o *outlook) look() {
 		d.opts.Notify("STATUS=" + status)
 	}
 	now := d.opts.Now()
+	if jump := clock.Jump(o.looked, now); !o.looked.IsZero() && jump.Abs() > clock.Tolerance {
+		d.opts.Logger.Info("the wall clock went on by more, or less, than the time that passed: this host slept, or its clock was set; what is kept is taken to be older by that", "jump", jump.Round(time.Second).String())
+	}
+	o.looked = now
 	before := o.projects
 	o.projects = map[string]standing{}
 	for _, p := range d.state.Load().projects.list {

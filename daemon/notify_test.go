@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/neonauthd/neonauthd/daemon/clock"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 )
@@ -52,6 +53,7 @@ func TestStatusTellsWhatChanges(t *testing.T) {
 		t.Errorf("an open circuit was logged %d times", n)
 	}
 
+	w.upstream.Inject(standin.Any, standin.Fault{Kind: standin.Reset})
 	w.clock.advance(keysMaxStale + time.Second)
 	o.look()
 	o.look()
@@ -60,6 +62,34 @@ func TestStatusTellsWhatChanges(t *testing.T) {
 	}
 	if n := strings.Count(w.log.String(), "keys too old to verify with"); n != 3 {
 		t.Errorf("keys of three projects that aged out were logged %d times", n)
+	}
+}
+
+// TestAJumpOfTheClockIsTold once, and the time that passes in between is none.
+func TestAJumpOfTheClockIsTold(t *testing.T) {
+	w := newWorld(t, withoutOIDC)
+	o, _ := lookout(w)
+	o.look()
+	w.clock.Step(time.Hour) // has not been looked at before
+	for _, c := range []struct {
+		name string
+		do   func()
+		want string
+	}{
+		{"a step ahead", func() {}, "the wall clock went on by"},
+		{"nothing", func() {}, ""},
+		{"time passes", func() { w.clock.advance(time.Minute) }, ""},
+		{"a little", func() { w.clock.Step(clock.Tolerance) }, ""},
+		{"a sleep", func() { w.clock.Sleep(8 * time.Hour) }, "jump=8h0m0s"},
+		{"a step back", func() { w.clock.Step(-time.Hour) }, "jump=-1h0m0s"},
+	} {
+		before := strings.Count(w.log.String(), "the wall clock went on by")
+		c.do()
+		o.look()
+		told := strings.Count(w.log.String(), "the wall clock went on by") - before
+		if (told == 1) != (c.want != "") || told > 1 || !strings.Contains(w.log.String(), c.want) {
+			t.Errorf("%s: told %d times", c.name, told)
+		}
 	}
 }
 
