@@ -248,7 +248,7 @@ func (d *Daemon) Run(ctx context.Context, l *Listeners) error {
 			serving.Go(func() { failed <- s.serve(ctx, s.ln) })
 		}
 	}
-	health := d.attend(ctx, life, l, failed)
+	health := d.startMonitoring(ctx, life, l, failed)
 	d.opts.Notify(program.Ready + "\nSTATUS=" + d.status())
 	d.logStart(l)
 	<-ctx.Done()

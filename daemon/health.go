@@ -26,7 +26,7 @@ const (
 // health serves metrics_listen: what monitors read, and nothing else.
 type health struct {
 	daemon   *Daemon
-	self     *self // nil if there is no ordinary socket
+	self     *selfCheck // nil if there is no ordinary socket
 	scrapers atomic.Int64
 	stopping atomic.Bool
 }
@@ -107,7 +107,7 @@ func (h *health) metrics(w http.ResponseWriter, _ *http.Request) {
 // alive tells whether lookups are answered: it asks one.
 func (h *health) alive(w http.ResponseWriter, r *http.Request) {
 	if h.self != nil && !h.stopping.Load() { // a stopping daemon takes no new connection and is well
-		if err := h.self.askWithin(r.Context(), selfPatience); err != nil {
+		if err := h.self.askWithin(r.Context(), selfCheckTimeout); err != nil {
 			say(w, http.StatusServiceUnavailable, "not answering: "+err.Error())
 			return
 		}

@@ -54,23 +54,23 @@ func (d *Daemon) status() string {
 	return text
 }
 
-// outlook is what the operator was last told of each project. One goroutine
-// uses it.
-type outlook struct {
+// observer tells the operator when the state of the projects changes, and
+// remembers what it told last. It is not safe for concurrent use.
+type observer struct {
 	daemon   *Daemon
 	told     string    // to the service manager
-	looked   time.Time // when the last look was; zero: there was none
-	projects map[string]standing
+	checked  time.Time // when the last check was; zero: there was none
+	projects map[string]projectHealth
 }
 
-// standing is one project's.
-type standing struct {
+// projectHealth is what the observer has told of one project.
+type projectHealth struct {
 	usable  bool
 	circuit upstream.CircuitState
 }
 
-// keep looks about now and then until ctx ends.
-func (o *outlook) keep(ctx context.Context) {
+// run checks now and then until ctx ends.
+func (o *observer) run(ctx context.Context) {
 	ticker := time.NewTicker(statusInterval)
 	defer ticker.Stop()
 	for {
@@ -78,29 +78,29 @@ func (o *outlook) keep(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case now := <-ticker.C:
-			o.look()
+			o.check()
 			o.daemon.lines.Tell(now)
 		}
 	}
 }
 
-// look tells what has changed since it looked last: the service manager of the
+// check tells what has changed since the last check: the service manager of the
 // status, the log of what an operator may have to mend.
-func (o *outlook) look() {
+func (o *observer) check() {
 	d := o.daemon
 	if status := d.status(); status != o.told {
 		o.told = status
 		d.opts.Notify("STATUS=" + status)
 	}
 	now := d.opts.Now()
-	if jump := clock.Jump(o.looked, now); !o.looked.IsZero() && jump.Abs() > clock.Tolerance {
+	if jump := clock.Jump(o.checked, now); !o.checked.IsZero() && jump.Abs() > clock.Tolerance {
 		d.opts.Logger.Info("the wall clock went on by more, or less, than the time that passed: this host slept, or its clock was set; what is kept is taken to be older by that", "jump", jump.Round(time.Second).String())
 	}
-	o.looked = now
+	o.checked = now
 	before := o.projects
-	o.projects = map[string]standing{}
+	o.projects = map[string]projectHealth{}
 	for _, p := range d.state.Load().projects.list {
-		is := standing{p.keys.current.Load().usable(now), p.upstream.Governor().Circuit}
+		is := projectHealth{p.keys.current.Load().usable(now), p.upstream.Governor().Circuit}
 		o.projects[p.name] = is
 		was := before[p.name]
 		log := d.opts.Logger.With("project", p.name)
@@ -116,20 +116,20 @@ func (o *outlook) look() {
 	}
 }
 
-// attend starts what serves the operator beside the lookups. The watchdog and
+// startMonitoring starts what serves the operator beside the lookups. The watchdog and
 // the status end with ctx, because a draining daemon takes no questions; metrics
 // are served until life ends, and what goes wrong with them is put into failed.
-func (d *Daemon) attend(ctx, life context.Context, l *Listeners, failed chan<- error) *health {
+func (d *Daemon) startMonitoring(ctx, life context.Context, l *Listeners, failed chan<- error) *health {
 	h := &health{daemon: d}
 	if l.Ordinary != nil {
-		h.self = &self{daemon: d, addr: l.Ordinary.Addr()}
+		h.self = &selfCheck{daemon: d, addr: l.Ordinary.Addr()}
 		d.group.Go(func() { h.self.watch(ctx) })
 	}
 	if l.Metrics != nil {
 		d.group.Go(func() { failed <- h.serve(life, l.Metrics) })
 	}
-	o := &outlook{daemon: d, told: d.status()}
-	d.group.Go(func() { o.keep(ctx) })
+	o := &observer{daemon: d, told: d.status()}
+	d.group.Go(func() { o.run(ctx) })
 	return h
 }
 

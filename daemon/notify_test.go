@@ -12,12 +12,12 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 )
 
-// lookout is the outlook of a world whose keeping is done by hand, and what it
+// newObserver is the observer of a world that checks when the test says so, and what it
 // told.
-func lookout(w *world) (*outlook, *[]string) {
+func newObserver(w *world) (*observer, *[]string) {
 	told := &[]string{}
 	d := w.daemon
-	o := &outlook{daemon: &Daemon{opts: Options{
+	o := &observer{daemon: &Daemon{opts: Options{
 		Now:    w.clock.now,
 		Logger: slog.New(slog.NewTextHandler(w.log, nil)),
 		Notify: func(state string) { *told = append(*told, state) },
@@ -29,9 +29,9 @@ func lookout(w *world) (*outlook, *[]string) {
 func TestStatusTellsWhatChanges(t *testing.T) {
 	w := newWorld(t, nil)
 	await(t, func() bool { return w.daemon.status() == "3 of 3 projects have keys" })
-	o, told := lookout(w)
-	o.look()
-	o.look()
+	o, told := newObserver(w)
+	o.check()
+	o.check()
 	if len(*told) != 1 || (*told)[0] != "STATUS=3 of 3 projects have keys" {
 		t.Fatalf("told %q, want the status once", *told)
 	}
@@ -44,8 +44,8 @@ func TestStatusTellsWhatChanges(t *testing.T) {
 		w.dial().ask("PROFILE max-age=0 %s", token)
 		return p.upstream.Governor().Circuit == upstream.Open
 	})
-	o.look()
-	o.look()
+	o.check()
+	o.check()
 	if got := (*told)[len(*told)-1]; len(*told) != 2 || got != "STATUS=3 of 3 projects have keys; profiles fail: main (circuit open)" {
 		t.Errorf("told %q", *told)
 	}
@@ -55,8 +55,8 @@ func TestStatusTellsWhatChanges(t *testing.T) {
 
 	w.upstream.Inject(standin.Any, standin.Fault{Kind: standin.Reset})
 	w.clock.advance(keysMaxStale + time.Second)
-	o.look()
-	o.look()
+	o.check()
+	o.check()
 	if got := (*told)[len(*told)-1]; !strings.HasPrefix(got, "STATUS=0 of 3 projects have keys; without keys: main, neon, oidc") {
 		t.Errorf("told %q", got)
 	}
@@ -68,8 +68,8 @@ func TestStatusTellsWhatChanges(t *testing.T) {
 // TestAJumpOfTheClockIsTold once, and the time that passes in between is none.
 func TestAJumpOfTheClockIsTold(t *testing.T) {
 	w := newWorld(t, withoutOIDC)
-	o, _ := lookout(w)
-	o.look()
+	o, _ := newObserver(w)
+	o.check()
 	w.clock.Step(time.Hour) // has not been looked at before
 	for _, c := range []struct {
 		name string
@@ -85,7 +85,7 @@ func TestAJumpOfTheClockIsTold(t *testing.T) {
 	} {
 		before := strings.Count(w.log.String(), "the wall clock went on by")
 		c.do()
-		o.look()
+		o.check()
 		told := strings.Count(w.log.String(), "the wall clock went on by") - before
 		if (told == 1) != (c.want != "") || told > 1 || !strings.Contains(w.log.String(), c.want) {
 			t.Errorf("%s: told %d times", c.name, told)
@@ -117,10 +117,10 @@ func TestStatusFollowsAReload(t *testing.T) {
 }
 
 func TestStatusIsKeptUntilTheEnd(t *testing.T) {
-	o := &outlook{daemon: newDesk(t, nil).daemon}
+	o := &observer{daemon: newDesk(t, nil).daemon}
 	ctx, stop := context.WithCancel(context.Background())
 	stop()
-	o.keep(ctx) // returns
+	o.run(ctx) // returns
 	if o.told != "" {
 		t.Error("something was told after the end")
 	}

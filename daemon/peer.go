@@ -27,8 +27,8 @@ type peer struct {
 	opaque *rate.Limiter // of lookups that only the upstream can judge
 }
 
-// minCrowd is how many peers are kept without a look at who has gone.
-const minCrowd = 64
+// minPeers is how many peers are kept before the first look at who has gone.
+const minPeers = 64
 
 // peer returns the books of a connection's caller. s.mu is held.
 func (s *server) peer(from sockets.Credentials) *peer {
@@ -42,14 +42,14 @@ func (s *server) peer(from sockets.Credentials) *peer {
 	return p
 }
 
-// forget drops the peers that have gone, each time that there are twice as many
-// as it left. Who has just asked about session credentials stays known until
-// that is made up for, or a new connection would bring a new allowance. s.mu is
-// held.
+// forget drops peers without connections, each time that there are twice as many
+// peers as it left the last time. A peer that has just asked about session
+// credentials is kept until its allowance is full again: otherwise a new
+// connection would bring a new allowance. s.mu is held.
 func (s *server) forget() {
-	if len(s.peers) < max(minCrowd, s.crowd) {
+	if len(s.peers) < max(minPeers, s.peersLeft) {
 		return
 	}
 	maps.DeleteFunc(s.peers, func(_ fair.ID, p *peer) bool { return p.conns == 0 && p.opaque.Tokens() >= opaqueBurst })
-	s.crowd = 2 * len(s.peers)
+	s.peersLeft = 2 * len(s.peers)
 }

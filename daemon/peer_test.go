@@ -128,7 +128,7 @@ func TestPassersByAreForgotten(t *testing.T) {
 				crowd.server.unregister(c)
 			}
 		}
-		if n := len(crowd.server.peers); n > minCrowd {
+		if n := len(crowd.server.peers); n > minPeers {
 			t.Errorf("%d are remembered, one is there", n)
 		}
 		if crowd.join(stranger(1)).peer != stays.peer {

@@ -55,18 +55,18 @@ type server struct {
 
 	places places
 
-	mu       sync.Mutex
-	draining bool
-	conns    map[*conn]struct{}
-	admins   int // how many of conns are on the admin socket
-	peers    map[fair.ID]*peer
-	bodies   *fair.Bodies
-	wide     *wideBuffers
-	roomy    *fair.Pool    // connections with a large send buffer
-	notices  *fair.Pool    // connections that were turned away and have not read why
-	stopping chan struct{} // closed once the server drains
-	crowd    int           // how many peers there may be before it is looked who has gone
-	running  sync.WaitGroup
+	mu        sync.Mutex
+	draining  bool
+	conns     map[*conn]struct{}
+	admins    int // how many of conns are on the admin socket
+	peers     map[fair.ID]*peer
+	bodies    *fair.Bodies
+	wide      *wideBuffers
+	roomy     *fair.Pool    // connections with a large send buffer
+	notices   *fair.Pool    // connections that were turned away and have not read why
+	stopping  chan struct{} // closed once the server drains
+	peersLeft int           // how many peers forget may leave before it looks again
+	running   sync.WaitGroup
 }
 
 // serve accepts on ln until ctx ends or ln is closed. It returns when no more

@@ -21,9 +21,9 @@ import (
 )
 
 const (
-	// selfPatience is how long a question of the daemon's own may take, unless
+	// selfCheckTimeout is how long a question of the daemon's own may take, unless
 	// the watchdog wants it quicker.
-	selfPatience = 3 * time.Second
+	selfCheckTimeout = 3 * time.Second
 	// statusInterval is how often the line for the service manager is renewed,
 	// if it has changed.
 	statusInterval = 5 * time.Second
@@ -44,18 +44,18 @@ var (
 	errSelfMistaken = errors.New("the reply is not one that this question can have")
 )
 
-// self asks the daemon through its own socket, as a caller does.
-type self struct {
+// selfCheck asks the daemon a question through its own socket, as a caller does.
+type selfCheck struct {
 	daemon *Daemon
 	addr   net.Addr // of the ordinary socket
 }
 
-// ask sends one lookup and judges its reply. nil means that the socket is
-// accepted on, and that a lookup goes through connection, cache and, unless the
-// answer is remembered, verification. ERR forbidden and ERR busy are answers
-// too, but come before the cache: [[caller]] rules that leave out our own user,
-// or a limit, let nothing more be shown. The upstream is not asked.
-func (s *self) ask(ctx context.Context) (err error) {
+// ask sends one lookup and judges its reply. nil means that connections are
+// accepted, and that a lookup passes connection and cache and, unless its answer
+// is remembered, verification. ERR forbidden and ERR busy count as answers too,
+// though they come before the cache: where [[caller]] rules leave out our own
+// user, or a limit is reached, no more can be shown. The upstream is not asked.
+func (s *selfCheck) ask(ctx context.Context) (err error) {
 	defer func() { s.daemon.ledger.selfLookups.count(err) }()
 	nc, err := s.dial(ctx)
 	if err != nil {
@@ -75,10 +75,11 @@ func (s *self) ask(ctx context.Context) (err error) {
 	return s.judge(strings.TrimSuffix(reply, "\n"), ready)
 }
 
-// dial opens a connection to our own ordinary socket. Its mode may bar us, when
-// an operator gave it to another group: then the connection is made past it,
-// and what is shown is short of the accepting.
-func (s *self) dial(ctx context.Context) (net.Conn, error) {
+// dial opens a connection to our own ordinary socket. Where its mode keeps us
+// out, because an operator gave the socket to another group, the connection is
+// made without the socket, and the check does not show that connections are
+// accepted.
+func (s *selfCheck) dial(ctx context.Context) (net.Conn, error) {
 	nc, err := (&net.Dialer{}).DialContext(ctx, s.addr.Network(), s.addr.String())
 	if !errors.Is(err, fs.ErrPermission) {
 		return nc, err
@@ -115,7 +116,7 @@ func (s *server) pair(ctx context.Context) (net.Conn, error) {
 
 // project is the one to ask about, and whether it has keys: the first one that
 // has, for without keys a lookup waits for them.
-func (s *self) project() (p *project, ready bool) {
+func (s *selfCheck) project() (p *project, ready bool) {
 	projects := &s.daemon.state.Load().projects
 	for _, p := range projects.list {
 		if p.keys.current.Load().usable(s.daemon.opts.Now()) {
@@ -126,8 +127,8 @@ func (s *self) project() (p *project, ready bool) {
 }
 
 // deadline leaves a quarter of the time for the reply's way.
-func (s *self) deadline(ctx context.Context) time.Duration {
-	left := selfPatience
+func (s *selfCheck) deadline(ctx context.Context) time.Duration {
+	left := selfCheckTimeout
 	if till, ok := ctx.Deadline(); ok {
 		left = time.Until(till)
 	}
@@ -136,7 +137,7 @@ func (s *self) deadline(ctx context.Context) time.Duration {
 
 // judge reads the reply to a question of our own. ready tells whether the
 // project had keys: if not, nothing could be said in time.
-func (s *self) judge(reply string, ready bool) error {
+func (s *selfCheck) judge(reply string, ready bool) error {
 	var r protocol.Reply
 	if err := protocol.ParseReply([]byte(reply), &r); err != nil {
 		return fmt.Errorf("self-lookup: %w", err)
@@ -169,7 +170,7 @@ func (s *self) judge(reply string, ready bool) error {
 // watch feeds the service manager's watchdog, if there is one, until ctx ends:
 // after a lookup through our own socket each time, and not otherwise. A daemon
 // that does not answer is thus ended and started anew.
-func (s *self) watch(ctx context.Context) {
+func (s *selfCheck) watch(ctx context.Context) {
 	limit, err := program.Watchdog()
 	log := s.daemon.opts.Logger
 	if err != nil {
@@ -183,7 +184,7 @@ func (s *self) watch(ctx context.Context) {
 	defer ticker.Stop()
 	failing := false
 	for {
-		err := s.askWithin(ctx, min(interval, selfPatience))
+		err := s.askWithin(ctx, min(interval, selfCheckTimeout))
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -201,7 +202,7 @@ func (s *self) watch(ctx context.Context) {
 	}
 }
 
-func (s *self) askWithin(ctx context.Context, patience time.Duration) error {
+func (s *selfCheck) askWithin(ctx context.Context, patience time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	return s.ask(ctx)

@@ -83,8 +83,8 @@ func (w *world) hear(told <-chan string, prefix string) string {
 }
 
 // self is the asker of the world's daemon.
-func (w *world) self() *self {
-	return &self{daemon: w.daemon, addr: &net.UnixAddr{Name: w.socket(), Net: "unix"}}
+func (w *world) self() *selfCheck {
+	return &selfCheck{daemon: w.daemon, addr: &net.UnixAddr{Name: w.socket(), Net: "unix"}}
 }
 
 func TestWatchdogIsFedByLookupsAlone(t *testing.T) {
@@ -197,7 +197,7 @@ func TestSelfLookupWorksWithoutKeys(t *testing.T) {
 		c.Projects = c.Projects[1:2]
 		c.Projects[0].BaseURL, c.Projects[0].JWKSURL = "http://127.0.0.1:9/neondb/auth", "" // port 9: nobody answers
 	})
-	if err := w.self().askWithin(t.Context(), selfPatience); err != nil {
+	if err := w.self().askWithin(t.Context(), selfCheckTimeout); err != nil {
 		t.Error(err)
 	}
 }
@@ -252,12 +252,12 @@ func TestSelfLookupJudgesReplies(t *testing.T) {
 		{"NO unknown-key", true, errSelfMistaken},
 		{"OK level=claims project=main sub=x age=0 ttl=60 exp=1 source=cache {}", true, errSelfAccepted},
 	} {
-		asker := &self{daemon: s.daemon}
+		asker := &selfCheck{daemon: s.daemon}
 		if err := asker.judge(test.reply, test.ready); !errors.Is(err, test.want) {
 			t.Errorf("%s (ready %v): %v, want %v", test.reply, test.ready, err, test.want)
 		}
 	}
-	if err := (&self{daemon: s.daemon}).judge("what", true); err == nil {
+	if err := (&selfCheck{daemon: s.daemon}).judge("what", true); err == nil {
 		t.Error("nonsense was taken for an answer")
 	}
 }
