@@ -36,8 +36,8 @@ type callerRule struct {
 // errUserNamespace refuses rules that cannot work: where callers from outside of
 // the namespace all look like one, a rule for a uid would match somebody else or
 // nobody.
-var errUserNamespace = errors.New("caller: this process runs in a user namespace and cannot tell its callers apart; if that is PrivateUsers=yes in the unit, " +
-	"copy /usr/share/doc/neonauthd/examples/callers.conf to /etc/systemd/system/neonauthd.service.d/, then systemctl daemon-reload and restart; otherwise remove the [[caller]] tables")
+var errUserNamespace = errors.New("caller: this process runs in a user namespace and cannot tell its callers apart; if that is PrivateUsers=yes, as the drop-in private-users.conf " +
+	"or a unit of an earlier build has it (systemctl cat neonauthd), set PrivateUsers=no with systemctl edit neonauthd and restart; otherwise remove the [[caller]] tables")
 
 // newCallers resolves the names of the tables. A name that the host does not
 // know is an error: a rule that silently matches nobody would lock people out.

@@ -29,8 +29,8 @@ func Check(ctx context.Context, out io.Writer, cfg config.Config, opts Options) 
 	}
 	fmt.Fprintf(out, "socket        %s\nadmin socket  %s\nstate         %s\ncache         %s\n", cfg.Socket, cfg.AdminSocket, cfg.StateDir, cfg.Cache.MaxBytes.String())
 	if len(cfg.Callers) > 0 {
-		// The unit has a user namespace, this process as a rule has not.
-		fmt.Fprintf(out, "callers       %d [[caller]] table(s); under systemd they need the drop-in callers.conf, or the service does not start\n", len(cfg.Callers))
+		// A unit may have a user namespace, this process as a rule has not.
+		fmt.Fprintf(out, "callers       %d [[caller]] table(s); a unit with PrivateUsers=yes does not start with them\n", len(cfg.Callers))
 	}
 	if err := statedir.Inspect(cfg.StateDir); err != nil {
 		wrong++

@@ -167,9 +167,9 @@ func TestSocketPathsAreThoseTheClientsTry(t *testing.T) {
 	}
 }
 
-// TestTheDropInForCallersLetsTheDaemonSeeThem: in a user namespace of its own, SO_PEERCRED names every caller 65534.
-func TestTheDropInForCallersLetsTheDaemonSeeThem(t *testing.T) {
-	for name, want := range map[string]string{"neonauthd.service": "yes", "drop-ins/callers.conf": "no"} {
+// TestTheDaemonSeesItsCallersUnlessADropInSaysOtherwise: in a user namespace of its own, SO_PEERCRED names every caller 65534.
+func TestTheDaemonSeesItsCallersUnlessADropInSaysOtherwise(t *testing.T) {
+	for name, want := range map[string]string{"neonauthd.service": "no", "drop-ins/private-users.conf": "yes"} {
 		if got := readUnit(t, name).one("Service.PrivateUsers"); got != want {
 			t.Errorf("%s: PrivateUsers=%s, want %s", name, got, want)
 		}

@@ -116,32 +116,31 @@ exposed() { # UNIT TENTHS: at most that much
 	tell "$(tail -n 1 exposure | sed 's/^[^O]*//; s/[^a-zA-Z0-9]*$//')"
 }
 exposure() {
-	exposed neonauthd.service 10
+	exposed neonauthd.service 12
 	exposed neonauth-http.service 5
 }
 
 # may USER TEXT: what a lookup of that user begins with.
 may() { as "$1" ./load -say "VERIFY $(cat token)" | grep -q " ms: $2"; }
 caller_rules() {
-	local drop_in=/etc/systemd/system/neonauthd.service.d/callers.conf
+	local drop_in=/etc/systemd/system/neonauthd.service.d/private-users.conf
 	cp /etc/neonauthd/neonauthd.toml good.toml
 	useradd --system --groups neonauthd admitted
 	useradd --system --groups neonauthd excluded
 	printf '\n[[caller]]\nuser = "admitted"\n' >>/etc/neonauthd/neonauthd.toml
-	neonauthd --check | grep callers.conf
-	systemctl reload neonauthd || true
-	within 60 reload_failed
-	may excluded OK
-	refused callers.conf systemctl restart neonauthd
-	install -D -m 0644 /usr/share/doc/neonauthd/examples/callers.conf "$drop_in"
-	systemctl daemon-reload
-	systemctl restart neonauthd
+	neonauthd --check | grep PrivateUsers
+	systemctl reload neonauthd
 	may admitted OK
 	may excluded 'ERR forbidden'
-	exposed neonauthd.service 12
 	within 60 says neonauthd 'watchdog and health checks are refused by the' >/dev/null # which prove less, and are no reason to end
-	rm -r "${drop_in%/*}"
+	install -D -m 0644 /usr/share/doc/neonauthd/examples/private-users.conf "$drop_in"
+	systemctl daemon-reload
+	refused PrivateUsers=no systemctl restart neonauthd
 	cp good.toml /etc/neonauthd/neonauthd.toml
+	systemctl restart neonauthd
+	may excluded OK
+	exposed neonauthd.service 10
+	rm -r "${drop_in%/*}"
 	systemctl daemon-reload
 	systemctl restart neonauthd
 	may excluded OK

@@ -55,12 +55,12 @@ func TestCallerRulesAreRefusedWhereUsersCannotBeTold(t *testing.T) {
 	for name, extra := range map[string][]string{"checking": {"--check"}, "serving": nil} {
 		out, err := run(unshared(0), extra...)
 		var exit *exec.ExitError
-		if !errors.As(err, &exit) || exit.ExitCode() != 78 || !strings.Contains(out, "callers.conf") {
+		if !errors.As(err, &exit) || exit.ExitCode() != 78 || !strings.Contains(out, "PrivateUsers=no") {
 			t.Errorf("%s: %v: %s", name, err, out)
 		}
 	}
 	// Who checks as an operator is not in the unit's namespace.
-	if out, err := run(func(*exec.Cmd) {}, "--check"); err != nil || !strings.Contains(out, "callers.conf") {
+	if out, err := run(func(*exec.Cmd) {}, "--check"); err != nil || !strings.Contains(out, "PrivateUsers=yes") {
 		t.Errorf("checking outside of it: %v: %s", err, out)
 	}
 }
