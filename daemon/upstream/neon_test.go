@@ -163,3 +163,30 @@ func TestNeonsSubjectIsLearnedOrCompared(t *testing.T) {
 		}
 	}
 }
+
+// FuzzParseSession: whatever is taken has one canonical spelling, which is taken
+// too, and leads to a header that a request can have.
+func FuzzParseSession(f *testing.F) {
+	const raw, mac = "Aax3xEc6DKjW8qpKBJo2Oa5AHP7zTjmx", "H8Vyy16AgYCEuwo94O06OSEc7J5rWauCiyA12NkpFUc="
+	for _, seed := range []string{raw, raw + "." + mac, raw + "%2E" + mac[:43] + "%3D", sessionCookie + "=" + raw + "." + mac, "better-auth.session_token=" + raw, token, "%zz", "a.b"} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, credential []byte) {
+		s, ok := ParseSession(credential)
+		if !ok {
+			return
+		}
+		again, ok := ParseSession(s.Canonical())
+		if !ok || again != s || string(again.Canonical()) != string(s.Canonical()) {
+			t.Errorf("%q: %q is not canonical", credential, s.Canonical())
+		}
+		if strings.Count(string(credential), ".")+strings.Count(strings.ToUpper(string(credential)), "%2E") > 4 || len(s.Token()) > maxSessionToken {
+			t.Errorf("%q was taken", credential)
+		}
+		for name, values := range s.header() {
+			if name != "Cookie" && name != "Authorization" || len(values) != 1 || strings.ContainsAny(values[0], "\r\n;,\"") || strings.Trim(values[0], " ") != values[0] {
+				t.Errorf("%q: %s: %q", credential, name, values)
+			}
+		}
+	})
+}
