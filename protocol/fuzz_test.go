@@ -10,7 +10,7 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// Each corpus is committed under testdata/fuzz; an empty one fails the house test.
+// Each corpus is committed under testdata/fuzz; an empty one fails internal/archtest.
 
 func FuzzRequest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, line []byte) {
