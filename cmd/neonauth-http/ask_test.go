@@ -62,7 +62,7 @@ func request(method, path string, lines ...string) string {
 }
 
 // ask puts a question to neonauth-http as a web server does.
-func (w *world) ask(t testing.TB, path string, lines ...string) got {
+func (w *system) ask(t testing.TB, path string, lines ...string) got {
 	t.Helper()
 	return get(t, "unix", w.path("h.sock"), path, lines...)
 }

@@ -27,7 +27,7 @@ func TestASiteInABrowser(t *testing.T) {
 	if info, err := os.Stat(where); err != nil || !info.IsDir() {
 		where = t.TempDir()
 	}
-	w := newWorld(t)
+	w := newSystem(t)
 	site := newSite(w)
 	w.app.Config.Handler = site
 	address := freeAddress(t)
@@ -80,12 +80,12 @@ func TestASiteInABrowser(t *testing.T) {
 // site is a small application that keeps no session of its own: who visits
 // stands in the headers.
 type site struct {
-	w      *world
+	w      *system
 	admin  *client.Client
 	cookie string // the last one given out
 }
 
-func newSite(w *world) *site {
+func newSite(w *system) *site {
 	return &site{w: w, admin: &client.Client{Socket: w.path("a.sock")}}
 }
 

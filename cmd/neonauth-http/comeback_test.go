@@ -45,7 +45,7 @@ func TestWhereToComeBackToIsOneValueOfThisSite(t *testing.T) {
 // Nothing but the web server's own header is answered, and in a refusal only.
 func TestOnlyARefusalTellsWhereToComeBackTo(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newSystem(t)
 	for _, test := range []struct {
 		lines []string
 		want  string

@@ -111,7 +111,7 @@ func TestCommandLineIsRefusedInWords(t *testing.T) {
 
 func TestSocketsAreOnlyReplacedWhenDead(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newSystem(t)
 	if info, err := os.Stat(w.path("h.sock")); err != nil || info.Mode().Perm() != 0o660 {
 		t.Errorf("%v %v", info.Mode(), err)
 	}
@@ -147,7 +147,7 @@ func TestComplaintsAreRare(t *testing.T) {
 // The watchdog is fed by a judgement that comes out right.
 func TestTheWatchdogIsFed(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newSystem(t)
 	p := launch(t, w.dir, e2e.Program("neonauth-http"), []string{"WATCHDOG_USEC=30000"}, "--listen", "unix:"+w.path("w.sock"), "--socket", w.path("d.sock"))
 	p.Await(t, "READY=1")
 	p.Await(t, "WATCHDOG=1")

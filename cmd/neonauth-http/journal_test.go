@@ -15,7 +15,7 @@ import (
 // looks for errors looks there.
 func TestLinesForTheJournalSayHowBadItIs(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newSystem(t)
 	log, err := os.Create(w.path("journal"))
 	if err != nil {
 		t.Fatal(err)

@@ -20,7 +20,7 @@ import (
 
 func TestTheDaemonsRestartCostsNoRequest(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newSystem(t)
 	// As long as a slow machine may take to start a process; what is shown is
 	// that a request is held until then.
 	w.restartHTTP(t, "restart_patience = \"20s\"\ntimeout = \"25s\"")
@@ -73,7 +73,7 @@ func TestTheDaemonsRestartCostsNoRequest(t *testing.T) {
 // While the daemon stays away, requests do not pile up behind it.
 func TestALongOutageIsSaidAtOnce(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newSystem(t)
 	w.restartHTTP(t, `restart_patience = "50ms"`)
 	token := bearing(w.token())
 	w.daemon.Kill(t)
@@ -105,7 +105,7 @@ func TestALongOutageIsSaidAtOnce(t *testing.T) {
 // What is under way when the end comes is answered.
 func TestTheEndWaitsForWhatIsUnderWay(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newSystem(t)
 	release := make(chan struct{})
 	w.Inject(standin.Me, standin.Fault{Kind: standin.Delay, Until: release})
 	slow := make(chan got, 1)
@@ -131,7 +131,7 @@ func TestTheEndWaitsForWhatIsUnderWay(t *testing.T) {
 
 func TestReloadAppliesAllOrNothing(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newSystem(t)
 	w.restartHTTP(t, `realm = "first"`)
 	realm := func() string {
 		g := w.ask(t, "/nginx")
@@ -170,7 +170,7 @@ func TestReloadAppliesAllOrNothing(t *testing.T) {
 // systemd's sockets are taken by their names and not removed.
 func TestInheritedSocketsAreServedByName(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newSystem(t)
 	var files []*os.File
 	for _, name := range []string{"i.sock", "is.sock"} {
 		ln, err := net.ListenUnix("unix", &net.UnixAddr{Name: w.path(name), Net: "unix"})
@@ -258,7 +258,7 @@ func TestConnectionsAreKeptAndBounded(t *testing.T) {
 
 func TestReuseIsTrueToTheVerdict(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newSystem(t)
 	soon := w.token(func(spec *standin.TokenSpec) { spec.Lifetime = 20 * time.Second })
 	for name, test := range map[string]struct {
 		token string

@@ -12,7 +12,7 @@ const browser = "Accept: text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"
 
 func TestNginxAnswersEveryKindOfVisitor(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newSystem(t)
 	n := startNginx(t, w)
 	good, bad := bearing(w.token()), bearing(w.token(expired))
 	unverified := bearing(w.StackToken(standin.TokenSpec{Subject: w.AddUser(standin.User{Name: "Eve", Email: "eve@example.org"}).ID}))
@@ -69,7 +69,7 @@ func TestNginxAnswersEveryKindOfVisitor(t *testing.T) {
 
 func TestNginxSaysUnavailableWhenItCouldNotBeTold(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newSystem(t)
 	n := startNginx(t, w)
 	good := bearing(w.token())
 	if g := n.get(t, "/", good); g.StatusCode != http.StatusOK {
@@ -109,7 +109,7 @@ func TestNginxSaysUnavailableWhenItCouldNotBeTold(t *testing.T) {
 // What is asked for does not exist: waiting does not help, so it is no 503.
 func TestNginxSaysSoWhenItIsMisconfigured(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newSystem(t)
 	n := startNginx(t, w, "?level=claims&require=clean-headers;", "?levels=claims;")
 	if g := n.get(t, "/", bearing(w.token())); g.StatusCode != http.StatusInternalServerError || w.app.count() != 0 {
 		t.Error(g.Status, "and", w.app.count(), "hits")
@@ -123,7 +123,7 @@ func TestNginxSaysSoWhenItIsMisconfigured(t *testing.T) {
 // Another spelling of an open path is not open (N7).
 func TestNginxHolesAreExact(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newSystem(t)
 	n := startNginx(t, w)
 	for _, path := range []string{
 		"/LOGIN", "/Login", "/login/", "/login/x", "/login;x", "/login.", "/login%00", "/login%20", "/login%3b",

@@ -48,7 +48,7 @@ func spoofs() []string {
 // The application sees our identity headers or none (N3).
 func TestNginxLetsNoVisitorNameItself(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newSystem(t)
 	n := startNginx(t, w)
 	good := bearing(w.token())
 	clean := n.get(t, "/", good)
@@ -87,7 +87,7 @@ func TestNginxLetsNoVisitorNameItself(t *testing.T) {
 // Nothing but the token decides (N2): 200 forwarded headers change nothing.
 func TestForwardedHeadersDecideNothing(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newSystem(t)
 	n := startNginx(t, w)
 	var spoofed []string
 	for _, name := range []string{
@@ -138,7 +138,7 @@ func hostileNames() []string {
 
 func TestNoNameBreaksOutOfItsHeader(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newSystem(t)
 	n := startNginx(t, w)
 	for _, name := range hostileNames() {
 		u := w.AddUser(standin.User{Name: name, Email: "x@example.org", EmailVerified: true})
@@ -174,7 +174,7 @@ func TestNoNameBreaksOutOfItsHeader(t *testing.T) {
 }
 
 // long adds a user with a long name in the profile.
-func (w *world) long(t testing.TB, size int) string {
+func (w *system) long(t testing.TB, size int) string {
 	t.Helper()
 	u := w.AddUser(standin.User{Name: "x", Email: "x@example.org", EmailVerified: true})
 	if !w.SetProfile(u.ID, "display_name", strings.Repeat("n", size)) {
@@ -184,7 +184,7 @@ func (w *world) long(t testing.TB, size int) string {
 }
 
 // metrics reads the counters of neonauth-http.
-func (w *world) metrics(t testing.TB) string {
+func (w *system) metrics(t testing.TB) string {
 	t.Helper()
 	g := get(t, "unix", w.path("s.sock"), "/metrics")
 	if g.StatusCode != http.StatusOK {

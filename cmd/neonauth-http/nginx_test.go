@@ -10,13 +10,13 @@ import (
 
 // startNginx runs nginx with examples/nginx/site.conf, in which only places are
 // replaced, and whatever further replacements say (old, new, old, new).
-func startNginx(t testing.TB, w *world, replace ...string) *front {
+func startNginx(t testing.TB, w *system, replace ...string) *front {
 	t.Helper()
 	address := w.path("n.sock")
 	return startNginxAt(t, w, "unix", address, append(replace, "listen 8080;", "listen unix:"+address+";")...)
 }
 
-func startNginxAt(t testing.TB, w *world, network, address string, replace ...string) *front {
+func startNginxAt(t testing.TB, w *system, network, address string, replace ...string) *front {
 	t.Helper()
 	path := installed(t, "nginx")
 	layNginx(t, w, replace...)
@@ -42,7 +42,7 @@ http {
 }
 
 // layNginx puts the recipe's files where a main configuration file includes them.
-func layNginx(t testing.TB, w *world, replace ...string) {
+func layNginx(t testing.TB, w *system, replace ...string) {
 	t.Helper()
 	files, err := filepath.Glob("../../examples/nginx/*.conf")
 	if err != nil || len(files) < 5 {

@@ -15,17 +15,17 @@ import (
 // outage is a way in which what stands behind a web server's question does not answer it.
 type outage struct {
 	name  string
-	begin func(t *testing.T, w *world)
+	begin func(t *testing.T, w *system)
 }
 
 func outages() []outage {
 	const yes = "HTTP/1.1 204 No Content\r\nX-Auth-User-Id: mallory\r\n"
 	return []outage{
-		{"neonauth-http hangs", func(t *testing.T, w *world) { w.http.Freeze(t) }},
-		{"neonauth-http is gone", func(t *testing.T, w *world) { w.http.Kill(t) }},
-		{"neonauth-http was never there", func(t *testing.T, w *world) { w.http.Stop(t) }},
-		{"the daemon hangs", func(t *testing.T, w *world) { w.daemon.Freeze(t) }},
-		{"the daemon is gone", func(t *testing.T, w *world) { w.daemon.Kill(t) }},
+		{"neonauth-http hangs", func(t *testing.T, w *system) { w.http.Freeze(t) }},
+		{"neonauth-http is gone", func(t *testing.T, w *system) { w.http.Kill(t) }},
+		{"neonauth-http was never there", func(t *testing.T, w *system) { w.http.Stop(t) }},
+		{"the daemon hangs", func(t *testing.T, w *system) { w.daemon.Freeze(t) }},
+		{"the daemon is gone", func(t *testing.T, w *system) { w.daemon.Kill(t) }},
 		{"something takes the question and says nothing", impostor("")},
 		{"something says half a yes", impostor(yes)},
 		{"something says no HTTP", impostor("hello\r\n\r\n")},
@@ -40,8 +40,8 @@ func outages() []outage {
 }
 
 // impostor takes the place of neonauth-http, and says the same to everybody. "bye" at the end hangs up.
-func impostor(words string) func(*testing.T, *world) {
-	return func(t *testing.T, w *world) {
+func impostor(words string) func(*testing.T, *system) {
+	return func(t *testing.T, w *system) {
 		t.Helper()
 		w.http.Stop(t)
 		_ = os.Remove(w.path("h.sock")) // it may have gone with its process
@@ -78,15 +78,15 @@ func TestAnOutageIsA5xxInTime(t *testing.T) {
 	t.Parallel()
 	for _, start := range []struct {
 		name string
-		run  func(t testing.TB, w *world) *front
+		run  func(t testing.TB, w *system) *front
 	}{
-		{"nginx", func(t testing.TB, w *world) *front {
+		{"nginx", func(t testing.TB, w *system) *front {
 			return startNginx(t, w, "proxy_read_timeout 10s;", "proxy_read_timeout 1s;")
 		}},
-		{"Caddy", func(t testing.TB, w *world) *front {
+		{"Caddy", func(t testing.TB, w *system) *front {
 			return startCaddy(t, w, "response_header_timeout 10s", "response_header_timeout 1s")
 		}},
-		{"HAProxy", func(t testing.TB, w *world) *front {
+		{"HAProxy", func(t testing.TB, w *system) *front {
 			return startHAProxy(t, w, "local timeout = 2500", "local timeout = 250")
 		}},
 	} {
@@ -99,8 +99,8 @@ func TestAnOutageIsA5xxInTime(t *testing.T) {
 	}
 }
 
-func tryOutage(t *testing.T, start func(testing.TB, *world) *front, o outage) {
-	w := newWorld(t)
+func tryOutage(t *testing.T, start func(testing.TB, *system) *front, o outage) {
+	w := newSystem(t)
 	f := start(t, w)
 	good := bearing(w.token())
 	deadline := time.Now().Add(e2e.Patience)

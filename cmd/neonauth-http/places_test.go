@@ -12,7 +12,7 @@ import (
 // nowhere else.
 func TestAQuestionSaysWhereItsTokensAre(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newSystem(t)
 	token := w.token()
 	lines := map[string]string{
 		"authorization":     bearing(token),
@@ -58,7 +58,7 @@ func TestAQuestionSaysWhereItsTokensAre(t *testing.T) {
 // form of another site can call it. A visitor cannot choose.
 func TestEachLocationHasItsOwnPlaces(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newSystem(t)
 	n := startNginx(t, w, "nginx?level=claims&require=clean-headers;", "nginx?level=claims&require=clean-headers&token-from=sdk-cookie;",
 		"    location /api/ {\n", `    location = /_neonauth_api {
         internal;
@@ -94,7 +94,7 @@ func TestEachLocationHasItsOwnPlaces(t *testing.T) {
 // Envoy says it in its header.
 func TestEnvoySaysWhereItsTokensAre(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newSystem(t)
 	require := "X-Neonauth-Require: level=claims&token-from=header:X-Api-Key"
 	if g := w.ask(t, "/envoy/x?token-from=authorization", require, "X-Api-Key: "+w.token()); g.StatusCode != http.StatusOK {
 		t.Error(g.Status)

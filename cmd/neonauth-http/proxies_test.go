@@ -13,28 +13,28 @@ import (
 // front is a running web server with its recipe.
 type front struct {
 	*e2e.Process
-	w       *world
+	w       *system
 	network string
 	address string
 }
 
-// eachFront runs try with each web server that the tests can run, each in a world of its own.
+// eachFront runs try with each web server that the tests can run, each in a system of its own.
 func eachFront(t *testing.T, try func(t *testing.T, f *front)) {
 	t.Helper()
-	for name, start := range map[string]func(testing.TB, *world) *front{
-		"nginx":   func(t testing.TB, w *world) *front { return startNginx(t, w) },
-		"Caddy":   func(t testing.TB, w *world) *front { return startCaddy(t, w) },
-		"HAProxy": func(t testing.TB, w *world) *front { return startHAProxy(t, w) },
+	for name, start := range map[string]func(testing.TB, *system) *front{
+		"nginx":   func(t testing.TB, w *system) *front { return startNginx(t, w) },
+		"Caddy":   func(t testing.TB, w *system) *front { return startCaddy(t, w) },
+		"HAProxy": func(t testing.TB, w *system) *front { return startHAProxy(t, w) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			try(t, start(t, newWorld(t)))
+			try(t, start(t, newSystem(t)))
 		})
 	}
 }
 
 // startHAProxy runs HAProxy with the recipe, in which only places are replaced, and in the script what the pairs say.
-func startHAProxy(t testing.TB, w *world, script ...string) *front {
+func startHAProxy(t testing.TB, w *system, script ...string) *front {
 	t.Helper()
 	path := installed(t, "haproxy")
 	lua := w.write(t, "neonauth.lua", recipe(t, "haproxy/neonauth.lua", append(script, "/run/neonauth-http/http.sock", w.path("h.sock"))...))
@@ -46,7 +46,7 @@ func startHAProxy(t testing.TB, w *world, script ...string) *front {
 }
 
 // startCaddy runs Caddy with the recipe, in which only places are replaced, and what the pairs say.
-func startCaddy(t testing.TB, w *world, replace ...string) *front {
+func startCaddy(t testing.TB, w *system, replace ...string) *front {
 	t.Helper()
 	path := installed(t, "caddy")
 	address := freeAddress(t)
@@ -89,13 +89,13 @@ func (f *front) raw(t testing.TB, text string) got {
 
 func TestHAProxyRecipe(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newSystem(t)
 	tryRecipe(t, startHAProxy(t, w))
 }
 
 func TestCaddyRecipe(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newSystem(t)
 	tryRecipe(t, startCaddy(t, w))
 }
 

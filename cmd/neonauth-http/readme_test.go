@@ -38,12 +38,12 @@ func section(t *testing.T, folder, heading string) string {
 
 // operator is somebody who follows a README on a machine whose /etc is a folder of the test.
 type operator struct {
-	w       *world
+	w       *system
 	root    string // in the place of /
 	address string // of the web server, in the place of 127.0.0.1:8080
 }
 
-func newOperator(t *testing.T, w *world) *operator {
+func newOperator(t *testing.T, w *system) *operator {
 	t.Helper()
 	o := &operator{w: w, root: w.path("root"), address: freeAddress(t)}
 	o.command(t, "systemctl", `echo "systemctl $*" >>`+w.path("done"))
@@ -124,7 +124,7 @@ func TestWhoFollowsAREADMEHasASite(t *testing.T) {
 	} {
 		t.Run(test.folder, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
+			w := newSystem(t)
 			o := newOperator(t, w)
 			test.before(t, o)
 			o.follow(t, test.folder, "Steps")
@@ -218,7 +218,7 @@ func TestWebServersOpenTheSocketByItsGroup(t *testing.T) {
 	for _, test := range []struct {
 		name, user, member, group string
 		status                    int
-		start                     func(t *testing.T, w *world, groups, user, group string) *front
+		start                     func(t *testing.T, w *system, groups, user, group string) *front
 	}{
 		{"nginx in the group", "www-data", "www-data", "", 200, startNginxAs},
 		{"nginx outside", "www-data", "", "", 503, startNginxAs},
@@ -229,7 +229,7 @@ func TestWebServersOpenTheSocketByItsGroup(t *testing.T) {
 			if _, err := osuser.Lookup(test.user); err != nil {
 				need.Host(t, false, "no user "+test.user)
 			}
-			w := newWorld(t)
+			w := newSystem(t)
 			before, err := os.ReadFile("/etc/group")
 			if err != nil {
 				t.Fatal(err)
@@ -250,7 +250,7 @@ func TestWebServersOpenTheSocketByItsGroup(t *testing.T) {
 }
 
 // withGroups runs a program that sees a file as /etc/group.
-func withGroups(t *testing.T, w *world, groups, program string, args ...string) *e2e.Process {
+func withGroups(t *testing.T, w *system, groups, program string, args ...string) *e2e.Process {
 	t.Helper()
 	p := launch(t, w.dir, "/usr/bin/unshare", nil, append([]string{
 		"--mount", "sh", "-c", `mount --bind "$1" /etc/group && shift && exec "$@"`, "sh", groups, program,
@@ -259,7 +259,7 @@ func withGroups(t *testing.T, w *world, groups, program string, args ...string) 
 	return p
 }
 
-func startNginxAs(t *testing.T, w *world, groups, user, _ string) *front {
+func startNginxAs(t *testing.T, w *system, groups, user, _ string) *front {
 	t.Helper()
 	address := freeAddress(t)
 	layNginx(t, w, "listen 8080;", "listen "+address+";")
@@ -272,7 +272,7 @@ client_body_temp_path %[2]s/t1; proxy_temp_path %[2]s/t2; fastcgi_temp_path %[2]
 	return &front{p, w, "tcp", address}
 }
 
-func startHAProxyAs(t *testing.T, w *world, groups, user, group string) *front {
+func startHAProxyAs(t *testing.T, w *system, groups, user, group string) *front {
 	t.Helper()
 	address := freeAddress(t)
 	lua := w.write(t, "neonauth.lua", recipe(t, "haproxy/neonauth.lua", "/run/neonauth-http/http.sock", w.path("h.sock")))

@@ -15,7 +15,7 @@ import (
 // Requests as Traefik and Envoy send them, which are not run here.
 func TestTraefiksAndEnvoysRequestsAreUnderstood(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newSystem(t)
 	token := w.token()
 	traefik := func(path, bear string) string {
 		return "GET " + path + " HTTP/1.1\nHost: 127.0.0.1:4181\nUser-Agent: curl/8.5.0\nAccept: */*\n" + bear +
@@ -68,7 +68,7 @@ func TestTraefiksAndEnvoysRequestsAreUnderstood(t *testing.T) {
 // Twelve shapes of request, none of which is a user's (N6).
 func TestNginxLetsNoShapeThrough(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newSystem(t)
 	n := startNginx(t, w)
 	for _, text := range []string{
 		request("GET", "/"), request("HEAD", "/"), request("POST", "/", "Content-Length: 0"), request("OPTIONS", "/", "Origin: https://evil.example", "Access-Control-Request-Method: GET"),
@@ -83,7 +83,7 @@ func TestNginxLetsNoShapeThrough(t *testing.T) {
 
 func TestNginxPassesTheLongestTokenAndFollowsARotation(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, `jwks_cooldown = "100ms"`)
+	w := newSystem(t, `jwks_cooldown = "100ms"`)
 	n := startNginx(t, w)
 	long := w.StackTokenOfSize(8192)
 	if len(long) < 8100 {
@@ -116,7 +116,7 @@ func TestNginxPassesTheLongestTokenAndFollowsARotation(t *testing.T) {
 // The cache recipe keeps answers apart, and not for longer than they are good.
 func TestNginxCacheKeepsVisitorsApart(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newSystem(t)
 	n := startNginx(t, w, "proxy_cache off;", "include neonauth/neonauth-cache.conf;",
 		"upstream app {", "proxy_cache_path "+w.path("cache")+" keys_zone=neonauth:1m use_temp_path=off;\nupstream app {")
 	bob := w.AddUser(standin.User{Name: "Bob", Email: "bob@example.org"})
@@ -168,7 +168,7 @@ func TestATokenThatEndsInFlightIsRejected(t *testing.T) {
 // No token and nothing of a user reaches a log or a counter.
 func TestNothingOfAUserIsWrittenDown(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newSystem(t)
 	u := w.AddUser(standin.User{Name: "CANARYNAME", Email: "canarymail@example.org"})
 	token := w.StackToken(standin.TokenSpec{Subject: u.ID})
 	for _, path := range []string{"/nginx", "/nginx?level=profile", "/nginx?require=team:CANARYTEAM", "/nginx?CANARYPARAM=" + token, "/nginx?project=CANARYPROJECT", "/caddy?level=" + token, "/x"} {

@@ -73,7 +73,7 @@ func TestNginxAsksAboutWhatItHandsOn(t *testing.T) {
 
 func TestHeadersThatAreLeftAreRefusedOnRequest(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newSystem(t)
 	good := bearing(w.token())
 	check := func(query string, status int, lines ...string) {
 		t.Helper()

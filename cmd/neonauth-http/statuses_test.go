@@ -10,7 +10,7 @@ import (
 
 func TestEachFindingHasItsStatus(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, `allow = ["restricted", "anonymous"]`)
+	w := newSystem(t, `allow = ["restricted", "anonymous"]`)
 	restrictedUser := w.AddUser(standin.User{Name: "Rex", Email: "rex@example.org", Restricted: true})
 	anonymousUser := w.AddUser(standin.User{Anonymous: true})
 	of := func(u standin.User) string {

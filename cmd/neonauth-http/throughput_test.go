@@ -36,7 +36,7 @@ func serveBare(path string) error {
 func TestThroughputThroughNginx(t *testing.T) {
 	need.Wish(t, "NEONAUTHD_WRK", "measure")
 	wrk := installed(t, "wrk")
-	w := newWorld(t)
+	w := newSystem(t)
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -130,9 +130,9 @@ func freeAddress(t testing.TB) string {
 	return ln.Addr().String()
 }
 
-// copy is the same world with a folder of its own for another nginx.
-func (w *world) copy(t testing.TB) *world {
+// copy is the same system with a folder of its own for another nginx.
+func (w *system) copy(t testing.TB) *system {
 	t.Helper()
-	other := &world{Upstream: w.Upstream, dir: t.TempDir(), app: w.app, ada: w.ada}
+	other := &system{Upstream: w.Upstream, dir: t.TempDir(), app: w.app, ada: w.ada}
 	return other
 }

@@ -198,7 +198,7 @@ func TestWebSocketsAreServedInTheirPlaceOnly(t *testing.T) {
 // An HTTP/2 visitor asks for a protocol with an extended CONNECT (RFC 8441), which HAProxy turns into an Upgrade.
 func TestNoVisitorGetsATunnelByHTTP2(t *testing.T) {
 	t.Parallel()
-	f := startHAProxy(t, newWorld(t))
+	f := startHAProxy(t, newSystem(t))
 	app := new(willing)
 	f.w.app.Config.Handler = app
 	good := "Bearer " + f.w.token()

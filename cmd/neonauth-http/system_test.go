@@ -16,9 +16,9 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
-// world is everything behind a web server: the upstream's stand-in, the daemon,
+// system is everything behind a web server: the upstream's stand-in, the daemon,
 // neonauth-http, and an application that tells what reached it.
-type world struct {
+type system struct {
 	*e2e.Upstream
 	dir    string
 	daemon *e2e.Process
@@ -27,15 +27,15 @@ type world struct {
 	ada    standin.User
 }
 
-// newWorld starts all of it. keys are further lines of the project's table.
-func newWorld(t testing.TB, keys ...string) *world {
+// newSystem starts all of it. keys are further lines of the project's table.
+func newSystem(t testing.TB, keys ...string) *system {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "nh-") // short: a socket's path must be
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	w := &world{Upstream: e2e.NewUpstream(t, standin.Options{TokenLifetime: time.Hour}), dir: dir}
+	w := &system{Upstream: e2e.NewUpstream(t, standin.Options{TokenLifetime: time.Hour}), dir: dir}
 	w.ada = w.AddUser(standin.User{
 		Name: "Ada Lovelace", Email: "ada+x@example.org", EmailVerified: true, Password: "analytical",
 		Team: standin.Team{ID: "0c8a52d6-8d35-4f0a-9c39-6a4c1c7f2b60", Name: "Engines"},
@@ -47,9 +47,9 @@ func newWorld(t testing.TB, keys ...string) *world {
 	return w
 }
 
-func (w *world) path(name string) string { return filepath.Join(w.dir, name) }
+func (w *system) path(name string) string { return filepath.Join(w.dir, name) }
 
-func (w *world) write(t testing.TB, name, text string) string {
+func (w *system) write(t testing.TB, name, text string) string {
 	t.Helper()
 	if err := os.WriteFile(w.path(name), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -57,7 +57,7 @@ func (w *world) write(t testing.TB, name, text string) string {
 	return w.path(name)
 }
 
-func (w *world) configure(t testing.TB, keys ...string) {
+func (w *system) configure(t testing.TB, keys ...string) {
 	t.Helper()
 	w.write(t, "server-key", w.ServerKey())
 	block := strings.Replace(strings.TrimSpace(w.ConfigBlock(standin.Stack, "./server-key")), `name = "stack"`, `name = "main"`, 1)
@@ -65,14 +65,14 @@ func (w *world) configure(t testing.TB, keys ...string) {
 		w.path("d.sock"), w.path("a.sock"), w.path("state"), block, strings.Join(keys, "\n")))
 }
 
-func (w *world) startDaemon(t testing.TB) {
+func (w *system) startDaemon(t testing.TB) {
 	t.Helper()
 	w.daemon = launch(t, w.dir, e2e.Program("neonauthd"), nil, "--config", w.path("neonauthd.toml"))
 	w.daemon.Await(t, "READY=1")
 }
 
 // startHTTP starts neonauth-http; config is the text of its file, "" for none.
-func (w *world) startHTTP(t testing.TB, config string) {
+func (w *system) startHTTP(t testing.TB, config string) {
 	t.Helper()
 	args := []string{"--listen", "unix:" + w.path("h.sock"), "--status-listen", "unix:" + w.path("s.sock"), "--socket", w.path("d.sock")}
 	if config != "" {
@@ -83,14 +83,14 @@ func (w *world) startHTTP(t testing.TB, config string) {
 }
 
 // restartHTTP replaces neonauth-http by one with another configuration.
-func (w *world) restartHTTP(t testing.TB, config string) {
+func (w *system) restartHTTP(t testing.TB, config string) {
 	t.Helper()
 	w.http.Stop(t)
 	w.startHTTP(t, config)
 }
 
 // token is a valid one of a user with further changes.
-func (w *world) token(change ...func(*standin.TokenSpec)) string {
+func (w *system) token(change ...func(*standin.TokenSpec)) string {
 	spec := standin.TokenSpec{Subject: w.ada.ID, Session: "11111111-2222-4333-8444-555555555555"}
 	for _, c := range change {
 		c(&spec)
