@@ -1,0 +1,40 @@
+package client_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+// TestEveryWordOfTheProtocolIsInEveryList: a reason or a code that is added has
+// to reach the types of Node, and what all three languages play.
+func TestEveryWordOfTheProtocolIsInEveryList(t *testing.T) {
+	read := func(path string) string {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	types, cases := read("node/index.d.ts"), read("testdata/httpauth/cases.json")
+	rejected, unknown := read("testdata/transcripts/rejected-reasons.txt"), read("testdata/transcripts/unknown-codes.txt")
+	demand := func(where, text, what string) {
+		if !strings.Contains(text, what) {
+			t.Errorf("%s lacks %s", where, what)
+		}
+	}
+	for _, reason := range protocol.Reasons() {
+		word := string(reason)
+		demand("node/index.d.ts", types, "'"+word+"'")
+		demand("rejected-reasons.txt", rejected, " NO "+word+"\n")
+		demand("cases.json", cases, `"NO `+word+`"`)
+	}
+	for _, code := range protocol.Codes() {
+		word := string(code)
+		demand("node/index.d.ts", types, "'"+word+"'")
+		demand("unknown-codes.txt", unknown, " ERR "+word+" ")
+		demand("cases.json", cases, `"ERR `+word)
+	}
+}
