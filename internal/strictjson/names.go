@@ -49,7 +49,7 @@ type nameSet struct {
 const edge = 0xff
 
 // fewNames is how many bytes of names are looked through without a map.
-const fewNames = 2048
+const fewNames = 8192
 
 // add returns whether the name is new.
 func (s *nameSet) add(name []byte) bool {
