@@ -53,18 +53,26 @@ func (a *admin) explain(r *protocol.Request) (protocol.Reply, *refusal) {
 		Digest:   hex.EncodeToString(l.digest[:6]),
 		Upstream: upstreamReport(p, now),
 	}
-	var v Verdict
-	if l.kind == session {
-		v = a.walkSession(&x, l, now)
-	} else {
-		v = a.walk(&x, p, l.token, now)
-	}
+	v := a.verdict(&x, l, now)
 	x.Outcome, x.Reason, x.HTTP = outcomeWord(v.Outcome), "", 200
 	if v.Outcome != Accepted {
 		x.Reason, x.HTTP = wireOf(v.Reason).word, httpStatus(&v)
 	}
 	x.Cache = a.memory(l, now)
 	return object(x)
+}
+
+// verdict fills in the checks and returns what VERIFY would answer.
+func (a *admin) verdict(x *explanation, l *lookup, now time.Time) Verdict {
+	if l.kind == session {
+		return a.walkSession(x, l, now)
+	}
+	v := a.walk(x, l.project, l.token, now)
+	if now.Before(a.daemon.resolver.clockFloor) && l.kind != malformed {
+		x.Checks = append(x.Checks, check{"clock", "fail", "this host's clock shows a time before this program was made: nothing is judged by it"})
+		return unknown(Unavailable, 0)
+	}
+	return v
 }
 
 // walkSession fills in what can be told of a session credential, and returns

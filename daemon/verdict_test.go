@@ -277,11 +277,23 @@ func TestBeforeTheClockFloorNothingIsJudged(t *testing.T) {
 	k := newDesk(t, nil)
 	p, token := k.project("stack"), k.token("ada")
 	k.ask(p, token)
+	explained := func(token string) string {
+		l := &lookup{project: p, token: []byte(token), digest: digestOf([]byte(token))}
+		l.classify()
+		v := (&admin{k.daemon}).verdict(&explanation{}, l, k.clock.now())
+		return outcomeWord(v.Outcome) + " " + wireOf(v.Reason).word
+	}
 	k.daemon.resolver.clockFloor = k.clock.now().Add(time.Second)
 	wantReason(t, "remembered", k.ask(p, token), Unknown, Unavailable)
 	wantReason(t, "malformed needs no clock", k.ask(p, "x"), Rejected, Malformed)
+	if got := explained(token) + ", " + explained("x"); got != "unknown unavailable, rejected malformed" {
+		t.Errorf("EXPLAIN: %s", got)
+	}
 	k.clock.advance(time.Second)
 	wantAccepted(t, "at the floor", k.ask(p, token))
+	if got := explained(token); !strings.HasPrefix(got, "accepted") {
+		t.Errorf("EXPLAIN: %s", got)
+	}
 }
 
 func TestDistinctListsNeverShareAKey(t *testing.T) {
