@@ -26,14 +26,14 @@ const DefaultRetryAfter time.Duration = httpauth.DefaultRetryAfter
 // Its zero value works: it asks this host's daemon, at level claims, about the
 // token in x-stack-access-token, Authorization or the SDK's other headers.
 // Fields are set before use and not changed after it; a Guard is safe for
-// concurrent use. Guards should share a Client.
+// concurrent use. Guards should share a Client, as those without one do.
 //
 // A CORS preflight carries no token. It goes through to the handler, without an
 // Accepted in its context. What adds CORS headers has to stand around the
 // Guard: a browser shows a 401 without them to its page as a network error.
 type Guard struct {
-	// Client asks the daemon. Nil: a Client of the Guard's own, as its zero
-	// value is.
+	// Client asks the daemon. Nil: the one Client that all Guards without one
+	// share, which is as its zero value is.
 	Client *client.Client
 
 	// Options go with every lookup.
@@ -67,9 +67,13 @@ type Guard struct {
 	// Cache-Control are set already. why is nil for a request that was refused
 	// without asking the daemon. Nil: the status's text, as text/plain.
 	Refuse func(w http.ResponseWriter, r *http.Request, status int, why client.Answer)
-
-	own client.Client
 }
+
+// shared is the Client of Guards that have none. A program that makes a Guard for
+// each request then has the connections of one Client.
+//
+//nolint:gochecknoglobals // what all Guards share belongs to none of them, as http.DefaultClient does
+var shared client.Client
 
 type key struct{}
 
@@ -107,7 +111,7 @@ func (g *Guard) Wrap(next http.Handler) http.Handler {
 func (g *Guard) ask(ctx context.Context, token string) client.Answer {
 	c := g.Client
 	if c == nil {
-		c = &g.own
+		c = &shared
 	}
 	if g.Profile {
 		return c.Profile(ctx, token, g.Options...)

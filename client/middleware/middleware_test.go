@@ -7,7 +7,10 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/neonauthd/neonauthd/client"
@@ -229,5 +232,45 @@ func TestSharedCases(t *testing.T) {
 			}))
 		}
 		httpauthtest.Play(t, "../testdata/httpauth/"+file, start, func(got *http.Response) string { return got.Header.Get("User") })
+	}
+}
+
+// TestGuardsWithoutAClientShareOne: a program that makes a Guard for each request
+// does not take the daemon's connections one by one.
+func TestGuardsWithoutAClientShareOne(t *testing.T) {
+	dir, err := os.MkdirTemp("", "na") // t.TempDir would be too long for a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	socket := filepath.Join(dir, "s")
+	t.Setenv(client.SocketVariable, socket)
+	ln, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	var connections atomic.Int32
+	go func() {
+		for {
+			nc, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			connections.Add(1)
+			go serve(nc)
+		}
+	}()
+	for range 300 {
+		r := httptest.NewRequest(http.MethodGet, "/", http.NoBody)
+		r.Header.Set("Authorization", "Bearer bad.a.b")
+		w := httptest.NewRecorder()
+		new(middleware.Guard).Wrap(http.HandlerFunc(show)).ServeHTTP(w, r)
+		if w.Code != http.StatusUnauthorized {
+			t.Fatalf("got %d %v", w.Code, w.Header())
+		}
+	}
+	if n := connections.Load(); n > 100 { // one, and another for each second that a busy machine pauses
+		t.Errorf("300 guards made %d connections", n)
 	}
 }
