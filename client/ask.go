@@ -23,8 +23,11 @@ func (c *Client) lookup(ctx context.Context, verb protocol.Verb, token string, o
 	if verb == protocol.VERIFY { // it takes neither
 		q.wishes.maxAge, q.wishes.fallback = -1, false
 	}
-	if c.keeper == nil {
+	if c.keeper == nil || !c.keeper.memory.up.Load() { // then nothing is kept
 		answer, _ := c.askAbout(ctx, &q)
+		if a, ok := answer.(Accepted); ok && c.keeper != nil && a.TTL > 0 {
+			c.keeper.openWatch()
+		}
 		return answer
 	}
 	of := keyOf(&q)

@@ -76,14 +76,10 @@ func (k *keeper) learn(of key, answer Answer, g grant, sent instant) {
 	case Rejected:
 		k.memory.drop(of)
 	case Accepted:
-		if a.TTL <= 0 {
-			return
-		}
-		if len(g.handles) > 0 {
+		if a.TTL > 0 && len(g.handles) > 0 {
 			a.JSON = bytes.Clone(a.JSON) // the other one is the caller's
 			k.memory.keep(of, &entry{answer: a, handles: g.handles, sent: sent}, g.rev)
 		}
-		k.openWatch()
 	case Unknown:
 	}
 }
@@ -105,6 +101,7 @@ func (k *keeper) refresh(e *entry, ask func(ctx context.Context)) {
 
 // openWatch sees to it that there will be a watch.
 func (k *keeper) openWatch() {
+	k.memory.misses.Add(1)
 	if int64(k.clock().mono) < k.until.Load() || k.watching.Swap(true) {
 		return
 	}
