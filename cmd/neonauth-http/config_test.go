@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/client"
-	"github.com/neonauthd/neonauthd/internal/e2e"
 	"github.com/neonauthd/neonauthd/internal/program"
 )
 
@@ -109,25 +108,6 @@ func TestCommandLineIsRefusedInWords(t *testing.T) {
 	}
 }
 
-func TestSocketsAreOnlyReplacedWhenDead(t *testing.T) {
-	t.Parallel()
-	w := newSystem(t)
-	if info, err := os.Stat(w.path("h.sock")); err != nil || info.Mode().Perm() != 0o660 {
-		t.Errorf("%v %v", info.Mode(), err)
-	}
-	second := launch(t, w.dir, e2e.Program("neonauth-http"), nil, "--listen", "unix:"+w.path("h.sock"), "--socket", w.path("d.sock"))
-	second.Rough = true
-	<-second.Ended
-	if !strings.Contains(second.Written(), "another process serves this socket") {
-		t.Error(second.Written())
-	}
-	w.http.Kill(t)
-	w.startHTTP(t, "")
-	if g := w.ask(t, "/nginx", bearing(w.token())); g.StatusCode != 204 {
-		t.Error(g.Status)
-	}
-}
-
 // Requests cannot fill the log.
 func TestComplaintsAreRare(t *testing.T) {
 	t.Parallel()
@@ -142,14 +122,4 @@ func TestComplaintsAreRare(t *testing.T) {
 	if len(lines) != 3 || !strings.Contains(lines[1], "level=ERROR msg=two") || !strings.Contains(lines[2], "level=WARN") || !strings.Contains(lines[2], "kind=one lines=999") {
 		t.Errorf("%d lines: %s", len(lines), out.String())
 	}
-}
-
-// The watchdog is fed by a judgement that comes out right.
-func TestTheWatchdogIsFed(t *testing.T) {
-	t.Parallel()
-	w := newSystem(t)
-	p := launch(t, w.dir, e2e.Program("neonauth-http"), []string{"WATCHDOG_USEC=30000"}, "--listen", "unix:"+w.path("w.sock"), "--socket", w.path("d.sock"))
-	p.Await(t, "READY=1")
-	p.Await(t, "WATCHDOG=1")
-	p.Await(t, "WATCHDOG=1")
 }

@@ -3,19 +3,8 @@ package main
 import (
 	"encoding/base64"
 	"encoding/json"
-	"net/url"
 	"testing"
 )
-
-// decoded is what an application makes of an identity header.
-func decoded(t testing.TB, value string) string {
-	t.Helper()
-	text, err := url.PathUnescape(value)
-	if err != nil {
-		t.Fatalf("%q: %v", value, err)
-	}
-	return text
-}
 
 // claimsOf is what an application makes of X-Auth-Claims.
 func claimsOf(t testing.TB, value string) map[string]any {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
 func everything() *selection {
@@ -18,7 +19,7 @@ func everything() *selection {
 }
 
 func FuzzHeaderValuesAreHarmlessAndComeBack(f *testing.F) {
-	for _, name := range hostileNames() {
+	for _, name := range e2e.HostileNames() {
 		f.Add(name)
 	}
 	f.Add(strings.Repeat("é", 3000))

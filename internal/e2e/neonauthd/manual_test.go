@@ -136,10 +136,7 @@ func manHelp(t *testing.T, program string, commands ...string) (flags, names map
 }
 
 func TestManualHasTheFlagsAndCommandsThatThereAre(t *testing.T) {
-	web := filepath.Join(t.TempDir(), "neonauth-http")
-	if out, err := exec.Command("go", "build", "-o", web, "../../../cmd/neonauth-http").CombinedOutput(); err != nil {
-		t.Fatalf("build neonauth-http: %v\n%s", err, out)
-	}
+	web := e2e.Build(t, "neonauth-http")
 	for name, program := range map[string]string{
 		"neonauthd.8": e2e.Program("neonauthd"), "neonauthctl.1": e2e.Program("neonauthctl"), "neonauth-http.8": web,
 	} {

@@ -1,7 +1,6 @@
-package main
+package neonauthhttp_test
 
 import (
-	"bufio"
 	"fmt"
 	"net"
 	"net/http"
@@ -222,40 +221,6 @@ func TestInheritedSocketsAreServedByName(t *testing.T) {
 	}
 }
 
-// A connection serves many requests, and one too many connections is refused.
-func TestConnectionsAreKeptAndBounded(t *testing.T) {
-	t.Parallel()
-	s := quietService(t, fakeDaemon(okReply()))
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := newServer(s)
-	refused := make(chan struct{}, 1)
-	go func() { _ = server.Serve(bound(ln, 1, func() { refused <- struct{}{} })) }() // ends with the test
-	t.Cleanup(func() { _ = server.Close() })
-	conn, err := net.Dial("tcp", ln.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	in := bufio.NewReader(conn)
-	for range 3 {
-		fmt.Fprint(conn, "GET /nginx HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer a.b.c\r\n\r\n")
-		res, err := http.ReadResponse(in, nil)
-		if err != nil || res.StatusCode != http.StatusNoContent {
-			t.Fatal(res, err)
-		}
-		res.Body.Close()
-	}
-	second, err := net.Dial("tcp", ln.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer second.Close()
-	<-refused
-}
-
 func TestReuseIsTrueToTheVerdict(t *testing.T) {
 	t.Parallel()
 	w := newSystem(t)
@@ -279,4 +244,33 @@ func TestReuseIsTrueToTheVerdict(t *testing.T) {
 			}
 		}
 	}
+}
+
+func TestSocketsAreOnlyReplacedWhenDead(t *testing.T) {
+	t.Parallel()
+	w := newSystem(t)
+	if info, err := os.Stat(w.path("h.sock")); err != nil || info.Mode().Perm() != 0o660 {
+		t.Errorf("%v %v", info.Mode(), err)
+	}
+	second := launch(t, w.dir, e2e.Program("neonauth-http"), nil, "--listen", "unix:"+w.path("h.sock"), "--socket", w.path("d.sock"))
+	second.Rough = true
+	<-second.Ended
+	if !strings.Contains(second.Written(), "another process serves this socket") {
+		t.Error(second.Written())
+	}
+	w.http.Kill(t)
+	w.startHTTP(t, "")
+	if g := w.ask(t, "/nginx", bearing(w.token())); g.StatusCode != 204 {
+		t.Error(g.Status)
+	}
+}
+
+// The watchdog is fed by a judgement that comes out right.
+func TestTheWatchdogIsFed(t *testing.T) {
+	t.Parallel()
+	w := newSystem(t)
+	p := launch(t, w.dir, e2e.Program("neonauth-http"), []string{"WATCHDOG_USEC=30000"}, "--listen", "unix:"+w.path("w.sock"), "--socket", w.path("d.sock"))
+	p.Await(t, "READY=1")
+	p.Await(t, "WATCHDOG=1")
+	p.Await(t, "WATCHDOG=1")
 }

@@ -1,4 +1,4 @@
-package main
+package neonauthhttp_test
 
 import (
 	"fmt"
@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
 // identityOnly is what of a request's headers any application could take for an
@@ -124,23 +125,11 @@ func TestForwardedHeadersDecideNothing(t *testing.T) {
 	}
 }
 
-// hostileNames are display names that try to get out of their header (N4).
-func hostileNames() []string {
-	bytes := ""
-	for r := rune(1); r < 256; r++ {
-		bytes += string(r)
-	}
-	return []string{
-		"a\r\nX-Auth-User-Id: mallory", "a\nb", "a\rb", "a\x00b", bytes, "\u202egnp.exe", "😀", "a\u2028b", "%0d%0a", "a,b;c=d",
-		"\U0001F600\u0301", strings.Repeat("語", 256), " lead and trail ", "\x7f\u0085", "",
-	}
-}
-
 func TestNoNameBreaksOutOfItsHeader(t *testing.T) {
 	t.Parallel()
 	w := newSystem(t)
 	n := startNginx(t, w)
-	for _, name := range hostileNames() {
+	for _, name := range e2e.HostileNames() {
 		u := w.AddUser(standin.User{Name: name, Email: "x@example.org", EmailVerified: true})
 		for _, path := range []string{"/", "/account/"} {
 			g := n.get(t, path, bearing(w.StackToken(standin.TokenSpec{Subject: u.ID})))

@@ -1,4 +1,4 @@
-package main
+package neonauthhttp_test
 
 // trap is a change of the recipe, and what the check says of it.
 type trap struct{ name, old, changed, want string }

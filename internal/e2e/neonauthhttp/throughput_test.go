@@ -1,4 +1,4 @@
-package main
+package neonauthhttp_test
 
 import (
 	"fmt"
@@ -32,7 +32,7 @@ func serveBare(path string) error {
 // both through the recipe and the same nginx, in turns. It is opt-in: it keeps
 // every core busy, and its figure is worth something on an idle machine only.
 //
-//	NEONAUTHD_WRK=1 go test -run Throughput -v ./cmd/neonauth-http
+//	NEONAUTHD_WRK=1 go test -run Throughput -v ./internal/e2e/neonauthhttp
 func TestThroughputThroughNginx(t *testing.T) {
 	need.Wish(t, "NEONAUTHD_WRK", "measure")
 	wrk := installed(t, "wrk")

@@ -1,4 +1,4 @@
-package main
+package neonauthhttp_test
 
 import (
 	"context"
@@ -18,7 +18,7 @@ import (
 // TestASiteInABrowser signs in, reads a protected page, and signs out, in a
 // real browser before the nginx recipe. It is opt-in, since it wants Chromium:
 //
-//	NEONAUTHD_BROWSER=1 go test -run Browser ./cmd/neonauth-http
+//	NEONAUTHD_BROWSER=1 go test -run Browser ./internal/e2e/neonauthhttp
 //
 // With NEONAUTHD_BROWSER set to a folder it leaves pictures there.
 func TestASiteInABrowser(t *testing.T) {

@@ -1,4 +1,4 @@
-package main
+package neonauthhttp_test
 
 import (
 	"fmt"
@@ -44,7 +44,7 @@ http {
 // layNginx puts the recipe's files where a main configuration file includes them.
 func layNginx(t testing.TB, w *system, replace ...string) {
 	t.Helper()
-	files, err := filepath.Glob("../../examples/nginx/*.conf")
+	files, err := filepath.Glob("../../../examples/nginx/*.conf")
 	if err != nil || len(files) < 5 {
 		t.Fatalf("%d files of the recipe: %v", len(files), err)
 	}

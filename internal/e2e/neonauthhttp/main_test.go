@@ -1,4 +1,5 @@
-package main
+// Package neonauthhttp_test asks neonauth-http as web servers do, and the web servers that have its recipe as visitors do.
+package neonauthhttp_test
 
 import (
 	"cmp"

@@ -1,4 +1,4 @@
-package main
+package neonauthhttp_test
 
 import (
 	"fmt"
@@ -81,7 +81,7 @@ func (o *operator) file(t *testing.T, path, text string) {
 // follow runs what a section of a README says, to its end.
 func (o *operator) follow(t *testing.T, folder, heading string) string {
 	t.Helper()
-	examples, err := filepath.Abs("../../examples")
+	examples, err := filepath.Abs("../../../examples")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package main
+package neonauthhttp_test
 
 import (
 	"net/http"
@@ -61,7 +61,7 @@ func startCaddy(t testing.TB, w *system, replace ...string) *front {
 // recipe reads an example and replaces places, each of which must be there.
 func recipe(t testing.TB, name string, replace ...string) string {
 	t.Helper()
-	file, err := os.ReadFile("../../examples/" + name)
+	file, err := os.ReadFile("../../../examples/" + name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +160,7 @@ func trySpoofs(t *testing.T, f *front, good string) {
 			}
 		}
 	}
-	for _, name := range hostileNames() {
+	for _, name := range e2e.HostileNames() {
 		g := f.get(t, "/", bearing(f.w.token(claim("name", name))))
 		got := g.seen(t).Header
 		if decoded(t, got.Get("X-Auth-Name")) != name || !slices.Equal(got["X-Auth-User-Id"], []string{f.w.ada.ID}) {

@@ -1,23 +1,30 @@
-package main
+package neonauthhttp_test
 
 import (
-	"bytes"
+	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/neonauthd/neonauthd/internal/e2e"
 	"github.com/neonauthd/neonauthd/internal/program"
 )
 
 // lint runs check-nginx and returns its exit status and words.
 func lint(t testing.TB, args ...string) (int, string) {
 	t.Helper()
-	var out bytes.Buffer
-	code := run(t.Context(), append([]string{"check-nginx"}, args...), &out, &out)
-	return code, out.String()
+	cmd := exec.CommandContext(t.Context(), e2e.Program("neonauth-http"), append([]string{"check-nginx"}, args...)...)
+	cmd.Env = e2e.Environment()
+	out, err := cmd.CombinedOutput()
+	var ended *exec.ExitError
+	if err != nil && !errors.As(err, &ended) {
+		t.Fatal(err)
+	}
+	return cmd.ProcessState.ExitCode(), string(out)
 }
 
 // layRecipe copies the recipe into a folder, with replacements in it.

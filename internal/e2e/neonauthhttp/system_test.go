@@ -1,4 +1,4 @@
-package main
+package neonauthhttp_test
 
 import (
 	"encoding/json"
