@@ -214,15 +214,16 @@ func (d *Daemon) openMemory(cfg config.Config) error {
 		refreshes:   make(chan struct{}, maxRefreshes),
 	}
 	d.resolver = &resolver{
-		memory:      d.memory,
-		rejections:  cache.NewRecent[rejection](rejectionsKept, d.opts.Now),
-		flights:     cache.NewFlights[Verdict](owner, config),
-		profiles:    d.profiles,
-		floors:      d.floors,
-		revocations: d.revocations,
-		now:         d.opts.Now,
-		clockFloor:  d.opts.ClockFloor,
-		log:         d.opts.Logger,
+		memory:        d.memory,
+		rejections:    cache.NewRecent[rejection](rejectionsKept, d.opts.Now),
+		flights:       cache.NewFlights[Verdict](owner, config),
+		verifications: newVerifications(),
+		profiles:      d.profiles,
+		floors:        d.floors,
+		revocations:   d.revocations,
+		now:           d.opts.Now,
+		clockFloor:    d.opts.ClockFloor,
+		log:           d.opts.Logger,
 	}
 	return nil
 }

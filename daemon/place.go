@@ -1,6 +1,10 @@
 package daemon
 
-import "github.com/neonauthd/neonauthd/daemon/fair"
+import (
+	"runtime"
+
+	"github.com/neonauthd/neonauthd/daemon/fair"
+)
 
 // How many lookups may wait, over all callers and of one, and how many of the
 // places are kept for callers that have few.
@@ -20,6 +24,14 @@ func newPlaces() places {
 	return places{local: fair.NewPool(shares), upstream: fair.NewPool(shares)}
 }
 
+// newVerifications is the gate to the processors for what takes them longest. One
+// processor is left to answers from memory, which would else wait behind as many
+// verifications as anybody asks for; a caller has half of them.
+func newVerifications() *fair.Gate {
+	processors := runtime.GOMAXPROCS(0)
+	return fair.NewGate(fair.Shares{Total: max(1, processors-1), Each: max(1, processors/2)})
+}
+
 // inFlight is how many lookups have a place.
 func (p places) inFlight() int { return p.local.Taken() + p.upstream.Taken() }
 
@@ -30,14 +42,14 @@ func (p places) take(who fair.ID, upstream bool) (*place, bool) {
 	if upstream {
 		of = p.upstream
 	}
-	return &place{places: p, who: who, of: of}, of.Take(who)
+	return &place{places: p, asker: fair.Asker{ID: who}, of: of}, of.Take(who)
 }
 
 // place is one lookup's place. Its methods are for the goroutine that serves the
 // lookup.
 type place struct {
 	places places
-	who    fair.ID
+	asker  fair.Asker
 	of     *fair.Pool
 }
 
@@ -47,13 +59,13 @@ func (p *place) forUpstream() bool {
 	switch {
 	case p == nil, p.of == p.places.upstream:
 		return true
-	case !p.places.upstream.Take(p.who):
+	case !p.places.upstream.Take(p.asker.ID):
 		return false
 	}
-	p.of.Give(p.who)
+	p.of.Give(p.asker.ID)
 	p.of = p.places.upstream
 	return true
 }
 
 // giveBack ends the lookup's waiting.
-func (p *place) giveBack() { p.of.Give(p.who) }
+func (p *place) giveBack() { p.of.Give(p.asker.ID) }

@@ -40,28 +40,29 @@ type lookup struct {
 	names  *names    // of a session credential; nil for others
 }
 
-// who is whose share of things the lookup takes; the zero value of a question of
-// our own.
-func (l *lookup) who() fair.ID {
+// asker is whose share of things the lookup takes; the zero value of a question
+// of our own.
+func (l *lookup) asker() fair.Asker {
 	if l.place == nil {
-		return fair.ID{}
+		return fair.Asker{}
 	}
-	return l.place.who
+	return l.place.asker
 }
 
 // resolver reaches verdicts. Its methods, read from the top, are the order of
 // decisions: what memory knows, what the gate refuses, what a verification
 // finds, what the profile adds. Safe for concurrent use.
 type resolver struct {
-	memory      *memory
-	rejections  *cache.Recent[rejection]
-	flights     *cache.Flights[Verdict]
-	profiles    *profiles
-	floors      *floors
-	revocations *revoke.List
-	now         func() time.Time
-	clockFloor  time.Time
-	log         *slog.Logger
+	memory        *memory
+	rejections    *cache.Recent[rejection]
+	flights       *cache.Flights[Verdict]
+	verifications *fair.Gate
+	profiles      *profiles
+	floors        *floors
+	revocations   *revoke.List
+	now           func() time.Time
+	clockFloor    time.Time
+	log           *slog.Logger
 }
 
 // rejection is a remembered no. It counts only for the project and the key set
@@ -154,14 +155,13 @@ func (r *resolver) resolve(ctx context.Context, l *lookup) Verdict {
 	return r.profiles.resolve(ctx, l, v.entry)
 }
 
-// verify joins or begins the verification of the token.
+// verify joins or begins the verification of the token, when it is the asker's
+// turn.
 func (r *resolver) verify(ctx context.Context, l *lookup) Verdict {
 	// Twice: a verification that began before a purge returned may end after
 	// it; whoever asked after the purge must not be served by it.
 	for range 2 {
-		v, _, err := r.flights.DoSlow(ctx, l.project.flight(l.digest), func(ctx context.Context, slow func()) Verdict {
-			return r.establish(ctx, l, slow)
-		}, l.place.forUpstream)
+		v, err := r.inTurn(ctx, l)
 		if err != nil {
 			return unfinished(err)
 		}
@@ -176,6 +176,30 @@ func (r *resolver) verify(ctx context.Context, l *lookup) Verdict {
 		}
 	}
 	return unknown(Busy, time.Second)
+}
+
+// inTurn joins or begins the verification once the gate lets the asker in. What
+// waits for the upstream waits outside.
+func (r *resolver) inTurn(ctx context.Context, l *lookup) (Verdict, error) {
+	asker := l.asker()
+	if err := r.verifications.Enter(ctx, asker); err != nil {
+		return Verdict{}, err
+	}
+	inside := true
+	leave := func() {
+		if inside {
+			inside = false
+			r.verifications.Leave(asker.ID)
+		}
+	}
+	defer leave()
+	v, _, err := r.flights.DoSlow(ctx, l.project.flight(l.digest), func(ctx context.Context, slow func()) Verdict {
+		return r.establish(ctx, l, slow)
+	}, func() bool {
+		leave()
+		return l.place.forUpstream()
+	})
+	return v, err
 }
 
 // unfinished is the verdict of a flight that brought none.
@@ -203,7 +227,7 @@ func (r *resolver) establish(ctx context.Context, l *lookup, slow func()) Verdic
 		now := r.now()
 		keys, usable := l.project.keys.inUse(now)
 		if !usable {
-			f, wait := l.project.keys.seek(ctx, l.who(), "", keys, slow)
+			f, wait := l.project.keys.seek(ctx, l.asker().ID, "", keys, slow)
 			switch {
 			case f == keysChanged:
 				continue
@@ -214,7 +238,7 @@ func (r *resolver) establish(ctx context.Context, l *lookup, slow func()) Verdic
 		}
 		claims, reason := keyset.Verify(l.project.policy, keys.set, l.token, now)
 		if kid := newerKey(l, reason, keys, began, now); kid != "" {
-			f, wait := l.project.keys.seek(ctx, l.who(), kid, keys, slow)
+			f, wait := l.project.keys.seek(ctx, l.asker().ID, kid, keys, slow)
 			if f == keysChanged {
 				continue
 			}
