@@ -1,0 +1,146 @@
+package fleet
+
+import (
+	"context"
+	"strconv"
+	"time"
+)
+
+// reachTime is how long a change waits for the other hosts.
+const reachTime = 2 * time.Second
+
+// The rhythm at which a waiting change looks at what the others have confirmed.
+const (
+	firstLook = time.Millisecond
+	lastLook  = 25 * time.Millisecond
+)
+
+// Reach says on how many hosts a change is in force, and nothing that was
+// answered before it can be used any more.
+type Reach struct {
+	Reached int  // of them, this one included once it is so here
+	Of      int  // hosts that were heard of late or are silent
+	Silent  int  // hosts that took no leave and are not heard, and may be accepting
+	Blind   bool // this host does not hear the fleet: the others are told when it does
+}
+
+// Whole reports whether the change is known to be in force everywhere.
+func (r Reach) Whole() bool { return !r.Blind && r.Silent == 0 && r.Reached == r.Of }
+
+// Announce tells the fleet a mark that is in this host's journal and in force
+// here, whether or not that was a change, and waits until every host that is heard
+// has it, 2 s at most. The mark is told in any case, if not now then when
+// the fleet is heard again.
+func (f *Fleet) Announce(ctx context.Context, m Mark) (Reach, error) {
+	if err := m.valid(); err != nil {
+		return Reach{}, err
+	}
+	f.table.learn([]Mark{m}, f.o.Now())
+	f.counts.announced.Add(1)
+	ctx, cancel := context.WithTimeout(ctx, reachTime)
+	defer cancel()
+	r := Reach{Reached: 1, Blind: true}
+	for ctx.Err() == nil {
+		e := f.engine.Load()
+		if e == nil || !f.Connected() {
+			break
+		}
+		_, _, epoch, _ := f.chain.look("")
+		places, err := f.announceOn(ctx, e.commands, []Mark{f.table.get(m.Name)}, true, nil)
+		if err != nil {
+			break
+		}
+		reached, whole := f.await(ctx, e, places[0], epoch)
+		r = reached
+		if whole {
+			return r, nil
+		}
+	}
+	if r.Blind {
+		r.Of = f.peers.known(f.o.Now())
+	}
+	return r, nil
+}
+
+// announceOn has the engine take marks in, and returns their places in the log; a
+// place is empty where nothing was new and always is false.
+func (f *Fleet) announceOn(ctx context.Context, c caller, marks []Mark, always bool, broken map[string]string) ([]cursor, error) {
+	ctx, cancel := context.WithTimeout(ctx, commandTime)
+	defer cancel()
+	args := []string{strconv.Itoa(logLength), strconv.Itoa(maxMark), "0"}
+	if always {
+		args[2] = "1"
+	}
+	for _, m := range marks {
+		args = append(args, f.records.announcement(m, broken)...)
+	}
+	said, err := run(ctx, c, f.scripts.announce, []string{f.keys.log, f.keys.marks, f.keys.last}, args)
+	if err != nil {
+		return nil, err
+	}
+	if len(said) != len(marks) {
+		return nil, errAnswer
+	}
+	places := make([]cursor, len(said))
+	for i, one := range said {
+		places[i] = cursor(one)
+	}
+	return places, nil
+}
+
+// await waits until all hosts have confirmed a place that this host has met at or
+// after the given one. whole is false when the log broke meanwhile, or ctx ended.
+func (f *Fleet) await(ctx context.Context, e *engine, at cursor, epoch uint64) (r Reach, whole bool) {
+	look := firstLook
+	for {
+		mine, met, now, changed := f.chain.look(at)
+		if now != epoch {
+			return f.reach(position{}, false), false
+		}
+		if met {
+			if r = f.reach(mine, true); r.Reached+r.Silent == r.Of {
+				return r, true
+			}
+		}
+		timer := time.NewTimer(look)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return f.reach(mine, met), false
+		case <-changed:
+		case <-timer.C:
+			look = min(2*look, lastLook)
+		}
+		timer.Stop()
+		if met {
+			f.lookAtHosts(ctx, e)
+		}
+	}
+}
+
+// reach counts the hosts that have confirmed what this host has met at or after a
+// place.
+func (f *Fleet) reach(at position, met bool) Reach {
+	confirmed := func(c cursor) bool {
+		p, known, _, _ := f.chain.look(c)
+		return met && known && p.number >= at.number
+	}
+	f.state.mu.Lock()
+	own := f.state.confirmed
+	f.state.mu.Unlock()
+	var r Reach
+	r.Reached, r.Of, r.Silent = f.peers.count(confirmed(own), confirmed, f.o.Now())
+	r.Blind = !f.Connected()
+	return r
+}
+
+// lookAtHosts reads what the others have confirmed.
+func (f *Fleet) lookAtHosts(ctx context.Context, e *engine) {
+	ctx, cancel := context.WithTimeout(ctx, commandTime)
+	defer cancel()
+	sent := f.o.Now()
+	found, err := run(ctx, e.commands, f.scripts.hosts, []string{f.keys.hosts, f.keys.last}, hostsArgs())
+	if err == nil {
+		_, _, _, _ = f.readHosts(found, sent) // what cannot be read confirms nothing
+	}
+}

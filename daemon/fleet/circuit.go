@@ -1,0 +1,171 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"math"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// How long a host goes on without the engine's word for a claim.
+const (
+	failuresToOpen = 3
+	firstOpen      = time.Second
+	lastOpen       = 10 * time.Second
+	// maxCalls bounds the calls of claims under way, also those that nobody waits
+	// for any more.
+	maxCalls = 256
+	// maxOwn bounds the projects with a budget of this host's own.
+	maxOwn = 1024
+)
+
+// claims are what claims have in common: a circuit while the engine is slow or
+// away, and this host's own part of each budget meanwhile. Safe for concurrent
+// use.
+type claims struct {
+	now   func() time.Time
+	calls chan struct{}
+	group sync.WaitGroup
+
+	mu       sync.Mutex
+	failures int
+	open     time.Duration // how long the circuit opens next
+	until    time.Time     // zero: closed
+	trying   bool          // one call tries whether the engine is back
+	budgets  map[string]*rate.Limiter
+	counted  ClaimStats
+}
+
+// ClaimStats count claims by their answers.
+type ClaimStats struct {
+	Have, Go, Alone, Pause, Budget uint64
+	Failed                         uint64 // calls of the engine that failed or took too long
+	Open                           bool   // the engine is not asked at the moment
+}
+
+func newClaims(now func() time.Time) *claims {
+	return &claims{now: now, calls: make(chan struct{}, maxCalls), open: firstOpen, budgets: map[string]*rate.Limiter{}}
+}
+
+// closed reports whether the engine may be asked now. After a while of not asking
+// it, one claim may.
+func (c *claims) closed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.until.IsZero() {
+		return true
+	}
+	if c.now().Before(c.until) || c.trying {
+		return false
+	}
+	c.trying = true
+	return true
+}
+
+var errBusy = errors.New("too many claims are under way")
+
+// call runs one call of the engine, for no longer than timeout, whatever the
+// client does: it may be dialling. What comes too late is dropped.
+func (c *claims) call(ctx context.Context, timeout time.Duration, do func(context.Context) ([]string, error)) ([]string, error) {
+	select {
+	case c.calls <- struct{}{}:
+	default:
+		c.ended(ctx, errBusy)
+		return nil, errBusy
+	}
+	type outcome struct {
+		said []string
+		err  error
+	}
+	limited, cancel := context.WithTimeout(ctx, timeout)
+	done := make(chan outcome, 1)
+	c.group.Go(func() {
+		defer func() { <-c.calls }()
+		defer cancel()
+		said, err := do(limited)
+		done <- outcome{said, err}
+	})
+	var o outcome
+	select {
+	case o = <-done:
+	case <-limited.Done():
+		o.err = limited.Err()
+	}
+	c.ended(ctx, o.err)
+	return o.said, o.err
+}
+
+// ended learns from a call. That the asker has left says nothing of the engine.
+func (c *claims) ended(ctx context.Context, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	trying := c.trying
+	c.trying = false
+	switch {
+	case err == nil:
+		c.failures, c.open, c.until = 0, firstOpen, time.Time{}
+		return
+	case ctx.Err() != nil:
+		return
+	}
+	c.counted.Failed++
+	if c.failures++; c.failures >= failuresToOpen || trying {
+		c.until = c.now().Add(c.open)
+		c.open = min(2*c.open, lastOpen)
+	}
+}
+
+// own takes from this host's part of a project's budget: that of one of so many
+// hosts, one call at once. It returns how long to wait instead.
+func (c *claims) own(project string, perSecond float64, hosts int) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	part := rate.Limit(perSecond / float64(max(1, hosts)))
+	b := c.budgets[project]
+	if b == nil {
+		if len(c.budgets) >= maxOwn {
+			clear(c.budgets)
+		}
+		b = rate.NewLimiter(part, 1)
+		c.budgets[project] = b
+	}
+	now := c.now()
+	b.SetLimitAt(now, part)
+	if b.AllowN(now, 1) {
+		return 0
+	}
+	missing := (1 - b.TokensAt(now)) / float64(part)
+	return max(time.Millisecond, time.Duration(min(missing, math.MaxInt32)*float64(time.Second)))
+}
+
+// note counts an answer.
+func (c *claims) note(a Answer) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case a.Decision == Have:
+		c.counted.Have++
+	case a.Decision == Pause:
+		c.counted.Pause++
+	case a.Decision == Budget:
+		c.counted.Budget++
+	case a.Flight.Alone():
+		c.counted.Alone++
+	default:
+		c.counted.Go++
+	}
+}
+
+func (c *claims) stats() ClaimStats {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.counted
+	s.Open = !c.until.IsZero()
+	return s
+}
+
+// wait returns when no call is under way.
+func (c *claims) wait() { c.group.Wait() }

@@ -1,0 +1,98 @@
+package fleet
+
+import (
+	"context"
+	"time"
+)
+
+// setApplied notes that everything up to a place is in force on this host.
+func (f *Fleet) setApplied(at cursor) {
+	f.state.mu.Lock()
+	f.state.applied = at
+	f.state.mu.Unlock()
+	select {
+	case f.applied <- struct{}{}:
+	default:
+	}
+}
+
+// say returns the next words of this host.
+func (f *Fleet) say() words {
+	at, exact := f.chain.newest()
+	sum := f.table.sum()
+	f.state.mu.Lock()
+	defer f.state.mu.Unlock()
+	f.state.number++
+	w := words{
+		Run: f.run, Number: f.state.number, Time: f.now().UnixMilli(), Confirmed: f.state.confirmed, Applied: f.state.applied,
+		Refuse: f.o.RefuseAfter.Milliseconds(), Heard: f.online.Load(), Version: f.o.Version, Label: f.o.Label,
+	}
+	if exact && at == f.state.applied {
+		w.Digest = sum.String()
+	}
+	return w
+}
+
+// confirm tells the others up to where this host has everything in force and
+// nothing answered before is in use, whenever that has changed.
+func (f *Fleet) confirm(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-f.applied:
+		}
+		f.state.mu.Lock()
+		at := f.state.applied
+		f.state.mu.Unlock()
+		if err := f.o.Journal.Settled(ctx); err != nil {
+			wait(ctx, firstPause)
+			f.setAgain()
+			continue
+		}
+		f.state.mu.Lock()
+		f.state.confirmed = at
+		f.state.mu.Unlock()
+		if e := f.engine.Load(); e != nil {
+			f.confirmTo(ctx, e)
+		}
+	}
+}
+
+// setAgain wakes the confirmer once more.
+func (f *Fleet) setAgain() {
+	select {
+	case f.applied <- struct{}{}:
+	default:
+	}
+}
+
+// confirmTo writes this host's words at once. What fails is written with the next
+// heartbeat.
+func (f *Fleet) confirmTo(ctx context.Context, e *engine) {
+	f.sealing.Lock()
+	defer f.sealing.Unlock()
+	f.write(ctx, e, f.say())
+}
+
+// write writes this host's words, and reads nothing of the others'.
+func (f *Fleet) write(ctx context.Context, e *engine, w words) {
+	ctx, cancel := context.WithTimeout(ctx, commandTime)
+	defer cancel()
+	c := e.commands
+	_ = c.Do(ctx, c.B().Hset().Key(f.keys.hosts).FieldValue().FieldValue(f.o.ID, f.peers.sealWords(f.o.ID, w)).Build()).Error()
+}
+
+// leave tells the others that this host accepts nothing any more.
+func (f *Fleet) leave(e *engine) {
+	ctx, cancel := context.WithTimeout(context.Background(), leaveTime)
+	defer cancel()
+	f.sealing.Lock()
+	defer f.sealing.Unlock()
+	w := f.say()
+	w.Left = true
+	f.write(ctx, e, w)
+}
+
+// leaveTime is how long a host that ends tries to say so.
+const leaveTime = 500 * time.Millisecond

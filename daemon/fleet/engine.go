@@ -1,0 +1,270 @@
+package fleet
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/valkey-io/valkey-go"
+)
+
+// How the engine is spoken to.
+const (
+	dialTimeout  = time.Second
+	writeTimeout = time.Second
+	commandTime  = 750 * time.Millisecond // for what nobody waits for in a lookup
+	bufferBytes  = 16 << 10
+	ringScale    = 6
+	// mostRead is what one answer on the listening connection may have, in bytes.
+	// All that is read by scripts is far below, so more is an entry of somebody
+	// who floods the log.
+	mostRead = 8 << 20
+	// topology is how often the sentinels are asked who the master is, for an
+	// announcement of theirs that was missed.
+	topology = 5 * time.Second
+)
+
+// errFlood says that the engine sent more than anything that is ours has.
+var errFlood = errors.New("the engine sent more than a fleet's records have; somebody else writes under the fleet's names")
+
+// engine is the connection to Valkey or Redis: one client for commands, which
+// many share, and one for the connection that listens.
+type engine struct {
+	commands, listening valkey.Client
+	keys                engineKeys
+	scripts             scripts
+}
+
+// engineKeys are the names in the engine. They share a hash tag, so that a
+// cluster keeps them on one node.
+type engineKeys struct{ prefix, log, marks, last, hosts string }
+
+func newEngineKeys(fleet string) engineKeys {
+	prefix := "{neonauthd:" + fleet + "}:"
+	return engineKeys{prefix, prefix + "log", prefix + "marks", prefix + "last", prefix + "hosts"}
+}
+
+// dial connects. Close the engine.
+func dial(o *Options) (*engine, error) {
+	option, err := clientOption(o)
+	if err != nil {
+		return nil, err
+	}
+	e := &engine{keys: newEngineKeys(o.Name), scripts: loadScripts()}
+	commands := option
+	commands.AlwaysPipelining = true // so that an answer that comes too late does not cost the connection
+	commands.DialCtxFn = dialer(o, nil)
+	if e.commands, err = valkey.NewClient(commands); err != nil {
+		return nil, explain(err)
+	}
+	option.DialCtxFn = dialer(o, func(c net.Conn) net.Conn { return &boundedConn{Conn: c} })
+	if e.listening, err = valkey.NewClient(option); err != nil {
+		e.commands.Close()
+		return nil, explain(err)
+	}
+	return e, nil
+}
+
+func (e *engine) close() {
+	e.listening.Close()
+	e.commands.Close()
+}
+
+// clientOption are the settings that both clients have: small buffers, no cache
+// of its own, nothing repeated behind our back.
+func clientOption(o *Options) (valkey.ClientOption, error) {
+	option := valkey.ClientOption{
+		Password:            o.Password,
+		Dialer:              net.Dialer{Timeout: dialTimeout, KeepAlive: dialTimeout},
+		ConnWriteTimeout:    writeTimeout,
+		ReadBufferEachConn:  bufferBytes,
+		WriteBufferEachConn: bufferBytes,
+		RingScaleEachConn:   ringScale,
+		PipelineMultiplex:   -1,
+		BlockingPoolSize:    2,
+		DisableCache:        true,
+		DisableRetry:        true,
+		ClientSetInfo:       valkey.DisableClientSetInfo, // unknown before 7.2, and ACL lines would have to name it
+	}
+	for _, raw := range o.URLs {
+		where, err := ParseURL(raw)
+		if err != nil {
+			return option, err
+		}
+		option.InitAddress = append(option.InitAddress, where.Address)
+		option.Username = where.User
+		if where.TLS {
+			option.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: o.CA}
+		}
+	}
+	if o.Sentinel != "" {
+		option.Sentinel = valkey.SentinelOption{
+			Dialer: option.Dialer, TLSConfig: option.TLSConfig, MasterSet: o.Sentinel,
+			Username: option.Username, Password: o.Password, TopologyRefreshInterval: topology,
+		}
+	}
+	return option, nil
+}
+
+// Endpoint is where one URL points.
+type Endpoint struct {
+	Address string // host:port, or the path of a socket
+	User    string // "" is the default user
+	TLS     bool
+	Socket  bool // a Unix socket
+}
+
+// Local reports whether what is sent there stays on this host.
+func (e Endpoint) Local() bool {
+	if e.Socket {
+		return true
+	}
+	host, _, _ := net.SplitHostPort(e.Address)
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// ParseURL reads valkey(s)://[USER@]HOST[:PORT], redis(s)://... and
+// unix://[USER@]/PATH. Its errors do not repeat the text, which may hold a
+// password.
+func ParseURL(raw string) (Endpoint, error) {
+	u, err := url.Parse(raw)
+	if err != nil || u.Opaque != "" {
+		return Endpoint{}, errors.New("is not a URL such as rediss://valkey.internal:6379 or unix:///run/valkey.sock")
+	}
+	if _, has := u.User.Password(); has {
+		return Endpoint{}, errors.New("must not contain a password; name a file or credential with fleet.password")
+	}
+	e := Endpoint{User: u.User.Username()}
+	switch {
+	case u.RawQuery != "" || u.Fragment != "" || strings.ContainsAny(raw, "?#"):
+		return Endpoint{}, errors.New("must not contain \"?\" or \"#\"")
+	case u.Scheme == "unix" && u.Host == "" && strings.HasPrefix(u.Path, "/") && u.Path != "/":
+		e.Address, e.Socket = u.Path, true
+		return e, nil
+	case u.Scheme == "rediss" || u.Scheme == "valkeys":
+		e.TLS = true
+	case u.Scheme != "redis" && u.Scheme != "valkey":
+		return Endpoint{}, errors.New("must begin with valkeys://, rediss://, valkey://, redis:// or unix:///")
+	}
+	if u.Hostname() == "" || u.Path != "" && u.Path != "/" {
+		return Endpoint{}, errors.New("must be a host and a port, without a path: a fleet uses database 0")
+	}
+	port := u.Port()
+	if port == "" {
+		port = "6379"
+	}
+	e.Address = net.JoinHostPort(u.Hostname(), port)
+	return e, nil
+}
+
+// dialer returns how connections are made. wrap may put itself around each.
+func dialer(o *Options, wrap func(net.Conn) net.Conn) func(context.Context, string, *net.Dialer, *tls.Config) (net.Conn, error) {
+	return func(ctx context.Context, address string, d *net.Dialer, config *tls.Config) (net.Conn, error) {
+		ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+		defer cancel()
+		network := "tcp"
+		if strings.HasPrefix(address, "/") {
+			network, config = "unix", nil
+		}
+		var conn net.Conn
+		var err error
+		if config != nil {
+			conn, err = (&tls.Dialer{NetDialer: d, Config: config}).DialContext(ctx, network, address)
+		} else {
+			conn, err = d.DialContext(ctx, network, address)
+		}
+		if err == nil && wrap != nil {
+			conn = wrap(conn)
+		}
+		return conn, err
+	}
+}
+
+// boundedConn ends when more is read than one answer may have.
+type boundedConn struct {
+	net.Conn
+	mu   sync.Mutex
+	read int
+}
+
+// Write begins a question, whose answer may have mostRead bytes.
+func (c *boundedConn) Write(b []byte) (int, error) {
+	c.mu.Lock()
+	c.read = 0
+	c.mu.Unlock()
+	return c.Conn.Write(b)
+}
+
+// Read reads of an answer.
+func (c *boundedConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.read += n; c.read > mostRead {
+		return 0, errFlood
+	}
+	return n, err
+}
+
+// Errors that an operator can do something about, by what the engine says.
+var (
+	errPassword = errors.New("the engine refuses the user or the password; see fleet.urls and fleet.password")
+	errACL      = errors.New("the engine's ACL does not let this user do what a fleet needs; see the ACL line in the guide")
+	errReplica  = errors.New("the engine is a read-only replica; give the address of the master, or sentinels")
+	errFull     = errors.New("the engine is out of memory (maxmemory); make room, or raise it")
+	errLoading  = errors.New("the engine is loading its data; it is tried again")
+	errCluster  = errors.New("the cluster does not serve the fleet's slot now")
+	errTLS      = errors.New("the engine's certificate is not trusted: see fleet.ca, and the host's name in fleet.urls")
+)
+
+// explain turns what the engine or the client says into what an operator can do.
+// The engine's own words are repeated cut, in quotes: they never hold more than
+// names of commands.
+func explain(err error) error {
+	if err == nil {
+		return nil
+	}
+	var authority x509.UnknownAuthorityError
+	var hostname x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	if errors.As(err, &authority) || errors.As(err, &hostname) || errors.As(err, &invalid) {
+		return fmt.Errorf("%w (%w)", errTLS, err)
+	}
+	if _, ok := valkey.IsValkeyErr(err); !ok {
+		if errors.Is(err, io.EOF) || errors.Is(err, context.DeadlineExceeded) {
+			return fmt.Errorf("the engine does not answer: %w", err)
+		}
+		return err
+	}
+	said := err.Error()
+	for _, known := range []struct {
+		begin string
+		means error
+	}{
+		{"WRONGPASS", errPassword}, {"NOAUTH", errPassword}, {"ERR AUTH", errPassword}, {"NOPERM", errACL},
+		{"READONLY", errReplica}, {"OOM", errFull}, {"LOADING", errLoading}, {"CLUSTERDOWN", errCluster}, {"MASTERDOWN", errReplica},
+	} {
+		if strings.HasPrefix(said, known.begin) || strings.Contains(said, "-"+known.begin+" ") || strings.Contains(said, ": "+known.begin) {
+			return fmt.Errorf("%w (%q)", known.means, cut(said))
+		}
+	}
+	return fmt.Errorf("the engine says %q", cut(said))
+}
+
+// cut shortens foreign text.
+func cut(text string) string {
+	const most = 160
+	if len(text) > most {
+		return text[:most] + "..."
+	}
+	return text
+}

@@ -1,0 +1,162 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/neonauthd/neonauthd/internal/program"
+)
+
+// How much goes in one call of a full exchange.
+const (
+	pageCount = 250
+	batch     = 64
+	logLength = 10_000
+)
+
+// errAnswer says that the engine answered what our scripts do not.
+var errAnswer = errors.New("the engine answered a script in a way that it does not; is it Valkey or Redis 6.2 or later?")
+
+// exchange compares everything with the engine: what this host lacks is taken in,
+// what the engine lacks is told. It waits so that it happens once a second at
+// most.
+func (s *session) exchange(ctx context.Context) error {
+	if gap := exchangeGap - s.o.Now().Sub(s.lastTried); gap > 0 && !s.lastTried.IsZero() {
+		wait(ctx, gap)
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.lastTried = s.o.Now()
+	s.counts.exchanges.Add(1)
+	if _, err := s.beat(ctx); err != nil {
+		return err
+	}
+	from, to, old, err := s.scan(ctx)
+	if err != nil {
+		return err
+	}
+	if from == to {
+		to = ""
+	}
+	s.cursor = from
+	s.chain.restart(from, to)
+	s.chain.meet(from, s.table.sum(), to == "")
+	s.setApplied(from)
+	if err := s.tell(ctx, 0); err != nil {
+		return err
+	}
+	s.exchanged = s.o.Now()
+	_, err = s.beat(ctx)
+	if err == nil && len(old) > 0 && !s.peers.oldKeys(s.exchanged) {
+		err = s.dropOld(ctx, old)
+	}
+	return err
+}
+
+// scan reads all marks that the engine has. from and to are its newest entries
+// before and after: what came between may have been read or not.
+func (s *session) scan(ctx context.Context) (from, to cursor, old []string, err error) {
+	s.table.forget(s.o.Now())
+	s.broken = map[string]string{}
+	var marks []Mark
+	at := "0"
+	for first := true; first || at != "0"; first = false {
+		page, err := s.run(ctx, s.scripts.page, []string{s.keys.marks, s.keys.last}, []string{at, strconv.Itoa(pageCount), strconv.Itoa(maxMark)})
+		if err != nil {
+			return start, start, nil, err
+		}
+		if len(page) < 3 || len(page)%2 == 0 {
+			return start, start, nil, errAnswer
+		}
+		at, to = page[0], parseCursor(page[1])
+		if first {
+			from = to
+		}
+		s.counts.skipped.Add(uint64(max(0, parseNumber(page[2]))))
+		for i := 3; i < len(page); i += 2 {
+			m, key, ok := s.takeField(page[i], page[i+1])
+			if ok {
+				marks = append(marks, m)
+			}
+			if ok && key != 0 {
+				old = append(old, page[i], sha1Hex(page[i+1]))
+			}
+		}
+	}
+	s.Fleet.state.mu.Lock()
+	s.Fleet.state.oldNames = len(old) / 2
+	s.Fleet.state.mu.Unlock()
+	return from, to, old, s.join(marks)
+}
+
+// takeField takes in one value of the hash of marks.
+func (s *session) takeField(field, value string) (m Mark, key int, ok bool) {
+	m, undone, key, ok := s.records.openField(field, value)
+	if !ok {
+		s.counts.unopened.Add(1)
+		s.broken[field] = sha1Hex(value)
+		return m, 0, false
+	}
+	if m.Over(s.table.now()) {
+		return m, 0, false
+	}
+	if key == 0 {
+		s.table.heard(m, !undone, undone, s.o.Now())
+	}
+	return m, key, true
+}
+
+// tell announces what the engine has lacked for at least age. That it has it then
+// is told by the log, to this host as to the others.
+func (s *session) tell(ctx context.Context, age time.Duration) error {
+	marks := s.table.lacking(age, s.o.Now())
+	for some := range slices.Chunk(marks, batch) {
+		if _, err := s.announceOn(ctx, s.line, some, false, s.broken); err != nil {
+			return err
+		}
+		s.counts.again.Add(uint64(len(some)))
+	}
+	return nil
+}
+
+// dropOld removes what is named under old keys, once every host seals under the
+// new one and everything stands under its new name too.
+func (s *session) dropOld(ctx context.Context, old []string) error {
+	for len(old) > 0 {
+		n := min(len(old), 2*batch)
+		if _, err := s.run(ctx, s.scripts.drop, []string{s.keys.marks}, old[:n]); err != nil {
+			return err
+		}
+		old = old[n:]
+	}
+	s.Fleet.state.mu.Lock()
+	s.Fleet.state.oldNames = 0
+	s.Fleet.state.mu.Unlock()
+	return nil
+}
+
+// readHosts takes in what all hosts say. sent is when they were asked.
+func (f *Fleet) readHosts(found []string, sent time.Time) (newest cursor, engineTime int64, hosts map[string]string, err error) {
+	if len(found) < 4 || len(found)%2 != 0 {
+		return start, 0, nil, errAnswer
+	}
+	came := f.o.Now()
+	engineTime = parseNumber(found[1])*1000 + parseNumber(found[2])/1000
+	middle := sent.Add(came.Sub(sent) / 2)
+	offset := engineTime - middle.UnixMilli()
+	f.offset.Store(offset)
+	if d := time.Duration(offset) * time.Millisecond; d > clockLimit || d < -clockLimit {
+		f.o.Log.Warn("this host's clock and the engine's differ: ages of shared profiles go by the engine's; set the clocks right", slog.Duration("ahead", d), program.Every(time.Hour))
+	}
+	hosts = map[string]string{}
+	for i := 4; i < len(found); i += 2 {
+		hosts[found[i]] = found[i+1]
+	}
+	f.peers.hear(hosts, engineTime, came)
+	return parseCursor(found[0]), engineTime, hosts, nil
+}

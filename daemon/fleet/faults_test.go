@@ -1,0 +1,273 @@
+package fleet
+
+import (
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// agreeAfter lets a fault happen to three hosts with marks that only some of them
+// know, and waits until all know all and hear each other.
+func agreeAfter(t *testing.T, fault func(s *server, hosts []*host)) []*host {
+	t.Helper()
+	s := newServer(t)
+	hosts := newHosts(t, 3, s)
+	for i, h := range hosts {
+		h.revoke(subject(fmt.Sprint("before", i)))
+	}
+	fault(s, hosts)
+	for i, h := range hosts {
+		h.revoke(subject(fmt.Sprint("after", i)))
+	}
+	until(t, "all hosts have the same marks", func() bool { return same(hosts) && len(hosts[0].journal.all()) == 6 })
+	awaitAll(t, hosts)
+	if _, reach := hosts[1].revoke(subject("last")); !reach.Whole() || reach.Of != 3 {
+		t.Errorf("afterwards a change reached %+v", reach)
+	}
+	for _, h := range hosts {
+		if n := h.Stats().Lacking; n > 0 {
+			t.Errorf("the engine still lacks %d marks", n)
+		}
+	}
+	late := newHost(t, options(t, 9, s.url()))
+	until(t, "a new host hears", late.Connected)
+	if !same([]*host{hosts[0], late}) {
+		t.Error("a new host hears, and does not have the same marks")
+	}
+	return hosts
+}
+
+func TestNothingIsLostWhateverHappensToTheEngine(t *testing.T) {
+	for name, fault := range map[string]func(s *server, hosts []*host){
+		"flushed":              func(s *server, _ []*host) { s.must("FLUSHALL") },
+		"the log is trimmed":   func(s *server, _ []*host) { s.must("XTRIM", "{neonauthd:test}:log", "MAXLEN", "0") },
+		"the log is deleted":   func(s *server, _ []*host) { s.must("DEL", "{neonauthd:test}:log") },
+		"the head is deleted":  func(s *server, _ []*host) { s.must("DEL", "{neonauthd:test}:last") },
+		"the state is deleted": func(s *server, _ []*host) { s.must("DEL", "{neonauthd:test}:marks", "{neonauthd:test}:hosts") },
+		"killed":               func(s *server, _ []*host) { s.kill(); s.start() },
+		"other kinds of value": func(s *server, _ []*host) {
+			for _, key := range []string{"log", "marks", "last", "hosts"} {
+				s.must("DEL", "{neonauthd:test}:"+key)
+				s.must("SADD", "{neonauthd:test}:"+key, "x")
+			}
+		},
+		"the numbers of entries are used up": func(s *server, _ []*host) {
+			s.must("XADD", "{neonauthd:test}:log", "18446744073709551615-18446744073709551615", "p", "x", "n", "x", "b", "x")
+		},
+		"stopped and continued": func(s *server, hosts []*host) {
+			s.signal(syscall.SIGSTOP)
+			until(t, "a host knows that it is blind", func() bool { return !hosts[0].Connected() })
+			hosts[0].revoke(subject("before0"))
+			s.signal(syscall.SIGCONT)
+		},
+		"an old copy is restored": func(s *server, hosts []*host) {
+			s.must("SAVE")
+			copied, err := os.ReadFile(filepath.Join(s.dir, "dump.rdb"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			hosts[0].undo(subject("before0"))
+			hosts[0].revoke(subject("before0"))
+			s.kill()
+			if err := os.WriteFile(filepath.Join(s.dir, "dump.rdb"), copied, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			s.start()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			agreeAfter(t, fault)
+		})
+	}
+}
+
+// cable is a way to the engine that can be cut.
+type cable struct {
+	ln net.Listener
+	to string
+
+	mu    sync.Mutex
+	cut   bool
+	ends  map[net.Conn]struct{}
+	going sync.WaitGroup
+}
+
+func newCable(t testing.TB, to string) *cable {
+	t.Helper()
+	ln := must[net.Listener](t)(net.Listen("tcp", "127.0.0.1:0"))
+	c := &cable{ln: ln, to: to, ends: map[net.Conn]struct{}{}}
+	c.going.Go(c.run)
+	t.Cleanup(func() { _ = ln.Close(); c.set(true); c.going.Wait() })
+	return c
+}
+
+func (c *cable) run() {
+	for {
+		near, err := c.ln.Accept()
+		if err != nil {
+			return
+		}
+		far, err := net.Dial("tcp", c.to)
+		if err != nil || !c.keep(near, far) {
+			_ = near.Close()
+			continue
+		}
+		c.going.Go(func() { _, _ = io.Copy(near, far); _ = near.Close(); _ = far.Close() })
+		c.going.Go(func() { _, _ = io.Copy(far, near); _ = near.Close(); _ = far.Close() })
+	}
+}
+
+func (c *cable) keep(ends ...net.Conn) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, end := range ends {
+		c.ends[end] = struct{}{}
+	}
+	return !c.cut
+}
+
+// set cuts the cable, or mends it.
+func (c *cable) set(cut bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.cut = cut
+	if cut {
+		for end := range c.ends {
+			_ = end.Close()
+		}
+		clear(c.ends)
+	}
+}
+
+func (c *cable) url() string { return "redis://" + c.ln.Addr().String() }
+
+func TestAHostThatIsCutOffIsSilentAndCatchesUp(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	way := newCable(t, s.address())
+	hosts := []*host{newHost(t, options(t, 0, s.url())), newHost(t, options(t, 1, way.url()))}
+	awaitAll(t, hosts)
+	way.set(true)
+	until(t, "the host that is cut off knows it", func() bool { return !hosts[1].Connected() })
+	until(t, "it is silent", func() bool { return hosts[0].Stats().Silent == 1 })
+	if _, reach := hosts[0].revoke(subject("u1")); reach.Reached != 1 || reach.Of != 2 || reach.Silent != 1 || reach.Whole() {
+		t.Errorf("reached %+v", reach)
+	}
+	hosts[1].revoke(subject("u2"))
+	way.set(false)
+	until(t, "both have both", func() bool { return hosts[0].inForce(subject("u2")) && hosts[1].inForce(subject("u1")) })
+	awaitAll(t, hosts)
+}
+
+// TestHostsAgreeAfterManyFaults changes marks on six hosts while everything that
+// can go wrong with the engine does.
+func TestHostsAgreeAfterManyFaults(t *testing.T) {
+	for what, run := range map[string]struct {
+		faults, rounds int
+	}{"short": {8, 20}, "long": {100, 400}} {
+		t.Run(what, func(t *testing.T) {
+			if what == "long" {
+				wishLong(t)
+			}
+			converge(t, run.faults, run.rounds)
+		})
+	}
+}
+
+const fleetHosts = 6
+
+// converge has hosts make changes, and faults happen, until each of them has had
+// its rounds of changes after each fault. Then all must agree.
+func converge(t *testing.T, faults, rounds int) {
+	s := newServer(t)
+	var hosts []*host
+	var ways []*cable
+	for i := range fleetHosts {
+		way := newCable(t, s.address())
+		o := options(t, i, way.url())
+		skew := time.Duration(i-fleetHosts/2) * 700 * time.Millisecond
+		o.Now = func() time.Time { return time.Now().Add(skew) }
+		ways, hosts = append(ways, way), append(hosts, newHost(t, o))
+	}
+	awaitAll(t, hosts)
+	changes := 0
+	for n := range faults {
+		restore := happen(t, n, s, ways)
+		var all sync.WaitGroup
+		for i, h := range hosts {
+			random := rand.New(rand.NewPCG(uint64(n), uint64(i)))
+			changes += rounds
+			all.Go(func() { change(h, random, rounds) })
+		}
+		all.Wait()
+		restore()
+	}
+	began := time.Now()
+	until(t, "all hosts have the same marks", func() bool { return same(hosts) })
+	took := time.Since(began)
+	awaitAll(t, hosts)
+	_, reach := hosts[0].revoke(subject("last"))
+	if !reach.Whole() || reach.Of != fleetHosts {
+		t.Errorf("afterwards a change reached %+v", reach)
+	}
+	var again, exchanges uint64
+	for _, h := range hosts {
+		again, exchanges = again+h.Stats().Again, exchanges+h.Stats().Exchanges
+	}
+	t.Logf("%d changes, %d faults: agreed %s after the last; %d full exchanges, %d marks announced again", changes, faults, took, exchanges, again)
+}
+
+// change makes a host revoke and take back some of 400 marks, and tell the fleet
+// of it without waiting for the others.
+func change(h *host, random *rand.Rand, rounds int) {
+	for range rounds {
+		n := subject(fmt.Sprint("shared", random.IntN(400)))
+		m := h.journal.get(n)
+		if m.Revoked > m.Undone && random.IntN(3) == 0 {
+			m.Undone = m.Revoked
+		} else {
+			m = h.revokeHere(n)
+		}
+		_ = h.journal.Join([]Mark{m})
+		_, _ = h.table.learn([]Mark{m}, h.o.Now())
+		if e := h.Fleet.engine.Load(); e != nil && h.Connected() {
+			_, _ = h.announceOn(h.t.Context(), e.commands, []Mark{h.table.get(n)}, true, nil)
+		}
+	}
+}
+
+// happen has the fault with this number happen, and returns what ends it.
+func happen(t *testing.T, n int, s *server, ways []*cable) (end func()) {
+	t.Helper()
+	switch n % 8 {
+	case 0:
+		s.must("FLUSHALL")
+	case 1:
+		s.must("XTRIM", "{neonauthd:test}:log", "MAXLEN", "1")
+	case 2:
+		s.signal(syscall.SIGSTOP)
+		return func() { s.signal(syscall.SIGCONT) }
+	case 3:
+		ways[n%len(ways)].set(true)
+		return func() { ways[n%len(ways)].set(false) }
+	case 4:
+		s.kill()
+		return s.start
+	case 5:
+		s.must("SAVE")
+	case 6: // the copy that 5 made comes back
+		s.kill()
+		s.start()
+	case 7:
+		s.must("DEL", "{neonauthd:test}:marks")
+	}
+	return func() {}
+}

@@ -1,0 +1,159 @@
+package fleet
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Fleet is this host's part in a fleet. Make it with New, have Run work, ask the
+// rest from any goroutine. Nothing but Claim, Finish and Announce waits for the
+// engine.
+type Fleet struct {
+	o       Options
+	ring    *keyring
+	records records
+	keys    engineKeys
+	scripts scripts
+	table   *table
+	chain   *chain
+	peers   *peers
+	claims  *claims
+	run     string
+
+	engine  atomic.Pointer[engine] // nil before the first connection
+	offset  atomic.Int64           // engine's time less ours, in ms
+	heard   atomic.Pointer[time.Time]
+	online  atomic.Bool // connected, everything exchanged, and agreed with the others
+	sealing sync.Mutex  // of one heartbeat after the other
+
+	applied   chan struct{} // wakes the confirmer
+	state     hostState
+	counts    counts
+	lastTried time.Time // of an exchange; of the goroutine of Run
+}
+
+// hostState is what this host says of itself next.
+type hostState struct {
+	mu        sync.Mutex
+	number    uint64
+	applied   cursor
+	confirmed cursor
+	oldNames  int // names under old keys that the last exchange found
+}
+
+// counts are for metrics.
+type counts struct {
+	exchanges, again, unopened, skipped, announced, reconnects, notSaved atomic.Uint64
+}
+
+// New returns a host's part in a fleet. It starts nothing and speaks to nobody.
+func New(o Options) (*Fleet, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	f := &Fleet{o: o, keys: newEngineKeys(o.Name), scripts: loadScripts(), chain: newChain(), applied: make(chan struct{}, 1)}
+	f.ring = newKeyring(o.Name, o.Keys)
+	f.records = records{f.ring, f.keys}
+	f.table = newTable(func() int64 { return f.now().Unix() })
+	f.peers = newPeers(f.ring, f.keys.hosts, o.ID)
+	f.claims = newClaims(o.Now)
+	var run [8]byte
+	_, _ = rand.Read(run[:])
+	f.run = hex.EncodeToString(run[:])
+	f.state.applied, f.state.confirmed = start, start
+	return f, nil
+}
+
+// now is the time by the engine's clock, as far as it is known.
+func (f *Fleet) now() time.Time {
+	return f.o.Now().Add(time.Duration(f.offset.Load()) * time.Millisecond)
+}
+
+// Stamp returns the stamp for a change of the mark that this host makes now.
+// known is the newest stamp that its journal has for the mark.
+func (f *Fleet) Stamp(m Mark, known Stamp) Stamp {
+	other := f.table.get(m.Name)
+	return NewStamp(f.now(), max(known, other.Revoked, other.Undone), f.o.ID, m)
+}
+
+// Run connects, takes in what others say and tells what they lack, until ctx
+// ends; then it takes leave. It returns when everything that it started has
+// ended.
+func (f *Fleet) Run(ctx context.Context) {
+	for m := range f.o.Journal.Marks() {
+		if m.valid() == nil {
+			_, _ = f.table.learn([]Mark{m}, f.o.Now())
+		}
+	}
+	var all sync.WaitGroup
+	all.Go(func() { f.confirm(ctx) })
+	f.sessions(ctx)
+	all.Wait()
+	f.claims.wait()
+	if e := f.engine.Load(); e != nil {
+		f.leave(e)
+		e.close()
+	}
+}
+
+// Heard is the age of the newest instant up to which this host has heard
+// everything that the fleet said; ok is false if it never has.
+func (f *Fleet) Heard() (age time.Duration, ok bool) {
+	at := f.heard.Load()
+	if at == nil {
+		return 0, false
+	}
+	return max(0, f.o.Now().Sub(*at)), true
+}
+
+// Connected reports whether this host hears the fleet at the moment.
+func (f *Fleet) Connected() bool {
+	age, ok := f.Heard()
+	return ok && f.online.Load() && age < readBlock+heardLimit
+}
+
+// Stats are counters and states for metrics.
+type Stats struct {
+	Connected             bool
+	Heard                 time.Duration // -1: never
+	Hosts, Silent         int           // this one included in Hosts
+	Marks, Lacking        int           // known here, and those of them that the engine lacks
+	Exchanges, Again      uint64        // full exchanges; marks announced again
+	Announced, Reconnects uint64
+	Unopened, Skipped     uint64 // values that do not open, and that are too large
+	NotSaved              uint64 // marks of others that are in force and not saved
+	OldNames              int    // fields under old keys, by the last exchange
+	Disagree              time.Duration
+	Offset                time.Duration // the engine's clock less this host's
+	Claims                ClaimStats
+}
+
+// Stats returns a snapshot.
+func (f *Fleet) Stats() Stats {
+	now := f.o.Now()
+	s := Stats{
+		Connected: f.Connected(), Heard: -1, Exchanges: f.counts.exchanges.Load(), Again: f.counts.again.Load(),
+		Announced: f.counts.announced.Load(), Reconnects: f.counts.reconnects.Load(), Unopened: f.counts.unopened.Load(),
+		Skipped: f.counts.skipped.Load(), NotSaved: f.counts.notSaved.Load(),
+		Offset: time.Duration(f.offset.Load()) * time.Millisecond, Claims: f.claims.stats(),
+	}
+	if age, ok := f.Heard(); ok {
+		s.Heard = age
+	}
+	s.Marks, s.Lacking = f.table.size()
+	_, s.Hosts, s.Silent = f.peers.count(true, func(cursor) bool { return false }, now)
+	for _, h := range f.Hosts() {
+		s.Disagree = max(s.Disagree, h.Disagree)
+	}
+	f.state.mu.Lock()
+	defer f.state.mu.Unlock()
+	s.OldNames = f.state.oldNames
+	return s
+}
+
+// Hosts are the other hosts, as this one sees them.
+func (f *Fleet) Hosts() []Host { return f.peers.list(f.o.Now()) }

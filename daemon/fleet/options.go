@@ -1,0 +1,77 @@
+package fleet
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"iter"
+	"log/slog"
+	"time"
+)
+
+// Journal is the truth of what a host knows: the fleet reads its marks once, and
+// hands it what other hosts have said. It is asked by one goroutine at a time,
+// except for Settled.
+type Journal interface {
+	// Marks yields every mark that is kept: those in force, those taken back, and
+	// purges.
+	Marks() iter.Seq[Mark]
+	// Join takes in marks that others have told, each joined with what this host
+	// has said itself: field by field the larger. When it returns, they are in
+	// force here, and saved unless the error says ErrNotSaved. Any other error means that
+	// some are not in force: the fleet then does not say that this host has them.
+	// It is told marks again that it has, and marks that are over.
+	Join(marks []Mark) error
+	// Settled returns when every answer that was given before what is in force
+	// now can be used no more: each watch has seen the revision now current, or
+	// its lease is over. A daemon that has just started waits for the leases of
+	// the run before it too. An error means that it is not so, such as that ctx
+	// has ended.
+	Settled(ctx context.Context) error
+}
+
+// ErrNotSaved says that marks are in force, but would not survive a restart.
+var ErrNotSaved = errors.New("in force, and not saved")
+
+// Options say which fleet a host belongs to. Name, Keys, URLs, Journal, ID and
+// Now must be given.
+type Options struct {
+	Name     string         // of the fleet, part of every name in the engine
+	URLs     []string       // see ParseURL; several are seeds of a cluster, or sentinels
+	Sentinel string         // name of the master; "" uses no sentinels
+	Password string         // "": the engine asks for none
+	CA       *x509.CertPool // nil: the system's
+	Keys     []Key          // the first seals, all open
+	// ID tells this host from the others. It stays the same over restarts, so that
+	// a restarted host is not missed as a silent one.
+	ID      string
+	Label   string // of this host, for people
+	Version string // of the program, for people
+
+	// RefuseAfter is the blindness after which this host accepts nothing; 0: it
+	// goes on. The daemon acts on it; the fleet tells the other hosts.
+	RefuseAfter time.Duration
+	Timeout     time.Duration // of one claim; 0 is 50 ms
+	Wait        time.Duration // for another host's fetch; 0 waits for none
+	Profiles    bool          // share profiles
+	Budget      bool          // share the upstream's budget
+
+	Journal Journal
+	Now     func() time.Time
+	Log     *slog.Logger // nil discards
+}
+
+func (o *Options) check() error {
+	switch {
+	case o.Name == "" || len(o.Keys) == 0 || len(o.URLs) == 0 || o.Journal == nil || o.ID == "" || len(o.ID) > 64 || o.Now == nil:
+		return errors.New("a fleet needs a name, a key, a URL, a journal, a host's id of at most 64 bytes and a clock")
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Timeout == 0 {
+		o.Timeout = 50 * time.Millisecond
+	}
+	_, err := clientOption(o)
+	return err
+}

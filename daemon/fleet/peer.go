@@ -1,0 +1,266 @@
+package fleet
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"sort"
+	"sync"
+	"time"
+)
+
+// What is believed of other hosts.
+const (
+	heartbeat = 500 * time.Millisecond
+	// heardWithin is how old a host's last word may be, by the observer's own
+	// clock, for the host to be heard.
+	heardWithin = 2 * time.Second
+	// silentFor is how long a host that fell silent is counted.
+	silentFor = time.Hour
+	// refuseMargin is given to a silent host that refuses by itself, beyond the
+	// time after which it does.
+	refuseMargin = time.Second
+	// MaxHosts is how many hosts a fleet can have.
+	MaxHosts = 1024
+	// maxWords bounds what a host says of itself, in bytes sealed.
+	maxWords = 4 << 10
+)
+
+// words are what a host says of itself, again and again.
+type words struct {
+	Run       string `json:"run"`
+	Number    uint64 `json:"n"`  // counts within a run, so that nothing old passes for new
+	Time      int64  `json:"t"`  // of the engine, in ms
+	Confirmed cursor `json:"c"`  // all that was answered before is over on this host up to here
+	Applied   cursor `json:"a"`  // in force on this host up to here
+	Digest    string `json:"d"`  // of what is in force at Applied; "" while that is not exact
+	Refuse    int64  `json:"rf"` // ms of blindness after which the host accepts nothing; 0: it goes on
+	Left      bool   `json:"x,omitzero"`
+	Heard     bool   `json:"h,omitzero"`
+	Version   string `json:"v"`
+	Label     string `json:"l"`
+}
+
+// peer is another host, as this one sees it.
+type peer struct {
+	id       string
+	raw      string
+	words    words
+	opens    bool
+	key      int       // which of our keys it seals under
+	at       time.Time // when its words last changed, by our clock
+	disagree time.Time // since when its marks differ from ours; zero: they do not
+}
+
+// peers are the other hosts. Safe for concurrent use.
+type peers struct {
+	keys *keyring
+	key  string // of the hash in the engine
+	own  string
+
+	mu       sync.Mutex
+	all      map[string]*peer
+	unopened uint64
+}
+
+func newPeers(keys *keyring, key, own string) *peers {
+	return &peers{keys: keys, key: key, own: own, all: map[string]*peer{}}
+}
+
+func (p *peers) place(id string) place { return place{"host", p.key, id} }
+
+func (p *peers) sealWords(id string, w words) string {
+	text, err := json.Marshal(w)
+	if err != nil {
+		panic(err) // plain strings and numbers
+	}
+	return string(p.keys.seal(p.place(id), text))
+}
+
+func (p *peers) openWords(id, raw string) (w words, key int, ok bool) {
+	text, key, err := p.keys.open(p.place(id), raw)
+	return w, key, err == nil && json.Unmarshal(text, &w) == nil
+}
+
+// hear takes in what all hosts say, read at now; engine is the engine's time then,
+// in ms.
+func (p *peers) hear(found map[string]string, engine int64, now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for id, raw := range found {
+		if id == p.own {
+			continue
+		}
+		one := p.all[id]
+		if one != nil && one.raw == raw {
+			continue
+		}
+		if one == nil {
+			if len(p.all) >= MaxHosts {
+				continue
+			}
+			one = &peer{id: id}
+		}
+		if p.take(one, raw, engine, now) {
+			p.all[id] = one
+		}
+	}
+	for id, one := range p.all {
+		_, there := found[id]
+		if now.Sub(one.at) > silentFor || !there && (!one.opens || one.words.Left) {
+			delete(p.all, id)
+		}
+	}
+}
+
+// take takes in one host's new words, unless they are older than what is known.
+func (p *peers) take(one *peer, raw string, engine int64, now time.Time) bool {
+	w, key, ok := p.openWords(one.id, raw)
+	if !ok {
+		p.unopened++
+		if one.opens {
+			return false // somebody has written over it: it says nothing, and is silent soon
+		}
+		one.raw, one.at = raw, now
+		return true
+	}
+	known := one.opens
+	if known && w.Run == one.words.Run && w.Number <= one.words.Number ||
+		known && w.Run != one.words.Run && w.Time <= one.words.Time && now.Sub(one.at) < 2*heardWithin {
+		return true // replayed
+	}
+	age := time.Duration(max(0, engine-w.Time)) * time.Millisecond
+	if age > silentFor {
+		return known
+	}
+	if known {
+		age = 0
+	}
+	one.raw, one.words, one.key, one.opens, one.at = raw, w, key, true, now.Add(-age)
+	return true
+}
+
+// heard reports whether the host was heard of late.
+func (one *peer) heard(now time.Time) bool {
+	return !one.words.Left && now.Sub(one.at) < heardWithin
+}
+
+// silent reports whether the host may be accepting without hearing.
+func (one *peer) silent(now time.Time) bool {
+	since := now.Sub(one.at)
+	if !one.opens || one.words.Left || since < heardWithin || since > silentFor {
+		return false
+	}
+	refuse := time.Duration(one.words.Refuse) * time.Millisecond
+	return refuse == 0 || since < refuse+refuseMargin
+}
+
+// compare notes which of the heard hosts have the same marks as this one, by what
+// same says of a host's words. It reports whether all have, and the longest time
+// for which one has not.
+func (p *peers) compare(same func(words) bool, now time.Time) (agree bool, longest time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	agree = true
+	for _, one := range p.all {
+		if !one.opens || !one.heard(now) || same(one.words) {
+			one.disagree = time.Time{}
+			continue
+		}
+		agree = false
+		if one.disagree.IsZero() {
+			one.disagree = now
+		}
+		longest = max(longest, now.Sub(one.disagree))
+	}
+	return agree, longest
+}
+
+// count says how many hosts, this one included, are to be waited for, how many of
+// them have confirmed by what confirmed says, and how many are silent. of holds
+// the silent ones too.
+func (p *peers) count(own bool, confirmed func(cursor) bool, now time.Time) (reached, of, silent int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	of = 1
+	if own {
+		reached = 1
+	}
+	for _, one := range p.all {
+		switch {
+		case one.silent(now):
+			silent++
+			of++
+		case one.heard(now):
+			of++
+			if one.opens && confirmed(one.words.Confirmed) {
+				reached++
+			}
+		}
+	}
+	return reached, of, silent
+}
+
+// known is how many hosts there are, this one included, that took no leave and
+// may be serving.
+func (p *peers) known(now time.Time) int {
+	_, of, _ := p.count(true, func(cursor) bool { return true }, now)
+	return of
+}
+
+// oldKeys reports whether a host that was heard seals under another key than our
+// first.
+func (p *peers) oldKeys(now time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, one := range p.all {
+		if one.heard(now) && one.key != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// over returns the fields of hosts that left or fell silent long ago, with the
+// sums by which they are removed.
+func (p *peers) over(found map[string]string, engine int64) (args []string) {
+	for id, raw := range found {
+		w, _, ok := p.openWords(id, raw)
+		if ok && id != p.own && engine-w.Time > silentFor.Milliseconds() {
+			args = append(args, id, sha1Hex(raw))
+		}
+	}
+	return args
+}
+
+// Host is what a fleet's host says of itself, for people.
+type Host struct {
+	ID       string
+	Label    string
+	Version  string
+	Age      time.Duration // since it was last heard
+	Silent   bool          // not heard of late, took no leave, and may be accepting
+	Left     bool
+	Opens    bool          // false: its words are sealed under a key that this host does not have
+	OldKey   bool          // it seals under another key than our first
+	Cursor   string        // the place in the log that it has confirmed
+	Disagree time.Duration // for how long its marks have differed from ours; 0: they do not
+}
+
+func (p *peers) list(now time.Time) (hosts []Host) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, one := range p.all {
+		h := Host{
+			ID: one.id, Label: one.words.Label, Version: one.words.Version, Age: now.Sub(one.at), Silent: one.silent(now),
+			Left: one.words.Left, Opens: one.opens, OldKey: one.key != 0, Cursor: one.words.Confirmed.id(),
+		}
+		if !one.disagree.IsZero() {
+			h.Disagree = now.Sub(one.disagree)
+		}
+		hosts = append(hosts, h)
+	}
+	sort.Slice(hosts, func(i, j int) bool { return hosts[i].ID < hosts[j].ID })
+	return hosts
+}
+
+func (d digest) String() string { return hex.EncodeToString(d[:]) }

@@ -1,0 +1,168 @@
+package fleet
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/valkey-io/valkey-go"
+
+	"github.com/neonauthd/neonauthd/internal/e2e/need"
+)
+
+// patience is how long a test waits for what has to happen; a busy machine takes
+// a part of it.
+const patience = 30 * time.Second
+
+// server is a real redis-server, of this test alone.
+type server struct {
+	t    testing.TB
+	dir  string
+	port string
+	args []string
+	cmd  *exec.Cmd
+}
+
+// newServer starts one on a free port of the loopback address.
+func newServer(t testing.TB, args ...string) *server {
+	t.Helper()
+	s := &server{t: t, dir: t.TempDir(), port: freePort(t), args: args}
+	s.start()
+	t.Cleanup(s.kill)
+	return s
+}
+
+func freePort(t testing.TB) string {
+	t.Helper()
+	for {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, port, _ := net.SplitHostPort(ln.Addr().String())
+		_ = ln.Close()
+		if len(port) < 5 || port < "55000" { // a cluster's bus has a port 10000 higher
+			return port
+		}
+	}
+}
+
+func (s *server) address() string { return net.JoinHostPort("127.0.0.1", s.port) }
+
+func (s *server) url() string { return "redis://" + s.address() }
+
+// start starts the program and waits until it answers.
+func (s *server) start() {
+	s.t.Helper()
+	program := need.Program(s.t, "redis-server", "redis-server")
+	args := append([]string{"--port", s.port, "--bind", "127.0.0.1", "--dir", s.dir, "--save", "", "--daemonize", "no"}, s.args...)
+	s.run(program, args...)
+}
+
+func (s *server) run(program string, args ...string) {
+	s.t.Helper()
+	out, err := os.OpenFile(filepath.Join(s.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer out.Close()
+	s.cmd = exec.Command(program, args...)
+	s.cmd.Stdout, s.cmd.Stderr = out, out
+	if err := s.cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	until(s.t, "the server answers", func() bool {
+		conn, err := net.DialTimeout("tcp", s.address(), time.Second)
+		if err != nil {
+			return false
+		}
+		defer conn.Close()
+		return true
+	})
+}
+
+func (s *server) kill() {
+	if s.cmd != nil {
+		_ = s.cmd.Process.Kill()
+		_ = s.cmd.Wait()
+		s.cmd = nil
+	}
+}
+
+func (s *server) signal(signal syscall.Signal) {
+	s.t.Helper()
+	if err := s.cmd.Process.Signal(signal); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// client is a connection of somebody who may do everything.
+func (s *server) client(user, password string) valkey.Client {
+	s.t.Helper()
+	c, err := valkey.NewClient(valkey.ClientOption{
+		InitAddress: []string{s.address()}, ForceSingleClient: true, DisableCache: true, Username: user, Password: password, DisableRetry: true,
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(c.Close)
+	return c
+}
+
+// do runs one command, written as on the command line.
+func (s *server) do(words ...string) valkey.ValkeyResult {
+	s.t.Helper()
+	c := s.client("", "")
+	defer c.Close()
+	return c.Do(context.Background(), c.B().Arbitrary(words...).Build())
+}
+
+// must runs one command that succeeds.
+func (s *server) must(words ...string) valkey.ValkeyMessage {
+	s.t.Helper()
+	m, err := s.do(words...).ToMessage()
+	if err != nil && !valkey.IsValkeyNil(err) {
+		s.t.Fatalf("%s: %v", strings.Join(words[:min(2, len(words))], " "), err)
+	}
+	return m
+}
+
+// until waits for a state.
+func until(t testing.TB, what string, is func() bool) {
+	t.Helper()
+	deadline := time.After(patience)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !is() {
+		select {
+		case <-deadline:
+			t.Fatalf("waited in vain until %s", what)
+		case <-tick.C:
+		}
+	}
+}
+
+func must[T any](t testing.TB) func(T, error) T {
+	return func(v T, err error) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+func label(i int) string { return fmt.Sprintf("host-%d", i) }
+
+// wishLong needs somebody to ask for tests that take minutes.
+func wishLong(t testing.TB) {
+	t.Helper()
+	need.Wish(t, "FLEET_LONG", "run the long test of convergence, or say make fleet-faults")
+}

@@ -1,0 +1,301 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"strconv"
+	"time"
+
+	"github.com/valkey-io/valkey-go"
+
+	"github.com/neonauthd/neonauthd/internal/program"
+)
+
+// The rhythm of listening.
+const (
+	readCount   = 500
+	readBlock   = 500 * time.Millisecond
+	firstBlock  = 100 * time.Millisecond           // until the others are known to have the same marks
+	heardLimit  = readBlock + 250*time.Millisecond // also the deadline of a read
+	exchangeGap = time.Second                      // between full exchanges, at least
+	settleTime  = heartbeat + 100*time.Millisecond // after an exchange, until every other host has had its say
+	disagreeFor = 2 * time.Second
+	firstPause  = 50 * time.Millisecond // after a failed connection, doubling
+	lastPause   = time.Second
+	clockLimit  = time.Second // of a difference between the clocks that goes without a warning
+)
+
+// errChain says that entries of the log are missing, or are not the ones that
+// were there.
+var errChain = errors.New("the log is not the one that was read before: it was trimmed, flushed or replaced")
+
+// errNotTaken says that the journal could not take in what was heard.
+var errNotTaken = errors.New("the journal could not take in what the fleet said")
+
+// sessions keeps a connection until ctx ends.
+func (f *Fleet) sessions(ctx context.Context) {
+	pause := firstPause
+	for ctx.Err() == nil {
+		began := f.o.Now()
+		err := f.session(ctx)
+		f.online.Store(false)
+		if ctx.Err() != nil {
+			return
+		}
+		f.counts.reconnects.Add(1)
+		f.o.Log.Warn("this host does not hear the fleet: revocations made on others are not in force here until it does; see that the engine of [fleet] can be reached", slog.Any("error", err), program.Every(10*time.Second))
+		if f.o.Now().Sub(began) > lastPause {
+			pause = firstPause
+		}
+		wait(ctx, pause/2+rand.N(pause/2+1))
+		pause = min(2*pause, lastPause)
+	}
+}
+
+// wait returns after d, or when ctx ends.
+func wait(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
+
+// session is the life of one connection: exchange everything, then follow the
+// log. A new connection may be one to another engine.
+type session struct {
+	*Fleet
+	engine *engine
+	line   valkey.DedicatedClient
+
+	cursor    cursor
+	broken    map[string]string // sums of values that do not open, by field
+	exchanged time.Time         // when the last exchange was complete
+	agreed    bool              // once since the connection or the chain broke
+	beaten    time.Time         // when the last heartbeat was sent
+	swept     time.Time
+}
+
+func (f *Fleet) session(ctx context.Context) error {
+	e := f.engine.Load()
+	if e == nil {
+		fresh, err := dial(&f.o)
+		if err != nil {
+			return err
+		}
+		f.engine.Store(fresh)
+		e = fresh
+	}
+	line, release := e.listening.Dedicate()
+	defer release()
+	defer line.Close() // the next session begins with a connection of its own
+	s := &session{Fleet: f, engine: e, line: line}
+	for {
+		if err := s.exchange(ctx); err != nil {
+			return err
+		}
+		err := s.follow(ctx)
+		if !errors.Is(err, errChain) && !errors.Is(err, errNotTaken) {
+			return err
+		}
+		f.online.Store(false)
+		s.agreed = false
+		f.o.Log.Info("everything is exchanged with the fleet again", slog.String("because", err.Error()), program.Every(10*time.Second))
+	}
+}
+
+// run has the engine run a script on the listening connection.
+func (s *session) run(ctx context.Context, one script, keys, args []string) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, commandTime)
+	defer cancel()
+	return run(ctx, s.line, one, keys, args)
+}
+
+// follow reads the log from the cursor on, until something is wrong.
+func (s *session) follow(ctx context.Context) error {
+	for {
+		sent := s.o.Now()
+		block := readBlock
+		if !s.agreed {
+			block = firstBlock
+		}
+		found, err := s.read(ctx, block)
+		if err != nil {
+			return err
+		}
+		if err := s.take(found); err != nil {
+			return err
+		}
+		if len(found) == 0 || s.o.Now().Sub(s.beaten) >= heartbeat*4/5 {
+			newest, err := s.beat(ctx)
+			if err != nil {
+				return err
+			}
+			if err := s.compareNewest(ctx, newest); err != nil {
+				return err
+			}
+			if err := s.keepUp(ctx); err != nil {
+				return err
+			}
+		}
+		if len(found) < readCount && s.agreed {
+			s.online.Store(true)
+			s.Fleet.heard.Store(&sent)
+		}
+	}
+}
+
+// read reads what follows the cursor, and waits for it up to block.
+func (s *session) read(ctx context.Context, block time.Duration) ([]valkey.XRangeEntry, error) {
+	ctx, cancel := context.WithTimeout(ctx, heardLimit)
+	defer cancel()
+	b := s.line.B()
+	var cmd valkey.Completed
+	if block > 0 {
+		cmd = b.Xread().Count(readCount).Block(block.Milliseconds()).Streams().Key(s.keys.log).Id(s.cursor.id()).Build()
+	} else {
+		cmd = b.Xread().Count(readCount).Streams().Key(s.keys.log).Id(s.cursor.id()).Build()
+	}
+	found, err := s.line.Do(ctx, cmd).AsXRead()
+	if valkey.IsValkeyNil(err) {
+		return nil, nil
+	}
+	if said, ok := valkey.IsValkeyErr(err); ok && said.Error() != "" && wrongType(said.Error()) {
+		return nil, errChain
+	}
+	return found[s.keys.log], explain(err)
+}
+
+// wrongType reports whether something else stands where the log should.
+func wrongType(said string) bool { return len(said) >= 9 && said[:9] == "WRONGTYPE" }
+
+// take checks that each entry follows the one before, and takes in what they say.
+func (s *session) take(found []valkey.XRangeEntry) error {
+	var marks []Mark
+	at := s.o.Now()
+	places := make([]cursor, 0, len(found))
+	var broken error
+	for _, entry := range found {
+		before, name, body := entry.FieldValues["p"], entry.FieldValues["n"], entry.FieldValues["b"]
+		if len(entry.FieldValues) != 3 || cursor(before) != s.cursor {
+			broken = errChain
+			break
+		}
+		s.cursor = next(entry.ID, before, name, body)
+		places = append(places, s.cursor)
+		m, key, ok := s.records.openEntry(name, body)
+		if !ok {
+			s.counts.unopened.Add(1)
+			continue
+		}
+		marks = append(marks, m)
+		if key == 0 {
+			s.table.heard(m, true, true, at)
+		}
+	}
+	err := s.join(marks)
+	for _, place := range places {
+		// Several at once have one digest, that of the last, and only it is exact.
+		s.chain.meet(place, s.table.sum(), place == s.cursor)
+	}
+	if err != nil {
+		return err
+	}
+	s.setApplied(s.cursor)
+	return broken
+}
+
+// join has the journal take in what is new in marks.
+func (s *session) join(marks []Mark) error {
+	news, before := s.table.learn(marks, s.o.Now())
+	if len(news) == 0 {
+		return nil
+	}
+	err := s.o.Journal.Join(news)
+	switch {
+	case errors.Is(err, ErrNotSaved):
+		s.counts.notSaved.Add(uint64(len(news)))
+	case err != nil:
+		s.o.Log.Error("not everything that other hosts have revoked is in force on this one: they do not count it as reached", slog.Any("error", err), program.Every(10*time.Second))
+		s.table.unlearn(before, s.o.Now())
+		return errNotTaken
+	}
+	return nil
+}
+
+// compareNewest compares the engine's newest entry with what was read. If more
+// has come, it must be there to read.
+func (s *session) compareNewest(ctx context.Context, newest cursor) error {
+	if newest == s.cursor {
+		return nil
+	}
+	found, err := s.read(ctx, 0)
+	if err != nil {
+		return err
+	}
+	if len(found) == 0 {
+		return errChain
+	}
+	return s.take(found)
+}
+
+// keepUp does what is due now and then: tells what the engine lacks, compares
+// with the others, forgets what is over.
+func (s *session) keepUp(ctx context.Context) error {
+	now := s.o.Now()
+	if now.Sub(s.swept) >= exchangeGap {
+		s.swept = now
+		s.table.sweep()
+	}
+	if err := s.tell(ctx, heartbeat); err != nil {
+		return err
+	}
+	agree, longest := s.peers.compare(s.same, now)
+	if agree && now.Sub(s.exchanged) >= settleTime {
+		s.agreed = true
+	}
+	if longest > disagreeFor && now.Sub(s.exchanged) > disagreeFor {
+		s.o.Log.Warn("hosts of the fleet do not have the same marks, so everything is exchanged again: if this goes on, somebody deletes or changes records in the engine", program.Every(10*time.Second))
+		return s.exchange(ctx)
+	}
+	return nil
+}
+
+// same reports whether another host has the same in force at its place of the log
+// as this host had there.
+func (s *session) same(w words) bool {
+	if w.Digest == "" {
+		return false
+	}
+	if at, exact := s.chain.newest(); at == w.Applied {
+		return exact && w.Digest == s.table.sum().String()
+	}
+	p, met, _, _ := s.chain.look(w.Applied)
+	return met && (!p.exact || p.digest.String() == w.Digest)
+}
+
+// beat writes what this host says of itself, and reads what all say.
+func (s *session) beat(ctx context.Context) (cursor, error) {
+	s.sealing.Lock()
+	defer s.sealing.Unlock()
+	sent := s.o.Now()
+	args := append(hostsArgs(), s.o.ID, s.peers.sealWords(s.o.ID, s.say()))
+	found, err := s.run(ctx, s.scripts.hosts, []string{s.keys.hosts, s.keys.last}, args)
+	if err != nil {
+		return start, err
+	}
+	newest, engineTime, hosts, err := s.readHosts(found, sent)
+	if err != nil {
+		return start, err
+	}
+	s.beaten = sent
+	if over := s.peers.over(hosts, engineTime); over != nil {
+		_, err = s.run(ctx, s.scripts.drop, []string{s.keys.hosts}, over)
+	}
+	return newest, err
+}
+
+func hostsArgs() []string { return []string{strconv.Itoa(maxWords), strconv.Itoa(MaxHosts)} }
