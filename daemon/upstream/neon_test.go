@@ -129,6 +129,10 @@ func TestNeonsSubjectIsLearnedOrCompared(t *testing.T) {
 		{"banned for now", body(live, `"id":"u1","banned":true,"banExpires":"2026-06-02T00:00:00Z"`), "", Denied, ClassNotAllowed},
 		{"banned until lately", body(live, `"id":"u1","banned":true,"banExpires":"2026-05-31T00:00:00Z"`), "", Answered, NotDenied},
 		{"banned in a way", body(live, `"id":"u1","banned":"no"`), "", Unavailable, NotDenied},
+		{"two addresses, one in another case", body(live, `"id":"u1","email":"a","Email":"b"`), "", Unavailable, NotDenied},
+		{"two notes, one in another case", body(live+`,"Note":1,"note":2`, `"id":"u1","note":"a","Note":"b"`), "", Answered, NotDenied},
+		{"half an emoji in the name", body(live, `"id":"u1","name":"Zo\ud83d"`), "", Answered, NotDenied},
+		{"half an emoji in the id", body(`"userId":"u1\ud83d","expiresAt":"2100-01-01T00:00:00Z"`, `"id":"u1\ud83d"`), "", Unavailable, NotDenied},
 		{"session as text", `{"session":"x","user":{"id":"u1"}}`, "", Unavailable, NotDenied},
 		{"two users", `{"session":{` + live + `},"user":{"id":"u1"},"user":{"id":"u2"}}`, "", Unavailable, NotDenied},
 	}
