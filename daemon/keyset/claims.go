@@ -178,7 +178,9 @@ func (c *payload) readReason(name []byte, value strictjson.Value) {
 	if !c.policy.StackFlags || !c.fits(name, value, "{n", "an object or null") {
 		return
 	}
-	c.reason = flag{present: true, set: value.Kind() == '{'}
+	if c.reason = (flag{present: true, set: value.Kind() == '{'}); !c.reason.set {
+		return
+	}
 	strictjson.Each(value, func(name []byte, value strictjson.Value) {
 		if string(name) == "type" {
 			c.reasonType = exactText(value)
