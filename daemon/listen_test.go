@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/config"
 )
 
 // failingListener fails to accept until it is closed.
@@ -87,6 +89,16 @@ func TestOnlyAUnixSocketTellsWhoAsks(t *testing.T) {
 		}
 		if err := l.Close(); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+func TestMetricsForTheNetworkAreWarnedAbout(t *testing.T) {
+	for address, want := range map[string]int{"127.0.0.1:0": 0, "0.0.0.0:0": 1} {
+		w := newWorld(t, func(c *config.Config) { c.MetricsListen = address })
+		await(t, func() bool { return strings.Contains(w.log.String(), "msg=serving") })
+		if n := strings.Count(w.log.String(), "metrics are served to every host"); n != want {
+			t.Errorf("%s: warned %d times", address, n)
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/daemon/clock"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
+	"github.com/neonauthd/neonauthd/internal/sockets"
 )
 
 // status is one line for the service manager and for people: what the daemon
@@ -141,6 +142,9 @@ func (d *Daemon) logStart(l *Listeners) {
 	}
 	if !d.server.users.Whole() {
 		d.opts.Logger.Info("callers from outside of this process's user namespace cannot be told apart by user: limits per user count their processes")
+	}
+	if sockets.OnNetwork(l.Metrics) {
+		d.opts.Logger.Warn("metrics are served to every host that reaches this one, and name projects and callers' users; set metrics_listen to 127.0.0.1:PORT or unix:PATH, unless a firewall is in between", "metrics", address(l.Metrics))
 	}
 	d.opts.Logger.Info("serving", "version", d.opts.Version, "go", runtime.Version(), "projects", strings.Join(names, ","),
 		"socket", address(l.Ordinary), "admin_socket", address(l.Admin), "metrics", address(l.Metrics), "inherited", l.Inherited)

@@ -16,6 +16,7 @@ import (
 	"github.com/neonauthd/neonauthd/client"
 	"github.com/neonauthd/neonauthd/client/httpauth"
 	"github.com/neonauthd/neonauthd/internal/program"
+	"github.com/neonauthd/neonauthd/internal/sockets"
 )
 
 // Time limits of the listeners. Idle connections live longer than nginx keeps
@@ -51,6 +52,11 @@ func (f *flags) serve(ctx context.Context, log *slog.Logger) error {
 	}
 	c := &client.Client{Socket: f.socket, Name: "neonauth-http"}
 	s := newService(c, set, log, time.Now)
+	for _, ln := range []net.Listener{l.auth, l.status} {
+		if sockets.OnNetwork(ln) { // the flags refuse it, a socket unit does not
+			log.Warn("an inherited socket can be reached from other hosts: whoever reaches it can ask whose a token is; write a path or a loopback address behind ListenStream=", "socket", address(ln))
+		}
+	}
 	log.Info("serving", "version", release, "daemon", c.Path(), "listen", address(l.auth), "status", address(l.status))
 	err = f.run(ctx, s, l, log)
 	log.Info("stopped")

@@ -63,6 +63,16 @@ func Listen(path string, mode fs.FileMode) (net.Listener, error) {
 	return ln, nil
 }
 
+// OnNetwork reports whether other hosts can reach ln, as far as this one knows:
+// it is neither a Unix socket nor on loopback. Nobody reaches a nil one.
+func OnNetwork(ln net.Listener) bool {
+	if ln == nil {
+		return false
+	}
+	tcp, ok := ln.Addr().(*net.TCPAddr)
+	return ok && !tcp.IP.IsLoopback()
+}
+
 // checkFolder makes the folder if it is missing, and refuses one in which other
 // users could replace the socket.
 func checkFolder(dir string) error {

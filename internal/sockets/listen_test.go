@@ -228,3 +228,27 @@ func TestSocketsAreNotMadeBelowFoldersThatOthersMayReplace(t *testing.T) {
 		t.Errorf("below a sticky folder: %v", err)
 	}
 }
+
+func TestOnlyWhatOtherHostsCanReachIsOnTheNetwork(t *testing.T) {
+	for address, want := range map[string]bool{"127.0.0.1:0": false, "[::1]:0": false, "0.0.0.0:0": true, ":0": true} {
+		ln, err := net.Listen("tcp", address)
+		if err != nil {
+			t.Logf("%s: %v", address, err) // no IPv6 here
+			continue
+		}
+		if got := OnNetwork(ln); got != want {
+			t.Errorf("%s: %t", address, got)
+		}
+		if err := ln.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	ln, err := Listen(filepath.Join(t.TempDir(), "s"), 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	if OnNetwork(ln) || OnNetwork(nil) {
+		t.Error("a Unix socket, or none, is on the network")
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/exec"
 	"strconv"
@@ -273,4 +274,30 @@ func TestTheWatchdogIsFed(t *testing.T) {
 	p.Await(t, "READY=1")
 	p.Await(t, "WATCHDOG=1")
 	p.Await(t, "WATCHDOG=1")
+}
+
+// --listen refuses such an address; a socket unit may have its reasons.
+func TestAnInheritedSocketOnTheNetworkIsWarnedAbout(t *testing.T) {
+	t.Parallel()
+	w := newSystem(t)
+	for address, want := range map[string]int{"127.0.0.1:0": 0, "0.0.0.0:0": 1} {
+		ln, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(netip.MustParseAddrPort(address)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		file, err := ln.File()
+		if err != nil {
+			t.Fatal(err)
+		}
+		ln.Close()
+		defer file.Close()
+		cmd := exec.Command("/bin/sh", "-c", `LISTEN_PID=$$ exec "$0" --socket "$1"`, e2e.Program("neonauth-http"), w.path("d.sock"))
+		cmd.Env, cmd.ExtraFiles = e2e.Environment("LISTEN_FDS=1"), []*os.File{file}
+		p := e2e.Start(t, w.dir, cmd)
+		p.Await(t, "READY=1")
+		p.Stop(t)
+		if n := strings.Count(p.Stderr.String(), "can be reached from other hosts"); n != want {
+			t.Errorf("%s: warned %d times:\n%s", address, n, p.Stderr.String())
+		}
+	}
 }
