@@ -163,11 +163,11 @@ func readID(raw []byte) (string, *refusal) {
 // expiry is when the token ends, if it verifies; zero if that cannot be told, as
 // of a session, whose end the upstream may put off.
 func (a *admin) expiry(l *lookup) time.Time {
-	keys := l.project.keys.current.Load()
+	keys := l.project.keys.Snapshot()
 	if l.kind == session || keys == nil {
 		return time.Time{}
 	}
-	claims, reason := keyset.Verify(l.project.policy, keys.set, l.token, a.daemon.opts.Now())
+	claims, reason := keyset.Verify(l.project.policy, keys.Set(), l.token, a.daemon.opts.Now())
 	if reason != keyset.ReasonNone {
 		return time.Time{}
 	}

@@ -5,7 +5,7 @@
 // protocol package parses it, resolver digests the token and asks the cache; on
 // a miss a flight verifies the token (package keyset) and, for level profile,
 // fetches the profile (package upstream); verdict sets outcome and lifetime;
-// conn writes the reply. Keysets keeps the keys, profiles the profiles,
+// conn writes the reply. Package keyring keeps the keys, profiles the profiles,
 // revocations what must not pass whatever anybody says.
 package daemon
 

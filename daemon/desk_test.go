@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/config"
+	"github.com/neonauthd/neonauthd/daemon/keyring"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 )
@@ -63,18 +65,38 @@ func (k *desk) project(name string) *project {
 	return p
 }
 
-// giveKeys does for p what a successful fetch does.
+// giveKeys does for p what a successful fetch does: a ring of its own fetches once
+// and is inherited.
 func (k *desk) giveKeys(p *project) {
 	k.t.Helper()
-	var answer upstream.Keyset
-	if r := get(k.upstream, k.upstream.KeysURL(standin.Preset(p.config.Preset))); r.Code == http.StatusOK {
-		answer = upstream.Keyset{Body: r.Body.Bytes(), MaxAge: -1}
+	ctx, stop := context.WithCancel(context.Background())
+	ring := keyring.New(keyring.Config{
+		Fetch: func(context.Context, upstream.Validators) (upstream.KeySetResponse, error) {
+			r := get(k.upstream, k.upstream.KeysURL(standin.Preset(p.config.Preset)))
+			stop()
+			return upstream.KeySetResponse{Body: r.Body.Bytes(), MaxAge: -1}, nil
+		},
+		Algorithms: p.policy.Algorithms,
+		Refresh:    time.Duration(p.config.JWKSRefresh),
+		MaxAge:     time.Duration(p.config.JWKSMaxAge),
+		Cooldown:   time.Duration(p.config.JWKSCooldown),
+		Store:      keyring.NewStore(nil, p.name, p.config.KeysID()),
+		Now:        k.clock.now,
+		Log:        slog.New(slog.DiscardHandler),
+	})
+	ring.Inherit(p.keys)
+	ring.Run(ctx)
+	if ring.State(k.clock.now()).Failures > 0 {
+		k.t.Fatal("no key set")
 	}
-	next, err := p.keys.accept(p.keys.current.Load(), answer, k.clock.now())
-	if err != nil {
-		k.t.Fatal(err)
-	}
-	p.keys.current.Store(next)
+	p.keys.Inherit(ring)
+}
+
+// stopKeys has no lookup wait for keys that do not come.
+func (p *project) stopKeys() {
+	ctx, stop := context.WithCancel(context.Background())
+	stop()
+	p.keys.Run(ctx)
 }
 
 // get asks a handler without a connection.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/cache"
 	"github.com/neonauthd/neonauthd/daemon/clock"
+	"github.com/neonauthd/neonauthd/daemon/keyring"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 	"github.com/neonauthd/neonauthd/protocol"
@@ -104,16 +105,16 @@ func (a *admin) noteTrouble(key cache.Key, note func(name, result, detail string
 // walk fills in the checks and returns what VERIFY would answer.
 func (a *admin) walk(x *explanation, p *project, token []byte, now time.Time) Verdict {
 	note := func(name, result, detail string) { x.Checks = append(x.Checks, check{name, result, detail}) }
-	keys := p.keys.current.Load()
-	usable, set := keys.usable(now), &keyset.Set{} // the checks that need no key are shown in any case
+	keys := p.keys.Snapshot()
+	usable, set := keys.Usable(now), &keyset.Set{} // the checks that need no key are shown in any case
 	if usable {
-		set = keys.set
+		set = keys.Set()
 	}
 	found := keyset.Explain(p.policy, set, token, now)
 	reason := found.Reason
 	for i, s := range found.Steps {
 		if i == 1 { // the keys come after the gate, which needs none
-			note("key-set", map[bool]string{true: "pass", false: "fail"}[usable], p.keys.standing(keys, now))
+			note("key-set", map[bool]string{true: "pass", false: "fail"}[usable], p.keys.Standing(keys, now))
 		}
 		note(s.Name, s.Result.String(), detailOf(s, &found))
 	}
@@ -143,9 +144,9 @@ func (a *admin) walk(x *explanation, p *project, token []byte, now time.Time) Ve
 
 // doubtful says what a lookup would learn of a key that the set lacks, or that
 // may be out of date.
-func (a *admin) doubtful(p *project, token []byte, reason keyset.Reason, keys *keys, now time.Time, note func(name, result, detail string)) Verdict {
+func (a *admin) doubtful(p *project, token []byte, reason keyset.Reason, keys *keyring.Snapshot, now time.Time, note func(name, result, detail string)) Verdict {
 	kid := newerKey(&lookup{project: p, token: token, digest: digestOf(token)}, reason, keys, now, now)
-	if kid != "" && !p.keys.provenAbsent(kid) {
+	if kid != "" && !p.keys.ProvenAbsent(kid) {
 		note("refresh", "skip", "a lookup would have the key set fetched, at most once per cooldown")
 		return unknown(KeysPending, 0)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/cache"
 	"github.com/neonauthd/neonauthd/daemon/config"
+	"github.com/neonauthd/neonauthd/daemon/keyring"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 	"github.com/neonauthd/neonauthd/internal/program"
@@ -50,8 +51,8 @@ func limits() [][2]string {
 		{"a rejection is remembered for", rejectionLifetime.String()},
 		{"an upstream's no is remembered for", denialLifetime.String()},
 		{"key set", size(upstream.MaxKeysetBody)},
-		{"a key set is used for", keysMaxStale.String()},
-		{"key ids asked for between fetches", fmt.Sprint(keysMaxWanted)},
+		{"a key set is used for", keyring.Lifetime.String()},
+		{"key ids asked for between fetches", fmt.Sprint(keyring.MaxWanted)},
 		{"profile", size(upstream.MaxProfileBody)},
 		{"calls to one upstream at once", fmt.Sprint(upstream.MaxConcurrent)},
 		{"background refreshes at once", fmt.Sprint(maxRefreshes)},

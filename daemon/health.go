@@ -124,7 +124,7 @@ func (h *health) ready(w http.ResponseWriter, _ *http.Request) {
 	var without []string
 	all := h.daemon.state.Load().projects.list
 	for _, p := range all {
-		if !p.keys.current.Load().usable(h.daemon.opts.Now()) {
+		if !p.keys.Snapshot().Usable(h.daemon.opts.Now()) {
 			without = append(without, p.name)
 		}
 	}

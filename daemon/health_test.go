@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/config"
+	"github.com/neonauthd/neonauthd/daemon/keyring"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
 
@@ -117,7 +118,7 @@ func TestReadyWhenEveryProjectHasKeys(t *testing.T) {
 		return status == http.StatusOK && body == "ok: 3 of 3 projects have keys\n"
 	})
 	w.upstream.Inject(standin.Any, standin.Fault{Kind: standin.Reset})
-	w.clock.advance(keysMaxStale + time.Second)
+	w.clock.advance(keyring.Lifetime + time.Second)
 	if status, _, _ := m.do(http.MethodGet, "/readyz", nil); status != http.StatusServiceUnavailable {
 		t.Errorf("readyz with keys too old to verify with: %d", status)
 	}

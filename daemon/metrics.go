@@ -11,6 +11,7 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 
 	"github.com/neonauthd/neonauthd/daemon/clock"
+	"github.com/neonauthd/neonauthd/daemon/keyring"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 )
@@ -174,32 +175,32 @@ func (p *page) perProject(d *Daemon, all []perProject) {
 func (p *page) keys(d *Daemon) {
 	now := d.opts.Now()
 	// of makes a metric of what one reading of the project's keys says.
-	of := func(name, kind, help string, value func(k *keysReport) float64) perProject {
+	of := func(name, kind, help string, value func(k *keyring.State) float64) perProject {
 		return perProject{name, kind, help, func(project *project, add func(float64, ...string)) {
-			k := project.keys.report(now)
+			k := project.keys.State(now)
 			add(value(&k))
 		}}
 	}
 	p.perProject(d, []perProject{
-		of("neonauthd_keys", gauge, "Keys in the key set.", func(k *keysReport) float64 { return float64(len(k.Keys)) }),
-		of("neonauthd_keys_skipped", gauge, "Keys of the key set that were left out; KEYS tells why.", func(k *keysReport) float64 { return float64(len(k.Skipped)) }),
+		of("neonauthd_keys", gauge, "Keys in the key set.", func(k *keyring.State) float64 { return float64(k.Len()) }),
+		of("neonauthd_keys_skipped", gauge, "Keys of the key set that were left out; KEYS tells why.", func(k *keyring.State) float64 { return float64(len(k.Skipped)) }),
 		{"neonauthd_keys_usable", gauge, "1 if the project can verify tokens now.", func(p *project, add func(float64, ...string)) {
-			add(truth(p.keys.current.Load().usable(now)))
+			add(truth(p.keys.Snapshot().Usable(now)))
 		}},
 		{"neonauthd_keys_age_seconds", gauge, "Time since the upstream last confirmed the key set; absent before the first.", func(p *project, add func(float64, ...string)) {
-			if k := p.keys.report(now); k.Fetched != 0 {
-				add(k.age.Seconds())
+			if k := p.keys.State(now); k.Set != nil {
+				add(k.Age.Seconds())
 			}
 		}},
-		of("neonauthd_keys_next_refresh_seconds", gauge, "Time until the next fetch of the key set is due.", func(k *keysReport) float64 { return k.due.Seconds() }),
-		of("neonauthd_keys_consecutive_failures", gauge, "Fetches of the key set that failed since the last that did not.", func(k *keysReport) float64 { return float64(k.Failures) }),
+		of("neonauthd_keys_next_refresh_seconds", gauge, "Time until the next fetch of the key set is due.", func(k *keyring.State) float64 { return k.Due.Seconds() }),
+		of("neonauthd_keys_consecutive_failures", gauge, "Fetches of the key set that failed since the last that did not.", func(k *keyring.State) float64 { return float64(k.FailuresInARow) }),
 		{"neonauthd_keys_fetches_total", counter, "Fetches of the key set.", func(p *project, add func(float64, ...string)) {
-			c := p.keys.report(now).counts
+			c := p.keys.State(now).Counts
 			add(float64(c.Fetches-c.Failures), "result", "ok")
 			add(float64(c.Failures), "result", "failed")
 		}},
-		of("neonauthd_keys_forced_fetches_total", counter, "Fetches caused by an unknown key id.", func(k *keysReport) float64 { return float64(k.counts.Forced) }),
-		of("neonauthd_keys_unknown_total", counter, "Lookups whose token named a key that the set does not hold, while nothing was known of that key.", func(k *keysReport) float64 { return float64(k.counts.UnknownKeyIDs) }),
+		of("neonauthd_keys_forced_fetches_total", counter, "Fetches caused by an unknown key id.", func(k *keyring.State) float64 { return float64(k.Forced) }),
+		of("neonauthd_keys_unknown_total", counter, "Lookups whose token named a key that the set does not hold, while nothing was known of that key.", func(k *keyring.State) float64 { return float64(k.UnknownKeyIDs) }),
 	})
 }
 

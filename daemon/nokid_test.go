@@ -46,7 +46,7 @@ func TestATokenThatNamesNoKeyIsRefusedOnlyAfterAFetchOfItsOwn(t *testing.T) {
 			}
 		},
 		"no key had its algorithm": func(w *world, k *talk, _ standin.TokenSpec) {
-			for _, key := range w.daemon.state.Load().projects.byName["oidc"].keys.current.Load().set.Keys() {
+			for _, key := range w.daemon.state.Load().projects.byName["oidc"].keys.Snapshot().Set().Keys() {
 				if slices.Contains(key.Algorithms(), keyset.EdDSA) {
 					w.upstream.WithdrawKey(key.ID())
 				}
@@ -83,7 +83,7 @@ func TestATokenThatNamesNoKeyIsTriedWithEachOfItsAlgorithm(t *testing.T) {
 	unnamed := standin.TokenSpec{RemoveHeader: []string{"kid"}}
 	wantReason(t, "stack", k.ask(k.project("stack"), k.upstream.StackToken(unnamed)), Rejected, Malformed)
 	neon := k.project("neon")
-	neon.keys.stop() // no fetch is waited for
+	neon.stopKeys()
 	forged := unnamed
 	forged.Forged = true
 	tokens := []string{k.upstream.NeonToken(unnamed)}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/clock"
+	"github.com/neonauthd/neonauthd/daemon/keyring"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 	"github.com/neonauthd/neonauthd/internal/sockets"
 )
@@ -21,10 +22,10 @@ func (d *Daemon) status() string {
 	with := 0
 	var lacking, old, failing, differing []string
 	for _, p := range list {
-		switch k := p.keys.current.Load(); {
-		case !k.usable(now):
+		switch k := p.keys.Snapshot(); {
+		case !k.Usable(now):
 			lacking = append(lacking, p.name)
-		case k.stale(now):
+		case k.Stale(now):
 			old = append(old, p.name)
 			fallthrough
 		default:
@@ -101,12 +102,12 @@ func (o *observer) check() {
 	before := o.projects
 	o.projects = map[string]projectHealth{}
 	for _, p := range d.state.Load().projects.list {
-		is := projectHealth{p.keys.current.Load().usable(now), p.upstream.Governor().Circuit}
+		is := projectHealth{p.keys.Snapshot().Usable(now), p.upstream.Governor().Circuit}
 		o.projects[p.name] = is
 		was := before[p.name]
 		log := d.opts.Logger.With("project", p.name)
 		if was.usable && !is.usable {
-			log.Error("keys too old to verify with: lookups are answered unavailable; mend the way to the upstream", "most", keysMaxStale)
+			log.Error("keys too old to verify with: lookups are answered unavailable; mend the way to the upstream", "most", keyring.Lifetime)
 		}
 		switch {
 		case was.circuit == upstream.Closed && is.circuit != upstream.Closed:

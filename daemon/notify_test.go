@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/clock"
+	"github.com/neonauthd/neonauthd/daemon/keyring"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 )
@@ -54,7 +55,7 @@ func TestStatusTellsWhatChanges(t *testing.T) {
 	}
 
 	w.upstream.Inject(standin.Any, standin.Fault{Kind: standin.Reset})
-	w.clock.advance(keysMaxStale + time.Second)
+	w.clock.advance(keyring.Lifetime + time.Second)
 	o.check()
 	o.check()
 	if got := (*told)[len(*told)-1]; !strings.HasPrefix(got, "STATUS=0 of 3 projects have keys; without keys: main, neon, oidc") {

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/standin"
-	"github.com/neonauthd/neonauthd/daemon/upstream"
 )
 
 // renamed is a world whose upstream publishes keys under an id of the test's
@@ -165,22 +164,4 @@ func TestAKeyOfAnotherAlgorithmUnderAnOldIDIsFound(t *testing.T) {
 	w.want("forged", w.token("EdDSA", true), "NO bad-signature", 0)
 	w.clock.advance(cooldown)
 	w.want("no algorithm of the project", w.upstream.OIDCToken(standin.TokenSpec{Header: map[string]any{"kid": oneID, "alg": "HS256"}}), "NO wrong-algorithm", 0)
-}
-
-// TestAKeyThatHasComeIsNoLongerAbsent: what a fetch did not find, a later one may.
-func TestAKeyThatHasComeIsNoLongerAbsent(t *testing.T) {
-	bench(t, func(b *keysBench) {
-		b.cooldown = time.Second
-		before := b.call(upstream.Validators{}).Body.String()
-		b.upstream.Rotate(standin.Stack, false)
-		kid := b.signer()
-		b.behave(0, body(before))
-		b.wantLook("not yet published", kid, keyAbsent)
-		b.behave(0, nil)
-		b.sleep(b.cooldown)
-		b.wantLook("another one", bogus(1), keyAbsent)
-		if b.current.Load().set.Find(kid) == nil || b.provenAbsent(kid) {
-			t.Error("the key is in the set, and is said not to be")
-		}
-	})
 }

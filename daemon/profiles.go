@@ -205,7 +205,7 @@ func (s *profiles) fallback(l *lookup, e *entry, key cache.Key, failure Verdict)
 		}
 	}
 	if l.fallback && e != nil {
-		return e.accept(l.project.keys.current.Load().source(SourceCache, now), now)
+		return e.accept(sourceOf(l.project.keys.Snapshot(), SourceCache, now), now)
 	}
 	return failure
 }

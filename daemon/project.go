@@ -15,13 +15,17 @@ import (
 
 	"github.com/neonauthd/neonauthd/cache"
 	"github.com/neonauthd/neonauthd/daemon/config"
+	"github.com/neonauthd/neonauthd/daemon/keyring"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/statedir"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 )
 
-// selfTestPause is the first pause between self-tests that got no answer.
-const selfTestPause = 5 * time.Second
+// The first and the longest pause between self-tests that got no answer.
+const (
+	selfTestPause   = 5 * time.Second
+	selfTestLongest = time.Minute
+)
 
 // project is one configured upstream project at work. A reload that changes its
 // table makes a new one; what was cached for the old one then no longer counts,
@@ -33,7 +37,7 @@ type project struct {
 	log             *slog.Logger
 	policy          *keyset.Policy
 	upstream        *upstream.Client
-	keys            *keysets
+	keys            *keyring.Ring
 	profileFailures atomic.Uint64
 	salt            cache.Key // keeps its flights apart from other projects', its predecessor included
 }
@@ -79,15 +83,15 @@ func newProject(table config.Project, opts *Options, stateDir *statedir.Dir, con
 		upstream:  client,
 	}
 	_, _ = rand.Read(p.salt[:]) // never fails
-	p.keys = newKeysets(&keysets{
-		fetch:    client.Keyset,
-		allowed:  p.policy.Algorithms,
-		refresh:  time.Duration(derived.JWKSRefresh),
-		maxAge:   time.Duration(derived.JWKSMaxAge),
-		cooldown: time.Duration(derived.JWKSCooldown),
-		store:    newKeysStore(stateDir, derived.Name, derived.KeysID()),
-		now:      opts.Now,
-		log:      log,
+	p.keys = keyring.New(keyring.Config{
+		Fetch:      client.Keyset,
+		Algorithms: p.policy.Algorithms,
+		Refresh:    time.Duration(derived.JWKSRefresh),
+		MaxAge:     time.Duration(derived.JWKSMaxAge),
+		Cooldown:   time.Duration(derived.JWKSCooldown),
+		Store:      keyring.NewStore(stateDir, derived.Name, derived.KeysID()),
+		Now:        opts.Now,
+		Log:        log,
 	})
 	return p, nil
 }
@@ -97,7 +101,7 @@ func newProject(table config.Project, opts *Options, stateDir *statedir.Dir, con
 func (p *project) run(ctx context.Context) {
 	var wg sync.WaitGroup
 	wg.Go(func() { p.selfTest(ctx) })
-	p.keys.run(ctx)
+	p.keys.Run(ctx)
 	wg.Wait()
 	p.upstream.Close()
 }
@@ -109,7 +113,7 @@ func (p *project) selfTest(ctx context.Context) {
 		return
 	}
 	pause := backoff.NewExponentialBackOff()
-	pause.InitialInterval, pause.MaxInterval = selfTestPause, keysMaxBackoff
+	pause.InitialInterval, pause.MaxInterval = selfTestPause, selfTestLongest
 	for {
 		err := p.upstream.SelfTest(ctx)
 		var e *upstream.Error

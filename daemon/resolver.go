@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/cache"
-	"github.com/neonauthd/neonauthd/daemon/clock"
 	"github.com/neonauthd/neonauthd/daemon/fair"
+	"github.com/neonauthd/neonauthd/daemon/keyring"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/internal/program"
@@ -112,7 +112,7 @@ func (r *resolver) holds(l *lookup, e *entry, now time.Time) bool {
 	if !e.alive(l.project, now) {
 		return false
 	}
-	_, usable := l.project.keys.inUse(now)
+	_, usable := l.project.keys.Current(now)
 	return usable && r.floors.above(e.revision, l.digest, e.user())
 }
 
@@ -129,13 +129,13 @@ func (r *resolver) recallEntry(l *lookup, e *entry, now time.Time) (Verdict, boo
 
 // remembered is the verdict on a token that was verified earlier.
 func (r *resolver) remembered(l *lookup, e *entry, now time.Time) Verdict {
-	return e.accept(l.project.keys.current.Load().source(SourceCache, now), now)
+	return e.accept(sourceOf(l.project.keys.Snapshot(), SourceCache, now), now)
 }
 
 // stands reports whether a remembered rejection still counts.
 func (r *resolver) stands(l *lookup, no rejection, now time.Time) bool {
-	keys := l.project.keys.current.Load()
-	return no.project == l.project && keys != nil && no.keys == keys.set && !now.Round(0).Before(no.from) &&
+	keys := l.project.keys.Snapshot()
+	return no.project == l.project && keys != nil && no.keys == keys.Set() && !now.Round(0).Before(no.from) &&
 		r.floors.above(no.revision, l.digest, subjectKey{})
 }
 
@@ -225,24 +225,24 @@ func (r *resolver) establish(ctx context.Context, l *lookup, slow func()) Verdic
 	// Bounded: each round but the last follows a change of the key set.
 	for range 4 {
 		now := r.now()
-		keys, usable := l.project.keys.inUse(now)
+		keys, usable := l.project.keys.Current(now)
 		if !usable {
-			f, wait := l.project.keys.seek(ctx, l.asker().ID, "", keys, slow)
+			f, wait := l.project.keys.Seek(ctx, l.asker().ID, "", keys, slow)
 			switch {
-			case f == keysChanged:
+			case f == keyring.Changed:
 				continue
 			case keys == nil:
 				return unknown(KeysPending, max(time.Second, wait))
 			}
 			return unknown(Unavailable, wait) // there were keys; the upstream has been gone for too long
 		}
-		claims, reason := keyset.Verify(l.project.policy, keys.set, l.token, now)
+		claims, reason := keyset.Verify(l.project.policy, keys.Set(), l.token, now)
 		if kid := newerKey(l, reason, keys, began, now); kid != "" {
-			f, wait := l.project.keys.seek(ctx, l.asker().ID, kid, keys, slow)
-			if f == keysChanged {
+			f, wait := l.project.keys.Seek(ctx, l.asker().ID, kid, keys, slow)
+			if f == keyring.Changed {
 				continue
 			}
-			if f == keysPending {
+			if f == keyring.Pending {
 				return unknown(KeysPending, max(time.Second, wait))
 			}
 		}
@@ -260,14 +260,14 @@ const unnamedKey = "\x00"
 // change the finding, or "" if the finding is proof. A key that is there, and
 // has not signed, may have been replaced under its id since the upstream last
 // confirmed it; since is when the lookup began.
-func newerKey(l *lookup, reason keyset.Reason, tried *keys, since, now time.Time) string {
+func newerKey(l *lookup, reason keyset.Reason, tried *keyring.Snapshot, since, now time.Time) string {
 	kid, doubtful := l.project.policy.Doubt(l.token, reason)
 	switch {
 	case !doubtful:
 		return ""
 	case kid == "":
 		return unnamedKey + string(l.digest[:])
-	case reason != keyset.UnknownKey && l.project.keys.confirmed(tried, since, now):
+	case reason != keyset.UnknownKey && l.project.keys.Confirmed(tried, since, now):
 		return ""
 	default:
 		return kid
@@ -276,12 +276,12 @@ func newerKey(l *lookup, reason keyset.Reason, tried *keys, since, now time.Time
 
 // conclude turns the finding of the cryptographic check into a verdict and
 // remembers it.
-func (r *resolver) conclude(l *lookup, keys *keys, claims *keyset.Claims, reason keyset.Reason, revision uint64, now time.Time) Verdict {
+func (r *resolver) conclude(l *lookup, keys *keyring.Snapshot, claims *keyset.Claims, reason keyset.Reason, revision uint64, now time.Time) Verdict {
 	if reason == keyset.ReasonNone {
 		e := newEntry(l.project, claims, revision, now)
 		r.revocations.Note(e.facts(nil))
 		r.memory.keepEntry(l.digest, e, now)
-		return e.accept(keys.source(SourceUpstream, now), now)
+		return e.accept(sourceOf(keys, SourceUpstream, now), now)
 	}
 	if reason == keyset.TooManyKeys {
 		r.log.LogAttrs(context.Background(), slog.LevelError, "a token names no key, and the key set has more of its algorithm than are tried; see that the issuer writes kid, or publishes fewer",
@@ -294,7 +294,7 @@ func (r *resolver) conclude(l *lookup, keys *keys, claims *keyset.Claims, reason
 		return unknown(Unavailable, time.Second)
 	}
 	if lifetime := lasting(l, keys, reason, now); lifetime > 0 {
-		no := rejection{project: l.project, keys: keys.set, revision: revision, reason: why}
+		no := rejection{project: l.project, keys: keys.Set(), revision: revision, reason: why}
 		if why == Expired {
 			no.from = now.Round(0)
 		}
@@ -306,12 +306,12 @@ func (r *resolver) conclude(l *lookup, keys *keys, claims *keyset.Claims, reason
 // lasting is how long a rejection is remembered. A key may be published, and a
 // time may come, meanwhile: those two are decided afresh. What rests on a key
 // being up to date is remembered no longer than the key is taken to be.
-func lasting(l *lookup, keys *keys, reason keyset.Reason, now time.Time) time.Duration {
+func lasting(l *lookup, keys *keyring.Snapshot, reason keyset.Reason, now time.Time) time.Duration {
 	if reason == keyset.UnknownKey || reason == keyset.NotYetValid {
 		return 0
 	}
 	if kid, doubtful := l.project.policy.Doubt(l.token, reason); doubtful && kid != "" {
-		return min(rejectionLifetime, l.project.keys.cooldown-clock.Elapsed(keys.fetched, now))
+		return min(rejectionLifetime, l.project.keys.ConfirmedFor(keys, now))
 	}
 	return rejectionLifetime
 }

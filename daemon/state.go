@@ -68,19 +68,13 @@ func (s *state) project(table config.Project, configDir string) *project {
 	return p
 }
 
-// inherit takes over the keys of the project's predecessor, if they came from
-// the same place, so that a reload during an outage loses none.
+// inherit takes over the keys of the project's predecessor, if there is one.
 func (p *project) inherit(old *state) {
 	if old == nil {
 		return
 	}
-	before := old.projects.byName[p.name]
-	if before == nil || before.keys.store.url != p.keys.store.url || !reflect.DeepEqual(before.policy.Algorithms, p.policy.Algorithms) {
-		return
-	}
-	// Also one that is too old, if there is no other: the clock may be set right.
-	if k := before.keys.current.Load(); k.usable(p.keys.now()) || p.keys.current.Load() == nil {
-		p.keys.current.Store(k)
+	if before := old.projects.byName[p.name]; before != nil {
+		p.keys.Inherit(before.keys)
 	}
 }
 

@@ -134,16 +134,16 @@ func (d *Daemon) cacheReport() cacheStats {
 }
 
 func (p *project) report(now time.Time) projectStats {
-	k := p.keys.report(now)
+	k := p.keys.State(now)
 	out := projectStats{
 		Name:         p.name,
 		Preset:       p.config.Preset,
-		Keys:         len(k.Keys),
-		KeysAge:      int64(k.age / time.Second),
-		KeysNext:     int64(k.due / time.Second),
-		KeysFailures: k.Failures,
-		KeyFetches:   k.counts.Fetches,
-		UnknownKeys:  k.counts.UnknownKeyIDs,
+		Keys:         k.Len(),
+		KeysAge:      int64(k.Age / time.Second),
+		KeysNext:     int64(k.Due / time.Second),
+		KeysFailures: k.FailuresInARow,
+		KeyFetches:   k.Fetches,
+		UnknownKeys:  k.UnknownKeyIDs,
 		Upstream:     upstreamReport(p, now),
 	}
 	return out
@@ -177,9 +177,6 @@ type keysReport struct {
 	Keys     []*keyReport   `json:"keys"`
 	Skipped  []skippedEntry `json:"skipped"`
 	Problem  string         `json:"problem"`
-
-	age, due time.Duration // since it was fetched, and until it is to be fetched again
-	counts   keysCounts
 }
 
 type keyReport struct {
@@ -218,37 +215,31 @@ func (a *admin) keys(r *protocol.Request) (protocol.Reply, *refusal) {
 		Projects []keysReport `json:"projects"`
 	}
 	for _, p := range list {
-		k := p.keys.report(a.daemon.opts.Now())
-		k.Name = p.name
-		out.Projects = append(out.Projects, k)
+		out.Projects = append(out.Projects, p.keysReport(a.daemon.opts.Now()))
 	}
 	return object(out)
 }
 
-// report describes the keys in use.
-func (k *keysets) report(now time.Time) keysReport {
-	k.mu.Lock()
-	due := *k.due.Load()
-	out := keysReport{Failures: k.failures, Next: due.Unix(), due: clock.Left(due, now), Source: "none", Keys: []*keyReport{}, Skipped: []skippedEntry{}, counts: k.counts}
-	k.mu.Unlock()
-	out.Problem = k.trouble()
-	for _, s := range k.leftOut() {
+// keysReport describes the keys in use.
+func (p *project) keysReport(now time.Time) keysReport {
+	k := p.keys.State(now)
+	out := keysReport{Name: p.name, Failures: k.FailuresInARow, Next: k.Next.Unix(), Source: "none", Keys: []*keyReport{}, Skipped: []skippedEntry{}, Problem: k.Problem}
+	for _, s := range k.Skipped {
 		out.Skipped = append(out.Skipped, skippedEntry{s.Index, s.Why})
 	}
-	current := k.current.Load()
-	if current == nil {
+	if k.Set == nil {
 		return out
 	}
-	out.Fetched, out.age = current.fetched.Unix(), max(0, clock.Elapsed(current.fetched, now))
+	out.Fetched = k.Fetched.Unix()
 	switch {
-	case current.stale(now):
+	case k.Stale:
 		out.Source = SourceStale.String()
-	case current.saved:
+	case k.Saved:
 		out.Source = SourceCache.String()
 	default:
 		out.Source = SourceUpstream.String()
 	}
-	for _, key := range current.set.Keys() {
+	for _, key := range k.Set.Keys() {
 		out.Keys = append(out.Keys, reportKey(key))
 	}
 	return out

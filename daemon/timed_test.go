@@ -28,12 +28,7 @@ func newTimed(t *testing.T) *timed {
 // settle waits for the attempt at the key set that a start makes.
 func (w *timed) settle() {
 	k := w.daemon.state.Load().projects.first.keys
-	k.mu.Lock()
-	a := k.attempt
-	k.mu.Unlock()
-	if a != nil {
-		<-a.done
-	}
+	await(w.t, func() bool { return k.State(w.clock.now()).Fetches > 0 })
 }
 
 func (w *timed) happen(e event) {

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/standin"
@@ -15,7 +14,8 @@ import (
 // a right or a wrong clock. Each row is something that has its time; each cell is
 // the answer to a question right after the event, with +keys or +profile where the
 // upstream was asked for it since. Between rows that differ in nothing else, the
-// difference is the row's reason to be here.
+// difference is the row's reason to be here. The row of what nobody asks about, the
+// refresh in the background, is in package keyring.
 
 // The columns.
 const (
@@ -266,41 +266,5 @@ func TestTheTimetable(t *testing.T) {
 				}
 			})
 		}
-	}
-}
-
-// TestTheTimetableOfRefreshes is the row of what nobody asks about, in a bubble of
-// time: whether the key set is fetched within a few seconds after the event.
-func TestTheTimetableOfRefreshes(t *testing.T) {
-	want := cells{
-		ahead10s: "", ahead25h: "+keys",
-		back1h: "", back1hLater: "+keys",
-		asleep8h: "+keys", restarted: "+keys",
-		restarted31dAhead: "+keys", restarted1hBehind: "+keys",
-	}
-	for i, e := range events() {
-		t.Run(e.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				store := newKeysStore(openStateDir(t), "main", keysOrigin)
-				b := newKeysBench(t, store)
-				b.upstream.SetCaching(standin.Stack, "max-age=3600", false)
-				b.start()
-				b.sleep(time.Minute)
-				fetched := b.fetched()
-				if e.restart {
-					b.stop()
-					b, fetched = newKeysBenchAhead(t, store, e.step), 0
-					b.start()
-				}
-				defer func() { b.stop() }()
-				b.clock.Step(e.step)
-				b.clock.Advance(e.pass)
-				b.clock.Sleep(e.sleep)
-				b.sleep(keysLook)
-				if got := map[bool]string{true: "+keys"}[b.fetched() > fetched]; got != want[i] {
-					t.Errorf("%q, want %q", got, want[i])
-				}
-			})
-		})
 	}
 }

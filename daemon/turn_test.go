@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/fair"
+	"github.com/neonauthd/neonauthd/daemon/keyring"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/standin"
@@ -25,6 +26,8 @@ type late struct {
 	meanwhile func(k *desk, token string)
 	want      string // the reply begins like this
 	fields    string // some of its fields
+
+	aged time.Duration // key set, beforehand
 }
 
 func lates() []late {
@@ -50,9 +53,9 @@ func lates() []late {
 	}
 	withdraw := func(k *desk, _ string) {
 		p := k.project("stack")
-		old, _ := p.keys.inUse(k.clock.now())
+		old := p.keys.Snapshot()
 		k.upstream.Rotate(standin.Stack, false)
-		for _, key := range old.set.Keys() {
+		for _, key := range old.Set().Keys() {
 			k.upstream.WithdrawKey(key.ID())
 		}
 		k.giveKeys(p)
@@ -62,35 +65,29 @@ func lates() []late {
 		k.daemon.profiles.denials.Set(userKey(p.name, keyset.ClassNormal, "ada"), denial{p, k.daemon.floors.current(), UserNotFound}, time.Minute)
 	}
 	return []late{
-		{"nothing", "VERIFY", false, wait(0), "OK level=claims", "age=0 ttl=60 source=cache"},
-		{"a while", "VERIFY", false, wait(7 * time.Second), "OK level=claims", "age=7 ttl=60 source=cache"},
-		{"nearly exp", "VERIFY", false, wait(time.Hour - 3*time.Second), "OK level=claims", "age=3597 ttl=2|ttl=3"},
-		{"exp", "VERIFY", false, wait(time.Hour), "NO expired", ""},
-		{"its token is revoked", "VERIFY", false, revoked("token", ""), "NO revoked", ""},
-		{"its user is revoked", "VERIFY", false, revoked("subject", "ada"), "NO revoked", ""},
-		{"its key is withdrawn", "VERIFY", false, withdraw, "ERR busy retry-after=1", ""},
-		{"everything is purged", "VERIFY", false, purge("all"), "ERR busy retry-after=1", ""},
-		{"its user is purged", "VERIFY", false, purge("subject"), "ERR busy retry-after=1", ""},
-		{"its keys are too old", "VERIFY", false, func(k *desk, _ string) {
-			k.clock.advance(50 * time.Minute)
-			p := k.project("stack")
-			old := *p.keys.current.Load()
-			old.fetched = old.fetched.Add(-keysMaxStale)
-			p.keys.current.Store(&old)
-		}, "ERR busy retry-after=1", ""},
+		{"nothing", "VERIFY", false, wait(0), "OK level=claims", "age=0 ttl=60 source=cache", 0},
+		{"a while", "VERIFY", false, wait(7 * time.Second), "OK level=claims", "age=7 ttl=60 source=cache", 0},
+		{"nearly exp", "VERIFY", false, wait(time.Hour - 3*time.Second), "OK level=claims", "age=3597 ttl=2|ttl=3", 0},
+		{"exp", "VERIFY", false, wait(time.Hour), "NO expired", "", 0},
+		{"its token is revoked", "VERIFY", false, revoked("token", ""), "NO revoked", "", 0},
+		{"its user is revoked", "VERIFY", false, revoked("subject", "ada"), "NO revoked", "", 0},
+		{"its key is withdrawn", "VERIFY", false, withdraw, "ERR busy retry-after=1", "", 0},
+		{"everything is purged", "VERIFY", false, purge("all"), "ERR busy retry-after=1", "", 0},
+		{"its user is purged", "VERIFY", false, purge("subject"), "ERR busy retry-after=1", "", 0},
+		{name: "its keys are too old", ask: "VERIFY", meanwhile: wait(50 * time.Minute), want: "ERR busy retry-after=1", aged: keyring.Lifetime - 50*time.Minute},
 
-		{"profile: a while", "PROFILE", true, wait(7 * time.Second), "OK level=profile", "age=27 ttl=33 source=cache"},
-		{"profile: its fresh time", "PROFILE", true, wait(40 * time.Second), "OK level=profile", "age=60 ttl=0 source=stale"},
-		{"profile: the caller's max-age", "PROFILE max-age=21", true, wait(2 * time.Second), "ERR busy retry-after=1", ""},
-		{"profile: not yet the caller's max-age", "PROFILE max-age=21", true, wait(time.Second), "OK level=profile", "age=21"},
-		{"profile: the caller's max-age, with a fallback", "PROFILE max-age=21 fallback=claims", true, wait(2 * time.Second), "OK level=claims", "age=2"},
-		{"profile: its stale time", "PROFILE", true, wait(16 * time.Minute), "ERR busy retry-after=1", ""},
-		{"profile: exp", "PROFILE fallback=claims", true, wait(time.Hour), "NO expired", ""},
-		{"profile: its user is revoked", "PROFILE fallback=claims", true, revoked("subject", "ada"), "NO revoked", ""},
-		{"profile: its user is denied", "PROFILE fallback=claims", true, denied, "NO user-not-found", ""},
-		{"profile: everything is purged", "PROFILE", true, purge("all"), "ERR busy retry-after=1", ""},
+		{"profile: a while", "PROFILE", true, wait(7 * time.Second), "OK level=profile", "age=27 ttl=33 source=cache", 0},
+		{"profile: its fresh time", "PROFILE", true, wait(40 * time.Second), "OK level=profile", "age=60 ttl=0 source=stale", 0},
+		{"profile: the caller's max-age", "PROFILE max-age=21", true, wait(2 * time.Second), "ERR busy retry-after=1", "", 0},
+		{"profile: not yet the caller's max-age", "PROFILE max-age=21", true, wait(time.Second), "OK level=profile", "age=21", 0},
+		{"profile: the caller's max-age, with a fallback", "PROFILE max-age=21 fallback=claims", true, wait(2 * time.Second), "OK level=claims", "age=2", 0},
+		{"profile: its stale time", "PROFILE", true, wait(16 * time.Minute), "ERR busy retry-after=1", "", 0},
+		{"profile: exp", "PROFILE fallback=claims", true, wait(time.Hour), "NO expired", "", 0},
+		{"profile: its user is revoked", "PROFILE fallback=claims", true, revoked("subject", "ada"), "NO revoked", "", 0},
+		{"profile: its user is denied", "PROFILE fallback=claims", true, denied, "NO user-not-found", "", 0},
+		{"profile: everything is purged", "PROFILE", true, purge("all"), "ERR busy retry-after=1", "", 0},
 
-		{"a rejection stays", "VERIFY x", false, wait(time.Hour), "NO malformed", ""},
+		{"a rejection stays", "VERIFY x", false, wait(time.Hour), "NO malformed", "", 0},
 	}
 }
 
@@ -110,6 +107,7 @@ func (l *late) check(t *testing.T, reply string) {
 // prepare brings the desk into the state that the lookup begins in, and returns
 // its line without LF.
 func (l *late) prepare(k *desk) (line, token string) {
+	k.clock.advance(l.aged)
 	token = k.token("ada")
 	if strings.Contains(l.ask, " x") {
 		return l.ask, token

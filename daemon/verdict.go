@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/clock"
+	"github.com/neonauthd/neonauthd/daemon/keyring"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
@@ -96,6 +97,15 @@ func (s Source) String() string {
 	default:
 		return "upstream"
 	}
+}
+
+// sourceOf is where a verdict's evidence comes from that rests on the set:
+// otherwise, if that is what the upstream says.
+func sourceOf(set *keyring.Snapshot, otherwise Source, now time.Time) Source {
+	if set.Fresh(now) {
+		return otherwise
+	}
+	return SourceStale
 }
 
 // Verdict is what a lookup comes to. The zero value is unknown without a reason,

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/config"
+	"github.com/neonauthd/neonauthd/daemon/keyring"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/protocol"
@@ -145,7 +146,7 @@ func TestAnEntryProvesItsOwnValidity(t *testing.T) {
 func TestAWithdrawnKeyKillsWhatItSignedAndNothingElse(t *testing.T) {
 	k := newDesk(t, nil)
 	p := k.project("stack")
-	p.keys.stop() // no fetch is waited for
+	p.stopKeys()
 	old := []string{k.token("ada"), k.token("bob")}
 	k.upstream.SignWithNext(true)
 	next := k.token("cyd")
@@ -220,7 +221,7 @@ func TestNoVerdictServesAnotherQuestion(t *testing.T) {
 func (k *desk) askQuickly(name, token string) Verdict {
 	k.t.Helper()
 	p := k.project(name)
-	p.keys.stop()
+	p.stopKeys()
 	return k.ask(p, token)
 }
 
@@ -256,8 +257,8 @@ func TestRejectionsAreRememberedUnderTheirKeySetOnly(t *testing.T) {
 func TestKeysOlderThanADayDecideNothing(t *testing.T) {
 	k := newDesk(t, nil)
 	p := k.project("stack")
-	p.keys.stop()
-	k.clock.advance(keysMaxStale - time.Hour)
+	p.stopKeys()
+	k.clock.advance(keyring.Lifetime - time.Hour)
 	token := k.token("ada")
 	long := k.upstream.StackToken(standin.TokenSpec{Subject: "bob", Lifetime: 48 * time.Hour})
 	if v := k.ask(p, token); v.Outcome != Accepted || v.Source != SourceStale {

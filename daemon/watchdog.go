@@ -119,7 +119,7 @@ func (s *server) pair(ctx context.Context) (net.Conn, error) {
 func (s *selfCheck) project() (p *project, ready bool) {
 	projects := &s.daemon.state.Load().projects
 	for _, p := range projects.list {
-		if p.keys.current.Load().usable(s.daemon.opts.Now()) {
+		if p.keys.Snapshot().Usable(s.daemon.opts.Now()) {
 			return p, true
 		}
 	}

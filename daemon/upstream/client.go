@@ -125,8 +125,8 @@ const (
 // Validators make a key-set request conditional (RFC 9110 section 13). The zero value makes it unconditional.
 type Validators struct{ ETag, LastModified string }
 
-// Keyset is an answer to a key-set request.
-type Keyset struct {
+// KeySetResponse is an answer to a key-set request.
+type KeySetResponse struct {
 	// Body is the key set as sent, bounded but not parsed; nil if NotModified.
 	Body []byte
 	// NotModified tells that the key set is the one the validators came with.

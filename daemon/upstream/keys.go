@@ -16,22 +16,22 @@ import (
 //
 // The body is not HTML by its type, and is JSON by its type or begins like a JSON object: key sets are often plain
 // files, whose server calls them text/plain or application/octet-stream. The error is an *Error and never Denied.
-func (c *Client) Keyset(ctx context.Context, v Validators) (Keyset, error) {
+func (c *Client) Keyset(ctx context.Context, v Validators) (KeySetResponse, error) {
 	ctx, cancel := c.within(ctx)
 	defer cancel()
 	keys, e := c.keyset(ctx, v)
 	return keys, c.finish("fetch keyset", e)
 }
 
-func (c *Client) keyset(ctx context.Context, v Validators) (Keyset, *Error) {
+func (c *Client) keyset(ctx context.Context, v Validators) (KeySetResponse, *Error) {
 	target := c.endpoints.keys
 	if target == "" {
 		found, e := c.discovery.find(ctx, c)
 		if e != nil {
-			return Keyset{}, e
+			return KeySetResponse{}, e
 		}
 		if found.keys == "" {
-			return Keyset{}, noKnownError(http.StatusOK, "the discovery document has no usable jwks_uri")
+			return KeySetResponse{}, noKnownError(http.StatusOK, "the discovery document has no usable jwks_uri")
 		}
 		target = found.keys
 	}
@@ -45,13 +45,13 @@ func (c *Client) keyset(ctx context.Context, v Validators) (Keyset, *Error) {
 	}
 	a, e := c.get(ctx, target, header, MaxKeysetBody)
 	if e != nil {
-		return Keyset{}, e
+		return KeySetResponse{}, e
 	}
 	return c.judgeKeyset(a, v)
 }
 
-func (c *Client) judgeKeyset(a *answer, sent Validators) (Keyset, *Error) {
-	got := Keyset{Validators: Validators{a.header.Get("ETag"), a.header.Get("Last-Modified")}.clean(), MaxAge: maxAge(a.header)}
+func (c *Client) judgeKeyset(a *answer, sent Validators) (KeySetResponse, *Error) {
+	got := KeySetResponse{Validators: Validators{a.header.Get("ETag"), a.header.Get("Last-Modified")}.clean(), MaxAge: maxAge(a.header)}
 	if a.status == http.StatusNotModified && sent != (Validators{}) {
 		got.NotModified = true
 		if got.Validators == (Validators{}) {
@@ -60,13 +60,13 @@ func (c *Client) judgeKeyset(a *answer, sent Validators) (Keyset, *Error) {
 		return got, nil
 	}
 	if e := c.judgeStatus(a.status, a.header); e != nil {
-		return Keyset{}, e
+		return KeySetResponse{}, e
 	}
 	if a.status != http.StatusOK {
-		return Keyset{}, noKnownError(a.status, "there is no key set at this address; check project and URL")
+		return KeySetResponse{}, noKnownError(a.status, "there is no key set at this address; check project and URL")
 	}
 	if e := judgeDocument(a); e != nil {
-		return Keyset{}, e
+		return KeySetResponse{}, e
 	}
 	got.Body = a.body
 	return got, nil

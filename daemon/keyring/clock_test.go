@@ -1,4 +1,4 @@
-package daemon
+package keyring
 
 import (
 	"testing"
@@ -10,11 +10,11 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
 
-// hourly runs test in a bubble with keysets that have fetched once and need no
+// hourly runs test in a bubble with a ring that has fetched once and need no
 // refresh for about an hour.
-func hourly(t *testing.T, test func(*keysBench)) {
+func hourly(t *testing.T, test func(*rig)) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newKeysBench(t, keysStore{})
+		b := newRig(t, Store{})
 		b.upstream.SetCaching(standin.Stack, "max-age=3600", false)
 		b.start()
 		defer b.stop()
@@ -24,8 +24,8 @@ func hourly(t *testing.T, test func(*keysBench)) {
 }
 
 // hit does what a lookup does that memory answers.
-func (b *keysBench) hit() (usable bool) {
-	_, usable = b.inUse(b.clock.Now())
+func (b *rig) hit() (usable bool) {
+	_, usable = b.Current(b.clock.Now())
 	synctest.Wait()
 	return usable
 }
@@ -43,16 +43,16 @@ func TestAfterASleepOrAStepAheadTheKeySetIsFetchedAtOnce(t *testing.T) {
 		"a step back, and a sleep":  func(c *clocktest.Clock) { c.Step(-time.Hour); c.Sleep(8 * time.Hour) },
 		"asleep for an hour, twice": func(c *clocktest.Clock) { c.Sleep(time.Hour); c.Sleep(time.Hour) },
 	} {
-		for asked, ask := range map[string]func(*keysBench){
-			"nobody asks":             func(b *keysBench) { b.sleep(keysLook) },
-			"a lookup hits":           func(b *keysBench) { b.hit() },
-			"a lookup finds no set":   func(b *keysBench) { b.seek(b.t.Context(), fair.ID{}, "", b.current.Load(), func() {}); synctest.Wait() },
-			"one under a known key":   func(b *keysBench) { b.hit(); b.look(b.signer()) },
-			"one under a new key":     func(b *keysBench) { b.upstream.Rotate(standin.Stack, false); b.look(b.signer()) },
-			"one under a made-up key": func(b *keysBench) { b.look(bogus(1)) },
+		for asked, ask := range map[string]func(*rig){
+			"nobody asks":             func(b *rig) { b.sleep(lookInterval) },
+			"a lookup hits":           func(b *rig) { b.hit() },
+			"a lookup finds no set":   func(b *rig) { b.Seek(b.t.Context(), fair.ID{}, "", b.current.Load(), func() {}); synctest.Wait() },
+			"one under a known key":   func(b *rig) { b.hit(); b.look(b.signer()) },
+			"one under a new key":     func(b *rig) { b.upstream.Rotate(standin.Stack, false); b.look(b.signer()) },
+			"one under a made-up key": func(b *rig) { b.look(bogus(1)) },
 		} {
 			t.Run(name+", "+asked, func(t *testing.T) {
-				hourly(t, func(b *keysBench) {
+				hourly(t, func(b *rig) {
 					old := b.current.Load()
 					withdrawn := b.signer()
 					b.upstream.Rotate(standin.Stack, false)
@@ -60,7 +60,7 @@ func TestAfterASleepOrAStepAheadTheKeySetIsFetchedAtOnce(t *testing.T) {
 					move(b.clock)
 					ask(b)
 					b.wantFetched("after it", 2)
-					if k, now := b.current.Load(), b.clock.Now(); k == old || !k.usable(now) || k.stale(now) {
+					if k, now := b.current.Load(), b.clock.Now(); k == old || !k.Usable(now) || k.Stale(now) {
 						t.Error("the set in use is not a fresh one")
 					}
 					if !old.set.Find(withdrawn).Withdrawn() {
@@ -77,7 +77,7 @@ func TestAfterASleepOrAStepAheadTheKeySetIsFetchedAtOnce(t *testing.T) {
 // TestDuringAnOutageASleepHurriesNobody: hits under a stale set ask for its
 // refresh in the rhythm of failing fetches alone.
 func TestDuringAnOutageASleepHurriesNobody(t *testing.T) {
-	hourly(t, func(b *keysBench) {
+	hourly(t, func(b *rig) {
 		b.behave(0, down(0))
 		b.clock.Sleep(8 * time.Hour)
 		for range 600 {
@@ -95,7 +95,7 @@ func TestDuringAnOutageASleepHurriesNobody(t *testing.T) {
 			if b.hit() {
 				t.Fatal("a set of more than a day is usable")
 			}
-			if f, wait := b.seek(b.t.Context(), fair.ID{}, "", b.current.Load(), func() {}); f != keysPending || wait <= 0 || wait > keysMaxBackoff {
+			if f, wait := b.Seek(b.t.Context(), fair.ID{}, "", b.current.Load(), func() {}); f != Pending || wait <= 0 || wait > maxBackoff {
 				t.Fatalf("without a usable set: finding %d, ask again after %s", f, wait)
 			}
 			b.sleep(time.Second)
@@ -104,7 +104,7 @@ func TestDuringAnOutageASleepHurriesNobody(t *testing.T) {
 			t.Errorf("%d fetches in ten minutes without a usable set", n)
 		}
 		b.behave(0, nil)
-		b.sleep(keysMaxBackoff)
+		b.sleep(maxBackoff)
 		if !b.hit() {
 			t.Error("not fetched within a minute of the upstream's return")
 		}
@@ -115,7 +115,7 @@ func TestDuringAnOutageASleepHurriesNobody(t *testing.T) {
 func TestAStepBackDelaysNoFetch(t *testing.T) {
 	for _, back := range []time.Duration{time.Minute, time.Hour, 8 * time.Hour, 30 * 24 * time.Hour} {
 		t.Run(back.String(), func(t *testing.T) {
-			hourly(t, func(b *keysBench) {
+			hourly(t, func(b *rig) {
 				b.clock.Step(-back)
 				b.hit()
 				b.wantFetched("at once", 1)
@@ -123,7 +123,7 @@ func TestAStepBackDelaysNoFetch(t *testing.T) {
 				b.wantFetched("within the hour", 2)
 				b.behave(0, down(0))
 				b.sleep(time.Hour)
-				if k := b.current.Load(); !k.stale(b.clock.Now()) {
+				if k := b.current.Load(); !k.Stale(b.clock.Now()) {
 					t.Error("an hour later it is fresh")
 				}
 				b.sleep(23 * time.Hour)
@@ -140,13 +140,13 @@ func TestAMomentaryStepAheadCostsOneFetch(t *testing.T) {
 	for _, ahead := range []time.Duration{2 * time.Hour, 30 * 24 * time.Hour} {
 		for _, lasts := range []time.Duration{0, time.Second, time.Minute, 20 * time.Minute} {
 			t.Run(ahead.String()+" for "+lasts.String(), func(t *testing.T) {
-				hourly(t, func(b *keysBench) {
+				hourly(t, func(b *rig) {
 					b.clock.Step(ahead)
 					b.hit()
 					b.sleep(lasts)
 					b.clock.Step(-ahead)
 					for range 30 {
-						if !b.hit() || b.current.Load().stale(b.clock.Now()) {
+						if !b.hit() || b.current.Load().Stale(b.clock.Now()) {
 							t.Fatal("not fresh afterwards")
 						}
 						b.sleep(time.Minute)
@@ -161,7 +161,7 @@ func TestAMomentaryStepAheadCostsOneFetch(t *testing.T) {
 // TestASetIsAsOldAsTheQuestion: the host may sleep while the answer is on its
 // way.
 func TestASetIsAsOldAsTheQuestion(t *testing.T) {
-	hourly(t, func(b *keysBench) {
+	hourly(t, func(b *rig) {
 		b.behave(3*time.Second, nil)
 		b.clock.Sleep(time.Hour)
 		b.hit() // its refresh goes out
@@ -169,11 +169,11 @@ func TestASetIsAsOldAsTheQuestion(t *testing.T) {
 		b.clock.Sleep(8 * time.Hour)
 		b.sleep(2 * time.Second) // and comes back
 		b.wantFetched("before and after the second sleep", 3)
-		if k := b.current.Load(); !k.stale(b.clock.Now()) {
+		if k := b.current.Load(); !k.Stale(b.clock.Now()) {
 			t.Error("the answer of before the sleep is fresh")
 		}
 		b.sleep(3 * time.Second)
-		if k := b.current.Load(); k.stale(b.clock.Now()) {
+		if k := b.current.Load(); k.Stale(b.clock.Now()) {
 			t.Error("the answer to the next question is not fresh")
 		}
 	})
@@ -189,37 +189,37 @@ func TestASavedSetIsAsOldAsARightClockSays(t *testing.T) {
 		outage time.Duration
 		start  time.Duration // how far the clock is ahead at the start
 		usable bool
-		then   func(*keysBench)
+		then   func(*rig)
 		after  bool
 	}{
-		{"right clocks", 0, h, 0, true, func(b *keysBench) { b.sleep(22 * h) }, true},
-		{"right clocks, a day later", 0, h, 0, true, func(b *keysBench) { b.sleep(23 * h) }, false},
-		{"right clocks, slept a day", 0, h, 0, true, func(b *keysBench) { b.clock.Sleep(23 * h) }, false},
-		{"a day old", 0, 24 * h, 0, false, func(b *keysBench) { b.sleep(time.Minute) }, false},
-		{"start ahead, then set right", 0, h, 30 * h, false, func(b *keysBench) { b.clock.Step(-30 * h) }, true},
-		{"start far ahead, then set right", 0, h, 87600 * h, false, func(b *keysBench) { b.clock.Step(-87600 * h) }, true},
-		{"start ahead, and it stays so", 0, h, 30 * h, false, func(b *keysBench) { b.sleep(h) }, false},
-		{"start behind, then set right", 0, h, -2 * h, false, func(b *keysBench) { b.clock.Step(2 * h) }, true},
-		{"start behind, a day old, then set right", 0, 25 * h, -2 * h, true, func(b *keysBench) { b.clock.Step(2 * h) }, false},
-		{"start in 1970, then set right", 0, h, -56 * 8760 * h, false, func(b *keysBench) { b.clock.Step(56 * 8760 * h) }, true},
-		{"start behind, until its clock has caught up", 0, h, -2 * h, false, func(b *keysBench) { b.sleep(3 * h) }, false},
-		{"saved ahead", 20 * h, h, 0, false, func(b *keysBench) { b.sleep(20 * h) }, false},
-		{"saved ahead, start as much ahead", 20 * h, h, 20 * h, true, func(b *keysBench) { b.sleep(22 * h) }, true},
-		{"saved behind", -20 * h, h, 0, true, func(b *keysBench) { b.sleep(3 * h) }, false},
-		{"set back by less than its age", 0, 2 * h, 0, true, func(b *keysBench) { b.clock.Step(-h) }, true},
-		{"set back by more than its age", 0, h, 0, true, func(b *keysBench) { b.clock.Step(-2 * h) }, false},
-		{"set back, a day later", 0, 2 * h, 0, true, func(b *keysBench) { b.clock.Step(-h); b.sleep(23 * h) }, false},
+		{"right clocks", 0, h, 0, true, func(b *rig) { b.sleep(22 * h) }, true},
+		{"right clocks, a day later", 0, h, 0, true, func(b *rig) { b.sleep(23 * h) }, false},
+		{"right clocks, slept a day", 0, h, 0, true, func(b *rig) { b.clock.Sleep(23 * h) }, false},
+		{"a day old", 0, 24 * h, 0, false, func(b *rig) { b.sleep(time.Minute) }, false},
+		{"start ahead, then set right", 0, h, 30 * h, false, func(b *rig) { b.clock.Step(-30 * h) }, true},
+		{"start far ahead, then set right", 0, h, 87600 * h, false, func(b *rig) { b.clock.Step(-87600 * h) }, true},
+		{"start ahead, and it stays so", 0, h, 30 * h, false, func(b *rig) { b.sleep(h) }, false},
+		{"start behind, then set right", 0, h, -2 * h, false, func(b *rig) { b.clock.Step(2 * h) }, true},
+		{"start behind, a day old, then set right", 0, 25 * h, -2 * h, true, func(b *rig) { b.clock.Step(2 * h) }, false},
+		{"start in 1970, then set right", 0, h, -56 * 8760 * h, false, func(b *rig) { b.clock.Step(56 * 8760 * h) }, true},
+		{"start behind, until its clock has caught up", 0, h, -2 * h, false, func(b *rig) { b.sleep(3 * h) }, false},
+		{"saved ahead", 20 * h, h, 0, false, func(b *rig) { b.sleep(20 * h) }, false},
+		{"saved ahead, start as much ahead", 20 * h, h, 20 * h, true, func(b *rig) { b.sleep(22 * h) }, true},
+		{"saved behind", -20 * h, h, 0, true, func(b *rig) { b.sleep(3 * h) }, false},
+		{"set back by less than its age", 0, 2 * h, 0, true, func(b *rig) { b.clock.Step(-h) }, true},
+		{"set back by more than its age", 0, h, 0, true, func(b *rig) { b.clock.Step(-2 * h) }, false},
+		{"set back, a day later", 0, 2 * h, 0, true, func(b *rig) { b.clock.Step(-h); b.sleep(23 * h) }, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				store := newKeysStore(openStateDir(t), "main", keysOrigin)
-				b := newKeysBenchAhead(t, store, c.saving)
+				store := NewStore(openStateDir(t), "main", keysOrigin)
+				b := newRigAhead(t, store, c.saving)
 				b.upstream.SetCaching(standin.Stack, "max-age=3600", false)
 				b.start()
 				synctest.Wait()
 				b.stop()
 				b.sleep(c.outage)
-				next := newKeysBenchAhead(t, store, c.start)
+				next := newRigAhead(t, store, c.start)
 				next.behave(0, down(0))
 				next.start()
 				defer next.stop()
@@ -232,7 +232,7 @@ func TestASavedSetIsAsOldAsARightClockSays(t *testing.T) {
 				if usable := next.hit(); usable != c.after {
 					t.Errorf("then: usable %v, want %v", usable, c.after)
 				}
-				if k := next.current.Load(); k != nil && k.source(SourceUpstream, next.clock.Now()) != SourceStale {
+				if k := next.current.Load(); k.Fresh(next.clock.Now()) {
 					t.Error("it counts as the upstream's word")
 				}
 			})
@@ -244,12 +244,12 @@ func TestASavedSetIsAsOldAsARightClockSays(t *testing.T) {
 // what is in force.
 func TestASavedSetThatBecomesUsableIsInForceBeforeALookup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := newKeysStore(openStateDir(t), "main", keysOrigin)
-		b := newKeysBench(t, store)
+		store := NewStore(openStateDir(t), "main", keysOrigin)
+		b := newRig(t, store)
 		b.start()
 		synctest.Wait()
 		b.stop()
-		next := newKeysBenchAhead(t, store, 30*time.Hour)
+		next := newRigAhead(t, store, 30*time.Hour)
 		next.behave(0, down(0))
 		next.start()
 		defer next.stop()
@@ -258,9 +258,53 @@ func TestASavedSetThatBecomesUsableIsInForceBeforeALookup(t *testing.T) {
 			t.Fatal("in force, by a clock that makes it too old")
 		}
 		next.clock.Step(-30 * time.Hour)
-		next.sleep(keysLook)
-		if !next.current.Load().usable(next.clock.Now()) {
+		next.sleep(lookInterval)
+		if !next.current.Load().Usable(next.clock.Now()) {
 			t.Error("not in force though the clock is right")
 		}
 	})
+}
+
+// TestRefreshesThatNobodyAsksFor is the timetable's row (package daemon) for what no
+// lookup begins: whether the key set is fetched within seconds after the event.
+func TestRefreshesThatNobodyAsksFor(t *testing.T) {
+	const h = time.Hour
+	for name, e := range map[string]struct {
+		step, pass, sleep time.Duration
+		restart, fetched  bool
+	}{
+		"a step of ten seconds":          {step: 10 * time.Second},
+		"a step of 25 hours":             {step: 25 * h, fetched: true},
+		"a step back of an hour":         {step: -h},
+		"a step back and an hour passes": {step: -h, pass: h, fetched: true},
+		"a sleep of eight hours":         {sleep: 8 * h, fetched: true},
+		"a restart":                      {restart: true, fetched: true},
+		"a restart, 31 days ahead":       {step: 31 * 24 * h, restart: true, fetched: true},
+		"a restart, an hour behind":      {step: -h, restart: true, fetched: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := NewStore(openStateDir(t), "main", keysOrigin)
+				b := newRig(t, store)
+				b.upstream.SetCaching(standin.Stack, "max-age=3600", false)
+				b.start()
+				b.sleep(time.Minute)
+				before := b.fetched()
+				if e.restart {
+					b.stop()
+					b, before = newRigAhead(t, store, e.step), 0
+					b.start()
+				} else {
+					b.clock.Step(e.step)
+					b.clock.Advance(e.pass)
+					b.clock.Sleep(e.sleep)
+				}
+				defer func() { b.stop() }()
+				b.sleep(lookInterval)
+				if got := b.fetched() > before; got != e.fetched {
+					t.Errorf("fetched %v, want %v", got, e.fetched)
+				}
+			})
+		})
+	}
 }

@@ -1,4 +1,4 @@
-package daemon
+package keyring
 
 import (
 	"sync"
@@ -8,13 +8,14 @@ import (
 
 	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/daemon/upstream"
 )
 
 // all asks for n key ids at the same time and counts the findings.
-func (b *keysBench) all(n int, kid func(int) string) map[finding]int {
+func (b *rig) all(n int, kid func(int) string) map[Finding]int {
 	var mu sync.Mutex
 	var wg sync.WaitGroup
-	found := map[finding]int{}
+	found := map[Finding]int{}
 	for i := range n {
 		wg.Go(func() {
 			f, _ := b.look(kid(i))
@@ -28,7 +29,7 @@ func (b *keysBench) all(n int, kid func(int) string) map[finding]int {
 }
 
 func TestAThousandBogusKeyIDsCostOneFetchPerCooldown(t *testing.T) {
-	bench(t, func(b *keysBench) {
+	bench(t, func(b *rig) {
 		b.sleep(time.Minute)
 		b.behave(time.Second, nil)
 		b.all(1000, bogus)
@@ -37,36 +38,36 @@ func TestAThousandBogusKeyIDsCostOneFetchPerCooldown(t *testing.T) {
 			b.look(bogus(1000 + i))
 		}
 		b.wantFetched("one after the other, in the cooldown", 2)
-		b.sleep(b.cooldown)
+		b.sleep(b.config.Cooldown)
 		b.wantFetched("after the cooldown", 3)
-		b.wantLook("decided by the deferred fetch", bogus(1000), keyAbsent)
+		b.wantLook("decided by the deferred fetch", bogus(1000), Absent)
 		b.wantFetched("in the end", 3)
 	})
 }
 
 func TestInTheCooldownTheAnswerIsPendingUntilTheDeferredFetchHasRun(t *testing.T) {
-	bench(t, func(b *keysBench) {
+	bench(t, func(b *rig) {
 		b.sleep(time.Minute)
-		b.wantLook("first", bogus(1), keyAbsent)
+		b.wantLook("first", bogus(1), Absent)
 		b.sleep(10 * time.Second)
-		if wait := b.wantLook("in the cooldown", bogus(2), keysPending); wait != 20*time.Second {
+		if wait := b.wantLook("in the cooldown", bogus(2), Pending); wait != 20*time.Second {
 			t.Errorf("told to come again after %s, want 20s", wait)
 		}
-		b.wantLook("known to be absent", bogus(1), keyAbsent)
+		b.wantLook("known to be absent", bogus(1), Absent)
 		b.wantFetched("in the cooldown", 2)
 		b.sleep(20 * time.Second)
 		b.wantFetched("deferred", 3)
-		b.wantLook("then", bogus(2), keyAbsent)
+		b.wantLook("then", bogus(2), Absent)
 		b.wantFetched("then", 3)
 	})
 }
 
 func TestRotationIsFollowedAtOnceOutsideTheCooldown(t *testing.T) {
-	bench(t, func(b *keysBench) {
+	bench(t, func(b *rig) {
 		b.sleep(time.Minute)
 		b.upstream.Rotate(standin.Stack, false)
 		began := time.Now()
-		b.wantLook("rotated", b.signer(), keysChanged)
+		b.wantLook("rotated", b.signer(), Changed)
 		if took := time.Since(began); took > time.Second {
 			t.Errorf("took %s", took)
 		}
@@ -77,29 +78,29 @@ func TestRotationIsFollowedAtOnceOutsideTheCooldown(t *testing.T) {
 }
 
 func TestRotationInTheCooldownIsFollowedWhenItEnds(t *testing.T) {
-	bench(t, func(b *keysBench) {
+	bench(t, func(b *rig) {
 		b.sleep(time.Minute)
-		b.wantLook("junk", bogus(1), keyAbsent)
+		b.wantLook("junk", bogus(1), Absent)
 		b.upstream.Rotate(standin.Stack, false)
-		wait := b.wantLook("rotated", b.signer(), keysPending)
-		if wait > b.cooldown {
+		wait := b.wantLook("rotated", b.signer(), Pending)
+		if wait > b.config.Cooldown {
 			t.Errorf("told to come again after %s", wait)
 		}
 		tried := b.current.Load()
 		b.sleep(wait)
-		if f, _ := b.seek(t.Context(), fair.ID{}, b.signer(), tried, func() {}); f != keysChanged {
+		if f, _ := b.Seek(t.Context(), fair.ID{}, b.signer(), tried, func() {}); f != Changed {
 			t.Errorf("when told to come: finding %d", f)
 		}
 	})
 }
 
 func TestARefreshInItsRhythmLeavesTheCooldownAlone(t *testing.T) {
-	bench(t, func(b *keysBench) {
+	bench(t, func(b *rig) {
 		for b.fetched() < 2 {
 			b.sleep(time.Second)
 		}
 		b.upstream.Rotate(standin.Stack, false)
-		b.wantLook("right after a refresh", b.signer(), keysChanged)
+		b.wantLook("right after a refresh", b.signer(), Changed)
 		b.wantFetched("in all", 3)
 	})
 }
@@ -107,13 +108,13 @@ func TestARefreshInItsRhythmLeavesTheCooldownAlone(t *testing.T) {
 // TestAFetchUnderWayProvesNothingAboutWhoeverComesDuringIt: what is published
 // after the upstream has put its answer together is not in it.
 func TestAFetchUnderWayProvesNothingAboutWhoeverComesDuringIt(t *testing.T) {
-	bench(t, func(b *keysBench) {
+	bench(t, func(b *rig) {
 		b.behave(2*time.Second, nil)
 		for b.fetched() < 2 {
 			b.sleep(time.Second) // until a refresh is under way
 		}
 		b.upstream.Rotate(standin.Stack, false)
-		b.wantLook("asked during a refresh", b.signer(), keysChanged)
+		b.wantLook("asked during a refresh", b.signer(), Changed)
 		b.wantFetched("the refresh and one more", 3)
 
 		b.sleep(time.Minute)
@@ -121,8 +122,8 @@ func TestAFetchUnderWayProvesNothingAboutWhoeverComesDuringIt(t *testing.T) {
 		b.sleep(time.Second)
 		b.upstream.Rotate(standin.Stack, false)
 		kid := b.signer()
-		b.wantLook("asked during a forced fetch", kid, keysPending)
-		b.sleep(b.cooldown)
+		b.wantLook("asked during a forced fetch", kid, Pending)
+		b.sleep(b.config.Cooldown)
 		b.sleep(2 * time.Second)
 		if b.current.Load().set.Find(kid) == nil {
 			t.Error("the deferred fetch has not brought the key")
@@ -143,7 +144,7 @@ func TestTenMinutesOfBogusKeyIDs(t *testing.T) {
 		{"upstream hangs", 3 * time.Second, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			bench(t, func(b *keysBench) {
+			bench(t, func(b *rig) {
 				b.sleep(time.Minute)
 				if c.up {
 					b.behave(c.latency, nil)
@@ -167,25 +168,25 @@ func TestTenMinutesOfBogusKeyIDs(t *testing.T) {
 }
 
 // wantBounded fails if more key ids are remembered than there may be.
-func (b *keysBench) wantBounded() {
+func (b *rig) wantBounded() {
 	b.t.Helper()
 	b.locked(func() {
-		if len(b.wanted) > keysMaxWanted || len(b.absent) > keysMaxAbsent || b.waiting.Taken() > keysMaxWaiting {
+		if len(b.wanted) > MaxWanted || len(b.absent) > maxAbsent || b.waiting.Taken() > maxWaiting {
 			b.t.Errorf("%d wanted, %d absent, %d waiting", len(b.wanted), len(b.absent), b.waiting.Taken())
 		}
 	})
 }
 
-// locked runs f with the keysets' lock held.
-func (b *keysBench) locked(f func()) {
-	b.keysets.mu.Lock()
-	defer b.keysets.mu.Unlock()
+// locked runs f with the ring's lock held.
+func (b *rig) locked(f func()) {
+	b.Ring.mu.Lock()
+	defer b.Ring.mu.Unlock()
 	f()
 }
 
 func TestWhatIsRememberedOfKeyIDsIsBounded(t *testing.T) {
-	bench(t, func(b *keysBench) {
-		b.cooldown = 100 * time.Millisecond
+	bench(t, func(b *rig) {
+		b.config.Cooldown = 100 * time.Millisecond
 		b.behave(20*time.Millisecond, nil)
 		for i := range 50 {
 			b.all(1500, func(n int) string { return bogus(1500*i + n) })
@@ -193,7 +194,7 @@ func TestWhatIsRememberedOfKeyIDsIsBounded(t *testing.T) {
 			b.sleep(100 * time.Millisecond)
 		}
 		b.locked(func() {
-			if len(b.absent) < keysMaxAbsent/2 {
+			if len(b.absent) < maxAbsent/2 {
 				t.Errorf("only %d: the bound is not put to the test", len(b.absent))
 			}
 		})
@@ -208,7 +209,7 @@ func TestWhatIsRememberedOfKeyIDsIsBounded(t *testing.T) {
 }
 
 func TestFewerWaitForUnknownKeysThanThereAreFlights(t *testing.T) {
-	bench(t, func(b *keysBench) {
+	bench(t, func(b *rig) {
 		b.sleep(time.Minute)
 		b.behave(3*time.Second, nil)
 		done := make(chan struct{})
@@ -218,8 +219,8 @@ func TestFewerWaitForUnknownKeysThanThereAreFlights(t *testing.T) {
 		}()
 		b.sleep(time.Second)
 		b.locked(func() {
-			if b.waiting.Taken() != keysMaxWaiting-keysWaitingKept {
-				t.Errorf("%d wait, want %d", b.waiting.Taken(), keysMaxWaiting-keysWaitingKept)
+			if b.waiting.Taken() != maxWaiting-waitingKept {
+				t.Errorf("%d wait, want %d", b.waiting.Taken(), maxWaiting-waitingKept)
 			}
 		})
 		<-done
@@ -233,13 +234,13 @@ func TestFewerWaitForUnknownKeysThanThereAreFlights(t *testing.T) {
 
 func TestALookupThatLeavesIsPendingAndKillsNoFetch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newKeysBench(t, keysStore{})
+		b := newRig(t, Store{})
 		b.start()
 		defer b.stop()
 		b.sleep(time.Minute)
 		b.behave(10*time.Second, nil)
 		b.upstream.Rotate(standin.Stack, false)
-		b.wantLook("leaves after five seconds", b.signer(), keysPending)
+		b.wantLook("leaves after five seconds", b.signer(), Pending)
 		b.sleep(5 * time.Second)
 		if b.current.Load().set.Find(b.signer()) == nil {
 			t.Error("the fetch did not go on")
@@ -249,5 +250,23 @@ func TestALookupThatLeavesIsPendingAndKillsNoFetch(t *testing.T) {
 				t.Errorf("%d are counted as waiting", b.waiting.Taken())
 			}
 		})
+	})
+}
+
+// TestAKeyThatHasComeIsNoLongerAbsent: what a fetch did not find, a later one may.
+func TestAKeyThatHasComeIsNoLongerAbsent(t *testing.T) {
+	bench(t, func(b *rig) {
+		b.config.Cooldown = time.Second
+		before := b.call(upstream.Validators{}).Body.String()
+		b.upstream.Rotate(standin.Stack, false)
+		kid := b.signer()
+		b.behave(0, body(before))
+		b.wantLook("not yet published", kid, Absent)
+		b.behave(0, nil)
+		b.sleep(b.config.Cooldown)
+		b.wantLook("another one", bogus(1), Absent)
+		if b.current.Load().set.Find(kid) == nil || b.ProvenAbsent(kid) {
+			t.Error("the key is in the set, and is said not to be")
+		}
 	})
 }

@@ -1,4 +1,4 @@
-package daemon
+package keyring
 
 import (
 	"bytes"
@@ -16,6 +16,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/daemon/statedir"
+	"github.com/neonauthd/neonauthd/daemon/upstream"
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
@@ -34,7 +35,7 @@ func smallDisk(t *testing.T) *statedir.Dir {
 }
 
 // fill takes all the room of the disk but a little: less than a key set needs.
-func fill(t *testing.T, s keysStore) {
+func fill(t *testing.T, s Store) {
 	t.Helper()
 	f, err := os.Create(filepath.Join(s.dir.Path(), "filler"))
 	must(t, err)
@@ -48,14 +49,14 @@ func fill(t *testing.T, s keysStore) {
 }
 
 // readOnly makes the disk read-only, for which no file may be open to write.
-func readOnly(t *testing.T, s keysStore) {
+func readOnly(t *testing.T, s Store) {
 	t.Helper()
 	must(t, s.dir.Close())
 	must(t, unix.Mount("", s.dir.Path(), "", unix.MS_REMOUNT|unix.MS_RDONLY, ""))
 }
 
 // lockFile makes that not even root can change the file.
-func lockFile(t *testing.T, s keysStore) {
+func lockFile(t *testing.T, s Store) {
 	t.Helper()
 	const immutable = 0x10 // FS_IMMUTABLE_FL, ioctl_iflags(2)
 	set := func(flags int) error {
@@ -81,7 +82,7 @@ func must(t testing.TB, err error) {
 func TestAKeySetThatCouldNotBeReplacedIsNotUsedByTheNextRun(t *testing.T) {
 	up := standin.New(standin.Options{ProjectID: "p"})
 	fetch := func() []byte {
-		return get(up, "http://127.0.0.1:9/api/v1/projects/p/.well-known/jwks.json").Body.Bytes()
+		return get(t, up, upstream.Validators{}).Body.Bytes()
 	}
 	first := fetch()
 	up.Rotate(standin.Stack, false)
@@ -91,13 +92,13 @@ func TestAKeySetThatCouldNotBeReplacedIsNotUsedByTheNextRun(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name    string
-		spoil   func(*testing.T, keysStore)
+		spoil   func(*testing.T, Store)
 		next    []byte // what is fetched then
 		saved   bool   // it can be saved all the same
 		used    []byte // by the next run; nil: nothing is
 		message string // in that run's log
 	}{
-		{"a good disk", func(*testing.T, keysStore) {}, second, true, second, ""},
+		{"a good disk", func(*testing.T, Store) {}, second, true, second, ""},
 		{"a full disk", fill, second, true, second, ""},
 		{"a full disk, the same set", fill, first, false, first, ""},
 		{"a read-only disk", readOnly, second, false, nil, "could not have been replaced"},
@@ -106,10 +107,10 @@ func TestAKeySetThatCouldNotBeReplacedIsNotUsedByTheNextRun(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			now := time.Now()
-			s := newKeysStore(smallDisk(t), "main", keysOrigin)
-			must(t, s.save(&keys{fetched: now.Add(-time.Hour), fresh: now, body: first}))
+			s := NewStore(smallDisk(t), "main", keysOrigin)
+			must(t, s.save(&Snapshot{fetched: now.Add(-time.Hour), fresh: now, body: first}))
 			c.spoil(t, s)
-			if err := s.save(&keys{fetched: now, fresh: now, body: c.next}); (err == nil) != c.saved {
+			if err := s.save(&Snapshot{fetched: now, fresh: now, body: c.next}); (err == nil) != c.saved {
 				t.Errorf("save: %v", err)
 			}
 			log := &logBuffer{}
@@ -124,7 +125,7 @@ func TestAKeySetThatCouldNotBeReplacedIsNotUsedByTheNextRun(t *testing.T) {
 	}
 }
 
-func bodyOf(k *keys) []byte {
+func bodyOf(k *Snapshot) []byte {
 	if k == nil {
 		return nil
 	}

@@ -1,7 +1,6 @@
-package daemon
+package keyring
 
 import (
-	"context"
 	"errors"
 	"log/slog"
 	"os"
@@ -14,6 +13,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/daemon/statedir"
+	"github.com/neonauthd/neonauthd/daemon/upstream"
 )
 
 const keysOrigin = "https://api.example.com/keys"
@@ -35,15 +35,15 @@ func TestASavedKeySetServesAStartDuringAnOutage(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				store := newKeysStore(openStateDir(t), "main", keysOrigin)
-				b := newKeysBench(t, store)
+				store := NewStore(openStateDir(t), "main", keysOrigin)
+				b := newRig(t, store)
 				b.upstream.SetCaching(standin.Stack, "max-age=3600", c.etags) // each refresh is synced to disk
 				b.start()
 				b.sleep(c.up)
 				b.stop()
 				signer := b.signer()
 				b.sleep(c.outage)
-				again := newKeysBench(t, store)
+				again := newRig(t, store)
 				again.behave(0, down(0))
 				if serves := again.current.Load() != nil; serves != c.serves {
 					t.Fatalf("serves %v, want %v", serves, c.serves)
@@ -52,7 +52,7 @@ func TestASavedKeySetServesAStartDuringAnOutage(t *testing.T) {
 					return
 				}
 				k := again.current.Load()
-				if k.set.Find(signer) == nil || !k.saved || !k.stale(time.Now()) && c.outage > time.Hour {
+				if k.set.Find(signer) == nil || !k.saved || !k.Stale(time.Now()) && c.outage > time.Hour {
 					t.Error("not the set that was saved, or not marked as what it is")
 				}
 				again.start()
@@ -68,35 +68,35 @@ func TestASavedKeySetServesAStartDuringAnOutage(t *testing.T) {
 }
 
 func TestASavedKeySetThatCannotBeTrustedIsNotUsed(t *testing.T) {
-	set := get(standin.New(standin.Options{ProjectID: "p"}), "http://127.0.0.1:9/api/v1/projects/p/.well-known/jwks.json").Body.String()
+	set := get(t, standin.New(standin.Options{ProjectID: "p", BaseURL: "http://127.0.0.1:9"}), upstream.Validators{}).Body.String()
 	now := time.Now()
-	good := keys{fetched: now.Add(-time.Hour), fresh: now, body: []byte(set)}
+	good := Snapshot{fetched: now.Add(-time.Hour), fresh: now, body: []byte(set)}
 	for _, c := range []struct {
 		name    string
-		change  func(s keysStore) error
+		change  func(s Store) error
 		message string // in the log; empty: it is used
 	}{
-		{"good", func(keysStore) error { return nil }, ""},
-		{"missing", func(s keysStore) error { return os.Remove(s.path()) }, "-"},
-		{"empty", func(s keysStore) error { return os.WriteFile(s.path(), nil, 0o600) }, "is damaged"},
-		{"cut", func(s keysStore) error { return os.Truncate(s.path(), 300) }, "is damaged"},
-		{"text", func(s keysStore) error { return os.WriteFile(s.path(), []byte("hello"), 0o600) }, "is damaged"},
-		{"other URL", func(s keysStore) error { s.url += "2"; return s.save(&good) }, "another key set URL"},
-		{"from the future", func(s keysStore) error {
-			return s.save(&keys{fetched: now.Add(1), fresh: now, body: []byte(set)})
+		{"good", func(Store) error { return nil }, ""},
+		{"missing", func(s Store) error { return os.Remove(s.path()) }, "-"},
+		{"empty", func(s Store) error { return os.WriteFile(s.path(), nil, 0o600) }, "is damaged"},
+		{"cut", func(s Store) error { return os.Truncate(s.path(), 300) }, "is damaged"},
+		{"text", func(s Store) error { return os.WriteFile(s.path(), []byte("hello"), 0o600) }, "is damaged"},
+		{"other URL", func(s Store) error { s.url += "2"; return s.save(&good) }, "another key set URL"},
+		{"from the future", func(s Store) error {
+			return s.save(&Snapshot{fetched: now.Add(1), fresh: now, body: []byte(set)})
 		}, "future"},
-		{"no usable key", func(s keysStore) error {
-			return s.save(&keys{fetched: now, fresh: now, body: []byte(`{"keys":[]}`)})
+		{"no usable key", func(s Store) error {
+			return s.save(&Snapshot{fetched: now, fresh: now, body: []byte(`{"keys":[]}`)})
 		}, "the key set is empty"},
-		{"larger than any", func(s keysStore) error { return os.WriteFile(s.path(), make([]byte, maxSavedKeys+1), 0o600) }, "is damaged"},
-		{"a folder", func(s keysStore) error { return errors.Join(os.Remove(s.path()), os.Mkdir(s.path(), 0o700)) }, "no ordinary file"},
-		{"a link", func(s keysStore) error {
+		{"larger than any", func(s Store) error { return os.WriteFile(s.path(), make([]byte, maxSaved+1), 0o600) }, "is damaged"},
+		{"a folder", func(s Store) error { return errors.Join(os.Remove(s.path()), os.Mkdir(s.path(), 0o700)) }, "no ordinary file"},
+		{"a link", func(s Store) error {
 			return errors.Join(os.Rename(s.path(), s.path()+"2"), os.Symlink(filepath.Base(s.path())+"2", s.path()))
 		}, "no ordinary file"},
-		{"writable by others", func(s keysStore) error { return os.Chmod(s.path(), 0o622) }, "writable by others"},
+		{"writable by others", func(s Store) error { return os.Chmod(s.path(), 0o622) }, "writable by others"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := newKeysStore(openStateDir(t), "main", keysOrigin)
+			s := NewStore(openStateDir(t), "main", keysOrigin)
 			if err := s.save(&good); err != nil {
 				t.Fatal(err)
 			}
@@ -108,7 +108,7 @@ func TestASavedKeySetThatCannotBeTrustedIsNotUsed(t *testing.T) {
 			switch {
 			case c.message == "" && (k == nil || log.String() != ""):
 				t.Errorf("a good set is not used: %s", log)
-			case c.message != "" && k.usable(now):
+			case c.message != "" && k.Usable(now):
 				t.Error("it is used")
 			case c.message != "" && c.message != "-" && !strings.Contains(log.String(), c.message):
 				t.Errorf("log %q, want %q", log, c.message)
@@ -134,7 +134,7 @@ func TestAKeySetThatCannotBeSavedIsUsedAndSaid(t *testing.T) {
 		if err := errors.Join(os.RemoveAll(dir.Path()), os.WriteFile(dir.Path(), nil, 0o600)); err != nil {
 			t.Fatal(err)
 		}
-		b := newKeysBench(t, newKeysStore(dir, "main", keysOrigin))
+		b := newRig(t, NewStore(dir, "main", keysOrigin))
 		b.start()
 		defer b.stop()
 		synctest.Wait()
@@ -142,38 +142,4 @@ func TestAKeySetThatCannotBeSavedIsUsedAndSaid(t *testing.T) {
 			t.Errorf("log: %s", b.log)
 		}
 	})
-}
-
-// TestASavedKeySetIsStaleUntilTheUpstreamConfirmsIt in every answer that rests on
-// it: nobody can tell what has been withdrawn since.
-func TestASavedKeySetIsStaleUntilTheUpstreamConfirmsIt(t *testing.T) {
-	w := newWorld(t, withoutOIDC)
-	k, token := w.dial(), w.token()
-	if reply := k.ask("VERIFY %s", token); field(reply, "source") != "upstream" {
-		t.Fatal(reply)
-	}
-	w.halt()
-	w.upstream.Inject(standin.Me, standin.Fault{Kind: standin.Status})
-	w.upstream.Inject(standin.Keys, standin.Fault{Kind: standin.Hang})
-	w.start()
-	k = w.dial()
-	for _, step := range []string{"VERIFY", "VERIFY", "PROFILE fallback=claims", "PROFILE max-age=0 fallback=claims"} {
-		if reply := k.ask("%s %s", step, token); field(reply, "source") != "stale" {
-			t.Errorf("%s before the set is confirmed: %.120s", step, reply)
-		}
-	}
-	if reply := w.dialAdmin().ask("KEYS"); !strings.Contains(reply, `"source":"cache"`) {
-		t.Errorf("KEYS: %.200s", reply)
-	}
-	w.halt()
-	w.upstream.Clear(standin.Keys)
-	w.start()
-	k = w.dial()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	for field(k.ask("VERIFY %s", token), "source") != "cache" { // from when the fetch has come back
-		if ctx.Err() != nil {
-			t.Fatal("stale for ever")
-		}
-	}
 }

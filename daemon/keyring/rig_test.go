@@ -1,4 +1,4 @@
-package daemon
+package keyring
 
 import (
 	"context"
@@ -14,6 +14,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/neonauthd/neonauthd/daemon/clock/clocktest"
 	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
@@ -21,10 +23,15 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 )
 
-// keysBench is one project's keysets with the stand-in's handler behind them,
-// without a connection, in a bubble of its own time.
-type keysBench struct {
-	*keysets
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// patience is how long a lookup waits.
+const patience = 5 * time.Second
+
+// rig is a ring with the stand-in's handler behind it, without a connection, in a
+// bubble of its own time.
+type rig struct {
+	*Ring
 	t        *testing.T
 	upstream *standin.Standin
 	log      *logBuffer
@@ -34,46 +41,46 @@ type keysBench struct {
 	ended    chan struct{}
 
 	mu       sync.Mutex
-	attempts []keysAttempt
+	attempts []call
 	latency  time.Duration
-	trouble  func() (upstream.Keyset, error) // instead of the stand-in's answer
+	trouble  func() (upstream.KeySetResponse, error) // instead of the stand-in's answer
 }
 
-// keysAttempt is one call of the upstream.
-type keysAttempt struct {
+// call is one call of the upstream.
+type call struct {
 	at          time.Duration // since the bench began
 	conditional bool
 }
 
-// newKeysBench makes keysets that do not run yet. To be called in a bubble.
-func newKeysBench(t *testing.T, store keysStore) *keysBench {
-	return newKeysBenchAhead(t, store, 0)
+// newRig makes a ring that does not run yet. To be called in a bubble.
+func newRig(t *testing.T, store Store) *rig {
+	return newRigAhead(t, store, 0)
 }
 
-// newKeysBenchAhead makes keysets of a host whose clock is ahead from the start,
+// newRigAhead makes the ring of a host whose clock is ahead from the start,
 // or behind.
-func newKeysBenchAhead(t *testing.T, store keysStore, ahead time.Duration) *keysBench {
-	b := &keysBench{t: t, log: &logBuffer{}, clock: clocktest.Following(), began: time.Now()}
+func newRigAhead(t *testing.T, store Store, ahead time.Duration) *rig {
+	b := &rig{t: t, log: &logBuffer{}, clock: clocktest.Following(), began: time.Now()}
 	b.upstream = standin.New(standin.Options{BaseURL: "http://127.0.0.1:9", TokenLifetime: 48 * time.Hour})
 	b.upstream.SetCaching(standin.Stack, "", false)
 	b.clock.Step(ahead)
-	b.keysets = newKeysets(&keysets{
-		fetch:    b.ask,
-		allowed:  []keyset.Algorithm{keyset.ES256},
-		refresh:  10 * time.Minute,
-		maxAge:   time.Hour,
-		cooldown: 30 * time.Second,
-		store:    store,
-		now:      b.clock.Now,
-		log:      slog.New(slog.NewTextHandler(b.log, nil)),
+	b.Ring = New(Config{
+		Fetch:      b.ask,
+		Algorithms: []keyset.Algorithm{keyset.ES256},
+		Refresh:    10 * time.Minute,
+		MaxAge:     time.Hour,
+		Cooldown:   30 * time.Second,
+		Store:      store,
+		Now:        b.clock.Now,
+		Log:        slog.New(slog.NewTextHandler(b.log, nil)),
 	})
 	return b
 }
 
-// bench runs test in a bubble with keysets that have fetched once.
-func bench(t *testing.T, test func(*keysBench)) {
+// bench runs test in a bubble with a ring that has fetched once.
+func bench(t *testing.T, test func(*rig)) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newKeysBench(t, keysStore{})
+		b := newRig(t, Store{})
 		b.start()
 		defer b.stop()
 		synctest.Wait()
@@ -81,31 +88,31 @@ func bench(t *testing.T, test func(*keysBench)) {
 	})
 }
 
-func (b *keysBench) start() {
+func (b *rig) start() {
 	var ctx context.Context
 	ctx, b.cancel = context.WithCancel(context.Background())
 	b.ended = make(chan struct{})
 	go func() {
 		defer close(b.ended)
-		b.run(ctx)
+		b.Run(ctx)
 	}()
 }
 
-func (b *keysBench) stop() {
+func (b *rig) stop() {
 	b.cancel()
 	<-b.ended
 }
 
 // sleep lets the bubble's time pass, and everything due in it happen.
-func (b *keysBench) sleep(d time.Duration) {
+func (b *rig) sleep(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
 }
 
-// ask is the keysets' fetch.
-func (b *keysBench) ask(ctx context.Context, v upstream.Validators) (upstream.Keyset, error) {
+// ask is the ring's fetch.
+func (b *rig) ask(ctx context.Context, v upstream.Validators) (upstream.KeySetResponse, error) {
 	b.mu.Lock()
-	b.attempts = append(b.attempts, keysAttempt{time.Since(b.began), v != upstream.Validators{}})
+	b.attempts = append(b.attempts, call{time.Since(b.began), v != upstream.Validators{}})
 	latency, trouble := b.latency, b.trouble
 	b.mu.Unlock()
 	r := b.call(v) // before the latency: what is published meanwhile is not in it
@@ -113,13 +120,13 @@ func (b *keysBench) ask(ctx context.Context, v upstream.Validators) (upstream.Ke
 		select {
 		case <-time.After(latency):
 		case <-ctx.Done():
-			return upstream.Keyset{}, ctx.Err()
+			return upstream.KeySetResponse{}, ctx.Err()
 		}
 	}
 	if trouble != nil {
 		return trouble()
 	}
-	answer := upstream.Keyset{MaxAge: -1, Validators: upstream.Validators{ETag: r.Header().Get("ETag")}}
+	answer := upstream.KeySetResponse{MaxAge: -1, Validators: upstream.Validators{ETag: r.Header().Get("ETag")}}
 	if s, ok := strings.CutPrefix(r.Header().Get("Cache-Control"), "max-age="); ok {
 		n, err := strconv.Atoi(s)
 		if err != nil {
@@ -138,84 +145,92 @@ func (b *keysBench) ask(ctx context.Context, v upstream.Validators) (upstream.Ke
 	return answer, nil
 }
 
-func (b *keysBench) call(v upstream.Validators) *httptest.ResponseRecorder {
-	u, err := url.Parse(b.upstream.KeysURL(standin.Stack))
+func (b *rig) call(v upstream.Validators) *httptest.ResponseRecorder {
+	return get(b.t, b.upstream, v)
+}
+
+// get asks for the key set of Stack without a connection.
+func get(t testing.TB, s *standin.Standin, v upstream.Validators) *httptest.ResponseRecorder {
+	u, err := url.Parse(s.KeysURL(standin.Stack))
 	if err != nil {
-		b.t.Fatal(err)
+		t.Fatal(err)
 	}
 	r := httptest.NewRequest(http.MethodGet, u.RequestURI(), nil)
+	r.RemoteAddr = "127.0.0.1:1"
 	if v.ETag != "" {
 		r.Header.Set("If-None-Match", v.ETag)
 	}
 	w := httptest.NewRecorder()
-	b.upstream.ServeHTTP(w, r)
+	s.ServeHTTP(w, r)
 	return w
 }
 
 // fetched counts the calls of the upstream so far.
-func (b *keysBench) fetched() int {
+func (b *rig) fetched() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return len(b.attempts)
 }
 
 // history is a copy of all calls.
-func (b *keysBench) history() []keysAttempt {
+func (b *rig) history() []call {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return append([]keysAttempt(nil), b.attempts...)
+	return append([]call(nil), b.attempts...)
 }
 
 // behave sets how the upstream answers from now on.
-func (b *keysBench) behave(latency time.Duration, trouble func() (upstream.Keyset, error)) {
+func (b *rig) behave(latency time.Duration, trouble func() (upstream.KeySetResponse, error)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.latency, b.trouble = latency, trouble
 }
 
 // down is an upstream that fails, asking for patience.
-func down(after time.Duration) func() (upstream.Keyset, error) {
-	return func() (upstream.Keyset, error) {
-		return upstream.Keyset{}, &upstream.Error{Meaning: upstream.Unavailable, RetryAfter: after}
+func down(after time.Duration) func() (upstream.KeySetResponse, error) {
+	return func() (upstream.KeySetResponse, error) {
+		return upstream.KeySetResponse{}, &upstream.Error{Meaning: upstream.Unavailable, RetryAfter: after}
 	}
 }
 
 // body is an upstream that answers 200 with text.
-func body(text string) func() (upstream.Keyset, error) {
-	return func() (upstream.Keyset, error) { return upstream.Keyset{Body: []byte(text), MaxAge: -1}, nil }
+func body(text string) func() (upstream.KeySetResponse, error) {
+	return func() (upstream.KeySetResponse, error) {
+		return upstream.KeySetResponse{Body: []byte(text), MaxAge: -1}, nil
+	}
 }
 
-// look asks for a key id until it is decided, as a lookup does: keysChanged
+// look asks for a key id until it is decided, as a lookup does: Changed
 // means that the key is there, or for no key id that there is a set.
-func (b *keysBench) look(kid string) (finding, time.Duration) {
-	ctx, cancel := context.WithTimeout(context.Background(), DefaultDeadline)
+func (b *rig) look(kid string) (Finding, time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	for {
 		tried := b.current.Load()
 		if tried != nil && (kid == "" || tried.set.Find(kid) != nil) {
-			return keysChanged, 0
+			return Changed, 0
 		}
-		if f, wait := b.seek(ctx, fair.ID{}, kid, tried, func() {}); f != keysChanged {
+		if f, wait := b.Seek(ctx, fair.ID{}, kid, tried, func() {}); f != Changed {
 			return f, wait
 		}
 	}
 }
 
 // wantLook fails unless looking for kid comes to want.
-func (b *keysBench) wantLook(what, kid string, want finding) (wait time.Duration) {
+func (b *rig) wantLook(what, kid string, want Finding) (wait time.Duration) {
 	b.t.Helper()
 	f, wait := b.look(kid)
 	if f != want {
 		b.t.Errorf("%s: finding %d, want %d", what, f, want)
 	}
-	if f == keysPending && wait <= 0 {
+	if f == Pending && wait <= 0 {
 		b.t.Errorf("%s: pending without a time to come again", what)
 	}
 	return wait
 }
 
 // wantFetched fails unless there were n calls of the upstream.
-func (b *keysBench) wantFetched(what string, n int) {
+func (b *rig) wantFetched(what string, n int) {
 	b.t.Helper()
 	if got := b.fetched(); got != n {
 		b.t.Errorf("%s: %d fetches, want %d: %v", what, got, n, b.history())
@@ -223,7 +238,7 @@ func (b *keysBench) wantFetched(what string, n int) {
 }
 
 // signer is the id of the key that signs normal users' tokens now.
-func (b *keysBench) signer() string {
+func (b *rig) signer() string {
 	kid, plausible := keyset.KeyID([]byte(b.upstream.StackToken(standin.TokenSpec{})))
 	if !plausible {
 		b.t.Fatal("the stand-in's token names no key")
@@ -232,3 +247,21 @@ func (b *keysBench) signer() string {
 }
 
 func bogus(i int) string { return fmt.Sprintf("bogus-%d", i) }
+
+// logBuffer collects what was logged.
+type logBuffer struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}

@@ -1,4 +1,4 @@
-package daemon
+package keyring
 
 import (
 	"testing"
@@ -26,7 +26,7 @@ func TestKeysAreRefreshedInTheRhythmThatTheUpstreamAsksForWithinBounds(t *testin
 	} {
 		t.Run(c.caching, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b := newKeysBench(t, keysStore{})
+				b := newRig(t, Store{})
 				b.upstream.SetCaching(standin.Stack, c.caching, false)
 				b.behave(3*time.Second, nil)
 				b.start()
@@ -48,11 +48,11 @@ func TestKeysAreRefreshedInTheRhythmThatTheUpstreamAsksForWithinBounds(t *testin
 }
 
 func TestNothingIsStaleWhileRefreshesWork(t *testing.T) {
-	bench(t, func(b *keysBench) {
+	bench(t, func(b *rig) {
 		b.behave(3*time.Second, nil)
 		for range 3600 {
 			b.sleep(5 * time.Second)
-			if k := b.current.Load(); k.stale(time.Now()) || !k.usable(time.Now()) {
+			if k := b.current.Load(); k.Stale(time.Now()) || !k.Usable(time.Now()) {
 				t.Fatal("stale although every refresh has worked")
 			}
 		}
@@ -60,7 +60,7 @@ func TestNothingIsStaleWhileRefreshesWork(t *testing.T) {
 }
 
 func TestKeysAreStaleAfterTheirFreshTimeAndDeadAfterADay(t *testing.T) {
-	bench(t, func(b *keysBench) {
+	bench(t, func(b *rig) {
 		b.behave(0, down(0))
 		for _, c := range []struct {
 			at            time.Duration
@@ -72,13 +72,13 @@ func TestKeysAreStaleAfterTheirFreshTimeAndDeadAfterADay(t *testing.T) {
 			{24 * time.Hour, true, false},
 		} {
 			b.sleep(c.at - time.Since(b.began))
-			if k, now := b.current.Load(), time.Now(); k.stale(now) != c.stale || k.usable(now) != c.usable {
-				t.Errorf("after %s: stale %v, usable %v", c.at, k.stale(now), k.usable(now))
+			if k, now := b.current.Load(), time.Now(); k.Stale(now) != c.stale || k.Usable(now) != c.usable {
+				t.Errorf("after %s: stale %v, usable %v", c.at, k.Stale(now), k.Usable(now))
 			}
 		}
 		b.behave(0, nil)
-		b.sleep(keysMaxBackoff)
-		if k, now := b.current.Load(), time.Now(); k.stale(now) || !k.usable(now) {
+		b.sleep(maxBackoff)
+		if k, now := b.current.Load(), time.Now(); k.Stale(now) || !k.Usable(now) {
 			t.Error("not fetched within a minute of the upstream's return")
 		}
 	})
@@ -86,7 +86,7 @@ func TestKeysAreStaleAfterTheirFreshTimeAndDeadAfterADay(t *testing.T) {
 
 func TestRefreshesAreConditionalAndKeepTheSet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newKeysBench(t, keysStore{})
+		b := newRig(t, Store{})
 		b.upstream.SetCaching(standin.Stack, "", true)
 		b.start()
 		defer b.stop()
@@ -109,7 +109,7 @@ func TestRefreshesAreConditionalAndKeepTheSet(t *testing.T) {
 }
 
 func TestFailingFetchesBackOffUpToAMinute(t *testing.T) {
-	bench(t, func(b *keysBench) {
+	bench(t, func(b *rig) {
 		b.behave(0, down(0))
 		b.sleep(time.Hour)
 		all := b.history()[1:]
@@ -120,14 +120,14 @@ func TestFailingFetchesBackOffUpToAMinute(t *testing.T) {
 		for i := 1; i < len(all); i++ {
 			longest = max(longest, all[i].at-all[i-1].at)
 		}
-		if longest > keysMaxBackoff || longest < keysMaxBackoff/2 {
-			t.Errorf("longest pause %s, want up to %s", longest, keysMaxBackoff)
+		if longest > maxBackoff || longest < maxBackoff/2 {
+			t.Errorf("longest pause %s, want up to %s", longest, maxBackoff)
 		}
 		if b.failures != len(all) || b.current.Load() == nil {
 			t.Errorf("%d failures are counted, want %d; the set is kept", b.failures, len(all))
 		}
 		b.behave(0, nil)
-		b.sleep(keysMaxBackoff)
+		b.sleep(maxBackoff)
 		if b.failures != 0 {
 			t.Error("failures are still counted after a success")
 		}
@@ -146,18 +146,18 @@ func TestRetryAfterIsHeededUpToABoundUnknownKeysOrNot(t *testing.T) {
 	for _, c := range []struct{ asked, least, most time.Duration }{
 		{0, 0, 2 * time.Second},
 		{5 * time.Minute, 5 * time.Minute, 5*time.Minute + time.Second},
-		{24 * time.Hour, keysMaxRetry, keysMaxRetry + time.Second},
+		{24 * time.Hour, maxRetry, maxRetry + time.Second},
 	} {
 		t.Run(c.asked.String(), func(t *testing.T) {
-			bench(t, func(b *keysBench) {
+			bench(t, func(b *rig) {
 				b.sleep(time.Minute)
 				b.behave(0, down(c.asked))
-				if wait := b.wantLook("first", bogus(0), keysPending); c.asked > 0 && wait < c.least {
+				if wait := b.wantLook("first", bogus(0), Pending); c.asked > 0 && wait < c.least {
 					t.Errorf("the caller is asked back after %s, want %s", wait, c.least)
 				}
 				from := b.history()[1].at
 				for i := 1; b.fetched() == 2; i++ {
-					b.wantLook("again", bogus(i), keysPending)
+					b.wantLook("again", bogus(i), Pending)
 					b.sleep(time.Second)
 				}
 				if gap := b.history()[2].at - from; gap < c.least || gap > c.most {
@@ -181,7 +181,7 @@ func TestABadKeySetNeverReplacesAGoodOne(t *testing.T) {
 		"not json":  "\x1f\x8b\x08",
 	} {
 		t.Run(name, func(t *testing.T) {
-			bench(t, func(b *keysBench) {
+			bench(t, func(b *rig) {
 				good := b.current.Load()
 				b.behave(0, body(text))
 				b.sleep(time.Hour)
@@ -197,7 +197,7 @@ func TestABadKeySetNeverReplacesAGoodOne(t *testing.T) {
 }
 
 func TestOddKeysBesideGoodOnesHarmNobody(t *testing.T) {
-	bench(t, func(b *keysBench) {
+	bench(t, func(b *rig) {
 		good := b.current.Load()
 		b.upstream.Inject(standin.Keys, standin.Fault{Kind: standin.OddKeys})
 		b.sleep(10 * time.Minute)
@@ -214,7 +214,7 @@ func TestOddKeysBesideGoodOnesHarmNobody(t *testing.T) {
 }
 
 func TestKeysThatVanishAreWithdrawnAtOnceAndOthersLiveOn(t *testing.T) {
-	bench(t, func(b *keysBench) {
+	bench(t, func(b *rig) {
 		first := b.current.Load().set
 		b.upstream.Rotate(standin.Stack, true)
 		b.sleep(10 * time.Minute)
@@ -239,9 +239,9 @@ func TestKeysThatVanishAreWithdrawnAtOnceAndOthersLiveOn(t *testing.T) {
 
 func TestWhoWaitsIsReleasedWhenTheRunEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newKeysBench(t, keysStore{})
+		b := newRig(t, Store{})
 		b.behave(time.Hour, nil)
-		found := make(chan finding, 2)
+		found := make(chan Finding, 2)
 		for _, kid := range []string{"", "some"} {
 			go func() {
 				f, _ := b.look(kid)
@@ -253,23 +253,23 @@ func TestWhoWaitsIsReleasedWhenTheRunEnds(t *testing.T) {
 		b.sleep(time.Second)
 		b.stop()
 		for range 2 {
-			if f := <-found; f != keysPending {
+			if f := <-found; f != Pending {
 				t.Errorf("finding %d, want pending", f)
 			}
 		}
 		if since := time.Since(b.began); since > time.Second {
 			t.Errorf("released after %s", since)
 		}
-		b.wantLook("after the end", "other", keysPending)
+		b.wantLook("after the end", "other", Pending)
 		b.wantFetched("in all", 1)
 	})
 }
 
 func TestBeforeTheFirstSetAllWaitForTheOneFetch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newKeysBench(t, keysStore{})
+		b := newRig(t, Store{})
 		b.behave(2*time.Second, nil)
-		found := make(chan finding, 100)
+		found := make(chan Finding, 100)
 		for range cap(found) {
 			go func() {
 				f, _ := b.look("")
@@ -279,7 +279,7 @@ func TestBeforeTheFirstSetAllWaitForTheOneFetch(t *testing.T) {
 		b.start()
 		defer b.stop()
 		for range cap(found) {
-			if f := <-found; f != keysChanged {
+			if f := <-found; f != Changed {
 				t.Fatalf("finding %d, want changed", f)
 			}
 		}

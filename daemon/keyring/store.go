@@ -1,4 +1,4 @@
-package daemon
+package keyring
 
 import (
 	"encoding/json"
@@ -15,27 +15,27 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 )
 
-// maxSavedKeys bounds a saved key set's file: the body's own bound, escaped.
-const maxSavedKeys = 1 << 20
+// maxSaved bounds a saved key set's file: the body's own bound, escaped.
+const maxSaved = 1 << 20
 
-// keysStore is where one project's key set outlives the process, so that a
+// Store is where one project's key set outlives the process, so that a
 // restart during an outage still verifies. Key sets are public; what is saved
 // is checked like what is fetched. The zero value saves and loads nothing.
-type keysStore struct {
+type Store struct {
 	dir  *statedir.Dir // nil: nothing is saved
 	file string
 	url  string // a set saved for another URL is not ours
 }
 
-// newKeysStore returns the store in dir of the project called name.
-func newKeysStore(dir *statedir.Dir, name, url string) keysStore {
-	return keysStore{dir: dir, file: "keys-" + name + ".json", url: url}
+// NewStore returns the store in dir of the project called name.
+func NewStore(dir *statedir.Dir, name, url string) Store {
+	return Store{dir: dir, file: "keys-" + name + ".json", url: url}
 }
 
 // path is where the file is, for people.
-func (s keysStore) path() string { return filepath.Join(s.dir.Path(), s.file) }
+func (s Store) path() string { return filepath.Join(s.dir.Path(), s.file) }
 
-type savedKeys struct {
+type savedSet struct {
 	URL          string    `json:"url"`
 	Fetched      time.Time `json:"fetched"`
 	Fresh        time.Time `json:"fresh"`
@@ -47,7 +47,7 @@ type savedKeys struct {
 // save writes k, whole or not at all. Where that cannot be done, a set that is
 // saved and not k is removed: it may have keys that have been withdrawn since.
 // What can be neither replaced nor removed will not be used by load.
-func (s keysStore) save(k *keys) error {
+func (s Store) save(k *Snapshot) error {
 	if s.dir == nil {
 		return nil
 	}
@@ -66,13 +66,13 @@ func (s keysStore) save(k *keys) error {
 
 // holds reports whether the set that is saved is k, though perhaps as it was
 // confirmed earlier.
-func (s keysStore) holds(k *keys) bool {
+func (s Store) holds(k *Snapshot) bool {
 	saved, err := s.parse()
 	return errors.Is(err, fs.ErrNotExist) || err == nil && saved.URL == s.url && saved.Body == string(k.body)
 }
 
-func (s keysStore) write(k *keys) error {
-	text, err := json.Marshal(savedKeys{
+func (s Store) write(k *Snapshot) error {
+	text, err := json.Marshal(savedSet{
 		URL:          s.url,
 		Fetched:      k.fetched.UTC(),
 		Fresh:        k.fresh.UTC(),
@@ -95,7 +95,7 @@ func (s keysStore) write(k *keys) error {
 
 // load returns the saved keys, usable by the clock at now or not, or nil: whatever
 // is wrong with the file is logged, and the fetch at start makes up for it.
-func (s keysStore) load(allowed []keyset.Algorithm, now time.Time, log *slog.Logger) *keys {
+func (s Store) load(allowed []keyset.Algorithm, now time.Time, log *slog.Logger) *Snapshot {
 	if s.dir == nil {
 		return nil
 	}
@@ -114,7 +114,7 @@ func (s keysStore) load(allowed []keyset.Algorithm, now time.Time, log *slog.Log
 	switch {
 	case !k.plausible(now): // a clock that was wrong then or is wrong now
 		log.Warn("saved key set not used for now: it was saved in the future; see that this host's clock is right", "file", s.path(), "fetched", k.fetched)
-	case !k.usable(now):
+	case !k.Usable(now):
 		log.Info("saved key set not used for now: it is too old, by this host's clock", "file", s.path(), "fetched", k.fetched)
 	}
 	return k
@@ -122,7 +122,7 @@ func (s keysStore) load(allowed []keyset.Algorithm, now time.Time, log *slog.Log
 
 // replaceable reports whether save can replace the file now. If not, it could
 // not have done so either when the set changed last.
-func (s keysStore) replaceable() bool {
+func (s Store) replaceable() bool {
 	if s.dir.Writable() != nil {
 		return false
 	}
@@ -131,24 +131,24 @@ func (s keysStore) replaceable() bool {
 }
 
 // parse reads the file, whatever is in it.
-func (s keysStore) parse() (*savedKeys, error) {
+func (s Store) parse() (*savedSet, error) {
 	f, err := s.dir.Open(s.file)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxSavedKeys))
+	text, err := io.ReadAll(io.LimitReader(f, maxSaved))
 	if err != nil {
 		return nil, err
 	}
-	var saved savedKeys
+	var saved savedSet
 	if err := json.Unmarshal(text, &saved); err != nil {
 		return nil, errors.New("is damaged")
 	}
 	return &saved, nil
 }
 
-func (s keysStore) read(allowed []keyset.Algorithm) (*keys, error) {
+func (s Store) read(allowed []keyset.Algorithm) (*Snapshot, error) {
 	saved, err := s.parse()
 	if err != nil {
 		return nil, err
@@ -160,7 +160,7 @@ func (s keysStore) read(allowed []keyset.Algorithm) (*keys, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &keys{
+	return &Snapshot{
 		set:        set,
 		body:       []byte(saved.Body),
 		validators: upstream.Validators{ETag: saved.ETag, LastModified: saved.LastModified},

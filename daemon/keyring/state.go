@@ -1,0 +1,133 @@
+package keyring
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/clock"
+	"github.com/neonauthd/neonauthd/daemon/keyset"
+	"github.com/neonauthd/neonauthd/daemon/upstream"
+)
+
+// tell says what an attempt came to that brought no key set, and what an operator
+// can do about it.
+func tell(err error) (what, remedy string) {
+	var unusable *keyset.NoUsableKeyError
+	var call *upstream.Error
+	switch {
+	case errors.As(err, &unusable):
+		return "key set fetched, and no key of it can be used", "see that jwks_url names the right key set, and algorithms what its keys are for"
+	case !errors.As(err, &call):
+		return "what was fetched is no key set", "see that jwks_url is right"
+	case call.Status != 0:
+		return "key set not fetched", "something answered: see that base_url and jwks_url are right"
+	default:
+		return "key set not fetched", "see that this host reaches the upstream"
+	}
+}
+
+// trouble is what went wrong in the last attempt, in closed words; empty if it
+// succeeded.
+func (r *Ring) trouble() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.problem == nil {
+		return ""
+	}
+	return r.problem.Error()
+}
+
+// Standing is a sentence for people on the set that was current a moment ago, and on
+// what went wrong since.
+func (r *Ring) Standing(current *Snapshot, now time.Time) string {
+	trouble := r.trouble()
+	if trouble != "" {
+		trouble = "; the last attempt: " + trouble
+	}
+	switch {
+	case current == nil && trouble == "":
+		return "no key set has been had yet"
+	case current == nil:
+		return "no key set that can be used has been had yet" + trouble
+	}
+	text := fmt.Sprintf("confirmed %s ago, keys: %d", clock.Elapsed(current.fetched, now).Round(time.Second), len(current.set.Keys()))
+	if skipped := current.set.Skipped(); len(skipped) > 0 {
+		text += fmt.Sprintf(", left out: %d (%s)", len(skipped), keyset.Kinds(skipped))
+	}
+	switch {
+	case current.Usable(now):
+	case current.saved && !current.plausible(now):
+		text = "saved in the future, by this host's clock: " + text
+	default:
+		text = "older than a day: " + text
+	}
+	return text + trouble
+}
+
+// leftOut are the entries of the key set that are not used: of the one in use
+// or, without one, of the one that was fetched last.
+func (r *Ring) leftOut() []keyset.Skipped {
+	if current := r.current.Load(); current != nil {
+		return current.set.Skipped()
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var unusable *keyset.NoUsableKeyError
+	if errors.As(r.problem, &unusable) {
+		return unusable.Skipped
+	}
+	return nil
+}
+
+// Counts are numbers of events since the start.
+type Counts struct {
+	Fetches, Failures uint64 // attempts, and those of them that brought no set
+	Forced            uint64 // attempts that a lookup caused
+	UnknownKeyIDs     uint64 // lookups under a key id that the set lacked
+}
+
+// State is a reading of a Ring, for people and monitors.
+type State struct {
+	Counts
+	// Set is the set in use, nil if there is none; Fetched is when the upstream
+	// confirmed it last, and Age how long ago that is.
+	Set     *keyset.Set
+	Fetched time.Time
+	Age     time.Duration
+	// Stale tells that the set is past its fresh time, Saved that it is from the
+	// state directory and the upstream has not confirmed it yet.
+	Stale, Saved bool
+	// Next is when it is fetched again, Due how long that is from now.
+	Next time.Time
+	Due  time.Duration
+	// FailuresInARow is the number of attempts that failed since the last that did
+	// not, Problem what went wrong in the last one, in closed words.
+	FailuresInARow int
+	Problem        string
+	// Skipped are the entries of the set that are not used: of the one in use or,
+	// without one, of the one that was fetched last.
+	Skipped []keyset.Skipped
+}
+
+// Len is the number of keys in use.
+func (s *State) Len() int {
+	if s.Set == nil {
+		return 0
+	}
+	return len(s.Set.Keys())
+}
+
+// State returns what there is to tell at now. Reading changes nothing.
+func (r *Ring) State(now time.Time) State {
+	r.mu.Lock()
+	next := *r.due.Load()
+	out := State{Counts: r.counts, Next: next, Due: clock.Left(next, now), FailuresInARow: r.failures}
+	r.mu.Unlock()
+	out.Problem, out.Skipped = r.trouble(), r.leftOut()
+	if s := r.current.Load(); s != nil {
+		out.Set, out.Fetched, out.Age = s.set, s.fetched, max(0, clock.Elapsed(s.fetched, now))
+		out.Stale, out.Saved = s.Stale(now), s.saved
+	}
+	return out
+}

@@ -1,0 +1,43 @@
+package daemon
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/neonauthd/neonauthd/daemon/standin"
+)
+
+// TestASavedKeySetIsStaleUntilTheUpstreamConfirmsIt in every answer that rests on
+// it: nobody can tell what has been withdrawn since.
+func TestASavedKeySetIsStaleUntilTheUpstreamConfirmsIt(t *testing.T) {
+	w := newWorld(t, withoutOIDC)
+	k, token := w.dial(), w.token()
+	if reply := k.ask("VERIFY %s", token); field(reply, "source") != "upstream" {
+		t.Fatal(reply)
+	}
+	w.halt()
+	w.upstream.Inject(standin.Me, standin.Fault{Kind: standin.Status})
+	w.upstream.Inject(standin.Keys, standin.Fault{Kind: standin.Hang})
+	w.start()
+	k = w.dial()
+	for _, step := range []string{"VERIFY", "VERIFY", "PROFILE fallback=claims", "PROFILE max-age=0 fallback=claims"} {
+		if reply := k.ask("%s %s", step, token); field(reply, "source") != "stale" {
+			t.Errorf("%s before the set is confirmed: %.120s", step, reply)
+		}
+	}
+	if reply := w.dialAdmin().ask("KEYS"); !strings.Contains(reply, `"source":"cache"`) {
+		t.Errorf("KEYS: %.200s", reply)
+	}
+	w.halt()
+	w.upstream.Clear(standin.Keys)
+	w.start()
+	k = w.dial()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	for field(k.ask("VERIFY %s", token), "source") != "cache" { // from when the fetch has come back
+		if ctx.Err() != nil {
+			t.Fatal("stale for ever")
+		}
+	}
+}
