@@ -22,16 +22,17 @@ import (
 // restarted. No lookup that begins after a revocation has returned may be
 // accepted. All of it happens by a clock that only counts.
 func TestNobodyIsAcceptedWhoWasRevoked(t *testing.T) {
-	for seed := range uint64(4) {
-		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+	for round := range uint64(4) {
+		t.Run(fmt.Sprint("round ", round), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				l := newLessor(seed)
+				l := newLessor(protocol.Run(round))
 				var lookups, kept atomic.Int64
 				over := time.Now().Add(40 * time.Second)
-				var users, clients sync.WaitGroup
+				var clients sync.WaitGroup
 				for range 4 {
 					c := &client.Client{Timeout: 20 * time.Second, Conns: 3, Dial: l.dial}
 					clients.Go(func() {
+						var users sync.WaitGroup
 						for range 3 {
 							users.Go(func() {
 								for time.Now().Before(over) {
@@ -103,8 +104,8 @@ type watcher struct {
 
 const simulatedLease = time.Second
 
-func newLessor(seed uint64) *lessor {
-	l := &lessor{run: protocol.Run(seed), conns: map[net.Conn]bool{}, watches: map[*watcher]bool{}, people: make([]customer, 12)}
+func newLessor(run protocol.Run) *lessor {
+	l := &lessor{run: run, conns: map[net.Conn]bool{}, watches: map[*watcher]bool{}, people: make([]customer, 12)}
 	for n := range l.people {
 		h := fnv.New64a()
 		p := &l.people[n]
