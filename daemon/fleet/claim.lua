@@ -41,12 +41,19 @@ if each > 0 then
   if ms > 0 then return { at, 'pause', tostring(ms) } end
   -- GCRA: the instant at which the budget is whole again moves on by one call, and may be a burst ahead.
   local whole = micros
-  if redis.call('STRLEN', KEYS[3]) <= 24 then whole = tonumber(redis.call('GET', KEYS[3]) or '') or micros end
-  whole = math.min(math.max(whole, micros), micros + burst * each)
+  local kept = redis.call('STRLEN', KEYS[3]) <= 24 and redis.call('GET', KEYS[3]) or ''
+  if string.find(kept, '^%d+$') then whole = tonumber(kept) end
+  local function keep(instant)
+    redis.call('SET', KEYS[3], string.format('%.0f', instant), 'PX', string.format('%.0f', math.ceil((instant - micros) / 1000) + 1000))
+  end
+  if whole > micros + burst * each then -- a clock that was set back, or somebody else's
+    whole = micros + burst * each
+    keep(whole)
+  end
+  whole = math.max(whole, micros)
   local early = whole + (1 + tonumber(ARGV[8]) - burst) * each - micros
   if early > 0 then return { at, 'budget', string.format('%.0f', math.ceil(early / 1000)) } end
-  whole = whole + each
-  redis.call('SET', KEYS[3], string.format('%.0f', whole), 'PX', string.format('%.0f', math.ceil((whole - micros) / 1000) + 1000))
+  keep(whole + each)
 end
 if lease > 0 then redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[4]) end
 return { at, 'go', '' }

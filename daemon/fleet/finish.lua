@@ -11,7 +11,8 @@ if ARGV[4] == '1' then
 elseif ARGV[2] ~= '' then
   local time = redis.call('TIME')
   local now = time[1] * 1000 + math.floor(time[2] / 1000)
-  local kept = tonumber(redis.call('GETRANGE', KEYS[1], 0, 14))
+  local kept = redis.call('GETRANGE', KEYS[1], 0, 14)
+  kept = string.find(kept, '^%d+$') and tonumber(kept)
   if not kept or kept > now or kept <= tonumber(string.sub(ARGV[2], 1, 15)) then
     redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
   end
