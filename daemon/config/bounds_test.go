@@ -46,6 +46,9 @@ func TestEachBoundOfTheConfigurationHoldsOnBothSides(t *testing.T) {
 		"jwks_refresh":     duration(func(c *Config, d Duration) { c.Projects[0].JWKSRefresh = d }, time.Second, day),
 		"jwks_max_age":     duration(func(c *Config, d Duration) { c.Projects[0].JWKSMaxAge = d }, time.Minute, day),
 		"jwks_cooldown":    duration(func(c *Config, d Duration) { c.Projects[0].JWKSCooldown = d }, 100*time.Millisecond, time.Hour),
+		"blind_after":      duration(func(c *Config, d Duration) { c.Fleet.BlindAfter = d }, time.Second, time.Hour),
+		"timeout":          duration(func(c *Config, d Duration) { c.Fleet.Timeout = d }, time.Millisecond, time.Second),
+		"wait":             duration(func(c *Config, d Duration) { c.Fleet.Wait = d }, 0, 10*time.Second),
 		"idle_timeout":     duration(func(c *Config, d Duration) { c.Limits.IdleTimeout = d }, time.Second, day),
 
 		"revocation_retention": {{kept(Forever), true}, {kept(Retention(MinRetention - 1)), false}, {kept(Retention(MinRetention)), true}, {kept(Retention(MinRetention + 1)), true}, {kept(-1), false}},
@@ -60,6 +63,10 @@ func TestEachBoundOfTheConfigurationHoldsOnBothSides(t *testing.T) {
 		"admin_socket":             number(func(c *Config, n int) { c.AdminSocket = strings.Repeat("s", n) }, 1, sockets.MaxPath),
 		"[[project]]":              number(setProjects, 1, MaxProjects),
 		"[[caller]]":               number(setCallers, 0, MaxCallers),
+		"fleet.name":               number(func(c *Config, n int) { setFleet(c); c.Fleet.Name = strings.Repeat("n", n) }, 1, MaxProjectName),
+		"urls":                     number(func(c *Config, n int) { setFleet(c); c.Fleet.URLs = slices.Repeat(c.Fleet.URLs, n) }, 1, MaxFleetURLs),
+		"keys":                     number(func(c *Config, n int) { setFleet(c); c.Fleet.Keys = slices.Repeat([]string{"key"}, n) }, 1, MaxFleetKeys),
+		"host":                     {{func(c *Config) { setFleet(c); c.Fleet.Host = strings.Repeat("h", MaxFleetLabel) }, true}, {func(c *Config) { setFleet(c); c.Fleet.Host = strings.Repeat("h", MaxFleetLabel+1) }, false}},
 		"upstream_rate":            rates(func(c *Config, r float64) { c.Projects[0].UpstreamRate = r }, false, 10000),
 		"rate": rates(func(c *Config, r float64) {
 			c.Callers = []Caller{{UID: new(uint32(1)), Rate: r}}
@@ -101,6 +108,8 @@ func setProjects(c *Config, n int) {
 		c.Projects = append(c.Projects, one)
 	}
 }
+
+func setFleet(c *Config) { c.Fleet.Name, c.Fleet.URLs = "f", []string{"redis://localhost"} }
 
 func setCallers(c *Config, n int) {
 	if n < 0 {

@@ -3,7 +3,8 @@
 //
 // Load reads a file, Validate finds every fault that can be known without
 // touching the host, a Project's WithDerived and Policy fill in what follows
-// from its preset, and ReadServerKey reads the one secret that is named.
+// from its preset, ReadServerKey reads the secret that a project names, and a
+// Fleet's Options reads those of the fleet.
 package config
 
 import (
@@ -39,6 +40,7 @@ type Config struct {
 
 	Cache    Cache     `toml:"cache"`
 	Limits   Limits    `toml:"limits"`
+	Fleet    Fleet     `toml:"fleet"`
 	Projects []Project `toml:"project"`
 	Callers  []Caller  `toml:"caller"`
 
@@ -112,6 +114,7 @@ func Default() Config {
 			InFlightPerConnection: 256,
 			IdleTimeout:           Duration(5 * time.Minute),
 		},
+		Fleet: defaultFleet(),
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 )
 
 func TestServerKeysComeFromPrivateFilesOfOneLine(t *testing.T) {
-	long := strings.Repeat("k", maxServerKey)
+	long := strings.Repeat("k", maxSecret)
 	for _, c := range []struct {
 		name, text string
 		mode       os.FileMode

@@ -58,6 +58,7 @@ func (c *Config) Validate() error {
 	}
 	c.validateLimits(report)
 	c.validateProjects(report)
+	c.Fleet.validate(c.Projects, func(key, format string, args ...any) { report("fleet."+key, format, args...) })
 	for i := range c.Callers {
 		c.Callers[i].validate(c, func(key, format string, args ...any) {
 			report(fmt.Sprintf("caller %d: %s", i+1, key), format, args...)

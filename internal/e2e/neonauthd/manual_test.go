@@ -232,7 +232,7 @@ func TestManualHasTheDefaultsThatThereAre(t *testing.T) {
 		t.Fatal(err)
 	}
 	text, looked := manPage(t, "neonauthd.toml.5"), 0
-	for _, table := range []any{cfg, cfg.Cache, cfg.Limits, cfg.Projects[0]} {
+	for _, table := range []any{cfg, cfg.Cache, cfg.Limits, cfg.Fleet, cfg.Projects[0]} {
 		v := reflect.ValueOf(table)
 		for i := range v.NumField() {
 			key := v.Type().Field(i).Tag.Get("toml")

@@ -1,0 +1,221 @@
+package config
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/fleet"
+)
+
+// Bounds of the [fleet] table.
+const (
+	MaxFleetURLs  = 16
+	MaxFleetKeys  = 8
+	MaxFleetLabel = 64
+	maxCA         = 1 << 20 // bytes of a PEM file
+	// purgeLife is how long a purge is remembered: what is older than that must
+	// not be served.
+	purgeLife = 24 * time.Hour
+)
+
+// What a host does that has not heard its fleet for longer than blind_after.
+const (
+	WhenBlindServe  = "serve"
+	WhenBlindRefuse = "refuse"
+)
+
+// The credentials of a fleet that are looked for when the table names none.
+const (
+	defaultFleetPassword = "fleet-password"
+	defaultFleetKey      = "fleet-key"
+)
+
+// Fleet says which fleet this host belongs to. A table without a name is that of
+// no fleet.
+type Fleet struct {
+	Name       string   `toml:"name"`
+	URLs       []string `toml:"urls"`
+	Sentinel   string   `toml:"sentinel"`
+	Password   string   `toml:"password"`
+	Keys       []string `toml:"keys"`
+	CA         string   `toml:"ca"`
+	Host       string   `toml:"host"`
+	WhenBlind  string   `toml:"when_blind"`
+	BlindAfter Duration `toml:"blind_after"`
+	Timeout    Duration `toml:"timeout"`
+	Wait       Duration `toml:"wait"`
+	Profiles   bool     `toml:"profiles"`
+	Budget     bool     `toml:"budget"`
+}
+
+func defaultFleet() Fleet {
+	return Fleet{
+		Keys:       []string{defaultFleetKey},
+		WhenBlind:  WhenBlindServe,
+		BlindAfter: Duration(5 * time.Second),
+		Timeout:    Duration(50 * time.Millisecond),
+		Wait:       Duration(500 * time.Millisecond),
+		Profiles:   true,
+		Budget:     true,
+	}
+}
+
+// On reports whether this host belongs to a fleet.
+func (f *Fleet) On() bool { return f.Name != "" }
+
+// validate checks what can be known without touching the host or the engine.
+func (f *Fleet) validate(projects []Project, report reporter) {
+	switch {
+	case f.Name == "" && (len(f.URLs) > 0 || f.Sentinel != "" || f.Password != "" || f.CA != "" || f.Host != ""):
+		report("name", "is required for a fleet: the same on all of its hosts")
+	case f.Name != "" && !validName(f.Name):
+		report("name", "must be 1 to %d letters, digits, \"-\", \"_\" or \".\"", MaxProjectName)
+	case f.Name != "" && len(f.URLs) == 0:
+		report("urls", "must name the Valkey or Redis that the fleet shares, such as rediss://valkey.internal:6379")
+	}
+	if len(f.URLs) > MaxFleetURLs {
+		report("urls", "at most %d", MaxFleetURLs)
+	}
+	encrypted := f.validateURLs(report)
+	if f.CA != "" && !isPath(f.CA) {
+		report("ca", "must be a path that starts with \"/\" or \"./\"")
+	} else if f.CA != "" && !encrypted {
+		report("ca", "means nothing without valkeys:// or rediss://")
+	}
+	f.validateSecrets(report)
+	if len(f.Sentinel) > 128 || len(f.Host) > MaxFleetLabel || !visible(f.Sentinel) || !visible(f.Host) {
+		report("host", "this and sentinel must be visible ASCII, of at most %d and 128 bytes", MaxFleetLabel)
+	}
+	if f.WhenBlind != WhenBlindServe && f.WhenBlind != WhenBlindRefuse {
+		report("when_blind", "%q is none of \"serve\", \"refuse\"", cut(f.WhenBlind))
+	}
+	for _, d := range []struct {
+		key      string
+		value    Duration
+		min, max time.Duration
+	}{
+		{"blind_after", f.BlindAfter, time.Second, time.Hour},
+		{"timeout", f.Timeout, time.Millisecond, time.Second},
+		{"wait", f.Wait, 0, 10 * time.Second},
+	} {
+		if v := time.Duration(d.value); v < d.min || v > d.max {
+			report(d.key, "must be between %s and %s", d.min, d.max)
+		}
+	}
+	for i := range projects {
+		if p := &projects[i]; f.On() && f.Profiles && time.Duration(p.ProfileFresh)+time.Duration(p.ProfileStale) >= purgeLife {
+			report("profiles", "cannot share those of project %q: profile_fresh and profile_stale together must stay below %s, for so long a purge is remembered", cut(p.Name), purgeLife)
+		}
+	}
+}
+
+// validateURLs reports whether the connection is encrypted.
+func (f *Fleet) validateURLs(report reporter) (encrypted bool) {
+	var first fleet.Endpoint
+	for i, raw := range f.URLs {
+		e, err := fleet.ParseURL(raw)
+		if err != nil {
+			report("urls", "entry %d %v", i+1, err)
+			continue
+		}
+		if i == 0 {
+			first = e
+		}
+		switch {
+		case !e.TLS && !e.Local():
+			report("urls", "entry %d must be valkeys:// or rediss://: a plain connection is taken only to a loopback address or a Unix socket", i+1)
+		case e.TLS != first.TLS || e.User != first.User:
+			report("urls", "entry %d must have the user and the encryption of the first", i+1)
+		case e.Socket && (len(f.URLs) > 1 || f.Sentinel != ""):
+			report("urls", "a Unix socket must be the only entry, and without sentinel")
+		}
+	}
+	return first.TLS
+}
+
+func (f *Fleet) validateSecrets(report reporter) {
+	if len(f.Keys) < 1 || len(f.Keys) > MaxFleetKeys || slices.Contains(f.Keys, "") {
+		report("keys", "must name 1 to %d keys: the first seals, all open", MaxFleetKeys)
+	}
+	for _, name := range append([]string{f.Password}, f.Keys...) {
+		key := "keys"
+		if name == f.Password {
+			key = "password"
+		}
+		if _, err := fleet.ParseKey(name); err == nil {
+			// Never repeated: this text goes to the log.
+			report("keys", "holds a key itself, and must name what holds it: put a fresh key into a file of mode 0600 and give the file's path, because others may have read this file")
+		} else if strings.Contains(name, "/") && !isPath(name) {
+			report(key, "must be a credential name without \"/\", or a path that starts with \"/\" or \"./\"")
+		}
+	}
+}
+
+func visible(text string) bool {
+	return strings.IndexFunc(text, func(r rune) bool { return r <= ' ' || r > '~' }) < 0
+}
+
+// Options reads the secrets and the certificates that the table names, and
+// returns it as the fleet takes it; the rest of the options is the daemon's to
+// add. dir is the folder of the configuration file. Errors never hold any of the
+// secrets.
+func (f *Fleet) Options(dir string) (fleet.Options, error) {
+	o := fleet.Options{
+		Name: f.Name, URLs: f.URLs, Sentinel: f.Sentinel, Label: f.Host,
+		Timeout: time.Duration(f.Timeout), Wait: time.Duration(f.Wait), Profiles: f.Profiles, Budget: f.Budget,
+	}
+	if f.WhenBlind == WhenBlindRefuse {
+		o.RefuseAfter = time.Duration(f.BlindAfter)
+	}
+	if o.Label == "" {
+		o.Label, _ = os.Hostname() // what the host does not know, its label does not tell
+	}
+	password, err := readSecret(secretName{"fleet password", f.Password, defaultFleetPassword}, dir)
+	if err != nil {
+		return o, err
+	}
+	o.Password = password.Reveal()
+	for _, name := range f.Keys {
+		text, err := readSecret(secretName{"fleet key", name, defaultFleetKey}, dir)
+		if err != nil {
+			return o, err
+		}
+		key, err := fleet.ParseKey(text.Reveal())
+		if err != nil {
+			return o, fmt.Errorf("fleet key %q: %w", cut(name), err)
+		}
+		o.Keys = append(o.Keys, key)
+	}
+	if f.CA != "" {
+		o.CA, err = readCA(f.CA, dir)
+	}
+	return o, err
+}
+
+// readCA reads the certificates that the engine's is checked with.
+func readCA(path, dir string) (*x509.CertPool, error) {
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(dir, path)
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("fleet.ca: %w", err)
+	}
+	defer file.Close()
+	text, err := io.ReadAll(io.LimitReader(file, maxCA+1))
+	if err != nil {
+		return nil, fmt.Errorf("fleet.ca: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if len(text) > maxCA || !pool.AppendCertsFromPEM(text) {
+		return nil, errors.New("fleet.ca: " + path + " holds no certificate in PEM, or is larger than 1 MiB")
+	}
+	return pool, nil
+}
