@@ -213,6 +213,7 @@ func (c *conn) adopt(st *state) {
 func (c *conn) lookup(level Level) {
 	a := &c.ask
 	a.reset(level)
+	a.asker.ID = c.peer.id
 	if st := c.server.state.Load(); st != c.state {
 		c.adopt(st)
 	}

@@ -54,7 +54,7 @@ func limits() [][2]string {
 		{"a key set is used for", keyring.Lifetime.String()},
 		{"key ids asked for between fetches", fmt.Sprint(keyring.MaxWanted)},
 		{"profile", size(upstream.MaxProfileBody)},
-		{"calls to one upstream at once", fmt.Sprint(upstream.MaxConcurrent)},
+		{"calls to one upstream at once, and of one user", fmt.Sprintf("%d, %d", upstream.MaxConcurrent, upstream.MaxConcurrentEach)},
 		{"background refreshes at once", fmt.Sprint(maxRefreshes)},
 		{"`upstream_rate`", fmt.Sprint(p.UpstreamRate, " per second")},
 		{"pause that an upstream can ask for", upstream.MaxRetryAfter.String()},

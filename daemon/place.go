@@ -42,14 +42,14 @@ func (p places) take(who fair.ID, upstream bool) (*place, bool) {
 	if upstream {
 		of = p.upstream
 	}
-	return &place{places: p, asker: fair.Asker{ID: who}, of: of}, of.Take(who)
+	return &place{places: p, who: who, of: of}, of.Take(who)
 }
 
 // place is one lookup's place. Its methods are for the goroutine that serves the
 // lookup.
 type place struct {
 	places places
-	asker  fair.Asker
+	who    fair.ID
 	of     *fair.Pool
 }
 
@@ -59,13 +59,13 @@ func (p *place) forUpstream() bool {
 	switch {
 	case p == nil, p.of == p.places.upstream:
 		return true
-	case !p.places.upstream.Take(p.asker.ID):
+	case !p.places.upstream.Take(p.who):
 		return false
 	}
-	p.of.Give(p.asker.ID)
+	p.of.Give(p.who)
 	p.of = p.places.upstream
 	return true
 }
 
 // giveBack ends the lookup's waiting.
-func (p *place) giveBack() { p.of.Give(p.asker.ID) }
+func (p *place) giveBack() { p.of.Give(p.who) }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/cache"
 	"github.com/neonauthd/neonauthd/daemon/clock"
+	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 )
@@ -62,6 +63,16 @@ type denial struct {
 	reason   Reason
 }
 
+// crowding is why the governor did not let a fetch through. Others who wait for
+// it need not be refused as well.
+type crowding uint8
+
+const (
+	notCrowded   crowding = iota
+	asBackground          // an interactive one may be let through
+	forItsAsker           // another asker's turn may come
+)
+
 // fetched is what one fetch came to, for all that wait for it.
 type fetched struct {
 	profile    *profile
@@ -69,8 +80,9 @@ type fetched struct {
 	denied     Reason // ReasonNone: no denial
 	ofToken    bool   // the denial is about the token that was shown, not about its user
 	digest     cache.Key
-	crowdedOut bool    // a background fetch that was not let through; an interactive one may be
-	failure    Verdict // unknown, if there is neither profile nor denial
+	asker      fair.Asker
+	crowdedOut crowding // why it was not let through, if it was not
+	failure    Verdict  // unknown, if there is neither profile nor denial
 }
 
 // recall answers from memory, if what is there is fresh. e holds the verified
@@ -165,7 +177,7 @@ func (s *profiles) resolve(ctx context.Context, l *lookup, e *entry) Verdict {
 	asked := s.now()
 	failure := unknown(Busy, time.Second)
 	// Up to three flights: one may have been under way that is too old for us,
-	// was a background one that was not let through, or showed another token.
+	// was not let through for another's sake, or showed another token.
 	for range 3 {
 		f, _, err := s.flights.Do(ctx, l.project.flight(key), s.fetch(key, l, e, upstream.Interactive))
 		switch {
@@ -173,7 +185,10 @@ func (s *profiles) resolve(ctx context.Context, l *lookup, e *entry) Verdict {
 			return s.fallback(l, e, key, unfinished(err))
 		case f.denied != ReasonNone && (!f.ofToken || f.digest == l.digest):
 			return rejected(f.denied)
-		case f.denied != ReasonNone, f.crowdedOut:
+		case f.denied != ReasonNone:
+			continue
+		case f.crowdedOut == asBackground, f.crowdedOut == forItsAsker && f.asker != l.asker:
+			failure = f.failure
 			continue
 		case f.profile == nil:
 			return s.fallback(l, e, key, f.failure)
@@ -249,7 +264,7 @@ func (s *profiles) accept(l *lookup, e *entry, p *profile, source Source, now ti
 func (s *profiles) fetch(key cache.Key, l *lookup, e *entry, priority upstream.Priority) func(context.Context) fetched {
 	return func(ctx context.Context) fetched {
 		revision := s.floors.current()
-		f := fetched{asked: s.now(), digest: l.digest}
+		f := fetched{asked: s.now(), digest: l.digest, asker: l.asker}
 		if p := s.get(key, l, f.asked); p != nil && priority == upstream.Interactive && clock.Elapsed(p.asked, f.asked) < l.freshness() {
 			f.profile, f.asked = p, p.asked // the flight before this one has just landed
 			return f
@@ -258,7 +273,7 @@ func (s *profiles) fetch(key cache.Key, l *lookup, e *entry, priority upstream.P
 		if e != nil {
 			subject = e.subject
 		}
-		answer, err := l.project.upstream.Profile(ctx, l.token, subject, priority)
+		answer, err := l.project.upstream.Profile(ctx, l.token, subject, l.asker, priority)
 		if err != nil {
 			return s.failed(f, key, l, err, revision, priority)
 		}
@@ -308,7 +323,13 @@ func (s *profiles) failed(f fetched, key cache.Key, l *lookup, err error, revisi
 		if errors.Is(err, upstream.ErrNotSession) { // asking again will not help
 			f.failure.RetryAfter = 0
 		}
-		f.crowdedOut = e.Local && priority == upstream.Background
+		switch {
+		case !e.Local:
+		case priority == upstream.Background:
+			f.crowdedOut = asBackground
+		default:
+			f.crowdedOut = forItsAsker
+		}
 	}
 	return f
 }

@@ -33,7 +33,7 @@ func (s *profiles) refresh(key cache.Key, l *lookup, e *entry) {
 	}
 	s.recent.Set(key, struct{}{}, refreshPause)
 	own := *l
-	own.place = nil
+	own.place = nil // nobody waits
 	own.token = append([]byte(nil), l.token...)
 	s.background.Go(func() {
 		defer func() { <-s.refreshes }()

@@ -32,21 +32,13 @@ type lookup struct {
 	level    Level
 	maxAge   time.Duration // greatest age of a profile the caller takes; negative: as configured
 	fallback bool          // claims will do when the profile cannot be had
-	place    *place        // what the lookup takes while it waits; nil for a question of our own
+	asker    fair.Asker    // whose share of things the lookup takes
+	place    *place        // what it takes while it waits; nil for a question of our own
 
 	// Set by recall:
 	kind   kind      // of token; malformed as long as a hit made it needless to look
 	digest cache.Key // of token, or of a session credential's canonical spelling
 	names  *names    // of a session credential; nil for others
-}
-
-// asker is whose share of things the lookup takes; the zero value of a question
-// of our own.
-func (l *lookup) asker() fair.Asker {
-	if l.place == nil {
-		return fair.Asker{}
-	}
-	return l.place.asker
 }
 
 // resolver reaches verdicts. Its methods, read from the top, are the order of
@@ -181,15 +173,14 @@ func (r *resolver) verify(ctx context.Context, l *lookup) Verdict {
 // inTurn joins or begins the verification once the gate lets the asker in. What
 // waits for the upstream waits outside.
 func (r *resolver) inTurn(ctx context.Context, l *lookup) (Verdict, error) {
-	asker := l.asker()
-	if err := r.verifications.Enter(ctx, asker); err != nil {
+	if err := r.verifications.Enter(ctx, l.asker); err != nil {
 		return Verdict{}, err
 	}
 	inside := true
 	leave := func() {
 		if inside {
 			inside = false
-			r.verifications.Leave(asker.ID)
+			r.verifications.Leave(l.asker.ID)
 		}
 	}
 	defer leave()
@@ -227,7 +218,7 @@ func (r *resolver) establish(ctx context.Context, l *lookup, slow func()) Verdic
 		now := r.now()
 		keys, usable := l.project.keys.Current(now)
 		if !usable {
-			f, wait := l.project.keys.Seek(ctx, l.asker().ID, "", keys, slow)
+			f, wait := l.project.keys.Seek(ctx, l.asker.ID, "", keys, slow)
 			switch {
 			case f == keyring.Changed:
 				continue
@@ -238,7 +229,7 @@ func (r *resolver) establish(ctx context.Context, l *lookup, slow func()) Verdic
 		}
 		claims, reason := keyset.Verify(l.project.policy, keys.Set(), l.token, now)
 		if kid := newerKey(l, reason, keys, began, now); kid != "" {
-			f, wait := l.project.keys.Seek(ctx, l.asker().ID, kid, keys, slow)
+			f, wait := l.project.keys.Seek(ctx, l.asker.ID, kid, keys, slow)
 			if f == keyring.Changed {
 				continue
 			}

@@ -1,11 +1,16 @@
 package daemon
 
 import (
+	"context"
+	"os"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/neonauthd/neonauthd/daemon/fair"
+	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
 
@@ -32,5 +37,42 @@ func TestADenialOfOneTokenIsNoneOfAnother(t *testing.T) {
 	}
 	if reply := other.receive(); !strings.HasPrefix(reply, "OK level=profile ") {
 		t.Errorf("the other token: %.80s", reply)
+	}
+}
+
+// TestALookupIsNotRefusedForAnothersShare: it joins a fetch that another caller
+// began, and that caller has used up its share of the budget.
+func TestALookupIsNotRefusedForAnothersShare(t *testing.T) {
+	for name, c := range map[string]struct {
+		crowded crowding
+		asker   fair.ID
+		want    string
+	}{
+		"another caller's fetch":   {forItsAsker, fair.ID{UID: uint32(os.Getuid()) + 1}, "OK level=profile"},
+		"a fetch of its own":       {forItsAsker, fair.ID{UID: uint32(os.Getuid())}, "ERR unavailable retry-after=7"},
+		"one in the background":    {asBackground, fair.ID{UID: uint32(os.Getuid())}, "OK level=profile"},
+		"one that failed upstream": {notCrowded, fair.ID{UID: uint32(os.Getuid()) + 1}, "ERR unavailable retry-after=7"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, withoutOIDC)
+			p := w.daemon.state.Load().projects.first
+			refuse := make(chan struct{})
+			var other sync.WaitGroup
+			other.Go(func() {
+				_, _, _ = w.daemon.profiles.flights.Do(t.Context(), p.flight(userKey(p.name, keyset.ClassNormal, w.user.ID)), func(context.Context) fetched {
+					<-refuse
+					return fetched{asker: fair.Asker{ID: c.asker}, crowdedOut: c.crowded, failure: unknown(Unavailable, 7*time.Second)}
+				})
+			})
+			await(t, func() bool { return w.daemon.profiles.flights.Stats().Waiting == 1 })
+			k := w.dial()
+			k.send("PROFILE " + w.token() + "\n")
+			await(t, func() bool { return w.daemon.profiles.flights.Stats().Waiting == 2 })
+			close(refuse)
+			if reply := k.receive(); !strings.HasPrefix(reply, c.want) {
+				t.Errorf("%.80s, want %s", reply, c.want)
+			}
+			other.Wait()
+		})
 	}
 }

@@ -28,6 +28,9 @@ type Waiter struct {
 	line  *lineOf
 }
 
+// Asker returns on whose behalf the waiter is there.
+func (w *Waiter) Asker() Asker { return w.asker }
+
 // turns are what wait by turns, the next one in front.
 type turns[K comparable] struct {
 	order list.List
@@ -120,6 +123,16 @@ func (l *Line) Next(may func(ID) bool) *Waiter {
 		return w
 	}
 	return nil
+}
+
+// Waits reports whether anybody waits who may go now, as Next has it.
+func (l *Line) Waits(may func(ID) bool) bool {
+	for e := l.callers.order.Front(); e != nil; e = e.Next() {
+		if may(e.Value.(*linesOf).id) {
+			return true
+		}
+	}
+	return false
 }
 
 func (l *Line) remove(w *Waiter) {

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/fair"
 )
 
 func TestTheCircuitOpensOnFailuresAndClosesOnAnAnswer(t *testing.T) {
@@ -83,7 +85,7 @@ func TestOneRequestTriesAtATime(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		var all sync.WaitGroup
 		all.Go(func() {
-			_, err := c.Profile(ctx, []byte(token), stackUser, Interactive)
+			_, err := c.Profile(ctx, []byte(token), stackUser, fair.Asker{}, Interactive)
 			if !errors.Is(err, context.Canceled) {
 				t.Errorf("got %v", err)
 			}
@@ -153,7 +155,7 @@ func TestACallersImpatienceIsNotTheUpstreamsFault(t *testing.T) {
 				for range tripAfter {
 					ctx, cancel := context.WithTimeout(context.Background(), test.deadline)
 					began := time.Now()
-					_, err := c.Profile(ctx, []byte(token), stackUser, Interactive)
+					_, err := c.Profile(ctx, []byte(token), stackUser, fair.Asker{}, Interactive)
 					cancel()
 					if !errors.Is(err, context.DeadlineExceeded) {
 						t.Fatalf("got %v", err)

@@ -59,6 +59,8 @@ const (
 	DefaultRate = 20
 	// MaxConcurrent is the number of profile requests in flight at once.
 	MaxConcurrent = 16
+	// MaxConcurrentEach is the number of them that one caller may have; the rest is for callers that have none.
+	MaxConcurrentEach = 12
 	// MaxKeysetBody is the largest key set accepted, in bytes.
 	MaxKeysetBody = 256 << 10
 	// MaxProfileBody is the largest profile accepted, in bytes. Two images of a million characters each, as

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/neonauthd/neonauthd/daemon/fair"
 )
 
 func TestNetworkErrorsAreToldInOurOwnWords(t *testing.T) {
@@ -79,7 +81,7 @@ func TestNothingIsAskedWithoutTokenAndSubject(t *testing.T) {
 	other := oidcConfig(config.BaseURL)
 	for _, c := range []*Client{open(t, config), open(t, other)} {
 		for _, q := range [][2]string{{token, ""}, {"", stackUser}, {"a b", stackUser}, {"a\r\nX-Stack-Access-Type: admin", stackUser}} {
-			_, err := c.Profile(context.Background(), []byte(q[0]), q[1], Interactive)
+			_, err := c.Profile(context.Background(), []byte(q[0]), q[1], fair.Asker{}, Interactive)
 			if e := want(t, err, Unavailable, NotDenied); !e.Local {
 				t.Errorf("%q was sent", q)
 			}

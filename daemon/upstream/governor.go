@@ -7,10 +7,10 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/semaphore"
 	"golang.org/x/time/rate"
 
 	"github.com/neonauthd/neonauthd/daemon/clock"
+	"github.com/neonauthd/neonauthd/daemon/fair"
 )
 
 // Bounds of the governor.
@@ -68,44 +68,44 @@ type governor struct {
 	now      func() time.Time
 	patience time.Duration // how long an interactive request may wait for its turn
 	budget   *rate.Limiter
-	places   *semaphore.Weighted
 
 	mu        sync.Mutex
 	circuit   circuit
 	paused    time.Time // no request before this instant
 	throttled int       // answers 429 in a row
-	inFlight  int
-	waiting   int
+	queue     queue
 	sent      uint64
 	refused   uint64
 }
 
 func newGovernor(config Config) *governor {
-	return &governor{
+	g := &governor{
 		now:      config.Now,
 		patience: config.Timeout / 3,
 		budget:   rate.NewLimiter(rate.Limit(config.Rate), int(max(1, math.Ceil(config.Rate)))),
-		places:   semaphore.NewWeighted(MaxConcurrent),
 	}
+	g.queue.own = map[fair.ID]int{}
+	return g
 }
 
 // turn is the right to send one request. end must be called exactly once.
 type turn struct {
 	governor   *governor
+	who        fair.ID
 	generation uint64
 }
 
 // admit waits for a turn, no longer than patience, or refuses. A background request does not wait at all, and is
 // refused once half of the budget or of the places is gone, so also whenever an interactive one has to wait.
-func (g *governor) admit(ctx context.Context, p Priority) (turn, *Error) {
+func (g *governor) admit(ctx context.Context, asker fair.Asker, p Priority) (turn, *Error) {
 	if e := g.obstacle(); e != nil {
 		return turn{}, g.refuse(e)
 	}
 	var e *Error
 	if p == Background {
-		e = g.queueJump()
+		e = g.jump(asker.ID)
 	} else {
-		e = g.queue(ctx)
+		e = g.wait(ctx, asker)
 	}
 	if e != nil {
 		return turn{}, g.refuse(e)
@@ -114,65 +114,12 @@ func (g *governor) admit(ctx context.Context, p Priority) (turn, *Error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if e := g.obstacleLocked(); e != nil {
-		g.places.Release(1)
+		g.giveBack(asker.ID)
 		g.refused++
 		return turn{}, e
 	}
 	g.sent++
-	g.inFlight++
-	return turn{g, g.circuit.enter()}, nil
-}
-
-// queue takes a share of the budget and a place, waiting for both if need be.
-func (g *governor) queue(ctx context.Context) *Error {
-	g.count(&g.waiting, 1)
-	defer g.count(&g.waiting, -1)
-	patient, cancel := context.WithTimeout(ctx, g.patience)
-	defer cancel()
-	now := g.now()
-	share := g.budget.ReserveN(now, 1)
-	if delay := share.DelayFrom(now); delay > g.patience {
-		share.CancelAt(now)
-		return &Error{Local: true, RetryAfter: delay, detail: "the budget of requests is spent", outcome: silent}
-	} else if delay > 0 {
-		timer := time.NewTimer(delay)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			share.CancelAt(g.now())
-			return abandoned(ctx)
-		}
-	}
-	if g.places.TryAcquire(1) || g.places.Acquire(patient, 1) == nil {
-		return nil
-	}
-	share.CancelAt(g.now())
-	if ctx.Err() != nil {
-		return abandoned(ctx)
-	}
-	return &Error{Local: true, RetryAfter: whenBusy, detail: "too many requests under way", outcome: silent}
-}
-
-// queueJump takes a share and a place if there are enough of both to leave some for people who wait.
-func (g *governor) queueJump() *Error {
-	now := g.now()
-	g.mu.Lock()
-	crowded := g.inFlight >= MaxConcurrent/2
-	g.mu.Unlock()
-	kept := float64(g.budget.Burst() / 2)
-	if missing := kept + 1 - g.budget.TokensAt(now); missing > 0 {
-		wait := time.Duration(missing / float64(g.budget.Limit()) * float64(time.Second))
-		return &Error{Local: true, RetryAfter: wait, detail: "the background's share of the budget is spent", outcome: silent}
-	}
-	if crowded || !g.places.TryAcquire(1) {
-		return &Error{Local: true, RetryAfter: whenBusy, detail: "interactive requests come first", outcome: silent}
-	}
-	if !g.budget.AllowN(now, 1) {
-		g.places.Release(1)
-		return &Error{Local: true, RetryAfter: whenBusy, detail: "the budget of requests is spent", outcome: silent}
-	}
-	return nil
+	return turn{g, asker.ID, g.circuit.enter()}, nil
 }
 
 // obstacle returns the refusal that a pause or an open circuit asks for, nil if there is neither.
@@ -200,20 +147,13 @@ func (g *governor) refuse(e *Error) *Error {
 	return e
 }
 
-func (g *governor) count(n *int, by int) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	*n += by
-}
-
 // end gives the turn back and learns from the result: nil for an answer, else the failure, whose retry hint it may
 // complete.
 func (t turn) end(e *Error) {
 	g := t.governor
-	defer g.places.Release(1)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.inFlight--
+	defer g.giveBack(t.who)
 	o := healthy
 	if e != nil {
 		o = e.outcome
@@ -240,9 +180,9 @@ func (t turn) end(e *Error) {
 // state returns a snapshot.
 func (g *governor) state() GovernorState {
 	now := g.now()
-	s := GovernorState{Budget: g.budget.TokensAt(now), Burst: float64(g.budget.Burst())}
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	s := GovernorState{Budget: g.budget.TokensAt(now) + g.queue.ahead() - float64(g.queue.line.Len()), Burst: float64(g.budget.Burst())}
 	s.Circuit = g.circuit.state(now)
 	if s.Circuit == Open {
 		s.OpenUntil = g.circuit.until
@@ -250,7 +190,7 @@ func (g *governor) state() GovernorState {
 	if !clock.Over(g.paused, now) {
 		s.RetryUntil = g.paused
 	}
-	s.InFlight, s.Waiting = g.inFlight, g.waiting
+	s.InFlight, s.Waiting = g.queue.inFlight, g.queue.line.Len()
 	s.Sent, s.Refused = g.sent, g.refused
 	return s
 }

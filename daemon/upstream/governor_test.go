@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/fair"
 )
 
 const goodProfile = `{"id":"` + stackUser + `"}`
@@ -24,8 +26,11 @@ func answerWith(status int, header map[string]string, body string) func(*http.Re
 	return func(*http.Request) (*http.Response, error) { return response(status, header, body), nil }
 }
 
-func ask(c *Client, p Priority) error {
-	_, err := c.Profile(context.Background(), []byte(token), stackUser, p)
+func ask(c *Client, p Priority) error { return askAs(c, 0, p) }
+
+// askAs asks on behalf of a user.
+func askAs(c *Client, uid uint32, p Priority) error {
+	_, err := c.Profile(context.Background(), []byte(token), stackUser, fair.Asker{ID: fair.ID{UID: uid}}, p)
 	return err
 }
 
@@ -130,7 +135,7 @@ func TestAPauseThatComesWhileWaitingHolds(t *testing.T) {
 		if s := c.Governor(); sent.Load() != 2 || s.Sent != 2 || s.Refused != 1 || s.InFlight != 0 {
 			t.Errorf("%d sent, %+v", sent.Load(), s)
 		}
-		if !c.governor.places.TryAcquire(MaxConcurrent) {
+		if n := c.governor.queue.inFlight + len(c.governor.queue.own); n != 0 {
 			t.Error("a place was not given back")
 		}
 	})
@@ -154,29 +159,43 @@ func TestRequestsInFlightAreCapped(t *testing.T) {
 		c := inMemory(t, memoryConfig(1000), b.answer)
 		var all sync.WaitGroup
 		var done atomic.Int64
-		start := func(n int, p Priority) {
+		start := func(n int, uid uint32, p Priority) {
 			for range n {
 				all.Go(func() {
-					if ask(c, p) == nil {
+					if askAs(c, uid, p) == nil {
 						done.Add(1)
 					}
 				})
 			}
 			synctest.Wait()
 		}
-		start(MaxConcurrent/2, Background)
+		start(MaxConcurrent/2, 1, Background)
 		if n := c.Governor().InFlight; n != MaxConcurrent/2 {
 			t.Fatalf("%d in flight", n)
 		}
-		refused(t, ask(c, Background)) // half of the places is the background's share
-		start(MaxConcurrent, Interactive)
-		s := c.Governor()
-		if s.InFlight != MaxConcurrent || s.Waiting != MaxConcurrent/2 {
-			t.Fatalf("%d in flight, %d waiting", s.InFlight, s.Waiting)
+		refused(t, askAs(c, 2, Background)) // half of the places is the background's share
+		const most = MaxConcurrentEach
+		for _, caller := range []struct {
+			uid               uint32
+			asks              int
+			inFlight, waiting int // in all, then
+		}{
+			{1, MaxConcurrent / 4, most, 0},
+			{1, 1, most, 1},     // more than one caller may have
+			{2, 2, most + 1, 2}, // its first of those that are kept
+			{3, 1, most + 2, 2}, // another's first
+			{4, 1, most + 3, 2},
+			{5, 1, MaxConcurrent, 2},
+			{6, 1, MaxConcurrent, 3},
+		} {
+			start(caller.asks, caller.uid, Interactive)
+			if s := c.Governor(); s.InFlight != caller.inFlight || s.Waiting != caller.waiting {
+				t.Fatalf("after %d of caller %d: %d in flight, %d waiting", caller.asks, caller.uid, s.InFlight, s.Waiting)
+			}
 		}
 		close(b.release)
 		all.Wait()
-		if done.Load() != MaxConcurrent*3/2 {
+		if done.Load() != MaxConcurrent+3 {
 			t.Errorf("%d answered", done.Load())
 		}
 	})
@@ -187,7 +206,7 @@ func TestWhoWaitsTooLongForAPlaceIsRefused(t *testing.T) {
 		config := memoryConfig(1000)
 		c := inMemory(t, config, blocking{make(chan struct{})}.answer)
 		var all sync.WaitGroup
-		for range MaxConcurrent {
+		for range MaxConcurrentEach {
 			all.Go(func() { want(t, ask(c, Interactive), Unavailable, NotDenied) })
 		}
 		synctest.Wait()
@@ -303,7 +322,7 @@ func TestLeavingTheQueueGivesTheShareBack(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		var all sync.WaitGroup
 		all.Go(func() {
-			_, err := c.Profile(ctx, []byte(token), stackUser, Interactive)
+			_, err := c.Profile(ctx, []byte(token), stackUser, fair.Asker{}, Interactive)
 			if e := failure(t, err); !errors.Is(e, context.Canceled) {
 				t.Errorf("got %+v", e)
 			}

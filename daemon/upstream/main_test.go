@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/neonauthd/neonauthd/daemon/fair"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -77,9 +79,9 @@ func oidcConfig(url string) Config {
 func profile(c *Client) (Profile, error) {
 	switch c.config.Preset {
 	case Neon:
-		return c.Profile(context.Background(), []byte(neonSession), "", Interactive)
+		return c.Profile(context.Background(), []byte(neonSession), "", fair.Asker{}, Interactive)
 	default:
-		return c.Profile(context.Background(), []byte(token), stackUser, Interactive)
+		return c.Profile(context.Background(), []byte(token), stackUser, fair.Asker{}, Interactive)
 	}
 }
 

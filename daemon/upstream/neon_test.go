@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/fair"
 )
 
 func TestSessionCredentials(t *testing.T) {
@@ -99,7 +101,7 @@ func TestSpellingsOfASessionAreTold(t *testing.T) {
 func TestNeonIsNotAskedAboutAnythingButSessions(t *testing.T) {
 	hits := 0
 	c := open(t, neonConfig(serve(t, func(http.ResponseWriter, *http.Request) { hits++ }).URL))
-	_, err := c.Profile(context.Background(), []byte(token), neonUser, Interactive)
+	_, err := c.Profile(context.Background(), []byte(token), neonUser, fair.Asker{}, Interactive)
 	e := want(t, err, Unavailable, NotDenied)
 	if !errors.Is(err, ErrNotSession) || !e.Local || hits != 0 {
 		t.Fatalf("got %+v after %d requests", e, hits)
@@ -153,7 +155,7 @@ func TestNeonsSubjectIsLearnedOrCompared(t *testing.T) {
 					reply(200, jsonType, test.body)(w, r)
 				}).URL)
 				config.Now = func() time.Time { return now.Add(clock.wrong) }
-				got, err := open(t, config).Profile(context.Background(), []byte(neonSession), test.subject, Interactive)
+				got, err := open(t, config).Profile(context.Background(), []byte(neonSession), test.subject, fair.Asker{}, Interactive)
 				if test.want == Answered {
 					if err != nil || got.Subject != "u1" {
 						t.Fatalf("got %q, %v", got.Subject, err)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+
+	"github.com/neonauthd/neonauthd/daemon/fair"
 )
 
 // ErrNotSession is wrapped by the error of [Client.Profile] when preset Neon is given anything but a session
@@ -16,12 +18,14 @@ var ErrNotSession = errors.New("not a session credential")
 // answer about anybody else is no answer. For Neon token is a session credential ([ParseSession]) and subject may be
 // empty, to be learned from the answer.
 //
+// asker is on whose behalf the upstream is asked: askers take turns when the budget is short.
+//
 // The call takes at most Config.Timeout as a whole: waiting for its turn (interactive requests only, at most a third)
 // and the exchange. It is safe to abandon: a caller's cancelled context does not count against the upstream.
 //
 // The error is an *Error. A user whom the upstream calls anonymous, restricted or banned now is Denied like one it
 // refuses, unless the class is admitted, whatever the class of the token.
-func (c *Client) Profile(ctx context.Context, token []byte, subject string, priority Priority) (Profile, error) {
+func (c *Client) Profile(ctx context.Context, token []byte, subject string, asker fair.Asker, priority Priority) (Profile, error) {
 	const act = "fetch profile"
 	ask, e := c.question(string(token), subject)
 	if e != nil {
@@ -30,7 +34,7 @@ func (c *Client) Profile(ctx context.Context, token []byte, subject string, prio
 	ctx, cancel := c.within(ctx)
 	defer cancel()
 	var found Profile
-	e = c.governed(ctx, priority, func() (e *Error) {
+	e = c.governed(ctx, asker, priority, func() (e *Error) {
 		found, e = ask(ctx)
 		return e
 	})
@@ -63,8 +67,8 @@ func (c *Client) question(token, subject string) (func(context.Context) (Profile
 }
 
 // governed runs ask when the governor lets it, and lets the governor learn from the result, also from a panic.
-func (c *Client) governed(ctx context.Context, priority Priority, ask func() *Error) *Error {
-	t, e := c.governor.admit(ctx, priority)
+func (c *Client) governed(ctx context.Context, asker fair.Asker, priority Priority, ask func() *Error) *Error {
+	t, e := c.governor.admit(ctx, asker, priority)
 	if e != nil {
 		return e
 	}

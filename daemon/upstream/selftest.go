@@ -1,6 +1,10 @@
 package upstream
 
-import "context"
+import (
+	"context"
+
+	"github.com/neonauthd/neonauthd/daemon/fair"
+)
 
 // SelfTest finds out whether the settings are right, without any user's token; nil means that they are, as far as that
 // can be told.
@@ -20,5 +24,5 @@ func (c *Client) SelfTest(ctx context.Context) error {
 	if e := c.missingKey(); e != nil {
 		return c.finish(act, e)
 	}
-	return c.finish(act, c.governed(ctx, Interactive, func() *Error { return c.stackSelfTest(ctx) }))
+	return c.finish(act, c.governed(ctx, fair.Asker{}, Interactive, func() *Error { return c.stackSelfTest(ctx) }))
 }
