@@ -80,9 +80,11 @@ func (c *Client) askAbout(ctx context.Context, q *question) (Answer, grant) {
 func (c *Client) ask(ctx context.Context, q *question) ([]byte, error) {
 	c.init()
 	start := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, cmp.Or(max(q.wishes.deadline, 0), max(c.Timeout, 0), DefaultTimeout))
-	defer cancel()
-	line, err := c.pool.ask(ctx, q)
+	end := start.Add(cmp.Or(max(q.wishes.deadline, 0), max(c.Timeout, 0), DefaultTimeout))
+	if earlier, ok := ctx.Deadline(); ok && earlier.Before(end) {
+		end = earlier
+	}
+	line, err := c.pool.ask(ctx, end, q)
 	switch {
 	case errors.Is(err, context.Canceled):
 		return nil, fmt.Errorf("neonauthd: given up by the caller: %w", context.Canceled)
@@ -125,9 +127,7 @@ func (c *Client) Hello(ctx context.Context) (Daemon, error) {
 		MaxLine:  int(f.number(protocol.FieldMaxLine)),
 		InFlight: int(f.number(protocol.FieldInFlight)),
 	}
-	if projects := f.text(protocol.FieldProjects); projects != "" {
-		d.Projects = strings.Split(projects, ",")
-	}
+	d.Projects = strings.FieldsFunc(f.text(protocol.FieldProjects), func(r rune) bool { return r == ',' })
 	if f.bad != "" {
 		return Daemon{}, garbled("field " + f.bad)
 	}

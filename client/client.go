@@ -119,7 +119,7 @@ func (c *Client) Close() error {
 	if c.keeper != nil {
 		c.keeper.close()
 	}
-	c.pool.close()
+	c.pool.shut()
 	return nil
 }
 

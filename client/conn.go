@@ -43,10 +43,8 @@ func (c *conn) close() {
 }
 
 // ask sends the question and returns the reply line without its tag, a copy. The
-// context has a deadline. The tag is what makes a reply that comes twice, or too
-// late, fit no other question.
-func (c *conn) ask(ctx context.Context, q *question) ([]byte, error) {
-	end, _ := ctx.Deadline()
+// tag is what makes a reply that comes twice, or too late, fit no other question.
+func (c *conn) ask(ctx context.Context, end time.Time, q *question) ([]byte, error) {
 	left := time.Until(end)
 	c.tag++
 	c.out = q.append(c.out[:0], c.tag, left)
@@ -59,6 +57,7 @@ func (c *conn) ask(ctx context.Context, q *question) ([]byte, error) {
 		return nil, errTooLong
 	}
 	c.spent = true // until the reply has come
+	_ = c.nc.SetDeadline(end)
 	stop := context.AfterFunc(ctx, func() { _ = c.nc.SetDeadline(time.Unix(1, 0)) })
 	line, err := c.exchange()
 	intime := stop() // if not, the connection's deadline is over, or will be
@@ -66,6 +65,8 @@ func (c *conn) ask(ctx context.Context, q *question) ([]byte, error) {
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return nil, ctx.Err()
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, context.DeadlineExceeded
 	case errors.Is(err, protocol.ErrLineTooLong):
 		return nil, garbled("reply line is too long")
 	case err != nil:

@@ -3,7 +3,6 @@ package client
 import (
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/neonauthd/neonauthd/protocol"
@@ -44,13 +43,7 @@ func (e *ReplyError) Error() string {
 }
 
 // quoted makes foreign text fit for an error: one line, no control bytes, short.
-func quoted(s string) string {
-	const most = 128
-	if len(s) > most {
-		return strconv.QuoteToASCII(s[:most]) + "..."
-	}
-	return strconv.QuoteToASCII(s)
-}
+func quoted(s string) string { return fmt.Sprintf("%+.128q", s) }
 
 // broken is why a connection died. It decides whether a call that hung on it
 // may be asked again.

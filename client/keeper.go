@@ -72,15 +72,12 @@ func (k *keeper) recall(of *key, maxAge time.Duration) (answer Answer, aging *en
 
 // learn takes in what the daemon has answered to a question sent at that instant.
 func (k *keeper) learn(of key, answer Answer, g grant, sent instant) {
-	switch a := answer.(type) {
-	case Rejected:
+	if _, no := answer.(Rejected); no {
 		k.memory.drop(of)
-	case Accepted:
-		if a.TTL > 0 && len(g.handles) > 0 {
-			a.JSON = bytes.Clone(a.JSON) // the other one is the caller's
-			k.memory.keep(of, &entry{answer: a, handles: g.handles, sent: sent}, g.rev)
-		}
-	case Unknown:
+	}
+	if a, ok := answer.(Accepted); ok && a.TTL > 0 && len(g.handles) > 0 {
+		a.JSON = bytes.Clone(a.JSON) // the other one is the caller's
+		k.memory.keep(of, &entry{answer: a, handles: g.handles, sent: sent}, g.rev)
 	}
 }
 

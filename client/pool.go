@@ -27,7 +27,7 @@ const (
 type pool struct {
 	dial   func(ctx context.Context) (net.Conn, error)
 	places chan struct{}      // as many as there may be connections; a call takes one
-	open   context.Context    // ends with close
+	open   context.Context    // when it ends all connections do, and the calls on them
 	shut   context.CancelFunc // ends open
 
 	mu      sync.Mutex
@@ -47,22 +47,18 @@ func newPool(limit int, dial func(ctx context.Context) (net.Conn, error)) *pool 
 // ask asks the question, and asks again a single time if the connection was an
 // idle one that turned out to be dead. Both a lookup and an admin verb may be
 // asked twice without harm; the bound is there because a daemon that dies of a
-// request must not be fed it for ever. The context has a deadline.
-func (p *pool) ask(ctx context.Context, q *question) ([]byte, error) {
-	select {
-	case p.places <- struct{}{}:
-		defer func() { <-p.places }()
-	case <-p.open.Done():
-		return nil, errClosed()
-	case <-ctx.Done():
-		return nil, ctx.Err()
+// request must not be fed it for ever.
+func (p *pool) ask(ctx context.Context, end time.Time, q *question) ([]byte, error) {
+	if err := p.enter(ctx, end); err != nil {
+		return nil, err
 	}
+	defer func() { <-p.places }()
 	for again := false; ; again = true {
-		c, err := p.take(ctx)
+		c, err := p.take(ctx, end)
 		if err != nil {
 			return nil, err
 		}
-		line, err := c.ask(ctx, q)
+		line, err := c.ask(ctx, end, q)
 		p.put(c)
 		switch b, ok := errors.AsType[*broken](err); {
 		case ok && p.open.Err() != nil:
@@ -75,15 +71,34 @@ func (p *pool) ask(ctx context.Context, q *question) ([]byte, error) {
 	}
 }
 
+// enter waits for a place.
+func (p *pool) enter(ctx context.Context, end time.Time) error {
+	select {
+	case p.places <- struct{}{}:
+		return nil
+	default:
+	}
+	ctx, cancel := context.WithDeadline(ctx, end)
+	defer cancel()
+	select {
+	case p.places <- struct{}{}:
+		return nil
+	case <-p.open.Done():
+		return errClosed()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // take returns the connection used last, or else a new one.
-func (p *pool) take(ctx context.Context) (*conn, error) {
+func (p *pool) take(ctx context.Context, end time.Time) (*conn, error) {
 	if c, err := p.pop(); c != nil || err != nil {
 		return c, err
 	}
-	dialing, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithDeadline(ctx, end)
 	defer cancel()
 	defer context.AfterFunc(p.open, cancel)()
-	nc, err := p.dial(dialing)
+	nc, err := p.dial(ctx)
 	switch {
 	case err == nil:
 		return newConn(p.open, nc), nil
@@ -152,17 +167,6 @@ func (p *pool) dropIdle(since time.Time) {
 	for len(p.idle) > 0 && !p.idle[0].since.After(since) {
 		p.idle[0].close()
 		p.idle = p.idle[1:]
-	}
-}
-
-// close ends the connections, and with them the calls in progress.
-func (p *pool) close() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.shut()
-	p.idle = nil
-	if p.sweeper != nil {
-		p.sweeper.Stop()
 	}
 }
 
