@@ -12,7 +12,7 @@ import (
 // TestACallerOfProfilesIsNotToldClaimsInstead: levels hold for what a lookup
 // falls back to, too.
 func TestACallerOfProfilesIsNotToldClaimsInstead(t *testing.T) {
-	w := newWorld(t, func(c *config.Config) {
+	w := newLiveDaemon(t, func(c *config.Config) {
 		withoutOIDC(c)
 		uid := uint32(os.Getuid())
 		c.Callers = []config.Caller{{UID: &uid, Levels: []string{"profile"}}}

@@ -14,7 +14,7 @@ import (
 )
 
 // hitToken is a token of the size that Stack Auth's have, remembered.
-func hitToken(b *testing.B, k *desk) []byte {
+func hitToken(b *testing.B, k *idleDaemon) []byte {
 	b.Helper()
 	token := k.upstream.StackToken(standin.TokenSpec{Subject: "ada", Size: 850})
 	if v := k.ask(k.project("stack"), token); v.Outcome != Accepted {
@@ -27,7 +27,7 @@ func hitToken(b *testing.B, k *desk) []byte {
 // BenchmarkRecall is a hit without its line and reply, beside the digest that
 // is the least it can cost, in one run.
 func BenchmarkRecall(b *testing.B) {
-	k := newDesk(b, func(c *config.Config) { c.Cache.MaxBytes = 64 << 20 })
+	k := newIdleDaemon(b, func(c *config.Config) { c.Cache.MaxBytes = 64 << 20 })
 	k.daemon.resolver.now = time.Now
 	token := hitToken(b, k)
 	l := &lookup{project: k.project("stack"), token: token, level: LevelClaims, maxAge: -1}
@@ -57,7 +57,7 @@ func BenchmarkRecall(b *testing.B) {
 
 // BenchmarkMiss is a verification with all that is around it.
 func BenchmarkMiss(b *testing.B) {
-	k := newDesk(b, nil)
+	k := newIdleDaemon(b, nil)
 	token := hitToken(b, k)
 	l := &lookup{project: k.project("stack"), token: token, level: LevelClaims, maxAge: -1}
 	b.ReportAllocs()
@@ -71,7 +71,7 @@ func BenchmarkMiss(b *testing.B) {
 
 // BenchmarkReply is the writing of an accepted verdict's line.
 func BenchmarkReply(b *testing.B) {
-	k := newDesk(b, nil)
+	k := newIdleDaemon(b, nil)
 	v := k.ask(k.project("stack"), string(hitToken(b, k)))
 	buffer := make([]byte, 0, 4096)
 	b.ReportAllocs()
@@ -83,7 +83,7 @@ func BenchmarkReply(b *testing.B) {
 // BenchmarkSocket is a lookup over a socket, one after the other, beside a
 // process that echoes as many bytes without looking at them.
 func BenchmarkSocket(b *testing.B) {
-	w := newWorld(b, nil)
+	w := newLiveDaemon(b, nil)
 	w.upstream.SetProfile(w.user.ID, "client_metadata", map[string]string{"pad": string(make([]byte, 0)) + fmt.Sprintf("%0300d", 0)})
 	for _, c := range []struct{ name, ask string }{
 		{"ping", "PING"},
@@ -173,7 +173,7 @@ func BenchmarkLargeProfile(b *testing.B) {
 	const size = 300_000
 	for _, withhold := range [][]string{nil, {"server_metadata"}} {
 		b.Run(fmt.Sprintf("withheld %d", len(withhold)), func(b *testing.B) {
-			w := newWorld(b, nil)
+			w := newLiveDaemon(b, nil)
 			w.upstream.Inject(standin.Me, standin.Fault{Kind: standin.PadProfile, Size: size})
 			k := w.dial()
 			if err := k.nc.SetDeadline(time.Time{}); err != nil {

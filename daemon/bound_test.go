@@ -11,7 +11,7 @@ import (
 // TestNoDoorTakesATokenThatIsBoundToAKey asks about tokens with a "cnf" in
 // every way in which the daemon can be asked about a token.
 func TestNoDoorTakesATokenThatIsBoundToAKey(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newLiveDaemon(t, nil)
 	k, admin := w.dial(), w.dialAdmin()
 	for project, mint := range map[string]func(standin.TokenSpec) string{
 		"main": w.upstream.StackToken, "neon": w.upstream.NeonToken, "oidc": w.upstream.OIDCToken,

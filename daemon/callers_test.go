@@ -87,7 +87,7 @@ func TestARuleForSomebodyTheHostDoesNotKnowIsAnError(t *testing.T) {
 }
 
 func TestRulesRefuseWhatACallerMayNotAsk(t *testing.T) {
-	k := newDesk(t, nil)
+	k := newIdleDaemon(t, nil)
 	all, err := newCallers([]config.Caller{
 		{UID: id(1), Projects: []string{"neon"}},
 		{UID: id(2), Levels: []string{"claims"}},
@@ -125,7 +125,7 @@ func TestRulesRefuseWhatACallerMayNotAsk(t *testing.T) {
 }
 
 func TestEachCallerOfARuleHasARateOfItsOwn(t *testing.T) {
-	k := newDesk(t, nil)
+	k := newIdleDaemon(t, nil)
 	_, gid, _, _ := myself(t)
 	for _, c := range []struct {
 		rate  float64
@@ -158,7 +158,7 @@ func TestEachCallerOfARuleHasARateOfItsOwn(t *testing.T) {
 // user's connections must not carry over another process's group.
 func TestProcessesOfOneUserAreToldApartByTheirGroup(t *testing.T) {
 	const uid, allowed, other = 4_000_000_001, 4_000_000_002, 4_000_000_003
-	k := newDesk(t, func(c *config.Config) { c.Callers = []config.Caller{{GID: id(allowed)}} })
+	k := newIdleDaemon(t, func(c *config.Config) { c.Callers = []config.Caller{{GID: id(allowed)}} })
 	open := func(gid uint32) *conn {
 		ours, theirs := net.Pipe()
 		t.Cleanup(func() { _, _ = ours.Close(), theirs.Close() })
@@ -178,7 +178,7 @@ func TestProcessesOfOneUserAreToldApartByTheirGroup(t *testing.T) {
 
 func TestWithheldMembersAreMissingFromProfilesOnly(t *testing.T) {
 	uid, _, _, _ := myself(t)
-	w := newWorld(t, func(c *config.Config) {
+	w := newLiveDaemon(t, func(c *config.Config) {
 		withoutOIDC(c)
 		c.Callers = []config.Caller{{UID: &uid, Withhold: []string{"server_metadata", "selected_team.display_name"}}}
 	})
@@ -199,7 +199,7 @@ func TestWithheldMembersAreMissingFromProfilesOnly(t *testing.T) {
 }
 
 func TestWhoMatchesNoRuleIsForbiddenEverythingButToTalk(t *testing.T) {
-	w := newWorld(t, func(c *config.Config) {
+	w := newLiveDaemon(t, func(c *config.Config) {
 		withoutOIDC(c)
 		c.Callers = []config.Caller{{UID: id(uint32(os.Getuid()) + 1)}}
 	})
@@ -225,7 +225,7 @@ func TestWhoMatchesNoRuleIsForbiddenEverythingButToTalk(t *testing.T) {
 // against the order that the protocol gives.
 func TestTheFirstOfSeveralFaultsIsAnswered(t *testing.T) {
 	uid, _, _, _ := myself(t)
-	w := newWorld(t, func(c *config.Config) {
+	w := newLiveDaemon(t, func(c *config.Config) {
 		withoutOIDC(c)
 		c.Callers = []config.Caller{{UID: &uid, Projects: []string{"main"}, Levels: []string{"claims"}, Rate: 1e-9}}
 	})

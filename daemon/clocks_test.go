@@ -54,7 +54,7 @@ func TestAClockThatDiffersFromTheUpstreamsIsShown(t *testing.T) {
 // TestARejectionThatRestsOnTheClockEndsWithIt: the clock was ahead for a moment.
 // As long as it is, the no comes from memory like any other.
 func TestARejectionThatRestsOnTheClockEndsWithIt(t *testing.T) {
-	k := newDesk(t, nil)
+	k := newIdleDaemon(t, nil)
 	p := k.project("stack")
 	for _, ahead := range []time.Duration{time.Hour, 90 * time.Minute, 30 * 24 * time.Hour} {
 		l := func(token string) *lookup {
@@ -88,7 +88,7 @@ func TestARejectionThatRestsOnTheClockEndsWithIt(t *testing.T) {
 // TestASessionIsNotOverForAWrongClock longer than that is wrong: neither what was
 // fetched before it was, nor what was fetched meanwhile.
 func TestASessionIsNotOverForAWrongClock(t *testing.T) {
-	w := newWorld(t, withoutOIDC)
+	w := newLiveDaemon(t, withoutOIDC)
 	k := w.dial()
 	session, err := w.upstream.SignIn(w.user.ID)
 	if err != nil {
@@ -122,7 +122,7 @@ func TestASessionIsNotOverForAWrongClock(t *testing.T) {
 // no Date to go by.
 func TestADenialThatRestsOnThisHostsClockIsNotRemembered(t *testing.T) {
 	for _, own := range []bool{false, true} {
-		k := newDesk(t, nil)
+		k := newIdleDaemon(t, nil)
 		l, key := &lookup{project: k.project("neon")}, cache.Key{1}
 		no := &upstream.Error{Meaning: upstream.Denied, Denial: upstream.ClassNotAllowed, OwnClock: own}
 		f := k.daemon.profiles.failed(fetched{}, key, l, no, 0, upstream.Interactive)
@@ -137,7 +137,7 @@ func TestADenialThatRestsOnThisHostsClockIsNotRemembered(t *testing.T) {
 
 // TestAReloadWhileTheClockIsWrongLosesNoKeys that are good when it is right.
 func TestAReloadWhileTheClockIsWrongLosesNoKeys(t *testing.T) {
-	w := newWorld(t, withoutOIDC)
+	w := newLiveDaemon(t, withoutOIDC)
 	k := w.dial()
 	if reply := k.ask("VERIFY %s", w.token()); head(reply) != "OK" {
 		t.Fatal(reply)

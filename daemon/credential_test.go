@@ -23,7 +23,7 @@ func spellings(signed string) map[string]string {
 // TestWhatOnlyTheUpstreamCanJudgeIsNotMalformed where the project has a door for
 // it, and is where it has none.
 func TestWhatOnlyTheUpstreamCanJudgeIsNotMalformed(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newLiveDaemon(t, nil)
 	session, err := w.upstream.SignIn(w.user.ID)
 	if err != nil {
 		t.Fatal(err)
@@ -73,7 +73,7 @@ func TestWhatOnlyTheUpstreamCanJudgeIsNotMalformed(t *testing.T) {
 // TestSpellingsOfASessionShareTheirAnswer and no more than that: a token with
 // another signature, or with none, has to be judged for itself.
 func TestSpellingsOfASessionShareTheirAnswer(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newLiveDaemon(t, nil)
 	session, err := w.upstream.SignIn(w.user.ID)
 	if err != nil {
 		t.Fatal(err)
@@ -101,7 +101,7 @@ func TestSpellingsOfASessionShareTheirAnswer(t *testing.T) {
 
 // TestAPurgeOrARevocationOfASessionKnowsAllItsSpellings, whichever is named.
 func TestAPurgeOrARevocationOfASessionKnowsAllItsSpellings(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newLiveDaemon(t, nil)
 	w.upstream.TakeBearer(true)
 	k, admin := w.dial(), w.dialAdmin()
 	for named := range spellings("a.b") {

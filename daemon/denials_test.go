@@ -16,7 +16,7 @@ func TestASessionThatTheUpstreamDeniedStaysDenied(t *testing.T) {
 		"upstream is down": {Kind: standin.Status, Status: 503},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, nil)
+			w := newLiveDaemon(t, nil)
 			session, err := w.upstream.SignIn(w.user.ID)
 			if err != nil {
 				t.Fatal(err)
@@ -46,7 +46,7 @@ func TestASessionThatTheUpstreamDeniedStaysDenied(t *testing.T) {
 // TestADeniedTokenIsNotServedWhatWasFetchedBefore holds the same for access
 // tokens: the profile is the user's, but the denial was about this token.
 func TestADeniedTokenIsNotServedWhatWasFetchedBefore(t *testing.T) {
-	w := newWorld(t, withoutOIDC)
+	w := newLiveDaemon(t, withoutOIDC)
 	k := w.dial()
 	token := w.token()
 	if reply := k.ask("PROFILE %s", token); head(reply) != "OK" {
@@ -69,7 +69,7 @@ func TestADeniedTokenIsNotServedWhatWasFetchedBefore(t *testing.T) {
 // TestAnAcceptedTokenIsNoLongerDenied: an answer of the upstream takes back what
 // it said of the same token before.
 func TestAnAcceptedTokenIsNoLongerDenied(t *testing.T) {
-	w := newWorld(t, withoutOIDC)
+	w := newLiveDaemon(t, withoutOIDC)
 	k := w.dial()
 	token := w.token()
 	w.upstream.Inject(standin.Me, standin.Fault{Kind: standin.KnownError, Code: "UNPARSABLE_ACCESS_TOKEN"})

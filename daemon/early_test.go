@@ -11,7 +11,7 @@ import (
 // TestATokenBeforeItsTimeIsAcceptedOnceItComes: a rejection is remembered for
 // half a minute, but not one that time itself undoes.
 func TestATokenBeforeItsTimeIsAcceptedOnceItComes(t *testing.T) {
-	w := newWorld(t, withoutOIDC)
+	w := newLiveDaemon(t, withoutOIDC)
 	k := w.dial()
 	begins := w.clock.now().Add(12 * time.Second)
 	token := w.upstream.StackToken(standin.TokenSpec{Subject: w.user.ID, Set: map[string]any{"nbf": begins.Unix()}})

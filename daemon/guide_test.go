@@ -111,7 +111,7 @@ func TestGuideLinksLeadSomewhere(t *testing.T) {
 // TestThePageOfTheStateDirectoryHasAllThatIsThere: each file of a directory in
 // use, and each fault of the journal.
 func TestThePageOfTheStateDirectoryHasAllThatIsThere(t *testing.T) {
-	w := newWorld(t, withoutOIDC)
+	w := newLiveDaemon(t, withoutOIDC)
 	w.dial().ask("VERIFY %s", w.token())
 	w.halt() // so that nothing is being written
 	page := read(t, "../docs/state.md")

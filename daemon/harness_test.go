@@ -35,9 +35,9 @@ func newClock() handClock { return handClock{clocktest.New()} }
 func (c handClock) now() time.Time          { return c.Now() }
 func (c handClock) advance(d time.Duration) { c.Advance(d) }
 
-// world is a daemon with its stand-in upstream, on real sockets, at a clock
+// liveDaemon is a daemon with its stand-in upstream, on real sockets, at a clock
 // that the test turns.
-type world struct {
+type liveDaemon struct {
 	t        testing.TB
 	clock    handClock
 	upstream *standin.Standin
@@ -51,11 +51,11 @@ type world struct {
 	ended    chan error
 }
 
-// newWorld starts a daemon for project "main" of the stand-in. change, if not
+// newLiveDaemon starts a daemon for project "main" of the stand-in. change, if not
 // nil, changes the configuration first.
-func newWorld(t testing.TB, change func(*config.Config)) *world {
+func newLiveDaemon(t testing.TB, change func(*config.Config)) *liveDaemon {
 	t.Helper()
-	w := &world{t: t, clock: newClock(), dir: t.TempDir(), log: &logBuffer{}}
+	w := &liveDaemon{t: t, clock: newClock(), dir: t.TempDir(), log: &logBuffer{}}
 	// Making sockets sets the umask of the whole process, tests in parallel
 	// included: this folder may have been made under it.
 	if err := os.Chmod(w.dir, 0o700); err != nil {
@@ -85,10 +85,10 @@ func newWorld(t testing.TB, change func(*config.Config)) *world {
 	return w
 }
 
-func (w *world) socket() string      { return filepath.Join(w.dir, "n.sock") }
-func (w *world) adminSocket() string { return filepath.Join(w.dir, "a.sock") }
+func (w *liveDaemon) socket() string      { return filepath.Join(w.dir, "n.sock") }
+func (w *liveDaemon) adminSocket() string { return filepath.Join(w.dir, "a.sock") }
 
-func (w *world) write(name, text string) {
+func (w *liveDaemon) write(name, text string) {
 	w.t.Helper()
 	if err := os.WriteFile(filepath.Join(w.dir, name), []byte(text), 0o600); err != nil {
 		w.t.Fatal(err)
@@ -96,7 +96,7 @@ func (w *world) write(name, text string) {
 }
 
 // start runs the daemon until halt.
-func (w *world) start() {
+func (w *liveDaemon) start() {
 	w.t.Helper()
 	listeners, err := Listen(&w.config)
 	if err != nil {
@@ -121,10 +121,10 @@ func (w *world) start() {
 }
 
 // calls is how many lookups have reached users/me.
-func (w *world) calls() int { return w.upstream.Calls(standin.Me) - w.tested }
+func (w *liveDaemon) calls() int { return w.upstream.Calls(standin.Me) - w.tested }
 
 // awaitCalls waits until n lookups have reached users/me.
-func (w *world) awaitCalls(n int) {
+func (w *liveDaemon) awaitCalls(n int) {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -134,7 +134,7 @@ func (w *world) awaitCalls(n int) {
 }
 
 // halt stops the daemon and waits for its end.
-func (w *world) halt() {
+func (w *liveDaemon) halt() {
 	if w.stop == nil {
 		return
 	}
@@ -150,8 +150,8 @@ func (w *world) halt() {
 	}
 }
 
-// token is a fresh access token of the world's user.
-func (w *world) token() string {
+// token is a fresh access token of the daemon's user.
+func (w *liveDaemon) token() string {
 	return w.upstream.StackToken(standin.TokenSpec{Subject: w.user.ID})
 }
 
@@ -162,8 +162,8 @@ type talk struct {
 	r  *bufio.Reader
 }
 
-func (w *world) dial() *talk      { return dial(w.t, w.socket()) }
-func (w *world) dialAdmin() *talk { return dial(w.t, w.adminSocket()) }
+func (w *liveDaemon) dial() *talk      { return dial(w.t, w.socket()) }
+func (w *liveDaemon) dialAdmin() *talk { return dial(w.t, w.adminSocket()) }
 
 func dial(t testing.TB, path string) *talk {
 	t.Helper()

@@ -147,7 +147,7 @@ func TestMetricsEndWithRun(t *testing.T) {
 }
 
 func TestHealthSurvivesAFaultOfOurs(t *testing.T) {
-	h := &health{daemon: newDesk(t, nil).daemon}
+	h := &health{daemon: newIdleDaemon(t, nil).daemon}
 	w := httptest.NewRecorder()
 	h.guard(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("secret") })).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	if w.Code != http.StatusInternalServerError || w.Body.Len() != 0 || h.daemon.ledger.panics.Load() != 1 {

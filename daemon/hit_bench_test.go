@@ -18,7 +18,7 @@ func (sink) Close() error                     { return nil }
 // BenchmarkHit is what a lookup that memory answers costs from its line to its
 // reply, without the system calls. The parallel one has a connection per core.
 func BenchmarkHit(b *testing.B) {
-	w := newWorld(b, nil)
+	w := newLiveDaemon(b, nil)
 	line := []byte("VERIFY " + w.token())
 	if reply := w.dial().ask("%s", line); head(reply) != "OK" {
 		b.Fatal(reply)

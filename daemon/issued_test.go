@@ -37,7 +37,7 @@ func TestARevokedSubjectsTokensAreCoveredThatCanHaveBeenIssued(t *testing.T) {
 		{name: "own clock set back to 1970", other: time.Second, setBack: 56 * 365 * 24 * hour, restart: true, later: []time.Duration{56 * 365 * 24 * hour}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			k := newDesk(t, nil)
+			k := newIdleDaemon(t, nil)
 			issued := k.clock.now()
 			ask := func(token string) Verdict { return k.ask(k.project("stack"), token) }
 			token := k.upstream.StackToken(standin.TokenSpec{Subject: "ada", IssuedAt: issued.Add(c.ahead), Lifetime: 3 * hour})
@@ -69,8 +69,8 @@ func TestARevokedSubjectsTokensAreCoveredThatCanHaveBeenIssued(t *testing.T) {
 	}
 }
 
-// restart ends the desk's daemon in good order and makes another of its state.
-func (k *desk) restart() {
+// restart ends the daemon in good order and makes another of its state.
+func (k *idleDaemon) restart() {
 	k.t.Helper()
 	ended, end := context.WithCancel(k.t.Context())
 	end()
@@ -87,7 +87,7 @@ func (k *desk) restart() {
 }
 
 // sweep has an upstream say the same time as the host, and forgets what is over.
-func (k *desk) sweep() {
+func (k *idleDaemon) sweep() {
 	k.daemon.opts.wall.Hear(clock.Testimony{Date: k.clock.now().Round(0), Asked: k.clock.now(), Answered: k.clock.now()})
 	k.daemon.revocations.Sweep()
 }
@@ -98,7 +98,7 @@ func TestARevocationIsKeptForTheConfiguredTime(t *testing.T) {
 	const day = 24 * time.Hour
 	for text, kept := range map[string]time.Duration{"": 30 * day, "30d": 30 * day, "2h": 2 * time.Hour, "forever": 100 * 365 * day} {
 		t.Run(text, func(t *testing.T) {
-			k := newDesk(t, func(c *config.Config) {
+			k := newIdleDaemon(t, func(c *config.Config) {
 				if text == "" {
 					return // as by default
 				}

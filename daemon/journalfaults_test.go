@@ -17,7 +17,7 @@ func TestADaemonDoesNotStartWithoutItsRevocations(t *testing.T) {
 		"of version 1": func(path string) error { return os.WriteFile(path, []byte("{}\n"), 0o600) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			k := newDesk(t, nil)
+			k := newIdleDaemon(t, nil)
 			k.revoke("subject", "ada", true)
 			config := k.daemon.state.Load().config
 			if err := k.daemon.closeState(); err != nil {

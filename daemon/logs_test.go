@@ -6,7 +6,7 @@ import (
 )
 
 func TestLogQuotesWhatStrangersSay(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newLiveDaemon(t, nil)
 	before := strings.Count(w.log.String(), "\n")
 	// CR, LF, an escape sequence, a right-to-left override.
 	w.dial().ask("HELLO 1 a%%0D%%0Afake%%1B[31m%%E2%%80%%AE")
@@ -20,7 +20,7 @@ func TestLogQuotesWhatStrangersSay(t *testing.T) {
 }
 
 func TestLogTellsStartAndStop(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newLiveDaemon(t, nil)
 	w.dial().ask("VERIFY %s", w.token())
 	w.halt()
 	log := w.log.String()

@@ -21,17 +21,17 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
-// monitor scrapes a world's metrics listener.
+// monitor scrapes a daemon's metrics listener.
 type monitor struct {
 	t      testing.TB
 	client *http.Client
 }
 
-// newMonitoredWorld is newWorld with metrics_listen set.
-func newMonitoredWorld(t testing.TB, change func(*config.Config)) (*world, *monitor) {
+// newMonitoredWorld is newLiveDaemon with metrics_listen set.
+func newMonitoredWorld(t testing.TB, change func(*config.Config)) (*liveDaemon, *monitor) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "m")
-	w := newWorld(t, func(c *config.Config) {
+	w := newLiveDaemon(t, func(c *config.Config) {
 		c.MetricsListen = "unix:" + path
 		if change != nil {
 			change(c)

@@ -14,7 +14,7 @@ import (
 // TestRotationIsNoticedByTokensThatNameNoKey: a signature that the only fitting
 // key has not made proves nothing while a newer key may exist.
 func TestRotationIsNoticedByTokensThatNameNoKey(t *testing.T) {
-	w := newWorld(t, func(c *config.Config) {
+	w := newLiveDaemon(t, func(c *config.Config) {
 		oidc := &c.Projects[2]
 		oidc.Algorithms = []string{"EdDSA"}
 		oidc.JWKSCooldown = config.Duration(100 * time.Millisecond)
@@ -38,14 +38,14 @@ func TestRotationIsNoticedByTokensThatNameNoKey(t *testing.T) {
 // TestATokenThatNamesNoKeyIsRefusedOnlyAfterAFetchOfItsOwn: what was found out
 // about another token, or about no key at all, is no proof.
 func TestATokenThatNamesNoKeyIsRefusedOnlyAfterAFetchOfItsOwn(t *testing.T) {
-	for name, prepare := range map[string]func(*world, *talk, standin.TokenSpec){
-		"another one was forged": func(w *world, k *talk, spec standin.TokenSpec) {
+	for name, prepare := range map[string]func(*liveDaemon, *talk, standin.TokenSpec){
+		"another one was forged": func(w *liveDaemon, k *talk, spec standin.TokenSpec) {
 			spec.Forged = true
 			if reply := k.ask("VERIFY project=oidc %s", w.upstream.OIDCToken(spec)); reply != "NO bad-signature" {
 				w.t.Fatal(reply)
 			}
 		},
-		"no key had its algorithm": func(w *world, k *talk, _ standin.TokenSpec) {
+		"no key had its algorithm": func(w *liveDaemon, k *talk, _ standin.TokenSpec) {
 			for _, key := range w.daemon.state.Load().projects.byName["oidc"].keys.Snapshot().Set().Keys() {
 				if slices.Contains(key.Algorithms(), keyset.EdDSA) {
 					w.upstream.WithdrawKey(key.ID())
@@ -56,7 +56,7 @@ func TestATokenThatNamesNoKeyIsRefusedOnlyAfterAFetchOfItsOwn(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, func(c *config.Config) {
+			w := newLiveDaemon(t, func(c *config.Config) {
 				oidc := &c.Projects[2]
 				oidc.Algorithms = []string{"EdDSA", "ES256"}
 				oidc.JWKSCooldown = config.Duration(100 * time.Millisecond)
@@ -79,7 +79,7 @@ func TestATokenThatNamesNoKeyIsRefusedOnlyAfterAFetchOfItsOwn(t *testing.T) {
 // TestATokenThatNamesNoKeyIsTriedWithEachOfItsAlgorithm, where the preset lets a
 // token name none; with more keys than are tried nothing is proven.
 func TestATokenThatNamesNoKeyIsTriedWithEachOfItsAlgorithm(t *testing.T) {
-	k := newDesk(t, nil)
+	k := newIdleDaemon(t, nil)
 	unnamed := standin.TokenSpec{RemoveHeader: []string{"kid"}}
 	wantReason(t, "stack", k.ask(k.project("stack"), k.upstream.StackToken(unnamed)), Rejected, Malformed)
 	neon := k.project("neon")

@@ -13,9 +13,9 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 )
 
-// newObserver is the observer of a world that checks when the test says so, and what it
+// newObserver is the observer of a daemon that checks when the test says so, and what it
 // told.
-func newObserver(w *world) (*observer, *[]string) {
+func newObserver(w *liveDaemon) (*observer, *[]string) {
 	told := &[]string{}
 	d := w.daemon
 	o := &observer{daemon: &Daemon{opts: Options{
@@ -28,7 +28,7 @@ func newObserver(w *world) (*observer, *[]string) {
 }
 
 func TestStatusTellsWhatChanges(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newLiveDaemon(t, nil)
 	await(t, func() bool { return w.daemon.status() == "3 of 3 projects have keys" })
 	o, told := newObserver(w)
 	o.check()
@@ -68,7 +68,7 @@ func TestStatusTellsWhatChanges(t *testing.T) {
 
 // TestAJumpOfTheClockIsTold once, and the time that passes in between is none.
 func TestAJumpOfTheClockIsTold(t *testing.T) {
-	w := newWorld(t, withoutOIDC)
+	w := newLiveDaemon(t, withoutOIDC)
 	o, _ := newObserver(w)
 	o.check()
 	w.clock.Step(time.Hour) // has not been looked at before
@@ -95,7 +95,7 @@ func TestAJumpOfTheClockIsTold(t *testing.T) {
 }
 
 func TestStatusFollowsAReload(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newLiveDaemon(t, nil)
 	told := w.managed("")
 	w.hear(told, "READY=1\nSTATUS=")
 	if err := w.daemon.ReloadAndTell(); err != nil {
@@ -118,7 +118,7 @@ func TestStatusFollowsAReload(t *testing.T) {
 }
 
 func TestStatusIsKeptUntilTheEnd(t *testing.T) {
-	o := &observer{daemon: newDesk(t, nil).daemon}
+	o := &observer{daemon: newIdleDaemon(t, nil).daemon}
 	ctx, stop := context.WithCancel(context.Background())
 	stop()
 	o.run(ctx) // returns

@@ -10,10 +10,10 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
 
-// renamed is a world whose upstream publishes keys under an id of the test's
+// renamed is a daemon whose upstream publishes keys under an id of the test's
 // choice, as issuers do that keep one id for ever.
 type renamed struct {
-	*world
+	*liveDaemon
 	t       *testing.T
 	preset  standin.Preset
 	fetches standin.Endpoint
@@ -24,7 +24,7 @@ const oneID = "the-only-id"
 
 func newRenamed(t *testing.T, preset standin.Preset, fetches standin.Endpoint) *renamed {
 	t.Helper()
-	w := &renamed{world: newWorld(t, nil), t: t, preset: preset, fetches: fetches}
+	w := &renamed{liveDaemon: newLiveDaemon(t, nil), t: t, preset: preset, fetches: fetches}
 	w.k, w.a = w.dial(), w.dialAdmin()
 	mint := w.upstream.NeonToken
 	if preset == standin.OIDC {

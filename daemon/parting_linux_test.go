@@ -13,7 +13,7 @@ import (
 // TestOnlyAShareOfTheConnectionsHasALargeSendBuffer: a caller's last one, and the
 // next, whose peer cannot make the kernel keep much.
 func TestOnlyAShareOfTheConnectionsHasALargeSendBuffer(t *testing.T) {
-	k := newDesk(t, nil)
+	k := newIdleDaemon(t, nil)
 	s := k.daemon.server
 	var all []*conn
 	for i := range maxRoomyEach + 1 {

@@ -32,7 +32,7 @@ func TestAConnectionKeepsItsPlaceUntilItsPeerHasReadOrLeft(t *testing.T) {
 		"leaves": {func(_ *testing.T, nc *net.UnixConn) { _ = nc.Close() }, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, func(c *config.Config) { c.Limits.ConnectionsPerUID = 1 })
+			w := newLiveDaemon(t, func(c *config.Config) { c.Limits.ConnectionsPerUID = 1 })
 			w.upstream.Inject(standin.Me, standin.Fault{Kind: standin.PadProfile, Size: 100_000})
 			nc, err := net.Dial("unix", w.socket())
 			if err != nil {
@@ -63,7 +63,7 @@ func TestAConnectionKeepsItsPlaceUntilItsPeerHasReadOrLeft(t *testing.T) {
 }
 
 // served reports whether a connection is served, not turned away.
-func (w *world) served() bool {
+func (w *liveDaemon) served() bool {
 	k := w.dial()
 	defer k.nc.Close()
 	_, _ = k.nc.Write([]byte("PING\n")) // it may be turned away
@@ -74,7 +74,7 @@ func (w *world) served() bool {
 // TestPeersThatWereTurnedAwayAreToldWhyUpToABound: a caller's last reason that is
 // kept for it, and the next connection, which is closed without.
 func TestPeersThatWereTurnedAwayAreToldWhyUpToABound(t *testing.T) {
-	w := newWorld(t, func(c *config.Config) { c.Limits.ConnectionsPerUID = 1 })
+	w := newLiveDaemon(t, func(c *config.Config) { c.Limits.ConnectionsPerUID = 1 })
 	w.dial().ask("PING")
 	all := make([]net.Conn, maxNoticesEach+1)
 	for i := range all {

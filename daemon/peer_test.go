@@ -28,7 +28,7 @@ func stranger(pid int32) sockets.Credentials {
 	return sockets.Credentials{UID: sockets.OverflowUID, PID: pid}
 }
 
-// crowd makes connections to a desk's server.
+// crowd makes connections to an idle daemon's server.
 type crowd struct {
 	t      *testing.T
 	server *server
@@ -36,7 +36,7 @@ type crowd struct {
 
 func newCrowd(t *testing.T, uidMap string, change func(*config.Config)) crowd {
 	t.Helper()
-	c := crowd{t, newDesk(t, change).daemon.server}
+	c := crowd{t, newIdleDaemon(t, change).daemon.server}
 	c.server.users = namespace(uidMap)
 	return c
 }

@@ -81,7 +81,7 @@ func profileCases() []profileCase {
 }
 
 func (c *profileCase) run(t *testing.T) {
-	w := newWorld(t, withoutOIDC)
+	w := newLiveDaemon(t, withoutOIDC)
 	k := w.dial()
 	if c.warm > 0 {
 		if reply := k.ask("PROFILE %s", w.token()); field(reply, "source") != "upstream" {
@@ -114,7 +114,7 @@ func (c *profileCase) run(t *testing.T) {
 }
 
 func TestTwoTokensOfOneUserCostOneCall(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newLiveDaemon(t, nil)
 	k := w.dial()
 	for range 2 {
 		if reply := k.ask("PROFILE %s", w.upstream.StackToken(standin.TokenSpec{Subject: w.user.ID})); head(reply) != "OK" {
@@ -127,7 +127,7 @@ func TestTwoTokensOfOneUserCostOneCall(t *testing.T) {
 }
 
 func TestAThousandWaitersCostOneCallAndLeavingKillsNothing(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newLiveDaemon(t, nil)
 	answer := make(chan struct{})
 	w.upstream.Inject(standin.Me, standin.Fault{Kind: standin.Delay, Until: answer})
 	token := w.token()
@@ -160,7 +160,7 @@ func TestAThousandWaitersCostOneCallAndLeavingKillsNothing(t *testing.T) {
 }
 
 func TestProfilesInUseAreRefreshedInTheBackground(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newLiveDaemon(t, nil)
 	k := w.dial()
 	k.ask("PROFILE %s", w.token())
 	w.upstream.SetProfile(w.user.ID, "display_name", "Countess")
@@ -177,7 +177,7 @@ func TestProfilesInUseAreRefreshedInTheBackground(t *testing.T) {
 }
 
 func TestNoProfileOutlivesTheTokenItIsAskedWith(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newLiveDaemon(t, nil)
 	k := w.dial()
 	short := w.upstream.StackToken(standin.TokenSpec{Subject: w.user.ID, Lifetime: 10 * time.Second})
 	reply := k.ask("PROFILE %s", short)
@@ -212,7 +212,7 @@ func BenchmarkAnHourOfTwoHundredUsers(b *testing.B) {
 
 func anHour(t testing.TB, users int) (calls, lookups int) {
 	const step = 1200 * time.Millisecond
-	w := newWorld(t, func(c *config.Config) { c.Projects[0].UpstreamRate = 10000 })
+	w := newLiveDaemon(t, func(c *config.Config) { c.Projects[0].UpstreamRate = 10000 })
 	people := make([]string, users)
 	tokens := make([]string, users)
 	for i := range people {
@@ -242,7 +242,7 @@ func anHour(t testing.TB, users int) (calls, lookups int) {
 }
 
 func TestNeonSessionsAreJudgedByTheUpstreamAndTokensLocally(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newLiveDaemon(t, nil)
 	session, err := w.upstream.SignIn(w.user.ID)
 	if err != nil {
 		t.Fatal(err)
@@ -271,7 +271,7 @@ func TestNeonSessionsAreJudgedByTheUpstreamAndTokensLocally(t *testing.T) {
 }
 
 func TestUserinfoMustBeOfTheTokensSubject(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newLiveDaemon(t, nil)
 	session, err := w.upstream.SignIn(w.user.ID)
 	if err != nil {
 		t.Fatal(err)

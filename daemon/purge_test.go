@@ -13,14 +13,14 @@ import (
 func TestAfterEachPurgeTheTokenIsVerifiedAnew(t *testing.T) {
 	for _, c := range []struct {
 		name  string
-		purge func(*desk, string)
+		purge func(*idleDaemon, string)
 	}{
-		{"all", func(k *desk, _ string) { k.daemon.floors.raiseAll() }},
-		{"token", func(k *desk, token string) { k.daemon.floors.raise(digestOf([]byte(token))) }},
-		{"subject", func(k *desk, _ string) { k.daemon.floors.raise(subjectKey{"stack", "ada"}) }},
+		{"all", func(k *idleDaemon, _ string) { k.daemon.floors.raiseAll() }},
+		{"token", func(k *idleDaemon, token string) { k.daemon.floors.raise(digestOf([]byte(token))) }},
+		{"subject", func(k *idleDaemon, _ string) { k.daemon.floors.raise(subjectKey{"stack", "ada"}) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			k := newDesk(t, nil)
+			k := newIdleDaemon(t, nil)
 			p, token := k.project("stack"), k.token("ada")
 			wantAccepted(t, "first", k.ask(p, token))
 			c.purge(k, token)
@@ -38,7 +38,7 @@ func TestAfterEachPurgeTheTokenIsVerifiedAnew(t *testing.T) {
 }
 
 func TestAPurgeOfOneLeavesOthersAlone(t *testing.T) {
-	k := newDesk(t, nil)
+	k := newIdleDaemon(t, nil)
 	p, ada, bob := k.project("stack"), k.token("ada"), k.token("bob")
 	k.ask(p, ada)
 	k.ask(p, bob)
@@ -78,7 +78,7 @@ func TestNoVerdictSurvivesAPurgeThatRaces(t *testing.T) {
 	if testing.Short() {
 		rounds = 500
 	}
-	k := newDesk(t, nil)
+	k := newIdleDaemon(t, nil)
 	p := k.project("stack")
 	token := k.upstream.StackToken(standin.TokenSpec{Subject: "ada"})
 	digest := digestOf([]byte(token))

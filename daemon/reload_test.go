@@ -15,7 +15,7 @@ import (
 )
 
 // rewrite replaces a text in the configuration file.
-func (w *world) rewrite(old, new string) {
+func (w *liveDaemon) rewrite(old, new string) {
 	w.t.Helper()
 	text, err := os.ReadFile(filepath.Join(w.dir, "neonauthd.toml"))
 	if err != nil {
@@ -33,7 +33,7 @@ func (w *world) rewrite(old, new string) {
 func withoutOIDC(c *config.Config) { c.Projects = c.Projects[:2] }
 
 func TestAReloadLeavesUnchangedProjectsWithTheirCachesAndKeys(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newLiveDaemon(t, nil)
 	k, token := w.dial(), w.token()
 	k.ask("VERIFY %s", token)
 	k.ask("PROFILE %s", token)
@@ -57,7 +57,7 @@ func TestAReloadLeavesUnchangedProjectsWithTheirCachesAndKeys(t *testing.T) {
 }
 
 func TestAReloadPutsAChangedTableInForceAtOnce(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newLiveDaemon(t, nil)
 	anonymous := w.upstream.StackToken(standin.TokenSpec{Class: standin.ClassAnonymous})
 	k, token := w.dial(), w.token()
 	k.ask("VERIFY %s", token)
@@ -87,7 +87,7 @@ func TestAReloadPutsAChangedTableInForceAtOnce(t *testing.T) {
 // TestWhatWasBegunBeforeAReloadServesNobodyWhoAsksAfterIt has a lookup under
 // way whose answer depends on the old table.
 func TestWhatWasBegunBeforeAReloadServesNobodyWhoAsksAfterIt(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newLiveDaemon(t, nil)
 	answer := make(chan struct{})
 	w.upstream.Inject(standin.Me, standin.Fault{Kind: standin.KnownError, Code: "USER_NOT_FOUND", Until: answer, Times: 1})
 	token := w.token()
@@ -111,7 +111,7 @@ func TestWhatWasBegunBeforeAReloadServesNobodyWhoAsksAfterIt(t *testing.T) {
 }
 
 func TestFlightsOfOneTokenAreApartForEachProjectAndReload(t *testing.T) {
-	k := newDesk(t, nil)
+	k := newIdleDaemon(t, nil)
 	digest := digestOf([]byte("one"))
 	table := k.daemon.state.Load().config.Projects[0]
 	again, err := newProject(table, &k.daemon.opts, nil, k.dir)
@@ -132,7 +132,7 @@ func TestFlightsOfOneTokenAreApartForEachProjectAndReload(t *testing.T) {
 }
 
 func TestAReloadDuringAnOutageLosesNoKeys(t *testing.T) {
-	w := newWorld(t, func(c *config.Config) { c.StateDir = filepath.Join(c.StateDir, "not", "used") })
+	w := newLiveDaemon(t, func(c *config.Config) { c.StateDir = filepath.Join(c.StateDir, "not", "used") })
 	k := w.dial()
 	k.ask("VERIFY %s", w.token())
 	w.upstream.Inject(standin.Keys, standin.Fault{Kind: standin.Status})
@@ -151,7 +151,7 @@ func TestAReloadDuringAnOutageLosesNoKeys(t *testing.T) {
 }
 
 func TestARemovedProjectIsUnknownAndARestoredOneWorks(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newLiveDaemon(t, nil)
 	k, admin := w.dial(), w.dialAdmin()
 	token := w.upstream.NeonToken(standin.TokenSpec{Subject: w.user.ID})
 	k.ask("VERIFY project=neon %s", token)
@@ -186,7 +186,7 @@ func TestAReloadIsWholeOrNotAtAll(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, withoutOIDC)
+			w := newLiveDaemon(t, withoutOIDC)
 			before := w.daemon.state.Load()
 			w.rewrite(`name = "main"`, `name = "main2"`)
 			w.rewrite(c.old, c.new)
@@ -205,7 +205,7 @@ func TestAReloadIsWholeOrNotAtAll(t *testing.T) {
 }
 
 func TestALookupUnderWaySurvivesAReload(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newLiveDaemon(t, nil)
 	answer := make(chan struct{})
 	w.upstream.Inject(standin.Me, standin.Fault{Kind: standin.Delay, Until: answer, Times: 1})
 	k := w.dial()
@@ -222,7 +222,7 @@ func TestALookupUnderWaySurvivesAReload(t *testing.T) {
 }
 
 func TestReloadsTakeEffectOnOpenConnections(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newLiveDaemon(t, nil)
 	k := w.dial()
 	if reply := k.ask("VERIFY %s", w.token()); head(reply) != "OK" {
 		t.Fatal(reply)
@@ -240,7 +240,7 @@ func TestReloadsTakeEffectOnOpenConnections(t *testing.T) {
 }
 
 func TestReloadsAndLookupsAtTheSameTime(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newLiveDaemon(t, nil)
 	w.rewrite("[[project]]", fmt.Sprintf("[[caller]]\nuid = %d\nwithhold = [\"server_metadata\"]\n\n[[project]]", os.Getuid()))
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -267,7 +267,7 @@ func TestReloadsAndLookupsAtTheSameTime(t *testing.T) {
 
 // TestAReloadChangesHowLongRevocationsAreKept, of what is revoked already too.
 func TestAReloadChangesHowLongRevocationsAreKept(t *testing.T) {
-	w := newWorld(t, withoutOIDC)
+	w := newLiveDaemon(t, withoutOIDC)
 	admin := w.dialAdmin()
 	for _, value := range []string{"s", "t"} {
 		if reply := admin.ask("REVOKE session %s", value); field(reply, "changed") != "1" {

@@ -13,11 +13,11 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
 
-// testLeeway is the leeway of a desk's projects.
+// testLeeway is the leeway of an idle daemon's projects.
 const testLeeway = 5 * time.Second
 
 // revoke revokes and fails if that does not come to want.
-func (k *desk) revoke(kind, value string, want bool) {
+func (k *idleDaemon) revoke(kind, value string, want bool) {
 	k.t.Helper()
 	changed, err := k.daemon.revocations.Revoke(revoke.Mark{Kind: revoke.Kind(kind), Project: "stack", Value: value}, testLeeway, time.Time{})
 	if err != nil || changed != want {
@@ -25,7 +25,7 @@ func (k *desk) revoke(kind, value string, want bool) {
 	}
 }
 
-func (k *desk) unrevoke(kind, value string, want bool) {
+func (k *idleDaemon) unrevoke(kind, value string, want bool) {
 	k.t.Helper()
 	changed, err := k.daemon.revocations.Unrevoke(revoke.Mark{Kind: revoke.Kind(kind), Project: "stack", Value: value})
 	if err != nil || changed != want {
@@ -36,7 +36,7 @@ func (k *desk) unrevoke(kind, value string, want bool) {
 // TestEachKindOfRevocationCoversItsTokensOnly asks for each token when it is
 // remembered and when it is not.
 func TestEachKindOfRevocationCoversItsTokensOnly(t *testing.T) {
-	k := newDesk(t, nil)
+	k := newIdleDaemon(t, nil)
 	p := k.project("stack")
 	tokens := map[string]string{
 		"the one":     k.upstream.StackToken(standin.TokenSpec{Subject: "ada", Session: "s1"}),
@@ -83,14 +83,14 @@ func TestEachKindOfRevocationCoversItsTokensOnly(t *testing.T) {
 }
 
 func TestARevocationHoldsForItsProjectOnly(t *testing.T) {
-	k := newDesk(t, nil)
+	k := newIdleDaemon(t, nil)
 	token := k.upstream.NeonToken(standin.TokenSpec{Subject: "ada"})
 	k.revoke("subject", "ada", true)
 	wantAccepted(t, "in another project", k.ask(k.project("neon"), token))
 }
 
 func TestASubjectsLaterTokensAreGoodUntilItIsRevokedAgain(t *testing.T) {
-	k := newDesk(t, nil)
+	k := newIdleDaemon(t, nil)
 	p := k.project("stack")
 	early := k.token("ada")
 	k.revoke("subject", "ada", true)
@@ -110,7 +110,7 @@ func TestASubjectsLaterTokensAreGoodUntilItIsRevokedAgain(t *testing.T) {
 // TestTheOtherSignatureOfARevokedTokenIsRevokedWithIt: of every ECDSA signature
 // (r, s) there is a twin (r, n-s), which is as valid.
 func TestTheOtherSignatureOfARevokedTokenIsRevokedWithIt(t *testing.T) {
-	k := newDesk(t, nil)
+	k := newIdleDaemon(t, nil)
 	p := k.project("stack")
 	token := k.token("ada")
 	other := twin(t, token)
@@ -138,7 +138,7 @@ func twin(t *testing.T, token string) string {
 }
 
 func TestRevocationsAtTheSameTimeAsLookups(t *testing.T) {
-	k := newDesk(t, nil)
+	k := newIdleDaemon(t, nil)
 	p := k.project("stack")
 	token := k.upstream.StackToken(standin.TokenSpec{Subject: "ada", Session: "s"})
 	var wg sync.WaitGroup

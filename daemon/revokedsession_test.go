@@ -14,7 +14,7 @@ import (
 // TestARevokedSessionCredentialStaysRevoked over a restart, as long as the
 // session lasts: a week, where access tokens last minutes.
 func TestARevokedSessionCredentialStaysRevoked(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newLiveDaemon(t, nil)
 	session, err := w.upstream.SignIn(w.user.ID)
 	if err != nil {
 		t.Fatal(err)
@@ -36,7 +36,7 @@ func TestARevokedSessionCredentialStaysRevoked(t *testing.T) {
 // TestARevokedUsersLaterSessionIsGood: who signs in after the revocation is not
 // covered by it, with a session credential either.
 func TestARevokedUsersLaterSessionIsGood(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newLiveDaemon(t, nil)
 	k := w.dial()
 	for _, c := range []struct {
 		name, want string
@@ -64,7 +64,7 @@ func TestARevokedUsersLaterSessionIsGood(t *testing.T) {
 // TestARevokedUsersSessionIsCoveredThatBeganInTheFuture by this host's clock: the
 // upstream's is ahead by more than the leeway, so when it began is not known.
 func TestARevokedUsersSessionIsCoveredThatBeganInTheFuture(t *testing.T) {
-	k := newDesk(t, nil)
+	k := newIdleDaemon(t, nil)
 	p, now := k.project("neon"), k.clock.now()
 	if changed, err := k.daemon.revocations.Revoke(revoke.Mark{Kind: revoke.KindSubject, Project: "neon", Value: "ada"}, testLeeway, time.Time{}); !changed || err != nil {
 		t.Fatal(changed, err)
@@ -95,7 +95,7 @@ func TestARevokedUsersSessionIsCoveredThatBeganInTheFuture(t *testing.T) {
 // TestARevokedUsersEarlierTokenIsCoveredToTheFraction of a second, where its
 // issuer tells that.
 func TestARevokedUsersEarlierTokenIsCoveredToTheFraction(t *testing.T) {
-	k := newDesk(t, nil)
+	k := newIdleDaemon(t, nil)
 	p := k.project("stack")
 	now := k.clock.now()
 	k.clock.advance(now.Truncate(time.Second).Add(time.Second + 900*time.Millisecond).Sub(now))

@@ -11,7 +11,7 @@ import (
 // TestASavedKeySetIsStaleUntilTheUpstreamConfirmsIt in every answer that rests on
 // it: nobody can tell what has been withdrawn since.
 func TestASavedKeySetIsStaleUntilTheUpstreamConfirmsIt(t *testing.T) {
-	w := newWorld(t, withoutOIDC)
+	w := newLiveDaemon(t, withoutOIDC)
 	k, token := w.dial(), w.token()
 	if reply := k.ask("VERIFY %s", token); field(reply, "source") != "upstream" {
 		t.Fatal(reply)

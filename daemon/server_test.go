@@ -20,12 +20,12 @@ import (
 )
 
 // connect serves one end of a pipe and talks over the other, in a bubble.
-func (k *desk) connect(uid uint32) *talk {
+func (k *idleDaemon) connect(uid uint32) *talk {
 	ours, theirs := net.Pipe()
 	return k.serve(uid, ours, theirs)
 }
 
-func (k *desk) serve(uid uint32, ours, theirs net.Conn) *talk {
+func (k *idleDaemon) serve(uid uint32, ours, theirs net.Conn) *talk {
 	k.t.Helper()
 	s := k.daemon.server
 	c := s.register(theirs, sockets.Credentials{UID: uid}, false)
@@ -41,15 +41,15 @@ func (k *desk) serve(uid uint32, ours, theirs net.Conn) *talk {
 	return &talk{k.t, ours, bufio.NewReaderSize(ours, 64<<10)}
 }
 
-// pend is a token that names a key nobody has: with the desk's keys not running,
+// pend is a token that names a key nobody has: with the daemon's keys not running,
 // its lookup takes exactly its deadline.
-func (k *desk) pend() string {
+func (k *idleDaemon) pend() string {
 	return k.upstream.StackToken(standin.TokenSpec{Header: map[string]any{"kid": "bm9ib2R5"}})
 }
 
 func TestUntaggedRepliesKeepTheirOrderAndTaggedOnesDoNot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newDesk(t, nil)
+		k := newIdleDaemon(t, nil)
 		c := k.connect(1)
 		defer c.nc.Close()
 		began := time.Now()
@@ -71,7 +71,7 @@ func TestUntaggedRepliesKeepTheirOrderAndTaggedOnesDoNot(t *testing.T) {
 
 func TestAFullConnectionIsReadNoFurther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newDesk(t, func(c *config.Config) { c.Limits.InFlightPerConnection = 3 })
+		k := newIdleDaemon(t, func(c *config.Config) { c.Limits.InFlightPerConnection = 3 })
 		for _, misses := range []int{2, 3, 4} {
 			c := k.connect(1)
 			began := time.Now()
@@ -94,7 +94,7 @@ func TestAFullConnectionIsReadNoFurther(t *testing.T) {
 }
 
 func TestConnectionsAreBoundedInAllForEachUserAndForAdministrators(t *testing.T) {
-	k := newDesk(t, func(c *config.Config) { c.Limits.Connections, c.Limits.ConnectionsPerUID = 4, 2 })
+	k := newIdleDaemon(t, func(c *config.Config) { c.Limits.Connections, c.Limits.ConnectionsPerUID = 4, 2 })
 	s := k.daemon.server
 	open := func(uid uint32, admin bool) *conn {
 		ours, theirs := net.Pipe()
@@ -134,7 +134,7 @@ func TestConnectionsAreBoundedInAllForEachUserAndForAdministrators(t *testing.T)
 // TestCallersThatHoldNoConnectionFindOne: five greedy callers, or processes of
 // one user where users are not told apart, do not take all there are.
 func TestCallersThatHoldNoConnectionFindOne(t *testing.T) {
-	k := newDesk(t, func(c *config.Config) { c.Limits.Connections, c.Limits.ConnectionsPerUID = 64, 16 })
+	k := newIdleDaemon(t, func(c *config.Config) { c.Limits.Connections, c.Limits.ConnectionsPerUID = 64, 16 })
 	s := k.daemon.server
 	join := func(uid uint32) *conn {
 		ours, theirs := net.Pipe()
@@ -167,7 +167,7 @@ func TestCallersThatHoldNoConnectionFindOne(t *testing.T) {
 // TestTokensThatNeedNoUpstreamAreJudgedWhileItHangs: lookups of profiles take all
 // the places there are for waiting.
 func TestTokensThatNeedNoUpstreamAreJudgedWhileItHangs(t *testing.T) {
-	w := newWorld(t, func(c *config.Config) {
+	w := newLiveDaemon(t, func(c *config.Config) {
 		withoutOIDC(c)
 		for i := range c.Projects {
 			c.Projects[i].UpstreamTimeout = config.Duration(patience)
@@ -218,7 +218,7 @@ func (f faulty) Read([]byte) (int, error) { panic("a fault of ours: eyJhbGciOiJ"
 
 func TestAPanicEndsItsConnectionOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newDesk(t, nil)
+		k := newIdleDaemon(t, nil)
 		log := &logBuffer{}
 		k.daemon.server.log = slog.New(slog.NewTextHandler(log, nil))
 		other := k.connect(1)
@@ -253,7 +253,7 @@ func TestADrainAnswersWhatIsInFlight(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				k := newDesk(t, nil)
+				k := newIdleDaemon(t, nil)
 				line := k.connect(1)
 				if c.deadline > 0 {
 					line.send(fmt.Sprintf("VERIFY deadline=%d %s\n", c.deadline, k.pend()))
@@ -300,7 +300,7 @@ func TestPatienceWithAPeerEnds(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				k := newDesk(t, nil)
+				k := newIdleDaemon(t, nil)
 				line := k.connect(1)
 				began := time.Now()
 				go line.send(c.sent)
@@ -315,7 +315,7 @@ func TestPatienceWithAPeerEnds(t *testing.T) {
 
 func TestAPeerThatDoesNotReadIsCut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newDesk(t, nil)
+		k := newIdleDaemon(t, nil)
 		line := k.connect(1)
 		began := time.Now()
 		line.send("PING\n")

@@ -18,7 +18,7 @@ func TestAKeyThatCannotBeReadIsNotCalledMissing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv(config.CredentialsDirectory, "")
-			w := newWorld(t, nil)
+			w := newLiveDaemon(t, nil)
 			text, err := os.ReadFile(filepath.Join(w.dir, "neonauthd.toml"))
 			if err != nil {
 				t.Fatal(err)

@@ -17,7 +17,7 @@ import (
 // TestADenialOfOneTokenIsNoneOfAnother: two tokens of one user wait for one
 // call, and the upstream refuses the one that it was shown.
 func TestADenialOfOneTokenIsNoneOfAnother(t *testing.T) {
-	w := newWorld(t, withoutOIDC)
+	w := newLiveDaemon(t, withoutOIDC)
 	answer := make(chan struct{})
 	w.upstream.Inject(standin.Me, standin.Fault{Kind: standin.KnownError, Code: "UNPARSABLE_ACCESS_TOKEN", Times: 1, Until: answer})
 	shown, other := w.dial(), w.dial()
@@ -54,7 +54,7 @@ func TestALookupIsNotRefusedForAnothersShare(t *testing.T) {
 		"one that failed upstream": {notCrowded, fair.ID{UID: uint32(os.Getuid()) + 1}, "ERR unavailable retry-after=7"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, withoutOIDC)
+			w := newLiveDaemon(t, withoutOIDC)
 			p := w.daemon.state.Load().projects.first
 			refuse := make(chan struct{})
 			var other sync.WaitGroup

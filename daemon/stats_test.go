@@ -12,7 +12,7 @@ func TestEveryCodeOfTheProtocolIsCounted(t *testing.T) {
 	if n := len(protocol.Codes()); n != codeCount {
 		t.Fatalf("the protocol has %d codes, %d are counted", n, codeCount)
 	}
-	w := newWorld(t, withoutOIDC)
+	w := newLiveDaemon(t, withoutOIDC)
 	k := w.dial()
 	for _, ask := range []string{"VERIFY", "SING", "STATS", "VERIFY project=nowhere x"} {
 		k.ask("%s", ask)
@@ -32,7 +32,7 @@ func TestEveryCodeOfTheProtocolIsCounted(t *testing.T) {
 }
 
 func TestOnlyIDsThatATokenCanCarryAreRevoked(t *testing.T) {
-	w := newWorld(t, withoutOIDC)
+	w := newLiveDaemon(t, withoutOIDC)
 	k := w.dialAdmin()
 	for _, c := range []struct{ value, want string }{
 		{"ada", "OK changed=1"},

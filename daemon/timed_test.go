@@ -11,15 +11,15 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
 
-// timed is a world with one token to ask about.
+// timed is a daemon with one token to ask about.
 type timed struct {
-	*world
+	*liveDaemon
 	token string
 	wrong time.Duration // how far the clock is ahead
 }
 
 func newTimed(t *testing.T) *timed {
-	w := &timed{world: newWorld(t, func(c *config.Config) { c.Projects = c.Projects[:1] })}
+	w := &timed{liveDaemon: newLiveDaemon(t, func(c *config.Config) { c.Projects = c.Projects[:1] })}
 	w.settle()
 	w.token = w.upstream.StackToken(standin.TokenSpec{Subject: w.user.ID, IssuedAt: w.clock.Right().Add(-2 * time.Hour), Lifetime: 90 * 24 * time.Hour})
 	return w

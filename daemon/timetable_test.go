@@ -71,7 +71,7 @@ func verdicts() []row {
 			},
 		},
 		{
-			"a verdict on a token of an hour", func(w *timed) { w.token = w.world.token(); w.answer("VERIFY") }, verify,
+			"a verdict on a token of an hour", func(w *timed) { w.token = w.liveDaemon.token(); w.answer("VERIFY") }, verify,
 			cells{
 				ahead10s: "OK cache", ahead25h: "NO expired +keys",
 				back1h: "OK cache", back1hLater: "OK stale +keys",

@@ -14,7 +14,7 @@ import (
 )
 
 // explained is EXPLAIN's answer about a token, and the detail of one check.
-func (w *world) explained(project, token, name string) (x explanation, detail string) {
+func (w *liveDaemon) explained(project, token, name string) (x explanation, detail string) {
 	w.t.Helper()
 	if err := json.Unmarshal([]byte(strings.TrimPrefix(w.dialAdmin().ask("EXPLAIN project=%s %s", project, token), "OK ")), &x); err != nil {
 		w.t.Fatal(err)
@@ -49,7 +49,7 @@ func TestAKeySetWithoutAUsableKeyIsToldAsWhatItIs(t *testing.T) {
 				_, _ = w.Write([]byte(c.body))
 			}))
 			defer server.Close()
-			w := newWorld(t, func(cfg *config.Config) { cfg.Projects[1].JWKSURL = server.URL })
+			w := newLiveDaemon(t, func(cfg *config.Config) { cfg.Projects[1].JWKSURL = server.URL })
 			token := w.upstream.NeonToken(standin.TokenSpec{})
 			if reply := w.dial().ask("VERIFY project=neon %s", token); head(reply) != "ERR keys-pending" {
 				t.Fatal(reply)
@@ -74,7 +74,7 @@ func TestAKeySetWithoutAUsableKeyIsToldAsWhatItIs(t *testing.T) {
 }
 
 func TestEXPLAINSaysWhichKeysWereLeftOut(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newLiveDaemon(t, nil)
 	token := w.token()
 	if reply := w.dial().ask("VERIFY %s", token); head(reply) != "OK" {
 		t.Fatal(reply)
@@ -101,7 +101,7 @@ func TestEXPLAINSaysWhichKeysWereLeftOut(t *testing.T) {
 // TestAProfileThatCannotBeUsedIsToldByKind, in the log and in EXPLAIN, and half
 // a surrogate pair makes none unusable.
 func TestAProfileThatCannotBeUsedIsToldByKind(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newLiveDaemon(t, nil)
 	k, token := w.dial(), w.token()
 	jsonType := http.Header{"Content-Type": {"application/json"}}
 	for members, want := range map[string]string{

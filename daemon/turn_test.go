@@ -23,7 +23,7 @@ import (
 type late struct {
 	name, ask string // before the token
 	profile   bool   // ada's is in memory, 20 seconds old
-	meanwhile func(k *desk, token string)
+	meanwhile func(k *idleDaemon, token string)
 	want      string // the reply begins like this
 	fields    string // some of its fields
 
@@ -31,19 +31,19 @@ type late struct {
 }
 
 func lates() []late {
-	wait := func(d time.Duration) func(*desk, string) {
-		return func(k *desk, _ string) { k.clock.advance(d) }
+	wait := func(d time.Duration) func(*idleDaemon, string) {
+		return func(k *idleDaemon, _ string) { k.clock.advance(d) }
 	}
-	revoked := func(kind, value string) func(*desk, string) {
-		return func(k *desk, token string) {
+	revoked := func(kind, value string) func(*idleDaemon, string) {
+		return func(k *idleDaemon, token string) {
 			if kind == "token" {
 				value = revoke.SignedDigest([]byte(token))
 			}
 			k.revoke(kind, value, true)
 		}
 	}
-	purge := func(kind string) func(*desk, string) {
-		return func(k *desk, _ string) {
+	purge := func(kind string) func(*idleDaemon, string) {
+		return func(k *idleDaemon, _ string) {
 			if kind == "all" {
 				k.daemon.floors.raiseAll()
 				return
@@ -51,7 +51,7 @@ func lates() []late {
 			k.daemon.floors.raise(subjectKey{"stack", "ada"})
 		}
 	}
-	withdraw := func(k *desk, _ string) {
+	withdraw := func(k *idleDaemon, _ string) {
 		p := k.project("stack")
 		old := p.keys.Snapshot()
 		k.upstream.Rotate(standin.Stack, false)
@@ -60,7 +60,7 @@ func lates() []late {
 		}
 		k.giveKeys(p)
 	}
-	denied := func(k *desk, _ string) {
+	denied := func(k *idleDaemon, _ string) {
 		p := k.project("stack")
 		k.daemon.profiles.denials.Set(userKey(p.name, keyset.ClassNormal, "ada"), denial{p, k.daemon.floors.current(), UserNotFound}, time.Minute)
 	}
@@ -104,9 +104,9 @@ func (l *late) check(t *testing.T, reply string) {
 	}
 }
 
-// prepare brings the desk into the state that the lookup begins in, and returns
+// prepare brings the daemon into the state that the lookup begins in, and returns
 // its line without LF.
-func (l *late) prepare(k *desk) (line, token string) {
+func (l *late) prepare(k *idleDaemon) (line, token string) {
 	k.clock.advance(l.aged)
 	token = k.token("ada")
 	if strings.Contains(l.ask, " x") {
@@ -128,7 +128,7 @@ func TestAReplyIsJudgedAgainWhenItsTurnComes(t *testing.T) {
 		for _, l := range lates() {
 			t.Run(fmt.Sprintf("%s, drained %v", l.name, drained), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					k := newDesk(t, nil)
+					k := newIdleDaemon(t, nil)
 					line, token := l.prepare(k)
 					c := k.connect(1)
 					defer c.nc.Close()
@@ -155,7 +155,7 @@ func TestAReplyIsJudgedAgainWhenItsTurnComes(t *testing.T) {
 func TestAReplyIsJudgedAgainWhenAnotherIsWrittenFirst(t *testing.T) {
 	for _, l := range lates() {
 		t.Run(l.name, func(t *testing.T) {
-			k := newDesk(t, nil)
+			k := newIdleDaemon(t, nil)
 			line, token := l.prepare(k)
 			ours, theirs := net.Pipe()
 			c := k.daemon.server.register(theirs, sockets.Credentials{UID: 1}, false)

@@ -24,7 +24,7 @@ func TestPeersThatDoNotReadCostOneCopyOfAProfile(t *testing.T) {
 		"redacted": fmt.Sprintf("[[caller]]\nuid = %d\nwithhold = [\"server_metadata\"]\n\n", os.Getuid()),
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, nil)
+			w := newLiveDaemon(t, nil)
 			if rules != "" {
 				w.rewrite("[[project]]", rules+"[[project]]")
 			}
@@ -70,9 +70,9 @@ func TestPeersThatDoNotReadCostOneCopyOfAProfile(t *testing.T) {
 	}
 }
 
-// profileOf puts a profile of that size into the desk's memory, and returns the
+// profileOf puts a profile of that size into the daemon's memory, and returns the
 // line that asks for it.
-func (k *desk) profileOf(subject string, size int) string {
+func (k *idleDaemon) profileOf(subject string, size int) string {
 	p := k.project("stack")
 	now := k.clock.now()
 	kept := &profile{project: p, user: subjectKey{p.name, subject}, asked: now}
@@ -86,7 +86,7 @@ func (k *desk) profileOf(subject string, size int) string {
 func TestACallerThatDoesNotReadIsRefusedMoreAndOthersAreNot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const size = 10_000
-		k := newDesk(t, nil)
+		k := newIdleDaemon(t, nil)
 		k.daemon.server.bodies = fair.NewBodies(fair.Shares{Total: 4 * size, Each: 2 * size, Kept: size})
 		open := func(uid uint32) *talk {
 			c := k.connect(uid)

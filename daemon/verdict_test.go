@@ -144,7 +144,7 @@ func TestAnEntryProvesItsOwnValidity(t *testing.T) {
 }
 
 func TestAWithdrawnKeyKillsWhatItSignedAndNothingElse(t *testing.T) {
-	k := newDesk(t, nil)
+	k := newIdleDaemon(t, nil)
 	p := k.project("stack")
 	p.stopKeys()
 	old := []string{k.token("ada"), k.token("bob")}
@@ -175,7 +175,7 @@ func TestAWithdrawnKeyKillsWhatItSignedAndNothingElse(t *testing.T) {
 // TestNoVerdictServesAnotherQuestion primes the memory with one question and
 // asks another, in all pairs; the answer must be what a cold daemon gives.
 func TestNoVerdictServesAnotherQuestion(t *testing.T) {
-	k := newDesk(t, func(c *config.Config) {
+	k := newIdleDaemon(t, func(c *config.Config) {
 		twin := c.Projects[0]
 		twin.Name, twin.Allow = "open", []string{"anonymous"}
 		other := c.Projects[0]
@@ -218,7 +218,7 @@ func TestNoVerdictServesAnotherQuestion(t *testing.T) {
 }
 
 // askQuickly asks without waiting for keys that do not come.
-func (k *desk) askQuickly(name, token string) Verdict {
+func (k *idleDaemon) askQuickly(name, token string) Verdict {
 	k.t.Helper()
 	p := k.project(name)
 	p.stopKeys()
@@ -226,7 +226,7 @@ func (k *desk) askQuickly(name, token string) Verdict {
 }
 
 func TestRejectionsAreRememberedUnderTheirKeySetOnly(t *testing.T) {
-	k := newDesk(t, nil)
+	k := newIdleDaemon(t, nil)
 	p := k.project("stack")
 	forged := k.upstream.StackToken(standin.TokenSpec{Forged: true})
 	l := func() *lookup {
@@ -255,7 +255,7 @@ func TestRejectionsAreRememberedUnderTheirKeySetOnly(t *testing.T) {
 
 // TestKeysOlderThanADayDecideNothing not even about what they verified before.
 func TestKeysOlderThanADayDecideNothing(t *testing.T) {
-	k := newDesk(t, nil)
+	k := newIdleDaemon(t, nil)
 	p := k.project("stack")
 	p.stopKeys()
 	k.clock.advance(keyring.Lifetime - time.Hour)
@@ -275,7 +275,7 @@ func TestKeysOlderThanADayDecideNothing(t *testing.T) {
 }
 
 func TestBeforeTheClockFloorNothingIsJudged(t *testing.T) {
-	k := newDesk(t, nil)
+	k := newIdleDaemon(t, nil)
 	p, token := k.project("stack"), k.token("ada")
 	k.ask(p, token)
 	explained := func(token string) string {

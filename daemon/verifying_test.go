@@ -13,7 +13,7 @@ import (
 // the one place there is at the gate.
 func TestAnswersFromMemoryWaitForNoVerification(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newDesk(t, nil)
+		k := newIdleDaemon(t, nil)
 		known := k.token("ada")
 		wantAccepted(t, "beforehand", k.ask(k.project("stack"), known))
 		gate := fair.NewGate(fair.Shares{Total: 1, Each: 1})
@@ -56,7 +56,7 @@ func TestAnswersFromMemoryWaitForNoVerification(t *testing.T) {
 // the upstream takes its time.
 func TestAVerificationThatWaitsForKeysLeavesTheGate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newDesk(t, nil)
+		k := newIdleDaemon(t, nil)
 		k.daemon.resolver.verifications = fair.NewGate(fair.Shares{Total: 1, Each: 1})
 		c := k.connect(1)
 		defer c.nc.Close()

@@ -17,10 +17,10 @@ import (
 	"github.com/neonauthd/neonauthd/internal/program"
 )
 
-// managed runs the world's daemon anew, under a service manager that is a
+// managed runs the daemon anew, under a service manager that is a
 // socket, with the watchdog at limit (0: none). What it is told comes through
 // the channel.
-func (w *world) managed(limit string) <-chan string {
+func (w *liveDaemon) managed(limit string) <-chan string {
 	w.t.Helper()
 	w.halt()
 	told := make(chan string, 4096)
@@ -67,7 +67,7 @@ func (w *world) managed(limit string) <-chan string {
 }
 
 // hear waits until the manager is told something that begins with prefix.
-func (w *world) hear(told <-chan string, prefix string) string {
+func (w *liveDaemon) hear(told <-chan string, prefix string) string {
 	w.t.Helper()
 	timeout := time.After(patience)
 	for {
@@ -82,13 +82,13 @@ func (w *world) hear(told <-chan string, prefix string) string {
 	}
 }
 
-// self is the asker of the world's daemon.
-func (w *world) self() *selfCheck {
+// self is the asker of the daemon.
+func (w *liveDaemon) self() *selfCheck {
 	return &selfCheck{daemon: w.daemon, addr: &net.UnixAddr{Name: w.socket(), Net: "unix"}}
 }
 
 func TestWatchdogIsFedByLookupsAlone(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newLiveDaemon(t, nil)
 	told := w.managed("600000") // 0.6 s
 	w.hear(told, "READY=1")
 	w.hear(told, "WATCHDOG=1")
@@ -114,7 +114,7 @@ func TestWatchdogIsFedByLookupsAlone(t *testing.T) {
 }
 
 func TestWatchdogIsLeftAloneWithoutOne(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newLiveDaemon(t, nil)
 	told := w.managed("")
 	w.hear(told, "READY=1")
 	w.halt()
@@ -129,14 +129,14 @@ func TestWatchdogIsLeftAloneWithoutOne(t *testing.T) {
 }
 
 func TestWatchdogSaysWhenItsIntervalIsNone(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newLiveDaemon(t, nil)
 	told := w.managed("soon")
 	w.hear(told, "READY=1")
 	await(t, func() bool { return strings.Contains(w.log.String(), "watchdog not fed") })
 }
 
 func TestSelfLookupGoesThroughTheCacheAndNoFurther(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newLiveDaemon(t, nil)
 	w.dial().ask("VERIFY %s", w.token())
 	calls := func() (n int) {
 		for _, e := range standin.Endpoints() {
@@ -172,7 +172,7 @@ func TestSelfLookupGoesThroughTheCacheAndNoFurther(t *testing.T) {
 
 func TestSelfLookupTakesARefusalForAnAnswer(t *testing.T) {
 	other := uint32(os.Geteuid() + 1)
-	w := newWorld(t, func(c *config.Config) { c.Callers = []config.Caller{{UID: &other}} })
+	w := newLiveDaemon(t, func(c *config.Config) { c.Callers = []config.Caller{{UID: &other}} })
 	s := w.self()
 	for range 2 {
 		if err := s.ask(t.Context()); err != nil {
@@ -185,7 +185,7 @@ func TestSelfLookupTakesARefusalForAnAnswer(t *testing.T) {
 }
 
 func TestSelfLookupTakesAFullHouseForAnAnswer(t *testing.T) {
-	w := newWorld(t, func(c *config.Config) { c.Limits.Connections = 1 })
+	w := newLiveDaemon(t, func(c *config.Config) { c.Limits.Connections = 1 })
 	w.dial().ask("PING")
 	if err := w.self().ask(t.Context()); err != nil {
 		t.Error(err)
@@ -193,7 +193,7 @@ func TestSelfLookupTakesAFullHouseForAnAnswer(t *testing.T) {
 }
 
 func TestSelfLookupWorksWithoutKeys(t *testing.T) {
-	w := newWorld(t, func(c *config.Config) {
+	w := newLiveDaemon(t, func(c *config.Config) {
 		c.Projects = c.Projects[1:2]
 		c.Projects[0].BaseURL, c.Projects[0].JWKSURL = "http://127.0.0.1:9/neondb/auth", "" // port 9: nobody answers
 	})
@@ -203,7 +203,7 @@ func TestSelfLookupWorksWithoutKeys(t *testing.T) {
 }
 
 func TestSelfLookupPastASocketThatBarsUs(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newLiveDaemon(t, nil)
 	nc, err := w.daemon.server.pair(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -226,7 +226,7 @@ func TestSelfLookupPastASocketThatBarsUs(t *testing.T) {
 }
 
 func TestSelfLookupFailsWithoutASocket(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newLiveDaemon(t, nil)
 	if err := os.Remove(w.socket()); err != nil {
 		t.Fatal(err)
 	}
@@ -236,7 +236,7 @@ func TestSelfLookupFailsWithoutASocket(t *testing.T) {
 }
 
 func TestSelfLookupJudgesReplies(t *testing.T) {
-	s := newDesk(t, nil)
+	s := newIdleDaemon(t, nil)
 	for _, test := range []struct {
 		reply string
 		ready bool

@@ -16,9 +16,9 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 )
 
-// desk is a daemon that is asked without sockets and never runs: its keys are
+// idleDaemon is a daemon that is asked without sockets and never runs: its keys are
 // put there by hand, its upstream is a handler in the same process.
-type desk struct {
+type idleDaemon struct {
 	t        testing.TB
 	clock    handClock
 	upstream *standin.Standin
@@ -26,11 +26,11 @@ type desk struct {
 	dir      string
 }
 
-// newDesk makes a desk with the stand-in's projects "stack", "neon" and "oidc",
+// newIdleDaemon makes one with the stand-in's projects "stack", "neon" and "oidc",
 // in this order; the last, whose keys are dear, without keys. change may be nil.
-func newDesk(t testing.TB, change func(*config.Config)) *desk {
+func newIdleDaemon(t testing.TB, change func(*config.Config)) *idleDaemon {
 	t.Helper()
-	k := &desk{t: t, clock: newClock(), dir: t.TempDir()}
+	k := &idleDaemon{t: t, clock: newClock(), dir: t.TempDir()}
 	k.upstream = standin.New(standin.Options{Now: k.clock.Right, BaseURL: "http://127.0.0.1:9", TokenLifetime: time.Hour})
 	text := k.upstream.ConfigBlock(standin.Stack, "./no-such-key") + k.upstream.ConfigBlock(standin.Neon, "") + k.upstream.ConfigBlock(standin.OIDC, "")
 	cfg, err := config.Parse([]byte(text))
@@ -56,7 +56,7 @@ func newDesk(t testing.TB, change func(*config.Config)) *desk {
 	return k
 }
 
-func (k *desk) project(name string) *project {
+func (k *idleDaemon) project(name string) *project {
 	k.t.Helper()
 	p := k.daemon.state.Load().projects.byName[name]
 	if p == nil {
@@ -67,7 +67,7 @@ func (k *desk) project(name string) *project {
 
 // giveKeys does for p what a successful fetch does: a ring of its own fetches once
 // and is inherited.
-func (k *desk) giveKeys(p *project) {
+func (k *idleDaemon) giveKeys(p *project) {
 	k.t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	ring := keyring.New(keyring.Config{
@@ -113,13 +113,13 @@ func get(h http.Handler, address string) *httptest.ResponseRecorder {
 }
 
 // ask is the whole way of a lookup of level claims.
-func (k *desk) ask(p *project, token string) Verdict {
+func (k *idleDaemon) ask(p *project, token string) Verdict {
 	v, _ := k.askFully(&lookup{project: p, token: []byte(token), level: LevelClaims, maxAge: -1})
 	return v
 }
 
 // askFully also tells whether memory sufficed.
-func (k *desk) askFully(l *lookup) (v Verdict, recalled bool) {
+func (k *idleDaemon) askFully(l *lookup) (v Verdict, recalled bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if v, ok := k.daemon.resolver.recall(l); ok {
@@ -129,7 +129,7 @@ func (k *desk) askFully(l *lookup) (v Verdict, recalled bool) {
 }
 
 // token is a good token of project "stack" for a user of that id.
-func (k *desk) token(subject string) string {
+func (k *idleDaemon) token(subject string) string {
 	return k.upstream.StackToken(standin.TokenSpec{Subject: subject})
 }
 
