@@ -117,9 +117,13 @@ func New[V any](config Config) (*Cache[V], error) {
 
 // Get returns the newest value of k whose lifetime has not ended. It allocates nothing and waits for nothing.
 // After Close it finds nothing.
-func (c *Cache[V]) Get(k *Key) (V, bool) {
+func (c *Cache[V]) Get(k *Key) (V, bool) { return c.GetAt(k, c.now()) }
+
+// GetAt is Get for a caller that has read the clock, Config.Now, at that instant. Reading it again would be a part of the
+// cost that can be felt.
+func (c *Cache[V]) GetAt(k *Key, at time.Time) (V, bool) {
 	hash := c.hash(k)
-	now := c.elapsed()
+	now := at.Sub(c.epoch)
 	s := &c.shards[hash%shardCount]
 	s.mu.RLock()
 	e := s.entries[hash]

@@ -48,11 +48,14 @@ func NewRecent[V any](capacity int, now func() time.Time) *Recent[V] {
 }
 
 // Get returns the value of k if it is still remembered. All 32 bytes of the key are compared. It allocates nothing.
-func (r *Recent[V]) Get(k *Key) (V, bool) {
+func (r *Recent[V]) Get(k *Key) (V, bool) { return r.GetAt(k, r.now()) }
+
+// GetAt is Get for a caller that has read the clock at that instant.
+func (r *Recent[V]) GetAt(k *Key, now time.Time) (V, bool) {
 	b := r.bucket(k)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if s := b.find(k); s != nil && !clock.Over(s.expires, r.now()) {
+	if s := b.find(k); s != nil && !clock.Over(s.expires, now) {
 		return s.value, true
 	}
 	var none V

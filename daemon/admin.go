@@ -237,7 +237,7 @@ func (d *Daemon) forgetAll() {
 func (d *Daemon) forgetUser(user subjectKey) (dropped uint64) {
 	for _, class := range []keyset.Class{keyset.ClassNormal, keyset.ClassRestricted, keyset.ClassAnonymous} {
 		key := userKey(user.project, class, user.subject)
-		if d.memory.profile(&key) != nil {
+		if d.memory.profile(&key, d.opts.Now()) != nil {
 			dropped++
 		}
 		d.memory.Delete(key)

@@ -153,3 +153,22 @@ func TestAReloadWhileTheClockIsWrongLosesNoKeys(t *testing.T) {
 		t.Errorf("after a reload with a wrong clock: %s", reply)
 	}
 }
+
+// TestAHitReadsTheClockOnce at both levels: reading it is a part of what a hit
+// costs that can be felt.
+func TestAHitReadsTheClockOnce(t *testing.T) {
+	k := newIdleDaemon(t, nil)
+	k.profileOf("ada", 1000)
+	token := k.token("ada")
+	wantAccepted(t, "first seen", k.ask(k.project("stack"), token))
+	for _, level := range []Level{LevelClaims, LevelProfile} {
+		before := k.clock.reads.Load()
+		v, recalled := k.askFully(&lookup{project: k.project("stack"), token: []byte(token), level: level, maxAge: -1})
+		if !recalled || v.Outcome != Accepted {
+			t.Fatalf("level %s: recalled %v, outcome %d", level, recalled, v.Outcome)
+		}
+		if n := k.clock.reads.Load() - before; n != 1 {
+			t.Errorf("level %s: the clock is read %d times", level, n)
+		}
+	}
+}

@@ -42,7 +42,7 @@ func (s *profiles) confirm(l *lookup, v *Verdict, now time.Time) {
 	if e == p.entry {
 		claims = nil
 	}
-	if reason, denied := s.denied(l.profileKey(claims), l, claims); denied {
+	if reason, denied := s.denied(l.profileKey(claims), l, claims, now); denied {
 		v.become(rejected(reason))
 		return
 	}

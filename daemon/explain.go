@@ -171,7 +171,7 @@ func (a *admin) memory(l *lookup, now time.Time) cacheReport {
 	report := cacheReport{Verdict: "miss", Profile: "miss"}
 	var e *entry
 	if l.kind != session {
-		if e = a.daemon.memory.entry(&l.digest); e == nil || !e.alive(l.project, now) || !a.daemon.floors.above(e.revision, l.digest, e.user()) {
+		if e = a.daemon.memory.entry(&l.digest, now); e == nil || !e.alive(l.project, now) || !a.daemon.floors.above(e.revision, l.digest, e.user()) {
 			return report
 		}
 		age := int64(clock.Elapsed(e.established, now) / time.Second)

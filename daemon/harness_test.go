@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,11 +29,18 @@ const patience = 20 * time.Second
 
 // handClock is a clock that the test turns: both readings by advance, or apart by
 // Step and Sleep.
-type handClock struct{ *clocktest.Clock }
+type handClock struct {
+	*clocktest.Clock
+	reads *atomic.Int64 // by now
+}
 
-func newClock() handClock { return handClock{clocktest.New()} }
+func newClock() handClock { return handClock{clocktest.New(), new(atomic.Int64)} }
 
-func (c handClock) now() time.Time          { return c.Now() }
+func (c handClock) now() time.Time {
+	c.reads.Add(1)
+	return c.Now()
+}
+
 func (c handClock) advance(d time.Duration) { c.Advance(d) }
 
 // liveDaemon is a daemon with its stand-in upstream, on real sockets, at a clock

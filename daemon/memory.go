@@ -47,15 +47,15 @@ func newMemory(maxBytes int64, now func() time.Time) (*memory, error) {
 	return &memory{Cache: c, seed: maphash.MakeSeed()}, nil
 }
 
-// entry returns the verdict kept for a token, or nil.
-func (m *memory) entry(digest *cache.Key) *entry {
-	r, _ := m.Get(digest)
+// entry returns the verdict kept for a token at now, or nil.
+func (m *memory) entry(digest *cache.Key, now time.Time) *entry {
+	r, _ := m.GetAt(digest, now)
 	return r.entry
 }
 
-// profile returns the profile kept under key, or nil.
-func (m *memory) profile(key *cache.Key) *profile {
-	r, _ := m.Get(key)
+// profile returns the profile kept under key at now, or nil.
+func (m *memory) profile(key *cache.Key, now time.Time) *profile {
+	r, _ := m.GetAt(key, now)
 	return r.profile
 }
 

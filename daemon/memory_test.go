@@ -36,12 +36,12 @@ func TestMemoryKeepsNothingThatHasExpired(t *testing.T) {
 	now := time.Now()
 	gone := &entry{project: p, subject: "ada", expires: now.Unix() - 1, deadline: now}
 	m.keepEntry(cache.Key{1}, gone, now)
-	if m.entry(&cache.Key{1}) != nil {
+	if m.entry(&cache.Key{1}, now) != nil {
 		t.Error("an expired verdict is kept")
 	}
 	good := &entry{project: p, subject: "ada", expires: now.Unix() + 60, deadline: now.Add(time.Minute)}
 	m.keepEntry(cache.Key{2}, good, now)
-	if m.entry(&cache.Key{2}) != good || m.profile(&cache.Key{2}) != nil {
+	if m.entry(&cache.Key{2}, now) != good || m.profile(&cache.Key{2}, now) != nil {
 		t.Error("a verdict is not found, or taken for a profile")
 	}
 }

@@ -89,7 +89,7 @@ type fetched struct {
 // claims; it is nil for a session credential.
 func (s *profiles) recall(l *lookup, e *entry, now time.Time) (Verdict, bool) {
 	key := l.profileKey(e)
-	if reason, denied := s.denied(key, l, e); denied && l.maxAge != 0 {
+	if reason, denied := s.denied(key, l, e, now); denied && l.maxAge != 0 {
 		return rejected(reason), true
 	}
 	p := s.get(key, l, now)
@@ -107,9 +107,9 @@ func (s *profiles) recall(l *lookup, e *entry, now time.Time) (Verdict, bool) {
 
 // denied tells what the upstream has said against the user, or against the token
 // alone, a moment ago.
-func (s *profiles) denied(key cache.Key, l *lookup, e *entry) (Reason, bool) {
+func (s *profiles) denied(key cache.Key, l *lookup, e *entry, now time.Time) (Reason, bool) {
 	for _, k := range [2]cache.Key{key, deniedToken(key, l.digest)} {
-		if no, hit := s.denials.Get(&k); hit && no.project == l.project && s.floors.above(no.revision, l.purged(), e.user()) {
+		if no, hit := s.denials.GetAt(&k, now); hit && no.project == l.project && s.floors.above(no.revision, l.purged(), e.user()) {
 			return no.reason, true
 		}
 	}
@@ -157,7 +157,7 @@ func (l *lookup) wholeMaxAge() time.Duration {
 
 // get returns the profile under key if it may still be used at all.
 func (s *profiles) get(key cache.Key, l *lookup, now time.Time) *profile {
-	p := s.memory.profile(&key)
+	p := s.memory.profile(&key, now)
 	switch {
 	case p == nil, p.project != l.project, !s.floors.above(p.revision, l.purged(), p.user):
 		return nil

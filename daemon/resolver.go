@@ -78,7 +78,7 @@ func (r *resolver) recall(l *lookup) (v Verdict, ok bool) {
 	timely := !now.Before(r.clockFloor)
 	if keyset.Shaped(l.token) {
 		l.digest = digestOf(l.token)
-		if e := r.memory.entry(&l.digest); e != nil && timely && r.holds(l, e, now) {
+		if e := r.memory.entry(&l.digest, now); e != nil && timely && r.holds(l, e, now) {
 			return r.recallEntry(l, e, now)
 		}
 	}
@@ -92,7 +92,7 @@ func (r *resolver) recall(l *lookup) (v Verdict, ok bool) {
 	case k == session:
 		return r.profiles.recall(l, nil, now)
 	}
-	if no, hit := r.rejections.Get(&l.digest); hit && r.stands(l, no, now) {
+	if no, hit := r.rejections.GetAt(&l.digest, now); hit && r.stands(l, no, now) {
 		return rejected(no.reason), true
 	}
 	return Verdict{}, false
@@ -210,7 +210,7 @@ func unfinished(err error) Verdict {
 // calls slow before it waits for the upstream.
 func (r *resolver) establish(ctx context.Context, l *lookup, slow func()) Verdict {
 	revision, began := r.floors.current(), r.now()
-	if e := r.memory.entry(&l.digest); e != nil && r.holds(l, e, began) {
+	if e := r.memory.entry(&l.digest, began); e != nil && r.holds(l, e, began) {
 		return r.remembered(l, e, began) // the flight before this one has just landed
 	}
 	// Bounded: each round but the last follows a change of the key set.
