@@ -13,6 +13,10 @@ import (
 )
 
 const (
+	// watchDelay keeps the start of another thread, which costs about as much as
+	// a tenth of the first lookup of a process, out of that lookup's way.
+	watchDelay = time.Millisecond
+
 	// watchPause is how long after a watch has ended, or could not be had, the
 	// client waits before it opens another; oldDaemonPause, where the daemon
 	// does not know the verb.
@@ -46,8 +50,7 @@ type keeper struct {
 }
 
 func newKeeper(answers int, dial func(ctx context.Context) (net.Conn, error)) *keeper {
-	k := &keeper{clock: clockFrom(time.Now()), dial: dial, refreshes: make(chan struct{}, maxRefreshes)}
-	k.memory.most = (answers + 1) / 2
+	k := &keeper{memory: memory{most: (answers + 1) / 2}, clock: clockFrom(time.Now()), dial: dial, refreshes: make(chan struct{}, maxRefreshes)}
 	k.open, k.shut = context.WithCancel(context.Background())
 	return k
 }
@@ -102,15 +105,7 @@ func (k *keeper) openWatch() {
 	if int64(k.clock().mono) < k.until.Load() || k.watching.Swap(true) {
 		return
 	}
-	k.start(func() {
-		switch err := k.keepWatch(); {
-		case errors.Is(err, errNoVerb):
-			k.pause(oldDaemonPause)
-		case !errors.Is(err, errUnused):
-			k.pause(watchPause)
-		}
-		k.watching.Store(false)
-	})
+	time.AfterFunc(watchDelay, func() { k.start(k.keepWatch) })
 }
 
 // pause is for how long no watch is opened.
@@ -125,8 +120,19 @@ func (k *keeper) start(run func()) {
 	}
 }
 
-// keepWatch opens a watch and returns when it has ended, and why.
-func (k *keeper) keepWatch() error {
+// keepWatch opens a watch and returns when it has ended.
+func (k *keeper) keepWatch() {
+	switch err := k.watchOnce(); {
+	case errors.Is(err, errNoVerb):
+		k.pause(oldDaemonPause)
+	case !errors.Is(err, errUnused):
+		k.pause(watchPause)
+	}
+	k.watching.Store(false)
+}
+
+// watchOnce opens a watch and says why it has ended.
+func (k *keeper) watchOnce() error {
 	ctx, cancel := context.WithTimeout(k.open, watchPause)
 	defer cancel()
 	nc, err := k.dial(ctx)
