@@ -77,7 +77,9 @@ types: types-node types-python ## what the types of the clients for Node and Pyt
 types-node:
 	@if command -v npm >/dev/null && node -e 'process.exit(process.versions.node.split(".")[0] >= 20 ? 0 : 1)'; then \
 		[ -e $(TSC) ] || $(MAKE) --no-print-directory $(TSC); \
-		$(TSC) --project client/node --typeRoots $(TYPESCRIPT)/@types; \
+		for module in node16 nodenext; do \
+			$(TSC) --project client/node --typeRoots $(TYPESCRIPT)/@types --module $$module; \
+		done; \
 		echo "types: the client for Node is as declared"; \
 	else \
 		$(call unchecked,types: npm or Node 20 is not installed: the client for Node was not checked); \

@@ -27,7 +27,7 @@ func languages() map[string]language {
 			what:    "Node 20",
 			present: []string{"node", "-e", "process.exit(process.versions.node.split('.')[0] >= 20 ? 0 : 1)"},
 			dir:     "node",
-			command: []string{"sh", "-c", "exec node --test --test-reporter=tap test/*.test.js"},
+			command: []string{"sh", "-c", "exec node --test --test-reporter=tap test/*.test.mjs"},
 			passed:  regexp.MustCompile(`(?m)^# pass [1-9][0-9]*$[\s\S]*^# skipped 0$`),
 		},
 		"python": {

@@ -1,6 +1,8 @@
-import { inspect } from 'node:util'
+'use strict'
 
-import { claimsIn, objectIn, userOf } from './user.js'
+const { inspect } = require('node:util')
+
+const { claimsIn, objectIn, userOf } = require('./user.js')
 
 // The three outcomes. They are frozen, and they show nothing of the user when
 // they are printed or turned into JSON by a logger.
@@ -19,7 +21,7 @@ class Answer {
   }
 }
 
-export class Accepted extends Answer {
+class Accepted extends Answer {
   outcome = 'accepted'
 
   #payload // the claims part of the token, at level profile
@@ -66,7 +68,7 @@ export class Accepted extends Answer {
   }
 }
 
-export class Rejected extends Answer {
+class Rejected extends Answer {
   outcome = 'rejected'
 
   constructor(reason) {
@@ -84,7 +86,7 @@ export class Rejected extends Answer {
   }
 }
 
-export class Unknown extends Answer {
+class Unknown extends Answer {
   outcome = 'unknown'
 
   constructor(error) {
@@ -108,10 +110,12 @@ const OUTCOMES = ['accepted', 'rejected', 'unknown']
 
 // An answer is an object, so `if (answer)` is true for a rejected token too.
 // match cannot be got wrong that way: it wants all three.
-export function match(answer, branches) {
+function match(answer, branches) {
   for (const outcome of OUTCOMES) {
     if (typeof branches[outcome] !== 'function') throw new TypeError(`neonauthd: match has no branch for "${outcome}"`)
   }
   if (!(answer instanceof Answer)) throw new TypeError('neonauthd: match is for answers; is an await missing?')
   return branches[answer.outcome](answer)
 }
+
+module.exports = { Accepted, Rejected, Unknown, match }

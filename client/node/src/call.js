@@ -1,9 +1,11 @@
-import { CancelledError, TimedOutError } from './errors.js'
-import { MAX_DEADLINE } from './words.js'
+'use strict'
+
+const { CancelledError, TimedOutError } = require('./errors.js')
+const { MAX_DEADLINE } = require('./words.js')
 
 // One question under way, from the program's call to its end. It ends once:
 // with a reply line, or with an error.
-export class Call {
+class Call {
   constructor(question, span, signal, pool, settle) {
     this.question = question
     this.span = span // milliseconds
@@ -50,7 +52,7 @@ function expire(call, pool) {
 
 // requestLine writes the question for a tag. left is the time in milliseconds
 // until the caller must have its answer.
-export function requestLine(question, tag, left) {
+function requestLine(question, tag, left) {
   let line = `@${tag} ${question.verb}`
   if (question.token === '') return `${line}${question.args}\n`
   if (question.project !== '') line += ` project=${question.wireProject}`
@@ -68,3 +70,5 @@ function daemonShare(left) {
   const share = Math.floor(left - Math.min(left / 10, MOST_FOR_THE_WAY))
   return Math.min(Math.max(share, 1), MAX_DEADLINE)
 }
+
+module.exports = { Call, requestLine }

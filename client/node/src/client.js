@@ -1,15 +1,17 @@
-import { inspect } from 'node:util'
+'use strict'
 
-import { Unknown, Rejected } from './answer.js'
-import { Call } from './call.js'
-import { GarbledError, quoted } from './errors.js'
-import { Pool } from './pool.js'
-import { answerTo, numberField, parseReply, replyError, textField } from './reply.js'
-import { DEFAULT_SOCKET, MAX_CLIENT_NAME, MAX_MAX_AGE, PROTOCOL, SOCKET_VARIABLE, askable, encodeValue } from './words.js'
+const { inspect } = require('node:util')
 
-export const DEFAULT_TIMEOUT = 1000 // milliseconds
-export const DEFAULT_CONNS = 2
-export const DEFAULT_NAME = 'node'
+const { Unknown, Rejected } = require('./answer.js')
+const { Call } = require('./call.js')
+const { GarbledError, quoted } = require('./errors.js')
+const { Pool } = require('./pool.js')
+const { answerTo, numberField, parseReply, replyError, textField } = require('./reply.js')
+const { DEFAULT_SOCKET, MAX_CLIENT_NAME, MAX_MAX_AGE, PROTOCOL, SOCKET_VARIABLE, askable, encodeValue } = require('./words.js')
+
+const DEFAULT_TIMEOUT = 1000 // milliseconds
+const DEFAULT_CONNS = 2
+const DEFAULT_NAME = 'node'
 
 const MAX_PROJECT = 32
 const MAX_TIMER = 2 ** 31 - 1 // what setTimeout can take
@@ -21,7 +23,7 @@ const PROFILE_OPTIONS = [...VERIFY_OPTIONS, 'maxAge', 'fallback']
 
 // Client asks one daemon. It connects when it is first asked, and does not
 // keep the process alive while nobody waits for an answer.
-export class Client {
+class Client {
   #path
   #project
   #timeout
@@ -163,3 +165,5 @@ function abortSignal(value) {
   if (value !== undefined && !(value instanceof AbortSignal)) throw new TypeError('neonauthd: signal is not an AbortSignal')
   return value
 }
+
+module.exports = { DEFAULT_TIMEOUT, DEFAULT_CONNS, DEFAULT_NAME, Client }

@@ -1,9 +1,11 @@
-import { isUtf8 } from 'node:buffer'
+'use strict'
 
-import { requestLine } from './call.js'
-import { BrokenError, GarbledError } from './errors.js'
-import { parseReply, replyError } from './reply.js'
-import { MAX_REPLY_LINE } from './words.js'
+const { isUtf8 } = require('node:buffer')
+
+const { requestLine } = require('./call.js')
+const { BrokenError, GarbledError } = require('./errors.js')
+const { parseReply, replyError } = require('./reply.js')
+const { MAX_REPLY_LINE } = require('./words.js')
 
 // How many replies that nobody waits for any more a connection may owe before
 // new calls avoid it.
@@ -21,7 +23,7 @@ const CONTROL = /[\x00-\x1f]/
 // One connection that many calls share. Requests that are ready in one turn of
 // the event loop go out in one write. A reply whose call has left is dropped:
 // its tag stays behind as a tombstone.
-export class Conn {
+class Conn {
   load = 0 // calls that wait on it
   closed = false // takes no new calls
   failed = false
@@ -204,3 +206,5 @@ function untagged(line) {
   }
   return new GarbledError('reply to no request')
 }
+
+module.exports = { Conn }

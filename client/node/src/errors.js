@@ -1,7 +1,9 @@
+'use strict'
+
 // Why nothing was learnt. No message holds a token or anything of a claim.
 
 // What all of them have in common. kind is for programs, message for people.
-export class NeonauthdError extends Error {
+class NeonauthdError extends Error {
   constructor(kind, message, options) {
     super(`neonauthd: ${message}`, options)
     this.kind = kind
@@ -13,7 +15,7 @@ export class NeonauthdError extends Error {
 }
 
 // The daemon was asked, and says that it cannot tell or that the request is wrong.
-export class ReplyError extends NeonauthdError {
+class ReplyError extends NeonauthdError {
   constructor(code, retryAfter, text) {
     const after = retryAfter > 0 ? `, retry after ${retryAfter / 1000} s` : ''
     super('reply', `daemon answers ${code}${after}${text === '' ? '' : `: ${quoted(text)}`}`)
@@ -24,14 +26,14 @@ export class ReplyError extends NeonauthdError {
 }
 
 // No connection could be made.
-export class UnreachableError extends NeonauthdError {
+class UnreachableError extends NeonauthdError {
   constructor(message, options) {
     super('unreachable', `daemon is not reachable: ${message}`, options)
   }
 }
 
 // The connection ended before the reply was complete.
-export class BrokenError extends NeonauthdError {
+class BrokenError extends NeonauthdError {
   constructor(options) {
     super('broken', 'connection broke before the reply was complete', options)
     // The connection had served before and died between two replies, as one
@@ -41,21 +43,21 @@ export class BrokenError extends NeonauthdError {
 }
 
 // What came is not a reply of the protocol, or not one to the question asked.
-export class GarbledError extends NeonauthdError {
+class GarbledError extends NeonauthdError {
   constructor(what) {
     super('garbled', `reply is not of the protocol: ${what}`)
   }
 }
 
 // The call's time was over.
-export class TimedOutError extends NeonauthdError {
+class TimedOutError extends NeonauthdError {
   constructor(span) {
     super('timeout', `no answer within ${Math.round(span)} ms`)
   }
 }
 
 // The caller's signal was aborted; cause is its reason.
-export class CancelledError extends NeonauthdError {
+class CancelledError extends NeonauthdError {
   constructor(reason) {
     super('cancelled', 'given up by the caller', { cause: reason })
   }
@@ -66,16 +68,28 @@ export class CancelledError extends NeonauthdError {
 }
 
 // close() was called.
-export class ClosedError extends NeonauthdError {
+class ClosedError extends NeonauthdError {
   constructor() {
     super('closed', 'client is closed')
   }
 }
 
 // Foreign text made fit for a message: one line, visible ASCII, short.
-export function quoted(text) {
+function quoted(text) {
   const most = 128
   const cut = text.slice(0, most)
   const escaped = JSON.stringify(cut).replace(/[^ -~]/g, (c) => '\\u' + c.charCodeAt(0).toString(16).padStart(4, '0'))
   return text.length > most ? `${escaped}...` : escaped
+}
+
+module.exports = {
+  NeonauthdError,
+  ReplyError,
+  UnreachableError,
+  BrokenError,
+  GarbledError,
+  TimedOutError,
+  CancelledError,
+  ClosedError,
+  quoted,
 }

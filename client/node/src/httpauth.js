@@ -1,3 +1,5 @@
+'use strict'
+
 // How a token travels in HTTP: where a request may carry it, which status an
 // answer of the daemon becomes, and the headers that go with a refusal. The
 // definition is package client/httpauth of the Go module; every language plays
@@ -5,12 +7,12 @@
 
 // What no browser sends along by itself. Cookies it does, with requests that
 // another site's page makes (CSRF), so they count only where they are asked for.
-export const HEADERS = Object.freeze(['sdk-header', 'authorization'])
+const HEADERS = Object.freeze(['sdk-header', 'authorization'])
 
-export const MAX_COOKIE_TOKENS = 4
-export const MAX_PLACE_NAME = 256
-export const DEFAULT_RETRY_AFTER = 1000 // milliseconds
-export const MAX_RETRY_AFTER = 60_000
+const MAX_COOKIE_TOKENS = 4
+const MAX_PLACE_NAME = 256
+const DEFAULT_RETRY_AFTER = 1000 // milliseconds
+const MAX_RETRY_AFTER = 60_000
 
 const SDK_HEADERS = ['x-stack-access-token', 'x-hexclave-access-token', 'x-stack-auth']
 const SDK_COOKIES = ['hexclave-access', 'stack-access'] // the newer one first
@@ -50,7 +52,7 @@ function check(word) {
 }
 
 // A search for the token of a request in some places, whatever their order.
-export class Search {
+class Search {
   #places
 
   constructor(places = HEADERS) {
@@ -77,7 +79,7 @@ const canonical = (name) => name.replace(/(^|-)[a-z]/g, (start) => start.toUpper
 
 // valuesOf is for requests of node:http and node:http2. Their headers keep only
 // the first of some repeated headers, so look at all.
-export function valuesOf(req) {
+function valuesOf(req) {
   return (name) => {
     const values = []
     for (let i = 0; i < req.rawHeaders.length; i += 2) {
@@ -89,7 +91,7 @@ export function valuesOf(req) {
 
 // What a search came to: one token or none, several only from cookies of an
 // SDK; or the fault of the request.
-export class Found {
+class Found {
   constructor(tokens, fault = '') {
     this.tokens = Object.freeze(fault ? [] : [...tokens])
     this.fault = fault
@@ -121,7 +123,7 @@ export class Found {
 }
 
 // How a request is answered that does not get through.
-export class Refusal {
+class Refusal {
   constructor(status, error, reason, retryAfter = 0) {
     this.status = status
     this.error = error
@@ -141,7 +143,7 @@ export class Refusal {
 
 // refusalOf is the one map from the daemon's answers to statuses; undefined: it
 // is accepted. What is no answer is no yes.
-export function refusalOf(answer) {
+function refusalOf(answer) {
   switch (answer?.outcome) {
     case 'accepted':
       return undefined
@@ -154,11 +156,11 @@ export function refusalOf(answer) {
   }
 }
 
-export const invalidToken = (reason) => new Refusal(401, 'invalid_token', reason)
+const invalidToken = (reason) => new Refusal(401, 'invalid_token', reason)
 
-export const denied = (reason = '') => new Refusal(403, 'insufficient_scope', reason)
+const denied = (reason = '') => new Refusal(403, 'insufficient_scope', reason)
 
-export function unavailable(reason = '', after = 0) {
+function unavailable(reason = '', after = 0) {
   const span = Math.min(after > 0 ? after : DEFAULT_RETRY_AFTER, MAX_RETRY_AFTER)
   return new Refusal(503, '', reason, Math.ceil(span / 1000) * 1000)
 }
@@ -180,7 +182,7 @@ function quotedString(text) {
 // preflight tells whether a request asks on behalf of a browser's CORS check. A
 // browser sends no token with it. A request that some frameworks take for
 // another method because of a header is none.
-export function preflight(method, values) {
+function preflight(method, values) {
   const others = ['x-http-method-override', 'x-http-method', 'x-method-override']
   return method === 'OPTIONS' && Boolean(values('access-control-request-method')[0]) && others.every((name) => values(name).length === 0)
 }
@@ -393,4 +395,21 @@ function parse(text) {
   } catch {
     return undefined
   }
+}
+
+module.exports = {
+  HEADERS,
+  MAX_COOKIE_TOKENS,
+  MAX_PLACE_NAME,
+  DEFAULT_RETRY_AFTER,
+  MAX_RETRY_AFTER,
+  Search,
+  valuesOf,
+  Found,
+  Refusal,
+  refusalOf,
+  invalidToken,
+  denied,
+  unavailable,
+  preflight,
 }

@@ -1,6 +1,8 @@
-export { Accepted, Rejected, Unknown, match } from './answer.js'
-export { Client, DEFAULT_CONNS, DEFAULT_NAME, DEFAULT_TIMEOUT } from './client.js'
-export {
+'use strict'
+
+const { Accepted, Rejected, Unknown, match } = require('./answer.js')
+const { Client, DEFAULT_CONNS, DEFAULT_NAME, DEFAULT_TIMEOUT } = require('./client.js')
+const {
   BrokenError,
   CancelledError,
   ClosedError,
@@ -9,5 +11,27 @@ export {
   ReplyError,
   TimedOutError,
   UnreachableError,
-} from './errors.js'
-export { DEFAULT_SOCKET, SOCKET_VARIABLE } from './words.js'
+} = require('./errors.js')
+const { DEFAULT_SOCKET, SOCKET_VARIABLE } = require('./words.js')
+
+// Named one by one: Node reads these names off the text for those who import them.
+module.exports = {
+  Accepted,
+  BrokenError,
+  CancelledError,
+  Client,
+  ClosedError,
+  DEFAULT_CONNS,
+  DEFAULT_NAME,
+  DEFAULT_SOCKET,
+  DEFAULT_TIMEOUT,
+  GarbledError,
+  NeonauthdError,
+  Rejected,
+  ReplyError,
+  SOCKET_VARIABLE,
+  TimedOutError,
+  Unknown,
+  UnreachableError,
+  match,
+}

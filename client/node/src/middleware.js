@@ -1,9 +1,9 @@
-import { STATUS_CODES } from 'node:http'
+'use strict'
 
-import { Client } from './client.js'
-import { Found, HEADERS, Search, denied, preflight, refusalOf, valuesOf } from './httpauth.js'
+const { STATUS_CODES } = require('node:http')
 
-export { DEFAULT_RETRY_AFTER } from './httpauth.js'
+const { Client } = require('./client.js')
+const { DEFAULT_RETRY_AFTER, Found, HEADERS, Search, denied, preflight, refusalOf, valuesOf } = require('./httpauth.js')
 
 const OPTIONS = ['client', 'lookup', 'profile', 'places', 'token', 'optional', 'allow', 'realm', 'refuse']
 const CONFUSING = Symbol('confusing')
@@ -15,13 +15,13 @@ const answers = new WeakMap()
 // from returns the Accepted under which a request was let through; undefined
 // outside a guard, for a CORS preflight, and inside an optional guard for a
 // request without a token.
-export function from(req) {
+function from(req) {
   return answers.get(req)
 }
 
 // guard returns a middleware (req, res, next) that lets requests with an
 // accepted token through and answers the others.
-export function guard(options = {}) {
+function guard(options = {}) {
   for (const name of Object.keys(options)) {
     if (!OPTIONS.includes(name)) throw new TypeError(`neonauthd: guard has no option "${name}"`)
   }
@@ -91,11 +91,11 @@ function plainRefusal(_req, res, status) {
 }
 
 // bearer finds the token in the Authorization header and in no other place.
-export const bearer = only('authorization')
+const bearer = only('authorization')
 
 // cookie returns a search for the token in the cookie of that name and in no
 // other place.
-export const cookie = (name) => only(`cookie:${name}`)
+const cookie = (name) => only(`cookie:${name}`)
 
 function only(place) {
   const search = new Search([place])
@@ -104,3 +104,5 @@ function only(place) {
     return fault === '' && tokens.length < 2 ? tokens[0] : CONFUSING
   }
 }
+
+module.exports = { DEFAULT_RETRY_AFTER, from, guard, bearer, cookie }

@@ -1,8 +1,10 @@
-import { createConnection } from 'node:net'
+'use strict'
 
-import { Conn } from './conn.js'
-import { CancelledError, ClosedError, TimedOutError, UnreachableError, quoted } from './errors.js'
-import { MAX_SOCKET_PATH } from './words.js'
+const { createConnection } = require('node:net')
+
+const { Conn } = require('./conn.js')
+const { CancelledError, ClosedError, TimedOutError, UnreachableError, quoted } = require('./errors.js')
+const { MAX_SOCKET_PATH } = require('./words.js')
 
 // The load at which a call looks for another connection. Below it, sharing one
 // costs less than a second stream of system calls.
@@ -21,7 +23,7 @@ const MAX_BACKOFF = 250
 const MAX_DIAL_PAUSE = 50 // milliseconds
 
 // Pool keeps the few connections, and one attempt to connect at a time.
-export class Pool {
+class Pool {
   closed = false
 
   #path
@@ -195,3 +197,5 @@ function advice(error) {
       return error.code ?? error.message
   }
 }
+
+module.exports = { Pool }

@@ -1,7 +1,9 @@
-import { Accepted, Rejected, Unknown } from './answer.js'
-import { GarbledError, ReplyError } from './errors.js'
-import { payloadOf } from './user.js'
-import { MAX_FIELDS, decodeValue } from './words.js'
+'use strict'
+
+const { Accepted, Rejected, Unknown } = require('./answer.js')
+const { GarbledError, ReplyError } = require('./errors.js')
+const { payloadOf } = require('./user.js')
+const { MAX_FIELDS, decodeValue } = require('./words.js')
 
 const NAME = /^[a-z0-9-]{1,32}$/
 const FIELD = /([a-z0-9-]+)=([^ ]*)/y
@@ -10,7 +12,7 @@ const MOST = 2 ** 33 // seconds: as an instant the year 2242
 
 // parseReply reads a reply line after its tag. The line has no control bytes
 // and is valid UTF-8: the connection has looked. It throws GarbledError.
-export function parseReply(line) {
+function parseReply(line) {
   const reply = { status: '', word: '', fields: new Map(), rest: '' }
   let at = line.indexOf(' ')
   reply.status = at < 0 ? line : line.slice(0, at)
@@ -44,13 +46,13 @@ function addField(fields, name, raw) {
   fields.set(name, value)
 }
 
-export function textField(reply, name) {
+function textField(reply, name) {
   const value = reply.fields.get(name)
   if (value === undefined) throw new GarbledError(`field ${name}`)
   return value
 }
 
-export function numberField(reply, name) {
+function numberField(reply, name) {
   const value = reply.fields.get(name)
   if (value === undefined || !NUMBER.test(value) || Number(value) > MOST) throw new GarbledError(`field ${name}`)
   return Number(value)
@@ -67,7 +69,7 @@ const SOURCES = ['upstream', 'cache', 'stale']
 
 // answerTo makes an answer of the reply to a lookup. Whatever is not precisely
 // a reply to this question is Unknown.
-export function answerTo(question, line) {
+function answerTo(question, line) {
   try {
     const reply = parseReply(line)
     if (reply.status === 'OK') return accepted(question, reply)
@@ -110,9 +112,11 @@ function accepted(question, reply) {
 
 // replyError makes an error of an ERR reply. Its text is for people; should it
 // hold the token, which the daemon's never does, it is left out.
-export function replyError(reply, token = '') {
+function replyError(reply, token = '') {
   const said = reply.fields.has('retry-after')
   const retryAfter = said ? numberField(reply, 'retry-after') * 1000 : 0
   const leaks = token !== '' && reply.rest.includes(token)
   return new ReplyError(reply.word, retryAfter, leaks ? '' : reply.rest)
 }
+
+module.exports = { parseReply, textField, numberField, answerTo, replyError }

@@ -1,3 +1,5 @@
+'use strict'
+
 // Who an accepted token belongs to, in the same words whatever preset and level
 // it comes from. The definition is User in client/user.go of the Go module;
 // every language plays the cases in client/testdata/user.
@@ -7,7 +9,7 @@ const ODD = Symbol('neither true nor false')
 // userOf reads the user. object is the claims or the profile of the answer,
 // claims those of its token: a profile has no session, and where members are
 // withheld from it no class of user.
-export function userOf(subject, object, claims) {
+function userOf(subject, object, claims) {
   // The flag of one address says nothing about another one.
   const primary = 'primary_email' in object || 'primary_email_verified' in object
   const flags = primary ? [object.primary_email_verified] : [object.email_verified, object.emailVerified]
@@ -52,13 +54,13 @@ const first = (...values) => values.map(text).find((one) => one !== '') ?? ''
 // payloadOf is the claims part of a token, which the daemon has verified;
 // undefined for a session credential, which has none. It is a copy: a part of
 // the string would keep the whole token alive.
-export function payloadOf(token) {
+function payloadOf(token) {
   const parts = token.split('.')
   return parts.length === 3 ? Buffer.from(parts[1], 'base64url') : undefined
 }
 
 // claimsIn parses a payload; undefined: there is nothing.
-export function claimsIn(payload) {
+function claimsIn(payload) {
   try {
     return payload && objectIn(payload.toString())
   } catch {
@@ -67,7 +69,9 @@ export function claimsIn(payload) {
 }
 
 // objectIn parses an object; undefined: it is none.
-export function objectIn(json) {
+function objectIn(json) {
   const value = JSON.parse(json)
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined
 }
+
+module.exports = { userOf, payloadOf, claimsIn, objectIn }

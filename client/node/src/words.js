@@ -1,19 +1,21 @@
+'use strict'
+
 // The words and limits of the protocol that the client needs; see protocol.md.
 
-export const DEFAULT_SOCKET = '/run/neonauthd/neonauthd.sock'
-export const SOCKET_VARIABLE = 'NEONAUTHD_SOCKET'
-export const PROTOCOL = 1
+const DEFAULT_SOCKET = '/run/neonauthd/neonauthd.sock'
+const SOCKET_VARIABLE = 'NEONAUTHD_SOCKET'
+const PROTOCOL = 1
 
-export const MAX_REQUEST_LINE = 16384 // bytes, line end included
-export const MAX_REPLY_LINE = 4198400 // bytes, line end included
-export const MAX_FIELDS = 16
-export const MAX_CLIENT_NAME = 64 // bytes
-export const MAX_DEADLINE = 60_000 // milliseconds
-export const MAX_MAX_AGE = 86_400 // seconds
+const MAX_REQUEST_LINE = 16384 // bytes, line end included
+const MAX_REPLY_LINE = 4198400 // bytes, line end included
+const MAX_FIELDS = 16
+const MAX_CLIENT_NAME = 64 // bytes
+const MAX_DEADLINE = 60_000 // milliseconds
+const MAX_MAX_AGE = 86_400 // seconds
 
 // sun_path on Linux, less its closing zero byte. The kernel's own complaint
 // is "invalid argument".
-export const MAX_SOCKET_PATH = 107
+const MAX_SOCKET_PATH = 107
 
 // What can be a token at all. Anything else is malformed beyond doubt, and
 // sending it could do harm: a line feed in it would be a second request.
@@ -23,13 +25,13 @@ const TOKEN = /^[A-Za-z0-9._-]{1,8192}$/
 // base64 and may be percent-encoded; but never what reads as a field.
 const CREDENTIAL = /^(?![a-z0-9-]+=)[A-Za-z0-9._+/=%-]{1,8192}$/
 
-export const askable = (verb, token) => (verb === 'PROFILE' ? CREDENTIAL : TOKEN).test(token)
+const askable = (verb, token) => (verb === 'PROFILE' ? CREDENTIAL : TOKEN).test(token)
 
 const encoder = new TextEncoder()
 
 // The spelling of a field's value: visible ASCII as it is, every other byte
 // and "%" as "%" and two upper-case hex digits.
-export function encodeValue(text) {
+function encodeValue(text) {
   if (/^[!-$&-~]*$/.test(text)) return text
   let out = ''
   for (const byte of encoder.encode(text)) {
@@ -44,7 +46,7 @@ const VALUE = /^(?:[!-$&-~]|%(?:[01][0-9A-F]|20|25|7F|[89A-F][0-9A-F]))*$/
 const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 // The inverse of encodeValue; undefined for any other spelling.
-export function decodeValue(raw) {
+function decodeValue(raw) {
   if (!VALUE.test(raw)) return undefined
   if (!raw.includes('%')) return raw
   const bytes = Buffer.from(raw.replace(/%(..)/g, (_, hex) => String.fromCharCode(parseInt(hex, 16))), 'latin1')
@@ -53,4 +55,20 @@ export function decodeValue(raw) {
   } catch {
     return undefined
   }
+}
+
+module.exports = {
+  DEFAULT_SOCKET,
+  SOCKET_VARIABLE,
+  PROTOCOL,
+  MAX_REQUEST_LINE,
+  MAX_REPLY_LINE,
+  MAX_FIELDS,
+  MAX_CLIENT_NAME,
+  MAX_DEADLINE,
+  MAX_MAX_AGE,
+  MAX_SOCKET_PATH,
+  askable,
+  encodeValue,
+  decodeValue,
 }

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import { Player } from './player.js'
-import { parse, transcripts } from './transcript.js'
+import { Player } from './player.mjs'
+import { parse, transcripts } from './transcript.mjs'
 
 for (const { name, steps } of transcripts()) {
   test(`transcript ${name}`, () => new Player().play(steps))

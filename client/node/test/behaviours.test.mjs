@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline'
 import { test } from 'node:test'
 
 import { Client } from 'neonauthd'
-import { facts } from './facts.js'
+import { facts } from './facts.mjs'
 
 const FOLDER = new URL('../../testdata/behaviours/', import.meta.url)
 const PATIENCE = 20_000

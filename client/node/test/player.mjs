@@ -7,8 +7,8 @@ import { join } from 'node:path'
 import { inspect } from 'node:util'
 
 import { Client } from 'neonauthd'
-import { facts } from './facts.js'
-import { unescape, wordsOf } from './transcript.js'
+import { facts } from './facts.mjs'
+import { unescape, wordsOf } from './transcript.mjs'
 
 const PATIENCE = 10_000 // milliseconds, for anything that is not meant to time out
 

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 
 import { Client } from 'neonauthd'
-import { fakeDaemon } from './fake.js'
+import { fakeDaemon } from './fake.mjs'
 
 const cases = JSON.parse(readFileSync(new URL('../../testdata/user/cases.json', import.meta.url), 'utf8'))
 const declarations = readFileSync(new URL('../index.d.ts', import.meta.url), 'utf8')

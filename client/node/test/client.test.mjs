@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { promisify } from 'node:util'
 
 import { Client, TimedOutError, UnreachableError, match } from 'neonauthd'
-import { ACCEPTED, fakeDaemon } from './fake.js'
+import { ACCEPTED, fakeDaemon } from './fake.mjs'
 
 test('requests that are ready together go out in one write, on one connection', async (t) => {
   const fake = await fakeDaemon(t, () => 'NO expired')

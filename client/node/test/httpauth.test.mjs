@@ -8,7 +8,7 @@ import { test } from 'node:test'
 import { Accepted, Client, Rejected, Unknown } from 'neonauthd'
 import { Found, HEADERS, MAX_PLACE_NAME, Refusal, Search, denied, invalidToken, preflight, refusalOf, unavailable, valuesOf } from 'neonauthd/httpauth'
 import { from, guard } from 'neonauthd/middleware'
-import { fakeDaemon } from './fake.js'
+import { fakeDaemon } from './fake.mjs'
 
 // exchange sends a request as it stands and returns the response.
 async function exchange(port, text) {

@@ -5,7 +5,7 @@ import { test } from 'node:test'
 
 import { Client } from 'neonauthd'
 import { bearer, cookie, from, guard } from 'neonauthd/middleware'
-import { ACCEPTED, fakeDaemon } from './fake.js'
+import { ACCEPTED, fakeDaemon } from './fake.mjs'
 
 const REPLIES = {
   good: ACCEPTED,
