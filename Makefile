@@ -115,6 +115,10 @@ fuzz: ## run each fuzz target for FUZZTIME (20s)
 outage: ## kill the upstream, bring it back, rotate, delete, revoke: a table of the measured delays
 	$(GO) test -count=1 -v -run '^TestScriptedOutage$$' ./internal/e2e/neonauthd
 
+.PHONY: fleet-faults
+fleet-faults: ## six hosts of a fleet, 240 000 changes, 100 faults of the engine: all must agree (minutes)
+	FLEET_LONG=1 $(GO) test -count=1 -v -timeout 60m -run '^TestHostsAgreeAfterManyFaults$$' ./daemon/fleet
+
 .PHONY: bench
 bench: ## run the benchmarks (BENCH=regexp, BENCHTIME=1s)
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -benchtime $(BENCHTIME) ./...

@@ -223,6 +223,7 @@ var (
 	errFull     = errors.New("the engine is out of memory (maxmemory); make room, or raise it")
 	errLoading  = errors.New("the engine is loading its data; it is tried again")
 	errCluster  = errors.New("the cluster does not serve the fleet's slot now")
+	errOld      = errors.New("the engine lacks a command that a fleet needs: it has to be Valkey, or Redis 6.2 or later, with its commands under their names")
 	errTLS      = errors.New("the engine's certificate is not trusted: see fleet.ca, and the host's name in fleet.urls")
 )
 
@@ -246,6 +247,12 @@ func explain(err error) error {
 		return err
 	}
 	said := err.Error()
+	if lower := strings.ToLower(said); strings.Contains(lower, "unknown redis command") || strings.Contains(lower, "unknown command") {
+		return fmt.Errorf("%w (%q)", errOld, cut(said))
+	}
+	if strings.Contains(said, "ACL failure in script") || strings.Contains(said, "can't run this command or subcommand") || strings.Contains(said, "can't access at least one of the keys") {
+		return fmt.Errorf("%w (%q)", errACL, cut(said))
+	}
 	for _, known := range []struct {
 		begin string
 		means error

@@ -137,7 +137,7 @@ func (f *Fleet) Stats() Stats {
 	now := f.o.Now()
 	s := Stats{
 		Connected: f.Connected(), Heard: -1, Exchanges: f.counts.exchanges.Load(), Again: f.counts.again.Load(),
-		Announced: f.counts.announced.Load(), Reconnects: f.counts.reconnects.Load(), Unopened: f.counts.unopened.Load(),
+		Announced: f.counts.announced.Load(), Reconnects: f.counts.reconnects.Load(), Unopened: f.counts.unopened.Load() + f.peers.strange(),
 		Skipped: f.counts.skipped.Load(), NotSaved: f.counts.notSaved.Load(),
 		Offset: time.Duration(f.offset.Load()) * time.Millisecond, Claims: f.claims.stats(),
 	}

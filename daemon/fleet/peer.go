@@ -139,6 +139,13 @@ func (p *peers) take(one *peer, raw string, engine int64, now time.Time) bool {
 	return true
 }
 
+// strange is how often words were read that do not open.
+func (p *peers) strange() uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.unopened
+}
+
 // heard reports whether the host was heard of late.
 func (one *peer) heard(now time.Time) bool {
 	return !one.words.Left && now.Sub(one.at) < heardWithin

@@ -58,12 +58,17 @@ func (s *server) address() string { return net.JoinHostPort("127.0.0.1", s.port)
 
 func (s *server) url() string { return "redis://" + s.address() }
 
+// redis is the program. Its package would start a server by itself: see .ci/run.
+func redis(t testing.TB) string {
+	t.Helper()
+	return need.Program(t, "redis-server", "redis-server")
+}
+
 // start starts the program and waits until it answers.
 func (s *server) start() {
 	s.t.Helper()
-	program := need.Program(s.t, "redis-server", "redis-server")
 	args := append([]string{"--port", s.port, "--bind", "127.0.0.1", "--dir", s.dir, "--save", "", "--daemonize", "no"}, s.args...)
-	s.run(program, args...)
+	s.run(redis(s.t), args...)
 }
 
 func (s *server) run(program string, args ...string) {

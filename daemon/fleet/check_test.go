@@ -1,0 +1,153 @@
+package fleet
+
+import (
+	"context"
+	"net"
+	"strings"
+	"testing"
+	"time"
+)
+
+// found checks an engine.
+func found(t *testing.T, o Options) (all string, worst Severity) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	var texts []string
+	for _, f := range Check(ctx, o) {
+		texts = append(texts, f.Text)
+		worst = max(worst, f.Severity)
+	}
+	return strings.Join(texts, "\n"), worst
+}
+
+// aclLine is the line of the guide: what a fleet needs, and nothing else.
+const aclLine = "~{neonauthd:test}:* resetchannels -@all +evalsha +eval +xread +hset +del +pexpire +info +ping +hello" +
+	" +type +hstrlen +hget +hset +hdel +hlen +hkeys +hscan +hrandfield +get +set +getrange +strlen +pttl +xadd +time"
+
+func TestCheckSaysWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		args   []string
+		before func(t *testing.T, s *server, o *Options)
+		want   string
+		worst  Severity
+	}{
+		"an empty engine": {nil, nil, "nothing of the fleet \"test\" is there yet", Fine},
+		"a fleet at work": {nil, func(t *testing.T, s *server, _ *Options) {
+			h := newHost(t, options(t, 1, s.url()))
+			awaitAll(t, []*host{h})
+			h.revoke(subject("u"))
+		}, "all 2 records of the fleet open under the first key", Fine},
+		"another key": {nil, func(t *testing.T, s *server, o *Options) {
+			awaitAll(t, []*host{newHost(t, options(t, 1, s.url()))})
+			o.Keys = []Key{testKey(t, 2)}
+		}, "they are not those of the other hosts", Fault},
+		"an old key": {nil, func(t *testing.T, s *server, o *Options) {
+			awaitAll(t, []*host{newHost(t, options(t, 1, s.url()))})
+			o.Keys = []Key{testKey(t, 2), testKey(t, 1)}
+		}, "0 records open under the first key, 1 under others", Fine},
+		"one of several": {nil, func(t *testing.T, s *server, _ *Options) {
+			awaitAll(t, []*host{newHost(t, options(t, 1, s.url()))})
+			s.must("HSET", "{neonauthd:test}:hosts", "x", "junk")
+		}, "1 records of the fleet \"test\" open under none", Warning},
+		"nobody listens": {nil, func(_ *testing.T, s *server, _ *Options) { s.kill() }, "cannot connect", Fault},
+		"no answer": {nil, func(t *testing.T, _ *server, o *Options) {
+			ln := must[net.Listener](t)(net.Listen("tcp", "127.0.0.1:0"))
+			t.Cleanup(func() { _ = ln.Close() })
+			o.URLs = []string{"redis://" + ln.Addr().String()}
+		}, "cannot connect", Fault},
+		"a wrong password": {[]string{"--requirepass", "right"}, func(_ *testing.T, _ *server, o *Options) { o.Password = "wrong" }, "refuses the user or the password", Fault},
+		"no password":      {[]string{"--requirepass", "right"}, nil, "refuses the user or the password", Fault},
+		"the right one":    {[]string{"--requirepass", "right"}, func(_ *testing.T, _ *server, o *Options) { o.Password = "right" }, "nothing of the fleet", Fine},
+		"the guide's ACL": {nil, func(_ *testing.T, s *server, o *Options) {
+			s.must(append([]string{"ACL", "SETUSER", "neonauthd", "on", ">pw"}, strings.Fields(aclLine)...)...)
+			o.URLs, o.Password = []string{"redis://neonauthd@" + s.address()}, "pw"
+		}, "the user may do all that a fleet does", Fine},
+		"an ACL that lacks a command": {nil, func(_ *testing.T, s *server, o *Options) {
+			s.must(append([]string{"ACL", "SETUSER", "neonauthd", "on", ">pw"}, strings.Fields(aclLine+" -hrandfield")...)...)
+			o.URLs, o.Password = []string{"redis://neonauthd@" + s.address()}, "pw"
+		}, "ACL does not let this user", Fault},
+		"an ACL for other keys": {nil, func(_ *testing.T, s *server, o *Options) {
+			s.must(append([]string{"ACL", "SETUSER", "neonauthd", "on", ">pw"}, strings.Fields(strings.ReplaceAll(aclLine, "test", "prod"))...)...)
+			o.URLs, o.Password = []string{"redis://neonauthd@" + s.address()}, "pw"
+		}, "ACL does not let this user", Fault},
+		"a replica": {nil, func(_ *testing.T, s *server, _ *Options) {
+			s.must("REPLICAOF", "127.0.0.1", "1")
+		}, "read-only replica", Fault},
+		"out of memory":           {[]string{"--maxmemory", "1mb", "--maxmemory-policy", "noeviction"}, func(_ *testing.T, s *server, _ *Options) { s.must("CONFIG", "SET", "maxmemory", "1") }, "out of memory", Fault},
+		"a policy that forgets":   {[]string{"--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru"}, nil, "removes revocations", Warning},
+		"an engine without 6.2's": {[]string{"--rename-command", "HRANDFIELD", ""}, nil, "lacks a command", Fault},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newServer(t, c.args...)
+			o := options(t, 0, s.url())
+			if c.before != nil {
+				c.before(t, s, &o)
+			}
+			all, worst := found(t, o)
+			if !strings.Contains(all, c.want) || worst != c.worst {
+				t.Errorf("found, at worst %d:\n%s\nwant %d: %s", worst, all, c.worst, c.want)
+			}
+			if strings.Contains(all, "wrong\"") || strings.Contains(all, "right") {
+				t.Errorf("tells a password:\n%s", all)
+			}
+			if c.worst == Fine && len(c.args) == 0 && name == "an empty engine" {
+				if n, _ := s.do("DBSIZE").AsInt64(); n != 0 {
+					t.Errorf("%d keys are left", n)
+				}
+			}
+		})
+	}
+}
+
+func TestVersionsThatAreNewEnough(t *testing.T) {
+	for version, want := range map[string]bool{"6.1.9": false, "6.2": true, "6.2.0": true, "7.0.15": true, "8.1": true, "5.0.14": false, "": false, "7": false, "x.y": false, "10.0": true} {
+		if newEnough(version) != want {
+			t.Errorf("%q: %v", version, !want)
+		}
+	}
+}
+
+func TestURLsOfEngines(t *testing.T) {
+	for raw, want := range map[string]Endpoint{
+		"redis://localhost":                  {Address: "localhost:6379"},
+		"valkey://127.0.0.1:1/":              {Address: "127.0.0.1:1"},
+		"rediss://u@valkey.internal":         {Address: "valkey.internal:6379", User: "u", TLS: true},
+		"valkeys://[::1]:7000":               {Address: "[::1]:7000", TLS: true},
+		"unix:///run/valkey.sock":            {Address: "/run/valkey.sock", Socket: true},
+		"redis://u:hunter2@localhost":        {},
+		"redis://localhost/1":                {},
+		"redis://localhost?skip_verify=true": {},
+		"redis://localhost#x":                {},
+		"http://localhost":                   {},
+		"redis:localhost":                    {},
+		"redis://":                           {},
+		"unix://host/path":                   {},
+		"unix:///":                           {},
+		"/run/valkey.sock":                   {},
+		"redis://%zz":                        {},
+		"unix:///run/valkey.sock?db=1":       {},
+	} {
+		e, err := ParseURL(raw)
+		if (err == nil) != (want != Endpoint{}) || e != want && err == nil || err != nil && strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: %+v, %v", raw, e, err)
+		}
+	}
+	for raw, local := range map[string]bool{"redis://localhost": true, "redis://127.9.9.9": true, "redis://[::1]": true, "unix:///x": true, "redis://10.0.0.1": false, "redis://localhost.example": false} {
+		if e, err := ParseURL(raw); err != nil || e.Local() != local {
+			t.Errorf("%s: local %v, %v", raw, e.Local(), err)
+		}
+	}
+}
+
+func TestCheckEndsWithItsContext(t *testing.T) {
+	ln := must[net.Listener](t)(net.Listen("tcp", "127.0.0.1:0"))
+	defer ln.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	if all := Check(ctx, options(t, 0, "redis://"+ln.Addr().String())); len(all) != 1 || all[0].Severity != Fault {
+		t.Errorf("%+v", all)
+	}
+}

@@ -1,0 +1,266 @@
+package fleet
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/valkey-io/valkey-go"
+)
+
+// dump is what the engine holds, as somebody with full access sees it.
+func (s *server) hash(key string) map[string]string {
+	s.t.Helper()
+	m, err := s.do("HGETALL", key).AsStrMap()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return m
+}
+
+const (
+	logKey   = "{neonauthd:test}:log"
+	marksKey = "{neonauthd:test}:marks"
+	lastKey  = "{neonauthd:test}:last"
+	hostsKey = "{neonauthd:test}:hosts"
+)
+
+// TestWhoCanWriteTheEngineCannotMakeAHostAccept forges, replays, swaps and deletes
+// for a while: what was revoked stays revoked on those that know it, and what was
+// not is not.
+func TestWhoCanWriteTheEngineCannotMakeAHostAccept(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	hosts := newHosts(t, 2, s)
+	var revoked, back []Name
+	for i := range 20 {
+		n := subject(fmt.Sprint("u", i))
+		hosts[i%2].revoke(n)
+		if i%4 == 0 {
+			hosts[i%2].undo(n)
+			back = append(back, n)
+		} else {
+			revoked = append(revoked, n)
+		}
+	}
+	seen := s.hash(marksKey)
+	entries := must[[]valkey.XRangeEntry](t)(s.do("XRANGE", logKey, "-", "+").AsXRange())
+	random := rand.New(rand.NewPCG(1, 2))
+	var fields, values []string
+	for field, value := range seen {
+		fields, values = append(fields, field), append(values, value)
+	}
+	for range 300 {
+		field, value := fields[random.IntN(len(fields))], values[random.IntN(len(values))]
+		entry := entries[random.IntN(len(entries))].FieldValues
+		switch random.IntN(9) {
+		case 0:
+			s.must("HSET", marksKey, field, value) // swap
+		case 1:
+			s.must("HSET", marksKey, field, strings.Repeat("9", 60)+value[60:]) // forge the order
+		case 2:
+			s.must("HDEL", marksKey, field)
+		case 3:
+			s.must("XADD", logKey, "*", "p", entry["p"], "n", entry["n"], "b", entry["b"]) // replay, out of the chain
+		case 4:
+			last, _ := s.do("GET", lastKey).ToString() // replay, within the chain
+			m := s.must("XADD", logKey, "*", "p", last, "n", entry["n"], "b", entry["b"])
+			id, _ := m.ToString()
+			s.must("SET", lastKey, string(next(id, last, entry["n"], entry["b"])))
+		case 5:
+			last, _ := s.do("GET", lastKey).ToString() // forge, within the chain
+			m := s.must("XADD", logKey, "*", "p", last, "n", entry["n"], "b", entry["b"]+"x")
+			id, _ := m.ToString()
+			s.must("SET", lastKey, string(next(id, last, entry["n"], entry["b"]+"x")))
+		case 6:
+			s.must("SET", lastKey, "1-1 abc")
+		case 7:
+			s.must("HSET", hostsKey, fmt.Sprint("id-", random.IntN(4)), value)
+		case 8:
+			s.must("DEL", logKey)
+		}
+		for _, h := range hosts {
+			for _, n := range revoked {
+				if !h.inForce(n) {
+					t.Fatalf("%v is not revoked any more", n)
+				}
+			}
+			for _, n := range back {
+				if h.inForce(n) {
+					t.Fatalf("%v was taken back, and is revoked", n)
+				}
+			}
+		}
+	}
+	s.must("DEL", hostsKey) // else hosts that never were are missed for an hour
+	if _, reach := hosts[0].revoke(subject("then")); reach.Blind {
+		until(t, "it is in force on the other host too", func() bool { return hosts[1].inForce(subject("then")) })
+	}
+	until(t, "both have the same marks", func() bool { return same(hosts) })
+	until(t, "both hear again", func() bool { return hosts[0].Connected() && hosts[1].Connected() })
+	if hosts[0].Stats().Unopened+hosts[1].Stats().Unopened == 0 {
+		t.Error("nothing was counted")
+	}
+	late := newHost(t, options(t, 7, s.url()))
+	until(t, "a new host hears", late.Connected)
+	for _, n := range revoked {
+		if !late.inForce(n) {
+			t.Errorf("%v is not revoked on a new host", n)
+		}
+	}
+}
+
+// TestARevocationThatIsKeptFromAHostIsNoticed: an entry is taken out of the log,
+// the chain mended, and the mark deleted, so that one host never hears of it.
+func TestARevocationThatIsKeptFromAHostIsNoticed(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	way := newCable(t, s.address())
+	hosts := []*host{newHost(t, options(t, 0, s.url())), newHost(t, options(t, 1, way.url()))}
+	awaitAll(t, hosts)
+	way.set(true)
+	until(t, "the other host is cut off", func() bool { return !hosts[1].Connected() })
+	hosts[0].revoke(subject("u"))
+	s.must("DEL", marksKey)
+	way.set(false)
+	until(t, "the other host has it all the same", func() bool { return hosts[1].inForce(subject("u")) })
+	awaitAll(t, hosts)
+}
+
+// TestValuesLargerThanTheyMayBeAreSkipped puts 100 MB under each of our names.
+func TestValuesLargerThanTheyMayBeAreSkipped(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	hosts := newHosts(t, 2, s)
+	hosts[0].revoke(subject("u"))
+	hosts[0].share(askFor("p"), "profile")
+	const large = "100000000"
+	profile := hosts[0].claimKeys(askFor("p"))[0]
+	s.must("EVAL", `local big = string.rep('x', ARGV[1])
+		for field in pairs({ ['r:x'] = 1, ['u:x'] = 1 }) do redis.call('HSET', KEYS[1], field, big) end
+		redis.call('HSET', KEYS[2], 'x', big)
+		redis.call('SET', KEYS[3], big) redis.call('SET', KEYS[4], big)
+		redis.call('XADD', KEYS[5], '*', 'p', 'x', 'n', 'x', 'b', big)
+		return 1`, "5", marksKey, hostsKey, lastKey, profile, logKey, large)
+	hosts[0].claimed(askFor("p"), Go)
+	hosts[1].revoke(subject("v"))
+	until(t, "both have the same marks", func() bool { return same(hosts) && hosts[0].inForce(subject("v")) })
+	late := newHost(t, options(t, 7, s.url()))
+	until(t, "all hear", func() bool { return late.Connected() && hosts[0].Connected() && hosts[1].Connected() })
+	if !late.inForce(subject("u")) || !late.inForce(subject("v")) {
+		t.Error("a new host hears, and does not know everything")
+	}
+}
+
+func TestAHostOfAnotherKeyIsCountedAndNeverApplied(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	hosts := newHosts(t, 2, s)
+	o := options(t, 7, s.url())
+	o.Keys = []Key{testKey(t, 2)}
+	stranger := newHost(t, o)
+	until(t, "it is there", func() bool { return hosts[0].Stats().Hosts == 3 })
+	_, _ = stranger.Announce(t.Context(), stranger.revokeHere(subject("theirs")))
+	_, reach := hosts[0].revoke(subject("ours"))
+	if reach.Whole() || reach.Reached != 2 || reach.Of != 3 {
+		t.Errorf("reached %+v", reach)
+	}
+	if hosts[0].inForce(subject("theirs")) || stranger.inForce(subject("ours")) {
+		t.Error("a mark of another key is in force")
+	}
+	if hosts[1].Stats().Unopened == 0 {
+		t.Error("not counted")
+	}
+}
+
+func TestAnotherFleetOnTheSameEngineIsApart(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	ours := newHosts(t, 1, s)[0]
+	ours.revoke(subject("before"))
+	o := options(t, 7, s.url())
+	o.Name = "other" // with the same key
+	theirs := newHost(t, o)
+	until(t, "the other hears", theirs.Connected)
+	if _, reach := theirs.revoke(subject("u")); !reach.Whole() || reach.Of != 1 {
+		t.Errorf("reached %+v", reach)
+	}
+	for _, kind := range []string{"marks", "hosts"} { // somebody copies everything over
+		for field, value := range s.hash("{neonauthd:other}:" + kind) {
+			s.must("HSET", "{neonauthd:test}:"+kind, field, value)
+		}
+	}
+	s.must("DEL", logKey, lastKey)
+	_, _ = ours.revoke(subject("v"))
+	until(t, "ours has counted them", func() bool { return ours.Stats().Unopened > 0 })
+	if ours.inForce(subject("u")) {
+		t.Error("a mark of another fleet is in force")
+	}
+}
+
+func TestAKeyIsReplacedWithoutLosingAnything(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	with := func(i int, keys ...byte) *host {
+		o := options(t, i, s.url())
+		o.Keys = nil
+		for _, k := range keys {
+			o.Keys = append(o.Keys, testKey(t, k))
+		}
+		return newHost(t, o)
+	}
+	reloaded := func(hosts []*host, keys ...byte) {
+		for i, h := range hosts {
+			h.stop()
+			o := with(i, keys...)
+			_ = o.journal.Join(valuesOf(h.journal))
+			hosts[i] = o
+			awaitAll(t, hosts)
+			hosts[i].revoke(subject(fmt.Sprint(keys, i)))
+		}
+	}
+	hosts := []*host{with(0, 1), with(1, 1)}
+	awaitAll(t, hosts)
+	hosts[0].revoke(subject("first"))
+	reloaded(hosts, 1, 2)
+	reloaded(hosts, 2, 1)
+	until(t, "nothing is left under the old key", func() bool {
+		for field := range s.hash(marksKey) {
+			if _, _, key, ok := hosts[0].records.openField(field, s.hash(marksKey)[field]); ok && key != 0 {
+				s.must("DEL", logKey) // everything is exchanged again
+				return false
+			}
+		}
+		return true
+	})
+	reloaded(hosts, 2)
+	last := with(9, 2)
+	until(t, "a host with the new key alone hears", last.Connected)
+	if !last.inForce(subject("first")) || !same([]*host{hosts[0], hosts[1], last}) {
+		t.Error("something was lost")
+	}
+}
+
+func valuesOf(j *journal) (marks []Mark) {
+	for m := range j.Marks() {
+		marks = append(marks, m)
+	}
+	return marks
+}
+
+func TestMarksLeaveTheEngineWhenTheyAreOver(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	h := newHosts(t, 1, s)[0]
+	m := Mark{Name: subject("old"), Until: time.Now().Add(-Keep*time.Second - time.Minute).Unix()}
+	m.Revoked = h.Stamp(m, 0)
+	if _, err := h.Announce(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the lapsed mark has left the engine", func() bool {
+		h.revoke(subject("new"))
+		return len(s.hash(marksKey)) == 1
+	})
+}
