@@ -19,7 +19,7 @@ func (c *Client) lookup(ctx context.Context, verb protocol.Verb, token string, o
 		return Rejected{Reason: protocol.ReasonMalformed}
 	}
 	c.init()
-	q := question{verb: verb, token: token, wishes: wishesOf(c.Project, opts)}
+	q := question{verb: verb, token: token, wishes: wishesOf(c.Project, opts), seed: c.seed}
 	if verb == protocol.VERIFY { // it takes neither
 		q.wishes.maxAge, q.wishes.fallback = -1, false
 	}

@@ -22,6 +22,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"hash/maphash"
 	"net"
 	"os"
 	"sync"
@@ -93,6 +94,7 @@ type Client struct {
 	Dial func(ctx context.Context) (net.Conn, error)
 
 	once   sync.Once
+	seed   maphash.Seed
 	pool   *pool
 	keeper *keeper // nil: nothing is kept
 }
@@ -136,6 +138,7 @@ func (c *Client) Path() string {
 // init readies the client once; that is what makes the zero value work.
 func (c *Client) init() {
 	c.once.Do(func() {
+		c.seed = maphash.MakeSeed()
 		dial, answers := c.Dial, cmp.Or(c.Keep, DefaultKeep)
 		if dial == nil {
 			dial = unixDialer(c.Path())

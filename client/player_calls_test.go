@@ -37,6 +37,8 @@ func (p *player) call(text string) error {
 			opts = append(opts, client.MaxAge(time.Duration(number)*time.Second))
 		case "deadline":
 			opts = append(opts, client.Deadline(time.Duration(number)*time.Millisecond))
+		case "on-behalf-of":
+			opts = append(opts, client.OnBehalfOf(value))
 		case "fallback":
 			opts = append(opts, client.FallbackClaims())
 		default:

@@ -1,6 +1,9 @@
 package client
 
 import (
+	"encoding/base64"
+	"encoding/binary"
+	"hash/maphash"
 	"strconv"
 	"strings"
 	"time"
@@ -12,9 +15,10 @@ import (
 type question struct {
 	verb   protocol.Verb
 	wishes wishes
-	token  string   // of a lookup
-	keep   bool     // the answer is to be kept
-	args   []string // of any other verb, each fit for the line
+	token  string       // of a lookup
+	seed   maphash.Seed // of the labels of those who are asked for
+	keep   bool         // the answer is to be kept
+	args   []string     // of any other verb, each fit for the line
 }
 
 // append writes the request line for the given tag; left is the time until
@@ -48,10 +52,21 @@ func (q *question) appendWishes(dst []byte, left time.Duration) []byte {
 	if w.fallback {
 		dst = protocol.AppendField(dst, protocol.FieldFallback, protocol.LevelClaims)
 	}
+	if w.asker != "" {
+		dst = protocol.AppendField(dst, protocol.FieldFor, label(q.seed, w.asker))
+	}
 	if q.keep {
 		dst = protocol.AppendInt(dst, protocol.FieldKeep, 1)
 	}
 	return dst
+}
+
+// label is what the daemon is told of whoever is asked for: it tells one from
+// another, and nothing about any.
+func label(seed maphash.Seed, asker string) string {
+	var sum [8]byte
+	binary.LittleEndian.PutUint64(sum[:], maphash.String(seed, asker))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
 // daemonShare is the part of the time left, in milliseconds, that the daemon
@@ -77,6 +92,7 @@ const (
 	optMaxAge
 	optDeadline
 	optFallbackClaims
+	optOnBehalfOf
 )
 
 // WithProject asks about a token of the named project instead of
@@ -105,12 +121,24 @@ func Deadline(d time.Duration) Option { return Option{kind: optDeadline, span: d
 // Verify ignores it.
 func FallbackClaims() Option { return Option{kind: optFallbackClaims} }
 
+// OnBehalfOf tells for whom of its own the program asks, a visitor's address for
+// example, so that one of them cannot use up the share of the daemon that all
+// have. The text is not sent and need not be secret: the daemon gets a number
+// that is made of it, another one in each process. It changes no answer. Empty
+// changes nothing.
+//
+// A program that asks for one user after the other, such as a web server, wants
+// it; one that asks for itself does not. Daemons before this option answer
+// Unknown with the code bad-request.
+func OnBehalfOf(asker string) Option { return Option{kind: optOnBehalfOf, text: asker} }
+
 // wishes is what the options of one lookup add up to; the last of a kind wins.
 type wishes struct {
 	project  string
 	maxAge   time.Duration // negative: not asked for
 	deadline time.Duration // 0: the client's own
 	fallback bool
+	asker    string // for whom; "": for the program itself
 }
 
 func wishesOf(project string, opts []Option) wishes {
@@ -126,6 +154,8 @@ func wishesOf(project string, opts []Option) wishes {
 			w.deadline = o.span
 		case optFallbackClaims:
 			w.fallback = true
+		case optOnBehalfOf:
+			w.asker = o.text
 		}
 	}
 	return w

@@ -233,8 +233,9 @@ func (c *conn) lookup(level Level) {
 		c.server.ledger.latency.hit(began)
 		return
 	}
-	if a.kind != session || c.peer.opaque.Allow() {
-		if a.place, ok = c.server.places.take(c.peer.id, a.kind == session); ok {
+	a.asker.For = string(a.label) // not before: a hit needs no share
+	if a.kind != session || c.server.sessions.Allow(a.asker) {
+		if a.place, ok = c.server.places.take(a.asker, a.kind == session); ok {
 			c.miss(a)
 			return
 		}

@@ -154,6 +154,7 @@ func New(cfg config.Config, opts Options) (*Daemon, error) {
 		bodies:   fair.NewBodies(fair.Shares{Total: maxShared, Each: maxSharedEach, Kept: sharedKept}),
 		wide:     newWideBuffers(),
 		places:   newPlaces(),
+		sessions: fair.NewAllowance(d.opts.Now, opaqueBurst, time.Second/opaqueRate, maxOpaque),
 		roomy:    fair.NewPool(fair.Shares{Total: maxRoomy, Each: maxRoomyEach, Kept: roomyKept}),
 		notices:  fair.NewPool(fair.Shares{Total: maxNotices, Each: maxNoticesEach, Kept: noticesKept}),
 		stopping: make(chan struct{}),

@@ -37,7 +37,7 @@ func limits() [][2]string {
 		{"lookups that wait for the upstream, of all", fmt.Sprint(maxWaiting)},
 		{"lookups that wait for a verification, of one user and of all", fmt.Sprintf("%d, %d", maxWaitingEach, maxWaiting)},
 		{"verifications at once", "all processors but one; of one user half of them; at least one"},
-		{"session credentials asked of the upstream, of one user", fmt.Sprintf("%d, then %d per second", opaqueBurst, opaqueRate)},
+		{"session credentials asked of the upstream, of one user or of one whom it asks for (`for=`)", fmt.Sprintf("%d, then %d per second", opaqueBurst, opaqueRate)},
 		{"`connections_per_uid`", fmt.Sprint(c.Limits.ConnectionsPerUID)},
 		{"`connections`", fmt.Sprint(c.Limits.Connections)},
 		{"connections with a send buffer of the system's size", fmt.Sprint(maxRoomy)},

@@ -3,8 +3,6 @@ package daemon
 import (
 	"maps"
 
-	"golang.org/x/time/rate"
-
 	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/internal/sockets"
 )
@@ -22,9 +20,8 @@ func callerOf(from sockets.Credentials, users sockets.UserNamespace) fair.ID {
 // peer is what one caller has of the server.
 type peer struct {
 	id     fair.ID
-	conns  int           // guarded by server.mu
-	admins int           // of conns; guarded by server.mu
-	opaque *rate.Limiter // of lookups that only the upstream can judge
+	conns  int // guarded by server.mu
+	admins int // of conns; guarded by server.mu
 }
 
 // minPeers is how many peers are kept before the first look at who has gone.
@@ -36,20 +33,18 @@ func (s *server) peer(from sockets.Credentials) *peer {
 	p := s.peers[id]
 	if p == nil {
 		s.forget()
-		p = &peer{id: id, opaque: rate.NewLimiter(opaqueRate, opaqueBurst)}
+		p = &peer{id: id}
 		s.peers[id] = p
 	}
 	return p
 }
 
 // forget drops peers without connections, each time that there are twice as many
-// peers as it left the last time. A peer that has just asked about session
-// credentials is kept until its allowance is full again: otherwise a new
-// connection would bring a new allowance. s.mu is held.
+// peers as it left the last time. s.mu is held.
 func (s *server) forget() {
 	if len(s.peers) < max(minPeers, s.peersLeft) {
 		return
 	}
-	maps.DeleteFunc(s.peers, func(_ fair.ID, p *peer) bool { return p.conns == 0 && p.opaque.Tokens() >= opaqueBurst })
+	maps.DeleteFunc(s.peers, func(_ fair.ID, p *peer) bool { return p.conns == 0 })
 	s.peersLeft = 2 * len(s.peers)
 }

@@ -1,14 +1,17 @@
 package daemon
 
 import (
+	"fmt"
 	"net"
 	"strings"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/config"
+	"github.com/neonauthd/neonauthd/daemon/fair"
+	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/internal/sockets"
+	"github.com/neonauthd/neonauthd/protocol"
 )
 
 // The uid_maps of the host, of a unit with PrivateUsers=yes whose user is 998,
@@ -95,34 +98,31 @@ func TestSessionCredentialsAreAskedForEachHolder(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			crowd := newCrowd(t, c.uidMap, nil)
+			allow := func(c *conn) bool { return crowd.server.sessions.Allow(fair.Asker{ID: c.peer.id}) }
 			first := crowd.join(stranger(1))
 			for n := range opaqueBurst {
-				if !first.peer.opaque.Allow() {
+				if !allow(first) {
 					t.Fatalf("lookup %d of %d is not allowed", n+1, opaqueBurst)
 				}
 			}
-			if first.peer.opaque.Allow() {
+			if allow(first) {
 				t.Error("one more than the burst is allowed")
 			}
 			crowd.server.unregister(first) // gone, and not forgotten
-			if got := crowd.join(c.second).peer.opaque.Allow(); got != c.allows {
+			if got := allow(crowd.join(c.second)); got != c.allows {
 				t.Errorf("allowed: %t", got)
 			}
 		})
 	}
 }
 
-// TestPassersByAreForgotten: processes come and go by the million, and each is
-// kept for as long as it counts.
+// TestPassersByAreForgotten: processes come and go by the million.
 func TestPassersByAreForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		crowd := newCrowd(t, unitMap, nil)
 		stays := crowd.join(stranger(1))
-		spent := crowd.join(stranger(2))
-		spent.peer.opaque.AllowN(time.Now(), opaqueBurst)
-		crowd.server.unregister(spent)
 		for pid := range int32(100_000) {
-			if c := crowd.join(stranger(3 + pid)); c == nil {
+			if c := crowd.join(stranger(2 + pid)); c == nil {
 				t.Fatalf("process %d is turned away", pid)
 			} else {
 				crowd.server.unregister(c)
@@ -133,9 +133,6 @@ func TestPassersByAreForgotten(t *testing.T) {
 		}
 		if crowd.join(stranger(1)).peer != stays.peer {
 			t.Error("who is there was forgotten")
-		}
-		if crowd.join(stranger(2)).peer != spent.peer {
-			t.Error("who has used up his allowance was forgotten")
 		}
 	})
 }
@@ -158,6 +155,61 @@ func TestCallersAreUsersAndElsewhereProcesses(t *testing.T) {
 		n := namespace(c.uidMap)
 		if same := callerOf(c.one, n) == callerOf(c.more, n); same != c.same {
 			t.Errorf("%q: %+v and %+v count as one: %t", c.uidMap, c.one, c.more, same)
+		}
+	}
+}
+
+// TestOneVisitorsCredentialsAreNoOtherVisitors: a web server tells its visitors
+// apart, and one of them asks about many that are made up.
+func TestOneVisitorsCredentialsAreNoOtherVisitors(t *testing.T) {
+	w := newLiveDaemon(t, func(c *config.Config) {
+		withoutOIDC(c)
+		c.Projects[1].UpstreamRate = 10_000 // not what this is about
+	})
+	made := func(of string, n int) string { return fmt.Sprintf("%s%032d", of, n) }
+	ask := func(k *talk, label, credential string) string {
+		return k.ask("PROFILE project=neon for=%s %s", label, credential)
+	}
+	k := w.dial()
+	for n := range opaqueBurst + 9 {
+		if reply := ask(k, "junk", made("j", n)); (head(reply) == "ERR busy") != (n >= opaqueBurst) {
+			t.Fatalf("made up, %d: %s", n, reply)
+		}
+	}
+	for n := range opaqueBurst + 9 {
+		if reply := ask(k, fmt.Sprint("visitor", n), made("v", n)); head(reply) == "ERR busy" {
+			t.Fatalf("another visitor, %d: %s", n, reply)
+		}
+	}
+	for n := range opaqueBurst {
+		if reply := k.ask("PROFILE project=neon %s", made("o", n)); head(reply) == "ERR busy" {
+			t.Fatalf("the caller itself, %d: %s", n, reply)
+		}
+	}
+	if reply := w.dial().ask("PROFILE project=neon %s", made("o", opaqueBurst)); head(reply) != "ERR busy" {
+		t.Errorf("one more of the caller itself: %s", reply)
+	}
+}
+
+// TestALabelChangesNoAnswer asks the same with and without, and with wrong ones.
+func TestALabelChangesNoAnswer(t *testing.T) {
+	w := newLiveDaemon(t, withoutOIDC)
+	k, good := w.dial(), w.token()
+	forged := w.upstream.StackToken(standin.TokenSpec{Subject: w.user.ID, Forged: true})
+	k.ask("PROFILE %s", good)
+	for _, verb := range []string{"VERIFY", "PROFILE", "PROFILE max-age=60"} {
+		for _, token := range []string{good, forged, "x"} {
+			want := k.ask("%s %s", verb, token)
+			for _, label := range []string{"a", "-_09azAZ", strings.Repeat("x", protocol.MaxFor)} {
+				if reply := k.ask("%s for=%s %s", verb, label, token); reply != want {
+					t.Errorf("%s for=%s: %.80s, want %.80s", verb, label, reply, want)
+				}
+			}
+			for _, label := range []string{"", ".", "a.b", "%61", "a,b", "@a", strings.Repeat("x", protocol.MaxFor+1)} {
+				if reply := k.ask("%s for=%s %s", verb, label, token); head(reply) != "ERR bad-request" {
+					t.Errorf("%s for=%s: %.80s", verb, label, reply)
+				}
+			}
 		}
 	}
 }

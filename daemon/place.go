@@ -35,21 +35,21 @@ func newVerifications() *fair.Gate {
 // inFlight is how many lookups have a place.
 func (p places) inFlight() int { return p.local.Taken() + p.upstream.Taken() }
 
-// take gives a lookup of who a place for what it will wait for first, or reports
+// take gives a lookup a place for what it will wait for first, or reports
 // false.
-func (p places) take(who fair.ID, upstream bool) (*place, bool) {
+func (p places) take(asker fair.Asker, upstream bool) (*place, bool) {
 	of := p.local
 	if upstream {
 		of = p.upstream
 	}
-	return &place{places: p, who: who, of: of}, of.Take(who)
+	return &place{places: p, asker: asker, of: of}, of.TakeFor(asker)
 }
 
 // place is one lookup's place. Its methods are for the goroutine that serves the
 // lookup.
 type place struct {
 	places places
-	who    fair.ID
+	asker  fair.Asker
 	of     *fair.Pool
 }
 
@@ -59,13 +59,13 @@ func (p *place) forUpstream() bool {
 	switch {
 	case p == nil, p.of == p.places.upstream:
 		return true
-	case !p.places.upstream.Take(p.who):
+	case !p.places.upstream.TakeFor(p.asker):
 		return false
 	}
-	p.of.Give(p.who)
+	p.of.GiveFor(p.asker)
 	p.of = p.places.upstream
 	return true
 }
 
 // giveBack ends the lookup's waiting.
-func (p *place) giveBack() { p.of.Give(p.who) }
+func (p *place) giveBack() { p.of.GiveFor(p.asker) }

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"time"
@@ -12,6 +13,7 @@ import (
 type ask struct {
 	lookup
 	deadline time.Duration
+	label    []byte // for whom of its own the caller asks, if it says
 }
 
 // refusal is why a request is answered without being looked at further.
@@ -60,6 +62,10 @@ func (a *ask) field(name string, raw []byte, projects *projects) *refusal {
 		if !a.fallback {
 			err = errors.New("fallback can only be claims")
 		}
+	case name == protocol.FieldFor:
+		if a.label = raw; !isLabel(raw) {
+			err = errors.New("for is 1 to 32 letters, digits, \"-\" and \"_\"")
+		}
 	default:
 		err = errors.New("unknown field for this verb")
 	}
@@ -67,6 +73,12 @@ func (a *ask) field(name string, raw []byte, projects *projects) *refusal {
 		return &refusal{code: protocol.CodeBadRequest, advice: err.Error()}
 	}
 	return nil
+}
+
+// isLabel reports whether raw can stand in "for".
+func isLabel(raw []byte) bool {
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	return len(raw) > 0 && len(raw) <= protocol.MaxFor && len(bytes.TrimLeft(raw, letters)) == 0
 }
 
 // decimal reads a number of units between least and most.

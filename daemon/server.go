@@ -20,10 +20,13 @@ import (
 // Bounds of the server that the configuration does not set.
 const (
 	// opaqueRate and opaqueBurst are how many lookups of session credentials one
-	// user may have put to the upstream, per second and at once: nothing else
-	// keeps made-up ones from using up the project's budget.
+	// user, or one visitor whom a user asks for, may have put to the upstream, per
+	// second and at once: made-up ones cost a call each.
 	opaqueRate  = 5
 	opaqueBurst = 50
+	// maxOpaque is how many users, and visitors that they ask for, may be making up
+	// for such lookups at one time.
+	maxOpaque = 8192
 	// connectionsKept is the part of all connections, one in so many, that is kept
 	// for callers that have few.
 	connectionsKept = 8
@@ -53,7 +56,8 @@ type server struct {
 	state    *atomic.Pointer[state]
 	users    sockets.UserNamespace
 
-	places places
+	places   places
+	sessions *fair.Allowance // of lookups that only the upstream can judge
 
 	mu        sync.Mutex
 	draining  bool

@@ -42,6 +42,8 @@ const (
 	MaxDeadline = 60000
 	// MaxMaxAge is the greatest max-age of a lookup, in seconds.
 	MaxMaxAge = 86400
+	// MaxFor is the greatest length in bytes of the value of [FieldFor].
+	MaxFor = 32
 	// HandleLength is the length in bytes of a handle, and of the name of a run.
 	HandleLength = 11
 	// MaxHandles is the greatest number of handles of one answer.

@@ -168,6 +168,9 @@ const (
 	FieldDeadline = "deadline"
 	// FieldFallback names the level ([LevelClaims]) that the caller takes when the profile cannot be had.
 	FieldFallback = "fallback"
+	// FieldFor tells for whom of its own the caller asks, up to [MaxFor] letters, digits, "-" and "_". It divides the
+	// caller's share of what is scarce, and changes no answer.
+	FieldFor = "for"
 	// FieldKeep is 1 when the caller wants to keep the answer ([FieldRev], [FieldHandles]).
 	FieldKeep = "keep"
 	// FieldHits counts the answers that the client has given from its own memory since the last [SEEN].

@@ -285,6 +285,12 @@ export interface CallOptions {
 
 export interface VerifyOptions extends CallOptions {
   project?: string
+  /**
+   * For whom of its own the program asks, a visitor's address for example, so that one of them cannot use up the share of
+   * the daemon that all have. It is not sent: the daemon gets a number that is made of it, another one for each client. It
+   * changes no answer.
+   */
+  onBehalfOf?: string
 }
 
 export interface ProfileOptions extends VerifyOptions {

@@ -45,9 +45,7 @@ func (g *Gate) Leave(who ID) {
 }
 
 func (g *Gate) leave(who ID) {
-	if g.own[who]--; g.own[who] == 0 {
-		delete(g.own, who)
-	}
+	drop(g.own, who)
 	g.inside--
 	g.serve()
 }

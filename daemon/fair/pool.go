@@ -8,33 +8,53 @@ type Pool struct {
 
 	mu    sync.Mutex
 	taken int
-	own   map[ID]int // of those who have any
+	own   map[ID]int    // of those who have any
+	parts map[Asker]int // of own, what is for somebody whom the caller asks for
 }
 
 // NewPool returns a Pool that is divided by shares.
-func NewPool(shares Shares) *Pool { return &Pool{shares: shares, own: map[ID]int{}} }
+func NewPool(shares Shares) *Pool {
+	return &Pool{shares: shares, own: map[ID]int{}, parts: map[Asker]int{}}
+}
 
-// Take gives who one more, which has to be given back, or reports false.
-func (p *Pool) Take(who ID) bool {
+// Take gives the caller one more, which has to be given back, or reports false.
+func (p *Pool) Take(who ID) bool { return p.TakeFor(Asker{ID: who}) }
+
+// Give gives back one that Take gave to who.
+func (p *Pool) Give(who ID) { p.GiveFor(Asker{ID: who}) }
+
+// TakeFor is Take where a caller asks for several others: one of them may have an eighth of what the caller may.
+func (p *Pool) TakeFor(asker Asker) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	own := p.own[who]
-	if !p.shares.Admit(own, p.taken, 1) {
+	own := p.own[asker.ID]
+	if !p.shares.Admit(own, p.taken, 1) || asker.For != "" && p.parts[asker] >= max(1, p.shares.Each/little) {
 		return false
 	}
-	p.own[who] = own + 1
+	p.own[asker.ID] = own + 1
+	if asker.For != "" {
+		p.parts[asker]++
+	}
 	p.taken++
 	return true
 }
 
-// Give gives back one that Take gave to who.
-func (p *Pool) Give(who ID) {
+// GiveFor gives back one that TakeFor gave to the asker.
+func (p *Pool) GiveFor(asker Asker) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.own[who]--; p.own[who] == 0 {
-		delete(p.own, who)
+	drop(p.own, asker.ID)
+	if asker.For != "" {
+		drop(p.parts, asker)
 	}
 	p.taken--
+}
+
+// drop counts one less under k, and forgets k at zero.
+func drop[K comparable](counts map[K]int, k K) {
+	if counts[k]--; counts[k] == 0 {
+		delete(counts, k)
+	}
 }
 
 // Taken returns how many are taken.

@@ -41,3 +41,30 @@ func TestAPoolForgetsWhoHasNothing(t *testing.T) {
 		t.Errorf("%d are taken, %d callers are remembered", p.Taken(), len(p.own))
 	}
 }
+
+// TestOneOfManyAskersOfACallerHasAPart: the eighth that one may have, and the next.
+func TestOneOfManyAskersOfACallerHasAPart(t *testing.T) {
+	p := NewPool(Shares{Total: 100, Each: 24})
+	for _, c := range []struct {
+		who  string
+		want int
+	}{{"1a", 3}, {"1b", 3}, {"1", 18}, {"1c", 0}, {"2a", 3}} {
+		got := 0
+		for p.TakeFor(asker(c.who)) {
+			got++
+		}
+		if got != c.want {
+			t.Errorf("%s gets %d, want %d", c.who, got, c.want)
+		}
+	}
+	p.GiveFor(asker("1a"))
+	if p.TakeFor(asker("1b")) || !p.TakeFor(asker("1a")) {
+		t.Error("what one gave back is had by another that has its part, or not by itself")
+	}
+	for _, who := range []string{"1a", "1a", "1a", "1b", "1b", "1b", "2a", "2a", "2a"} {
+		p.GiveFor(asker(who))
+	}
+	if len(p.parts) != 0 || p.Taken() != 18 {
+		t.Errorf("%d askers are remembered, %d are taken", len(p.parts), p.Taken())
+	}
+}

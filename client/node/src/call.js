@@ -59,6 +59,7 @@ function requestLine(question, tag, left) {
   if (question.maxAge >= 0) line += ` max-age=${question.maxAge}`
   line += ` deadline=${daemonShare(left)}`
   if (question.fallback) line += ' fallback=claims'
+  if (question.label !== '') line += ` for=${question.label}`
   return `${line} ${question.token}\n`
 }
 

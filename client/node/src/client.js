@@ -1,5 +1,6 @@
 'use strict'
 
+const { createHmac, randomBytes } = require('node:crypto')
 const { inspect } = require('node:util')
 
 const { Unknown, Rejected } = require('./answer.js')
@@ -18,7 +19,7 @@ const MAX_TIMER = 2 ** 31 - 1 // what setTimeout can take
 
 const CLIENT_OPTIONS = ['socket', 'project', 'timeout', 'conns', 'name']
 const CALL_OPTIONS = ['deadline', 'signal']
-const VERIFY_OPTIONS = [...CALL_OPTIONS, 'project']
+const VERIFY_OPTIONS = [...CALL_OPTIONS, 'project', 'onBehalfOf']
 const PROFILE_OPTIONS = [...VERIFY_OPTIONS, 'maxAge', 'fallback']
 
 // Client asks one daemon. It connects when it is first asked, and does not
@@ -29,6 +30,7 @@ class Client {
   #timeout
   #name
   #pool
+  #key = randomBytes(16) // of the labels of those who are asked for
 
   constructor(options = {}) {
     known(options, CLIENT_OPTIONS)
@@ -111,7 +113,7 @@ class Client {
 
   #question(verb, token, options) {
     const project = options.project === undefined ? this.#project : projectName(options.project)
-    const question = { verb, token, args: '', project, wireProject: encodeValue(project), maxAge: -1, fallback: false }
+    const question = { verb, token, args: '', project, wireProject: encodeValue(project), maxAge: -1, fallback: false, label: '' }
     if (options.maxAge !== undefined) {
       if (!(options.maxAge >= 0)) throw new RangeError('neonauthd: maxAge is not a number of milliseconds')
       // Rounded down, so that the answer is never older than asked for.
@@ -121,7 +123,15 @@ class Client {
       if (options.fallback !== 'claims') throw new TypeError('neonauthd: fallback can only be "claims"')
       question.fallback = true
     }
+    if (options.onBehalfOf !== undefined) question.label = this.#label(options.onBehalfOf)
     return question
+  }
+
+  // label is what the daemon is told of whoever is asked for: it tells one from
+  // another, and nothing about any.
+  #label(asker) {
+    if (typeof asker !== 'string') throw new TypeError('neonauthd: onBehalfOf is not a string')
+    return asker === '' ? '' : createHmac('sha256', this.#key).update(asker).digest('base64url').slice(0, 11)
   }
 
   // ask puts a question that is no lookup; an ERR reply is an error.

@@ -124,6 +124,7 @@ export class Player {
       if (name === 'token') token = value
       else if (name === 'project' || name === 'fallback') options[name] = value
       else if (name === 'deadline') options.deadline = Number(value)
+      else if (name === 'on-behalf-of') options.onBehalfOf = value
       else if (name === 'max-age') options.maxAge = Number(value) * 1000
       else throw new Error(`no option is called ${name}`)
     }

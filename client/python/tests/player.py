@@ -149,6 +149,8 @@ class Player:
                 options["max_age"] = int(value)
             elif option == "deadline":
                 options["deadline"] = int(value) / 1000
+            elif option == "on-behalf-of":
+                options["on_behalf_of"] = value
             elif option in ("token", "project", "fallback"):
                 options[option] = value
             else:

@@ -44,10 +44,16 @@ class AsyncClient:
         return self._options.path
 
     async def verify(
-        self, token: str, *, project: str | None = None, deadline: float | None = None
+        self,
+        token: str,
+        *,
+        project: str | None = None,
+        deadline: float | None = None,
+        on_behalf_of: str = "",
     ) -> Answer:
         """See Client.verify."""
-        return await self._lookup(self._options.question("VERIFY", token, project), deadline)
+        question = self._options.question("VERIFY", token, project, on_behalf_of=on_behalf_of)
+        return await self._lookup(question, deadline)
 
     async def profile(
         self,
@@ -57,9 +63,12 @@ class AsyncClient:
         max_age: float | None = None,
         deadline: float | None = None,
         fallback: Literal["claims"] | None = None,
+        on_behalf_of: str = "",
     ) -> Answer:
         """See Client.profile."""
-        question = self._options.question("PROFILE", token, project, max_age, fallback)
+        question = self._options.question(
+            "PROFILE", token, project, max_age, fallback, on_behalf_of
+        )
         return await self._lookup(question, deadline)
 
     async def ping(self, *, deadline: float | None = None) -> None:

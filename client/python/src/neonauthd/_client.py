@@ -47,13 +47,23 @@ class Client:
         return self._options.path
 
     def verify(
-        self, token: str, *, project: str | None = None, deadline: float | None = None
+        self,
+        token: str,
+        *,
+        project: str | None = None,
+        deadline: float | None = None,
+        on_behalf_of: str = "",
     ) -> Answer:
         """Asks whether the token is genuine and valid now, from its signature and claims alone.
 
         deadline replaces the client's timeout for this call, in seconds.
+        on_behalf_of tells for whom of its own the program asks, a visitor's
+        address for example, so that one of them cannot use up the share of the
+        daemon that all have. It is not sent: the daemon gets a number that is
+        made of it, another one for each client. It changes no answer.
         """
-        return self._lookup(self._options.question("VERIFY", token, project), deadline)
+        question = self._options.question("VERIFY", token, project, on_behalf_of=on_behalf_of)
+        return self._lookup(question, deadline)
 
     def profile(
         self,
@@ -63,6 +73,7 @@ class Client:
         max_age: float | None = None,
         deadline: float | None = None,
         fallback: Literal["claims"] | None = None,
+        on_behalf_of: str = "",
     ) -> Answer:
         """Asks the same as verify and, when the token is good, for the user's profile.
 
@@ -70,7 +81,9 @@ class Client:
         check. fallback="claims": an accepted answer at level claims will do
         when the profile cannot be had; look at the answer's level then.
         """
-        question = self._options.question("PROFILE", token, project, max_age, fallback)
+        question = self._options.question(
+            "PROFILE", token, project, max_age, fallback, on_behalf_of
+        )
         return self._lookup(question, deadline)
 
     def ping(self, *, deadline: float | None = None) -> None:

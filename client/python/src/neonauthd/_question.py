@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import os
+from base64 import urlsafe_b64encode
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Literal
 
 from ._words import (
@@ -63,6 +65,7 @@ class Question:
     project: str = ""
     max_age: int = -1
     fallback: bool = False
+    label: str = ""
 
     def line(self, tag: int, left: float) -> bytes:
         """The request line; left is the time in seconds until the answer must be there."""
@@ -74,6 +77,8 @@ class Question:
         fields += f" deadline={_daemon_share(left)}"
         if self.fallback:
             fields += " fallback=claims"
+        if self.label:
+            fields += f" for={self.label}"
         return f"@{tag} {self.verb}{fields} {self.token}\n".encode("ascii")
 
 
@@ -101,6 +106,7 @@ class Options:
         if len(name.encode()) > MAX_CLIENT_NAME:
             raise ValueError(f"neonauthd: name is longer than {MAX_CLIENT_NAME} bytes")
         self.name = name
+        self._key = os.urandom(16)  # of the labels of those who are asked for
 
     def span(self, deadline: float | None) -> float:
         """For how long a call may take."""
@@ -113,6 +119,7 @@ class Options:
         project: str | None,
         max_age: float | None = None,
         fallback: Literal["claims"] | None = None,
+        on_behalf_of: str = "",
     ) -> Question:
         if not isinstance(token, str):
             raise TypeError("neonauthd: token is not a string")
@@ -125,7 +132,20 @@ class Options:
                 raise ValueError("neonauthd: max_age is not a number of seconds")
             # Rounded down, so that the answer is never older than asked for.
             question.max_age = math.floor(min(max_age, MAX_MAX_AGE))
+        question.label = self._label(on_behalf_of)
         return question
+
+    def _label(self, asker: str) -> str:
+        """What the daemon is told of whoever is asked for.
+
+        It tells one from another, and nothing about any.
+        """
+        if not isinstance(asker, str):
+            raise TypeError("neonauthd: on_behalf_of is not a string")
+        if not asker:
+            return ""
+        digest = blake2b(asker.encode("utf-8", "surrogatepass"), digest_size=8, key=self._key)
+        return urlsafe_b64encode(digest.digest()).rstrip(b"=").decode("ascii")
 
     def hello(self) -> Question:
         return Question("HELLO", args=f" {PROTOCOL} {encode_value(self.name)}")

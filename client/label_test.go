@@ -1,0 +1,45 @@
+package client
+
+import (
+	"fmt"
+	"hash/maphash"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+// TestALabelTellsAskersApartAndNothingElse about what goes over the wire for whom
+// a program asks.
+func TestALabelTellsAskersApartAndNothingElse(t *testing.T) {
+	seed, other := maphash.MakeSeed(), maphash.MakeSeed()
+	line := func(seed maphash.Seed, asker string) string {
+		q := question{verb: protocol.VERIFY, token: "a.b.c", seed: seed, wishes: wishesOf("", []Option{OnBehalfOf(asker)})}
+		return string(q.append(nil, 1, time.Second))
+	}
+	if strings.Contains(line(seed, ""), "for=") {
+		t.Error("asking for nobody has a label")
+	}
+	seen := map[string]string{}
+	for i := range 10_000 {
+		asker := fmt.Sprint("192.0.2.", i)
+		text := line(seed, asker)
+		if !regexp.MustCompile(`^@1 VERIFY deadline=\d+ for=[A-Za-z0-9_-]{11} a\.b\.c\n$`).MatchString(text) {
+			t.Fatalf("%q", text)
+		}
+		if before, twice := seen[text]; twice {
+			t.Fatalf("%s and %s have one label", before, asker)
+		}
+		seen[text] = asker
+		if text != line(seed, asker) || text == line(other, asker) {
+			t.Fatalf("%s has two labels, or the same in another client", asker)
+		}
+	}
+	for _, odd := range []string{"\n", "a=b c", strings.Repeat("x", 100_000), "\xff"} {
+		if text := line(seed, odd); len(text) > 100 || strings.Count(text, "\n") != 1 {
+			t.Errorf("%.20q becomes %q", odd, text)
+		}
+	}
+}
