@@ -7,7 +7,7 @@ import type { Accepted, Answer, Client, ProfileOptions } from './index.js'
 export type TokenSearch = (req: IncomingMessage) => string | symbol | undefined
 
 export interface GuardOptions {
-  /** Asks the daemon. Default: a client of the guard's own. Guards should share one. */
+  /** Asks the daemon. Default: the one client that all guards without one share. */
   client?: Client
   /** Options that go with every lookup. */
   lookup?: ProfileOptions

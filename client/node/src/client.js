@@ -153,6 +153,16 @@ class Client {
   }
 }
 
+let shared
+
+// sharedClient is the client of guards that are given none. A program that makes a guard for each request then has the
+// connections of one client.
+function sharedClient() {
+  const path = process.env[SOCKET_VARIABLE] || DEFAULT_SOCKET
+  if (shared?.socket !== path) shared = new Client()
+  return shared
+}
+
 function known(options, names) {
   for (const name of Object.keys(options)) {
     if (!names.includes(name)) throw new TypeError(`neonauthd: no option is called ${quoted(name)} here`)
@@ -176,4 +186,4 @@ function abortSignal(value) {
   return value
 }
 
-module.exports = { DEFAULT_TIMEOUT, DEFAULT_CONNS, DEFAULT_NAME, Client }
+module.exports = { DEFAULT_TIMEOUT, DEFAULT_CONNS, DEFAULT_NAME, Client, sharedClient }

@@ -2,7 +2,7 @@
 
 const { STATUS_CODES } = require('node:http')
 
-const { Client } = require('./client.js')
+const { sharedClient } = require('./client.js')
 const { DEFAULT_RETRY_AFTER, Found, HEADERS, Search, denied, preflight, refusalOf, valuesOf } = require('./httpauth.js')
 
 const OPTIONS = ['client', 'lookup', 'profile', 'places', 'token', 'optional', 'allow', 'realm', 'refuse']
@@ -27,7 +27,7 @@ function guard(options = {}) {
   }
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
   const rules = { places: [], allow: () => true, refuse: plainRefusal, lookup: {}, ...given }
-  rules.client ??= new Client()
+  rules.client ??= sharedClient()
   rules.find = finder(rules)
 
   async function middleware(req, res, next) {

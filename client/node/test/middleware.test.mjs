@@ -88,6 +88,23 @@ test('a search of your own may find nothing, something, and nonsense', async (t)
   }
 })
 
+test('guards without a client share one, of the socket that is the default at the time', async (t) => {
+  const before = process.env.NEONAUTHD_SOCKET
+  t.after(() => {
+    if (before === undefined) delete process.env.NEONAUTHD_SOCKET
+    else process.env.NEONAUTHD_SOCKET = before
+  })
+  for (let i = 0; i < 2; i++) {
+    const fake = await fakeDaemon(t, (words) => REPLIES[words.at(-1)])
+    process.env.NEONAUTHD_SOCKET = fake.path
+    for (const options of [{}, { client: undefined }, { optional: true }]) {
+      const ask = await serve(t, { client: undefined, ...options })
+      assert.equal((await ask({ Authorization: 'Bearer good' })).status, 200)
+    }
+    assert.equal(fake.connections, 1)
+  }
+})
+
 test('an option that is undefined is not given', async (t) => {
   const nothing = { lookup: undefined, profile: undefined, places: undefined, token: undefined, optional: undefined, allow: undefined, realm: undefined, refuse: undefined }
   const ask = await serve(t, nothing)
