@@ -51,6 +51,7 @@ func limits() [][2]string {
 		{"a rejection is remembered for", rejectionLifetime.String()},
 		{"an upstream's no is remembered for", denialLifetime.String()},
 		{"key set", size(upstream.MaxKeysetBody)},
+		{"`jwks_max_age`", time.Duration(p.JWKSMaxAge).String()},
 		{"a key set is used for", keyring.Lifetime.String()},
 		{"key ids asked for between fetches", fmt.Sprint(keyring.MaxWanted)},
 		{"profile", size(upstream.MaxProfileBody)},
