@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"log/slog"
 	"net/http"
 	"sync"
 	"time"
@@ -59,11 +60,11 @@ func (c *Client) heed(header http.Header, asked time.Time) {
 	c.config.Wall.Hear(one)
 	ahead := one.Ahead()
 	began, ended := c.comparison.note(ahead)
-	switch log := c.config.Logger.With("ahead", ahead.Round(time.Second).String()); {
+	once := program.Every(alarmInterval, c.config.Name)
+	switch by := slog.String("ahead", ahead.Round(time.Second).String()); {
 	case began:
-		log.Warn("this host's clock differs from the upstream's (below zero: it is behind): tokens are taken for expired or not yet valid too early or too late; set the clock, and see that something keeps it",
-			program.Every(alarmInterval, c.config.Name))
+		c.config.Logger.Warn("this host's clock differs from the upstream's (below zero: it is behind): tokens are taken for expired or not yet valid too early or too late; set the clock, and see that something keeps it", by, once)
 	case ended:
-		log.Info("this host's clock agrees with the upstream's again", program.Every(alarmInterval, c.config.Name))
+		c.config.Logger.Info("this host's clock agrees with the upstream's again", by, once)
 	}
 }
