@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -60,6 +61,14 @@ func (f *Fleet) Announce(ctx context.Context, m Mark) (Reach, error) {
 		r.Of = f.peers.known(f.o.Now())
 	}
 	return r, nil
+}
+
+// Tell tells the fleet marks that are in this host's journal, within a second and
+// without waiting for anybody: for marks that have come to reach further, say.
+// Those that cannot be told are left out.
+func (f *Fleet) Tell(marks []Mark) {
+	marks = slices.DeleteFunc(slices.Clone(marks), func(m Mark) bool { return m.valid() != nil })
+	_, _ = f.table.learn(marks, f.o.Now())
 }
 
 // announceOn has the engine take marks in, and returns their places in the log; a

@@ -11,6 +11,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestARevocationIsInForceOnAllHostsBeforeAnnounceReturns(t *testing.T) {
+	t.Parallel()
 	hosts := newHosts(t, 3, newServer(t))
 	_, reach := hosts[0].revoke(subject("u1"))
 	if !reach.Whole() || reach.Reached != 3 || reach.Of != 3 {
@@ -32,6 +33,7 @@ func TestARevocationIsInForceOnAllHostsBeforeAnnounceReturns(t *testing.T) {
 }
 
 func TestAHostThatHasNotAppliedDoesNotCountAsReached(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	hosts := newHosts(t, 3, s)
 	hosts[2].journal.mu.Lock()
@@ -48,6 +50,7 @@ func TestAHostThatHasNotAppliedDoesNotCountAsReached(t *testing.T) {
 }
 
 func TestAHostWhoseOldAnswersAreInUseDoesNotCountAsReached(t *testing.T) {
+	t.Parallel()
 	hosts := newHosts(t, 2, newServer(t))
 	hold := make(chan struct{})
 	hosts[1].journal.mu.Lock()
@@ -64,6 +67,7 @@ func TestAHostWhoseOldAnswersAreInUseDoesNotCountAsReached(t *testing.T) {
 }
 
 func TestAHostThatWasAwayKnowsEverythingBeforeItIsHeard(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	hosts := newHosts(t, 2, s)
 	for _, n := range []string{"a", "b", "c"} {
@@ -79,6 +83,7 @@ func TestAHostThatWasAwayKnowsEverythingBeforeItIsHeard(t *testing.T) {
 }
 
 func TestWhatWasRevokedWithoutTheEngineIsToldWhenItIsBack(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	hosts := newHosts(t, 2, s)
 	s.kill()
@@ -95,6 +100,7 @@ func TestWhatWasRevokedWithoutTheEngineIsToldWhenItIsBack(t *testing.T) {
 }
 
 func TestAHostThatEndsTakesLeaveAndOneThatDoesNotIsSilent(t *testing.T) {
+	t.Parallel()
 	hosts := newHosts(t, 3, newServer(t))
 	hosts[2].stop()
 	if _, reach := hosts[0].revoke(subject("u1")); !reach.Whole() || reach.Of != 2 {
@@ -120,6 +126,18 @@ func TestAHostThatEndsTakesLeaveAndOneThatDoesNotIsSilent(t *testing.T) {
 			t.Errorf("after %s a host that refuses is silent: %v", since, !silent)
 		}
 	}
+}
+
+func TestWhatIsToldWithoutWaitingIsHeardSoon(t *testing.T) {
+	t.Parallel()
+	hosts := newHosts(t, 2, newServer(t))
+	m := hosts[0].revokeHere(subject("u"))
+	hosts[0].Tell([]Mark{m, {}})
+	until(t, "it is in force on the other host", func() bool { return hosts[1].inForce(m.Name) })
+	m.Until += 3600 // a longer life was seen
+	_ = hosts[0].journal.Join([]Mark{m})
+	hosts[0].Tell([]Mark{m})
+	until(t, "it reaches as far on the other host", func() bool { return hosts[1].journal.get(m.Name).Until == m.Until })
 }
 
 // same reports whether all hosts have the same marks.

@@ -31,7 +31,8 @@ type shelf struct {
 	// state is the directory that lists are opened in, all of them by this one
 	// process.
 	state *statedir.Dir
-	log   *bytes.Buffer // of the list opened last
+	stamp func(Mark, uint64) uint64 // of a host in a fleet
+	log   *bytes.Buffer             // of the list opened last
 }
 
 func newShelf(t testing.TB) *shelf {
@@ -49,7 +50,7 @@ func (s *shelf) try() (*List, error) {
 	s.t.Helper()
 	s.log = &bytes.Buffer{}
 	s.wall = &clock.Wall{}
-	return Open(s.state, Options{Now: s.now, Wall: s.wall, Retention: s.kept, Log: slog.New(slog.NewTextHandler(s.log, nil))})
+	return Open(s.state, Options{Now: s.now, Wall: s.wall, Retention: s.kept, Stamp: s.stamp, Log: slog.New(slog.NewTextHandler(s.log, nil))})
 }
 
 func (s *shelf) openState(path string) *statedir.Dir {

@@ -19,6 +19,10 @@ import (
 //
 //	SEQ SUM {"op":"revoke","kind":"subject","project":"main","value":"...","at":1764000000}
 //
+// On a host in a fleet a change has stamps too, "r" and "u", what was taken back
+// stays with them, and purges are changes. A program that does not know the
+// members refuses the file as well.
+//
 // SEQ counts by one from line to line, through the life of the state directory:
 // when the file is written anew, its head has the next number. ID is drawn when
 // the first journal of a directory is made. SUM is the CRC-32C of ID, SEQ and the
@@ -41,6 +45,7 @@ const (
 	opUnrevoke = "unrevoke"
 	opLongest  = "longest" // Until holds the lifetime in seconds
 	opIssued   = "issued"  // At holds the greatest iat seen of Project's tokens
+	opPurge    = "purge"   // of a host in a fleet: Revoked holds its stamp
 )
 
 // line is one operation, the JSON of one line.
@@ -49,6 +54,9 @@ type line struct {
 	Mark
 	At    int64 `json:"at,omitzero"`
 	Until int64 `json:"until,omitzero"`
+	// The stamps of a host in a fleet, see Shared.
+	Revoked uint64 `json:"r,omitzero"`
+	Undone  uint64 `json:"u,omitzero"`
 }
 
 // valid reports whether the line is of a form that this program writes. A kind
@@ -56,9 +64,11 @@ type line struct {
 func (l *line) valid() bool {
 	switch l.Op {
 	case opLongest:
-		return l.Mark == Mark{} && l.At == 0 && l.Until >= 0
+		return l.Mark == Mark{} && l.At == 0 && l.Until >= 0 && l.Revoked == 0 && l.Undone == 0
 	case opIssued:
-		return l.Project != "" && l.Mark == Mark{Project: l.Project} && l.At > 0 && l.Until == 0
+		return l.Project != "" && l.Mark == Mark{Project: l.Project} && l.At > 0 && l.Until == 0 && l.Revoked == 0 && l.Undone == 0
+	case opPurge:
+		return isPurge(l.Kind) && l.Revoked > 0 && l.Undone == 0 && l.Until > 0
 	case opRevoke, opUnrevoke:
 		known := l.Kind == KindToken || l.Kind == KindSession || l.Kind == KindSubject || l.Kind == KindKey
 		return known && l.Project != "" && l.Value != ""

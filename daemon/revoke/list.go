@@ -31,6 +31,9 @@ type revocation struct {
 	at    int64 // Unix seconds; a subject's tokens are covered whose iat is not later
 	until int64 // Unix seconds: the exp of the one token it covers; 0 = not known, or several
 	since int64 // nanoseconds after the list was opened: when this process made it; 0 = read
+
+	// Of a host in a fleet, see Shared; else 0.
+	revoked, undone uint64
 }
 
 // List is what must not be accepted whatever the upstream says. A revocation is
@@ -42,7 +45,8 @@ type List struct {
 	floor   time.Time // the earliest time it can be
 	opened  time.Time // with both readings
 	most    int64     // how many can be in force at once
-	marks   sync.Map  // Mark -> revocation
+	stamp   func(m Mark, known uint64) uint64
+	marks   sync.Map // Mark -> revocation
 	counts  struct{ token, session, subject, key, all atomic.Int64 }
 	retain  atomic.Int64 // how long what has no until is kept, in seconds; 0 = for ever
 	longest atomic.Int64 // lifetime of the longest-lived token seen, in seconds
@@ -52,9 +56,10 @@ type List struct {
 	mu      sync.Mutex // serialises changes
 	journal *journal
 	faults  map[Fault]bool
-	unsaved bool  // a change is in force that is not in the journal
-	touched bool  // somebody else changed the journal, which is not mended yet
-	learnt  facts // what of longest and issued is in the journal
+	past    map[Mark]revocation // of a host in a fleet: what was taken back or purged
+	unsaved bool                // a change is in force that is not in the journal
+	touched bool                // somebody else changed the journal, which is not mended yet
+	learnt  facts               // what of longest and issued is in the journal
 }
 
 // Options are the surroundings of a list.
@@ -70,6 +75,9 @@ type Options struct {
 	// the last token that it covers ends: a session's or a subject's. 0 keeps it
 	// until it is taken back. See SetRetention.
 	Retention time.Duration
+	// Stamp orders this host's changes among those of its fleet; see Shared. known
+	// is the newest stamp that the list has for the mark. nil: no fleet.
+	Stamp func(m Mark, known uint64) uint64
 	// Log receives a line for each thing that an operator has to know; nil
 	// discards.
 	Log *slog.Logger
@@ -85,7 +93,7 @@ func Open(dir *statedir.Dir, o Options) (*List, error) {
 	if o.Wall == nil {
 		o.Wall = &clock.Wall{}
 	}
-	l := &List{now: o.Now, wall: o.Wall, floor: o.ClockFloor, opened: o.Now(), log: o.Log, most: Max, faults: map[Fault]bool{}, learnt: newFacts()}
+	l := &List{now: o.Now, wall: o.Wall, floor: o.ClockFloor, opened: o.Now(), log: o.Log, most: Max, faults: map[Fault]bool{}, past: map[Mark]revocation{}, stamp: o.Stamp, learnt: newFacts()}
 	l.journal = newJournal(dir)
 	l.SetRetention(o.Retention)
 	found, err := l.journal.load(l.replay)
@@ -108,9 +116,12 @@ func Open(dir *statedir.Dir, o Options) (*List, error) {
 func (l *List) replay(one *line) {
 	switch one.Op {
 	case opRevoke:
-		l.put(one.Mark, revocation{at: one.At, until: one.Until})
-	case opUnrevoke:
+		l.keep(one.Mark, revocation{at: one.At, until: one.Until, revoked: one.Revoked, undone: one.Undone})
+	case opUnrevoke, opPurge:
 		l.drop(one.Mark)
+		if one.Revoked > 0 {
+			l.past[one.Mark] = revocation{at: one.At, until: one.Until, revoked: one.Revoked, undone: one.Undone}
+		}
 	case opLongest:
 		l.longest.Store(one.Until)
 		l.learnt.note(one)
@@ -170,27 +181,30 @@ func (l *List) Revoke(m Mark, leeway time.Duration, until time.Time) (changed bo
 		if m.Kind == KindKey || v.at == before.at && v.until == before.until {
 			return false, l.settle()
 		}
+		l.stampNew(m, &v, before)
 		l.put(m, v)
-		return m.Kind == KindSubject && v.at > before.at, l.save(line{Op: opRevoke, Mark: m, At: v.at, Until: v.until})
+		return m.Kind == KindSubject && v.at > before.at, l.save(v.line(m))
 	}
 	if l.counts.all.Load() >= l.most {
 		if l.sweep(); l.counts.all.Load() >= l.most {
 			return false, ErrFull
 		}
 	}
-	l.put(m, v)
-	return true, l.save(line{Op: opRevoke, Mark: m, At: v.at, Until: v.until})
+	l.stampNew(m, &v, l.past[m])
+	l.keep(m, v)
+	return true, l.save(v.line(m))
 }
 
 // Unrevoke takes m back and saves that.
 func (l *List) Unrevoke(m Mark) (changed bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if _, there := l.marks.Load(m); !there {
+	old, there := l.marks.Load(m)
+	if !there {
 		return false, l.settle()
 	}
 	l.drop(m)
-	return true, l.save(line{Op: opUnrevoke, Mark: m})
+	return true, l.save(l.takeBack(m, old.(revocation)))
 }
 
 // SetRetention changes how long revocations are kept; see Options. They are kept
@@ -204,6 +218,8 @@ func (l *List) ends(m Mark, v revocation) (at int64, never bool) {
 	switch {
 	case m.Kind == KindKey:
 		return 0, true
+	case isPurge(m.Kind):
+		return v.until, false
 	case m.Kind == KindToken && v.until != 0:
 		return v.until, false
 	case retain == 0:
@@ -236,6 +252,7 @@ func (l *List) sweep() (gone int) {
 		}
 		return true
 	})
+	l.sweepPast(now)
 	return gone
 }
 

@@ -61,7 +61,7 @@ func (l *List) save(changes ...line) error {
 	sound := l.journal.sound()
 	l.touched = l.touched || !sound && !l.journal.broken && l.journal.file != nil
 	var err error
-	if sound && l.journal.lines <= 2*l.Len()+slack {
+	if sound && l.journal.lines <= 2*(l.Len()+len(l.past))+slack {
 		err = l.journal.append(append(changes, known.since(&l.learnt)...))
 	} else {
 		err = l.rewrite(&known)
@@ -95,9 +95,16 @@ func (l *List) rewrite(known *facts) error {
 				return
 			}
 		}
+		more := true
 		l.marks.Range(func(m, v any) bool {
-			return yield(line{Op: opRevoke, Mark: m.(Mark), At: v.(revocation).at, Until: v.(revocation).until})
+			more = yield(v.(revocation).line(m.(Mark)))
+			return more
 		})
+		for m, v := range l.past {
+			if !more || !yield(v.line(m)) {
+				return
+			}
+		}
 	})
 }
 

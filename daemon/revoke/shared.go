@@ -1,0 +1,238 @@
+package revoke
+
+import (
+	"errors"
+	"iter"
+	"math"
+	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/clock"
+)
+
+// The kinds of purge. A host in a fleet keeps purges as marks: they end what is
+// shared of profiles, and a host that was away must learn of them.
+const (
+	KindPurgeAll     Kind = "purge-all"
+	KindPurgeSubject Kind = "purge-subject"
+	KindPurgeToken   Kind = "purge-token"
+)
+
+func isPurge(kind Kind) bool {
+	return kind == KindPurgeAll || kind == KindPurgeSubject || kind == KindPurgeToken
+}
+
+// Never is the Until of what is kept until it is taken back.
+const Never int64 = math.MaxInt64
+
+// pastKept is how long what was taken back, and a purge, is kept beyond its end:
+// so long a host that was away may bring an older state of it.
+const pastKept = time.Hour
+
+// MaxPast is how many of these are kept at once. Of more, those that come are not
+// kept: another host may then bring back what was taken back here.
+const MaxPast = Max
+
+// Shared is a mark as the hosts of a fleet tell each other of it. It only grows:
+// of two, each field's larger holds. What is taken back is so by the stamp of the
+// revocation, so that a newer one, made on another host meanwhile, stays.
+type Shared struct {
+	Mark
+	Revoked uint64 // stamp of the newest revocation, or of the purge; 0: none
+	Undone  uint64 // stamp of the newest revocation that was taken back
+	At      int64  // Unix seconds; a subject's tokens are covered whose iat is not later
+	Until   int64  // Unix seconds, or Never
+}
+
+// join takes the larger of each field.
+func (v revocation) join(other revocation) revocation {
+	v.at, v.until = max(v.at, other.at), max(v.until, other.until)
+	v.revoked, v.undone = max(v.revoked, other.revoked), max(v.undone, other.undone)
+	return v
+}
+
+func (v revocation) line(m Mark) line {
+	one := line{Op: opRevoke, Mark: m, At: v.at, Until: v.until, Revoked: v.revoked, Undone: v.undone}
+	switch {
+	case isPurge(m.Kind):
+		one.Op = opPurge
+	case v.revoked > 0 && v.revoked <= v.undone:
+		one.Op = opUnrevoke
+	}
+	return one
+}
+
+// keep puts what is in force into the list, and the rest beside it; l.mu is held,
+// or nobody else has l yet.
+func (l *List) keep(m Mark, v revocation) {
+	if isPurge(m.Kind) || v.revoked > 0 && v.revoked <= v.undone {
+		l.drop(m)
+		if _, there := l.past[m]; there || len(l.past) < MaxPast {
+			l.past[m] = v
+		}
+		return
+	}
+	delete(l.past, m)
+	l.put(m, v)
+}
+
+// stampNew gives v, which this host has just made, its stamps. known is what the
+// list had. l.mu is held.
+func (l *List) stampNew(m Mark, v *revocation, known revocation) {
+	if l.stamp == nil {
+		v.revoked, v.undone = known.revoked, known.undone
+		return
+	}
+	*v = v.join(known)
+	v.revoked = max(l.stamp(m, max(known.revoked, known.undone)), known.revoked+1, known.undone+1)
+}
+
+// takeBack keeps that v was taken back, if there is a fleet to tell, and returns
+// the line that says it. l.mu is held.
+func (l *List) takeBack(m Mark, v revocation) line {
+	if l.stamp == nil {
+		return line{Op: opUnrevoke, Mark: m}
+	}
+	v.undone = l.shared(m, v).Revoked
+	v.revoked = v.undone
+	l.keep(m, v)
+	return v.line(m)
+}
+
+// Purge keeps that m was purged now, for life, and saves it. Without a fleet it
+// does nothing. An error wrapping ErrNotSaved leaves it kept.
+func (l *List) Purge(m Mark, life time.Duration) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.stamp == nil || !isPurge(m.Kind) {
+		return nil
+	}
+	now := l.now()
+	v := revocation{at: now.Unix(), until: now.Add(life).Unix(), since: int64(clock.Awake(l.opened, now))}
+	l.stampNew(m, &v, l.past[m])
+	l.keep(m, v)
+	return l.save(v.line(m))
+}
+
+// shared is what is told of a mark. What was revoked before there was a fleet has
+// the stamp of its time, the same whenever it is asked for.
+func (l *List) shared(m Mark, v revocation) Shared {
+	const stampBits = 20
+	s := Shared{Mark: m, Revoked: v.revoked, Undone: v.undone, At: v.at}
+	if s.Revoked == 0 {
+		s.Revoked = max(1, uint64(max(0, v.at))*1000<<stampBits)
+	}
+	at, never := l.ends(m, v)
+	if s.Until = at; never {
+		s.Until = Never
+	}
+	return s
+}
+
+// Longest is the lifetime of the longest-lived token that this host has seen, or
+// has been told of: so long revocations of sessions and subjects are kept at
+// least.
+func (l *List) Longest() time.Duration { return time.Duration(l.longest.Load()) * time.Second }
+
+// RaiseLongest takes in the lifetime of the longest-lived token that the fleet has
+// seen, and reports whether that was longer. Then the marks that are told reach
+// further than they did.
+func (l *List) RaiseLongest(d time.Duration) bool { return raise(&l.longest, int64(d/time.Second)) }
+
+// Get returns what is known of a mark: in force, taken back or purged. ok is false
+// if nothing is.
+func (l *List) Get(m Mark) (s Shared, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	v, ok := l.find(m)
+	if !ok {
+		v, ok = l.past[m]
+	}
+	if !ok {
+		return Shared{Mark: m}, false
+	}
+	return l.shared(m, v), true
+}
+
+// Shared yields everything that a fleet is told: what is in force, what was taken
+// back, and purges. The list may change meanwhile.
+func (l *List) Shared() iter.Seq[Shared] {
+	return func(yield func(Shared) bool) {
+		var all []Shared
+		l.mu.Lock()
+		l.marks.Range(func(m, v any) bool {
+			all = append(all, l.shared(m.(Mark), v.(revocation)))
+			return true
+		})
+		for m, v := range l.past {
+			all = append(all, l.shared(m, v))
+		}
+		l.mu.Unlock()
+		for _, s := range all {
+			if !yield(s) {
+				return
+			}
+		}
+	}
+}
+
+// Join takes in what other hosts have told. It is in force when Join returns, and
+// saved. changed are the marks that came into force, are covered further, or were
+// taken back. ErrFull says that not all had room: the others are in force; an
+// error wrapping ErrNotSaved leaves all in force.
+func (l *List) Join(told []Shared) (changed []Mark, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var lines []line
+	full := false
+	now := l.now()
+	for _, s := range told {
+		before, inForce := l.find(s.Mark)
+		if !inForce {
+			before = l.past[s.Mark]
+		}
+		if before.at > 0 && before.revoked == 0 {
+			before.revoked = l.shared(s.Mark, before).Revoked // from before there was a fleet
+		}
+		v := before.join(revocation{at: s.At, until: s.Until, revoked: s.Revoked, undone: s.Undone})
+		if v.since = before.since; before.revoked == 0 {
+			v.since = int64(clock.Awake(l.opened, now))
+		}
+		if v == before {
+			continue
+		}
+		covers := !isPurge(s.Kind) && v.revoked > v.undone
+		if covers && !inForce && l.counts.all.Load() >= l.most {
+			if l.sweep(); l.counts.all.Load() >= l.most {
+				full = true
+				continue
+			}
+		}
+		l.keep(s.Mark, v)
+		lines = append(lines, v.line(s.Mark))
+		if covers != inForce || v.at > before.at || isPurge(s.Kind) && v.revoked > before.revoked {
+			changed = append(changed, s.Mark)
+		}
+	}
+	if len(lines) > 0 {
+		err = l.save(lines...)
+	}
+	if full {
+		err = errors.Join(ErrFull, err)
+	}
+	return changed, err
+}
+
+// sweepPast forgets what was taken back or purged when it is over for long, if
+// that is certain. What was taken back of a key stays. l.mu is held.
+func (l *List) sweepPast(now time.Time) {
+	for m, v := range l.past {
+		end, never := l.ends(m, v)
+		if never || end == Never || time.Unix(end, 0).Add(pastKept).After(now) {
+			continue
+		}
+		term := time.Duration(max(0, end-v.at))*time.Second + pastKept + anyLeeway
+		if l.wall.Passed(time.Unix(end, 0).Add(pastKept), l.opened.Add(time.Duration(v.since)), term, now) {
+			delete(l.past, m)
+		}
+	}
+}

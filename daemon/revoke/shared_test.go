@@ -1,0 +1,210 @@
+package revoke
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// member is the state directory of a host in a fleet, whose stamps count by
+// ten.
+func member(t *testing.T) *shelf {
+	s := newShelf(t)
+	n := uint64(0)
+	s.stamp = func(Mark, uint64) uint64 { n += 10; return n }
+	return s
+}
+
+// shares is everything that the list tells a fleet.
+func shares(l *List) map[Mark]Shared {
+	all := map[Mark]Shared{}
+	for s := range l.Shared() {
+		all[s.Mark] = s
+	}
+	return all
+}
+
+func TestWhatAFleetIsToldSurvivesARestart(t *testing.T) {
+	s := member(t)
+	l := s.open()
+	for _, m := range []Mark{{KindSubject, "main", "u"}, {KindSession, "main", "back"}, {KindKey, "main", "k"}, {KindKey, "main", "back"}} {
+		s.revoke(l, m)
+		if m.Value == "back" {
+			if _, err := l.Unrevoke(m); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := l.Purge(Mark{KindPurgeSubject, "main", "u"}, time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Purge(Mark{KindSubject, "main", "none"}, time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	before := shares(l)
+	if len(before) != 5 || l.Len() != 2 {
+		t.Fatalf("%d in force, told %v", l.Len(), before)
+	}
+	for m, one := range before {
+		if taken := m.Value == "back"; (one.Undone == one.Revoked) != taken || one.Revoked == 0 || (one.Until == Never) != (m.Kind == KindKey) {
+			t.Errorf("%+v", one)
+		}
+	}
+	for range 2 { // as appended, and as written anew
+		_ = l.Close()
+		l = s.open()
+		if after := shares(l); !maps.Equal(before, after) || l.Len() != 2 {
+			t.Errorf("after a restart %d in force, told\n%v\nnot\n%v", l.Len(), after, before)
+		}
+		known := l.known()
+		if err := l.rewrite(&known); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestWithoutAFleetTheJournalHasNoStamps(t *testing.T) {
+	s := newShelf(t)
+	l := s.open()
+	m := Mark{KindSubject, "main", "u"}
+	s.revoke(l, m)
+	_, _ = l.Unrevoke(m)
+	s.revoke(l, m)
+	if err := l.Purge(Mark{KindPurgeAll, "", ""}, time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(s.path)
+	if err != nil || strings.Contains(string(text), `"r":`) || strings.Contains(string(text), `"u":`) || strings.Contains(string(text), "purge") {
+		t.Errorf("%v\n%s", err, text)
+	}
+	_ = l.Close()
+	s.stamp = func(_ Mark, known uint64) uint64 { return known + 1 } // it joins one
+	l = s.open()
+	before := shares(l)
+	if one := before[m]; one.Revoked == 0 || one.Undone != 0 {
+		t.Errorf("told %+v", one)
+	}
+	if _, err := l.Unrevoke(m); err != nil {
+		t.Fatal(err)
+	}
+	if one := shares(l)[m]; one.Undone != before[m].Revoked || one.Revoked != before[m].Revoked {
+		t.Errorf("told %+v, before %+v", one, before[m])
+	}
+}
+
+// TestListsAgreeInWhateverOrderTheyAreTold draws marks from few, so that they
+// often meet.
+func TestListsAgreeInWhateverOrderTheyAreTold(t *testing.T) {
+	kinds := []Kind{KindToken, KindSession, KindSubject, KindKey, KindPurgeSubject}
+	rapid.Check(t, func(rt *rapid.T) {
+		var all []Shared
+		for i := range rapid.IntRange(1, 12).Draw(rt, "marks") {
+			s := Shared{
+				Mark:    Mark{rapid.SampledFrom(kinds).Draw(rt, fmt.Sprint("kind", i)), "main", "x"},
+				Revoked: rapid.Uint64Range(1, 4).Draw(rt, fmt.Sprint("revoked", i)),
+				At:      rapid.Int64Range(1, 3).Draw(rt, fmt.Sprint("at", i)),
+				Until:   rapid.Int64Range(1<<40, 1<<40+2).Draw(rt, fmt.Sprint("until", i)),
+			}
+			if !isPurge(s.Kind) {
+				s.Undone = rapid.Uint64Range(0, 4).Draw(rt, fmt.Sprint("undone", i))
+			}
+			all = append(all, s)
+		}
+		other := rapid.Permutation(all).Draw(rt, "order")
+		one, two := member(t).open(), member(t).open()
+		for _, s := range all {
+			if _, err := one.Join([]Shared{s}); err != nil {
+				rt.Fatal(err)
+			}
+		}
+		if _, err := two.Join(append(other, other...)); err != nil {
+			rt.Fatal(err)
+		}
+		if !maps.Equal(shares(one), shares(two)) || one.Len() != two.Len() {
+			rt.Fatalf("%v\nand\n%v", shares(one), shares(two))
+		}
+		for m, s := range shares(one) {
+			if _, in := one.find(m); in != (s.Revoked > s.Undone && !isPurge(m.Kind)) {
+				rt.Fatalf("in force %v: %+v", in, s)
+			}
+		}
+		if changed, err := one.Join(all); err != nil || len(changed) > 0 {
+			rt.Fatalf("told again, %v changed, %v", changed, err)
+		}
+	})
+}
+
+func TestWhatChangesWhenOthersTell(t *testing.T) {
+	l := member(t).open()
+	m := Mark{KindSubject, "main", "u"}
+	for i, step := range []struct {
+		told    Shared
+		changed bool
+	}{
+		{Shared{m, 5, 0, 100, Never}, true},
+		{Shared{m, 5, 0, 100, Never}, false},
+		{Shared{m, 6, 0, 100, Never}, false}, // nothing that was not covered
+		{Shared{m, 6, 0, 101, Never}, true},
+		{Shared{m, 0, 5, 0, 0}, false}, // an older one
+		{Shared{m, 0, 6, 0, 0}, true},
+		{Shared{m, 7, 0, 101, Never}, true},
+	} {
+		changed, err := l.Join([]Shared{step.told})
+		if err != nil || slices.Contains(changed, m) != step.changed {
+			t.Errorf("step %d: changed %v, %v", i, changed, err)
+		}
+	}
+	if one, ok := l.Get(m); !ok || one.Revoked != 7 || one.Undone != 6 || one.At != 101 {
+		t.Errorf("%+v, %v", one, ok)
+	}
+	if _, ok := l.Get(Mark{KindKey, "main", "none"}); ok {
+		t.Error("something is known of nothing")
+	}
+}
+
+func TestAFullListSaysSoAndTakesTheRest(t *testing.T) {
+	l := member(t).open()
+	l.most = 1
+	a, b, c := Mark{KindKey, "main", "a"}, Mark{KindKey, "main", "b"}, Mark{KindPurgeAll, "", ""}
+	_, err := l.Join([]Shared{{a, 1, 0, 1, Never}, {b, 1, 0, 1, Never}, {c, 1, 0, 1, Never}})
+	if !errors.Is(err, ErrFull) || !l.has(a) || l.has(b) || shares(l)[c].Revoked != 1 {
+		t.Errorf("%v, told %v", err, shares(l))
+	}
+}
+
+func TestWhatWasTakenBackIsKeptAnHourBeyondItsEnd(t *testing.T) {
+	s := member(t)
+	l := s.open()
+	end := s.now().Add(time.Hour).Unix()
+	token, key, purge := Mark{KindToken, "main", "t"}, Mark{KindKey, "main", "k"}, Mark{KindPurgeAll, "", ""}
+	at := s.now().Unix()
+	if _, err := l.Join([]Shared{{token, 1, 1, at, end}, {key, 1, 1, at, Never}, {purge, 1, 0, at, end}}); err != nil {
+		t.Fatal(err)
+	}
+	s.advance(time.Hour + pastKept - time.Second)
+	s.hear(0)
+	l.Sweep()
+	if len(shares(l)) != 3 {
+		t.Errorf("before its time: %v", shares(l))
+	}
+	s.advance(2 * time.Second)
+	s.hear(0)
+	l.Sweep()
+	if left := shares(l); len(left) != 1 || left[key].Undone != 1 {
+		t.Errorf("after its time: %v", left)
+	}
+}
+
+func TestTheFleetsLongestLifeIsTakenIn(t *testing.T) {
+	l := member(t).open()
+	if !l.RaiseLongest(48*time.Hour) || l.RaiseLongest(time.Hour) || l.Longest() != 48*time.Hour {
+		t.Errorf("longest %s", l.Longest())
+	}
+}
