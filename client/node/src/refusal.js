@@ -1,0 +1,66 @@
+'use strict'
+
+// What an answer of the daemon becomes in HTTP: a status and the headers that go
+// with a refusal.
+
+const DEFAULT_RETRY_AFTER = 1000 // milliseconds
+const MAX_RETRY_AFTER = 60_000
+
+// How a request is answered that does not get through.
+class Refusal {
+  constructor(status, error, reason, retryAfter = 0) {
+    this.status = status
+    this.error = error
+    this.reason = reason
+    this.retryAfter = retryAfter
+    Object.freeze(this)
+  }
+
+  // headers returns those that go with the refusal, by name.
+  headers(realm = '') {
+    return {
+      'Cache-Control': 'no-store',
+      ...(this.status === 503 ? { 'Retry-After': String(this.retryAfter / 1000) } : { 'WWW-Authenticate': challenge(this, realm) }),
+    }
+  }
+}
+
+// refusalOf is the one map from the daemon's answers to statuses; undefined: it
+// is accepted. What is no answer is no yes.
+function refusalOf(answer) {
+  switch (answer?.outcome) {
+    case 'accepted':
+      return undefined
+    case 'rejected':
+      // class-not-allowed: the token is genuine, and another login of the same
+      // kind of user would not help.
+      return answer.reason === 'class-not-allowed' ? denied(answer.reason) : invalidToken(answer.reason)
+    default:
+      return unavailable(answer?.code, answer?.retryAfter)
+  }
+}
+
+const invalidToken = (reason) => new Refusal(401, 'invalid_token', reason)
+
+const denied = (reason = '') => new Refusal(403, 'insufficient_scope', reason)
+
+function unavailable(reason = '', after = 0) {
+  const span = Math.min(after > 0 ? after : DEFAULT_RETRY_AFTER, MAX_RETRY_AFTER)
+  return new Refusal(503, '', reason, Math.ceil(span / 1000) * 1000)
+}
+
+// challenge is the value of WWW-Authenticate (RFC 6750 section 3).
+function challenge({ error, reason }, realm) {
+  const params = []
+  if (realm) params.push(`realm=${quotedString(realm)}`)
+  if (error) params.push(`error=${quotedString(error)}`)
+  if (error && reason) params.push(`error_description=${quotedString(reason)}`)
+  return params.length === 0 ? 'Bearer' : `Bearer ${params.join(', ')}`
+}
+
+// The quoted-string of RFC 9110 section 5.6.4, for what RFC 6750 allows in it.
+function quotedString(text) {
+  return `"${text.replace(/[^ -~]/gu, '?').replace(/["\\]/g, '\\$&')}"`
+}
+
+module.exports = { DEFAULT_RETRY_AFTER, MAX_RETRY_AFTER, Refusal, denied, invalidToken, refusalOf, unavailable }
