@@ -44,10 +44,10 @@ func (c *Client) lookup(ctx context.Context, verb protocol.Verb, token string, o
 
 // learn asks the daemon, and keeps the answer if it may be kept.
 func (c *Client) learn(ctx context.Context, of key, q question) Answer {
-	q.keep = c.keeper.memory.up.Load()
+	q.keep = true
 	sent := c.keeper.clock()
 	answer, g := c.askAbout(ctx, &q)
-	if q.keep && isBadRequest(answer) { // by an older daemon, perhaps
+	if isBadRequest(answer) { // by an older daemon, perhaps
 		q.keep = false
 		answer, g = c.askAbout(ctx, &q)
 		if !isBadRequest(answer) {
