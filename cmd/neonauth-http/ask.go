@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/protocol"
 )
 
 // retryPause is the time between two attempts to reach a daemon that restarts.
@@ -19,15 +20,22 @@ type asker struct {
 	client *client.Client
 	now    func() time.Time
 	gone   atomic.Int64 // since when nobody answers, Unix nanoseconds; 0: it answers
+	older  atomic.Int64 // until when the daemon is one that knows no visitors, Unix nanoseconds
 }
+
+// question is a token and the visitor that presented it; "": nobody knows.
+type question struct{ token, visitor string }
+
+// olderFor is how long a daemon is taken for an older one that knows no visitors.
+const olderFor = time.Minute
 
 // ask puts one question, and has an answer after limit at most. patience is how
 // long a restart may take.
-func (a *asker) ask(ctx context.Context, want *requirement, token string, limit, patience time.Duration) client.Answer {
+func (a *asker) ask(ctx context.Context, want *requirement, q question, limit, patience time.Duration) client.Answer {
 	end := a.now().Add(limit)
 	left, broken := limit, false
 	for {
-		answer := a.once(ctx, want, token, left)
+		answer := a.once(ctx, want, q, left)
 		u, ok := answer.(client.Unknown)
 		if !ok || u.Code != "" {
 			if a.gone.Load() != 0 {
@@ -51,8 +59,32 @@ func (a *asker) ask(ctx context.Context, want *requirement, token string, limit,
 	}
 }
 
-func (a *asker) once(ctx context.Context, want *requirement, token string, limit time.Duration) client.Answer {
-	opts := append(want.options(), client.Deadline(limit))
+// once asks once or, where an older daemon does not know visitors, once more
+// without.
+func (a *asker) once(ctx context.Context, want *requirement, q question, limit time.Duration) client.Answer {
+	began := a.now()
+	if q.visitor == "" || began.UnixNano() < a.older.Load() {
+		return a.put(ctx, want, q.token, client.Deadline(limit))
+	}
+	answer := a.put(ctx, want, q.token, client.Deadline(limit), client.OnBehalfOf(q.visitor))
+	if !refusesWords(answer) {
+		return answer
+	}
+	answer = a.put(ctx, want, q.token, client.Deadline(max(limit-a.now().Sub(began), time.Millisecond)))
+	if !refusesWords(answer) {
+		a.older.Store(a.now().Add(olderFor).UnixNano())
+	}
+	return answer
+}
+
+// refusesWords reports whether the daemon did not understand the question.
+func refusesWords(answer client.Answer) bool {
+	u, ok := answer.(client.Unknown)
+	return ok && u.Code == protocol.CodeBadRequest
+}
+
+func (a *asker) put(ctx context.Context, want *requirement, token string, opts ...client.Option) client.Answer {
+	opts = append(opts, want.options()...)
 	if want.level == client.LevelProfile {
 		return a.client.Profile(ctx, token, opts...)
 	}

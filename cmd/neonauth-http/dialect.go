@@ -16,6 +16,8 @@ type dialect struct {
 	anyMethod bool
 	// wish tells what the server's configuration asks for.
 	wish func(r *http.Request) (query string, ok bool)
+	// visitor tells on whose behalf the server asks, as the server knows it.
+	visitor func(r *http.Request) string
 }
 
 // wishHeader carries the requirements where the request's query is the
@@ -25,11 +27,11 @@ const wishHeader = "X-Neonauth-Require"
 
 func dialects() []*dialect {
 	return []*dialect{
-		{name: "nginx", allowed: http.StatusNoContent, wish: fromQuery},
-		{name: "caddy", allowed: http.StatusNoContent, wish: fromQuery},
-		{name: "haproxy", allowed: http.StatusNoContent, wish: fromQuery},
-		{name: "traefik", allowed: http.StatusNoContent, wish: fromQuery},
-		{name: "envoy", allowed: http.StatusOK, anyMethod: true, wish: fromHeader},
+		{name: "nginx", allowed: http.StatusNoContent, wish: fromQuery, visitor: fromVisitorHeader},
+		{name: "caddy", allowed: http.StatusNoContent, wish: fromQuery, visitor: fromVisitorHeader},
+		{name: "haproxy", allowed: http.StatusNoContent, wish: fromQuery, visitor: fromVisitorHeader},
+		{name: "traefik", allowed: http.StatusNoContent, wish: fromQuery, visitor: fromForwarded}, // it passes all of a visitor's headers on
+		{name: "envoy", allowed: http.StatusOK, anyMethod: true, wish: fromHeader, visitor: fromVisitorHeader},
 	}
 }
 

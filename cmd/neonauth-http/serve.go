@@ -50,7 +50,7 @@ func (f *flags) serve(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	c := &client.Client{Socket: f.socket, Name: "neonauth-http"}
+	c := &client.Client{Socket: f.socket, Name: "neonauth-http", Conns: maxConns}
 	s := newService(c, set, log, time.Now)
 	for _, ln := range []net.Listener{l.auth, l.status} {
 		if sockets.OnNetwork(ln) { // the flags refuse it, a socket unit does not

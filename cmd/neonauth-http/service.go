@@ -19,6 +19,10 @@ import (
 // own limit would only wait there.
 const maxInFlight = 4096
 
+// maxConns is how many connections to the daemon there are at most: as many
+// lookups can wait for an upstream. An eighth of them is one visitor's.
+const maxConns = 8 * maxPerVisitor
+
 // service answers authorisation requests. It is an http.Handler, safe for
 // concurrent use.
 type service struct {
@@ -30,6 +34,7 @@ type service struct {
 	lines    program.Rare // the handler behind log
 	metrics  *counters
 	slots    chan struct{}
+	visitors visitors
 }
 
 func newService(c *client.Client, set *settings, log *slog.Logger, now func() time.Time) *service {
@@ -99,10 +104,15 @@ func (s *service) find(r *http.Request, d *dialect, set *settings) (f finding) {
 	default:
 		return undecided(reasonBusy)
 	}
+	visitor := d.visitor(r)
+	if !s.visitors.enter(visitor) {
+		return undecided(reasonBusy)
+	}
+	defer s.visitors.leave(visitor)
 	asked := s.now()
 	answer, _ := found.Ask(func(token string) client.Answer {
 		left := max(set.timeout-s.now().Sub(asked), time.Millisecond)
-		return s.asker.ask(r.Context(), &want, token, left, set.patience)
+		return s.asker.ask(r.Context(), &want, question{token, visitor}, left, set.patience)
 	})
 	s.tellOfUnknown(answer)
 	f = judge(answer, &want, &set.show, asked, s.now())

@@ -35,6 +35,8 @@ core.register_action("neonauth", { "http-req" }, function(txn, query)
     end
     -- Decides nothing: it comes back encoded, for the address of the login page.
     headers["x-neonauth-uri"] = { txn.sf:pathq() }
+    -- Decides nothing: visitors take turns at what is scarce.
+    headers["x-neonauth-visitor"] = { txn.sf:src() }
     local answer = core.httpclient():get{
         url = "http://neonauth/haproxy?" .. query, dst = socket, timeout = timeout, headers = headers,
     }

@@ -42,6 +42,8 @@ func questionTraps() []trap {
 		{"question missing", "location = /_neonauth {", "location = /_neonauth2 {", "no location of this server is exactly that"},
 		{"question with a body", "proxy_pass_request_body off;", "", "proxy_pass_request_body is not off"},
 		{"question with a length", `proxy_set_header Content-Length "";`, "", "Content-Length is not cleared"},
+		{"visitors not told apart", "proxy_set_header X-Neonauth-Visitor $remote_addr;", "", "one can use up what all have"},
+		{"visitors who say who they are", "proxy_set_header X-Neonauth-Visitor $remote_addr;", "proxy_set_header X-Neonauth-Visitor $http_x_real_ip;", "who can be somebody else each time"},
 		{"no room", "proxy_buffer_size 8k;", "proxy_buffer_size 2k;", "proxy_buffer_size below 4k"},
 		{"cache without the visitor", "proxy_cache off;", "proxy_cache z; proxy_cache_key $uri$http_authorization$http_cookie;", "$http_x_stack_access_token is not in proxy_cache_key"},
 		{"cache with the default key", "proxy_cache off;", "proxy_cache z;", "$http_authorization is not in proxy_cache_key"},

@@ -41,8 +41,20 @@ func (l *linter) question(q *directive) {
 	if wait := q.inherited("proxy_read_timeout"); len(wait) == 0 || len(wait[0].args) != 1 || !shortWait(wait[0].args[0]) {
 		l.report(q, "each request waits a minute or more for a neonauth-http that hangs; write proxy_read_timeout 10s;")
 	}
+	l.visitor(q)
 	l.cache(q, carriers, "the answer for one visitor's token is given to others")
 	l.kept(q)
+}
+
+// visitor looks whether neonauth-http is told one visitor from another, by somebody who knows.
+func (l *linter) visitor(q *directive) {
+	values := setHeader(q, "proxy_set_header", "x-neonauth-visitor")
+	switch {
+	case len(values) == 0 || values[0] == "":
+		l.report(q, "neonauth-http is not told one visitor from another, so one can use up what all have; write proxy_set_header X-Neonauth-Visitor $remote_addr;")
+	case strings.Contains(values[0], "$http_"):
+		l.report(q, "X-Neonauth-Visitor is what a visitor sends, who can be somebody else each time; write proxy_set_header X-Neonauth-Visitor $remote_addr; behind another proxy use the realip module")
+	}
 }
 
 // address looks at what proxy_pass asks for, and names the headers that may carry the token.
