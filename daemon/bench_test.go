@@ -11,13 +11,14 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/protocol"
 )
 
 // hitToken is a token of the size that Stack Auth's have, remembered.
 func hitToken(b *testing.B, k *idleDaemon) []byte {
 	b.Helper()
 	token := k.upstream.StackToken(standin.TokenSpec{Subject: "ada", Size: 850})
-	if v := k.ask(k.project("stack"), token); v.Outcome != Accepted {
+	if v := k.ask(k.project("stack"), token); v.Status() != protocol.OK {
 		b.Fatal("not accepted")
 	}
 	b.SetBytes(int64(len(token)))
@@ -42,7 +43,7 @@ func BenchmarkRecall(b *testing.B) {
 	recall := func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			if v, ok := k.daemon.resolver.recall(l); !ok || v.Outcome != Accepted {
+			if v, ok := k.daemon.resolver.recall(l); !ok || v.Status() != protocol.OK {
 				b.Fatal("not a hit")
 			}
 		}
@@ -63,7 +64,7 @@ func BenchmarkMiss(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		k.daemon.floors.raise(digestOf(token))
-		if v, recalled := k.askFully(l); recalled || v.Outcome != Accepted {
+		if v, recalled := k.askFully(l); recalled || v.Status() != protocol.OK {
 			b.Fatal("not a miss")
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
+	"github.com/neonauthd/neonauthd/protocol"
 )
 
 // TestAClockThatDiffersFromTheUpstreamsIsShown where an operator looks.
@@ -67,7 +68,7 @@ func TestARejectionThatRestsOnTheClockEndsWithIt(t *testing.T) {
 		for _, token := range []string{known, unseen} {
 			for _, recalled := range []bool{false, true, true} {
 				v, was := k.askFully(l(token))
-				wantReason(t, "ahead by "+ahead.String(), v, Rejected, Expired)
+				wantOutcome(t, "ahead by "+ahead.String(), v, protocol.Rejected(protocol.ReasonExpired))
 				if was != recalled {
 					t.Errorf("ahead by %s: recalled %v, want %v", ahead, was, recalled)
 				}
@@ -79,7 +80,7 @@ func TestARejectionThatRestsOnTheClockEndsWithIt(t *testing.T) {
 		}
 		k.clock.Step(ahead)
 		for _, token := range []string{known, unseen} {
-			wantReason(t, "ahead once more", k.ask(p, token), Rejected, Expired)
+			wantOutcome(t, "ahead once more", k.ask(p, token), protocol.Rejected(protocol.ReasonExpired))
 		}
 		k.clock.Step(-ahead)
 	}
@@ -126,8 +127,8 @@ func TestADenialThatRestsOnThisHostsClockIsNotRemembered(t *testing.T) {
 		l, key := &lookup{project: k.project("neon")}, cache.Key{1}
 		no := &upstream.Error{Meaning: upstream.Denied, Denial: upstream.ClassNotAllowed, OwnClock: own}
 		f := k.daemon.profiles.failed(fetched{}, key, l, no, 0, upstream.Interactive)
-		if f.denied != ClassNotAllowed {
-			t.Errorf("by this host's clock %v: denied for reason %d", own, f.denied)
+		if f.denied != protocol.ReasonClassNotAllowed {
+			t.Errorf("by this host's clock %v: denied for reason %s", own, f.denied)
 		}
 		if _, remembered := k.daemon.profiles.denials.Get(&key); remembered == own {
 			t.Errorf("by this host's clock %v: remembered %v", own, remembered)
@@ -164,8 +165,8 @@ func TestAHitReadsTheClockOnce(t *testing.T) {
 	for _, level := range []Level{LevelClaims, LevelProfile} {
 		before := k.clock.reads.Load()
 		v, recalled := k.askFully(&lookup{project: k.project("stack"), token: []byte(token), level: level, maxAge: -1})
-		if !recalled || v.Outcome != Accepted {
-			t.Fatalf("level %s: recalled %v, outcome %d", level, recalled, v.Outcome)
+		if !recalled || v.Status() != protocol.OK {
+			t.Fatalf("level %s: recalled %v, %s", level, recalled, v.Outcome)
 		}
 		if n := k.clock.reads.Load() - before; n != 1 {
 			t.Errorf("level %s: the clock is read %d times", level, n)

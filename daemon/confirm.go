@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/clock"
+	"github.com/neonauthd/neonauthd/protocol"
 )
 
 // confirm judges an accepted verdict once more whose reply had to wait: what it
@@ -11,24 +12,24 @@ import (
 // proved when it was asked for. The body, which may have been redacted, stays too
 // as long as the level does.
 func (r *resolver) confirm(l *lookup, v Verdict) Verdict {
-	if v.Outcome != Accepted || v.entry == nil {
+	if v.Status() != protocol.OK || v.entry == nil {
 		return v
 	}
 	e, now := v.entry, r.now()
 	switch {
 	case now.Before(r.clockFloor):
-		v.fail(Unavailable, 0)
+		v = unknown(protocol.CodeUnavailable, 0)
 	case now.Unix() >= e.expires:
-		v.become(rejected(Expired))
+		v = rejected(protocol.ReasonExpired)
 	case e.revoked(r.revocations, l.revoked()):
-		v.become(rejected(Revoked))
+		v = rejected(protocol.ReasonRevoked)
 	case e.key != nil && !r.holds(l, e, now), !e.alive(l.project, now), !r.floors.above(e.revision, l.purged(), e.user()):
-		v.fail(Busy, time.Second) // withdrawn, purged or too old: asking again finds what is true now
+		v = unknown(protocol.CodeBusy, time.Second) // withdrawn, purged or too old: asking again finds what is true now
 	case v.Level == LevelProfile:
 		r.profiles.confirm(l, &v, now)
 	default:
 		body, source := v.Body, v.Source
-		v.become(e.accept(source, now))
+		v = e.accept(source, now)
 		v.Body = body
 	}
 	return v
@@ -43,7 +44,7 @@ func (s *profiles) confirm(l *lookup, v *Verdict, now time.Time) {
 		claims = nil
 	}
 	if reason, denied := s.denied(l.profileKey(claims), l, claims, now); denied {
-		v.become(rejected(reason))
+		*v = rejected(reason)
 		return
 	}
 	age, fresh := clock.Elapsed(p.asked, now), time.Duration(l.project.config.ProfileFresh)
@@ -55,11 +56,11 @@ func (s *profiles) confirm(l *lookup, v *Verdict, now time.Time) {
 		if age >= fresh {
 			source = SourceStale
 		}
-		v.become(s.accept(l, e, p, source, now))
+		*v = s.accept(l, e, p, source, now)
 		v.Body = body
 	case l.fallback && claims != nil:
-		v.become(e.accept(SourceCache, now))
+		*v = e.accept(SourceCache, now)
 	default:
-		v.fail(Busy, time.Second)
+		*v = unknown(protocol.CodeBusy, time.Second)
 	}
 }

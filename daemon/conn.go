@@ -227,7 +227,6 @@ func (c *conn) lookup(level Level) {
 	}
 	began := c.server.ledger.latency.sample()
 	v, ok := c.server.resolver.recall(&a.lookup)
-	v.self = c.server.ledger.own(&a.digest)
 	if ok {
 		c.reply(c.req.Tag, nil, &a.lookup, &v, &c.access)
 		c.server.ledger.latency.hit(began)
@@ -240,7 +239,7 @@ func (c *conn) lookup(level Level) {
 			return
 		}
 	}
-	v.fail(Busy, time.Second)
+	v = unknown(protocol.CodeBusy, time.Second)
 	c.reply(c.req.Tag, nil, &a.lookup, &v, &c.access)
 }
 
@@ -271,9 +270,8 @@ func (c *conn) miss(a *ask) {
 		ctx, cancel := context.WithTimeout(c.ctx, own.deadline)
 		defer cancel()
 		v := c.server.resolver.resolve(ctx, &own.lookup)
-		v.self = c.server.ledger.own(&own.digest)
 		c.reply(tag, place, &own.lookup, &v, &rights)
-		if !v.self {
+		if !c.server.ledger.own(&own.lookup) {
 			c.server.ledger.latency.misses.UpdateDuration(began)
 		}
 		c.out.flush()
@@ -285,7 +283,7 @@ func (c *conn) miss(a *ask) {
 func (c *conn) reply(tag []byte, place *slot, l *lookup, v *Verdict, rights *access) {
 	body, ok := rights.redact(v, c.peer.id, c.server.bodies)
 	if !ok {
-		v.fail(Busy, time.Second)
+		*v = unknown(protocol.CodeBusy, time.Second)
 	}
 	c.out.verdict(tag, place, l, v, body)
 }

@@ -55,10 +55,7 @@ func (a *admin) explain(r *protocol.Request) (protocol.Reply, *refusal) {
 		Upstream: upstreamReport(p, now),
 	}
 	v := a.verdict(&x, l, now)
-	x.Outcome, x.Reason, x.HTTP = outcomeWord(v.Outcome), "", 200
-	if v.Outcome != Accepted {
-		x.Reason, x.HTTP = wireOf(v.Reason).word, httpStatus(&v)
-	}
+	x.Outcome, x.Reason, x.HTTP = outcomeWord(v.Status()), v.Word(), v.HTTPStatus()
 	x.Cache = a.memory(l, now)
 	return object(x)
 }
@@ -71,7 +68,7 @@ func (a *admin) verdict(x *explanation, l *lookup, now time.Time) Verdict {
 	v := a.walk(x, l.project, l.token, now)
 	if now.Before(a.daemon.resolver.clockFloor) && l.kind != malformed {
 		x.Checks = append(x.Checks, check{"clock", "fail", "this host's clock shows a time before this program was made: nothing is judged by it"})
-		return unknown(Unavailable, 0)
+		return unknown(protocol.CodeUnavailable, 0)
 	}
 	return v
 }
@@ -92,7 +89,7 @@ func (a *admin) walkSession(x *explanation, l *lookup, now time.Time) Verdict {
 		note("revocation", "pass", "not revoked on this host, as far as is known of the session")
 	}
 	a.noteTrouble(key, note)
-	return unknown(NeedsProfile, 0)
+	return unknown(protocol.CodeNeedsProfile, 0)
 }
 
 // noteTrouble says why a profile could not be had, if that is known.
@@ -110,56 +107,54 @@ func (a *admin) walk(x *explanation, p *project, token []byte, now time.Time) Ve
 	if usable {
 		set = keys.Set()
 	}
-	found := keyset.Explain(p.policy, set, token, now)
-	reason := found.Reason
+	var found keyset.Trace
+	_, outcome := keyset.Verify(p.policy, set, token, now, &found)
 	for i, s := range found.Steps {
 		if i == 1 { // the keys come after the gate, which needs none
 			note("key-set", map[bool]string{true: "pass", false: "fail"}[usable], p.keys.Standing(keys, now))
 		}
-		note(s.Name, s.Result.String(), detailOf(s, &found))
+		note(s.Name, s.Result.String(), detailOf(s, outcome, found.Detail))
 	}
 	if found.Key != nil {
 		x.Key = reportKey(found.Key)
 	}
 	switch {
 	case !keyset.Gate(token):
-		return rejected(Malformed)
+		return rejected(protocol.ReasonMalformed)
 	case !usable:
 		if keys != nil { // there were keys; the upstream has been gone for too long
-			return unknown(Unavailable, 0)
+			return unknown(protocol.CodeUnavailable, 0)
 		}
-		return unknown(KeysPending, 0)
-	case reason == keyset.ReasonNone:
+		return unknown(protocol.CodeKeysPending, 0)
+	case outcome.Status() == protocol.OK:
 		return a.revoked(p, token, set, now, note)
-	case reason == keyset.TooManyKeys:
-		return unknown(Misconfigured, 0)
-	case fromKeyset(reason) == ReasonNone:
-		return unknown(Unavailable, 0)
+	case outcome.Status() == protocol.ERR:
+		return unknown(outcome.Code(), 0)
 	}
-	if _, doubtful := p.policy.Doubt(token, reason); doubtful {
-		return a.doubtful(p, token, reason, keys, now, note)
+	if _, doubtful := p.policy.Doubt(token, outcome); doubtful {
+		return a.doubtful(p, token, outcome, keys, now, note)
 	}
-	return rejected(fromKeyset(reason))
+	return rejected(outcome.Reason())
 }
 
 // doubtful says what a lookup would learn of a key that the set lacks, or that
 // may be out of date.
-func (a *admin) doubtful(p *project, token []byte, reason keyset.Reason, keys *keyring.Snapshot, now time.Time, note func(name, result, detail string)) Verdict {
-	kid := newerKey(&lookup{project: p, token: token, digest: digestOf(token)}, reason, keys, now, now)
+func (a *admin) doubtful(p *project, token []byte, outcome protocol.Outcome, keys *keyring.Snapshot, now time.Time, note func(name, result, detail string)) Verdict {
+	kid := newerKey(&lookup{project: p, token: token, digest: digestOf(token)}, outcome, keys, now, now)
 	if kid != "" && !p.keys.ProvenAbsent(kid) {
 		note("refresh", "skip", "a lookup would have the key set fetched, at most once per cooldown")
-		return unknown(KeysPending, 0)
+		return unknown(protocol.CodeKeysPending, 0)
 	}
 	note("refresh", "fail", "no key of this upstream is the one, as it said within the cooldown")
-	return rejected(fromKeyset(reason))
+	return rejected(outcome.Reason())
 }
 
 func (a *admin) revoked(p *project, token []byte, set *keyset.Set, now time.Time, note func(name, result, detail string)) Verdict {
-	claims, _ := keyset.Verify(p.policy, set, token, now)
+	claims, _ := keyset.Verify(p.policy, set, token, now, nil)
 	e := newEntry(p, &claims, a.daemon.floors.current(), now)
 	if e.revoked(a.daemon.revocations, token) {
 		note("revocation", "fail", "the token, its session, its user or its key is revoked on this host")
-		return rejected(Revoked)
+		return rejected(protocol.ReasonRevoked)
 	}
 	note("revocation", "pass", "not revoked on this host")
 	a.noteTrouble(userKey(p.name, e.class, e.subject), note)
@@ -187,14 +182,14 @@ func (a *admin) memory(l *lookup, now time.Time) cacheReport {
 }
 
 // detailOf is a sentence on one check.
-func detailOf(s keyset.Step, found *keyset.Explanation) string {
+func detailOf(s keyset.Step, outcome protocol.Outcome, detail string) string {
 	switch s.Result {
 	case keyset.NotReached:
 		return "not reached: an earlier check failed"
 	case keyset.Failed:
-		text := failures(found.Reason, s.Name)
-		if found.Detail != "" {
-			text += ": " + found.Detail
+		text := failures(outcome, s.Name)
+		if detail != "" {
+			text += ": " + detail
 		}
 		return text
 	case keyset.Passed:
@@ -213,44 +208,32 @@ func detailOf(s keyset.Step, found *keyset.Explanation) string {
 	}[s.Name]
 }
 
-func failures(reason keyset.Reason, step string) string {
-	return map[keyset.Reason]string{
-		keyset.Malformed:         "malformed at: " + step,
-		keyset.WrongAlgorithm:    "the header's alg is not the key's, or not one that the project admits",
-		keyset.UnknownKey:        "the key set holds no key of that id",
-		keyset.BadSignature:      "the key that is named did not sign this text, or no key of the algorithm where none is named",
-		keyset.TooManyKeys:       "the header names no key, and the key set has more of this algorithm than are tried; see that the issuer writes kid",
-		keyset.MissingClaim:      "a claim that is needed is missing, or one that is read is of the wrong kind",
-		keyset.WrongIssuer:       "iss is none of the project's issuers: check base_url and issuers",
-		keyset.WrongAudience:     "aud is not the project's: a token for somebody else; check project_id or audiences",
-		keyset.SenderConstrained: "the claim cnf binds the token to a key (DPoP, mutual TLS): it is no bearer token",
-		keyset.ClassNotAllowed:   "an anonymous or restricted user (see allow in the configuration), another role, or flags that contradict each other or the audience",
-		keyset.Expired:           "exp is past, by this host's clock",
-		keyset.NotYetValid:       "nbf or iat lies in the future, by this host's clock and the leeway",
-	}[reason]
+func failures(outcome protocol.Outcome, step string) string {
+	if outcome.Status() == protocol.ERR {
+		return "the header names no key, and the key set has more of this algorithm than are tried; see that the issuer writes kid"
+	}
+	return map[protocol.Reason]string{
+		protocol.ReasonMalformed:         "malformed at: " + step,
+		protocol.ReasonWrongAlgorithm:    "the header's alg is not the key's, or not one that the project admits",
+		protocol.ReasonUnknownKey:        "the key set holds no key of that id",
+		protocol.ReasonBadSignature:      "the key that is named did not sign this text, or no key of the algorithm where none is named",
+		protocol.ReasonMissingClaim:      "a claim that is needed is missing, or one that is read is of the wrong kind",
+		protocol.ReasonWrongIssuer:       "iss is none of the project's issuers: check base_url and issuers",
+		protocol.ReasonWrongAudience:     "aud is not the project's: a token for somebody else; check project_id or audiences",
+		protocol.ReasonSenderConstrained: "the claim cnf binds the token to a key (DPoP, mutual TLS): it is no bearer token",
+		protocol.ReasonClassNotAllowed:   "an anonymous or restricted user (see allow in the configuration), another role, or flags that contradict each other or the audience",
+		protocol.ReasonExpired:           "exp is past, by this host's clock",
+		protocol.ReasonNotYetValid:       "nbf or iat lies in the future, by this host's clock and the leeway",
+	}[outcome.Reason()]
 }
 
-func outcomeWord(o Outcome) string {
-	switch o {
-	case Accepted:
+func outcomeWord(s protocol.Status) string {
+	switch s {
+	case protocol.OK:
 		return "accepted"
-	case Rejected:
+	case protocol.NO:
 		return "rejected"
-	default:
-		return "unknown"
+	case protocol.ERR:
 	}
-}
-
-// httpStatus is what a proxy in front of an application would answer.
-func httpStatus(v *Verdict) int {
-	switch {
-	case v.Outcome == Accepted:
-		return 200
-	case v.Outcome == Unknown:
-		return 503
-	case v.Reason == ClassNotAllowed:
-		return 403
-	default:
-		return 401
-	}
+	return "unknown"
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/clock"
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/protocol"
 )
 
 // TestARevokedSubjectsTokensAreCoveredThatCanHaveBeenIssued: their iat is by the
@@ -58,13 +59,13 @@ func TestARevokedSubjectsTokensAreCoveredThatCanHaveBeenIssued(t *testing.T) {
 			}
 			for _, d := range append([]time.Duration{0}, c.later...) {
 				k.clock.advance(issued.Add(d - c.setBack).Sub(k.clock.now()))
-				if v := ask(token); v.Outcome == Accepted {
+				if v := ask(token); v.Status() == protocol.OK {
 					t.Errorf("after %v: accepted", d)
 				}
 			}
 			k.clock.advance(issued.Add(testLeeway + 2*time.Second).Sub(k.clock.now()))
 			wantAccepted(t, "one that was issued later", ask(k.token("ada")))
-			wantReason(t, "in the end", ask(token), Rejected, Revoked)
+			wantOutcome(t, "in the end", ask(token), protocol.Rejected(protocol.ReasonRevoked))
 		})
 	}
 }

@@ -13,16 +13,15 @@ import (
 const (
 	levelCount  = LevelProfile + 1
 	sourceCount = SourceStale + 1
-	codeCount   = 11 // of the protocol; a test holds it to the list
 )
 
 // ledger counts what happened since the start. Reading it changes nothing; all
 // of it is safe for concurrent use.
 type ledger struct {
 	acceptances  [levelCount][sourceCount]atomic.Uint64 // lookups, by what was established and from where
-	rejections   [reasonCount]atomic.Uint64             // lookups
-	unknowns     [reasonCount]atomic.Uint64             // lookups
-	refusals     [codeCount]atomic.Uint64               // wrong requests, in the order of protocol.Codes
+	rejections   counts[protocol.Reason]                // lookups
+	unknowns     counts[protocol.Code]                  // lookups
+	refusals     counts[protocol.Code]                  // requests that were answered before any lookup
 	accepted     atomic.Uint64                          // connections
 	turnedAway   atomic.Uint64                          // connections
 	acceptErrors atomic.Uint64
@@ -37,13 +36,48 @@ type ledger struct {
 }
 
 func newLedger(now time.Time) *ledger {
-	l := &ledger{started: now, latency: newLatency(), token: unsigned()}
+	l := &ledger{
+		rejections: newCounts(protocol.Reasons()), unknowns: newCounts(lookupCodes()), refusals: newCounts(protocol.Codes()),
+		started: now, latency: newLatency(), token: unsigned(),
+	}
 	l.digest = digestOf(l.token)
 	return l
 }
 
-// own reports whether the digest is that of a question of the daemon's own.
-func (l *ledger) own(digest *cache.Key) bool { return *digest == l.digest }
+// own reports whether the lookup is a question of the daemon's own.
+func (l *ledger) own(asked *lookup) bool { return asked.digest == l.digest }
+
+// counts has a counter for each word of a closed list. It never changes; the
+// counters do.
+type counts[W ~string] map[W]*atomic.Uint64
+
+func newCounts[W ~string](list []W) counts[W] {
+	c := counts[W]{}
+	for _, word := range list {
+		c[word] = &atomic.Uint64{}
+	}
+	return c
+}
+
+// add counts a word of the list. A word that is not on it is counted nowhere.
+func (c counts[W]) add(word W) {
+	if counter := c[word]; counter != nil {
+		counter.Add(1)
+	}
+}
+
+// lookupCodes are the codes that a lookup can have: all but those of a request
+// that is itself wrong.
+func lookupCodes() []protocol.Code {
+	return slices.DeleteFunc(protocol.Codes(), func(code protocol.Code) bool {
+		switch code {
+		case protocol.CodeBadRequest, protocol.CodeUnknownVerb, protocol.CodeUnknownProject, protocol.CodeLineTooLong, protocol.CodeForbidden:
+			return true
+		case protocol.CodeNeedsProfile, protocol.CodeUnavailable, protocol.CodeMisconfigured, protocol.CodeBusy, protocol.CodeDeadline, protocol.CodeKeysPending:
+		}
+		return false
+	})
+}
 
 // outcomes counts what can go well or not.
 type outcomes struct{ ok, failed atomic.Uint64 }
@@ -58,65 +92,62 @@ func (o *outcomes) count(err error) {
 
 // count enters one verdict. The daemon's own questions are no lookups: they
 // would drown those of a quiet host.
-func (l *ledger) count(v *Verdict) {
-	switch {
-	case v.self:
-	case v.Outcome == Accepted:
+func (l *ledger) count(asked *lookup, v *Verdict) {
+	if l.own(asked) {
+		return
+	}
+	switch v.Status() {
+	case protocol.OK:
 		l.acceptances[v.Level][v.Source].Add(1)
-	case v.Outcome == Rejected:
-		l.rejections[v.Reason].Add(1)
-	default:
-		l.unknowns[v.Reason].Add(1)
+	case protocol.NO:
+		l.rejections.add(v.Reason())
+	case protocol.ERR:
+		l.unknowns.add(v.Code())
 	}
 }
 
 // refuse enters a request that was answered before any lookup.
-func (l *ledger) refuse(code protocol.Code) {
-	if i := slices.Index(protocol.Codes(), code); i >= 0 {
-		l.refusals[i].Add(1)
-	}
-}
+func (l *ledger) refuse(code protocol.Code) { l.refusals.add(code) }
 
 // refused is the number of such requests.
 func (l *ledger) refused() (n uint64) {
-	for i := range l.refusals {
-		n += l.refusals[i].Load()
+	for _, counter := range l.refusals {
+		n += counter.Load()
 	}
 	return n
 }
 
 // totals are the lookups of a ledger, summed in the ways that STATS shows.
 type totals struct {
-	outcomes       [Rejected + 1]uint64
+	outcomes       map[protocol.Status]uint64
 	levels         [levelCount]uint64
 	sources        [sourceCount]uint64
 	reasons, codes map[string]uint64 // replies by the protocol's word; what never occurred is absent
 }
 
 func (l *ledger) totals() totals {
-	t := totals{reasons: map[string]uint64{}, codes: map[string]uint64{}}
+	t := totals{outcomes: map[protocol.Status]uint64{}, reasons: map[string]uint64{}, codes: map[string]uint64{}}
 	for level := range l.acceptances {
 		for source := range l.acceptances[level] {
 			n := l.acceptances[level][source].Load()
-			t.outcomes[Accepted] += n
+			t.outcomes[protocol.OK] += n
 			t.levels[level] += n
 			t.sources[source] += n
 		}
 	}
-	for r := ReasonNone; r < reasonCount; r++ {
-		if n := l.rejections[r].Load(); n > 0 {
-			t.outcomes[Rejected] += n
-			t.reasons[wireOf(r).word] += n
-		}
-		if n := l.unknowns[r].Load(); n > 0 {
-			t.outcomes[Unknown] += n
-			t.codes[wireOf(r).word] += n
-		}
-	}
-	for i, code := range protocol.Codes() {
-		if n := l.refusals[i].Load(); n > 0 {
-			t.codes[string(code)] += n
-		}
-	}
+	t.outcomes[protocol.NO] = l.rejections.sum(t.reasons)
+	t.outcomes[protocol.ERR] = l.unknowns.sum(t.codes)
+	l.refusals.sum(t.codes)
 	return t
+}
+
+// sum adds what is above zero to byWord, and returns all of it.
+func (c counts[W]) sum(byWord map[string]uint64) (all uint64) {
+	for word, counter := range c {
+		if n := counter.Load(); n > 0 {
+			byWord[string(word)] += n
+			all += n
+		}
+	}
+	return all
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/keyring"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
+	"github.com/neonauthd/neonauthd/protocol"
 )
 
 // The types of metrics, as the text format names them.
@@ -81,14 +82,14 @@ func (p *page) lookups(l *ledger) {
 	p.family(name, counter, "Lookups answered. Accepted ones by level and source, the others by the reason or code of the reply.")
 	for _, level := range []Level{LevelClaims, LevelProfile} {
 		for source := range sourceCount {
-			p.sample(name, float64(l.acceptances[level][source].Load()), "outcome", outcomeWord(Accepted), "level", level.String(), "source", source.String())
+			p.sample(name, float64(l.acceptances[level][source].Load()), "outcome", outcomeWord(protocol.OK), "level", level.String(), "source", source.String())
 		}
 	}
-	for r := Malformed; r <= RejectedUpstream; r++ {
-		p.sample(name, float64(l.rejections[r].Load()), "outcome", outcomeWord(Rejected), "reason", wireOf(r).word)
+	for _, reason := range protocol.Reasons() {
+		p.sample(name, float64(l.rejections[reason].Load()), "outcome", outcomeWord(protocol.NO), "reason", string(reason))
 	}
-	for r := Unavailable; r < reasonCount; r++ {
-		p.sample(name, float64(l.unknowns[r].Load()), "outcome", outcomeWord(Unknown), "reason", wireOf(r).word)
+	for _, code := range lookupCodes() {
+		p.sample(name, float64(l.unknowns[code].Load()), "outcome", outcomeWord(protocol.ERR), "reason", string(code))
 	}
 	p.family(latencyName, histogram, fmt.Sprintf("Time from the parsed request to its reply. Answers from memory (hit) are sampled, one in %d; all others (miss) are timed, with their wait for the upstream.", hitSample))
 	l.latency.set.WritePrometheus(p)

@@ -9,6 +9,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/protocol"
 )
 
 // TestRotationIsNoticedByTokensThatNameNoKey: a signature that the only fitting
@@ -81,7 +82,7 @@ func TestATokenThatNamesNoKeyIsRefusedOnlyAfterAFetchOfItsOwn(t *testing.T) {
 func TestATokenThatNamesNoKeyIsTriedWithEachOfItsAlgorithm(t *testing.T) {
 	k := newIdleDaemon(t, nil)
 	unnamed := standin.TokenSpec{RemoveHeader: []string{"kid"}}
-	wantReason(t, "stack", k.ask(k.project("stack"), k.upstream.StackToken(unnamed)), Rejected, Malformed)
+	wantOutcome(t, "stack", k.ask(k.project("stack"), k.upstream.StackToken(unnamed)), protocol.Rejected(protocol.ReasonMalformed))
 	neon := k.project("neon")
 	neon.stopKeys()
 	forged := unnamed
@@ -91,13 +92,13 @@ func TestATokenThatNamesNoKeyIsTriedWithEachOfItsAlgorithm(t *testing.T) {
 		for _, token := range tokens {
 			wantAccepted(t, "neon", k.ask(neon, token))
 		}
-		wantReason(t, "forged", k.ask(neon, k.upstream.NeonToken(forged)), Unknown, KeysPending)
+		wantOutcome(t, "forged", k.ask(neon, k.upstream.NeonToken(forged)), protocol.Unknown(protocol.CodeKeysPending))
 		k.upstream.Rotate(standin.Neon, true)
 		k.giveKeys(neon)
 		k.daemon.forgetAll()
 		tokens = append(tokens, k.upstream.NeonToken(unnamed))
 	}
 	wantAccepted(t, "of one of those tried", k.ask(neon, tokens[0]))
-	wantReason(t, "of the one too many", k.ask(neon, tokens[keyset.MaxTried]), Unknown, Misconfigured)
-	wantReason(t, "forged", k.ask(neon, k.upstream.NeonToken(forged)), Unknown, Misconfigured)
+	wantOutcome(t, "of the one too many", k.ask(neon, tokens[keyset.MaxTried]), protocol.Unknown(protocol.CodeMisconfigured))
+	wantOutcome(t, "forged", k.ask(neon, k.upstream.NeonToken(forged)), protocol.Unknown(protocol.CodeMisconfigured))
 }

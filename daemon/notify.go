@@ -12,6 +12,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/keyring"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 	"github.com/neonauthd/neonauthd/internal/sockets"
+	"github.com/neonauthd/neonauthd/protocol"
 )
 
 // status is one line for the service manager and for people: what the daemon
@@ -155,7 +156,7 @@ func (d *Daemon) logStart(l *Listeners) {
 func (d *Daemon) logStop(err error) {
 	t := d.ledger.totals()
 	args := []any{"uptime", clock.Awake(d.ledger.started, d.opts.Now()).Round(time.Second),
-		"accepted", t.outcomes[Accepted], "rejected", t.outcomes[Rejected], "unknown", t.outcomes[Unknown]}
+		"accepted", t.outcomes[protocol.OK], "rejected", t.outcomes[protocol.NO], "unknown", t.outcomes[protocol.ERR]}
 	d.lines.TellAll(time.Now())
 	if err != nil {
 		d.opts.Logger.Error("stopped, not in order", append(args, "error", err)...)

@@ -86,7 +86,7 @@ type answer struct {
 
 // answerBytes is what an answer counts for besides its token and a body that is
 // not shared; a test holds it to the structures.
-const answerBytes = 288
+const answerBytes = 304
 
 // size is what the slot counts for while it waits.
 func (s *slot) size() int {
@@ -126,9 +126,9 @@ func (o *outbox) render(tag []byte, l *lookup, v *Verdict, body fair.Held, waite
 	if waited {
 		*v = o.confirm(l, *v)
 	}
-	o.ledger.count(v)
+	o.ledger.count(l, v)
 	shared := body.Bytes()
-	if shared == nil || v.Outcome != Accepted || v.Level != before {
+	if shared == nil || v.Status() != protocol.OK || v.Level != before {
 		o.out = appendVerdict(o.out, tag, v)
 		return
 	}

@@ -36,7 +36,7 @@ func TestRepliesThatWaitForTheirTurnShareTheirProfile(t *testing.T) {
 	bodies := fair.NewBodies(fair.Shares{Total: maxShared, Each: maxShared})
 	for _, place := range places[1:] {
 		held, _ := bodies.Hold(fair.ID{}, body, nil, nil)
-		o.verdict(nil, place, &lookup{}, &Verdict{Outcome: Accepted, Level: LevelProfile, Body: body, entry: &entry{}}, held)
+		o.verdict(nil, place, &lookup{}, &Verdict{Outcome: protocol.Accepted(), Level: LevelProfile, Body: body, entry: &entry{}}, held)
 	}
 	if grown := heap() - before; grown > 8*size {
 		t.Errorf("%d bytes are held for one profile of %d", grown, size)
@@ -54,7 +54,7 @@ func TestRepliesThatWaitForTheirTurnShareTheirProfile(t *testing.T) {
 	}()
 	var writing sync.WaitGroup
 	writing.Go(func() {
-		v := rejected(Malformed)
+		v := rejected(protocol.ReasonMalformed)
 		o.verdict(nil, places[0], &lookup{}, &v, fair.Held{})
 		o.flush()
 	})
@@ -92,7 +92,7 @@ func TestAConnectionThatEndsGivesBackItsBodies(t *testing.T) {
 			body := bytes.Repeat([]byte{'x'}, minShared)
 			hand := func(tag string, place *slot) {
 				held, _ := bodies.Hold(fair.ID{}, body, nil, nil)
-				o.verdict([]byte(tag), place, &lookup{}, &Verdict{Outcome: Accepted, Body: body, entry: &entry{}}, held)
+				o.verdict([]byte(tag), place, &lookup{}, &Verdict{Outcome: protocol.Accepted(), Body: body, entry: &entry{}}, held)
 			}
 			o.reserve(nil)
 			hand("", o.reserve(nil))

@@ -13,6 +13,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
+	"github.com/neonauthd/neonauthd/protocol"
 )
 
 // The rhythm of profiles, where it is not the operator's to set.
@@ -60,7 +61,7 @@ type profiles struct {
 type denial struct {
 	project  *project
 	revision uint64
-	reason   Reason
+	reason   protocol.Reason
 }
 
 // crowding is why the governor did not let a fetch through. Others who wait for
@@ -77,8 +78,8 @@ const (
 type fetched struct {
 	profile    *profile
 	asked      time.Time
-	denied     Reason // ReasonNone: no denial
-	ofToken    bool   // the denial is about the token that was shown, not about its user
+	denied     protocol.Reason // empty: no denial
+	ofToken    bool            // the denial is about the token that was shown, not about its user
 	digest     cache.Key
 	asker      fair.Asker
 	crowdedOut crowding // why it was not let through, if it was not
@@ -97,7 +98,7 @@ func (s *profiles) recall(l *lookup, e *entry, now time.Time) (Verdict, bool) {
 		return Verdict{}, false
 	}
 	if v, dead := s.silenced(l, p.speaker(e), now); dead {
-		return v, v.Outcome == Rejected
+		return v, v.Status() == protocol.NO
 	}
 	if p.wantsRefresh(now) {
 		s.refresh(key, l, e)
@@ -107,13 +108,13 @@ func (s *profiles) recall(l *lookup, e *entry, now time.Time) (Verdict, bool) {
 
 // denied tells what the upstream has said against the user, or against the token
 // alone, a moment ago.
-func (s *profiles) denied(key cache.Key, l *lookup, e *entry, now time.Time) (Reason, bool) {
+func (s *profiles) denied(key cache.Key, l *lookup, e *entry, now time.Time) (protocol.Reason, bool) {
 	for _, k := range [2]cache.Key{key, deniedToken(key, l.digest)} {
 		if no, hit := s.denials.GetAt(&k, now); hit && no.project == l.project && s.floors.above(no.revision, l.purged(), e.user()) {
 			return no.reason, true
 		}
 	}
-	return ReasonNone, false
+	return "", false
 }
 
 // speaker is the entry that a verdict with this profile rests on.
@@ -128,11 +129,11 @@ func (p *profile) speaker(e *entry) *entry {
 func (s *profiles) silenced(l *lookup, e *entry, now time.Time) (Verdict, bool) {
 	switch {
 	case e.over(now):
-		return rejected(Expired), true
+		return rejected(protocol.ReasonExpired), true
 	case e.revoked(s.revocations, l.revoked()):
-		return rejected(Revoked), true
+		return rejected(protocol.ReasonRevoked), true
 	case !e.alive(l.project, now): // its key or its project has gone meanwhile
-		return unknown(Busy, time.Second), true
+		return unknown(protocol.CodeBusy, time.Second), true
 	}
 	return Verdict{}, false
 }
@@ -172,10 +173,10 @@ func (s *profiles) get(key cache.Key, l *lookup, now time.Time) *profile {
 func (s *profiles) resolve(ctx context.Context, l *lookup, e *entry) Verdict {
 	key := l.profileKey(e)
 	if !l.place.forUpstream() {
-		return s.fallback(l, e, key, unknown(Busy, time.Second))
+		return s.fallback(l, e, key, unknown(protocol.CodeBusy, time.Second))
 	}
 	asked := s.now()
-	failure := unknown(Busy, time.Second)
+	failure := unknown(protocol.CodeBusy, time.Second)
 	// Up to three flights: one may have been under way that is too old for us,
 	// was not let through for another's sake, or showed another token.
 	for range 3 {
@@ -183,9 +184,9 @@ func (s *profiles) resolve(ctx context.Context, l *lookup, e *entry) Verdict {
 		switch {
 		case err != nil:
 			return s.fallback(l, e, key, unfinished(err))
-		case f.denied != ReasonNone && (!f.ofToken || f.digest == l.digest):
+		case f.denied != "" && (!f.ofToken || f.digest == l.digest):
 			return rejected(f.denied)
-		case f.denied != ReasonNone:
+		case f.denied != "":
 			continue
 		case f.crowdedOut == asBackground, f.crowdedOut == forItsAsker && f.asker != l.asker:
 			failure = f.failure
@@ -248,7 +249,7 @@ func (s *profiles) accept(l *lookup, e *entry, p *profile, source Source, now ti
 	// A stale profile is not reused at all: the next lookup may find a live one.
 	reuse := min(claimsReuse, time.Duration(l.project.config.ProfileFresh)-age)
 	return Verdict{
-		Outcome: Accepted,
+		Outcome: protocol.Accepted(),
 		Level:   LevelProfile,
 		Source:  source,
 		Age:     age,
@@ -295,7 +296,7 @@ func (s *profiles) fetch(key cache.Key, l *lookup, e *entry, priority upstream.P
 func (s *profiles) failed(f fetched, key cache.Key, l *lookup, err error, revision uint64, priority upstream.Priority) fetched {
 	var e *upstream.Error
 	if !errors.As(err, &e) {
-		f.failure = unknown(Unavailable, time.Second)
+		f.failure = unknown(protocol.CodeUnavailable, time.Second)
 		return f
 	}
 	if e.Meaning != upstream.Denied {
@@ -317,9 +318,9 @@ func (s *profiles) failed(f fetched, key cache.Key, l *lookup, err error, revisi
 			s.denials.Set(key, denial{l.project, revision, f.denied}, denialLifetime)
 		}
 	case upstream.Misconfigured:
-		f.failure = unknown(Misconfigured, 0)
+		f.failure = unknown(protocol.CodeMisconfigured, 0)
 	default:
-		f.failure = unknown(Unavailable, max(time.Second, e.RetryAfter))
+		f.failure = unknown(protocol.CodeUnavailable, max(time.Second, e.RetryAfter))
 		if errors.Is(err, upstream.ErrNotSession) { // asking again will not help
 			f.failure.RetryAfter = 0
 		}
@@ -335,15 +336,15 @@ func (s *profiles) failed(f fetched, key cache.Key, l *lookup, err error, revisi
 }
 
 // fromDenial gives the reason, and whether it is about the token alone.
-func fromDenial(d upstream.Denial) (r Reason, ofToken bool) {
+func fromDenial(d upstream.Denial) (r protocol.Reason, ofToken bool) {
 	switch d {
 	case upstream.UserNotFound:
-		return UserNotFound, false
+		return protocol.ReasonUserNotFound, false
 	case upstream.ClassNotAllowed:
-		return ClassNotAllowed, false
+		return protocol.ReasonClassNotAllowed, false
 	case upstream.Expired:
-		return Expired, true
+		return protocol.ReasonExpired, true
 	default:
-		return RejectedUpstream, true
+		return protocol.ReasonRejectedUpstream, true
 	}
 }

@@ -6,56 +6,19 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// wire is a reason's place in the protocol: after NO if the daemon holds proof,
-// after ERR if it cannot tell.
-type wire struct {
-	status protocol.Status
-	word   string
-}
-
-// wireOf maps every reason to its word. This and appendVerdict are the only
-// place where a verdict becomes a reply; what is not listed is "unavailable".
-func wireOf(r Reason) wire {
-	words := [reasonCount]wire{
-		Malformed:         {protocol.NO, string(protocol.ReasonMalformed)},
-		BadSignature:      {protocol.NO, string(protocol.ReasonBadSignature)},
-		UnknownKey:        {protocol.NO, string(protocol.ReasonUnknownKey)},
-		Expired:           {protocol.NO, string(protocol.ReasonExpired)},
-		NotYetValid:       {protocol.NO, string(protocol.ReasonNotYetValid)},
-		WrongIssuer:       {protocol.NO, string(protocol.ReasonWrongIssuer)},
-		WrongAudience:     {protocol.NO, string(protocol.ReasonWrongAudience)},
-		WrongAlgorithm:    {protocol.NO, string(protocol.ReasonWrongAlgorithm)},
-		MissingClaim:      {protocol.NO, string(protocol.ReasonMissingClaim)},
-		SenderConstrained: {protocol.NO, string(protocol.ReasonSenderConstrained)},
-		ClassNotAllowed:   {protocol.NO, string(protocol.ReasonClassNotAllowed)},
-		UserNotFound:      {protocol.NO, string(protocol.ReasonUserNotFound)},
-		Revoked:           {protocol.NO, string(protocol.ReasonRevoked)},
-		RejectedUpstream:  {protocol.NO, string(protocol.ReasonRejectedUpstream)},
-		Unavailable:       {protocol.ERR, string(protocol.CodeUnavailable)},
-		Misconfigured:     {protocol.ERR, string(protocol.CodeMisconfigured)},
-		Busy:              {protocol.ERR, string(protocol.CodeBusy)},
-		Deadline:          {protocol.ERR, string(protocol.CodeDeadline)},
-		NeedsProfile:      {protocol.ERR, string(protocol.CodeNeedsProfile)},
-		KeysPending:       {protocol.ERR, string(protocol.CodeKeysPending)},
-	}
-	if r < reasonCount && words[r].word != "" {
-		return words[r]
-	}
-	return wire{protocol.ERR, string(protocol.CodeUnavailable)}
-}
-
-// appendVerdict appends the reply line for v.
+// appendVerdict appends the reply line for v. It is the only place where a verdict
+// becomes a reply. One that is accepted without evidence is a fault of ours, and
+// proves nothing.
 func appendVerdict(dst, tag []byte, v *Verdict) []byte {
-	if v.Outcome == Accepted && v.entry != nil {
-		return append(protocol.AppendRest(appendAccepted(dst, tag, v), v.Body), '\n')
+	is := v.Outcome
+	if is.Status() == protocol.OK {
+		if v.entry != nil {
+			return append(protocol.AppendRest(appendAccepted(dst, tag, v), v.Body), '\n')
+		}
+		is = protocol.Outcome{}
 	}
-	w := wireOf(v.Reason)
-	if v.Outcome != Rejected && w.status == protocol.NO {
-		// A reason without its outcome is a fault of ours, and no proof.
-		w = wireOf(Unavailable)
-	}
-	dst = protocol.AppendStatus(dst, tag, w.status, w.word)
-	if w.status == protocol.ERR && v.RetryAfter > 0 {
+	dst = protocol.AppendStatus(dst, tag, is.Status(), is.Word())
+	if is.Status() == protocol.ERR && v.RetryAfter > 0 {
 		dst = protocol.AppendInt(dst, protocol.FieldRetryAfter, ceilSeconds(v.RetryAfter))
 	}
 	return append(dst, '\n')

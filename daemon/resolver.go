@@ -12,6 +12,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/internal/program"
+	"github.com/neonauthd/neonauthd/protocol"
 )
 
 // Bounds of a lookup.
@@ -64,7 +65,7 @@ type rejection struct {
 	project  *project
 	keys     *keyset.Set
 	revision uint64
-	reason   Reason
+	proof    protocol.Reason
 	from     time.Time // by the wall clock; zero: whatever the clock says
 }
 
@@ -84,16 +85,16 @@ func (r *resolver) recall(l *lookup) (v Verdict, ok bool) {
 	}
 	switch k := l.classify(); {
 	case k == malformed:
-		return rejected(Malformed), true
+		return rejected(protocol.ReasonMalformed), true
 	case k == session && l.level != LevelProfile:
-		return unknown(NeedsProfile, 0), true
+		return unknown(protocol.CodeNeedsProfile, 0), true
 	case !timely:
-		return unknown(Unavailable, 0), true
+		return unknown(protocol.CodeUnavailable, 0), true
 	case k == session:
 		return r.profiles.recall(l, nil, now)
 	}
 	if no, hit := r.rejections.GetAt(&l.digest, now); hit && r.stands(l, no, now) {
-		return rejected(no.reason), true
+		return rejected(no.proof), true
 	}
 	return Verdict{}, false
 }
@@ -112,7 +113,7 @@ func (r *resolver) holds(l *lookup, e *entry, now time.Time) bool {
 func (r *resolver) recallEntry(l *lookup, e *entry, now time.Time) (Verdict, bool) {
 	switch {
 	case e.revoked(r.revocations, l.token):
-		return rejected(Revoked), true
+		return rejected(protocol.ReasonRevoked), true
 	case l.level == LevelProfile:
 		return r.profiles.recall(l, e, now)
 	}
@@ -138,7 +139,7 @@ func (r *resolver) resolve(ctx context.Context, l *lookup) Verdict {
 		return r.profiles.resolve(ctx, l, nil)
 	}
 	v := r.verify(ctx, l)
-	if v.Outcome != Accepted || l.level != LevelProfile {
+	if v.Status() != protocol.OK || l.level != LevelProfile {
 		return v
 	}
 	if known, ok := r.profiles.recall(l, v.entry, r.now()); ok { // of another token of this user
@@ -157,17 +158,17 @@ func (r *resolver) verify(ctx context.Context, l *lookup) Verdict {
 		if err != nil {
 			return unfinished(err)
 		}
-		if v.Outcome != Accepted {
+		if v.Status() != protocol.OK {
 			return v
 		}
 		switch now := r.now(); {
 		case v.entry.revoked(r.revocations, l.token):
-			return rejected(Revoked)
+			return rejected(protocol.ReasonRevoked)
 		case v.entry.alive(l.project, now) && r.floors.above(v.entry.revision, l.digest, v.entry.user()):
 			return v
 		}
 	}
-	return unknown(Busy, time.Second)
+	return unknown(protocol.CodeBusy, time.Second)
 }
 
 // inTurn joins or begins the verification once the gate lets the asker in. What
@@ -197,11 +198,11 @@ func (r *resolver) inTurn(ctx context.Context, l *lookup) (Verdict, error) {
 func unfinished(err error) Verdict {
 	switch {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		return unknown(Deadline, time.Second)
+		return unknown(protocol.CodeDeadline, time.Second)
 	case errors.Is(err, cache.ErrBusy):
-		return unknown(Busy, time.Second)
+		return unknown(protocol.CodeBusy, time.Second)
 	default: // stopped, or a panic that has been logged where it happened
-		return unknown(Unavailable, time.Second)
+		return unknown(protocol.CodeUnavailable, time.Second)
 	}
 }
 
@@ -223,23 +224,23 @@ func (r *resolver) establish(ctx context.Context, l *lookup, slow func()) Verdic
 			case f == keyring.Changed:
 				continue
 			case keys == nil:
-				return unknown(KeysPending, max(time.Second, wait))
+				return unknown(protocol.CodeKeysPending, max(time.Second, wait))
 			}
-			return unknown(Unavailable, wait) // there were keys; the upstream has been gone for too long
+			return unknown(protocol.CodeUnavailable, wait) // there were keys; the upstream has been gone for too long
 		}
-		claims, reason := keyset.Verify(l.project.policy, keys.Set(), l.token, now)
-		if kid := newerKey(l, reason, keys, began, now); kid != "" {
+		claims, outcome := keyset.Verify(l.project.policy, keys.Set(), l.token, now, nil)
+		if kid := newerKey(l, outcome, keys, began, now); kid != "" {
 			f, wait := l.project.keys.Seek(ctx, l.asker.ID, kid, keys, slow)
 			if f == keyring.Changed {
 				continue
 			}
 			if f == keyring.Pending {
-				return unknown(KeysPending, max(time.Second, wait))
+				return unknown(protocol.CodeKeysPending, max(time.Second, wait))
 			}
 		}
-		return r.conclude(l, keys, &claims, reason, revision, now)
+		return r.conclude(l, keys, &claims, outcome, revision, now)
 	}
-	return unknown(KeysPending, time.Second)
+	return unknown(protocol.CodeKeysPending, time.Second)
 }
 
 // unnamedKey, with the token's digest behind it, stands for the key of a token
@@ -248,60 +249,65 @@ func (r *resolver) establish(ctx context.Context, l *lookup, slow func()) Verdic
 const unnamedKey = "\x00"
 
 // newerKey is the id of the key that a newer key set may hold and that would
-// change the finding, or "" if the finding is proof. A key that is there, and
+// change the outcome, or "" if the outcome is proven. A key that is there, and
 // has not signed, may have been replaced under its id since the upstream last
 // confirmed it; since is when the lookup began.
-func newerKey(l *lookup, reason keyset.Reason, tried *keyring.Snapshot, since, now time.Time) string {
-	kid, doubtful := l.project.policy.Doubt(l.token, reason)
+func newerKey(l *lookup, outcome protocol.Outcome, tried *keyring.Snapshot, since, now time.Time) string {
+	kid, doubtful := l.project.policy.Doubt(l.token, outcome)
 	switch {
 	case !doubtful:
 		return ""
 	case kid == "":
 		return unnamedKey + string(l.digest[:])
-	case reason != keyset.UnknownKey && l.project.keys.Confirmed(tried, since, now):
+	case outcome.Reason() != protocol.ReasonUnknownKey && l.project.keys.Confirmed(tried, since, now):
 		return ""
 	default:
 		return kid
 	}
 }
 
-// conclude turns the finding of the cryptographic check into a verdict and
+// conclude turns the outcome of the cryptographic check into a verdict and
 // remembers it.
-func (r *resolver) conclude(l *lookup, keys *keyring.Snapshot, claims *keyset.Claims, reason keyset.Reason, revision uint64, now time.Time) Verdict {
-	if reason == keyset.ReasonNone {
+func (r *resolver) conclude(l *lookup, keys *keyring.Snapshot, claims *keyset.Claims, outcome protocol.Outcome, revision uint64, now time.Time) Verdict {
+	switch outcome.Status() {
+	case protocol.OK:
 		e := newEntry(l.project, claims, revision, now)
 		r.revocations.Note(e.facts(nil))
 		r.memory.keepEntry(l.digest, e, now)
 		return e.accept(sourceOf(keys, SourceUpstream, now), now)
+	case protocol.ERR:
+		return r.unjudged(l, outcome.Code())
+	case protocol.NO:
 	}
-	if reason == keyset.TooManyKeys {
-		r.log.LogAttrs(context.Background(), slog.LevelError, "a token names no key, and the key set has more of its algorithm than are tried; see that the issuer writes kid, or publishes fewer",
-			program.Every(tooManyKeysInterval, l.project.name), slog.String("project", l.project.name), slog.Int("tried", keyset.MaxTried))
-		return unknown(Misconfigured, 0)
-	}
-	why := fromKeyset(reason)
-	if why == ReasonNone { // the check itself failed: nothing is proven
-		r.log.Error("a token could not be judged by a fault of ours and was answered unavailable; please report this line", "project", l.project.name)
-		return unknown(Unavailable, time.Second)
-	}
-	if lifetime := lasting(l, keys, reason, now); lifetime > 0 {
-		no := rejection{project: l.project, keys: keys.Set(), revision: revision, reason: why}
-		if why == Expired {
+	if lifetime := lasting(l, keys, outcome, now); lifetime > 0 {
+		no := rejection{project: l.project, keys: keys.Set(), revision: revision, proof: outcome.Reason()}
+		if no.proof == protocol.ReasonExpired {
 			no.from = now.Round(0)
 		}
 		r.rejections.Set(l.digest, no, lifetime)
 	}
-	return rejected(why)
+	return rejected(outcome.Reason())
+}
+
+// unjudged tells the operator why the cryptographic check could not judge a token.
+func (r *resolver) unjudged(l *lookup, why protocol.Code) Verdict {
+	if why == protocol.CodeMisconfigured {
+		r.log.LogAttrs(context.Background(), slog.LevelError, "a token names no key, and the key set has more of its algorithm than are tried; see that the issuer writes kid, or publishes fewer",
+			program.Every(tooManyKeysInterval, l.project.name), slog.String("project", l.project.name), slog.Int("tried", keyset.MaxTried))
+		return unknown(why, 0)
+	}
+	r.log.Error("a token could not be judged by a fault of ours and was answered unavailable; please report this line", "project", l.project.name)
+	return unknown(why, time.Second)
 }
 
 // lasting is how long a rejection is remembered. A key may be published, and a
 // time may come, meanwhile: those two are decided afresh. What rests on a key
 // being up to date is remembered no longer than the key is taken to be.
-func lasting(l *lookup, keys *keyring.Snapshot, reason keyset.Reason, now time.Time) time.Duration {
-	if reason == keyset.UnknownKey || reason == keyset.NotYetValid {
+func lasting(l *lookup, keys *keyring.Snapshot, outcome protocol.Outcome, now time.Time) time.Duration {
+	if proof := outcome.Reason(); proof == protocol.ReasonUnknownKey || proof == protocol.ReasonNotYetValid {
 		return 0
 	}
-	if kid, doubtful := l.project.policy.Doubt(l.token, reason); doubtful && kid != "" {
+	if kid, doubtful := l.project.policy.Doubt(l.token, outcome); doubtful && kid != "" {
 		return min(rejectionLifetime, l.project.keys.ConfirmedFor(keys, now))
 	}
 	return rejectionLifetime

@@ -11,6 +11,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/protocol"
 )
 
 // testLeeway is the leeway of an idle daemon's projects.
@@ -65,7 +66,7 @@ func TestEachKindOfRevocationCoversItsTokensOnly(t *testing.T) {
 			for range 2 {
 				for name, token := range tokens {
 					if v := k.ask(p, token); strings.Contains("; "+c.covered+"; ", "; "+name+"; ") {
-						wantReason(t, name, v, Rejected, Revoked)
+						wantOutcome(t, name, v, protocol.Rejected(protocol.ReasonRevoked))
 					} else {
 						wantAccepted(t, name, v)
 					}
@@ -94,17 +95,17 @@ func TestASubjectsLaterTokensAreGoodUntilItIsRevokedAgain(t *testing.T) {
 	p := k.project("stack")
 	early := k.token("ada")
 	k.revoke("subject", "ada", true)
-	wantReason(t, "early", k.ask(p, early), Rejected, Revoked)
-	wantReason(t, "of the same second", k.ask(p, k.token("ada")), Rejected, Revoked)
+	wantOutcome(t, "early", k.ask(p, early), protocol.Rejected(protocol.ReasonRevoked))
+	wantOutcome(t, "of the same second", k.ask(p, k.token("ada")), protocol.Rejected(protocol.ReasonRevoked))
 	k.clock.advance(testLeeway)
-	wantReason(t, "within the leeway", k.ask(p, k.token("ada")), Rejected, Revoked)
+	wantOutcome(t, "within the leeway", k.ask(p, k.token("ada")), protocol.Rejected(protocol.ReasonRevoked))
 	k.clock.advance(time.Second)
 	later := k.token("ada")
 	wantAccepted(t, "later", k.ask(p, later))
 	k.revoke("subject", "ada", true)
-	wantReason(t, "later, revoked again", k.ask(p, later), Rejected, Revoked)
+	wantOutcome(t, "later, revoked again", k.ask(p, later), protocol.Rejected(protocol.ReasonRevoked))
 	silent := k.upstream.StackToken(standin.TokenSpec{Subject: "ada", Remove: []string{"iat"}})
-	wantReason(t, "does not say when it was issued", k.ask(p, silent), Rejected, Revoked)
+	wantOutcome(t, "does not say when it was issued", k.ask(p, silent), protocol.Rejected(protocol.ReasonRevoked))
 }
 
 // TestTheOtherSignatureOfARevokedTokenIsRevokedWithIt: of every ECDSA signature
@@ -120,8 +121,8 @@ func TestTheOtherSignatureOfARevokedTokenIsRevokedWithIt(t *testing.T) {
 	wantAccepted(t, "token", k.ask(p, token))
 	wantAccepted(t, "twin", k.ask(p, other))
 	k.revoke("token", revoke.SignedDigest([]byte(token)), true)
-	wantReason(t, "token", k.ask(p, token), Rejected, Revoked)
-	wantReason(t, "twin", k.ask(p, other), Rejected, Revoked)
+	wantOutcome(t, "token", k.ask(p, token), protocol.Rejected(protocol.ReasonRevoked))
+	wantOutcome(t, "twin", k.ask(p, other), protocol.Rejected(protocol.ReasonRevoked))
 }
 
 // twin is the ES256 token with the other signature of the same text.
@@ -149,12 +150,12 @@ func TestRevocationsAtTheSameTimeAsLookups(t *testing.T) {
 					k.revoke("session", fmt.Sprint(i, " ", n), true)
 					if i == 0 && n == 10 {
 						k.revoke("session", "s", true)
-						wantReason(t, "as soon as it is revoked", k.ask(p, token), Rejected, Revoked)
+						wantOutcome(t, "as soon as it is revoked", k.ask(p, token), protocol.Rejected(protocol.ReasonRevoked))
 					}
 					continue
 				}
-				if v := k.ask(p, token); v.Outcome != Accepted && v.Reason != Revoked {
-					t.Errorf("outcome %d, reason %d", v.Outcome, v.Reason)
+				if v := k.ask(p, token); v.Status() != protocol.OK && v.Reason() != protocol.ReasonRevoked {
+					t.Error(v.Outcome)
 				}
 			}
 		})

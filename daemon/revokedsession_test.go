@@ -9,6 +9,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
+	"github.com/neonauthd/neonauthd/protocol"
 )
 
 // TestARevokedSessionCredentialStaysRevoked over a restart, as long as the
@@ -103,5 +104,5 @@ func TestARevokedUsersEarlierTokenIsCoveredToTheFraction(t *testing.T) {
 	token := k.upstream.StackToken(standin.TokenSpec{Subject: "ada", Set: map[string]any{"iat": earlier}})
 	wantAccepted(t, "before", k.ask(p, token))
 	k.revoke("subject", "ada", true)
-	wantReason(t, "after", k.ask(p, token), Rejected, Revoked)
+	wantOutcome(t, "after", k.ask(p, token), protocol.Rejected(protocol.ReasonRevoked))
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/protocol"
 )
 
 // TestADenialOfOneTokenIsNoneOfAnother: two tokens of one user wait for one
@@ -61,7 +62,7 @@ func TestALookupIsNotRefusedForAnothersShare(t *testing.T) {
 			other.Go(func() {
 				_, _, _ = w.daemon.profiles.flights.Do(t.Context(), p.flight(userKey(p.name, keyset.ClassNormal, w.user.ID)), func(context.Context) fetched {
 					<-refuse
-					return fetched{asker: fair.Asker{ID: c.asker}, crowdedOut: c.crowded, failure: unknown(Unavailable, 7*time.Second)}
+					return fetched{asker: fair.Asker{ID: c.asker}, crowdedOut: c.crowded, failure: unknown(protocol.CodeUnavailable, 7*time.Second)}
 				})
 			})
 			await(t, func() bool { return w.daemon.profiles.flights.Stats().Waiting == 1 })

@@ -93,8 +93,8 @@ func (d *Daemon) report() statsReport {
 		Panics:      l.panics.Load(),
 		Projects:    []projectStats{},
 	}
-	for _, o := range []Outcome{Unknown, Accepted, Rejected} {
-		out.Outcomes[outcomeWord(o)] = lookups.outcomes[o]
+	for _, status := range []protocol.Status{protocol.ERR, protocol.OK, protocol.NO} {
+		out.Outcomes[outcomeWord(status)] = lookups.outcomes[status]
 	}
 	for _, s := range []Source{SourceUpstream, SourceCache, SourceStale} {
 		out.Sources[s.String()] = lookups.sources[s]

@@ -17,6 +17,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/internal/sockets"
+	"github.com/neonauthd/neonauthd/protocol"
 )
 
 // late is what happens to a lookup between its verdict and its turn.
@@ -62,7 +63,7 @@ func lates() []late {
 	}
 	denied := func(k *idleDaemon, _ string) {
 		p := k.project("stack")
-		k.daemon.profiles.denials.Set(userKey(p.name, keyset.ClassNormal, "ada"), denial{p, k.daemon.floors.current(), UserNotFound}, time.Minute)
+		k.daemon.profiles.denials.Set(userKey(p.name, keyset.ClassNormal, "ada"), denial{p, k.daemon.floors.current(), protocol.ReasonUserNotFound}, time.Minute)
 	}
 	return []late{
 		{"nothing", "VERIFY", false, wait(0), "OK level=claims", "age=0 ttl=60 source=cache", 0},
@@ -204,6 +205,6 @@ func TestWhatWaitsForItsTurnCountsForNoMoreThanItIs(t *testing.T) {
 		if o.held != n*(answerBytes+len(body)+len(token)) {
 			t.Fatalf("%d answers count for %d bytes", n, o.held)
 		}
-		o.verdict(nil, nil, &lookup{token: token}, &Verdict{Outcome: Accepted, Body: body, entry: &entry{}}, fair.Held{})
+		o.verdict(nil, nil, &lookup{token: token}, &Verdict{Outcome: protocol.Accepted(), Body: body, entry: &entry{}}, fair.Held{})
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/protocol"
 )
 
 // TestPeersThatDoNotReadCostOneCopyOfAProfile: many connections that ask for one
@@ -114,7 +115,7 @@ func TestACallerThatDoesNotReadIsRefusedMoreAndOthersAreNot(t *testing.T) {
 				t.Errorf("%s: %.60s, want %s", c.name, reply, c.want)
 			}
 		}
-		if n := k.daemon.ledger.unknowns[Busy].Load(); n != 2 {
+		if n := k.daemon.ledger.unknowns[protocol.CodeBusy].Load(); n != 2 {
 			t.Errorf("%d are counted as busy", n)
 		}
 		if reply := greedy[0].receive(); !strings.HasPrefix(reply, "OK level=profile") {

@@ -11,50 +11,6 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// Outcome is one of the three answers there are. The zero value is Unknown:
-// whatever forgets to decide has not decided.
-type Outcome uint8
-
-// The outcomes.
-const (
-	Unknown Outcome = iota
-	Accepted
-	Rejected
-)
-
-// Reason says why a token is rejected or why nothing can be said. The zero
-// value goes with Accepted.
-type Reason uint8
-
-// The reasons of a rejection, then those of an unknown outcome. conn alone
-// knows their words on the wire.
-const (
-	ReasonNone Reason = iota
-	Malformed
-	BadSignature
-	UnknownKey
-	Expired
-	NotYetValid
-	WrongIssuer
-	WrongAudience
-	WrongAlgorithm
-	MissingClaim
-	SenderConstrained
-	ClassNotAllowed
-	UserNotFound
-	Revoked
-	RejectedUpstream
-
-	Unavailable
-	Misconfigured
-	Busy
-	Deadline
-	KeysPending
-	NeedsProfile
-
-	reasonCount
-)
-
 // Level says how much was established. The zero value asks for nothing.
 type Level uint8
 
@@ -108,11 +64,10 @@ func sourceOf(set *keyring.Snapshot, otherwise Source, now time.Time) Source {
 	return SourceStale
 }
 
-// Verdict is what a lookup comes to. The zero value is unknown without a reason,
-// which conn answers as unavailable.
+// Verdict is what a lookup comes to: its outcome and what goes with it. The zero
+// value is unknown.
 type Verdict struct {
-	Outcome    Outcome
-	Reason     Reason
+	protocol.Outcome
 	Level      Level
 	Source     Source
 	Age        time.Duration // of the evidence; accepted only
@@ -122,22 +77,12 @@ type Verdict struct {
 
 	entry   *entry   // accepted only
 	profile *profile // accepted at level profile only
-	self    bool     // the answer to a question of our own, which is no lookup
 }
 
-// fail makes v unknown.
-func (v *Verdict) fail(r Reason, retryAfter time.Duration) { v.become(unknown(r, retryAfter)) }
+func rejected(proof protocol.Reason) Verdict { return Verdict{Outcome: protocol.Rejected(proof)} }
 
-// become replaces v by another answer to the same lookup.
-func (v *Verdict) become(other Verdict) {
-	other.self = v.self
-	*v = other
-}
-
-func rejected(r Reason) Verdict { return Verdict{Outcome: Rejected, Reason: r} }
-
-func unknown(r Reason, retryAfter time.Duration) Verdict {
-	return Verdict{Outcome: Unknown, Reason: r, RetryAfter: retryAfter}
+func unknown(why protocol.Code, retryAfter time.Duration) Verdict {
+	return Verdict{Outcome: protocol.Unknown(why), RetryAfter: retryAfter}
 }
 
 // entry is one token's verified claims with the instants and the evidence they
@@ -200,7 +145,7 @@ const claimsReuse = protocol.MaxTTL * time.Second
 // accept is the verdict at level claims that e gives at now.
 func (e *entry) accept(source Source, now time.Time) Verdict {
 	return Verdict{
-		Outcome: Accepted,
+		Outcome: protocol.Accepted(),
 		Level:   LevelClaims,
 		Source:  source,
 		Age:     clock.Elapsed(e.established, now),
@@ -213,36 +158,6 @@ func (e *entry) accept(source Source, now time.Time) Verdict {
 // reuse is most, cut at exp: no caller reuses anything past the token's end.
 func (e *entry) reuse(most time.Duration, now time.Time) time.Duration {
 	return max(0, min(most, clock.Left(e.deadline, now)))
-}
-
-// fromKeyset translates the reasons of the cryptographic check.
-func fromKeyset(r keyset.Reason) Reason {
-	switch r {
-	case keyset.Malformed:
-		return Malformed
-	case keyset.BadSignature:
-		return BadSignature
-	case keyset.UnknownKey:
-		return UnknownKey
-	case keyset.Expired:
-		return Expired
-	case keyset.NotYetValid:
-		return NotYetValid
-	case keyset.WrongIssuer:
-		return WrongIssuer
-	case keyset.WrongAudience:
-		return WrongAudience
-	case keyset.WrongAlgorithm:
-		return WrongAlgorithm
-	case keyset.MissingClaim:
-		return MissingClaim
-	case keyset.SenderConstrained:
-		return SenderConstrained
-	case keyset.ClassNotAllowed:
-		return ClassNotAllowed
-	default:
-		return ReasonNone
-	}
 }
 
 // sessionEntry stands for a session credential that the upstream has accepted:

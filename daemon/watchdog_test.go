@@ -15,6 +15,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
 	"github.com/neonauthd/neonauthd/internal/program"
+	"github.com/neonauthd/neonauthd/protocol"
 )
 
 // managed runs the daemon anew, under a service manager that is a
@@ -156,7 +157,7 @@ func TestSelfLookupGoesThroughTheCacheAndNoFurther(t *testing.T) {
 		t.Errorf("self-lookups cost %d upstream calls", after-before)
 	}
 	digest := w.daemon.ledger.digest
-	if no, hit := w.daemon.resolver.rejections.Get(&digest); !hit || no.reason != WrongAlgorithm {
+	if no, hit := w.daemon.resolver.rejections.Get(&digest); !hit || no.proof != protocol.ReasonWrongAlgorithm {
 		t.Error("the self-lookup left no verdict in memory: it did not get there")
 	}
 	after := w.daemon.report()

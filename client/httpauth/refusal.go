@@ -40,16 +40,14 @@ type Refusal struct {
 	RetryAfter time.Duration
 }
 
-// RefusalOf is the one map from the daemon's answers to statuses. refused is
-// false for client.Accepted alone.
+// RefusalOf makes a refusal of the daemon's answer. Which status an outcome has is
+// protocol's to say. refused is false for client.Accepted alone.
 func RefusalOf(answer client.Answer) (refusal Refusal, refused bool) {
 	switch a := answer.(type) {
 	case client.Accepted:
 		return Refusal{}, false
 	case client.Rejected:
-		if a.Reason == protocol.ReasonClassNotAllowed {
-			// The token is genuine; another login of the same kind of user
-			// would not help.
+		if protocol.Rejected(a.Reason).HTTPStatus() == http.StatusForbidden {
 			return Denied(string(a.Reason)), true
 		}
 		return InvalidToken(string(a.Reason)), true

@@ -3,42 +3,44 @@ package keyset
 import (
 	"encoding/json"
 	"testing"
+
+	"github.com/neonauthd/neonauthd/protocol"
 )
 
 func TestIssuerAndAudienceAreExact(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		change map[string]any
-		want   Reason
+		want   protocol.Outcome
 	}{
-		{"right", nil, ReasonNone},
-		{"issuer with slash", map[string]any{"iss": testIssuer + "/"}, WrongIssuer},
-		{"issuer over http", map[string]any{"iss": "http://issuer.example"}, WrongIssuer},
-		{"issuer in capitals", map[string]any{"iss": "https://ISSUER.example"}, WrongIssuer},
-		{"issuer with port", map[string]any{"iss": testIssuer + ":443"}, WrongIssuer},
-		{"issuer with blank", map[string]any{"iss": testIssuer + " "}, WrongIssuer},
-		{"issuer with NUL", map[string]any{"iss": testIssuer + "\x00"}, WrongIssuer},
-		{"issuer's prefix", map[string]any{"iss": testIssuer[:len(testIssuer)-1]}, WrongIssuer},
-		{"another issuer", map[string]any{"iss": "https://evil.example"}, WrongIssuer},
-		{"no issuer", map[string]any{"iss": nil}, WrongIssuer},
-		{"empty issuer", map[string]any{"iss": ""}, WrongIssuer},
-		{"issuer null", map[string]any{"iss": json.RawMessage("null")}, WrongIssuer},
-		{"issuer array", map[string]any{"iss": []string{testIssuer}}, WrongIssuer},
-		{"issuer object", map[string]any{"iss": map[string]any{"iss": testIssuer}}, WrongIssuer},
-		{"audience in capitals", map[string]any{"aud": "AUDIENCE"}, WrongAudience},
-		{"audience longer", map[string]any{"aud": testAudience + "0"}, WrongAudience},
-		{"audience's prefix", map[string]any{"aud": "audienc"}, WrongAudience},
-		{"another audience", map[string]any{"aud": "other"}, WrongAudience},
-		{"audience with suffix", map[string]any{"aud": testAudience + ":resource:x"}, WrongAudience},
-		{"audiences in a string", map[string]any{"aud": testAudience + " other"}, WrongAudience},
-		{"no audience", map[string]any{"aud": nil}, WrongAudience},
-		{"empty audience", map[string]any{"aud": ""}, WrongAudience},
-		{"audience null", map[string]any{"aud": json.RawMessage("null")}, WrongAudience},
-		{"audience number", map[string]any{"aud": 1}, WrongAudience},
-		{"audience object", map[string]any{"aud": map[string]any{"toString": 1}}, WrongAudience},
-		{"audience array", map[string]any{"aud": []string{testAudience}}, WrongAudience},
-		{"only azp fits", map[string]any{"aud": "other", "azp": testAudience}, WrongAudience},
-		{"both wrong", map[string]any{"aud": "other", "iss": "https://evil.example"}, WrongIssuer},
+		{"right", nil, accepted},
+		{"issuer with slash", map[string]any{"iss": testIssuer + "/"}, wrongIssuer},
+		{"issuer over http", map[string]any{"iss": "http://issuer.example"}, wrongIssuer},
+		{"issuer in capitals", map[string]any{"iss": "https://ISSUER.example"}, wrongIssuer},
+		{"issuer with port", map[string]any{"iss": testIssuer + ":443"}, wrongIssuer},
+		{"issuer with blank", map[string]any{"iss": testIssuer + " "}, wrongIssuer},
+		{"issuer with NUL", map[string]any{"iss": testIssuer + "\x00"}, wrongIssuer},
+		{"issuer's prefix", map[string]any{"iss": testIssuer[:len(testIssuer)-1]}, wrongIssuer},
+		{"another issuer", map[string]any{"iss": "https://evil.example"}, wrongIssuer},
+		{"no issuer", map[string]any{"iss": nil}, wrongIssuer},
+		{"empty issuer", map[string]any{"iss": ""}, wrongIssuer},
+		{"issuer null", map[string]any{"iss": json.RawMessage("null")}, wrongIssuer},
+		{"issuer array", map[string]any{"iss": []string{testIssuer}}, wrongIssuer},
+		{"issuer object", map[string]any{"iss": map[string]any{"iss": testIssuer}}, wrongIssuer},
+		{"audience in capitals", map[string]any{"aud": "AUDIENCE"}, wrongAudience},
+		{"audience longer", map[string]any{"aud": testAudience + "0"}, wrongAudience},
+		{"audience's prefix", map[string]any{"aud": "audienc"}, wrongAudience},
+		{"another audience", map[string]any{"aud": "other"}, wrongAudience},
+		{"audience with suffix", map[string]any{"aud": testAudience + ":resource:x"}, wrongAudience},
+		{"audiences in a string", map[string]any{"aud": testAudience + " other"}, wrongAudience},
+		{"no audience", map[string]any{"aud": nil}, wrongAudience},
+		{"empty audience", map[string]any{"aud": ""}, wrongAudience},
+		{"audience null", map[string]any{"aud": json.RawMessage("null")}, wrongAudience},
+		{"audience number", map[string]any{"aud": 1}, wrongAudience},
+		{"audience object", map[string]any{"aud": map[string]any{"toString": 1}}, wrongAudience},
+		{"audience array", map[string]any{"aud": []string{testAudience}}, wrongAudience},
+		{"only azp fits", map[string]any{"aud": "other", "azp": testAudience}, wrongAudience},
+		{"both wrong", map[string]any{"aud": "other", "iss": "https://evil.example"}, wrongIssuer},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s, token := signed(t, testPayload(c.change))
@@ -48,17 +50,17 @@ func TestIssuerAndAudienceAreExact(t *testing.T) {
 }
 
 func TestAudienceArraysAreTakenWhereAsked(t *testing.T) {
-	for aud, want := range map[string]Reason{
-		`"audience"`: ReasonNone, `["audience"]`: ReasonNone, `["other","audience"]`: ReasonNone, `["audience","audience"]`: ReasonNone,
-		`[]`: WrongAudience, `["other"]`: WrongAudience, `["audience",1]`: WrongAudience, `[["audience"]]`: WrongAudience,
-		`{"0":"audience"}`: WrongAudience, `[null]`: WrongAudience, `"other"`: WrongAudience, `["audience",null]`: WrongAudience,
-		`["audience","elsewhere:anon"]`: ReasonNone, `["audience","audience:anon"]`: ClassNotAllowed, `["audience:anon"]`: ClassNotAllowed,
+	for aud, want := range map[string]protocol.Outcome{
+		`"audience"`: accepted, `["audience"]`: accepted, `["other","audience"]`: accepted, `["audience","audience"]`: accepted,
+		`[]`: wrongAudience, `["other"]`: wrongAudience, `["audience",1]`: wrongAudience, `[["audience"]]`: wrongAudience,
+		`{"0":"audience"}`: wrongAudience, `[null]`: wrongAudience, `"other"`: wrongAudience, `["audience",null]`: wrongAudience,
+		`["audience","elsewhere:anon"]`: accepted, `["audience","audience:anon"]`: classNotAllowed, `["audience:anon"]`: classNotAllowed,
 	} {
 		p := testPolicy()
 		p.AudienceArray = true
 		p.Refused = []Audience{{ClassAnonymous, "audience:anon", []string{testIssuer}}}
 		s, token := signed(t, testPayload(map[string]any{"aud": json.RawMessage(aud)}))
-		if c := expect(t, p, s, string(token), want); want == ReasonNone && c.Audience != testAudience {
+		if c := expect(t, p, s, string(token), want); want == accepted && c.Audience != testAudience {
 			t.Errorf("%s: audience %q", aud, c.Audience)
 		}
 	}
@@ -92,18 +94,18 @@ func TestClassesOfUsersAreKeptApart(t *testing.T) {
 	for name, p := range policies {
 		for iss := range suffixes {
 			for aud, class := range suffixes {
-				want := ClassNotAllowed
+				want := classNotAllowed
 				for _, a := range p.Admitted {
 					if a.Class == class {
-						want = ReasonNone
+						want = accepted
 					}
 				}
 				if iss != aud {
-					want = WrongIssuer // of another class: never mixed
+					want = wrongIssuer // of another class: never mixed
 				}
 				s, token := signed(t, testPayload(map[string]any{"iss": testIssuer + iss, "aud": testAudience + aud}))
-				c, reason := Verify(p, s, token, testNow)
-				if reason != want || reason == ReasonNone && c.Class != class {
+				c, reason := Verify(p, s, token, testNow, nil)
+				if reason != want || reason == accepted && c.Class != class {
 					t.Errorf("policy %s, issuer %q, audience %q: %v of class %v, want %v", name, iss, aud, reason, c.Class, want)
 				}
 			}
@@ -126,15 +128,15 @@ func TestFlagsMayNotContradictTheAudience(t *testing.T) {
 				s, token := signed(t, testPayload(map[string]any{
 					"iss": testIssuer + suffix, "aud": testAudience + suffix, "is_anonymous": anonymous, "is_restricted": restricted,
 				}))
-				want := ClassNotAllowed
+				want := classNotAllowed
 				if fine[[2]any{anonymous, restricted}] {
-					want = ReasonNone
+					want = accepted
 				}
-				if _, reason := Verify(all, s, token, testNow); reason != want {
+				if _, reason := Verify(all, s, token, testNow, nil); reason != want {
 					t.Errorf("audience %q, flags %v %v: %v, want %v", suffix, anonymous, restricted, reason, want)
 				}
 				unaware := testPolicy()
-				if _, reason := Verify(unaware, s, token, testNow); suffix == "" && reason != ReasonNone {
+				if _, reason := Verify(unaware, s, token, testNow, nil); suffix == "" && reason != accepted {
 					t.Errorf("a policy without such flags: %v", reason)
 				}
 			}
@@ -143,8 +145,8 @@ func TestFlagsMayNotContradictTheAudience(t *testing.T) {
 	for _, odd := range []string{`"true"`, `1`, `0`, `null`, `[]`, `{}`, `""`} {
 		for _, flag := range []string{"is_anonymous", "is_restricted"} {
 			s, token := signed(t, testPayload(map[string]any{flag: json.RawMessage(odd)}))
-			expect(t, all, s, string(token), MissingClaim)
-			expect(t, testPolicy(), s, string(token), ReasonNone)
+			expect(t, all, s, string(token), missingClaim)
+			expect(t, testPolicy(), s, string(token), accepted)
 		}
 	}
 }
@@ -157,7 +159,7 @@ func TestFlagsMayNotContradictEachOther(t *testing.T) {
 		"absent": nil, "null": raw("null"), "anonymous": raw(`{"type":"anonymous"}`), "email": raw(`{"type":"email_not_verified"}`),
 		"admin": raw(`{"type":"restricted_by_administrator"}`), "untyped": raw(`{}`),
 	}
-	accepted := 0
+	fitting := 0
 	for suffix, class := range map[string]Class{"": ClassNormal, ":restricted": ClassRestricted, ":anon": ClassAnonymous} {
 		for _, anonymous := range []any{nil, false, true} {
 			for _, restricted := range []any{nil, false, true} {
@@ -169,48 +171,48 @@ func TestFlagsMayNotContradictEachOther(t *testing.T) {
 						class == ClassNormal && (anonymous == true || restricted == true) ||
 						class == ClassRestricted && (anonymous == true || restricted == false) ||
 						class == ClassAnonymous && (anonymous == false || restricted == false)
-					want := ReasonNone
+					want := accepted
 					if odd {
-						want = ClassNotAllowed
+						want = classNotAllowed
 					} else {
-						accepted++
+						fitting++
 					}
 					s, token := signed(t, testPayload(map[string]any{
 						"iss": testIssuer + suffix, "aud": testAudience + suffix,
 						"is_anonymous": anonymous, "is_restricted": restricted, "restricted_reason": reason,
 					}))
-					if _, got := Verify(all, s, token, testNow); got != want {
+					if _, got := Verify(all, s, token, testNow, nil); got != want {
 						t.Errorf("%s, anonymous %v, restricted %v, reason %s: %v, want %v", class, anonymous, restricted, name, got, want)
 					}
 				}
 			}
 		}
 	}
-	if accepted < 12 {
-		t.Errorf("only %d of them are accepted", accepted)
+	if fitting < 12 {
+		t.Errorf("only %d of them fit", fitting)
 	}
 	for _, odd := range []string{`"email_not_verified"`, `true`, `1`, `[]`} {
 		s, token := signed(t, testPayload(map[string]any{"restricted_reason": raw("%s", odd)}))
-		expect(t, all, s, string(token), MissingClaim)
-		expect(t, testPolicy(), s, string(token), ReasonNone)
+		expect(t, all, s, string(token), missingClaim)
+		expect(t, testPolicy(), s, string(token), accepted)
 	}
 }
 
 func TestRoleIsRequiredWhereAsked(t *testing.T) {
-	for role, want := range map[string]Reason{
-		`"authenticated"`: ReasonNone, `"anonymous"`: ClassNotAllowed, `"Authenticated"`: ClassNotAllowed, `""`: ClassNotAllowed,
-		`null`: MissingClaim, `1`: ClassNotAllowed, `["authenticated"]`: ClassNotAllowed, `{}`: ClassNotAllowed,
+	for role, want := range map[string]protocol.Outcome{
+		`"authenticated"`: accepted, `"anonymous"`: classNotAllowed, `"Authenticated"`: classNotAllowed, `""`: classNotAllowed,
+		`null`: missingClaim, `1`: classNotAllowed, `["authenticated"]`: classNotAllowed, `{}`: classNotAllowed,
 	} {
 		s, token := signed(t, testPayload(map[string]any{"role": json.RawMessage(role)}))
 		p := testPolicy()
 		p.Role = "authenticated"
 		expect(t, p, s, string(token), want)
-		expect(t, testPolicy(), s, string(token), ReasonNone)
+		expect(t, testPolicy(), s, string(token), accepted)
 	}
 	s, token := signed(t, testPayload(nil))
 	p := testPolicy()
 	p.Role = "authenticated"
-	expect(t, p, s, string(token), MissingClaim)
+	expect(t, p, s, string(token), missingClaim)
 }
 
 func TestReasonsComeInAFixedOrder(t *testing.T) {
@@ -218,18 +220,18 @@ func TestReasonsComeInAFixedOrder(t *testing.T) {
 	type defect struct {
 		name  string
 		value any
-		want  Reason
+		want  protocol.Outcome
 	}
 	defects := []defect{
-		{"refresh_token_id", "a\nb", Malformed},
-		{"cnf", 1, SenderConstrained},
-		{"sub", nil, MissingClaim},
-		{"nbf", "soon", MissingClaim},
-		{"iss", "elsewhere", WrongIssuer},
-		{"aud", "other", WrongAudience},
-		{"role", "guest", ClassNotAllowed},
-		{"exp", 1, Expired},
-		{"iat", testNow.Unix() + 3600, NotYetValid},
+		{"refresh_token_id", "a\nb", malformed},
+		{"cnf", 1, senderConstrained},
+		{"sub", nil, missingClaim},
+		{"nbf", "soon", missingClaim},
+		{"iss", "elsewhere", wrongIssuer},
+		{"aud", "other", wrongAudience},
+		{"role", "guest", classNotAllowed},
+		{"exp", 1, expired},
+		{"iat", testNow.Unix() + 3600, notYetValid},
 	}
 	p := testPolicy()
 	p.Role, p.SessionClaims = "authenticated", []string{"refresh_token_id"}
@@ -239,7 +241,7 @@ func TestReasonsComeInAFixedOrder(t *testing.T) {
 			change[d.name] = d.value
 		}
 		s, token := signed(t, testPayload(change))
-		if _, reason := Verify(p, s, token, testNow); reason != first.want {
+		if _, reason := Verify(p, s, token, testNow, nil); reason != first.want {
 			t.Errorf("defects from %s on: %v, want %v", first.name, reason, first.want)
 		}
 	}

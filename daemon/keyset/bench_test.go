@@ -34,7 +34,7 @@ func verifyLoop(b *testing.B, p *Policy, s *Set, token []byte) {
 		if !Gate(token) {
 			b.Fatal("refused by the gate")
 		}
-		if _, reason := Verify(p, s, token, fixtureNow); reason != ReasonNone {
+		if _, reason := Verify(p, s, token, fixtureNow, nil); reason != accepted {
 			b.Fatal(reason)
 		}
 	}
@@ -82,7 +82,7 @@ func BenchmarkRefuseForgedES256(b *testing.B) {
 	p, s, token := benchToken(b, "stack", "sig-first-bit")
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, reason := Verify(p, s, token, fixtureNow); reason != BadSignature {
+		if _, reason := Verify(p, s, token, fixtureNow, nil); reason != badSignature {
 			b.Fatal(reason)
 		}
 	}

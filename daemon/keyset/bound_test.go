@@ -23,17 +23,17 @@ func TestATokenThatIsBoundToAKeyIsNoBearerToken(t *testing.T) {
 				payload := testPayload(other)
 				payload = payload[:len(payload)-1] + `,"\u0063nf":` + value + "}"
 				s, token := signed(t, payload)
-				c, reason := Verify(p, s, token, testNow)
-				if checkClaims(t, c, reason); reason != SenderConstrained {
+				c, reason := Verify(p, s, token, testNow, nil)
+				if checkClaims(t, c, reason); reason != senderConstrained {
 					t.Errorf("%s: %s: %v", name, payload, reason)
 				}
 				forged := minters()[ES256].fresh()
-				expect(t, p, s, forged.mint(forged.header(), payload), BadSignature)
+				expect(t, p, s, forged.mint(forged.header(), payload), badSignature)
 			}
 		}
 	}
 	for _, member := range []string{`"CNF":{}`, `"cnf2":{}`, `"o":{"cnf":{}}`, `"x":"cnf"`} {
 		s, token := signed(t, with(member))
-		expect(t, testPolicy(), s, string(token), ReasonNone)
+		expect(t, testPolicy(), s, string(token), accepted)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+
+	"github.com/neonauthd/neonauthd/protocol"
 )
 
 // TestATokenWithoutKeyIDIsTriedWithEachKeyOfItsAlgorithm: which key is meant
@@ -23,27 +25,27 @@ func TestATokenWithoutKeyIDIsTriedWithEachKeyOfItsAlgorithm(t *testing.T) {
 		s := mustSet(t, setBody(entries...))
 		token := func(m *minter) string { return m.mint(`{"alg":"ES256"}`, testPayload(nil)) }
 		for i, m := range signers {
-			want := ReasonNone
+			want := accepted
 			if i >= MaxTried {
-				want = TooManyKeys
+				want = tooManyKeys
 			}
-			if c := expect(t, p, s, token(m), want); want == ReasonNone && c.Key != s.Keys()[i+2] {
+			if c := expect(t, p, s, token(m), want); want == accepted && c.Key != s.Keys()[i+2] {
 				t.Errorf("key %d of %d: accepted as of another key", i, n)
 			}
 		}
-		stranger := BadSignature
+		stranger := badSignature
 		if n > MaxTried {
-			stranger = TooManyKeys
+			stranger = tooManyKeys
 		}
 		expect(t, p, s, token(minters()[ES256].fresh()), stranger)
-		expect(t, p, s, minters()[EdDSA].mint(`{"alg":"EdDSA"}`, testPayload(nil)), ReasonNone)
+		expect(t, p, s, minters()[EdDSA].mint(`{"alg":"EdDSA"}`, testPayload(nil)), accepted)
 
 		// A withdrawn key is not tried, and takes no other's place.
 		next := mustSet(t, setBody(slices.Delete(slices.Clone(entries), 2, 3)...))
 		next.Succeed(s)
-		expect(t, p, s, token(signers[0]), map[bool]Reason{true: BadSignature, false: UnknownKey}[n > 1])
+		expect(t, p, s, token(signers[0]), map[bool]protocol.Outcome{true: badSignature, false: unknownKey}[n > 1])
 		if n > 1 {
-			expect(t, p, s, token(signers[n-1]), ReasonNone)
+			expect(t, p, s, token(signers[n-1]), accepted)
 		}
 	}
 }
@@ -78,10 +80,10 @@ func TestKeyIDAndAlgorithmTogetherNameTheKey(t *testing.T) {
 				t.Errorf("%d keys, skipped %v", len(s.Keys()), s.Skipped())
 			}
 			for _, m := range c.accepted {
-				expect(t, testPolicy(), s, m.mint(m.header(), testPayload(nil)), ReasonNone)
+				expect(t, testPolicy(), s, m.mint(m.header(), testPayload(nil)), accepted)
 			}
 			for _, m := range c.refused {
-				if _, reason := Verify(testPolicy(), s, []byte(m.mint(m.header(), testPayload(nil))), testNow); reason == ReasonNone || reason >= Unverifiable {
+				if _, reason := Verify(testPolicy(), s, []byte(m.mint(m.header(), testPayload(nil))), testNow, nil); reason.Status() != protocol.NO {
 					t.Errorf("%s: %v", m.alg, reason)
 				}
 			}
@@ -92,7 +94,7 @@ func TestKeyIDAndAlgorithmTogetherNameTheKey(t *testing.T) {
 				t.Error("the records of unchanged keys were not kept")
 			}
 			for _, m := range c.accepted {
-				expect(t, testPolicy(), next, m.mint(m.header(), testPayload(nil)), ReasonNone)
+				expect(t, testPolicy(), next, m.mint(m.header(), testPayload(nil)), accepted)
 			}
 		})
 	}
@@ -111,13 +113,13 @@ func TestAKeyWithoutAlgorithmServesEachOfItsTypeThatThePolicyAdmits(t *testing.T
 		if m.kid = "kid-ES256"; alg[0] != 'E' {
 			m.kid = "kid-RS256"
 		}
-		want := ReasonNone
+		want := accepted
 		if alg == ES384 || alg == ES512 || alg == EdDSA { // of another curve, or under the id of another type
-			want = WrongAlgorithm
+			want = wrongAlgorithm
 		}
 		expect(t, testPolicy(), s, m.mint(m.header(), testPayload(nil)), want)
 		if !slices.Contains(few, alg) {
-			want = WrongAlgorithm
+			want = wrongAlgorithm
 		}
 		expect(t, narrow, narrowSet, m.mint(m.header(), testPayload(nil)), want)
 	}
@@ -132,23 +134,23 @@ func TestDoubtIsWhatANewerKeySetCouldSettle(t *testing.T) {
 	for _, c := range []struct {
 		name, header string
 		p            *Policy
-		reason       Reason
+		reason       protocol.Outcome
 		kid          string
 		doubtful     bool
 	}{
-		{"no such key", named, strict, UnknownKey, "kid-ES256", true},
-		{"not signed by it", named, strict, BadSignature, "kid-ES256", true},
-		{"another algorithm", algorithm, strict, WrongAlgorithm, "kid-ES256", true},
-		{"no algorithm of the policy", named, narrow, WrongAlgorithm, "", false},
-		{"no algorithm at all", `{"kid":"kid-ES256"}`, strict, WrongAlgorithm, "", false},
-		{"no key named", unnamed, optional, BadSignature, "", true},
-		{"no key of the algorithm", unnamed, optional, UnknownKey, "", true},
-		{"no key named where one has to be", unnamed, strict, Malformed, "", false},
-		{"an id that no key has", `{"alg":"ES256","kid":""}`, strict, UnknownKey, "", false},
-		{"a header to be refused", `{"alg":"ES256","kid":"a","crit":[]}`, strict, Malformed, "", false},
-		{"too many keys", unnamed, optional, TooManyKeys, "", false},
-		{"signed and expired", named, strict, Expired, "", false},
-		{"accepted", named, strict, ReasonNone, "", false},
+		{"no such key", named, strict, unknownKey, "kid-ES256", true},
+		{"not signed by it", named, strict, badSignature, "kid-ES256", true},
+		{"another algorithm", algorithm, strict, wrongAlgorithm, "kid-ES256", true},
+		{"no algorithm of the policy", named, narrow, wrongAlgorithm, "", false},
+		{"no algorithm at all", `{"kid":"kid-ES256"}`, strict, wrongAlgorithm, "", false},
+		{"no key named", unnamed, optional, badSignature, "", true},
+		{"no key of the algorithm", unnamed, optional, unknownKey, "", true},
+		{"no key named where one has to be", unnamed, strict, malformed, "", false},
+		{"an id that no key has", `{"alg":"ES256","kid":""}`, strict, unknownKey, "", false},
+		{"a header to be refused", `{"alg":"ES256","kid":"a","crit":[]}`, strict, malformed, "", false},
+		{"too many keys", unnamed, optional, tooManyKeys, "", false},
+		{"signed and expired", named, strict, expired, "", false},
+		{"accepted", named, strict, accepted, "", false},
 	} {
 		token := minters()[ES256].mint(c.header, testPayload(nil))
 		if kid, doubtful := c.p.Doubt([]byte(token), c.reason); kid != c.kid || doubtful != c.doubtful {

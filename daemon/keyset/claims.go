@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/internal/strictjson"
+	"github.com/neonauthd/neonauthd/protocol"
 )
 
 // Claims is what an accepted token says (RFC 7519 section 4). It is a value of
@@ -238,39 +239,39 @@ func (c *payload) date(name []byte, value strictjson.Value, round func(float64) 
 	return moment{int64(round(f)), true}, ""
 }
 
-// judge says whether the policy accepts the claims at the instant, and whose
-// they are. What is no bearer token comes first, then presence, then who issued
+// judge returns the audience that the claims are accepted for at the instant, or
+// nil and the first reason against them. What is no bearer token comes first, then presence, then who issued
 // it to whom, then the class of user, then time.
-func (c *payload) judge(now time.Time) (*Audience, Reason) {
+func (c *payload) judge(now time.Time) (*Audience, protocol.Reason) {
 	switch {
 	case c.bound:
-		return nil, SenderConstrained
+		return nil, protocol.ReasonSenderConstrained
 	case c.misfit != nil, c.subject == "", !c.expires.present:
-		return nil, MissingClaim
+		return nil, protocol.ReasonMissingClaim
 	}
 	a, reason := c.policy.place(c.issuer, c.audiences)
-	if reason != ReasonNone {
+	if a == nil {
 		return nil, reason
 	}
 	if wanted := c.policy.Role; wanted != "" {
 		if !c.hasRole {
-			return nil, MissingClaim
+			return nil, protocol.ReasonMissingClaim
 		}
 		if c.role != wanted {
-			return nil, ClassNotAllowed
+			return nil, protocol.ReasonClassNotAllowed
 		}
 	}
 	if c.contradicts(a.Class) {
-		return nil, ClassNotAllowed
+		return nil, protocol.ReasonClassNotAllowed
 	}
 	if c.expires.seconds <= 0 || !now.Before(c.expires.time()) {
-		return nil, Expired
+		return nil, protocol.ReasonExpired
 	}
 	latest := now.Add(max(c.policy.Leeway, 0))
 	if c.notBefore.time().After(latest) || c.issuedAt.time().After(latest) {
-		return nil, NotYetValid
+		return nil, protocol.ReasonNotYetValid
 	}
-	return a, ReasonNone
+	return a, ""
 }
 
 // missing is the flaw behind MissingClaim.

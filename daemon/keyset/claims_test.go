@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/neonauthd/neonauthd/protocol"
 )
 
 // raw is a JSON value that stands as it is.
@@ -44,7 +46,7 @@ func TestNamesGivenTwiceAreRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, token := signed(t, payload)
-			expect(t, testPolicy(), s, string(token), Malformed)
+			expect(t, testPolicy(), s, string(token), malformed)
 		})
 	}
 	// Names that merely look alike are two, and below the top nobody reads by folded names.
@@ -54,7 +56,7 @@ func TestNamesGivenTwiceAreRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, token := signed(t, with(member))
-			expect(t, testPolicy(), s, string(token), ReasonNone)
+			expect(t, testPolicy(), s, string(token), accepted)
 		})
 	}
 }
@@ -63,33 +65,33 @@ func TestExpiryIsANumberInTheFuture(t *testing.T) {
 	now := testNow.Unix()
 	for _, c := range []struct {
 		exp  json.RawMessage
-		want Reason
+		want protocol.Outcome
 	}{
-		{nil, MissingClaim},
-		{raw("null"), MissingClaim}, {raw(`"%d"`, now+600), MissingClaim}, {raw("true"), MissingClaim}, {raw("false"), MissingClaim},
-		{raw("[%d]", now+600), MissingClaim}, {raw(`{"exp":%d}`, now+600), MissingClaim}, {raw(`""`), MissingClaim},
-		{raw(`"2100-01-01T00:00:00Z"`), MissingClaim},
-		{raw("0"), Expired}, {raw("-0"), Expired}, {raw("0.0"), Expired}, {raw("-1"), Expired}, {raw("-1e9"), Expired},
-		{raw("1"), Expired}, {raw("0.5"), Expired}, {raw("1e-400"), Expired},
-		{raw("%d", now-3600), Expired}, {raw("%d", now-1), Expired}, {raw("%d", now), Expired},
-		{raw("%d.0", now), Expired}, {raw("%d.999", now), Expired},
-		{raw("%d", now+1), ReasonNone}, {raw("%d.5", now+1), ReasonNone}, {raw("1.800000001e9"), ReasonNone},
-		{raw("1800000001E0"), ReasonNone}, {raw("%d", now+600), ReasonNone}, {raw("%d", now+100*365*86400), ReasonNone},
-		{raw("1e12"), ReasonNone}, {raw("1000000000000"), ReasonNone}, {raw("31556889864403199"), Malformed},
-		{raw("%d", int64(1<<53-1)), ReasonNone}, {raw("%d", int64(1<<53)), Malformed}, {raw("%d", int64(1<<53+1)), Malformed},
-		{raw("9.1e15"), Malformed}, {raw("9223372036854775807"), Malformed}, {raw("9223372036854775808"), Malformed},
-		{raw("18446744073709551617"), Malformed}, {raw("-9223372036854775809"), Malformed},
-		{raw("1e19"), Malformed}, {raw("1e308"), Malformed}, {raw("1e400"), Malformed}, {raw("-1e400"), Malformed},
-		{raw("-%d", int64(1<<53)), Malformed},
-		{raw("4%s", strings.Repeat("0", 400)), Malformed},
-		{raw("%d.%s", now+1, strings.Repeat("9", 400)), ReasonNone},
+		{nil, missingClaim},
+		{raw("null"), missingClaim}, {raw(`"%d"`, now+600), missingClaim}, {raw("true"), missingClaim}, {raw("false"), missingClaim},
+		{raw("[%d]", now+600), missingClaim}, {raw(`{"exp":%d}`, now+600), missingClaim}, {raw(`""`), missingClaim},
+		{raw(`"2100-01-01T00:00:00Z"`), missingClaim},
+		{raw("0"), expired}, {raw("-0"), expired}, {raw("0.0"), expired}, {raw("-1"), expired}, {raw("-1e9"), expired},
+		{raw("1"), expired}, {raw("0.5"), expired}, {raw("1e-400"), expired},
+		{raw("%d", now-3600), expired}, {raw("%d", now-1), expired}, {raw("%d", now), expired},
+		{raw("%d.0", now), expired}, {raw("%d.999", now), expired},
+		{raw("%d", now+1), accepted}, {raw("%d.5", now+1), accepted}, {raw("1.800000001e9"), accepted},
+		{raw("1800000001E0"), accepted}, {raw("%d", now+600), accepted}, {raw("%d", now+100*365*86400), accepted},
+		{raw("1e12"), accepted}, {raw("1000000000000"), accepted}, {raw("31556889864403199"), malformed},
+		{raw("%d", int64(1<<53-1)), accepted}, {raw("%d", int64(1<<53)), malformed}, {raw("%d", int64(1<<53+1)), malformed},
+		{raw("9.1e15"), malformed}, {raw("9223372036854775807"), malformed}, {raw("9223372036854775808"), malformed},
+		{raw("18446744073709551617"), malformed}, {raw("-9223372036854775809"), malformed},
+		{raw("1e19"), malformed}, {raw("1e308"), malformed}, {raw("1e400"), malformed}, {raw("-1e400"), malformed},
+		{raw("-%d", int64(1<<53)), malformed},
+		{raw("4%s", strings.Repeat("0", 400)), malformed},
+		{raw("%d.%s", now+1, strings.Repeat("9", 400)), accepted},
 	} {
 		change := map[string]any{"exp": nil}
 		if c.exp != nil {
 			change["exp"] = c.exp
 		}
 		s, token := signed(t, testPayload(change))
-		claims, reason := Verify(testPolicy(), s, token, testNow)
+		claims, reason := Verify(testPolicy(), s, token, testNow, nil)
 		if checkClaims(t, claims, reason); reason != c.want {
 			t.Errorf("exp %.40s: %v, want %v", c.exp, reason, c.want)
 		}
@@ -101,17 +103,17 @@ func TestExpiryHasNoLeewayAndNoRounding(t *testing.T) {
 	s, token := signed(t, testPayload(map[string]any{"exp": exp}))
 	p := testPolicy()
 	p.Leeway = time.Hour
-	for offset, want := range map[time.Duration]Reason{
-		-time.Second: ReasonNone, -time.Nanosecond: ReasonNone, 0: Expired, time.Nanosecond: Expired, time.Second: Expired,
-		20 * 365 * 24 * time.Hour: Expired, -20 * 365 * 24 * time.Hour: ReasonNone,
+	for offset, want := range map[time.Duration]protocol.Outcome{
+		-time.Second: accepted, -time.Nanosecond: accepted, 0: expired, time.Nanosecond: expired, time.Second: expired,
+		20 * 365 * 24 * time.Hour: expired, -20 * 365 * 24 * time.Hour: accepted,
 	} {
-		if _, reason := Verify(p, s, token, testNow.Add(offset)); reason != want {
+		if _, reason := Verify(p, s, token, testNow.Add(offset), nil); reason != want {
 			t.Errorf("%v from exp: %v, want %v", offset, reason, want)
 		}
 	}
 	// A clock that stands before 1970 makes no token of 1969 valid.
 	s, token = signed(t, testPayload(map[string]any{"exp": -100}))
-	if _, reason := Verify(p, s, token, time.Unix(-1000, 0)); reason != Expired {
+	if _, reason := Verify(p, s, token, time.Unix(-1000, 0), nil); reason != expired {
 		t.Errorf("before 1970: %v", reason)
 	}
 }
@@ -122,17 +124,17 @@ func TestStartTimesHaveLeeway(t *testing.T) {
 		for _, c := range []struct {
 			value  json.RawMessage
 			leeway time.Duration
-			want   Reason
+			want   protocol.Outcome
 		}{
-			{nil, 0, ReasonNone},
-			{raw("%d", now), 0, ReasonNone}, {raw("%d", now+1), 0, NotYetValid}, {raw("%d.1", now), 0, NotYetValid},
-			{raw("%d", now+4), 5 * time.Second, ReasonNone}, {raw("%d", now+5), 5 * time.Second, ReasonNone},
-			{raw("%d", now+6), 5 * time.Second, NotYetValid}, {raw("%d.5", now+5), 5 * time.Second, NotYetValid},
-			{raw("%d", now+1), -time.Hour, NotYetValid}, {raw("%d", now), -time.Hour, ReasonNone},
-			{raw("0"), 0, ReasonNone}, {raw("-1"), 0, ReasonNone}, {raw("%d", now-100*365*86400), 0, ReasonNone},
-			{raw("%d", int64(1<<53-1)), time.Minute, NotYetValid}, {raw("%d", int64(1<<53)), time.Minute, Malformed},
-			{raw("1e400"), 0, Malformed}, {raw("null"), 0, MissingClaim}, {raw(`"%d"`, now), 0, MissingClaim},
-			{raw("true"), 0, MissingClaim}, {raw("[]"), 0, MissingClaim}, {raw("{}"), 0, MissingClaim},
+			{nil, 0, accepted},
+			{raw("%d", now), 0, accepted}, {raw("%d", now+1), 0, notYetValid}, {raw("%d.1", now), 0, notYetValid},
+			{raw("%d", now+4), 5 * time.Second, accepted}, {raw("%d", now+5), 5 * time.Second, accepted},
+			{raw("%d", now+6), 5 * time.Second, notYetValid}, {raw("%d.5", now+5), 5 * time.Second, notYetValid},
+			{raw("%d", now+1), -time.Hour, notYetValid}, {raw("%d", now), -time.Hour, accepted},
+			{raw("0"), 0, accepted}, {raw("-1"), 0, accepted}, {raw("%d", now-100*365*86400), 0, accepted},
+			{raw("%d", int64(1<<53-1)), time.Minute, notYetValid}, {raw("%d", int64(1<<53)), time.Minute, malformed},
+			{raw("1e400"), 0, malformed}, {raw("null"), 0, missingClaim}, {raw(`"%d"`, now), 0, missingClaim},
+			{raw("true"), 0, missingClaim}, {raw("[]"), 0, missingClaim}, {raw("{}"), 0, missingClaim},
 		} {
 			change := map[string]any{}
 			if c.value != nil {
@@ -141,7 +143,7 @@ func TestStartTimesHaveLeeway(t *testing.T) {
 			s, token := signed(t, testPayload(change))
 			p := testPolicy()
 			p.Leeway = c.leeway
-			if _, reason := Verify(p, s, token, testNow); reason != c.want {
+			if _, reason := Verify(p, s, token, testNow, nil); reason != c.want {
 				t.Errorf("%s %s with leeway %v: %v, want %v", name, c.value, c.leeway, reason, c.want)
 			}
 		}
@@ -155,7 +157,7 @@ func TestClaimsTellWhatTheTokenSays(t *testing.T) {
 	p := testPolicy()
 	p.SessionClaims = []string{"sid"}
 	original := slices.Clone(token)
-	c := expect(t, p, s, string(token), ReasonNone)
+	c := expect(t, p, s, string(token), accepted)
 	if !slices.Equal(token, original) {
 		t.Error("the token was changed")
 	}
@@ -169,7 +171,7 @@ func TestClaimsTellWhatTheTokenSays(t *testing.T) {
 		t.Errorf("key %v, JSON %s", c.Key, c.JSON)
 	}
 	s, token = signed(t, testPayload(nil))
-	if c := expect(t, p, s, string(token), ReasonNone); !c.IssuedAt.IsZero() || !c.NotBefore.IsZero() || c.Session != "" {
+	if c := expect(t, p, s, string(token), accepted); !c.IssuedAt.IsZero() || !c.NotBefore.IsZero() || c.Session != "" {
 		t.Errorf("absent claims are not zero: %+v", c)
 	}
 }
@@ -190,7 +192,7 @@ func TestSessionIsTheFirstClaimThatHasOne(t *testing.T) {
 		s, token := signed(t, with(payload))
 		p := testPolicy()
 		p.SessionClaims = []string{"refresh_token_id", "refreshTokenId"}
-		if c := expect(t, p, s, string(token), ReasonNone); c.Session != want {
+		if c := expect(t, p, s, string(token), accepted); c.Session != want {
 			t.Errorf("%s: session %q, want %q", payload, c.Session, want)
 		}
 	}
@@ -198,21 +200,21 @@ func TestSessionIsTheFirstClaimThatHasOne(t *testing.T) {
 		s, token := signed(t, with(payload))
 		p := testPolicy()
 		p.SessionClaims = []string{"refresh_token_id", "refreshTokenId"}
-		expect(t, p, s, string(token), Malformed)
+		expect(t, p, s, string(token), malformed)
 	}
 }
 
 func TestSubjectIsAPlainNonEmptyString(t *testing.T) {
-	for sub, want := range map[string]Reason{
-		`"user"`: ReasonNone, `"user_42"`: ReasonNone, `"auth0|507f"`: ReasonNone, `"Zoë Ł"`: ReasonNone, `" "`: ReasonNone,
-		`""`: MissingClaim, `null`: MissingClaim, `42`: MissingClaim, `true`: MissingClaim, `["user"]`: MissingClaim, `{"id":"user"}`: MissingClaim,
-		`"user\ud83d"`: Malformed, `"\ude00user"`: Malformed,
-		`"a\r\nX-Auth-User: root"`: Malformed, `"a\u0000"`: Malformed, `"a\tb"`: Malformed, `"a\u001bb"`: Malformed,
-		`"a\u007f"`: Malformed, `"a\u0085"`: Malformed, "\"a\u009b\"": Malformed,
+	for sub, want := range map[string]protocol.Outcome{
+		`"user"`: accepted, `"user_42"`: accepted, `"auth0|507f"`: accepted, `"Zoë Ł"`: accepted, `" "`: accepted,
+		`""`: missingClaim, `null`: missingClaim, `42`: missingClaim, `true`: missingClaim, `["user"]`: missingClaim, `{"id":"user"}`: missingClaim,
+		`"user\ud83d"`: malformed, `"\ude00user"`: malformed,
+		`"a\r\nX-Auth-User: root"`: malformed, `"a\u0000"`: malformed, `"a\tb"`: malformed, `"a\u001bb"`: malformed,
+		`"a\u007f"`: malformed, `"a\u0085"`: malformed, "\"a\u009b\"": malformed,
 	} {
 		s, token := signed(t, testPayload(map[string]any{"sub": raw("%s", sub)}))
 		expect(t, testPolicy(), s, string(token), want)
 	}
 	s, token := signed(t, testPayload(map[string]any{"sub": nil, "SUB": "user"}))
-	expect(t, testPolicy(), s, string(token), MissingClaim)
+	expect(t, testPolicy(), s, string(token), missingClaim)
 }

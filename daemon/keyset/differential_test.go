@@ -33,15 +33,15 @@ func secondOpinion(token []byte, k *Key) ([]byte, error) {
 // another reason than its claims. It returns whether Verify accepts.
 func agree(t testing.TB, p *Policy, s *Set, token []byte, now time.Time) bool {
 	t.Helper()
-	c, reason := Verify(p, s, token, now)
+	c, reason := Verify(p, s, token, now, nil)
 	checkClaims(t, c, reason)
-	if again, r := Verify(p, s, token, now); r != reason || !bytes.Equal(again.JSON, c.JSON) {
+	if again, r := Verify(p, s, token, now, nil); r != reason || !bytes.Equal(again.JSON, c.JSON) {
 		t.Errorf("one token has two verdicts: %v and %v", reason, r)
 	}
-	if reason == Unverifiable {
+	if reason == unverifiable {
 		t.Error("could not be judged")
 	}
-	if reason != ReasonNone {
+	if reason != accepted {
 		return false
 	}
 	first, second, _ := segments(token)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/neonauthd/neonauthd/protocol"
 )
 
 func TestHeaderExtensionsAreRefused(t *testing.T) {
@@ -17,7 +19,7 @@ func TestHeaderExtensionsAreRefused(t *testing.T) {
 		`"crit":["x"],"crit":["x"]`,
 	} {
 		token := m.mint(`{"alg":"ES256","kid":"kid-ES256",`+member+`}`, testPayload(nil))
-		if _, reason := Verify(testPolicy(), s, []byte(token), testNow); reason != Malformed {
+		if _, reason := Verify(testPolicy(), s, []byte(token), testNow, nil); reason != malformed {
 			t.Errorf("%s: %v", member, reason)
 		}
 	}
@@ -29,14 +31,14 @@ func TestUnencodedPayloadsAreRefused(t *testing.T) {
 	header := b64([]byte(`{"alg":"ES256","kid":"kid-ES256","b64":false,"crit":["b64"]}`))
 	payload := testPayload(nil)
 	signature := b64(m.sign(header + "." + payload))
-	expect(t, testPolicy(), s, header+"."+b64([]byte(payload))+"."+signature, Malformed)
-	expect(t, testPolicy(), s, header+"."+payload+"."+signature, Malformed)
-	expect(t, testPolicy(), s, header+".."+signature, Malformed)
+	expect(t, testPolicy(), s, header+"."+b64([]byte(payload))+"."+signature, malformed)
+	expect(t, testPolicy(), s, header+"."+payload+"."+signature, malformed)
+	expect(t, testPolicy(), s, header+".."+signature, malformed)
 	// RFC 7797 section 4.2: the example itself, attached and detached.
 	expect(t, testPolicy(), s, "eyJhbGciOiJIUzI1NiIsImI2NCI6ZmFsc2UsImNyaXQiOlsiYjY0Il19.$.02."+
-		"A5dxf2s96_n5FLueVuW1Z_vh161FwXZC4YLPff6dmDY", Malformed)
+		"A5dxf2s96_n5FLueVuW1Z_vh161FwXZC4YLPff6dmDY", malformed)
 	expect(t, testPolicy(), s, "eyJhbGciOiJIUzI1NiIsImI2NCI6ZmFsc2UsImNyaXQiOlsiYjY0Il19.."+
-		"A5dxf2s96_n5FLueVuW1Z_vh161FwXZC4YLPff6dmDY", Malformed)
+		"A5dxf2s96_n5FLueVuW1Z_vh161FwXZC4YLPff6dmDY", malformed)
 }
 
 func TestUnknownHeaderMembersAreIgnored(t *testing.T) {
@@ -47,7 +49,7 @@ func TestUnknownHeaderMembersAreIgnored(t *testing.T) {
 		`"cty":"application/json"`, `"cty":"json"`, `"cty":"JWT"`, `"cty":""`, `"cty":null`, `"cty":1`,
 	} {
 		token := m.mint(`{"alg":"ES256","kid":"kid-ES256",`+member+`}`, testPayload(nil))
-		expect(t, testPolicy(), s, token, ReasonNone)
+		expect(t, testPolicy(), s, token, accepted)
 	}
 }
 
@@ -74,41 +76,41 @@ func TestHeaderIsStrict(t *testing.T) {
 		"byte order mark":      "\ufeff{" + plain + `}`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			expect(t, testPolicy(), s, m.mint(header, testPayload(nil)), Malformed)
+			expect(t, testPolicy(), s, m.mint(header, testPayload(nil)), malformed)
 		})
 	}
-	expect(t, testPolicy(), s, m.mint(" {\n\t"+plain+" } ", testPayload(nil)), ReasonNone)
+	expect(t, testPolicy(), s, m.mint(" {\n\t"+plain+" } ", testPayload(nil)), accepted)
 }
 
 func TestOnlyAccessTokenTypesAreTaken(t *testing.T) {
 	s, m := everyKey(t), minters()[ES256]
 	for _, c := range []struct {
 		typ             string
-		strict, generic Reason
+		strict, generic protocol.Outcome
 	}{
-		{`"JWT"`, ReasonNone, ReasonNone},
-		{`"jwt"`, Malformed, ReasonNone},
-		{`"at+jwt"`, Malformed, ReasonNone},
-		{`"AT+JWT"`, Malformed, ReasonNone},
-		{`"application/at+jwt"`, Malformed, ReasonNone},
-		{`"application/jwt"`, Malformed, ReasonNone},
-		{`"logout+jwt"`, Malformed, Malformed},
-		{`"dpop+jwt"`, Malformed, Malformed},
-		{`"id_token"`, Malformed, Malformed},
-		{`"JOSE"`, Malformed, Malformed},
-		{`"text/jwt"`, Malformed, Malformed},
-		{`""`, Malformed, Malformed},
-		{`null`, Malformed, Malformed},
-		{`["JWT"]`, Malformed, Malformed},
-		{`1`, Malformed, Malformed},
+		{`"JWT"`, accepted, accepted},
+		{`"jwt"`, malformed, accepted},
+		{`"at+jwt"`, malformed, accepted},
+		{`"AT+JWT"`, malformed, accepted},
+		{`"application/at+jwt"`, malformed, accepted},
+		{`"application/jwt"`, malformed, accepted},
+		{`"logout+jwt"`, malformed, malformed},
+		{`"dpop+jwt"`, malformed, malformed},
+		{`"id_token"`, malformed, malformed},
+		{`"JOSE"`, malformed, malformed},
+		{`"text/jwt"`, malformed, malformed},
+		{`""`, malformed, malformed},
+		{`null`, malformed, malformed},
+		{`["JWT"]`, malformed, malformed},
+		{`1`, malformed, malformed},
 	} {
 		token := m.mint(fmt.Sprintf(`{"typ":%s,"alg":"ES256","kid":"kid-ES256"}`, c.typ), testPayload(nil))
 		generic := testPolicy()
 		generic.AccessTokenType = true
-		if _, reason := Verify(testPolicy(), s, []byte(token), testNow); reason != c.strict {
+		if _, reason := Verify(testPolicy(), s, []byte(token), testNow, nil); reason != c.strict {
 			t.Errorf("typ %s: %v, want %v", c.typ, reason, c.strict)
 		}
-		if _, reason := Verify(generic, s, []byte(token), testNow); reason != c.generic {
+		if _, reason := Verify(generic, s, []byte(token), testNow, nil); reason != c.generic {
 			t.Errorf("typ %s for any issuer: %v, want %v", c.typ, reason, c.generic)
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/neonauthd/neonauthd/protocol"
 )
 
 const fixtures = "../testdata/upstream"
@@ -107,48 +109,46 @@ func (f *fixtureToken) under(policy string) string {
 
 // otherDefect names the reason given to tokens that have two defects, where it
 // is not the one the fixtures put first.
-func otherDefect() map[string]Reason {
-	return map[string]Reason{
-		"stack/sig-empty":      Malformed, // an empty segment
-		"neon/sig-empty":       Malformed,
-		"stack/alg-none-empty": Malformed,
-		"neon/alg-none-empty":  Malformed,
+func otherDefect() map[string]protocol.Outcome {
+	return map[string]protocol.Outcome{
+		"stack/sig-empty":      malformed, // an empty segment
+		"neon/sig-empty":       malformed,
+		"stack/alg-none-empty": malformed,
+		"neon/alg-none-empty":  malformed,
 	}
 }
 
-// fixtureReason is the Reason with the word.
-func fixtureReason(t testing.TB, word string) Reason {
+// fixtureReason is the rejection for the reason with the word.
+func fixtureReason(t testing.TB, word string) protocol.Outcome {
 	t.Helper()
-	for r := ReasonNone; r < reasonCount; r++ {
-		if r.String() == word {
-			return r
-		}
+	if slices.Contains(protocol.Reasons(), protocol.Reason(word)) {
+		return protocol.Rejected(protocol.Reason(word))
 	}
 	t.Fatalf("the fixtures give an unknown reason %q", word)
-	return Unverifiable
+	return unverifiable
 }
 
 // checkFixture verifies one token twice and compares.
 func checkFixture(t *testing.T, upstream, policy string, p *Policy, s *Set, f *fixtureToken) {
 	t.Helper()
-	c, reason := Verify(p, s, []byte(f.Token), fixtureNow)
+	c, reason := Verify(p, s, []byte(f.Token), fixtureNow, nil)
 	checkClaims(t, c, reason)
-	if again, reasonAgain := Verify(p, s, []byte(f.Token), fixtureNow); reasonAgain != reason || !reflect.DeepEqual(again, c) {
+	if again, reasonAgain := Verify(p, s, []byte(f.Token), fixtureNow, nil); reasonAgain != reason || !reflect.DeepEqual(again, c) {
 		t.Errorf("the second verdict differs: %v, then %v", reason, reasonAgain)
 	}
 	expected := f.under(policy)
-	if (expected == "accept" && reason != ReasonNone) || (expected == "reject" && reason == ReasonNone) {
+	if (expected == "accept" && reason != accepted) || (expected == "reject" && reason == accepted) {
 		t.Fatalf("got %v, expected %s", reason, expected)
 	}
-	if reason == Unverifiable {
+	if reason == unverifiable {
 		t.Fatal("could not be judged")
 	}
-	if reason != ReasonNone {
+	if reason != accepted {
 		want, exception := otherDefect()[upstream+"/"+f.Name]
 		if !exception && expected == "reject" && f.Reason != "" {
 			want = fixtureReason(t, f.Reason)
 		}
-		if want != ReasonNone && reason != want {
+		if want != (protocol.Outcome{}) && reason != want {
 			t.Errorf("reason %v, expected %v", reason, want)
 		}
 		return
@@ -210,12 +210,12 @@ func TestClockDecidesToTheSecond(t *testing.T) {
 		t.Run(f.Name, func(t *testing.T) {
 			p := stackConfig(t)["default"]
 			p.Leeway = time.Duration(f.Leeway) * time.Second
-			_, reason := Verify(p, s, []byte(f.Token), time.Unix(f.At, 0))
+			_, reason := Verify(p, s, []byte(f.Token), time.Unix(f.At, 0), nil)
 			want := f.Expect
 			if stricter := []string{"at-expiry-30", "after-expiry-30"}; slices.Contains(stricter, f.Name) {
 				want = "reject" // a verifier may stretch exp by its leeway; this one does not
 			}
-			if accepted := reason == ReasonNone; want != "either" && accepted != (want == "accept") {
+			if accepted := reason == accepted; want != "either" && accepted != (want == "accept") {
 				t.Errorf("got %v, expected %s", reason, want)
 			}
 		})
@@ -272,15 +272,15 @@ func TestRotationMakesOldTokensUnknown(t *testing.T) {
 			s := mustSet(t, now.JWKS, p.Algorithms...)
 			for minted, other := range stages {
 				kid, plausible := KeyID([]byte(other.Token))
-				want := UnknownKey
+				want := unknownKey
 				if s.Find(kid) != nil {
-					want = ReasonNone
+					want = accepted
 				}
-				if _, reason := Verify(p, s, []byte(other.Token), fixtureNow); reason != want || !plausible {
+				if _, reason := Verify(p, s, []byte(other.Token), fixtureNow, nil); reason != want || !plausible {
 					t.Errorf("%s: token of %q under the keys of %q: %v, want %v", upstream, minted, at, reason, want)
 				}
 			}
-			if _, reason := Verify(p, s, []byte(now.Token), fixtureNow); reason != ReasonNone {
+			if _, reason := Verify(p, s, []byte(now.Token), fixtureNow, nil); reason != accepted {
 				t.Errorf("%s: token of %q under its own keys: %v", upstream, at, reason)
 			}
 		}

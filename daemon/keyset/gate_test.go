@@ -92,7 +92,7 @@ func TestGateKnowsExactlyTheAlphabet(t *testing.T) {
 func TestEverySpellingOfATokenButOneIsRefused(t *testing.T) {
 	m := minters()[EdDSA]
 	s, p := mustSet(t, setBody(m.jwk(nil))), testPolicy()
-	var accepted int
+	good := 0
 	for i := range 1000 {
 		token := m.mint(m.header(), testPayload(map[string]any{"n": strings.Repeat("x", i%7), "i": i}))
 		at := (i * 7919) % len(token)
@@ -111,12 +111,12 @@ func TestEverySpellingOfATokenButOneIsRefused(t *testing.T) {
 		if std != token && Gate([]byte(std)) {
 			t.Fatal("the standard alphabet was taken")
 		}
-		if _, reason := Verify(p, s, []byte(token), testNow); reason == ReasonNone {
-			accepted++
+		if _, reason := Verify(p, s, []byte(token), testNow, nil); reason == accepted {
+			good++
 		}
 	}
-	if accepted != 1000 {
-		t.Errorf("%d of 1000 tokens accepted in their own spelling", accepted)
+	if good != 1000 {
+		t.Errorf("%d of 1000 tokens accepted in their own spelling", good)
 	}
 }
 
@@ -147,7 +147,7 @@ func TestForeignFormsAreMalformed(t *testing.T) {
 		"a thousand dots": strings.Repeat("AAAA.", 1000),
 		"detached":        strings.Replace(string(good), string(good[bytes.IndexByte(good, '.'):bytes.LastIndexByte(good, '.')]), ".", 1),
 	} {
-		t.Run(name, func(t *testing.T) { expect(t, testPolicy(), s, token, Malformed) })
+		t.Run(name, func(t *testing.T) { expect(t, testPolicy(), s, token, malformed) })
 	}
 }
 
@@ -168,7 +168,7 @@ func TestJunkCostsNoMemoryToRefuse(t *testing.T) {
 	for name, text := range map[string][]byte{
 		"dots": bytes.Repeat([]byte("."), MaxToken), "64 MiB": bytes.Repeat([]byte("A"), 64<<20),
 	} {
-		if n := testing.AllocsPerRun(100, func() { Verify(p, s, text, testNow) }); n != 0 {
+		if n := testing.AllocsPerRun(100, func() { Verify(p, s, text, testNow, nil) }); n != 0 {
 			t.Errorf("%s: %v allocations", name, n)
 		}
 	}

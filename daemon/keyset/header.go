@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/neonauthd/neonauthd/internal/strictjson"
+	"github.com/neonauthd/neonauthd/protocol"
 )
 
 const maxKeyID = 128 // bytes of a "kid"
@@ -112,9 +113,11 @@ func KeyID(token []byte) (kid string, plausible bool) {
 // Doubt tells whether a newer key set could change what Verify found about the
 // token: the key that it names may be published by now, another key may have
 // taken its "kid", or it names none. kid is the id to look for, empty in the
-// last case. Where there is no doubt, the finding is final for this policy.
-func (p *Policy) Doubt(token []byte, reason Reason) (kid string, doubtful bool) {
-	if reason != UnknownKey && reason != BadSignature && reason != WrongAlgorithm {
+// last case. Where there is no doubt, the outcome is final for this policy.
+func (p *Policy) Doubt(token []byte, outcome protocol.Outcome) (kid string, doubtful bool) {
+	switch outcome.Reason() {
+	case protocol.ReasonUnknownKey, protocol.ReasonBadSignature, protocol.ReasonWrongAlgorithm:
+	default:
 		return "", false
 	}
 	first, _, _ := segments(token)

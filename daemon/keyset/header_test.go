@@ -15,6 +15,8 @@ import (
 	"net"
 	"strings"
 	"testing"
+
+	"github.com/neonauthd/neonauthd/protocol"
 )
 
 // everyKey is a set with the keys of all minters.
@@ -32,9 +34,9 @@ func TestUnsignedTokensAreRefusedInEverySpelling(t *testing.T) {
 	spellings := []string{"none", "None", "NONE", "nOne", "noNe", "nonE", "NOne", "noNE", "NonE", "nONe", "NONe", "none "}
 	for _, alg := range spellings {
 		header := b64(fmt.Appendf(nil, `{"alg":%q,"kid":"kid-ES256"}`, alg))
-		expect(t, testPolicy(), s, header+"."+payload+".", Malformed)
-		expect(t, testPolicy(), s, header+"."+payload+"."+b64(make([]byte, 64)), WrongAlgorithm)
-		expect(t, testPolicy(), s, header+"."+payload, Malformed)
+		expect(t, testPolicy(), s, header+"."+payload+".", malformed)
+		expect(t, testPolicy(), s, header+"."+payload+"."+b64(make([]byte, 64)), wrongAlgorithm)
+		expect(t, testPolicy(), s, header+"."+payload, malformed)
 	}
 }
 
@@ -51,14 +53,14 @@ func TestPublicKeysAreNotSecrets(t *testing.T) {
 					mac := hmac.New(h, secret)
 					mac.Write([]byte(input))
 					token := input + "." + b64(mac.Sum(nil))
-					c, reason := Verify(testPolicy(), s, []byte(token), testNow)
-					if checkClaims(t, c, reason); reason != WrongAlgorithm {
+					c, reason := Verify(testPolicy(), s, []byte(token), testNow, nil)
+					if checkClaims(t, c, reason); reason != wrongAlgorithm {
 						t.Errorf("%s of a %s key as %s secret: %v", form, alg, name, reason)
 					}
 					// Nor would it help to have the name on the list.
 					p := testPolicy()
 					p.Algorithms = append(p.Algorithms, Algorithm(name))
-					expect(t, p, s, token, WrongAlgorithm)
+					expect(t, p, s, token, wrongAlgorithm)
 					tried++
 				}
 			}
@@ -108,12 +110,12 @@ func TestOneKeyWorksWithOneAlgorithmOnly(t *testing.T) {
 				// The strongest forger: signs with this key in the way it says.
 				m.alg, m.hash = said, other.hash
 			}
-			want := WrongAlgorithm
+			want := wrongAlgorithm
 			if key == said {
-				want = ReasonNone
+				want = accepted
 			}
 			token := m.mint(fmt.Sprintf(`{"alg":%q,"kid":%q}`, said, m.kid), testPayload(nil))
-			if _, reason := Verify(testPolicy(), s, []byte(token), testNow); reason != want {
+			if _, reason := Verify(testPolicy(), s, []byte(token), testNow, nil); reason != want {
 				t.Errorf("key %s, token %s: %v, want %v", key, said, reason, want)
 			}
 		}
@@ -122,27 +124,27 @@ func TestOneKeyWorksWithOneAlgorithmOnly(t *testing.T) {
 
 func TestAlgorithmIsComparedExactly(t *testing.T) {
 	s, m := everyKey(t), minters()[ES256]
-	for alg, want := range map[string]Reason{
-		`"ES256"`: ReasonNone, `"es256"`: WrongAlgorithm, `"ES256 "`: WrongAlgorithm, `"Es256"`: WrongAlgorithm,
-		`""`: WrongAlgorithm, `null`: WrongAlgorithm, `["ES256"]`: WrongAlgorithm, `256`: WrongAlgorithm,
-		`{"ES256":1}`: WrongAlgorithm, `"ES256K"`: WrongAlgorithm, `"\u0045S256"`: ReasonNone, `"ES256\u0000"`: WrongAlgorithm,
+	for alg, want := range map[string]protocol.Outcome{
+		`"ES256"`: accepted, `"es256"`: wrongAlgorithm, `"ES256 "`: wrongAlgorithm, `"Es256"`: wrongAlgorithm,
+		`""`: wrongAlgorithm, `null`: wrongAlgorithm, `["ES256"]`: wrongAlgorithm, `256`: wrongAlgorithm,
+		`{"ES256":1}`: wrongAlgorithm, `"ES256K"`: wrongAlgorithm, `"\u0045S256"`: accepted, `"ES256\u0000"`: wrongAlgorithm,
 	} {
 		token := m.mint(fmt.Sprintf(`{"alg":%s,"kid":"kid-ES256"}`, alg), testPayload(nil))
-		if _, reason := Verify(testPolicy(), s, []byte(token), testNow); reason != want {
+		if _, reason := Verify(testPolicy(), s, []byte(token), testNow, nil); reason != want {
 			t.Errorf("alg %s: %v, want %v", alg, reason, want)
 		}
 	}
-	expect(t, testPolicy(), s, m.mint(`{"kid":"kid-ES256"}`, testPayload(nil)), WrongAlgorithm)
-	expect(t, testPolicy(), s, m.mint(`{"Alg":"ES256","kid":"kid-ES256"}`, testPayload(nil)), WrongAlgorithm)
+	expect(t, testPolicy(), s, m.mint(`{"kid":"kid-ES256"}`, testPayload(nil)), wrongAlgorithm)
+	expect(t, testPolicy(), s, m.mint(`{"Alg":"ES256","kid":"kid-ES256"}`, testPayload(nil)), wrongAlgorithm)
 
 	p := testPolicy()
 	p.Algorithms = []Algorithm{RS256, EdDSA}
-	expect(t, p, s, m.mint(m.header(), testPayload(nil)), WrongAlgorithm)
+	expect(t, p, s, m.mint(m.header(), testPayload(nil)), wrongAlgorithm)
 
 	e := minters()[EdDSA]
-	expect(t, testPolicy(), s, e.mint(`{"alg":"Ed25519","kid":"kid-EdDSA"}`, testPayload(nil)), ReasonNone)
-	expect(t, testPolicy(), s, e.mint(`{"alg":"Ed448","kid":"kid-EdDSA"}`, testPayload(nil)), WrongAlgorithm)
-	expect(t, testPolicy(), s, m.mint(`{"alg":"Ed25519","kid":"kid-ES256"}`, testPayload(nil)), WrongAlgorithm)
+	expect(t, testPolicy(), s, e.mint(`{"alg":"Ed25519","kid":"kid-EdDSA"}`, testPayload(nil)), accepted)
+	expect(t, testPolicy(), s, e.mint(`{"alg":"Ed448","kid":"kid-EdDSA"}`, testPayload(nil)), wrongAlgorithm)
+	expect(t, testPolicy(), s, m.mint(`{"alg":"Ed25519","kid":"kid-ES256"}`, testPayload(nil)), wrongAlgorithm)
 }
 
 func TestKeysInTheTokenAreNeverUsed(t *testing.T) {
@@ -178,11 +180,11 @@ func TestKeysInTheTokenAreNeverUsed(t *testing.T) {
 	} {
 		for _, c := range []struct {
 			header          string
-			genuine, forged Reason
+			genuine, forged protocol.Outcome
 		}{
-			{`{"alg":"ES256","kid":"kid-ES256",` + member + `}`, ReasonNone, BadSignature},
-			{`{` + member + `,"alg":"ES256","kid":"attacker"}`, UnknownKey, UnknownKey},
-			{`{"alg":"ES256",` + member + `}`, ReasonNone, BadSignature},
+			{`{"alg":"ES256","kid":"kid-ES256",` + member + `}`, accepted, badSignature},
+			{`{` + member + `,"alg":"ES256","kid":"attacker"}`, unknownKey, unknownKey},
+			{`{"alg":"ES256",` + member + `}`, accepted, badSignature},
 		} {
 			expect(t, optional, s, minters()[ES256].mint(c.header, testPayload(nil)), c.genuine)
 			expect(t, optional, s, attacker.mint(c.header, testPayload(nil)), c.forged)
@@ -199,39 +201,39 @@ func TestKeyIDIsAStringComparedExactly(t *testing.T) {
 	long := strings.Repeat("k", maxKeyID)
 	for _, c := range []struct {
 		kid       string // as JSON
-		want      Reason
+		want      protocol.Outcome
 		plausible bool
 	}{
-		{`"kid-ES256"`, ReasonNone, true},
-		{`"\u006bid-ES256"`, ReasonNone, true},
-		{`"kid-es256"`, UnknownKey, true},
-		{`"kid-ES256 "`, UnknownKey, true},
-		{`"../../../../etc/passwd"`, UnknownKey, true},
-		{`"/dev/null"`, UnknownKey, true},
-		{`"x' UNION SELECT 'secret'-- -"`, UnknownKey, true},
-		{`"$(id)|;id"`, UnknownKey, true},
-		{`"http://127.0.0.1/keys"`, UnknownKey, true},
-		{`"%s%n%x"`, UnknownKey, true},
-		{`"` + long + `"`, UnknownKey, true},
-		{`"` + long + `k"`, UnknownKey, false},
-		{`"` + strings.Repeat("k", 900) + `"`, UnknownKey, false},
-		{`"` + strings.Repeat("k", 4000) + `"`, UnknownKey, false},
-		{`"kid-ES256\u0000"`, UnknownKey, false},
-		{`"kid-ES256\r\n"`, UnknownKey, false},
-		{`"ｋid-ES256"`, UnknownKey, false},
-		{`"` + "\x7f" + `"`, UnknownKey, false},
-		{`""`, UnknownKey, false},
-		{`null`, Malformed, false},
-		{`0`, Malformed, false},
-		{`false`, Malformed, false},
-		{`["kid-ES256"]`, Malformed, false},
-		{`{"kid":"kid-ES256"}`, Malformed, false},
+		{`"kid-ES256"`, accepted, true},
+		{`"\u006bid-ES256"`, accepted, true},
+		{`"kid-es256"`, unknownKey, true},
+		{`"kid-ES256 "`, unknownKey, true},
+		{`"../../../../etc/passwd"`, unknownKey, true},
+		{`"/dev/null"`, unknownKey, true},
+		{`"x' UNION SELECT 'secret'-- -"`, unknownKey, true},
+		{`"$(id)|;id"`, unknownKey, true},
+		{`"http://127.0.0.1/keys"`, unknownKey, true},
+		{`"%s%n%x"`, unknownKey, true},
+		{`"` + long + `"`, unknownKey, true},
+		{`"` + long + `k"`, unknownKey, false},
+		{`"` + strings.Repeat("k", 900) + `"`, unknownKey, false},
+		{`"` + strings.Repeat("k", 4000) + `"`, unknownKey, false},
+		{`"kid-ES256\u0000"`, unknownKey, false},
+		{`"kid-ES256\r\n"`, unknownKey, false},
+		{`"ｋid-ES256"`, unknownKey, false},
+		{`"` + "\x7f" + `"`, unknownKey, false},
+		{`""`, unknownKey, false},
+		{`null`, malformed, false},
+		{`0`, malformed, false},
+		{`false`, malformed, false},
+		{`["kid-ES256"]`, malformed, false},
+		{`{"kid":"kid-ES256"}`, malformed, false},
 	} {
 		token := m.mint(fmt.Sprintf(`{"alg":"ES256","kid":%s}`, c.kid), testPayload(nil))
 		for _, optional := range []bool{false, true} {
 			p := testPolicy()
 			p.KeyIDOptional = optional // a kid of the wrong type is not an absent one
-			if _, reason := Verify(p, s, []byte(token), testNow); reason != c.want {
+			if _, reason := Verify(p, s, []byte(token), testNow, nil); reason != c.want {
 				t.Errorf("kid %.40s: %v, want %v", c.kid, reason, c.want)
 			}
 		}
@@ -266,23 +268,23 @@ func TestKeyIDMayBeAbsentWhereThePolicySaysSo(t *testing.T) {
 	for name, c := range map[string]struct {
 		s    *Set
 		p    *Policy
-		want Reason
+		want protocol.Outcome
 	}{
-		"one key fits":             {one, optional, ReasonNone},
-		"the only key has no kid":  {nameless, optional, ReasonNone},
-		"two keys fit":             {two, optional, ReasonNone},
-		"no key fits":              {none, optional, UnknownKey},
-		"one key, kid required":    {one, strict, Malformed},
-		"no kid at all, required":  {nameless, strict, Malformed},
-		"two keys, kid required":   {two, strict, Malformed},
-		"no key fits, kid requird": {none, strict, Malformed},
+		"one key fits":             {one, optional, accepted},
+		"the only key has no kid":  {nameless, optional, accepted},
+		"two keys fit":             {two, optional, accepted},
+		"no key fits":              {none, optional, unknownKey},
+		"one key, kid required":    {one, strict, malformed},
+		"no kid at all, required":  {nameless, strict, malformed},
+		"two keys, kid required":   {two, strict, malformed},
+		"no key fits, kid requird": {none, strict, malformed},
 	} {
 		t.Run(name, func(t *testing.T) { expect(t, c.p, c.s, token, c.want) })
 	}
 	// A key without kid answers to no kid, not even the empty one.
-	expect(t, optional, nameless, m.mint(`{"alg":"ES256","kid":""}`, testPayload(nil)), UnknownKey)
-	expect(t, optional, nameless, m.mint(m.header(), testPayload(nil)), UnknownKey)
+	expect(t, optional, nameless, m.mint(`{"alg":"ES256","kid":""}`, testPayload(nil)), unknownKey)
+	expect(t, optional, nameless, m.mint(m.header(), testPayload(nil)), unknownKey)
 	// And one that fits still has to have signed.
-	expect(t, optional, two, other.fresh().mint(`{"alg":"ES256"}`, testPayload(nil)), BadSignature)
-	expect(t, optional, one, other.mint(`{"alg":"ES256"}`, testPayload(nil)), BadSignature)
+	expect(t, optional, two, other.fresh().mint(`{"alg":"ES256"}`, testPayload(nil)), badSignature)
+	expect(t, optional, one, other.mint(`{"alg":"ES256"}`, testPayload(nil)), badSignature)
 }

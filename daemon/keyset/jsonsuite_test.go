@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
+	"github.com/neonauthd/neonauthd/protocol"
 )
 
 // The texts of JSONTestSuite are put where foreign JSON comes in: header,
@@ -54,17 +55,17 @@ func TestJSONTestSuiteAsHeaderAndPayload(t *testing.T) {
 		// what is wrong tells whether it was read.
 		for place, c := range map[string]struct {
 			token string
-			read  Reason // if it is an object
+			read  protocol.Outcome // if it is an object
 		}{
-			"header":  {m.mint(text, testPayload(nil)), WrongAlgorithm},
-			"payload": {m.mint(m.header(), text), MissingClaim},
+			"header":  {m.mint(text, testPayload(nil)), wrongAlgorithm},
+			"payload": {m.mint(m.header(), text), missingClaim},
 		} {
-			_, reason := Verify(testPolicy(), s, []byte(c.token), testNow)
-			want := Malformed
+			_, reason := Verify(testPolicy(), s, []byte(c.token), testNow, nil)
+			want := malformed
 			if verdict == "y" && isObject {
 				want = c.read
 			}
-			if verdict == "i" && (reason == c.read || reason == Malformed) {
+			if verdict == "i" && (reason == c.read || reason == malformed) {
 				continue
 			}
 			if reason != want {
@@ -85,16 +86,16 @@ func TestJSONTestSuiteAsClaimAndHeaderMember(t *testing.T) {
 			"claim":         m.mint(m.header(), with(`"x":`+text)),
 			"header member": m.mint(`{"alg":"EdDSA","kid":"kid-EdDSA","x":`+text+"}", testPayload(nil)),
 		} {
-			c, reason := Verify(testPolicy(), s, []byte(token), testNow)
+			c, reason := Verify(testPolicy(), s, []byte(token), testNow, nil)
 			checkClaims(t, c, reason)
-			accepted := reason == ReasonNone
+			accepted := reason == accepted
 			if accepted {
 				taken++
 				if !json.Valid([]byte(text)) || !json.Valid(c.JSON) || strings.ContainsAny(string(c.JSON), "\n\r\t\x00\x7f") {
 					t.Errorf("%s as %s: accepted, and the JSON is %q", name, place, c.JSON)
 				}
 			}
-			if !accepted && reason != Malformed || verdict != "i" && accepted != (verdict == "y") {
+			if !accepted && reason != malformed || verdict != "i" && accepted != (verdict == "y") {
 				t.Errorf("%s as %s: %v", name, place, reason)
 			}
 			agree(t, testPolicy(), s, []byte(token), testNow)
@@ -128,7 +129,7 @@ func TestJSONTestSuiteInKeySets(t *testing.T) {
 			set, err := ParseSet([]byte(c.body), Algorithms())
 			usable := err == nil
 			if usable {
-				if _, reason := Verify(testPolicy(), set, token, testNow); reason != ReasonNone {
+				if _, reason := Verify(testPolicy(), set, token, testNow, nil); reason != accepted {
 					t.Errorf("%s %s: the good key does not verify: %v", name, place, reason)
 				}
 			}

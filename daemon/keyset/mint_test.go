@@ -15,6 +15,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/neonauthd/neonauthd/protocol"
 )
 
 // The tests sign with the standard library alone, so that nothing of what they
@@ -205,9 +207,9 @@ func signed(t testing.TB, payload string) (*Set, []byte) {
 }
 
 // expect fails unless the verdict is the wanted one and agrees with itself.
-func expect(t testing.TB, p *Policy, s *Set, token string, want Reason) Claims {
+func expect(t testing.TB, p *Policy, s *Set, token string, want protocol.Outcome) Claims {
 	t.Helper()
-	c, reason := Verify(p, s, []byte(token), testNow)
+	c, reason := Verify(p, s, []byte(token), testNow, nil)
 	if reason != want {
 		t.Errorf("got %v, want %v", reason, want)
 	}
@@ -216,9 +218,9 @@ func expect(t testing.TB, p *Policy, s *Set, token string, want Reason) Claims {
 }
 
 // checkClaims holds for every verdict.
-func checkClaims(t testing.TB, c Claims, reason Reason) {
+func checkClaims(t testing.TB, c Claims, reason protocol.Outcome) {
 	t.Helper()
-	if accepted := reason == ReasonNone; accepted != (c.Subject != "") || accepted != (c.Key != nil) ||
+	if accepted := reason == accepted; accepted != (c.Subject != "") || accepted != (c.Key != nil) ||
 		accepted != (len(c.JSON) > 0) || accepted == c.Expires.IsZero() {
 		t.Errorf("verdict %v with claims %+v", reason, c)
 	}

@@ -3,6 +3,8 @@ package keyset
 import (
 	"slices"
 	"time"
+
+	"github.com/neonauthd/neonauthd/protocol"
 )
 
 // Algorithm is a signature algorithm of RFC 7518 section 3.1 or RFC 8037,
@@ -102,21 +104,21 @@ type Policy struct {
 // allows tells whether a token may name the algorithm.
 func (p *Policy) allows(alg Algorithm) bool { return slices.Contains(p.Algorithms, alg) }
 
-// place finds the audience that a token with this issuer and these audience
-// names belongs to, or the reason why it belongs to none that is admitted.
-func (p *Policy) place(issuer string, names []string) (*Audience, Reason) {
+// place finds the admitted audience that a token with this issuer and these
+// audience names belongs to. It is nil if there is none, and the reason says why.
+func (p *Policy) place(issuer string, names []string) (*Audience, protocol.Reason) {
 	if issuer == "" || !issues(p.Admitted, issuer) && !issues(p.Refused, issuer) {
-		return nil, WrongIssuer
+		return nil, protocol.ReasonWrongIssuer
 	}
-	_, refused := match(p.Refused, issuer, names)
-	if refused == ReasonNone {
-		return nil, ClassNotAllowed
+	refused, reason := match(p.Refused, issuer, names)
+	if refused != nil {
+		return nil, protocol.ReasonClassNotAllowed
 	}
-	found, admitted := match(p.Admitted, issuer, names)
-	if admitted == WrongAudience {
-		return nil, refused
+	admitted, why := match(p.Admitted, issuer, names)
+	if why == protocol.ReasonWrongAudience {
+		return nil, reason
 	}
-	return found, admitted
+	return admitted, why
 }
 
 // issues tells whether any of the audiences knows the issuer.
@@ -129,19 +131,20 @@ func issues(audiences []Audience, issuer string) bool {
 	return false
 }
 
-// match returns the first audience that has one of the names and the issuer;
-// WrongAudience if none has the name, WrongIssuer if one has only the name.
-func match(audiences []Audience, issuer string, names []string) (*Audience, Reason) {
-	reason := WrongAudience
+// match returns the first audience that has one of the names and the issuer, or
+// nil and the reason: WrongAudience if none has the name, WrongIssuer if one has
+// only the name.
+func match(audiences []Audience, issuer string, names []string) (*Audience, protocol.Reason) {
+	reason := protocol.ReasonWrongAudience
 	for i := range audiences {
 		a := &audiences[i]
 		if a.Name == "" || !slices.Contains(names, a.Name) {
 			continue
 		}
 		if slices.Contains(a.Issuers, issuer) {
-			return a, ReasonNone
+			return a, ""
 		}
-		reason = WrongIssuer
+		reason = protocol.ReasonWrongIssuer
 	}
 	return nil, reason
 }

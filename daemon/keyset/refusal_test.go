@@ -20,12 +20,12 @@ func TestSignaturesOfTheWrongLengthNeverReachTheMathematics(t *testing.T) {
 		token := m.mint(m.header(), testPayload(nil))
 		size := len(signatureOf(token))
 		for _, n := range []int{1, 2, 32, size / 2, size - 1, size + 1, size * 2, 1024} {
-			expect(t, testPolicy(), s, withSignature(token, make([]byte, n)), BadSignature)
+			expect(t, testPolicy(), s, withSignature(token, make([]byte, n)), badSignature)
 		}
 		if asked != 0 {
 			t.Errorf("%s: asked %d times", alg, asked)
 		}
-		expect(t, testPolicy(), s, token, ReasonNone)
+		expect(t, testPolicy(), s, token, accepted)
 		if asked != 1 {
 			t.Errorf("%s: asked %d times about the right length", alg, asked)
 		}
@@ -79,11 +79,11 @@ func TestEmptyNamesInThePolicyMatchNothing(t *testing.T) {
 	p.Admitted = []Audience{{Class: ClassNormal, Name: testAudience, Issuers: []string{""}}}
 	for _, change := range []map[string]any{{"iss": nil}, {"iss": ""}, {"iss": 1}} {
 		s, token := signed(t, testPayload(change))
-		expect(t, p, s, string(token), WrongIssuer)
+		expect(t, p, s, string(token), wrongIssuer)
 	}
 	p.Admitted = []Audience{{Class: ClassNormal, Name: "", Issuers: []string{testIssuer}}}
 	for _, change := range []map[string]any{{"aud": nil}, {"aud": ""}, {"aud": 1}} {
 		s, token := signed(t, testPayload(change))
-		expect(t, p, s, string(token), WrongAudience)
+		expect(t, p, s, string(token), wrongAudience)
 	}
 }

@@ -16,7 +16,7 @@ func TestSaltsOfPSSAreAsLongAsTheHash(t *testing.T) {
 		for _, extra := range []map[string]any{nil, {"alg": nil}} {
 			s := mustSet(t, setBody(m.jwk(extra)))
 			token := m.mint(m.header(), testPayload(nil))
-			expect(t, testPolicy(), s, token, ReasonNone)
+			expect(t, testPolicy(), s, token, accepted)
 			input := token[:strings.LastIndex(token, ".")]
 			h := m.hash.New()
 			h.Write([]byte(input))
@@ -31,11 +31,11 @@ func TestSaltsOfPSSAreAsLongAsTheHash(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				want := BadSignature
+				want := badSignature
 				if salt == m.hash.Size() {
-					want = ReasonNone
+					want = accepted
 				}
-				if _, reason := Verify(testPolicy(), s, []byte(input+"."+b64(signature)), testNow); reason != want {
+				if _, reason := Verify(testPolicy(), s, []byte(input+"."+b64(signature)), testNow, nil); reason != want {
 					t.Errorf("%s with a salt of %d bytes: %v, want %v", alg, salt, reason, want)
 				}
 			}
@@ -90,7 +90,7 @@ func TestKeysThatCanBeFactoredAreSkipped(t *testing.T) {
 		if len(s.Keys()) != 1 || len(s.Skipped()) != 1 {
 			t.Errorf("%d keys, skipped %v", len(s.Keys()), s.Skipped())
 		}
-		expect(t, testPolicy(), s, m.mint(m.header(), testPayload(nil)), ReasonNone)
+		expect(t, testPolicy(), s, m.mint(m.header(), testPayload(nil)), accepted)
 	}
 	for range 20 { // and no others
 		n, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 4096))

@@ -137,7 +137,7 @@ func TestOddKeysAreSkippedOneByOne(t *testing.T) {
 			if len(s.Keys()) != 1 || len(s.Skipped()) != 2 || s.Skipped()[0].Index != 0 || s.Skipped()[1].Index != 2 || s.Skipped()[0].Why == "" {
 				t.Fatalf("%d keys, skipped %v", len(s.Keys()), s.Skipped())
 			}
-			expect(t, testPolicy(), s, good.mint(good.header(), testPayload(nil)), ReasonNone)
+			expect(t, testPolicy(), s, good.mint(good.header(), testPayload(nil)), accepted)
 		})
 	}
 }
@@ -183,7 +183,7 @@ func TestUsableKeysAreTaken(t *testing.T) {
 			if k := s.Find(m.kid); k == nil || !slices.Equal(k.Algorithms(), []Algorithm{alg}) || k.ID() != m.kid || len(k.Thumbprint()) != 43 || k.Withdrawn() {
 				t.Errorf("%s %s: %+v", name, alg, s.Keys())
 			}
-			expect(t, testPolicy(), s, m.mint(m.header(), testPayload(nil)), ReasonNone)
+			expect(t, testPolicy(), s, m.mint(m.header(), testPayload(nil)), accepted)
 		}
 	}
 }
@@ -224,17 +224,17 @@ func TestDifferentKeysUnderOneIDAreBothUnusable(t *testing.T) {
 		t.Fatalf("%d keys, skipped %v", len(s.Keys()), s.Skipped())
 	}
 	for _, signer := range []*minter{m, twin, third} {
-		expect(t, testPolicy(), s, signer.mint(m.header(), testPayload(nil)), UnknownKey)
+		expect(t, testPolicy(), s, signer.mint(m.header(), testPayload(nil)), unknownKey)
 	}
 	// The same key twice is one key.
 	s = mustSet(t, setBody(m.jwk(nil), m.jwk(nil)))
 	if len(s.Keys()) != 1 || len(s.Skipped()) != 1 || s.Skipped()[0].Index != 1 {
 		t.Errorf("%d keys, skipped %v", len(s.Keys()), s.Skipped())
 	}
-	expect(t, testPolicy(), s, m.mint(m.header(), testPayload(nil)), ReasonNone)
+	expect(t, testPolicy(), s, m.mint(m.header(), testPayload(nil)), accepted)
 	// An unusable one does not count.
 	s = mustSet(t, setBody(m.jwk(nil), twin.jwk(map[string]any{"use": "enc"})))
-	expect(t, testPolicy(), s, m.mint(m.header(), testPayload(nil)), ReasonNone)
+	expect(t, testPolicy(), s, m.mint(m.header(), testPayload(nil)), accepted)
 	// Keys without an id have none in common.
 	s = mustSet(t, setBody(m.jwk(map[string]any{"kid": nil}), twin.jwk(map[string]any{"kid": nil})))
 	if len(s.Keys()) != 2 || s.Find("") != nil {
@@ -282,9 +282,9 @@ func TestASuccessorKeepsRecordsAndWithdrawsTheRest(t *testing.T) {
 		t.Error("a key that is gone or changed lives on")
 	}
 	token := ed.mint(ed.header(), testPayload(nil))
-	expect(t, testPolicy(), next, token, UnknownKey)
-	expect(t, testPolicy(), old, token, UnknownKey) // also for who still holds the old set
-	expect(t, testPolicy(), old, es.mint(es.header(), testPayload(nil)), ReasonNone)
+	expect(t, testPolicy(), next, token, unknownKey)
+	expect(t, testPolicy(), old, token, unknownKey) // also for who still holds the old set
+	expect(t, testPolicy(), old, es.mint(es.header(), testPayload(nil)), accepted)
 
 	// A key that comes back is a new record.
 	again := mustSet(t, setBody(es.jwk(nil), ed.jwk(nil)))

@@ -1,5 +1,7 @@
 package keyset
 
+import "github.com/neonauthd/neonauthd/protocol"
+
 // stage is a check.
 type stage uint8
 
@@ -18,15 +20,15 @@ const (
 )
 
 // stageOf is the check of the claims that a reason comes from.
-func stageOf(reason Reason) stage {
+func stageOf(reason protocol.Reason) stage {
 	switch reason {
-	case WrongIssuer:
+	case protocol.ReasonWrongIssuer:
 		return stageIssuer
-	case WrongAudience:
+	case protocol.ReasonWrongAudience:
 		return stageAudience
-	case ClassNotAllowed:
+	case protocol.ReasonClassNotAllowed:
 		return stageClass
-	case Expired, NotYetValid:
+	case protocol.ReasonExpired, protocol.ReasonNotYetValid:
 		return stageTime
 	default:
 		return stageClaims

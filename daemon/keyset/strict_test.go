@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/neonauthd/neonauthd/protocol"
 )
 
 // badValues are texts that stand where a JSON value should and are none, or
@@ -54,25 +56,25 @@ func TestPayloadAndHeaderAreStrictJSON(t *testing.T) {
 		t.Fatalf("only %d bad texts", len(badValues()))
 	}
 	for _, bad := range badValues() {
-		expect(t, testPolicy(), s, m.mint(m.header(), with(`"x":`+bad)), Malformed)
-		expect(t, testPolicy(), s, m.mint(`{"alg":"EdDSA","kid":"kid-EdDSA","x":`+bad+`}`, testPayload(nil)), Malformed)
+		expect(t, testPolicy(), s, m.mint(m.header(), with(`"x":`+bad)), malformed)
+		expect(t, testPolicy(), s, m.mint(`{"alg":"EdDSA","kid":"kid-EdDSA","x":`+bad+`}`, testPayload(nil)), malformed)
 		if bad != "" {
-			expect(t, testPolicy(), s, m.mint(m.header(), bad), Malformed)
-			expect(t, testPolicy(), s, m.mint(m.header(), testPayload(nil)+bad), map[bool]Reason{true: ReasonNone, false: Malformed}[bad == " "])
+			expect(t, testPolicy(), s, m.mint(m.header(), bad), malformed)
+			expect(t, testPolicy(), s, m.mint(m.header(), testPayload(nil)+bad), map[bool]protocol.Outcome{true: accepted, false: malformed}[bad == " "])
 		}
 	}
 	for _, good := range goodValues() {
-		c := expect(t, testPolicy(), s, m.mint(m.header(), with(`"x":`+good)), ReasonNone)
+		c := expect(t, testPolicy(), s, m.mint(m.header(), with(`"x":`+good)), accepted)
 		var said, want map[string]any
 		if json.Unmarshal(c.JSON, &said) == nil && json.Unmarshal([]byte(with(`"x":`+good)), &want) == nil && !reflect.DeepEqual(said, want) {
 			t.Errorf("%.40s became another value", good)
 		}
 		if len(good) < 900 {
-			expect(t, testPolicy(), s, m.mint(`{"alg":"EdDSA","kid":"kid-EdDSA","x":`+good+`}`, testPayload(nil)), ReasonNone)
+			expect(t, testPolicy(), s, m.mint(`{"alg":"EdDSA","kid":"kid-EdDSA","x":`+good+`}`, testPayload(nil)), accepted)
 		}
 	}
 	for _, other := range []string{`[]`, `"x"`, `1`, `null`, `true`} {
-		expect(t, testPolicy(), s, m.mint(m.header(), other), Malformed)
+		expect(t, testPolicy(), s, m.mint(m.header(), other), malformed)
 	}
 }
 
@@ -104,7 +106,7 @@ func BenchmarkHostilePayloads(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				Verify(testPolicy(), s, token, testNow)
+				Verify(testPolicy(), s, token, testNow, nil)
 			}
 		})
 	}
@@ -113,12 +115,12 @@ func BenchmarkHostilePayloads(b *testing.B) {
 func TestHostilePayloadsHaveOneVerdict(t *testing.T) {
 	s, m := everyKey(t), minters()[EdDSA]
 	for name, payload := range hostilePayloads() {
-		want := Malformed
+		want := malformed
 		if name == "wide" || name == "long string" || name == "long number" || name == "escapes" {
-			want = ReasonNone
+			want = accepted
 		}
 		if name == "long exp" {
-			want = Expired
+			want = expired
 		}
 		expect(t, testPolicy(), s, m.mint(m.header(), payload), want)
 	}

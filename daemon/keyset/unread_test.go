@@ -39,7 +39,7 @@ func TestWhatNobodyReadsDoesNotMatter(t *testing.T) {
 		if len(token) > MaxToken {
 			t.Fatalf("a token of %d bytes", len(token))
 		}
-		expect(t, p, s, string(token), ReasonNone)
+		expect(t, p, s, string(token), accepted)
 	}
 	// The token's own bound is the only one.
 	m := minters()[ES256]
@@ -51,6 +51,6 @@ func TestWhatNobodyReadsDoesNotMatter(t *testing.T) {
 	for len(pad(n+3)) <= MaxToken {
 		n += 3
 	}
-	expect(t, p, s, pad(n), ReasonNone)
-	expect(t, p, s, pad(n+4), Malformed)
+	expect(t, p, s, pad(n), accepted)
+	expect(t, p, s, pad(n+4), malformed)
 }

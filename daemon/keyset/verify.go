@@ -4,24 +4,33 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/internal/strictjson"
+	"github.com/neonauthd/neonauthd/protocol"
 )
 
 // MaxTried is how many keys are tried on a token that names none.
 const MaxTried = 8
 
 // Verify judges a token by a policy, with the keys of a set, at an instant. It
-// returns what the token says and ReasonNone, or zero Claims and the first
-// reason against it in the order of the package comment; so a token that is
+// returns what the token says and that it is accepted, or zero Claims and the
+// first reason against it in the order of the package comment; so a token that is
 // both forged and expired is forged. Algorithms, keys and issuers come from
-// policy and set alone: the token only says which of them it claims.
+// policy and set alone: the token only says which of them it claims. t is told
+// how each check went, unless it is nil.
 //
-// A nil policy or set, or a panic in the judging code, is Unverifiable: no
-// proof in either direction. The panic's value is dropped, because it may hold
-// parts of the token. Verify is safe for concurrent use and keeps no reference
-// to token.
-func Verify(p *Policy, s *Set, token []byte, now time.Time) (Claims, Reason) {
+// Two outcomes are unknown: they say nothing about the token, and nobody may
+// answer "no" to it or remember it for them. CodeUnavailable is a nil policy or
+// set, or a panic in the judging code, whose value is dropped because it may hold
+// parts of the token. CodeMisconfigured is a token that names no key, when none of
+// the first MaxTried keys of its algorithm signed it and there are more.
+//
+// Verify is safe for concurrent use and keeps no reference to token.
+func Verify(p *Policy, s *Set, token []byte, now time.Time, t *Trace) (Claims, protocol.Outcome) {
 	var w walk
-	return w.verify(p, s, token, now)
+	claims, outcome := w.verify(p, s, token, now)
+	if t != nil {
+		*t = w.trace(token, outcome)
+	}
+	return claims, outcome
 }
 
 // walk is the way of one token through the checks.
@@ -32,70 +41,70 @@ type walk struct {
 }
 
 // verify is Verify, and leaves in w how far it came.
-func (w *walk) verify(p *Policy, s *Set, token []byte, now time.Time) (claims Claims, reason Reason) {
+func (w *walk) verify(p *Policy, s *Set, token []byte, now time.Time) (claims Claims, outcome protocol.Outcome) {
 	defer func() {
 		if recover() != nil {
-			claims, reason = Claims{}, Unverifiable
+			claims, outcome = Claims{}, protocol.Outcome{}
 		}
 	}()
 	if p == nil || s == nil {
-		return Claims{}, Unverifiable
+		return Claims{}, protocol.Outcome{}
 	}
 	if !Gate(token) {
-		return Claims{}, Malformed
+		return Claims{}, protocol.Rejected(protocol.ReasonMalformed)
 	}
 	w.at = stageHeader
 	first, second, third := segments(token)
 	h, err := readHeader(first)
 	if err != nil {
 		w.flaw = err
-		return Claims{}, Malformed
+		return Claims{}, protocol.Rejected(protocol.ReasonMalformed)
 	}
 	alg := h.algorithm()
 	if alg == "" || !p.allows(alg) {
 		w.at, w.key = stageAlgorithm, s.Find(h.kid)
-		return Claims{}, WrongAlgorithm
+		return Claims{}, protocol.Rejected(protocol.ReasonWrongAlgorithm)
 	}
 	if w.flaw = h.unfit(p); w.flaw != nil {
-		return Claims{}, Malformed
+		return Claims{}, protocol.Rejected(protocol.ReasonMalformed)
 	}
 	w.at = stageKey
 	input, signature := token[:len(first)+1+len(second)], decode(third, maxModulus/8)
 	if h.hasKeyID {
-		reason = w.named(s, &h, alg, input, signature)
+		outcome = w.named(s, &h, alg, input, signature)
 	} else {
-		reason = w.unnamed(s, alg, input, signature)
+		outcome = w.unnamed(s, alg, input, signature)
 	}
-	if reason != ReasonNone {
-		return Claims{}, reason
+	if outcome.Status() != protocol.OK {
+		return Claims{}, outcome
 	}
 	return w.claims(p, second, now)
 }
 
 // named checks the signature with the key that the header names.
-func (w *walk) named(s *Set, h *header, alg Algorithm, input, signature []byte) Reason {
+func (w *walk) named(s *Set, h *header, alg Algorithm, input, signature []byte) protocol.Outcome {
 	k := s.byUse[use{h.kid, alg}]
 	if k == nil {
 		if w.key = s.Find(h.kid); w.key == nil || w.key.Withdrawn() {
-			return UnknownKey
+			return protocol.Rejected(protocol.ReasonUnknownKey)
 		}
 		w.at = stageAlgorithm
-		return WrongAlgorithm
+		return protocol.Rejected(protocol.ReasonWrongAlgorithm)
 	}
 	w.key = k
 	if k.Withdrawn() {
-		return UnknownKey
+		return protocol.Rejected(protocol.ReasonUnknownKey)
 	}
 	w.at = stageSignature
 	if !k.verify(alg, input, signature) {
-		return BadSignature
+		return protocol.Rejected(protocol.ReasonBadSignature)
 	}
-	return ReasonNone
+	return protocol.Accepted()
 }
 
 // unnamed looks for the key that made the signature, among the keys of the
 // token's algorithm.
-func (w *walk) unnamed(s *Set, alg Algorithm, input, signature []byte) Reason {
+func (w *walk) unnamed(s *Set, alg Algorithm, input, signature []byte) protocol.Outcome {
 	tried := 0
 	for _, k := range s.byAlg[alg] {
 		if k.Withdrawn() {
@@ -103,34 +112,34 @@ func (w *walk) unnamed(s *Set, alg Algorithm, input, signature []byte) Reason {
 		}
 		w.at = stageSignature
 		if tried++; tried > MaxTried {
-			return TooManyKeys
+			return protocol.Unknown(protocol.CodeMisconfigured)
 		}
 		if k.verify(alg, input, signature) {
 			w.key = k
-			return ReasonNone
+			return protocol.Accepted()
 		}
 	}
 	if tried == 0 {
-		return UnknownKey
+		return protocol.Rejected(protocol.ReasonUnknownKey)
 	}
-	return BadSignature
+	return protocol.Rejected(protocol.ReasonBadSignature)
 }
 
 // claims reads and judges the payload of a token that w.key has signed.
-func (w *walk) claims(p *Policy, segment []byte, now time.Time) (Claims, Reason) {
+func (w *walk) claims(p *Policy, segment []byte, now time.Time) (Claims, protocol.Outcome) {
 	w.at = stageClaims
 	text := decode(segment, MaxToken)
 	c, err := readPayload(p, text)
 	if err != nil {
 		w.flaw = err
-		return Claims{}, Malformed
+		return Claims{}, protocol.Rejected(protocol.ReasonMalformed)
 	}
 	a, reason := c.judge(now)
-	if reason != ReasonNone {
-		if w.at = stageOf(reason); reason == MissingClaim {
+	if a == nil {
+		if w.at = stageOf(reason); reason == protocol.ReasonMissingClaim {
 			w.flaw = c.missing()
 		}
-		return Claims{}, reason
+		return Claims{}, protocol.Rejected(reason)
 	}
 	return Claims{
 		Subject:   c.subject,
@@ -143,5 +152,5 @@ func (w *walk) claims(p *Policy, segment []byte, now time.Time) (Claims, Reason)
 		Expires:   c.expires.time(),
 		Key:       w.key,
 		JSON:      strictjson.Line(text),
-	}, ReasonNone
+	}, protocol.Accepted()
 }

@@ -1,11 +1,12 @@
 package keyset
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 )
 
-func TestExplainNamesTheCheckThatFailed(t *testing.T) {
+func TestATraceNamesTheCheckThatFailed(t *testing.T) {
 	m, other := minters()[ES256], *minters()[ES256].fresh()
 	other.kid = "other"
 	s := mustSet(t, setBody(m.jwk(nil), other.jwk(nil)))
@@ -35,9 +36,10 @@ func TestExplainNamesTheCheckThatFailed(t *testing.T) {
 		"none":         {testPolicy(), good, true},
 	} {
 		t.Run(failed, func(t *testing.T) {
-			x := Explain(c.p, s, []byte(c.token), testNow)
-			if _, verdict := Verify(c.p, s, []byte(c.token), testNow); verdict != x.Reason {
-				t.Errorf("explained as %v, judged as %v", x.Reason, verdict)
+			var x Trace
+			claims, outcome := Verify(c.p, s, []byte(c.token), testNow, &x)
+			if again, verdict := Verify(c.p, s, []byte(c.token), testNow, nil); verdict != outcome || !reflect.DeepEqual(again, claims) {
+				t.Errorf("with a trace %v, without %v", outcome, verdict)
 			}
 			if (x.Key != nil) != c.named {
 				t.Errorf("key %v", x.Key)
@@ -58,12 +60,12 @@ func TestExplainNamesTheCheckThatFailed(t *testing.T) {
 	}
 }
 
-func TestExplainOfTheUnverifiableClaimsNothing(t *testing.T) {
+func TestATraceOfTheUnverifiableClaimsNothing(t *testing.T) {
 	s, token := signed(t, testPayload(nil))
 	s.Keys()[0].verifiers[0] = broken{}
 	for name, keys := range map[string]*Set{"a panic": s, "no set": nil} {
-		x := Explain(testPolicy(), keys, token, testNow)
-		if x.Reason != Unverifiable || x.Key != nil || len(x.Steps) == 0 || x.Detail != "" {
+		var x Trace
+		if _, outcome := Verify(testPolicy(), keys, token, testNow, &x); outcome != unverifiable || x.Key != nil || len(x.Steps) == 0 || x.Detail != "" {
 			t.Errorf("%s: %+v", name, x)
 		}
 		for _, step := range x.Steps {
@@ -74,8 +76,8 @@ func TestExplainOfTheUnverifiableClaimsNothing(t *testing.T) {
 	}
 }
 
-// TestExplainNamesTheMemberAndWhatIsWrongWithIt, and repeats no value.
-func TestExplainNamesTheMemberAndWhatIsWrongWithIt(t *testing.T) {
+// TestATraceNamesTheMemberAndWhatIsWrongWithIt, and repeats no value.
+func TestATraceNamesTheMemberAndWhatIsWrongWithIt(t *testing.T) {
 	m := minters()[ES256]
 	s := mustSet(t, setBody(m.jwk(nil)))
 	p := testPolicy()
@@ -117,9 +119,10 @@ func TestExplainNamesTheMemberAndWhatIsWrongWithIt(t *testing.T) {
 		{head + `}`, role(nil), ``},
 		{head + `}`, role(map[string]any{"iss": "CANARY"}), ``},
 	} {
-		x := Explain(p, s, []byte(m.mint(c.header, c.payload)), testNow)
+		var x Trace
+		_, outcome := Verify(p, s, []byte(m.mint(c.header, c.payload)), testNow, &x)
 		if x.Detail != c.want {
-			t.Errorf("%s %s: %v: %s, want %s", c.header, c.payload, x.Reason, x.Detail, c.want)
+			t.Errorf("%s %s: %v: %s, want %s", c.header, c.payload, outcome, x.Detail, c.want)
 		}
 		if strings.Contains(x.Detail, "CANARY") {
 			t.Errorf("%s: a value is repeated", x.Detail)
@@ -134,8 +137,9 @@ func TestExplainNamesTheMemberAndWhatIsWrongWithIt(t *testing.T) {
 		strings.Replace(good, ".", "+.", 1): "the first part is not base64url, or has unused bits that are set",
 		"eyJhbGciOiJ9..CANARYCANARY":        "the second part is not base64url, or has unused bits that are set",
 	} {
-		if x := Explain(p, s, []byte(token), testNow); x.Detail != want || x.Reason != Malformed {
-			t.Errorf("%.40s: %v: %s, want %s", token, x.Reason, x.Detail, want)
+		var x Trace
+		if _, outcome := Verify(p, s, []byte(token), testNow, &x); x.Detail != want || outcome != malformed {
+			t.Errorf("%.40s: %v: %s, want %s", token, outcome, x.Detail, want)
 		}
 	}
 }

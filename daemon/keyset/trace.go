@@ -1,0 +1,68 @@
+package keyset
+
+import "github.com/neonauthd/neonauthd/protocol"
+
+// Trace is how the checks of one token went. The zero value says that none was
+// made.
+type Trace struct {
+	Steps []Step // every check, in order
+	Key   *Key   // of the set: the one that the token names or that signed it; nil if there is none
+	// Detail says what is wrong at the check that failed, where the reason alone
+	// does not: a phrase that may name a member of header or payload and its
+	// kind, and holds no value. May be empty.
+	Detail string
+}
+
+// Step is one check of a token in the order of the package comment. The zero
+// Result means that the check was not reached.
+type Step struct {
+	Name   string // gate, header, algorithm, key, signature, claims, issuer, audience, class, time
+	Result Result
+}
+
+// Result is how a check went.
+type Result uint8
+
+// The results.
+const (
+	NotReached Result = iota
+	Passed
+	Failed
+)
+
+// String returns pass, fail or skip.
+func (r Result) String() string {
+	switch r {
+	case Passed:
+		return "pass"
+	case Failed:
+		return "fail"
+	default:
+		return "skip"
+	}
+}
+
+// trace tells how the checks went that ended with the outcome. Where the token
+// could not be judged nothing is known of any check, and none counts as reached.
+func (w *walk) trace(token []byte, outcome protocol.Outcome) Trace {
+	steps := []Step{
+		{Name: "gate"}, {Name: "header"}, {Name: "algorithm"}, {Name: "key"}, {Name: "signature"},
+		{Name: "claims"}, {Name: "issuer"}, {Name: "audience"}, {Name: "class"}, {Name: "time"},
+	}
+	reached := int(w.at)
+	switch {
+	case outcome == protocol.Unknown(protocol.CodeUnavailable):
+		return Trace{Steps: steps}
+	case outcome.Status() == protocol.OK:
+		reached = len(steps)
+	default:
+		steps[reached].Result = Failed
+	}
+	if outcome.Status() == protocol.NO && w.at == stageGate {
+		w.flaw = gateFlaw(token)
+	}
+	for i := range reached {
+		steps[i].Result = Passed
+	}
+	return Trace{Steps: steps, Key: w.key, Detail: detail(w.flaw)}
+}
