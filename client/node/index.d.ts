@@ -270,8 +270,6 @@ export interface ClientOptions {
   project?: string
   /** How long a call may take in all, connecting included. Default 1000. */
   timeout?: number
-  /** The greatest number of connections. Default 2. */
-  conns?: number
   /** What hello() calls this program. Default "node". */
   name?: string
 }
@@ -310,7 +308,7 @@ export interface Daemon {
 }
 
 /**
- * Asks one daemon. Concurrent callers travel together on a few connections. It
+ * Asks one daemon. Concurrent callers travel together on one connection. It
  * connects when it is first asked, and does not keep the process alive while
  * nobody waits for an answer.
  */
@@ -380,5 +378,4 @@ export class ClosedError extends NeonauthdError {
 export const DEFAULT_SOCKET: string
 export const SOCKET_VARIABLE: string
 export const DEFAULT_TIMEOUT: number
-export const DEFAULT_CONNS: number
 export const DEFAULT_NAME: string

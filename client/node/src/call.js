@@ -1,59 +1,55 @@
 'use strict'
 
-const { CancelledError, TimedOutError } = require('./errors.js')
+const { CancelledError, GarbledError, TimedOutError } = require('./errors.js')
 const { MAX_DEADLINE } = require('./words.js')
 
-// One question under way, from the program's call to its end. It ends once:
-// with a reply line, or with an error.
+// One question under way, from the program's call to its end. It ends once: with
+// the text of a reply, or with an error.
 class Call {
-  constructor(question, span, signal, pool, settle) {
+  conn = null // the connection that it is on
+  tag = ''
+  heard = 0 // how many replies the connection had had when it was asked
+  left = 0 // milliseconds that it had left then
+  again = false // it has been asked a second time
+
+  // leave(call, error) is called when the caller does not wait any longer.
+  constructor(question, span, signal, leave, resolve, reject) {
     this.question = question
-    this.span = span // milliseconds
     this.end = performance.now() + span
-    this.again = false // it has been asked a second time
-    this.conn = null // the connection that it is on
-    this.tag = 0
-    this.heard = 0 // how many replies the connection had had when it was asked
-    this.left = 0 // milliseconds that it had left then
-    this.ended = false
-    this.settle = settle
     this.signal = signal
+    this.resolve = resolve
+    this.reject = reject
     // The connection keeps the process alive while somebody waits, so the timer need not.
-    this.timer = setTimeout(expire, span, this, pool)
+    this.timer = setTimeout(() => leave(this, new TimedOutError(span)), span)
     this.timer.unref()
     if (signal) {
-      this.onAbort = () => pool.leave(this, new CancelledError(signal.reason))
+      this.onAbort = () => leave(this, new CancelledError(signal.reason))
       signal.addEventListener('abort', this.onAbort, { once: true })
     }
   }
 
-  done(line) {
-    if (this.ended) return
+  // done takes the text of the reply, without its tag; null: it is no text.
+  done(text) {
+    if (text === null) return this.fail(new GarbledError('not one line of UTF-8'))
     this.#finish()
-    this.settle(line, null)
+    this.resolve(text)
   }
 
   fail(error) {
-    if (this.ended) return
     this.#finish()
-    this.settle(null, error)
+    this.reject(error)
   }
 
   #finish() {
-    this.ended = true
     clearTimeout(this.timer)
-    if (this.signal) this.signal.removeEventListener('abort', this.onAbort)
+    this.signal?.removeEventListener('abort', this.onAbort)
   }
-}
-
-function expire(call, pool) {
-  pool.leave(call, new TimedOutError(call.span))
 }
 
 // requestLine writes the question for a tag. left is the time in milliseconds
 // until the caller must have its answer.
 function requestLine(question, tag, left) {
-  let line = `@${tag} ${question.verb}`
+  let line = `${tag} ${question.verb}`
   if (question.token === '') return `${line}${question.args}\n`
   if (question.project !== '') line += ` project=${question.wireProject}`
   if (question.maxAge >= 0) line += ` max-age=${question.maxAge}`

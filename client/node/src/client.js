@@ -4,20 +4,18 @@ const { createHmac, randomBytes } = require('node:crypto')
 const { inspect } = require('node:util')
 
 const { Unknown, Rejected } = require('./answer.js')
-const { Call } = require('./call.js')
-const { GarbledError, quoted } = require('./errors.js')
-const { Pool } = require('./pool.js')
+const { GarbledError, NeonauthdError, quoted } = require('./errors.js')
 const { answerTo, numberField, parseReply, replyError, textField } = require('./reply.js')
+const { Wire } = require('./wire.js')
 const { DEFAULT_SOCKET, MAX_CLIENT_NAME, MAX_MAX_AGE, PROTOCOL, SOCKET_VARIABLE, askable, encodeValue } = require('./words.js')
 
 const DEFAULT_TIMEOUT = 1000 // milliseconds
-const DEFAULT_CONNS = 2
 const DEFAULT_NAME = 'node'
 
 const MAX_PROJECT = 32
 const MAX_TIMER = 2 ** 31 - 1 // what setTimeout can take
 
-const CLIENT_OPTIONS = ['socket', 'project', 'timeout', 'conns', 'name']
+const CLIENT_OPTIONS = ['socket', 'project', 'timeout', 'name']
 const CALL_OPTIONS = ['deadline', 'signal']
 const VERIFY_OPTIONS = [...CALL_OPTIONS, 'project', 'onBehalfOf']
 const PROFILE_OPTIONS = [...VERIFY_OPTIONS, 'maxAge', 'fallback']
@@ -29,7 +27,7 @@ class Client {
   #project
   #timeout
   #name
-  #pool
+  #wire
   #key = randomBytes(16) // of the labels of those who are asked for
 
   constructor(options = {}) {
@@ -41,9 +39,7 @@ class Client {
     if (Buffer.byteLength(this.#name) > MAX_CLIENT_NAME) {
       throw new RangeError(`neonauthd: name is longer than ${MAX_CLIENT_NAME} bytes`)
     }
-    const conns = options.conns ?? DEFAULT_CONNS
-    if (!Number.isInteger(conns) || conns < 1) throw new RangeError('neonauthd: conns is not a positive integer')
-    this.#pool = new Pool(this.#path, conns)
+    this.#wire = new Wire(this.#path)
   }
 
   verify(token, options = {}) {
@@ -72,7 +68,7 @@ class Client {
   }
 
   async close() {
-    this.#pool.close()
+    this.#wire.close()
   }
 
   async [Symbol.asyncDispose ?? Symbol.for('Symbol.asyncDispose')]() {
@@ -92,23 +88,19 @@ class Client {
   }
 
   // What a program has written wrongly is thrown: it says nothing about a token.
-  #lookup(verb, token, options, names) {
-    return new Promise((resolve) => {
-      known(options, names)
-      if (typeof token !== 'string') throw new TypeError('neonauthd: token is not a string')
-      const question = this.#question(verb, token, options)
-      const time = span('deadline', options.deadline) ?? this.#timeout
-      const signal = abortSignal(options.signal)
-      if (!askable(verb, token)) {
-        resolve(new Rejected('malformed'))
-        return
-      }
-      this.#pool.submit(
-        new Call(question, time, signal, this.#pool, (line, error) => {
-          resolve(error === null ? answerTo(question, line) : new Unknown(error))
-        }),
-      )
-    })
+  async #lookup(verb, token, options, names) {
+    known(options, names)
+    if (typeof token !== 'string') throw new TypeError('neonauthd: token is not a string')
+    const question = this.#question(verb, token, options)
+    const span = this.#span(options)
+    const signal = abortSignal(options.signal)
+    if (!askable(verb, token)) return new Rejected('malformed')
+    try {
+      return answerTo(question, await this.#wire.ask(question, span, signal))
+    } catch (error) {
+      if (error instanceof NeonauthdError) return new Unknown(error)
+      throw error
+    }
   }
 
   #question(verb, token, options) {
@@ -135,21 +127,16 @@ class Client {
   }
 
   // ask puts a question that is no lookup; an ERR reply is an error.
-  #ask(question, options) {
-    return new Promise((resolve, reject) => {
-      known(options, CALL_OPTIONS)
-      const time = span('deadline', options.deadline) ?? this.#timeout
-      const call = new Call(question, time, abortSignal(options.signal), this.#pool, (line, error) => {
-        if (error !== null) reject(error)
-        else resolve(line)
-      })
-      this.#pool.submit(call)
-    }).then((line) => {
-      const reply = parseReply(line)
-      if (reply.status === 'ERR') throw replyError(reply)
-      if (reply.status === 'NO') throw new GarbledError('a rejection of what is no lookup')
-      return reply
-    })
+  async #ask(question, options) {
+    known(options, CALL_OPTIONS)
+    const reply = parseReply(await this.#wire.ask(question, this.#span(options), abortSignal(options.signal)))
+    if (reply.status === 'ERR') throw replyError(reply)
+    if (reply.status === 'NO') throw new GarbledError('a rejection of what is no lookup')
+    return reply
+  }
+
+  #span(options) {
+    return span('deadline', options.deadline) ?? this.#timeout
   }
 }
 
@@ -186,4 +173,4 @@ function abortSignal(value) {
   return value
 }
 
-module.exports = { DEFAULT_TIMEOUT, DEFAULT_CONNS, DEFAULT_NAME, Client, sharedClient }
+module.exports = { DEFAULT_TIMEOUT, DEFAULT_NAME, Client, sharedClient }

@@ -1,14 +1,21 @@
 'use strict'
 
-const { isUtf8 } = require('node:buffer')
+const { once } = require('node:events')
+const { createConnection } = require('node:net')
 
 const { requestLine } = require('./call.js')
-const { BrokenError, GarbledError } = require('./errors.js')
+const { BrokenError, GarbledError, UnreachableError, quoted } = require('./errors.js')
+const { Lines, textOf } = require('./lines.js')
 const { parseReply, replyError } = require('./reply.js')
-const { MAX_REPLY_LINE } = require('./words.js')
+const { MAX_IN_FLIGHT, MAX_REPLY_LINE, MAX_SOCKET_PATH } = require('./words.js')
+
+// How long, in milliseconds, a connection stays open that nobody uses. Another
+// one is had in a fraction of a millisecond, so a program that makes a client for
+// each request, and closes none, does not hold many.
+const IDLE_TIME = 1000
 
 // How many replies that nobody waits for any more a connection may owe before
-// new calls avoid it.
+// another one takes its place.
 const MAX_ABANDONED = 64
 
 // How long, in milliseconds, a connection must have brought nothing before it is
@@ -16,182 +23,128 @@ const MAX_ABANDONED = 64
 // others their connection.
 const MIN_SILENCE = 20
 
-const LF = 10
-const PLAIN = /^[ -~]*$/
-const CONTROL = /[\x00-\x1f]/
+const MAX_DIAL_PAUSE = 50 // milliseconds
+
+const SPACE = 0x20
 
 // One connection that many calls share. Requests that are ready in one turn of
-// the event loop go out in one write. A reply whose call has left is dropped:
-// its tag stays behind as a tombstone.
+// the event loop go out in one write, and each reply has the tag of its request.
 class Conn {
-  load = 0 // calls that wait on it
-  closed = false // takes no new calls
-  failed = false
-  heard = 0 // reply lines read so far
-
-  #pool
+  #wire
   #socket
-  #calls = new Map() // by tag; null: abandoned
-  #abandoned = 0
-  #last = 0 // the latest tag given out
-  #out = ''
-  #partial = [] // chunks of a reply line whose end has not come
-  #partialSize = 0
+  #lines = new Lines(MAX_REPLY_LINE)
+  #calls = new Map() // by tag; null: nobody waits for the reply any more
+  #abandoned = 0 // of them
+  // Tags begin anywhere: those of another connection are not this one's, should
+  // replies ever go astray.
+  #last = Math.floor(Math.random() * 2 ** 48)
+  #heard = 0 // reply lines read so far
+  #out = '' // goes out at the end of this turn
+  #retired = false
+  #ended = false
 
-  constructor(pool, socket) {
-    this.#pool = pool
+  constructor(socket, wire, idleTime = IDLE_TIME) {
     this.#socket = socket
+    this.#wire = wire
     socket.unref()
+    socket.setTimeout(idleTime)
+    socket.on('timeout', () => (this.#waiting === 0 ? this.end(null) : socket.setTimeout(idleTime)))
     socket.on('data', (chunk) => this.#receive(chunk))
-    socket.on('end', () => this.#broke())
     socket.on('error', (error) => this.#broke(error))
-    socket.on('close', () => this.#broke())
+    for (const event of ['end', 'close']) socket.on(event, () => this.#broke())
+  }
+
+  get full() {
+    return this.#calls.size >= MAX_IN_FLIGHT
+  }
+
+  get #waiting() {
+    return this.#calls.size - this.#abandoned
   }
 
   send(call) {
     call.conn = this
-    call.tag = ++this.#last
-    call.heard = this.heard
+    call.tag = `@${++this.#last}`
+    call.heard = this.#heard
     call.left = call.end - performance.now()
     this.#calls.set(call.tag, call)
-    if (this.load++ === 0) this.#socket.ref()
+    if (this.#waiting === 1) this.#socket.ref()
     if (this.#out === '') process.nextTick(() => this.#flush())
     this.#out += requestLine(call.question, call.tag, call.left)
   }
 
-  // leave ends a call's interest in its reply.
+  // leave ends a call's interest in its reply. The tag stays behind.
   leave(call, timedOut) {
     this.#calls.set(call.tag, null)
     this.#abandoned++
-    this.#release()
-    const silent = timedOut && this.heard === call.heard && call.left >= MIN_SILENCE
-    if (silent || this.#abandoned > MAX_ABANDONED) this.closed = true
-    if (this.closed) this.retire()
-  }
-
-  // retire lets the calls on it finish and takes no new ones.
-  retire() {
-    this.closed = true
-    if (this.load === 0) this.fail(null)
-  }
-
-  // fail ends the connection and every call on it. Those that hung on an idle
-  // connection which turned out to be dead are asked again, once.
-  fail(error) {
-    if (this.failed) return
-    this.failed = this.closed = true
-    this.#socket.destroy()
-    this.#pool.forget(this)
-    const calls = [...this.#calls.values()].filter((call) => call !== null)
-    this.#calls.clear()
-    this.#partial = []
-    this.#out = ''
-    this.load = 0
-    if (error instanceof BrokenError && error.idle) this.#pool.renew()
-    for (const call of calls) {
-      call.conn = null
-      if (error instanceof BrokenError && error.idle && !call.again) {
-        call.again = true
-        this.#pool.again(call)
-      } else {
-        this.#pool.ended(call)
-        call.fail(error)
-      }
+    const silent = timedOut && this.#heard === call.heard && call.left >= MIN_SILENCE
+    if (silent || this.#abandoned > MAX_ABANDONED) {
+      this.#retired = true
+      this.#wire.retired(this)
     }
+    this.#release()
   }
 
+  // end ends the connection and every call on it. Those that hung on an idle
+  // connection which turned out to be dead are asked again, once: a daemon that
+  // dies of a request must not be fed it for ever.
+  end(error) {
+    if (this.#ended) return
+    this.#ended = true
+    this.#socket.destroy()
+    const again = []
+    for (const call of this.#calls.values()) {
+      if (call === null) continue
+      call.conn = null
+      if (error instanceof BrokenError && error.idle && !call.again) again.push(call)
+      else call.fail(error)
+    }
+    for (const call of again) call.again = true
+    this.#wire.ended(this, again)
+  }
+
+  // release lets the process end while nobody waits.
   #release() {
-    if (--this.load === 0) this.#socket.unref()
+    if (this.#waiting > 0) return
+    this.#socket.unref()
+    if (this.#retired) this.end(null)
   }
 
   #flush() {
-    if (this.failed) return
-    const batch = this.#out
+    if (!this.#ended) this.#socket.write(this.#out, 'latin1')
     this.#out = ''
-    this.#socket.write(batch, 'latin1')
   }
 
   #broke(cause) {
-    if (this.failed) return
     const error = new BrokenError(cause && { cause })
-    error.idle = this.heard > 0 && this.#partialSize === 0
-    this.fail(error)
+    error.idle = this.#heard > 0 && !this.#lines.partial
+    this.end(error)
   }
 
   #receive(chunk) {
-    let start = 0
-    while (!this.failed) {
-      const end = chunk.indexOf(LF, start)
-      const size = this.#partialSize + (end < 0 ? chunk.length : end + 1) - start
-      if (size > MAX_REPLY_LINE || (end < 0 && size === MAX_REPLY_LINE)) {
-        this.fail(new GarbledError('reply line is too long'))
-        return
-      }
-      if (end < 0) {
-        if (start < chunk.length) this.#partial.push(chunk.subarray(start))
-        this.#partialSize = size
-        return
-      }
-      if (this.#partialSize > 0) {
-        const whole = Buffer.concat([...this.#partial, chunk.subarray(start, end)])
-        this.#partial = []
-        this.#partialSize = 0
-        this.#deliver(whole, 0, whole.length)
-      } else {
-        this.#deliver(chunk, start, end)
-      }
-      start = end + 1
-      if (start === chunk.length) return
+    for (const line of this.#lines.in(chunk)) {
+      if (line === null) this.end(new GarbledError('reply line is too long'))
+      else this.#deliver(line)
+      if (this.#ended) return
     }
+    this.#wire.proceed()
   }
 
-  // deliver hands a reply line to its call.
-  #deliver(bytes, start, end) {
-    this.heard++
-    const line = decode(bytes, start, end)
-    const space = line === null ? tagEnd(bytes, start, end) : line.indexOf(' ')
-    const tag = tagOf(line ?? bytes.latin1Slice(start, start + Math.max(space, 0)), space)
-    if (tag === 0) {
-      this.fail(line === null ? new GarbledError('reply to no request') : untagged(line))
-      return
-    }
+  // deliver hands a reply to its call.
+  #deliver(line) {
+    this.#heard++
+    const space = Math.max(line.indexOf(SPACE), 0)
+    const tag = line.latin1Slice(0, space)
     const call = this.#calls.get(tag)
-    if (call === undefined) {
-      this.fail(new GarbledError('tag of no request'))
-      return
-    }
+    if (call === undefined) return this.end(untagged(line))
     this.#calls.delete(tag)
     if (call === null) {
       this.#abandoned--
       return
     }
+    call.done(textOf(line.subarray(space + 1)))
     this.#release()
-    call.conn = null
-    this.#pool.ended(call)
-    if (line === null) call.fail(new GarbledError('not one line of UTF-8'))
-    else call.done(line.slice(space + 1))
-    if (this.closed) this.retire()
   }
-}
-
-// decode returns the text of a line, null if it is not one line of UTF-8.
-function decode(bytes, start, end) {
-  const text = bytes.latin1Slice(start, end)
-  if (PLAIN.test(text)) return text
-  if (CONTROL.test(text) || !isUtf8(bytes.subarray(start, end))) return null
-  return bytes.utf8Slice(start, end)
-}
-
-function tagEnd(bytes, start, end) {
-  const space = bytes.indexOf(0x20, start)
-  return space < 0 || space > end ? -1 : space - start
-}
-
-// tagOf reads a tag as send writes it; 0: there is none.
-function tagOf(line, space) {
-  if (space < 2 || space > 17 || line.charCodeAt(0) !== 0x40) return 0
-  const digits = line.slice(1, space)
-  return /^[1-9][0-9]*$/.test(digits) ? Number(digits) : 0
 }
 
 // untagged reads a line without one of our tags. An ERR is the daemon's word
@@ -199,7 +152,7 @@ function tagOf(line, space) {
 // place here.
 function untagged(line) {
   try {
-    const reply = parseReply(line)
+    const reply = parseReply(textOf(line) ?? '')
     if (reply.status === 'ERR') return replyError(reply)
   } catch {
     // said below
@@ -207,4 +160,39 @@ function untagged(line) {
   return new GarbledError('reply to no request')
 }
 
-module.exports = { Conn }
+// dial connects to the daemon. While its queue of new connections is full, which
+// Linux reports at once as EAGAIN, it tries again as long as that is wanted. It
+// throws an UnreachableError.
+async function dial(path, wanted) {
+  try {
+    if (Buffer.byteLength(path) > MAX_SOCKET_PATH) {
+      throw new Error(`socket path is longer than the ${MAX_SOCKET_PATH} bytes that a Unix socket can have`)
+    }
+    for (let pause = 1; ; pause = Math.min(2 * pause, MAX_DIAL_PAUSE)) {
+      const socket = createConnection({ path })
+      try {
+        await once(socket, 'connect')
+        return socket
+      } catch (error) {
+        if (error.code !== 'EAGAIN' || !wanted()) throw error
+      }
+      await new Promise((resolve) => setTimeout(resolve, pause))
+    }
+  } catch (cause) {
+    throw new UnreachableError(`connect to ${quoted(path)}: ${advice(cause)}`, { cause })
+  }
+}
+
+function advice(error) {
+  switch (error.code) {
+    case 'ENOENT':
+    case 'ECONNREFUSED':
+      return `${error.code} (is neonauthd running, and is this its socket?)`
+    case 'EACCES':
+      return 'EACCES (is this user in the group of the socket?)'
+    default:
+      return error.code ?? error.message
+  }
+}
+
+module.exports = { Conn, dial }

@@ -1,7 +1,7 @@
 'use strict'
 
 const { Accepted, Rejected, Unknown, match } = require('./answer.js')
-const { Client, DEFAULT_CONNS, DEFAULT_NAME, DEFAULT_TIMEOUT } = require('./client.js')
+const { Client, DEFAULT_NAME, DEFAULT_TIMEOUT } = require('./client.js')
 const {
   BrokenError,
   CancelledError,
@@ -21,7 +21,6 @@ module.exports = {
   CancelledError,
   Client,
   ClosedError,
-  DEFAULT_CONNS,
   DEFAULT_NAME,
   DEFAULT_SOCKET,
   DEFAULT_TIMEOUT,

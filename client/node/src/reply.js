@@ -68,17 +68,12 @@ const LEVELS = ['claims', 'profile']
 const SOURCES = ['upstream', 'cache', 'stale']
 
 // answerTo makes an answer of the reply to a lookup. Whatever is not precisely
-// a reply to this question is Unknown.
+// a reply to this question is thrown as a GarbledError.
 function answerTo(question, line) {
-  try {
-    const reply = parseReply(line)
-    if (reply.status === 'OK') return accepted(question, reply)
-    if (reply.status === 'NO') return new Rejected(reply.word)
-    return new Unknown(replyError(reply, question.token))
-  } catch (error) {
-    if (error instanceof GarbledError) return new Unknown(error)
-    throw error
-  }
+  const reply = parseReply(line)
+  if (reply.status === 'OK') return accepted(question, reply)
+  if (reply.status === 'NO') return new Rejected(reply.word)
+  return new Unknown(replyError(reply, question.token))
 }
 
 function accepted(question, reply) {

@@ -9,6 +9,7 @@ const PROTOCOL = 1
 const MAX_REQUEST_LINE = 16384 // bytes, line end included
 const MAX_REPLY_LINE = 4198400 // bytes, line end included
 const MAX_FIELDS = 16
+const MAX_IN_FLIGHT = 256 // requests of a connection that the daemon works on at once, unless configured otherwise
 const MAX_CLIENT_NAME = 64 // bytes
 const MAX_DEADLINE = 60_000 // milliseconds
 const MAX_MAX_AGE = 86_400 // seconds
@@ -64,6 +65,7 @@ module.exports = {
   MAX_REQUEST_LINE,
   MAX_REPLY_LINE,
   MAX_FIELDS,
+  MAX_IN_FLIGHT,
   MAX_CLIENT_NAME,
   MAX_DEADLINE,
   MAX_MAX_AGE,

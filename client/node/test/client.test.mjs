@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
+import { once } from 'node:events'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
 
 import { Client, TimedOutError, UnreachableError, match } from 'neonauthd'
 import { ACCEPTED, fakeDaemon } from './fake.mjs'
+import wire from '../src/wire.js'
+
+const { Wire } = wire
 
 test('requests that are ready together go out in one write, on one connection', async (t) => {
   const fake = await fakeDaemon(t, () => 'NO expired')
@@ -17,12 +21,80 @@ test('requests that are ready together go out in one write, on one connection', 
   assert.equal(fake.connections, 1)
 })
 
-test('many callers spread over conns connections and no more', async (t) => {
+test('many callers travel on one connection', async (t) => {
   const fake = await fakeDaemon(t, () => 'NO expired')
-  const client = new Client({ socket: fake.path, conns: 3 })
+  const client = new Client({ socket: fake.path })
   t.after(() => client.close())
   for (let i = 0; i < 5; i++) await Promise.all(Array.from({ length: 1000 }, () => client.verify('a.b.c')))
-  assert.equal(fake.connections, 3)
+  assert.equal(fake.connections, 1)
+})
+
+for (const callers of [255, 256, 257]) {
+  test(`of ${callers} calls at most as many are sent as the daemon works on at once, and the others next`, async (t) => {
+    const fake = await fakeDaemon(t, () => null)
+    const client = new Client({ socket: fake.path })
+    t.after(() => client.close())
+    const calls = Array.from({ length: callers }, () => client.verify('a.b.c'))
+    while (fake.requests.length < Math.min(callers, 256)) await new Promise(setImmediate)
+    await new Promise(setImmediate)
+    assert.equal(fake.requests.length, Math.min(callers, 256))
+    fake.reply = () => 'NO expired'
+    for (const { tag, socket } of fake.requests.splice(0)) socket.write(`${tag} NO revoked\n`)
+    const reasons = (await Promise.all(calls)).map((answer) => answer.reason)
+    assert.equal(reasons.filter((reason) => reason === 'revoked').length, Math.min(callers, 256))
+    assert.equal(reasons.filter((reason) => reason === 'expired').length, callers - Math.min(callers, 256))
+  })
+}
+
+for (const givenUp of [64, 65]) {
+  test(`${givenUp} callers who give up cost ${givenUp > 64 ? 'a connection, and nobody who waits on it' : 'no connection'}`, async (t) => {
+    const fake = await fakeDaemon(t, () => null)
+    const client = new Client({ socket: fake.path })
+    t.after(() => client.close())
+    const patient = client.verify('patient.b.c')
+    const abort = new AbortController()
+    const others = Array.from({ length: givenUp }, () => client.verify('a.b.c', { signal: abort.signal }))
+    while (fake.requests.length <= givenUp) await new Promise(setImmediate)
+    abort.abort()
+    assert.ok((await Promise.all(others)).every((answer) => answer.error.kind === 'cancelled'))
+    fake.reply = () => 'NO expired'
+    assert.equal((await client.verify('a.b.c')).reason, 'expired')
+    assert.equal(fake.connections, givenUp > 64 ? 2 : 1)
+    const { tag, socket } = fake.requests[0]
+    socket.write(`${tag} NO revoked\n`)
+    assert.equal((await patient).reason, 'revoked')
+    if (givenUp > 64 && !socket.destroyed) await once(socket, 'close')
+  })
+}
+
+test('a connection ends by itself when nobody uses it, and not under a call', async (t) => {
+  const fake = await fakeDaemon(t, () => null)
+  const wire = new Wire(fake.path, 5)
+  t.after(() => wire.close())
+  const ask = () => wire.ask({ verb: 'PING', token: '', args: '' }, 10_000)
+  for (let connections = 1; connections <= 2; connections++) {
+    const reply = ask()
+    while (fake.requests.length === 0) await new Promise(setImmediate)
+    const { tag, socket } = fake.requests.pop()
+    await new Promise((resolve) => setTimeout(resolve, 20)) // it has had time to end
+    assert.equal(socket.readyState, 'open')
+    socket.write(`${tag} OK\n`)
+    assert.equal(await reply, 'OK')
+    if (!socket.destroyed) await once(socket, 'close')
+    assert.equal(fake.connections, connections)
+  }
+})
+
+test('tags begin anywhere', async (t) => {
+  const fake = await fakeDaemon(t, () => 'NO expired')
+  const firsts = new Set()
+  for (let i = 0; i < 4; i++) {
+    const client = new Client({ socket: fake.path })
+    await client.verify('a.b.c')
+    await client.close()
+    firsts.add(fake.requests.at(-1).tag)
+  }
+  assert.equal(firsts.size, 4)
 })
 
 test('callers in more of a hurry than the daemon cost the others no connection', async (t) => {
@@ -103,7 +175,6 @@ test('a fault of the program is thrown, since it says nothing about a token', as
   }
   await assert.rejects(client.verify('a.b.c', { maxAge: 0 }), TypeError)
   assert.throws(() => new Client({ sockets: '/x' }), TypeError)
-  assert.throws(() => new Client({ conns: 0 }), RangeError)
 })
 
 test('a socket path that cannot be is unknown with advice', async () => {

@@ -1,4 +1,5 @@
-// A daemon that answers as a test wants: answer(words) returns the reply line without its tag; null: it never comes.
+// A daemon that answers as a test wants: answer(words) returns the reply line without its tag; null: it never comes, unless
+// the test sends it.
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
@@ -10,7 +11,7 @@ export const ACCEPTED =
 
 export async function fakeDaemon(t, answer) {
   const folder = mkdtempSync(join(tmpdir(), 'na'))
-  const fake = { path: join(folder, 's'), connections: 0, chunks: [], sockets: new Set() }
+  const fake = { path: join(folder, 's'), connections: 0, chunks: [], requests: [], reply: answer, sockets: new Set() }
   const server = createServer((socket) => {
     fake.connections++
     fake.sockets.add(socket)
@@ -23,7 +24,8 @@ export async function fakeDaemon(t, answer) {
       rest = lines.pop()
       for (const line of lines) {
         const [tag, ...words] = line.split(' ')
-        const reply = answer(words)
+        fake.requests.push({ tag, words, socket })
+        const reply = fake.reply(words)
         if (reply !== null) socket.write(`${tag} ${reply}\n`)
       }
     })

@@ -16,7 +16,7 @@ export class Player {
   constructor() {
     this.folder = mkdtempSync(join(tmpdir(), 'na'))
     this.path = join(this.folder, 's')
-    this.client = new Client({ socket: this.path, conns: 1, timeout: PATIENCE, name: 'transcript' })
+    this.client = new Client({ socket: this.path, timeout: PATIENCE, name: 'transcript' })
     this.calls = new Map()
     this.tags = new Map()
     this.tokens = []
