@@ -45,7 +45,7 @@ func readmes() map[string]map[string]trial {
 			"$ make build": elsewhere("../internal/e2e/neonauthd/readme_test.go", "func TestReadmeSession("),
 			"$ bin/neonauthctl verify --token-file $DEMO/valid.jwt": elsewhere("../internal/e2e/neonauthd/readme_test.go", "func TestReadmeSession("),
 			"[[project]]": elsewhere("../internal/e2e/neonauthd/readme_test.go", "func TestReadmeConfigurationIsRight("),
-			"VERIFY [project=NAME] [deadline=MS] [keep=1] TOKEN": elsewhere("../internal/e2e/neonauthd/readme_test.go", "func TestReadmeProtocolIsTheContract("),
+			"VERIFY [project=NAME] [deadline=MS] [for=LABEL] [keep=1] TOKEN": elsewhere("../internal/e2e/neonauthd/readme_test.go", "func TestReadmeProtocolIsTheContract("),
 			"protocol/": elsewhere("../internal/e2e/neonauthd/readme_test.go", "func TestReadmeNamesTargetsAndFoldersThatThereAre("),
 			// It changes the host: only a machine of its own can run it.
 			"apt install ./dist/neonauthd_*.deb": elsewhere("../packaging/boot/first.sh", "dpkg -i "),
