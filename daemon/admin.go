@@ -142,6 +142,7 @@ func (a *admin) mark(p *project, kind revoke.Kind, raw []byte) (revoke.Mark, tim
 	case revoke.KindSession, revoke.KindSubject, revoke.KindKey:
 		value, refused := readID(raw)
 		return revoke.Mark{Kind: kind, Project: p.name, Value: value}, time.Time{}, refused
+	default: // what hosts tell each other is not for REVOKE
 	}
 	return revoke.Mark{}, time.Time{}, badRequest("the kind is none of token, session, subject, key")
 }

@@ -125,7 +125,7 @@ func TestADenialThatRestsOnThisHostsClockIsNotRemembered(t *testing.T) {
 	for _, own := range []bool{false, true} {
 		k := newIdleDaemon(t, nil)
 		l, key := &lookup{project: k.project("neon")}, cache.Key{1}
-		no := &upstream.Error{Meaning: upstream.Denied, Denial: upstream.ClassNotAllowed, OwnClock: own}
+		no := &upstream.Error{Meaning: upstream.Denied, Denial: protocol.ReasonClassNotAllowed, OwnClock: own}
 		f := k.daemon.profiles.failed(fetched{}, key, l, no, 0, upstream.Interactive)
 		if f.denied != protocol.ReasonClassNotAllowed {
 			t.Errorf("by this host's clock %v: denied for reason %s", own, f.denied)

@@ -307,7 +307,7 @@ func (s *profiles) failed(f fetched, key cache.Key, l *lookup, err error, revisi
 	}
 	switch e.Meaning {
 	case upstream.Denied:
-		f.denied, f.ofToken = fromDenial(e.Denial)
+		f.denied, f.ofToken = e.Denial, ofToken(e.Denial)
 		// Whoever was denied is not served what was fetched before, fresh or
 		// stale, once the denial is forgotten. Other tokens of the user fetch anew.
 		s.memory.Delete(key)
@@ -335,16 +335,8 @@ func (s *profiles) failed(f fetched, key cache.Key, l *lookup, err error, revisi
 	return f
 }
 
-// fromDenial gives the reason, and whether it is about the token alone.
-func fromDenial(d upstream.Denial) (r protocol.Reason, ofToken bool) {
-	switch d {
-	case upstream.UserNotFound:
-		return protocol.ReasonUserNotFound, false
-	case upstream.ClassNotAllowed:
-		return protocol.ReasonClassNotAllowed, false
-	case upstream.Expired:
-		return protocol.ReasonExpired, true
-	default:
-		return protocol.ReasonRejectedUpstream, true
-	}
+// ofToken reports whether a denial by the upstream is about the token alone, and
+// not about its user.
+func ofToken(denial protocol.Reason) bool {
+	return denial != protocol.ReasonUserNotFound && denial != protocol.ReasonClassNotAllowed
 }

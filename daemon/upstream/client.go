@@ -9,7 +9,7 @@
 // and one Retry-After for its project; see [GovernorState]. Key sets are outside of these: they must be had even
 // when the profile budget is gone, they come seldom, and whoever asks for them keeps a rhythm of his own.
 //
-// The package knows no cache and no wire protocol. It starts no goroutines of its own; idle connections end
+// The package knows no cache, and of the wire protocol the reasons alone. It starts no goroutines of its own; idle connections end
 // with [Client.Close].
 package upstream
 

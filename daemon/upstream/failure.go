@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/neonauthd/neonauthd/protocol"
 )
 
 // Meaning says what an exchange with the upstream established.
@@ -36,39 +38,6 @@ func (m Meaning) String() string {
 	}
 }
 
-// Denial says why the upstream denied. It is set exactly when the meaning is [Denied].
-type Denial uint8
-
-// The denials.
-const (
-	// NotDenied is the zero value.
-	NotDenied Denial = iota
-	// Rejected: the upstream does not recognise the token or the session.
-	Rejected
-	// Expired: the token or the session is over.
-	Expired
-	// UserNotFound: the token is good, the user behind it is gone.
-	UserNotFound
-	// ClassNotAllowed: the user is anonymous or restricted, now, and that class is not admitted.
-	ClassNotAllowed
-)
-
-// String returns the denial's name in lower case, words joined by hyphens.
-func (d Denial) String() string {
-	switch d {
-	case Rejected:
-		return "rejected"
-	case Expired:
-		return "expired"
-	case UserNotFound:
-		return "user-not-found"
-	case ClassNotAllowed:
-		return "class-not-allowed"
-	default:
-		return "not-denied"
-	}
-}
-
 // Error is the only error type of [Client.Keyset], [Client.Profile] and [Client.SelfTest].
 //
 // Its text is made of this package's own words, codes of a closed list, and numbers. It never holds text that
@@ -76,8 +45,12 @@ func (d Denial) String() string {
 type Error struct {
 	// Meaning is Unavailable, Denied or Misconfigured.
 	Meaning Meaning
-	// Denial is the reason of a denial.
-	Denial Denial
+	// Denial is the reason why the upstream denied. It is set exactly when the meaning is [Denied].
+	//
+	// ReasonRejectedUpstream means that it does not recognise the token or the session, ReasonExpired that these are over:
+	// both are of this token alone. ReasonUserNotFound and ReasonClassNotAllowed (anonymous, restricted or banned now) are of
+	// the user.
+	Denial protocol.Reason
 	// Code is the upstream's own code, if it is on the closed list of codes this package knows; else empty.
 	Code string
 	// Status is the HTTP status the meaning was taken from; 0 when there was no answer.
@@ -115,7 +88,7 @@ func (e *Error) Error() string {
 	}
 	b.WriteString(e.Meaning.String())
 	if e.Meaning == Denied {
-		b.WriteString(" (" + e.Denial.String() + ")")
+		b.WriteString(" (" + string(e.Denial) + ")")
 	}
 	if e.Status != 0 {
 		b.WriteString(": status " + strconv.Itoa(e.Status))

@@ -37,7 +37,7 @@ func askAs(c *Client, uid uint32, p Priority) error {
 // refused checks that nothing was sent and returns the hint.
 func refused(t *testing.T, err error) time.Duration {
 	t.Helper()
-	e := want(t, err, Unavailable, NotDenied)
+	e := want(t, err, Unavailable, "")
 	if !e.Local || e.RetryAfter <= 0 || e.Status != 0 {
 		t.Fatalf("not refused here, or without a hint: %+v", e)
 	}
@@ -129,7 +129,7 @@ func TestAPauseThatComesWhileWaitingHolds(t *testing.T) {
 		})
 		var all sync.WaitGroup
 		for range 3 { // two at once, the third waits half a second for its share
-			all.Go(func() { want(t, ask(c, Interactive), Unavailable, NotDenied) })
+			all.Go(func() { want(t, ask(c, Interactive), Unavailable, "") })
 		}
 		all.Wait()
 		if s := c.Governor(); sent.Load() != 2 || s.Sent != 2 || s.Refused != 1 || s.InFlight != 0 {
@@ -207,7 +207,7 @@ func TestWhoWaitsTooLongForAPlaceIsRefused(t *testing.T) {
 		c := inMemory(t, config, blocking{make(chan struct{})}.answer)
 		var all sync.WaitGroup
 		for range MaxConcurrentEach {
-			all.Go(func() { want(t, ask(c, Interactive), Unavailable, NotDenied) })
+			all.Go(func() { want(t, ask(c, Interactive), Unavailable, "") })
 		}
 		synctest.Wait()
 		began := time.Now()
@@ -244,7 +244,7 @@ func TestAPauseTheUpstreamAsksForHoldsForEverybody(t *testing.T) {
 				}
 				return response(200, jsonType, goodProfile), nil
 			})
-			e := want(t, ask(c, Interactive), Unavailable, NotDenied)
+			e := want(t, ask(c, Interactive), Unavailable, "")
 			if e.RetryAfter != test.want || e.Local {
 				t.Fatalf("%v: %+v", test.header, e)
 			}
@@ -280,7 +280,7 @@ func TestPausesWithoutAHintDoubleUntilAnAnswer(t *testing.T) {
 			return response(status, jsonType, goodProfile), nil
 		})
 		next := func() time.Duration {
-			e := want(t, ask(c, Interactive), Unavailable, NotDenied)
+			e := want(t, ask(c, Interactive), Unavailable, "")
 			pass(e.RetryAfter)
 			return e.RetryAfter
 		}

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/neonauthd/neonauthd/daemon/fair"
+	"github.com/neonauthd/neonauthd/protocol"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -96,7 +97,7 @@ func failure(t *testing.T, err error) *Error {
 }
 
 // want checks meaning and denial of an error.
-func want(t *testing.T, err error, m Meaning, d Denial) *Error {
+func want(t *testing.T, err error, m Meaning, d protocol.Reason) *Error {
 	t.Helper()
 	e := failure(t, err)
 	if e.Meaning != m || e.Denial != d {

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"github.com/neonauthd/neonauthd/protocol"
 )
 
 // This file holds what answers mean. The lists are closed: what is not on them is the operator's business, never
@@ -13,16 +15,16 @@ import (
 // stackCode returns the meaning of a known error of Stack Auth; false for a code that is not on the list.
 //
 // The upstream judges the token before the server key, so a denial can be trusted even while the key is wrong.
-func stackCode(code string) (Meaning, Denial, bool) {
+func stackCode(code string) (Meaning, protocol.Reason, bool) {
 	switch code {
 	case "ACCESS_TOKEN_EXPIRED":
-		return Denied, Expired, true
+		return Denied, protocol.ReasonExpired, true
 	case "UNPARSABLE_ACCESS_TOKEN", "INVALID_PROJECT_FOR_ACCESS_TOKEN":
-		return Denied, Rejected, true
+		return Denied, protocol.ReasonRejectedUpstream, true
 	case "ANONYMOUS_AUTHENTICATION_NOT_ALLOWED", "RESTRICTED_USER_NOT_ALLOWED":
-		return Denied, ClassNotAllowed, true
+		return Denied, protocol.ReasonClassNotAllowed, true
 	case "USER_NOT_FOUND", codeNoUser:
-		return Denied, UserNotFound, true
+		return Denied, protocol.ReasonUserNotFound, true
 	case "PROJECT_KEY_WITHOUT_ACCESS_TYPE", "ACCESS_TYPE_REQUIRED", "INVALID_ACCESS_TYPE",
 		"ACCESS_TYPE_WITHOUT_PROJECT_ID", "INSUFFICIENT_ACCESS_TYPE",
 		"CURRENT_PROJECT_NOT_FOUND", "PROJECT_NOT_FOUND", "BRANCH_DOES_NOT_EXIST", "EXPECTED_INTERNAL_PROJECT",
@@ -33,9 +35,9 @@ func stackCode(code string) (Meaning, Denial, bool) {
 		"CLIENT_OR_SERVER_OR_ADMIN_AUTHENTICATION_REQUIRED",
 		"PROJECT_AUTHENTICATION_ERROR", "INVALID_PROJECT_AUTHENTICATION", "PROJECT_AUTHENTICATION_REQUIRED",
 		"SCHEMA_ERROR", "BODY_PARSING_ERROR", "ALL_OVERLOADS_FAILED":
-		return Misconfigured, NotDenied, true
+		return Misconfigured, "", true
 	}
-	return Misconfigured, NotDenied, false
+	return Misconfigured, "", false
 }
 
 // codeNoUser says that there is no user behind the request. With a token sent the user is gone; without one it
@@ -43,15 +45,15 @@ func stackCode(code string) (Meaning, Denial, bool) {
 const codeNoUser = "CANNOT_GET_OWN_USER_WITHOUT_USER"
 
 // bearerCode returns the meaning of an error code of RFC 6750 section 3.1 under the status it belongs to.
-func bearerCode(code string, status int) (Meaning, Denial, bool) {
+func bearerCode(code string, status int) (Meaning, protocol.Reason, bool) {
 	switch {
 	case code == "invalid_token" && status == http.StatusUnauthorized:
-		return Denied, Rejected, true
+		return Denied, protocol.ReasonRejectedUpstream, true
 	case code == "insufficient_scope" && status == http.StatusForbidden,
 		code == "invalid_request" && status == http.StatusBadRequest:
-		return Misconfigured, NotDenied, true
+		return Misconfigured, "", true
 	}
-	return Misconfigured, NotDenied, false
+	return Misconfigured, "", false
 }
 
 // judgeStatus judges what needs no code: every status but 200 and the 4xx that may carry one. It returns nil for those.

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/neonauthd/neonauthd/protocol"
 )
 
 type stackAnswer struct {
@@ -36,11 +38,11 @@ func classMeaning(t *testing.T, class string) Meaning {
 	return Answered
 }
 
-func stackDenials() map[string]Denial {
-	return map[string]Denial{
-		"ACCESS_TOKEN_EXPIRED": Expired, "UNPARSABLE_ACCESS_TOKEN": Rejected, "INVALID_PROJECT_FOR_ACCESS_TOKEN": Rejected,
-		"ANONYMOUS_AUTHENTICATION_NOT_ALLOWED": ClassNotAllowed, "RESTRICTED_USER_NOT_ALLOWED": ClassNotAllowed,
-		"CANNOT_GET_OWN_USER_WITHOUT_USER": UserNotFound, "USER_NOT_FOUND": UserNotFound,
+func stackDenials() map[string]protocol.Reason {
+	return map[string]protocol.Reason{
+		"ACCESS_TOKEN_EXPIRED": protocol.ReasonExpired, "UNPARSABLE_ACCESS_TOKEN": protocol.ReasonRejectedUpstream, "INVALID_PROJECT_FOR_ACCESS_TOKEN": protocol.ReasonRejectedUpstream,
+		"ANONYMOUS_AUTHENTICATION_NOT_ALLOWED": protocol.ReasonClassNotAllowed, "RESTRICTED_USER_NOT_ALLOWED": protocol.ReasonClassNotAllowed,
+		"CANNOT_GET_OWN_USER_WITHOUT_USER": protocol.ReasonUserNotFound, "USER_NOT_FOUND": protocol.ReasonUserNotFound,
 	}
 }
 
@@ -116,9 +118,9 @@ func TestOtherAnswersToUsersMe(t *testing.T) {
 			if unusable[a.Name] {
 				meaning = Unavailable
 			}
-			denial := NotDenied
+			var denial protocol.Reason
 			if meaning == Denied {
-				denial = Rejected
+				denial = protocol.ReasonRejectedUpstream
 			}
 			c := open(t, stackConfig(serve(t, a.replay).URL))
 			got, err := profile(c)
@@ -153,9 +155,9 @@ func TestOtherAnswersToKeySetRequests(t *testing.T) {
 				}
 				return
 			case a.Name == "jwks-html":
-				want(t, err, Unavailable, NotDenied)
+				want(t, err, Unavailable, "")
 			default:
-				want(t, err, classMeaning(t, a.Class), NotDenied)
+				want(t, err, classMeaning(t, a.Class), "")
 			}
 		})
 	}
@@ -181,7 +183,7 @@ func TestProfilesArePassedOnUnchanged(t *testing.T) {
 			config := stackConfig(s.URL)
 			if classes[f.Name] {
 				_, err := profile(open(t, config))
-				want(t, err, Denied, ClassNotAllowed)
+				want(t, err, Denied, protocol.ReasonClassNotAllowed)
 			}
 			config.AllowRestricted, config.AllowAnonymous = true, true
 			got, err := profile(open(t, config))

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"time"
+
+	"github.com/neonauthd/neonauthd/protocol"
 )
 
 // neonProfile asks get-session. The status says little: a dead session is a 200 with the body null. The header
@@ -23,7 +25,7 @@ func (c *Client) neonProfile(ctx context.Context, s Session, subject string) (Pr
 		return Profile{}, unusable(a.status, "the body is not JSON by its Content-Type")
 	}
 	if isNull(a.body) {
-		return Profile{}, &Error{Meaning: Denied, Denial: Rejected, Status: a.status, detail: "there is no such session"}
+		return Profile{}, &Error{Meaning: Denied, Denial: protocol.ReasonRejectedUpstream, Status: a.status, detail: "there is no such session"}
 	}
 	body, err := readObject(a.body, profileRules)
 	if err != nil {
@@ -74,7 +76,7 @@ func (c *Client) judgeSession(user object, expires time.Time, header http.Header
 		now = c.config.Now()
 	}
 	if !now.Before(expires) {
-		return &Error{Meaning: Denied, Denial: Expired, Status: http.StatusOK, OwnClock: own, detail: "the session is over"}
+		return &Error{Meaning: Denied, Denial: protocol.ReasonExpired, Status: http.StatusOK, OwnClock: own, detail: "the session is over"}
 	}
 	banned, ok := user.flag("banned")
 	if !ok {
@@ -86,5 +88,5 @@ func (c *Client) judgeSession(user object, expires time.Time, header http.Header
 	if end, err := time.Parse(time.RFC3339, user.text("banExpires")); err == nil && !now.Before(end) {
 		return nil // lifted upstream at the next sign-in
 	}
-	return &Error{Meaning: Denied, Denial: ClassNotAllowed, Status: http.StatusOK, OwnClock: own, detail: "the user is banned"}
+	return &Error{Meaning: Denied, Denial: protocol.ReasonClassNotAllowed, Status: http.StatusOK, OwnClock: own, detail: "the user is banned"}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/fair"
+	"github.com/neonauthd/neonauthd/protocol"
 )
 
 func TestSessionCredentials(t *testing.T) {
@@ -102,7 +103,7 @@ func TestNeonIsNotAskedAboutAnythingButSessions(t *testing.T) {
 	hits := 0
 	c := open(t, neonConfig(serve(t, func(http.ResponseWriter, *http.Request) { hits++ }).URL))
 	_, err := c.Profile(context.Background(), []byte(token), neonUser, fair.Asker{}, Interactive)
-	e := want(t, err, Unavailable, NotDenied)
+	e := want(t, err, Unavailable, "")
 	if !errors.Is(err, ErrNotSession) || !e.Local || hits != 0 {
 		t.Fatalf("got %+v after %d requests", e, hits)
 	}
@@ -115,28 +116,28 @@ func TestNeonsSubjectIsLearnedOrCompared(t *testing.T) {
 	tests := []struct {
 		name, body, subject string
 		want                Meaning
-		denial              Denial
+		denial              protocol.Reason
 	}{
-		{"learned", body(live, `"id":"u1"`), "", Answered, NotDenied},
-		{"compared", body(live, `"id":"u1"`), "u1", Answered, NotDenied},
-		{"somebody else", body(live, `"id":"u1"`), "u2", Unavailable, NotDenied},
-		{"another session", body(live+`,"token":"another"`, `"id":"u1"`), "", Unavailable, NotDenied},
-		{"own session", body(live+`,"token":"Aax3xEc6DKjW8qpKBJo2Oa5AHP7zTjmx"`, `"id":"u1"`), "", Answered, NotDenied},
-		{"control character in the id", body(`"userId":"u\n1","expiresAt":"2100-01-01T00:00:00Z"`, `"id":"u\n1"`), "", Unavailable, NotDenied},
-		{"no end", body(`"userId":"u1"`, `"id":"u1"`), "", Unavailable, NotDenied},
-		{"an end that is no date", body(`"userId":"u1","expiresAt":"soon"`, `"id":"u1"`), "", Unavailable, NotDenied},
-		{"over this instant", body(`"userId":"u1","expiresAt":"2026-06-01T00:00:00Z"`, `"id":"u1"`), "", Denied, Expired},
-		{"over in an instant", body(`"userId":"u1","expiresAt":"2026-06-01T00:00:00.001Z"`, `"id":"u1"`), "", Answered, NotDenied},
-		{"banned for good", body(live, `"id":"u1","banned":true,"banExpires":null`), "", Denied, ClassNotAllowed},
-		{"banned for now", body(live, `"id":"u1","banned":true,"banExpires":"2026-06-02T00:00:00Z"`), "", Denied, ClassNotAllowed},
-		{"banned until lately", body(live, `"id":"u1","banned":true,"banExpires":"2026-05-31T00:00:00Z"`), "", Answered, NotDenied},
-		{"banned in a way", body(live, `"id":"u1","banned":"no"`), "", Unavailable, NotDenied},
-		{"two addresses, one in another case", body(live, `"id":"u1","email":"a","Email":"b"`), "", Unavailable, NotDenied},
-		{"two notes, one in another case", body(live+`,"Note":1,"note":2`, `"id":"u1","note":"a","Note":"b"`), "", Answered, NotDenied},
-		{"half an emoji in the name", body(live, `"id":"u1","name":"Zo\ud83d"`), "", Answered, NotDenied},
-		{"half an emoji in the id", body(`"userId":"u1\ud83d","expiresAt":"2100-01-01T00:00:00Z"`, `"id":"u1\ud83d"`), "", Unavailable, NotDenied},
-		{"session as text", `{"session":"x","user":{"id":"u1"}}`, "", Unavailable, NotDenied},
-		{"two users", `{"session":{` + live + `},"user":{"id":"u1"},"user":{"id":"u2"}}`, "", Unavailable, NotDenied},
+		{"learned", body(live, `"id":"u1"`), "", Answered, ""},
+		{"compared", body(live, `"id":"u1"`), "u1", Answered, ""},
+		{"somebody else", body(live, `"id":"u1"`), "u2", Unavailable, ""},
+		{"another session", body(live+`,"token":"another"`, `"id":"u1"`), "", Unavailable, ""},
+		{"own session", body(live+`,"token":"Aax3xEc6DKjW8qpKBJo2Oa5AHP7zTjmx"`, `"id":"u1"`), "", Answered, ""},
+		{"control character in the id", body(`"userId":"u\n1","expiresAt":"2100-01-01T00:00:00Z"`, `"id":"u\n1"`), "", Unavailable, ""},
+		{"no end", body(`"userId":"u1"`, `"id":"u1"`), "", Unavailable, ""},
+		{"an end that is no date", body(`"userId":"u1","expiresAt":"soon"`, `"id":"u1"`), "", Unavailable, ""},
+		{"over this instant", body(`"userId":"u1","expiresAt":"2026-06-01T00:00:00Z"`, `"id":"u1"`), "", Denied, protocol.ReasonExpired},
+		{"over in an instant", body(`"userId":"u1","expiresAt":"2026-06-01T00:00:00.001Z"`, `"id":"u1"`), "", Answered, ""},
+		{"banned for good", body(live, `"id":"u1","banned":true,"banExpires":null`), "", Denied, protocol.ReasonClassNotAllowed},
+		{"banned for now", body(live, `"id":"u1","banned":true,"banExpires":"2026-06-02T00:00:00Z"`), "", Denied, protocol.ReasonClassNotAllowed},
+		{"banned until lately", body(live, `"id":"u1","banned":true,"banExpires":"2026-05-31T00:00:00Z"`), "", Answered, ""},
+		{"banned in a way", body(live, `"id":"u1","banned":"no"`), "", Unavailable, ""},
+		{"two addresses, one in another case", body(live, `"id":"u1","email":"a","Email":"b"`), "", Unavailable, ""},
+		{"two notes, one in another case", body(live+`,"Note":1,"note":2`, `"id":"u1","note":"a","Note":"b"`), "", Answered, ""},
+		{"half an emoji in the name", body(live, `"id":"u1","name":"Zo\ud83d"`), "", Answered, ""},
+		{"half an emoji in the id", body(`"userId":"u1\ud83d","expiresAt":"2100-01-01T00:00:00Z"`, `"id":"u1\ud83d"`), "", Unavailable, ""},
+		{"session as text", `{"session":"x","user":{"id":"u1"}}`, "", Unavailable, ""},
+		{"two users", `{"session":{` + live + `},"user":{"id":"u1"},"user":{"id":"u2"}}`, "", Unavailable, ""},
 	}
 	for _, test := range tests {
 		for _, clock := range []struct {

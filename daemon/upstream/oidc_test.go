@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/neonauthd/neonauthd/protocol"
 )
 
 // issuer is an OpenID Connect issuer for tests.
@@ -50,29 +52,29 @@ func TestUserinfo(t *testing.T) {
 		header map[string]string
 		body   string
 		want   Meaning
-		denial Denial
+		denial protocol.Reason
 	}{
-		{"claims", 200, jsonType, good, Answered, NotDenied},
-		{"somebody else's", 200, jsonType, `{"sub":"other"}`, Unavailable, NotDenied},
-		{"nobody's", 200, jsonType, `{"name":"Ada"}`, Unavailable, NotDenied},
-		{"not JSON", 200, jsonType, `<html>`, Unavailable, NotDenied},
-		{"page", 200, map[string]string{"Content-Type": "text/html"}, good, Unavailable, NotDenied},
-		{"signed", 200, map[string]string{"Content-Type": "application/jwt"}, "a.b.c", Misconfigured, NotDenied},
-		{"invalid token", 401, challenge(`Bearer error="invalid_token"`), "", Denied, Rejected},
-		{"with realm", 401, challenge(`bearer realm="a \"b\", c", error="invalid_token", error_description="x"`), "", Denied, Rejected},
-		{"unquoted", 401, challenge(`Bearer error=invalid_token`), "", Denied, Rejected},
-		{"wrong status", 403, challenge(`Bearer error="invalid_token"`), "", Misconfigured, NotDenied},
-		{"bare 401", 401, nil, "", Misconfigured, NotDenied},
-		{"bare 403", 403, nil, "", Misconfigured, NotDenied},
-		{"no error", 401, challenge(`Bearer realm="x"`), "", Misconfigured, NotDenied},
-		{"named in a value", 401, challenge(`Bearer realm="error=\"invalid_token\""`), "", Misconfigured, NotDenied},
-		{"another scheme", 401, challenge(`Basic error="invalid_token"`), "", Misconfigured, NotDenied},
-		{"open quote", 401, challenge(`Bearer realm="x, error=invalid_token`), "", Misconfigured, NotDenied},
-		{"no value", 401, challenge(`Bearer x, error="invalid_token"`), "", Misconfigured, NotDenied},
-		{"unknown", 401, challenge(`Bearer error="something_newer"`), "", Misconfigured, NotDenied},
-		{"scope", 403, challenge(`Bearer error="insufficient_scope"`), "", Misconfigured, NotDenied},
-		{"limit", 429, nil, "", Unavailable, NotDenied},
-		{"down", 503, nil, "", Unavailable, NotDenied},
+		{"claims", 200, jsonType, good, Answered, ""},
+		{"somebody else's", 200, jsonType, `{"sub":"other"}`, Unavailable, ""},
+		{"nobody's", 200, jsonType, `{"name":"Ada"}`, Unavailable, ""},
+		{"not JSON", 200, jsonType, `<html>`, Unavailable, ""},
+		{"page", 200, map[string]string{"Content-Type": "text/html"}, good, Unavailable, ""},
+		{"signed", 200, map[string]string{"Content-Type": "application/jwt"}, "a.b.c", Misconfigured, ""},
+		{"invalid token", 401, challenge(`Bearer error="invalid_token"`), "", Denied, protocol.ReasonRejectedUpstream},
+		{"with realm", 401, challenge(`bearer realm="a \"b\", c", error="invalid_token", error_description="x"`), "", Denied, protocol.ReasonRejectedUpstream},
+		{"unquoted", 401, challenge(`Bearer error=invalid_token`), "", Denied, protocol.ReasonRejectedUpstream},
+		{"wrong status", 403, challenge(`Bearer error="invalid_token"`), "", Misconfigured, ""},
+		{"bare 401", 401, nil, "", Misconfigured, ""},
+		{"bare 403", 403, nil, "", Misconfigured, ""},
+		{"no error", 401, challenge(`Bearer realm="x"`), "", Misconfigured, ""},
+		{"named in a value", 401, challenge(`Bearer realm="error=\"invalid_token\""`), "", Misconfigured, ""},
+		{"another scheme", 401, challenge(`Basic error="invalid_token"`), "", Misconfigured, ""},
+		{"open quote", 401, challenge(`Bearer realm="x, error=invalid_token`), "", Misconfigured, ""},
+		{"no value", 401, challenge(`Bearer x, error="invalid_token"`), "", Misconfigured, ""},
+		{"unknown", 401, challenge(`Bearer error="something_newer"`), "", Misconfigured, ""},
+		{"scope", 403, challenge(`Bearer error="insufficient_scope"`), "", Misconfigured, ""},
+		{"limit", 429, nil, "", Unavailable, ""},
+		{"down", 503, nil, "", Unavailable, ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -151,10 +153,10 @@ func TestDiscoveryTrustsOnlyTheConfiguredIssuer(t *testing.T) {
 			i := newIssuer(t, test.document, func(http.ResponseWriter, *http.Request) { t.Error("userinfo was asked") })
 			c := open(t, oidcConfig(i.URL))
 			_, err := profile(c)
-			want(t, err, test.want, NotDenied)
+			want(t, err, test.want, "")
 			_, err = c.Keyset(context.Background(), Validators{})
-			want(t, err, test.want, NotDenied)
-			want(t, c.SelfTest(context.Background()), test.want, NotDenied)
+			want(t, err, test.want, "")
+			want(t, c.SelfTest(context.Background()), test.want, "")
 		})
 	}
 }

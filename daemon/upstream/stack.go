@@ -3,6 +3,8 @@ package upstream
 import (
 	"context"
 	"net/http"
+
+	"github.com/neonauthd/neonauthd/protocol"
 )
 
 // stackHeader is the header of a users/me request with server access. x-stack-override-error-status is never sent:
@@ -66,7 +68,7 @@ func (c *Client) judgeClass(user object) *Error {
 		return unusable(http.StatusOK, "the profile's flags are not true or false")
 	case flags.anonymous && !c.config.AllowAnonymous,
 		(flags.restricted && !flags.anonymous || flags.banned) && !c.config.AllowRestricted:
-		return &Error{Meaning: Denied, Denial: ClassNotAllowed, Status: http.StatusOK, detail: "by the flags of the live profile"}
+		return &Error{Meaning: Denied, Denial: protocol.ReasonClassNotAllowed, Status: http.StatusOK, detail: "by the flags of the live profile"}
 	case flags.contradicted:
 		return unusable(http.StatusOK, "the profile gives a reason for a restriction, and says that there is none")
 	}
