@@ -43,20 +43,22 @@ func (f *Fleet) Announce(ctx context.Context, m Mark) (Reach, error) {
 	r := Reach{Reached: 1, Blind: true}
 	for ctx.Err() == nil {
 		e := f.engine.Load()
-		if e == nil || !f.Connected() {
-			break
+		if age, ever := f.Heard(); e == nil || !ever || age > heardWithin {
+			break // for longer than a failover of the connection takes
 		}
 		_, _, epoch, _ := f.chain.look("")
 		places, err := f.announceOn(ctx, e.commands, []Mark{f.table.get(m.Name)}, true, nil)
-		if err != nil {
-			break
+		if err != nil || !f.Connected() {
+			r.Blind = true
+			wait(ctx, lastLook)
+			continue
 		}
 		reached, whole := f.await(ctx, e, places[0], epoch)
-		r = reached
-		if whole {
+		if r = reached; whole {
 			return r, nil
 		}
 	}
+	r.Reached = max(1, r.Reached) // it is in force here, and the caller waits for its own watches
 	if r.Blind {
 		r.Of = f.peers.known(f.o.Now())
 	}

@@ -17,7 +17,7 @@ const (
 	lastOpen       = 10 * time.Second
 	// maxCalls bounds the calls of claims under way, also those that nobody waits
 	// for any more.
-	maxCalls = 256
+	maxCalls = 1024
 	// maxOwn bounds the projects with a budget of this host's own.
 	maxOwn = 1024
 )
@@ -70,17 +70,18 @@ var errBusy = errors.New("too many claims are under way")
 // call runs one call of the engine, for no longer than timeout, whatever the
 // client does: it may be dialling. What comes too late is dropped.
 func (c *claims) call(ctx context.Context, timeout time.Duration, do func(context.Context) ([]string, error)) ([]string, error) {
-	select {
-	case c.calls <- struct{}{}:
-	default:
-		c.ended(ctx, errBusy)
-		return nil, errBusy
-	}
 	type outcome struct {
 		said []string
 		err  error
 	}
 	limited, cancel := context.WithTimeout(ctx, timeout)
+	select {
+	case c.calls <- struct{}{}:
+	case <-limited.Done():
+		cancel()
+		c.ended(ctx, errBusy)
+		return nil, errBusy
+	}
 	done := make(chan outcome, 1)
 	c.group.Go(func() {
 		defer func() { <-c.calls }()

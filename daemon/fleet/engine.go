@@ -52,12 +52,25 @@ func newEngineKeys(fleet string) engineKeys {
 	return engineKeys{prefix, prefix + "log", prefix + "marks", prefix + "last", prefix + "hosts"}
 }
 
-// dial connects. Close the engine.
+// dial connects. Close the engine. Sentinels are often left without a password
+// where the engine has one.
 func dial(o *Options) (*engine, error) {
 	option, err := clientOption(o)
 	if err != nil {
 		return nil, err
 	}
+	e, err := dialWith(o, option)
+	if errors.Is(err, errPassword) && o.Sentinel != "" {
+		option.Sentinel.Username, option.Sentinel.Password = "", ""
+		if e, err := dialWith(o, option); err == nil {
+			return e, nil
+		}
+	}
+	return e, err
+}
+
+func dialWith(o *Options, option valkey.ClientOption) (*engine, error) {
+	var err error
 	e := &engine{keys: newEngineKeys(o.Name), scripts: loadScripts()}
 	commands := option
 	commands.AlwaysPipelining = true // so that an answer that comes too late does not cost the connection

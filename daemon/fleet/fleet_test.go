@@ -1,30 +1,117 @@
 package fleet
 
 import (
+	"flag"
+	"fmt"
 	"maps"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
+	"pgregory.net/rapid"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain lets more tests run at once than there are cores: they wait for engines
+// and heartbeats most of the time.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// TestALowerStampNeverWins in the engine, in whatever order they come.
+func TestALowerStampNeverWins(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	h := newHosts(t, 1, s)[0]
+	newer := h.reaches(subject("u"), 1)
+	older := newer
+	older.Revoked, older.At = newer.Revoked-1, newer.At+1
+	if _, err := h.announceOn(t.Context(), h.Fleet.engine.Load().commands, []Mark{older}, true, nil); err != nil {
+		t.Fatal(err)
+	}
+	late := newHost(t, options(t, 1, s.url()))
+	until(t, "a new host hears", late.Connected)
+	if m := late.journal.get(newer.Name); m.Revoked != newer.Revoked {
+		t.Errorf("the engine kept %+v, not %+v", m, newer)
+	}
+}
+
+// TestAnEmptyEngineIsNotTakenForAnEmptyFleet: a host that comes right after the
+// engine was flushed does not hear before the others have told what they know.
+func TestAnEmptyEngineIsNotTakenForAnEmptyFleet(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	hosts := newHosts(t, 2, s)
+	hosts[0].revoke(subject("u"))
+	s.must("FLUSHALL")
+	late := newHost(t, options(t, 2, s.url()))
+	until(t, "the new host hears", late.Connected)
+	if !late.inForce(subject("u")) {
+		t.Error("it hears, and does not know what the others do")
+	}
+}
+
+// TestOnlyWhoHasConfirmedThePlaceOrALaterOneCounts whatever places hosts name: met
+// before and after it, of another epoch, or none.
+func TestOnlyWhoHasConfirmedThePlaceOrALaterOneCounts(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		now := time.Now()
+		f := must[*Fleet](t)(New(Options{Name: "f", URLs: []string{"redis://localhost"}, Keys: []Key{testKey(t, 1)}, ID: "own", Journal: newJournal(), Now: func() time.Time { return now }}))
+		var places []cursor
+		meet := func(n int) {
+			for range n {
+				at := next(fmt.Sprint(len(places), "-0"), "", "", "")
+				f.chain.meet(at, digest{}, true)
+				places = append(places, at)
+			}
+		}
+		meet(rapid.IntRange(0, 5).Draw(t, "of the epoch before"))
+		f.chain.restart(start, "")
+		before := len(places)
+		meet(rapid.IntRange(1, 10).Draw(t, "met"))
+		met := len(places)
+		unknown := []cursor{"", start, "9-9 abc"}
+		wanted := rapid.IntRange(before, met-1).Draw(t, "wanted")
+		reached := 0
+		confirms := func(who string) cursor {
+			i := rapid.IntRange(-len(unknown), met-1).Draw(t, who)
+			if i < 0 {
+				return unknown[-i-1]
+			}
+			if i >= wanted {
+				reached++
+			}
+			return places[i]
+		}
+		f.state.confirmed = confirms("this host")
+		hosts := rapid.IntRange(0, 5).Draw(t, "others")
+		for i := range hosts {
+			id := fmt.Sprint(i)
+			f.peers.all[id] = &peer{id: id, opens: true, at: now, words: words{Confirmed: confirms(id)}}
+		}
+		p, ok, _, _ := f.chain.look(places[wanted])
+		if r := f.reach(p, ok); r.Reached != reached || r.Of != hosts+1 || r.Silent != 0 {
+			t.Fatalf("%+v, want %d of %d", r, reached, hosts+1)
+		}
+		if r := f.reach(position{}, false); r.Reached != 0 {
+			t.Fatalf("a place that was not met is confirmed by %d", r.Reached)
+		}
+	})
+}
 
 func TestARevocationIsInForceOnAllHostsBeforeAnnounceReturns(t *testing.T) {
 	t.Parallel()
 	hosts := newHosts(t, 3, newServer(t))
-	_, reach := hosts[0].revoke(subject("u1"))
-	if !reach.Whole() || reach.Reached != 3 || reach.Of != 3 {
-		t.Fatalf("reached %+v", reach)
-	}
+	hosts[0].reaches(subject("u1"), 3)
 	for i, h := range hosts {
 		if !h.inForce(subject("u1")) {
 			t.Errorf("not in force on host %d", i)
 		}
 	}
-	if reach := hosts[1].undo(subject("u1")); !reach.Whole() {
-		t.Fatalf("reached %+v", reach)
-	}
+	until(t, "taking back reaches all", func() bool { return hosts[1].undo(subject("u1")).Whole() })
 	for i, h := range hosts {
 		if h.inForce(subject("u1")) {
 			t.Errorf("still in force on host %d", i)
@@ -40,7 +127,7 @@ func TestAHostThatHasNotAppliedDoesNotCountAsReached(t *testing.T) {
 	hosts[2].journal.full = true
 	hosts[2].journal.mu.Unlock()
 	_, reach := hosts[0].revoke(subject("u1"))
-	if reach.Reached != 2 || reach.Of != 3 || reach.Whole() {
+	if reach.Reached > 2 || reach.Whole() {
 		t.Errorf("reached %+v", reach)
 	}
 	hosts[2].journal.mu.Lock()
@@ -57,13 +144,11 @@ func TestAHostWhoseOldAnswersAreInUseDoesNotCountAsReached(t *testing.T) {
 	hosts[1].journal.hold = hold
 	hosts[1].journal.mu.Unlock()
 	_, reach := hosts[0].revoke(subject("u1"))
-	if reach.Reached != 1 || reach.Of != 2 {
+	if reach.Reached != 1 || reach.Whole() {
 		t.Errorf("reached %+v", reach)
 	}
 	close(hold)
-	if _, reach = hosts[0].revoke(subject("u2")); !reach.Whole() {
-		t.Errorf("then reached %+v", reach)
-	}
+	hosts[0].reaches(subject("u2"), 2)
 }
 
 func TestAHostThatWasAwayKnowsEverythingBeforeItIsHeard(t *testing.T) {
@@ -94,18 +179,14 @@ func TestWhatWasRevokedWithoutTheEngineIsToldWhenItIsBack(t *testing.T) {
 	s.start() // empty: nothing was saved
 	until(t, "it is in force on the other host", func() bool { return hosts[1].inForce(subject("u1")) })
 	awaitAll(t, hosts)
-	if _, reach := hosts[1].revoke(subject("u2")); !reach.Whole() || reach.Of != 2 {
-		t.Errorf("reached %+v", reach)
-	}
+	hosts[1].reaches(subject("u2"), 2)
 }
 
 func TestAHostThatEndsTakesLeaveAndOneThatDoesNotIsSilent(t *testing.T) {
 	t.Parallel()
 	hosts := newHosts(t, 3, newServer(t))
 	hosts[2].stop()
-	if _, reach := hosts[0].revoke(subject("u1")); !reach.Whole() || reach.Of != 2 {
-		t.Errorf("after leave: %+v", reach)
-	}
+	hosts[0].reaches(subject("u1"), 2)
 	now := time.Now()
 	one := &peer{opens: true, at: now.Add(-heardWithin)}
 	if !one.silent(now) || one.heard(now) {

@@ -87,7 +87,7 @@ type host struct {
 }
 
 // testKey returns one key for each n.
-func testKey(t testing.TB, n byte) Key {
+func testKey(t failing, n byte) Key {
 	t.Helper()
 	raw := "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" + string("AEIMQUYcgkosw048"[n]) + "="
 	k, err := ParseKey(raw)
@@ -155,6 +155,22 @@ func (h *host) revoke(n Name) (Mark, Reach) {
 	h.t.Helper()
 	m := h.revokeHere(n)
 	return m, must[Reach](h.t)(h.Announce(h.t.Context(), m))
+}
+
+// reaches revokes until that reaches all of so many hosts: on a busy machine one
+// may have been late, or just have lost its connection.
+func (h *host) reaches(n Name, of int) Mark {
+	h.t.Helper()
+	var m Mark
+	var last Reach
+	deadline := time.Now().Add(patience)
+	for !last.Whole() || last.Of != of {
+		if time.Now().After(deadline) {
+			h.t.Fatalf("a change reaches %+v, not all of %d", last, of)
+		}
+		m, last = h.revoke(n)
+	}
+	return m
 }
 
 // revokeHere puts a mark into force on the host alone.

@@ -27,7 +27,9 @@ type server struct {
 	dir  string
 	port string
 	args []string
-	cmd  *exec.Cmd
+	// password is what its commands of do and must are asked with.
+	password string
+	cmd      *exec.Cmd
 }
 
 // newServer starts one on a free port of the loopback address.
@@ -109,10 +111,10 @@ func (s *server) signal(signal syscall.Signal) {
 }
 
 // client is a connection of somebody who may do everything.
-func (s *server) client(user, password string) valkey.Client {
+func (s *server) client(password string) valkey.Client {
 	s.t.Helper()
 	c, err := valkey.NewClient(valkey.ClientOption{
-		InitAddress: []string{s.address()}, ForceSingleClient: true, DisableCache: true, Username: user, Password: password, DisableRetry: true,
+		InitAddress: []string{s.address()}, ForceSingleClient: true, DisableCache: true, Password: password, DisableRetry: true,
 	})
 	if err != nil {
 		s.t.Fatal(err)
@@ -124,7 +126,7 @@ func (s *server) client(user, password string) valkey.Client {
 // do runs one command, written as on the command line.
 func (s *server) do(words ...string) valkey.ValkeyResult {
 	s.t.Helper()
-	c := s.client("", "")
+	c := s.client(s.password)
 	defer c.Close()
 	return c.Do(context.Background(), c.B().Arbitrary(words...).Build())
 }
@@ -154,7 +156,13 @@ func until(t testing.TB, what string, is func() bool) {
 	}
 }
 
-func must[T any](t testing.TB) func(T, error) T {
+// failing is a test, or a property's.
+type failing interface {
+	Helper()
+	Fatal(args ...any)
+}
+
+func must[T any](t failing) func(T, error) T {
 	return func(v T, err error) T {
 		t.Helper()
 		if err != nil {
