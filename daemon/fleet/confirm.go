@@ -25,7 +25,7 @@ func (f *Fleet) say() words {
 	f.state.number++
 	w := words{
 		Run: f.run, Number: f.state.number, Time: f.now().UnixMilli(), Confirmed: f.state.confirmed, Applied: f.state.applied,
-		Refuse: f.o.RefuseAfter.Milliseconds(), Heard: f.online.Load(), Version: f.o.Version, Label: f.o.Label,
+		Refuse: f.o.RefuseAfter.Milliseconds(), Broken: f.state.broken, Version: f.o.Version, Label: f.o.Label,
 	}
 	if exact && at == f.state.applied {
 		w.Digest = sum.String()
@@ -79,8 +79,8 @@ func (f *Fleet) confirmTo(ctx context.Context, e *engine) {
 func (f *Fleet) write(ctx context.Context, e *engine, w words) {
 	ctx, cancel := context.WithTimeout(ctx, commandTime)
 	defer cancel()
-	c := e.commands
-	_ = c.Do(ctx, c.B().Hset().Key(f.keys.hosts).FieldValue().FieldValue(f.o.ID, f.peers.sealWords(f.o.ID, w)).Build()).Error()
+	c, id := e.commands, *f.id.Load()
+	_ = c.Do(ctx, c.B().Hset().Key(f.keys.hosts).FieldValue().FieldValue(id, f.peers.sealWords(id, w)).Build()).Error()
 }
 
 // leave tells the others that this host accepts nothing any more.

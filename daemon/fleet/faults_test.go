@@ -43,10 +43,15 @@ func agreeAfter(t *testing.T, fault func(s *server, hosts []*host)) []*host {
 
 func TestNothingIsLostWhateverHappensToTheEngine(t *testing.T) {
 	for name, fault := range map[string]func(s *server, hosts []*host){
-		"flushed":              func(s *server, _ []*host) { s.must("FLUSHALL") },
-		"the log is trimmed":   func(s *server, _ []*host) { s.must("XTRIM", "{neonauthd:test}:log", "MAXLEN", "0") },
-		"the log is deleted":   func(s *server, _ []*host) { s.must("DEL", "{neonauthd:test}:log") },
-		"the head is deleted":  func(s *server, _ []*host) { s.must("DEL", "{neonauthd:test}:last") },
+		"flushed":             func(s *server, _ []*host) { s.must("FLUSHALL") },
+		"the log is trimmed":  func(s *server, _ []*host) { s.must("XTRIM", "{neonauthd:test}:log", "MAXLEN", "0") },
+		"the log is deleted":  func(s *server, _ []*host) { s.must("DEL", "{neonauthd:test}:log") },
+		"the head is deleted": func(s *server, _ []*host) { s.must("DEL", "{neonauthd:test}:last") },
+		"the head is another": func(s *server, hosts []*host) {
+			s.must("SET", "{neonauthd:test}:last", "1-1 abc")
+			until(t, "a host knows that it is blind", func() bool { return !hosts[0].Connected() })
+			awaitAll(t, hosts) // although nobody changes anything
+		},
 		"the state is deleted": func(s *server, _ []*host) { s.must("DEL", "{neonauthd:test}:marks", "{neonauthd:test}:hosts") },
 		"killed":               func(s *server, _ []*host) { s.kill(); s.start() },
 		"other kinds of value": func(s *server, _ []*host) {

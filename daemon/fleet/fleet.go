@@ -23,6 +23,7 @@ type Fleet struct {
 	peers   *peers
 	claims  *claims
 	run     string
+	id      atomic.Pointer[string] // Options.ID, or another one if two hosts have that
 
 	engine  atomic.Pointer[engine] // nil before the first connection
 	offset  atomic.Int64           // engine's time less ours, in ms
@@ -42,7 +43,8 @@ type hostState struct {
 	number    uint64
 	applied   cursor
 	confirmed cursor
-	oldNames  int // names under old keys that the last exchange found
+	oldNames  int  // names under old keys that the last exchange found
+	broken    bool // the journal could not take in what was heard last
 }
 
 // counts are for metrics.
@@ -64,6 +66,7 @@ func New(o Options) (*Fleet, error) {
 	var run [8]byte
 	_, _ = rand.Read(run[:])
 	f.run = hex.EncodeToString(run[:])
+	f.id.Store(&f.o.ID)
 	f.state.applied, f.state.confirmed = start, start
 	return f, nil
 }
@@ -77,7 +80,7 @@ func (f *Fleet) now() time.Time {
 // known is the newest stamp that its journal has for the mark.
 func (f *Fleet) Stamp(m Mark, known Stamp) Stamp {
 	other := f.table.get(m.Name)
-	return NewStamp(f.now(), max(known, other.Revoked, other.Undone), f.o.ID, m)
+	return NewStamp(f.now(), max(known, other.Revoked, other.Undone), *f.id.Load(), m)
 }
 
 // Run connects, takes in what others say and tells what they lack, until ctx

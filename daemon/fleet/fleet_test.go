@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"maps"
+	"slices"
 	"testing"
 	"time"
 
@@ -130,6 +131,11 @@ func TestAHostThatHasNotAppliedDoesNotCountAsReached(t *testing.T) {
 	if reach.Reached > 2 || reach.Whole() {
 		t.Errorf("reached %+v", reach)
 	}
+	late := newHost(t, options(t, 3, s.url())) // is not kept from hearing by the one that cannot
+	until(t, "a new host hears", late.Connected)
+	until(t, "the others know why", func() bool {
+		return slices.ContainsFunc(hosts[0].Hosts(), func(h Host) bool { return h.Broken && h.ID == "id-2" })
+	})
 	hosts[2].journal.mu.Lock()
 	hosts[2].journal.full = false
 	hosts[2].journal.mu.Unlock()
@@ -205,6 +211,21 @@ func TestAHostThatEndsTakesLeaveAndOneThatDoesNotIsSilent(t *testing.T) {
 	for since, silent := range map[time.Duration]bool{6*time.Second - 1: true, 6 * time.Second: false} {
 		if one.at = now.Add(-since); one.silent(now) != silent {
 			t.Errorf("after %s a host that refuses is silent: %v", since, !silent)
+		}
+	}
+}
+
+// TestTwoHostsWithOneIDAreTwo: the state directory of one is a copy of the
+// other's.
+func TestTwoHostsWithOneIDAreTwo(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	hosts := []*host{newHost(t, options(t, 0, s.url())), newHost(t, options(t, 0, s.url())), newHost(t, options(t, 1, s.url()))}
+	awaitAll(t, hosts)
+	hosts[0].reaches(subject("u"), 3)
+	for i, h := range hosts {
+		if !h.inForce(subject("u")) {
+			t.Errorf("reached all, and is not in force on host %d", i)
 		}
 	}
 }

@@ -35,7 +35,7 @@ type words struct {
 	Digest    string `json:"d"`  // of what is in force at Applied; "" while that is not exact
 	Refuse    int64  `json:"rf"` // ms of blindness after which the host accepts nothing; 0: it goes on
 	Left      bool   `json:"x,omitzero"`
-	Heard     bool   `json:"h,omitzero"`
+	Broken    bool   `json:"b,omitzero"` // its journal cannot take in what the fleet says
 	Version   string `json:"v"`
 	Label     string `json:"l"`
 }
@@ -139,6 +139,13 @@ func (p *peers) take(one *peer, raw string, engine int64, now time.Time) bool {
 	return true
 }
 
+// rename gives this host another id.
+func (p *peers) rename(own string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.own = own
+}
+
 // strange is how often words were read that do not open.
 func (p *peers) strange() uint64 {
 	p.mu.Lock()
@@ -162,14 +169,15 @@ func (one *peer) silent(now time.Time) bool {
 }
 
 // compare notes which of the heard hosts have the same marks as this one, by what
-// same says of a host's words. It reports whether all have, and the longest time
+// same says of a host's words. One that says itself that it has not is left out,
+// or it would keep all others from being heard. It reports whether all have, and the longest time
 // for which one has not.
 func (p *peers) compare(same func(words) bool, now time.Time) (agree bool, longest time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	agree = true
 	for _, one := range p.all {
-		if !one.opens || !one.heard(now) || same(one.words) {
+		if !one.opens || !one.heard(now) || one.words.Broken || same(one.words) {
 			one.disagree = time.Time{}
 			continue
 		}
@@ -230,6 +238,8 @@ func (p *peers) oldKeys(now time.Time) bool {
 // over returns the fields of hosts that left or fell silent long ago, with the
 // sums by which they are removed.
 func (p *peers) over(found map[string]string, engine int64) (args []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	for id, raw := range found {
 		w, _, ok := p.openWords(id, raw)
 		if ok && id != p.own && engine-w.Time > silentFor.Milliseconds() {
@@ -247,6 +257,7 @@ type Host struct {
 	Age      time.Duration // since it was last heard
 	Silent   bool          // not heard of late, took no leave, and may be accepting
 	Left     bool
+	Broken   bool          // it says that it cannot take in what the fleet says
 	Opens    bool          // false: its words are sealed under a key that this host does not have
 	OldKey   bool          // it seals under another key than our first
 	Cursor   string        // the place in the log that it has confirmed
@@ -259,7 +270,7 @@ func (p *peers) list(now time.Time) (hosts []Host) {
 	for _, one := range p.all {
 		h := Host{
 			ID: one.id, Label: one.words.Label, Version: one.words.Version, Age: now.Sub(one.at), Silent: one.silent(now),
-			Left: one.words.Left, Opens: one.opens, OldKey: one.key != 0, Cursor: one.words.Confirmed.id(),
+			Left: one.words.Left, Broken: one.words.Broken, Opens: one.opens, OldKey: one.key != 0, Cursor: one.words.Confirmed.id(),
 		}
 		if !one.disagree.IsZero() {
 			h.Disagree = now.Sub(one.disagree)

@@ -110,23 +110,16 @@ func (s *server) signal(signal syscall.Signal) {
 	}
 }
 
-// client is a connection of somebody who may do everything.
-func (s *server) client(password string) valkey.Client {
-	s.t.Helper()
-	c, err := valkey.NewClient(valkey.ClientOption{
-		InitAddress: []string{s.address()}, ForceSingleClient: true, DisableCache: true, Password: password, DisableRetry: true,
-	})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	s.t.Cleanup(c.Close)
-	return c
-}
-
-// do runs one command, written as on the command line.
+// do runs one command, written as on the command line, as somebody who may do
+// everything.
 func (s *server) do(words ...string) valkey.ValkeyResult {
 	s.t.Helper()
-	c := s.client(s.password)
+	c, err := valkey.NewClient(valkey.ClientOption{
+		InitAddress: []string{s.address()}, ForceSingleClient: true, DisableCache: true, Password: s.password, DisableRetry: true,
+	})
+	if err != nil {
+		return valkey.NewErrorResult(err)
+	}
 	defer c.Close()
 	return c.Do(context.Background(), c.B().Arbitrary(words...).Build())
 }

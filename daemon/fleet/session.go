@@ -22,6 +22,7 @@ const (
 	exchangeGap = time.Second                      // between full exchanges, at least
 	settleTime  = heartbeat + 100*time.Millisecond // after an exchange, until every other host has had its say
 	disagreeFor = 2 * time.Second
+	breaksBorne = 2                     // in a row, before the log is begun anew
 	firstPause  = 50 * time.Millisecond // after a failed connection, doubling
 	lastPause   = time.Second
 	clockLimit  = time.Second // of a difference between the clocks that goes without a warning
@@ -74,6 +75,7 @@ type session struct {
 	cursor    cursor
 	broken    map[string]string // sums of values that do not open, by field
 	exchanged time.Time         // when the last exchange was complete
+	breaks    int               // of the chain, since the others had the same marks
 	agreed    bool              // once since the connection or the chain broke
 	beaten    time.Time         // when the last heartbeat was sent
 	swept     time.Time
@@ -103,8 +105,22 @@ func (f *Fleet) session(ctx context.Context) error {
 		}
 		f.online.Store(false)
 		s.agreed = false
+		if s.breaks++; s.breaks > breaksBorne {
+			if err := s.clearLog(ctx); err != nil {
+				return err
+			}
+		}
 		f.o.Log.Info("everything is exchanged with the fleet again", slog.String("because", err.Error()), program.Every(10*time.Second))
 	}
+}
+
+// clearLog removes a log that does not fit what is said to be its newest entry,
+// however often everything is exchanged. Nothing is lost: the marks are apart, and
+// each host announces what they lack.
+func (s *session) clearLog(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, commandTime)
+	defer cancel()
+	return explain(s.line.Do(ctx, s.line.B().Del().Key(s.keys.log, s.keys.last).Build()).Error())
 }
 
 // run has the engine run a script on the listening connection.
@@ -215,6 +231,9 @@ func (s *session) join(marks []Mark) error {
 		return nil
 	}
 	err := s.o.Journal.Join(news)
+	s.Fleet.state.mu.Lock()
+	s.Fleet.state.broken = err != nil && !errors.Is(err, ErrNotSaved)
+	s.Fleet.state.mu.Unlock()
 	switch {
 	case errors.Is(err, ErrNotSaved):
 		s.counts.notSaved.Add(uint64(len(news)))
@@ -255,7 +274,7 @@ func (s *session) keepUp(ctx context.Context) error {
 	}
 	agree, longest := s.peers.compare(s.same, now)
 	if agree && now.Sub(s.exchanged) >= settleTime {
-		s.agreed = true
+		s.agreed, s.breaks = true, 0
 	}
 	if longest > disagreeFor && now.Sub(s.exchanged) > disagreeFor {
 		s.o.Log.Warn("hosts of the fleet do not have the same marks, so everything is exchanged again: if this goes on, somebody deletes or changes records in the engine", program.Every(10*time.Second))
@@ -282,7 +301,8 @@ func (s *session) beat(ctx context.Context) (cursor, error) {
 	s.sealing.Lock()
 	defer s.sealing.Unlock()
 	sent := s.o.Now()
-	args := append(hostsArgs(), s.o.ID, s.peers.sealWords(s.o.ID, s.say()))
+	id := *s.id.Load()
+	args := append(hostsArgs(), id, s.peers.sealWords(id, s.say()))
 	found, err := s.run(ctx, s.scripts.hosts, []string{s.keys.hosts, s.keys.last}, args)
 	if err != nil {
 		return start, err
@@ -291,11 +311,26 @@ func (s *session) beat(ctx context.Context) (cursor, error) {
 	if err != nil {
 		return start, err
 	}
+	s.lookForTwin(id, found[3], sent)
 	s.beaten = sent
 	if over := s.peers.over(hosts, engineTime); over != nil {
 		_, err = s.run(ctx, s.scripts.drop, []string{s.keys.hosts}, over)
 	}
 	return newest, err
+}
+
+// lookForTwin looks whether what this host said last was overwritten: by another
+// one with the same id, so from a copy of its state directory. Of two, the one
+// whose run has the greater name takes another id.
+func (s *session) lookForTwin(id, before string, now time.Time) {
+	w, _, ok := s.peers.openWords(id, before)
+	if !ok || w.Run >= s.Fleet.run || s.beaten.IsZero() || time.UnixMilli(w.Time).Before(s.Fleet.now().Add(-now.Sub(s.beaten)-heartbeat)) {
+		return
+	}
+	own := id[:min(len(id), 40)] + "-" + s.Fleet.run
+	s.o.Log.Error("another host of the fleet uses this one's id, as one does whose state directory is a copy of this one's: give each host a state directory of its own", slog.String("id", id), slog.String("instead", own))
+	s.id.Store(&own)
+	s.peers.rename(own)
 }
 
 func hostsArgs() []string { return []string{strconv.Itoa(maxWords), strconv.Itoa(MaxHosts)} }
