@@ -2,12 +2,12 @@ package command
 
 import (
 	"errors"
-	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/neonauthd/neonauthd/internal/credential"
 	"github.com/neonauthd/neonauthd/internal/program"
 )
 
@@ -109,24 +109,16 @@ const maxName = 255
 // errCredential does not say of what it is the error.
 var errCredential = errors.New("this looks like a token or a key itself; have it replaced if others can see your command lines")
 
-// session has the form of a session credential of Better Auth, as it is or percent-encoded.
-var session = regexp.MustCompile(`^[A-Za-z0-9_-]+\.[A-Za-z0-9+/%]{43,}(=|%3[Dd])$`)
-
 // CheckPath refuses what cannot be meant as the path of a file, without
 // repeating it. It opens nothing.
 func CheckPath(path string) error {
-	for _, prefix := range []string{"eyJ", "ssk_", "stackauth_", "hexclave_", "Bearer "} {
-		if strings.HasPrefix(path, prefix) {
-			return errCredential
-		}
+	if credential.Resembles(path) {
+		return errCredential
 	}
 	for name := range strings.SplitSeq(path, "/") {
 		if len(name) > maxName {
 			return errCredential
 		}
-	}
-	if session.MatchString(path) {
-		return errCredential
 	}
 	return nil
 }

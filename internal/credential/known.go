@@ -1,0 +1,154 @@
+package credential
+
+import (
+	"fmt"
+	"net/url"
+	"path"
+	"strings"
+)
+
+// prefixes are how keys and codes begin that have a prefix of their own.
+func prefixes() []struct {
+	prefix, is string
+	secret     bool
+} {
+	return []struct {
+		prefix, is string
+		secret     bool
+	}{
+		{"ssk_", "a secret server key of Stack Auth", true},
+		{"sak_", "a super secret admin key of Stack Auth, a server key that may do everything", true},
+		{"pck_", "a publishable client key of Stack Auth, not a server key and not a user's token", false},
+		{"wrt_", "a workflow's credential of Stack Auth, which stands for a server key", true},
+		{"napi_", "an API key of Neon's console", true},
+		{"npg_", "the password of a Neon database", true},
+		{"postgres://", "the address of a database, perhaps with its password", true},
+		{"postgresql://", "the address of a database, perhaps with its password", true},
+		{"whsec_", "the secret of a webhook", true},
+	}
+}
+
+// envelopes are how the SDK's getAuthorizationHeader begins what it packs both
+// tokens into.
+func envelopes() []string { return []string{"stackauth_", "hexclave_"} }
+
+// Resembles reports whether text looks like a token or a key itself, or like a
+// header with one, and is no name for a file.
+func Resembles(text string) bool {
+	for _, k := range prefixes() {
+		if k.secret && strings.HasPrefix(text, k.prefix) {
+			return true
+		}
+	}
+	for _, prefix := range append(envelopes(), "eyJ", "Bearer ", "pck_") {
+		if strings.HasPrefix(text, prefix) {
+			return true
+		}
+	}
+	return isAPIKey(text) || sessionForm().MatchString(text)
+}
+
+// apiKeyMark stands in every API key of Stack Auth, so that scanners find it.
+const apiKeyMark = "574ck4u7h"
+
+// known finds keys by their form.
+func known(text string) Finding {
+	for _, k := range prefixes() {
+		switch {
+		case !strings.HasPrefix(text, k.prefix):
+		case k.secret:
+			return Finding{"this is " + k.is + " (" + k.prefix + ")", replace, true}
+		default:
+			return Finding{"this is " + k.is + " (" + k.prefix + ")", wanted, true}
+		}
+	}
+	for _, prefix := range envelopes() {
+		if strings.HasPrefix(text, prefix) {
+			return Finding{"it is the SDK's envelope (" + prefix + "), which holds the refresh token too", "give the access token in it: base64 -d of what is behind " + prefix + " is JSON with the member accessToken", true}
+		}
+	}
+	switch {
+	case isAPIKey(text):
+		return Finding{"this is an API key of Stack Auth", "ask a project that admits API keys, with neonauthctl profile; have the key replaced if it was shown", false}
+	case strings.HasPrefix(text, "sk_"), strings.HasPrefix(text, "pk_"):
+		return Finding{"this looks like an API key (" + text[:3] + "), and is none of Stack Auth's that is whole", replace, true}
+	}
+	return Finding{}
+}
+
+// isAPIKey reports whether text has the form of an API key of Stack Auth. Its
+// checksum is not looked at.
+func isAPIKey(text string) bool {
+	const length = 102
+	return len(text) == length && (strings.HasPrefix(text, "sk_") || strings.HasPrefix(text, "pk_")) && strings.Contains(text, apiKeyMark)
+}
+
+// variable finds what a shell or a program put in where there was no token.
+func variable(text string) Finding {
+	switch strings.ToLower(text) {
+	case "undefined", "null", "none", "nil", "nan", "true", "false", "[object object]":
+		return Finding{"it is what a program prints that had no token", "see why the program had none: the user may not be signed in", true}
+	case "token", "access_token", "accesstoken", "jwt", "bearer", "your_token", "your-token":
+		return Finding{"it is a word that stands for a token in instructions", wanted, true}
+	}
+	switch {
+	case strings.HasPrefix(text, "$"), strings.HasPrefix(text, "%") && strings.HasSuffix(text, "%"):
+		return Finding{"it is the name of a variable that the shell did not replace", "write it in double quotes, or in none", true}
+	case strings.HasPrefix(text, "<") && strings.HasSuffix(text, ">"):
+		return Finding{"it is a word that stands for a token in instructions", wanted, true}
+	}
+	return Finding{}
+}
+
+// place finds a URL or the name of a file.
+func place(text string) Finding {
+	if u, err := url.Parse(text); err == nil && u.Scheme != "" && u.Host != "" {
+		next := wanted
+		if strings.Contains(text, "token=") {
+			next = "give what is behind \"token=\" in it alone"
+		}
+		return Finding{"it is a URL", next, true}
+	}
+	named := strings.HasPrefix(text, "/") || strings.HasPrefix(text, "./") || strings.HasPrefix(text, "../") || strings.HasPrefix(text, "~/")
+	switch path.Ext(text) {
+	case ".jwt", ".txt", ".token", ".json", ".pem", ".env":
+		named = true
+	}
+	if named && !strings.ContainsAny(text, " \t\r\n") && len(text) <= 4096 {
+		return Finding{"it looks like the name of a file", "have the file read: --token-file FILE, or < FILE", true}
+	}
+	return Finding{}
+}
+
+// cookieKind says which of the known cookies a name is, "" for none.
+func cookieKind(name string) string {
+	switch {
+	case name == "stack-access", name == "hexclave-access":
+		return "the SDK's access cookie, with its name"
+	case strings.HasPrefix(name, "stack-refresh"), strings.HasPrefix(name, "hexclave-refresh"):
+		return "the SDK's refresh cookie, with its name"
+	case strings.HasSuffix(name, ".session_data"):
+		return "the cookie session_data of Better Auth, with its name: a copy of the session, which proves nothing"
+	case strings.HasSuffix(name, ".session_token"), strings.HasSuffix(name, "session_token") && strings.HasPrefix(name, "__Secure-"):
+		return "a session cookie of Better Auth, with its name"
+	}
+	return ""
+}
+
+// cookies finds cookies with their names.
+func cookies(text string) Finding {
+	name, value, found := strings.Cut(text, "=")
+	if !found {
+		return Finding{}
+	}
+	kind := cookieKind(name)
+	switch {
+	case kind == "":
+		return Finding{}
+	case strings.Contains(name, "session_token"):
+		return Finding{"it is " + kind, sessionNext, false}
+	case strings.Contains(name, "refresh"), strings.Contains(name, "session_data"):
+		return Finding{"it is " + kind, "have the user sign in anew if it was shown; " + wanted, true}
+	}
+	return Finding{fmt.Sprintf("it is %s: a JSON array of the refresh token and the access token, %d characters", kind, len(value)), "give the access token, the second of the two, alone", true}
+}
