@@ -23,7 +23,7 @@ func tokens() map[string]string {
 	}
 	return map[string]string{
 		"good": token("good"), "expired": token("expired"), "down": token("down"), "stale": token("stale"),
-		"hostile": token("hostile"), "garbled": token("garbled"), "blank": token("good") + " x",
+		"hostile": token("hostile"), "garbled": token("garbled"), "blank": token("good") + " x", "shell": " \r\n" + token("good") + " \r\n\r\n",
 	}
 }
 

@@ -1,17 +1,22 @@
 package admin
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/cmd/neonauthctl/internal/advice"
 	"github.com/neonauthd/neonauthd/cmd/neonauthctl/internal/cli"
 	"github.com/neonauthd/neonauthd/cmd/neonauthctl/internal/document"
 	"github.com/neonauthd/neonauthd/cmd/neonauthctl/internal/lookup"
+	"github.com/neonauthd/neonauthd/internal/credential"
 	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/protocol"
 )
@@ -22,32 +27,12 @@ func ask(s *cli.Settings, cmd *cobra.Command, verb protocol.Verb, words ...strin
 	defer c.Close()
 	r, err := c.Ask(cmd.Context(), verb, words...)
 	if err != nil {
-		return nil, failAdmin(s, verb, err)
+		return nil, s.FailAt(verb, err)
 	}
 	if r.Status != protocol.OK {
 		return nil, s.Fail(errors.New("neonauthd: daemon answers NO, which this command does not expect"))
 	}
 	return r, nil
-}
-
-// failAdmin reports an error and, where the protocol gives a code a meaning
-// of its own for the verb, what that means here.
-func failAdmin(s *cli.Settings, verb protocol.Verb, err error) error {
-	var reply *client.ReplyError
-	code := s.Fail(err)
-	if s.JSON || !errors.As(err, &reply) {
-		return code
-	}
-	saving := reply.Code == protocol.CodeUnavailable
-	switch {
-	case verb == protocol.REVOKE && saving:
-		fmt.Fprintln(s.Err, "neonauthctl: the revocation is in force but not saved: a restart would forget it. Mend the state directory and repeat.")
-	case verb == protocol.UNREVOKE && saving:
-		fmt.Fprintln(s.Err, "neonauthctl: the revocation is taken back but that is not saved: a restart would bring it back. Mend the state directory and repeat.")
-	case verb == protocol.RELOAD && reply.Code == protocol.CodeMisconfigured:
-		fmt.Fprintln(s.Err, "neonauthctl: the configuration in force before stays in force")
-	}
-	return code
 }
 
 // showObject prints the JSON object that a verb answers with.
@@ -67,19 +52,23 @@ func printObject(s *cli.Settings, object []byte) error {
 }
 
 // explain prints an explanation; what it says of the token is the exit code.
-func explain(s *cli.Settings, cmd *cobra.Command, token string) error {
-	if !protocol.ValidWord([]byte(token)) || len(token) > protocol.MaxToken {
-		return lookup.Show(s, client.Rejected{Reason: protocol.ReasonMalformed})
+func explain(s *cli.Settings, cmd *cobra.Command, token cli.Token) error {
+	if !token.Askable() {
+		return lookup.Show(s, client.Rejected{Reason: protocol.ReasonMalformed}, token.Finding)
 	}
-	r, err := ask(s, cmd, protocol.EXPLAIN, token)
+	r, err := ask(s, cmd, protocol.EXPLAIN, token.Text)
 	if err != nil {
 		return err
 	}
-	var said struct{ Outcome string }
+	var said struct{ Outcome, Reason string }
 	if err := json.Unmarshal(r.Rest, &said); err != nil {
 		return errors.New("the daemon's explanation cannot be read")
 	}
-	if err := printObject(s, r.Rest); err != nil {
+	object, err := withAdvice(r.Rest, said.Outcome, said.Reason, token.Finding)
+	if err != nil {
+		return err
+	}
+	if err := printObject(s, object); err != nil {
 		return err
 	}
 	switch said.Outcome {
@@ -89,6 +78,30 @@ func explain(s *cli.Settings, cmd *cobra.Command, token string) error {
 		return cli.ExitNo
 	}
 	return cli.ExitUnknown
+}
+
+// withAdvice adds to a daemon's explanation what the token looks like, and what to
+// do.
+func withAdvice(object []byte, outcome, reason string, looks credential.Finding) ([]byte, error) {
+	var add struct {
+		Given string `json:"given,omitempty"`
+		Next  string `json:"next"`
+	}
+	switch outcome {
+	case "accepted":
+		return object, nil
+	case "rejected":
+		looks = advice.Looks(protocol.Reason(reason), looks)
+		add.Given, add.Next = looks.Is, cmp.Or(looks.Next, advice.Rejected(protocol.Reason(reason)))
+	default:
+		add.Next = advice.Unknown(protocol.Code(reason))
+	}
+	more, err := json.Marshal(add)
+	if err != nil {
+		return nil, err
+	}
+	// Both are objects with members.
+	return slices.Concat(bytes.TrimSuffix(bytes.TrimSpace(object), []byte("}")), []byte(","), more[1:]), nil
 }
 
 // cover does revoke, unrevoke and purge: a kind and what it applies to.
@@ -108,10 +121,10 @@ func cover(s *cli.Settings, cmd *cobra.Command, verb protocol.Verb, args []strin
 		if err != nil {
 			return err
 		}
-		if !protocol.ValidWord([]byte(text)) || len(text) > protocol.MaxToken {
-			return program.Usage("this is no token")
+		if !text.Askable() {
+			return text.Refuse()
 		}
-		words = append(words, text)
+		words = append(words, text.Text)
 	case kind != "all":
 		words = append(words, string(protocol.AppendValue(nil, args[1])))
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/neonauthd/neonauthd/cmd/neonauthctl/internal/cli"
 	"github.com/neonauthd/neonauthd/cmd/neonauthctl/internal/lookup"
 	"github.com/neonauthd/neonauthd/cmd/neonauthctl/internal/terminal"
+	"github.com/neonauthd/neonauthd/internal/credential"
 	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/protocol"
 )
@@ -151,7 +152,7 @@ func (b *bench) try(ctx context.Context, token string) error {
 		return nil
 	}
 	if b.settings.JSON {
-		return lookup.Show(b.settings, answer)
+		return lookup.Show(b.settings, answer, credential.Finding{})
 	}
 	fmt.Fprintf(b.settings.Err, "neonauthctl: the first token has to be accepted: %s\n", terminal.Printable(answer.String()))
 	return lookup.Exit(answer)

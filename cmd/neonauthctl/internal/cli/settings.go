@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/cmd/neonauthctl/internal/advice"
 	"github.com/neonauthd/neonauthd/cmd/neonauthctl/internal/terminal"
 	"github.com/neonauthd/neonauthd/internal/program/command"
 	"github.com/neonauthd/neonauthd/protocol"
@@ -30,6 +31,8 @@ type Settings struct {
 	Project             string        // "": the daemon's first
 	Timeout             time.Duration // of one question; 0: as long as such a question usually may take
 	JSON                bool          // print one JSON object instead of text
+
+	asked advice.Socket // the one that the client made last asks
 }
 
 // Flags adds the flags that every command has.
@@ -48,23 +51,30 @@ func NoArguments(cmd *cobra.Command, args []string) error {
 
 // Asker returns a client of the ordinary socket. It must be closed.
 func (s *Settings) Asker() *client.Client {
-	return &client.Client{Socket: s.Socket, Project: s.Project, Timeout: s.Timeout, Conns: 1, Keep: -1, Name: "neonauthctl"}
+	s.asked = place(s.Socket, "socket", client.SocketVariable, protocol.DefaultSocket)
+	return &client.Client{Socket: s.asked.Path, Project: s.Project, Timeout: s.Timeout, Conns: 1, Keep: -1, Name: "neonauthctl"}
+}
+
+// place is where a socket is: as the flag says, the variable, or by default.
+func place(flag, name, variable, otherwise string) advice.Socket {
+	s := advice.Socket{Path: flag, From: "from --" + name, Flag: "--" + name}
+	if s.Path == "" {
+		s.Path, s.From = os.Getenv(variable), "from $"+variable
+	}
+	if s.Path == "" {
+		s.Path, s.From = otherwise, "the default"
+	}
+	return s
 }
 
 // Admin returns a client of the admin socket. It must be closed.
 func (s *Settings) Admin() *client.Client {
-	path := s.AdminSocket
-	if path == "" {
-		path = os.Getenv(AdminVariable)
-	}
-	if path == "" {
-		path = protocol.DefaultAdminSocket
-	}
+	s.asked = place(s.AdminSocket, "admin-socket", AdminVariable, protocol.DefaultAdminSocket)
 	timeout := s.Timeout
 	if timeout <= 0 {
 		timeout = adminTimeout
 	}
-	return &client.Client{Socket: path, Project: s.Project, Timeout: timeout, Conns: 1, Keep: -1, Name: "neonauthctl"}
+	return &client.Client{Socket: s.asked.Path, Project: s.Project, Timeout: timeout, Conns: 1, Keep: -1, Name: "neonauthctl"}
 }
 
 // projectName matches what the protocol allows as the name of a project, and none.

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/neonauthd/neonauthd/cmd/neonauthctl/internal/terminal"
+	"github.com/neonauthd/neonauthd/internal/credential"
 	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/internal/program/command"
 	"github.com/neonauthd/neonauthd/protocol"
@@ -26,19 +27,47 @@ func (t *TokenSource) Flag(cmd *cobra.Command) {
 	command.Path(cmd.Flags(), &t.file, "token-file", "", "read the token from this `file` (default standard input)")
 }
 
-// One reads a single token: all there is, without one line end behind it. What
-// is left is not changed, so that a token with a blank too many is judged as
-// it is. It is an error of usage if there is nothing.
-func (t *TokenSource) One() (string, error) {
-	text, err := t.read(protocol.MaxToken + 3) // two bytes of line end, and one too many
+// maxOne is how much is read in place of one token: enough to tell what it is.
+const maxOne = 64 << 10
+
+// One reads a single token: all there is, without what a shell adds around it. It
+// is an error of usage if there is nothing.
+func (t *TokenSource) One() (Token, error) {
+	text, err := t.read(maxOne)
 	if err != nil {
-		return "", err
+		return Token{}, err
 	}
-	text = bytes.TrimSuffix(bytes.TrimSuffix(text, []byte("\n")), []byte("\r"))
-	if len(text) == 0 {
-		return "", program.Usage("no token: it is read from standard input or --token-file, and there was nothing")
+	token := Token{Text: credential.Trim(text)}
+	if token.Text == "" {
+		what := "there was nothing"
+		if len(text) > 0 {
+			what = "there were blanks and line ends only"
+		}
+		return Token{}, program.Usage("no token: it is read from standard input or --token-file, and " + what)
 	}
-	return string(text), nil
+	token.Finding, _ = credential.Look(token.Text)
+	return token, nil
+}
+
+// Token is what was given as a token.
+type Token struct {
+	Text string
+	// Finding says what else it looks like. Its Is is "" for what looks like a token.
+	credential.Finding
+}
+
+// Askable reports whether the daemon can be asked about it, or has to be: else it
+// is malformed, whatever the daemon's projects are.
+func (t *Token) Askable() bool {
+	return !t.Never && len(t.Text) <= protocol.MaxToken && protocol.ValidWord([]byte(t.Text))
+}
+
+// Refuse is the error of a command that takes nothing but a token.
+func (t *Token) Refuse() error {
+	if t.Is == "" {
+		return program.Usage("this is no token")
+	}
+	return program.Usage("this is no token: " + t.Is + "; " + t.Next)
 }
 
 // Lines reads one token from each line.
@@ -49,14 +78,17 @@ func (t *TokenSource) Lines() ([]string, error) {
 		return nil, err
 	}
 	var tokens []string
+	number := 0
 	for line := range bytes.Lines(text) {
-		if line = bytes.TrimSpace(line); len(line) == 0 {
+		number++
+		token := Token{Text: credential.Trim(line)}
+		if token.Text == "" {
 			continue
 		}
-		if len(line) > protocol.MaxToken || !protocol.ValidWord(line) {
-			return nil, program.Usage(fmt.Sprintf("line %d of the tokens is no token", len(tokens)+1))
+		if token.Finding, _ = credential.Look(token.Text); !token.Askable() {
+			return nil, fmt.Errorf("line %d of the tokens: %w", number, token.Refuse())
 		}
-		tokens = append(tokens, string(line))
+		tokens = append(tokens, token.Text)
 	}
 	if len(tokens) == 0 {
 		return nil, program.Usage("no token: they are read from standard input or --token-file, one a line, and there was none")

@@ -22,6 +22,8 @@ type Accepted struct {
 type Rejected struct {
 	Outcome string `json:"outcome"`
 	Reason  string `json:"reason"`
+	Given   string `json:"given"` // "": it looks like a token
+	Next    string `json:"next"`
 }
 
 // Unknown is a lookup that told nothing about the token.
@@ -30,6 +32,7 @@ type Unknown struct {
 	Code       string `json:"code"`
 	RetryAfter int64  `json:"retry_after"`
 	Error      string `json:"error"`
+	Next       string `json:"next"`
 }
 
 // Ping is what ping prints.
@@ -70,4 +73,5 @@ type Failure struct {
 	Code       string `json:"code"`
 	RetryAfter int64  `json:"retry_after"`
 	Error      string `json:"error"`
+	Next       string `json:"next"`
 }

@@ -2,6 +2,7 @@
 package lookup
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -9,9 +10,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/cmd/neonauthctl/internal/advice"
 	"github.com/neonauthd/neonauthd/cmd/neonauthctl/internal/cli"
 	"github.com/neonauthd/neonauthd/cmd/neonauthctl/internal/document"
 	"github.com/neonauthd/neonauthd/cmd/neonauthctl/internal/terminal"
+	"github.com/neonauthd/neonauthd/internal/credential"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -79,19 +82,26 @@ func (l *lookup) run(ctx context.Context, ask question, opts ...client.Option) e
 	if err != nil {
 		return err
 	}
+	if !token.Askable() {
+		return Show(l.settings, client.Rejected{Reason: protocol.ReasonMalformed}, token.Finding)
+	}
 	c := l.settings.Asker()
 	defer c.Close()
-	return Show(l.settings, ask(c, ctx, token, opts...))
+	return Show(l.settings, ask(c, ctx, token.Text, opts...), token.Finding)
 }
 
-// Show prints an answer and turns it into an exit code.
-func Show(s *cli.Settings, answer client.Answer) error {
+// Show prints an answer, with what the token looks like if that can be why it is
+// rejected, and turns it into an exit code.
+func Show(s *cli.Settings, answer client.Answer, looks credential.Finding) error {
+	if r, ok := answer.(client.Rejected); ok {
+		looks = advice.Looks(r.Reason, looks)
+	}
 	if s.JSON {
-		if err := s.PrintJSON(answerDocument(answer)); err != nil {
+		if err := s.PrintJSON(answerDocument(s, answer, looks)); err != nil {
 			return err
 		}
 	} else {
-		printAnswer(s, answer)
+		printAnswer(s, answer, looks)
 	}
 	return Exit(answer)
 }
@@ -107,7 +117,7 @@ func Exit(answer client.Answer) error {
 	return cli.ExitUnknown
 }
 
-func printAnswer(s *cli.Settings, answer client.Answer) {
+func printAnswer(s *cli.Settings, answer client.Answer, looks credential.Finding) {
 	switch a := answer.(type) {
 	case client.Accepted:
 		fmt.Fprintln(s.Out, "accepted")
@@ -124,40 +134,37 @@ func printAnswer(s *cli.Settings, answer client.Answer) {
 		s.PrintIndented(a.JSON)
 	case client.Rejected:
 		fmt.Fprintf(s.Out, "rejected: %s\n", terminal.Printable(string(a.Reason)))
+		var rows [][2]string
+		if looks.Is != "" {
+			rows = append(rows, [2]string{"given", looks.Is})
+		}
+		s.PrintRows(append(rows, [2]string{"next", afterRejection(a, looks)}))
 	case client.Unknown:
 		fmt.Fprintln(s.Out, "unknown: nothing was learnt about the token")
-		rows := [][2]string{
+		s.PrintRows([][2]string{
 			{"code", terminal.OrNone(string(a.Code))},
 			{"retry after", terminal.OrNone(spanOrNone(a.RetryAfter))},
-			{"cause", a.Err.Error()},
-		}
-		if next := nextStep(a.Code); next != "" {
-			rows = append(rows, [2]string{"next", next})
-		}
-		s.PrintRows(rows)
+			{"cause", cli.Cause(a.Err)},
+			{"next", afterUnknown(s, a)},
+		})
 	}
 }
 
-// nextStep is what the person at the terminal can do when the daemon could not
-// tell; "" where the cause says it.
-func nextStep(code protocol.Code) string {
-	switch code {
-	case protocol.CodeMisconfigured:
-		return "mend the configuration: the daemon's log (journalctl -u neonauthd) and neonauthd --check name the fault"
-	case protocol.CodeUnavailable:
-		return "look at the upstream: neonauthctl stats shows its circuit, budget and last answer"
-	case protocol.CodeKeysPending:
-		return "look at the keys: neonauthctl keys shows when they come"
-	case protocol.CodeNeedsProfile:
-		return "only the upstream can judge this credential: neonauthctl profile asks it"
-	case protocol.CodeUnknownProject:
-		return "neonauthctl hello lists the projects"
-	default:
-		return ""
-	}
+// afterRejection is what to do about a rejection. What the token looks like says
+// more than what the daemon may.
+func afterRejection(a client.Rejected, looks credential.Finding) string {
+	return cmp.Or(looks.Next, advice.Rejected(a.Reason))
 }
 
-func answerDocument(answer client.Answer) any {
+// afterUnknown is what to do when nothing was learnt.
+func afterUnknown(s *cli.Settings, a client.Unknown) string {
+	if a.Code == "" {
+		return s.NoAnswer(a.Err)
+	}
+	return advice.Unknown(a.Code)
+}
+
+func answerDocument(s *cli.Settings, answer client.Answer, looks credential.Finding) any {
 	switch a := answer.(type) {
 	case client.Accepted:
 		d := document.Accepted{
@@ -171,9 +178,9 @@ func answerDocument(answer client.Answer) any {
 		}
 		return d
 	case client.Rejected:
-		return document.Rejected{Outcome: "rejected", Reason: string(a.Reason)}
+		return document.Rejected{Outcome: "rejected", Reason: string(a.Reason), Given: looks.Is, Next: afterRejection(a, looks)}
 	case client.Unknown:
-		return document.Unknown{Outcome: "unknown", Code: string(a.Code), RetryAfter: int64(a.RetryAfter.Seconds()), Error: a.Err.Error()}
+		return document.Unknown{Outcome: "unknown", Code: string(a.Code), RetryAfter: int64(a.RetryAfter.Seconds()), Error: cli.Cause(a.Err), Next: afterUnknown(s, a)}
 	}
 	return nil
 }

@@ -191,7 +191,7 @@ func (j *jsonLines) first(*look) error { return nil }
 
 func (j *jsonLines) next(_, now *look) error {
 	if now.err != nil {
-		return j.PrintJSON(cli.FailureOf(now.err))
+		return j.PrintJSON(j.FailureAt(protocol.STATS, now.err))
 	}
 	return j.PrintJSON(json.RawMessage(now.object))
 }

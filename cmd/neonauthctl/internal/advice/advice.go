@@ -1,0 +1,101 @@
+// Package advice says what the person at the terminal can do next, for each way
+// in which a command can end without a yes.
+package advice
+
+import (
+	"github.com/neonauthd/neonauthd/internal/credential"
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+// Rejected is what to do about a token that is rejected for that reason.
+func Rejected(reason protocol.Reason) string {
+	switch reason {
+	case protocol.ReasonMalformed:
+		return "see that it is the access token, whole and alone: three segments with dots between"
+	case protocol.ReasonBadSignature:
+		return "see that the token is whole, and of this project: neonauthctl explain shows which key it names"
+	case protocol.ReasonUnknownKey:
+		return "the token is of another environment, or of a key that was withdrawn: neonauthctl keys lists those there are"
+	case protocol.ReasonExpired:
+		return "have the client renew its token; if it should still be good, see this host's clock: neonauthctl explain"
+	case protocol.ReasonNotYetValid:
+		return "this host's clock is behind the issuer's: timedatectl; neonauthctl explain shows both"
+	case protocol.ReasonWrongIssuer:
+		return "the token is of another project, or base_url and issuers lack its issuer: neonauthctl explain shows both"
+	case protocol.ReasonWrongAudience:
+		return "the token is for another project, or audiences lacks its own: neonauthctl explain shows both"
+	case protocol.ReasonWrongAlgorithm:
+		return "have the issuer sign with an algorithm of the project's: neonauthctl explain shows both"
+	case protocol.ReasonMissingClaim:
+		return "see that it is the access token, not an ID token: neonauthctl explain names the claim"
+	case protocol.ReasonSenderConstrained:
+		return "have the client ask for a bearer token: this one is bound to a key (DPoP, mutual TLS)"
+	case protocol.ReasonClassNotAllowed:
+		return "allow, in the project's configuration, says which restricted or anonymous users are admitted"
+	case protocol.ReasonUserNotFound:
+		return "the upstream has no such user: see whether the user was deleted, or is of another project"
+	case protocol.ReasonRevoked:
+		return "somebody revoked it, its session, its user or its key: neonauthctl unrevoke takes that back"
+	case protocol.ReasonRejectedUpstream:
+		return "the upstream refuses it, so its session has ended there: have the user sign in again"
+	}
+	return "neonauthctl explain shows the check that failed"
+}
+
+// Looks is what the token looks like, if that can be why it is rejected for the
+// reason. What was correctly signed and has ended has the form of a token.
+func Looks(reason protocol.Reason, looks credential.Finding) credential.Finding {
+	switch reason {
+	case protocol.ReasonExpired, protocol.ReasonNotYetValid, protocol.ReasonSenderConstrained, protocol.ReasonUserNotFound,
+		protocol.ReasonRevoked, protocol.ReasonRejectedUpstream:
+		return credential.Finding{}
+	default:
+		return looks
+	}
+}
+
+// Unknown is what to do when the daemon could not tell, for that code.
+func Unknown(code protocol.Code) string {
+	switch code {
+	case protocol.CodeBadRequest:
+		return "the daemon and this program are of different versions, perhaps: compare neonauthctl hello with neonauthctl --version"
+	case protocol.CodeUnknownVerb:
+		return "the daemon is older than this program: neonauthctl hello shows its version"
+	case protocol.CodeUnknownProject:
+		return "neonauthctl hello lists the projects"
+	case protocol.CodeLineTooLong:
+		return "give less: a request has at most 16384 bytes"
+	case protocol.CodeForbidden:
+		return "a [[caller]] rule of the configuration leaves this user out: have one admit it"
+	case protocol.CodeNeedsProfile:
+		return "only the upstream can judge this credential: neonauthctl profile asks it"
+	case protocol.CodeUnavailable:
+		return "look at the upstream: neonauthctl stats shows its circuit, budget and last answer"
+	case protocol.CodeMisconfigured:
+		return "mend the configuration: the daemon's log (journalctl -u neonauthd) and neonauthd --check name the fault"
+	case protocol.CodeBusy:
+		return "a limit is reached, which the daemon's log names (journalctl -u neonauthd); ask again later"
+	case protocol.CodeDeadline:
+		return "the upstream takes longer than this command waits: repeat it, or give it more time with --timeout"
+	case protocol.CodeKeysPending:
+		return "look at the keys: neonauthctl keys shows when they come"
+	}
+	return "the daemon's log (journalctl -u neonauthd) may tell more"
+}
+
+// Refused is what to do when the daemon refuses a verb of the admin socket.
+func Refused(verb protocol.Verb, code protocol.Code) string {
+	switch {
+	case code == protocol.CodeForbidden:
+		return "this is the socket for applications: give the admin socket with --admin-socket"
+	case code == protocol.CodeUnavailable && verb == protocol.REVOKE:
+		return "the revocation is in force but not saved, so a restart would forget it: mend the state directory and repeat"
+	case code == protocol.CodeUnavailable && verb == protocol.UNREVOKE:
+		return "the revocation is taken back but that is not saved, so a restart would bring it back: mend the state directory and repeat"
+	case code == protocol.CodeMisconfigured && verb == protocol.RELOAD:
+		return "the configuration in force before stays in force: mend the file, and try it with neonauthd --check"
+	case code == protocol.CodeBusy && verb == protocol.REVOKE:
+		return "nothing was revoked: revoke the key, or take others back"
+	}
+	return Unknown(code)
+}

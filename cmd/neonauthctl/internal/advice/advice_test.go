@@ -1,0 +1,169 @@
+package advice
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/internal/credential"
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+// TestEachEndHasItsOwnAdvice: for none of them is there only the general one.
+func TestEachEndHasItsOwnAdvice(t *testing.T) {
+	said := map[string]string{Rejected("new"): "an unknown reason", Unknown("new"): "an unknown code"}
+	see := func(what, text string) {
+		if before, there := said[text]; there || text == "" {
+			t.Errorf("%s: %q, as for %s", what, text, before)
+		}
+		said[text] = what
+	}
+	for _, r := range protocol.Reasons() {
+		see(string(r), Rejected(r))
+	}
+	for _, c := range protocol.Codes() {
+		see(string(c), Unknown(c))
+	}
+	for verb, code := range map[protocol.Verb]protocol.Code{
+		protocol.REVOKE: protocol.CodeUnavailable, protocol.UNREVOKE: protocol.CodeUnavailable,
+		protocol.RELOAD: protocol.CodeMisconfigured, protocol.STATS: protocol.CodeForbidden,
+	} {
+		see(string(verb), Refused(verb, code))
+	}
+	if len(said) != len(protocol.Reasons())+len(protocol.Codes())+6 {
+		t.Errorf("%d pieces of advice", len(said))
+	}
+}
+
+func TestWhatATokenLooksLikeIsNoReasonForWhatWasSigned(t *testing.T) {
+	looks := credential.Finding{Is: "x"}
+	for reason, kept := range map[protocol.Reason]bool{
+		protocol.ReasonMalformed: true, protocol.ReasonBadSignature: true, protocol.ReasonWrongAudience: true, "new": true,
+		protocol.ReasonExpired: false, protocol.ReasonRevoked: false,
+	} {
+		if (Looks(reason, looks) == looks) != kept {
+			t.Errorf("%s: %+v", reason, Looks(reason, looks))
+		}
+	}
+}
+
+// TestASocketThatDoesNotAnswer asks a client, so that its errors are those that
+// there are.
+func TestASocketThatDoesNotAnswer(t *testing.T) {
+	dir, err := os.MkdirTemp("", "na") // t.TempDir would be too long for a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	listen := func(name string, serve func(net.Conn)) string {
+		path := filepath.Join(dir, name)
+		l, err := net.Listen("unix", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = l.Close() })
+		if serve != nil {
+			go func() {
+				for {
+					nc, err := l.Accept()
+					if err != nil {
+						return
+					}
+					serve(nc)
+				}
+			}()
+		}
+		return path
+	}
+	silent := listen("silent", nil)
+	closing := listen("closing", func(nc net.Conn) { _ = nc.Close() })
+	other := listen("other", func(nc net.Conn) { fmt.Fprintln(nc, "220 mail.example.org") })
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	gone := filepath.Join(dir, "gone")
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: gone, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.SetUnlinkOnClose(false)
+	_ = l.Close()
+	canceled, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, c := range []struct {
+		path string
+		ctx  context.Context
+		want string
+	}{
+		{filepath.Join(dir, "none"), t.Context(), "there is no socket: PATH is from --socket; see whether the service runs (systemctl status neonauthd), or name its socket with --socket"},
+		{silent, t.Context(), "the socket is open and nobody answers: neonauthd failed to start behind systemd's socket, or hangs: systemctl status neonauthd, journalctl -u neonauthd -n 20"},
+		{closing, t.Context(), "the daemon ended the connection: journalctl -u neonauthd -n 20 may tell why"},
+		{other, t.Context(), "something else listens there, or a daemon of another version: PATH is from --socket; --socket names another"},
+		{file, t.Context(), "this is no socket: PATH is from --socket; name the daemon's with --socket"},
+		{gone, t.Context(), "nobody listens on the socket, so the daemon has ended: systemctl status neonauthd, journalctl -u neonauthd -n 20"},
+		{"/" + strings.Repeat("x", 107), t.Context(), "PATH is from --socket; --socket names another"},
+		{silent, canceled, "it was interrupted: repeat it"},
+	} {
+		ask := &client.Client{Socket: c.path, Timeout: time.Minute, Keep: -1}
+		if c.path == silent {
+			ask.Timeout = 100 * time.Millisecond
+		}
+		err := ask.Ping(c.ctx)
+		_ = ask.Close()
+		got := strings.ReplaceAll(NoAnswer(err, Socket{c.path, "from --socket", "--socket"}), c.path, "PATH")
+		if err == nil || got != c.want {
+			t.Errorf("%s: %v: %q, want %q", filepath.Base(c.path), err, got, c.want)
+		}
+	}
+}
+
+// TestAForbiddenSocketNamesItsGroup, or why no group would help. Root may open any
+// socket, so the error is made here.
+func TestAForbiddenSocketNamesItsGroup(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	forbidden := fmt.Errorf("%w: %w", client.ErrUnreachable, fs.ErrPermission)
+	me, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	says := func(want string) {
+		t.Helper()
+		if got := NoAnswer(forbidden, Socket{path, "the default", "--socket"}); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	says("the socket has mode 0600, so only its owner may ask: use sudo, or see who may with ls -l " + path)
+	if err := os.Chmod(path, 0o660); err != nil {
+		t.Fatal(err)
+	}
+	group, err := user.LookupGroupId(me.Gid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	says(fmt.Sprintf("%s is in the group %s, and this session began before that: sign in anew, or newgrp %[2]s", me.Username, group.Name))
+	if err := os.Chown(path, -1, 54321); err == nil { // root only
+		says("the socket is for the group 54321: usermod -aG 54321 " + me.Username + ", then sign in anew")
+	} else if !errors.Is(err, fs.ErrPermission) {
+		t.Fatal(err)
+	}
+	path = filepath.Join(t.TempDir(), "closed", "s")
+	says("the folder " + filepath.Dir(path) + " cannot be entered by this user: see who may with ls -ld")
+}
