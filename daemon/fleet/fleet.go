@@ -23,6 +23,7 @@ type Fleet struct {
 	peers   *peers
 	claims  *claims
 	run     string
+	born    time.Time
 	id      atomic.Pointer[string] // Options.ID, or another one if two hosts have that
 
 	engine  atomic.Pointer[engine] // nil before the first connection
@@ -67,6 +68,7 @@ func New(o Options) (*Fleet, error) {
 	_, _ = rand.Read(run[:])
 	f.run = hex.EncodeToString(run[:])
 	f.id.Store(&f.o.ID)
+	f.born = o.Now()
 	f.state.applied, f.state.confirmed = start, start
 	return f, nil
 }
@@ -111,6 +113,17 @@ func (f *Fleet) Heard() (age time.Duration, ok bool) {
 		return 0, false
 	}
 	return max(0, f.o.Now().Sub(*at)), true
+}
+
+// Refuses reports whether this host was blind for so long that it accepts nothing:
+// for RefuseAfter since it last heard, or since it began if it never has. What it
+// would reject it still rejects.
+func (f *Fleet) Refuses() bool {
+	since := f.born
+	if at := f.heard.Load(); at != nil {
+		since = *at
+	}
+	return f.o.RefuseAfter > 0 && f.o.Now().Sub(since) >= f.o.RefuseAfter
 }
 
 // Connected reports whether this host hears the fleet at the moment.

@@ -1,0 +1,161 @@
+package fleet
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/valkey-io/valkey-go"
+)
+
+// quiet is a host that speaks to no engine.
+func quiet(t failing) (*session, *journal) {
+	t.Helper()
+	j := newJournal()
+	f := must[*Fleet](t)(New(Options{Name: "test", URLs: []string{"redis://localhost"}, Keys: []Key{testKey(t, 1)}, ID: "own", Journal: j, Now: time.Now}))
+	s := &session{Fleet: f, cursor: start}
+	s.chain.restart(start, "")
+	return s, j
+}
+
+// entry is a log entry that follows a place.
+func (s *session) entry(id string, before cursor, m Mark) valkey.XRangeEntry {
+	args := s.records.announcement(m, nil)
+	return valkey.XRangeEntry{ID: id, FieldValues: map[string]string{"p": string(before), "n": args[0], "b": args[1]}}
+}
+
+func (s *session) after(e valkey.XRangeEntry) cursor {
+	return next(e.ID, e.FieldValues["p"], e.FieldValues["n"], e.FieldValues["b"])
+}
+
+func TestEntriesAreTakenInTheirOrderOnly(t *testing.T) {
+	mark := func(n int) Mark { return Mark{Name: subject(fmt.Sprint(n)), Revoked: 1, Until: Never} }
+	s, j := quiet(t)
+	first := s.entry("1-0", start, mark(1))
+	second := s.entry("2-0", s.after(first), mark(2))
+	third := s.entry("3-0", s.after(second), mark(3))
+	again := s.entry("2-0", start, mark(4)) // the id of the second, after a flush
+	if err := s.take([]valkey.XRangeEntry{first, second}); err != nil {
+		t.Fatal(err)
+	}
+	if at, exact := s.chain.newest(); at != s.after(second) || !exact || len(j.all()) != 2 {
+		t.Fatalf("at %s, exact %v, %d marks", at, exact, len(j.all()))
+	}
+	for what, wrong := range map[string]valkey.XRangeEntry{
+		"the same again":             second,
+		"one that was skipped":       s.entry("4-0", s.after(third), mark(5)),
+		"one of a flushed log":       again,
+		"after an id with other tag": s.entry("3-0", s.after(again), mark(6)),
+		"without fields":             {ID: "3-0"},
+		"with one field more":        {ID: "3-0", FieldValues: map[string]string{"p": string(s.after(second)), "n": "", "b": "", "x": ""}},
+	} {
+		if err := s.take([]valkey.XRangeEntry{wrong}); !errors.Is(err, errChain) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if err := s.take([]valkey.XRangeEntry{third, third}); !errors.Is(err, errChain) || len(j.all()) != 3 {
+		t.Errorf("what comes before a break is not taken: %v, %d marks", err, len(j.all()))
+	}
+	forged := s.entry("4-0", s.after(third), mark(7))
+	forged.FieldValues["b"] = "junk"
+	if err := s.take([]valkey.XRangeEntry{forged}); err != nil || len(j.all()) != 3 || s.Stats().Unopened != 1 {
+		t.Errorf("what does not open: %v, %d marks", err, len(j.all()))
+	}
+	j.unsaved = true
+	if err := s.take([]valkey.XRangeEntry{s.entry("5-0", s.after(forged), mark(8))}); err != nil || s.Stats().NotSaved != 1 || len(j.all()) != 4 {
+		t.Errorf("what is in force and not saved: %v", err)
+	}
+	applied := s.Fleet.state.applied
+	j.full = true
+	if err := s.take([]valkey.XRangeEntry{s.entry("6-0", s.cursor, mark(9))}); !errors.Is(err, errNotTaken) || s.Fleet.state.applied != applied || !s.say().Broken {
+		t.Errorf("what the journal does not take: %v", err)
+	}
+}
+
+func TestABlindHostRefusesWhenItsTimeIsOver(t *testing.T) {
+	s, _ := quiet(t)
+	now := s.born
+	s.o.Now = func() time.Time { return now }
+	for refuse, rows := range map[time.Duration]map[time.Duration]bool{
+		0:               {0: false, time.Hour: false},
+		5 * time.Second: {0: false, 5*time.Second - 1: false, 5 * time.Second: true, time.Hour: true},
+	} {
+		s.o.RefuseAfter = refuse
+		for age, want := range rows {
+			now = s.born.Add(age)
+			s.Fleet.heard.Store(nil)
+			if got := s.Refuses(); got != want {
+				t.Errorf("refuse after %s, never heard for %s: %v", refuse, age, got)
+			}
+			heard := now.Add(-age)
+			s.Fleet.heard.Store(&heard)
+			if got := s.Refuses(); got != want {
+				t.Errorf("refuse after %s, heard %s ago: %v", refuse, age, got)
+			}
+		}
+	}
+}
+
+func TestTheChainRemembersSoManyPlaces(t *testing.T) {
+	c := newChain()
+	for i := range remembered + 1 {
+		c.meet(cursor(fmt.Sprint(i)), digest{}, true)
+		if i == remembered-1 {
+			if _, met, _, _ := c.look("0"); !met {
+				t.Error("the first of as many as there may be is forgotten")
+			}
+		}
+	}
+	if _, met, _, _ := c.look("0"); met || len(c.met) != remembered {
+		t.Errorf("%d places are remembered", len(c.met))
+	}
+}
+
+func TestPlacesThatTheEngineNames(t *testing.T) {
+	for text, want := range map[string]cursor{
+		"1-2 0af": "1-2 0af", "": start, "1-2": start, "1-2 ": start, "1-2 xyz": start, "-2 a": start, "1- a": start, "x-1 a": start, "1-2 a b": start,
+	} {
+		if got := parseCursor(text); got != want {
+			t.Errorf("%q: %q", text, got)
+		}
+	}
+}
+
+func TestAnAnswerHasABound(t *testing.T) {
+	for size, want := range map[int]error{mostRead - 1: nil, mostRead: nil, mostRead + 1: errFlood} {
+		near, far := net.Pipe()
+		go func() {
+			_, _ = io.CopyN(io.Discard, far, 1)
+			_, _ = far.Write(make([]byte, size))
+			_ = far.Close()
+		}()
+		c := &boundedConn{Conn: near}
+		if _, err := c.Write([]byte("?")); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(io.Discard, c); !errors.Is(err, want) {
+			t.Errorf("%d bytes: %v", size, err)
+		}
+		_ = near.Close()
+	}
+}
+
+// TestAPageLeavesOutWhatNoMarkIs and removes it.
+func TestAPageLeavesOutWhatNoMarkIs(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	h := newHosts(t, 1, s)[0]
+	h.reaches(subject("u"), 1)
+	value := string(make([]byte, maxMark))
+	s.must("HSET", marksKey, "fits", value, "large", value+"x", string(make([]byte, 65)), "x")
+	page, err := run(t.Context(), h.Fleet.engine.Load().commands, h.scripts.page, []string{marksKey, lastKey}, []string{"0", "250", fmt.Sprint(maxMark)})
+	if err != nil || page[2] != "2" || len(page) != 3+2*2 {
+		t.Errorf("skipped %s, %d texts, %v", page[2], len(page), err)
+	}
+	if n, _ := s.do("HLEN", marksKey).AsInt64(); n != 2 {
+		t.Errorf("%d are left", n)
+	}
+}
