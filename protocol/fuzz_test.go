@@ -131,7 +131,7 @@ func unroll(runs []byte) (stream []byte) {
 func FuzzLineReader(f *testing.F) {
 	f.Fuzz(func(t *testing.T, runs []byte, limit uint16, sizes []byte) {
 		if len(runs) > 2*maxRuns || len(sizes) > maxRuns {
-			t.Skip("longer than what a long stream takes")
+			return // longer than what a long stream takes
 		}
 		stream := unroll(runs)
 		most := int(limit)%20_000 + 1
