@@ -88,8 +88,7 @@ belongings() {
 	grep -Eq '^CapEff:[[:space:]]*0+$' "/proc/$pid/status"
 	grep -Eq '^NoNewPrivs:[[:space:]]*1$' "/proc/$pid/status"
 	grep -Eq '^Seccomp:[[:space:]]*2$' "/proc/$pid/status"
-	awk '{ print $1, $2, $3 }' "/proc/$pid/uid_map" >users
-	diff -u - users <<<"0 0 1"$'\n'"$(id -u neonauthd) $(id -u neonauthd) 1" # of its own
+	diff -u /proc/1/uid_map "/proc/$pid/uid_map" # the host's users, so that callers can be told apart
 	awk '$5 == "/" { print $6 }' "/proc/$pid/mountinfo" | tail -n 1 | grep -q '^ro,'
 	find / /run /dev/shm -xdev -path /run/credentials -prune -o \( -user neonauthd -o -group neonauthd -o -group neonauthd-admin -o -group neonauth-http \) \
 		-printf '%M %u:%g %p\n' | sort -u | sort -k3 | tee owned
@@ -139,6 +138,8 @@ caller_rules() {
 	cp good.toml /etc/neonauthd/neonauthd.toml
 	systemctl restart neonauthd
 	may excluded OK
+	awk '{ print $1, $2, $3 }' "/proc/$(main_pid)/uid_map" >users
+	diff -u - users <<<"0 0 1"$'\n'"$(id -u neonauthd) $(id -u neonauthd) 1" # of its own
 	exposed neonauthd.service 10
 	rm -r "${drop_in%/*}"
 	systemctl daemon-reload
@@ -187,11 +188,22 @@ restart() {
 	none refused wrong unknown unanswered lost-new lost-kept
 }
 
+# answered TEXT TOKEN: that the answer to a token begins with a text.
+answered() { say "VERIFY $2" | grep -q ": $1"; }
+
+# The keys that are saved prove whom they accept. That a signature is bad they prove only once the upstream has confirmed
+# them: until then a new key may stand under the old id.
 outage() {
+	local forged
+	forged=$(awk '$2 == "bad-signature" { print $3 }' questions)
+	grep -v '^NO bad-signature ' questions >certain
 	control faults '{"endpoint":"any","kind":"reset"}'
-	under_load eval 'systemctl restart neonauthd; sleep 2'
+	asked=certain under_load eval 'systemctl restart neonauthd; sleep 2'
 	none refused wrong unknown unanswered lost-new lost-kept
+	answered 'ERR keys-pending' "$forged"
 	curl -sS --fail -X DELETE "$upstream/_standin/faults"
+	systemctl restart neonauthd
+	within 60 answered 'NO bad-signature' "$forged"
 }
 
 has_process() { [ "$(main_pid)" != 0 ]; }

@@ -98,9 +98,10 @@ configure() {
 	install -m 0400 /dev/stdin /etc/credstore/neonauthd.server-key <server-key
 }
 
-# under_load COMMAND...: while it runs questions are asked, and $counts is what came of them.
+# under_load COMMAND...: while it runs the questions of a file are asked, and $counts is what came of them.
+asked=questions
 under_load() {
-	./load -socket "$socket" questions >counts &
+	./load -socket "$socket" "$asked" >counts &
 	local load=$!
 	sleep 1
 	"$@"
