@@ -7,6 +7,7 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
@@ -47,6 +48,14 @@ type Key struct{ *material }
 type material struct {
 	sealing, naming []byte
 	id              [keyIDLen]byte
+}
+
+// same reports whether both are the key made of one text.
+func (k Key) same(other Key) bool {
+	if k.material == nil || other.material == nil {
+		return k.material == other.material
+	}
+	return subtle.ConstantTimeCompare(k.sealing, other.sealing) == 1
 }
 
 // String hides the key.

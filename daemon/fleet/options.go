@@ -6,6 +6,7 @@ import (
 	"errors"
 	"iter"
 	"log/slog"
+	"slices"
 	"time"
 )
 
@@ -59,6 +60,16 @@ type Options struct {
 	Journal Journal
 	Now     func() time.Time
 	Log     *slog.Logger // nil discards
+}
+
+// Same reports whether o and other are the configuration of one membership: what
+// New gets of both is the same but for the id, the version, the journal, the clock
+// and the log.
+func (o *Options) Same(other Options) bool {
+	return o.Name == other.Name && slices.Equal(o.URLs, other.URLs) && o.Sentinel == other.Sentinel &&
+		o.Password == other.Password && o.CA.Equal(other.CA) && slices.EqualFunc(o.Keys, other.Keys, Key.same) && o.Label == other.Label &&
+		o.RefuseAfter == other.RefuseAfter && o.Timeout == other.Timeout && o.Wait == other.Wait &&
+		o.Profiles == other.Profiles && o.Budget == other.Budget
 }
 
 func (o *Options) check() error {

@@ -75,8 +75,7 @@ type Options struct {
 	// the last token that it covers ends: a session's or a subject's. 0 keeps it
 	// until it is taken back. See SetRetention.
 	Retention time.Duration
-	// Stamp orders this host's changes among those of its fleet; see Shared. known
-	// is the newest stamp that the list has for the mark. nil: no fleet.
+	// Stamp is SetStamp's; nil: no fleet.
 	Stamp func(m Mark, known uint64) uint64
 	// Log receives a line for each thing that an operator has to know; nil
 	// discards.

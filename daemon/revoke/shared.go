@@ -75,6 +75,16 @@ func (l *List) keep(m Mark, v revocation) {
 	l.put(m, v)
 }
 
+// SetStamp says how this host's changes are ordered among those of its fleet; see
+// Shared. known is the newest stamp that the list has for the mark. nil is a host
+// without a fleet: it keeps neither purges nor what was taken back. stamp is called
+// under the list's lock, and must not call the list.
+func (l *List) SetStamp(stamp func(m Mark, known uint64) uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stamp = stamp
+}
+
 // stampNew gives v, which this host has just made, its stamps. known is what the
 // list had. l.mu is held.
 func (l *List) stampNew(m Mark, v *revocation, known revocation) {

@@ -1,0 +1,186 @@
+// Package membership makes this host a member of its fleet: it gives the fleet
+// this host's journal of revocations as a set of marks, tells it what changes
+// here, has the daemon act on what other hosts have said, and joins and leaves
+// when the configuration changes.
+//
+// It is the one place that knows both the journal (package revoke) and the fleet
+// (package fleet), which know nothing of each other.
+package membership
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/fleet"
+	"github.com/neonauthd/neonauthd/daemon/revoke"
+	"github.com/neonauthd/neonauthd/daemon/statedir"
+)
+
+// purgeLife is how long a purge is remembered: no profile that is shared may be
+// older, nor any answer that was given before.
+const purgeLife = 24 * time.Hour
+
+// Options are the surroundings of a member. All but Log must be given.
+type Options struct {
+	List *revoke.List
+	Dir  *statedir.Dir // keeps the host's id
+	// Version of the program, for people.
+	Version string
+	Now     func() time.Time
+	// Changed is called with what other hosts have revoked, taken back or purged,
+	// after that is in the list: caches and those who keep answers have to hear of
+	// it before Changed returns.
+	Changed func([]revoke.Mark)
+	// Settled is fleet.Journal's.
+	Settled func(context.Context) error
+	Log     *slog.Logger // nil discards
+}
+
+// Member is this host's membership in a fleet, or in none. Its methods are safe
+// for concurrent use, and on a nil Member they are those of a host without a
+// fleet.
+type Member struct {
+	o       Options
+	id      string
+	journal *journal
+	current atomic.Pointer[fleet.Fleet] // nil: no fleet
+
+	mu      sync.Mutex // serialises joining and leaving
+	options *fleet.Options
+	life    context.Context // of Run; nil before it
+	stop    context.CancelFunc
+	ended   chan struct{} // closed when the last fleet that was begun has ended
+	group   sync.WaitGroup
+}
+
+// New returns a member that is in no fleet yet.
+func New(o Options) *Member {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	m := &Member{o: o, id: hostID(o.Dir, o.Log), stop: func() {}}
+	m.ended = make(chan struct{})
+	close(m.ended)
+	m.journal = &journal{member: m}
+	return m
+}
+
+// Plan returns what joins the fleet of o, or leaves the fleet if o is nil. The
+// error says why o can be nobody's fleet; then nothing changes. change is called
+// once, and does nothing if the membership is that already. One change is planned
+// and made after the other.
+func (m *Member) Plan(o *fleet.Options) (change func(), err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if o == nil {
+		return func() { m.become(nil, nil) }, nil
+	}
+	if m.options != nil && m.options.Same(*o) {
+		return func() {}, nil
+	}
+	full := *o
+	full.ID, full.Version, full.Journal, full.Now, full.Log = m.id, m.o.Version, m.journal, m.o.Now, m.o.Log
+	f, err := fleet.New(full)
+	if err != nil {
+		return nil, err
+	}
+	return func() { m.become(f, o) }, nil
+}
+
+// become makes f the fleet of this host.
+func (m *Member) become(f *fleet.Fleet, o *fleet.Options) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if f == nil && m.options == nil {
+		return
+	}
+	m.current.Store(f)
+	m.options = o
+	if f == nil {
+		m.o.List.SetStamp(nil)
+	} else {
+		m.o.List.SetStamp(func(mark revoke.Mark, known uint64) uint64 {
+			return uint64(f.Stamp(fleet.Mark{Name: nameOf(mark)}, fleet.Stamp(known)))
+		})
+	}
+	if m.life != nil {
+		m.begin()
+	}
+}
+
+// Run takes part in the fleet, and in those that the host joins later, until ctx
+// ends. It returns when the host has taken leave.
+func (m *Member) Run(ctx context.Context) {
+	m.mu.Lock()
+	m.life = ctx
+	m.begin()
+	m.mu.Unlock()
+	<-ctx.Done()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.group.Wait()
+}
+
+// begin ends the fleet that runs, and starts the current one after it. m.mu is
+// held.
+func (m *Member) begin() {
+	m.stop()
+	before, f := m.ended, m.current.Load()
+	m.stop = func() {}
+	if f == nil || m.life.Err() != nil {
+		return
+	}
+	ctx, stop := context.WithCancel(m.life)
+	ended := make(chan struct{})
+	m.stop, m.ended = stop, ended
+	m.group.Go(func() {
+		defer close(ended)
+		<-before // two would answer for one host
+		var both sync.WaitGroup
+		both.Go(func() { m.tellLonger(ctx, f) })
+		f.Run(ctx)
+		both.Wait()
+	})
+}
+
+// Fleet returns the fleet that this host is in, or nil.
+func (m *Member) Fleet() *fleet.Fleet {
+	if m == nil {
+		return nil
+	}
+	return m.current.Load()
+}
+
+// Announce tells the fleet what this host's list holds of a mark, and waits until
+// the hosts that are heard have it in force, 2 s at most. ok is false if there is
+// no fleet, or nothing to tell.
+func (m *Member) Announce(ctx context.Context, mark revoke.Mark) (reach fleet.Reach, ok bool) {
+	f := m.Fleet()
+	if f == nil {
+		return fleet.Reach{}, false
+	}
+	shared, known := m.o.List.Get(mark)
+	if !known {
+		return fleet.Reach{}, false
+	}
+	reach, err := f.Announce(ctx, markOf(shared))
+	if err != nil {
+		m.o.Log.Error("a change is in force on this host and cannot be told to the fleet", "kind", mark.Kind, "project", mark.Project, "error", err)
+		return fleet.Reach{Reached: 1, Of: reach.Of, Blind: true}, true
+	}
+	return reach, true
+}
+
+// Purge notes a purge in the journal and tells the fleet, as Announce does. The
+// error says that it would not survive a restart.
+func (m *Member) Purge(ctx context.Context, mark revoke.Mark) (reach fleet.Reach, ok bool, err error) {
+	if m.Fleet() == nil {
+		return fleet.Reach{}, false, nil
+	}
+	err = m.o.List.Purge(mark, purgeLife)
+	reach, ok = m.Announce(ctx, mark)
+	return reach, ok, err
+}

@@ -1,0 +1,266 @@
+package membership
+
+import (
+	"context"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/fleet"
+	"github.com/neonauthd/neonauthd/daemon/revoke"
+	"github.com/neonauthd/neonauthd/daemon/statedir"
+	"github.com/neonauthd/neonauthd/internal/e2e"
+)
+
+// host is what a daemon has of its membership.
+type host struct {
+	t testing.TB
+	*Member
+	list *revoke.List
+	dir  *statedir.Dir
+	stop func()
+
+	mu      sync.Mutex
+	changed []revoke.Mark
+}
+
+// newHost starts a host that is in no fleet.
+func newHost(t testing.TB, path string) *host {
+	t.Helper()
+	h := &host{t: t}
+	var err error
+	if h.dir, err = statedir.Open(path); err != nil {
+		t.Fatal(err)
+	}
+	if h.list, err = revoke.Open(h.dir, revoke.Options{Now: time.Now, Retention: time.Hour}); err != nil {
+		t.Fatal(err)
+	}
+	h.Member = New(Options{
+		List: h.list, Dir: h.dir, Version: "1", Now: time.Now, Log: nil,
+		Changed: func(marks []revoke.Mark) {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			h.changed = append(h.changed, marks...)
+		},
+		Settled: func(ctx context.Context) error { return ctx.Err() },
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { h.Run(ctx) })
+	h.stop = sync.OnceFunc(func() {
+		cancel()
+		running.Wait()
+		_ = h.list.Close()
+		_ = h.dir.Close()
+	})
+	t.Cleanup(h.stop)
+	return h
+}
+
+// join makes the host a member of the fleet behind url.
+func (h *host) join(url string, change ...func(*fleet.Options)) {
+	h.t.Helper()
+	key, err := fleet.ParseKey("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	o := fleet.Options{Name: "test", URLs: []string{url}, Keys: []fleet.Key{key}, Profiles: true, Budget: true, Timeout: time.Second}
+	for _, c := range change {
+		c(&o)
+	}
+	h.plan(&o)
+}
+
+func (h *host) plan(o *fleet.Options) {
+	h.t.Helper()
+	change, err := h.Plan(o)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	change()
+}
+
+// hears waits until the host hears so many hosts, itself included.
+func (h *host) hears(n int) {
+	h.t.Helper()
+	until(h.t, "the fleet is heard", func() bool {
+		f := h.Fleet()
+		return f != nil && f.Connected() && f.Stats().Hosts == n
+	})
+}
+
+func (h *host) revoke(m revoke.Mark) {
+	h.t.Helper()
+	if _, err := h.list.Revoke(m, 0, time.Time{}); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// reaches tells the mark until all have it.
+func (h *host) reaches(m revoke.Mark, of int) {
+	h.t.Helper()
+	until(h.t, "all hosts have the change", func() bool {
+		reach, ok := h.Announce(h.t.Context(), m)
+		return ok && reach.Whole() && reach.Of == of
+	})
+}
+
+func (h *host) wasTold(m revoke.Mark) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Contains(h.changed, m)
+}
+
+func until(t testing.TB, what string, is func() bool) {
+	t.Helper()
+	deadline := time.After(e2e.Patience)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !is() {
+		select {
+		case <-deadline:
+			t.Fatalf("waited in vain until %s", what)
+		case <-tick.C:
+		}
+	}
+}
+
+// newFleet starts n hosts that hear each other.
+func newFleet(t testing.TB, n int) (hosts []*host, engine *e2e.Engine) {
+	t.Helper()
+	folder := e2e.NewFolder(t)
+	engine = e2e.StartEngine(t, folder.Dir)
+	for i := range n {
+		h := newHost(t, folder.Path("state"+string(rune('a'+i))))
+		h.join(engine.URL)
+		hosts = append(hosts, h)
+	}
+	for _, h := range hosts {
+		h.hears(n)
+	}
+	return hosts, engine
+}
+
+func TestWhatOneHostRevokesAllDo(t *testing.T) {
+	hosts, _ := newFleet(t, 3)
+	for _, kind := range revoke.Kinds() {
+		m := revoke.Mark{Kind: kind, Project: "main", Value: "x"}
+		hosts[0].revoke(m)
+		hosts[0].reaches(m, 3)
+		for i, h := range hosts {
+			if h.list.Count(kind) != 1 || i > 0 && !h.wasTold(m) {
+				t.Errorf("host %d: %d of kind %s in force, told %v", i, h.list.Count(kind), kind, h.changed)
+			}
+		}
+		if _, err := hosts[2].list.Unrevoke(m); err != nil {
+			t.Fatal(err)
+		}
+		hosts[2].reaches(m, 3)
+		if n := hosts[0].list.Count(kind); n != 0 {
+			t.Errorf("%d of kind %s are in force after one was taken back elsewhere", n, kind)
+		}
+	}
+}
+
+func TestAPurgeIsToldToAll(t *testing.T) {
+	hosts, _ := newFleet(t, 2)
+	m := revoke.Mark{Kind: revoke.KindPurgeSubject, Project: "main", Value: "ada"}
+	until(t, "the purge has reached all", func() bool {
+		reach, ok, err := hosts[0].Purge(t.Context(), m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ok && reach.Whole() && reach.Of == 2
+	})
+	if !hosts[1].wasTold(m) || hosts[1].list.Len() != 0 {
+		t.Errorf("told %v, %d revocations in force", hosts[1].changed, hosts[1].list.Len())
+	}
+}
+
+func TestAHostThatJoinsLaterLearnsAndTellsEverything(t *testing.T) {
+	folder := e2e.NewFolder(t)
+	engine := e2e.StartEngine(t, folder.Dir)
+	old, late := newHost(t, folder.Path("a")), newHost(t, folder.Path("b"))
+	here := revoke.Mark{Kind: revoke.KindSubject, Project: "main", Value: "before the fleet"}
+	there := revoke.Mark{Kind: revoke.KindSession, Project: "main", Value: "while it was away"}
+	late.revoke(here) // in no fleet yet
+	if _, ok := late.Announce(t.Context(), here); ok {
+		t.Error("a host without a fleet has told somebody")
+	}
+	old.join(engine.URL)
+	old.hears(1)
+	old.revoke(there)
+	old.reaches(there, 1)
+	late.join(engine.URL)
+	late.hears(2)
+	until(t, "both know both", func() bool { return old.list.Len() == 2 && late.list.Len() == 2 })
+	late.plan(nil) // leaves
+	until(t, "the other knows that it has left", func() bool { return old.Fleet().Stats().Hosts == 1 })
+	if late.Fleet() != nil || late.list.Len() != 2 {
+		t.Errorf("after leaving: fleet %v, %d revocations in force", late.Fleet(), late.list.Len())
+	}
+}
+
+// TestAHostKeepsItsIDOverARestart and so is not missed as a silent one.
+func TestAHostKeepsItsIDOverARestart(t *testing.T) {
+	folder := e2e.NewFolder(t)
+	first := newHost(t, folder.Path("a"))
+	id := first.id
+	first.stop()
+	second := newHost(t, folder.Path("a"))
+	if second.id != id || len(id) != 2*idBytes {
+		t.Errorf("the id was %q and is %q", id, second.id)
+	}
+	if other := newHost(t, folder.Path("b")); other.id == id {
+		t.Error("two hosts have one id")
+	}
+}
+
+func TestTheLongestLifetimeOfATokenIsTheFleets(t *testing.T) {
+	hosts, engine := newFleet(t, 2)
+	const long = 100 * time.Hour
+	now := time.Now().Unix()
+	hosts[0].list.Note(&revoke.Token{Project: "main", Subject: "u", Issued: now, Expires: now + int64(long/time.Second)})
+	until(t, "the other host has heard of it", func() bool { return hosts[1].list.Longest() == long })
+	late := newHost(t, filepath.Join(t.TempDir(), "c"))
+	late.join(engine.URL)
+	until(t, "a new host has heard of it", func() bool { return late.list.Longest() == long })
+}
+
+// TestTheSameTableIsTheSameMembership: a reload that changes nothing of the fleet
+// leaves the connection alone, and another label or key does not.
+func TestTheSameTableIsTheSameMembership(t *testing.T) {
+	hosts, engine := newFleet(t, 1)
+	h := hosts[0]
+	before := h.Fleet()
+	h.join(engine.URL)
+	if h.Fleet() != before {
+		t.Error("the same table was joined again")
+	}
+	h.join(engine.URL, func(o *fleet.Options) { o.Label = "other" })
+	if h.Fleet() == before {
+		t.Error("a new label has changed nothing")
+	}
+	h.hears(1)
+	before = h.Fleet()
+	h.join(engine.URL, func(o *fleet.Options) {
+		key, err := fleet.ParseKey(fleet.GenerateKey())
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Label, o.Keys = "other", []fleet.Key{key, o.Keys[0]}
+	})
+	if h.Fleet() == before {
+		t.Error("a new key has changed nothing")
+	}
+	h.hears(1)
+	if _, err := h.Plan(&fleet.Options{Name: "test"}); err == nil {
+		t.Error("a fleet without a URL was planned")
+	}
+	var nobody *Member
+	if nobody.Fleet() != nil {
+		t.Error("no member is in a fleet")
+	}
+}
