@@ -34,6 +34,17 @@ NODE_TYPES_VERSION := 20.19.43
 TYPESCRIPT         := $(TOOLS)/typescript/$(TYPESCRIPT_VERSION)-node-$(NODE_TYPES_VERSION)/node_modules
 TSC                := $(TYPESCRIPT)/typescript/bin/tsc
 
+# The frameworks that the client for Node has guards for, with what their tests use; through npm.
+FRAMEWORKS_LIST := express@5.3.0 cors@2.8.6 fastify@5.12.8 @fastify/cors@11.4.3 @fastify/websocket@11.3.7 hono@4.13.19 \
+	@hono/node-server@2.1.9 ws@8.23.0 @types/express@5.0.6 @types/ws@8.18.2
+FRAMEWORKS      := $(TOOLS)/frameworks/$(firstword $(shell echo $(FRAMEWORKS_LIST) | cksum))/node_modules
+
+# What TypeScript has to know to compile our guards with the types of the frameworks, which are elsewhere.
+FRAMEWORK_TYPES = {"extends": "$(CURDIR)/client/node/tsconfig.json", "compilerOptions": {"skipLibCheck": true, \
+	"module": "esnext", "moduleResolution": "bundler", \
+	"typeRoots": ["$(TYPESCRIPT)/@types"], "paths": {"neonauthd/*": ["$(CURDIR)/client/node/*.d.ts"], \
+	"*": ["$(FRAMEWORKS)/@types/*", "$(FRAMEWORKS)/*"]}}, "files": ["$(CURDIR)/client/node/test/frameworks/types.mts"]}
+
 # What is said of a check whose tool is missing. In CI, where nobody would read it, it is a failure.
 unchecked = echo "$(1)"; [ "$${CI:-}" != true ]
 
@@ -80,6 +91,10 @@ types-node:
 		for module in node16 nodenext; do \
 			$(TSC) --project client/node --typeRoots $(TYPESCRIPT)/@types --module $$module; \
 		done; \
+		[ -e $(FRAMEWORKS) ] || $(MAKE) --no-print-directory $(FRAMEWORKS); \
+		printf '%s' '$(FRAMEWORK_TYPES)' >$(FRAMEWORKS)/../tsconfig.$$$$.json; \
+		$(TSC) --project $(FRAMEWORKS)/../tsconfig.$$$$.json || { rm $(FRAMEWORKS)/../tsconfig.$$$$.json; exit 1; }; \
+		rm $(FRAMEWORKS)/../tsconfig.$$$$.json; \
 		echo "types: the client for Node is as declared"; \
 	else \
 		$(call unchecked,types: npm or Node 20 is not installed: the client for Node was not checked); \
@@ -187,6 +202,17 @@ clean: ## remove what was built; the tools stay
 $(TSC):
 	npm install --prefix $(TYPESCRIPT)/.. --no-save --no-audit --no-fund --ignore-scripts --loglevel=error \
 		typescript@$(TYPESCRIPT_VERSION) @types/node@$(NODE_TYPES_VERSION)
+
+# Its place is taken by the whole at once: tests may look at it meanwhile.
+$(FRAMEWORKS):
+	mkdir -p $(TOOLS)/frameworks
+	place=$$(mktemp -d $(TOOLS)/frameworks/XXXXXX) && \
+	npm install --prefix $$place --no-save --no-audit --no-fund --ignore-scripts --loglevel=error $(FRAMEWORKS_LIST) >&2 && \
+	{ mv -T $$place $(@D) 2>/dev/null || { rm -r $$place; [ -e $@ ]; }; }
+
+.PHONY: frameworks
+frameworks: $(FRAMEWORKS) ## the frameworks of Node that our guards are tested in: prints where they are
+	@echo $(FRAMEWORKS)
 
 $(GOLANGCI):
 	GOFLAGS= GOBIN=$(@D) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)

@@ -49,20 +49,51 @@ func TestLanguages(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			need.Working(t, language.what, language.present...)
 			s := newStage(t, program)
-			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
-			defer cancel()
-			path, err := s.serve(ctx)
+			path, err := s.serve(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
-			cmd := exec.CommandContext(ctx, language.command[0], language.command[1:]...)
-			cmd.Dir = language.dir
-			cmd.Env = append(os.Environ(), "NEONAUTHD_STAGE="+path, client.SocketVariable+"="+s.path("s"),
-				"PYTHONPATH=src", "PYTHONDONTWRITEBYTECODE=1")
-			out, err := cmd.CombinedOutput()
-			if err != nil || !language.passed.Match(out) {
-				t.Errorf("%v\n%s", err, out[max(0, len(out)-20000):])
-			}
+			language.test(t, []string{"NEONAUTHD_STAGE=" + path, client.SocketVariable + "=" + s.path("s")}, language.command...)
 		})
 	}
+}
+
+// test runs tests of the language.
+func (l language) test(t *testing.T, env []string, command ...string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+	cmd.Dir = l.dir
+	cmd.Env = append(append(os.Environ(), "PYTHONPATH=src", "PYTHONDONTWRITEBYTECODE=1"), env...)
+	out, err := cmd.CombinedOutput()
+	if err != nil || !l.passed.Match(out) {
+		t.Errorf("%v\n%s", err, out[max(0, len(out)-20000):])
+	}
+}
+
+// pythonWithFrameworks is what a Python has to import for the tests of our guards
+// in the frameworks. Debian's packages are for Debian's Python.
+const pythonWithFrameworks = "import sys, asgiref, corsheaders, django, fastapi, flask, flask_cors, httpx, starlette, uvicorn, websockets; " +
+	"sys.exit(sys.version_info < (3, 11))"
+
+// needPython is a Python that has the frameworks.
+func needPython(t *testing.T) string {
+	t.Helper()
+	return need.AnyOf(t, "Python 3.11 with Flask, Django, FastAPI and Starlette", []string{"python3", "/usr/bin/python3"}, "-c", pythonWithFrameworks)
+}
+
+// TestFrameworks runs the tests of our guards in the real frameworks.
+func TestFrameworks(t *testing.T) {
+	need.Time(t, "it starts the real frameworks")
+	t.Run("node", func(t *testing.T) {
+		node := languages()["node"]
+		need.Working(t, node.what, node.present...)
+		node.test(t, []string{"NEONAUTHD_FRAMEWORKS=" + need.Made(t, "..", "frameworks")},
+			"sh", "-c", "exec node --test --test-reporter=tap test/frameworks/*.test.mjs")
+	})
+	t.Run("python", func(t *testing.T) {
+		python := languages()["python"]
+		python.test(t, nil, needPython(t), "-m", "unittest", "discover", "-t", ".", "-s", "tests/frameworks", "-p", "framework_*.py")
+	})
 }

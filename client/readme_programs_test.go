@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/neonauthd/neonauthd/client"
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
@@ -121,6 +122,33 @@ func (r *reader) tryIt(t *testing.T, b block, base, path string) {
 		}
 		if err != nil || !strings.Contains(out, " 503 ") || time.Since(begun) > stagePatience {
 			t.Fatalf("%s: %v\n%s", command, err, out)
+		}
+	}
+}
+
+// passes is the trial of a test that a README shows for programs of its own: it
+// passes beside them, and without a daemon.
+func passes(programs ...string) trial {
+	return func(t *testing.T, r *reader, b block) {
+		files := []string{filepath.Join(r.dir, b.name())}
+		r.paste(t, b, "ada")
+		for _, name := range programs {
+			i := slices.IndexFunc(r.blocks, func(other block) bool { return other.name() == name })
+			if i < 0 {
+				t.Fatalf("there is no block %q", name)
+			}
+			r.paste(t, r.blocks[i], "ada")
+			files = append(files, filepath.Join(r.dir, name))
+		}
+		if b.command() == "go test" { // which would want a module
+			out, err := exec.Command("go", append([]string{"test", "-count=1"}, files...)...).CombinedOutput()
+			if err != nil || !strings.HasPrefix(string(out), "ok ") {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			return
+		}
+		if out, err := r.run(t, b.command(), client.SocketVariable+"=/nonexistent/socket"); err != nil {
+			t.Fatalf("%s: %v\n%s", b.command(), err, out)
 		}
 	}
 }

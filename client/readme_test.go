@@ -19,8 +19,9 @@ type trial func(t *testing.T, r *reader, b block)
 func readmes() map[string]map[string]trial {
 	return map[string]map[string]trial{
 		"README.md": {
-			"page.mjs": calls("main.go"),
-			"main.go":  serves("/account"),
+			"page.mjs":        calls("main.go"),
+			"main.go":         serves("/account"),
+			"account_test.go": passes("main.go"),
 			"var auth client.Client // share it: callers travel together on few connections": handles,
 		},
 		"node/README.md": {

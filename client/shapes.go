@@ -5,12 +5,20 @@ import "encoding/json"
 // Claims returns the claims of the token that the answer is about: its JSON at
 // LevelClaims, and what the daemon has verified beside it at LevelProfile. It is
 // nil for a session credential, which has none, and for an answer that was made
-// by hand at LevelProfile.
+// by hand at LevelProfile without ForToken.
 func (a Accepted) Claims() json.RawMessage {
 	if a.Level == LevelProfile {
 		return decodePayload(a.payload)
 	}
 	return a.JSON
+}
+
+// ForToken returns the answer as one about that token: beside a profile, Claims
+// and User read the token's claims. The answers of a Client have them already;
+// this is for those that are made by hand, as in a test.
+func (a Accepted) ForToken(token string) Accepted {
+	a.payload = payloadOf(token)
+	return a
 }
 
 // StackClaims is what a token of Neon Auth on Stack Auth holds, for those to whom

@@ -14,6 +14,8 @@
 //	answer, _ := found.Ask(func(token string) client.Answer { return c.Verify(ctx, token) })
 //	refusal, refused := httpauth.RefusalOf(answer)
 //
+// Requirements are what a verified user has to be besides.
+//
 // The clients for Node and Python have a module of the same name with the same
 // structure; client/testdata/httpauth holds the cases that all of them play.
 package httpauth
@@ -24,9 +26,10 @@ import "net/http"
 // section 4.8): OPTIONS with Access-Control-Request-Method. A browser sends no
 // token with it, so a guard lets it through to whatever answers such checks,
 // and without a user. A request that some frameworks take for another method
-// because of a header is none.
+// because of a header is none, nor is one that asks for another protocol: after
+// an Upgrade nobody looks at what goes over the connection.
 func Preflight(r *http.Request) bool {
-	for _, name := range [...]string{"X-Http-Method-Override", "X-Http-Method", "X-Method-Override"} {
+	for _, name := range [...]string{"X-Http-Method-Override", "X-Http-Method", "X-Method-Override", "Upgrade"} {
 		if len(r.Header[name]) > 0 {
 			return false
 		}

@@ -31,10 +31,13 @@ const DefaultRetryAfter time.Duration = httpauth.DefaultRetryAfter
 // A CORS preflight carries no token. It goes through to the handler, without an
 // Accepted in its context. What adds CORS headers has to stand around the
 // Guard: a browser shows a 401 without them to its page as a network error.
+// Nothing else goes through unasked: a request for an Upgrade, such as that of
+// a WebSocket, is judged like every other.
 type Guard struct {
-	// Client asks the daemon. Nil: the one Client that all Guards without one
+	// Client asks the daemon: a *client.Client, or in a test a
+	// *clienttest.Fake. Nil: the one client.Client that all Guards without one
 	// share, which is as its zero value is.
-	Client *client.Client
+	Client client.Asker
 
 	// Options go with every lookup.
 	Options []client.Option
@@ -55,8 +58,13 @@ type Guard struct {
 	// in its context. One with a bad token is answered all the same.
 	Optional bool
 
-	// Allow says whether the user may have what the request asks for; if
-	// not, the answer is 403. Nil: everybody may.
+	// Require is what a user has to be besides: one who is not gets 403 with
+	// the reason. Its zero value admits normal users. For others, whom the
+	// daemon's project has to allow too, name the kinds.
+	Require httpauth.Requirements
+
+	// Allow says whether the user, who meets Require, may have what the
+	// request asks for; if not, the answer is 403. Nil: everybody may.
 	Allow func(*http.Request, client.Accepted) bool
 
 	// Realm is named in challenges. Empty: none is.
@@ -67,6 +75,14 @@ type Guard struct {
 	// Cache-Control are set already. why is nil for a request that was refused
 	// without asking the daemon. Nil: the status's text, as text/plain.
 	Refuse func(w http.ResponseWriter, r *http.Request, status int, why client.Answer)
+
+	// OnUnknown is told of each answer that makes a 503, such as that the
+	// daemon cannot be reached. It is called while the request waits. Nil: a
+	// line goes to slog.Default, the first time at once and then at most once
+	// a minute, with the socket's path and the cause.
+	OnUnknown func(*http.Request, client.Unknown)
+
+	trace trace
 }
 
 // shared is the Client of Guards that have none. A program that makes a Guard for
@@ -108,11 +124,16 @@ func (g *Guard) Wrap(next http.Handler) http.Handler {
 	})
 }
 
-func (g *Guard) ask(ctx context.Context, token string) client.Answer {
-	c := g.Client
-	if c == nil {
-		c = &shared
+// asker is whom the Guard asks.
+func (g *Guard) asker() client.Asker {
+	if c, ok := g.Client.(*client.Client); g.Client == nil || ok && c == nil {
+		return &shared
 	}
+	return g.Client
+}
+
+func (g *Guard) ask(ctx context.Context, token string) client.Answer {
+	c := g.asker()
 	if g.Profile {
 		return c.Profile(ctx, token, g.Options...)
 	}
@@ -121,16 +142,30 @@ func (g *Guard) ask(ctx context.Context, token string) client.Answer {
 
 // decide lets a request through or refuses it, by the daemon's answer.
 func (g *Guard) decide(w http.ResponseWriter, r *http.Request, next http.Handler, answer client.Answer) {
-	refusal, refused := httpauth.RefusalOf(answer)
+	refusal, refused := g.judge(r, answer)
 	a, ok := answer.(client.Accepted)
-	switch {
-	case refused || !ok:
+	if refused || !ok {
 		g.refuse(w, r, refusal, answer)
-	case g.Allow != nil && !g.Allow(r, a):
-		g.refuse(w, r, httpauth.Denied(""), answer)
-	default:
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), key{}, a)))
+		return
 	}
+	next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), key{}, a)))
+}
+
+// judge is what the answer means for the request.
+func (g *Guard) judge(r *http.Request, answer client.Answer) (refusal httpauth.Refusal, refused bool) {
+	switch a := answer.(type) {
+	case client.Accepted:
+		if reason := g.Require.Unmet(a.User()); reason != "" {
+			return httpauth.Denied(reason), true
+		}
+		if g.Allow != nil && !g.Allow(r, a) {
+			return httpauth.Denied(""), true
+		}
+	case client.Unknown:
+		g.traceUnknown(r, a)
+	case client.Rejected:
+	}
+	return httpauth.RefusalOf(answer)
 }
 
 // refuse answers a request that does not get through.

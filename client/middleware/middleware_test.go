@@ -220,9 +220,13 @@ func TestAPlaceThatIsNonePanicsBeforeTheFirstRequest(t *testing.T) {
 
 // TestSharedCases plays the cases that guards of other languages play too.
 func TestSharedCases(t *testing.T) {
-	for _, file := range []string{"cases.json", "guards.json"} {
-		start := func(_ *testing.T, asks *client.Client, c httpauthtest.Case) http.Handler {
+	for _, file := range []string{"cases.json", "requirements.json", "guards.json"} {
+		start := func(t *testing.T, asks *client.Client, c httpauthtest.Case) http.Handler {
 			g := &middleware.Guard{Client: asks, Profile: c.Profile, Realm: c.Realm, Optional: c.Optional}
+			g.Require = httpauth.Requirements{EmailVerified: c.EmailVerified, Team: c.Team}
+			for _, name := range c.Kinds {
+				g.Require.Kinds = append(g.Require.Kinds, kindCalled(t, name))
+			}
 			for _, p := range c.Places {
 				g.Places = append(g.Places, httpauth.Place(p))
 			}
@@ -233,6 +237,17 @@ func TestSharedCases(t *testing.T) {
 		}
 		httpauthtest.Play(t, "../testdata/httpauth/"+file, start, func(got *http.Response) string { return got.Header.Get("User") })
 	}
+}
+
+func kindCalled(t *testing.T, name string) client.Kind {
+	t.Helper()
+	for kind := client.KindNormal; kind <= client.KindAnonymous; kind++ {
+		if kind.String() == name {
+			return kind
+		}
+	}
+	t.Fatalf("no kind is called %q", name)
+	return client.KindUnknown
 }
 
 // TestGuardsWithoutAClientShareOne: a program that makes a Guard for each request

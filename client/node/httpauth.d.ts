@@ -5,7 +5,7 @@
 
 import type { IncomingMessage } from 'node:http'
 
-import type { Accepted, Answer, Code, Reason } from './index.js'
+import type { Accepted, Answer, Asker, Code, ProfileOptions, Reason, Unknown, User } from './index.js'
 
 /**
  * Where a request may carry its token.
@@ -69,7 +69,7 @@ export class Refusal {
   /** The code of RFC 6750, section 3.1; empty where none belongs. */
   readonly error: string
   /** A word for people and counters. */
-  readonly reason: Reason | Code | Fault | 'no-token' | ''
+  readonly reason: Reason | Code | Fault | 'no-token' | 'email-not-verified' | 'wrong-team' | ''
   /** With 503: whole seconds, in milliseconds; else 0. */
   readonly retryAfter: number
   /** Cache-Control, and WWW-Authenticate or, with 503, Retry-After. */
@@ -87,7 +87,58 @@ export const denied: (reason?: string) => Refusal
 /** For a request about which nothing could be learnt: 503. */
 export function unavailable(reason?: string, after?: number): Refusal
 
-/** Whether a request asks on behalf of a browser's CORS check, which carries no token. */
+/** What a verified user has to be besides. By default: a normal user, and nothing else. */
+export interface RequirementOptions {
+  /** The address is known to be verified. Claims of some issuers do not tell; a profile does. */
+  emailVerified?: boolean | undefined
+  /** The user's selected team, or active organization, is the one of this id. */
+  team?: string | undefined
+  /**
+   * The kinds of users that may come in. Default: `['normal']`. The others have to be admitted by the daemon's project too. A
+   * user whose kind is not known may come in where all three may.
+   */
+  kinds?: readonly ('normal' | 'restricted' | 'anonymous')[] | undefined
+}
+
+/** The same for a guard of one's own. It throws a TypeError for what is no requirement. */
+export class Requirements {
+  constructor(options?: RequirementOptions)
+  /** Which one a verified user does not meet, for denied(); empty: none. */
+  unmet(user: User): 'class-not-allowed' | 'email-not-verified' | 'wrong-team' | ''
+}
+
+/** Finds the token in a request; undefined: it carries none. */
+export type TokenSearchIn<R> = (request: R) => string | symbol | undefined
+
+/** What all guards take, whatever shape their requests have. */
+export interface Rules<R> extends RequirementOptions {
+  /** Asks the daemon: a Client, or in a test a FakeClient. Default: one client that all guards without one share. */
+  client?: Asker | undefined
+  /** Options that go with every lookup. */
+  lookup?: ProfileOptions | undefined
+  /** Ask for the user's profile too. */
+  profile?: boolean | undefined
+  /**
+   * Where a request may carry its token besides the headers x-stack-access-token, Authorization and the SDK's others, which
+   * always count. About cookies read first what Place says of forged requests.
+   */
+  places?: readonly Place[] | undefined
+  /** Finds the token in place of all that. */
+  token?: TokenSearchIn<R> | undefined
+  /** Let a request without any token through. One with a bad token is answered all the same. */
+  optional?: boolean | undefined
+  /** Whether the user, who meets the requirements, may have what the request asks for; anything but true is a 403. */
+  allow?: ((request: R, answer: Accepted) => boolean | Promise<boolean>) | undefined
+  /** Named in challenges. */
+  realm?: string | undefined
+  /**
+   * Told of each answer that makes a 503, such as that the daemon cannot be reached. Without it a process warning with the
+   * code NEONAUTHD_UNKNOWN names the socket and the cause, the first time at once and then at most once a minute.
+   */
+  onUnknown?: ((request: R, answer: Unknown) => void) | undefined
+}
+
+/** Whether a request asks on behalf of a browser's CORS check, which carries no token, and for no other protocol. */
 export function preflight(method: string | undefined, values: HeaderValues): boolean
 
 /** The most different tokens that one request's SDK cookies may hold. */

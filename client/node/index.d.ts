@@ -307,12 +307,20 @@ export interface Daemon {
   readonly projects: string[]
 }
 
+/** Asks about tokens: a Client, or what a test puts in its place (neonauthd/testing). */
+export interface Asker {
+  verify(token: string, options?: VerifyOptions): Promise<Answer>
+  profile(token: string, options?: ProfileOptions): Promise<Answer>
+  /** Named in warnings. */
+  readonly socket?: string | undefined
+}
+
 /**
  * Asks one daemon. Concurrent callers travel together on one connection. It
  * connects when it is first asked, and does not keep the process alive while
  * nobody waits for an answer.
  */
-export class Client implements AsyncDisposable {
+export class Client implements Asker, AsyncDisposable {
   constructor(options?: ClientOptions)
   /** The path of the socket. */
   readonly socket: string

@@ -1,42 +1,30 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
 
-import type { Place } from './httpauth.js'
-import type { Accepted, Answer, Client, ProfileOptions } from './index.js'
+import type { Refusal, Rules, TokenSearchIn } from './httpauth.js'
+import type { Accepted, Answer } from './index.js'
 
-/** Finds the token in a request; undefined: it carries none. */
-export type TokenSearch = (req: IncomingMessage) => string | symbol | undefined
+export type TokenSearch = TokenSearchIn<IncomingMessage>
 
-export interface GuardOptions {
-  /** Asks the daemon. Default: the one client that all guards without one share. */
-  client?: Client
-  /** Options that go with every lookup. */
-  lookup?: ProfileOptions
-  /** Ask for the user's profile too. */
-  profile?: boolean
-  /**
-   * Where a request may carry its token besides the headers x-stack-access-token, Authorization and the SDK's others, which
-   * always count. About cookies read first what Place says of forged requests.
-   */
-  places?: readonly Place[]
-  /** Finds the token in place of all that. */
-  token?: TokenSearch
-  /** Let a request without any token through. One with a bad token is answered all the same. */
-  optional?: boolean
-  /** Whether the user may have what the request asks for; anything but true is a 403. */
-  allow?: (req: IncomingMessage, answer: Accepted) => boolean | Promise<boolean>
-  /** Named in challenges. */
-  realm?: string
+export interface GuardOptions extends Rules<IncomingMessage> {
   /**
    * Writes the answer's status and body; WWW-Authenticate, Retry-After and Cache-Control are set already. There is no answer
-   * when the request was refused without asking the daemon.
+   * when the request was refused without asking the daemon. Upgrades are refused without it.
    */
-  refuse?: (req: IncomingMessage, res: ServerResponse, status: number, answer: Answer | undefined) => void
+  refuse?: ((req: IncomingMessage, res: ServerResponse, status: number, answer: Answer | undefined, refusal: Refusal) => void) | undefined
 }
 
 export interface Guard {
   (req: IncomingMessage, res: ServerResponse, next: (error?: unknown) => void): Promise<void>
   /** Puts a node:http handler behind the guard. */
   wrap(handler: (req: IncomingMessage, res: ServerResponse) => void): (req: IncomingMessage, res: ServerResponse) => Promise<void>
+  /**
+   * Puts a listener of a server's event "upgrade" behind the guard, such as one that opens WebSockets. Node tells nobody else
+   * of an upgrade when there is such a listener: without this, no guard is asked.
+   */
+  upgrade(
+    handler: (req: IncomingMessage, socket: Duplex, head: Buffer) => void,
+  ): (req: IncomingMessage, socket: Duplex, head: Buffer) => Promise<void>
 }
 
 /**

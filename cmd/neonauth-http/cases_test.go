@@ -30,6 +30,17 @@ func TestSharedCases(t *testing.T) {
 			if c.Profile {
 				wish = "level=profile"
 			}
+			for _, kind := range c.Kinds {
+				if kind != client.KindNormal.String() { // who always may come in
+					wish += "&allow=" + kind
+				}
+			}
+			if c.EmailVerified {
+				wish += "&require=email-verified"
+			}
+			if c.Team != "" {
+				wish += "&require=team:" + c.Team
+			}
 			s := newService(asks, set, slog.New(slog.DiscardHandler), time.Now)
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				r.URL.Path, r.URL.RawQuery = "/"+d.name, wish
@@ -38,12 +49,14 @@ func TestSharedCases(t *testing.T) {
 			})
 		}
 		t.Run(d.name, func(t *testing.T) {
-			httpauthtest.Play(t, "../../client/testdata/httpauth/cases.json", start, func(got *http.Response) string {
-				if got.StatusCode != d.allowed {
-					return ""
-				}
-				return got.Header.Get("X-Auth-User-Id")
-			})
+			for _, file := range []string{"cases.json", "requirements.json"} {
+				httpauthtest.Play(t, "../../client/testdata/httpauth/"+file, start, func(got *http.Response) string {
+					if got.StatusCode != d.allowed {
+						return ""
+					}
+					return got.Header.Get("X-Auth-User-Id")
+				})
+			}
 		})
 	}
 }

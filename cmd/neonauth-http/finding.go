@@ -30,9 +30,6 @@ func (o outcome) String() string {
 
 // Our own reasons, beside the protocol's and those of httpauth.
 const (
-	reasonClass    = string(protocol.ReasonClassNotAllowed)
-	reasonEmail    = "email-not-verified"
-	reasonTeam     = "wrong-team"
 	reasonTooLarge = "identity-too-large"
 	reasonHeader   = "foreign-identity-header"
 	reasonFault    = "misconfigured-location"
@@ -112,7 +109,7 @@ func admit(a *client.Accepted, want *requirement, show *selection, asked, now ti
 		return undecided(reasonDown) // not what was asked; the client sees to it already
 	}
 	u := a.User()
-	if reason := want.unmet(&u); reason != "" {
+	if reason := want.user.Unmet(u); reason != "" {
 		return refused(httpauth.Denied(reason))
 	}
 	id, err := identityOf(&u, a, show)

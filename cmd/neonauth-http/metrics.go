@@ -58,7 +58,7 @@ func newCounters(table []*dialect, inFlight func() float64) *counters {
 	}
 	own := []string{
 		httpauth.ReasonNoToken, string(httpauth.FaultTwoTokens), string(httpauth.FaultUnreadable),
-		reasonEmail, reasonTeam, reasonTooLarge, reasonHeader, reasonFault, reasonDown,
+		httpauth.ReasonEmailNotVerified, httpauth.ReasonWrongTeam, reasonTooLarge, reasonHeader, reasonFault, reasonDown,
 	}
 	for _, r := range protocol.Reasons() {
 		own = append(own, string(r))

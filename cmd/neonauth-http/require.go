@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,33 +21,13 @@ type requirement struct {
 	project string
 	maxAge  time.Duration
 	live    bool             // maxAge was given
-	team    string           // "" is any or none
-	email   bool             // the email address must be verified
 	clean   bool             // no identity header of the visitor's may be left
-	admit   kinds            // let in besides normal users
 	tokens  *httpauth.Search // where the token is; nil is where the configuration file says
+	user    httpauth.Requirements
 }
 
 // maxPlaces bounds the places that one question may have a token searched in.
 const maxPlaces = 16
-
-// kinds are the kinds of users that a location has to name to let them in.
-type kinds struct{ restricted, anonymous bool }
-
-// has tells whether a user may come in. Of one whose kind is not known it is
-// not shown to be a normal user.
-func (k kinds) has(kind client.Kind) bool {
-	switch kind {
-	case client.KindNormal:
-		return true
-	case client.KindRestricted:
-		return k.restricted
-	case client.KindAnonymous:
-		return k.anonymous
-	case client.KindUnknown:
-	}
-	return k.restricted && k.anonymous
-}
 
 // parseRequirement reads the query that the web server's configuration fixes.
 // Whatever it does not know is an error: a misspelt requirement must never
@@ -150,14 +131,14 @@ func (r *requirement) takeRequire(value string) error {
 	const team = "team:"
 	switch {
 	case value == "email-verified":
-		r.email = true
+		r.user.EmailVerified = true
 	case value == "clean-headers":
 		r.clean = true
 	case len(value) > len(team) && value[:len(team)] == team:
-		if r.team != "" && r.team != value[len(team):] {
+		if r.user.Team != "" && r.user.Team != value[len(team):] {
 			return errors.New("require names two teams, and a user has one selected at a time")
 		}
-		r.team = value[len(team):]
+		r.user.Team = value[len(team):]
 	default:
 		return errors.New("require is none of email-verified, team:ID and clean-headers")
 	}
@@ -165,13 +146,19 @@ func (r *requirement) takeRequire(value string) error {
 }
 
 func (r *requirement) takeAllow(value string) error {
+	kind := client.KindRestricted
 	switch value {
 	case "restricted":
-		r.admit.restricted = true
 	case "anonymous":
-		r.admit.anonymous = true
+		kind = client.KindAnonymous
 	default:
 		return errors.New("allow is neither restricted nor anonymous")
+	}
+	if len(r.user.Kinds) == 0 {
+		r.user.Kinds = []client.Kind{client.KindNormal}
+	}
+	if !slices.Contains(r.user.Kinds, kind) {
+		r.user.Kinds = append(r.user.Kinds, kind)
 	}
 	return nil
 }
@@ -186,19 +173,6 @@ func (r *requirement) options() []client.Option {
 		all = append(all, client.MaxAge(r.maxAge))
 	}
 	return all
-}
-
-// unmet says which requirement a verified user does not meet; "" is none.
-func (r *requirement) unmet(u *client.User) string {
-	switch {
-	case !r.admit.has(u.Kind):
-		return reasonClass
-	case r.email && (u.Email == "" || u.EmailVerified != client.FlagTrue):
-		return reasonEmail
-	case r.team != "" && u.TeamID != r.team:
-		return reasonTeam
-	}
-	return ""
 }
 
 // shown makes foreign text fit for an error: quoted and cut.

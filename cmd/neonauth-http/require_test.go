@@ -6,12 +6,15 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/client/httpauth"
 	"github.com/neonauthd/neonauthd/internal/httpauthtest"
+	"github.com/neonauthd/neonauthd/protocol"
 )
 
 func TestRequirementsSayWhatTheyMean(t *testing.T) {
@@ -22,14 +25,14 @@ func TestRequirementsSayWhatTheyMean(t *testing.T) {
 		"level=profile":      {level: client.LevelProfile},
 		"level=pro%66ile":    {level: client.LevelProfile},
 		"project=shop.eu":    {level: client.LevelClaims, project: "shop.eu"},
-		"require=team:a%3Ab": {level: client.LevelClaims, team: "a:b"},
-		"require=team:a&require=team:a&require=email-verified":     {level: client.LevelClaims, team: "a", email: true},
-		"allow=restricted&allow=anonymous":                         {level: client.LevelClaims, admit: kinds{restricted: true, anonymous: true}},
+		"require=team:a%3Ab": {level: client.LevelClaims, user: httpauth.Requirements{Team: "a:b"}},
+		"require=team:a&require=team:a&require=email-verified":     {level: client.LevelClaims, user: httpauth.Requirements{Team: "a", EmailVerified: true}},
+		"allow=restricted&allow=anonymous":                         {level: client.LevelClaims, user: httpauth.Requirements{Kinds: []client.Kind{client.KindNormal, client.KindRestricted, client.KindAnonymous}}},
 		"max-age=0&level=profile":                                  {level: client.LevelProfile, live: true},
-		"level=profile&max-age=86400&allow=restricted&project=x_1": {level: client.LevelProfile, live: true, maxAge: 24 * time.Hour, admit: kinds{restricted: true}, project: "x_1"},
+		"level=profile&max-age=86400&allow=restricted&project=x_1": {level: client.LevelProfile, live: true, maxAge: 24 * time.Hour, project: "x_1", user: httpauth.Requirements{Kinds: []client.Kind{client.KindNormal, client.KindRestricted}}},
 	} {
 		got, err := parseRequirement(query)
-		if err != nil || got != want {
+		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%q: %+v and %v, want %+v", query, got, err, want)
 		}
 	}
@@ -72,7 +75,7 @@ func TestKindsAreLetInWhereALocationNamesThem(t *testing.T) {
 			t.Fatal(err)
 		}
 		for kind := client.KindUnknown; kind <= client.KindAnonymous; kind++ {
-			if reason := r.unmet(&client.User{Kind: kind}); (reason == "") != want[kind] || reason != "" && reason != reasonClass {
+			if reason := r.user.Unmet(client.User{Kind: kind}); (reason == "") != want[kind] || reason != "" && reason != string(protocol.ReasonClassNotAllowed) {
 				t.Errorf("%q and kind %q: %q", query, kind, reason)
 			}
 		}

@@ -19,7 +19,7 @@ import (
 	"github.com/neonauthd/neonauthd/client/middleware"
 )
 
-func routes(auth *client.Client) http.Handler {
+func routes(auth client.Asker) http.Handler {
 	guard := &middleware.Guard{Client: auth, Realm: "example"}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
@@ -31,14 +31,10 @@ func routes(auth *client.Client) http.Handler {
 
 // account is called for verified users only.
 func account(w http.ResponseWriter, r *http.Request) {
-	user, ok := middleware.From(r.Context())
-	var claims struct{ Email string }
-	if !ok || json.Unmarshal(user.JSON, &claims) != nil {
-		http.Error(w, "no user", http.StatusInternalServerError)
-		return
-	}
+	answer, _ := middleware.From(r.Context())
+	user := answer.User()
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(map[string]string{"user": user.Subject, "email": claims.Email})
+	_ = json.NewEncoder(w).Encode(map[string]string{"user": user.ID, "email": user.Email})
 }
 
 func main() {

@@ -31,6 +31,11 @@ type Case struct {
 	Realm    string
 	Optional bool
 
+	// What is required of the user.
+	EmailVerified bool `json:"email_verified"`
+	Team          string
+	Kinds         []string
+
 	Asked      []string
 	User       string // "" is a refusal
 	Status     int

@@ -7,6 +7,7 @@
 
 const { Finder, MAX_COOKIE_TOKENS, SDK_COOKIES } = require('./finder.js')
 const { DEFAULT_RETRY_AFTER, MAX_RETRY_AFTER, Refusal, denied, invalidToken, refusalOf, unavailable } = require('./refusal.js')
+const { Requirements } = require('./requirements.js')
 
 // What no browser sends along by itself. Cookies it does, with requests that
 // another site's page makes (CSRF), so they count only where they are asked for.
@@ -122,9 +123,10 @@ class Found {
 
 // preflight tells whether a request asks on behalf of a browser's CORS check. A
 // browser sends no token with it. A request that some frameworks take for
-// another method because of a header is none.
+// another method because of a header is none, nor is one that asks for another
+// protocol: after an Upgrade nobody looks at what goes over the connection.
 function preflight(method, values) {
-  const others = ['x-http-method-override', 'x-http-method', 'x-method-override']
+  const others = ['x-http-method-override', 'x-http-method', 'x-method-override', 'upgrade']
   return method === 'OPTIONS' && Boolean(values('access-control-request-method')[0]) && others.every((name) => values(name).length === 0)
 }
 
@@ -143,4 +145,5 @@ module.exports = {
   denied,
   unavailable,
   preflight,
+  Requirements,
 }

@@ -4,14 +4,20 @@ import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 
 import * as index from 'neonauthd'
+import * as fastify from 'neonauthd/fastify'
+import * as fetch from 'neonauthd/fetch'
 import * as httpauth from 'neonauthd/httpauth'
 import * as middleware from 'neonauthd/middleware'
+import * as testing from 'neonauthd/testing'
 
 const read = (path) => readFileSync(new URL(path, import.meta.url), 'utf8')
 const ENTRIES = {
   index: [index, read('../index.d.ts')],
   middleware: [middleware, read('../middleware.d.ts')],
+  fetch: [fetch, read('../fetch.d.ts')],
+  fastify: [fastify, read('../fastify.d.ts')],
   httpauth: [httpauth, read('../httpauth.d.ts')],
+  testing: [testing, read('../testing.d.ts')],
 }
 
 const names = (text, kinds) => [...text.matchAll(new RegExp(`^export (?:${kinds}) (\\w+)`, 'gm'))].map((m) => m[1])
@@ -45,6 +51,9 @@ test('every option that is declared is known', async () => {
   const calls = members(text, 'interface CallOptions')
   const lookups = [...calls, ...members(text, 'interface VerifyOptions')]
   const profiles = [...lookups, ...members(text, 'interface ProfileOptions')]
+  const rules = ['interface RequirementOptions', 'interface Rules'].flatMap((name) => members(ENTRIES.httpauth[1], name))
+  for (const entry of ['middleware', 'fetch', 'fastify']) assert.deepEqual(members(ENTRIES[entry][1], 'interface GuardOptions'), ['refuse'])
+  rules.push('refuse')
   const client = new index.Client({ socket: '/nowhere' })
   const down = { kind: 'unreachable' }
   for (const [options, take] of [
@@ -53,7 +62,7 @@ test('every option that is declared is known', async () => {
     [calls, (given) => assert.rejects(client.hello(given), down)],
     [lookups, (given) => client.verify('token', given)],
     [profiles, (given) => client.profile('token', given)],
-    [members(ENTRIES.middleware[1], 'interface GuardOptions'), async (given) => middleware.guard(given)],
+    ...[middleware, fetch, fastify].map((module) => [rules, async (given) => module.guard(given)]),
   ]) {
     assert.ok(options.length >= 2)
     for (const name of options) await take({ [name]: undefined })

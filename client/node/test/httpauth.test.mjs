@@ -1,56 +1,20 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
-import { connect } from 'node:net'
 import { test } from 'node:test'
 
-import { Accepted, Client, Rejected, Unknown } from 'neonauthd'
-import { Found, HEADERS, MAX_PLACE_NAME, Refusal, Search, denied, invalidToken, preflight, refusalOf, unavailable, valuesOf } from 'neonauthd/httpauth'
+import { Accepted, Rejected, Unknown } from 'neonauthd'
+import { Found, HEADERS, MAX_PLACE_NAME, Refusal, Requirements, Search, denied, invalidToken, preflight, refusalOf, unavailable, valuesOf } from 'neonauthd/httpauth'
 import { from, guard } from 'neonauthd/middleware'
-import { fakeDaemon } from './fake.mjs'
+import { exchange, linesOf, playCases } from './cases.mjs'
 
-// exchange sends a request as it stands and returns the response.
-async function exchange(port, text) {
-  const socket = connect(port, '127.0.0.1')
-  socket.write(text)
-  let received = ''
-  for await (const chunk of socket.setEncoding('latin1')) received += chunk
-  const [head] = received.split('\r\n\r\n')
-  const [line, ...lines] = head.split('\r\n')
-  const headers = Object.fromEntries(lines.map((one) => [one.slice(0, one.indexOf(':')).toLowerCase(), one.slice(one.indexOf(':') + 2)]))
-  return { status: Number(line.split(' ')[1]), headers }
-}
-
-for (const file of ['cases', 'guards']) {
-  const { daemon, cases } = JSON.parse(readFileSync(new URL(`../../testdata/httpauth/${file}.json`, import.meta.url), 'utf8'))
-
-  test(`httpauth ${file}.json has cases`, () => assert.ok(cases.length > 0 && Object.keys(daemon).length > 0))
-
-  for (const one of cases) {
-    test(`httpauth: ${one.name}`, async (t) => {
-      const asked = []
-      const fake = await fakeDaemon(t, (words) => {
-        asked.push(words.at(-1))
-        return (daemon[words.at(-1)] ?? 'NO bad-signature').replace('LEVEL', words[0] === 'PROFILE' ? 'profile' : 'claims')
-      })
-      const client = new Client({ socket: fake.path, timeout: 10_000 })
-      const options = Object.fromEntries(['places', 'profile', 'realm', 'optional'].map((name) => [name, one[name]]))
-      const server = createServer(guard({ client, ...options }).wrap((req, res) => res.setHeader('User', from(req)?.subject ?? 'nobody').end()))
-      server.listen(0, '127.0.0.1')
-      await once(server, 'listening')
-      t.after(() => Promise.all([client.close(), server.close()]))
-      const lines = [`${one.method ?? 'GET'} / HTTP/1.1`, 'Host: site.example', 'Connection: close', ...one.headers]
-      const got = await exchange(server.address().port, Buffer.from(lines.join('\r\n') + '\r\n\r\n'))
-      assert.deepEqual(asked, one.asked)
-      assert.deepEqual(
-        { user: got.headers.user, status: got.status, challenge: got.headers['www-authenticate'], after: got.headers['retry-after'] },
-        { user: one.user, status: one.status ?? 200, challenge: one.challenge, after: one.retry_after },
-      )
-      if (one.user === undefined) assert.equal(got.headers['cache-control'], 'no-store')
-    })
-  }
-}
+playCases('node:http', async (t, options, one) => {
+  const server = createServer(guard(options).wrap((req, res) => res.setHeader('User', from(req)?.subject ?? 'nobody').end()))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => server.close())
+  return exchange(server.address().port, linesOf(one))
+})
 
 test('a place is named right, or the error says how', () => {
   const long = 'x'.repeat(MAX_PLACE_NAME)
@@ -127,6 +91,17 @@ test('challenges quote what they are given', () => {
   )
   assert.equal(challenge(denied()), 'Bearer error="insufficient_scope"')
   assert.equal(challenge(new Refusal(401, '', 'no-token')), 'Bearer')
+})
+
+test('a requirement that is none is a fault of the program', () => {
+  for (const wrong of [
+    { emailVerified: 'yes' }, { emailVerified: null }, { team: '' }, { team: 7 }, { team: null }, { kinds: [] }, { kinds: 'normal' },
+    { kinds: ['admin'] }, { kinds: [''] }, { kinds: null },
+  ]) {
+    assert.throws(() => new Requirements(wrong), TypeError)
+    assert.throws(() => guard(wrong), TypeError)
+  }
+  assert.equal(new Requirements({ team: undefined, kinds: undefined, emailVerified: undefined }).unmet({ kind: 'normal' }), '')
 })
 
 test('blanks are no token, however many', () => {

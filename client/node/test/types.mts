@@ -7,14 +7,18 @@ import {
   GarbledError, NeonauthdError, Rejected, ReplyError, SOCKET_VARIABLE, TimedOutError, Unknown, UnreachableError, match,
 } from 'neonauthd'
 import type {
-  Answer, CallOptions, Claims, ClientOptions, Code, Daemon, Kind, Level, NeonClaims, NeonProfile, Profile, ProfileOptions, Reason,
+  Answer, Asker, CallOptions, Claims, ClientOptions, Code, Daemon, Kind, Level, NeonClaims, NeonProfile, Profile, ProfileOptions, Reason,
   RestrictedReason, Source, StackClaims, StackProfile, StackTeam, User, VerifyOptions,
 } from 'neonauthd'
-import { HEADERS, MAX_COOKIE_TOKENS, MAX_PLACE_NAME, MAX_RETRY_AFTER, Found, Refusal, Search } from 'neonauthd/httpauth'
+import * as fastify from 'neonauthd/fastify'
+import * as fetching from 'neonauthd/fetch'
+import { HEADERS, MAX_COOKIE_TOKENS, MAX_PLACE_NAME, MAX_RETRY_AFTER, Found, Refusal, Requirements, Search } from 'neonauthd/httpauth'
 import { denied, invalidToken, preflight, refusalOf, unavailable, valuesOf } from 'neonauthd/httpauth'
-import type { Fault, HeaderValues, Place } from 'neonauthd/httpauth'
+import type { Fault, HeaderValues, Place, RequirementOptions, Rules, TokenSearchIn } from 'neonauthd/httpauth'
 import { DEFAULT_RETRY_AFTER, bearer, cookie, from, guard } from 'neonauthd/middleware'
 import type { Guard, GuardOptions, TokenSearch } from 'neonauthd/middleware'
+import { FakeClient } from 'neonauthd/testing'
+import type { Asked, FakeUser } from 'neonauthd/testing'
 
 declare const answer: Answer
 declare const request: IncomingMessage
@@ -163,12 +167,72 @@ const rules: GuardOptions = {
   optional: true,
   allow: async (req, answer) => req.method === 'GET' || answer.subject === 'ada',
   realm: 'shop',
-  refuse: (_req, res, status, answer) => res.writeHead(status).end(answer?.outcome ?? 'no token'),
+  refuse: (_req, res, status, answer, refusal) => res.writeHead(status).end(answer?.outcome ?? refusal.reason),
+  emailVerified: true,
+  team: 'team-1',
+  kinds: ['normal', 'anonymous'],
+  onUnknown: (req, unknown) => console.error(req.url, unknown.error.message),
 }
 const protect: Guard = guard(rules)
 expect<void>(await protect(request, response, (_error?: unknown) => {}))
 expect<void>(await protect.wrap((req, res) => res.end(from(req)?.subject))(request, response))
 expect<number>(DEFAULT_RETRY_AFTER)
+expect<void>(await protect.upgrade((req, socket, head) => socket.end(from(req)?.subject + head.toString()))(request, request.socket, Buffer.from('')))
+
+// Guards for other shapes of requests take the same rules.
+const everywhere: Rules<unknown> = { client, profile: true, emailVerified: true, onUnknown: (_request, unknown) => expect<Unknown>(unknown) }
+const inFetch: fetching.TokenSearch = (request) => fetching.bearer(request) ?? fetching.cookie('session')(request)
+const fetchRules: fetching.GuardOptions = { ...everywhere, token: inFetch, refuse: (_request, refusal, answer) => Response.json({ why: answer?.outcome ?? refusal.reason }) }
+const fetchGuard: fetching.Guard = fetching.guard(fetchRules)
+const refused: Response | undefined = await fetchGuard(new Request('http://app.example/'))
+expect<Response>(refused ?? new Response(fetching.from(new Request('http://app.example/'))?.user.id))
+expect<HeaderValues>(fetching.valuesOf(new Request('http://app.example/')))
+class Other extends Request { readonly ip = '' }
+const GET = fetchGuard.wrap(async (request: Other, context: { params: Promise<{ id: string }> }) => new Response(request.ip + (await context.params).id))
+expect<(request: Other, context: { params: Promise<{ id: string }> }) => Promise<Response>>(GET)
+// @ts-expect-error a refusal may be none
+expect<number>((await fetchGuard(new Request('http://app.example/'))).status)
+// @ts-expect-error a handler has to respond
+fetchGuard.wrap(() => {})
+
+declare const app: fastify.InstanceLike
+declare const like: fastify.RequestLike
+declare const reply: fastify.ReplyLike
+const inFastify: fastify.TokenSearch = (request) => fastify.bearer(request) ?? fastify.cookie('session')(request)
+const fastifyRules: fastify.GuardOptions = { ...everywhere, token: inFastify, refuse: (_request, _reply, refusal, answer) => ({ why: answer?.outcome ?? refusal.reason }) }
+expect<void>(await fastify.plugin(app, fastifyRules))
+expect<(instance: fastify.InstanceLike, options: fastify.GuardOptions) => Promise<void>>(fastify.plugin)
+expect<unknown>(await fastify.guard(fastifyRules)(like, reply))
+expect<string | undefined>(fastify.from(like)?.user.id)
+expect<[fastify.InstanceLike, fastify.RequestLike, fastify.ReplyLike]>([app, like, reply])
+const own: TokenSearchIn<{ token: string }> = ({ token }) => token
+expect<string | symbol | undefined>(own({ token: 'a' }))
+
+const required: RequirementOptions = { emailVerified: true, team: 'team-1', kinds: ['restricted'] }
+expect<'class-not-allowed' | 'email-not-verified' | 'wrong-team' | ''>(new Requirements(required).unmet({ id: 'u' } as User))
+// @ts-expect-error no such kind
+guard({ kinds: ['admin'] })
+// @ts-expect-error a list
+guard({ kinds: 'normal' })
+// @ts-expect-error yes or no
+guard({ emailVerified: 'yes' })
+
+// A test's client is asked like the real one.
+const fake = new FakeClient()
+const ada: FakeUser = { id: 'ada', email: 'ada@example.org' }
+expect<void>(fake.accept('token', ada, { claims: { admin: true }, profile: { server_metadata: {} } }))
+expect<void>(fake.reject('old', 'expired'))
+expect<void>(fake.unknown('outage', 'unavailable', 5000))
+expect<Answer>(await fake.verify('token', { project: 'shop' }))
+const asker: Asker = fake
+expect<Answer>(await asker.profile('token', { maxAge: 0 }))
+expect<readonly Asked[]>(fake.asked)
+expect<string>(fake.asked.map(({ method, token, options }) => method + token + options.project).join())
+guard({ client: fake })
+// @ts-expect-error a user has an id
+fake.accept('token', { email: 'ada@example.org' })
+// @ts-expect-error no client at all
+guard({ client: { verify: async () => true } })
 
 // A guard of one's own.
 const places: readonly Place[] = [...HEADERS, 'sdk-cookie']

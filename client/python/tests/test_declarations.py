@@ -5,13 +5,13 @@ import unittest
 from pathlib import Path
 
 import neonauthd
-from neonauthd import asgi, httpauth, wsgi
+from neonauthd import asgi, httpauth, testing, wsgi
 
 
 class Declarations(unittest.TestCase):
     def test_the_typed_program_uses_every_exported_name(self) -> None:
         program = Path(__file__).with_name("typed.py").read_text()
-        for module in (neonauthd, asgi, wsgi, httpauth):
+        for module in (neonauthd, asgi, wsgi, httpauth, testing):
             names: list[str] = module.__all__
             self.assertTrue(names)
             for name in names:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from neonauthd import AsyncClient, Client, asgi, wsgi
+from neonauthd._guard import KEY
 
 from .fake import ACCEPTED, FakeDaemon
 
@@ -123,7 +124,7 @@ class Guards(unittest.TestCase):
         self.assertEqual(self.wsgi({"HTTP_AUTHORIZATION": "Bearer old"}, optional=True)[0], 401)
 
     def test_nobody_can_bring_an_answer_along(self) -> None:
-        forged = {wsgi._KEY: self.client.verify("good")}
+        forged = {KEY: self.client.verify("good")}
         self.assertEqual(self.wsgi(dict(forged), optional=True)[2], b"nobody")
         sent = self.asgi({"type": "http", "headers": [], **forged}, optional=True)
         self.assertEqual(sent[0]["subject"], "nobody")

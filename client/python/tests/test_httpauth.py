@@ -13,6 +13,7 @@ from neonauthd._errors import ReplyError
 from .fake import FakeDaemon
 
 CASES = Path(__file__).parents[2] / "testdata" / "httpauth"
+FILES = ("cases.json", "requirements.json", "guards.json")
 OUTCOME = ("asked", "user", "status", "challenge", "retry_after")
 
 
@@ -21,7 +22,9 @@ def want(case: dict[str, Any]) -> dict[str, Any]:
 
 
 def options(case: dict[str, Any]) -> dict[str, Any]:
-    return {name: case[name] for name in ("places", "profile", "realm", "optional") if name in case}
+    names = ("places", "profile", "realm", "optional", "email_verified", "team", "kinds")
+    found = {name: case[name] for name in names if name in case}
+    return {"on_unknown": lambda request, answer: None, **found}
 
 
 def pairs(case: dict[str, Any]) -> list[tuple[bytes, bytes]]:
@@ -105,7 +108,7 @@ class SharedCases(unittest.TestCase):
         return self.got(sent[0]["status"], headers, None)
 
     def test_wsgi(self) -> None:
-        for name in ("cases.json", "guards.json"):
+        for name in FILES:
             with Client(socket=self.fake.path, timeout=10) as client:
                 for case in self.load(name):
                     with self.subTest(case["name"]):
@@ -118,7 +121,7 @@ class SharedCases(unittest.TestCase):
                     with self.subTest(case["name"]):
                         self.assertEqual(await self.asgi(case, client), want(case))
 
-        for name in ("cases.json", "guards.json"):
+        for name in FILES:
             asyncio.run(play(name))
 
 

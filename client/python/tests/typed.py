@@ -6,13 +6,13 @@ that is not needed is an error too. It is never run.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Literal, assert_never, assert_type, cast
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import neonauthd
-from neonauthd import Accepted, Answer, AsyncClient, Client, Level, Rejected, Source, Unknown, asgi, httpauth, wsgi
+from neonauthd import Accepted, Answer, AsyncClient, Client, Level, Rejected, Source, Unknown, asgi, httpauth, testing, wsgi
 
 
 def status(answer: Answer) -> int:
@@ -175,6 +175,35 @@ async def hello_async(scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send)
 APPLICATION: WSGIApplication = wsgi.Guard(hello)
 ASYNC_APPLICATION: asgi.Application = asgi.Guard(hello_async)
 MIDDLEWARE: Callable[..., asgi.Application] = asgi.Guard
+
+
+def faked(client: Client, async_client: AsyncClient, user: neonauthd.User) -> None:
+    """A test's client is asked like the real one, and guards take either."""
+    fake, async_fake = testing.FakeClient(), testing.FakeAsyncClient()
+    fake.accept("token", id="ada", email="ada@example.org", email_verified=True, kind="anonymous", claims={"admin": True}, profile={})
+    async_fake.reject("old", "expired")
+    async_fake.unknown("outage", "unavailable", retry_after=5)
+    askers: list[neonauthd.Asker] = [client, fake]
+    async_askers: list[neonauthd.AsyncAsker] = [async_client, async_fake]
+    assert_type(askers[0].verify("token", project="shop"), Answer)
+    assert_type(askers[0].profile("token", max_age=0), Answer)
+    asks: Callable[[str], Awaitable[Answer]] = async_askers[0].verify
+    assert_type(asks("token"), Awaitable[Answer])
+    asked: list[testing.Asked] = fake.asked
+    assert_type((asked[0].method, asked[0].token), tuple[Literal["verify", "profile"], str])
+    kinds: list[httpauth.Kind] = ["normal", "restricted"]
+    required = httpauth.Requirements(email_verified=True, team="team-1", kinds=kinds)
+    assert_type(required.unmet(user), Literal["class-not-allowed", "email-not-verified", "wrong-team", ""])
+    wsgi.Guard(hello, client=fake, email_verified=True, team="team-1", kinds=kinds, include=["/api/*"], exclude=["/health"])
+    asgi.Guard(hello_async, client=async_fake, on_unknown=lambda scope, answer: print(answer.error))
+    wsgi.Guard(hello, refuse=lambda environ, refusal, answer: hello, on_unknown=lambda environ, answer: print(answer.error))
+    asgi.Guard(hello_async, refuse=lambda scope, refusal, answer: hello_async)
+    values: list[httpauth.HeaderValues] = [wsgi.values_of({}), asgi.values_of({"headers": []})]
+    assert_type(values[0]("authorization"), Sequence[str])
+    fake.accept("token")  # type: ignore[call-arg]  # a user has an id
+    wsgi.Guard(hello, client=async_fake)  # type: ignore[arg-type]  # it has no loop to ask in
+    asgi.Guard(hello_async, client=fake)  # type: ignore[arg-type]  # a coroutine is awaited
+    wsgi.Guard(hello, kinds=["admin"])  # type: ignore[list-item]  # no such kind
 
 
 def wrong(answer: Answer, rejected: Rejected, unknown: Unknown, client: Client, environ: WSGIEnvironment) -> None:

@@ -7,10 +7,12 @@
 package need
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -56,6 +58,43 @@ func Working(t testing.TB, what string, command ...string) {
 	if out, err := exec.CommandContext(ctx, command[0], command[1:]...).CombinedOutput(); err != nil {
 		missing(t, "%s is needed: %v\n%s", what, err, out)
 	}
+}
+
+// fetchTimeout is how long a target of the Makefile may take that fetches something.
+const fetchTimeout = 5 * time.Minute
+
+// Made needs what a target of the Makefile in dir fetches, such as packages of
+// npm, and returns what the target prints: where that is.
+func Made(t testing.TB, dir, target string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), fetchTimeout)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "make", "--silent", "--no-print-directory", target)
+	cmd.Dir = dir
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	out, err := cmd.Output()
+	if err != nil {
+		missing(t, "what `make %s` fetches is needed: %v\n%s", target, err, said.String())
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// AnyOf returns the first of some programs with which a command succeeds; none
+// is as Working has it.
+func AnyOf(t testing.TB, what string, programs []string, args ...string) string {
+	t.Helper()
+	last := len(programs) - 1
+	for _, program := range programs[:last] {
+		ctx, cancel := context.WithTimeout(context.Background(), trialTimeout)
+		err := exec.CommandContext(ctx, program, args...).Run()
+		cancel()
+		if err == nil {
+			return program
+		}
+	}
+	Working(t, what, append([]string{programs[last]}, args...)...)
+	return programs[last]
 }
 
 // Root needs the test to run as root, because of what it does.

@@ -48,6 +48,8 @@ func TestAMissingToolSkipsAtHomeAndFailsInCI(t *testing.T) {
 		"program": {func(t testing.TB) { Program(t, "no-such-program", "no-such-package") }, "no-such-program is not installed (Debian package no-such-package)"},
 		"version": {func(t testing.TB) { Working(t, "sh 99", "sh", "-c", "echo too old; exit 1") }, "sh 99 is needed: exit status 1\ntoo old"},
 		"command": {func(t testing.TB) { Working(t, "it", "no-such-program") }, "it is needed: "},
+		"any of":  {func(t testing.TB) { AnyOf(t, "sh 99", []string{"no-such-program", "sh"}, "-c", "exit 1") }, "sh 99 is needed: exit status 1"},
+		"target":  {func(t testing.TB) { Made(t, t.TempDir(), "no-such-target") }, "what `make no-such-target` fetches is needed: "},
 	} {
 		t.Setenv("CI", "")
 		if r := try(t, c.need); !strings.HasPrefix(r.skipped, c.says) || r.failed != "" {
@@ -133,5 +135,18 @@ func TestVectorsAreReadWhereTheyAre(t *testing.T) {
 	}
 	if files := Vectors(t, "full"); len(files) != 1 {
 		t.Errorf("beside the repository: %q", files)
+	}
+}
+
+func TestWhatIsThereIsReturned(t *testing.T) {
+	if got := AnyOf(t, "sh", []string{"no-such-program", "false", "sh", "no-other-program"}, "-c", "exit 0"); got != "sh" {
+		t.Errorf("of several programs it takes %q", got)
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "Makefile"), []byte("place:\n\t@echo noise >&2; echo /some/where\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := Made(t, dir, "place"); got != "/some/where" {
+		t.Errorf("the target says %q", got)
 	}
 }

@@ -19,6 +19,7 @@ a no. Durations are seconds.
 from importlib.metadata import PackageNotFoundError, version
 
 from ._answer import Accepted, Answer, Daemon, Level, Rejected, Source, Unknown
+from ._asker import Asker, AsyncAsker
 from ._async_client import AsyncClient
 from ._client import Client
 from ._errors import (
@@ -53,6 +54,8 @@ __all__ = [
     "SOCKET_VARIABLE",
     "Accepted",
     "Answer",
+    "Asker",
+    "AsyncAsker",
     "AsyncClient",
     "BrokenError",
     "Claims",

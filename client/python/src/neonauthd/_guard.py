@@ -1,12 +1,23 @@
-"""What the WSGI and ASGI guards have in common."""
+"""What all guards have in common, whatever shape their requests have."""
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable
-from typing import TypeVar
+import functools
+import inspect
+import os
+from collections.abc import Awaitable, Callable, Collection, Generator, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, cast
 
-from .httpauth import HEADERS, Found as Result, HeaderValues, Refusal, Search
+from ._answer import Accepted, Answer, Rejected, Unknown
+from ._asker import Asker, AsyncAsker
+from ._async_client import AsyncClient
+from ._client import Client
+from ._requirements import Kind, Requirements
+from ._trace import Trace
+from ._words import DEFAULT_SOCKET, SOCKET_VARIABLE
+from .httpauth import HEADERS, Found as Result, HeaderValues, Refusal, Search, better, denied, preflight, refusal_of
 
 STATUSES = {
     400: "Bad Request",
@@ -14,6 +25,9 @@ STATUSES = {
     403: "Forbidden",
     503: "Service Unavailable",
 }
+
+# Under which answer a request was let through, in a WSGI environ and an ASGI scope.
+KEY = "neonauthd.answer"
 
 
 class Found(enum.Enum):
@@ -24,6 +38,129 @@ class Found(enum.Enum):
 
 
 Request = TypeVar("Request")
+
+
+def shared_client() -> Client:
+    """The client of guards that have none, so that they share its connections."""
+    return _client_of(_default_socket())
+
+
+def shared_async_client() -> AsyncClient:
+    """The same for asyncio. It has connections of its own for each event loop."""
+    return _async_client_of(_default_socket())
+
+
+def _default_socket() -> str:
+    return os.environ.get(SOCKET_VARIABLE) or DEFAULT_SOCKET
+
+
+@functools.cache
+def _client_of(path: str) -> Client:
+    return Client(socket=path)
+
+
+@functools.cache
+def _async_client_of(path: str) -> AsyncClient:
+    return AsyncClient(socket=path)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What becomes of a request: it is refused, or may come in as the answer says, or as nobody."""
+
+    refusal: Refusal | None = None
+    answer: Answer | None = None  # None: the daemon was not asked
+
+    @property
+    def accepted(self) -> Accepted | None:
+        """Under which answer the request may come in."""
+        return self.answer if self.refusal is None and isinstance(self.answer, Accepted) else None
+
+
+class Rules(Generic[Request]):
+    """Judges requests by a guard's options."""
+
+    def __init__(
+        self,
+        values_of: Callable[[Request], HeaderValues],
+        *,
+        client: Asker | AsyncAsker,
+        profile: bool,
+        lookup: Mapping[str, Any] | None,
+        places: Iterable[str],
+        token: Callable[[Request], str | Found] | None,
+        optional: bool,
+        email_verified: bool,
+        team: str | None,
+        kinds: Collection[Kind],
+        allow: Callable[[Request, Accepted], bool | Awaitable[bool]] | None,
+        realm: str,
+        on_unknown: Callable[[Request, Unknown], None] | None,
+    ) -> None:
+        self._values_of = values_of
+        self._ask: Callable[..., Answer | Awaitable[Answer]] = client.profile if profile else client.verify
+        self._lookup = dict(lookup or {})
+        self._find = _finder(token, places, profile, values_of)
+        self._optional = optional
+        self._requirements = Requirements(email_verified, team, kinds)
+        self._allow = allow
+        self.realm = realm
+        trace = Trace(getattr(client, "socket", None))
+        self._on_unknown = on_unknown or (lambda request, answer: trace.note(answer))
+
+    def judge(self, request: Request, method: str) -> Verdict:
+        """Asks a client for threads."""
+        steps = self._steps(request, method)
+        try:
+            token = next(steps)
+            while True:
+                token = steps.send(cast(Answer, self._ask(token, **self._lookup)))
+        except StopIteration as end:
+            verdict: Verdict = end.value
+        if verdict.accepted is None or self._allow is None or self._allow(request, verdict.accepted) is True:
+            return verdict
+        return Verdict(denied(), verdict.answer)
+
+    async def judge_async(self, request: Request, method: str) -> Verdict:
+        """Asks a client for asyncio."""
+        steps = self._steps(request, method)
+        try:
+            token = next(steps)
+            while True:
+                token = steps.send(await _awaited(self._ask(token, **self._lookup)))
+        except StopIteration as end:
+            verdict: Verdict = end.value
+        if verdict.accepted is None or self._allow is None:
+            return verdict
+        allowed = await _awaited(self._allow(request, verdict.accepted))
+        return verdict if allowed is True else Verdict(denied(), verdict.answer)
+
+    def _steps(self, request: Request, method: str) -> Generator[str, Answer, Verdict]:
+        """Yields each token to be asked about, takes the answer, and returns what becomes of the request."""
+        if preflight(method, self._values_of(request)):
+            return Verdict()
+        found = self._find(request)
+        without = found.refusal()
+        if without is not None:
+            return Verdict() if self._optional and found.fault is None else Verdict(without)
+        answer: Answer | None = None
+        for token in found.tokens:
+            answer = better(answer, (yield token))
+            if not isinstance(answer, Rejected):
+                break
+        if isinstance(answer, Unknown):
+            self._on_unknown(request, answer)
+        if not isinstance(answer, Accepted):
+            return Verdict(refusal_of(answer), answer)
+        reason = self._requirements.unmet(answer.user)
+        return Verdict(denied(reason) if reason else None, answer)
+
+
+T = TypeVar("T")
+
+
+async def _awaited(value: T | Awaitable[T]) -> T:
+    return cast(T, await value) if inspect.isawaitable(value) else cast(T, value)
 
 
 def only(place: str) -> Callable[[HeaderValues], str | Found]:
@@ -39,7 +176,7 @@ def only(place: str) -> Callable[[HeaderValues], str | Found]:
     return find
 
 
-def finder(
+def _finder(
     token: Callable[[Request], str | Found] | None,
     places: Iterable[str],
     profile: bool,
@@ -68,3 +205,9 @@ def body_of(refusal: Refusal) -> bytes:
 def headers_of(refusal: Refusal, realm: str) -> list[tuple[str, str]]:
     length = str(len(body_of(refusal)))
     return [*refusal.headers(realm), ("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", length)]
+
+
+def merged(headers: Iterable[tuple[str, str]], ours: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The headers of an application's refusal, with ours in place of those of the same name."""
+    names = {name.lower() for name, _ in ours}
+    return [*((name, value) for name, value in headers if name.lower() not in names), *ours]

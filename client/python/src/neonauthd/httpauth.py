@@ -28,6 +28,7 @@ from ._credential import (
     trim,
     utf8,
 )
+from ._requirements import Kind, Requirements
 
 __all__ = [
     "DEFAULT_RETRY_AFTER",
@@ -38,7 +39,9 @@ __all__ = [
     "Fault",
     "Found",
     "HeaderValues",
+    "Kind",
     "Refusal",
+    "Requirements",
     "Search",
     "better",
     "denied",
@@ -243,9 +246,11 @@ def unavailable(reason: str = "", after: int = 0) -> Refusal:
 def preflight(method: str, values: HeaderValues) -> bool:
     """Whether a request asks on behalf of a browser's CORS check, which carries no token.
 
-    One that some frameworks take for another method because of a header is none.
+    One that some frameworks take for another method because of a header is none,
+    nor is one that asks for another protocol: after an Upgrade nobody looks at
+    what goes over the connection.
     """
-    others = ("x-http-method-override", "x-http-method", "x-method-override")
+    others = ("x-http-method-override", "x-http-method", "x-method-override", "upgrade")
     asks = values("access-control-request-method")
     return method == "OPTIONS" and any(asks[:1]) and not any(values(name) for name in others)
 

@@ -1,0 +1,57 @@
+package clienttest
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"strings"
+
+	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+// claimsOf is the user in the words of a token of Stack Auth. A picture has
+// another issuer's name, since those tokens have none.
+func claimsOf(u *client.User) json.RawMessage {
+	return object(map[string]any{
+		"sub": u.ID, "email": text(u.Email), "email_verified": u.EmailVerified, "name": text(u.Name), "picture": text(u.ImageURL),
+		"selected_team_id": text(u.TeamID), "refresh_token_id": text(u.SessionID),
+		"is_anonymous": u.Kind == client.KindAnonymous, "is_restricted": u.Kind == client.KindAnonymous || u.Kind == client.KindRestricted,
+		"exp": Expires().Unix(),
+	})
+}
+
+// profileOf is the user in the words of a profile of Stack Auth.
+func profileOf(u *client.User) json.RawMessage {
+	return object(map[string]any{
+		"id": u.ID, "primary_email": text(u.Email), "primary_email_verified": u.EmailVerified, "display_name": text(u.Name),
+		"profile_image_url": text(u.ImageURL), "selected_team_id": text(u.TeamID),
+		"is_anonymous": u.Kind == client.KindAnonymous, "is_restricted": u.Kind == client.KindAnonymous || u.Kind == client.KindRestricted,
+	})
+}
+
+// text is null for what is not known, as the upstream writes it.
+func text(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+func object(members map[string]any) json.RawMessage {
+	encoded, err := json.Marshal(members)
+	if err != nil {
+		panic(err) // texts and flags always have an encoding
+	}
+	return encoded
+}
+
+// tokenOf is a token with these claims.
+func tokenOf(claims []byte) string {
+	return "e30." + base64.RawURLEncoding.EncodeToString(claims) + ".c2ln"
+}
+
+// canBeToken tells whether a client would ask about it at all.
+func canBeToken(token string) bool {
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
+	return token != "" && len(token) <= protocol.MaxToken && strings.TrimLeft(token, letters) == ""
+}

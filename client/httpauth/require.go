@@ -1,0 +1,62 @@
+package httpauth
+
+import (
+	"slices"
+
+	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+// The Reasons of a 403 for a requirement that is not met, beside
+// protocol.ReasonClassNotAllowed.
+const (
+	ReasonEmailNotVerified = "email-not-verified"
+	ReasonWrongTeam        = "wrong-team"
+)
+
+// Requirements are what a verified user has to be besides. The zero value asks
+// for a normal user and nothing else. The guards of every language and
+// neonauth-http go by the same ones.
+type Requirements struct {
+	// EmailVerified asks for an address that is known to be verified. Claims
+	// of some issuers do not tell; a profile does.
+	EmailVerified bool
+
+	// Team asks for the user's selected team, or active organization, to be
+	// the one of this id. Empty: any or none.
+	Team string
+
+	// Kinds are the kinds of users that may come in. Empty: client.KindNormal.
+	// The others have to be admitted by the daemon's project too. A user whose
+	// kind is not known may come in where all three kinds may.
+	Kinds []client.Kind
+}
+
+// Unmet says which requirement a verified user does not meet, for Denied; ""
+// is none.
+func (r *Requirements) Unmet(u client.User) (reason string) {
+	switch {
+	case !r.admits(u.Kind):
+		return string(protocol.ReasonClassNotAllowed)
+	case r.EmailVerified && (u.Email == "" || u.EmailVerified != client.FlagTrue):
+		return ReasonEmailNotVerified
+	case r.Team != "" && u.TeamID != r.Team:
+		return ReasonWrongTeam
+	}
+	return ""
+}
+
+func (r *Requirements) admits(kind client.Kind) bool {
+	if len(r.Kinds) == 0 {
+		return kind == client.KindNormal
+	}
+	if kind != client.KindUnknown {
+		return slices.Contains(r.Kinds, kind)
+	}
+	for _, each := range []client.Kind{client.KindNormal, client.KindRestricted, client.KindAnonymous} {
+		if !slices.Contains(r.Kinds, each) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,133 @@
+package middleware_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/client/clienttest"
+	"github.com/neonauthd/neonauthd/client/middleware"
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+// asking sends a request with a token through a guard and returns the status.
+func asking(ctx context.Context, g *middleware.Guard, token string) int {
+	r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/", http.NoBody)
+	r.Header.Set("Authorization", "Bearer "+token)
+	w := httptest.NewRecorder()
+	g.Wrap(http.HandlerFunc(show)).ServeHTTP(w, r)
+	return w.Code
+}
+
+// logging returns where slog.Default writes during the test.
+func logging(t *testing.T) *bytes.Buffer {
+	t.Helper()
+	var log bytes.Buffer
+	before := slog.Default()
+	slog.SetDefault(slog.New(slog.NewJSONHandler(&log, nil)))
+	t.Cleanup(func() { slog.SetDefault(before) })
+	return &log
+}
+
+func TestAnOutageLeavesOneLineAndThenFewMore(t *testing.T) {
+	log := logging(t)
+	synctest.Test(t, func(t *testing.T) {
+		g := &middleware.Guard{Client: &client.Client{Socket: "/nonexistent/socket"}}
+		for _, step := range []struct {
+			after    time.Duration
+			requests int
+			lines    []float64 // what each line says of requests
+		}{
+			{0, 1, []float64{1}},
+			{time.Second, 5, nil},
+			{58 * time.Second, 1, nil},
+			{time.Second, 1, []float64{7}},
+			{0, 1, nil},
+			{time.Hour, 2, []float64{2}},
+		} {
+			time.Sleep(step.after)
+			log.Reset()
+			for range step.requests {
+				if status := asking(t.Context(), g, "good.a.b"); status != http.StatusServiceUnavailable {
+					t.Fatalf("got %d", status)
+				}
+			}
+			var counts []float64
+			for line := range strings.Lines(log.String()) {
+				var l map[string]any
+				if err := json.Unmarshal([]byte(line), &l); err != nil {
+					t.Fatal(err)
+				}
+				counts = append(counts, l["requests"].(float64))
+				if l["level"] != "WARN" || l["socket"] != "/nonexistent/socket" || !strings.Contains(l["cause"].(string), "not reachable") || strings.Contains(line, "good.a.b") {
+					t.Errorf("the line is %s", line)
+				}
+			}
+			if fmt.Sprint(counts) != fmt.Sprint(step.lines) {
+				t.Errorf("after %s the lines count %v, want %v", step.after, counts, step.lines)
+			}
+		}
+	})
+}
+
+func TestOnlyWhatIsUnknownLeavesATrace(t *testing.T) {
+	log := logging(t)
+	fake := new(clienttest.Fake)
+	fake.Accept("ada", client.User{ID: "ada"})
+	fake.Reject("old", protocol.ReasonExpired)
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	g := &middleware.Guard{Client: fake}
+	for token, ctx := range map[string]context.Context{"ada": t.Context(), "old": t.Context(), "a b": t.Context()} {
+		asking(ctx, g, token)
+	}
+	if status := asking(gone, g, "ada"); status != http.StatusServiceUnavailable { // its visitor has left
+		t.Errorf("got %d", status)
+	}
+	if log.Len() > 0 {
+		t.Errorf("the log says %s", log)
+	}
+}
+
+func TestOnUnknownIsToldOfEachAnswer(t *testing.T) {
+	log := logging(t)
+	fake := new(clienttest.Fake)
+	fake.Unknown("outage", protocol.CodeBusy)
+	var told []client.Unknown
+	g := &middleware.Guard{Client: fake, OnUnknown: func(r *http.Request, u client.Unknown) {
+		if r.Header.Get("Authorization") != "" {
+			told = append(told, u)
+		}
+	}}
+	for range 3 {
+		asking(t.Context(), g, "outage")
+	}
+	if len(told) != 3 || told[0].Code != protocol.CodeBusy || log.Len() > 0 {
+		t.Errorf("told %v, and the log says %s", told, log)
+	}
+}
+
+func TestAnAskerWithoutASocketHasATraceToo(t *testing.T) {
+	log := logging(t)
+	fake := new(clienttest.Fake)
+	asking(t.Context(), &middleware.Guard{Client: fake}, "ada")
+	if !strings.Contains(log.String(), `"socket":""`) || !strings.Contains(log.String(), "the test says nothing about this token") {
+		t.Errorf("the log says %s", log)
+	}
+}
+
+func TestANilClientIsTheSharedOne(t *testing.T) {
+	var none *client.Client
+	if status := asking(t.Context(), &middleware.Guard{Client: none}, "project=other"); status != http.StatusUnauthorized {
+		t.Errorf("got %d", status)
+	}
+}

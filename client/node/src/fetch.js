@@ -1,0 +1,53 @@
+'use strict'
+
+const { Rules, TEXT, answers, bodyOf, only } = require('./rules.js')
+
+// valuesOf is for requests of the Fetch API, which show repeated headers joined.
+function valuesOf(request) {
+  return (name) => {
+    const value = request.headers.get(name)
+    return value === null ? [] : [value]
+  }
+}
+
+// from returns the Accepted under which a request was let through; undefined
+// outside a guard, for a CORS preflight, and inside an optional guard for a
+// request without a token.
+function from(request) {
+  return answers.get(request)
+}
+
+// guard returns a function that resolves to the Response with which a request
+// is refused; undefined: it may come in.
+function guard(options = {}) {
+  const rules = new Rules(options, valuesOf)
+
+  async function judge(request) {
+    const { refusal, answer } = await rules.judge(request, request.method)
+    if (refusal !== undefined) return responseOf(await (rules.refuse ?? plainRefusal)(request, refusal, answer), refusal, rules.realm)
+    if (answer !== undefined) answers.set(request, answer)
+    return undefined
+  }
+  // wrap puts a handler (request, ...) behind the guard.
+  judge.wrap = (handler) => async (request, ...rest) => (await judge(request)) ?? handler(request, ...rest)
+  return judge
+}
+
+const plainRefusal = (_request, { status }) => new Response(bodyOf(status), { status, headers: { 'Content-Type': TEXT } })
+
+// responseOf gives the application's response the status and the headers of the
+// refusal. It is a new one, since those of some are immutable.
+function responseOf(given, refusal, realm) {
+  const response = new Response(given.body, { status: refusal.status, headers: given.headers })
+  for (const [name, value] of Object.entries(refusal.headers(realm))) response.headers.set(name, value)
+  return response
+}
+
+// bearer finds the token in the Authorization header and in no other place.
+const bearer = only('authorization', valuesOf)
+
+// cookie returns a search for the token in the cookie of that name and in no
+// other place.
+const cookie = (name) => only(`cookie:${name}`, valuesOf)
+
+module.exports = { from, guard, bearer, cookie, valuesOf }

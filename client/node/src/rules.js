@@ -1,0 +1,126 @@
+'use strict'
+
+// What all guards have in common, whatever shape their requests have.
+
+const { STATUS_CODES } = require('node:http')
+
+const { sharedClient } = require('./client.js')
+const { Found, HEADERS, Requirements, Search, denied, preflight, refusalOf } = require('./httpauth.js')
+
+const OPTIONS = [
+  'client', 'lookup', 'profile', 'places', 'token', 'optional', 'emailVerified', 'team', 'kinds', 'allow', 'realm', 'refuse', 'onUnknown',
+]
+const CONFUSING = Symbol('confusing')
+
+// How long a guard is silent about an outage after a line: milliseconds.
+const TRACE_INTERVAL = 60_000
+
+// Under which answer each request was let through. A map of our own, so that
+// nothing a client sends or another middleware sets can look like it.
+const answers = new WeakMap()
+
+// Rules judge requests by a guard's options. valuesOf(request) returns what
+// finds the values of a header.
+class Rules {
+  #client
+  #lookup
+  #profile
+  #find
+  #optional
+  #requirements
+  #allow
+  #onUnknown
+  #valuesOf
+
+  constructor(options, valuesOf) {
+    for (const name of Object.keys(options)) {
+      if (!OPTIONS.includes(name)) throw new TypeError(`neonauthd: guard has no option "${name}"`)
+    }
+    const { client = sharedClient(), lookup = {}, profile = false, optional = false, allow = () => true, realm = '', refuse } = options
+    if (typeof client?.verify !== 'function' || typeof client?.profile !== 'function') {
+      throw new TypeError('neonauthd: client is no Client: it has to verify() and profile()')
+    }
+    this.#client = client
+    this.#lookup = lookup
+    this.#profile = Boolean(profile)
+    this.#find = finder(options, valuesOf)
+    this.#optional = Boolean(optional)
+    this.#requirements = new Requirements(options)
+    this.#allow = allow
+    this.#onUnknown = options.onUnknown ?? tracing(client)
+    this.#valuesOf = valuesOf
+    this.realm = realm
+    this.refuse = refuse // undefined: the guard's own way
+  }
+
+  // judge resolves to the refusal of a request, with the answer if the daemon
+  // was asked; no refusal: it may come in, as the answer says, or as nobody.
+  // An upgrade is no preflight, whatever it calls itself: after it nobody looks
+  // at requests.
+  async judge(request, method, { upgrade = false } = {}) {
+    if (!upgrade && preflight(method, this.#valuesOf(request))) return {}
+    const found = this.#find(request)
+    const without = found.refusal()
+    if (without !== undefined) return this.#optional && found.fault === '' ? {} : { refusal: without }
+    const { answer } = await found.ask((token) => this.#ask(token))
+    if (answer?.outcome === 'unknown' && answer.error?.kind !== 'cancelled') this.#onUnknown(request, answer)
+    return { refusal: refusalOf(answer) ?? (await this.#refusalOfUser(request, answer)), answer }
+  }
+
+  async #refusalOfUser(request, answer) {
+    const reason = this.#requirements.unmet(answer.user)
+    if (reason !== '') return denied(reason)
+    return (await this.#allow(request, answer)) === true ? undefined : denied()
+  }
+
+  #ask(token) {
+    return this.#profile ? this.#client.profile(token, this.#lookup) : this.#client.verify(token, this.#lookup)
+  }
+}
+
+// finder returns what finds the token: the application's own search, or the one
+// in the headers and the places that the application names besides.
+function finder({ token, places = [], profile }, valuesOf) {
+  const search = new Search([...HEADERS, ...places])
+  if (token === undefined) return (request) => search.find(valuesOf(request), Boolean(profile))
+  return (request) => {
+    const found = token(request)
+    if (found === CONFUSING) return new Found([], 'unreadable-token')
+    return new Found(found === undefined ? [] : [found])
+  }
+}
+
+// only returns a search in one place, for the option token.
+function only(place, valuesOf) {
+  const search = new Search([place])
+  return (request) => {
+    const { tokens, fault } = search.find(valuesOf(request))
+    return fault === '' && tokens.length < 2 ? tokens[0] : CONFUSING
+  }
+}
+
+// tracing returns what leaves a line about an outage at once, and then rarely.
+function tracing(client) {
+  let next = -Infinity
+  let requests = 0
+  return (_request, answer) => {
+    requests++
+    const now = performance.now()
+    if (now < next) return
+    const where = client.socket === undefined ? '' : ` (socket ${client.socket})`
+    const text = `neonauthd cannot tell whether tokens are good, and ${requests} request${requests === 1 ? '' : 's'} got 503${where}: ${answer.error?.message}`
+    process.emitWarning(text, { type: 'NeonauthdWarning', code: 'NEONAUTHD_UNKNOWN' })
+    next = now + TRACE_INTERVAL
+    requests = 0
+  }
+}
+
+// fault tells of a fault of the program; it says nothing about any token.
+function fault(error) {
+  process.emitWarning(error instanceof Error ? error : new Error(String(error)))
+}
+
+const bodyOf = (status) => `${STATUS_CODES[status]}\n`
+const TEXT = 'text/plain; charset=utf-8'
+
+module.exports = { Rules, TEXT, answers, bodyOf, fault, only }

@@ -1,0 +1,103 @@
+'use strict'
+
+const { Accepted, Rejected, Unknown } = require('./answer.js')
+const { ReplyError, UnreachableError } = require('./errors.js')
+const { askable } = require('./words.js')
+
+const AGE = 3000 // milliseconds
+const TTL = 60_000
+const EXPIRES = 4102444800 // seconds: in the year 2100
+
+// A client for tests, without a daemon: it answers what the test says, and notes
+// what it is asked. About a token of which the test has said nothing it knows
+// nothing.
+class FakeClient {
+  #said = new Map()
+  #asked = []
+
+  // accept lets the token be this user's.
+  accept(token, user, { claims = {}, profile = {} } = {}) {
+    if (typeof user?.id !== 'string' || user.id === '') throw new TypeError('neonauthd: a user has an id')
+    for (const name of Object.keys(user)) {
+      if (!USER.includes(name)) throw new TypeError(`neonauthd: a user has no "${name}"`)
+    }
+    if (!KINDS.includes(user.kind ?? 'normal')) throw new TypeError('neonauthd: kind is none of "normal", "restricted" and "anonymous"')
+    const json = JSON.stringify({ ...claimsOf(user), ...claims })
+    const fields = { project: 'main', subject: user.id, age: AGE, ttl: TTL, expires: new Date(EXPIRES * 1000), source: 'cache' }
+    this.#say(token, {
+      VERIFY: new Accepted({ ...fields, level: 'claims', json }),
+      PROFILE: new Accepted({ ...fields, level: 'profile', json: JSON.stringify({ ...profileOf(user), ...profile }), payload: Buffer.from(json) }),
+    })
+  }
+
+  // reject lets there be proof against the token.
+  reject(token, reason = 'bad-signature') {
+    const answer = new Rejected(reason)
+    this.#say(token, { VERIFY: answer, PROFILE: answer })
+  }
+
+  // unknown lets nothing be learnt about the token, as in an outage.
+  unknown(token, code = 'unavailable', retryAfter = 0) {
+    const answer = new Unknown(new ReplyError(code, retryAfter, ''))
+    this.#say(token, { VERIFY: answer, PROFILE: answer })
+  }
+
+  // What it was asked, in order: { method, token, options }.
+  get asked() {
+    return [...this.#asked]
+  }
+
+  async verify(token, options = {}) {
+    return this.#answer('VERIFY', { method: 'verify', token, options })
+  }
+
+  async profile(token, options = {}) {
+    return this.#answer('PROFILE', { method: 'profile', token, options })
+  }
+
+  #say(token, answers) {
+    if (!askable('VERIFY', token)) throw new TypeError('neonauthd: that is no token, and would be rejected as malformed: take 1 to 8192 of A-Z a-z 0-9 - _ .')
+    this.#said.set(token, answers)
+  }
+
+  #answer(verb, question) {
+    if (typeof question.token !== 'string') throw new TypeError('neonauthd: token is not a string')
+    this.#asked.push(Object.freeze(question))
+    if (!askable(verb, question.token)) return new Rejected('malformed')
+    return this.#said.get(question.token)?.[verb] ?? new Unknown(new UnreachableError('the test says nothing about this token: call accept, reject or unknown with it'))
+  }
+}
+
+const KINDS = ['normal', 'restricted', 'anonymous', '']
+const USER = ['id', 'email', 'emailVerified', 'name', 'imageUrl', 'teamId', 'sessionId', 'kind']
+
+// The user in the words of a token of Stack Auth. A picture has another issuer's
+// name, since those tokens have none.
+const claimsOf = (user) => ({
+  sub: user.id,
+  email: user.email || null,
+  email_verified: user.emailVerified ?? null,
+  name: user.name || null,
+  picture: user.imageUrl || null,
+  selected_team_id: user.teamId || null,
+  refresh_token_id: user.sessionId || null,
+  ...kindOf(user),
+  exp: EXPIRES,
+})
+
+// The user in the words of a profile of Stack Auth.
+const profileOf = (user) => ({
+  id: user.id,
+  primary_email: user.email || null,
+  primary_email_verified: user.emailVerified ?? null,
+  display_name: user.name || null,
+  profile_image_url: user.imageUrl || null,
+  selected_team_id: user.teamId || null,
+  ...kindOf(user),
+})
+
+// Flags that are neither true nor false leave a kind unknown.
+const kindOf = ({ kind = 'normal' }) =>
+  kind === '' ? { is_anonymous: 0, is_restricted: 0 } : { is_anonymous: kind === 'anonymous', is_restricted: kind !== 'normal' }
+
+module.exports = { FakeClient }

@@ -1,0 +1,37 @@
+// The guards fit the types of the real frameworks: `make types` compiles this in strict mode. It is never run.
+import type { Server } from 'node:http'
+
+import express from 'express'
+import fastify from 'fastify'
+import { Hono } from 'hono'
+import type { WebSocketServer } from 'ws'
+
+import * as inFastify from 'neonauthd/fastify'
+import * as inFetch from 'neonauthd/fetch'
+import { from, guard } from 'neonauthd/middleware'
+
+const app = express()
+app.use('/account', guard({ emailVerified: true }))
+app.get('/one', guard(), (req, res) => void res.send(from(req)?.user.id))
+
+declare const server: Server
+declare const live: WebSocketServer
+server.on('upgrade', guard().upgrade((req, socket, head) => live.handleUpgrade(req, socket, head, (session) => live.emit('connection', session, req))))
+
+const instance = fastify()
+await instance.register(inFastify.plugin, { profile: true, refuse: (request, _reply, refusal) => ({ why: refusal.reason, url: request.raw.url }) })
+instance.get('/account', { onRequest: inFastify.guard() }, (request) => inFastify.from(request)?.user.id)
+// @ts-expect-error no such option
+await instance.register(inFastify.plugin, { alow: () => true })
+
+const hono = new Hono()
+const protect = inFetch.guard({ team: 'team-1' })
+hono.use('/account/*', async (c, next) => (await protect(c.req.raw)) ?? (await next()))
+hono.get('/account/me', (c) => c.text(inFetch.from(c.req.raw)?.user.id ?? ''))
+
+// As Next.js types a route's handler.
+interface NextRequest extends Request { readonly nextUrl: URL }
+type RouteHandler = (request: NextRequest, context: { params: Promise<{ id: string }> }) => Promise<Response> | Response
+const GET: RouteHandler = protect.wrap(async (request: NextRequest, { params }: { params: Promise<{ id: string }> }) =>
+  Response.json({ user: inFetch.from(request)?.user, path: request.nextUrl.pathname, id: (await params).id }))
+export { GET }

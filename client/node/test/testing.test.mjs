@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+
+import { FakeClient } from 'neonauthd/testing'
+
+const WHOLE = {
+  id: 'ada', email: 'ada@example.org', emailVerified: true, name: 'Ada \u2603', imageUrl: 'https://example.org/ada.png', teamId: 'team-1',
+  sessionId: 'session-1', kind: 'normal',
+}
+const NOTHING = { email: '', emailVerified: null, name: '', imageUrl: '', teamId: '', sessionId: '', kind: 'normal' }
+
+test('a user comes back at either level', async () => {
+  for (const [said, user] of [
+    [WHOLE, WHOLE], [{ id: 'u' }, { ...NOTHING, id: 'u' }],
+    ...['normal', 'restricted', 'anonymous', ''].map((kind) => [{ id: 'u', emailVerified: false, kind }, { ...NOTHING, id: 'u', emailVerified: false, kind }]),
+  ]) {
+    const fake = new FakeClient()
+    fake.accept('token', said)
+    for (const level of ['claims', 'profile']) {
+      const answer = await (level === 'claims' ? fake.verify('token') : fake.profile('token'))
+      assert.deepEqual([answer.outcome, answer.level, answer.subject, { ...answer.user }], ['accepted', level, user.id, user])
+      assert.equal(answer.claims.sub, user.id)
+      assert.ok(answer.ttl > 0 && answer.expires > new Date() && answer.project !== '')
+    }
+  }
+})
+
+test('claims and profiles may have more', async () => {
+  const fake = new FakeClient()
+  fake.accept('token', { id: 'ada' }, { claims: { admin: true }, profile: { server_metadata: { plan: 'pro' } } })
+  assert.equal((await fake.verify('token')).claims.admin, true)
+  assert.equal((await fake.profile('token')).claims.admin, true)
+  assert.deepEqual((await fake.profile('token')).profile.server_metadata, { plan: 'pro' })
+})
+
+test('each question has the answer that the test says', async () => {
+  const fake = new FakeClient()
+  fake.accept('ada', WHOLE)
+  fake.reject('old', 'expired')
+  fake.reject('bad')
+  fake.unknown('outage')
+  fake.unknown('busy', 'busy', 5000)
+  for (const [token, says] of [
+    ['ada', 'accepted'], ['old', 'rejected: expired'], ['bad', 'rejected: bad-signature'], ['outage', 'unknown: neonauthd: daemon answers unavailable'],
+    ['busy', 'unknown: neonauthd: daemon answers busy, retry after 5 s'], ['', 'rejected: malformed'], ['a b', 'rejected: malformed'],
+    ['x'.repeat(8193), 'rejected: malformed'],
+  ]) {
+    for (const method of ['verify', 'profile']) assert.ok(String(await fake[method](token)).startsWith(says), says)
+  }
+  const untold = await fake.verify('another')
+  assert.deepEqual([untold.outcome, untold.code], ['unknown', ''])
+  assert.match(untold.error.message, /the test says nothing about this token/)
+  fake.reject('ada', 'revoked')
+  assert.equal((await fake.profile('ada')).reason, 'revoked')
+})
+
+test('what is asked is counted', async () => {
+  const fake = new FakeClient()
+  await fake.verify('a', { project: 'shop' })
+  await fake.profile('a b')
+  assert.deepEqual(fake.asked, [{ method: 'verify', token: 'a', options: { project: 'shop' } }, { method: 'profile', token: 'a b', options: {} }])
+  fake.asked.pop()
+  assert.equal(fake.asked.length, 2)
+})
+
+test('what could not be true is a fault of the test', async () => {
+  const fake = new FakeClient()
+  for (const wrong of [
+    () => fake.accept('ada'), () => fake.accept('ada', {}), () => fake.accept('ada', { id: '' }), () => fake.accept('ada', { id: 'ada', mail: 'x' }),
+    () => fake.accept('ada', { id: 'ada', kind: 'admin' }), () => fake.accept('Bearer ada', WHOLE), () => fake.reject(''), () => fake.unknown('a,b'),
+    () => fake.reject('x'.repeat(8193)),
+  ]) assert.throws(wrong, TypeError)
+  fake.reject('x'.repeat(8192))
+  await assert.rejects(fake.verify(undefined), TypeError)
+})

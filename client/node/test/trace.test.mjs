@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict'
+import { mock, test } from 'node:test'
+
+import { Client } from 'neonauthd'
+import { guard } from 'neonauthd/fetch'
+import { FakeClient } from 'neonauthd/testing'
+
+const request = (token) => new Request('http://site.example/', { headers: { Authorization: `Bearer ${token}` } })
+
+// warnings returns those that the guard has emitted since the last call.
+function warnings(t) {
+  const emit = t.mock.method(process, 'emitWarning', () => {})
+  return () => emit.mock.calls.splice(0, emit.mock.calls.length).map(({ arguments: [text, options] }) => ({ text, ...options }))
+}
+
+test('an outage leaves one line, and then few more', async (t) => {
+  const taken = []
+  const emit = t.mock.method(process, 'emitWarning', (text, options) => taken.push({ text, ...options }))
+  let now = 1000
+  t.mock.method(performance, 'now', () => now)
+  const client = new Client({ socket: '/nowhere/socket' })
+  const down = { verify: () => client.verify('a.b.c', { deadline: 60_000 }), profile: () => {}, socket: client.socket }
+  const judge = guard({ client: down })
+  for (const [after, requests, counts] of [[0, 1, [1]], [1000, 5, []], [58_999, 1, []], [1, 1, [7]], [0, 1, []], [3_600_000, 2, [2]]]) {
+    now += after
+    for (let i = 0; i < requests; i++) assert.equal((await judge(request('secret-token'))).status, 503)
+    const lines = taken.splice(0)
+    assert.deepEqual(lines.map(({ text }) => Number(/and (\d+) request/.exec(text)[1])), counts)
+    for (const { text, type, code } of lines) {
+      assert.match(text, /\(socket \/nowhere\/socket\): neonauthd: daemon is not reachable/)
+      assert.deepEqual([type, code, text.includes('secret')], ['NeonauthdWarning', 'NEONAUTHD_UNKNOWN', false])
+    }
+  }
+  assert.ok(emit.mock.callCount() > 0)
+})
+
+test('only what is unknown leaves a trace', async (t) => {
+  const taken = warnings(t)
+  const client = new FakeClient()
+  client.accept('good', { id: 'ada' })
+  client.reject('old')
+  const judge = guard({ client, allow: () => false })
+  for (const token of ['good', 'old', 'a b']) await judge(request(token))
+  const cancelled = { outcome: 'unknown', code: '', retryAfter: 0, error: { kind: 'cancelled', message: '' } }
+  assert.equal((await guard({ client: { verify: () => cancelled, profile: () => cancelled } })(request('good'))).status, 503)
+  assert.deepEqual(taken(), [])
+})
+
+test('onUnknown is told of each answer in place of it', async (t) => {
+  const taken = warnings(t)
+  const client = new FakeClient()
+  client.unknown('outage', 'busy')
+  const onUnknown = mock.fn()
+  const judge = guard({ client, onUnknown })
+  const asked = request('outage')
+  for (let i = 0; i < 3; i++) await judge(asked)
+  assert.equal(onUnknown.mock.callCount(), 3)
+  assert.deepEqual([onUnknown.mock.calls[0].arguments[0], onUnknown.mock.calls[0].arguments[1].code], [asked, 'busy'])
+  assert.deepEqual(taken(), [])
+})
+
+test('a client without a socket leaves a trace too', async (t) => {
+  const taken = warnings(t)
+  await guard({ client: new FakeClient() })(request('untold'))
+  assert.match(taken()[0].text, /got 503: neonauthd: .*the test says nothing about this token/)
+})

@@ -1,0 +1,197 @@
+"""A middleware for Django, and a decorator for its views.
+
+    MIDDLEWARE = [
+        "corsheaders.middleware.CorsMiddleware",  # before it, if there is one
+        "neonauthd.django.middleware",
+        ...
+    ]
+    NEONAUTHD = {"exclude": ["/", "/health", "/static/*"]}
+
+In a view `current_user(request)` is who is asking. A request is answered as in
+neonauthd.wsgi. The middleware and the decorator are for synchronous and for
+asynchronous applications; then they ask an AsyncClient.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Collection, Iterable, Mapping
+from inspect import iscoroutinefunction
+from typing import Any, TypeVar, cast
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.utils.decorators import sync_and_async_middleware
+
+from . import _guard, asgi, wsgi
+from ._answer import Accepted, Answer, Unknown
+from ._asker import Asker, AsyncAsker
+from ._guard import KEY, Found
+from ._paths import Paths
+from ._requirements import NORMAL, Kind
+from ._user import User
+from .httpauth import HeaderValues, Refusal
+
+__all__ = ["Found", "answer_of", "bearer", "cookie", "current_user", "guard", "middleware"]
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+def answer_of(request: HttpRequest) -> Accepted | None:
+    """The answer under which a request was let through.
+
+    None outside a guard, for a CORS preflight, and inside an optional guard for
+    a request without a token.
+    """
+    return wsgi.answer_of(request.META)
+
+
+def current_user(request: HttpRequest) -> User:
+    """Who is asking. It raises LookupError where answer_of is None."""
+    answer = answer_of(request)
+    if answer is None:
+        raise LookupError("neonauthd: nobody is signed in here: the path is excluded, or the guard is optional")
+    return answer.user
+
+
+def bearer(request: HttpRequest) -> str | Found:
+    """Finds the token in the Authorization header and in no other place."""
+    return _BEARER(_values_of(request))
+
+
+def cookie(name: str) -> Callable[[HttpRequest], str | Found]:
+    """Returns a search for the token in the cookie of that name and in no other place.
+
+    About forged requests read neonauthd.httpauth.
+    """
+    find = _guard.only(f"cookie:{name}")
+    return lambda request: find(_values_of(request))
+
+
+_BEARER = _guard.only("authorization")
+
+
+def _values_of(request: HttpRequest) -> HeaderValues:
+    """An ASGI server's headers as they came: Django joins repeated cookies by a comma, which none of them can hold."""
+    scope = getattr(request, "scope", None)
+    return wsgi.values_of(request.META) if scope is None else asgi.values_of(scope)
+
+
+class _Gate:
+    """The rules of a guard, and how it answers."""
+
+    def __init__(
+        self,
+        asynchronous: bool,
+        *,
+        client: Asker | AsyncAsker | None = None,
+        profile: bool = False,
+        lookup: Mapping[str, Any] | None = None,
+        places: Iterable[str] = (),
+        token: Callable[[HttpRequest], str | Found] | None = None,
+        optional: bool = False,
+        email_verified: bool = False,
+        team: str | None = None,
+        kinds: Collection[Kind] = NORMAL,
+        allow: Callable[[HttpRequest, Accepted], Any] | None = None,
+        realm: str = "",
+        refuse: Callable[[HttpRequest, Refusal, Answer | None], HttpResponseBase] | None = None,
+        on_unknown: Callable[[HttpRequest, Unknown], None] | None = None,
+    ) -> None:
+        if client is None:
+            client = _guard.shared_async_client() if asynchronous else _guard.shared_client()
+        elif not asynchronous and iscoroutinefunction(client.verify):
+            raise TypeError("neonauthd: this client is for asyncio, and the view or the application is not")
+        self._refuse = refuse
+        self.rules: _guard.Rules[HttpRequest] = _guard.Rules(
+            _values_of,
+            client=client,
+            profile=profile,
+            lookup=lookup,
+            places=places,
+            token=token,
+            optional=optional,
+            email_verified=email_verified,
+            team=team,
+            kinds=kinds,
+            allow=allow,
+            realm=realm,
+            on_unknown=on_unknown,
+        )
+
+    def check(self, request: HttpRequest) -> HttpResponseBase | None:
+        request.META.pop(KEY, None)
+        return self._apply(request, self.rules.judge(request, request.method or ""))
+
+    async def check_async(self, request: HttpRequest) -> HttpResponseBase | None:
+        request.META.pop(KEY, None)
+        return self._apply(request, await self.rules.judge_async(request, request.method or ""))
+
+    def _apply(self, request: HttpRequest, verdict: _guard.Verdict) -> HttpResponseBase | None:
+        """The response with which a request is refused; None: it may come in."""
+        if verdict.refusal is None:
+            if verdict.accepted is not None:
+                request.META[KEY] = verdict.accepted
+            return None
+        refusal = verdict.refusal
+        if self._refuse is None:
+            response: HttpResponseBase = HttpResponse(_guard.body_of(refusal), content_type="text/plain; charset=utf-8")
+        else:
+            response = self._refuse(request, refusal, verdict.answer)
+        response.status_code = refusal.status
+        for name, value in refusal.headers(self.rules.realm):
+            response[name] = value
+        return response
+
+
+@sync_and_async_middleware
+def middleware(get_response: Callable[..., Any]) -> Callable[..., Any]:
+    """Guards the paths of the application that the setting NEONAUTHD says.
+
+    NEONAUTHD has the options of neonauthd.wsgi.Guard: include, exclude, client,
+    profile, places, optional, email_verified, team, kinds, and so on. refuse
+    returns a response of Django. Without the setting every path is guarded.
+    """
+    options = dict(getattr(settings, "NEONAUTHD", {}))
+    asynchronous = iscoroutinefunction(get_response)
+    try:
+        paths = Paths(options.pop("include", None), options.pop("exclude", ()))
+        gate = _Gate(asynchronous, **options)
+    except (TypeError, ValueError) as error:
+        raise ImproperlyConfigured(f"NEONAUTHD: {error}") from error
+
+    def guarded(request: HttpRequest) -> Any:
+        request.META.pop(KEY, None)
+        refused = gate.check(request) if paths.guard(request.path_info) else None
+        return get_response(request) if refused is None else refused
+
+    async def guarded_async(request: HttpRequest) -> Any:
+        request.META.pop(KEY, None)
+        refused = await gate.check_async(request) if paths.guard(request.path_info) else None
+        return await get_response(request) if refused is None else refused
+
+    return guarded_async if asynchronous else guarded
+
+
+def guard(**options: Any) -> Callable[[View], View]:
+    """Puts one view behind a guard, with options of its own: those of neonauthd.wsgi.Guard, without paths."""
+
+    def decorate(view: View) -> View:
+        asynchronous = iscoroutinefunction(view)
+        gate = _Gate(asynchronous, **options)
+
+        @functools.wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            refused = gate.check(request)
+            return view(request, *args, **kwargs) if refused is None else refused
+
+        @functools.wraps(view)
+        async def guarded_async(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            refused = await gate.check_async(request)
+            return await view(request, *args, **kwargs) if refused is None else refused
+
+        return cast(View, guarded_async if asynchronous else guarded)
+
+    return decorate

@@ -1,0 +1,135 @@
+"""A dependency for FastAPI.
+
+    from neonauthd import User
+    from neonauthd.fastapi import current_user
+
+    @app.get("/account")
+    async def account(user: User = Depends(current_user)):
+        return {"user": user.id}
+
+With options: `team = Guard(team="...")`, and then `Depends(team)`. A request is
+answered as in neonauthd.wsgi, by an HTTPException, so what adds CORS headers
+adds them, and handlers of exceptions may write the body. A WebSocket is closed
+before it opens. For all pages at once put neonauthd.asgi.Guard around the
+application.
+"""
+
+# FastAPI looks at what annotations are, so here they are no texts.
+
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from typing import Any, NoReturn
+
+from fastapi import HTTPException, WebSocketException
+from fastapi.openapi.models import HTTPBearer
+from fastapi.requests import HTTPConnection
+from fastapi.security.base import SecurityBase
+
+from . import _guard, asgi
+from ._answer import Accepted, Unknown
+from ._asker import AsyncAsker
+from ._guard import KEY, STATUSES, Found
+from ._requirements import NORMAL, Kind
+from ._user import User
+from .httpauth import Refusal
+
+__all__ = ["Found", "Guard", "bearer", "cookie", "current_answer", "current_user", "optional_user"]
+
+
+def bearer(connection: HTTPConnection) -> str | Found:
+    """Finds the token in the Authorization header and in no other place."""
+    return asgi.bearer(connection.scope)
+
+
+def cookie(name: str) -> Callable[[HTTPConnection], str | Found]:
+    """Returns a search for the token in the cookie of that name and in no other place.
+
+    About forged requests read neonauthd.httpauth.
+    """
+    find = asgi.cookie(name)
+    return lambda connection: find(connection.scope)
+
+
+class Guard(SecurityBase):
+    """A dependency that is the user of the request, and answers requests of nobody.
+
+    Depends(guard) is the User, Depends(guard.answer) the Accepted, and
+    Depends(guard.optional) the User or, for a request without any token, None.
+    The options are those of neonauthd.asgi.Guard, without paths.
+    """
+
+    def __init__(
+        self,
+        *,
+        client: AsyncAsker | None = None,
+        profile: bool = False,
+        lookup: Mapping[str, Any] | None = None,
+        places: Iterable[str] = (),
+        token: Callable[[HTTPConnection], str | Found] | None = None,
+        email_verified: bool = False,
+        team: str | None = None,
+        kinds: Collection[Kind] = NORMAL,
+        allow: Callable[[HTTPConnection, Accepted], bool | Awaitable[bool]] | None = None,
+        realm: str = "",
+        on_unknown: Callable[[HTTPConnection, Unknown], None] | None = None,
+    ) -> None:
+        # For the documentation that FastAPI makes.
+        self.model = HTTPBearer(description="An access token of Neon Auth; in x-stack-access-token it is as good.")
+        self.scheme_name = "neonauthd"
+
+        def rules(optional: bool) -> _guard.Rules[HTTPConnection]:
+            return _guard.Rules(
+                lambda connection: asgi.values_of(connection.scope),
+                client=_guard.shared_async_client() if client is None else client,
+                profile=profile,
+                lookup=lookup,
+                places=places,
+                token=token,
+                optional=optional,
+                email_verified=email_verified,
+                team=team,
+                kinds=kinds,
+                allow=allow,
+                realm=realm,
+                on_unknown=on_unknown,
+            )
+
+        self._rules = rules(optional=False)
+        self._optional_rules = rules(optional=True)
+
+    async def __call__(self, connection: HTTPConnection) -> User:
+        """The user of the request."""
+        return (await self.answer(connection)).user
+
+    async def answer(self, connection: HTTPConnection) -> Accepted:
+        """The answer under which the request is let through."""
+        answer = await self._judge(self._rules, connection)
+        if answer is None:  # a preflight, which has no user and so no business here
+            self._refuse(connection, Refusal(401, "", "no-token"))
+        return answer
+
+    async def optional(self, connection: HTTPConnection) -> User | None:
+        """The user of the request; None: it carries no token. A bad token is answered all the same."""
+        answer = await self._judge(self._optional_rules, connection)
+        return None if answer is None else answer.user
+
+    async def _judge(self, rules: _guard.Rules[HTTPConnection], connection: HTTPConnection) -> Accepted | None:
+        connection.scope.pop(KEY, None)
+        verdict = await rules.judge_async(connection, connection.scope.get("method", ""))
+        if verdict.refusal is not None:
+            self._refuse(connection, verdict.refusal)
+        if verdict.accepted is not None:
+            connection.scope[KEY] = verdict.accepted
+        return verdict.accepted
+
+    def _refuse(self, connection: HTTPConnection, refusal: Refusal) -> NoReturn:
+        if connection.scope["type"] == "websocket":
+            raise WebSocketException(code=asgi.close_code(refusal), reason=refusal.reason or None)
+        detail = STATUSES[refusal.status] + (f": {refusal.reason}" if refusal.reason else "")
+        raise HTTPException(refusal.status, detail=detail, headers=dict(refusal.headers(self._rules.realm)))
+
+
+current_user = Guard()
+
+current_answer = current_user.answer
+
+optional_user = current_user.optional

@@ -1,0 +1,141 @@
+"""Guards views of Flask, and blueprints.
+
+    from neonauthd.flask import Guard, current_user
+
+    guard = Guard()
+
+    @app.get("/account")
+    @guard
+    def account():
+        return {"user": current_user().id}
+
+For every view of an application or blueprint: `bp.before_request(guard.check)`.
+Refusals are answered inside the application, so flask-cors adds its headers to
+them. A request is answered as in neonauthd.wsgi.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from flask import Request, Response, current_app, make_response, request
+
+from . import _guard, wsgi
+from ._answer import Accepted, Answer, Unknown
+from ._asker import Asker
+from ._guard import KEY, Found
+from ._requirements import NORMAL, Kind
+from ._user import User
+from .httpauth import Refusal
+
+if TYPE_CHECKING:
+    from flask.typing import ResponseReturnValue
+
+__all__ = ["Found", "Guard", "bearer", "cookie", "current_answer", "current_user"]
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+def current_answer() -> Accepted | None:
+    """The answer under which the current request was let through.
+
+    None outside a Guard, for a CORS preflight, and inside an optional Guard for
+    a request without a token.
+    """
+    return wsgi.answer_of(request.environ)
+
+
+def current_user() -> User:
+    """Who is asking. It raises LookupError where current_answer is None."""
+    answer = current_answer()
+    if answer is None:
+        raise LookupError("neonauthd: nobody is signed in here: put the view behind a Guard that is not optional")
+    return answer.user
+
+
+def bearer(request: Request) -> str | Found:
+    """Finds the token in the Authorization header and in no other place."""
+    return wsgi.bearer(request.environ)
+
+
+def cookie(name: str) -> Callable[[Request], str | Found]:
+    """Returns a search for the token in the cookie of that name and in no other place.
+
+    About forged requests read neonauthd.httpauth.
+    """
+    find = wsgi.cookie(name)
+    return lambda request: find(request.environ)
+
+
+class Guard:
+    """Lets requests with an accepted token through to a view and answers the others.
+
+    The options are those of neonauthd.wsgi.Guard. refuse returns what a view may
+    return.
+    """
+
+    def __init__(
+        self,
+        *,
+        client: Asker | None = None,
+        profile: bool = False,
+        lookup: Mapping[str, Any] | None = None,
+        places: Iterable[str] = (),
+        token: Callable[[Request], str | Found] | None = None,
+        optional: bool = False,
+        email_verified: bool = False,
+        team: str | None = None,
+        kinds: Collection[Kind] = NORMAL,
+        allow: Callable[[Request, Accepted], bool] | None = None,
+        realm: str = "",
+        refuse: Callable[[Request, Refusal, Answer | None], ResponseReturnValue] | None = None,
+        on_unknown: Callable[[Request, Unknown], None] | None = None,
+    ) -> None:
+        self._refuse = refuse
+        self._rules: _guard.Rules[Request] = _guard.Rules(
+            lambda request: wsgi.values_of(request.environ),
+            client=_guard.shared_client() if client is None else client,
+            profile=profile,
+            lookup=lookup,
+            places=places,
+            token=token,
+            optional=optional,
+            email_verified=email_verified,
+            team=team,
+            kinds=kinds,
+            allow=allow,
+            realm=realm,
+            on_unknown=on_unknown,
+        )
+
+    def __call__(self, view: View) -> View:
+        """Puts a view behind the guard: the decorator next to the view, below that of the route."""
+
+        @functools.wraps(view)
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            refused = self.check()
+            return current_app.ensure_sync(view)(*args, **kwargs) if refused is None else refused
+
+        return cast(View, guarded)
+
+    def check(self) -> Response | None:
+        """The response with which the current request is refused; None: it may come in."""
+        current: Request = cast(Any, request)._get_current_object()  # what stands for it in this context
+        current.environ.pop(KEY, None)
+        verdict = self._rules.judge(current, current.method)
+        if verdict.refusal is not None:
+            return self._response(current, verdict.refusal, verdict.answer)
+        if verdict.accepted is not None:
+            current.environ[KEY] = verdict.accepted
+        return None
+
+    def _response(self, current: Request, refusal: Refusal, answer: Answer | None) -> Response:
+        if self._refuse is None:
+            response = make_response(_guard.body_of(refusal), {"Content-Type": "text/plain; charset=utf-8"})
+        else:
+            response = make_response(self._refuse(current, refusal, answer))
+        response.status_code = refusal.status
+        response.headers.update(refusal.headers(self._rules.realm))
+        return response

@@ -1,0 +1,196 @@
+"""Tests what stands behind neonauthd without a daemon.
+
+    from neonauthd.testing import FakeClient
+
+    fake = FakeClient()
+    fake.accept("token-of-ada", id="ada", email="ada@example.org")
+    fake.reject("old-token", "expired")
+    fake.unknown("token-in-an-outage")
+
+    app = Guard(app, client=fake)
+
+FakeAsyncClient is the same for asyncio.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any, Literal
+
+from ._answer import Accepted, Answer, Rejected, Unknown
+from ._errors import ReplyError, UnreachableError
+from ._requirements import Kind
+from ._words import askable
+
+__all__ = ["Asked", "FakeAsyncClient", "FakeClient"]
+
+_AGE = 3  # seconds
+_TTL = 60
+_EXPIRES = 4102444800  # in the year 2100
+_KINDS = ("normal", "restricted", "anonymous", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One question that a fake was asked."""
+
+    method: Literal["verify", "profile"]
+    token: str
+    options: Mapping[str, Any] = field(default_factory=dict)  # those that were given
+
+
+class _Fake:
+    """Answers what the test says, and notes what it is asked.
+
+    About a token of which the test has said nothing it answers Unknown, with an
+    error that says so. What was said last about a token counts. It is safe for
+    threads.
+    """
+
+    def __init__(self) -> None:
+        self._said: dict[str, dict[str, Answer]] = {}
+        # What it was asked, in order, malformed tokens included.
+        self.asked: list[Asked] = []
+
+    def accept(
+        self,
+        token: str,
+        *,
+        id: str,
+        email: str = "",
+        email_verified: bool | None = None,
+        name: str = "",
+        image_url: str = "",
+        team_id: str = "",
+        session_id: str = "",
+        kind: Kind | Literal[""] = "normal",
+        claims: Mapping[str, Any] | None = None,
+        profile: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Lets the token be this user's, whom answer.user returns.
+
+        verify answers with claims, and profile with a profile, as Neon Auth on
+        Stack Auth writes them; claims and profile are members besides.
+        """
+        if not id:
+            raise ValueError("neonauthd: a user has an id")
+        if kind not in _KINDS:
+            raise ValueError('neonauthd: kind is none of "normal", "restricted" and "anonymous"')
+        # A flag that is neither true nor false leaves a kind unknown.
+        flags = {
+            "is_anonymous": kind == "anonymous" if kind else 0,
+            "is_restricted": kind in ("restricted", "anonymous") if kind else 0,
+            "selected_team_id": team_id or None,
+        }
+        in_token = json.dumps(
+            {
+                "sub": id,
+                "email": email or None,
+                "email_verified": email_verified,
+                "name": name or None,
+                "picture": image_url or None,  # another issuer's: tokens of Stack Auth have none
+                "refresh_token_id": session_id or None,
+                "exp": _EXPIRES,
+                **flags,
+                **(claims or {}),
+            }
+        )
+        in_profile = json.dumps(
+            {
+                "id": id,
+                "primary_email": email or None,
+                "primary_email_verified": email_verified,
+                "display_name": name or None,
+                "profile_image_url": image_url or None,
+                **flags,
+                **(profile or {}),
+            }
+        )
+        self._say(token, _accepted("claims", id, in_token, in_token), _accepted("profile", id, in_profile, in_token))
+
+    def reject(self, token: str, reason: str = "bad-signature") -> None:
+        """Lets there be proof against the token."""
+        self._say(token, Rejected(reason), Rejected(reason))
+
+    def unknown(self, token: str, code: str = "unavailable", retry_after: int = 0) -> None:
+        """Lets nothing be learnt about the token, as in an outage."""
+        answer = Unknown(ReplyError(code, retry_after))
+        self._say(token, answer, answer)
+
+    def _say(self, token: str, verify: Answer, profile: Answer) -> None:
+        if not askable("VERIFY", token):
+            raise ValueError(
+                "neonauthd: that is no token, and would be rejected as malformed: take 1 to 8192 of A-Z a-z 0-9 - _ ."
+            )
+        self._said[token] = {"verify": verify, "profile": profile}
+
+    def _answer(self, method: Literal["verify", "profile"], token: str, options: Mapping[str, Any]) -> Answer:
+        if not isinstance(token, str):
+            raise TypeError("neonauthd: token is not a string")
+        given = {name: value for name, value in options.items() if value is not None}
+        self.asked.append(Asked(method, token, given))
+        if not askable(method.upper(), token):
+            return Rejected("malformed")
+        if token in self._said:
+            return self._said[token][method]
+        return Unknown(
+            UnreachableError("the test says nothing about this token: call accept, reject or unknown with it")
+        )
+
+
+def _accepted(level: Literal["claims", "profile"], subject: str, text: str, claims: str) -> Accepted:
+    payload = base64.urlsafe_b64encode(claims.encode()).decode().rstrip("=")
+    expires = datetime.fromtimestamp(_EXPIRES, timezone.utc)
+    return Accepted(level, "main", subject, _AGE, _TTL, expires, "cache", text, _payload=payload)
+
+
+class FakeClient(_Fake):
+    """A Client for tests: it answers what the test says, and notes what it is asked."""
+
+    def verify(
+        self, token: str, *, project: str | None = None, deadline: float | None = None, on_behalf_of: str = ""
+    ) -> Answer:
+        """As Client.verify."""
+        return self._answer("verify", token, {"project": project, "deadline": deadline, "on_behalf_of": on_behalf_of or None})
+
+    def profile(
+        self,
+        token: str,
+        *,
+        project: str | None = None,
+        max_age: float | None = None,
+        deadline: float | None = None,
+        fallback: Literal["claims"] | None = None,
+        on_behalf_of: str = "",
+    ) -> Answer:
+        """As Client.profile."""
+        options = {"project": project, "max_age": max_age, "deadline": deadline, "fallback": fallback}
+        return self._answer("profile", token, {**options, "on_behalf_of": on_behalf_of or None})
+
+
+class FakeAsyncClient(_Fake):
+    """An AsyncClient for tests: it answers what the test says, and notes what it is asked."""
+
+    async def verify(
+        self, token: str, *, project: str | None = None, deadline: float | None = None, on_behalf_of: str = ""
+    ) -> Answer:
+        """As AsyncClient.verify."""
+        return self._answer("verify", token, {"project": project, "deadline": deadline, "on_behalf_of": on_behalf_of or None})
+
+    async def profile(
+        self,
+        token: str,
+        *,
+        project: str | None = None,
+        max_age: float | None = None,
+        deadline: float | None = None,
+        fallback: Literal["claims"] | None = None,
+        on_behalf_of: str = "",
+    ) -> Answer:
+        """As AsyncClient.profile."""
+        options = {"project": project, "max_age": max_age, "deadline": deadline, "fallback": fallback}
+        return self._answer("profile", token, {**options, "on_behalf_of": on_behalf_of or None})

@@ -1,0 +1,158 @@
+import asyncio
+import unittest
+from collections.abc import Callable
+from typing import Any, cast
+
+from fastapi import Depends, FastAPI, WebSocket
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
+
+import neonauthd.fastapi
+from neonauthd import Accepted, User
+from neonauthd.fastapi import Guard, bearer, cookie
+from neonauthd.testing import FakeAsyncClient
+
+from .cases import ORIGIN, PREFLIGHT, Cases, Got, bearing, fill
+
+
+def silent(connection: Any, answer: Any) -> None:
+    """Leaves no trace of an outage."""
+
+
+class FastAPIDependencies(Cases):
+    def setUp(self) -> None:
+        self.fake = FakeAsyncClient()
+        fill(self.fake)
+
+    def app(self, **options: Any) -> FastAPI:
+        app = FastAPI()
+        guard = Guard(client=self.fake, on_unknown=silent, **options)
+
+        @app.get("/account")
+        async def account(user: User = Depends(guard)) -> str:
+            return user.id
+
+        @app.get("/sync")
+        def in_a_thread(user: User = Depends(guard)) -> str:
+            return user.id
+
+        @app.get("/answer")
+        async def whole(answer: Accepted = Depends(guard.answer)) -> list[str]:
+            return [answer.subject, answer.level]
+
+        @app.get("/optional")
+        async def optional(user: User | None = Depends(guard.optional)) -> str:
+            return "nobody" if user is None else user.id
+
+        @app.options("/any")
+        async def anything(user: User = Depends(guard)) -> str:
+            return user.id
+
+        @app.websocket("/live")
+        async def live(socket: WebSocket, user: User = Depends(guard)) -> None:
+            await socket.accept()
+            await socket.send_text(user.id)
+            await socket.close()
+
+        return app
+
+    def client(self, **options: Any) -> TestClient:
+        return TestClient(self.app(**options))
+
+    def get(self, headers: dict[str, str], **options: Any) -> Got:
+        response = self.client(**options).get("/account", headers=headers)
+        return response.status_code, response.json() if response.status_code == 200 else "", dict(response.headers)
+
+    def test_each_answer_has_its_status(self) -> None:
+        self.play()
+
+    def test_the_token_may_be_in_each_place(self) -> None:
+        self.places()
+
+    def test_allow_may_be_a_coroutine(self) -> None:
+        async def allow(connection: Any, answer: Any) -> bool:
+            return bool(answer.subject == "bob")
+
+        self.assertEqual([self.get(bearing(who), allow=allow)[0] for who in ("ada", "bob")], [403, 200])
+
+    def test_the_ready_made_dependencies_are_a_guard(self) -> None:
+        user: Callable[..., Any] = neonauthd.fastapi.current_user
+        self.assertIsInstance(user, Guard)
+        app = FastAPI()
+
+        @app.get("/account")
+        async def account(user: User = Depends(neonauthd.fastapi.current_user)) -> str:
+            return user.id
+
+        @app.get("/optional")
+        async def optional(user: User | None = Depends(neonauthd.fastapi.optional_user)) -> bool:
+            return user is None
+
+        @app.get("/answer")
+        async def whole(answer: Accepted = Depends(neonauthd.fastapi.current_answer)) -> str:
+            return answer.subject
+
+        client = TestClient(app)
+        self.assertEqual([client.get(path).status_code for path in ("/account", "/answer", "/optional")], [401, 401, 200])
+        # A test of the application puts its fake in their place.
+        app.dependency_overrides[neonauthd.fastapi.current_user] = Guard(client=self.fake)
+        self.assertEqual(client.get("/account", headers=bearing("ada")).json(), "ada")
+
+    def test_each_kind_of_view_and_of_dependency(self) -> None:
+        client = self.client()
+        self.assertEqual(client.get("/sync", headers=bearing("ada")).json(), "ada")
+        self.assertEqual(client.get("/answer", headers=bearing("ada")).json(), ["ada", "claims"])
+        self.assertEqual(client.get("/optional").json(), "nobody")
+        self.assertEqual(client.get("/optional", headers=bearing("ada")).json(), "ada")
+        self.assertEqual(client.get("/optional", headers=bearing("old")).status_code, 401)
+
+    def test_the_reason_is_in_the_body(self) -> None:
+        self.assertEqual(self.client().get("/account", headers=bearing("old")).json(), {"detail": "Unauthorized: expired"})
+
+    def test_a_preflight_has_no_user(self) -> None:
+        for headers in (PREFLIGHT, {**PREFLIGHT, "Upgrade": "h2c"}):
+            self.assertEqual(self.client().options("/any", headers=headers).status_code, 401)
+
+    def test_refusals_have_cors_headers(self) -> None:
+        app = self.app()
+        app.add_middleware(CORSMiddleware, allow_origins=[ORIGIN["Origin"]], allow_headers=["authorization"])
+        client = TestClient(app)
+        for token, status in (("ada", 200), ("old", 401), ("outage", 503), (None, 401)):
+            response = client.get("/account", headers={**ORIGIN, **bearing(token)})
+            self.assertEqual(response.status_code, status)
+            self.assertEqual(response.headers["access-control-allow-origin"], ORIGIN["Origin"])
+        self.assertEqual(client.options("/account", headers=PREFLIGHT).status_code, 200)
+
+    def test_a_websocket_is_closed_before_it_opens(self) -> None:
+        client = self.client()
+        with client.websocket_connect("/live", headers=bearing("ada")) as session:
+            self.assertEqual(session.receive_text(), "ada")
+        for token, code in (("old", 1008), (None, 1008), ("outage", 1013)):
+            with self.assertRaises(WebSocketDisconnect) as raised, client.websocket_connect("/live", headers=bearing(token)):
+                pass
+            self.assertEqual(raised.exception.code, code)
+
+    def test_the_documentation_says_that_a_token_is_needed(self) -> None:
+        document = self.client().get("/openapi.json").json()
+        self.assertEqual(document["paths"]["/account"]["get"]["security"], [{"neonauthd": []}])
+        self.assertEqual(document["components"]["securitySchemes"]["neonauthd"]["scheme"], "bearer")
+
+    def test_searches_look_in_one_place(self) -> None:
+        headers = {"Cookie": "session=ada", "X-Stack-Access-Token": "bob"}
+        self.assertEqual(self.get(headers, token=bearer)[0], 401)
+        self.assertEqual(self.get(headers, token=cookie("session"))[1], "ada")
+
+    def test_nobody_can_bring_an_answer_along(self) -> None:
+        answer = asyncio.run(self.fake.verify("ada"))
+        app = self.app()
+
+        async def forging(scope: Any, receive: Any, send: Any) -> None:
+            await app({**scope, "neonauthd.answer": answer}, receive, send)
+
+        client = TestClient(cast(Any, forging))
+        self.assertEqual(client.get("/optional").json(), "nobody")
+
+
+if __name__ == "__main__":
+    unittest.main()

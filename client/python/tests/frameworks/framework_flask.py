@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import unittest
+from typing import Any
+
+from flask import Blueprint, Flask
+from flask_cors import CORS
+
+from neonauthd import wsgi
+from neonauthd.flask import Guard, bearer, cookie, current_answer, current_user
+from neonauthd.testing import FakeClient
+
+from .cases import ORIGIN, PREFLIGHT, Cases, Got, bearing, fill
+
+
+def silent(request: Any, answer: Any) -> None:
+    """Leaves no trace of an outage."""
+
+
+class FlaskViews(Cases):
+    def setUp(self) -> None:
+        self.fake = FakeClient()
+        fill(self.fake)
+
+    def app(self, **options: Any) -> Flask:
+        app = Flask(__name__)
+        guard = Guard(client=self.fake, on_unknown=silent, **options)
+
+        @app.get("/account")
+        @guard
+        def account() -> str:
+            answer = current_answer()
+            return "nobody" if answer is None else current_user().id
+
+        @app.route("/any", methods=["GET", "OPTIONS"], provide_automatic_options=False)
+        @guard
+        def anything() -> str:
+            return "nobody" if current_answer() is None else current_user().id
+
+        @app.get("/open")
+        def open_page() -> str:
+            return current_user().id
+
+        return app
+
+    def got(self, response: Any) -> Got:
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return response.status_code, response.text if response.status_code == 200 else "", headers
+
+    def get(self, headers: dict[str, str], **options: Any) -> Got:
+        return self.got(self.app(**options).test_client(use_cookies=False).get("/account", headers=headers))
+
+    def test_each_answer_has_its_status(self) -> None:
+        self.play()
+
+    def test_the_token_may_be_in_each_place(self) -> None:
+        self.places()
+
+    def test_a_view_keeps_its_name_and_its_arguments(self) -> None:
+        app = self.app()
+
+        @app.get("/items/<int:item>")
+        @Guard(client=self.fake)
+        def item(item: int) -> dict[str, Any]:
+            """One item."""
+            return {"item": item, "user": current_user().id}
+
+        self.assertEqual((item.__name__, item.__doc__), ("item", "One item."))
+        self.assertEqual(app.test_client().get("/items/7", headers=bearing("ada")).json, {"item": 7, "user": "ada"})
+
+    def test_an_async_view_may_be_guarded(self) -> None:
+        app = self.app()
+
+        @app.get("/async")
+        @Guard(client=self.fake)
+        async def later() -> str:
+            return current_user().id
+
+        try:
+            response = app.test_client().get("/async", headers=bearing("ada"))
+        except RuntimeError as error:
+            self.assertIn("flask[async]", str(error))  # Flask wants asgiref for it
+        else:
+            self.assertEqual(response.text, "ada")
+        self.assertEqual(app.test_client().get("/async").status_code, 401)
+
+    def test_a_blueprint_may_be_guarded_whole(self) -> None:
+        app = self.app()
+        blueprint = Blueprint("api", __name__, url_prefix="/api")
+        blueprint.before_request(Guard(client=self.fake).check)
+        blueprint.add_url_rule("/me", view_func=lambda: current_user().id)
+        app.register_blueprint(blueprint)
+        client = app.test_client()
+        self.assertEqual(client.get("/api/me", headers=bearing("ada")).text, "ada")
+        self.assertEqual(client.get("/api/me").status_code, 401)
+
+    def test_an_optional_guard_lets_nobody_be_nobody(self) -> None:
+        self.assertEqual(self.get({}, optional=True)[1], "nobody")
+        self.assertEqual(self.get(bearing("old"), optional=True)[0], 401)
+
+    def test_a_preflight_goes_through_and_an_upgrade_does_not(self) -> None:
+        client = self.app().test_client()
+        self.assertEqual(client.options("/any", headers=PREFLIGHT).text, "nobody")
+        self.assertEqual(client.options("/any", headers={**PREFLIGHT, "Upgrade": "h2c"}).status_code, 401)
+        self.assertEqual(client.options("/any", headers=ORIGIN).status_code, 401)
+
+    def test_refusals_have_cors_headers(self) -> None:
+        app = self.app()
+        CORS(app, origins=[ORIGIN["Origin"]])
+        client = app.test_client()
+        for token, status in (("ada", 200), ("old", 401), ("outage", 503), (None, 401)):
+            response = client.get("/account", headers={**ORIGIN, **bearing(token)})
+            self.assertEqual(response.status_code, status)
+            self.assertEqual(response.headers["Access-Control-Allow-Origin"], ORIGIN["Origin"])
+        self.assertEqual(client.options("/account", headers=PREFLIGHT).status_code, 200)
+
+    def test_refuse_writes_the_body(self) -> None:
+        def refuse(request: Any, refusal: Any, answer: Any) -> Any:
+            return {"why": refusal.reason, "path": request.path, "asked": answer is not None}, 418, {"Cache-Control": "max-age=60"}
+
+        client = self.app(refuse=refuse).test_client()
+        response = client.get("/account", headers=bearing("old"))
+        self.assertEqual(response.json, {"why": "expired", "path": "/account", "asked": True})
+        self.assertEqual((response.status_code, response.headers["Cache-Control"]), (401, "no-store"))
+        self.assertIn("expired", response.headers["WWW-Authenticate"])
+        self.assertEqual(client.get("/account").json["asked"], False)  # type: ignore[index]
+
+    def test_on_unknown_is_told_of_an_outage(self) -> None:
+        told: list[Any] = []
+        app = Flask(__name__)
+        app.before_request(Guard(client=self.fake, on_unknown=lambda request, answer: told.append((request.path, answer.code))).check)
+        app.test_client().get("/x", headers=bearing("outage"))
+        self.assertEqual(told, [("/x", "unavailable")])
+
+    def test_searches_look_in_one_place(self) -> None:
+        headers = {"Cookie": "session=ada", "X-Stack-Access-Token": "bob"}
+        self.assertEqual(self.get(headers, token=bearer)[0], 401)
+        self.assertEqual(self.get(headers, token=cookie("session"))[1], "ada")
+
+    def test_a_page_outside_knows_nobody(self) -> None:
+        app = self.app()
+        app.testing = True
+        with self.assertRaises(LookupError):
+            app.test_client().get("/open", headers=bearing("ada"))
+        forged = {"neonauthd.answer": self.fake.verify("ada")}
+        self.assertEqual(self.app(optional=True).test_client().get("/account", environ_base=forged).text, "nobody")
+
+    def test_the_guard_around_the_application_has_paths(self) -> None:
+        app = self.app()
+        app.add_url_rule("/health", view_func=lambda: "well")
+        guarded = wsgi.Guard(app.wsgi_app, client=self.fake, exclude=["/health", "/static/*"])
+        setattr(app, "wsgi_app", guarded)  # as "app.wsgi_app = " does
+        client = app.test_client()
+        self.assertEqual(client.get("/health").text, "well")
+        for path in ("/account", "/health/x", "//health", "/static/../account", "/static", "/Health"):
+            self.assertEqual(client.get(path).status_code, 401, path)
+        self.assertEqual(client.get("/static/none").status_code, 404)
+        self.assertEqual(client.get("/open", headers=bearing("ada")).text, "ada")
+
+
+if __name__ == "__main__":
+    unittest.main()

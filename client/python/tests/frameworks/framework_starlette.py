@@ -1,0 +1,163 @@
+"""The ASGI guard in Starlette, behind a real server."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import unittest
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.testclient import TestClient
+from starlette.websockets import WebSocket
+
+from neonauthd.asgi import Guard, answer_of
+from neonauthd.testing import FakeAsyncClient
+
+from .cases import ORIGIN, PREFLIGHT, Cases, Got, bearing, fill
+
+
+def silent(scope: Any, answer: Any) -> None:
+    """Leaves no trace of an outage."""
+
+
+def user_of(scope: Any) -> str:
+    answer = answer_of(scope)
+    return "nobody" if answer is None else answer.user.id
+
+
+async def account(request: Request) -> PlainTextResponse:
+    return PlainTextResponse(user_of(request.scope))
+
+
+async def live(session: WebSocket) -> None:
+    await session.accept()
+    await session.send_text(user_of(session.scope))
+    await session.close()
+
+
+METHODS = ["GET", "OPTIONS"]
+ROUTES: list[Any] = [
+    Route("/account", account, methods=METHODS),
+    Route("/health", account, methods=METHODS),
+    WebSocketRoute("/live", live),
+    WebSocketRoute("/open-live", live),
+]
+
+
+class StarletteMiddleware(Cases):
+    def setUp(self) -> None:
+        self.fake = FakeAsyncClient()
+        fill(self.fake)
+
+    def app(self, *around: Middleware, **options: Any) -> Starlette:
+        guard: Any = Guard
+        mine = Middleware(guard, client=self.fake, **{"on_unknown": silent, **options})
+        return Starlette(routes=ROUTES, middleware=[*around, mine])
+
+    def get(self, headers: dict[str, str], **options: Any) -> Got:
+        response = TestClient(self.app(**options)).get("/account", headers=headers)
+        return response.status_code, response.text if response.status_code == 200 else "", dict(response.headers)
+
+    def test_each_answer_has_its_status(self) -> None:
+        self.play()
+
+    def test_the_token_may_be_in_each_place(self) -> None:
+        self.places()
+
+    def test_refusals_have_cors_headers(self) -> None:
+        cors = Middleware(CORSMiddleware, allow_origins=[ORIGIN["Origin"]], allow_headers=["authorization"])
+        client = TestClient(self.app(cors))
+        for token, status in (("ada", 200), ("old", 401), ("outage", 503), (None, 401)):
+            response = client.get("/account", headers={**ORIGIN, **bearing(token)})
+            self.assertEqual(response.status_code, status)
+            self.assertEqual(response.headers["access-control-allow-origin"], ORIGIN["Origin"])
+        self.assertEqual(client.options("/account", headers=PREFLIGHT).status_code, 200)
+
+    def test_paths_may_be_excluded(self) -> None:
+        client = TestClient(self.app(exclude=["/health", "/open-live"]))
+        self.assertEqual(client.get("/health", headers=bearing("ada")).text, "nobody")
+        for path in ("/account", "/health/", "/Health"):
+            self.assertEqual(client.get(path).status_code, 401, path)
+        with client.websocket_connect("/open-live") as session:
+            self.assertEqual(session.receive_text(), "nobody")
+
+    def test_paths_are_those_of_the_application_that_is_mounted(self) -> None:
+        inner = self.app(exclude=["/health"])
+        client = TestClient(Starlette(routes=[Mount("/api", inner)]))
+        self.assertEqual([client.get("/api/health").text, client.get("/api/account").status_code], ["nobody", 401])
+
+    def test_refuse_may_return_a_response(self) -> None:
+        def refuse(scope: Any, refusal: Any, answer: Any) -> Any:
+            return JSONResponse({"why": refusal.reason, "path": scope["path"]}, status_code=418, headers={"Cache-Control": "max-age=60"})
+
+        response = TestClient(self.app(refuse=refuse)).get("/account", headers=bearing("old"))
+        self.assertEqual(response.json(), {"why": "expired", "path": "/account"})
+        self.assertEqual((response.status_code, response.headers["cache-control"]), (401, "no-store"))
+        self.assertIn("expired", response.headers["www-authenticate"])
+
+
+class UpgradesOverASocket(unittest.TestCase):
+    """What uvicorn makes of an upgrade, asked over a raw socket."""
+
+    def setUp(self) -> None:
+        self.fake = FakeAsyncClient()
+        fill(self.fake)
+        guard: Any = Guard
+        app = Starlette(routes=ROUTES, middleware=[Middleware(guard, client=self.fake, on_unknown=silent)])
+        config = uvicorn.Config(app, log_level="critical", lifespan="off", ws="websockets")
+        self.server = uvicorn.Server(config)
+        self.sock = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(self.sock.close)
+        self.thread = threading.Thread(target=lambda: asyncio.run(self.server.serve([self.sock])))
+        self.thread.start()
+        self.addCleanup(self.stop)
+
+    def stop(self) -> None:
+        self.server.should_exit = True
+        self.thread.join(20)
+
+    def exchange(self, method: str, path: str, headers: list[str]) -> bytes:
+        upgrade = ["Host: app.example", "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="]
+        with socket.create_connection(self.sock.getsockname(), timeout=20) as conn:
+            conn.sendall("\r\n".join([f"{method} {path} HTTP/1.1", *upgrade, *headers, "", ""]).encode())
+            received = b""
+            while not (b"\r\n\r\n" in received and (b" 101 " not in received or b"ada" in received or b"nobody" in received)):
+                chunk = conn.recv(4096)
+                if not chunk:
+                    break
+                received += chunk
+            return received
+
+    def test_an_upgrade_is_judged_like_every_request(self) -> None:
+        preflight = [f"{name}: {value}" for name, value in PREFLIGHT.items()]
+        sockets: list[tuple[list[str], int]] = [
+            (["Authorization: Bearer ada"], 101),
+            ([], 403),  # without the extension for responses uvicorn makes a 403 of each close
+            (["Authorization: Bearer old"], 403),
+            (["Authorization: Bearer ada", "X-Stack-Access-Token: bob"], 403),
+            (["Authorization: Bearer outage"], 403),
+        ]
+        for headers, status in sockets:
+            got = self.exchange("GET", "/live", headers)
+            self.assertTrue(got.startswith(b"HTTP/1.1 %d " % status), (headers, got))
+            if status == 101:
+                self.assertIn(b"ada", got)
+        others: list[tuple[str, list[str]]] = [
+            ("OPTIONS", preflight), ("OPTIONS", [*preflight, "Upgrade: h2c"]), ("GET", ["Upgrade: h2c"]),
+        ]  # fmt: skip
+        for method, headers in others:
+            got = self.exchange(method, "/account", headers)
+            self.assertNotIn(b"nobody", got)
+            self.assertNotIn(b" 200 ", got.split(b"\r\n")[0] + b" ", (method, headers))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,211 @@
+"""What all guards have in common, where the shared cases cannot show it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import unittest
+from collections.abc import Callable, Iterable
+from typing import Any, cast
+from unittest import mock
+
+from neonauthd import Unknown, asgi, wsgi
+from neonauthd._errors import BrokenError
+from neonauthd._guard import shared_async_client, shared_client
+from neonauthd._paths import Paths
+from neonauthd.httpauth import Requirements
+from neonauthd.testing import FakeAsyncClient, FakeClient
+
+
+class WhatPathsAre(unittest.TestCase):
+    def test_exclude_leaves_out_plain_paths_alone(self) -> None:
+        paths = Paths(None, ["/", "/health", "/static/*", "/a b/\u00e9"])
+        for path in ("/", "/health", "/static/x", "/static/x/y", "/static/", "/a b/\u00e9"):
+            self.assertFalse(paths.guard(path), path)
+        for path in (
+            "", "//", "/health/", "/Health", "/healthy", "/health/x", "/static", "/statics/x", "/STATIC/x", "/static/../x", "/static/..",
+            "/static/./x", "/static//x", "//static/x", "/static/%2e%2e/x", "/static/\\..\\x", "/static/x\n", "/static/\x00", "x",
+            "/./health", "/x/../health", "/static/x/..",
+        ):  # fmt: skip
+            self.assertTrue(paths.guard(path), path)
+
+    def test_include_takes_in_every_spelling(self) -> None:
+        paths = Paths(["/account", "/api/*"], [])
+        for path in (
+            "/account", "/account/", "/Account", "/api", "/api/", "/API", "/api/x", "/Api/x/y", "/x/../account", "//account", "/x//account",
+            "/%61ccount", "/\\account", "", "account", "/account\n",
+        ):  # fmt: skip
+            self.assertTrue(paths.guard(path), path)
+        for path in ("/", "/accounts", "/account/x", "/apis", "/x/api/y", "/health"):
+            self.assertFalse(paths.guard(path), path)
+        self.assertTrue(Paths(["/*"], []).guard("/anything"))
+        self.assertTrue(Paths(["/"], []).guard("/"))
+        self.assertFalse(Paths([], []).guard("/x"))
+        both = Paths(["/api/*"], ["/api/open/*"])
+        self.assertEqual([both.guard(path) for path in ("/api/x", "/api/open/x", "/Api/open/x", "/API/OPEN/x", "/x")], [True, False, True, True, False])
+
+    def test_what_is_no_path_is_a_fault_of_the_program(self) -> None:
+        for wrong in ("health", "", "*", "/a*", "/*/a", "/a//b", "/../a", "/a%20b", "/a/**"):
+            for include, exclude in (([wrong], []), (None, [wrong])):
+                with self.assertRaises(ValueError, msg=wrong):
+                    Paths(include, cast(Any, exclude))
+        for guard in (wsgi.Guard, asgi.Guard):
+            with self.assertRaises(TypeError):
+                guard(cast(Any, None), exclude="/health")
+            with self.assertRaises(TypeError):
+                guard(cast(Any, None), include="/health")
+
+    def test_the_path_is_that_of_the_application_behind(self) -> None:
+        for path, root, seen in (
+            ("/api/health", "/api", "/health"), ("/health", "/api", "/health"), ("/api", "/api", "/"), ("/apis/health", "/api", "/apis/health"),
+            ("/health", "", "/health"), ("", "", "/"), ("/api/health", "/api/", "/health"),
+        ):  # fmt: skip
+            self.assertEqual(asgi._path_of({"path": path, "root_path": root}), seen)
+        environs: list[tuple[dict[str, Any], str]] = [({"PATH_INFO": "/health", "SCRIPT_NAME": "/api"}, "/health"), ({}, "/"), ({"PATH_INFO": "/\u00c3\u00a9"}, "/\u00e9")]
+        for environ, seen in environs:
+            self.assertEqual(wsgi._path_of(environ), seen)
+
+
+class WhatRequirementsAre(unittest.TestCase):
+    def test_what_is_none_is_a_fault_of_the_program(self) -> None:
+        wrong: list[dict[str, Any]] = [
+            {"email_verified": "yes"}, {"email_verified": None}, {"team": ""}, {"team": 7}, {"kinds": []}, {"kinds": "normal"},
+            {"kinds": ["admin"]}, {"kinds": [""]},
+        ]  # fmt: skip
+        for options in wrong:
+            with self.subTest(options=options):
+                with self.assertRaises(TypeError):
+                    Requirements(**options)
+                for guard in (wsgi.Guard, asgi.Guard):
+                    with self.assertRaises(TypeError):
+                        guard(cast(Any, None), **options)
+
+
+def ask(client: Any, token: str, **options: Any) -> tuple[int, list[tuple[str, str]], bytes]:
+    """Sends a request through a WSGI guard."""
+    sent: list[Any] = []
+
+    def app(environ: Any, start_response: Any) -> Iterable[bytes]:
+        start_response("200 OK", [])
+        return [b"page"]
+
+    def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+        sent.extend((status, headers))
+
+    body = b"".join(wsgi.Guard(app, client=client, **options)({"HTTP_AUTHORIZATION": f"Bearer {token}"}, start))
+    return int(sent[0][:3]), sent[1], body
+
+
+class Traces(unittest.TestCase):
+    def test_an_outage_leaves_one_line_and_then_few_more(self) -> None:
+        fake = FakeClient()
+        fake.unknown("secret-token", "busy")
+        fake.socket = "/nowhere/socket"  # type: ignore[attr-defined]
+        sent: list[int] = []
+        guard = wsgi.Guard(lambda environ, start: [], client=fake)
+        now = 1000.0
+        with mock.patch("time.monotonic", lambda: now):
+            for after, requests, counts in ((0, 1, [1]), (1, 5, []), (58.9, 1, []), (0.1, 1, [7]), (0, 1, []), (3600, 2, [2])):
+                now += after
+                with mock.patch.object(logging.getLogger("neonauthd"), "warning") as warning:
+                    for _ in range(requests):
+                        list(guard({"HTTP_AUTHORIZATION": "Bearer secret-token"}, lambda status, headers, exc=None: sent.append(int(status[:3]))))  # type: ignore[arg-type]
+                lines = [call.args[0] % call.args[1:] for call in warning.call_args_list]
+                self.assertEqual([int(line.split(" and ")[1].split()[0]) for line in lines], counts)
+                for line in lines:
+                    self.assertIn("(socket /nowhere/socket): neonauthd: daemon answers busy", line)
+                    self.assertNotIn("secret", line)
+        self.assertEqual(set(sent), {503})
+
+    def test_only_what_is_unknown_leaves_one(self) -> None:
+        fake = FakeClient()
+        fake.accept("ada", id="ada")
+        fake.reject("old")
+        with self.assertNoLogs("neonauthd"):
+            for token in ("ada", "old", "a b"):
+                ask(fake, token, allow=lambda environ, answer: False)
+        with self.assertLogs("neonauthd") as logs:
+            ask(fake, "untold")
+        self.assertIn("got 503: neonauthd: daemon is not reachable: the test says nothing about this token", logs.output[0])
+
+    def test_on_unknown_is_told_of_each_answer_in_place_of_it(self) -> None:
+        fake = FakeClient()
+        fake.unknown("outage")
+        told: list[Any] = []
+        with self.assertNoLogs("neonauthd"):
+            for _ in range(3):
+                ask(fake, "outage", on_unknown=lambda environ, answer: told.append((environ["HTTP_AUTHORIZATION"], answer.code)))
+        self.assertEqual(told, [("Bearer outage", "unavailable")] * 3)
+
+    def test_it_names_the_daemon_that_cannot_be_reached(self) -> None:
+        with self.assertLogs("neonauthd") as logs, mock.patch.dict("os.environ", {"NEONAUTHD_SOCKET": "/nowhere/socket"}):
+            self.assertEqual(ask(None, "a.b.c")[0], 503)
+        self.assertRegex(logs.output[0], r"\(socket /nowhere/socket\): neonauthd: daemon is not reachable")
+
+
+class Answers(unittest.TestCase):
+    def test_guards_without_a_client_share_one(self) -> None:
+        both: list[Callable[[], Any]] = [shared_client, shared_async_client]
+        for shared in both:
+            first = shared()
+            self.assertIs(shared(), first)
+            with mock.patch.dict("os.environ", {"NEONAUTHD_SOCKET": "/nowhere/socket"}):
+                self.assertEqual((shared().socket, shared() is first), ("/nowhere/socket", False))
+
+    def test_refuse_answers_with_an_application(self) -> None:
+        fake = FakeClient()
+        fake.reject("old", "expired")
+
+        def refuse(environ: Any, refusal: Any, answer: Any) -> Any:
+            def page(environ: Any, start_response: Any) -> list[bytes]:
+                start_response("418 No", [("content-type", "text/html"), ("CACHE-CONTROL", "max-age=60"), ("X-More", "1")])
+                return [f"sorry: {refusal.reason} {answer is not None}".encode()]
+
+            return page
+
+        status, headers, body = ask(fake, "old", refuse=refuse)
+        self.assertEqual((status, body), (401, b"sorry: expired True"))
+        self.assertEqual(
+            headers,
+            [
+                ("content-type", "text/html"), ("X-More", "1"), ("Cache-Control", "no-store"),
+                ("WWW-Authenticate", 'Bearer error="invalid_token", error_description="expired"'),
+            ],
+        )  # fmt: skip
+        self.assertEqual(ask(fake, "a, b", refuse=refuse)[2], b"sorry: two-tokens False")
+
+    def test_refuse_answers_a_websocket_where_a_response_can_be_sent(self) -> None:
+        async def page(scope: Any, receive: Any, send: Any) -> None:
+            await send({"type": "http.response.start", "status": 418, "headers": [(b"x-type", scope["type"].encode())]})
+            await send({"type": "http.response.body", "body": b"sorry"})
+
+        async def play(extensions: dict[str, Any]) -> list[Any]:
+            sent: list[Any] = []
+
+            async def receive() -> Any:
+                return {"type": "websocket.connect"}
+
+            async def send(message: Any) -> None:
+                sent.append(message)
+
+            guard = asgi.Guard(page, client=FakeAsyncClient(), refuse=lambda scope, refusal, answer: page)
+            await guard({"type": "websocket", "path": "/", "headers": [], "extensions": extensions}, receive, send)
+            return sent
+
+        start, body = asyncio.run(play({"websocket.http.response": {}}))
+        self.assertEqual((start["type"], start["status"]), ("websocket.http.response.start", 401))
+        self.assertEqual(start["headers"], [(b"x-type", b"http"), (b"cache-control", b"no-store"), (b"www-authenticate", b"Bearer")])
+        self.assertEqual(body, {"type": "websocket.http.response.body", "body": b"sorry"})
+        self.assertEqual(asyncio.run(play({})), [{"type": "websocket.close", "code": 1008}])
+
+    def test_what_is_no_answer_lets_nobody_in(self) -> None:
+        for wrong in (None, True, object(), "accepted"):
+            fake = mock.Mock(verify=lambda token, wrong=wrong: wrong, socket=None)
+            self.assertEqual(ask(fake, "ada")[0], 503)
+        broken = mock.Mock(verify=lambda token: Unknown(BrokenError()), socket=None)
+        with self.assertLogs("neonauthd"):
+            self.assertEqual(ask(broken, "ada")[0], 503)
+
+
+if __name__ == "__main__":
+    unittest.main()

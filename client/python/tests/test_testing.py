@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import asyncio
+import unittest
+from collections.abc import Callable
+from datetime import datetime, timezone
+from typing import Any
+
+from neonauthd import Accepted, Answer, Unknown, User
+from neonauthd.testing import Asked, FakeAsyncClient, FakeClient
+
+WHOLE: dict[str, Any] = {
+    "id": "ada", "email": "ada@example.org", "email_verified": True, "name": "Ada \u2603", "image_url": "https://example.org/ada.png",
+    "team_id": "team-1", "session_id": "session-1", "kind": "normal",
+}  # fmt: skip
+NOTHING: dict[str, Any] = {
+    "id": "u", "email": "", "email_verified": None, "name": "", "image_url": "", "team_id": "", "session_id": "", "kind": "normal",
+}  # fmt: skip
+
+
+class Fakes(unittest.TestCase):
+    def ask(self, fake: Any, method: str, token: str, **options: Any) -> Answer:
+        answer: Any = getattr(fake, method)(token, **options)
+        found: Answer = asyncio.run(answer) if isinstance(fake, FakeAsyncClient) else answer
+        return found
+
+    def test_a_user_comes_back_at_either_level(self) -> None:
+        said: list[tuple[dict[str, Any], dict[str, Any]]] = [(WHOLE, WHOLE), ({"id": "u"}, NOTHING)]
+        said += [({"id": "u", "kind": kind}, {**NOTHING, "kind": kind}) for kind in ("normal", "restricted", "anonymous", "")]
+        for given, user in said:
+            for fake in (FakeClient(), FakeAsyncClient()):
+                fake.accept("token", **given)
+                for method, level in (("verify", "claims"), ("profile", "profile")):
+                    answer = self.ask(fake, method, "token")
+                    assert isinstance(answer, Accepted)
+                    self.assertEqual((answer.user, answer.level, answer.subject), (User(**user), level, user["id"]))
+                    assert answer.claims is not None
+                    self.assertEqual(answer.claims["sub"], user["id"])
+                    self.assertTrue(answer.project and answer.ttl > 0 and answer.expires > datetime.now(timezone.utc))
+
+    def test_claims_and_profiles_may_have_more(self) -> None:
+        fake = FakeClient()
+        fake.accept("token", id="ada", claims={"admin": True}, profile={"server_metadata": {"plan": "pro"}})
+        claims, profile = fake.verify("token"), fake.profile("token")
+        assert isinstance(claims, Accepted) and isinstance(profile, Accepted)
+        self.assertEqual((claims.data()["admin"], profile.data()["server_metadata"]), (True, {"plan": "pro"}))
+        assert profile.claims is not None
+        self.assertEqual(dict(profile.claims)["admin"], True)
+
+    def test_each_question_has_the_answer_that_the_test_says(self) -> None:
+        for fake in (FakeClient(), FakeAsyncClient()):
+            fake.accept("ada", **WHOLE)
+            fake.reject("old", "expired")
+            fake.reject("bad")
+            fake.unknown("outage")
+            fake.unknown("busy", "busy", 5)
+            for token, says in (
+                ("ada", "Accepted("), ("old", "Rejected(reason='expired')"), ("bad", "Rejected(reason='bad-signature')"),
+                ("outage", "Unknown(error=ReplyError('neonauthd: daemon answers unavailable'"), ("busy", "Unknown(error=ReplyError('neonauthd: daemon answers busy, retry after 5 s'"),
+                ("", "Rejected(reason='malformed')"), ("a b", "Rejected(reason='malformed')"), ("x" * 8193, "Rejected(reason='malformed')"),
+            ):  # fmt: skip
+                for method in ("verify", "profile"):
+                    self.assertTrue(repr(self.ask(fake, method, token)).startswith(says), (token, says))
+            untold = self.ask(fake, "verify", "another")
+            assert isinstance(untold, Unknown)
+            self.assertEqual((untold.code, untold.error.kind), ("", "unreachable"))
+            self.assertIn("the test says nothing about this token", str(untold.error))
+            fake.reject("ada", "revoked")
+            self.assertEqual(repr(self.ask(fake, "profile", "ada")), "Rejected(reason='revoked')")
+
+    def test_what_is_asked_is_noted(self) -> None:
+        for fake in (FakeClient(), FakeAsyncClient()):
+            self.ask(fake, "verify", "a", project="shop")
+            self.ask(fake, "profile", "a b", max_age=0, fallback="claims")
+            self.assertEqual(fake.asked, [Asked("verify", "a", {"project": "shop"}), Asked("profile", "a b", {"max_age": 0, "fallback": "claims"})])
+
+    def test_what_could_not_be_true_is_a_fault_of_the_test(self) -> None:
+        fake = FakeClient()
+        bad: Any = "admin"
+        wrongs: list[Callable[[], None]] = [
+            lambda: fake.accept("ada", id=""), lambda: fake.accept("ada", id="ada", kind=bad), lambda: fake.accept("Bearer ada", id="ada"),
+            lambda: fake.reject(""), lambda: fake.unknown("a,b"), lambda: fake.reject("x" * 8193),
+        ]  # fmt: skip
+        for wrong in wrongs:
+            with self.assertRaises(ValueError):
+                wrong()
+        fake.reject("x" * 8192)
+        with self.assertRaises(TypeError):
+            fake.verify(None)  # type: ignore[arg-type]
+
+
+if __name__ == "__main__":
+    unittest.main()
