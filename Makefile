@@ -134,6 +134,10 @@ outage: ## kill the upstream, bring it back, rotate, delete, revoke: a table of 
 fleet-faults: ## six hosts of a fleet, 240 000 changes, 100 faults of the engine: all must agree (minutes)
 	FLEET_LONG=1 $(GO) test -count=1 -v -timeout 60m -run '^TestHostsAgreeAfterManyFaults$$' ./daemon/fleet
 
+.PHONY: fairness
+fairness: ## greedy callers beside a quiet one: a table of what it notices (root; FAIRNESS_PROGRAM=another neonauthd)
+	NEONAUTHD_FAIRNESS=1 NEONAUTHD_FAIRNESS_PROGRAM=$(FAIRNESS_PROGRAM) $(GO) test -count=1 -timeout 15m -v -run '^TestFairness$$' ./internal/e2e/neonauthd
+
 .PHONY: bench
 bench: ## run the benchmarks (BENCH=regexp, BENCHTIME=1s)
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -benchtime $(BENCHTIME) ./...

@@ -18,6 +18,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -151,12 +152,12 @@ func New(cfg config.Config, opts Options) (*Daemon, error) {
 		conns:    map[*conn]struct{}{},
 		users:    sockets.OwnUserNamespace(),
 		peers:    map[fair.ID]*peer{},
-		bodies:   fair.NewBodies(fair.Shares{Total: maxShared, Each: maxSharedEach, Kept: sharedKept}),
+		bodies:   fair.NewBodies(fair.UnsentBodies()),
 		wide:     newWideBuffers(),
 		places:   newPlaces(),
-		sessions: fair.NewAllowance(d.opts.Now, opaqueBurst, time.Second/opaqueRate, maxOpaque),
-		roomy:    fair.NewPool(fair.Shares{Total: maxRoomy, Each: maxRoomyEach, Kept: roomyKept}),
-		notices:  fair.NewPool(fair.Shares{Total: maxNotices, Each: maxNoticesEach, Kept: noticesKept}),
+		sessions: fair.NewAllowance(d.opts.Now, fair.SessionBurst, fair.SessionEvery, fair.SessionAskers),
+		roomy:    fair.NewPool(fair.SendBuffers()),
+		notices:  fair.NewPool(fair.Notices()),
 		stopping: make(chan struct{}),
 	}
 	d.server.admin = &admin{daemon: d}
@@ -218,7 +219,7 @@ func (d *Daemon) openMemory(cfg config.Config) error {
 		memory:        d.memory,
 		rejections:    cache.NewRecent[rejection](rejectionsKept, d.opts.Now),
 		flights:       cache.NewFlights[Verdict](owner, config),
-		verifications: newVerifications(),
+		verifications: fair.NewGate(fair.Verifications(runtime.GOMAXPROCS(0))),
 		profiles:      d.profiles,
 		floors:        d.floors,
 		revocations:   d.revocations,

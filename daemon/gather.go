@@ -11,14 +11,9 @@ import (
 const (
 	// maxGathered is how many bytes every connection may gather.
 	maxGathered = 16 << 10
-	// maxGatheredWide is how many it may gather in a wide buffer: a peer that
-	// sends many requests at once is then served with few writes.
+	// maxGatheredWide is how many it may gather in a wide buffer, of which there are
+	// few (fair.WideBuffers): a peer that sends many requests at once is then served with few writes.
 	maxGatheredWide = 64 << 10
-	// maxWide is how many wide buffers there are, maxWideEach how many one caller
-	// may have, and wideKept how many are kept for callers that have few.
-	maxWide     = 256
-	maxWideEach = maxWide / 2
-	wideKept    = maxWide / 4
 )
 
 // wideBuffers are lent to connections with much to write. Safe for concurrent
@@ -29,7 +24,7 @@ type wideBuffers struct {
 }
 
 func newWideBuffers() *wideBuffers {
-	return &wideBuffers{lent: fair.NewPool(fair.Shares{Total: maxWide, Each: maxWideEach, Kept: wideKept})}
+	return &wideBuffers{lent: fair.NewPool(fair.WideBuffers())}
 }
 
 // lend returns an empty buffer, or nil if there is none for this caller.

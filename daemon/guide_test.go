@@ -10,6 +10,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/cache"
 	"github.com/neonauthd/neonauthd/daemon/config"
+	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/daemon/keyring"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
@@ -30,18 +31,18 @@ func limits() [][2]string {
 		{"replies left unread", WriteTimeout.String() + " to twice that"},
 		{"`in_flight_per_connection`", fmt.Sprint(c.Limits.InFlightPerConnection)},
 		{"replies held back behind a slow one", size(maxHeld)},
-		{"replies gathered for one write", fmt.Sprintf("%d bytes, %d in %d connections", maxGathered, maxGatheredWide, maxWide)},
-		{fmt.Sprintf("JSON objects from %d bytes on that wait to be sent, of one user", minShared), size(maxSharedEach)},
-		{"such objects, of all", size(maxShared)},
-		{"lookups that wait for the upstream, of one user", fmt.Sprint(maxWaitingEach)},
-		{"lookups that wait for the upstream, of all", fmt.Sprint(maxWaiting)},
-		{"lookups that wait for a verification, of one user and of all", fmt.Sprintf("%d, %d", maxWaitingEach, maxWaiting)},
+		{"replies gathered for one write", fmt.Sprintf("%d bytes, %d in %d connections", maxGathered, maxGatheredWide, fair.WideBuffers().Total)},
+		{fmt.Sprintf("JSON objects from %d bytes on that wait to be sent, of one user", minShared), size(fair.UnsentBodies().Each)},
+		{"such objects, of all", size(fair.UnsentBodies().Total)},
+		{"lookups that wait for the upstream, of one user", fmt.Sprint(fair.Waiting().Each)},
+		{"lookups that wait for the upstream, of all", fmt.Sprint(fair.Waiting().Total)},
+		{"lookups that wait for a verification, of one user and of all", fmt.Sprintf("%d, %d", fair.Waiting().Each, fair.Waiting().Total)},
 		{"verifications at once", "all processors but one; of one user half of them; at least one"},
-		{"session credentials asked of the upstream, of one user or of one whom it asks for (`for=`)", fmt.Sprintf("%d, then %d per second", opaqueBurst, opaqueRate)},
+		{"session credentials asked of the upstream, of one user or of one whom it asks for (`for=`)", fmt.Sprintf("%d, then %d per second", fair.SessionBurst, time.Second/fair.SessionEvery)},
 		{"`connections_per_uid`", fmt.Sprint(c.Limits.ConnectionsPerUID)},
 		{"`connections`", fmt.Sprint(c.Limits.Connections)},
-		{"connections with a send buffer of the system's size", fmt.Sprint(maxRoomy)},
-		{"connections that were turned away and have not read why", fmt.Sprint(maxNotices)},
+		{"connections with a send buffer of the system's size", fmt.Sprint(fair.SendBuffers().Total)},
+		{"connections that were turned away and have not read why", fmt.Sprint(fair.Notices().Total)},
 		{"admin connections", fmt.Sprint(maxAdminConnections)},
 		{"metrics connections", fmt.Sprint(maxScrapers)},
 		{"wait of a lookup without `deadline`", DefaultDeadline.String()},
@@ -80,6 +81,28 @@ func TestGuideNamesTheLimits(t *testing.T) {
 	for i, w := range want {
 		if i < len(rows) && !strings.HasPrefix(rows[i], "| "+w[0]+" | "+w[1]+" | ") {
 			t.Errorf("limit %d of the guide is not %q, %q:\n%s", i+1, w[0], w[1], rows[i])
+		}
+	}
+}
+
+// TestThePageOnFairSharesNamesThem as the code has them.
+func TestThePageOnFairSharesNamesThem(t *testing.T) {
+	const mib = 1 << 20
+	limits := config.Default().Limits
+	connections := fair.Connections(limits.Connections, limits.ConnectionsPerUID)
+	waiting, calls, bodies, kernel := fair.Waiting(), fair.Calls(), fair.UnsentBodies(), fair.SendBuffers()
+	page := read(t, "../docs/fairness.md")
+	for _, row := range []string{
+		fmt.Sprintf("| connections | `connections`, %d | `connections_per_uid`, %d | %d |", connections.Total, connections.Each, connections.Kept),
+		fmt.Sprintf("| places of lookups that wait for the upstream | %d | %d | %d |", waiting.Total, waiting.Each, waiting.Kept),
+		fmt.Sprintf("| places of lookups that wait for a verification | %d | %d | %d |", waiting.Total, waiting.Each, waiting.Kept),
+		fmt.Sprintf("| calls to one upstream under way | %d | %d | %d |", calls.Total, calls.Each, calls.Kept),
+		fmt.Sprintf("| session credentials asked of the upstream | | %d, then %d per second |", fair.SessionBurst, time.Second/fair.SessionEvery),
+		fmt.Sprintf("| bytes of large JSON objects that wait to be read | %d MiB | %d MiB | %d MiB |", bodies.Total/mib, bodies.Each/mib, bodies.Kept/mib),
+		fmt.Sprintf("| kernel memory of replies that nobody reads | %d connections of 220 KiB, others 13 KiB | %d | %d |", kernel.Total, kernel.Each, kernel.Kept),
+	} {
+		if !strings.Contains(page, row) {
+			t.Errorf("the page lacks %q", row)
 		}
 	}
 }

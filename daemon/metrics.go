@@ -11,6 +11,7 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 
 	"github.com/neonauthd/neonauthd/daemon/clock"
+	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/daemon/keyring"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
@@ -117,11 +118,11 @@ func (p *page) connections(d *Daemon) {
 	p.single("neonauthd_connections_refused_total", counter, "Connections turned away because a limit was reached.", float64(l.turnedAway.Load()))
 	p.single("neonauthd_accept_errors_total", counter, "Failures to accept, such as for want of file descriptors.", float64(l.acceptErrors.Load()))
 	p.single("neonauthd_lookups_in_flight", gauge, "Lookups that wait for a verification or the upstream.", float64(s.places.inFlight()))
-	p.single("neonauthd_lookups_in_flight_max", gauge, "How many may wait; further ones are answered ERR busy.", 2*maxWaiting)
+	p.single("neonauthd_lookups_in_flight_max", gauge, "How many may wait; further ones are answered ERR busy.", float64(2*fair.Waiting().Total))
 	p.single("neonauthd_lookups_waiting_for_upstream", gauge, "Of the lookups in flight those that wait for the upstream.", float64(s.places.upstream.Taken()))
-	p.single("neonauthd_lookups_waiting_for_upstream_max", gauge, "How many may wait; further ones are answered ERR busy. As many may wait for a verification.", maxWaiting)
+	p.single("neonauthd_lookups_waiting_for_upstream_max", gauge, "How many may wait; further ones are answered ERR busy. As many may wait for a verification.", float64(fair.Waiting().Total))
 	p.single("neonauthd_replies_waiting_bytes", gauge, "Bytes of large JSON objects that wait to be read, each counted once.", float64(s.bodies.Taken()))
-	p.single("neonauthd_replies_waiting_max_bytes", gauge, "How many may wait; further ones are answered ERR busy.", maxShared)
+	p.single("neonauthd_replies_waiting_max_bytes", gauge, "How many may wait; further ones are answered ERR busy.", float64(fair.UnsentBodies().Total))
 }
 
 func (p *page) memory(d *Daemon) {

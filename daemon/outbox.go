@@ -18,12 +18,6 @@ const (
 	// minShared is the size from which a body is not copied into what is
 	// gathered: it is written from where it is, which all who wait for it share.
 	minShared = 4 << 10
-	// maxShared bounds the bytes of such bodies that wait to be written, over all
-	// connections, and maxSharedEach those of one caller; the last sharedKept of
-	// all are for callers that have little to be written.
-	maxShared     = 32 << 20
-	maxSharedEach = maxShared / 2
-	sharedKept    = maxShared / 4
 	// maxHeld is how many bytes of replies that are known may wait for an earlier
 	// one, bodies that are shared not counted, before
 	// no more lines are read.

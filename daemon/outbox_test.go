@@ -33,7 +33,7 @@ func TestRepliesThatWaitForTheirTurnShareTheirProfile(t *testing.T) {
 		places[i] = o.reserve(nil)
 	}
 	before := heap()
-	bodies := fair.NewBodies(fair.Shares{Total: maxShared, Each: maxShared})
+	bodies := fair.NewBodies(fair.UnsentBodies())
 	for _, place := range places[1:] {
 		held, _ := bodies.Hold(fair.ID{}, body, nil, nil)
 		o.verdict(nil, place, &lookup{}, &Verdict{Outcome: protocol.Accepted(), Level: LevelProfile, Body: body, entry: &entry{}}, held)
@@ -88,7 +88,7 @@ func TestAConnectionThatEndsGivesBackItsBodies(t *testing.T) {
 			ours, theirs := net.Pipe()
 			defer theirs.Close()
 			o := newOutbox(ours, fair.ID{}, newWideBuffers(), &ledger{}, 9, outboxCalls{asItWas, func() {}})
-			bodies := fair.NewBodies(fair.Shares{Total: maxShared, Each: maxShared})
+			bodies := fair.NewBodies(fair.UnsentBodies())
 			body := bytes.Repeat([]byte{'x'}, minShared)
 			hand := func(tag string, place *slot) {
 				held, _ := bodies.Hold(fair.ID{}, body, nil, nil)
@@ -140,17 +140,17 @@ func TestConnectionsGatherLittleOnceTheWideBuffersAreLent(t *testing.T) {
 		}
 	}
 	var all []*outbox
-	for i := range maxWideEach + 1 {
+	for i := range fair.WideBuffers().Each + 1 {
 		w := &writes{}
 		o := newOutbox(w, fair.ID{UID: 1}, wide, &ledger{}, 9, outboxCalls{asItWas, func() {}})
 		all = append(all, o)
 		hand(o, maxGathered+100)
-		if lent := o.lent != nil; lent != (i < maxWideEach) || lent != (len(w.sizes) == 0) {
+		if lent := o.lent != nil; lent != (i < fair.WideBuffers().Each) || lent != (len(w.sizes) == 0) {
 			t.Fatalf("connection %d: lent %v, %d writes", i, lent, len(w.sizes))
 		}
 		hand(o, maxGatheredWide)
 		for _, n := range w.sizes {
-			if most := map[bool]int{true: maxGatheredWide, false: maxGathered}[i < maxWideEach]; n < most || n > most+100 {
+			if most := map[bool]int{true: maxGatheredWide, false: maxGathered}[i < fair.WideBuffers().Each]; n < most || n > most+100 {
 				t.Errorf("connection %d: %d bytes are written at once, want %d", i, n, most)
 			}
 		}

@@ -12,19 +12,10 @@ import (
 // limit of this process (MemoryMax=), as long as the peer keeps its end open,
 // even after this process has closed its own.
 const (
-	// maxRoomy is how many connections have the send buffer that the system gives,
-	// about 220 KiB, maxRoomyEach how many of one caller, and roomyKept how many
-	// are kept for callers that have few. All others have narrowSendBuffer, which
-	// the kernel makes about 13 KiB of.
-	maxRoomy         = 256
-	maxRoomyEach     = maxRoomy / 2
-	roomyKept        = maxRoomy / 4
+	// narrowSendBuffer is the size of the send buffer of connections that have not
+	// the system's (fair.SendBuffers), about 220 KiB. The kernel makes about 13 KiB
+	// of it.
 	narrowSendBuffer = 4 << 10
-	// maxNotices is how many connections that were turned away may have the reason
-	// unread, and maxNoticesEach those of one caller. Others are closed without.
-	maxNotices     = 1024
-	maxNoticesEach = maxNotices / 4
-	noticesKept    = maxNotices / 4
 	// partingPause is the longest pause between two looks whether a peer has read
 	// what it was sent before it is forgotten.
 	partingPause = time.Second

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/internal/sockets"
 )
 
@@ -16,7 +17,7 @@ func TestOnlyAShareOfTheConnectionsHasALargeSendBuffer(t *testing.T) {
 	k := newIdleDaemon(t, nil)
 	s := k.daemon.server
 	var all []*conn
-	for i := range maxRoomyEach + 1 {
+	for i := range fair.SendBuffers().Each + 1 {
 		fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK, 0)
 		if err != nil {
 			t.Fatal(err)
@@ -35,7 +36,7 @@ func TestOnlyAShareOfTheConnectionsHasALargeSendBuffer(t *testing.T) {
 				break
 			}
 		}
-		if narrow := kept <= 2*narrowSendBuffer; narrow != (i == maxRoomyEach) {
+		if narrow := kept <= 2*narrowSendBuffer; narrow != (i == fair.SendBuffers().Each) {
 			t.Fatalf("connection %d: the kernel keeps %d bytes", i, kept)
 		}
 		if left := unread(nc); left < kept {
@@ -43,7 +44,7 @@ func TestOnlyAShareOfTheConnectionsHasALargeSendBuffer(t *testing.T) {
 		}
 	}
 	s.unregister(all[0])
-	if n := s.roomy.Taken(); n != maxRoomyEach-1 {
+	if n := s.roomy.Taken(); n != fair.SendBuffers().Each-1 {
 		t.Errorf("%d are taken after one was given back", n)
 	}
 }

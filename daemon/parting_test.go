@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/neonauthd/neonauthd/daemon/config"
+	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
 
@@ -76,7 +77,7 @@ func (w *liveDaemon) served() bool {
 func TestPeersThatWereTurnedAwayAreToldWhyUpToABound(t *testing.T) {
 	w := newLiveDaemon(t, func(c *config.Config) { c.Limits.ConnectionsPerUID = 1 })
 	w.dial().ask("PING")
-	all := make([]net.Conn, maxNoticesEach+1)
+	all := make([]net.Conn, fair.Notices().Each+1)
 	for i := range all {
 		nc, err := net.Dial("unix", w.socket())
 		if err != nil {
@@ -88,7 +89,7 @@ func TestPeersThatWereTurnedAwayAreToldWhyUpToABound(t *testing.T) {
 	await(t, func() bool { return w.daemon.ledger.turnedAway.Load() == uint64(len(all)) })
 	for i, nc := range all {
 		text, err := io.ReadAll(nc)
-		if told := strings.HasPrefix(string(text), "ERR busy"); told != (i < maxNoticesEach) || err != nil {
+		if told := strings.HasPrefix(string(text), "ERR busy"); told != (i < fair.Notices().Each) || err != nil {
 			t.Fatalf("connection %d is told %q, %v", i, text, err)
 		}
 	}

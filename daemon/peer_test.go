@@ -100,9 +100,9 @@ func TestSessionCredentialsAreAskedForEachHolder(t *testing.T) {
 			crowd := newCrowd(t, c.uidMap, nil)
 			allow := func(c *conn) bool { return crowd.server.sessions.Allow(fair.Asker{ID: c.peer.id}) }
 			first := crowd.join(stranger(1))
-			for n := range opaqueBurst {
+			for n := range fair.SessionBurst {
 				if !allow(first) {
-					t.Fatalf("lookup %d of %d is not allowed", n+1, opaqueBurst)
+					t.Fatalf("lookup %d of %d is not allowed", n+1, fair.SessionBurst)
 				}
 			}
 			if allow(first) {
@@ -171,22 +171,22 @@ func TestOneVisitorsCredentialsAreNoOtherVisitors(t *testing.T) {
 		return k.ask("PROFILE project=neon for=%s %s", label, credential)
 	}
 	k := w.dial()
-	for n := range opaqueBurst + 9 {
-		if reply := ask(k, "junk", made("j", n)); (head(reply) == "ERR busy") != (n >= opaqueBurst) {
+	for n := range fair.SessionBurst + 9 {
+		if reply := ask(k, "junk", made("j", n)); (head(reply) == "ERR busy") != (n >= fair.SessionBurst) {
 			t.Fatalf("made up, %d: %s", n, reply)
 		}
 	}
-	for n := range opaqueBurst + 9 {
+	for n := range fair.SessionBurst + 9 {
 		if reply := ask(k, fmt.Sprint("visitor", n), made("v", n)); head(reply) == "ERR busy" {
 			t.Fatalf("another visitor, %d: %s", n, reply)
 		}
 	}
-	for n := range opaqueBurst {
+	for n := range fair.SessionBurst {
 		if reply := k.ask("PROFILE project=neon %s", made("o", n)); head(reply) == "ERR busy" {
 			t.Fatalf("the caller itself, %d: %s", n, reply)
 		}
 	}
-	if reply := w.dial().ask("PROFILE project=neon %s", made("o", opaqueBurst)); head(reply) != "ERR busy" {
+	if reply := w.dial().ask("PROFILE project=neon %s", made("o", fair.SessionBurst)); head(reply) != "ERR busy" {
 		t.Errorf("one more of the caller itself: %s", reply)
 	}
 }

@@ -1,18 +1,6 @@
 package daemon
 
-import (
-	"runtime"
-
-	"github.com/neonauthd/neonauthd/daemon/fair"
-)
-
-// How many lookups may wait, over all callers and of one, and how many of the
-// places are kept for callers that have few.
-const (
-	maxWaiting     = 8192
-	maxWaitingEach = 2048
-	waitingKept    = maxWaiting / 8
-)
+import "github.com/neonauthd/neonauthd/daemon/fair"
 
 // places are what lookups in flight take. Those that wait for the upstream are
 // apart from those that wait for a verification: while an upstream hangs, tokens
@@ -20,16 +8,7 @@ const (
 type places struct{ local, upstream *fair.Pool }
 
 func newPlaces() places {
-	shares := fair.Shares{Total: maxWaiting, Each: maxWaitingEach, Kept: waitingKept}
-	return places{local: fair.NewPool(shares), upstream: fair.NewPool(shares)}
-}
-
-// newVerifications is the gate to the processors for what takes them longest. One
-// processor is left to answers from memory, which would else wait behind as many
-// verifications as anybody asks for; a caller has half of them.
-func newVerifications() *fair.Gate {
-	processors := runtime.GOMAXPROCS(0)
-	return fair.NewGate(fair.Shares{Total: max(1, processors-1), Each: max(1, processors/2)})
+	return places{local: fair.NewPool(fair.Waiting()), upstream: fair.NewPool(fair.Waiting())}
 }
 
 // inFlight is how many lookups have a place.

@@ -19,17 +19,6 @@ import (
 
 // Bounds of the server that the configuration does not set.
 const (
-	// opaqueRate and opaqueBurst are how many lookups of session credentials one
-	// user, or one visitor whom a user asks for, may have put to the upstream, per
-	// second and at once: made-up ones cost a call each.
-	opaqueRate  = 5
-	opaqueBurst = 50
-	// maxOpaque is how many users, and visitors that they ask for, may be making up
-	// for such lookups at one time.
-	maxOpaque = 8192
-	// connectionsKept is the part of all connections, one in so many, that is kept
-	// for callers that have few.
-	connectionsKept = 8
 	// maxAdminConnections is how many connections the admin socket serves at once.
 	maxAdminConnections = 64
 	// turnedAwayInterval is how often it is logged that connections are turned
@@ -141,7 +130,7 @@ func (s *server) register(nc net.Conn, from sockets.Credentials, admin bool) *co
 	defer s.mu.Unlock()
 	p := s.peer(from)
 	limits := s.state.Load().config.Limits
-	shares := fair.Shares{Total: limits.Connections, Each: limits.ConnectionsPerUID, Kept: limits.Connections / connectionsKept}
+	shares := fair.Connections(limits.Connections, limits.ConnectionsPerUID)
 	room := shares.Admit(p.conns-p.admins, len(s.conns)-s.admins, 1)
 	if admin {
 		room = s.admins < maxAdminConnections

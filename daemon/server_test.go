@@ -146,11 +146,11 @@ func TestCallersThatHoldNoConnectionFindOne(t *testing.T) {
 			continue
 		}
 	}
-	if free := 64 - len(s.conns); free != 64/connectionsKept-1 { // each had its first
+	if free := 64 - len(s.conns); free != fair.Connections(64, 16).Kept-1 { // each had its first
 		t.Errorf("%d are free", free)
 	}
 	var last *conn
-	for i := range 64/connectionsKept - 1 {
+	for i := range fair.Connections(64, 16).Kept - 1 {
 		if last = join(uint32(100 + i)); last == nil {
 			t.Fatalf("quiet caller %d is turned away", i)
 		}

@@ -89,7 +89,7 @@ func New(config Config) *Ring {
 		wake:    make(chan struct{}, 1),
 		wanted:  map[string]bool{},
 		absent:  map[string]time.Time{},
-		waiting: fair.NewPool(fair.Shares{Total: maxWaiting, Each: maxWaiting - waitingKept, Kept: waitingKept}),
+		waiting: fair.NewPool(fair.NewKeys()),
 		backoff: backoff.NewExponentialBackOff(),
 		attempt: &attempt{done: make(chan struct{})}, // Run begins with it; lookups may wait for it
 	}

@@ -14,11 +14,8 @@ const MaxWanted = 1024
 
 // Bounds of the search for unknown keys.
 const (
-	absentFor  = 30 * time.Second // how long a key id that a fetch did not find is remembered
-	maxAbsent  = 4 * MaxWanted    // and as not found
-	maxWaiting = 512              // lookups of unknown keys that wait for a fetch; flights for known ones are left
-
-	waitingKept = maxWaiting / 8 // of them, for callers that have few
+	absentFor = 30 * time.Second // how long a key id that a fetch did not find is remembered
+	maxAbsent = 4 * MaxWanted    // and as not found
 )
 
 // want remembers a key id until the next attempt begins. r.mu is held.

@@ -171,7 +171,7 @@ func TestTenMinutesOfBogusKeyIDs(t *testing.T) {
 func (b *rig) wantBounded() {
 	b.t.Helper()
 	b.locked(func() {
-		if len(b.wanted) > MaxWanted || len(b.absent) > maxAbsent || b.waiting.Taken() > maxWaiting {
+		if len(b.wanted) > MaxWanted || len(b.absent) > maxAbsent || b.waiting.Taken() > b.waiting.Total() {
 			b.t.Errorf("%d wanted, %d absent, %d waiting", len(b.wanted), len(b.absent), b.waiting.Taken())
 		}
 	})
@@ -219,8 +219,8 @@ func TestFewerWaitForUnknownKeysThanThereAreFlights(t *testing.T) {
 		}()
 		b.sleep(time.Second)
 		b.locked(func() {
-			if b.waiting.Taken() != maxWaiting-waitingKept {
-				t.Errorf("%d wait, want %d", b.waiting.Taken(), maxWaiting-waitingKept)
+			if b.waiting.Taken() != fair.NewKeys().Each {
+				t.Errorf("%d wait, want %d", b.waiting.Taken(), fair.NewKeys().Each)
 			}
 		})
 		<-done

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/clock"
+	"github.com/neonauthd/neonauthd/daemon/fair"
 )
 
 // Preset is the kind of upstream.
@@ -58,9 +59,9 @@ const (
 	// DefaultRate is the number of profile requests per second, and the size of a burst.
 	DefaultRate = 20
 	// MaxConcurrent is the number of profile requests in flight at once.
-	MaxConcurrent = 16
+	MaxConcurrent = fair.MaxCalls
 	// MaxConcurrentEach is the number of them that one caller may have; the rest is for callers that have none.
-	MaxConcurrentEach = 12
+	MaxConcurrentEach = fair.MaxCallsEach
 	// MaxKeysetBody is the largest key set accepted, in bytes.
 	MaxKeysetBody = 256 << 10
 	// MaxProfileBody is the largest profile accepted, in bytes. Two images of a million characters each, as

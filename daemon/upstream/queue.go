@@ -35,8 +35,7 @@ func (q *queue) ahead() float64 {
 
 // may reports whether the caller may have one more request in flight.
 func (q *queue) may(who fair.ID) bool {
-	shares := fair.Shares{Total: MaxConcurrent, Each: MaxConcurrentEach, Kept: MaxConcurrent - MaxConcurrentEach}
-	return shares.Admit(q.own[who], q.inFlight, 1)
+	return fair.Calls().Admit(q.own[who], q.inFlight, 1)
 }
 
 func (q *queue) take(who fair.ID) {

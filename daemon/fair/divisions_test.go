@@ -1,0 +1,43 @@
+package fair
+
+import "testing"
+
+// TestDivisionsAreSound: one caller gets something, not everything, and something is kept, wherever there is enough.
+func TestDivisionsAreSound(t *testing.T) {
+	for name, s := range map[string]Shares{
+		"connections":     Connections(4096, 1024),
+		"few connections": Connections(7, 7),
+		"waiting":         Waiting(),
+		"one processor":   Verifications(1),
+		"two processors":  Verifications(2),
+		"many processors": Verifications(64),
+		"new keys":        NewKeys(),
+		"calls":           Calls(),
+		"unsent bodies":   UnsentBodies(),
+		"wide buffers":    WideBuffers(),
+		"send buffers":    SendBuffers(),
+		"notices":         Notices(),
+	} {
+		if s.Each < 1 || s.Each > s.Total || s.Kept < 0 || s.Kept >= s.Total || !s.Admit(0, 0, 1) {
+			t.Errorf("%s: %+v", name, s)
+		}
+		if s.Total >= 8 && s.Kept == 0 && name != "many processors" || s.Total < 8 && s.Kept > 0 {
+			t.Errorf("%s: of %d, %d are kept", name, s.Total, s.Kept)
+		}
+	}
+}
+
+// TestWhatIsDividedFitsTheUnit adds up what callers can make the daemon and the kernel hold, all of it at once, beside a cache
+// that is full: MemoryMax= of the unit is 400 MiB.
+func TestWhatIsDividedFitsTheUnit(t *testing.T) {
+	const kib, mib = 1 << 10, 1 << 20
+	connections := Connections(4096, 1024).Total
+	wide, roomy := WideBuffers().Total, SendBuffers().Total
+	held := 20*mib + 64*mib + // the program, the cache
+		connections*(12+20)*kib + wide*64*kib + // what connections hold, replies of their own
+		UnsentBodies().Total +
+		roomy*220*kib + (connections-roomy)*13*kib
+	if held > 400*mib {
+		t.Errorf("%d MiB can be held", held/mib)
+	}
+}
