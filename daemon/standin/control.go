@@ -193,6 +193,7 @@ func (s *Standin) controlToken(r *http.Request) (any, error) {
 		Set      map[string]any `json:"set"`
 		Remove   []string       `json:"remove"`
 		Forged   bool           `json:"forged"`
+		Class    string         `json:"class"`
 	}
 	if err := readForm(r, &form); err != nil {
 		return nil, err
@@ -204,12 +205,16 @@ func (s *Standin) controlToken(r *http.Request) (any, error) {
 	if form.Alg != "" && !slices.Contains(Algorithms(), form.Alg) {
 		return nil, errors.New("unknown algorithm")
 	}
+	class, known := map[string]Class{"": ClassOfUser, "normal": ClassNormal, "restricted": ClassRestricted, "anonymous": ClassAnonymous}[form.Class]
+	if !known {
+		return nil, errors.New("unknown class")
+	}
 	mint, err := s.minter(form.Preset)
 	if err != nil {
 		return nil, err
 	}
 	return object{{"token", mint(TokenSpec{Subject: form.User, Session: form.Session, Alg: form.Alg, Lifetime: lifetime,
-		Set: form.Set, Remove: form.Remove, Forged: form.Forged})}}, nil
+		Set: form.Set, Remove: form.Remove, Forged: form.Forged, Class: class})}}, nil
 }
 
 func (s *Standin) minter(p Preset) (func(TokenSpec) string, error) {

@@ -108,7 +108,7 @@ func TestControlRefusesNonsense(t *testing.T) {
 	for path, bodies := range map[string][]string{
 		"/users":   {`{"unknown":1}`, `[`, `{"email":1}`},
 		"/sign-in": {`{"password":"x"}`},
-		"/tokens":  {`{"preset":"other"}`, `{"lifetime":"soon"}`, `{"preset":"oidc","alg":"HS256"}`},
+		"/tokens":  {`{"preset":"other"}`, `{"class":"other"}`, `{"lifetime":"soon"}`, `{"preset":"oidc","alg":"HS256"}`},
 		"/rotate":  {`{"preset":"other"}`},
 		"/faults": {`{"endpoint":"other"}`, `{"endpoint":"me","kind":"other"}`, `{"endpoint":"me","status":99}`, `{"endpoint":"me","times":-1}`,
 			`{"endpoint":"me","latency":"x"}`, `{"endpoint":"me","interval":"x"}`, `{"endpoint":"me","size":99999999999}`},

@@ -2,6 +2,7 @@ package standin
 
 import (
 	"crypto"
+	"crypto/rand"
 	"slices"
 )
 
@@ -21,7 +22,7 @@ func (s *Standin) Rotate(p Preset, overlap bool) {
 		s.neon.rotate([]*key{fresh}, overlap)
 	case OIDC:
 		s.rsaKeys()
-		fresh := append(newRSAKeys(), newCurveKeys()...)
+		fresh := append(newRSAKeys(), curveKeysOf(seed(rand.Text()))...)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.oidc.rotate(fresh, overlap)
@@ -110,12 +111,12 @@ func newRSAKeys() []*key {
 	return keys
 }
 
-// newCurveKeys makes one key for each other algorithm.
-func newCurveKeys() []*key {
+// curveKeysOf makes one key for each other algorithm.
+func curveKeysOf(from seed) []*key {
 	var keys []*key
 	for _, alg := range Algorithms() {
 		if !needsRSA(alg) {
-			keys = append(keys, newKey(alg, oidcKeyID(alg), oidcMembers))
+			keys = append(keys, keyOf(alg, "oidc-"+alg+"-"+from.text("id of key "+alg, 8), from.signer(alg), oidcMembers))
 		}
 	}
 	return keys

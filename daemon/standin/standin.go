@@ -49,6 +49,10 @@ const (
 type Options struct {
 	// Now is the clock; nil means [time.Now]. It is called from many goroutines.
 	Now func() time.Time
+	// Seed lets two stand-ins have the same keys, secrets, and ids of users: what the fields below leave
+	// out follows from it. Whoever knows it can mint tokens. RSA keys are fresh all the same, and so are
+	// sessions and keys after a rotation. Empty: everything is fresh.
+	Seed string
 	// BaseURL is the public address without a trailing slash, such as http://127.0.0.1:4000. Issuers
 	// and audiences derive from it. Empty: set it later with [Standin.SetBaseURL], or let
 	// [Standin.Run] take it from its listener.
@@ -72,6 +76,7 @@ type Options struct {
 type Standin struct {
 	now     func() time.Time
 	options Options
+	seed    seed
 	routes  *http.ServeMux
 	calls   *calls
 	faults  *faults
@@ -96,22 +101,25 @@ func New(o Options) *Standin {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	fallback(&o.ProjectID, newUUID)
-	fallback(&o.ServerKey, func() string { return "ssk_" + randomText(40) })
-	fallback(&o.ClientKey, func() string { return "pck_" + randomText(40) })
-	fallback(&o.ServerSecret, func() string { return randomText(43) })
+	from := seed(o.Seed)
+	fallback((*string)(&from), rand.Text)
+	fallback(&o.ProjectID, func() string { return from.uuid("project") })
+	fallback(&o.ServerKey, func() string { return "ssk_" + from.text("server key", 40) })
+	fallback(&o.ClientKey, func() string { return "pck_" + from.text("client key", 40) })
+	fallback(&o.ServerSecret, func() string { return from.text("server secret", 43) })
 	fallback(&o.Audience, func() string { return defaultAudience })
 	s := &Standin{
 		now:      o.Now,
 		options:  o,
+		seed:     from,
 		calls:    newCalls(),
 		faults:   newFaults(),
 		baseURL:  strings.TrimSuffix(o.BaseURL, "/"),
 		users:    map[string]*User{},
 		sessions: map[string]*session{},
 		stack:    newStackRing(o.ServerSecret),
-		neon:     ring{keys: []*key{newKey("EdDSA", newUUID(), neonMembers)}},
-		oidc:     ring{keys: newCurveKeys()},
+		neon:     ring{keys: []*key{keyOf("EdDSA", from.uuid("neon key"), from.signer("EdDSA"), neonMembers)}},
+		oidc:     ring{keys: curveKeysOf(from)},
 		caching:  map[Preset]caching{Stack: {control: "public, max-age=3600"}, OIDC: {control: "public, max-age=300"}},
 		hmacKey:  []byte(randomText(32)),
 	}
@@ -196,9 +204,13 @@ func (s *Standin) lifetime(p Preset) time.Duration {
 
 // randomText returns n characters of the URL-safe base64 alphabet's letters and digits.
 func randomText(n int) string {
-	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234567"
 	b := make([]byte, n)
 	rand.Read(b)
+	return textOf(b)
+}
+
+func textOf(b []byte) string {
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234567"
 	for i, c := range b {
 		b[i] = letters[int(c)%len(letters)]
 	}

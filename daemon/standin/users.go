@@ -47,9 +47,15 @@ const (
 	reasonAdmin      = "restricted_by_administrator"
 )
 
-// AddUser adds a user, or replaces the one of the same id, and returns what was stored.
+// AddUser adds a user, or replaces the one of the same id, and returns what was stored. [Standin.ID]
+// tells which id a user gets that has none.
 func (s *Standin) AddUser(u User) User {
-	fallback(&u.ID, newUUID)
+	fallback(&u.ID, func() string {
+		if u.Email != "" && s.options.Seed != "" {
+			return s.ID(u.Email)
+		}
+		return newUUID()
+	})
 	if u.SignedUpAt.IsZero() {
 		u.SignedUpAt = s.now()
 	}

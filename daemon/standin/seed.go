@@ -1,0 +1,60 @@
+package standin
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"strconv"
+)
+
+// seed is what the first keys, secrets and ids of a stand-in follow from.
+type seed string
+
+// bytes returns n bytes that follow from the seed and from what they are for.
+func (s seed) bytes(purpose string, n int) []byte {
+	b, err := hkdf.Key(sha256.New, []byte(s), nil, "neonauthd standin: "+purpose, n)
+	if err != nil {
+		panic("standin: derive: " + err.Error())
+	}
+	return b
+}
+
+func (s seed) text(purpose string, n int) string { return textOf(s.bytes(purpose, n)) }
+
+func (s seed) uuid(purpose string) string { return uuidOf([16]byte(s.bytes(purpose, 16))) }
+
+// signer makes the private key of an algorithm; there is none of RSA, whose keys
+// nothing can be made to follow from.
+func (s seed) signer(alg string) crypto.Signer {
+	switch alg {
+	case "EdDSA":
+		return ed25519.NewKeyFromSeed(s.bytes("key "+alg, ed25519.SeedSize))
+	case "ES384":
+		return s.curveKey(alg, elliptic.P384())
+	case "ES512":
+		return s.curveKey(alg, elliptic.P521())
+	default:
+		return s.curveKey(alg, elliptic.P256())
+	}
+}
+
+// curveKey takes the first bytes that are less than the order of the curve, as
+// FIPS 186-5, appendix A.2.2, has it.
+func (s seed) curveKey(alg string, curve elliptic.Curve) crypto.Signer {
+	bits := curve.Params().BitSize
+	for i := 0; ; i++ {
+		scalar := s.bytes("key "+alg+" "+strconv.Itoa(i), (bits+7)/8)
+		scalar[0] >>= 8*len(scalar) - bits
+		if private, err := ecdsa.ParseRawPrivateKey(curve, scalar); err == nil {
+			return private
+		}
+	}
+}
+
+// ID is the id that a name has in this stand-in: a UUID that follows from
+// [Options.Seed]. Users that are added with an address and without an id get
+// that of their address, where there is a seed.
+func (s *Standin) ID(name string) string { return s.seed.uuid("id " + name) }
