@@ -11,9 +11,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/neonauthd/neonauthd/daemon/config"
-	"github.com/neonauthd/neonauthd/daemon/keyset"
+	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
-	"github.com/neonauthd/neonauthd/daemon/upstream"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -82,7 +81,7 @@ func object(v any) (protocol.Reply, *refusal) {
 
 // named returns the project that the request is about: the default one if it
 // names none, and then named is false.
-func (a *admin) named(r *protocol.Request) (p *project, named bool, refused *refusal) {
+func (a *admin) named(r *protocol.Request) (p *resolve.Project, named bool, refused *refusal) {
 	projects := &a.daemon.state.Load().projects
 	p = projects.first
 	for i := range r.Fields.Len() {
@@ -115,7 +114,7 @@ func (a *admin) revoke(r *protocol.Request, on bool) (protocol.Reply, *refusal) 
 	var changed bool
 	var err error
 	if on {
-		changed, err = revocations.Revoke(m, time.Duration(p.config.Leeway), until)
+		changed, err = revocations.Revoke(m, time.Duration(p.Config().Leeway), until)
 	} else {
 		changed, err = revocations.Unrevoke(m)
 	}
@@ -123,25 +122,25 @@ func (a *admin) revoke(r *protocol.Request, on bool) (protocol.Reply, *refusal) 
 	case errors.Is(err, revoke.ErrFull):
 		return protocol.Reply{}, &refusal{code: protocol.CodeBusy, advice: err.Error()}
 	case err != nil:
-		a.daemon.opts.Logger.Error("revocation not saved: it is in force, and a restart would forget it; mend the state directory and repeat", "kind", m.Kind, "project", p.name, "error", err)
+		a.daemon.opts.Logger.Error("revocation not saved: it is in force, and a restart would forget it; mend the state directory and repeat", "kind", m.Kind, "project", p.Name(), "error", err)
 		return protocol.Reply{}, &refusal{code: protocol.CodeUnavailable, advice: revoke.ErrNotSaved.Error()}
 	}
-	a.daemon.opts.Logger.Info("revocations changed", "kind", m.Kind, "project", p.name, "revoked", on, "changed", changed)
+	a.daemon.opts.Logger.Info("revocations changed", "kind", m.Kind, "project", p.Name(), "revoked", on, "changed", changed)
 	return done(protocol.FieldChanged, bit(changed), protocol.FieldEntries, strconv.Itoa(revocations.Len())), nil
 }
 
 // mark reads what is to be revoked, and for a token until when.
-func (a *admin) mark(p *project, kind revoke.Kind, raw []byte) (revoke.Mark, time.Time, *refusal) {
+func (a *admin) mark(p *resolve.Project, kind revoke.Kind, raw []byte) (revoke.Mark, time.Time, *refusal) {
 	switch kind {
 	case revoke.KindToken:
-		l := &lookup{project: p, token: raw}
-		if l.classify() == malformed {
+		m, until, ok := p.TokenMark(raw, a.daemon.opts.Now())
+		if !ok {
 			return revoke.Mark{}, time.Time{}, badRequest("that is not a token; an operator revokes a session or a subject by its id")
 		}
-		return revoke.Mark{Kind: kind, Project: p.name, Value: revoke.SignedDigest(l.revoked())}, a.expiry(l), nil
+		return m, until, nil
 	case revoke.KindSession, revoke.KindSubject, revoke.KindKey:
 		value, refused := readID(raw)
-		return revoke.Mark{Kind: kind, Project: p.name, Value: value}, time.Time{}, refused
+		return revoke.Mark{Kind: kind, Project: p.Name(), Value: value}, time.Time{}, refused
 	default: // what hosts tell each other is not for REVOKE
 	}
 	return revoke.Mark{}, time.Time{}, badRequest("the kind is none of token, session, subject, key")
@@ -161,87 +160,32 @@ func readID(raw []byte) (string, *refusal) {
 	return id, nil
 }
 
-// expiry is when the token ends, if it verifies; zero if that cannot be told, as
-// of a session, whose end the upstream may put off.
-func (a *admin) expiry(l *lookup) time.Time {
-	keys := l.project.keys.Snapshot()
-	if l.kind == session || keys == nil {
-		return time.Time{}
-	}
-	claims, _ := keyset.Verify(l.project.policy, keys.Set(), l.token, a.daemon.opts.Now(), nil)
-	return claims.Expires // zero unless accepted
-}
-
 // purge forgets what is cached.
 func (a *admin) purge(r *protocol.Request) (protocol.Reply, *refusal) {
 	p, named, refused := a.named(r)
 	if refused != nil {
 		return protocol.Reply{}, refused
 	}
-	d := a.daemon
-	purged := func(kind string) { d.opts.Logger.Info("purged", "kind", kind, "project", p.name, "named", named) }
-	before := d.memory.Stats().Entries
-	switch kind := string(r.Args[0]); {
+	var entries int64
+	kind, d := string(r.Args[0]), a.daemon
+	switch {
 	case r.NArgs == 1 && kind == "all":
 		// One project's entries are not kept apart: purging more than asked
 		// costs verifications and nothing else.
-		d.floors.raiseAll()
-		d.forgetAll()
-		purged(kind)
+		entries = d.resolver.PurgeAll()
 	case r.NArgs == 2 && kind == string(revoke.KindSubject):
 		subject, refused := readID(r.Args[1])
 		if refused != nil {
 			return protocol.Reply{}, refused
 		}
-		d.floors.raise(subjectKey{p.name, subject})
-		purged(kind)
-		return done(protocol.FieldEntries, strconv.FormatUint(d.forgetUser(subjectKey{p.name, subject}), 10)), nil
+		entries = d.resolver.PurgeSubject(p.Name(), subject)
 	case r.NArgs == 2 && kind == string(revoke.KindToken):
-		d.purgeToken(r.Args[1])
-		purged(kind)
+		entries = d.resolver.PurgeToken(r.Args[1], d.state.Load().projects.list)
 	default:
 		return protocol.Reply{}, badRequest("takes all, or subject and a value, or token and a token")
 	}
-	gone := max(0, before-d.memory.Stats().Entries)
-	return done(protocol.FieldEntries, strconv.FormatInt(gone, 10)), nil
-}
-
-// purgeToken forgets a token or, of whatever project, a session credential in
-// each of its spellings.
-func (d *Daemon) purgeToken(token []byte) {
-	digest := digestOf(token)
-	d.floors.raise(digest)
-	d.memory.Delete(digest)
-	d.resolver.rejections.Delete(digest)
-	s, ok := upstream.ParseSession(token)
-	if !ok {
-		return
-	}
-	d.floors.raise(sessionMark(s)) // makes every spelling void; this one is dropped at once
-	for _, p := range d.state.Load().projects.list {
-		d.memory.Delete(sessionKey(p.name, digestOf(s.Canonical())))
-	}
-}
-
-// forgetAll empties the caches; the floors have made what they hold void.
-func (d *Daemon) forgetAll() {
-	d.memory.Purge()
-	d.resolver.rejections.Purge()
-	d.profiles.denials.Purge()
-}
-
-// forgetUser drops a user's profiles, and says how many there were. Verdicts go
-// by token and cannot be found by user; their floor has made them void.
-func (d *Daemon) forgetUser(user subjectKey) (dropped uint64) {
-	for _, class := range []keyset.Class{keyset.ClassNormal, keyset.ClassRestricted, keyset.ClassAnonymous} {
-		key := userKey(user.project, class, user.subject)
-		if d.memory.profile(&key, d.opts.Now()) != nil {
-			dropped++
-		}
-		d.memory.Delete(key)
-		d.profiles.denials.Delete(key)
-	}
-	return dropped
+	d.opts.Logger.Info("purged", "kind", kind, "project", p.Name(), "named", named)
+	return done(protocol.FieldEntries, strconv.FormatInt(entries, 10)), nil
 }
 
 func (a *admin) reload(r *protocol.Request) (protocol.Reply, *refusal) {

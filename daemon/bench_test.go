@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"crypto/sha256"
 	"fmt"
 	"net"
 	"path/filepath"
@@ -10,70 +9,17 @@ import (
 
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/fair"
+	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/daemon/standin"
-	"github.com/neonauthd/neonauthd/protocol"
 )
-
-// hitToken is a token of the size that Stack Auth's have, remembered.
-func hitToken(b *testing.B, k *idleDaemon) []byte {
-	b.Helper()
-	token := k.upstream.StackToken(standin.TokenSpec{Subject: "ada", Size: 850})
-	if v := k.ask(k.project("stack"), token); v.Status() != protocol.OK {
-		b.Fatal("not accepted")
-	}
-	b.SetBytes(int64(len(token)))
-	return []byte(token)
-}
-
-// BenchmarkRecall is a hit without its line and reply, beside the digest that
-// is the least it can cost, in one run.
-func BenchmarkRecall(b *testing.B) {
-	k := newIdleDaemon(b, func(c *config.Config) { c.Cache.MaxBytes = 64 << 20 })
-	k.daemon.resolver.now = time.Now
-	token := hitToken(b, k)
-	l := &lookup{project: k.project("stack"), token: token, level: LevelClaims, maxAge: -1}
-	b.Run("sha256", func(b *testing.B) {
-		var sum [32]byte
-		b.ReportAllocs()
-		for b.Loop() {
-			sum = sha256.Sum256(token)
-		}
-		_ = sum
-	})
-	recall := func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			if v, ok := k.daemon.resolver.recall(l); !ok || v.Status() != protocol.OK {
-				b.Fatal("not a hit")
-			}
-		}
-	}
-	b.Run("recall", recall)
-	k.revoke("session", "somebody else's", true)
-	k.revoke("subject", "somebody else", true)
-	k.revoke("key", "another", true)
-	k.revoke("token", "another", true)
-	b.Run("recall with revocations", recall)
-}
-
-// BenchmarkMiss is a verification with all that is around it.
-func BenchmarkMiss(b *testing.B) {
-	k := newIdleDaemon(b, nil)
-	token := hitToken(b, k)
-	l := &lookup{project: k.project("stack"), token: token, level: LevelClaims, maxAge: -1}
-	b.ReportAllocs()
-	for b.Loop() {
-		k.daemon.floors.raise(digestOf(token))
-		if v, recalled := k.askFully(l); recalled || v.Status() != protocol.OK {
-			b.Fatal("not a miss")
-		}
-	}
-}
 
 // BenchmarkReply is the writing of an accepted verdict's line.
 func BenchmarkReply(b *testing.B) {
 	k := newIdleDaemon(b, nil)
-	v := k.ask(k.project("stack"), string(hitToken(b, k)))
+	token := k.upstream.StackToken(standin.TokenSpec{Subject: "ada", Size: 850}) // as large as Stack Auth's
+	v := k.ask(k.project("stack"), token)
+	wantAccepted(b, "a good token", v)
+	b.SetBytes(int64(len(token)))
 	buffer := make([]byte, 0, 4096)
 	b.ReportAllocs()
 	for b.Loop() {
@@ -181,12 +127,12 @@ func BenchmarkLargeProfile(b *testing.B) {
 				b.Fatal(err)
 			}
 			line := "PROFILE " + w.token() + "\n"
-			before := w.daemon.memory.Stats().Bytes
+			before := w.daemon.resolver.State().Memory.Bytes
 			reply := k.ask("%s", line[:len(line)-1])
 			if head(reply) != "OK" || len(reply) < size*9/10 {
 				b.Fatalf("%.80s", reply)
 			}
-			grown := w.daemon.memory.Stats().Bytes - before
+			grown := w.daemon.resolver.State().Memory.Bytes - before
 			rules, err := newCallers([]config.Caller{{UID: id(1), Withhold: withhold}})
 			if err != nil {
 				b.Fatal(err)
@@ -202,7 +148,7 @@ func BenchmarkLargeProfile(b *testing.B) {
 				a, body := rules.access(1, 1), []byte(reply[len(reply)-size/2:])
 				body = append([]byte(`{"image":"`), append(body[:len(body)-2], `","x":1}`...)...)
 				for b.Loop() {
-					held, _ := a.redact(&Verdict{Level: LevelProfile, Body: body}, fair.ID{}, w.daemon.server.bodies)
+					held, _ := a.redact(&resolve.Verdict{Level: resolve.LevelProfile, Body: body}, fair.ID{}, w.daemon.server.bodies)
 					held.Release()
 				}
 			}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/fair"
+	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/internal/sockets"
 	"github.com/neonauthd/neonauthd/internal/strictjson"
 	"github.com/neonauthd/neonauthd/protocol"
@@ -136,15 +137,15 @@ func (r *callerRule) patience() time.Duration {
 }
 
 // refuse says why the lookup may not be asked, or nil.
-func (a *access) refuse(l *lookup) *refusal {
+func (a *access) refuse(l *resolve.Lookup) *refusal {
 	switch {
 	case a.forbidden:
 		return &refusal{code: protocol.CodeForbidden, advice: "no [[caller]] rule matches this user"}
 	case a.rule == nil:
 		return nil
-	case !a.sees(l.project.name):
+	case !a.sees(l.Project.Name()):
 		return &refusal{code: protocol.CodeForbidden, advice: "this caller may not ask about this project"}
-	case !a.reaches(l.level), l.fallback && !a.reaches(LevelClaims):
+	case !a.reaches(l.Level), l.Fallback && !a.reaches(resolve.LevelClaims):
 		return &refusal{code: protocol.CodeForbidden, advice: "this caller may not ask for this level"}
 	case a.limiter != nil && !a.limiter.Allow():
 		return &refusal{code: protocol.CodeBusy, retryAfter: a.rule.patience(), advice: "this caller's rate is used up"}
@@ -153,7 +154,7 @@ func (a *access) refuse(l *lookup) *refusal {
 }
 
 // reaches reports whether the caller may be told of a level.
-func (a *access) reaches(level Level) bool {
+func (a *access) reaches(level resolve.Level) bool {
 	return len(a.rule.levels) == 0 || slices.Contains(a.rule.levels, level.String())
 }
 
@@ -163,8 +164,8 @@ func (a *access) sees(project string) bool {
 }
 
 // withheld are the members of the verdict's body that the caller is not given.
-func (a *access) withheld(v *Verdict) []strictjson.Path {
-	if a.rule == nil || v.Level != LevelProfile {
+func (a *access) withheld(v *resolve.Verdict) []strictjson.Path {
+	if a.rule == nil || v.Level != resolve.LevelProfile {
 		return nil
 	}
 	return a.rule.withhold
@@ -173,7 +174,7 @@ func (a *access) withheld(v *Verdict) []strictjson.Path {
 // redact takes out of the verdict's body what is withheld from the caller, and
 // holds the result for one reply to who if it is large enough to be shared. It
 // reports false when there is no room for it.
-func (a *access) redact(v *Verdict, who fair.ID, bodies *fair.Bodies) (fair.Held, bool) {
+func (a *access) redact(v *resolve.Verdict, who fair.ID, bodies *fair.Bodies) (fair.Held, bool) {
 	paths := a.withheld(v)
 	switch {
 	case len(v.Body) < minShared && len(paths) == 0:

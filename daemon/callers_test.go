@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/config"
+	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
 	"github.com/neonauthd/neonauthd/internal/sockets"
@@ -99,26 +100,26 @@ func TestRulesRefuseWhatACallerMayNotAsk(t *testing.T) {
 	for _, c := range []struct {
 		uid     uint32
 		project string
-		level   Level
+		level   resolve.Level
 		want    protocol.Code
 	}{
-		{1, "neon", LevelClaims, ""},
-		{1, "neon", LevelProfile, ""},
-		{1, "stack", LevelClaims, protocol.CodeForbidden},
-		{2, "stack", LevelClaims, ""},
-		{2, "stack", LevelProfile, protocol.CodeForbidden},
-		{3, "stack", LevelProfile, ""},
-		{4, "stack", LevelClaims, protocol.CodeForbidden},
+		{1, "neon", resolve.LevelClaims, ""},
+		{1, "neon", resolve.LevelProfile, ""},
+		{1, "stack", resolve.LevelClaims, protocol.CodeForbidden},
+		{2, "stack", resolve.LevelClaims, ""},
+		{2, "stack", resolve.LevelProfile, protocol.CodeForbidden},
+		{3, "stack", resolve.LevelProfile, ""},
+		{4, "stack", resolve.LevelClaims, protocol.CodeForbidden},
 	} {
 		a := all.access(c.uid, 0)
 		var got protocol.Code
-		if r := a.refuse(&lookup{project: k.project(c.project), level: c.level}); r != nil {
+		if r := a.refuse(&resolve.Lookup{Project: k.project(c.project), Level: c.level}); r != nil {
 			got = r.code
 		}
 		if got != c.want {
 			t.Errorf("uid %d, %s, %s: %q, want %q", c.uid, c.project, c.level, got, c.want)
 		}
-		if c.want == "" != a.sees(c.project) && c.level == LevelClaims {
+		if c.want == "" != a.sees(c.project) && c.level == resolve.LevelClaims {
 			t.Errorf("uid %d sees %s: %v", c.uid, c.project, a.sees(c.project))
 		}
 	}
@@ -140,7 +141,7 @@ func TestEachCallerOfARuleHasARateOfItsOwn(t *testing.T) {
 			granted := 0
 			for range 1000 {
 				a := all.access(uid, gid) // as each new connection does
-				r := a.refuse(&lookup{project: k.project("stack"), level: LevelClaims})
+				r := a.refuse(&resolve.Lookup{Project: k.project("stack"), Level: resolve.LevelClaims})
 				if r == nil {
 					granted++
 				} else if r.code != protocol.CodeBusy || r.retryAfter != c.wait {

@@ -10,8 +10,8 @@ import (
 
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
+	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/daemon/statedir"
-	"github.com/neonauthd/neonauthd/daemon/upstream"
 	"github.com/neonauthd/neonauthd/internal/program"
 )
 
@@ -49,15 +49,15 @@ func Check(ctx context.Context, out io.Writer, cfg config.Config, opts Options) 
 func checkProject(ctx context.Context, out io.Writer, table config.Project, opts *Options, dir string) (wrong int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	p, err := newProject(table, opts, nil, dir)
+	p, err := resolve.NewProject(table, opts.surroundings(nil, dir))
 	if err != nil {
 		return 0, program.ConfigError{Err: err}
 	}
-	defer p.upstream.Close()
-	c := &p.config
+	defer p.Close()
+	c := p.Config()
 	fmt.Fprintf(out, "\nproject %q (%s)\n  upstream    %s\n  key set     %s\n  algorithms  %s\n",
 		c.Name, c.Preset, c.BaseURL, c.KeysID(), strings.Join(c.Algorithms, " "))
-	for _, a := range p.policy.Admitted {
+	for _, a := range p.Audiences() {
 		fmt.Fprintf(out, "  audience    %s (%s), issued by %s\n", a.Name, a.Class, strings.Join(a.Issuers, " or "))
 	}
 	report := func(what string, err error) {
@@ -68,29 +68,24 @@ func checkProject(ctx context.Context, out io.Writer, table config.Project, opts
 		}
 		fmt.Fprintf(out, "  ok          %s\n", what)
 	}
-	answer, err := p.upstream.Keyset(ctx, upstream.Validators{})
-	if err == nil {
-		var set *keyset.Set
-		if set, err = keyset.ParseSet(answer.Body, p.policy.Algorithms); err == nil {
-			left := ""
-			if skipped := set.Skipped(); len(skipped) > 0 {
-				left = " (" + keyset.Kinds(skipped) + ")"
-			}
-			report(fmt.Sprintf("key set: %d keys, %d skipped%s", len(set.Keys()), len(set.Skipped()), left), nil)
-		}
-	}
-	if err != nil {
+	if set, err := p.FetchKeys(ctx); err != nil {
 		report("key set", err)
+	} else {
+		left := ""
+		if skipped := set.Skipped(); len(skipped) > 0 {
+			left = " (" + keyset.Kinds(skipped) + ")"
+		}
+		report(fmt.Sprintf("key set: %d keys, %d skipped%s", len(set.Keys()), len(set.Skipped()), left), nil)
 	}
 	if _, err := config.ReadServerKey(c.SecretServerKey, dir); errors.Is(err, config.ErrNoCredentials) {
 		// systemd alone can read it, for the service alone.
 		fmt.Fprintf(out, "  unchecked   server key: a credential is delivered to the service only, whose log says at its start whether it is right\n")
 	} else if err != nil {
 		report("server key", err)
-	} else if c.Preset == "stack" && p.serverKey.Empty() {
+	} else if p.NeedsServerKey() && !p.HasServerKey() {
 		fmt.Fprintf(out, "  note        no server key: claims are verified, profiles are answered as misconfigured\n")
-	} else if c.Preset == "stack" {
-		report("project id and server key, as the upstream sees them", p.upstream.SelfTest(ctx))
+	} else if p.NeedsServerKey() {
+		report("project id and server key, as the upstream sees them", p.TestServerKey(ctx))
 	}
 	return wrong, nil
 }

@@ -61,8 +61,8 @@ func (c *conn) hello(r *protocol.Request) {
 	}
 	var names []string
 	for _, p := range st.projects.list {
-		if c.access.sees(p.name) {
-			names = append(names, p.name)
+		if c.access.sees(p.Name()) {
+			names = append(names, p.Name())
 		}
 	}
 	reply := protocol.Reply{Status: protocol.OK}

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -190,9 +191,9 @@ func (c *conn) handle(line []byte) bool {
 	}
 	switch protocol.Verb(r.Verb) {
 	case protocol.VERIFY:
-		c.lookup(LevelClaims)
+		c.lookup(resolve.LevelClaims)
 	case protocol.PROFILE:
-		c.lookup(LevelProfile)
+		c.lookup(resolve.LevelProfile)
 	default:
 		return c.command(r)
 	}
@@ -210,37 +211,35 @@ func (c *conn) adopt(st *state) {
 }
 
 // lookup answers the request at hand from memory, or sends it to be resolved.
-func (c *conn) lookup(level Level) {
+func (c *conn) lookup(level resolve.Level) {
 	a := &c.ask
 	a.reset(level)
-	a.asker.ID = c.peer.id
+	a.Asker.ID = c.peer.id
 	if st := c.server.state.Load(); st != c.state {
 		c.adopt(st)
 	}
 	refused := a.read(&c.req, &c.state.projects)
 	if refused == nil {
-		refused = c.access.refuse(&a.lookup)
+		refused = c.access.refuse(&a.Lookup)
 	}
 	if refused != nil {
 		c.refuse(c.req.Tag, refused)
 		return
 	}
 	began := c.server.ledger.latency.sample()
-	v, ok := c.server.resolver.recall(&a.lookup)
+	v, ok := c.server.resolver.Recall(&a.Lookup)
 	if ok {
-		c.reply(c.req.Tag, nil, &a.lookup, &v, &c.access)
+		c.reply(c.req.Tag, nil, &a.Lookup, &v, &c.access)
 		c.server.ledger.latency.hit(began)
 		return
 	}
-	a.asker.For = string(a.label) // not before: a hit needs no share
-	if a.kind != session || c.server.sessions.Allow(a.asker) {
-		if a.place, ok = c.server.places.take(a.asker, a.kind == session); ok {
-			c.miss(a)
-			return
-		}
+	a.Asker.For = string(a.label) // not before: a hit needs no share
+	if c.server.resolver.Admit(&a.Lookup) {
+		c.miss(a)
+		return
 	}
-	v = unknown(protocol.CodeBusy, time.Second)
-	c.reply(c.req.Tag, nil, &a.lookup, &v, &c.access)
+	v = resolve.Busy()
+	c.reply(c.req.Tag, nil, &a.Lookup, &v, &c.access)
 }
 
 // miss resolves the lookup in a goroutine. A full connection is read no further
@@ -254,13 +253,13 @@ func (c *conn) miss(a *ask) {
 		c.slots <- struct{}{}
 	}
 	own := *a
-	own.token = append([]byte(nil), a.token...)
+	own.Token = append([]byte(nil), a.Token...)
 	tag := append([]byte(nil), c.req.Tag...)
 	rights := c.access // as they were when it asked: a reload may change the connection's meanwhile
 	place := c.out.reserve(tag)
 	c.misses.Go(func() {
 		defer func() {
-			own.place.giveBack()
+			c.server.resolver.Leave(&own.Lookup)
 			<-c.slots
 			if p := recover(); p != nil {
 				c.server.panicked(p)
@@ -269,9 +268,9 @@ func (c *conn) miss(a *ask) {
 		}()
 		ctx, cancel := context.WithTimeout(c.ctx, own.deadline)
 		defer cancel()
-		v := c.server.resolver.resolve(ctx, &own.lookup)
-		c.reply(tag, place, &own.lookup, &v, &rights)
-		if !c.server.ledger.own(&own.lookup) {
+		v := c.server.resolver.Resolve(ctx, &own.Lookup)
+		c.reply(tag, place, &own.Lookup, &v, &rights)
+		if !c.server.ledger.own(&own.Lookup) {
 			c.server.ledger.latency.misses.UpdateDuration(began)
 		}
 		c.out.flush()
@@ -280,10 +279,10 @@ func (c *conn) miss(a *ask) {
 
 // reply hands over a verdict's line to a caller with these rights. Where too
 // much waits to be sent already, the caller is told that nothing is known.
-func (c *conn) reply(tag []byte, place *slot, l *lookup, v *Verdict, rights *access) {
+func (c *conn) reply(tag []byte, place *slot, l *resolve.Lookup, v *resolve.Verdict, rights *access) {
 	body, ok := rights.redact(v, c.peer.id, c.server.bodies)
 	if !ok {
-		*v = unknown(protocol.CodeBusy, time.Second)
+		*v = resolve.Busy()
 	}
 	c.out.verdict(tag, place, l, v, body)
 }

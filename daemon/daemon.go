@@ -2,11 +2,10 @@
 // what it has verified and remembered, and asks the upstream for what it lacks.
 //
 // The way of a lookup: server accepts a connection, conn reads one line and the
-// protocol package parses it, resolver digests the token and asks the cache; on
-// a miss a flight verifies the token (package keyset) and, for level profile,
-// fetches the profile (package upstream); verdict sets outcome and lifetime;
-// conn writes the reply. Package keyring keeps the keys, profiles the profiles,
-// revocations what must not pass whatever anybody says.
+// protocol package parses it, request reads its fields; package resolve reaches the
+// verdict, from memory or with the upstream; outbox writes the reply when its turn
+// has come. What the daemon is made of is put together here; state has what a reload
+// changes.
 package daemon
 
 import (
@@ -18,15 +17,14 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/neonauthd/neonauthd/cache"
 	"github.com/neonauthd/neonauthd/daemon/clock"
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/fair"
+	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/statedir"
 	"github.com/neonauthd/neonauthd/internal/program"
@@ -40,11 +38,6 @@ const MaxRevocations = revoke.Max
 const (
 	// drainTimeout is how long a stopping daemon waits for lookups in flight.
 	drainTimeout = 10 * time.Second
-	// flightTimeout ends a flight that everything else has failed to end: it is
-	// longer than any upstream_timeout can be.
-	flightTimeout = config.MaxUpstreamTimeout + 5*time.Second
-	// rejectionsKept is how many rejections are remembered, whatever comes.
-	rejectionsKept = 8192
 	// stateDirectory is the variable in which systemd names the folder that
 	// StateDirectory= made; it wins over the configuration.
 	stateDirectory = "STATE_DIRECTORY"
@@ -73,6 +66,8 @@ type Options struct {
 	// RootCAs are the authorities that upstreams' certificates may come from;
 	// nil means the system's.
 	RootCAs *x509.CertPool
+	// Dial connects to upstreams; nil means over the network.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
 	wall *clock.Wall // what the upstreams say of the time
 }
@@ -102,19 +97,14 @@ type Daemon struct {
 	opts        Options
 	stateDir    *statedir.Dir
 	state       atomic.Pointer[state]
-	resolver    *resolver
-	profiles    *profiles
+	resolver    *resolve.Resolver
 	revocations *revoke.List
-	floors      *floors
 	ledger      *ledger
 	server      *server
 	lines       program.Rare // the handler behind opts.Logger
 
-	memory      *memory
-	stopFlights context.CancelFunc
-
 	mu      sync.Mutex // serialises reloads
-	running map[*project]context.CancelFunc
+	running map[*resolve.Project]context.CancelFunc
 	group   sync.WaitGroup // the projects' goroutines
 	life    context.Context
 }
@@ -125,8 +115,7 @@ type Daemon struct {
 func New(cfg config.Config, opts Options) (*Daemon, error) {
 	d := &Daemon{
 		opts:    opts.withDefaults(),
-		floors:  &floors{},
-		running: map[*project]context.CancelFunc{},
+		running: map[*resolve.Project]context.CancelFunc{},
 	}
 	d.ledger = newLedger(d.opts.Now())
 	d.lines = program.NewRare(d.opts.Logger.Handler())
@@ -135,7 +124,7 @@ func New(cfg config.Config, opts Options) (*Daemon, error) {
 	if err := d.openState(cfg); err != nil {
 		return nil, err
 	}
-	if err := d.openMemory(cfg); err != nil {
+	if err := d.openResolver(cfg); err != nil {
 		return nil, errors.Join(err, d.closeState())
 	}
 	st, err := d.build(cfg, nil)
@@ -154,8 +143,6 @@ func New(cfg config.Config, opts Options) (*Daemon, error) {
 		peers:    map[fair.ID]*peer{},
 		bodies:   fair.NewBodies(fair.UnsentBodies()),
 		wide:     newWideBuffers(),
-		places:   newPlaces(),
-		sessions: fair.NewAllowance(d.opts.Now, fair.SessionBurst, fair.SessionEvery, fair.SessionAskers),
 		roomy:    fair.NewPool(fair.SendBuffers()),
 		notices:  fair.NewPool(fair.Notices()),
 		stopping: make(chan struct{}),
@@ -189,45 +176,20 @@ func (d *Daemon) openState(cfg config.Config) error {
 	return nil
 }
 
-// openMemory makes the cache and those who use it.
-func (d *Daemon) openMemory(cfg config.Config) error {
-	var err error
-	d.memory, err = newMemory(int64(cfg.Cache.MaxBytes), d.opts.Now)
-	if err != nil {
-		return fmt.Errorf("cache: %w", err)
-	}
-	var owner context.Context
-	owner, d.stopFlights = context.WithCancel(context.Background())
-	config := cache.FlightsConfig{Timeout: flightTimeout, Panicked: func(value any, stack []byte) {
-		d.ledger.panics.Add(1)
-		d.opts.Logger.Error("a lookup failed by a fault of ours; please report this line", "kind", fmt.Sprintf("%T", value), "stack", string(stack))
-	}}
-	d.profiles = &profiles{
-		memory:      d.memory,
-		denials:     cache.NewRecent[denial](rejectionsKept, d.opts.Now),
-		recent:      cache.NewRecent[struct{}](rejectionsKept, d.opts.Now),
-		troubles:    cache.NewRecent[string](troublesKept, d.opts.Now),
-		flights:     cache.NewFlights[fetched](owner, config),
-		floors:      d.floors,
-		revocations: d.revocations,
-		now:         d.opts.Now,
-		log:         d.opts.Logger,
-		owner:       owner,
-		refreshes:   make(chan struct{}, maxRefreshes),
-	}
-	d.resolver = &resolver{
-		memory:        d.memory,
-		rejections:    cache.NewRecent[rejection](rejectionsKept, d.opts.Now),
-		flights:       cache.NewFlights[Verdict](owner, config),
-		verifications: fair.NewGate(fair.Verifications(runtime.GOMAXPROCS(0))),
-		profiles:      d.profiles,
-		floors:        d.floors,
-		revocations:   d.revocations,
-		now:           d.opts.Now,
-		clockFloor:    d.opts.ClockFloor,
-		log:           d.opts.Logger,
-	}
-	return nil
+// openResolver makes what reaches verdicts.
+func (d *Daemon) openResolver(cfg config.Config) (err error) {
+	d.resolver, err = resolve.New(resolve.Config{
+		MaxBytes:    int64(cfg.Cache.MaxBytes),
+		Revocations: d.revocations,
+		Now:         d.opts.Now,
+		ClockFloor:  d.opts.ClockFloor,
+		Log:         d.opts.Logger,
+		Panicked: func(value any, stack []byte) {
+			d.ledger.panics.Add(1)
+			d.opts.Logger.Error("a lookup failed by a fault of ours; please report this line", "kind", fmt.Sprintf("%T", value), "stack", string(stack))
+		},
+	})
+	return err
 }
 
 // Run serves l until ctx ends, then answers what is in flight and returns. Every
@@ -236,7 +198,7 @@ func (d *Daemon) Run(ctx context.Context, l *Listeners) error {
 	life, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	d.start(life)
-	d.group.Go(func() { d.memory.tidy(life) })
+	d.group.Go(func() { d.resolver.Run(life) })
 	d.group.Go(func() { d.revocations.Keep(life) })
 	var serving sync.WaitGroup
 	failed := make(chan error, 3)
@@ -274,13 +236,9 @@ func (d *Daemon) Run(ctx context.Context, l *Listeners) error {
 	return err
 }
 
-// close ends the flights and the caches. Nothing asks them any more.
+// close ends the resolver. Nobody asks it any more.
 func (d *Daemon) close() error {
-	d.stopFlights()
-	d.profiles.wait()
-	d.resolver.flights.Wait()
-	d.profiles.flights.Wait()
-	d.memory.Close()
+	d.resolver.Close()
 	return d.closeState()
 }
 

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
 
@@ -34,7 +35,7 @@ func TestASessionThatTheUpstreamDeniedStaysDenied(t *testing.T) {
 				w.upstream.Inject(standin.GetSession, *fault)
 			}
 			for range 4 {
-				w.clock.advance(denialLifetime + time.Second)
+				w.clock.advance(resolve.DenialLifetime + time.Second)
 				if reply := k.ask("PROFILE project=neon %s", session.NeonCookie); head(reply) == "OK" {
 					t.Errorf("accepted after the denial: %.60s", reply)
 				}
@@ -59,7 +60,7 @@ func TestADeniedTokenIsNotServedWhatWasFetchedBefore(t *testing.T) {
 	w.upstream.ClearAll()
 	w.upstream.Inject(standin.Me, standin.Fault{Kind: standin.Status, Status: 503})
 	for range 3 {
-		w.clock.advance(denialLifetime + time.Second)
+		w.clock.advance(resolve.DenialLifetime + time.Second)
 		if reply := k.ask("PROFILE %s", token); head(reply) != "ERR unavailable" {
 			t.Errorf("after the denial: %.60s", reply)
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/daemon/keyring"
+	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 	"github.com/neonauthd/neonauthd/internal/program"
@@ -45,24 +46,24 @@ func limits() [][2]string {
 		{"connections that were turned away and have not read why", fmt.Sprint(fair.Notices().Total)},
 		{"admin connections", fmt.Sprint(maxAdminConnections)},
 		{"metrics connections", fmt.Sprint(maxScrapers)},
-		{"wait of a lookup without `deadline`", DefaultDeadline.String()},
+		{"wait of a lookup without `deadline`", resolve.DefaultDeadline.String()},
 		{"`cache.max_bytes`", c.Cache.MaxBytes.String()},
 		{"entries of one user", fmt.Sprint(cache.DefaultPerGroup)},
-		{"rejections remembered", fmt.Sprint(rejectionsKept)},
-		{"a rejection is remembered for", rejectionLifetime.String()},
-		{"an upstream's no is remembered for", denialLifetime.String()},
+		{"rejections remembered", fmt.Sprint(resolve.RejectionsKept)},
+		{"a rejection is remembered for", resolve.RejectionLifetime.String()},
+		{"an upstream's no is remembered for", resolve.DenialLifetime.String()},
 		{"key set", size(upstream.MaxKeysetBody)},
 		{"`jwks_max_age`", time.Duration(p.JWKSMaxAge).String()},
 		{"a key set is used for", keyring.Lifetime.String()},
 		{"key ids asked for between fetches", fmt.Sprint(keyring.MaxWanted)},
 		{"profile", size(upstream.MaxProfileBody)},
 		{"calls to one upstream at once, and of one user", fmt.Sprintf("%d, %d", upstream.MaxConcurrent, upstream.MaxConcurrentEach)},
-		{"background refreshes at once", fmt.Sprint(maxRefreshes)},
+		{"background refreshes at once", fmt.Sprint(resolve.MaxRefreshes)},
 		{"`upstream_rate`", fmt.Sprint(p.UpstreamRate, " per second")},
 		{"pause that an upstream can ask for", upstream.MaxRetryAfter.String()},
 		{"revocations", fmt.Sprint(MaxRevocations)},
 		{"`revocation_retention`", c.RevocationRetention.String()},
-		{"purges of single users and tokens kept apart", fmt.Sprint(maxFloors)},
+		{"purges of single users and tokens kept apart", fmt.Sprint(resolve.MaxPurges)},
 		{"configuration file", size(config.MaxFile)},
 		{"projects", fmt.Sprint(config.MaxProjects)},
 		{"`[[caller]]` rules", fmt.Sprint(config.MaxCallers)},

@@ -124,8 +124,8 @@ func (h *health) ready(w http.ResponseWriter, _ *http.Request) {
 	var without []string
 	all := h.daemon.state.Load().projects.list
 	for _, p := range all {
-		if !p.keys.Snapshot().Usable(h.daemon.opts.Now()) {
-			without = append(without, p.name)
+		if !p.KeysUsable(h.daemon.opts.Now()) {
+			without = append(without, p.Name())
 		}
 	}
 	if len(without) > 0 {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/daemon/clock"
 	"github.com/neonauthd/neonauthd/daemon/config"
+	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/protocol"
 )
@@ -40,7 +41,7 @@ func TestARevokedSubjectsTokensAreCoveredThatCanHaveBeenIssued(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			k := newIdleDaemon(t, nil)
 			issued := k.clock.now()
-			ask := func(token string) Verdict { return k.ask(k.project("stack"), token) }
+			ask := func(token string) resolve.Verdict { return k.ask(k.project("stack"), token) }
 			token := k.upstream.StackToken(standin.TokenSpec{Subject: "ada", IssuedAt: issued.Add(c.ahead), Lifetime: 3 * hour})
 			if c.other > 0 {
 				wantAccepted(t, "another user's", ask(k.upstream.StackToken(standin.TokenSpec{Subject: "bob", IssuedAt: issued.Add(c.other)})))
@@ -76,15 +77,8 @@ func (k *idleDaemon) restart() {
 	ended, end := context.WithCancel(k.t.Context())
 	end()
 	k.daemon.revocations.Keep(ended)
-	if err := k.daemon.close(); err != nil {
-		k.t.Fatal(err)
-	}
-	var err error
-	if k.daemon, err = New(k.daemon.state.Load().config, Options{Now: k.clock.now}); err != nil {
-		k.t.Fatal(err)
-	}
-	k.giveKeys(k.project("stack"))
-	k.giveKeys(k.project("neon"))
+	k.end()
+	k.begin(k.daemon.state.Load().config)
 }
 
 // sweep has an upstream say the same time as the host, and forgets what is over.

@@ -1,29 +1,24 @@
 package daemon
 
 import (
+	"crypto/sha256"
 	"slices"
 	"sync/atomic"
 	"time"
 
-	"github.com/neonauthd/neonauthd/cache"
+	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/protocol"
-)
-
-// The numbers of values of Level and Source.
-const (
-	levelCount  = LevelProfile + 1
-	sourceCount = SourceStale + 1
 )
 
 // ledger counts what happened since the start. Reading it changes nothing; all
 // of it is safe for concurrent use.
 type ledger struct {
-	acceptances  [levelCount][sourceCount]atomic.Uint64 // lookups, by what was established and from where
-	rejections   counts[protocol.Reason]                // lookups
-	unknowns     counts[protocol.Code]                  // lookups
-	refusals     counts[protocol.Code]                  // requests that were answered before any lookup
-	accepted     atomic.Uint64                          // connections
-	turnedAway   atomic.Uint64                          // connections
+	acceptances  [resolve.Levels][resolve.Sources]atomic.Uint64 // lookups, by what was established and from where
+	rejections   counts[protocol.Reason]                        // lookups
+	unknowns     counts[protocol.Code]                          // lookups
+	refusals     counts[protocol.Code]                          // requests that were answered before any lookup
+	accepted     atomic.Uint64                                  // connections
+	turnedAway   atomic.Uint64                                  // connections
 	acceptErrors atomic.Uint64
 	panics       atomic.Uint64
 	reloads      outcomes // of the configuration
@@ -31,8 +26,8 @@ type ledger struct {
 	started      time.Time
 
 	latency latency
-	token   []byte    // of the daemon's own questions; nobody signed it
-	digest  cache.Key // of token
+	token   []byte   // of the daemon's own questions; nobody signed it
+	digest  [32]byte // of token
 }
 
 func newLedger(now time.Time) *ledger {
@@ -40,12 +35,12 @@ func newLedger(now time.Time) *ledger {
 		rejections: newCounts(protocol.Reasons()), unknowns: newCounts(lookupCodes()), refusals: newCounts(protocol.Codes()),
 		started: now, latency: newLatency(), token: unsigned(),
 	}
-	l.digest = digestOf(l.token)
+	l.digest = sha256.Sum256(l.token)
 	return l
 }
 
 // own reports whether the lookup is a question of the daemon's own.
-func (l *ledger) own(asked *lookup) bool { return asked.digest == l.digest }
+func (l *ledger) own(asked *resolve.Lookup) bool { return asked.Digest() == l.digest }
 
 // counts has a counter for each word of a closed list. It never changes; the
 // counters do.
@@ -92,7 +87,7 @@ func (o *outcomes) count(err error) {
 
 // count enters one verdict. The daemon's own questions are no lookups: they
 // would drown those of a quiet host.
-func (l *ledger) count(asked *lookup, v *Verdict) {
+func (l *ledger) count(asked *resolve.Lookup, v *resolve.Verdict) {
 	if l.own(asked) {
 		return
 	}
@@ -120,8 +115,8 @@ func (l *ledger) refused() (n uint64) {
 // totals are the lookups of a ledger, summed in the ways that STATS shows.
 type totals struct {
 	outcomes       map[protocol.Status]uint64
-	levels         [levelCount]uint64
-	sources        [sourceCount]uint64
+	levels         [resolve.Levels]uint64
+	sources        [resolve.Sources]uint64
 	reasons, codes map[string]uint64 // replies by the protocol's word; what never occurred is absent
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/clock"
 	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/daemon/keyring"
+	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 	"github.com/neonauthd/neonauthd/protocol"
@@ -81,8 +82,8 @@ func (d *Daemon) metrics() []byte {
 func (p *page) lookups(l *ledger) {
 	const name = "neonauthd_lookups_total"
 	p.family(name, counter, "Lookups answered. Accepted ones by level and source, the others by the reason or code of the reply.")
-	for _, level := range []Level{LevelClaims, LevelProfile} {
-		for source := range sourceCount {
+	for _, level := range []resolve.Level{resolve.LevelClaims, resolve.LevelProfile} {
+		for source := range resolve.Sources {
 			p.sample(name, float64(l.acceptances[level][source].Load()), "outcome", outcomeWord(protocol.OK), "level", level.String(), "source", source.String())
 		}
 	}
@@ -100,6 +101,7 @@ func (p *page) lookups(l *ledger) {
 func (p *page) connections(d *Daemon) {
 	l, s := d.ledger, d.server
 	var busy, idle float64
+	state := d.resolver.State()
 	s.mu.Lock()
 	for c := range s.conns {
 		if c.busy() {
@@ -117,16 +119,16 @@ func (p *page) connections(d *Daemon) {
 	p.single("neonauthd_connections_accepted_total", counter, "Connections served.", float64(l.accepted.Load()))
 	p.single("neonauthd_connections_refused_total", counter, "Connections turned away because a limit was reached.", float64(l.turnedAway.Load()))
 	p.single("neonauthd_accept_errors_total", counter, "Failures to accept, such as for want of file descriptors.", float64(l.acceptErrors.Load()))
-	p.single("neonauthd_lookups_in_flight", gauge, "Lookups that wait for a verification or the upstream.", float64(s.places.inFlight()))
+	p.single("neonauthd_lookups_in_flight", gauge, "Lookups that wait for a verification or the upstream.", float64(state.InFlight))
 	p.single("neonauthd_lookups_in_flight_max", gauge, "How many may wait; further ones are answered ERR busy.", float64(2*fair.Waiting().Total))
-	p.single("neonauthd_lookups_waiting_for_upstream", gauge, "Of the lookups in flight those that wait for the upstream.", float64(s.places.upstream.Taken()))
+	p.single("neonauthd_lookups_waiting_for_upstream", gauge, "Of the lookups in flight those that wait for the upstream.", float64(state.WaitingForUpstream))
 	p.single("neonauthd_lookups_waiting_for_upstream_max", gauge, "How many may wait; further ones are answered ERR busy. As many may wait for a verification.", float64(fair.Waiting().Total))
 	p.single("neonauthd_replies_waiting_bytes", gauge, "Bytes of large JSON objects that wait to be read, each counted once.", float64(s.bodies.Taken()))
 	p.single("neonauthd_replies_waiting_max_bytes", gauge, "How many may wait; further ones are answered ERR busy.", float64(fair.UnsentBodies().Total))
 }
 
 func (p *page) memory(d *Daemon) {
-	s := d.memory.Stats()
+	s := d.resolver.State().Memory
 	p.single("neonauthd_cache_bytes", gauge, "Memory held for verdicts and profiles.", float64(s.Bytes))
 	p.single("neonauthd_cache_max_bytes", gauge, "cache.max_bytes: its bound.", float64(s.MaxBytes))
 	p.single("neonauthd_cache_entries", gauge, "Verdicts and profiles held.", float64(s.Entries))
@@ -160,44 +162,41 @@ func (p *page) revocations(r *revoke.List) {
 // perProject is a metric with a sample, or several, for each project.
 type perProject struct {
 	name, kind, help string
-	samples          func(p *project, add func(value float64, labels ...string))
+	samples          func(p *resolve.ProjectState, add func(value float64, labels ...string))
 }
 
 func (p *page) perProject(d *Daemon, all []perProject) {
 	for _, m := range all {
 		p.family(m.name, m.kind, m.help)
 		for _, project := range d.state.Load().projects.list {
-			m.samples(project, func(value float64, labels ...string) {
-				p.sample(m.name, value, append([]string{"project", project.name}, labels...)...)
+			state := project.State(d.opts.Now())
+			m.samples(&state, func(value float64, labels ...string) {
+				p.sample(m.name, value, append([]string{"project", state.Name}, labels...)...)
 			})
 		}
 	}
 }
 
 func (p *page) keys(d *Daemon) {
-	now := d.opts.Now()
 	// of makes a metric of what one reading of the project's keys says.
 	of := func(name, kind, help string, value func(k *keyring.State) float64) perProject {
-		return perProject{name, kind, help, func(project *project, add func(float64, ...string)) {
-			k := project.keys.State(now)
-			add(value(&k))
-		}}
+		return perProject{name, kind, help, func(p *resolve.ProjectState, add func(float64, ...string)) { add(value(&p.Keys)) }}
 	}
 	p.perProject(d, []perProject{
 		of("neonauthd_keys", gauge, "Keys in the key set.", func(k *keyring.State) float64 { return float64(k.Len()) }),
 		of("neonauthd_keys_skipped", gauge, "Keys of the key set that were left out; KEYS tells why.", func(k *keyring.State) float64 { return float64(len(k.Skipped)) }),
-		{"neonauthd_keys_usable", gauge, "1 if the project can verify tokens now.", func(p *project, add func(float64, ...string)) {
-			add(truth(p.keys.Snapshot().Usable(now)))
+		{"neonauthd_keys_usable", gauge, "1 if the project can verify tokens now.", func(p *resolve.ProjectState, add func(float64, ...string)) {
+			add(truth(p.KeysUsable))
 		}},
-		{"neonauthd_keys_age_seconds", gauge, "Time since the upstream last confirmed the key set; absent before the first.", func(p *project, add func(float64, ...string)) {
-			if k := p.keys.State(now); k.Set != nil {
-				add(k.Age.Seconds())
+		{"neonauthd_keys_age_seconds", gauge, "Time since the upstream last confirmed the key set; absent before the first.", func(p *resolve.ProjectState, add func(float64, ...string)) {
+			if p.Keys.Set != nil {
+				add(p.Keys.Age.Seconds())
 			}
 		}},
 		of("neonauthd_keys_next_refresh_seconds", gauge, "Time until the next fetch of the key set is due.", func(k *keyring.State) float64 { return k.Due.Seconds() }),
 		of("neonauthd_keys_consecutive_failures", gauge, "Fetches of the key set that failed since the last that did not.", func(k *keyring.State) float64 { return float64(k.FailuresInARow) }),
-		{"neonauthd_keys_fetches_total", counter, "Fetches of the key set.", func(p *project, add func(float64, ...string)) {
-			c := p.keys.State(now).Counts
+		{"neonauthd_keys_fetches_total", counter, "Fetches of the key set.", func(p *resolve.ProjectState, add func(float64, ...string)) {
+			c := p.Keys.Counts
 			add(float64(c.Fetches-c.Failures), "result", "ok")
 			add(float64(c.Failures), "result", "failed")
 		}},
@@ -210,33 +209,29 @@ func (p *page) upstreams(d *Daemon) {
 	now := d.opts.Now()
 	// of makes a metric of what one reading of the project's governor says.
 	of := func(name, kind, help string, value func(g *upstream.GovernorState) float64) perProject {
-		return perProject{name, kind, help, func(project *project, add func(float64, ...string)) {
-			g := project.upstream.Governor()
-			add(value(&g))
-		}}
+		return perProject{name, kind, help, func(p *resolve.ProjectState, add func(float64, ...string)) { add(value(&p.Upstream)) }}
 	}
 	p.perProject(d, []perProject{
 		of("neonauthd_upstream_calls_total", counter, "Profile requests sent to the upstream.", func(g *upstream.GovernorState) float64 { return float64(g.Sent) }),
-		{"neonauthd_upstream_failures_total", counter, "Profile requests without a usable answer.", func(p *project, add func(float64, ...string)) {
-			add(float64(p.profileFailures.Load()))
+		{"neonauthd_upstream_failures_total", counter, "Profile requests without a usable answer.", func(p *resolve.ProjectState, add func(float64, ...string)) {
+			add(float64(p.ProfileFailures))
 		}},
 		of("neonauthd_upstream_refused_total", counter, "Profile requests not sent: budget, circuit, or a pause that the upstream asked for.", func(g *upstream.GovernorState) float64 { return float64(g.Refused) }),
 		of("neonauthd_upstream_in_flight", gauge, "Profile requests under way.", func(g *upstream.GovernorState) float64 { return float64(g.InFlight) }),
 		of("neonauthd_upstream_waiting", gauge, "Profile requests waiting for their turn.", func(g *upstream.GovernorState) float64 { return float64(g.Waiting) }),
 		of("neonauthd_upstream_budget", gauge, "Profile requests that could be sent at once now.", func(g *upstream.GovernorState) float64 { return max(0, g.Budget) }),
 		of("neonauthd_upstream_budget_max", gauge, "The most that this can be; it refills at upstream_rate.", func(g *upstream.GovernorState) float64 { return g.Burst }),
-		{"neonauthd_upstream_circuit", gauge, "1 for the state that the circuit is in: open means that the upstream fails and is not asked.", func(p *project, add func(float64, ...string)) {
-			g := p.upstream.Governor()
+		{"neonauthd_upstream_circuit", gauge, "1 for the state that the circuit is in: open means that the upstream fails and is not asked.", func(p *resolve.ProjectState, add func(float64, ...string)) {
 			for _, s := range []upstream.CircuitState{upstream.Closed, upstream.HalfOpen, upstream.Open} {
-				add(truth(g.Circuit == s), "state", s.String())
+				add(truth(p.Upstream.Circuit == s), "state", s.String())
 			}
 		}},
 		of("neonauthd_upstream_retry_after_seconds", gauge, "How much longer the upstream asked not to be asked.", func(g *upstream.GovernorState) float64 {
 			return clock.Left(g.RetryUntil, now).Seconds()
 		}),
-		{"neonauthd_upstream_clock_ahead_seconds", gauge, "How far this host's clock was ahead of the upstream's at its last answer, below 0 if behind; absent before the first.", func(p *project, add func(float64, ...string)) {
-			if ahead, known := p.upstream.ClockAhead(); known {
-				add(ahead.Seconds())
+		{"neonauthd_upstream_clock_ahead_seconds", gauge, "How far this host's clock was ahead of the upstream's at its last answer, below 0 if behind; absent before the first.", func(p *resolve.ProjectState, add func(float64, ...string)) {
+			if p.ClockHeard {
+				add(p.ClockAhead.Seconds())
 			}
 		}},
 	})

@@ -47,7 +47,7 @@ func TestATokenThatNamesNoKeyIsRefusedOnlyAfterAFetchOfItsOwn(t *testing.T) {
 			}
 		},
 		"no key had its algorithm": func(w *liveDaemon, k *talk, _ standin.TokenSpec) {
-			for _, key := range w.daemon.state.Load().projects.byName["oidc"].keys.Snapshot().Set().Keys() {
+			for _, key := range w.daemon.state.Load().projects.byName["oidc"].State(w.clock.now()).Keys.Set.Keys() {
 				if slices.Contains(key.Algorithms(), keyset.EdDSA) {
 					w.upstream.WithdrawKey(key.ID())
 				}
@@ -84,7 +84,7 @@ func TestATokenThatNamesNoKeyIsTriedWithEachOfItsAlgorithm(t *testing.T) {
 	unnamed := standin.TokenSpec{RemoveHeader: []string{"kid"}}
 	wantOutcome(t, "stack", k.ask(k.project("stack"), k.upstream.StackToken(unnamed)), protocol.Rejected(protocol.ReasonMalformed))
 	neon := k.project("neon")
-	neon.stopKeys()
+	stopKeys(neon)
 	forged := unnamed
 	forged.Forged = true
 	tokens := []string{k.upstream.NeonToken(unnamed)}
@@ -95,7 +95,7 @@ func TestATokenThatNamesNoKeyIsTriedWithEachOfItsAlgorithm(t *testing.T) {
 		wantOutcome(t, "forged", k.ask(neon, k.upstream.NeonToken(forged)), protocol.Unknown(protocol.CodeKeysPending))
 		k.upstream.Rotate(standin.Neon, true)
 		k.giveKeys(neon)
-		k.daemon.forgetAll()
+		k.daemon.resolver.PurgeAll()
 		tokens = append(tokens, k.upstream.NeonToken(unnamed))
 	}
 	wantAccepted(t, "of one of those tried", k.ask(neon, tokens[0]))

@@ -22,24 +22,25 @@ func (d *Daemon) status() string {
 	list := d.state.Load().projects.list
 	with := 0
 	var lacking, old, failing, differing []string
-	for _, p := range list {
-		switch k := p.keys.Snapshot(); {
-		case !k.Usable(now):
-			lacking = append(lacking, p.name)
-		case k.Stale(now):
-			old = append(old, p.name)
+	for _, project := range list {
+		p := project.State(now)
+		switch {
+		case !p.KeysUsable:
+			lacking = append(lacking, p.Name)
+		case p.Keys.Stale:
+			old = append(old, p.Name)
 			fallthrough
 		default:
 			with++
 		}
-		switch g := p.upstream.Governor(); {
+		switch g := p.Upstream; {
 		case g.Circuit != upstream.Closed:
-			failing = append(failing, p.name+" (circuit "+g.Circuit.String()+")")
+			failing = append(failing, p.Name+" (circuit "+g.Circuit.String()+")")
 		case !g.RetryUntil.IsZero():
-			failing = append(failing, p.name+" (asked for a pause)")
+			failing = append(failing, p.Name+" (asked for a pause)")
 		}
-		if p.upstream.ClockDiffers() {
-			differing = append(differing, p.name)
+		if p.ClockDiffers {
+			differing = append(differing, p.Name)
 		}
 	}
 	text := fmt.Sprintf("%d of %d projects have keys", with, len(list))
@@ -103,10 +104,10 @@ func (o *observer) check() {
 	before := o.projects
 	o.projects = map[string]projectHealth{}
 	for _, p := range d.state.Load().projects.list {
-		is := projectHealth{p.keys.Snapshot().Usable(now), p.upstream.Governor().Circuit}
-		o.projects[p.name] = is
-		was := before[p.name]
-		log := d.opts.Logger.With("project", p.name)
+		is := projectHealth{p.KeysUsable(now), p.State(now).Upstream.Circuit}
+		o.projects[p.Name()] = is
+		was := before[p.Name()]
+		log := d.opts.Logger.With("project", p.Name())
 		if was.usable && !is.usable {
 			log.Error("keys too old to verify with: lookups are answered unavailable; mend the way to the upstream", "most", keyring.Lifetime)
 		}
@@ -140,7 +141,7 @@ func (d *Daemon) startMonitoring(ctx, life context.Context, l *Listeners, failed
 func (d *Daemon) logStart(l *Listeners) {
 	var names []string
 	for _, p := range d.state.Load().projects.list {
-		names = append(names, p.name)
+		names = append(names, p.Name())
 	}
 	if !d.server.users.Whole() {
 		d.opts.Logger.Info("callers from outside of this process's user namespace cannot be told apart by user: limits per user count their processes")

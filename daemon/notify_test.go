@@ -43,7 +43,7 @@ func TestStatusTellsWhatChanges(t *testing.T) {
 	p := w.daemon.state.Load().projects.first
 	await(t, func() bool {
 		w.dial().ask("PROFILE max-age=0 %s", token)
-		return p.upstream.Governor().Circuit == upstream.Open
+		return p.State(w.clock.now()).Upstream.Circuit == upstream.Open
 	})
 	o.check()
 	o.check()

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/fair"
+	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -51,7 +52,7 @@ type outbox struct {
 type outboxCalls struct {
 	// confirm judges a verdict again that had to wait. (By value: a pointer that
 	// goes here would cost every verdict an allocation.)
-	confirm func(l *lookup, v Verdict) Verdict
+	confirm func(l *resolve.Lookup, v resolve.Verdict) resolve.Verdict
 	// broke is called once the peer cannot be written to.
 	broke func()
 }
@@ -73,8 +74,8 @@ type slot struct {
 // answer is a verdict, the lookup that it answers, and its body where that is
 // shared.
 type answer struct {
-	lookup
-	verdict Verdict
+	resolve.Lookup
+	verdict resolve.Verdict
 	body    fair.Held
 }
 
@@ -88,14 +89,14 @@ func (s *slot) size() int {
 	case s.answer == nil:
 		return len(s.reply)
 	case s.answer.body.Bytes() != nil:
-		return answerBytes + len(s.answer.token)
+		return answerBytes + len(s.answer.Token)
 	}
-	return answerBytes + len(s.answer.token) + len(s.answer.verdict.Body)
+	return answerBytes + len(s.answer.Token) + len(s.answer.verdict.Body)
 }
 
 // verdict takes the reply to a lookup, and the hold on its body where that is
 // shared.
-func (o *outbox) verdict(tag []byte, place *slot, l *lookup, v *Verdict, body fair.Held) {
+func (o *outbox) verdict(tag []byte, place *slot, l *resolve.Lookup, v *resolve.Verdict, body fair.Held) {
 	waited := !o.mu.TryLock() // whoever has the lock may be writing, which takes as long as the peer likes
 	if waited {
 		o.mu.Lock()
@@ -108,13 +109,13 @@ func (o *outbox) verdict(tag []byte, place *slot, l *lookup, v *Verdict, body fa
 	}
 	place = o.take(place)
 	place.answer = &answer{*l, *v, body}
-	place.answer.token = bytes.Clone(l.token)
+	place.answer.Token = bytes.Clone(l.Token)
 	o.held += place.size()
 	o.settle()
 }
 
 // render writes out a verdict and gives its body back. o.mu is held.
-func (o *outbox) render(tag []byte, l *lookup, v *Verdict, body fair.Held, waited bool) {
+func (o *outbox) render(tag []byte, l *resolve.Lookup, v *resolve.Verdict, body fair.Held, waited bool) {
 	defer body.Release()
 	before := v.Level
 	if waited {
@@ -222,7 +223,7 @@ func (o *outbox) settle() {
 		first := o.ordered[0]
 		o.held -= first.size()
 		if a := first.answer; a != nil {
-			o.render(nil, &a.lookup, &a.verdict, a.body, true)
+			o.render(nil, &a.Lookup, &a.verdict, a.body, true)
 		} else {
 			o.out = append(o.out, first.reply...)
 		}

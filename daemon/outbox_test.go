@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"net"
+	"reflect"
 	"runtime"
 	"strings"
 	"sync"
@@ -12,17 +13,19 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/fair"
+	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
 // asItWas leaves verdicts as they are.
-func asItWas(_ *lookup, v Verdict) Verdict { return v }
+func asItWas(_ *resolve.Lookup, v resolve.Verdict) resolve.Verdict { return v }
 
 // TestRepliesThatWaitForTheirTurnShareTheirProfile: many who wait behind a slow
 // lookup for one large profile must not cost a copy each, neither while they
 // wait nor when they are written.
 func TestRepliesThatWaitForTheirTurnShareTheirProfile(t *testing.T) {
 	const waiting, size = 255, 1 << 20
+	k := newIdleDaemon(t, nil)
 	ours, theirs := net.Pipe()
 	defer ours.Close()
 	defer theirs.Close()
@@ -32,11 +35,12 @@ func TestRepliesThatWaitForTheirTurnShareTheirProfile(t *testing.T) {
 	for i := range places {
 		places[i] = o.reserve(nil)
 	}
+	v := k.accepted(resolve.LevelProfile, body)
 	before := heap()
 	bodies := fair.NewBodies(fair.UnsentBodies())
 	for _, place := range places[1:] {
 		held, _ := bodies.Hold(fair.ID{}, body, nil, nil)
-		o.verdict(nil, place, &lookup{}, &Verdict{Outcome: protocol.Accepted(), Level: LevelProfile, Body: body, entry: &entry{}}, held)
+		o.verdict(nil, place, &resolve.Lookup{}, v, held)
 	}
 	if grown := heap() - before; grown > 8*size {
 		t.Errorf("%d bytes are held for one profile of %d", grown, size)
@@ -54,8 +58,8 @@ func TestRepliesThatWaitForTheirTurnShareTheirProfile(t *testing.T) {
 	}()
 	var writing sync.WaitGroup
 	writing.Go(func() {
-		v := rejected(protocol.ReasonMalformed)
-		o.verdict(nil, places[0], &lookup{}, &v, fair.Held{})
+		v := resolve.Verdict{Outcome: protocol.Rejected(protocol.ReasonMalformed)}
+		o.verdict(nil, places[0], &resolve.Lookup{}, &v, fair.Held{})
 		o.flush()
 	})
 	for i := range places {
@@ -80,6 +84,7 @@ func TestRepliesThatWaitForTheirTurnShareTheirProfile(t *testing.T) {
 // TestAConnectionThatEndsGivesBackItsBodies: those that were being written, and
 // those that waited behind a reply that never came.
 func TestAConnectionThatEndsGivesBackItsBodies(t *testing.T) {
+	k := newIdleDaemon(t, nil)
 	for name, end := range map[string]func(o *outbox, theirs net.Conn){
 		"the peer leaves":    func(_ *outbox, theirs net.Conn) { _ = theirs.Close() },
 		"a reply is missing": func(o *outbox, _ net.Conn) { _ = o.net.Close(); o.abort(errors.New("missing")) },
@@ -90,9 +95,10 @@ func TestAConnectionThatEndsGivesBackItsBodies(t *testing.T) {
 			o := newOutbox(ours, fair.ID{}, newWideBuffers(), &ledger{}, 9, outboxCalls{asItWas, func() {}})
 			bodies := fair.NewBodies(fair.UnsentBodies())
 			body := bytes.Repeat([]byte{'x'}, minShared)
+			v := k.accepted(resolve.LevelClaims, body)
 			hand := func(tag string, place *slot) {
 				held, _ := bodies.Hold(fair.ID{}, body, nil, nil)
-				o.verdict([]byte(tag), place, &lookup{}, &Verdict{Outcome: protocol.Accepted(), Body: body, entry: &entry{}}, held)
+				o.verdict([]byte(tag), place, &resolve.Lookup{}, v, held)
 			}
 			o.reserve(nil)
 			hand("", o.reserve(nil))
@@ -182,5 +188,13 @@ func skipLine(r *bufio.Reader) (n int, err error) {
 		if !errors.Is(err, bufio.ErrBufferFull) {
 			return n, err
 		}
+	}
+}
+
+// TestTheSizeOfAnAnswerThatIsAccountedForIsTrue up to the next size that the
+// allocator hands out.
+func TestTheSizeOfAnAnswerThatIsAccountedForIsTrue(t *testing.T) {
+	if is := reflect.TypeFor[answer]().Size() + reflect.TypeFor[slot]().Size(); is > answerBytes || answerBytes > is+is/4 {
+		t.Errorf("an answer with its slot takes %d bytes, %d are counted", is, answerBytes)
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/fair"
+	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
 
@@ -48,7 +49,7 @@ func TestAConnectionKeepsItsPlaceUntilItsPeerHasReadOrLeft(t *testing.T) {
 			if err := u.CloseWrite(); err != nil {
 				t.Fatal(err)
 			}
-			await(t, func() bool { return w.daemon.ledger.totals().levels[LevelProfile] == 1 })
+			await(t, func() bool { return w.daemon.ledger.totals().levels[resolve.LevelProfile] == 1 })
 			c.leave(t, u)
 			if c.freed {
 				await(t, func() bool { return w.served() })

@@ -9,6 +9,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/fair"
+	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/internal/sockets"
 	"github.com/neonauthd/neonauthd/protocol"
@@ -98,7 +99,19 @@ func TestSessionCredentialsAreAskedForEachHolder(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			crowd := newCrowd(t, c.uidMap, nil)
-			allow := func(c *conn) bool { return crowd.server.sessions.Allow(fair.Asker{ID: c.peer.id}) }
+			asked, neon := 0, crowd.server.state.Load().projects.byName["neon"]
+			allow := func(c *conn) bool {
+				asked++
+				l := &resolve.Lookup{Project: neon, Token: fmt.Appendf(nil, "made%028d", asked), Level: resolve.LevelProfile, MaxAge: -1, Asker: fair.Asker{ID: c.peer.id}}
+				if v, recalled := crowd.server.resolver.Recall(l); recalled {
+					t.Fatal(v.Outcome)
+				}
+				if !crowd.server.resolver.Admit(l) {
+					return false
+				}
+				crowd.server.resolver.Leave(l)
+				return true
+			}
 			first := crowd.join(stranger(1))
 			for n := range fair.SessionBurst {
 				if !allow(first) {

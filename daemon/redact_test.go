@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/neonauthd/neonauthd/daemon/fair"
+	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/internal/strictjson"
 )
 
@@ -14,16 +15,16 @@ func TestOnlyProfilesOfCallersWithSuchARuleAreRedacted(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		access access
-		level  Level
+		level  resolve.Level
 		want   string
 	}{
-		{"profile", access{rule: rule}, LevelProfile, `{"b":2}`},
-		{"claims", access{rule: rule}, LevelClaims, string(body)},
-		{"no rule", access{}, LevelProfile, string(body)},
-		{"rule that withholds nothing", access{rule: &callerRule{}}, LevelProfile, string(body)},
+		{"profile", access{rule: rule}, resolve.LevelProfile, `{"b":2}`},
+		{"claims", access{rule: rule}, resolve.LevelClaims, string(body)},
+		{"no rule", access{}, resolve.LevelProfile, string(body)},
+		{"rule that withholds nothing", access{rule: &callerRule{}}, resolve.LevelProfile, string(body)},
 	} {
 		for _, size := range []int{len(body), minShared} {
-			v := &Verdict{Level: c.level, Body: padded(string(body), size)}
+			v := &resolve.Verdict{Level: c.level, Body: padded(string(body), size)}
 			original := string(v.Body)
 			held, ok := c.access.redact(v, fair.ID{}, fair.NewBodies(fair.Shares{Total: 3 * size, Each: 3 * size}))
 			if want := string(padded(c.want, size-len(body)+len(c.want))); !ok || string(v.Body) != want {

@@ -110,27 +110,6 @@ func TestWhatWasBegunBeforeAReloadServesNobodyWhoAsksAfterIt(t *testing.T) {
 	}
 }
 
-func TestFlightsOfOneTokenAreApartForEachProjectAndReload(t *testing.T) {
-	k := newIdleDaemon(t, nil)
-	digest := digestOf([]byte("one"))
-	table := k.daemon.state.Load().config.Projects[0]
-	again, err := newProject(table, &k.daemon.opts, nil, k.dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	seen := map[[32]byte]bool{again.flight(digest): true}
-	for _, p := range k.daemon.state.Load().projects.list {
-		if p.flight(digest) != p.flight(digest) {
-			t.Error("one project's lookups of one token do not join")
-		}
-		if key := p.flight(digest); seen[key] {
-			t.Errorf("lookups of %s join others", p.name)
-		} else {
-			seen[key] = true
-		}
-	}
-}
-
 func TestAReloadDuringAnOutageLosesNoKeys(t *testing.T) {
 	w := newLiveDaemon(t, func(c *config.Config) { c.StateDir = filepath.Join(c.StateDir, "not", "used") })
 	k := w.dial()

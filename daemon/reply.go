@@ -3,16 +3,17 @@ package daemon
 import (
 	"time"
 
+	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
 // appendVerdict appends the reply line for v. It is the only place where a verdict
 // becomes a reply. One that is accepted without evidence is a fault of ours, and
 // proves nothing.
-func appendVerdict(dst, tag []byte, v *Verdict) []byte {
+func appendVerdict(dst, tag []byte, v *resolve.Verdict) []byte {
 	is := v.Outcome
 	if is.Status() == protocol.OK {
-		if v.entry != nil {
+		if v.Fields() != nil {
 			return append(protocol.AppendRest(appendAccepted(dst, tag, v), v.Body), '\n')
 		}
 		is = protocol.Outcome{}
@@ -25,13 +26,13 @@ func appendVerdict(dst, tag []byte, v *Verdict) []byte {
 }
 
 // appendAccepted appends the line of an accepted verdict as far as its body.
-func appendAccepted(dst, tag []byte, v *Verdict) []byte {
+func appendAccepted(dst, tag []byte, v *resolve.Verdict) []byte {
 	dst = protocol.AppendStatus(dst, tag, protocol.OK, "")
 	dst = protocol.AppendField(dst, protocol.FieldLevel, v.Level.String())
-	dst = append(dst, v.entry.head...)
+	dst = append(dst, v.Fields()...)
 	dst = protocol.AppendInt(dst, protocol.FieldAge, int64(max(0, v.Age)/time.Second))
 	dst = protocol.AppendInt(dst, protocol.FieldTTL, int64(max(0, v.TTL)/time.Second))
-	dst = protocol.AppendInt(dst, protocol.FieldExpires, v.entry.expires)
+	dst = protocol.AppendInt(dst, protocol.FieldExpires, v.Expires())
 	return protocol.AppendField(dst, protocol.FieldSource, v.Source.String())
 }
 

@@ -6,12 +6,13 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
 // ask is one VERIFY or PROFILE request, checked.
 type ask struct {
-	lookup
+	resolve.Lookup
 	deadline time.Duration
 	label    []byte // for whom of its own the caller asks, if it says
 }
@@ -24,8 +25,8 @@ type refusal struct {
 }
 
 // reset prepares a for a request at level.
-func (a *ask) reset(level Level) {
-	*a = ask{lookup: lookup{level: level, maxAge: -1}, deadline: DefaultDeadline}
+func (a *ask) reset(level resolve.Level) {
+	*a = ask{Lookup: resolve.Lookup{Level: level, MaxAge: -1}, deadline: resolve.DefaultDeadline}
 }
 
 // read fills a from r's fields and argument. projects resolves names.
@@ -33,33 +34,33 @@ func (a *ask) read(r *protocol.Request, projects *projects) *refusal {
 	if r.NArgs != 1 {
 		return &refusal{code: protocol.CodeBadRequest, advice: "takes one token as its argument"}
 	}
-	a.token = r.Args[0]
-	a.project = projects.first
+	a.Token = r.Args[0]
+	a.Project = projects.first
 	for i := range r.Fields.Len() {
 		name, raw := r.Fields.At(i)
 		if refused := a.field(string(name), raw, projects); refused != nil {
 			return refused
 		}
 	}
-	if a.project == nil { // only now: faults of the request itself come first
+	if a.Project == nil { // only now: faults of the request itself come first
 		return &refusal{code: protocol.CodeUnknownProject, advice: "no such project is configured; HELLO lists them"}
 	}
 	return nil
 }
 
 func (a *ask) field(name string, raw []byte, projects *projects) *refusal {
-	profile := a.level == LevelProfile
+	profile := a.Level == resolve.LevelProfile
 	var err error
 	switch {
 	case name == protocol.FieldProject:
-		a.project = projects.byName[string(raw)]
+		a.Project = projects.byName[string(raw)]
 	case name == protocol.FieldDeadline:
 		a.deadline, err = decimal(raw, time.Millisecond, 1, protocol.MaxDeadline)
 	case name == protocol.FieldMaxAge && profile:
-		a.maxAge, err = decimal(raw, time.Second, 0, protocol.MaxMaxAge)
+		a.MaxAge, err = decimal(raw, time.Second, 0, protocol.MaxMaxAge)
 	case name == protocol.FieldFallback && profile:
-		a.fallback = string(raw) == protocol.LevelClaims
-		if !a.fallback {
+		a.Fallback = string(raw) == protocol.LevelClaims
+		if !a.Fallback {
 			err = errors.New("fallback can only be claims")
 		}
 	case name == protocol.FieldFor:

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/fair"
+	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/internal/sockets"
 	"github.com/neonauthd/neonauthd/protocol"
@@ -37,16 +38,13 @@ const (
 
 // server owns the connections: it accepts them, bounds them and drains them.
 type server struct {
-	resolver *resolver
+	resolver *resolve.Resolver
 	ledger   *ledger
 	log      *slog.Logger
 	version  string
 	admin    *admin
 	state    *atomic.Pointer[state]
 	users    sockets.UserNamespace
-
-	places   places
-	sessions *fair.Allowance // of lookups that only the upstream can judge
 
 	mu        sync.Mutex
 	draining  bool
@@ -146,7 +144,7 @@ func (s *server) register(nc net.Conn, from sockets.Credentials, admin bool) *co
 	}
 	c := &conn{server: s, net: nc, peer: p, gid: from.GID, admin: admin, slots: make(chan struct{}, limits.InFlightPerConnection), idle: time.Duration(limits.IdleTimeout)}
 	c.lines = protocol.NewLineReader(c, protocol.MaxRequestLine)
-	c.out = newOutbox(nc, p.id, s.wide, s.ledger, limits.InFlightPerConnection, outboxCalls{s.resolver.confirm, func() { c.cancel() }})
+	c.out = newOutbox(nc, p.id, s.wide, s.ledger, limits.InFlightPerConnection, outboxCalls{s.resolver.Confirm, func() { c.cancel() }})
 	s.conns[c] = struct{}{}
 	s.ledger.accepted.Add(1)
 	return c

@@ -164,53 +164,6 @@ func TestCallersThatHoldNoConnectionFindOne(t *testing.T) {
 	}
 }
 
-// TestTokensThatNeedNoUpstreamAreJudgedWhileItHangs: lookups of profiles take all
-// the places there are for waiting.
-func TestTokensThatNeedNoUpstreamAreJudgedWhileItHangs(t *testing.T) {
-	w := newLiveDaemon(t, func(c *config.Config) {
-		withoutOIDC(c)
-		for i := range c.Projects {
-			c.Projects[i].UpstreamTimeout = config.Duration(patience)
-		}
-	})
-	pool := func(n int) *fair.Pool { return fair.NewPool(fair.Shares{Total: n, Each: n}) }
-	w.daemon.server.places = places{local: pool(6), upstream: pool(3)}
-	hanging, k := w.dial(), w.dial()
-	if reply := k.ask("VERIFY %s", w.token()); head(reply) != "OK" { // so the keys are here
-		t.Fatal(reply)
-	}
-	await(t, func() bool { return w.daemon.server.places.inFlight() == 0 })
-	answer := make(chan struct{})
-	for _, endpoint := range []standin.Endpoint{standin.Me, standin.StackKeys} {
-		w.upstream.Inject(endpoint, standin.Fault{Kind: standin.Delay, Until: answer})
-	}
-	defer close(answer)
-	unseen := func() string {
-		return w.upstream.StackToken(standin.TokenSpec{Subject: w.upstream.AddUser(standin.User{}).ID})
-	}
-	for i := range 3 {
-		hanging.send(fmt.Sprintf("@%d PROFILE deadline=60000 %s\n", i, unseen()))
-	}
-	await(t, func() bool { return w.daemon.server.places.upstream.Taken() == 3 })
-	for range 5 {
-		if reply := k.ask("VERIFY %s", unseen()); head(reply) != "OK" {
-			t.Errorf("a token that needs no upstream: %s", reply)
-		}
-	}
-	for ask, want := range map[string]string{
-		"PROFILE %s":                 "ERR busy retry-after=1",
-		"PROFILE fallback=claims %s": "OK level=claims",
-	} {
-		if reply := k.ask(ask, unseen()); !strings.HasPrefix(reply, want) {
-			t.Errorf("%s: %.80s, want %s", ask, reply, want)
-		}
-	}
-	if reply := k.ask("VERIFY %s", w.upstream.StackToken(standin.TokenSpec{Header: map[string]any{"kid": "bm9ib2R5"}})); head(reply) != "ERR busy" {
-		t.Errorf("a token that needs the upstream: %s", reply)
-	}
-	await(t, func() bool { return w.daemon.server.places.local.Taken() == 0 }) // nothing is verified any more
-}
-
 // faulty is a connection whose reading fails by a fault of ours.
 type faulty struct{ net.Conn }
 

@@ -5,10 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"reflect"
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/config"
+	"github.com/neonauthd/neonauthd/daemon/resolve"
+	"github.com/neonauthd/neonauthd/daemon/statedir"
 	"github.com/neonauthd/neonauthd/internal/program"
 )
 
@@ -21,15 +22,15 @@ type state struct {
 
 // projects are the configured projects; the first is the default one.
 type projects struct {
-	first  *project
-	list   []*project
-	byName map[string]*project
+	first  *resolve.Project
+	list   []*resolve.Project
+	byName map[string]*resolve.Project
 }
 
 // build makes the state for cfg. Projects of old whose table is the same go on
 // as they are, with their keys, flights and cached verdicts.
 func (d *Daemon) build(cfg config.Config, old *state) (*state, error) {
-	st := &state{config: cfg, projects: projects{byName: map[string]*project{}}}
+	st := &state{config: cfg, projects: projects{byName: map[string]*resolve.Project{}}}
 	var err error
 	if st.callers, err = newCallers(cfg.Callers); err != nil {
 		return nil, err
@@ -37,13 +38,15 @@ func (d *Daemon) build(cfg config.Config, old *state) (*state, error) {
 	for _, table := range cfg.Projects {
 		p := old.project(table, cfg.Dir)
 		if p == nil {
-			if p, err = newProject(table, &d.opts, d.stateDir, cfg.Dir); err != nil {
+			if p, err = resolve.NewProject(table, d.opts.surroundings(d.stateDir, cfg.Dir)); err != nil {
 				return nil, err
 			}
-			p.inherit(old)
+			if old != nil && old.projects.byName[table.Name] != nil {
+				p.Inherit(old.projects.byName[table.Name])
+			}
 		}
 		st.projects.list = append(st.projects.list, p)
-		st.projects.byName[p.name] = p
+		st.projects.byName[p.Name()] = p
 	}
 	if len(st.projects.list) == 0 {
 		return nil, errors.New("at least one [[project]] table is needed")
@@ -53,28 +56,27 @@ func (d *Daemon) build(cfg config.Config, old *state) (*state, error) {
 }
 
 // project returns the project of an equal table and server key, or nil.
-func (s *state) project(table config.Project, configDir string) *project {
+func (s *state) project(table config.Project, configDir string) *resolve.Project {
 	if s == nil {
 		return nil
 	}
-	p := s.projects.byName[table.Name]
-	if p == nil || !reflect.DeepEqual(p.config, table.WithDerived()) {
-		return nil
+	if p := s.projects.byName[table.Name]; p != nil && p.Is(table, configDir) {
+		return p
 	}
-	// A key that cannot be read now is no reason to give up the one there is.
-	if key, err := config.ReadServerKey(table.SecretServerKey, configDir); err == nil && !key.Equal(p.serverKey) {
-		return nil
-	}
-	return p
+	return nil
 }
 
-// inherit takes over the keys of the project's predecessor, if there is one.
-func (p *project) inherit(old *state) {
-	if old == nil {
-		return
-	}
-	if before := old.projects.byName[p.name]; before != nil {
-		p.keys.Inherit(before.keys)
+// surroundings are what the daemon's projects need of it.
+func (o *Options) surroundings(stateDir *statedir.Dir, configDir string) resolve.Surroundings {
+	return resolve.Surroundings{
+		StateDir:  stateDir,
+		ConfigDir: configDir,
+		RootCAs:   o.RootCAs,
+		Dial:      o.Dial,
+		UserAgent: "neonauthd/" + o.Version,
+		Now:       o.Now,
+		Wall:      o.wall,
+		Log:       o.Logger,
 	}
 }
 
@@ -89,7 +91,7 @@ func (d *Daemon) start(life context.Context) {
 // sync runs exactly the projects of st. d.mu is held.
 func (d *Daemon) sync(st *state) {
 	for p, stop := range d.running {
-		if st.projects.byName[p.name] != p {
+		if st.projects.byName[p.Name()] != p {
 			stop()
 			delete(d.running, p)
 		}
@@ -100,7 +102,7 @@ func (d *Daemon) sync(st *state) {
 		}
 		ctx, stop := context.WithCancel(d.life)
 		d.running[p] = stop
-		d.group.Go(func() { p.run(ctx) })
+		d.group.Go(func() { p.Run(ctx) })
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/daemon/clock"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
+	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -96,14 +97,14 @@ func (d *Daemon) report() statsReport {
 	for _, status := range []protocol.Status{protocol.ERR, protocol.OK, protocol.NO} {
 		out.Outcomes[outcomeWord(status)] = lookups.outcomes[status]
 	}
-	for _, s := range []Source{SourceUpstream, SourceCache, SourceStale} {
+	for _, s := range []resolve.Source{resolve.SourceUpstream, resolve.SourceCache, resolve.SourceStale} {
 		out.Sources[s.String()] = lookups.sources[s]
 	}
-	for _, level := range []Level{LevelClaims, LevelProfile} {
+	for _, level := range []resolve.Level{resolve.LevelClaims, resolve.LevelProfile} {
 		out.Levels[level.String()] = lookups.levels[level]
 	}
 	for _, p := range d.state.Load().projects.list {
-		out.Projects = append(out.Projects, p.report(now))
+		out.Projects = append(out.Projects, projectReport(p.State(now), now))
 	}
 	return out
 }
@@ -116,12 +117,12 @@ func (s *server) connections() connectionStats {
 		Open:     open,
 		Accepted: s.ledger.accepted.Load(),
 		Refused:  s.ledger.turnedAway.Load(),
-		InFlight: int64(s.places.inFlight()),
+		InFlight: int64(s.resolver.State().InFlight),
 	}
 }
 
 func (d *Daemon) cacheReport() cacheStats {
-	s := d.memory.Stats()
+	s := d.resolver.State().Memory
 	return cacheStats{
 		Bytes:     s.Bytes,
 		MaxBytes:  s.MaxBytes,
@@ -133,34 +134,31 @@ func (d *Daemon) cacheReport() cacheStats {
 	}
 }
 
-func (p *project) report(now time.Time) projectStats {
-	k := p.keys.State(now)
-	out := projectStats{
-		Name:         p.name,
-		Preset:       p.config.Preset,
-		Keys:         k.Len(),
-		KeysAge:      int64(k.Age / time.Second),
-		KeysNext:     int64(k.Due / time.Second),
-		KeysFailures: k.FailuresInARow,
-		KeyFetches:   k.Fetches,
-		UnknownKeys:  k.UnknownKeyIDs,
-		Upstream:     upstreamReport(p, now),
+func projectReport(s resolve.ProjectState, now time.Time) projectStats {
+	return projectStats{
+		Name:         s.Name,
+		Preset:       s.Preset,
+		Keys:         s.Keys.Len(),
+		KeysAge:      int64(s.Keys.Age / time.Second),
+		KeysNext:     int64(s.Keys.Due / time.Second),
+		KeysFailures: s.Keys.FailuresInARow,
+		KeyFetches:   s.Keys.Fetches,
+		UnknownKeys:  s.Keys.UnknownKeyIDs,
+		Upstream:     upstreamReport(s, now),
 	}
-	return out
 }
 
-func upstreamReport(p *project, now time.Time) upstreamStats {
-	g := p.upstream.Governor()
+func upstreamReport(s resolve.ProjectState, now time.Time) upstreamStats {
+	g := &s.Upstream
 	out := upstreamStats{
-		Calls:    g.Sent,
-		Failures: p.profileFailures.Load(),
-		Refused:  g.Refused,
-		InFlight: g.InFlight,
-		Budget:   int64(max(0, g.Budget)),
-		Circuit:  g.Circuit.String(),
+		Calls:      g.Sent,
+		Failures:   s.ProfileFailures,
+		Refused:    g.Refused,
+		InFlight:   g.InFlight,
+		Budget:     int64(max(0, g.Budget)),
+		Circuit:    g.Circuit.String(),
+		ClockAhead: int64(s.ClockAhead / time.Second),
 	}
-	ahead, _ := p.upstream.ClockAhead()
-	out.ClockAhead = int64(ahead / time.Second)
 	for _, until := range []time.Time{g.OpenUntil, g.RetryUntil} {
 		out.RetryAfter = max(out.RetryAfter, ceilSeconds(clock.Left(until, now)))
 	}
@@ -207,7 +205,7 @@ func (a *admin) keys(r *protocol.Request) (protocol.Reply, *refusal) {
 	if r.NArgs > 0 {
 		return protocol.Reply{}, badRequest("this verb takes no argument")
 	}
-	list := []*project{p}
+	list := []*resolve.Project{p}
 	if !named {
 		list = a.daemon.state.Load().projects.list
 	}
@@ -215,15 +213,15 @@ func (a *admin) keys(r *protocol.Request) (protocol.Reply, *refusal) {
 		Projects []keysReport `json:"projects"`
 	}
 	for _, p := range list {
-		out.Projects = append(out.Projects, p.keysReport(a.daemon.opts.Now()))
+		out.Projects = append(out.Projects, reportKeys(p.State(a.daemon.opts.Now())))
 	}
 	return object(out)
 }
 
-// keysReport describes the keys in use.
-func (p *project) keysReport(now time.Time) keysReport {
-	k := p.keys.State(now)
-	out := keysReport{Name: p.name, Failures: k.FailuresInARow, Next: k.Next.Unix(), Source: "none", Keys: []*keyReport{}, Skipped: []skippedEntry{}, Problem: k.Problem}
+// reportKeys describes the keys in use.
+func reportKeys(p resolve.ProjectState) keysReport {
+	k := &p.Keys
+	out := keysReport{Name: p.Name, Failures: k.FailuresInARow, Next: k.Next.Unix(), Source: "none", Keys: []*keyReport{}, Skipped: []skippedEntry{}, Problem: k.Problem}
 	for _, s := range k.Skipped {
 		out.Skipped = append(out.Skipped, skippedEntry{s.Index, s.Why})
 	}
@@ -233,11 +231,11 @@ func (p *project) keysReport(now time.Time) keysReport {
 	out.Fetched = k.Fetched.Unix()
 	switch {
 	case k.Stale:
-		out.Source = SourceStale.String()
+		out.Source = resolve.SourceStale.String()
 	case k.Saved:
-		out.Source = SourceCache.String()
+		out.Source = resolve.SourceCache.String()
 	default:
-		out.Source = SourceUpstream.String()
+		out.Source = resolve.SourceUpstream.String()
 	}
 	for _, key := range k.Set.Keys() {
 		out.Keys = append(out.Keys, reportKey(key))

@@ -27,8 +27,8 @@ func newTimed(t *testing.T) *timed {
 
 // settle waits for the attempt at the key set that a start makes.
 func (w *timed) settle() {
-	k := w.daemon.state.Load().projects.first.keys
-	await(w.t, func() bool { return k.State(w.clock.now()).Fetches > 0 })
+	p := w.daemon.state.Load().projects.first
+	await(w.t, func() bool { return p.State(w.clock.now()).Keys.Fetches > 0 })
 }
 
 func (w *timed) happen(e event) {

@@ -13,7 +13,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/daemon/keyring"
-	"github.com/neonauthd/neonauthd/daemon/keyset"
+	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/internal/sockets"
@@ -46,24 +46,25 @@ func lates() []late {
 	purge := func(kind string) func(*idleDaemon, string) {
 		return func(k *idleDaemon, _ string) {
 			if kind == "all" {
-				k.daemon.floors.raiseAll()
+				k.daemon.resolver.PurgeAll()
 				return
 			}
-			k.daemon.floors.raise(subjectKey{"stack", "ada"})
+			k.daemon.resolver.PurgeSubject("stack", "ada")
 		}
 	}
 	withdraw := func(k *idleDaemon, _ string) {
 		p := k.project("stack")
-		old := p.keys.Snapshot()
+		old := p.State(k.clock.now()).Keys.Set
 		k.upstream.Rotate(standin.Stack, false)
-		for _, key := range old.Set().Keys() {
+		for _, key := range old.Keys() {
 			k.upstream.WithdrawKey(key.ID())
 		}
 		k.giveKeys(p)
 	}
 	denied := func(k *idleDaemon, _ string) {
-		p := k.project("stack")
-		k.daemon.profiles.denials.Set(userKey(p.name, keyset.ClassNormal, "ada"), denial{p, k.daemon.floors.current(), protocol.ReasonUserNotFound}, time.Minute)
+		k.upstream.Inject(standin.Me, standin.Fault{Kind: standin.KnownError, Code: "USER_NOT_FOUND"})
+		v, _ := k.askFully(&resolve.Lookup{Project: k.project("stack"), Token: []byte(k.token("ada")), Level: resolve.LevelProfile})
+		wantOutcome(k.t, "another token of the user", v, protocol.Rejected(protocol.ReasonUserNotFound))
 	}
 	return []late{
 		{"nothing", "VERIFY", false, wait(0), "OK level=claims", "age=0 ttl=60 source=cache", 0},
@@ -201,10 +202,11 @@ func TestWhatWaitsForItsTurnCountsForNoMoreThanItIs(t *testing.T) {
 	o := newOutbox(nil, fair.ID{}, newWideBuffers(), &ledger{}, 1000, outboxCalls{asItWas, func() {}})
 	o.reserve(nil)
 	body, token := make([]byte, 600), make([]byte, 900)
+	v := newIdleDaemon(t, nil).accepted(resolve.LevelClaims, body)
 	for n := 0; o.held < maxHeld; n++ {
 		if o.held != n*(answerBytes+len(body)+len(token)) {
 			t.Fatalf("%d answers count for %d bytes", n, o.held)
 		}
-		o.verdict(nil, nil, &lookup{token: token}, &Verdict{Outcome: protocol.Accepted(), Body: body, entry: &entry{}}, fair.Held{})
+		o.verdict(nil, nil, &resolve.Lookup{Token: token}, v, fair.Held{})
 	}
 }

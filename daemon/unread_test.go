@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"bytes"
 	"fmt"
 	"net"
 	"os"
@@ -10,7 +9,7 @@ import (
 	"testing/synctest"
 
 	"github.com/neonauthd/neonauthd/daemon/fair"
-	"github.com/neonauthd/neonauthd/daemon/keyset"
+	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/protocol"
 )
@@ -38,7 +37,7 @@ func TestPeersThatDoNotReadCostOneCopyOfAProfile(t *testing.T) {
 				t.Fatalf("%.80s", reply)
 			}
 			all := make([]net.Conn, peers)
-			before, counted := heap(), w.daemon.ledger.totals().levels[LevelProfile]
+			before, counted := heap(), w.daemon.ledger.totals().levels[resolve.LevelProfile]
 			for i := range all {
 				nc, err := net.Dial("unix", w.socket())
 				if err != nil {
@@ -51,7 +50,7 @@ func TestPeersThatDoNotReadCostOneCopyOfAProfile(t *testing.T) {
 				all[i] = nc
 			}
 			await(t, func() bool {
-				return w.daemon.ledger.totals().levels[LevelProfile] == counted+peers
+				return w.daemon.ledger.totals().levels[resolve.LevelProfile] == counted+peers
 			})
 			if n := w.daemon.server.bodies.Taken(); n < size || n > 3*size {
 				t.Errorf("%d bytes count as waiting, for one profile of %d", n, size)
@@ -71,14 +70,17 @@ func TestPeersThatDoNotReadCostOneCopyOfAProfile(t *testing.T) {
 	}
 }
 
-// profileOf puts a profile of that size into the daemon's memory, and returns the
-// line that asks for it.
+// profileOf has the daemon fetch a profile of that size, and returns the line that
+// asks for it with another token.
 func (k *idleDaemon) profileOf(subject string, size int) string {
-	p := k.project("stack")
-	now := k.clock.now()
-	kept := &profile{project: p, user: subjectKey{p.name, subject}, asked: now}
-	kept.body = append(append([]byte(`{"a":"`), bytes.Repeat([]byte{'x'}, size-8)...), `"}`...)
-	k.daemon.memory.keepProfile(userKey(p.name, keyset.ClassNormal, subject), kept, now)
+	k.t.Helper()
+	body := fmt.Sprintf(`{"id":%q,"a":""}`, subject)
+	body = body[:len(body)-2] + strings.Repeat("x", size-len(body)) + body[len(body)-2:]
+	k.upstream.Inject(standin.Me, standin.Fault{Kind: standin.Answer, Body: body, Header: map[string][]string{"Content-Type": {"application/json"}}, Times: 1})
+	v, _ := k.askFully(&resolve.Lookup{Project: k.project("stack"), Token: []byte(k.token(subject)), Level: resolve.LevelProfile, MaxAge: -1})
+	if wantAccepted(k.t, "profile", v); len(v.Body) != size {
+		k.t.Fatalf("a profile of %d bytes, want %d", len(v.Body), size)
+	}
 	return "PROFILE " + k.token(subject)
 }
 

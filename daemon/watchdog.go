@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/protocol"
 )
@@ -65,7 +66,7 @@ func (s *selfCheck) ask(ctx context.Context) (err error) {
 	stop := context.AfterFunc(ctx, func() { _ = nc.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	project, ready := s.project()
-	line := fmt.Appendf(nil, "%s %s=%s %s=%d %s\n", protocol.VERIFY, protocol.FieldProject, project.name,
+	line := fmt.Appendf(nil, "%s %s=%s %s=%d %s\n", protocol.VERIFY, protocol.FieldProject, project.Name(),
 		protocol.FieldDeadline, s.deadline(ctx).Milliseconds(), s.daemon.ledger.token)
 	_, unsent := nc.Write(line) // who is turned away may find that out here, and still has a reply to read
 	reply, err := bufio.NewReader(nc).ReadString('\n')
@@ -116,10 +117,10 @@ func (s *server) pair(ctx context.Context) (net.Conn, error) {
 
 // project is the one to ask about, and whether it has keys: the first one that
 // has, for without keys a lookup waits for them.
-func (s *selfCheck) project() (p *project, ready bool) {
+func (s *selfCheck) project() (p *resolve.Project, ready bool) {
 	projects := &s.daemon.state.Load().projects
 	for _, p := range projects.list {
-		if p.keys.Snapshot().Usable(s.daemon.opts.Now()) {
+		if p.KeysUsable(s.daemon.opts.Now()) {
 			return p, true
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/config"
+	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
 	"github.com/neonauthd/neonauthd/internal/program"
@@ -156,8 +157,8 @@ func TestSelfLookupGoesThroughTheCacheAndNoFurther(t *testing.T) {
 	if after := calls(); after != before {
 		t.Errorf("self-lookups cost %d upstream calls", after-before)
 	}
-	digest := w.daemon.ledger.digest
-	if no, hit := w.daemon.resolver.rejections.Get(&digest); !hit || no.proof != protocol.ReasonWrongAlgorithm {
+	v, recalled := w.daemon.resolver.Recall(&resolve.Lookup{Project: w.daemon.state.Load().projects.first, Token: w.daemon.ledger.token, Level: resolve.LevelClaims})
+	if !recalled || v.Reason() != protocol.ReasonWrongAlgorithm {
 		t.Error("the self-lookup left no verdict in memory: it did not get there")
 	}
 	after := w.daemon.report()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/keyset"
+	"github.com/neonauthd/neonauthd/daemon/upstream"
 )
 
 // The classes of users a project may admit beside the normal ones.
@@ -16,19 +17,31 @@ const (
 	AllowAnonymous  = "anonymous"
 )
 
-// preset is what is known of one kind of upstream: which keys its table may
-// hold, and how the rest follows from them.
-type preset struct {
+// Preset is what is known of one kind of upstream: what it has and takes, which
+// keys its table may hold, and how the rest follows from them.
+type Preset struct {
+	// Upstream is how the upstream is asked.
+	Upstream upstream.Preset
+	// ServerKey tells that profiles are asked for with a secret server key, which can
+	// be tested without any user's token.
+	ServerKey bool
+	// Sessions tells that the project takes session credentials (see
+	// upstream.ParseSession), which only the upstream can judge.
+	Sessions bool
+
 	check  func(*Project, reporter)
 	derive func(*Project)
 	policy func(*Project) *keyset.Policy
 }
 
-var presets = map[string]preset{
-	"stack": {checkStack, deriveStack, policyStack},
-	"neon":  {checkNeon, deriveNeon, policyNeon},
-	"oidc":  {checkOIDC, deriveOIDC, policyOIDC},
+var presets = map[string]Preset{
+	"stack": {Upstream: upstream.Stack, ServerKey: true, check: checkStack, derive: deriveStack, policy: policyStack},
+	"neon":  {Upstream: upstream.Neon, Sessions: true, check: checkNeon, derive: deriveNeon, policy: policyNeon},
+	"oidc":  {Upstream: upstream.OIDC, check: checkOIDC, derive: deriveOIDC, policy: policyOIDC},
 }
+
+// Meaning returns what p's preset means. p has passed validate.
+func (p *Project) Meaning() Preset { return presets[p.Preset] }
 
 // WithDerived returns p with every field that its preset derives filled in. p
 // has passed validate.

@@ -37,7 +37,8 @@ const (
 	lookInterval = 5 * time.Second
 )
 
-// Config is what a Ring is made of. All of it is required but Store.
+// Config is what a Ring is made of. All of it is required but Store and
+// Changed.
 type Config struct {
 	// Fetch asks the upstream. Its error is told to the operator.
 	Fetch func(context.Context, upstream.Validators) (upstream.KeySetResponse, error)
@@ -54,6 +55,9 @@ type Config struct {
 	Now func() time.Time
 	// Log hears of what an operator may have to mend.
 	Log *slog.Logger
+	// Changed is told that a set has come into force or was confirmed, by whoever saw to
+	// it; nil ignores it. It must return soon, and not ask the Ring.
+	Changed func()
 }
 
 // Ring keeps one project's key set. A lookup under a known key reads Current and
@@ -112,7 +116,15 @@ func (r *Ring) Inherit(before *Ring) {
 	}
 	// Also one that is too old, if there is no other: the clock may be set right.
 	if s := before.current.Load(); s.Usable(r.config.Now()) || r.current.Load() == nil {
-		r.current.Store(s)
+		r.put(s)
+	}
+}
+
+// put has s in force.
+func (r *Ring) put(s *Snapshot) {
+	r.current.Store(s)
+	if r.config.Changed != nil {
+		r.config.Changed()
 	}
 }
 
@@ -137,7 +149,7 @@ func (r *Ring) Current(now time.Time) (current *Snapshot, usable bool) {
 // alone calls it: a set that is being fetched meanwhile would not succeed it.
 func (r *Ring) takeSpare(now time.Time) {
 	if spare := r.spare.Load(); r.current.Load() == nil && spare.Usable(now) {
-		r.current.Store(spare)
+		r.put(spare)
 	}
 }
 
@@ -266,7 +278,7 @@ func (r *Ring) interval(maxAge time.Duration) time.Duration {
 }
 
 func (r *Ring) succeeded(next *Snapshot, asked map[string]bool, maxAge time.Duration) {
-	r.current.Store(next)
+	r.put(next)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.failures > 0 {

@@ -71,11 +71,8 @@ func (r *Ring) join(who fair.ID, kid string, tried *Snapshot) (*attempt, Finding
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.config.Now()
-	if current := r.current.Load(); current != tried && current.Usable(now) {
-		return nil, Changed, 0
-	}
-	if until, ok := r.absent[kid]; ok && !clock.Over(until, now) {
-		return nil, Absent, 0
+	if f := r.known(kid, tried, now); f != Pending {
+		return nil, f, 0
 	}
 	if r.stopped {
 		return nil, Pending, time.Second
@@ -125,10 +122,20 @@ func (r *Ring) ConfirmedFor(tried *Snapshot, now time.Time) time.Duration {
 	return r.config.Cooldown - clock.Elapsed(tried.fetched, now)
 }
 
-// ProvenAbsent reports whether a fetch has shown that no key has that id.
-func (r *Ring) ProvenAbsent(kid string) bool {
+// Known is what Seek would find without asking anybody and without waiting.
+func (r *Ring) Known(kid string, tried *Snapshot) Finding {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	until, ok := r.absent[kid]
-	return ok && !clock.Over(until, r.config.Now())
+	return r.known(kid, tried, r.config.Now())
+}
+
+// known is Known; r.mu is held.
+func (r *Ring) known(kid string, tried *Snapshot, now time.Time) Finding {
+	if current := r.current.Load(); current != tried && current.Usable(now) {
+		return Changed
+	}
+	if until, ok := r.absent[kid]; ok && !clock.Over(until, now) {
+		return Absent
+	}
+	return Pending
 }

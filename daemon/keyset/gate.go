@@ -27,11 +27,11 @@ var sextets = [256]uint8{
 	'8': known | 60, '9': known | 61, '-': known | 62, '_': known | 63,
 }
 
-// Shaped tells, at a glance, whether the token may pass Gate: it has the size
-// and the dots. Nothing else that comes in place of a token does, a session
-// credential above all.
+// Shaped tells, at a glance, whether the token may pass Gate: it has the size and
+// the dots, and no "=". What else comes in place of a token has not, a session
+// credential above all: its cookie's name, which has a dot, ends with "=".
 func Shaped(token []byte) bool {
-	return len(token) >= MinToken && len(token) <= MaxToken && bytes.Count(token, []byte{'.'}) == 2
+	return len(token) >= MinToken && len(token) <= MaxToken && bytes.Count(token, []byte{'.'}) == 2 && bytes.IndexByte(token, '=') < 0
 }
 
 // Gate tells whether the bytes have the one form a token can have: MinToken to

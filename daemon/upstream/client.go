@@ -14,9 +14,11 @@
 package upstream
 
 import (
+	"context"
 	"crypto/x509"
 	"errors"
 	"log/slog"
+	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -99,6 +101,8 @@ type Config struct {
 	Timeout time.Duration
 	// Rate is the number of profile requests per second, with a burst of the same size; 0 means DefaultRate.
 	Rate float64
+	// Dial connects to the upstream; nil means over the network, and the name localhost to a loopback address only.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// RootCAs replaces the system's certificate authorities; nil keeps them.
 	RootCAs *x509.CertPool
 	// Now tells the time; nil means time.Now. Budget, circuit and pauses all go by it.

@@ -15,10 +15,13 @@ import (
 // besides the total one, so that the stage that hangs is known and a connection is not kept for nothing.
 func newTransport(config Config) *http.Transport {
 	stage := config.Timeout * 2 / 3
+	if config.Dial == nil {
+		config.Dial = dial(stage)
+	}
 	return &http.Transport{
 		// The environment must not decide who sees the server key.
 		Proxy:                  nil,
-		DialContext:            dial(stage),
+		DialContext:            config.Dial,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: config.RootCAs},
 		TLSHandshakeTimeout:    stage,
 		ResponseHeaderTimeout:  stage,

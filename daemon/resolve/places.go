@@ -1,4 +1,4 @@
-package daemon
+package resolve
 
 import "github.com/neonauthd/neonauthd/daemon/fair"
 
@@ -11,18 +11,25 @@ func newPlaces() places {
 	return places{local: fair.NewPool(fair.Waiting()), upstream: fair.NewPool(fair.Waiting())}
 }
 
-// inFlight is how many lookups have a place.
-func (p places) inFlight() int { return p.local.Taken() + p.upstream.Taken() }
-
-// take gives a lookup a place for what it will wait for first, or reports
-// false.
-func (p places) take(asker fair.Asker, upstream bool) (*place, bool) {
-	of := p.local
-	if upstream {
-		of = p.upstream
+// Admit gives a lookup that Recall could not answer a place to wait at, or reports
+// that its asker has used up its share. Leave ends what Admit has given.
+func (r *Resolver) Admit(l *Lookup) bool {
+	if l.OnlyUpstream() && !r.sessions.Allow(l.Asker) {
+		return false
 	}
-	return &place{places: p, asker: asker, of: of}, of.TakeFor(asker)
+	of := r.places.local
+	if l.OnlyUpstream() {
+		of = r.places.upstream
+	}
+	if !of.TakeFor(l.Asker) {
+		return false
+	}
+	l.place = &place{places: r.places, asker: l.Asker, of: of}
+	return true
 }
+
+// Leave gives back the place of a lookup that was admitted.
+func (r *Resolver) Leave(l *Lookup) { l.place.of.GiveFor(l.place.asker) }
 
 // place is one lookup's place. Its methods are for the goroutine that serves the
 // lookup.
@@ -45,6 +52,3 @@ func (p *place) forUpstream() bool {
 	p.of = p.places.upstream
 	return true
 }
-
-// giveBack ends the lookup's waiting.
-func (p *place) giveBack() { p.of.GiveFor(p.asker) }

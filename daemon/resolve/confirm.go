@@ -1,4 +1,4 @@
-package daemon
+package resolve
 
 import (
 	"time"
@@ -7,11 +7,11 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// confirm judges an accepted verdict once more whose reply had to wait: what it
+// Confirm judges an accepted verdict once more whose reply had to wait: what it
 // rests on may have ended, and it has grown older. A rejection stays, for it was
 // proved when it was asked for. The body, which may have been redacted, stays too
 // as long as the level does.
-func (r *resolver) confirm(l *lookup, v Verdict) Verdict {
+func (r *Resolver) Confirm(l *Lookup, v Verdict) Verdict {
 	if v.Status() != protocol.OK || v.entry == nil {
 		return v
 	}
@@ -23,7 +23,7 @@ func (r *resolver) confirm(l *lookup, v Verdict) Verdict {
 		v = rejected(protocol.ReasonExpired)
 	case e.revoked(r.revocations, l.revoked()):
 		v = rejected(protocol.ReasonRevoked)
-	case e.key != nil && !r.holds(l, e, now), !e.alive(l.project, now), !r.floors.above(e.revision, l.purged(), e.user()):
+	case e.key != nil && !r.holds(l, e, now), !e.alive(l.Project, now), r.purges.covers(e.revision, l.purged(), e.user()):
 		v = unknown(protocol.CodeBusy, time.Second) // withdrawn, purged or too old: asking again finds what is true now
 	case v.Level == LevelProfile:
 		r.profiles.confirm(l, &v, now)
@@ -36,8 +36,8 @@ func (r *resolver) confirm(l *lookup, v Verdict) Verdict {
 }
 
 // confirm judges a verdict of level profile once more whose claims have been
-// confirmed already; see resolver.confirm.
-func (s *profiles) confirm(l *lookup, v *Verdict, now time.Time) {
+// confirmed already; see Resolver.Confirm.
+func (s *profiles) confirm(l *Lookup, v *Verdict, now time.Time) {
 	e, p := v.entry, v.profile
 	claims := e // a session credential has none: its entry is the profile's own
 	if e == p.entry {
@@ -47,10 +47,10 @@ func (s *profiles) confirm(l *lookup, v *Verdict, now time.Time) {
 		*v = rejected(reason)
 		return
 	}
-	age, fresh := clock.Elapsed(p.asked, now), time.Duration(l.project.config.ProfileFresh)
-	tooOld := age >= fresh+time.Duration(l.project.config.ProfileStale) ||
-		v.Source != SourceUpstream && l.maxAge >= 0 && age >= l.wholeMaxAge()
-	switch purged := !s.floors.above(p.revision, l.purged(), p.user); {
+	age, fresh := clock.Elapsed(p.asked, now), time.Duration(l.Project.config.ProfileFresh)
+	tooOld := age >= fresh+time.Duration(l.Project.config.ProfileStale) ||
+		v.Source != SourceUpstream && l.MaxAge >= 0 && age >= l.wholeMaxAge()
+	switch purged := s.purges.covers(p.revision, l.purged(), p.user); {
 	case !purged && !tooOld:
 		body, source := v.Body, v.Source
 		if age >= fresh {
@@ -58,7 +58,7 @@ func (s *profiles) confirm(l *lookup, v *Verdict, now time.Time) {
 		}
 		*v = s.accept(l, e, p, source, now)
 		v.Body = body
-	case l.fallback && claims != nil:
+	case l.Fallback && claims != nil:
 		*v = e.accept(SourceCache, now)
 	default:
 		*v = unknown(protocol.CodeBusy, time.Second)

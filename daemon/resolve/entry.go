@@ -1,97 +1,22 @@
-package daemon
+package resolve
 
 import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/clock"
-	"github.com/neonauthd/neonauthd/daemon/keyring"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// Level says how much was established. The zero value asks for nothing.
-type Level uint8
-
-// The levels, weaker first.
-const (
-	LevelNone    Level = iota
-	LevelClaims        // signature and claims
-	LevelProfile       // and the profile that the upstream's REST API gave
-)
-
-// String returns the protocol's word.
-func (l Level) String() string {
-	switch l {
-	case LevelClaims:
-		return "claims"
-	case LevelProfile:
-		return "profile"
-	default:
-		return "none"
-	}
-}
-
-// Source says where an accepted verdict's evidence comes from.
-type Source uint8
-
-// The sources, as the protocol defines them.
-const (
-	SourceUpstream Source = iota // established for this lookup
-	SourceCache                  // established earlier, fresh
-	SourceStale                  // past its fresh time, the upstream fails
-)
-
-// String returns the protocol's word.
-func (s Source) String() string {
-	switch s {
-	case SourceCache:
-		return "cache"
-	case SourceStale:
-		return "stale"
-	default:
-		return "upstream"
-	}
-}
-
-// sourceOf is where a verdict's evidence comes from that rests on the set:
-// otherwise, if that is what the upstream says.
-func sourceOf(set *keyring.Snapshot, otherwise Source, now time.Time) Source {
-	if set.Fresh(now) {
-		return otherwise
-	}
-	return SourceStale
-}
-
-// Verdict is what a lookup comes to: its outcome and what goes with it. The zero
-// value is unknown.
-type Verdict struct {
-	protocol.Outcome
-	Level      Level
-	Source     Source
-	Age        time.Duration // of the evidence; accepted only
-	TTL        time.Duration // how long the caller may reuse it; accepted only
-	RetryAfter time.Duration // when asking again may help; unknown only, 0 = not known
-	Body       []byte        // one line of JSON: claims or profile; accepted only
-
-	entry   *entry   // accepted only
-	profile *profile // accepted at level profile only
-}
-
-func rejected(proof protocol.Reason) Verdict { return Verdict{Outcome: protocol.Rejected(proof)} }
-
-func unknown(why protocol.Code, retryAfter time.Duration) Verdict {
-	return Verdict{Outcome: protocol.Unknown(why), RetryAfter: retryAfter}
-}
-
 // entry is one token's verified claims with the instants and the evidence they
 // hang on. It proves its own validity each time it is read (alive), so it does
 // not matter what the cache that holds it does. It never changes.
 type entry struct {
-	project     *project
+	project     *Project
 	key         *keyset.Key // nil for a session credential
-	revision    uint64      // of the purge floor, taken before the verification began
+	revision    uint64      // of purges, taken before the verification began
 	established time.Time   // with monotonic reading
 	deadline    time.Time   // exp by the wall clock, and by the monotonic one as it lay ahead when established
 	expires     int64       // exp, Unix seconds, by the wall clock
@@ -106,7 +31,7 @@ type entry struct {
 // newEntry fixes the instants of a token verified at now. It is the only place
 // where a claims verdict gets its lifetime: until exp, by the wall clock and,
 // should that be set back, by the monotonic one.
-func newEntry(p *project, c *keyset.Claims, revision uint64, now time.Time) *entry {
+func newEntry(p *Project, c *keyset.Claims, revision uint64, now time.Time) *entry {
 	expires := c.Expires.Truncate(time.Second)
 	e := &entry{
 		project:     p,
@@ -130,7 +55,7 @@ func newEntry(p *project, c *keyset.Claims, revision uint64, now time.Time) *ent
 
 // alive reports whether the entry may still speak for a token asked of p at
 // now. Revocations and purges are the resolver's to add.
-func (e *entry) alive(p *project, now time.Time) bool {
+func (e *entry) alive(p *Project, now time.Time) bool {
 	return e.project == p && !clock.Over(e.deadline, now) && (e.key == nil || !e.key.Withdrawn())
 }
 
@@ -166,7 +91,7 @@ func (e *entry) reuse(most time.Duration, now time.Time) time.Duration {
 // A session that began later than this host's clock and the leeway allow does
 // not tell when: a revocation of its user covers it, as it covers a token
 // without iat.
-func sessionEntry(p *project, answer *upstream.Profile, revision uint64, now time.Time) *entry {
+func sessionEntry(p *Project, answer *upstream.Profile, revision uint64, now time.Time) *entry {
 	started := answer.Started
 	if started.After(now.Add(p.policy.Leeway)) {
 		started = time.Time{}

@@ -1,4 +1,4 @@
-package daemon
+package resolve
 
 import (
 	"sync"
@@ -13,18 +13,18 @@ import (
 func TestAfterEachPurgeTheTokenIsVerifiedAnew(t *testing.T) {
 	for _, c := range []struct {
 		name  string
-		purge func(*idleDaemon, string)
+		purge func(*harness, string)
 	}{
-		{"all", func(k *idleDaemon, _ string) { k.daemon.floors.raiseAll() }},
-		{"token", func(k *idleDaemon, token string) { k.daemon.floors.raise(digestOf([]byte(token))) }},
-		{"subject", func(k *idleDaemon, _ string) { k.daemon.floors.raise(subjectKey{"stack", "ada"}) }},
+		{"all", func(k *harness, _ string) { k.resolver.purges.purgeAll() }},
+		{"token", func(k *harness, token string) { k.resolver.purges.purge(digestOf([]byte(token))) }},
+		{"subject", func(k *harness, _ string) { k.resolver.purges.purge(subjectKey{"stack", "ada"}) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			k := newIdleDaemon(t, nil)
+			k := newHarness(t, nil)
 			p, token := k.project("stack"), k.token("ada")
 			wantAccepted(t, "first", k.ask(p, token))
 			c.purge(k, token)
-			l := &lookup{project: p, token: []byte(token), level: LevelClaims, maxAge: -1}
+			l := k.claims(p, token)
 			v, recalled := k.askFully(l)
 			wantAccepted(t, "after the purge", v)
 			if recalled || v.Source != SourceUpstream {
@@ -38,33 +38,33 @@ func TestAfterEachPurgeTheTokenIsVerifiedAnew(t *testing.T) {
 }
 
 func TestAPurgeOfOneLeavesOthersAlone(t *testing.T) {
-	k := newIdleDaemon(t, nil)
+	k := newHarness(t, nil)
 	p, ada, bob := k.project("stack"), k.token("ada"), k.token("bob")
 	k.ask(p, ada)
 	k.ask(p, bob)
-	k.daemon.floors.raise(subjectKey{"stack", "ada"})
-	k.daemon.floors.raise(subjectKey{"neon", "bob"})
-	k.daemon.floors.raise(digestOf([]byte(ada)))
-	if _, recalled := k.askFully(&lookup{project: p, token: []byte(bob), level: LevelClaims, maxAge: -1}); !recalled {
+	k.resolver.purges.purge(subjectKey{"stack", "ada"})
+	k.resolver.purges.purge(subjectKey{"neon", "bob"})
+	k.resolver.purges.purge(digestOf([]byte(ada)))
+	if _, recalled := k.askFully(k.claims(p, bob)); !recalled {
 		t.Error("a purge of another user, project or token forgot this one")
 	}
 }
 
-func TestMoreFloorsThanAreKeptPurgeEverything(t *testing.T) {
-	f := &floors{}
+func TestMorePurgesThanAreKeptPurgeEverything(t *testing.T) {
+	f := &purges{}
 	first := subjectKey{"main", "first"}
 	stamp := f.current()
-	f.raise(first)
-	for i := range maxFloors {
-		f.raise(subjectKey{"main", time.Duration(i).String()})
+	f.purge(first)
+	for i := range MaxPurges {
+		f.purge(subjectKey{"main", time.Duration(i).String()})
 	}
-	if n := f.count.Load(); n > maxFloors {
-		t.Errorf("%d floors are kept, more than %d", n, maxFloors)
+	if n := f.count.Load(); n > MaxPurges {
+		t.Errorf("%d purges are kept, more than %d", n, MaxPurges)
 	}
-	if f.above(stamp, digestOf(nil), first) {
+	if !f.covers(stamp, digestOf(nil), first) {
 		t.Error("what was purged first came back to life")
 	}
-	if !f.above(f.current(), digestOf(nil), first) {
+	if f.covers(f.current(), digestOf(nil), first) {
 		t.Error("what is new is purged as well")
 	}
 }
@@ -78,21 +78,21 @@ func TestNoVerdictSurvivesAPurgeThatRaces(t *testing.T) {
 	if testing.Short() {
 		rounds = 500
 	}
-	k := newIdleDaemon(t, nil)
+	k := newHarness(t, nil)
 	p := k.project("stack")
 	token := k.upstream.StackToken(standin.TokenSpec{Subject: "ada"})
 	digest := digestOf([]byte(token))
 	purges := []func(){
-		k.daemon.floors.raiseAll,
-		func() { k.daemon.floors.raise(digest); k.daemon.memory.Delete(digest) },
-		func() { k.daemon.floors.raise(subjectKey{"stack", "ada"}) },
+		k.resolver.purges.purgeAll,
+		func() { k.resolver.purges.purge(digest); k.resolver.memory.Delete(digest) },
+		func() { k.resolver.purges.purge(subjectKey{"stack", "ada"}) },
 	}
 	resurrected := 0
 	for i := range rounds {
 		var wg sync.WaitGroup
 		wg.Go(func() { wantAccepted(t, "racing", k.ask(p, token)) })
 		purges[i%len(purges)]()
-		purged := k.daemon.floors.current()
+		purged := k.resolver.purges.current()
 		v := k.ask(p, token)
 		wantAccepted(t, "after", v)
 		if v.entry != nil && v.entry.revision < purged {
@@ -108,23 +108,23 @@ func TestNoVerdictSurvivesAPurgeThatRaces(t *testing.T) {
 	}
 }
 
-// TestFloorsHoldWhileAllAreBeingRaised has an entry that one purge has killed
+// TestPurgesHoldWhileEverythingIsPurged has an entry that one purge has killed
 // looked at while another purge makes everything older void: at no instant may
 // it seem alive.
-func TestFloorsHoldWhileAllAreBeingRaised(t *testing.T) {
+func TestPurgesHoldWhileEverythingIsPurged(t *testing.T) {
 	rounds := 20_000
 	if testing.Short() {
 		rounds = 1000
 	}
 	user := subjectKey{"main", "ada"}
 	for range rounds {
-		f := &floors{}
+		f := &purges{}
 		stamp := f.current()
-		f.raise(user)
+		f.purge(user)
 		var wg sync.WaitGroup
-		wg.Go(f.raiseAll)
+		wg.Go(f.purgeAll)
 		for range 8 {
-			if f.above(stamp, digestOf(nil), user) {
+			if !f.covers(stamp, digestOf(nil), user) {
 				t.Error("a purged entry came back to life while another purge ran")
 			}
 		}

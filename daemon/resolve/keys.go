@@ -1,4 +1,4 @@
-package daemon
+package resolve
 
 import (
 	"crypto/sha256"
@@ -10,11 +10,11 @@ import (
 
 // profileKey is where the profile for a lookup is kept: the user's, or the
 // session's where e is nil.
-func (l *lookup) profileKey(e *entry) cache.Key {
+func (l *Lookup) profileKey(e *entry) cache.Key {
 	if e == nil {
-		return sessionKey(l.project.name, l.digest)
+		return sessionKey(l.Project.name, l.digest)
 	}
-	return userKey(l.project.name, e.class, e.subject)
+	return userKey(l.Project.name, e.class, e.subject)
 }
 
 // sessionKey is where the profile of a session credential is kept that the

@@ -1,4 +1,4 @@
-package daemon
+package resolve
 
 import (
 	"fmt"
@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/neonauthd/neonauthd/daemon/clock/clocktest"
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/keyring"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
@@ -13,42 +14,9 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// TestNoVerdictIsNOWithoutProofNorOKWithoutEvidence runs through everything a
-// verdict can hold, outcomes that nobody makes included.
-func TestNoVerdictIsNOWithoutProofNorOKWithoutEvidence(t *testing.T) {
-	outcomes := []protocol.Outcome{{}, protocol.Accepted(), protocol.Rejected(""), protocol.Unknown("")}
-	for _, reason := range protocol.Reasons() {
-		outcomes = append(outcomes, protocol.Rejected(reason))
-	}
-	for _, code := range protocol.Codes() {
-		outcomes = append(outcomes, protocol.Unknown(code))
-	}
-	e := &entry{head: []byte(" project=main sub=x")}
-	for _, outcome := range outcomes {
-		for _, evidence := range []*entry{nil, e} {
-			v := Verdict{Outcome: outcome, entry: evidence, Level: LevelClaims, RetryAfter: 1500 * time.Millisecond, Body: []byte("{}")}
-			line := string(appendVerdict(nil, []byte("t"), &v))
-			what := fmt.Sprintf("%s, evidence %v: %q", outcome, evidence != nil, line)
-			var r protocol.Reply
-			if err := protocol.ParseReply([]byte(strings.TrimSuffix(line, "\n")), &r); err != nil || string(r.Tag) != "t" || !strings.HasSuffix(line, "\n") {
-				t.Errorf("%s: %v", what, err)
-			}
-			if proof := outcome.Reason(); (r.Status == protocol.NO) != (proof != "") || proof != "" && string(r.Word) != string(proof) {
-				t.Errorf("%s: NO without proof, or proof without NO", what)
-			}
-			if (r.Status == protocol.OK) != (outcome == protocol.Accepted() && evidence != nil) {
-				t.Errorf("%s: OK without evidence, or evidence without OK", what)
-			}
-			if r.Status == protocol.ERR && field(line, "retry-after") != "2" {
-				t.Errorf("%s: want retry-after rounded up", what)
-			}
-		}
-	}
-}
-
 func TestWhatForgetsToDecideIsUnknown(t *testing.T) {
-	if line := string(appendVerdict(nil, nil, &Verdict{})); line != "ERR unavailable\n" {
-		t.Errorf("the zero verdict is %q", line)
+	if v := (Verdict{}); v.Status() != protocol.ERR || v.Code() != protocol.CodeUnavailable || v.Fields() != nil || v.Expires() != 0 {
+		t.Errorf("the zero verdict is %s", v.Outcome)
 	}
 	if v := unfinished(nil); v.Status() != protocol.ERR {
 		t.Errorf("a flight that brought nothing is %s", v.Outcome)
@@ -59,10 +27,10 @@ func TestWhatForgetsToDecideIsUnknown(t *testing.T) {
 // monotonic clock went different ways.
 func TestAnEntryProvesItsOwnValidity(t *testing.T) {
 	const lifetime = time.Hour
-	c := newClock()
-	c.advance(time.Second - time.Duration(c.now().Nanosecond())) // exp is in whole seconds
-	began := c.now()
-	e := newEntry(&project{name: "main"}, &keyset.Claims{Subject: "ada", Expires: began.Round(0).Add(lifetime)}, 0, began)
+	c := clocktest.New()
+	c.Advance(time.Second - time.Duration(c.Now().Nanosecond())) // exp is in whole seconds
+	began := c.Now()
+	e := newEntry(&Project{name: "main"}, &keyset.Claims{Subject: "ada", Expires: began.Round(0).Add(lifetime)}, 0, began)
 	for _, s := range []struct {
 		name  string
 		step  time.Duration // of the wall clock, right after the verification
@@ -82,8 +50,8 @@ func TestAnEntryProvesItsOwnValidity(t *testing.T) {
 		{"wall 56 years back, long after", -56 * 8760 * time.Hour, 100 * lifetime, false},
 	} {
 		c.Step(s.step)
-		c.advance(s.after)
-		now := c.now()
+		c.Advance(s.after)
+		now := c.Now()
 		if got := e.alive(e.project, now); got != s.alive {
 			t.Errorf("%s: alive %v, want %v", s.name, got, s.alive)
 		}
@@ -91,9 +59,9 @@ func TestAnEntryProvesItsOwnValidity(t *testing.T) {
 			t.Errorf("%s: to be reused for %s", s.name, left)
 		}
 		c.Step(-s.step)
-		c.advance(-s.after)
+		c.Advance(-s.after)
 	}
-	if e.alive(&project{name: "main"}, began) {
+	if e.alive(&Project{name: "main"}, began) {
 		t.Error("alive for a project of the same name")
 	}
 	if (*entry)(nil).user() != (subjectKey{}) {
@@ -102,7 +70,7 @@ func TestAnEntryProvesItsOwnValidity(t *testing.T) {
 }
 
 func TestAWithdrawnKeyKillsWhatItSignedAndNothingElse(t *testing.T) {
-	k := newIdleDaemon(t, nil)
+	k := newHarness(t, nil)
 	p := k.project("stack")
 	p.stopKeys()
 	old := []string{k.token("ada"), k.token("bob")}
@@ -117,15 +85,15 @@ func TestAWithdrawnKeyKillsWhatItSignedAndNothingElse(t *testing.T) {
 	}
 	k.giveKeys(p)
 	for _, token := range old {
-		l := lookup{project: p, token: []byte(token), level: LevelClaims, maxAge: -1}
-		if v, ok := k.daemon.resolver.recall(&l); ok {
+		l := k.claims(p, token)
+		if v, ok := k.resolver.Recall(l); ok {
 			t.Errorf("still answered from memory: %s", v.Outcome)
 		}
 		if v := k.ask(p, token); v.Status() == protocol.OK {
 			t.Error("accepted under a withdrawn key")
 		}
 	}
-	if v, recalled := k.askFully(&lookup{project: p, token: []byte(next), level: LevelClaims, maxAge: -1}); !recalled || v.Status() != protocol.OK {
+	if v, recalled := k.askFully(k.claims(p, next)); !recalled || v.Status() != protocol.OK {
 		t.Error("a token of another key was forgotten")
 	}
 }
@@ -133,7 +101,7 @@ func TestAWithdrawnKeyKillsWhatItSignedAndNothingElse(t *testing.T) {
 // TestNoVerdictServesAnotherQuestion primes the memory with one question and
 // asks another, in all pairs; the answer must be what a cold daemon gives.
 func TestNoVerdictServesAnotherQuestion(t *testing.T) {
-	k := newIdleDaemon(t, func(c *config.Config) {
+	k := newHarness(t, func(c *config.Config) {
 		twin := c.Projects[0]
 		twin.Name, twin.Allow = "open", []string{"anonymous"}
 		other := c.Projects[0]
@@ -154,12 +122,12 @@ func TestNoVerdictServesAnotherQuestion(t *testing.T) {
 	for i, token := range tokens {
 		cold := map[string]Verdict{}
 		for _, name := range names {
-			k.daemon.forgetAll()
+			k.resolver.PurgeAll()
 			cold[name] = k.askQuickly(name, token)
 		}
 		for _, first := range names {
 			for _, second := range names {
-				k.daemon.forgetAll()
+				k.resolver.PurgeAll()
 				k.askQuickly(first, token)
 				for range 2 {
 					v, want := k.askQuickly(second, token), cold[second]
@@ -176,7 +144,7 @@ func TestNoVerdictServesAnotherQuestion(t *testing.T) {
 }
 
 // askQuickly asks without waiting for keys that do not come.
-func (k *idleDaemon) askQuickly(name, token string) Verdict {
+func (k *harness) askQuickly(name, token string) Verdict {
 	k.t.Helper()
 	p := k.project(name)
 	p.stopKeys()
@@ -184,11 +152,11 @@ func (k *idleDaemon) askQuickly(name, token string) Verdict {
 }
 
 func TestRejectionsAreRememberedUnderTheirKeySetOnly(t *testing.T) {
-	k := newIdleDaemon(t, nil)
+	k := newHarness(t, nil)
 	p := k.project("stack")
 	forged := k.upstream.StackToken(standin.TokenSpec{Forged: true})
-	l := func() *lookup {
-		return &lookup{project: p, token: []byte(forged), level: LevelClaims, maxAge: -1}
+	l := func() *Lookup {
+		return k.claims(p, forged)
 	}
 	for i, recalled := range []bool{false, true, true} {
 		v, was := k.askFully(l())
@@ -201,54 +169,49 @@ func TestRejectionsAreRememberedUnderTheirKeySetOnly(t *testing.T) {
 	if _, was := k.askFully(l()); was {
 		t.Error("recalled under another key set")
 	}
-	k.clock.advance(rejectionLifetime)
+	k.clock.Advance(RejectionLifetime)
 	if _, was := k.askFully(l()); was {
 		t.Error("recalled after its time")
 	}
 	early := k.upstream.StackToken(standin.TokenSpec{IssuedAt: k.clock.now().Add(time.Minute)})
 	wantOutcome(t, "early", k.ask(p, early), protocol.Rejected(protocol.ReasonNotYetValid))
-	k.clock.advance(time.Minute)
+	k.clock.Advance(time.Minute)
 	wantAccepted(t, "no longer early", k.ask(p, early))
 }
 
 // TestKeysOlderThanADayDecideNothing not even about what they verified before.
 func TestKeysOlderThanADayDecideNothing(t *testing.T) {
-	k := newIdleDaemon(t, nil)
+	k := newHarness(t, nil)
 	p := k.project("stack")
 	p.stopKeys()
-	k.clock.advance(keyring.Lifetime - time.Hour)
+	k.clock.Advance(keyring.Lifetime - time.Hour)
 	token := k.token("ada")
 	long := k.upstream.StackToken(standin.TokenSpec{Subject: "bob", Lifetime: 48 * time.Hour})
 	if v := k.ask(p, token); v.Status() != protocol.OK || v.Source != SourceStale {
 		t.Errorf("an hour before: %s, source %s", v.Outcome, v.Source)
 	}
 	wantAccepted(t, "an hour before", k.ask(p, long))
-	k.clock.advance(time.Hour - time.Second)
+	k.clock.Advance(time.Hour - time.Second)
 	if v := k.ask(p, long); v.Status() != protocol.OK || v.Source != SourceStale {
 		t.Errorf("a second before: %s, source %s", v.Outcome, v.Source)
 	}
-	k.clock.advance(time.Second)
+	k.clock.Advance(time.Second)
 	wantOutcome(t, "remembered", k.ask(p, long), protocol.Unknown(protocol.CodeUnavailable))
 	wantOutcome(t, "new", k.ask(p, k.token("cyd")), protocol.Unknown(protocol.CodeUnavailable))
 }
 
 func TestBeforeTheClockFloorNothingIsJudged(t *testing.T) {
-	k := newIdleDaemon(t, nil)
+	k := newHarness(t, nil)
 	p, token := k.project("stack"), k.token("ada")
 	k.ask(p, token)
-	explained := func(token string) string {
-		l := &lookup{project: p, token: []byte(token), digest: digestOf([]byte(token))}
-		l.classify()
-		v := (&admin{k.daemon}).verdict(&explanation{}, l, k.clock.now())
-		return v.Outcome.String()
-	}
-	k.daemon.resolver.clockFloor = k.clock.now().Add(time.Second)
+	explained := func(token string) string { return k.resolver.Explain(k.claims(p, token)).Outcome.String() }
+	k.resolver.clockFloor = k.clock.now().Add(time.Second)
 	wantOutcome(t, "remembered", k.ask(p, token), protocol.Unknown(protocol.CodeUnavailable))
 	wantOutcome(t, "malformed needs no clock", k.ask(p, "x"), protocol.Rejected(protocol.ReasonMalformed))
 	if got := explained(token) + ", " + explained("x"); got != "ERR unavailable, NO malformed" {
 		t.Errorf("EXPLAIN: %s", got)
 	}
-	k.clock.advance(time.Second)
+	k.clock.Advance(time.Second)
 	wantAccepted(t, "at the floor", k.ask(p, token))
 	if got := explained(token); got != "OK" {
 		t.Errorf("EXPLAIN: %s", got)

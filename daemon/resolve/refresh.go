@@ -1,4 +1,4 @@
-package daemon
+package resolve
 
 import (
 	"time"
@@ -21,8 +21,8 @@ func (p *profile) wantsRefresh(now time.Time) bool {
 }
 
 // refresh fetches anew in the background, at most now and then for one profile
-// and never more than maxRefreshes at once.
-func (s *profiles) refresh(key cache.Key, l *lookup, e *entry) {
+// and never more than MaxRefreshes at once.
+func (s *profiles) refresh(key cache.Key, l *Lookup, e *entry) {
 	if _, lately := s.recent.Get(&key); lately {
 		return
 	}
@@ -34,15 +34,12 @@ func (s *profiles) refresh(key cache.Key, l *lookup, e *entry) {
 	s.recent.Set(key, struct{}{}, refreshPause)
 	own := *l
 	own.place = nil // nobody waits
-	own.token = append([]byte(nil), l.token...)
+	own.Token = append([]byte(nil), l.Token...)
 	s.background.Go(func() {
 		defer func() { <-s.refreshes }()
-		_, _, err := s.flights.Do(s.owner, own.project.flight(key), s.fetch(key, &own, e, upstream.Background))
+		_, _, err := s.flights.Do(s.owner, own.Project.flight(key), s.fetch(key, &own, e, upstream.Background))
 		if err != nil && s.owner.Err() == nil {
-			s.log.Debug("background refresh skipped", "project", own.project.name, "error", err)
+			s.log.Debug("background refresh skipped", "project", own.Project.name, "error", err)
 		}
 	})
 }
-
-// wait returns when no background refresh is in progress any more.
-func (s *profiles) wait() { s.background.Wait() }

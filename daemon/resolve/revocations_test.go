@@ -1,4 +1,4 @@
-package daemon
+package resolve
 
 import (
 	"encoding/base64"
@@ -14,30 +14,10 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// testLeeway is the leeway of an idle daemon's projects.
-const testLeeway = 5 * time.Second
-
-// revoke revokes and fails if that does not come to want.
-func (k *idleDaemon) revoke(kind, value string, want bool) {
-	k.t.Helper()
-	changed, err := k.daemon.revocations.Revoke(revoke.Mark{Kind: revoke.Kind(kind), Project: "stack", Value: value}, testLeeway, time.Time{})
-	if err != nil || changed != want {
-		k.t.Errorf("revoke %s: changed %v, %v; want %v", kind, changed, err, want)
-	}
-}
-
-func (k *idleDaemon) unrevoke(kind, value string, want bool) {
-	k.t.Helper()
-	changed, err := k.daemon.revocations.Unrevoke(revoke.Mark{Kind: revoke.Kind(kind), Project: "stack", Value: value})
-	if err != nil || changed != want {
-		k.t.Errorf("unrevoke %s: changed %v, %v; want %v", kind, changed, err, want)
-	}
-}
-
 // TestEachKindOfRevocationCoversItsTokensOnly asks for each token when it is
 // remembered and when it is not.
 func TestEachKindOfRevocationCoversItsTokensOnly(t *testing.T) {
-	k := newIdleDaemon(t, nil)
+	k := newHarness(t, nil)
 	p := k.project("stack")
 	tokens := map[string]string{
 		"the one":     k.upstream.StackToken(standin.TokenSpec{Subject: "ada", Session: "s1"}),
@@ -71,8 +51,7 @@ func TestEachKindOfRevocationCoversItsTokensOnly(t *testing.T) {
 						wantAccepted(t, name, v)
 					}
 				}
-				k.daemon.floors.raiseAll() // again, from nothing
-				k.daemon.forgetAll()
+				k.resolver.PurgeAll() // again, from nothing
 			}
 			k.unrevoke(c.kind, c.value, true)
 			k.unrevoke(c.kind, c.value, false)
@@ -84,22 +63,22 @@ func TestEachKindOfRevocationCoversItsTokensOnly(t *testing.T) {
 }
 
 func TestARevocationHoldsForItsProjectOnly(t *testing.T) {
-	k := newIdleDaemon(t, nil)
+	k := newHarness(t, nil)
 	token := k.upstream.NeonToken(standin.TokenSpec{Subject: "ada"})
 	k.revoke("subject", "ada", true)
 	wantAccepted(t, "in another project", k.ask(k.project("neon"), token))
 }
 
 func TestASubjectsLaterTokensAreGoodUntilItIsRevokedAgain(t *testing.T) {
-	k := newIdleDaemon(t, nil)
+	k := newHarness(t, nil)
 	p := k.project("stack")
 	early := k.token("ada")
 	k.revoke("subject", "ada", true)
 	wantOutcome(t, "early", k.ask(p, early), protocol.Rejected(protocol.ReasonRevoked))
 	wantOutcome(t, "of the same second", k.ask(p, k.token("ada")), protocol.Rejected(protocol.ReasonRevoked))
-	k.clock.advance(testLeeway)
+	k.clock.Advance(testLeeway)
 	wantOutcome(t, "within the leeway", k.ask(p, k.token("ada")), protocol.Rejected(protocol.ReasonRevoked))
-	k.clock.advance(time.Second)
+	k.clock.Advance(time.Second)
 	later := k.token("ada")
 	wantAccepted(t, "later", k.ask(p, later))
 	k.revoke("subject", "ada", true)
@@ -111,7 +90,7 @@ func TestASubjectsLaterTokensAreGoodUntilItIsRevokedAgain(t *testing.T) {
 // TestTheOtherSignatureOfARevokedTokenIsRevokedWithIt: of every ECDSA signature
 // (r, s) there is a twin (r, n-s), which is as valid.
 func TestTheOtherSignatureOfARevokedTokenIsRevokedWithIt(t *testing.T) {
-	k := newIdleDaemon(t, nil)
+	k := newHarness(t, nil)
 	p := k.project("stack")
 	token := k.token("ada")
 	other := twin(t, token)
@@ -139,7 +118,7 @@ func twin(t *testing.T, token string) string {
 }
 
 func TestRevocationsAtTheSameTimeAsLookups(t *testing.T) {
-	k := newIdleDaemon(t, nil)
+	k := newHarness(t, nil)
 	p := k.project("stack")
 	token := k.upstream.StackToken(standin.TokenSpec{Subject: "ada", Session: "s"})
 	var wg sync.WaitGroup
@@ -161,7 +140,7 @@ func TestRevocationsAtTheSameTimeAsLookups(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	r := k.daemon.revocations
+	r := k.revocations
 	if n := r.Len(); n != 81 || r.Count(revoke.KindSession) != n {
 		t.Errorf("%d are counted, want 81", n)
 	}

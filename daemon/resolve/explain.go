@@ -1,0 +1,127 @@
+package resolve
+
+import (
+	"encoding/hex"
+	"time"
+
+	"github.com/neonauthd/neonauthd/cache"
+	"github.com/neonauthd/neonauthd/daemon/clock"
+	"github.com/neonauthd/neonauthd/daemon/keyset"
+	"github.com/neonauthd/neonauthd/daemon/upstream"
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+// Explanation is what a lookup at level claims would come to, and why.
+type Explanation struct {
+	Outcome protocol.Outcome
+	Digest  string      // the first 12 hex digits of the credential's
+	Checks  []Check     // in their order
+	Key     *keyset.Key // of the project: the one that the token names or that signed it; nil if there is none
+	Cache   Cached
+}
+
+// Cached is what is remembered of a credential.
+type Cached struct {
+	Verdict, Profile string        // hit, stale or miss
+	Age              time.Duration // of the verdict, on a hit
+}
+
+// Explain goes the way of a lookup at level claims, asks nobody and changes
+// nothing. Where the answer would wait for the upstream, the outcome is what can be
+// said without.
+func (r *Resolver) Explain(l *Lookup) Explanation {
+	t := &trace{}
+	l.Level, l.trace = LevelClaims, t
+	var x Explanation
+	v, recalled := r.Recall(l)
+	switch l.kind {
+	case signed:
+		x.Outcome = r.explainToken(l, v, recalled)
+		x.Key, x.Checks = t.token.Key, t.checks()
+	case session:
+		r.explainSession(l)
+		x.Outcome, x.Checks = v.Outcome, t.rest
+	case malformed:
+		r.explainMalformed(l)
+		x.Outcome, x.Checks = v.Outcome, t.checks()
+		l.digest = digestOf(l.Token) // which a lookup does without
+	}
+	x.Digest = hex.EncodeToString(l.digest[:6])
+	x.Cache = r.cached(l)
+	return x
+}
+
+// explainToken goes through the checks of a token, also where memory has answered
+// already: known is that answer. They may differ when the clock was set since.
+func (r *Resolver) explainToken(l *Lookup, known Verdict, recalled bool) protocol.Outcome {
+	if !keyset.Gate(l.Token) {
+		r.explainMalformed(l)
+		return known.Outcome
+	}
+	w := walk{Resolver: r, l: l}
+	v := r.verify(l, func() (Verdict, error) { return w.establish(), nil })
+	if v.Status() == protocol.OK {
+		r.noteTrouble(l, l.profileKey(v.entry))
+	}
+	switch {
+	case !recalled:
+		return v.Outcome
+	case !r.timely(r.now()):
+		l.trace.note("clock", keyset.Failed, "this host's clock shows a time before this program was made: nothing is judged by it")
+	case known.Outcome != v.Outcome:
+		l.trace.note("memory", map[bool]keyset.Result{true: keyset.Passed, false: keyset.Failed}[known.Status() == protocol.OK],
+			"what was found out earlier is remembered ("+known.Outcome.String()+"); by now the checks come to something else")
+	}
+	return known.Outcome
+}
+
+// explainMalformed goes through the checks of what does not pass the first.
+func (r *Resolver) explainMalformed(l *Lookup) {
+	now := r.now()
+	current, usable := l.keys(now)
+	l.trace.begin(l, current, usable, now)
+	l.trace.verify(l, &keyset.Set{}, now)
+}
+
+// explainSession says what can be told of a session credential.
+func (r *Resolver) explainSession(l *Lookup) {
+	now, key := r.now(), l.profileKey(nil)
+	l.trace.note("gate", keyset.NotReached, "a session credential, which only the upstream can judge: ask PROFILE")
+	e := sessionEntry(l.Project, &upstream.Profile{Expires: now}, 0, now) // of nobody yet
+	if found := r.profiles.get(key, l, now); found != nil {
+		e = found.entry
+	}
+	if e.revoked(r.revocations, l.revoked()) {
+		l.trace.note("revocation", keyset.Failed, "the session or its user is revoked on this host")
+	} else {
+		l.trace.note("revocation", keyset.Passed, "not revoked on this host, as far as is known of the session")
+	}
+	r.noteTrouble(l, key)
+}
+
+// noteTrouble says why a profile could not be had, if that is known.
+func (r *Resolver) noteTrouble(l *Lookup, profile cache.Key) {
+	if text, failed := r.profiles.troubles.Get(&profile); failed {
+		l.trace.note("profile", keyset.Failed, "it could not be had a moment ago: "+text)
+	}
+}
+
+// cached says what is remembered of the credential.
+func (r *Resolver) cached(l *Lookup) Cached {
+	now := r.now()
+	c := Cached{Verdict: "miss", Profile: "miss"}
+	var e *entry
+	if l.kind != session {
+		if e = r.memory.entry(&l.digest, now); e == nil || !e.alive(l.Project, now) || r.purges.covers(e.revision, l.digest, e.user()) {
+			return c
+		}
+		c.Verdict, c.Age = "hit", clock.Elapsed(e.established, now)
+	}
+	if found := r.profiles.get(l.profileKey(e), l, now); found != nil {
+		c.Profile = "hit"
+		if clock.Elapsed(found.asked, now) >= time.Duration(l.Project.config.ProfileFresh) {
+			c.Profile = "stale"
+		}
+	}
+	return c
+}

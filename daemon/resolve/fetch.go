@@ -1,0 +1,123 @@
+package resolve
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/neonauthd/neonauthd/cache"
+	"github.com/neonauthd/neonauthd/daemon/clock"
+	"github.com/neonauthd/neonauthd/daemon/fair"
+	"github.com/neonauthd/neonauthd/daemon/upstream"
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+// denial is a remembered no of the upstream.
+type denial struct {
+	project  *Project
+	revision uint64
+	reason   protocol.Reason
+}
+
+// unsent tells that a fetch was not sent, because the governor did not let it
+// through. Others who wait for it need not be refused as well.
+type unsent uint8
+
+const (
+	wasSent      unsent = iota
+	asBackground        // an interactive one may be let through
+	forItsAsker         // another asker's turn may come
+)
+
+// fetched is what one fetch came to, for all that wait for it.
+type fetched struct {
+	profile *profile
+	asked   time.Time
+	denied  protocol.Reason // empty: no denial
+	ofToken bool            // the denial is about the token that was shown, not about its user
+	digest  cache.Key
+	asker   fair.Asker
+	unsent  unsent
+	failure Verdict // unknown, if there is neither profile nor denial
+}
+
+// fetch returns the run of a flight: one call to the upstream and what follows
+// from its answer.
+func (s *profiles) fetch(key cache.Key, l *Lookup, e *entry, priority upstream.Priority) func(context.Context) fetched {
+	return func(ctx context.Context) fetched {
+		revision := s.purges.current()
+		f := fetched{asked: s.now(), digest: l.digest, asker: l.Asker}
+		if p := s.get(key, l, f.asked); p != nil && priority == upstream.Interactive && clock.Elapsed(p.asked, f.asked) < l.freshness() {
+			f.profile, f.asked = p, p.asked // the flight before this one has just landed
+			return f
+		}
+		var subject string
+		if e != nil {
+			subject = e.subject
+		}
+		answer, err := l.Project.upstream.Profile(ctx, l.Token, subject, l.Asker, priority)
+		if err != nil {
+			return s.failed(f, key, l, err, revision, priority)
+		}
+		f.profile = &profile{project: l.Project, revision: revision, asked: f.asked, body: answer.Body}
+		if e == nil {
+			f.profile.entry = sessionEntry(l.Project, &answer, revision, s.now())
+			s.revocations.Note(f.profile.entry.facts(nil))
+		}
+		f.profile.user = f.profile.speaker(e).user()
+		s.memory.keepProfile(key, f.profile, s.now())
+		s.denials.Delete(key)
+		s.denials.Delete(deniedToken(key, l.digest))
+		s.troubles.Delete(key)
+		return f
+	}
+}
+
+// failed turns an upstream's error into what it means for those who wait.
+func (s *profiles) failed(f fetched, key cache.Key, l *Lookup, err error, revision uint64, priority upstream.Priority) fetched {
+	var e *upstream.Error
+	if !errors.As(err, &e) {
+		f.failure = unknown(protocol.CodeUnavailable, time.Second)
+		return f
+	}
+	if e.Meaning != upstream.Denied {
+		s.troubles.Set(key, e.Error(), troubleKept)
+	}
+	if e.Meaning != upstream.Denied && !e.Local {
+		l.Project.profileFailures.Add(1)
+	}
+	switch e.Meaning {
+	case upstream.Denied:
+		f.denied, f.ofToken = e.Denial, ofToken(e.Denial)
+		// Whoever was denied is not served what was fetched before, fresh or
+		// stale, once the denial is forgotten. Other tokens of the user fetch anew.
+		s.memory.Delete(key)
+		if f.ofToken {
+			key = deniedToken(key, l.digest)
+		}
+		if !e.OwnClock { // else the clock may be set right meanwhile
+			s.denials.Set(key, denial{l.Project, revision, f.denied}, DenialLifetime)
+		}
+	case upstream.Misconfigured:
+		f.failure = unknown(protocol.CodeMisconfigured, 0)
+	default:
+		f.failure = unknown(protocol.CodeUnavailable, max(time.Second, e.RetryAfter))
+		if errors.Is(err, upstream.ErrNotSession) { // asking again will not help
+			f.failure.RetryAfter = 0
+		}
+		switch {
+		case !e.Local:
+		case priority == upstream.Background:
+			f.unsent = asBackground
+		default:
+			f.unsent = forItsAsker
+		}
+	}
+	return f
+}
+
+// ofToken reports whether a denial by the upstream is about the token alone, and
+// not about its user.
+func ofToken(denial protocol.Reason) bool {
+	return denial != protocol.ReasonUserNotFound && denial != protocol.ReasonClassNotAllowed
+}

@@ -1,0 +1,230 @@
+package resolve
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/neonauthd/neonauthd/daemon/clock/clocktest"
+	"github.com/neonauthd/neonauthd/daemon/config"
+	"github.com/neonauthd/neonauthd/daemon/revoke"
+	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/daemon/standin/standintest"
+	"github.com/neonauthd/neonauthd/daemon/statedir"
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// patience is how long a test waits for what must happen soon.
+const patience = 20 * time.Second
+
+// testLeeway is the leeway of a harness's projects.
+const testLeeway = 5 * time.Second
+
+// readClock is a clock that the test turns, and that counts who reads it.
+type readClock struct {
+	*clocktest.Clock
+	reads atomic.Int64
+}
+
+func (c *readClock) now() time.Time {
+	c.reads.Add(1)
+	return c.Now()
+}
+
+// harness is a resolver with three projects, at a clock that the test turns. Their
+// upstream is a stand-in in the same process, which they ask for profiles. Their keys
+// are put there by hand: nobody looks for others.
+type harness struct {
+	t           testing.TB
+	clock       *readClock
+	upstream    *standin.Standin
+	surrounding Surroundings
+	revocations *revoke.List
+	resolver    *Resolver
+	projects    map[string]*Project
+	config      config.Config
+}
+
+// newHarness makes one with the stand-in's projects "stack", "neon" and "oidc"; the
+// last, whose keys are dear, without keys. change may be nil.
+func newHarness(t testing.TB, change func(*config.Config)) *harness {
+	t.Helper()
+	h := &harness{t: t, clock: &readClock{Clock: clocktest.New()}, projects: map[string]*Project{}}
+	h.upstream = standin.New(standin.Options{Now: h.clock.Right, BaseURL: "http://127.0.0.1:9", TokenLifetime: time.Hour})
+	dial := standintest.Serve(t, h.upstream) // first, so that it ends last
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "server-key"), []byte(h.upstream.ServerKey()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text := h.upstream.ConfigBlock(standin.Stack, "./server-key") + h.upstream.ConfigBlock(standin.Neon, "") + h.upstream.ConfigBlock(standin.OIDC, "")
+	var err error
+	if h.config, err = config.Parse([]byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	h.config.Cache.MaxBytes = config.MinCacheBytes
+	if change != nil {
+		change(&h.config)
+	}
+	h.surrounding = Surroundings{ConfigDir: dir, Dial: dial, UserAgent: "test", Now: h.clock.now, Log: slog.New(slog.DiscardHandler)}
+	state, err := statedir.Open(filepath.Join(dir, "state"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h.revocations, err = revoke.Open(state, revoke.Options{Now: h.clock.now}); err != nil {
+		t.Fatal(err)
+	}
+	h.resolver, err = New(Config{
+		MaxBytes: int64(h.config.Cache.MaxBytes), Revocations: h.revocations, Now: h.clock.now, Log: h.surrounding.Log,
+		Panicked: func(value any, stack []byte) { t.Errorf("panic: %v\n%s", value, stack) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		h.resolver.Close()
+		if err := errors.Join(h.revocations.Close(), state.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	for _, table := range h.config.Projects {
+		h.projects[table.Name] = h.newProject(table)
+	}
+	h.giveKeys(h.project("stack"))
+	h.giveKeys(h.project("neon"))
+	return h
+}
+
+func (h *harness) newProject(table config.Project) *Project {
+	h.t.Helper()
+	p, err := NewProject(table, h.surrounding)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.t.Cleanup(p.Close)
+	return p
+}
+
+func (h *harness) project(name string) *Project {
+	h.t.Helper()
+	p := h.projects[name]
+	if p == nil {
+		h.t.Fatalf("no project %q", name)
+	}
+	return p
+}
+
+// giveKeys does for a project what a successful fetch does: another one of the same
+// table fetches once and is inherited.
+func (h *harness) giveKeys(p *Project) {
+	h.t.Helper()
+	ctx, stop := context.WithTimeout(context.Background(), patience)
+	defer stop()
+	inherited, s := false, h.surrounding
+	s.KeysChanged = func() {
+		if inherited {
+			stop()
+		}
+	}
+	donor, err := NewProject(p.config, s)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	donor.Inherit(p)
+	inherited = true
+	donor.keys.Run(ctx)
+	donor.Close()
+	if state := donor.keys.State(h.clock.now()); state.Failures > 0 || state.Fetches != 1 {
+		h.t.Fatalf("no key set: %v", state.Problem)
+	}
+	p.Inherit(donor)
+}
+
+// stopKeys has no lookup wait for keys that do not come.
+func (p *Project) stopKeys() {
+	ctx, stop := context.WithCancel(context.Background())
+	stop()
+	p.keys.Run(ctx)
+}
+
+// claims is a lookup at level claims.
+func (h *harness) claims(p *Project, token string) *Lookup {
+	return &Lookup{Project: p, Token: []byte(token), Level: LevelClaims, MaxAge: -1}
+}
+
+// profile is a lookup at level profile.
+func (h *harness) profile(p *Project, token string) *Lookup {
+	return &Lookup{Project: p, Token: []byte(token), Level: LevelProfile, MaxAge: -1}
+}
+
+// ask is the whole way of a lookup of level claims.
+func (h *harness) ask(p *Project, token string) Verdict {
+	v, _ := h.askFully(h.claims(p, token))
+	return v
+}
+
+// askFully also tells whether memory sufficed.
+func (h *harness) askFully(l *Lookup) (v Verdict, recalled bool) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if v, ok := h.resolver.Recall(l); ok {
+		return v, true
+	}
+	if !h.resolver.Admit(l) {
+		return Busy(), false
+	}
+	defer h.resolver.Leave(l)
+	return h.resolver.Resolve(ctx, l), false
+}
+
+// token is a good token of project "stack" for a user of that id.
+func (h *harness) token(subject string) string {
+	return h.upstream.StackToken(standin.TokenSpec{Subject: subject})
+}
+
+// pend is a token that names a key nobody has: its lookup takes exactly its
+// deadline.
+func (h *harness) pend() string {
+	return h.upstream.StackToken(standin.TokenSpec{Header: map[string]any{"kid": "bm9ib2R5"}})
+}
+
+// revoke revokes and fails if that does not come to want.
+func (h *harness) revoke(kind, value string, want bool) {
+	h.t.Helper()
+	changed, err := h.revocations.Revoke(revoke.Mark{Kind: revoke.Kind(kind), Project: "stack", Value: value}, testLeeway, time.Time{})
+	if err != nil || changed != want {
+		h.t.Errorf("revoke %s: changed %v, %v; want %v", kind, changed, err, want)
+	}
+}
+
+func (h *harness) unrevoke(kind, value string, want bool) {
+	h.t.Helper()
+	changed, err := h.revocations.Unrevoke(revoke.Mark{Kind: revoke.Kind(kind), Project: "stack", Value: value})
+	if err != nil || changed != want {
+		h.t.Errorf("unrevoke %s: changed %v, %v; want %v", kind, changed, err, want)
+	}
+}
+
+// wantAccepted fails unless v is an accepted verdict with its evidence.
+func wantAccepted(t testing.TB, what string, v Verdict) {
+	t.Helper()
+	if v.Status() != protocol.OK || v.entry == nil {
+		t.Errorf("%s: %s; want OK", what, v.Outcome)
+	}
+}
+
+// wantOutcome fails unless v has that outcome.
+func wantOutcome(t testing.TB, what string, v Verdict, outcome protocol.Outcome) {
+	t.Helper()
+	if v.Outcome != outcome {
+		t.Errorf("%s: %s; want %s", what, v.Outcome, outcome)
+	}
+}

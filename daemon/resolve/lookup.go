@@ -1,0 +1,137 @@
+package resolve
+
+import (
+	"crypto/sha256"
+	"time"
+
+	"github.com/neonauthd/neonauthd/cache"
+	"github.com/neonauthd/neonauthd/daemon/fair"
+	"github.com/neonauthd/neonauthd/daemon/keyring"
+	"github.com/neonauthd/neonauthd/daemon/keyset"
+	"github.com/neonauthd/neonauthd/daemon/revoke"
+	"github.com/neonauthd/neonauthd/daemon/upstream"
+)
+
+// DefaultDeadline is how long a lookup should wait when its caller names no
+// deadline.
+const DefaultDeadline = 5 * time.Second
+
+// Lookup is one question about one credential. It is for one goroutine at a time,
+// and asked once; a copy with a Token of its own can be handed on.
+type Lookup struct {
+	// Project is asked about the credential. Required.
+	Project *Project
+	// Token is the credential: a token, or what else the project has a door for.
+	Token []byte
+	// Level is how much is to be established.
+	Level Level
+	// MaxAge is the greatest age of a profile that the caller takes; below zero: as
+	// configured.
+	MaxAge time.Duration
+	// Fallback tells that claims will do when the profile cannot be had.
+	Fallback bool
+	// Asker is whose share of things the lookup takes.
+	Asker fair.Asker
+
+	place *place // set by Admit; nil for a question that nobody waits for
+	trace *trace // how the checks went; nil unless the lookup is explained
+
+	// Set by classify:
+	kind    kind
+	digest  cache.Key     // of the credential in its canonical spelling; zero where it is malformed
+	session *sessionNames // nil for other kinds
+}
+
+// kind is what a credential is, as far as its form tells. The zero value is
+// malformed.
+type kind uint8
+
+// The kinds of credential.
+const (
+	malformed kind = iota // nothing that the project has a door for
+	signed                // a token that the project's keys can judge
+	session               // a session credential: only the upstream can judge it
+)
+
+// sessionNames are what all credentials of one session go by.
+type sessionNames struct {
+	mark  cache.Key // for purges
+	token []byte    // for revocations
+}
+
+// classify says of which kind the credential is. It is done once, before anything
+// else: a credential of one kind is never tried as one of another. It looks at the
+// form alone, and at as little of it as tells the kinds apart, because each hit
+// pays for it.
+func (l *Lookup) classify() {
+	if keyset.Shaped(l.Token) {
+		l.kind, l.digest = signed, digestOf(l.Token)
+		return
+	}
+	if l.Project.preset.Sessions {
+		if s, ok := upstream.ParseSession(l.Token); ok {
+			l.kind, l.digest = session, digestOf(s.Canonical())
+			l.session = &sessionNames{sessionMark(s), s.Token()}
+		}
+	}
+}
+
+// keys are those that may judge the credential at now, and whether they may. A
+// lookup that is explained has nobody look for others.
+func (l *Lookup) keys(now time.Time) (current *keyring.Snapshot, usable bool) {
+	if l.trace == nil {
+		return l.Project.keys.Current(now)
+	}
+	current = l.Project.keys.Snapshot()
+	return current, current.Usable(now)
+}
+
+// OnlyUpstream reports whether nobody but the upstream can judge the credential.
+// It is known once the lookup was asked.
+func (l *Lookup) OnlyUpstream() bool { return l.kind == session }
+
+// Digest is what the credential is remembered by. It is known once the lookup was
+// asked, and zero of what is malformed.
+func (l *Lookup) Digest() [32]byte { return l.digest }
+
+// purged is the key by which a purge of this credential names it.
+func (l *Lookup) purged() cache.Key {
+	if l.session != nil {
+		return l.session.mark
+	}
+	return l.digest
+}
+
+// revoked is the text by which a revocation of this credential names it.
+func (l *Lookup) revoked() []byte {
+	if l.session != nil {
+		return l.session.token
+	}
+	return l.Token
+}
+
+// digestOf is the form in which a credential is kept and compared.
+func digestOf(credential []byte) cache.Key { return sha256.Sum256(credential) }
+
+// sessionMark names all credentials of a session, whatever their spelling and
+// signature: a purge of one is a purge of all.
+func sessionMark(s upstream.Session) cache.Key {
+	return listKey("session token", string(s.Token()))
+}
+
+// TokenMark is what a revocation of a project's credential goes by, and when the
+// credential ends: zero if that cannot be told, as of a session, whose end the
+// upstream may put off. Not ok means that the project has no door for it.
+func (p *Project) TokenMark(credential []byte, now time.Time) (mark revoke.Mark, expires time.Time, ok bool) {
+	l := Lookup{Project: p, Token: credential}
+	l.classify()
+	if l.kind == malformed || l.kind == signed && !keyset.Gate(credential) {
+		return revoke.Mark{}, time.Time{}, false
+	}
+	mark = revoke.Mark{Kind: revoke.KindToken, Project: p.name, Value: revoke.SignedDigest(l.revoked())}
+	if keys := p.keys.Snapshot(); l.kind == signed && keys != nil {
+		claims, _ := keyset.Verify(p.policy, keys.Set(), credential, now, nil)
+		expires = claims.Expires // zero unless accepted
+	}
+	return mark, expires, true
+}

@@ -1,0 +1,230 @@
+package resolve
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/neonauthd/neonauthd/cache"
+	"github.com/neonauthd/neonauthd/daemon/clock"
+	"github.com/neonauthd/neonauthd/daemon/revoke"
+	"github.com/neonauthd/neonauthd/daemon/upstream"
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+// The rhythm of profiles, where it is not the operator's to set.
+const (
+	DenialLifetime = 15 * time.Second // how long a denial by the upstream is remembered
+	refreshPause   = 5 * time.Second  // between background refreshes of one profile, however they end
+	MaxRefreshes   = 64               // background refreshes at once
+	troubleKept    = 10 * time.Minute // how long EXPLAIN can tell why a profile could not be had
+	troublesKept   = 1024             // and of how many
+)
+
+// profile is what the upstream said of one user, or of one session where only
+// the upstream can judge the credential.
+type profile struct {
+	project  *Project
+	user     subjectKey
+	revision uint64
+	asked    time.Time // when the question went out, with monotonic reading: the profile is at least that live
+	body     []byte
+	entry    *entry // of a session credential, which has no claims of its own; nil otherwise
+
+	lookedUp atomic.Int64 // its age at the last lookup; all else never changes
+}
+
+// profiles keeps profiles fresh, shared and honest about their age. They are
+// kept per user, not per token, because clients renew their tokens every minute
+// or so. Safe for concurrent use.
+type profiles struct {
+	memory      *memory
+	denials     *cache.Recent[denial]
+	recent      *cache.Recent[struct{}] // profiles refreshed just now
+	troubles    *cache.Recent[string]   // why profiles could not be had, in closed words
+	flights     *cache.Flights[fetched]
+	purges      *purges
+	revocations *revoke.List
+	now         func() time.Time
+	log         *slog.Logger
+
+	owner      context.Context // of background refreshes
+	refreshes  chan struct{}   // one per background refresh in progress
+	background sync.WaitGroup
+}
+
+// recall answers from memory, if what is there is fresh. e holds the verified
+// claims; it is nil for a session credential.
+func (s *profiles) recall(l *Lookup, e *entry, now time.Time) (Verdict, bool) {
+	key := l.profileKey(e)
+	if reason, denied := s.denied(key, l, e, now); denied && l.MaxAge != 0 {
+		return rejected(reason), true
+	}
+	p := s.get(key, l, now)
+	if p == nil || clock.Elapsed(p.asked, now) >= l.freshness() {
+		return Verdict{}, false
+	}
+	if v, dead := s.silenced(l, p.speaker(e), now); dead {
+		return v, v.Status() == protocol.NO
+	}
+	if p.wantsRefresh(now) {
+		s.refresh(key, l, e)
+	}
+	return s.accept(l, p.speaker(e), p, SourceCache, now), true
+}
+
+// denied tells what the upstream has said against the user, or against the token
+// alone, a moment ago.
+func (s *profiles) denied(key cache.Key, l *Lookup, e *entry, now time.Time) (protocol.Reason, bool) {
+	for _, k := range [2]cache.Key{key, deniedToken(key, l.digest)} {
+		if no, hit := s.denials.GetAt(&k, now); hit && no.project == l.Project && !s.purges.covers(no.revision, l.purged(), e.user()) {
+			return no.reason, true
+		}
+	}
+	return "", false
+}
+
+// speaker is the entry that a verdict with this profile rests on.
+func (p *profile) speaker(e *entry) *entry {
+	if e == nil {
+		return p.entry
+	}
+	return e
+}
+
+// silenced reports that e cannot speak any more, and the verdict then.
+func (s *profiles) silenced(l *Lookup, e *entry, now time.Time) (Verdict, bool) {
+	switch {
+	case e.over(now):
+		return rejected(protocol.ReasonExpired), true
+	case e.revoked(s.revocations, l.revoked()):
+		return rejected(protocol.ReasonRevoked), true
+	case !e.alive(l.Project, now): // its key or its project has gone meanwhile
+		return unknown(protocol.CodeBusy, time.Second), true
+	}
+	return Verdict{}, false
+}
+
+// freshness is the age below which a profile answers this lookup at once.
+func (l *Lookup) freshness() time.Duration {
+	fresh := time.Duration(l.Project.config.ProfileFresh)
+	if l.MaxAge >= 0 {
+		// An age is known to the second: max-age=3 admits anything short of 4.
+		fresh = min(fresh, l.wholeMaxAge())
+	}
+	return fresh
+}
+
+// wholeMaxAge is the first age that is too old for the caller.
+func (l *Lookup) wholeMaxAge() time.Duration {
+	if l.MaxAge == 0 {
+		return 0
+	}
+	return l.MaxAge + time.Second
+}
+
+// get returns the profile under key if it may still be used at all.
+func (s *profiles) get(key cache.Key, l *Lookup, now time.Time) *profile {
+	p := s.memory.profile(&key, now)
+	switch {
+	case p == nil, p.project != l.Project, s.purges.covers(p.revision, l.purged(), p.user):
+		return nil
+	case p.entry != nil && !p.entry.over(now) && !p.entry.alive(l.Project, now):
+		return nil // what is known of the session's end rests on a clock that was set back since
+	}
+	return p
+}
+
+// resolve fetches the profile, or says why it cannot and falls back on what the
+// lookup allows. e is as for recall.
+func (s *profiles) resolve(ctx context.Context, l *Lookup, e *entry) Verdict {
+	key := l.profileKey(e)
+	if !l.place.forUpstream() {
+		return s.fallback(l, e, key, unknown(protocol.CodeBusy, time.Second))
+	}
+	asked := s.now()
+	failure := unknown(protocol.CodeBusy, time.Second)
+	// Up to three flights: one may have been under way that is too old for us,
+	// was not let through for another's sake, or showed another token.
+	for range 3 {
+		f, _, err := s.flights.Do(ctx, l.Project.flight(key), s.fetch(key, l, e, upstream.Interactive))
+		switch {
+		case err != nil:
+			return s.fallback(l, e, key, unfinished(err))
+		case f.denied != "" && (!f.ofToken || f.digest == l.digest):
+			return rejected(f.denied)
+		case f.denied != "":
+			continue
+		case f.unsent == asBackground, f.unsent == forItsAsker && f.asker != l.Asker:
+			failure = f.failure
+			continue
+		case f.profile == nil:
+			return s.fallback(l, e, key, f.failure)
+		case l.MaxAge >= 0 && f.asked.Before(asked) && clock.Elapsed(f.asked, asked) >= l.wholeMaxAge(),
+			s.purges.covers(f.profile.revision, l.purged(), f.profile.user):
+			continue
+		}
+		now := s.now()
+		if v, dead := s.silenced(l, f.profile.speaker(e), now); dead {
+			return v
+		}
+		return s.accept(l, f.profile.speaker(e), f.profile, SourceUpstream, now)
+	}
+	return s.fallback(l, e, key, failure)
+}
+
+// fallback answers when the profile could not be had now: with a stale one,
+// with the claims if the caller takes those, or else with the failure.
+func (s *profiles) fallback(l *Lookup, e *entry, key cache.Key, failure Verdict) Verdict {
+	now := s.now()
+	if e != nil {
+		if v, dead := s.silenced(l, e, now); dead {
+			return v
+		}
+	}
+	if p := s.get(key, l, now); p != nil {
+		if v, ok := s.acceptStale(l, p.speaker(e), p, now); ok {
+			return v
+		}
+	}
+	if l.Fallback && e != nil {
+		return e.accept(sourceOf(l.Project.keys.Snapshot(), SourceCache, now), now)
+	}
+	return failure
+}
+
+// acceptStale serves what is kept beyond its fresh time, if configuration and
+// caller allow.
+func (s *profiles) acceptStale(l *Lookup, e *entry, p *profile, now time.Time) (Verdict, bool) {
+	age, fresh := clock.Elapsed(p.asked, now), time.Duration(l.Project.config.ProfileFresh)
+	if age >= fresh+time.Duration(l.Project.config.ProfileStale) || l.MaxAge >= 0 && age >= l.wholeMaxAge() {
+		return Verdict{}, false
+	}
+	if v, dead := s.silenced(l, e, now); dead {
+		return v, true
+	}
+	if age < fresh {
+		return s.accept(l, e, p, SourceCache, now), true
+	}
+	return s.accept(l, e, p, SourceStale, now), true
+}
+
+// accept is the verdict at level profile. Like every verdict it ends with the
+// token.
+func (s *profiles) accept(l *Lookup, e *entry, p *profile, source Source, now time.Time) Verdict {
+	age := clock.Elapsed(p.asked, now)
+	// A stale profile is not reused at all: the next lookup may find a live one.
+	reuse := min(claimsReuse, time.Duration(l.Project.config.ProfileFresh)-age)
+	return Verdict{
+		Outcome: protocol.Accepted(),
+		Level:   LevelProfile,
+		Source:  source,
+		Age:     age,
+		TTL:     e.reuse(reuse, now),
+		Body:    p.body,
+		entry:   e,
+		profile: p,
+	}
+}

@@ -1,0 +1,224 @@
+package resolve
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"reflect"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"github.com/neonauthd/neonauthd/cache"
+	"github.com/neonauthd/neonauthd/daemon/clock"
+	"github.com/neonauthd/neonauthd/daemon/config"
+	"github.com/neonauthd/neonauthd/daemon/keyring"
+	"github.com/neonauthd/neonauthd/daemon/keyset"
+	"github.com/neonauthd/neonauthd/daemon/statedir"
+	"github.com/neonauthd/neonauthd/daemon/upstream"
+)
+
+// The first and the longest pause between self-tests that got no answer.
+const (
+	selfTestPause   = 5 * time.Second
+	selfTestLongest = time.Minute
+)
+
+// Project is one configured upstream project at work. A reload that changes its
+// table makes a new one; what was cached for the old one then no longer counts,
+// because entries name their project by pointer. Make it with NewProject. Safe for
+// concurrent use.
+type Project struct {
+	name            string
+	config          config.Project // as derived
+	preset          config.Preset
+	serverKey       upstream.Secret
+	log             *slog.Logger
+	policy          *keyset.Policy
+	upstream        *upstream.Client
+	keys            *keyring.Ring
+	profileFailures atomic.Uint64
+	salt            cache.Key // keeps its flights apart from other projects', its predecessor included
+}
+
+// Surroundings are what projects need of their daemon. All of it is required but
+// StateDir, RootCAs, Dial and KeysChanged.
+type Surroundings struct {
+	// StateDir is where key sets outlive the process; nil keeps them in memory only.
+	StateDir *statedir.Dir
+	// ConfigDir is the folder against which "./" paths are read.
+	ConfigDir string
+	// RootCAs are the authorities that upstreams' certificates may come from; nil means
+	// the system's.
+	RootCAs *x509.CertPool
+	// Dial connects to upstreams; nil means over the network.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// UserAgent names this program to upstreams.
+	UserAgent string
+	// Now is the clock, with both readings; see package clock.
+	Now func() time.Time
+	// Wall is told what upstreams say of the time.
+	Wall *clock.Wall
+	// Log hears of what an operator may have to mend.
+	Log *slog.Logger
+	// KeysChanged is told that a key set of the project has come into force or was
+	// confirmed; nil ignores it. It must return soon.
+	KeysChanged func()
+}
+
+// NewProject makes the project of a validated table. Nothing is started; Run does
+// that. A server key that cannot be read is said, and costs profiles only.
+func NewProject(table config.Project, s Surroundings) (*Project, error) {
+	derived := table.WithDerived()
+	log := s.Log.With("project", derived.Name)
+	key, err := config.ReadServerKey(derived.SecretServerKey, s.ConfigDir)
+	if err != nil {
+		// Level claims needs no key: a host that cannot read it still verifies.
+		log.Error("server key not usable: profiles are answered as misconfigured, claims are still verified; mend what the error names, then reload (a systemd credential is delivered anew by a restart only)", "error", err)
+	}
+	preset := derived.Meaning()
+	client, err := upstream.New(upstream.Config{
+		Preset:          preset.Upstream,
+		BaseURL:         derived.BaseURL,
+		ProjectID:       derived.ProjectID,
+		KeysURL:         derived.JWKSURL,
+		UserinfoURL:     derived.UserinfoURL,
+		ServerKey:       key,
+		KeyUnreadable:   err != nil,
+		AllowRestricted: derived.Admits(config.AllowRestricted),
+		AllowAnonymous:  derived.Admits(config.AllowAnonymous),
+		Timeout:         time.Duration(derived.UpstreamTimeout),
+		Rate:            derived.UpstreamRate,
+		RootCAs:         s.RootCAs,
+		Dial:            s.Dial,
+		Now:             s.Now,
+		Wall:            s.Wall,
+		UserAgent:       s.UserAgent,
+		Logger:          log,
+		Name:            derived.Name,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("project %q: %w", derived.Name, err)
+	}
+	p := &Project{
+		name:      derived.Name,
+		config:    derived,
+		preset:    preset,
+		serverKey: key,
+		log:       log,
+		policy:    derived.Policy(),
+		upstream:  client,
+	}
+	_, _ = rand.Read(p.salt[:]) // never fails
+	p.keys = keyring.New(keyring.Config{
+		Fetch:      client.Keyset,
+		Algorithms: p.policy.Algorithms,
+		Refresh:    time.Duration(derived.JWKSRefresh),
+		MaxAge:     time.Duration(derived.JWKSMaxAge),
+		Cooldown:   time.Duration(derived.JWKSCooldown),
+		Store:      keyring.NewStore(s.StateDir, derived.Name, derived.KeysID()),
+		Now:        s.Now,
+		Log:        log,
+		Changed:    s.KeysChanged,
+	})
+	return p, nil
+}
+
+// Name returns the project's name, by which callers ask for it.
+func (p *Project) Name() string { return p.name }
+
+// Config returns the project's table with what its preset derives.
+func (p *Project) Config() config.Project { return p.config }
+
+// Is reports whether the project is that of an equal table and server key.
+func (p *Project) Is(table config.Project, configDir string) bool {
+	if !reflect.DeepEqual(p.config, table.WithDerived()) {
+		return false
+	}
+	// A key that cannot be read now is no reason to give up the one there is.
+	key, err := config.ReadServerKey(table.SecretServerKey, configDir)
+	return err != nil || key.Equal(p.serverKey)
+}
+
+// Inherit takes over the keys of a predecessor. To be called before Run.
+func (p *Project) Inherit(before *Project) { p.keys.Inherit(before.keys) }
+
+// Run keeps the project's keys fresh until ctx ends, and at first finds out
+// whether the upstream takes the server key.
+func (p *Project) Run(ctx context.Context) {
+	var wg sync.WaitGroup
+	wg.Go(func() { p.selfTest(ctx) })
+	p.keys.Run(ctx)
+	wg.Wait()
+	p.Close()
+}
+
+// Close ends idle connections to the upstream. Run ends with it.
+func (p *Project) Close() { p.upstream.Close() }
+
+// selfTest asks until the upstream has an opinion, and tells the operator: a
+// wrong key shows itself only on good tokens otherwise.
+func (p *Project) selfTest(ctx context.Context) {
+	if !p.NeedsServerKey() || !p.HasServerKey() {
+		return
+	}
+	pause := backoff.NewExponentialBackOff()
+	pause.InitialInterval, pause.MaxInterval = selfTestPause, selfTestLongest
+	for {
+		err := p.TestServerKey(ctx)
+		var e *upstream.Error
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err == nil:
+			p.log.Info("project id and server key are right")
+			return
+		case errors.As(err, &e) && e.Meaning == upstream.Misconfigured:
+			p.log.Error("project id or server key is wrong: profiles are answered as misconfigured, claims are still verified; mend the configuration or the key, then reload (a systemd credential is delivered anew by a restart only)", "error", err)
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause.NextBackOff()):
+		}
+	}
+}
+
+// Audiences returns whose tokens are accepted.
+func (p *Project) Audiences() []keyset.Audience { return p.policy.Admitted }
+
+// FetchKeys fetches the key set once, and keeps nothing of it.
+func (p *Project) FetchKeys(ctx context.Context) (*keyset.Set, error) {
+	answer, err := p.upstream.Keyset(ctx, upstream.Validators{})
+	if err != nil {
+		return nil, err
+	}
+	return keyset.ParseSet(answer.Body, p.policy.Algorithms)
+}
+
+// NeedsServerKey reports whether profiles are asked for with a secret server key.
+func (p *Project) NeedsServerKey() bool { return p.preset.ServerKey }
+
+// HasServerKey reports whether a server key was read.
+func (p *Project) HasServerKey() bool { return !p.serverKey.Empty() }
+
+// TestServerKey asks the upstream once whether it takes project id and server key.
+func (p *Project) TestServerKey(ctx context.Context) error { return p.upstream.SelfTest(ctx) }
+
+// flight is the key under which those join who ask this project for what key
+// names, a token's digest or a profile. After a reload nobody is served by what
+// was begun under the old table.
+func (p *Project) flight(key cache.Key) cache.Key {
+	for i := 0; i < len(key); i += 8 {
+		binary.LittleEndian.PutUint64(key[i:], binary.LittleEndian.Uint64(key[i:])^binary.LittleEndian.Uint64(p.salt[i:]))
+	}
+	return key
+}

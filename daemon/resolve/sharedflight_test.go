@@ -1,0 +1,91 @@
+package resolve
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/fair"
+	"github.com/neonauthd/neonauthd/daemon/keyset"
+	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+// TestADenialOfOneTokenIsNoneOfAnother: two tokens of one user wait for one
+// call, and the upstream refuses the one that it was shown.
+func TestADenialOfOneTokenIsNoneOfAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newHarness(t, nil)
+		ada := k.upstream.AddUser(standin.User{Name: "Ada"}).ID
+		answer := make(chan struct{})
+		k.upstream.Inject(standin.Me, standin.Fault{Kind: standin.KnownError, Code: "UNPARSABLE_ACCESS_TOKEN", Times: 1, Until: answer})
+		shown := k.begin(k.profile(k.project("stack"), k.token(ada)))
+		synctest.Wait()
+		other := k.begin(k.profile(k.project("stack"), k.upstream.StackToken(standin.TokenSpec{Subject: ada, Session: "another"})))
+		synctest.Wait()
+		if n := k.resolver.profiles.flights.Stats().Waiting; n != 2 {
+			t.Fatalf("%d wait for the call", n)
+		}
+		close(answer)
+		wantOutcome(t, "the token that was shown", <-shown, protocol.Rejected(protocol.ReasonRejectedUpstream))
+		if v := <-other; v.Status() != protocol.OK || v.Level != LevelProfile {
+			t.Errorf("the other token: %s, level %s", v.Outcome, v.Level)
+		}
+	})
+}
+
+// begin asks meanwhile.
+func (h *harness) begin(l *Lookup) <-chan Verdict {
+	answer := make(chan Verdict, 1)
+	go func() {
+		v, _ := h.askFully(l)
+		answer <- v
+	}()
+	return answer
+}
+
+// TestALookupIsNotRefusedForAnothersShare: it joins a fetch that another caller
+// began, and that caller has used up its share of the budget.
+func TestALookupIsNotRefusedForAnothersShare(t *testing.T) {
+	refused := unknown(protocol.CodeUnavailable, 7*time.Second)
+	self, another := fair.Asker{ID: fair.ID{UID: 1}}, fair.Asker{ID: fair.ID{UID: 2}}
+	for name, c := range map[string]struct {
+		unsent unsent
+		asker  fair.Asker
+		want   protocol.Outcome
+	}{
+		"another caller's fetch":   {forItsAsker, another, protocol.Accepted()},
+		"a fetch of its own":       {forItsAsker, self, refused.Outcome},
+		"one in the background":    {asBackground, self, protocol.Accepted()},
+		"one that failed upstream": {wasSent, another, refused.Outcome},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				k := newHarness(t, nil)
+				p, ada := k.project("stack"), k.upstream.AddUser(standin.User{Name: "Ada"}).ID
+				refuse := make(chan struct{})
+				go func() {
+					_, _, _ = k.resolver.profiles.flights.Do(t.Context(), p.flight(userKey(p.name, keyset.ClassNormal, ada)), func(context.Context) fetched {
+						<-refuse
+						return fetched{asker: c.asker, unsent: c.unsent, failure: refused}
+					})
+				}()
+				synctest.Wait()
+				l := k.profile(p, k.token(ada))
+				l.Asker = self
+				answer := k.begin(l)
+				synctest.Wait()
+				if n := k.resolver.profiles.flights.Stats().Waiting; n != 2 {
+					t.Fatalf("%d wait for the call", n)
+				}
+				close(refuse)
+				v := <-answer
+				wantOutcome(t, name, v, c.want)
+				if v.Status() == protocol.ERR && v.RetryAfter != refused.RetryAfter {
+					t.Errorf("asking again helps after %s", v.RetryAfter)
+				}
+			})
+		})
+	}
+}

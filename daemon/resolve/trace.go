@@ -1,0 +1,138 @@
+package resolve
+
+import (
+	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/keyring"
+	"github.com/neonauthd/neonauthd/daemon/keyset"
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+// Check is one check of a credential and how it went.
+type Check struct {
+	Name   string
+	Result keyset.Result
+	Detail string // a sentence; it may name a member of header or payload and its kind, and holds no value
+}
+
+// trace is told on the way of a lookup how each check went. A nil trace is told
+// in vain.
+type trace struct {
+	keys    Check            // whether there is a key set to check with
+	token   keyset.Trace     // how the checks of the token went
+	outcome protocol.Outcome // of these
+	rest    []Check          // what was checked beside them, in its order
+}
+
+// begin begins a round of checks with a key set. With one that is not usable the
+// checks are made that need no key, so that they are known too.
+func (t *trace) begin(l *Lookup, keys *keyring.Snapshot, usable bool, now time.Time) {
+	if t == nil {
+		return
+	}
+	*t = trace{keys: Check{"key-set", keyset.Passed, l.Project.keys.Standing(keys, now)}}
+	if !usable {
+		t.keys.Result = keyset.Failed
+		t.verify(l, &keyset.Set{}, now)
+	}
+}
+
+// verify is the cryptographic check.
+func (t *trace) verify(l *Lookup, set *keyset.Set, now time.Time) (claims keyset.Claims, outcome protocol.Outcome) {
+	if t == nil {
+		return keyset.Verify(l.Project.policy, set, l.Token, now, nil)
+	}
+	claims, t.outcome = keyset.Verify(l.Project.policy, set, l.Token, now, &t.token)
+	return claims, t.outcome
+}
+
+// sought is told what became of the search for another key.
+func (t *trace) sought(f keyring.Finding) {
+	switch f {
+	case keyring.Pending:
+		t.note("refresh", keyset.NotReached, "a lookup would have the key set fetched, at most once per cooldown")
+	case keyring.Absent:
+		t.note("refresh", keyset.Failed, "no key of this upstream is the one, as it said within the cooldown")
+	case keyring.Changed: // another round follows
+	}
+}
+
+// revocation is told whether the token is revoked.
+func (t *trace) revocation(revoked bool) {
+	if revoked {
+		t.note("revocation", keyset.Failed, "the token, its session, its user or its key is revoked on this host")
+		return
+	}
+	t.note("revocation", keyset.Passed, "not revoked on this host")
+}
+
+func (t *trace) note(name string, result keyset.Result, detail string) {
+	if t != nil {
+		t.rest = append(t.rest, Check{name, result, detail})
+	}
+}
+
+// checks are all of them, in their order.
+func (t *trace) checks() []Check {
+	var all []Check
+	for i, step := range t.token.Steps {
+		if i == 1 { // the keys come after the gate, which needs none
+			all = append(all, t.keys)
+		}
+		all = append(all, Check{step.Name, step.Result, t.detail(step)})
+	}
+	return append(all, t.rest...)
+}
+
+// detail is a sentence on one check of the token.
+func (t *trace) detail(s keyset.Step) string {
+	switch s.Result {
+	case keyset.Passed:
+		return passed(s.Name)
+	case keyset.Failed:
+		text := failed(t.outcome, s.Name)
+		if t.token.Detail != "" {
+			text += ": " + t.token.Detail
+		}
+		return text
+	case keyset.NotReached:
+	}
+	return "not reached: an earlier check failed"
+}
+
+// passed says what it means that a check of the token went well.
+func passed(step string) string {
+	return map[string]string{
+		"gate":      "three canonical base64url segments within the size limit",
+		"header":    "one strict JSON object that asks for nothing refused",
+		"algorithm": "one that the project admits",
+		"key":       "the key set holds the key that is named",
+		"signature": "made by that key over exactly this text",
+		"claims":    "one strict JSON object with sub and exp",
+		"issuer":    "one of the project's",
+		"audience":  "the project's",
+		"class":     "a class of users that the project admits",
+		"time":      "not expired, and not before its time",
+	}[step]
+}
+
+// failed says what is wrong with a token that has this outcome, at the check that
+// failed, and what to look at. A test holds the list to the protocol's reasons.
+func failed(outcome protocol.Outcome, step string) string {
+	if outcome.Status() != protocol.NO {
+		return "the header names no key, and the key set has more of this algorithm than are tried; see that the issuer writes kid"
+	}
+	return map[protocol.Reason]string{
+		protocol.ReasonMalformed:         "malformed at: " + step,
+		protocol.ReasonWrongAlgorithm:    "the header's alg is not the key's, or not one that the project admits",
+		protocol.ReasonUnknownKey:        "the key set holds no key of that id",
+		protocol.ReasonBadSignature:      "the key that is named did not sign this text, or no key of the algorithm where none is named",
+		protocol.ReasonMissingClaim:      "a claim that is needed is missing, or one that is read is of the wrong kind",
+		protocol.ReasonWrongIssuer:       "iss is none of the project's issuers: check base_url and issuers",
+		protocol.ReasonWrongAudience:     "aud is not the project's: a token for somebody else; check project_id or audiences",
+		protocol.ReasonSenderConstrained: "the claim cnf binds the token to a key (DPoP, mutual TLS): it is no bearer token",
+		protocol.ReasonClassNotAllowed:   "an anonymous or restricted user (see allow in the configuration), another role, or flags that contradict each other or the audience",
+		protocol.ReasonExpired:           "exp is past, by this host's clock",
+		protocol.ReasonNotYetValid:       "nbf or iat lies in the future, by this host's clock and the leeway",
+	}[outcome.Reason()]
+}

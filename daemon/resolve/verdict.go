@@ -1,0 +1,108 @@
+package resolve
+
+import (
+	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/keyring"
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+// Level says how much was established. The zero value asks for nothing.
+type Level uint8
+
+// The levels, weaker first.
+const (
+	LevelNone    Level = iota
+	LevelClaims        // signature and claims
+	LevelProfile       // and the profile that the upstream's REST API gave
+
+	// Levels is how many there are.
+	Levels = LevelProfile + 1
+)
+
+// String returns the protocol's word.
+func (l Level) String() string {
+	switch l {
+	case LevelClaims:
+		return "claims"
+	case LevelProfile:
+		return "profile"
+	default:
+		return "none"
+	}
+}
+
+// Source says where an accepted verdict's evidence comes from.
+type Source uint8
+
+// The sources, as the protocol defines them.
+const (
+	SourceUpstream Source = iota // established for this lookup
+	SourceCache                  // established earlier, fresh
+	SourceStale                  // past its fresh time, the upstream fails
+
+	// Sources is how many there are.
+	Sources = SourceStale + 1
+)
+
+// String returns the protocol's word.
+func (s Source) String() string {
+	switch s {
+	case SourceCache:
+		return "cache"
+	case SourceStale:
+		return "stale"
+	default:
+		return "upstream"
+	}
+}
+
+// sourceOf is where a verdict's evidence comes from that rests on the set:
+// otherwise, if that is what the upstream says.
+func sourceOf(set *keyring.Snapshot, otherwise Source, now time.Time) Source {
+	if set.Fresh(now) {
+		return otherwise
+	}
+	return SourceStale
+}
+
+// Verdict is what a lookup comes to: its outcome and what goes with it. The zero
+// value is unknown.
+type Verdict struct {
+	protocol.Outcome
+	Level      Level
+	Source     Source
+	Age        time.Duration // of the evidence; accepted only
+	TTL        time.Duration // how long the caller may reuse it; accepted only
+	RetryAfter time.Duration // when asking again may help; unknown only, 0 = not known
+	Body       []byte        // one line of JSON: claims or profile; accepted only
+
+	entry   *entry   // accepted only
+	profile *profile // accepted at level profile only
+}
+
+func rejected(proof protocol.Reason) Verdict { return Verdict{Outcome: protocol.Rejected(proof)} }
+
+func unknown(why protocol.Code, retryAfter time.Duration) Verdict {
+	return Verdict{Outcome: protocol.Unknown(why), RetryAfter: retryAfter}
+}
+
+// Fields are the fields of an accepted verdict's reply that never change, in wire
+// form: project and sub. It is nil if there is no evidence for the verdict.
+func (v *Verdict) Fields() []byte {
+	if v.entry == nil {
+		return nil
+	}
+	return v.entry.head
+}
+
+// Expires is when an accepted verdict's token ends, in Unix seconds.
+func (v *Verdict) Expires() int64 {
+	if v.entry == nil {
+		return 0
+	}
+	return v.entry.expires
+}
+
+// Busy is the verdict on a lookup for which there is no room now.
+func Busy() Verdict { return unknown(protocol.CodeBusy, time.Second) }
