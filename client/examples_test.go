@@ -53,18 +53,24 @@ func goService(t *testing.T) *exec.Cmd {
 	return exec.Command(service)
 }
 
-// nodeService is the example with the package installed, as npm would do it.
+// nodeService is the example with the package installed.
 func nodeService(t *testing.T) *exec.Cmd {
 	t.Helper()
+	cmd := exec.Command("node", "service.js")
+	cmd.Dir = nodeExample(t)
+	return cmd
+}
+
+// nodeExample returns a folder with the example and the package, as npm would
+// install it.
+func nodeExample(t *testing.T) string {
+	t.Helper()
 	dir := t.TempDir()
-	for _, name := range []string{"service.js", "package.json"} {
-		text, err := os.ReadFile(filepath.Join("../examples/node", name))
-		if err == nil {
-			err = os.WriteFile(filepath.Join(dir, name), text, 0o600)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+	if err := os.CopyFS(dir, os.DirFS("../examples/node")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(filepath.Join(dir, "node_modules")); err != nil { // of whoever has tried it there
+		t.Fatal(err)
 	}
 	library, err := filepath.Abs("node")
 	if err == nil {
@@ -74,9 +80,7 @@ func nodeService(t *testing.T) *exec.Cmd {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("node", "service.js")
-	cmd.Dir = dir
-	return cmd
+	return dir
 }
 
 func pythonService(t *testing.T) *exec.Cmd {
@@ -147,6 +151,27 @@ func expectService(t *testing.T, url, token string, status int, body string) {
 	t.Helper()
 	if resp, text := get(t, url, token); resp.StatusCode != status || !strings.Contains(text, body) {
 		t.Errorf("%s answers %d %q, expected %d with %q", url, resp.StatusCode, text, status, body)
+	}
+}
+
+// TestExamplesTestThemselves runs the tests of the examples, which show how an
+// application is tested without a daemon. Go's runs with ours.
+func TestExamplesTestThemselves(t *testing.T) {
+	need.Time(t, "it starts Node and Python")
+	for name, test := range map[string]struct {
+		dir     string
+		command []string
+	}{
+		"node":   {nodeExample(t), []string{"node", "--test", "--test-reporter=tap"}},
+		"python": {"../examples/python", []string{"python3", "-m", "unittest", "test_service"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := languages()[name]
+			need.Working(t, l.what, l.present...)
+			l.dir = test.dir
+			// The example finds the library where its README says, and no daemon.
+			l.test(t, []string{"PYTHONPATH=" + absolute(t, "python/src"), client.SocketVariable + "=/nonexistent/socket"}, test.command...)
+		})
 	}
 }
 

@@ -35,7 +35,7 @@ func languages() map[string]language {
 			present: []string{"python3", "-c", "import sys; sys.exit(sys.version_info < (3, 11))"},
 			dir:     "python",
 			command: []string{"python3", "-W", "error::ResourceWarning", "-m", "unittest", "discover", "-t", ".", "tests"},
-			passed:  regexp.MustCompile(`(?m)^Ran [1-9][0-9]* tests[\s\S]*^OK$`),
+			passed:  regexp.MustCompile(`(?m)^Ran [1-9][0-9]* tests?[\s\S]*^OK$`),
 		},
 	}
 }
