@@ -12,6 +12,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/clock"
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/daemon/standin/stackauth"
 )
 
 // rewrite replaces a text in the configuration file.
@@ -58,7 +59,7 @@ func TestAReloadLeavesUnchangedProjectsWithTheirCachesAndKeys(t *testing.T) {
 
 func TestAReloadPutsAChangedTableInForceAtOnce(t *testing.T) {
 	w := newLiveDaemon(t, nil)
-	anonymous := w.upstream.StackToken(standin.TokenSpec{Class: standin.ClassAnonymous})
+	anonymous := w.upstream.StackToken(standin.TokenSpec{Class: stackauth.ClassAnonymous})
 	k, token := w.dial(), w.token()
 	k.ask("VERIFY %s", token)
 	if reply := k.ask("VERIFY %s", anonymous); reply != "NO class-not-allowed" {

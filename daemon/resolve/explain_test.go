@@ -16,6 +16,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/daemon/standin/stackauth"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 	"github.com/neonauthd/neonauthd/protocol"
 )
@@ -36,8 +37,8 @@ func (h *harness) credentials() map[string]string {
 	all := map[string]string{"empty": "", "word": "not-a-token", "dots": "a.b.c", "large": strings.Repeat("x", keyset.MaxToken+1)}
 	for name, change := range map[string]func(*standin.TokenSpec){
 		"good":         func(*standin.TokenSpec) {},
-		"restricted":   func(s *standin.TokenSpec) { s.Class = standin.ClassRestricted },
-		"anonymous":    func(s *standin.TokenSpec) { s.Class = standin.ClassAnonymous },
+		"restricted":   func(s *standin.TokenSpec) { s.Class = stackauth.ClassRestricted },
+		"anonymous":    func(s *standin.TokenSpec) { s.Class = stackauth.ClassAnonymous },
 		"expired":      func(s *standin.TokenSpec) { s.Lifetime = -time.Minute },
 		"early":        func(s *standin.TokenSpec) { s.IssuedAt = h.clock.Right().Add(time.Minute) },
 		"forged":       func(s *standin.TokenSpec) { s.Forged = true },

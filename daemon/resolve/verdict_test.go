@@ -11,6 +11,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/keyring"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/daemon/standin/stackauth"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -113,8 +114,8 @@ func TestNoVerdictServesAnotherQuestion(t *testing.T) {
 	k.giveKeys(k.project("foreign"))
 	tokens := []string{
 		k.token("ada"),
-		k.upstream.StackToken(standin.TokenSpec{Class: standin.ClassAnonymous}),
-		k.upstream.StackToken(standin.TokenSpec{Class: standin.ClassRestricted}),
+		k.upstream.StackToken(standin.TokenSpec{Class: stackauth.ClassAnonymous}),
+		k.upstream.StackToken(standin.TokenSpec{Class: stackauth.ClassRestricted}),
 		k.upstream.StackToken(standin.TokenSpec{Lifetime: -time.Minute}),
 		k.upstream.StackToken(standin.TokenSpec{Forged: true}),
 	}

@@ -10,13 +10,16 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/standin/mint"
+	"github.com/neonauthd/neonauthd/daemon/standin/ordered"
+	"github.com/neonauthd/neonauthd/daemon/standin/stackauth"
 )
 
 // Bounds of what the control interface lets pile up.
 const (
-	maxUsers    = 100_000
-	maxSessions = 100_000
-	maxFaults   = 1_000
+	maxUsers  = 100_000
+	maxFaults = 1_000
 )
 
 // controlRoutes serves the interface for application developers. It is for programs on this host: other
@@ -86,15 +89,15 @@ func writeControl(w http.ResponseWriter, result any, err error) {
 		status = http.StatusBadRequest
 	}
 	if err != nil {
-		result = object{{"error", err.Error()}}
+		result = ordered.Object{{"error", err.Error()}}
 	}
 	if result == nil {
-		result = object{{"ok", true}}
+		result = ordered.Object{{"ok", true}}
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	w.Write(append(mustEncode(result), '\n'))
+	w.Write(append(ordered.Encode(result), '\n'))
 }
 
 // readForm decodes a JSON body strictly. An empty body is an empty form.
@@ -202,10 +205,11 @@ func (s *Standin) controlToken(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if form.Alg != "" && !slices.Contains(Algorithms(), form.Alg) {
+	if form.Alg != "" && !slices.Contains(mint.Algorithms(), form.Alg) {
 		return nil, errors.New("unknown algorithm")
 	}
-	class, known := map[string]Class{"": ClassOfUser, "normal": ClassNormal, "restricted": ClassRestricted, "anonymous": ClassAnonymous}[form.Class]
+	class, known := map[string]stackauth.Class{"": stackauth.ClassOfUser, "normal": stackauth.ClassNormal,
+		"restricted": stackauth.ClassRestricted, "anonymous": stackauth.ClassAnonymous}[form.Class]
 	if !known {
 		return nil, errors.New("unknown class")
 	}
@@ -213,7 +217,7 @@ func (s *Standin) controlToken(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return object{{"token", mint(TokenSpec{Subject: form.User, Session: form.Session, Alg: form.Alg, Lifetime: lifetime,
+	return ordered.Object{{"token", mint(TokenSpec{Subject: form.User, Session: form.Session, Alg: form.Alg, Lifetime: lifetime,
 		Set: form.Set, Remove: form.Remove, Forged: form.Forged, Class: class})}}, nil
 }
 
@@ -249,13 +253,13 @@ func (s *Standin) controlRotate(r *http.Request) (any, error) {
 	}
 	fallback((*string)(&form.Preset), func() string { return string(Stack) })
 	s.Rotate(form.Preset, form.Overlap)
-	return object{{"keys", s.KeyIDs(form.Preset)}}, nil
+	return ordered.Object{{"keys", s.KeyIDs(form.Preset)}}, nil
 }
 
-func (s *Standin) countCalls() object {
-	var counts object
+func (s *Standin) countCalls() ordered.Object {
+	var counts ordered.Object
 	for _, e := range Endpoints() {
-		counts = append(counts, member{string(e), s.Calls(e)})
+		counts = append(counts, ordered.Member{string(e), s.Calls(e)})
 	}
 	return counts
 }

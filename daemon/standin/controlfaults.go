@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+
+	"github.com/neonauthd/neonauthd/daemon/standin/mint"
 )
 
 // maxFaultSize bounds what one faulted answer may be asked to write.
@@ -125,7 +127,7 @@ func (s *Standin) ConfigBlock(p Preset, keyFile string) string {
 			comment + "secret_server_key = " + strconv.Quote(keyFile) + "\n"
 	case OIDC:
 		block += "audiences = [" + strconv.Quote(s.options.Audience) + "]\nalgorithms = ["
-		for i, alg := range Algorithms() {
+		for i, alg := range mint.Algorithms() {
 			if i > 0 {
 				block += ", "
 			}

@@ -11,6 +11,9 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/neonauthd/neonauthd/daemon/standin/mint"
+	"github.com/neonauthd/neonauthd/daemon/standin/stackauth"
 )
 
 // publicOnly is a key of which the private half is not known.
@@ -25,9 +28,9 @@ type fixtureKeys struct {
 	Keys []struct{ Kid, Alg, X, Y string }
 }
 
-func (f fixtureKeys) keys(t *testing.T) []*key {
+func (f fixtureKeys) keys(t *testing.T) []*mint.Key {
 	t.Helper()
-	var keys []*key
+	var keys []*mint.Key
 	for _, k := range f.Keys {
 		x, errX := base64.RawURLEncoding.DecodeString(k.X)
 		y, errY := base64.RawURLEncoding.DecodeString(k.Y)
@@ -42,7 +45,7 @@ func (f fixtureKeys) keys(t *testing.T) []*key {
 		if err != nil {
 			t.Fatal(err)
 		}
-		keys = append(keys, &key{kid: k.Kid, alg: k.Alg, private: publicOnly{public}})
+		keys = append(keys, &mint.Key{Kid: k.Kid, Alg: k.Alg, Private: publicOnly{public}})
 	}
 	return keys
 }
@@ -56,10 +59,10 @@ func TestDecoderJudgesAsTheGenuineOne(t *testing.T) {
 	if len(keys) != 6 {
 		t.Fatalf("%d keys", len(keys))
 	}
-	d := decoder{
-		bases: []string{"https://api.stack-auth.com", "https://api.hexclave.com"},
-		now:   fixtureNow.AddDate(1, 0, 0),
-		keys: func(audience string) []*key {
+	d := stackauth.Decoder{
+		Bases: []string{"https://api.stack-auth.com", "https://api.hexclave.com"},
+		Now:   fixtureNow.AddDate(1, 0, 0),
+		Keys: func(audience string) []*mint.Key {
 			switch audience {
 			case fixtureProject:
 				return keys[:2]
@@ -80,14 +83,14 @@ func TestDecoderJudgesAsTheGenuineOne(t *testing.T) {
 		}
 		compared++
 		t.Run(c.Name, func(t *testing.T) {
-			a, refusal := d.decode(c.Token)
+			a, refusal := d.Decode(c.Token)
 			got := "accept"
 			switch {
-			case refusal != nil && refusal.code == "":
+			case refusal != nil && refusal.Code == "":
 				got = "500"
 			case refusal != nil:
-				got = refusal.code
-			case a.project != fixtureProject:
+				got = refusal.Code
+			case a.Project != fixtureProject:
 				got = "INVALID_PROJECT_FOR_ACCESS_TOKEN"
 			}
 			if got != c.Upstream {
@@ -103,7 +106,7 @@ func TestDecoderJudgesAsTheGenuineOne(t *testing.T) {
 func TestForgedAudiencesTripTheServer(t *testing.T) {
 	s := serve(t, Options{})
 	for _, claims := range []string{`{"aud":"kid"}`, `{"aud":{"toString":1}}`} {
-		token := b64([]byte(`{"alg":"ES256","kid":"x"}`)) + "." + b64([]byte(claims)) + "." + b64([]byte("nothing"))
+		token := mint.Base64([]byte(`{"alg":"ES256","kid":"x"}`)) + "." + mint.Base64([]byte(claims)) + "." + mint.Base64([]byte("nothing"))
 		got := s.get(t, mePath, s.serverAccess(token)...)
 		if got.status != http.StatusInternalServerError || !strings.HasPrefix(got.header.Get("Content-Type"), "text/plain") {
 			t.Errorf("%s: status %d, type %s", claims, got.status, got.header.Get("Content-Type"))

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"strings"
+
+	"github.com/neonauthd/neonauthd/daemon/standin/ordered"
 )
 
 // oddKeys are members of a key set that nobody can verify with, as JSON.
@@ -43,7 +45,7 @@ func withOddKeys(body []byte) []byte {
 			good = good[1:]
 		}
 	}
-	return mustEncode(object{{"keys", append(mixed, good...)}})
+	return ordered.Encode(ordered.Object{{"keys", append(mixed, good...)}})
 }
 
 // padProfile grows the image of a profile, as a data URL, until the body has exactly size bytes; a body

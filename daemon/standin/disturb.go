@@ -11,6 +11,10 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/standin/mint"
+	"github.com/neonauthd/neonauthd/daemon/standin/ordered"
+	"github.com/neonauthd/neonauthd/daemon/standin/stackauth"
 )
 
 // Defaults of [Fault.Size] and [Fault.Interval], and the piece that long answers are written in.
@@ -140,10 +144,10 @@ func (s *Standin) replace(w http.ResponseWriter, r *http.Request, e Endpoint, f 
 	fallback(&code, func() string { return "UNPARSABLE_ACCESS_TOKEN" })
 	switch f.Kind {
 	case KnownError:
-		s.exampleError(code).write(w, r)
+		stackauth.Example(code, s.options.ProjectID, s.now()).Write(w, r)
 	case Wrapped:
-		stackHeaders(w)
-		s.exampleError(code).writeWrapped(w)
+		stackauth.SetHeaders(w)
+		stackauth.Example(code, s.options.ProjectID, s.now()).WriteWrapped(w)
 	case Redirect:
 		w.Header().Set("Location", f.Location)
 		w.WriteHeader(int(sizeOr(int64(f.Status), http.StatusFound)))
@@ -174,8 +178,8 @@ func writeStatus(w http.ResponseWriter, e Endpoint, f Fault) {
 	case status == http.StatusInternalServerError && neon:
 		kind, body = "application/json", `{"code":"FAILED_TO_GET_SESSION","message":"Failed to get session"}`
 	case status >= 500 && (e == Me || e == StackKeys):
-		id := stackHeaders(w)
-		kind, body = "text/plain; charset=utf-8", internalErrorText(id)
+		id := stackauth.SetHeaders(w)
+		kind, body = "text/plain; charset=utf-8", stackauth.InternalErrorText(id)
 	}
 	w.Header().Set("Content-Type", kind)
 	if f.RetryAfter != "" {
@@ -232,8 +236,8 @@ func changeBody(body []byte, f Fault) []byte {
 		if id == "" {
 			return body
 		}
-		fallback(&other, newUUID)
-		return bytes.ReplaceAll(body, mustEncode(id), mustEncode(other))
+		fallback(&other, mint.UUID)
+		return bytes.ReplaceAll(body, ordered.Encode(id), ordered.Encode(other))
 	case PadProfile:
 		return padProfile(body, sizeOr(f.Size, paddedSize))
 	}

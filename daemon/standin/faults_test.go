@@ -15,6 +15,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/standin/stackauth"
 )
 
 func TestFaultsThatReplaceTheAnswer(t *testing.T) {
@@ -73,7 +75,7 @@ func TestInternalErrorCarriesARequestID(t *testing.T) {
 	s := serve(t, Options{})
 	s.Inject(Me, Fault{Kind: Status, Status: 500})
 	got := s.get(t, mePath)
-	if id := got.header.Get("X-Hexclave-Request-Id"); got.status != 500 || id == "" || got.body != internalErrorText(id) {
+	if id := got.header.Get("X-Hexclave-Request-Id"); got.status != 500 || id == "" || got.body != stackauth.InternalErrorText(id) {
 		t.Errorf("%d %q %q", got.status, id, got.body)
 	}
 }

@@ -4,6 +4,10 @@ import (
 	"crypto/sha256"
 	"net/http"
 	"strings"
+
+	"github.com/neonauthd/neonauthd/daemon/standin/mint"
+	"github.com/neonauthd/neonauthd/daemon/standin/ordered"
+	"github.com/neonauthd/neonauthd/daemon/standin/stackauth"
 )
 
 // caching is what a preset says about the lifetime of its key set.
@@ -22,12 +26,12 @@ func (s *Standin) SetCaching(p Preset, cacheControl string, etags bool) {
 }
 
 // writeKeys answers with a key set.
-func (s *Standin) writeKeys(w http.ResponseWriter, r *http.Request, p Preset, widest Class) {
-	members := []object{}
+func (s *Standin) writeKeys(w http.ResponseWriter, r *http.Request, p Preset, widest stackauth.Class) {
+	members := []ordered.Object{}
 	for _, k := range s.publishedKeys(p, widest) {
-		members = append(members, k.jwk)
+		members = append(members, k.JWK)
 	}
-	body := mustEncode(object{{"keys", members}})
+	body := ordered.Encode(ordered.Object{{"keys", members}})
 	s.mu.Lock()
 	c := s.caching[p]
 	s.mu.Unlock()
@@ -36,7 +40,7 @@ func (s *Standin) writeKeys(w http.ResponseWriter, r *http.Request, p Preset, wi
 	}
 	if c.etags {
 		sum := sha256.Sum256(body)
-		tag := `"` + b64(sum[:12]) + `"`
+		tag := `"` + mint.Base64(sum[:12]) + `"`
 		w.Header().Set("ETag", tag)
 		if matchesTag(r.Header.Get("If-None-Match"), tag) {
 			w.Header().Del("Content-Type")

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/neonauthd/neonauthd/daemon/standin/mint"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -168,7 +170,7 @@ func payload(t *testing.T, token string) []byte {
 	if len(segments) != 3 {
 		t.Fatalf("%d segments", len(segments))
 	}
-	raw, ok := lenientBase64(segments[1])
+	raw, ok := mint.ReadBase64(segments[1])
 	if !ok {
 		t.Fatal("payload is not base64")
 	}

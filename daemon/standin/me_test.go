@@ -9,6 +9,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/standin/mint"
+	"github.com/neonauthd/neonauthd/daemon/standin/ordered"
+	"github.com/neonauthd/neonauthd/daemon/standin/stackauth"
 )
 
 type fixtureError struct {
@@ -66,9 +70,9 @@ func TestMeRefusals(t *testing.T) {
 	expired := spec
 	expired.Expires = fixtureNow
 	restricted := spec
-	restricted.Class = ClassRestricted
+	restricted.Class = stackauth.ClassRestricted
 	anonymous := spec
-	anonymous.Class = ClassAnonymous
+	anonymous.Class = stackauth.ClassAnonymous
 	other := spec
 	other.Project = "2a0886e1-8aff-467a-8b7f-f8b502fbf309"
 	forged := spec
@@ -141,20 +145,20 @@ func TestExampleErrorsAreGenuine(t *testing.T) {
 	s := New(Options{ProjectID: fixtureProject})
 	compared := 0
 	for code, all := range fixtureErrors(t) {
-		got := s.exampleError(code)
-		if strings.HasPrefix(got.text, "Something that") {
+		got := stackauth.Example(code, s.options.ProjectID, s.now())
+		if strings.HasPrefix(got.Text, "Something that") {
 			continue // not one of ours: a fault invents it
 		}
 		compared++
 		match := func(e fixtureError) bool {
 			var want, have struct{ Details json.RawMessage }
-			if json.Unmarshal([]byte(e.Body), &want) != nil || json.Unmarshal(got.body(), &have) != nil {
+			if json.Unmarshal([]byte(e.Body), &want) != nil || json.Unmarshal(got.Body(), &have) != nil {
 				return false
 			}
-			return got.status == e.Status && (want.Details == nil) == (have.Details == nil)
+			return got.Status == e.Status && (want.Details == nil) == (have.Details == nil)
 		}
 		if !slices.ContainsFunc(all, match) {
-			t.Errorf("%s: status %d and body %s match none", code, got.status, got.body())
+			t.Errorf("%s: status %d and body %s match none", code, got.Status, got.Body())
 		}
 	}
 	if compared < 20 {
@@ -208,7 +212,7 @@ func TestProfileIsTheGenuineShape(t *testing.T) {
 	}
 	names := memberNames(t, bodies["full-client"])
 	slices.Sort(names)
-	s.AddUser(User{ID: id, Email: "ada@example.org", Team: Team{ID: newUUID(), Name: "Team"}})
+	s.AddUser(User{ID: id, Email: "ada@example.org", Team: Team{ID: mint.UUID(), Name: "Team"}})
 	for _, name := range []string{"client_metadata", "client_read_only_metadata"} {
 		s.SetProfile(id, name, json.RawMessage(memberOf(t, bodies["full-client"], name)))
 	}
@@ -234,10 +238,10 @@ func memberOf(t *testing.T, body []byte, name string) []byte {
 
 func TestTeamShowsMoreToServers(t *testing.T) {
 	team := Team{ID: "id", Name: "Team"}
-	if got := memberNames(t, mustEncode(team.profile(fixtureNow, true))); len(got) != 7 {
+	if got := memberNames(t, ordered.Encode(team.profile(fixtureNow, true))); len(got) != 7 {
 		t.Errorf("server sees %v", got)
 	}
-	if got := memberNames(t, mustEncode(team.profile(fixtureNow, false))); len(got) != 5 {
+	if got := memberNames(t, ordered.Encode(team.profile(fixtureNow, false))); len(got) != 5 {
 		t.Errorf("client sees %v", got)
 	}
 }

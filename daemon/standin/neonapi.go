@@ -6,20 +6,22 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/standin/ordered"
+	"github.com/neonauthd/neonauthd/daemon/standin/stackauth"
 )
 
-// Better Auth's defaults for sessions, and Neon's name of the cookie.
+// Better Auth's age of a session from which it is extended, and Neon's name of the cookie.
 const (
-	neonSessionLifetime = 7 * 24 * time.Hour
-	neonUpdateAge       = 24 * time.Hour
-	neonCookieName      = "__Secure-neon-auth.session_token"
-	neonCookieScope     = "; Path=/; HttpOnly; Secure; SameSite=Lax"
+	neonUpdateAge   = 24 * time.Hour
+	neonCookieName  = "__Secure-neon-auth.session_token"
+	neonCookieScope = "; Path=/; HttpOnly; Secure; SameSite=Lax"
 )
 
 func (s *Standin) neonRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("GET "+neonPath+"/.well-known/jwks.json", s.at(NeonKeys, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		s.writeKeys(w, r, Neon, ClassOfUser)
+		s.writeKeys(w, r, Neon, stackauth.ClassOfUser)
 	}))
 	mux.HandleFunc("GET "+neonPath+"/get-session", s.at(GetSession, s.neonGetSession))
 	mux.HandleFunc("GET "+neonPath+"/token", s.at(Access, s.neonToken))
@@ -86,7 +88,7 @@ func (s *Standin) neonGetSession(w http.ResponseWriter, r *http.Request) {
 			row = s.slide(w, row)
 		}
 		s.setAuthJWT(w, user)
-		w.Write(mustEncode(object{{"session", sessionColumns(row, r)}, {"user", user.neonColumns("user")}}))
+		w.Write(ordered.Encode(ordered.Object{{"session", sessionColumns(row, r)}, {"user", user.neonColumns("user")}}))
 		return
 	}
 	w.Write([]byte("null"))
@@ -108,12 +110,12 @@ func (s *Standin) slide(w http.ResponseWriter, row session) session {
 	return row
 }
 
-func sessionColumns(row session, r *http.Request) object {
-	return object{
-		{"expiresAt", isoTime(row.expires)},
+func sessionColumns(row session, r *http.Request) ordered.Object {
+	return ordered.Object{
+		{"expiresAt", ordered.ISOTime(row.expires)},
 		{"token", row.neonToken},
-		{"createdAt", isoTime(row.created)},
-		{"updatedAt", isoTime(row.updated)},
+		{"createdAt", ordered.ISOTime(row.created)},
+		{"updatedAt", ordered.ISOTime(row.updated)},
 		{"ipAddress", ""},
 		{"userAgent", r.UserAgent()},
 		{"userId", row.userID},
@@ -144,7 +146,7 @@ func (s *Standin) neonToken(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusUnauthorized) // with an empty body in better-auth 1.4.18
 		return
 	}
-	w.Write(mustEncode(object{{"token", s.NeonToken(TokenSpec{Subject: user.ID})}}))
+	w.Write(ordered.Encode(ordered.Object{{"token", s.NeonToken(TokenSpec{Subject: user.ID})}}))
 }
 
 func (s *Standin) neonSignIn(w http.ResponseWriter, r *http.Request) {
@@ -163,7 +165,7 @@ func (s *Standin) neonSignIn(w http.ResponseWriter, r *http.Request) {
 		row := s.startSession(user.ID)
 		s.setCookie(w, row.neonToken)
 		w.Header().Set("Content-Type", "application/json")
-		w.Write(mustEncode(object{{"redirect", false}, {"token", row.neonToken}, {"user", user.neonColumns("user")}}))
+		w.Write(ordered.Encode(ordered.Object{{"redirect", false}, {"token", row.neonToken}, {"user", user.neonColumns("user")}}))
 	}
 }
 
@@ -177,11 +179,11 @@ func (s *Standin) neonSignOut(w http.ResponseWriter, r *http.Request) {
 	}
 	clearCookies(w)
 	w.Header().Set("Content-Type", "application/json")
-	w.Write(mustEncode(object{{"success", true}}))
+	w.Write(ordered.Encode(ordered.Object{{"success", true}}))
 }
 
 func writeNeonError(w http.ResponseWriter, status int, code, message string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	w.Write(mustEncode(object{{"code", code}, {"message", message}}))
+	w.Write(ordered.Encode(ordered.Object{{"code", code}, {"message", message}}))
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/standin/mint"
 )
 
 func TestDiscoveryLeadsToEverything(t *testing.T) {
@@ -42,7 +44,7 @@ func TestDiscoveryLeadsToEverything(t *testing.T) {
 func TestUserinfoAcceptsEveryAlgorithm(t *testing.T) {
 	s := serve(t, Options{})
 	user := s.AddUser(User{Email: "ada@example.org", Name: "Ada", ImageURL: "https://example.org/a.png"})
-	for _, alg := range Algorithms() {
+	for _, alg := range mint.Algorithms() {
 		got := s.get(t, "/oidc/userinfo", "Authorization", "Bearer "+s.OIDCToken(TokenSpec{Subject: user.ID, Alg: alg}))
 		if got.status != http.StatusOK || !strings.HasPrefix(got.body, `{"sub":"`+user.ID+`","name":"Ada","email":"ada@example.org","email_verified":false,"picture":`) {
 			t.Errorf("%s: %d %s", alg, got.status, got.body)
@@ -64,7 +66,7 @@ func TestUserinfoRefuses(t *testing.T) {
 		"expired":            change(func(c *TokenSpec) { c.Lifetime = -time.Second }),
 		"without exp":        change(func(c *TokenSpec) { c.Remove = []string{"exp"} }),
 		"of another issuer":  change(func(c *TokenSpec) { c.Set = map[string]any{"iss": "https://example.org"} }),
-		"of nobody":          change(func(c *TokenSpec) { c.Subject = newUUID() }),
+		"of nobody":          change(func(c *TokenSpec) { c.Subject = mint.UUID() }),
 		"of an unknown key":  change(func(c *TokenSpec) { c.Header = map[string]any{"kid": "other"} }),
 		"of other algorithm": change(func(c *TokenSpec) { c.Header = map[string]any{"alg": "RS256"} }),
 		"garbage":            "garbage",

@@ -4,13 +4,17 @@ import (
 	"encoding/json"
 	"net/http"
 	"strings"
+
+	"github.com/neonauthd/neonauthd/daemon/standin/mint"
+	"github.com/neonauthd/neonauthd/daemon/standin/ordered"
+	"github.com/neonauthd/neonauthd/daemon/standin/stackauth"
 )
 
 func (s *Standin) oidcRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("GET "+oidcPath+"/.well-known/openid-configuration", s.at(Discovery, s.oidcDiscovery))
 	mux.HandleFunc("GET "+oidcPath+"/jwks", s.at(OIDCKeys, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/jwk-set+json")
-		s.writeKeys(w, r, OIDC, ClassOfUser)
+		s.writeKeys(w, r, OIDC, stackauth.ClassOfUser)
 	}))
 	for _, method := range []string{http.MethodGet, http.MethodPost} {
 		mux.HandleFunc(method+" "+oidcPath+"/userinfo", s.at(Userinfo, s.oidcUserinfo))
@@ -22,14 +26,14 @@ func (s *Standin) oidcRoutes(mux *http.ServeMux) {
 func (s *Standin) oidcDiscovery(w http.ResponseWriter, _ *http.Request) {
 	issuer := s.ServiceURL(OIDC)
 	w.Header().Set("Content-Type", "application/json")
-	w.Write(mustEncode(object{
+	w.Write(ordered.Encode(ordered.Object{
 		{"issuer", issuer},
 		{"authorization_endpoint", issuer + "/authorize"},
 		{"jwks_uri", issuer + "/jwks"},
 		{"userinfo_endpoint", issuer + "/userinfo"},
 		{"response_types_supported", []string{"id_token"}},
 		{"subject_types_supported", []string{"public"}},
-		{"id_token_signing_alg_values_supported", Algorithms()},
+		{"id_token_signing_alg_values_supported", mint.Algorithms()},
 		{"claims_supported", []string{"sub", "iss", "aud", "exp", "iat", "sid", "name", "email", "email_verified", "picture"}},
 	}))
 }
@@ -49,22 +53,22 @@ func (s *Standin) oidcUserinfo(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="standin", error="invalid_token", error_description="`+description+`"`)
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusUnauthorized)
-		w.Write(mustEncode(object{{"error", "invalid_token"}, {"error_description", description}}))
+		w.Write(ordered.Encode(ordered.Object{{"error", "invalid_token"}, {"error_description", description}}))
 		return
 	}
-	claims := object{{"sub", user.ID}}
+	claims := ordered.Object{{"sub", user.ID}}
 	if user.Name != "" {
-		claims = append(claims, member{"name", user.Name})
+		claims = append(claims, ordered.Member{"name", user.Name})
 	}
 	if user.Email != "" {
-		claims = append(claims, object{{"email", user.Email}, {"email_verified", user.EmailVerified}}...)
+		claims = append(claims, ordered.Object{{"email", user.Email}, {"email_verified", user.EmailVerified}}...)
 	}
 	if user.ImageURL != "" {
-		claims = append(claims, member{"picture", user.ImageURL})
+		claims = append(claims, ordered.Member{"picture", user.ImageURL})
 	}
-	claims = append(claims, member{"updated_at", user.SignedUpAt.Unix()})
+	claims = append(claims, ordered.Member{"updated_at", user.SignedUpAt.Unix()})
 	w.Header().Set("Content-Type", "application/json")
-	w.Write(mustEncode(claims))
+	w.Write(ordered.Encode(claims))
 }
 
 // tokenUser is the user of a token of this issuer that is valid now, with a session that has not ended.
@@ -73,21 +77,21 @@ func (s *Standin) tokenUser(token string) (User, bool) {
 	if len(segments) != 3 {
 		return User{}, false
 	}
-	header, ok := jsonObject(segments[0])
+	header, ok := mint.ReadObject(segments[0])
 	if !ok {
 		return User{}, false
 	}
 	kid, _ := header["kid"].(string)
-	k := findKey(s.publishedKeys(OIDC, ClassOfUser), kid)
-	signature, ok := lenientBase64(segments[2])
-	if !ok || k == nil || k.alg != header["alg"] || !k.verifies([]byte(segments[0]+"."+segments[1]), signature) {
+	k := mint.FindKey(s.publishedKeys(OIDC, stackauth.ClassOfUser), kid)
+	signature, ok := mint.ReadBase64(segments[2])
+	if !ok || k == nil || k.Alg != header["alg"] || !k.Verifies([]byte(segments[0]+"."+segments[1]), signature) {
 		return User{}, false
 	}
-	claims, ok := jsonObject(segments[1])
+	claims, ok := mint.ReadObject(segments[1])
 	if !ok || claims["iss"] != s.ServiceURL(OIDC) {
 		return User{}, false
 	}
-	if _, given := claims["exp"].(json.Number); !given || number(claims["exp"]) <= float64(s.now().Unix()) {
+	if _, given := claims["exp"].(json.Number); !given || mint.Number(claims["exp"]) <= float64(s.now().Unix()) {
 		return User{}, false
 	}
 	if sid, _ := claims["sid"].(string); s.sessionEnded(sid) {

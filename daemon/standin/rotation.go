@@ -1,9 +1,11 @@
 package standin
 
 import (
-	"crypto"
 	"crypto/rand"
 	"slices"
+
+	"github.com/neonauthd/neonauthd/daemon/standin/mint"
+	"github.com/neonauthd/neonauthd/daemon/standin/stackauth"
 )
 
 // Rotate gives a preset new signing keys. With overlap the former ones stay published, as after a
@@ -14,18 +16,18 @@ func (s *Standin) Rotate(p Preset, overlap bool) {
 	case Stack:
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.stack.rotate(overlap)
+		s.stack.Rotate(overlap)
 	case Neon:
-		fresh := newKey("EdDSA", newUUID(), neonMembers)
+		fresh := mint.NewKey("EdDSA", mint.UUID(), mint.NeonMembers)
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.neon.rotate([]*key{fresh}, overlap)
+		s.neon.Rotate([]*mint.Key{fresh}, overlap)
 	case OIDC:
 		s.rsaKeys()
-		fresh := append(newRSAKeys(), curveKeysOf(seed(rand.Text()))...)
+		fresh := append(mint.NewRSAKeys(), mint.CurveKeys(mint.Seed(rand.Text()))...)
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.oidc.rotate(fresh, overlap)
+		s.oidc.Rotate(fresh, overlap)
 	}
 }
 
@@ -34,7 +36,7 @@ func (s *Standin) Rotate(p Preset, overlap bool) {
 func (s *Standin) SignWithNext(on bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.stack.next = on
+	s.stack.Next = on
 }
 
 // WithdrawKey removes one key from the published key sets and reports whether it was there. Another
@@ -43,29 +45,29 @@ func (s *Standin) WithdrawKey(kid string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	k := s.findKey(kid)
-	if k == nil || k.withdrawn {
+	if k == nil || k.Withdrawn {
 		return false
 	}
-	k.withdrawn = true
+	k.Withdrawn = true
 	return true
 }
 
 // KeyIDs lists the published key ids of a preset in the order of its (largest) key set.
 func (s *Standin) KeyIDs(p Preset) []string {
 	var ids []string
-	for _, k := range s.publishedKeys(p, ClassAnonymous) {
-		ids = append(ids, k.kid)
+	for _, k := range s.publishedKeys(p, stackauth.ClassAnonymous) {
+		ids = append(ids, k.Kid)
 	}
 	return ids
 }
 
 // findKey finds a key that was ever used or published; the caller holds the mutex.
-func (s *Standin) findKey(kid string) *key {
-	return findKey(slices.Concat(s.stack.all, s.neon.keys, s.oidc.keys), kid)
+func (s *Standin) findKey(kid string) *mint.Key {
+	return mint.FindKey(slices.Concat(s.stack.All, s.neon.Keys, s.oidc.Keys), kid)
 }
 
 // publishedKeys are a preset's keys; for Stack those of the classes up to the widest.
-func (s *Standin) publishedKeys(p Preset, widest Class) []*key {
+func (s *Standin) publishedKeys(p Preset, widest stackauth.Class) []*mint.Key {
 	if p == OIDC {
 		s.rsaKeys()
 	}
@@ -73,13 +75,13 @@ func (s *Standin) publishedKeys(p Preset, widest Class) []*key {
 	defer s.mu.Unlock()
 	switch p {
 	case Neon:
-		return s.neon.published()
+		return s.neon.Published()
 	case OIDC:
-		return s.oidc.published()
+		return s.oidc.Published()
 	}
-	var keys []*key
-	for class := ClassNormal; class <= widest; class++ {
-		keys = append(keys, s.stack.published(s.options.ProjectID+class.suffix(), true)...)
+	var keys []*mint.Key
+	for class := stackauth.ClassNormal; class <= widest; class++ {
+		keys = append(keys, s.stack.Published(s.options.ProjectID+class.AudienceSuffix(), true)...)
 	}
 	return keys
 }
@@ -87,41 +89,9 @@ func (s *Standin) publishedKeys(p Preset, widest Class) []*key {
 // rsaKeys makes the issuer's RSA keys when they are first needed: that takes a while.
 func (s *Standin) rsaKeys() {
 	s.rsaOnce.Do(func() {
-		fresh := newRSAKeys()
+		fresh := mint.NewRSAKeys()
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.oidc.keys = append(fresh, s.oidc.keys...)
+		s.oidc.Keys = append(fresh, s.oidc.Keys...)
 	})
 }
-
-// newRSAKeys makes one key for each algorithm of RSA. Those of a family share their key material under
-// different ids, which a key set may do, because making it is slow.
-func newRSAKeys() []*key {
-	families := map[string]crypto.Signer{}
-	var keys []*key
-	for _, alg := range Algorithms() {
-		if !needsRSA(alg) {
-			continue
-		}
-		if families[alg[:2]] == nil {
-			families[alg[:2]] = newSigner(alg)
-		}
-		keys = append(keys, keyOf(alg, oidcKeyID(alg), families[alg[:2]], oidcMembers))
-	}
-	return keys
-}
-
-// curveKeysOf makes one key for each other algorithm.
-func curveKeysOf(from seed) []*key {
-	var keys []*key
-	for _, alg := range Algorithms() {
-		if !needsRSA(alg) {
-			keys = append(keys, keyOf(alg, "oidc-"+alg+"-"+from.text("id of key "+alg, 8), from.signer(alg), oidcMembers))
-		}
-	}
-	return keys
-}
-
-func needsRSA(alg string) bool { return alg[:2] == "RS" || alg[:2] == "PS" }
-
-func oidcKeyID(alg string) string { return "oidc-" + alg + "-" + randomText(8) }

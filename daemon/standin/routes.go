@@ -1,6 +1,51 @@
 package standin
 
-import "net/http"
+import (
+	"crypto/rand"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/standin/mint"
+)
+
+// New makes a stand-in without users. It opens nothing and starts no goroutine.
+func New(o Options) *Standin {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	from := mint.Seed(o.Seed)
+	fallback((*string)(&from), rand.Text)
+	fallback(&o.ProjectID, func() string { return from.UUID("project") })
+	fallback(&o.ServerKey, func() string { return "ssk_" + from.Text("server key", 40) })
+	fallback(&o.ClientKey, func() string { return "pck_" + from.Text("client key", 40) })
+	fallback(&o.ServerSecret, func() string { return from.Text("server secret", 43) })
+	fallback(&o.Audience, func() string { return defaultAudience })
+	s := &Standin{
+		now:      o.Now,
+		options:  o,
+		seed:     from,
+		calls:    newCalls(),
+		faults:   newFaults(),
+		baseURL:  strings.TrimSuffix(o.BaseURL, "/"),
+		users:    map[string]*User{},
+		sessions: map[string]*session{},
+		stack:    mint.NewStackRing(o.ServerSecret),
+		neon:     mint.Ring{Keys: []*mint.Key{mint.NeonKey(from)}},
+		oidc:     mint.Ring{Keys: mint.CurveKeys(from)},
+		caching:  map[Preset]caching{Stack: {control: "public, max-age=3600"}, OIDC: {control: "public, max-age=300"}},
+		hmacKey:  []byte(mint.RandomText(32)),
+	}
+	s.routes = s.mux()
+	return s
+}
+
+// ServeHTTP answers like the upstreams; see the package comment for the paths.
+func (s *Standin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxRequestBody)
+	w.Header().Set("Date", s.now().UTC().Format(http.TimeFormat))
+	s.routes.ServeHTTP(w, r)
+}
 
 // mux maps the paths of all presets.
 func (s *Standin) mux() *http.ServeMux {
@@ -10,16 +55,4 @@ func (s *Standin) mux() *http.ServeMux {
 	s.oidcRoutes(mux)
 	s.controlRoutes(mux)
 	return mux
-}
-
-// at counts the calls of an endpoint and lets its faults act.
-func (s *Standin) at(e Endpoint, answer http.HandlerFunc) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		defer s.calls.begin(e, r.Header)()
-		if fault, ok := s.faults.take(e); ok {
-			s.disturb(w, r, e, fault, answer)
-			return
-		}
-		answer(w, r)
-	}
 }

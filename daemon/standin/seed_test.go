@@ -6,6 +6,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/standin/mint"
+	"github.com/neonauthd/neonauthd/daemon/standin/ordered"
+	"github.com/neonauthd/neonauthd/daemon/standin/stackauth"
 )
 
 // seeded is a stand-in as it starts: what two of them have in common follows
@@ -20,12 +24,12 @@ func seeded(t *testing.T, word string) *Standin {
 func told(s *Standin) []string {
 	all := []string{s.ProjectID(), s.ServerKey(), s.options.ClientKey, s.options.ServerSecret, s.ID("ada"), s.AddUser(User{Email: "ada@example.org"}).ID}
 	for _, p := range []Preset{Stack, Neon} {
-		for _, k := range s.publishedKeys(p, ClassAnonymous) {
-			all = append(all, string(mustEncode(k.jwk)))
+		for _, k := range s.publishedKeys(p, stackauth.ClassAnonymous) {
+			all = append(all, string(ordered.Encode(k.JWK)))
 		}
 	}
-	for _, k := range s.oidc.published() { // without those of RSA
-		all = append(all, string(mustEncode(k.jwk)))
+	for _, k := range s.oidc.Published() { // without those of RSA
+		all = append(all, string(ordered.Encode(k.JWK)))
 	}
 	return all
 }
@@ -50,7 +54,7 @@ func TestEachStartWithASeedHasTheSameKeysAndIDs(t *testing.T) {
 }
 
 func TestATokenOfOneStartIsGoodAtTheNext(t *testing.T) {
-	first, second := New(Options{Seed: "word"}), serve(t, Options{Seed: "word", ProjectID: seed("word").uuid("project")})
+	first, second := New(Options{Seed: "word"}), serve(t, Options{Seed: "word", ProjectID: mint.Seed("word").UUID("project")})
 	first.SetBaseURL(second.BaseURL())
 	ada := second.AddUser(User{Email: "ada@example.org"})
 	token := first.StackToken(TokenSpec{Subject: first.ID("ada@example.org"), IssuedAt: fixtureNow})

@@ -21,13 +21,6 @@ const (
 	shutdownTimeout = 2 * time.Second
 )
 
-// ServeHTTP answers like the upstreams; see the package comment for the paths.
-func (s *Standin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, maxRequestBody)
-	w.Header().Set("Date", s.now().UTC().Format(http.TimeFormat))
-	s.routes.ServeHTTP(w, r)
-}
-
 // Run serves on a listener, which it closes, until ctx ends; then it waits for every connection and
 // goroutine it started. Without a base URL it takes one from the listener's address. The error is nil
 // when the end of ctx was the reason to stop.

@@ -3,11 +3,20 @@ package standin
 import (
 	"crypto/hmac"
 	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/base64"
 	"errors"
 	"maps"
 	"strings"
 	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/standin/mint"
+)
+
+// neonSessionLifetime is Better Auth's default, maxSessions bounds what sign-ins let pile up.
+const (
+	neonSessionLifetime = 7 * 24 * time.Hour
+	maxSessions         = 100_000
 )
 
 // ErrUnknownUser says that nobody has the id or address given to [Standin.SignIn].
@@ -70,7 +79,7 @@ func (s *Standin) takesBearer() bool {
 
 func (s *Standin) startSession(userID string) session {
 	now := s.now()
-	row := session{id: newUUID(), userID: userID, refreshToken: strings.ToLower(randomText(52)), neonToken: randomText(32),
+	row := session{id: mint.UUID(), userID: userID, refreshToken: strings.ToLower(mint.RandomText(52)), neonToken: mint.RandomText(32),
 		created: now, updated: now, expires: now.Add(s.sessionLifetime())}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -150,3 +159,13 @@ func (s *Standin) cookieToken(value string) (string, bool) {
 	token, _, found := strings.Cut(value, ".")
 	return token, found && hmac.Equal([]byte(value), []byte(s.cookie(token)))
 }
+
+// credentials are the body of the sign-in endpoints.
+type credentials struct {
+	Email    string `json:"email"`
+	Password string `json:"password"`
+}
+
+func (c credentials) opens(u User) bool { return u.Password != "" && same(u.Password, c.Password) }
+
+func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }

@@ -18,11 +18,13 @@
 package standin
 
 import (
-	"crypto/rand"
 	"net/http"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/standin/mint"
+	"github.com/neonauthd/neonauthd/daemon/standin/stackauth"
 )
 
 // Preset names a kind of upstream, in the words of the daemon's configuration.
@@ -38,7 +40,6 @@ const (
 // Paths under which the presets live, and the audience of OpenID Connect tokens unless
 // [Options.Audience] names another.
 const (
-	stackPath       = "/api/v1"
 	neonPath        = "/neondb/auth"
 	oidcPath        = "/oidc"
 	controlPath     = "/_standin"
@@ -76,7 +77,7 @@ type Options struct {
 type Standin struct {
 	now     func() time.Time
 	options Options
-	seed    seed
+	seed    mint.Seed
 	routes  *http.ServeMux
 	calls   *calls
 	faults  *faults
@@ -88,45 +89,15 @@ type Standin struct {
 	baseURL  string
 	users    map[string]*User
 	sessions map[string]*session
-	stack    *stackRing
-	neon     ring
-	oidc     ring
+	stack    *mint.StackRing
+	neon     mint.Ring
+	oidc     mint.Ring
 	caching  map[Preset]caching
 	hmacKey  []byte
 	bearer   bool // see TakeBearer
 }
 
-// New makes a stand-in without users. It opens nothing and starts no goroutine.
-func New(o Options) *Standin {
-	if o.Now == nil {
-		o.Now = time.Now
-	}
-	from := seed(o.Seed)
-	fallback((*string)(&from), rand.Text)
-	fallback(&o.ProjectID, func() string { return from.uuid("project") })
-	fallback(&o.ServerKey, func() string { return "ssk_" + from.text("server key", 40) })
-	fallback(&o.ClientKey, func() string { return "pck_" + from.text("client key", 40) })
-	fallback(&o.ServerSecret, func() string { return from.text("server secret", 43) })
-	fallback(&o.Audience, func() string { return defaultAudience })
-	s := &Standin{
-		now:      o.Now,
-		options:  o,
-		seed:     from,
-		calls:    newCalls(),
-		faults:   newFaults(),
-		baseURL:  strings.TrimSuffix(o.BaseURL, "/"),
-		users:    map[string]*User{},
-		sessions: map[string]*session{},
-		stack:    newStackRing(o.ServerSecret),
-		neon:     ring{keys: []*key{keyOf("EdDSA", from.uuid("neon key"), from.signer("EdDSA"), neonMembers)}},
-		oidc:     ring{keys: curveKeysOf(from)},
-		caching:  map[Preset]caching{Stack: {control: "public, max-age=3600"}, OIDC: {control: "public, max-age=300"}},
-		hmacKey:  []byte(randomText(32)),
-	}
-	s.routes = s.mux()
-	return s
-}
-
+// fallback fills in a field that is empty.
 func fallback(field *string, made func() string) {
 	if *field == "" {
 		*field = made()
@@ -175,7 +146,7 @@ func (s *Standin) KeysURL(p Preset) string {
 	case OIDC:
 		return s.ServiceURL(p) + "/jwks"
 	default:
-		return s.ServiceURL(p) + stackPath + "/projects/" + s.options.ProjectID + "/.well-known/jwks.json?include_anonymous=true"
+		return s.ServiceURL(p) + stackauth.Path + "/projects/" + s.options.ProjectID + "/.well-known/jwks.json?include_anonymous=true"
 	}
 }
 
@@ -200,19 +171,4 @@ func (s *Standin) lifetime(p Preset) time.Duration {
 	default:
 		return 10 * time.Minute
 	}
-}
-
-// randomText returns n characters of the URL-safe base64 alphabet's letters and digits.
-func randomText(n int) string {
-	b := make([]byte, n)
-	rand.Read(b)
-	return textOf(b)
-}
-
-func textOf(b []byte) string {
-	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234567"
-	for i, c := range b {
-		b[i] = letters[int(c)%len(letters)]
-	}
-	return string(b)
 }

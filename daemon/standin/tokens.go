@@ -3,42 +3,11 @@ package standin
 import (
 	"slices"
 	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/standin/mint"
+	"github.com/neonauthd/neonauthd/daemon/standin/ordered"
+	"github.com/neonauthd/neonauthd/daemon/standin/stackauth"
 )
-
-// Class is a class of Stack user. The zero value leaves the choice to the user the token is for.
-type Class uint8
-
-// The classes, each wider than the one before.
-const (
-	ClassOfUser Class = iota
-	ClassNormal
-	ClassRestricted
-	ClassAnonymous
-)
-
-// suffix of the audience of a class.
-func (c Class) suffix() string {
-	switch c {
-	case ClassRestricted:
-		return ":restricted"
-	case ClassAnonymous:
-		return ":anon"
-	default:
-		return ""
-	}
-}
-
-// issuerPath is the part of the issuer that a class changes.
-func (c Class) issuerPath() string {
-	switch c {
-	case ClassRestricted:
-		return "/projects-restricted-users/"
-	case ClassAnonymous:
-		return "/projects-anonymous-users/"
-	default:
-		return "/projects/"
-	}
-}
 
 // TokenSpec describes a token to mint. The zero value is a valid token of an invented user; each field
 // departs from that, so any kind of broken token can be had with a good signature or a forged one.
@@ -48,7 +17,7 @@ type TokenSpec struct {
 	// Session is the session id in the token (refresh_token_id, sid); empty: a fresh UUID. Neon tokens have none.
 	Session string
 	// Class of a Stack token.
-	Class Class
+	Class stackauth.Class
 	// Alg of an OpenID Connect token, one of [Algorithms]; empty: ES256.
 	Alg string
 	// IssuedAt is the "iat", truncated to seconds; zero: now.
@@ -83,15 +52,15 @@ func (s *Standin) StackToken(spec TokenSpec) string {
 	s.complete(&spec, Stack)
 	user, known := s.User(spec.Subject)
 	class := spec.Class
-	if class == ClassOfUser {
+	if class == stackauth.ClassOfUser {
 		class = user.class()
 	}
 	if !known {
-		user = User{ID: spec.Subject, Email: "user@example.org", Name: "Example User", EmailVerified: class == ClassNormal, SignedUpAt: spec.IssuedAt}
+		user = User{ID: spec.Subject, Email: "user@example.org", Name: "Example User", EmailVerified: class == stackauth.ClassNormal, SignedUpAt: spec.IssuedAt}
 	}
-	audience := spec.Project + class.suffix()
+	audience := spec.Project + class.AudienceSuffix()
 	s.mu.Lock()
-	signer := s.stack.signer(audience, spec.NextKey)
+	signer := s.stack.Signer(audience, spec.NextKey)
 	s.mu.Unlock()
 	return s.mint(spec, signer, s.stackClaims(spec, user, class, audience))
 }
@@ -100,23 +69,23 @@ func (s *Standin) StackToken(spec TokenSpec) string {
 // least possible is about 800.
 func (s *Standin) StackTokenOfSize(n int) string { return s.StackToken(TokenSpec{Size: n}) }
 
-func (s *Standin) stackClaims(spec TokenSpec, u User, class Class, audience string) object {
-	return object{
+func (s *Standin) stackClaims(spec TokenSpec, u User, class stackauth.Class, audience string) ordered.Object {
+	return ordered.Object{
 		{"sub", spec.Subject},
 		{"project_id", spec.Project},
 		{"branch_id", "main"},
 		{"refresh_token_id", spec.Session},
 		{"role", "authenticated"},
-		{"name", orNull(u.Name)},
-		{"email", orNull(u.Email)},
+		{"name", ordered.OrNull(u.Name)},
+		{"email", ordered.OrNull(u.Email)},
 		{"email_verified", u.EmailVerified},
-		{"selected_team_id", orNull(u.Team.ID)},
+		{"selected_team_id", ordered.OrNull(u.Team.ID)},
 		{"signed_up_at", u.SignedUpAt.Unix()},
-		{"is_anonymous", class == ClassAnonymous},
-		{"is_restricted", class != ClassNormal},
+		{"is_anonymous", class == stackauth.ClassAnonymous},
+		{"is_restricted", class != stackauth.ClassNormal},
 		{"restricted_reason", u.restrictedReason(class)},
 		{"requires_totp_mfa", false},
-		{"iss", s.BaseURL() + stackPath + class.issuerPath() + spec.Project},
+		{"iss", s.BaseURL() + stackauth.Path + class.IssuerPath() + spec.Project},
 		{"iat", spec.IssuedAt.Unix()},
 		{"aud", audience},
 		{"exp", spec.Expires.Unix()},
@@ -131,11 +100,11 @@ func (s *Standin) NeonToken(spec TokenSpec) string {
 		user = User{ID: spec.Subject, Email: "user@example.org", Name: "Example User", SignedUpAt: spec.IssuedAt}
 	}
 	s.mu.Lock()
-	signer := s.neon.signer("EdDSA")
+	signer := s.neon.Signer("EdDSA")
 	s.mu.Unlock()
-	claims := append(object{{"iat", spec.IssuedAt.Unix()}}, user.neonColumns("authenticated")...)
+	claims := append(ordered.Object{{"iat", spec.IssuedAt.Unix()}}, user.neonColumns("authenticated")...)
 	origin := s.BaseURL()
-	return s.mint(spec, signer, append(claims, object{
+	return s.mint(spec, signer, append(claims, ordered.Object{
 		{"sub", spec.Subject},
 		{"exp", spec.Expires.Unix()},
 		{"iss", origin},
@@ -149,36 +118,36 @@ func (s *Standin) OIDCToken(spec TokenSpec) string {
 	if spec.Alg == "" {
 		spec.Alg = "ES256"
 	}
-	if !slices.Contains(Algorithms(), spec.Alg) {
+	if !slices.Contains(mint.Algorithms(), spec.Alg) {
 		panic("standin: unknown algorithm " + spec.Alg)
 	}
 	user, known := s.User(spec.Subject)
 	if !known {
 		user = User{ID: spec.Subject, Email: "user@example.org", Name: "Example User"}
 	}
-	if needsRSA(spec.Alg) {
+	if mint.NeedsRSA(spec.Alg) {
 		s.rsaKeys()
 	}
 	s.mu.Lock()
-	signer := s.oidc.signer(spec.Alg)
+	signer := s.oidc.Signer(spec.Alg)
 	s.mu.Unlock()
-	return s.mint(spec, signer, object{
+	return s.mint(spec, signer, ordered.Object{
 		{"iss", s.ServiceURL(OIDC)},
 		{"sub", spec.Subject},
 		{"aud", s.options.Audience},
 		{"exp", spec.Expires.Unix()},
 		{"iat", spec.IssuedAt.Unix()},
 		{"sid", spec.Session},
-		{"name", orNull(user.Name)},
-		{"email", orNull(user.Email)},
+		{"name", ordered.OrNull(user.Name)},
+		{"email", ordered.OrNull(user.Email)},
 		{"email_verified", user.EmailVerified},
 	})
 }
 
 // complete fills in what a spec leaves out.
 func (s *Standin) complete(spec *TokenSpec, p Preset) {
-	fallback(&spec.Subject, newUUID)
-	fallback(&spec.Session, newUUID)
+	fallback(&spec.Subject, mint.UUID)
+	fallback(&spec.Session, mint.UUID)
 	fallback(&spec.Project, s.ProjectID)
 	if spec.IssuedAt.IsZero() {
 		spec.IssuedAt = s.now()
@@ -192,7 +161,7 @@ func (s *Standin) complete(spec *TokenSpec, p Preset) {
 }
 
 // mint signs the claims as the spec wants them.
-func (s *Standin) mint(spec TokenSpec, signer *key, claims object) string {
+func (s *Standin) mint(spec TokenSpec, signer *mint.Key, claims ordered.Object) string {
 	if spec.KeyID != "" {
 		s.mu.Lock()
 		signer = s.findKey(spec.KeyID)
@@ -201,33 +170,7 @@ func (s *Standin) mint(spec TokenSpec, signer *key, claims object) string {
 			panic("standin: no key with this id was ever used")
 		}
 	}
-	header := object{{"alg", signer.alg}, {"kid", signer.kid}}.with(spec.Header).without(spec.RemoveHeader)
-	head := b64(mustEncode(header)) + "."
-	claims = claims.with(spec.Set).without(spec.Remove)
-	payload := spec.Payload
-	if payload == nil {
-		payload = padded(claims, spec.Size-len(head), signer)
-	}
-	input := head + b64(payload)
-	if spec.Forged {
-		signer = newKey(signer.alg, signer.kid, func(*key) object { return nil })
-	}
-	return input + "." + b64(signer.sign([]byte(input)))
-}
-
-// padded encodes claims so that payload, dot and signature together take at most room bytes, filled as
-// far as possible; claims that need more stay as they are.
-func padded(claims object, room int, signer *key) []byte {
-	payload := mustEncode(claims)
-	room -= 1 + len(b64(signer.sign(nil)))
-	const frame = len(`,"pad":""`)
-	missing := room*3/4 - len(payload) - frame
-	if room <= 0 || missing < 0 {
-		return payload
-	}
-	pad := make([]byte, missing)
-	for i := range pad {
-		pad[i] = 'x'
-	}
-	return mustEncode(append(slices.Clone(claims), member{"pad", string(pad)}))
+	header := ordered.Object{{"alg", signer.Alg}, {"kid", signer.Kid}}.With(spec.Header).Without(spec.RemoveHeader)
+	return mint.Token{Header: header, Claims: claims.With(spec.Set).Without(spec.Remove), Payload: spec.Payload, Size: spec.Size,
+		Forged: spec.Forged}.Sign(signer)
 }

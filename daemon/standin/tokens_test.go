@@ -7,12 +7,15 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/standin/mint"
+	"github.com/neonauthd/neonauthd/daemon/standin/stackauth"
 )
 
 // header is the decoded first segment of a token.
 func tokenHeader(t *testing.T, token string) string {
 	t.Helper()
-	raw, ok := lenientBase64(strings.Split(token, ".")[0])
+	raw, ok := mint.ReadBase64(strings.Split(token, ".")[0])
 	if !ok {
 		t.Fatal("header is not base64")
 	}
@@ -25,8 +28,8 @@ func TestStackTokensHaveTheGenuineClaims(t *testing.T) {
 	s := serve(t, Options{})
 	compared := 0
 	for _, c := range tokens {
-		class := map[string]Class{"normal": ClassNormal, "restricted": ClassRestricted, "anonymous": ClassAnonymous}[c.Name]
-		if class == ClassOfUser {
+		class := map[string]stackauth.Class{"normal": stackauth.ClassNormal, "restricted": stackauth.ClassRestricted, "anonymous": stackauth.ClassAnonymous}[c.Name]
+		if class == stackauth.ClassOfUser {
 			continue
 		}
 		compared++
@@ -34,7 +37,7 @@ func TestStackTokensHaveTheGenuineClaims(t *testing.T) {
 		if got, want := memberNames(t, payload(t, have)), memberNames(t, payload(t, c.Token)); !slices.Equal(got, want) {
 			t.Errorf("%s: claims %v, want %v", c.Name, got, want)
 		}
-		signer := s.KeyIDs(Stack)[2*(class-ClassNormal)]
+		signer := s.KeyIDs(Stack)[2*(class-stackauth.ClassNormal)]
 		if got, want := tokenHeader(t, have), `{"alg":"ES256","kid":"`+signer+`"}`; got != want {
 			t.Errorf("%s: header %s, want %s", c.Name, got, want)
 		}
@@ -46,10 +49,10 @@ func TestStackTokensHaveTheGenuineClaims(t *testing.T) {
 
 func TestIssuerAndAudienceFollowTheClass(t *testing.T) {
 	s := New(Options{BaseURL: "http://127.0.0.1:1/", ProjectID: "p"})
-	for class, want := range map[Class][2]string{
-		ClassNormal:     {"http://127.0.0.1:1/api/v1/projects/p", "p"},
-		ClassRestricted: {"http://127.0.0.1:1/api/v1/projects-restricted-users/p", "p:restricted"},
-		ClassAnonymous:  {"http://127.0.0.1:1/api/v1/projects-anonymous-users/p", "p:anon"},
+	for class, want := range map[stackauth.Class][2]string{
+		stackauth.ClassNormal:     {"http://127.0.0.1:1/api/v1/projects/p", "p"},
+		stackauth.ClassRestricted: {"http://127.0.0.1:1/api/v1/projects-restricted-users/p", "p:restricted"},
+		stackauth.ClassAnonymous:  {"http://127.0.0.1:1/api/v1/projects-anonymous-users/p", "p:anon"},
 	} {
 		var claims struct{ Iss, Aud string }
 		if err := json.Unmarshal(payload(t, s.StackToken(TokenSpec{Class: class})), &claims); err != nil {

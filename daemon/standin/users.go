@@ -6,6 +6,10 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/standin/mint"
+	"github.com/neonauthd/neonauthd/daemon/standin/ordered"
+	"github.com/neonauthd/neonauthd/daemon/standin/stackauth"
 )
 
 // User is a user of every preset at once. Fields that are empty are null upstream.
@@ -40,13 +44,6 @@ type Team struct {
 	Name string `json:"name"`
 }
 
-// The reasons for a restriction (Stack Auth, restricted_reason.type).
-const (
-	reasonAnonymous  = "anonymous"
-	reasonUnverified = "email_not_verified"
-	reasonAdmin      = "restricted_by_administrator"
-)
-
 // AddUser adds a user, or replaces the one of the same id, and returns what was stored. [Standin.ID]
 // tells which id a user gets that has none.
 func (s *Standin) AddUser(u User) User {
@@ -54,7 +51,7 @@ func (s *Standin) AddUser(u User) User {
 		if u.Email != "" && s.options.Seed != "" {
 			return s.ID(u.Email)
 		}
-		return newUUID()
+		return mint.UUID()
 	})
 	if u.SignedUpAt.IsZero() {
 		u.SignedUpAt = s.now()
@@ -65,6 +62,11 @@ func (s *Standin) AddUser(u User) User {
 	s.users[u.ID] = &u
 	return u.clone()
 }
+
+// ID is the id that a name has in this stand-in: a UUID that follows from
+// [Options.Seed]. Users that are added with an address and without an id get
+// that of their address, where there is a seed.
+func (s *Standin) ID(name string) string { return s.seed.UUID("id " + name) }
 
 // User returns a copy of a user, and whether there is one of this id.
 func (s *Standin) User(id string) (User, bool) {
@@ -123,7 +125,7 @@ func (s *Standin) SetRestricted(id string, restricted bool) bool {
 
 // SetProfile replaces one member of a user's Stack profile, or adds it; value has to encode to JSON.
 func (s *Standin) SetProfile(id, member string, value any) bool {
-	text := mustEncode(value)
+	text := ordered.Encode(value)
 	return s.change(id, func(u *User) {
 		if u.Fields == nil {
 			u.Fields = map[string]json.RawMessage{}
@@ -151,50 +153,52 @@ func (u *User) clone() User {
 }
 
 // class of the tokens minted for a user.
-func (u *User) class() Class {
+func (u *User) class() stackauth.Class {
 	switch {
 	case u.Anonymous:
-		return ClassAnonymous
+		return stackauth.ClassAnonymous
 	case u.Restricted || u.Banned:
-		return ClassRestricted
+		return stackauth.ClassRestricted
 	default:
-		return ClassNormal
+		return stackauth.ClassNormal
 	}
 }
 
 // restrictedReason is the claim or profile member of that name for a user seen as one of class.
-func (u *User) restrictedReason(class Class) any {
+func (u *User) restrictedReason(class stackauth.Class) any {
 	reason := u.RestrictedReason
 	switch {
-	case class == ClassNormal:
+	case class == stackauth.ClassNormal:
 		return nil
-	case class == ClassAnonymous:
-		reason = reasonAnonymous
+	case class == stackauth.ClassAnonymous:
+		reason = stackauth.ReasonAnonymous
 	case u.Banned:
-		reason = reasonAdmin
+		reason = stackauth.ReasonAdmin
 	case reason == "":
-		reason = reasonUnverified
+		reason = stackauth.ReasonUnverified
 	}
-	return object{{"type", reason}}
+	return ordered.Object{{"type", reason}}
 }
 
 // byAdmin tells whether an administrator restricted the user.
-func (u *User) byAdmin() bool { return u.Banned || u.Restricted && u.RestrictedReason == reasonAdmin }
+func (u *User) byAdmin() bool {
+	return u.Banned || u.Restricted && u.RestrictedReason == stackauth.ReasonAdmin
+}
 
 // neonColumns are the columns of Better Auth's user table, in their order in tokens; the role is
 // "authenticated" there and "user" in the table.
-func (u *User) neonColumns(role string) object {
-	at := isoTime(u.SignedUpAt)
-	return object{
+func (u *User) neonColumns(role string) ordered.Object {
+	at := ordered.ISOTime(u.SignedUpAt)
+	return ordered.Object{
 		{"name", u.Name},
 		{"email", u.Email},
 		{"emailVerified", u.EmailVerified},
-		{"image", orNull(u.ImageURL)},
+		{"image", ordered.OrNull(u.ImageURL)},
 		{"createdAt", at},
 		{"updatedAt", at},
 		{"role", role},
 		{"banned", u.Banned},
-		{"banReason", orNull(u.BanReason)},
+		{"banReason", ordered.OrNull(u.BanReason)},
 		{"banExpires", nil},
 		{"id", u.ID},
 	}
@@ -207,19 +211,19 @@ func serverOnly() []string {
 }
 
 // stackProfile is the body of users/me (packages/stack-shared/src/interface/crud/users.ts).
-func (u *User) stackProfile(now time.Time, server bool) object {
+func (u *User) stackProfile(now time.Time, server bool) ordered.Object {
 	class := u.class()
 	var reason any
 	if u.byAdmin() {
-		reason = orNull(u.BanReason)
+		reason = ordered.OrNull(u.BanReason)
 	}
-	profile := object{
+	profile := ordered.Object{
 		{"id", u.ID},
-		{"display_name", orNull(u.Name)},
-		{"primary_email", orNull(u.Email)},
+		{"display_name", ordered.OrNull(u.Name)},
+		{"primary_email", ordered.OrNull(u.Email)},
 		{"primary_email_verified", u.EmailVerified},
 		{"primary_email_auth_enabled", u.Email != ""},
-		{"profile_image_url", orNull(u.ImageURL)},
+		{"profile_image_url", ordered.OrNull(u.ImageURL)},
 		{"signed_up_at_millis", u.SignedUpAt.UnixMilli()},
 		{"client_metadata", nil},
 		{"client_read_only_metadata", nil},
@@ -230,25 +234,25 @@ func (u *User) stackProfile(now time.Time, server bool) object {
 		{"requires_totp_mfa", false},
 		{"passkey_auth_enabled", false},
 		{"oauth_providers", []any{}},
-		{"selected_team_id", orNull(u.Team.ID)},
+		{"selected_team_id", ordered.OrNull(u.Team.ID)},
 		{"selected_team", u.Team.profile(u.SignedUpAt, server)},
 		{"last_active_at_millis", now.UnixMilli()},
 		{"is_anonymous", u.Anonymous},
-		{"is_restricted", class != ClassNormal},
+		{"is_restricted", class != stackauth.ClassNormal},
 		{"restricted_reason", u.restrictedReason(class)},
 		{"restricted_by_admin", u.byAdmin()},
 		{"restricted_by_admin_reason", reason},
 		{"restricted_by_admin_private_details", nil},
 		{"country_code", nil},
-		{"risk_scores", object{{"sign_up", object{{"bot", 0}, {"free_trial_abuse", 0}}}}},
+		{"risk_scores", ordered.Object{{"sign_up", ordered.Object{{"bot", 0}, {"free_trial_abuse", 0}}}}},
 	}
 	changes := map[string]any{}
 	for name, value := range u.Fields {
 		changes[name] = value
 	}
-	profile = profile.with(changes)
+	profile = profile.With(changes)
 	if !server {
-		profile = profile.without(serverOnly())
+		profile = profile.Without(serverOnly())
 	}
 	return profile
 }
@@ -257,10 +261,10 @@ func (t Team) profile(created time.Time, server bool) any {
 	if t.ID == "" {
 		return nil
 	}
-	team := object{{"id", t.ID}, {"display_name", t.Name}, {"profile_image_url", nil},
+	team := ordered.Object{{"id", t.ID}, {"display_name", t.Name}, {"profile_image_url", nil},
 		{"client_metadata", nil}, {"client_read_only_metadata", nil}}
 	if server {
-		team = slices.Concat(team, object{{"created_at_millis", created.UnixMilli()}, {"server_metadata", nil}})
+		team = slices.Concat(team, ordered.Object{{"created_at_millis", created.UnixMilli()}, {"server_metadata", nil}})
 	}
 	return team
 }

@@ -14,109 +14,11 @@
 package upstream
 
 import (
-	"context"
-	"crypto/x509"
 	"errors"
-	"log/slog"
-	"net"
 	"net/http"
 	"strings"
 	"time"
-
-	"github.com/neonauthd/neonauthd/daemon/clock"
-	"github.com/neonauthd/neonauthd/daemon/fair"
 )
-
-// Preset is the kind of upstream.
-type Preset uint8
-
-// The presets.
-const (
-	// Stack is Neon Auth on Stack Auth (Hexclave): profiles from users/me with a secret server key.
-	Stack Preset = iota
-	// Neon is Neon Auth on Better Auth: profiles from get-session with a session credential.
-	Neon
-	// OIDC is any OpenID Connect issuer: profiles from its userinfo endpoint.
-	OIDC
-)
-
-// String returns the preset's name as the configuration spells it.
-func (p Preset) String() string {
-	switch p {
-	case Stack:
-		return "stack"
-	case Neon:
-		return "neon"
-	case OIDC:
-		return "oidc"
-	default:
-		return "unknown"
-	}
-}
-
-// Defaults and bounds.
-const (
-	// DefaultTimeout bounds an exchange as a whole, from dialling to the last byte.
-	DefaultTimeout = 3 * time.Second
-	// DefaultRate is the number of profile requests per second, and the size of a burst.
-	DefaultRate = 20
-	// MaxConcurrent is the number of profile requests in flight at once.
-	MaxConcurrent = fair.MaxCalls
-	// MaxConcurrentEach is the number of them that one caller may have; the rest is for callers that have none.
-	MaxConcurrentEach = fair.MaxCallsEach
-	// MaxKeysetBody is the largest key set accepted, in bytes.
-	MaxKeysetBody = 256 << 10
-	// MaxProfileBody is the largest profile accepted, in bytes. Two images of a million characters each, as
-	// data URLs, are legal upstream, and metadata comes on top.
-	MaxProfileBody = 4 << 20
-	// MaxHeaderBytes is the largest response header accepted, in bytes.
-	MaxHeaderBytes = 32 << 10
-	// MaxRetryAfter caps what an upstream may ask for with Retry-After, so that one absurd header cannot
-	// silence a project for days.
-	MaxRetryAfter = 5 * time.Minute
-
-	maxRate = 100_000
-)
-
-// Config tells a Client where its upstream is and how to treat it. It is read once, by [New].
-type Config struct {
-	// Preset is the kind of upstream; the zero value is Stack.
-	Preset Preset
-	// BaseURL is the API host (Stack), the auth base URL (Neon) or the issuer (OIDC). Required.
-	BaseURL string
-	// ProjectID is required for Stack and unused elsewhere.
-	ProjectID string
-	// KeysURL is where the key set is. Empty: derived from BaseURL (Stack, Neon) or discovered (OIDC).
-	KeysURL string
-	// UserinfoURL is OIDC's userinfo endpoint. Empty: discovered.
-	UserinfoURL string
-	// ServerKey is Stack's secret server key. Without it there are key sets but no profiles.
-	ServerKey Secret
-	// KeyUnreadable tells that a server key is configured and could not be read: the operator is then told so, and
-	// not that there is none. It has no effect beside a ServerKey.
-	KeyUnreadable bool
-	// AllowRestricted and AllowAnonymous admit these classes of users (Stack).
-	AllowRestricted, AllowAnonymous bool
-	// Timeout bounds each exchange as a whole; 0 means DefaultTimeout.
-	Timeout time.Duration
-	// Rate is the number of profile requests per second, with a burst of the same size; 0 means DefaultRate.
-	Rate float64
-	// Dial connects to the upstream; nil means over the network, and the name localhost to a loopback address only.
-	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	// RootCAs replaces the system's certificate authorities; nil keeps them.
-	RootCAs *x509.CertPool
-	// Now tells the time; nil means time.Now. Budget, circuit and pauses all go by it.
-	Now func() time.Time
-	// Wall is told what the upstream's answers say of the time; nil means that nobody wants to know.
-	Wall *clock.Wall
-	// UserAgent names this program to the upstream; empty means "neonauthd".
-	UserAgent string
-	// Logger receives misconfigurations and alarms; nil discards them. A program.Rare behind it keeps each kind down to
-	// one in a while.
-	Logger *slog.Logger
-	// Name tells the alarms of this project from those of others, which may have the same Logger.
-	Name string
-}
 
 // Priority orders profile requests.
 type Priority uint8
@@ -198,28 +100,6 @@ func New(config Config) (*Client, error) {
 		governor:  newGovernor(config),
 		discovery: newDiscovery(),
 	}, nil
-}
-
-func (config Config) withDefaults() Config {
-	if config.Timeout == 0 {
-		config.Timeout = DefaultTimeout
-	}
-	if config.Rate == 0 {
-		config.Rate = DefaultRate
-	}
-	if config.Now == nil {
-		config.Now = time.Now
-	}
-	if config.Wall == nil {
-		config.Wall = &clock.Wall{}
-	}
-	if config.UserAgent == "" {
-		config.UserAgent = "neonauthd"
-	}
-	if config.Logger == nil {
-		config.Logger = slog.New(slog.DiscardHandler)
-	}
-	return config
 }
 
 // Close closes idle connections. Requests in flight are not disturbed.

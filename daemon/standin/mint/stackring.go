@@ -1,36 +1,39 @@
-package standin
+package mint
 
 import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/sha256"
 	"encoding/base64"
+
+	"github.com/neonauthd/neonauthd/daemon/standin/ordered"
 )
 
-// stackRing derives the keys of Stack Auth, which stores none: every key follows from the server's
+// StackRing derives the keys of Stack Auth, which stores none: every key follows from the server's
 // secret and the audience (packages/stack-shared/src/utils/jwt.tsx). Per audience there are two, the
 // old derivation, which signs today, and the new one, published ahead of its use.
-type stackRing struct {
+type StackRing struct {
 	secrets []string            // the one in use first; others are still published after a rotation with overlap
 	pairs   map[[2]string]*pair // by secret and audience
-	all     []*key              // every key derived so far
-	next    bool                // sign with the new derivation
+	All     []*Key              // every key derived so far
+	Next    bool                // sign with the new derivation
 }
 
-type pair struct{ old, new *key }
+type pair struct{ old, new *Key }
 
-func newStackRing(secret string) *stackRing {
-	return &stackRing{secrets: []string{secret}, pairs: map[[2]string]*pair{}}
+// NewStackRing derives from a secret, any text.
+func NewStackRing(secret string) *StackRing {
+	return &StackRing{secrets: []string{secret}, pairs: map[[2]string]*pair{}}
 }
 
 // pair returns the keys of an audience. Only kept ones can be named or withdrawn later; what strangers
 // ask about is not kept.
-func (r *stackRing) pair(secret, audience string, keep bool) *pair {
+func (r *StackRing) pair(secret, audience string, keep bool) *pair {
 	at := [2]string{secret, audience}
 	if p := r.pairs[at]; p != nil {
 		return p
 	}
-	scope := object{{"audience", audience}}
+	scope := ordered.Object{{"audience", audience}}
 	oldSeed := digestOf([]any{secret, audience})
 	newSeed := digestOf([]any{"stack-jwk-audience-secret", secret, scope})
 	p := &pair{
@@ -39,18 +42,18 @@ func (r *stackRing) pair(secret, audience string, keep bool) *pair {
 	}
 	if keep {
 		r.pairs[at] = p
-		r.all = append(r.all, p.old, p.new)
+		r.All = append(r.All, p.old, p.new)
 	}
 	return p
 }
 
-// published are the keys of an audience, in the order of the key set.
-func (r *stackRing) published(audience string, keep bool) []*key {
-	var keys []*key
+// Published are the keys of an audience, in the order of the key set.
+func (r *StackRing) Published(audience string, keep bool) []*Key {
+	var keys []*Key
 	for _, secret := range r.secrets {
 		p := r.pair(secret, audience, keep)
-		for _, k := range []*key{p.old, p.new} {
-			if !k.withdrawn {
+		for _, k := range []*Key{p.old, p.new} {
+			if !k.Withdrawn {
 				keys = append(keys, k)
 			}
 		}
@@ -58,23 +61,23 @@ func (r *stackRing) published(audience string, keep bool) []*key {
 	return keys
 }
 
-// signer is the key that signs for an audience. A withdrawn key hands over to the other one of its
+// Signer is the key that signs for an audience. A withdrawn key hands over to the other one of its
 // pair; when both are gone the first signs on, since such tokens are wanted too.
-func (r *stackRing) signer(audience string, next bool) *key {
+func (r *StackRing) Signer(audience string, next bool) *Key {
 	p := r.pair(r.secrets[0], audience, true)
 	first, second := p.old, p.new
-	if next || r.next {
+	if next || r.Next {
 		first, second = second, first
 	}
-	if first.withdrawn && !second.withdrawn {
+	if first.Withdrawn && !second.Withdrawn {
 		return second
 	}
 	return first
 }
 
-// rotate replaces the secret. The genuine server never publishes keys of a former one; overlap does.
-func (r *stackRing) rotate(overlap bool) {
-	fresh := []string{randomText(43)}
+// Rotate replaces the secret. The genuine server never publishes keys of a former one; overlap does.
+func (r *StackRing) Rotate(overlap bool) {
+	fresh := []string{RandomText(43)}
 	if overlap {
 		fresh = append(fresh, r.secrets...)
 	}
@@ -83,11 +86,11 @@ func (r *stackRing) rotate(overlap bool) {
 
 // digestOf is the base64url SHA-256 of a value's compact JSON.
 func digestOf(v any) string {
-	sum := sha256.Sum256(mustEncode(v))
-	return b64(sum[:])
+	sum := sha256.Sum256(ordered.Encode(v))
+	return Base64(sum[:])
 }
 
-func stackKey(seed, kidDigest string) *key {
+func stackKey(seed, kidDigest string) *Key {
 	raw, err := base64.RawURLEncoding.DecodeString(seed)
 	if err != nil {
 		panic("standin: seed: " + err.Error())
@@ -102,13 +105,13 @@ func stackKey(seed, kidDigest string) *key {
 
 // stackMembers is a public key as Stack Auth publishes it. Coordinates are exported as big numbers
 // without left padding, contrary to RFC 7518 section 6.2.1.2, so about one key in 128 has a short one.
-func stackMembers(k *key) object {
-	point, err := k.private.Public().(*ecdsa.PublicKey).Bytes()
+func stackMembers(k *Key) ordered.Object {
+	point, err := k.Private.Public().(*ecdsa.PublicKey).Bytes()
 	if err != nil {
 		panic("standin: public key: " + err.Error())
 	}
-	return object{{"kty", "EC"}, {"crv", "P-256"}, {"alg", k.alg}, {"kid", k.kid},
-		{"x", b64(trimZeros(point[1:33]))}, {"y", b64(trimZeros(point[33:]))}}
+	return ordered.Object{{"kty", "EC"}, {"crv", "P-256"}, {"alg", k.Alg}, {"kid", k.Kid},
+		{"x", Base64(trimZeros(point[1:33]))}, {"y", Base64(trimZeros(point[33:]))}}
 }
 
 func trimZeros(b []byte) []byte {

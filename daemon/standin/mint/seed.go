@@ -1,4 +1,4 @@
-package standin
+package mint
 
 import (
 	"crypto"
@@ -10,11 +10,11 @@ import (
 	"strconv"
 )
 
-// seed is what the first keys, secrets and ids of a stand-in follow from.
-type seed string
+// Seed is what the first keys, secrets and ids of a stand-in follow from.
+type Seed string
 
 // bytes returns n bytes that follow from the seed and from what they are for.
-func (s seed) bytes(purpose string, n int) []byte {
+func (s Seed) bytes(purpose string, n int) []byte {
 	b, err := hkdf.Key(sha256.New, []byte(s), nil, "neonauthd standin: "+purpose, n)
 	if err != nil {
 		panic("standin: derive: " + err.Error())
@@ -22,13 +22,15 @@ func (s seed) bytes(purpose string, n int) []byte {
 	return b
 }
 
-func (s seed) text(purpose string, n int) string { return textOf(s.bytes(purpose, n)) }
+// Text returns n letters and digits that follow from the seed and from what they are for.
+func (s Seed) Text(purpose string, n int) string { return textOf(s.bytes(purpose, n)) }
 
-func (s seed) uuid(purpose string) string { return uuidOf([16]byte(s.bytes(purpose, 16))) }
+// UUID returns a UUID of version 4 that follows from the seed and from what it is for.
+func (s Seed) UUID(purpose string) string { return uuidOf([16]byte(s.bytes(purpose, 16))) }
 
 // signer makes the private key of an algorithm; there is none of RSA, whose keys
 // nothing can be made to follow from.
-func (s seed) signer(alg string) crypto.Signer {
+func (s Seed) signer(alg string) crypto.Signer {
 	switch alg {
 	case "EdDSA":
 		return ed25519.NewKeyFromSeed(s.bytes("key "+alg, ed25519.SeedSize))
@@ -43,7 +45,7 @@ func (s seed) signer(alg string) crypto.Signer {
 
 // curveKey takes the first bytes that are less than the order of the curve, as
 // FIPS 186-5, appendix A.2.2, has it.
-func (s seed) curveKey(alg string, curve elliptic.Curve) crypto.Signer {
+func (s Seed) curveKey(alg string, curve elliptic.Curve) crypto.Signer {
 	bits := curve.Params().BitSize
 	for i := 0; ; i++ {
 		scalar := s.bytes("key "+alg+" "+strconv.Itoa(i), (bits+7)/8)
@@ -54,7 +56,7 @@ func (s seed) curveKey(alg string, curve elliptic.Curve) crypto.Signer {
 	}
 }
 
-// ID is the id that a name has in this stand-in: a UUID that follows from
-// [Options.Seed]. Users that are added with an address and without an id get
-// that of their address, where there is a seed.
-func (s *Standin) ID(name string) string { return s.seed.uuid("id " + name) }
+// NeonKey makes the key that Better Auth signs with.
+func NeonKey(from Seed) *Key {
+	return keyOf("EdDSA", from.UUID("neon key"), from.signer("EdDSA"), NeonMembers)
+}

@@ -1,7 +1,9 @@
-package standin
+package mint
 
 import (
 	"testing"
+
+	"github.com/neonauthd/neonauthd/daemon/standin/ordered"
 )
 
 // developmentSecret is public: apps/backend/.env.development of stack-auth/stack-auth.
@@ -25,10 +27,10 @@ func TestStackKeysDeriveAsTheGenuineOnes(t *testing.T) {
 		{"df342854-28fd-5124-ad6c-03974fc66de1", isOld, "H0zSzn1OSpYo", "XmZ2RMPOXR0qWvz0scRPaTGxq1893yWY3sgDcDB_Bg", "EP_I-bZUTR-qQVkNuWB-aylfyYG0ApybBvcvt-YsqLA"},
 		{"09dcc2dc-4236-5dcc-81f7-23b74fc9c396", isOld, "jJoiXWT7MrpC", "xpiHDHmp5_NzwF9rYLVlDS67Gr6Yeu5JcUWOJvvcbR8", "NeWNOQu_OkMzlgeJWPD-CpFwQsge-Y2Z1I-gh-RLIw"},
 	}
-	ring := newStackRing(developmentSecret)
+	ring := NewStackRing(developmentSecret)
 	for _, want := range table {
-		got := ring.published(want.audience, false)[want.which]
-		text := string(mustEncode(got.jwk))
+		got := ring.Published(want.audience, false)[want.which]
+		text := string(ordered.Encode(got.JWK))
 		if expect := `{"kty":"EC","crv":"P-256","alg":"ES256","kid":"` + want.kid + `","x":"` + want.x + `","y":"` + want.y + `"}`; text != expect {
 			t.Errorf("%s: got %s, want %s", want.audience, text, expect)
 		}
@@ -36,21 +38,21 @@ func TestStackKeysDeriveAsTheGenuineOnes(t *testing.T) {
 }
 
 func TestEveryAlgorithmSignsWhatItVerifies(t *testing.T) {
-	keys := append(newRSAKeys(), curveKeysOf("seed")...)
+	keys := append(NewRSAKeys(), CurveKeys("a seed")...)
 	if len(keys) != len(Algorithms()) {
 		t.Fatalf("%d keys for %d algorithms", len(keys), len(Algorithms()))
 	}
 	for _, k := range keys {
 		signature := k.sign([]byte("input"))
-		if !k.verifies([]byte("input"), signature) {
-			t.Errorf("%s: own signature refused", k.alg)
+		if !k.Verifies([]byte("input"), signature) {
+			t.Errorf("%s: own signature refused", k.Alg)
 		}
-		if k.verifies([]byte("other"), signature) {
-			t.Errorf("%s: signature accepted over other input", k.alg)
+		if k.Verifies([]byte("other"), signature) {
+			t.Errorf("%s: signature accepted over other input", k.Alg)
 		}
 		signature[len(signature)/2] ^= 1
-		if k.verifies([]byte("input"), signature) {
-			t.Errorf("%s: changed signature accepted", k.alg)
+		if k.Verifies([]byte("input"), signature) {
+			t.Errorf("%s: changed signature accepted", k.Alg)
 		}
 	}
 }

@@ -1,4 +1,6 @@
-package standin
+// Package mint makes the stand-in's signing keys, the way each genuine service makes and publishes its own, and signs
+// tokens with them. It also reads tokens as leniently as the services do. It knows nothing of users or of HTTP.
+package mint
 
 import (
 	"crypto"
@@ -13,6 +15,8 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
+
+	"github.com/neonauthd/neonauthd/daemon/standin/ordered"
 )
 
 // rsaBits is the least size that verifiers accept today (RFC 7518, section 3.3).
@@ -24,23 +28,23 @@ func Algorithms() []string {
 	return []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
 }
 
-// key is one signing key. It is immutable apart from its withdrawn mark, which the Standin's mutex guards.
-type key struct {
-	kid       string
-	alg       string
-	private   crypto.Signer
-	jwk       object
-	withdrawn bool
+// Key is one signing key. It is immutable apart from its mark Withdrawn: keys and rings are guarded by whoever holds them.
+type Key struct {
+	Kid       string
+	Alg       string
+	Private   crypto.Signer
+	JWK       ordered.Object
+	Withdrawn bool
 }
 
-// newKey makes a key for an algorithm. Callers pass known names only.
-func newKey(alg, kid string, members func(*key) object) *key {
+// NewKey makes a key for an algorithm. Callers pass known names only.
+func NewKey(alg, kid string, members func(*Key) ordered.Object) *Key {
 	return keyOf(alg, kid, newSigner(alg), members)
 }
 
-func keyOf(alg, kid string, private crypto.Signer, members func(*key) object) *key {
-	k := &key{kid: kid, alg: alg, private: private}
-	k.jwk = members(k)
+func keyOf(alg, kid string, private crypto.Signer, members func(*Key) ordered.Object) *Key {
+	k := &Key{Kid: kid, Alg: alg, Private: private}
+	k.JWK = members(k)
 	return k
 }
 
@@ -68,7 +72,7 @@ func newSigner(alg string) crypto.Signer {
 }
 
 // sign makes the JWS signature (RFC 7515) of the signing input.
-func (k *key) sign(input []byte) []byte {
+func (k *Key) sign(input []byte) []byte {
 	signature, err := k.signature(input)
 	if err != nil {
 		panic("standin: sign: " + err.Error())
@@ -76,14 +80,14 @@ func (k *key) sign(input []byte) []byte {
 	return signature
 }
 
-func (k *key) signature(input []byte) ([]byte, error) {
-	if private, ok := k.private.(ed25519.PrivateKey); ok {
+func (k *Key) signature(input []byte) ([]byte, error) {
+	if private, ok := k.Private.(ed25519.PrivateKey); ok {
 		return ed25519.Sign(private, input), nil
 	}
-	hash := hashOf(k.alg)
+	hash := hashOf(k.Alg)
 	digest := hash.New()
 	digest.Write(input)
-	switch private := k.private.(type) {
+	switch private := k.Private.(type) {
 	case *ecdsa.PrivateKey:
 		r, s, err := ecdsa.Sign(rand.Reader, private, digest.Sum(nil))
 		if err != nil {
@@ -95,28 +99,28 @@ func (k *key) signature(input []byte) ([]byte, error) {
 		s.FillBytes(out[size:])
 		return out, nil
 	case *rsa.PrivateKey:
-		if k.alg[:2] == "PS" {
+		if k.Alg[:2] == "PS" {
 			return rsa.SignPSS(rand.Reader, private, hash, digest.Sum(nil), &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash})
 		}
 		return rsa.SignPKCS1v15(rand.Reader, private, hash, digest.Sum(nil))
 	default:
-		return nil, fmt.Errorf("no way to sign with %s", k.alg)
+		return nil, fmt.Errorf("no way to sign with %s", k.Alg)
 	}
 }
 
-// verifies reports whether signature is the key's over input.
-func (k *key) verifies(input, signature []byte) bool {
-	if public, ok := k.private.Public().(ed25519.PublicKey); ok {
+// Verifies reports whether signature is the key's over input.
+func (k *Key) Verifies(input, signature []byte) bool {
+	if public, ok := k.Private.Public().(ed25519.PublicKey); ok {
 		return ed25519.Verify(public, input, signature)
 	}
-	hash := hashOf(k.alg)
+	hash := hashOf(k.Alg)
 	digest := hash.New()
 	digest.Write(input)
-	switch public := k.private.Public().(type) {
+	switch public := k.Private.Public().(type) {
 	case *ecdsa.PublicKey:
 		return verifyECDSA(public, digest.Sum(nil), signature)
 	case *rsa.PublicKey:
-		if k.alg[:2] == "PS" {
+		if k.Alg[:2] == "PS" {
 			return rsa.VerifyPSS(public, hash, digest.Sum(nil), signature, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}) == nil
 		}
 		return rsa.VerifyPKCS1v15(public, hash, digest.Sum(nil), signature) == nil
@@ -144,18 +148,18 @@ func hashOf(alg string) crypto.Hash {
 	}
 }
 
-// neonMembers orders a public key as Better Auth publishes it.
-func neonMembers(k *key) object {
-	public := k.private.Public().(ed25519.PublicKey)
-	return object{{"alg", k.alg}, {"crv", "Ed25519"}, {"x", b64(public)}, {"kty", "OKP"}, {"kid", k.kid}}
+// NeonMembers orders a public key as Better Auth publishes it.
+func NeonMembers(k *Key) ordered.Object {
+	public := k.Private.Public().(ed25519.PublicKey)
+	return ordered.Object{{"alg", k.Alg}, {"crv", "Ed25519"}, {"x", Base64(public)}, {"kty", "OKP"}, {"kid", k.Kid}}
 }
 
 // oidcMembers is a public key as issuers usually publish it (RFC 7517, RFC 7518 section 6, RFC 8037).
-func oidcMembers(k *key) object {
-	head := object{{"kid", k.kid}, {"use", "sig"}, {"alg", k.alg}}
-	switch public := k.private.Public().(type) {
+func oidcMembers(k *Key) ordered.Object {
+	head := ordered.Object{{"kid", k.Kid}, {"use", "sig"}, {"alg", k.Alg}}
+	switch public := k.Private.Public().(type) {
 	case *rsa.PublicKey:
-		return append(head, object{{"kty", "RSA"}, {"n", b64(public.N.Bytes())}, {"e", b64(big.NewInt(int64(public.E)).Bytes())}}...)
+		return append(head, ordered.Object{{"kty", "RSA"}, {"n", Base64(public.N.Bytes())}, {"e", Base64(big.NewInt(int64(public.E)).Bytes())}}...)
 	case *ecdsa.PublicKey:
 		params := public.Curve.Params()
 		point, err := public.Bytes() // 0x04, x, y; both padded to the size of the field
@@ -163,46 +167,50 @@ func oidcMembers(k *key) object {
 			panic("standin: public key: " + err.Error())
 		}
 		size := (params.BitSize + 7) / 8
-		return append(head, object{{"kty", "EC"}, {"crv", params.Name}, {"x", b64(point[1 : 1+size])}, {"y", b64(point[1+size:])}}...)
+		return append(head, ordered.Object{{"kty", "EC"}, {"crv", params.Name}, {"x", Base64(point[1 : 1+size])}, {"y", Base64(point[1+size:])}}...)
 	default:
-		return append(head, object{{"kty", "OKP"}, {"crv", "Ed25519"}, {"x", b64(public.(ed25519.PublicKey))}}...)
+		return append(head, ordered.Object{{"kty", "OKP"}, {"crv", "Ed25519"}, {"x", Base64(public.(ed25519.PublicKey))}}...)
 	}
 }
 
-// ring holds the keys of an upstream that rotates by adding keys: every key ever made, in order.
-type ring struct{ keys []*key }
+// Ring holds the keys of an upstream that rotates by adding keys: every key ever made, in order.
+type Ring struct{ Keys []*Key }
 
-func (r *ring) published() []*key {
-	return slices.DeleteFunc(slices.Clone(r.keys), func(k *key) bool { return k.withdrawn })
+// Published are the keys that have not been withdrawn.
+func (r *Ring) Published() []*Key {
+	return slices.DeleteFunc(slices.Clone(r.Keys), func(k *Key) bool { return k.Withdrawn })
 }
 
-// signer is the newest published key of an algorithm, or the newest withdrawn one when none is left.
-func (r *ring) signer(alg string) *key {
-	var last *key
-	for _, k := range r.keys {
-		if k.alg == alg && (last == nil || !k.withdrawn || last.withdrawn) {
+// Signer is the newest published key of an algorithm, or the newest withdrawn one when none is left.
+func (r *Ring) Signer(alg string) *Key {
+	var last *Key
+	for _, k := range r.Keys {
+		if k.Alg == alg && (last == nil || !k.Withdrawn || last.Withdrawn) {
 			last = k
 		}
 	}
 	return last
 }
 
-func (r *ring) rotate(fresh []*key, overlap bool) {
+// Rotate adds fresh keys. Without overlap the former ones are withdrawn.
+func (r *Ring) Rotate(fresh []*Key, overlap bool) {
 	if !overlap {
-		for _, k := range r.keys {
-			k.withdrawn = true
+		for _, k := range r.Keys {
+			k.Withdrawn = true
 		}
 	}
-	r.keys = append(r.keys, fresh...)
+	r.Keys = append(r.Keys, fresh...)
 }
 
-func findKey(keys []*key, kid string) *key {
+// FindKey returns the key of this id, nil if there is none.
+func FindKey(keys []*Key, kid string) *Key {
 	for _, k := range keys {
-		if k.kid == kid {
+		if k.Kid == kid {
 			return k
 		}
 	}
 	return nil
 }
 
-func b64(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
+// Base64 is base64url without padding (RFC 7515, section 2).
+func Base64(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
