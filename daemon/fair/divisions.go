@@ -14,6 +14,11 @@ const (
 	// they are made when an upstream's budget is short is a [Line]'s to say.
 	MaxCalls     = 16
 	MaxCallsEach = 12
+	// WatchBacklog is how many bytes of lines may wait for one watch to read them, and WatchBacklogs how many for all before
+	// a watch may have no more than an equal part of that. Nobody is refused anything: what would be more becomes one line
+	// that tells to forget everything.
+	WatchBacklog  = 64 << 10
+	WatchBacklogs = 4 << 20
 )
 
 // Connections divides the connections of the ordinary socket: as many as the configuration has, in all and for one caller.
@@ -48,3 +53,7 @@ func SendBuffers() Shares { return Shares{Total: 256, Each: 128, Kept: 64} }
 
 // Notices divides the connections that were turned away and have not read why. Others are closed without a reason.
 func Notices() Shares { return Shares{Total: 1024, Each: 256, Kept: 256} }
+
+// Watches divides the connections on which clients that keep answers are told what has ended. Each costs a line for each
+// event.
+func Watches() Shares { return Shares{Total: 2048, Each: 1024, Kept: 256} }

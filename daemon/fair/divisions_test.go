@@ -17,6 +17,7 @@ func TestDivisionsAreSound(t *testing.T) {
 		"wide buffers":    WideBuffers(),
 		"send buffers":    SendBuffers(),
 		"notices":         Notices(),
+		"watches":         Watches(),
 	} {
 		if s.Each < 1 || s.Each > s.Total || s.Kept < 0 || s.Kept >= s.Total || !s.Admit(0, 0, 1) {
 			t.Errorf("%s: %+v", name, s)
@@ -36,6 +37,7 @@ func TestWhatIsDividedFitsTheUnit(t *testing.T) {
 	held := 20*mib + 64*mib + // the program, the cache
 		connections*(12+20)*kib + wide*64*kib + // what connections hold, replies of their own
 		UnsentBodies().Total +
+		Watches().Total*(8+4)*kib + 2*WatchBacklogs + // a goroutine and a part of the lines for each, in buffers that have doubled
 		roomy*220*kib + (connections-roomy)*13*kib
 	if held > 400*mib {
 		t.Errorf("%d MiB can be held", held/mib)
