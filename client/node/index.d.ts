@@ -270,6 +270,11 @@ export interface ClientOptions {
   project?: string
   /** How long a call may take in all, connecting included. Default 1000. */
   timeout?: number
+  /**
+   * How many accepted answers are kept in memory, at 4 KiB each on average, and given again without asking for as long as
+   * the daemon has promised to tell what has ended. 0: none, and every call asks the daemon. Default 1024.
+   */
+  keep?: number
   /** What hello() calls this program. Default "node". */
   name?: string
 }
@@ -319,6 +324,11 @@ export interface Asker {
  * Asks one daemon. Concurrent callers travel together on one connection. It
  * connects when it is first asked, and does not keep the process alive while
  * nobody waits for an answer.
+ *
+ * It keeps accepted answers in memory and gives them again without asking, for as
+ * long as the daemon has promised to tell it what has ended. A revocation is in
+ * force in every process when the command that asked for it returns. The promise
+ * comes over one more connection, which ends some seconds after the last call.
  */
 export class Client implements Asker, AsyncDisposable {
   constructor(options?: ClientOptions)
@@ -386,4 +396,5 @@ export class ClosedError extends NeonauthdError {
 export const DEFAULT_SOCKET: string
 export const SOCKET_VARIABLE: string
 export const DEFAULT_TIMEOUT: number
+export const DEFAULT_KEEP: number
 export const DEFAULT_NAME: string

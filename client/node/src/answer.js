@@ -8,24 +8,20 @@ const { claimsIn, objectIn, userOf } = require('./user.js')
 // they are printed or turned into JSON by a logger.
 
 class Answer {
-  toString() {
-    return this.outcome
-  }
-
-  toJSON() {
-    return { outcome: this.outcome }
-  }
-
-  [inspect.custom](_depth, options) {
-    return `${this.constructor.name} ${inspect(this.toJSON(), options)}`
-  }
+  toString() { return this.outcome }
+  toJSON() { return { outcome: this.outcome } }
+  [inspect.custom](_depth, options) { return `${this.constructor.name} ${inspect(this.toJSON(), options)}` }
 }
+
+let givenAgain
+let bytesIn
 
 class Accepted extends Answer {
   outcome = 'accepted'
 
-  #payload // the claims part of the token, at level profile
-  #user
+  // What all copies of a kept answer have in common: payload, the claims part of the
+  // token, at level profile; user, once somebody has asked for it.
+  #shared
 
   constructor(fields) {
     super()
@@ -37,35 +33,37 @@ class Accepted extends Answer {
     this.expires = fields.expires
     this.source = fields.source
     this.json = fields.json
-    this.#payload = fields.payload
+    this.#shared = fields.shared ?? { payload: fields.payload, user: undefined }
     Object.freeze(this)
   }
 
-  data() {
-    return JSON.parse(this.json)
-  }
-
-  get claims() {
-    return this.level === 'claims' ? objectIn(this.json) : claimsIn(this.#payload)
-  }
-
-  get profile() {
-    return this.level === 'profile' ? objectIn(this.json) : undefined
-  }
+  data() { return JSON.parse(this.json) }
+  get claims() { return this.level === 'claims' ? objectIn(this.json) : claimsIn(this.#shared.payload) }
+  get profile() { return this.level === 'profile' ? objectIn(this.json) : undefined }
 
   get user() {
     const object = () => objectIn(this.json) ?? {}
-    this.#user ??= userOf(this.subject, object(), this.level === 'profile' ? (this.claims ?? {}) : object())
-    return this.#user
+    this.#shared.user ??= userOf(this.subject, object(), this.level === 'profile' ? (this.claims ?? {}) : object())
+    return this.#shared.user
   }
 
-  toString() {
-    return `accepted level=${this.level} source=${this.source} age=${this.age} ttl=${this.ttl}`
+  static {
+    // givenAgain is the answer once more, as it stands when it has been kept for so
+    // many milliseconds. A Date can be set by whoever has it, so expires is a number.
+    givenAgain = (answer, expires, kept) => {
+      const [age, ttl] = [wholeSeconds(answer.age + kept), wholeSeconds(answer.ttl - kept)]
+      return new Accepted({ ...answer, age, ttl, expires: new Date(expires), source: 'cache', shared: answer.#shared })
+    }
+
+    // bytesIn is how much memory the answer takes, with a user read out of it.
+    bytesIn = (answer) => {
+      const width = /[^\0-\xff]/.test(answer.json) ? 2 : 1
+      return 512 + 2 * (width * answer.json.length + (answer.#shared.payload?.length ?? 0))
+    }
   }
 
-  toJSON() {
-    return { outcome: this.outcome, level: this.level, source: this.source, age: this.age, ttl: this.ttl }
-  }
+  toString() { return `accepted level=${this.level} source=${this.source} age=${this.age} ttl=${this.ttl}` }
+  toJSON() { return { outcome: this.outcome, level: this.level, source: this.source, age: this.age, ttl: this.ttl } }
 }
 
 class Rejected extends Answer {
@@ -77,13 +75,8 @@ class Rejected extends Answer {
     Object.freeze(this)
   }
 
-  toString() {
-    return `rejected: ${this.reason}`
-  }
-
-  toJSON() {
-    return { outcome: this.outcome, reason: this.reason }
-  }
+  toString() { return `rejected: ${this.reason}` }
+  toJSON() { return { outcome: this.outcome, reason: this.reason } }
 }
 
 class Unknown extends Answer {
@@ -97,14 +90,11 @@ class Unknown extends Answer {
     Object.freeze(this)
   }
 
-  toString() {
-    return `unknown: ${this.error.message}`
-  }
-
-  toJSON() {
-    return { outcome: this.outcome, code: this.code, retryAfter: this.retryAfter, error: this.error.message }
-  }
+  toString() { return `unknown: ${this.error.message}` }
+  toJSON() { return { outcome: this.outcome, code: this.code, retryAfter: this.retryAfter, error: this.error.message } }
 }
+
+const wholeSeconds = (span) => Math.floor(span / 1000) * 1000
 
 const OUTCOMES = ['accepted', 'rejected', 'unknown']
 
@@ -118,4 +108,4 @@ function match(answer, branches) {
   return branches[answer.outcome](answer)
 }
 
-module.exports = { Accepted, Rejected, Unknown, match }
+module.exports = { Accepted, Rejected, Unknown, bytesIn, givenAgain, match }

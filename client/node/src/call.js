@@ -20,12 +20,9 @@ class Call {
     this.resolve = resolve
     this.reject = reject
     // The connection keeps the process alive while somebody waits, so the timer need not.
-    this.timer = setTimeout(() => leave(this, new TimedOutError(span)), span)
-    this.timer.unref()
-    if (signal) {
-      this.onAbort = () => leave(this, new CancelledError(signal.reason))
-      signal.addEventListener('abort', this.onAbort, { once: true })
-    }
+    this.timer = setTimeout(() => leave(this, new TimedOutError(span)), span).unref()
+    this.onAbort = () => leave(this, new CancelledError(signal.reason))
+    signal?.addEventListener('abort', this.onAbort, { once: true })
   }
 
   // done takes the text of the reply, without its tag; null: it is no text.
@@ -56,6 +53,7 @@ function requestLine(question, tag, left) {
   line += ` deadline=${daemonShare(left)}`
   if (question.fallback) line += ' fallback=claims'
   if (question.label !== '') line += ` for=${question.label}`
+  if (question.keep) line += ' keep=1'
   return `${line} ${question.token}\n`
 }
 

@@ -1,24 +1,28 @@
 'use strict'
 
-const { createHmac, randomBytes } = require('node:crypto')
 const { inspect } = require('node:util')
 
 const { Unknown, Rejected } = require('./answer.js')
 const { GarbledError, NeonauthdError, quoted } = require('./errors.js')
+const { Keeper } = require('./keeper.js')
+const { keyOf } = require('./memory.js')
 const { answerTo, numberField, parseReply, replyError, textField } = require('./reply.js')
 const { Wire } = require('./wire.js')
-const { DEFAULT_SOCKET, MAX_CLIENT_NAME, MAX_MAX_AGE, PROTOCOL, SOCKET_VARIABLE, askable, encodeValue } = require('./words.js')
+const { DEFAULT_SOCKET, MAX_CLIENT_NAME, MAX_MAX_AGE, MAX_TOKEN, PROTOCOL, SOCKET_VARIABLE, askable, encodeValue } = require('./words.js')
 
 const DEFAULT_TIMEOUT = 1000 // milliseconds
+const DEFAULT_KEEP = 1024 // answers
 const DEFAULT_NAME = 'node'
 
 const MAX_PROJECT = 32
 const MAX_TIMER = 2 ** 31 - 1 // what setTimeout can take
 
-const CLIENT_OPTIONS = ['socket', 'project', 'timeout', 'name']
+const CLIENT_OPTIONS = ['socket', 'project', 'timeout', 'keep', 'name']
 const CALL_OPTIONS = ['deadline', 'signal']
 const VERIFY_OPTIONS = [...CALL_OPTIONS, 'project', 'onBehalfOf']
 const PROFILE_OPTIONS = [...VERIFY_OPTIONS, 'maxAge', 'fallback']
+
+let internals
 
 // Client asks one daemon. It connects when it is first asked, and does not
 // keep the process alive while nobody waits for an answer.
@@ -28,7 +32,12 @@ class Client {
   #timeout
   #name
   #wire
-  #key = randomBytes(16) // of the labels of those who are asked for
+  #keeper // undefined: nothing is kept
+  #key // of the labels of those who are asked for
+
+  static {
+    internals = (client) => ({ wire: client.#wire, keeper: client.#keeper }) // for tests
+  }
 
   constructor(options = {}) {
     known(options, CLIENT_OPTIONS)
@@ -36,27 +45,19 @@ class Client {
     this.#project = projectName(options.project)
     this.#timeout = span('timeout', options.timeout) ?? DEFAULT_TIMEOUT
     this.#name = options.name || DEFAULT_NAME
-    if (Buffer.byteLength(this.#name) > MAX_CLIENT_NAME) {
-      throw new RangeError(`neonauthd: name is longer than ${MAX_CLIENT_NAME} bytes`)
-    }
+    if (Buffer.byteLength(this.#name) > MAX_CLIENT_NAME) throw new RangeError(`neonauthd: name is longer than ${MAX_CLIENT_NAME} bytes`)
+    const keep = options.keep ?? DEFAULT_KEEP
+    if (!Number.isInteger(keep) || keep < 0) throw new RangeError('neonauthd: keep is not a number of answers')
+    if (keep > 0) this.#keeper = new Keeper(keep, this.#path)
     this.#wire = new Wire(this.#path)
   }
 
-  verify(token, options = {}) {
-    return this.#lookup('VERIFY', token, options, VERIFY_OPTIONS)
-  }
-
-  profile(token, options = {}) {
-    return this.#lookup('PROFILE', token, options, PROFILE_OPTIONS)
-  }
-
-  async ping(options = {}) {
-    await this.#ask({ verb: 'PING', token: '', args: '' }, options)
-  }
+  verify(token, options = {}) { return this.#lookup('VERIFY', token, options, VERIFY_OPTIONS) }
+  profile(token, options = {}) { return this.#lookup('PROFILE', token, options, PROFILE_OPTIONS) }
+  async ping(options = {}) { await this.#ask('PING', '', options) }
 
   async hello(options = {}) {
-    const args = ` ${PROTOCOL} ${encodeValue(this.#name)}`
-    const reply = await this.#ask({ verb: 'HELLO', token: '', args }, options)
+    const reply = await this.#ask('HELLO', ` ${PROTOCOL} ${encodeValue(this.#name)}`, options)
     const projects = textField(reply, 'projects')
     return {
       version: textField(reply, 'version'),
@@ -68,75 +69,98 @@ class Client {
   }
 
   async close() {
+    this.#keeper?.close()
     this.#wire.close()
   }
 
-  async [Symbol.asyncDispose ?? Symbol.for('Symbol.asyncDispose')]() {
-    await this.close()
-  }
+  async [Symbol.asyncDispose ?? Symbol.for('Symbol.asyncDispose')]() { await this.close() }
+  get socket() { return this.#path }
+  toString() { return `neonauthd client of ${quoted(this.#path)}` }
+  [inspect.custom]() { return `Client { socket: ${quoted(this.#path)} }` }
 
-  get socket() {
-    return this.#path
-  }
-
-  toString() {
-    return `neonauthd client of ${quoted(this.#path)}`
-  }
-
-  [inspect.custom]() {
-    return `Client { socket: ${quoted(this.#path)} }`
-  }
-
-  // What a program has written wrongly is thrown: it says nothing about a token.
+  // lookup answers a question about a token: from memory, or by asking. What a
+  // program has written wrongly is thrown: it says nothing about a token.
   async #lookup(verb, token, options, names) {
     known(options, names)
     if (typeof token !== 'string') throw new TypeError('neonauthd: token is not a string')
     const question = this.#question(verb, token, options)
-    const span = this.#span(options)
-    const signal = abortSignal(options.signal)
-    if (!askable(verb, token)) return new Rejected('malformed')
+    const asking = this.#asking(options)
+    if (token.length > MAX_TOKEN) return new Rejected('malformed')
+    const keeper = this.#keeper
+    if (!keeper?.memory.up) { // then nothing is kept
+      const { answer } = await this.#askAbout(question, asking)
+      if (answer.ttl > 0) keeper?.openWatch()
+      return answer
+    }
+    const key = keyOf(question)
+    const refresh = () => this.#learn(key, { ...question, background: true }, { ...asking, signal: undefined })
+    return keeper.recall(key, question.maxAge, refresh) ?? this.#learn(key, question, asking)
+  }
+
+  // learn asks the daemon, and keeps the answer if it may be kept.
+  async #learn(key, question, asking) {
+    const sent = this.#keeper.now()
+    const end = performance.now() + asking.span
+    let { answer, grant } = await this.#askAbout({ ...question, keep: true }, asking)
+    if (answer.code === 'bad-request') { // by an older daemon, perhaps
+      const left = Math.max(end - performance.now(), 1)
+      answer = (await this.#askAbout(question, { ...asking, span: left })).answer
+      if (answer.code !== 'bad-request') this.#keeper.refused()
+    }
+    this.#keeper.learn(key, answer, grant, sent)
+    return answer
+  }
+
+  async #askAbout(question, { span, signal }) {
+    if (!askable(question.verb, question.token)) return { answer: new Rejected('malformed') }
     try {
       return answerTo(question, await this.#wire.ask(question, span, signal))
     } catch (error) {
-      if (error instanceof NeonauthdError) return new Unknown(error)
+      if (error instanceof NeonauthdError) return { answer: new Unknown(error) }
       throw error
     }
   }
 
-  #question(verb, token, options) {
-    const project = options.project === undefined ? this.#project : projectName(options.project)
-    const question = { verb, token, args: '', project, wireProject: encodeValue(project), maxAge: -1, fallback: false, label: '' }
-    if (options.maxAge !== undefined) {
-      if (!(options.maxAge >= 0)) throw new RangeError('neonauthd: maxAge is not a number of milliseconds')
+  #question(verb, token, { project: name, maxAge, fallback, onBehalfOf }) {
+    const project = name === undefined ? this.#project : projectName(name)
+    if (maxAge !== undefined && !(maxAge >= 0)) throw new RangeError('neonauthd: maxAge is not a number of milliseconds')
+    if (fallback !== undefined && fallback !== 'claims') throw new TypeError('neonauthd: fallback can only be "claims"')
+    return {
+      verb,
+      token,
+      project,
+      wireProject: encodeValue(project),
       // Rounded down, so that the answer is never older than asked for.
-      question.maxAge = Math.min(Math.floor(options.maxAge / 1000), MAX_MAX_AGE)
+      maxAge: maxAge === undefined ? -1 : Math.min(Math.floor(maxAge / 1000), MAX_MAX_AGE),
+      fallback: fallback !== undefined,
+      label: onBehalfOf === undefined ? '' : this.#label(onBehalfOf),
     }
-    if (options.fallback !== undefined) {
-      if (options.fallback !== 'claims') throw new TypeError('neonauthd: fallback can only be "claims"')
-      question.fallback = true
-    }
-    if (options.onBehalfOf !== undefined) question.label = this.#label(options.onBehalfOf)
-    return question
   }
 
   // label is what the daemon is told of whoever is asked for: it tells one from
   // another, and nothing about any.
   #label(asker) {
     if (typeof asker !== 'string') throw new TypeError('neonauthd: onBehalfOf is not a string')
-    return asker === '' ? '' : createHmac('sha256', this.#key).update(asker).digest('base64url').slice(0, 11)
+    if (asker === '') return ''
+    const { createHmac, randomBytes } = require('node:crypto') // which takes two milliseconds to load
+    this.#key ??= randomBytes(16)
+    return createHmac('sha256', this.#key).update(asker).digest('base64url').slice(0, 11)
   }
 
   // ask puts a question that is no lookup; an ERR reply is an error.
-  async #ask(question, options) {
+  async #ask(verb, args, options) {
     known(options, CALL_OPTIONS)
-    const reply = parseReply(await this.#wire.ask(question, this.#span(options), abortSignal(options.signal)))
+    const { span, signal } = this.#asking(options)
+    const reply = parseReply(await this.#wire.ask({ verb, token: '', args }, span, signal))
     if (reply.status === 'ERR') throw replyError(reply)
     if (reply.status === 'NO') throw new GarbledError('a rejection of what is no lookup')
     return reply
   }
 
-  #span(options) {
-    return span('deadline', options.deadline) ?? this.#timeout
+  // asking is for how long a question is asked, and what ends that.
+  #asking({ deadline, signal }) {
+    if (signal !== undefined && !(signal instanceof AbortSignal)) throw new TypeError('neonauthd: signal is not an AbortSignal')
+    return { span: span('deadline', deadline) ?? this.#timeout, signal }
   }
 }
 
@@ -168,9 +192,4 @@ function projectName(value = '') {
   return value
 }
 
-function abortSignal(value) {
-  if (value !== undefined && !(value instanceof AbortSignal)) throw new TypeError('neonauthd: signal is not an AbortSignal')
-  return value
-}
-
-module.exports = { DEFAULT_TIMEOUT, DEFAULT_NAME, Client, sharedClient }
+module.exports = { DEFAULT_KEEP, DEFAULT_NAME, DEFAULT_TIMEOUT, Client, internals, sharedClient }

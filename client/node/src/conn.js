@@ -6,13 +6,8 @@ const { createConnection } = require('node:net')
 const { requestLine } = require('./call.js')
 const { BrokenError, GarbledError, UnreachableError, quoted } = require('./errors.js')
 const { Lines, textOf } = require('./lines.js')
-const { parseReply, replyError } = require('./reply.js')
+const { replyError, replyIn } = require('./reply.js')
 const { MAX_IN_FLIGHT, MAX_REPLY_LINE, MAX_SOCKET_PATH } = require('./words.js')
-
-// How long, in milliseconds, a connection stays open that nobody uses. Another
-// one is had in a fraction of a millisecond, so a program that makes a client for
-// each request, and closes none, does not hold many.
-const IDLE_TIME = 1000
 
 // How many replies that nobody waits for any more a connection may owe before
 // another one takes its place.
@@ -35,6 +30,7 @@ class Conn {
   #lines = new Lines(MAX_REPLY_LINE)
   #calls = new Map() // by tag; null: nobody waits for the reply any more
   #abandoned = 0 // of them
+  #callers = 0 // calls for which the process stays alive: not those in the background
   // Tags begin anywhere: those of another connection are not this one's, should
   // replies ever go astray.
   #last = Math.floor(Math.random() * 2 ** 48)
@@ -43,24 +39,19 @@ class Conn {
   #retired = false
   #ended = false
 
-  constructor(socket, wire, idleTime = IDLE_TIME) {
+  constructor(socket, wire) {
     this.#socket = socket
     this.#wire = wire
     socket.unref()
-    socket.setTimeout(idleTime)
-    socket.on('timeout', () => (this.#waiting === 0 ? this.end(null) : socket.setTimeout(idleTime)))
+    socket.setTimeout(wire.idleTime)
+    socket.on('timeout', () => (this.#waiting === 0 ? this.end(null) : socket.setTimeout(wire.idleTime)))
     socket.on('data', (chunk) => this.#receive(chunk))
     socket.on('error', (error) => this.#broke(error))
     for (const event of ['end', 'close']) socket.on(event, () => this.#broke())
   }
 
-  get full() {
-    return this.#calls.size >= MAX_IN_FLIGHT
-  }
-
-  get #waiting() {
-    return this.#calls.size - this.#abandoned
-  }
+  get full() { return this.#calls.size >= MAX_IN_FLIGHT }
+  get #waiting() { return this.#calls.size - this.#abandoned }
 
   send(call) {
     call.conn = this
@@ -68,7 +59,7 @@ class Conn {
     call.heard = this.#heard
     call.left = call.end - performance.now()
     this.#calls.set(call.tag, call)
-    if (this.#waiting === 1) this.#socket.ref()
+    if (!call.question.background && this.#callers++ === 0) this.#socket.ref()
     if (this.#out === '') process.nextTick(() => this.#flush())
     this.#out += requestLine(call.question, call.tag, call.left)
   }
@@ -78,11 +69,9 @@ class Conn {
     this.#calls.set(call.tag, null)
     this.#abandoned++
     const silent = timedOut && this.#heard === call.heard && call.left >= MIN_SILENCE
-    if (silent || this.#abandoned > MAX_ABANDONED) {
-      this.#retired = true
-      this.#wire.retired(this)
-    }
-    this.#release()
+    this.#retired ||= silent || this.#abandoned > MAX_ABANDONED
+    if (this.#retired) this.#wire.retired(this)
+    this.#release(call)
   }
 
   // end ends the connection and every call on it. Those that hung on an idle
@@ -92,22 +81,20 @@ class Conn {
     if (this.#ended) return
     this.#ended = true
     this.#socket.destroy()
-    const again = []
-    for (const call of this.#calls.values()) {
-      if (call === null) continue
+    const calls = [...this.#calls.values()].filter((call) => call !== null)
+    const again = calls.filter((call) => error.idle && !call.again)
+    for (const call of calls) {
       call.conn = null
-      if (error instanceof BrokenError && error.idle && !call.again) again.push(call)
-      else call.fail(error)
+      if (!again.includes(call)) call.fail(error)
     }
     for (const call of again) call.again = true
     this.#wire.ended(this, again)
   }
 
-  // release lets the process end while nobody waits.
-  #release() {
-    if (this.#waiting > 0) return
-    this.#socket.unref()
-    if (this.#retired) this.end(null)
+  // release lets the process end when nobody waits any more.
+  #release(call) {
+    if (!call.question.background && --this.#callers === 0) this.#socket.unref()
+    if (this.#retired && this.#waiting === 0) this.end(null)
   }
 
   #flush() {
@@ -115,11 +102,7 @@ class Conn {
     this.#out = ''
   }
 
-  #broke(cause) {
-    const error = new BrokenError(cause && { cause })
-    error.idle = this.#heard > 0 && !this.#lines.partial
-    this.end(error)
-  }
+  #broke(cause) { this.end(new BrokenError(this.#heard > 0 && !this.#lines.partial, cause && { cause })) }
 
   #receive(chunk) {
     for (const line of this.#lines.in(chunk)) {
@@ -138,36 +121,30 @@ class Conn {
     const call = this.#calls.get(tag)
     if (call === undefined) return this.end(untagged(line))
     this.#calls.delete(tag)
-    if (call === null) {
-      this.#abandoned--
-      return
-    }
-    call.done(textOf(line.subarray(space + 1)))
-    this.#release()
+    if (call !== null) {
+      call.done(textOf(line.subarray(space + 1)))
+      this.#release(call)
+    } else this.#abandoned--
   }
 }
 
-// untagged reads a line without one of our tags. An ERR is the daemon's word
-// about the whole connection ("busy" on one too many); anything else has no
+// untagged is what a line means that has none of our tags. An ERR is the daemon's
+// word about the whole connection ("busy" on one too many); anything else has no
 // place here.
 function untagged(line) {
-  try {
-    const reply = parseReply(textOf(line) ?? '')
-    if (reply.status === 'ERR') return replyError(reply)
-  } catch {
-    // said below
-  }
-  return new GarbledError('reply to no request')
+  const reply = replyIn(line)
+  return reply?.status === 'ERR' ? replyError(reply) : new GarbledError('reply to no request')
 }
+
+const IS_IT_THERE = ' (is neonauthd running, and is this its socket?)'
+const ADVICE = { ENOENT: IS_IT_THERE, ECONNREFUSED: IS_IT_THERE, EACCES: ' (is this user in the group of the socket?)' }
 
 // dial connects to the daemon. While its queue of new connections is full, which
 // Linux reports at once as EAGAIN, it tries again as long as that is wanted. It
 // throws an UnreachableError.
 async function dial(path, wanted) {
   try {
-    if (Buffer.byteLength(path) > MAX_SOCKET_PATH) {
-      throw new Error(`socket path is longer than the ${MAX_SOCKET_PATH} bytes that a Unix socket can have`)
-    }
+    if (Buffer.byteLength(path) > MAX_SOCKET_PATH) throw new Error(`socket path is longer than ${MAX_SOCKET_PATH} bytes, the most there can be`)
     for (let pause = 1; ; pause = Math.min(2 * pause, MAX_DIAL_PAUSE)) {
       const socket = createConnection({ path })
       try {
@@ -179,19 +156,7 @@ async function dial(path, wanted) {
       await new Promise((resolve) => setTimeout(resolve, pause))
     }
   } catch (cause) {
-    throw new UnreachableError(`connect to ${quoted(path)}: ${advice(cause)}`, { cause })
-  }
-}
-
-function advice(error) {
-  switch (error.code) {
-    case 'ENOENT':
-    case 'ECONNREFUSED':
-      return `${error.code} (is neonauthd running, and is this its socket?)`
-    case 'EACCES':
-      return 'EACCES (is this user in the group of the socket?)'
-    default:
-      return error.code ?? error.message
+    throw new UnreachableError(`connect to ${quoted(path)}: ${cause.code ?? cause.message}${ADVICE[cause.code] ?? ''}`, { cause })
   }
 }
 

@@ -9,9 +9,7 @@ class NeonauthdError extends Error {
     this.kind = kind
   }
 
-  get name() {
-    return this.constructor.name
-  }
+  get name() { return this.constructor.name }
 }
 
 // The daemon was asked, and says that it cannot tell or that the request is wrong.
@@ -27,51 +25,38 @@ class ReplyError extends NeonauthdError {
 
 // No connection could be made.
 class UnreachableError extends NeonauthdError {
-  constructor(message, options) {
-    super('unreachable', `daemon is not reachable: ${message}`, options)
-  }
+  constructor(message, options) { super('unreachable', `daemon is not reachable: ${message}`, options) }
 }
 
-// The connection ended before the reply was complete.
+// The connection ended before the reply was complete. idle: it had served before and
+// died between two replies, as one does that the daemon closed while nobody was
+// using it.
 class BrokenError extends NeonauthdError {
-  constructor(options) {
+  constructor(idle, options) {
     super('broken', 'connection broke before the reply was complete', options)
-    // The connection had served before and died between two replies, as one
-    // does that the daemon closed while nobody was using it: ask again.
-    Object.defineProperty(this, 'idle', { value: false, writable: true, enumerable: false })
+    Object.defineProperty(this, 'idle', { value: idle, enumerable: false })
   }
 }
 
 // What came is not a reply of the protocol, or not one to the question asked.
 class GarbledError extends NeonauthdError {
-  constructor(what) {
-    super('garbled', `reply is not of the protocol: ${what}`)
-  }
+  constructor(what) { super('garbled', `reply is not of the protocol: ${what}`) }
 }
 
 // The call's time was over.
 class TimedOutError extends NeonauthdError {
-  constructor(span) {
-    super('timeout', `no answer within ${Math.round(span)} ms`)
-  }
+  constructor(span) { super('timeout', `no answer within ${Math.round(span)} ms`) }
 }
 
 // The caller's signal was aborted; cause is its reason.
 class CancelledError extends NeonauthdError {
-  constructor(reason) {
-    super('cancelled', 'given up by the caller', { cause: reason })
-  }
-
-  get name() {
-    return 'AbortError' // what the platform's own calls throw
-  }
+  constructor(reason) { super('cancelled', 'given up by the caller', { cause: reason }) }
+  get name() { return 'AbortError' } // as of what the platform's own calls throw
 }
 
 // close() was called.
 class ClosedError extends NeonauthdError {
-  constructor() {
-    super('closed', 'client is closed')
-  }
+  constructor() { super('closed', 'client is closed') }
 }
 
 // Foreign text made fit for a message: one line, visible ASCII, short.
@@ -83,13 +68,6 @@ function quoted(text) {
 }
 
 module.exports = {
-  NeonauthdError,
-  ReplyError,
-  UnreachableError,
-  BrokenError,
-  GarbledError,
-  TimedOutError,
-  CancelledError,
-  ClosedError,
+  NeonauthdError, ReplyError, UnreachableError, BrokenError, GarbledError, TimedOutError, CancelledError, ClosedError,
   quoted,
 }

@@ -12,14 +12,10 @@ class Lines {
   #parts = [] // of a line whose end has not come
   #size = 0 // of them
 
-  constructor(most) {
-    this.#most = most
-  }
+  constructor(most) { this.#most = most }
 
   // Whether a line has begun whose end has not come.
-  get partial() {
-    return this.#size > 0
-  }
+  get partial() { return this.#size > 0 }
 
   // in yields the lines that end in the chunk, each a Buffer without its end. Instead
   // of one that is too long it yields null; nothing is to be read after that.

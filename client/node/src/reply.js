@@ -2,78 +2,75 @@
 
 const { Accepted, Rejected, Unknown } = require('./answer.js')
 const { GarbledError, ReplyError } = require('./errors.js')
+const { textOf } = require('./lines.js')
 const { payloadOf } = require('./user.js')
-const { MAX_FIELDS, decodeValue } = require('./words.js')
+const { MAX_FIELDS, MAX_HANDLES, MAX_NAME, decodeValue, handlesIn, revisionIn } = require('./words.js')
 
-const NAME = /^[a-z0-9-]{1,32}$/
-const FIELD = /([a-z0-9-]+)=([^ ]*)/y
+const HEAD = /^(?:OK|(NO|ERR) ([a-z0-9-]{1,32}))(?: |$)/
+const FIELD = /([a-z0-9-]+)=([^ ]*)(?: |$)/y
 const NUMBER = /^(?:0|[1-9][0-9]{0,10})$/
 const MOST = 2 ** 33 // seconds: as an instant the year 2242
 
-// parseReply reads a reply line after its tag. The line has no control bytes
-// and is valid UTF-8: the connection has looked. It throws GarbledError.
-function parseReply(line) {
-  const reply = { status: '', word: '', fields: new Map(), rest: '' }
-  let at = line.indexOf(' ')
-  reply.status = at < 0 ? line : line.slice(0, at)
-  if (reply.status === 'NO' || reply.status === 'ERR') {
-    const from = at < 0 ? line.length : at + 1
-    at = line.indexOf(' ', from)
-    reply.word = at < 0 ? line.slice(from) : line.slice(from, at)
-    if (!NAME.test(reply.word)) throw new GarbledError('no reason or code')
-  } else if (reply.status !== 'OK') {
-    throw new GarbledError('neither OK, NO nor ERR')
+// parseReply reads the text of a reply after its tag. It throws GarbledError.
+function parseReply(text) {
+  const head = HEAD.exec(text)
+  if (head === null) throw new GarbledError('neither OK, NO nor ERR, with a reason or code')
+  const [start, status = 'OK', word = ''] = head
+  const fields = new Map()
+  let at = start.length
+  for (;;) {
+    FIELD.lastIndex = at
+    const field = FIELD.exec(text)
+    if (field === null) break
+    const [whole, name, raw] = field
+    const value = decodeValue(raw)
+    if (value === undefined || name.length > MAX_NAME) throw new GarbledError('field that is none')
+    if (fields.has(name) || fields.size === MAX_FIELDS) throw new GarbledError('field given twice, or one too many')
+    fields.set(name, value)
+    at += whole.length
   }
-  while (at >= 0) {
-    FIELD.lastIndex = at + 1
-    const field = FIELD.exec(line)
-    if (field === null) {
-      reply.rest = line.slice(at + 1)
-      if (reply.rest === '' || reply.rest[0] === ' ') throw new GarbledError('words are not separated by single spaces')
-      break
-    }
-    addField(reply.fields, field[1], field[2])
-    at = FIELD.lastIndex < line.length ? FIELD.lastIndex : -1
-  }
-  return reply
+  const rest = text.slice(at)
+  if (rest.startsWith(' ') || (rest === '' && text.endsWith(' '))) throw new GarbledError('words are not separated by single spaces')
+  return { status, word, fields, rest }
 }
 
-function addField(fields, name, raw) {
-  const value = decodeValue(raw)
-  if (value === undefined || name.length > 32) throw new GarbledError('field')
-  if (fields.has(name)) throw new GarbledError('field given twice')
-  if (fields.size === MAX_FIELDS) throw new GarbledError('too many fields')
-  fields.set(name, value)
+// replyIn reads a line that has no tag; undefined: it is no reply.
+function replyIn(line) {
+  try {
+    return parseReply(textOf(line) ?? '')
+  } catch {
+    return undefined
+  }
 }
 
-function textField(reply, name) {
+function textField(reply, name, right = () => true) {
   const value = reply.fields.get(name)
-  if (value === undefined) throw new GarbledError(`field ${name}`)
+  if (value === undefined || !right(value)) throw new GarbledError(`field ${name}`)
   return value
 }
 
-function numberField(reply, name) {
-  const value = reply.fields.get(name)
-  if (value === undefined || !NUMBER.test(value) || Number(value) > MOST) throw new GarbledError(`field ${name}`)
-  return Number(value)
-}
+const numberField = (reply, name) => Number(textField(reply, name, (value) => NUMBER.test(value) && Number(value) <= MOST))
 
-function wordField(reply, name, words) {
-  const value = reply.fields.get(name)
-  if (!words.includes(value)) throw new GarbledError(`field ${name}`)
-  return value
-}
+const wordField = (reply, name, words) => textField(reply, name, (value) => words.includes(value))
 
 const LEVELS = ['claims', 'profile']
 const SOURCES = ['upstream', 'cache', 'stale']
 
-// answerTo makes an answer of the reply to a lookup. Whatever is not precisely
+// answerTo makes an answer of the reply to a lookup, and says whether and how it may
+// be kept: grant has its revision and handles. Whatever is not precisely
 // a reply to this question is thrown as a GarbledError.
 function answerTo(question, line) {
   const reply = parseReply(line)
-  if (reply.status === 'OK') return accepted(question, reply)
-  if (reply.status === 'NO') return new Rejected(reply.word)
-  return new Unknown(replyError(reply, question.token))
+  if (reply.status === 'OK') return { answer: accepted(question, reply), grant: grantIn(reply) }
+  if (reply.status === 'NO') return { answer: new Rejected(reply.word) }
+  return { answer: new Unknown(replyError(reply, question.token)) }
+}
+
+// grantIn is undefined where nothing is granted; there is an answer all the same.
+function grantIn({ fields }) {
+  const rev = revisionIn(fields.get('rev'))
+  const handles = handlesIn(fields.get('handles'), MAX_HANDLES)
+  return rev && handles && { rev, handles }
 }
 
 function accepted(question, reply) {
@@ -86,7 +83,7 @@ function accepted(question, reply) {
     expires: new Date(numberField(reply, 'exp') * 1000),
     source: wordField(reply, 'source', SOURCES),
     json: reply.rest,
-    payload: reply.fields.get('level') === 'profile' ? payloadOf(question.token) : undefined,
+    payload: reply.fields.get('level') === 'profile' ? payloadOf(question.token)?.toString() : undefined,
   })
   if (answer.subject === '') throw new GarbledError('no subject')
   // The daemon has validated the JSON; this only keeps a sentence from being taken for it.
@@ -94,12 +91,8 @@ function accepted(question, reply) {
   // Less than was asked for is no answer, unless the caller said it would do;
   // more than that would put a profile where claims are expected.
   const wanted = question.verb === 'PROFILE' ? 'profile' : 'claims'
-  if (answer.level !== wanted && !(answer.level === 'claims' && question.fallback)) {
-    throw new GarbledError('level was not asked for')
-  }
-  if (question.project !== '' && answer.project !== question.project) {
-    throw new GarbledError('project was not asked for')
-  }
+  if (answer.level !== wanted && !(answer.level === 'claims' && question.fallback)) throw new GarbledError('level was not asked for')
+  if (question.project !== '' && answer.project !== question.project) throw new GarbledError('project was not asked for')
   // True when it was written, and too late to act upon.
   if (Date.now() >= answer.expires.getTime()) throw new GarbledError('the token ended before the answer came')
   return answer
@@ -108,10 +101,9 @@ function accepted(question, reply) {
 // replyError makes an error of an ERR reply. Its text is for people; should it
 // hold the token, which the daemon's never does, it is left out.
 function replyError(reply, token = '') {
-  const said = reply.fields.has('retry-after')
-  const retryAfter = said ? numberField(reply, 'retry-after') * 1000 : 0
+  const retryAfter = reply.fields.has('retry-after') ? numberField(reply, 'retry-after') * 1000 : 0
   const leaks = token !== '' && reply.rest.includes(token)
   return new ReplyError(reply.word, retryAfter, leaks ? '' : reply.rest)
 }
 
-module.exports = { parseReply, textField, numberField, answerTo, replyError }
+module.exports = { answerTo, numberField, parseReply, replyError, replyIn, textField }

@@ -12,8 +12,12 @@ const DIAL_PAUSE = 50
 // Wire brings questions to the daemon and replies back, over one connection. When
 // that is given up or has ended the next call makes another.
 class Wire {
+  // How long, in milliseconds, a connection stays open that nobody uses. Another
+  // one is had in a fraction of a millisecond, so a program that makes a client for
+  // each request, and closes none, does not hold many.
+  idleTime = 1000
+
   #path
-  #idleTime
   #conn = null // the one that takes calls
   #conns = new Set() // it, and those that finish what is under way
   #queue = new Set() // calls that are on none
@@ -22,11 +26,7 @@ class Wire {
   #cause = null // of the last failed attempt
   #closed = false
 
-  // idleTime is for tests.
-  constructor(path, idleTime) {
-    this.#path = path
-    this.#idleTime = idleTime
-  }
+  constructor(path) { this.#path = path }
 
   // ask resolves to the text of the reply, without its tag.
   ask(question, span, signal) {
@@ -49,9 +49,7 @@ class Wire {
   }
 
   // retired is told of a connection that takes no more calls.
-  retired(conn) {
-    if (this.#conn === conn) this.#conn = null
-  }
+  retired(conn) { if (this.#conn === conn) this.#conn = null }
 
   // ended is told of a connection that is no more, and of calls to ask again.
   ended(conn, again) {
@@ -72,7 +70,7 @@ class Wire {
     if (performance.now() < this.#until) return this.#fail(this.#cause)
     this.#dialing = true
     try {
-      this.#conn = new Conn(await dial(this.#path, () => this.#queue.size > 0), this, this.#idleTime)
+      this.#conn = new Conn(await dial(this.#path, () => this.#queue.size > 0), this)
       this.#conns.add(this.#conn)
     } catch (error) {
       this.#until = performance.now() + DIAL_PAUSE

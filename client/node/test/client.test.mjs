@@ -69,7 +69,8 @@ for (const givenUp of [64, 65]) {
 
 test('a connection ends by itself when nobody uses it, and not under a call', async (t) => {
   const fake = await fakeDaemon(t, () => null)
-  const wire = new Wire(fake.path, 5)
+  const wire = new Wire(fake.path)
+  wire.idleTime = 5
   t.after(() => wire.close())
   const ask = () => wire.ask({ verb: 'PING', token: '', args: '' }, 10_000)
   for (let connections = 1; connections <= 2; connections++) {

@@ -7,21 +7,35 @@ import { join } from 'node:path'
 import { inspect } from 'node:util'
 
 import { Client } from 'neonauthd'
+import client from '../src/client.js'
 import { facts } from './facts.mjs'
 import { unescape, wordsOf } from './transcript.mjs'
 
+const { internals } = client
 const PATIENCE = 10_000 // milliseconds, for anything that is not meant to time out
 
 export class Player {
-  constructor() {
+  // keeps: the client keeps answers, by clocks that the transcript moves.
+  constructor({ keeps = false } = {}) {
     this.folder = mkdtempSync(join(tmpdir(), 'na'))
     this.path = join(this.folder, 's')
-    this.client = new Client({ socket: this.path, timeout: PATIENCE, name: 'transcript' })
+    this.client = new Client({ socket: this.path, keep: keeps ? undefined : 0, timeout: PATIENCE, name: 'transcript' })
     this.calls = new Map()
     this.tags = new Map()
     this.tokens = []
     this.arrivals = new Inbox()
-    this.conn = null
+    this.conns = new Map() // by their names
+    this.conn = null // the current one
+    this.now = { mono: 0, wall: Date.now() }
+    const { wire, keeper } = internals(this.client)
+    this.keeper = keeper
+    wire.idleTime = PATIENCE
+    if (keeps) {
+      this.keeper.now = () => ({ ...this.now })
+      const wait = this.keeper.wait
+      // Nobody looks whether the watch is used: that goes by the time of the host.
+      this.keeper.wait = (span, run) => (span < 1000 ? wait(span, run) : () => {})
+    }
   }
 
   async play(steps) {
@@ -50,10 +64,14 @@ export class Player {
       case 'call': return this.call(rest)
       case 'cancel': return this.calls.get(rest).abort.abort()
       case 'close': return this.client.close()
-      case 'accept': return this.accept()
+      case 'accept': return this.accept(rest)
+      case 'on': return this.turnTo(rest)
+      case 'clock': return this.move(Number(rest), Number(rest))
+      case 'wall': return this.move(0, Number(rest))
+      case 'until': return this.until(...rest.split(' '))
       case '>': return this.request(rest)
-      case '<': return this.send(Buffer.from(`${this.withTag(rest)}\n`))
-      case '<<': return this.send(unescape(this.withTag(rest)))
+      case '<': return this.send(Buffer.from(`${this.withTimes(this.withTag(rest))}\n`))
+      case '<<': return this.send(unescape(this.withTimes(this.withTag(rest))))
       case 'cut': return this.cut()
       case 'gone': return this.gone()
       case 'down': return this.down()
@@ -71,17 +89,47 @@ export class Player {
   down() {
     this.server?.close()
     this.server = undefined
-    this.cut()
-    for (const peer of this.arrivals.waiting) peer.socket.destroy()
+    for (const peer of [...this.conns.values(), ...this.arrivals.waiting]) peer.socket.destroy()
+    this.conns.clear()
+    this.conn = null
   }
 
   cut() {
     this.conn?.socket.destroy()
+    this.conns.delete(this.conn?.name)
     this.conn = null
   }
 
-  async accept() {
+  async accept(name) {
     this.conn = await within(this.arrivals.get(), 'no connection')
+    this.conn.name = name
+    this.conns.set(name, this.conn)
+  }
+
+  turnTo(name) {
+    this.conn = this.conns.get(name)
+    if (this.conn === undefined) throw new Error(`no connection is called ${name}`)
+  }
+
+  move(mono, wall) {
+    this.now.mono += mono
+    this.now.wall += wall
+  }
+
+  // until waits for something that only the client knows.
+  async until(what, number) {
+    const { keeper } = this
+    const so = {
+      watching: () => keeper.memory.up && !keeper.memory.owed,
+      unwatched: () => !keeper.watching,
+      still: () => keeper.refreshing === 0,
+      heard: () => keeper.memory.rev === Number(number),
+    }[what]
+    const end = performance.now() + PATIENCE
+    while (!so()) {
+      if (performance.now() > end) throw new Error('it does not get so')
+      await new Promise(setImmediate)
+    }
   }
 
   async request(want) {
@@ -99,6 +147,11 @@ export class Player {
   withTag(line) {
     const [name, ...rest] = line.split(' ')
     return this.tags.has(name) ? this.tags.get(name) + rest.join(' ') : line
+  }
+
+  // withTimes puts instants in the place of what is so many seconds from now.
+  withTimes(line) {
+    return line.replace(/\{now\+([0-9]+)\}/g, (_, seconds) => Math.floor(this.now.wall / 1000) + Number(seconds))
   }
 
   async send(bytes) {
@@ -168,8 +221,10 @@ export class Player {
   async quiet() {
     await new Promise(setImmediate)
     if (this.arrivals.waiting.length > 0) throw new Error('end: the client made a connection that is not in the transcript')
-    const line = this.conn?.lines.waiting[0]
-    if (typeof line === 'string') throw new Error(`end: the client sent ${line.slice(0, 300)}, which is not in the transcript`)
+    for (const peer of this.conns.values()) {
+      const line = peer.lines.waiting[0]
+      if (typeof line === 'string') throw new Error(`end: the client sent ${line.slice(0, 300)}, which is not in the transcript`)
+    }
   }
 }
 

@@ -2,12 +2,19 @@
 import { readFileSync, readdirSync } from 'node:fs'
 
 const FOLDER = new URL('../../testdata/transcripts/', import.meta.url)
-const WORDS = ['needs', 'call', 'cancel', 'close', 'accept', '>', '<', '<<', 'cut', 'gone', 'down', 'up', 'answer']
+const KEEPING = new URL('keeping/', FOLDER)
+const WORDS = [
+  'needs', 'call', 'cancel', 'close', 'accept', '>', '<', '<<', 'cut', 'gone', 'down', 'up', 'answer',
+  'include', 'on', 'clock', 'wall', 'until', // of keeping
+]
 
-export function transcripts() {
-  const names = readdirSync(FOLDER).filter((name) => name.endsWith('.txt'))
-  if (names.length < 25) throw new Error(`found ${names.length} transcripts, expected at least 25`)
-  return names.map((name) => ({ name: name.slice(0, -4), steps: parse(readFileSync(new URL(name, FOLDER), 'utf8')) }))
+export const transcripts = () => read(FOLDER, 25)
+export const transcriptsOfKeeping = () => read(KEEPING, 50)
+
+function read(folder, least) {
+  const names = readdirSync(folder).filter((name) => name.endsWith('.txt'))
+  if (names.length < least) throw new Error(`found ${names.length} transcripts, expected at least ${least}`)
+  return names.map((name) => ({ name: name.slice(0, -4), steps: parse(readFileSync(new URL(name, folder), 'utf8')) }))
 }
 
 export function parse(text) {
@@ -18,7 +25,8 @@ export function parse(text) {
     const verb = space < 0 ? line : line.slice(0, space)
     if (!WORDS.includes(verb)) throw new Error(`line ${index + 1}: no step is called "${verb}"`)
     const rest = (space < 0 ? '' : line.slice(space + 1)).replace(/\{([0-9]+)\*(.)\}/gu, (_, count, one) => one.repeat(count))
-    steps.push({ line: index + 1, verb, rest })
+    if (verb === 'include') steps.push(...parse(readFileSync(new URL(rest, KEEPING), 'utf8')))
+    else steps.push({ line: index + 1, verb, rest })
   }
   if (steps.length < 2) throw new Error('a transcript without steps shows nothing')
   return steps

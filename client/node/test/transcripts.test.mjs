@@ -2,10 +2,14 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
 import { Player } from './player.mjs'
-import { parse, transcripts } from './transcript.mjs'
+import { parse, transcripts, transcriptsOfKeeping } from './transcript.mjs'
 
 for (const { name, steps } of transcripts()) {
   test(`transcript ${name}`, () => new Player().play(steps))
+}
+
+for (const { name, steps } of transcriptsOfKeeping()) {
+  test(`transcript of keeping ${name}`, () => new Player({ keeps: true }).play(steps))
 }
 
 // Transcripts that are wrong in one place each: a player that lets them pass

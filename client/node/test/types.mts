@@ -3,7 +3,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 
 import {
-  Accepted, BrokenError, CancelledError, Client, ClosedError, DEFAULT_NAME, DEFAULT_SOCKET, DEFAULT_TIMEOUT,
+  Accepted, BrokenError, CancelledError, Client, ClosedError, DEFAULT_KEEP, DEFAULT_NAME, DEFAULT_SOCKET, DEFAULT_TIMEOUT,
   GarbledError, NeonauthdError, Rejected, ReplyError, SOCKET_VARIABLE, TimedOutError, Unknown, UnreachableError, match,
 } from 'neonauthd'
 import type {
@@ -27,7 +27,7 @@ declare const response: ServerResponse
 // expect compiles when the value's type is T or narrower.
 function expect<T>(_value: T): void {}
 
-const options: ClientOptions = { socket: DEFAULT_SOCKET, project: 'main', timeout: DEFAULT_TIMEOUT, name: DEFAULT_NAME }
+const options: ClientOptions = { socket: DEFAULT_SOCKET, project: 'main', timeout: DEFAULT_TIMEOUT, keep: DEFAULT_KEEP, name: DEFAULT_NAME }
 await using client = new Client(options)
 const call: CallOptions = { deadline: 200, signal: AbortSignal.timeout(200) }
 const verify: VerifyOptions = { ...call, project: 'shop' }

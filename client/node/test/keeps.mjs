@@ -1,0 +1,11 @@
+// A program that says where its answer is from when that is its own memory, and then stays: for a process or a thread.
+import { parentPort } from 'node:worker_threads'
+
+import { Client } from 'neonauthd'
+
+const client = new Client({ socket: process.argv.at(-1) })
+let answer
+while ((answer = await client.verify('a.b.c')).source !== 'cache') await new Promise((resolve) => setTimeout(resolve, 1))
+if (parentPort === null) process.send(answer.source)
+else parentPort.postMessage(answer.source)
+setInterval(() => {}, 60_000)
