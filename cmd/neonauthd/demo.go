@@ -2,145 +2,176 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
-	"text/template"
-	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/neonauthd/neonauthd/cmd/neonauthd/internal/demo"
 	"github.com/neonauthd/neonauthd/daemon"
 	"github.com/neonauthd/neonauthd/daemon/config"
-	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/internal/program/command"
 )
 
 func demoCommand() *cobra.Command {
-	return &cobra.Command{
+	o := demo.Options{Screen: demo.Screen}
+	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "Try it: a daemon with an embedded upstream, a token, and commands to paste",
-		Args:  command.NoArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return demo(cmd.Context(), cmd.OutOrStdout())
-		},
+		Short: "Try it: a daemon with an embedded upstream, tokens, and commands to paste",
+		Long: `Serves a daemon and the upstream that it asks until Ctrl-C, and prints what to
+paste into another terminal. With --dir and --seed each start has the same sockets,
+project, keys, users and ids, so that it can be left running in a test of an
+application; "neonauthd demo token" mints its tokens. Never for production: whoever
+can reach the upstream, on this host, mints tokens for anybody.`,
+		Example: `  neonauthd demo
+  neonauthd demo --dir /tmp/auth --seed ci &
+  neonauthd demo token --dir /tmp/auth --user ada`,
+		Args: command.NoArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runDemo(cmd, o) },
 	}
+	demoFlags(cmd, &o)
+	listenFlag(cmd, &o.Listen, "", "loopback `HOST:PORT` of the upstream (default: a port that follows from the seed, or any)")
+	cmd.AddCommand(tokenCommand())
+	return cmd
 }
 
-// demo serves the stand-in upstream on loopback and a daemon on a private
-// socket until ctx ends, and removes everything it made.
-func demo(ctx context.Context, out io.Writer) (err error) {
-	dir, err := os.MkdirTemp(os.Getenv("XDG_RUNTIME_DIR"), "neonauthd-demo-")
-	if err != nil {
-		return fmt.Errorf("demo: %w", err)
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return fmt.Errorf("demo: %w", err)
-	}
-	upstream := standin.New(standin.Options{BaseURL: "http://" + ln.Addr().String(), TokenLifetime: time.Hour})
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	wg.Go(func() { _ = upstream.Run(ctx, ln); stop() })
-
-	d := demonstration{Dir: dir, upstream: upstream}
-	if err := d.prepare(); err != nil {
-		stop()
-		return fmt.Errorf("demo: %w", err)
-	}
-	cfg, err := config.Load(filepath.Join(dir, "neonauthd.toml"))
-	if err != nil {
-		stop()
-		return fmt.Errorf("demo: %w", err)
-	}
-	opts := daemon.Options{
-		Version: release, // and no logger: the project that is down would fill the screen
-		Reload:  func() (config.Config, error) { return config.Load(filepath.Join(dir, "neonauthd.toml")) },
-		Notify: func(state string) {
-			if strings.HasPrefix(state, "READY=1") {
-				d.tell(out)
-			}
-		},
-	}
-	return serve(ctx, cfg, opts)
+// demoFlags are those of everything that runs a demo.
+func demoFlags(cmd *cobra.Command, o *demo.Options) {
+	command.Path(cmd.Flags(), &o.Dir, "dir", "", "folder of the sockets and tokens (default: a private one, which is removed)")
+	command.Text(cmd.Flags(), &o.Seed, "seed", "`WORD` that project, keys, users and ids follow from (default: each start has its own)", seedFault)
 }
 
-// demonstration is what a demo shows.
-type demonstration struct {
-	Dir, Token string
-	Ctl        string
-	upstream   *standin.Standin
+// maxSeed is the longest seed.
+const maxSeed = 256
+
+func seedFault(word string) string {
+	if word == "" || len(word) > maxSeed {
+		return fmt.Sprintf("must be a word of 1 to %d bytes", maxSeed)
+	}
+	return credentialFault(word)
 }
 
-// prepare writes the demo's files: a configuration, a key, and tokens.
-func (d *demonstration) prepare() error {
-	ada := d.upstream.AddUser(standin.User{Name: "Ada Lovelace", Email: "ada@example.org", EmailVerified: true})
-	d.Token = d.upstream.StackToken(standin.TokenSpec{Subject: ada.ID})
-	d.Ctl = controlProgram()
-	config := fmt.Sprintf("socket = %q\nadmin_socket = %q\nstate_dir = %q\n\n",
-		filepath.Join(d.Dir, "neonauthd.sock"), filepath.Join(d.Dir, "admin.sock"), filepath.Join(d.Dir, "state"))
-	config += strings.Replace(d.upstream.ConfigBlock(standin.Stack, "./server-key"), `name = "stack"`, `name = "main"`, 1)
-	// A second project whose upstream nobody answers for: port 9 (discard).
-	config += "[[project]]\nname = \"down\"\npreset = \"neon\"\nbase_url = \"http://127.0.0.1:9/neondb/auth\"\n"
-	for name, text := range map[string]string{
-		"neonauthd.toml": config,
-		"server-key":     d.upstream.ServerKey(),
-		"valid.jwt":      d.Token,
-		"forged.jwt":     d.upstream.StackToken(standin.TokenSpec{Subject: ada.ID, Forged: true}),
-	} {
-		if err := os.WriteFile(filepath.Join(d.Dir, name), []byte(text), 0o600); err != nil {
+func userFault(name string) string {
+	if fault := demo.CheckUser(name); fault != "" {
+		return fault
+	}
+	return credentialFault(name)
+}
+
+func credentialFault(text string) string {
+	if err := command.CheckPath(text); err != nil {
+		return "is for a word, and " + err.Error()
+	}
+	return ""
+}
+
+// listenFlag adds the flag that says where the upstream listens.
+func listenFlag(cmd *cobra.Command, listen *string, otherwise, usage string) {
+	*listen = otherwise
+	command.Text(cmd.Flags(), listen, "listen", usage, func(text string) string {
+		host, _, err := net.SplitHostPort(text)
+		if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsLoopback() {
+			return "must be a loopback address such as 127.0.0.1:4000: this server mints tokens for anybody"
+		}
+		return ""
+	})
+}
+
+// runDemo serves an upstream and a daemon until it is told to stop.
+func runDemo(cmd *cobra.Command, o demo.Options) error {
+	o.Out = cmd.OutOrStdout()
+	o.Self, o.Control = sibling("neonauthd"), sibling("neonauthctl")
+	o.Serve = func(ctx context.Context, load func() (config.Config, error), ready func()) error {
+		cfg, err := load()
+		if err != nil {
 			return err
 		}
+		return serve(ctx, cfg, daemon.Options{
+			Version: release, // and no logger: the project that is down would fill the screen
+			Reload:  load,
+			Notify: func(state string) {
+				if strings.HasPrefix(state, "READY=1") {
+					ready()
+				}
+			},
+		})
 	}
-	return nil
+	return demo.Run(cmd.Context(), o)
 }
 
-var demoText = template.Must(template.New("demo").Parse(`neonauthd demo: an upstream and a daemon are running; Ctrl-C ends both.
-
-A valid token (also in {{.Dir}}/valid.jwt):
-{{.Token}}
-
-In another terminal, in this folder:
-
-export NEONAUTHD_SOCKET={{.Dir}}/neonauthd.sock NEONAUTHD_ADMIN_SOCKET={{.Dir}}/admin.sock DEMO={{.Dir}}
-
-# accepted (exit 0): the token is good, this is whose it is
-{{.Ctl}} verify --token-file $DEMO/valid.jwt
-# rejected (exit 1): there is proof that it is not; answer 401
-{{.Ctl}} verify --token-file $DEMO/forged.jwt
-# unknown (exit 3): the keys of this project cannot be had now; answer 503, never 401
-{{.Ctl}} verify --project down --token-file $DEMO/valid.jwt
-# the live profile behind the token, and the same questions by hand
-{{.Ctl}} profile --token-file $DEMO/valid.jwt
-printf 'VERIFY %s\n' "$(cat $DEMO/valid.jwt)" | socat -t 5 - UNIX-CONNECT:$NEONAUTHD_SOCKET
-`))
-
-func (d *demonstration) tell(out io.Writer) {
-	if err := demoText.Execute(out, d); err != nil {
-		fmt.Fprintln(out, err)
+// tokenCommand mints tokens of a demo that runs.
+func tokenCommand() *cobra.Command {
+	var dir string
+	var spec demo.Spec
+	cmd := &cobra.Command{
+		Use:   "token",
+		Short: "Print a token of a running demo",
+		Long: `Prints a token of the demo that runs in the folder of --dir, else of $DEMO, else
+of $NEONAUTHD_SOCKET. It is ada's unless --user names somebody else: grace, bob,
+whose address is not verified, rita, who is restricted, or whom you like; who is not
+known yet is added, with an id that follows from the seed and the name.`,
+		Example: `  neonauthd demo token --user ada
+  neonauthd demo token --expired | neonauthctl verify`,
+		Args: command.NoArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			token, err := demo.Mint(cmd.Context(), demoFolder(dir), spec)
+			if err != nil {
+				return fmt.Errorf("demo token: %w", err)
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), token)
+			return err
+		},
 	}
+	command.Path(cmd.Flags(), &dir, "dir", "", "folder of the demo (default: $DEMO, else that of $NEONAUTHD_SOCKET)")
+	command.Text(cmd.Flags(), &spec.User, "user", "`NAME` or address of the user (default: ada)", userFault)
+	cmd.Flags().BoolVar(&spec.Expired, "expired", false, "one that ended an hour ago")
+	cmd.Flags().BoolVar(&spec.Forged, "forged", false, "one that somebody else has signed")
+	cmd.Flags().BoolVar(&spec.Restricted, "restricted", false, "one of a restricted user")
+	cmd.PreRunE = func(*cobra.Command, []string) error {
+		chosen := 0
+		for _, is := range []bool{spec.Expired, spec.Forged, spec.Restricted} {
+			if is {
+				chosen++
+			}
+		}
+		if chosen > 1 {
+			return program.Usage("only one of --expired, --forged and --restricted can be had at once")
+		}
+		return nil
+	}
+	return cmd
 }
 
-// controlProgram is how neonauthctl is called from here: beside this program if
-// it is installed there, else through go run as this one was.
-func controlProgram() string {
+// demoFolder is where to look for a demo; "" when nothing says so.
+func demoFolder(flag string) string {
+	switch socket := os.Getenv("NEONAUTHD_SOCKET"); {
+	case flag != "":
+		return flag
+	case os.Getenv("DEMO") != "":
+		return os.Getenv("DEMO")
+	case socket != "":
+		return filepath.Dir(socket)
+	}
+	return ""
+}
+
+// sibling is how a program of ours is called from here: through go run if this
+// one was, else beside this one if it is there.
+func sibling(name string) string {
 	self, err := os.Executable()
-	if err == nil {
-		ctl := filepath.Join(filepath.Dir(self), "neonauthctl")
-		if _, err := os.Stat(ctl); err == nil {
-			return ctl
-		}
-		if !strings.Contains(self, "go-build") {
-			return "neonauthctl"
-		}
+	switch {
+	case err != nil:
+		return name
+	case strings.Contains(self, "go-build"):
+		return "go run ./cmd/" + name
 	}
-	return "go run ./cmd/neonauthctl"
+	path := filepath.Join(filepath.Dir(self), name)
+	if _, err := os.Stat(path); err != nil {
+		return name
+	}
+	return path
 }

@@ -6,34 +6,40 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/neonauthd/neonauthd/cmd/neonauthd/internal/demo"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/internal/program/command"
 )
 
-// standinCommand serves the stand-in alone, for people who develop an
-// application.
+// standinCommand serves the stand-in for people who develop an application,
+// alone or with a daemon that asks it.
 func standinCommand() *cobra.Command {
-	var listen string
+	o := demo.Options{Screen: demo.StandinScreen, AllPresets: true}
+	var daemon bool
 	cmd := &cobra.Command{
 		Use:   "standin",
 		Short: "Serve an embedded Neon Auth for developing applications; never for production",
 		Long:  "Serves an embedded upstream that mints tokens for anybody who asks. Never for production.\n\n" + standin.Usage(),
 		Args:  command.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			host, _, err := net.SplitHostPort(listen)
-			if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsLoopback() {
-				return program.Usage("--listen must be a loopback address such as 127.0.0.1:4000: this server mints tokens for anybody")
+			if daemon {
+				return runDemo(cmd, o)
 			}
-			ln, err := net.Listen("tcp", listen)
+			if o.Dir != "" {
+				return program.Usage("--dir is where a daemon has its sockets: add --daemon")
+			}
+			ln, err := net.Listen("tcp", o.Listen)
 			if err != nil {
 				return err
 			}
 			base := "http://" + ln.Addr().String()
 			fmt.Fprintf(cmd.OutOrStdout(), "stand-in upstream at %s; Ctrl-C ends it\n\n%s", base, standin.Usage())
-			return standin.New(standin.Options{BaseURL: base}).Run(cmd.Context(), ln)
+			return standin.New(standin.Options{BaseURL: base, Seed: o.Seed}).Run(cmd.Context(), ln)
 		},
 	}
-	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:4000", "loopback `HOST:PORT` to serve on")
+	listenFlag(cmd, &o.Listen, "127.0.0.1:4000", "loopback `HOST:PORT` to serve on")
+	cmd.Flags().BoolVar(&daemon, "daemon", false, "serve a daemon as well that asks it, with the users of the demo")
+	demoFlags(cmd, &o)
 	return cmd
 }

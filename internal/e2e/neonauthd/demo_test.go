@@ -72,7 +72,7 @@ func TestDemoShowsItsThreeAnswersAndLeavesNothingBehind(t *testing.T) {
 // pasteAll runs the demo's commands; the remark above each says how it ends.
 func pasteAll(t *testing.T, told []string) {
 	t.Helper()
-	var exports, remark string
+	var exports, remark, minted string
 	statuses := map[string]int{"# accepted": 0, "# rejected": 1, "# unknown": 3, "# the live profile": 0}
 	ran := 0
 	for _, line := range told {
@@ -89,12 +89,19 @@ func pasteAll(t *testing.T, told []string) {
 				}
 			}
 			ran++
+		case strings.HasPrefix(line, e2e.Program("neonauthd")+" demo token "):
+			_, minted = shell(t, exports+line)
+		case strings.HasPrefix(line, "eyJ"):
+			t.Error("it prints a token, which is many lines, where there is something to paste")
 		case strings.HasPrefix(line, "printf "):
 			need.Program(t, "socat", "socat")
 			if _, out := shell(t, exports+line); !strings.HasPrefix(out, "OK level=claims ") {
 				t.Errorf("%s\n%s", line, out)
 			}
 		}
+	}
+	if strings.Count(minted, ".") != 2 {
+		t.Errorf("\"demo token\" prints %q", minted)
 	}
 	if ran != len(statuses) {
 		t.Errorf("%d commands of neonauthctl, expected %d:\n%s", ran, len(statuses), strings.Join(told, "\n"))

@@ -1,0 +1,134 @@
+package demo
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/neonauthd/neonauthd/daemon/config"
+	"github.com/neonauthd/neonauthd/daemon/standin"
+)
+
+// What a demo's folder holds besides the sockets, which the daemon removes.
+const (
+	markFile   = "demo.lock" // held while the demo runs
+	configFile = "neonauthd.toml"
+	keyFile    = "server-key"
+	urlFile    = "upstream" // the upstream's address, for those who mint tokens
+	validFile  = "valid.jwt"
+	forgedFile = "forged.jwt"
+	stateDir   = "state"
+)
+
+func written() []string {
+	return []string{configFile, keyFile, urlFile, validFile, forgedFile, stateDir}
+}
+
+// folder is that of one demo.
+type folder struct {
+	path    string
+	private bool // nobody named it: it goes as a whole
+	mark    *os.File
+}
+
+// openFolder makes the folder and locks it. One that somebody named must hold
+// nothing that the demo would overwrite and has not written itself.
+func openFolder(path string) (*folder, error) {
+	if path == "" {
+		path, err := os.MkdirTemp(os.Getenv("XDG_RUNTIME_DIR"), "neonauthd-demo-")
+		return &folder{path: path, private: true}, err
+	}
+	path, err := filepath.Abs(path)
+	if err == nil {
+		err = os.MkdirAll(path, 0o700)
+	}
+	if err != nil {
+		return nil, err
+	}
+	mark := filepath.Join(path, markFile)
+	if _, err := os.Lstat(mark); errors.Is(err, fs.ErrNotExist) {
+		for _, name := range written() {
+			if _, err := os.Lstat(filepath.Join(path, name)); err == nil {
+				return nil, fmt.Errorf("the folder has a file %s that no demo wrote: name another with --dir", name)
+			}
+		}
+	}
+	file, err := os.OpenFile(mark, os.O_CREATE|os.O_RDWR|syscall.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	f := &folder{path: path, mark: file}
+	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return nil, errors.Join(errors.New("another demo runs in this folder: use that one, or name another folder with --dir"), file.Close())
+	}
+	return f, f.clear() // of one that was killed
+}
+
+// close removes what the demo wrote.
+func (f *folder) close() error {
+	if f.private {
+		return os.RemoveAll(f.path)
+	}
+	return errors.Join(f.clear(), f.mark.Close())
+}
+
+func (f *folder) clear() error {
+	var err error
+	for _, name := range written() {
+		err = errors.Join(err, os.RemoveAll(f.file(name)))
+	}
+	return err
+}
+
+func (f *folder) file(name string) string { return filepath.Join(f.path, name) }
+
+// config reads the daemon's configuration.
+func (f *folder) config() (config.Config, error) { return config.Load(f.file(configFile)) }
+
+// prepare writes everything: what tells others that the folder is ready last.
+func (f *folder) prepare(upstream *standin.Standin, allPresets bool) error {
+	text := fmt.Sprintf("# Written by neonauthd demo.\nsocket = %q\nadmin_socket = %q\nstate_dir = %q\n\n",
+		f.file("neonauthd.sock"), f.file("admin.sock"), f.file(stateDir))
+	text += strings.Replace(upstream.ConfigBlock(standin.Stack, "./"+keyFile), `name = "stack"`, `name = "main"`, 1)
+	if allPresets {
+		text += upstream.ConfigBlock(standin.Neon, "") + upstream.ConfigBlock(standin.OIDC, "")
+	}
+	// A project whose upstream nobody answers for: port 9 (discard).
+	text += "[[project]]\nname = \"down\"\npreset = \"neon\"\nbase_url = \"http://127.0.0.1:9/neondb/auth\"\n"
+	return errors.Join(
+		f.write(configFile, text),
+		f.write(keyFile, upstream.ServerKey()),
+		f.writeTokens(upstream),
+		f.write(urlFile, upstream.BaseURL()+"\n"),
+	)
+}
+
+// writeTokens writes the files with tokens.
+func (f *folder) writeTokens(upstream *standin.Standin) error {
+	subject := upstream.ID(defaultUser + domain)
+	return errors.Join(
+		f.write(validFile, upstream.StackToken(standin.TokenSpec{Subject: subject})),
+		f.write(forgedFile, upstream.StackToken(standin.TokenSpec{Subject: subject, Forged: true})),
+	)
+}
+
+// write replaces a file as a whole: others may be reading it.
+func (f *folder) write(name, text string) error {
+	fresh, err := os.CreateTemp(f.path, "."+name+"-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	_, err = fresh.WriteString(text)
+	err = errors.Join(err, fresh.Close())
+	if err == nil {
+		err = os.Rename(fresh.Name(), f.file(name))
+	}
+	if err != nil {
+		err = errors.Join(err, os.Remove(fresh.Name()))
+	}
+	return err
+}
