@@ -270,7 +270,7 @@ func TestReadmeLimitsAreTheCodes(t *testing.T) {
 	const kib, mib = 1 << 10, 1 << 20
 	for _, want := range []string{
 		fmt.Sprintf("A request line has %d KiB, a token %d KiB, a profile %d MiB,", protocol.MaxRequestLine/kib, protocol.MaxToken/kib, protocol.MaxProfile/mib),
-		fmt.Sprintf("a key set %d KiB and %d keys.", constant(t, "daemon/upstream/client.go", "MaxKeysetBody")/kib, constant(t, "daemon/keyset/parse.go", "MaxKeys")),
+		fmt.Sprintf("a key set %d KiB and %d keys.", constant(t, "daemon/upstream/config.go", "MaxKeysetBody")/kib, constant(t, "daemon/keyset/parse.go", "MaxKeys")),
 		fmt.Sprintf("By default %d MiB of cache", cfg.Cache.MaxBytes/mib),
 		fmt.Sprintf("%d connections, %d of one user, %d lookups in flight on one connection", cfg.Limits.Connections, cfg.Limits.ConnectionsPerUID, cfg.Limits.InFlightPerConnection),
 		fmt.Sprintf("%d %03d revocations", daemon.MaxRevocations/1000, daemon.MaxRevocations%1000),
