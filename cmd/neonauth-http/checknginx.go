@@ -4,10 +4,10 @@ import (
 	"cmp"
 	"fmt"
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/neonauthd/neonauthd/cmd/neonauth-http/internal/authrequest"
 	"github.com/neonauthd/neonauthd/cmd/neonauth-http/internal/nginxcheck"
 	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/internal/program/command"
@@ -37,8 +37,7 @@ needed, and "nginx -t" is not replaced.`,
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			base := cmp.Or(prefix, filepath.Dir(args[0]))
-			names := fieldNames()
-			found, err := nginxcheck.Check(args[0], base, nginxcheck.Rules{Headers: names[:], Query: searched})
+			found, err := nginxcheck.Check(args[0], base, nginxcheck.Rules{Headers: authrequest.Headers(), Query: authrequest.Searched})
 			if err != nil {
 				return program.UsageError{Err: err}
 			}
@@ -54,19 +53,4 @@ needed, and "nginx -t" is not replaced.`,
 	}
 	command.Path(cmd.Flags(), &prefix, "prefix", "", "`DIR` from which relative includes are read (default: the file's own)")
 	return cmd
-}
-
-// searched are the headers in which a question has its token searched for. The configuration file is not known to the
-// check: without token-from they are those of the default.
-func searched(query string) ([]string, error) {
-	want, err := parseRequirement(query)
-	if err != nil {
-		return nil, err
-	}
-	if want.tokens == nil {
-		if want.tokens, err = search(nil); err != nil {
-			return nil, err
-		}
-	}
-	return strings.Split(want.tokens.Vary(), ", "), nil
 }

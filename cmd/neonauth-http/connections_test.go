@@ -6,17 +6,18 @@ import (
 	"net"
 	"net/http"
 	"testing"
+
+	"github.com/neonauthd/neonauthd/cmd/neonauth-http/internal/authrequest"
 )
 
 // A connection serves many requests, and one too many connections is refused.
 func TestConnectionsAreKeptAndBounded(t *testing.T) {
 	t.Parallel()
-	s := quietService(t, fakeDaemon(okReply()))
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := newServer(s)
+	server := authrequest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
 	refused := make(chan struct{}, 1)
 	go func() { _ = server.Serve(bound(ln, 1, func() { refused <- struct{}{} })) }() // ends with the test
 	t.Cleanup(func() { _ = server.Close() })

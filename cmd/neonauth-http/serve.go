@@ -14,24 +14,13 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/client"
-	"github.com/neonauthd/neonauthd/client/httpauth"
+	"github.com/neonauthd/neonauthd/cmd/neonauth-http/internal/authrequest"
 	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/internal/sockets"
 )
 
-// Time limits of the listeners. Idle connections live longer than nginx keeps
-// them (60s): the end that asks should be the one that closes, or a question
-// and the close cross each other.
-const (
-	readTimeout  = 10 * time.Second
-	writeTimeout = maxTimeout + 10*time.Second
-	idleTimeout  = 90 * time.Second
-	drainTimeout = 20 * time.Second
-
-	// maxHeader is what nginx passes on at most with the recipe's buffers:
-	// four of 16 KiB. A token of 8 KiB may be there twice, header and cookie.
-	maxHeader = 64 << 10
-)
+// drainTimeout is how long requests under way may take at the end.
+const drainTimeout = 20 * time.Second
 
 // gcPercent trades a few megabytes for a tenth of the work: what a request
 // leaves behind is much, what lives on is next to nothing. GOGC overrides it.
@@ -42,7 +31,7 @@ func (f *flags) serve(ctx context.Context, log *slog.Logger) error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
-	set, err := loadSettings(f.config)
+	set, err := authrequest.Load(f.config)
 	if err != nil {
 		return program.ConfigError{Err: err}
 	}
@@ -50,8 +39,8 @@ func (f *flags) serve(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	c := &client.Client{Socket: f.socket, Name: "neonauth-http", Conns: maxConns}
-	s := newService(c, set, log, time.Now)
+	c := &client.Client{Socket: f.socket, Name: "neonauth-http", Conns: authrequest.MaxConns}
+	s := authrequest.New(c, set, log, time.Now)
 	for _, ln := range []net.Listener{l.auth, l.status} {
 		if sockets.OnNetwork(ln) { // the flags refuse it, a socket unit does not
 			log.Warn("an inherited socket can be reached from other hosts: whoever reaches it can ask whose a token is; write a path or a loopback address behind ListenStream=", "socket", address(ln))
@@ -72,7 +61,7 @@ func address(ln net.Listener) string {
 
 // run serves both listeners, reloads on SIGHUP, and returns when every request
 // under way is answered and every goroutine has ended.
-func (f *flags) run(ctx context.Context, s *service, l *listeners, log *slog.Logger) error {
+func (f *flags) run(ctx context.Context, s *authrequest.Service, l *listeners, log *slog.Logger) error {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
@@ -81,7 +70,7 @@ func (f *flags) run(ctx context.Context, s *service, l *listeners, log *slog.Log
 	var wg sync.WaitGroup
 	var failed [2]error
 	start := func(i int, ln net.Listener, h http.Handler) *http.Server {
-		server := newServer(h)
+		server := authrequest.NewServer(h)
 		wg.Go(func() {
 			if err := server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
 				failed[i] = err
@@ -90,13 +79,13 @@ func (f *flags) run(ctx context.Context, s *service, l *listeners, log *slog.Log
 		})
 		return server
 	}
-	servers := []*http.Server{start(0, bound(l.auth, maxConnections, s.metrics.refused.Inc), s)}
+	servers := []*http.Server{start(0, bound(l.auth, maxConnections, s.Refused), s)}
 	if l.status != nil {
-		servers = append(servers, start(1, bound(l.status, 64, s.metrics.refused.Inc), statusHandler(s.asker.client, s.metrics)))
+		servers = append(servers, start(1, bound(l.status, 64, s.Refused), s.Status()))
 	}
 	program.Notify(program.Ready)
-	wg.Go(func() { s.watch(ctx) })
-	wg.Go(func() { s.lines.Run(ctx) })
+	wg.Go(func() { watch(ctx, s) })
+	wg.Go(func() { s.Run(ctx) })
 	f.untilEnd(ctx, hup, s, log)
 	program.Notify(program.Stopping)
 	var drained []error
@@ -109,7 +98,7 @@ func (f *flags) run(ctx context.Context, s *service, l *listeners, log *slog.Log
 }
 
 // untilEnd reloads whenever it is told to, until ctx ends.
-func (f *flags) untilEnd(ctx context.Context, hup <-chan os.Signal, s *service, log *slog.Logger) {
+func (f *flags) untilEnd(ctx context.Context, hup <-chan os.Signal, s *authrequest.Service, log *slog.Logger) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -124,31 +113,15 @@ func (f *flags) untilEnd(ctx context.Context, hup <-chan os.Signal, s *service, 
 
 // reload applies the configuration file whole or not at all. Connections and
 // requests under way keep the settings they began with.
-func (f *flags) reload(s *service, log *slog.Logger) {
-	set, err := loadSettings(f.config)
+func (f *flags) reload(s *authrequest.Service, log *slog.Logger) {
+	set, err := authrequest.Load(f.config)
 	if err != nil {
-		s.metrics.reloads[0].Inc()
+		s.Kept()
 		log.Error("the configuration was not reloaded, the old one holds", "error", err)
 		return
 	}
-	s.settings.Store(set)
-	s.metrics.reloads[1].Inc()
+	s.Use(set)
 	log.Info("configuration reloaded")
-}
-
-func newServer(h http.Handler) *http.Server {
-	return &http.Server{
-		Handler:           h,
-		ReadHeaderTimeout: readTimeout,
-		ReadTimeout:       readTimeout,
-		WriteTimeout:      writeTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeader,
-		// Else the server answers "OPTIONS *" by itself, with 200 and no token.
-		DisableGeneralOptionsHandler: true,
-		// What it would log is what visitors make web servers send.
-		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
-	}
 }
 
 // drain answers what is under way and closes.
@@ -162,8 +135,8 @@ func drain(server *http.Server) error {
 }
 
 // watch tells systemd's watchdog that requests are being judged, as long as
-// one of its own comes out right.
-func (s *service) watch(ctx context.Context) {
+// one of our own comes out right.
+func watch(ctx context.Context, s *authrequest.Service) {
 	interval, err := program.Watchdog()
 	if err != nil || interval <= 0 {
 		return
@@ -175,19 +148,9 @@ func (s *service) watch(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			if s.alive(ctx) {
+			if s.Alive(ctx) {
 				program.Notify(program.Alive)
 			}
 		}
 	}
-}
-
-// alive judges a request without a token, which is never let through.
-func (s *service) alive(ctx context.Context) bool {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "/nginx", http.NoBody)
-	if err != nil {
-		return false
-	}
-	f := s.find(r, s.dialects[0], s.settings.Load())
-	return f.outcome == rejected && f.reason == httpauth.ReasonNoToken
 }

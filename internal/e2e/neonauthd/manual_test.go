@@ -211,7 +211,7 @@ func TestManualHasTheKeysThatThereAre(t *testing.T) {
 // TestManualHasTheKeysOfTheHelper reads the keys out of the helper's code,
 // which this package cannot import.
 func TestManualHasTheKeysOfTheHelper(t *testing.T) {
-	code, err := os.ReadFile("../../../cmd/neonauth-http/config.go")
+	code, err := os.ReadFile("../../../cmd/neonauth-http/internal/authrequest/config.go")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package main
+package authrequest
 
 import (
 	"fmt"
@@ -85,12 +85,12 @@ func TestKindsAreLetInWhereALocationNamesThem(t *testing.T) {
 // TestSharedUsers plays the cases that the clients of all languages play too.
 func TestSharedUsers(t *testing.T) {
 	t.Parallel()
-	httpauthtest.PlayUsers(t, "../../client/testdata/user/cases.json", func(t *testing.T, asks *client.Client, token string, c httpauthtest.UserCase) {
+	httpauthtest.PlayUsers(t, "../../../../client/testdata/user/cases.json", func(t *testing.T, asks *client.Client, token string, c httpauthtest.UserCase) {
 		set, err := (&file{Tokens: &[]string{"header:X-Token"}}).settings()
 		if err != nil {
 			t.Fatal(err)
 		}
-		s := newService(asks, set, slog.New(slog.DiscardHandler), time.Now)
+		s := New(asks, set, slog.New(slog.DiscardHandler), time.Now)
 		r := httptest.NewRequest(http.MethodGet, "/nginx?allow=restricted&allow=anonymous&level="+c.Level, http.NoBody)
 		r.Header.Set("X-Token", token)
 		w := httptest.NewRecorder()

@@ -1,4 +1,4 @@
-package main
+package authrequest
 
 import (
 	"encoding/base64"
@@ -36,6 +36,12 @@ func fieldNames() [fieldCount]string {
 		"X-Auth-User-Id", "X-Auth-Email", "X-Auth-Email-Verified", "X-Auth-Name", "X-Auth-Team-Id", "X-Auth-Session-Id",
 		"X-Auth-Level", "X-Auth-Age", "X-Auth-Claims",
 	}
+}
+
+// Headers returns the names of all identity headers. The slice is the caller's.
+func Headers() []string {
+	names := fieldNames()
+	return names[:]
 }
 
 // maxIdentity bounds the identity headers, names and line ends included. With

@@ -1,4 +1,4 @@
-package main
+package authrequest
 
 import (
 	"bytes"
@@ -17,12 +17,14 @@ import (
 const (
 	defaultTimeout  = 5 * time.Second // what the daemon gives a lookup by itself
 	defaultPatience = time.Second
-	maxTimeout      = time.Minute
 	maxConfig       = 64 << 10
 )
 
-// settings are what a reload may change. They are not changed once in use.
-type settings struct {
+// MaxTimeout is the longest time that a configuration file can give a request.
+const MaxTimeout = time.Minute
+
+// Settings are what a configuration file says. They are not changed once in use.
+type Settings struct {
 	realm    string
 	timeout  time.Duration    // for one request
 	patience time.Duration    // for a restart of the daemon
@@ -40,9 +42,9 @@ type file struct {
 	Claims   *[]string `toml:"claims"`
 }
 
-// loadSettings reads a configuration file, which may begin with a byte order
+// Load reads a configuration file, which may begin with a byte order
 // mark, as editors on Windows write it; path "" is the defaults.
-func loadSettings(path string) (*settings, error) {
+func Load(path string) (*Settings, error) {
 	var f file
 	if path != "" {
 		info, err := os.Stat(path)
@@ -104,8 +106,8 @@ func rightKind(key toml.Key) string {
 	return ""
 }
 
-func (f *file) settings() (*settings, error) {
-	set := &settings{realm: f.Realm}
+func (f *file) settings() (*Settings, error) {
+	set := &Settings{realm: f.Realm}
 	if !plainText(f.Realm) {
 		return nil, errors.New("realm: only visible ASCII and blanks, without quotes and backslashes")
 	}
@@ -130,8 +132,8 @@ func duration(key, text string, otherwise time.Duration) (time.Duration, error) 
 		return otherwise, nil
 	}
 	d, err := time.ParseDuration(text)
-	if err != nil || d < time.Millisecond || d > maxTimeout {
-		return 0, fmt.Errorf("%s: not a duration from 1ms to %s, such as \"5s\"", key, maxTimeout)
+	if err != nil || d < time.Millisecond || d > MaxTimeout {
+		return 0, fmt.Errorf("%s: not a duration from 1ms to %s, such as \"5s\"", key, MaxTimeout)
 	}
 	return d, nil
 }

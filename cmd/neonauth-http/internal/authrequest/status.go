@@ -1,29 +1,27 @@
-package main
+package authrequest
 
 import (
 	"context"
 	"net/http"
 	"time"
-
-	"github.com/neonauthd/neonauthd/client"
 )
 
 // pingTimeout is how long a monitor waits for the daemon.
 const pingTimeout = time.Second
 
-// statusHandler serves monitors, on a listener of its own: there is no path
+// Status returns what serves monitors, on a listener of its own: there is no path
 // here that a web server could take for a yes.
 //
 //	/healthz  this process serves
 //	/readyz   and the daemon answers it
 //	/metrics  counters, for Prometheus
-func statusHandler(c *client.Client, m *counters) http.Handler {
+func (s *Service) Status() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { tell(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), pingTimeout)
 		defer cancel()
-		if err := c.Ping(ctx); err != nil {
+		if err := s.asker.client.Ping(ctx); err != nil {
 			tell(w, http.StatusServiceUnavailable, "the daemon does not answer: "+err.Error())
 			return
 		}
@@ -31,7 +29,7 @@ func statusHandler(c *client.Client, m *counters) http.Handler {
 	})
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4")
-		m.write(w)
+		s.metrics.write(w)
 	})
 	return mux
 }

@@ -1,4 +1,8 @@
-package main
+// Package authrequest answers the authorisation requests of web servers (nginx,
+// Caddy, HAProxy, Traefik, Envoy) from neonauthd. It holds no secret, keeps
+// nothing, and decides by the token and by what the web server's configuration
+// asks of it, never by a path, a method or a forwarded address.
+package authrequest
 
 import (
 	"cmp"
@@ -19,15 +23,15 @@ import (
 // own limit would only wait there.
 const maxInFlight = 4096
 
-// maxConns is how many connections to the daemon there are at most: as many
+// MaxConns is how many connections to the daemon there are at most: as many
 // lookups can wait for an upstream. An eighth of them is one visitor's.
-const maxConns = 8 * maxPerVisitor
+const MaxConns = 8 * maxPerVisitor
 
-// service answers authorisation requests. It is an http.Handler, safe for
-// concurrent use.
-type service struct {
+// Service answers authorisation requests. It is an http.Handler, safe for
+// concurrent use. Make one with New.
+type Service struct {
 	dialects []*dialect
-	settings atomic.Pointer[settings] // replaced whole by a reload
+	settings atomic.Pointer[Settings] // replaced whole by a reload
 	asker    *asker
 	now      func() time.Time
 	log      *slog.Logger
@@ -37,9 +41,10 @@ type service struct {
 	visitors visitors
 }
 
-func newService(c *client.Client, set *settings, log *slog.Logger, now func() time.Time) *service {
+// New makes a Service that asks c, goes by set, and complains in log.
+func New(c *client.Client, set *Settings, log *slog.Logger, now func() time.Time) *Service {
 	lines := program.NewRare(log.Handler())
-	s := &service{
+	s := &Service{
 		dialects: dialects(),
 		asker:    &asker{client: c, now: now},
 		now:      now,
@@ -52,9 +57,35 @@ func newService(c *client.Client, set *settings, log *slog.Logger, now func() ti
 	return s
 }
 
+// Use lets the requests that begin from now on go by other settings.
+func (s *Service) Use(set *Settings) {
+	s.settings.Store(set)
+	s.metrics.reloads[1].Inc()
+}
+
+// Kept counts that settings were to be replaced and could not be read.
+func (s *Service) Kept() { s.metrics.reloads[0].Inc() }
+
+// Refused counts a connection that was one too many.
+func (s *Service) Refused() { s.metrics.refused.Inc() }
+
+// Run tells how often complaints were left out, until ctx ends.
+func (s *Service) Run(ctx context.Context) { s.lines.Run(ctx) }
+
+// Alive judges a request without a token, which is never let through, and
+// reports whether that came out right.
+func (s *Service) Alive(ctx context.Context) bool {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "/nginx", http.NoBody)
+	if err != nil {
+		return false
+	}
+	f := s.find(r, s.dialects[0], s.settings.Load())
+	return f.outcome == rejected && f.reason == httpauth.ReasonNoToken
+}
+
 // ServeHTTP answers one request: which dialect, what is asked for, and then
 // what becomes of it.
-func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := s.now()
 	set := s.settings.Load()
 	d := route(s.dialects, r.URL.Path)
@@ -70,7 +101,7 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // find comes to a finding. A panic on the way is one too: nothing was learnt.
-func (s *service) find(r *http.Request, d *dialect, set *settings) (f finding) {
+func (s *Service) find(r *http.Request, d *dialect, set *Settings) (f finding) {
 	defer func() {
 		if p := recover(); p != nil {
 			// The value may hold what the request holds; the stack does not.
@@ -127,12 +158,12 @@ func (s *service) find(r *http.Request, d *dialect, set *settings) (f finding) {
 const complaintInterval = 10 * time.Second
 
 // complain logs what goes wrong with requests, each kind rarely.
-func (s *service) complain(level slog.Level, message string, attrs ...slog.Attr) {
+func (s *Service) complain(level slog.Level, message string, attrs ...slog.Attr) {
 	s.log.LogAttrs(context.Background(), level, message, append(attrs, program.Every(complaintInterval))...)
 }
 
 // tellOfUnknown tells the operator of what only the operator can mend.
-func (s *service) tellOfUnknown(answer client.Answer) {
+func (s *Service) tellOfUnknown(answer client.Answer) {
 	u, ok := answer.(client.Unknown)
 	if !ok {
 		return

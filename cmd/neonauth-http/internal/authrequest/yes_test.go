@@ -1,4 +1,4 @@
-package main
+package authrequest
 
 import (
 	"bufio"
@@ -100,13 +100,13 @@ func (l *stage) Addr() net.Addr { return &net.UnixAddr{} }
 
 // play sends bytes to a server as it is made for web servers, and returns what
 // it answers.
-func play(s *service, sent []byte) string {
+func play(s *Service, sent []byte) string {
 	// The peer's end of sending cancels requests under way; not here.
 	patient := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.ServeHTTP(w, r.WithContext(context.WithoutCancel(r.Context())))
 	})
 	conn := &script{in: bytes.NewReader(sent), closed: make(chan struct{})}
-	_ = newServer(patient).Serve(&stage{conn: conn}) // ends with the connection
+	_ = NewServer(patient).Serve(&stage{conn: conn}) // ends with the connection
 	conn.mu.Lock()
 	defer conn.mu.Unlock()
 	return conn.out.String()
@@ -122,11 +122,11 @@ func FuzzNoYesWithoutVerifiedToken(f *testing.F) {
 	daemon := new(pickyDaemon)
 	c := daemon.client()
 	f.Cleanup(func() { _ = c.Close() })
-	set, err := loadSettings("")
+	set, err := Load("")
 	if err != nil {
 		f.Fatal(err)
 	}
-	s := newService(c, set, slog.New(slog.DiscardHandler), time.Now)
+	s := New(c, set, slog.New(slog.DiscardHandler), time.Now)
 	status := regexp.MustCompile(`(?m)^HTTP/1\.[01] (\d)\d\d[^\n]*\r\n((?:[^\r\n][^\n]*\r\n)*)\r\n`)
 	f.Fuzz(func(t *testing.T, sent []byte) {
 		before := daemon.yes.Load()

@@ -1,8 +1,7 @@
-package main
+package authrequest
 
 import (
 	"bytes"
-	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -11,7 +10,6 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/client"
-	"github.com/neonauthd/neonauthd/internal/program"
 )
 
 func TestConfigurationIsAllOrNothing(t *testing.T) {
@@ -55,7 +53,7 @@ func TestConfigurationIsAllOrNothing(t *testing.T) {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, err := loadSettings(file)
+		_, err := Load(file)
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), file)) {
 			t.Errorf("%q: %v, want %q", text, err, want)
 		}
@@ -63,48 +61,8 @@ func TestConfigurationIsAllOrNothing(t *testing.T) {
 			t.Errorf("%q: the error speaks of our code: %v", text, err)
 		}
 	}
-	if _, err := loadSettings("/nowhere.toml"); err == nil {
+	if _, err := Load("/nowhere.toml"); err == nil {
 		t.Error("a missing file is no configuration")
-	}
-}
-
-func TestCommandLineIsRefusedInWords(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	bad := filepath.Join(dir, "bad.toml")
-	file := filepath.Join(dir, "file")
-	for _, f := range []string{bad, file} {
-		if err := os.WriteFile(f, []byte("x"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	open := filepath.Join(dir, "open")
-	if err := errors.Join(os.Mkdir(open, 0o700), os.Chmod(open, 0o777)); err != nil {
-		t.Fatal(err)
-	}
-	for _, test := range []struct {
-		args []string
-		code int
-		want string
-	}{
-		{nil, program.ExitUsage, "--listen is missing"},
-		{[]string{"eyJtoken"}, program.ExitUsage, "no such command"},
-		{[]string{"--nothing"}, program.ExitUsage, "no such flag"},
-		{[]string{"--listen", "0.0.0.0:80"}, program.ExitUsage, "neither unix:PATH nor a loopback address"},
-		{[]string{"--listen", "localhost:80"}, program.ExitUsage, "neither unix:PATH nor a loopback address"},
-		{[]string{"--listen", "unix:" + filepath.Join(dir, "a"), "--status-listen", "[::]:80"}, program.ExitUsage, "--status-listen"},
-		{[]string{"--listen", "unix:" + file}, program.ExitFailure, "not a socket is in its place; it was not touched"},
-		{[]string{"--listen", "unix:" + filepath.Join(open, "a")}, program.ExitFailure, "writable by others, who could replace what is in it"},
-		{[]string{"--listen", "unix:" + filepath.Join(dir, "a"), "--status-listen", "unix:" + filepath.Join(open, "a")}, program.ExitFailure, "--status-listen: "},
-		{[]string{"--listen", "unix:" + filepath.Join(dir, "a"), "--config", bad}, program.ExitConfig, "bad.toml"},
-		{[]string{"check-nginx"}, program.ExitUsage, "takes one file"},
-		{[]string{"--version"}, 0, "neonauth-http dev"},
-		{[]string{"--help"}, 0, "check-nginx"},
-	} {
-		var out bytes.Buffer
-		if code := run(t.Context(), test.args, &out, &out); code != test.code || !strings.Contains(out.String(), test.want) || strings.Contains(out.String(), "eyJtoken") {
-			t.Errorf("%q: exit status %d: %s", test.args, code, out.String())
-		}
 	}
 }
 
@@ -112,7 +70,7 @@ func TestCommandLineIsRefusedInWords(t *testing.T) {
 func TestComplaintsAreRare(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	s := newService(&client.Client{}, &settings{}, slog.New(slog.NewTextHandler(&out, nil)), time.Now)
+	s := New(&client.Client{}, &Settings{}, slog.New(slog.NewTextHandler(&out, nil)), time.Now)
 	for range 1000 {
 		s.complain(slog.LevelWarn, "one")
 	}

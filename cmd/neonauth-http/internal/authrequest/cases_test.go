@@ -1,4 +1,4 @@
-package main
+package authrequest
 
 import (
 	"log/slog"
@@ -41,7 +41,7 @@ func TestSharedCases(t *testing.T) {
 			if c.Team != "" {
 				wish += "&require=team:" + c.Team
 			}
-			s := newService(asks, set, slog.New(slog.DiscardHandler), time.Now)
+			s := New(asks, set, slog.New(slog.DiscardHandler), time.Now)
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				r.URL.Path, r.URL.RawQuery = "/"+d.name, wish
 				r.Header.Set(wishHeader, wish)
@@ -50,7 +50,7 @@ func TestSharedCases(t *testing.T) {
 		}
 		t.Run(d.name, func(t *testing.T) {
 			for _, file := range []string{"cases.json", "requirements.json"} {
-				httpauthtest.Play(t, "../../client/testdata/httpauth/"+file, start, func(got *http.Response) string {
+				httpauthtest.Play(t, "../../../../client/testdata/httpauth/"+file, start, func(got *http.Response) string {
 					if got.StatusCode != d.allowed {
 						return ""
 					}

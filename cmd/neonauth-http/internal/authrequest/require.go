@@ -1,4 +1,4 @@
-package main
+package authrequest
 
 import (
 	"errors"
@@ -182,4 +182,19 @@ func shown(s string) string {
 		return strconv.QuoteToASCII(s[:most]) + "..."
 	}
 	return strconv.QuoteToASCII(s)
+}
+
+// Searched returns the headers in which a question has its token searched for. The configuration file is not known to the
+// check: without token-from they are those of the default.
+func Searched(query string) ([]string, error) {
+	want, err := parseRequirement(query)
+	if err != nil {
+		return nil, err
+	}
+	if want.tokens == nil {
+		if want.tokens, err = search(nil); err != nil {
+			return nil, err
+		}
+	}
+	return strings.Split(want.tokens.Vary(), ", "), nil
 }

@@ -1,4 +1,4 @@
-package main
+package authrequest
 
 import (
 	"bufio"
@@ -50,14 +50,14 @@ func fakeDaemon(reply string) *client.Client {
 	}}
 }
 
-func quietService(tb testing.TB, c *client.Client) *service {
+func quietService(tb testing.TB, c *client.Client) *Service {
 	tb.Helper()
 	tb.Cleanup(func() { _ = c.Close() })
-	set, err := loadSettings("")
+	set, err := Load("")
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return newService(c, set, slog.New(slog.DiscardHandler), time.Now)
+	return New(c, set, slog.New(slog.DiscardHandler), time.Now)
 }
 
 // nowhere is a ResponseWriter that keeps nothing.
@@ -85,7 +85,7 @@ func BenchmarkAccepted(b *testing.B) {
 func BenchmarkIdentity(b *testing.B) {
 	_, object, _ := strings.Cut(okReply(), "source=cache ")
 	a := client.Accepted{Level: client.LevelClaims, Subject: "6f2c1d52-3c1b-4c0e-9a5e-0b7f5d0f8a11", JSON: []byte(strings.TrimSpace(object))}
-	set, err := loadSettings("")
+	set, err := Load("")
 	if err != nil {
 		b.Fatal(err)
 	}

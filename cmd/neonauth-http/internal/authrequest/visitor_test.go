@@ -1,4 +1,4 @@
-package main
+package authrequest
 
 import (
 	"bufio"
@@ -104,7 +104,7 @@ func (l *listening) serve(conn net.Conn) {
 }
 
 // status is what a request of the visitor is answered.
-func status(s *service, visitor string) int {
+func status(s *Service, visitor string) int {
 	r := httptest.NewRequest(http.MethodGet, "/nginx", nil)
 	r.Header.Set("Authorization", "Bearer a.b.c")
 	r.Header.Set(visitorHeader, visitor)

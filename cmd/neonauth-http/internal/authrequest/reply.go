@@ -1,4 +1,4 @@
-package main
+package authrequest
 
 import (
 	"cmp"
@@ -11,7 +11,7 @@ import (
 // reply is the one place that writes a status. A 2xx leaves here only with the
 // id of a user in the headers of the same reply, and of a token that is alive;
 // anything else that claims to be one is a fault of ours and becomes a 500.
-func (s *service) reply(w http.ResponseWriter, r *http.Request, d *dialect, set *settings, f *finding) {
+func (s *Service) reply(w http.ResponseWriter, r *http.Request, d *dialect, set *Settings, f *finding) {
 	status := f.status(d)
 	if status/100 == 2 && (f.outcome != accepted || f.identity[fieldUserID] == "" || !s.now().Before(f.expires)) {
 		s.complain(slog.LevelError, "a request was about to be let through without a verified user")

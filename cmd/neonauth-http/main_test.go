@@ -1,0 +1,52 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/neonauthd/neonauthd/internal/program"
+)
+
+func TestCommandLineIsRefusedInWords(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	bad := filepath.Join(dir, "bad.toml")
+	file := filepath.Join(dir, "file")
+	for _, f := range []string{bad, file} {
+		if err := os.WriteFile(f, []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	open := filepath.Join(dir, "open")
+	if err := errors.Join(os.Mkdir(open, 0o700), os.Chmod(open, 0o777)); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{nil, program.ExitUsage, "--listen is missing"},
+		{[]string{"eyJtoken"}, program.ExitUsage, "no such command"},
+		{[]string{"--nothing"}, program.ExitUsage, "no such flag"},
+		{[]string{"--listen", "0.0.0.0:80"}, program.ExitUsage, "neither unix:PATH nor a loopback address"},
+		{[]string{"--listen", "localhost:80"}, program.ExitUsage, "neither unix:PATH nor a loopback address"},
+		{[]string{"--listen", "unix:" + filepath.Join(dir, "a"), "--status-listen", "[::]:80"}, program.ExitUsage, "--status-listen"},
+		{[]string{"--listen", "unix:" + file}, program.ExitFailure, "not a socket is in its place; it was not touched"},
+		{[]string{"--listen", "unix:" + filepath.Join(open, "a")}, program.ExitFailure, "writable by others, who could replace what is in it"},
+		{[]string{"--listen", "unix:" + filepath.Join(dir, "a"), "--status-listen", "unix:" + filepath.Join(open, "a")}, program.ExitFailure, "--status-listen: "},
+		{[]string{"--listen", "unix:" + filepath.Join(dir, "a"), "--config", bad}, program.ExitConfig, "bad.toml"},
+		{[]string{"check-nginx"}, program.ExitUsage, "takes one file"},
+		{[]string{"--version"}, 0, "neonauth-http dev"},
+		{[]string{"--help"}, 0, "check-nginx"},
+	} {
+		var out bytes.Buffer
+		if code := run(t.Context(), test.args, &out, &out); code != test.code || !strings.Contains(out.String(), test.want) || strings.Contains(out.String(), "eyJtoken") {
+			t.Errorf("%q: exit status %d: %s", test.args, code, out.String())
+		}
+	}
+}
