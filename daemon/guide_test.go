@@ -16,6 +16,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 	"github.com/neonauthd/neonauthd/internal/program"
+	"github.com/neonauthd/neonauthd/internal/span"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -27,9 +28,9 @@ func limits() [][2]string {
 		{"request line", size(protocol.MaxRequestLine)},
 		{"token", size(protocol.MaxToken)},
 		{"reply line", size(protocol.MaxReplyLine)},
-		{"time for a line, and for the first", LineTimeout.String()},
-		{"`idle_timeout`", time.Duration(c.Limits.IdleTimeout).String()},
-		{"replies left unread", WriteTimeout.String() + " to twice that"},
+		{"time for a line, and for the first", span.String(LineTimeout)},
+		{"`idle_timeout`", c.Limits.IdleTimeout.String()},
+		{"replies left unread", span.String(WriteTimeout) + " to twice that"},
 		{"`in_flight_per_connection`", fmt.Sprint(c.Limits.InFlightPerConnection)},
 		{"replies held back behind a slow one", size(maxHeld)},
 		{"replies gathered for one write", fmt.Sprintf("%d bytes, %d in %d connections", maxGathered, maxGatheredWide, fair.WideBuffers().Total)},
@@ -46,28 +47,28 @@ func limits() [][2]string {
 		{"connections that were turned away and have not read why", fmt.Sprint(fair.Notices().Total)},
 		{"admin connections", fmt.Sprint(maxAdminConnections)},
 		{"metrics connections", fmt.Sprint(maxScrapers)},
-		{"wait of a lookup without `deadline`", resolve.DefaultDeadline.String()},
+		{"wait of a lookup without `deadline`", span.String(resolve.DefaultDeadline)},
 		{"`cache.max_bytes`", c.Cache.MaxBytes.String()},
 		{"entries of one user", fmt.Sprint(cache.DefaultPerGroup)},
 		{"rejections remembered", fmt.Sprint(resolve.RejectionsKept)},
-		{"a rejection is remembered for", resolve.RejectionLifetime.String()},
-		{"an upstream's no is remembered for", resolve.DenialLifetime.String()},
+		{"a rejection is remembered for", span.String(resolve.RejectionLifetime)},
+		{"an upstream's no is remembered for", span.String(resolve.DenialLifetime)},
 		{"key set", size(upstream.MaxKeysetBody)},
-		{"`jwks_max_age`", time.Duration(p.JWKSMaxAge).String()},
-		{"a key set is used for", keyring.Lifetime.String()},
+		{"`jwks_max_age`", p.JWKSMaxAge.String()},
+		{"a key set is used for", span.String(keyring.Lifetime)},
 		{"key ids asked for between fetches", fmt.Sprint(keyring.MaxWanted)},
 		{"profile", size(upstream.MaxProfileBody)},
 		{"calls to one upstream at once, and of one user", fmt.Sprintf("%d, %d", upstream.MaxConcurrent, upstream.MaxConcurrentEach)},
 		{"background refreshes at once", fmt.Sprint(resolve.MaxRefreshes)},
 		{"`upstream_rate`", fmt.Sprint(p.UpstreamRate, " per second")},
-		{"pause that an upstream can ask for", upstream.MaxRetryAfter.String()},
+		{"pause that an upstream can ask for", span.String(upstream.MaxRetryAfter)},
 		{"revocations", fmt.Sprint(MaxRevocations)},
 		{"`revocation_retention`", c.RevocationRetention.String()},
 		{"purges of single users and tokens kept apart", fmt.Sprint(resolve.MaxPurges)},
 		{"configuration file", size(config.MaxFile)},
 		{"projects", fmt.Sprint(config.MaxProjects)},
 		{"`[[caller]]` rules", fmt.Sprint(config.MaxCallers)},
-		{"time for lookups in flight when stopping", drainTimeout.String()},
+		{"time for lookups in flight when stopping", span.String(drainTimeout)},
 		{"lines of one kind in the log", fmt.Sprint(program.MaxLines, " per second")},
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/internal/sockets"
+	"github.com/neonauthd/neonauthd/internal/span"
 )
 
 // sound is a configuration without a fault, to be given one.
@@ -40,16 +41,16 @@ func TestEachBoundOfTheConfigurationHoldsOnBothSides(t *testing.T) {
 	kept := func(r Retention) func(*Config) { return func(c *Config) { c.RevocationRetention = r } }
 	for key, bounds := range map[string][]bound{
 		"leeway":           duration(func(c *Config, d Duration) { c.Projects[0].Leeway = d }, 0, time.Minute),
-		"profile_fresh":    duration(func(c *Config, d Duration) { c.Projects[0].ProfileFresh = d }, time.Second, day),
-		"profile_stale":    duration(func(c *Config, d Duration) { c.Projects[0].ProfileStale = d }, 0, day),
+		"profile_fresh":    duration(func(c *Config, d Duration) { c.Projects[0].ProfileFresh = d }, time.Second, span.Day),
+		"profile_stale":    duration(func(c *Config, d Duration) { c.Projects[0].ProfileStale = d }, 0, span.Day),
 		"upstream_timeout": duration(func(c *Config, d Duration) { c.Projects[0].UpstreamTimeout = d }, 100*time.Millisecond, time.Minute),
-		"jwks_refresh":     duration(func(c *Config, d Duration) { c.Projects[0].JWKSRefresh = d }, time.Second, day),
-		"jwks_max_age":     duration(func(c *Config, d Duration) { c.Projects[0].JWKSMaxAge = d }, time.Minute, day),
+		"jwks_refresh":     duration(func(c *Config, d Duration) { c.Projects[0].JWKSRefresh = d }, time.Second, span.Day),
+		"jwks_max_age":     duration(func(c *Config, d Duration) { c.Projects[0].JWKSMaxAge = d }, time.Minute, span.Day),
 		"jwks_cooldown":    duration(func(c *Config, d Duration) { c.Projects[0].JWKSCooldown = d }, 100*time.Millisecond, time.Hour),
 		"blind_after":      duration(func(c *Config, d Duration) { c.Fleet.BlindAfter = d }, time.Second, time.Hour),
 		"timeout":          duration(func(c *Config, d Duration) { c.Fleet.Timeout = d }, time.Millisecond, time.Second),
 		"wait":             duration(func(c *Config, d Duration) { c.Fleet.Wait = d }, 0, 10*time.Second),
-		"idle_timeout":     duration(func(c *Config, d Duration) { c.Limits.IdleTimeout = d }, time.Second, day),
+		"idle_timeout":     duration(func(c *Config, d Duration) { c.Limits.IdleTimeout = d }, time.Second, span.Day),
 
 		"revocation_retention": {{kept(Forever), true}, {kept(Retention(MinRetention - 1)), false}, {kept(Retention(MinRetention)), true}, {kept(Retention(MinRetention + 1)), true}, {kept(-1), false}},
 

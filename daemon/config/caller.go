@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/neonauthd/neonauthd/internal/nearest"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -14,12 +15,16 @@ func (r *Caller) validate(c *Config, report reporter) {
 	}
 	for _, name := range r.Projects {
 		if !slices.ContainsFunc(c.Projects, func(p Project) bool { return p.Name == name }) {
-			report("projects", "%q is not a configured project", cut(name))
+			var names []string
+			for i := range c.Projects {
+				names = append(names, c.Projects[i].Name)
+			}
+			report("projects", "%q is not a configured project%s", cut(name), nearest.Question(name, names, `"`, `"`))
 		}
 	}
 	for _, level := range r.Levels {
 		if level != protocol.LevelClaims && level != protocol.LevelProfile {
-			report("levels", "%q is none of \"claims\", \"profile\"", cut(level))
+			report("levels", "%s", noneOf(level, protocol.LevelClaims, protocol.LevelProfile))
 		}
 	}
 	for _, path := range r.Withhold {

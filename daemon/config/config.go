@@ -14,14 +14,19 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"reflect"
 	"strings"
 	"time"
 
 	"github.com/pelletier/go-toml/v2"
 
+	"github.com/neonauthd/neonauthd/internal/nearest"
+	"github.com/neonauthd/neonauthd/internal/settings"
+	"github.com/neonauthd/neonauthd/internal/span"
 	"github.com/neonauthd/neonauthd/protocol"
 )
+
+// manual is the page that lists the keys.
+const manual = "neonauthd.toml(5)"
 
 // MaxFile bounds the configuration file, in bytes.
 const MaxFile = 1 << 20
@@ -105,7 +110,7 @@ func Default() Config {
 		AdminSocket: protocol.DefaultAdminSocket,
 		StateDir:    "/var/lib/neonauthd",
 
-		RevocationRetention: Retention(30 * day),
+		RevocationRetention: Retention(30 * span.Day),
 
 		Cache: Cache{MaxBytes: 64 << 20},
 		Limits: Limits{
@@ -158,36 +163,22 @@ func Load(path string) (Config, error) {
 // Parse decodes and validates one configuration file's text. It may begin
 // with a byte order mark, which editors on Windows write and no editor shows.
 func Parse(body []byte) (Config, error) {
-	body = bytes.TrimPrefix(body, []byte("\ufeff"))
 	cfg := Default()
 	// Table arrays start from zero values; decode them a first time only to
 	// learn how many there are, then over their defaults.
-	if err := decodeStrict(body, &cfg); err != nil {
-		return Config{}, err
-	}
-	var raw map[string]any
-	if err := toml.Unmarshal(body, &raw); err != nil {
-		return Config{}, explainTOML(err)
-	}
-	if err := checkQuoted("", raw, reflect.TypeFor[Config]()); err != nil {
+	if err := settings.Decode(body, &cfg, manual); err != nil {
 		return Config{}, err
 	}
 	for i := range cfg.Projects {
 		cfg.Projects[i] = DefaultProject()
 	}
-	if err := overlayProjects(body, cfg.Projects); err != nil {
+	if err := overlayProjects(bytes.TrimPrefix(body, []byte("\ufeff")), cfg.Projects); err != nil {
 		return Config{}, err
 	}
 	if err := cfg.Validate(); err != nil {
 		return Config{}, err
 	}
 	return cfg, nil
-}
-
-func decodeStrict(body []byte, into any) error {
-	d := toml.NewDecoder(bytes.NewReader(body))
-	d.DisallowUnknownFields()
-	return explainTOML(d.Decode(into))
 }
 
 // overlayProjects decodes each [[project]] table over its defaults, so that a
@@ -197,7 +188,7 @@ func overlayProjects(body []byte, projects []Project) error {
 		Projects []map[string]any `toml:"project"`
 	}
 	if err := toml.Unmarshal(body, &raw); err != nil {
-		return explainTOML(err)
+		return err
 	}
 	for i, table := range raw.Projects {
 		one, err := toml.Marshal(table)
@@ -211,37 +202,20 @@ func overlayProjects(body []byte, projects []Project) error {
 	return nil
 }
 
-// explainTOML turns the decoder's errors into one line each: where, what.
-func explainTOML(err error) error {
-	var missing *toml.StrictMissingError
-	if errors.As(err, &missing) {
-		var all []error
-		for i := range missing.Errors {
-			line, column := missing.Errors[i].Position()
-			all = append(all, fmt.Errorf("line %d, column %d: unknown key %q; see neonauthd.toml(5) for the list", line, column, strings.Join(missing.Errors[i].Key(), ".")))
-		}
-		return errors.Join(all...)
-	}
-	var decode *toml.DecodeError
-	if errors.As(err, &decode) {
-		line, column := decode.Position()
-		return fmt.Errorf("line %d, column %d: %s", line, column, strings.TrimPrefix(decode.Error(), "toml: "))
-	}
-	return err
-}
-
-// Duration is a time.Duration written as a string such as "60s", "24h" or "30d".
+// Duration is a time.Duration written as a string such as "60s", "48h" or "7d".
 type Duration time.Duration
 
-// UnmarshalText reads Go's duration syntax and days ("30d", "1d12h"); negative
-// durations are refused.
+// Wants is what the string must be.
+func (Duration) Wants() string { return `a duration such as "500ms", "60s", "5m", "48h" or "7d"` }
+
+// UnmarshalText reads what span.Parse reads; negative durations are refused.
 func (d *Duration) UnmarshalText(text []byte) error {
-	v, err := parseDuration(string(text))
+	v, err := span.Parse(string(text))
 	if err != nil {
-		return fmt.Errorf("duration %q is not of the form \"60s\", \"5m\", \"24h\", \"30d\"", cut(string(text)))
+		return errors.New("must be " + d.Wants())
 	}
 	if v < 0 {
-		return fmt.Errorf("duration %q is negative", cut(string(text)))
+		return errors.New("must not be negative")
 	}
 	*d = Duration(v)
 	return nil
@@ -251,7 +225,7 @@ func (d *Duration) UnmarshalText(text []byte) error {
 func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
 // String is the duration as the configuration spells it.
-func (d Duration) String() string { return time.Duration(d).String() }
+func (d Duration) String() string { return span.String(time.Duration(d)) }
 
 // Bytes is a size written as a string with a binary unit: "64MiB", "1GiB".
 type Bytes int64
@@ -260,6 +234,9 @@ var byteUnits = []struct {
 	suffix string
 	factor int64
 }{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"B", 1}}
+
+// Wants is what the string must be.
+func (Bytes) Wants() string { return `a size such as "64MiB" (B, KiB, MiB or GiB; at most 1024GiB)` }
 
 // UnmarshalText reads a whole number followed by B, KiB, MiB or GiB.
 func (b *Bytes) UnmarshalText(text []byte) error {
@@ -276,7 +253,7 @@ func (b *Bytes) UnmarshalText(text []byte) error {
 		*b = Bytes(n * u.factor)
 		return nil
 	}
-	return fmt.Errorf("size %q is not of the form \"64MiB\" (units B, KiB, MiB, GiB; at most 1024GiB)", cut(s))
+	return errors.New("must be " + b.Wants())
 }
 
 // MarshalText is the inverse of UnmarshalText.
@@ -295,6 +272,12 @@ func (b Bytes) String() string {
 // LogLevel is slog's level under the protocol's names. The zero value is info.
 type LogLevel slog.Level
 
+// levels are the names of levels.
+func levels() []string { return []string{"debug", "info", "warn", "error"} }
+
+// Wants is what the string must be.
+func (LogLevel) Wants() string { return "debug, info, warn or error" }
+
 // UnmarshalText reads debug, info, warn or error.
 func (l *LogLevel) UnmarshalText(text []byte) error {
 	switch string(text) {
@@ -307,7 +290,7 @@ func (l *LogLevel) UnmarshalText(text []byte) error {
 	case "error":
 		*l = LogLevel(slog.LevelError)
 	default:
-		return fmt.Errorf("log level %q is none of debug, info, warn, error", cut(string(text)))
+		return errors.New("must be " + l.Wants() + nearest.Question(string(text), levels(), "", ""))
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/internal/span"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -213,13 +214,13 @@ func TestSizesDurationsAndLevelsAreWrittenAsTheyAreRead(t *testing.T) {
 			t.Errorf("%s: %s, %v", level, l.String(), err)
 		}
 	}
-	for _, duration := range []string{"0s", "1.5s", "5m0s", "24h0m0s"} {
+	for _, duration := range []string{"0s", "1.5s", "5m", "24h", "7d"} {
 		var d Duration
 		if err := d.UnmarshalText([]byte(duration)); err != nil || d.String() != duration {
 			t.Errorf("%s: %s, %v", duration, d.String(), err)
 		}
 	}
-	for text, want := range map[string]time.Duration{"0d": 0, "1d": day, "30d": 30 * day, "1d12h": 36 * time.Hour, "007d0s": 7 * day, "1d23h59m59.9s": 2*day - 100*time.Millisecond, "100000d": 100000 * day} {
+	for text, want := range map[string]time.Duration{"0d": 0, "1d": span.Day, "30d": 30 * span.Day, "1d12h": 36 * time.Hour, "007d0s": 7 * span.Day, "1d23h59m59.9s": 2*span.Day - 100*time.Millisecond, "100000d": 100000 * span.Day} {
 		var d Duration
 		if err := d.UnmarshalText([]byte(text)); err != nil || time.Duration(d) != want {
 			t.Errorf("%s: %s, %v, want %s", text, d, err, want)
@@ -235,7 +236,7 @@ func TestSizesDurationsAndLevelsAreWrittenAsTheyAreRead(t *testing.T) {
 
 func TestRetentionsAreWrittenAsTheyAreRead(t *testing.T) {
 	for text, want := range map[string]Retention{
-		"forever": Forever, "1h": Retention(time.Hour), "30d": Retention(30 * day), "24h": Retention(day), "36h": Retention(36 * time.Hour),
+		"forever": Forever, "1h": Retention(time.Hour), "30d": Retention(30 * span.Day), "24h": Retention(span.Day), "36h": Retention(36 * time.Hour),
 	} {
 		var r, again Retention
 		if err := r.UnmarshalText([]byte(text)); err != nil || r != want {
@@ -246,12 +247,12 @@ func TestRetentionsAreWrittenAsTheyAreRead(t *testing.T) {
 		}
 	}
 	for _, text := range []string{"", "0s", "0", "0d", "59m59.999999999s", "-1h", "Forever", "forever ", "never", "30"} {
-		r := Retention(day)
-		if err := r.UnmarshalText([]byte(text)); err == nil || r != Retention(day) {
+		r := Retention(span.Day)
+		if err := r.UnmarshalText([]byte(text)); err == nil || r != Retention(span.Day) {
 			t.Errorf("retention %q is taken for %s", text, r)
 		}
 	}
-	if text := Retention(30 * day).String(); text != "30d" {
+	if text := Retention(30 * span.Day).String(); text != "30d" {
 		t.Errorf("30 days are %s", text)
 	}
 }

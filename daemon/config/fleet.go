@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/fleet"
+	"github.com/neonauthd/neonauthd/internal/span"
 )
 
 // Bounds of the [fleet] table.
@@ -94,7 +95,7 @@ func (f *Fleet) validate(projects []Project, report reporter) {
 		report("host", "this and sentinel must be visible ASCII, of at most %d and 128 bytes", MaxFleetLabel)
 	}
 	if f.WhenBlind != WhenBlindServe && f.WhenBlind != WhenBlindRefuse {
-		report("when_blind", "%q is none of \"serve\", \"refuse\"", cut(f.WhenBlind))
+		report("when_blind", "%s", noneOf(f.WhenBlind, WhenBlindServe, WhenBlindRefuse))
 	}
 	for _, d := range []struct {
 		key      string
@@ -106,12 +107,12 @@ func (f *Fleet) validate(projects []Project, report reporter) {
 		{"wait", f.Wait, 0, 10 * time.Second},
 	} {
 		if v := time.Duration(d.value); v < d.min || v > d.max {
-			report(d.key, "must be between %s and %s", d.min, d.max)
+			report(d.key, "must be between %s and %s", span.String(d.min), span.String(d.max))
 		}
 	}
 	for i := range projects {
 		if p := &projects[i]; f.On() && f.Profiles && time.Duration(p.ProfileFresh)+time.Duration(p.ProfileStale) >= purgeLife {
-			report("profiles", "cannot share those of project %q: profile_fresh and profile_stale together must stay below %s, for so long a purge is remembered", cut(p.Name), purgeLife)
+			report("profiles", "cannot share those of project %q: profile_fresh and profile_stale together must stay below %s, for so long a purge is remembered", cut(p.Name), span.String(purgeLife))
 		}
 	}
 }

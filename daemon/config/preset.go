@@ -96,7 +96,7 @@ func checkStack(p *Project, report reporter) {
 	}
 	for _, class := range p.Allow {
 		if class != AllowRestricted && class != AllowAnonymous {
-			report("allow", "%q is none of \"restricted\", \"anonymous\"", cut(class))
+			report("allow", "%s", noneOf(class, AllowRestricted, AllowAnonymous))
 		}
 	}
 	for i, issuer := range p.Issuers {

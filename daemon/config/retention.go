@@ -1,35 +1,11 @@
 package config
 
 import (
-	"fmt"
-	"math"
-	"strconv"
-	"strings"
+	"errors"
 	"time"
+
+	"github.com/neonauthd/neonauthd/internal/span"
 )
-
-const day = 24 * time.Hour
-
-// parseDuration reads Go's duration syntax, before which a whole number of days
-// of 24 hours may stand: "30d", "1d12h".
-func parseDuration(text string) (time.Duration, error) {
-	number, rest, found := strings.Cut(text, "d")
-	if !found {
-		return time.ParseDuration(text)
-	}
-	days, err := strconv.ParseUint(number, 10, 32)
-	if err != nil || days > uint64(math.MaxInt64/day)-1 {
-		return 0, fmt.Errorf("%q is no number of days", cut(number))
-	}
-	if rest == "" {
-		return time.Duration(days) * day, nil
-	}
-	more, err := time.ParseDuration(rest)
-	if err != nil || more < 0 || more >= day {
-		return 0, fmt.Errorf("%q is no time of a day", cut(rest))
-	}
-	return time.Duration(days)*day + more, nil
-}
 
 // Retention is how long something is kept, written as a duration of at least
 // MinRetention, such as "30d", or as "forever", which is the zero value.
@@ -41,6 +17,11 @@ const Forever Retention = 0
 // MinRetention is the shortest retention that can be configured.
 const MinRetention = time.Hour
 
+// Wants is what the string must be.
+func (Retention) Wants() string {
+	return `"forever" or a duration of at least ` + span.String(MinRetention) + `, such as "30d"`
+}
+
 // UnmarshalText reads "forever" or a duration.
 func (r *Retention) UnmarshalText(text []byte) error {
 	if string(text) == "forever" {
@@ -48,11 +29,8 @@ func (r *Retention) UnmarshalText(text []byte) error {
 		return nil
 	}
 	var d Duration
-	if err := d.UnmarshalText(text); err != nil {
-		return err
-	}
-	if time.Duration(d) < MinRetention {
-		return fmt.Errorf("retention %q is shorter than %s; write \"forever\" to keep what is not taken back", cut(string(text)), MinRetention)
+	if err := d.UnmarshalText(text); err != nil || time.Duration(d) < MinRetention {
+		return errors.New("must be " + r.Wants())
 	}
 	*r = Retention(d)
 	return nil
@@ -63,12 +41,8 @@ func (r Retention) MarshalText() ([]byte, error) { return []byte(r.String()), ni
 
 // String is the retention as the configuration spells it.
 func (r Retention) String() string {
-	d := time.Duration(r)
-	switch {
-	case r == Forever:
+	if r == Forever {
 		return "forever"
-	case d%day == 0:
-		return fmt.Sprintf("%dd", d/day)
 	}
-	return d.String()
+	return span.String(time.Duration(r))
 }

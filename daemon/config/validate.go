@@ -3,14 +3,19 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"net/url"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
+	"github.com/neonauthd/neonauthd/internal/credential"
+	"github.com/neonauthd/neonauthd/internal/nearest"
 	"github.com/neonauthd/neonauthd/internal/sockets"
+	"github.com/neonauthd/neonauthd/internal/span"
 )
 
 // Bounds of the configuration; each is named in the error that enforces it.
@@ -22,9 +27,6 @@ const (
 	MinCacheBytes      = 1 << 20
 	MaxUpstreamTimeout = time.Minute
 	maxIdleTimeout     = 24 * time.Hour
-
-	// serverKeyPrefix begins every secret server key of Stack Auth.
-	serverKeyPrefix = "ssk_"
 )
 
 // Validate checks everything that can be known without touching the host. The
@@ -39,10 +41,8 @@ func (c *Config) Validate() error {
 			report(key, "%v", err)
 		}
 	}
-	if path, ok := strings.CutPrefix(c.MetricsListen, "unix:"); ok {
-		if err := sockets.CheckPath(path); err != nil {
-			report("metrics_listen", "%v", err)
-		}
+	if err := checkMetricsListen(c.MetricsListen); err != nil {
+		report("metrics_listen", "%v", err)
 	}
 	if c.Socket == c.AdminSocket {
 		report("admin_socket", "must differ from socket")
@@ -51,7 +51,7 @@ func (c *Config) Validate() error {
 		report("state_dir", "must name a folder for key sets and revocations")
 	}
 	if r := c.RevocationRetention; r != Forever && time.Duration(r) < MinRetention {
-		report("revocation_retention", "must be at least %s, or \"forever\"", MinRetention)
+		report("revocation_retention", "must be %s", r.Wants())
 	}
 	if c.Cache.MaxBytes < MinCacheBytes {
 		report("cache.max_bytes", "must be at least 1MiB")
@@ -71,6 +71,37 @@ func (c *Config) Validate() error {
 	return errors.Join(all...)
 }
 
+// noneOf says of a value that it is none of words, and which of them was meant.
+func noneOf(value string, words ...string) string {
+	if value == "" {
+		return fmt.Sprintf("must be one of %s", quotedList(words))
+	}
+	return fmt.Sprintf("%q is none of %s%s", cut(value), quotedList(words), nearest.Question(value, words, `"`, `"`))
+}
+
+func quotedList(words []string) string {
+	var all []string
+	for _, word := range words {
+		all = append(all, strconv.Quote(word))
+	}
+	return strings.Join(all, ", ")
+}
+
+// checkMetricsListen checks an address that metrics are served on, if it is one.
+func checkMetricsListen(address string) error {
+	if address == "" {
+		return nil
+	}
+	if path, ok := strings.CutPrefix(address, "unix:"); ok {
+		return sockets.CheckPath(path)
+	}
+	_, port, err := net.SplitHostPort(address)
+	if _, number := strconv.ParseUint(port, 10, 16); err != nil || number != nil {
+		return errors.New("must be \"unix:PATH\" or HOST:PORT with a number, such as \"127.0.0.1:9464\"")
+	}
+	return nil
+}
+
 type reporter func(key, format string, args ...any)
 
 func (c *Config) validateLimits(report reporter) {
@@ -86,7 +117,7 @@ func (c *Config) validateLimits(report reporter) {
 		report("limits.in_flight_per_connection", "must be between 1 and 4096")
 	}
 	if d := time.Duration(c.Limits.IdleTimeout); d < time.Second || d > maxIdleTimeout {
-		report("limits.idle_timeout", "must be between 1s and %s", maxIdleTimeout)
+		report("limits.idle_timeout", "must be between 1s and %s", span.String(maxIdleTimeout))
 	}
 }
 
@@ -119,7 +150,7 @@ func (p *Project) validate(report reporter) {
 		report("name", "must be 1 to %d letters, digits, \"-\", \"_\" or \".\"", MaxProjectName)
 	}
 	if d, ok := presets[p.Preset]; !ok {
-		report("preset", "%q is none of \"stack\", \"neon\", \"oidc\"", cut(p.Preset))
+		report("preset", "%s", noneOf(p.Preset, "stack", "neon", "oidc"))
 	} else {
 		d.check(p, report)
 	}
@@ -134,7 +165,7 @@ func (p *Project) validate(report reporter) {
 	if strings.Contains(p.BaseURL, "?") {
 		report("base_url", "must not contain a query: paths are appended to it")
 	}
-	if strings.HasPrefix(p.SecretServerKey, serverKeyPrefix) {
+	if credential.Resembles(p.SecretServerKey) {
 		// Never repeated: this text goes to the log.
 		report("secret_server_key", "is the key itself, and must name what holds it: put the key into a file of mode 0600, give the file's path, and have the key replaced if others can read this file")
 	} else if key := p.SecretServerKey; key != "" && strings.Contains(key, "/") && !isPath(key) {
@@ -158,7 +189,7 @@ func (p *Project) validateRhythm(report reporter) {
 		{"jwks_cooldown", p.JWKSCooldown, 100 * time.Millisecond, time.Hour},
 	} {
 		if v := time.Duration(d.value); v < d.min || v > d.max {
-			report(d.key, "must be between %s and %s", d.min, d.max)
+			report(d.key, "must be between %s and %s", span.String(d.min), span.String(d.max))
 		}
 	}
 	if !(p.UpstreamRate > 0 && p.UpstreamRate <= 10000) {

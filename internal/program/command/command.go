@@ -9,11 +9,13 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
+	"github.com/neonauthd/neonauthd/internal/nearest"
 	"github.com/neonauthd/neonauthd/internal/program"
 )
 
@@ -70,20 +72,27 @@ func refuse(cmd *cobra.Command, args []string, hint string) error {
 	case cmd.HasParent():
 		return program.Usage(cmd.CommandPath() + " takes no arguments" + hint + see(cmd))
 	}
-	return program.Usage("no such command" + meant(cmd, args[0], "") + hint + see(cmd))
+	return program.Usage("no such command" + meant(cmd, args[0]) + hint + see(cmd))
 }
 
 // meant is a question for one of cmd's commands, or "". Only our own words are
 // in it.
-func meant(cmd *cobra.Command, typed, before string) string {
-	if cmd.SuggestionsMinimumDistance <= 0 {
-		cmd.SuggestionsMinimumDistance = 2
+func meant(cmd *cobra.Command, typed string) string {
+	var names []string
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() {
+			names = append(names, c.Name())
+		}
 	}
-	names := cmd.SuggestionsFor(typed)
-	if len(names) == 0 || typed == "" {
-		return ""
+	return nearest.Question(typed, names, "", "")
+}
+
+// OneOf refuses a word that is none of words, and asks for the one that was meant.
+func OneOf(cmd *cobra.Command, typed string, words []string) error {
+	if slices.Contains(words, typed) {
+		return nil
 	}
-	return "; did you mean " + before + strings.Join(names, " or "+before) + "?"
+	return program.Usage("not one of " + strings.Join(words, ", ") + nearest.Question(typed, words, "", "") + see(cmd))
 }
 
 func see(cmd *cobra.Command) string { return fmt.Sprintf(" (see %s --help)", cmd.CommandPath()) }

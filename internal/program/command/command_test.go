@@ -17,6 +17,7 @@ import (
 // sample is a command line with one of each kind of flag.
 func sample() *cobra.Command {
 	var file, color string
+	var timeout time.Duration
 	root := &cobra.Command{
 		Use:  "sample",
 		Args: NoArguments,
@@ -28,6 +29,9 @@ func sample() *cobra.Command {
 		Args: NoArgumentsBut("a token comes from standard input"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cmd.Println("config", file, "color", color)
+			if timeout != time.Second {
+				cmd.Println("timeout", timeout)
+			}
 			return nil
 		},
 	}
@@ -38,7 +42,7 @@ func sample() *cobra.Command {
 		return ""
 	})
 	verify.Flags().Bool("json", false, "")
-	verify.Flags().Duration("timeout", time.Second, "")
+	Duration(verify.Flags(), &timeout, "timeout", "", time.Second, "")
 	verify.Flags().Int("count", 0, "")
 	verify.Flags().Float64("rate", 0, "")
 	root.AddCommand(verify)
@@ -59,6 +63,8 @@ func TestWhatIsWrongIsSaidInOneLine(t *testing.T) {
 		{"--version", 0, "sample 1.2.3\n"},
 		{"verify", 0, "config /etc/sample color \n"},
 		{"verify --config x/y.toml --color red", 0, "config x/y.toml color red\n"},
+		{"verify --timeout 7d", 0, "config /etc/sample color \ntimeout 168h0m0s\n"},
+		{"verify --timeout 48h", 0, "config /etc/sample color \ntimeout 48h0m0s\n"},
 		{"verify --config=", 0, "config  color \n"},
 		{"verfy", program.ExitUsage, "sample: no such command; did you mean verify? (see sample --help)\n"},
 		{"nothing-like-it", program.ExitUsage, "sample: no such command (see sample --help)\n"},
@@ -67,7 +73,7 @@ func TestWhatIsWrongIsSaidInOneLine(t *testing.T) {
 		{"verify --confg=x", program.ExitUsage, "sample: no such flag; did you mean --config? (see sample verify --help)\n"},
 		{"verify -x", program.ExitUsage, "sample: no such flag (see sample verify --help)\n"},
 		{"verify --json=yes-please", program.ExitUsage, "sample: --json takes no value (see sample verify --help)\n"},
-		{"verify --timeout 5", program.ExitUsage, "sample: --timeout must be a duration such as 500ms, 2s or 5m (see sample verify --help)\n"},
+		{"verify --timeout 5", program.ExitUsage, "sample: --timeout must be a duration such as 500ms, 2s, 5m or 7d (see sample verify --help)\n"},
 		{"verify --count x", program.ExitUsage, "sample: --count must be a whole number (see sample verify --help)\n"},
 		{"verify --rate x", program.ExitUsage, "sample: --rate cannot have this value (see sample verify --help)\n"},
 		{"verify --color blue", program.ExitUsage, "sample: --color must be red (see sample verify --help)\n"},

@@ -3,12 +3,15 @@ package command
 import (
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/neonauthd/neonauthd/internal/credential"
+	"github.com/neonauthd/neonauthd/internal/nearest"
 	"github.com/neonauthd/neonauthd/internal/program"
+	"github.com/neonauthd/neonauthd/internal/span"
 )
 
 // flagError names the flag that is wrong and leaves out what stood behind it.
@@ -36,13 +39,37 @@ func reason(err *pflag.InvalidValueError) string {
 	}
 	switch err.GetFlag().Value.Type() {
 	case "duration":
-		return "must be a duration such as 500ms, 2s or 5m"
+		return "must be a duration such as 500ms, 2s, 5m or 7d"
 	case "bool":
 		return "takes no value"
 	case "int":
 		return "must be a whole number"
 	}
 	return "cannot have this value"
+}
+
+// Duration adds a flag whose value is a duration as people write it; see package
+// span. shorthand may be "".
+func Duration(flags *pflag.FlagSet, d *time.Duration, name, shorthand string, otherwise time.Duration, usage string) {
+	*d = otherwise
+	flags.VarP((*duration)(d), name, shorthand, usage)
+}
+
+type duration time.Duration
+
+func (d *duration) String() string {
+	if *d == 0 { // by which pflag knows that there is no default to be told
+		return "0"
+	}
+	return span.String(time.Duration(*d))
+}
+
+func (d *duration) Type() string { return "duration" }
+
+func (d *duration) Set(text string) error {
+	parsed, err := span.Parse(text)
+	*d = duration(parsed)
+	return err
 }
 
 // ownWords is an error of a flag's value whose text may be shown.
@@ -52,13 +79,13 @@ func (w ownWords) Error() string { return string(w) }
 
 // meantFlag is a question for a flag of cmd's, or "".
 func meantFlag(cmd *cobra.Command, typed string) string {
-	all := &cobra.Command{}
+	var names []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		if !f.Hidden && len(typed) > 1 {
-			all.AddCommand(&cobra.Command{Use: f.Name, Run: func(*cobra.Command, []string) {}})
+			names = append(names, f.Name)
 		}
 	})
-	return meant(all, typed, "--")
+	return nearest.Question(typed, names, "--", "")
 }
 
 // Path adds a flag that names a file or a socket. A value that looks like a

@@ -1,7 +1,7 @@
 package authrequest
 
 import (
-	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -9,9 +9,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/pelletier/go-toml/v2"
-
 	"github.com/neonauthd/neonauthd/client/httpauth"
+	config "github.com/neonauthd/neonauthd/internal/settings"
+	"github.com/neonauthd/neonauthd/internal/span"
 )
 
 const (
@@ -35,8 +35,8 @@ type Settings struct {
 // file is the configuration file. Absent keys have their defaults.
 type file struct {
 	Realm    string    `toml:"realm"`
-	Timeout  string    `toml:"timeout"`
-	Patience string    `toml:"restart_patience"`
+	Timeout  period    `toml:"timeout"`
+	Patience period    `toml:"restart_patience"`
 	Tokens   *[]string `toml:"token_from"`
 	Fields   *[]string `toml:"fields"`
 	Claims   *[]string `toml:"claims"`
@@ -58,9 +58,8 @@ func Load(path string) (*Settings, error) {
 		if err != nil {
 			return nil, err
 		}
-		decoder := toml.NewDecoder(bytes.NewReader(bytes.TrimPrefix(text, []byte("\ufeff")))).DisallowUnknownFields()
-		if err := decoder.Decode(&f); err != nil {
-			return nil, fmt.Errorf("%s: %w", path, placed(err))
+		if err := config.Decode(text, &f, "neonauth-http(8)"); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 	}
 	set, err := f.settings()
@@ -70,54 +69,34 @@ func Load(path string) (*Settings, error) {
 	return set, err
 }
 
-// placed adds line and column to an error of the parser.
-func placed(err error) error {
-	var missing *toml.StrictMissingError
-	if errors.As(err, &missing) && len(missing.Errors) > 0 {
-		line, column := missing.Errors[0].Position()
-		return fmt.Errorf("line %d, column %d: there is no key %s", line, column, strings.Join(missing.Errors[0].Key(), "."))
-	}
-	var at *toml.DecodeError
-	if errors.As(err, &at) {
-		line, column := at.Position()
-		if kind := rightKind(at.Key()); kind != "" && strings.HasPrefix(at.Error(), "toml: cannot decode") {
-			// The parser's words for it are the names of our types.
-			return fmt.Errorf("line %d, column %d: %s: has to be %s", line, column, at.Key()[0], kind)
-		}
-		return fmt.Errorf("line %d, column %d: %w", line, column, err)
-	}
-	return err
+// period is a duration as the file has it. Its zero value is that of an absent key.
+type period time.Duration
+
+// Wants is what the text must be.
+func (period) Wants() string {
+	return "a duration from 1ms to " + span.String(MaxTimeout) + `, such as "5s"`
 }
 
-// rightKind says what the value of a key has to be.
-func rightKind(key toml.Key) string {
-	switch strings.Join(key, ".") {
-	case "realm":
-		return "a text in quotes"
-	case "timeout", "restart_patience":
-		return `a duration in quotes, such as "5s"`
-	case "token_from":
-		return `a list of texts, such as ["authorization", "sdk-header"]`
-	case "fields":
-		return `a list of texts, such as ["email", "name"]`
-	case "claims":
-		return `a list of texts, such as ["role"]`
+// UnmarshalText reads a duration within the bounds.
+func (p *period) UnmarshalText(text []byte) error {
+	d, err := span.Parse(string(text))
+	if err != nil || d < time.Millisecond || d > MaxTimeout {
+		return errors.New("must be " + p.Wants())
 	}
-	return ""
+	*p = period(d)
+	return nil
 }
 
 func (f *file) settings() (*Settings, error) {
-	set := &Settings{realm: f.Realm}
+	set := &Settings{
+		realm:    f.Realm,
+		timeout:  cmp.Or(time.Duration(f.Timeout), defaultTimeout),
+		patience: cmp.Or(time.Duration(f.Patience), defaultPatience),
+	}
 	if !plainText(f.Realm) {
 		return nil, errors.New("realm: only visible ASCII and blanks, without quotes and backslashes")
 	}
 	var err error
-	if set.timeout, err = duration("timeout", f.Timeout, defaultTimeout); err != nil {
-		return nil, err
-	}
-	if set.patience, err = duration("restart_patience", f.Patience, defaultPatience); err != nil {
-		return nil, err
-	}
 	if set.tokens, err = search(f.Tokens); err != nil {
 		return nil, fmt.Errorf("token_from: %w", err)
 	}
@@ -125,17 +104,6 @@ func (f *file) settings() (*Settings, error) {
 		return nil, err
 	}
 	return set, nil
-}
-
-func duration(key, text string, otherwise time.Duration) (time.Duration, error) {
-	if text == "" {
-		return otherwise, nil
-	}
-	d, err := time.ParseDuration(text)
-	if err != nil || d < time.Millisecond || d > MaxTimeout {
-		return 0, fmt.Errorf("%s: not a duration from 1ms to %s, such as \"5s\"", key, MaxTimeout)
-	}
-	return d, nil
 }
 
 // search reads token_from. What it names replaces the default: a proxy that is

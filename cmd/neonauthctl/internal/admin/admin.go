@@ -3,13 +3,13 @@ package admin
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/neonauthd/neonauthd/cmd/neonauthctl/internal/cli"
 	"github.com/neonauthd/neonauthd/internal/program"
+	"github.com/neonauthd/neonauthd/internal/program/command"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -68,8 +68,10 @@ func oneOf(least int, words ...string) cobra.PositionalArgs {
 		if len(args) < least {
 			return program.Usage("say which: " + strings.Join(words, ", ") + " " + see)
 		}
-		if len(args) > 0 && !slices.Contains(words, args[0]) {
-			return program.Usage("not one of " + strings.Join(words, ", ") + " " + see)
+		if len(args) > 0 {
+			if err := command.OneOf(cmd, args[0], words); err != nil {
+				return err
+			}
 		}
 		if len(args) > 1 && least == 0 {
 			return program.Usage("too many arguments " + see)

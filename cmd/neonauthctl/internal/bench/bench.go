@@ -15,6 +15,7 @@ import (
 	"github.com/neonauthd/neonauthd/cmd/neonauthctl/internal/terminal"
 	"github.com/neonauthd/neonauthd/internal/credential"
 	"github.com/neonauthd/neonauthd/internal/program"
+	"github.com/neonauthd/neonauthd/internal/program/command"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -71,7 +72,7 @@ Latency is from just before a request is written until its reply was read.`,
 	flags := cmd.Flags()
 	flags.IntVarP(&b.connections, "connections", "c", 8, "connections")
 	flags.IntVarP(&b.depth, "depth", "d", 1, "requests in flight on each connection")
-	flags.DurationVarP(&b.duration, "duration", "t", 10*time.Second, "how long to measure, --baseline and --compare not included")
+	command.Duration(flags, &b.duration, "duration", "t", 10*time.Second, "how long to measure, --baseline and --compare not included")
 	flags.BoolVar(&b.profile, "profile", false, "ask for profiles instead of verifying")
 	flags.IntVar(&b.misses, "misses", 0, "share of lookups with a token never seen before, in `percent`")
 	flags.IntVar(&b.bad, "bad", 0, "share of lookups with something that is no token, in `percent`")

@@ -15,6 +15,7 @@ import (
 	"github.com/neonauthd/neonauthd/cmd/neonauthctl/internal/document"
 	"github.com/neonauthd/neonauthd/cmd/neonauthctl/internal/terminal"
 	"github.com/neonauthd/neonauthd/internal/credential"
+	"github.com/neonauthd/neonauthd/internal/program/command"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -65,7 +66,7 @@ Exit codes: 0 accepted, 1 rejected, 2 called wrongly, 3 could not tell.`,
 			return p.run(cmd.Context(), (*client.Client).Profile, opts...)
 		},
 	}
-	profile.Flags().DurationVar(&p.maxAge, "max-age", 0, "the oldest profile that will do; 0s asks the upstream now (default as configured)")
+	command.Duration(profile.Flags(), &p.maxAge, "max-age", "", 0, "the oldest profile that will do; 0s asks the upstream now (default as configured)")
 	profile.Flags().BoolVar(&p.fallback, "fallback-claims", false, "take the claims when the profile cannot be had")
 	for _, cmd := range []*cobra.Command{verify, profile} {
 		s.ProjectFlag(cmd)

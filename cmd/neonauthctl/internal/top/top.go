@@ -15,6 +15,7 @@ import (
 	"github.com/neonauthd/neonauthd/cmd/neonauthctl/internal/cli"
 	"github.com/neonauthd/neonauthd/cmd/neonauthctl/internal/terminal"
 	"github.com/neonauthd/neonauthd/internal/program"
+	"github.com/neonauthd/neonauthd/internal/program/command"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -73,7 +74,7 @@ the time that a lookup takes is not among them (see bench).`,
 		Args: cli.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return w.run(cmd.Context()) },
 	}
-	cmd.Flags().DurationVar(&w.interval, "interval", time.Second, "time between two looks")
+	command.Duration(cmd.Flags(), &w.interval, "interval", "", time.Second, "time between two looks")
 	cmd.Flags().IntVar(&w.count, "count", 0, "end after so many intervals (default none: go on)")
 	cmd.Flags().BoolVar(&w.plain, "plain", false, "print lines, on a terminal too")
 	return cmd

@@ -1,0 +1,241 @@
+// Package settings reads configuration files: TOML, strictly, and with its faults
+// told in the words of whoever wrote the file. An error names line, column and key,
+// and what would be right; it never names a type of Go.
+package settings
+
+import (
+	"bytes"
+	"encoding"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+
+	"github.com/neonauthd/neonauthd/internal/nearest"
+)
+
+// Value is a value that is written as a text in quotes. The errors of its
+// UnmarshalText say what the text must be: "must be a duration such as ...".
+type Value interface {
+	encoding.TextUnmarshaler
+	// Wants is what the text must be, for who wrote no text.
+	Wants() string
+}
+
+// Decode reads text into the struct that into points to. Keys that the struct
+// lacks are errors, of which there may be several, one a line; manual is the page
+// that has the list. A byte order mark before the text is taken for none.
+func Decode(text []byte, into any, manual string) error {
+	text = bytes.TrimPrefix(text, []byte("\ufeff"))
+	of := reflect.TypeOf(into).Elem()
+	var raw map[string]any
+	if err := toml.Unmarshal(text, &raw); err != nil {
+		return explain(err, of, manual)
+	}
+	if err := checkQuoted("", raw, of); err != nil {
+		return err
+	}
+	d := toml.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	return explain(d.Decode(into), of, manual)
+}
+
+// explain turns the decoder's errors into one line each: where, which key, what.
+func explain(err error, of reflect.Type, manual string) error {
+	var missing *toml.StrictMissingError
+	if errors.As(err, &missing) {
+		var all []error
+		for i := range missing.Errors {
+			line, column := missing.Errors[i].Position()
+			all = append(all, fmt.Errorf("line %d, column %d: %s", line, column, unknown(missing.Errors[i].Key(), of, manual)))
+		}
+		return errors.Join(all...)
+	}
+	var decode *toml.DecodeError
+	if !errors.As(err, &decode) {
+		return err
+	}
+	line, column := decode.Position()
+	what := strings.TrimPrefix(decode.Error(), "toml: ")
+	key := decode.Key()
+	if t := typeAt(key, of); t != nil && len(key) > 0 {
+		if wants := wants(t, key); speaksOfTypes(what) && wants != "" {
+			what = "must be " + wants
+		}
+		if !strings.Contains(what, "already") { // that names the key
+			what = strings.Join(key, ".") + ": " + what
+		}
+	}
+	return fmt.Errorf("line %d, column %d: %s", line, column, what)
+}
+
+// speaksOfTypes reports whether the decoder's text is about what a value is for
+// the program: the names of types and kinds.
+func speaksOfTypes(text string) bool {
+	for _, words := range []string{"cannot decode", "cannot store", "cannot be stored", "cannot be assigned", "too large to fit", "out of range"} {
+		if strings.Contains(text, words) {
+			return true
+		}
+	}
+	return false
+}
+
+// wants says what a value of the type must be; "" for what no file can be wrong in.
+func wants(t reflect.Type, key toml.Key) string {
+	if isValue(t) {
+		return reflect.New(t).Interface().(Value).Wants()
+	}
+	switch t.Kind() {
+	case reflect.Pointer:
+		return wants(t.Elem(), key)
+	case reflect.String:
+		return "a text in quotes"
+	case reflect.Bool:
+		return "true or false, without quotes"
+	case reflect.Float64:
+		return "a number, without quotes"
+	case reflect.Int, reflect.Int64:
+		return "a whole number, without quotes"
+	case reflect.Uint32:
+		return "a number from 0 to 4294967295, without quotes"
+	case reflect.Struct:
+		return "a table: [" + key[len(key)-1] + "], once, and its keys below"
+	case reflect.Slice:
+		if t.Elem().Kind() == reflect.Struct {
+			return "a table with two brackets: [[" + key[len(key)-1] + "]], and its keys below"
+		}
+		return `a list of texts, such as ["a", "b"]`
+	default:
+		return ""
+	}
+}
+
+func isValue(t reflect.Type) bool {
+	return reflect.PointerTo(t).Implements(reflect.TypeFor[Value]())
+}
+
+// typeAt is the type of the value under a key, nil if there is none. A list's is
+// that of the list.
+func typeAt(key toml.Key, of reflect.Type) reflect.Type {
+	for _, name := range key {
+		for of.Kind() == reflect.Pointer || of.Kind() == reflect.Slice && of.Elem().Kind() == reflect.Struct {
+			of = of.Elem()
+		}
+		if of.Kind() != reflect.Struct || isValue(of) {
+			return nil
+		}
+		f, found := fieldOf(of, name)
+		if !found {
+			return nil
+		}
+		of = f.Type
+	}
+	return of
+}
+
+func fieldOf(of reflect.Type, name string) (reflect.StructField, bool) {
+	for f := range of.Fields() {
+		if f.Tag.Get("toml") == name && name != "-" {
+			return f, true
+		}
+	}
+	return reflect.StructField{}, false
+}
+
+// names are the keys that a table of the type can have.
+func names(of reflect.Type) []string {
+	var all []string
+	for f := range of.Fields() {
+		if name := f.Tag.Get("toml"); name != "" && name != "-" {
+			all = append(all, name)
+		}
+	}
+	return all
+}
+
+// unknown says of a key that there is none like it, and which was meant.
+func unknown(key toml.Key, of reflect.Type, manual string) string {
+	last := key[len(key)-1]
+	text := fmt.Sprintf("unknown key %q", cut(strings.Join(key, ".")))
+	table := of
+	if len(key) > 1 {
+		if table = typeAt(key[:len(key)-1], of); table != nil && table.Kind() == reflect.Slice {
+			table = table.Elem()
+		}
+	}
+	if table == nil || table.Kind() != reflect.Struct {
+		return text + "; see " + manual + " for the list"
+	}
+	if question := nearest.Question(last, names(table), `"`, `"`); question != "" {
+		return text + question
+	}
+	if where := elsewhere(last, of, table); where != "" {
+		return text + "; it belongs " + where
+	}
+	return text + "; see " + manual + " for the list"
+}
+
+// elsewhere says in which other table there is a key of that name.
+func elsewhere(name string, of, not reflect.Type) string {
+	if of != not && slices.Contains(names(of), name) {
+		return "before the first table"
+	}
+	for f := range of.Fields() {
+		table, brackets := f.Type, [2]string{"[", "]"}
+		if table.Kind() == reflect.Slice {
+			table, brackets = table.Elem(), [2]string{"[[", "]]"}
+		}
+		if table.Kind() == reflect.Struct && table != not && slices.Contains(names(table), name) {
+			return "under " + brackets[0] + f.Tag.Get("toml") + brackets[1]
+		}
+	}
+	return ""
+}
+
+// checkQuoted reports values that are written without quotes and need some: the
+// decoder would take leeway = 5 for five nanoseconds. table is a decoded table, of
+// the struct that it is meant for.
+func checkQuoted(where string, table map[string]any, of reflect.Type) error {
+	var all []error
+	for f := range of.Fields() {
+		key := f.Tag.Get("toml")
+		value, there := table[key]
+		if !there {
+			continue
+		}
+		switch value := value.(type) {
+		case string:
+		case map[string]any:
+			if f.Type.Kind() == reflect.Struct {
+				all = append(all, checkQuoted(where+key+".", value, f.Type))
+			}
+		case []any:
+			if f.Type.Kind() != reflect.Slice || f.Type.Elem().Kind() != reflect.Struct {
+				continue
+			}
+			for n, one := range value {
+				if inner, ok := one.(map[string]any); ok {
+					all = append(all, checkQuoted(fmt.Sprintf("%s %d: ", key, n+1), inner, f.Type.Elem()))
+				}
+			}
+		default:
+			if isValue(f.Type) {
+				all = append(all, fmt.Errorf("%s%s: must be in quotes: %s", where, key, wants(f.Type, toml.Key{key})))
+			}
+		}
+	}
+	return errors.Join(all...)
+}
+
+// maxShown bounds how much of a key is repeated, in bytes.
+const maxShown = 128
+
+func cut(text string) string {
+	if len(text) > maxShown {
+		return text[:maxShown] + "..."
+	}
+	return text
+}
