@@ -39,6 +39,8 @@ func (a *admin) answer(verb protocol.Verb, r *protocol.Request) protocol.Reply {
 		reply, refused = a.reload(r)
 	case protocol.LEVEL:
 		reply, refused = a.level(r)
+	case protocol.FLEET:
+		reply, refused = a.fleet(r)
 	default:
 		refused = &refusal{code: protocol.CodeUnknownVerb}
 	}
@@ -118,15 +120,17 @@ func (a *admin) revoke(r *protocol.Request, on bool) (protocol.Reply, *refusal) 
 	} else {
 		changed, err = revocations.Unrevoke(m)
 	}
-	switch {
-	case errors.Is(err, revoke.ErrFull):
+	if errors.Is(err, revoke.ErrFull) {
 		return protocol.Reply{}, &refusal{code: protocol.CodeBusy, advice: err.Error()}
-	case err != nil:
+	}
+	reply := done(protocol.FieldChanged, bit(changed), protocol.FieldEntries, strconv.Itoa(revocations.Len()))
+	a.tell(&reply, m)
+	if err != nil {
 		a.daemon.opts.Logger.Error("revocation not saved: it is in force, and a restart would forget it; mend the state directory and repeat", "kind", m.Kind, "project", p.Name(), "error", err)
 		return protocol.Reply{}, &refusal{code: protocol.CodeUnavailable, advice: revoke.ErrNotSaved.Error()}
 	}
 	a.daemon.opts.Logger.Info("revocations changed", "kind", m.Kind, "project", p.Name(), "revoked", on, "changed", changed)
-	return done(protocol.FieldChanged, bit(changed), protocol.FieldEntries, strconv.Itoa(revocations.Len())), nil
+	return reply, nil
 }
 
 // mark reads what is to be revoked, and for a token until when.
@@ -167,25 +171,28 @@ func (a *admin) purge(r *protocol.Request) (protocol.Reply, *refusal) {
 		return protocol.Reply{}, refused
 	}
 	var entries int64
+	var marks []revoke.Mark
 	kind, d := string(r.Args[0]), a.daemon
 	switch {
 	case r.NArgs == 1 && kind == "all":
 		// One project's entries are not kept apart: purging more than asked
 		// costs verifications and nothing else.
-		entries = d.resolver.PurgeAll()
+		entries, marks = d.resolver.PurgeAll(), []revoke.Mark{{Kind: revoke.KindPurgeAll}}
 	case r.NArgs == 2 && kind == string(revoke.KindSubject):
 		subject, refused := readID(r.Args[1])
 		if refused != nil {
 			return protocol.Reply{}, refused
 		}
 		entries = d.resolver.PurgeSubject(p.Name(), subject)
+		marks = []revoke.Mark{{Kind: revoke.KindPurgeSubject, Project: p.Name(), Value: subject}}
 	case r.NArgs == 2 && kind == string(revoke.KindToken):
-		entries = d.resolver.PurgeToken(r.Args[1], d.state.Load().projects.list)
+		entries, marks = d.resolver.PurgeToken(r.Args[1], d.state.Load().projects.list), resolve.PurgesOf(r.Args[1])
 	default:
 		return protocol.Reply{}, badRequest("takes all, or subject and a value, or token and a token")
 	}
 	d.opts.Logger.Info("purged", "kind", kind, "project", p.Name(), "named", named)
-	return done(protocol.FieldEntries, strconv.FormatInt(entries, 10)), nil
+	reply := done(protocol.FieldEntries, strconv.FormatInt(entries, 10))
+	return reply, a.tellPurge(&reply, marks)
 }
 
 func (a *admin) reload(r *protocol.Request) (protocol.Reply, *refusal) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/config"
+	"github.com/neonauthd/neonauthd/daemon/fleet"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/daemon/statedir"
@@ -36,6 +37,9 @@ func Check(ctx context.Context, out io.Writer, cfg config.Config, opts Options) 
 		wrong++
 		fmt.Fprintf(out, "WRONG         state: %v\n", err)
 	}
+	if cfg.Fleet.On() {
+		wrong += checkFleet(ctx, out, &cfg)
+	}
 	for _, table := range cfg.Projects {
 		n, err := checkProject(ctx, out, table, &opts, cfg.Dir)
 		if err != nil {
@@ -44,6 +48,31 @@ func Check(ctx context.Context, out io.Writer, cfg config.Config, opts Options) 
 		wrong += n
 	}
 	return wrong, nil
+}
+
+// checkFleet asks the engine what a host of the fleet would, and joins nothing.
+func checkFleet(ctx context.Context, out io.Writer, cfg *config.Config) (wrong int) {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	fmt.Fprintf(out, "\nfleet %q\n", cfg.Fleet.Name)
+	o, err := cfg.Fleet.Options(cfg.Dir)
+	if err != nil {
+		fmt.Fprintf(out, "  WRONG       %v\n", err)
+		return 1
+	}
+	for _, f := range fleet.Check(ctx, o) {
+		word := "ok   "
+		switch f.Severity {
+		case fleet.Fault:
+			word = "WRONG"
+			wrong++
+		case fleet.Warning:
+			word = "warn "
+		case fleet.Fine:
+		}
+		fmt.Fprintf(out, "  %s       %s\n", word, f.Text)
+	}
+	return wrong
 }
 
 func checkProject(ctx context.Context, out io.Writer, table config.Project, opts *Options, dir string) (wrong int, err error) {

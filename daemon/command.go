@@ -17,7 +17,7 @@ func (c *conn) command(r *protocol.Request) bool {
 	case protocol.QUIT:
 		return c.quit(r)
 	case protocol.STATS, protocol.KEYS, protocol.EXPLAIN, protocol.REVOKE,
-		protocol.UNREVOKE, protocol.PURGE, protocol.RELOAD, protocol.LEVEL:
+		protocol.UNREVOKE, protocol.PURGE, protocol.RELOAD, protocol.LEVEL, protocol.FLEET:
 		if !c.admin {
 			c.refuse(r.Tag, &refusal{code: protocol.CodeForbidden, advice: "this verb is served on the admin socket only"})
 			return true

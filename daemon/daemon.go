@@ -24,6 +24,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/clock"
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/fair"
+	"github.com/neonauthd/neonauthd/daemon/membership"
 	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/statedir"
@@ -99,6 +100,7 @@ type Daemon struct {
 	state       atomic.Pointer[state]
 	resolver    *resolve.Resolver
 	revocations *revoke.List
+	fleet       *membership.Member
 	ledger      *ledger
 	server      *server
 	lines       program.Rare // the handler behind opts.Logger
@@ -124,6 +126,7 @@ func New(cfg config.Config, opts Options) (*Daemon, error) {
 	if err := d.openState(cfg); err != nil {
 		return nil, err
 	}
+	d.openFleet()
 	if err := d.openResolver(cfg); err != nil {
 		return nil, errors.Join(err, d.closeState())
 	}
@@ -131,9 +134,15 @@ func New(cfg config.Config, opts Options) (*Daemon, error) {
 	if err != nil {
 		return nil, errors.Join(program.ConfigError{Err: err}, d.close())
 	}
+	join, err := d.planFleet(&cfg)
+	if err != nil {
+		return nil, errors.Join(program.ConfigError{Err: err}, d.close())
+	}
+	join()
 	d.state.Store(st)
 	d.server = &server{
 		resolver: d.resolver,
+		fleet:    d.fleet,
 		ledger:   d.ledger,
 		log:      d.opts.Logger,
 		version:  d.opts.Version,
@@ -181,6 +190,7 @@ func (d *Daemon) openResolver(cfg config.Config) (err error) {
 	d.resolver, err = resolve.New(resolve.Config{
 		MaxBytes:    int64(cfg.Cache.MaxBytes),
 		Revocations: d.revocations,
+		Fleet:       d.sharing,
 		Now:         d.opts.Now,
 		ClockFloor:  d.opts.ClockFloor,
 		Log:         d.opts.Logger,
@@ -200,6 +210,7 @@ func (d *Daemon) Run(ctx context.Context, l *Listeners) error {
 	d.start(life)
 	d.group.Go(func() { d.resolver.Run(life) })
 	d.group.Go(func() { d.revocations.Keep(life) })
+	d.group.Go(func() { d.fleet.Run(life) })
 	var serving sync.WaitGroup
 	failed := make(chan error, 3)
 	for _, s := range []struct {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/fair"
+	"github.com/neonauthd/neonauthd/daemon/membership"
 	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/protocol"
 )
@@ -53,6 +54,8 @@ type outboxCalls struct {
 	// confirm judges a verdict again that had to wait. (By value: a pointer that
 	// goes here would cost every verdict an allocation.)
 	confirm func(l *resolve.Lookup, v resolve.Verdict) resolve.Verdict
+	// hearing tells how this host stands with its fleet.
+	hearing func() membership.Hearing
 	// broke is called once the peer cannot be written to.
 	broke func()
 }
@@ -81,7 +84,7 @@ type answer struct {
 
 // answerBytes is what an answer counts for besides its token and a body that is
 // not shared; a test holds it to the structures.
-const answerBytes = 304
+const answerBytes = 320
 
 // size is what the slot counts for while it waits.
 func (s *slot) size() int {
@@ -121,6 +124,7 @@ func (o *outbox) render(tag []byte, l *resolve.Lookup, v *resolve.Verdict, body 
 	if waited {
 		*v = o.confirm(l, *v)
 	}
+	hold(o.hearing(), l, v)
 	o.ledger.count(l, v)
 	shared := body.Bytes()
 	if shared == nil || v.Status() != protocol.OK || v.Level != before {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/fair"
+	"github.com/neonauthd/neonauthd/daemon/membership"
 	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/protocol"
 )
@@ -29,7 +30,7 @@ func TestRepliesThatWaitForTheirTurnShareTheirProfile(t *testing.T) {
 	ours, theirs := net.Pipe()
 	defer ours.Close()
 	defer theirs.Close()
-	o := newOutbox(ours, fair.ID{}, newWideBuffers(), &ledger{}, waiting+1, outboxCalls{asItWas, func() { t.Error("the connection broke") }})
+	o := newOutbox(ours, fair.ID{}, newWideBuffers(), &ledger{}, waiting+1, outboxCalls{asItWas, func() (h membership.Hearing) { return }, func() { t.Error("the connection broke") }})
 	body := append(append([]byte(`{"a":"`), bytes.Repeat([]byte{'x'}, size)...), `"}`...)
 	places := make([]*slot, waiting+1)
 	for i := range places {
@@ -92,7 +93,7 @@ func TestAConnectionThatEndsGivesBackItsBodies(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ours, theirs := net.Pipe()
 			defer theirs.Close()
-			o := newOutbox(ours, fair.ID{}, newWideBuffers(), &ledger{}, 9, outboxCalls{asItWas, func() {}})
+			o := newOutbox(ours, fair.ID{}, newWideBuffers(), &ledger{}, 9, outboxCalls{asItWas, func() (h membership.Hearing) { return }, func() {}})
 			bodies := fair.NewBodies(fair.UnsentBodies())
 			body := bytes.Repeat([]byte{'x'}, minShared)
 			v := k.accepted(resolve.LevelClaims, body)
@@ -148,7 +149,7 @@ func TestConnectionsGatherLittleOnceTheWideBuffersAreLent(t *testing.T) {
 	var all []*outbox
 	for i := range fair.WideBuffers().Each + 1 {
 		w := &writes{}
-		o := newOutbox(w, fair.ID{UID: 1}, wide, &ledger{}, 9, outboxCalls{asItWas, func() {}})
+		o := newOutbox(w, fair.ID{UID: 1}, wide, &ledger{}, 9, outboxCalls{asItWas, func() (h membership.Hearing) { return }, func() {}})
 		all = append(all, o)
 		hand(o, maxGathered+100)
 		if lent := o.lent != nil; lent != (i < fair.WideBuffers().Each) || lent != (len(w.sizes) == 0) {

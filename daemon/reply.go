@@ -33,7 +33,11 @@ func appendAccepted(dst, tag []byte, v *resolve.Verdict) []byte {
 	dst = protocol.AppendInt(dst, protocol.FieldAge, int64(max(0, v.Age)/time.Second))
 	dst = protocol.AppendInt(dst, protocol.FieldTTL, int64(max(0, v.TTL)/time.Second))
 	dst = protocol.AppendInt(dst, protocol.FieldExpires, v.Expires())
-	return protocol.AppendField(dst, protocol.FieldSource, v.Source.String())
+	dst = protocol.AppendField(dst, protocol.FieldSource, v.Source.String())
+	if v.Heard > 0 {
+		dst = protocol.AppendInt(dst, protocol.FieldHeard, ceilSeconds(v.Heard))
+	}
+	return dst
 }
 
 // appendRefusal appends the reply to a request that is itself wrong.

@@ -56,6 +56,8 @@ func (a *ask) field(name string, raw []byte, projects *projects) *refusal {
 		a.Project = projects.byName[string(raw)]
 	case name == protocol.FieldDeadline:
 		a.deadline, err = decimal(raw, time.Millisecond, 1, protocol.MaxDeadline)
+	case name == protocol.FieldHeard:
+		a.Heard, err = decimal(raw, time.Second, 1, protocol.MaxHeard)
 	case name == protocol.FieldMaxAge && profile:
 		a.MaxAge, err = decimal(raw, time.Second, 0, protocol.MaxMaxAge)
 	case name == protocol.FieldFallback && profile:

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/fair"
+	"github.com/neonauthd/neonauthd/daemon/membership"
 	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/internal/sockets"
@@ -39,6 +40,7 @@ const (
 // server owns the connections: it accepts them, bounds them and drains them.
 type server struct {
 	resolver *resolve.Resolver
+	fleet    *membership.Member
 	ledger   *ledger
 	log      *slog.Logger
 	version  string
@@ -144,7 +146,7 @@ func (s *server) register(nc net.Conn, from sockets.Credentials, admin bool) *co
 	}
 	c := &conn{server: s, net: nc, peer: p, gid: from.GID, admin: admin, slots: make(chan struct{}, limits.InFlightPerConnection), idle: time.Duration(limits.IdleTimeout)}
 	c.lines = protocol.NewLineReader(c, protocol.MaxRequestLine)
-	c.out = newOutbox(nc, p.id, s.wide, s.ledger, limits.InFlightPerConnection, outboxCalls{s.resolver.Confirm, func() { c.cancel() }})
+	c.out = newOutbox(nc, p.id, s.wide, s.ledger, limits.InFlightPerConnection, outboxCalls{s.resolver.Confirm, s.fleet.Hearing, func() { c.cancel() }})
 	s.conns[c] = struct{}{}
 	s.ledger.accepted.Add(1)
 	return c

@@ -129,11 +129,26 @@ func (d *Daemon) Reload() error {
 	if err != nil {
 		return err
 	}
+	change, err := d.planFleet(&cfg)
+	if err != nil {
+		return err
+	}
 	d.state.Store(st)
+	change()
 	d.revocations.SetRetention(time.Duration(cfg.RevocationRetention))
 	d.opts.Level.Set(slog.Level(cfg.LogLevel))
 	d.sync(st)
 	return nil
+}
+
+// lifetime ends with Run.
+func (d *Daemon) lifetime() context.Context {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.life == nil {
+		return context.Background()
+	}
+	return d.life
 }
 
 // ReloadAndTell reloads and tells the log and the service manager how it went.

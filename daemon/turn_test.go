@@ -13,6 +13,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/daemon/keyring"
+	"github.com/neonauthd/neonauthd/daemon/membership"
 	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/standin"
@@ -199,7 +200,7 @@ func stacks() string {
 // TestWhatWaitsForItsTurnCountsForNoMoreThanItIs: the answers behind a slow
 // lookup, until no more lines are read.
 func TestWhatWaitsForItsTurnCountsForNoMoreThanItIs(t *testing.T) {
-	o := newOutbox(nil, fair.ID{}, newWideBuffers(), &ledger{}, 1000, outboxCalls{asItWas, func() {}})
+	o := newOutbox(nil, fair.ID{}, newWideBuffers(), &ledger{}, 1000, outboxCalls{asItWas, func() (h membership.Hearing) { return }, func() {}})
 	o.reserve(nil)
 	body, token := make([]byte, 600), make([]byte, 900)
 	v := newIdleDaemon(t, nil).accepted(resolve.LevelClaims, body)

@@ -42,6 +42,8 @@ const (
 	MaxDeadline = 60000
 	// MaxMaxAge is the greatest max-age of a lookup, in seconds.
 	MaxMaxAge = 86400
+	// MaxHeard is the greatest heard of a lookup, in seconds.
+	MaxHeard = 86400
 	// MaxFor is the greatest length in bytes of the value of [FieldFor].
 	MaxFor = 32
 	// HandleLength is the length in bytes of a handle, and of the name of a run.

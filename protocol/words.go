@@ -64,6 +64,8 @@ const (
 	RELOAD Verb = "RELOAD"
 	// LEVEL sets how much is logged.
 	LEVEL Verb = "LEVEL"
+	// FLEET asks for the hosts of the fleet, as this one sees them.
+	FLEET Verb = "FLEET"
 )
 
 // Verbs returns the verbs of the ordinary socket, in the order of protocol.md. The slice is the caller's.
@@ -74,7 +76,7 @@ func Verbs() []Verb {
 // AdminVerbs returns the verbs that only the admin socket serves, in the order of protocol.md. The admin socket serves
 // [Verbs] as well. The slice is the caller's.
 func AdminVerbs() []Verb {
-	return []Verb{STATS, KEYS, EXPLAIN, REVOKE, UNREVOKE, PURGE, RELOAD, LEVEL}
+	return []Verb{STATS, KEYS, EXPLAIN, REVOKE, UNREVOKE, PURGE, RELOAD, LEVEL, FLEET}
 }
 
 // Reason says which proof a rejection rests on. The list is closed for one protocol [Version].
@@ -168,6 +170,9 @@ const (
 	FieldDeadline = "deadline"
 	// FieldFallback names the level ([LevelClaims]) that the caller takes when the profile cannot be had.
 	FieldFallback = "fallback"
+	// FieldHeard is within how many seconds the daemon must have heard its fleet for an accepted answer. In replies: how
+	// many seconds ago it has, rounded up.
+	FieldHeard = "heard"
 	// FieldFor tells for whom of its own the caller asks, up to [MaxFor] letters, digits, "-" and "_". It divides the
 	// caller's share of what is scarce, and changes no answer.
 	FieldFor = "for"
@@ -207,6 +212,15 @@ const (
 	FieldChanged = "changed"
 	// FieldEntries counts what an admin command concerned.
 	FieldEntries = "entries"
+	// FieldReached is on how many hosts of the fleet an admin command is in force, [FieldOf] how many have to be reached, and
+	// FieldSilent how many of these are not heard and may be accepting.
+	FieldReached = "reached"
+	// FieldOf is how many hosts there are; see [FieldReached].
+	FieldOf = "of"
+	// FieldSilent is how many hosts are silent; see [FieldReached].
+	FieldSilent = "silent"
+	// FieldFleet is [FleetBlind] when the daemon does not hear its fleet.
+	FieldFleet = "fleet"
 	// FieldRev is a [Revision] in the replies to lookups and to [WATCH]; on a watch and in [SEEN] its count alone.
 	FieldRev = "rev"
 	// FieldHandles names what an accepted answer depends on, 1 to [MaxHandles] handles joined by commas.
@@ -216,6 +230,9 @@ const (
 	// FieldLease is for how many milliseconds from asking on kept answers may be used.
 	FieldLease = "lease"
 )
+
+// FleetBlind says that the daemon does not hear its fleet: the other hosts are told when it does.
+const FleetBlind = "blind"
 
 // Levels: how much of a token and its user was established.
 const (

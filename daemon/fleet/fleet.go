@@ -115,6 +115,19 @@ func (f *Fleet) Heard() (age time.Duration, ok bool) {
 	return max(0, f.o.Now().Sub(*at)), true
 }
 
+// Joined is how long ago this host began to take part.
+func (f *Fleet) Joined() time.Duration { return max(0, f.o.Now().Sub(f.born)) }
+
+// Name is what the fleet is called.
+func (f *Fleet) Name() string { return f.o.Name }
+
+// Label is what this host is called in the fleet, for people.
+func (f *Fleet) Label() string { return f.o.Label }
+
+// ID is what this host goes by in the fleet: Options.ID, or another one if two hosts
+// have that.
+func (f *Fleet) ID() string { return *f.id.Load() }
+
 // Refuses reports whether this host was blind for so long that it accepts nothing:
 // for RefuseAfter since it last heard, or since it began if it never has. What it
 // would reject it still rejects.

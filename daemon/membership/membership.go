@@ -61,7 +61,7 @@ func New(o Options) *Member {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	m := &Member{o: o, id: hostID(o.Dir, o.Log), stop: func() {}}
+	m := &Member{o: o, stop: func() {}}
 	m.ended = make(chan struct{})
 	close(m.ended)
 	m.journal = &journal{member: m}
@@ -80,6 +80,9 @@ func (m *Member) Plan(o *fleet.Options) (change func(), err error) {
 	}
 	if m.options != nil && m.options.Same(*o) {
 		return func() {}, nil
+	}
+	if m.id == "" { // a host that is in no fleet keeps no id
+		m.id = hostID(m.o.Dir, m.o.Log)
 	}
 	full := *o
 	full.ID, full.Version, full.Journal, full.Now, full.Log = m.id, m.o.Version, m.journal, m.o.Now, m.o.Log

@@ -2,6 +2,8 @@ package membership
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -206,14 +208,21 @@ func TestAHostThatJoinsLaterLearnsAndTellsEverything(t *testing.T) {
 // TestAHostKeepsItsIDOverARestart and so is not missed as a silent one.
 func TestAHostKeepsItsIDOverARestart(t *testing.T) {
 	folder := e2e.NewFolder(t)
+	engine := e2e.StartEngine(t, folder.Dir)
 	first := newHost(t, folder.Path("a"))
+	if _, err := first.dir.Open(idFile); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a host without a fleet keeps an id: %v", err)
+	}
+	first.join(engine.URL)
 	id := first.id
 	first.stop()
 	second := newHost(t, folder.Path("a"))
+	second.join(engine.URL)
 	if second.id != id || len(id) != 2*idBytes {
 		t.Errorf("the id was %q and is %q", id, second.id)
 	}
-	if other := newHost(t, folder.Path("b")); other.id == id {
+	other := newHost(t, folder.Path("b"))
+	if other.join(engine.URL); other.id == id {
 		t.Error("two hosts have one id")
 	}
 }

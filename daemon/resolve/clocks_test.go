@@ -51,7 +51,8 @@ func TestADenialThatRestsOnThisHostsClockIsNotRemembered(t *testing.T) {
 		k := newHarness(t, nil)
 		l, key := k.claims(k.project("neon"), ""), cache.Key{1}
 		no := &upstream.Error{Meaning: upstream.Denied, Denial: protocol.ReasonClassNotAllowed, OwnClock: own}
-		f := k.resolver.profiles.failed(fetched{}, key, l, no, 0, upstream.Interactive)
+		var f fetched
+		k.resolver.profiles.failed(&f, key, l, no, 0, upstream.Interactive)
 		if f.denied != protocol.ReasonClassNotAllowed {
 			t.Errorf("by this host's clock %v: denied for reason %s", own, f.denied)
 		}

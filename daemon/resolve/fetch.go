@@ -33,6 +33,7 @@ const (
 type fetched struct {
 	profile *profile
 	asked   time.Time
+	source  Source          // of profile
 	denied  protocol.Reason // empty: no denial
 	ofToken bool            // the denial is about the token that was shown, not about its user
 	digest  cache.Key
@@ -55,30 +56,64 @@ func (s *profiles) fetch(key cache.Key, l *Lookup, e *entry, priority upstream.P
 		if e != nil {
 			subject = e.subject
 		}
+		sh := s.share(l, e, priority)
+		switch have, failure := sh.claim(ctx); {
+		case failure != nil:
+			f.failure, f.unsent = *failure, unsentAs(priority)
+			return f
+		case have != nil:
+			f.asked, f.source = s.now().Add(-have.Age), SourceCache
+			f.profile = &profile{project: l.Project, revision: revision, asked: f.asked, body: have.Profile, user: e.user()}
+			s.keep(key, l, f.profile)
+			return f
+		}
 		answer, err := l.Project.upstream.Profile(ctx, l.Token, subject, l.Asker, priority)
 		if err != nil {
-			return s.failed(f, key, l, err, revision, priority)
+			sh.finish(ctx, nil, err)
+			if s.failed(&f, key, l, err, revision, priority); f.denied == "" {
+				s.takeLast(ctx, key, l, e, &sh, revision)
+			}
+			return f
 		}
+		sh.finish(ctx, answer.Body, nil)
 		f.profile = &profile{project: l.Project, revision: revision, asked: f.asked, body: answer.Body}
 		if e == nil {
 			f.profile.entry = sessionEntry(l.Project, &answer, revision, s.now())
 			s.revocations.Note(f.profile.entry.facts(nil))
 		}
 		f.profile.user = f.profile.speaker(e).user()
-		s.memory.keepProfile(key, f.profile, s.now())
-		s.denials.Delete(key)
-		s.denials.Delete(deniedToken(key, l.digest))
-		s.troubles.Delete(key)
+		s.keep(key, l, f.profile)
 		return f
 	}
 }
 
+// keep remembers a profile, and forgets what was said against it.
+func (s *profiles) keep(key cache.Key, l *Lookup, p *profile) {
+	s.memory.keepProfile(key, p, s.now())
+	s.denials.Delete(key)
+	s.denials.Delete(deniedToken(key, l.digest))
+	s.troubles.Delete(key)
+}
+
+// takeLast remembers the fleet's profile where it is younger than this host's: the
+// upstream has just failed, and what is there is all that stale answers can have.
+func (s *profiles) takeLast(ctx context.Context, key cache.Key, l *Lookup, e *entry, sh *share, revision uint64) {
+	body, age, ok := sh.last(ctx)
+	if !ok {
+		return
+	}
+	now := s.now()
+	if own := s.get(key, l, now); own == nil || clock.Elapsed(own.asked, now) > age {
+		s.memory.keepProfile(key, &profile{project: l.Project, revision: revision, asked: now.Add(-age), body: body, user: e.user()}, now)
+	}
+}
+
 // failed turns an upstream's error into what it means for those who wait.
-func (s *profiles) failed(f fetched, key cache.Key, l *Lookup, err error, revision uint64, priority upstream.Priority) fetched {
+func (s *profiles) failed(f *fetched, key cache.Key, l *Lookup, err error, revision uint64, priority upstream.Priority) {
 	var e *upstream.Error
 	if !errors.As(err, &e) {
 		f.failure = unknown(protocol.CodeUnavailable, time.Second)
-		return f
+		return
 	}
 	if e.Meaning != upstream.Denied {
 		s.troubles.Set(key, e.Error(), troubleKept)
@@ -105,15 +140,18 @@ func (s *profiles) failed(f fetched, key cache.Key, l *Lookup, err error, revisi
 		if errors.Is(err, upstream.ErrNotSession) { // asking again will not help
 			f.failure.RetryAfter = 0
 		}
-		switch {
-		case !e.Local:
-		case priority == upstream.Background:
-			f.unsent = asBackground
-		default:
-			f.unsent = forItsAsker
+		if e.Local {
+			f.unsent = unsentAs(priority)
 		}
 	}
-	return f
+}
+
+// unsentAs is why a fetch of that priority was not sent, by a budget or a pause.
+func unsentAs(priority upstream.Priority) unsent {
+	if priority == upstream.Background {
+		return asBackground
+	}
+	return forItsAsker
 }
 
 // ofToken reports whether a denial by the upstream is about the token alone, and

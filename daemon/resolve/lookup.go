@@ -28,6 +28,9 @@ type Lookup struct {
 	// MaxAge is the greatest age of a profile that the caller takes; below zero: as
 	// configured.
 	MaxAge time.Duration
+	// Heard is within how long this host must have heard its fleet for an accepted
+	// verdict; 0: it need not.
+	Heard time.Duration
 	// Fallback tells that claims will do when the profile cannot be had.
 	Fallback bool
 	// Asker is whose share of things the lookup takes.

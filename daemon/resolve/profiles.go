@@ -47,6 +47,7 @@ type profiles struct {
 	flights     *cache.Flights[fetched]
 	purges      *purges
 	revocations *revoke.List
+	fleet       func() (Fleet, bool)
 	now         func() time.Time
 	log         *slog.Logger
 
@@ -170,7 +171,7 @@ func (s *profiles) resolve(ctx context.Context, l *Lookup, e *entry) Verdict {
 		if v, dead := s.silenced(l, f.profile.speaker(e), now); dead {
 			return v
 		}
-		return s.accept(l, f.profile.speaker(e), f.profile, SourceUpstream, now)
+		return s.accept(l, f.profile.speaker(e), f.profile, f.source, now)
 	}
 	return s.fallback(l, e, key, failure)
 }

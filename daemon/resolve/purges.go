@@ -1,11 +1,13 @@
 package resolve
 
 import (
+	"encoding/hex"
 	"sync"
 	"sync/atomic"
 
 	"github.com/neonauthd/neonauthd/cache"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
+	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 )
 
@@ -101,6 +103,33 @@ func (r *Resolver) PurgeToken(token []byte, projects []*Project) (entries int64)
 		}
 	}
 	return max(0, before-r.memory.Stats().Entries)
+}
+
+// PurgesOf are the marks by which a fleet's hosts tell each other of the purge of a
+// credential: of what it is remembered by as a token and, if it can be one, as a
+// session credential.
+func PurgesOf(credential []byte) []revoke.Mark {
+	marks := []revoke.Mark{purgeMark(digestOf(credential))}
+	if s, ok := upstream.ParseSession(credential); ok {
+		marks = append(marks, purgeMark(sessionMark(s)))
+	}
+	return marks
+}
+
+func purgeMark(name cache.Key) revoke.Mark {
+	return revoke.Mark{Kind: revoke.KindPurgeToken, Value: hex.EncodeToString(name[:])}
+}
+
+// PurgeNamed forgets the credential of a mark of PurgesOf, which another host has
+// told.
+func (r *Resolver) PurgeNamed(m revoke.Mark) {
+	var name cache.Key
+	if n, err := hex.Decode(name[:], []byte(m.Value)); err != nil || n != len(name) {
+		return
+	}
+	r.purges.purge(name)
+	r.memory.Delete(name)
+	r.rejections.Delete(name)
 }
 
 // PurgeSubject forgets a user of a project, and says how many profiles there were.

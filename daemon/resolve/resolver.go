@@ -32,7 +32,8 @@ const (
 	RejectionsKept = 8192
 )
 
-// Config is what a Resolver is made of. All of it is required but ClockFloor.
+// Config is what a Resolver is made of. All of it is required but ClockFloor and
+// Fleet.
 type Config struct {
 	// MaxBytes bounds the cache of verdicts and profiles.
 	MaxBytes int64
@@ -43,6 +44,9 @@ type Config struct {
 	// ClockFloor is the earliest time the wall clock can rightly show; before it no
 	// token is judged. Zero checks nothing.
 	ClockFloor time.Time
+	// Fleet returns the fleet that profiles and budgets are shared with; not ok while
+	// there is none. nil: there is never one.
+	Fleet func() (f Fleet, ok bool)
 	// Log hears of what an operator may have to mend.
 	Log *slog.Logger
 	// Panicked is told of a panic in a verification or a fetch, which costs those who
@@ -104,6 +108,7 @@ func New(c Config) (*Resolver, error) {
 			flights:     cache.NewFlights[fetched](owner, flights),
 			purges:      purges,
 			revocations: c.Revocations,
+			fleet:       c.Fleet,
 			now:         c.Now,
 			log:         c.Log,
 			owner:       owner,

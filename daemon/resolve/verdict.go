@@ -75,6 +75,7 @@ type Verdict struct {
 	Age        time.Duration // of the evidence; accepted only
 	TTL        time.Duration // how long the caller may reuse it; accepted only
 	RetryAfter time.Duration // when asking again may help; unknown only, 0 = not known
+	Heard      time.Duration // how long ago the fleet was heard, where that is told; accepted only, 0 = not told
 	Body       []byte        // one line of JSON: claims or profile; accepted only
 
 	entry   *entry   // accepted only
@@ -103,6 +104,10 @@ func (v *Verdict) Expires() int64 {
 	}
 	return v.entry.expires
 }
+
+// Unheard is the verdict on a lookup that would be accepted by a host that has not
+// heard its fleet for too long.
+func Unheard() Verdict { return unknown(protocol.CodeUnavailable, time.Second) }
 
 // Busy is the verdict on a lookup for which there is no room now.
 func Busy() Verdict { return unknown(protocol.CodeBusy, time.Second) }

@@ -78,10 +78,13 @@ type governor struct {
 	refused   uint64
 }
 
+// Patience is how long an interactive request may wait for its turn at an upstream whose calls may take timeout.
+func Patience(timeout time.Duration) time.Duration { return timeout / 3 }
+
 func newGovernor(config Config) *governor {
 	g := &governor{
 		now:      config.Now,
-		patience: config.Timeout / 3,
+		patience: Patience(config.Timeout),
 		budget:   rate.NewLimiter(rate.Limit(config.Rate), int(max(1, math.Ceil(config.Rate)))),
 	}
 	g.queue.own = map[fair.ID]int{}

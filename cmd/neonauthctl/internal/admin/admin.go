@@ -49,7 +49,7 @@ Caches, connections and lookups under way survive.`,
 	}
 	cmds := []*cobra.Command{
 		stats, keys, explainCommand(s),
-		coverCommand(s, protocol.REVOKE), coverCommand(s, protocol.UNREVOKE), purgeCommand(s), reload, level,
+		coverCommand(s, protocol.REVOKE), coverCommand(s, protocol.UNREVOKE), purgeCommand(s), reload, level, fleetCommand(s),
 	}
 	for _, cmd := range cmds {
 		cmd.Long = strings.TrimSpace(cmd.Long + "\n\nIt asks the admin socket.")

@@ -150,8 +150,14 @@ func printChange(s *cli.Settings, verb protocol.Verb, r *protocol.Reply) error {
 		changed := n != 0
 		d.Changed = &changed
 	}
+	if d.Fleet, err = readReach(r); err != nil {
+		return err
+	}
 	if s.JSON {
-		return s.PrintJSON(d)
+		if err := s.PrintJSON(d); err != nil {
+			return err
+		}
+		return tellReach(s, d.Fleet)
 	}
 	switch {
 	case verb == protocol.PURGE:
@@ -165,7 +171,7 @@ func printChange(s *cli.Settings, verb protocol.Verb, r *protocol.Reply) error {
 	default:
 		fmt.Fprintf(s.Out, "there was no such revocation: check project, kind and id; %d revocations in force\n", entries)
 	}
-	return nil
+	return tellReach(s, d.Fleet)
 }
 
 func number(r *protocol.Reply, field string) (int64, error) {

@@ -53,8 +53,17 @@ type Hello struct {
 // Change is what revoke, unrevoke and purge print; purge has no
 // Changed.
 type Change struct {
-	Changed *bool `json:"changed,omitempty"`
-	Entries int64 `json:"entries"`
+	Changed *bool  `json:"changed,omitempty"`
+	Entries int64  `json:"entries"`
+	Fleet   *Reach `json:"fleet,omitempty"`
+}
+
+// Reach says on how many hosts of a fleet a change is in force.
+type Reach struct {
+	Reached int64 `json:"reached"`
+	Of      int64 `json:"of"`
+	Silent  int64 `json:"silent"` // of them, not heard and perhaps accepting
+	Blind   bool  `json:"blind"`  // this host does not hear the fleet
 }
 
 // Level is what level prints.

@@ -1,0 +1,174 @@
+package daemon
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/config"
+	"github.com/neonauthd/neonauthd/daemon/fleet"
+	"github.com/neonauthd/neonauthd/daemon/membership"
+	"github.com/neonauthd/neonauthd/daemon/resolve"
+	"github.com/neonauthd/neonauthd/daemon/revoke"
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+// openFleet makes the membership, in no fleet yet.
+func (d *Daemon) openFleet() {
+	d.fleet = membership.New(membership.Options{
+		List: d.revocations, Dir: d.stateDir, Version: d.opts.Version, Now: d.opts.Now, Log: d.opts.Logger,
+		Changed: d.changedElsewhere,
+		Settled: func(ctx context.Context) error { return ctx.Err() },
+	})
+}
+
+// sharing is the fleet that lookups share profiles and budgets with.
+func (d *Daemon) sharing() (resolve.Fleet, bool) {
+	link, ok := d.fleet.Link()
+	return link, ok
+}
+
+// planFleet returns what joins the fleet of cfg, or leaves the one there is.
+func (d *Daemon) planFleet(cfg *config.Config) (change func(), err error) {
+	if !cfg.Fleet.On() {
+		return d.fleet.Plan(nil)
+	}
+	o, err := cfg.Fleet.Options(cfg.Dir)
+	if err != nil {
+		return nil, err
+	}
+	return d.fleet.Plan(&o)
+}
+
+// changedElsewhere acts on what other hosts have revoked, taken back or purged:
+// what is kept of it is forgotten. Revocations are asked about at each lookup.
+func (d *Daemon) changedElsewhere(marks []revoke.Mark) {
+	for _, m := range marks {
+		switch m.Kind {
+		case revoke.KindPurgeAll:
+			d.resolver.PurgeAll()
+		case revoke.KindPurgeSubject:
+			d.resolver.PurgeSubject(m.Project, m.Value)
+		case revoke.KindPurgeToken:
+			d.resolver.PurgeNamed(m)
+		case revoke.KindToken, revoke.KindSession, revoke.KindSubject, revoke.KindKey:
+		}
+	}
+}
+
+// hold makes unknown what would be accepted by a host that has not heard its fleet
+// for too long, and has the reply say how long ago that was.
+func hold(h membership.Hearing, l *resolve.Lookup, v *resolve.Verdict) {
+	switch {
+	case !h.InFleet, v.Status() != protocol.OK:
+	case h.Refuses, l.Heard > 0 && (!h.Ever || h.Age > l.Heard):
+		*v = resolve.Unheard()
+	case h.Blind, l.Heard > 0:
+		v.Heard = max(h.Age, time.Millisecond)
+	}
+}
+
+// tell adds to the reply to a change on how many hosts of the fleet it is in
+// force, if there is a fleet.
+func (a *admin) tell(reply *protocol.Reply, m revoke.Mark) {
+	if reach, ok := a.daemon.fleet.Announce(a.daemon.lifetime(), m); ok {
+		addReach(reply, reach)
+	}
+}
+
+// tellPurge keeps a purge for the fleet, tells it, and adds to the reply on how
+// many hosts it is done.
+func (a *admin) tellPurge(reply *protocol.Reply, marks []revoke.Mark) *refusal {
+	var last fleet.Reach
+	told := false
+	for _, m := range marks { // a host that has the last has those before it
+		reach, ok, err := a.daemon.fleet.Purge(a.daemon.lifetime(), m)
+		if err != nil {
+			a.daemon.opts.Logger.Error("purge not saved: it is done, and a restart would not tell the fleet of it; mend the state directory and repeat", "kind", m.Kind, "error", err)
+			return &refusal{code: protocol.CodeUnavailable, advice: revoke.ErrNotSaved.Error()}
+		}
+		last, told = reach, ok
+	}
+	if told {
+		addReach(reply, last)
+	}
+	return nil
+}
+
+func addReach(reply *protocol.Reply, reach fleet.Reach) {
+	for _, f := range []struct {
+		name  string
+		count int
+	}{{protocol.FieldReached, reach.Reached}, {protocol.FieldOf, max(reach.Of, reach.Reached)}, {protocol.FieldSilent, reach.Silent}} {
+		if f.name != protocol.FieldSilent || f.count > 0 {
+			addField(reply, f.name, strconv.Itoa(f.count))
+		}
+	}
+	if reach.Blind {
+		addField(reply, protocol.FieldFleet, protocol.FleetBlind)
+	}
+}
+
+// fleetReport is FLEET's answer; protocol.md describes its members.
+type fleetReport struct {
+	Name      string       `json:"name"`
+	Host      string       `json:"host"`
+	ID        string       `json:"id"`
+	Connected bool         `json:"connected"`
+	Heard     int64        `json:"heard"`
+	Refuses   bool         `json:"refuses"`
+	Marks     int          `json:"marks"`
+	Lacking   int          `json:"lacking"`
+	OldNames  int          `json:"old_names"`
+	Hosts     []hostReport `json:"hosts"`
+}
+
+type hostReport struct {
+	Host     string `json:"host"`
+	ID       string `json:"id"`
+	Version  string `json:"version"`
+	State    string `json:"state"`
+	Age      int64  `json:"age"`
+	Cursor   string `json:"cursor"`
+	Disagree int64  `json:"disagree"`
+	OldKey   bool   `json:"old_key"`
+}
+
+func (a *admin) fleet(r *protocol.Request) (protocol.Reply, *refusal) {
+	if refused := takesNothing(r); refused != nil {
+		return protocol.Reply{}, refused
+	}
+	out := fleetReport{Heard: -1, Hosts: []hostReport{}}
+	if f := a.daemon.fleet.Fleet(); f != nil {
+		s := f.Stats()
+		out = fleetReport{
+			Name: f.Name(), Host: f.Label(), ID: f.ID(), Connected: s.Connected, Heard: -1, Refuses: f.Refuses(),
+			Marks: s.Marks, Lacking: s.Lacking, OldNames: s.OldNames, Hosts: []hostReport{},
+		}
+		if s.Heard >= 0 {
+			out.Heard = int64(s.Heard / time.Second)
+		}
+		for _, h := range f.Hosts() {
+			out.Hosts = append(out.Hosts, hostReport{
+				Host: h.Label, ID: h.ID, Version: h.Version, State: hostState(h), Age: int64(h.Age / time.Second),
+				Cursor: h.Cursor, Disagree: int64(h.Disagree / time.Second), OldKey: h.OldKey,
+			})
+		}
+	}
+	return object(out)
+}
+
+// hostState is how a host is seen, in one word.
+func hostState(h fleet.Host) string {
+	switch {
+	case !h.Opens:
+		return "other-key"
+	case h.Left:
+		return "left"
+	case h.Silent:
+		return "silent"
+	case h.Broken:
+		return "broken"
+	}
+	return "heard"
+}

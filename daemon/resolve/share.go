@@ -1,0 +1,143 @@
+package resolve
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/fleet"
+	"github.com/neonauthd/neonauthd/daemon/revoke"
+	"github.com/neonauthd/neonauthd/daemon/upstream"
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+// Fleet is what hosts share of profiles: whoever has fetched one hands it to the
+// others, one host fetches at a time, and the upstream's budget and pauses hold for
+// all.
+type Fleet interface {
+	// Claim, Finish and Shared are those of fleet.Fleet.
+	Claim(context.Context, fleet.Ask) fleet.Answer
+	Finish(context.Context, fleet.Flight, fleet.Result)
+	Shared(context.Context, fleet.Ask, time.Duration) (profile []byte, age time.Duration, ok bool)
+	// Denied tells the others that the upstream denies a user: what was fetched
+	// before does not count any more. It does not wait.
+	Denied(project, subject string)
+}
+
+// share is one fetch as the fleet sees it. The zero value is that of a host
+// without a fleet.
+type share struct {
+	fleet  Fleet
+	ask    fleet.Ask
+	flight fleet.Flight
+}
+
+// share returns what the fleet is asked before a fetch: for a verified token with
+// claims e, or for a session credential, whose subject is not known before the
+// upstream has said it and which therefore is told to nobody.
+func (s *profiles) share(l *Lookup, e *entry, priority upstream.Priority) share {
+	if s.fleet == nil {
+		return share{}
+	}
+	f, ok := s.fleet()
+	if !ok {
+		return share{}
+	}
+	config := l.Project.config
+	ask := fleet.Ask{
+		Project:    config.Name,
+		MaxAge:     l.freshness() - time.Millisecond,
+		Keep:       time.Duration(config.ProfileFresh) + time.Duration(config.ProfileStale),
+		Timeout:    time.Duration(config.UpstreamTimeout),
+		Rate:       config.UpstreamRate,
+		Background: priority == upstream.Background,
+		Private:    e == nil || s.purgedItself(l),
+	}
+	if e != nil {
+		ask.Subject, ask.Class = e.subject, e.class.String()
+		ask.Purges = []fleet.Name{
+			{Kind: string(revoke.KindPurgeAll)},
+			{Kind: string(revoke.KindPurgeSubject), Project: config.Name, Value: e.subject},
+		}
+	}
+	if ask.Background { // what this host has is younger than that
+		ask.MaxAge = min(ask.MaxAge, time.Duration(config.ProfileFresh)/2)
+	}
+	return share{fleet: f, ask: ask}
+}
+
+// purgedItself reports whether the credential was purged on any host within the
+// time that purges are remembered: a profile that was fetched before may rest on it.
+func (s *profiles) purgedItself(l *Lookup) bool {
+	_, purged := s.revocations.Get(purgeMark(l.purged()))
+	return purged
+}
+
+// claim asks whether this host has to call the upstream. If not, have is the
+// profile that another host has fetched, or failure says why nobody may call now.
+// Who waits for an answer waits for the fleet's budget as long as for the host's
+// own.
+func (sh *share) claim(ctx context.Context) (have *fleet.Answer, failure *Verdict) {
+	if sh.fleet == nil {
+		return nil, nil
+	}
+	patience := upstream.Patience(sh.ask.Timeout)
+	for {
+		answer := sh.fleet.Claim(ctx, sh.ask)
+		switch answer.Decision {
+		case fleet.Go:
+			sh.flight = answer.Flight
+			return nil, nil
+		case fleet.Have:
+			return &answer, nil
+		case fleet.Budget:
+			if !sh.ask.Background && answer.After <= patience && pause(ctx, answer.After) {
+				patience -= answer.After
+				continue
+			}
+		case fleet.Pause:
+		}
+		v := unknown(protocol.CodeUnavailable, max(time.Second, answer.After))
+		return nil, &v
+	}
+}
+
+// pause waits for d, and reports whether ctx has not ended before.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// finish tells the fleet what a call of the upstream has come to.
+func (sh *share) finish(ctx context.Context, body []byte, err error) {
+	if sh.fleet == nil {
+		return
+	}
+	result := fleet.Result{Profile: body}
+	var failed *upstream.Error
+	if errors.As(err, &failed) {
+		result.Denied = failed.Meaning == upstream.Denied
+		if !failed.Local {
+			result.RetryAfter = failed.RetryAfter
+		}
+	}
+	sh.fleet.Finish(ctx, sh.flight, result)
+	if result.Denied && sh.ask.Subject != "" && !ofToken(failed.Denial) {
+		sh.fleet.Denied(sh.ask.Project, sh.ask.Subject)
+	}
+}
+
+// last returns the newest profile that the fleet has within a project's limits, for
+// when the upstream has failed.
+func (sh *share) last(ctx context.Context) (body []byte, age time.Duration, ok bool) {
+	if sh.fleet == nil || sh.ask.Private {
+		return nil, 0, false
+	}
+	return sh.fleet.Shared(ctx, sh.ask, sh.ask.Keep)
+}

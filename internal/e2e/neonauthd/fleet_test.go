@@ -1,0 +1,232 @@
+package neonauthd_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/fleet"
+	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/internal/e2e"
+)
+
+// fleetHost is a daemon of a fleet.
+type fleetHost struct {
+	*e2e.Folder
+	*e2e.Process
+}
+
+// newFleet starts n daemons over one engine and one upstream, and waits until all
+// hear each other. more are further keys of [fleet].
+func newFleet(t *testing.T, n int, more string) (hosts []*fleetHost, engine *e2e.Engine, upstream *e2e.Upstream) {
+	t.Helper()
+	place := e2e.NewFolder(t)
+	engine = e2e.StartEngine(t, place.Dir)
+	upstream = e2e.NewUpstream(t, standin.Options{})
+	key := fleet.GenerateKey() + "\n"
+	for range n {
+		f := e2e.NewFolder(t)
+		f.Write(t, "fleet-key", key)
+		settings := e2e.Settings{Tables: []string{
+			fmt.Sprintf("[fleet]\nname = \"test\"\nurls = [%q]\nkeys = [\"./fleet-key\"]\n%s\n", engine.URL, more),
+			upstream.Project(t, f, standin.Stack),
+		}}
+		hosts = append(hosts, &fleetHost{f, e2e.Serve(t, f, settings)})
+	}
+	awaitFleet(t, hosts)
+	return hosts, engine, upstream
+}
+
+func awaitFleet(t *testing.T, hosts []*fleetHost) {
+	t.Helper()
+	for _, h := range hosts {
+		h.await(t, "FLEET", `"connected":true`, func(reply string) bool {
+			return strings.Count(reply, `"state":"heard"`) == len(hosts)-1
+		})
+	}
+}
+
+// await asks the admin socket until the reply holds a text and is as wanted.
+func (h *fleetHost) await(t *testing.T, line, text string, wanted func(reply string) bool) {
+	t.Helper()
+	admin := e2e.Call(t, h.AdminSocket())
+	deadline := time.Now().Add(e2e.Patience)
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		reply := admin.Ask(t, line)
+		if strings.Contains(reply, text) && wanted(reply) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: waited in vain for %s, the last reply is %s", line, text, reply)
+		}
+		<-tick.C
+	}
+}
+
+// ctl runs neonauthctl against the host.
+func (h *fleetHost) ctl(t *testing.T, args ...string) (out string, code int) {
+	t.Helper()
+	return outputOf(t, "neonauthctl", append([]string{"--admin-socket", h.AdminSocket()}, args...)...)
+}
+
+// outputOf is what a program writes, and what it ends with.
+func outputOf(t *testing.T, program string, args ...string) (out string, code int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), e2e.Patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, e2e.Program(program), args...)
+	cmd.Env = e2e.Environment()
+	text, err := cmd.CombinedOutput()
+	var ended *exec.ExitError
+	if err != nil && !errors.As(err, &ended) {
+		t.Fatal(err)
+	}
+	return string(text), cmd.ProcessState.ExitCode()
+}
+
+func readFile(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func anyReply(string) bool { return true }
+
+func TestARevocationOnOneHostIsInForceOnAll(t *testing.T) {
+	hosts, _, upstream := newFleet(t, 3, "")
+	token, user := upstream.User("Ada")
+	var callers []*e2e.Caller
+	for _, h := range hosts {
+		c := e2e.Call(t, h.Socket())
+		c.Expect(t, "VERIFY "+token, `OK level=claims .* source=\w+ \{.*`) // says nothing of the fleet: it is heard
+		callers = append(callers, c)
+	}
+	admin := e2e.Call(t, hosts[0].AdminSocket())
+	admin.Expect(t, "REVOKE subject "+user, `OK changed=1 entries=1 reached=3 of=3`)
+	for _, c := range callers {
+		c.Expect(t, "VERIFY "+token, `NO revoked`)
+	}
+	other := e2e.Call(t, hosts[2].AdminSocket())
+	other.Expect(t, "UNREVOKE subject "+user, `OK changed=1 entries=0 reached=3 of=3`)
+	for _, c := range callers {
+		c.Expect(t, "VERIFY "+token, `OK level=claims .*`)
+	}
+	other.Expect(t, "PURGE token "+token, `OK entries=\d+ reached=3 of=3`)
+	callers[0].Expect(t, "VERIFY "+token, `OK level=claims .* source=upstream \{.*`)
+	out, code := hosts[0].ctl(t, "revoke", "subject", user)
+	if code != 0 || !strings.Contains(out, "on 3 of 3 hosts") {
+		t.Errorf("neonauthctl revoke ends with %d and says %q", code, out)
+	}
+	if out, code := hosts[0].ctl(t, "fleet"); code != 0 || strings.Count(out, "heard") < 2 {
+		t.Errorf("neonauthctl fleet ends with %d and says %q", code, out)
+	}
+}
+
+// TestAFleetAsksTheUpstreamOnceForAUser, and a purge has all ask anew.
+func TestAFleetAsksTheUpstreamOnceForAUser(t *testing.T) {
+	hosts, _, upstream := newFleet(t, 3, `timeout = "1s"`)
+	token, user := upstream.User("Ada")
+	before := upstream.SelfTested(t)
+	for _, h := range hosts {
+		e2e.Call(t, h.Socket()).Expect(t, "PROFILE "+token, `OK level=profile .*`)
+	}
+	if n := upstream.Calls(standin.Me) - before; n > 3 { // each daemon tests its key when it starts
+		t.Errorf("%d calls of the upstream", n)
+	}
+	e2e.Call(t, hosts[1].Socket()).Expect(t, "PROFILE "+token, `OK level=profile .* source=cache \{.*`)
+	asked := upstream.Calls(standin.Me)
+	e2e.Call(t, hosts[0].AdminSocket()).Expect(t, "PURGE subject "+user, `OK entries=\d+ reached=3 of=3`)
+	for _, h := range hosts {
+		e2e.Call(t, h.Socket()).Expect(t, "PROFILE "+token, `OK level=profile .*`)
+	}
+	if n := upstream.Calls(standin.Me) - asked; n != 1 {
+		t.Errorf("%d calls of the upstream after the purge, expected 1", n)
+	}
+}
+
+// TestABlindHostSaysSo and does what its operator chose.
+func TestABlindHostSaysSo(t *testing.T) {
+	for _, choice := range []string{"serve", "refuse"} {
+		t.Run(choice, func(t *testing.T) {
+			hosts, engine, upstream := newFleet(t, 2, fmt.Sprintf("when_blind = %q\nblind_after = \"2s\"", choice))
+			token, user := upstream.User("Ada")
+			expired := upstream.StackToken(standin.TokenSpec{Lifetime: -time.Minute})
+			h := hosts[0]
+			c := e2e.Call(t, h.Socket())
+			c.Expect(t, "VERIFY heard=5 "+token, `OK level=claims .* heard=\d \{.*`)
+			engine.Kill(t)
+			if choice == "serve" {
+				h.await(t, "VERIFY "+token, " heard=", anyReply)
+				h.await(t, "VERIFY heard=1 "+token, "ERR unavailable retry-after=1", anyReply)
+				c.Expect(t, "VERIFY "+token, `OK level=claims .* heard=\d+ \{.*`)
+			} else {
+				h.await(t, "VERIFY "+token, "ERR unavailable retry-after=1", anyReply)
+			}
+			c.Expect(t, "VERIFY "+expired, `NO expired`)
+			admin := e2e.Call(t, h.AdminSocket())
+			admin.Expect(t, "REVOKE subject "+user, `OK changed=1 entries=1 reached=1 of=\d( silent=\d)? fleet=blind`)
+			c.Expect(t, "VERIFY "+token, map[string]string{"serve": `NO revoked`, "refuse": `NO revoked`}[choice])
+			out, code := h.ctl(t, "revoke", "subject", user)
+			if code != 3 || !strings.Contains(out, "does not hear") {
+				t.Errorf("neonauthctl revoke ends with %d and says %q", code, out)
+			}
+			// The engine comes back empty: what the host knows is told.
+			e2e.StartEngine(t, strings.TrimSuffix(strings.TrimPrefix(engine.URL, "unix://"), "/engine"))
+			awaitFleet(t, hosts)
+			e2e.Call(t, hosts[1].Socket()).Expect(t, "VERIFY "+token, `NO revoked`)
+		})
+	}
+}
+
+// TestAHostJoinsAndLeavesByAReload, and a table that cannot be used leaves the old
+// one in force.
+func TestAHostJoinsAndLeavesByAReload(t *testing.T) {
+	hosts, _, _ := newFleet(t, 2, "")
+	h := hosts[0]
+	joined := readFile(t, h.Config())
+	admin := e2e.Call(t, h.AdminSocket())
+	h.Write(t, "neonauthd.toml", strings.Replace(joined, "./fleet-key", "./no-such-key", 1))
+	admin.Expect(t, "RELOAD", `ERR misconfigured .*no-such-key.*`)
+	admin.Expect(t, "FLEET", `OK \{"name":"test",.*`)
+	before, rest, _ := strings.Cut(joined, "[fleet]")
+	_, after, _ := strings.Cut(rest, "[[project]]")
+	h.Write(t, "neonauthd.toml", before+"[[project]]"+after)
+	admin.Expect(t, "RELOAD", `OK`)
+	admin.Expect(t, "FLEET", `OK \{"name":"",.*`)
+	admin.Expect(t, "REVOKE subject x", `OK changed=1 entries=1`)
+	hosts[1].await(t, "FLEET", `"state":"left"`, anyReply)
+	h.Write(t, "neonauthd.toml", joined)
+	h.Signal(t, syscall.SIGHUP)
+	awaitFleet(t, hosts)
+	e2e.Call(t, hosts[1].AdminSocket()).Expect(t, "UNREVOKE subject x", `OK changed=1 .*`)
+}
+
+// TestWhatIsWrongWithAFleetIsSaidByCheck in words for an operator.
+func TestWhatIsWrongWithAFleetIsSaidByCheck(t *testing.T) {
+	hosts, engine, _ := newFleet(t, 1, "")
+	h := hosts[0]
+	good := readFile(t, h.Config())
+	check := func() (string, int) { return outputOf(t, "neonauthd", "--config", h.Config(), "--check") }
+	if out, code := check(); code != 0 || !strings.Contains(out, `fleet "test"`) {
+		t.Errorf("a good fleet: exit %d, %s", code, out)
+	}
+	h.Write(t, "fleet-key", fleet.GenerateKey()+"\n")
+	if out, code := check(); code == 0 || !strings.Contains(out, "key") {
+		t.Errorf("another key: exit %d, %s", code, out)
+	}
+	h.Write(t, "neonauthd.toml", strings.Replace(good, engine.URL, "unix:///nowhere", 1))
+	if out, code := check(); code == 0 || !strings.Contains(out, "cannot connect") {
+		t.Errorf("no engine: exit %d, %s", code, out)
+	}
+}
