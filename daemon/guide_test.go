@@ -110,7 +110,7 @@ func TestThePageOnFairSharesNamesThem(t *testing.T) {
 }
 
 func TestGuideNamesMetricsThatExist(t *testing.T) {
-	if checkExpressions(t, guideFile, read(t, guideFile)) == 0 {
+	if given().Expressions(t, guideFile, read(t, guideFile)) == 0 {
 		t.Error("the guide names no metric")
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/neonauthd/neonauthd/internal/exposition"
 )
 
 // Bounds of the metrics listener. It is asked by monitors, but over TCP anybody
@@ -100,7 +102,7 @@ func (h *health) guard(next http.Handler) http.Handler {
 }
 
 func (h *health) metrics(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+	w.Header().Set("Content-Type", exposition.ContentType)
 	_, _ = w.Write(h.daemon.metrics()) // a scraper that left needs none
 }
 

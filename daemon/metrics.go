@@ -1,14 +1,9 @@
 package daemon
 
 import (
-	"bytes"
 	"fmt"
 	"runtime"
 	"slices"
-	"strconv"
-	"strings"
-
-	"github.com/VictoriaMetrics/metrics"
 
 	"github.com/neonauthd/neonauthd/daemon/clock"
 	"github.com/neonauthd/neonauthd/daemon/fair"
@@ -16,58 +11,27 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
+	"github.com/neonauthd/neonauthd/internal/exposition"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// The types of metrics, as the text format names them.
+// The types of metrics.
 const (
-	counter   = "counter"
-	gauge     = "gauge"
-	histogram = "histogram"
+	counter   = exposition.Counter
+	gauge     = exposition.Gauge
+	histogram = exposition.Histogram
 )
 
-// page is a page of metrics in Prometheus' text format. Labels come from closed
-// lists and the configuration alone: nothing that a caller or an upstream says
-// can become one, so their number is bounded and no identity is among them.
-type page struct{ bytes.Buffer }
-
-// family begins a metric: its samples follow.
-func (p *page) family(name, kind, help string) {
-	fmt.Fprintf(p, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind)
-}
-
-// sample writes one value under labels, given as pairs of name and value.
-func (p *page) sample(name string, value float64, labels ...string) {
-	p.WriteString(name)
-	sep := byte('{')
-	for i := 0; i+1 < len(labels); i += 2 {
-		p.WriteByte(sep)
-		p.WriteString(labels[i] + `="` + escapeLabel(labels[i+1]) + `"`)
-		sep = ','
-	}
-	if len(labels) > 0 {
-		p.WriteByte('}')
-	}
-	p.WriteByte(' ')
-	p.Write(strconv.AppendFloat(p.AvailableBuffer(), value, 'g', -1, 64))
-	p.WriteByte('\n')
-}
-
-func escapeLabel(s string) string {
-	return strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(s)
-}
-
-// single writes a metric that has one sample.
-func (p *page) single(name, kind, help string, value float64) {
-	p.family(name, kind, help)
-	p.sample(name, value)
-}
+// page is a page of metrics. Labels come from closed lists and the configuration
+// alone: nothing that a caller or an upstream says can become one, so their
+// number is bounded and no identity is among them.
+type page struct{ exposition.Page }
 
 // metrics writes everything there is to scrape. Reading changes nothing.
 func (d *Daemon) metrics() []byte {
 	p := &page{}
-	p.family("neonauthd_build_info", gauge, "Always 1; the labels tell what is running.")
-	p.sample("neonauthd_build_info", 1, "version", d.opts.Version, "goversion", runtime.Version())
+	p.Family("neonauthd_build_info", gauge, "Always 1; the labels tell what is running.")
+	p.Sample("neonauthd_build_info", 1, "version", d.opts.Version, "goversion", runtime.Version())
 	p.lookups(d.ledger)
 	p.connections(d)
 	p.memory(d)
@@ -75,27 +39,27 @@ func (d *Daemon) metrics() []byte {
 	p.keys(d)
 	p.upstreams(d)
 	p.operation(d)
-	p.process()
+	p.Process()
 	return p.Bytes()
 }
 
 func (p *page) lookups(l *ledger) {
 	const name = "neonauthd_lookups_total"
-	p.family(name, counter, "Lookups answered. Accepted ones by level and source, the others by the reason or code of the reply.")
+	p.Family(name, counter, "Lookups answered. Accepted ones by level and source, the others by the reason or code of the reply.")
 	for _, level := range []resolve.Level{resolve.LevelClaims, resolve.LevelProfile} {
 		for source := range resolve.Sources {
-			p.sample(name, float64(l.acceptances[level][source].Load()), "outcome", outcomeWord(protocol.OK), "level", level.String(), "source", source.String())
+			p.Sample(name, float64(l.acceptances[level][source].Load()), "outcome", outcomeWord(protocol.OK), "level", level.String(), "source", source.String())
 		}
 	}
 	for _, reason := range protocol.Reasons() {
-		p.sample(name, float64(l.rejections[reason].Load()), "outcome", outcomeWord(protocol.NO), "reason", string(reason))
+		p.Sample(name, float64(l.rejections[reason].Load()), "outcome", outcomeWord(protocol.NO), "reason", string(reason))
 	}
 	for _, code := range lookupCodes() {
-		p.sample(name, float64(l.unknowns[code].Load()), "outcome", outcomeWord(protocol.ERR), "reason", string(code))
+		p.Sample(name, float64(l.unknowns[code].Load()), "outcome", outcomeWord(protocol.ERR), "reason", string(code))
 	}
-	p.family(latencyName, histogram, fmt.Sprintf("Time from the parsed request to its reply. Answers from memory (hit) are sampled, one in %d; all others (miss) are timed, with their wait for the upstream.", hitSample))
+	p.Family(latencyName, histogram, fmt.Sprintf("Time from the parsed request to its reply. Answers from memory (hit) are sampled, one in %d; all others (miss) are timed, with their wait for the upstream.", hitSample))
 	l.latency.set.WritePrometheus(p)
-	p.single("neonauthd_requests_refused_total", counter, "Requests that were wrong or not allowed, answered before any lookup.", float64(l.refused()))
+	p.Single("neonauthd_requests_refused_total", counter, "Requests that were wrong or not allowed, answered before any lookup.", float64(l.refused()))
 }
 
 func (p *page) connections(d *Daemon) {
@@ -112,50 +76,50 @@ func (p *page) connections(d *Daemon) {
 	}
 	s.mu.Unlock()
 	const name = "neonauthd_connections"
-	p.family(name, gauge, "Open connections: busy ones wait for a lookup that memory could not answer.")
-	p.sample(name, busy, "state", "busy")
-	p.sample(name, idle, "state", "idle")
-	p.single("neonauthd_connections_max", gauge, "limits.connections: further ones are turned away.", float64(d.state.Load().config.Limits.Connections))
-	p.single("neonauthd_connections_accepted_total", counter, "Connections served.", float64(l.accepted.Load()))
-	p.single("neonauthd_connections_refused_total", counter, "Connections turned away because a limit was reached.", float64(l.turnedAway.Load()))
-	p.single("neonauthd_accept_errors_total", counter, "Failures to accept, such as for want of file descriptors.", float64(l.acceptErrors.Load()))
-	p.single("neonauthd_lookups_in_flight", gauge, "Lookups that wait for a verification or the upstream.", float64(state.InFlight))
-	p.single("neonauthd_lookups_in_flight_max", gauge, "How many may wait; further ones are answered ERR busy.", float64(2*fair.Waiting().Total))
-	p.single("neonauthd_lookups_waiting_for_upstream", gauge, "Of the lookups in flight those that wait for the upstream.", float64(state.WaitingForUpstream))
-	p.single("neonauthd_lookups_waiting_for_upstream_max", gauge, "How many may wait; further ones are answered ERR busy. As many may wait for a verification.", float64(fair.Waiting().Total))
-	p.single("neonauthd_replies_waiting_bytes", gauge, "Bytes of large JSON objects that wait to be read, each counted once.", float64(s.bodies.Taken()))
-	p.single("neonauthd_replies_waiting_max_bytes", gauge, "How many may wait; further ones are answered ERR busy.", float64(fair.UnsentBodies().Total))
+	p.Family(name, gauge, "Open connections: busy ones wait for a lookup that memory could not answer.")
+	p.Sample(name, busy, "state", "busy")
+	p.Sample(name, idle, "state", "idle")
+	p.Single("neonauthd_connections_max", gauge, "limits.connections: further ones are turned away.", float64(d.state.Load().config.Limits.Connections))
+	p.Single("neonauthd_connections_accepted_total", counter, "Connections served.", float64(l.accepted.Load()))
+	p.Single("neonauthd_connections_refused_total", counter, "Connections turned away because a limit was reached.", float64(l.turnedAway.Load()))
+	p.Single("neonauthd_accept_errors_total", counter, "Failures to accept, such as for want of file descriptors.", float64(l.acceptErrors.Load()))
+	p.Single("neonauthd_lookups_in_flight", gauge, "Lookups that wait for a verification or the upstream.", float64(state.InFlight))
+	p.Single("neonauthd_lookups_in_flight_max", gauge, "How many may wait; further ones are answered ERR busy.", float64(2*fair.Waiting().Total))
+	p.Single("neonauthd_lookups_waiting_for_upstream", gauge, "Of the lookups in flight those that wait for the upstream.", float64(state.WaitingForUpstream))
+	p.Single("neonauthd_lookups_waiting_for_upstream_max", gauge, "How many may wait; further ones are answered ERR busy. As many may wait for a verification.", float64(fair.Waiting().Total))
+	p.Single("neonauthd_replies_waiting_bytes", gauge, "Bytes of large JSON objects that wait to be read, each counted once.", float64(s.bodies.Taken()))
+	p.Single("neonauthd_replies_waiting_max_bytes", gauge, "How many may wait; further ones are answered ERR busy.", float64(fair.UnsentBodies().Total))
 }
 
 func (p *page) memory(d *Daemon) {
 	s := d.resolver.State().Memory
-	p.single("neonauthd_cache_bytes", gauge, "Memory held for verdicts and profiles.", float64(s.Bytes))
-	p.single("neonauthd_cache_max_bytes", gauge, "cache.max_bytes: its bound.", float64(s.MaxBytes))
-	p.single("neonauthd_cache_entries", gauge, "Verdicts and profiles held.", float64(s.Entries))
+	p.Single("neonauthd_cache_bytes", gauge, "Memory held for verdicts and profiles.", float64(s.Bytes))
+	p.Single("neonauthd_cache_max_bytes", gauge, "cache.max_bytes: its bound.", float64(s.MaxBytes))
+	p.Single("neonauthd_cache_entries", gauge, "Verdicts and profiles held.", float64(s.Entries))
 	const name = "neonauthd_cache_gets_total"
-	p.family(name, counter, "Questions to the cache; a lookup at level profile asks twice.")
-	p.sample(name, float64(s.Hits), "result", "hit")
-	p.sample(name, float64(s.Misses), "result", "miss")
-	p.single("neonauthd_cache_sets_total", counter, "Entries offered to the cache.", float64(s.Sets))
-	p.single("neonauthd_cache_evictions_total", counter, "Entries that made room for others.", float64(s.Evictions))
-	p.single("neonauthd_cache_rejected_total", counter, "Entries that were found not worth their room, or too large.", float64(s.Rejected))
-	p.single("neonauthd_cache_capped_total", counter, "Entries given up because one user had too many.", float64(s.Capped))
-	p.single("neonauthd_cache_expired_total", counter, "Entries freed at the end of their lifetime.", float64(s.Expired))
+	p.Family(name, counter, "Questions to the cache; a lookup at level profile asks twice.")
+	p.Sample(name, float64(s.Hits), "result", "hit")
+	p.Sample(name, float64(s.Misses), "result", "miss")
+	p.Single("neonauthd_cache_sets_total", counter, "Entries offered to the cache.", float64(s.Sets))
+	p.Single("neonauthd_cache_evictions_total", counter, "Entries that made room for others.", float64(s.Evictions))
+	p.Single("neonauthd_cache_rejected_total", counter, "Entries that were found not worth their room, or too large.", float64(s.Rejected))
+	p.Single("neonauthd_cache_capped_total", counter, "Entries given up because one user had too many.", float64(s.Capped))
+	p.Single("neonauthd_cache_expired_total", counter, "Entries freed at the end of their lifetime.", float64(s.Expired))
 }
 
 func (p *page) revocations(r *revoke.List) {
 	const name = "neonauthd_revocations"
-	p.family(name, gauge, "Revocations in force, by kind.")
+	p.Family(name, gauge, "Revocations in force, by kind.")
 	for _, kind := range revoke.Kinds() {
-		p.sample(name, float64(r.Count(kind)), "kind", string(kind))
+		p.Sample(name, float64(r.Count(kind)), "kind", string(kind))
 	}
-	p.single("neonauthd_revocations_max", gauge, "How many can be in force.", MaxRevocations)
-	p.single("neonauthd_revocations_unsaved", gauge, "1 if one is in force that a restart would forget.", truth(r.Unsaved()))
+	p.Single("neonauthd_revocations_max", gauge, "How many can be in force.", MaxRevocations)
+	p.Single("neonauthd_revocations_unsaved", gauge, "1 if one is in force that a restart would forget.", truth(r.Unsaved()))
 	const faults = "neonauthd_journal_faults"
-	p.family(faults, gauge, "1 if the journal of revocations had this fault at the start or since; the log says what it means.")
+	p.Family(faults, gauge, "1 if the journal of revocations had this fault at the start or since; the log says what it means.")
 	found := r.Faults()
 	for _, f := range revoke.Faults() {
-		p.sample(faults, truth(slices.Contains(found, f)), "fault", string(f))
+		p.Sample(faults, truth(slices.Contains(found, f)), "fault", string(f))
 	}
 }
 
@@ -167,11 +131,11 @@ type perProject struct {
 
 func (p *page) perProject(d *Daemon, all []perProject) {
 	for _, m := range all {
-		p.family(m.name, m.kind, m.help)
+		p.Family(m.name, m.kind, m.help)
 		for _, project := range d.state.Load().projects.list {
 			state := project.State(d.opts.Now())
 			m.samples(&state, func(value float64, labels ...string) {
-				p.sample(m.name, value, append([]string{"project", state.Name}, labels...)...)
+				p.Sample(m.name, value, append([]string{"project", state.Name}, labels...)...)
 			})
 		}
 	}
@@ -239,51 +203,14 @@ func (p *page) upstreams(d *Daemon) {
 
 func (p *page) operation(d *Daemon) {
 	both := func(name, help string, o *outcomes) {
-		p.family(name, counter, help)
-		p.sample(name, float64(o.ok.Load()), "result", "ok")
-		p.sample(name, float64(o.failed.Load()), "result", "failed")
+		p.Family(name, counter, help)
+		p.Sample(name, float64(o.ok.Load()), "result", "ok")
+		p.Sample(name, float64(o.failed.Load()), "result", "failed")
 	}
 	both("neonauthd_reloads_total", "Reloads of the configuration; a failed one leaves the old configuration in force.", &d.ledger.reloads)
 	both("neonauthd_self_lookups_total", "Lookups by which the daemon asks itself, for the watchdog and health checks.", &d.ledger.selfLookups)
-	p.single("neonauthd_panics_total", counter, "Faults of the daemon that cost one lookup or connection; each is logged.", float64(d.ledger.panics.Load()))
-	p.single("neonauthd_log_lines_left_out_total", counter, "Lines not logged because there were too many of their kind of late.", float64(d.lines.LeftOut()))
-}
-
-// process adds what the library knows of the process and of Go, as far as an
-// operator looks at it.
-func (p *page) process() {
-	wanted := [][3]string{
-		{"process_cpu_seconds_total", counter, "CPU time used."},
-		{"process_resident_memory_bytes", gauge, "Resident memory."},
-		{"process_virtual_memory_bytes", gauge, "Virtual memory."},
-		{"process_open_fds", gauge, "Open file descriptors."},
-		{"process_max_fds", gauge, "The limit of open file descriptors."},
-		{"process_start_time_seconds", gauge, "When the process started, in seconds since 1970."},
-		{"go_goroutines", gauge, "Goroutines."},
-		{"go_threads", gauge, "Threads that Go has made."},
-		{"go_gomaxprocs", gauge, "Threads that may run Go code at once."},
-		{"go_memlimit_bytes", gauge, "GOMEMLIMIT."},
-		{"go_memstats_heap_inuse_bytes", gauge, "Heap in use."},
-		{"go_memstats_sys_bytes", gauge, "Memory that Go has from the system."},
-		{"go_memstats_next_gc_bytes", gauge, "Heap size at which the next collection begins."},
-		{"go_gc_cpu_seconds_total", counter, "CPU time spent on collecting garbage."},
-	}
-	var all bytes.Buffer
-	metrics.WriteGoMetrics(&all)
-	metrics.WriteProcMetrics(&all)
-	metrics.WriteFDMetrics(&all)
-	values := map[string]string{}
-	for line := range strings.Lines(all.String()) {
-		if name, value, ok := strings.Cut(strings.TrimSpace(line), " "); ok {
-			values[name] = value
-		}
-	}
-	for _, w := range wanted {
-		if value, ok := values[w[0]]; ok { // each system lacks some
-			p.family(w[0], w[1], w[2])
-			fmt.Fprintf(p, "%s %s\n", w[0], value)
-		}
-	}
+	p.Single("neonauthd_panics_total", counter, "Faults of the daemon that cost one lookup or connection; each is logged.", float64(d.ledger.panics.Load()))
+	p.Single("neonauthd_log_lines_left_out_total", counter, "Lines not logged because there were too many of their kind of late.", float64(d.lines.LeftOut()))
 }
 
 func truth(b bool) float64 {

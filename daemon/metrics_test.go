@@ -1,24 +1,20 @@
 package daemon
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"regexp"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/standin"
-	"github.com/neonauthd/neonauthd/internal/e2e/need"
+	"github.com/neonauthd/neonauthd/internal/exposition/expositiontest"
 )
 
 // monitor scrapes a daemon's metrics listener.
@@ -89,46 +85,6 @@ func sampleOf(t testing.TB, page, sample string) float64 {
 	return -1
 }
 
-// families lists a page's metrics as "type name labels", the labels of each
-// shape of sample once.
-func families(t testing.TB, page string) []string {
-	t.Helper()
-	sample := regexp.MustCompile(`^([a-z_]+)(?:\{(.*)\})? \S+$`)
-	label := regexp.MustCompile(`([a-z]+)="(?:[^"\\]|\\.)*"`)
-	var all []string
-	name, kind := "", ""
-	for line := range strings.Lines(page) {
-		line = strings.TrimSuffix(line, "\n")
-		if help, ok := strings.CutPrefix(line, "# HELP "); ok {
-			var text string
-			if name, text, _ = strings.Cut(help, " "); text == "" {
-				t.Errorf("%s has no help", name)
-			}
-			continue
-		}
-		if rest, ok := strings.CutPrefix(line, "# TYPE "); ok {
-			if kind, ok = strings.CutPrefix(rest, name+" "); !ok {
-				t.Errorf("type of another metric after the help of %s: %s", name, line)
-			}
-			continue
-		}
-		parts := sample.FindStringSubmatch(line)
-		if parts == nil || !strings.HasPrefix(parts[1], name) {
-			t.Errorf("not a sample of %s: %s", name, line)
-			continue
-		}
-		var labels []string
-		for _, l := range label.FindAllStringSubmatch(parts[2], -1) {
-			labels = append(labels, l[1])
-		}
-		one := strings.TrimSpace(kind + " " + parts[1] + " " + strings.Join(labels, ","))
-		if !slices.Contains(all, one) {
-			all = append(all, one)
-		}
-	}
-	return all
-}
-
 func TestMetricsAreThoseOfTheList(t *testing.T) {
 	w, m := newMonitoredWorld(t, nil)
 	w.dial().ask("VERIFY %s", w.token())
@@ -136,7 +92,7 @@ func TestMetricsAreThoseOfTheList(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := strings.Join(families(t, m.scrape()), "\n") + "\n"
+	got := strings.Join(expositiontest.Families(t, m.scrape()), "\n") + "\n"
 	if got != string(want) {
 		t.Errorf("the metrics differ from testdata/metrics.txt, which dashboards and alerts are written against; got\n%s", got)
 	}
@@ -245,22 +201,7 @@ func TestMetricsAndLogHoldNoIdentity(t *testing.T) {
 }
 
 func TestMetricsPassPromtool(t *testing.T) {
-	promtool := need.Program(t, "promtool", "prometheus")
 	w, m := newMonitoredWorld(t, nil)
 	w.dial().ask("VERIFY %s", w.token())
-	check := exec.Command(promtool, "check", "metrics")
-	check.Stdin = strings.NewReader(m.scrape())
-	var out bytes.Buffer
-	check.Stdout, check.Stderr = &out, &out
-	if err := check.Run(); err != nil {
-		t.Errorf("promtool check metrics: %v\n%s", err, out.Bytes())
-	}
-}
-
-func TestLabelsAreEscaped(t *testing.T) {
-	var p page
-	p.sample("m", 1.5, "a", "x\"\\\ny", "b", "")
-	if got, want := p.String(), `m{a="x\"\\\ny",b=""} 1.5`+"\n"; got != want {
-		t.Errorf("got %s, want %s", got, want)
-	}
+	expositiontest.PassesPromtool(t, m.scrape())
 }

@@ -40,7 +40,7 @@ func (f *flags) serve(ctx context.Context, log *slog.Logger) error {
 		return err
 	}
 	c := &client.Client{Socket: f.socket, Name: "neonauth-http", Conns: authrequest.MaxConns}
-	s := authrequest.New(c, set, log, time.Now)
+	s := authrequest.New(release, c, set, log, time.Now)
 	for _, ln := range []net.Listener{l.auth, l.status} {
 		if sockets.OnNetwork(ln) { // the flags refuse it, a socket unit does not
 			log.Warn("an inherited socket can be reached from other hosts: whoever reaches it can ask whose a token is; write a path or a loopback address behind ListenStream=", "socket", address(ln))

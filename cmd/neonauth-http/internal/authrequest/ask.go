@@ -19,8 +19,10 @@ const retryPause = 20 * time.Millisecond
 type asker struct {
 	client *client.Client
 	now    func() time.Time
-	gone   atomic.Int64 // since when nobody answers, Unix nanoseconds; 0: it answers
-	older  atomic.Int64 // until when the daemon is one that knows no visitors, Unix nanoseconds
+	gone   atomic.Int64             // since when nobody answers, Unix nanoseconds; 0: it answers
+	older  atomic.Int64             // until when the daemon is one that knows no visitors, Unix nanoseconds
+	told   atomic.Bool              // that it is gone stands in the log
+	back   func(away time.Duration) // tells that it answers again, after told
 }
 
 // question is a token and the visitor that presented it; "": nobody knows.
@@ -39,7 +41,7 @@ func (a *asker) ask(ctx context.Context, want *requirement, q question, limit, p
 		u, ok := answer.(client.Unknown)
 		if !ok || u.Code != "" {
 			if a.gone.Load() != 0 {
-				a.gone.Store(0) // it has answered
+				a.answered()
 			}
 			return answer
 		}
@@ -56,6 +58,21 @@ func (a *asker) ask(ctx context.Context, want *requirement, q question, limit, p
 		if left = end.Sub(a.now()); left <= 0 {
 			return answer
 		}
+	}
+}
+
+// reachable is 0 while nobody answers at the socket, as far as anybody asked.
+func (a *asker) reachable() float64 {
+	if a.gone.Load() != 0 {
+		return 0
+	}
+	return 1
+}
+
+// answered notes that the daemon is there.
+func (a *asker) answered() {
+	if since := a.gone.Swap(0); since != 0 && a.told.Swap(false) {
+		a.back(time.Duration(a.now().UnixNano() - since))
 	}
 }
 

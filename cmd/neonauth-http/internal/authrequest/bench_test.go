@@ -57,7 +57,7 @@ func quietService(tb testing.TB, c *client.Client) *Service {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return New(c, set, slog.New(slog.DiscardHandler), time.Now)
+	return New("dev", c, set, slog.New(slog.DiscardHandler), time.Now)
 }
 
 // nowhere is a ResponseWriter that keeps nothing.

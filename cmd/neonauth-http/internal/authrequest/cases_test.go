@@ -41,7 +41,7 @@ func TestSharedCases(t *testing.T) {
 			if c.Team != "" {
 				wish += "&require=team:" + c.Team
 			}
-			s := New(asks, set, slog.New(slog.DiscardHandler), time.Now)
+			s := New("dev", asks, set, slog.New(slog.DiscardHandler), time.Now)
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				r.URL.Path, r.URL.RawQuery = "/"+d.name, wish
 				r.Header.Set(wishHeader, wish)

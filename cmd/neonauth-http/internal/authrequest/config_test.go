@@ -70,7 +70,7 @@ func TestConfigurationIsAllOrNothing(t *testing.T) {
 func TestComplaintsAreRare(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	s := New(&client.Client{}, &Settings{}, slog.New(slog.NewTextHandler(&out, nil)), time.Now)
+	s := New("dev", &client.Client{}, &Settings{}, slog.New(slog.NewTextHandler(&out, nil)), time.Now)
 	for range 1000 {
 		s.complain(slog.LevelWarn, "one")
 	}

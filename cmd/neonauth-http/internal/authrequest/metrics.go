@@ -3,17 +3,27 @@ package authrequest
 import (
 	"fmt"
 	"io"
+	"runtime"
 
 	"github.com/VictoriaMetrics/metrics"
 
 	"github.com/neonauthd/neonauthd/client/httpauth"
+	"github.com/neonauthd/neonauthd/internal/exposition"
 	"github.com/neonauthd/neonauthd/protocol"
 )
+
+const durationName = "neonauth_http_duration_seconds"
+
+// durations are the bounds of the histogram: from what memory answers to the
+// longest that a web server waits.
+func durations() []float64 {
+	return []float64{5e-5, 1e-4, 2e-4, 5e-4, .001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10}
+}
 
 // counters are what /metrics shows. All are made at the start, so that nothing
 // a request holds can become a label.
 type counters struct {
-	set      *metrics.Set
+	families []family
 	replies  map[replyKey]*metrics.Counter
 	reasons  map[string]*metrics.Counter
 	other    *metrics.Counter
@@ -21,7 +31,13 @@ type counters struct {
 	panics   *metrics.Counter
 	refused  *metrics.Counter
 	reloads  [2]*metrics.Counter // failed, done
-	duration *metrics.Histogram
+	duration *metrics.PrometheusHistogram
+}
+
+// family is a metric with its samples.
+type family struct {
+	name, kind, help string
+	*metrics.Set
 }
 
 type replyKey struct {
@@ -29,33 +45,59 @@ type replyKey struct {
 	outcome outcome
 }
 
-func newCounters(table []*dialect, inFlight func() float64) *counters {
-	set := metrics.NewSet()
-	c := &counters{
-		set:     set,
-		replies: map[replyKey]*metrics.Counter{}, reasons: map[string]*metrics.Counter{},
-		other:    set.NewCounter(`neonauth_http_reasons_total{reason="other"}`),
-		unproved: set.NewCounter("neonauth_http_unproved_total"),
-		panics:   set.NewCounter("neonauth_http_panics_total"),
-		refused:  set.NewCounter("neonauth_http_connections_refused_total"),
-		duration: set.NewHistogram("neonauth_http_duration_seconds"),
-	}
-	set.NewGauge("neonauth_http_in_flight", inFlight)
+// newCounters makes them. The functions tell what is so at the moment.
+func newCounters(version string, table []*dialect, inFlight, reachable func() float64) *counters {
+	c := &counters{replies: map[replyKey]*metrics.Counter{}, reasons: map[string]*metrics.Counter{}}
+	build := c.family("neonauth_http_build_info", exposition.Gauge, "Always 1; the labels tell what is running.")
+	build.NewGauge(fmt.Sprintf("%s{version=%q,goversion=%q}", build.name, version, runtime.Version()), func() float64 { return 1 })
+	c.countReplies(table)
+	c.countReasons()
+	c.duration = c.family(durationName, exposition.Histogram, "Time from a read request to its reply, with what the daemon takes.").
+		NewPrometheusHistogramExt(durationName, durations())
+	c.gauge("neonauth_http_daemon_reachable", "0 if nobody answered at the daemon's socket when a request last asked there.", reachable)
+	c.gauge("neonauth_http_in_flight", "Requests that wait for the daemon.", inFlight)
+	c.gauge("neonauth_http_in_flight_max", "How many may wait; further ones are answered 503.", func() float64 { return maxInFlight })
+	c.refused = c.counter("neonauth_http_connections_refused_total", "Connections closed at once because there were too many.")
+	c.panics = c.counter("neonauth_http_panics_total", "Faults of ours that cost a request, answered 503; each is logged.")
+	c.unproved = c.counter("neonauth_http_unproved_total", "Requests that would have been let through without a verified user, by a fault of ours, and got 500.")
+	reloads := c.family("neonauth_http_reloads_total", exposition.Counter, "Reloads of the configuration; a failed one leaves the old configuration in force.")
 	for i, result := range [...]string{"failed", "done"} {
-		c.reloads[i] = set.NewCounter(fmt.Sprintf("neonauth_http_reloads_total{result=%q}", result))
+		c.reloads[i] = reloads.NewCounter(fmt.Sprintf("%s{result=%q}", reloads.name, result))
 	}
+	return c
+}
+
+func (c *counters) family(name, kind, help string) family {
+	f := family{name, kind, help, metrics.NewSet()}
+	c.families = append(c.families, f)
+	return f
+}
+
+func (c *counters) counter(name, help string) *metrics.Counter {
+	return c.family(name, exposition.Counter, help).NewCounter(name)
+}
+
+func (c *counters) gauge(name, help string, value func() float64) {
+	c.family(name, exposition.Gauge, help).NewGauge(name, value)
+}
+
+func (c *counters) countReplies(table []*dialect) {
+	f := c.family("neonauth_http_replies_total", exposition.Counter, "Requests answered, by the web server's dialect and what became of them.")
 	names := []string{""} // no route, so no dialect
 	for _, d := range table {
 		names = append(names, d.name)
 	}
 	for _, name := range names {
 		for o := unknown; o <= badMethod; o++ {
-			if (name == "") != (o == noRoute) {
-				continue
+			if (name == "") == (o == noRoute) {
+				c.replies[replyKey{name, o}] = f.NewCounter(fmt.Sprintf("%s{dialect=%q,outcome=%q}", f.name, name, o))
 			}
-			c.replies[replyKey{name, o}] = set.NewCounter(fmt.Sprintf("neonauth_http_replies_total{dialect=%q,outcome=%q}", name, o))
 		}
 	}
+}
+
+func (c *counters) countReasons() {
+	f := c.family("neonauth_http_reasons_total", exposition.Counter, "Requests that were not let in, by the reason.")
 	own := []string{
 		httpauth.ReasonNoToken, string(httpauth.FaultTwoTokens), string(httpauth.FaultUnreadable),
 		httpauth.ReasonEmailNotVerified, httpauth.ReasonWrongTeam, reasonTooLarge, reasonHeader, reasonFault, reasonDown,
@@ -67,9 +109,9 @@ func newCounters(table []*dialect, inFlight func() float64) *counters {
 		own = append(own, string(r))
 	}
 	for _, reason := range own {
-		c.reasons[reason] = set.NewCounter(fmt.Sprintf("neonauth_http_reasons_total{reason=%q}", reason))
+		c.reasons[reason] = f.NewCounter(fmt.Sprintf("%s{reason=%q}", f.name, reason))
 	}
-	return c
+	c.other = f.NewCounter(f.name + `{reason="other"}`)
 }
 
 // count books one reply.
@@ -87,4 +129,13 @@ func (c *counters) count(d *dialect, f *finding) {
 	c.other.Inc() // a newer daemon's word
 }
 
-func (c *counters) write(w io.Writer) { c.set.WritePrometheus(w) }
+// write writes the page.
+func (c *counters) write(w io.Writer) {
+	var p exposition.Page
+	for _, f := range c.families {
+		p.Family(f.name, f.kind, f.help)
+		f.WritePrometheus(&p)
+	}
+	p.Process()
+	_, _ = w.Write(p.Bytes()) // a scraper that left needs none
+}

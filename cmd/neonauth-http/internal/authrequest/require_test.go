@@ -90,7 +90,7 @@ func TestSharedUsers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s := New(asks, set, slog.New(slog.DiscardHandler), time.Now)
+		s := New("dev", asks, set, slog.New(slog.DiscardHandler), time.Now)
 		r := httptest.NewRequest(http.MethodGet, "/nginx?allow=restricted&allow=anonymous&level="+c.Level, http.NoBody)
 		r.Header.Set("X-Token", token)
 		w := httptest.NewRecorder()

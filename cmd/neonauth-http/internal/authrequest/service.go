@@ -41,8 +41,9 @@ type Service struct {
 	visitors visitors
 }
 
-// New makes a Service that asks c, goes by set, and complains in log.
-func New(c *client.Client, set *Settings, log *slog.Logger, now func() time.Time) *Service {
+// New makes a Service that asks c, goes by set, and complains in log. version is
+// what its metrics say that it is.
+func New(version string, c *client.Client, set *Settings, log *slog.Logger, now func() time.Time) *Service {
 	lines := program.NewRare(log.Handler())
 	s := &Service{
 		dialects: dialects(),
@@ -52,8 +53,11 @@ func New(c *client.Client, set *Settings, log *slog.Logger, now func() time.Time
 		lines:    lines,
 		slots:    make(chan struct{}, maxInFlight),
 	}
+	s.asker.back = func(away time.Duration) {
+		s.log.Info("the daemon answers again", "away", away.Round(time.Millisecond).String())
+	}
 	s.settings.Store(set)
-	s.metrics = newCounters(s.dialects, func() float64 { return float64(len(s.slots)) })
+	s.metrics = newCounters(version, s.dialects, func() float64 { return float64(len(s.slots)) }, s.asker.reachable)
 	return s
 }
 
@@ -177,6 +181,7 @@ func (s *Service) tellOfUnknown(answer client.Answer) {
 	case protocol.CodeUnavailable, protocol.CodeBusy, protocol.CodeDeadline, protocol.CodeKeysPending: // will pass by itself
 	case "":
 		if u.Err != nil && s.asker.gone.Load() != 0 {
+			s.asker.told.Store(true)
 			s.complain(slog.LevelWarn, "the daemon is not reachable", slog.String("error", u.Err.Error()))
 		}
 	}

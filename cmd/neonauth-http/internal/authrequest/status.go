@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"time"
+
+	"github.com/neonauthd/neonauthd/internal/exposition"
 )
 
 // pingTimeout is how long a monitor waits for the daemon.
@@ -28,7 +30,7 @@ func (s *Service) Status() http.Handler {
 		tell(w, http.StatusOK, "ok")
 	})
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/plain; version=0.0.4")
+		w.Header().Set("Content-Type", exposition.ContentType)
 		s.metrics.write(w)
 	})
 	return mux

@@ -126,7 +126,7 @@ func FuzzNoYesWithoutVerifiedToken(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	s := New(c, set, slog.New(slog.DiscardHandler), time.Now)
+	s := New("dev", c, set, slog.New(slog.DiscardHandler), time.Now)
 	status := regexp.MustCompile(`(?m)^HTTP/1\.[01] (\d)\d\d[^\n]*\r\n((?:[^\r\n][^\n]*\r\n)*)\r\n`)
 	f.Fuzz(func(t *testing.T, sent []byte) {
 		before := daemon.yes.Load()

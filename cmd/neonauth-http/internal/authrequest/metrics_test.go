@@ -1,0 +1,163 @@
+package authrequest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/internal/exposition/expositiontest"
+)
+
+func scrape(s *Service) string {
+	w := httptest.NewRecorder()
+	s.Status().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", http.NoBody))
+	return w.Body.String()
+}
+
+func TestMetricsAreThoseOfTheList(t *testing.T) {
+	t.Parallel()
+	const list = "testdata/metrics.txt"
+	s := quietService(t, fakeDaemon(okReply()))
+	ask(s, "a.b.c")
+	page := scrape(s)
+	want, err := os.ReadFile(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(expositiontest.Families(t, page), "\n") + "\n"; got != string(want) {
+		t.Errorf("the metrics differ from %s, which dashboards and alerts are written against; got\n%s", list, got)
+	}
+	expositiontest.PassesPromtool(t, page)
+}
+
+func TestAlertsAndDashboardFitTheMetrics(t *testing.T) {
+	t.Parallel()
+	const root = "../../../../"
+	expositiontest.Given{
+		List:      "testdata/metrics.txt",
+		Alerts:    root + "examples/prometheus/neonauth-http.yml",
+		Dashboard: root + "examples/grafana/neonauth-http.json",
+		Guide:     root + "docs/operating.md",
+		Metrics:   `(?:neonauth_http|process|go)_[a-z0-9_]+`,
+		Alert:     `NeonauthHTTP\w+`,
+	}.Check(t)
+}
+
+// ask sends one request with a token and returns the status.
+func ask(s *Service, token string) int {
+	r := httptest.NewRequest(http.MethodGet, "/nginx", http.NoBody)
+	r.Header.Set("Authorization", "Bearer "+token)
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, r)
+	return w.Code
+}
+
+func TestMetricsCountWhatHappened(t *testing.T) {
+	t.Parallel()
+	s := quietService(t, new(pickyDaemon).client())
+	for token, want := range map[string]int{theToken: http.StatusNoContent, "a.b.cd": http.StatusUnauthorized} {
+		if code := ask(s, token); code != want {
+			t.Fatalf("%s: %d", token, code)
+		}
+	}
+	s.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/canary", http.NoBody))
+	s.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/nginx?level=canary", http.NoBody))
+	s.Kept()
+	s.Refused()
+	page := scrape(s)
+	for _, sample := range []string{
+		`neonauth_http_build_info{version="dev",goversion="go`,
+		`neonauth_http_replies_total{dialect="nginx",outcome="accepted"} 1`,
+		`neonauth_http_replies_total{dialect="nginx",outcome="rejected"} 1`,
+		`neonauth_http_replies_total{dialect="nginx",outcome="faulty"} 1`,
+		`neonauth_http_replies_total{dialect="",outcome="no-route"} 1`,
+		`neonauth_http_reasons_total{reason="bad-signature"} 1`,
+		`neonauth_http_reasons_total{reason="expired"} 0`,
+		`neonauth_http_duration_seconds_bucket{le="+Inf"} 4`,
+		`neonauth_http_duration_seconds_count 4`,
+		`neonauth_http_daemon_reachable 1`,
+		`neonauth_http_in_flight 0`,
+		`neonauth_http_in_flight_max 4096`,
+		`neonauth_http_reloads_total{result="failed"} 1`,
+		`neonauth_http_reloads_total{result="done"} 0`,
+		`neonauth_http_connections_refused_total 1`,
+	} {
+		if !strings.Contains(page, "\n"+sample) {
+			t.Errorf("there is no %s in\n%s", sample, page)
+		}
+	}
+	if strings.Contains(page, "canary") || strings.Contains(page, theToken) {
+		t.Error("what a request said is in the metrics")
+	}
+}
+
+func TestADaemonThatIsBackIsToldOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var away atomic.Bool
+		daemon := fakeDaemon(okReply())
+		c := &client.Client{Keep: -1, Dial: func(ctx context.Context) (net.Conn, error) {
+			if away.Load() {
+				return nil, errors.New("nobody there")
+			}
+			conn, err := daemon.Dial(ctx)
+			return &brittle{conn, &away}, err
+		}}
+		defer c.Close()
+		set, err := Load("")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var log bytes.Buffer
+		s := New("dev", c, set, slog.New(slog.NewTextHandler(&log, nil)), time.Now)
+		step := func(gone bool, want int, reachable string) {
+			t.Helper()
+			away.Store(gone)
+			for range 3 {
+				if code := ask(s, "a.b.c"); code != want {
+					t.Errorf("%d, want %d", code, want)
+				}
+			}
+			if !strings.Contains(scrape(s), "\nneonauth_http_daemon_reachable "+reachable+"\n") {
+				t.Errorf("reachable is not %s", reachable)
+			}
+		}
+		step(false, http.StatusNoContent, "1")
+		if log.Len() > 0 {
+			t.Errorf("all is well, and the log says %s", &log)
+		}
+		for range 2 {
+			log.Reset()
+			step(true, http.StatusServiceUnavailable, "0")
+			time.Sleep(time.Minute)
+			step(false, http.StatusNoContent, "1")
+			if n := strings.Count(log.String(), `level=INFO msg="the daemon answers again" away=1m1`); n != 1 || !strings.Contains(log.String(), "the daemon is not reachable") {
+				t.Errorf("told %d times:\n%s", n, &log)
+			}
+		}
+	})
+}
+
+// brittle is a connection to a daemon that may go away.
+type brittle struct {
+	net.Conn
+	away *atomic.Bool
+}
+
+func (b *brittle) Write(p []byte) (int, error) {
+	if b.away.Load() {
+		_ = b.Close()
+		return 0, net.ErrClosed
+	}
+	return b.Conn.Write(p)
+}
