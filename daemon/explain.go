@@ -13,6 +13,7 @@ type explanation struct {
 	Reason   string        `json:"reason"`
 	Project  string        `json:"project"`
 	Digest   string        `json:"digest"`
+	Now      int64         `json:"now"`
 	Checks   []check       `json:"checks"`
 	Key      *keyReport    `json:"key,omitempty"`
 	Cache    cacheReport   `json:"cache"`
@@ -24,6 +25,8 @@ type check struct {
 	Check  string `json:"check"`
 	Result string `json:"result"`
 	Detail string `json:"detail"`
+	Is     string `json:"is,omitempty"`
+	Wants  string `json:"wants,omitempty"`
 }
 
 type cacheReport struct {
@@ -48,12 +51,13 @@ func (a *admin) explain(r *protocol.Request) (protocol.Reply, *refusal) {
 		Reason:   is.Outcome.Word(),
 		Project:  p.Name(),
 		Digest:   is.Digest,
+		Now:      now.Unix(),
 		Cache:    cacheReport{Verdict: is.Cache.Verdict, Profile: is.Cache.Profile},
 		Upstream: upstreamReport(p.State(now), now),
 		HTTP:     is.Outcome.HTTPStatus(),
 	}
 	for _, c := range is.Checks {
-		x.Checks = append(x.Checks, check{c.Name, c.Result.String(), c.Detail})
+		x.Checks = append(x.Checks, check{c.Name, c.Result.String(), c.Detail, c.Is, c.Wants})
 	}
 	if is.Key != nil {
 		x.Key = reportKey(is.Key)

@@ -11,6 +11,9 @@ type Trace struct {
 	// does not: a phrase that may name a member of header or payload and its
 	// kind, and holds no value. May be empty.
 	Detail string
+	// Said is what the token says, for a comparison with what it has to say. It is
+	// read where the token passed the gate, and nothing in it is proof of anything.
+	Said Said
 }
 
 // Step is one check of a token in the order of the package comment. The zero
@@ -44,7 +47,7 @@ func (r Result) String() string {
 
 // trace tells how the checks went that ended with the outcome. Where the token
 // could not be judged nothing is known of any check, and none counts as reached.
-func (w *walk) trace(token []byte, outcome protocol.Outcome) Trace {
+func (w *walk) trace(p *Policy, token []byte, outcome protocol.Outcome) Trace {
 	steps := []Step{
 		{Name: "gate"}, {Name: "header"}, {Name: "algorithm"}, {Name: "key"}, {Name: "signature"},
 		{Name: "claims"}, {Name: "issuer"}, {Name: "audience"}, {Name: "class"}, {Name: "time"},
@@ -64,5 +67,9 @@ func (w *walk) trace(token []byte, outcome protocol.Outcome) Trace {
 	for i := range reached {
 		steps[i].Result = Passed
 	}
-	return Trace{Steps: steps, Key: w.key, Detail: detail(w.flaw)}
+	t := Trace{Steps: steps, Key: w.key, Detail: detail(w.flaw)}
+	if w.at != stageGate {
+		t.Said = said(p, token)
+	}
+	return t
 }

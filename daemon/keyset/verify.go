@@ -28,7 +28,7 @@ func Verify(p *Policy, s *Set, token []byte, now time.Time, t *Trace) (Claims, p
 	var w walk
 	claims, outcome := w.verify(p, s, token, now)
 	if t != nil {
-		*t = w.trace(token, outcome)
+		*t = w.trace(p, token, outcome)
 	}
 	return claims, outcome
 }

@@ -13,12 +13,19 @@ type Check struct {
 	Name   string
 	Result keyset.Result
 	Detail string // a sentence; it may name a member of header or payload and its kind, and holds no value
+	// Is is what the token says where the check looks, and Wants what the project
+	// has it say. Neither names a user; both may be "". Is is foreign text, in
+	// visible ASCII and cut.
+	Is, Wants string
 }
 
 // trace is told on the way of a lookup how each check went. A nil trace is told
 // in vain.
 type trace struct {
 	keys    Check            // whether there is a key set to check with
+	set     *keyset.Set      // the keys that were checked with; nil if there were none
+	policy  *keyset.Policy   // that the token was judged by; nil if it was not
+	at      time.Time        // when it was judged
 	token   keyset.Trace     // how the checks of the token went
 	outcome protocol.Outcome // of these
 	rest    []Check          // what was checked beside them, in its order
@@ -30,7 +37,7 @@ func (t *trace) begin(l *Lookup, keys *keyring.Snapshot, usable bool, now time.T
 	if t == nil {
 		return
 	}
-	*t = trace{keys: Check{"key-set", keyset.Passed, l.Project.keys.Standing(keys, now)}}
+	*t = trace{keys: Check{Name: "key-set", Result: keyset.Passed, Detail: l.Project.keys.Standing(keys, now)}}
 	if !usable {
 		t.keys.Result = keyset.Failed
 		t.verify(l, &keyset.Set{}, now)
@@ -42,7 +49,8 @@ func (t *trace) verify(l *Lookup, set *keyset.Set, now time.Time) (claims keyset
 	if t == nil {
 		return keyset.Verify(l.Project.policy, set, l.Token, now, nil)
 	}
-	claims, t.outcome = keyset.Verify(l.Project.policy, set, l.Token, now, &t.token)
+	t.set, t.policy, t.at = set, l.Project.policy, now
+	claims, t.outcome = keyset.Verify(t.policy, set, l.Token, now, &t.token)
 	return claims, t.outcome
 }
 
@@ -68,7 +76,7 @@ func (t *trace) revocation(revoked bool) {
 
 func (t *trace) note(name string, result keyset.Result, detail string) {
 	if t != nil {
-		t.rest = append(t.rest, Check{name, result, detail})
+		t.rest = append(t.rest, Check{Name: name, Result: result, Detail: detail})
 	}
 }
 
@@ -79,7 +87,8 @@ func (t *trace) checks() []Check {
 		if i == 1 { // the keys come after the gate, which needs none
 			all = append(all, t.keys)
 		}
-		all = append(all, Check{step.Name, step.Result, t.detail(step)})
+		is, wants := t.values(step.Name)
+		all = append(all, Check{step.Name, step.Result, t.detail(step), is, wants})
 	}
 	return append(all, t.rest...)
 }

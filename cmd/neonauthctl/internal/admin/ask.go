@@ -92,7 +92,7 @@ func withAdvice(object []byte, outcome, reason string, looks credential.Finding)
 		return object, nil
 	case "rejected":
 		looks = advice.Looks(protocol.Reason(reason), looks)
-		add.Given, add.Next = looks.Is, cmp.Or(looks.Next, advice.Rejected(protocol.Reason(reason)))
+		add.Given, add.Next = looks.Is, cmp.Or(looks.Next, advice.Explained(protocol.Reason(reason)))
 	default:
 		add.Next = advice.Unknown(protocol.Code(reason))
 	}

@@ -3,6 +3,9 @@
 package advice
 
 import (
+	"cmp"
+	"strings"
+
 	"github.com/neonauthd/neonauthd/internal/credential"
 	"github.com/neonauthd/neonauthd/protocol"
 )
@@ -40,6 +43,12 @@ func Rejected(reason protocol.Reason) string {
 		return "the upstream refuses it, so its session has ended there: have the user sign in again"
 	}
 	return "neonauthctl explain shows the check that failed"
+}
+
+// Explained is Rejected for who reads the explanation already.
+func Explained(reason protocol.Reason) string {
+	text, _, _ := strings.Cut(Rejected(reason), "neonauthctl explain")
+	return cmp.Or(strings.TrimRight(text, ":; "), "see the check that failed")
 }
 
 // Looks is what the token looks like, if that can be why it is rejected for the

@@ -44,6 +44,15 @@ func TestEachEndHasItsOwnAdvice(t *testing.T) {
 	}
 }
 
+// TestAnExplanationSendsNobodyBackToItself: whoever reads it has asked for it.
+func TestAnExplanationSendsNobodyBackToItself(t *testing.T) {
+	for _, r := range append(protocol.Reasons(), "new") {
+		if text := Explained(r); text == "" || strings.Contains(text, "explain") || strings.HasSuffix(text, ":") || strings.HasSuffix(text, " ") {
+			t.Errorf("%s: %q", r, text)
+		}
+	}
+}
+
 func TestWhatATokenLooksLikeIsNoReasonForWhatWasSigned(t *testing.T) {
 	looks := credential.Finding{Is: "x"}
 	for reason, kept := range map[protocol.Reason]bool{

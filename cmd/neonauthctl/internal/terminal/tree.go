@@ -99,6 +99,16 @@ func writeTree(w *tabwriter.Writer, n node, indent string) {
 	}
 }
 
+// below reports whether a member stands in a line of its own below its row: what a
+// check found, and what it wants.
+func below(name string) bool { return name == "is" || name == "wants" }
+
+// passed reports whether a row is of a check that found what it wants.
+func (n *node) passed() bool {
+	i := slices.Index(n.names, "result")
+	return i >= 0 && n.items[i].text == "pass"
+}
+
 // writeTable prints an array: flat objects as the rows of one table, others one
 // after the other.
 func writeTable(w *tabwriter.Writer, items []node, indent string) {
@@ -109,7 +119,7 @@ func writeTable(w *tabwriter.Writer, items []node, indent string) {
 				writeApart(w, items, indent)
 				return
 			}
-			if !slices.Contains(columns, name) {
+			if !below(name) && !slices.Contains(columns, name) {
 				columns = append(columns, name)
 			}
 		}
@@ -123,10 +133,19 @@ func writeTable(w *tabwriter.Writer, items []node, indent string) {
 	fmt.Fprintf(w, "%s%s\n", indent, heading(columns))
 	for _, item := range items {
 		cells := make([]string, len(columns))
+		var under []string
 		for i, name := range item.names {
-			cells[slices.Index(columns, name)] = human(name, item.items[i].text)
+			switch text := human(name, item.items[i].text); {
+			case !below(name):
+				cells[slices.Index(columns, name)] = text
+			case name == "is" || !item.passed():
+				under = append(under, name+": "+text)
+			}
 		}
 		fmt.Fprintf(w, "%s%s\n", indent, strings.TrimRight(strings.Join(cells, "\t"), "\t"))
+		for _, line := range under {
+			fmt.Fprintf(w, "%s%s  %s\n", indent, strings.Repeat("\t", len(columns)-1), line)
+		}
 	}
 }
 
@@ -148,7 +167,7 @@ func human(name, text string) string {
 		return OrNone(Printable(text))
 	}
 	switch name {
-	case "started", "fetched", "next", "exp", "iat", "nbf":
+	case "now", "started", "fetched", "next", "exp", "iat", "nbf":
 		if n == 0 {
 			return "never"
 		}

@@ -1,0 +1,37 @@
+package keyset
+
+import "time"
+
+// Said is what a token says of itself and of its issuer, whether that is true or
+// not. It names no user. What is absent or cannot be read has the zero value.
+type Said struct {
+	Algorithm, KeyID string // of the header
+	Issuer, Role     string
+	Audiences        []string
+	// Class is what the audience stands for by the policy, admitted or not.
+	Class Class
+	// IssuedAt and Expires are rounded down to seconds, NotBefore is rounded up.
+	IssuedAt, NotBefore, Expires time.Time
+}
+
+// said reads what a token says that passed Gate, as far as it can be read.
+func said(p *Policy, token []byte) Said {
+	first, second, _ := segments(token)
+	h, err := readHeader(first)
+	if err != nil {
+		return Said{}
+	}
+	s := Said{Algorithm: h.alg, KeyID: h.kid}
+	c, err := readPayload(p, decode(second, MaxToken))
+	if err != nil {
+		return s
+	}
+	s.Issuer, s.Role, s.Audiences = c.issuer, c.role, c.audiences
+	s.IssuedAt, s.NotBefore, s.Expires = c.issued.time(), c.notBefore.time(), c.expires.time()
+	for _, known := range [][]Audience{p.Admitted, p.Refused} {
+		if a, _ := match(known, c.issuer, c.audiences); a != nil {
+			s.Class = a.Class
+		}
+	}
+	return s
+}

@@ -1,0 +1,161 @@
+package resolve
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/keyset"
+	"github.com/neonauthd/neonauthd/internal/span"
+)
+
+// Bounds of what an explanation shows of a token and of a project.
+const (
+	maxShown  = 256 // bytes of one value of the token
+	maxListed = 8   // values of one kind
+)
+
+// values are what the token says where a check of it looks, and what the project
+// has it say there. Values of a token that is not to be read are empty.
+func (t *trace) values(check string) (is, wants string) {
+	said := &t.token.Said
+	if t.policy == nil || said.Algorithm == "" && said.Expires.IsZero() {
+		return "", ""
+	}
+	switch check {
+	case "algorithm":
+		return shown(said.Algorithm), t.algorithms()
+	case "key":
+		return shown(said.KeyID), t.keyIDs()
+	case "issuer":
+		return shown(said.Issuer), issuers(t.policy.Admitted)
+	case "audience":
+		return list(said.Audiences), audiences(t.policy.Admitted)
+	case "class":
+		return t.classes()
+	case "time":
+		return times(said, t.at), "exp after, nbf and iat at most " + span.String(max(t.policy.Leeway, 0)) + " after this host's time, " + instant(t.at)
+	}
+	return "", ""
+}
+
+// algorithms are those of the key that the token names, or else of the project.
+func (t *trace) algorithms() string {
+	from, whose := t.policy.Algorithms, ""
+	if k := t.token.Key; k != nil && !k.Withdrawn() {
+		from, whose = k.Algorithms(), ", as its key"
+	}
+	var all []string
+	for _, alg := range from {
+		all = append(all, string(alg))
+	}
+	return list(all) + whose
+}
+
+// keyIDs are those that the key set has.
+func (t *trace) keyIDs() string {
+	var all []string
+	if t.set == nil {
+		return ""
+	}
+	for _, k := range t.set.Keys() {
+		if !k.Withdrawn() {
+			all = append(all, k.ID())
+		}
+	}
+	return list(all)
+}
+
+// classes are those of users, or their roles where the project goes by these.
+func (t *trace) classes() (is, wants string) {
+	if t.policy.Role != "" {
+		return shown(t.token.Said.Role), t.policy.Role
+	}
+	var all []string
+	for i := range t.policy.Admitted {
+		if class := t.policy.Admitted[i].Class; class != keyset.ClassUnknown {
+			all = appendNew(all, class.String())
+		}
+	}
+	if all == nil { // a project without classes
+		return "", ""
+	}
+	return t.token.Said.Class.String(), list(all)
+}
+
+func issuers(audiences []keyset.Audience) string {
+	var all []string
+	for i := range audiences {
+		for _, issuer := range audiences[i].Issuers {
+			all = appendNew(all, issuer)
+		}
+	}
+	return list(all)
+}
+
+func audiences(audiences []keyset.Audience) string {
+	var all []string
+	for i := range audiences {
+		all = appendNew(all, audiences[i].Name)
+	}
+	return list(all)
+}
+
+func appendNew(all []string, one string) []string {
+	if slices.Contains(all, one) {
+		return all
+	}
+	return append(all, one)
+}
+
+// times are the instants that a token names, each with its distance from now.
+func times(said *keyset.Said, now time.Time) string {
+	var all []string
+	for _, is := range []struct {
+		name string
+		at   time.Time
+	}{{"exp", said.Expires}, {"iat", said.IssuedAt}, {"nbf", said.NotBefore}} {
+		if is.at.IsZero() {
+			continue
+		}
+		all = append(all, is.name+" "+instant(is.at)+", "+distance(is.at.Sub(now)))
+	}
+	return strings.Join(all, "; ")
+}
+
+// distance is how far something is ahead, in whole seconds.
+func distance(ahead time.Duration) string {
+	switch d := ahead.Round(time.Second); {
+	case d > 0:
+		return "in " + span.String(d)
+	case d < 0:
+		return span.String(-d) + " ago"
+	}
+	return "now"
+}
+
+func instant(at time.Time) string { return at.UTC().Format(time.RFC3339) }
+
+// list names the first values and how many more there are.
+func list(all []string) string {
+	more := ""
+	if len(all) > maxListed {
+		all, more = all[:maxListed], fmt.Sprintf(" and %d more", len(all)-maxListed)
+	}
+	var text []string
+	for _, one := range all {
+		text = append(text, shown(one))
+	}
+	return strings.Join(text, ", ") + more
+}
+
+// shown is foreign text in visible ASCII, cut.
+func shown(text string) string {
+	if len(text) > maxShown {
+		text = text[:maxShown] + "..."
+	}
+	quoted := strconv.QuoteToASCII(text)
+	return quoted[1 : len(quoted)-1]
+}
