@@ -1,6 +1,8 @@
 package daemon
 
 import (
+	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -20,9 +22,9 @@ import (
 // reply is returned.
 type admin struct{ daemon *Daemon }
 
-// answer answers one admin verb.
-func (a *admin) answer(verb protocol.Verb, r *protocol.Request) protocol.Reply {
-	var reply protocol.Reply
+// answer does what one admin verb says, and returns its reply. Where that has to wait
+// for others, rest waits, and returns why the reply is another one, or nil.
+func (a *admin) answer(verb protocol.Verb, r *protocol.Request) (reply protocol.Reply, rest func(context.Context, *protocol.Reply) *refusal) {
 	var refused *refusal
 	switch verb {
 	case protocol.STATS:
@@ -32,11 +34,11 @@ func (a *admin) answer(verb protocol.Verb, r *protocol.Request) protocol.Reply {
 	case protocol.EXPLAIN:
 		reply, refused = a.explain(r)
 	case protocol.REVOKE, protocol.UNREVOKE:
-		reply, refused = a.revoke(r, verb == protocol.REVOKE)
+		reply, rest, refused = a.revoke(r, verb == protocol.REVOKE)
 	case protocol.PURGE:
-		reply, refused = a.purge(r)
+		reply, rest, refused = a.purge(r)
 	case protocol.RELOAD:
-		reply, refused = a.reload(r)
+		reply, rest, refused = a.reload(r)
 	case protocol.LEVEL:
 		reply, refused = a.level(r)
 	case protocol.FLEET:
@@ -45,9 +47,14 @@ func (a *admin) answer(verb protocol.Verb, r *protocol.Request) protocol.Reply {
 		refused = &refusal{code: protocol.CodeUnknownVerb}
 	}
 	if refused != nil {
-		reply = protocol.Reply{Status: protocol.ERR, Word: []byte(refused.code), Rest: refused.text()}
+		reply = refused.reply()
 	}
-	return reply
+	return reply, rest
+}
+
+// reply is the refusal as a reply.
+func (r *refusal) reply() protocol.Reply {
+	return protocol.Reply{Status: protocol.ERR, Word: []byte(r.code), Rest: r.text()}
 }
 
 // text is the refusal's advice as a reply's rest.
@@ -100,17 +107,17 @@ func (a *admin) named(r *protocol.Request) (p *resolve.Project, named bool, refu
 }
 
 // revoke puts a revocation in force, or takes it back.
-func (a *admin) revoke(r *protocol.Request, on bool) (protocol.Reply, *refusal) {
+func (a *admin) revoke(r *protocol.Request, on bool) (reply protocol.Reply, rest func(context.Context, *protocol.Reply) *refusal, refused *refusal) {
 	p, _, refused := a.named(r)
 	if refused != nil {
-		return protocol.Reply{}, refused
+		return reply, nil, refused
 	}
 	if r.NArgs != 2 {
-		return protocol.Reply{}, badRequest("takes a kind (token, session, subject or key) and a value")
+		return reply, nil, badRequest("takes a kind (token, session, subject or key) and a value")
 	}
 	m, until, refused := a.mark(p, revoke.Kind(r.Args[0]), r.Args[1])
 	if refused != nil {
-		return protocol.Reply{}, refused
+		return reply, nil, refused
 	}
 	revocations := a.daemon.revocations
 	var changed bool
@@ -121,16 +128,23 @@ func (a *admin) revoke(r *protocol.Request, on bool) (protocol.Reply, *refusal) 
 		changed, err = revocations.Unrevoke(m)
 	}
 	if errors.Is(err, revoke.ErrFull) {
-		return protocol.Reply{}, &refusal{code: protocol.CodeBusy, advice: err.Error()}
+		return reply, nil, &refusal{code: protocol.CodeBusy, advice: err.Error()}
 	}
-	reply := done(protocol.FieldChanged, bit(changed), protocol.FieldEntries, strconv.Itoa(revocations.Len()))
-	a.tell(&reply, m)
+	if on { // also when it was in force, or is not saved
+		a.daemon.ended(m)
+	}
+	rest = func(ctx context.Context, reply *protocol.Reply) *refusal {
+		if a.tell(reply, m); !on {
+			return nil
+		}
+		return a.settled(ctx)
+	}
 	if err != nil {
 		a.daemon.opts.Logger.Error("revocation not saved: it is in force, and a restart would forget it; mend the state directory and repeat", "kind", m.Kind, "project", p.Name(), "error", err)
-		return protocol.Reply{}, &refusal{code: protocol.CodeUnavailable, advice: revoke.ErrNotSaved.Error()}
+		return reply, rest, &refusal{code: protocol.CodeUnavailable, advice: revoke.ErrNotSaved.Error()}
 	}
 	a.daemon.opts.Logger.Info("revocations changed", "kind", m.Kind, "project", p.Name(), "revoked", on, "changed", changed)
-	return reply, nil
+	return done(protocol.FieldChanged, bit(changed), protocol.FieldEntries, strconv.Itoa(revocations.Len())), rest, nil
 }
 
 // mark reads what is to be revoked, and for a token until when.
@@ -165,10 +179,10 @@ func readID(raw []byte) (string, *refusal) {
 }
 
 // purge forgets what is cached.
-func (a *admin) purge(r *protocol.Request) (protocol.Reply, *refusal) {
+func (a *admin) purge(r *protocol.Request) (reply protocol.Reply, rest func(context.Context, *protocol.Reply) *refusal, refused *refusal) {
 	p, named, refused := a.named(r)
 	if refused != nil {
-		return protocol.Reply{}, refused
+		return reply, nil, refused
 	}
 	var entries int64
 	var marks []revoke.Mark
@@ -181,28 +195,36 @@ func (a *admin) purge(r *protocol.Request) (protocol.Reply, *refusal) {
 	case r.NArgs == 2 && kind == string(revoke.KindSubject):
 		subject, refused := readID(r.Args[1])
 		if refused != nil {
-			return protocol.Reply{}, refused
+			return reply, nil, refused
 		}
 		entries = d.resolver.PurgeSubject(p.Name(), subject)
 		marks = []revoke.Mark{{Kind: revoke.KindPurgeSubject, Project: p.Name(), Value: subject}}
 	case r.NArgs == 2 && kind == string(revoke.KindToken):
 		entries, marks = d.resolver.PurgeToken(r.Args[1], d.state.Load().projects.list), resolve.PurgesOf(r.Args[1])
 	default:
-		return protocol.Reply{}, badRequest("takes all, or subject and a value, or token and a token")
+		return reply, nil, badRequest("takes all, or subject and a value, or token and a token")
 	}
 	d.opts.Logger.Info("purged", "kind", kind, "project", p.Name(), "named", named)
-	reply := done(protocol.FieldEntries, strconv.FormatInt(entries, 10))
-	return reply, a.tellPurge(&reply, marks)
+	d.ended(marks...)
+	rest = func(ctx context.Context, reply *protocol.Reply) *refusal {
+		return cmp.Or(a.tellPurge(reply, marks), a.settled(ctx))
+	}
+	return done(protocol.FieldEntries, strconv.FormatInt(entries, 10)), rest, nil
 }
 
-func (a *admin) reload(r *protocol.Request) (protocol.Reply, *refusal) {
+func (a *admin) reload(r *protocol.Request) (reply protocol.Reply, rest func(context.Context, *protocol.Reply) *refusal, refused *refusal) {
 	if refused := takesNothing(r); refused != nil {
-		return protocol.Reply{}, refused
+		return reply, nil, refused
 	}
-	if err := a.daemon.ReloadAndTell(); err != nil {
-		return protocol.Reply{}, &refusal{code: protocol.CodeMisconfigured, advice: err.Error()}
+	if err := a.daemon.beginReload(); err != nil {
+		a.daemon.tellReload(err)
+		return reply, nil, &refusal{code: protocol.CodeMisconfigured, advice: err.Error()}
 	}
-	return done(), nil
+	return done(), func(ctx context.Context, _ *protocol.Reply) *refusal {
+		refused := a.settled(ctx)
+		a.daemon.tellReload(nil)
+		return refused
+	}, nil
 }
 
 func (a *admin) level(r *protocol.Request) (protocol.Reply, *refusal) {

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
 
@@ -16,13 +17,17 @@ func (c *conn) command(r *protocol.Request) bool {
 		c.hello(r)
 	case protocol.QUIT:
 		return c.quit(r)
+	case protocol.WATCH:
+		return c.watch(r)
+	case protocol.SEEN:
+		c.refuse(r.Tag, badRequest("SEEN is for a watch; WATCH makes this connection one"))
 	case protocol.STATS, protocol.KEYS, protocol.EXPLAIN, protocol.REVOKE,
 		protocol.UNREVOKE, protocol.PURGE, protocol.RELOAD, protocol.LEVEL, protocol.FLEET:
 		if !c.admin {
 			c.refuse(r.Tag, &refusal{code: protocol.CodeForbidden, advice: "this verb is served on the admin socket only"})
 			return true
 		}
-		c.line(r.Tag, c.server.admin.answer(verb, r))
+		c.administer(verb, r)
 	default:
 		c.refuse(r.Tag, &refusal{code: protocol.CodeUnknownVerb, advice: "HELLO tells the version; protocol.md lists its verbs"})
 	}
@@ -106,7 +111,35 @@ func takesNothing(r *protocol.Request) *refusal {
 // line hands over a reply other than a verdict's.
 func (c *conn) line(tag []byte, reply protocol.Reply) {
 	reply.Tag = tag
-	c.out.reply(&reply)
+	c.out.reply(nil, &reply)
+}
+
+// administer answers an admin verb. What has to wait for others waits in a goroutine:
+// what comes behind it is begun meanwhile.
+func (c *conn) administer(verb protocol.Verb, r *protocol.Request) {
+	reply, rest := c.server.admin.answer(verb, r)
+	if rest == nil {
+		c.line(r.Tag, reply)
+		return
+	}
+	c.takeSlot()
+	tag := bytes.Clone(r.Tag)
+	place := c.out.reserve(tag)
+	c.misses.Go(func() {
+		defer func() {
+			<-c.slots
+			if p := recover(); p != nil {
+				c.server.panicked(p)
+				c.out.abort(errMissing)
+			}
+		}()
+		if refused := rest(c.ctx, &reply); refused != nil {
+			reply = refused.reply()
+		}
+		reply.Tag = tag
+		c.out.reply(place, &reply)
+		c.out.flush()
+	})
 }
 
 // addField adds a value of ours, which is always one that a field can hold.

@@ -227,9 +227,10 @@ func (c *conn) lookup(level resolve.Level) {
 		return
 	}
 	began := c.server.ledger.latency.sample()
+	a.begin(c.server.leases)
 	v, ok := c.server.resolver.Recall(&a.Lookup)
 	if ok {
-		c.reply(c.req.Tag, nil, &a.Lookup, &v, &c.access)
+		c.reply(c.req.Tag, nil, &a.question, &v, &c.access)
 		c.server.ledger.latency.hit(began)
 		return
 	}
@@ -239,19 +240,27 @@ func (c *conn) lookup(level resolve.Level) {
 		return
 	}
 	v = resolve.Busy()
-	c.reply(c.req.Tag, nil, &a.Lookup, &v, &c.access)
+	c.reply(c.req.Tag, nil, &a.question, &v, &c.access)
 }
 
-// miss resolves the lookup in a goroutine. A full connection is read no further
-// until one of its lookups has been answered.
-func (c *conn) miss(a *ask) {
-	began := time.Now()
+// errMissing ends a connection on which a reply will not come.
+var errMissing = errors.New("a reply is missing")
+
+// takeSlot takes the place of one request in flight. A full connection is read no
+// further until one of them has been answered.
+func (c *conn) takeSlot() {
 	select {
 	case c.slots <- struct{}{}:
 	default:
 		c.out.flush()
 		c.slots <- struct{}{}
 	}
+}
+
+// miss resolves the lookup in a goroutine.
+func (c *conn) miss(a *ask) {
+	began := time.Now()
+	c.takeSlot()
 	own := *a
 	own.Token = append([]byte(nil), a.Token...)
 	tag := append([]byte(nil), c.req.Tag...)
@@ -263,13 +272,13 @@ func (c *conn) miss(a *ask) {
 			<-c.slots
 			if p := recover(); p != nil {
 				c.server.panicked(p)
-				c.out.abort(errors.New("a reply is missing")) // this connection only
+				c.out.abort(errMissing) // this connection only
 			}
 		}()
 		ctx, cancel := context.WithTimeout(c.ctx, own.deadline)
 		defer cancel()
 		v := c.server.resolver.Resolve(ctx, &own.Lookup)
-		c.reply(tag, place, &own.Lookup, &v, &rights)
+		c.reply(tag, place, &own.question, &v, &rights)
 		if !c.server.ledger.own(&own.Lookup) {
 			c.server.ledger.latency.misses.UpdateDuration(began)
 		}
@@ -279,12 +288,12 @@ func (c *conn) miss(a *ask) {
 
 // reply hands over a verdict's line to a caller with these rights. Where too
 // much waits to be sent already, the caller is told that nothing is known.
-func (c *conn) reply(tag []byte, place *slot, l *resolve.Lookup, v *resolve.Verdict, rights *access) {
+func (c *conn) reply(tag []byte, place *slot, q *question, v *resolve.Verdict, rights *access) {
 	body, ok := rights.redact(v, c.peer.id, c.server.bodies)
 	if !ok {
 		*v = resolve.Busy()
 	}
-	c.out.verdict(tag, place, l, v, body)
+	c.out.verdict(tag, place, q, v, body)
 }
 
 // refuse hands over the reply to a wrong request.

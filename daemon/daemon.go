@@ -24,6 +24,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/clock"
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/fair"
+	"github.com/neonauthd/neonauthd/daemon/lease"
 	"github.com/neonauthd/neonauthd/daemon/membership"
 	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
@@ -67,6 +68,10 @@ type Options struct {
 	// RootCAs are the authorities that upstreams' certificates may come from;
 	// nil means the system's.
 	RootCAs *x509.CertPool
+	// NoFormerRun says that nobody has been served on these sockets by a run before this
+	// one. Otherwise REVOKE, PURGE and RELOAD wait until what that may have granted is
+	// over; see package lease.
+	NoFormerRun bool
 	// Dial connects to upstreams; nil means over the network.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
@@ -99,6 +104,7 @@ type Daemon struct {
 	stateDir    *statedir.Dir
 	state       atomic.Pointer[state]
 	resolver    *resolve.Resolver
+	leases      *lease.Watches
 	revocations *revoke.List
 	fleet       *membership.Member
 	ledger      *ledger
@@ -117,6 +123,7 @@ type Daemon struct {
 func New(cfg config.Config, opts Options) (*Daemon, error) {
 	d := &Daemon{
 		opts:    opts.withDefaults(),
+		leases:  lease.New(),
 		running: map[*resolve.Project]context.CancelFunc{},
 	}
 	d.ledger = newLedger(d.opts.Now())
@@ -144,6 +151,7 @@ func New(cfg config.Config, opts Options) (*Daemon, error) {
 		resolver: d.resolver,
 		fleet:    d.fleet,
 		ledger:   d.ledger,
+		leases:   d.leases,
 		log:      d.opts.Logger,
 		version:  d.opts.Version,
 		state:    &d.state,
@@ -198,6 +206,7 @@ func (d *Daemon) openResolver(cfg config.Config) (err error) {
 			d.ledger.panics.Add(1)
 			d.opts.Logger.Error("a lookup failed by a fault of ours; please report this line", "kind", fmt.Sprintf("%T", value), "stack", string(stack))
 		},
+		Ended: d.ended,
 	})
 	return err
 }
@@ -207,6 +216,11 @@ func (d *Daemon) openResolver(cfg config.Config) (err error) {
 func (d *Daemon) Run(ctx context.Context, l *Listeners) error {
 	life, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
+	accepting, free := context.WithCancel(context.WithoutCancel(ctx))
+	defer free()
+	if !d.opts.NoFormerRun {
+		d.leases.Start()
+	}
 	d.start(life)
 	d.group.Go(func() { d.resolver.Run(life) })
 	d.group.Go(func() { d.revocations.Keep(life) })
@@ -221,13 +235,15 @@ func (d *Daemon) Run(ctx context.Context, l *Listeners) error {
 		{l.Admin, func(ctx context.Context, ln net.Listener) error { return d.server.serve(ctx, ln, true) }},
 	} {
 		if s.ln != nil {
-			serving.Go(func() { failed <- s.serve(ctx, s.ln) })
+			serving.Go(func() { failed <- s.serve(accepting, s.ln) })
 		}
 	}
 	health := d.startMonitoring(ctx, life, l, failed)
 	d.opts.Notify(program.Ready + "\nSTATUS=" + d.status())
 	d.logStart(l)
 	<-ctx.Done()
+	d.leases.Drain() // before the sockets are free for the next run
+	free()
 	health.stopping.Store(true)
 	d.opts.Notify(program.Stopping + "\nSTATUS=answering what is in flight")
 	serving.Wait()

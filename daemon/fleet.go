@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"context"
 	"strconv"
 	"time"
 
@@ -18,7 +17,7 @@ func (d *Daemon) openFleet() {
 	d.fleet = membership.New(membership.Options{
 		List: d.revocations, Dir: d.stateDir, Version: d.opts.Version, Now: d.opts.Now, Log: d.opts.Logger,
 		Changed: d.changedElsewhere,
-		Settled: func(ctx context.Context) error { return ctx.Err() },
+		Settled: d.leases.Settled,
 	})
 }
 
@@ -41,7 +40,8 @@ func (d *Daemon) planFleet(cfg *config.Config) (change func(), err error) {
 }
 
 // changedElsewhere acts on what other hosts have revoked, taken back or purged:
-// what is kept of it is forgotten. Revocations are asked about at each lookup.
+// what is kept of it is forgotten, here and by clients. Revocations are asked about
+// at each lookup.
 func (d *Daemon) changedElsewhere(marks []revoke.Mark) {
 	for _, m := range marks {
 		switch m.Kind {
@@ -54,6 +54,7 @@ func (d *Daemon) changedElsewhere(marks []revoke.Mark) {
 		case revoke.KindToken, revoke.KindSession, revoke.KindSubject, revoke.KindKey:
 		}
 	}
+	d.ended(marks...)
 }
 
 // hold makes unknown what would be accepted by a host that has not heard its fleet
@@ -71,7 +72,7 @@ func hold(h membership.Hearing, l *resolve.Lookup, v *resolve.Verdict) {
 // tell adds to the reply to a change on how many hosts of the fleet it is in
 // force, if there is a fleet.
 func (a *admin) tell(reply *protocol.Reply, m revoke.Mark) {
-	if reach, ok := a.daemon.fleet.Announce(a.daemon.lifetime(), m); ok {
+	if reach, ok := a.daemon.fleet.Announce(a.daemon.lifetime(), m); ok && reply.Status == protocol.OK {
 		addReach(reply, reach)
 	}
 }

@@ -112,9 +112,11 @@ func (w *liveDaemon) start() {
 	}
 	w.daemon, err = New(w.config, Options{
 		Version: "test",
-		Now:     w.clock.now,
-		Logger:  slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Reload:  func() (config.Config, error) { return config.Load(filepath.Join(w.dir, "neonauthd.toml")) },
+		// Most tests want no wait for a run before this one.
+		NoFormerRun: true,
+		Now:         w.clock.now,
+		Logger:      slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Reload:      func() (config.Config, error) { return config.Load(filepath.Join(w.dir, "neonauthd.toml")) },
 	})
 	if err != nil {
 		w.t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/fair"
+	"github.com/neonauthd/neonauthd/daemon/lease"
 	"github.com/neonauthd/neonauthd/daemon/membership"
 	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/protocol"
@@ -35,6 +36,7 @@ type outbox struct {
 	wide   *wideBuffers
 	most   int // untagged replies held back at once
 	ledger *ledger
+	leases *lease.Watches
 	outboxCalls
 
 	mu      sync.Mutex
@@ -60,8 +62,8 @@ type outboxCalls struct {
 	broke func()
 }
 
-func newOutbox(nc net.Conn, who fair.ID, wide *wideBuffers, ledger *ledger, most int, calls outboxCalls) *outbox {
-	o := &outbox{net: nc, who: who, wide: wide, ledger: ledger, most: most, outboxCalls: calls}
+func newOutbox(nc net.Conn, who fair.ID, s *server, most int, calls outboxCalls) *outbox {
+	o := &outbox{net: nc, who: who, wide: s.wide, ledger: s.ledger, leases: s.leases, most: most, outboxCalls: calls}
 	o.moved.L = &o.mu
 	return o
 }
@@ -74,17 +76,17 @@ type slot struct {
 	ready  bool
 }
 
-// answer is a verdict, the lookup that it answers, and its body where that is
+// answer is a verdict, the question that it answers, and its body where that is
 // shared.
 type answer struct {
-	resolve.Lookup
+	question
 	verdict resolve.Verdict
 	body    fair.Held
 }
 
 // answerBytes is what an answer counts for besides its token and a body that is
 // not shared; a test holds it to the structures.
-const answerBytes = 320
+const answerBytes = 344
 
 // size is what the slot counts for while it waits.
 func (s *slot) size() int {
@@ -99,39 +101,43 @@ func (s *slot) size() int {
 
 // verdict takes the reply to a lookup, and the hold on its body where that is
 // shared.
-func (o *outbox) verdict(tag []byte, place *slot, l *resolve.Lookup, v *resolve.Verdict, body fair.Held) {
+func (o *outbox) verdict(tag []byte, place *slot, q *question, v *resolve.Verdict, body fair.Held) {
 	waited := !o.mu.TryLock() // whoever has the lock may be writing, which takes as long as the peer likes
 	if waited {
 		o.mu.Lock()
 	}
 	defer o.mu.Unlock()
 	if place == nil && (len(tag) > 0 || len(o.ordered) == 0) {
-		o.render(tag, l, v, body, waited)
+		o.render(tag, q, v, body, waited)
 		o.settle()
 		return
 	}
 	place = o.take(place)
-	place.answer = &answer{*l, *v, body}
-	place.answer.Token = bytes.Clone(l.Token)
+	place.answer = &answer{*q, *v, body}
+	place.answer.Token = bytes.Clone(q.Token)
 	o.held += place.size()
 	o.settle()
 }
 
 // render writes out a verdict and gives its body back. o.mu is held.
-func (o *outbox) render(tag []byte, l *resolve.Lookup, v *resolve.Verdict, body fair.Held, waited bool) {
+func (o *outbox) render(tag []byte, q *question, v *resolve.Verdict, body fair.Held, waited bool) {
 	defer body.Release()
 	before := v.Level
 	if waited {
-		*v = o.confirm(l, *v)
+		*v = o.confirm(&q.Lookup, *v)
 	}
-	hold(o.hearing(), l, v)
-	o.ledger.count(l, v)
+	o.ledger.count(&q.Lookup, v)
+	var kept []byte
+	if q.keep {
+		kept = q.appendKept(nil, o.leases, v)
+	}
+	hold(o.hearing(), &q.Lookup, v)
 	shared := body.Bytes()
 	if shared == nil || v.Status() != protocol.OK || v.Level != before {
-		o.out = appendVerdict(o.out, tag, v)
+		o.out = appendVerdict(o.out, tag, v, kept)
 		return
 	}
-	o.out = append(appendAccepted(o.out, tag, v), ' ')
+	o.out = append(appendAccepted(o.out, tag, v, kept), ' ')
 	o.write(shared)
 }
 
@@ -139,17 +145,17 @@ func (o *outbox) render(tag []byte, l *resolve.Lookup, v *resolve.Verdict, body 
 func (o *outbox) refusal(tag []byte, r *refusal) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	to := o.target(tag)
+	to := o.target(tag, nil)
 	*to = appendRefusal(*to, tag, r)
 	o.count(to)
 	o.settle()
 }
 
-// reply takes any other reply.
-func (o *outbox) reply(reply *protocol.Reply) {
+// reply takes any other reply, at the place that was reserved for it if there is one.
+func (o *outbox) reply(place *slot, reply *protocol.Reply) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	to := o.target(reply.Tag)
+	to := o.target(reply.Tag, place)
 	*to = reply.Append(*to)
 	o.count(to)
 	o.settle()
@@ -193,12 +199,12 @@ func (o *outbox) abort(err error) {
 }
 
 // target is the buffer that a reply belongs in: the one to be written next, or
-// that of a place behind the untagged ones. o.mu is held.
-func (o *outbox) target(tag []byte) *[]byte {
-	if len(tag) > 0 || len(o.ordered) == 0 {
+// that of a place among the untagged ones, the last if it is nil. o.mu is held.
+func (o *outbox) target(tag []byte, place *slot) *[]byte {
+	if len(tag) > 0 || place == nil && len(o.ordered) == 0 {
 		return &o.out
 	}
-	return &o.take(nil).reply
+	return &o.take(place).reply
 }
 
 // take makes a place ready, a new one behind all others if it is nil. o.mu is
@@ -227,7 +233,7 @@ func (o *outbox) settle() {
 		first := o.ordered[0]
 		o.held -= first.size()
 		if a := first.answer; a != nil {
-			o.render(nil, &a.Lookup, &a.verdict, a.body, true)
+			o.render(nil, &a.question, &a.verdict, a.body, true)
 		} else {
 			o.out = append(o.out, first.reply...)
 		}

@@ -30,7 +30,7 @@ func TestRepliesThatWaitForTheirTurnShareTheirProfile(t *testing.T) {
 	ours, theirs := net.Pipe()
 	defer ours.Close()
 	defer theirs.Close()
-	o := newOutbox(ours, fair.ID{}, newWideBuffers(), &ledger{}, waiting+1, outboxCalls{asItWas, func() (h membership.Hearing) { return }, func() { t.Error("the connection broke") }})
+	o := newOutbox(ours, fair.ID{}, &server{wide: newWideBuffers(), ledger: &ledger{}}, waiting+1, outboxCalls{asItWas, func() (h membership.Hearing) { return }, func() { t.Error("the connection broke") }})
 	body := append(append([]byte(`{"a":"`), bytes.Repeat([]byte{'x'}, size)...), `"}`...)
 	places := make([]*slot, waiting+1)
 	for i := range places {
@@ -41,7 +41,7 @@ func TestRepliesThatWaitForTheirTurnShareTheirProfile(t *testing.T) {
 	bodies := fair.NewBodies(fair.UnsentBodies())
 	for _, place := range places[1:] {
 		held, _ := bodies.Hold(fair.ID{}, body, nil, nil)
-		o.verdict(nil, place, &resolve.Lookup{}, v, held)
+		o.verdict(nil, place, &question{}, v, held)
 	}
 	if grown := heap() - before; grown > 8*size {
 		t.Errorf("%d bytes are held for one profile of %d", grown, size)
@@ -60,7 +60,7 @@ func TestRepliesThatWaitForTheirTurnShareTheirProfile(t *testing.T) {
 	var writing sync.WaitGroup
 	writing.Go(func() {
 		v := resolve.Verdict{Outcome: protocol.Rejected(protocol.ReasonMalformed)}
-		o.verdict(nil, places[0], &resolve.Lookup{}, &v, fair.Held{})
+		o.verdict(nil, places[0], &question{}, &v, fair.Held{})
 		o.flush()
 	})
 	for i := range places {
@@ -93,13 +93,13 @@ func TestAConnectionThatEndsGivesBackItsBodies(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ours, theirs := net.Pipe()
 			defer theirs.Close()
-			o := newOutbox(ours, fair.ID{}, newWideBuffers(), &ledger{}, 9, outboxCalls{asItWas, func() (h membership.Hearing) { return }, func() {}})
+			o := newOutbox(ours, fair.ID{}, &server{wide: newWideBuffers(), ledger: &ledger{}}, 9, outboxCalls{asItWas, func() (h membership.Hearing) { return }, func() {}})
 			bodies := fair.NewBodies(fair.UnsentBodies())
 			body := bytes.Repeat([]byte{'x'}, minShared)
 			v := k.accepted(resolve.LevelClaims, body)
 			hand := func(tag string, place *slot) {
 				held, _ := bodies.Hold(fair.ID{}, body, nil, nil)
-				o.verdict([]byte(tag), place, &resolve.Lookup{}, v, held)
+				o.verdict([]byte(tag), place, &question{}, v, held)
 			}
 			o.reserve(nil)
 			hand("", o.reserve(nil))
@@ -149,7 +149,7 @@ func TestConnectionsGatherLittleOnceTheWideBuffersAreLent(t *testing.T) {
 	var all []*outbox
 	for i := range fair.WideBuffers().Each + 1 {
 		w := &writes{}
-		o := newOutbox(w, fair.ID{UID: 1}, wide, &ledger{}, 9, outboxCalls{asItWas, func() (h membership.Hearing) { return }, func() {}})
+		o := newOutbox(w, fair.ID{UID: 1}, &server{wide: wide, ledger: &ledger{}}, 9, outboxCalls{asItWas, func() (h membership.Hearing) { return }, func() {}})
 		all = append(all, o)
 		hand(o, maxGathered+100)
 		if lent := o.lent != nil; lent != (i < fair.WideBuffers().Each) || lent != (len(w.sizes) == 0) {

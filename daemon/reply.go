@@ -9,12 +9,12 @@ import (
 
 // appendVerdict appends the reply line for v. It is the only place where a verdict
 // becomes a reply. One that is accepted without evidence is a fault of ours, and
-// proves nothing.
-func appendVerdict(dst, tag []byte, v *resolve.Verdict) []byte {
+// proves nothing. kept are the fields of an answer that is to be kept.
+func appendVerdict(dst, tag []byte, v *resolve.Verdict, kept []byte) []byte {
 	is := v.Outcome
 	if is.Status() == protocol.OK {
 		if v.Fields() != nil {
-			return append(protocol.AppendRest(appendAccepted(dst, tag, v), v.Body), '\n')
+			return append(protocol.AppendRest(appendAccepted(dst, tag, v, kept), v.Body), '\n')
 		}
 		is = protocol.Outcome{}
 	}
@@ -26,7 +26,7 @@ func appendVerdict(dst, tag []byte, v *resolve.Verdict) []byte {
 }
 
 // appendAccepted appends the line of an accepted verdict as far as its body.
-func appendAccepted(dst, tag []byte, v *resolve.Verdict) []byte {
+func appendAccepted(dst, tag []byte, v *resolve.Verdict, kept []byte) []byte {
 	dst = protocol.AppendStatus(dst, tag, protocol.OK, "")
 	dst = protocol.AppendField(dst, protocol.FieldLevel, v.Level.String())
 	dst = append(dst, v.Fields()...)
@@ -37,7 +37,7 @@ func appendAccepted(dst, tag []byte, v *resolve.Verdict) []byte {
 	if v.Heard > 0 {
 		dst = protocol.AppendInt(dst, protocol.FieldHeard, ceilSeconds(v.Heard))
 	}
-	return dst
+	return append(dst, kept...)
 }
 
 // appendRefusal appends the reply to a request that is itself wrong.

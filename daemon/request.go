@@ -12,9 +12,15 @@ import (
 
 // ask is one VERIFY or PROFILE request, checked.
 type ask struct {
-	resolve.Lookup
+	question
 	deadline time.Duration
 	label    []byte // for whom of its own the caller asks, if it says
+}
+
+// question is what of a request its reply depends on.
+type question struct {
+	resolve.Lookup
+	keeping
 }
 
 // refusal is why a request is answered without being looked at further.
@@ -26,7 +32,7 @@ type refusal struct {
 
 // reset prepares a for a request at level.
 func (a *ask) reset(level resolve.Level) {
-	*a = ask{Lookup: resolve.Lookup{Level: level, MaxAge: -1}, deadline: resolve.DefaultDeadline}
+	*a = ask{question: question{Lookup: resolve.Lookup{Level: level, MaxAge: -1}}, deadline: resolve.DefaultDeadline}
 }
 
 // read fills a from r's fields and argument. projects resolves names.
@@ -68,6 +74,10 @@ func (a *ask) field(name string, raw []byte, projects *projects) *refusal {
 	case name == protocol.FieldFor:
 		if a.label = raw; !isLabel(raw) {
 			err = errors.New("for is 1 to 32 letters, digits, \"-\" and \"_\"")
+		}
+	case name == protocol.FieldKeep:
+		if a.keep = string(raw) == "1"; !a.keep {
+			err = errors.New("keep can only be 1")
 		}
 	default:
 		err = errors.New("unknown field for this verb")

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/fair"
+	"github.com/neonauthd/neonauthd/daemon/lease"
 	"github.com/neonauthd/neonauthd/daemon/membership"
 	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/internal/program"
@@ -42,6 +43,7 @@ type server struct {
 	resolver *resolve.Resolver
 	fleet    *membership.Member
 	ledger   *ledger
+	leases   *lease.Watches
 	log      *slog.Logger
 	version  string
 	admin    *admin
@@ -146,7 +148,7 @@ func (s *server) register(nc net.Conn, from sockets.Credentials, admin bool) *co
 	}
 	c := &conn{server: s, net: nc, peer: p, gid: from.GID, admin: admin, slots: make(chan struct{}, limits.InFlightPerConnection), idle: time.Duration(limits.IdleTimeout)}
 	c.lines = protocol.NewLineReader(c, protocol.MaxRequestLine)
-	c.out = newOutbox(nc, p.id, s.wide, s.ledger, limits.InFlightPerConnection, outboxCalls{s.resolver.Confirm, s.fleet.Hearing, func() { c.cancel() }})
+	c.out = newOutbox(nc, p.id, s, limits.InFlightPerConnection, outboxCalls{s.resolver.Confirm, s.fleet.Hearing, func() { c.cancel() }})
 	s.conns[c] = struct{}{}
 	s.ledger.accepted.Add(1)
 	return c

@@ -38,7 +38,7 @@ func (d *Daemon) build(cfg config.Config, old *state) (*state, error) {
 	for _, table := range cfg.Projects {
 		p := old.project(table, cfg.Dir)
 		if p == nil {
-			if p, err = resolve.NewProject(table, d.opts.surroundings(d.stateDir, cfg.Dir)); err != nil {
+			if p, err = resolve.NewProject(table, d.surroundings(cfg.Dir)); err != nil {
 				return nil, err
 			}
 			if old != nil && old.projects.byName[table.Name] != nil {
@@ -67,6 +67,13 @@ func (s *state) project(table config.Project, configDir string) *resolve.Project
 }
 
 // surroundings are what the daemon's projects need of it.
+func (d *Daemon) surroundings(configDir string) resolve.Surroundings {
+	s := d.opts.surroundings(d.stateDir, configDir)
+	s.Ended = d.ended
+	return s
+}
+
+// surroundings are what a project needs that no daemon runs.
 func (o *Options) surroundings(stateDir *statedir.Dir, configDir string) resolve.Surroundings {
 	return resolve.Surroundings{
 		StateDir:  stateDir,
@@ -138,6 +145,7 @@ func (d *Daemon) Reload() error {
 	d.revocations.SetRetention(time.Duration(cfg.RevocationRetention))
 	d.opts.Level.Set(slog.Level(cfg.LogLevel))
 	d.sync(st)
+	d.leases.ForgetAll()
 	return nil
 }
 
@@ -151,19 +159,33 @@ func (d *Daemon) lifetime() context.Context {
 	return d.life
 }
 
-// ReloadAndTell reloads and tells the log and the service manager how it went.
+// ReloadAndTell reloads, waits until no answer can be used any more that rests on
+// the old configuration, and tells the log and the service manager how it went.
 func (d *Daemon) ReloadAndTell() error {
+	err := d.beginReload()
+	if err == nil {
+		_ = d.leases.Settled(context.Background()) // takes a lease.Term at most
+	}
+	d.tellReload(err)
+	return err
+}
+
+// beginReload reloads, and tells the service manager that this goes on.
+func (d *Daemon) beginReload() error {
 	d.opts.Notify(program.Reloading())
-	err := d.Reload()
+	return d.Reload()
+}
+
+// tellReload tells how a reload went.
+func (d *Daemon) tellReload(err error) {
 	d.ledger.reloads.count(err)
 	if err != nil {
 		d.opts.Logger.Error("configuration not reloaded: the old one stays in force", "error", err)
 		d.opts.Notify(program.Ready + "\nSTATUS=reload failed, the old configuration is in force; " + d.status())
-		return err
+		return
 	}
 	d.opts.Logger.Info("configuration reloaded")
 	d.opts.Notify(program.Ready + "\nSTATUS=" + d.status())
-	return nil
 }
 
 // fixed refuses changes that only a restart can make.

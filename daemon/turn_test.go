@@ -200,7 +200,7 @@ func stacks() string {
 // TestWhatWaitsForItsTurnCountsForNoMoreThanItIs: the answers behind a slow
 // lookup, until no more lines are read.
 func TestWhatWaitsForItsTurnCountsForNoMoreThanItIs(t *testing.T) {
-	o := newOutbox(nil, fair.ID{}, newWideBuffers(), &ledger{}, 1000, outboxCalls{asItWas, func() (h membership.Hearing) { return }, func() {}})
+	o := newOutbox(nil, fair.ID{}, &server{wide: newWideBuffers(), ledger: &ledger{}}, 1000, outboxCalls{asItWas, func() (h membership.Hearing) { return }, func() {}})
 	o.reserve(nil)
 	body, token := make([]byte, 600), make([]byte, 900)
 	v := newIdleDaemon(t, nil).accepted(resolve.LevelClaims, body)
@@ -208,6 +208,6 @@ func TestWhatWaitsForItsTurnCountsForNoMoreThanItIs(t *testing.T) {
 		if o.held != n*(answerBytes+len(body)+len(token)) {
 			t.Fatalf("%d answers count for %d bytes", n, o.held)
 		}
-		o.verdict(nil, nil, &resolve.Lookup{Token: token}, v, fair.Held{})
+		o.verdict(nil, nil, &question{Lookup: resolve.Lookup{Token: token}}, v, fair.Held{})
 	}
 }

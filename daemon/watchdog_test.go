@@ -52,11 +52,12 @@ func (w *liveDaemon) managed(limit string) <-chan string {
 		w.t.Fatal(err)
 	}
 	w.daemon, err = New(w.config, Options{
-		Version: "test",
-		Now:     w.clock.now,
-		Logger:  slog.New(slog.NewTextHandler(w.log, nil)),
-		Reload:  func() (config.Config, error) { return config.Load(filepath.Join(w.dir, "neonauthd.toml")) },
-		Notify:  program.Notify,
+		Version:     "test",
+		NoFormerRun: true,
+		Now:         w.clock.now,
+		Logger:      slog.New(slog.NewTextHandler(w.log, nil)),
+		Reload:      func() (config.Config, error) { return config.Load(filepath.Join(w.dir, "neonauthd.toml")) },
+		Notify:      program.Notify,
 	})
 	if err != nil {
 		w.t.Fatal(err)

@@ -91,8 +91,9 @@ func runDemo(cmd *cobra.Command, o demo.Options) error {
 			return err
 		}
 		return serve(ctx, cfg, daemon.Options{
-			Version: release, // and no logger: the project that is down would fill the screen
-			Reload:  load,
+			NoFormerRun: o.Dir == "", // then its sockets are in a folder of its own
+			Version:     release,     // and no logger: the project that is down would fill the screen
+			Reload:      load,
 			Notify: func(state string) {
 				if strings.HasPrefix(state, "READY=1") {
 					ready()

@@ -37,8 +37,8 @@ const (
 	lookInterval = 5 * time.Second
 )
 
-// Config is what a Ring is made of. All of it is required but Store and
-// Changed.
+// Config is what a Ring is made of. All of it is required but Store, Changed and
+// Withdrawn.
 type Config struct {
 	// Fetch asks the upstream. Its error is told to the operator.
 	Fetch func(context.Context, upstream.Validators) (upstream.KeySetResponse, error)
@@ -58,6 +58,9 @@ type Config struct {
 	// Changed is told that a set has come into force or was confirmed, by whoever saw to
 	// it; nil ignores it. It must return soon, and not ask the Ring.
 	Changed func()
+	// Withdrawn is told of keys that the set in force has no longer; nil ignores it. It
+	// must return soon, and not ask the Ring.
+	Withdrawn func([]*keyset.Key)
 }
 
 // Ring keeps one project's key set. A lookup under a known key reads Current and
@@ -233,31 +236,36 @@ func (r *Ring) perform(ctx context.Context, a *attempt) {
 	began := r.config.Now()
 	answer, err := r.config.Fetch(ctx, validators)
 	next := old
+	var withdrawn []*keyset.Key
 	if err == nil {
-		next, err = r.accept(old, answer, began)
+		next, withdrawn, err = r.accept(old, answer, began)
 	}
 	if err != nil {
 		r.failed(ctx, asked, err)
 	} else {
 		r.succeeded(next, asked, answer.MaxAge)
 	}
+	if len(withdrawn) > 0 && r.config.Withdrawn != nil {
+		r.config.Withdrawn(withdrawn)
+	}
 	r.finish(a)
 }
 
-// accept turns an answer into the keys that replace old, or says why it cannot.
+// accept turns an answer into the keys that replace old, and those that old alone
+// has, or says why it cannot.
 // They are as old as the question, which went out at began: the host may have
 // slept since.
-func (r *Ring) accept(old *Snapshot, answer upstream.KeySetResponse, began time.Time) (*Snapshot, error) {
-	next := &Snapshot{fetched: began, fresh: began.Add(r.interval(answer.MaxAge)), validators: answer.Validators}
+func (r *Ring) accept(old *Snapshot, answer upstream.KeySetResponse, began time.Time) (next *Snapshot, withdrawn []*keyset.Key, err error) {
+	next = &Snapshot{fetched: began, fresh: began.Add(r.interval(answer.MaxAge)), validators: answer.Validators}
 	if answer.NotModified && old != nil {
 		next.set, next.body = old.set, old.body
 	} else {
 		set, err := keyset.ParseSet(answer.Body, r.config.Algorithms)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if old != nil {
-			set.Succeed(old.set)
+			withdrawn = set.Succeed(old.set)
 		}
 		next.set, next.body = set, answer.Body
 	}
@@ -266,7 +274,7 @@ func (r *Ring) accept(old *Snapshot, answer upstream.KeySetResponse, began time.
 	if err := r.config.Store.save(next); err != nil {
 		r.config.Log.Warn("key set not saved: a restart during an outage would verify nothing; mend the state directory", "error", err)
 	}
-	return next, nil
+	return next, withdrawn, nil
 }
 
 // interval is how long a set is fresh, by its Cache-Control if it has one.

@@ -54,10 +54,10 @@ func (s *Set) index() {
 // Succeed makes s the successor of old: keys that are in both (same "kid",
 // algorithms and thumbprint) keep old's records, so that what they signed stays
 // good, and the records of keys that s no longer has are marked withdrawn.
-// Call it once, before s is shared. A nil old is nothing.
-func (s *Set) Succeed(old *Set) {
+// It returns those keys. Call it once, before s is shared. A nil old is nothing.
+func (s *Set) Succeed(old *Set) (withdrawn []*Key) {
 	if old == nil || old == s {
-		return
+		return nil
 	}
 	kept := make(map[*Key]bool, len(s.keys))
 	for i, k := range s.keys {
@@ -72,6 +72,8 @@ func (s *Set) Succeed(old *Set) {
 	for _, o := range old.keys {
 		if !kept[o] {
 			o.withdrawn.Store(true)
+			withdrawn = append(withdrawn, o)
 		}
 	}
+	return withdrawn
 }

@@ -36,7 +36,6 @@ func BenchmarkSettled(b *testing.B) {
 	for _, clients := range []int{0, 1, 200} {
 		b.Run(fmt.Sprintf("watches=%d", clients), func(b *testing.B) {
 			s := New()
-			s.ends = time.Time{}
 			for range clients {
 				w, ok := s.Open(owner(1), nil)
 				if !ok {

@@ -54,20 +54,18 @@ type Watches struct {
 	backlog int       // bytes that wait, of all watches
 }
 
-// New returns Watches that nobody has opened. What the former run of this program
-// has granted is taken to end a lease later at the latest; see Start.
+// New returns Watches that nobody has opened, and knows of no former run; see Start.
 func New() *Watches {
 	s := &Watches{places: fair.NewPool(fair.Watches()), open: map[*Watch]struct{}{}}
 	_, _ = rand.Read(s.secret[:]) // never fails
 	var run [8]byte
 	_, _ = rand.Read(run[:])
 	s.run = protocol.Run(binary.BigEndian.Uint64(run[:]))
-	s.Start()
 	return s
 }
 
 // Start says that from now on no former run of this program grants leases, because
-// this one has its sockets. Those it has granted until now are waited for.
+// this one has its sockets. Those that it may have granted until now are waited for.
 func (s *Watches) Start() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

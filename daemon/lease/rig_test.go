@@ -43,6 +43,7 @@ type client struct {
 // started returns Watches after the hold of their start, in a time of their own.
 func started() *Watches {
 	s := New()
+	s.Start()
 	time.Sleep(Term)
 	return s
 }

@@ -1,6 +1,7 @@
 package resolve
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"time"
@@ -89,10 +90,20 @@ func (s *profiles) fetch(key cache.Key, l *Lookup, e *entry, priority upstream.P
 
 // keep remembers a profile, and forgets what was said against it.
 func (s *profiles) keep(key cache.Key, l *Lookup, p *profile) {
-	s.memory.keepProfile(key, p, s.now())
 	s.denials.Delete(key)
 	s.denials.Delete(deniedToken(key, l.digest))
 	s.troubles.Delete(key)
+	s.replace(key, p, s.now())
+}
+
+// replace puts a profile in the place of the one that is remembered, and tells if it
+// is another one.
+func (s *profiles) replace(key cache.Key, p *profile, now time.Time) {
+	before := s.memory.profile(&key, now)
+	s.memory.keepProfile(key, p, now)
+	if before != nil && !bytes.Equal(before.body, p.body) {
+		s.ended(profileGround(p.project, key))
+	}
 }
 
 // takeLast remembers the fleet's profile where it is younger than this host's: the
@@ -104,7 +115,7 @@ func (s *profiles) takeLast(ctx context.Context, key cache.Key, l *Lookup, e *en
 	}
 	now := s.now()
 	if own := s.get(key, l, now); own == nil || clock.Elapsed(own.asked, now) > age {
-		s.memory.keepProfile(key, &profile{project: l.Project, revision: revision, asked: now.Add(-age), body: body, user: e.user()}, now)
+		s.replace(key, &profile{project: l.Project, revision: revision, asked: now.Add(-age), body: body, user: e.user()}, now)
 	}
 }
 
@@ -127,12 +138,14 @@ func (s *profiles) failed(f *fetched, key cache.Key, l *Lookup, err error, revis
 		// Whoever was denied is not served what was fetched before, fresh or
 		// stale, once the denial is forgotten. Other tokens of the user fetch anew.
 		s.memory.Delete(key)
+		denied := key
 		if f.ofToken {
-			key = deniedToken(key, l.digest)
+			denied = deniedToken(key, l.digest)
 		}
 		if !e.OwnClock { // else the clock may be set right meanwhile
-			s.denials.Set(key, denial{l.Project, revision, f.denied}, DenialLifetime)
+			s.denials.Set(denied, denial{l.Project, revision, f.denied}, DenialLifetime)
 		}
+		s.ended(profileGround(l.Project, key))
 	case upstream.Misconfigured:
 		f.failure = unknown(protocol.CodeMisconfigured, 0)
 	default:

@@ -50,6 +50,7 @@ type profiles struct {
 	fleet       func() (Fleet, bool)
 	now         func() time.Time
 	log         *slog.Logger
+	ended       func(...Ground)
 
 	owner      context.Context // of background refreshes
 	refreshes  chan struct{}   // one per background refresh in progress

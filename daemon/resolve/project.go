@@ -49,7 +49,7 @@ type Project struct {
 }
 
 // Surroundings are what projects need of their daemon. All of it is required but
-// StateDir, RootCAs, Dial and KeysChanged.
+// StateDir, RootCAs, Dial, KeysChanged and Ended.
 type Surroundings struct {
 	// StateDir is where key sets outlive the process; nil keeps them in memory only.
 	StateDir *statedir.Dir
@@ -71,6 +71,8 @@ type Surroundings struct {
 	// KeysChanged is told that a key set of the project has come into force or was
 	// confirmed; nil ignores it. It must return soon.
 	KeysChanged func()
+	// Ended is as in Config; it is told of keys that were withdrawn.
+	Ended func(...Ground)
 }
 
 // NewProject makes the project of a validated table. Nothing is started; Run does
@@ -127,6 +129,7 @@ func NewProject(table config.Project, s Surroundings) (*Project, error) {
 		Now:        s.Now,
 		Log:        log,
 		Changed:    s.KeysChanged,
+		Withdrawn:  p.withdrawn(s.Ended),
 	})
 	return p, nil
 }

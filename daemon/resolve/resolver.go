@@ -33,7 +33,7 @@ const (
 )
 
 // Config is what a Resolver is made of. All of it is required but ClockFloor and
-// Fleet.
+// Ended.
 type Config struct {
 	// MaxBytes bounds the cache of verdicts and profiles.
 	MaxBytes int64
@@ -52,6 +52,10 @@ type Config struct {
 	// Panicked is told of a panic in a verification or a fetch, which costs those who
 	// wait for it their verdict. It must not keep value, which may hold a token.
 	Panicked func(value any, stack []byte)
+	// Ended is told what has ended of that which accepted verdicts rest on, when it has,
+	// unless it was ended from outside (see package revoke, and the Purge methods); nil
+	// ignores it. It must return soon.
+	Ended func(...Ground)
 }
 
 // Resolver reaches verdicts. Make it with New, end it with Close. Safe for
@@ -90,6 +94,9 @@ func New(c Config) (*Resolver, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cache: %w", err)
 	}
+	if c.Ended == nil {
+		c.Ended = func(...Ground) {}
+	}
 	owner, stop := context.WithCancel(context.Background())
 	flights := cache.FlightsConfig{Timeout: flightTimeout, Panicked: c.Panicked}
 	purges := &purges{}
@@ -111,6 +118,7 @@ func New(c Config) (*Resolver, error) {
 			fleet:       c.Fleet,
 			now:         c.Now,
 			log:         c.Log,
+			ended:       c.Ended,
 			owner:       owner,
 			refreshes:   make(chan struct{}, MaxRefreshes),
 		},

@@ -93,8 +93,10 @@ func TestSpecDialoguesHoldForTheCodec(t *testing.T) {
 		"HUGE": strings.Repeat("x", protocol.MaxToken+1), "LONG": strings.Repeat("x", protocol.MaxRequestLine),
 	}
 	played := 0
+	beyond := []protocol.Verb{protocol.VERIFY, protocol.WATCH, protocol.SEEN} // about more than grammar
 	for _, d := range dialogues {
-		if d.Admin || slices.Contains(d.Verbs(), string(protocol.PROFILE)) || strings.HasPrefix(d.Title, "VERIFY") {
+		heading, _, _ := strings.Cut(d.Title, " ")
+		if d.Admin || slices.Contains(d.Verbs(), string(protocol.PROFILE)) || slices.Contains(beyond, protocol.Verb(heading)) {
 			continue
 		}
 		played++

@@ -1,0 +1,158 @@
+package daemon
+
+import (
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/config"
+	"github.com/neonauthd/neonauthd/daemon/lease"
+)
+
+// TestARevocationWaitsForThoseWhoKeep: until they have seen it, have left, or their
+// lease is over. What is asked behind it is answered meanwhile.
+func TestARevocationWaitsForThoseWhoKeep(t *testing.T) {
+	w := newLiveDaemon(t, withoutOIDC)
+	admin := w.dialAdmin()
+	for _, verb := range []string{"REVOKE subject %s", "PURGE subject %s", "RELOAD"} {
+		for name, then := range map[string]func(watch *talk, rev string){
+			"has seen": func(watch *talk, rev string) { watch.send("SEEN rev=" + rev + " hits=0\n") },
+			"leaves":   func(watch *talk, _ string) { watch.send("QUIT\n") },
+			"is lost":  func(watch *talk, _ string) { _ = watch.nc.Close() },
+			"is mute":  func(*talk, string) {},
+		} {
+			ask := strings.Replace(verb, "%s", strings.ReplaceAll(name, " ", "-"), 1)
+			opened := time.Now()
+			watch := w.watch()
+			admin.send("@1 " + ask + "\n@2 PING\n")
+			if reply := admin.receive(); reply != "@2 OK" {
+				t.Errorf("%s, %s: %s before the watch has seen it", ask, name, reply)
+			}
+			then(watch, field(watch.receive(), "rev"))
+			if reply := admin.receive(); !strings.HasPrefix(reply, "@1 OK") {
+				t.Errorf("%s, %s: %s", ask, name, reply)
+			}
+			if waited := time.Since(opened); (name == "is lost" || name == "is mute") && waited < lease.Length {
+				t.Errorf("%s, %s: answered after %s, within the lease", ask, name, waited)
+			}
+			_ = watch.nc.Close()
+		}
+	}
+}
+
+// TestAChangeThatIsNotSavedIsToldToo: it is in force.
+func TestAChangeThatIsNotSavedIsToldToo(t *testing.T) {
+	w := newLiveDaemon(t, withoutOIDC)
+	handles := field(w.dial().ask("VERIFY keep=1 %s", w.token()), "handles")
+	watch, admin := w.watch(), w.dialAdmin()
+	state := w.config.StateDir
+	if err := os.Rename(state, state+"-away"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(state, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	admin.send("REVOKE subject " + w.user.ID + "\n@2 PING\n")
+	if reply := admin.receive(); reply != "@2 OK" {
+		t.Errorf("%s before the watch has seen it", reply)
+	}
+	if !watch.forgotten(handles) {
+		t.Error("it is not told")
+	}
+	if reply := admin.receive(); head(reply) != "ERR unavailable" {
+		t.Errorf("REVOKE: %s", reply)
+	}
+}
+
+// TestAWatchTakesNothingElse, comes behind what was asked before, and is for those
+// who may ask.
+func TestAWatchTakesNothingElse(t *testing.T) {
+	w := newLiveDaemon(t, withoutOIDC)
+	k := w.dial()
+	k.send("VERIFY " + w.token() + "\n@p PROFILE " + w.token() + "\nPING\n@w WATCH\n")
+	var heads []string
+	for range 4 {
+		reply, _, _ := strings.Cut(k.receive(), " level")
+		heads = append(heads, reply)
+	}
+	if last := heads[3]; !strings.HasPrefix(last, "@w OK lease=") || !slices.Contains(heads, "@p OK") {
+		t.Errorf("%q", heads)
+	}
+	k.send("PING\n")
+	if line, err := k.r.ReadString('\n'); err == nil {
+		t.Errorf("a watch answers PING with %s", line)
+	}
+	for ask, want := range map[string]string{
+		"WATCH now": "ERR bad-request", "WATCH keep=1": "ERR bad-request", "SEEN rev=0 hits=0": "ERR bad-request",
+	} {
+		if reply := w.dial().ask("%s", ask); head(reply) != want {
+			t.Errorf("%s: %s", ask, reply)
+		}
+	}
+	stranger := uint32(4_000_000_000)
+	refusing := newLiveDaemon(t, func(c *config.Config) { c.Callers = []config.Caller{{UID: &stranger}} })
+	if reply := refusing.dial().ask("WATCH"); head(reply) != "ERR forbidden" {
+		t.Errorf("a caller who may ask nothing: %s", reply)
+	}
+}
+
+// TestADaemonThatStopsGrantsNothing: no answer to be kept, no watch, no lease.
+func TestADaemonThatStopsGrantsNothing(t *testing.T) {
+	w := newLiveDaemon(t, withoutOIDC)
+	k, watch, token := w.dial(), w.watch(), w.token()
+	if reply := k.ask("VERIFY keep=1 %s", token); field(reply, "rev") == "" {
+		t.Fatal(reply)
+	}
+	w.daemon.leases.Drain()
+	if reply := k.ask("VERIFY keep=1 %s", token); head(reply) != "OK" || field(reply, "rev")+field(reply, "handles") != "" {
+		t.Errorf("a lookup: %.200s", reply)
+	}
+	if reply := k.ask("WATCH"); head(reply) != "ERR busy" || field(reply, "retry-after") != "1" {
+		t.Errorf("WATCH: %s", reply)
+	}
+	watch.send("SEEN rev=0 hits=0\n")
+	if line, err := watch.r.ReadString('\n'); err == nil {
+		t.Errorf("the watch says %s", line)
+	}
+}
+
+// TestAStoppingDaemonGrantsNothingBeforeItsSocketsAreFree: the next run counts from
+// when it has them.
+func TestAStoppingDaemonGrantsNothingBeforeItsSocketsAreFree(t *testing.T) {
+	w := newLiveDaemon(t, withoutOIDC)
+	w.watch()
+	w.stop()
+	w.stop = nil
+	for deadline := time.Now().Add(patience); ; { // until nobody listens
+		k, err := net.Dial("unix", w.socket())
+		if err != nil {
+			break
+		}
+		if _ = k.Close(); time.Now().After(deadline) {
+			t.Fatal("the socket is not free")
+		}
+	}
+	if _, granted := w.daemon.leases.Revision(); granted {
+		t.Error("it grants leases")
+	}
+	if err := <-w.ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestAStartWaitsForTheRunBefore: it may have granted leases that stand.
+func TestAStartWaitsForTheRunBefore(t *testing.T) {
+	w := newLiveDaemon(t, withoutOIDC)
+	w.halt()
+	began := time.Now()
+	w.start()
+	w.daemon.leases.Start() // as a program does that knows nothing of a run before
+	for _, ask := range []string{"REVOKE subject ada", "PURGE all", "RELOAD"} {
+		if reply := w.dialAdmin().ask("%s", ask); head(reply) != "OK" || time.Since(began) < lease.Term {
+			t.Errorf("%s: %s after %s", ask, reply, time.Since(began))
+		}
+	}
+}
