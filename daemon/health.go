@@ -134,7 +134,16 @@ func (h *health) ready(w http.ResponseWriter, _ *http.Request) {
 		say(w, http.StatusServiceUnavailable, "no usable keys: "+strings.Join(without, ", "))
 		return
 	}
-	say(w, http.StatusOK, fmt.Sprintf("ok: %d of %d projects have keys", len(all), len(all)))
+	hearing := h.daemon.fleet.Hearing()
+	if hearing.Refuses {
+		say(w, http.StatusServiceUnavailable, "has not heard its fleet for too long, and accepts nothing")
+		return
+	}
+	text := fmt.Sprintf("ok: %d of %d projects have keys", len(all), len(all))
+	if hearing.InFleet && hearing.Blind {
+		text = "degraded: does not hear its fleet; " + text
+	}
+	say(w, http.StatusOK, text)
 }
 
 // say answers with a line for people.

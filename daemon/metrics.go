@@ -38,6 +38,7 @@ func (d *Daemon) metrics() []byte {
 	p.revocations(d.revocations)
 	p.keys(d)
 	p.upstreams(d)
+	p.fleet(d.fleet.Fleet())
 	p.operation(d)
 	p.Process()
 	return p.Bytes()

@@ -8,12 +8,16 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/config"
+	"github.com/neonauthd/neonauthd/daemon/fleet"
 	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/internal/e2e"
 	"github.com/neonauthd/neonauthd/internal/exposition/expositiontest"
 )
 
@@ -85,16 +89,54 @@ func sampleOf(t testing.TB, page, sample string) float64 {
 	return -1
 }
 
+// TestMetricsAreThoseOfTheList on a host without a fleet, which has none of a
+// fleet's, and on one whose fleet is heard.
 func TestMetricsAreThoseOfTheList(t *testing.T) {
-	w, m := newMonitoredWorld(t, nil)
-	w.dial().ask("VERIFY %s", w.token())
-	want, err := os.ReadFile("testdata/metrics.txt")
+	list, err := os.ReadFile("testdata/metrics.txt")
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := strings.Join(expositiontest.Families(t, m.scrape()), "\n") + "\n"
-	if got != string(want) {
-		t.Errorf("the metrics differ from testdata/metrics.txt, which dashboards and alerts are written against; got\n%s", got)
+	for _, inFleet := range []bool{false, true} {
+		w, m := newMonitoredWorld(t, func(c *config.Config) {
+			if inFleet {
+				c.Fleet = fleetOfOne(t)
+			}
+		})
+		w.dial().ask("VERIFY %s", w.token())
+		if inFleet {
+			w.awaitFleet(t)
+		}
+		want := slices.DeleteFunc(strings.SplitAfter(string(list), "\n"), func(line string) bool {
+			return !inFleet && strings.Contains(line, " neonauthd_fleet_")
+		})
+		got := strings.Join(expositiontest.Families(t, m.scrape()), "\n") + "\n"
+		if got != strings.Join(want, "") {
+			t.Errorf("in a fleet %v: the metrics differ from testdata/metrics.txt, which dashboards and alerts are written against; got\n%s", inFleet, got)
+		}
+	}
+}
+
+// fleetOfOne is the table of a fleet whose engine is this test's own.
+func fleetOfOne(t testing.TB) config.Fleet {
+	t.Helper()
+	folder := e2e.NewFolder(t)
+	folder.Write(t, "fleet-key", fleet.GenerateKey()+"\n")
+	return config.Fleet{Name: "test", URLs: []string{e2e.StartEngine(t, folder.Dir).URL}, Keys: []string{folder.Path("fleet-key")}}
+}
+
+func (w *liveDaemon) awaitFleet(t testing.TB) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !w.daemon.fleet.Fleet().Connected() {
+		select {
+		case <-ctx.Done():
+			t.Fatal("the fleet is not heard")
+		case <-tick.C:
+			w.clock.advance(5 * time.Millisecond)
+		}
 	}
 }
 

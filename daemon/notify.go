@@ -52,6 +52,12 @@ func (d *Daemon) status() string {
 			text += "; " + part.what + strings.Join(part.projects, ", ")
 		}
 	}
+	switch h := d.fleet.Hearing(); {
+	case h.Refuses:
+		text += "; has not heard its fleet for too long, and accepts nothing"
+	case h.InFleet && h.Blind:
+		text += "; does not hear its fleet"
+	}
 	if faults := d.revocations.Faults(); len(faults) > 0 {
 		text += fmt.Sprintf("; journal of revocations: %v", faults)
 	}

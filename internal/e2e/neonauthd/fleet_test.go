@@ -160,6 +160,7 @@ func TestABlindHostSaysSo(t *testing.T) {
 	for _, choice := range []string{"serve", "refuse"} {
 		t.Run(choice, func(t *testing.T) {
 			hosts, engine, upstream := newFleet(t, 2, fmt.Sprintf("when_blind = %q\nblind_after = \"2s\"", choice))
+			want := map[string]string{"serve": "STATUS=1 of 1 projects have keys; does not hear its fleet", "refuse": "STATUS=1 of 1 projects have keys; has not heard its fleet for too long, and accepts nothing"}[choice]
 			token, user := upstream.User("Ada")
 			expired := upstream.StackToken(standin.TokenSpec{Lifetime: -time.Minute})
 			h := hosts[0]
@@ -173,6 +174,7 @@ func TestABlindHostSaysSo(t *testing.T) {
 			} else {
 				h.await(t, "VERIFY "+token, "ERR unavailable retry-after=1", anyReply)
 			}
+			h.Await(t, want)
 			c.Expect(t, "VERIFY "+expired, `NO expired`)
 			admin := e2e.Call(t, h.AdminSocket())
 			admin.Expect(t, "REVOKE subject "+user, `OK changed=1 entries=1 reached=1 of=\d( silent=\d)? fleet=blind`)
