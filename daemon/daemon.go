@@ -123,9 +123,12 @@ type Daemon struct {
 func New(cfg config.Config, opts Options) (*Daemon, error) {
 	d := &Daemon{
 		opts:    opts.withDefaults(),
-		leases:  lease.New(),
 		running: map[*resolve.Project]context.CancelFunc{},
 	}
+	d.leases = lease.New(func() bool {
+		h := d.fleet.Hearing()
+		return h.InFleet && h.Refuses
+	})
 	d.ledger = newLedger(d.opts.Now())
 	d.lines = program.NewRare(d.opts.Logger.Handler())
 	d.opts.Logger = slog.New(d.lines)

@@ -8,6 +8,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/clock"
 	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/daemon/keyring"
+	"github.com/neonauthd/neonauthd/daemon/lease"
 	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
@@ -32,7 +33,7 @@ func (d *Daemon) metrics() []byte {
 	p := &page{}
 	p.Family("neonauthd_build_info", gauge, "Always 1; the labels tell what is running.")
 	p.Sample("neonauthd_build_info", 1, "version", d.opts.Version, "goversion", runtime.Version())
-	p.lookups(d.ledger)
+	p.lookups(d.ledger, d.leases.State())
 	p.connections(d)
 	p.memory(d)
 	p.revocations(d.revocations)
@@ -44,14 +45,15 @@ func (d *Daemon) metrics() []byte {
 	return p.Bytes()
 }
 
-func (p *page) lookups(l *ledger) {
+func (p *page) lookups(l *ledger, kept lease.State) {
 	const name = "neonauthd_lookups_total"
-	p.Family(name, counter, "Lookups answered. Accepted ones by level and source, the others by the reason or code of the reply.")
+	p.Family(name, counter, "Lookups answered. Accepted ones by level and source, the others by the reason or code of the reply. Of source client are those that clients have answered from their own memory, as they say.")
 	for _, level := range []resolve.Level{resolve.LevelClaims, resolve.LevelProfile} {
 		for source := range resolve.Sources {
 			p.Sample(name, float64(l.acceptances[level][source].Load()), "outcome", outcomeWord(protocol.OK), "level", level.String(), "source", source.String())
 		}
 	}
+	p.Sample(name, float64(kept.Hits), "outcome", outcomeWord(protocol.OK), "source", sourceClient)
 	for _, reason := range protocol.Reasons() {
 		p.Sample(name, float64(l.rejections[reason].Load()), "outcome", outcomeWord(protocol.NO), "reason", string(reason))
 	}
@@ -60,6 +62,9 @@ func (p *page) lookups(l *ledger) {
 	}
 	p.Family(latencyName, histogram, fmt.Sprintf("Time from the parsed request to its reply. Answers from memory (hit) are sampled, one in %d; all others (miss) are timed, with their wait for the upstream.", hitSample))
 	l.latency.set.WritePrometheus(p)
+	p.Single("neonauthd_watches", gauge, "Clients that keep answers.", float64(kept.Open))
+	p.Single("neonauthd_watches_max", gauge, "How many there can be; further ones keep nothing.", float64(kept.Max))
+	p.Single("neonauthd_watches_told_total", counter, "Times that they were told to forget something.", float64(kept.Told))
 	p.Single("neonauthd_requests_refused_total", counter, "Requests that were wrong or not allowed, answered before any lookup.", float64(l.refused()))
 }
 

@@ -21,17 +21,27 @@ type statsReport struct {
 	Sources     map[string]uint64 `json:"sources"`
 	Levels      map[string]uint64 `json:"levels"`
 	Connections connectionStats   `json:"connections"`
+	Watches     watchStats        `json:"watches"`
 	Cache       cacheStats        `json:"cache"`
 	Revocations int64             `json:"revocations"`
 	Panics      uint64            `json:"panics"`
 	Projects    []projectStats    `json:"projects"`
 }
 
+// sourceClient is the word for what clients have given from their own memory, beside
+// those of resolve.Source.
+const sourceClient = "client"
+
 type connectionStats struct {
 	Open     int    `json:"open"`
 	Accepted uint64 `json:"accepted"`
 	Refused  uint64 `json:"refused"`
 	InFlight int64  `json:"in_flight"`
+}
+
+type watchStats struct {
+	Open int   `json:"open"`
+	Told int64 `json:"told"`
 }
 
 type cacheStats struct {
@@ -78,7 +88,7 @@ func (a *admin) stats(r *protocol.Request) (protocol.Reply, *refusal) {
 func (d *Daemon) report() statsReport {
 	now := d.opts.Now()
 	l := d.ledger
-	lookups := l.totals()
+	lookups, kept := l.totals(), d.leases.State()
 	out := statsReport{
 		Version:     d.opts.Version,
 		Started:     l.started.Unix(),
@@ -89,6 +99,7 @@ func (d *Daemon) report() statsReport {
 		Sources:     map[string]uint64{},
 		Levels:      map[string]uint64{},
 		Connections: d.server.connections(),
+		Watches:     watchStats{Open: kept.Open, Told: kept.Told},
 		Cache:       d.cacheReport(),
 		Revocations: int64(d.revocations.Len()),
 		Panics:      l.panics.Load(),
@@ -100,6 +111,8 @@ func (d *Daemon) report() statsReport {
 	for _, s := range []resolve.Source{resolve.SourceUpstream, resolve.SourceCache, resolve.SourceStale} {
 		out.Sources[s.String()] = lookups.sources[s]
 	}
+	out.Outcomes[outcomeWord(protocol.OK)] += kept.Hits
+	out.Sources[sourceClient] = kept.Hits
 	for _, level := range []resolve.Level{resolve.LevelClaims, resolve.LevelProfile} {
 		out.Levels[level.String()] = lookups.levels[level]
 	}

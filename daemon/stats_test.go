@@ -28,6 +28,36 @@ func TestEveryCodeOfTheProtocolIsCounted(t *testing.T) {
 	}
 }
 
+// TestHitsOfClientsAreCounted among the accepted lookups.
+func TestHitsOfClientsAreCounted(t *testing.T) {
+	w, m := newMonitoredWorld(t, nil)
+	watch := w.watch()
+	w.dial().ask("VERIFY %s", w.token())
+	watch.ask("SEEN rev=0 hits=40")
+	watch.ask("SEEN rev=0 hits=2")
+	w.daemon.leases.ForgetAll()
+	watch.forgotten("")
+	var stats struct {
+		Outcomes, Sources map[string]int
+		Watches           map[string]int
+	}
+	_, text, _ := strings.Cut(w.dialAdmin().ask("STATS"), " ")
+	if err := json.Unmarshal([]byte(text), &stats); err != nil {
+		t.Fatal(err)
+	}
+	if stats.Outcomes["accepted"] != 43 || stats.Sources["client"] != 42 || stats.Sources["upstream"] != 1 || stats.Watches["open"] != 1 || stats.Watches["told"] != 1 {
+		t.Errorf("%+v", stats)
+	}
+	page := m.scrape()
+	for sample, want := range map[string]float64{
+		`neonauthd_lookups_total{outcome="accepted",source="client"}`: 42, "neonauthd_watches": 1, "neonauthd_watches_max": 2048, "neonauthd_watches_told_total": 1,
+	} {
+		if got := sampleOf(t, page, sample); got != want {
+			t.Errorf("%s is %v, want %v", sample, got, want)
+		}
+	}
+}
+
 func TestOnlyIDsThatATokenCanCarryAreRevoked(t *testing.T) {
 	w := newLiveDaemon(t, withoutOIDC)
 	k := w.dialAdmin()

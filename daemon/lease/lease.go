@@ -47,16 +47,23 @@ type Watches struct {
 	draining atomic.Bool       // set with mu held
 	hits     atomic.Uint64
 	places   *fair.Pool
+	withhold func() bool
 
 	mu      sync.Mutex
 	open    map[*Watch]struct{}
 	ends    time.Time // when the leases of a former run, and of watches that were lost, are over
 	backlog int       // bytes that wait, of all watches
+	told    bool      // everything was told to be forgotten since withhold began to say so
 }
 
 // New returns Watches that nobody has opened, and knows of no former run; see Start.
-func New() *Watches {
-	s := &Watches{places: fair.NewPool(fair.Watches()), open: map[*Watch]struct{}{}}
+// While withhold says so nothing may be kept; watches go on, and are told to forget
+// everything when they ask for their lease. It must return at once; nil never says so.
+func New(withhold func() bool) *Watches {
+	if withhold == nil {
+		withhold = func() bool { return false }
+	}
+	s := &Watches{places: fair.NewPool(fair.Watches()), open: map[*Watch]struct{}{}, withhold: withhold}
 	_, _ = rand.Read(s.secret[:]) // never fails
 	var run [8]byte
 	_, _ = rand.Read(run[:])
@@ -83,7 +90,7 @@ func (s *Watches) standUntil(granted time.Time) {
 // Revision is what an answer carries that may be kept. It has to be read before the
 // answer is decided. Not ok means that nothing may be kept. It takes no lock.
 func (s *Watches) Revision() (r protocol.Revision, ok bool) {
-	return protocol.Revision{Run: s.run, N: s.revision.Load()}, !s.draining.Load()
+	return protocol.Revision{Run: s.run, N: s.revision.Load()}, !s.draining.Load() && !s.withhold()
 }
 
 // Handle names a thing of a project that answers depend on. It tells nobody what
@@ -119,6 +126,11 @@ func appendAll(line []byte) []byte {
 func (s *Watches) tell(what func(line []byte) []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.tellLocked(what)
+}
+
+// tellLocked is tell; s.mu is held.
+func (s *Watches) tellLocked(what func(line []byte) []byte) {
 	n := s.revision.Add(1)
 	line := forgetLine(nil, n, what)
 	for w := range s.open {
@@ -130,6 +142,16 @@ func (s *Watches) tell(what func(line []byte) []byte) {
 func forgetLine(dst []byte, n int64, what func([]byte) []byte) []byte {
 	dst = what(protocol.AppendStatus(dst, nil, protocol.OK, ""))
 	return append(protocol.AppendInt(dst, protocol.FieldRev, n), '\n')
+}
+
+// withholdLocked tells every watch to forget everything, once each time that withhold
+// begins to say so. s.mu is held.
+func (s *Watches) withholdLocked() {
+	is := s.withhold()
+	if is && !s.told {
+		s.tellLocked(appendAll)
+	}
+	s.told = is
 }
 
 // Settled returns nil when no answer can be used any more that Forget had to have

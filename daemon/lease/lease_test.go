@@ -3,6 +3,8 @@ package lease
 import (
 	"context"
 	"errors"
+	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -40,7 +42,7 @@ func TestAWatchHearsWhatIsToBeForgotten(t *testing.T) {
 func TestAnAnswerToWatchNamesTheRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := started()
-		if other := New(); other.run == s.run || other.Handle("a", "b", "c") == s.Handle("a", "b", "c") {
+		if other := New(nil); other.run == s.run || other.Handle("a", "b", "c") == s.Handle("a", "b", "c") {
 			t.Error("another run has the same name, or the same handles")
 		}
 		w, _ := s.Open(owner(1), []byte("tag"))
@@ -73,7 +75,7 @@ func TestManyHandlesAreToldInSeveralLines(t *testing.T) {
 
 // TestAHandleStandsForOneThing: its parts do not run into each other.
 func TestAHandleStandsForOneThing(t *testing.T) {
-	s := New()
+	s := New(nil)
 	long := string(make([]byte, 512))
 	seen := map[protocol.Handle][3]string{}
 	for _, parts := range [][3]string{
@@ -206,7 +208,7 @@ func TestALostWatchStandsUntilItsLeaseIsOver(t *testing.T) {
 // TestAStartWaitsForTheRunBefore, whether there are watches or not.
 func TestAStartWaitsForTheRunBefore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := New()
+		s := New(nil)
 		if got := settles(t, s); got != 0 {
 			t.Errorf("of no run before, waited %s", got)
 		}
@@ -283,6 +285,33 @@ func TestSettledWaitsForOneRevision(t *testing.T) {
 		c.seesOf(1, 2)
 		if got := took(); got != 100*time.Millisecond {
 			t.Errorf("waited %s", got)
+		}
+	})
+}
+
+// TestWhileItIsWithheldNothingIsKept: what was kept is forgotten before the lease goes
+// on, each time that it begins.
+func TestWhileItIsWithheldNothingIsKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var withheld atomic.Bool
+		s := New(withheld.Load)
+		c, other := up(t, s, 1), up(t, s, 2)
+		for told := int64(1); told <= 2; told++ {
+			withheld.Store(true)
+			if _, ok := s.Revision(); ok {
+				t.Error("answers may be kept")
+			}
+			c.says("SEEN rev=%d hits=0", told-1)
+			c.hears(forgettingAll(told), fmt.Sprintf("OK lease=1000 rev=%d", told))
+			other.hears(forgettingAll(told))
+			synctest.Wait()
+			other.sees(told)
+			c.sees(told)
+			withheld.Store(false)
+			if _, ok := s.Revision(); !ok {
+				t.Error("answers may not be kept")
+			}
+			c.sees(told)
 		}
 	})
 }

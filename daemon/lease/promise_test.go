@@ -175,7 +175,7 @@ func TestNobodyAcceptsAfterSettledHasReturned(t *testing.T) {
 	users := []string{"ada", "bob", "eve"}
 	for seed := range uint64(4) {
 		synctest.Test(t, func(t *testing.T) {
-			w := &world{Watches: New(), rng: rand.New(rand.NewPCG(seed, 1)), revoked: map[string]bool{}}
+			w := &world{Watches: New(nil), rng: rand.New(rand.NewPCG(seed, 1)), revoked: map[string]bool{}}
 			ctx, stop := context.WithCancel(t.Context())
 			var running sync.WaitGroup
 			var all []*process

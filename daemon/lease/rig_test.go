@@ -42,7 +42,7 @@ type client struct {
 
 // started returns Watches after the hold of their start, in a time of their own.
 func started() *Watches {
-	s := New()
+	s := New(nil)
 	s.Start()
 	time.Sleep(Term)
 	return s

@@ -115,6 +115,7 @@ func (w *Watch) saw(n, hits int64, tag []byte) error {
 	}
 	w.all.hits.Add(uint64(min(hits, MaxHits)))
 	w.sawLocked(n)
+	w.all.withholdLocked()
 	w.granted = time.Now()
 	w.owed, w.tag = true, append(w.tag[:0], tag...)
 	w.putLocked(w.appendLease(nil))

@@ -166,7 +166,7 @@ func TestWhereMuchWaitsEachHasItsPart(t *testing.T) {
 		{fair.WatchBacklogs - 1, part + 1, false}, {fair.WatchBacklogs, part + 1, false}, {fair.WatchBacklogs + 1, part + 1, true},
 		{fair.WatchBacklogs + 1, part, false}, {fair.WatchBacklogs + 1, part - 1, false},
 	} {
-		s := New()
+		s := New(nil)
 		w, _ := s.Open(owner(1), nil)
 		line := forgetLine(nil, 1, appendAll)
 		// Two lines, of which one is new, and the rest is being written.
@@ -213,7 +213,7 @@ func TestHitsAreBounded(t *testing.T) {
 
 // TestWatchesAreDivided: n-1, n and n+1 of one user, and another user.
 func TestWatchesAreDivided(t *testing.T) {
-	s := New()
+	s := New(nil)
 	var open []*Watch
 	for i := range fair.Watches().Each + 1 {
 		w, ok := s.Open(owner(1), nil)

@@ -14,10 +14,10 @@ import (
 type plainLines struct{ *cli.Settings }
 
 // plainColumns are the widths that fit what usually stands in a column.
-const plainColumns = "%-8s %9s %9s %9s %9s %6s %9s %9s %7s %8s %7s %-9s %8s %6s %6s\n"
+const plainColumns = "%-8s %9s %9s %9s %9s %6s %9s %9s %7s %9s %8s %7s %-9s %8s %6s %6s\n"
 
 func (p *plainLines) first(*look) error {
-	return p.line("TIME", "LOOKUPS/S", "ACCEPTED", "REJECTED", "UNKNOWN", "HIT%", "UPSTREAM", "CACHE", "STALE",
+	return p.line("TIME", "LOOKUPS/S", "ACCEPTED", "REJECTED", "UNKNOWN", "HIT%", "UPSTREAM", "CACHE", "STALE", "CLIENT",
 		"CALLS/S", "BUDGET", "CIRCUIT", "KEY-AGE", "FILL%", "CONNS")
 }
 
@@ -39,6 +39,7 @@ func (p *plainLines) next(before, now *look) error {
 		i.rate(func(s *stats) uint64 { return s.Sources.Upstream }).String(),
 		i.rate(func(s *stats) uint64 { return s.Sources.Cache }).String(),
 		i.rate(func(s *stats) uint64 { return s.Sources.Stale }).String(),
+		i.rate(func(s *stats) uint64 { return s.Sources.Client }).String(),
 		all.calls.String(), strconv.FormatInt(all.budget, 10), orDash(all.circuit), span(all.keysAge),
 		percent(fill(s)), strconv.FormatInt(s.Connections.Open, 10),
 	)

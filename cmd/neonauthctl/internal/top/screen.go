@@ -124,6 +124,8 @@ func (i *interval) figures() []row {
 			of(func(s *stats) uint64 { return s.Sources.Upstream }),
 			of(func(s *stats) uint64 { return s.Sources.Cache }),
 			of(func(s *stats) uint64 { return s.Sources.Stale }))},
+		{text: fmt.Sprintf("by clients  %8s   watches  %8d   told     %8s", of(func(s *stats) uint64 { return s.Sources.Client }),
+			s.Watches.Open, of(func(s *stats) uint64 { return s.Watches.Told }))},
 		{text: fmt.Sprintf("connections %8d   new      %8s   refused  %8s   inflight %8d", s.Connections.Open,
 			of(func(s *stats) uint64 { return s.Connections.Accepted }),
 			of(func(s *stats) uint64 { return s.Connections.Refused }), s.Connections.InFlight)},

@@ -32,6 +32,7 @@ const wantScreen = `neonauthd 1.2.3   up 1m30s   14:02:10, every 1s   answered i
 
 lookups/s       1035   accepted     1000   rejected       30   unknown       5.0
 cache hits %    99.0   upstream       40   cache         950   stale          10
+by clients       250   watches         6   told          2.0
 connections       34   new            12   refused         0   inflight        3
 entries        41234   evicted         0   revoked         2   filled  %    25.0
 memory       16.0MiB   of        64.0MiB   [#########..........................]

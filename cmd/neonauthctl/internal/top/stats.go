@@ -10,13 +10,17 @@ import (
 // stats are the members of STATS's object that top shows. What a daemon does
 // not send is zero.
 type stats struct {
-	Version     string
-	Started     int64
-	Uptime      int64
-	Outcomes    struct{ Accepted, Rejected, Unknown uint64 }
-	Reasons     map[string]uint64
-	Codes       map[string]uint64
-	Sources     struct{ Upstream, Cache, Stale uint64 }
+	Version  string
+	Started  int64
+	Uptime   int64
+	Outcomes struct{ Accepted, Rejected, Unknown uint64 }
+	Reasons  map[string]uint64
+	Codes    map[string]uint64
+	Sources  struct{ Upstream, Cache, Stale, Client uint64 }
+	Watches  struct {
+		Open int64
+		Told uint64
+	}
 	Connections struct {
 		Open              int64
 		Accepted, Refused uint64
