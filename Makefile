@@ -49,6 +49,7 @@ FRAMEWORK_TYPES = {"extends": "$(CURDIR)/client/node/tsconfig.json", "compilerOp
 unchecked = echo "$(1)"; [ "$${CI:-}" != true ]
 
 FUZZTIME  ?= 20s
+SOAK      ?= 1m
 BENCH     ?= .
 BENCHTIME ?= 1s
 
@@ -129,6 +130,10 @@ fuzz: ## run each fuzz target for FUZZTIME (20s)
 .PHONY: outage
 outage: ## kill the upstream, bring it back, rotate, delete, revoke: a table of the measured delays
 	$(GO) test -count=1 -v -run '^TestScriptedOutage$$' ./internal/e2e/neonauthd
+
+.PHONY: soak
+soak: ## faults, rotations, revocations, kill -9 and clock steps at once for SOAK (1m); stops at the first wrong answer (SOAK_PROGRAM=another neonauthd, with the build tag steppedclock)
+	NEONAUTHD_SOAK=$(SOAK) NEONAUTHD_SOAK_PROGRAM=$(SOAK_PROGRAM) $(GO) test -count=1 -timeout 0 -v -run '^TestSoak$$' ./internal/e2e/soak
 
 .PHONY: fleet-faults
 fleet-faults: ## six hosts of a fleet, 240 000 changes, 100 faults of the engine: all must agree (minutes)

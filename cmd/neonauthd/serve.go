@@ -50,6 +50,7 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 		Version:    release,
 		Logger:     program.NewLogger(cmd.ErrOrStderr(), level),
 		Level:      level,
+		Now:        clock(),
 		ClockFloor: clockFloor(),
 		Reload:     f.load,
 		Notify:     program.Notify,

@@ -64,8 +64,8 @@ func buildAndRun(m *testing.M, programs []string) (code int, err error) {
 	return m.Run(), nil
 }
 
-func build(dir, name string) error {
-	args := []string{"build", "-o", filepath.Join(dir, name)}
+func build(dir, name string, flags ...string) error {
+	args := append([]string{"build", "-o", filepath.Join(dir, name)}, flags...)
 	if RaceEnabled() {
 		args = append(args, "-race")
 	}
@@ -76,12 +76,12 @@ func build(dir, name string) error {
 	return nil
 }
 
-// Build builds one program for one test, where Main would hold up all others,
-// and returns its path.
-func Build(t testing.TB, name string) string {
+// Build builds one program for one test, where Main would hold up all others or
+// flags of go build are wanted, and returns its path.
+func Build(t testing.TB, name string, flags ...string) string {
 	t.Helper()
 	dir := t.TempDir()
-	if err := build(dir, name); err != nil {
+	if err := build(dir, name, flags...); err != nil {
 		t.Fatal(err)
 	}
 	return filepath.Join(dir, name)

@@ -1,0 +1,78 @@
+package soak_test
+
+import (
+	"sync"
+	"time"
+)
+
+// fact is something that changes, with what it has been and when. A change takes
+// time: while it is under way, what was before and what comes may both hold. Safe
+// for concurrent use; changes come one after the other.
+type fact[T any] struct {
+	mu     sync.Mutex
+	phases []phase[T] // in the order in which they began
+}
+
+// phase is a value that may hold from one instant to another; until is zero as
+// long as nothing else surely holds.
+type phase[T any] struct {
+	value       T
+	from, until time.Time
+}
+
+// always is a fact that has been so ever since.
+func always[T any](v T) *fact[T] { return &fact[T]{phases: []phase[T]{{value: v}}} }
+
+// change begins a change to v. From the call of done on nothing else holds; a
+// change of which that never becomes known leaves both possible.
+func (f *fact[T]) change(v T) (done func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	before := len(f.phases)
+	f.phases = append(f.phases, phase[T]{value: v, from: time.Now()})
+	return func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		now := time.Now()
+		for i := range f.phases[:before] {
+			if f.phases[i].until.IsZero() {
+				f.phases[i].until = now
+			}
+		}
+	}
+}
+
+// during are the values that may have held at some instant of a span, the latest
+// first.
+func (f *fact[T]) during(from, until time.Time) []T {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var values []T
+	for i := len(f.phases) - 1; i >= 0; i-- {
+		p := &f.phases[i]
+		if !p.until.IsZero() && p.until.Before(from) {
+			break // and all before it
+		}
+		if !p.from.After(until) {
+			values = append(values, p.value)
+		}
+	}
+	return values
+}
+
+// ever reports whether v may have held at some instant of a span.
+func ever[T comparable](f *fact[T], v T, from, until time.Time) bool {
+	for _, held := range f.during(from, until) {
+		if held == v {
+			return true
+		}
+	}
+	return false
+}
+
+// latest is the value that was changed to last.
+func (f *fact[T]) latest() T {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.phases[len(f.phases)-1].value
+}

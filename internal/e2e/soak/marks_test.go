@@ -1,0 +1,93 @@
+package soak_test
+
+import (
+	"math"
+	"sync/atomic"
+	"time"
+)
+
+// markID names a revocation.
+type markID struct {
+	project     *project
+	kind, value string
+}
+
+// mark is a revocation that was made at some time, in force or not.
+type mark struct {
+	id      markID
+	force   *fact[reach]
+	highest int64 // the greatest iat that any of its reaches may have covered
+}
+
+// reach is how far a revocation goes. That of a subject covers tokens by their
+// iat: surely up to one, and surely not beyond another.
+type reach struct {
+	on      bool
+	surely  int64
+	perhaps *atomic.Int64
+}
+
+func off() reach { return reach{perhaps: &atomic.Int64{}} }
+
+// coverage is what reaches that may be in force make of a token.
+type coverage struct{ surely, perhaps bool }
+
+// mark returns the revocation of this name, which is new and not in force if
+// there was none.
+func (w *world) mark(id markID) *mark {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	m := w.marks[id]
+	if m == nil {
+		m = &mark{id: id, force: always(off())}
+		w.marks[id] = m
+	}
+	return m
+}
+
+// inForce are the revocations that may be in force.
+func (w *world) inForce() []*mark {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	var all []*mark
+	for _, m := range w.marks {
+		if m.force.latest().on {
+			all = append(all, m)
+		}
+	}
+	return all
+}
+
+// revoking begins to put the mark in force; done says that it is.
+func (w *world) revoking(m *mark) (done func()) {
+	now := time.Now()
+	earliest, _ := w.wall(now, now)
+	r := reach{on: true, surely: earliest.Add(leeway).Unix(), perhaps: &atomic.Int64{}}
+	r.perhaps.Store(math.MaxInt64)
+	end := m.force.change(r)
+	return func() {
+		_, latest := w.wall(now, time.Now())
+		m.highest = max(m.highest, latest.Add(leeway).Unix(), m.id.project.newest.Load())
+		r.perhaps.Store(m.highest)
+		end()
+	}
+}
+
+// covered is what the revocations in a span make of a token.
+func (w *world) covered(t *token, from, until time.Time) (c coverage) {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	for kind, value := range map[string]string{"token": t.text, "session": t.session, "subject": t.subject, "key": t.key} {
+		m := w.marks[markID{t.project, kind, value}]
+		if m == nil || value == "" {
+			continue
+		}
+		surely := true
+		for _, r := range m.force.during(from, until) {
+			surely = surely && r.on && (kind != "subject" || t.issued <= r.surely)
+			c.perhaps = c.perhaps || r.on && (kind != "subject" || t.issued <= r.perhaps.Load())
+		}
+		c.surely = c.surely || surely
+	}
+	return c
+}

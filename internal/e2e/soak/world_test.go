@@ -1,0 +1,255 @@
+package soak_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/standin"
+)
+
+// What the daemon under soak is configured with, as the oracle has to know it.
+const (
+	leeway       = time.Second
+	keysFresh    = time.Second
+	profileFresh = 2 * time.Second
+	profileStale = 15 * time.Second
+)
+
+// world is what is true: of upstreams, projects, users, keys, revocations and of
+// the clock that the daemon goes by. Whoever changes something tells it.
+type world struct {
+	upstreams []*upstream
+	projects  []*project
+	offset    *fact[time.Duration] // of the daemon's wall clock
+	run       atomic.Int64         // of the daemon: odd while one is up, and another number for each
+
+	mu    sync.RWMutex
+	marks map[markID]*mark
+}
+
+// upstream is a stand-in with its users, and with a note of what key sets it has
+// handed out.
+type upstream struct {
+	*standin.Standin
+	name     string
+	world    *world
+	users    []*user
+	keysBad  *fact[bool] // key sets are disturbed
+	denies   *fact[bool] // users/me denies tokens without cause
+	projects []*project
+}
+
+// user has the same id at every upstream, and something else in each profile.
+type user struct {
+	id      string
+	there   *fact[bool]
+	version *fact[int]
+}
+
+// project is one of the daemon's configuration.
+type project struct {
+	name   string
+	preset standin.Preset
+	up     *upstream
+	allow  *fact[bool]  // anonymous users are admitted
+	newest atomic.Int64 // greatest iat of any token minted
+
+	mu   sync.RWMutex
+	keys map[string]*signingKey
+}
+
+// moment is when something happened: not before from, and surely by.
+type moment struct{ from, by time.Time }
+
+func (m moment) happened() bool { return !m.from.IsZero() }
+
+// signingKey is one key of an upstream. mu of its project guards it.
+type signingKey struct {
+	id                   string
+	published, withdrawn moment
+	shown, missing       handed
+}
+
+// handed counts key sets that one run of the daemon was handed.
+type handed struct {
+	run, sets int64
+	enough    time.Time // when there were so many that the daemon must have taken one
+}
+
+func (h *handed) count(run, enough int64, at time.Time) {
+	if h.run != run {
+		h.run, h.sets = run, 0
+	}
+	if h.sets++; h.sets == enough {
+		h.enough = at
+	}
+}
+
+// ServeHTTP is the stand-in's, and notes what key sets were handed out whole.
+func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	began, run := time.Now(), u.world.run.Load()
+	u.Standin.ServeHTTP(&brief{ResponseWriter: w}, r)
+	ended := time.Now()
+	if !strings.Contains(r.URL.Path, "jwks") || ever(u.keysBad, true, began, ended) || u.world.run.Load() != run {
+		return
+	}
+	for _, p := range u.projects {
+		if strings.Contains(r.URL.Path, "/neondb/") == (p.preset == standin.Neon) {
+			p.handedOut(run, began, ended)
+		}
+	}
+}
+
+// brief is an answer without Cache-Control, for with it a key set would be fresh
+// for a minute at least.
+type brief struct {
+	http.ResponseWriter
+	begun bool
+}
+
+func (b *brief) WriteHeader(status int) {
+	b.begun = true
+	b.Header().Del("Cache-Control")
+	b.ResponseWriter.WriteHeader(status)
+}
+
+func (b *brief) Write(p []byte) (int, error) {
+	if !b.begun {
+		b.WriteHeader(http.StatusOK)
+	}
+	return b.ResponseWriter.Write(p)
+}
+
+// Unwrap is for http.ResponseController.
+func (b *brief) Unwrap() http.ResponseWriter { return b.ResponseWriter }
+
+// handedOut notes that a run of the daemon was handed the key set between two
+// instants.
+func (p *project) handedOut(run int64, began, ended time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, k := range p.keys {
+		switch {
+		case k.withdrawn.happened() && !k.withdrawn.by.After(began):
+			if k.missing.enough.IsZero() {
+				k.missing.count(run, 3, ended)
+			}
+		case !k.withdrawn.happened() && !k.published.by.After(began):
+			k.shown.count(run, 2, ended)
+		}
+	}
+}
+
+// rekey changes the upstream's keys and notes which came and went.
+func (p *project) rekey(act func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	from := time.Now()
+	act()
+	when := moment{from, time.Now()}
+	published := p.up.KeyIDs(p.preset)
+	for _, id := range published {
+		if p.keys[id] == nil {
+			p.keys[id] = &signingKey{id: id, published: when}
+		}
+	}
+	for id, k := range p.keys {
+		if !k.withdrawn.happened() && !slices.Contains(published, id) {
+			k.withdrawn = when
+		}
+	}
+}
+
+// key returns a copy of what is known of a key.
+func (p *project) key(id string) (signingKey, bool) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	k := p.keys[id]
+	if k == nil {
+		return signingKey{}, false
+	}
+	return *k, true
+}
+
+// keyIDs are those that are published, or those that were withdrawn.
+func (p *project) keyIDs(withdrawn bool) []string {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	var ids []string
+	for id, k := range p.keys {
+		if k.withdrawn.happened() == withdrawn {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// wall is the earliest and the latest that the daemon's wall clock may have shown
+// in a span. Its process follows the monotonic clock, so a little is added.
+func (w *world) wall(from, until time.Time) (earliest, latest time.Time) {
+	const drift = 50 * time.Millisecond
+	offsets := w.offset.during(from, until)
+	return from.Round(0).Add(slices.Min(offsets) - drift), until.Round(0).Add(slices.Max(offsets) + drift)
+}
+
+// newUpstream makes a stand-in with users.
+func (w *world) newUpstream(name string, ids []string) *upstream {
+	u := &upstream{Standin: standin.New(standin.Options{}), name: name, world: w, keysBad: always(false), denies: always(false)}
+	for _, id := range ids {
+		one := &user{id: id, there: always(true), version: always(0)}
+		u.add(one)
+		u.users = append(u.users, one)
+	}
+	w.upstreams = append(w.upstreams, u)
+	return u
+}
+
+// add makes the user as they are by the facts.
+func (u *upstream) add(one *user) {
+	u.AddUser(standin.User{ID: one.id, Email: one.id + "@example.org", EmailVerified: true, Name: "Somebody", Fields: map[string]json.RawMessage{
+		"client_metadata": json.RawMessage(fmt.Sprintf(`{"at":%q,"version":%d}`, u.name, one.version.latest())),
+	}})
+}
+
+// edit gives the user's profile another version.
+func (u *upstream) edit(one *user) {
+	next := one.version.latest() + 1
+	done := one.version.change(next)
+	u.SetProfile(one.id, "client_metadata", map[string]any{"at": u.name, "version": next})
+	done()
+}
+
+// newProject adds a project at an upstream.
+func (w *world) newProject(name string, u *upstream, preset standin.Preset) *project {
+	p := &project{name: name, preset: preset, up: u, allow: always(false), keys: map[string]*signingKey{}}
+	w.projects, u.projects = append(w.projects, p), append(u.projects, p)
+	u.SetCaching(preset, "", name == "a") // one of them answers 304
+	p.rekey(func() {})
+	return p
+}
+
+// userOf is the user of this id, or nil.
+func (u *upstream) userOf(id string) *user {
+	for _, one := range u.users {
+		if one.id == id {
+			return one
+		}
+	}
+	return nil
+}
+
+// header reads a member of a token's header.
+func header(token, member string) string {
+	head, _, _ := strings.Cut(token, ".")
+	raw, _ := base64.RawURLEncoding.DecodeString(head)
+	var members map[string]string
+	_ = json.Unmarshal(raw, &members) // then there is none
+	return members[member]
+}
