@@ -29,7 +29,7 @@ func (r *Resolver) Confirm(l *Lookup, v Verdict) Verdict {
 		r.profiles.confirm(l, &v, now)
 	default:
 		body, source := v.Body, v.Source
-		v = e.accept(source, now)
+		v = e.accept(sourceOf(l.Project.keys.Snapshot(), source, now), now)
 		v.Body = body
 	}
 	return v
@@ -59,7 +59,7 @@ func (s *profiles) confirm(l *Lookup, v *Verdict, now time.Time) {
 		*v = s.accept(l, e, p, source, now)
 		v.Body = body
 	case l.Fallback && claims != nil:
-		*v = e.accept(SourceCache, now)
+		*v = e.accept(sourceOf(l.Project.keys.Snapshot(), SourceCache, now), now)
 	default:
 		*v = unknown(protocol.CodeBusy, time.Second)
 	}
