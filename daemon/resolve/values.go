@@ -110,7 +110,8 @@ func appendNew(all []string, one string) []string {
 	return append(all, one)
 }
 
-// times are the instants that a token names, each with its distance from now.
+// times are the instants that a token names, each with its distance from now, of
+// which the seconds are shown: so the distance is between what is shown.
 func times(said *keyset.Said, now time.Time) string {
 	var all []string
 	for _, is := range []struct {
@@ -120,18 +121,18 @@ func times(said *keyset.Said, now time.Time) string {
 		if is.at.IsZero() {
 			continue
 		}
-		all = append(all, is.name+" "+instant(is.at)+", "+distance(is.at.Sub(now)))
+		all = append(all, is.name+" "+instant(is.at)+", "+distance(is.at.Truncate(time.Second).Sub(now.Truncate(time.Second))))
 	}
 	return strings.Join(all, "; ")
 }
 
-// distance is how far something is ahead, in whole seconds.
+// distance is how far something is ahead.
 func distance(ahead time.Duration) string {
-	switch d := ahead.Round(time.Second); {
-	case d > 0:
-		return "in " + span.String(d)
-	case d < 0:
-		return span.String(-d) + " ago"
+	switch {
+	case ahead > 0:
+		return "in " + span.String(ahead)
+	case ahead < 0:
+		return span.String(-ahead) + " ago"
 	}
 	return "now"
 }

@@ -30,6 +30,8 @@ func (h *harness) check(p *Project, token, name string) Check {
 func TestAnExplanationShowsWhatIsAndWhatIsWanted(t *testing.T) {
 	h := newHarness(t, nil)
 	p := h.project("stack")
+	// Of a second of which most has passed, as little is shown as of any other.
+	h.clock.Advance(h.clock.now().Truncate(time.Second).Add(1700 * time.Millisecond).Sub(h.clock.now().Round(0)))
 	now := h.clock.now()
 	issuer, audience := p.policy.Admitted[0].Issuers[0], p.policy.Admitted[0].Name
 	at := func(ahead time.Duration) string { return now.Add(ahead).UTC().Format(time.RFC3339) }
