@@ -163,10 +163,15 @@ NAME    = neonauthd_$(VERSION)_linux_$*
 .PHONY: package
 package: $(ARCHES:%=package-%) ## deb and rpm for this machine's architecture into dist/ (ARCHES="amd64 arm64")
 
-package-%: build $(NFPM)
+.PHONY: clients
+clients: ## the clients for Node and Python as files that npm and pip install, into dist/clients/
+	rm -rf $(DIST)/clients
+	packaging/clients.sh $(DIST)/clients
+
+package-%: build clients $(NFPM)
 	rm -rf $(DIST)/build/$* && mkdir -p $(DIST)/build/$*
 	GOOS=linux GOARCH=$* $(BUILD) -o $(DIST)/build/$*/ ./cmd/...
-	packaging/stage.sh $(DIST)/build/$* bin $(DIST)/stage/$*
+	packaging/stage.sh $(DIST)/build/$* bin $(DIST)/clients $(DIST)/stage/$*
 	sed -e 's|$${ARCH}|$*|; s|$${VERSION}|$(VERSION)|; s|$${STAGE}|$(DIST)/stage/$*|' \
 		-e "s|\$${MTIME}|$$(date -u -d @$(SOURCE_DATE_EPOCH) +%Y-%m-%dT%H:%M:%SZ)|" packaging/nfpm.yaml >$(DIST)/stage/$*.yaml
 	$(NFPM) package --config $(DIST)/stage/$*.yaml --packager deb --target $(DIST)/$(NAME).deb
@@ -190,7 +195,8 @@ release: ## everything that a release consists of: packages, archives, bills of 
 
 .PHONY: release-files
 release-files: $(ARCHES:%=archive-%) $(ARCHES:%=bom-%)
-	cd $(DIST) && sha256sum *.deb *.rpm *.tar.gz *.cdx.json >SHA256SUMS && cat SHA256SUMS
+	cp $(DIST)/clients/* $(DIST)/
+	cd $(DIST) && sha256sum *.deb *.rpm *.tar.gz *.tgz *.whl *.cdx.json >SHA256SUMS && cat SHA256SUMS
 
 .PHONY: boot-test
 boot-test: package ## install and use the package in a booted Debian 12 with systemd and nginx (root, systemd-nspawn)

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Lays out what a package installs under /usr. Usage: stage.sh PROGRAMS NATIVE DEST, where PROGRAMS holds the programs of
-# the package's architecture and NATIVE the same ones for this machine, which are asked for their shell completions.
+# Lays out what a package installs under /usr. Usage: stage.sh PROGRAMS NATIVE CLIENTS DEST, where PROGRAMS holds the programs
+# of the package's architecture, NATIVE the same ones for this machine, which are asked for their shell completions, and
+# CLIENTS what clients.sh has made.
 set -euo pipefail
-programs=$1 native=$2 dest=$3
+programs=$1 native=$2 clients=$3 dest=$4
 cd "$(dirname "$0")/.."
 
 put() { install -D -m "${3:-0644}" "$1" "$dest/usr/$2"; }
@@ -38,6 +39,14 @@ find examples -name node_modules -prune -o -name __pycache__ -prune -o -type f -
 	if [ -x "$example" ]; then mode=0755; else mode=0644; fi
 	put "$example" "$doc/$example" "$mode"
 done
+
+# The clients for Node and Python, and the examples with them in place of the checkout's folders.
+for client in "$clients"/*; do
+	put "$client" "share/neonauthd/clients/$(basename "$client")"
+done
+tarball=$(cd "$clients" && echo neonauthd-*.tgz) wheel=$(cd "$clients" && echo neonauthd-*.whl)
+sed -i "s|file:../../client/node|file:/usr/share/neonauthd/clients/$tarball|" "$dest/usr/$doc/examples/node/package.json"
+sed -i "s|\.\./\.\./client/python  *#.*|/usr/share/neonauthd/clients/$wheel|" "$dest/usr/$doc/examples/python/README.md"
 
 for page in docs/man/*.[1-8]; do
 	[ -e "$page" ] || continue
