@@ -143,6 +143,12 @@ func (c *Client) Hello(ctx context.Context) (Daemon, error) {
 // An ERR reply is the error, a *ReplyError. A NO reply is a reply: see its
 // Status. The reply belongs to the caller.
 func (c *Client) Ask(ctx context.Context, verb protocol.Verb, args ...string) (*protocol.Reply, error) {
+	return c.AskWith(ctx, verb, &protocol.Fields{}, args...)
+}
+
+// AskWith is Ask with fields, which go before the arguments, beside the client's
+// Project.
+func (c *Client) AskWith(ctx context.Context, verb protocol.Verb, fields *protocol.Fields, args ...string) (*protocol.Reply, error) {
 	if len(args) > protocol.MaxArguments {
 		return nil, fmt.Errorf("neonauthd: %d arguments, more than %d", len(args), protocol.MaxArguments)
 	}
@@ -155,9 +161,9 @@ func (c *Client) Ask(ctx context.Context, verb protocol.Verb, args ...string) (*
 			return nil, fmt.Errorf("neonauthd: argument %d cannot stand on a request line", i+1)
 		}
 	}
-	q := question{verb: verb, args: args}
+	q := question{verb: verb, fields: fields, args: args}
 	switch verb {
-	case protocol.KEYS, protocol.EXPLAIN, protocol.REVOKE, protocol.UNREVOKE, protocol.PURGE:
+	case protocol.KEYS, protocol.EXPLAIN, protocol.REVOKE, protocol.UNREVOKE, protocol.PURGE, protocol.REVOCATIONS:
 		q.wishes.project = c.Project
 	default: // the others take none
 	}

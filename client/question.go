@@ -15,10 +15,11 @@ import (
 type question struct {
 	verb   protocol.Verb
 	wishes wishes
-	token  string       // of a lookup
-	seed   maphash.Seed // of the labels of those who are asked for
-	keep   bool         // the answer is to be kept
-	args   []string     // of any other verb, each fit for the line
+	token  string           // of a lookup
+	seed   maphash.Seed     // of the labels of those who are asked for
+	keep   bool             // the answer is to be kept
+	fields *protocol.Fields // before args; nil: none
+	args   []string         // of any other verb, each fit for the line
 }
 
 // append writes the request line for the given tag; left is the time until
@@ -35,6 +36,10 @@ func (q *question) append(dst []byte, tag uint64, left time.Duration) []byte {
 		dst = q.appendWishes(dst, left)
 		dst = append(dst, ' ')
 		dst = append(dst, q.token...)
+	}
+	for i := 0; q.fields != nil && i < q.fields.Len(); i++ {
+		name, value := q.fields.At(i)
+		dst = append(append(append(append(dst, ' '), name...), '='), value...)
 	}
 	for _, a := range q.args {
 		dst = append(dst, ' ')

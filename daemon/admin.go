@@ -4,15 +4,12 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"log/slog"
+	"slices"
 	"strconv"
-	"strings"
-	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/neonauthd/neonauthd/daemon/config"
+	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/protocol"
@@ -22,9 +19,9 @@ import (
 // reply is returned.
 type admin struct{ daemon *Daemon }
 
-// answer does what one admin verb says, and returns its reply. Where that has to wait
+// answer does what one admin verb of a caller says, and returns its reply. Where that has to wait
 // for others, rest waits, and returns why the reply is another one, or nil.
-func (a *admin) answer(verb protocol.Verb, r *protocol.Request) (reply protocol.Reply, rest func(context.Context, *protocol.Reply) *refusal) {
+func (a *admin) answer(verb protocol.Verb, r *protocol.Request, by fair.ID) (reply protocol.Reply, rest afterwards) {
 	var refused *refusal
 	switch verb {
 	case protocol.STATS:
@@ -33,8 +30,12 @@ func (a *admin) answer(verb protocol.Verb, r *protocol.Request) (reply protocol.
 		reply, refused = a.keys(r)
 	case protocol.EXPLAIN:
 		reply, refused = a.explain(r)
-	case protocol.REVOKE, protocol.UNREVOKE:
-		reply, rest, refused = a.revoke(r, verb == protocol.REVOKE)
+	case protocol.REVOKE:
+		reply, rest, refused = a.revoke(r, by)
+	case protocol.UNREVOKE:
+		reply, rest, refused = a.unrevoke(r, by)
+	case protocol.REVOCATIONS:
+		reply, refused = a.list(r)
 	case protocol.PURGE:
 		reply, rest, refused = a.purge(r)
 	case protocol.RELOAD:
@@ -90,11 +91,15 @@ func object(v any) (protocol.Reply, *refusal) {
 
 // named returns the project that the request is about: the default one if it
 // names none, and then named is false.
-func (a *admin) named(r *protocol.Request) (p *resolve.Project, named bool, refused *refusal) {
+// Other fields have to be among those that the verb takes.
+func (a *admin) named(r *protocol.Request, takes ...string) (p *resolve.Project, named bool, refused *refusal) {
 	projects := &a.daemon.state.Load().projects
 	p = projects.first
 	for i := range r.Fields.Len() {
 		name, raw := r.Fields.At(i)
+		if slices.Contains(takes, string(name)) {
+			continue
+		}
 		if string(name) != protocol.FieldProject {
 			return nil, false, badRequest("unknown field for this verb")
 		}
@@ -106,80 +111,8 @@ func (a *admin) named(r *protocol.Request) (p *resolve.Project, named bool, refu
 	return p, named, nil
 }
 
-// revoke puts a revocation in force, or takes it back.
-func (a *admin) revoke(r *protocol.Request, on bool) (reply protocol.Reply, rest func(context.Context, *protocol.Reply) *refusal, refused *refusal) {
-	p, _, refused := a.named(r)
-	if refused != nil {
-		return reply, nil, refused
-	}
-	if r.NArgs != 2 {
-		return reply, nil, badRequest("takes a kind (token, session, subject or key) and a value")
-	}
-	m, until, refused := a.mark(p, revoke.Kind(r.Args[0]), r.Args[1])
-	if refused != nil {
-		return reply, nil, refused
-	}
-	revocations := a.daemon.revocations
-	var changed bool
-	var err error
-	if on {
-		changed, err = revocations.Revoke(m, time.Duration(p.Config().Leeway), until)
-	} else {
-		changed, err = revocations.Unrevoke(m)
-	}
-	if errors.Is(err, revoke.ErrFull) {
-		return reply, nil, &refusal{code: protocol.CodeBusy, advice: err.Error()}
-	}
-	if on { // also when it was in force, or is not saved
-		a.daemon.ended(m)
-	}
-	rest = func(ctx context.Context, reply *protocol.Reply) *refusal {
-		if a.tell(reply, m); !on {
-			return nil
-		}
-		return a.settled(ctx)
-	}
-	if err != nil {
-		a.daemon.opts.Logger.Error("revocation not saved: it is in force, and a restart would forget it; mend the state directory and repeat", "kind", m.Kind, "project", p.Name(), "error", err)
-		return reply, rest, &refusal{code: protocol.CodeUnavailable, advice: revoke.ErrNotSaved.Error()}
-	}
-	a.daemon.opts.Logger.Info("revocations changed", "kind", m.Kind, "project", p.Name(), "revoked", on, "changed", changed)
-	return done(protocol.FieldChanged, bit(changed), protocol.FieldEntries, strconv.Itoa(revocations.Len())), rest, nil
-}
-
-// mark reads what is to be revoked, and for a token until when.
-func (a *admin) mark(p *resolve.Project, kind revoke.Kind, raw []byte) (revoke.Mark, time.Time, *refusal) {
-	switch kind {
-	case revoke.KindToken:
-		m, until, ok := p.TokenMark(raw, a.daemon.opts.Now())
-		if !ok {
-			return revoke.Mark{}, time.Time{}, badRequest("that is not a token; an operator revokes a session or a subject by its id")
-		}
-		return m, until, nil
-	case revoke.KindSession, revoke.KindSubject, revoke.KindKey:
-		value, refused := readID(raw)
-		return revoke.Mark{Kind: kind, Project: p.Name(), Value: value}, time.Time{}, refused
-	default: // what hosts tell each other is not for REVOKE
-	}
-	return revoke.Mark{}, time.Time{}, badRequest("the kind is none of token, session, subject, key")
-}
-
-// maxID is the longest id that can be revoked, in bytes, decoded: far beyond
-// what upstreams use, and short enough for MaxRevocations of them.
-const maxID = 512
-
-// readID reads the id of a session, a subject or a key. It is text without
-// control characters: no token could carry anything else.
-func readID(raw []byte) (string, *refusal) {
-	id, err := protocol.Value(raw)
-	if err != nil || id == "" || len(id) > maxID || !utf8.ValidString(id) || strings.ContainsFunc(id, unicode.IsControl) {
-		return "", badRequest("the value is not the percent-encoded id of anything: 1 to 512 bytes of UTF-8 without control characters")
-	}
-	return id, nil
-}
-
 // purge forgets what is cached.
-func (a *admin) purge(r *protocol.Request) (reply protocol.Reply, rest func(context.Context, *protocol.Reply) *refusal, refused *refusal) {
+func (a *admin) purge(r *protocol.Request) (reply protocol.Reply, rest afterwards, refused *refusal) {
 	p, named, refused := a.named(r)
 	if refused != nil {
 		return reply, nil, refused
@@ -212,7 +145,7 @@ func (a *admin) purge(r *protocol.Request) (reply protocol.Reply, rest func(cont
 	return done(protocol.FieldEntries, strconv.FormatInt(entries, 10)), rest, nil
 }
 
-func (a *admin) reload(r *protocol.Request) (reply protocol.Reply, rest func(context.Context, *protocol.Reply) *refusal, refused *refusal) {
+func (a *admin) reload(r *protocol.Request) (reply protocol.Reply, rest afterwards, refused *refusal) {
 	if refused := takesNothing(r); refused != nil {
 		return reply, nil, refused
 	}

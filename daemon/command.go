@@ -22,7 +22,7 @@ func (c *conn) command(r *protocol.Request) bool {
 	case protocol.SEEN:
 		c.refuse(r.Tag, badRequest("SEEN is for a watch; WATCH makes this connection one"))
 	case protocol.STATS, protocol.KEYS, protocol.EXPLAIN, protocol.REVOKE,
-		protocol.UNREVOKE, protocol.PURGE, protocol.RELOAD, protocol.LEVEL, protocol.FLEET:
+		protocol.UNREVOKE, protocol.REVOCATIONS, protocol.PURGE, protocol.RELOAD, protocol.LEVEL, protocol.FLEET:
 		if !c.admin {
 			c.refuse(r.Tag, &refusal{code: protocol.CodeForbidden, advice: "this verb is served on the admin socket only"})
 			return true
@@ -117,7 +117,7 @@ func (c *conn) line(tag []byte, reply protocol.Reply) {
 // administer answers an admin verb. What has to wait for others waits in a goroutine:
 // what comes behind it is begun meanwhile.
 func (c *conn) administer(verb protocol.Verb, r *protocol.Request) {
-	reply, rest := c.server.admin.answer(verb, r)
+	reply, rest := c.server.admin.answer(verb, r, c.peer.id)
 	if rest == nil {
 		c.line(r.Tag, reply)
 		return

@@ -126,7 +126,7 @@ func stopKeys(p *resolve.Project) {
 // revoke revokes and fails if that does not come to want.
 func (k *idleDaemon) revoke(kind, value string, want bool) {
 	k.t.Helper()
-	changed, err := k.daemon.revocations.Revoke(revoke.Mark{Kind: revoke.Kind(kind), Project: "stack", Value: value}, testLeeway, time.Time{})
+	changed, err := k.daemon.revocations.Revoke(revoke.Mark{Kind: revoke.Kind(kind), Project: "stack", Value: value}, revoke.Origin{}, testLeeway, time.Time{})
 	if err != nil || changed != want {
 		k.t.Errorf("revoke %s: changed %v, %v; want %v", kind, changed, err, want)
 	}

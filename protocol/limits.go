@@ -36,6 +36,8 @@ const (
 	MaxText = 512
 	// MaxClientName is the greatest length in bytes of the client's name in HELLO, before percent-encoding.
 	MaxClientName = 64
+	// MaxReason is the greatest length in bytes of the reason for a revocation, before percent-encoding.
+	MaxReason = 256
 	// MaxTTL is the greatest ttl of an accepted answer, in seconds.
 	MaxTTL = 60
 	// MaxDeadline is the greatest deadline of a lookup, in milliseconds.

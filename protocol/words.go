@@ -58,6 +58,8 @@ const (
 	REVOKE Verb = "REVOKE"
 	// UNREVOKE takes one REVOKE back.
 	UNREVOKE Verb = "UNREVOKE"
+	// REVOCATIONS asks for what is revoked.
+	REVOCATIONS Verb = "REVOCATIONS"
 	// PURGE drops cached entries.
 	PURGE Verb = "PURGE"
 	// RELOAD reads the configuration again.
@@ -76,7 +78,7 @@ func Verbs() []Verb {
 // AdminVerbs returns the verbs that only the admin socket serves, in the order of protocol.md. The admin socket serves
 // [Verbs] as well. The slice is the caller's.
 func AdminVerbs() []Verb {
-	return []Verb{STATS, KEYS, EXPLAIN, REVOKE, UNREVOKE, PURGE, RELOAD, LEVEL, FLEET}
+	return []Verb{STATS, KEYS, EXPLAIN, REVOKE, UNREVOKE, REVOCATIONS, PURGE, RELOAD, LEVEL, FLEET}
 }
 
 // Reason says which proof a rejection rests on. The list is closed for one protocol [Version].
@@ -178,6 +180,10 @@ const (
 	FieldFor = "for"
 	// FieldKeep is 1 when the caller wants to keep the answer ([FieldRev], [FieldHandles]).
 	FieldKeep = "keep"
+	// FieldReason says, for people, why something is revoked: up to [MaxReason] bytes.
+	FieldReason = "reason"
+	// FieldAfter says after what the list is to go on.
+	FieldAfter = "after"
 	// FieldHits counts the answers that the client has given from its own memory since the last [SEEN].
 	FieldHits = "hits"
 )
@@ -212,6 +218,8 @@ const (
 	FieldChanged = "changed"
 	// FieldEntries counts what an admin command concerned.
 	FieldEntries = "entries"
+	// FieldKnown is 0 when a key is revoked of which the project's key set has none.
+	FieldKnown = "known"
 	// FieldReached is on how many hosts of the fleet an admin command is in force, [FieldOf] how many have to be reached, and
 	// FieldSilent how many of these are not heard and may be accepting.
 	FieldReached = "reached"

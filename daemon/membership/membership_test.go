@@ -95,7 +95,7 @@ func (h *host) hears(n int) {
 
 func (h *host) revoke(m revoke.Mark) {
 	h.t.Helper()
-	if _, err := h.list.Revoke(m, 0, time.Time{}); err != nil {
+	if _, err := h.list.Revoke(m, revoke.Origin{}, 0, time.Time{}); err != nil {
 		h.t.Fatal(err)
 	}
 }

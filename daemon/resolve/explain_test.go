@@ -104,7 +104,7 @@ func ended() []situation {
 		return func(h *harness, p *Project, token string) {
 			h.ask(p, token)
 			if v := value(h, p, token); v != "" {
-				if _, err := h.revocations.Revoke(revoke.Mark{Kind: kind, Project: p.name, Value: v}, testLeeway, time.Time{}); err != nil {
+				if _, err := h.revocations.Revoke(revoke.Mark{Kind: kind, Project: p.name, Value: v}, revoke.Origin{}, testLeeway, time.Time{}); err != nil {
 					h.t.Fatal(err)
 				}
 			}
@@ -114,7 +114,7 @@ func ended() []situation {
 		{"revoked", func(h *harness, p *Project, token string) {
 			h.ask(p, token)
 			if m, until, ok := p.TokenMark([]byte(token), h.clock.now()); ok {
-				if _, err := h.revocations.Revoke(m, testLeeway, until); err != nil {
+				if _, err := h.revocations.Revoke(m, revoke.Origin{}, testLeeway, until); err != nil {
 					h.t.Fatal(err)
 				}
 			}

@@ -199,7 +199,7 @@ func (h *harness) pend() string {
 // revoke revokes and fails if that does not come to want.
 func (h *harness) revoke(kind, value string, want bool) {
 	h.t.Helper()
-	changed, err := h.revocations.Revoke(revoke.Mark{Kind: revoke.Kind(kind), Project: "stack", Value: value}, testLeeway, time.Time{})
+	changed, err := h.revocations.Revoke(revoke.Mark{Kind: revoke.Kind(kind), Project: "stack", Value: value}, revoke.Origin{}, testLeeway, time.Time{})
 	if err != nil || changed != want {
 		h.t.Errorf("revoke %s: changed %v, %v; want %v", kind, changed, err, want)
 	}

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"reflect"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -224,4 +225,14 @@ func (p *Project) flight(key cache.Key) cache.Key {
 		binary.LittleEndian.PutUint64(key[i:], binary.LittleEndian.Uint64(key[i:])^binary.LittleEndian.Uint64(p.salt[i:]))
 	}
 	return key
+}
+
+// Lacks reports whether the project's key set is known and has no key of that id or
+// thumbprint.
+func (p *Project) Lacks(key string, now time.Time) bool {
+	current, _ := p.keys.Current(now)
+	if current == nil {
+		return false
+	}
+	return !slices.ContainsFunc(current.Set().Keys(), func(k *keyset.Key) bool { return k.ID() == key || k.Thumbprint() == key })
 }

@@ -17,7 +17,7 @@ import (
 func TestARevokedUsersSessionIsCoveredThatBeganInTheFuture(t *testing.T) {
 	k := newHarness(t, nil)
 	p, now := k.project("neon"), k.clock.now()
-	if changed, err := k.revocations.Revoke(revoke.Mark{Kind: revoke.KindSubject, Project: "neon", Value: "ada"}, testLeeway, time.Time{}); !changed || err != nil {
+	if changed, err := k.revocations.Revoke(revoke.Mark{Kind: revoke.KindSubject, Project: "neon", Value: "ada"}, revoke.Origin{}, testLeeway, time.Time{}); !changed || err != nil {
 		t.Fatal(changed, err)
 	}
 	for _, c := range []struct {

@@ -231,13 +231,13 @@ func TestFilesThatSomebodyElseTouchesAreWrittenAnew(t *testing.T) {
 			s.store()
 			r := s.open()
 			touch(s)
-			changed, err := r.Revoke(Mark{KindKey, "main", "one more"}, 0, time.Time{})
+			changed, err := r.Revoke(Mark{KindKey, "main", "one more"}, Origin{}, 0, time.Time{})
 			if name == "journal made a folder" {
 				if err == nil || !r.Unsaved() {
 					t.Error("said to be saved")
 				}
 				s.remove(s.path)
-				changed, err = r.Revoke(Mark{KindKey, "main", "another"}, 0, time.Time{})
+				changed, err = r.Revoke(Mark{KindKey, "main", "another"}, Origin{}, 0, time.Time{})
 				if _, err := r.Unrevoke(Mark{KindKey, "main", "another"}); err != nil {
 					t.Error(err)
 				}

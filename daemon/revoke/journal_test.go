@@ -117,7 +117,7 @@ func (s *shelf) remove(path string) {
 // revoke revokes m until r's retention ends.
 func (s *shelf) revoke(r *List, m Mark) {
 	s.t.Helper()
-	if _, err := r.Revoke(m, 0, time.Time{}); err != nil {
+	if _, err := r.Revoke(m, Origin{}, 0, time.Time{}); err != nil {
 		s.t.Error(err)
 	}
 }
@@ -191,18 +191,18 @@ func TestWhatCannotBeSavedIsInForceAndSavedWhenRepeated(t *testing.T) {
 	mend := s.block()
 	m, other := Mark{KindSession, "main", "s"}, Mark{KindKey, "main", "k"}
 	for i, want := range []bool{true, false} {
-		if changed, err := r.Revoke(m, 0, time.Time{}); changed != want || !errors.Is(err, ErrNotSaved) {
+		if changed, err := r.Revoke(m, Origin{}, 0, time.Time{}); changed != want || !errors.Is(err, ErrNotSaved) {
 			t.Errorf("%d: changed %v, %v", i, changed, err)
 		}
 	}
-	if changed, err := r.Revoke(other, 0, time.Time{}); !changed || !errors.Is(err, ErrNotSaved) {
+	if changed, err := r.Revoke(other, Origin{}, 0, time.Time{}); !changed || !errors.Is(err, ErrNotSaved) {
 		t.Errorf("another: changed %v, %v", changed, err)
 	}
 	if !r.has(m) || !r.has(other) || !r.Unsaved() {
 		t.Error("not in force, or said to be saved")
 	}
 	mend()
-	if changed, err := r.Revoke(m, 0, time.Time{}); changed || err != nil || r.Unsaved() {
+	if changed, err := r.Revoke(m, Origin{}, 0, time.Time{}); changed || err != nil || r.Unsaved() {
 		t.Errorf("repeated on a mended disk: changed %v, %v", changed, err)
 	}
 	if again := s.open(); !again.has(m) || !again.has(other) {
@@ -268,7 +268,7 @@ func TestARevocationRepeatedIsKeptForTokensIssuedSince(t *testing.T) {
 		m := Mark{kind, "main", "s"}
 		s.revoke(r, m)
 		s.advance(retention - time.Minute)
-		if _, err := r.Revoke(m, 0, time.Time{}); err != nil {
+		if _, err := r.Revoke(m, Origin{}, 0, time.Time{}); err != nil {
 			t.Fatal(err)
 		}
 		s.advance(time.Hour)

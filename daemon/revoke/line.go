@@ -19,7 +19,8 @@ import (
 //
 //	SEQ SUM {"op":"revoke","kind":"subject","project":"main","value":"...","at":1764000000}
 //
-// On a host in a fleet a change has stamps too, "r" and "u", what was taken back
+// A revocation says when it was made, "made", by which user, "by", and why, "reason",
+// where that is known. On a host in a fleet a change has stamps too, "r" and "u", what was taken back
 // stays with them, and purges are changes. A program that does not know the
 // members refuses the file as well.
 //
@@ -54,6 +55,10 @@ type line struct {
 	Mark
 	At    int64 `json:"at,omitzero"`
 	Until int64 `json:"until,omitzero"`
+	// Of what is in force: when it was asked for, by which user, and why.
+	Made   int64  `json:"made,omitzero"`
+	By     string `json:"by,omitzero"`
+	Reason string `json:"reason,omitzero"`
 	// The stamps of a host in a fleet, see Shared.
 	Revoked uint64 `json:"r,omitzero"`
 	Undone  uint64 `json:"u,omitzero"`
@@ -62,6 +67,9 @@ type line struct {
 // valid reports whether the line is of a form that this program writes. A kind
 // that nobody asks for would be a revocation lost.
 func (l *line) valid() bool {
+	if l.Op != opRevoke && (l.Made != 0 || l.By != "" || l.Reason != "") {
+		return false
+	}
 	switch l.Op {
 	case opLongest:
 		return l.Mark == Mark{} && l.At == 0 && l.Until >= 0 && l.Revoked == 0 && l.Undone == 0
@@ -70,6 +78,9 @@ func (l *line) valid() bool {
 	case opPurge:
 		return isPurge(l.Kind) && l.Revoked > 0 && l.Undone == 0 && l.Until > 0
 	case opRevoke, opUnrevoke:
+		if len(l.Reason) > MaxReason || strings.Trim(l.By, "0123456789") != "" {
+			return false
+		}
 		known := l.Kind == KindToken || l.Kind == KindSession || l.Kind == KindSubject || l.Kind == KindKey
 		return known && l.Project != "" && l.Value != ""
 	}

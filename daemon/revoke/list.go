@@ -32,9 +32,22 @@ type revocation struct {
 	until int64 // Unix seconds: the exp of the one token it covers; 0 = not known, or several
 	since int64 // nanoseconds after the list was opened: when this process made it; 0 = read
 
+	made   int64 // Unix seconds: when it was asked for; 0 = not known
+	origin Origin
+
 	// Of a host in a fleet, see Shared; else 0.
 	revoked, undone uint64
 }
+
+// Origin is who asked for a revocation, and why. The zero value is of somebody on
+// another host, or who asked an earlier version.
+type Origin struct {
+	By     string // the caller's user id, as digits
+	Reason string // at most MaxReason bytes; "": none was given
+}
+
+// MaxReason is the longest reason, in bytes.
+const MaxReason = 256
 
 // List is what must not be accepted whatever the upstream says. A revocation is
 // in force before Revoke returns, and survives a restart. Asking takes no lock
@@ -115,7 +128,7 @@ func Open(dir *statedir.Dir, o Options) (*List, error) {
 func (l *List) replay(one *line) {
 	switch one.Op {
 	case opRevoke:
-		l.keep(one.Mark, revocation{at: one.At, until: one.Until, revoked: one.Revoked, undone: one.Undone})
+		l.keep(one.Mark, revocation{at: one.At, until: one.Until, made: one.Made, origin: Origin{one.By, one.Reason}, revoked: one.Revoked, undone: one.Undone})
 	case opUnrevoke, opPurge:
 		l.drop(one.Mark)
 		if one.Revoked > 0 {
@@ -160,13 +173,14 @@ func (l *List) drop(m Mark) {
 
 // Revoke puts m in force, and saves it. until is the exp of a token; zero for
 // everything else, and when it is not known. leeway is how far ahead of this host's clock iat may be in m's
-// project. changed is false when it was in force already. An error wrapping
+// project. o is kept for List.Page; of a mark that is in force already the first
+// is kept, unless a reason is given anew. changed is false when it was in force already. An error wrapping
 // ErrNotSaved leaves it in force.
-func (l *List) Revoke(m Mark, leeway time.Duration, until time.Time) (changed bool, err error) {
+func (l *List) Revoke(m Mark, o Origin, leeway time.Duration, until time.Time) (changed bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now()
-	v := revocation{at: l.latestIssue(m.Project, leeway, now), since: int64(clock.Awake(l.opened, now))}
+	v := revocation{at: l.latestIssue(m.Project, leeway, now), since: int64(clock.Awake(l.opened, now)), made: now.Unix(), origin: o}
 	if !until.IsZero() {
 		v.until = until.Unix()
 	}
@@ -174,10 +188,14 @@ func (l *List) Revoke(m Mark, leeway time.Duration, until time.Time) (changed bo
 		before := old.(revocation)
 		// What was issued since the last time is covered anew, and for as long.
 		v.at, v.until = max(before.at, v.at), max(before.until, v.until)
-		if m.Kind == KindToken { // one token is issued once
+		if m.Kind == KindToken || m.Kind == KindKey { // one token is issued once, and a key signs at any time
 			v.at = before.at
 		}
-		if m.Kind == KindKey || v.at == before.at && v.until == before.until {
+		v.made = before.made
+		if o.Reason == "" {
+			v.origin = before.origin
+		}
+		if v.at == before.at && v.until == before.until && v.origin == before.origin {
 			return false, l.settle()
 		}
 		l.stampNew(m, &v, before)

@@ -17,7 +17,7 @@ func TestThereIsRoomForSoManyRevocations(t *testing.T) {
 		s.revoke(r, Mark{KindSession, "main", fmt.Sprint("s", i)})
 	}
 	for _, kind := range Kinds() {
-		if changed, err := r.Revoke(Mark{kind, "main", "one more"}, 0, time.Time{}); changed || !errors.Is(err, ErrFull) {
+		if changed, err := r.Revoke(Mark{kind, "main", "one more"}, Origin{}, 0, time.Time{}); changed || !errors.Is(err, ErrFull) {
 			t.Errorf("%s beyond the bound: changed %v, %v", kind, changed, err)
 		}
 	}
@@ -78,7 +78,7 @@ func TestARevocationIsKeptAsLongAsACoveredTokenCanLive(t *testing.T) {
 			if c.exp > 0 {
 				until = s.now().Add(c.exp)
 			}
-			if _, err := r.Revoke(m, testLeeway, until); err != nil {
+			if _, err := r.Revoke(m, Origin{}, testLeeway, until); err != nil {
 				t.Fatal(err)
 			}
 			if c.seeAfter > 0 {

@@ -57,6 +57,8 @@ func (v revocation) line(m Mark) line {
 		one.Op = opPurge
 	case v.revoked > 0 && v.revoked <= v.undone:
 		one.Op = opUnrevoke
+	default:
+		one.Made, one.By, one.Reason = v.made, v.origin.By, v.origin.Reason
 	}
 	return one
 }
@@ -211,6 +213,9 @@ func (l *List) Join(told []Shared) (changed []Mark, err error) {
 			continue
 		}
 		covers := !isPurge(s.Kind) && v.revoked > v.undone
+		if covers && !inForce { // another host's
+			v.made, v.origin = now.Unix(), Origin{}
+		}
 		if covers && !inForce && l.counts.all.Load() >= l.most {
 			if l.sweep(); l.counts.all.Load() >= l.most {
 				full = true

@@ -49,7 +49,7 @@ func TestNothingIsForgottenBeforeItIsCertainlyOver(t *testing.T) {
 				if kind == KindToken {
 					until = s.now().Add(retention)
 				}
-				if _, err := r.Revoke(m, testLeeway, until); err != nil {
+				if _, err := r.Revoke(m, Origin{}, testLeeway, until); err != nil {
 					t.Fatal(err)
 				}
 				c.do(s, &r)
@@ -72,7 +72,7 @@ func TestAFullListMakesNoRoomByAWrongClock(t *testing.T) {
 	r.most = 1
 	s.revoke(r, Mark{KindSession, "main", "s"})
 	s.clock.Step(30 * retention)
-	if changed, err := r.Revoke(Mark{KindSession, "main", "another"}, 0, time.Time{}); changed || !errors.Is(err, ErrFull) {
+	if changed, err := r.Revoke(Mark{KindSession, "main", "another"}, Origin{}, 0, time.Time{}); changed || !errors.Is(err, ErrFull) {
 		t.Errorf("changed %v, %v", changed, err)
 	}
 	s.hear(0)

@@ -49,7 +49,7 @@ Caches, connections and lookups under way survive.`,
 	}
 	cmds := []*cobra.Command{
 		stats, keys, explainCommand(s),
-		coverCommand(s, protocol.REVOKE), coverCommand(s, protocol.UNREVOKE), purgeCommand(s), reload, level, fleetCommand(s),
+		coverCommand(s, protocol.REVOKE), coverCommand(s, protocol.UNREVOKE), revocationsCommand(s), purgeCommand(s), reload, level, fleetCommand(s),
 	}
 	for _, cmd := range cmds {
 		cmd.Long = strings.TrimSpace(cmd.Long + "\n\nIt asks the admin socket.")
@@ -107,6 +107,7 @@ Exit codes: 0 the token is accepted, 1 rejected, 2 called wrongly, 3 could not t
 func coverCommand(s *cli.Settings, verb protocol.Verb) *cobra.Command {
 	token := cli.TokenSource{Settings: s}
 	kinds := []string{"token", "session", "subject", "key"}
+	reason := ""
 	cmd := &cobra.Command{
 		Use:   "revoke token | session ID | subject ID | key ID",
 		Short: "Have tokens rejected from now on",
@@ -117,13 +118,15 @@ and survives a restart of the daemon.`,
 		ValidArgs: kinds,
 		Args:      oneOf(1, kinds...),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return cover(s, cmd, verb, args, &token)
+			return cover(s, cmd, verb, args, &token, reason)
 		},
 	}
 	if verb == protocol.UNREVOKE {
 		cmd.Use = strings.Replace(cmd.Use, "revoke", "unrevoke", 1)
 		cmd.Short = "Take a revocation back"
-		cmd.Long = "Unrevoke takes back a revocation of the same project, kind and id."
+		cmd.Long = "Unrevoke takes back a revocation of the same project, kind and id.\n\nExit codes: 0 taken back, 1 there was none, 2 called wrongly, 3 could not tell."
+	} else {
+		command.Text(cmd.Flags(), &reason, "reason", "why, as a `text` for people, which neonauthctl revocations shows", reasonFault)
 	}
 	s.ProjectFlag(cmd)
 	token.Flag(cmd)
@@ -141,7 +144,7 @@ one token (read from standard input or --token-file). Key sets and revocations s
 		ValidArgs: kinds,
 		Args:      oneOf(1, kinds...),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return cover(s, cmd, protocol.PURGE, args, &token)
+			return cover(s, cmd, protocol.PURGE, args, &token, "")
 		},
 	}
 	s.ProjectFlag(cmd)

@@ -17,15 +17,25 @@ import (
 	"github.com/neonauthd/neonauthd/cmd/neonauthctl/internal/document"
 	"github.com/neonauthd/neonauthd/cmd/neonauthctl/internal/lookup"
 	"github.com/neonauthd/neonauthd/internal/credential"
-	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
 // ask asks the admin socket. Its errors are reported and are exit codes.
 func ask(s *cli.Settings, cmd *cobra.Command, verb protocol.Verb, words ...string) (*protocol.Reply, error) {
+	return askWith(s, cmd, verb, "", "", words...)
+}
+
+// askWith is ask with one field, unless its value is "".
+func askWith(s *cli.Settings, cmd *cobra.Command, verb protocol.Verb, field, value string, words ...string) (*protocol.Reply, error) {
 	c := s.Admin()
 	defer c.Close()
-	r, err := c.Ask(cmd.Context(), verb, words...)
+	var fields protocol.Fields
+	if value != "" {
+		if err := fields.Add(field, protocol.AppendValue(nil, value)); err != nil {
+			return nil, err
+		}
+	}
+	r, err := c.AskWith(cmd.Context(), verb, &fields, words...)
 	if err != nil {
 		return nil, s.FailAt(verb, err)
 	}
@@ -102,76 +112,6 @@ func withAdvice(object []byte, outcome, reason string, looks credential.Finding)
 	}
 	// Both are objects with members.
 	return slices.Concat(bytes.TrimSuffix(bytes.TrimSpace(object), []byte("}")), []byte(","), more[1:]), nil
-}
-
-// cover does revoke, unrevoke and purge: a kind and what it applies to.
-func cover(s *cli.Settings, cmd *cobra.Command, verb protocol.Verb, args []string, token *cli.TokenSource) error {
-	kind := args[0]
-	words := []string{kind}
-	alone := kind == "token" || kind == "all"
-	switch {
-	case alone && len(args) > 1 && kind == "token":
-		return program.Usage("a token is read from standard input or --token-file, never from the command line")
-	case alone && len(args) > 1, len(args) > 2:
-		return program.Usage("too many arguments (see " + cmd.CommandPath() + " --help)")
-	case !alone && (len(args) < 2 || args[1] == ""):
-		return program.Usage("say which " + kind + " (see " + cmd.CommandPath() + " --help)")
-	case kind == "token":
-		text, err := token.One()
-		if err != nil {
-			return err
-		}
-		if !text.Askable() {
-			return text.Refuse()
-		}
-		words = append(words, text.Text)
-	case kind != "all":
-		words = append(words, string(protocol.AppendValue(nil, args[1])))
-	}
-	r, err := ask(s, cmd, verb, words...)
-	if err != nil {
-		return err
-	}
-	return printChange(s, verb, r)
-}
-
-// printChange prints what a revoke, unrevoke or purge came to.
-func printChange(s *cli.Settings, verb protocol.Verb, r *protocol.Reply) error {
-	entries, err := number(r, protocol.FieldEntries)
-	if err != nil {
-		return err
-	}
-	d := document.Change{Entries: entries}
-	if verb != protocol.PURGE {
-		n, err := number(r, protocol.FieldChanged)
-		if err != nil {
-			return err
-		}
-		changed := n != 0
-		d.Changed = &changed
-	}
-	if d.Fleet, err = readReach(r); err != nil {
-		return err
-	}
-	if s.JSON {
-		if err := s.PrintJSON(d); err != nil {
-			return err
-		}
-		return tellReach(s, d.Fleet)
-	}
-	switch {
-	case verb == protocol.PURGE:
-		fmt.Fprintf(s.Out, "purged: about %d entries forgotten\n", entries)
-	case verb == protocol.REVOKE && *d.Changed:
-		fmt.Fprintf(s.Out, "revoked; %d revocations in force\n", entries)
-	case verb == protocol.REVOKE:
-		fmt.Fprintf(s.Out, "was revoked already; %d revocations in force\n", entries)
-	case *d.Changed:
-		fmt.Fprintf(s.Out, "taken back; %d revocations stay in force\n", entries)
-	default:
-		fmt.Fprintf(s.Out, "there was no such revocation: check project, kind and id; %d revocations in force\n", entries)
-	}
-	return tellReach(s, d.Fleet)
 }
 
 func number(r *protocol.Reply, field string) (int64, error) {

@@ -56,6 +56,24 @@ type Change struct {
 	Changed *bool  `json:"changed,omitempty"`
 	Entries int64  `json:"entries"`
 	Fleet   *Reach `json:"fleet,omitempty"`
+	// UnknownKey: of the key that was revoked the project's key set has none now.
+	UnknownKey bool `json:"unknown_key,omitempty"`
+}
+
+// Revocations is what revocations prints.
+type Revocations struct {
+	Revocations []Revocation `json:"revocations"`
+}
+
+// Revocation is one revocation in force.
+type Revocation struct {
+	Project string  `json:"project"`
+	Kind    string  `json:"kind"`
+	Value   string  `json:"value"`
+	Since   int64   `json:"since"` // 0: not known
+	Until   int64   `json:"until"` // 0: until it is taken back
+	UID     *uint32 `json:"uid,omitempty"`
+	Reason  string  `json:"reason"`
 }
 
 // Reach says on how many hosts of a fleet a change is in force.

@@ -1,0 +1,97 @@
+package admin
+
+import (
+	"cmp"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/neonauthd/neonauthd/cmd/neonauthctl/internal/cli"
+	"github.com/neonauthd/neonauthd/cmd/neonauthctl/internal/document"
+	"github.com/neonauthd/neonauthd/internal/program"
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+// cover does revoke, unrevoke and purge: a kind and what it applies to. reason is
+// for revoke only.
+func cover(s *cli.Settings, cmd *cobra.Command, verb protocol.Verb, args []string, token *cli.TokenSource, reason string) error {
+	kind := args[0]
+	words := []string{kind}
+	alone := kind == "token" || kind == "all"
+	switch {
+	case alone && len(args) > 1 && kind == "token":
+		return program.Usage("a token is read from standard input or --token-file, never from the command line")
+	case alone && len(args) > 1, len(args) > 2:
+		return program.Usage("too many arguments (see " + cmd.CommandPath() + " --help)")
+	case !alone && (len(args) < 2 || args[1] == ""):
+		return program.Usage("say which " + kind + " (see " + cmd.CommandPath() + " --help)")
+	case kind == "token":
+		text, err := token.One()
+		if err != nil {
+			return err
+		}
+		if !text.Askable() {
+			return text.Refuse()
+		}
+		words = append(words, text.Text)
+	case kind != "all":
+		words = append(words, string(protocol.AppendValue(nil, args[1])))
+	}
+	r, err := askWith(s, cmd, verb, protocol.FieldReason, reason, words...)
+	if err != nil {
+		return err
+	}
+	return printChange(s, verb, r)
+}
+
+// printChange prints what a revoke, unrevoke or purge came to.
+func printChange(s *cli.Settings, verb protocol.Verb, r *protocol.Reply) error {
+	entries, err := number(r, protocol.FieldEntries)
+	if err != nil {
+		return err
+	}
+	d := document.Change{Entries: entries}
+	if verb != protocol.PURGE {
+		n, err := number(r, protocol.FieldChanged)
+		if err != nil {
+			return err
+		}
+		changed := n != 0
+		d.Changed = &changed
+	}
+	if d.Fleet, err = readReach(r); err != nil {
+		return err
+	}
+	known, said := r.Fields.Get(protocol.FieldKnown)
+	d.UnknownKey = said && string(known) == "0"
+	if s.JSON {
+		err = s.PrintJSON(d)
+	} else {
+		tellChange(s, verb, &d)
+	}
+	if err = cmp.Or(err, tellReach(s, d.Fleet)); err == nil && verb == protocol.UNREVOKE && !*d.Changed {
+		return cli.ExitNo // what was to be taken back is not there
+	}
+	return err
+}
+
+// tellChange says what a change came to.
+func tellChange(s *cli.Settings, verb protocol.Verb, d *document.Change) {
+	entries := d.Entries
+	switch {
+	case verb == protocol.PURGE:
+		fmt.Fprintf(s.Out, "purged: about %d entries forgotten\n", entries)
+	case verb == protocol.REVOKE && *d.Changed:
+		fmt.Fprintf(s.Out, "revoked; %d revocations in force\n", entries)
+	case verb == protocol.REVOKE:
+		fmt.Fprintf(s.Out, "was revoked already; %d revocations in force\n", entries)
+	case *d.Changed:
+		fmt.Fprintf(s.Out, "taken back; %d revocations stay in force\n", entries)
+	default:
+		fmt.Fprintf(s.Out, "there was no such revocation; %d revocations in force\n", entries)
+		fmt.Fprintln(s.Out, "  next: check project, kind and id: neonauthctl revocations lists them")
+	}
+	if d.UnknownKey {
+		fmt.Fprintln(s.Out, "  no key of the project's key set has this id or thumbprint now: unless it was withdrawn or is still to come, check it with neonauthctl keys")
+	}
+}

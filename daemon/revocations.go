@@ -1,0 +1,210 @@
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/neonauthd/neonauthd/daemon/fair"
+	"github.com/neonauthd/neonauthd/daemon/resolve"
+	"github.com/neonauthd/neonauthd/daemon/revoke"
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+// afterwards is what a reply waits for once a change is in force; see answer.
+type afterwards = func(context.Context, *protocol.Reply) *refusal
+
+// revoke puts a revocation in force.
+func (a *admin) revoke(r *protocol.Request, by fair.ID) (protocol.Reply, afterwards, *refusal) {
+	p, m, until, refused := a.revocation(r, protocol.FieldReason)
+	if refused != nil {
+		return protocol.Reply{}, nil, refused
+	}
+	reason, refused := readReason(r)
+	if refused != nil {
+		return protocol.Reply{}, nil, refused
+	}
+	origin := revoke.Origin{By: userOf(by), Reason: reason}
+	changed, err := a.daemon.revocations.Revoke(m, origin, time.Duration(p.Config().Leeway), until)
+	if errors.Is(err, revoke.ErrFull) {
+		return protocol.Reply{}, nil, &refusal{code: protocol.CodeBusy, advice: err.Error()}
+	}
+	a.daemon.ended(m) // also when it was in force, or is not saved
+	reply, refused := a.revoked(m, by, true, changed, err)
+	if refused == nil && m.Kind == revoke.KindKey && p.Lacks(m.Value, a.daemon.opts.Now()) {
+		addField(&reply, protocol.FieldKnown, "0")
+	}
+	return reply, func(ctx context.Context, reply *protocol.Reply) *refusal {
+		a.tell(reply, m)
+		return a.settled(ctx)
+	}, refused
+}
+
+// unrevoke takes a revocation back.
+func (a *admin) unrevoke(r *protocol.Request, by fair.ID) (protocol.Reply, afterwards, *refusal) {
+	_, m, _, refused := a.revocation(r)
+	if refused != nil {
+		return protocol.Reply{}, nil, refused
+	}
+	changed, err := a.daemon.revocations.Unrevoke(m)
+	reply, refused := a.revoked(m, by, false, changed, err)
+	return reply, func(_ context.Context, reply *protocol.Reply) *refusal {
+		a.tell(reply, m)
+		return nil
+	}, refused
+}
+
+// revoked is the reply to a change that is in force, and was saved if err is nil.
+func (a *admin) revoked(m revoke.Mark, by fair.ID, on, changed bool, err error) (protocol.Reply, *refusal) {
+	if err != nil {
+		a.daemon.opts.Logger.Error("revocation not saved: it is in force, and a restart would forget it; mend the state directory and repeat", "kind", m.Kind, "project", m.Project, "error", err)
+		return protocol.Reply{}, &refusal{code: protocol.CodeUnavailable, advice: revoke.ErrNotSaved.Error()}
+	}
+	a.daemon.opts.Logger.Info("revocations changed", "kind", m.Kind, "project", m.Project, "revoked", on, "changed", changed, "uid", userOf(by))
+	return done(protocol.FieldChanged, bit(changed), protocol.FieldEntries, strconv.Itoa(a.daemon.revocations.Len())), nil
+}
+
+// userOf is the user of a caller in digits, or "" where users cannot be told apart.
+func userOf(by fair.ID) string {
+	if by.PID != 0 {
+		return ""
+	}
+	return strconv.FormatUint(uint64(by.UID), 10)
+}
+
+// revocation reads what is to be revoked or taken back, and for a token until when.
+func (a *admin) revocation(r *protocol.Request, takes ...string) (*resolve.Project, revoke.Mark, time.Time, *refusal) {
+	p, _, refused := a.named(r, takes...)
+	if refused != nil {
+		return nil, revoke.Mark{}, time.Time{}, refused
+	}
+	if r.NArgs != 2 {
+		return nil, revoke.Mark{}, time.Time{}, badRequest("takes a kind (token, session, subject or key) and a value")
+	}
+	m, until, refused := a.mark(p, revoke.Kind(r.Args[0]), r.Args[1])
+	return p, m, until, refused
+}
+
+// mark reads what is to be revoked, and for a token until when.
+func (a *admin) mark(p *resolve.Project, kind revoke.Kind, raw []byte) (revoke.Mark, time.Time, *refusal) {
+	switch kind {
+	case revoke.KindToken:
+		m, until, ok := p.TokenMark(raw, a.daemon.opts.Now())
+		if !ok {
+			return revoke.Mark{}, time.Time{}, badRequest("that is not a token; an operator revokes a session or a subject by its id")
+		}
+		return m, until, nil
+	case revoke.KindSession, revoke.KindSubject, revoke.KindKey:
+		value, refused := readID(raw)
+		return revoke.Mark{Kind: kind, Project: p.Name(), Value: value}, time.Time{}, refused
+	default: // what hosts tell each other is not for REVOKE
+	}
+	return revoke.Mark{}, time.Time{}, badRequest("the kind is none of token, session, subject, key")
+}
+
+// maxID is the longest id that can be revoked, in bytes, decoded: far beyond
+// what upstreams use, and short enough for MaxRevocations of them.
+const maxID = 512
+
+// readID reads the id of a session, a subject or a key. It is text without
+// control characters: no token could carry anything else.
+func readID(raw []byte) (string, *refusal) {
+	id, err := protocol.Value(raw)
+	if err != nil || id == "" || len(id) > maxID || !oneLine(id) {
+		return "", badRequest("the value is not the percent-encoded id of anything: 1 to 512 bytes of UTF-8 without control characters")
+	}
+	return id, nil
+}
+
+// readReason reads why something is revoked; "" if nobody says.
+func readReason(r *protocol.Request) (string, *refusal) {
+	raw, given := r.Fields.Get(protocol.FieldReason)
+	reason, err := protocol.Value(raw)
+	if given && (err != nil || reason == "" || len(reason) > protocol.MaxReason || !oneLine(reason)) {
+		return "", badRequest("the reason is not the percent-encoded text for people that it has to be: 1 to 256 bytes of UTF-8 without control characters")
+	}
+	return reason, nil
+}
+
+func oneLine(text string) bool {
+	return utf8.ValidString(text) && !strings.ContainsFunc(text, unicode.IsControl)
+}
+
+// maxListed bounds how many revocations are in one answer. The longest there can
+// be, with each byte of value and reason escaped, fit a line too.
+const maxListed = 800
+
+// revocationList is REVOCATIONS's answer; protocol.md describes its members.
+type revocationList struct {
+	Entries     int                `json:"entries"`
+	Revocations []revocationReport `json:"revocations"`
+	More        string             `json:"more"`
+}
+
+type revocationReport struct {
+	Project string  `json:"project"`
+	Kind    string  `json:"kind"`
+	Value   string  `json:"value"`
+	Since   int64   `json:"since"`
+	Until   int64   `json:"until"`
+	UID     *uint32 `json:"uid,omitempty"`
+	Reason  string  `json:"reason"`
+}
+
+// list answers with what is revoked.
+func (a *admin) list(r *protocol.Request) (protocol.Reply, *refusal) {
+	p, named, refused := a.named(r, protocol.FieldAfter)
+	if refused != nil {
+		return protocol.Reply{}, refused
+	}
+	if r.NArgs > 0 {
+		return protocol.Reply{}, badRequest("this verb takes no argument")
+	}
+	var after revoke.Mark
+	if raw, given := r.Fields.Get(protocol.FieldAfter); given {
+		text, err := protocol.Value(raw)
+		var words [3]string
+		if err != nil || json.Unmarshal([]byte(text), &words) != nil {
+			return protocol.Reply{}, badRequest("after is not what the last answer had in more")
+		}
+		after = revoke.Mark{Project: words[0], Kind: revoke.Kind(words[1]), Value: words[2]}
+	}
+	project := ""
+	if named {
+		project = p.Name()
+	}
+	page, more := a.daemon.revocations.Page(project, after, maxListed)
+	out := revocationList{Entries: a.daemon.revocations.Len(), Revocations: []revocationReport{}}
+	for i := range page {
+		out.Revocations = append(out.Revocations, reportRevocation(&page[i]))
+	}
+	if more {
+		last := page[len(page)-1]
+		text, err := json.Marshal([3]string{last.Project, string(last.Kind), last.Value})
+		if err != nil {
+			return protocol.Reply{}, &refusal{code: protocol.CodeUnavailable, advice: "the list cannot be written"}
+		}
+		out.More = string(text)
+	}
+	return object(out)
+}
+
+func reportRevocation(e *revoke.Entry) revocationReport {
+	out := revocationReport{Project: e.Project, Kind: string(e.Kind), Value: e.Value, Reason: e.Reason}
+	if !e.Since.IsZero() {
+		out.Since = e.Since.Unix()
+	}
+	if !e.Until.IsZero() {
+		out.Until = e.Until.Unix()
+	}
+	if uid, err := strconv.ParseUint(e.By, 10, 32); err == nil {
+		u := uint32(uid)
+		out.UID = &u
+	}
+	return out
+}

@@ -1,0 +1,122 @@
+package daemon
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/neonauthd/neonauthd/daemon/revoke"
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+// list asks for every page of the revocations.
+func (w *liveDaemon) list(fields string) (all []revocationReport, pages int) {
+	w.t.Helper()
+	admin := w.dialAdmin()
+	for after := ""; pages == 0 || after != ""; pages++ {
+		request := "REVOCATIONS" + fields
+		if after != "" {
+			request += " after=" + string(protocol.AppendValue(nil, after))
+		}
+		var page revocationList
+		if err := json.Unmarshal([]byte(strings.TrimPrefix(admin.ask("%s", request), "OK ")), &page); err != nil {
+			w.t.Fatal(err)
+		}
+		all, after = append(all, page.Revocations...), page.More
+	}
+	return all, pages
+}
+
+// TestTheListOfRevocationsSaysWhoAndWhy, of this process's user, and the log does
+// not repeat the reason.
+func TestTheListOfRevocationsSaysWhoAndWhy(t *testing.T) {
+	w := newLiveDaemon(t, nil)
+	admin := w.dialAdmin()
+	for request, want := range map[string]string{
+		"REVOKE reason=canary%20said%20so session s":                                "OK changed=1 entries=",
+		"REVOKE project=neon key nobody":                                            "OK changed=1 entries=",
+		"REVOKE reason=" + strings.Repeat("r", protocol.MaxReason) + " subject u":   "OK changed=1 entries=",
+		"REVOKE reason=" + strings.Repeat("r", protocol.MaxReason+1) + " subject v": "ERR bad-request",
+		"REVOKE reason=a%0Ab subject v":                                             "ERR bad-request",
+		"REVOKE reason=%FF subject v":                                               "ERR bad-request",
+		"REVOKE reason= subject v":                                                  "ERR bad-request",
+		"REVOKE cause=x subject v":                                                  "ERR bad-request",
+		"PURGE reason=x all":                                                        "ERR bad-request",
+		"REVOCATIONS reason=x":                                                      "ERR bad-request",
+		"REVOCATIONS after=[]x":                                                     "ERR bad-request",
+		"REVOCATIONS project=none":                                                  "ERR unknown-project",
+	} {
+		if reply := admin.ask("%s", request); !strings.HasPrefix(reply, want) {
+			t.Errorf("%.60s: %s", request, reply)
+		}
+	}
+	all, pages := w.list("")
+	if len(all) != 3 || pages != 1 {
+		t.Fatalf("%+v", all)
+	}
+	uid := uint32(os.Getuid())
+	for _, is := range all {
+		reason := map[string]string{"session": "canary said so", "subject": strings.Repeat("r", protocol.MaxReason)}[is.Kind]
+		if is.UID == nil || *is.UID != uid || is.Reason != reason || is.Since == 0 || (is.Until == 0) != (is.Kind == "key") {
+			t.Errorf("%+v", is)
+		}
+	}
+	if of, _ := w.list(" project=neon"); len(of) != 1 || of[0].Value != "nobody" {
+		t.Errorf("%+v", of)
+	}
+	if log := w.log.String(); strings.Contains(log, "canary") || !strings.Contains(log, fmt.Sprint("uid=", uid)) {
+		t.Error("the log has the reason, or not the user")
+	}
+}
+
+// TestRevokingAKeyThatIsNotThereIsSaid only where the key set is known.
+func TestRevokingAKeyThatIsNotThereIsSaid(t *testing.T) {
+	w := newLiveDaemon(t, nil)
+	admin := w.dialAdmin()
+	w.dial().ask("VERIFY %s", w.token())
+	var keys struct {
+		Projects []struct {
+			Keys []struct{ Kid, Thumbprint string }
+		}
+	}
+	if err := json.Unmarshal([]byte(strings.TrimPrefix(admin.ask("KEYS project=main"), "OK ")), &keys); err != nil {
+		t.Fatal(err)
+	}
+	key := keys.Projects[0].Keys[0]
+	for id, said := range map[string]bool{"nobody": true, key.Kid: false, key.Thumbprint: false} {
+		for range 2 {
+			if reply := admin.ask("REVOKE project=main key %s", id); strings.HasSuffix(reply, " known=0") != said {
+				t.Errorf("%s: %s", id, reply)
+			}
+		}
+	}
+	if reply := admin.ask("REVOKE project=main session nobody"); strings.Contains(reply, "known") {
+		t.Error(reply)
+	}
+}
+
+// TestTheListOfRevocationsFitsItsLines, were they the longest there can be.
+func TestTheListOfRevocationsFitsItsLines(t *testing.T) {
+	value, reason := strings.Repeat("<", maxID-4), strings.Repeat("<", protocol.MaxReason)
+	var worst revocationList
+	for range maxListed {
+		uid := uint32(1<<32 - 1)
+		worst.Revocations = append(worst.Revocations, revocationReport{strings.Repeat("p", 32), "subject", value + "1234", 1 << 40, 1 << 40, &uid, reason})
+	}
+	worst.More = strings.Repeat(`\u003c`, maxID)
+	if reply, refused := object(worst); refused != nil || len(reply.Rest) < protocol.MaxProfile/2 {
+		t.Errorf("%d bytes, %+v", len(reply.Rest), refused)
+	}
+	w := newLiveDaemon(t, nil)
+	for i := range maxListed + 1 {
+		m := revoke.Mark{Kind: revoke.KindSubject, Project: "main", Value: fmt.Sprintf("%s%04d", value, i)}
+		if _, err := w.daemon.revocations.Revoke(m, revoke.Origin{By: "4294967295", Reason: reason}, 0, w.daemon.opts.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if all, pages := w.list(""); len(all) != maxListed+1 || pages != 2 {
+		t.Errorf("%d in %d pages", len(all), pages)
+	}
+}

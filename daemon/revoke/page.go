@@ -1,0 +1,56 @@
+package revoke
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// Entry is a revocation in force, for who looks after them.
+type Entry struct {
+	Mark
+	Origin
+	// Since is when it was asked for, or when this host heard of it from its
+	// fleet; the zero time of what an earlier version kept.
+	Since time.Time
+	// Until is when it ends unless it is taken back or asked for again; the zero
+	// time is never.
+	Until time.Time
+}
+
+// Page returns the first n revocations in force behind the mark after, in the order
+// of Mark.compare, of one project or of all ("") and of those that match, and
+// whether there are more. What is revoked or taken back meanwhile is in none of the
+// pages, or in one; everything else is in one.
+func (l *List) Page(project string, after Mark, n int) (page []Entry, more bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.marks.Range(func(k, v any) bool {
+		m := k.(Mark)
+		if (project == "" || m.Project == project) && m.Compare(after) > 0 {
+			page = append(page, l.entry(m, v.(revocation)))
+		}
+		return true
+	})
+	slices.SortFunc(page, func(a, b Entry) int { return a.Compare(b.Mark) })
+	if len(page) <= n {
+		return page, false
+	}
+	return slices.Clip(page[:n]), true
+}
+
+func (l *List) entry(m Mark, v revocation) Entry {
+	e := Entry{Mark: m, Origin: v.origin}
+	if v.made != 0 {
+		e.Since = time.Unix(v.made, 0)
+	}
+	if at, never := l.ends(m, v); !never && at != Never {
+		e.Until = time.Unix(at, 0)
+	}
+	return e
+}
+
+// Compare orders marks by project, kind and value. The zero Mark comes first.
+func (m Mark) Compare(other Mark) int {
+	return cmp.Or(cmp.Compare(m.Project, other.Project), cmp.Compare(m.Kind, other.Kind), cmp.Compare(m.Value, other.Value))
+}
