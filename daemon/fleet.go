@@ -19,6 +19,10 @@ func (d *Daemon) openFleet() {
 		Changed: d.changedElsewhere,
 		Settled: d.leases.Settled,
 	})
+	d.leases.HeardBy(func() (time.Duration, bool) {
+		h := d.fleet.Hearing()
+		return h.Age, h.InFleet && h.Blind
+	})
 }
 
 // sharing is the fleet that lookups share profiles and budgets with.

@@ -46,6 +46,7 @@ type Watches struct {
 	revision atomic.Int64      // raised with mu held
 	draining atomic.Bool       // set with mu held
 	hits     atomic.Uint64
+	blind    func() (heard time.Duration, blind bool)
 	places   *fair.Pool
 	withhold func() bool
 
@@ -63,7 +64,7 @@ func New(withhold func() bool) *Watches {
 	if withhold == nil {
 		withhold = func() bool { return false }
 	}
-	s := &Watches{places: fair.NewPool(fair.Watches()), open: map[*Watch]struct{}{}, withhold: withhold}
+	s := &Watches{places: fair.NewPool(fair.Watches()), open: map[*Watch]struct{}{}, withhold: withhold, blind: func() (time.Duration, bool) { return 0, false }}
 	_, _ = rand.Read(s.secret[:]) // never fails
 	var run [8]byte
 	_, _ = rand.Read(run[:])
@@ -87,9 +88,18 @@ func (s *Watches) standUntil(granted time.Time) {
 	}
 }
 
+// HeardBy says how this host stands with its fleet: while it is blind no answer may
+// be kept, and answers to SEEN tell how long ago the fleet was heard. It is said
+// before Start, by a host that can be in a fleet.
+func (s *Watches) HeardBy(hearing func() (heard time.Duration, blind bool)) { s.blind = hearing }
+
 // Revision is what an answer carries that may be kept. It has to be read before the
-// answer is decided. Not ok means that nothing may be kept. It takes no lock.
+// answer is decided. Not ok means that nothing may be kept: the program drains, is
+// blind, or withholds. It takes no lock.
 func (s *Watches) Revision() (r protocol.Revision, ok bool) {
+	if _, blind := s.blind(); blind {
+		return protocol.Revision{}, false
+	}
 	return protocol.Revision{Run: s.run, N: s.revision.Load()}, !s.draining.Load() && !s.withhold()
 }
 

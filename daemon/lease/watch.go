@@ -97,7 +97,11 @@ func (w *Watch) shortenLocked() {
 // appendLease appends the answer to a SEEN.
 func (w *Watch) appendLease(dst []byte) []byte {
 	dst = protocol.AppendInt(protocol.AppendStatus(dst, w.tag, protocol.OK, ""), protocol.FieldLease, protocol.MaxLease)
-	return append(protocol.AppendInt(dst, protocol.FieldRev, w.told), '\n')
+	dst = protocol.AppendInt(dst, protocol.FieldRev, w.told)
+	if heard, blind := w.all.blind(); blind {
+		dst = protocol.AppendInt(dst, protocol.FieldHeard, int64((heard+time.Second-1)/time.Second))
+	}
+	return append(dst, '\n')
 }
 
 // saw notes that the client has forgotten what it was told up to revision n, and

@@ -11,9 +11,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/neonauthd/neonauthd/client"
 	"github.com/neonauthd/neonauthd/daemon/fleet"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/internal/e2e"
+	"github.com/neonauthd/neonauthd/protocol"
 )
 
 // fleetHost is a daemon of a fleet.
@@ -230,5 +232,44 @@ func TestWhatIsWrongWithAFleetIsSaidByCheck(t *testing.T) {
 	h.Write(t, "neonauthd.toml", strings.Replace(good, engine.URL, "unix:///nowhere", 1))
 	if out, code := check(); code == 0 || !strings.Contains(out, "cannot connect") {
 		t.Errorf("no engine: exit %d, %s", code, out)
+	}
+}
+
+// TestARevocationEndsAnswersThatProcessesOfAnotherHostKeep: when REVOKE returns
+// whole, no client of any host accepts, also from its own memory.
+func TestARevocationEndsAnswersThatProcessesOfAnotherHostKeep(t *testing.T) {
+	hosts, engine, upstream := newFleet(t, 2, "when_blind = \"refuse\"\nblind_after = \"2s\"")
+	admin := e2e.Call(t, hosts[0].AdminSocket())
+	c := &client.Client{Socket: hosts[1].Socket()}
+	t.Cleanup(func() { _ = c.Close() })
+	verify := func(token string) client.Answer { return c.Verify(t.Context(), token) }
+	for n := range 20 {
+		token, user := upstream.User(fmt.Sprint("user", n))
+		for range 3 { // the first is asked for, the others are kept
+			if _, ok := verify(token).(client.Accepted); !ok {
+				t.Fatalf("user %d: %v", n, verify(token))
+			}
+		}
+		admin.Expect(t, "REVOKE subject "+user, `OK changed=1 entries=\d+ reached=2 of=2`)
+		if no, ok := verify(token).(client.Rejected); !ok || no.Reason != protocol.ReasonRevoked {
+			t.Fatalf("user %d after REVOKE has returned: %v", n, verify(token))
+		}
+	}
+	token, _ := upstream.User("last")
+	if _, ok := verify(token).(client.Accepted); !ok {
+		t.Fatal(verify(token))
+	}
+	engine.Kill(t)
+	hosts[1].await(t, "VERIFY "+token, "ERR unavailable retry-after=1", anyReply)
+	deadline := time.Now().Add(e2e.Patience)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for ; ; <-tick.C {
+		if _, unknown := verify(token).(client.Unknown); unknown {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("what is kept outlives the time that the host may be blind")
+		}
 	}
 }
