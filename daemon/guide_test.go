@@ -12,6 +12,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/daemon/keyring"
+	"github.com/neonauthd/neonauthd/daemon/lease"
 	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
@@ -34,6 +35,9 @@ func limits() [][2]string {
 		{"`in_flight_per_connection`", fmt.Sprint(c.Limits.InFlightPerConnection)},
 		{"replies held back behind a slow one", size(maxHeld)},
 		{"replies gathered for one write", fmt.Sprintf("%d bytes, %d in %d connections", maxGathered, maxGatheredWide, fair.WideBuffers().Total)},
+		{"clients that keep answers, of one user", fmt.Sprintf("%d, of %d", fair.Watches().Each, fair.Watches().Total)},
+		{"lines that a client that keeps answers has not read", fmt.Sprintf("%d bytes, of all %d", fair.WatchBacklog, fair.WatchBacklogs)},
+		{"answers from memory that one `SEEN` counts", fmt.Sprint(uint64(lease.MaxHits))},
 		{fmt.Sprintf("JSON objects from %d bytes on that wait to be sent, of one user", minShared), size(fair.UnsentBodies().Each)},
 		{"such objects, of all", size(fair.UnsentBodies().Total)},
 		{"lookups that wait for the upstream, of one user", fmt.Sprint(fair.Waiting().Each)},
