@@ -87,7 +87,11 @@ func checkProject(ctx context.Context, out io.Writer, table config.Project, opts
 	fmt.Fprintf(out, "\nproject %q (%s)\n  upstream    %s\n  key set     %s\n  algorithms  %s\n",
 		c.Name, c.Preset, c.BaseURL, c.KeysID(), strings.Join(c.Algorithms, " "))
 	for _, a := range p.Audiences() {
-		fmt.Fprintf(out, "  audience    %s (%s), issued by %s\n", a.Name, a.Class, strings.Join(a.Issuers, " or "))
+		issuers := "whom the upstream's metadata name"
+		if len(a.Issuers) > 0 {
+			issuers = strings.Join(a.Issuers, " or ")
+		}
+		fmt.Fprintf(out, "  audience    %s (%s), issued by %s\n", a.Name, a.Class, issuers)
 	}
 	report := func(what string, err error) {
 		if err != nil {
@@ -103,6 +107,9 @@ func checkProject(ctx context.Context, out io.Writer, table config.Project, opts
 		left := ""
 		if skipped := set.Skipped(); len(skipped) > 0 {
 			left = " (" + keyset.Kinds(skipped) + ")"
+		}
+		if c.FindsIssuer() {
+			report("the issuer is "+p.Issuer()+", as the upstream's metadata say", nil)
 		}
 		report(fmt.Sprintf("key set: %d keys, %d skipped%s", len(set.Keys()), len(set.Skipped()), left), nil)
 	}

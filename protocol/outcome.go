@@ -75,7 +75,7 @@ func (o Outcome) HTTPStatus() int {
 		return 200
 	case o.status != NO:
 		return 503
-	case o.Reason() == ReasonClassNotAllowed: // genuine: another login of the same user would not help
+	case o.Reason() == ReasonClassNotAllowed, o.Reason() == ReasonInsufficientScope: // genuine: another login of the same user would not help
 		return 403
 	}
 	return 401

@@ -53,7 +53,7 @@ func TestNothingUnknownIsARefusalInHTTP(t *testing.T) {
 	}
 	for _, reason := range protocol.Reasons() {
 		want := 401
-		if reason == protocol.ReasonClassNotAllowed {
+		if reason == protocol.ReasonClassNotAllowed || reason == protocol.ReasonInsufficientScope {
 			want = 403
 		}
 		if status := protocol.Rejected(reason).HTTPStatus(); status != want {

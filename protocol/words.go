@@ -88,6 +88,8 @@ type Reason string
 const (
 	// ReasonMalformed: the text is not a token at all.
 	ReasonMalformed Reason = "malformed"
+	// ReasonWrongType: a token of another kind, as its typ or a claim says: no access token, or not one for this project.
+	ReasonWrongType Reason = "wrong-type"
 	// ReasonBadSignature: the named key did not sign this text.
 	ReasonBadSignature Reason = "bad-signature"
 	// ReasonUnknownKey: a key set fetched after the token was first seen holds no such key.
@@ -108,6 +110,8 @@ const (
 	ReasonSenderConstrained Reason = "sender-constrained"
 	// ReasonClassNotAllowed: signed, for a class of users (anonymous, restricted) that the project does not admit.
 	ReasonClassNotAllowed Reason = "class-not-allowed"
+	// ReasonInsufficientScope: signed and in force, but without a scope that the project demands.
+	ReasonInsufficientScope Reason = "insufficient-scope"
 	// ReasonUserNotFound: the upstream says that the user is gone.
 	ReasonUserNotFound Reason = "user-not-found"
 	// ReasonRevoked: an operator revoked the token, its session, its user or its key.
@@ -119,9 +123,9 @@ const (
 // Reasons returns every reason, in the order of protocol.md. The slice is the caller's.
 func Reasons() []Reason {
 	return []Reason{
-		ReasonMalformed, ReasonBadSignature, ReasonUnknownKey, ReasonExpired, ReasonNotYetValid, ReasonWrongIssuer,
+		ReasonMalformed, ReasonWrongType, ReasonBadSignature, ReasonUnknownKey, ReasonExpired, ReasonNotYetValid, ReasonWrongIssuer,
 		ReasonWrongAudience, ReasonWrongAlgorithm, ReasonMissingClaim, ReasonSenderConstrained, ReasonClassNotAllowed,
-		ReasonUserNotFound, ReasonRevoked, ReasonRejectedUpstream,
+		ReasonInsufficientScope, ReasonUserNotFound, ReasonRevoked, ReasonRejectedUpstream,
 	}
 }
 
@@ -194,6 +198,8 @@ const (
 	FieldLevel = "level"
 	// FieldSubject is the user's id, the token's sub.
 	FieldSubject = "sub"
+	// FieldPrincipal is who the sub is: [PrincipalUser] or [PrincipalMachine].
+	FieldPrincipal = "principal"
 	// FieldAge is the age of the evidence in seconds.
 	FieldAge = "age"
 	// FieldTTL is for how many seconds the caller may reuse the answer.
@@ -248,6 +254,14 @@ const (
 	LevelClaims = "claims"
 	// LevelProfile: the claims, and the user's profile from the upstream.
 	LevelProfile = "profile"
+)
+
+// Principals: who an accepted token stands for.
+const (
+	// PrincipalUser: somebody who has signed in, of whatever class.
+	PrincipalUser = "user"
+	// PrincipalMachine: a client that acts for itself; nobody has signed in.
+	PrincipalMachine = "machine"
 )
 
 // Sources: where the evidence of an accepted answer came from.

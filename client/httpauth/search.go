@@ -178,7 +178,7 @@ func (r Result) Ask(ask func(token string) client.Answer) (answer client.Answer,
 		if !no {
 			return a, next
 		}
-		if answer == nil || rejected.Reason == protocol.ReasonClassNotAllowed {
+		if answer == nil || protocol.Rejected(rejected.Reason).HTTPStatus() == http.StatusForbidden {
 			// Of several rejections the first counts, or the one of a
 			// genuine token, whose user another login would not help.
 			answer, token = a, next

@@ -9,8 +9,8 @@ export type Source = 'upstream' | 'cache' | 'stale'
 /** The daemon's words for a proof against a token. A newer daemon may have others. */
 export type Reason =
   | 'malformed' | 'bad-signature' | 'unknown-key' | 'expired' | 'not-yet-valid' | 'wrong-issuer' | 'wrong-audience'
-  | 'wrong-algorithm' | 'missing-claim' | 'sender-constrained' | 'class-not-allowed' | 'user-not-found' | 'revoked'
-  | 'rejected-upstream'
+  | 'wrong-type' | 'wrong-algorithm' | 'missing-claim' | 'sender-constrained' | 'class-not-allowed'
+  | 'insufficient-scope' | 'user-not-found' | 'revoked' | 'rejected-upstream'
   | (string & {})
 
 /** The daemon's words for why it cannot tell. A newer daemon may have others. */

@@ -79,6 +79,8 @@ type Project struct {
 	Issuers         []string `toml:"issuers"`
 	Audiences       []string `toml:"audiences"`
 	Algorithms      []string `toml:"algorithms"`
+	Resources       []string `toml:"resources"`
+	Scopes          []string `toml:"scopes"`
 	SecretServerKey string   `toml:"secret_server_key"`
 	Allow           []string `toml:"allow"`
 	Leeway          Duration `toml:"leeway"`

@@ -15,6 +15,8 @@ import (
 const (
 	AllowRestricted = "restricted"
 	AllowAnonymous  = "anonymous"
+	// AllowMachine admits clients that act for themselves, with resources.
+	AllowMachine = "machine"
 )
 
 // Preset is what is known of one kind of upstream: what it has and takes, which
@@ -40,8 +42,13 @@ var presets = map[string]Preset{
 	"oidc":  {Upstream: upstream.OIDC, check: checkOIDC, derive: deriveOIDC, policy: policyOIDC},
 }
 
-// Meaning returns what p's preset means. p has passed validate.
-func (p *Project) Meaning() Preset { return presets[p.Preset] }
+// Meaning returns what p's preset means. p has passed validate. A resource takes the
+// tokens that are for it, and no sessions.
+func (p *Project) Meaning() Preset {
+	meaning := presets[p.Preset]
+	meaning.Sessions = meaning.Sessions && len(p.Resources) == 0
+	return meaning
+}
 
 // WithDerived returns p with every field that its preset derives filled in. p
 // has passed validate.
@@ -50,9 +57,17 @@ func (p Project) WithDerived() Project {
 	return p
 }
 
+// FindsIssuer tells that the issuer of p's tokens is found in the upstream's metadata.
+// Until then there is no policy. p comes from WithDerived.
+func (p *Project) FindsIssuer() bool { return len(p.Issuers) == 0 }
+
 // Policy returns the rules for p's tokens. p comes from WithDerived.
 func (p *Project) Policy() *keyset.Policy {
 	policy := presets[p.Preset].policy(p)
+	if len(p.Resources) > 0 {
+		policy.Resource, policy.AudienceArray, policy.Machines, policy.Scopes = true, true, p.Admits(AllowMachine), p.Scopes
+		policy.Role, policy.SessionClaims = "", []string{"sid"}
+	}
 	policy.Leeway = time.Duration(p.Leeway)
 	for _, a := range p.Algorithms {
 		policy.Algorithms = append(policy.Algorithms, keyset.Algorithm(a))
@@ -107,6 +122,12 @@ func checkStack(p *Project, report reporter) {
 	if p.UserinfoURL != "" {
 		report("userinfo_url", "is for preset \"oidc\" only")
 	}
+	if len(p.Resources) > 0 {
+		report("resources", "is for the presets \"neon\" and \"oidc\" only: Stack Auth is no OAuth server for others")
+	}
+	if len(p.Scopes) > 0 {
+		report("scopes", "needs resources: only tokens for a resource have scopes")
+	}
 }
 
 func deriveStack(p *Project) {
@@ -160,10 +181,13 @@ func checkNeon(p *Project, report reporter) {
 	if p.BaseURL == "" {
 		report("base_url", "is required for preset \"neon\": the auth URL of the branch, https://ep-...neonauth.../auth")
 	}
-	if len(p.Algorithms) > 0 && !slices.Equal(p.Algorithms, []string{"EdDSA"}) {
-		report("algorithms", "preset \"neon\" signs with EdDSA only; leave the key out")
+	if len(p.Resources) > 0 {
+		checkAlgorithms(p, report)
+	} else if len(p.Algorithms) > 0 && !slices.Equal(p.Algorithms, []string{"EdDSA"}) {
+		report("algorithms", "preset \"neon\" signs with EdDSA only, but for resources; leave the key out")
 	}
 	refuseForeign(p, report)
+	checkResources(p, report)
 	if p.UserinfoURL != "" {
 		report("userinfo_url", "is for preset \"oidc\" only")
 	}
@@ -171,22 +195,25 @@ func checkNeon(p *Project, report reporter) {
 
 func deriveNeon(p *Project) {
 	p.BaseURL = strings.TrimRight(p.BaseURL, "/")
-	origin := originOf(p.BaseURL)
-	if len(p.Issuers) == 0 {
-		p.Issuers = []string{origin}
-	}
-	if len(p.Audiences) == 0 {
-		p.Audiences = []string{origin}
+	if origin := originOf(p.BaseURL); len(p.Resources) == 0 {
+		if len(p.Issuers) == 0 {
+			p.Issuers = []string{origin}
+		}
+		if len(p.Audiences) == 0 {
+			p.Audiences = []string{origin}
+		}
 	}
 	if p.JWKSURL == "" {
 		p.JWKSURL = p.BaseURL + "/.well-known/jwks.json"
 	}
-	p.Algorithms = []string{"EdDSA"}
+	if len(p.Algorithms) == 0 {
+		p.Algorithms = []string{"EdDSA"}
+	}
 }
 
 func policyNeon(p *Project) *keyset.Policy {
 	policy := policyPlain(p)
-	policy.KeyIDOptional = true
+	policy.KeyIDOptional = len(p.Resources) == 0
 	policy.Role = "authenticated"
 	return policy
 }
@@ -197,16 +224,21 @@ func checkOIDC(p *Project, report reporter) {
 	if p.BaseURL == "" {
 		report("base_url", "is required for preset \"oidc\": the issuer's URL")
 	}
-	if len(p.Audiences) == 0 {
+	if len(p.Audiences) == 0 && len(p.Resources) == 0 {
 		report("audiences", "is required for preset \"oidc\": the audience your tokens carry")
 	}
+	checkAlgorithms(p, report)
+	refuseForeign(p, report)
+	checkResources(p, report)
+}
+
+func checkAlgorithms(p *Project, report reporter) {
 	known := keyset.Algorithms()
 	for _, a := range p.Algorithms {
 		if !slices.Contains(known, keyset.Algorithm(a)) {
 			report("algorithms", "%q is none of %v", cut(a), known)
 		}
 	}
-	refuseForeign(p, report)
 }
 
 func deriveOIDC(p *Project) {
@@ -237,9 +269,6 @@ func refuseForeign(p *Project, report reporter) {
 	if p.ProjectID != "" {
 		report("project_id", "is for preset \"stack\" only")
 	}
-	if len(p.Allow) > 0 {
-		report("allow", "is for preset \"stack\" only")
-	}
 	if p.SecretServerKey != "" {
 		report("secret_server_key", "is for preset \"stack\" only")
 	}
@@ -248,7 +277,7 @@ func refuseForeign(p *Project, report reporter) {
 // policyPlain admits each configured audience with each configured issuer.
 func policyPlain(p *Project) *keyset.Policy {
 	policy := &keyset.Policy{}
-	for _, name := range p.Audiences {
+	for _, name := range slices.Concat(p.Audiences, p.Resources) {
 		policy.Admitted = append(policy.Admitted, keyset.Audience{Class: keyset.ClassNormal, Name: name, Issuers: p.Issuers})
 	}
 	return policy

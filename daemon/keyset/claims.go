@@ -26,8 +26,12 @@ type Claims struct {
 	// Session is the first non-empty of the policy's session claims; empty if
 	// the token has none. Free of control characters.
 	Session string
-	// Class is that of the audience.
+	// Class is that of the audience, or ClassMachine.
 	Class Class
+	// Client is the id of the OAuth client that got the token, and Scope what it
+	// was granted, words with blanks between. Both are empty unless the policy is
+	// that of a Resource.
+	Client, Scope string
 	// IssuedAt is "iat", rounded down to seconds: who revokes what was issued
 	// up to an instant must not miss a token by a fraction. NotBefore is "nbf",
 	// rounded up. Both are the zero time when absent.
@@ -79,6 +83,9 @@ type payload struct {
 	issuedAt   moment // rounded up, for judging whether that is in the future
 	issued     moment // rounded down, for telling
 	bound      bool   // has a "cnf"
+	other      string // a claim that no access token has; empty: none
+	client     string // "client_id" or "azp"
+	scope      string
 	anonymous  flag
 	restricted flag
 	reason     flag   // "restricted_reason" is there, and not null
@@ -115,6 +122,12 @@ func (c *payload) member(name []byte, value strictjson.Value) error {
 		c.issued, _ = c.date(name, value, math.Floor)
 	case "cnf":
 		c.bound = true // whatever it holds: nobody here could check the proof
+	case "at_hash", "c_hash", "events", "typ", "token_use":
+		if otherKind(string(name), value) {
+			c.other = string(name)
+		}
+	case "client_id", "azp", "scope":
+		what = c.grant(name, value)
 	case "role":
 		c.role = exactText(value)
 		c.hasRole = value.Kind() != 'n'
@@ -246,7 +259,9 @@ func (c *payload) judge(now time.Time) (*Audience, protocol.Reason) {
 	switch {
 	case c.bound:
 		return nil, protocol.ReasonSenderConstrained
-	case c.misfit != nil, c.subject == "", !c.expires.present:
+	case c.other != "":
+		return nil, protocol.ReasonWrongType
+	case c.misfit != nil, c.missing() != nil:
 		return nil, protocol.ReasonMissingClaim
 	}
 	a, reason := c.policy.place(c.issuer, c.audiences)
@@ -261,7 +276,7 @@ func (c *payload) judge(now time.Time) (*Audience, protocol.Reason) {
 			return nil, protocol.ReasonClassNotAllowed
 		}
 	}
-	if c.contradicts(a.Class) {
+	if c.contradicts(a.Class) || c.class(a) == ClassMachine && !c.policy.Machines {
 		return nil, protocol.ReasonClassNotAllowed
 	}
 	if c.expires.seconds <= 0 || !now.Before(c.expires.time()) {
@@ -271,18 +286,40 @@ func (c *payload) judge(now time.Time) (*Audience, protocol.Reason) {
 	if c.notBefore.time().After(latest) || c.issuedAt.time().After(latest) {
 		return nil, protocol.ReasonNotYetValid
 	}
+	if c.lacksScope() {
+		return nil, protocol.ReasonInsufficientScope
+	}
 	return a, ""
 }
 
-// missing is the flaw behind MissingClaim.
+// missing names a claim that has to be there and is not; nil if all are.
 func (c *payload) missing() error {
 	switch {
-	case c.misfit != nil:
-		return c.misfit
 	case c.subject == "":
 		return &flaw{"sub", "is absent"}
 	case !c.expires.present:
 		return &flaw{"exp", "is absent"}
+	case c.policy.Resource && c.client == "":
+		return &flaw{"client_id", "is absent"}
+	case c.policy.Resource && !c.issuedAt.present:
+		return &flaw{"iat", "is absent"}
+	default:
+		return nil
+	}
+}
+
+// flaw is what is wrong with the claims that are refused for the reason; nil
+// where the reason says it all.
+func (c *payload) flaw(reason protocol.Reason) error {
+	switch {
+	case reason == protocol.ReasonWrongType:
+		return &flaw{c.other, "says that this is no access token"}
+	case reason != protocol.ReasonMissingClaim:
+		return nil
+	case c.misfit != nil:
+		return c.misfit
+	case c.missing() != nil:
+		return c.missing()
 	default:
 		return &flaw{"role", "is absent"}
 	}

@@ -115,6 +115,18 @@ func otherDefect() map[string]protocol.Outcome {
 		"neon/sig-empty":       malformed,
 		"stack/alg-none-empty": malformed,
 		"neon/alg-none-empty":  malformed,
+
+		"stack/header-typ-logout": wrongType, // the files of stack know no such reason
+		"oauth/sig-empty":         malformed,
+		"oauth/alg-none":          malformed, // an empty segment
+		"oauth/aud-name-case":     malformed, // two names that differ only in case
+		"oauth/session-jwt-cnf":   wrongType,
+		"oauth/session-jwt-as-at": missingClaim, // no client, and no resource in aud
+		"oauth/client-differs":    missingClaim, // what is of the wrong kind counts as missing
+		"oauth/sub-number":        missingClaim,
+		"oauth/scope-array":       missingClaim,
+		"oauth/scope-true":        missingClaim,
+		"oauth/exp-string":        missingClaim,
 	}
 }
 

@@ -38,6 +38,7 @@ func (h *header) member(name []byte, value strictjson.Value) error {
 		h.hasKeyID = true
 	case "typ":
 		h.typ, ok = strictjson.Text(value)
+		ok, what = ok || value.Kind() != '"', "has half a surrogate pair" // what is no string names no type
 		h.hasType = true
 	case "crit", "b64", "zip", "enc", // RFC 7515, 7516, 7797: another meaning of the bytes
 		"epk", "p2c", "iv", "tag": // RFC 7518: encryption
@@ -59,29 +60,34 @@ func (h *header) algorithm() Algorithm {
 }
 
 // unfit is the flaw of a header that could be read and that the policy does not
-// take, nil if there is none.
-func (h *header) unfit(p *Policy) error {
+// take, with the reason; nil if there is none.
+func (h *header) unfit(p *Policy) (protocol.Reason, error) {
 	switch {
+	case !h.typeFits(p) && !h.hasType:
+		return protocol.ReasonWrongType, &flaw{"typ", "is absent"}
 	case !h.typeFits(p):
-		return &flaw{"typ", "names another kind of token"}
+		return protocol.ReasonWrongType, &flaw{"typ", "names another kind of token"}
 	case !h.hasKeyID && !p.KeyIDOptional:
-		return &flaw{"kid", "is absent"}
+		return protocol.ReasonMalformed, &flaw{"kid", "is absent"}
 	default:
-		return nil
+		return "", nil
 	}
 }
 
-// typeFits tells whether "typ" is one the policy takes for an access token.
+// typeFits tells whether "typ" is one the policy takes.
 func (h *header) typeFits(p *Policy) bool {
 	if !h.hasType {
-		return true
+		return !p.Resource
 	}
-	if !p.AccessTokenType {
+	typ := strings.TrimPrefix(strings.ToLower(h.typ), "application/")
+	switch {
+	case p.Resource:
+		return typ == "at+jwt"
+	case p.AccessTokenType:
+		return typ == "jwt" || typ == "at+jwt"
+	default:
 		return h.typ == "JWT"
 	}
-	typ := strings.ToLower(h.typ)
-	typ = strings.TrimPrefix(typ, "application/")
-	return typ == "jwt" || typ == "at+jwt"
 }
 
 // plausibleKeyID tells whether a key can have this id: 1 to 128 bytes of

@@ -3,6 +3,7 @@ package keyset
 import (
 	"encoding/base64"
 	"errors"
+	"slices"
 
 	"github.com/neonauthd/neonauthd/internal/strictjson"
 )
@@ -14,9 +15,15 @@ const maxDepth = 16
 // whoever reads the claims behind us.
 var (
 	headerNames = strictjson.NewNames("alg", "kid", "typ")
-	claimNames  = strictjson.NewNames(append(strictjson.UserNames(), "iss", "exp", "nbf", "iat", "cnf")...)
+	claimNames  = strictjson.NewNames(append(withoutScope(), "iss", "exp", "nbf", "iat", "cnf", "at_hash", "c_hash", "events", "typ", "token_use")...)
 	keyNames    = strictjson.NewNames("kty", "alg", "kid", "use", "key_ops", "crv", "x", "y", "n", "e", "d")
 )
+
+// withoutScope is what is read of a user but for "scope": "Scope" is another claim
+// (RFC 9068 section 2.2.3), and whoever looks for scopes reads names to the letter.
+func withoutScope() []string {
+	return slices.DeleteFunc(strictjson.UserNames(), func(name string) bool { return name == "scope" })
+}
 
 // errSpoilt ends the reading of an array.
 var errSpoilt = errors.New("an element that is no string")

@@ -13,6 +13,8 @@ var (
 	missingClaim      = protocol.Rejected(protocol.ReasonMissingClaim)
 	wrongIssuer       = protocol.Rejected(protocol.ReasonWrongIssuer)
 	wrongAudience     = protocol.Rejected(protocol.ReasonWrongAudience)
+	wrongType         = protocol.Rejected(protocol.ReasonWrongType)
+	insufficientScope = protocol.Rejected(protocol.ReasonInsufficientScope)
 	classNotAllowed   = protocol.Rejected(protocol.ReasonClassNotAllowed)
 	expired           = protocol.Rejected(protocol.ReasonExpired)
 	notYetValid       = protocol.Rejected(protocol.ReasonNotYetValid)

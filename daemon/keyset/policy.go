@@ -40,9 +40,12 @@ const (
 	ClassNormal
 	ClassRestricted
 	ClassAnonymous
+	// ClassMachine is no user at all: a client that acts for itself (RFC 6749
+	// section 4.4).
+	ClassMachine
 )
 
-// String returns "unknown", "normal", "restricted" or "anonymous".
+// String returns "unknown", "normal", "restricted", "anonymous" or "machine".
 func (c Class) String() string {
 	switch c {
 	case ClassNormal:
@@ -51,6 +54,8 @@ func (c Class) String() string {
 		return "restricted"
 	case ClassAnonymous:
 		return "anonymous"
+	case ClassMachine:
+		return "machine"
 	default:
 		return "unknown"
 	}
@@ -93,6 +98,18 @@ type Policy struct {
 	// "application/" (RFC 7515 section 4.1.9). Without it "typ" is exactly
 	// "JWT" or absent.
 	AccessTokenType bool
+	// Resource makes the policy that of a protected resource (RFC 9068): "typ"
+	// is "at+jwt", compared as a media type, "client_id" or "azp" names the
+	// client, both the same one where both are there, and "iat" and a "scope"
+	// that is a string if it is there. The audiences are the resource's names.
+	// No other token passes, and without it none of these is looked at.
+	Resource bool
+	// Machines admits tokens that a client got for itself, whose "sub" is the
+	// client. Of a Resource only.
+	Machines bool
+	// Scopes are the words that "scope" has to hold, all of them; else
+	// InsufficientScope. Of a Resource only.
+	Scopes []string
 	// SessionClaims name the claims that may hold the id of the session, in
 	// order of preference.
 	SessionClaims []string

@@ -6,7 +6,9 @@ import "time"
 // not. It names no user. What is absent or cannot be read has the zero value.
 type Said struct {
 	Algorithm, KeyID string // of the header
+	Type             string
 	Issuer, Role     string
+	Scope            string // of a Resource only
 	Audiences        []string
 	// Class is what the audience stands for by the policy, admitted or not.
 	Class Class
@@ -21,16 +23,16 @@ func said(p *Policy, token []byte) Said {
 	if err != nil {
 		return Said{}
 	}
-	s := Said{Algorithm: h.alg, KeyID: h.kid}
+	s := Said{Algorithm: h.alg, KeyID: h.kid, Type: h.typ}
 	c, err := readPayload(p, decode(second, MaxToken))
 	if err != nil {
 		return s
 	}
-	s.Issuer, s.Role, s.Audiences = c.issuer, c.role, c.audiences
+	s.Issuer, s.Role, s.Audiences, s.Scope = c.issuer, c.role, c.audiences, c.scope
 	s.IssuedAt, s.NotBefore, s.Expires = c.issued.time(), c.notBefore.time(), c.expires.time()
 	for _, known := range [][]Audience{p.Admitted, p.Refused} {
 		if a, _ := match(known, c.issuer, c.audiences); a != nil {
-			s.Class = a.Class
+			s.Class = c.class(a)
 		}
 	}
 	return s

@@ -17,6 +17,7 @@ const (
 	stageAudience
 	stageClass
 	stageTime
+	stageScope
 )
 
 // stageOf is the check of the claims that a reason comes from.
@@ -30,6 +31,8 @@ func stageOf(reason protocol.Reason) stage {
 		return stageClass
 	case protocol.ReasonExpired, protocol.ReasonNotYetValid:
 		return stageTime
+	case protocol.ReasonInsufficientScope:
+		return stageScope
 	default:
 		return stageClaims
 	}

@@ -19,7 +19,7 @@ type Trace struct {
 // Step is one check of a token in the order of the package comment. The zero
 // Result means that the check was not reached.
 type Step struct {
-	Name   string // gate, header, algorithm, key, signature, claims, issuer, audience, class, time
+	Name   string // gate, header, algorithm, key, signature, claims, issuer, audience, class, time, scope
 	Result Result
 }
 
@@ -50,7 +50,7 @@ func (r Result) String() string {
 func (w *walk) trace(p *Policy, token []byte, outcome protocol.Outcome) Trace {
 	steps := []Step{
 		{Name: "gate"}, {Name: "header"}, {Name: "algorithm"}, {Name: "key"}, {Name: "signature"},
-		{Name: "claims"}, {Name: "issuer"}, {Name: "audience"}, {Name: "class"}, {Name: "time"},
+		{Name: "claims"}, {Name: "issuer"}, {Name: "audience"}, {Name: "class"}, {Name: "time"}, {Name: "scope"},
 	}
 	reached := int(w.at)
 	switch {

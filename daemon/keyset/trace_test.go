@@ -93,7 +93,7 @@ func TestATraceNamesTheMemberAndWhatIsWrongWithIt(t *testing.T) {
 	for _, c := range []struct{ header, payload, want string }{
 		{head + `,"crit":["CANARY"]}`, role(nil), `"crit" asks for what is refused`},
 		{head + `,"typ":"CANARY"}`, role(nil), `"typ" names another kind of token`},
-		{head + `,"typ":1}`, role(nil), `"typ" is not a string`},
+		{head + `,"typ":1}`, role(nil), `"typ" names another kind of token`},
 		{`{"alg":"ES256"}`, role(nil), `"kid" is absent`},
 		{`{"alg":"ES256","kid":1}`, role(nil), `"kid" is not a string`},
 		{head + `,"alg":"CANARY"}`, role(nil), `a name given twice, at "alg"`},

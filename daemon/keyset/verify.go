@@ -65,8 +65,9 @@ func (w *walk) verify(p *Policy, s *Set, token []byte, now time.Time) (claims Cl
 		w.at, w.key = stageAlgorithm, s.Find(h.kid)
 		return Claims{}, protocol.Rejected(protocol.ReasonWrongAlgorithm)
 	}
-	if w.flaw = h.unfit(p); w.flaw != nil {
-		return Claims{}, protocol.Rejected(protocol.ReasonMalformed)
+	var reason protocol.Reason
+	if reason, w.flaw = h.unfit(p); w.flaw != nil {
+		return Claims{}, protocol.Rejected(reason)
 	}
 	w.at = stageKey
 	input, signature := token[:len(first)+1+len(second)], decode(third, maxModulus/8)
@@ -136,9 +137,7 @@ func (w *walk) claims(p *Policy, segment []byte, now time.Time) (Claims, protoco
 	}
 	a, reason := c.judge(now)
 	if a == nil {
-		if w.at = stageOf(reason); reason == protocol.ReasonMissingClaim {
-			w.flaw = c.missing()
-		}
+		w.at, w.flaw = stageOf(reason), c.flaw(reason)
 		return Claims{}, protocol.Rejected(reason)
 	}
 	return Claims{
@@ -146,7 +145,9 @@ func (w *walk) claims(p *Policy, segment []byte, now time.Time) (Claims, protoco
 		Issuer:    c.issuer,
 		Audience:  a.Name,
 		Session:   c.session,
-		Class:     a.Class,
+		Class:     c.class(a),
+		Client:    c.client,
+		Scope:     c.scope,
 		IssuedAt:  c.issued.time(),
 		NotBefore: c.notBefore.time(),
 		Expires:   c.expires.time(),

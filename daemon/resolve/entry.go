@@ -50,7 +50,16 @@ func newEntry(p *Project, c *keyset.Claims, revision uint64, now time.Time) *ent
 	}
 	e.head = protocol.AppendField(e.head, "project", p.name)
 	e.head = protocol.AppendField(e.head, "sub", c.Subject)
+	e.head = protocol.AppendField(e.head, protocol.FieldPrincipal, principalOf(c.Class))
 	return e
+}
+
+// principalOf says who it is that a token of the class stands for.
+func principalOf(class keyset.Class) string {
+	if class == keyset.ClassMachine {
+		return protocol.PrincipalMachine
+	}
+	return protocol.PrincipalUser
 }
 
 // alive reports whether the entry may still speak for a token asked of p at
@@ -93,7 +102,7 @@ func (e *entry) reuse(most time.Duration, now time.Time) time.Duration {
 // without iat.
 func sessionEntry(p *Project, answer *upstream.Profile, revision uint64, now time.Time) *entry {
 	started := answer.Started
-	if started.After(now.Add(p.policy.Leeway)) {
+	if started.After(now.Add(time.Duration(p.config.Leeway))) {
 		started = time.Time{}
 	}
 	return newEntry(p, &keyset.Claims{

@@ -288,7 +288,7 @@ func TestEXPLAINComesToWhatVERIFYAnswersOfEachFixture(t *testing.T) {
 			h := newHarness(t, nil)
 			h.clock.Step(time.Unix(1_800_000_000, 0).Sub(h.clock.Now().Round(0))) // the fixtures' time
 			p := h.project(c.project)
-			c.change(t, p.policy)
+			c.change(t, p.rules())
 			h.upstream.Inject(c.keys, standin.Fault{Kind: standin.Answer, Body: string(fixture(t, c.project+"/jwks.json", nil)), Header: map[string][]string{"Content-Type": {"application/json"}}})
 			h.giveKeys(p)
 			p.stopKeys()

@@ -133,7 +133,7 @@ func (p *Project) TokenMark(credential []byte, now time.Time) (mark revoke.Mark,
 	}
 	mark = revoke.Mark{Kind: revoke.KindToken, Project: p.name, Value: revoke.SignedDigest(l.revoked())}
 	if keys := p.keys.Snapshot(); l.kind == signed && keys != nil {
-		claims, _ := keyset.Verify(p.policy, keys.Set(), credential, now, nil)
+		claims, _ := keyset.Verify(p.rules(), keys.Set(), credential, now, nil)
 		expires = claims.Expires // zero unless accepted
 	}
 	return mark, expires, true

@@ -9,6 +9,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/cache"
 	"github.com/neonauthd/neonauthd/daemon/clock"
+	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 	"github.com/neonauthd/neonauthd/protocol"
@@ -143,6 +144,9 @@ func (s *profiles) get(key cache.Key, l *Lookup, now time.Time) *profile {
 // lookup allows. e is as for recall.
 func (s *profiles) resolve(ctx context.Context, l *Lookup, e *entry) Verdict {
 	key := l.profileKey(e)
+	if e != nil && e.class == keyset.ClassMachine { // there is nobody whose profile there could be
+		return s.fallback(l, e, key, unknown(protocol.CodeUnavailable, 0))
+	}
 	if !l.place.forUpstream() {
 		return s.fallback(l, e, key, unknown(protocol.CodeBusy, time.Second))
 	}

@@ -42,7 +42,8 @@ type Project struct {
 	preset          config.Preset
 	serverKey       upstream.Secret
 	log             *slog.Logger
-	policy          *keyset.Policy
+	policy          atomic.Pointer[keyset.Policy] // nil until the issuer is known
+	issuer          issuerFile
 	upstream        *upstream.Client
 	keys            *keyring.Ring
 	profileFailures atomic.Uint64
@@ -116,13 +117,17 @@ func NewProject(table config.Project, s Surroundings) (*Project, error) {
 		preset:    preset,
 		serverKey: key,
 		log:       log,
-		policy:    derived.Policy(),
 		upstream:  client,
+		issuer:    newIssuerFile(s.StateDir, derived.Name, derived.KeysID()),
+	}
+	p.pin(derived.Issuers...)
+	if derived.FindsIssuer() {
+		p.pin(p.issuer.load()...)
 	}
 	_, _ = rand.Read(p.salt[:]) // never fails
 	p.keys = keyring.New(keyring.Config{
-		Fetch:      client.Keyset,
-		Algorithms: p.policy.Algorithms,
+		Fetch:      p.fetchKeys,
+		Algorithms: derived.Policy().Algorithms,
 		Refresh:    time.Duration(derived.JWKSRefresh),
 		MaxAge:     time.Duration(derived.JWKSMaxAge),
 		Cooldown:   time.Duration(derived.JWKSCooldown),
@@ -152,13 +157,17 @@ func (p *Project) Is(table config.Project, configDir string) bool {
 }
 
 // Inherit takes over the keys of a predecessor. To be called before Run.
-func (p *Project) Inherit(before *Project) { p.keys.Inherit(before.keys) }
+func (p *Project) Inherit(before *Project) {
+	p.inheritIssuer(before)
+	p.keys.Inherit(before.keys)
+}
 
 // Run keeps the project's keys fresh until ctx ends, and at first finds out
 // whether the upstream takes the server key.
 func (p *Project) Run(ctx context.Context) {
 	var wg sync.WaitGroup
 	wg.Go(func() { p.selfTest(ctx) })
+	wg.Go(func() { p.seekIssuer(ctx) })
 	p.keys.Run(ctx)
 	wg.Wait()
 	p.Close()
@@ -197,15 +206,18 @@ func (p *Project) selfTest(ctx context.Context) {
 }
 
 // Audiences returns whose tokens are accepted.
-func (p *Project) Audiences() []keyset.Audience { return p.policy.Admitted }
+func (p *Project) Audiences() []keyset.Audience {
+	config := p.config
+	return config.Policy().Admitted
+}
 
 // FetchKeys fetches the key set once, and keeps nothing of it.
 func (p *Project) FetchKeys(ctx context.Context) (*keyset.Set, error) {
-	answer, err := p.upstream.Keyset(ctx, upstream.Validators{})
+	answer, err := p.fetchKeys(ctx, upstream.Validators{})
 	if err != nil {
 		return nil, err
 	}
-	return keyset.ParseSet(answer.Body, p.policy.Algorithms)
+	return keyset.ParseSet(answer.Body, p.rules().Algorithms)
 }
 
 // NeedsServerKey reports whether profiles are asked for with a secret server key.

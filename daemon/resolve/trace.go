@@ -47,9 +47,9 @@ func (t *trace) begin(l *Lookup, keys *keyring.Snapshot, usable bool, now time.T
 // verify is the cryptographic check.
 func (t *trace) verify(l *Lookup, set *keyset.Set, now time.Time) (claims keyset.Claims, outcome protocol.Outcome) {
 	if t == nil {
-		return keyset.Verify(l.Project.policy, set, l.Token, now, nil)
+		return keyset.Verify(l.Project.rules(), set, l.Token, now, nil)
 	}
-	t.set, t.policy, t.at = set, l.Project.policy, now
+	t.set, t.policy, t.at = set, l.Project.rules(), now
 	claims, t.outcome = keyset.Verify(t.policy, set, l.Token, now, &t.token)
 	return claims, t.outcome
 }
@@ -117,11 +117,12 @@ func passed(step string) string {
 		"algorithm": "one that the project admits",
 		"key":       "the key set holds the key that is named",
 		"signature": "made by that key over exactly this text",
-		"claims":    "one strict JSON object with sub and exp",
+		"claims":    "one strict JSON object with the claims that have to be there",
 		"issuer":    "one of the project's",
 		"audience":  "the project's",
 		"class":     "a class of users that the project admits",
 		"time":      "not expired, and not before its time",
+		"scope":     "every scope that the project demands",
 	}[step]
 }
 
@@ -133,14 +134,16 @@ func failed(outcome protocol.Outcome, step string) string {
 	}
 	return map[protocol.Reason]string{
 		protocol.ReasonMalformed:         "malformed at: " + step,
+		protocol.ReasonWrongType:         "a token of another kind: typ or a claim says what it is for, and it is not for this project",
+		protocol.ReasonInsufficientScope: "the claim scope lacks a scope that the project demands",
 		protocol.ReasonWrongAlgorithm:    "the header's alg is not the key's, or not one that the project admits",
 		protocol.ReasonUnknownKey:        "the key set holds no key of that id",
 		protocol.ReasonBadSignature:      "the key that is named did not sign this text, or no key of the algorithm where none is named",
 		protocol.ReasonMissingClaim:      "a claim that is needed is missing, or one that is read is of the wrong kind",
 		protocol.ReasonWrongIssuer:       "iss is none of the project's issuers: check base_url and issuers",
-		protocol.ReasonWrongAudience:     "aud is not the project's: a token for somebody else; check project_id or audiences",
+		protocol.ReasonWrongAudience:     "aud is not the project's: a token for somebody else; check project_id, audiences or resources",
 		protocol.ReasonSenderConstrained: "the claim cnf binds the token to a key (DPoP, mutual TLS): it is no bearer token",
-		protocol.ReasonClassNotAllowed:   "an anonymous or restricted user (see allow in the configuration), another role, or flags that contradict each other or the audience",
+		protocol.ReasonClassNotAllowed:   "an anonymous or restricted user or a machine (see allow in the configuration), another role, or flags that contradict each other or the audience",
 		protocol.ReasonExpired:           "exp is past, by this host's clock",
 		protocol.ReasonNotYetValid:       "nbf or iat lies in the future, by this host's clock and the leeway",
 	}[outcome.Reason()]

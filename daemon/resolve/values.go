@@ -25,6 +25,10 @@ func (t *trace) values(check string) (is, wants string) {
 		return "", ""
 	}
 	switch check {
+	case "header":
+		return shown(said.Type), t.types()
+	case "scope":
+		return shown(said.Scope), list(t.policy.Scopes)
 	case "algorithm":
 		return shown(said.Algorithm), t.algorithms()
 	case "key":
@@ -39,6 +43,18 @@ func (t *trace) values(check string) (is, wants string) {
 		return times(said, t.at), "exp after, nbf and iat at most " + span.String(max(t.policy.Leeway, 0)) + " after this host's time, " + instant(t.at)
 	}
 	return "", ""
+}
+
+// types are what "typ" may be.
+func (t *trace) types() string {
+	switch {
+	case t.policy.Resource:
+		return "at+jwt"
+	case t.policy.AccessTokenType:
+		return "JWT, at+jwt or none"
+	default:
+		return "JWT or none"
+	}
 }
 
 // algorithms are those of the key that the token names, or else of the project.
@@ -78,6 +94,9 @@ func (t *trace) classes() (is, wants string) {
 		if class := t.policy.Admitted[i].Class; class != keyset.ClassUnknown {
 			all = appendNew(all, class.String())
 		}
+	}
+	if t.policy.Machines {
+		all = appendNew(all, keyset.ClassMachine.String())
 	}
 	if all == nil { // a project without classes
 		return "", ""

@@ -33,13 +33,14 @@ func TestAnExplanationShowsWhatIsAndWhatIsWanted(t *testing.T) {
 	// Of a second of which most has passed, as little is shown as of any other.
 	h.clock.Advance(h.clock.now().Truncate(time.Second).Add(1700 * time.Millisecond).Sub(h.clock.now().Round(0)))
 	now := h.clock.now()
-	issuer, audience := p.policy.Admitted[0].Issuers[0], p.policy.Admitted[0].Name
+	issuer, audience := p.rules().Admitted[0].Issuers[0], p.rules().Admitted[0].Name
 	at := func(ahead time.Duration) string { return now.Add(ahead).UTC().Format(time.RFC3339) }
 	for name, c := range map[string]struct {
 		change           func(*standin.TokenSpec)
 		check, is, wants string
 	}{
 		"algorithm": {func(s *standin.TokenSpec) { s.Header = map[string]any{"alg": "HS256"} }, "algorithm", "HS256", "ES256, as its key"},
+		"type":      {func(s *standin.TokenSpec) { s.Header = map[string]any{"typ": "at+jwt"} }, "header", "at+jwt", "JWT or none"},
 		"no key":    {func(s *standin.TokenSpec) { s.Header = map[string]any{"kid": "bm9ib2R5", "alg": "none"} }, "algorithm", "none", "ES256"},
 		"key":       {func(s *standin.TokenSpec) { s.Header = map[string]any{"kid": "bm9ib2R5"} }, "key", "bm9ib2R5", p.keys.Snapshot().Set().Keys()[0].ID()},
 		"issuer":    {func(s *standin.TokenSpec) { s.Set = map[string]any{"iss": "https://elsewhere.example/\x1b[31m"} }, "issuer", `https://elsewhere.example/\x1b[31m`, issuer},

@@ -118,6 +118,9 @@ func (w *walk) establish() Verdict {
 			}
 			return unknown(protocol.CodeUnavailable, wait) // there were keys; the upstream has been gone for too long
 		}
+		if w.l.Project.rules() == nil {
+			return unknown(protocol.CodeKeysPending, time.Second) // it is not known yet whose tokens these are
+		}
 		claims, outcome := trace.verify(w.l, current.Set(), now)
 		if kid, doubtful := newerKey(w.l, outcome, current, began, now); doubtful {
 			f, wait := keyring.Absent, time.Duration(0)
@@ -147,7 +150,7 @@ const unnamedKey = "\x00"
 // there and has not signed the token, and the upstream has confirmed it after since,
 // which is when the lookup began, or shortly before.
 func newerKey(l *Lookup, outcome protocol.Outcome, tried *keyring.Snapshot, since, now time.Time) (kid string, doubtful bool) {
-	kid, doubtful = l.Project.policy.Doubt(l.Token, outcome)
+	kid, doubtful = l.Project.rules().Doubt(l.Token, outcome)
 	switch {
 	case !doubtful:
 		return "", false
@@ -203,7 +206,7 @@ func (w *walk) lasting(keys *keyring.Snapshot, outcome protocol.Outcome, now tim
 	if proof := outcome.Reason(); proof == protocol.ReasonUnknownKey || proof == protocol.ReasonNotYetValid {
 		return 0
 	}
-	if kid, doubtful := w.l.Project.policy.Doubt(w.l.Token, outcome); doubtful && kid != "" {
+	if kid, doubtful := w.l.Project.rules().Doubt(w.l.Token, outcome); doubtful && kid != "" {
 		return min(RejectionLifetime, w.l.Project.keys.ConfirmedFor(keys, now))
 	}
 	return RejectionLifetime

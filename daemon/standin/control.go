@@ -197,6 +197,9 @@ func (s *Standin) controlToken(r *http.Request) (any, error) {
 		Remove   []string       `json:"remove"`
 		Forged   bool           `json:"forged"`
 		Class    string         `json:"class"`
+		For      string         `json:"for"`
+		Client   string         `json:"client"`
+		Scope    string         `json:"scope"`
 	}
 	if err := readForm(r, &form); err != nil {
 		return nil, err
@@ -217,8 +220,16 @@ func (s *Standin) controlToken(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	var resources []string
+	if form.For != "" {
+		if form.Preset != Neon && form.Preset != OIDC {
+			return nil, errors.New("only neon and oidc have tokens for a resource")
+		}
+		resources = []string{form.For}
+		mint = func(spec TokenSpec) string { return s.ResourceToken(form.Preset, spec) }
+	}
 	return ordered.Object{{"token", mint(TokenSpec{Subject: form.User, Session: form.Session, Alg: form.Alg, Lifetime: lifetime,
-		Set: form.Set, Remove: form.Remove, Forged: form.Forged, Class: class})}}, nil
+		Set: form.Set, Remove: form.Remove, Forged: form.Forged, Class: class, Resources: resources, Client: form.Client, Scope: form.Scope})}}, nil
 }
 
 func (s *Standin) minter(p Preset) (func(TokenSpec) string, error) {

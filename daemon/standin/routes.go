@@ -20,6 +20,8 @@ func New(o Options) *Standin {
 	fallback(&o.ServerKey, func() string { return "ssk_" + from.Text("server key", 40) })
 	fallback(&o.ClientKey, func() string { return "pck_" + from.Text("client key", 40) })
 	fallback(&o.ServerSecret, func() string { return from.Text("server secret", 43) })
+	fallback(&o.Client, func() string { return from.Text("client", 32) })
+	fallback(&o.Resource, func() string { return defaultResource })
 	fallback(&o.Audience, func() string { return defaultAudience })
 	s := &Standin{
 		now:      o.Now,
@@ -53,6 +55,7 @@ func (s *Standin) mux() *http.ServeMux {
 	s.stackRoutes(mux)
 	s.neonRoutes(mux)
 	s.oidcRoutes(mux)
+	s.oauthRoutes(mux)
 	s.controlRoutes(mux)
 	return mux
 }

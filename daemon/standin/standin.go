@@ -66,6 +66,9 @@ type Options struct {
 	ServerSecret string
 	// Audience of OpenID Connect tokens; empty: "standin".
 	Audience string
+	// Client is the OAuth client that gets the tokens for resources; empty: a fresh id. Resource is what they are for;
+	// empty: https://mcp.example.net/mcp.
+	Client, Resource string
 	// TokenLifetime of access tokens; zero: ten minutes for Stack and OpenID Connect, fifteen for Neon.
 	TokenLifetime time.Duration
 	// SessionLifetime of sign-ins; zero: seven days, as at Neon (the genuine ones of Stack last a year).
@@ -149,6 +152,12 @@ func (s *Standin) KeysURL(p Preset) string {
 		return s.ServiceURL(p) + stackauth.Path + "/projects/" + s.options.ProjectID + "/.well-known/jwks.json?include_anonymous=true"
 	}
 }
+
+// Resource is what tokens for a protected resource are for.
+func (s *Standin) Resource() string { return s.options.Resource }
+
+// Client is the id of the OAuth client that gets them.
+func (s *Standin) Client() string { return s.options.Client }
 
 // Audience of a preset's tokens for normal users.
 func (s *Standin) Audience(p Preset) string {

@@ -20,6 +20,10 @@ type TokenSpec struct {
 	Class stackauth.Class
 	// Alg of an OpenID Connect token, one of [Algorithms]; empty: ES256.
 	Alg string
+	// Client, Scope and Resources of a token for a resource; empty: [Options.Client], "openid profile email" and
+	// [Options.Resource].
+	Client, Scope string
+	Resources     []string
 	// IssuedAt is the "iat", truncated to seconds; zero: now.
 	IssuedAt time.Time
 	// Expires is the "exp", truncated to seconds; zero: IssuedAt plus Lifetime.

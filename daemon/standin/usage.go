@@ -20,7 +20,8 @@ Add a user, sign in, get tokens for all three:
 Mint a token of your own, also a broken one:
   curl -d '{"preset":"stack","user":"ID","lifetime":"30s"}' BASE/_standin/tokens
   Members: preset, user, session, alg (oidc), lifetime ("-1m" has expired), set, remove, forged,
-  class (stack: normal, restricted, anonymous).
+  class (stack: normal, restricted, anonymous); for (neon, oidc: the resource that an OAuth client gets the
+  token for), client, scope.
 
 End things. Access tokens that are out stay valid by their signature, as with the real services:
   curl -d '{"session":"SESSION_ID"}' BASE/_standin/revoke

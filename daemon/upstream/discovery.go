@@ -24,7 +24,7 @@ type discovery struct {
 }
 
 // document is what is wanted of a discovery document. Endpoints that are absent or may not be asked are empty.
-type document struct{ issuer, keys, profile string }
+type document struct{ issuer, keys, profile, introspection string }
 
 func newDiscovery() *discovery {
 	d := &discovery{turn: make(chan struct{}, 1)}
@@ -59,10 +59,18 @@ func (d *discovery) find(ctx context.Context, c *Client) (document, *Error) {
 // discover fetches the document. Its issuer must be the configured one to the letter (section 4.3): otherwise anybody
 // who can answer at this address could name keys for another issuer.
 func (c *Client) discover(ctx context.Context) (document, *Error) {
+	if c.config.Preset == Neon {
+		return c.discoverNeon(ctx)
+	}
 	a, e := c.get(ctx, c.endpoints.discovery, nil, MaxKeysetBody)
 	if e != nil {
 		return document{}, e
 	}
+	return c.readMetadata(a, c.config.BaseURL)
+}
+
+// readMetadata reads the document of an issuer.
+func (c *Client) readMetadata(a *answer, issuer string) (document, *Error) {
 	if e := c.judgeStatus(a.status, a.header); e != nil {
 		return document{}, e
 	}
@@ -77,11 +85,12 @@ func (c *Client) discover(ctx context.Context) (document, *Error) {
 		return document{}, unusable(a.status, "the discovery document is not one strict JSON object: "+faultOf(err))
 	}
 	got := document{issuer: body.text("issuer")}
-	if got.issuer != c.config.BaseURL {
+	if got.issuer != issuer {
 		return document{}, noKnownError(a.status, "the issuer calls itself otherwise; base_url must be its name to the letter")
 	}
 	got.keys = discovered(got.issuer, body.text("jwks_uri"))
 	got.profile = discovered(got.issuer, body.text("userinfo_endpoint"))
+	got.introspection = discovered(got.issuer, body.text("introspection_endpoint"))
 	return got, nil
 }
 

@@ -184,5 +184,5 @@ func toyVerify(r *protocol.Request) (status protocol.Status, word, rest string) 
 	case token != "a.b.c":
 		return protocol.NO, string(protocol.ReasonMalformed), ""
 	}
-	return protocol.OK, "", ` level=claims project=main sub=u%201 age=0 ttl=60 exp=4000000000 source=cache {"sub":"u 1"}`
+	return protocol.OK, "", ` level=claims project=main sub=u%201 principal=user age=0 ttl=60 exp=4000000000 source=cache {"sub":"u 1"}`
 }

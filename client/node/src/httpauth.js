@@ -6,7 +6,7 @@
 // the cases in client/testdata/httpauth.
 
 const { Finder, MAX_COOKIE_TOKENS, SDK_COOKIES } = require('./finder.js')
-const { DEFAULT_RETRY_AFTER, MAX_RETRY_AFTER, Refusal, denied, invalidToken, refusalOf, unavailable } = require('./refusal.js')
+const { DEFAULT_RETRY_AFTER, MAX_RETRY_AFTER, Refusal, denied, forbids, invalidToken, refusalOf, unavailable } = require('./refusal.js')
 const { Requirements } = require('./requirements.js')
 
 // What no browser sends along by itself. Cookies it does, with requests that
@@ -115,7 +115,7 @@ class Found {
       if (answer?.outcome !== 'rejected') return { answer, token }
       // Of several rejections the first counts, or the one of a genuine token,
       // whose user another login would not help.
-      if (counts.answer === undefined || answer.reason === 'class-not-allowed') counts = { answer, token }
+      if (counts.answer === undefined || forbids(answer.reason)) counts = { answer, token }
     }
     return counts
   }

@@ -25,6 +25,10 @@ class Refusal {
   }
 }
 
+// forbids tells whether a reason is one of a genuine token, so that another login
+// of the same user would not help.
+const forbids = (reason) => reason === 'class-not-allowed' || reason === 'insufficient-scope'
+
 // refusalOf is the one map from the daemon's answers to statuses; undefined: it
 // is accepted. What is no answer is no yes.
 function refusalOf(answer) {
@@ -32,9 +36,7 @@ function refusalOf(answer) {
     case 'accepted':
       return undefined
     case 'rejected':
-      // class-not-allowed: the token is genuine, and another login of the same
-      // kind of user would not help.
-      return answer.reason === 'class-not-allowed' ? denied(answer.reason) : invalidToken(answer.reason)
+      return forbids(answer.reason) ? denied(answer.reason) : invalidToken(answer.reason)
     default:
       return unavailable(answer?.code, answer?.retryAfter)
   }
@@ -63,4 +65,4 @@ function quotedString(text) {
   return `"${text.replace(/[^ -~]/gu, '?').replace(/["\\]/g, '\\$&')}"`
 }
 
-module.exports = { DEFAULT_RETRY_AFTER, MAX_RETRY_AFTER, Refusal, denied, invalidToken, refusalOf, unavailable }
+module.exports = { DEFAULT_RETRY_AFTER, MAX_RETRY_AFTER, Refusal, denied, forbids, invalidToken, refusalOf, unavailable }

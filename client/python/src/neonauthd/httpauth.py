@@ -169,13 +169,17 @@ class Found:
         return None if self.tokens else Refusal(401, "", "no-token")
 
 
+# The reasons of a genuine token: another login of the same user would not help.
+_FORBIDDING = frozenset({"class-not-allowed", "insufficient-scope"})
+
+
 def better(before: Answer | None, answer: Answer) -> Answer:
     """Of the answers about several tokens the one that counts.
 
     Of several rejections it is the first, or that of a genuine token, whose user
     another login would not help.
     """
-    if isinstance(before, Rejected) and isinstance(answer, Rejected) and answer.reason != "class-not-allowed":
+    if isinstance(before, Rejected) and isinstance(answer, Rejected) and answer.reason not in _FORBIDDING:
         return before
     return answer
 
@@ -217,8 +221,7 @@ def refusal_of(answer: Answer | None) -> Refusal | None:
     match answer:
         case Accepted():
             return None
-        case Rejected(reason="class-not-allowed"):
-            # The token is genuine; another login of the same kind of user would not help.
+        case Rejected(reason=reason) if reason in _FORBIDDING:
             return denied(answer.reason)
         case Rejected():
             return invalid_token(answer.reason)

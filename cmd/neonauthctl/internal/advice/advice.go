@@ -33,8 +33,12 @@ func Rejected(reason protocol.Reason) string {
 		return "see that it is the access token, not an ID token: neonauthctl explain names the claim"
 	case protocol.ReasonSenderConstrained:
 		return "have the client ask for a bearer token: this one is bound to a key (DPoP, mutual TLS)"
+	case protocol.ReasonWrongType:
+		return "see that it is an access token of the kind that the project takes: neonauthctl explain names what tells"
+	case protocol.ReasonInsufficientScope:
+		return "have the client ask for the scopes that the project demands: neonauthctl explain"
 	case protocol.ReasonClassNotAllowed:
-		return "allow, in the project's configuration, says which restricted or anonymous users are admitted"
+		return "allow, in the project's configuration, says which restricted or anonymous users, or machines, are admitted"
 	case protocol.ReasonUserNotFound:
 		return "the upstream has no such user: see whether the user was deleted, or is of another project"
 	case protocol.ReasonRevoked:

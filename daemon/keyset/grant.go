@@ -1,0 +1,67 @@
+package keyset
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/neonauthd/neonauthd/internal/strictjson"
+)
+
+// otherKind tells whether a claim says that this is no access token: hashes that
+// only ID tokens have (OpenID Connect Core section 3.3.2.11), what happened, as
+// logout tokens and security events have it (RFC 8417), the type as Keycloak
+// writes it and the use as Cognito does.
+func otherKind(name string, value strictjson.Value) bool {
+	switch name {
+	case "typ":
+		switch exactText(value) {
+		case "ID", "Refresh", "Offline", "Logout":
+			return true
+		}
+		return false
+	case "token_use":
+		return exactText(value) == "id"
+	case "events":
+		return value.Kind() == '{'
+	default:
+		return value.Kind() == '"'
+	}
+}
+
+// grant reads to whom a resource token was given and what for (RFC 9068 section
+// 2.2). Where the policy has no use for it, any form will do.
+func (c *payload) grant(name []byte, value strictjson.Value) (what string) {
+	if !c.policy.Resource || !c.fits(name, value, "\"", "a string") {
+		return ""
+	}
+	if string(name) == "scope" {
+		c.scope = exactText(value)
+		return ""
+	}
+	id, what := identifier(value)
+	switch {
+	case what != "":
+	case id == "":
+		c.misfits(name, "is empty")
+	case c.client != "" && c.client != id:
+		c.misfits(name, "names another client than azp or client_id does")
+	default:
+		c.client = id
+	}
+	return what
+}
+
+// class is the class of who the token stands for, which a tells of users.
+func (c *payload) class(a *Audience) Class {
+	if c.policy.Resource && c.subject == c.client {
+		return ClassMachine
+	}
+	return a.Class
+}
+
+// lacksScope tells whether a word that the policy demands is not in "scope".
+// Words are compared whole (RFC 6749 section 3.3).
+func (c *payload) lacksScope() bool {
+	granted := strings.Split(c.scope, " ")
+	return slices.ContainsFunc(c.policy.Scopes, func(word string) bool { return !slices.Contains(granted, word) })
+}

@@ -1,0 +1,113 @@
+package standin
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/standin/mint"
+	"github.com/neonauthd/neonauthd/daemon/standin/ordered"
+)
+
+// What resource tokens are like unless their spec says otherwise.
+const (
+	defaultResource  = "https://mcp.example.net/mcp"
+	defaultScope     = "openid profile email"
+	resourceLifetime = time.Hour
+)
+
+// oauthRoutes serve the metadata of Better Auth's OAuth provider, whose issuer is the origin: below the base URL
+// there are none.
+func (s *Standin) oauthRoutes(mux *http.ServeMux) {
+	for _, path := range []string{"/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"} {
+		mux.HandleFunc("GET "+path, s.at(Discovery, s.oauthMetadata))
+	}
+}
+
+func (s *Standin) oauthMetadata(w http.ResponseWriter, _ *http.Request) {
+	base := s.ServiceURL(Neon)
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "public, max-age=15, stale-while-revalidate=15, stale-if-error=86400")
+	w.Write(ordered.Encode(ordered.Object{
+		{"scopes_supported", strings.Split(defaultScope, " ")},
+		{"issuer", s.BaseURL()},
+		{"authorization_endpoint", base + "/oauth2/authorize"},
+		{"token_endpoint", base + "/oauth2/token"},
+		{"jwks_uri", s.KeysURL(Neon)},
+		{"introspection_endpoint", base + "/oauth2/introspect"},
+		{"response_types_supported", []string{"code"}},
+		{"grant_types_supported", []string{"authorization_code", "client_credentials", "refresh_token"}},
+		{"code_challenge_methods_supported", []string{"S256"}},
+		{"userinfo_endpoint", base + "/oauth2/userinfo"},
+		{"subject_types_supported", []string{"public"}},
+		{"id_token_signing_alg_values_supported", []string{"EdDSA"}},
+	}))
+}
+
+// ResourceToken mints an access token for a protected resource (RFC 9068), as the OAuth servers of the presets Neon and
+// OIDC give them to clients. A spec whose Subject is its Client makes the token of a machine. Like [Standin.StackToken]
+// it panics when the spec cannot be carried out.
+func (s *Standin) ResourceToken(p Preset, spec TokenSpec) string {
+	if spec.Lifetime == 0 {
+		spec.Lifetime = resourceLifetime
+	}
+	s.complete(&spec, p)
+	fallback(&spec.Client, func() string { return s.options.Client })
+	fallback(&spec.Scope, func() string { return defaultScope })
+	if len(spec.Resources) == 0 {
+		spec.Resources = []string{s.options.Resource}
+	}
+	issuer, signer := s.BaseURL(), s.oauthSigner(p, spec.Alg)
+	if p == OIDC {
+		issuer = s.ServiceURL(OIDC)
+	}
+	claims := ordered.Object{
+		{"sub", spec.Subject},
+		{"aud", s.audiences(spec)},
+		{"client_id", spec.Client},
+		{"azp", spec.Client},
+		{"scope", spec.Scope},
+		{"sid", spec.Session},
+		{"iss", issuer},
+		{"iat", spec.IssuedAt.Unix()},
+		{"exp", spec.Expires.Unix()},
+		{"jti", mint.RandomText(32)},
+	}
+	if spec.Subject == spec.Client {
+		claims = claims.Without([]string{"sid"})
+	}
+	spec.Header = withType(spec.Header, "at+jwt")
+	return s.mint(spec, signer, claims)
+}
+
+// audiences is the "aud" of a resource token: with the scope openid userinfo is one of them.
+func (s *Standin) audiences(spec TokenSpec) any {
+	all := slices.Clone(spec.Resources)
+	if slices.Contains(strings.Split(spec.Scope, " "), "openid") {
+		all = append(all, s.ServiceURL(Neon)+"/oauth2/userinfo")
+	}
+	if len(all) == 1 {
+		return all[0]
+	}
+	return all
+}
+
+func (s *Standin) oauthSigner(p Preset, alg string) *mint.Key {
+	ring := &s.neon
+	if fallback(&alg, func() string { return "EdDSA" }); p == OIDC {
+		ring = &s.oidc
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return ring.Signer(alg)
+}
+
+// withType adds a "typ", unless the header has one.
+func withType(header map[string]any, typ string) map[string]any {
+	all := map[string]any{"typ": typ}
+	for name, value := range header {
+		all[name] = value
+	}
+	return all
+}

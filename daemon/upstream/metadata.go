@@ -1,0 +1,53 @@
+package upstream
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// place is where the metadata of an issuer are (RFC 8414 section 3).
+type place struct{ url, issuer string }
+
+// metadataPlaces are where Better Auth with its OAuth provider serves metadata. Its issuer is its base URL, or the
+// origin if it was told so; for the one it answers 404 where those of the other would be.
+func metadataPlaces(baseURL string) []place {
+	const server, openid = "/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"
+	root := strings.TrimRight(baseURL, "/")
+	base, err := url.Parse(root)
+	if err != nil {
+		return nil // it was read before
+	}
+	origin := base.Scheme + "://" + base.Host
+	places := []place{{root + server, root}, {root + openid, root}}
+	if origin == root {
+		return places
+	}
+	return append(places, place{origin + server + root[len(origin):], root}, place{origin + server, origin}, place{origin + openid, origin})
+}
+
+// Issuer returns the name that the upstream has as an OAuth server: of OIDC that of the configuration, of Neon what its
+// metadata say, which is the base URL or its origin. The error is an *Error.
+func (c *Client) Issuer(ctx context.Context) (string, error) {
+	ctx, cancel := c.within(ctx)
+	defer cancel()
+	found, e := c.discovery.find(ctx, c)
+	return found.issuer, c.finish("fetch metadata", e)
+}
+
+// discoverNeon looks for the metadata in their places. That there are none in one place is no reason to trust another
+// that names a third issuer.
+func (c *Client) discoverNeon(ctx context.Context) (document, *Error) {
+	for _, at := range metadataPlaces(c.config.BaseURL) {
+		a, e := c.get(ctx, at.url, nil, MaxKeysetBody)
+		switch {
+		case e != nil:
+			return document{}, e
+		case a.status == http.StatusNotFound:
+			continue
+		}
+		return c.readMetadata(a, at.issuer)
+	}
+	return document{}, noKnownError(http.StatusNotFound, "there are no OAuth metadata at base_url or its origin: is this an OAuth server? check base_url, or write its issuer into issuers")
+}
