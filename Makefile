@@ -50,6 +50,7 @@ unchecked = echo "$(1)"; [ "$${CI:-}" != true ]
 
 FUZZTIME  ?= 20s
 SOAK      ?= 1m
+FLOOD     ?= 1000000
 BENCH     ?= .
 BENCHTIME ?= 1s
 
@@ -134,6 +135,10 @@ outage: ## kill the upstream, bring it back, rotate, delete, revoke: a table of 
 .PHONY: soak
 soak: ## faults, rotations, revocations, kill -9 and clock steps at once for SOAK (1m); stops at the first wrong answer (SOAK_PROGRAM=another neonauthd, with the build tag steppedclock)
 	NEONAUTHD_SOAK=$(SOAK) NEONAUTHD_SOAK_PROGRAM=$(SOAK_PROGRAM) $(GO) test -count=1 -timeout 0 -v -run '^TestSoak$$' ./internal/e2e/soak
+
+.PHONY: flood
+flood: ## FLOOD (1000000) junk tokens, as many invented key ids, a tenth as many connections: what the daemon takes of the host before and after
+	NEONAUTHD_FLOOD=$(FLOOD) $(GO) test -count=1 -timeout 0 -v -run '^TestFloods$$' ./internal/e2e/soak
 
 .PHONY: fleet-faults
 fleet-faults: ## six hosts of a fleet, 240 000 changes, 100 faults of the engine: all must agree (minutes)

@@ -55,7 +55,7 @@ func (s *soak) batch(caller *e2e.Caller, run int64) error {
 	questions := make([]*question, 1+rnd.IntN(maxBatch))
 	var text strings.Builder
 	for i := range questions {
-		questions[i] = s.question(run)
+		questions[i] = s.question(s.pool.pick(), run)
 		if tagged {
 			questions[i].tag = fmt.Sprint("@", i)
 			text.WriteString(questions[i].tag + " ")
@@ -83,14 +83,13 @@ func (s *soak) batch(caller *e2e.Caller, run int64) error {
 		q := questions[i]
 		questions[i] = nil
 		q.sent = sent
-		s.heard(q, a)
+		s.heard("answers", q, a)
 	}
 	return nil
 }
 
-// question invents one.
-func (s *soak) question(run int64) *question {
-	t := s.pool.pick()
+// question invents one about a token.
+func (s *soak) question(t *token, run int64) *question {
 	q := &question{verb: "VERIFY", project: t.project, token: t, maxAge: -1, run: run}
 	if n := rnd.IntN(20); n == 0 { // somebody else's
 		q.project = s.world.projects[rnd.IntN(len(s.world.projects))]
@@ -118,17 +117,17 @@ func (q *question) line() string {
 	return line + " " + q.token.text
 }
 
-// heard judges an answer and counts it.
-func (s *soak) heard(q *question, a *answer) {
+// heard judges an answer and counts it under a name.
+func (s *soak) heard(name string, q *question, a *answer) {
+	s.counts.add(name, 1)
 	words := strings.SplitN(a.line, " ", 3)
-	name := "answers " + words[0]
+	name += " " + words[0]
 	if len(words) > 1 && words[0] != "OK" {
 		name += " " + words[1]
 	} else if r, ok := readOK(a.line); ok {
 		name += " " + r.level + " " + r.source
 	}
 	s.counts.add(name, 1)
-	s.counts.add("answers", 1)
 	if found := s.world.judge(q, a); found != nil {
 		s.found(found, q, a)
 	}

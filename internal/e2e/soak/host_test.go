@@ -72,7 +72,7 @@ func (h *host) configure() error {
 		block := strings.TrimSpace(p.up.ConfigBlock(p.preset, "./key-"+p.up.name))
 		text += "\n" + strings.Replace(block, fmt.Sprintf("name = %q", p.preset), fmt.Sprintf("name = %q", p.name), 1) +
 			fmt.Sprintf("\nleeway = %q\nprofile_fresh = %q\nprofile_stale = %q\njwks_refresh = %q\n", leeway, profileFresh, profileStale, keysFresh) +
-			"jwks_cooldown = \"200ms\"\nupstream_timeout = \"500ms\"\nupstream_rate = 500\n"
+			"jwks_cooldown = \"200ms\"\nupstream_timeout = \"2s\"\nupstream_rate = 500\n"
 		if p.preset == standin.Stack && p.allow.latest() {
 			text += "allow = [\"anonymous\"]\n"
 		}

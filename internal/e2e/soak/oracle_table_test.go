@@ -67,25 +67,31 @@ func TestTheOracleKnows(t *testing.T) {
 		"a good token":                         {"", func(s *scene) string { return s.claims("cache") }},
 		"a good token, refused":                {wrongReject, func(*scene) string { return "NO unknown-key" }},
 		"a good token, unknown":                {"", func(*scene) string { return "ERR keys-pending retry-after=1" }},
-		"a key that the daemon knows, unknown": {wrongUnknown, func(s *scene) string { s.handedOut(2); return "ERR keys-pending retry-after=1" }},
-		"a key it has been shown once":         {"", func(s *scene) string { s.handedOut(1); return "ERR keys-pending retry-after=1" }},
-		"busy":                                 {"", func(s *scene) string { s.handedOut(2); return "ERR busy retry-after=1" }},
-		"a fault of the question":              {wrongUnknown, func(*scene) string { return "ERR bad-request" }},
-		"nonsense":                             {unreadable, func(*scene) string { return "MAYBE" }},
-		"another's subject":                    {mixedUp, func(s *scene) string { return strings.Replace(s.claims("cache"), "ada", "bob", 1) }},
-		"another's claims":                     {mixedUp, func(s *scene) string { return strings.Replace(s.claims("cache"), `"J"`, `"K"`, 1) }},
-		"forged, accepted":                     {wrongAccept, func(s *scene) string { s.token.flaw = forged; return s.claims("cache") }},
-		"forged, refused":                      {"", func(s *scene) string { s.token.flaw = forged; return "NO bad-signature" }},
-		"forged, called expired":               {wrongReject, func(s *scene) string { s.token.flaw = forged; return "NO expired" }},
-		"over, accepted":                       {wrongAccept, func(s *scene) string { s.token.expires = s.q.sent.Unix() - 1; return s.claims("cache") }},
-		"over, refused":                        {"", func(s *scene) string { s.token.expires = s.q.sent.Unix() - 1; return "NO expired" }},
-		"not over, called so":                  {wrongReject, func(*scene) string { return "NO expired" }},
-		"over by a clock that is ahead":        {"", func(s *scene) string { s.world.offset.change(time.Hour)(); s.later(); return "NO expired" }},
-		"reuse past its end":                   {wrongAccept, func(s *scene) string { return strings.Replace(s.claims("cache"), "ttl=10", "ttl=61", 1) }},
-		"another project's":                    {wrongAccept, func(s *scene) string { s.q.project = s.world.projects[1]; return s.claims("cache") }},
-		"another project's, refused":           {"", func(s *scene) string { s.q.project = s.world.projects[1]; return "NO unknown-key" }},
-		"withdrawn a minute ago, fresh":        {wrongAccept, func(s *scene) string { s.withdrawn(time.Minute); return s.claims("cache") }},
-		"withdrawn a minute ago, stale":        {"", func(s *scene) string { s.withdrawn(time.Minute); return s.claims("stale") }},
+		"a key that the daemon knows, unknown": {wrongUnknown, func(s *scene) string { s.handedOut(3); return "ERR keys-pending retry-after=1" }},
+		"a key it has been shown twice":        {"", func(s *scene) string { s.handedOut(2); return "ERR keys-pending retry-after=1" }},
+		"a key that the run before was shown": {"", func(s *scene) string {
+			s.handedOut(3)
+			s.restarted()
+			s.handedOut(1)
+			return "ERR keys-pending retry-after=1"
+		}},
+		"busy":                          {"", func(s *scene) string { s.handedOut(3); return "ERR busy retry-after=1" }},
+		"a fault of the question":       {wrongUnknown, func(*scene) string { return "ERR bad-request" }},
+		"nonsense":                      {unreadable, func(*scene) string { return "MAYBE" }},
+		"another's subject":             {mixedUp, func(s *scene) string { return strings.Replace(s.claims("cache"), "ada", "bob", 1) }},
+		"another's claims":              {mixedUp, func(s *scene) string { return strings.Replace(s.claims("cache"), `"J"`, `"K"`, 1) }},
+		"forged, accepted":              {wrongAccept, func(s *scene) string { s.token.flaw = forged; return s.claims("cache") }},
+		"forged, refused":               {"", func(s *scene) string { s.token.flaw = forged; return "NO bad-signature" }},
+		"forged, called expired":        {wrongReject, func(s *scene) string { s.token.flaw = forged; return "NO expired" }},
+		"over, accepted":                {wrongAccept, func(s *scene) string { s.token.expires = s.q.sent.Unix() - 1; return s.claims("cache") }},
+		"over, refused":                 {"", func(s *scene) string { s.token.expires = s.q.sent.Unix() - 1; return "NO expired" }},
+		"not over, called so":           {wrongReject, func(*scene) string { return "NO expired" }},
+		"over by a clock that is ahead": {"", func(s *scene) string { s.world.offset.change(time.Hour)(); s.later(); return "NO expired" }},
+		"reuse past its end":            {wrongAccept, func(s *scene) string { return strings.Replace(s.claims("cache"), "ttl=10", "ttl=61", 1) }},
+		"another project's":             {wrongAccept, func(s *scene) string { s.q.project = s.world.projects[1]; return s.claims("cache") }},
+		"another project's, refused":    {"", func(s *scene) string { s.q.project = s.world.projects[1]; return "NO unknown-key" }},
+		"withdrawn a minute ago, fresh": {wrongAccept, func(s *scene) string { s.withdrawn(time.Minute); return s.claims("cache") }},
+		"withdrawn a minute ago, stale": {"", func(s *scene) string { s.withdrawn(time.Minute); return s.claims("stale") }},
 		"withdrawn, and the daemon was told": {wrongAccept, func(s *scene) string {
 			s.withdrawn(time.Minute)
 			s.handedOut(3)
@@ -109,13 +115,21 @@ func TestTheOracleKnows(t *testing.T) {
 			s.later()
 			return "NO class-not-allowed"
 		}},
-		"a profile":                        {"", func(s *scene) string { return s.profile(3, 0, "first") }},
-		"another project's profile":        {mixedUp, func(s *scene) string { return s.profile(3, 0, "second") }},
-		"a profile of the future":          {wrongAccept, func(s *scene) string { return s.profile(3, 7, "first") }},
-		"a profile older than it says":     {wrongAccept, func(s *scene) string { s.edited(time.Minute); return s.profile(3, 0, "first") }},
-		"a profile as old as it says":      {"", func(s *scene) string { s.edited(3 * time.Second); return s.profile(3, 0, "first") }},
-		"a profile that is too old":        {wrongAccept, func(s *scene) string { return s.profile(17, 0, "first") }},
-		"a live check from memory":         {wrongAccept, func(s *scene) string { s.q.maxAge = 0; s.edited(time.Second / 2); return s.profile(0, 0, "first") }},
+		"a profile":                          {"", func(s *scene) string { return s.profile(3, 0, "first") }},
+		"another project's profile":          {mixedUp, func(s *scene) string { return s.profile(3, 0, "second") }},
+		"a profile of the future":            {wrongAccept, func(s *scene) string { return s.profile(3, 7, "first") }},
+		"a profile older than it says":       {wrongAccept, func(s *scene) string { s.edited(time.Minute); return s.profile(3, 0, "first") }},
+		"a profile as old as it says":        {"", func(s *scene) string { s.edited(3 * time.Second); return s.profile(3, 0, "first") }},
+		"a profile that is too old":          {wrongAccept, func(s *scene) string { return s.profile(17, 0, "first") }},
+		"a live check from memory":           {wrongAccept, func(s *scene) string { s.q.maxAge = 0; s.edited(time.Second / 2); return s.profile(0, 0, "first") }},
+		"a profile older than was asked for": {wrongAccept, func(s *scene) string { s.q.maxAge = 2; return s.profile(3, 0, "first") }},
+		"older, by a clock that was stepped": {"", func(s *scene) string {
+			s.q.maxAge = 0
+			s.later()
+			s.world.offset.change(3 * time.Second)()
+			s.a.came = time.Now().Add(time.Millisecond)
+			return s.profile(3, 0, "first")
+		}},
 		"a profile of somebody deleted":    {wrongAccept, func(s *scene) string { s.deleted(time.Minute); return s.profile(3, 0, "first") }},
 		"somebody deleted, refused":        {"", func(s *scene) string { s.deleted(time.Minute); s.q.verb = "PROFILE"; return "NO user-not-found" }},
 		"somebody who is there, not found": {wrongReject, func(s *scene) string { s.q.verb = "PROFILE"; return "NO user-not-found" }},
@@ -150,8 +164,14 @@ func (s *scene) claimsLater() string {
 func (s *scene) handedOut(n int) {
 	for range n {
 		at := s.q.sent.Add(-5 * time.Second)
-		s.token.project.handedOut(1, at, at)
+		s.token.project.handedOut(s.world.run.Load(), at, at)
 	}
+}
+
+// restarted has another run of the daemon been asked.
+func (s *scene) restarted() {
+	s.q.run = s.world.run.Add(2)
+	s.a.run = s.q.run
 }
 
 func (s *scene) takeBack() {

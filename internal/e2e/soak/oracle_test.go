@@ -19,6 +19,7 @@ type question struct {
 	token    *token
 	maxAge   int // seconds; below zero: not said
 	fallback bool
+	kept     bool // the answer may be from a client's own memory
 	sent     time.Time
 	run      int64 // of the daemon that was asked
 }
@@ -216,6 +217,9 @@ func (w *world) judgeToken(q *question, a *answer, r *accepted) *wrong {
 	earliest, _ := w.wall(q.sent, a.came)
 	_, latest := w.wall(t.minted, a.came) // that a token has been valid is not undone by a clock that is set back
 	k, _ := t.project.key(t.key)
+	if q.kept && earliest.After(q.sent) { // a client goes by its own clock, which nobody steps
+		earliest = q.sent.Round(0)
+	}
 	switch {
 	case earliest.Unix() >= t.expires:
 		return &wrong{wrongAccept, fmt.Sprintf("it had expired %s before the question", earliest.Sub(time.Unix(t.expires, 0)))}
@@ -227,9 +231,9 @@ func (w *world) judgeToken(q *question, a *answer, r *accepted) *wrong {
 		return &wrong{wrongAccept, "it is revoked"}
 	case !k.missing.enough.IsZero() && q.sent.Sub(k.missing.enough) > time.Second:
 		return &wrong{wrongAccept, "its key was withdrawn, and the daemon has been handed the newer key set"}
-	case k.withdrawn.happened() && r.level == "claims" && r.source != "stale" && q.sent.Sub(k.withdrawn.by) > keysFresh+late:
+	case k.withdrawn.happened() && r.level == "claims" && r.source != "stale" && !q.kept && q.sent.Sub(k.withdrawn.by) > keysFresh+late:
 		return &wrong{wrongAccept, fmt.Sprintf("its key was withdrawn %s before the question, and nothing says that the key set is stale", q.sent.Sub(k.withdrawn.by))}
-	case r.ttl > 60, float64(r.ttl) > max(0, time.Unix(t.expires, 0).Sub(earliest).Seconds()):
+	case r.ttl > 60, !q.kept && float64(r.ttl) > max(0, time.Unix(t.expires, 0).Sub(earliest).Seconds()):
 		return &wrong{wrongAccept, "it may be reused past its end"}
 	}
 	return nil
@@ -251,7 +255,7 @@ func (w *world) judgeProfile(q *question, a *answer, r *accepted) *wrong {
 	}
 	age := time.Duration(r.age) * time.Second
 	switch {
-	case q.maxAge >= 0 && r.age > int64(q.maxAge):
+	case q.maxAge >= 0 && age > time.Duration(q.maxAge)*time.Second+w.steps(q.sent, a.came):
 		return &wrong{wrongAccept, "it is older than was asked for"}
 	case r.source == "cache" && age >= profileFresh, age >= profileFresh+profileStale:
 		return &wrong{wrongAccept, "it is too old for its source"}
@@ -259,6 +263,9 @@ func (w *world) judgeProfile(q *question, a *answer, r *accepted) *wrong {
 		return &wrong{wrongAccept, "it may be reused past its fresh time"}
 	}
 	from := q.sent.Add(-age - time.Second - late)
+	if q.kept { // rounded down twice
+		from = from.Add(-time.Second)
+	}
 	if q.maxAge == 0 {
 		from = q.sent // a live check
 	}

@@ -81,6 +81,9 @@ func (s *soak) run(ctx context.Context) {
 	for range connections {
 		all.Go(func() { s.ask(ctx) })
 	}
+	for range keepers {
+		all.Go(func() { s.keep(ctx) })
+	}
 	for _, trouble := range s.troubles() {
 		all.Go(func() { s.endure(ctx, trouble) })
 	}
@@ -146,7 +149,8 @@ func (s *soak) found(w *wrong, q *question, a *answer) {
 // lookComplete fails a soak in which something never happened: it shows nothing
 // about that.
 func (s *soak) lookComplete(t *testing.T, length time.Duration) {
-	wanted := []string{"answers OK claims cache", "answers OK profile cache", "answers NO revoked", "answers NO expired", "answers NO unknown-key", "answers NO bad-signature"}
+	wanted := []string{"answers OK claims cache", "answers OK profile cache", "answers NO revoked", "answers NO expired", "answers NO unknown-key", "answers NO bad-signature",
+		"client OK claims cache", "client OK profile cache", "client NO revoked"}
 	if length >= time.Minute {
 		wanted = append(wanted, "answers OK claims stale", "answers OK profile stale", "answers ERR keys-pending", "answers ERR unavailable",
 			"answers NO class-not-allowed", "answers NO user-not-found", "kill -9", "clock stepped", "configuration reloaded", "keys replaced at once")

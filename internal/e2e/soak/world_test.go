@@ -85,7 +85,7 @@ type handed struct {
 
 func (h *handed) count(run, enough int64, at time.Time) {
 	if h.run != run {
-		h.run, h.sets = run, 0
+		*h = handed{run: run}
 	}
 	if h.sets++; h.sets == enough {
 		h.enough = at
@@ -142,7 +142,7 @@ func (p *project) handedOut(run int64, began, ended time.Time) {
 				k.missing.count(run, 3, ended)
 			}
 		case !k.withdrawn.happened() && !k.published.by.After(began):
-			k.shown.count(run, 2, ended)
+			k.shown.count(run, 3, ended)
 		}
 	}
 }
@@ -197,6 +197,13 @@ func (w *world) wall(from, until time.Time) (earliest, latest time.Time) {
 	const drift = 50 * time.Millisecond
 	offsets := w.offset.during(from, until)
 	return from.Round(0).Add(slices.Min(offsets) - drift), until.Round(0).Add(slices.Max(offsets) + drift)
+}
+
+// steps is by how much the daemon's clock may have been stepped in a span. What it
+// had the upstream say meanwhile is told to be older by as much.
+func (w *world) steps(from, until time.Time) time.Duration {
+	offsets := w.offset.during(from, until)
+	return slices.Max(offsets) - slices.Min(offsets)
 }
 
 // newUpstream makes a stand-in with users.
