@@ -2,6 +2,7 @@ package soak_test
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -58,12 +59,33 @@ func (s *scene) revoke(kind, value string) func() {
 	}
 }
 
+// sight is an answer and what is wrong with it.
+type sight struct {
+	wrong string // its kind; "" for a right answer
+	set   func(*scene) string
+}
+
 // TestTheOracleKnows which answers are right, and what is wrong with the others.
 func TestTheOracleKnows(t *testing.T) {
-	for name, c := range map[string]struct {
-		wrong string // its kind; "" for a right answer
-		set   func(*scene) string
-	}{
+	all := sightsOfTokens()
+	maps.Copy(all, sightsOfProfiles())
+	for name, c := range all {
+		t.Run(name, func(t *testing.T) {
+			s := newScene()
+			s.a.line = c.set(s)
+			got := ""
+			if found := s.world.judge(&s.q, &s.a); found != nil {
+				got = found.kind
+			}
+			if got != c.wrong {
+				t.Errorf("%s: judged %q, want %q", s.a.line, got, c.wrong)
+			}
+		})
+	}
+}
+
+func sightsOfTokens() map[string]sight {
+	return map[string]sight{
 		"a good token":                         {"", func(s *scene) string { return s.claims("cache") }},
 		"a good token, refused":                {wrongReject, func(*scene) string { return "NO unknown-key" }},
 		"a good token, unknown":                {"", func(*scene) string { return "ERR keys-pending retry-after=1" }},
@@ -115,6 +137,11 @@ func TestTheOracleKnows(t *testing.T) {
 			s.later()
 			return "NO class-not-allowed"
 		}},
+	}
+}
+
+func sightsOfProfiles() map[string]sight {
+	return map[string]sight{
 		"a profile":                          {"", func(s *scene) string { return s.profile(3, 0, "first") }},
 		"another project's profile":          {mixedUp, func(s *scene) string { return s.profile(3, 0, "second") }},
 		"a profile of the future":            {wrongAccept, func(s *scene) string { return s.profile(3, 7, "first") }},
@@ -133,18 +160,6 @@ func TestTheOracleKnows(t *testing.T) {
 		"a profile of somebody deleted":    {wrongAccept, func(s *scene) string { s.deleted(time.Minute); return s.profile(3, 0, "first") }},
 		"somebody deleted, refused":        {"", func(s *scene) string { s.deleted(time.Minute); s.q.verb = "PROFILE"; return "NO user-not-found" }},
 		"somebody who is there, not found": {wrongReject, func(s *scene) string { s.q.verb = "PROFILE"; return "NO user-not-found" }},
-	} {
-		t.Run(name, func(t *testing.T) {
-			s := newScene()
-			s.a.line = c.set(s)
-			got := ""
-			if found := s.world.judge(&s.q, &s.a); found != nil {
-				got = found.kind
-			}
-			if got != c.wrong {
-				t.Errorf("%s: judged %q, want %q", s.a.line, got, c.wrong)
-			}
-		})
 	}
 }
 
