@@ -79,7 +79,7 @@ lint: $(GOLANGCI) ## the chosen linters, formatting, and go.mod in order
 	$(GO) mod tidy -diff
 	$(GO) mod verify
 	@if command -v shellcheck >/dev/null; then \
-		shellcheck .ci/run packaging/*.sh packaging/boot/*.sh packaging/scripts/*.sh; \
+		shellcheck .ci/run examples/fleet/start packaging/*.sh packaging/boot/*.sh packaging/scripts/*.sh; \
 	else \
 		$(call unchecked,lint: shellcheck is not installed: the scripts were not checked); \
 	fi

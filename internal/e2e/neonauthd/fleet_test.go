@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -15,6 +16,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/fleet"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/internal/e2e"
+	"github.com/neonauthd/neonauthd/internal/e2e/need"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -272,4 +274,34 @@ func TestARevocationEndsAnswersThatProcessesOfAnotherHostKeep(t *testing.T) {
 			t.Fatal("what is kept outlives the time that the host may be blind")
 		}
 	}
+}
+
+func TestTheExampleOfAFleetDoesWhatItSays(t *testing.T) {
+	for _, name := range []string{"redis-server", "curl", "bash"} {
+		need.Program(t, name, name)
+	}
+	root, err := filepath.Abs("../../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(filepath.Join(root, "examples/fleet/start"))
+	cmd.Env = e2e.Environment("PATH=" + filepath.Dir(e2e.Program("neonauthd")) + ":" + os.Getenv("PATH"))
+	p := e2e.Start(t, e2e.NewFolder(t).Dir, cmd)
+	p.Rough = true
+	deadline := time.Now().Add(e2e.Patience)
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for !strings.Contains(p.Stdout.String(), "Ctrl-C ends everything.") {
+		if time.Now().After(deadline) {
+			t.Fatalf("it does not come to its end:\n%s", p.Written())
+		}
+		<-tick.C
+	}
+	for _, text := range []string{"asked of the third:\naccepted\n", "in force on 3 of 3 hosts\n", "asked of the third again:\nrejected: revoked\n"} {
+		if !strings.Contains(p.Stdout.String(), text) {
+			t.Errorf("it does not say %q:\n%s", text, p.Written())
+		}
+	}
+	p.Signal(t, syscall.SIGTERM)
+	p.AwaitEnd(t)
 }
