@@ -36,6 +36,14 @@ type Refusal struct {
 	// "" where nothing is known, as when the daemon could not be reached.
 	Reason string
 
+	// Scope names the scopes that the request asks for, with blanks between; "":
+	// it does not tell.
+	Scope string
+
+	// ResourceMetadata is the address at which the protected resource tells who
+	// gives out its tokens (RFC 9728 section 5.1); "": none.
+	ResourceMetadata string
+
 	// RetryAfter goes with a 503: whole seconds, from 1 to 60.
 	RetryAfter time.Duration
 }
@@ -114,6 +122,12 @@ func (r Refusal) challenge(realm string) string {
 		if r.Reason != "" {
 			params = append(params, "error_description="+quotedString(r.Reason))
 		}
+	}
+	if r.Scope != "" {
+		params = append(params, "scope="+quotedString(r.Scope))
+	}
+	if r.ResourceMetadata != "" {
+		params = append(params, "resource_metadata="+quotedString(r.ResourceMetadata))
 	}
 	if len(params) == 0 {
 		return "Bearer"

@@ -30,6 +30,8 @@ type Settings struct {
 	patience time.Duration    // for a restart of the daemon
 	tokens   *httpauth.Search // where a token may be
 	show     selection
+
+	resources []*resource
 }
 
 // file is the configuration file. Absent keys have their defaults.
@@ -40,6 +42,8 @@ type file struct {
 	Tokens   *[]string `toml:"token_from"`
 	Fields   *[]string `toml:"fields"`
 	Claims   *[]string `toml:"claims"`
+
+	Resources []resourceTable `toml:"resource"`
 }
 
 // Load reads a configuration file, which may begin with a byte order
@@ -101,6 +105,9 @@ func (f *file) settings() (*Settings, error) {
 		return nil, fmt.Errorf("token_from: %w", err)
 	}
 	if set.show, err = chosen(f.Fields, f.Claims); err != nil {
+		return nil, err
+	}
+	if set.resources, err = readResources(f.Resources); err != nil {
 		return nil, err
 	}
 	return set, nil

@@ -3,6 +3,7 @@ package authrequest
 import (
 	"cmp"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/neonauthd/neonauthd/client"
@@ -107,6 +108,11 @@ func admit(a *client.Accepted, want *requirement, show *selection, asked, now ti
 		return refused(httpauth.InvalidToken(string(protocol.ReasonExpired)))
 	case a.Level < want.level:
 		return undecided(reasonDown) // not what was asked; the client sees to it already
+	}
+	if lacksScope(a, want.scopes) {
+		refusal := httpauth.Denied(string(protocol.ReasonInsufficientScope))
+		refusal.Scope = strings.Join(want.scopes, " ")
+		return refused(refusal)
 	}
 	u := a.User()
 	if reason := want.user.Unmet(u); reason != "" {

@@ -24,6 +24,7 @@ type requirement struct {
 	clean   bool             // no identity header of the visitor's may be left
 	tokens  *httpauth.Search // where the token is; nil is where the configuration file says
 	user    httpauth.Requirements
+	scopes  []string // that the token has to have
 }
 
 // maxPlaces bounds the places that one question may have a token searched in.
@@ -128,7 +129,7 @@ func (r *requirement) takeLevel(value string) error {
 }
 
 func (r *requirement) takeRequire(value string) error {
-	const team = "team:"
+	const team, scope = "team:", "scope:"
 	switch {
 	case value == "email-verified":
 		r.user.EmailVerified = true
@@ -139,8 +140,10 @@ func (r *requirement) takeRequire(value string) error {
 			return errors.New("require names two teams, and a user has one selected at a time")
 		}
 		r.user.Team = value[len(team):]
+	case strings.HasPrefix(value, scope) && scopeWord(value[len(scope):]) && len(r.scopes) < maxScopes:
+		r.scopes = append(r.scopes, value[len(scope):])
 	default:
-		return errors.New("require is none of email-verified, team:ID and clean-headers")
+		return errors.New("require is none of email-verified, team:ID, scope:NAME and clean-headers")
 	}
 	return nil
 }

@@ -27,6 +27,7 @@ func TestRequirementsSayWhatTheyMean(t *testing.T) {
 		"project=shop.eu":    {level: client.LevelClaims, project: "shop.eu"},
 		"require=team:a%3Ab": {level: client.LevelClaims, user: httpauth.Requirements{Team: "a:b"}},
 		"require=team:a&require=team:a&require=email-verified":     {level: client.LevelClaims, user: httpauth.Requirements{Team: "a", EmailVerified: true}},
+		"require=scope:read&require=scope:a%3Ab":                   {level: client.LevelClaims, scopes: []string{"read", "a:b"}},
 		"allow=restricted&allow=anonymous":                         {level: client.LevelClaims, user: httpauth.Requirements{Kinds: []client.Kind{client.KindNormal, client.KindRestricted, client.KindAnonymous}}},
 		"max-age=0&level=profile":                                  {level: client.LevelProfile, live: true},
 		"level=profile&max-age=86400&allow=restricted&project=x_1": {level: client.LevelProfile, live: true, maxAge: 24 * time.Hour, project: "x_1", user: httpauth.Requirements{Kinds: []client.Kind{client.KindNormal, client.KindRestricted}}},
@@ -43,7 +44,7 @@ func TestWhatIsNotUnderstoodIsRefused(t *testing.T) {
 	for _, query := range []string{
 		"&", "=", "level", "level=", "level=Profile", "level=claims&", "&level=claims", "level=claims&level=claims", "level=claims;max-age=1",
 		"Level=claims", "lev%65l=claims", "requires=email-verified", "require=", "require=email", "require=team:", "require=team", "require=Team:x",
-		"require=team:a&require=team:b", "allow=", "allow=all", "allow=restricted,anonymous", "max-age=5", "max-age=5&level=claims",
+		"require=team:a&require=team:b", "require=scope:", "require=scope", "require=scope:a%20b", "require=scope:a%22", "require=scope:" + strings.Repeat("x", 129), "allow=", "allow=all", "allow=restricted,anonymous", "max-age=5", "max-age=5&level=claims",
 		"level=profile&max-age=", "level=profile&max-age=-1", "level=profile&max-age=05", "level=profile&max-age=86401", "level=profile&max-age=1s",
 		"level=profile&max-age=+5", "project=", "project=a%20b", "project=a%0ab", "project=" + strings.Repeat("x", 33), "project=a&project=b",
 		"level=%zz", "level=claims#x", "x=" + strings.Repeat("secret", 100), "deadline=5", "fallback=claims",

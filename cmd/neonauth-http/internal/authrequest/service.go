@@ -92,6 +92,10 @@ func (s *Service) Alive(ctx context.Context) bool {
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := s.now()
 	set := s.settings.Load()
+	if one := set.described(r); one != nil {
+		one.describe(w, r)
+		return
+	}
 	d := route(s.dialects, r.URL.Path)
 	var f finding
 	if d == nil {
@@ -128,7 +132,12 @@ func (s *Service) find(r *http.Request, d *dialect, set *Settings) (f finding) {
 		return finding{outcome: faulty, reason: reasonFault}
 	}
 	tokens := cmp.Or(want.tokens, set.tokens)
-	defer func() { f.vary = tokens.Vary() }()
+	defer func() {
+		f.vary = tokens.Vary()
+		if one := set.of(want.project); one != nil {
+			f.refusal.ResourceMetadata = one.metadata
+		}
+	}()
 	found := tokens.Find(r.Header, want.level)
 	if refusal, no := found.Refusal(); no {
 		return refused(refusal)
