@@ -144,6 +144,10 @@ flood: ## FLOOD (1000000) junk tokens, as many invented key ids, a tenth as many
 fleet-faults: ## six hosts of a fleet, 240 000 changes, 100 faults of the engine: all must agree (minutes)
 	FLEET_LONG=1 $(GO) test -count=1 -v -timeout 60m -run '^TestHostsAgreeAfterManyFaults$$' ./daemon/fleet
 
+.PHONY: lease-faults
+lease-faults: ## ten million answers of clients that keep them, under faults: none may come after REVOKE (minutes)
+	LEASE_LONG=1 $(GO) test -count=1 -v -timeout 60m -run '^TestNobodyIsAcceptedAfterRevoke$$' ./internal/e2e/leases
+
 .PHONY: fairness
 fairness: ## greedy callers beside a quiet one: a table of what it notices (root; FAIRNESS_PROGRAM=another neonauthd)
 	NEONAUTHD_FAIRNESS=1 NEONAUTHD_FAIRNESS_PROGRAM=$(FAIRNESS_PROGRAM) $(GO) test -count=1 -timeout 15m -v -run '^TestFairness$$' ./internal/e2e/neonauthd

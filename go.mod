@@ -5,7 +5,7 @@ go 1.26.0
 // What is imported, each with the reason for it.
 require (
 	github.com/VictoriaMetrics/metrics v1.44.0 // Prometheus text with three tiny dependencies
-	github.com/anishathalye/porcupine v1.3.1 // tests: are histories of purge and lookup linearizable
+	github.com/anishathalye/porcupine v1.3.1 // tests: are histories of purges, and of revocations in other processes, linearizable
 	github.com/cenkalti/backoff/v5 v5.0.3 // retry rhythm of key-set fetches, with Retry-After
 	github.com/coreos/go-systemd/v22 v22.7.0 // inherited sockets, readiness, watchdog
 	github.com/dgraph-io/ristretto/v2 v2.4.2 // the cache: admission by frequency, cost in bytes

@@ -1,0 +1,260 @@
+package leases_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/internal/e2e"
+)
+
+const (
+	people   = 24 // who have a token each
+	revokers = 12 // who share them out among themselves
+	callers  = 4  // of an asking program, and of each kind that it has
+)
+
+// course is a round: the daemon, who asks it, and what was revoked.
+type course struct {
+	folder *e2e.Folder
+	up     *e2e.Upstream
+	daemon *e2e.Process
+	people []person
+	askers []*asker
+
+	mu      sync.Mutex
+	changes []change // in the order in which they were begun, for each token
+	failed  error
+}
+
+// person can be revoked in several ways.
+type person struct {
+	token string
+	ways  []string // arguments of REVOKE and UNREVOKE
+}
+
+func newCourse(t testing.TB) *course {
+	t.Helper()
+	c := &course{folder: e2e.NewFolder(t), up: e2e.NewUpstream(t, standin.Options{TokenLifetime: time.Hour})}
+	tokens := ""
+	for n := range people {
+		user := c.up.AddUser(standin.User{Name: fmt.Sprint("person ", n)})
+		session, err := c.up.SignIn(user.ID)
+		must(t, err)
+		token := session.AccessToken
+		c.people = append(c.people, person{token, []string{"token " + token, "session " + session.SessionID, "subject " + user.ID}})
+		tokens += token + "\n"
+	}
+	c.folder.Write(t, "tokens", tokens)
+	keys := "jwks_refresh = \"1s\"\njwks_cooldown = \"100ms\"\n"
+	c.daemon = e2e.Serve(t, c.folder, e2e.Settings{Tables: []string{c.up.Project(t, c.folder, standin.Stack, keys), c.up.Project(t, c.folder, standin.Neon, keys)}})
+	return c
+}
+
+// program is an asking program.
+type program struct {
+	name    string
+	command []string
+	env     string
+	keeps   bool // what the daemon has accepted
+}
+
+func (c *course) programs(t testing.TB) []program {
+	t.Helper()
+	self, err := os.Executable()
+	must(t, err)
+	python, err := filepath.Abs("../../../client/python/src")
+	must(t, err)
+	return []program{
+		{"Go", []string{self}, askerVariable + "=1", true},
+		{"Node", []string{"node", "ask.mjs"}, "NODE_OPTIONS=", true},
+		{"Python", []string{"python3", "-B", "ask.py"}, "PYTHONPATH=" + python, false},
+	}
+}
+
+// asker is an asking program that runs.
+type asker struct {
+	*e2e.Process
+	name  string
+	relay *relay // nil: it asks the daemon itself
+	keeps bool
+	stdin io.Closer
+	told  e2e.Output
+}
+
+func (c *course) startAsker(t testing.TB, p program, burst int, slowly bool) {
+	t.Helper()
+	a := &asker{name: p.name, keeps: p.keeps}
+	socket := c.folder.Socket()
+	if slowly {
+		a.name += " through a slow relay"
+		path := c.folder.Path(p.name)
+		a.relay = newRelay(t, path, socket)
+		socket = path
+	}
+	args := append(p.command[1:], socket, c.folder.Path("tokens"), fmt.Sprint(callers), fmt.Sprint(burst))
+	cmd := exec.Command(p.command[0], args...)
+	cmd.Env = e2e.Environment(p.env)
+	stdin, err := cmd.StdinPipe()
+	must(t, err)
+	a.stdin, cmd.Stdout = stdin, &a.told
+	a.Process = e2e.Start(t, c.folder.Dir, cmd)
+	c.askers = append(c.askers, a)
+}
+
+// end ends the program in order and returns what it has seen.
+func (a *asker) end(t testing.TB) []run {
+	t.Helper()
+	_ = a.stdin.Close()
+	if status := a.AwaitEnd(t); status != 0 {
+		t.Errorf("%s ended with %d:\n%s", a.name, status, e2e.Shorten(a.Stderr.String()))
+	}
+	seen, err := parseRuns(a.told.String())
+	must(t, err)
+	return seen
+}
+
+// startRevoking has people revoked, and let in again, until the function is called that it returns.
+func (c *course) startRevoking() (end func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var all sync.WaitGroup
+	for first := range revokers {
+		all.Go(func() {
+			for ctx.Err() == nil {
+				n := first + revokers*rand.N(people/revokers)
+				c.revoke(n)
+			}
+		})
+	}
+	return func() {
+		cancel()
+		all.Wait()
+	}
+}
+
+// revoke has a person revoked for a while. Now and then everybody has just been made to ask about them anew, so that answers
+// are under way while they are revoked.
+func (c *course) revoke(n int) {
+	p := c.people[n]
+	way := p.ways[rand.N(len(p.ways))]
+	var purging sync.WaitGroup
+	if rand.N(2) == 0 {
+		purging.Go(func() { c.fail(c.admin("PURGE token " + p.token)) })
+		pauseUpTo(50 * time.Millisecond)
+	}
+	c.change(n, true, "REVOKE "+way)
+	<-time.After(2*window + rand.N(2*window))
+	c.change(n, false, "UNREVOKE "+way)
+	<-time.After(2*window + rand.N(2*window))
+	purging.Wait()
+}
+
+// change makes a change, whatever happens to the daemon meanwhile.
+func (c *course) change(n int, revoke bool, line string) {
+	begin := now()
+	c.fail(c.admin(line))
+	made := change{n, revoke, span{begin, now()}}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.changes = append(c.changes, made)
+}
+
+// fail notes what has failed, if anything has.
+func (c *course) fail(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.failed = errors.Join(c.failed, err)
+}
+
+// admin asks on the admin socket until that has succeeded: of a daemon that was killed the next run, as soon as it is there.
+func (c *course) admin(line string) error {
+	for patience := time.Now().Add(e2e.Patience); ; <-time.After(time.Millisecond) {
+		reply, err := askOnce(c.folder.AdminSocket(), line)
+		if err == nil && strings.HasPrefix(reply, "OK") {
+			return nil
+		}
+		if time.Now().After(patience) {
+			return fmt.Errorf("%.20s: %.100s, %w", line, reply, err)
+		}
+	}
+}
+
+func askOnce(socket, line string) (reply string, err error) {
+	c, err := e2e.Dial(socket)
+	if err != nil {
+		return "", err
+	}
+	defer c.Conn.Close()
+	if _, err := io.WriteString(c.Conn, line+"\n"); err != nil {
+		return "", err
+	}
+	return c.Line()
+}
+
+// fault is something that goes wrong. It returns when it is over.
+type fault struct {
+	name   string
+	happen func(t *testing.T, c *course)
+}
+
+var faults = []fault{
+	{"processes that ask are stopped, and go on", func(t *testing.T, c *course) {
+		some := make([]*asker, 0, len(c.askers))
+		for _, a := range c.askers {
+			if rand.N(2) == 0 {
+				some = append(some, a)
+				must(t, a.Stand())
+			}
+		}
+		pauseUpTo(2 * time.Second)
+		for _, a := range some {
+			a.Signal(t, syscall.SIGCONT)
+		}
+	}},
+	{"the daemon is killed", func(t *testing.T, c *course) {
+		c.daemon.Kill(t)
+		c.daemon = c.folder.Start(t)
+	}},
+	{"the daemon is restarted in order", func(t *testing.T, c *course) {
+		c.daemon.Stop(t)
+		c.daemon = c.folder.Start(t)
+	}},
+	{"the daemon is stopped, and goes on", func(t *testing.T, c *course) {
+		must(t, c.daemon.Stand())
+		pauseUpTo(1500 * time.Millisecond)
+		c.daemon.Signal(t, syscall.SIGCONT)
+	}},
+	{"connections are lost", func(_ *testing.T, c *course) {
+		for _, a := range c.askers {
+			if a.relay != nil {
+				a.relay.cut(0.7)
+			}
+		}
+		pauseUpTo(slowFor)
+	}},
+	{"a watch does not read, and is lost", func(t *testing.T, c *course) {
+		watch := e2e.Call(t, c.folder.Socket())
+		watch.Expect(t, "WATCH", `OK lease=1000 rev=\S+`)
+		pauseUpTo(2 * time.Second)
+		_ = watch.Conn.Close()
+	}},
+	{"everything is purged", func(t *testing.T, c *course) { must(t, c.admin("PURGE all")) }},
+	{"the configuration is reloaded", func(t *testing.T, c *course) { c.daemon.Reload(t) }},
+	{"keys rotate", func(_ *testing.T, c *course) {
+		c.up.Rotate(standin.Neon, false)
+		pauseUpTo(time.Second)
+	}},
+}
+
+func pauseUpTo(most time.Duration) { <-time.After(rand.N(most)) }

@@ -1,0 +1,27 @@
+// Package leases_test holds the three clients to their promise: no lookup that begins after REVOKE has returned is
+// accepted, in whatever process, and whatever happens to processes and connections.
+package leases_test
+
+import (
+	"os"
+	"testing"
+
+	"github.com/neonauthd/neonauthd/internal/e2e"
+)
+
+func TestMain(m *testing.M) {
+	if os.Getenv(askerVariable) != "" { // the test has started this binary again
+		if err := ask(os.Args[1:]); err != nil {
+			panic(err)
+		}
+		return
+	}
+	e2e.Main(m, "neonauthd")
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

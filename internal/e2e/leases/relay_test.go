@@ -1,0 +1,152 @@
+package leases_test
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// relay stands between an asking program and the daemon and is slow: what is said comes late, in either direction, and so
+// does the end of a connection.
+type relay struct {
+	to    string
+	lines atomic.Int64 // that clients have sent
+
+	all   sync.WaitGroup
+	mu    sync.Mutex
+	conns map[net.Conn]bool // true: the daemon's
+	over  bool
+}
+
+// newRelay makes one that listens at a path until the end of the test.
+func newRelay(t testing.TB, path, to string) *relay {
+	t.Helper()
+	listener, err := net.Listen("unix", path)
+	must(t, err)
+	r := &relay{to: to, conns: map[net.Conn]bool{}}
+	r.all.Go(func() {
+		for {
+			near, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			r.all.Go(func() { r.serve(near) })
+		}
+	})
+	t.Cleanup(func() {
+		_ = listener.Close()
+		r.mu.Lock()
+		r.over = true
+		r.mu.Unlock()
+		r.cut(1)
+		r.all.Wait()
+	})
+	return r
+}
+
+// slowFor is longer than a lease.
+const slowFor = 1500 * time.Millisecond
+
+// A direction of a connection goes through phases, for up to phaseLasts each. They are the longest that a chunk takes: on a
+// watch at times too long for a lease, and elsewhere seldom so long that callers do nothing but wait.
+var (
+	watchPhases  = []time.Duration{time.Millisecond, 200 * time.Millisecond, slowFor}
+	lookupPhases = []time.Duration{time.Millisecond, time.Millisecond, 200 * time.Millisecond}
+)
+
+const phaseLasts = 3 * time.Second
+
+// pace is how fast a relay is in one direction of a connection.
+type pace struct {
+	watch *atomic.Bool // the connection is a watch
+	most  time.Duration
+	ends  time.Time // of the phase
+}
+
+func (p *pace) dawdle() {
+	if now := time.Now(); now.After(p.ends) {
+		phases := lookupPhases
+		if p.watch.Load() {
+			phases = watchPhases
+		}
+		p.most = phases[rand.N(len(phases))]
+		p.ends = now.Add(rand.N(phaseLasts))
+	}
+	pauseUpTo(p.most)
+}
+
+// lose keeps the end of a connection from the other side, half of the time for long.
+func (p *pace) lose() {
+	if rand.N(2) == 0 {
+		pauseUpTo(slowFor)
+	}
+}
+
+func (r *relay) serve(near net.Conn) {
+	far, err := net.Dial("unix", r.to)
+	if err != nil {
+		_ = near.Close()
+		return
+	}
+	r.add(near, false)
+	r.add(far, true)
+	var both sync.WaitGroup
+	var watch atomic.Bool
+	both.Go(func() {
+		r.carry(near, far, &pace{watch: &watch}, func(chunk []byte) {
+			r.lines.Add(int64(bytes.Count(chunk, []byte("\n"))))
+			watch.CompareAndSwap(false, bytes.HasPrefix(chunk, []byte("WATCH")))
+		})
+	})
+	both.Go(func() { r.carry(far, near, &pace{watch: &watch}, func([]byte) {}) })
+	both.Wait()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.conns, near)
+	delete(r.conns, far)
+}
+
+func (r *relay) add(conn net.Conn, far bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.conns[conn] = far
+	if r.over {
+		_ = conn.Close()
+	}
+}
+
+// carry brings what comes from one to the other, the end too.
+func (r *relay) carry(from, to net.Conn, p *pace, see func(chunk []byte)) {
+	defer to.Close()
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := from.Read(buf)
+		see(buf[:n])
+		if err != nil {
+			p.lose()
+			return
+		}
+		p.dawdle()
+		if _, err := to.Write(buf[:n]); err != nil {
+			p.lose()
+			_ = from.Close()
+			return
+		}
+	}
+}
+
+// cut closes some of the connections, at the client's end or at the daemon's; the other one notices that late.
+func (r *relay) cut(share float64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	end := rand.N(2) == 0
+	for conn, far := range r.conns {
+		if far == end && rand.Float64() < share || share == 1 {
+			_ = conn.Close()
+		}
+	}
+}
