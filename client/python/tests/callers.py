@@ -27,6 +27,8 @@ class Started(Protocol):
 class Caller(Protocol):
     """A client whose calls run beside the test."""
 
+    pipelines: bool  # several calls share a connection
+
     @property
     def client(self) -> Client | AsyncClient: ...
     def start(self, method: str, *args: Any, **options: Any) -> Started: ...
@@ -57,6 +59,8 @@ class _ThreadCall:
 
 class SyncCaller:
     """Client, with a thread for each call."""
+
+    pipelines = False
 
     def __init__(self, **options: Any) -> None:
         self.client = Client(**options)
@@ -99,6 +103,8 @@ class _TaskCall:
 
 class AsyncCaller:
     """AsyncClient, on an event loop in a thread of its own."""
+
+    pipelines = True
 
     def __init__(self, **options: Any) -> None:
         self.client = AsyncClient(**options)

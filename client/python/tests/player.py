@@ -6,6 +6,7 @@ import re
 import shutil
 import socket
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,16 +23,59 @@ class Skipped(Exception):
     """This client cannot do what the transcript needs."""
 
 
+class Clocks:
+    """Those of a client under test. They stand still but for what a transcript moves."""
+
+    def __init__(self) -> None:
+        self._now = (0, time.time_ns())
+
+    def __call__(self) -> tuple[int, int]:
+        return self._now
+
+    def move(self, mono: int, wall: int) -> None:
+        """By so many milliseconds each."""
+        self._now = (self._now[0] + mono * 1_000_000, self._now[1] + wall * 1_000_000)
+
+
+class Connection:
+    """One connection of the client."""
+
+    def __init__(self, name: str, sock: socket.socket) -> None:
+        self.name = name
+        self.sock = sock
+        self._rest = b""
+
+    def line(self, patience: float) -> str | None:
+        """The next request line; None at the end of the connection."""
+        self.sock.settimeout(patience)
+        while b"\n" not in self._rest:
+            try:
+                chunk = self.sock.recv(65536)
+            except ConnectionResetError:
+                chunk = b""
+            if not chunk:
+                return None
+            self._rest += chunk
+        line, _, self._rest = self._rest.partition(b"\n")
+        return line.decode()
+
+
 class Player:
-    def __init__(self, caller: Callable[..., Caller]) -> None:
+    """Plays with a client that keeps answers, by clocks that the transcript moves, or with one that does not."""
+
+    def __init__(self, caller: Callable[..., Caller], keeps: bool = False) -> None:
         self._folder = tempfile.mkdtemp(prefix="na")
         self._path = str(Path(self._folder) / "s")
-        self._caller = caller(socket=self._path, conns=1, timeout=PATIENCE, name="transcript")
+        options = {} if keeps else {"keep": 0}
+        self._caller = caller(socket=self._path, conns=1, timeout=PATIENCE, name="transcript", **options)
+        self._clocks = Clocks()
+        self._keeper = self._caller.client._keeper.get()
+        self._keeper.clock = self._clocks
         self._calls: dict[str, Started] = {}
         self._tags: dict[str, str] = {}
         self._tokens: list[str] = []
-        self._conn: socket.socket | None = None
-        self._rest = b""
+        self._conns: dict[str, Connection] = {}
+        self._on: Connection | None = None
 
     def play(self, steps: list[Step]) -> None:
         try:
@@ -52,7 +96,8 @@ class Player:
     def _step(self, verb: str, rest: str) -> None:
         match verb:
             case "needs":
-                pass  # both clients can do everything
+                if not self._caller.pipelines:
+                    raise Skipped("a connection carries one call at a time")
             case "call":
                 self._call(rest)
             case "cancel":
@@ -63,7 +108,15 @@ class Player:
                 self._caller.close()
             case "accept":
                 self._listener.settimeout(PATIENCE)
-                self._conn, self._rest = self._listener.accept()[0], b""
+                self._on = self._conns[rest] = Connection(rest, self._listener.accept()[0])
+            case "on":
+                self._on = self._conns[rest]
+            case "clock":
+                self._clocks.move(int(rest), int(rest))
+            case "wall":
+                self._clocks.move(0, int(rest))
+            case "until":
+                self._until(rest)
             case ">":
                 self._request(rest)
             case "<":
@@ -73,7 +126,7 @@ class Player:
             case "cut":
                 self._cut()
             case "gone":
-                if self._line(PATIENCE) is not None:
+                if self._line() is not None:
                     raise AssertionError("the client sent a request")
                 self._cut()
             case "down":
@@ -86,35 +139,44 @@ class Player:
     def _up(self) -> None:
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(self._path)
-        self._listener.listen()
+        self._listener.listen(16)
 
     def _down(self) -> None:
         self._listener.close()
         Path(self._path).unlink(missing_ok=True)
-        self._cut()
+        for conn in self._conns.values():
+            conn.sock.close()
+        self._conns.clear()
+        self._on = None
 
     def _cut(self) -> None:
-        if self._conn is not None:
-            self._conn.close()
-            self._conn = None
+        if self._on is not None:
+            self._on.sock.close()
+            del self._conns[self._on.name]
+            self._on = None
 
-    def _line(self, patience: float) -> str | None:
-        """The next request line; None at the end of the connection."""
-        assert self._conn is not None
-        self._conn.settimeout(patience)
-        while b"\n" not in self._rest:
-            try:
-                chunk = self._conn.recv(65536)
-            except ConnectionResetError:
-                chunk = b""
-            if not chunk:
-                return None
-            self._rest += chunk
-        line, _, self._rest = self._rest.partition(b"\n")
-        return line.decode()
+    def _line(self) -> str | None:
+        assert self._on is not None
+        return self._on.line(PATIENCE)
+
+    def _until(self, text: str) -> None:
+        """Waits for something that only the client knows."""
+        what, _, number = text.partition(" ")
+        keeper, memory = self._keeper, self._keeper.memory
+        known: dict[str, Callable[[], bool]] = {
+            "watching": lambda: memory.up and not memory.owed,
+            "unwatched": lambda: not keeper.watching,
+            "heard": lambda: memory.rev == int(number),
+            "still": lambda: keeper.refreshes == 0,
+        }
+        end = time.monotonic() + PATIENCE
+        while not known[what]():
+            if time.monotonic() > end:
+                raise AssertionError(f"it does not get {text}")
+            time.sleep(0.0001)
 
     def _request(self, want: str) -> None:
-        line = self._line(PATIENCE)
+        line = self._line()
         if line is None:
             raise AssertionError("the connection ended")
         tag, verb, fields, args = _parts(line)
@@ -131,10 +193,12 @@ class Player:
         return self._tags[name] + rest if name in self._tags else line
 
     def _send(self, data: bytes) -> None:
-        assert self._conn is not None
-        self._conn.settimeout(PATIENCE)
+        assert self._on is not None
+        now = self._clocks()[1] // 1_000_000_000
+        data = re.sub(rb"\{now\+([0-9]+)\}", lambda m: b"%d" % (now + int(m[1])), data)
+        self._on.sock.settimeout(PATIENCE)
         try:
-            self._conn.sendall(data)
+            self._on.sock.sendall(data)
         except (BrokenPipeError, ConnectionResetError):
             if len(data) < 4_200_000:
                 raise  # else it does well to hang up in the middle
@@ -198,14 +262,13 @@ class Player:
             return  # it does not listen
         else:
             raise AssertionError("end: the client made a connection that is not in the transcript")
-        if self._conn is None:
-            return
-        try:
-            line = self._line(0.001)
-        except TimeoutError:
-            return
-        if line is not None:
-            raise AssertionError(f"end: the client sent {line[:300]}, which is not in the transcript")
+        for name, conn in self._conns.items():
+            try:
+                line = conn.line(0.001)
+            except TimeoutError:
+                continue
+            if line is not None:
+                raise AssertionError(f"end: the client sent {line[:300]} on {name}, which is not in the transcript")
 
 
 def _parts(line: str) -> tuple[str, str, dict[str, str], list[str]]:

@@ -113,27 +113,26 @@ class Threads(WithDaemon):
                 assert isinstance(answer, Unknown)
                 self.assertIsInstance(answer.error, TimedOutError)
 
-    def test_calls_in_more_of_a_hurry_than_the_daemon_cost_the_others_no_connection(self) -> None:
+    def test_a_call_that_times_out_takes_its_connection_along(self) -> None:
         fake = FakeDaemon(lambda words: None if words[-1] == "slow.b.c" else "NO expired")
         self.addCleanup(fake.close)
         client = self.client(fake, timeout=10)
-        for _ in range(5):
+        for connections in (1, 2, 3):
             self.assertEqual(client.verify("a.b.c"), Rejected("expired"))
             answer = client.verify("slow.b.c", deadline=0.01)
             assert isinstance(answer, Unknown)
             self.assertIsInstance(answer.error, TimedOutError)
-        self.assertEqual(fake.connections, 1)
+            self.assertEqual(fake.connections, connections)
 
-    def test_close_ends_calls_on_a_connection_that_another_has_given_up(self) -> None:
+    def test_close_ends_calls_on_connections_and_those_that_wait_for_one(self) -> None:
         fake = self.daemon(None)
-        client = self.client(fake, conns=1)
-        with ThreadPoolExecutor(1) as pool:
-            waiting = pool.submit(client.verify, "a.b.c", deadline=60)
+        client = self.client(fake, conns=2)
+        with ThreadPoolExecutor(6) as pool:
+            waiting = [pool.submit(client.verify, "a.b.c", deadline=60) for _ in range(6)]
             fake.heard.wait(10)
-            for _ in range(2):  # the second has a connection of its own
-                client.verify("a.b.c", deadline=0.05)
             client.close()
-            self.assert_closed(waiting.result(10))
+            for call in waiting:
+                self.assert_closed(call.result(10))
 
     def test_close_ends_calls_that_connect(self) -> None:
         folder = tempfile.mkdtemp(prefix="na")

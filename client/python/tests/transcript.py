@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parents[2] / "testdata" / "transcripts"
-WORDS = set("needs call cancel close accept > < << cut gone down up answer".split())
+WORDS = set("needs call cancel close accept > < << cut gone down up answer include on clock wall until".split())
 
 
 @dataclass
@@ -18,13 +18,23 @@ class Step:
 
 
 def transcripts() -> dict[str, list[Step]]:
-    paths = sorted(FOLDER.glob("*.txt"))
-    if len(paths) < 25:
-        raise AssertionError(f"found {len(paths)} transcripts, expected at least 25")
-    return {path.stem: parse(path.read_text("utf-8")) for path in paths}
+    """Those that a client plays which keeps nothing."""
+    return _read(FOLDER, 25)
 
 
-def parse(text: str) -> list[Step]:
+def keeping() -> dict[str, list[Step]]:
+    """Those about kept answers."""
+    return _read(FOLDER / "keeping", 50)
+
+
+def _read(folder: Path, least: int) -> dict[str, list[Step]]:
+    paths = sorted(folder.glob("*.txt"))
+    if len(paths) < least:
+        raise AssertionError(f"found {len(paths)} transcripts, expected at least {least}")
+    return {path.stem: parse(path.read_text("utf-8"), folder) for path in paths}
+
+
+def parse(text: str, folder: Path = FOLDER) -> list[Step]:
     steps = []
     for number, line in enumerate(text.split("\n"), 1):
         if not line or line.startswith("#"):
@@ -32,6 +42,9 @@ def parse(text: str) -> list[Step]:
         verb, _, rest = line.partition(" ")
         if verb not in WORDS:
             raise AssertionError(f"line {number}: no step is called {verb!r}")
+        if verb == "include":
+            steps += parse((folder / rest).read_text("utf-8"), folder)
+            continue
         rest = re.sub(r"\{([0-9]+)\*(.)\}", lambda m: m[2] * int(m[1]), rest)
         steps.append(Step(number, verb, rest))
     if len(steps) < 2:

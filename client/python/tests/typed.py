@@ -85,6 +85,7 @@ def ask() -> None:
         project="main",
         timeout=neonauthd.DEFAULT_TIMEOUT,
         conns=neonauthd.DEFAULT_CONNS,
+        keep=neonauthd.DEFAULT_KEEP,
         name=neonauthd.DEFAULT_NAME,
     ) as client:
         assert_type(client.verify("token", project="shop", deadline=0.2), Answer)
@@ -95,7 +96,7 @@ def ask() -> None:
 
 
 async def ask_async(daemon: neonauthd.Daemon) -> None:
-    async with AsyncClient(socket="/run/s", project="main", timeout=1, conns=2, name="app") as client:
+    async with AsyncClient(socket="/run/s", project="main", timeout=1, conns=2, keep=0, name="app") as client:
         assert_type(await client.verify("token", project="shop", deadline=0.2), Answer)
         assert_type(await client.profile("token", max_age=0, fallback="claims"), Answer)
         await client.ping(deadline=0.2)

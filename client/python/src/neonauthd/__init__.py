@@ -31,7 +31,7 @@ from ._errors import (
     TimedOutError,
     UnreachableError,
 )
-from ._question import DEFAULT_CONNS, DEFAULT_NAME, DEFAULT_TIMEOUT
+from ._question import DEFAULT_CONNS, DEFAULT_KEEP, DEFAULT_NAME, DEFAULT_TIMEOUT
 from ._shapes import (
     Claims,
     NeonClaims,
@@ -48,6 +48,7 @@ from ._words import DEFAULT_SOCKET, SOCKET_VARIABLE
 
 __all__ = [
     "DEFAULT_CONNS",
+    "DEFAULT_KEEP",
     "DEFAULT_NAME",
     "DEFAULT_SOCKET",
     "DEFAULT_TIMEOUT",

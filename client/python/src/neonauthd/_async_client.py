@@ -3,45 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import weakref
+from functools import partial
 from types import TracebackType
 from typing import Literal, Self
 
 from ._answer import Answer, Daemon, Rejected
-from ._async_pool import AsyncPool
-from ._question import DEFAULT_CONNS, DEFAULT_NAME, DEFAULT_TIMEOUT, Options, Question
+from ._async_pool import Loops
+from ._base import BaseClient, is_bad_request
+from ._errors import ClosedError, NeonauthdError
+from ._keeper import Keeper
+from ._memory import Entry
+from ._process import PerProcess
+from ._question import Question
 from ._reply import answer_to, daemon_of, reply_to
 from ._words import askable
 
 
-class AsyncClient:
+class AsyncClient(BaseClient):
     """Asks one daemon: the same as Client, for asyncio.
 
-    Concurrent tasks travel together on a few connections. Each event loop has
-    connections of its own, so a client may be made anywhere. A task that is
-    cancelled gets its CancelledError; nobody else notices.
+    Each event loop has a connection of its own, on which concurrent tasks travel
+    together, and others, up to conns, where the daemon works on 256 calls already.
+    So a client may be made anywhere, and what is kept serves all loops. A task that
+    is cancelled gets its CancelledError; nobody else notices.
     """
 
-    def __init__(
-        self,
-        *,
-        socket: str | None = None,
-        project: str = "",
-        timeout: float = DEFAULT_TIMEOUT,
-        conns: int = DEFAULT_CONNS,
-        name: str = DEFAULT_NAME,
-    ) -> None:
-        self._options = Options(socket, project, timeout, conns, name)
-        self._pools: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncPool]
-        self._pools = weakref.WeakKeyDictionary()
-        self._closed = False
-        _clients.add(self)
-
-    @property
-    def socket(self) -> str:
-        """The path of the socket."""
-        return self._options.path
+    def _prepare(self) -> None:
+        self._loops = PerProcess(partial(Loops, self._options.path, self._options.conns))
+        self._tasks: set[asyncio.Task[Answer]] = set()  # in the background; a loop alone would lose them
 
     async def verify(
         self,
@@ -66,31 +55,23 @@ class AsyncClient:
         on_behalf_of: str = "",
     ) -> Answer:
         """See Client.profile."""
-        question = self._options.question(
-            "PROFILE", token, project, max_age, fallback, on_behalf_of
-        )
+        question = self._options.question("PROFILE", token, project, max_age, fallback, on_behalf_of)
         return await self._lookup(question, deadline)
 
     async def ping(self, *, deadline: float | None = None) -> None:
         """See Client.ping."""
-        reply_to(await self._pool().ask(Question("PING"), self._options.span(deadline)))
+        reply_to(await self._ask(Question("PING"), self._options.span(deadline)))
 
     async def hello(self, *, deadline: float | None = None) -> Daemon:
         """See Client.hello."""
-        result = await self._pool().ask(self._options.hello(), self._options.span(deadline))
-        return daemon_of(reply_to(result))
+        return daemon_of(reply_to(await self._ask(self._options.hello(), self._options.span(deadline))))
 
     async def close(self) -> None:
-        """Closes the connections. Calls in progress and later ones get Unknown with ClosedError."""
-        self._closed = True
-        here = asyncio.get_running_loop()
-        for loop, pool in list(self._pools.items()):
-            if loop is here:
-                pool.close()
-            elif loop.is_closed():
-                pool.drop()
-            else:
-                loop.call_soon_threadsafe(pool.close)
+        """See Client.close."""
+        self._forget()
+        loops = self._loops.made()
+        if loops is not None:
+            loops.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -103,43 +84,34 @@ class AsyncClient:
     ) -> None:
         await self.close()
 
-    def __repr__(self) -> str:
-        return f"AsyncClient({self._options!r})"
+    # The same as in Client from here on, where it is explained.
 
     async def _lookup(self, question: Question, deadline: float | None) -> Answer:
         span = self._options.span(deadline)
+        keeper = self._keeper.get()
+        answer, aging = keeper.recall(question)
+        if aging is not None:
+            task = asyncio.get_running_loop().create_task(self._learn(keeper, question, span))
+            self._tasks.add(task)
+            task.add_done_callback(partial(self._refreshed, keeper, aging))
+        return await self._learn(keeper, question, span) if answer is None else answer
+
+    def _refreshed(self, keeper: Keeper, aging: Entry, task: asyncio.Task[Answer]) -> None:
+        self._tasks.discard(task)
+        keeper.refreshed(aging)
+
+    async def _learn(self, keeper: Keeper, question: Question, span: float) -> Answer:
         if not askable(question.verb, question.token):
             return Rejected("malformed")
-        return answer_to(question, await self._pool().ask(question, span))
+        sent = keeper.ask(question)
+        answer, grant = answer_to(question, await self._ask(question, span))
+        if question.keep and is_bad_request(answer):
+            question.keep = False
+            answer, grant = answer_to(question, await self._ask(question, span))
+            if not is_bad_request(answer):
+                keeper.refused()
+        keeper.learn(question, answer, grant, sent)
+        return answer
 
-    def _pool(self) -> AsyncPool:
-        """The pool of the running event loop."""
-        loop = asyncio.get_running_loop()
-        pool = self._pools.get(loop)
-        if pool is None:
-            for other, old in list(self._pools.items()):
-                if other.is_closed():
-                    old.drop()
-                    del self._pools[other]
-            pool = AsyncPool(self._options.path, self._options.conns, loop)
-            pool.closed = self._closed
-            self._pools[loop] = pool
-        return pool
-
-    def _forked(self) -> None:
-        """Runs in a child process: connections and event loops are the parent's."""
-        pools = list(self._pools.values())
-        self._pools = weakref.WeakKeyDictionary()
-        for pool in pools:
-            pool.drop()
-
-
-_clients: weakref.WeakSet[AsyncClient] = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    for client in list(_clients):
-        client._forked()
-
-
-os.register_at_fork(after_in_child=_after_fork)
+    async def _ask(self, question: Question, span: float) -> bytes | NeonauthdError:
+        return ClosedError() if self._closed else await self._loops.get().pool().ask(question, span)

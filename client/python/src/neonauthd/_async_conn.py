@@ -1,164 +1,161 @@
-"""One connection that many tasks share."""
+"""One connection of an event loop, for any number of calls at a time."""
 
 from __future__ import annotations
 
 import asyncio
 import socket as _socket
 from time import monotonic
-from typing import TYPE_CHECKING, cast
 
-from ._errors import BrokenError, GarbledError, NeonauthdError, TimedOutError
-from ._question import MAX_ABANDONED, MIN_SILENCE, Question
-from ._reply import LineBuffer, tag_of, untagged
+from ._conn import CHUNK
+from ._dial import IDLE_TIME
+from ._errors import BrokenError, GarbledError, NeonauthdError
+from ._question import Question, first_tag
+from ._reply import LineBuffer, untagged
 
-if TYPE_CHECKING:
-    from ._async_pool import AsyncPool
+# How many replies that nobody waits for any more a connection may owe before
+# new calls avoid it.
+MAX_ABANDONED = 64
 
-Result = bytes | NeonauthdError
+# How long, in seconds, a connection must have brought nothing before it is given up
+# as dead. Callers in more of a hurry than the daemon must not cost the others
+# their connection.
+MIN_SILENCE = 0.02
 
-
-class Call:
-    """One question under way; ends once, with a reply line or an error."""
-
-    __slots__ = ("question", "span", "end", "future", "conn", "tag", "heard", "left", "again", "timer")
-
-    def __init__(self, question: Question, span: float, loop: asyncio.AbstractEventLoop) -> None:
-        self.question = question
-        self.span = span  # seconds
-        self.end = monotonic() + span
-        self.future: asyncio.Future[Result] = loop.create_future()
-        self.conn: AsyncConn | None = None
-        self.tag = 0
-        self.heard = 0  # AsyncConn.heard when it was asked
-        self.left = 0.0  # seconds that it had left then
-        self.again = False  # it has been asked a second time
-        self.timer: asyncio.TimerHandle | None = None
-
-    def finish(self, result: Result) -> None:
-        if not self.future.done():
-            self.future.set_result(result)
+Future = asyncio.Future[bytes | NeonauthdError]
 
 
-class AsyncConn(asyncio.Protocol):
-    """Requests that are ready in one turn of the event loop go out in one write.
+class AsyncConn:
+    """Belongs to the thread of its event loop.
 
-    A reply whose call has left is dropped: its tag stays behind as a tombstone.
+    What is asked in one turn of the loop goes out in one write. A reply whose call
+    has left is dropped: its tag stays behind. It ends by itself when it is idle.
     """
 
-    def __init__(self, pool: AsyncPool, sock: _socket.socket) -> None:
-        self._pool = pool
-        self._sock = sock
-        self._transport: asyncio.Transport | None = None
-        self._lines = LineBuffer()
-        self._calls: dict[int, Call | None] = {}  # by tag; None: abandoned
-        self._abandoned = 0
-        self._last = 0  # the latest tag given out
-        self._out: list[bytes] = []
+    def __init__(self, sock: _socket.socket) -> None:
         self.load = 0  # calls that wait on it
-        self.closed = False  # takes no new calls
-        self._failed = False
-        self._heard = 0  # reply lines read so far
+        self.spent = False  # it takes no other calls
+        self.closed = False
+        self._sock = sock
+        self._lines = LineBuffer()
+        self._out = bytearray()
+        self._blocked = False  # the loop tells when there is room for more of it
+        self._calls: dict[bytes, Future | None] = {}  # by tag; None: the call has left
+        self._tag = first_tag()
+        self._heard = 0  # reply lines so far
+        self._abandoned = 0
+        self._since = 0.0  # when it became idle
+        self._watched = False  # a timer looks whether it is idle
+        asyncio.get_running_loop().add_reader(sock, self._read)
 
-    def send(self, call: Call) -> None:
-        self._last += 1
-        call.conn, call.tag, call.heard = self, self._last, self._heard
-        call.left = call.end - monotonic()
-        self._calls[call.tag] = call
-        self.load += 1
+    async def ask(self, question: Question, end: float) -> bytes | NeonauthdError:
+        """Sends the question and returns the reply line without its tag."""
+        loop = asyncio.get_running_loop()
+        future: Future = loop.create_future()
+        self._tag += 1
+        word, left, heard = f"@{self._tag} ", end - monotonic(), self._heard
+        tag = word[:-1].encode()
         if not self._out:
-            self._pool.loop.call_soon(self._flush)
-        self._out.append(call.question.line(call.tag, call.left))
+            loop.call_soon(self._write)
+        self._out += question.line(word, left)
+        self._calls[tag] = future
+        self.load += 1
+        try:
+            return await future
+        except asyncio.CancelledError:
+            if self._calls.get(tag) is future:
+                self._calls[tag] = None
+                self._abandoned += 1
+                silent = monotonic() >= end and self._heard == heard and left >= MIN_SILENCE
+                self.spent = self.spent or silent or self._abandoned > MAX_ABANDONED
+                self._one_less()
+            raise
 
-    def _flush(self) -> None:
-        if self._transport is not None and not self._failed:
-            self._transport.write(b"".join(self._out))
-        self._out.clear()
-
-    def leave(self, call: Call, error: NeonauthdError | None) -> None:
-        """Ends a call's interest in its reply."""
-        self._calls[call.tag] = None
-        self._abandoned += 1
+    def _one_less(self) -> None:
         self.load -= 1
-        silent = isinstance(error, TimedOutError) and self._heard == call.heard
-        if (silent and call.left >= MIN_SILENCE) or self._abandoned > MAX_ABANDONED:
-            self.closed = True
-        if self.closed:
-            self.retire()
+        if self.load > 0:
+            return
+        self._since = monotonic()
+        if self.spent:
+            self.fail(BrokenError())
+        elif not self._watched:
+            self._watched = True
+            asyncio.get_running_loop().call_later(IDLE_TIME, self._sweep)
+
+    def _sweep(self) -> None:
+        left = self._since + IDLE_TIME - monotonic()
+        self._watched = self.load == 0 and left > 0 and not self.closed
+        if self._watched:
+            asyncio.get_running_loop().call_later(left, self._sweep)
+        elif self.load == 0:
+            self.fail(BrokenError())
+
+    def _write(self) -> None:
+        try:
+            del self._out[: self._sock.send(self._out)]
+        except BlockingIOError:
+            pass
+        except OSError:  # the daemon has closed it, perhaps with a last word: who reads finds out
+            self._out.clear()
+            self.spent = True
+        loop = asyncio.get_running_loop()
+        if self._out:
+            loop.add_writer(self._sock, self._write)
+            self._blocked = True
+        elif self._blocked:
+            loop.remove_writer(self._sock)
+            self._blocked = False
+
+    def _read(self) -> None:
+        try:
+            chunk = self._sock.recv(CHUNK)
+            if not chunk:
+                raise ConnectionError("the daemon closed the connection")
+            for line in self._lines.feed(chunk):
+                self._deliver(line)
+        except BlockingIOError:
+            pass
+        except GarbledError as error:
+            self.fail(error.with_traceback(None))
+        except OSError as error:
+            idle = self._heard > 0 and not self._lines.partial
+            self.fail(BrokenError(error.with_traceback(None), idle=idle))
+
+    def _deliver(self, line: bytes) -> None:
+        self._heard += 1
+        tag, _, reply = line.partition(b" ")
+        if tag not in self._calls:
+            self.fail(untagged(line))
+            return
+        future = self._calls.pop(tag)
+        if future is None:
+            self._abandoned -= 1
+        else:
+            future.set_result(reply)
+            self._one_less()
 
     def retire(self) -> None:
-        """Lets the calls on it finish and takes no new ones."""
-        self.closed = True
+        """Ends the connection when no call waits on it any more."""
+        self.spent = True
         if self.load == 0:
             self.fail(BrokenError())
 
     def fail(self, error: NeonauthdError) -> None:
-        """Ends the connection and every call on it.
-
-        Those that hung on an idle connection which turned out to be dead are
-        asked again, once.
-        """
-        if self._failed:
+        """Ends the connection and every call on it."""
+        if self.closed:
             return
-        self._failed = self.closed = True
-        if self._transport is not None:
-            self._transport.abort()
-        self._pool.forget(self)
-        idle = isinstance(error, BrokenError) and error._idle
-        if idle:
-            self._pool.renew()
-        calls, self._calls, self.load = self._calls, {}, 0
-        for call in calls.values():
-            if call is None:
-                continue
-            call.conn = None
-            if idle and not call.again:
-                call.again = True
-                self._pool.place(call)
-            else:
-                self._pool.end(call, error)
+        self.closed = self.spent = True
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._sock)
+        loop.remove_writer(self._sock)
+        self._sock.close()
+        calls, self._calls = self._calls, {}
+        for future in calls.values():
+            if future is not None and not future.done():
+                future.set_result(error)
 
-    def drop(self) -> None:
-        """Closes the descriptor of a connection whose event loop is gone, or is the parent's."""
+    def abandon(self) -> None:
+        """Closes the descriptor of a connection whose loop is gone, or is the parent's."""
         self._sock.close()
 
-    # What the event loop calls.
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if not self._failed:
-            idle = self._heard > 0 and not self._lines.partial
-            self.fail(BrokenError(exc and exc.with_traceback(None), idle=idle))
-
-    def data_received(self, data: bytes) -> None:
-        if self._failed:
-            return
-        try:
-            lines = self._lines.feed(data)
-        except GarbledError as error:
-            self.fail(error.with_traceback(None))
-            return
-        for line in lines:
-            if not self._failed:
-                self._deliver(line)
-
-    def _deliver(self, line: bytes) -> None:
-        self._heard += 1
-        tag = tag_of(line)
-        if tag == 0:
-            self.fail(untagged(line))
-            return
-        try:
-            call = self._calls.pop(tag)
-        except KeyError:
-            self.fail(GarbledError("tag of no request"))
-            return
-        if call is None:
-            self._abandoned -= 1
-            return
-        self.load -= 1
-        call.conn = None
-        self._pool.end(call, line)
-        if self.closed:
-            self.retire()
+    def __del__(self) -> None:
+        self.abandon()

@@ -2,49 +2,46 @@
 
 from __future__ import annotations
 
-import os
-import weakref
+from functools import partial
 from types import TracebackType
 from typing import Literal, Self
 
 from ._answer import Answer, Daemon, Rejected
+from ._base import BaseClient, is_bad_request
+from ._errors import ClosedError, NeonauthdError
+from ._keeper import Keeper
+from ._memory import Entry
 from ._pool import Pool
-from ._question import DEFAULT_CONNS, DEFAULT_NAME, DEFAULT_TIMEOUT, Options, Question
+from ._process import PerProcess, start
+from ._question import Question
 from ._reply import answer_to, daemon_of, reply_to
 from ._words import askable
 
 
-class Client:
+class Client(BaseClient):
     """Asks one daemon. Connects when it is first asked.
 
-    A client is safe for threads and meant to be shared: concurrent callers
-    travel together on a few connections. It may be made before a fork; the
-    child makes connections of its own.
+    A client is safe for threads and meant to be shared: what one caller has learnt
+    serves the others. It may be made before a fork; the child makes connections of
+    its own, and keeps nothing of its parent's.
+
+    Accepted answers are kept in memory and given again, without a word to the
+    daemon, for as long as the daemon has promised to tell what has ended: a
+    revocation is in force in every process when the command that asked for it
+    returns. The promise comes over one more connection, which a daemon thread
+    reads. Both end some seconds after the last call, as idle connections do.
 
     socket: the path of the daemon's socket; else the environment variable
     NEONAUTHD_SOCKET, else the default. project: the daemon's name for the
     project that tokens belong to; empty is the daemon's first one. timeout:
-    seconds that a call may take in all, connecting included. conns: the
-    greatest number of connections. name: what hello() calls this program.
+    seconds that a call may take in all, connecting included. conns: the greatest
+    number of connections for calls, each for one at a time; calls beyond wait.
+    keep: how many accepted answers are kept, at 4 KiB each on average; 0: none.
+    name: what hello() calls this program.
     """
 
-    def __init__(
-        self,
-        *,
-        socket: str | None = None,
-        project: str = "",
-        timeout: float = DEFAULT_TIMEOUT,
-        conns: int = DEFAULT_CONNS,
-        name: str = DEFAULT_NAME,
-    ) -> None:
-        self._options = Options(socket, project, timeout, conns, name)
-        self._pool = Pool(self._options.path, conns)
-        _clients.add(self)
-
-    @property
-    def socket(self) -> str:
-        """The path of the socket."""
-        return self._options.path
+    def _prepare(self) -> None:
+        self._pool = PerProcess(partial(Pool, self._options.path, self._options.conns))
 
     def verify(
         self,
@@ -81,23 +78,27 @@ class Client:
         check. fallback="claims": an accepted answer at level claims will do
         when the profile cannot be had; look at the answer's level then.
         """
-        question = self._options.question(
-            "PROFILE", token, project, max_age, fallback, on_behalf_of
-        )
+        question = self._options.question("PROFILE", token, project, max_age, fallback, on_behalf_of)
         return self._lookup(question, deadline)
 
     def ping(self, *, deadline: float | None = None) -> None:
         """Returns when the daemon answers, else raises a NeonauthdError."""
-        reply_to(self._pool.ask(Question("PING"), self._options.span(deadline)))
+        reply_to(self._ask(Question("PING"), self._options.span(deadline)))
 
     def hello(self, *, deadline: float | None = None) -> Daemon:
         """Tells the daemon this program's name and asks what it says about itself."""
-        result = self._pool.ask(self._options.hello(), self._options.span(deadline))
-        return daemon_of(reply_to(result))
+        return daemon_of(reply_to(self._ask(self._options.hello(), self._options.span(deadline))))
 
     def close(self) -> None:
-        """Closes the connections. Calls in progress and later ones get Unknown with ClosedError."""
-        self._pool.close()
+        """Forgets what is kept and closes the connections.
+
+        Calls in progress and later ones get Unknown with ClosedError. A client
+        that is not closed costs nothing a few seconds after its last call.
+        """
+        self._forget()
+        pool = self._pool.made()
+        if pool is not None:
+            pool.close()
 
     def __enter__(self) -> Self:
         return self
@@ -110,29 +111,34 @@ class Client:
     ) -> None:
         self.close()
 
-    def __repr__(self) -> str:
-        return f"Client({self._options!r})"
-
     def _lookup(self, question: Question, deadline: float | None) -> Answer:
+        """Answers from memory, or asks."""
         span = self._options.span(deadline)
+        keeper = self._keeper.get()
+        answer, aging = keeper.recall(question)
+        if aging is not None and not start(self._refresh, keeper, question, span, aging):
+            keeper.refreshed(aging)
+        return self._learn(keeper, question, span) if answer is None else answer
+
+    def _refresh(self, keeper: Keeper, question: Question, span: float, aging: Entry) -> None:
+        try:
+            self._learn(keeper, question, span)
+        finally:
+            keeper.refreshed(aging)
+
+    def _learn(self, keeper: Keeper, question: Question, span: float) -> Answer:
+        """Asks the daemon, and keeps the answer if it may be kept."""
         if not askable(question.verb, question.token):
             return Rejected("malformed")
-        return answer_to(question, self._pool.ask(question, span))
+        sent = keeper.ask(question)
+        answer, grant = answer_to(question, self._ask(question, span))
+        if question.keep and is_bad_request(answer):  # by an older daemon, perhaps
+            question.keep = False
+            answer, grant = answer_to(question, self._ask(question, span))
+            if not is_bad_request(answer):
+                keeper.refused()
+        keeper.learn(question, answer, grant, sent)
+        return answer
 
-    def _forked(self) -> None:
-        """Runs in a child process, before anything else. Locks of the old pool may be held for ever."""
-        old = self._pool
-        self._pool = Pool(self._options.path, self._options.conns)
-        self._pool.closed = old.closed
-        old.drop()
-
-
-_clients: weakref.WeakSet[Client] = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    for client in list(_clients):
-        client._forked()
-
-
-os.register_at_fork(after_in_child=_after_fork)
+    def _ask(self, question: Question, span: float) -> bytes | NeonauthdError:
+        return ClosedError() if self._closed else self._pool.get().ask(question, span)

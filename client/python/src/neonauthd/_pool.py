@@ -1,178 +1,185 @@
-"""The few connections that a client's threads share."""
+"""The connections of a client for threads."""
 
 from __future__ import annotations
 
-import random
 import socket as _socket
 import threading
 import time
-from collections.abc import Callable
+import weakref
+from collections import deque
 from time import monotonic
 
 from ._conn import Conn
-from ._errors import BrokenError, ClosedError, NeonauthdError, TimedOutError, unreachable
-from ._question import (
-    MAX_BACKOFF,
-    MAX_DIAL_PAUSE,
-    MAX_IN_FLIGHT,
-    MIN_BACKOFF,
-    MIN_DIAL_PAUSE,
-    SPILL,
-    Question,
-)
-from ._words import MAX_SOCKET_PATH
+from ._dial import IDLE_TIME, Dialer
+from ._errors import BrokenError, ClosedError, NeonauthdError, TimedOutError
+from ._process import PerProcess, start
+from ._question import Question
 
 
 class Pool:
-    """Safe for threads. One thread at a time connects."""
+    """Lends connections, each to one call at a time. Safe for threads.
+
+    Those that are idle lie in a stack: the one used last serves next, and the
+    others end by themselves.
+    """
 
     def __init__(self, path: str, limit: int) -> None:
-        self._path = path
-        self._limit = limit
-        self._slots = threading.Semaphore(limit * MAX_IN_FLIGHT)
+        self._dialer = Dialer(path)
         self._lock = threading.Lock()
-        self._dial_lock = threading.Lock()
-        self._conns: list[Conn] = []  # replaced whole, under the lock
-        self._leaving: list[Conn] = []  # take no calls, and may have some; under the lock
-        self._failures = 0  # attempts failed in a row
-        self._until = 0.0  # no attempt before
-        self._cause: Exception | None = None  # of the last failed attempt
-        self.closed = False
+        self._places = limit  # free ones; a call takes one, so there are no more connections than that
+        self._waiting: deque[threading.Lock] = deque()  # for each call without a place what lets it in
+        self._busy: set[Conn] = set()
+        self._idle: list[Conn] = []  # by the time at which they became so
+        self._swept = False  # the sweeper knows that there are idle ones
+        self._closed = False
 
     def ask(self, question: Question, span: float) -> bytes | NeonauthdError:
         """Gets the reply line to a question, or why there is none."""
         end = monotonic() + span
-        # A daemon that is slow for hundreds of callers must not have its
-        # connections stuffed until writes to them stall.
-        if not self._slots.acquire(timeout=span):
+        if not self._enter(span):
             return TimedOutError(span)
         try:
-            return self._ask(question, end, span)
+            result = self._ask(question, end, span)
+            if isinstance(result, BrokenError) and result._idle:
+                # An idle connection turned out to be dead. The others are as old, and as
+                # dead after a restart for example. It is asked once more and not for ever:
+                # a daemon that dies of a request must not be fed it.
+                self._drop_idle(monotonic())
+                result = self._ask(question, end, span)
+            return result
         finally:
-            self._slots.release()
+            self._leave()
 
     def _ask(self, question: Question, end: float, span: float) -> bytes | NeonauthdError:
-        again = False
-        while True:
-            conn = self._get(end, span)
-            if isinstance(conn, NeonauthdError):
-                return conn
+        conn = self._take(end, span)
+        if isinstance(conn, NeonauthdError):
+            return conn
+        try:
             result = conn.ask(question, end, span)
-            if result is None:
-                continue  # it went out of use before it took the question
-            if again or not (isinstance(result, BrokenError) and result._idle):
-                return result
-            # An idle connection that turned out to be dead: ask again, once.
-            again = True
-            self._renew(conn)
-
-    def _get(self, end: float, span: float) -> Conn | NeonauthdError:
-        conn = self._pick()
-        if conn is not None and (conn.load < SPILL or self._alive() >= self._limit):
-            return conn
-        # A call that has a loaded connection rather uses that than wait.
-        left = 0.0 if conn is not None else max(end - monotonic(), 0)
-        if not self._dial_lock.acquire(timeout=left):
-            return conn if conn is not None else TimedOutError(span)
-        try:
-            other = self._pick()
-            if other is not None and other.load < SPILL:
-                return other
-            made = self._dial(end, span)
-            return conn if conn is not None and isinstance(made, NeonauthdError) else made
         finally:
-            self._dial_lock.release()
+            self._put(conn)
+        return ClosedError() if self._closed and isinstance(result, BrokenError) else result
 
-    def _alive(self) -> int:
-        return sum(not conn.closed for conn in self._conns)
-
-    def _pick(self) -> Conn | None:
-        """The first connection that is not loaded, so that calls keep together; else the least."""
-        best: Conn | None = None
-        for conn in self._conns:
-            if conn.closed:
-                continue
-            if conn.load < SPILL:
-                return conn
-            if best is None or conn.load < best.load:
-                best = conn
-        return best
-
-    def _dial(self, end: float, span: float) -> Conn | NeonauthdError:
-        if self.closed:
-            return ClosedError()
-        if monotonic() < self._until and self._cause is not None:
-            return unreachable(self._path, self._cause)
+    def _enter(self, span: float) -> bool:
+        """Waits for a place; who came first gets one first."""
+        with self._lock:
+            if self._places > 0:
+                self._places -= 1
+                return True
+            gate = threading.Lock()
+            gate.acquire()
+            self._waiting.append(gate)
+        entered = False
         try:
-            sock = _connect(self._path, end, lambda: self.closed)
-        except (OSError, ValueError) as error:
-            self._cause = error.with_traceback(None)
-            pause = min(MIN_BACKOFF * 2 ** min(self._failures, 10), MAX_BACKOFF)
-            self._failures += 1
-            self._until = monotonic() + pause / 2 + random.random() * pause / 2
-            return unreachable(self._path, self._cause)
+            entered = gate.acquire(timeout=span)
+        finally:  # also when the program gives up
+            if not entered:
+                with self._lock:
+                    late = gate not in self._waiting
+                    if not late:
+                        self._waiting.remove(gate)
+                if late:  # there is a place now, and no time any more
+                    self._leave()
+        return entered
+
+    def _leave(self) -> None:
+        with self._lock:
+            if self._waiting:
+                self._waiting.popleft().release()
+            else:
+                self._places += 1
+
+    def _take(self, end: float, span: float) -> Conn | NeonauthdError:
+        """Takes the connection used last, or else a new one."""
+        with self._lock:
+            if self._idle and not self._closed:
+                conn = self._idle.pop()
+                conn.idle = True
+                self._busy.add(conn)
+                return conn
+        sock = self._dialer.dial(end, lambda: self._closed)
         if sock is None:
-            return ClosedError() if self.closed else TimedOutError(span)
+            return TimedOutError(span)
+        if isinstance(sock, NeonauthdError):
+            return sock
         with self._lock:
-            if self.closed:
-                sock.close()
-                return ClosedError()
-            self._failures, self._until, self._cause = 0, 0.0, None
-            conn = Conn(sock)
-            self._sweep()
-            self._conns = [*self._conns, conn]
-            return conn
+            if not self._closed:
+                conn = Conn(sock)
+                self._busy.add(conn)
+                return conn
+        sock.close()
+        return ClosedError()
 
-    def _sweep(self) -> None:
-        """Puts aside the connections that take no calls. Needs the lock."""
-        self._leaving = [c for c in self._leaving + self._conns if c.closed and not c.failed]
-        self._conns = [c for c in self._conns if not c.closed]
-
-    def _renew(self, broken: Conn) -> None:
-        """Retires the other connections after one broke while it had nothing to say.
-
-        They are as old and probably just as dead, after a restart for example.
-        """
+    def _put(self, conn: Conn) -> None:
+        """Takes a connection back."""
         with self._lock:
-            if broken.renewed:
-                return  # another call has done it
-            broken.renewed = True
-            for conn in self._conns:
-                conn.retire()
-            self._sweep()
+            self._busy.remove(conn)
+            if conn.spent or self._closed:
+                conn.sock.close()
+                return
+            conn.since = monotonic()
+            self._idle.append(conn)
+            if self._swept:
+                return
+            self._swept = True
+        _sweepers.get().add(self)
+
+    def sweep(self) -> bool:
+        """Ends the connections that nobody has used for a while. False: no idle one is left."""
+        self._drop_idle(monotonic() - IDLE_TIME)
+        with self._lock:
+            self._swept = bool(self._idle)
+            return self._swept
+
+    def _drop_idle(self, since: float) -> None:
+        """Ends the connections that have been idle since then or longer."""
+        with self._lock:
+            while self._idle and self._idle[0].since <= since:
+                self._idle.pop(0).sock.close()
 
     def close(self) -> None:
         with self._lock:
-            self.closed = True
-            conns, self._conns, self._leaving = self._leaving + self._conns, [], []
-        for conn in conns:
-            conn.fail(ClosedError())
+            self._closed = True
+            for conn in self._busy:
+                try:
+                    conn.sock.shutdown(_socket.SHUT_RDWR)  # wakes its call, which closes it
+                except OSError:
+                    pass
+        self._drop_idle(monotonic())
 
-    def drop(self) -> None:
-        """Closes the descriptors in a child process."""
-        for conn in self._leaving + self._conns:
-            conn.drop()
+    def abandon(self) -> None:
+        for conn in [*self._busy, *self._idle]:
+            conn.sock.close()
+
+    def __del__(self) -> None:
+        self.abandon()
 
 
-def _connect(path: str, end: float, closed: Callable[[], bool]) -> _socket.socket | None:
-    """Connects. None: the daemon's queue of new connections was full until end, or until closed."""
-    if len(path.encode(errors="surrogateescape")) > MAX_SOCKET_PATH:
-        raise ValueError(
-            f"socket path is longer than the {MAX_SOCKET_PATH} bytes that a Unix socket can have"
-        )
-    pause = MIN_DIAL_PAUSE
-    while True:
-        sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
-        try:
-            sock.setblocking(False)
-            sock.connect(path)
-            return sock
-        except BlockingIOError:
-            sock.close()
-        except BaseException:
-            sock.close()
-            raise
-        if closed() or monotonic() + pause >= end:
-            return None
-        time.sleep(pause)
-        pause = min(2 * pause, MAX_DIAL_PAUSE)
+class Sweeper:
+    """Has pools end their idle connections; in one thread for all, while there are any."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pools: weakref.WeakSet[Pool] = weakref.WeakSet()
+        self._running = False
+
+    def add(self, pool: Pool) -> None:
+        with self._lock:
+            self._pools.add(pool)
+            if not self._running:
+                self._running = start(self._run)
+
+    def _run(self) -> None:
+        while self._running:
+            time.sleep(IDLE_TIME / 2)
+            with self._lock:
+                for pool in list(self._pools):
+                    if not pool.sweep():
+                        self._pools.discard(pool)
+                self._running = bool(self._pools)
+
+    def abandon(self) -> None:
+        """Its thread has stayed in the parent."""
+
+
+_sweepers = PerProcess(Sweeper)

@@ -6,9 +6,10 @@ import math
 import os
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass, field
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 from typing import Literal
 
+from ._memory import Key
 from ._words import (
     DEFAULT_SOCKET,
     MAX_CLIENT_NAME,
@@ -22,35 +23,9 @@ from ._words import (
 )
 
 DEFAULT_TIMEOUT = 1.0  # seconds
-DEFAULT_CONNS = 2
+DEFAULT_CONNS = 64  # Starlette, for one, has 40 threads
+DEFAULT_KEEP = 1024
 DEFAULT_NAME = "python"
-
-# The load at which a call looks for another connection. Below it, sharing one
-# costs less than a second stream of system calls.
-SPILL = 32
-
-# How many calls a connection may carry. The daemon stops reading at 256 by
-# default; half of that leaves room for replies that nobody waits for.
-MAX_IN_FLIGHT = 128
-
-# How many replies that nobody waits for any more a connection may owe before
-# new calls avoid it.
-MAX_ABANDONED = 64
-
-# How long, in seconds, a connection must have brought nothing before it is given
-# up as dead. Callers in more of a hurry than the daemon must not cost the others
-# their connection.
-MIN_SILENCE = 0.02
-
-# Bounds of the time in seconds during which, after a failed attempt to connect,
-# calls fail at once with the same cause. Nobody wants to wait for a daemon that
-# is back already, so it is short.
-MIN_BACKOFF = 0.005
-MAX_BACKOFF = 0.25
-
-# Bounds of the pauses, in seconds, while the daemon's queue of new connections is full.
-MIN_DIAL_PAUSE = 0.001
-MAX_DIAL_PAUSE = 0.05
 
 _MOST_FOR_THE_WAY = 0.05  # seconds
 
@@ -66,20 +41,24 @@ class Question:
     max_age: int = -1
     fallback: bool = False
     label: str = ""
+    keep: bool = False
 
-    def line(self, tag: int, left: float) -> bytes:
+    def key(self) -> Key:
+        """What names a kept answer; the token itself is not kept."""
+        digest = sha256(self.token.encode(errors="surrogatepass")).digest()
+        return digest, self.verb, self.project, self.fallback
+
+    def line(self, tag: str, left: float) -> bytes:
         """The request line; left is the time in seconds until the answer must be there."""
         if not self.token:
-            return f"@{tag} {self.verb}{self.args}\n".encode("ascii")
-        fields = f" project={encode_value(self.project)}" if self.project else ""
-        if self.max_age >= 0:
-            fields += f" max-age={self.max_age}"
-        fields += f" deadline={_daemon_share(left)}"
-        if self.fallback:
-            fields += " fallback=claims"
-        if self.label:
-            fields += f" for={self.label}"
-        return f"@{tag} {self.verb}{fields} {self.token}\n".encode("ascii")
+            return f"{tag}{self.verb}{self.args}\n".encode("ascii")
+        project = f" project={encode_value(self.project)}" if self.project else ""
+        max_age = f" max-age={self.max_age}" if self.max_age >= 0 else ""
+        fallback = " fallback=claims" if self.fallback else ""
+        label = f" for={self.label}" if self.label else ""
+        keep = " keep=1" if self.keep else ""
+        fields = f"{project}{max_age} deadline={_daemon_share(left)}{fallback}{label}{keep}"
+        return f"{tag}{self.verb}{fields} {self.token}\n".encode("ascii")
 
 
 def _daemon_share(left: float) -> int:
@@ -91,18 +70,28 @@ def _daemon_share(left: float) -> int:
     return min(max(int(share * 1000), 1), MAX_DEADLINE)
 
 
+def first_tag() -> int:
+    """A number from which the tags of a connection rise.
+
+    They begin anywhere, so that those of another connection are not its own,
+    should replies ever go astray.
+    """
+    return int.from_bytes(os.urandom(6))
+
+
 class Options:
     """What is set when a client is made. A wrong value is the program's fault and raised."""
 
-    def __init__(
-        self, socket: str | None, project: str, timeout: float, conns: int, name: str
-    ) -> None:
+    def __init__(self, socket: str | None, project: str, timeout: float, conns: int, keep: int, name: str) -> None:
         self.path = socket or os.environ.get(SOCKET_VARIABLE) or DEFAULT_SOCKET
         self.project = _project(project)
         self.timeout = _span("timeout", timeout)
         if conns < 1:
             raise ValueError("neonauthd: conns is not positive")
         self.conns = conns
+        if keep < 0:
+            raise ValueError("neonauthd: keep is negative")
+        self.keep = keep
         if len(name.encode()) > MAX_CLIENT_NAME:
             raise ValueError(f"neonauthd: name is longer than {MAX_CLIENT_NAME} bytes")
         self.name = name

@@ -4,28 +4,38 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Set
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import cast
+from typing import NamedTuple, cast
 
 from ._answer import Accepted, Answer, Daemon, Level, Rejected, Source, Unknown
 from ._errors import GarbledError, NeonauthdError, ReplyError
 from ._question import Question
 from ._user import payload_of
-from ._words import MAX_FIELDS, MAX_NAME, MAX_REPLY_LINE, decode_value
+from ._words import MAX_FIELDS, MAX_HANDLES, MAX_REPLY_LINE, decode_value
 
-_TAG = re.compile(rb"@([1-9][0-9]{0,15}) ")
-_NAME = re.compile(r"[a-z0-9-]{1,32}")
-_FIELD = re.compile(r"([a-z0-9-]+)=([^ ]*)")
-_NUMBER = re.compile(r"0|[1-9][0-9]{0,10}")
-_CONTROL = re.compile(r"[\x00-\x1f]")
+# A reply, after its tag: status, reason or code, fields, and the rest. What looks
+# like a field but has too long a name fits nothing.
+_REPLY = re.compile(
+    r"(?:OK|(?P<status>NO|ERR) (?P<word>[a-z0-9-]{1,32}+))"
+    r"(?P<fields>(?: [a-z0-9-]{1,32}+=[^ ]*+)*+)"
+    r"(?: (?![a-z0-9-]++=)(?P<rest>[^ ].*))?",
+    re.DOTALL,
+)
+_CONTROL = bytes(range(32))
+_RUN = _HANDLE = r"[A-Za-z0-9_-]{10}[AEIMQUYcgkosw048]"  # 64 bits in base64url, with one spelling
+_HANDLES = re.compile(f"{_HANDLE}(?:,{_HANDLE})*")
+_REVISION = re.compile(rf"({_RUN})\.(0|[1-9][0-9]*)")
 _MOST = 2**33  # seconds: as an instant the year 2242
+MAX_REVISION = 2**63 - 1
 
 
 class LineBuffer:
     """Cuts what comes from a connection into lines of bounded length."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int = MAX_REPLY_LINE) -> None:
+        self._limit = limit  # bytes, line end included
         self._parts: list[bytes] = []
         self._size = 0
 
@@ -36,34 +46,16 @@ class LineBuffer:
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """Returns the lines that end in the chunk. Raises GarbledError for one too long."""
-        head, *rest = chunk.split(b"\n")
-        if not rest:
-            self._keep(chunk)
-            return []
-        if self._size > 0:
-            self._keep(head)
-            head = b"".join(self._parts)
+        *lines, tail = chunk.split(b"\n")
+        if lines and self._parts:
+            lines[0] = b"".join([*self._parts, lines[0]])
             self._parts, self._size = [], 0
-        lines = [head, *rest]
-        tail = lines.pop()
-        for line in lines:
-            if len(line) >= MAX_REPLY_LINE:
-                raise GarbledError("reply line is too long")
         if tail:
-            self._keep(tail)
+            self._parts.append(tail)
+            self._size += len(tail)
+        if self._size >= self._limit or any(len(line) >= self._limit for line in lines):
+            raise GarbledError("line is too long")
         return lines
-
-    def _keep(self, part: bytes) -> None:
-        self._parts.append(part)
-        self._size += len(part)
-        if self._size >= MAX_REPLY_LINE:
-            raise GarbledError("reply line is too long")
-
-
-def tag_of(line: bytes) -> int:
-    """The tag of a reply line; 0: it has none as the clients write them."""
-    m = _TAG.match(line)
-    return int(m[1]) if m else 0
 
 
 def untagged(line: bytes) -> NeonauthdError:
@@ -75,8 +67,8 @@ def untagged(line: bytes) -> NeonauthdError:
     try:
         reply = parse_reply(line)
     except GarbledError:
-        return GarbledError("reply to no request")
-    return reply.error() if reply.status == "ERR" else GarbledError("reply to no request")
+        reply = None
+    return reply.error() if reply is not None and reply.status == "ERR" else GarbledError("reply to no request")
 
 
 @dataclass(slots=True)
@@ -94,9 +86,9 @@ class Reply:
         except KeyError:
             raise GarbledError(f"field {name}") from None
 
-    def number(self, name: str) -> int:
+    def number(self, name: str, most: int = _MOST) -> int:
         value = self.fields.get(name, "")
-        if _NUMBER.fullmatch(value) is None or int(value) > _MOST:
+        if not value.isdecimal() or len(value) > 19 or value != "0" and value[0] == "0" or int(value) > most:
             raise GarbledError(f"field {name}")
         return int(value)
 
@@ -105,6 +97,19 @@ class Reply:
         if value not in words:
             raise GarbledError(f"field {name}")
         return value
+
+    def handles(self, name: str, most: int) -> Set[str]:
+        value = self.fields.get(name, "")
+        if _HANDLES.fullmatch(value) is None or value.count(",") >= most:
+            raise GarbledError(f"field {name}")
+        return frozenset(value.split(","))
+
+    def revision(self) -> tuple[str, int]:
+        """RUN and N."""
+        m = _REVISION.fullmatch(self.fields.get("rev", ""))
+        if m is None or len(m[2]) > 19 or int(m[2]) > MAX_REVISION:
+            raise GarbledError("field rev")
+        return m[1], int(m[2])
 
     def error(self, token: str = "") -> NeonauthdError:
         """Makes an error of an ERR reply.
@@ -121,75 +126,70 @@ class Reply:
 
 
 def parse_reply(line: bytes) -> Reply:
-    """Parses a line, with or without a tag. Raises GarbledError."""
+    """Parses a line without a tag. Raises GarbledError."""
+    if len(line.translate(None, _CONTROL)) < len(line):
+        raise GarbledError("control byte")
     try:
         text = line.decode()
     except UnicodeDecodeError:
         raise GarbledError("not one line of UTF-8") from None
-    if not text.isprintable() and _CONTROL.search(text):
-        raise GarbledError("control byte")
-    start = text.find(" ") + 1 if text.startswith("@") else 0
-    at = text.find(" ", start)
-    status, word = text[start : at if at >= 0 else None], ""
-    if status in ("NO", "ERR"):
-        start = at + 1 if at >= 0 else len(text)
-        at = text.find(" ", start)
-        word = text[start : at if at >= 0 else None]
-        if _NAME.fullmatch(word) is None:
-            raise GarbledError("no reason or code")
-    elif status != "OK":
-        raise GarbledError("neither OK, NO nor ERR")
-    fields: dict[str, str] = {}
-    while at >= 0:
-        m = _FIELD.match(text, at + 1)
-        if m is None:
-            rest = text[at + 1 :]
-            if rest == "" or rest[0] == " ":
-                raise GarbledError("words are not separated by single spaces")
-            return Reply(status, word, fields, rest)
-        _add(fields, m[1], m[2])
-        at = m.end() if m.end() < len(text) else -1
-    return Reply(status, word, fields, "")
+    m = _REPLY.fullmatch(text)
+    if m is None:
+        raise GarbledError("not a reply")
+    raw = m["fields"]
+    pairs = [pair.split("=", 1) for pair in raw.split(" ")[1:]]
+    fields = dict(pairs)
+    if len(fields) < len(pairs) or len(fields) > MAX_FIELDS:
+        raise GarbledError("too many fields, or one given twice")
+    if "%" in raw or not (raw.isascii() and raw.isprintable()):  # nearly none is so
+        try:
+            fields = {name: decode_value(value) for name, value in pairs}
+        except ValueError:
+            raise GarbledError("value of a field") from None
+    return Reply(m["status"] or "OK", m["word"] or "", fields, m["rest"] or "")
 
 
-def _add(fields: dict[str, str], name: str, raw: str) -> None:
-    value = decode_value(raw)
-    if value is None or len(name) > MAX_NAME:
-        raise GarbledError("field")
-    if name in fields:
-        raise GarbledError("field given twice")
-    if len(fields) == MAX_FIELDS:
-        raise GarbledError("too many fields")
-    fields[name] = value
+class Grant(NamedTuple):
+    """What the daemon says about the keeping of an answer."""
+
+    run: str
+    rev: int
+    handles: Set[str]
 
 
-def answer_to(question: Question, result: bytes | NeonauthdError) -> Answer:
-    """Makes an answer of what a lookup came to.
+def granted(reply: Reply) -> Grant | None:
+    try:
+        return Grant(*reply.revision(), reply.handles("handles", MAX_HANDLES))
+    except GarbledError:
+        return None  # there is an answer all the same
+
+
+def answer_to(question: Question, result: bytes | NeonauthdError) -> tuple[Answer, Grant | None]:
+    """Makes an answer of what a lookup came to, and says whether it may be kept.
 
     Whatever is not precisely a reply to this question is Unknown.
     """
     if isinstance(result, NeonauthdError):
-        return Unknown(result)
+        return Unknown(result), None
     try:
         reply = parse_reply(result)
         if reply.status == "OK":
-            return _accepted(question, reply)
-        if reply.status == "NO":
-            return Rejected(reply.word)
+            return _accepted(question, reply), granted(reply) if question.keep else None
     except GarbledError as error:
         # Without the traceback, whose frames know the token.
-        return Unknown(error.with_traceback(None))
-    return Unknown(reply.error(question.token))
+        return Unknown(error.with_traceback(None)), None
+    return Rejected(reply.word) if reply.status == "NO" else Unknown(reply.error(question.token)), None
 
 
 def _accepted(question: Question, reply: Reply) -> Accepted:
+    expires = reply.number("exp")
     answer = Accepted(
         level=cast(Level, reply.one_of("level", ("claims", "profile"))),
         project=reply.text("project"),
         subject=reply.text("sub"),
         age=reply.number("age"),
         ttl=reply.number("ttl"),
-        expires=datetime.fromtimestamp(reply.number("exp"), timezone.utc),
+        expires=datetime.fromtimestamp(expires, timezone.utc),
         source=cast(Source, reply.one_of("source", ("upstream", "cache", "stale"))),
         json=reply.rest,
         _payload=payload_of(question.token) if reply.fields["level"] == "profile" else "",
@@ -207,7 +207,7 @@ def _accepted(question: Question, reply: Reply) -> Accepted:
     if question.project and answer.project != question.project:
         raise GarbledError("project was not asked for")
     # True when it was written, and too late to act upon.
-    if time.time() >= reply.number("exp"):
+    if time.time() >= expires:
         raise GarbledError("the token ended before the answer came")
     return answer
 

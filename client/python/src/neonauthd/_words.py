@@ -16,6 +16,11 @@ MAX_CLIENT_NAME = 64  # bytes
 MAX_PROJECT = 32
 MAX_DEADLINE = 60_000  # milliseconds
 MAX_MAX_AGE = 86_400  # seconds
+MAX_TOKEN = 8192  # bytes
+MAX_WATCH_LINE = 1024  # bytes, line end included
+MAX_LEASE = 1000  # milliseconds
+MAX_HANDLES = 16  # of an answer
+MAX_FORGET = 64  # handles of a line of a watch
 
 # sun_path on Linux, less its closing zero byte. The kernel's own complaint is
 # "invalid argument".
@@ -46,19 +51,11 @@ def encode_value(text: str) -> str:
     )
 
 
-def decode_value(raw: str) -> str | None:
-    """The inverse of encode_value; None for any other spelling."""
-    if "%" not in raw and raw.isascii() and raw.isprintable() and " " not in raw:
-        return raw  # nearly all are so, and this is where parsing spends its time
+def decode_value(raw: str) -> str:
+    """The inverse of encode_value. Raises ValueError for any other spelling."""
     if _VALUE.fullmatch(raw) is None:
-        return None
-    if "%" not in raw:
-        return raw
-    data = _ESCAPE.sub(lambda m: bytes.fromhex(m[1].decode()), raw.encode())
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        return None
+        raise ValueError("not the value of a field")
+    return _ESCAPE.sub(lambda m: bytes.fromhex(m[1].decode()), raw.encode()).decode()
 
 
 def quoted(text: str) -> str:

@@ -1,0 +1,139 @@
+"""The connection on which the daemon says what is to be forgotten."""
+
+from __future__ import annotations
+
+import os
+import socket as _socket
+import threading
+from collections.abc import Callable
+from time import monotonic
+
+from ._errors import GarbledError
+from ._memory import Instant, Memory
+from ._reply import MAX_REVISION, LineBuffer, Reply, parse_reply
+from ._words import MAX_FORGET, MAX_LEASE, MAX_WATCH_LINE
+
+# For how long, in seconds, nobody may ask anything before the watch ends; it may
+# take twice as long. When nobody asks right after it was opened it ends sooner:
+# there are programs that make a client for each request.
+IDLE_WATCH = 5.0
+FIRST_LOOK = 1.0
+
+# For how long, in seconds, no other watch is opened after one that was lost or
+# could not be had, and where the daemon does not know the verb.
+WATCH_PAUSE = 1
+OLD_DAEMON_PAUSE = 60
+
+
+class Watch:
+    """A thread is in run, which alone reads and closes. Lookups send the SEEN that is due."""
+
+    def __init__(self, sock: _socket.socket, lock: threading.Lock, memory: Memory, clock: Callable[[], Instant]) -> None:
+        self.pause = WATCH_PAUSE  # before another one is opened
+        self._process = os.getpid()  # whose watch it is
+        self._sock = sock
+        self._lock = lock
+        self._memory = memory
+        self._clock = clock
+        self._lines = LineBuffer(MAX_WATCH_LINE)
+        self._untold = False  # something was forgotten that no SEEN has told
+        self._over = False
+
+    def run(self) -> None:
+        """Speaks with the daemon until there is no watch any more."""
+        look, lookups = monotonic() + FIRST_LOOK, self._memory.lookups
+        try:
+            with self._lock:
+                self._ask("WATCH", self._clock())
+            while not self._over:
+                self._sock.settimeout(max(look - monotonic(), 0.001))
+                try:
+                    chunk = self._sock.recv(MAX_WATCH_LINE)
+                except TimeoutError:
+                    with self._lock:
+                        if self._memory.lookups == lookups:
+                            self.quit()
+                        look, lookups = monotonic() + IDLE_WATCH, self._memory.lookups
+                else:
+                    with self._lock:
+                        self._take(chunk)
+        except OSError:
+            pass
+        finally:
+            with self._lock:
+                self._end()
+                self._sock.close()
+
+    def _take(self, chunk: bytes) -> None:
+        """Does what some lines say, and then tells so, once for all of them."""
+        try:
+            if self._over or not chunk:
+                raise GarbledError("the end")
+            for line in self._lines.feed(chunk):
+                self._hear(line)
+            if self._untold and not self._memory.owed:
+                self.tell(self._clock())
+        except GarbledError:
+            self._end()
+
+    def _hear(self, line: bytes) -> None:
+        reply, up = parse_reply(line), self._memory.up
+        grants, forgets = "lease" in reply.fields, "forget" in reply.fields
+        if reply.word == "unknown-verb" and not up:
+            self.pause = OLD_DAEMON_PAUSE
+        if reply.status != "OK" or reply.rest or grants == forgets:
+            raise GarbledError("not a line of a watch")
+        if not (self._granted(reply) if grants else up and self._forgotten(reply)):
+            raise GarbledError("not what a watch says now")
+
+    def _granted(self, reply: Reply) -> bool:
+        memory, lease = self._memory, reply.number("lease", MAX_LEASE)
+        if memory.up:
+            rev = reply.number("rev", MAX_REVISION)
+        else:
+            run, rev = reply.revision()
+            memory.begin(run, rev)
+        return lease > 0 and memory.grant(rev, lease * 1_000_000)
+
+    def _forgotten(self, reply: Reply) -> bool:
+        self._untold = True
+        handles = None if reply.fields["forget"] == "*" else reply.handles("forget", MAX_FORGET)
+        return self._memory.forget(reply.number("rev", MAX_REVISION), handles)
+
+    def tell(self, now: Instant) -> None:
+        """Sends SEEN, when no answer is owed. Needs the lock."""
+        self._untold = False
+        self._ask(self._seen(), now)
+
+    def _seen(self) -> str:
+        hits, self._memory.hits = self._memory.hits, 0
+        return f"SEEN rev={self._memory.rev} hits={hits}"
+
+    def _ask(self, line: str, now: Instant) -> None:
+        self._memory.ask(now)
+        try:
+            self._sock.send(f"{line}\n".encode())  # one that was not answered never fills the socket
+        except OSError:
+            self._end()
+
+    def quit(self) -> None:
+        """Ends the watch because nobody needs it. Needs the lock."""
+        self.pause = 0
+        seen = f"{self._seen()}\n" if self._memory.hits else ""
+        self._end(f"{seen}QUIT\n" if self._memory.up else "")
+
+    def _end(self, last: str = "") -> None:
+        """Forgets everything first of all, and then ends the connection, which run closes."""
+        self._memory.end()
+        self._over = True
+        if os.getpid() != self._process:
+            self.abandon()
+            return
+        try:
+            self._sock.send(last.encode())
+            self._sock.shutdown(_socket.SHUT_RDWR)
+        except OSError:
+            pass
+
+    def abandon(self) -> None:
+        self._sock.close()
