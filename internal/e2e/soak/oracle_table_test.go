@@ -150,6 +150,10 @@ func sightsOfProfiles() map[string]sight {
 		"a profile that is too old":          {wrongAccept, func(s *scene) string { return s.profile(17, 0, "first") }},
 		"a live check from memory":           {wrongAccept, func(s *scene) string { s.q.maxAge = 0; s.edited(time.Second / 2); return s.profile(0, 0, "first") }},
 		"a profile older than was asked for": {wrongAccept, func(s *scene) string { s.q.maxAge = 2; return s.profile(3, 0, "first") }},
+		"older by the time that it took": {"", func(s *scene) string {
+			s.q.maxAge, s.a.came = 0, s.q.sent.Add(1300*time.Millisecond)
+			return s.profile(1, 0, "first")
+		}},
 		"older, by a clock that was stepped": {"", func(s *scene) string {
 			s.q.maxAge = 0
 			s.later()

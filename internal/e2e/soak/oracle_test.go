@@ -255,9 +255,9 @@ func (w *world) judgeProfile(q *question, a *answer, r *accepted) *wrong {
 	}
 	age := time.Duration(r.age) * time.Second
 	switch {
-	case q.maxAge >= 0 && age > time.Duration(q.maxAge)*time.Second+w.steps(q.sent, a.came):
+	case q.maxAge >= 0 && age > time.Duration(q.maxAge)*time.Second+a.came.Sub(q.sent)+w.steps(q.sent, a.came): // it has aged on its way
 		return &wrong{wrongAccept, "it is older than was asked for"}
-	case r.source == "cache" && age >= profileFresh, age >= profileFresh+profileStale:
+	case r.source == "cache" && age >= profileFresh, age >= profileFresh+profileStale+w.steps(q.sent, a.came):
 		return &wrong{wrongAccept, "it is too old for its source"}
 	case time.Duration(r.ttl)*time.Second > max(0, profileFresh-age):
 		return &wrong{wrongAccept, "it may be reused past its fresh time"}

@@ -132,7 +132,7 @@ func (s *soak) found(w *wrong, q *question, a *answer) {
 	fmt.Fprintf(&b, "the first wrong answer: %s: %s\n", w.kind, w.why)
 	if q != nil {
 		t := q.token
-		fmt.Fprintf(&b, "asked    %s  %s project=%s max-age=%d fallback=%v, run %d\n", q.sent.Format("15:04:05.000"), q.verb, q.project.name, q.maxAge, q.fallback, q.run)
+		fmt.Fprintf(&b, "asked    %s  %s project=%s max-age=%d fallback=%v, by a client that keeps %v, run %d\n", q.sent.Format("15:04:05.000"), q.verb, q.project.name, q.maxAge, q.fallback, q.kept, q.run)
 		fmt.Fprintf(&b, "token    of project %s, jti %s, kid %s, sub %s, session %s, iat %d, exp %d, anonymous %v, flaw %q\n",
 			t.project.name, t.id, t.key, t.subject, t.session, t.issued, t.expires, t.anonymous, t.flaw)
 		k, known := t.project.key(t.key)
