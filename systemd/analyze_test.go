@@ -55,10 +55,10 @@ func installed(t *testing.T) string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		moved := strings.ReplaceAll(string(text), "ExecStart=/usr/bin/", "ExecStart="+dir+"/")
+		moved := regexp.MustCompile(`(?m)^(Exec(?:Start|Reload)=[+]?)/usr/bin/`).ReplaceAllString(string(text), "${1}"+dir+"/")
 		write(t, filepath.Join(dir, name), moved, 0o644)
 	}
-	for _, program := range []string{"neonauthd", "neonauth-http"} {
+	for _, program := range []string{"neonauthd", "neonauth-http", "neonauthctl"} {
 		write(t, filepath.Join(dir, program), "#!/bin/false\n", 0o755)
 	}
 	return dir

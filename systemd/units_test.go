@@ -212,10 +212,27 @@ func TestNothingButTheProgramMayRun(t *testing.T) {
 		}
 		for _, directive := range []string{"Service.ExecReload", "Service.ExecStartPre", "Service.ExecStopPost"} {
 			for _, command := range u.all(directive) {
-				if !strings.HasPrefix(strings.TrimPrefix(command, "-"), "+") {
+				if !strings.HasPrefix(strings.TrimPrefix(command, "-"), "+") && !strings.HasPrefix(command, program+" ") {
 					t.Errorf("%s: %s=%s could not run inside the sandbox", name, directive, command)
 				}
 			}
+		}
+	}
+}
+
+// TestAReloadOfAWrongFileFails: the last word on it is of a command that waits for
+// it, or one before it reads the file.
+func TestAReloadOfAWrongFileFails(t *testing.T) {
+	for name, want := range map[string]string{
+		"neonauthd.service":     "+/usr/bin/neonauthctl reload --admin-socket " + readUnit(t, "neonauthd-admin.socket").one("Socket.ListenStream"),
+		"neonauth-http.service": "/usr/bin/neonauth-http --check --config /etc/neonauthd/neonauth-http.toml",
+	} {
+		u := readUnit(t, name)
+		if first := u.all("Service.ExecReload")[0]; first != want {
+			t.Errorf("%s: ExecReload=%s, want %s", name, first, want)
+		}
+		if _, flags, _ := strings.Cut(want, "--config "); !strings.Contains(u.one("Service.ExecStart"), flags) {
+			t.Errorf("%s: ExecStart=%s reads another file than %s", name, u.one("Service.ExecStart"), want)
 		}
 	}
 }

@@ -39,6 +39,7 @@ type flags struct {
 	listen, status string
 	socket         string
 	config         string
+	check          bool
 }
 
 func root() *cobra.Command {
@@ -60,6 +61,9 @@ by systemd (neonauth-http, neonauth-http-status) take the place of both flags.`,
   neonauth-http check-nginx /etc/nginx/nginx.conf`,
 		Args: command.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if f.check {
+				return f.checkConfig()
+			}
 			return f.serve(cmd.Context(), program.NewLogger(cmd.ErrOrStderr(), slog.LevelInfo))
 		},
 	}
@@ -67,6 +71,7 @@ by systemd (neonauth-http, neonauth-http-status) take the place of both flags.`,
 	root.Flags().StringVar(&f.status, "status-listen", "", "`ADDRESS` for health and metrics, of the same kinds; empty: none")
 	command.Path(root.Flags(), &f.socket, "socket", "", "`PATH` of the daemon's socket (default $"+client.SocketVariable+", else "+protocol.DefaultSocket+")")
 	command.Path(root.Flags(), &f.config, "config", "", "configuration `FILE`; without one the defaults hold")
+	root.Flags().BoolVar(&f.check, "check", false, "read the configuration file, say what is wrong with it, and end")
 	root.AddCommand(checkNginxCommand())
 	command.Set(root, program.Version("neonauth-http", release, commit))
 	return root

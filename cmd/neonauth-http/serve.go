@@ -26,6 +26,14 @@ const drainTimeout = 20 * time.Second
 // leaves behind is much, what lives on is next to nothing. GOGC overrides it.
 const gcPercent = 400
 
+// checkConfig fails if the configuration file does not hold.
+func (f *flags) checkConfig() error {
+	if _, err := authrequest.Load(f.config); err != nil {
+		return program.ConfigError{Err: err}
+	}
+	return nil
+}
+
 // serve runs the program until ctx ends.
 func (f *flags) serve(ctx context.Context, log *slog.Logger) error {
 	if os.Getenv("GOGC") == "" {

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -33,7 +34,7 @@ func Decode(text []byte, into any, manual string) error {
 	of := reflect.TypeOf(into).Elem()
 	var raw map[string]any
 	if err := toml.Unmarshal(text, &raw); err != nil {
-		return explain(err, of, manual)
+		return explain(unquoted(text, err), of, manual)
 	}
 	if err := checkQuoted("", raw, of); err != nil {
 		return err
@@ -41,6 +42,32 @@ func Decode(text []byte, into any, manual string) error {
 	d := toml.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
 	return explain(d.Decode(into), of, manual)
+}
+
+// bareText matches a value that was meant as a text, alone on its line.
+func bareText() *regexp.Regexp {
+	return regexp.MustCompile(`^\s*([A-Za-z0-9_-]+)\s*=\s*[A-Za-z/@.:][^"'\[\]{}]*$`)
+}
+
+// unquoted is err, or a clearer one where the line at which the text is no TOML has
+// a value without quotes: the parser takes the i of info for the beginning of
+// infinity.
+func unquoted(text []byte, err error) error {
+	var at *toml.DecodeError
+	if !errors.As(err, &at) {
+		return err
+	}
+	row, _ := at.Position()
+	lines := bytes.Split(text, []byte("\n"))
+	if row < 1 || row > len(lines) {
+		return err
+	}
+	line, _, _ := bytes.Cut(lines[row-1], []byte("#"))
+	match := bareText().FindSubmatch(line)
+	if match == nil {
+		return err
+	}
+	return fmt.Errorf("line %d: %s: a text must be in quotes", row, cut(string(match[1])))
 }
 
 // explain turns the decoder's errors into one line each: where, which key, what.

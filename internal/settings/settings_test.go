@@ -68,6 +68,10 @@ func TestEachFaultNamesItsPlaceAndWhatWouldBeRight(t *testing.T) {
 		"[[project]]\nuid='root'":       "line 2, column 5: project.uid: must be a number from 0 to 4294967295, without quotes",
 		"socket = 'a'\nsocket='b'":      "line 2, column 1: key socket is already defined",
 		"socket = ":                     "line 1, column 9: expected value, not end of input",
+		"socket = /run/x # y":           "line 1: socket: a text must be in quotes",
+		"on = 1\nlevel = info\n":        "line 2: level: a text must be in quotes",
+		"socket = true false":           "line 1: socket: a text must be in quotes",
+		"socket = [a":                   "line 1, column 11: unexpected character U+0061 'a' at start of value",
 		"socket /run/x":                 "line 1, column 8: expected '=' after key",
 		strings.Repeat("k", 200) + "=1": `line 1, column 1: unknown key "` + strings.Repeat("k", 128) + `..."; see manual(5) for the list`,
 	} {

@@ -173,7 +173,7 @@ reload() {
 	[ "$(main_pid)" = "$pid" ]
 	cp /etc/neonauthd/neonauthd.toml good.toml
 	echo 'no_such_setting = 1' >>/etc/neonauthd/neonauthd.toml
-	systemctl reload neonauthd || true
+	fails systemctl reload neonauthd
 	within 60 reload_failed
 	tell "a wrong file: $(property neonauthd.service StatusText)"
 	[ "$(main_pid)" = "$pid" ]

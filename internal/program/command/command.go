@@ -5,6 +5,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -72,7 +73,7 @@ func refuse(cmd *cobra.Command, args []string, hint string) error {
 	case cmd.HasParent():
 		return program.Usage(cmd.CommandPath() + " takes no arguments" + hint + see(cmd))
 	}
-	return program.Usage("no such command" + meant(cmd, args[0]) + hint + see(cmd))
+	return program.Usage("no such command" + cmp.Or(meant(cmd, args[0]), hint) + see(cmd))
 }
 
 // meant is a question for one of cmd's commands, or "". Only our own words are

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/client/httpauth"
+	"github.com/neonauthd/neonauthd/internal/nearest"
 	config "github.com/neonauthd/neonauthd/internal/settings"
 	"github.com/neonauthd/neonauthd/internal/span"
 )
@@ -123,7 +124,20 @@ func search(names *[]string) (*httpauth.Search, error) {
 	for _, name := range *names {
 		places = append(places, httpauth.Place(name))
 	}
-	return httpauth.NewSearch(places...)
+	found, err := httpauth.NewSearch(places...)
+	if err == nil {
+		return found, nil
+	}
+	known := []string{string(httpauth.SDKCookies), string(httpauth.SessionCookie)}
+	for _, place := range httpauth.Headers() {
+		known = append(known, string(place))
+	}
+	for _, name := range *names {
+		if !slices.Contains(known, name) {
+			return nil, fmt.Errorf("%w%s", err, nearest.Question(name, known, `"`, `"`))
+		}
+	}
+	return nil, err
 }
 
 // chosen reads fields and claims.
@@ -142,7 +156,7 @@ func chosen(fields, claims *[]string) (selection, error) {
 	for _, want := range *fields {
 		i := slices.IndexFunc(names[:], func(name string) bool { return shortName(name) == want })
 		if i < 0 {
-			return s, fmt.Errorf("fields: there is no %s; there are %s", shown(want), shortNames(names[:]))
+			return s, fmt.Errorf("fields: there is no %s; there are %s%s", shown(want), strings.Join(shortNames(names[:]), ", "), nearest.Question(want, shortNames(names[:]), `"`, `"`))
 		}
 		s.fields[i] = true
 	}
@@ -151,12 +165,12 @@ func chosen(fields, claims *[]string) (selection, error) {
 
 func shortName(header string) string { return strings.ToLower(strings.TrimPrefix(header, "X-Auth-")) }
 
-func shortNames(headers []string) string {
+func shortNames(headers []string) []string {
 	var all []string
 	for _, h := range headers {
 		all = append(all, shortName(h))
 	}
-	return strings.Join(all, ", ")
+	return all
 }
 
 func plainText(s string) bool {

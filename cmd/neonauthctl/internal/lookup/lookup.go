@@ -162,7 +162,7 @@ func afterUnknown(s *cli.Settings, a client.Unknown) string {
 	if a.Code == "" {
 		return s.NoAnswer(a.Err)
 	}
-	return advice.Unknown(a.Code)
+	return s.Unknown(a.Code)
 }
 
 func answerDocument(s *cli.Settings, answer client.Answer, looks credential.Finding) any {
