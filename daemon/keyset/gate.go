@@ -27,11 +27,16 @@ var sextets = [256]uint8{
 	'8': known | 60, '9': known | 61, '-': known | 62, '_': known | 63,
 }
 
+// nameRoom is how far into a credential its cookie's name may reach.
+const nameRoom = 64
+
 // Shaped tells, at a glance, whether the token may pass Gate: it has the size and
-// the dots, and no "=". What else comes in place of a token has not, a session
-// credential above all: its cookie's name, which has a dot, ends with "=".
+// the dots, and does not begin with a name and "=". What else comes in place of a
+// token is not shaped so, a session credential above all, which has one dot, and
+// another one in its cookie's name.
 func Shaped(token []byte) bool {
-	return len(token) >= MinToken && len(token) <= MaxToken && bytes.Count(token, []byte{'.'}) == 2 && bytes.IndexByte(token, '=') < 0
+	return len(token) >= MinToken && len(token) <= MaxToken &&
+		bytes.Count(token, []byte{'.'}) == 2 && bytes.IndexByte(token[:min(nameRoom, len(token))], '=') < 0
 }
 
 // Gate tells whether the bytes have the one form a token can have: MinToken to
