@@ -12,6 +12,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
+	"github.com/neonauthd/neonauthd/daemon/serve"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -19,10 +20,9 @@ import (
 // reply is returned.
 type admin struct{ daemon *Daemon }
 
-// answer does what one admin verb of a caller says, and returns its reply. Where that has to wait
-// for others, rest waits, and returns why the reply is another one, or nil.
-func (a *admin) answer(verb protocol.Verb, r *protocol.Request, by fair.ID) (reply protocol.Reply, rest afterwards) {
-	var refused *refusal
+// answer does what one admin verb of a caller says, and returns its reply or why there
+// is none. Where that has to wait for others, rest waits; see serve.Config.
+func (a *admin) answer(verb protocol.Verb, r *protocol.Request, by fair.ID) (reply protocol.Reply, rest serve.Rest, refused *serve.Refusal) {
 	switch verb {
 	case protocol.STATS:
 		reply, refused = a.stats(r)
@@ -31,60 +31,30 @@ func (a *admin) answer(verb protocol.Verb, r *protocol.Request, by fair.ID) (rep
 	case protocol.EXPLAIN:
 		reply, refused = a.explain(r)
 	case protocol.REVOKE:
-		reply, rest, refused = a.revoke(r, by)
+		return a.revoke(r, by)
 	case protocol.UNREVOKE:
-		reply, rest, refused = a.unrevoke(r, by)
+		return a.unrevoke(r, by)
 	case protocol.REVOCATIONS:
 		reply, refused = a.list(r)
 	case protocol.PURGE:
-		reply, rest, refused = a.purge(r)
+		return a.purge(r)
 	case protocol.RELOAD:
-		reply, rest, refused = a.reload(r)
+		return a.reload(r)
 	case protocol.LEVEL:
 		reply, refused = a.level(r)
 	case protocol.FLEET:
 		reply, refused = a.fleet(r)
 	default:
-		refused = &refusal{code: protocol.CodeUnknownVerb}
+		refused = &serve.Refusal{Code: protocol.CodeUnknownVerb}
 	}
-	if refused != nil {
-		reply = refused.reply()
-	}
-	return reply, rest
-}
-
-// reply is the refusal as a reply.
-func (r *refusal) reply() protocol.Reply {
-	return protocol.Reply{Status: protocol.ERR, Word: []byte(r.code), Rest: r.text()}
-}
-
-// text is the refusal's advice as a reply's rest.
-func (r *refusal) text() []byte {
-	text := protocol.AppendText(nil, r.advice)
-	if len(text) == 0 {
-		return nil
-	}
-	return text[1:] // less the space that a builder writes
-}
-
-func badRequest(advice string) *refusal {
-	return &refusal{code: protocol.CodeBadRequest, advice: advice}
-}
-
-// done is an OK reply with fields, given as pairs of name and value.
-func done(pairs ...string) protocol.Reply {
-	reply := protocol.Reply{Status: protocol.OK}
-	for i := 0; i+1 < len(pairs); i += 2 {
-		addField(&reply, pairs[i], pairs[i+1])
-	}
-	return reply
+	return reply, nil, refused
 }
 
 // object is an OK reply with a JSON object.
-func object(v any) (protocol.Reply, *refusal) {
+func object(v any) (protocol.Reply, *serve.Refusal) {
 	text, err := json.Marshal(v)
 	if err != nil || len(text) > protocol.MaxProfile {
-		return protocol.Reply{}, &refusal{code: protocol.CodeUnavailable, advice: "the answer does not fit a line"}
+		return protocol.Reply{}, &serve.Refusal{Code: protocol.CodeUnavailable, Advice: "the answer does not fit a line"}
 	}
 	return protocol.Reply{Status: protocol.OK, Rest: text}, nil
 }
@@ -92,19 +62,19 @@ func object(v any) (protocol.Reply, *refusal) {
 // named returns the project that the request is about: the default one if it
 // names none, and then named is false.
 // Other fields have to be among those that the verb takes.
-func (a *admin) named(r *protocol.Request, takes ...string) (p *resolve.Project, named bool, refused *refusal) {
-	projects := &a.daemon.state.Load().projects
-	p = projects.first
+func (a *admin) named(r *protocol.Request, takes ...string) (p *resolve.Project, named bool, refused *serve.Refusal) {
+	projects := a.daemon.projects()
+	p = projects.First
 	for i := range r.Fields.Len() {
 		name, raw := r.Fields.At(i)
 		if slices.Contains(takes, string(name)) {
 			continue
 		}
 		if string(name) != protocol.FieldProject {
-			return nil, false, badRequest("unknown field for this verb")
+			return nil, false, serve.BadRequest("unknown field for this verb")
 		}
-		if p = projects.byName[string(raw)]; p == nil {
-			return nil, false, &refusal{code: protocol.CodeUnknownProject, advice: "no such project is configured; HELLO lists them"}
+		if p = projects.ByName[string(raw)]; p == nil {
+			return nil, false, &serve.Refusal{Code: protocol.CodeUnknownProject, Advice: "no such project is configured; HELLO lists them"}
 		}
 		named = true
 	}
@@ -112,7 +82,7 @@ func (a *admin) named(r *protocol.Request, takes ...string) (p *resolve.Project,
 }
 
 // purge forgets what is cached.
-func (a *admin) purge(r *protocol.Request) (reply protocol.Reply, rest afterwards, refused *refusal) {
+func (a *admin) purge(r *protocol.Request) (reply protocol.Reply, rest serve.Rest, refused *serve.Refusal) {
 	p, named, refused := a.named(r)
 	if refused != nil {
 		return reply, nil, refused
@@ -133,45 +103,45 @@ func (a *admin) purge(r *protocol.Request) (reply protocol.Reply, rest afterward
 		entries = d.resolver.PurgeSubject(p.Name(), subject)
 		marks = []revoke.Mark{{Kind: revoke.KindPurgeSubject, Project: p.Name(), Value: subject}}
 	case r.NArgs == 2 && kind == string(revoke.KindToken):
-		entries, marks = d.resolver.PurgeToken(r.Args[1], d.state.Load().projects.list), resolve.PurgesOf(r.Args[1])
+		entries, marks = d.resolver.PurgeToken(r.Args[1], d.projects().List), resolve.PurgesOf(r.Args[1])
 	default:
-		return reply, nil, badRequest("takes all, or subject and a value, or token and a token")
+		return reply, nil, serve.BadRequest("takes all, or subject and a value, or token and a token")
 	}
 	d.opts.Logger.Info("purged", "kind", kind, "project", p.Name(), "named", named)
 	d.ended(marks...)
-	rest = func(ctx context.Context, reply *protocol.Reply) *refusal {
+	rest = func(ctx context.Context, reply *protocol.Reply) *serve.Refusal {
 		return cmp.Or(a.tellPurge(reply, marks), a.settled(ctx))
 	}
-	return done(protocol.FieldEntries, strconv.FormatInt(entries, 10)), rest, nil
+	return serve.Done(protocol.FieldEntries, strconv.FormatInt(entries, 10)), rest, nil
 }
 
-func (a *admin) reload(r *protocol.Request) (reply protocol.Reply, rest afterwards, refused *refusal) {
-	if refused := takesNothing(r); refused != nil {
+func (a *admin) reload(r *protocol.Request) (reply protocol.Reply, rest serve.Rest, refused *serve.Refusal) {
+	if refused := serve.TakesNothing(r); refused != nil {
 		return reply, nil, refused
 	}
 	if err := a.daemon.beginReload(); err != nil {
 		a.daemon.tellReload(err)
-		return reply, nil, &refusal{code: protocol.CodeMisconfigured, advice: err.Error()}
+		return reply, nil, &serve.Refusal{Code: protocol.CodeMisconfigured, Advice: err.Error()}
 	}
-	return done(), func(ctx context.Context, _ *protocol.Reply) *refusal {
+	return serve.Done(), func(ctx context.Context, _ *protocol.Reply) *serve.Refusal {
 		refused := a.settled(ctx)
 		a.daemon.tellReload(nil)
 		return refused
 	}, nil
 }
 
-func (a *admin) level(r *protocol.Request) (protocol.Reply, *refusal) {
+func (a *admin) level(r *protocol.Request) (protocol.Reply, *serve.Refusal) {
 	var level config.LogLevel
 	switch {
 	case r.Fields.Len() > 0 || r.NArgs > 1:
-		return protocol.Reply{}, badRequest("takes one of debug, info, warn, error, or nothing")
+		return protocol.Reply{}, serve.BadRequest("takes one of debug, info, warn, error, or nothing")
 	case r.NArgs == 0:
 		level = config.LogLevel(a.daemon.opts.Level.Level())
 	case level.UnmarshalText(r.Args[0]) != nil:
-		return protocol.Reply{}, badRequest("the level is none of debug, info, warn, error")
+		return protocol.Reply{}, serve.BadRequest("the level is none of debug, info, warn, error")
 	}
 	a.daemon.opts.Level.Set(slog.Level(level))
-	return done(protocol.FieldLevel, level.String()), nil
+	return serve.Done(protocol.FieldLevel, level.String()), nil
 }
 
 func bit(b bool) string {

@@ -7,25 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/neonauthd/neonauthd/daemon/config"
-	"github.com/neonauthd/neonauthd/daemon/fair"
-	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
-
-// BenchmarkReply is the writing of an accepted verdict's line.
-func BenchmarkReply(b *testing.B) {
-	k := newIdleDaemon(b, nil)
-	token := k.upstream.StackToken(standin.TokenSpec{Subject: "ada", Size: 850}) // as large as Stack Auth's
-	v := k.ask(k.project("stack"), token)
-	wantAccepted(b, "a good token", v)
-	b.SetBytes(int64(len(token)))
-	buffer := make([]byte, 0, 4096)
-	b.ReportAllocs()
-	for b.Loop() {
-		buffer = appendVerdict(buffer[:0], nil, &v, nil)
-	}
-}
 
 // BenchmarkSocket is a lookup over a socket, one after the other, beside a
 // process that echoes as many bytes without looking at them.
@@ -118,41 +101,24 @@ func echoing(b *testing.B, dir string, request, reply int) *talk {
 // counts for in the cache beyond its bytes.
 func BenchmarkLargeProfile(b *testing.B) {
 	const size = 300_000
-	for _, withhold := range [][]string{nil, {"server_metadata"}} {
-		b.Run(fmt.Sprintf("withheld %d", len(withhold)), func(b *testing.B) {
-			w := newLiveDaemon(b, nil)
-			w.upstream.Inject(standin.Me, standin.Fault{Kind: standin.PadProfile, Size: size})
-			k := w.dial()
-			if err := k.nc.SetDeadline(time.Time{}); err != nil {
-				b.Fatal(err)
-			}
-			line := "PROFILE " + w.token() + "\n"
-			before := w.daemon.resolver.State().Memory.Bytes
-			reply := k.ask("%s", line[:len(line)-1])
-			if head(reply) != "OK" || len(reply) < size*9/10 {
-				b.Fatalf("%.80s", reply)
-			}
-			grown := w.daemon.resolver.State().Memory.Bytes - before
-			rules, err := newCallers([]config.Caller{{UID: id(1), Withhold: withhold}})
-			if err != nil {
-				b.Fatal(err)
-			}
-			b.SetBytes(int64(len(reply)))
-			b.ReportAllocs()
-			if withhold == nil {
-				for b.Loop() {
-					k.send(line)
-					k.discard()
-				}
-			} else {
-				a, body := rules.access(1, 1), []byte(reply[len(reply)-size/2:])
-				body = append([]byte(`{"image":"`), append(body[:len(body)-2], `","x":1}`...)...)
-				for b.Loop() {
-					held, _ := a.redact(&resolve.Verdict{Level: resolve.LevelProfile, Body: body}, fair.ID{}, w.daemon.server.bodies)
-					held.Release()
-				}
-			}
-			b.ReportMetric(float64(grown-int64(len(reply))), "bytes-beside-it")
-		})
+	w := newLiveDaemon(b, nil)
+	w.upstream.Inject(standin.Me, standin.Fault{Kind: standin.PadProfile, Size: size})
+	k := w.dial()
+	if err := k.nc.SetDeadline(time.Time{}); err != nil {
+		b.Fatal(err)
 	}
+	line := "PROFILE " + w.token() + "\n"
+	before := w.daemon.resolver.State().Memory.Bytes
+	reply := k.ask("%s", line[:len(line)-1])
+	if head(reply) != "OK" || len(reply) < size*9/10 {
+		b.Fatalf("%.80s", reply)
+	}
+	grown := w.daemon.resolver.State().Memory.Bytes - before
+	b.SetBytes(int64(len(reply)))
+	b.ReportAllocs()
+	for b.Loop() {
+		k.send(line)
+		k.discard()
+	}
+	b.ReportMetric(float64(grown-int64(len(reply))), "bytes-beside-it")
 }

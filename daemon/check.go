@@ -12,6 +12,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/fleet"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/resolve"
+	"github.com/neonauthd/neonauthd/daemon/serve"
 	"github.com/neonauthd/neonauthd/daemon/statedir"
 	"github.com/neonauthd/neonauthd/internal/program"
 )
@@ -25,7 +26,7 @@ const checkTimeout = 10 * time.Second
 // used at all.
 func Check(ctx context.Context, out io.Writer, cfg config.Config, opts Options) (wrong int, err error) {
 	opts = opts.withDefaults()
-	if _, err := newCallers(cfg.Callers); err != nil {
+	if _, err := serve.NewCallers(cfg.Callers); err != nil {
 		return 0, program.ConfigError{Err: err}
 	}
 	fmt.Fprintf(out, "socket        %s\nadmin socket  %s\nstate         %s\ncache         %s\n", cfg.Socket, cfg.AdminSocket, cfg.StateDir, cfg.Cache.MaxBytes.String())

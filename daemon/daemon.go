@@ -23,14 +23,13 @@ import (
 
 	"github.com/neonauthd/neonauthd/daemon/clock"
 	"github.com/neonauthd/neonauthd/daemon/config"
-	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/daemon/lease"
 	"github.com/neonauthd/neonauthd/daemon/membership"
 	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
+	"github.com/neonauthd/neonauthd/daemon/serve"
 	"github.com/neonauthd/neonauthd/daemon/statedir"
 	"github.com/neonauthd/neonauthd/internal/program"
-	"github.com/neonauthd/neonauthd/internal/sockets"
 )
 
 // MaxRevocations is how many revocations can be in force at once.
@@ -107,9 +106,13 @@ type Daemon struct {
 	leases      *lease.Watches
 	revocations *revoke.List
 	fleet       *membership.Member
-	ledger      *ledger
-	server      *server
+	counters    *serve.Counters
+	server      *serve.Server
 	lines       program.Rare // the handler behind opts.Logger
+	started     time.Time
+	selfToken   []byte   // of the daemon's own questions; nobody signed it
+	selfLookups outcomes // of the watchdog and of health checks
+	reloads     outcomes // of the configuration
 
 	mu      sync.Mutex // serialises reloads
 	running map[*resolve.Project]context.CancelFunc
@@ -129,7 +132,8 @@ func New(cfg config.Config, opts Options) (*Daemon, error) {
 		h := d.fleet.Hearing()
 		return h.InFleet && h.Refuses
 	})
-	d.ledger = newLedger(d.opts.Now())
+	d.started, d.selfToken = d.opts.Now(), unsigned()
+	d.counters = serve.NewCounters(d.selfToken)
 	d.lines = program.NewRare(d.opts.Logger.Handler())
 	d.opts.Logger = slog.New(d.lines)
 	d.opts.Level.Set(slog.Level(cfg.LogLevel))
@@ -150,24 +154,16 @@ func New(cfg config.Config, opts Options) (*Daemon, error) {
 	}
 	join()
 	d.state.Store(st)
-	d.server = &server{
-		resolver: d.resolver,
-		fleet:    d.fleet,
-		ledger:   d.ledger,
-		leases:   d.leases,
-		log:      d.opts.Logger,
-		version:  d.opts.Version,
-		state:    &d.state,
-		conns:    map[*conn]struct{}{},
-		users:    sockets.OwnUserNamespace(),
-		peers:    map[fair.ID]*peer{},
-		bodies:   fair.NewBodies(fair.UnsentBodies()),
-		wide:     newWideBuffers(),
-		roomy:    fair.NewPool(fair.SendBuffers()),
-		notices:  fair.NewPool(fair.Notices()),
-		stopping: make(chan struct{}),
-	}
-	d.server.admin = &admin{daemon: d}
+	d.server = serve.New(serve.Config{
+		Resolver: d.resolver,
+		Counters: d.counters,
+		Admin:    (&admin{d}).answer,
+		Leases:   d.leases,
+		Hearing:  d.fleet.Hearing,
+		Terms:    st.terms,
+		Version:  d.opts.Version,
+		Log:      d.opts.Logger,
+	})
 	return d, nil
 }
 
@@ -206,7 +202,7 @@ func (d *Daemon) openResolver(cfg config.Config) (err error) {
 		ClockFloor:  d.opts.ClockFloor,
 		Log:         d.opts.Logger,
 		Panicked: func(value any, stack []byte) {
-			d.ledger.panics.Add(1)
+			d.counters.Panics.Add(1)
 			d.opts.Logger.Error("a lookup failed by a fault of ours; please report this line", "kind", fmt.Sprintf("%T", value), "stack", string(stack))
 		},
 		Ended: d.ended,
@@ -234,8 +230,8 @@ func (d *Daemon) Run(ctx context.Context, l *Listeners) error {
 		ln    net.Listener
 		serve func(context.Context, net.Listener) error
 	}{
-		{l.Ordinary, func(ctx context.Context, ln net.Listener) error { return d.server.serve(ctx, ln, false) }},
-		{l.Admin, func(ctx context.Context, ln net.Listener) error { return d.server.serve(ctx, ln, true) }},
+		{l.Ordinary, func(ctx context.Context, ln net.Listener) error { return d.server.Serve(ctx, ln, false) }},
+		{l.Admin, func(ctx context.Context, ln net.Listener) error { return d.server.Serve(ctx, ln, true) }},
 	} {
 		if s.ln != nil {
 			serving.Go(func() { failed <- s.serve(accepting, s.ln) })
@@ -252,7 +248,7 @@ func (d *Daemon) Run(ctx context.Context, l *Listeners) error {
 	serving.Wait()
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
-	err := d.server.drain(drain)
+	err := d.server.Drain(drain)
 	d.mu.Lock() // a reload under way ends first, and none begins after
 	stop()
 	d.mu.Unlock()

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/resolve"
+	"github.com/neonauthd/neonauthd/daemon/serve"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -36,13 +37,13 @@ type cacheReport struct {
 }
 
 // explain walks every check of one token, asking nobody and changing nothing.
-func (a *admin) explain(r *protocol.Request) (protocol.Reply, *refusal) {
+func (a *admin) explain(r *protocol.Request) (protocol.Reply, *serve.Refusal) {
 	p, _, refused := a.named(r)
 	if refused != nil {
 		return protocol.Reply{}, refused
 	}
 	if r.NArgs != 1 {
-		return protocol.Reply{}, badRequest("takes one token as its argument")
+		return protocol.Reply{}, serve.BadRequest("takes one token as its argument")
 	}
 	now := a.daemon.opts.Now()
 	is := a.daemon.resolver.Explain(&resolve.Lookup{Project: p, Token: r.Args[0]})

@@ -9,6 +9,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/membership"
 	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
+	"github.com/neonauthd/neonauthd/daemon/serve"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -61,18 +62,6 @@ func (d *Daemon) changedElsewhere(marks []revoke.Mark) {
 	d.ended(marks...)
 }
 
-// hold makes unknown what would be accepted by a host that has not heard its fleet
-// for too long, and has the reply say how long ago that was.
-func hold(h membership.Hearing, l *resolve.Lookup, v *resolve.Verdict) {
-	switch {
-	case !h.InFleet, v.Status() != protocol.OK:
-	case h.Refuses, l.Heard > 0 && (!h.Ever || h.Age > l.Heard):
-		*v = resolve.Unheard()
-	case h.Blind, l.Heard > 0:
-		v.Heard = max(h.Age, time.Millisecond)
-	}
-}
-
 // tell adds to the reply to a change on how many hosts of the fleet it is in
 // force, if there is a fleet.
 func (a *admin) tell(reply *protocol.Reply, m revoke.Mark) {
@@ -83,14 +72,14 @@ func (a *admin) tell(reply *protocol.Reply, m revoke.Mark) {
 
 // tellPurge keeps a purge for the fleet, tells it, and adds to the reply on how
 // many hosts it is done.
-func (a *admin) tellPurge(reply *protocol.Reply, marks []revoke.Mark) *refusal {
+func (a *admin) tellPurge(reply *protocol.Reply, marks []revoke.Mark) *serve.Refusal {
 	var last fleet.Reach
 	told := false
 	for _, m := range marks { // a host that has the last has those before it
 		reach, ok, err := a.daemon.fleet.Purge(a.daemon.lifetime(), m)
 		if err != nil {
 			a.daemon.opts.Logger.Error("purge not saved: it is done, and a restart would not tell the fleet of it; mend the state directory and repeat", "kind", m.Kind, "error", err)
-			return &refusal{code: protocol.CodeUnavailable, advice: revoke.ErrNotSaved.Error()}
+			return &serve.Refusal{Code: protocol.CodeUnavailable, Advice: revoke.ErrNotSaved.Error()}
 		}
 		last, told = reach, ok
 	}
@@ -106,11 +95,11 @@ func addReach(reply *protocol.Reply, reach fleet.Reach) {
 		count int
 	}{{protocol.FieldReached, reach.Reached}, {protocol.FieldOf, max(reach.Of, reach.Reached)}, {protocol.FieldSilent, reach.Silent}} {
 		if f.name != protocol.FieldSilent || f.count > 0 {
-			addField(reply, f.name, strconv.Itoa(f.count))
+			serve.AddField(reply, f.name, strconv.Itoa(f.count))
 		}
 	}
 	if reach.Blind {
-		addField(reply, protocol.FieldFleet, protocol.FleetBlind)
+		serve.AddField(reply, protocol.FieldFleet, protocol.FleetBlind)
 	}
 }
 
@@ -139,8 +128,8 @@ type hostReport struct {
 	OldKey   bool   `json:"old_key"`
 }
 
-func (a *admin) fleet(r *protocol.Request) (protocol.Reply, *refusal) {
-	if refused := takesNothing(r); refused != nil {
+func (a *admin) fleet(r *protocol.Request) (protocol.Reply, *serve.Refusal) {
+	if refused := serve.TakesNothing(r); refused != nil {
 		return protocol.Reply{}, refused
 	}
 	out := fleetReport{Heard: -1, Hosts: []hostReport{}}

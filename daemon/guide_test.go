@@ -15,6 +15,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/lease"
 	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
+	"github.com/neonauthd/neonauthd/daemon/serve"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/internal/span"
@@ -29,16 +30,16 @@ func limits() [][2]string {
 		{"request line", size(protocol.MaxRequestLine)},
 		{"token", size(protocol.MaxToken)},
 		{"reply line", size(protocol.MaxReplyLine)},
-		{"time for a line, and for the first", span.String(LineTimeout)},
+		{"time for a line, and for the first", span.String(serve.LineTimeout)},
 		{"`idle_timeout`", c.Limits.IdleTimeout.String()},
-		{"replies left unread", span.String(WriteTimeout) + " to twice that"},
+		{"replies left unread", span.String(serve.WriteTimeout) + " to twice that"},
 		{"`in_flight_per_connection`", fmt.Sprint(c.Limits.InFlightPerConnection)},
-		{"replies held back behind a slow one", size(maxHeld)},
-		{"replies gathered for one write", fmt.Sprintf("%d bytes, %d in %d connections", maxGathered, maxGatheredWide, fair.WideBuffers().Total)},
+		{"replies held back behind a slow one", size(serve.MaxHeld)},
+		{"replies gathered for one write", fmt.Sprintf("%d bytes, %d in %d connections", serve.MaxGathered, serve.MaxGatheredWide, fair.WideBuffers().Total)},
 		{"clients that keep answers, of one user", fmt.Sprintf("%d, of %d", fair.Watches().Each, fair.Watches().Total)},
 		{"lines that a client that keeps answers has not read", fmt.Sprintf("%d bytes, of all %d", fair.WatchBacklog, fair.WatchBacklogs)},
 		{"answers from memory that one `SEEN` counts", fmt.Sprint(uint64(lease.MaxHits))},
-		{fmt.Sprintf("JSON objects from %d bytes on that wait to be sent, of one user", minShared), size(fair.UnsentBodies().Each)},
+		{fmt.Sprintf("JSON objects from %d bytes on that wait to be sent, of one user", serve.MinShared), size(fair.UnsentBodies().Each)},
 		{"such objects, of all", size(fair.UnsentBodies().Total)},
 		{"lookups that wait for the upstream, of one user", fmt.Sprint(fair.Waiting().Each)},
 		{"lookups that wait for the upstream, of all", fmt.Sprint(fair.Waiting().Total)},
@@ -49,7 +50,7 @@ func limits() [][2]string {
 		{"`connections`", fmt.Sprint(c.Limits.Connections)},
 		{"connections with a send buffer of the system's size", fmt.Sprint(fair.SendBuffers().Total)},
 		{"connections that were turned away and have not read why", fmt.Sprint(fair.Notices().Total)},
-		{"admin connections", fmt.Sprint(maxAdminConnections)},
+		{"admin connections", fmt.Sprint(serve.MaxAdminConnections)},
 		{"metrics connections", fmt.Sprint(maxScrapers)},
 		{"wait of a lookup without `deadline`", span.String(resolve.DefaultDeadline)},
 		{"`cache.max_bytes`", c.Cache.MaxBytes.String()},

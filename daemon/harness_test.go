@@ -56,7 +56,9 @@ type liveDaemon struct {
 	log      *logBuffer
 	daemon   *Daemon
 	stop     context.CancelFunc
-	ended    chan error
+	// admitting is held by a test while nobody's connection is to be admitted.
+	admitting sync.Mutex
+	ended     chan error
 }
 
 // newLiveDaemon starts a daemon for project "main" of the stand-in. change, if not
@@ -106,10 +108,21 @@ func (w *liveDaemon) write(name, text string) {
 // start runs the daemon until halt.
 func (w *liveDaemon) start() {
 	w.t.Helper()
+	w.startTelling(nil)
+	if w.config.Projects[0].Preset == "stack" && w.config.Projects[0].SecretServerKey != "" {
+		w.tested++
+		w.awaitCalls(0)
+	}
+}
+
+// startTelling runs the daemon until halt. It tells notify how it is.
+func (w *liveDaemon) startTelling(notify func(string)) {
+	w.t.Helper()
 	listeners, err := Listen(&w.config)
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	listeners.Ordinary = admitted{listeners.Ordinary, &w.admitting}
 	w.daemon, err = New(w.config, Options{
 		Version: "test",
 		// Most tests want no wait for a run before this one.
@@ -117,6 +130,7 @@ func (w *liveDaemon) start() {
 		Now:         w.clock.now,
 		Logger:      slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Reload:      func() (config.Config, error) { return config.Load(filepath.Join(w.dir, "neonauthd.toml")) },
+		Notify:      notify,
 	})
 	if err != nil {
 		w.t.Fatal(err)
@@ -124,10 +138,19 @@ func (w *liveDaemon) start() {
 	ctx, stop := context.WithCancel(context.Background())
 	w.stop, w.ended = stop, make(chan error, 1)
 	go func(d *Daemon) { w.ended <- d.Run(ctx, listeners) }(w.daemon)
-	if w.config.Projects[0].Preset == "stack" && w.config.Projects[0].SecretServerKey != "" {
-		w.tested++
-		w.awaitCalls(0)
-	}
+}
+
+// admitted is a listener whose connections come when the lock is free.
+type admitted struct {
+	net.Listener
+	lock *sync.Mutex
+}
+
+func (a admitted) Accept() (net.Conn, error) {
+	nc, err := a.Listener.Accept()
+	a.lock.Lock()
+	defer a.lock.Unlock()
+	return nc, err
 }
 
 // calls is how many lookups have reached users/me.

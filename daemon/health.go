@@ -93,7 +93,7 @@ func (h *health) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
 			if p := recover(); p != nil {
-				h.daemon.server.panicked(p)
+				h.daemon.server.Panicked(p)
 				w.WriteHeader(http.StatusInternalServerError)
 			}
 		}()
@@ -124,7 +124,7 @@ func (h *health) ready(w http.ResponseWriter, _ *http.Request) {
 		return
 	}
 	var without []string
-	all := h.daemon.state.Load().projects.list
+	all := h.daemon.projects().List
 	for _, p := range all {
 		if !p.KeysUsable(h.daemon.opts.Now()) {
 			without = append(without, p.Name())

@@ -126,9 +126,9 @@ func TestReadyWhenEveryProjectHasKeys(t *testing.T) {
 
 func TestHealthFailsWhenLookupsAreNotAnswered(t *testing.T) {
 	w, m := newMonitoredWorld(t, nil)
-	w.daemon.server.mu.Lock()
+	w.admitting.Lock()
 	status, _, body := m.do(http.MethodGet, "/healthz", nil)
-	w.daemon.server.mu.Unlock()
+	w.admitting.Unlock()
 	if status != http.StatusServiceUnavailable || !strings.Contains(body, "not answering") {
 		t.Errorf("healthz of a server that admits no connection: %d %s", status, body)
 	}
@@ -150,7 +150,7 @@ func TestHealthSurvivesAFaultOfOurs(t *testing.T) {
 	h := &health{daemon: newIdleDaemon(t, nil).daemon}
 	w := httptest.NewRecorder()
 	h.guard(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("secret") })).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
-	if w.Code != http.StatusInternalServerError || w.Body.Len() != 0 || h.daemon.ledger.panics.Load() != 1 {
-		t.Errorf("status %d, %q, %d panics counted", w.Code, w.Body, h.daemon.ledger.panics.Load())
+	if w.Code != http.StatusInternalServerError || w.Body.Len() != 0 || h.daemon.counters.Panics.Load() != 1 {
+		t.Errorf("status %d, %q, %d panics counted", w.Code, w.Body, h.daemon.counters.Panics.Load())
 	}
 }

@@ -5,15 +5,13 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/resolve"
+	"github.com/neonauthd/neonauthd/daemon/resolve/resolvetest"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
-	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/daemon/standin/standintest"
 	"github.com/neonauthd/neonauthd/protocol"
 )
@@ -25,35 +23,18 @@ const testLeeway = 5 * time.Second
 // put there by hand, its upstream is a stand-in in the same process.
 type idleDaemon struct {
 	t        testing.TB
-	clock    handClock
-	upstream *standin.Standin
-	dial     standintest.Dialer
+	clock    *standintest.Clock
+	upstream *standintest.Offline
 	daemon   *Daemon
-	dir      string
 }
 
 // newIdleDaemon makes one with the stand-in's projects "stack", "neon" and "oidc",
 // in this order; the last, whose keys are dear, without keys. change may be nil.
 func newIdleDaemon(t testing.TB, change func(*config.Config)) *idleDaemon {
 	t.Helper()
-	k := &idleDaemon{t: t, clock: newClock(), dir: t.TempDir()}
-	k.upstream = standin.New(standin.Options{Now: k.clock.Right, BaseURL: "http://127.0.0.1:9", TokenLifetime: time.Hour})
-	k.dial = standintest.Serve(t, k.upstream) // first, so that it ends last
-	if err := os.WriteFile(filepath.Join(k.dir, "server-key"), []byte(k.upstream.ServerKey()), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	text := k.upstream.ConfigBlock(standin.Stack, "./server-key") + k.upstream.ConfigBlock(standin.Neon, "") + k.upstream.ConfigBlock(standin.OIDC, "")
-	cfg, err := config.Parse([]byte(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	cfg.StateDir = filepath.Join(k.dir, "state")
-	cfg.Dir = k.dir
-	cfg.Cache.MaxBytes = config.MinCacheBytes
-	if change != nil {
-		change(&cfg)
-	}
-	k.begin(cfg)
+	u := standintest.New(t, change)
+	k := &idleDaemon{t: t, clock: u.Clock, upstream: u}
+	k.begin(u.Config)
 	t.Cleanup(k.end)
 	return k
 }
@@ -62,7 +43,7 @@ func newIdleDaemon(t testing.TB, change func(*config.Config)) *idleDaemon {
 func (k *idleDaemon) begin(cfg config.Config) {
 	k.t.Helper()
 	var err error
-	if k.daemon, err = New(cfg, Options{Now: k.clock.now, Dial: k.dial}); err != nil {
+	if k.daemon, err = New(cfg, Options{Now: k.clock.Read, Dial: k.upstream.Dial}); err != nil {
 		k.t.Fatal(err)
 	}
 	k.giveKeys(k.project("stack"))
@@ -75,52 +56,23 @@ func (k *idleDaemon) end() {
 	if err := k.daemon.close(); err != nil {
 		k.t.Errorf("close: %v", err)
 	}
-	for _, p := range k.daemon.state.Load().projects.list {
+	for _, p := range k.daemon.projects().List {
 		p.Close()
 	}
 }
 
 func (k *idleDaemon) project(name string) *resolve.Project {
 	k.t.Helper()
-	p := k.daemon.state.Load().projects.byName[name]
+	p := k.daemon.projects().ByName[name]
 	if p == nil {
 		k.t.Fatalf("no project %q", name)
 	}
 	return p
 }
 
-// giveKeys does for p what a successful fetch does: another project of the same table
-// fetches once and is inherited.
 func (k *idleDaemon) giveKeys(p *resolve.Project) {
 	k.t.Helper()
-	ctx, stop := context.WithTimeout(context.Background(), patience)
-	defer stop()
-	inherited, s := false, k.daemon.opts.surroundings(nil, k.dir)
-	s.KeysChanged = func() {
-		if inherited {
-			stop()
-		}
-	}
-	table := p.Config()
-	table.SecretServerKey = "" // which would be tested
-	donor, err := resolve.NewProject(table, s)
-	if err != nil {
-		k.t.Fatal(err)
-	}
-	donor.Inherit(p)
-	inherited = true
-	donor.Run(ctx)
-	if state := donor.State(k.clock.now()).Keys; state.Failures > 0 || state.Fetches != 1 {
-		k.t.Fatalf("no key set: %v", state.Problem)
-	}
-	p.Inherit(donor)
-}
-
-// stopKeys has no lookup wait for keys that do not come.
-func stopKeys(p *resolve.Project) {
-	ctx, stop := context.WithCancel(context.Background())
-	stop()
-	p.Run(ctx)
+	resolvetest.GiveKeys(k.t, p, k.daemon.opts.surroundings(nil, k.upstream.Config.Dir))
 }
 
 // revoke revokes and fails if that does not come to want.
@@ -167,20 +119,6 @@ func (k *idleDaemon) askFully(l *resolve.Lookup) (v resolve.Verdict, recalled bo
 		return v, true
 	}
 	return k.daemon.resolver.Resolve(ctx, l), false
-}
-
-// accepted is an accepted verdict with that level and body.
-func (k *idleDaemon) accepted(level resolve.Level, body []byte) *resolve.Verdict {
-	k.t.Helper()
-	v := k.ask(k.project("stack"), k.token("ada"))
-	wantAccepted(k.t, "a good token", v)
-	v.Level, v.Body = level, body
-	return &v
-}
-
-// token is a good token of project "stack" for a user of that id.
-func (k *idleDaemon) token(subject string) string {
-	return k.upstream.StackToken(standin.TokenSpec{Subject: subject})
 }
 
 // wantAccepted fails unless v is an accepted verdict with its evidence.

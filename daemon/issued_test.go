@@ -40,7 +40,7 @@ func TestARevokedSubjectsTokensAreCoveredThatCanHaveBeenIssued(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			k := newIdleDaemon(t, nil)
-			issued := k.clock.now()
+			issued := k.clock.Read()
 			ask := func(token string) resolve.Verdict { return k.ask(k.project("stack"), token) }
 			token := k.upstream.StackToken(standin.TokenSpec{Subject: "ada", IssuedAt: issued.Add(c.ahead), Lifetime: 3 * hour})
 			if c.other > 0 {
@@ -52,20 +52,20 @@ func TestARevokedSubjectsTokensAreCoveredThatCanHaveBeenIssued(t *testing.T) {
 			if c.restart {
 				k.restart()
 			}
-			k.clock.advance(-c.setBack)
+			k.clock.Advance(-c.setBack)
 			k.revoke("subject", "ada", true)
 			if c.again {
 				k.unrevoke("subject", "ada", true)
 				k.revoke("subject", "ada", true)
 			}
 			for _, d := range append([]time.Duration{0}, c.later...) {
-				k.clock.advance(issued.Add(d - c.setBack).Sub(k.clock.now()))
+				k.clock.Advance(issued.Add(d - c.setBack).Sub(k.clock.Read()))
 				if v := ask(token); v.Status() == protocol.OK {
 					t.Errorf("after %v: accepted", d)
 				}
 			}
-			k.clock.advance(issued.Add(testLeeway + 2*time.Second).Sub(k.clock.now()))
-			wantAccepted(t, "one that was issued later", ask(k.token("ada")))
+			k.clock.Advance(issued.Add(testLeeway + 2*time.Second).Sub(k.clock.Read()))
+			wantAccepted(t, "one that was issued later", ask(k.upstream.StackToken(standin.TokenSpec{Subject: "ada"})))
 			wantOutcome(t, "in the end", ask(token), protocol.Rejected(protocol.ReasonRevoked))
 		})
 	}
@@ -83,7 +83,7 @@ func (k *idleDaemon) restart() {
 
 // sweep has an upstream say the same time as the host, and forgets what is over.
 func (k *idleDaemon) sweep() {
-	k.daemon.opts.wall.Hear(clock.Testimony{Date: k.clock.now().Round(0), Asked: k.clock.now(), Answered: k.clock.now()})
+	k.daemon.opts.wall.Hear(clock.Testimony{Date: k.clock.Read().Round(0), Asked: k.clock.Read(), Answered: k.clock.Read()})
 	k.daemon.revocations.Sweep()
 }
 
@@ -102,13 +102,13 @@ func TestARevocationIsKeptForTheConfiguredTime(t *testing.T) {
 				}
 			})
 			k.revoke("session", "s", true)
-			k.clock.advance(kept - time.Minute)
+			k.clock.Advance(kept - time.Minute)
 			k.restart()
 			k.sweep()
 			if n := k.daemon.revocations.Len(); n != 1 {
 				t.Errorf("%d are in force before it is over", n)
 			}
-			k.clock.advance(time.Hour)
+			k.clock.Advance(time.Hour)
 			k.restart()
 			k.sweep()
 			want := 0

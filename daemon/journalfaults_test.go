@@ -27,7 +27,7 @@ func TestADaemonDoesNotStartWithoutItsRevocations(t *testing.T) {
 			if err := damage(path); err != nil {
 				t.Fatal(err)
 			}
-			d, err := New(config, Options{Now: k.clock.now})
+			d, err := New(config, Options{Now: k.clock.Read})
 			if err == nil {
 				t.Fatal("it starts", d.close())
 			}

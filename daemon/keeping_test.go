@@ -124,7 +124,7 @@ func TestWhatEndsAnAnswerIsToldToThoseWhoKeepIt(t *testing.T) {
 	claims := field(k.ask("VERIFY keep=1 %s", token), "handles")
 	profile := field(k.ask("PROFILE keep=1 %s", token), "handles")
 	opaque := field(k.ask("PROFILE keep=1 project=neon %s", session.NeonCookie), "handles")
-	thumbprint := w.daemon.state.Load().projects.first.State(w.clock.now()).Keys.Set.Keys()[0].Thumbprint()
+	thumbprint := w.daemon.projects().First.State(w.clock.now()).Keys.Set.Keys()[0].Thumbprint()
 	raw, _, _ := strings.Cut(session.NeonCookie, ".")
 	watch := w.watch()
 	for _, c := range []struct {

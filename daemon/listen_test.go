@@ -1,79 +1,12 @@
 package daemon
 
 import (
-	"context"
-	"log/slog"
 	"net"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/config"
 )
-
-// failingListener fails to accept until it is closed.
-type failingListener struct {
-	mu     sync.Mutex
-	tries  []time.Time
-	err    error
-	closed chan struct{}
-}
-
-func (l *failingListener) Accept() (net.Conn, error) {
-	l.mu.Lock()
-	l.tries = append(l.tries, time.Now())
-	err := l.err
-	l.mu.Unlock()
-	if err != nil {
-		return nil, err
-	}
-	<-l.closed
-	return nil, net.ErrClosed
-}
-
-func (l *failingListener) Close() error   { close(l.closed); return nil }
-func (l *failingListener) Addr() net.Addr { return &net.UnixAddr{Name: "failing", Net: "unix"} }
-
-// TestAFailingAcceptIsTriedAgainWithPatience for ten minutes out of file
-// descriptors.
-func TestAFailingAcceptIsTriedAgainWithPatience(t *testing.T) {
-	for _, errno := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ECONNABORTED} {
-		synctest.Test(t, func(t *testing.T) {
-			ln := &failingListener{err: &net.OpError{Op: "accept", Err: errno}, closed: make(chan struct{})}
-			log := &logBuffer{}
-			s := &server{ledger: &ledger{}, log: slog.New(slog.NewTextHandler(log, nil))}
-			ctx, stop := context.WithCancel(context.Background())
-			ended := make(chan error, 1)
-			go func() { ended <- s.serve(ctx, ln, false) }()
-			time.Sleep(10 * time.Minute)
-			synctest.Wait()
-			ln.mu.Lock()
-			tries := len(ln.tries)
-			if gap := ln.tries[1].Sub(ln.tries[0]); gap != acceptMinBackoff {
-				t.Errorf("%v: first pause %s", errno, gap)
-			}
-			if gap := ln.tries[tries-1].Sub(ln.tries[tries-2]); gap != acceptMaxBackoff {
-				t.Errorf("%v: last pause %s", errno, gap)
-			}
-			ln.err = nil
-			ln.mu.Unlock()
-			if tries > 620 || s.ledger.acceptErrors.Load() != uint64(tries) {
-				t.Errorf("%v: %d tries, %d counted", errno, tries, s.ledger.acceptErrors.Load())
-			}
-			if lines := strings.Count(log.String(), "\n"); lines != 1 {
-				t.Errorf("%v: %d lines in the log", errno, lines)
-			}
-			time.Sleep(acceptMaxBackoff) // and now it waits for a connection
-			stop()
-			if err := <-ended; err != nil {
-				t.Errorf("%v: %v", errno, err)
-			}
-		})
-	}
-}
 
 // TestOnlyAUnixSocketTellsWhoAsks: connections of any other would each be
 // refused, one by one.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"sync/atomic"
 
 	"github.com/neonauthd/neonauthd/daemon/clock"
 	"github.com/neonauthd/neonauthd/daemon/fair"
@@ -11,6 +12,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/lease"
 	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
+	"github.com/neonauthd/neonauthd/daemon/serve"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 	"github.com/neonauthd/neonauthd/internal/exposition"
 	"github.com/neonauthd/neonauthd/protocol"
@@ -33,7 +35,7 @@ func (d *Daemon) metrics() []byte {
 	p := &page{}
 	p.Family("neonauthd_build_info", gauge, "Always 1; the labels tell what is running.")
 	p.Sample("neonauthd_build_info", 1, "version", d.opts.Version, "goversion", runtime.Version())
-	p.lookups(d.ledger, d.leases.State())
+	p.lookups(d.counters, d.leases.State())
 	p.connections(d)
 	p.memory(d)
 	p.revocations(d.revocations)
@@ -45,55 +47,44 @@ func (d *Daemon) metrics() []byte {
 	return p.Bytes()
 }
 
-func (p *page) lookups(l *ledger, kept lease.State) {
+func (p *page) lookups(c *serve.Counters, kept lease.State) {
 	const name = "neonauthd_lookups_total"
 	p.Family(name, counter, "Lookups answered. Accepted ones by level and source, the others by the reason or code of the reply. Of source client are those that clients have answered from their own memory, as they say.")
 	for _, level := range []resolve.Level{resolve.LevelClaims, resolve.LevelProfile} {
 		for source := range resolve.Sources {
-			p.Sample(name, float64(l.acceptances[level][source].Load()), "outcome", outcomeWord(protocol.OK), "level", level.String(), "source", source.String())
+			p.Sample(name, float64(c.Accepted[level][source].Load()), "outcome", outcomeWord(protocol.OK), "level", level.String(), "source", source.String())
 		}
 	}
 	p.Sample(name, float64(kept.Hits), "outcome", outcomeWord(protocol.OK), "source", sourceClient)
 	for _, reason := range protocol.Reasons() {
-		p.Sample(name, float64(l.rejections[reason].Load()), "outcome", outcomeWord(protocol.NO), "reason", string(reason))
+		p.Sample(name, float64(c.Rejected[reason].Load()), "outcome", outcomeWord(protocol.NO), "reason", string(reason))
 	}
-	for _, code := range lookupCodes() {
-		p.Sample(name, float64(l.unknowns[code].Load()), "outcome", outcomeWord(protocol.ERR), "reason", string(code))
+	for _, code := range serve.LookupCodes() {
+		p.Sample(name, float64(c.Unknown[code].Load()), "outcome", outcomeWord(protocol.ERR), "reason", string(code))
 	}
-	p.Family(latencyName, histogram, fmt.Sprintf("Time from the parsed request to its reply. Answers from memory (hit) are sampled, one in %d; all others (miss) are timed, with their wait for the upstream.", hitSample))
-	l.latency.set.WritePrometheus(p)
+	p.Family(serve.LatencyName, histogram, fmt.Sprintf("Time from the parsed request to its reply. Answers from memory (hit) are sampled, one in %d; all others (miss) are timed, with their wait for the upstream.", serve.HitSample))
+	c.Latency.Write(p)
 	p.Single("neonauthd_watches", gauge, "Clients that keep answers.", float64(kept.Open))
 	p.Single("neonauthd_watches_max", gauge, "How many there can be; further ones keep nothing.", float64(kept.Max))
 	p.Single("neonauthd_watches_told_total", counter, "Times that they were told to forget something.", float64(kept.Told))
-	p.Single("neonauthd_requests_refused_total", counter, "Requests that were wrong or not allowed, answered before any lookup.", float64(l.refused()))
+	p.Single("neonauthd_requests_refused_total", counter, "Requests that were wrong or not allowed, answered before any lookup.", float64(c.Refused.Sum(nil)))
 }
 
 func (p *page) connections(d *Daemon) {
-	l, s := d.ledger, d.server
-	var busy, idle float64
-	state := d.resolver.State()
-	s.mu.Lock()
-	for c := range s.conns {
-		if c.busy() {
-			busy++
-		} else {
-			idle++
-		}
-	}
-	s.mu.Unlock()
+	c, is, state := d.counters, d.server.State(), d.resolver.State()
 	const name = "neonauthd_connections"
 	p.Family(name, gauge, "Open connections: busy ones wait for a lookup that memory could not answer.")
-	p.Sample(name, busy, "state", "busy")
-	p.Sample(name, idle, "state", "idle")
+	p.Sample(name, float64(is.Busy), "state", "busy")
+	p.Sample(name, float64(is.Idle), "state", "idle")
 	p.Single("neonauthd_connections_max", gauge, "limits.connections: further ones are turned away.", float64(d.state.Load().config.Limits.Connections))
-	p.Single("neonauthd_connections_accepted_total", counter, "Connections served.", float64(l.accepted.Load()))
-	p.Single("neonauthd_connections_refused_total", counter, "Connections turned away because a limit was reached.", float64(l.turnedAway.Load()))
-	p.Single("neonauthd_accept_errors_total", counter, "Failures to accept, such as for want of file descriptors.", float64(l.acceptErrors.Load()))
+	p.Single("neonauthd_connections_accepted_total", counter, "Connections served.", float64(c.Connections.Load()))
+	p.Single("neonauthd_connections_refused_total", counter, "Connections turned away because a limit was reached.", float64(c.TurnedAway.Load()))
+	p.Single("neonauthd_accept_errors_total", counter, "Failures to accept, such as for want of file descriptors.", float64(c.AcceptErrors.Load()))
 	p.Single("neonauthd_lookups_in_flight", gauge, "Lookups that wait for a verification or the upstream.", float64(state.InFlight))
 	p.Single("neonauthd_lookups_in_flight_max", gauge, "How many may wait; further ones are answered ERR busy.", float64(2*fair.Waiting().Total))
 	p.Single("neonauthd_lookups_waiting_for_upstream", gauge, "Of the lookups in flight those that wait for the upstream.", float64(state.WaitingForUpstream))
 	p.Single("neonauthd_lookups_waiting_for_upstream_max", gauge, "How many may wait; further ones are answered ERR busy. As many may wait for a verification.", float64(fair.Waiting().Total))
-	p.Single("neonauthd_replies_waiting_bytes", gauge, "Bytes of large JSON objects that wait to be read, each counted once.", float64(s.bodies.Taken()))
+	p.Single("neonauthd_replies_waiting_bytes", gauge, "Bytes of large JSON objects that wait to be read, each counted once.", float64(is.UnsentBytes))
 	p.Single("neonauthd_replies_waiting_max_bytes", gauge, "How many may wait; further ones are answered ERR busy.", float64(fair.UnsentBodies().Total))
 }
 
@@ -138,7 +129,7 @@ type perProject struct {
 func (p *page) perProject(d *Daemon, all []perProject) {
 	for _, m := range all {
 		p.Family(m.name, m.kind, m.help)
-		for _, project := range d.state.Load().projects.list {
+		for _, project := range d.projects().List {
 			state := project.State(d.opts.Now())
 			m.samples(&state, func(value float64, labels ...string) {
 				p.Sample(m.name, value, append([]string{"project", state.Name}, labels...)...)
@@ -213,9 +204,9 @@ func (p *page) operation(d *Daemon) {
 		p.Sample(name, float64(o.ok.Load()), "result", "ok")
 		p.Sample(name, float64(o.failed.Load()), "result", "failed")
 	}
-	both("neonauthd_reloads_total", "Reloads of the configuration; a failed one leaves the old configuration in force.", &d.ledger.reloads)
-	both("neonauthd_self_lookups_total", "Lookups by which the daemon asks itself, for the watchdog and health checks.", &d.ledger.selfLookups)
-	p.Single("neonauthd_panics_total", counter, "Faults of the daemon that cost one lookup or connection; each is logged.", float64(d.ledger.panics.Load()))
+	both("neonauthd_reloads_total", "Reloads of the configuration; a failed one leaves the old configuration in force.", &d.reloads)
+	both("neonauthd_self_lookups_total", "Lookups by which the daemon asks itself, for the watchdog and health checks.", &d.selfLookups)
+	p.Single("neonauthd_panics_total", counter, "Faults of the daemon that cost one lookup or connection; each is logged.", float64(d.counters.Panics.Load()))
 	p.Single("neonauthd_log_lines_left_out_total", counter, "Lines not logged because there were too many of their kind of late.", float64(d.lines.LeftOut()))
 }
 
@@ -224,4 +215,15 @@ func truth(b bool) float64 {
 		return 1
 	}
 	return 0
+}
+
+// outcomes counts what can go well or not. Safe for concurrent use.
+type outcomes struct{ ok, failed atomic.Uint64 }
+
+func (o *outcomes) count(err error) {
+	if err != nil {
+		o.failed.Add(1)
+		return
+	}
+	o.ok.Add(1)
 }

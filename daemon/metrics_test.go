@@ -16,6 +16,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/fleet"
+	"github.com/neonauthd/neonauthd/daemon/serve"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/internal/e2e"
 	"github.com/neonauthd/neonauthd/internal/exposition/expositiontest"
@@ -195,7 +196,7 @@ func TestMetricsCountWhatHappened(t *testing.T) {
 func TestMetricsSampleHits(t *testing.T) {
 	w, m := newMonitoredWorld(t, nil)
 	k, token := w.dial(), w.token()
-	const hits = 100 * hitSample
+	const hits = 100 * serve.HitSample
 	lines := strings.Repeat("VERIFY "+token+"\n", 16)
 	for range hits / 16 {
 		k.send(lines)
@@ -205,7 +206,7 @@ func TestMetricsSampleHits(t *testing.T) {
 	}
 	// One in 64 of 6400 is 100, give or take 10: these bounds are 8 deviations away.
 	if n := sampleOf(t, m.scrape(), `neonauthd_lookup_duration_seconds_count{memory="hit"}`); n < 20 || n > 180 {
-		t.Errorf("%v of %d hits were timed, want about one in %d", n, hits, hitSample)
+		t.Errorf("%v of %d hits were timed, want about one in %d", n, hits, serve.HitSample)
 	}
 }
 

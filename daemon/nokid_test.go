@@ -8,6 +8,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
+	"github.com/neonauthd/neonauthd/daemon/resolve/resolvetest"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/protocol"
 )
@@ -47,7 +48,7 @@ func TestATokenThatNamesNoKeyIsRefusedOnlyAfterAFetchOfItsOwn(t *testing.T) {
 			}
 		},
 		"no key had its algorithm": func(w *liveDaemon, k *talk, _ standin.TokenSpec) {
-			for _, key := range w.daemon.state.Load().projects.byName["oidc"].State(w.clock.now()).Keys.Set.Keys() {
+			for _, key := range w.daemon.projects().ByName["oidc"].State(w.clock.now()).Keys.Set.Keys() {
 				if slices.Contains(key.Algorithms(), keyset.EdDSA) {
 					w.upstream.WithdrawKey(key.ID())
 				}
@@ -84,7 +85,7 @@ func TestATokenThatNamesNoKeyIsTriedWithEachOfItsAlgorithm(t *testing.T) {
 	unnamed := standin.TokenSpec{RemoveHeader: []string{"kid"}}
 	wantOutcome(t, "stack", k.ask(k.project("stack"), k.upstream.StackToken(unnamed)), protocol.Rejected(protocol.ReasonMalformed))
 	neon := k.project("neon")
-	stopKeys(neon)
+	resolvetest.StopKeys(neon)
 	forged := unnamed
 	forged.Forged = true
 	tokens := []string{k.upstream.NeonToken(unnamed)}

@@ -19,7 +19,7 @@ import (
 // can do now. It holds nothing that changes by the second.
 func (d *Daemon) status() string {
 	now := d.opts.Now()
-	list := d.state.Load().projects.list
+	list := d.projects().List
 	with := 0
 	var lacking, old, failing, differing []string
 	for _, project := range list {
@@ -109,7 +109,7 @@ func (o *observer) check() {
 	o.checked = now
 	before := o.projects
 	o.projects = map[string]projectHealth{}
-	for _, p := range d.state.Load().projects.list {
+	for _, p := range d.projects().List {
 		is := projectHealth{p.KeysUsable(now), p.State(now).Upstream.Circuit}
 		o.projects[p.Name()] = is
 		was := before[p.Name()]
@@ -146,10 +146,10 @@ func (d *Daemon) startMonitoring(ctx, life context.Context, l *Listeners, failed
 // logStart is how a run begins.
 func (d *Daemon) logStart(l *Listeners) {
 	var names []string
-	for _, p := range d.state.Load().projects.list {
+	for _, p := range d.projects().List {
 		names = append(names, p.Name())
 	}
-	if !d.server.users.Whole() {
+	if !sockets.OwnUserNamespace().Whole() {
 		d.opts.Logger.Info("callers from outside of this process's user namespace cannot be told apart by user: limits per user count their processes")
 	}
 	if sockets.OnNetwork(l.Metrics) {
@@ -161,9 +161,9 @@ func (d *Daemon) logStart(l *Listeners) {
 
 // logStop is the last one.
 func (d *Daemon) logStop(err error) {
-	t := d.ledger.totals()
-	args := []any{"uptime", clock.Awake(d.ledger.started, d.opts.Now()).Round(time.Second),
-		"accepted", t.outcomes[protocol.OK], "rejected", t.outcomes[protocol.NO], "unknown", t.outcomes[protocol.ERR]}
+	t := d.counters.Totals()
+	args := []any{"uptime", clock.Awake(d.started, d.opts.Now()).Round(time.Second),
+		"accepted", t.Outcomes[protocol.OK], "rejected", t.Outcomes[protocol.NO], "unknown", t.Outcomes[protocol.ERR]}
 	d.lines.TellAll(time.Now())
 	if err != nil {
 		d.opts.Logger.Error("stopped, not in order", append(args, "error", err)...)

@@ -40,7 +40,7 @@ func TestStatusTellsWhatChanges(t *testing.T) {
 	// The circuit opens after some failures.
 	token := w.token()
 	w.upstream.Inject(standin.Me, standin.Fault{Kind: standin.Reset})
-	p := w.daemon.state.Load().projects.first
+	p := w.daemon.projects().First
 	await(t, func() bool {
 		w.dial().ask("PROFILE max-age=0 %s", token)
 		return p.State(w.clock.now()).Upstream.Circuit == upstream.Open
@@ -110,7 +110,7 @@ func TestStatusFollowsAReload(t *testing.T) {
 		t.Fatal("nonsense was put in force")
 	}
 	w.hear(told, "READY=1\nSTATUS=reload failed")
-	if ok, failed := w.daemon.ledger.reloads.ok.Load(), w.daemon.ledger.reloads.failed.Load(); ok != 1 || failed != 1 {
+	if ok, failed := w.daemon.reloads.ok.Load(), w.daemon.reloads.failed.Load(); ok != 1 || failed != 1 {
 		t.Errorf("%d reloads and %d failed ones counted", ok, failed)
 	}
 	w.halt()

@@ -39,7 +39,7 @@ func TestAReloadLeavesUnchangedProjectsWithTheirCachesAndKeys(t *testing.T) {
 	k.ask("VERIFY %s", token)
 	k.ask("PROFILE %s", token)
 	fetches := w.upstream.Calls(standin.StackKeys)
-	before := w.daemon.state.Load().projects.byName["main"]
+	before := w.daemon.projects().ByName["main"]
 	w.rewrite("[[project]]\nname = \"neon\"", "[[project]]\nname = \"neon\"\nleeway = \"7s\"")
 	if reply := w.dialAdmin().ask("RELOAD"); reply != "OK" {
 		t.Fatal(reply)
@@ -49,7 +49,7 @@ func TestAReloadLeavesUnchangedProjectsWithTheirCachesAndKeys(t *testing.T) {
 			t.Errorf("%s on the connection of before: %.120s", verb, reply)
 		}
 	}
-	if w.daemon.state.Load().projects.byName["main"] != before {
+	if w.daemon.projects().ByName["main"] != before {
 		t.Error("an unchanged project was replaced")
 	}
 	if n := w.upstream.Calls(standin.StackKeys); n != fetches {

@@ -13,14 +13,12 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
+	"github.com/neonauthd/neonauthd/daemon/serve"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// afterwards is what a reply waits for once a change is in force; see answer.
-type afterwards = func(context.Context, *protocol.Reply) *refusal
-
 // revoke puts a revocation in force.
-func (a *admin) revoke(r *protocol.Request, by fair.ID) (protocol.Reply, afterwards, *refusal) {
+func (a *admin) revoke(r *protocol.Request, by fair.ID) (protocol.Reply, serve.Rest, *serve.Refusal) {
 	p, m, until, refused := a.revocation(r, protocol.FieldReason)
 	if refused != nil {
 		return protocol.Reply{}, nil, refused
@@ -32,41 +30,41 @@ func (a *admin) revoke(r *protocol.Request, by fair.ID) (protocol.Reply, afterwa
 	origin := revoke.Origin{By: userOf(by), Reason: reason}
 	changed, err := a.daemon.revocations.Revoke(m, origin, time.Duration(p.Config().Leeway), until)
 	if errors.Is(err, revoke.ErrFull) {
-		return protocol.Reply{}, nil, &refusal{code: protocol.CodeBusy, advice: err.Error()}
+		return protocol.Reply{}, nil, &serve.Refusal{Code: protocol.CodeBusy, Advice: err.Error()}
 	}
 	a.daemon.ended(m) // also when it was in force, or is not saved
 	reply, refused := a.revoked(m, by, true, changed, err)
 	if refused == nil && m.Kind == revoke.KindKey && p.Lacks(m.Value, a.daemon.opts.Now()) {
-		addField(&reply, protocol.FieldKnown, "0")
+		serve.AddField(&reply, protocol.FieldKnown, "0")
 	}
-	return reply, func(ctx context.Context, reply *protocol.Reply) *refusal {
+	return reply, func(ctx context.Context, reply *protocol.Reply) *serve.Refusal {
 		a.tell(reply, m)
 		return a.settled(ctx)
 	}, refused
 }
 
 // unrevoke takes a revocation back.
-func (a *admin) unrevoke(r *protocol.Request, by fair.ID) (protocol.Reply, afterwards, *refusal) {
+func (a *admin) unrevoke(r *protocol.Request, by fair.ID) (protocol.Reply, serve.Rest, *serve.Refusal) {
 	_, m, _, refused := a.revocation(r)
 	if refused != nil {
 		return protocol.Reply{}, nil, refused
 	}
 	changed, err := a.daemon.revocations.Unrevoke(m)
 	reply, refused := a.revoked(m, by, false, changed, err)
-	return reply, func(_ context.Context, reply *protocol.Reply) *refusal {
+	return reply, func(_ context.Context, reply *protocol.Reply) *serve.Refusal {
 		a.tell(reply, m)
 		return nil
 	}, refused
 }
 
 // revoked is the reply to a change that is in force, and was saved if err is nil.
-func (a *admin) revoked(m revoke.Mark, by fair.ID, on, changed bool, err error) (protocol.Reply, *refusal) {
+func (a *admin) revoked(m revoke.Mark, by fair.ID, on, changed bool, err error) (protocol.Reply, *serve.Refusal) {
 	if err != nil {
 		a.daemon.opts.Logger.Error("revocation not saved: it is in force, and a restart would forget it; mend the state directory and repeat", "kind", m.Kind, "project", m.Project, "error", err)
-		return protocol.Reply{}, &refusal{code: protocol.CodeUnavailable, advice: revoke.ErrNotSaved.Error()}
+		return protocol.Reply{}, &serve.Refusal{Code: protocol.CodeUnavailable, Advice: revoke.ErrNotSaved.Error()}
 	}
 	a.daemon.opts.Logger.Info("revocations changed", "kind", m.Kind, "project", m.Project, "revoked", on, "changed", changed, "uid", userOf(by))
-	return done(protocol.FieldChanged, bit(changed), protocol.FieldEntries, strconv.Itoa(a.daemon.revocations.Len())), nil
+	return serve.Done(protocol.FieldChanged, bit(changed), protocol.FieldEntries, strconv.Itoa(a.daemon.revocations.Len())), nil
 }
 
 // userOf is the user of a caller in digits, or "" where users cannot be told apart.
@@ -78,25 +76,25 @@ func userOf(by fair.ID) string {
 }
 
 // revocation reads what is to be revoked or taken back, and for a token until when.
-func (a *admin) revocation(r *protocol.Request, takes ...string) (*resolve.Project, revoke.Mark, time.Time, *refusal) {
+func (a *admin) revocation(r *protocol.Request, takes ...string) (*resolve.Project, revoke.Mark, time.Time, *serve.Refusal) {
 	p, _, refused := a.named(r, takes...)
 	if refused != nil {
 		return nil, revoke.Mark{}, time.Time{}, refused
 	}
 	if r.NArgs != 2 {
-		return nil, revoke.Mark{}, time.Time{}, badRequest("takes a kind (token, session, subject or key) and a value")
+		return nil, revoke.Mark{}, time.Time{}, serve.BadRequest("takes a kind (token, session, subject or key) and a value")
 	}
 	m, until, refused := a.mark(p, revoke.Kind(r.Args[0]), r.Args[1])
 	return p, m, until, refused
 }
 
 // mark reads what is to be revoked, and for a token until when.
-func (a *admin) mark(p *resolve.Project, kind revoke.Kind, raw []byte) (revoke.Mark, time.Time, *refusal) {
+func (a *admin) mark(p *resolve.Project, kind revoke.Kind, raw []byte) (revoke.Mark, time.Time, *serve.Refusal) {
 	switch kind {
 	case revoke.KindToken:
 		m, until, ok := p.TokenMark(raw, a.daemon.opts.Now())
 		if !ok {
-			return revoke.Mark{}, time.Time{}, badRequest("that is not a token; an operator revokes a session or a subject by its id")
+			return revoke.Mark{}, time.Time{}, serve.BadRequest("that is not a token; an operator revokes a session or a subject by its id")
 		}
 		return m, until, nil
 	case revoke.KindSession, revoke.KindSubject, revoke.KindKey:
@@ -104,7 +102,7 @@ func (a *admin) mark(p *resolve.Project, kind revoke.Kind, raw []byte) (revoke.M
 		return revoke.Mark{Kind: kind, Project: p.Name(), Value: value}, time.Time{}, refused
 	default: // what hosts tell each other is not for REVOKE
 	}
-	return revoke.Mark{}, time.Time{}, badRequest("the kind is none of token, session, subject, key")
+	return revoke.Mark{}, time.Time{}, serve.BadRequest("the kind is none of token, session, subject, key")
 }
 
 // maxID is the longest id that can be revoked, in bytes, decoded: far beyond
@@ -113,20 +111,20 @@ const maxID = 512
 
 // readID reads the id of a session, a subject or a key. It is text without
 // control characters: no token could carry anything else.
-func readID(raw []byte) (string, *refusal) {
+func readID(raw []byte) (string, *serve.Refusal) {
 	id, err := protocol.Value(raw)
 	if err != nil || id == "" || len(id) > maxID || !oneLine(id) {
-		return "", badRequest("the value is not the percent-encoded id of anything: 1 to 512 bytes of UTF-8 without control characters")
+		return "", serve.BadRequest("the value is not the percent-encoded id of anything: 1 to 512 bytes of UTF-8 without control characters")
 	}
 	return id, nil
 }
 
 // readReason reads why something is revoked; "" if nobody says.
-func readReason(r *protocol.Request) (string, *refusal) {
+func readReason(r *protocol.Request) (string, *serve.Refusal) {
 	raw, given := r.Fields.Get(protocol.FieldReason)
 	reason, err := protocol.Value(raw)
 	if given && (err != nil || reason == "" || len(reason) > protocol.MaxReason || !oneLine(reason)) {
-		return "", badRequest("the reason is not the percent-encoded text for people that it has to be: 1 to 256 bytes of UTF-8 without control characters")
+		return "", serve.BadRequest("the reason is not the percent-encoded text for people that it has to be: 1 to 256 bytes of UTF-8 without control characters")
 	}
 	return reason, nil
 }
@@ -157,20 +155,20 @@ type revocationReport struct {
 }
 
 // list answers with what is revoked.
-func (a *admin) list(r *protocol.Request) (protocol.Reply, *refusal) {
+func (a *admin) list(r *protocol.Request) (protocol.Reply, *serve.Refusal) {
 	p, named, refused := a.named(r, protocol.FieldAfter)
 	if refused != nil {
 		return protocol.Reply{}, refused
 	}
 	if r.NArgs > 0 {
-		return protocol.Reply{}, badRequest("this verb takes no argument")
+		return protocol.Reply{}, serve.BadRequest("this verb takes no argument")
 	}
 	var after revoke.Mark
 	if raw, given := r.Fields.Get(protocol.FieldAfter); given {
 		text, err := protocol.Value(raw)
 		var words [3]string
 		if err != nil || json.Unmarshal([]byte(text), &words) != nil {
-			return protocol.Reply{}, badRequest("after is not what the last answer had in more")
+			return protocol.Reply{}, serve.BadRequest("after is not what the last answer had in more")
 		}
 		after = revoke.Mark{Project: words[0], Kind: revoke.Kind(words[1]), Value: words[2]}
 	}
@@ -187,7 +185,7 @@ func (a *admin) list(r *protocol.Request) (protocol.Reply, *refusal) {
 		last := page[len(page)-1]
 		text, err := json.Marshal([3]string{last.Project, string(last.Kind), last.Value})
 		if err != nil {
-			return protocol.Reply{}, &refusal{code: protocol.CodeUnavailable, advice: "the list cannot be written"}
+			return protocol.Reply{}, &serve.Refusal{Code: protocol.CodeUnavailable, Advice: "the list cannot be written"}
 		}
 		out.More = string(text)
 	}

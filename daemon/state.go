@@ -9,62 +9,61 @@ import (
 
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/resolve"
+	"github.com/neonauthd/neonauthd/daemon/serve"
 	"github.com/neonauthd/neonauthd/daemon/statedir"
 	"github.com/neonauthd/neonauthd/internal/program"
 )
 
 // state is one configuration at work. A reload replaces it whole.
 type state struct {
-	config   config.Config
-	projects projects
-	callers  callers
-}
-
-// projects are the configured projects; the first is the default one.
-type projects struct {
-	first  *resolve.Project
-	list   []*resolve.Project
-	byName map[string]*resolve.Project
+	config config.Config
+	terms  *serve.Terms
 }
 
 // build makes the state for cfg. Projects of old whose table is the same go on
 // as they are, with their keys, flights and cached verdicts.
 func (d *Daemon) build(cfg config.Config, old *state) (*state, error) {
-	st := &state{config: cfg, projects: projects{byName: map[string]*resolve.Project{}}}
-	var err error
-	if st.callers, err = newCallers(cfg.Callers); err != nil {
+	callers, err := serve.NewCallers(cfg.Callers)
+	if err != nil {
 		return nil, err
 	}
+	var list []*resolve.Project
 	for _, table := range cfg.Projects {
 		p := old.project(table, cfg.Dir)
 		if p == nil {
 			if p, err = resolve.NewProject(table, d.surroundings(cfg.Dir)); err != nil {
 				return nil, err
 			}
-			if old != nil && old.projects.byName[table.Name] != nil {
-				p.Inherit(old.projects.byName[table.Name])
+			if before := old.named(table.Name); before != nil {
+				p.Inherit(before)
 			}
 		}
-		st.projects.list = append(st.projects.list, p)
-		st.projects.byName[p.Name()] = p
+		list = append(list, p)
 	}
-	if len(st.projects.list) == 0 {
+	if len(list) == 0 {
 		return nil, errors.New("at least one [[project]] table is needed")
 	}
-	st.projects.first = st.projects.list[0]
-	return st, nil
+	return &state{config: cfg, terms: &serve.Terms{Limits: cfg.Limits, Projects: resolve.NewProjects(list), Callers: callers}}, nil
 }
 
 // project returns the project of an equal table and server key, or nil.
 func (s *state) project(table config.Project, configDir string) *resolve.Project {
-	if s == nil {
-		return nil
-	}
-	if p := s.projects.byName[table.Name]; p != nil && p.Is(table, configDir) {
+	if p := s.named(table.Name); p != nil && p.Is(table, configDir) {
 		return p
 	}
 	return nil
 }
+
+// named returns the project of that name, or nil. There is none in no state.
+func (s *state) named(name string) *resolve.Project {
+	if s == nil {
+		return nil
+	}
+	return s.terms.Projects.ByName[name]
+}
+
+// projects are those of the state in force.
+func (d *Daemon) projects() *resolve.Projects { return &d.state.Load().terms.Projects }
 
 // surroundings are what the daemon's projects need of it.
 func (d *Daemon) surroundings(configDir string) resolve.Surroundings {
@@ -98,12 +97,12 @@ func (d *Daemon) start(life context.Context) {
 // sync runs exactly the projects of st. d.mu is held.
 func (d *Daemon) sync(st *state) {
 	for p, stop := range d.running {
-		if st.projects.byName[p.Name()] != p {
+		if st.terms.Projects.ByName[p.Name()] != p {
 			stop()
 			delete(d.running, p)
 		}
 	}
-	for _, p := range st.projects.list {
+	for _, p := range st.terms.Projects.List {
 		if _, runs := d.running[p]; runs {
 			continue
 		}
@@ -142,6 +141,7 @@ func (d *Daemon) Reload() error {
 	}
 	d.state.Store(st)
 	change()
+	d.server.SetTerms(st.terms)
 	d.revocations.SetRetention(time.Duration(cfg.RevocationRetention))
 	d.opts.Level.Set(slog.Level(cfg.LogLevel))
 	d.sync(st)
@@ -178,7 +178,7 @@ func (d *Daemon) beginReload() error {
 
 // tellReload tells how a reload went.
 func (d *Daemon) tellReload(err error) {
-	d.ledger.reloads.count(err)
+	d.reloads.count(err)
 	if err != nil {
 		d.opts.Logger.Error("configuration not reloaded: the old one stays in force", "error", err)
 		d.opts.Notify(program.Ready + "\nSTATUS=reload failed, the old configuration is in force; " + d.status())

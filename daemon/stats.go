@@ -7,6 +7,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/clock"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/resolve"
+	"github.com/neonauthd/neonauthd/daemon/serve"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -77,8 +78,8 @@ type upstreamStats struct {
 	ClockAhead int64  `json:"clock_ahead"`
 }
 
-func (a *admin) stats(r *protocol.Request) (protocol.Reply, *refusal) {
-	if refused := takesNothing(r); refused != nil {
+func (a *admin) stats(r *protocol.Request) (protocol.Reply, *serve.Refusal) {
+	if refused := serve.TakesNothing(r); refused != nil {
 		return protocol.Reply{}, refused
 	}
 	return object(a.daemon.report())
@@ -87,50 +88,47 @@ func (a *admin) stats(r *protocol.Request) (protocol.Reply, *refusal) {
 // report reads every counter. Reading changes nothing.
 func (d *Daemon) report() statsReport {
 	now := d.opts.Now()
-	l := d.ledger
-	lookups, kept := l.totals(), d.leases.State()
+	lookups, kept := d.counters.Totals(), d.leases.State()
 	out := statsReport{
 		Version:     d.opts.Version,
-		Started:     l.started.Unix(),
-		Uptime:      int64(clock.Awake(l.started, now) / time.Second),
+		Started:     d.started.Unix(),
+		Uptime:      int64(clock.Awake(d.started, now) / time.Second),
 		Outcomes:    map[string]uint64{},
-		Reasons:     lookups.reasons,
-		Codes:       lookups.codes,
+		Reasons:     lookups.Reasons,
+		Codes:       lookups.Codes,
 		Sources:     map[string]uint64{},
 		Levels:      map[string]uint64{},
-		Connections: d.server.connections(),
+		Connections: d.connections(),
 		Watches:     watchStats{Open: kept.Open, Told: kept.Told},
 		Cache:       d.cacheReport(),
 		Revocations: int64(d.revocations.Len()),
-		Panics:      l.panics.Load(),
+		Panics:      d.counters.Panics.Load(),
 		Projects:    []projectStats{},
 	}
 	for _, status := range []protocol.Status{protocol.ERR, protocol.OK, protocol.NO} {
-		out.Outcomes[outcomeWord(status)] = lookups.outcomes[status]
+		out.Outcomes[outcomeWord(status)] = lookups.Outcomes[status]
 	}
 	for _, s := range []resolve.Source{resolve.SourceUpstream, resolve.SourceCache, resolve.SourceStale} {
-		out.Sources[s.String()] = lookups.sources[s]
+		out.Sources[s.String()] = lookups.Sources[s]
 	}
 	out.Outcomes[outcomeWord(protocol.OK)] += kept.Hits
 	out.Sources[sourceClient] = kept.Hits
 	for _, level := range []resolve.Level{resolve.LevelClaims, resolve.LevelProfile} {
-		out.Levels[level.String()] = lookups.levels[level]
+		out.Levels[level.String()] = lookups.Levels[level]
 	}
-	for _, p := range d.state.Load().projects.list {
+	for _, p := range d.projects().List {
 		out.Projects = append(out.Projects, projectReport(p.State(now), now))
 	}
 	return out
 }
 
-func (s *server) connections() connectionStats {
-	s.mu.Lock()
-	open := len(s.conns)
-	s.mu.Unlock()
+func (d *Daemon) connections() connectionStats {
+	is := d.server.State()
 	return connectionStats{
-		Open:     open,
-		Accepted: s.ledger.accepted.Load(),
-		Refused:  s.ledger.turnedAway.Load(),
-		InFlight: int64(s.resolver.State().InFlight),
+		Open:     is.Busy + is.Idle,
+		Accepted: d.counters.Connections.Load(),
+		Refused:  d.counters.TurnedAway.Load(),
+		InFlight: int64(d.resolver.State().InFlight),
 	}
 }
 
@@ -173,7 +171,7 @@ func upstreamReport(s resolve.ProjectState, now time.Time) upstreamStats {
 		ClockAhead: int64(s.ClockAhead / time.Second),
 	}
 	for _, until := range []time.Time{g.OpenUntil, g.RetryUntil} {
-		out.RetryAfter = max(out.RetryAfter, ceilSeconds(clock.Left(until, now)))
+		out.RetryAfter = max(out.RetryAfter, int64((clock.Left(until, now)+time.Second-1)/time.Second))
 	}
 	return out
 }
@@ -210,17 +208,17 @@ func reportKey(k *keyset.Key) *keyReport {
 	return &keyReport{KeyID: k.ID(), Algorithm: strings.Join(algorithms, ","), Thumbprint: k.Thumbprint(), Withdrawn: k.Withdrawn()}
 }
 
-func (a *admin) keys(r *protocol.Request) (protocol.Reply, *refusal) {
+func (a *admin) keys(r *protocol.Request) (protocol.Reply, *serve.Refusal) {
 	p, named, refused := a.named(r)
 	if refused != nil {
 		return protocol.Reply{}, refused
 	}
 	if r.NArgs > 0 {
-		return protocol.Reply{}, badRequest("this verb takes no argument")
+		return protocol.Reply{}, serve.BadRequest("this verb takes no argument")
 	}
 	list := []*resolve.Project{p}
 	if !named {
-		list = a.daemon.state.Load().projects.list
+		list = a.daemon.projects().List
 	}
 	var out struct {
 		Projects []keysReport `json:"projects"`

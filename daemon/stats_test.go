@@ -58,6 +58,40 @@ func TestHitsOfClientsAreCounted(t *testing.T) {
 	}
 }
 
+// TestWhatAnAdministratorIsRefusedIsCounted like any other refusal, in STATS and in
+// the metrics.
+func TestWhatAnAdministratorIsRefusedIsCounted(t *testing.T) {
+	w, m := newMonitoredWorld(t, withoutOIDC)
+	k := w.dialAdmin()
+	asks := map[string]protocol.Code{
+		"STATS now": protocol.CodeBadRequest, "KEYS now": protocol.CodeBadRequest, "EXPLAIN": protocol.CodeBadRequest,
+		"REVOKE token x": protocol.CodeBadRequest, "UNREVOKE all": protocol.CodeBadRequest, "PURGE some": protocol.CodeBadRequest,
+		"PURGE project=nowhere all": protocol.CodeUnknownProject, "RELOAD now": protocol.CodeBadRequest, "LEVEL loud": protocol.CodeBadRequest,
+	}
+	want := map[protocol.Code]int{}
+	for ask, code := range asks {
+		if reply := k.ask("%s", ask); head(reply) != "ERR "+string(code) {
+			t.Errorf("%s: %s", ask, reply)
+		}
+		want[code]++
+	}
+	var stats struct {
+		Codes map[protocol.Code]int `json:"codes"`
+	}
+	_, text, _ := strings.Cut(k.ask("STATS"), " ")
+	if err := json.Unmarshal([]byte(text), &stats); err != nil {
+		t.Fatal(err)
+	}
+	for code, n := range want {
+		if stats.Codes[code] != n {
+			t.Errorf("%s counted %d times, want %d", code, stats.Codes[code], n)
+		}
+	}
+	if n := sampleOf(t, m.scrape(), "neonauthd_requests_refused_total"); int(n) != len(asks) {
+		t.Errorf("the metric counts %v refusals, want %d", n, len(asks))
+	}
+}
+
 func TestOnlyIDsThatATokenCanCarryAreRevoked(t *testing.T) {
 	w := newLiveDaemon(t, withoutOIDC)
 	k := w.dialAdmin()

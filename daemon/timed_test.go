@@ -27,7 +27,7 @@ func newTimed(t *testing.T) *timed {
 
 // settle waits for the attempt at the key set that a start makes.
 func (w *timed) settle() {
-	p := w.daemon.state.Load().projects.first
+	p := w.daemon.projects().First
 	await(w.t, func() bool { return p.State(w.clock.now()).Keys.Fetches > 0 })
 }
 

@@ -14,8 +14,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/protocol"
@@ -57,7 +55,7 @@ type selfCheck struct {
 // though they come before the cache: where [[caller]] rules leave out our own
 // user, or a limit is reached, no more can be shown. The upstream is not asked.
 func (s *selfCheck) ask(ctx context.Context) (err error) {
-	defer func() { s.daemon.ledger.selfLookups.count(err) }()
+	defer func() { s.daemon.selfLookups.count(err) }()
 	nc, err := s.dial(ctx)
 	if err != nil {
 		return fmt.Errorf("self-lookup: %w", err)
@@ -67,7 +65,7 @@ func (s *selfCheck) ask(ctx context.Context) (err error) {
 	defer stop()
 	project, ready := s.project()
 	line := fmt.Appendf(nil, "%s %s=%s %s=%d %s\n", protocol.VERIFY, protocol.FieldProject, project.Name(),
-		protocol.FieldDeadline, s.deadline(ctx).Milliseconds(), s.daemon.ledger.token)
+		protocol.FieldDeadline, s.deadline(ctx).Milliseconds(), s.daemon.selfToken)
 	_, unsent := nc.Write(line) // who is turned away may find that out here, and still has a reply to read
 	reply, err := bufio.NewReader(nc).ReadString('\n')
 	if err != nil {
@@ -87,44 +85,19 @@ func (s *selfCheck) dial(ctx context.Context) (net.Conn, error) {
 	}
 	s.daemon.opts.Logger.Warn("watchdog and health checks cannot open the daemon's own socket, and ask past it; give the daemon the socket's group (SupplementaryGroups=)",
 		program.Once(), slog.Any("error", err))
-	return s.daemon.server.pair(ctx)
-}
-
-// pair returns the far end of a connection that is served as if accepted.
-func (s *server) pair(ctx context.Context) (net.Conn, error) {
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
-	if err != nil {
-		return nil, fmt.Errorf("socketpair: %w", err)
-	}
-	var ends [2]net.Conn
-	for i, fd := range fds {
-		unix.CloseOnExec(fd)
-		f := os.NewFile(uintptr(fd), "self")
-		end, inner := net.FileConn(f)
-		ends[i], err = end, errors.Join(err, inner, f.Close())
-	}
-	if err != nil {
-		for _, end := range ends {
-			if end != nil {
-				_ = end.Close()
-			}
-		}
-		return nil, fmt.Errorf("socketpair: %w", err)
-	}
-	s.open(ctx, ends[0], false)
-	return ends[1], nil
+	return s.daemon.server.Pair(ctx)
 }
 
 // project is the one to ask about, and whether it has keys: the first one that
 // has, for without keys a lookup waits for them.
 func (s *selfCheck) project() (p *resolve.Project, ready bool) {
-	projects := &s.daemon.state.Load().projects
-	for _, p := range projects.list {
+	projects := &s.daemon.state.Load().terms.Projects
+	for _, p := range projects.List {
 		if p.KeysUsable(s.daemon.opts.Now()) {
 			return p, true
 		}
 	}
-	return projects.first, false
+	return projects.First, false
 }
 
 // deadline leaves a quarter of the time for the reply's way.

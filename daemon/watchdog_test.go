@@ -1,9 +1,7 @@
 package daemon
 
 import (
-	"context"
 	"errors"
-	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -47,24 +45,7 @@ func (w *liveDaemon) managed(limit string) <-chan string {
 	w.t.Setenv("NOTIFY_SOCKET", path)
 	w.t.Setenv("WATCHDOG_PID", "")
 	w.t.Setenv("WATCHDOG_USEC", limit)
-	listeners, err := Listen(&w.config)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.daemon, err = New(w.config, Options{
-		Version:     "test",
-		NoFormerRun: true,
-		Now:         w.clock.now,
-		Logger:      slog.New(slog.NewTextHandler(w.log, nil)),
-		Reload:      func() (config.Config, error) { return config.Load(filepath.Join(w.dir, "neonauthd.toml")) },
-		Notify:      program.Notify,
-	})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	w.stop, w.ended = stop, make(chan error, 1)
-	go func(d *Daemon) { w.ended <- d.Run(ctx, listeners) }(w.daemon)
+	w.startTelling(program.Notify)
 	w.t.Cleanup(w.halt)
 	return told
 }
@@ -97,19 +78,19 @@ func TestWatchdogIsFedByLookupsAlone(t *testing.T) {
 	w.hear(told, "WATCHDOG=1")
 	w.hear(told, "WATCHDOG=1")
 
-	failed := w.daemon.ledger.selfLookups.failed.Load()
-	w.daemon.server.mu.Lock() // nobody is admitted any more
-	await(t, func() bool { return w.daemon.ledger.selfLookups.failed.Load() > failed })
+	failed := w.daemon.selfLookups.failed.Load()
+	w.admitting.Lock() // nobody is admitted any more
+	await(t, func() bool { return w.daemon.selfLookups.failed.Load() > failed })
 	for len(told) > 0 { // from before
 		<-told
 	}
-	await(t, func() bool { return w.daemon.ledger.selfLookups.failed.Load() > failed+2 })
+	await(t, func() bool { return w.daemon.selfLookups.failed.Load() > failed+2 })
 	for len(told) > 0 {
 		if state := <-told; strings.HasPrefix(state, "WATCHDOG") {
 			t.Error("a wedged daemon fed the watchdog")
 		}
 	}
-	w.daemon.server.mu.Unlock()
+	w.admitting.Unlock()
 	w.hear(told, "WATCHDOG=1")
 	if n := strings.Count(w.log.String(), "does not answer itself"); n != 1 {
 		t.Errorf("a run of failures was logged %d times", n)
@@ -126,7 +107,7 @@ func TestWatchdogIsLeftAloneWithoutOne(t *testing.T) {
 			t.Errorf("told %q without a watchdog", state)
 		}
 	}
-	if n := w.daemon.ledger.selfLookups.ok.Load(); n != 0 {
+	if n := w.daemon.selfLookups.ok.Load(); n != 0 {
 		t.Errorf("%d self-lookups without a watchdog", n)
 	}
 }
@@ -158,7 +139,7 @@ func TestSelfLookupGoesThroughTheCacheAndNoFurther(t *testing.T) {
 	if after := calls(); after != before {
 		t.Errorf("self-lookups cost %d upstream calls", after-before)
 	}
-	v, recalled := w.daemon.resolver.Recall(&resolve.Lookup{Project: w.daemon.state.Load().projects.first, Token: w.daemon.ledger.token, Level: resolve.LevelClaims})
+	v, recalled := w.daemon.resolver.Recall(&resolve.Lookup{Project: w.daemon.projects().First, Token: w.daemon.selfToken, Level: resolve.LevelClaims})
 	if !recalled || v.Reason() != protocol.ReasonWrongAlgorithm {
 		t.Error("the self-lookup left no verdict in memory: it did not get there")
 	}
@@ -168,7 +149,7 @@ func TestSelfLookupGoesThroughTheCacheAndNoFurther(t *testing.T) {
 			t.Errorf("self-lookups were counted as %s lookups", o)
 		}
 	}
-	if n := w.daemon.ledger.selfLookups.ok.Load(); n != 3 {
+	if n := w.daemon.selfLookups.ok.Load(); n != 3 {
 		t.Errorf("%d self-lookups counted, want 3", n)
 	}
 }
@@ -207,7 +188,7 @@ func TestSelfLookupWorksWithoutKeys(t *testing.T) {
 
 func TestSelfLookupPastASocketThatBarsUs(t *testing.T) {
 	w := newLiveDaemon(t, nil)
-	nc, err := w.daemon.server.pair(t.Context())
+	nc, err := w.daemon.server.Pair(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

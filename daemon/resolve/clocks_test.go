@@ -71,20 +71,20 @@ func TestAHitReadsTheClockOnce(t *testing.T) {
 		t.Fatal(v.Outcome)
 	}
 	for _, level := range []Level{LevelClaims, LevelProfile} {
-		before := k.clock.reads.Load()
+		before := k.clock.Reads.Load()
 		v, recalled := k.askFully(&Lookup{Project: k.project("stack"), Token: []byte(token), Level: level, MaxAge: -1})
 		if !recalled || v.Status() != protocol.OK {
 			t.Fatalf("level %s: recalled %v, %s", level, recalled, v.Outcome)
 		}
-		if n := k.clock.reads.Load() - before; n != 1 {
+		if n := k.clock.Reads.Load() - before; n != 1 {
 			t.Errorf("level %s: the clock is read %d times", level, n)
 		}
 	}
 }
 func TestFlightsOfOneTokenAreApartForEachProjectAndReload(t *testing.T) {
 	k := newHarness(t, nil)
-	digest := digestOf([]byte("one"))
-	again := k.newProject(k.config.Projects[0])
+	digest := DigestOf([]byte("one"))
+	again := k.newProject(k.upstream.Config.Projects[0])
 	seen := map[[32]byte]bool{again.flight(digest): true}
 	for _, p := range k.projects {
 		if p.flight(digest) != p.flight(digest) {

@@ -44,7 +44,7 @@ func (r *Resolver) Explain(l *Lookup) Explanation {
 	case malformed:
 		r.explainMalformed(l)
 		x.Outcome, x.Checks = v.Outcome, t.checks()
-		l.digest = digestOf(l.Token) // which a lookup does without
+		l.digest = DigestOf(l.Token) // which a lookup does without
 	}
 	x.Digest = hex.EncodeToString(l.digest[:6])
 	x.Cache = r.cached(l)

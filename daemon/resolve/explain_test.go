@@ -113,7 +113,7 @@ func ended() []situation {
 	return []situation{
 		{"revoked", func(h *harness, p *Project, token string) {
 			h.ask(p, token)
-			if m, until, ok := p.TokenMark([]byte(token), h.clock.now()); ok {
+			if m, until, ok := p.TokenMark([]byte(token), h.clock.Read()); ok {
 				if _, err := h.revocations.Revoke(m, revoke.Origin{}, testLeeway, until); err != nil {
 					h.t.Fatal(err)
 				}
@@ -162,10 +162,10 @@ func timed() []situation {
 		}},
 		{"before the clock floor", func(h *harness, p *Project, token string) {
 			h.ask(p, token)
-			h.resolver.clockFloor = h.clock.now().Add(time.Second)
+			h.resolver.clockFloor = h.clock.Read().Add(time.Second)
 		}},
 		{"never seen, before the clock floor", func(h *harness, _ *Project, _ string) {
-			h.resolver.clockFloor = h.clock.now().Add(time.Second)
+			h.resolver.clockFloor = h.clock.Read().Add(time.Second)
 		}},
 		{"its profile denied", func(h *harness, p *Project, token string) {
 			h.upstream.Inject(standin.Any, standin.Fault{Kind: standin.Status, Status: 401})
@@ -210,15 +210,15 @@ func TestEXPLAINComesToWhatVERIFYAnswers(t *testing.T) {
 				}
 				p := h.project(project)
 				all := h.credentials()
-				floor, now := h.resolver.clockFloor, h.clock.now()
+				floor, now := h.resolver.clockFloor, h.clock.Read()
 				for name, token := range all {
 					s.bring(h, p, token)
 					for _, again := range []string{"", ", again"} {
 						seen[h.wantExplained(fmt.Sprintf("%s, %s%s", project, name, again), p, token)] = true
 					}
 					h.resolver.clockFloor = floor
-					h.clock.Step(now.Round(0).Sub(h.clock.now().Round(0)))
-					if h.clock.now().Sub(now) > time.Minute {
+					h.clock.Step(now.Round(0).Sub(h.clock.Read().Round(0)))
+					if h.clock.Read().Sub(now) > time.Minute {
 						h.giveKeys(h.project("stack")) // the keys of the next one are as young as those of the first
 						h.giveKeys(h.project("neon"))
 					}

@@ -4,15 +4,11 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"os"
-	"path/filepath"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 
-	"github.com/neonauthd/neonauthd/daemon/clock/clocktest"
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/standin"
@@ -29,61 +25,35 @@ const patience = 20 * time.Second
 // testLeeway is the leeway of a harness's projects.
 const testLeeway = 5 * time.Second
 
-// readClock is a clock that the test turns, and that counts who reads it.
-type readClock struct {
-	*clocktest.Clock
-	reads atomic.Int64
-}
-
-func (c *readClock) now() time.Time {
-	c.reads.Add(1)
-	return c.Now()
-}
-
 // harness is a resolver with three projects, at a clock that the test turns. Their
 // upstream is a stand-in in the same process, which they ask for profiles. Their keys
 // are put there by hand: nobody looks for others.
 type harness struct {
 	t           testing.TB
-	clock       *readClock
-	upstream    *standin.Standin
+	clock       *standintest.Clock
+	upstream    *standintest.Offline
 	surrounding Surroundings
 	revocations *revoke.List
 	resolver    *Resolver
 	projects    map[string]*Project
-	config      config.Config
 }
 
 // newHarness makes one with the stand-in's projects "stack", "neon" and "oidc"; the
 // last, whose keys are dear, without keys. change may be nil.
 func newHarness(t testing.TB, change func(*config.Config)) *harness {
 	t.Helper()
-	h := &harness{t: t, clock: &readClock{Clock: clocktest.New()}, projects: map[string]*Project{}}
-	h.upstream = standin.New(standin.Options{Now: h.clock.Right, BaseURL: "http://127.0.0.1:9", TokenLifetime: time.Hour})
-	dial := standintest.Serve(t, h.upstream) // first, so that it ends last
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "server-key"), []byte(h.upstream.ServerKey()), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	text := h.upstream.ConfigBlock(standin.Stack, "./server-key") + h.upstream.ConfigBlock(standin.Neon, "") + h.upstream.ConfigBlock(standin.OIDC, "")
-	var err error
-	if h.config, err = config.Parse([]byte(text)); err != nil {
-		t.Fatal(err)
-	}
-	h.config.Cache.MaxBytes = config.MinCacheBytes
-	if change != nil {
-		change(&h.config)
-	}
-	h.surrounding = Surroundings{ConfigDir: dir, Dial: dial, UserAgent: "test", Now: h.clock.now, Log: slog.New(slog.DiscardHandler)}
-	state, err := statedir.Open(filepath.Join(dir, "state"))
+	u := standintest.New(t, change)
+	h := &harness{t: t, clock: u.Clock, upstream: u, projects: map[string]*Project{}}
+	h.surrounding = Surroundings{ConfigDir: u.Config.Dir, Dial: u.Dial, UserAgent: "test", Now: h.clock.Read, Log: slog.New(slog.DiscardHandler)}
+	state, err := statedir.Open(u.Config.StateDir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if h.revocations, err = revoke.Open(state, revoke.Options{Now: h.clock.now}); err != nil {
+	if h.revocations, err = revoke.Open(state, revoke.Options{Now: h.clock.Read}); err != nil {
 		t.Fatal(err)
 	}
 	h.resolver, err = New(Config{
-		MaxBytes: int64(h.config.Cache.MaxBytes), Revocations: h.revocations, Now: h.clock.now, Log: h.surrounding.Log,
+		MaxBytes: int64(u.Config.Cache.MaxBytes), Revocations: h.revocations, Now: h.clock.Read, Log: h.surrounding.Log,
 		Panicked: func(value any, stack []byte) { t.Errorf("panic: %v\n%s", value, stack) },
 	})
 	if err != nil {
@@ -95,7 +65,7 @@ func newHarness(t testing.TB, change func(*config.Config)) *harness {
 			t.Error(err)
 		}
 	})
-	for _, table := range h.config.Projects {
+	for _, table := range u.Config.Projects {
 		h.projects[table.Name] = h.newProject(table)
 	}
 	h.giveKeys(h.project("stack"))
@@ -142,7 +112,7 @@ func (h *harness) giveKeys(p *Project) {
 	inherited = true
 	donor.keys.Run(ctx)
 	donor.Close()
-	if state := donor.keys.State(h.clock.now()); state.Failures > 0 || state.Fetches != 1 {
+	if state := donor.keys.State(h.clock.Read()); state.Failures > 0 || state.Fetches != 1 {
 		h.t.Fatalf("no key set: %v", state.Problem)
 	}
 	p.Inherit(donor)

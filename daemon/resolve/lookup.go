@@ -68,12 +68,12 @@ type sessionNames struct {
 // pays for it.
 func (l *Lookup) classify() {
 	if keyset.Shaped(l.Token) {
-		l.kind, l.digest = signed, digestOf(l.Token)
+		l.kind, l.digest = signed, DigestOf(l.Token)
 		return
 	}
 	if l.Project.preset.Sessions {
 		if s, ok := upstream.ParseSession(l.Token); ok {
-			l.kind, l.digest = session, digestOf(s.Canonical())
+			l.kind, l.digest = session, DigestOf(s.Canonical())
 			l.session = &sessionNames{sessionMark(s), s.Token()}
 		}
 	}
@@ -113,8 +113,8 @@ func (l *Lookup) revoked() []byte {
 	return l.Token
 }
 
-// digestOf is the form in which a credential is kept and compared.
-func digestOf(credential []byte) cache.Key { return sha256.Sum256(credential) }
+// DigestOf is the form in which a credential is kept and compared.
+func DigestOf(credential []byte) cache.Key { return sha256.Sum256(credential) }
 
 // sessionMark names all credentials of a session, whatever their spelling and
 // signature: a purge of one is a purge of all.

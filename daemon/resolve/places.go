@@ -11,26 +11,6 @@ func newPlaces() places {
 	return places{local: fair.NewPool(fair.Waiting()), upstream: fair.NewPool(fair.Waiting())}
 }
 
-// Admit gives a lookup that Recall could not answer a place to wait at, or reports
-// that its asker has used up its share. Leave ends what Admit has given.
-func (r *Resolver) Admit(l *Lookup) bool {
-	if l.OnlyUpstream() && !r.sessions.Allow(l.Asker) {
-		return false
-	}
-	of := r.places.local
-	if l.OnlyUpstream() {
-		of = r.places.upstream
-	}
-	if !of.TakeFor(l.Asker) {
-		return false
-	}
-	l.place = &place{places: r.places, asker: l.Asker, of: of}
-	return true
-}
-
-// Leave gives back the place of a lookup that was admitted.
-func (r *Resolver) Leave(l *Lookup) { l.place.of.GiveFor(l.place.asker) }
-
 // place is one lookup's place. Its methods are for the goroutine that serves the
 // lookup.
 type place struct {

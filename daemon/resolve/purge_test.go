@@ -16,7 +16,7 @@ func TestAfterEachPurgeTheTokenIsVerifiedAnew(t *testing.T) {
 		purge func(*harness, string)
 	}{
 		{"all", func(k *harness, _ string) { k.resolver.purges.purgeAll() }},
-		{"token", func(k *harness, token string) { k.resolver.purges.purge(digestOf([]byte(token))) }},
+		{"token", func(k *harness, token string) { k.resolver.purges.purge(DigestOf([]byte(token))) }},
 		{"subject", func(k *harness, _ string) { k.resolver.purges.purge(subjectKey{"stack", "ada"}) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -44,7 +44,7 @@ func TestAPurgeOfOneLeavesOthersAlone(t *testing.T) {
 	k.ask(p, bob)
 	k.resolver.purges.purge(subjectKey{"stack", "ada"})
 	k.resolver.purges.purge(subjectKey{"neon", "bob"})
-	k.resolver.purges.purge(digestOf([]byte(ada)))
+	k.resolver.purges.purge(DigestOf([]byte(ada)))
 	if _, recalled := k.askFully(k.claims(p, bob)); !recalled {
 		t.Error("a purge of another user, project or token forgot this one")
 	}
@@ -61,10 +61,10 @@ func TestMorePurgesThanAreKeptPurgeEverything(t *testing.T) {
 	if n := f.count.Load(); n > MaxPurges {
 		t.Errorf("%d purges are kept, more than %d", n, MaxPurges)
 	}
-	if !f.covers(stamp, digestOf(nil), first) {
+	if !f.covers(stamp, DigestOf(nil), first) {
 		t.Error("what was purged first came back to life")
 	}
-	if f.covers(f.current(), digestOf(nil), first) {
+	if f.covers(f.current(), DigestOf(nil), first) {
 		t.Error("what is new is purged as well")
 	}
 }
@@ -81,7 +81,7 @@ func TestNoVerdictSurvivesAPurgeThatRaces(t *testing.T) {
 	k := newHarness(t, nil)
 	p := k.project("stack")
 	token := k.upstream.StackToken(standin.TokenSpec{Subject: "ada"})
-	digest := digestOf([]byte(token))
+	digest := DigestOf([]byte(token))
 	purges := []func(){
 		k.resolver.purges.purgeAll,
 		func() { k.resolver.purges.purge(digest); k.resolver.memory.Delete(digest) },
@@ -124,7 +124,7 @@ func TestPurgesHoldWhileEverythingIsPurged(t *testing.T) {
 		var wg sync.WaitGroup
 		wg.Go(f.purgeAll)
 		for range 8 {
-			if !f.covers(stamp, digestOf(nil), user) {
+			if !f.covers(stamp, DigestOf(nil), user) {
 				t.Error("a purged entry came back to life while another purge ran")
 			}
 		}

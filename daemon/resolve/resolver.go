@@ -226,6 +226,26 @@ func (r *Resolver) stands(l *Lookup, no rejection, now time.Time) bool {
 		!r.purges.covers(no.revision, l.digest, subjectKey{})
 }
 
+// Admit gives a lookup that Recall could not answer a place to wait at, or reports
+// that its asker has used up its share. Leave ends what Admit has given.
+func (r *Resolver) Admit(l *Lookup) bool {
+	if l.OnlyUpstream() && !r.sessions.Allow(l.Asker) {
+		return false
+	}
+	of := r.places.local
+	if l.OnlyUpstream() {
+		of = r.places.upstream
+	}
+	if !of.TakeFor(l.Asker) {
+		return false
+	}
+	l.place = &place{places: r.places, asker: l.Asker, of: of}
+	return true
+}
+
+// Leave gives back the place of a lookup that was admitted.
+func (r *Resolver) Leave(l *Lookup) { l.place.of.GiveFor(l.place.asker) }
+
 // Resolve reaches the verdict that Recall could not give. It returns within the
 // deadline of ctx; what it began for others goes on without it.
 func (r *Resolver) Resolve(ctx context.Context, l *Lookup) Verdict {

@@ -24,7 +24,7 @@ func TestEachKindOfRevocationCoversItsTokensOnly(t *testing.T) {
 		"her other":   k.upstream.StackToken(standin.TokenSpec{Subject: "ada", Session: "s2"}),
 		"his, hers":   k.upstream.StackToken(standin.TokenSpec{Subject: "bob", Session: "s1"}),
 		"next key's":  k.upstream.StackToken(standin.TokenSpec{Subject: "cyd", Session: "s3", NextKey: true}),
-		"her earlier": k.upstream.StackToken(standin.TokenSpec{Subject: "ada", Session: "s4", IssuedAt: k.clock.now().Add(-time.Minute)}),
+		"her earlier": k.upstream.StackToken(standin.TokenSpec{Subject: "ada", Session: "s4", IssuedAt: k.clock.Read().Add(-time.Minute)}),
 	}
 	key := k.ask(p, tokens["the one"]).entry.key
 	for _, c := range []struct{ kind, value, covered string }{

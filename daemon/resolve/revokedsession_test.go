@@ -16,7 +16,7 @@ import (
 // upstream's is ahead by more than the leeway, so when it began is not known.
 func TestARevokedUsersSessionIsCoveredThatBeganInTheFuture(t *testing.T) {
 	k := newHarness(t, nil)
-	p, now := k.project("neon"), k.clock.now()
+	p, now := k.project("neon"), k.clock.Read()
 	if changed, err := k.revocations.Revoke(revoke.Mark{Kind: revoke.KindSubject, Project: "neon", Value: "ada"}, revoke.Origin{}, testLeeway, time.Time{}); !changed || err != nil {
 		t.Fatal(changed, err)
 	}
@@ -36,7 +36,7 @@ func TestARevokedUsersSessionIsCoveredThatBeganInTheFuture(t *testing.T) {
 		}
 	}
 	k.clock.Advance(testLeeway + time.Second)
-	now = k.clock.now()
+	now = k.clock.Read()
 	later := sessionEntry(p, &upstream.Profile{Subject: "ada", Started: now, Expires: now.Add(24 * time.Hour)}, 0, now)
 	if later.revoked(k.revocations, []byte("credential")) {
 		t.Error("a session that began later is covered")
@@ -48,9 +48,9 @@ func TestARevokedUsersSessionIsCoveredThatBeganInTheFuture(t *testing.T) {
 func TestARevokedUsersEarlierTokenIsCoveredToTheFraction(t *testing.T) {
 	k := newHarness(t, nil)
 	p := k.project("stack")
-	now := k.clock.now()
+	now := k.clock.Read()
 	k.clock.Advance(now.Truncate(time.Second).Add(time.Second + 900*time.Millisecond).Sub(now))
-	earlier := json.RawMessage(fmt.Sprintf("%d.2", k.clock.now().Unix()))
+	earlier := json.RawMessage(fmt.Sprintf("%d.2", k.clock.Read().Unix()))
 	token := k.upstream.StackToken(standin.TokenSpec{Subject: "ada", Set: map[string]any{"iat": earlier}})
 	wantAccepted(t, "before", k.ask(p, token))
 	k.revoke("subject", "ada", true)

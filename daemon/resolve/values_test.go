@@ -31,8 +31,8 @@ func TestAnExplanationShowsWhatIsAndWhatIsWanted(t *testing.T) {
 	h := newHarness(t, nil)
 	p := h.project("stack")
 	// Of a second of which most has passed, as little is shown as of any other.
-	h.clock.Advance(h.clock.now().Truncate(time.Second).Add(1700 * time.Millisecond).Sub(h.clock.now().Round(0)))
-	now := h.clock.now()
+	h.clock.Advance(h.clock.Read().Truncate(time.Second).Add(1700 * time.Millisecond).Sub(h.clock.Read().Round(0)))
+	now := h.clock.Read()
 	issuer, audience := p.rules().Admitted[0].Issuers[0], p.rules().Admitted[0].Name
 	at := func(ahead time.Duration) string { return now.Add(ahead).UTC().Format(time.RFC3339) }
 	for name, c := range map[string]struct {

@@ -174,7 +174,7 @@ func TestRejectionsAreRememberedUnderTheirKeySetOnly(t *testing.T) {
 	if _, was := k.askFully(l()); was {
 		t.Error("recalled after its time")
 	}
-	early := k.upstream.StackToken(standin.TokenSpec{IssuedAt: k.clock.now().Add(time.Minute)})
+	early := k.upstream.StackToken(standin.TokenSpec{IssuedAt: k.clock.Read().Add(time.Minute)})
 	wantOutcome(t, "early", k.ask(p, early), protocol.Rejected(protocol.ReasonNotYetValid))
 	k.clock.Advance(time.Minute)
 	wantAccepted(t, "no longer early", k.ask(p, early))
@@ -206,7 +206,7 @@ func TestBeforeTheClockFloorNothingIsJudged(t *testing.T) {
 	p, token := k.project("stack"), k.token("ada")
 	k.ask(p, token)
 	explained := func(token string) string { return k.resolver.Explain(k.claims(p, token)).Outcome.String() }
-	k.resolver.clockFloor = k.clock.now().Add(time.Second)
+	k.resolver.clockFloor = k.clock.Read().Add(time.Second)
 	wantOutcome(t, "remembered", k.ask(p, token), protocol.Unknown(protocol.CodeUnavailable))
 	wantOutcome(t, "malformed needs no clock", k.ask(p, "x"), protocol.Rejected(protocol.ReasonMalformed))
 	if got := explained(token) + ", " + explained("x"); got != "ERR unavailable, NO malformed" {

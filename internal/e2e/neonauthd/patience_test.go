@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/neonauthd/neonauthd/daemon"
+	"github.com/neonauthd/neonauthd/daemon/serve"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/internal/e2e"
 )
@@ -39,7 +39,7 @@ func TestUnfinishedLineIsCutAfterAFewSeconds(t *testing.T) {
 				}
 			}
 			peer.AwaitEnd(t)
-			if took := time.Since(began); took < daemon.LineTimeout-time.Second || took > 2*daemon.LineTimeout+e2e.Patience/6 {
+			if took := time.Since(began); took < serve.LineTimeout-time.Second || took > 2*serve.LineTimeout+e2e.Patience/6 {
 				t.Errorf("cut after %v", took)
 			}
 		})
@@ -102,7 +102,7 @@ func TestPeerThatDoesNotReadIsCutAndHarmsNobody(t *testing.T) {
 	for {
 		select {
 		case <-cut:
-			if took := time.Since(began); took < daemon.WriteTimeout-time.Second {
+			if took := time.Since(began); took < serve.WriteTimeout-time.Second {
 				t.Errorf("cut after %v", took)
 			}
 			if asked < 100 {

@@ -1,4 +1,4 @@
-package daemon
+package serve
 
 import (
 	"errors"
@@ -20,9 +20,9 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// callers are the rules of who may ask what. Without any, whoever may open the
-// socket may ask everything; with any, who matches none may ask nothing.
-type callers struct{ rules []*callerRule }
+// Callers are the rules of who may ask what. Without any, whoever may open the
+// socket may ask everything; with any, who matches none may ask nothing. The zero value has none. Safe for concurrent use.
+type Callers struct{ rules []*callerRule }
 
 type callerRule struct {
 	uid, gid *uint32
@@ -40,12 +40,12 @@ type callerRule struct {
 var errUserNamespace = errors.New("caller: this process runs in a user namespace and cannot tell its callers apart; if that is PrivateUsers=yes, as the drop-in private-users.conf " +
 	"or a unit of an earlier build has it (systemctl cat neonauthd), set PrivateUsers=no with systemctl edit neonauthd and restart; otherwise remove the [[caller]] tables")
 
-// newCallers resolves the names of the tables. A name that the host does not
+// NewCallers resolves the names of the tables. A name that the host does not
 // know is an error: a rule that silently matches nobody would lock people out.
-func newCallers(tables []config.Caller) (callers, error) {
-	var all callers
+func NewCallers(tables []config.Caller) (Callers, error) {
+	var all Callers
 	if len(tables) > 0 && !sockets.OwnUserNamespace().Whole() {
-		return callers{}, errUserNamespace
+		return Callers{}, errUserNamespace
 	}
 	for i, t := range tables {
 		rule := &callerRule{uid: t.UID, gid: t.GID, projects: t.Projects, levels: t.Levels, rate: t.Rate}
@@ -63,7 +63,7 @@ func newCallers(tables []config.Caller) (callers, error) {
 			}
 		}
 		if err != nil {
-			return callers{}, fmt.Errorf("caller %d: %w", i+1, err)
+			return Callers{}, fmt.Errorf("caller %d: %w", i+1, err)
 		}
 		for _, path := range t.Withhold {
 			rule.withhold = append(rule.withhold, strings.Split(path, "."))
@@ -87,7 +87,7 @@ type access struct {
 }
 
 // access returns what the user may ask: the first rule that matches decides.
-func (c *callers) access(uid, gid uint32) access {
+func (c *Callers) access(uid, gid uint32) access {
 	if len(c.rules) == 0 {
 		return access{}
 	}
@@ -137,18 +137,18 @@ func (r *callerRule) patience() time.Duration {
 }
 
 // refuse says why the lookup may not be asked, or nil.
-func (a *access) refuse(l *resolve.Lookup) *refusal {
+func (a *access) refuse(l *resolve.Lookup) *Refusal {
 	switch {
 	case a.forbidden:
-		return &refusal{code: protocol.CodeForbidden, advice: "no [[caller]] rule matches this user"}
+		return &Refusal{Code: protocol.CodeForbidden, Advice: "no [[caller]] rule matches this user"}
 	case a.rule == nil:
 		return nil
 	case !a.sees(l.Project.Name()):
-		return &refusal{code: protocol.CodeForbidden, advice: "this caller may not ask about this project"}
+		return &Refusal{Code: protocol.CodeForbidden, Advice: "this caller may not ask about this project"}
 	case !a.reaches(l.Level), l.Fallback && !a.reaches(resolve.LevelClaims):
-		return &refusal{code: protocol.CodeForbidden, advice: "this caller may not ask for this level"}
+		return &Refusal{Code: protocol.CodeForbidden, Advice: "this caller may not ask for this level"}
 	case a.limiter != nil && !a.limiter.Allow():
-		return &refusal{code: protocol.CodeBusy, retryAfter: a.rule.patience(), advice: "this caller's rate is used up"}
+		return &Refusal{Code: protocol.CodeBusy, RetryAfter: a.rule.patience(), Advice: "this caller's rate is used up"}
 	}
 	return nil
 }
@@ -177,9 +177,9 @@ func (a *access) withheld(v *resolve.Verdict) []strictjson.Path {
 func (a *access) redact(v *resolve.Verdict, who fair.ID, bodies *fair.Bodies) (fair.Held, bool) {
 	paths := a.withheld(v)
 	switch {
-	case len(v.Body) < minShared && len(paths) == 0:
+	case len(v.Body) < MinShared && len(paths) == 0:
 		return fair.Held{}, true
-	case len(v.Body) < minShared:
+	case len(v.Body) < MinShared:
 		v.Body = strictjson.Without(v.Body, paths)
 		return fair.Held{}, true
 	case len(paths) == 0:

@@ -1,7 +1,6 @@
-package daemon
+package serve
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -15,41 +14,12 @@ import (
 
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/fair"
-	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/internal/sockets"
 )
 
-// connect serves one end of a pipe and talks over the other, in a bubble.
-func (k *idleDaemon) connect(uid uint32) *talk {
-	ours, theirs := net.Pipe()
-	return k.serve(uid, ours, theirs)
-}
-
-func (k *idleDaemon) serve(uid uint32, ours, theirs net.Conn) *talk {
-	k.t.Helper()
-	s := k.daemon.server
-	c := s.register(theirs, sockets.Credentials{UID: uid}, false)
-	if c == nil {
-		k.t.Fatal("turned away")
-	}
-	c.adopt(s.state.Load())
-	c.ctx, c.cancel = context.WithCancel(context.Background())
-	s.running.Go(func() {
-		defer s.unregister(c)
-		c.serve()
-	})
-	return &talk{k.t, ours, bufio.NewReaderSize(ours, 64<<10)}
-}
-
-// pend is a token that names a key nobody has: with the daemon's keys not running,
-// its lookup takes exactly its deadline.
-func (k *idleDaemon) pend() string {
-	return k.upstream.StackToken(standin.TokenSpec{Header: map[string]any{"kid": "bm9ib2R5"}})
-}
-
 func TestUntaggedRepliesKeepTheirOrderAndTaggedOnesDoNot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newIdleDaemon(t, nil)
+		k := newHarness(t, nil)
 		c := k.connect(1)
 		defer c.nc.Close()
 		began := time.Now()
@@ -71,7 +41,7 @@ func TestUntaggedRepliesKeepTheirOrderAndTaggedOnesDoNot(t *testing.T) {
 
 func TestAFullConnectionIsReadNoFurther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newIdleDaemon(t, func(c *config.Config) { c.Limits.InFlightPerConnection = 3 })
+		k := newHarness(t, func(c *config.Config) { c.Limits.InFlightPerConnection = 3 })
 		for _, misses := range []int{2, 3, 4} {
 			c := k.connect(1)
 			began := time.Now()
@@ -94,8 +64,8 @@ func TestAFullConnectionIsReadNoFurther(t *testing.T) {
 }
 
 func TestConnectionsAreBoundedInAllForEachUserAndForAdministrators(t *testing.T) {
-	k := newIdleDaemon(t, func(c *config.Config) { c.Limits.Connections, c.Limits.ConnectionsPerUID = 4, 2 })
-	s := k.daemon.server
+	k := newHarness(t, func(c *config.Config) { c.Limits.Connections, c.Limits.ConnectionsPerUID = 4, 2 })
+	s := k.server
 	open := func(uid uint32, admin bool) *conn {
 		ours, theirs := net.Pipe()
 		t.Cleanup(func() { _, _ = ours.Close(), theirs.Close() })
@@ -114,8 +84,8 @@ func TestConnectionsAreBoundedInAllForEachUserAndForAdministrators(t *testing.T)
 			first = n
 		}
 	}
-	for i := range maxAdminConnections + 1 {
-		if good := open(1, true) != nil; good != (i < maxAdminConnections) {
+	for i := range MaxAdminConnections + 1 {
+		if good := open(1, true) != nil; good != (i < MaxAdminConnections) {
 			t.Errorf("administrator %d: admitted %v", i, good)
 		}
 	}
@@ -126,7 +96,7 @@ func TestConnectionsAreBoundedInAllForEachUserAndForAdministrators(t *testing.T)
 	if open(5, false) != nil {
 		t.Error("room for one more than there may be")
 	}
-	if refused := s.ledger.turnedAway.Load(); refused != 5 {
+	if refused := s.counters.TurnedAway.Load(); refused != 5 {
 		t.Errorf("%d are counted as turned away, want 5", refused)
 	}
 }
@@ -134,8 +104,8 @@ func TestConnectionsAreBoundedInAllForEachUserAndForAdministrators(t *testing.T)
 // TestCallersThatHoldNoConnectionFindOne: five greedy callers, or processes of
 // one user where users are not told apart, do not take all there are.
 func TestCallersThatHoldNoConnectionFindOne(t *testing.T) {
-	k := newIdleDaemon(t, func(c *config.Config) { c.Limits.Connections, c.Limits.ConnectionsPerUID = 64, 16 })
-	s := k.daemon.server
+	k := newHarness(t, func(c *config.Config) { c.Limits.Connections, c.Limits.ConnectionsPerUID = 64, 16 })
+	s := k.server
 	join := func(uid uint32) *conn {
 		ours, theirs := net.Pipe()
 		t.Cleanup(func() { _, _ = ours.Close(), theirs.Close() })
@@ -171,12 +141,12 @@ func (f faulty) Read([]byte) (int, error) { panic("a fault of ours: eyJhbGciOiJ"
 
 func TestAPanicEndsItsConnectionOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newIdleDaemon(t, nil)
+		k := newHarness(t, nil)
 		log := &logBuffer{}
-		k.daemon.server.log = slog.New(slog.NewTextHandler(log, nil))
+		k.server.log = slog.New(slog.NewTextHandler(log, nil))
 		other := k.connect(1)
 		ours, theirs := net.Pipe()
-		bad := k.serve(1, ours, faulty{theirs})
+		bad := k.serve(1, false, ours, faulty{theirs})
 		if _, err := bad.r.ReadByte(); !errors.Is(err, io.EOF) {
 			t.Errorf("the connection is not closed: %v", err)
 		}
@@ -184,9 +154,9 @@ func TestAPanicEndsItsConnectionOnly(t *testing.T) {
 			t.Errorf("another connection: %s", reply)
 		}
 		_ = other.nc.Close()
-		k.daemon.server.running.Wait()
-		if n := k.daemon.ledger.panics.Load(); n != 1 || len(k.daemon.server.conns) != 0 {
-			t.Errorf("%d panics are counted, %d connections are left", n, len(k.daemon.server.conns))
+		k.server.running.Wait()
+		if n := k.counters.Panics.Load(); n != 1 || len(k.server.conns) != 0 {
+			t.Errorf("%d panics are counted, %d connections are left", n, len(k.server.conns))
 		}
 		if text := log.String(); !strings.Contains(text, "fault of ours") || strings.Contains(text, "eyJ") {
 			t.Errorf("log: %.300s", text)
@@ -206,7 +176,7 @@ func TestADrainAnswersWhatIsInFlight(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				k := newIdleDaemon(t, nil)
+				k := newHarness(t, nil)
 				line := k.connect(1)
 				if c.deadline > 0 {
 					line.send(fmt.Sprintf("VERIFY deadline=%d %s\n", c.deadline, k.pend()))
@@ -220,7 +190,7 @@ func TestADrainAnswersWhatIsInFlight(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 				defer cancel()
 				began := time.Now()
-				err := k.daemon.server.drain(ctx)
+				err := k.server.Drain(ctx)
 				if took := time.Since(began); took != c.took {
 					t.Errorf("took %s, want %s", took, c.took)
 				}
@@ -230,7 +200,7 @@ func TestADrainAnswersWhatIsInFlight(t *testing.T) {
 				if reply := <-ended; (c.deadline > 0) != strings.HasPrefix(reply, "ERR ") || strings.Count(reply, "\n") > 1 {
 					t.Errorf("the lookup in flight got %q", reply)
 				}
-				if len(k.daemon.server.conns) != 0 {
+				if len(k.server.conns) != 0 {
 					t.Error("a connection is left")
 				}
 			})
@@ -253,7 +223,7 @@ func TestPatienceWithAPeerEnds(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				k := newIdleDaemon(t, nil)
+				k := newHarness(t, nil)
 				line := k.connect(1)
 				began := time.Now()
 				go line.send(c.sent)
@@ -268,11 +238,11 @@ func TestPatienceWithAPeerEnds(t *testing.T) {
 
 func TestAPeerThatDoesNotReadIsCut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newIdleDaemon(t, nil)
+		k := newHarness(t, nil)
 		line := k.connect(1)
 		began := time.Now()
 		line.send("PING\n")
-		k.daemon.server.running.Wait()
+		k.server.running.Wait()
 		if took := time.Since(began); took < WriteTimeout || took > 2*WriteTimeout {
 			t.Errorf("cut after %s", took)
 		}

@@ -1,4 +1,4 @@
-package daemon
+package serve
 
 import (
 	"bytes"
@@ -18,25 +18,25 @@ const (
 	// WriteTimeout is how long a peer may leave replies unread: at least this,
 	// at most twice this.
 	WriteTimeout = 5 * time.Second
-	// minShared is the size from which a body is not copied into what is
+	// MinShared is the size from which a body is not copied into what is
 	// gathered: it is written from where it is, which all who wait for it share.
-	minShared = 4 << 10
-	// maxHeld is how many bytes of replies that are known may wait for an earlier
+	MinShared = 4 << 10
+	// MaxHeld is how many bytes of replies that are known may wait for an earlier
 	// one, bodies that are shared not counted, before
 	// no more lines are read.
-	maxHeld = 16 << 10
+	MaxHeld = 16 << 10
 )
 
 // outbox is the writing half of a connection: it gathers replies into few
 // writes, keeps untagged ones in the order of their requests, and cuts off a
 // peer that does not read. Safe for concurrent use.
 type outbox struct {
-	net    net.Conn
-	who    fair.ID // whose connection it is
-	wide   *wideBuffers
-	most   int // untagged replies held back at once
-	ledger *ledger
-	leases *lease.Watches
+	net      net.Conn
+	who      fair.ID // whose connection it is
+	wide     *wideBuffers
+	most     int // untagged replies held back at once
+	counters *Counters
+	leases   *lease.Watches
 	outboxCalls
 
 	mu      sync.Mutex
@@ -62,8 +62,8 @@ type outboxCalls struct {
 	broke func()
 }
 
-func newOutbox(nc net.Conn, who fair.ID, s *server, most int, calls outboxCalls) *outbox {
-	o := &outbox{net: nc, who: who, wide: s.wide, ledger: s.ledger, leases: s.leases, most: most, outboxCalls: calls}
+func newOutbox(nc net.Conn, who fair.ID, s *Server, most int, calls outboxCalls) *outbox {
+	o := &outbox{net: nc, who: who, wide: s.wide, counters: s.counters, leases: s.leases, most: most, outboxCalls: calls}
 	o.moved.L = &o.mu
 	return o
 }
@@ -126,7 +126,7 @@ func (o *outbox) render(tag []byte, q *question, v *resolve.Verdict, body fair.H
 	if waited {
 		*v = o.confirm(&q.Lookup, *v)
 	}
-	o.ledger.count(&q.Lookup, v)
+	o.counters.count(&q.Lookup, v)
 	var kept []byte
 	if q.keep {
 		kept = q.appendKept(nil, o.leases, v)
@@ -141,11 +141,12 @@ func (o *outbox) render(tag []byte, q *question, v *resolve.Verdict, body fair.H
 	o.write(shared)
 }
 
-// refusal takes the reply to a wrong request.
-func (o *outbox) refusal(tag []byte, r *refusal) {
+// refusal takes the reply to a request that is refused, at the place that was
+// reserved for it if there is one.
+func (o *outbox) refusal(tag []byte, place *slot, r *Refusal) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	to := o.target(tag, nil)
+	to := o.target(tag, place)
 	*to = appendRefusal(*to, tag, r)
 	o.count(to)
 	o.settle()
@@ -178,7 +179,7 @@ func (o *outbox) reserve(tag []byte) *slot {
 func (o *outbox) room() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for o.broken == nil && (len(o.ordered) >= o.most || o.held >= maxHeld) {
+	for o.broken == nil && (len(o.ordered) >= o.most || o.held >= MaxHeld) {
 		o.write(nil)
 		o.moved.Wait()
 	}
@@ -253,10 +254,10 @@ func (o *outbox) settle() {
 // may take a wide buffer instead. o.mu is held.
 func (o *outbox) full() bool {
 	switch {
-	case len(o.out) < maxGathered:
+	case len(o.out) < MaxGathered:
 		return false
 	case o.lent != nil:
-		return len(o.out) >= maxGatheredWide
+		return len(o.out) >= MaxGatheredWide
 	case o.broken != nil:
 		return true
 	}
@@ -274,7 +275,7 @@ func (o *outbox) empty() {
 		o.out, o.narrow, o.lent = o.narrow, nil, nil
 	}
 	o.out = o.out[:0]
-	if cap(o.out) > maxGathered+2*minShared {
+	if cap(o.out) > MaxGathered+2*MinShared {
 		o.out = nil // one large reply does not stay for the connection's life
 	}
 }

@@ -1,4 +1,4 @@
-package daemon
+package serve
 
 import (
 	"maps"
@@ -28,7 +28,7 @@ type peer struct {
 const minPeers = 64
 
 // peer returns the books of a connection's caller. s.mu is held.
-func (s *server) peer(from sockets.Credentials) *peer {
+func (s *Server) peer(from sockets.Credentials) *peer {
 	id := callerOf(from, s.users)
 	p := s.peers[id]
 	if p == nil {
@@ -41,7 +41,7 @@ func (s *server) peer(from sockets.Credentials) *peer {
 
 // forget drops peers without connections, each time that there are twice as many
 // peers as it left the last time. s.mu is held.
-func (s *server) forget() {
+func (s *Server) forget() {
 	if len(s.peers) < max(minPeers, s.peersLeft) {
 		return
 	}

@@ -1,4 +1,4 @@
-package daemon
+package serve
 
 import (
 	"net"
@@ -14,8 +14,8 @@ import (
 // TestOnlyAShareOfTheConnectionsHasALargeSendBuffer: a caller's last one, and the
 // next, whose peer cannot make the kernel keep much.
 func TestOnlyAShareOfTheConnectionsHasALargeSendBuffer(t *testing.T) {
-	k := newIdleDaemon(t, nil)
-	s := k.daemon.server
+	k := newHarness(t, nil)
+	s := k.server
 	var all []*conn
 	for i := range fair.SendBuffers().Each + 1 {
 		fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK, 0)

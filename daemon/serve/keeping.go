@@ -1,12 +1,10 @@
-package daemon
+package serve
 
 import (
-	"context"
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/lease"
 	"github.com/neonauthd/neonauthd/daemon/resolve"
-	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -38,40 +36,15 @@ func (q *question) appendKept(dst []byte, leases *lease.Watches, v *resolve.Verd
 	}
 	var handles [protocol.MaxHandles]protocol.Handle
 	for i := range grounds {
-		handles[i] = handleOf(leases, &grounds[i])
+		handles[i] = HandleOf(leases, &grounds[i])
 	}
 	dst = protocol.AppendRevision(dst, q.revision)
 	return protocol.AppendHandles(dst, protocol.FieldHandles, handles[:len(grounds)]...)
 }
 
-func handleOf(leases *lease.Watches, g *resolve.Ground) protocol.Handle {
+// HandleOf is the handle by which those who keep answers know what these rest on.
+func HandleOf(leases *lease.Watches, g *resolve.Ground) protocol.Handle {
 	return leases.Handle(string(g.Kind), g.Project, g.Value)
-}
-
-// ended tells those who keep answers what these rest on and is no more: what was
-// revoked or purged, here or on another host, or what package resolve has found out.
-func (d *Daemon) ended(grounds ...resolve.Ground) {
-	var handles []protocol.Handle
-	for _, g := range grounds {
-		switch g.Kind {
-		case revoke.KindPurgeAll:
-			d.leases.ForgetAll()
-			return
-		case revoke.KindPurgeSubject:
-			g.Kind = revoke.KindSubject
-		default:
-		}
-		handles = append(handles, handleOf(d.leases, &g))
-	}
-	d.leases.Forget(handles...)
-}
-
-// settled waits until nobody can use any more what was told to be forgotten.
-func (a *admin) settled(ctx context.Context) *refusal {
-	if a.daemon.leases.Settled(ctx) != nil {
-		return &refusal{code: protocol.CodeUnavailable, advice: "done, but the daemon stops before every client that keeps answers has said that it has forgotten: for a second more some may be used"}
-	}
-	return nil
 }
 
 // watch makes the connection a watch, until it ends. False ends the connection.
@@ -85,7 +58,7 @@ func (c *conn) watch(r *protocol.Request) bool {
 	c.out.flush()
 	w, ok := c.server.leases.Open(c.peer.id, r.Tag)
 	if !ok {
-		c.refuse(r.Tag, &refusal{code: protocol.CodeBusy, retryAfter: time.Second, advice: "no watch now: too many are open, or the daemon stops"})
+		c.refuse(r.Tag, &Refusal{Code: protocol.CodeBusy, RetryAfter: time.Second, Advice: "no watch now: too many are open, or the daemon stops"})
 		return true
 	}
 	err := w.Serve(watched{c})
@@ -94,15 +67,15 @@ func (c *conn) watch(r *protocol.Request) bool {
 }
 
 // refuseWatch says why the caller may have no watch, or nil.
-func (c *conn) refuseWatch(r *protocol.Request) *refusal {
-	if st := c.server.state.Load(); st != c.state {
-		c.adopt(st)
+func (c *conn) refuseWatch(r *protocol.Request) *Refusal {
+	if t := c.server.terms.Load(); t != c.terms {
+		c.adopt(t)
 	}
-	if refused := takesNothing(r); refused != nil {
+	if refused := TakesNothing(r); refused != nil {
 		return refused
 	}
 	if c.access.forbidden {
-		return &refusal{code: protocol.CodeForbidden, advice: "no [[caller]] rule matches this user"}
+		return &Refusal{Code: protocol.CodeForbidden, Advice: "no [[caller]] rule matches this user"}
 	}
 	return nil
 }

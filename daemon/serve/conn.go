@@ -1,4 +1,4 @@
-package daemon
+package serve
 
 import (
 	"context"
@@ -28,13 +28,13 @@ const (
 // answers whatever memory can; a lookup that has to wait gets a goroutine of
 // its own. Untagged replies keep the order of their requests.
 type conn struct {
-	server *server
+	server *Server
 	net    net.Conn
 	peer   *peer
 	gid    uint32 // of the process that connected; processes of one user may differ in it
 	admin  bool   // on the admin socket
 	roomy  bool   // has a large send buffer
-	state  *state // the configuration that access was taken from
+	terms  *Terms // from which access was taken
 	access access // what this caller may ask
 	lines  *protocol.LineReader
 	ask    ask              // of the line at hand
@@ -51,7 +51,7 @@ type conn struct {
 	idleTill time.Time // read deadline in force
 	deaf     bool      // nothing more can arrive
 
-	patience sync.Mutex // guards draining and the read deadline; never held while writing
+	drainMu  sync.Mutex // guards draining and the read deadline; never held while writing
 	draining bool
 
 	out *outbox
@@ -70,7 +70,7 @@ func (c *conn) serve() {
 	}()
 	defer func() {
 		if p := recover(); p != nil {
-			c.server.panicked(p)
+			c.server.Panicked(p)
 		}
 	}()
 	err := c.loop()
@@ -103,7 +103,7 @@ func (c *conn) loop() error {
 		switch {
 		case err == nil:
 		case errors.Is(err, protocol.ErrLineTooLong):
-			c.refuse(nil, &refusal{code: protocol.CodeLineTooLong, advice: "a request line has at most 16384 bytes; this connection ends"})
+			c.refuse(nil, &Refusal{Code: protocol.CodeLineTooLong, Advice: "a request line has at most 16384 bytes; this connection ends"})
 			return err
 		case isTimeout(err) && c.busy() && !c.begun && !c.stopping():
 			continue // idle only because we are slow
@@ -145,8 +145,8 @@ func (c *conn) Read(p []byte) (int, error) {
 }
 
 func (c *conn) setIdle(till time.Time) {
-	c.patience.Lock()
-	defer c.patience.Unlock()
+	c.drainMu.Lock()
+	defer c.drainMu.Unlock()
 	if !c.draining {
 		c.idleTill = till
 		_ = c.net.SetReadDeadline(till) // fails only when closed, and then so does Read
@@ -155,8 +155,8 @@ func (c *conn) setIdle(till time.Time) {
 
 // drain lets the connection end: what arrives within grace is still answered.
 func (c *conn) drain(grace time.Duration) {
-	c.patience.Lock()
-	defer c.patience.Unlock()
+	c.drainMu.Lock()
+	defer c.drainMu.Unlock()
 	c.draining = true
 	_ = c.net.SetReadDeadline(time.Now().Add(grace))
 }
@@ -174,8 +174,8 @@ func (c *conn) deafen() bool {
 }
 
 func (c *conn) stopping() bool {
-	c.patience.Lock()
-	defer c.patience.Unlock()
+	c.drainMu.Lock()
+	defer c.drainMu.Unlock()
 	return c.draining
 }
 
@@ -186,7 +186,7 @@ func (c *conn) busy() bool { return len(c.slots) > 0 }
 func (c *conn) handle(line []byte) bool {
 	r := &c.req
 	if err := protocol.ParseRequest(line, r); err != nil {
-		c.refuse(r.Tag, &refusal{code: protocol.CodeBadRequest, advice: err.Error()})
+		c.refuse(r.Tag, &Refusal{Code: protocol.CodeBadRequest, Advice: err.Error()})
 		return true
 	}
 	switch protocol.Verb(r.Verb) {
@@ -202,11 +202,11 @@ func (c *conn) handle(line []byte) bool {
 
 // adopt takes this caller's rights from a configuration, at first and after
 // each reload. The admin socket's mode says who administers: no rule applies.
-func (c *conn) adopt(st *state) {
-	c.state = st
+func (c *conn) adopt(t *Terms) {
+	c.terms = t
 	c.access = access{}
 	if !c.admin {
-		c.access = st.callers.access(c.peer.id.UID, c.gid)
+		c.access = t.Callers.access(c.peer.id.UID, c.gid)
 	}
 }
 
@@ -215,10 +215,10 @@ func (c *conn) lookup(level resolve.Level) {
 	a := &c.ask
 	a.reset(level)
 	a.Asker.ID = c.peer.id
-	if st := c.server.state.Load(); st != c.state {
-		c.adopt(st)
+	if t := c.server.terms.Load(); t != c.terms {
+		c.adopt(t)
 	}
-	refused := a.read(&c.req, &c.state.projects)
+	refused := a.read(&c.req, &c.terms.Projects)
 	if refused == nil {
 		refused = c.access.refuse(&a.Lookup)
 	}
@@ -226,12 +226,12 @@ func (c *conn) lookup(level resolve.Level) {
 		c.refuse(c.req.Tag, refused)
 		return
 	}
-	began := c.server.ledger.latency.sample()
+	began := c.server.counters.Latency.sample()
 	a.begin(c.server.leases)
 	v, ok := c.server.resolver.Recall(&a.Lookup)
 	if ok {
 		c.reply(c.req.Tag, nil, &a.question, &v, &c.access)
-		c.server.ledger.latency.hit(began)
+		c.server.counters.Latency.hit(began)
 		return
 	}
 	a.Asker.For = string(a.label) // not before: a hit needs no share
@@ -271,7 +271,7 @@ func (c *conn) miss(a *ask) {
 			c.server.resolver.Leave(&own.Lookup)
 			<-c.slots
 			if p := recover(); p != nil {
-				c.server.panicked(p)
+				c.server.Panicked(p)
 				c.out.abort(errMissing) // this connection only
 			}
 		}()
@@ -279,8 +279,8 @@ func (c *conn) miss(a *ask) {
 		defer cancel()
 		v := c.server.resolver.Resolve(ctx, &own.Lookup)
 		c.reply(tag, place, &own.question, &v, &rights)
-		if !c.server.ledger.own(&own.Lookup) {
-			c.server.ledger.latency.misses.UpdateDuration(began)
+		if !c.server.counters.isOwn(&own.Lookup) {
+			c.server.counters.Latency.misses.UpdateDuration(began)
 		}
 		c.out.flush()
 	})
@@ -297,9 +297,9 @@ func (c *conn) reply(tag []byte, place *slot, q *question, v *resolve.Verdict, r
 }
 
 // refuse hands over the reply to a wrong request.
-func (c *conn) refuse(tag []byte, r *refusal) {
-	c.server.ledger.refuse(r.code)
-	c.out.refusal(tag, r)
+func (c *conn) refuse(tag []byte, r *Refusal) {
+	c.server.counters.Refused.add(r.Code)
+	c.out.refusal(tag, nil, r)
 }
 
 // peerWaits reports whether a peer that ended its requests with err may still

@@ -1,4 +1,4 @@
-package daemon
+package serve
 
 import (
 	"net"
@@ -22,7 +22,7 @@ const (
 )
 
 // makeRoom gives the connection the send buffer that is its share.
-func (s *server) makeRoom(c *conn) {
+func (s *Server) makeRoom(c *conn) {
 	if c.roomy = s.roomy.Take(c.peer.id); c.roomy {
 		return
 	}
@@ -34,7 +34,7 @@ func (s *server) makeRoom(c *conn) {
 // part ends a connection. It returns when the peer has read everything or is
 // gone, or when the server stops: until then the connection keeps its place, or
 // a peer that reads nothing could have the kernel keep more and more.
-func (s *server) part(nc net.Conn) {
+func (s *Server) part(nc net.Conn) {
 	hangUp(nc)
 	for pause := time.Millisecond; unread(nc) > 0; pause = min(2*pause, partingPause) {
 		select {
@@ -60,12 +60,12 @@ func hangUp(nc net.Conn) {
 
 // turnAway tells why and closes. One small write into an empty socket buffer
 // does not block; the deadline is for the day it does.
-func (s *server) turnAway(nc net.Conn, who fair.ID) {
+func (s *Server) turnAway(nc net.Conn, who fair.ID) {
 	if !s.notices.Take(who) {
 		_ = nc.Close()
 		return
 	}
-	line := appendRefusal(nil, nil, &refusal{code: protocol.CodeBusy, retryAfter: time.Second, advice: "too many connections"})
+	line := appendRefusal(nil, nil, &Refusal{Code: protocol.CodeBusy, RetryAfter: time.Second, Advice: "too many connections"})
 	_ = nc.SetWriteDeadline(time.Now().Add(time.Second))
 	_, _ = nc.Write(line)
 	s.running.Go(func() {

@@ -1,4 +1,4 @@
-package daemon
+package serve
 
 import (
 	"bytes"
@@ -23,11 +23,19 @@ type question struct {
 	keeping
 }
 
-// refusal is why a request is answered without being looked at further.
-type refusal struct {
-	code       protocol.Code
-	retryAfter time.Duration // 0: asking again does not help
-	advice     string
+// Refusal is why a request is answered without being looked at further.
+type Refusal struct {
+	// Code is the reply's.
+	Code protocol.Code
+	// RetryAfter is when asking again may help; 0: it does not.
+	RetryAfter time.Duration
+	// Advice says what to do next.
+	Advice string
+}
+
+// BadRequest refuses what the protocol does not know.
+func BadRequest(advice string) *Refusal {
+	return &Refusal{Code: protocol.CodeBadRequest, Advice: advice}
 }
 
 // reset prepares a for a request at level.
@@ -36,12 +44,12 @@ func (a *ask) reset(level resolve.Level) {
 }
 
 // read fills a from r's fields and argument. projects resolves names.
-func (a *ask) read(r *protocol.Request, projects *projects) *refusal {
+func (a *ask) read(r *protocol.Request, projects *resolve.Projects) *Refusal {
 	if r.NArgs != 1 {
-		return &refusal{code: protocol.CodeBadRequest, advice: "takes one token as its argument"}
+		return BadRequest("takes one token as its argument")
 	}
 	a.Token = r.Args[0]
-	a.Project = projects.first
+	a.Project = projects.First
 	for i := range r.Fields.Len() {
 		name, raw := r.Fields.At(i)
 		if refused := a.field(string(name), raw, projects); refused != nil {
@@ -49,17 +57,17 @@ func (a *ask) read(r *protocol.Request, projects *projects) *refusal {
 		}
 	}
 	if a.Project == nil { // only now: faults of the request itself come first
-		return &refusal{code: protocol.CodeUnknownProject, advice: "no such project is configured; HELLO lists them"}
+		return &Refusal{Code: protocol.CodeUnknownProject, Advice: "no such project is configured; HELLO lists them"}
 	}
 	return nil
 }
 
-func (a *ask) field(name string, raw []byte, projects *projects) *refusal {
+func (a *ask) field(name string, raw []byte, projects *resolve.Projects) *Refusal {
 	profile := a.Level == resolve.LevelProfile
 	var err error
 	switch {
 	case name == protocol.FieldProject:
-		a.Project = projects.byName[string(raw)]
+		a.Project = projects.ByName[string(raw)]
 	case name == protocol.FieldDeadline:
 		a.deadline, err = decimal(raw, time.Millisecond, 1, protocol.MaxDeadline)
 	case name == protocol.FieldHeard:
@@ -83,7 +91,7 @@ func (a *ask) field(name string, raw []byte, projects *projects) *refusal {
 		err = errors.New("unknown field for this verb")
 	}
 	if err != nil {
-		return &refusal{code: protocol.CodeBadRequest, advice: err.Error()}
+		return BadRequest(err.Error())
 	}
 	return nil
 }

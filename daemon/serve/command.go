@@ -1,4 +1,4 @@
-package daemon
+package serve
 
 import (
 	"bytes"
@@ -20,23 +20,23 @@ func (c *conn) command(r *protocol.Request) bool {
 	case protocol.WATCH:
 		return c.watch(r)
 	case protocol.SEEN:
-		c.refuse(r.Tag, badRequest("SEEN is for a watch; WATCH makes this connection one"))
+		c.refuse(r.Tag, BadRequest("SEEN is for a watch; WATCH makes this connection one"))
 	case protocol.STATS, protocol.KEYS, protocol.EXPLAIN, protocol.REVOKE,
 		protocol.UNREVOKE, protocol.REVOCATIONS, protocol.PURGE, protocol.RELOAD, protocol.LEVEL, protocol.FLEET:
 		if !c.admin {
-			c.refuse(r.Tag, &refusal{code: protocol.CodeForbidden, advice: "this verb is served on the admin socket only"})
+			c.refuse(r.Tag, &Refusal{Code: protocol.CodeForbidden, Advice: "this verb is served on the admin socket only"})
 			return true
 		}
 		c.administer(verb, r)
 	default:
-		c.refuse(r.Tag, &refusal{code: protocol.CodeUnknownVerb, advice: "HELLO tells the version; protocol.md lists its verbs"})
+		c.refuse(r.Tag, &Refusal{Code: protocol.CodeUnknownVerb, Advice: "HELLO tells the version; protocol.md lists its verbs"})
 	}
 	return true
 }
 
 // simple answers a verb that takes nothing and does nothing.
 func (c *conn) simple(r *protocol.Request) bool {
-	if refused := takesNothing(r); refused != nil {
+	if refused := TakesNothing(r); refused != nil {
 		c.refuse(r.Tag, refused)
 		return false
 	}
@@ -46,7 +46,7 @@ func (c *conn) simple(r *protocol.Request) bool {
 
 // quit answers after everything before it, and ends the connection.
 func (c *conn) quit(r *protocol.Request) bool {
-	if takesNothing(r) == nil {
+	if TakesNothing(r) == nil {
 		c.out.flush()
 		c.misses.Wait()
 	}
@@ -60,50 +60,46 @@ func (c *conn) hello(r *protocol.Request) {
 		c.refuse(r.Tag, refused)
 		return
 	}
-	st := c.server.state.Load()
-	if st != c.state {
-		c.adopt(st)
+	t := c.server.terms.Load()
+	if t != c.terms {
+		c.adopt(t)
 	}
 	var names []string
-	for _, p := range st.projects.list {
+	for _, p := range t.Projects.List {
 		if c.access.sees(p.Name()) {
 			names = append(names, p.Name())
 		}
 	}
-	reply := protocol.Reply{Status: protocol.OK}
-	for _, f := range [][2]string{
-		{protocol.FieldVersion, c.server.version},
-		{protocol.FieldProtocol, strconv.Itoa(min(version, protocol.Version))},
-		{protocol.FieldMaxLine, strconv.Itoa(protocol.MaxRequestLine)},
-		{protocol.FieldInFlight, strconv.Itoa(cap(c.slots))},
-		{protocol.FieldProjects, strings.Join(names, ",")},
-	} {
-		addField(&reply, f[0], f[1])
-	}
+	reply := Done(
+		protocol.FieldVersion, c.server.version,
+		protocol.FieldProtocol, strconv.Itoa(min(version, protocol.Version)),
+		protocol.FieldMaxLine, strconv.Itoa(protocol.MaxRequestLine),
+		protocol.FieldInFlight, strconv.Itoa(cap(c.slots)),
+		protocol.FieldProjects, strings.Join(names, ","),
+	)
 	c.server.log.Debug("client said hello", "client", name, "uid", c.peer.id.UID)
 	c.line(r.Tag, reply)
 }
 
-func readHello(r *protocol.Request) (version int, name string, refused *refusal) {
-	bad := func(advice string) *refusal { return &refusal{code: protocol.CodeBadRequest, advice: advice} }
+func readHello(r *protocol.Request) (version int, name string, refused *Refusal) {
 	if r.Fields.Len() > 0 || r.NArgs != 2 {
-		return 0, "", bad("HELLO takes a version and a client name, and no fields")
+		return 0, "", BadRequest("HELLO takes a version and a client name, and no fields")
 	}
 	v, err := decimal(r.Args[0], 1, 1, 1<<31-1)
 	if err != nil {
-		return 0, "", bad("the version is not a number from 1 on")
+		return 0, "", BadRequest("the version is not a number from 1 on")
 	}
 	name, err = protocol.Value(r.Args[1])
 	if err != nil || len(name) > protocol.MaxClientName {
-		return 0, "", bad("the client name is at most 64 bytes, percent-encoded")
+		return 0, "", BadRequest("the client name is at most 64 bytes, percent-encoded")
 	}
 	return int(v), name, nil
 }
 
-// takesNothing refuses fields and arguments.
-func takesNothing(r *protocol.Request) *refusal {
+// TakesNothing refuses fields and arguments, or returns nil.
+func TakesNothing(r *protocol.Request) *Refusal {
 	if r.Fields.Len() > 0 || r.NArgs > 0 {
-		return &refusal{code: protocol.CodeBadRequest, advice: "this verb takes no fields and no argument"}
+		return BadRequest("this verb takes no fields and no argument")
 	}
 	return nil
 }
@@ -117,9 +113,9 @@ func (c *conn) line(tag []byte, reply protocol.Reply) {
 // administer answers an admin verb. What has to wait for others waits in a goroutine:
 // what comes behind it is begun meanwhile.
 func (c *conn) administer(verb protocol.Verb, r *protocol.Request) {
-	reply, rest := c.server.admin.answer(verb, r, c.peer.id)
+	reply, rest, refused := c.server.admin(verb, r, c.peer.id)
 	if rest == nil {
-		c.line(r.Tag, reply)
+		c.administered(bytes.Clone(r.Tag), nil, &reply, refused)
 		return
 	}
 	c.takeSlot()
@@ -129,21 +125,41 @@ func (c *conn) administer(verb protocol.Verb, r *protocol.Request) {
 		defer func() {
 			<-c.slots
 			if p := recover(); p != nil {
-				c.server.panicked(p)
+				c.server.Panicked(p)
 				c.out.abort(errMissing)
 			}
 		}()
-		if refused := rest(c.ctx, &reply); refused != nil {
-			reply = refused.reply()
+		if later := rest(c.ctx, &reply); refused == nil {
+			refused = later
 		}
-		reply.Tag = tag
-		c.out.reply(place, &reply)
+		c.administered(tag, place, &reply, refused)
 		c.out.flush()
 	})
 }
 
-// addField adds a value of ours, which is always one that a field can hold.
-func addField(r *protocol.Reply, name, value string) {
+// administered hands over the reply to an admin verb, or why there is none.
+func (c *conn) administered(tag []byte, place *slot, reply *protocol.Reply, refused *Refusal) {
+	if refused != nil {
+		c.server.counters.Refused.add(refused.Code)
+		c.out.refusal(tag, place, refused)
+		return
+	}
+	reply.Tag = tag
+	c.out.reply(place, reply)
+}
+
+// Done is an OK reply with fields, given as pairs of name and value. The values are
+// ours, and such that a field can hold them.
+func Done(pairs ...string) protocol.Reply {
+	reply := protocol.Reply{Status: protocol.OK}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		AddField(&reply, pairs[i], pairs[i+1])
+	}
+	return reply
+}
+
+// AddField adds a value of ours, which is always one that a field can hold.
+func AddField(r *protocol.Reply, name, value string) {
 	if err := r.Fields.Add(name, protocol.AppendValue(nil, value)); err != nil {
 		panic("reply field " + name + ": " + err.Error())
 	}

@@ -1,4 +1,4 @@
-package daemon
+package serve
 
 import (
 	"bufio"
@@ -13,7 +13,6 @@ import (
 
 	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/daemon/keyring"
-	"github.com/neonauthd/neonauthd/daemon/membership"
 	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/standin"
@@ -25,7 +24,7 @@ import (
 type late struct {
 	name, ask string // before the token
 	profile   bool   // ada's is in memory, 20 seconds old
-	meanwhile func(k *idleDaemon, token string)
+	meanwhile func(k *harness, token string)
 	want      string // the reply begins like this
 	fields    string // some of its fields
 
@@ -33,39 +32,42 @@ type late struct {
 }
 
 func lates() []late {
-	wait := func(d time.Duration) func(*idleDaemon, string) {
-		return func(k *idleDaemon, _ string) { k.clock.advance(d) }
+	wait := func(d time.Duration) func(*harness, string) {
+		return func(k *harness, _ string) { k.clock.Advance(d) }
 	}
-	revoked := func(kind, value string) func(*idleDaemon, string) {
-		return func(k *idleDaemon, token string) {
+	revoked := func(kind, value string) func(*harness, string) {
+		return func(k *harness, token string) {
 			if kind == "token" {
 				value = revoke.SignedDigest([]byte(token))
 			}
 			k.revoke(kind, value, true)
 		}
 	}
-	purge := func(kind string) func(*idleDaemon, string) {
-		return func(k *idleDaemon, _ string) {
+	purge := func(kind string) func(*harness, string) {
+		return func(k *harness, _ string) {
 			if kind == "all" {
-				k.daemon.resolver.PurgeAll()
+				k.resolver.PurgeAll()
 				return
 			}
-			k.daemon.resolver.PurgeSubject("stack", "ada")
+			k.resolver.PurgeSubject("stack", "ada")
 		}
 	}
-	withdraw := func(k *idleDaemon, _ string) {
+	withdraw := func(k *harness, _ string) {
 		p := k.project("stack")
-		old := p.State(k.clock.now()).Keys.Set
+		old := p.State(k.clock.Read()).Keys.Set
 		k.upstream.Rotate(standin.Stack, false)
 		for _, key := range old.Keys() {
 			k.upstream.WithdrawKey(key.ID())
 		}
 		k.giveKeys(p)
 	}
-	denied := func(k *idleDaemon, _ string) {
+	denied := func(k *harness, _ string) {
 		k.upstream.Inject(standin.Me, standin.Fault{Kind: standin.KnownError, Code: "USER_NOT_FOUND"})
-		v, _ := k.askFully(&resolve.Lookup{Project: k.project("stack"), Token: []byte(k.token("ada")), Level: resolve.LevelProfile})
-		wantOutcome(k.t, "another token of the user", v, protocol.Rejected(protocol.ReasonUserNotFound))
+		l := k.claims(k.token("ada"))
+		l.Level, l.MaxAge = resolve.LevelProfile, 0
+		if v := k.ask(l); v.Reason() != protocol.ReasonUserNotFound {
+			k.t.Fatalf("another token of the user: %s", v.Outcome)
+		}
 	}
 	return []late{
 		{"nothing", "VERIFY", false, wait(0), "OK level=claims", "age=0 ttl=60 source=cache", 0},
@@ -111,18 +113,20 @@ func (l *late) check(t *testing.T, reply string) {
 
 // prepare brings the daemon into the state that the lookup begins in, and returns
 // its line without LF.
-func (l *late) prepare(k *idleDaemon) (line, token string) {
-	k.clock.advance(l.aged)
+func (l *late) prepare(k *harness) (line, token string) {
+	k.clock.Advance(l.aged)
 	token = k.token("ada")
 	if strings.Contains(l.ask, " x") {
 		return l.ask, token
 	}
 	if l.profile {
 		k.profileOf("ada", 5000)
-		k.clock.advance(20 * time.Second)
+		k.clock.Advance(20 * time.Second)
 		token = k.token("ada")
 	}
-	wantAccepted(k.t, "beforehand", k.ask(k.project("stack"), token))
+	if v := k.ask(k.claims(token)); v.Status() != protocol.OK {
+		k.t.Fatal(v.Outcome)
+	}
 	return l.ask + " " + token, token
 }
 
@@ -133,14 +137,14 @@ func TestAReplyIsJudgedAgainWhenItsTurnComes(t *testing.T) {
 		for _, l := range lates() {
 			t.Run(fmt.Sprintf("%s, drained %v", l.name, drained), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					k := newIdleDaemon(t, nil)
+					k := newHarness(t, nil)
 					line, token := l.prepare(k)
 					c := k.connect(1)
 					defer c.nc.Close()
 					c.send(fmt.Sprintf("VERIFY deadline=2000 %s\n%s\n", k.pend(), line))
 					synctest.Wait()
 					if drained {
-						for open := range k.daemon.server.conns {
+						for open := range k.server.conns {
 							open.drain(drainGrace)
 						}
 					}
@@ -160,12 +164,12 @@ func TestAReplyIsJudgedAgainWhenItsTurnComes(t *testing.T) {
 func TestAReplyIsJudgedAgainWhenAnotherIsWrittenFirst(t *testing.T) {
 	for _, l := range lates() {
 		t.Run(l.name, func(t *testing.T) {
-			k := newIdleDaemon(t, nil)
+			k := newHarness(t, nil)
 			line, token := l.prepare(k)
 			ours, theirs := net.Pipe()
-			c := k.daemon.server.register(theirs, sockets.Credentials{UID: 1}, false)
-			defer k.daemon.server.unregister(c)
-			c.adopt(k.daemon.state.Load())
+			c := k.server.register(theirs, sockets.Credentials{UID: 1}, false)
+			defer k.server.unregister(c)
+			c.adopt(k.terms)
 			c.out.mu.Lock() // as a write does
 			var answering sync.WaitGroup
 			answering.Go(func() {
@@ -180,7 +184,7 @@ func TestAReplyIsJudgedAgainWhenAnotherIsWrittenFirst(t *testing.T) {
 			reader := &talk{t, ours, bufio.NewReader(ours)}
 			l.check(t, strings.TrimPrefix(reader.receive(), "@tag "))
 			answering.Wait()
-			if n := k.daemon.server.bodies.Taken(); n != 0 {
+			if n := k.server.bodies.Taken(); n != 0 {
 				t.Errorf("%d bytes are held still", n)
 			}
 		})
@@ -202,11 +206,11 @@ func stacks() string {
 // TestWhatWaitsForItsTurnCountsForNoMoreThanItIs: the answers behind a slow
 // lookup, until no more lines are read.
 func TestWhatWaitsForItsTurnCountsForNoMoreThanItIs(t *testing.T) {
-	o := newOutbox(nil, fair.ID{}, &server{wide: newWideBuffers(), ledger: &ledger{}}, 1000, outboxCalls{asItWas, func() (h membership.Hearing) { return }, func() {}})
+	o := newOutbox(nil, fair.ID{}, &Server{wide: newWideBuffers(), counters: NewCounters(nil)}, 1000, outboxCalls{asItWas, notInFleet, func() {}})
 	o.reserve(nil)
 	body, token := make([]byte, 600), make([]byte, 900)
-	v := newIdleDaemon(t, nil).accepted(resolve.LevelClaims, body)
-	for n := 0; o.held < maxHeld; n++ {
+	v := newHarness(t, nil).accepted(resolve.LevelClaims, body)
+	for n := 0; o.held < MaxHeld; n++ {
 		if o.held != n*(answerBytes+len(body)+len(token)) {
 			t.Fatalf("%d answers count for %d bytes", n, o.held)
 		}

@@ -1,4 +1,4 @@
-package daemon
+package serve
 
 import (
 	"bufio"
@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/fair"
-	"github.com/neonauthd/neonauthd/daemon/membership"
 	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/protocol"
 )
@@ -26,11 +25,11 @@ func asItWas(_ *resolve.Lookup, v resolve.Verdict) resolve.Verdict { return v }
 // wait nor when they are written.
 func TestRepliesThatWaitForTheirTurnShareTheirProfile(t *testing.T) {
 	const waiting, size = 255, 1 << 20
-	k := newIdleDaemon(t, nil)
+	k := newHarness(t, nil)
 	ours, theirs := net.Pipe()
 	defer ours.Close()
 	defer theirs.Close()
-	o := newOutbox(ours, fair.ID{}, &server{wide: newWideBuffers(), ledger: &ledger{}}, waiting+1, outboxCalls{asItWas, func() (h membership.Hearing) { return }, func() { t.Error("the connection broke") }})
+	o := newOutbox(ours, fair.ID{}, &Server{wide: newWideBuffers(), counters: NewCounters(nil)}, waiting+1, outboxCalls{asItWas, notInFleet, func() { t.Error("the connection broke") }})
 	body := append(append([]byte(`{"a":"`), bytes.Repeat([]byte{'x'}, size)...), `"}`...)
 	places := make([]*slot, waiting+1)
 	for i := range places {
@@ -85,7 +84,7 @@ func TestRepliesThatWaitForTheirTurnShareTheirProfile(t *testing.T) {
 // TestAConnectionThatEndsGivesBackItsBodies: those that were being written, and
 // those that waited behind a reply that never came.
 func TestAConnectionThatEndsGivesBackItsBodies(t *testing.T) {
-	k := newIdleDaemon(t, nil)
+	k := newHarness(t, nil)
 	for name, end := range map[string]func(o *outbox, theirs net.Conn){
 		"the peer leaves":    func(_ *outbox, theirs net.Conn) { _ = theirs.Close() },
 		"a reply is missing": func(o *outbox, _ net.Conn) { _ = o.net.Close(); o.abort(errors.New("missing")) },
@@ -93,9 +92,9 @@ func TestAConnectionThatEndsGivesBackItsBodies(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ours, theirs := net.Pipe()
 			defer theirs.Close()
-			o := newOutbox(ours, fair.ID{}, &server{wide: newWideBuffers(), ledger: &ledger{}}, 9, outboxCalls{asItWas, func() (h membership.Hearing) { return }, func() {}})
+			o := newOutbox(ours, fair.ID{}, &Server{wide: newWideBuffers(), counters: NewCounters(nil)}, 9, outboxCalls{asItWas, notInFleet, func() {}})
 			bodies := fair.NewBodies(fair.UnsentBodies())
-			body := bytes.Repeat([]byte{'x'}, minShared)
+			body := bytes.Repeat([]byte{'x'}, MinShared)
 			v := k.accepted(resolve.LevelClaims, body)
 			hand := func(tag string, place *slot) {
 				held, _ := bodies.Hold(fair.ID{}, body, nil, nil)
@@ -143,28 +142,28 @@ func TestConnectionsGatherLittleOnceTheWideBuffersAreLent(t *testing.T) {
 	wide := newWideBuffers()
 	hand := func(o *outbox, bytes int) {
 		for n := 0; n < bytes; n += 100 {
-			o.refusal([]byte("tag"), &refusal{code: protocol.CodeBusy, advice: strings.Repeat("x", 100-len("@tag ERR busy \n"))})
+			o.refusal([]byte("tag"), nil, &Refusal{Code: protocol.CodeBusy, Advice: strings.Repeat("x", 100-len("@tag ERR busy \n"))})
 		}
 	}
 	var all []*outbox
 	for i := range fair.WideBuffers().Each + 1 {
 		w := &writes{}
-		o := newOutbox(w, fair.ID{UID: 1}, &server{wide: wide, ledger: &ledger{}}, 9, outboxCalls{asItWas, func() (h membership.Hearing) { return }, func() {}})
+		o := newOutbox(w, fair.ID{UID: 1}, &Server{wide: wide, counters: NewCounters(nil)}, 9, outboxCalls{asItWas, notInFleet, func() {}})
 		all = append(all, o)
-		hand(o, maxGathered+100)
+		hand(o, MaxGathered+100)
 		if lent := o.lent != nil; lent != (i < fair.WideBuffers().Each) || lent != (len(w.sizes) == 0) {
 			t.Fatalf("connection %d: lent %v, %d writes", i, lent, len(w.sizes))
 		}
-		hand(o, maxGatheredWide)
+		hand(o, MaxGatheredWide)
 		for _, n := range w.sizes {
-			if most := map[bool]int{true: maxGatheredWide, false: maxGathered}[i < fair.WideBuffers().Each]; n < most || n > most+100 {
+			if most := map[bool]int{true: MaxGatheredWide, false: MaxGathered}[i < fair.WideBuffers().Each]; n < most || n > most+100 {
 				t.Errorf("connection %d: %d bytes are written at once, want %d", i, n, most)
 			}
 		}
 	}
 	for i := range all {
 		all[i].flush()
-		if all[i].lent != nil || cap(all[i].out) > maxGathered+2*minShared {
+		if all[i].lent != nil || cap(all[i].out) > MaxGathered+2*MinShared {
 			t.Errorf("connection %d keeps a buffer of %d bytes", i, cap(all[i].out))
 		}
 	}

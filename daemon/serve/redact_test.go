@@ -1,4 +1,4 @@
-package daemon
+package serve
 
 import (
 	"strings"
@@ -23,14 +23,14 @@ func TestOnlyProfilesOfCallersWithSuchARuleAreRedacted(t *testing.T) {
 		{"no rule", access{}, resolve.LevelProfile, string(body)},
 		{"rule that withholds nothing", access{rule: &callerRule{}}, resolve.LevelProfile, string(body)},
 	} {
-		for _, size := range []int{len(body), minShared} {
+		for _, size := range []int{len(body), MinShared} {
 			v := &resolve.Verdict{Level: c.level, Body: padded(string(body), size)}
 			original := string(v.Body)
 			held, ok := c.access.redact(v, fair.ID{}, fair.NewBodies(fair.Shares{Total: 3 * size, Each: 3 * size}))
 			if want := string(padded(c.want, size-len(body)+len(c.want))); !ok || string(v.Body) != want {
 				t.Errorf("%s: %.40s, %v, want %.40s", c.name, v.Body, ok, want)
 			}
-			if shared := held.Bytes() != nil; shared != (size >= minShared) || shared && string(held.Bytes()) != string(v.Body) {
+			if shared := held.Bytes() != nil; shared != (size >= MinShared) || shared && string(held.Bytes()) != string(v.Body) {
 				t.Errorf("%s, %d bytes: shared %v", c.name, size, shared)
 			}
 			if c.want == string(body) && string(v.Body) != original {

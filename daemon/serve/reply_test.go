@@ -1,4 +1,4 @@
-package daemon
+package serve
 
 import (
 	"fmt"
@@ -20,7 +20,7 @@ func TestNoVerdictIsNOWithoutProofNorOKWithoutEvidence(t *testing.T) {
 	for _, code := range protocol.Codes() {
 		outcomes = append(outcomes, protocol.Unknown(code))
 	}
-	good := newIdleDaemon(t, nil).accepted(resolve.LevelClaims, []byte("{}"))
+	good := newHarness(t, nil).accepted(resolve.LevelClaims, []byte("{}"))
 	for _, outcome := range outcomes {
 		for _, evidence := range []bool{false, true} {
 			v := resolve.Verdict{Level: resolve.LevelClaims, Body: []byte("{}")}

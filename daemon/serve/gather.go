@@ -1,4 +1,4 @@
-package daemon
+package serve
 
 import (
 	"sync"
@@ -9,11 +9,11 @@ import (
 // Bounds of the replies that are gathered for one write. They are what a
 // connection holds of its own while its peer does not read.
 const (
-	// maxGathered is how many bytes every connection may gather.
-	maxGathered = 16 << 10
-	// maxGatheredWide is how many it may gather in a wide buffer, of which there are
+	// MaxGathered is how many bytes every connection may gather.
+	MaxGathered = 16 << 10
+	// MaxGatheredWide is how many it may gather in a wide buffer, of which there are
 	// few (fair.WideBuffers): a peer that sends many requests at once is then served with few writes.
-	maxGatheredWide = 64 << 10
+	MaxGatheredWide = 64 << 10
 )
 
 // wideBuffers are lent to connections with much to write. Safe for concurrent
@@ -35,7 +35,7 @@ func (w *wideBuffers) lend(who fair.ID) *[]byte {
 	if b, ok := w.spare.Get().(*[]byte); ok {
 		return b
 	}
-	b := make([]byte, 0, maxGatheredWide+2*minShared)
+	b := make([]byte, 0, MaxGatheredWide+2*MinShared)
 	return &b
 }
 

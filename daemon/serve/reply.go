@@ -1,4 +1,4 @@
-package daemon
+package serve
 
 import (
 	"time"
@@ -41,12 +41,12 @@ func appendAccepted(dst, tag []byte, v *resolve.Verdict, kept []byte) []byte {
 }
 
 // appendRefusal appends the reply to a request that is itself wrong.
-func appendRefusal(dst, tag []byte, r *refusal) []byte {
-	dst = protocol.AppendStatus(dst, tag, protocol.ERR, string(r.code))
-	if r.retryAfter > 0 {
-		dst = protocol.AppendInt(dst, protocol.FieldRetryAfter, ceilSeconds(r.retryAfter))
+func appendRefusal(dst, tag []byte, r *Refusal) []byte {
+	dst = protocol.AppendStatus(dst, tag, protocol.ERR, string(r.Code))
+	if r.RetryAfter > 0 {
+		dst = protocol.AppendInt(dst, protocol.FieldRetryAfter, ceilSeconds(r.RetryAfter))
 	}
-	return append(protocol.AppendText(dst, r.advice), '\n')
+	return append(protocol.AppendText(dst, r.Advice), '\n')
 }
 
 // ceilSeconds rounds up: a caller that waits that long does not come early.

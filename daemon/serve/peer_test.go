@@ -1,4 +1,4 @@
-package daemon
+package serve
 
 import (
 	"fmt"
@@ -10,9 +10,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/daemon/resolve"
-	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/internal/sockets"
-	"github.com/neonauthd/neonauthd/protocol"
 )
 
 // The uid_maps of the host, of a unit with PrivateUsers=yes whose user is 998,
@@ -35,12 +33,12 @@ func stranger(pid int32) sockets.Credentials {
 // crowd makes connections to an idle daemon's server.
 type crowd struct {
 	t      *testing.T
-	server *server
+	server *Server
 }
 
 func newCrowd(t *testing.T, uidMap string, change func(*config.Config)) crowd {
 	t.Helper()
-	c := crowd{t, newIdleDaemon(t, change).daemon.server}
+	c := crowd{t, newHarness(t, change).server}
 	c.server.users = namespace(uidMap)
 	return c
 }
@@ -99,7 +97,7 @@ func TestSessionCredentialsAreAskedForEachHolder(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			crowd := newCrowd(t, c.uidMap, nil)
-			asked, neon := 0, crowd.server.state.Load().projects.byName["neon"]
+			asked, neon := 0, crowd.server.terms.Load().Projects.ByName["neon"]
 			allow := func(c *conn) bool {
 				asked++
 				l := &resolve.Lookup{Project: neon, Token: fmt.Appendf(nil, "made%028d", asked), Level: resolve.LevelProfile, MaxAge: -1, Asker: fair.Asker{ID: c.peer.id}}
@@ -168,61 +166,6 @@ func TestCallersAreUsersAndElsewhereProcesses(t *testing.T) {
 		n := namespace(c.uidMap)
 		if same := callerOf(c.one, n) == callerOf(c.more, n); same != c.same {
 			t.Errorf("%q: %+v and %+v count as one: %t", c.uidMap, c.one, c.more, same)
-		}
-	}
-}
-
-// TestOneVisitorsCredentialsAreNoOtherVisitors: a web server tells its visitors
-// apart, and one of them asks about many that are made up.
-func TestOneVisitorsCredentialsAreNoOtherVisitors(t *testing.T) {
-	w := newLiveDaemon(t, func(c *config.Config) {
-		withoutOIDC(c)
-		c.Projects[1].UpstreamRate = 10_000 // not what this is about
-	})
-	made := func(of string, n int) string { return fmt.Sprintf("%s%032d", of, n) }
-	ask := func(k *talk, label, credential string) string {
-		return k.ask("PROFILE project=neon for=%s %s", label, credential)
-	}
-	k := w.dial()
-	for n := range fair.SessionBurst + 9 {
-		if reply := ask(k, "junk", made("j", n)); (head(reply) == "ERR busy") != (n >= fair.SessionBurst) {
-			t.Fatalf("made up, %d: %s", n, reply)
-		}
-	}
-	for n := range fair.SessionBurst + 9 {
-		if reply := ask(k, fmt.Sprint("visitor", n), made("v", n)); head(reply) == "ERR busy" {
-			t.Fatalf("another visitor, %d: %s", n, reply)
-		}
-	}
-	for n := range fair.SessionBurst {
-		if reply := k.ask("PROFILE project=neon %s", made("o", n)); head(reply) == "ERR busy" {
-			t.Fatalf("the caller itself, %d: %s", n, reply)
-		}
-	}
-	if reply := w.dial().ask("PROFILE project=neon %s", made("o", fair.SessionBurst)); head(reply) != "ERR busy" {
-		t.Errorf("one more of the caller itself: %s", reply)
-	}
-}
-
-// TestALabelChangesNoAnswer asks the same with and without, and with wrong ones.
-func TestALabelChangesNoAnswer(t *testing.T) {
-	w := newLiveDaemon(t, withoutOIDC)
-	k, good := w.dial(), w.token()
-	forged := w.upstream.StackToken(standin.TokenSpec{Subject: w.user.ID, Forged: true})
-	k.ask("PROFILE %s", good)
-	for _, verb := range []string{"VERIFY", "PROFILE", "PROFILE max-age=60"} {
-		for _, token := range []string{good, forged, "x"} {
-			want := k.ask("%s %s", verb, token)
-			for _, label := range []string{"a", "-_09azAZ", strings.Repeat("x", protocol.MaxFor)} {
-				if reply := k.ask("%s for=%s %s", verb, label, token); reply != want {
-					t.Errorf("%s for=%s: %.80s, want %.80s", verb, label, reply, want)
-				}
-			}
-			for _, label := range []string{"", ".", "a.b", "%61", "a,b", "@a", strings.Repeat("x", protocol.MaxFor+1)} {
-				if reply := k.ask("%s for=%s %s", verb, label, token); head(reply) != "ERR bad-request" {
-					t.Errorf("%s for=%s: %.80s", verb, label, reply)
-				}
-			}
 		}
 	}
 }

@@ -1,4 +1,11 @@
-package daemon
+// Package serve answers lines over Unix sockets: it accepts connections, reads
+// requests, has lookups answered by package resolve, and writes the replies. Who may
+// ask what, and how much of the daemon one caller can hold, is decided here.
+//
+// The way of a line: server.go accepts a connection, conn.go reads a line from it;
+// request.go reads a lookup's fields, command.go answers every other verb; access.go
+// says what the caller may ask; outbox.go writes the reply when its turn has come.
+package serve
 
 import (
 	"context"
@@ -11,6 +18,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/daemon/lease"
 	"github.com/neonauthd/neonauthd/daemon/membership"
@@ -22,8 +30,8 @@ import (
 
 // Bounds of the server that the configuration does not set.
 const (
-	// maxAdminConnections is how many connections the admin socket serves at once.
-	maxAdminConnections = 64
+	// MaxAdminConnections is how many connections the admin socket serves at once.
+	MaxAdminConnections = 64
 	// turnedAwayInterval is how often it is logged that connections are turned
 	// away.
 	turnedAwayInterval = 10 * time.Second
@@ -38,16 +46,52 @@ const (
 	acceptMaxBackoff = time.Second
 )
 
-// server owns the connections: it accepts them, bounds them and drains them.
-type server struct {
+// Terms are what connections are served on, which a reload changes.
+type Terms struct {
+	// Limits bound what callers hold.
+	Limits config.Limits
+	// Projects are those that can be asked about.
+	Projects resolve.Projects
+	// Callers say who may ask what.
+	Callers Callers
+}
+
+// Rest is what is left of an admin verb once it is in effect: it waits for others, may
+// add to the reply, and returns why there is none, or nil.
+type Rest func(ctx context.Context, reply *protocol.Reply) *Refusal
+
+// Config is what a Server is made of. All of it is required.
+type Config struct {
+	// Resolver answers the lookups.
+	Resolver *resolve.Resolver
+	// Counters count what happens.
+	Counters *Counters
+	// Admin answers a caller's verbs of the admin socket, or says why it does not. Each is in
+	// effect when it returns. Where the answer has to wait for others, rest is not nil.
+	Admin func(verb protocol.Verb, r *protocol.Request, by fair.ID) (reply protocol.Reply, rest Rest, refused *Refusal)
+	// Leases are of those who keep answers.
+	Leases *lease.Watches
+	// Hearing tells how this host stands with its fleet.
+	Hearing func() membership.Hearing
+	// Terms are in force until SetTerms changes them.
+	Terms *Terms
+	// Version is told to callers (HELLO).
+	Version string
+	// Log receives one line per event that an operator acts on.
+	Log *slog.Logger
+}
+
+// Server owns the connections: it accepts them, bounds them and drains them. Make it
+// with New. Safe for concurrent use.
+type Server struct {
 	resolver *resolve.Resolver
-	fleet    *membership.Member
-	ledger   *ledger
 	leases   *lease.Watches
+	hearing  func() membership.Hearing
+	counters *Counters
 	log      *slog.Logger
 	version  string
-	admin    *admin
-	state    *atomic.Pointer[state]
+	admin    func(verb protocol.Verb, r *protocol.Request, by fair.ID) (protocol.Reply, Rest, *Refusal)
+	terms    atomic.Pointer[Terms]
 	users    sockets.UserNamespace
 
 	mu        sync.Mutex
@@ -64,9 +108,37 @@ type server struct {
 	running   sync.WaitGroup
 }
 
-// serve accepts on ln until ctx ends or ln is closed. It returns when no more
-// connections will come; wait is for those that are there.
-func (s *server) serve(ctx context.Context, ln net.Listener, admin bool) error {
+// New returns a Server without connections. It starts nothing.
+func New(c Config) *Server {
+	s := &Server{
+		resolver: c.Resolver,
+		counters: c.Counters,
+		log:      c.Log,
+		version:  c.Version,
+		admin:    c.Admin,
+		leases:   c.Leases,
+		hearing:  c.Hearing,
+		users:    sockets.OwnUserNamespace(),
+		conns:    map[*conn]struct{}{},
+		peers:    map[fair.ID]*peer{},
+		bodies:   fair.NewBodies(fair.UnsentBodies()),
+		wide:     newWideBuffers(),
+		roomy:    fair.NewPool(fair.SendBuffers()),
+		notices:  fair.NewPool(fair.Notices()),
+		stopping: make(chan struct{}),
+	}
+	s.terms.Store(c.Terms)
+	return s
+}
+
+// SetTerms puts t in force: for lines that are read from now on, and for new
+// connections.
+func (s *Server) SetTerms(t *Terms) { s.terms.Store(t) }
+
+// Serve accepts on ln, the admin socket or the ordinary one, until ctx ends or ln is
+// closed. It returns when no more connections will come; Drain is for those that are
+// there.
+func (s *Server) Serve(ctx context.Context, ln net.Listener, admin bool) error {
 	stop := context.AfterFunc(ctx, func() { _ = ln.Close() })
 	defer stop()
 	backoff := acceptMinBackoff
@@ -82,7 +154,7 @@ func (s *server) serve(ctx context.Context, ln net.Listener, admin bool) error {
 		}
 		// Out of file descriptors or memory: what is open goes on, and a spin
 		// would make it worse.
-		s.ledger.acceptErrors.Add(1)
+		s.counters.AcceptErrors.Add(1)
 		if backoff == acceptMinBackoff {
 			s.log.Error("accept failed, will be tried again: what is open goes on; raise LimitNOFILE= or lower limits.connections", "error", err)
 		}
@@ -96,7 +168,7 @@ func (s *server) serve(ctx context.Context, ln net.Listener, admin bool) error {
 }
 
 // open admits one connection and serves it, or turns it away with the reason.
-func (s *server) open(ctx context.Context, nc net.Conn, admin bool) {
+func (s *Server) open(ctx context.Context, nc net.Conn, admin bool) {
 	from, err := sockets.PeerCredentials(nc)
 	if err != nil {
 		s.log.Warn("connection refused: no peer credentials", "error", err)
@@ -115,7 +187,7 @@ func (s *server) open(ctx context.Context, nc net.Conn, admin bool) {
 			program.Once())
 	}
 	s.makeRoom(c)
-	c.adopt(s.state.Load())
+	c.adopt(s.terms.Load())
 	// Lookups end with their own deadlines, not with ctx: a drain answers them.
 	c.ctx, c.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	s.running.Go(func() {
@@ -127,18 +199,18 @@ func (s *server) open(ctx context.Context, nc net.Conn, admin bool) {
 // register makes the connection's books, or returns nil if a limit is reached.
 // Admin connections have a limit of their own: an operator has to be able to
 // revoke while an application holds all there are.
-func (s *server) register(nc net.Conn, from sockets.Credentials, admin bool) *conn {
+func (s *Server) register(nc net.Conn, from sockets.Credentials, admin bool) *conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := s.peer(from)
-	limits := s.state.Load().config.Limits
+	limits := s.terms.Load().Limits
 	shares := fair.Connections(limits.Connections, limits.ConnectionsPerUID)
 	room := shares.Admit(p.conns-p.admins, len(s.conns)-s.admins, 1)
 	if admin {
-		room = s.admins < maxAdminConnections
+		room = s.admins < MaxAdminConnections
 	}
 	if !room || s.draining {
-		s.ledger.turnedAway.Add(1)
+		s.counters.TurnedAway.Add(1)
 		return nil
 	}
 	p.conns++
@@ -148,13 +220,13 @@ func (s *server) register(nc net.Conn, from sockets.Credentials, admin bool) *co
 	}
 	c := &conn{server: s, net: nc, peer: p, gid: from.GID, admin: admin, slots: make(chan struct{}, limits.InFlightPerConnection), idle: time.Duration(limits.IdleTimeout)}
 	c.lines = protocol.NewLineReader(c, protocol.MaxRequestLine)
-	c.out = newOutbox(nc, p.id, s, limits.InFlightPerConnection, outboxCalls{s.resolver.Confirm, s.fleet.Hearing, func() { c.cancel() }})
+	c.out = newOutbox(nc, p.id, s, limits.InFlightPerConnection, outboxCalls{s.resolver.Confirm, s.hearing, func() { c.cancel() }})
 	s.conns[c] = struct{}{}
-	s.ledger.accepted.Add(1)
+	s.counters.Connections.Add(1)
 	return c
 }
 
-func (s *server) unregister(c *conn) {
+func (s *Server) unregister(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, c)
@@ -168,9 +240,9 @@ func (s *server) unregister(c *conn) {
 	}
 }
 
-// drain ends every connection after its replies. When ctx ends, lookups in
+// Drain ends every connection after its replies. When ctx ends, lookups in
 // flight are answered without their outcome; then connections are cut.
-func (s *server) drain(ctx context.Context) error {
+func (s *Server) Drain(ctx context.Context) error {
 	s.mu.Lock()
 	s.draining = true
 	close(s.stopping)
@@ -210,9 +282,9 @@ func (s *server) drain(ctx context.Context) error {
 	return fmt.Errorf("drain: %d connections were cut: %w", cut, ctx.Err())
 }
 
-// panicked records a panic without what it was about, which may be a token.
-func (s *server) panicked(p any) {
-	s.ledger.panics.Add(1)
+// Panicked records a panic without what it was about, which may be a token.
+func (s *Server) Panicked(p any) {
+	s.counters.Panics.Add(1)
 	s.log.Error("a connection failed by a fault of ours; it was closed, the others go on; please report this line",
 		"kind", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
 }

@@ -1,0 +1,130 @@
+package serve
+
+import (
+	"slices"
+	"sync/atomic"
+
+	"github.com/neonauthd/neonauthd/daemon/resolve"
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+// Counters count what happened since the start. Make them with NewCounters. Reading
+// changes nothing; all of it is safe for concurrent use.
+type Counters struct {
+	// Accepted, Rejected and Unknown are lookups: by what was established and from where,
+	// by the reason, and by the code.
+	Accepted [resolve.Levels][resolve.Sources]atomic.Uint64
+	Rejected Counts[protocol.Reason]
+	Unknown  Counts[protocol.Code]
+	// Refused are requests that were answered before any lookup.
+	Refused Counts[protocol.Code]
+	// Connections were served, TurnedAway were not because a limit was reached, and
+	// AcceptErrors is how often none could be accepted.
+	Connections, TurnedAway, AcceptErrors atomic.Uint64
+	// Panics are faults of ours that cost one lookup or connection.
+	Panics atomic.Uint64
+	// Latency is how long lookups took.
+	Latency Latency
+
+	own [32]byte // digest of the token by which the daemon asks itself
+}
+
+// NewCounters returns Counters at zero. Lookups of the token own are questions of the
+// daemon's own: they would drown those of a quiet host, and are not counted.
+func NewCounters(own []byte) *Counters {
+	return &Counters{
+		Rejected: newCounts(protocol.Reasons()), Unknown: newCounts(LookupCodes()), Refused: newCounts(protocol.Codes()),
+		Latency: newLatency(), own: resolve.DigestOf(own),
+	}
+}
+
+// isOwn reports whether the lookup is a question of the daemon's own.
+func (c *Counters) isOwn(asked *resolve.Lookup) bool { return asked.Digest() == c.own }
+
+// Counts has a counter for each word of a closed list. It never changes; the counters
+// do.
+type Counts[W ~string] map[W]*atomic.Uint64
+
+func newCounts[W ~string](list []W) Counts[W] {
+	c := Counts[W]{}
+	for _, word := range list {
+		c[word] = &atomic.Uint64{}
+	}
+	return c
+}
+
+// add counts a word of the list. A word that is not on it is counted nowhere.
+func (c Counts[W]) add(word W) {
+	if counter := c[word]; counter != nil {
+		counter.Add(1)
+	}
+}
+
+// Sum adds what is above zero to byWord, unless that is nil, and returns all of it.
+func (c Counts[W]) Sum(byWord map[string]uint64) (all uint64) {
+	for word, counter := range c {
+		n := counter.Load()
+		if n > 0 && byWord != nil {
+			byWord[string(word)] += n
+		}
+		all += n
+	}
+	return all
+}
+
+// LookupCodes are the codes that a lookup can have: all but those of a request that is
+// itself wrong.
+func LookupCodes() []protocol.Code {
+	return slices.DeleteFunc(protocol.Codes(), func(code protocol.Code) bool {
+		switch code {
+		case protocol.CodeBadRequest, protocol.CodeUnknownVerb, protocol.CodeUnknownProject, protocol.CodeLineTooLong, protocol.CodeForbidden:
+			return true
+		case protocol.CodeNeedsProfile, protocol.CodeUnavailable, protocol.CodeMisconfigured, protocol.CodeBusy, protocol.CodeDeadline, protocol.CodeKeysPending:
+		}
+		return false
+	})
+}
+
+// count enters one verdict.
+func (c *Counters) count(asked *resolve.Lookup, v *resolve.Verdict) {
+	if c.isOwn(asked) {
+		return
+	}
+	switch v.Status() {
+	case protocol.OK:
+		c.Accepted[v.Level][v.Source].Add(1)
+	case protocol.NO:
+		c.Rejected.add(v.Reason())
+	case protocol.ERR:
+		c.Unknown.add(v.Code())
+	}
+}
+
+// Totals are the lookups, summed in the ways that people ask for.
+type Totals struct {
+	// Outcomes are lookups by their status.
+	Outcomes map[protocol.Status]uint64
+	// Levels and Sources are those that were accepted.
+	Levels  [resolve.Levels]uint64
+	Sources [resolve.Sources]uint64
+	// Reasons and Codes are replies by the protocol's word, those to requests that were
+	// refused included. What never occurred is absent.
+	Reasons, Codes map[string]uint64
+}
+
+// Totals sums what was counted.
+func (c *Counters) Totals() Totals {
+	t := Totals{Outcomes: map[protocol.Status]uint64{}, Reasons: map[string]uint64{}, Codes: map[string]uint64{}}
+	for level := range c.Accepted {
+		for source := range c.Accepted[level] {
+			n := c.Accepted[level][source].Load()
+			t.Outcomes[protocol.OK] += n
+			t.Levels[level] += n
+			t.Sources[source] += n
+		}
+	}
+	t.Outcomes[protocol.NO] = c.Rejected.Sum(t.Reasons)
+	t.Outcomes[protocol.ERR] = c.Unknown.Sum(t.Codes)
+	c.Refused.Sum(t.Codes)
+	return t
+}
