@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -17,6 +18,12 @@ import (
 // MaxPath is the longest path that a socket can have, in bytes: sun_path of
 // unix(7) less its NUL.
 const MaxPath = 107
+
+// umaskMu is held while the umask is another one: who sets it back has to be the one
+// who set it.
+//
+//nolint:gochecknoglobals // so is the umask
+var umaskMu sync.Mutex
 
 // errAbstract refuses a socket that is in no folder.
 var errAbstract = errors.New("must be a path: a name that begins with \"@\" is an abstract socket (unix(7)), which has no mode and which every process of the host can reach; write ./@name for a file of that name")
@@ -54,9 +61,11 @@ func Listen(path string, mode fs.FileMode) (net.Listener, error) {
 	// The umask makes the socket right from its first moment; a chmod would
 	// leave one in which anybody connects. It is the process's, so this runs
 	// before anything else creates files.
+	umaskMu.Lock()
 	old := syscall.Umask(int(0o777 &^ mode))
 	ln, err := net.Listen("unix", path)
 	syscall.Umask(old)
+	umaskMu.Unlock()
 	if err != nil {
 		return nil, fmt.Errorf("socket %s: %w", path, err)
 	}

@@ -3,10 +3,14 @@ package sockets
 import (
 	"crypto/rand"
 	"errors"
+	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -250,5 +254,36 @@ func TestOnlyWhatOtherHostsCanReachIsOnTheNetwork(t *testing.T) {
 	defer ln.Close()
 	if OnNetwork(ln) || OnNetwork(nil) {
 		t.Error("a Unix socket, or none, is on the network")
+	}
+}
+
+// TestSocketsMadeAtOnceLeaveTheUmaskAsItWas: it is the process's, and whoever sets it
+// back must be the one who set it.
+func TestSocketsMadeAtOnceLeaveTheUmaskAsItWas(t *testing.T) {
+	was := syscall.Umask(0o022)
+	defer syscall.Umask(was)
+	folders := make([]string, 32)
+	for i := range folders {
+		folders[i] = filepath.Join(t.TempDir(), "f")
+		if err := os.Mkdir(folders[i], 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var making sync.WaitGroup
+	for i, folder := range folders {
+		making.Go(func() {
+			for n := range 20 {
+				ln, err := Listen(filepath.Join(folder, fmt.Sprint(n)), fs.FileMode(0o600+i%2*0o060))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				_ = ln.Close()
+			}
+		})
+	}
+	making.Wait()
+	if left := syscall.Umask(0o022); left != 0o022 {
+		t.Errorf("the umask is %#o", left)
 	}
 }
