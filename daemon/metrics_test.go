@@ -31,8 +31,9 @@ type monitor struct {
 // newMonitoredWorld is newLiveDaemon with metrics_listen set.
 func newMonitoredWorld(t testing.TB, change func(*config.Config)) (*liveDaemon, *monitor) {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "m")
+	var path string
 	w := newLiveDaemon(t, func(c *config.Config) {
+		path = filepath.Join(filepath.Dir(c.Socket), "m")
 		c.MetricsListen = "unix:" + path
 		if change != nil {
 			change(c)
