@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -27,8 +29,8 @@ type fleetHost struct {
 }
 
 // newFleet starts n daemons over one engine and one upstream, and waits until all
-// hear each other. more are further keys of [fleet].
-func newFleet(t *testing.T, n int, more string) (hosts []*fleetHost, engine *e2e.Engine, upstream *e2e.Upstream) {
+// hear each other. more are further keys of [fleet], project those of [[project]].
+func newFleet(t *testing.T, n int, more string, project ...string) (hosts []*fleetHost, engine *e2e.Engine, upstream *e2e.Upstream) {
 	t.Helper()
 	place := e2e.NewFolder(t)
 	engine = e2e.StartEngine(t, place.Dir)
@@ -39,7 +41,7 @@ func newFleet(t *testing.T, n int, more string) (hosts []*fleetHost, engine *e2e
 		f.Write(t, "fleet-key", key)
 		settings := e2e.Settings{Tables: []string{
 			fmt.Sprintf("[fleet]\nname = \"test\"\nurls = [%q]\nkeys = [\"./fleet-key\"]\n%s\n", engine.URL, more),
-			upstream.Project(t, f, standin.Stack),
+			upstream.Project(t, f, standin.Stack, project...),
 		}}
 		hosts = append(hosts, &fleetHost{f, e2e.Serve(t, f, settings)})
 	}
@@ -304,4 +306,37 @@ func TestTheExampleOfAFleetDoesWhatItSays(t *testing.T) {
 	}
 	p.Signal(t, syscall.SIGTERM)
 	p.AwaitEnd(t)
+}
+
+// TestHostsThatMissAtOnceCallTheUpstreamOnce for each user: nearly, for a host that
+// the engine does not answer in time goes by itself.
+func TestHostsThatMissAtOnceCallTheUpstreamOnce(t *testing.T) {
+	const daemons, users = 8, 200
+	hosts, _, upstream := newFleet(t, daemons, "timeout = \"1s\"\nwait = \"10s\"", "upstream_rate = 1000")
+	var tokens []string
+	for n := range users {
+		token, _ := upstream.User(fmt.Sprint("user", n))
+		tokens = append(tokens, token)
+	}
+	upstream.Await(t, standin.Me, daemons) // each tests its key when it starts
+	before := upstream.Calls(standin.Me)
+	var asking sync.WaitGroup
+	var answered atomic.Int64
+	for _, h := range hosts {
+		c := &client.Client{Socket: h.Socket(), Timeout: e2e.Patience}
+		t.Cleanup(func() { _ = c.Close() })
+		for _, token := range tokens {
+			asking.Go(func() {
+				if a, ok := c.Profile(t.Context(), token).(client.Accepted); ok && a.Level == client.LevelProfile {
+					answered.Add(1)
+				}
+			})
+		}
+	}
+	asking.Wait()
+	calls := upstream.Calls(standin.Me) - before
+	t.Logf("%d daemons and %d users: %d of %d answers, %d calls", daemons, users, answered.Load(), daemons*users, calls)
+	if answered.Load() != daemons*users || calls > users+users/20 {
+		t.Errorf("%d of %d answers, %d calls, expected at most %d", answered.Load(), daemons*users, calls, users+users/20)
+	}
 }
