@@ -1,6 +1,6 @@
 // Neonauth-http answers the authorisation requests of web servers (nginx,
-// Caddy, HAProxy, Traefik, Envoy) from neonauthd. It holds no secret, keeps
-// nothing, and decides by the token and by what the web server's configuration
+// Caddy, HAProxy, Traefik, Envoy) from neonauthd. It holds no secret, gives
+// accepted answers again until the daemon says that they have ended, and decides by the token and by what the web server's configuration
 // asks of it, never by a path, a method or a forwarded address.
 package main
 
@@ -40,6 +40,7 @@ type flags struct {
 	socket         string
 	config         string
 	check          bool
+	keep           int // of the configuration at the start
 }
 
 func root() *cobra.Command {

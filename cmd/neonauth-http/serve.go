@@ -43,11 +43,12 @@ func (f *flags) serve(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return program.ConfigError{Err: err}
 	}
+	f.keep = set.Keep()
 	l, err := openSockets(f.listen, f.status)
 	if err != nil {
 		return err
 	}
-	c := &client.Client{Socket: f.socket, Name: "neonauth-http", Conns: authrequest.MaxConns}
+	c := &client.Client{Socket: f.socket, Name: "neonauth-http", Conns: authrequest.MaxConns, Keep: set.Keep()}
 	s := authrequest.New(release, c, set, log, time.Now)
 	for _, ln := range []net.Listener{l.auth, l.status} {
 		if sockets.OnNetwork(ln) { // the flags refuse it, a socket unit does not
@@ -126,6 +127,11 @@ func (f *flags) reload(s *authrequest.Service, log *slog.Logger) {
 	if err != nil {
 		s.Kept()
 		log.Error("the configuration was not reloaded, the old one holds", "error", err)
+		return
+	}
+	if set.Keep() != f.keep {
+		s.Kept()
+		log.Error("the configuration was not reloaded, the old one holds: keep cannot change by a reload; restart to change it")
 		return
 	}
 	s.Use(set)

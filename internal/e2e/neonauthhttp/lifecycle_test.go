@@ -158,7 +158,11 @@ func TestReloadAppliesAllOrNothing(t *testing.T) {
 	if g.StatusCode != http.StatusNoContent || g.Header.Get("Vary") != "X-Own" || g.Header.Get("X-Auth-Email") == "" || g.Header.Get("X-Auth-Name") != "" {
 		t.Error(g.Status, g.Header)
 	}
-	if m := w.metrics(t); !strings.Contains(m, `reloads_total{result="failed"} 1`) || !strings.Contains(m, `reloads_total{result="done"} 1`) {
+	reload("realm = \"third\"\nkeep = 1\n") // which takes a restart
+	if realm() != `Bearer realm="second"` {
+		t.Error("half a reload:", realm())
+	}
+	if m := w.metrics(t); !strings.Contains(m, `reloads_total{result="failed"} 2`) || !strings.Contains(m, `reloads_total{result="done"} 1`) {
 		t.Error(m)
 	}
 	w.http.Stop(t) // its log is whole now

@@ -24,6 +24,13 @@ const (
 // MaxTimeout is the longest time that a configuration file can give a request.
 const MaxTimeout = time.Minute
 
+// DefaultKeep is how many accepted answers are kept unless the configuration file says
+// otherwise, and MaxKeep the most that it can say. Each takes up to 4 KiB.
+const (
+	DefaultKeep = 4096
+	MaxKeep     = 1 << 16
+)
+
 // Settings are what a configuration file says. They are not changed once in use.
 type Settings struct {
 	realm    string
@@ -31,8 +38,18 @@ type Settings struct {
 	patience time.Duration    // for a restart of the daemon
 	tokens   *httpauth.Search // where a token may be
 	show     selection
+	keep     int // how many accepted answers are kept
 
 	resources []*resource
+}
+
+// Keep is how many accepted answers are to be kept, as client.Client has it: below zero
+// none.
+func (s *Settings) Keep() int {
+	if s.keep == 0 {
+		return -1
+	}
+	return s.keep
 }
 
 // file is the configuration file. Absent keys have their defaults.
@@ -43,6 +60,7 @@ type file struct {
 	Tokens   *[]string `toml:"token_from"`
 	Fields   *[]string `toml:"fields"`
 	Claims   *[]string `toml:"claims"`
+	Keep     *int      `toml:"keep"`
 
 	Resources []resourceTable `toml:"resource"`
 }
@@ -94,12 +112,18 @@ func (p *period) UnmarshalText(text []byte) error {
 
 func (f *file) settings() (*Settings, error) {
 	set := &Settings{
+		keep:     DefaultKeep,
 		realm:    f.Realm,
 		timeout:  cmp.Or(time.Duration(f.Timeout), defaultTimeout),
 		patience: cmp.Or(time.Duration(f.Patience), defaultPatience),
 	}
 	if !plainText(f.Realm) {
 		return nil, errors.New("realm: only visible ASCII and blanks, without quotes and backslashes")
+	}
+	if f.Keep != nil {
+		if set.keep = *f.Keep; set.keep < 0 || set.keep > MaxKeep {
+			return nil, fmt.Errorf("keep: must be a number from 0, which keeps nothing, to %d", MaxKeep)
+		}
 	}
 	var err error
 	if set.tokens, err = search(f.Tokens); err != nil {

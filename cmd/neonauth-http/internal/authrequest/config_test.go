@@ -48,6 +48,13 @@ func TestConfigurationIsAllOrNothing(t *testing.T) {
 		"token_from = [\"header:authorization\"]":                    "token_from: \"header:Authorization\" is not a token alone: name the place \"authorization\" instead",
 		"token_from = [\"cookie:__Host-x_y\"]":                       "",
 		"claims = [\"role\"]\nfields=[\"age\"]":                      "",
+		"keep = 0":                                                   "",
+		"keep = 65535":                                               "",
+		"keep = 65536":                                               "",
+		"keep = 65537":                                               "keep: must be a number from 0, which keeps nothing, to 65536",
+		"keep = -1":                                                  "keep: must be a number from 0",
+		"keep = \"1024\"":                                            "keep: must be",
+		"keep = 1.5":                                                 "keep: must be",
 	} {
 		file := filepath.Join(t.TempDir(), "c.toml")
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
@@ -59,6 +66,15 @@ func TestConfigurationIsAllOrNothing(t *testing.T) {
 		}
 		if err != nil && (strings.Contains(err.Error(), "struct") || strings.Contains(err.Error(), "main.")) {
 			t.Errorf("%q: the error speaks of our code: %v", text, err)
+		}
+	}
+	for text, want := range map[string]int{"": DefaultKeep, "keep = 0": -1, "keep = 1": 1} {
+		file := filepath.Join(t.TempDir(), "c.toml")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if set, err := Load(file); err != nil || set.Keep() != want {
+			t.Errorf("%q keeps %d, %v, want %d", text, set.Keep(), err, want)
 		}
 	}
 	if _, err := Load("/nowhere.toml"); err == nil {

@@ -1,6 +1,6 @@
 // Package authrequest answers the authorisation requests of web servers (nginx,
-// Caddy, HAProxy, Traefik, Envoy) from neonauthd. It holds no secret, keeps
-// nothing, and decides by the token and by what the web server's configuration
+// Caddy, HAProxy, Traefik, Envoy) from neonauthd. It holds no secret, gives
+// accepted answers again until the daemon says that they have ended, and decides by the token and by what the web server's configuration
 // asks of it, never by a path, a method or a forwarded address.
 package authrequest
 
