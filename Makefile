@@ -186,6 +186,18 @@ package-%: build clients $(NFPM)
 	$(NFPM) package --config $(DIST)/stage/$*.yaml --packager deb --target $(DIST)/$(NAME).deb
 	$(NFPM) package --config $(DIST)/stage/$*.yaml --packager rpm --target $(DIST)/$(NAME).rpm
 
+# An image for containers: the programs on nothing, as an OCI archive of all architectures, without a registry.
+IMAGE := $(DIST)/neonauthd_$(VERSION)_oci.tar
+
+.PHONY: image
+image: $(ARCHES:%=image-%) ## an image for containers as an OCI archive into dist/ (ARCHES="amd64 arm64")
+	$(GO) run ./packaging/image -out $(IMAGE) -version $(VERSION) -revision $(COMMIT) -created $(SOURCE_DATE_EPOCH) \
+		$(foreach arch,$(ARCHES),$(arch)=$(DIST)/image/$(arch))
+
+image-%:
+	rm -rf $(DIST)/image/$* && mkdir -p $(DIST)/image/$*
+	GOOS=linux GOARCH=$* $(BUILD) -tags image -o $(DIST)/image/$*/ ./cmd/...
+
 archive-%: package-%
 	tar --create --sort=name --mtime=@$(SOURCE_DATE_EPOCH) --owner=0 --group=0 --numeric-owner \
 		--transform 's|^\.|neonauthd-$(VERSION)|' -C $(DIST)/stage/$* . | gzip -9n >$(DIST)/$(NAME).tar.gz
@@ -203,9 +215,9 @@ release: ## everything that a release consists of: packages, archives, bills of 
 	$(MAKE) release-files ARCHES="amd64 arm64"
 
 .PHONY: release-files
-release-files: $(ARCHES:%=archive-%) $(ARCHES:%=bom-%)
+release-files: $(ARCHES:%=archive-%) $(ARCHES:%=bom-%) image
 	cp $(DIST)/clients/* $(DIST)/
-	cd $(DIST) && sha256sum *.deb *.rpm *.tar.gz *.tgz *.whl *.cdx.json >SHA256SUMS && cat SHA256SUMS
+	cd $(DIST) && sha256sum *.deb *.rpm *.tar *.tar.gz *.tgz *.whl *.cdx.json >SHA256SUMS && cat SHA256SUMS
 
 .PHONY: boot-test
 boot-test: package ## install and use the package in a booted Debian 12 with systemd and nginx (root, systemd-nspawn)

@@ -36,7 +36,7 @@ again on SIGHUP.`,
 	command.Path(root.Flags(), &flags.config, "config", defaultConfig, "configuration `FILE`")
 	root.Flags().BoolVar(&flags.check, "check", false, "check the configuration and the upstreams' word on it, then exit")
 	command.Path(root.Flags(), &flags.socket, "socket", "", "serve on this `PATH` instead of the configured one")
-	root.AddCommand(demoCommand(), standinCommand(), fleetKeyCommand())
+	root.AddCommand(demoCommand(), standinCommand(), fleetKeyCommand(), folderCommand())
 	command.Set(root, program.Version("neonauthd", release, commit))
 	return root
 }

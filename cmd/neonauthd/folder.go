@@ -1,0 +1,70 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/neonauthd/neonauthd/internal/program"
+	"github.com/neonauthd/neonauthd/internal/program/command"
+)
+
+// folderCommand makes a folder for the daemon's sockets or state where nothing
+// else can: an image has no shell, and volumes come as everybody's.
+func folderCommand() *cobra.Command {
+	var user, group int
+	cmd := &cobra.Command{
+		Use:   "folder PATH...",
+		Short: "Make folders for sockets and state that only their user can change",
+		Long: `Makes each folder if it is missing, gives it to a user and a group, and lets
+nobody else change it (mode 0755). For containers: volumes come as everybody's, and
+the daemon refuses a folder in which others could replace its socket. Run it as
+root before the daemon starts.`,
+		Example: `  neonauthd folder --user 65532 --group 65532 /run/neonauthd /var/lib/neonauthd`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return program.Usage("folder takes at least one path (see neonauthd folder --help)")
+			}
+			for _, path := range args {
+				if err := command.CheckPath(path); err != nil {
+					return program.UsageError{Err: fmt.Errorf("folder takes paths, and %w", err)}
+				}
+			}
+			return nil
+		},
+		RunE: func(_ *cobra.Command, args []string) error {
+			var all []error
+			for _, path := range args {
+				all = append(all, makeFolder(path, user, group))
+			}
+			return errors.Join(all...)
+		},
+	}
+	cmd.Flags().IntVar(&user, "user", os.Geteuid(), "`UID` of the owner")
+	cmd.Flags().IntVar(&group, "group", os.Getegid(), "`GID` of the group")
+	return cmd
+}
+
+// makeFolder needs no capability but that to give folders away: what is right
+// already, after a restart, is not touched.
+func makeFolder(path string, user, group int) error {
+	if err := os.MkdirAll(path, 0o755); err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(path)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	info, err := root.Stat(".")
+	if err != nil {
+		return err
+	}
+	if info.Mode() != fs.ModeDir|0o755 {
+		err = root.Chmod(".", 0o755)
+	}
+	return errors.Join(err, root.Chown(".", user, group))
+}
