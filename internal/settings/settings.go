@@ -46,7 +46,7 @@ func Decode(text []byte, into any, manual string) error {
 
 // bareText matches a value that was meant as a text, alone on its line.
 func bareText() *regexp.Regexp {
-	return regexp.MustCompile(`^\s*([A-Za-z0-9_-]+)\s*=\s*[A-Za-z/@.:][^"'\[\]{}]*$`)
+	return regexp.MustCompile(`^\s*([A-Za-z0-9_-]+)\s*=\s*([A-Za-z/@.:][^"'\[\]{}]*)$`)
 }
 
 // unquoted is err, or a clearer one where the line at which the text is no TOML has
@@ -63,11 +63,11 @@ func unquoted(text []byte, err error) error {
 		return err
 	}
 	line, _, _ := bytes.Cut(lines[row-1], []byte("#"))
-	match := bareText().FindSubmatch(line)
+	match := bareText().FindSubmatchIndex(line)
 	if match == nil {
 		return err
 	}
-	return fmt.Errorf("line %d: %s: a text must be in quotes", row, cut(string(match[1])))
+	return fmt.Errorf("line %d, column %d: %s: a text must be in quotes", row, match[4]+1, cut(string(line[match[2]:match[3]])))
 }
 
 // explain turns the decoder's errors into one line each: where, which key, what.
