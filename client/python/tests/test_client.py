@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import neonauthd
 from neonauthd import Accepted, Answer, AsyncClient, Client, ClosedError, Rejected, TimedOutError, Unknown, UnreachableError
 
 from .fake import ACCEPTED, FakeDaemon
@@ -42,6 +43,11 @@ class WithDaemon(unittest.TestCase):
 
 
 class Answers(WithDaemon):
+    def test_the_package_has_a_version_and_no_other_name(self) -> None:
+        self.assertRegex(neonauthd.__version__, r"^[0-9]+\.[0-9]")
+        with self.assertRaises(AttributeError):
+            getattr(neonauthd, "no_such_name")
+
     def test_an_answer_is_neither_true_nor_false(self) -> None:
         for answer in (self.client(self.daemon(ACCEPTED)).verify("a.b.c"), Rejected("expired"), Unknown(ClosedError())):
             with self.assertRaisesRegex(TypeError, "three outcomes"):
@@ -99,6 +105,20 @@ class Threads(WithDaemon):
             answers = list(pool.map(client.verify, ["a.b.c"] * 5000))
         self.assertEqual(set(answers), {Rejected("expired")})
         self.assertLessEqual(fake.connections, 3)
+
+    def test_a_call_has_its_own_time_on_a_connection_that_another_had(self) -> None:
+        fake = FakeDaemon(lambda words: None if words[-1] == "slow.b.c" else "NO expired")
+        self.addCleanup(fake.close)
+        client = self.client(fake, conns=1, timeout=60)
+        self.assertEqual(client.verify("a.b.c"), Rejected("expired"))
+        answer = client.verify("slow.b.c", deadline=0.05)  # waits for ever with the other's time
+        assert isinstance(answer, Unknown)
+        self.assertIsInstance(answer.error, TimedOutError)
+        self.assertEqual(client.verify("a.b.c", deadline=0.5), Rejected("expired"))
+        self.assertEqual(client.verify("a.b.c"), Rejected("expired"))
+        conn = client._pool.get()._idle[0]
+        self.assertGreater(conn._timeout, 50)
+        self.assertEqual(conn._timeout, conn.sock.gettimeout())
 
     def test_a_call_that_times_out_takes_nobody_with_it(self) -> None:
         fake = FakeDaemon(lambda words: None if words[-1] == "slow.b.c" else "NO expired")

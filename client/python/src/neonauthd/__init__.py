@@ -16,7 +16,7 @@ be reached says nothing about a token, and an exception is too easily taken for
 a no. Durations are seconds.
 """
 
-from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
 
 from ._answer import Accepted, Answer, Daemon, Level, Rejected, Source, Unknown
 from ._asker import Asker, AsyncAsker
@@ -83,7 +83,17 @@ __all__ = [
     "User",
 ]
 
-try:
-    __version__ = version("neonauthd")
-except PackageNotFoundError:  # run from a checkout
-    __version__ = "0.0.0"
+__version__: str
+
+if not TYPE_CHECKING:  # who has a wrong name is to be told
+
+    def __getattr__(name: str) -> str:
+        """Looks up __version__ for those who ask: that would take a good part of the time of an import."""
+        if name != "__version__":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            return version("neonauthd")
+        except PackageNotFoundError:  # run from a checkout
+            return "0.0.0"

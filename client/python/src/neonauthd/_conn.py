@@ -11,11 +11,15 @@ from ._reply import LineBuffer, untagged
 
 CHUNK = 1 << 16
 
+# A socket's timeout, which costs a system call to set, stays when it is no more
+# than so many times the time that a call has left.
+SLACK = 1.02
+
 
 class Conn:
     """Is used again only after a whole reply has come, and nothing beside it."""
 
-    __slots__ = ("sock", "idle", "since", "spent", "_lines", "_tag")
+    __slots__ = ("sock", "idle", "since", "spent", "_lines", "_tag", "_timeout")
 
     def __init__(self, sock: _socket.socket) -> None:
         self.sock = sock
@@ -24,6 +28,7 @@ class Conn:
         self.spent = False  # it can serve no other question
         self._lines = LineBuffer()
         self._tag = first_tag()
+        self._timeout = 0.0  # of the socket
 
     def ask(self, question: Question, end: float, span: float) -> bytes | NeonauthdError:
         """Sends the question and returns the reply line without its tag.
@@ -63,4 +68,6 @@ class Conn:
         left = end - monotonic()
         if left <= 0:
             raise TimeoutError
-        self.sock.settimeout(left)
+        if not left <= self._timeout <= left * SLACK:
+            self._timeout = left * (1 + SLACK) / 2
+            self.sock.settimeout(self._timeout)
