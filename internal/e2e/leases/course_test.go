@@ -235,14 +235,8 @@ var faults = []fault{
 		pauseUpTo(1500 * time.Millisecond)
 		c.daemon.Signal(t, syscall.SIGCONT)
 	}},
-	{"connections are lost", func(_ *testing.T, c *course) {
-		for _, a := range c.askers {
-			if a.relay != nil {
-				a.relay.cut(0.7)
-			}
-		}
-		pauseUpTo(slowFor)
-	}},
+	{"connections are lost at the daemon's end", func(_ *testing.T, c *course) { c.cut(true) }},
+	{"connections are lost at the client's end", func(_ *testing.T, c *course) { c.cut(false) }},
 	{"a watch does not read, and is lost", func(t *testing.T, c *course) {
 		watch := e2e.Call(t, c.folder.Socket())
 		watch.Expect(t, "WATCH", `OK lease=1000 rev=\S+`)
@@ -255,6 +249,16 @@ var faults = []fault{
 		c.up.Rotate(standin.Neon, false)
 		pauseUpTo(time.Second)
 	}},
+}
+
+// cut has most connections through relays lost.
+func (c *course) cut(far bool) {
+	for _, a := range c.askers {
+		if a.relay != nil {
+			a.relay.cut(0.7, far)
+		}
+	}
+	pauseUpTo(slowFor)
 }
 
 func pauseUpTo(most time.Duration) { <-time.After(rand.N(most)) }

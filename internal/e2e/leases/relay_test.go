@@ -42,7 +42,8 @@ func newRelay(t testing.TB, path, to string) *relay {
 		r.mu.Lock()
 		r.over = true
 		r.mu.Unlock()
-		r.cut(1)
+		r.cut(1, false)
+		r.cut(1, true)
 		r.all.Wait()
 	})
 	return r
@@ -140,12 +141,11 @@ func (r *relay) carry(from, to net.Conn, p *pace, see func(chunk []byte)) {
 }
 
 // cut closes some of the connections, at the client's end or at the daemon's; the other one notices that late.
-func (r *relay) cut(share float64) {
+func (r *relay) cut(share float64, far bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	end := rand.N(2) == 0
-	for conn, far := range r.conns {
-		if far == end && rand.Float64() < share || share == 1 {
+	for conn, isFar := range r.conns {
+		if isFar == far && rand.Float64() < share {
 			_ = conn.Close()
 		}
 	}
