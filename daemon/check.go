@@ -123,6 +123,9 @@ func checkProject(ctx context.Context, out io.Writer, table config.Project, opts
 		fmt.Fprintf(out, "  note        no server key: claims are verified, profiles are answered as misconfigured\n")
 	} else if p.NeedsServerKey() {
 		report("project id and server key, as the upstream sees them", p.TestServerKey(ctx))
+		for _, kind := range c.APIKeys {
+			report("API keys of type "+kind+", as the upstream sees them", p.TestAPIKeys(ctx, kind))
+		}
 	}
 	return wrong, nil
 }

@@ -198,7 +198,7 @@ const (
 	FieldLevel = "level"
 	// FieldSubject is the user's id, the token's sub.
 	FieldSubject = "sub"
-	// FieldPrincipal is who the sub is: [PrincipalUser] or [PrincipalMachine].
+	// FieldPrincipal is who the sub is: [PrincipalUser], [PrincipalMachine] or [PrincipalTeam].
 	FieldPrincipal = "principal"
 	// FieldAge is the age of the evidence in seconds.
 	FieldAge = "age"
@@ -262,6 +262,8 @@ const (
 	PrincipalUser = "user"
 	// PrincipalMachine: a client that acts for itself; nobody has signed in.
 	PrincipalMachine = "machine"
+	// PrincipalTeam: a team, whose API key it is; nobody has signed in.
+	PrincipalTeam = "team"
 )
 
 // Sources: where the evidence of an accepted answer came from.

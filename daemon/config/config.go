@@ -83,6 +83,7 @@ type Project struct {
 	Scopes          []string `toml:"scopes"`
 	SecretServerKey string   `toml:"secret_server_key"`
 	Allow           []string `toml:"allow"`
+	APIKeys         []string `toml:"api_keys"`
 	Leeway          Duration `toml:"leeway"`
 	ProfileFresh    Duration `toml:"profile_fresh"`
 	ProfileStale    Duration `toml:"profile_stale"`

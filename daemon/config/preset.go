@@ -17,6 +17,14 @@ const (
 	AllowAnonymous  = "anonymous"
 	// AllowMachine admits clients that act for themselves, with resources.
 	AllowMachine = "machine"
+	// AllowTeam admits API keys that belong to a team, and to no user.
+	AllowTeam = "team"
+)
+
+// The types of API keys that a project may take.
+const (
+	APIKeysUser = "user"
+	APIKeysTeam = "team"
 )
 
 // Preset is what is known of one kind of upstream: what it has and takes, which
@@ -110,8 +118,13 @@ func checkStack(p *Project, report reporter) {
 		report("algorithms", "preset \"stack\" signs with ES256 only; leave the key out")
 	}
 	for _, class := range p.Allow {
-		if class != AllowRestricted && class != AllowAnonymous {
-			report("allow", "%s", noneOf(class, AllowRestricted, AllowAnonymous))
+		if class != AllowRestricted && class != AllowAnonymous && class != AllowTeam {
+			report("allow", "%s", noneOf(class, AllowRestricted, AllowAnonymous, AllowTeam))
+		}
+	}
+	for _, kind := range p.APIKeys {
+		if kind != APIKeysUser && kind != APIKeysTeam {
+			report("api_keys", "%s", noneOf(kind, APIKeysUser, APIKeysTeam))
 		}
 	}
 	for i, issuer := range p.Issuers {
@@ -266,6 +279,9 @@ func policyOIDC(p *Project) *keyset.Policy {
 
 // refuseForeign reports the keys that have a meaning for preset stack only.
 func refuseForeign(p *Project, report reporter) {
+	if len(p.APIKeys) > 0 {
+		report("api_keys", "is for preset \"stack\" only")
+	}
 	if p.ProjectID != "" {
 		report("project_id", "is for preset \"stack\" only")
 	}

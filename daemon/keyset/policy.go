@@ -43,9 +43,11 @@ const (
 	// ClassMachine is no user at all: a client that acts for itself (RFC 6749
 	// section 4.4).
 	ClassMachine
+	// ClassTeam is no user either: an API key of a team.
+	ClassTeam
 )
 
-// String returns "unknown", "normal", "restricted", "anonymous" or "machine".
+// String returns "unknown", "normal", "restricted", "anonymous", "machine" or "team".
 func (c Class) String() string {
 	switch c {
 	case ClassNormal:
@@ -56,6 +58,8 @@ func (c Class) String() string {
 		return "anonymous"
 	case ClassMachine:
 		return "machine"
+	case ClassTeam:
+		return "team"
 	default:
 		return "unknown"
 	}

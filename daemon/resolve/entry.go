@@ -56,10 +56,14 @@ func newEntry(p *Project, c *keyset.Claims, revision uint64, now time.Time) *ent
 
 // principalOf says who it is that a token of the class stands for.
 func principalOf(class keyset.Class) string {
-	if class == keyset.ClassMachine {
+	switch class {
+	case keyset.ClassMachine:
 		return protocol.PrincipalMachine
+	case keyset.ClassTeam:
+		return protocol.PrincipalTeam
+	default:
+		return protocol.PrincipalUser
 	}
-	return protocol.PrincipalUser
 }
 
 // alive reports whether the entry may still speak for a token asked of p at
@@ -105,10 +109,14 @@ func sessionEntry(p *Project, answer *upstream.Profile, revision uint64, now tim
 	if started.After(now.Add(time.Duration(p.config.Leeway))) {
 		started = time.Time{}
 	}
+	class := keyset.ClassNormal
+	if answer.Team {
+		class = keyset.ClassTeam
+	}
 	return newEntry(p, &keyset.Claims{
 		Subject:  answer.Subject,
 		Session:  answer.Session,
-		Class:    keyset.ClassNormal,
+		Class:    class,
 		IssuedAt: started,
 		Expires:  answer.Expires,
 	}, revision, now)

@@ -83,10 +83,19 @@ func (r *Resolver) explainMalformed(l *Lookup) {
 	l.trace.verify(l, &keyset.Set{}, now)
 }
 
+// opaque says of which kind a credential is that only the upstream can judge.
+func opaque(l *Lookup) string {
+	is := "a session credential"
+	if _, ok := upstream.ParseAPIKey(l.Token); ok {
+		is = "an API key"
+	}
+	return is + ", which only the upstream can judge: ask PROFILE"
+}
+
 // explainSession says what can be told of a session credential.
 func (r *Resolver) explainSession(l *Lookup) {
 	now, key := r.now(), l.profileKey(nil)
-	l.trace.note("gate", keyset.NotReached, "a session credential, which only the upstream can judge: ask PROFILE")
+	l.trace.note("gate", keyset.NotReached, opaque(l))
 	e := sessionEntry(l.Project, &upstream.Profile{Expires: now}, 0, now) // of nobody yet
 	if found := r.profiles.get(key, l, now); found != nil {
 		e = found.entry

@@ -2,9 +2,11 @@ package resolve
 
 import (
 	"crypto/sha256"
+	"slices"
 	"time"
 
 	"github.com/neonauthd/neonauthd/cache"
+	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/daemon/keyring"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
@@ -43,6 +45,7 @@ type Lookup struct {
 	kind    kind
 	digest  cache.Key     // of the credential in its canonical spelling; zero where it is malformed
 	session *sessionNames // nil for other kinds
+	barred  bool          // an API key of a team, and the project does not admit those
 }
 
 // kind is what a credential is, as far as its form tells. The zero value is
@@ -77,6 +80,24 @@ func (l *Lookup) classify() {
 			l.session = &sessionNames{sessionMark(s), s.Token()}
 		}
 	}
+	if len(l.Project.config.APIKeys) > 0 {
+		l.classifyKey()
+	}
+}
+
+// classifyKey takes an API key of a type that the project has a door for.
+func (l *Lookup) classifyKey() {
+	k, ok := upstream.ParseAPIKey(l.Token)
+	kind := config.APIKeysUser
+	if k.Team {
+		kind = config.APIKeysTeam
+	}
+	if !ok || !slices.Contains(l.Project.config.APIKeys, kind) {
+		return
+	}
+	l.kind, l.digest = session, digestOf(l.Token)
+	l.session = &sessionNames{l.digest, l.Token}
+	l.barred = k.Team && !l.Project.config.Admits(config.AllowTeam)
 }
 
 // keys are those that may judge the credential at now, and whether they may. A

@@ -226,6 +226,11 @@ func (p *Project) NeedsServerKey() bool { return p.preset.ServerKey }
 // HasServerKey reports whether a server key was read.
 func (p *Project) HasServerKey() bool { return !p.serverKey.Empty() }
 
+// TestAPIKeys asks the upstream once whether it judges API keys of a type.
+func (p *Project) TestAPIKeys(ctx context.Context, kind string) error {
+	return p.upstream.TestAPIKeys(ctx, kind == config.APIKeysTeam)
+}
+
 // TestServerKey asks the upstream once whether it takes project id and server key.
 func (p *Project) TestServerKey(ctx context.Context) error { return p.upstream.SelfTest(ctx) }
 

@@ -182,6 +182,8 @@ func (r *Resolver) recallToken(l *Lookup, now time.Time) (Verdict, bool) {
 // recallSession answers for a session credential. It has no claims of its own.
 func (r *Resolver) recallSession(l *Lookup, now time.Time) (Verdict, bool) {
 	switch {
+	case l.barred:
+		return rejected(protocol.ReasonClassNotAllowed), true
 	case l.Level != LevelProfile:
 		return unknown(protocol.CodeNeedsProfile, 0), true
 	case !r.timely(now):

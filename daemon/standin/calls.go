@@ -17,6 +17,7 @@ const (
 	NeonKeys   Endpoint = "neon-keys"
 	OIDCKeys   Endpoint = "oidc-keys"
 	Me         Endpoint = "me"        // Stack: GET /api/v1/users/me
+	APIKeys    Endpoint = "api-keys"  // Stack: POST /api/v1/{user,team}-api-keys/check
 	Access     Endpoint = "access"    // sign-in, refresh, sign-out and /token of every preset
 	GetSession Endpoint = "session"   // Neon: GET /neondb/auth/get-session
 	Userinfo   Endpoint = "userinfo"  // OpenID Connect
@@ -25,7 +26,7 @@ const (
 
 // Endpoints lists every endpoint.
 func Endpoints() []Endpoint {
-	return []Endpoint{Any, Keys, StackKeys, NeonKeys, OIDCKeys, Me, Access, GetSession, Userinfo, Discovery}
+	return []Endpoint{Any, Keys, StackKeys, NeonKeys, OIDCKeys, Me, APIKeys, Access, GetSession, Userinfo, Discovery}
 }
 
 // scopes are the endpoint itself and the wider ones, narrowest first.

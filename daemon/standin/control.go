@@ -38,6 +38,7 @@ func (s *Standin) controlRoutes(mux *http.ServeMux) {
 	handle("POST "+controlPath+"/sign-in", s.controlSignIn)
 	handle("POST "+controlPath+"/revoke", s.controlRevoke)
 	handle("POST "+controlPath+"/tokens", s.controlToken)
+	handle("POST "+controlPath+"/api-keys", s.controlAPIKey)
 	handle("POST "+controlPath+"/rotate", s.controlRotate)
 	handle("POST "+controlPath+"/faults", s.controlInject)
 	handle("DELETE "+controlPath+"/faults", s.controlClear)
@@ -230,6 +231,35 @@ func (s *Standin) controlToken(r *http.Request) (any, error) {
 	}
 	return ordered.Object{{"token", mint(TokenSpec{Subject: form.User, Session: form.Session, Alg: form.Alg, Lifetime: lifetime,
 		Set: form.Set, Remove: form.Remove, Forged: form.Forged, Class: class, Resources: resources, Client: form.Client, Scope: form.Scope})}}, nil
+}
+
+func (s *Standin) controlAPIKey(r *http.Request) (any, error) {
+	var form struct {
+		User     string `json:"user"`
+		Team     string `json:"team"`
+		Public   bool   `json:"public"`
+		Lifetime string `json:"lifetime"`
+		Revoke   string `json:"revoke"`
+	}
+	if err := readForm(r, &form); err != nil {
+		return nil, err
+	}
+	lifetime, err := duration(form.Lifetime)
+	switch {
+	case err != nil:
+		return nil, err
+	case form.Revoke != "" && !s.RevokeAPIKey(form.Revoke):
+		return nil, errNotFound
+	case form.Revoke != "":
+		return nil, nil
+	case (form.User == "") == (form.Team == ""):
+		return nil, errors.New("an API key is of a user or of a team")
+	}
+	spec := APIKeySpec{User: form.User, Team: form.Team, Public: form.Public}
+	if lifetime != 0 {
+		spec.Expires = s.now().Add(lifetime)
+	}
+	return ordered.Object{{"api_key", s.APIKey(spec)}}, nil
 }
 
 func (s *Standin) minter(p Preset) (func(TokenSpec) string, error) {

@@ -32,6 +32,7 @@ func New(o Options) *Standin {
 		baseURL:  strings.TrimSuffix(o.BaseURL, "/"),
 		users:    map[string]*User{},
 		sessions: map[string]*session{},
+		apiKeys:  map[string]*apiKey{},
 		stack:    mint.NewStackRing(o.ServerSecret),
 		neon:     mint.Ring{Keys: []*mint.Key{mint.NeonKey(from)}},
 		oidc:     mint.Ring{Keys: mint.CurveKeys(from)},

@@ -18,6 +18,9 @@ func (s *Standin) stackRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("GET "+stackauth.Path+"/projects"+keys, s.at(StackKeys, s.stackKeys))
 	mux.HandleFunc("GET "+stackauth.Path+"/projects-anonymous-users"+keys, s.at(StackKeys, redirectToSuperset))
 	mux.HandleFunc("GET "+stackauth.Path+"/users/me", s.at(Me, s.stackMe))
+	for _, kind := range []string{"user", "team"} {
+		mux.HandleFunc("POST "+stackauth.Path+"/"+kind+"-api-keys/check", s.at(APIKeys, s.checkAPIKey(kind)))
+	}
 	mux.HandleFunc("POST "+stackauth.Path+"/auth/password/sign-in", s.at(Access, s.stackSignIn))
 	mux.HandleFunc("POST "+stackauth.Path+"/auth/sessions/current/refresh", s.at(Access, s.stackRefresh))
 	mux.HandleFunc("DELETE "+stackauth.Path+"/auth/sessions/current", s.at(Access, s.stackSignOut))

@@ -92,6 +92,7 @@ type Standin struct {
 	baseURL  string
 	users    map[string]*User
 	sessions map[string]*session
+	apiKeys  map[string]*apiKey // by their text
 	stack    *mint.StackRing
 	neon     mint.Ring
 	oidc     mint.Ring

@@ -23,6 +23,10 @@ Mint a token of your own, also a broken one:
   class (stack: normal, restricted, anonymous); for (neon, oidc: the resource that an OAuth client gets the
   token for), client, scope.
 
+Make an API key (stack), and revoke it:
+  curl -d '{"user":"ID"}' BASE/_standin/api-keys        Members: user or team, public, lifetime.
+  curl -d '{"revoke":"sk_..."}' BASE/_standin/api-keys
+
 End things. Access tokens that are out stay valid by their signature, as with the real services:
   curl -d '{"session":"SESSION_ID"}' BASE/_standin/revoke
   curl -X POST BASE/_standin/users/ID/delete      also: ban, unban, restrict, unrestrict
@@ -35,7 +39,7 @@ Break an endpoint, for a number of calls or until it is cleared:
   curl -d '{"endpoint":"me","kind":"status","status":429,"retry_after":"5","times":3}' BASE/_standin/faults
   curl -d '{"endpoint":"keys","kind":"delay","latency":"800ms"}' BASE/_standin/faults
   curl -X DELETE 'BASE/_standin/faults?endpoint=me'      all of them without endpoint
-  Endpoints: any, keys, stack-keys, neon-keys, oidc-keys, me, access, session, userinfo, discovery.
+  Endpoints: any, keys, stack-keys, neon-keys, oidc-keys, me, api-keys, access, session, userinfo, discovery.
   Kinds: delay, hang, reset, status, known-error, wrapped, answer, redirect, garbage, truncate, drip,
   huge, gzip-bomb, endless-headers, empty-keys, odd-keys, other-user, pad-profile.
   Members: latency, status, code, retry_after, x_retry_after, location, header, body, size, interval,

@@ -58,6 +58,8 @@ type Profile struct {
 	// Started and Expires are when that session began (zero if the answer does not say) and when it ends (Neon); zero
 	// elsewhere.
 	Started, Expires time.Time
+	// Team tells that Subject is no user but a team (an API key of Stack).
+	Team bool
 }
 
 // Client asks one project's upstream. Safe for concurrent use.

@@ -75,6 +75,11 @@ type endpoints struct {
 	plain                    bool // one of the configured URLs is plain http
 }
 
+// apiKeys is where Stack is asked about an API key of a type, user or team.
+func (e *endpoints) apiKeys(kind string) string {
+	return strings.TrimSuffix(e.profile, "users/me") + kind + "-api-keys/check"
+}
+
 // derive checks config's URLs and completes them by the rules of its preset.
 func derive(config Config) (endpoints, error) {
 	base, err := parseEndpoint(config.BaseURL)

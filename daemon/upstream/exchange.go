@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -30,11 +31,16 @@ func (c *Client) within(ctx context.Context) (context.Context, context.CancelFun
 	return context.WithTimeoutCause(ctx, c.config.Timeout, errOverdue)
 }
 
-// get sends one GET request. A 200 is read up to limit bytes; what is longer, cut off or encoded is a failure.
-// Other answers come back whatever their body: their status and code have to be judged.
+// get sends one GET request.
 func (c *Client) get(ctx context.Context, target string, header http.Header, limit int) (*answer, *Error) {
+	return c.send(ctx, http.MethodGet, target, header, nil, limit)
+}
+
+// send sends one request. A 200 is read up to limit bytes; what is longer, cut off or encoded is a failure.
+// Other answers come back whatever their body: their status and code have to be judged.
+func (c *Client) send(ctx context.Context, method, target string, header http.Header, content []byte, limit int) (*answer, *Error) {
 	began := c.config.Now()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target, http.NoBody)
+	request, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(content))
 	if err != nil {
 		return nil, &Error{Meaning: Misconfigured, Local: true, detail: "the URL cannot be asked"}
 	}

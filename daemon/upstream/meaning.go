@@ -79,7 +79,10 @@ func noKnownError(status int, detail string) *Error {
 }
 
 // judgeStack returns nil if a users/me answer is a success whose body may be read as a profile.
-func (c *Client) judgeStack(a *answer) *Error {
+func (c *Client) judgeStack(a *answer) *Error { return c.judgeKnown(a, stackCode) }
+
+// judgeKnown returns nil if an answer of Stack Auth is a success, and else what its code means.
+func (c *Client) judgeKnown(a *answer, meaningOf func(string) (Meaning, protocol.Reason, bool)) *Error {
 	status, ok := trueStatus(a)
 	if !ok {
 		return noKnownError(a.status, "its headers disagree about the true status")
@@ -100,7 +103,7 @@ func (c *Client) judgeStack(a *answer) *Error {
 	if err != nil || body.text("code") != code {
 		return noKnownError(status, "header and body disagree about the error")
 	}
-	meaning, denial, known := stackCode(code)
+	meaning, denial, known := meaningOf(code)
 	if !known {
 		return noKnownError(status, "an error code this version does not know")
 	}

@@ -48,6 +48,9 @@ func (c *Client) question(token, subject string) (func(context.Context) (Profile
 		if e := c.missingKey(); e != nil {
 			return nil, e
 		}
+		if k, ok := ParseAPIKey([]byte(token)); ok && subject == "" {
+			return func(ctx context.Context) (Profile, *Error) { return c.keyOwner(ctx, k) }, nil
+		}
 		if !isVisible(token) || subject == "" {
 			return nil, missing("a verified token and its subject")
 		}

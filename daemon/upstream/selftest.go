@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"context"
+	"net/http"
 
 	"github.com/neonauthd/neonauthd/daemon/fair"
 )
@@ -25,4 +26,28 @@ func (c *Client) SelfTest(ctx context.Context) error {
 		return c.finish(act, e)
 	}
 	return c.finish(act, c.governed(ctx, fair.Asker{}, Interactive, func() *Error { return c.stackSelfTest(ctx) }))
+}
+
+// TestAPIKeys asks about an API key that nobody has, and returns nil if the upstream says so: then it judges keys of that
+// type. The error is an *Error.
+func (c *Client) TestAPIKeys(ctx context.Context, team bool) error {
+	const act = "test API keys"
+	if e := c.missingKey(); e != nil {
+		return c.finish(act, e)
+	}
+	ctx, cancel := c.within(ctx)
+	defer cancel()
+	e := c.governed(ctx, fair.Asker{}, Interactive, func() *Error {
+		_, e := c.keyOwner(ctx, unknownKey(team))
+		return e
+	})
+	switch {
+	case e == nil:
+		e = noKnownError(http.StatusOK, "an owner was told of an API key that nobody has")
+	case e.Code == codeNoKey:
+		return nil
+	case e.Meaning == Denied:
+		e = noKnownError(e.Status, "an API key was judged that nobody has")
+	}
+	return c.finish(act, e)
 }

@@ -217,3 +217,30 @@ func WriteInternalError(w http.ResponseWriter) {
 func InternalErrorText(id string) string {
 	return "Something went wrong. Please make sure the data you entered is correct.\n\nRequest ID: " + id
 }
+
+// InsufficientAccess refuses client access where the server's is needed.
+func InsufficientAccess() *KnownError {
+	return &KnownError{"INSUFFICIENT_ACCESS_TYPE", http.StatusUnauthorized, ordered.Object{{"actual_access_type", "client"}, {"allowed_access_types", []string{"server", "admin"}}},
+		"The x-hexclave-access-type header must be 'server' or 'admin', but was 'client'. " + typeHint}
+}
+
+// APIKeyNotFound refuses an API key that nobody has.
+func APIKeyNotFound() *KnownError {
+	return plainError("API_KEY_NOT_FOUND", http.StatusNotFound, "API key not found.")
+}
+
+// WrongAPIKeyType refuses an API key at the door of the other type.
+func WrongAPIKeyType(expected, actual string) *KnownError {
+	return &KnownError{"WRONG_API_KEY_TYPE", http.StatusBadRequest, ordered.Object{{"expected_type", expected}, {"actual_type", actual}},
+		"This endpoint is for " + expected + " API keys, but a " + actual + " API key was provided."}
+}
+
+// APIKeyRevoked refuses an API key that was revoked.
+func APIKeyRevoked() *KnownError {
+	return plainError("API_KEY_REVOKED", http.StatusUnauthorized, "API key has been revoked.")
+}
+
+// APIKeyExpired refuses an API key that is over.
+func APIKeyExpired() *KnownError {
+	return plainError("API_KEY_EXPIRED", http.StatusUnauthorized, "API key has expired.")
+}
