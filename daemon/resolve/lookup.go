@@ -95,7 +95,7 @@ func (l *Lookup) classifyKey() {
 	if !ok || !slices.Contains(l.Project.config.APIKeys, kind) {
 		return
 	}
-	l.kind, l.digest = session, digestOf(l.Token)
+	l.kind, l.digest = session, DigestOf(l.Token)
 	l.session = &sessionNames{l.digest, l.Token}
 	l.barred = k.Team && !l.Project.config.Admits(config.AllowTeam)
 }
