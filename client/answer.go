@@ -62,6 +62,11 @@ type Accepted struct {
 	Project string // the daemon's name of the project
 	Subject string // the user's id, never empty
 
+	// Principal is who Subject is: protocol.PrincipalUser, or PrincipalMachine or
+	// PrincipalTeam where the daemon's project admits those. "": an older daemon,
+	// which knows users only.
+	Principal string
+
 	Age     time.Duration // since the evidence was had from the upstream; whole seconds
 	TTL     time.Duration // how long this answer may be reused; whole seconds, 0 is not at all
 	Expires time.Time     // when the token ends

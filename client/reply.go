@@ -65,6 +65,9 @@ func accepted(q *question, r *protocol.Reply) Answer {
 		Source:  Source(f.word(protocol.FieldSource, protocol.SourceUpstream, protocol.SourceCache, protocol.SourceStale)),
 		JSON:    object(r.Rest),
 	}
+	if _, said := r.Fields.Get(protocol.FieldPrincipal); said {
+		a.Principal = f.text(protocol.FieldPrincipal)
+	}
 	switch {
 	case f.bad != "":
 		return Unknown{Err: garbled("field " + f.bad)}

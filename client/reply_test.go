@@ -33,3 +33,14 @@ func TestAnAnswerPastTheTokensEndIsUnknown(t *testing.T) {
 		}
 	})
 }
+
+// TestAnAnswerTellsWhoseTokenItIs, where the daemon says so.
+func TestAnAnswerTellsWhoseTokenItIs(t *testing.T) {
+	for field, want := range map[string]string{"": "", " principal=user": protocol.PrincipalUser, " principal=machine": protocol.PrincipalMachine, " principal=team": protocol.PrincipalTeam} {
+		line := `OK level=claims project=main sub=ada` + field + ` age=0 ttl=60 exp=4102444800 source=cache {"sub":"ada"}`
+		answer, _ := answerTo(&question{verb: protocol.VERIFY}, []byte(line))
+		if a, ok := answer.(Accepted); !ok || a.Principal != want {
+			t.Errorf("%q: %+v", field, answer)
+		}
+	}
+}

@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"log/slog"
 	"strings"
+
+	"github.com/neonauthd/neonauthd/protocol"
 )
 
 // User is who an accepted token belongs to, in the same words whatever preset
@@ -74,13 +76,15 @@ func (f Flag) MarshalJSON() ([]byte, error) {
 // Kind is a class of users. Its zero value is KindUnknown.
 type Kind uint8
 
-// The kinds. The daemon refuses restricted and anonymous users unless its
-// project admits them.
+// The kinds. The daemon refuses restricted and anonymous users, machines and teams
+// unless its project admits them.
 const (
 	KindUnknown    Kind = iota
 	KindNormal          // signed in, and nothing stands against it
 	KindRestricted      // signed in, but not let in everywhere, such as one whose address is not verified
 	KindAnonymous       // somebody who has not signed in
+	KindMachine         // no user: an OAuth client that acts for itself
+	KindTeam            // no user: a team, whose API key it is
 )
 
 // String returns "normal", "restricted", "anonymous", or "" for what is not
@@ -93,6 +97,10 @@ func (k Kind) String() string {
 		return "restricted"
 	case KindAnonymous:
 		return "anonymous"
+	case KindMachine:
+		return protocol.PrincipalMachine
+	case KindTeam:
+		return protocol.PrincipalTeam
 	case KindUnknown:
 	}
 	return ""
@@ -135,7 +143,15 @@ func (a Accepted) User() User {
 		claims = &token
 	}
 	u.SessionID = cmp.Or(claims.refreshTokenID, claims.refreshTokenIDCamel, claims.sid)
-	u.Kind = f.kind(claims)
+	switch u.Kind = f.kind(claims); a.Principal {
+	case "", protocol.PrincipalUser:
+	case protocol.PrincipalMachine:
+		u.Kind = KindMachine
+	case protocol.PrincipalTeam:
+		u.Kind = KindTeam
+	default: // of a newer daemon: not one that anybody here has admitted
+		u.Kind = KindUnknown
+	}
 	return u
 }
 

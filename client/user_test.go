@@ -10,7 +10,9 @@ import (
 	"testing"
 
 	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/client/httpauth"
 	"github.com/neonauthd/neonauthd/internal/httpauthtest"
+	"github.com/neonauthd/neonauthd/protocol"
 )
 
 // TestSharedUsers plays the cases that clients of other languages play too.
@@ -37,6 +39,27 @@ func TestSharedUsers(t *testing.T) {
 			t.Errorf("%v, want %v", got, c.User)
 		}
 	})
+}
+
+// TestAMachineIsNoUser, nor is a team: a guard lets neither in that does not name them.
+func TestAMachineIsNoUser(t *testing.T) {
+	for principal, want := range map[string]client.Kind{
+		"": client.KindNormal, protocol.PrincipalUser: client.KindNormal, protocol.PrincipalMachine: client.KindMachine,
+		protocol.PrincipalTeam: client.KindTeam, "robot": client.KindUnknown,
+	} {
+		a := client.Accepted{Level: client.LevelClaims, Subject: "x", Principal: principal, JSON: []byte(`{"sub":"x"}`)}
+		u := a.User()
+		if u.Kind != want {
+			t.Errorf("%q is of kind %q, want %q", principal, u.Kind, want)
+		}
+		let := (&httpauth.Requirements{}).Unmet(u) == ""
+		if let != (want == client.KindNormal) {
+			t.Errorf("%q is let in by a guard that asks for nothing: %t", principal, let)
+		}
+		if named := (&httpauth.Requirements{Kinds: []client.Kind{want}}).Unmet(u); want != client.KindUnknown && named != "" {
+			t.Errorf("%q is refused by a guard that names it: %s", principal, named)
+		}
+	}
 }
 
 // TestPrintedUsersHideWhoTheyAre: a user ends up in logs too.

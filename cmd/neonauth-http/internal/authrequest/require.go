@@ -154,8 +154,12 @@ func (r *requirement) takeAllow(value string) error {
 	case "restricted":
 	case "anonymous":
 		kind = client.KindAnonymous
+	case "machine":
+		kind = client.KindMachine
+	case "team":
+		kind = client.KindTeam
 	default:
-		return errors.New("allow is neither restricted nor anonymous")
+		return errors.New("allow is none of restricted, anonymous, machine and team")
 	}
 	if len(r.user.Kinds) == 0 {
 		r.user.Kinds = []client.Kind{client.KindNormal}

@@ -28,6 +28,7 @@ func TestRequirementsSayWhatTheyMean(t *testing.T) {
 		"require=team:a%3Ab": {level: client.LevelClaims, user: httpauth.Requirements{Team: "a:b"}},
 		"require=team:a&require=team:a&require=email-verified":     {level: client.LevelClaims, user: httpauth.Requirements{Team: "a", EmailVerified: true}},
 		"require=scope:read&require=scope:a%3Ab":                   {level: client.LevelClaims, scopes: []string{"read", "a:b"}},
+		"allow=machine&allow=team":                                 {level: client.LevelClaims, user: httpauth.Requirements{Kinds: []client.Kind{client.KindNormal, client.KindMachine, client.KindTeam}}},
 		"allow=restricted&allow=anonymous":                         {level: client.LevelClaims, user: httpauth.Requirements{Kinds: []client.Kind{client.KindNormal, client.KindRestricted, client.KindAnonymous}}},
 		"max-age=0&level=profile":                                  {level: client.LevelProfile, live: true},
 		"level=profile&max-age=86400&allow=restricted&project=x_1": {level: client.LevelProfile, live: true, maxAge: 24 * time.Hour, project: "x_1", user: httpauth.Requirements{Kinds: []client.Kind{client.KindNormal, client.KindRestricted}}},
