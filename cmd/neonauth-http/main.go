@@ -40,7 +40,8 @@ type flags struct {
 	socket         string
 	config         string
 	check          bool
-	keep           int // of the configuration at the start
+	keep           int    // of the configuration at the start
+	accessLog      string // the same of access_log
 }
 
 func root() *cobra.Command {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/client"
 	"github.com/neonauthd/neonauthd/cmd/neonauth-http/internal/authrequest"
+	"github.com/neonauthd/neonauthd/internal/accesslog"
 	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/internal/sockets"
 )
@@ -43,13 +44,18 @@ func (f *flags) serve(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return program.ConfigError{Err: err}
 	}
-	f.keep = set.Keep()
+	f.keep, f.accessLog = set.Keep(), set.AccessLog()
+	access, err := accesslog.Open(f.accessLog)
+	if err != nil {
+		return err
+	}
 	l, err := openSockets(f.listen, f.status)
 	if err != nil {
 		return err
 	}
 	c := &client.Client{Socket: f.socket, Name: "neonauth-http", Conns: authrequest.MaxConns, Keep: set.Keep()}
 	s := authrequest.New(release, c, set, log, time.Now)
+	s.Record(access)
 	for _, ln := range []net.Listener{l.auth, l.status} {
 		if sockets.OnNetwork(ln) { // the flags refuse it, a socket unit does not
 			log.Warn("an inherited socket can be reached from other hosts: whoever reaches it can ask whose a token is; write a path or a loopback address behind ListenStream=", "socket", address(ln))
@@ -94,7 +100,8 @@ func (f *flags) run(ctx context.Context, s *authrequest.Service, l *listeners, l
 	}
 	program.Notify(program.Ready)
 	wg.Go(func() { watch(ctx, s) })
-	wg.Go(func() { s.Run(ctx) })
+	writing, written := context.WithCancel(context.WithoutCancel(ctx)) // requests under way have lines to come
+	wg.Go(func() { s.Run(writing) })
 	f.untilEnd(ctx, hup, s, log)
 	program.Notify(program.Stopping)
 	var drained []error
@@ -102,6 +109,7 @@ func (f *flags) run(ctx context.Context, s *authrequest.Service, l *listeners, l
 		drained = append(drained, drain(server))
 	}
 	stop()
+	written()
 	wg.Wait()
 	return errors.Join(append(drained, failed[:]...)...)
 }
@@ -132,6 +140,11 @@ func (f *flags) reload(s *authrequest.Service, log *slog.Logger) {
 	if set.Keep() != f.keep {
 		s.Kept()
 		log.Error("the configuration was not reloaded, the old one holds: keep cannot change by a reload; restart to change it")
+		return
+	}
+	if set.AccessLog() != f.accessLog {
+		s.Kept()
+		log.Error("the configuration was not reloaded, the old one holds: access_log cannot change by a reload; restart to change it")
 		return
 	}
 	s.Use(set)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/client/httpauth"
+	"github.com/neonauthd/neonauthd/internal/accesslog"
 	"github.com/neonauthd/neonauthd/internal/nearest"
 	config "github.com/neonauthd/neonauthd/internal/settings"
 	"github.com/neonauthd/neonauthd/internal/span"
@@ -39,6 +40,7 @@ type Settings struct {
 	tokens   *httpauth.Search // where a token may be
 	show     selection
 	keep     int // how many accepted answers are kept
+	access   string
 
 	resources []*resource
 }
@@ -52,6 +54,9 @@ func (s *Settings) Keep() int {
 	return s.keep
 }
 
+// AccessLog is where lines about requests go, as package accesslog has it.
+func (s *Settings) AccessLog() string { return s.access }
+
 // file is the configuration file. Absent keys have their defaults.
 type file struct {
 	Realm    string    `toml:"realm"`
@@ -61,6 +66,7 @@ type file struct {
 	Fields   *[]string `toml:"fields"`
 	Claims   *[]string `toml:"claims"`
 	Keep     *int      `toml:"keep"`
+	Access   string    `toml:"access_log"`
 
 	Resources []resourceTable `toml:"resource"`
 }
@@ -113,6 +119,7 @@ func (p *period) UnmarshalText(text []byte) error {
 func (f *file) settings() (*Settings, error) {
 	set := &Settings{
 		keep:     DefaultKeep,
+		access:   f.Access,
 		realm:    f.Realm,
 		timeout:  cmp.Or(time.Duration(f.Timeout), defaultTimeout),
 		patience: cmp.Or(time.Duration(f.Patience), defaultPatience),
@@ -125,7 +132,10 @@ func (f *file) settings() (*Settings, error) {
 			return nil, fmt.Errorf("keep: must be a number from 0, which keeps nothing, to %d", MaxKeep)
 		}
 	}
-	var err error
+	err := accesslog.Check(f.Access)
+	if err != nil {
+		return nil, fmt.Errorf("access_log: %w", err)
+	}
 	if set.tokens, err = search(f.Tokens); err != nil {
 		return nil, fmt.Errorf("token_from: %w", err)
 	}

@@ -45,9 +45,10 @@ type finding struct {
 	reason   string           // of a closed list; never text from outside
 	refusal  httpauth.Refusal // of a request about which something was found out, or could not be
 	identity identity
-	expires  time.Time     // of the token
-	reuse    time.Duration // for how long the reply may be reused, whole seconds
-	vary     string        // the headers that were searched for a token; "" are those of the configuration file
+	expires  time.Time        // of the token
+	reuse    time.Duration    // for how long the reply may be reused, whole seconds
+	answer   *client.Accepted // whom the daemon vouches for, let in or not; nil: nobody
+	vary     string           // the headers that were searched for a token; "" are those of the configuration file
 }
 
 // refused is a finding that lets nobody in.
@@ -97,7 +98,9 @@ func judge(answer client.Answer, want *requirement, show *selection, asked, now 
 	if !ok {
 		return undecided(reasonDown)
 	}
-	return admit(&a, want, show, asked, now)
+	f := admit(&a, want, show, asked, now)
+	f.answer = &a
+	return f
 }
 
 // admit applies what the location asks for to a user whom the daemon vouches for.

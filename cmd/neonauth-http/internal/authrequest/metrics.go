@@ -46,7 +46,7 @@ type replyKey struct {
 }
 
 // newCounters makes them. The functions tell what is so at the moment.
-func newCounters(version string, table []*dialect, inFlight, reachable func() float64) *counters {
+func newCounters(version string, table []*dialect, inFlight, reachable, linesLost func() float64) *counters {
 	c := &counters{replies: map[replyKey]*metrics.Counter{}, reasons: map[string]*metrics.Counter{}}
 	build := c.family("neonauth_http_build_info", exposition.Gauge, "Always 1; the labels tell what is running.")
 	build.NewGauge(fmt.Sprintf("%s{version=%q,goversion=%q}", build.name, version, runtime.Version()), func() float64 { return 1 })
@@ -58,6 +58,8 @@ func newCounters(version string, table []*dialect, inFlight, reachable func() fl
 	c.gauge("neonauth_http_in_flight", "Requests that wait for the daemon.", inFlight)
 	c.gauge("neonauth_http_in_flight_max", "How many may wait; further ones are answered 503.", func() float64 { return maxInFlight })
 	c.refused = c.counter("neonauth_http_connections_refused_total", "Connections closed at once because there were too many.")
+	lost := c.family("neonauth_http_access_lines_lost_total", exposition.Counter, "Lines of the access log that could not be written, or would have made a request wait.")
+	lost.NewGauge(lost.name, linesLost) // which counts elsewhere
 	c.panics = c.counter("neonauth_http_panics_total", "Faults of ours that cost a request, answered 503; each is logged.")
 	c.unproved = c.counter("neonauth_http_unproved_total", "Requests that would have been let through without a verified user, by a fault of ours, and got 500.")
 	reloads := c.family("neonauth_http_reloads_total", exposition.Counter, "Reloads of the configuration; a failed one leaves the old configuration in force.")

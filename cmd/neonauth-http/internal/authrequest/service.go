@@ -10,11 +10,13 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/neonauthd/neonauthd/client"
 	"github.com/neonauthd/neonauthd/client/httpauth"
+	"github.com/neonauthd/neonauthd/internal/accesslog"
 	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/protocol"
 )
@@ -39,6 +41,7 @@ type Service struct {
 	metrics  *counters
 	slots    chan struct{}
 	visitors visitors
+	access   *accesslog.Log // nil: none
 }
 
 // New makes a Service that asks c, goes by set, and complains in log. version is
@@ -57,7 +60,7 @@ func New(version string, c *client.Client, set *Settings, log *slog.Logger, now 
 		s.log.Info("the daemon answers again", "away", away.Round(time.Millisecond).String())
 	}
 	s.settings.Store(set)
-	s.metrics = newCounters(version, s.dialects, func() float64 { return float64(len(s.slots)) }, s.asker.reachable)
+	s.metrics = newCounters(version, s.dialects, func() float64 { return float64(len(s.slots)) }, s.asker.reachable, func() float64 { return float64(s.access.Lost()) })
 	return s
 }
 
@@ -65,6 +68,7 @@ func New(version string, c *client.Client, set *Settings, log *slog.Logger, now 
 func (s *Service) Use(set *Settings) {
 	s.settings.Store(set)
 	s.metrics.reloads[1].Inc()
+	s.access.Reopen() // for those who have moved its file
 }
 
 // Kept counts that settings were to be replaced and could not be read.
@@ -73,8 +77,18 @@ func (s *Service) Kept() { s.metrics.reloads[0].Inc() }
 // Refused counts a connection that was one too many.
 func (s *Service) Refused() { s.metrics.refused.Inc() }
 
-// Run tells how often complaints were left out, until ctx ends.
-func (s *Service) Run(ctx context.Context) { s.lines.Run(ctx) }
+// Record lets the Service write a line about each request. Call it before the
+// first one.
+func (s *Service) Record(l *accesslog.Log) { s.access = l }
+
+// Run tells how often complaints were left out, and writes the access log, until
+// ctx ends.
+func (s *Service) Run(ctx context.Context) {
+	var wg sync.WaitGroup
+	wg.Go(func() { s.access.Run(ctx) })
+	s.lines.Run(ctx)
+	wg.Wait()
+}
 
 // Alive judges a request without a token, which is never let through, and
 // reports whether that came out right.
@@ -83,7 +97,7 @@ func (s *Service) Alive(ctx context.Context) bool {
 	if err != nil {
 		return false
 	}
-	f := s.find(r, s.dialects[0], s.settings.Load())
+	f, _ := s.find(r, s.dialects[0], s.settings.Load())
 	return f.outcome == rejected && f.reason == httpauth.ReasonNoToken
 }
 
@@ -98,18 +112,22 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	d := route(s.dialects, r.URL.Path)
 	var f finding
+	var want requirement
 	if d == nil {
 		d = new(dialect) // whose status for "accepted" is none at all
 		f = finding{outcome: noRoute, reason: "no-route"}
 	} else {
-		f = s.find(r, d, set)
+		f, want = s.find(r, d, set)
 	}
 	s.reply(w, r, d, set, &f)
-	s.metrics.duration.Update(s.now().Sub(began).Seconds())
+	took := s.now().Sub(began)
+	s.metrics.duration.Update(took.Seconds())
+	s.record(began, took, d, &want, &f)
 }
 
-// find comes to a finding. A panic on the way is one too: nothing was learnt.
-func (s *Service) find(r *http.Request, d *dialect, set *Settings) (f finding) {
+// find comes to a finding about what the web server asks for. A panic on the way
+// is one too: nothing was learnt.
+func (s *Service) find(r *http.Request, d *dialect, set *Settings) (f finding, want requirement) {
 	defer func() {
 		if p := recover(); p != nil {
 			// The value may hold what the request holds; the stack does not.
@@ -119,17 +137,17 @@ func (s *Service) find(r *http.Request, d *dialect, set *Settings) (f finding) {
 		}
 	}()
 	if !d.anyMethod && r.Method != http.MethodGet && r.Method != http.MethodHead {
-		return finding{outcome: badMethod, reason: "bad-method"}
+		return finding{outcome: badMethod, reason: "bad-method"}, want
 	}
 	query, ok := d.wish(r)
 	if !ok {
 		s.complain(slog.LevelWarn, "the web server does not send what it asks for", slog.String("dialect", d.name), slog.String("header", wishHeader))
-		return finding{outcome: faulty, reason: reasonFault}
+		return finding{outcome: faulty, reason: reasonFault}, requirement{}
 	}
 	want, err := parseRequirement(query)
 	if err != nil {
 		s.complain(slog.LevelWarn, "the web server asks for something that does not exist", slog.String("dialect", d.name), slog.String("error", err.Error()))
-		return finding{outcome: faulty, reason: reasonFault}
+		return finding{outcome: faulty, reason: reasonFault}, requirement{}
 	}
 	tokens := cmp.Or(want.tokens, set.tokens)
 	defer func() {
@@ -140,17 +158,17 @@ func (s *Service) find(r *http.Request, d *dialect, set *Settings) (f finding) {
 	}()
 	found := tokens.Find(r.Header, want.level)
 	if refusal, no := found.Refusal(); no {
-		return refused(refusal)
+		return refused(refusal), want
 	}
 	select {
 	case s.slots <- struct{}{}:
 		defer func() { <-s.slots }()
 	default:
-		return undecided(reasonBusy)
+		return undecided(reasonBusy), want
 	}
 	visitor := d.visitor(r)
 	if !s.visitors.enter(visitor) {
-		return undecided(reasonBusy)
+		return undecided(reasonBusy), want
 	}
 	defer s.visitors.leave(visitor)
 	asked := s.now()
@@ -161,9 +179,9 @@ func (s *Service) find(r *http.Request, d *dialect, set *Settings) (f finding) {
 	s.tellOfUnknown(answer)
 	f = judge(answer, &want, &set.show, asked, s.now())
 	if f.outcome == accepted && want.clean && namesItself(r.Header, tokens.Vary()) {
-		return refused(httpauth.Denied(reasonHeader))
+		return refused(httpauth.Denied(reasonHeader)), want
 	}
-	return f
+	return f, want
 }
 
 // complaintInterval is the least time between two complaints of one kind:
