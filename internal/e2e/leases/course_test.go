@@ -67,7 +67,6 @@ type program struct {
 	name    string
 	command []string
 	env     string
-	keeps   bool // what the daemon has accepted
 }
 
 func (c *course) programs(t testing.TB) []program {
@@ -77,9 +76,9 @@ func (c *course) programs(t testing.TB) []program {
 	python, err := filepath.Abs("../../../client/python/src")
 	must(t, err)
 	return []program{
-		{"Go", []string{self}, askerVariable + "=1", true},
-		{"Node", []string{"node", "ask.mjs"}, "NODE_OPTIONS=", true},
-		{"Python", []string{"python3", "-B", "ask.py"}, "PYTHONPATH=" + python, false},
+		{"Go", []string{self}, askerVariable + "=1"},
+		{"Node", []string{"node", "ask.mjs"}, "NODE_OPTIONS="},
+		{"Python", []string{"python3", "-B", "ask.py"}, "PYTHONPATH=" + python},
 	}
 }
 
@@ -88,14 +87,13 @@ type asker struct {
 	*e2e.Process
 	name  string
 	relay *relay // nil: it asks the daemon itself
-	keeps bool
 	stdin io.Closer
 	told  e2e.Output
 }
 
 func (c *course) startAsker(t testing.TB, p program, burst int, slowly bool) {
 	t.Helper()
-	a := &asker{name: p.name, keeps: p.keeps}
+	a := &asker{name: p.name}
 	socket := c.folder.Socket()
 	if slowly {
 		a.name += " through a slow relay"
