@@ -69,14 +69,3 @@ func (a *admin) explain(r *protocol.Request) (protocol.Reply, *serve.Refusal) {
 	}
 	return object(x)
 }
-
-func outcomeWord(s protocol.Status) string {
-	switch s {
-	case protocol.OK:
-		return "accepted"
-	case protocol.NO:
-		return "rejected"
-	case protocol.ERR:
-	}
-	return "unknown"
-}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
-	"sync/atomic"
 
 	"github.com/neonauthd/neonauthd/daemon/clock"
 	"github.com/neonauthd/neonauthd/daemon/fair"
@@ -14,21 +13,8 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/serve"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
-	"github.com/neonauthd/neonauthd/internal/exposition"
 	"github.com/neonauthd/neonauthd/protocol"
 )
-
-// The types of metrics.
-const (
-	counter   = exposition.Counter
-	gauge     = exposition.Gauge
-	histogram = exposition.Histogram
-)
-
-// page is a page of metrics. Labels come from closed lists and the configuration
-// alone: nothing that a caller or an upstream says can become one, so their
-// number is bounded and no identity is among them.
-type page struct{ exposition.Page }
 
 // metrics writes everything there is to scrape. Reading changes nothing.
 func (d *Daemon) metrics() []byte {
@@ -208,22 +194,4 @@ func (p *page) operation(d *Daemon) {
 	both("neonauthd_self_lookups_total", "Lookups by which the daemon asks itself, for the watchdog and health checks.", &d.selfLookups)
 	p.Single("neonauthd_panics_total", counter, "Faults of the daemon that cost one lookup or connection; each is logged.", float64(d.counters.Panics.Load()))
 	p.Single("neonauthd_log_lines_left_out_total", counter, "Lines not logged because there were too many of their kind of late.", float64(d.lines.LeftOut()))
-}
-
-func truth(b bool) float64 {
-	if b {
-		return 1
-	}
-	return 0
-}
-
-// outcomes counts what can go well or not. Safe for concurrent use.
-type outcomes struct{ ok, failed atomic.Uint64 }
-
-func (o *outcomes) count(err error) {
-	if err != nil {
-		o.failed.Add(1)
-		return
-	}
-	o.ok.Add(1)
 }

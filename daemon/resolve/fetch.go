@@ -102,7 +102,7 @@ func (s *profiles) replace(key cache.Key, p *profile, now time.Time) {
 	before := s.memory.profile(&key, now)
 	s.memory.keepProfile(key, p, now)
 	if before != nil && !bytes.Equal(before.body, p.body) {
-		s.ended(profileGround(p.project, key))
+		s.ended(profileGround(p.project.name, key))
 	}
 }
 
@@ -145,7 +145,7 @@ func (s *profiles) failed(f *fetched, key cache.Key, l *Lookup, err error, revis
 		if !e.OwnClock { // else the clock may be set right meanwhile
 			s.denials.Set(denied, denial{l.Project, revision, f.denied}, DenialLifetime)
 		}
-		s.ended(profileGround(l.Project, key))
+		s.ended(profileGround(l.Project.name, key))
 	case upstream.Misconfigured:
 		f.failure = unknown(protocol.CodeMisconfigured, 0)
 	default:

@@ -48,10 +48,6 @@ func PurgesOf(credential []byte) []revoke.Mark {
 	return marks
 }
 
-func purgeMark(name cache.Key) revoke.Mark {
-	return revoke.Mark{Kind: revoke.KindPurgeToken, Value: hex.EncodeToString(name[:])}
-}
-
 // PurgeNamed forgets the credential of a mark of PurgesOf, which another host has
 // told.
 func (r *Resolver) PurgeNamed(m revoke.Mark) {

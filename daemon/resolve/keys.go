@@ -8,15 +8,6 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 )
 
-// profileKey is where the profile for a lookup is kept: the user's, or the
-// session's where e is nil.
-func (l *Lookup) profileKey(e *entry) cache.Key {
-	if e == nil {
-		return sessionKey(l.Project.name, l.digest)
-	}
-	return userKey(l.Project.name, e.class, e.subject)
-}
-
 // sessionKey is where the profile of a session credential is kept that the
 // digest is of.
 func sessionKey(project string, digest cache.Key) cache.Key {

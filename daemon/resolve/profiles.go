@@ -110,6 +110,15 @@ func (s *profiles) silenced(l *Lookup, e *entry, now time.Time) (Verdict, bool) 
 	return Verdict{}, false
 }
 
+// profileKey is where the profile for a lookup is kept: the user's, or the
+// session's where e is nil.
+func (l *Lookup) profileKey(e *entry) cache.Key {
+	if e == nil {
+		return sessionKey(l.Project.name, l.digest)
+	}
+	return userKey(l.Project.name, e.class, e.subject)
+}
+
 // freshness is the age below which a profile answers this lookup at once.
 func (l *Lookup) freshness() time.Duration {
 	fresh := time.Duration(l.Project.config.ProfileFresh)

@@ -135,7 +135,7 @@ func NewProject(table config.Project, s Surroundings) (*Project, error) {
 		Now:        s.Now,
 		Log:        log,
 		Changed:    s.KeysChanged,
-		Withdrawn:  p.withdrawn(s.Ended),
+		Withdrawn:  withdrawn(p.name, s.Ended),
 	})
 	return p, nil
 }

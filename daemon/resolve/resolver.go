@@ -10,7 +10,6 @@ package resolve
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"runtime"
@@ -262,16 +261,4 @@ func (r *Resolver) Resolve(ctx context.Context, l *Lookup) Verdict {
 		return known
 	}
 	return r.profiles.resolve(ctx, l, v.entry)
-}
-
-// unfinished is the verdict of a flight that brought none.
-func unfinished(err error) Verdict {
-	switch {
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		return unknown(protocol.CodeDeadline, time.Second)
-	case errors.Is(err, cache.ErrBusy):
-		return unknown(protocol.CodeBusy, time.Second)
-	default: // stopped, or a panic that has been logged where it happened
-		return unknown(protocol.CodeUnavailable, time.Second)
-	}
 }

@@ -1,61 +1,14 @@
 package resolve
 
 import (
+	"context"
+	"errors"
 	"time"
 
+	"github.com/neonauthd/neonauthd/cache"
 	"github.com/neonauthd/neonauthd/daemon/keyring"
 	"github.com/neonauthd/neonauthd/protocol"
 )
-
-// Level says how much was established. The zero value asks for nothing.
-type Level uint8
-
-// The levels, weaker first.
-const (
-	LevelNone    Level = iota
-	LevelClaims        // signature and claims
-	LevelProfile       // and the profile that the upstream's REST API gave
-
-	// Levels is how many there are.
-	Levels = LevelProfile + 1
-)
-
-// String returns the protocol's word.
-func (l Level) String() string {
-	switch l {
-	case LevelClaims:
-		return "claims"
-	case LevelProfile:
-		return "profile"
-	default:
-		return "none"
-	}
-}
-
-// Source says where an accepted verdict's evidence comes from.
-type Source uint8
-
-// The sources, as the protocol defines them.
-const (
-	SourceUpstream Source = iota // established for this lookup
-	SourceCache                  // established earlier, fresh
-	SourceStale                  // past its fresh time, the upstream fails
-
-	// Sources is how many there are.
-	Sources = SourceStale + 1
-)
-
-// String returns the protocol's word.
-func (s Source) String() string {
-	switch s {
-	case SourceCache:
-		return "cache"
-	case SourceStale:
-		return "stale"
-	default:
-		return "upstream"
-	}
-}
 
 // sourceOf is where a verdict's evidence comes from that rests on the set:
 // otherwise, if that is what the upstream says.
@@ -111,3 +64,15 @@ func Unheard() Verdict { return unknown(protocol.CodeUnavailable, time.Second) }
 
 // Busy is the verdict on a lookup for which there is no room now.
 func Busy() Verdict { return unknown(protocol.CodeBusy, time.Second) }
+
+// unfinished is the verdict of a flight that brought none.
+func unfinished(err error) Verdict {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return unknown(protocol.CodeDeadline, time.Second)
+	case errors.Is(err, cache.ErrBusy):
+		return unknown(protocol.CodeBusy, time.Second)
+	default: // stopped, or a panic that has been logged where it happened
+		return unknown(protocol.CodeUnavailable, time.Second)
+	}
+}
