@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -82,14 +83,17 @@ func newLiveDaemon(t testing.TB, change func(*config.Config)) *liveDaemon {
 	text += strings.Replace(w.upstream.ConfigBlock(standin.Stack, "./server-key"), `name = "stack"`, `name = "main"`, 1)
 	text += w.upstream.ConfigBlock(standin.Neon, "") + w.upstream.ConfigBlock(standin.OIDC, "")
 	w.write("neonauthd.toml", text)
-	config, err := config.Load(filepath.Join(w.dir, "neonauthd.toml"))
+	loaded, err := config.Load(filepath.Join(w.dir, "neonauthd.toml"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if change != nil {
-		change(&config)
+		change(&loaded)
 	}
-	w.config = config
+	w.config = loaded
+	if slices.ContainsFunc(loaded.Projects, func(p config.Project) bool { return p.Preset == "oidc" }) {
+		w.makeOIDCKeys()
+	}
 	w.start()
 	t.Cleanup(w.halt)
 	return w
@@ -104,6 +108,10 @@ func (w *liveDaemon) write(name, text string) {
 		w.t.Fatal(err)
 	}
 }
+
+// makeOIDCKeys has the upstream make the keys of its project "oidc": on a busy machine
+// that takes longer than anybody waits for an answer.
+func (w *liveDaemon) makeOIDCKeys() { get(w.upstream, w.upstream.KeysURL(standin.OIDC)) }
 
 // start runs the daemon until halt.
 func (w *liveDaemon) start() {

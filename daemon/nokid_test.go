@@ -27,6 +27,7 @@ func TestRotationIsNoticedByTokensThatNameNoKey(t *testing.T) {
 		t.Fatal(reply)
 	}
 	w.upstream.Rotate(standin.OIDC, false)
+	w.makeOIDCKeys()
 	if reply := k.ask("VERIFY project=oidc %s", w.upstream.OIDCToken(unnamed)); !strings.HasPrefix(reply, "OK ") {
 		t.Errorf("after the rotation: %s", reply)
 	}
@@ -70,6 +71,7 @@ func TestATokenThatNamesNoKeyIsRefusedOnlyAfterAFetchOfItsOwn(t *testing.T) {
 			}
 			prepare(w, k, spec)
 			w.upstream.Rotate(standin.OIDC, false)
+			w.makeOIDCKeys()
 			w.clock.advance(time.Second)
 			if reply := k.ask("VERIFY project=oidc %s", w.upstream.OIDCToken(spec)); head(reply) != "OK" {
 				t.Errorf("after the rotation: %.60s", reply)
