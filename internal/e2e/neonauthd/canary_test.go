@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -145,9 +146,17 @@ func (s *sweep) ask(t *testing.T, peer *e2e.Caller, request string) {
 	t.Helper()
 	if got := peer.Ask(t, request); !strings.HasPrefix(got, "OK level=") {
 		verb, _, _ := strings.Cut(request, " ")
+		if verb == "EXPLAIN" {
+			got = shownToOperators.ReplaceAllString(got, "$1")
+		}
 		s.search(t, "the reply to "+verb, got)
 	}
 }
+
+// shownToOperators is what EXPLAIN shows of a token to whoever may open the admin
+// socket: the values that decide where it comes from and whom it is for. They name
+// no user.
+var shownToOperators = regexp.MustCompile(`("check":"(?:header|scope|algorithm|key|issuer|audience)","result":"[a-z]+","detail":"[^"]*"),"is":"(?:[^"\\]|\\.)*"`)
 
 // lookups asks about every token at every level.
 func (s *sweep) lookups(t *testing.T) {
