@@ -198,6 +198,7 @@ func fixed(old, next *config.Config) error {
 		{"admin_socket", old.AdminSocket, next.AdminSocket},
 		{"metrics_listen", old.MetricsListen, next.MetricsListen},
 		{"state_dir", old.StateDir, next.StateDir},
+		{"log_format", old.LogFormat, next.LogFormat},
 		{"cache.max_bytes", old.Cache.MaxBytes, next.Cache.MaxBytes},
 	} {
 		if f.old != f.now {

@@ -42,6 +42,7 @@ type flags struct {
 	check          bool
 	keep           int    // of the configuration at the start
 	accessLog      string // the same of access_log
+	json           bool   // the log
 }
 
 func root() *cobra.Command {
@@ -66,7 +67,7 @@ by systemd (neonauth-http, neonauth-http-status) take the place of both flags.`,
 			if f.check {
 				return f.checkConfig()
 			}
-			return f.serve(cmd.Context(), program.NewLogger(cmd.ErrOrStderr(), slog.LevelInfo))
+			return f.serve(cmd.Context(), program.NewLogger(cmd.ErrOrStderr(), slog.LevelInfo, f.json))
 		},
 	}
 	root.Flags().StringVar(&f.listen, "listen", "", "`ADDRESS` for web servers: unix:PATH, or HOST:PORT on loopback")
@@ -74,6 +75,12 @@ by systemd (neonauth-http, neonauth-http-status) take the place of both flags.`,
 	command.Path(root.Flags(), &f.socket, "socket", "", "`PATH` of the daemon's socket (default $"+client.SocketVariable+", else "+protocol.DefaultSocket+")")
 	command.Path(root.Flags(), &f.config, "config", "", "configuration `FILE`; without one the defaults hold")
 	root.Flags().BoolVar(&f.check, "check", false, "read the configuration file, say what is wrong with it, and end")
+	command.Text(root.Flags(), new(string), "log-format", "`FORMAT` of the log: text or json (default text)", func(format string) string {
+		if f.json = format == "json"; !f.json && format != "text" {
+			return "must be text or json"
+		}
+		return ""
+	})
 	root.AddCommand(checkNginxCommand())
 	command.Set(root, program.Version("neonauth-http", release, commit))
 	return root

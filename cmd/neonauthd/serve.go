@@ -48,7 +48,7 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 	level := new(slog.LevelVar)
 	opts := daemon.Options{
 		Version:    release,
-		Logger:     program.NewLogger(cmd.ErrOrStderr(), level),
+		Logger:     program.NewLogger(cmd.ErrOrStderr(), level, cfg.LogFormat == config.LogJSON),
 		Level:      level,
 		Now:        clock(),
 		ClockFloor: clockFloor(),

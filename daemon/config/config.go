@@ -28,6 +28,12 @@ import (
 // manual is the page that lists the keys.
 const manual = "neonauthd.toml(5)"
 
+// The forms of the log.
+const (
+	LogText = "text" // name=value
+	LogJSON = "json" // an object a line
+)
+
 // MaxFile bounds the configuration file, in bytes.
 const MaxFile = 1 << 20
 
@@ -39,6 +45,8 @@ type Config struct {
 	MetricsListen string   `toml:"metrics_listen"`
 	StateDir      string   `toml:"state_dir"`
 	LogLevel      LogLevel `toml:"log_level"`
+	// LogFormat is how a line of the log is written: LogText or LogJSON.
+	LogFormat string `toml:"log_format"`
 	// RevocationRetention is how long revocations of sessions and subjects are
 	// kept, and longer where longer-lived tokens have been seen.
 	RevocationRetention Retention `toml:"revocation_retention"`
@@ -111,6 +119,7 @@ func Default() Config {
 	return Config{
 		Socket:      protocol.DefaultSocket,
 		AdminSocket: protocol.DefaultAdminSocket,
+		LogFormat:   LogText,
 		StateDir:    "/var/lib/neonauthd",
 
 		RevocationRetention: Retention(30 * span.Day),

@@ -53,6 +53,9 @@ func (c *Config) Validate() error {
 	if r := c.RevocationRetention; r != Forever && time.Duration(r) < MinRetention {
 		report("revocation_retention", "must be %s", r.Wants())
 	}
+	if c.LogFormat != LogText && c.LogFormat != LogJSON {
+		report("log_format", "%s", noneOf(c.LogFormat, LogText, LogJSON))
+	}
 	if c.Cache.MaxBytes < MinCacheBytes {
 		report("cache.max_bytes", "must be at least 1MiB")
 	}

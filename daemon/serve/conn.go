@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"sync"
@@ -215,6 +216,9 @@ func (c *conn) lookup(level resolve.Level) {
 	a := &c.ask
 	a.reset(level)
 	a.Asker.ID = c.peer.id
+	if c.server.log.Enabled(c.ctx, slog.LevelDebug) {
+		a.asked = time.Now()
+	}
 	if t := c.server.terms.Load(); t != c.terms {
 		c.adopt(t)
 	}
@@ -299,6 +303,7 @@ func (c *conn) reply(tag []byte, place *slot, q *question, v *resolve.Verdict, r
 // refuse hands over the reply to a wrong request.
 func (c *conn) refuse(tag []byte, r *Refusal) {
 	c.server.counters.Refused.add(r.Code)
+	c.server.log.Debug("request refused", "uid", userOf(c.peer.id), "code", string(r.Code))
 	c.out.refusal(tag, nil, r)
 }
 

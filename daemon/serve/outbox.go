@@ -2,6 +2,7 @@ package serve
 
 import (
 	"bytes"
+	"log/slog"
 	"net"
 	"sync"
 	"time"
@@ -36,6 +37,7 @@ type outbox struct {
 	wide     *wideBuffers
 	most     int // untagged replies held back at once
 	counters *Counters
+	log      *slog.Logger // nil: none
 	leases   *lease.Watches
 	outboxCalls
 
@@ -63,7 +65,7 @@ type outboxCalls struct {
 }
 
 func newOutbox(nc net.Conn, who fair.ID, s *Server, most int, calls outboxCalls) *outbox {
-	o := &outbox{net: nc, who: who, wide: s.wide, counters: s.counters, leases: s.leases, most: most, outboxCalls: calls}
+	o := &outbox{net: nc, who: who, wide: s.wide, counters: s.counters, log: s.log, leases: s.leases, most: most, outboxCalls: calls}
 	o.moved.L = &o.mu
 	return o
 }
@@ -86,7 +88,7 @@ type answer struct {
 
 // answerBytes is what an answer counts for besides its token and a body that is
 // not shared; a test holds it to the structures.
-const answerBytes = 344
+const answerBytes = 368
 
 // size is what the slot counts for while it waits.
 func (s *slot) size() int {
@@ -132,6 +134,9 @@ func (o *outbox) render(tag []byte, q *question, v *resolve.Verdict, body fair.H
 		kept = q.appendKept(nil, o.leases, v)
 	}
 	hold(o.hearing(), &q.Lookup, v)
+	if !q.asked.IsZero() {
+		o.logLookup(q, v)
+	}
 	shared := body.Bytes()
 	if shared == nil || v.Status() != protocol.OK || v.Level != before {
 		o.out = appendVerdict(o.out, tag, v, kept)

@@ -21,6 +21,7 @@ type ask struct {
 type question struct {
 	resolve.Lookup
 	keeping
+	asked time.Time // when the line was read, where each lookup is logged
 }
 
 // Refusal is why a request is answered without being looked at further.

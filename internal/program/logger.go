@@ -9,28 +9,33 @@ import (
 	"github.com/coreos/go-systemd/v22/journal"
 )
 
-// NewLogger writes one line for each event of at least the given level to w.
+// NewLogger writes one line for each event of at least the given level to w, as
+// name=value, or as a JSON object.
 // Where w is a standard error that the journal reads, each line begins with its
-// priority (sd-daemon(3)), and leaves the time to the journal.
-func NewLogger(w io.Writer, level slog.Leveler) *slog.Logger {
+// priority (sd-daemon(3)), and as text leaves the time to the journal.
+func NewLogger(w io.Writer, level slog.Leveler, asJSON bool) *slog.Logger {
 	journaled, err := journal.StderrIsJournalStream()
-	return slog.New(newHandler(w, level, err == nil && journaled && w == os.Stderr))
+	return slog.New(newHandler(w, level, asJSON, err == nil && journaled && w == os.Stderr))
 }
 
-func newHandler(w io.Writer, level slog.Leveler, journaled bool) slog.Handler {
+func newHandler(w io.Writer, level slog.Leveler, asJSON, journaled bool) slog.Handler {
 	options := &slog.HandlerOptions{Level: level}
+	lines := func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, options) }
+	if asJSON { // whoever reads it wants time and level in the object
+		lines = func(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, options) }
+	}
 	if !journaled {
-		return slog.NewTextHandler(w, options)
+		return lines(w)
 	}
 	options.ReplaceAttr = func(groups []string, a slog.Attr) slog.Attr {
-		if len(groups) == 0 && (a.Key == slog.TimeKey || a.Key == slog.LevelKey) {
+		if !asJSON && len(groups) == 0 && (a.Key == slog.TimeKey || a.Key == slog.LevelKey) {
 			return slog.Attr{}
 		}
 		return a
 	}
 	h := &journalHandler{}
 	for i, prefix := range [...]string{"<7>", "<6>", "<4>", "<3>"} {
-		h.byLevel[i] = slog.NewTextHandler(prefixed{w, prefix}, options)
+		h.byLevel[i] = lines(prefixed{w, prefix})
 	}
 	return h
 }

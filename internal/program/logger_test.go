@@ -2,14 +2,17 @@ package program
 
 import (
 	"bytes"
+	"encoding/json"
+	"errors"
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestLinesForTheJournalBeginWithTheirPriority(t *testing.T) {
 	var out bytes.Buffer
-	log := slog.New(newHandler(&out, slog.LevelDebug, true)).With("project", "main").WithGroup("g")
+	log := slog.New(newHandler(&out, slog.LevelDebug, false, true)).With("project", "main").WithGroup("g")
 	log.Debug("a")
 	log.Info("b", "level", "own") // in a group, so no level of the line
 	log.Warn("c")
@@ -22,9 +25,33 @@ func TestLinesForTheJournalBeginWithTheirPriority(t *testing.T) {
 
 func TestLinesElsewhereBeginWithTimeAndLevel(t *testing.T) {
 	var out bytes.Buffer
-	NewLogger(&out, slog.LevelWarn).Warn("c")
-	NewLogger(&out, slog.LevelWarn).Info("b")
+	NewLogger(&out, slog.LevelWarn, false).Warn("c")
+	NewLogger(&out, slog.LevelWarn, false).Info("b")
 	if got := out.String(); !strings.HasPrefix(got, "time=") || !strings.HasSuffix(got, " level=WARN msg=c\n") || strings.Count(got, "\n") != 1 {
 		t.Errorf("got\n%s", got)
+	}
+}
+
+// TestLinesAreJSONWhereThatIsWanted: each an object with time and level, in the
+// journal behind its priority.
+func TestLinesAreJSONWhereThatIsWanted(t *testing.T) {
+	for _, journaled := range []bool{false, true} {
+		var out bytes.Buffer
+		log := slog.New(NewRare(newHandler(&out, slog.LevelDebug, true, journaled)))
+		log.Debug("a \"b\"\n", slog.Int("n", 1), Every(time.Second))
+		log.Error("c", "error", errors.New("<d>"))
+		for i, line := range strings.Split(strings.TrimSpace(out.String()), "\n") {
+			priority := []string{"<7>", "<3>"}[i]
+			if is := strings.HasPrefix(line, priority); is != journaled {
+				t.Errorf("journaled %v: %s", journaled, line)
+			}
+			var object map[string]any
+			if err := json.Unmarshal([]byte(strings.TrimPrefix(line, priority)), &object); err != nil {
+				t.Fatalf("%s: %v", line, err)
+			}
+			if object["time"] == nil || object["level"] == nil || object["msg"] != []string{"a \"b\"\n", "c"}[i] || len(object) != 4 {
+				t.Errorf("%s", line)
+			}
+		}
 	}
 }
