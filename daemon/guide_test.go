@@ -2,7 +2,9 @@ package daemon
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -162,6 +164,36 @@ func TestThePageOfTheStateDirectoryHasAllThatIsThere(t *testing.T) {
 	for _, f := range revoke.Faults() {
 		if !strings.Contains(page, "\n| `"+string(f)+"` | ") {
 			t.Errorf("the page says nothing of the fault %s", f)
+		}
+	}
+}
+
+// TestThePageOfTheArchitectureNamesWhatIsThere: each package of the daemon, and no
+// file or folder that is not.
+func TestThePageOfTheArchitectureNamesWhatIsThere(t *testing.T) {
+	page := read(t, "../docs/architecture.md")
+	folders, err := os.ReadDir(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range folders {
+		if f.IsDir() && f.Name() != "testdata" && !strings.Contains(page, "`daemon/"+f.Name()+"`") {
+			t.Errorf("the page says nothing of daemon/%s", f.Name())
+		}
+	}
+	files := map[string]bool{}
+	err = fs.WalkDir(os.DirFS(".."), ".", func(name string, _ fs.DirEntry, err error) error {
+		files[filepath.Base(name)] = true
+		return err
+	})
+	named := regexp.MustCompile("`([a-zA-Z/_-]+(?:/[a-zA-Z._-]+|\\.(?:go|md|yml|txt|json)))`").FindAllStringSubmatch(page, -1)
+	if err != nil || len(named) < 40 {
+		t.Fatalf("%d names, %v", len(named), err)
+	}
+	for _, m := range named {
+		name := strings.TrimSuffix(m[1], "/...")
+		if _, err := os.Stat(filepath.Join("..", name)); err != nil && (strings.Contains(name, "/") || !files[name]) {
+			t.Errorf("the page names %s, which is not there", name)
 		}
 	}
 }

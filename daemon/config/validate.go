@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"net/url"
@@ -153,7 +154,7 @@ func (p *Project) validate(report reporter) {
 		report("name", "must be 1 to %d letters, digits, \"-\", \"_\" or \".\"", MaxProjectName)
 	}
 	if d, ok := presets[p.Preset]; !ok {
-		report("preset", "%s", noneOf(p.Preset, "stack", "neon", "oidc"))
+		report("preset", "%s", noneOf(p.Preset, slices.Sorted(maps.Keys(presets))...))
 	} else {
 		d.check(p, report)
 	}

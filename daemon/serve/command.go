@@ -2,6 +2,7 @@ package serve
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -21,15 +22,8 @@ func (c *conn) command(r *protocol.Request) bool {
 		return c.watch(r)
 	case protocol.SEEN:
 		c.refuse(r.Tag, BadRequest("SEEN is for a watch; WATCH makes this connection one"))
-	case protocol.STATS, protocol.KEYS, protocol.EXPLAIN, protocol.REVOKE,
-		protocol.UNREVOKE, protocol.REVOCATIONS, protocol.PURGE, protocol.RELOAD, protocol.LEVEL, protocol.FLEET:
-		if !c.admin {
-			c.refuse(r.Tag, &Refusal{Code: protocol.CodeForbidden, Advice: "this verb is served on the admin socket only"})
-			return true
-		}
-		c.administer(verb, r)
 	default:
-		c.refuse(r.Tag, &Refusal{Code: protocol.CodeUnknownVerb, Advice: "HELLO tells the version; protocol.md lists its verbs"})
+		c.administer(verb, r)
 	}
 	return true
 }
@@ -110,9 +104,17 @@ func (c *conn) line(tag []byte, reply protocol.Reply) {
 	c.out.reply(nil, &reply)
 }
 
-// administer answers an admin verb. What has to wait for others waits in a goroutine:
+// administer answers a verb of the admin socket. What has to wait for others waits in a goroutine:
 // what comes behind it is begun meanwhile.
 func (c *conn) administer(verb protocol.Verb, r *protocol.Request) {
+	switch {
+	case !slices.Contains(protocol.AdminVerbs(), verb):
+		c.refuse(r.Tag, &Refusal{Code: protocol.CodeUnknownVerb, Advice: "HELLO tells the version; protocol.md lists its verbs"})
+		return
+	case !c.admin:
+		c.refuse(r.Tag, &Refusal{Code: protocol.CodeForbidden, Advice: "this verb is served on the admin socket only"})
+		return
+	}
 	reply, rest, refused := c.server.admin(verb, r, c.peer.id)
 	if rest == nil {
 		c.administered(bytes.Clone(r.Tag), nil, &reply, refused)
