@@ -117,7 +117,7 @@ func facts(got any) map[string]string {
 	switch r := got.(type) {
 	case client.Accepted:
 		return map[string]string{
-			"outcome": "accepted", "level": r.Level.String(), "project": r.Project, "subject": r.Subject,
+			"outcome": "accepted", "level": r.Level.String(), "project": r.Project, "subject": r.Subject, "principal": r.Principal,
 			"age": strconv.Itoa(int(r.Age.Seconds())), "ttl": strconv.Itoa(int(r.TTL.Seconds())),
 			"expires": strconv.FormatInt(r.Expires.Unix(), 10), "source": r.Source.String(), "json": string(r.JSON),
 		}

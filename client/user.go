@@ -87,8 +87,8 @@ const (
 	KindTeam            // no user: a team, whose API key it is
 )
 
-// String returns "normal", "restricted", "anonymous", or "" for what is not
-// known.
+// String returns "normal", "restricted", "anonymous", "machine", "team", or "" for
+// what is not known.
 func (k Kind) String() string {
 	switch k {
 	case KindNormal:

@@ -62,7 +62,7 @@ func (f *Fake) Accept(token string, user client.User) {
 	}
 	claims := claimsOf(&user)
 	accepted := client.Accepted{
-		Level: client.LevelClaims, Project: "main", Subject: user.ID, Age: Age, TTL: TTL, Expires: Expires(),
+		Level: client.LevelClaims, Project: "main", Subject: user.ID, Principal: principalOf(&user), Age: Age, TTL: TTL, Expires: Expires(),
 		Source: client.SourceCache, JSON: claims,
 	}
 	profile := accepted.ForToken(tokenOf(claims))

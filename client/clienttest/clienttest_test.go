@@ -26,7 +26,7 @@ func whole() client.User {
 
 func TestAUserComesBackAtEitherLevel(t *testing.T) {
 	users := []client.User{whole(), {ID: "nobody else is known", Kind: client.KindNormal}}
-	for _, kind := range []client.Kind{client.KindNormal, client.KindRestricted, client.KindAnonymous} {
+	for _, kind := range []client.Kind{client.KindNormal, client.KindRestricted, client.KindAnonymous, client.KindMachine, client.KindTeam} {
 		users = append(users, client.User{ID: "u", EmailVerified: client.FlagFalse, Kind: kind})
 	}
 	for _, want := range users {

@@ -29,6 +29,14 @@ func profileOf(u *client.User) json.RawMessage {
 	})
 }
 
+// principalOf is who the daemon says it is.
+func principalOf(u *client.User) string {
+	if u.Kind == client.KindMachine || u.Kind == client.KindTeam {
+		return u.Kind.String()
+	}
+	return protocol.PrincipalUser
+}
+
 // text is null for what is not known, as the upstream writes it.
 func text(s string) any {
 	if s == "" {

@@ -26,9 +26,9 @@ type Requirements struct {
 	// the one of this id. Empty: any or none.
 	Team string
 
-	// Kinds are the kinds of users that may come in. Empty: client.KindNormal.
+	// Kinds say who may come in: kinds of users, machines, teams. Empty: client.KindNormal.
 	// The others have to be admitted by the daemon's project too. A user whose
-	// kind is not known may come in where all three kinds may.
+	// kind is not known may come in where all three kinds of users may.
 	Kinds []client.Kind
 }
 

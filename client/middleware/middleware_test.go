@@ -241,7 +241,7 @@ func TestSharedCases(t *testing.T) {
 
 func kindCalled(t *testing.T, name string) client.Kind {
 	t.Helper()
-	for kind := client.KindNormal; kind <= client.KindAnonymous; kind++ {
+	for kind := client.KindNormal; kind <= client.KindTeam; kind++ {
 		if kind.String() == name {
 			return kind
 		}

@@ -94,10 +94,10 @@ export interface RequirementOptions {
   /** The user's selected team, or active organization, is the one of this id. */
   team?: string | undefined
   /**
-   * The kinds of users that may come in. Default: `['normal']`. The others have to be admitted by the daemon's project too. A
-   * user whose kind is not known may come in where all three may.
+   * Who may come in: kinds of users, machines, teams. Default: `['normal']`. The others have to be admitted by the daemon's
+   * project too. A user whose kind is not known may come in where all three kinds of users may.
    */
-  kinds?: readonly ('normal' | 'restricted' | 'anonymous')[] | undefined
+  kinds?: readonly ('normal' | 'restricted' | 'anonymous' | 'machine' | 'team')[] | undefined
 }
 
 /** The same for a guard of one's own. It throws a TypeError for what is no requirement. */

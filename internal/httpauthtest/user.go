@@ -13,12 +13,13 @@ import (
 
 // UserCase is one answer of client/testdata/user, and the user that it tells.
 type UserCase struct {
-	Name    string
-	Level   string
-	Subject string
-	JSON    string
-	Claims  *string // the payload of the token; nil is a session credential
-	User    map[string]any
+	Name      string
+	Level     string
+	Subject   string
+	Principal string // "" is an answer that has none
+	JSON      string
+	Claims    *string // the payload of the token; nil is a session credential
+	User      map[string]any
 }
 
 // PlayUsers calls try with each case of a file, in a test of its own, a client
@@ -40,7 +41,11 @@ func PlayUsers(t *testing.T, path string, try func(t *testing.T, asks *client.Cl
 	}
 	for _, c := range cases {
 		t.Run(c.Name, func(t *testing.T) {
-			reply := "OK level=LEVEL project=main sub=" + string(protocol.AppendValue(nil, c.Subject)) + " age=3 ttl=57 exp=4102444800 source=cache " + c.JSON
+			said := ""
+			if c.Principal != "" {
+				said = " " + protocol.FieldPrincipal + "=" + c.Principal
+			}
+			reply := "OK level=LEVEL project=main sub=" + string(protocol.AppendValue(nil, c.Subject)) + said + " age=3 ttl=57 exp=4102444800 source=cache " + c.JSON
 			token := c.token()
 			d := &daemon{replies: map[string]string{token: reply}}
 			try(t, d.client(t), token, c)

@@ -28,6 +28,7 @@ class Accepted extends Answer {
     this.level = fields.level
     this.project = fields.project
     this.subject = fields.subject
+    this.principal = fields.principal
     this.age = fields.age
     this.ttl = fields.ttl
     this.expires = fields.expires
@@ -43,7 +44,7 @@ class Accepted extends Answer {
 
   get user() {
     const object = () => objectIn(this.json) ?? {}
-    this.#shared.user ??= userOf(this.subject, object(), this.level === 'profile' ? (this.claims ?? {}) : object())
+    this.#shared.user ??= userOf(this, object(), this.level === 'profile' ? (this.claims ?? {}) : object())
     return this.#shared.user
   }
 

@@ -78,6 +78,7 @@ function accepted(question, reply) {
     level: wordField(reply, 'level', LEVELS),
     project: textField(reply, 'project'),
     subject: textField(reply, 'sub'),
+    principal: reply.fields.get('principal') ?? '',
     age: numberField(reply, 'age') * 1000,
     ttl: numberField(reply, 'ttl') * 1000,
     expires: new Date(numberField(reply, 'exp') * 1000),

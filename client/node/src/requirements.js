@@ -1,6 +1,7 @@
 'use strict'
 
-const KINDS = ['normal', 'restricted', 'anonymous']
+const USERS = ['normal', 'restricted', 'anonymous']
+const KINDS = [...USERS, 'machine', 'team']
 
 // What a verified user has to be besides. Each language has the same
 // definition; client/testdata/httpauth/requirements.json has the cases.
@@ -14,7 +15,7 @@ class Requirements {
     if (typeof emailVerified !== 'boolean') throw new TypeError('neonauthd: emailVerified is neither true nor false')
     if (team !== undefined && (typeof team !== 'string' || team === '')) throw new TypeError('neonauthd: team is not the id of a team')
     if (!Array.isArray(kinds) || kinds.length === 0 || !kinds.every((kind) => KINDS.includes(kind))) {
-      throw new TypeError('neonauthd: kinds is not a list of "normal", "restricted" and "anonymous"')
+      throw new TypeError('neonauthd: kinds is not a list of "normal", "restricted", "anonymous", "machine" and "team"')
     }
     this.#emailVerified = emailVerified
     this.#team = team
@@ -28,10 +29,10 @@ class Requirements {
     return this.#team !== undefined && user.teamId !== this.#team ? 'wrong-team' : ''
   }
 
-  // A user whose kind is not known may come in where all three kinds may.
+  // A user whose kind is not known may come in where all three kinds of users may.
   #admits(kind) {
-    return kind === '' ? KINDS.every((each) => this.#kinds.includes(each)) : this.#kinds.includes(kind)
+    return kind === '' ? USERS.every((each) => this.#kinds.includes(each)) : this.#kinds.includes(kind)
   }
 }
 
-module.exports = { Requirements }
+module.exports = { KINDS, Requirements }

@@ -2,6 +2,7 @@
 
 const { Accepted, Rejected, Unknown } = require('./answer.js')
 const { ReplyError, UnreachableError } = require('./errors.js')
+const { KINDS } = require('./requirements.js')
 const { askable } = require('./words.js')
 
 const AGE = 3000 // milliseconds
@@ -21,9 +22,10 @@ class FakeClient {
     for (const name of Object.keys(user)) {
       if (!USER.includes(name)) throw new TypeError(`neonauthd: a user has no "${name}"`)
     }
-    if (!KINDS.includes(user.kind ?? 'normal')) throw new TypeError('neonauthd: kind is none of "normal", "restricted" and "anonymous"')
+    if (![...KINDS, ''].includes(user.kind ?? 'normal')) throw new TypeError('neonauthd: kind is none of "normal", "restricted", "anonymous", "machine" and "team"')
     const json = JSON.stringify({ ...claimsOf(user), ...claims })
-    const fields = { project: 'main', subject: user.id, age: AGE, ttl: TTL, expires: new Date(EXPIRES * 1000), source: 'cache' }
+    const principal = user.kind === 'machine' || user.kind === 'team' ? user.kind : 'user'
+    const fields = { project: 'main', subject: user.id, principal, age: AGE, ttl: TTL, expires: new Date(EXPIRES * 1000), source: 'cache' }
     this.#say(token, {
       VERIFY: new Accepted({ ...fields, level: 'claims', json }),
       PROFILE: new Accepted({ ...fields, level: 'profile', json: JSON.stringify({ ...profileOf(user), ...profile }), payload: Buffer.from(json) }),
@@ -68,7 +70,6 @@ class FakeClient {
   }
 }
 
-const KINDS = ['normal', 'restricted', 'anonymous', '']
 const USER = ['id', 'email', 'emailVerified', 'name', 'imageUrl', 'teamId', 'sessionId', 'kind']
 
 // The user in the words of a token of Stack Auth. A picture has another issuer's
@@ -98,6 +99,6 @@ const profileOf = (user) => ({
 
 // Flags that are neither true nor false leave a kind unknown.
 const kindOf = ({ kind = 'normal' }) =>
-  kind === '' ? { is_anonymous: 0, is_restricted: 0 } : { is_anonymous: kind === 'anonymous', is_restricted: kind !== 'normal' }
+  kind === '' ? { is_anonymous: 0, is_restricted: 0 } : { is_anonymous: kind === 'anonymous', is_restricted: kind === 'restricted' || kind === 'anonymous' }
 
 module.exports = { FakeClient }

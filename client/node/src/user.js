@@ -6,10 +6,10 @@
 
 const ODD = Symbol('neither true nor false')
 
-// userOf reads the user. object is the claims or the profile of the answer,
+// userOf reads the user of an answer. object is the claims or the profile of the answer,
 // claims those of its token: a profile has no session, and where members are
 // withheld from it no class of user.
-function userOf(subject, object, claims) {
+function userOf({ subject, principal }, object, claims) {
   // The flag of one address says nothing about another one.
   const primary = 'primary_email' in object || 'primary_email_verified' in object
   const flags = primary ? [object.primary_email_verified] : [object.email_verified, object.emailVerified]
@@ -21,14 +21,20 @@ function userOf(subject, object, claims) {
     imageUrl: first(object.profile_image_url, object.image, object.picture),
     teamId: first(object.selected_team_id, object.selected_team?.id, object.o?.id),
     sessionId: first(claims.refresh_token_id, claims.refreshTokenId, claims.sid),
-    kind: kindOf(object, claims),
+    kind: isUser(principal) ? classOf(object, claims) : kindOfOther(principal),
   })
 }
 
-// kindOf goes by the flags: what the object says is newer than what the token
+// An older daemon does not say who it is, and knows users only.
+const isUser = (principal) => principal === '' || principal === 'user'
+
+// A principal of a newer daemon is not one that anybody here has admitted.
+const kindOfOther = (principal) => (principal === 'machine' || principal === 'team' ? principal : '')
+
+// classOf goes by the flags: what the object says is newer than what the token
 // says, and the audience tells where neither does. A flag that cannot be read
 // leaves the kind unknown, unless another one settles it.
-function kindOf(object, claims) {
+function classOf(object, claims) {
   const known = (...values) => values.map(flag).find((one) => one !== undefined)
   const anonymous = known(object.is_anonymous, object.isAnonymous, claims.is_anonymous, claims.isAnonymous) ?? text(claims.aud).endsWith(':anon')
   const restricted = known(object.is_restricted, claims.is_restricted) ?? text(claims.aud).endsWith(':restricted')

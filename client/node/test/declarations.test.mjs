@@ -12,7 +12,7 @@ import * as testing from 'neonauthd/testing'
 
 const read = (path) => readFileSync(new URL(path, import.meta.url), 'utf8')
 const ENTRIES = {
-  index: [index, read('../index.d.ts')],
+  index: [index, read('../index.d.ts').replace("export * from './shapes.js'\n", () => read('../shapes.d.ts'))],
   middleware: [middleware, read('../middleware.d.ts')],
   fetch: [fetch, read('../fetch.d.ts')],
   fastify: [fastify, read('../fastify.d.ts')],

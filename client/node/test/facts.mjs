@@ -4,7 +4,7 @@ export function facts({ value, error }) {
   switch (value?.outcome) {
     case 'accepted':
       return {
-        outcome: 'accepted', level: value.level, project: value.project, subject: value.subject, age: `${value.age / 1000}`,
+        outcome: 'accepted', level: value.level, project: value.project, subject: value.subject, principal: value.principal, age: `${value.age / 1000}`,
         ttl: `${value.ttl / 1000}`, expires: `${value.expires.getTime() / 1000}`, source: value.source, json: value.json,
       }
     case 'rejected':

@@ -12,7 +12,7 @@ const NOTHING = { email: '', emailVerified: null, name: '', imageUrl: '', teamId
 test('a user comes back at either level', async () => {
   for (const [said, user] of [
     [WHOLE, WHOLE], [{ id: 'u' }, { ...NOTHING, id: 'u' }],
-    ...['normal', 'restricted', 'anonymous', ''].map((kind) => [{ id: 'u', emailVerified: false, kind }, { ...NOTHING, id: 'u', emailVerified: false, kind }]),
+    ...['normal', 'restricted', 'anonymous', 'machine', 'team', ''].map((kind) => [{ id: 'u', emailVerified: false, kind }, { ...NOTHING, id: 'u', emailVerified: false, kind }]),
   ]) {
     const fake = new FakeClient()
     fake.accept('token', said)

@@ -7,8 +7,8 @@ import {
   GarbledError, NeonauthdError, Rejected, ReplyError, SOCKET_VARIABLE, TimedOutError, Unknown, UnreachableError, match,
 } from 'neonauthd'
 import type {
-  Answer, Asker, CallOptions, Claims, ClientOptions, Code, Daemon, Kind, Level, NeonClaims, NeonProfile, Profile, ProfileOptions, Reason,
-  RestrictedReason, Source, StackClaims, StackProfile, StackTeam, User, VerifyOptions,
+  Answer, Asker, CallOptions, Claims, ClientOptions, Code, Daemon, Kind, Level, NeonClaims, NeonProfile, Principal, Profile, ProfileOptions,
+  Reason, RestrictedReason, Source, StackClaims, StackProfile, StackTeam, User, VerifyOptions,
 } from 'neonauthd'
 import * as fastify from 'neonauthd/fastify'
 import * as fetching from 'neonauthd/fetch'
@@ -92,7 +92,8 @@ expect<'yes' | 'no' | 503>(match(answer, { accepted: () => 'yes' as const, rejec
 // Who it is, and what the upstreams send.
 function who(answer: Accepted): string {
   expect<User>(answer.user)
-  expect<[string, boolean | null, 'normal' | 'restricted' | 'anonymous' | '']>([answer.user.email, answer.user.emailVerified, answer.user.kind])
+  expect<Principal>(answer.principal)
+  expect<[string, boolean | null, 'normal' | 'restricted' | 'anonymous' | 'machine' | 'team' | '']>([answer.user.email, answer.user.emailVerified, answer.user.kind])
   expect<Claims | undefined>(answer.claims)
   expect<string | null | undefined>(answer.claims?.selected_team_id)
   expect<RestrictedReason | null | undefined>(answer.claims?.restricted_reason)
@@ -208,7 +209,7 @@ expect<[fastify.InstanceLike, fastify.RequestLike, fastify.ReplyLike]>([app, lik
 const own: TokenSearchIn<{ token: string }> = ({ token }) => token
 expect<string | symbol | undefined>(own({ token: 'a' }))
 
-const required: RequirementOptions = { emailVerified: true, team: 'team-1', kinds: ['restricted'] }
+const required: RequirementOptions = { emailVerified: true, team: 'team-1', kinds: ['restricted', 'machine', 'team'] }
 expect<'class-not-allowed' | 'email-not-verified' | 'wrong-team' | ''>(new Requirements(required).unmet({ id: 'u' } as User))
 // @ts-expect-error no such kind
 guard({ kinds: ['admin'] })

@@ -6,7 +6,7 @@ import { Client } from 'neonauthd'
 import { fakeDaemon } from './fake.mjs'
 
 const cases = JSON.parse(readFileSync(new URL('../../testdata/user/cases.json', import.meta.url), 'utf8'))
-const declarations = readFileSync(new URL('../index.d.ts', import.meta.url), 'utf8')
+const declarations = readFileSync(new URL('../shapes.d.ts', import.meta.url), 'utf8')
 
 test('there are cases of users', () => assert.ok(cases.length > 0))
 
@@ -15,7 +15,7 @@ const encoded = (text) => text.replace(/[ %]/g, (c) => (c === ' ' ? '%20' : '%25
 
 for (const one of cases) {
   test(`user: ${one.name}`, async (t) => {
-    const fake = await fakeDaemon(t, () => `OK level=${one.level} project=main sub=${encoded(one.subject)} age=3 ttl=57 exp=4102444800 source=cache ${one.json}`)
+    const fake = await fakeDaemon(t, () => `OK level=${one.level} project=main sub=${encoded(one.subject)}${one.principal ? ` principal=${one.principal}` : ''} age=3 ttl=57 exp=4102444800 source=cache ${one.json}`)
     const client = new Client({ socket: fake.path, timeout: 10_000 })
     t.after(() => client.close())
     const payload = Buffer.from(one.claims ?? '{}').toString('base64url')
@@ -23,6 +23,7 @@ for (const one of cases) {
     const answer = await (one.level === 'profile' ? client.profile(token) : client.verify(token))
     assert.equal(answer.outcome, 'accepted')
     assert.deepEqual({ ...answer.user }, one.user)
+    assert.equal(answer.principal, one.principal ?? '')
     assert.equal(answer.user, answer.user)
     assert.ok(Object.isFrozen(answer.user))
     assert.deepEqual(answer.profile, one.level === 'profile' ? JSON.parse(one.json) : undefined)

@@ -291,6 +291,7 @@ def facts(got: Any) -> dict[str, str]:
                 "level": got.level,
                 "project": got.project,
                 "subject": got.subject,
+                "principal": got.principal,
                 "age": str(got.age),
                 "ttl": str(got.ttl),
                 "expires": str(int(got.expires.timestamp())),

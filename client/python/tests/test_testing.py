@@ -26,7 +26,7 @@ class Fakes(unittest.TestCase):
 
     def test_a_user_comes_back_at_either_level(self) -> None:
         said: list[tuple[dict[str, Any], dict[str, Any]]] = [(WHOLE, WHOLE), ({"id": "u"}, NOTHING)]
-        said += [({"id": "u", "kind": kind}, {**NOTHING, "kind": kind}) for kind in ("normal", "restricted", "anonymous", "")]
+        said += [({"id": "u", "kind": kind}, {**NOTHING, "kind": kind}) for kind in ("normal", "restricted", "anonymous", "machine", "team", "")]
         for given, user in said:
             for fake in (FakeClient(), FakeAsyncClient()):
                 fake.accept("token", **given)

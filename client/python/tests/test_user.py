@@ -34,10 +34,11 @@ class Users(unittest.TestCase):
         self.addCleanup(self.client.close)
 
     def ask(self, case: dict[str, Any]) -> Accepted:
+        said = f" principal={case['principal']}" if "principal" in case else ""
         rest = f"age=3 ttl=57 exp=4102444800 source=cache {case['json']}"
         # As the protocol spells a value that has no other bytes than these subjects.
         subject = quote(case["subject"], safe="/")
-        self.reply = f"OK level={case['level']} project=main sub={subject} {rest}"
+        self.reply = f"OK level={case['level']} project=main sub={subject}{said} {rest}"
         token = token_of(case.get("claims", "{}"))
         answer = self.client.profile(token) if case["level"] == "profile" else self.client.verify(token)
         assert isinstance(answer, Accepted), answer
@@ -51,6 +52,7 @@ class Users(unittest.TestCase):
                 answer = self.ask(case)
                 want = {NAMES.get(name, name): value for name, value in case["user"].items()}
                 self.assertEqual(dataclasses.asdict(answer.user), want)
+                self.assertEqual(answer.principal, case.get("principal", ""))
                 self.assertEqual(answer.profile, json.loads(case["json"]) if case["level"] == "profile" else None)
                 if case["level"] == "claims":
                     self.assertEqual(answer.claims, json.loads(case["json"]))

@@ -23,7 +23,7 @@ def status(answer: Answer) -> int:
             assert_type(answer.source, Source)
             assert_type(answer.expires, datetime)
             assert_type(answer.data(), dict[str, Any])
-            assert_type((answer.project, answer.subject, answer.json), tuple[str, str, str])
+            assert_type((answer.project, answer.subject, answer.principal, answer.json), tuple[str, str, str, str])
             assert_type((answer.age, answer.ttl), tuple[int, int])
             return 200
         case Rejected(reason):
@@ -65,7 +65,7 @@ def who(answer: Accepted) -> str:
     user: neonauthd.User = answer.user
     assert_type((user.id, user.email, user.name, user.image_url), tuple[str, str, str, str])
     assert_type((user.email_verified, user.team_id, user.session_id), tuple[bool | None, str, str])
-    assert_type(user.kind, Literal["normal", "restricted", "anonymous", ""])
+    assert_type(user.kind, Literal["normal", "restricted", "anonymous", "machine", "team", ""])
     claims: neonauthd.Claims | None = answer.claims
     if claims is not None:
         assert_type(claims.get("selected_team_id"), str | None)
@@ -192,7 +192,7 @@ def faked(client: Client, async_client: AsyncClient, user: neonauthd.User) -> No
     assert_type(asks("token"), Awaitable[Answer])
     asked: list[testing.Asked] = fake.asked
     assert_type((asked[0].method, asked[0].token), tuple[Literal["verify", "profile"], str])
-    kinds: list[httpauth.Kind] = ["normal", "restricted"]
+    kinds: list[httpauth.Kind] = ["normal", "restricted", "machine", "team"]
     required = httpauth.Requirements(email_verified=True, team="team-1", kinds=kinds)
     assert_type(required.unmet(user), Literal["class-not-allowed", "email-not-verified", "wrong-team", ""])
     wsgi.Guard(hello, client=fake, email_verified=True, team="team-1", kinds=kinds, include=["/api/*"], exclude=["/health"])

@@ -42,6 +42,10 @@ class Accepted(_Outcome):
     source: Source
     json: str = field(repr=False)  # claims or profile, as the upstream wrote it
 
+    # Who the subject is: "user"; "machine", an OAuth client that acts for itself; "team", whose API key it is.
+    # Empty: an older daemon, which knows users only. A newer one may have others.
+    principal: str = field(default="", repr=False, kw_only=True)
+
     # The claims part of the token, at level profile.
     _payload: str = field(default="", repr=False, compare=False, kw_only=True)
 
@@ -70,7 +74,8 @@ class Accepted(_Outcome):
         It is read anew with each access: keep what it returns.
         """
         found = self.data()
-        return user_of(self.subject, found, found if self.level == "claims" else claims_in(self._payload) or {})
+        claims = found if self.level == "claims" else claims_in(self._payload) or {}
+        return user_of(self.subject, self.principal, found, claims)
 
 
 @dataclass(frozen=True, slots=True)

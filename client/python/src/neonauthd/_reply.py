@@ -187,6 +187,7 @@ def _accepted(question: Question, reply: Reply) -> Accepted:
         level=cast(Level, reply.one_of("level", ("claims", "profile"))),
         project=reply.text("project"),
         subject=reply.text("sub"),
+        principal=reply.fields.get("principal", ""),
         age=reply.number("age"),
         ttl=reply.number("ttl"),
         expires=datetime.fromtimestamp(expires, timezone.utc),

@@ -12,11 +12,13 @@ from typing import Literal
 
 from ._user import User
 
-Kind = Literal["normal", "restricted", "anonymous"]
+Kind = Literal["normal", "restricted", "anonymous", "machine", "team"]
 
 NORMAL: tuple[Kind, ...] = ("normal",)
 
-_KINDS = ("normal", "restricted", "anonymous")
+_USERS = ("normal", "restricted", "anonymous")
+
+KINDS = (*_USERS, "machine", "team")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +27,9 @@ class Requirements:
 
     email_verified: the address is known to be verified. Claims of some issuers
     do not tell; a profile does. team: the user's selected team, or active
-    organization, is the one of this id. kinds: the kinds of users that may come
-    in; those that are not normal have to be admitted by the daemon's project
-    too. What is none of these is raised: a misspelt requirement must never
+    organization, is the one of this id. kinds: who may come in, kinds of users,
+    machines, teams; those that are not normal have to be admitted by the daemon's
+    project too. What is none of these is raised: a misspelt requirement must never
     become none.
     """
 
@@ -40,9 +42,9 @@ class Requirements:
             raise TypeError("neonauthd: email_verified is neither True nor False")
         if self.team is not None and (not isinstance(self.team, str) or not self.team):
             raise TypeError("neonauthd: team is not the id of a team")
-        known = not isinstance(self.kinds, str) and all(kind in _KINDS for kind in self.kinds)
+        known = not isinstance(self.kinds, str) and all(kind in KINDS for kind in self.kinds)
         if not known or not self.kinds:
-            raise TypeError('neonauthd: kinds is not a list of "normal", "restricted" and "anonymous"')
+            raise TypeError('neonauthd: kinds is not a list of "normal", "restricted", "anonymous", "machine" and "team"')
 
     def unmet(self, user: User) -> Literal["class-not-allowed", "email-not-verified", "wrong-team", ""]:
         """Which one a verified user does not meet, for httpauth.denied; empty: none."""
@@ -53,5 +55,5 @@ class Requirements:
         return "wrong-team" if self.team is not None and user.team_id != self.team else ""
 
     def _admits(self, kind: str) -> bool:
-        """A user whose kind is not known may come in where all three kinds may."""
-        return kind in self.kinds if kind else all(each in self.kinds for each in _KINDS)
+        """A user whose kind is not known may come in where all three kinds of users may."""
+        return kind in self.kinds if kind else all(each in self.kinds for each in _USERS)

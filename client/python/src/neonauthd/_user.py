@@ -16,6 +16,9 @@ from typing import Any, Final, Literal, NoReturn
 _ODD: Final = "odd"  # a flag that is there, and neither true nor false
 _Flag = bool | Literal["odd"] | None
 
+# Those that are no users: an OAuth client that acts for itself, and a team, whose API key it is.
+_OTHERS: Final[dict[str, Literal["machine", "team"]]] = {"machine": "machine", "team": "team"}
+
 
 @dataclass(frozen=True, slots=True)
 class User:
@@ -31,10 +34,10 @@ class User:
     image_url: str = field(repr=False)  # may be a data URL of a megabyte
     team_id: str = field(repr=False)  # the selected team, or the active organization
     session_id: str = field(repr=False)  # the sign-in that the token comes from
-    kind: Literal["normal", "restricted", "anonymous", ""]
+    kind: Literal["normal", "restricted", "anonymous", "machine", "team", ""]  # machines and teams are no users
 
 
-def user_of(subject: str, found: Mapping[str, Any], claims: Mapping[str, Any]) -> User:
+def user_of(subject: str, principal: str, found: Mapping[str, Any], claims: Mapping[str, Any]) -> User:
     """Reads the user.
 
     found is the claims or the profile of the answer, claims those of its token: a
@@ -54,11 +57,13 @@ def user_of(subject: str, found: Mapping[str, Any], claims: Mapping[str, Any]) -
         image_url=_first(found.get("profile_image_url"), found.get("image"), found.get("picture")),
         team_id=_first(found.get("selected_team_id"), _id_of(found.get("selected_team")), _id_of(found.get("o"))),
         session_id=_first(claims.get("refresh_token_id"), claims.get("refreshTokenId"), claims.get("sid")),
-        kind=_kind(found, claims),
+        # An older daemon does not say the principal, and knows users only. One of a newer
+        # daemon is not one that anybody here has admitted.
+        kind=_class(found, claims) if principal in ("", "user") else _OTHERS.get(principal, ""),
     )
 
 
-def _kind(found: Mapping[str, Any], claims: Mapping[str, Any]) -> Literal["normal", "restricted", "anonymous", ""]:
+def _class(found: Mapping[str, Any], claims: Mapping[str, Any]) -> Literal["normal", "restricted", "anonymous", ""]:
     """Goes by the flags: what the answer says is newer than what the token says.
 
     The audience tells where neither does. A flag that cannot be read leaves the

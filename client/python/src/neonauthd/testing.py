@@ -23,7 +23,7 @@ from typing import Any, Literal
 
 from ._answer import Accepted, Answer, Rejected, Unknown
 from ._errors import ReplyError, UnreachableError
-from ._requirements import Kind
+from ._requirements import KINDS, Kind
 from ._words import askable
 
 __all__ = ["Asked", "FakeAsyncClient", "FakeClient"]
@@ -31,7 +31,6 @@ __all__ = ["Asked", "FakeAsyncClient", "FakeClient"]
 _AGE = 3  # seconds
 _TTL = 60
 _EXPIRES = 4102444800  # in the year 2100
-_KINDS = ("normal", "restricted", "anonymous", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +77,8 @@ class _Fake:
         """
         if not id:
             raise ValueError("neonauthd: a user has an id")
-        if kind not in _KINDS:
-            raise ValueError('neonauthd: kind is none of "normal", "restricted" and "anonymous"')
+        if kind not in (*KINDS, ""):
+            raise ValueError('neonauthd: kind is none of "normal", "restricted", "anonymous", "machine" and "team"')
         # A flag that is neither true nor false leaves a kind unknown.
         flags = {
             "is_anonymous": kind == "anonymous" if kind else 0,
@@ -110,7 +109,12 @@ class _Fake:
                 **(profile or {}),
             }
         )
-        self._say(token, _accepted("claims", id, in_token, in_token), _accepted("profile", id, in_profile, in_token))
+        principal = kind if kind in ("machine", "team") else "user"
+        self._say(
+            token,
+            _accepted("claims", id, principal, in_token, in_token),
+            _accepted("profile", id, principal, in_profile, in_token),
+        )
 
     def reject(self, token: str, reason: str = "bad-signature") -> None:
         """Lets there be proof against the token."""
@@ -142,10 +146,10 @@ class _Fake:
         )
 
 
-def _accepted(level: Literal["claims", "profile"], subject: str, text: str, claims: str) -> Accepted:
+def _accepted(level: Literal["claims", "profile"], subject: str, principal: str, text: str, claims: str) -> Accepted:
     payload = base64.urlsafe_b64encode(claims.encode()).decode().rstrip("=")
     expires = datetime.fromtimestamp(_EXPIRES, timezone.utc)
-    return Accepted(level, "main", subject, _AGE, _TTL, expires, "cache", text, _payload=payload)
+    return Accepted(level, "main", subject, _AGE, _TTL, expires, "cache", text, principal=principal, _payload=payload)
 
 
 class FakeClient(_Fake):

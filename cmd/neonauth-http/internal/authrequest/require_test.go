@@ -93,7 +93,7 @@ func TestSharedUsers(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := New("dev", asks, set, slog.New(slog.DiscardHandler), time.Now)
-		r := httptest.NewRequest(http.MethodGet, "/nginx?allow=restricted&allow=anonymous&level="+c.Level, http.NoBody)
+		r := httptest.NewRequest(http.MethodGet, "/nginx?allow=restricted&allow=anonymous&allow=machine&allow=team&level="+c.Level, http.NoBody)
 		r.Header.Set("X-Token", token)
 		w := httptest.NewRecorder()
 		s.ServeHTTP(w, r)
