@@ -1,6 +1,7 @@
 package resolve
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"slices"
 	"time"
@@ -59,7 +60,8 @@ const (
 	session               // a session credential: only the upstream can judge it
 )
 
-// sessionNames are what all credentials of one session go by.
+// sessionNames are what all credentials of one session go by. They hold nothing of
+// the lookup's Token, whose bytes a copy of the lookup may outlive.
 type sessionNames struct {
 	mark  cache.Key // for purges
 	token []byte    // for revocations
@@ -96,7 +98,7 @@ func (l *Lookup) classifyKey() {
 		return
 	}
 	l.kind, l.digest = session, DigestOf(l.Token)
-	l.session = &sessionNames{l.digest, l.Token}
+	l.session = &sessionNames{l.digest, bytes.Clone(l.Token)}
 	l.barred = k.Team && !l.Project.config.Admits(config.AllowTeam)
 }
 

@@ -24,6 +24,7 @@ from neonauthd import Accepted, Answer, AsyncClient, Client, Rejected
 from .fake import ACCEPTED, GRANTED, FakeDaemon
 
 PATIENCE = 10.0
+FORKS = 4
 
 
 def until(true: Callable[[], bool]) -> None:
@@ -69,7 +70,18 @@ class WithWatch(unittest.TestCase):
         self.assertIsInstance(answer, Accepted)
 
     def in_child(self, fork: Callable[[], int], work: Callable[[], bool]) -> None:
-        """Runs work in a child of that fork."""
+        """Runs work in a child of that fork.
+
+        A fork in C copies the interpreter's lock as it is. Where another thread has just
+        asked for it, the child waits for that thread for ever, whatever it runs: such a
+        child says nothing, and there is another one.
+        """
+        for _ in range(FORKS):
+            if (said := self.said_by_child(fork, work)) != b"":
+                break
+        self.assertEqual(said, b"ok")
+
+    def said_by_child(self, fork: Callable[[], int], work: Callable[[], bool]) -> bytes:
         ready, done = os.pipe()
         pid = fork()
         if pid == 0:
@@ -83,7 +95,7 @@ class WithWatch(unittest.TestCase):
         try:
             if not select.select([ready], [], [], PATIENCE)[0]:
                 os.kill(pid, signal.SIGKILL)
-            self.assertEqual(os.read(ready, 2), b"ok")
+            return os.read(ready, 2)
         finally:
             os.close(ready)
             os.waitpid(pid, 0)
@@ -211,7 +223,7 @@ class Processes(WithWatch):
                     return not memory.up and not memory._young and isinstance(client.verify("a.b.c"), Accepted)
 
                 self.in_child(fork, work)
-                self.assertEqual(self.fake.connections, before + 1)
+                self.assertGreater(self.fake.connections, before)
                 self.assertNotIn("QUIT", self.fake.told)
                 self.assertTrue(client._keeper.get().memory.up)
                 self.accepted(client.verify("a.b.c"))
