@@ -71,7 +71,7 @@ func BenchmarkGet(b *testing.B) {
 		b.ReportAllocs()
 		i := 0
 		for b.Loop() {
-			c.keeper.touch(c.hash(&keys[i%len(keys)]))
+			c.policy.touch(c.hash(&keys[i%len(keys)]))
 			i++
 		}
 	})
@@ -207,7 +207,7 @@ func heap() float64 {
 // settle waits until ristretto has applied all that it was offered.
 func (c *Cache[V]) settle() {
 	c.mu.Lock()
-	keeper := c.keeper
+	policy := c.policy
 	c.mu.Unlock()
-	keeper.catchUp()
+	policy.catchUp()
 }

@@ -74,9 +74,9 @@ type Cache[V any] struct {
 	refused  atomic.Uint64
 
 	mu       sync.Mutex // guards all below; taken before a shard's lock, never on the way of Get
-	keeper   *keeper[V] // nil once closed
-	window   list[V]    // the newest entries, oldest first, not yet offered to the keeper
-	kept     list[V]    // entries the keeper was offered; its front is where the sweep goes on
+	policy   *policy[V] // nil once closed
+	window   list[V]    // the newest entries, oldest first, not yet offered to the policy
+	kept     list[V]    // entries the policy was offered; its front is where the sweep goes on
 	groups   groups[V]
 	counters counters
 }
@@ -107,11 +107,11 @@ func New[V any](config Config) (*Cache[V], error) {
 		mask:     math.MaxUint64,
 		limits:   newLimits(config.MaxBytes),
 	}
-	keeper, err := c.newKeeper()
+	policy, err := c.newPolicy()
 	if err != nil {
 		return nil, err
 	}
-	c.reset(keeper)
+	c.reset(policy)
 	return c, nil
 }
 
@@ -133,10 +133,10 @@ func (c *Cache[V]) GetAt(k *Key, at time.Time) (V, bool) {
 		var none V
 		return none, false
 	}
-	// Only hits are reported to the keeper: junk that is asked for but never stored cannot become popular.
-	// Within the lock, so that the keeper cannot be closed meanwhile.
+	// Only hits are reported to the policy: junk that is asked for but never stored cannot become popular.
+	// Within the lock, so that the policy cannot be closed meanwhile.
 	if e.popular(now) {
-		s.keeper.touch(hash)
+		s.policy.touch(hash)
 	}
 	s.mu.RUnlock()
 	s.hits.Add(1)
@@ -155,8 +155,8 @@ func (c *Cache[V]) Set(k Key, group uint64, v V, cost int64, lifetime time.Durat
 	freed := buffer[:0]
 
 	c.mu.Lock()
-	keeper := c.keeper
-	if keeper == nil {
+	policy := c.policy
+	if policy == nil {
 		c.mu.Unlock()
 		return
 	}
@@ -172,12 +172,12 @@ func (c *Cache[V]) Set(k Key, group uint64, v V, cost int64, lifetime time.Durat
 		c.trim(now)
 	}
 	freed = c.sweep(now, sweepPerSet, freed)
-	behind := keeper.held.Load() > c.limits.behind
+	behind := policy.held.Load() > c.limits.behind
 	c.mu.Unlock()
 
-	keeper.release(freed)
+	policy.release(freed)
 	if behind {
-		keeper.catchUp()
+		policy.catchUp()
 	}
 }
 
@@ -185,31 +185,31 @@ func (c *Cache[V]) Set(k Key, group uint64, v V, cost int64, lifetime time.Durat
 // may come after it: callers that must not resurrect what they delete check the value's own validity when they read.
 func (c *Cache[V]) Delete(k Key) {
 	c.mu.Lock()
-	keeper := c.keeper
-	if keeper == nil {
+	policy := c.policy
+	if policy == nil {
 		c.mu.Unlock()
 		return
 	}
 	freed := c.remove(&k, nil)
 	c.mu.Unlock()
 
-	keeper.release(freed)
+	policy.release(freed)
 }
 
 // Purge removes everything, and what ristretto had learnt about popularity. It holds to the same promise as Delete.
 // The memory is free for reuse when it returns; Get is not held up meanwhile.
 func (c *Cache[V]) Purge() {
-	keeper, err := c.newKeeper()
+	policy, err := c.newPolicy()
 	if err != nil {
-		panic(err) // Not reachable: the same limits made a keeper in New.
+		panic(err) // Not reachable: the same limits made a policy in New.
 	}
 	c.mu.Lock()
-	if c.keeper == nil {
+	if c.policy == nil {
 		c.mu.Unlock()
-		keeper.close()
+		policy.close()
 		return
 	}
-	old := c.reset(keeper)
+	old := c.reset(policy)
 	c.mu.Unlock()
 	old.close()
 }
@@ -229,11 +229,11 @@ func (c *Cache[V]) Sweep() int {
 		e = next
 	}
 	// In batches, so that no Set waits for the whole walk.
-	for left := c.kept.len; left > 0 && c.keeper != nil; left -= sweepBatch {
+	for left := c.kept.len; left > 0 && c.policy != nil; left -= sweepBatch {
 		freed := c.sweep(now, min(left, sweepBatch), nil)
-		keeper := c.keeper
+		policy := c.policy
 		c.mu.Unlock()
-		keeper.release(freed)
+		policy.release(freed)
 		c.mu.Lock()
 	}
 	swept := c.counters.expired - before
@@ -245,7 +245,7 @@ func (c *Cache[V]) Sweep() int {
 // nothing. Close may be called while other methods run.
 func (c *Cache[V]) Close() {
 	c.mu.Lock()
-	if c.keeper == nil {
+	if c.policy == nil {
 		c.mu.Unlock()
 		return
 	}

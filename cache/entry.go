@@ -19,14 +19,14 @@ type entry[V any] struct {
 	groupSize            uint32    // of the whole ring; valid in its newest entry only
 	state                atomic.Uint32
 
-	touched atomic.Int64 // when the keeper was last told of a hit, in nanoseconds since Cache.epoch; 0: never
+	touched atomic.Int64 // when the policy was last told of a hit, in nanoseconds since Cache.epoch; 0: never
 }
 
-// touchEvery is how often the keeper is told of an entry's hits at most. Its counters end at 15 and are halved now
+// touchEvery is how often the policy is told of an entry's hits at most. Its counters end at 15 and are halved now
 // and then, so the first few hits tell it all there is to tell, and telling it costs as much as the rest of a hit.
 const touchEvery = 50 * time.Millisecond
 
-// popular reports whether the keeper is to be told of a hit at now. Two hits at the same time may both be told of.
+// popular reports whether the policy is to be told of a hit at now. Two hits at the same time may both be told of.
 func (e *entry[V]) popular(now time.Duration) bool {
 	last := e.touched.Load()
 	if last != 0 && now-time.Duration(last) < touchEvery {
@@ -40,8 +40,8 @@ func (e *entry[V]) popular(now time.Duration) bool {
 // that an entry is gone.
 const (
 	inWindow uint32 = iota // in the index and in the window
-	isKept                 // in the index; the keeper was offered it and has not let go of it
-	isGone                 // not in the index; the keeper may still hold it for a moment
+	isKept                 // in the index; the policy was offered it and has not let go of it
+	isGone                 // not in the index; the policy may still hold it for a moment
 )
 
 // list is an intrusive doubly linked list of entries with the sum of their costs. The zero value is empty.

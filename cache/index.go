@@ -18,16 +18,16 @@ const (
 type shard[V any] struct {
 	mu      sync.RWMutex
 	entries map[uint64]*entry[V]
-	keeper  *keeper[V]
+	policy  *policy[V]
 	hits    atomic.Uint64
 	misses  atomic.Uint64
 	_       [72]byte
 }
 
-// reset empties the index and puts keeper (nil: closed) in the place of the old one, which it returns for closing:
-// when it has returned, nobody but late releases uses the old keeper any more. Under c.mu, or in New.
-func (c *Cache[V]) reset(keeper *keeper[V]) *keeper[V] {
-	old := c.keeper
+// reset empties the index and puts policy (nil: closed) in the place of the old one, which it returns for closing:
+// when it has returned, nobody but late releases uses the old policy any more. Under c.mu, or in New.
+func (c *Cache[V]) reset(policy *policy[V]) *policy[V] {
+	old := c.policy
 	if old != nil {
 		old.retired.Store(true)
 	}
@@ -35,21 +35,21 @@ func (c *Cache[V]) reset(keeper *keeper[V]) *keeper[V] {
 		s := &c.shards[i]
 		s.mu.Lock()
 		s.entries = nil
-		if keeper != nil {
+		if policy != nil {
 			s.entries = make(map[uint64]*entry[V])
 		}
-		s.keeper = keeper
+		s.policy = policy
 		s.mu.Unlock()
 	}
-	c.keeper = keeper
+	c.policy = policy
 	c.window, c.kept = list[V]{}, list[V]{}
 	c.groups = make(groups[V])
 	return old
 }
 
 // store makes e the entry of its key: in the index, the newest of its group and of the window. The functions below
-// run under c.mu, and append to freed the hashes that the keeper must be told to release after c.mu is free again:
-// that may wait for the keeper, whose callbacks wait for c.mu.
+// run under c.mu, and append to freed the hashes that the policy must be told to release after c.mu is free again:
+// that may wait for the policy, whose callbacks wait for c.mu.
 func (c *Cache[V]) store(e *entry[V], freed []uint64) []uint64 {
 	hash := c.hash(&e.key)
 	s := &c.shards[hash%shardCount]
@@ -105,7 +105,7 @@ func (c *Cache[V]) unlink(e *entry[V], hash uint64, freed []uint64) []uint64 {
 	return freed
 }
 
-// trim moves the oldest entries of an overfull window to the keeper. The newest entry always stays.
+// trim moves the oldest entries of an overfull window to the policy. The newest entry always stays.
 func (c *Cache[V]) trim(now time.Duration) {
 	for c.window.bytes > c.limits.window && c.window.len > 1 {
 		e := c.window.front
@@ -113,7 +113,7 @@ func (c *Cache[V]) trim(now time.Duration) {
 		case now >= e.expires:
 			c.counters.expired++
 			c.drop(e, nil)
-		case c.keeper.held.Load() > c.limits.held:
+		case c.policy.held.Load() > c.limits.held:
 			// The policy has fallen behind its evictions: the bound counts more than this entry.
 			c.counters.rejected++
 			c.drop(e, nil)
@@ -121,9 +121,9 @@ func (c *Cache[V]) trim(now time.Duration) {
 			c.window.remove(e)
 			c.kept.pushBack(e)
 			e.state.Store(isKept)
-			if !c.keeper.offer(c.hash(&e.key), e) {
+			if !c.policy.offer(c.hash(&e.key), e) {
 				c.counters.rejected++
-				c.drop(e, nil) // The keeper's queue is full: it has nothing to release.
+				c.drop(e, nil) // The policy's queue is full: it has nothing to release.
 			}
 		}
 	}
@@ -144,14 +144,14 @@ func (c *Cache[V]) sweep(now time.Duration, n int, freed []uint64) []uint64 {
 	return freed
 }
 
-// left is called by a keeper when it has let go of e, from its own goroutine or from one inside release.
-func (c *Cache[V]) left(k *keeper[V], e *entry[V]) {
+// left is called by a policy when it has let go of e, from its own goroutine or from one inside release.
+func (c *Cache[V]) left(p *policy[V], e *entry[V]) {
 	if e.state.Load() == isGone {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.keeper == k && e.state.Load() == isKept {
+	if c.policy == p && e.state.Load() == isKept {
 		c.drop(e, nil)
 	}
 }

@@ -131,7 +131,7 @@ func TestBoundHoldsWhileRistrettoIsStuck(t *testing.T) {
 		e := &entry[int]{key: digest(i), value: int(i), group: i, cost: cost, expires: time.Hour}
 		c.store(e, nil)
 		c.trim(0)
-		if sum := c.limits.fixed + c.window.bytes + c.keeper.held.Load(); sum > MinBytes {
+		if sum := c.limits.fixed + c.window.bytes + c.policy.held.Load(); sum > MinBytes {
 			t.Errorf("%d bytes after %d entries", sum, i+1)
 			break
 		}

@@ -60,7 +60,7 @@ func examine[V any](tb fail, c *Cache[V]) {
 			if c.hash(&e.key) != hash || e.state.Load() == isGone {
 				tb.Errorf("entry under %x: key %x, state %d", hash, e.key[:8], e.state.Load())
 			}
-			if _, ok := c.keeper.cache.Get(hash); ok != (e.state.Load() == isKept) {
+			if _, ok := c.policy.cache.Get(hash); ok != (e.state.Load() == isKept) {
 				tb.Errorf("entry %x: kept by ristretto is %v, state %d", e.key[:8], ok, e.state.Load())
 			}
 		}
@@ -84,7 +84,7 @@ func examine[V any](tb fail, c *Cache[V]) {
 	if listed := c.window.len + c.kept.len; listed != indexed || grouped != indexed {
 		tb.Errorf("indexed %d, listed %d, grouped %d", indexed, listed, grouped)
 	}
-	if held := c.keeper.held.Load(); held != c.kept.bytes {
+	if held := c.policy.held.Load(); held != c.kept.bytes {
 		tb.Errorf("ristretto holds %d bytes, the index knows of %d", held, c.kept.bytes)
 	}
 	if c.window.bytes > c.limits.window && c.window.len > 1 || c.window.bytes > c.limits.entry {

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-func TestKeeperIsToldOfAnEntrysHitsNowAndThen(t *testing.T) {
+func TestPolicyIsToldOfAnEntrysHitsNowAndThen(t *testing.T) {
 	e := &entry[int]{}
 	for _, hit := range []struct {
 		at   time.Duration

@@ -35,8 +35,8 @@ func (c *Cache[V]) Stats() Stats {
 	stats.Expired = c.counters.expired
 	stats.Entries = int64(c.window.len + c.kept.len)
 	stats.MaxBytes = c.limits.max
-	if c.keeper != nil {
-		stats.Bytes = c.limits.fixed + c.window.bytes + c.keeper.held.Load()
+	if c.policy != nil {
+		stats.Bytes = c.limits.fixed + c.window.bytes + c.policy.held.Load()
 	}
 	return stats
 }

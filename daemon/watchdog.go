@@ -176,8 +176,8 @@ func (s *selfCheck) watch(ctx context.Context) {
 	}
 }
 
-func (s *selfCheck) askWithin(ctx context.Context, patience time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+func (s *selfCheck) askWithin(ctx context.Context, within time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	return s.ask(ctx)
 }

@@ -202,7 +202,7 @@ func body(text string) func() (upstream.KeySetResponse, error) {
 
 // look asks for a key id until it is decided, as a lookup does: Changed
 // means that the key is there, or for no key id that there is a set.
-func (b *rig) look(kid string) (Finding, time.Duration) {
+func (b *rig) look(kid string) (SeekResult, time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	for {
@@ -217,7 +217,7 @@ func (b *rig) look(kid string) (Finding, time.Duration) {
 }
 
 // wantLook fails unless looking for kid comes to want.
-func (b *rig) wantLook(what, kid string, want Finding) (wait time.Duration) {
+func (b *rig) wantLook(what, kid string, want SeekResult) (wait time.Duration) {
 	b.t.Helper()
 	f, wait := b.look(kid)
 	if f != want {

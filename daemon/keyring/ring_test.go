@@ -241,7 +241,7 @@ func TestWhoWaitsIsReleasedWhenTheRunEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newRig(t, Store{})
 		b.behave(time.Hour, nil)
-		found := make(chan Finding, 2)
+		found := make(chan SeekResult, 2)
 		for _, kid := range []string{"", "some"} {
 			go func() {
 				f, _ := b.look(kid)
@@ -269,7 +269,7 @@ func TestBeforeTheFirstSetAllWaitForTheOneFetch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newRig(t, Store{})
 		b.behave(2*time.Second, nil)
-		found := make(chan Finding, 100)
+		found := make(chan SeekResult, 100)
 		for range cap(found) {
 			go func() {
 				f, _ := b.look("")

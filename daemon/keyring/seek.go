@@ -25,14 +25,14 @@ func (r *Ring) want(kid string) {
 	}
 }
 
-// Finding is what Seek came to. The zero value is Pending.
-type Finding uint8
+// SeekResult is what Seek came to. The zero value is Pending.
+type SeekResult uint8
 
 // The findings.
 const (
-	Pending Finding = iota // nothing is proven: ask again later
-	Changed                // there is another set than the one tried: verify again
-	Absent                 // a fetch that began after the question did not find the key
+	Pending SeekResult = iota // nothing is proven: ask again later
+	Changed                   // there is another set than the one tried: verify again
+	Absent                    // a fetch that began after the question did not find the key
 )
 
 // Seek is asked when a token names a key that the set tried does not hold, when
@@ -42,7 +42,7 @@ const (
 // the cooldown the answer is Pending and one attempt is deferred to its end.
 // slow is called before it waits. who is the caller, and the time when asking again
 // may help comes with Pending.
-func (r *Ring) Seek(ctx context.Context, who fair.ID, kid string, tried *Snapshot, slow func()) (Finding, time.Duration) {
+func (r *Ring) Seek(ctx context.Context, who fair.ID, kid string, tried *Snapshot, slow func()) (SeekResult, time.Duration) {
 	// Twice: an attempt that was under way when we came proves nothing about
 	// our key id, the one caused after it does.
 	for range 2 {
@@ -67,7 +67,7 @@ func (r *Ring) Seek(ctx context.Context, who fair.ID, kid string, tried *Snapsho
 }
 
 // join returns the attempt to wait for, or the finding if there is none.
-func (r *Ring) join(who fair.ID, kid string, tried *Snapshot) (*attempt, Finding, time.Duration) {
+func (r *Ring) join(who fair.ID, kid string, tried *Snapshot) (*attempt, SeekResult, time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.config.Now()
@@ -123,14 +123,14 @@ func (r *Ring) ConfirmedFor(tried *Snapshot, now time.Time) time.Duration {
 }
 
 // Known is what Seek would find without asking anybody and without waiting.
-func (r *Ring) Known(kid string, tried *Snapshot) Finding {
+func (r *Ring) Known(kid string, tried *Snapshot) SeekResult {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.known(kid, tried, r.config.Now())
 }
 
 // known is Known; r.mu is held.
-func (r *Ring) known(kid string, tried *Snapshot, now time.Time) Finding {
+func (r *Ring) known(kid string, tried *Snapshot, now time.Time) SeekResult {
 	if current := r.current.Load(); current != tried && current.Usable(now) {
 		return Changed
 	}

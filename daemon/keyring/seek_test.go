@@ -12,10 +12,10 @@ import (
 )
 
 // all asks for n key ids at the same time and counts the findings.
-func (b *rig) all(n int, kid func(int) string) map[Finding]int {
+func (b *rig) all(n int, kid func(int) string) map[SeekResult]int {
 	var mu sync.Mutex
 	var wg sync.WaitGroup
-	found := map[Finding]int{}
+	found := map[SeekResult]int{}
 	for i := range n {
 		wg.Go(func() {
 			f, _ := b.look(kid(i))

@@ -38,9 +38,9 @@ func (r *Ring) trouble() string {
 	return r.problem.Error()
 }
 
-// Standing is a sentence for people on the set that was current a moment ago, and on
+// Describe is a sentence for people on the set that was current a moment ago, and on
 // what went wrong since.
-func (r *Ring) Standing(current *Snapshot, now time.Time) string {
+func (r *Ring) Describe(current *Snapshot, now time.Time) string {
 	trouble := r.trouble()
 	if trouble != "" {
 		trouble = "; the last attempt: " + trouble

@@ -165,7 +165,7 @@ func mustSet(t testing.TB, body []byte, allowed ...Algorithm) *Set {
 	return s
 }
 
-// The world of the minted tokens.
+// Whom and what the minted tokens are made for.
 const (
 	testIssuer   = "https://issuer.example"
 	testAudience = "audience"

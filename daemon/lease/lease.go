@@ -179,35 +179,35 @@ func (s *Watches) Settled(ctx context.Context) error {
 	return wait(ctx, nil, ends)
 }
 
-// holder is a watch that has something to forget, and when its lease is over that
+// pending is a watch that has something to forget, and when its lease is over that
 // was granted before it was told.
-type holder struct {
+type pending struct {
 	watch *Watch
 	ends  time.Time
 }
 
 // behind returns the revision, the watches that have not seen it, and when the leases
 // are over of those who cannot be asked.
-func (s *Watches) behind() (n int64, behind []holder, ends time.Time) {
+func (s *Watches) behind() (n int64, behind []pending, ends time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n = s.revision.Load()
 	for w := range s.open {
 		if w.seen < n {
-			behind = append(behind, holder{w, w.ends})
+			behind = append(behind, pending{w, w.ends})
 		}
 	}
 	return n, behind, s.ends
 }
 
 // settled waits until the watch has seen revision n or its lease is over.
-func (h holder) settled(ctx context.Context, n int64) error {
-	for time.Now().Before(h.ends) {
-		moved := h.watch.moving(n)
+func (p pending) settled(ctx context.Context, n int64) error {
+	for time.Now().Before(p.ends) {
+		moved := p.watch.moving(n)
 		if moved == nil {
 			return nil
 		}
-		if err := wait(ctx, moved, h.ends); err != nil {
+		if err := wait(ctx, moved, p.ends); err != nil {
 			return err
 		}
 	}

@@ -13,9 +13,9 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// world is what the promise is about: users, of whom some are revoked, and processes
+// model is what the promise is about: users, of whom some are revoked, and processes
 // that keep what they were told of them.
-type world struct {
+type model struct {
 	*Watches
 	mu      sync.Mutex
 	rng     *rand.Rand
@@ -23,7 +23,7 @@ type world struct {
 }
 
 // pause sleeps for up to most, mostly much less.
-func (w *world) pause(most time.Duration) {
+func (w *model) pause(most time.Duration) {
 	w.mu.Lock()
 	d := time.Duration(w.rng.Int64N(int64(most)))
 	if w.rng.IntN(4) > 0 {
@@ -34,21 +34,21 @@ func (w *world) pause(most time.Duration) {
 }
 
 // chance is true once in so many times.
-func (w *world) chance(in int) bool {
+func (w *model) chance(in int) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.rng.IntN(in) == 0
 }
 
 // set puts a revocation in force, or takes it back.
-func (w *world) set(user string, revoked bool) {
+func (w *model) set(user string, revoked bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.revoked[user] = revoked
 }
 
 // lookup is an answer of the daemon, which takes its time before and behind.
-func (w *world) lookup(user string) (rev protocol.Revision, accepted bool) {
+func (w *model) lookup(user string) (rev protocol.Revision, accepted bool) {
 	w.pause(2 * Length)
 	rev, granted := w.Revision()
 	w.pause(Length / 10)
@@ -62,7 +62,7 @@ func (w *world) lookup(user string) (rev protocol.Revision, accepted bool) {
 // process keeps answers by the rules of protocol.md. Its clock is slow, and its
 // reader may be stopped while others go on to use what is kept.
 type process struct {
-	*world
+	*model
 	mu     sync.Mutex
 	up     bool
 	rev    protocol.Revision
@@ -175,12 +175,12 @@ func TestNobodyAcceptsAfterSettledHasReturned(t *testing.T) {
 	users := []string{"ada", "bob", "eve"}
 	for seed := range uint64(4) {
 		synctest.Test(t, func(t *testing.T) {
-			w := &world{Watches: New(nil), rng: rand.New(rand.NewPCG(seed, 1)), revoked: map[string]bool{}}
+			w := &model{Watches: New(nil), rng: rand.New(rand.NewPCG(seed, 1)), revoked: map[string]bool{}}
 			ctx, stop := context.WithCancel(t.Context())
 			var running sync.WaitGroup
 			var all []*process
 			for range 4 {
-				p := &process{world: w}
+				p := &process{model: w}
 				p.end()
 				all = append(all, p)
 				running.Go(func() {

@@ -82,7 +82,7 @@ func (s *profiles) fetch(key cache.Key, l *Lookup, e *entry, priority upstream.P
 			f.profile.entry = sessionEntry(l.Project, &answer, revision, s.now())
 			s.revocations.Note(f.profile.entry.facts(nil))
 		}
-		f.profile.user = f.profile.speaker(e).user()
+		f.profile.user = f.profile.evidence(e).user()
 		s.keep(key, l, f.profile)
 		return f
 	}

@@ -43,10 +43,10 @@ type Lookup struct {
 	trace *trace // how the checks went; nil unless the lookup is explained
 
 	// Set by classify:
-	kind    kind
-	digest  cache.Key     // of the credential in its canonical spelling; zero where it is malformed
-	session *sessionNames // nil for other kinds
-	barred  bool          // an API key of a team, and the project does not admit those
+	kind        kind
+	digest      cache.Key     // of the credential in its canonical spelling; zero where it is malformed
+	session     *sessionNames // nil for other kinds
+	notAdmitted bool          // an API key of a team, and the project does not admit those
 }
 
 // kind is what a credential is, as far as its form tells. The zero value is
@@ -99,7 +99,7 @@ func (l *Lookup) classifyKey() {
 	}
 	l.kind, l.digest = session, DigestOf(l.Token)
 	l.session = &sessionNames{l.digest, bytes.Clone(l.Token)}
-	l.barred = k.Team && !l.Project.config.Admits(config.AllowTeam)
+	l.notAdmitted = k.Team && !l.Project.config.Admits(config.AllowTeam)
 }
 
 // keys are those that may judge the credential at now, and whether they may. A

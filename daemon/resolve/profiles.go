@@ -69,13 +69,13 @@ func (s *profiles) recall(l *Lookup, e *entry, now time.Time) (Verdict, bool) {
 	if p == nil || clock.Elapsed(p.asked, now) >= l.freshness() {
 		return Verdict{}, false
 	}
-	if v, dead := s.silenced(l, p.speaker(e), now); dead {
+	if v, dead := s.dead(l, p.evidence(e), now); dead {
 		return v, v.Status() == protocol.NO
 	}
 	if p.wantsRefresh(now) {
 		s.refresh(key, l, e)
 	}
-	return s.accept(l, p.speaker(e), p, SourceCache, now), true
+	return s.accept(l, p.evidence(e), p, SourceCache, now), true
 }
 
 // denied tells what the upstream has said against the user, or against the token
@@ -89,16 +89,16 @@ func (s *profiles) denied(key cache.Key, l *Lookup, e *entry, now time.Time) (pr
 	return "", false
 }
 
-// speaker is the entry that a verdict with this profile rests on.
-func (p *profile) speaker(e *entry) *entry {
+// evidence is the entry that a verdict with this profile rests on.
+func (p *profile) evidence(e *entry) *entry {
 	if e == nil {
 		return p.entry
 	}
 	return e
 }
 
-// silenced reports that e cannot speak any more, and the verdict then.
-func (s *profiles) silenced(l *Lookup, e *entry, now time.Time) (Verdict, bool) {
+// dead reports that nothing can rest on e any more, and the verdict then.
+func (s *profiles) dead(l *Lookup, e *entry, now time.Time) (Verdict, bool) {
 	switch {
 	case e.over(now):
 		return rejected(protocol.ReasonExpired), true
@@ -182,10 +182,10 @@ func (s *profiles) resolve(ctx context.Context, l *Lookup, e *entry) Verdict {
 			continue
 		}
 		now := s.now()
-		if v, dead := s.silenced(l, f.profile.speaker(e), now); dead {
+		if v, dead := s.dead(l, f.profile.evidence(e), now); dead {
 			return v
 		}
-		return s.accept(l, f.profile.speaker(e), f.profile, f.source, now)
+		return s.accept(l, f.profile.evidence(e), f.profile, f.source, now)
 	}
 	return s.fallback(l, e, key, failure)
 }
@@ -195,12 +195,12 @@ func (s *profiles) resolve(ctx context.Context, l *Lookup, e *entry) Verdict {
 func (s *profiles) fallback(l *Lookup, e *entry, key cache.Key, failure Verdict) Verdict {
 	now := s.now()
 	if e != nil {
-		if v, dead := s.silenced(l, e, now); dead {
+		if v, dead := s.dead(l, e, now); dead {
 			return v
 		}
 	}
 	if p := s.get(key, l, now); p != nil {
-		if v, ok := s.acceptStale(l, p.speaker(e), p, now); ok {
+		if v, ok := s.acceptStale(l, p.evidence(e), p, now); ok {
 			return v
 		}
 	}
@@ -217,7 +217,7 @@ func (s *profiles) acceptStale(l *Lookup, e *entry, p *profile, now time.Time) (
 	if age >= fresh+time.Duration(l.Project.config.ProfileStale) || l.MaxAge >= 0 && age >= l.wholeMaxAge() {
 		return Verdict{}, false
 	}
-	if v, dead := s.silenced(l, e, now); dead {
+	if v, dead := s.dead(l, e, now); dead {
 		return v, true
 	}
 	if age < fresh {

@@ -181,7 +181,7 @@ func (r *Resolver) recallToken(l *Lookup, now time.Time) (Verdict, bool) {
 // recallSession answers for a session credential. It has no claims of its own.
 func (r *Resolver) recallSession(l *Lookup, now time.Time) (Verdict, bool) {
 	switch {
-	case l.barred:
+	case l.notAdmitted:
 		return rejected(protocol.ReasonClassNotAllowed), true
 	case l.Level != LevelProfile:
 		return unknown(protocol.CodeNeedsProfile, 0), true

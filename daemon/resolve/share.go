@@ -81,7 +81,7 @@ func (sh *share) claim(ctx context.Context) (have *fleet.Answer, failure *Verdic
 	if sh.fleet == nil {
 		return nil, nil
 	}
-	patience := upstream.Patience(sh.ask.Timeout)
+	most := upstream.MaxWait(sh.ask.Timeout)
 	for {
 		answer := sh.fleet.Claim(ctx, sh.ask)
 		switch answer.Decision {
@@ -91,8 +91,8 @@ func (sh *share) claim(ctx context.Context) (have *fleet.Answer, failure *Verdic
 		case fleet.Have:
 			return &answer, nil
 		case fleet.Budget:
-			if !sh.ask.Background && answer.After <= patience && pause(ctx, answer.After) {
-				patience -= answer.After
+			if !sh.ask.Background && answer.After <= most && pause(ctx, answer.After) {
+				most -= answer.After
 				continue
 			}
 		case fleet.Pause:

@@ -37,7 +37,7 @@ func (t *trace) begin(l *Lookup, keys *keyring.Snapshot, usable bool, now time.T
 	if t == nil {
 		return
 	}
-	*t = trace{keys: Check{Name: "key-set", Result: keyset.Passed, Detail: l.Project.keys.Standing(keys, now)}}
+	*t = trace{keys: Check{Name: "key-set", Result: keyset.Passed, Detail: l.Project.keys.Describe(keys, now)}}
 	if !usable {
 		t.keys.Result = keyset.Failed
 		t.verify(l, &keyset.Set{}, now)
@@ -55,7 +55,7 @@ func (t *trace) verify(l *Lookup, set *keyset.Set, now time.Time) (claims keyset
 }
 
 // sought is told what became of the search for another key.
-func (t *trace) sought(f keyring.Finding) {
+func (t *trace) sought(f keyring.SeekResult) {
 	switch f {
 	case keyring.Pending:
 		t.note("refresh", keyset.NotReached, "a lookup would have the key set fetched, at most once per cooldown")

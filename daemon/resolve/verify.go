@@ -92,7 +92,7 @@ type walk struct {
 
 // seek looks for a key that the set tried does not hold, or for any set if kid is
 // empty. A walk that is explained asks nobody and finds what is known already.
-func (w *walk) seek(kid string, tried *keyring.Snapshot) (keyring.Finding, time.Duration) {
+func (w *walk) seek(kid string, tried *keyring.Snapshot) (keyring.SeekResult, time.Duration) {
 	if w.l.trace != nil {
 		return w.l.Project.keys.Known(kid, tried), 0
 	}

@@ -131,8 +131,8 @@ func (r *callerRule) limiter(uid uint32) *rate.Limiter {
 	return l.(*rate.Limiter)
 }
 
-// patience is the time in which a caller of that rate may ask once more.
-func (r *callerRule) patience() time.Duration {
+// retryAfter is the time in which a caller of that rate may ask once more.
+func (r *callerRule) retryAfter() time.Duration {
 	return time.Duration(max(1, min(1/r.rate, 3600)) * float64(time.Second))
 }
 
@@ -148,7 +148,7 @@ func (a *access) refuse(l *resolve.Lookup) *Refusal {
 	case !a.reaches(l.Level), l.Fallback && !a.reaches(resolve.LevelClaims):
 		return &Refusal{Code: protocol.CodeForbidden, Advice: "this caller may not ask for this level"}
 	case a.limiter != nil && !a.limiter.Allow():
-		return &Refusal{Code: protocol.CodeBusy, RetryAfter: a.rule.patience(), Advice: "this caller's rate is used up"}
+		return &Refusal{Code: protocol.CodeBusy, RetryAfter: a.rule.retryAfter(), Advice: "this caller's rate is used up"}
 	}
 	return nil
 }

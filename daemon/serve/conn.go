@@ -14,7 +14,7 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// The patience of a connection.
+// The time limits of a connection.
 const (
 	// LineTimeout is how long a line may take from its first byte to its last,
 	// and a new connection to its first line.
@@ -41,7 +41,7 @@ type conn struct {
 	ask    ask              // of the line at hand
 	req    protocol.Request // of the line at hand
 	slots  chan struct{}    // one per lookup in flight
-	idle   time.Duration    // patience with a peer that asks nothing
+	idle   time.Duration    // how long a peer may ask nothing
 	misses sync.WaitGroup
 	ctx    context.Context
 	cancel context.CancelFunc

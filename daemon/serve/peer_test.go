@@ -30,21 +30,21 @@ func stranger(pid int32) sockets.Credentials {
 	return sockets.Credentials{UID: sockets.OverflowUID, PID: pid}
 }
 
-// crowd makes connections to an idle daemon's server.
-type crowd struct {
+// acceptor makes connections to an idle daemon's server.
+type acceptor struct {
 	t      *testing.T
 	server *Server
 }
 
-func newCrowd(t *testing.T, uidMap string, change func(*config.Config)) crowd {
+func newAcceptor(t *testing.T, uidMap string, change func(*config.Config)) acceptor {
 	t.Helper()
-	c := crowd{t, newHarness(t, change).server}
+	c := acceptor{t, newHarness(t, change).server}
 	c.server.users = namespace(uidMap)
 	return c
 }
 
-// join opens a connection, which may be turned away.
-func (c crowd) join(from sockets.Credentials) *conn {
+// accept opens a connection, which may be turned away.
+func (c acceptor) accept(from sockets.Credentials) *conn {
 	ours, theirs := net.Pipe()
 	c.t.Cleanup(func() { _, _ = ours.Close(), theirs.Close() })
 	return c.server.register(theirs, from, false)
@@ -62,10 +62,10 @@ func TestWhereUsersAreNotToldEachProcessHasItsShare(t *testing.T) {
 		{"the host's", hostMap, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			crowd := newCrowd(t, c.uidMap, func(c *config.Config) { c.Limits.ConnectionsPerUID = share })
+			acceptor := newAcceptor(t, c.uidMap, func(c *config.Config) { c.Limits.ConnectionsPerUID = share })
 			var last *conn
 			for n := range share + 1 {
-				got := crowd.join(stranger(1))
+				got := acceptor.accept(stranger(1))
 				if (got != nil) != (n < share) {
 					t.Errorf("connection %d of %d: admitted %t", n+1, share, got != nil)
 				}
@@ -73,11 +73,11 @@ func TestWhereUsersAreNotToldEachProcessHasItsShare(t *testing.T) {
 					last = got
 				}
 			}
-			if got := crowd.join(stranger(2)) != nil; got != c.other {
+			if got := acceptor.accept(stranger(2)) != nil; got != c.other {
 				t.Errorf("another process is admitted: %t", got)
 			}
-			crowd.server.unregister(last)
-			if crowd.join(stranger(1)) == nil || crowd.join(stranger(1)) != nil {
+			acceptor.server.unregister(last)
+			if acceptor.accept(stranger(1)) == nil || acceptor.accept(stranger(1)) != nil {
 				t.Error("a place that was freed is not had, or had twice")
 			}
 		})
@@ -96,21 +96,21 @@ func TestSessionCredentialsAreAskedForEachHolder(t *testing.T) {
 		"a new connection":               {unitMap, stranger(1), false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			crowd := newCrowd(t, c.uidMap, nil)
-			asked, neon := 0, crowd.server.terms.Load().Projects.ByName["neon"]
+			acceptor := newAcceptor(t, c.uidMap, nil)
+			asked, neon := 0, acceptor.server.terms.Load().Projects.ByName["neon"]
 			allow := func(c *conn) bool {
 				asked++
 				l := &resolve.Lookup{Project: neon, Token: fmt.Appendf(nil, "made%028d", asked), Level: resolve.LevelProfile, MaxAge: -1, Asker: fair.Asker{ID: c.peer.id}}
-				if v, recalled := crowd.server.resolver.Recall(l); recalled {
+				if v, recalled := acceptor.server.resolver.Recall(l); recalled {
 					t.Fatal(v.Outcome)
 				}
-				if !crowd.server.resolver.Admit(l) {
+				if !acceptor.server.resolver.Admit(l) {
 					return false
 				}
-				crowd.server.resolver.Leave(l)
+				acceptor.server.resolver.Leave(l)
 				return true
 			}
-			first := crowd.join(stranger(1))
+			first := acceptor.accept(stranger(1))
 			for n := range fair.SessionBurst {
 				if !allow(first) {
 					t.Fatalf("lookup %d of %d is not allowed", n+1, fair.SessionBurst)
@@ -119,8 +119,8 @@ func TestSessionCredentialsAreAskedForEachHolder(t *testing.T) {
 			if allow(first) {
 				t.Error("one more than the burst is allowed")
 			}
-			crowd.server.unregister(first) // gone, and not forgotten
-			if got := allow(crowd.join(c.second)); got != c.allows {
+			acceptor.server.unregister(first) // gone, and not forgotten
+			if got := allow(acceptor.accept(c.second)); got != c.allows {
 				t.Errorf("allowed: %t", got)
 			}
 		})
@@ -130,19 +130,19 @@ func TestSessionCredentialsAreAskedForEachHolder(t *testing.T) {
 // TestPassersByAreForgotten: processes come and go by the million.
 func TestPassersByAreForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		crowd := newCrowd(t, unitMap, nil)
-		stays := crowd.join(stranger(1))
+		acceptor := newAcceptor(t, unitMap, nil)
+		stays := acceptor.accept(stranger(1))
 		for pid := range int32(100_000) {
-			if c := crowd.join(stranger(2 + pid)); c == nil {
+			if c := acceptor.accept(stranger(2 + pid)); c == nil {
 				t.Fatalf("process %d is turned away", pid)
 			} else {
-				crowd.server.unregister(c)
+				acceptor.server.unregister(c)
 			}
 		}
-		if n := len(crowd.server.peers); n > minPeers {
+		if n := len(acceptor.server.peers); n > minPeers {
 			t.Errorf("%d are remembered, one is there", n)
 		}
-		if crowd.join(stranger(1)).peer != stays.peer {
+		if acceptor.accept(stranger(1)).peer != stays.peer {
 			t.Error("who is there was forgotten")
 		}
 	})

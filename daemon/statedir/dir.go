@@ -100,7 +100,7 @@ func (d *Dir) own() error {
 	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	switch {
 	case errors.Is(err, syscall.EWOULDBLOCK):
-		err = fmt.Errorf("state directory %s is %w%s; stop that one, or give this one a state_dir of its own", d.path, ErrInUse, holder(f))
+		err = fmt.Errorf("state directory %s is %w%s; stop that one, or give this one a state_dir of its own", d.path, ErrInUse, lockedBy(f))
 	case err != nil:
 		err = fmt.Errorf("state directory %s cannot be locked, so two daemons could spoil it: %w; put it on another file system", d.path, err)
 	default:
@@ -113,8 +113,8 @@ func (d *Dir) own() error {
 	return nil
 }
 
-// holder names the process that holds the lock, if it could be read.
-func holder(f *os.File) string {
+// lockedBy names the process that holds the lock, if it could be read.
+func lockedBy(f *os.File) string {
 	var pid int
 	if n, err := fmt.Fscan(f, &pid); n != 1 || err != nil {
 		return ""

@@ -110,12 +110,12 @@ func (c *Client) Close() { c.http.CloseIdleConnections() }
 // Governor returns the state of the project's budget, circuit and pause.
 func (c *Client) Governor() GovernorState { return c.governor.state() }
 
-// finish names the act in e, raises an alarm if e is one, and turns it into the caller's error.
+// finish names the act in e, tells the operator if e concerns them, and turns it into the caller's error.
 func (c *Client) finish(act string, e *Error) error {
 	if e == nil {
 		return nil // not a nil *Error, which would be an error
 	}
 	e.act = act
-	c.raise(e)
+	c.callAttention(e)
 	return e
 }

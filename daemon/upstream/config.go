@@ -95,10 +95,10 @@ type Config struct {
 	Wall *clock.Wall
 	// UserAgent names this program to the upstream; empty means "neonauthd".
 	UserAgent string
-	// Logger receives misconfigurations and alarms; nil discards them. A program.Rare behind it keeps each kind down to
+	// Logger receives what an operator has to mend; nil discards them. A program.Rare behind it keeps each kind down to
 	// one in a while.
 	Logger *slog.Logger
-	// Name tells the alarms of this project from those of others, which may have the same Logger.
+	// Name tells the lines of this project from those of others, which may have the same Logger.
 	Name string
 }
 

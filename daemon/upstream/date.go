@@ -60,7 +60,7 @@ func (c *Client) heed(header http.Header, asked time.Time) {
 	c.config.Wall.Hear(one)
 	ahead := one.Ahead()
 	began, ended := c.comparison.note(ahead)
-	once := program.Every(alarmInterval, c.config.Name)
+	once := program.Every(attentionInterval, c.config.Name)
 	switch by := slog.String("ahead", ahead.Round(time.Second).String()); {
 	case began:
 		c.config.Logger.Warn("this host's clock differs from the upstream's (below zero: it is behind): tokens are taken for expired or not yet valid too early or too late; set the clock, and see that something keeps it", by, once)

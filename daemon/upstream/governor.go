@@ -65,9 +65,9 @@ type GovernorState struct {
 
 // governor decides which profile requests go out. Safe for concurrent use.
 type governor struct {
-	now      func() time.Time
-	patience time.Duration // how long an interactive request may wait for its turn
-	budget   *rate.Limiter
+	now     func() time.Time
+	maxWait time.Duration // how long an interactive request may wait for its turn
+	budget  *rate.Limiter
 
 	mu        sync.Mutex
 	circuit   circuit
@@ -78,14 +78,14 @@ type governor struct {
 	refused   uint64
 }
 
-// Patience is how long an interactive request may wait for its turn at an upstream whose calls may take timeout.
-func Patience(timeout time.Duration) time.Duration { return timeout / 3 }
+// MaxWait is how long an interactive request may wait for its turn at an upstream whose calls may take timeout.
+func MaxWait(timeout time.Duration) time.Duration { return timeout / 3 }
 
 func newGovernor(config Config) *governor {
 	g := &governor{
-		now:      config.Now,
-		patience: Patience(config.Timeout),
-		budget:   rate.NewLimiter(rate.Limit(config.Rate), int(max(1, math.Ceil(config.Rate)))),
+		now:     config.Now,
+		maxWait: MaxWait(config.Timeout),
+		budget:  rate.NewLimiter(rate.Limit(config.Rate), int(max(1, math.Ceil(config.Rate)))),
 	}
 	g.queue.own = map[fair.ID]int{}
 	return g
@@ -98,7 +98,7 @@ type turn struct {
 	generation uint64
 }
 
-// admit waits for a turn, no longer than patience, or refuses. A background request does not wait at all, and is
+// admit waits for a turn, no longer than maxWait, or refuses. A background request does not wait at all, and is
 // refused once half of the budget or of the places is gone, so also whenever an interactive one has to wait.
 func (g *governor) admit(ctx context.Context, asker fair.Asker, p Priority) (turn, *Error) {
 	if e := g.obstacle(); e != nil {

@@ -56,7 +56,7 @@ func TestTheBudgetIsABucketWithAShortQueue(t *testing.T) {
 		if took := time.Since(began); took != 0 {
 			t.Fatalf("the burst took %v", took)
 		}
-		// A hundred more at once: as many as fit into a second of patience wait, the rest is refused at once.
+		// A hundred more at once: as many as fit into the second that is the longest wait, the rest is refused at once.
 		var accepted, turned atomic.Int64
 		var all sync.WaitGroup
 		for range 100 {
@@ -72,7 +72,7 @@ func TestTheBudgetIsABucketWithAShortQueue(t *testing.T) {
 		if accepted.Load() != 10 || turned.Load() != 90 {
 			t.Errorf("%d accepted, %d refused", accepted.Load(), turned.Load())
 		}
-		if took := time.Since(began); took > c.governor.patience {
+		if took := time.Since(began); took > c.governor.maxWait {
 			t.Errorf("took %v", took)
 		}
 		if s := c.Governor(); s.Sent != 20 || s.Refused != 90 || s.InFlight != 0 || s.Waiting != 0 || s.Burst != 10 {
@@ -212,7 +212,7 @@ func TestWhoWaitsTooLongForAPlaceIsRefused(t *testing.T) {
 		synctest.Wait()
 		began := time.Now()
 		refused(t, ask(c, Interactive))
-		if took := time.Since(began); took != c.governor.patience {
+		if took := time.Since(began); took != c.governor.maxWait {
 			t.Errorf("waited %v", took)
 		}
 		// The share of the budget was given back, so it is whole but for those in flight.

@@ -9,7 +9,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/fair"
 )
 
-// lateness is how much longer than its patience a request may wait whose turn is to come just in time.
+// lateness is how much longer than is allowed a request may wait whose turn is to come just in time.
 const lateness = 50 * time.Millisecond
 
 // queue is who waits for a share of a governor's budget and for a place among the requests in flight. Callers take
@@ -46,23 +46,23 @@ func (q *queue) take(who fair.ID) {
 // wait takes a share of the budget and a place when it is the asker's turn.
 func (g *governor) wait(ctx context.Context, asker fair.Asker) *Error {
 	g.mu.Lock()
-	outlook, patience := g.outlook(asker), g.patience
+	expected, limit := g.expectedWait(asker), g.maxWait
 	switch {
-	case outlook > patience:
+	case expected > limit:
 		g.mu.Unlock()
-		return &Error{Local: true, RetryAfter: outlook, detail: "the budget of requests is spent", outcome: silent}
-	case outlook > patience-lateness:
-		patience += lateness
+		return &Error{Local: true, RetryAfter: expected, detail: "the budget of requests is spent", outcome: silent}
+	case expected > limit-lateness:
+		limit += lateness
 	}
 	w := g.queue.line.Join(asker)
 	g.serve()
 	g.mu.Unlock()
-	patient, cancel := context.WithTimeout(ctx, patience)
+	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	select {
 	case <-w.Ready:
 		return nil
-	case <-patient.Done():
+	case <-limited.Done():
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -80,8 +80,8 @@ func (g *governor) wait(ctx context.Context, asker fair.Asker) *Error {
 	return &Error{Local: true, RetryAfter: whenBusy, detail: "too many requests under way", outcome: silent}
 }
 
-// outlook is how long the asker would have to wait for its share, if nobody came or left meanwhile. g.mu is held.
-func (g *governor) outlook(asker fair.Asker) time.Duration {
+// expectedWait is how long the asker would have to wait for its share, if nobody came or left meanwhile. g.mu is held.
+func (g *governor) expectedWait(asker fair.Asker) time.Duration {
 	missing := float64(g.queue.line.Ahead(asker)+1) - g.queue.ahead() - g.budget.TokensAt(g.now())
 	return time.Duration(missing / float64(g.budget.Limit()) * float64(time.Second))
 }

@@ -119,7 +119,7 @@ func TestTheOperatorHearsOfEachThingOnceInAWhile(t *testing.T) {
 		}
 	}
 	lines(1)
-	now = now.Add(alarmInterval - 1)
+	now = now.Add(attentionInterval - 1)
 	lines(1)
 	now = now.Add(1)
 	lines(3)                                                        // and how many were left out

@@ -8,19 +8,19 @@ import (
 	"github.com/dgraph-io/ristretto/v2"
 )
 
-// keeper wraps one ristretto cache, which decides what is worth its bytes. It is never asked for a value: its answer
+// policy wraps one ristretto cache, which decides what is worth its bytes. It is never asked for a value: its answer
 // is the callback when it lets go of an entry.
 //
 // What ristretto does that shapes this file (v2.4.2): Set, Get and their kin never block, Del blocks while the queue
 // is full, so it is called without any lock of ours; OnExit is called once for each stored value that leaves, with
 // nil when Del finds nothing, and inside Set when a value is replaced; Close must not run together with any other
-// call; Clear calls back under a lock of ristretto's own, so purging replaces the keeper instead; expiry is left
+// call; Clear calls back under a lock of ristretto's own, so purging replaces the policy instead; expiry is left
 // unused, because a step of the wall clock makes its sweeper hold a lock for seconds.
-type keeper[V any] struct {
+type policy[V any] struct {
 	cache *ristretto.Cache[uint64, *entry[V]]
 	// held is the cost in bytes of all entries that ristretto references: stored ones and those in its queue.
 	held atomic.Int64
-	// retired is set before the keeper is replaced: its callbacks must not take Cache.mu any more.
+	// retired is set before the policy is replaced: its callbacks must not take Cache.mu any more.
 	retired atomic.Bool
 
 	releasing sync.RWMutex // read-held during Del and Wait, so that close waits for them
@@ -30,9 +30,9 @@ type keeper[V any] struct {
 // noSweep keeps ristretto's expiry sweeper from ever running: seconds, as long as a Duration can hold.
 const noSweep = 1 << 32
 
-// newKeeper starts a ristretto cache for c.
-func (c *Cache[V]) newKeeper() (*keeper[V], error) {
-	k := &keeper[V]{}
+// newPolicy starts a ristretto cache for c.
+func (c *Cache[V]) newPolicy() (*policy[V], error) {
+	p := &policy[V]{}
 	cache, err := ristretto.NewCache(&ristretto.Config[uint64, *entry[V]]{
 		NumCounters:            c.limits.counters,
 		MaxCost:                c.limits.kept,
@@ -41,12 +41,12 @@ func (c *Cache[V]) newKeeper() (*keeper[V], error) {
 		TtlTickerDurationInSec: noSweep,
 		KeyToHash:              func(hash uint64) (uint64, uint64) { return hash, 0 },
 		OnEvict: func(item *ristretto.Item[*entry[V]]) {
-			if item.Value != nil && !k.retired.Load() {
+			if item.Value != nil && !p.retired.Load() {
 				c.evicted.Add(1)
 			}
 		},
 		OnReject: func(item *ristretto.Item[*entry[V]]) {
-			if !k.retired.Load() {
+			if !p.retired.Load() {
 				c.refused.Add(1)
 			}
 		},
@@ -54,64 +54,64 @@ func (c *Cache[V]) newKeeper() (*keeper[V], error) {
 			if e == nil {
 				return
 			}
-			k.held.Add(-e.cost)
-			if !k.retired.Load() {
-				c.left(k, e)
+			p.held.Add(-e.cost)
+			if !p.retired.Load() {
+				c.left(p, e)
 			}
 		},
 	})
-	k.cache = cache
-	return k, err
+	p.cache = cache
+	return p, err
 }
 
 // touch tells of a hit. It never blocks; when ristretto is busy it forgets.
-func (k *keeper[V]) touch(hash uint64) {
-	k.cache.Get(hash)
+func (p *policy[V]) touch(hash uint64) {
+	p.cache.Get(hash)
 }
 
 // offer hands e over and reports whether ristretto took it for consideration. Under Cache.mu: should it still store an
 // older entry of this hash, that one is gone from the index, so the callback does not ask for Cache.mu.
-func (k *keeper[V]) offer(hash uint64, e *entry[V]) bool {
-	k.held.Add(e.cost)
-	if k.cache.Set(hash, e, e.cost) {
+func (p *policy[V]) offer(hash uint64, e *entry[V]) bool {
+	p.held.Add(e.cost)
+	if p.cache.Set(hash, e, e.cost) {
 		return true
 	}
-	k.held.Add(-e.cost)
+	p.held.Add(-e.cost)
 	return false
 }
 
 // release makes ristretto let go of what it holds for the hashes. It may wait for room in ristretto's queue, and calls
 // back: not under Cache.mu. An entry offered for the same hash meanwhile may go too.
-func (k *keeper[V]) release(hashes []uint64) {
+func (p *policy[V]) release(hashes []uint64) {
 	if len(hashes) == 0 {
 		return
 	}
-	k.releasing.RLock()
-	defer k.releasing.RUnlock()
+	p.releasing.RLock()
+	defer p.releasing.RUnlock()
 	for _, hash := range hashes {
-		if k.closed {
+		if p.closed {
 			return
 		}
-		k.cache.Del(hash)
+		p.cache.Del(hash)
 	}
 }
 
 // catchUp waits until ristretto has decided on all that it was offered. Not under Cache.mu.
-func (k *keeper[V]) catchUp() {
-	k.releasing.RLock()
-	defer k.releasing.RUnlock()
-	if !k.closed {
-		k.cache.Wait()
+func (p *policy[V]) catchUp() {
+	p.releasing.RLock()
+	defer p.releasing.RUnlock()
+	if !p.closed {
+		p.cache.Wait()
 	}
 }
 
-// close ends a retired keeper that no shard refers to any more. Not under Cache.mu.
-func (k *keeper[V]) close() {
-	k.retired.Store(true)
-	k.releasing.Lock()
-	defer k.releasing.Unlock()
-	k.closed = true
-	k.cache.Close()
+// close ends a retired policy that no shard refers to any more. Not under Cache.mu.
+func (p *policy[V]) close() {
+	p.retired.Store(true)
+	p.releasing.Lock()
+	defer p.releasing.Unlock()
+	p.closed = true
+	p.cache.Close()
 }
 
 // Overhead is the number of bytes that the cache adds to the cost of each entry: what an entry takes beyond its value,
