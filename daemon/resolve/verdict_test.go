@@ -155,6 +155,7 @@ func (k *harness) askQuickly(name, token string) Verdict {
 func TestRejectionsAreRememberedUnderTheirKeySetOnly(t *testing.T) {
 	k := newHarness(t, nil)
 	p := k.project("stack")
+	p.stopKeys()
 	forged := k.upstream.StackToken(standin.TokenSpec{Forged: true})
 	l := func() *Lookup {
 		return k.claims(p, forged)
