@@ -133,9 +133,8 @@ class Actor {
       if (have.outcome === 'accepted') {
         member.mixed ||= have.subject !== member.who.subject
         member.wake()
-      } else {
-        await new Promise(setImmediate)
       }
+      await new Promise(setImmediate) // as between two requests: an answer that is kept waits for nothing
     }
   }
 
