@@ -79,7 +79,7 @@ lint: $(GOLANGCI) ## the chosen linters, formatting, and go.mod in order
 	$(GO) mod tidy -diff
 	$(GO) mod verify
 	@if command -v shellcheck >/dev/null; then \
-		shellcheck .ci/run examples/fleet/start packaging/*.sh packaging/boot/*.sh packaging/scripts/*.sh; \
+		shellcheck .ci/run .ci/again examples/fleet/start packaging/*.sh packaging/boot/*.sh packaging/scripts/*.sh; \
 	else \
 		$(call unchecked,lint: shellcheck is not installed: the scripts were not checked); \
 	fi
@@ -111,7 +111,7 @@ types-python:
 
 .PHONY: test-race
 test-race: ## all tests under the race detector, fuzz seeds included
-	CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 15m ./...
+	CGO_ENABLED=1 $(GO) test -race -exec "$(CURDIR)/.ci/again" -count=1 -timeout 15m ./...
 
 .PHONY: test-plain
 test-plain: ## all tests as users build the code: those that count allocations skip under the race detector
