@@ -66,6 +66,8 @@ func accepted(q *question, r *protocol.Reply) Answer {
 		JSON:    object(r.Rest),
 	}
 	if _, said := r.Fields.Get(protocol.FieldPrincipal); said {
+		// Whoever it is that a newer daemon has let in, nobody here knows what they may do.
+		f.word(protocol.FieldPrincipal, protocol.PrincipalUser, protocol.PrincipalMachine, protocol.PrincipalTeam)
 		a.Principal = f.text(protocol.FieldPrincipal)
 	}
 	switch {

@@ -54,6 +54,7 @@ const numberField = (reply, name) => Number(textField(reply, name, (value) => NU
 const wordField = (reply, name, words) => textField(reply, name, (value) => words.includes(value))
 
 const LEVELS = ['claims', 'profile']
+const PRINCIPALS = ['user', 'machine', 'team']
 const SOURCES = ['upstream', 'cache', 'stale']
 
 // answerTo makes an answer of the reply to a lookup, and says whether and how it may
@@ -78,7 +79,8 @@ function accepted(question, reply) {
     level: wordField(reply, 'level', LEVELS),
     project: textField(reply, 'project'),
     subject: textField(reply, 'sub'),
-    principal: reply.fields.get('principal') ?? '',
+    // Whoever it is that a newer daemon has let in, nobody here knows what they may do.
+    principal: reply.fields.has('principal') ? wordField(reply, 'principal', PRINCIPALS) : '',
     age: numberField(reply, 'age') * 1000,
     ttl: numberField(reply, 'ttl') * 1000,
     expires: new Date(numberField(reply, 'exp') * 1000),

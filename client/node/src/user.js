@@ -28,7 +28,7 @@ function userOf({ subject, principal }, object, claims) {
 // An older daemon does not say who it is, and knows users only.
 const isUser = (principal) => principal === '' || principal === 'user'
 
-// A principal of a newer daemon is not one that anybody here has admitted.
+// No client lets another principal through; a user of one has no kind.
 const kindOfOther = (principal) => (principal === 'machine' || principal === 'team' ? principal : '')
 
 // classOf goes by the flags: what the object says is newer than what the token

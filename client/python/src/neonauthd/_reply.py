@@ -187,7 +187,8 @@ def _accepted(question: Question, reply: Reply) -> Accepted:
         level=cast(Level, reply.one_of("level", ("claims", "profile"))),
         project=reply.text("project"),
         subject=reply.text("sub"),
-        principal=reply.fields.get("principal", ""),
+        # Whoever it is that a newer daemon has let in, nobody here knows what they may do.
+        principal=reply.one_of("principal", ("user", "machine", "team")) if "principal" in reply.fields else "",
         age=reply.number("age"),
         ttl=reply.number("ttl"),
         expires=datetime.fromtimestamp(expires, timezone.utc),
