@@ -74,19 +74,20 @@ func (a *admin) tell(reply *protocol.Reply, m revoke.Mark) {
 // many hosts it is done.
 func (a *admin) tellPurge(reply *protocol.Reply, marks []revoke.Mark) *serve.Refusal {
 	var last fleet.Reach
+	var unsaved *serve.Refusal
 	told := false
-	for _, m := range marks { // a host that has the last has those before it
+	for _, m := range marks { // a host that has the last has those before it; one that is not saved is told all the same
 		reach, ok, err := a.daemon.fleet.Purge(a.daemon.lifetime(), m)
 		if err != nil {
 			a.daemon.opts.Logger.Error("purge not saved: it is done, and a restart would not tell the fleet of it; mend the state directory and repeat", "kind", m.Kind, "error", err)
-			return &serve.Refusal{Code: protocol.CodeUnavailable, Advice: revoke.ErrNotSaved.Error()}
+			unsaved = &serve.Refusal{Code: protocol.CodeUnavailable, Advice: revoke.ErrNotSaved.Error()}
 		}
 		last, told = reach, ok
 	}
-	if told {
+	if told && unsaved == nil {
 		addReach(reply, last)
 	}
-	return nil
+	return unsaved
 }
 
 func addReach(reply *protocol.Reply, reach fleet.Reach) {

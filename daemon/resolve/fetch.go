@@ -65,7 +65,7 @@ func (s *profiles) fetch(key cache.Key, l *Lookup, e *entry, priority upstream.P
 		case have != nil:
 			f.asked, f.source = s.now().Add(-have.Age), SourceCache
 			f.profile = &profile{project: l.Project, revision: revision, asked: f.asked, body: have.Profile, user: e.user()}
-			s.keep(key, l, f.profile)
+			s.replace(key, f.profile, s.now()) // and no denial is lifted: the upstream was not asked about this token
 			return f
 		}
 		answer, err := l.Project.upstream.Profile(ctx, l.Token, subject, l.Asker, priority)

@@ -91,8 +91,9 @@ func (sh *share) claim(ctx context.Context) (have *fleet.Answer, failure *Verdic
 		case fleet.Have:
 			return &answer, nil
 		case fleet.Budget:
-			if !sh.ask.Background && answer.After <= most && pause(ctx, answer.After) {
-				most -= answer.After
+			after := max(answer.After, leastPause)
+			if !sh.ask.Background && after <= most && pause(ctx, after) {
+				most -= after
 				continue
 			}
 		case fleet.Pause:
@@ -101,6 +102,10 @@ func (sh *share) claim(ctx context.Context) (have *fleet.Answer, failure *Verdic
 		return nil, &v
 	}
 }
+
+// leastPause is the shortest time between two questions to the fleet, whatever it
+// says: it bounds how often one fetch asks.
+const leastPause = 10 * time.Millisecond
 
 // pause waits for d, and reports whether ctx has not ended before.
 func pause(ctx context.Context, d time.Duration) bool {

@@ -1,0 +1,145 @@
+package resolve
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/fleet"
+	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/daemon/upstream"
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+// scriptedFleet answers every claim alike, and notes what it is told.
+type scriptedFleet struct {
+	answer fleet.Answer
+	last   []byte        // what the fleet has kept; nil: nothing
+	age    time.Duration // of it
+
+	mu       sync.Mutex
+	claims   []fleet.Ask
+	finished []fleet.Result
+	denied   []string
+}
+
+func (f *scriptedFleet) Claim(_ context.Context, ask fleet.Ask) fleet.Answer {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.claims = append(f.claims, ask)
+	return f.answer
+}
+
+func (f *scriptedFleet) Finish(_ context.Context, _ fleet.Flight, r fleet.Result) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.finished = append(f.finished, r)
+}
+
+func (f *scriptedFleet) Shared(context.Context, fleet.Ask, time.Duration) ([]byte, time.Duration, bool) {
+	return f.last, f.age, f.last != nil
+}
+
+func (f *scriptedFleet) Denied(project, subject string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.denied = append(f.denied, project+" "+subject)
+}
+
+// inFleet is a harness whose host is in a fleet that gives that answer.
+func inFleet(t *testing.T, answer fleet.Answer) (*harness, *scriptedFleet) {
+	k, f := newHarness(t, nil), &scriptedFleet{answer: answer}
+	k.resolver.profiles.fleet = func() (Fleet, bool) { return f, true }
+	return k, f
+}
+
+func (h *harness) calls() int { return h.upstream.Calls(standin.Me) }
+
+func TestAProfileThatAnotherHostHasFetchedIsServed(t *testing.T) {
+	k, f := inFleet(t, fleet.Answer{Decision: fleet.Have, Profile: []byte(`{"id":"ada"}`), Age: 7 * time.Second})
+	p, before := k.project("stack"), k.calls()
+	l := k.profile(p, k.token("ada"))
+	v, _ := k.askFully(l)
+	wantAccepted(t, "another host's profile", v)
+	if string(v.Body) != `{"id":"ada"}` || v.Source != SourceCache || v.Age < 7*time.Second || k.calls() != before {
+		t.Errorf("%s, source %s, age %s, %d calls", v.Body, v.Source, v.Age, k.calls()-before)
+	}
+	if len(f.claims) != 1 || f.claims[0].Subject != "ada" || f.claims[0].Private || len(f.finished) != 0 {
+		t.Errorf("asked %+v, told %+v", f.claims, f.finished)
+	}
+}
+
+// TestAnotherHostsProfileLiftsNoDenial: the upstream has denied this very token, and
+// was not asked about it since.
+func TestAnotherHostsProfileLiftsNoDenial(t *testing.T) {
+	k, _ := inFleet(t, fleet.Answer{Decision: fleet.Have, Profile: []byte(`{"id":"ada"}`)})
+	p := k.project("stack")
+	l := k.profile(p, k.token("ada"))
+	l.classify()
+	e := k.evidence(p, string(l.Token))
+	key, s := l.profileKey(e), k.resolver.profiles
+	for _, denied := range []protocol.Reason{protocol.ReasonRejectedUpstream, protocol.ReasonUserNotFound} {
+		var f fetched
+		s.failed(&f, key, l, &upstream.Error{Meaning: upstream.Denied, Denial: denied}, 0, upstream.Interactive)
+		if f := s.fetch(key, l, e, upstream.Interactive)(t.Context()); f.profile == nil {
+			t.Fatalf("after %s no profile was had: %+v", denied, f)
+		}
+		if v, ok := s.recall(l, e, k.clock.Read()); !ok || v.Status() != protocol.NO {
+			t.Errorf("after %s and another host's profile: recalled %v, %v", denied, ok, v.Outcome)
+		}
+		s.denials.Purge()
+	}
+}
+
+// TestWithoutTheFleetsLeaveNobodyCalls, and nothing that could not be asked becomes
+// a rejection.
+func TestWithoutTheFleetsLeaveNobodyCalls(t *testing.T) {
+	for name, answer := range map[string]fleet.Answer{
+		"a pause":                           {Decision: fleet.Pause, After: 5 * time.Second},
+		"a budget that is far away":         {Decision: fleet.Budget, After: time.Minute},
+		"a budget that never comes":         {Decision: fleet.Budget, After: 200 * time.Millisecond},
+		"a budget of which is said nothing": {Decision: fleet.Budget},
+		"no decision at all":                {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k, f := inFleet(t, answer)
+			p, before := k.project("stack"), k.calls()
+			v, _ := k.askFully(k.profile(p, k.token("ada")))
+			wantOutcome(t, name, v, protocol.Unknown(protocol.CodeUnavailable))
+			most := int(upstream.MaxWait(time.Duration(p.config.UpstreamTimeout))/leastPause) + 1
+			if k.calls() != before || len(f.claims) > most {
+				t.Errorf("%d calls, %d claims of at most %d", k.calls()-before, len(f.claims), most)
+			}
+		})
+	}
+}
+
+func TestTheFleetIsToldWhatACallHasComeTo(t *testing.T) {
+	k, f := inFleet(t, fleet.Answer{Decision: fleet.Go})
+	p := k.project("stack")
+	ada := k.upstream.AddUser(standin.User{Name: "Ada"})
+	v, _ := k.askFully(k.profile(p, k.token(ada.ID)))
+	wantAccepted(t, "a call", v)
+	v, _ = k.askFully(k.profile(p, k.token("00000000-0000-4000-8000-000000000000")))
+	if v.Status() != protocol.NO {
+		t.Fatalf("a user that is not there: %v", v.Outcome)
+	}
+	if len(f.finished) != 2 || f.finished[0].Profile == nil || f.finished[0].Denied || !f.finished[1].Denied || len(f.denied) != 1 {
+		t.Errorf("told %+v, denied %v", f.finished, f.denied)
+	}
+}
+
+// TestTheFleetsProfileStandsInWhileTheUpstreamFails with its true age, and as stale
+// where it is past its fresh time.
+func TestTheFleetsProfileStandsInWhileTheUpstreamFails(t *testing.T) {
+	k, f := inFleet(t, fleet.Answer{Decision: fleet.Go})
+	p := k.project("stack")
+	f.last, f.age = []byte(`{"id":"ada"}`), time.Duration(p.config.ProfileFresh)+time.Second
+	k.upstream.Inject(standin.Any, standin.Fault{Kind: standin.Status})
+	v, _ := k.askFully(k.profile(p, k.token("ada")))
+	wantAccepted(t, "the fleet's profile", v)
+	if v.Source != SourceStale || v.Age < f.age || string(v.Body) != `{"id":"ada"}` {
+		t.Errorf("source %s, age %s, %s", v.Source, v.Age, v.Body)
+	}
+}
