@@ -1,0 +1,58 @@
+package client_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/neonauthd/neonauthd/client"
+)
+
+// BenchmarkRevokeWatched revokes sessions of nobody at the real daemon, each time
+// another, while so many clients keep an answer and have to confirm that they have
+// seen the end of what was revoked.
+func BenchmarkRevokeWatched(b *testing.B) {
+	for _, watches := range []int{0, 1, 20, 200} {
+		b.Run(fmt.Sprintf("%d watches", watches), func(b *testing.B) {
+			s := newStage(b, buildDaemon(b))
+			for _, line := range []string{"reset", "mint ada"} {
+				if _, err := s.do(line); err != nil {
+					b.Fatal(err)
+				}
+			}
+			for range watches {
+				keepOne(b, s.path("s"), s.people["ada"].token)
+			}
+			admin := &client.Client{Socket: s.path("a"), Timeout: stagePatience}
+			defer admin.Close()
+			var took []time.Duration
+			for b.Loop() {
+				start := time.Now()
+				if _, err := admin.Ask(b.Context(), "REVOKE", "session", fmt.Sprintf("nobody-%d", len(took))); err != nil {
+					b.Fatal(err)
+				}
+				took = append(took, time.Since(start))
+			}
+			slices.Sort(took)
+			b.ReportMetric(float64(took[len(took)/2]), "p50-ns")
+			b.ReportMetric(float64(took[len(took)*99/100]), "p99-ns")
+		})
+	}
+}
+
+// keepOne has a client of its own keep the answer about a token.
+func keepOne(b *testing.B, socket, token string) {
+	b.Helper()
+	c := &client.Client{Socket: socket, Timeout: stagePatience}
+	b.Cleanup(func() { _ = c.Close() })
+	for kept := false; !kept; kept = c.Watching() {
+		if !isAccepted(c.Verify(b.Context(), token)) {
+			b.Fatal("not accepted")
+		}
+		<-time.After(100 * time.Microsecond)
+	}
+	if !isAccepted(c.Verify(b.Context(), token)) {
+		b.Fatal("not accepted")
+	}
+}
