@@ -3,8 +3,8 @@ package demo
 import (
 	"io"
 	"regexp"
+	"strconv"
 	"strings"
-	"text/template"
 
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
@@ -13,9 +13,6 @@ import (
 func (s *Stage) Exports() string {
 	return "export NEONAUTHD_SOCKET=" + quoted(s.Dir+"/neonauthd.sock") + " NEONAUTHD_ADMIN_SOCKET=" + quoted(s.Dir+"/admin.sock") + " DEMO=" + quoted(s.Dir)
 }
-
-// Good is how long a token is good.
-func (s *Stage) Good() string { return spoken(s.Lifetime) }
 
 // plainWord is what a shell takes for one word as it stands.
 func plainWord() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`) }
@@ -27,48 +24,56 @@ func quoted(text string) string {
 	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
 
-const taken = `{{if .PortTaken}}Another program has port {{.PortTaken}}, which the seed stands for: tokens of other starts are not good now.
+// fill puts what the stage has into a screen. A text/template would do the same, but
+// a program that holds one keeps each method of each type: 12 MB of neonauthd.
+func (s *Stage) fill(screen string) string {
+	taken := ""
+	if s.PortTaken != 0 {
+		taken = "Another program has port " + strconv.Itoa(s.PortTaken) +
+			", which the seed stands for: tokens of other starts are not good now.\n\n"
+	}
+	return strings.NewReplacer("{{taken}}", taken, "{{url}}", s.URL, "{{exports}}", s.Exports(), "{{good}}", spoken(s.Lifetime),
+		"{{neonauthd}}", s.Self, "{{neonauthctl}}", s.Control).Replace(screen)
+}
 
-{{end}}`
+const demoScreen = `neonauthd demo: an upstream and a daemon are running; Ctrl-C ends both.
 
-var demoScreen = template.Must(template.New("demo").Parse(`neonauthd demo: an upstream and a daemon are running; Ctrl-C ends both.
+{{taken}}Paste this into another terminal, in this folder:
 
-` + taken + `Paste this into another terminal, in this folder:
-
-{{.Exports}}
+{{exports}}
 
 # accepted (exit 0): the token is good, this is whose it is
-{{.Control}} verify --token-file "$DEMO/valid.jwt"
+{{neonauthctl}} verify --token-file "$DEMO/valid.jwt"
 # rejected (exit 1): there is proof that it is not; answer 401
-{{.Control}} verify --token-file "$DEMO/forged.jwt"
+{{neonauthctl}} verify --token-file "$DEMO/forged.jwt"
 # unknown (exit 3): the keys of this project cannot be had now; answer 503, never 401
-{{.Control}} verify --project down --token-file "$DEMO/valid.jwt"
-# more tokens, each good for {{.Good}}: of ada, grace, bob, or whom you like; also --expired, --forged, --restricted
-{{.Self}} demo token --user grace
+{{neonauthctl}} verify --project down --token-file "$DEMO/valid.jwt"
+# more tokens, each good for {{good}}: of ada, grace, bob, or whom you like; also --expired, --forged, --restricted
+{{neonauthd}} demo token --user grace
 # the live profile behind the token, and the same questions by hand
-{{.Control}} profile --token-file "$DEMO/valid.jwt"
+{{neonauthctl}} profile --token-file "$DEMO/valid.jwt"
 printf 'VERIFY %s\n' "$(cat "$DEMO/valid.jwt")" | socat -t 5 - UNIX-CONNECT:"$NEONAUTHD_SOCKET"
-`))
+`
 
 // Screen is the one of "neonauthd demo".
-func Screen(w io.Writer, s *Stage) error { return demoScreen.Execute(w, s) }
+func Screen(w io.Writer, s *Stage) error {
+	_, err := io.WriteString(w, s.fill(demoScreen))
+	return err
+}
 
-var standinScreen = template.Must(template.New("standin").Parse(`stand-in upstream at {{.URL}}, and a daemon that asks it; Ctrl-C ends both
+const standinScreen = `stand-in upstream at {{url}}, and a daemon that asks it; Ctrl-C ends both
 
-` + taken + `Paste this into another terminal:
+{{taken}}Paste this into another terminal:
 
-{{.Exports}}
+{{exports}}
 
-# a token that is good for {{.Good}}; the daemon's projects are main, neon, oidc, and down, whose upstream does not answer
-{{.Self}} demo token --user ada
+# a token that is good for {{good}}; the daemon's projects are main, neon, oidc, and down, whose upstream does not answer
+{{neonauthd}} demo token --user ada
 
-`))
+`
 
 // StandinScreen is the one of "neonauthd standin --daemon".
 func StandinScreen(w io.Writer, s *Stage) error {
-	if err := standinScreen.Execute(w, s); err != nil {
-		return err
-	}
-	_, err := io.WriteString(w, standin.Usage())
+	_, err := io.WriteString(w, s.fill(standinScreen)+standin.Usage())
 	return err
 }
