@@ -76,6 +76,14 @@ func checkFleet(ctx context.Context, out io.Writer, cfg *config.Config) (wrong i
 	return wrong
 }
 
+// inClaim names the claim that audiences are compared with, where that is not "aud".
+func inClaim(p *config.Project) string {
+	if p.AudienceClaim == "" || p.AudienceClaim == config.AudienceClaimAud {
+		return ""
+	}
+	return p.AudienceClaim + " "
+}
+
 func checkProject(ctx context.Context, out io.Writer, table config.Project, opts *Options, dir string) (wrong int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
@@ -92,7 +100,7 @@ func checkProject(ctx context.Context, out io.Writer, table config.Project, opts
 		if len(a.Issuers) > 0 {
 			issuers = strings.Join(a.Issuers, " or ")
 		}
-		fmt.Fprintf(out, "  audience    %s (%s), issued by %s\n", a.Name, a.Class, issuers)
+		fmt.Fprintf(out, "  audience    %s%s (%s), issued by %s\n", inClaim(&c), a.Name, a.Class, issuers)
 	}
 	report := func(what string, err error) {
 		if err != nil {

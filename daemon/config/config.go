@@ -86,6 +86,7 @@ type Project struct {
 	UserinfoURL     string   `toml:"userinfo_url"`
 	Issuers         []string `toml:"issuers"`
 	Audiences       []string `toml:"audiences"`
+	AudienceClaim   string   `toml:"audience_claim"`
 	Algorithms      []string `toml:"algorithms"`
 	Resources       []string `toml:"resources"`
 	Scopes          []string `toml:"scopes"`
@@ -138,6 +139,7 @@ func Default() Config {
 // DefaultProject is what a [[project]] table starts from.
 func DefaultProject() Project {
 	return Project{
+		AudienceClaim:   AudienceClaimAud,
 		Leeway:          Duration(5 * time.Second),
 		ProfileFresh:    Duration(60 * time.Second),
 		ProfileStale:    Duration(15 * time.Minute),

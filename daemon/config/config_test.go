@@ -135,6 +135,7 @@ func TestDefaultsAreTheDocumentedOnes(t *testing.T) {
 		{"in_flight_per_connection", c.Limits.InFlightPerConnection, 256},
 		{"idle_timeout", time.Duration(c.Limits.IdleTimeout), 5 * time.Minute},
 		{"base_url", p.BaseURL, "https://api.stack-auth.com"},
+		{"audience_claim", p.AudienceClaim, "aud"},
 		{"leeway", time.Duration(p.Leeway), 5 * time.Second},
 		{"profile_fresh", time.Duration(p.ProfileFresh), time.Minute},
 		{"profile_stale", time.Duration(p.ProfileStale), 15 * time.Minute},

@@ -135,6 +135,9 @@ func checkStack(p *Project, report reporter) {
 	if p.UserinfoURL != "" {
 		report("userinfo_url", "is for preset \"oidc\" only")
 	}
+	if p.goesByClient() {
+		report("audience_claim", "is for preset \"oidc\" only: tokens of Stack Auth have aud")
+	}
 	if len(p.Resources) > 0 {
 		report("resources", "is for the presets \"neon\" and \"oidc\" only: Stack Auth is no OAuth server for others")
 	}
@@ -203,6 +206,9 @@ func checkNeon(p *Project, report reporter) {
 	checkResources(p, report)
 	if p.UserinfoURL != "" {
 		report("userinfo_url", "is for preset \"oidc\" only")
+	}
+	if p.goesByClient() {
+		report("audience_claim", "is for preset \"oidc\" only: tokens of Neon Auth have aud")
 	}
 }
 
@@ -273,7 +279,10 @@ func policyOIDC(p *Project) *keyset.Policy {
 	policy.AudienceArray = true
 	policy.KeyIDOptional = true
 	policy.AccessTokenType = true
-	policy.SessionClaims = []string{"sid"}
+	policy.SessionClaims = []string{"sid", "origin_jti"} // the latter is Cognito's
+	if p.goesByClient() {
+		policy.AudienceClaim, policy.Machines = p.AudienceClaim, p.Admits(AllowMachine)
+	}
 	return policy
 }
 

@@ -20,8 +20,10 @@ func checkResources(p *Project, report reporter) {
 		if len(p.Scopes) > 0 {
 			report("scopes", "needs resources: only tokens for a resource have scopes")
 		}
-		if len(p.Allow) > 0 {
-			report("allow", "is for preset \"stack\" only, but for \"machine\" beside resources")
+		if p.goesByClient() {
+			checkMachines(p, report)
+		} else if len(p.Allow) > 0 {
+			report("allow", "is for preset \"stack\" only, but for \"machine\" beside resources or audience_claim")
 		}
 		return
 	}
@@ -38,12 +40,17 @@ func checkResources(p *Project, report reporter) {
 	if len(p.Audiences) > 0 {
 		report("audiences", "cannot be set beside resources, which are the audiences; write a second project for other tokens")
 	}
+	checkMachines(p, report)
+	checkScopes(p, report)
+}
+
+// checkMachines checks whom a project admits that knows OAuth clients.
+func checkMachines(p *Project, report reporter) {
 	for _, class := range p.Allow {
 		if class != AllowMachine {
-			report("allow", "%q is not \"machine\", the only class beside users that a resource knows", cut(class))
+			report("allow", "%q is not \"machine\", the only class beside users that preset %q knows", cut(class), p.Preset)
 		}
 	}
-	checkScopes(p, report)
 }
 
 // resourceFault says what is wrong with the name of a resource. That is an absolute

@@ -175,6 +175,7 @@ func (p *Project) validate(report reporter) {
 	} else if key := p.SecretServerKey; key != "" && strings.Contains(key, "/") && !isPath(key) {
 		report("secret_server_key", "must be a credential name without \"/\", or a path that starts with \"/\" or \"./\"")
 	}
+	checkAudienceClaim(p, report)
 	p.validateRhythm(report)
 }
 

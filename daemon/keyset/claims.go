@@ -21,7 +21,8 @@ type Claims struct {
 	Subject string
 	// Issuer is "iss", one of the policy's.
 	Issuer string
-	// Audience is the policy's audience name that "aud" is or contains.
+	// Audience is the policy's audience name that "aud" is or contains, or that is in
+	// its AudienceClaim.
 	Audience string
 	// Session is the first non-empty of the policy's session claims; empty if
 	// the token has none. Free of control characters.
@@ -30,7 +31,7 @@ type Claims struct {
 	Class Class
 	// Client is the id of the OAuth client that got the token, and Scope what it
 	// was granted, words with blanks between. Both are empty unless the policy is
-	// that of a Resource.
+	// that of a Resource, but for the Client of one with an AudienceClaim.
 	Client, Scope string
 	// IssuedAt is "iat", rounded down to seconds: who revokes what was issued
 	// up to an instant must not miss a token by a fraction. NotBefore is "nbf",
@@ -70,27 +71,29 @@ func (f flag) is(v bool) bool { return f.present && f.set == v }
 
 // payload is the claims as the token states them.
 type payload struct {
-	policy     *Policy
-	subject    string
-	issuer     string   // empty: absent or not a string
-	audiences  []string // empty: absent or of a form the policy does not take
-	role       string   // empty: absent, null, or no string
-	hasRole    bool     // present and not null
-	session    string
-	sessionAt  int // place of session in the policy's list
-	expires    moment
-	notBefore  moment
-	issuedAt   moment // rounded up, for judging whether that is in the future
-	issued     moment // rounded down, for telling
-	bound      bool   // has a "cnf"
-	other      string // a claim that no access token has; empty: none
-	client     string // "client_id" or "azp"
-	scope      string
-	anonymous  flag
-	restricted flag
-	reason     flag   // "restricted_reason" is there, and not null
-	reasonType string // of that
-	misfit     *flaw  // the first claim read here that is of the wrong kind
+	policy      *Policy
+	subject     string
+	issuer      string   // empty: absent or not a string
+	audiences   []string // of "aud"; empty: absent or of a form the policy does not take
+	hasAudience bool     // "aud" is there, whatever it holds
+	role        string   // empty: absent, null, or no string
+	hasRole     bool     // present and not null
+	session     string
+	sessionAt   int // place of session in the policy's list
+	expires     moment
+	notBefore   moment
+	issuedAt    moment // rounded up, for judging whether that is in the future
+	issued      moment // rounded down, for telling
+	bound       bool   // has a "cnf"
+	other       string // a claim that no access token has; empty: none
+	client      string // "client_id" or "azp"
+	stated      bool   // client is in the policy's AudienceClaim
+	scope       string
+	anonymous   flag
+	restricted  flag
+	reason      flag   // "restricted_reason" is there, and not null
+	reasonType  string // of that
+	misfit      *flaw  // the first claim read here that is of the wrong kind
 }
 
 // readPayload reads the claims. It judges their form, not their content: what
@@ -112,7 +115,7 @@ func (c *payload) member(name []byte, value strictjson.Value) error {
 	case "iss":
 		c.issuer = exactText(value)
 	case "aud":
-		c.audiences = c.audienceNames(value)
+		c.audiences, c.hasAudience = c.audienceNames(value), true
 	case "exp":
 		c.expires, what = c.date(name, value, math.Floor)
 	case "nbf":
@@ -264,7 +267,7 @@ func (c *payload) judge(now time.Time) (*Audience, protocol.Reason) {
 	case c.misfit != nil, c.missing() != nil:
 		return nil, protocol.ReasonMissingClaim
 	}
-	a, reason := c.policy.place(c.issuer, c.audiences)
+	a, reason := c.policy.place(c.issuer, c.addressees())
 	if a == nil {
 		return nil, reason
 	}
@@ -314,6 +317,8 @@ func (c *payload) flaw(reason protocol.Reason) error {
 	switch {
 	case reason == protocol.ReasonWrongType:
 		return &flaw{c.other, "says that this is no access token"}
+	case reason == protocol.ReasonWrongAudience:
+		return c.audienceFlaw()
 	case reason != protocol.ReasonMissingClaim:
 		return nil
 	case c.misfit != nil:

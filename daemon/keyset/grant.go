@@ -28,10 +28,11 @@ func otherKind(name string, value strictjson.Value) bool {
 	}
 }
 
-// grant reads to whom a resource token was given and what for (RFC 9068 section
-// 2.2). Where the policy has no use for it, any form will do.
+// grant reads to whom a token was given and what for (RFC 9068 section 2.2). Where
+// the policy has no use for it, any form will do.
 func (c *payload) grant(name []byte, value strictjson.Value) (what string) {
-	if !c.policy.Resource || !c.fits(name, value, "\"", "a string") {
+	used := c.policy.Resource || c.policy.AudienceClaim != "" && string(name) != "scope"
+	if !used || !c.fits(name, value, "\"", "a string") {
 		return ""
 	}
 	if string(name) == "scope" {
@@ -47,13 +48,42 @@ func (c *payload) grant(name []byte, value strictjson.Value) (what string) {
 		c.misfits(name, "names another client than azp or client_id does")
 	default:
 		c.client = id
+		c.stated = c.stated || string(name) == c.policy.AudienceClaim
 	}
 	return what
 }
 
+// addressees are whom the token is for: the names in "aud" or, by the policy, the
+// client alone where there is no "aud".
+func (c *payload) addressees() []string {
+	switch {
+	case c.policy.AudienceClaim == "":
+		return c.audiences
+	case c.stated && !c.hasAudience:
+		return []string{c.client}
+	default:
+		return nil
+	}
+}
+
+// audienceFlaw is why nobody the policy knows is addressed, where a claim stands in
+// for "aud"; nil if that is no more than the claim's value.
+func (c *payload) audienceFlaw() error {
+	switch {
+	case c.policy.AudienceClaim == "":
+		return nil
+	case c.hasAudience:
+		return &flaw{"aud", "is there, and the project takes tokens without one only (audience_claim)"}
+	case !c.stated:
+		return &flaw{c.policy.AudienceClaim, "is absent"}
+	default:
+		return nil
+	}
+}
+
 // class is the class of who the token stands for, which a tells of users.
 func (c *payload) class(a *Audience) Class {
-	if c.policy.Resource && c.subject == c.client {
+	if (c.policy.Resource || c.policy.AudienceClaim != "") && c.subject == c.client {
 		return ClassMachine
 	}
 	return a.Class

@@ -108,8 +108,15 @@ type Policy struct {
 	// that is a string if it is there. The audiences are the resource's names.
 	// No other token passes, and without it none of these is looked at.
 	Resource bool
+	// AudienceClaim names the claim, "client_id" or "azp", that stands in for "aud"
+	// in tokens that have none, as those of Amazon Cognito and of Clerk. It has to be a
+	// Name then, and a token with an "aud" is for somebody else: so no ID token, no
+	// logout token and no token for a resource passes, because these have one.
+	// Empty: "aud" itself.
+	AudienceClaim string
 	// Machines admits tokens that a client got for itself, whose "sub" is the
-	// client. Of a Resource only.
+	// client. Of a Resource, or with an AudienceClaim; elsewhere nobody knows the
+	// client.
 	Machines bool
 	// Scopes are the words that "scope" has to hold, all of them; else
 	// InsufficientScope. Of a Resource only.

@@ -9,7 +9,11 @@ type Said struct {
 	Type             string
 	Issuer, Role     string
 	Scope            string // of a Resource only
-	Audiences        []string
+	// Audiences are whom the token is for, by the claim that the policy goes by, and
+	// Aud what "aud" names where that is another claim; HasAud tells that it is there.
+	Audiences []string
+	Aud       []string
+	HasAud    bool
 	// Class is what the audience stands for by the policy, admitted or not.
 	Class Class
 	// IssuedAt and Expires are rounded down to seconds, NotBefore is rounded up.
@@ -29,9 +33,15 @@ func said(p *Policy, token []byte) Said {
 		return s
 	}
 	s.Issuer, s.Role, s.Audiences, s.Scope = c.issuer, c.role, c.audiences, c.scope
+	if p.AudienceClaim != "" {
+		s.Audiences, s.Aud, s.HasAud = nil, c.audiences, c.hasAudience
+		if c.stated {
+			s.Audiences = []string{c.client}
+		}
+	}
 	s.IssuedAt, s.NotBefore, s.Expires = c.issued.time(), c.notBefore.time(), c.expires.time()
 	for _, known := range [][]Audience{p.Admitted, p.Refused} {
-		if a, _ := match(known, c.issuer, c.audiences); a != nil {
+		if a, _ := match(known, c.issuer, c.addressees()); a != nil {
 			s.Class = c.class(a)
 		}
 	}

@@ -141,7 +141,7 @@ func failed(outcome protocol.Outcome, step string) string {
 		protocol.ReasonBadSignature:      "the key that is named did not sign this text, or no key of the algorithm where none is named",
 		protocol.ReasonMissingClaim:      "a claim that is needed is missing, or one that is read is of the wrong kind",
 		protocol.ReasonWrongIssuer:       "iss is none of the project's issuers: check base_url and issuers",
-		protocol.ReasonWrongAudience:     "aud is not the project's: a token for somebody else; check project_id, audiences or resources",
+		protocol.ReasonWrongAudience:     "aud, or what audience_claim names in its place, is not the project's: a token for somebody else; check project_id, audiences or resources",
 		protocol.ReasonSenderConstrained: "the claim cnf binds the token to a key (DPoP, mutual TLS): it is no bearer token",
 		protocol.ReasonClassNotAllowed:   "an anonymous or restricted user or a machine (see allow in the configuration), another role, or flags that contradict each other or the audience",
 		protocol.ReasonExpired:           "exp is past, by this host's clock",

@@ -36,7 +36,7 @@ func (t *trace) values(check string) (is, wants string) {
 	case "issuer":
 		return shown(said.Issuer), issuers(t.policy.Admitted)
 	case "audience":
-		return list(said.Audiences), audiences(t.policy.Admitted)
+		return t.audience()
 	case "class":
 		return t.classes()
 	case "time":
@@ -55,6 +55,24 @@ func (t *trace) types() string {
 	default:
 		return "JWT or none"
 	}
+}
+
+// audience is whom the token is for, with the claim that says so where that is not
+// "aud".
+func (t *trace) audience() (is, wants string) {
+	said, claim := &t.token.Said, t.policy.AudienceClaim
+	is, wants = list(said.Audiences), audiences(t.policy.Admitted)
+	if claim == "" {
+		return is, wants
+	}
+	var has []string
+	if is != "" {
+		has = append(has, claim+" "+is)
+	}
+	if said.HasAud {
+		has = append(has, strings.TrimRight("aud "+list(said.Aud), " "))
+	}
+	return strings.Join(has, "; "), claim + " " + wants + "; no aud"
 }
 
 // algorithms are those of the key that the token names, or else of the project.

@@ -118,6 +118,9 @@ func kindOfToken(typ string, claims map[string]json.RawMessage) Finding {
 	case "better-auth.session-cache+jwt":
 		return Finding{"it is Better Auth's copy of a session (typ better-auth.session-cache+jwt)", sessionNext, false}
 	}
+	if word(claims["token_use"]) == "id" { // of Cognito
+		return Finding{"it is an ID token by its claim token_use, and no access token", give, false}
+	}
 	switch word(claims["typ"]) { // Keycloak has it among the claims
 	case "ID":
 		return Finding{"it is an ID token by its claim typ, and no access token", give, false}
