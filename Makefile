@@ -141,8 +141,9 @@ flood: ## FLOOD (1000000) junk tokens, as many invented key ids, a tenth as many
 	NEONAUTHD_FLOOD=$(FLOOD) $(GO) test -count=1 -timeout 0 -v -run '^TestFloods$$' ./internal/e2e/soak
 
 .PHONY: fleet-faults
-fleet-faults: ## six hosts of a fleet, 240 000 changes, 100 faults of the engine: all must agree (minutes)
+fleet-faults: ## six hosts of a fleet, then six daemons, 100 000 changes and more, 100 faults: all must agree (minutes)
 	FLEET_LONG=1 $(GO) test -count=1 -v -timeout 60m -run '^TestHostsAgreeAfterManyFaults$$' ./daemon/fleet
+	FLEET_LONG=1 $(GO) test -count=1 -v -timeout 60m ./internal/e2e/fleet
 
 .PHONY: lease-faults
 lease-faults: ## ten million answers of clients that keep them, under faults: none may come after REVOKE (minutes)

@@ -2,9 +2,7 @@ package fleet
 
 import (
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
 // agreeAfter lets a fault happen to three hosts with marks that only some of them
@@ -103,80 +103,20 @@ func TestNothingIsLostWhateverHappensToTheEngine(t *testing.T) {
 	}
 }
 
-// cable is a way to the engine that can be cut.
-type cable struct {
-	ln net.Listener
-	to string
-
-	mu    sync.Mutex
-	cut   bool
-	ends  map[net.Conn]struct{}
-	going sync.WaitGroup
-}
-
-func newCable(t testing.TB, to string) *cable {
-	t.Helper()
-	ln := must[net.Listener](t)(net.Listen("tcp", "127.0.0.1:0"))
-	c := &cable{ln: ln, to: to, ends: map[net.Conn]struct{}{}}
-	c.going.Go(c.run)
-	t.Cleanup(func() { _ = ln.Close(); c.set(true); c.going.Wait() })
-	return c
-}
-
-func (c *cable) run() {
-	for {
-		near, err := c.ln.Accept()
-		if err != nil {
-			return
-		}
-		far, err := net.Dial("tcp", c.to)
-		if err != nil || !c.keep(near, far) {
-			_ = near.Close()
-			continue
-		}
-		c.going.Go(func() { _, _ = io.Copy(near, far); _ = near.Close(); _ = far.Close() })
-		c.going.Go(func() { _, _ = io.Copy(far, near); _ = near.Close(); _ = far.Close() })
-	}
-}
-
-func (c *cable) keep(ends ...net.Conn) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, end := range ends {
-		c.ends[end] = struct{}{}
-	}
-	return !c.cut
-}
-
-// set cuts the cable, or mends it.
-func (c *cable) set(cut bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.cut = cut
-	if cut {
-		for end := range c.ends {
-			_ = end.Close()
-		}
-		clear(c.ends)
-	}
-}
-
-func (c *cable) url() string { return "redis://" + c.ln.Addr().String() }
-
 func TestAHostThatIsCutOffIsSilentAndCatchesUp(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
-	way := newCable(t, s.address())
-	hosts := []*host{newHost(t, options(t, 0, s.url())), newHost(t, options(t, 1, way.url()))}
+	way := e2e.NewCable(t, "tcp", s.address())
+	hosts := []*host{newHost(t, options(t, 0, s.url())), newHost(t, options(t, 1, "redis://"+way.Address()))}
 	awaitAll(t, hosts)
-	way.set(true)
+	way.Cut()
 	until(t, "the host that is cut off knows it", func() bool { return !hosts[1].Connected() })
 	until(t, "it is silent", func() bool { return hosts[0].Stats().Silent == 1 })
 	if _, reach := hosts[0].revoke(subject("u1")); reach.Reached != 1 || reach.Of != 2 || reach.Whole() {
 		t.Errorf("reached %+v", reach)
 	}
 	hosts[1].revoke(subject("u2"))
-	way.set(false)
+	way.Mend()
 	until(t, "both have both", func() bool { return hosts[0].inForce(subject("u2")) && hosts[1].inForce(subject("u1")) })
 	awaitAll(t, hosts)
 }
@@ -203,10 +143,10 @@ const fleetHosts = 6
 func converge(t *testing.T, faults, rounds int) {
 	s := newServer(t)
 	var hosts []*host
-	var ways []*cable
+	var ways []*e2e.Cable
 	for i := range fleetHosts {
-		way := newCable(t, s.address())
-		o := options(t, i, way.url())
+		way := e2e.NewCable(t, "tcp", s.address())
+		o := options(t, i, "redis://"+way.Address())
 		skew := time.Duration(i-fleetHosts/2) * 700 * time.Millisecond
 		o.Now = func() time.Time { return time.Now().Add(skew) }
 		ways, hosts = append(ways, way), append(hosts, newHost(t, o))
@@ -256,7 +196,7 @@ func change(h *host, random *rand.Rand, rounds int) {
 }
 
 // happen has the fault with this number happen, and returns what ends it.
-func happen(t *testing.T, n int, s *server, ways []*cable) (end func()) {
+func happen(t *testing.T, n int, s *server, ways []*e2e.Cable) (end func()) {
 	t.Helper()
 	switch n % 8 {
 	case 0:
@@ -267,8 +207,8 @@ func happen(t *testing.T, n int, s *server, ways []*cable) (end func()) {
 		s.signal(syscall.SIGSTOP)
 		return func() { s.signal(syscall.SIGCONT) }
 	case 3:
-		ways[n%len(ways)].set(true)
-		return func() { ways[n%len(ways)].set(false) }
+		ways[n%len(ways)].Cut()
+		return func() { ways[n%len(ways)].Mend() }
 	case 4:
 		s.kill()
 		return s.start

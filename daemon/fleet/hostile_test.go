@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/valkey-io/valkey-go"
+
+	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
 // dump is what the engine holds, as somebody with full access sees it.
@@ -117,14 +119,14 @@ func TestWhoCanWriteTheEngineCannotMakeAHostAccept(t *testing.T) {
 func TestARevocationThatIsKeptFromAHostIsNoticed(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
-	way := newCable(t, s.address())
-	hosts := []*host{newHost(t, options(t, 0, s.url())), newHost(t, options(t, 1, way.url()))}
+	way := e2e.NewCable(t, "tcp", s.address())
+	hosts := []*host{newHost(t, options(t, 0, s.url())), newHost(t, options(t, 1, "redis://"+way.Address()))}
 	awaitAll(t, hosts)
-	way.set(true)
+	way.Cut()
 	until(t, "the other host is cut off", func() bool { return !hosts[1].Connected() })
 	hosts[0].revoke(subject("u"))
 	s.must("DEL", marksKey)
-	way.set(false)
+	way.Mend()
 	until(t, "the other host has it all the same", func() bool { return hosts[1].inForce(subject("u")) })
 	awaitAll(t, hosts)
 }

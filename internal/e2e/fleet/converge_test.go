@@ -1,0 +1,232 @@
+package fleet_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"regexp"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/neonauthd/neonauthd/internal/e2e"
+	"github.com/neonauthd/neonauthd/internal/e2e/need"
+)
+
+const (
+	daemons = 6
+	shared  = 400 // users that every host revokes and takes back
+	callers = 4   // of each host's admin socket at a time
+)
+
+// user is somebody with a token.
+type user struct{ token, id string }
+
+// TestDaemonsAgreeAfterManyFaults revokes and takes back on six hosts, while
+// engine, ways and daemons fail. Whenever REVOKE says that it has reached all, no
+// host that hears the fleet accepts a second later; at the end all agree.
+func TestDaemonsAgreeAfterManyFaults(t *testing.T) {
+	t.Run("short", func(t *testing.T) {
+		need.Time(t, "ten faults of six daemons")
+		converge(t, 10, 10)
+	})
+	t.Run("long", func(t *testing.T) {
+		need.Wish(t, "FLEET_LONG", "run the long test of convergence, or say make fleet-faults")
+		converge(t, 100, 170)
+	})
+}
+
+// course is one run.
+type course struct {
+	*world
+	people   []user
+	changes  atomic.Int64
+	wholes   atomic.Int64 // revocations of somebody that reached all
+	late     atomic.Int64 // acceptances afterwards
+	watching sync.WaitGroup
+	mu       sync.Mutex
+	revoked  []user // for good
+}
+
+// converge has each host make its rounds of changes during each fault.
+func converge(t *testing.T, faults, rounds int) {
+	c := &course{world: newWorld(t, daemons, "")}
+	for n := range shared {
+		c.people = append(c.people, c.user(fmt.Sprint("shared", n)))
+	}
+	for n := range faults {
+		restore := c.happen(n)
+		var all sync.WaitGroup
+		for i, h := range c.hosts {
+			for k := range callers {
+				gone := [2]user{c.user(fmt.Sprint("gone", n, i, k)), c.user(fmt.Sprint("later", n, i, k))}
+				random := rand.New(rand.NewPCG(uint64(n), uint64(i*callers+k)))
+				all.Go(func() {
+					c.revokeForGood(h, gone[0])
+					c.change(h, random, rounds/callers+1)
+					c.revokeForGood(h, gone[1])
+				})
+			}
+		}
+		all.Wait()
+		restore()
+	}
+	began := time.Now()
+	c.await("all hosts say the same", c.agreed)
+	took := time.Since(began)
+	c.watching.Wait()
+	t.Logf("%d changes, %d faults: all agree %s after the last; %d revocations reached all, %d acceptances later than a second afterwards",
+		c.changes.Load(), faults, took.Round(time.Millisecond), c.wholes.Load(), c.late.Load())
+	if c.wholes.Load() == 0 {
+		t.Error("no revocation reached all: nothing was shown")
+	}
+}
+
+func (w *world) user(name string) user {
+	token, id := w.upstream.User(name)
+	return user{token, id}
+}
+
+// change revokes and takes back some of those that all hosts change.
+func (c *course) change(h *host, random *rand.Rand, rounds int) {
+	var admin *e2e.Caller
+	for range rounds {
+		verb := "REVOKE"
+		if random.IntN(3) == 0 {
+			verb = "UNREVOKE"
+		}
+		line := verb + " subject " + c.people[random.IntN(shared)].id
+		if admin == nil {
+			var err error
+			if admin, err = e2e.Dial(h.AdminSocket()); err != nil {
+				continue // the daemon is down
+			}
+			defer admin.Conn.Close()
+		}
+		switch reply := say(admin, line); {
+		case strings.HasPrefix(reply, "OK "):
+			c.changes.Add(1)
+		case reply == "":
+			admin = nil
+		case !strings.HasPrefix(reply, "ERR "):
+			c.t.Errorf("%s: %s", line, reply)
+		}
+	}
+}
+
+var reach = regexp.MustCompile(`reached=(\d+) of=(\d+)`)
+
+// revokeForGood revokes somebody whom nobody takes back.
+func (c *course) revokeForGood(h *host, gone user) {
+	reply := h.ask("REVOKE subject " + gone.id)
+	if !strings.HasPrefix(reply, "OK ") {
+		return // it is not acknowledged
+	}
+	c.mu.Lock()
+	c.revoked = append(c.revoked, gone)
+	c.mu.Unlock()
+	m := reach.FindStringSubmatch(reply)
+	if m == nil || m[1] != m[2] || strings.Contains(reply, "fleet=blind") {
+		return
+	}
+	c.wholes.Add(1)
+	second := time.After(time.Second)
+	c.watching.Go(func() {
+		<-second
+		for _, h := range c.hosts {
+			caller, err := e2e.Dial(h.Socket())
+			if err != nil {
+				continue
+			}
+			if answer := say(caller, "VERIFY heard=1 "+gone.token); strings.HasPrefix(answer, "OK ") {
+				c.late.Add(1)
+				c.t.Errorf("accepted a second after %q: %s", reply, e2e.Head(answer))
+			}
+			caller.Conn.Close()
+		}
+	})
+}
+
+// agreed reports whether each host says the same of everybody, and accepts nobody
+// who was revoked for good.
+func (c *course) agreed() bool {
+	var first []string
+	for _, h := range c.hosts {
+		caller, err := e2e.Dial(h.Socket())
+		if err != nil {
+			return false
+		}
+		var heads []string
+		for _, u := range c.people {
+			heads = append(heads, verdict(say(caller, "VERIFY heard=2 "+u.token)))
+		}
+		for _, u := range c.revoked {
+			if say(caller, "VERIFY "+u.token) != "NO revoked" {
+				caller.Conn.Close()
+				return false
+			}
+		}
+		caller.Conn.Close()
+		if first == nil {
+			first = heads
+		}
+		for i := range heads {
+			if heads[i] != first[i] || strings.HasPrefix(heads[i], "ERR") || heads[i] == "" {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// verdict is what a reply says, without how old that is.
+func verdict(reply string) string {
+	if strings.HasPrefix(reply, "OK ") {
+		return "OK"
+	}
+	return reply
+}
+
+// happen has the fault with this number happen, and returns what ends it.
+func (c *course) happen(n int) (end func()) {
+	c.t.Helper()
+	h := c.hosts[n%len(c.hosts)]
+	switch n % 10 {
+	case 0:
+		c.command("FLUSHALL")
+	case 1:
+		c.command("XTRIM {neonauthd:test}:log MAXLEN 1")
+	case 2:
+		c.engine.Signal(c.t, syscall.SIGSTOP)
+		return func() { c.engine.Signal(c.t, syscall.SIGCONT) }
+	case 3:
+		h.way.Cut()
+		return h.way.Mend
+	case 4:
+		return c.restartEngine()
+	case 5:
+		c.command("SAVE")
+	case 6: // the copy that 5 made comes back
+		c.restartEngine()()
+	case 7:
+		c.command("DEL {neonauthd:test}:marks")
+	case 8:
+		h.stop()
+		return func() {
+			if err := h.start(); err != nil {
+				c.t.Fatal(err)
+			}
+		}
+	case 9:
+		if err := h.process().Stand(); err != nil {
+			c.t.Fatal(err)
+		}
+		daemon := h.process().Cmd.Process
+		freed := make(chan struct{})
+		timer := time.AfterFunc(2*time.Second, func() { defer close(freed); _ = daemon.Signal(syscall.SIGCONT) })
+		return func() { <-freed; timer.Stop() }
+	}
+	return func() {}
+}
