@@ -42,6 +42,7 @@ func oauthPolicies(t testing.TB) map[string]*Policy {
 // oauthToken is an entry of oauth/tokens.json.
 type oauthToken struct {
 	fixtureToken
+	Jose     string // what the library jose says
 	expected map[string]string
 }
 
@@ -56,6 +57,7 @@ func (f *oauthToken) UnmarshalJSON(text []byte) error {
 			f.expected[policy] = strings.Trim(string(value), `"`)
 		}
 	}
+	f.Jose = strings.Trim(string(members["jose"]), `"`)
 	return json.Unmarshal(text, &f.fixtureToken)
 }
 
