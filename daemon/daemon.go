@@ -29,6 +29,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/serve"
 	"github.com/neonauthd/neonauthd/daemon/statedir"
+	"github.com/neonauthd/neonauthd/internal/accesslog"
 	"github.com/neonauthd/neonauthd/internal/program"
 )
 
@@ -108,6 +109,7 @@ type Daemon struct {
 	fleet       *membership.Member
 	counters    *serve.Counters
 	server      *serve.Server
+	access      *accesslog.Log
 	lines       program.Rare // the handler behind opts.Logger
 	started     time.Time
 	selfToken   []byte   // of the daemon's own questions; nobody signed it
@@ -140,6 +142,10 @@ func New(cfg config.Config, opts Options) (*Daemon, error) {
 	if err := d.openState(cfg); err != nil {
 		return nil, err
 	}
+	var err error
+	if d.access, err = newAccessLog(cfg.AccessLog, d.stateDir, d.opts.Logger); err != nil {
+		return nil, errors.Join(err, d.closeState())
+	}
 	d.openFleet()
 	if err := d.openResolver(cfg); err != nil {
 		return nil, errors.Join(err, d.closeState())
@@ -163,6 +169,7 @@ func New(cfg config.Config, opts Options) (*Daemon, error) {
 		Terms:    st.terms,
 		Version:  d.opts.Version,
 		Log:      d.opts.Logger,
+		Access:   d.access,
 	})
 	return d, nil
 }
@@ -224,6 +231,7 @@ func (d *Daemon) Run(ctx context.Context, l *Listeners) error {
 	d.group.Go(func() { d.resolver.Run(life) })
 	d.group.Go(func() { d.revocations.Keep(life) })
 	d.group.Go(func() { d.fleet.Run(life) })
+	d.group.Go(func() { d.access.Run(life) })
 	var serving sync.WaitGroup
 	failed := make(chan error, 3)
 	for _, s := range []struct {

@@ -193,5 +193,9 @@ func (p *page) operation(d *Daemon) {
 	both("neonauthd_reloads_total", "Reloads of the configuration; a failed one leaves the old configuration in force.", &d.reloads)
 	both("neonauthd_self_lookups_total", "Lookups by which the daemon asks itself, for the watchdog and health checks.", &d.selfLookups)
 	p.Single("neonauthd_panics_total", counter, "Faults of the daemon that cost one lookup or connection; each is logged.", float64(d.counters.Panics.Load()))
+	const lines = "neonauthd_access_log_lines_total"
+	p.Family(lines, counter, "Lines of the access log; lost are those that could not be written, or would have made a lookup wait.")
+	p.Sample(lines, float64(d.access.Written()), "result", "written")
+	p.Sample(lines, float64(d.access.Lost()), "result", "lost")
 	p.Single("neonauthd_log_lines_left_out_total", counter, "Lines not logged because there were too many of their kind of late.", float64(d.lines.LeftOut()))
 }

@@ -172,6 +172,7 @@ func (d *Daemon) ReloadAndTell() error {
 
 // beginReload reloads, and tells the service manager that this goes on.
 func (d *Daemon) beginReload() error {
+	d.access.Reopen() // whatever becomes of the rest: a file that was moved must not be written to any more
 	d.opts.Notify(program.Reloading())
 	return d.Reload()
 }
@@ -199,6 +200,7 @@ func fixed(old, next *config.Config) error {
 		{"metrics_listen", old.MetricsListen, next.MetricsListen},
 		{"state_dir", old.StateDir, next.StateDir},
 		{"log_format", old.LogFormat, next.LogFormat},
+		{"access_log", old.AccessLog, next.AccessLog},
 		{"cache.max_bytes", old.Cache.MaxBytes, next.Cache.MaxBytes},
 	} {
 		if f.old != f.now {

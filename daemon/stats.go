@@ -25,6 +25,7 @@ type statsReport struct {
 	Watches     watchStats        `json:"watches"`
 	Cache       cacheStats        `json:"cache"`
 	Revocations int64             `json:"revocations"`
+	AccessLog   accessStats       `json:"access_log"`
 	Panics      uint64            `json:"panics"`
 	Projects    []projectStats    `json:"projects"`
 }
@@ -43,6 +44,11 @@ type connectionStats struct {
 type watchStats struct {
 	Open int   `json:"open"`
 	Told int64 `json:"told"`
+}
+
+type accessStats struct {
+	Written uint64 `json:"written"`
+	Lost    uint64 `json:"lost"`
 }
 
 type cacheStats struct {
@@ -102,6 +108,7 @@ func (d *Daemon) report() statsReport {
 		Watches:     watchStats{Open: kept.Open, Told: kept.Told},
 		Cache:       d.cacheReport(),
 		Revocations: int64(d.revocations.Len()),
+		AccessLog:   accessStats{d.access.Written(), d.access.Lost()},
 		Panics:      d.counters.Panics.Load(),
 		Projects:    []projectStats{},
 	}

@@ -45,9 +45,9 @@ func (f *flags) serve(ctx context.Context, log *slog.Logger) error {
 		return program.ConfigError{Err: err}
 	}
 	f.keep, f.accessLog = set.Keep(), set.AccessLog()
-	access, err := accesslog.Open(f.accessLog)
+	key, err := accesslog.CredentialKey()
 	if err != nil {
-		return err
+		return program.ConfigError{Err: err}
 	}
 	l, err := openSockets(f.listen, f.status)
 	if err != nil {
@@ -55,7 +55,9 @@ func (f *flags) serve(ctx context.Context, log *slog.Logger) error {
 	}
 	c := &client.Client{Socket: f.socket, Name: "neonauth-http", Conns: authrequest.MaxConns, Keep: set.Keep()}
 	s := authrequest.New(release, c, set, log, time.Now)
-	s.Record(access)
+	if err := s.Record(f.accessLog, key); err != nil {
+		return errors.Join(program.ConfigError{Err: err}, l.close())
+	}
 	for _, ln := range []net.Listener{l.auth, l.status} {
 		if sockets.OnNetwork(ln) { // the flags refuse it, a socket unit does not
 			log.Warn("an inherited socket can be reached from other hosts: whoever reaches it can ask whose a token is; write a path or a loopback address behind ListenStream=", "socket", address(ln))
@@ -131,6 +133,7 @@ func (f *flags) untilEnd(ctx context.Context, hup <-chan os.Signal, s *authreque
 // reload applies the configuration file whole or not at all. Connections and
 // requests under way keep the settings they began with.
 func (f *flags) reload(s *authrequest.Service, log *slog.Logger) {
+	s.Reopen() // whatever becomes of the rest: a file that was moved must not be written to any more
 	set, err := authrequest.Load(f.config)
 	if err != nil {
 		s.Kept()

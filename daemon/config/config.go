@@ -47,6 +47,8 @@ type Config struct {
 	LogLevel      LogLevel `toml:"log_level"`
 	// LogFormat is how a line of the log is written: LogText or LogJSON.
 	LogFormat string `toml:"log_format"`
+	// AccessLog is where a line about each lookup goes, as package accesslog has it.
+	AccessLog string `toml:"access_log"`
 	// RevocationRetention is how long revocations of sessions and subjects are
 	// kept, and longer where longer-lived tokens have been seen.
 	RevocationRetention Retention `toml:"revocation_retention"`

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/neonauthd/neonauthd/internal/accesslog"
 	"github.com/neonauthd/neonauthd/internal/credential"
 	"github.com/neonauthd/neonauthd/internal/nearest"
 	"github.com/neonauthd/neonauthd/internal/sockets"
@@ -56,6 +57,9 @@ func (c *Config) Validate() error {
 	}
 	if c.LogFormat != LogText && c.LogFormat != LogJSON {
 		report("log_format", "%s", noneOf(c.LogFormat, LogText, LogJSON))
+	}
+	if err := accesslog.Check(c.AccessLog); err != nil {
+		report("access_log", "%v", err)
 	}
 	if c.Cache.MaxBytes < MinCacheBytes {
 		report("cache.max_bytes", "must be at least 1MiB")

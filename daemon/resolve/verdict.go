@@ -50,6 +50,14 @@ func (v *Verdict) Fields() []byte {
 	return v.entry.head
 }
 
+// Subject is whose token it is: an id, "" unless accepted.
+func (v *Verdict) Subject() string {
+	if v.entry == nil {
+		return ""
+	}
+	return v.entry.subject
+}
+
 // Expires is when an accepted verdict's token ends, in Unix seconds.
 func (v *Verdict) Expires() int64 {
 	if v.entry == nil {

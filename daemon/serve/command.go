@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/neonauthd/neonauthd/protocol"
 )
@@ -115,9 +116,11 @@ func (c *conn) administer(verb protocol.Verb, r *protocol.Request) {
 		c.refuse(r.Tag, &Refusal{Code: protocol.CodeForbidden, Advice: "this verb is served on the admin socket only"})
 		return
 	}
+	began := time.Now()
 	reply, rest, refused := c.server.admin(verb, r, c.peer.id)
 	if rest == nil {
 		c.administered(bytes.Clone(r.Tag), nil, &reply, refused)
+		c.tellAdministered(verb, began, refused)
 		return
 	}
 	c.takeSlot()
@@ -135,6 +138,7 @@ func (c *conn) administer(verb protocol.Verb, r *protocol.Request) {
 			refused = later
 		}
 		c.administered(tag, place, &reply, refused)
+		c.tellAdministered(verb, began, refused)
 		c.out.flush()
 	})
 }

@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log/slog"
 	"net"
 	"os"
 	"sync"
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/resolve"
+	"github.com/neonauthd/neonauthd/internal/accesslog"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -32,11 +32,12 @@ type conn struct {
 	server *Server
 	net    net.Conn
 	peer   *peer
-	gid    uint32 // of the process that connected; processes of one user may differ in it
-	admin  bool   // on the admin socket
-	roomy  bool   // has a large send buffer
-	terms  *Terms // from which access was taken
-	access access // what this caller may ask
+	gid    uint32           // of the process that connected; processes of one user may differ in it
+	is     accesslog.Caller // that process
+	admin  bool             // on the admin socket
+	roomy  bool             // has a large send buffer
+	terms  *Terms           // from which access was taken
+	access access           // what this caller may ask
 	lines  *protocol.LineReader
 	ask    ask              // of the line at hand
 	req    protocol.Request // of the line at hand
@@ -104,6 +105,7 @@ func (c *conn) loop() error {
 		switch {
 		case err == nil:
 		case errors.Is(err, protocol.ErrLineTooLong):
+			c.req = protocol.Request{} // which was another line
 			c.refuse(nil, &Refusal{Code: protocol.CodeLineTooLong, Advice: "a request line has at most 16384 bytes; this connection ends"})
 			return err
 		case isTimeout(err) && c.busy() && !c.begun && !c.stopping():
@@ -216,7 +218,7 @@ func (c *conn) lookup(level resolve.Level) {
 	a := &c.ask
 	a.reset(level)
 	a.Asker.ID = c.peer.id
-	if c.server.log.Enabled(c.ctx, slog.LevelDebug) {
+	if c.server.tells(c.ctx) {
 		a.asked = time.Now()
 	}
 	if t := c.server.terms.Load(); t != c.terms {
@@ -227,6 +229,7 @@ func (c *conn) lookup(level resolve.Level) {
 		refused = c.access.refuse(&a.Lookup)
 	}
 	if refused != nil {
+		refused.about = a.Project
 		c.refuse(c.req.Tag, refused)
 		return
 	}
@@ -304,6 +307,7 @@ func (c *conn) reply(tag []byte, place *slot, q *question, v *resolve.Verdict, r
 func (c *conn) refuse(tag []byte, r *Refusal) {
 	c.server.counters.Refused.add(r.Code)
 	c.server.log.Debug("request refused", "uid", userOf(c.peer.id), "code", string(r.Code))
+	c.tellRefused(r)
 	c.out.refusal(tag, nil, r)
 }
 

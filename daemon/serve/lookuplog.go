@@ -1,37 +1,102 @@
 package serve
 
 import (
+	"context"
 	"encoding/hex"
+	"log/slog"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/daemon/resolve"
+	"github.com/neonauthd/neonauthd/internal/accesslog"
 	"github.com/neonauthd/neonauthd/protocol"
 )
+
+// tells reports whether lookups are told to anybody: to the access log, or to the
+// log at level debug.
+func (s *Server) tells(ctx context.Context) bool {
+	return s.access != nil || s.log.Enabled(ctx, slog.LevelDebug)
+}
+
+// tell tells of a lookup and its answer.
+func (o *outbox) tell(q *question, v *resolve.Verdict) {
+	if o.counters.isOwn(&q.Lookup) {
+		return
+	}
+	took := time.Since(q.asked)
+	if o.log.Enabled(context.Background(), slog.LevelDebug) {
+		o.logLookup(q, v, took)
+	}
+	if o.access == nil {
+		return
+	}
+	line := accesslog.Line{
+		Time: q.asked, Caller: o.from, Verb: q.verb(), Project: q.Project.Name(), Outcome: outcomeWord(v.Status()), Duration: accesslog.Seconds(took),
+	}
+	if v.Status() == protocol.OK {
+		line.Level, line.Source, line.Subject = v.Level.String(), v.Source.String(), v.Subject()
+	} else {
+		line.Reason = v.Outcome.Word()
+	}
+	o.access.Write(line)
+}
+
+// verb is what asked.
+func (q *question) verb() string {
+	if q.Level == resolve.LevelProfile {
+		return string(protocol.PROFILE)
+	}
+	return string(protocol.VERIFY)
+}
 
 // logLookup logs a lookup and its answer at level debug: who asked what of which
 // project, and what came of it. Nothing of the token is in it but the beginning of
 // its digest, as in EXPLAIN, and nothing of the user.
-func (o *outbox) logLookup(q *question, v *resolve.Verdict) {
-	if o.log == nil || o.counters.isOwn(&q.Lookup) {
-		return
-	}
-	verb := protocol.VERIFY
-	if q.Level == resolve.LevelProfile {
-		verb = protocol.PROFILE
-	}
-	attrs := []any{"uid", userOf(o.who), "verb", string(verb), "project", q.Project.Name(), "outcome", outcomeWord(v.Status())}
+func (o *outbox) logLookup(q *question, v *resolve.Verdict, took time.Duration) {
+	attrs := []any{"uid", userOf(o.who), "verb", q.verb(), "project", q.Project.Name(), "outcome", outcomeWord(v.Status())}
 	if v.Status() == protocol.OK {
 		attrs = append(attrs, "level", v.Level.String(), "source", v.Source.String())
 	} else {
 		attrs = append(attrs, "reason", v.Outcome.Word())
 	}
-	attrs = append(attrs, "duration", time.Since(q.asked).Round(time.Microsecond))
+	attrs = append(attrs, "duration", took.Round(time.Microsecond))
 	if digest := q.Digest(); digest != [len(digest)]byte{} { // what is malformed has none
 		attrs = append(attrs, "digest", hex.EncodeToString(digest[:6]))
 	}
 	o.log.Debug("lookup", attrs...)
+}
+
+// tellRefused tells the access log of the request at hand, which is refused. A verb
+// that does not exist is not repeated.
+func (c *conn) tellRefused(r *Refusal) {
+	if c.server.access == nil {
+		return
+	}
+	line := accesslog.Line{Time: time.Now(), Caller: &c.is, Outcome: outcomeWord(protocol.ERR), Reason: string(r.Code)}
+	if verb := protocol.Verb(c.req.Verb); slices.Contains(protocol.Verbs(), verb) || slices.Contains(protocol.AdminVerbs(), verb) {
+		line.Verb = string(verb)
+	}
+	if r.about != nil {
+		line.Project = r.about.Name()
+	}
+	c.server.access.Write(line)
+}
+
+// tellAdministered tells the access log of an admin verb that was answered, unless all
+// that it does is to show how the daemon is.
+func (c *conn) tellAdministered(verb protocol.Verb, began time.Time, refused *Refusal) {
+	switch verb {
+	case protocol.STATS, protocol.KEYS, protocol.REVOCATIONS, protocol.FLEET:
+		return
+	default:
+	}
+	line := accesslog.Line{Time: began, Caller: &c.is, Verb: string(verb), Outcome: outcomeWord(protocol.OK), Duration: accesslog.Seconds(time.Since(began))}
+	if refused != nil {
+		line.Outcome, line.Reason = outcomeWord(protocol.ERR), string(refused.Code)
+	}
+	c.server.access.Write(line)
 }
 
 // outcomeWord is the word for an outcome that EXPLAIN has for it too.

@@ -11,6 +11,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/lease"
 	"github.com/neonauthd/neonauthd/daemon/membership"
 	"github.com/neonauthd/neonauthd/daemon/resolve"
+	"github.com/neonauthd/neonauthd/internal/accesslog"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -34,10 +35,12 @@ const (
 type outbox struct {
 	net      net.Conn
 	who      fair.ID // whose connection it is
+	from     *accesslog.Caller
 	wide     *wideBuffers
 	most     int // untagged replies held back at once
 	counters *Counters
 	log      *slog.Logger // nil: none
+	access   *accesslog.Log
 	leases   *lease.Watches
 	outboxCalls
 
@@ -64,8 +67,8 @@ type outboxCalls struct {
 	broke func()
 }
 
-func newOutbox(nc net.Conn, who fair.ID, s *Server, most int, calls outboxCalls) *outbox {
-	o := &outbox{net: nc, who: who, wide: s.wide, counters: s.counters, log: s.log, leases: s.leases, most: most, outboxCalls: calls}
+func newOutbox(nc net.Conn, who fair.ID, from *accesslog.Caller, s *Server, most int, calls outboxCalls) *outbox {
+	o := &outbox{net: nc, who: who, from: from, wide: s.wide, counters: s.counters, log: s.log, access: s.access, leases: s.leases, most: most, outboxCalls: calls}
 	o.moved.L = &o.mu
 	return o
 }
@@ -135,7 +138,7 @@ func (o *outbox) render(tag []byte, q *question, v *resolve.Verdict, body fair.H
 	}
 	hold(o.hearing(), &q.Lookup, v)
 	if !q.asked.IsZero() {
-		o.logLookup(q, v)
+		o.tell(q, v)
 	}
 	shared := body.Bytes()
 	if shared == nil || v.Status() != protocol.OK || v.Level != before {

@@ -29,7 +29,7 @@ func TestRepliesThatWaitForTheirTurnShareTheirProfile(t *testing.T) {
 	ours, theirs := net.Pipe()
 	defer ours.Close()
 	defer theirs.Close()
-	o := newOutbox(ours, fair.ID{}, &Server{wide: newWideBuffers(), counters: NewCounters(nil)}, waiting+1, outboxCalls{asItWas, notInFleet, func() { t.Error("the connection broke") }})
+	o := newOutbox(ours, fair.ID{}, nil, &Server{wide: newWideBuffers(), counters: NewCounters(nil)}, waiting+1, outboxCalls{asItWas, notInFleet, func() { t.Error("the connection broke") }})
 	body := append(append([]byte(`{"a":"`), bytes.Repeat([]byte{'x'}, size)...), `"}`...)
 	places := make([]*slot, waiting+1)
 	for i := range places {
@@ -92,7 +92,7 @@ func TestAConnectionThatEndsGivesBackItsBodies(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ours, theirs := net.Pipe()
 			defer theirs.Close()
-			o := newOutbox(ours, fair.ID{}, &Server{wide: newWideBuffers(), counters: NewCounters(nil)}, 9, outboxCalls{asItWas, notInFleet, func() {}})
+			o := newOutbox(ours, fair.ID{}, nil, &Server{wide: newWideBuffers(), counters: NewCounters(nil)}, 9, outboxCalls{asItWas, notInFleet, func() {}})
 			bodies := fair.NewBodies(fair.UnsentBodies())
 			body := bytes.Repeat([]byte{'x'}, MinShared)
 			v := k.accepted(resolve.LevelClaims, body)
@@ -148,7 +148,7 @@ func TestConnectionsGatherLittleOnceTheWideBuffersAreLent(t *testing.T) {
 	var all []*outbox
 	for i := range fair.WideBuffers().Each + 1 {
 		w := &writes{}
-		o := newOutbox(w, fair.ID{UID: 1}, &Server{wide: wide, counters: NewCounters(nil)}, 9, outboxCalls{asItWas, notInFleet, func() {}})
+		o := newOutbox(w, fair.ID{UID: 1}, nil, &Server{wide: wide, counters: NewCounters(nil)}, 9, outboxCalls{asItWas, notInFleet, func() {}})
 		all = append(all, o)
 		hand(o, MaxGathered+100)
 		if lent := o.lent != nil; lent != (i < fair.WideBuffers().Each) || lent != (len(w.sizes) == 0) {

@@ -21,7 +21,7 @@ type ask struct {
 type question struct {
 	resolve.Lookup
 	keeping
-	asked time.Time // when the line was read, where each lookup is logged
+	asked time.Time // when the line was read, where each lookup is told to a log
 }
 
 // Refusal is why a request is answered without being looked at further.
@@ -32,6 +32,8 @@ type Refusal struct {
 	RetryAfter time.Duration
 	// Advice says what to do next.
 	Advice string
+
+	about *resolve.Project // that the request is about; nil: not known
 }
 
 // BadRequest refuses what the protocol does not know.

@@ -23,6 +23,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/lease"
 	"github.com/neonauthd/neonauthd/daemon/membership"
 	"github.com/neonauthd/neonauthd/daemon/resolve"
+	"github.com/neonauthd/neonauthd/internal/accesslog"
 	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/internal/sockets"
 	"github.com/neonauthd/neonauthd/protocol"
@@ -79,6 +80,8 @@ type Config struct {
 	Version string
 	// Log receives one line per event that an operator acts on.
 	Log *slog.Logger
+	// Access receives a line about each lookup; nil: there is none.
+	Access *accesslog.Log
 }
 
 // Server owns the connections: it accepts them, bounds them and drains them. Make it
@@ -89,6 +92,7 @@ type Server struct {
 	hearing  func() membership.Hearing
 	counters *Counters
 	log      *slog.Logger
+	access   *accesslog.Log
 	version  string
 	admin    func(verb protocol.Verb, r *protocol.Request, by fair.ID) (protocol.Reply, Rest, *Refusal)
 	terms    atomic.Pointer[Terms]
@@ -114,6 +118,7 @@ func New(c Config) *Server {
 		resolver: c.Resolver,
 		counters: c.Counters,
 		log:      c.Log,
+		access:   c.Access,
 		version:  c.Version,
 		admin:    c.Admin,
 		leases:   c.Leases,
@@ -218,9 +223,9 @@ func (s *Server) register(nc net.Conn, from sockets.Credentials, admin bool) *co
 		s.admins++
 		p.admins++
 	}
-	c := &conn{server: s, net: nc, peer: p, gid: from.GID, admin: admin, slots: make(chan struct{}, limits.InFlightPerConnection), idle: time.Duration(limits.IdleTimeout)}
+	c := &conn{server: s, net: nc, peer: p, gid: from.GID, is: accesslog.Caller{UID: from.UID, PID: from.PID}, admin: admin, slots: make(chan struct{}, limits.InFlightPerConnection), idle: time.Duration(limits.IdleTimeout)}
 	c.lines = protocol.NewLineReader(c, protocol.MaxRequestLine)
-	c.out = newOutbox(nc, p.id, s, limits.InFlightPerConnection, outboxCalls{s.resolver.Confirm, s.hearing, func() { c.cancel() }})
+	c.out = newOutbox(nc, p.id, &c.is, s, limits.InFlightPerConnection, outboxCalls{s.resolver.Confirm, s.hearing, func() { c.cancel() }})
 	s.conns[c] = struct{}{}
 	s.counters.Connections.Add(1)
 	return c

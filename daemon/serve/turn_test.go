@@ -206,7 +206,7 @@ func stacks() string {
 // TestWhatWaitsForItsTurnCountsForNoMoreThanItIs: the answers behind a slow
 // lookup, until no more lines are read.
 func TestWhatWaitsForItsTurnCountsForNoMoreThanItIs(t *testing.T) {
-	o := newOutbox(nil, fair.ID{}, &Server{wide: newWideBuffers(), counters: NewCounters(nil)}, 1000, outboxCalls{asItWas, notInFleet, func() {}})
+	o := newOutbox(nil, fair.ID{}, nil, &Server{wide: newWideBuffers(), counters: NewCounters(nil)}, 1000, outboxCalls{asItWas, notInFleet, func() {}})
 	o.reserve(nil)
 	body, token := make([]byte, 600), make([]byte, 900)
 	v := newHarness(t, nil).accepted(resolve.LevelClaims, body)

@@ -1,37 +1,65 @@
 // Package accesslog writes one JSON line for each request to a file, a Unix
 // socket or the journal, for those who must be able to show who was let in. It
-// never makes a request wait: lines that cannot be written are counted.
+// never makes a request wait, and never ends a program: lines that cannot be
+// written are counted, and the program's own log says why.
 package accesslog
 
 import (
-	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
-	"net"
-	"os"
+	"log/slog"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
 
-	"github.com/coreos/go-systemd/v22/journal"
+	"github.com/neonauthd/neonauthd/internal/nearest"
 )
 
-// Bounds of a log.
-const (
-	// MaxWaiting is how many lines wait to be written; further ones are lost.
-	MaxWaiting = 4096
-
-	writeTimeout = time.Second
-	subjectBytes = 16
-)
+// MaxWaiting is how many lines wait to be written; further ones are lost.
+const MaxWaiting = 4096
 
 // Journal is the destination that is systemd's journal.
 const Journal = "journal"
+
+// Line is one request. Members that do not apply are left out of what is written.
+type Line struct {
+	// Time is when the request was read.
+	Time time.Time `json:"time"`
+	// Caller is who asked; nil where that is not known.
+	*Caller
+	// Verb is what was asked of the daemon, Dialect how a web server asked.
+	Verb    string `json:"verb,omitempty"`
+	Dialect string `json:"dialect,omitempty"`
+	// Level is what was established, or what a web server asked for.
+	Level   string `json:"level,omitempty"`
+	Project string `json:"project,omitempty"`
+	// Outcome is accepted, rejected or unknown; Reason why it is not accepted; Source
+	// where the evidence is from if it is.
+	Outcome string `json:"outcome"`
+	Reason  string `json:"reason,omitempty"`
+	Source  string `json:"source,omitempty"`
+	// Subject is the id of whom the token is of. What is written is Key.Subject of it.
+	Subject string `json:"subject,omitempty"`
+	// Status is that of HTTP.
+	Status int `json:"status,omitempty"`
+	// Duration is the time from the request to its answer.
+	Duration Seconds `json:"duration"`
+}
+
+// Caller is a process on this host, as the kernel told when it connected.
+type Caller struct {
+	UID uint32 `json:"uid"`
+	PID int32  `json:"pid"`
+}
+
+// Seconds is a duration that is written as a number of seconds.
+type Seconds time.Duration
+
+// MarshalJSON writes the number.
+func (s Seconds) MarshalJSON() ([]byte, error) {
+	return strconv.AppendFloat(nil, time.Duration(s).Seconds(), 'f', -1, 64), nil
+}
 
 // Check says what is wrong with a destination: "" (no log), "journal",
 // "file:PATH" or "unix:PATH", with an absolute path.
@@ -44,56 +72,60 @@ func Check(destination string) error {
 			return nil
 		}
 	}
-	return errors.New(`has to be "journal", "file:/PATH" or "unix:/PATH"`)
+	return errors.New(`has to be "journal", "file:/PATH" or "unix:/PATH"` + nearest.Question(destination, []string{Journal}, `"`, `"`))
 }
 
-// Subject is what stands for a user: half of the SHA-256 of the id, in hex; ""
-// for nobody. One id has one hash on every host, so lines can be brought
-// together, and whoever knows an id finds its lines.
-func Subject(id string) string {
-	if id == "" {
-		return ""
-	}
-	sum := sha256.Sum256([]byte(id))
-	return hex.EncodeToString(sum[:subjectBytes])
+// Options are what a Log is made of.
+type Options struct {
+	// Destination is where lines go, as Check has it; "" is nowhere.
+	Destination string
+	// Key makes hashes of the ids of users.
+	Key Key
+	// Program is what the journal knows the lines by.
+	Program string
+	// Logger hears that lines cannot be written, and that they can be again. Its handler
+	// is a program.Rare, or it hears of it often.
+	Logger *slog.Logger
 }
 
 // Log is an access log. A nil Log writes nothing. It is safe for concurrent use.
 type Log struct {
-	destination string
-	lines       chan []byte
-	reopen      chan struct{}
-	lost        atomic.Uint64
-	out         io.WriteCloser // of Run alone
+	Options
+	journal       string // the journal's socket
+	lines         chan Line
+	reopen        chan struct{}
+	written, lost atomic.Uint64
 }
 
-// Open opens the destination; nil is none. Run writes.
-func Open(destination string) (*Log, error) {
-	if err := Check(destination); destination == "" || err != nil {
+// New returns a Log, nil for no destination. It opens nothing: Run does.
+func New(o Options) (*Log, error) {
+	if err := Check(o.Destination); o.Destination == "" || err != nil {
 		return nil, err
 	}
-	l := &Log{destination: destination, lines: make(chan []byte, MaxWaiting), reopen: make(chan struct{}, 1)}
-	return l, l.connect()
+	return &Log{Options: o, journal: journalSocket, lines: make(chan Line, MaxWaiting), reopen: make(chan struct{}, 1)}, nil
 }
 
-// Write writes a value as one line of JSON, soon. It does not wait.
-func (l *Log) Write(v any) {
+// Write has a line written, soon. It does not wait, and allocates nothing.
+func (l *Log) Write(line Line) {
 	if l == nil {
 		return
 	}
-	line, err := json.Marshal(v)
-	if err != nil {
-		l.lost.Add(1)
-		return
-	}
 	select {
-	case l.lines <- append(line, '\n'):
+	case l.lines <- line:
 	default:
 		l.lost.Add(1)
 	}
 }
 
-// Lost is how many lines could not be written.
+// Written is how many lines were written.
+func (l *Log) Written() uint64 {
+	if l == nil {
+		return 0
+	}
+	return l.written.Load()
+}
+
+// Lost is how many lines could not be written, or would have made a request wait.
 func (l *Log) Lost() uint64 {
 	if l == nil {
 		return 0
@@ -112,94 +144,3 @@ func (l *Log) Reopen() {
 	default: // asked for already
 	}
 }
-
-// Run writes lines until ctx ends, and then those that wait.
-func (l *Log) Run(ctx context.Context) {
-	if l == nil {
-		return
-	}
-	defer l.disconnect()
-	for {
-		select {
-		case line := <-l.lines:
-			l.put(line)
-		case <-l.reopen:
-			l.disconnect()
-		case <-ctx.Done():
-			for {
-				select {
-				case line := <-l.lines:
-					l.put(line)
-				default:
-					return
-				}
-			}
-		}
-	}
-}
-
-// put writes a line, over a new connection if the last one has failed.
-func (l *Log) put(line []byte) {
-	for range 2 {
-		if l.out == nil && l.connect() != nil {
-			break
-		}
-		if _, err := l.out.Write(line); err == nil {
-			return
-		}
-		l.disconnect()
-	}
-	l.lost.Add(1)
-}
-
-func (l *Log) disconnect() {
-	if l.out != nil {
-		_ = l.out.Close()
-		l.out = nil
-	}
-}
-
-func (l *Log) connect() error {
-	kind, path, _ := strings.Cut(l.destination, ":")
-	var err error
-	switch kind {
-	case "file":
-		var file *os.File
-		if file, err = os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600); err == nil {
-			l.out = file
-		}
-	case "unix":
-		var conn net.Conn
-		if conn, err = net.DialTimeout("unix", path, writeTimeout); err == nil {
-			l.out = bounded{conn}
-		}
-	default:
-		if !journal.Enabled() {
-			err = errors.New("there is no journal here")
-		}
-		l.out = journaled{}
-	}
-	if err != nil {
-		return fmt.Errorf("access log: %w", err)
-	}
-	return nil
-}
-
-// bounded is a connection to a reader that may hang.
-type bounded struct{ net.Conn }
-
-func (b bounded) Write(line []byte) (int, error) {
-	if err := b.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
-		return 0, err
-	}
-	return b.Conn.Write(line)
-}
-
-// journaled writes each line as a message.
-type journaled struct{}
-
-func (journaled) Write(line []byte) (int, error) {
-	return len(line), journal.Send(strings.TrimSuffix(string(line), "\n"), journal.PriInfo, map[string]string{"NEONAUTH_ACCESS": "1"})
-}
-
-func (journaled) Close() error { return nil }

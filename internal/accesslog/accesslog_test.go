@@ -3,11 +3,19 @@ package accesslog
 import (
 	"bufio"
 	"context"
+	"encoding/json"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/neonauthd/neonauthd/internal/program"
 )
 
 func TestDestinations(t *testing.T) {
@@ -19,23 +27,57 @@ func TestDestinations(t *testing.T) {
 			t.Errorf("%q: %v", destination, err)
 		}
 	}
-	if l, err := Open(""); l != nil || err != nil {
+	if err := Check("jornal"); !strings.Contains(err.Error(), `did you mean "journal"?`) {
+		t.Error(err)
+	}
+	if l, err := New(Options{}); l != nil || err != nil {
 		t.Errorf("no log: %v, %v", l, err)
 	}
-	if _, err := Open("file:/nonexistent/x"); err == nil {
-		t.Error("a file in no folder was opened")
+	if l, err := New(Options{Destination: "file:x"}); l != nil || err == nil {
+		t.Errorf("a log of no destination: %v, %v", l, err)
 	}
 	var none *Log
-	none.Write(1)
+	none.Write(Line{})
 	none.Reopen()
 	none.Run(t.Context())
-	if none.Lost() != 0 {
-		t.Error("no log has lost lines")
+	if none.Lost() != 0 || none.Written() != 0 {
+		t.Error("no log has lines")
 	}
 }
 
-// written runs a log while act uses it, and then ends it.
-func written(t *testing.T, l *Log, act func()) {
+// buffer is the program's own log.
+type buffer struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
+func newLog(t *testing.T, destination string) (l *Log, said *buffer) {
+	t.Helper()
+	said = &buffer{}
+	l, err := New(Options{
+		Destination: destination, Key: Key("sixteen bytes or more"), Program: "neonauthd",
+		Logger: slog.New(program.NewRare(slog.NewTextHandler(said, nil))),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l, said
+}
+
+// running runs a log while act uses it, and then ends it.
+func running(t *testing.T, l *Log, act func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
@@ -45,28 +87,161 @@ func written(t *testing.T, l *Log, act func()) {
 	<-ended
 }
 
-func TestLinesReachAFileAndTheNextOne(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "log")
-	l, err := Open("file:" + path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	written(t, l, func() { l.Write(map[string]int{"n": 1}); l.Write(map[string]int{"n": 2}) })
-	if err := os.Rename(path, path+".1"); err != nil {
-		t.Fatal(err)
-	}
-	l.Reopen()
-	written(t, l, func() { l.Write(map[string]int{"n": 3}) })
-	for name, want := range map[string]string{path + ".1": "{\"n\":1}\n{\"n\":2}\n", path: "{\"n\":3}\n"} {
-		text, err := os.ReadFile(name)
-		if err != nil || string(text) != want {
-			t.Errorf("%s holds %q (%v), want %q", name, text, err, want)
+// await waits until something holds.
+func await(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	ticker := time.NewTicker(time.Millisecond)
+	defer ticker.Stop()
+	for timeout := time.After(20 * time.Second); !holds(); {
+		select {
+		case <-ticker.C:
+		case <-timeout:
+			t.Fatal("it does not come to pass: " + what)
 		}
 	}
-	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("%v %v", info, err)
+}
+
+func lineOf(project string) Line {
+	return Line{Time: time.Unix(1764000000, 0), Project: project, Outcome: "accepted"}
+}
+
+const written = `{"time":"2025-11-24T16:00:00Z","project":"P","outcome":"accepted","duration":0}` + "\n"
+
+func TestALineHasWhatAppliesAndAHashForTheUser(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	l, _ := newLog(t, "file:"+path)
+	running(t, l, func() {
+		l.Write(Line{
+			Time: time.Date(2026, 3, 1, 12, 0, 0, 5000, time.FixedZone("", 3600)), Caller: &Caller{UID: 1001, PID: 42}, Verb: "VERIFY",
+			Level: "claims", Project: "main", Outcome: "accepted", Source: "cache", Subject: "ada", Duration: Seconds(1500 * time.Nanosecond),
+		})
+		l.Write(Line{Time: time.Unix(0, 0), Dialect: "nginx", Outcome: "rejected", Reason: "expired", Status: 401})
+	})
+	text, err := os.ReadFile(path)
+	want := `{"time":"2026-03-01T11:00:00.000005Z","uid":1001,"pid":42,"verb":"VERIFY","level":"claims","project":"main","outcome":"accepted","source":"cache","subject":"` +
+		l.Key.Subject("ada") + `","duration":0.0000015}` + "\n" +
+		`{"time":"1970-01-01T00:00:00Z","dialect":"nginx","outcome":"rejected","reason":"expired","status":401,"duration":0}` + "\n"
+	if err != nil || string(text) != want || l.Written() != 2 || l.Lost() != 0 {
+		t.Errorf("wrote (%v)\n%swant\n%s", err, text, want)
 	}
 }
+
+func TestLinesReachAFileAndTheNextOne(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	l, _ := newLog(t, "file:"+path)
+	running(t, l, func() {
+		l.Write(lineOf("1"))
+		l.Write(lineOf("2"))
+		await(t, "two lines are written", func() bool { return l.Written() == 2 })
+		if err := os.Rename(path, path+".1"); err != nil {
+			t.Fatal(err)
+		}
+		l.Reopen()
+		await(t, "the file is made anew", func() bool { _, err := os.Stat(path); return err == nil })
+		l.Write(lineOf("3"))
+	})
+	for name, want := range map[string]string{path + ".1": "12", path: "3"} {
+		text, err := os.ReadFile(name)
+		var got string
+		for line := range strings.Lines(string(text)) {
+			var l struct{ Project string }
+			if err := json.Unmarshal([]byte(line), &l); err != nil {
+				t.Fatal(err)
+			}
+			got += l.Project
+		}
+		if err != nil || got != want {
+			t.Errorf("%s holds the lines %q (%v), want %q", name, got, err, want)
+		}
+	}
+}
+
+func TestAFileIsTheOwnersAndItsGroupReads(t *testing.T) {
+	dir := t.TempDir()
+	there := filepath.Join(dir, "there")
+	if err := os.WriteFile(there, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, mode := range map[string]os.FileMode{filepath.Join(dir, "new"): 0o640, there: 0o600} {
+		old := syscall.Umask(0o077) // as in the unit
+		l, _ := newLog(t, "file:"+path)
+		running(t, l, func() { l.Write(lineOf("P")) })
+		syscall.Umask(old)
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != mode {
+			t.Errorf("%s: %v %v", path, info.Mode(), err)
+		}
+		if text, _ := os.ReadFile(path); string(text) != written {
+			t.Errorf("%s holds %q", path, text)
+		}
+	}
+}
+
+// TestAFileThatCannotBeWrittenIsNoDisaster: lines are counted, the program's log says
+// why and then that it is over, and nothing waits.
+func TestAFileThatCannotBeWrittenIsNoDisaster(t *testing.T) {
+	dir := t.TempDir()
+	pipe, later := filepath.Join(dir, "pipe"), filepath.Join(dir, "later", "log")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, why := range map[string]string{"/dev/full": "no space left on device", pipe: "no such device or address", later: "no such file or directory"} {
+		l, said := newLog(t, "file:"+path)
+		running(t, l, func() {
+			await(t, "the log says why", func() bool { l.Write(lineOf("P")); return strings.Contains(said.String(), why) })
+			await(t, "lines are counted as lost", func() bool { l.Write(lineOf("P")); return l.Lost() > 0 })
+			if path != later {
+				return
+			}
+			if err := os.Mkdir(filepath.Dir(path), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			await(t, "lines are written again", func() bool { l.Write(lineOf("P")); return l.Written() > 0 })
+			await(t, "the log says so", func() bool { return strings.Contains(said.String(), "access log written again") })
+		})
+		if n := strings.Count(said.String(), "access log not written"); n != 1 {
+			t.Errorf("%s: said %d times:\n%s", path, n, said)
+		}
+	}
+}
+
+// TestALineThatWasCutDoesNotSpoilTheNext: a disk may be full in the middle of a line.
+func TestALineThatWasCutDoesNotSpoilTheNext(t *testing.T) {
+	l, _ := newLog(t, "file:"+filepath.Join(t.TempDir(), "log"))
+	w := &writer{Log: l}
+	defer w.close()
+	w.gather(lineOf("1"))
+	w.gather(lineOf("2"))
+	cut := &cutting{room: len(written) + 5}
+	w.out = cut
+	w.put() // the second attempt opens the real file
+	text, err := os.ReadFile(strings.TrimPrefix(l.Destination, "file:"))
+	if err != nil || string(text) != strings.Replace(written, "P", "2", 1) || l.Written() != 2 || l.Lost() != 0 {
+		t.Errorf("%q then %q (%v); written %d, lost %d", cut.text, text, err, l.Written(), l.Lost())
+	}
+	w.torn = true // as of a file
+	w.gather(lineOf("3"))
+	w.put()
+	if text, _ := os.ReadFile(strings.TrimPrefix(l.Destination, "file:")); !strings.HasSuffix(string(text), "}\n\n"+strings.Replace(written, "P", "3", 1)) {
+		t.Errorf("%q", text)
+	}
+}
+
+// cutting is a destination that is full.
+type cutting struct {
+	room int
+	text []byte
+}
+
+func (c *cutting) Write(p []byte) (int, error) {
+	n := min(len(p), c.room)
+	c.text, c.room = append(c.text, p[:n]...), c.room-n
+	if n < len(p) {
+		return n, syscall.ENOSPC
+	}
+	return n, nil
+}
+func (c *cutting) Close() error                     { return nil }
+func (c *cutting) SetWriteDeadline(time.Time) error { return nil }
 
 func TestLinesReachASocketThatIsBack(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
@@ -78,58 +253,128 @@ func TestLinesReachASocketThatIsBack(t *testing.T) {
 		}
 		return ln
 	}
-	ln := listen()
-	l, err := Open("unix:" + path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	conn, err := ln.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	written(t, l, func() {
-		l.Write("one")
-		if line, err := bufio.NewReader(conn).ReadString('\n'); line != "\"one\"\n" {
-			t.Errorf("%q, %v", line, err)
-		}
-	})
-	_, _ = conn.Close(), ln.Close()
-	written(t, l, func() { l.Write("lost") })
-	if n := l.Lost(); n != 1 {
-		t.Errorf("lost %d", n)
-	}
-	ln = listen()
-	defer ln.Close()
-	written(t, l, func() {
-		l.Write("two")
+	l, said := newLog(t, "unix:"+path)
+	read := func(ln net.Listener, project string) {
+		t.Helper()
 		conn, err := ln.Accept()
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer conn.Close()
-		if line, err := bufio.NewReader(conn).ReadString('\n'); line != "\"two\"\n" {
+		l.Write(lineOf(project))
+		if line, err := bufio.NewReader(conn).ReadString('\n'); line != strings.Replace(written, "P", project, 1) {
 			t.Errorf("%q, %v", line, err)
+		}
+	}
+	ln := listen()
+	running(t, l, func() { read(ln, "one") })
+	_ = ln.Close()
+	running(t, l, func() { l.Write(lineOf("lost")) })
+	if n := l.Lost(); n != 1 || !strings.Contains(said.String(), "access log not written") {
+		t.Errorf("lost %d, said %s", n, said)
+	}
+	ln = listen()
+	defer ln.Close()
+	running(t, l, func() { read(ln, "two") })
+}
+
+// TestTheEndDoesNotWaitForAReaderThatHangs longer than it has to: what is left is lost.
+func TestTheEndDoesNotWaitForAReaderThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, _ := newLog(t, "unix:/nowhere")
+		w := &writer{Log: l, end: time.Now().Add(lastLimit)}
+		for range 100 {
+			if left := time.Until(w.limit()); left > writeLimit || left > time.Until(w.end) {
+				t.Fatalf("a step may take %v", left)
+			}
+			time.Sleep(writeLimit / 10)
 		}
 	})
 }
 
-func TestAFullLogLosesLinesAndNobodyWaits(t *testing.T) {
-	l, err := Open("file:" + filepath.Join(t.TempDir(), "log"))
+func TestTheJournalHasAMessageForEachLine(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "j")
+	journal, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range MaxWaiting + 1 { // nobody writes
-		l.Write(1)
+	defer journal.Close()
+	l, _ := newLog(t, Journal)
+	l.journal = path
+	l.Write(lineOf("1"))
+	l.Write(lineOf("2"))
+	running(t, l, func() {
+		for _, project := range []string{"1", "2"} {
+			buf := make([]byte, 4096)
+			n, err := journal.Read(buf)
+			want := "PRIORITY=6\nNEONAUTH_ACCESS=1\nSYSLOG_IDENTIFIER=neonauthd\nMESSAGE=" + strings.Replace(written, "P", project, 1)
+			if err != nil || string(buf[:n]) != want {
+				t.Errorf("%q, %v; want %q", buf[:n], err, want)
+			}
+		}
+	})
+	l.journal = filepath.Join(t.TempDir(), "none")
+	running(t, l, func() { l.Write(lineOf("3")) })
+	if l.Written() != 2 || l.Lost() != 1 {
+		t.Errorf("written %d, lost %d", l.Written(), l.Lost())
 	}
-	l.Write(func() {}) // no JSON
+}
+
+func TestAFullLogLosesLinesAndNobodyWaits(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	l, _ := newLog(t, "file:"+path)
+	for range MaxWaiting + 2 { // nobody writes
+		l.Write(lineOf("P"))
+	}
 	if n := l.Lost(); n != 2 {
 		t.Errorf("lost %d, want 2", n)
 	}
-	written(t, l, func() {})
+	running(t, l, func() {}) // the end writes what waits
+	if text, err := os.ReadFile(path); err != nil || strings.Count(string(text), "\n") != MaxWaiting || l.Written() != MaxWaiting {
+		t.Errorf("written %d (%v)", l.Written(), err)
+	}
 }
 
-func TestASubjectIsAHashAndNobodyIsNone(t *testing.T) {
-	if a := Subject("ada"); len(a) != 2*subjectBytes || a == Subject("bob") || a != Subject("ada") || strings.Contains(a, "ada") || Subject("") != "" {
+func TestALineAllocatesNothing(t *testing.T) {
+	l, _ := newLog(t, "file:"+filepath.Join(t.TempDir(), "log"))
+	line := Line{Time: time.Now(), Caller: &Caller{1, 2}, Verb: "VERIFY", Project: "main", Outcome: "accepted", Source: "cache", Subject: "ada"}
+	if n := testing.AllocsPerRun(100, func() { l.Write(line) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func TestASubjectIsAKeyedHashAndNobodyIsNone(t *testing.T) {
+	k, other := NewKey(), NewKey()
+	if a := k.Subject("ada"); len(a) != 2*subjectBytes || a == k.Subject("bob") || a != k.Subject("ada") || a == other.Subject("ada") || k.Subject("") != "" {
 		t.Errorf("%q", a)
+	}
+	// printf ada | openssl dgst -sha256 -hmac 'sixteen bytes or more'
+	if got, want := Key("sixteen bytes or more").Subject("ada"), "520a1bb19578a540235d7c3d52542b6d"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+func TestAKeyIsACredentialOfSomeLength(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("CREDENTIALS_DIRECTORY", "")
+	if k, err := CredentialKey(); k != nil || err != nil {
+		t.Errorf("without credentials: %q, %v", k, err)
+	}
+	t.Setenv("CREDENTIALS_DIRECTORY", dir)
+	if k, err := CredentialKey(); k != nil || err != nil {
+		t.Errorf("without this credential: %q, %v", k, err)
+	}
+	for _, length := range []int{0, MinKey - 1, MinKey, MaxKey, MaxKey + 1} {
+		text := strings.Repeat("k", length)
+		if err := os.WriteFile(filepath.Join(dir, KeyCredential), []byte(text+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		k, err := CredentialKey()
+		if good := length >= MinKey && length <= MaxKey; (err == nil) != good || good && string(k) != text {
+			t.Errorf("%d bytes: %v", length, err)
+		}
+		if err != nil && strings.Contains(err.Error(), "kk") {
+			t.Error("the error holds the key")
+		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -98,7 +99,7 @@ func newSweep(t *testing.T) *sweep {
 	for _, p := range []standin.Preset{standin.Stack, standin.Neon, standin.OIDC} {
 		tables = append(tables, s.cloud.Project(t, s.home, p, quick, `profile_fresh = "1s"`))
 	}
-	s.instance = e2e.Serve(t, s.home, e2e.Settings{Tables: tables})
+	s.instance = e2e.Serve(t, s.home, e2e.Settings{Top: fmt.Sprintf("access_log = %q", "file:"+s.home.Path("state/access.log")), Tables: tables})
 	s.peer, s.admin = e2e.Call(t, s.home.Socket()), e2e.Call(t, s.home.AdminSocket())
 	for deadline := time.Now().Add(e2e.Patience); strings.Count(s.admin.Ask(t, "KEYS"), `"source":"upstream"`) < len(tables); {
 		if time.Now().After(deadline) {
@@ -273,7 +274,7 @@ func (s *sweep) inspect(t *testing.T) {
 	must(t, err)
 	hidden, err := filepath.Glob(s.home.Path("state/.*"))
 	must(t, err)
-	if len(files) < 4 {
+	if len(files) < 6 || !slices.Contains(files, s.home.Path("state/access.log")) {
 		t.Errorf("state files: %v", files)
 	}
 	for _, file := range append(files, hidden...) {

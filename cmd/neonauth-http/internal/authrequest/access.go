@@ -6,35 +6,36 @@ import (
 	"github.com/neonauthd/neonauthd/internal/accesslog"
 )
 
-// accessLine is a line of the access log. It holds nothing that a visitor sent:
-// no path, no address, no token, and of the user a hash.
-type accessLine struct {
-	Time     string  `json:"time"` // when the request was read
-	Dialect  string  `json:"dialect"`
-	Level    string  `json:"level,omitempty"`
-	Project  string  `json:"project,omitempty"` // the daemon's word, else what was asked for
-	Outcome  string  `json:"outcome"`
-	Reason   string  `json:"reason,omitempty"`
-	Source   string  `json:"source,omitempty"`
-	Subject  string  `json:"subject,omitempty"`
-	Status   int     `json:"status"`
-	Duration float64 `json:"duration"` // seconds
+// Record lets the Service write a line about each request to a destination, as package
+// accesslog has it; "" is nowhere. Without a key the hashes of users are this run's.
+// Call it before the first request.
+func (s *Service) Record(destination string, key accesslog.Key) (err error) {
+	if destination != "" && key == nil {
+		key = accesslog.NewKey()
+		s.log.Warn("access log: the hash of a user changes with each start; give this program the credential " + accesslog.KeyCredential + " to keep it")
+	}
+	s.access, err = accesslog.New(accesslog.Options{Destination: destination, Key: key, Program: "neonauth-http", Logger: s.log})
+	return err
 }
 
-// record writes a line about a request, where somebody wants it.
+// Reopen opens the access log's file anew, for those who have moved it.
+func (s *Service) Reopen() { s.access.Reopen() }
+
+// record writes a line about a request, where somebody wants it. It holds nothing
+// that a visitor sent: no path, no address, no token, and of the user a hash.
 func (s *Service) record(began time.Time, took time.Duration, d *dialect, want *requirement, f *finding) {
 	if s.access == nil {
 		return
 	}
-	line := accessLine{
-		Time: began.UTC().Format(time.RFC3339Nano), Dialect: d.name, Project: want.project, Outcome: f.outcome.String(), Reason: f.reason,
-		Status: f.status(d), Duration: took.Seconds(),
+	line := accesslog.Line{
+		Time: began, Dialect: d.name, Project: want.project, Outcome: f.outcome.String(), Reason: f.reason,
+		Status: f.status(d), Duration: accesslog.Seconds(took),
 	}
 	if want.level != 0 {
 		line.Level = want.level.String()
 	}
 	if a := f.answer; a != nil {
-		line.Project, line.Source, line.Subject = a.Project, a.Source.String(), accesslog.Subject(a.Subject)
+		line.Project, line.Source, line.Subject = a.Project, a.Source.String(), a.Subject
 	}
 	s.access.Write(line)
 }

@@ -68,7 +68,6 @@ func New(version string, c *client.Client, set *Settings, log *slog.Logger, now 
 func (s *Service) Use(set *Settings) {
 	s.settings.Store(set)
 	s.metrics.reloads[1].Inc()
-	s.access.Reopen() // for those who have moved its file
 }
 
 // Kept counts that settings were to be replaced and could not be read.
@@ -76,10 +75,6 @@ func (s *Service) Kept() { s.metrics.reloads[0].Inc() }
 
 // Refused counts a connection that was one too many.
 func (s *Service) Refused() { s.metrics.refused.Inc() }
-
-// Record lets the Service write a line about each request. Call it before the
-// first one.
-func (s *Service) Record(l *accesslog.Log) { s.access = l }
 
 // Run tells how often complaints were left out, and writes the access log, until
 // ctx ends.

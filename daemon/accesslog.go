@@ -1,0 +1,53 @@
+package daemon
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"log/slog"
+
+	"github.com/neonauthd/neonauthd/daemon/statedir"
+	"github.com/neonauthd/neonauthd/internal/accesslog"
+	"github.com/neonauthd/neonauthd/internal/program"
+)
+
+// accessKeyName is the file of the state directory with the key of the access log's
+// hashes, where no credential has it.
+const accessKeyName = "access-log.key"
+
+// newAccessLog returns the access log, nil where no destination is named.
+func newAccessLog(destination string, dir *statedir.Dir, log *slog.Logger) (*accesslog.Log, error) {
+	if destination == "" {
+		return nil, nil
+	}
+	key, err := accesslog.CredentialKey()
+	if err == nil && key == nil {
+		key, err = ownAccessKey(dir, log)
+	}
+	if err != nil {
+		return nil, program.ConfigError{Err: err}
+	}
+	return accesslog.New(accesslog.Options{Destination: destination, Key: key, Program: "neonauthd", Logger: log})
+}
+
+// ownAccessKey is the key that this host made for itself. It is made anew where it
+// cannot be kept.
+func ownAccessKey(dir *statedir.Dir, log *slog.Logger) (accesslog.Key, error) {
+	f, err := dir.Open(accessKeyName)
+	if err == nil {
+		defer f.Close()
+		return accesslog.ReadKey(f)
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	key := accesslog.NewKey()
+	err = dir.Replace(accessKeyName, func(w io.Writer) error {
+		_, err := w.Write(append(key, '\n'))
+		return err
+	})
+	if err != nil {
+		log.Warn("access log: its key could not be saved, and the hash of a user changes with each start; make the state directory writable", "error", err)
+	}
+	return key, nil
+}

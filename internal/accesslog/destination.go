@@ -1,0 +1,76 @@
+package accesslog
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// fileMode is that of a log file which is made here, whatever the umask: the group
+// may read it.
+const fileMode = 0o640
+
+// journalSocket takes messages in the journal's own form.
+const journalSocket = "/run/systemd/journal/socket"
+
+// destination is where lines are written, several at once.
+type destination interface {
+	io.WriteCloser
+	SetWriteDeadline(time.Time) error // fails where a write cannot be bounded, as to a file on a disk
+}
+
+// connect opens the destination, by an instant.
+func (l *Log) connect(by time.Time) (destination, error) {
+	ctx, cancel := context.WithDeadline(context.Background(), by)
+	defer cancel()
+	switch kind, path, _ := strings.Cut(l.Destination, ":"); kind {
+	case "file":
+		return openFile(path)
+	case "unix":
+		return new(net.Dialer).DialContext(ctx, "unix", path)
+	}
+	nc, err := new(net.Dialer).DialContext(ctx, "unixgram", l.journal)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, errors.New("there is no journal here")
+	}
+	return &journaled{nc, "PRIORITY=6\nNEONAUTH_ACCESS=1\nSYSLOG_IDENTIFIER=" + l.Program + "\nMESSAGE="}, err
+}
+
+// openFile opens a file to append to, and makes it if it is not there. What is no
+// ordinary file, such as /dev/stdout, is written to as it is.
+func openFile(path string) (*os.File, error) {
+	const flags = os.O_WRONLY | os.O_APPEND | syscall.O_NONBLOCK // a pipe without a reader must not hold up anybody
+	file, err := os.OpenFile(path, flags|os.O_CREATE|os.O_EXCL, fileMode)
+	if errors.Is(err, fs.ErrExist) {
+		return os.OpenFile(path, flags, 0)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return file, file.Chmod(fileMode)
+}
+
+// journaled writes each line as a message (systemd's "Native Journal Protocol").
+type journaled struct {
+	net.Conn
+	head string
+}
+
+// Write writes the lines of text, and returns how many bytes the journal has.
+func (j *journaled) Write(text []byte) (n int, err error) {
+	for line := range bytes.Lines(text) {
+		if _, err := fmt.Fprint(j.Conn, j.head, string(line)); err != nil {
+			return n, err
+		}
+		n += len(line)
+	}
+	return n, nil
+}

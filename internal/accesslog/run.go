@@ -1,0 +1,183 @@
+package accesslog
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/neonauthd/neonauthd/internal/program"
+)
+
+// Bounds of the writing.
+const (
+	maxGathered = 64 << 10    // bytes of lines for one write
+	writeLimit  = time.Second // for connecting, and for a write
+	lastLimit   = 2 * time.Second
+	// complaintInterval is how often it is logged that lines are lost.
+	complaintInterval = 10 * time.Second
+)
+
+// writer is the writing half of a Log, of Run alone.
+type writer struct {
+	*Log
+	out     destination // nil: has to be opened
+	torn    bool        // the last write ended within a line
+	text    bytes.Buffer
+	count   int       // of lines in text
+	end     time.Time // by when everything has to be written; zero: not yet known
+	failing bool
+	lostAt  uint64 // lines lost when it began to fail
+}
+
+// Run opens the destination, writes lines until ctx ends, and then those that wait.
+func (l *Log) Run(ctx context.Context) {
+	if l == nil {
+		return
+	}
+	w := &writer{Log: l}
+	defer w.close()
+	w.put() // opens it
+	for {
+		select {
+		case line := <-l.lines:
+			w.write(line)
+		case <-l.reopen:
+			w.close()
+			w.put()
+		case <-ctx.Done():
+			w.end = time.Now().Add(lastLimit)
+			for {
+				select {
+				case line := <-l.lines:
+					w.write(line)
+				default:
+					return
+				}
+			}
+		}
+	}
+}
+
+// write writes a line, and others that wait.
+func (w *writer) write(line Line) {
+	w.gather(line)
+	for more := true; more && w.text.Len() < maxGathered; {
+		select {
+		case line := <-w.lines:
+			w.gather(line)
+		default:
+			more = false
+		}
+	}
+	w.put()
+}
+
+func (w *writer) gather(line Line) {
+	line.Time, line.Subject = line.Time.UTC(), w.Key.Subject(line.Subject)
+	text, err := json.Marshal(line)
+	if err != nil { // a fault of ours
+		w.lost.Add(1)
+		return
+	}
+	w.text.Write(text)
+	w.text.WriteByte('\n')
+	w.count++
+}
+
+// put writes what was gathered, over a new connection if the last one has failed.
+func (w *writer) put() {
+	select {
+	case <-w.reopen: // before the lines of those who ask from now on
+		w.close()
+	default:
+	}
+	rest, failed := w.text.Bytes(), error(nil)
+	for range 2 {
+		if failed = w.open(); failed != nil {
+			break
+		}
+		var n int
+		if n, failed = w.send(rest); failed == nil {
+			break
+		}
+		whole := bytes.LastIndexByte(rest[:n], '\n') + 1
+		_, file := w.out.(*os.File)
+		w.torn = file && n > whole
+		w.done(bytes.Count(rest[:whole], []byte{'\n'}))
+		rest = rest[whole:]
+		w.close()
+	}
+	if failed == nil {
+		w.done(w.count)
+	}
+	w.tell(failed)
+	w.lost.Add(uint64(w.count))
+	w.text.Reset()
+	w.count = 0
+}
+
+// send writes text, and returns how much of it was taken.
+func (w *writer) send(text []byte) (n int, err error) {
+	if len(text) == 0 {
+		return 0, nil
+	}
+	_ = w.out.SetWriteDeadline(w.limit())
+	if w.torn { // what comes next is a line of its own, in a file
+		if _, err := w.out.Write([]byte{'\n'}); err != nil {
+			return 0, err
+		}
+		w.torn = false
+	}
+	return w.out.Write(text)
+}
+
+// done counts lines of text as written.
+func (w *writer) done(lines int) {
+	w.written.Add(uint64(lines))
+	w.count -= lines
+}
+
+// limit is the instant by which a step has to be over.
+func (w *writer) limit() time.Time {
+	at := time.Now().Add(writeLimit)
+	if !w.end.IsZero() && at.After(w.end) {
+		return w.end
+	}
+	return at
+}
+
+func (w *writer) open() (err error) {
+	if w.out == nil {
+		w.out, err = w.connect(w.limit())
+	}
+	if err != nil {
+		w.out = nil
+	}
+	return err
+}
+
+func (w *writer) close() {
+	if w.out != nil {
+		_ = w.out.Close()
+		w.out = nil
+	}
+}
+
+// tell tells the operator when lines begin to be lost, from time to time meanwhile,
+// and when they are written again.
+func (w *writer) tell(failed error) {
+	switch {
+	case failed != nil:
+		if !w.failing {
+			w.failing, w.lostAt = true, w.lost.Load()
+		}
+		w.Logger.Error("access log not written: requests are answered without a line in it, and counted; mend what the error names, it is tried again with each request",
+			program.Every(complaintInterval), slog.String("error", failed.Error()))
+	case w.failing:
+		w.failing = false
+		w.Logger.Info("access log written again", "lost", w.lost.Load()-w.lostAt)
+	}
+}
