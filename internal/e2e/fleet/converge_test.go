@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -152,33 +153,41 @@ func (c *course) revokeForGood(h *host, gone user) {
 // agreed reports whether each host says the same of everybody, and accepts nobody
 // who was revoked for good.
 func (c *course) agreed() bool {
-	var first []string
-	for _, h := range c.hosts {
-		caller, err := e2e.Dial(h.Socket())
-		if err != nil {
+	said := make([][]string, len(c.hosts))
+	var asking sync.WaitGroup
+	for i, h := range c.hosts {
+		asking.Go(func() { said[i] = c.said(h) })
+	}
+	asking.Wait()
+	for _, verdicts := range said {
+		if verdicts == nil || !slices.Equal(verdicts, said[0]) {
 			return false
-		}
-		var heads []string
-		for _, u := range c.people {
-			heads = append(heads, verdict(say(caller, "VERIFY heard=2 "+u.token)))
-		}
-		for _, u := range c.revoked {
-			if say(caller, "VERIFY "+u.token) != "NO revoked" {
-				caller.Conn.Close()
-				return false
-			}
-		}
-		caller.Conn.Close()
-		if first == nil {
-			first = heads
-		}
-		for i := range heads {
-			if heads[i] != first[i] || strings.HasPrefix(heads[i], "ERR") || heads[i] == "" {
-				return false
-			}
 		}
 	}
 	return true
+}
+
+// said is what a host says of all that everybody changes. It is nil if one of them
+// is not judged, or somebody is not refused who was revoked for good.
+func (c *course) said(h *host) (verdicts []string) {
+	caller, err := e2e.Dial(h.Socket())
+	if err != nil {
+		return nil
+	}
+	defer caller.Conn.Close()
+	for _, u := range c.people {
+		v := verdict(say(caller, "VERIFY heard=2 "+u.token))
+		if v == "" || strings.HasPrefix(v, "ERR") {
+			return nil
+		}
+		verdicts = append(verdicts, v)
+	}
+	for _, u := range c.revoked {
+		if say(caller, "VERIFY "+u.token) != "NO revoked" {
+			return nil
+		}
+	}
+	return verdicts
 }
 
 // verdict is what a reply says, without how old that is.
