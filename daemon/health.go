@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/internal/exposition"
+	"github.com/neonauthd/neonauthd/internal/profiling"
 )
 
 // Bounds of the metrics listener. It is asked by monitors, but over TCP anybody
@@ -25,10 +26,12 @@ const (
 	scrapeIdleTimeout  = 2 * time.Minute
 )
 
-// health serves metrics_listen: what monitors read, and nothing else.
+// health serves metrics_listen: what monitors read, profiles where they are allowed,
+// and nothing else.
 type health struct {
 	daemon   *Daemon
 	self     *selfCheck // nil if there is no ordinary socket
+	exposed  bool       // to other hosts
 	scrapers atomic.Int64
 	stopping atomic.Bool
 }
@@ -39,8 +42,12 @@ func (h *health) routes() http.Handler {
 	mux.HandleFunc("GET /metrics", h.metrics)
 	mux.HandleFunc("GET /healthz", h.alive)
 	mux.HandleFunc("GET /readyz", h.ready)
+	mux.Handle("GET "+profiling.Prefix, profiling.New(h.profiles, h.daemon.opts.Logger))
 	return h.guard(mux)
 }
+
+// profiles reports whether profiles are served now: a reload may have changed that.
+func (h *health) profiles() bool { return h.daemon.state.Load().config.Pprof && !h.exposed }
 
 // serve answers on ln until ctx ends; requests under way are given a moment.
 func (h *health) serve(ctx context.Context, ln net.Listener) error {

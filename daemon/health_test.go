@@ -36,6 +36,18 @@ func TestHealthServesNothingElse(t *testing.T) {
 	}
 }
 
+// TestProfilesAreNotForOtherHosts, wherever the listener comes from.
+func TestProfilesAreNotForOtherHosts(t *testing.T) {
+	for exposed, want := range map[bool]int{false: http.StatusOK, true: http.StatusNotFound} {
+		h := &health{daemon: newIdleDaemon(t, func(c *config.Config) { c.Pprof = true }).daemon, exposed: exposed}
+		w := httptest.NewRecorder()
+		h.routes().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/debug/pprof/heap", nil))
+		if w.Code != want {
+			t.Errorf("exposed %t: %d", exposed, w.Code)
+		}
+	}
+}
+
 func TestHealthBoundsHeads(t *testing.T) {
 	_, m := newMonitoredWorld(t, nil)
 	// net/http reads 4096 bytes more than it is told to.

@@ -130,7 +130,7 @@ func (o *observer) check() {
 // the status end with ctx, because a draining daemon takes no questions; metrics
 // are served until life ends, and what goes wrong with them is put into failed.
 func (d *Daemon) startMonitoring(ctx, life context.Context, l *Listeners, failed chan<- error) *health {
-	h := &health{daemon: d}
+	h := &health{daemon: d, exposed: sockets.OnNetwork(l.Metrics)}
 	if l.Ordinary != nil {
 		h.self = &selfCheck{daemon: d, addr: l.Ordinary.Addr()}
 		d.group.Go(func() { h.self.watch(ctx) })
@@ -155,8 +155,24 @@ func (d *Daemon) logStart(l *Listeners) {
 	if sockets.OnNetwork(l.Metrics) {
 		d.opts.Logger.Warn("metrics are served to every host that reaches this one, and name projects and callers' users; set metrics_listen to 127.0.0.1:PORT or unix:PATH, unless a firewall is in between", "metrics", address(l.Metrics))
 	}
+	if d.state.Load().config.Pprof {
+		d.tellOfProfiles(l.Metrics)
+	}
 	d.opts.Logger.Info("serving", "version", d.opts.Version, "go", runtime.Version(), "projects", strings.Join(names, ","),
 		"socket", address(l.Ordinary), "admin_socket", address(l.Admin), "metrics", address(l.Metrics), "inherited", l.Inherited)
+}
+
+// tellOfProfiles tells who can take profiles, where that is not what was meant.
+func (d *Daemon) tellOfProfiles(metrics net.Listener) {
+	_, unix := metrics.(*net.UnixListener)
+	switch {
+	case metrics == nil:
+		d.opts.Logger.Warn("pprof = true, and no profiles can be had: there is no metrics listener; set metrics_listen, or enable neonauthd-metrics.socket, and restart")
+	case sockets.OnNetwork(metrics):
+		d.opts.Logger.Warn("pprof = true, and no profiles can be had: other hosts reach the metrics listener; write a path or a loopback address behind ListenStream=, and restart", "metrics", address(metrics))
+	case !unix:
+		d.opts.Logger.Warn("profiles can be taken by every user of this host; set metrics_listen to unix:PATH to say by whom", "metrics", address(metrics))
+	}
 }
 
 // logStop is the last one.

@@ -98,7 +98,7 @@ func (f *flags) run(ctx context.Context, s *authrequest.Service, l *listeners, l
 	}
 	servers := []*http.Server{start(0, bound(l.auth, maxConnections, s.Refused), s)}
 	if l.status != nil {
-		servers = append(servers, start(1, bound(l.status, 64, s.Refused), s.Status()))
+		servers = append(servers, start(1, bound(l.status, 64, s.Refused), s.Status(sockets.OnNetwork(l.status))))
 	}
 	program.Notify(program.Ready)
 	wg.Go(func() { watch(ctx, s) })

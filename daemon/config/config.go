@@ -43,6 +43,7 @@ type Config struct {
 	Socket        string   `toml:"socket"`
 	AdminSocket   string   `toml:"admin_socket"`
 	MetricsListen string   `toml:"metrics_listen"`
+	Pprof         bool     `toml:"pprof"`
 	StateDir      string   `toml:"state_dir"`
 	LogLevel      LogLevel `toml:"log_level"`
 	// LogFormat is how a line of the log is written: LogText or LogJSON.

@@ -46,6 +46,9 @@ func (c *Config) Validate() error {
 	if err := checkMetricsListen(c.MetricsListen); err != nil {
 		report("metrics_listen", "%v", err)
 	}
+	if c.Pprof && reachable(c.MetricsListen) {
+		report("pprof", "is refused with this metrics_listen, where other hosts could take profiles; set that to \"unix:PATH\", or to a loopback address such as \"127.0.0.1:9464\"")
+	}
 	if c.Socket == c.AdminSocket {
 		report("admin_socket", "must differ from socket")
 	}
@@ -108,6 +111,15 @@ func checkMetricsListen(address string) error {
 		return errors.New("must be \"unix:PATH\" or HOST:PORT with a number, such as \"127.0.0.1:9464\"")
 	}
 	return nil
+}
+
+// reachable reports whether other hosts may reach an address that metrics are served on.
+func reachable(address string) bool {
+	if address == "" || strings.HasPrefix(address, "unix:") {
+		return false
+	}
+	host, _, err := net.SplitHostPort(address)
+	return err == nil && !isLoopback(host)
 }
 
 type reporter func(key, format string, args ...any)

@@ -41,6 +41,7 @@ type Settings struct {
 	show     selection
 	keep     int // how many accepted answers are kept
 	access   string
+	pprof    bool
 
 	resources []*resource
 }
@@ -67,6 +68,7 @@ type file struct {
 	Claims   *[]string `toml:"claims"`
 	Keep     *int      `toml:"keep"`
 	Access   string    `toml:"access_log"`
+	Pprof    bool      `toml:"pprof"`
 
 	Resources []resourceTable `toml:"resource"`
 }
@@ -120,6 +122,7 @@ func (f *file) settings() (*Settings, error) {
 	set := &Settings{
 		keep:     DefaultKeep,
 		access:   f.Access,
+		pprof:    f.Pprof,
 		realm:    f.Realm,
 		timeout:  cmp.Or(time.Duration(f.Timeout), defaultTimeout),
 		patience: cmp.Or(time.Duration(f.Patience), defaultPatience),

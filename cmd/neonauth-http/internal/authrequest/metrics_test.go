@@ -21,7 +21,7 @@ import (
 
 func scrape(s *Service) string {
 	w := httptest.NewRecorder()
-	s.Status().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", http.NoBody))
+	s.Status(false).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", http.NoBody))
 	return w.Body.String()
 }
 
@@ -160,4 +160,24 @@ func (b *brittle) Write(p []byte) (int, error) {
 		return 0, net.ErrClosed
 	}
 	return b.Conn.Write(p)
+}
+
+// TestProfilesAreServedWhereTheSettingsSaySo, and never to other hosts.
+func TestProfilesAreServedWhereTheSettingsSaySo(t *testing.T) {
+	t.Parallel()
+	s := quietService(t, fakeDaemon(okReply()))
+	status := func(exposed bool) int {
+		w := httptest.NewRecorder()
+		s.Status(exposed).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/debug/pprof/heap", http.NoBody))
+		return w.Code
+	}
+	if got := status(false); got != http.StatusNotFound {
+		t.Errorf("unasked: %d", got)
+	}
+	set := *s.settings.Load()
+	set.pprof = true
+	s.Use(&set)
+	if got := [2]int{status(false), status(true)}; got != [2]int{http.StatusOK, http.StatusNotFound} {
+		t.Errorf("asked for: %v", got)
+	}
 }

@@ -6,19 +6,22 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/internal/exposition"
+	"github.com/neonauthd/neonauthd/internal/profiling"
 )
 
 // pingTimeout is how long a monitor waits for the daemon.
 const pingTimeout = time.Second
 
 // Status returns what serves monitors, on a listener of its own: there is no path
-// here that a web server could take for a yes.
+// here that a web server could take for a yes. exposed tells that other hosts reach it.
 //
-//	/healthz  this process serves
-//	/readyz   and the daemon answers it
-//	/metrics  counters, for Prometheus
-func (s *Service) Status() http.Handler {
+//	/healthz       this process serves
+//	/readyz        and the daemon answers it
+//	/metrics       counters, for Prometheus
+//	/debug/pprof/  profiles, if the settings say so and it is not exposed
+func (s *Service) Status(exposed bool) http.Handler {
 	mux := http.NewServeMux()
+	mux.Handle("GET "+profiling.Prefix, profiling.New(func() bool { return s.settings.Load().pprof && !exposed }, s.log))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { tell(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), pingTimeout)

@@ -1,0 +1,151 @@
+// Package profiling serves profiles of the running program to whoever operates it:
+// where its time and its memory go. It serves less than net/http/pprof does. What it
+// serves has names of functions and numbers, and nothing of what the memory holds.
+package profiling
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/pprof"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// Prefix is the path below which profiles are.
+const Prefix = "/debug/pprof/"
+
+// Bounds of a profile.
+const (
+	// MaxSeconds is how long a profile can be taken, in seconds.
+	MaxSeconds = 60
+
+	defaultSeconds      = 30 // of what the processor does
+	defaultTraceSeconds = 1
+	sendTime            = 10 * time.Second
+)
+
+// The profiles that take time.
+const (
+	cpu   = "profile"
+	trace = "trace"
+)
+
+// snapshots are the profiles that are had at once. Not the command line, which is
+// none, and no symbols: profiles have the names.
+func snapshots() []string {
+	return []string{"allocs", "block", "goroutine", "heap", "mutex", "threadcreate"}
+}
+
+// Handler serves profiles, one at a time. Make it with New.
+type Handler struct {
+	allowed func() bool
+	log     *slog.Logger
+	busy    atomic.Bool
+}
+
+// New returns a Handler for paths below Prefix. Where allowed says no, there is
+// nothing: it is asked each time. log is told of each profile that is taken.
+func New(allowed func() bool, log *slog.Logger) *Handler {
+	return &Handler{allowed: allowed, log: log}
+}
+
+// ServeHTTP answers a request.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	name := strings.TrimPrefix(r.URL.Path, Prefix)
+	known := name == cpu || name == trace || slices.Contains(snapshots(), name)
+	switch {
+	case !h.allowed() || name != "" && !known:
+		http.NotFound(w, r)
+		return
+	case name == "":
+		say(w, http.StatusOK, fmt.Sprintf("%s?seconds=%d\n%s?seconds=%d\n%s", cpu, defaultSeconds, trace, defaultTraceSeconds, strings.Join(snapshots(), "\n")))
+		return
+	}
+	ask, err := read(name, r.URL.Query())
+	if err != nil {
+		say(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	if !h.busy.CompareAndSwap(false, true) {
+		say(w, http.StatusServiceUnavailable, "another profile is being taken")
+		return
+	}
+	defer h.busy.Store(false)
+	h.log.Info("profile taken", "profile", name, "seconds", ask.seconds)
+	// The server's own limits are those of a short answer. Both calls fail on no
+	// connection of net/http's.
+	limit := time.Now().Add(time.Duration(ask.seconds)*time.Second + sendTime)
+	control := http.NewResponseController(w)
+	_, _ = control.SetReadDeadline(limit), control.SetWriteDeadline(limit)
+	w.Header().Set("Cache-Control", "no-store")
+	asked := r.Clone(r.Context())
+	asked.URL.RawQuery = ask.query()
+	switch name {
+	case cpu:
+		pprof.Profile(w, asked)
+	case trace:
+		pprof.Trace(w, asked)
+	default:
+		pprof.Handler(name).ServeHTTP(w, asked)
+	}
+}
+
+// request is what was asked for beside the name.
+type request struct {
+	seconds int  // 0: as it is
+	text    bool // for people
+	collect bool // garbage, before a profile of the heap
+}
+
+// read takes what it knows of a query, and refuses what would show or take too much.
+func read(name string, query url.Values) (q request, err error) {
+	switch name {
+	case cpu:
+		q.seconds = defaultSeconds
+	case trace:
+		q.seconds = defaultTraceSeconds
+	}
+	if text := query.Get("seconds"); text != "" {
+		if q.seconds, err = strconv.Atoi(text); err != nil || q.seconds < 1 || q.seconds > MaxSeconds {
+			return q, fmt.Errorf("seconds must be a number from 1 to %d", MaxSeconds)
+		}
+	}
+	switch query.Get("debug") {
+	case "", "0":
+	case "1":
+		q.text = true
+	default:
+		// Stacks with the arguments of functions, which may hold parts of what they are about.
+		return q, errors.New("debug can only be 1")
+	}
+	q.collect = query.Get("gc") == "1"
+	return q, nil
+}
+
+// query is the request as package pprof reads it.
+func (q request) query() string {
+	v := url.Values{}
+	if q.seconds > 0 {
+		v.Set("seconds", strconv.Itoa(q.seconds))
+	}
+	if q.text {
+		v.Set("debug", "1")
+	}
+	if q.collect {
+		v.Set("gc", "1")
+	}
+	return v.Encode()
+}
+
+func say(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = fmt.Fprintln(w, text) // who asked may be gone
+}
