@@ -16,6 +16,7 @@ require (
 	github.com/rogpeppe/go-internal v1.16.0 // tests: the programs as a person runs them, written as scripts
 	github.com/spf13/cobra v1.10.2 // commands, flags and completions of the programs
 	github.com/spf13/pflag v1.0.9 // cobra's flags: what is wrong with one, told apart from its value
+	github.com/standard-webhooks/standard-webhooks/libraries v0.0.1 // the signatures of webhooks
 	github.com/valkey-io/valkey-go v1.0.79 // Valkey and Redis, with deadlines that hold, clusters and sentinels
 	go.uber.org/goleak v1.3.0 // tests: every goroutine has ended
 	golang.org/x/crypto/x509roots/fallback v0.0.0-20261030153154-30a33513ff6d // authorities for images that hold nothing else

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/fleet"
+	"github.com/neonauthd/neonauthd/internal/secretfile"
 	"github.com/neonauthd/neonauthd/internal/span"
 )
 
@@ -178,13 +179,13 @@ func (f *Fleet) Options(dir string) (fleet.Options, error) {
 	if o.Label == "" {
 		o.Label, _ = os.Hostname() // what the host does not know, its label does not tell
 	}
-	password, err := readSecret(secretName{"fleet password", f.Password, defaultFleetPassword}, dir)
+	password, err := readSecret(secretfile.Secret{What: "fleet password", Name: f.Password, Fallback: defaultFleetPassword}, dir)
 	if err != nil {
 		return o, err
 	}
 	o.Password = password.Reveal()
 	for _, name := range f.Keys {
-		text, err := readSecret(secretName{"fleet key", name, defaultFleetKey}, dir)
+		text, err := readSecret(secretfile.Secret{What: "fleet key", Name: name, Fallback: defaultFleetKey}, dir)
 		if err != nil {
 			return o, err
 		}

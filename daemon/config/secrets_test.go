@@ -7,10 +7,12 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/neonauthd/neonauthd/internal/secretfile"
 )
 
 func TestServerKeysComeFromPrivateFilesOfOneLine(t *testing.T) {
-	long := strings.Repeat("k", maxSecret)
+	long := strings.Repeat("k", secretfile.Max)
 	for _, c := range []struct {
 		name, text string
 		mode       os.FileMode
