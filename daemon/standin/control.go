@@ -39,6 +39,7 @@ func (s *Standin) controlRoutes(mux *http.ServeMux) {
 	handle("POST "+controlPath+"/revoke", s.controlRevoke)
 	handle("POST "+controlPath+"/tokens", s.controlToken)
 	handle("POST "+controlPath+"/api-keys", s.controlAPIKey)
+	handle("POST "+controlPath+"/webhooks", s.controlWebhook)
 	handle("POST "+controlPath+"/rotate", s.controlRotate)
 	handle("POST "+controlPath+"/faults", s.controlInject)
 	handle("DELETE "+controlPath+"/faults", s.controlClear)

@@ -27,6 +27,10 @@ Make an API key (stack), and revoke it:
   curl -d '{"user":"ID"}' BASE/_standin/api-keys        Members: user or team, public, lifetime.
   curl -d '{"revoke":"sk_..."}' BASE/_standin/api-keys
 
+Deliver a webhook (stack), signed as Svix signs it; the reply has the status of the answer:
+  curl -d '{"url":"http://127.0.0.1:4182/hooks/main","secret":"whsec_...","user":"ID"}' BASE/_standin/webhooks
+  Members: url, secret, user, event (user.created, user.updated, user.deleted; user.updated without).
+
 End things. Access tokens that are out stay valid by their signature, as with the real services:
   curl -d '{"session":"SESSION_ID"}' BASE/_standin/revoke
   curl -X POST BASE/_standin/users/ID/delete      also: ban, unban, restrict, unrestrict
