@@ -12,8 +12,8 @@ rm -rf "$dest"
 for program in "$programs"/*; do
 	name=$(basename "$program")
 	put "$program" "bin/$name" 0755
-	# neonauthd.service, neonauthd.socket, neonauthd-admin.socket and so on.
-	for unit in systemd/"$name".service systemd/"$name".socket systemd/"$name"-*.socket; do
+	# neonauthd.service, neonauthd.socket, neonauthd-admin.socket, neonauth-http-hooks.service and so on.
+	for unit in systemd/"$name".service systemd/"$name"-*.service systemd/"$name".socket systemd/"$name"-*.socket; do
 		[ ! -e "$unit" ] || put "$unit" "lib/systemd/system/$(basename "$unit")"
 	done
 	for shell in bash:bash-completion/completions/"$name" zsh:zsh/vendor-completions/_"$name" \

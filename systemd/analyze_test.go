@@ -16,7 +16,7 @@ import (
 // exposure is the most that `systemd-analyze security` may find, times ten, as its --threshold wants it. The daemon's is
 // high because it must reach an upstream (PrivateNetwork, AF_INET, an open allow list) and see the users of its callers.
 func exposure() map[string]int {
-	return map[string]int{"neonauthd.service": 12, "neonauth-http.service": 5}
+	return map[string]int{"neonauthd.service": 12, "neonauth-http.service": 5, "neonauth-http-hooks.service": 5}
 }
 
 // exposureBlind is the most for a daemon that does not see them.
@@ -185,6 +185,8 @@ func TestUsersAndFoldersAreMade(t *testing.T) {
 	}
 	key := filepath.Join(root, "etc/credstore/neonauthd.server-key")
 	write(t, key, "canary\n", 0o644)
+	secret := filepath.Join(root, "etc/credstore/neonauthd.webhook-secret")
+	write(t, secret, "canary\n", 0o644)
 	for _, kind := range []string{"sysusers.d", "tmpfiles.d"} {
 		text, err := os.ReadFile(filepath.Join(kind, "neonauthd.conf"))
 		if err != nil {
@@ -204,10 +206,15 @@ func TestUsersAndFoldersAreMade(t *testing.T) {
 			t.Errorf("group %s was not made: %q", group, made)
 		}
 	}
-	if info, err := os.Stat(key); err != nil || info.Mode().Perm() != 0o400 {
-		t.Errorf("the server key is not closed to others: %v, %v", info, err)
+	for _, file := range []string{key, secret} {
+		if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o400 {
+			t.Errorf("%s is not closed to others: %v, %v", file, info, err)
+		}
 	}
-	if info, err := os.Stat(filepath.Join(root, "run/neonauthd")); err != nil || info.Mode().Perm() != 0o755 {
-		t.Errorf("the sockets' folder is not open to all and writable by root only: %v, %v", info, err)
+	for _, name := range matching(t, "*.socket") {
+		folder := filepath.Join(root, filepath.Dir(readUnit(t, name).one("Socket.ListenStream")))
+		if info, err := os.Stat(folder); err != nil || info.Mode().Perm() != 0o755 {
+			t.Errorf("%s, the folder of %s, is not open to all and writable by root only: %v, %v", folder, name, info, err)
+		}
 	}
 }

@@ -139,7 +139,7 @@ func TestAWrongConfigurationSlowsOnlyRestarts(t *testing.T) {
 }
 
 func TestSocketNamesAreThoseTheProgramsExpect(t *testing.T) {
-	programs := map[string]string{"neonauthd.service": "daemon", "neonauth-http.service": "cmd/neonauth-http"}
+	programs := map[string]string{"neonauthd.service": "daemon", "neonauth-http.service": "cmd/neonauth-http", "neonauth-http-hooks.service": "cmd/neonauth-http"}
 	for _, name := range matching(t, "*.socket") {
 		u := readUnit(t, name)
 		service := u.one("Socket.Service")
@@ -238,11 +238,42 @@ func TestAReloadOfAWrongFileFails(t *testing.T) {
 }
 
 func TestNoSecretComesByTheEnvironment(t *testing.T) {
-	u := readUnit(t, "neonauthd.service")
-	if environment := u.all("Service.Environment"); len(environment) != 1 || u.all("Service.EnvironmentFile") != nil {
-		t.Errorf("Environment=%q and EnvironmentFile=%q: only GOMEMLIMIT was expected", environment, u.all("Service.EnvironmentFile"))
+	for _, name := range []string{"neonauthd.service", "neonauth-http-hooks.service"} {
+		u := readUnit(t, name)
+		if environment := u.all("Service.Environment"); len(environment) != 1 || u.all("Service.EnvironmentFile") != nil {
+			t.Errorf("%s: Environment=%q and EnvironmentFile=%q: only GOMEMLIMIT was expected", name, environment, u.all("Service.EnvironmentFile"))
+		}
+		if u.one("Service.LoadCredential") == "" {
+			t.Errorf("%s: its secret has no LoadCredential=", name)
+		}
 	}
-	if u.one("Service.LoadCredential") == "" {
-		t.Error("the server key has no LoadCredential=")
+}
+
+// TestOnlyTheTakerOfWebhooksMayOpenTheAdminSocket: what web servers ask does not come into the group, and what takes
+// webhooks is in no other.
+func TestOnlyTheTakerOfWebhooksMayOpenTheAdminSocket(t *testing.T) {
+	admins := readUnit(t, "neonauthd-admin.socket").one("Socket.SocketGroup")
+	for name, want := range map[string][]string{"neonauth-http.service": {"neonauth-http", "neonauthd"}, "neonauth-http-hooks.service": {admins}} {
+		u := readUnit(t, name)
+		if got := append(u.all("Service.Group"), u.all("Service.SupplementaryGroups")...); !slices.Equal(got, want) {
+			t.Errorf("%s is in the groups %q, want %q", name, got, want)
+		}
+	}
+	if command := readUnit(t, "neonauth-http-hooks.service").one("Service.ExecStart"); !strings.HasSuffix(command, " --admin-socket "+readUnit(t, "neonauthd-admin.socket").one("Socket.ListenStream")) {
+		t.Errorf("neonauth-http-hooks.service steers another daemon: %s", command)
+	}
+}
+
+// TestWhatIsOnWishStartsNothing: neither unit of the taker of webhooks is pulled in by another.
+func TestWhatIsOnWishStartsNothing(t *testing.T) {
+	for _, name := range append(matching(t, "*.service"), matching(t, "*.socket")...) {
+		if strings.HasPrefix(name, "neonauth-http-hooks") {
+			continue
+		}
+		for directive, values := range readUnit(t, name) {
+			if strings.Contains(strings.Join(values, " "), "neonauth-http-hooks") {
+				t.Errorf("%s: %s=%q names a unit that is on wish", name, directive, values)
+			}
+		}
 	}
 }

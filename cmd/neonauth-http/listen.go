@@ -30,14 +30,14 @@ func (s *listeners) close() error {
 	return errors.Join(all...)
 }
 
-// openSockets takes the sockets that systemd passed, or makes those that the
-// flags name.
-func openSockets(listen, status string) (*listeners, error) {
-	inherited, err := sockets.Inherit(authName, statusName)
+// openSockets takes the sockets that systemd passed under the two names, or makes
+// those that the flags name.
+func openSockets(names [2]string, listen, status string) (*listeners, error) {
+	inherited, err := sockets.Inherit(names[:]...)
 	if err != nil {
 		return nil, err
 	}
-	s := &listeners{auth: inherited[authName], status: inherited[statusName]}
+	s := &listeners{auth: inherited[names[0]], status: inherited[names[1]]}
 	switch {
 	case len(inherited) > 0:
 	case listen == "":
@@ -55,7 +55,8 @@ func openSockets(listen, status string) (*listeners, error) {
 }
 
 // open makes a listener: unix:PATH, or HOST:PORT on loopback. What listens here
-// tells whose token a request carries, so it is not for the network.
+// tells whose token a request carries, or is told about users in plain text, so it
+// is not for the network.
 func open(flag, address string) (net.Listener, error) {
 	if path, ok := strings.CutPrefix(address, "unix:"); ok {
 		ln, err := sockets.Listen(path, 0o660)

@@ -75,13 +75,18 @@ by systemd (neonauth-http, neonauth-http-status) take the place of both flags.`,
 	command.Path(root.Flags(), &f.socket, "socket", "", "`PATH` of the daemon's socket (default $"+client.SocketVariable+", else "+protocol.DefaultSocket+")")
 	command.Path(root.Flags(), &f.config, "config", "", "configuration `FILE`; without one the defaults hold")
 	root.Flags().BoolVar(&f.check, "check", false, "read the configuration file, say what is wrong with it, and end")
-	command.Text(root.Flags(), new(string), "log-format", "`FORMAT` of the log: text or json (default text)", func(format string) string {
-		if f.json = format == "json"; !f.json && format != "text" {
+	logFormat(root, &f.json)
+	root.AddCommand(checkNginxCommand(), hooksCommand())
+	command.Set(root, program.Version("neonauth-http", release, commit))
+	return root
+}
+
+// logFormat adds the flag that says how the log is written.
+func logFormat(cmd *cobra.Command, json *bool) {
+	command.Text(cmd.Flags(), new(string), "log-format", "`FORMAT` of the log: text or json (default text)", func(format string) string {
+		if *json = format == "json"; !*json && format != "text" {
 			return "must be text or json"
 		}
 		return ""
 	})
-	root.AddCommand(checkNginxCommand())
-	command.Set(root, program.Version("neonauth-http", release, commit))
-	return root
 }

@@ -16,8 +16,9 @@ func TestCommandLineIsRefusedInWords(t *testing.T) {
 	dir := t.TempDir()
 	bad := filepath.Join(dir, "bad.toml")
 	file := filepath.Join(dir, "file")
-	for _, f := range []string{bad, file} {
-		if err := os.WriteFile(f, []byte("x"), 0o600); err != nil {
+	undelivered := filepath.Join(dir, "undelivered.toml")
+	for f, text := range map[string]string{bad: "x", file: "x", undelivered: "[[project]]\nname = \"main\"\n"} {
+		if err := os.WriteFile(f, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -41,6 +42,10 @@ func TestCommandLineIsRefusedInWords(t *testing.T) {
 		{[]string{"--listen", "unix:" + filepath.Join(dir, "a"), "--status-listen", "unix:" + filepath.Join(open, "a")}, program.ExitFailure, "--status-listen: "},
 		{[]string{"--listen", "unix:" + filepath.Join(dir, "a"), "--config", bad}, program.ExitConfig, "bad.toml"},
 		{[]string{"check-nginx"}, program.ExitUsage, "takes one file"},
+		{[]string{"hooks"}, program.ExitUsage, "--config is missing"},
+		{[]string{"hooks", "--config", bad}, program.ExitConfig, "bad.toml"},
+		{[]string{"hooks", "--config", undelivered, "--check"}, 0, `credential "webhook-secret": $CREDENTIALS_DIRECTORY is not set; run under systemd with LoadCredential=, or give a path: not checked`},
+		{[]string{"hooks", "--config", undelivered}, program.ExitConfig, "CREDENTIALS_DIRECTORY"},
 		{[]string{"--version"}, 0, "neonauth-http dev"},
 		{[]string{"--help"}, 0, "check-nginx"},
 	} {

@@ -49,7 +49,7 @@ func (f *flags) serve(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return program.ConfigError{Err: err}
 	}
-	l, err := openSockets(f.listen, f.status)
+	l, err := openSockets([2]string{authName, statusName}, f.listen, f.status)
 	if err != nil {
 		return err
 	}

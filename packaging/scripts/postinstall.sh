@@ -22,7 +22,7 @@ if [ -d /run/systemd/system ]; then
 	systemctl daemon-reload
 	if [ "$upgrade" = yes ]; then
 		# The sockets stay open, so callers wait for the new version instead of being refused.
-		systemctl try-restart neonauthd.service neonauth-http.service || true
+		systemctl try-restart neonauthd.service neonauth-http.service neonauth-http-hooks.service || true
 	fi
 fi
 

@@ -4,13 +4,14 @@ set -e
 
 case "$1" in
 remove | 0)
-	rm -f /run/neonauthd/refused /run/neonauth-http/refused
-	rmdir /run/neonauthd /run/neonauth-http 2>/dev/null || true
+	rm -f /run/neonauthd/refused /run/neonauth-http/refused /run/neonauth-http-hooks/refused
+	rmdir /run/neonauthd /run/neonauth-http /run/neonauth-http-hooks 2>/dev/null || true
 	;;
 purge)
-	rm -rf /etc/neonauthd /var/lib/neonauthd /etc/credstore/neonauthd.server-key
+	rm -rf /etc/neonauthd /var/lib/neonauthd /etc/credstore/neonauthd.server-key /etc/credstore/neonauthd.webhook-secret
 	for unit in neonauthd.service neonauthd.socket neonauthd-admin.socket neonauthd-metrics.socket \
-		neonauth-http.service neonauth-http.socket neonauth-http-status.socket; do
+		neonauth-http.service neonauth-http.socket neonauth-http-status.socket \
+		neonauth-http-hooks.service neonauth-http-hooks.socket neonauth-http-hooks-status.socket; do
 		rm -rf "/etc/systemd/system/$unit.d"
 	done
 	if getent passwd neonauthd >/dev/null; then

@@ -9,7 +9,8 @@ remove | 0) ;;
 esac
 
 units="neonauthd.socket neonauthd-admin.socket neonauthd-metrics.socket neonauthd.service
-	neonauth-http.socket neonauth-http-status.socket neonauth-http.service"
+	neonauth-http.socket neonauth-http-status.socket neonauth-http.service
+	neonauth-http-hooks.socket neonauth-http-hooks-status.socket neonauth-http-hooks.service"
 
 if [ -d /run/systemd/system ]; then
 	# shellcheck disable=SC2086 # a list of units

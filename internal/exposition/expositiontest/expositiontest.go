@@ -19,7 +19,7 @@ import (
 type Given struct {
 	List      string // the program's metrics, as Families lists them
 	Alerts    string // rules of Prometheus; beside them NAME_test.yml and prometheus.yml
-	Dashboard string // of Grafana
+	Dashboard string // of Grafana; "": there is none
 	Guide     string // has a heading of the third level for each alert, in their order
 	Metrics   string // a regular expression for the names that are the program's, without groups
 	Alert     string // one for the names of its alerts
@@ -30,6 +30,9 @@ func (g Given) Check(t *testing.T) {
 	t.Run("alerts fit the metrics", g.alertsFit)
 	t.Run("alerts are explained", g.alertsAreExplained)
 	t.Run("alerts pass promtool", g.alertsPassPromtool)
+	if g.Dashboard == "" {
+		return
+	}
 	t.Run("dashboard fits the metrics", g.dashboardFits)
 	t.Run("dashboard expressions parse", g.dashboardParses)
 }
@@ -134,7 +137,7 @@ func (g Given) Expressions(t testing.TB, where, text string) (met int) {
 }
 
 func (g Given) alertsFit(t *testing.T) {
-	if met := g.Expressions(t, g.Alerts, read(t, g.Alerts)); met < 10 {
+	if met := g.Expressions(t, g.Alerts, read(t, g.Alerts)); met < 5 {
 		t.Errorf("%d metrics met: the test reads nothing", met)
 	}
 }

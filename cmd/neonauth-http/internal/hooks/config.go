@@ -1,0 +1,185 @@
+package hooks
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/neonauthd/neonauthd/internal/nearest"
+	"github.com/neonauthd/neonauthd/internal/secretfile"
+	"github.com/neonauthd/neonauthd/internal/settings"
+	"github.com/neonauthd/neonauthd/internal/webhook"
+)
+
+// Bounds of a configuration file.
+const (
+	maxConfig = 64 << 10
+	// MaxProjects is how many projects there can be, and MaxSecrets how many secrets
+	// each can have: one, and two while it is being replaced.
+	MaxProjects = 64
+	MaxSecrets  = 8
+)
+
+// Credential is the name of the credential that holds the secrets of a project
+// that names none.
+const Credential = "webhook-secret"
+
+// Settings are what a configuration file says. They are not changed once in use.
+type Settings struct{ projects []project }
+
+// project is one whose deliveries are taken.
+type project struct {
+	name    string // in the daemon's configuration, and in the path
+	secrets []webhook.Secret
+}
+
+// Projects are the names of the projects, in their order.
+func (s *Settings) Projects() []string {
+	var names []string
+	for _, p := range s.projects {
+		names = append(names, p.name)
+	}
+	return names
+}
+
+// file is the configuration file.
+type file struct {
+	Projects []projectTable `toml:"project"`
+}
+
+type projectTable struct {
+	Name    string    `toml:"name"`
+	Secrets *[]string `toml:"secrets"`
+}
+
+// Load reads a configuration file and the secrets that it names. Its errors hold
+// nothing of the secrets.
+func Load(path string) (*Settings, error) {
+	set, err := load(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return set, nil
+}
+
+// Undelivered reports whether an error of Load is that it was not run by systemd,
+// which alone can read the credentials that the file names.
+func Undelivered(err error) bool { return errors.Is(err, secretfile.ErrNoCredentials) }
+
+func load(path string) (*Settings, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, errors.Unwrap(err) // which names the path, as Load does
+	}
+	if info.Size() > maxConfig {
+		return nil, fmt.Errorf("longer than %d bytes", maxConfig)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, errors.Unwrap(err)
+	}
+	var f file
+	if err := settings.Decode(text, &f, "neonauth-http(8)"); err != nil {
+		return nil, err
+	}
+	return f.settings(filepath.Dir(path))
+}
+
+func (f *file) settings(dir string) (*Settings, error) {
+	switch {
+	case len(f.Projects) == 0:
+		return nil, errors.New("there is no [[project]] table: one is needed for each project whose webhooks are to come here")
+	case len(f.Projects) > MaxProjects:
+		return nil, fmt.Errorf("at most %d [[project]] tables", MaxProjects)
+	}
+	set := &Settings{}
+	for i := range f.Projects {
+		p, err := f.Projects[i].read(dir)
+		if err != nil {
+			return nil, fmt.Errorf("project %d: %w", i+1, err)
+		}
+		if err := set.add(p); err != nil {
+			return nil, fmt.Errorf("project %d: %w", i+1, err)
+		}
+	}
+	return set, nil
+}
+
+// add adds a project, which must be neither there nor signed for by another's
+// secret: each endpoint has a secret of its own, and what is signed for one project
+// must not pass for another.
+func (s *Settings) add(p project) error {
+	for _, other := range s.projects {
+		if other.name == p.name {
+			return fmt.Errorf("name: there is a table for %s already; several secrets go into one list", p.name)
+		}
+		for _, secret := range p.secrets {
+			if slices.ContainsFunc(other.secrets, secret.Equal) {
+				return fmt.Errorf("secrets: one of them is one of project %s too: each endpoint has its own", other.name)
+			}
+		}
+	}
+	s.projects = append(s.projects, p)
+	return nil
+}
+
+// projectName matches what the protocol allows as the name of a project.
+func projectName() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9._-]{1,32}$`) }
+
+func (t *projectTable) read(dir string) (project, error) {
+	if !projectName().MatchString(t.Name) || strings.Trim(t.Name, ".") == "" {
+		return project{}, errors.New(`name: must be the name that the project has in neonauthd.toml: 1 to 32 letters, digits, "-", "_" or "."`)
+	}
+	p := project{name: t.Name}
+	sources := []string{Credential}
+	if t.Secrets != nil {
+		sources = *t.Secrets
+	}
+	if len(sources) == 0 {
+		return p, errors.New("secrets: the list is empty, and without a secret nobody could be told from the sender")
+	}
+	for _, name := range sources {
+		secrets, err := readSecrets(name, dir)
+		if err != nil {
+			return p, fmt.Errorf("secrets: %w", err)
+		}
+		for _, secret := range secrets {
+			if slices.ContainsFunc(p.secrets, secret.Equal) {
+				return p, errors.New("secrets: one of them is there twice")
+			}
+			p.secrets = append(p.secrets, secret)
+		}
+	}
+	if len(p.secrets) > MaxSecrets {
+		return p, fmt.Errorf("secrets: %d of them, and there can be %d", len(p.secrets), MaxSecrets)
+	}
+	return p, nil
+}
+
+// readSecrets reads a file of secrets, one a line.
+func readSecrets(name, dir string) ([]webhook.Secret, error) {
+	switch {
+	case strings.HasPrefix(name, "whsec_"):
+		return nil, errors.New("this is a secret itself: write it into a file that nobody else may read, and the file's path or the credential's name here; and have it replaced if others could read it")
+	case name == "", strings.Contains(name, "/") && !secretfile.IsPath(name):
+		return nil, errors.New(`must be names of credentials, or paths that begin with / or ./` + nearest.Question(name, []string{Credential}, `"`, `"`))
+	}
+	source := secretfile.Secret{What: "webhook secret", Name: name}
+	text, err := source.Read(dir)
+	if err != nil {
+		return nil, err
+	}
+	var all []webhook.Secret
+	for i, line := range strings.Split(string(text), "\n") {
+		secret, err := webhook.ParseSecret(line)
+		if err != nil {
+			return nil, fmt.Errorf("%s, line %d: the secret %w", source.Path(dir), i+1, err)
+		}
+		all = append(all, secret)
+	}
+	return all, nil
+}

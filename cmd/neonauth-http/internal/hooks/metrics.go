@@ -1,0 +1,131 @@
+package hooks
+
+import (
+	"fmt"
+	"io"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+
+	"github.com/neonauthd/neonauthd/internal/exposition"
+	"github.com/neonauthd/neonauthd/internal/webhook"
+)
+
+const durationName = "neonauth_hooks_duration_seconds"
+
+// durations are the bounds of the histogram, up to the time that Svix waits.
+func durations() []float64 {
+	return []float64{.0005, .001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10, 15}
+}
+
+// notRead is the event of deliveries of which it is not known what they say.
+const notRead = "unread"
+
+// counters are what /metrics shows. All are made at the start, so that nothing a
+// delivery holds can become a label.
+type counters struct {
+	families   []family
+	deliveries map[deliveryKey]*metrics.Counter
+	signed     map[string]*atomic.Int64 // by project, Unix seconds
+	panics     *metrics.Counter
+	refused    *metrics.Counter
+	duration   *metrics.PrometheusHistogram
+}
+
+// family is a metric with its samples.
+type family struct {
+	name, kind, help string
+	*metrics.Set
+}
+
+type deliveryKey struct {
+	project, event string
+	result         result
+}
+
+func newCounters(version string, projects []string, reachable *atomic.Bool) *counters {
+	c := &counters{deliveries: map[deliveryKey]*metrics.Counter{}, signed: map[string]*atomic.Int64{}}
+	build := c.family("neonauth_hooks_build_info", exposition.Gauge, "Always 1; the labels tell what is running.")
+	build.NewGauge(fmt.Sprintf("%s{version=%q,goversion=%q}", build.name, version, runtime.Version()), func() float64 { return 1 })
+	c.countDeliveries(projects)
+	last := c.family("neonauth_hooks_last_signed_timestamp_seconds", exposition.Gauge, "When a delivery of the project last had a good signature; 0: not since the start.")
+	for _, project := range projects {
+		at := new(atomic.Int64)
+		c.signed[project] = at
+		last.NewGauge(fmt.Sprintf("%s{project=%q}", last.name, project), func() float64 { return float64(at.Load()) })
+	}
+	c.duration = c.family(durationName, exposition.Histogram, "Time from a request's headers to its reply, with what body and daemon take.").
+		NewPrometheusHistogramExt(durationName, durations())
+	up := c.family("neonauth_hooks_daemon_reachable", exposition.Gauge, "0 if nobody answered at the daemon's admin socket when a delivery last asked there.")
+	up.NewGauge(up.name, func() float64 {
+		if reachable.Load() {
+			return 1
+		}
+		return 0
+	})
+	c.refused = c.counter("neonauth_hooks_connections_refused_total", "Connections closed at once because there were too many.")
+	c.panics = c.counter("neonauth_hooks_panics_total", "Faults of ours that cost a delivery, answered 500; each is logged.")
+	return c
+}
+
+func (c *counters) family(name, kind, help string) family {
+	f := family{name, kind, help, metrics.NewSet()}
+	c.families = append(c.families, f)
+	return f
+}
+
+func (c *counters) counter(name, help string) *metrics.Counter {
+	return c.family(name, exposition.Counter, help).NewCounter(name)
+}
+
+func (c *counters) countDeliveries(projects []string) {
+	f := c.family("neonauth_hooks_deliveries_total", exposition.Counter, "Deliveries answered, by what they are about and what became of them.")
+	add := func(project, event string, is result) {
+		c.deliveries[deliveryKey{project, event, is}] = f.NewCounter(fmt.Sprintf("%s{project=%q,event=%q,result=%q}", f.name, project, event, string(is)))
+	}
+	add("", notRead, noProject)
+	for _, project := range projects {
+		for _, is := range unjudged() {
+			add(project, notRead, is)
+		}
+		for _, kind := range webhook.Kinds() {
+			if kind == webhook.Other {
+				add(project, string(kind), ignored)
+				continue
+			}
+			for _, is := range []result{done, partly, unavailable, fault} {
+				add(project, string(kind), is)
+			}
+		}
+	}
+}
+
+// count books one delivery.
+func (c *counters) count(d *delivery, is result, now time.Time) {
+	key := deliveryKey{event: notRead, result: is}
+	if d.project != nil {
+		key.project = d.project.name
+	}
+	if d.event.Kind != "" {
+		key.event = string(d.event.Kind)
+	}
+	if counter := c.deliveries[key]; counter != nil {
+		counter.Inc()
+	}
+	if at := c.signed[key.project]; at != nil && (d.event.Kind != "" || is == badBody) {
+		at.Store(now.Unix())
+	}
+}
+
+// write writes the page.
+func (c *counters) write(w io.Writer) {
+	var p exposition.Page
+	for _, f := range c.families {
+		p.Family(f.name, f.kind, f.help)
+		f.WritePrometheus(&p)
+	}
+	p.Process()
+	_, _ = w.Write(p.Bytes()) // a scraper that left needs none
+}

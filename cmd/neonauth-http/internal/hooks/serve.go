@@ -1,0 +1,111 @@
+package hooks
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/neonauthd/neonauthd/internal/program"
+)
+
+// Time limits of the listeners. With what the daemon may take (askTimeout) a body
+// that comes slowly is answered before Svix gives up, after 15 seconds.
+const (
+	readTimeout  = 5 * time.Second
+	writeTimeout = readTimeout + askTimeout + 5*time.Second
+	idleTimeout  = 90 * time.Second
+	maxHeader    = 16 << 10
+	// drainTimeout is how long deliveries under way may take at the end.
+	drainTimeout = 20 * time.Second
+)
+
+// server makes a server for what senders and monitors ask of h.
+func server(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: readTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		// Else the server answers "OPTIONS *" by itself.
+		DisableGeneralOptionsHandler: true,
+		// What it would log is what others send.
+		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
+	}
+}
+
+// Serve serves deliveries on the first listener, and monitors on the second, which
+// may be nil, until ctx ends. It returns when every delivery under way is answered
+// and every goroutine has ended.
+func (s *Service) Serve(ctx context.Context, deliveries, monitors net.Listener) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var wg sync.WaitGroup
+	var failed [2]error
+	var servers []*http.Server
+	for i, one := range []struct {
+		ln net.Listener
+		h  http.Handler
+	}{{deliveries, s}, {monitors, s.Status()}} {
+		if one.ln == nil {
+			continue
+		}
+		server := server(one.h)
+		servers = append(servers, server)
+		wg.Go(func() {
+			if err := server.Serve(one.ln); !errors.Is(err, http.ErrServerClosed) {
+				failed[i] = err
+				stop()
+			}
+		})
+	}
+	program.Notify(program.Ready)
+	wg.Go(func() { s.watch(ctx) })
+	telling, told := context.WithCancel(context.WithoutCancel(ctx)) // deliveries under way have lines to come
+	wg.Go(func() { s.Run(telling) })
+	<-ctx.Done()
+	program.Notify(program.Stopping)
+	var all []error
+	for _, server := range servers {
+		all = append(all, drain(server))
+	}
+	told()
+	wg.Wait()
+	return errors.Join(append(all, failed[:]...)...)
+}
+
+// drain answers what is under way and closes.
+func drain(server *http.Server) error {
+	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		return errors.Join(err, server.Close())
+	}
+	return nil
+}
+
+// watch tells systemd's watchdog that deliveries are being judged, as long as one
+// of our own comes out right.
+func (s *Service) watch(ctx context.Context) {
+	interval, err := program.Watchdog()
+	if err != nil || interval <= 0 {
+		return
+	}
+	ticker := time.NewTicker(interval / 3)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			if s.Alive() {
+				program.Notify(program.Alive)
+			}
+		}
+	}
+}

@@ -1,0 +1,200 @@
+// Package hooks takes deliveries of webhooks and has the daemon forget what they
+// say has changed, and revoke whom they say is gone. What they say of a user is
+// looked at for the id and nothing else: nothing of it is kept, cached or logged.
+//
+// It is apart from the answers to web servers (package authrequest): it is asked by
+// the network's other end, holds secrets and steers the daemon, so it runs as a
+// process of its own.
+package hooks
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/internal/program"
+	"github.com/neonauthd/neonauthd/internal/webhook"
+)
+
+// Bounds of what is worked on at once.
+const (
+	// MaxConns is how many connections there are at most.
+	MaxConns = 256
+	// A body of at most small bytes, as usual ones are, always has room. Of longer
+	// ones, and of those that do not say how long they are, there are maxLarge at once:
+	// they are in memory before it is known who has sent them.
+	small    = 64 << 10
+	maxLarge = 8
+	// conns is how many connections to the daemon there are at most. It takes 64 in
+	// all.
+	conns = 8
+)
+
+// base is the path below which each project has an address.
+const base = "/hooks/"
+
+// Service takes deliveries. It is an http.Handler, safe for concurrent use. Make
+// one with New.
+type Service struct {
+	projects  map[string]*project
+	daemon    *steerer
+	now       func() time.Time
+	log       *slog.Logger
+	lines     program.Rare // the handler behind log
+	metrics   *counters
+	large     chan struct{}
+	reachable atomic.Bool
+}
+
+// New makes a Service that steers the daemon whose admin socket has that path, and
+// complains in log. version is what its metrics say that it is.
+func New(version, socket string, set *Settings, log *slog.Logger, now func() time.Time) *Service {
+	lines := program.NewRare(log.Handler())
+	s := &Service{
+		projects: map[string]*project{},
+		daemon:   &steerer{&client.Client{Socket: socket, Timeout: askTimeout, Conns: conns, Keep: -1, Name: "neonauth-http-hooks"}},
+		now:      now,
+		log:      slog.New(lines),
+		lines:    lines,
+		large:    make(chan struct{}, maxLarge),
+	}
+	for i := range set.projects {
+		s.projects[set.projects[i].name] = &set.projects[i]
+	}
+	s.reachable.Store(true)
+	s.metrics = newCounters(version, set.Projects(), &s.reachable)
+	return s
+}
+
+// Close ends the connections to the daemon.
+func (s *Service) Close() error { return s.daemon.client.Close() }
+
+// Refused counts a connection that was one too many.
+func (s *Service) Refused() { s.metrics.refused.Inc() }
+
+// Run tells how often complaints were left out, until ctx ends.
+func (s *Service) Run(ctx context.Context) { s.lines.Run(ctx) }
+
+// delivery is what is found out about a request, step by step.
+type delivery struct {
+	project  *project // nil: none
+	envelope webhook.Envelope
+	event    webhook.Event
+	reach    reach
+	err      error // why the daemon has not done it
+}
+
+// ServeHTTP takes one delivery.
+func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	began := s.now()
+	d := &delivery{}
+	result := s.take(w, r, d)
+	s.tell(d, result)
+	s.metrics.count(d, result, s.now())
+	s.metrics.duration.Update(s.now().Sub(began).Seconds())
+	h := w.Header()
+	h.Set("Cache-Control", "no-store")
+	if result == badMethod {
+		h.Set("Allow", http.MethodPost)
+	}
+	if text := result.text(); text != "" {
+		h.Set("Content-Type", "text/plain; charset=utf-8")
+		w.WriteHeader(result.status())
+		_, _ = io.WriteString(w, text+"\n") // a sender that is gone needs none
+		return
+	}
+	w.WriteHeader(result.status())
+}
+
+// take finds out what a delivery is, and does what follows from it. A panic on the
+// way is a fault of ours, after which the sender tries again.
+func (s *Service) take(w http.ResponseWriter, r *http.Request, d *delivery) (is result) {
+	defer func() {
+		if p := recover(); p != nil {
+			// The value may hold what the request holds; the stack does not.
+			s.complain(slog.LevelError, "a fault of ours; please report this line", fault, slog.String("stack", string(debug.Stack())))
+			s.metrics.panics.Inc()
+			is = fault
+		}
+	}()
+	name, found := strings.CutPrefix(r.URL.Path, base)
+	if d.project = s.projects[name]; !found || d.project == nil {
+		return noProject
+	}
+	if is = s.judge(w, r, d); is != "" {
+		return is
+	}
+	if d.event.Kind == webhook.Other {
+		return ignored
+	}
+	// Also when the sender has gone meanwhile: it would only come again.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), askTimeout)
+	defer cancel()
+	d.reach, d.err = s.daemon.follow(ctx, d.project.name, d.event)
+	s.reachable.Store(!errors.Is(d.err, client.ErrUnreachable))
+	switch {
+	case d.err != nil:
+		return unavailable
+	case !d.reach.whole():
+		return partly
+	}
+	return done
+}
+
+// judge comes to the event of a delivery, or to why it is none: "" is that it is
+// one. What costs least comes first, and nothing of the body counts before the
+// signature.
+func (s *Service) judge(w http.ResponseWriter, r *http.Request, d *delivery) result {
+	if r.Method != http.MethodPost {
+		return badMethod
+	}
+	var err error
+	if d.envelope, err = webhook.ReadEnvelope(r.Header); err != nil {
+		return badHeaders
+	}
+	if !d.envelope.Timely(s.now()) {
+		return badTime
+	}
+	body, is := s.read(w, r)
+	if is != "" {
+		return is
+	}
+	if !d.envelope.Signed(d.project.secrets, body) {
+		return badSignature
+	}
+	if d.event, err = webhook.ParseEvent(body); err != nil {
+		return badBody
+	}
+	return ""
+}
+
+// read reads the body: "" is that it is whole.
+func (s *Service) read(w http.ResponseWriter, r *http.Request) ([]byte, result) {
+	if r.ContentLength > webhook.MaxBody {
+		return nil, tooLarge
+	}
+	if r.ContentLength < 0 || r.ContentLength > small {
+		select {
+		case s.large <- struct{}{}:
+			defer func() { <-s.large }()
+		default:
+			return nil, busy
+		}
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, webhook.MaxBody))
+	var over *http.MaxBytesError
+	switch {
+	case errors.As(err, &over):
+		return nil, tooLarge
+	case err != nil:
+		return nil, unread
+	}
+	return body, ""
+}
