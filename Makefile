@@ -36,7 +36,7 @@ TSC                := $(TYPESCRIPT)/typescript/bin/tsc
 
 # The frameworks that the client for Node has guards for, with what their tests use; through npm.
 FRAMEWORKS_LIST := express@5.3.0 cors@2.8.6 fastify@5.12.8 @fastify/cors@11.4.3 @fastify/websocket@11.3.7 hono@4.13.19 \
-	@hono/node-server@2.1.9 ws@8.23.0 @types/express@5.0.6 @types/ws@8.18.2
+	@hono/node-server@2.1.9 ws@8.23.0 @modelcontextprotocol/sdk@1.32.2 @types/express@5.0.6 @types/ws@8.18.2
 FRAMEWORKS      := $(TOOLS)/frameworks/$(firstword $(shell echo $(FRAMEWORKS_LIST) | cksum))/node_modules
 
 # What TypeScript has to know to compile our guards with the types of the frameworks, which are elsewhere.

@@ -57,6 +57,7 @@ func (s *Standin) mux() *http.ServeMux {
 	s.neonRoutes(mux)
 	s.oidcRoutes(mux)
 	s.oauthRoutes(mux)
+	s.authorizationRoutes(mux)
 	s.controlRoutes(mux)
 	return mux
 }

@@ -9,7 +9,7 @@
 //   - Stack Auth under /api/v1: key sets, users/me with its full order of checks, refresh and
 //     sign-out of sessions, sign-in with a password;
 //   - Neon Auth on Better Auth under /neondb/auth: .well-known/jwks.json, get-session, token,
-//     sign-in/email, sign-out;
+//     sign-in/email, sign-out, and an authorization server for public clients under oauth2;
 //   - an OpenID Connect issuer under /oidc: discovery, jwks, userinfo.
 //
 // Tests drive it through [Standin]'s methods. Programs in other languages use the control interface

@@ -6,7 +6,7 @@ func Usage() string {
 
 What it serves:
   Stack Auth      BASE/api/v1          users/me, key set, refresh, sign-in, sign-out
-  Better Auth     BASE/neondb/auth     get-session, token, key set, sign-in/email, sign-out
+  Better Auth     BASE/neondb/auth     get-session, token, key set, sign-in/email, sign-out, oauth2/{register,authorize,token}
   OpenID Connect  BASE/oidc            discovery, jwks, userinfo
 
 The control interface answers callers on this host only. Requests and replies are JSON.

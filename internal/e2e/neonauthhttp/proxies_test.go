@@ -33,14 +33,25 @@ func eachFront(t *testing.T, try func(t *testing.T, f *front)) {
 	}
 }
 
-// startHAProxy runs HAProxy with the recipe, in which only places are replaced, and in the script what the pairs say.
-func startHAProxy(t testing.TB, w *system, script ...string) *front {
+// startHAProxy runs HAProxy with the recipe, in which only places are replaced, and what the pairs say: in the script what
+// is there, else in the configuration.
+func startHAProxy(t testing.TB, w *system, replace ...string) *front {
 	t.Helper()
 	path := installed(t, "haproxy")
-	lua := w.write(t, "neonauth.lua", recipe(t, "haproxy/neonauth.lua", append(script, "/run/neonauth-http/http.sock", w.path("h.sock"))...))
 	address := freeAddress(t)
-	config := recipe(t, "haproxy/haproxy.cfg", "/etc/haproxy/neonauth.lua", lua, "bind :8080", "bind "+address, "127.0.0.1:3000", w.app.address())
-	p := launchForeign(t, w.dir, path, nil, "-db", "-f", w.write(t, "haproxy.cfg", config))
+	script, config := []string{"/run/neonauth-http/http.sock", w.path("h.sock")}, []string{
+		"/etc/haproxy/neonauth.lua", w.path("neonauth.lua"), "bind :8080", "bind " + address, "127.0.0.1:3000", w.app.address(),
+		"/run/neonauth-http/http.sock", w.path("h.sock"),
+	}
+	for i := 0; i < len(replace); i += 2 {
+		if strings.Contains(recipe(t, "haproxy/neonauth.lua"), replace[i]) {
+			script = append(script, replace[i:i+2]...)
+		} else {
+			config = append(config, replace[i:i+2]...)
+		}
+	}
+	w.write(t, "neonauth.lua", recipe(t, "haproxy/neonauth.lua", script...))
+	p := launchForeign(t, w.dir, path, nil, "-db", "-f", w.write(t, "haproxy.cfg", recipe(t, "haproxy/haproxy.cfg", config...)))
 	p.AwaitListening(t, "tcp", address)
 	return &front{p, w, "tcp", address}
 }

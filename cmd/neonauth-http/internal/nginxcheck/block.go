@@ -7,6 +7,9 @@ import (
 
 // block looks at a server, a location or an if, other than a question.
 func (l *linter) block(d *directive) {
+	if l.document(d) {
+		return
+	}
 	hole := d.auth() == ""
 	if off := d.find("auth_request"); len(off) > 0 && off[0].is("auth_request", "off") && d.name == "location" &&
 		!d.is("location", "=") && (len(d.args) == 0 || !strings.HasPrefix(d.args[0], "@")) {
@@ -35,6 +38,20 @@ func (l *linter) block(d *directive) {
 			}
 		}
 	}
+}
+
+// document tells whether a location does nothing but hand out what neonauth-http tells everybody of protected resources
+// (RFC 9728): it is a hole to nothing else.
+func (l *linter) document(d *directive) bool {
+	all := l.targets(d, nil)
+	for address := range all {
+		if !l.answering[address] {
+			return false
+		}
+	}
+	pass := d.find("proxy_pass")
+	return d.is("location", "^~", "/.well-known/oauth-protected-resource") && len(all) > 0 && len(pass) == 1 && !hasURI(pass[0]) &&
+		!slices.ContainsFunc(d.block, func(inner *directive) bool { return inner.opens })
 }
 
 // hasURI tells whether proxy_pass replaces the path.

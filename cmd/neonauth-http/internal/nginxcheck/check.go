@@ -37,8 +37,9 @@ func Check(file, prefix string, rules Rules) ([]string, error) {
 type linter struct {
 	rules     Rules
 	found     []string
-	questions map[string]bool // addresses at which neonauth-http is asked
-	several   bool            // the server that is looked at asks several questions
+	questions map[string]bool // addresses at which neonauth-http is asked, by any server
+	answering map[string]bool // those that the server that is looked at asks
+	several   bool            // it asks several questions
 	carriers  []string        // the headers that may carry a token in it
 }
 
@@ -110,6 +111,12 @@ func (l *linter) server(s *directive) site {
 		}
 	}
 	l.several = len(asked) > 1
+	l.answering = map[string]bool{}
+	for q := range questions {
+		for address := range l.targets(q, nil) {
+			l.answering[address], l.questions[address] = true, true
+		}
+	}
 	l.shared(questions)
 	s.walk(func(d *directive) {
 		if d.opens && !inside(d, questions) {
@@ -118,11 +125,6 @@ func (l *linter) server(s *directive) site {
 		}
 	})
 	l.pages(s)
-	for q := range questions {
-		for address := range l.targets(q, nil) {
-			l.questions[address] = true
-		}
-	}
 	return site{block: s, gated: true, targets: l.targets(s, questions)}
 }
 
