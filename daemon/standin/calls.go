@@ -22,11 +22,13 @@ const (
 	GetSession Endpoint = "session"   // Neon: GET /neondb/auth/get-session
 	Userinfo   Endpoint = "userinfo"  // OpenID Connect
 	Discovery  Endpoint = "discovery" // OpenID Connect
+
+	Introspection Endpoint = "introspection" // Neon and OpenID Connect: POST of RFC 7662
 )
 
 // Endpoints lists every endpoint.
 func Endpoints() []Endpoint {
-	return []Endpoint{Any, Keys, StackKeys, NeonKeys, OIDCKeys, Me, APIKeys, Access, GetSession, Userinfo, Discovery}
+	return []Endpoint{Any, Keys, StackKeys, NeonKeys, OIDCKeys, Me, APIKeys, Access, GetSession, Userinfo, Discovery, Introspection}
 }
 
 // scopes are the endpoint itself and the wider ones, narrowest first.

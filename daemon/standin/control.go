@@ -201,6 +201,7 @@ func (s *Standin) controlToken(r *http.Request) (any, error) {
 		Class    string         `json:"class"`
 		For      string         `json:"for"`
 		Client   string         `json:"client"`
+		Opaque   bool           `json:"opaque"`
 		Scope    string         `json:"scope"`
 	}
 	if err := readForm(r, &form); err != nil {
@@ -223,12 +224,15 @@ func (s *Standin) controlToken(r *http.Request) (any, error) {
 		return nil, err
 	}
 	var resources []string
+	if (form.For != "" || form.Opaque) && form.Preset != Neon && form.Preset != OIDC {
+		return nil, errors.New("only neon and oidc have opaque tokens and tokens for a resource")
+	}
 	if form.For != "" {
-		if form.Preset != Neon && form.Preset != OIDC {
-			return nil, errors.New("only neon and oidc have tokens for a resource")
-		}
 		resources = []string{form.For}
 		mint = func(spec TokenSpec) string { return s.ResourceToken(form.Preset, spec) }
+	}
+	if form.Opaque {
+		mint = func(spec TokenSpec) string { return s.OpaqueToken(form.Preset, spec) }
 	}
 	return ordered.Object{{"token", mint(TokenSpec{Subject: form.User, Session: form.Session, Alg: form.Alg, Lifetime: lifetime,
 		Set: form.Set, Remove: form.Remove, Forged: form.Forged, Class: class, Resources: resources, Client: form.Client, Scope: form.Scope})}}, nil

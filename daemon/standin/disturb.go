@@ -168,7 +168,7 @@ func (s *Standin) replace(w http.ResponseWriter, r *http.Request, e Endpoint, f 
 // writeStatus is a bare status as the upstream of the endpoint, or its platform, sends it.
 func writeStatus(w http.ResponseWriter, e Endpoint, f Fault) {
 	status := int(sizeOr(int64(f.Status), http.StatusServiceUnavailable))
-	neon := e == GetSession || e == NeonKeys
+	neon := e == GetSession || e == NeonKeys || e == Introspection
 	kind, body := "text/html", fmt.Sprintf("<h1>%d</h1>", status)
 	switch {
 	case status == http.StatusTooManyRequests && neon:

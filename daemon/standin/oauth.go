@@ -23,6 +23,7 @@ func (s *Standin) oauthRoutes(mux *http.ServeMux) {
 	for _, path := range []string{"/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"} {
 		mux.HandleFunc("GET "+path, s.at(Discovery, s.oauthMetadata))
 	}
+	s.introspectionRoute(mux, Neon, neonPath+"/oauth2/introspect")
 }
 
 func (s *Standin) oauthMetadata(w http.ResponseWriter, _ *http.Request) {
@@ -61,10 +62,7 @@ func (s *Standin) ResourceToken(p Preset, spec TokenSpec) string {
 	if len(spec.Resources) == 0 {
 		spec.Resources = []string{s.options.Resource}
 	}
-	issuer, signer := s.BaseURL(), s.oauthSigner(p, spec.Alg)
-	if p == OIDC {
-		issuer = s.ServiceURL(OIDC)
-	}
+	signer := s.oauthSigner(p, spec.Alg)
 	claims := ordered.Object{
 		{"sub", spec.Subject},
 		{"aud", s.audiences(spec)},
@@ -72,7 +70,7 @@ func (s *Standin) ResourceToken(p Preset, spec TokenSpec) string {
 		{"azp", spec.Client},
 		{"scope", spec.Scope},
 		{"sid", spec.Session},
-		{"iss", issuer},
+		{"iss", s.issuerOf(p)},
 		{"iat", spec.IssuedAt.Unix()},
 		{"exp", spec.Expires.Unix()},
 		{"jti", mint.RandomText(32)},

@@ -11,6 +11,7 @@ import (
 )
 
 func (s *Standin) oidcRoutes(mux *http.ServeMux) {
+	s.introspectionRoute(mux, OIDC, oidcPath+"/introspect")
 	mux.HandleFunc("GET "+oidcPath+"/.well-known/openid-configuration", s.at(Discovery, s.oidcDiscovery))
 	mux.HandleFunc("GET "+oidcPath+"/jwks", s.at(OIDCKeys, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/jwk-set+json")
@@ -31,6 +32,7 @@ func (s *Standin) oidcDiscovery(w http.ResponseWriter, _ *http.Request) {
 		{"authorization_endpoint", issuer + "/authorize"},
 		{"jwks_uri", issuer + "/jwks"},
 		{"userinfo_endpoint", issuer + "/userinfo"},
+		{"introspection_endpoint", issuer + "/introspect"},
 		{"response_types_supported", []string{"id_token"}},
 		{"subject_types_supported", []string{"public"}},
 		{"id_token_signing_alg_values_supported", mint.Algorithms()},

@@ -21,6 +21,7 @@ func New(o Options) *Standin {
 	fallback(&o.ClientKey, func() string { return "pck_" + from.Text("client key", 40) })
 	fallback(&o.ServerSecret, func() string { return from.Text("server secret", 43) })
 	fallback(&o.Client, func() string { return from.Text("client", 32) })
+	fallback(&o.ClientSecret, func() string { return from.Text("client secret", 32) })
 	fallback(&o.Resource, func() string { return defaultResource })
 	fallback(&o.Audience, func() string { return defaultAudience })
 	s := &Standin{
@@ -39,6 +40,7 @@ func New(o Options) *Standin {
 		caching:  map[Preset]caching{Stack: {control: "public, max-age=3600"}, OIDC: {control: "public, max-age=300"}},
 		hmacKey:  []byte(mint.RandomText(32)),
 	}
+	s.oauth = s.newIntrospection()
 	s.routes = s.mux()
 	return s
 }

@@ -9,8 +9,8 @@
 //   - Stack Auth under /api/v1: key sets, users/me with its full order of checks, refresh and
 //     sign-out of sessions, sign-in with a password;
 //   - Neon Auth on Better Auth under /neondb/auth: .well-known/jwks.json, get-session, token,
-//     sign-in/email, sign-out, and an authorization server for public clients under oauth2;
-//   - an OpenID Connect issuer under /oidc: discovery, jwks, userinfo.
+//     sign-in/email, sign-out, and under oauth2 an authorization server for public clients and introspect;
+//   - an OpenID Connect issuer under /oidc: discovery, jwks, userinfo, introspect.
 //
 // Tests drive it through [Standin]'s methods. Programs in other languages use the control interface
 // under /_standin, which answers loopback callers only; [Usage] describes it. Faults of many kinds
@@ -23,6 +23,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/neonauthd/neonauthd/daemon/standin/introspect"
 	"github.com/neonauthd/neonauthd/daemon/standin/mint"
 	"github.com/neonauthd/neonauthd/daemon/standin/stackauth"
 )
@@ -69,6 +70,8 @@ type Options struct {
 	// Client is the OAuth client that gets the tokens for resources; empty: a fresh id. Resource is what they are for;
 	// empty: https://mcp.example.net/mcp.
 	Client, Resource string
+	// ClientSecret is that client's, with which it introspects tokens; empty: a fresh one.
+	ClientSecret string
 	// TokenLifetime of access tokens; zero: ten minutes for Stack and OpenID Connect, fifteen for Neon.
 	TokenLifetime time.Duration
 	// SessionLifetime of sign-ins; zero: seven days, as at Neon (the genuine ones of Stack last a year).
@@ -84,6 +87,7 @@ type Standin struct {
 	routes  *http.ServeMux
 	calls   *calls
 	faults  *faults
+	oauth   map[Preset]*introspect.Server
 
 	rsaOnce  sync.Once
 	hijacked sync.WaitGroup

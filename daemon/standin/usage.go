@@ -6,8 +6,8 @@ func Usage() string {
 
 What it serves:
   Stack Auth      BASE/api/v1          users/me, key set, refresh, sign-in, sign-out
-  Better Auth     BASE/neondb/auth     get-session, token, key set, sign-in/email, sign-out, oauth2/{register,authorize,token}
-  OpenID Connect  BASE/oidc            discovery, jwks, userinfo
+  Better Auth     BASE/neondb/auth     get-session, token, key set, sign-in/email, sign-out, oauth2/{register,authorize,token,introspect}
+  OpenID Connect  BASE/oidc            discovery, jwks, userinfo, introspect
 
 The control interface answers callers on this host only. Requests and replies are JSON.
 
@@ -21,7 +21,7 @@ Mint a token of your own, also a broken one:
   curl -d '{"preset":"stack","user":"ID","lifetime":"30s"}' BASE/_standin/tokens
   Members: preset, user, session, alg (oidc), lifetime ("-1m" has expired), set, remove, forged,
   class (stack: normal, restricted, anonymous); for (neon, oidc: the resource that an OAuth client gets the
-  token for), client, scope.
+  token for), client, scope, opaque (neon, oidc: an opaque access token).
 
 Make an API key (stack), and revoke it:
   curl -d '{"user":"ID"}' BASE/_standin/api-keys        Members: user or team, public, lifetime.
@@ -43,7 +43,8 @@ Break an endpoint, for a number of calls or until it is cleared:
   curl -d '{"endpoint":"me","kind":"status","status":429,"retry_after":"5","times":3}' BASE/_standin/faults
   curl -d '{"endpoint":"keys","kind":"delay","latency":"800ms"}' BASE/_standin/faults
   curl -X DELETE 'BASE/_standin/faults?endpoint=me'      all of them without endpoint
-  Endpoints: any, keys, stack-keys, neon-keys, oidc-keys, me, api-keys, access, session, userinfo, discovery.
+  Endpoints: any, keys, stack-keys, neon-keys, oidc-keys, me, api-keys, access, session, userinfo, discovery,
+  introspection.
   Kinds: delay, hang, reset, status, known-error, wrapped, answer, redirect, garbage, truncate, drip,
   huge, gzip-bomb, endless-headers, empty-keys, odd-keys, other-user, pad-profile.
   Members: latency, status, code, retry_after, x_retry_after, location, header, body, size, interval,
