@@ -96,6 +96,11 @@ type Project struct {
 	SecretServerKey string   `toml:"secret_server_key"`
 	Allow           []string `toml:"allow"`
 	APIKeys         []string `toml:"api_keys"`
+
+	// Introspection is how the upstream is asked about access tokens; nil: not at all.
+	Introspection    *Introspection `toml:"introspection"`
+	IntrospectionURL string         `toml:"introspection_url"`
+
 	Leeway          Duration `toml:"leeway"`
 	ProfileFresh    Duration `toml:"profile_fresh"`
 	ProfileStale    Duration `toml:"profile_stale"`

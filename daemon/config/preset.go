@@ -144,6 +144,9 @@ func checkStack(p *Project, report reporter) {
 	if len(p.Scopes) > 0 {
 		report("scopes", "needs resources: only tokens for a resource have scopes")
 	}
+	if p.Introspection != nil || p.IntrospectionURL != "" {
+		report("introspection", "is for the presets \"neon\" and \"oidc\" only: Stack Auth does not introspect; what only it can judge are api_keys")
+	}
 }
 
 func deriveStack(p *Project) {
@@ -204,6 +207,7 @@ func checkNeon(p *Project, report reporter) {
 	}
 	refuseForeign(p, report)
 	checkResources(p, report)
+	checkIntrospection(p, report)
 	if p.UserinfoURL != "" {
 		report("userinfo_url", "is for preset \"oidc\" only")
 	}
@@ -249,6 +253,7 @@ func checkOIDC(p *Project, report reporter) {
 	checkAlgorithms(p, report)
 	refuseForeign(p, report)
 	checkResources(p, report)
+	checkIntrospection(p, report)
 }
 
 func checkAlgorithms(p *Project, report reporter) {

@@ -20,10 +20,10 @@ func checkResources(p *Project, report reporter) {
 		if len(p.Scopes) > 0 {
 			report("scopes", "needs resources: only tokens for a resource have scopes")
 		}
-		if p.goesByClient() {
+		if p.goesByClient() || p.Introspection != nil {
 			checkMachines(p, report)
 		} else if len(p.Allow) > 0 {
-			report("allow", "is for preset \"stack\" only, but for \"machine\" beside resources or audience_claim")
+			report("allow", "is for preset \"stack\" only, but for \"machine\" beside resources, audience_claim or introspection")
 		}
 		return
 	}

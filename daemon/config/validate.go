@@ -174,7 +174,7 @@ func (p *Project) validate(report reporter) {
 	} else {
 		d.check(p, report)
 	}
-	for key, raw := range map[string]string{"base_url": p.BaseURL, "jwks_url": p.JWKSURL, "userinfo_url": p.UserinfoURL} {
+	for key, raw := range map[string]string{"base_url": p.BaseURL, "jwks_url": p.JWKSURL, "userinfo_url": p.UserinfoURL, "introspection_url": p.IntrospectionURL} {
 		if raw == "" {
 			continue
 		}

@@ -42,8 +42,9 @@ type Ask struct {
 	Keep time.Duration
 	// Timeout is how long a call of the upstream may take.
 	Timeout time.Duration
-	// Rate is the upstream's budget in calls a second, for the whole fleet.
-	Rate float64
+	// Rate is the upstream's budget in calls a second, for the whole fleet. Burst is how many may come at once, if more than in a second.
+	Rate  float64
+	Burst int
 	// Background leaves half of the burst to those who wait.
 	Background bool
 	// Purges are the purges that end this profile: of everything, and of the
@@ -218,7 +219,7 @@ func (c *claimer) args() []string {
 	}
 	each, burst, reserve := int64(0), int64(1), int64(0)
 	if c.o.Budget {
-		each, burst = budget(c.ask.Rate)
+		each, burst = budget(c.ask.Rate, c.ask.Burst)
 		if c.ask.Background {
 			reserve = burst / 2
 		}
@@ -240,14 +241,14 @@ func bit(b bool) int64 {
 }
 
 // budget is a rate as the script takes it: microseconds for each call, and how
-// many may come at once.
-func budget(rate float64) (each, burst int64) {
+// many may come at once, least or more.
+func budget(rate float64, least int) (each, burst int64) {
 	const longest = 24 * time.Hour
 	each = longest.Microseconds()
 	if rate > 1/longest.Seconds() {
 		each = max(1, int64(1e6/rate))
 	}
-	return each, max(1, int64(min(rate+0.999999, 1e6)))
+	return each, max(1, int64(least), int64(min(rate+0.999999, 1e6)))
 }
 
 // alone decides without the engine, by this host's own part of the budget.

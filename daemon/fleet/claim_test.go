@@ -224,7 +224,7 @@ func TestTheBudgetCountsForAllHosts(t *testing.T) {
 
 func TestBudgetsInNumbers(t *testing.T) {
 	for rate, want := range map[float64][2]int64{1: {1e6, 1}, 20: {50000, 20}, 0.5: {2e6, 1}, 2.5: {400000, 3}, 1e-12: {86400e6, 1}, 10000: {100, 10000}} {
-		if each, burst := budget(rate); each != want[0] || burst != want[1] {
+		if each, burst := budget(rate, 0); each != want[0] || burst != want[1] {
 			t.Errorf("%v: %d, %d; want %v", rate, each, burst, want)
 		}
 	}

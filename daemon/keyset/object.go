@@ -11,13 +11,19 @@ import (
 // maxDepth is how deep arrays and objects may nest, the outermost counted.
 const maxDepth = 16
 
-// The names that are picked out of a header, a payload and a JWK, here and by
-// whoever reads the claims behind us.
+// The names that are picked out of a header, a payload, what introspection says of one,
+// and a JWK, here and by whoever reads the claims behind us.
 var (
 	headerNames = strictjson.NewNames("alg", "kid", "typ")
-	claimNames  = strictjson.NewNames(append(withoutScope(), "iss", "exp", "nbf", "iat", "cnf", "at_hash", "c_hash", "events", "typ", "token_use")...)
+	claimNames  = strictjson.NewNames(readClaims()...)
+	answerNames = strictjson.NewNames(append(readClaims(), "active", "token_type")...)
 	keyNames    = strictjson.NewNames("kty", "alg", "kid", "use", "key_ops", "crv", "x", "y", "n", "e", "d")
 )
+
+// readClaims are the names of the claims that are read.
+func readClaims() []string {
+	return append(withoutScope(), "iss", "exp", "nbf", "iat", "cnf", "at_hash", "c_hash", "events", "typ", "token_use")
+}
 
 // withoutScope is what is read of a user but for "scope": "Scope" is another claim
 // (RFC 9068 section 2.2.3), and whoever looks for scopes reads names to the letter.

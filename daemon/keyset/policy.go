@@ -94,6 +94,9 @@ type Policy struct {
 	// AudienceArray lets "aud" be an array that contains a Name (RFC 7519
 	// section 4.1.3). If it contains a refused one too, the refusal wins.
 	AudienceArray bool
+	// AudienceOptional takes opaque tokens of which an introspection endpoint does
+	// not say whom they are for. It does not matter to Verify.
+	AudienceOptional bool
 	// KeyIDOptional lets "kid" be absent (RFC 7515 section 4.1.4): then each key
 	// of the token's algorithm is tried, at most MaxTried.
 	KeyIDOptional bool

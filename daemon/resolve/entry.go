@@ -6,7 +6,6 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/clock"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
-	"github.com/neonauthd/neonauthd/daemon/upstream"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -15,7 +14,7 @@ import (
 // not matter what the cache that holds it does. It never changes.
 type entry struct {
 	project     *Project
-	key         *keyset.Key // nil for a session credential
+	key         *keyset.Key // nil for an opaque credential
 	revision    uint64      // of purges, taken before the verification began
 	established time.Time   // with monotonic reading
 	deadline    time.Time   // exp by the wall clock, and by the monotonic one as it lay ahead when established
@@ -96,30 +95,6 @@ func (e *entry) accept(source Source, now time.Time) Verdict {
 // reuse is most, cut at exp: no caller reuses anything past the token's end.
 func (e *entry) reuse(most time.Duration, now time.Time) time.Duration {
 	return max(0, min(most, clock.Left(e.deadline, now)))
-}
-
-// sessionEntry stands for a session credential that the upstream has accepted:
-// there are no claims, and it ends with the session.
-//
-// A session that began later than this host's clock and the leeway allow does
-// not tell when: a revocation of its user covers it, as it covers a token
-// without iat.
-func sessionEntry(p *Project, answer *upstream.Profile, revision uint64, now time.Time) *entry {
-	started := answer.Started
-	if started.After(now.Add(time.Duration(p.config.Leeway))) {
-		started = time.Time{}
-	}
-	class := keyset.ClassNormal
-	if answer.Team {
-		class = keyset.ClassTeam
-	}
-	return newEntry(p, &keyset.Claims{
-		Subject:  answer.Subject,
-		Session:  answer.Session,
-		Class:    class,
-		IssuedAt: started,
-		Expires:  answer.Expires,
-	}, revision, now)
 }
 
 // revoked reports whether list covers the token, whose entry this is.

@@ -7,7 +7,6 @@ import (
 	"github.com/neonauthd/neonauthd/cache"
 	"github.com/neonauthd/neonauthd/daemon/clock"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
-	"github.com/neonauthd/neonauthd/daemon/upstream"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -38,8 +37,8 @@ func (r *Resolver) Explain(l *Lookup) Explanation {
 	case signed:
 		x.Outcome = r.explainToken(l, v, recalled)
 		x.Key, x.Checks = t.token.Key, t.checks()
-	case session:
-		r.explainSession(l)
+	case opaque:
+		r.explainOpaque(l)
 		x.Outcome, x.Checks = v.Outcome, t.rest
 	case malformed:
 		r.explainMalformed(l)
@@ -61,7 +60,7 @@ func (r *Resolver) explainToken(l *Lookup, known Verdict, recalled bool) protoco
 	w := walk{Resolver: r, l: l}
 	v := r.verify(l, func() (Verdict, error) { return w.establish(), nil })
 	if v.Status() == protocol.OK {
-		r.noteTrouble(l, l.profileKey(v.entry))
+		r.noteTrouble(l, v.entry, l.profileKey(v.entry))
 	}
 	switch {
 	case !recalled:
@@ -83,33 +82,33 @@ func (r *Resolver) explainMalformed(l *Lookup) {
 	l.trace.verify(l, &keyset.Set{}, now)
 }
 
-// opaque says of which kind a credential is that only the upstream can judge.
-func opaque(l *Lookup) string {
-	is := "a session credential"
-	if _, ok := upstream.ParseAPIKey(l.Token); ok {
-		is = "an API key"
-	}
-	return is + ", which only the upstream can judge: ask PROFILE"
-}
-
-// explainSession says what can be told of a session credential.
-func (r *Resolver) explainSession(l *Lookup) {
+// explainOpaque says what can be told of a credential that only the upstream can
+// judge.
+func (r *Resolver) explainOpaque(l *Lookup) {
 	now, key := r.now(), l.profileKey(nil)
-	l.trace.note("gate", keyset.NotReached, opaque(l))
-	e := sessionEntry(l.Project, &upstream.Profile{Expires: now}, 0, now) // of nobody yet
+	l.trace.note("gate", keyset.NotReached, l.door.String()+", which only the upstream can judge: ask PROFILE")
+	e := newEntry(l.Project, &keyset.Claims{Expires: now}, 0, now) // of nobody yet
 	if found := r.profiles.get(key, l, now); found != nil {
 		e = found.entry
 	}
 	if e.revoked(r.revocations, l.revoked()) {
-		l.trace.note("revocation", keyset.Failed, "the session or its user is revoked on this host")
+		l.trace.note("revocation", keyset.Failed, "the credential, its session or its user is revoked on this host")
 	} else {
-		l.trace.note("revocation", keyset.Passed, "not revoked on this host, as far as is known of the session")
+		l.trace.note("revocation", keyset.Passed, "not revoked on this host, as far as is known of the credential")
 	}
-	r.noteTrouble(l, key)
+	r.noteTrouble(l, nil, key)
 }
 
-// noteTrouble says why a profile could not be had, if that is known.
-func (r *Resolver) noteTrouble(l *Lookup, profile cache.Key) {
+// noteTrouble says why a profile could not be had, if that is known, or what the
+// upstream has said against the credential with claims e.
+func (r *Resolver) noteTrouble(l *Lookup, e *entry, profile cache.Key) {
+	if reason, denied := r.profiles.denied(profile, l, e, r.now()); denied {
+		text := "the upstream has just said no: " + string(reason)
+		if reason == protocol.ReasonRejectedUpstream && l.introspects(e) {
+			text += ". It calls the token inactive: its session has ended, its user is banned or deleted, or this host's client is not linked to the resource"
+		}
+		l.trace.note("profile", keyset.Failed, text)
+	}
 	if text, failed := r.profiles.troubles.Get(&profile); failed {
 		l.trace.note("profile", keyset.Failed, "it could not be had a moment ago: "+text)
 	}
@@ -120,7 +119,7 @@ func (r *Resolver) cached(l *Lookup) Cached {
 	now := r.now()
 	c := Cached{Verdict: "miss", Profile: "miss"}
 	var e *entry
-	if l.kind != session {
+	if l.kind != opaque {
 		if e = r.memory.entry(&l.digest, now); e == nil || !e.alive(l.Project, now) || r.purges.covers(e.revision, l.digest, e.user()) {
 			return c
 		}

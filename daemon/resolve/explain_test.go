@@ -324,7 +324,7 @@ func TestACredentialIsOfOneKind(t *testing.T) {
 			l := &Lookup{Project: p, Token: token}
 			l.classify()
 			kinds[l.kind]++
-			if (l.kind == session) != (isSession && p.name == "neon") || (l.kind == signed) != keyset.Shaped(token) {
+			if (l.kind == opaque) != (isSession && p.name == "neon") || (l.kind == signed) != keyset.Shaped(token) {
 				t.Errorf("%s, of project %s: kind %d", name, p.name, l.kind)
 			}
 		}

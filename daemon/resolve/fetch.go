@@ -53,10 +53,6 @@ func (s *profiles) fetch(key cache.Key, l *Lookup, e *entry, priority upstream.P
 			f.profile, f.asked = p, p.asked // the flight before this one has just landed
 			return f
 		}
-		var subject string
-		if e != nil {
-			subject = e.subject
-		}
 		sh := s.share(l, e, priority)
 		switch have, failure := sh.claim(ctx); {
 		case failure != nil:
@@ -64,11 +60,14 @@ func (s *profiles) fetch(key cache.Key, l *Lookup, e *entry, priority upstream.P
 			return f
 		case have != nil:
 			f.asked, f.source = s.now().Add(-have.Age), SourceCache
-			f.profile = &profile{project: l.Project, revision: revision, asked: f.asked, body: have.Profile, user: e.user()}
+			if f.profile = s.shared(l, e, have.Profile, f.asked, revision); f.profile == nil {
+				f.failure = unknown(protocol.CodeUnavailable, time.Second)
+				return f
+			}
 			s.replace(key, f.profile, s.now()) // and no denial is lifted: the upstream was not asked about this token
 			return f
 		}
-		answer, err := l.Project.upstream.Profile(ctx, l.Token, subject, l.Asker, priority)
+		answer, err := l.Project.ask(ctx, l, e, priority)
 		if err != nil {
 			sh.finish(ctx, nil, err)
 			if s.failed(&f, key, l, err, revision, priority); f.denied == "" {
@@ -76,10 +75,10 @@ func (s *profiles) fetch(key cache.Key, l *Lookup, e *entry, priority upstream.P
 			}
 			return f
 		}
-		sh.finish(ctx, answer.Body, nil)
-		f.profile = &profile{project: l.Project, revision: revision, asked: f.asked, body: answer.Body}
+		sh.finish(ctx, answer.body, nil)
+		f.profile = newProfile(l, answer, f.asked, revision)
 		if e == nil {
-			f.profile.entry = sessionEntry(l.Project, &answer, revision, s.now())
+			f.profile.entry = newEntry(l.Project, answer.whose, revision, s.now())
 			s.revocations.Note(f.profile.entry.facts(nil))
 		}
 		f.profile.user = f.profile.evidence(e).user()
@@ -115,8 +114,38 @@ func (s *profiles) takeLast(ctx context.Context, key cache.Key, l *Lookup, e *en
 	}
 	now := s.now()
 	if own := s.get(key, l, now); own == nil || clock.Elapsed(own.asked, now) > age {
-		s.replace(key, &profile{project: l.Project, revision: revision, asked: now.Add(-age), body: body, user: e.user()}, now)
+		if p := s.shared(l, e, body, now.Add(-age), revision); p != nil {
+			s.replace(key, p, now)
+		}
 	}
+}
+
+// shared is a profile that another host has fetched for a token with claims e. What
+// introspection says is read again, as if it had come from the upstream; nil if it does
+// not hold any more.
+func (s *profiles) shared(l *Lookup, e *entry, body []byte, asked time.Time, revision uint64) *profile {
+	a := answer{body: body}
+	if l.introspects(e) {
+		if l.Project.introspection.Load() == nil {
+			return nil
+		}
+		var outcome protocol.Outcome
+		if a, outcome, _ = l.Project.read(body, e, s.now()); outcome.Status() != protocol.OK {
+			return nil
+		}
+	}
+	p := newProfile(l, a, asked, revision)
+	p.user = e.user()
+	return p
+}
+
+// newProfile is what the upstream has answered when it was asked.
+func newProfile(l *Lookup, a answer, asked time.Time, revision uint64) *profile {
+	p := &profile{project: l.Project, revision: revision, asked: asked, body: a.body}
+	if !a.ends.IsZero() {
+		p.ends = a.ends.Unix()
+	}
+	return p
 }
 
 // failed turns an upstream's error into what it means for those who wait.

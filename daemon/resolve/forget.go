@@ -30,9 +30,10 @@ func (r *Resolver) PurgeToken(token []byte, projects []*Project) (entries int64)
 	r.rejections.Delete(digest)
 	if s, ok := upstream.ParseSession(token); ok {
 		r.purges.purge(sessionMark(s)) // makes every spelling void; this one is dropped at once
-		for _, p := range projects {
-			r.memory.Delete(sessionKey(p.name, DigestOf(s.Canonical())))
-		}
+		digest = DigestOf(s.Canonical())
+	}
+	for _, p := range projects {
+		r.memory.Delete(credentialKey(p.name, digest))
 	}
 	return max(0, before-r.memory.Stats().Entries)
 }

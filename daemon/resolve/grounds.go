@@ -21,7 +21,7 @@ func (v *Verdict) Grounds(dst []Ground, l *Lookup) []Ground {
 	}
 	if l.Level == LevelProfile {
 		claims := e
-		if l.kind == session {
+		if l.kind == opaque {
 			claims = nil
 		}
 		dst = append(dst, profileGround(name, l.profileKey(claims)))

@@ -26,6 +26,7 @@ func (p *Project) pin(issuers ...string) {
 	if len(issuers) > 0 {
 		config := p.config
 		config.Issuers = issuers
+		p.introspection.Store(config.IntrospectionPolicy())
 		p.policy.Store(config.Policy())
 	}
 }

@@ -8,10 +8,10 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 )
 
-// sessionKey is where the profile of a session credential is kept that the
+// credentialKey is where what the upstream says of one credential is kept that the
 // digest is of.
-func sessionKey(project string, digest cache.Key) cache.Key {
-	return listKey("session", project, string(digest[:]))
+func credentialKey(project string, digest cache.Key) cache.Key {
+	return listKey("credential", project, string(digest[:]))
 }
 
 // userKey is where a user's profile is kept, apart for each class, because the

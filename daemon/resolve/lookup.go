@@ -44,9 +44,10 @@ type Lookup struct {
 
 	// Set by classify:
 	kind        kind
-	digest      cache.Key     // of the credential in its canonical spelling; zero where it is malformed
-	session     *sessionNames // nil for other kinds
-	notAdmitted bool          // an API key of a team, and the project does not admit those
+	door        door      // of an opaque credential
+	digest      cache.Key // of the credential in its canonical spelling; zero where it is malformed
+	names       *names    // of an opaque credential; nil for other kinds
+	notAdmitted bool      // an API key of a team, and the project does not admit those
 }
 
 // kind is what a credential is, as far as its form tells. The zero value is
@@ -57,12 +58,30 @@ type kind uint8
 const (
 	malformed kind = iota // nothing that the project has a door for
 	signed                // a token that the project's keys can judge
-	session               // a session credential: only the upstream can judge it
+	opaque                // a credential that only the upstream can judge
 )
 
-// sessionNames are what all credentials of one session go by. They hold nothing of
-// the lookup's Token, whose bytes a copy of the lookup may outlive.
-type sessionNames struct {
+// door is how the upstream is asked about an opaque credential. The zero value is
+// none.
+type door uint8
+
+// The doors that a project can have.
+const (
+	noDoor       door = iota
+	sessions          // get-session of Better Auth
+	apiKeys           // the check of API keys of Stack Auth
+	accessTokens      // introspection of OAuth
+)
+
+// String says of what kind the credentials are that come through the door.
+func (d door) String() string {
+	return map[door]string{sessions: "a session credential", apiKeys: "an API key", accessTokens: "an opaque access token"}[d]
+}
+
+// names are what an opaque credential goes by, and with a session all credentials of
+// it. They hold nothing of the lookup's Token, whose bytes a copy of the lookup may
+// outlive.
+type names struct {
 	mark  cache.Key // for purges
 	token []byte    // for revocations
 }
@@ -76,30 +95,42 @@ func (l *Lookup) classify() {
 		l.kind, l.digest = signed, DigestOf(l.Token)
 		return
 	}
-	if l.Project.preset.Sessions {
+	// The forms overlap in one place: a session's bare token looks like an access
+	// token, and a project that introspects takes it for one.
+	c := &l.Project.config
+	switch {
+	case len(c.APIKeys) > 0 && l.isAPIKey():
+		l.pass(apiKeys, DigestOf(l.Token), names{DigestOf(l.Token), bytes.Clone(l.Token)})
+	case c.Introspection != nil && upstream.OpaqueAccessToken(l.Token):
+		l.pass(accessTokens, DigestOf(l.Token), names{DigestOf(l.Token), bytes.Clone(l.Token)})
+	case l.Project.preset.Sessions:
 		if s, ok := upstream.ParseSession(l.Token); ok {
-			l.kind, l.digest = session, DigestOf(s.Canonical())
-			l.session = &sessionNames{sessionMark(s), s.Token()}
+			l.pass(sessions, DigestOf(s.Canonical()), names{sessionMark(s), s.Token()})
 		}
-	}
-	if len(l.Project.config.APIKeys) > 0 {
-		l.classifyKey()
 	}
 }
 
-// classifyKey takes an API key of a type that the project has a door for.
-func (l *Lookup) classifyKey() {
+// pass makes the credential one that comes through a door.
+func (l *Lookup) pass(d door, digest cache.Key, n names) {
+	l.kind, l.door, l.digest, l.names = opaque, d, digest, &n
+}
+
+// isAPIKey tells whether the credential is an API key of a type that the project has a
+// door for.
+func (l *Lookup) isAPIKey() bool {
 	k, ok := upstream.ParseAPIKey(l.Token)
 	kind := config.APIKeysUser
 	if k.Team {
 		kind = config.APIKeysTeam
 	}
-	if !ok || !slices.Contains(l.Project.config.APIKeys, kind) {
-		return
-	}
-	l.kind, l.digest = session, DigestOf(l.Token)
-	l.session = &sessionNames{l.digest, bytes.Clone(l.Token)}
 	l.notAdmitted = k.Team && !l.Project.config.Admits(config.AllowTeam)
+	return ok && slices.Contains(l.Project.config.APIKeys, kind)
+}
+
+// introspects tells whether what the upstream is asked about the credential is an
+// access token's state: of a token with claims e, or of an opaque one without.
+func (l *Lookup) introspects(e *entry) bool {
+	return e == nil && l.door == accessTokens || e != nil && l.Project.config.IntrospectsTokens()
 }
 
 // keys are those that may judge the credential at now, and whether they may. A
@@ -114,7 +145,7 @@ func (l *Lookup) keys(now time.Time) (current *keyring.Snapshot, usable bool) {
 
 // OnlyUpstream reports whether nobody but the upstream can judge the credential.
 // It is known once the lookup was asked.
-func (l *Lookup) OnlyUpstream() bool { return l.kind == session }
+func (l *Lookup) OnlyUpstream() bool { return l.kind == opaque }
 
 // Digest is what the credential is remembered by. It is known once the lookup was
 // asked, and zero of what is malformed.
@@ -122,16 +153,16 @@ func (l *Lookup) Digest() [32]byte { return l.digest }
 
 // purged is the key by which a purge of this credential names it.
 func (l *Lookup) purged() cache.Key {
-	if l.session != nil {
-		return l.session.mark
+	if l.names != nil {
+		return l.names.mark
 	}
 	return l.digest
 }
 
 // revoked is the text by which a revocation of this credential names it.
 func (l *Lookup) revoked() []byte {
-	if l.session != nil {
-		return l.session.token
+	if l.names != nil {
+		return l.names.token
 	}
 	return l.Token
 }

@@ -19,7 +19,7 @@ const (
 	// entryBytes and profileBytes are the sizes of the structures, with the
 	// allocator's rounding; a test holds them to it.
 	entryBytes   = 176
-	profileBytes = 112
+	profileBytes = 128
 	// tidyInterval is how often what has expired in an idle cache is freed.
 	tidyInterval = time.Minute
 )

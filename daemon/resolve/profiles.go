@@ -24,22 +24,23 @@ const (
 	troublesKept   = 1024             // and of how many
 )
 
-// profile is what the upstream said of one user, or of one session where only
-// the upstream can judge the credential.
+// profile is what the upstream said of one user, or of one credential where only the
+// upstream can judge it or introspects it.
 type profile struct {
 	project  *Project
 	user     subjectKey
 	revision uint64
 	asked    time.Time // when the question went out, with monotonic reading: the profile is at least that live
 	body     []byte
-	entry    *entry // of a session credential, which has no claims of its own; nil otherwise
+	entry    *entry // of an opaque credential, which has no claims of its own; nil otherwise
+	ends     int64  // by the upstream, Unix seconds; 0: with the token
 
 	lookedUp atomic.Int64 // its age at the last lookup; all else never changes
 }
 
 // profiles keeps profiles fresh, shared and honest about their age. They are
 // kept per user, not per token, because clients renew their tokens every minute
-// or so. Safe for concurrent use.
+// or so; what introspection says is of one token. Safe for concurrent use.
 type profiles struct {
 	memory      *memory
 	denials     *cache.Recent[denial]
@@ -59,7 +60,7 @@ type profiles struct {
 }
 
 // recall answers from memory, if what is there is fresh. e holds the verified
-// claims; it is nil for a session credential.
+// claims; it is nil for an opaque credential.
 func (s *profiles) recall(l *Lookup, e *entry, now time.Time) (Verdict, bool) {
 	key := l.profileKey(e)
 	if reason, denied := s.denied(key, l, e, now); denied && l.MaxAge != 0 {
@@ -111,10 +112,10 @@ func (s *profiles) dead(l *Lookup, e *entry, now time.Time) (Verdict, bool) {
 }
 
 // profileKey is where the profile for a lookup is kept: the user's, or the
-// session's where e is nil.
+// credential's where that is what the upstream is asked about.
 func (l *Lookup) profileKey(e *entry) cache.Key {
-	if e == nil {
-		return sessionKey(l.Project.name, l.digest)
+	if e == nil || l.introspects(e) {
+		return credentialKey(l.Project.name, l.digest)
 	}
 	return userKey(l.Project.name, e.class, e.subject)
 }
@@ -144,7 +145,9 @@ func (s *profiles) get(key cache.Key, l *Lookup, now time.Time) *profile {
 	case p == nil, p.project != l.Project, s.purges.covers(p.revision, l.purged(), p.user):
 		return nil
 	case p.entry != nil && !p.entry.over(now) && !p.entry.alive(l.Project, now):
-		return nil // what is known of the session's end rests on a clock that was set back since
+		return nil // what is known of the credential's end rests on a clock that was set back since
+	case p.ends != 0 && now.Unix() >= p.ends:
+		return nil
 	}
 	return p
 }
@@ -153,7 +156,7 @@ func (s *profiles) get(key cache.Key, l *Lookup, now time.Time) *profile {
 // lookup allows. e is as for recall.
 func (s *profiles) resolve(ctx context.Context, l *Lookup, e *entry) Verdict {
 	key := l.profileKey(e)
-	if e != nil && e.class == keyset.ClassMachine { // there is nobody whose profile there could be
+	if e != nil && e.class == keyset.ClassMachine && !l.introspects(e) { // there is nobody whose profile there could be
 		return s.fallback(l, e, key, unknown(protocol.CodeUnavailable, 0))
 	}
 	if !l.place.forUpstream() {
@@ -232,6 +235,9 @@ func (s *profiles) accept(l *Lookup, e *entry, p *profile, source Source, now ti
 	age := clock.Elapsed(p.asked, now)
 	// A stale profile is not reused at all: the next lookup may find a live one.
 	reuse := min(claimsReuse, time.Duration(l.Project.config.ProfileFresh)-age)
+	if p.ends != 0 {
+		reuse = min(reuse, time.Unix(p.ends, 0).Sub(now.Round(0)))
+	}
 	return Verdict{
 		Outcome: protocol.Accepted(),
 		Level:   LevelProfile,

@@ -22,6 +22,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/keyring"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
+	"github.com/neonauthd/neonauthd/daemon/resolve/linkage"
 	"github.com/neonauthd/neonauthd/daemon/statedir"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 )
@@ -41,8 +42,12 @@ type Project struct {
 	config          config.Project // as derived
 	preset          config.Preset
 	serverKey       upstream.Secret
+	secret          upstream.Secret // of introspection
 	log             *slog.Logger
+	now             func() time.Time
 	policy          atomic.Pointer[keyset.Policy] // nil until the issuer is known
+	introspection   atomic.Pointer[keyset.Policy] // for what introspection says; nil until policy is not
+	link            linkage.Watch
 	issuer          issuerFile
 	upstream        *upstream.Client
 	keys            *keyring.Ring
@@ -87,6 +92,10 @@ func NewProject(table config.Project, s Surroundings) (*Project, error) {
 		// Level claims needs no key: a host that cannot read it still verifies.
 		log.Error("server key not usable: profiles are answered as misconfigured, claims are still verified; mend what the error names, then reload (a systemd credential is delivered anew by a restart only)", "error", err)
 	}
+	secret, secretErr := config.ReadIntrospectionSecret(&derived, s.ConfigDir)
+	if secretErr != nil {
+		log.Error("secret of introspection not usable: what it judges is answered as misconfigured, claims are still verified; mend what the error names, then reload (a systemd credential is delivered anew by a restart only)", "error", secretErr)
+	}
 	preset := derived.Meaning()
 	client, err := upstream.New(upstream.Config{
 		Preset:          preset.Upstream,
@@ -96,6 +105,7 @@ func NewProject(table config.Project, s Surroundings) (*Project, error) {
 		UserinfoURL:     derived.UserinfoURL,
 		ServerKey:       key,
 		KeyUnreadable:   err != nil,
+		Introspection:   introspectionClient(&derived, secret),
 		AllowRestricted: derived.Admits(config.AllowRestricted),
 		AllowAnonymous:  derived.Admits(config.AllowAnonymous),
 		Timeout:         time.Duration(derived.UpstreamTimeout),
@@ -116,7 +126,9 @@ func NewProject(table config.Project, s Surroundings) (*Project, error) {
 		config:    derived,
 		preset:    preset,
 		serverKey: key,
+		secret:    secret,
 		log:       log,
+		now:       s.Now,
 		upstream:  client,
 		issuer:    newIssuerFile(s.StateDir, derived.Name, derived.KeysID()),
 	}
@@ -140,6 +152,15 @@ func NewProject(table config.Project, s Surroundings) (*Project, error) {
 	return p, nil
 }
 
+// introspectionClient is how the upstream of a table is asked about access tokens.
+func introspectionClient(table *config.Project, secret upstream.Secret) *upstream.Introspection {
+	i := table.Introspection
+	if i == nil {
+		return nil
+	}
+	return &upstream.Introspection{URL: table.IntrospectionURL, ClientID: i.ClientID, Secret: secret, Basic: i.Auth == config.AuthBasic, PerMinute: i.PerMinute()}
+}
+
 // Name returns the project's name, by which callers ask for it.
 func (p *Project) Name() string { return p.name }
 
@@ -153,7 +174,8 @@ func (p *Project) Is(table config.Project, configDir string) bool {
 	}
 	// A key that cannot be read now is no reason to give up the one there is.
 	key, err := config.ReadServerKey(table.SecretServerKey, configDir)
-	return err != nil || key.Equal(p.serverKey)
+	secret, secretErr := config.ReadIntrospectionSecret(&table, configDir)
+	return (err != nil || key.Equal(p.serverKey)) && (secretErr != nil || secret.Equal(p.secret))
 }
 
 // Inherit takes over the keys of a predecessor. To be called before Run.
@@ -229,6 +251,11 @@ func (p *Project) HasServerKey() bool { return !p.serverKey.Empty() }
 // TestAPIKeys asks the upstream once whether it judges API keys of a type.
 func (p *Project) TestAPIKeys(ctx context.Context, kind string) error {
 	return p.upstream.TestAPIKeys(ctx, kind == config.APIKeysTeam)
+}
+
+// TestIntrospection asks the upstream once whether it takes the client that introspects.
+func (p *Project) TestIntrospection(ctx context.Context) error {
+	return p.upstream.TestIntrospection(ctx)
 }
 
 // TestServerKey asks the upstream once whether it takes project id and server key.

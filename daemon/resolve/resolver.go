@@ -150,8 +150,8 @@ func (r *Resolver) Recall(l *Lookup) (v Verdict, ok bool) {
 	switch l.kind {
 	case signed:
 		return r.recallToken(l, now)
-	case session:
-		return r.recallSession(l, now)
+	case opaque:
+		return r.recallOpaque(l, now)
 	case malformed:
 	}
 	return rejected(protocol.ReasonMalformed), true
@@ -178,8 +178,9 @@ func (r *Resolver) recallToken(l *Lookup, now time.Time) (Verdict, bool) {
 	return Verdict{}, false
 }
 
-// recallSession answers for a session credential. It has no claims of its own.
-func (r *Resolver) recallSession(l *Lookup, now time.Time) (Verdict, bool) {
+// recallOpaque answers for a credential that only the upstream can judge. It has no
+// claims of its own.
+func (r *Resolver) recallOpaque(l *Lookup, now time.Time) (Verdict, bool) {
 	switch {
 	case l.notAdmitted:
 		return rejected(protocol.ReasonClassNotAllowed), true
@@ -250,7 +251,7 @@ func (r *Resolver) Leave(l *Lookup) { l.place.of.GiveFor(l.place.asker) }
 // Resolve reaches the verdict that Recall could not give. It returns within the
 // deadline of ctx; what it began for others goes on without it.
 func (r *Resolver) Resolve(ctx context.Context, l *Lookup) Verdict {
-	if l.kind == session {
+	if l.kind == opaque {
 		return r.profiles.resolve(ctx, l, nil)
 	}
 	v := r.verify(l, func() (Verdict, error) { return r.inTurn(ctx, l) })

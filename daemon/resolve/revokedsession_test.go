@@ -30,14 +30,14 @@ func TestARevokedUsersSessionIsCoveredThatBeganInTheFuture(t *testing.T) {
 		{"farther ahead", testLeeway + time.Second, true},
 		{"an hour ahead", time.Hour, true},
 	} {
-		e := sessionEntry(p, &upstream.Profile{Subject: "ada", Started: now.Add(c.ahead), Expires: now.Add(24 * time.Hour)}, 0, now)
+		e := newEntry(p, p.claimsOf(&upstream.Profile{Subject: "ada", Started: now.Add(c.ahead), Expires: now.Add(24 * time.Hour)}), 0, now)
 		if covered := e.revoked(k.revocations, []byte("credential")); covered != c.covered {
 			t.Errorf("%s: covered %v", c.name, covered)
 		}
 	}
 	k.clock.Advance(testLeeway + time.Second)
 	now = k.clock.Read()
-	later := sessionEntry(p, &upstream.Profile{Subject: "ada", Started: now, Expires: now.Add(24 * time.Hour)}, 0, now)
+	later := newEntry(p, p.claimsOf(&upstream.Profile{Subject: "ada", Started: now, Expires: now.Add(24 * time.Hour)}), 0, now)
 	if later.revoked(k.revocations, []byte("credential")) {
 		t.Error("a session that began later is covered")
 	}

@@ -2,6 +2,7 @@ package resolve
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"time"
 
@@ -32,8 +33,12 @@ type share struct {
 	flight fleet.Flight
 }
 
+// introspectionOf follows a project's name, which has no such character, where its
+// introspection is meant.
+const introspectionOf = "/introspection"
+
 // share returns what the fleet is asked before a fetch: for a verified token with
-// claims e, or for a session credential, whose subject is not known before the
+// claims e, or for an opaque credential, whose subject is not known before the
 // upstream has said it and which therefore is told to nobody.
 func (s *profiles) share(l *Lookup, e *entry, priority upstream.Priority) share {
 	if s.fleet == nil {
@@ -53,8 +58,16 @@ func (s *profiles) share(l *Lookup, e *entry, priority upstream.Priority) share 
 		Background: priority == upstream.Background,
 		Private:    e == nil || s.purgedItself(l),
 	}
+	introspects := l.introspects(e)
+	if introspects { // has a budget of its own
+		ask.Project += introspectionOf
+		ask.Rate, ask.Burst = l.Project.upstream.Budget()
+	}
 	if e != nil {
 		ask.Subject, ask.Class = e.subject, e.class.String()
+		if introspects { // is of this token alone
+			ask.Class = hex.EncodeToString(l.digest[:])
+		}
 		ask.Purges = []fleet.Name{
 			{Kind: string(revoke.KindPurgeAll)},
 			{Kind: string(revoke.KindPurgeSubject), Project: config.Name, Value: e.subject},

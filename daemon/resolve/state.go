@@ -5,6 +5,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/cache"
 	"github.com/neonauthd/neonauthd/daemon/keyring"
+	"github.com/neonauthd/neonauthd/daemon/resolve/linkage"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 )
 
@@ -23,6 +24,16 @@ type ProjectState struct {
 	// agree.
 	ClockAhead               time.Duration
 	ClockHeard, ClockDiffers bool
+	// Introspection is nil where there is none. Where all profiles are asked for there,
+	// Upstream is its governor too.
+	Introspection *IntrospectionState
+}
+
+// IntrospectionState is a reading of what a project's introspection has come to.
+type IntrospectionState struct {
+	linkage.State
+	// Governor is its budget, circuit and pause.
+	Governor upstream.GovernorState
 }
 
 // State returns what there is to tell of the project at now. Reading changes
@@ -36,6 +47,12 @@ func (p *Project) State(now time.Time) ProjectState {
 		Upstream:        p.upstream.Governor(),
 		ProfileFailures: p.profileFailures.Load(),
 		ClockDiffers:    p.upstream.ClockDiffers(),
+	}
+	if governor, ok := p.upstream.IntrospectionGovernor(); ok {
+		s.Introspection = &IntrospectionState{State: p.link.State(), Governor: governor}
+	}
+	if p.config.IntrospectsTokens() {
+		s.Upstream = s.Introspection.Governor
 	}
 	s.ClockAhead, s.ClockHeard = p.upstream.ClockAhead()
 	return s

@@ -63,6 +63,9 @@ func (v *Verdict) Expires() int64 {
 	if v.entry == nil {
 		return 0
 	}
+	if p := v.profile; p != nil && p.ends != 0 {
+		return min(p.ends, v.entry.expires)
+	}
 	return v.entry.expires
 }
 

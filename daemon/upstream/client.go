@@ -15,6 +15,7 @@ package upstream
 
 import (
 	"errors"
+	"math"
 	"net/http"
 	"strings"
 	"time"
@@ -64,12 +65,14 @@ type Profile struct {
 
 // Client asks one project's upstream. Safe for concurrent use.
 type Client struct {
-	config     Config
-	endpoints  endpoints
-	http       *http.Client
-	governor   *governor
-	discovery  *discovery
-	comparison comparison
+	config    Config
+	endpoints endpoints
+	http      *http.Client
+	governor  *governor
+	// introspection is the governor of the introspection endpoint; nil where that is not asked.
+	introspection *governor
+	discovery     *discovery
+	comparison    comparison
 }
 
 // New checks config and returns a Client. It sends nothing and starts nothing. Its errors name the setting and
@@ -95,13 +98,18 @@ func New(config Config) (*Client, error) {
 	if at.plain {
 		config.Logger.Warn("upstream is asked over plain http on this machine; that is for development only")
 	}
-	return &Client{
+	c := &Client{
 		config:    config,
 		endpoints: at,
 		http:      newHTTPClient(newTransport(config)),
-		governor:  newGovernor(config),
+		governor:  newGovernor(config, config.Rate, int(max(1, math.Ceil(config.Rate)))),
 		discovery: newDiscovery(),
-	}, nil
+	}
+	if config.Introspection != nil {
+		perSecond, burst := c.Budget()
+		c.introspection = newGovernor(config, perSecond, burst)
+	}
+	return c, nil
 }
 
 // Close closes idle connections. Requests in flight are not disturbed.
@@ -109,6 +117,15 @@ func (c *Client) Close() { c.http.CloseIdleConnections() }
 
 // Governor returns the state of the project's budget, circuit and pause.
 func (c *Client) Governor() GovernorState { return c.governor.state() }
+
+// Budget is what may be asked of the introspection endpoint: questions a second, and how many at once. It is zero where
+// there is no introspection.
+func (c *Client) Budget() (rate float64, burst int) {
+	if c.config.Introspection == nil {
+		return 0, 0
+	}
+	return c.config.Introspection.budget()
+}
 
 // finish names the act in e, tells the operator if e concerns them, and turns it into the caller's error.
 func (c *Client) finish(act string, e *Error) error {

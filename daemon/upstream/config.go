@@ -79,6 +79,8 @@ type Config struct {
 	// KeyUnreadable tells that a server key is configured and could not be read: the operator is then told so, and
 	// not that there is none. It has no effect beside a ServerKey.
 	KeyUnreadable bool
+	// Introspection is how access tokens are asked about (Neon, OIDC); nil: not at all.
+	Introspection *Introspection
 	// AllowRestricted and AllowAnonymous admit these classes of users (Stack).
 	AllowRestricted, AllowAnonymous bool
 	// Timeout bounds each exchange as a whole; 0 means DefaultTimeout.
@@ -123,4 +125,24 @@ func (config Config) withDefaults() Config {
 		config.Logger = slog.New(slog.DiscardHandler)
 	}
 	return config
+}
+
+// Introspection tells as which client access tokens are asked about (RFC 7662), and how often.
+type Introspection struct {
+	// URL is the endpoint. Empty: the metadata name it.
+	URL string
+	// ClientID and Secret are the client's. Without Secret nothing is asked.
+	ClientID string
+	Secret   Secret
+	// Basic sends them in the header Authorization, and not in the form.
+	Basic bool
+	// PerMinute is how many questions are sent within any minute at most.
+	PerMinute int
+}
+
+// budget returns a rate, in questions a second, and a burst that together send no more than PerMinute within any minute:
+// a quarter at once, the rest spread over the minute.
+func (i *Introspection) budget() (rate float64, burst int) {
+	burst = max(1, i.PerMinute/4)
+	return max(0.5, float64(i.PerMinute-burst)) / 60, burst
 }

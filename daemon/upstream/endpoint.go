@@ -71,8 +71,9 @@ func isLoopback(host string) bool {
 
 // endpoints are the URLs one project's upstream is asked at. Empty ones are not known (yet).
 type endpoints struct {
-	keys, profile, discovery string
-	plain                    bool // one of the configured URLs is plain http
+	keys, profile, discovery, introspection string
+
+	plain bool // one of the configured URLs is plain http
 }
 
 // apiKeys is where Stack is asked about an API key of a type, user or team.
@@ -132,6 +133,13 @@ func (e endpoints) override(config Config) (endpoints, error) {
 			return endpoints{}, fmt.Errorf("userinfo_url: %w", err)
 		}
 		e.profile, e.plain = u.String(), e.plain || u.Scheme == "http"
+	}
+	if config.Introspection != nil && config.Introspection.URL != "" {
+		u, err := parseEndpoint(config.Introspection.URL)
+		if err != nil {
+			return endpoints{}, fmt.Errorf("introspection_url: %w", err)
+		}
+		e.introspection, e.plain = u.String(), e.plain || u.Scheme == "http"
 	}
 	return e, nil
 }

@@ -2,7 +2,6 @@ package upstream
 
 import (
 	"context"
-	"math"
 	"net/http"
 	"sync"
 	"time"
@@ -81,11 +80,12 @@ type governor struct {
 // MaxWait is how long an interactive request may wait for its turn at an upstream whose calls may take timeout.
 func MaxWait(timeout time.Duration) time.Duration { return timeout / 3 }
 
-func newGovernor(config Config) *governor {
+// newGovernor returns a governor of a budget of that many requests a second, burst of them at once.
+func newGovernor(config Config, perSecond float64, burst int) *governor {
 	g := &governor{
 		now:     config.Now,
 		maxWait: MaxWait(config.Timeout),
-		budget:  rate.NewLimiter(rate.Limit(config.Rate), int(max(1, math.Ceil(config.Rate)))),
+		budget:  rate.NewLimiter(rate.Limit(perSecond), burst),
 	}
 	g.queue.own = map[fair.ID]int{}
 	return g

@@ -34,7 +34,7 @@ func (c *Client) Profile(ctx context.Context, token []byte, subject string, aske
 	ctx, cancel := c.within(ctx)
 	defer cancel()
 	var found Profile
-	e = c.governed(ctx, asker, priority, func() (e *Error) {
+	e = c.governed(ctx, c.governor, asker, priority, func() (e *Error) {
 		found, e = ask(ctx)
 		return e
 	})
@@ -69,9 +69,9 @@ func (c *Client) question(token, subject string) (func(context.Context) (Profile
 	}
 }
 
-// governed runs ask when the governor lets it, and lets the governor learn from the result, also from a panic.
-func (c *Client) governed(ctx context.Context, asker fair.Asker, priority Priority, ask func() *Error) *Error {
-	t, e := c.governor.admit(ctx, asker, priority)
+// governed runs ask when g lets it, and lets g learn from the result, also from a panic.
+func (c *Client) governed(ctx context.Context, g *governor, asker fair.Asker, priority Priority, ask func() *Error) *Error {
+	t, e := g.admit(ctx, asker, priority)
 	if e != nil {
 		return e
 	}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -50,7 +51,7 @@ func TestASecretIsNeverPrinted(t *testing.T) {
 	}
 }
 
-func TestTheSecretIsRevealedInOnePlace(t *testing.T) {
+func TestSecretsAreRevealedWhereTheyAreSent(t *testing.T) {
 	files, err := filepath.Glob("*.go")
 	if err != nil || len(files) == 0 {
 		t.Fatal(files, err)
@@ -68,7 +69,7 @@ func TestTheSecretIsRevealedInOnePlace(t *testing.T) {
 			places = append(places, file)
 		}
 	}
-	if len(places) != 1 || places[0] != "stack.go" {
+	if !slices.Equal(places, []string{"introspect.go", "stack.go"}) {
 		t.Errorf("revealed in %v", places)
 	}
 }

@@ -129,6 +129,9 @@ func wants(t reflect.Type, key toml.Key) string {
 	case reflect.Uint32:
 		return "a number from 0 to 4294967295, without quotes"
 	case reflect.Struct:
+		if len(key) > 1 {
+			return "a table: " + key[len(key)-1] + " = { key = value, ... }"
+		}
 		return "a table: [" + key[len(key)-1] + "], once, and its keys below"
 	case reflect.Slice:
 		if t.Elem().Kind() == reflect.Struct {
@@ -189,20 +192,32 @@ func unknown(key toml.Key, of reflect.Type, manual string) string {
 	text := fmt.Sprintf("unknown key %q", cut(strings.Join(key, ".")))
 	table := of
 	if len(key) > 1 {
-		if table = typeAt(key[:len(key)-1], of); table != nil && table.Kind() == reflect.Slice {
+		if table = typeAt(key[:len(key)-1], of); table != nil && (table.Kind() == reflect.Slice || table.Kind() == reflect.Pointer) {
 			table = table.Elem()
 		}
 	}
 	if table == nil || table.Kind() != reflect.Struct {
 		return text + "; see " + manual + " for the list"
 	}
-	if question := nearest.Question(last, names(table), `"`, `"`); question != "" {
+	// The decoder does not tell the name of a table in braces.
+	candidates := append(names(table), namesInBraces(table)...)
+	if question := nearest.Question(last, candidates, `"`, `"`); question != "" && !slices.Contains(candidates, last) {
 		return text + question
 	}
 	if where := elsewhere(last, of, table); where != "" {
 		return text + "; it belongs " + where
 	}
 	return text + "; see " + manual + " for the list"
+}
+
+// namesInBraces are the keys that the tables within a table of the type can have.
+func namesInBraces(of reflect.Type) (all []string) {
+	for f := range of.Fields() {
+		if f.Type.Kind() == reflect.Pointer && f.Type.Elem().Kind() == reflect.Struct {
+			all = append(all, names(f.Type.Elem())...)
+		}
+	}
+	return all
 }
 
 // elsewhere says in which other table there is a key of that name.

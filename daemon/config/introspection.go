@@ -1,0 +1,128 @@
+package config
+
+import (
+	"strings"
+	"unicode"
+
+	"github.com/neonauthd/neonauthd/daemon/keyset"
+	"github.com/neonauthd/neonauthd/daemon/upstream"
+	"github.com/neonauthd/neonauthd/internal/credential"
+	"github.com/neonauthd/neonauthd/internal/secretfile"
+)
+
+// How a client shows itself to an introspection endpoint (RFC 6749 section 2.3.1).
+const (
+	AuthPost  = "post"  // in the form
+	AuthBasic = "basic" // in the header Authorization
+)
+
+const (
+	// DefaultIntrospectionLimit is how many questions a minute Better Auth takes from
+	// one address, unless it is told otherwise.
+	DefaultIntrospectionLimit = 100
+	maxIntrospectionLimit     = 100_000
+	maxClientID               = 512
+	// defaultIntrospectionSecret is the credential looked for when the table names none.
+	defaultIntrospectionSecret = "introspection-secret"
+	// secretLike is from how many letters and digits in a row on a text is taken for a
+	// secret itself, and for no name of one.
+	secretLike = 24
+)
+
+// Introspection says as which client the upstream is asked about access tokens (RFC
+// 7662).
+type Introspection struct {
+	ClientID string `toml:"client_id"`
+	Secret   string `toml:"secret"`
+	// Auth is AuthPost, which is the default, or AuthBasic: as the client is registered.
+	Auth string `toml:"auth"`
+	// Limit is how many questions may be sent within any minute; nil:
+	// DefaultIntrospectionLimit.
+	Limit *int `toml:"limit"`
+}
+
+// PerMinute is how many questions may be sent within any minute.
+func (i *Introspection) PerMinute() int {
+	if i.Limit == nil {
+		return DefaultIntrospectionLimit
+	}
+	return *i.Limit
+}
+
+// IntrospectsTokens tells whether the profile of a token that the project's keys have
+// verified is what the upstream's introspection says of it. It is so wherever these
+// tokens are access tokens: session tokens of preset neon are none.
+func (p *Project) IntrospectsTokens() bool {
+	return p.Introspection != nil && (p.Preset != "neon" || len(p.Resources) > 0)
+}
+
+// IntrospectionPolicy are the rules for what introspection says. p comes from
+// WithDerived.
+func (p *Project) IntrospectionPolicy() *keyset.Policy {
+	policy := p.Policy()
+	policy.Resource, policy.AudienceArray, policy.Machines = true, true, p.Admits(AllowMachine)
+	policy.Role = ""
+	if p.Preset == "neon" {
+		policy.SessionClaims = []string{"sid"}
+	}
+	policy.AudienceOptional = p.Preset == "neon" && len(p.Resources) == 0
+	return policy
+}
+
+// ReadIntrospectionSecret reads the secret that p's introspection needs, as
+// ReadServerKey does; none where there is no introspection.
+func ReadIntrospectionSecret(p *Project, dir string) (upstream.Secret, error) {
+	if p.Introspection == nil {
+		return upstream.Secret{}, nil
+	}
+	return readSecret(secretfile.Secret{What: "introspection secret", Name: p.Introspection.Secret, Fallback: defaultIntrospectionSecret}, dir)
+}
+
+func checkIntrospection(p *Project, report reporter) {
+	i := p.Introspection
+	if i == nil {
+		if p.IntrospectionURL != "" {
+			report("introspection_url", "needs introspection, which says as which client to ask there")
+		}
+		return
+	}
+	switch {
+	case i.ClientID == "":
+		report("introspection.client_id", "is required: the id of an OAuth client of this host's own, with a secret, that is linked to the resource")
+	case len(i.ClientID) > maxClientID || !visible(i.ClientID):
+		report("introspection.client_id", "must be visible ASCII, of at most %d bytes", maxClientID)
+	}
+	if i.Auth != "" && i.Auth != AuthPost && i.Auth != AuthBasic {
+		report("introspection.auth", "%s", noneOf(i.Auth, AuthPost, AuthBasic))
+	}
+	if n := i.PerMinute(); n < 1 || n > maxIntrospectionLimit {
+		report("introspection.limit", "must be between 1 and %d questions a minute", maxIntrospectionLimit)
+	}
+	switch {
+	case isSecret(i.Secret):
+		// Never repeated: this text goes to the log.
+		report("introspection.secret", "is the secret itself, and must name what holds it: put the secret into a file of mode 0600, give the file's path, and have the secret replaced if others can read this file")
+	case strings.Contains(i.Secret, "/") && !secretfile.IsPath(i.Secret):
+		report("introspection.secret", "must be a credential name without \"/\", or a path that starts with \"/\" or \"./\"")
+	}
+	if p.UserinfoURL != "" {
+		report("userinfo_url", "cannot be set beside introspection, which says what PROFILE answers in its place")
+	}
+}
+
+// isSecret tells whether text looks like a secret and not like a name of one.
+func isSecret(text string) bool {
+	if secretfile.IsPath(text) {
+		return false
+	}
+	run := 0
+	for _, r := range text {
+		if run++; !unicode.IsLetter(r) && !unicode.IsDigit(r) {
+			run = 0
+		}
+		if run >= secretLike {
+			return true
+		}
+	}
+	return credential.Resembles(text)
+}

@@ -1,0 +1,123 @@
+package resolve
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/keyset"
+	"github.com/neonauthd/neonauthd/daemon/resolve/linkage"
+	"github.com/neonauthd/neonauthd/daemon/upstream"
+	"github.com/neonauthd/neonauthd/internal/program"
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+// answer is what the upstream says of a credential.
+type answer struct {
+	body  []byte
+	whose *keyset.Claims // of an opaque credential, which has no claims of its own; nil otherwise
+	ends  time.Time      // of a token with claims; zero: with the token's own exp
+}
+
+// ask puts to the upstream the question that the project has for the credential, whose
+// verified claims are e, nil for an opaque one.
+func (p *Project) ask(ctx context.Context, l *Lookup, e *entry, priority upstream.Priority) (answer, error) {
+	if l.introspects(e) {
+		return p.introspect(ctx, l, e, priority)
+	}
+	var subject string
+	if e != nil {
+		subject = e.subject
+	}
+	profile, err := p.upstream.Profile(ctx, l.Token, subject, l.Asker, priority)
+	if err != nil {
+		return answer{}, err
+	}
+	a := answer{body: profile.Body}
+	if e == nil {
+		a.whose = p.claimsOf(&profile)
+	}
+	return a, nil
+}
+
+// claimsOf are the claims of an opaque credential by what the upstream says of it.
+//
+// A session that began later than this host's clock and the leeway allow does not tell
+// when: a revocation of its user covers it, as it covers a token without iat.
+func (p *Project) claimsOf(profile *upstream.Profile) *keyset.Claims {
+	c := &keyset.Claims{Subject: profile.Subject, Session: profile.Session, Class: keyset.ClassNormal, IssuedAt: profile.Started, Expires: profile.Expires}
+	if c.IssuedAt.After(p.now().Add(time.Duration(p.config.Leeway))) {
+		c.IssuedAt = time.Time{}
+	}
+	if profile.Team {
+		c.Class = keyset.ClassTeam
+	}
+	return c
+}
+
+// introspect asks what the upstream says of an access token. Of one with claims e, which
+// has been verified, it can say no more than no.
+func (p *Project) introspect(ctx context.Context, l *Lookup, e *entry, priority upstream.Priority) (a answer, err error) {
+	if err := p.findIssuer(ctx); err != nil {
+		return answer{}, err
+	}
+	_, err = p.upstream.Introspect(ctx, l.Token, func(text []byte, now time.Time) (outcome protocol.Outcome, detail string) {
+		a, outcome, detail = p.read(text, e, now)
+		return outcome, detail
+	}, l.Asker, priority)
+	p.noteLink(l, e, err)
+	return a, err
+}
+
+// read judges an answer that calls a token active, at an instant, and compares it with
+// the token's claims e. An answer of no use is unknown, and detail says why.
+func (p *Project) read(text []byte, e *entry, now time.Time) (a answer, outcome protocol.Outcome, detail string) {
+	policy := p.introspection.Load()
+	said, err := policy.ReadIntrospection(text)
+	if err != nil {
+		return answer{}, protocol.Outcome{}, "a member of the answer cannot be read: " + err.Error()
+	}
+	a.body = text
+	if e == nil {
+		claims, outcome := said.Token(now)
+		a.whose = &claims
+		return a, outcome, "the answer says neither sub nor client_id"
+	}
+	own, err := policy.ReadIntrospection(e.json)
+	if err != nil {
+		return answer{}, protocol.Outcome{}, "a claim of the token cannot be compared: " + err.Error()
+	}
+	outcome, other := said.Confirms(own, now)
+	a.ends = said.Ends()
+	return a, outcome, "the answer is about another token than asked for, by " + other + "; is there a cache in between?"
+}
+
+const (
+	// freshToken is how old a token may be of which most are still active.
+	freshToken = 10 * time.Minute
+	// doubtInterval is how often the operator is asked whether the client is linked.
+	doubtInterval = 10 * time.Minute
+)
+
+// noteLink learns from what the upstream has said of a token whether this host's client
+// has to do with the tokens at all, and asks the operator where that is doubtful.
+func (p *Project) noteLink(l *Lookup, e *entry, err error) {
+	var failure *upstream.Error
+	change := linkage.None
+	switch {
+	case err == nil:
+		change = p.link.Active()
+	case errors.As(err, &failure) && failure.Denial == protocol.ReasonRejectedUpstream:
+		fresh := e != nil && e.issued != 0 && p.now().Unix()-e.issued <= int64(freshToken/time.Second)
+		change = p.link.Inactive(l.digest, fresh)
+	}
+	client, once := slog.String("client_id", p.config.Introspection.ClientID), program.Every(doubtInterval, p.name)
+	switch change {
+	case linkage.Doubted:
+		p.log.LogAttrs(context.Background(), slog.LevelError, "the upstream calls every token inactive that was verified here soon after it was issued: is this client linked to the resource? link it upstream, else PROFILE refuses everybody", client, once)
+	case linkage.Settled:
+		p.log.LogAttrs(context.Background(), slog.LevelInfo, "the upstream calls tokens active again: this client is linked to the resource", client, once)
+	case linkage.None:
+	}
+}

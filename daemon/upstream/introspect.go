@@ -1,0 +1,179 @@
+package upstream
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/fair"
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+// maxIntrospection is the largest answer about a token that is accepted, in bytes.
+const maxIntrospection = 256 << 10
+
+// Judge says what an answer comes to that calls its token active, at an instant. Where the outcome is unknown the answer
+// is of no use, and detail says why, in closed words.
+type Judge func(answer []byte, now time.Time) (outcome protocol.Outcome, detail string)
+
+// Introspect asks what the upstream says of an access token, and returns its answer if that calls the token active and
+// judge has accepted it: one JSON object on one line, values as sent. It is always asked as an access token: else
+// refresh tokens would be active too.
+//
+// A token that looks like a JWT must have been verified locally: the endpoint of Better Auth fails on others, and
+// anybody can make those up. asker, priority and ctx are as for [Client.Profile], the budget, circuit and pause are
+// introspection's own. The error is an *Error.
+func (c *Client) Introspect(ctx context.Context, token []byte, judge Judge, asker fair.Asker, priority Priority) ([]byte, error) {
+	const act = "introspect a token"
+	switch i := c.config.Introspection; {
+	case i == nil:
+		return nil, c.finish(act, missing("an introspection client"))
+	case i.Secret.Empty():
+		return nil, c.finish(act, &Error{Meaning: Misconfigured, Local: true, detail: "the secret of introspection is not there or could not be read; check introspection.secret"})
+	}
+	ctx, cancel := c.within(ctx)
+	defer cancel()
+	target, e := c.introspectionURL(ctx)
+	if e != nil {
+		return nil, c.finish(act, e)
+	}
+	var said []byte
+	e = c.governed(ctx, c.introspection, asker, priority, func() (e *Error) {
+		said, e = c.introspect(ctx, target, string(token), judge)
+		return e
+	})
+	return said, c.finish(act, e)
+}
+
+// introspectionURL is the configured endpoint, or the one that the metadata name.
+func (c *Client) introspectionURL(ctx context.Context) (string, *Error) {
+	if configured := c.endpoints.introspection; configured != "" {
+		return configured, nil
+	}
+	found, e := c.discovery.find(ctx, c)
+	switch {
+	case e != nil:
+		return "", e
+	case found.introspection == "":
+		return "", noKnownError(http.StatusOK, "the metadata name no usable introspection_endpoint; write introspection_url")
+	}
+	return found.introspection, nil
+}
+
+func (c *Client) introspect(ctx context.Context, target, token string, judge Judge) ([]byte, *Error) {
+	i := c.config.Introspection
+	form := url.Values{"token": {token}, "token_type_hint": {"access_token"}}
+	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
+	if secret := i.Secret.Reveal(); i.Basic {
+		// Each part is encoded before they are joined (RFC 6749 section 2.3.1).
+		both := url.QueryEscape(i.ClientID) + ":" + url.QueryEscape(secret)
+		header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(both)))
+	} else {
+		form.Set("client_id", i.ClientID)
+		form.Set("client_secret", secret)
+	}
+	a, e := c.send(ctx, http.MethodPost, target, header, []byte(form.Encode()), maxIntrospection)
+	if e != nil {
+		return nil, e
+	}
+	if e := c.judgeIntrospection(a); e != nil {
+		return nil, e
+	}
+	return c.readIntrospection(a, judge)
+}
+
+// readIntrospection reads a 200. That a token is not active is the upstream's word on it.
+func (c *Client) readIntrospection(a *answer, judge Judge) ([]byte, *Error) {
+	if !isJSON(a.header) {
+		return nil, unusable(a.status, "the body is not JSON by its Content-Type")
+	}
+	body, err := readObject(a.body, profileRules)
+	if err != nil {
+		return nil, unusable(a.status, "the body is not one strict JSON object: "+faultOf(err))
+	}
+	switch body.member("active").Kind() {
+	case 't':
+	case 'f':
+		return nil, &Error{Meaning: Denied, Denial: protocol.ReasonRejectedUpstream, Status: a.status, detail: "the token is not active"}
+	default:
+		return nil, unusable(a.status, "the answer does not say whether the token is active")
+	}
+	now, err := http.ParseTime(a.header.Get("Date"))
+	own := err != nil
+	if own {
+		now = c.config.Now()
+	}
+	switch outcome, detail := judge(body.compact, now); outcome.Status() {
+	case protocol.OK:
+		return body.compact, nil
+	case protocol.NO:
+		return nil, &Error{Meaning: Denied, Denial: outcome.Reason(), Status: a.status, OwnClock: own, detail: "by what the answer says of the token"}
+	default:
+		return nil, unusable(a.status, detail)
+	}
+}
+
+// judgeIntrospection returns nil for a 200. A refusal is about the client and never about the token, of which an answer
+// of 200 tells.
+func (c *Client) judgeIntrospection(a *answer) *Error {
+	if e := c.judgeStatus(a.status, a.header); e != nil {
+		if e.Meaning == Misconfigured { // a redirect, or another success: not the endpoint, and perhaps for a moment only
+			e.Meaning, e.loud = Unavailable, true
+		}
+		return e
+	}
+	if a.status == http.StatusOK {
+		return nil
+	}
+	if kind := mediaType(a.header); kind == "text/html" || kind == "application/xhtml+xml" {
+		return unusable(a.status, "a web page came in place of an answer; something else than the endpoint has answered")
+	}
+	e := &Error{Meaning: Misconfigured, Status: a.status}
+	if body, err := readObject(a.body, documentRules); err == nil {
+		e.Code = clientCode(body.text("error"))
+	}
+	switch {
+	case a.status == http.StatusBadRequest && e.Code == "invalid_client":
+		e.detail = "there is no such client, its secret is another, or it is disabled; check introspection.client_id and the secret"
+	case a.status == http.StatusUnauthorized:
+		e.detail = "the client is not taken so; check that introspection.auth is the way that the client is registered for, that it has a secret, and the secret"
+	case a.status == http.StatusNotFound, a.status == http.StatusMethodNotAllowed:
+		e.detail = "there is no introspection endpoint at this address; check introspection_url"
+	default:
+		e.detail = "the endpoint does not take the question of this client"
+	}
+	return e
+}
+
+// clientCode returns an error code of RFC 6749 section 5.2, or nothing if the code is not on that list.
+func clientCode(code string) string {
+	switch code {
+	case "invalid_client", "invalid_request", "unauthorized_client", "unsupported_token_type":
+		return code
+	}
+	return ""
+}
+
+// TestIntrospection asks about a token that nobody has, and returns nil if the upstream says that it is not active: then
+// it takes the client. Whether it tells the client anything of good tokens does not show so. The error is an *Error.
+func (c *Client) TestIntrospection(ctx context.Context) error {
+	_, err := c.Introspect(ctx, []byte(rand.Text()+rand.Text()), func([]byte, time.Time) (protocol.Outcome, string) {
+		return protocol.Outcome{}, "a token was called active that nobody has"
+	}, fair.Asker{}, Interactive)
+	if e, ok := err.(*Error); ok && e.Meaning == Denied { //nolint:errorlint // Introspect returns nothing else
+		return nil
+	}
+	return err
+}
+
+// IntrospectionGovernor returns the state of introspection's budget, circuit and pause; ok is false where there is no
+// introspection.
+func (c *Client) IntrospectionGovernor() (state GovernorState, ok bool) {
+	if c.introspection == nil {
+		return GovernorState{}, false
+	}
+	return c.introspection.state(), true
+}
