@@ -76,6 +76,33 @@ func checkFleet(ctx context.Context, out io.Writer, cfg *config.Config) (wrong i
 	return wrong
 }
 
+// checkWay says how the upstream is reached, where that is not directly, over TLS and by
+// the system's authorities.
+func checkWay(out io.Writer, p *resolve.Project) (wrong int) {
+	c := p.Config()
+	if proxy, says := p.Proxy(); proxy != "" {
+		fmt.Fprintf(out, "  proxy       %s (%s)\n", proxy, says)
+	}
+	if p.PlainHTTP() {
+		fmt.Fprintf(out, "  warn        PLAIN HTTP (insecure_http): whoever is on the way reads tokens and server key, and can have any token accepted\n")
+	} else if c.InsecureHTTP {
+		fmt.Fprintf(out, "  note        insecure_http is set and not needed: no URL is plain http to another host; leave it out\n")
+	}
+	ca := p.CA()
+	if ca == nil {
+		return 0
+	}
+	fmt.Fprintf(out, "  ca          %s, in place of the system's: %d certificate(s)\n", c.CA, ca.Certificates)
+	for _, unfit := range ca.Unfit {
+		fmt.Fprintf(out, "  warn        %s\n", unfit)
+	}
+	if len(ca.Unfit) == ca.Certificates {
+		fmt.Fprintf(out, "  WRONG       ca: no certificate in it is valid now\n")
+		return 1
+	}
+	return 0
+}
+
 // inClaim names the claim that audiences are compared with, where that is not "aud".
 func inClaim(p *config.Project) string {
 	if p.AudienceClaim == "" || p.AudienceClaim == config.AudienceClaimAud {
@@ -95,6 +122,7 @@ func checkProject(ctx context.Context, out io.Writer, table config.Project, opts
 	c := p.Config()
 	fmt.Fprintf(out, "\nproject %q (%s)\n  upstream    %s\n  key set     %s\n  algorithms  %s\n",
 		c.Name, c.Preset, c.BaseURL, c.KeysID(), strings.Join(c.Algorithms, " "))
+	wrong += checkWay(out, p)
 	for _, a := range p.Audiences() {
 		issuers := "whom the upstream's metadata name"
 		if len(a.Issuers) > 0 {

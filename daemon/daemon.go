@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"sync"
@@ -74,6 +75,9 @@ type Options struct {
 	NoFormerRun bool
 	// Dial connects to upstreams; nil means over the network.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Environment says through which proxy an upstream is asked where the configuration
+	// names none; nil: none. See transport.Environment.
+	Environment func(*url.URL) (*url.URL, error)
 
 	wall *clock.Wall // what the upstreams say of the time
 }

@@ -21,7 +21,7 @@ func (d *Daemon) status() string {
 	now := d.opts.Now()
 	list := d.projects().List
 	with := 0
-	var lacking, old, failing, differing []string
+	var lacking, old, failing, differing, plain []string
 	for _, project := range list {
 		p := project.State(now)
 		switch {
@@ -42,12 +42,15 @@ func (d *Daemon) status() string {
 		if p.ClockDiffers {
 			differing = append(differing, p.Name)
 		}
+		if p.PlainHTTP {
+			plain = append(plain, p.Name)
+		}
 	}
 	text := fmt.Sprintf("%d of %d projects have keys", with, len(list))
 	for _, part := range []struct {
 		what     string
 		projects []string
-	}{{"without keys: ", lacking}, {"stale: ", old}, {"profiles fail: ", failing}, {"this host's clock differs from that of: ", differing}} {
+	}{{"without keys: ", lacking}, {"stale: ", old}, {"profiles fail: ", failing}, {"this host's clock differs from that of: ", differing}, {"over plain http (insecure_http): ", plain}} {
 		if len(part.projects) > 0 {
 			text += "; " + part.what + strings.Join(part.projects, ", ")
 		}

@@ -75,14 +75,15 @@ func (d *Daemon) surroundings(configDir string) resolve.Surroundings {
 // surroundings are what a project needs that no daemon runs.
 func (o *Options) surroundings(stateDir *statedir.Dir, configDir string) resolve.Surroundings {
 	return resolve.Surroundings{
-		StateDir:  stateDir,
-		ConfigDir: configDir,
-		RootCAs:   o.RootCAs,
-		Dial:      o.Dial,
-		UserAgent: "neonauthd/" + o.Version,
-		Now:       o.Now,
-		Wall:      o.wall,
-		Log:       o.Logger,
+		StateDir:    stateDir,
+		ConfigDir:   configDir,
+		RootCAs:     o.RootCAs,
+		Dial:        o.Dial,
+		Environment: o.Environment,
+		UserAgent:   "neonauthd/" + o.Version,
+		Now:         o.Now,
+		Wall:        o.wall,
+		Log:         o.Logger,
 	}
 }
 

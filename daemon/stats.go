@@ -64,6 +64,8 @@ type cacheStats struct {
 type projectStats struct {
 	Name         string        `json:"name"`
 	Preset       string        `json:"preset"`
+	Proxy        string        `json:"proxy"`
+	PlainHTTP    bool          `json:"plain_http"`
 	Keys         int           `json:"keys"`
 	KeysAge      int64         `json:"keys_age"`
 	KeysNext     int64         `json:"keys_next"`
@@ -156,6 +158,8 @@ func projectReport(s resolve.ProjectState, now time.Time) projectStats {
 	return projectStats{
 		Name:         s.Name,
 		Preset:       s.Preset,
+		Proxy:        s.Proxy,
+		PlainHTTP:    s.PlainHTTP,
 		Keys:         s.Keys.Len(),
 		KeysAge:      int64(s.Keys.Age / time.Second),
 		KeysNext:     int64(s.Keys.Due / time.Second),

@@ -3,6 +3,7 @@ package packaging_test
 
 import (
 	"context"
+	"encoding"
 	"fmt"
 	"os"
 	"reflect"
@@ -146,7 +147,7 @@ func settings(of reflect.Type) []string {
 		}
 		switch tag := field.Tag.Get("toml"); {
 		case tag == "-":
-		case inner.Kind() == reflect.Struct:
+		case inner.Kind() == reflect.Struct && !reflect.PointerTo(inner).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()):
 			names = append(names, settings(inner)...)
 		default:
 			names = append(names, tag)

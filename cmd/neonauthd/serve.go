@@ -15,6 +15,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/daemon"
 	"github.com/neonauthd/neonauthd/daemon/config"
+	"github.com/neonauthd/neonauthd/daemon/transport"
 	"github.com/neonauthd/neonauthd/internal/program"
 )
 
@@ -45,6 +46,10 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 		}
 		return program.ConfigError{Err: err}
 	}
+	environment, err := transport.Environment()
+	if err != nil {
+		return program.ConfigError{Err: err}
+	}
 	level := new(slog.LevelVar)
 	opts := daemon.Options{
 		Version:    release,
@@ -54,6 +59,8 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 		ClockFloor: clockFloor(),
 		Reload:     f.load,
 		Notify:     program.Notify,
+
+		Environment: environment,
 	}
 	if f.check {
 		return check(cmd.Context(), cmd.OutOrStdout(), cfg, opts)

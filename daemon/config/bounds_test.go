@@ -160,12 +160,23 @@ func TestURLsAreHTTPSOrLoopbackAndHoldNoSecret(t *testing.T) {
 		"https://api.example.com/\n":            false,
 		"https://%zz":                           false,
 	} {
-		err := checkURL(raw)
+		err := checkURL(raw, false)
 		if (err == nil) != good {
 			t.Errorf("%q: %v; want good: %v", raw, err, good)
 		}
 		if err != nil && (strings.Contains(err.Error(), "user:password")) {
 			t.Errorf("%q: the error repeats it: %v", raw, err)
+		}
+	}
+	for raw, good := range map[string]bool{
+		"https://api.example.com": true, "http://127.0.0.1": true, "http://localhost:4000": true,
+		"http://keys.internal": true, "http://10.0.0.1:8080": true, "http://172.31.255.255": true, "http://192.168.0.1": true, "http://[fd00::1]": true,
+		"http://[::ffff:10.0.0.1]": true,
+		"http://8.8.8.8":           false, "http://172.32.0.1": false, "http://100.64.0.1": false, "http://169.254.169.254": false, "http://[fe80::1]": false,
+		"http://0.0.0.0": false, "http://[2001:db8::1]": false, "http://[::ffff:8.8.8.8]": false, "ftp://keys.internal": false, "http://user:password@keys.internal": false,
+	} {
+		if err := checkURL(raw, true); (err == nil) != good {
+			t.Errorf("with insecure_http, %q: %v; want good: %v", raw, err, good)
 		}
 	}
 	c := sound()

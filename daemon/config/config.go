@@ -19,6 +19,7 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 
+	"github.com/neonauthd/neonauthd/daemon/transport"
 	"github.com/neonauthd/neonauthd/internal/nearest"
 	"github.com/neonauthd/neonauthd/internal/settings"
 	"github.com/neonauthd/neonauthd/internal/span"
@@ -81,12 +82,18 @@ type Limits struct {
 // Project is one upstream project. Fields that are empty after decoding are
 // derived from the preset by WithDerived.
 type Project struct {
-	Name            string   `toml:"name"`
-	Preset          string   `toml:"preset"`
-	ProjectID       string   `toml:"project_id"`
-	BaseURL         string   `toml:"base_url"`
-	JWKSURL         string   `toml:"jwks_url"`
-	UserinfoURL     string   `toml:"userinfo_url"`
+	Name        string `toml:"name"`
+	Preset      string `toml:"preset"`
+	ProjectID   string `toml:"project_id"`
+	BaseURL     string `toml:"base_url"`
+	JWKSURL     string `toml:"jwks_url"`
+	UserinfoURL string `toml:"userinfo_url"`
+	// UpstreamProxy is the proxy that the upstream is reached through.
+	UpstreamProxy transport.Proxy `toml:"upstream_proxy"`
+	// InsecureHTTP admits plain http to a private network.
+	InsecureHTTP bool `toml:"insecure_http"`
+	// CA is a file of authorities that are trusted in place of the system's.
+	CA              string   `toml:"ca"`
 	Issuers         []string `toml:"issuers"`
 	Audiences       []string `toml:"audiences"`
 	AudienceClaim   string   `toml:"audience_claim"`

@@ -1,12 +1,8 @@
 package config
 
 import (
-	"crypto/x509"
-	"errors"
 	"fmt"
-	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -21,7 +17,6 @@ const (
 	MaxFleetURLs  = 16
 	MaxFleetKeys  = 8
 	MaxFleetLabel = 64
-	maxCA         = 1 << 20 // bytes of a PEM file
 	// purgeLife is how long a purge is remembered: what is older than that must
 	// not be served.
 	purgeLife = 24 * time.Hour
@@ -196,28 +191,11 @@ func (f *Fleet) Options(dir string) (fleet.Options, error) {
 		o.Keys = append(o.Keys, key)
 	}
 	if f.CA != "" {
-		o.CA, err = readCA(f.CA, dir)
+		ca, err := ReadCA(f.CA, dir, time.Now())
+		if err != nil {
+			return o, fmt.Errorf("fleet.ca: %w", err)
+		}
+		o.CA = ca.Pool
 	}
-	return o, err
-}
-
-// readCA reads the certificates that the engine's is checked with.
-func readCA(path, dir string) (*x509.CertPool, error) {
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(dir, path)
-	}
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("fleet.ca: %w", err)
-	}
-	defer file.Close()
-	text, err := io.ReadAll(io.LimitReader(file, maxCA+1))
-	if err != nil {
-		return nil, fmt.Errorf("fleet.ca: %w", err)
-	}
-	pool := x509.NewCertPool()
-	if len(text) > maxCA || !pool.AppendCertsFromPEM(text) {
-		return nil, errors.New("fleet.ca: " + path + " holds no certificate in PEM, or is larger than 1 MiB")
-	}
-	return pool, nil
+	return o, nil
 }

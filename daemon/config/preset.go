@@ -128,7 +128,7 @@ func checkStack(p *Project, report reporter) {
 		}
 	}
 	for i, issuer := range p.Issuers {
-		if err := checkURL(issuer); err != nil {
+		if err := checkURL(issuer, p.InsecureHTTP); err != nil {
 			report("issuers", "entry %d %v", i+1, err) // it may hold a password
 		}
 	}

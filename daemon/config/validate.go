@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"net"
-	"net/netip"
 	"net/url"
 	"path/filepath"
 	"slices"
@@ -13,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/neonauthd/neonauthd/daemon/transport"
 	"github.com/neonauthd/neonauthd/internal/accesslog"
 	"github.com/neonauthd/neonauthd/internal/credential"
 	"github.com/neonauthd/neonauthd/internal/nearest"
@@ -119,7 +119,7 @@ func reachable(address string) bool {
 		return false
 	}
 	host, _, err := net.SplitHostPort(address)
-	return err == nil && !isLoopback(host)
+	return err == nil && !transport.IsLoopback(host)
 }
 
 type reporter func(key, format string, args ...any)
@@ -174,14 +174,7 @@ func (p *Project) validate(report reporter) {
 	} else {
 		d.check(p, report)
 	}
-	for key, raw := range map[string]string{"base_url": p.BaseURL, "jwks_url": p.JWKSURL, "userinfo_url": p.UserinfoURL, "introspection_url": p.IntrospectionURL} {
-		if raw == "" {
-			continue
-		}
-		if err := checkURL(raw); err != nil {
-			report(key, "%v", err)
-		}
-	}
+	p.checkWay(report)
 	if strings.Contains(p.BaseURL, "?") {
 		report("base_url", "must not contain a query: paths are appended to it")
 	}
@@ -227,9 +220,10 @@ func validName(s string) bool {
 	}) < 0
 }
 
-// checkURL admits absolute https URLs, and http ones to a loopback address,
-// without user information or fragment (a secret in a URL ends up in logs).
-func checkURL(raw string) error {
+// checkURL admits absolute https URLs, and http ones to a loopback address or, if
+// private, to what may be a private network, without user information or fragment (a
+// secret in a URL ends up in logs).
+func checkURL(raw string, private bool) error {
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil:
@@ -240,18 +234,15 @@ func checkURL(raw string) error {
 		return errors.New("must not contain a fragment")
 	case u.Hostname() == "" || u.Opaque != "":
 		return errors.New("must be an absolute URL such as https://api.example.com")
-	case u.Scheme == "https", u.Scheme == "http" && isLoopback(u.Hostname()):
+	case u.Scheme == "https":
 		return nil
+	case u.Scheme != "http":
+		return errors.New("must be https")
 	}
-	return errors.New("must be https (plain http is accepted only to a loopback address)")
-}
-
-func isLoopback(host string) bool {
-	if host == "localhost" {
-		return true
+	if fault := transport.PlainFault(u.Hostname(), private); fault != "" {
+		return errors.New(fault)
 	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.IsLoopback()
+	return nil
 }
 
 // isPath tells a file name from a credential name in secret_server_key.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/url"
 	"reflect"
 	"slices"
 	"sync"
@@ -43,6 +44,7 @@ type Project struct {
 	preset          config.Preset
 	serverKey       upstream.Secret
 	secret          upstream.Secret // of introspection
+	ca              *config.CA      // nil: the system's authorities
 	log             *slog.Logger
 	now             func() time.Time
 	policy          atomic.Pointer[keyset.Policy] // nil until the issuer is known
@@ -56,7 +58,7 @@ type Project struct {
 }
 
 // Surroundings are what projects need of their daemon. All of it is required but
-// StateDir, RootCAs, Dial, KeysChanged and Ended.
+// StateDir, RootCAs, Dial, Environment, KeysChanged and Ended.
 type Surroundings struct {
 	// StateDir is where key sets outlive the process; nil keeps them in memory only.
 	StateDir *statedir.Dir
@@ -67,6 +69,9 @@ type Surroundings struct {
 	RootCAs *x509.CertPool
 	// Dial connects to upstreams; nil means over the network.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Environment says through which proxy a URL is asked where the configuration names
+	// none; nil: none. See [transport.Environment].
+	Environment func(*url.URL) (*url.URL, error)
 	// UserAgent names this program to upstreams.
 	UserAgent string
 	// Now is the clock, with both readings; see package clock.
@@ -88,13 +93,18 @@ func NewProject(table config.Project, s Surroundings) (*Project, error) {
 	derived := table.WithDerived()
 	log := s.Log.With("project", derived.Name)
 	key, err := config.ReadServerKey(derived.SecretServerKey, s.ConfigDir)
-	if err != nil {
+	unreadable := err != nil
+	if unreadable {
 		// Level claims needs no key: a host that cannot read it still verifies.
 		log.Error("server key not usable: profiles are answered as misconfigured, claims are still verified; mend what the error names, then reload (a systemd credential is delivered anew by a restart only)", "error", err)
 	}
 	secret, secretErr := config.ReadIntrospectionSecret(&derived, s.ConfigDir)
 	if secretErr != nil {
 		log.Error("secret of introspection not usable: what it judges is answered as misconfigured, claims are still verified; mend what the error names, then reload (a systemd credential is delivered anew by a restart only)", "error", secretErr)
+	}
+	ca, err := readCA(&derived, &s, log)
+	if err != nil {
+		return nil, fmt.Errorf("project %q: %w", derived.Name, err)
 	}
 	preset := derived.Meaning()
 	client, err := upstream.New(upstream.Config{
@@ -104,14 +114,13 @@ func NewProject(table config.Project, s Surroundings) (*Project, error) {
 		KeysURL:         derived.JWKSURL,
 		UserinfoURL:     derived.UserinfoURL,
 		ServerKey:       key,
-		KeyUnreadable:   err != nil,
+		KeyUnreadable:   unreadable,
 		Introspection:   introspectionClient(&derived, secret),
 		AllowRestricted: derived.Admits(config.AllowRestricted),
 		AllowAnonymous:  derived.Admits(config.AllowAnonymous),
 		Timeout:         time.Duration(derived.UpstreamTimeout),
 		Rate:            derived.UpstreamRate,
-		RootCAs:         s.RootCAs,
-		Dial:            s.Dial,
+		Transport:       way(&derived, &s, ca),
 		Now:             s.Now,
 		Wall:            s.Wall,
 		UserAgent:       s.UserAgent,
@@ -127,6 +136,7 @@ func NewProject(table config.Project, s Surroundings) (*Project, error) {
 		preset:    preset,
 		serverKey: key,
 		secret:    secret,
+		ca:        ca,
 		log:       log,
 		now:       s.Now,
 		upstream:  client,
@@ -167,9 +177,12 @@ func (p *Project) Name() string { return p.name }
 // Config returns the project's table with what its preset derives.
 func (p *Project) Config() config.Project { return p.config }
 
-// Is reports whether the project is that of an equal table and server key.
+// Is reports whether the project is that of an equal table, server key and authorities.
 func (p *Project) Is(table config.Project, configDir string) bool {
 	if !reflect.DeepEqual(p.config, table.WithDerived()) {
+		return false
+	}
+	if !p.trusts(&table, configDir) {
 		return false
 	}
 	// A key that cannot be read now is no reason to give up the one there is.

@@ -12,6 +12,10 @@ import (
 // ProjectState is a reading of a Project, for people and monitors.
 type ProjectState struct {
 	Name, Preset string
+	// Proxy is what the upstream is asked through, without user and password; "" directly.
+	// PlainHTTP tells that it is asked over plain http in a network.
+	Proxy     string
+	PlainHTTP bool
 	// Keys is what there is to tell of the key set, KeysUsable whether it may verify.
 	Keys       keyring.State
 	KeysUsable bool
@@ -54,6 +58,8 @@ func (p *Project) State(now time.Time) ProjectState {
 	if p.config.IntrospectsTokens() {
 		s.Upstream = s.Introspection.Governor
 	}
+	s.Proxy, _ = p.Proxy()
+	s.PlainHTTP = p.PlainHTTP()
 	s.ClockAhead, s.ClockHeard = p.upstream.ClockAhead()
 	return s
 }

@@ -95,7 +95,10 @@ func New(config Config) (*Client, error) {
 	if !isVisible(strings.ReplaceAll(config.UserAgent, " ", "")) {
 		return nil, errors.New("user agent: must be visible ASCII")
 	}
-	if at.plain {
+	switch {
+	case at.elsewhere:
+		config.Logger.Warn("upstream is asked over PLAIN HTTP, as insecure_http allows: whoever is on the way reads tokens and server key, and can have any token accepted; give the upstream a certificate, of your own authority perhaps (ca), and write https")
+	case at.plain:
 		config.Logger.Warn("upstream is asked over plain http on this machine; that is for development only")
 	}
 	c := &Client{

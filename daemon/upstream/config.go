@@ -1,14 +1,12 @@
 package upstream
 
 import (
-	"context"
-	"crypto/x509"
 	"log/slog"
-	"net"
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/clock"
 	"github.com/neonauthd/neonauthd/daemon/fair"
+	"github.com/neonauthd/neonauthd/daemon/transport"
 )
 
 // Preset is the kind of upstream.
@@ -87,10 +85,8 @@ type Config struct {
 	Timeout time.Duration
 	// Rate is the number of profile requests per second, with a burst of the same size; 0 means DefaultRate.
 	Rate float64
-	// Dial connects to the upstream; nil means over the network, and the name localhost to a loopback address only.
-	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	// RootCAs replaces the system's certificate authorities; nil keeps them.
-	RootCAs *x509.CertPool
+	// Transport is how the upstream is reached: authorities, proxy, plain http. Its bounds are the Client's to set.
+	Transport transport.Config
 	// Now tells the time; nil means time.Now. Budget, circuit and pauses all go by it.
 	Now func() time.Time
 	// Wall is told what the upstream's answers say of the time; nil means that nobody wants to know.

@@ -88,20 +88,20 @@ func (c *Client) readMetadata(a *answer, issuer string) (document, *Error) {
 	if got.issuer != issuer {
 		return document{}, noKnownError(a.status, "the issuer calls itself otherwise; base_url must be its name to the letter")
 	}
-	got.keys = discovered(got.issuer, body.text("jwks_uri"))
-	got.profile = discovered(got.issuer, body.text("userinfo_endpoint"))
-	got.introspection = discovered(got.issuer, body.text("introspection_endpoint"))
+	got.keys = c.discovered(got.issuer, body.text("jwks_uri"))
+	got.profile = c.discovered(got.issuer, body.text("userinfo_endpoint"))
+	got.introspection = c.discovered(got.issuer, body.text("introspection_endpoint"))
 	return got, nil
 }
 
 // discovered returns an endpoint that a document names, or nothing if it may not be asked: a document that came over
 // https must not lead to plain http, not even on this machine.
-func discovered(issuer, raw string) string {
+func (c *Client) discovered(issuer, raw string) string {
 	from, err := url.Parse(issuer)
 	if err != nil {
 		return ""
 	}
-	to, err := parseEndpoint(raw)
+	to, err := parseEndpoint(raw, c.config.Transport.PrivateHTTP)
 	if err != nil || from.Scheme == "https" && to.Scheme != "https" {
 		return ""
 	}

@@ -3,15 +3,18 @@ package upstream
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/neonauthd/neonauthd/daemon/transport"
 )
 
 // parseEndpoint checks a URL out of the configuration or out of a discovery document. The error says what is
 // wrong and what to write instead, and repeats nothing of the URL: it may hold a password.
-func parseEndpoint(raw string) (*url.URL, error) {
+//
+// Plain http is for this machine or, if private, for a private network; which a name leads to, the transport sees.
+func parseEndpoint(raw string, private bool) (*url.URL, error) {
 	if raw == "" {
 		return nil, errors.New("missing; write an absolute URL such as https://auth.example.com")
 	}
@@ -31,11 +34,12 @@ func parseEndpoint(raw string) (*url.URL, error) {
 	if err := checkHost(u); err != nil {
 		return nil, err
 	}
-	switch {
-	case u.Scheme == "https":
-	case u.Scheme == "http" && isLoopback(u.Hostname()):
-	case u.Scheme == "http":
-		return nil, errors.New("is plain http to another host; write https (http is for loopback addresses only)")
+	switch u.Scheme {
+	case "https":
+	case "http":
+		if fault := transport.PlainFault(u.Hostname(), private); fault != "" {
+			return nil, errors.New(fault)
+		}
 	default:
 		return nil, errors.New("has an unknown scheme; write https")
 	}
@@ -60,20 +64,19 @@ func checkHost(u *url.URL) error {
 	return nil
 }
 
-// isLoopback reports whether host names this machine: 127.0.0.0/8, ::1 or localhost.
-func isLoopback(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.Unmap().IsLoopback()
-}
-
 // endpoints are the URLs one project's upstream is asked at. Empty ones are not known (yet).
 type endpoints struct {
 	keys, profile, discovery, introspection string
 
-	plain bool // one of the configured URLs is plain http
+	plain     bool // one of the configured URLs is plain http
+	elsewhere bool // and to another host than this one
+}
+
+// note remembers whether a configured URL is plain http.
+func (e *endpoints) note(u *url.URL) {
+	if u.Scheme == "http" {
+		e.plain, e.elsewhere = true, e.elsewhere || !transport.IsLoopback(u.Hostname())
+	}
 }
 
 // apiKeys is where Stack is asked about an API key of a type, user or team.
@@ -83,7 +86,7 @@ func (e *endpoints) apiKeys(kind string) string {
 
 // derive checks config's URLs and completes them by the rules of its preset.
 func derive(config Config) (endpoints, error) {
-	base, err := parseEndpoint(config.BaseURL)
+	base, err := parseEndpoint(config.BaseURL, config.Transport.PrivateHTTP)
 	if err != nil {
 		return endpoints{}, fmt.Errorf("base_url: %w", err)
 	}
@@ -91,7 +94,8 @@ func derive(config Config) (endpoints, error) {
 		return endpoints{}, errors.New("base_url: has a query (?...); leave it out")
 	}
 	root := strings.TrimRight(base.String(), "/")
-	e := endpoints{plain: base.Scheme == "http"}
+	var e endpoints
+	e.note(base)
 	switch config.Preset {
 	case Stack:
 		if !isProjectID(config.ProjectID) {
@@ -118,28 +122,31 @@ func derive(config Config) (endpoints, error) {
 // override applies the URLs that the configuration spells out.
 func (e endpoints) override(config Config) (endpoints, error) {
 	if config.KeysURL != "" {
-		u, err := parseEndpoint(config.KeysURL)
+		u, err := parseEndpoint(config.KeysURL, config.Transport.PrivateHTTP)
 		if err != nil {
 			return endpoints{}, fmt.Errorf("jwks_url: %w", err)
 		}
-		e.keys, e.plain = u.String(), e.plain || u.Scheme == "http"
+		e.keys = u.String()
+		e.note(u)
 	}
 	if config.UserinfoURL != "" {
 		if config.Preset != OIDC {
 			return endpoints{}, errors.New(`userinfo_url: belongs to preset "oidc" only; leave it out`)
 		}
-		u, err := parseEndpoint(config.UserinfoURL)
+		u, err := parseEndpoint(config.UserinfoURL, config.Transport.PrivateHTTP)
 		if err != nil {
 			return endpoints{}, fmt.Errorf("userinfo_url: %w", err)
 		}
-		e.profile, e.plain = u.String(), e.plain || u.Scheme == "http"
+		e.profile = u.String()
+		e.note(u)
 	}
 	if config.Introspection != nil && config.Introspection.URL != "" {
-		u, err := parseEndpoint(config.Introspection.URL)
+		u, err := parseEndpoint(config.Introspection.URL, config.Transport.PrivateHTTP)
 		if err != nil {
 			return endpoints{}, fmt.Errorf("introspection_url: %w", err)
 		}
-		e.introspection, e.plain = u.String(), e.plain || u.Scheme == "http"
+		e.introspection = u.String()
+		e.note(u)
 	}
 	return e, nil
 }

@@ -51,7 +51,7 @@ func TestEndpointsMustBeAbsoluteHTTPS(t *testing.T) {
 		{" https://example.com", "not a URL"},
 	}
 	for _, test := range tests {
-		_, err := parseEndpoint(test.url)
+		_, err := parseEndpoint(test.url, false)
 		if test.complaint == "" {
 			if err != nil {
 				t.Errorf("%s: %v", test.url, err)

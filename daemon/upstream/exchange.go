@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/clock"
+	"github.com/neonauthd/neonauthd/daemon/transport"
 )
 
 // maxErrorBody bounds the body of an answer other than 200. A longer one is no known error.
@@ -133,9 +134,12 @@ func isJSON(header http.Header) bool {
 // upstream, unless the upstream had half of its time already: a flight whose owner's deadline is about as long
 // as ours must not hide a dead upstream from the circuit.
 func (c *Client) exchangeFailure(ctx context.Context, began time.Time, err error) *Error {
+	var proxy *transport.ProxyError
 	switch {
+	case errors.As(err, &proxy) && proxy.Refused():
+		return &Error{Meaning: Misconfigured, detail: proxy.Error()}
 	case ctx.Err() == nil:
-		return &Error{detail: phrase(err), err: sentinel(err), outcome: failed}
+		return &Error{detail: c.phrase(err), err: sentinel(err), outcome: failed}
 	case errors.Is(context.Cause(ctx), errOverdue):
 		return &Error{detail: "no answer in time", err: context.DeadlineExceeded, outcome: failed}
 	}
@@ -144,6 +148,27 @@ func (c *Client) exchangeFailure(ctx context.Context, began time.Time, err error
 		e.outcome = failed
 	}
 	return e
+}
+
+// phrase describes an error of the HTTP client, and tells what went wrong behind a proxy from what did at it.
+func (c *Client) phrase(err error) string {
+	text := transport.Phrase(err)
+	var proxy *transport.ProxyError
+	if at, _ := c.Proxy(); at != "" && !errors.As(err, &proxy) {
+		text += ", through the proxy"
+	}
+	return text
+}
+
+// sentinel returns what of err callers may test for, which is nothing but an end of time.
+func sentinel(err error) error {
+	switch {
+	case errors.Is(err, context.Canceled):
+		return context.Canceled
+	case errors.Is(err, context.DeadlineExceeded):
+		return context.DeadlineExceeded
+	}
+	return nil
 }
 
 // abandoned is the failure of a call whose caller gave up.

@@ -183,7 +183,7 @@ func TestAnHTTPSIssuerDoesNotLeadToPlainHTTP(t *testing.T) {
 		{"https://a.example", "/x", ""},
 		{"https://a.example", "", ""},
 	} {
-		if got := discovered(test.issuer, test.raw); got != test.want {
+		if got := new(Client).discovered(test.issuer, test.raw); got != test.want {
 			t.Errorf("%s at %s: %q", test.raw, test.issuer, got)
 		}
 	}

@@ -11,6 +11,9 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"github.com/neonauthd/neonauthd/daemon/transport"
+	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
 func TestRedirectsAreNeverFollowed(t *testing.T) {
@@ -34,24 +37,6 @@ func TestRedirectsAreNeverFollowed(t *testing.T) {
 	}
 	if n := hits.Load(); n != 0 {
 		t.Fatalf("%d requests reached the canary", n)
-	}
-}
-
-func TestTheEnvironmentsProxyIsIgnored(t *testing.T) {
-	var hits atomic.Int64
-	proxy := serve(t, func(http.ResponseWriter, *http.Request) { hits.Add(1) })
-	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy"} {
-		t.Setenv(name, proxy.URL)
-	}
-	if newTransport(Config{}).Proxy != nil {
-		t.Error("a proxy function is set")
-	}
-	c := open(t, stackConfig(serve(t, reply(200, jsonType, `{"keys":[]}`)).URL))
-	if _, err := c.Keyset(context.Background(), Validators{}); err != nil {
-		t.Fatal(err)
-	}
-	if n := hits.Load(); n != 0 {
-		t.Fatalf("%d requests reached the proxy", n)
 	}
 }
 
@@ -88,7 +73,7 @@ func TestTLSIsVerified(t *testing.T) {
 			s := serveTLS(t, keys, test.settings, false)
 			config := stackConfig(strings.Replace(s.URL, "127.0.0.1", test.host, 1))
 			if test.trusted {
-				config.RootCAs = pool(s)
+				config.Transport.Authorities = pool(s)
 			}
 			_, err := open(t, config).Keyset(context.Background(), Validators{})
 			if test.want == "" {
@@ -133,7 +118,7 @@ func TestHTTP2IsSpokenAndConnectionsAreReused(t *testing.T) {
 		reply(200, jsonType, `{"keys":[]}`)(w, r)
 	}, nil, true)
 	config := stackConfig(s.URL)
-	config.RootCAs = pool(s)
+	config.Transport.Authorities = pool(s)
 	c := open(t, config)
 	for range 5 {
 		if _, err := c.Keyset(context.Background(), Validators{}); err != nil {
@@ -153,7 +138,7 @@ func TestResponseHeadersAreAcceptedUpToTheirLimit(t *testing.T) {
 		for size, ok := range map[int]bool{MaxHeaderBytes / 2: true, MaxHeaderBytes + 1024: false, 1 << 20: false} {
 			s := serveTLS(t, reply(200, map[string]string{"Content-Type": "application/json", "X-Pad": strings.Repeat("x", size)}, `{}`), nil, http2)
 			config := stackConfig(s.URL)
-			config.RootCAs = pool(s)
+			config.Transport.Authorities = pool(s)
 			_, err := open(t, config).Keyset(context.Background(), Validators{})
 			if (err == nil) != ok {
 				t.Errorf("%d bytes of header, HTTP/2 %v: %v", size, http2, err)
@@ -177,17 +162,6 @@ func TestErrorAnswersLeaveTheConnectionUsable(t *testing.T) {
 	}
 	if len(peers) != 1 {
 		t.Errorf("used %d connections", len(peers))
-	}
-}
-
-func TestLocalhostMustLeadHere(t *testing.T) {
-	for address, ok := range map[string]bool{
-		"127.0.0.1:80": true, "127.9.9.9:80": true, "[::1]:80": true, "[::ffff:127.0.0.1]:80": true,
-		"192.0.2.1:80": false, "[2001:db8::1]:80": false, "[::ffff:192.0.2.1]:80": false, "nonsense": false,
-	} {
-		if got := loopbackOnly("tcp", address, nil) == nil; got != ok {
-			t.Errorf("%s: %v", address, got)
-		}
 	}
 }
 
@@ -233,5 +207,39 @@ func TestRequestsSayWhatTheyMustAndNoMore(t *testing.T) {
 		if strings.HasPrefix(name, "X-") {
 			t.Errorf("a key-set request carries %s", name)
 		}
+	}
+}
+
+// TestAProxyThatRefusesIsTheOperatorsMatter, and one that cannot go on is nobody's: neither
+// says anything about the user.
+func TestAProxyThatRefusesIsTheOperatorsMatter(t *testing.T) {
+	for status, c := range map[int]struct {
+		meaning Meaning
+		circuit CircuitState
+	}{
+		407: {Misconfigured, Closed}, 403: {Misconfigured, Closed}, 404: {Misconfigured, Closed}, 302: {Misconfigured, Closed},
+		502: {Unavailable, Open}, 504: {Unavailable, Open},
+	} {
+		t.Run(fmt.Sprint(status), func(t *testing.T) {
+			proxy := e2e.NewProxy(t, nil)
+			proxy.Answer = fmt.Sprintf("HTTP/1.1 %d canary\r\n\r\n", status)
+			config := stackConfig("https://api.example.com")
+			var err error
+			if config.Transport.Route.Proxy, err = transport.ParseProxy("http://" + proxy.Address()); err != nil {
+				t.Fatal(err)
+			}
+			client := open(t, config)
+			for range 40 {
+				_, err := profile(client)
+				if e := want(t, err, c.meaning, ""); !e.Local && (!strings.Contains(e.Error(), "the proxy") || strings.Contains(e.Error(), "canary")) {
+					t.Fatalf("got %v", e)
+				}
+			}
+			if is := client.Governor().Circuit; is != c.circuit {
+				t.Errorf("the circuit is %s", is)
+			}
+			_, err = client.Keyset(context.Background(), Validators{})
+			want(t, err, c.meaning, "")
+		})
 	}
 }

@@ -112,7 +112,8 @@ func Environment(extra ...string) []string {
 		name, _, _ := strings.Cut(pair, "=")
 		switch name {
 		case "STATE_DIRECTORY", "CREDENTIALS_DIRECTORY", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "JOURNAL_STREAM",
-			"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "NEONAUTHD_SOCKET", "NEONAUTHD_ADMIN_SOCKET", "GORACE":
+			"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "NEONAUTHD_SOCKET", "NEONAUTHD_ADMIN_SOCKET", "GORACE",
+			"HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy":
 			continue
 		}
 		env = append(env, pair)

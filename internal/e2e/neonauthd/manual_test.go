@@ -1,6 +1,7 @@
 package neonauthd_test
 
 import (
+	"encoding"
 	"errors"
 	"maps"
 	"os"
@@ -180,7 +181,7 @@ func manKeys(of reflect.Type) map[string]bool {
 		}
 		switch tag := of.Field(i).Tag.Get("toml"); {
 		case tag == "-":
-		case inner.Kind() == reflect.Struct:
+		case inner.Kind() == reflect.Struct && !reflect.PointerTo(inner).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()):
 			maps.Copy(all, manKeys(inner))
 		default:
 			all[tag] = true

@@ -1,7 +1,6 @@
-package upstream
+package transport
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -12,12 +11,19 @@ import (
 	"syscall"
 )
 
-// phrase describes an error of the HTTP client in words of our own. The error's own text will not do: it may
-// hold the URL, names out of a certificate, or the very bytes the other side sent.
-func phrase(err error) string {
+// Phrase describes an error of an exchange over this package's transport in words of our own. The error's own text will
+// not do: it may hold the URL, names out of a certificate, or the very bytes the other side sent.
+func Phrase(err error) string {
+	var proxy *ProxyError
+	if errors.As(err, &proxy) {
+		return proxy.Error()
+	}
+	for _, ours := range []error{errNotLoopback, errNotPrivate, errEnvironment, errEager} {
+		if errors.Is(err, ours) {
+			return ours.Error()
+		}
+	}
 	switch {
-	case errors.Is(err, errNotLoopback):
-		return errNotLoopback.Error()
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		return "the answer was cut off"
 	}
@@ -68,15 +74,4 @@ func tlsPhrase(err error) string {
 		return "the other side does not speak TLS"
 	}
 	return ""
-}
-
-// sentinel returns what of err callers may test for, which is nothing but an end of time.
-func sentinel(err error) error {
-	switch {
-	case errors.Is(err, context.Canceled):
-		return context.Canceled
-	case errors.Is(err, context.DeadlineExceeded):
-		return context.DeadlineExceeded
-	}
-	return nil
 }

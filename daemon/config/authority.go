@@ -1,0 +1,108 @@
+package config
+
+import (
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// maxCA bounds a file of certificates, in bytes.
+const maxCA = 1 << 20
+
+// CA is the authorities of a file, whose certificates are trusted in place of the
+// system's.
+type CA struct {
+	// Pool holds them.
+	Pool *x509.CertPool
+	// Certificates is how many there are.
+	Certificates int
+	// Unfit says of each certificate that has expired, or is not valid yet, that it is
+	// so: a sentence each. Nothing that it signed is trusted.
+	Unfit []string
+}
+
+// ReadCA reads the file at path, which is relative to dir, as of now: certificates in
+// PEM, and nothing else.
+func ReadCA(path, dir string, now time.Time) (*CA, error) {
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(dir, path)
+	}
+	text, err := readPublic(path)
+	if err != nil {
+		return nil, err
+	}
+	ca := &CA{Pool: x509.NewCertPool()}
+	for rest := text; ; {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			break
+		}
+		if err := ca.add(block, path, now); err != nil {
+			return nil, err
+		}
+	}
+	if ca.Certificates == 0 {
+		return nil, fmt.Errorf("%s holds no certificate in PEM; what is in another form, openssl x509 -inform DER can convert", path)
+	}
+	return ca, nil
+}
+
+// add takes one block of the file at path.
+func (ca *CA) add(block *pem.Block, path string, now time.Time) error {
+	which := path + ": certificate " + strconv.Itoa(ca.Certificates+1)
+	switch {
+	case strings.HasSuffix(block.Type, "PRIVATE KEY"):
+		return fmt.Errorf("%s holds a private key, which nobody but its owner may have: leave certificates alone in it, and have the key replaced if others could read it", path)
+	case block.Type != "CERTIFICATE":
+		return fmt.Errorf("%s holds %q beside certificates: leave these alone in it", path, cut(block.Type))
+	}
+	certificate, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return errors.New(which + " cannot be read: is the file whole?") // the error may repeat what is in it
+	}
+	switch {
+	case now.After(certificate.NotAfter):
+		ca.Unfit = append(ca.Unfit, which+" has expired on "+certificate.NotAfter.UTC().Format(time.DateOnly))
+	case now.Before(certificate.NotBefore):
+		ca.Unfit = append(ca.Unfit, which+" is not valid before "+certificate.NotBefore.UTC().Format(time.DateOnly))
+	}
+	ca.Pool.AddCert(certificate)
+	ca.Certificates++
+	return nil
+}
+
+// readPublic reads a file that everybody may read, and that nobody but root and this
+// process's user may write: whoever can put another authority there is believed as
+// the upstream is.
+func readPublic(path string) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe must not hold up the start
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is not a regular file", path)
+	case info.Mode().Perm()&0o022 != 0:
+		return nil, fmt.Errorf("%s has mode %#o, so that others can write to it; make it 0644", path, info.Mode().Perm())
+	}
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok && stat.Uid != 0 && int(stat.Uid) != os.Geteuid() {
+		return nil, fmt.Errorf("%s belongs to another user; make it root's", path)
+	}
+	text, err := io.ReadAll(io.LimitReader(f, maxCA+1))
+	if err == nil && len(text) > maxCA {
+		err = fmt.Errorf("%s is larger than 1 MiB", path)
+	}
+	return text, err
+}

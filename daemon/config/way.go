@@ -1,0 +1,28 @@
+package config
+
+import (
+	"strings"
+)
+
+// checkWay checks what says how the upstream is reached: a proxy, plain http, an
+// authority.
+func (p *Project) checkWay(report reporter) {
+	secure := p.BaseURL == "" // of preset stack, whose own address it is
+	for key, raw := range map[string]string{"base_url": p.BaseURL, "jwks_url": p.JWKSURL, "userinfo_url": p.UserinfoURL, "introspection_url": p.IntrospectionURL} {
+		if raw == "" {
+			continue
+		}
+		if err := checkURL(raw, p.InsecureHTTP); err != nil {
+			report(key, "%v", err)
+		}
+		secure = secure || !strings.HasPrefix(strings.ToLower(raw), "http:")
+	}
+	if p.CA != "" && !isPath(p.CA) {
+		report("ca", "must be a path that starts with \"/\" or \"./\"")
+	} else if p.CA != "" && !secure {
+		report("ca", "means nothing for an upstream at plain http")
+	}
+	if !p.UpstreamProxy.IsZero() && !secure {
+		report("upstream_proxy", "means nothing for an upstream at plain http, which is asked directly or not at all")
+	}
+}

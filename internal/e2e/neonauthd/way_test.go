@@ -1,0 +1,267 @@
+package neonauthd_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"io"
+	"log"
+	"math/big"
+	"net"
+	"net/http/httptest"
+	"net/netip"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/internal/e2e"
+)
+
+// upstreamName is a host that only a proxy of ours knows the way to.
+const upstreamName = "auth.example.net"
+
+// ownAuthority is an authority of nobody's but this test's.
+type ownAuthority struct {
+	certificate *x509.Certificate
+	key         *ecdsa.PrivateKey
+	pem         string
+}
+
+func newAuthority(t *testing.T) *ownAuthority {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	must(t, err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "neonauthd test"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	must(t, err)
+	a := &ownAuthority{key: key, pem: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))}
+	a.certificate, err = x509.ParseCertificate(der)
+	must(t, err)
+	return a
+}
+
+// sign makes a certificate for a host.
+func (a *ownAuthority) sign(t *testing.T, host string) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	must(t, err)
+	template := &x509.Certificate{SerialNumber: big.NewInt(2), DNSNames: []string{host}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, a.certificate, key.Public(), a.key)
+	must(t, err)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
+
+// behindProxy is an upstream at https://auth.example.net, with a certificate of its own
+// authority, and a proxy that knows the way to it.
+func behindProxy(t *testing.T) (*e2e.Upstream, *ownAuthority, *e2e.Proxy) {
+	t.Helper()
+	u := e2e.NewUpstream(t, standin.Options{BaseURL: "https://" + upstreamName})
+	ours := newAuthority(t)
+	s := httptest.NewUnstartedServer(u.Standin)
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // a check that trusts somebody else hangs up
+	s.TLS = &tls.Config{Certificates: []tls.Certificate{ours.sign(t, upstreamName)}, MinVersion: tls.VersionTLS12}
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	p := e2e.NewProxy(t, nil)
+	p.Leads[upstreamName+":443"] = s.Listener.Addr().String()
+	return u, ours, p
+}
+
+// checked is what --check says of a folder's configuration, and its status.
+func checked(t *testing.T, f *e2e.Folder, extra ...string) (out string, code int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), e2e.Patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, e2e.Program("neonauthd"), "--config", f.Config(), "--check")
+	cmd.Env = e2e.Environment(extra...)
+	text, _ := cmd.CombinedOutput()
+	return string(text), cmd.ProcessState.ExitCode()
+}
+
+// TestAnUpstreamBehindAProxyWithAnAuthorityOfItsOwn: keys, profiles and the test of the
+// server key all go through the proxy, whose password nobody gets to see.
+func TestAnUpstreamBehindAProxyWithAnAuthorityOfItsOwn(t *testing.T) {
+	t.Parallel()
+	const password = "canary-0123456789"
+	u, ours, proxy := behindProxy(t)
+	f := e2e.NewFolder(t)
+	f.Write(t, "ca.pem", ours.pem)
+	table := func(extra string) e2e.Settings {
+		return e2e.Settings{Tables: []string{u.Project(t, f, standin.Stack, `ca = "./ca.pem"`, extra)}}
+	}
+	p := e2e.Serve(t, f, table(`upstream_proxy = "http://ada:`+password+`@`+proxy.Address()+`"`))
+	u.SelfTested(t)
+	token, id := u.User("Ada")
+	c := e2e.Call(t, f.Socket())
+	c.Expect(t, "PROFILE "+token, `OK level=profile .*sub=`+id+` .*"display_name":"Ada".*`)
+	for _, asked := range proxy.Asked() {
+		if asked != "CONNECT "+upstreamName+":443 Basic YWRhOmNhbmFyeS0wMTIzNDU2Nzg5" {
+			t.Errorf("the proxy was asked %s", asked)
+		}
+	}
+	admin := e2e.Call(t, f.AdminSocket())
+	stats := admin.Ask(t, "STATS")
+	e2e.Matches(t, stats, `.*"proxy":"http://`+proxy.Address()+`".*"plain_http":false.*`)
+	out, code := checked(t, f)
+	for _, want := range []string{"proxy       http://" + proxy.Address() + " (upstream_proxy)", "ca          ./ca.pem, in place of the system's: 1 certificate(s)", "ok          key set", "ok          project id and server key"} {
+		if code != 0 || !strings.Contains(out, want) {
+			t.Errorf("status %d, without %q:\n%s", code, want, out)
+		}
+	}
+	written := out + stats
+	for answer, want := range map[string]string{
+		"HTTP/1.1 407 No\r\n\r\n":                         "misconfigured: the proxy wants user and password, or others (407)",
+		"HTTP/1.1 403 No\r\n\r\n":                         "misconfigured: the proxy refuses to connect to the upstream (403)",
+		"HTTP/1.1 502 No\r\nX: canary-0123456789\r\n\r\n": "unavailable: the proxy does not reach the upstream (502)",
+	} {
+		proxy.SetAnswer(answer)
+		out, code := checked(t, f)
+		if written += out; code == 0 || !strings.Contains(out, want) {
+			t.Errorf("status %d, without %q:\n%s", code, want, out)
+		}
+	}
+	proxy.SetAnswer("")
+	f.Configure(t, table(`upstream_proxy = "http://ada:`+password+`@127.0.0.1:1"`))
+	out, _ = checked(t, f)
+	if written += out; !strings.Contains(out, "unavailable: the proxy cannot be reached: connection refused") {
+		t.Error(out)
+	}
+
+	// A file of authorities that is none leaves everything as it is; another authority is
+	// another upstream for all that anybody knows.
+	f.Write(t, "ca.pem", "-----BEGIN EC PRIVATE KEY-----\nAAAA\n-----END EC PRIVATE KEY-----\n")
+	f.Configure(t, table(`upstream_proxy = "http://ada:`+password+`@`+proxy.Address()+`"`))
+	admin.Expect(t, "RELOAD", "ERR misconfigured .*holds a private key.*")
+	c.Expect(t, "VERIFY "+token, "OK .*")
+	f.Write(t, "ca.pem", newAuthority(t).pem)
+	admin.Expect(t, "RELOAD", "OK")
+	if out, code := checked(t, f); code == 0 || !strings.Contains(out, "the certificate is signed by an unknown authority, through the proxy") {
+		t.Errorf("status %d:\n%s", code, out)
+	}
+	p.Stop(t)
+	if written += p.Written(); strings.Contains(written, password) || strings.Contains(written, "YWRhOmNh") {
+		t.Errorf("the proxy's password is shown:\n%s", written)
+	}
+	if !strings.Contains(p.Written(), "holds a private key") {
+		t.Errorf("nobody is told why the reload failed:\n%s", p.Written())
+	}
+	f.Write(t, "ca.pem", "")
+	if q := f.Launch(t); q.AwaitEnd(t) != 78 || !strings.Contains(q.Written(), "holds no certificate in PEM") {
+		t.Errorf("a start without the authority:\n%s", q.Written())
+	}
+}
+
+// TestTheEnvironmentNamesAProxy, as far as upstreams at https go, and says who is asked
+// directly.
+func TestTheEnvironmentNamesAProxy(t *testing.T) {
+	t.Parallel()
+	u, ours, proxy := behindProxy(t)
+	f := e2e.NewFolder(t)
+	f.Write(t, "ca.pem", ours.pem)
+	tables := []string{u.Project(t, f, standin.Stack, `ca = "./ca.pem"`), u.Project(t, f, standin.OIDC, `ca = "./ca.pem"`)}
+	f.Configure(t, e2e.Settings{Tables: tables})
+	through := func(extra ...string) string { return extra[0] + "http://ada:canary-0123456789@" + proxy.Address() }
+	p := f.LaunchWith(t, func(cmd *exec.Cmd) {
+		cmd.Env = e2e.Environment(through("HTTPS_PROXY="), "NO_PROXY=other.example.net,10.0.0.0/8", "HTTP_PROXY=http://127.0.0.1:1", "ALL_PROXY=http://127.0.0.1:1")
+	})
+	p.Await(t, "READY=1")
+	u.SelfTested(t)
+	token, _ := u.User("Ada")
+	c := e2e.Call(t, f.Socket())
+	c.Expect(t, "PROFILE "+token, `OK level=profile .*`)
+	c.Expect(t, "PROFILE project=oidc "+u.OIDCToken(standin.TokenSpec{Subject: u.AddUser(standin.User{Name: "Bob"}).ID}), `OK level=profile .*"name":"Bob".*`)
+	if len(proxy.Asked()) == 0 {
+		t.Error("the proxy was not asked")
+	}
+	out, code := checked(t, f, through("https_proxy="))
+	if code != 0 || !strings.Contains(out, "proxy       http://"+proxy.Address()+" (HTTPS_PROXY)") || strings.Contains(out, "canary") {
+		t.Errorf("status %d:\n%s", code, out)
+	}
+	for variables, want := range map[string]string{
+		"NO_PROXY=" + upstreamName:   "host name",
+		"NO_PROXY=.example.net":      "host name",
+		"NO_PROXY=*":                 "host name",
+		"NO_PROXY=other.example.net": "ok          key set",
+	} {
+		out, _ := checked(t, f, through("HTTPS_PROXY="), variables)
+		if !strings.Contains(out, want) || strings.Contains(out, "(HTTPS_PROXY)") != (want != "host name") {
+			t.Errorf("%s:\n%s", variables, out)
+		}
+	}
+	f.Configure(t, e2e.Settings{Tables: []string{u.Project(t, f, standin.Stack, `ca = "./ca.pem"`, `upstream_proxy = "none"`)}})
+	if out, _ := checked(t, f, through("HTTPS_PROXY=")); strings.Contains(out, "HTTPS_PROXY") || !strings.Contains(out, "host name") {
+		t.Errorf("none, in spite of the environment:\n%s", out)
+	}
+	if out, code := checked(t, f, "HTTPS_PROXY=socks5://ada:canary-0123456789@127.0.0.1:1080"); code != 78 || !strings.Contains(out, "HTTPS_PROXY must begin with http") || strings.Contains(out, "canary") {
+		t.Errorf("status %d:\n%s", code, out)
+	}
+}
+
+// privateAddress is one of this host's in a private network, "" if it has none.
+func privateAddress(t *testing.T) string {
+	t.Helper()
+	all, err := net.InterfaceAddrs()
+	must(t, err)
+	for _, a := range all {
+		if prefix, err := netip.ParsePrefix(a.String()); err == nil && prefix.Addr().IsPrivate() {
+			return prefix.Addr().String()
+		}
+	}
+	return ""
+}
+
+// TestPlainHTTPStaysInAPrivateNetwork, and is said wherever somebody looks.
+func TestPlainHTTPStaysInAPrivateNetwork(t *testing.T) {
+	t.Parallel()
+	f := e2e.NewFolder(t)
+	for _, url := range []string{"http://8.8.8.8", "http://169.254.169.254", "http://[2001:db8::1]:80"} {
+		f.Configure(t, e2e.Settings{Tables: []string{"[[project]]\nname = \"main\"\npreset = \"oidc\"\naudiences = [\"x\"]\ninsecure_http = true\nbase_url = \"" + url + "\""}})
+		if out, code := checked(t, f); code != 78 || !strings.Contains(out, "public address") {
+			t.Errorf("%s: status %d:\n%s", url, code, out)
+		}
+	}
+	address := privateAddress(t)
+	if address == "" {
+		t.Log("this host has no address in a private network: the rest is not tried")
+		return
+	}
+	u := &e2e.Upstream{Standin: standin.New(standin.Options{})}
+	ln, err := net.Listen("tcp", net.JoinHostPort(address, "0"))
+	must(t, err)
+	u.SetBaseURL("http://" + ln.Addr().String())
+	must(t, ln.Close())
+	u.Open(t, ln.Addr().String())
+	f.Configure(t, e2e.Settings{Tables: []string{u.Project(t, f, standin.Stack)}})
+	if out, code := checked(t, f); code != 78 || !strings.Contains(out, "insecure_http = true") {
+		t.Errorf("without the key: status %d:\n%s", code, out)
+	}
+	f.Configure(t, e2e.Settings{Tables: []string{u.Project(t, f, standin.Stack, "insecure_http = true")}})
+	for range 2 { // at each start
+		p := f.Launch(t)
+		if state := p.Await(t, "READY=1"); !strings.Contains(state, "over plain http (insecure_http): main") {
+			t.Errorf("the status does not say it: %s", state)
+		}
+		u.SelfTested(t)
+		token, _ := u.User("Ada")
+		e2e.Call(t, f.Socket()).Expect(t, "PROFILE "+token, "OK level=profile .*")
+		e2e.Call(t, f.AdminSocket()).Expect(t, "STATS", `.*"plain_http":true.*`)
+		p.Stop(t)
+		if !strings.Contains(p.Written(), "level=WARN") || !strings.Contains(p.Written(), "PLAIN HTTP") {
+			t.Errorf("it is not said:\n%s", p.Written())
+		}
+	}
+	out, code := checked(t, f)
+	if code != 0 || !strings.Contains(out, "warn        PLAIN HTTP (insecure_http)") {
+		t.Errorf("status %d:\n%s", code, out)
+	}
+}
