@@ -143,6 +143,21 @@ func (c *Cache[V]) GetAt(k *Key, at time.Time) (V, bool) {
 	return e.value, true
 }
 
+// PeekAt is GetAt for a caller that has asked before, and looks again: it counts as no hit and as no miss, and makes
+// nothing popular.
+func (c *Cache[V]) PeekAt(k *Key, at time.Time) (V, bool) {
+	hash := c.hash(k)
+	s := &c.shards[hash%shardCount]
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	e := s.entries[hash]
+	if e == nil || e.key != *k || at.Sub(c.epoch) >= e.expires {
+		var none V
+		return none, false
+	}
+	return e.value, true
+}
+
 // Set stores v under k for lifetime, in place of what was there: when Set has returned no Get finds the older value.
 // group names the entries that share one bound (Config.PerGroup). cost is the number of bytes that v keeps alive;
 // the cache adds its own. With a lifetime of zero or less, or a cost beyond the bound, v is not stored, and the

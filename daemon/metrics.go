@@ -80,7 +80,7 @@ func (p *page) memory(d *Daemon) {
 	p.Single("neonauthd_cache_max_bytes", gauge, "cache.max_bytes: its bound.", float64(s.MaxBytes))
 	p.Single("neonauthd_cache_entries", gauge, "Verdicts and profiles held.", float64(s.Entries))
 	const name = "neonauthd_cache_gets_total"
-	p.Family(name, counter, "Questions to the cache; a lookup at level profile asks twice.")
+	p.Family(name, counter, "Questions of lookups to the cache: one at level profile that finds its claims asks for the profile too.")
 	p.Sample(name, float64(s.Hits), "result", "hit")
 	p.Sample(name, float64(s.Misses), "result", "miss")
 	p.Single("neonauthd_cache_sets_total", counter, "Entries offered to the cache.", float64(s.Sets))

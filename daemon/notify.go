@@ -93,6 +93,7 @@ func (o *observer) run(ctx context.Context) {
 		case now := <-ticker.C:
 			o.check()
 			o.daemon.lines.Tell(now)
+			o.daemon.counters.Latency.Mark(now)
 		}
 	}
 }

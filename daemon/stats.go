@@ -21,6 +21,7 @@ type statsReport struct {
 	Codes       map[string]uint64 `json:"codes"`
 	Sources     map[string]uint64 `json:"sources"`
 	Levels      map[string]uint64 `json:"levels"`
+	Latency     latencyStats      `json:"latency"`
 	Connections connectionStats   `json:"connections"`
 	Watches     watchStats        `json:"watches"`
 	Cache       cacheStats        `json:"cache"`
@@ -33,6 +34,16 @@ type statsReport struct {
 // sourceClient is the word for what clients have given from their own memory, beside
 // those of resolve.Source.
 const sourceClient = "client"
+
+// latencyStats are in seconds.
+type latencyStats struct {
+	P50     float64 `json:"p50"`
+	P99     float64 `json:"p99"`
+	HitP50  float64 `json:"hit_p50"`
+	HitP99  float64 `json:"hit_p99"`
+	MissP50 float64 `json:"miss_p50"`
+	MissP99 float64 `json:"miss_p99"`
+}
 
 type connectionStats struct {
 	Open     int    `json:"open"`
@@ -106,6 +117,7 @@ func (d *Daemon) report() statsReport {
 		Codes:       lookups.Codes,
 		Sources:     map[string]uint64{},
 		Levels:      map[string]uint64{},
+		Latency:     latencyReport(&d.counters.Latency),
 		Connections: d.connections(),
 		Watches:     watchStats{Open: kept.Open, Told: kept.Told},
 		Cache:       d.cacheReport(),
@@ -129,6 +141,14 @@ func (d *Daemon) report() statsReport {
 		out.Projects = append(out.Projects, projectReport(p.State(now), now))
 	}
 	return out
+}
+
+func latencyReport(l *serve.Latency) latencyStats {
+	all, hits, misses := l.Recent()
+	return latencyStats{
+		P50: all.P50.Seconds(), P99: all.P99.Seconds(), HitP50: hits.P50.Seconds(), HitP99: hits.P99.Seconds(),
+		MissP50: misses.P50.Seconds(), MissP99: misses.P99.Seconds(),
+	}
 }
 
 func (d *Daemon) connections() connectionStats {

@@ -28,6 +28,51 @@ func TestEveryCodeOfTheProtocolIsCounted(t *testing.T) {
 	}
 }
 
+// TestEachMissOfTheCacheCountsOnce, however often the lookup looks again on its way,
+// and an explanation counts nothing.
+func TestEachMissOfTheCacheCountsOnce(t *testing.T) {
+	w := newLiveDaemon(t, withoutOIDC)
+	k, admin, first, second := w.dial(), w.dialAdmin(), w.token(), w.token()
+	var before [2]uint64
+	for _, step := range []struct {
+		ask          string
+		hits, misses uint64
+	}{
+		{"VERIFY " + first, 0, 1},
+		{"VERIFY " + first, 1, 0},
+		{"PROFILE " + first, 1, 1}, // the claims, and not the profile
+		{"PROFILE " + first, 2, 0},
+		{"PROFILE " + second, 0, 1}, // the claims; the profile is there, and is not asked for yet
+		{"PROFILE " + second, 2, 0},
+		{"VERIFY nonsense", 0, 0},
+	} {
+		if got := head(k.ask("%s", step.ask)); got != "OK" && !strings.HasSuffix(step.ask, "nonsense") {
+			t.Fatalf("%.10s: %s", step.ask, got)
+		}
+		admin.ask("EXPLAIN %s", first)
+		now := w.daemon.resolver.State().Memory
+		if hits, misses := now.Hits-before[0], now.Misses-before[1]; hits != step.hits || misses != step.misses {
+			t.Errorf("%.10s: %d hits and %d misses, want %d and %d", step.ask, hits, misses, step.hits, step.misses)
+		}
+		before = [2]uint64{now.Hits, now.Misses}
+	}
+}
+
+// TestStatsTellHowLongLookupsTook, those that memory did not answer.
+func TestStatsTellHowLongLookupsTook(t *testing.T) {
+	w := newLiveDaemon(t, withoutOIDC)
+	w.dial().ask("VERIFY %s", w.token())
+	var stats struct{ Latency map[string]float64 }
+	_, text, _ := strings.Cut(w.dialAdmin().ask("STATS"), " ")
+	if err := json.Unmarshal([]byte(text), &stats); err != nil {
+		t.Fatal(err)
+	}
+	l := stats.Latency
+	if len(l) != 6 || l["miss_p50"] <= 0 || l["miss_p99"] < l["miss_p50"] || l["p99"] < l["p50"] || l["p99"] <= 0 {
+		t.Errorf("%v", l)
+	}
+}
+
 // TestHitsOfClientsAreCounted among the accepted lookups.
 func TestHitsOfClientsAreCounted(t *testing.T) {
 	w, m := newMonitoredWorld(t, nil)

@@ -49,12 +49,25 @@ func newMemory(maxBytes int64, now func() time.Time) (*memory, error) {
 
 // entry returns the verdict kept for a token at now, or nil.
 func (m *memory) entry(digest *cache.Key, now time.Time) *entry {
-	r, _ := m.GetAt(digest, now)
+	r, _ := m.PeekAt(digest, now)
 	return r.entry
 }
 
 // profile returns the profile kept under key at now, or nil.
 func (m *memory) profile(key *cache.Key, now time.Time) *profile {
+	r, _ := m.PeekAt(key, now)
+	return r.profile
+}
+
+// recallEntry is entry for Recall alone: it counts as a hit or a miss. Whatever looks
+// again for the same lookup counts no more.
+func (m *memory) recallEntry(digest *cache.Key, now time.Time) *entry {
+	r, _ := m.GetAt(digest, now)
+	return r.entry
+}
+
+// recallProfile is the same for profile.
+func (m *memory) recallProfile(key *cache.Key, now time.Time) *profile {
 	r, _ := m.GetAt(key, now)
 	return r.profile
 }

@@ -59,15 +59,25 @@ type profiles struct {
 	background sync.WaitGroup
 }
 
-// recall answers from memory, if what is there is fresh. e holds the verified
-// claims; it is nil for an opaque credential.
+// recall answers from memory, for Recall. e holds the verified claims; it is nil for an
+// opaque credential.
 func (s *profiles) recall(l *Lookup, e *entry, now time.Time) (Verdict, bool) {
 	key := l.profileKey(e)
+	return s.answer(l, e, key, s.memory.recallProfile(&key, now), now)
+}
+
+// known is recall for a lookup that memory could not answer a moment ago.
+func (s *profiles) known(l *Lookup, e *entry, now time.Time) (Verdict, bool) {
+	key := l.profileKey(e)
+	return s.answer(l, e, key, s.memory.profile(&key, now), now)
+}
+
+// answer answers with the profile that is kept, if that is fresh.
+func (s *profiles) answer(l *Lookup, e *entry, key cache.Key, p *profile, now time.Time) (Verdict, bool) {
 	if reason, denied := s.denied(key, l, e, now); denied && l.MaxAge != 0 {
 		return rejected(reason), true
 	}
-	p := s.get(key, l, now)
-	if p == nil || clock.Elapsed(p.asked, now) >= l.freshness() {
+	if p = s.usable(p, l, now); p == nil || clock.Elapsed(p.asked, now) >= l.freshness() {
 		return Verdict{}, false
 	}
 	if v, dead := s.dead(l, p.evidence(e), now); dead {
@@ -140,7 +150,11 @@ func (l *Lookup) wholeMaxAge() time.Duration {
 
 // get returns the profile under key if it may still be used at all.
 func (s *profiles) get(key cache.Key, l *Lookup, now time.Time) *profile {
-	p := s.memory.profile(&key, now)
+	return s.usable(s.memory.profile(&key, now), l, now)
+}
+
+// usable is p, or nil if it may not be used at all.
+func (s *profiles) usable(p *profile, l *Lookup, now time.Time) *profile {
 	switch {
 	case p == nil, p.project != l.Project, s.purges.covers(p.revision, l.purged(), p.user):
 		return nil

@@ -162,7 +162,7 @@ func (r *Resolver) Recall(l *Lookup) (v Verdict, ok bool) {
 func (r *Resolver) recallToken(l *Lookup, now time.Time) (Verdict, bool) {
 	timely := r.timely(now)
 	if timely {
-		if e := r.memory.entry(&l.digest, now); e != nil && r.holds(l, e, now) {
+		if e := r.kept(l, now); e != nil && r.holds(l, e, now) {
 			return r.recallEntry(l, e, now)
 		}
 		if no, hit := r.rejections.GetAt(&l.digest, now); hit && r.stands(l, no, now) {
@@ -176,6 +176,14 @@ func (r *Resolver) recallToken(l *Lookup, now time.Time) (Verdict, bool) {
 		return unknown(protocol.CodeUnavailable, 0), true
 	}
 	return Verdict{}, false
+}
+
+// kept is what is remembered of the token. A lookup that is explained counts as none.
+func (r *Resolver) kept(l *Lookup, now time.Time) *entry {
+	if l.trace != nil {
+		return r.memory.entry(&l.digest, now)
+	}
+	return r.memory.recallEntry(&l.digest, now)
 }
 
 // recallOpaque answers for a credential that only the upstream can judge. It has no
@@ -258,7 +266,7 @@ func (r *Resolver) Resolve(ctx context.Context, l *Lookup) Verdict {
 	if v.Status() != protocol.OK || l.Level != LevelProfile {
 		return v
 	}
-	if known, ok := r.profiles.recall(l, v.entry, r.now()); ok { // of another token of this user
+	if known, ok := r.profiles.known(l, v.entry, r.now()); ok { // of another token of this user
 		return known
 	}
 	return r.profiles.resolve(ctx, l, v.entry)

@@ -287,7 +287,7 @@ func (c *conn) miss(a *ask) {
 		v := c.server.resolver.Resolve(ctx, &own.Lookup)
 		c.reply(tag, place, &own.question, &v, &rights)
 		if !c.server.counters.isOwn(&own.Lookup) {
-			c.server.counters.Latency.misses.UpdateDuration(began)
+			c.server.counters.Latency.miss(began)
 		}
 		c.out.flush()
 	})

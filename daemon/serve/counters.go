@@ -34,7 +34,7 @@ type Counters struct {
 func NewCounters(own []byte) *Counters {
 	return &Counters{
 		Rejected: newCounts(protocol.Reasons()), Unknown: newCounts(LookupCodes()), Refused: newCounts(protocol.Codes()),
-		Latency: newLatency(), own: resolve.DigestOf(own),
+		own: resolve.DigestOf(own),
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -162,6 +163,12 @@ func writeApart(w *tabwriter.Writer, items []node, indent string) {
 // human writes a value for people. By the protocol instants are seconds since
 // 1970 and durations are seconds; the names say which.
 func human(name, text string) string {
+	if strings.HasSuffix(name, "p50") || strings.HasSuffix(name, "p99") {
+		if seconds, err := strconv.ParseFloat(text, 64); err == nil && seconds > 0 {
+			return Short(time.Duration(seconds * float64(time.Second)))
+		}
+		return "-"
+	}
 	var n int64
 	if _, err := fmt.Sscanf(text, "%d", &n); err != nil || fmt.Sprint(n) != text {
 		return OrNone(Printable(text))

@@ -111,7 +111,7 @@ func TestTopPrintsLinesOnATerminalWhenAsked(t *testing.T) {
 		if err := w.run(context.Background()); err != nil {
 			t.Fatal(err)
 		}
-		if seen := readUntil(t, person, "   34\r\n"); strings.Contains(seen, "\x1b") || !strings.HasPrefix(seen, "TIME ") {
+		if seen := readUntil(t, person, ":failed\r\n"); strings.Contains(seen, "\x1b") || !strings.HasPrefix(seen, "TIME ") {
 			t.Errorf("%s: the terminal was told %q", name, seen)
 		}
 	}

@@ -14,11 +14,11 @@ import (
 type plainLines struct{ *cli.Settings }
 
 // plainColumns are the widths that fit what usually stands in a column.
-const plainColumns = "%-8s %9s %9s %9s %9s %6s %9s %9s %7s %9s %8s %7s %-9s %8s %6s %6s\n"
+const plainColumns = "%-8s %9s %9s %9s %9s %6s %9s %9s %7s %9s %8s %7s %-9s %8s %6s %6s %8s %8s  %s\n"
 
 func (p *plainLines) first(*look) error {
 	return p.line("TIME", "LOOKUPS/S", "ACCEPTED", "REJECTED", "UNKNOWN", "HIT%", "UPSTREAM", "CACHE", "STALE", "CLIENT",
-		"CALLS/S", "BUDGET", "CIRCUIT", "KEY-AGE", "FILL%", "CONNS")
+		"CALLS/S", "BUDGET", "CIRCUIT", "KEY-AGE", "FILL%", "CONNS", "P50", "P99", "WRONG")
 }
 
 func (p *plainLines) next(before, now *look) error {
@@ -40,8 +40,8 @@ func (p *plainLines) next(before, now *look) error {
 		i.rate(func(s *stats) uint64 { return s.Sources.Cache }).String(),
 		i.rate(func(s *stats) uint64 { return s.Sources.Stale }).String(),
 		i.rate(func(s *stats) uint64 { return s.Sources.Client }).String(),
-		all.calls.String(), strconv.FormatInt(all.budget, 10), orDash(all.circuit), span(all.keysAge),
-		percent(fill(s)), strconv.FormatInt(s.Connections.Open, 10),
+		all.calls.String(), strconv.FormatInt(all.budget, 10), orDash(all.circuit), ago(all.keysAge),
+		percent(fill(s)), strconv.FormatInt(s.Connections.Open, 10), short(s.Latency.P50), short(s.Latency.P99), orDash(strings.Join(i.wrong(), ",")),
 	)
 }
 
@@ -118,8 +118,8 @@ func fill(s *stats) (ratio float64, known bool) {
 	return float64(s.Cache.Bytes) / float64(s.Cache.MaxBytes), true
 }
 
-// span writes seconds with two units at most: 45s, 9m5s, 3h20m, 12d4h.
-func span(seconds int64) string {
+// ago writes seconds with two units at most: 45s, 9m5s, 3h20m, 12d4h.
+func ago(seconds int64) string {
 	d := time.Duration(seconds) * time.Second
 	switch {
 	case d < time.Hour:
@@ -128,6 +128,20 @@ func span(seconds int64) string {
 		return strings.TrimSuffix(d.Truncate(time.Minute).String(), "0s")
 	}
 	return fmt.Sprintf("%dd%dh", d/(24*time.Hour), d%(24*time.Hour)/time.Hour)
+}
+
+// short writes a time that a lookup took, "-" for none.
+func short(seconds float64) string {
+	if seconds <= 0 {
+		return "-"
+	}
+	d := time.Duration(seconds * float64(time.Second))
+	for _, unit := range []time.Duration{time.Second, time.Millisecond, time.Microsecond} {
+		if d >= unit {
+			return d.Round(unit / 10).String()
+		}
+	}
+	return d.String()
 }
 
 func clock(t time.Time) string { return t.Format(time.TimeOnly) }

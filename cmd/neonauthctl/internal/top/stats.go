@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/neonauthd/neonauthd/cmd/neonauthctl/internal/terminal"
 )
 
 // stats are the members of STATS's object that top shows. What a daemon does
@@ -32,6 +34,12 @@ type stats struct {
 		Entries                 int64
 		Hits, Misses, Evictions uint64
 	}
+	Latency struct { // in seconds
+		P50, P99 float64
+		HitP99   float64 `json:"hit_p99"`
+		MissP99  float64 `json:"miss_p99"`
+	}
+	AccessLog   struct{ Lost uint64 } `json:"access_log"`
 	Revocations int64
 	Panics      uint64
 	Projects    []projectStats
@@ -53,9 +61,58 @@ type upstreamStats struct {
 	RetryAfter               int64 `json:"retry_after"`
 }
 
-// trouble tells whether an operator should look at the project.
-func (p *projectStats) trouble() bool {
-	return p.Keys == 0 || p.KeysFailures > 0 || p.Upstream.RetryAfter > 0 || p.Upstream.Circuit == "open" || p.Upstream.Circuit == "half-open"
+// open tells whether the circuit is not closed.
+func (p *projectStats) open() bool {
+	return p.Upstream.Circuit == "open" || p.Upstream.Circuit == "half-open"
+}
+
+// trouble is what an operator should look at in the project, in the words of the table.
+func (i *interval) trouble(p *projectStats) []string {
+	is := func(counter func(*upstreamStats) uint64) bool { return i.upstream(p, counter).perSecond > 0 }
+	return which([]wrongness{
+		{"circuit", p.open()},
+		{"retry", p.Upstream.RetryAfter > 0},
+		{"budget", p.Upstream.Budget <= 0},
+		{"fail", is(func(u *upstreamStats) uint64 { return u.Failures })},
+		{"held", is(func(u *upstreamStats) uint64 { return u.Refused })},
+		{"keys", p.Keys == 0},
+		{"failed", p.KeysFailures > 0},
+	})
+}
+
+// wrong is all that an operator should look at.
+func (i *interval) wrong() []string {
+	is := func(counter func(*stats) uint64) bool { return i.rate(counter).perSecond > 0 }
+	all := which([]wrongness{
+		{"unknown", is(func(s *stats) uint64 { return s.Outcomes.Unknown })},
+		{"stale", is(func(s *stats) uint64 { return s.Sources.Stale })},
+		{"refused", is(func(s *stats) uint64 { return s.Connections.Refused })},
+		{"access-log", is(func(s *stats) uint64 { return s.AccessLog.Lost })},
+		{"panics", i.now.Panics > 0},
+	})
+	for n := range i.now.Projects {
+		p := &i.now.Projects[n]
+		for _, word := range i.trouble(p) {
+			all = append(all, terminal.Printable(p.Name)+":"+word)
+		}
+	}
+	return all
+}
+
+// wrongness is something that may be wrong, with its word.
+type wrongness struct {
+	word  string
+	holds bool
+}
+
+func which(all []wrongness) []string {
+	var words []string
+	for _, w := range all {
+		if w.holds {
+			words = append(words, w.word)
+		}
+	}
+	return words
 }
 
 // rate is a change per second. Its zero value is one that is not known: before

@@ -63,12 +63,14 @@ func Command(s *cli.Settings) *cobra.Command {
 		Short: "Watch the daemon at work",
 		Long: `Top shows each second what the daemon does: lookups by outcome, how many the cache
 answered, calls to the upstreams and what is left of their budget, the age of keys,
-connections, memory. "q" or Ctrl-C ends it.
+connections, memory, and how long lookups of the last minute took. What is wrong is
+red, or has a "!" before it where the terminal has no colours or NO_COLOR is set.
+"q" or Ctrl-C ends it.
 
 Where standard output is no terminal, and with --plain, it prints one line a second
-instead; with --json the object of stats, one a line. Rates are per second, over the
-time since the line before. It asks the admin socket, and sees what its counters show:
-the time that a lookup takes is not among them (see bench).`,
+instead, whose last column says what is wrong; with --json the object of stats, one a
+line. Rates are per second, over the time since the line before. It asks the admin
+socket, and sees what its counters show.`,
 		Example: `  neonauthctl top
   neonauthctl top --count 60 > minute.txt`,
 		Args: cli.NoArguments,

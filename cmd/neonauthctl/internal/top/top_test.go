@@ -70,7 +70,7 @@ func (c *counters) answer(r *protocol.Request) string {
 // statsObject is a daemon's counters after n seconds of steady work.
 func statsObject(started, n int) string {
 	return fmt.Sprintf(`{"version":"1.2.3","started":%d,"uptime":%d,"outcomes":{"accepted":%d,"rejected":%d,"unknown":%d},`+
-		`"reasons":{"expired":%d,"bad-signature":%d},"codes":{"unavailable":%d},"sources":{"upstream":%d,"cache":%d,"stale":%d,"client":%d},"watches":{"open":6,"told":%d},`+
+		`"reasons":{"expired":%d,"bad-signature":%d},"codes":{"unavailable":%d},"latency":{"p50":0.0000042,"p99":0.0123,"hit_p99":0.00002,"miss_p99":1.5},"sources":{"upstream":%d,"cache":%d,"stale":%d,"client":%d},"watches":{"open":6,"told":%d},`+
 		`"connections":{"open":34,"accepted":%d,"refused":0,"in_flight":3},`+
 		`"cache":{"bytes":16777216,"max_bytes":67108864,"entries":41234,"hits":%d,"misses":%d,"evictions":0},"revocations":2,"panics":0,`+
 		`"projects":[{"name":"main","preset":"stack","keys":2,"keys_age":%d,"keys_next":520,"keys_failures":0,`+
@@ -108,7 +108,7 @@ func looker(t *testing.T, socket string, count int) (w *watch, out, errs *bytes.
 	}, out, errs
 }
 
-const topHeading = "TIME     LOOKUPS/S  ACCEPTED  REJECTED   UNKNOWN   HIT%  UPSTREAM     CACHE   STALE    CLIENT  CALLS/S  BUDGET CIRCUIT    KEY-AGE  FILL%  CONNS\n"
+const topHeading = "TIME     LOOKUPS/S  ACCEPTED  REJECTED   UNKNOWN   HIT%  UPSTREAM     CACHE   STALE    CLIENT  CALLS/S  BUDGET CIRCUIT    KEY-AGE  FILL%  CONNS      P50      P99  WRONG\n"
 
 func TestTopPrintsALineForEachInterval(t *testing.T) {
 	d := startCounters(t, statsObject(1, 0), statsObject(1, 1), statsObject(1, 3))
@@ -117,8 +117,8 @@ func TestTopPrintsALineForEachInterval(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := topHeading +
-		"14:02:12      1035      1000        30       5.0   99.0        40       950      10       250      5.0       7 open         1m21s   25.0     34\n" +
-		"14:02:13      2070      2000        60        10   99.0        80      1900      20       500       10       7 open         1m23s   25.0     34\n"
+		"14:02:12      1035      1000        30       5.0   99.0        40       950      10       250      5.0       7 open         1m21s   25.0     34    4.2µs   12.3ms  unknown,stale,shop?[2J:circuit,shop?[2J:retry,shop?[2J:fail,shop?[2J:keys,shop?[2J:failed\n" +
+		"14:02:13      2070      2000        60        10   99.0        80      1900      20       500       10       7 open         1m23s   25.0     34    4.2µs   12.3ms  unknown,stale,shop?[2J:circuit,shop?[2J:retry,shop?[2J:fail,shop?[2J:held,shop?[2J:keys,shop?[2J:failed\n"
 	if out.String() != want || errs.Len() > 0 {
 		t.Errorf("printed\n%s%s\nwant\n%s", out, errs, want)
 	}
