@@ -1,8 +1,10 @@
 package packaging_test
 
 import (
+	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -82,5 +84,53 @@ func TestScriptsDoNothingInOtherSteps(t *testing.T) {
 				t.Errorf("%s %s: %v: %s", script, argument, err, out)
 			}
 		}
+	}
+}
+
+// TestThePackageHasEveryUnit: what is in systemd, where systemd looks for it. Programs and clients are empty.
+func TestThePackageHasEveryUnit(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, program := range []string{"neonauthd", "neonauthctl", "neonauth-http"} {
+		write("bin/"+program, "#!/bin/sh\n")
+	}
+	for _, client := range []string{"neonauthd-1.tgz", "neonauthd-1.whl"} {
+		write("clients/"+client, "")
+	}
+	stage := exec.CommandContext(t.Context(), "./stage.sh", dir+"/bin", dir+"/bin", dir+"/clients", dir+"/stage")
+	stage.Env = append(os.Environ(), "SOURCE_DATE_EPOCH=1")
+	if out, err := stage.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for _, pattern := range []string{"../systemd/*.socket", "../systemd/*.service"} {
+		for _, file := range found(t, pattern) {
+			if _, err := os.Stat(filepath.Join(dir, "stage/usr/lib/systemd/system", filepath.Base(file))); err != nil {
+				t.Errorf("the package lacks %s: %v", filepath.Base(file), err)
+			}
+		}
+	}
+}
+
+// TestThePackageHasEachConfigurationThatAUnitReads.
+func TestThePackageHasEachConfigurationThatAUnitReads(t *testing.T) {
+	list := read(t, "nfpm.yaml")
+	seen := 0
+	for _, file := range found(t, "../systemd/*.service") {
+		for _, m := range regexp.MustCompile(`--config (/etc/\S+)`).FindAllStringSubmatch(read(t, file), -1) {
+			seen++
+			if !strings.Contains(list, "dst: "+m[1]+"\n    type: config|noreplace\n") {
+				t.Errorf("%s reads %s, which the package does not bring", file, m[1])
+			}
+		}
+	}
+	if seen < 3 {
+		t.Errorf("only %d configurations seen", seen)
 	}
 }

@@ -5,7 +5,7 @@ installed() {
 	list_everything >before
 	dpkg -i this.deb | tee output.dpkg
 	grep -q 'systemctl enable --now neonauthd' output.dpkg
-	for unit in "${units[@]}" neonauth-http.service neonauth-http.socket; do
+	for unit in "${units[@]}" neonauth-http.service neonauth-http.socket neonauth-http-hooks.service neonauth-http-hooks.socket; do
 		fails systemctl is-active --quiet "$unit"
 		fails systemctl is-enabled --quiet "$unit"
 	done
@@ -117,6 +117,7 @@ exposed() { # UNIT TENTHS: at most that much
 exposure() {
 	exposed neonauthd.service 12
 	exposed neonauth-http.service 5
+	exposed neonauth-http-hooks.service 5
 }
 
 # may USER TEXT: what a lookup of that user begins with.

@@ -88,8 +88,70 @@ helper_belongings() {
 	grep -Eq '^CapEff:[[:space:]]*0+$' "/proc/$pid/status"
 	[ "$uid" -ge 61184 ] # a dynamic user
 	[ -z "$(find /var/lib/private /var/cache/private /var/log/private -mindepth 1 2>/dev/null)" ]
-	find / /run /dev/shm -xdev -uid "$uid" | tee owned
+	find / /run /dev/shm -xdev -path /run/credentials -prune -o -uid "$uid" -print | tee owned # what systemd delivers is its own
 	fails grep -q . owned
+}
+
+# deliver EVENT USER: through nginx; the reply has the status.
+deliver() {
+	control webhooks "{\"url\":\"http://127.0.0.1:8080/hooks/main\",\"secret\":\"$(cat webhook-secret)\",\"event\":\"$1\",\"user\":\"$2\"}"
+}
+hooks_as_the_guide_says() {
+	local user token
+	fails systemctl start neonauth-http-hooks # it has no project yet
+	within 60 says neonauth-http-hooks '\[\[project\]\]' >/dev/null
+	systemctl stop neonauth-http-hooks.service neonauth-http-hooks.socket neonauth-http-hooks-status.socket
+	echo "whsec_$(head -c 24 /dev/urandom | base64)" >webhook-secret
+	install -m 0400 /dev/stdin /etc/credstore/neonauthd.webhook-secret <webhook-secret
+	sed -i 's/^#\([^ ]\)/\1/' /etc/neonauthd/neonauth-http-hooks.toml
+	systemctl enable --now neonauth-http-hooks
+	awk '/^\140+nginx$/ { on = 1; next } /^\140/ { on = 0 } on' /usr/share/doc/neonauthd/docs/operating.md >/etc/nginx/neonauth/hooks.conf
+	sed -i 's|^    listen 8080;|&\n    include neonauth/hooks.conf;|' /etc/nginx/conf.d/site.conf
+	neonauth-http check-nginx /etc/nginx/nginx.conf
+	nginx -t
+	systemctl restart nginx
+	within 60 let_in
+	read -r _ user token < <(sed -n 3p questions)
+	say "VERIFY $token" | grep -q ' OK '
+	deliver user.updated "$user" | grep '"status":204'
+	say "VERIFY $token" | grep -q ' OK '
+	deliver user.deleted "$user" | grep '"status":204'
+	say "VERIFY $token" | grep -q ' NO revoked'
+	fetch page /hooks/other -H "Authorization: Bearer $(cat token)"
+	grep -q '^user=' page # the application, not the taker
+	curl -s --fail --unix-socket /run/neonauth-http-hooks/status.sock http://x/metrics | grep 'event="user.deleted",result="done"} 1$'
+	tell "a webhook through nginx: followed, and the deleted user is revoked"
+}
+hooks_belongings() {
+	local pid uid file=/run/credentials/neonauth-http-hooks.service/webhook-secret
+	pid=$(property neonauth-http-hooks.service MainPID)
+	uid=$(awk '/^Uid:/ { print $2 }' "/proc/$pid/status")
+	grep -Eq '^CapEff:[[:space:]]*0+$' "/proc/$pid/status"
+	[ "$uid" -ge 61184 ] # a dynamic user
+	[ "$(awk '/^Gid:/ { print $2 }' "/proc/$pid/status")" = "$(getent group neonauthd-admin | cut -d: -f3)" ]
+	[ "$(getent group neonauthd-admin | cut -d: -f4)" = '' ]
+	find / /run /dev/shm -xdev -path /run/credentials -prune -o -uid "$uid" -print | tee owned
+	fails grep -q . owned
+	cmp "$file" webhook-secret
+	for user in nobody www-data neonauthd; do
+		fails as "$user" cat "$file"
+		fails as "$user" cat /etc/credstore/neonauthd.webhook-secret
+	done
+	fails grep -qaF "$(cat webhook-secret)" "/proc/$pid/environ" "/proc/$pid/cmdline"
+	# What web servers ask may not steer the daemon.
+	pid=$(property neonauth-http.service MainPID)
+	fails grep -E "^Groups:.*\b$(getent group neonauthd-admin | cut -d: -f3)\b" "/proc/$pid/status"
+}
+hooks_restart() {
+	local user
+	read -r _ user _ < <(sed -n 2p questions)
+	systemctl stop neonauth-http-hooks.service # the socket stays, and starts it
+	deliver user.updated "$user" | grep '"status":204'
+	systemctl stop "${units[@]}"
+	deliver user.updated "$user" | grep '"status":503'
+	systemctl start "${units[@]}"
+	deliver user.updated "$user" | grep '"status":204'
+	tell "a delivery starts it, without the daemon 503, then 204"
 }
 
 stopped() {

@@ -125,7 +125,7 @@ none() { # NAME...: of each the load has counted none
 
 quiet_journal() {
 	journalctl -q --no-pager -b >journal
-	fails grep -qF -e "$(cat server-key)" -e "$(cut -d. -f3 token)" -e 'ada@boot.example' journal
+	fails grep -qF -e "$(cat server-key)" -e "$(cat webhook-secret 2>/dev/null || cat server-key)" -e "$(cut -d. -f3 token)" -e 'ada@boot.example' -e 'eve@boot.example' journal
 	fails grep -E 'panic|SIGSEGV|fatal error|Unknown (key|lvalue)|Failed to parse' journal
 	journalctl -q --no-pager -b -p warning -u 'neonauth*' -o cat | sort | uniq -c | sort -rn | head -n 8 | tee warnings
 	tell "warnings: $(cat warnings)"
@@ -174,6 +174,9 @@ second)
 	must "the helper answers a real nginx" behind_nginx
 	step "nginx: restarts are not seen, no daemon is 503" nginx_through_restarts
 	step "the helper owns nothing" helper_belongings
+	must "webhooks are followed as the guide sets it up" hooks_as_the_guide_says
+	step "the taker of webhooks owns nothing and shows nobody its secret" hooks_belongings
+	step "webhooks through a restart and without the daemon" hooks_restart
 	step "systemctl stop, and start again" stopped
 	step "the journal holds no secret and no fault" quiet_journal
 	step "purge leaves nothing" purged

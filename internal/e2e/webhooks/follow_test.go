@@ -24,7 +24,7 @@ func newHost(t *testing.T) *host {
 	t.Helper()
 	h := &host{Folder: e2e.NewFolder(t), Upstream: e2e.NewUpstream(t, standin.Options{TokenLifetime: time.Hour})}
 	// As long as webhooks let it be.
-	h.daemon = e2e.Serve(t, h.Folder, e2e.Settings{Tables: []string{h.Project(t, h.Folder, standin.Stack, `profile_fresh = "15m"`)}})
+	h.daemon = e2e.Serve(t, h.Folder, e2e.Settings{Tables: []string{h.Project(t, h.Folder, standin.Stack, `profile_fresh = "15m"`, `api_keys = ["user"]`)}})
 	h.taker = take(t, h.Folder, secret)
 	return h
 }
@@ -55,14 +55,16 @@ func TestAChangedProfileIsSeenAtOnce(t *testing.T) {
 }
 
 // TestNobodyIsADeletedUserAgain: not with a token that is out, not with another one
-// issued before, and not after a restart.
+// issued before, not with an API key, and not after a restart.
 func TestNobodyIsADeletedUserAgain(t *testing.T) {
 	h := newHost(t)
 	token, ada := h.User("Ada")
 	unseen := h.StackToken(standin.TokenSpec{Subject: ada})
+	key := h.APIKey(standin.APIKeySpec{User: ada})
 	other, _ := h.User("Bob")
 	c := e2e.Call(t, h.Socket())
 	c.Expect(t, "PROFILE "+token, `OK level=profile .*`)
+	c.Expect(t, "PROFILE "+key, `OK level=profile .*`)
 	h.DeleteUser(ada)
 	c.Expect(t, "PROFILE "+token, `OK level=profile .*`) // this is what it is for
 	h.deliver(t, "user.deleted", ada, http.StatusNoContent)
@@ -70,6 +72,7 @@ func TestNobodyIsADeletedUserAgain(t *testing.T) {
 		for _, line := range []string{"VERIFY " + token, "PROFILE " + token, "VERIFY " + unseen, "PROFILE " + unseen} {
 			c.Expect(t, line, `NO revoked`)
 		}
+		c.Expect(t, "PROFILE "+key, `NO (revoked|rejected-upstream)`)
 		c.Expect(t, "VERIFY "+other, `OK .*`)
 		e2e.Call(t, h.AdminSocket()).Expect(t, "REVOCATIONS", `OK \{"entries":1,.*"kind":"subject","value":"`+ada+`".*"reason":"user deleted \(webhook\)"\}.*`)
 		h.deliver(t, "user.deleted", ada, http.StatusNoContent) // the sender had no answer

@@ -3,6 +3,10 @@ package hooks
 import (
 	"fmt"
 	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -87,5 +91,29 @@ func TestConfigurationsAreRefusedInWords(t *testing.T) {
 	t.Setenv(secretfile.Directory, "")
 	if _, err := Load(configured(t, "[[project]]\nname = \"main\"\n", nil)); err == nil || !strings.Contains(err.Error(), "LoadCredential=") {
 		t.Errorf("nobody delivers credentials: %v", err)
+	}
+}
+
+// TestTheShippedConfigurationLacksAProjectAndShowsEverySetting, and what it shows
+// is taken.
+func TestTheShippedConfigurationLacksAProjectAndShowsEverySetting(t *testing.T) {
+	text, err := os.ReadFile("../../../../packaging/neonauth-http-hooks.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(configured(t, string(text), nil)); err == nil || !strings.Contains(err.Error(), "there is no [[project]] table") {
+		t.Errorf("as shipped: %v", err)
+	}
+	path := configured(t, regexp.MustCompile(`(?m)^#(\S)`).ReplaceAllString(string(text), "$1"), map[string]string{Credential: secretOf("a")})
+	t.Setenv(secretfile.Directory, filepath.Dir(path))
+	set, err := Load(path)
+	if err != nil || !slices.Equal(set.Projects(), []string{"main"}) {
+		t.Errorf("with its settings on: %v", err)
+	}
+	keys := reflect.TypeFor[projectTable]()
+	for i := range keys.NumField() {
+		if name := keys.Field(i).Tag.Get("toml"); !strings.Contains(string(text), "\n#"+name+" = ") {
+			t.Errorf("it does not show %s", name)
+		}
 	}
 }

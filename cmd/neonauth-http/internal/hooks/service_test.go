@@ -220,6 +220,7 @@ func TestWhatIsNotSignedIsNotRead(t *testing.T) {
 		"another time":   func(r *http.Request) { r.Header.Set("svix-timestamp", "1780358000") },
 		"another method": func(r *http.Request) { r.Method = http.MethodPut },
 		"another path":   func(r *http.Request) { r.URL.Path = "/hooks/other" },
+		"too long":       func(r *http.Request) { r.ContentLength = webhook.MaxBody + 1 },
 	} {
 		r := signed(t, readerFunc(func([]byte) (int, error) {
 			t.Errorf("%s: the body is read", name)
