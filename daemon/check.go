@@ -103,6 +103,33 @@ func checkWay(out io.Writer, p *resolve.Project) (wrong int) {
 	return 0
 }
 
+// checkIntrospection asks about a token that nobody has. Whether the client is told anything of good tokens needs a good
+// token, which there is none of here.
+func checkIntrospection(ctx context.Context, out io.Writer, p *resolve.Project, report func(string, error), dir string) {
+	c := p.Config()
+	secret, err := config.ReadIntrospectionSecret(&c, dir)
+	switch {
+	case errors.Is(err, config.ErrNoCredentials):
+		fmt.Fprintf(out, "  unchecked   introspection secret: a credential is delivered to the service only, whose log says so at the first token if it is wrong\n")
+		return
+	case err != nil:
+		report("introspection", err)
+		return
+	case secret.Empty():
+		report("introspection", errors.New("no introspection.secret: what it judges is answered as misconfigured"))
+		return
+	}
+	err = p.TestIntrospection(ctx)
+	report(fmt.Sprintf("introspection as client %s, by %s", c.Introspection.ClientID, c.Introspection.Method()), err)
+	if err == nil {
+		what := "its resource"
+		if len(c.Resources) > 0 {
+			what = strings.Join(c.Resources, " and ")
+		}
+		fmt.Fprintf(out, "  note        introspection: is this client linked to %s? If not, each good token is called inactive; that shows on users' tokens only, then the log and neonauthctl stats (unlinked) say so\n", what)
+	}
+}
+
 // inClaim names the claim that audiences are compared with, where that is not "aud".
 func inClaim(p *config.Project) string {
 	if p.AudienceClaim == "" || p.AudienceClaim == config.AudienceClaimAud {
@@ -162,6 +189,9 @@ func checkProject(ctx context.Context, out io.Writer, table config.Project, opts
 		for _, kind := range c.APIKeys {
 			report("API keys of type "+kind+", as the upstream sees them", p.TestAPIKeys(ctx, kind))
 		}
+	}
+	if c.Introspection != nil {
+		checkIntrospection(ctx, out, p, report, dir)
 	}
 	return wrong, nil
 }

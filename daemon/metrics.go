@@ -153,6 +153,15 @@ func (p *page) keys(d *Daemon) {
 }
 
 func (p *page) upstreams(d *Daemon) {
+	p.perProject(d, []perProject{
+		{"neonauthd_introspection_answers_total", counter, "Answers of the introspection endpoint that told whether a token is active.", func(p *resolve.ProjectState, add func(float64, ...string)) {
+			add(float64(p.Introspected.Active), "result", "active")
+			add(float64(p.Introspected.Inactive), "result", "inactive")
+		}},
+		{"neonauthd_introspection_unlinked", gauge, "1 if the last fresh tokens that were verified here were all called inactive: the client that introspects may not be linked to their resource.", func(p *resolve.ProjectState, add func(float64, ...string)) {
+			add(truth(p.Introspected.Unlinked))
+		}},
+	})
 	now := d.opts.Now()
 	// of makes a metric of what one reading of the project's governor says.
 	of := func(name, kind, help string, value func(g *upstream.GovernorState) float64) perProject {

@@ -8,6 +8,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/daemon/serve"
+	"github.com/neonauthd/neonauthd/daemon/upstream"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -84,6 +85,19 @@ type projectStats struct {
 	KeyFetches   uint64        `json:"key_fetches"`
 	UnknownKeys  uint64        `json:"unknown_keys"`
 	Upstream     upstreamStats `json:"upstream"`
+
+	Introspection *introspectionStats `json:"introspection,omitempty"`
+}
+
+type introspectionStats struct {
+	Calls      uint64 `json:"calls"`
+	Active     uint64 `json:"active"`
+	Inactive   uint64 `json:"inactive"`
+	Unlinked   bool   `json:"unlinked"`
+	Refused    uint64 `json:"refused"`
+	Budget     int64  `json:"budget"`
+	Circuit    string `json:"circuit"`
+	RetryAfter int64  `json:"retry_after"`
 }
 
 type upstreamStats struct {
@@ -187,24 +201,49 @@ func projectReport(s resolve.ProjectState, now time.Time) projectStats {
 		KeyFetches:   s.Keys.Fetches,
 		UnknownKeys:  s.Keys.UnknownKeyIDs,
 		Upstream:     upstreamReport(s, now),
+
+		Introspection: introspectionReport(&s, now),
 	}
+}
+
+// introspectionReport is nil where there is no introspection.
+func introspectionReport(s *resolve.ProjectState, now time.Time) *introspectionStats {
+	if !s.Introspects {
+		return nil
+	}
+	g := &s.Introspection
+	return &introspectionStats{
+		Calls:      g.Sent,
+		Active:     s.Introspected.Active,
+		Inactive:   s.Introspected.Inactive,
+		Unlinked:   s.Introspected.Unlinked,
+		Refused:    g.Refused,
+		Budget:     int64(max(0, g.Budget)),
+		Circuit:    g.Circuit.String(),
+		RetryAfter: retryAfter(g, now),
+	}
+}
+
+// retryAfter is in how many seconds the upstream may be asked again.
+func retryAfter(g *upstream.GovernorState, now time.Time) (seconds int64) {
+	for _, until := range []time.Time{g.OpenUntil, g.RetryUntil} {
+		seconds = max(seconds, int64((clock.Left(until, now)+time.Second-1)/time.Second))
+	}
+	return seconds
 }
 
 func upstreamReport(s resolve.ProjectState, now time.Time) upstreamStats {
 	g := &s.Upstream
-	out := upstreamStats{
+	return upstreamStats{
 		Calls:      g.Sent,
 		Failures:   s.ProfileFailures,
 		Refused:    g.Refused,
 		InFlight:   g.InFlight,
 		Budget:     int64(max(0, g.Budget)),
 		Circuit:    g.Circuit.String(),
+		RetryAfter: retryAfter(g, now),
 		ClockAhead: int64(s.ClockAhead / time.Second),
 	}
-	for _, until := range []time.Time{g.OpenUntil, g.RetryUntil} {
-		out.RetryAfter = max(out.RetryAfter, int64((clock.Left(until, now)+time.Second-1)/time.Second))
-	}
-	return out
 }
 
 // keysReport is one project of KEYS's answer.

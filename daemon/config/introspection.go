@@ -49,6 +49,14 @@ func (i *Introspection) PerMinute() int {
 	return *i.Limit
 }
 
+// Method is Auth, or what it is by default.
+func (i *Introspection) Method() string {
+	if i.Auth == "" {
+		return AuthPost
+	}
+	return i.Auth
+}
+
 // IntrospectsTokens tells whether the profile of a token that the project's keys have
 // verified is what the upstream's introspection says of it. It is so wherever these
 // tokens are access tokens: session tokens of preset neon are none.

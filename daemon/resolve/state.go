@@ -28,16 +28,12 @@ type ProjectState struct {
 	// agree.
 	ClockAhead               time.Duration
 	ClockHeard, ClockDiffers bool
-	// Introspection is nil where there is none. Where all profiles are asked for there,
-	// Upstream is its governor too.
-	Introspection *IntrospectionState
-}
-
-// IntrospectionState is a reading of what a project's introspection has come to.
-type IntrospectionState struct {
-	linkage.State
-	// Governor is its budget, circuit and pause.
-	Governor upstream.GovernorState
+	// Introspects tells that access tokens are introspected, Introspected what that has
+	// come to, and Introspection is its budget, circuit and pause; it stands in Upstream
+	// too where all profiles are asked for there.
+	Introspects   bool
+	Introspected  linkage.State
+	Introspection upstream.GovernorState
 }
 
 // State returns what there is to tell of the project at now. Reading changes
@@ -52,11 +48,9 @@ func (p *Project) State(now time.Time) ProjectState {
 		ProfileFailures: p.profileFailures.Load(),
 		ClockDiffers:    p.upstream.ClockDiffers(),
 	}
-	if governor, ok := p.upstream.IntrospectionGovernor(); ok {
-		s.Introspection = &IntrospectionState{State: p.link.State(), Governor: governor}
-	}
-	if p.config.IntrospectsTokens() {
-		s.Upstream = s.Introspection.Governor
+	s.Introspected = p.link.State()
+	if s.Introspection, s.Introspects = p.upstream.IntrospectionGovernor(); p.config.IntrospectsTokens() {
+		s.Upstream = s.Introspection
 	}
 	s.Proxy, _ = p.Proxy()
 	s.PlainHTTP = p.PlainHTTP()
