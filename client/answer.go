@@ -72,6 +72,10 @@ type Accepted struct {
 	Expires time.Time     // when the token ends
 	Source  Source
 
+	// Heard is how long ago the daemon has heard its fleet, whole seconds, where it says that: while it does not hear the
+	// fleet, and to who asked with the option Heard. A revocation made elsewhere since then may be missing. 0: it did not say.
+	Heard time.Duration
+
 	// JSON is the claims object (LevelClaims) or the profile (LevelProfile)
 	// as the upstream wrote it, on one line. It belongs to the receiver.
 	JSON json.RawMessage

@@ -30,8 +30,11 @@ func (c *Client) lookup(ctx context.Context, verb protocol.Verb, token string, o
 		}
 		return answer
 	}
-	of := keyOf(&q)
-	answer, aging := c.keeper.recall(&of, q.wishes.maxAge)
+	of, maxAge := keyOf(&q), q.wishes.maxAge
+	if q.wishes.heard >= 0 {
+		maxAge = 0 // no kept answer says that the fleet is heard now
+	}
+	answer, aging := c.keeper.recall(&of, maxAge)
 	if aging != nil {
 		of, q := of, q // those of a lookup that needs no other stay off the heap
 		c.keeper.refresh(aging, func(ctx context.Context) { c.learn(ctx, of, q) })

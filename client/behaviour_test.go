@@ -25,6 +25,7 @@ func TestBehaviours(t *testing.T) {
 	if err != nil || len(paths) < 8 {
 		t.Fatalf("found %d behaviours, expected at least 8 (error: %v)", len(paths), err)
 	}
+	need.Program(t, "redis-server", "redis-server") // the engine of a fleet
 	s := newStage(t, buildDaemon(t))
 	t.Setenv(client.SocketVariable, s.path("s"))
 	for _, path := range paths {
@@ -147,6 +148,8 @@ func (a *actor) ask(text string) error {
 			opts = append(opts, client.WithProject(value))
 		case name == "max-age":
 			opts = append(opts, client.MaxAge(time.Duration(number)*time.Second))
+		case name == "heard":
+			opts = append(opts, client.Heard(time.Duration(number)*time.Second))
 		case name == "deadline":
 			opts = append(opts, client.Deadline(time.Duration(number)*time.Millisecond))
 		case name == "fallback":

@@ -80,6 +80,7 @@ func (k *keeper) learn(of key, answer Answer, g grant, sent instant) {
 	}
 	if a, ok := answer.(Accepted); ok && a.TTL > 0 && len(g.handles) > 0 {
 		a.JSON = bytes.Clone(a.JSON) // the other one is the caller's
+		a.Heard = 0                  // who asks later is not told what was true now
 		k.memory.keep(of, &entry{answer: a, handles: g.handles, sent: sent}, g.rev)
 	}
 }

@@ -44,6 +44,7 @@ func languages() map[string]language {
 // against the real daemon included.
 func TestLanguages(t *testing.T) {
 	need.Time(t, "it starts the real daemon many times")
+	need.Program(t, "redis-server", "redis-server") // the engine of a fleet, on the stage
 	program := buildDaemon(t)
 	for name, language := range languages() {
 		t.Run(name, func(t *testing.T) {

@@ -35,6 +35,8 @@ func (p *player) call(text string) error {
 			opts = append(opts, client.WithProject(value))
 		case "max-age":
 			opts = append(opts, client.MaxAge(time.Duration(number)*time.Second))
+		case "heard":
+			opts = append(opts, client.Heard(time.Duration(number)*time.Second))
 		case "deadline":
 			opts = append(opts, client.Deadline(time.Duration(number)*time.Millisecond))
 		case "on-behalf-of":
@@ -120,6 +122,7 @@ func facts(got any) map[string]string {
 			"outcome": "accepted", "level": r.Level.String(), "project": r.Project, "subject": r.Subject, "principal": r.Principal,
 			"age": strconv.Itoa(int(r.Age.Seconds())), "ttl": strconv.Itoa(int(r.TTL.Seconds())),
 			"expires": strconv.FormatInt(r.Expires.Unix(), 10), "source": r.Source.String(), "json": string(r.JSON),
+			"heard": strconv.Itoa(int(r.Heard.Seconds())),
 		}
 	case client.Rejected:
 		return map[string]string{"outcome": "rejected", "reason": string(r.Reason)}

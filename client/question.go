@@ -57,6 +57,9 @@ func (q *question) appendWishes(dst []byte, left time.Duration) []byte {
 	if w.fallback {
 		dst = protocol.AppendField(dst, protocol.FieldFallback, protocol.LevelClaims)
 	}
+	if w.heard >= 0 {
+		dst = protocol.AppendInt(dst, protocol.FieldHeard, int64(w.heard/time.Second))
+	}
 	if w.asker != "" {
 		dst = protocol.AppendField(dst, protocol.FieldFor, label(q.seed, w.asker))
 	}
@@ -95,6 +98,7 @@ const (
 	optNothing optionKind = iota
 	optProject
 	optMaxAge
+	optHeard
 	optDeadline
 	optFallbackClaims
 	optOnBehalfOf
@@ -110,6 +114,17 @@ func WithProject(name string) Option { return Option{kind: optProject, text: nam
 // most the protocol takes. Verify ignores it.
 func MaxAge(age time.Duration) Option {
 	return Option{kind: optMaxAge, span: min(max(age, 0), protocol.MaxMaxAge*time.Second)}
+}
+
+// Heard takes an accepted answer only from a daemon that has heard its fleet
+// within that time, so that no revocation on another host older than that is
+// missed; else the answer is Unknown. It is counted in whole seconds, rounded
+// down; less than one, which no daemon can promise, is Unknown, and more than a
+// day is a day. The daemon is asked each time: nothing kept is used. One
+// without a fleet has nobody to hear. Daemons before this option answer Unknown
+// with the code bad-request.
+func Heard(within time.Duration) Option {
+	return Option{kind: optHeard, span: min(max(within, 0), protocol.MaxHeard*time.Second)}
 }
 
 // Deadline replaces Client.Timeout for this lookup: the answer is there after
@@ -141,13 +156,14 @@ func OnBehalfOf(asker string) Option { return Option{kind: optOnBehalfOf, text: 
 type wishes struct {
 	project  string
 	maxAge   time.Duration // negative: not asked for
+	heard    time.Duration // the same
 	deadline time.Duration // 0: the client's own
 	fallback bool
 	asker    string // for whom; "": for the program itself
 }
 
 func wishesOf(project string, opts []Option) wishes {
-	w := wishes{project: project, maxAge: -1}
+	w := wishes{project: project, maxAge: -1, heard: -1}
 	for _, o := range opts {
 		switch o.kind {
 		case optNothing:
@@ -155,6 +171,8 @@ func wishesOf(project string, opts []Option) wishes {
 			w.project = o.text
 		case optMaxAge:
 			w.maxAge = o.span
+		case optHeard:
+			w.heard = o.span
 		case optDeadline:
 			w.deadline = o.span
 		case optFallbackClaims:

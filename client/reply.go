@@ -70,6 +70,9 @@ func accepted(q *question, r *protocol.Reply) Answer {
 		f.word(protocol.FieldPrincipal, protocol.PrincipalUser, protocol.PrincipalMachine, protocol.PrincipalTeam)
 		a.Principal = f.text(protocol.FieldPrincipal)
 	}
+	if _, said := r.Fields.Get(protocol.FieldHeard); said {
+		a.Heard = f.seconds(protocol.FieldHeard)
+	}
 	switch {
 	case f.bad != "":
 		return Unknown{Err: garbled("field " + f.bad)}
@@ -81,6 +84,8 @@ func accepted(q *question, r *protocol.Reply) Answer {
 		return Unknown{Err: garbled("level was not asked for")}
 	case q.wishes.project != "" && a.Project != q.wishes.project:
 		return Unknown{Err: garbled("project was not asked for")}
+	case q.wishes.heard >= 0 && a.Heard > q.wishes.heard:
+		return Unknown{Err: garbled("the fleet was heard longer ago than asked for")}
 	case !time.Now().Before(a.Expires): // true when it was written, and too late to act upon
 		return Unknown{Err: garbled("the token ended before the answer came")}
 	}

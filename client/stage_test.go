@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/daemon/fleet"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/internal/e2e"
 	"github.com/neonauthd/neonauthd/protocol"
@@ -29,6 +30,7 @@ type stage struct {
 	folder  *e2e.Folder
 	up      *e2e.Upstream
 	daemon  *e2e.Process // nil: not running
+	engine  *e2e.Process // of the daemon's fleet; nil: not running
 	people  map[string]person
 }
 
@@ -48,6 +50,7 @@ func newStage(t testing.TB, program string) *stage {
 			t.Logf("the daemon's log:\n%s", s.daemon.Written())
 		}
 		s.kill()
+		s.deafen()
 	})
 	return s
 }
@@ -73,6 +76,13 @@ func (s *stage) do(line string) (string, error) {
 	case "kill":
 		s.kill()
 		return "", s.start()
+	case "join":
+		return "", errors.Join(s.hear(), s.stop(), s.configure("[fleet]\nname = \"test\"\nurls = [\"unix://"+s.path("engine")+"\"]\nkeys = [\"./fleet-key\"]\n"), s.start())
+	case "deafen":
+		s.deafen()
+		return "", nil
+	case "hear":
+		return "", s.hear()
 	case "freeze":
 		return "", s.freeze()
 	case "thaw":
@@ -101,19 +111,40 @@ func (s *stage) do(line string) (string, error) {
 
 func (s *stage) reset() error {
 	s.kill()
+	s.deafen()
 	s.up.ClearAll()
 	s.people = map[string]person{}
-	if err := os.RemoveAll(s.path("state")); err != nil {
-		return err
-	}
-	config := fmt.Sprintf("socket = %q\nadmin_socket = %q\nstate_dir = %q\n\n", s.path("s"), s.path("a"), s.path("state")) +
+	return errors.Join(os.RemoveAll(s.path("state")), s.configure(""), s.start())
+}
+
+// configure writes the daemon's files; table is one more of its configuration.
+func (s *stage) configure(table string) error {
+	config := fmt.Sprintf("socket = %q\nadmin_socket = %q\nstate_dir = %q\n\n", s.path("s"), s.path("a"), s.path("state")) + table +
 		strings.Replace(s.up.ConfigBlock(standin.Stack, s.path("key")), `name = "stack"`, "name = \"main\"\njwks_cooldown = \"100ms\"", 1)
-	for name, text := range map[string]string{"config": config, "key": s.up.ServerKey()} {
+	for name, text := range map[string]string{"config": config, "key": s.up.ServerKey(), "fleet-key": fleet.GenerateKey()} {
 		if err := os.WriteFile(s.path(name), []byte(text), 0o600); err != nil {
 			return err
 		}
 	}
-	return s.start()
+	return nil
+}
+
+// hear starts the engine that the daemon's fleet has, unless it runs.
+func (s *stage) hear() error {
+	if s.engine != nil {
+		return nil
+	}
+	var err error
+	s.engine, err = e2e.Begin(s.folder.Dir, exec.Command("redis-server", "--port", "0", "--unixsocket", s.path("engine"), "--dir", s.folder.Dir, "--save", ""))
+	return err
+}
+
+// deafen ends it at once.
+func (s *stage) deafen() {
+	if s.engine != nil {
+		_ = s.engine.End(syscall.SIGKILL) // "signal: killed"
+		s.engine = nil
+	}
 }
 
 // start returns when the daemon has reported that it is ready.

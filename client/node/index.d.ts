@@ -47,6 +47,11 @@ export class Accepted {
   /** When the token ends. */
   readonly expires: Date
   readonly source: Source
+  /**
+   * How long ago the daemon has heard its fleet, where it says that: while it does not hear the fleet, and to who asked with
+   * the option heard. Milliseconds, in steps of a second; 0: it did not say.
+   */
+  readonly heard: number
   /** The claims (level claims) or the profile (level profile) as the upstream wrote it, on one line. */
   readonly json: string
   /** Parses json. The object is new with each call and the caller's own. */
@@ -135,6 +140,12 @@ export interface CallOptions {
 
 export interface VerifyOptions extends CallOptions {
   project?: string
+  /**
+   * Takes an accepted answer only from a daemon that has heard its fleet within that time, so that no revocation on another
+   * host older than that is missed; else the answer is unknown. Milliseconds from 1000 on, rounded down to whole seconds. The
+   * daemon is asked each time: nothing kept is used. One that is too old to know it answers `bad-request`.
+   */
+  heard?: number
   /**
    * For whom of its own the program asks, a visitor's address for example, so that one of them cannot use up the share of
    * the daemon that all have. It is not sent: the daemon gets a number that is made of it, another one for each client. It

@@ -33,6 +33,7 @@ class Accepted extends Answer {
     this.ttl = fields.ttl
     this.expires = fields.expires
     this.source = fields.source
+    this.heard = fields.heard ?? 0
     this.json = fields.json
     this.#shared = fields.shared ?? { payload: fields.payload, user: undefined }
     Object.freeze(this)
@@ -53,7 +54,7 @@ class Accepted extends Answer {
     // many milliseconds. A Date can be set by whoever has it, so expires is a number.
     givenAgain = (answer, expires, kept) => {
       const [age, ttl] = [wholeSeconds(answer.age + kept), wholeSeconds(answer.ttl - kept)]
-      return new Accepted({ ...answer, age, ttl, expires: new Date(expires), source: 'cache', shared: answer.#shared })
+      return new Accepted({ ...answer, age, ttl, expires: new Date(expires), source: 'cache', heard: 0, shared: answer.#shared })
     }
 
     // bytesIn is how much memory the answer takes, with a user read out of it.

@@ -52,6 +52,7 @@ function requestLine(question, tag, left) {
   if (question.maxAge >= 0) line += ` max-age=${question.maxAge}`
   line += ` deadline=${daemonShare(left)}`
   if (question.fallback) line += ' fallback=claims'
+  if (question.heard > 0) line += ` heard=${question.heard}`
   if (question.label !== '') line += ` for=${question.label}`
   if (question.keep) line += ' keep=1'
   return `${line} ${question.token}\n`

@@ -8,7 +8,7 @@ const { Keeper } = require('./keeper.js')
 const { keyOf } = require('./memory.js')
 const { answerTo, numberField, parseReply, replyError, textField } = require('./reply.js')
 const { Wire } = require('./wire.js')
-const { DEFAULT_SOCKET, MAX_CLIENT_NAME, MAX_MAX_AGE, MAX_TOKEN, PROTOCOL, SOCKET_VARIABLE, askable, encodeValue } = require('./words.js')
+const { DEFAULT_SOCKET, MAX_CLIENT_NAME, MAX_HEARD, MAX_MAX_AGE, MAX_TOKEN, PROTOCOL, SOCKET_VARIABLE, askable, encodeValue } = require('./words.js')
 
 const DEFAULT_TIMEOUT = 1000 // milliseconds
 const DEFAULT_KEEP = 1024 // answers
@@ -19,7 +19,7 @@ const MAX_TIMER = 2 ** 31 - 1 // what setTimeout can take
 
 const CLIENT_OPTIONS = ['socket', 'project', 'timeout', 'keep', 'name']
 const CALL_OPTIONS = ['deadline', 'signal']
-const VERIFY_OPTIONS = [...CALL_OPTIONS, 'project', 'onBehalfOf']
+const VERIFY_OPTIONS = [...CALL_OPTIONS, 'project', 'heard', 'onBehalfOf']
 const PROFILE_OPTIONS = [...VERIFY_OPTIONS, 'maxAge', 'fallback']
 
 let internals
@@ -94,7 +94,8 @@ class Client {
     }
     const key = keyOf(question)
     const refresh = () => this.#learn(key, { ...question, background: true }, { ...asking, signal: undefined })
-    return keeper.recall(key, question.maxAge, refresh) ?? this.#learn(key, question, asking)
+    const maxAge = question.heard > 0 ? 0 : question.maxAge // no kept answer says that the fleet is heard now
+    return keeper.recall(key, maxAge, refresh) ?? this.#learn(key, question, asking)
   }
 
   // learn asks the daemon, and keeps the answer if it may be kept.
@@ -121,10 +122,11 @@ class Client {
     }
   }
 
-  #question(verb, token, { project: name, maxAge, fallback, onBehalfOf }) {
+  #question(verb, token, { project: name, maxAge, fallback, heard, onBehalfOf }) {
     const project = name === undefined ? this.#project : projectName(name)
     if (maxAge !== undefined && !(maxAge >= 0)) throw new RangeError('neonauthd: maxAge is not a number of milliseconds')
     if (fallback !== undefined && fallback !== 'claims') throw new TypeError('neonauthd: fallback can only be "claims"')
+    if (heard !== undefined && !(heard >= 1000)) throw new RangeError('neonauthd: heard is not a number of milliseconds from 1000 on')
     return {
       verb,
       token,
@@ -133,6 +135,7 @@ class Client {
       // Rounded down, so that the answer is never older than asked for.
       maxAge: maxAge === undefined ? -1 : Math.min(Math.floor(maxAge / 1000), MAX_MAX_AGE),
       fallback: fallback !== undefined,
+      heard: heard === undefined ? 0 : Math.min(Math.floor(heard / 1000), MAX_HEARD),
       label: onBehalfOf === undefined ? '' : this.#label(onBehalfOf),
     }
   }

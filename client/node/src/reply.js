@@ -85,6 +85,7 @@ function accepted(question, reply) {
     ttl: numberField(reply, 'ttl') * 1000,
     expires: new Date(numberField(reply, 'exp') * 1000),
     source: wordField(reply, 'source', SOURCES),
+    heard: reply.fields.has('heard') ? numberField(reply, 'heard') * 1000 : 0,
     json: reply.rest,
     payload: reply.fields.get('level') === 'profile' ? payloadOf(question.token)?.toString() : undefined,
   })
@@ -96,6 +97,7 @@ function accepted(question, reply) {
   const wanted = question.verb === 'PROFILE' ? 'profile' : 'claims'
   if (answer.level !== wanted && !(answer.level === 'claims' && question.fallback)) throw new GarbledError('level was not asked for')
   if (question.project !== '' && answer.project !== question.project) throw new GarbledError('project was not asked for')
+  if (question.heard > 0 && answer.heard > question.heard * 1000) throw new GarbledError('the fleet was heard longer ago than asked for')
   // True when it was written, and too late to act upon.
   if (Date.now() >= answer.expires.getTime()) throw new GarbledError('the token ended before the answer came')
   return answer

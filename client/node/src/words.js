@@ -14,6 +14,7 @@ const MAX_CLIENT_NAME = 64 // bytes
 const MAX_TOKEN = 8192 // bytes
 const MAX_DEADLINE = 60_000 // milliseconds
 const MAX_MAX_AGE = 86_400 // seconds
+const MAX_HEARD = 86_400 // seconds
 const MAX_LEASE = 1000 // milliseconds
 const MAX_HANDLES = 16 // of an answer
 const MAX_FORGET = 64 // handles in a line of the watch
@@ -79,7 +80,7 @@ function revisionIn(raw = '') {
 
 module.exports = {
   DEFAULT_SOCKET, SOCKET_VARIABLE, PROTOCOL,
-  MAX_REPLY_LINE, MAX_FIELDS, MAX_NAME, MAX_IN_FLIGHT, MAX_CLIENT_NAME, MAX_TOKEN, MAX_DEADLINE, MAX_MAX_AGE, MAX_SOCKET_PATH,
+  MAX_REPLY_LINE, MAX_FIELDS, MAX_NAME, MAX_IN_FLIGHT, MAX_CLIENT_NAME, MAX_TOKEN, MAX_DEADLINE, MAX_MAX_AGE, MAX_HEARD, MAX_SOCKET_PATH,
   MAX_LEASE, MAX_HANDLES, MAX_FORGET, MAX_WATCH_LINE,
   askable, encodeValue, decodeValue, countIn, handlesIn, revisionIn,
 }

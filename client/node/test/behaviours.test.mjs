@@ -88,6 +88,7 @@ class Actor {
       const [name, value] = word.split('=')
       if (value === undefined) who = this.people.get(name)
       else if (name === 'max-age') options.maxAge = Number(value) * 1000
+      else if (name === 'heard') options.heard = Number(value) * 1000
       else if (name === 'deadline') options.deadline = Number(value)
       else options[name] = value
     }

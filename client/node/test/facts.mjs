@@ -5,7 +5,7 @@ export function facts({ value, error }) {
     case 'accepted':
       return {
         outcome: 'accepted', level: value.level, project: value.project, subject: value.subject, principal: value.principal, age: `${value.age / 1000}`,
-        ttl: `${value.ttl / 1000}`, expires: `${value.expires.getTime() / 1000}`, source: value.source, json: value.json,
+        ttl: `${value.ttl / 1000}`, expires: `${value.expires.getTime() / 1000}`, source: value.source, heard: `${value.heard / 1000}`, json: value.json,
       }
     case 'rejected':
       return { outcome: 'rejected', reason: value.reason }

@@ -179,6 +179,7 @@ export class Player {
       else if (name === 'deadline') options.deadline = Number(value)
       else if (name === 'on-behalf-of') options.onBehalfOf = value
       else if (name === 'max-age') options.maxAge = Number(value) * 1000
+      else if (name === 'heard') options.heard = Number(value) * 1000
       else throw new Error(`no option is called ${name}`)
     }
     if (token !== '') this.tokens.push(token)

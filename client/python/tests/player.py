@@ -209,8 +209,8 @@ class Player:
             raise AssertionError("bad call")
         options: dict[str, Any] = {}
         for option, value in words_of(" ".join(rest)):
-            if option == "max-age":
-                options["max_age"] = int(value)
+            if option in ("max-age", "heard"):
+                options[option.replace("-", "_")] = int(value)
             elif option == "deadline":
                 options["deadline"] = int(value) / 1000
             elif option == "on-behalf-of":
@@ -296,6 +296,7 @@ def facts(got: Any) -> dict[str, str]:
                 "ttl": str(got.ttl),
                 "expires": str(int(got.expires.timestamp())),
                 "source": got.source,
+                "heard": str(got.heard),
                 "json": got.json,
             }
         case Rejected():

@@ -104,8 +104,8 @@ class Actor:
             if not value:
                 token, subject = self._people[name]
                 args = [token]
-            elif name == "max-age":
-                options["max_age"] = int(value)
+            elif name in ("max-age", "heard"):
+                options[name.replace("-", "_")] = int(value)
             elif name == "deadline":
                 options["deadline"] = int(value) / 1000
             else:

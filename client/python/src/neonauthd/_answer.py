@@ -46,6 +46,10 @@ class Accepted(_Outcome):
     # Empty: an older daemon, which knows users only. A newer one may have others.
     principal: str = field(default="", repr=False, kw_only=True)
 
+    # How many seconds ago the daemon has heard its fleet, where it says that: while it does not hear the fleet, and to
+    # who asked with heard. 0: it did not say.
+    heard: int = field(default=0, repr=False, kw_only=True)
+
     # The claims part of the token, at level profile.
     _payload: str = field(default="", repr=False, compare=False, kw_only=True)
 

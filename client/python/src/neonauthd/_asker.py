@@ -11,7 +11,13 @@ class Asker(Protocol):
     """Asks about tokens: a Client, or what a test puts in its place (neonauthd.testing)."""
 
     def verify(
-        self, token: str, *, project: str | None = None, deadline: float | None = None, on_behalf_of: str = ""
+        self,
+        token: str,
+        *,
+        project: str | None = None,
+        deadline: float | None = None,
+        heard: float | None = None,
+        on_behalf_of: str = "",
     ) -> Answer:
         """As Client.verify."""
 
@@ -23,6 +29,7 @@ class Asker(Protocol):
         max_age: float | None = None,
         deadline: float | None = None,
         fallback: Literal["claims"] | None = None,
+        heard: float | None = None,
         on_behalf_of: str = "",
     ) -> Answer:
         """As Client.profile."""
@@ -31,7 +38,15 @@ class Asker(Protocol):
 class AsyncAsker(Protocol):
     """The same for asyncio: an AsyncClient, or what a test puts in its place."""
 
-    async def verify(self, token: str, *, project: str | None = None, deadline: float | None = None) -> Answer:
+    async def verify(
+        self,
+        token: str,
+        *,
+        project: str | None = None,
+        deadline: float | None = None,
+        heard: float | None = None,
+        on_behalf_of: str = "",
+    ) -> Answer:
         """As AsyncClient.verify."""
 
     async def profile(
@@ -42,6 +57,7 @@ class AsyncAsker(Protocol):
         max_age: float | None = None,
         deadline: float | None = None,
         fallback: Literal["claims"] | None = None,
+        heard: float | None = None,
         on_behalf_of: str = "",
     ) -> Answer:
         """As AsyncClient.profile."""

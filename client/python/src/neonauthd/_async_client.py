@@ -38,10 +38,11 @@ class AsyncClient(BaseClient):
         *,
         project: str | None = None,
         deadline: float | None = None,
+        heard: float | None = None,
         on_behalf_of: str = "",
     ) -> Answer:
         """See Client.verify."""
-        question = self._options.question("VERIFY", token, project, on_behalf_of=on_behalf_of)
+        question = self._options.question("VERIFY", token, project, heard=heard, on_behalf_of=on_behalf_of)
         return await self._lookup(question, deadline)
 
     async def profile(
@@ -52,10 +53,11 @@ class AsyncClient(BaseClient):
         max_age: float | None = None,
         deadline: float | None = None,
         fallback: Literal["claims"] | None = None,
+        heard: float | None = None,
         on_behalf_of: str = "",
     ) -> Answer:
         """See Client.profile."""
-        question = self._options.question("PROFILE", token, project, max_age, fallback, on_behalf_of)
+        question = self._options.question("PROFILE", token, project, max_age, fallback, heard, on_behalf_of)
         return await self._lookup(question, deadline)
 
     async def ping(self, *, deadline: float | None = None) -> None:

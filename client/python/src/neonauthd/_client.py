@@ -49,17 +49,23 @@ class Client(BaseClient):
         *,
         project: str | None = None,
         deadline: float | None = None,
+        heard: float | None = None,
         on_behalf_of: str = "",
     ) -> Answer:
         """Asks whether the token is genuine and valid now, from its signature and claims alone.
 
         deadline replaces the client's timeout for this call, in seconds.
+        heard takes an accepted answer only from a daemon that has heard its
+        fleet within so many seconds, 1 or more, so that no revocation on another
+        host older than that is missed; else the answer is Unknown. The daemon is
+        asked each time: nothing kept is used. One that is too old to know it
+        answers bad-request.
         on_behalf_of tells for whom of its own the program asks, a visitor's
         address for example, so that one of them cannot use up the share of the
         daemon that all have. It is not sent: the daemon gets a number that is
         made of it, another one for each client. It changes no answer.
         """
-        question = self._options.question("VERIFY", token, project, on_behalf_of=on_behalf_of)
+        question = self._options.question("VERIFY", token, project, heard=heard, on_behalf_of=on_behalf_of)
         return self._lookup(question, deadline)
 
     def profile(
@@ -70,6 +76,7 @@ class Client(BaseClient):
         max_age: float | None = None,
         deadline: float | None = None,
         fallback: Literal["claims"] | None = None,
+        heard: float | None = None,
         on_behalf_of: str = "",
     ) -> Answer:
         """Asks the same as verify and, when the token is good, for the user's profile.
@@ -78,7 +85,7 @@ class Client(BaseClient):
         check. fallback="claims": an accepted answer at level claims will do
         when the profile cannot be had; look at the answer's level then.
         """
-        question = self._options.question("PROFILE", token, project, max_age, fallback, on_behalf_of)
+        question = self._options.question("PROFILE", token, project, max_age, fallback, heard, on_behalf_of)
         return self._lookup(question, deadline)
 
     def ping(self, *, deadline: float | None = None) -> None:

@@ -51,7 +51,8 @@ class Keeper:
             return None, None
         now, key = self.clock(), question.key()
         with self.lock:
-            entry = memory.recall(key, now, question.max_age)
+            # No kept answer says that the fleet is heard now.
+            entry = memory.recall(key, now, 0 if question.heard else question.max_age)
             if self._watch is not None and memory.is_due(now):
                 self._watch.tell(now)
             if entry is None:

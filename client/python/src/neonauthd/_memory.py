@@ -51,7 +51,7 @@ class Entry:
         self.handles = handles
         self.sent = sent
         self.refresh = 0  # from when on, by the monotonic clock, a use asks for another
-        self._answer = replace(answer, source="cache")
+        self._answer = replace(answer, source="cache", heard=0)
         self._age = answer.age * SECOND
         self._ttl = answer.ttl * SECOND
         self._expires = int(answer.expires.timestamp()) * SECOND

@@ -14,6 +14,7 @@ from ._words import (
     DEFAULT_SOCKET,
     MAX_CLIENT_NAME,
     MAX_DEADLINE,
+    MAX_HEARD,
     MAX_MAX_AGE,
     MAX_PROJECT,
     PROTOCOL,
@@ -40,6 +41,7 @@ class Question:
     project: str = ""
     max_age: int = -1
     fallback: bool = False
+    heard: int = 0
     label: str = ""
     keep: bool = False
 
@@ -55,9 +57,10 @@ class Question:
         project = f" project={encode_value(self.project)}" if self.project else ""
         max_age = f" max-age={self.max_age}" if self.max_age >= 0 else ""
         fallback = " fallback=claims" if self.fallback else ""
+        heard = f" heard={self.heard}" if self.heard else ""
         label = f" for={self.label}" if self.label else ""
         keep = " keep=1" if self.keep else ""
-        fields = f"{project}{max_age} deadline={_daemon_share(left)}{fallback}{label}{keep}"
+        fields = f"{project}{max_age} deadline={_daemon_share(left)}{fallback}{heard}{label}{keep}"
         return f"{tag}{self.verb}{fields} {self.token}\n".encode("ascii")
 
 
@@ -108,6 +111,7 @@ class Options:
         project: str | None,
         max_age: float | None = None,
         fallback: Literal["claims"] | None = None,
+        heard: float | None = None,
         on_behalf_of: str = "",
     ) -> Question:
         if not isinstance(token, str):
@@ -121,6 +125,10 @@ class Options:
                 raise ValueError("neonauthd: max_age is not a number of seconds")
             # Rounded down, so that the answer is never older than asked for.
             question.max_age = math.floor(min(max_age, MAX_MAX_AGE))
+        if heard is not None:
+            if not heard >= 1:
+                raise ValueError("neonauthd: heard is not a number of seconds from 1 on")
+            question.heard = math.floor(min(heard, MAX_HEARD))
         question.label = self._label(on_behalf_of)
         return question
 

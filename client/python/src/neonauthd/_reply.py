@@ -194,6 +194,7 @@ def _accepted(question: Question, reply: Reply) -> Accepted:
         expires=datetime.fromtimestamp(expires, timezone.utc),
         source=cast(Source, reply.one_of("source", ("upstream", "cache", "stale"))),
         json=reply.rest,
+        heard=reply.number("heard") if "heard" in reply.fields else 0,
         _payload=payload_of(question.token) if reply.fields["level"] == "profile" else "",
     )
     if answer.subject == "":
@@ -208,6 +209,8 @@ def _accepted(question: Question, reply: Reply) -> Accepted:
         raise GarbledError("level was not asked for")
     if question.project and answer.project != question.project:
         raise GarbledError("project was not asked for")
+    if question.heard and answer.heard > question.heard:
+        raise GarbledError("the fleet was heard longer ago than asked for")
     # True when it was written, and too late to act upon.
     if time.time() >= expires:
         raise GarbledError("the token ended before the answer came")

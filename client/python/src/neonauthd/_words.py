@@ -16,6 +16,7 @@ MAX_CLIENT_NAME = 64  # bytes
 MAX_PROJECT = 32
 MAX_DEADLINE = 60_000  # milliseconds
 MAX_MAX_AGE = 86_400  # seconds
+MAX_HEARD = 86_400  # seconds
 MAX_TOKEN = 8192  # bytes
 MAX_WATCH_LINE = 1024  # bytes, line end included
 MAX_LEASE = 1000  # milliseconds

@@ -156,10 +156,17 @@ class FakeClient(_Fake):
     """A Client for tests: it answers what the test says, and notes what it is asked."""
 
     def verify(
-        self, token: str, *, project: str | None = None, deadline: float | None = None, on_behalf_of: str = ""
+        self,
+        token: str,
+        *,
+        project: str | None = None,
+        deadline: float | None = None,
+        heard: float | None = None,
+        on_behalf_of: str = "",
     ) -> Answer:
         """As Client.verify."""
-        return self._answer("verify", token, {"project": project, "deadline": deadline, "on_behalf_of": on_behalf_of or None})
+        options = {"project": project, "deadline": deadline, "heard": heard}
+        return self._answer("verify", token, {**options, "on_behalf_of": on_behalf_of or None})
 
     def profile(
         self,
@@ -169,10 +176,11 @@ class FakeClient(_Fake):
         max_age: float | None = None,
         deadline: float | None = None,
         fallback: Literal["claims"] | None = None,
+        heard: float | None = None,
         on_behalf_of: str = "",
     ) -> Answer:
         """As Client.profile."""
-        options = {"project": project, "max_age": max_age, "deadline": deadline, "fallback": fallback}
+        options = {"project": project, "max_age": max_age, "deadline": deadline, "fallback": fallback, "heard": heard}
         return self._answer("profile", token, {**options, "on_behalf_of": on_behalf_of or None})
 
 
@@ -180,10 +188,17 @@ class FakeAsyncClient(_Fake):
     """An AsyncClient for tests: it answers what the test says, and notes what it is asked."""
 
     async def verify(
-        self, token: str, *, project: str | None = None, deadline: float | None = None, on_behalf_of: str = ""
+        self,
+        token: str,
+        *,
+        project: str | None = None,
+        deadline: float | None = None,
+        heard: float | None = None,
+        on_behalf_of: str = "",
     ) -> Answer:
         """As AsyncClient.verify."""
-        return self._answer("verify", token, {"project": project, "deadline": deadline, "on_behalf_of": on_behalf_of or None})
+        options = {"project": project, "deadline": deadline, "heard": heard}
+        return self._answer("verify", token, {**options, "on_behalf_of": on_behalf_of or None})
 
     async def profile(
         self,
@@ -193,8 +208,9 @@ class FakeAsyncClient(_Fake):
         max_age: float | None = None,
         deadline: float | None = None,
         fallback: Literal["claims"] | None = None,
+        heard: float | None = None,
         on_behalf_of: str = "",
     ) -> Answer:
         """As AsyncClient.profile."""
-        options = {"project": project, "max_age": max_age, "deadline": deadline, "fallback": fallback}
+        options = {"project": project, "max_age": max_age, "deadline": deadline, "fallback": fallback, "heard": heard}
         return self._answer("profile", token, {**options, "on_behalf_of": on_behalf_of or None})
