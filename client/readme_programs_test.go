@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/client/httpauth"
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
@@ -103,6 +105,38 @@ func serves(path string) trial {
 			t.Run("as it says", func(t *testing.T) { r.tryIt(t, b, base, path) })
 		}
 		r.protected(t, base+path, `Bearer error="invalid_token"`)
+	}
+}
+
+// describes is the trial of a program that listens on port 8080 and is a protected resource at a path, for a scope that the tokens
+// of users do not have.
+func describes(path, scope string) trial {
+	return func(t *testing.T, r *reader, b block) {
+		base := r.start(t, b)
+		const address = "http://127.0.0.1:8080"
+		at := httpauth.MetadataPath + path
+		if !strings.HasSuffix(b.tryIt(), address+at) {
+			t.Fatalf("it does not say how to try %s", address+at)
+		}
+		ada, metadata := r.stage.people["ada"].token, `resource_metadata="https://mcp.example.com`+at+`"`
+		for _, test := range []struct {
+			at, token       string
+			status          int
+			challenge, says string
+		}{
+			{at, "", 200, "", `{"resource":"https://mcp.example.com/mcp","authorization_servers":["https://auth.example.com"],"scopes_supported":["read","write"],`},
+			{httpauth.MetadataPath + "/", "", 200, "", `{"resource":"https://mcp.example.com/mcp",`},
+			{path, "", 401, "Bearer " + metadata, "Unauthorized\n"},
+			{path, ada, 403, `Bearer error="insufficient_scope", error_description="insufficient-scope", scope="` + scope + `", ` + metadata, "Forbidden\n"},
+		} {
+			resp, body := get(t, base+test.at, test.token)
+			for begun := time.Now(); resp.StatusCode == http.StatusServiceUnavailable && time.Since(begun) < stagePatience; { // a busy machine
+				resp, body = get(t, base+test.at, test.token)
+			}
+			if resp.StatusCode != test.status || resp.Header.Get("WWW-Authenticate") != test.challenge || !strings.HasPrefix(body, test.says) {
+				t.Errorf("%s: %d, %v, %q; expected %d, %s, %q", test.at, resp.StatusCode, resp.Header, body, test.status, test.challenge, test.says)
+			}
+		}
 	}
 }
 

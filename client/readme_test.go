@@ -21,6 +21,7 @@ func readmes() map[string]map[string]trial {
 		"README.md": {
 			"page.mjs":        calls("main.go"),
 			"main.go":         serves("/account"),
+			"files.go":        describes("/mcp", "read"),
 			"account_test.go": passes("main.go"),
 			"var auth client.Client // share it: callers travel together on few connections": handles,
 		},
@@ -29,6 +30,7 @@ func readmes() map[string]map[string]trial {
 			"page.mjs":         calls("server.mjs"),
 			"ask.mjs":          asks("SUBJECT", "expired", "not reachable"),
 			"server.mjs":       serves("/account"),
+			"files.mjs":        describes("/mcp", "read"),
 			"greet.mjs":        asks("hello SUBJECT", "please log in", "please come back later"),
 			"account_test.mjs": passes(),
 		},
@@ -39,6 +41,7 @@ func readmes() map[string]map[string]trial {
 			"page.mjs":        calls("app.py"),
 			"server.py":       serves("/account"),
 			"app.py":          serves("/account"),
+			"files.py":        describes("/mcp", "read"),
 			"test_account.py": passes(),
 		},
 		"../README.md": {

@@ -18,7 +18,7 @@ import (
 //
 // Printing a User shows its kind and nothing else. As JSON it has the names that
 // the client for Node uses: id, email, emailVerified (true, false or null), name,
-// imageUrl, teamId, sessionId, kind.
+// imageUrl, teamId, sessionId, kind, scopes.
 type User struct {
 	// ID names the user, and is never empty in an answer. An address does not
 	// name anybody: it can change, and move to somebody else.
@@ -44,6 +44,26 @@ type User struct {
 
 	// Kind is what class of user this is.
 	Kind Kind `json:"kind"`
+
+	// Scopes are what the token of an OAuth client is good for. Tokens of sessions have none.
+	Scopes Scopes `json:"scopes"`
+}
+
+// Scopes are what a token is good for (RFC 6749 section 3.3), each a word of its own; nil: nothing, as far as is known. As JSON
+// they are a list in every case.
+type Scopes []string
+
+// MarshalJSON writes the list.
+func (s Scopes) MarshalJSON() ([]byte, error) { return json.Marshal(append([]string{}, s...)) }
+
+// scopesIn takes the words apart, which have nothing but blanks between.
+func scopesIn(text string) (s Scopes) {
+	for word := range strings.SplitSeq(text, " ") {
+		if word != "" {
+			s = append(s, word)
+		}
+	}
+	return s
 }
 
 // Flag is a fact that may not be known. Its zero value is FlagUnknown.
@@ -121,9 +141,10 @@ func (u User) LogValue() slog.Value { return slog.StringValue(u.String()) }
 // User reads who the token belongs to. It costs a pass over the JSON, so keep
 // what it returns.
 //
-// A profile has no session and, where it comes from an older server or a
+// A profile has no session, no scopes and, where it comes from an older server or a
 // [[caller]] table withholds members, no class of user: those come from the
-// claims of the token that the answer is about.
+// claims of the token that the answer is about. An opaque access token has no
+// claims but what its introspection says.
 func (a Accepted) User() User {
 	f := factsOf(a.JSON)
 	u := User{
@@ -138,11 +159,12 @@ func (a Accepted) User() User {
 		u.Email, u.EmailVerified = f.primaryEmail, f.primaryEmailVerified.flag()
 	}
 	claims := &f
-	if a.Level == LevelProfile {
-		token := factsOf(a.Claims())
+	if payload := a.Claims(); a.Level == LevelProfile && (payload != nil || f.active != markTrue || f.clientID == "") {
+		token := factsOf(payload)
 		claims = &token
 	}
 	u.SessionID = cmp.Or(claims.refreshTokenID, claims.refreshTokenIDCamel, claims.sid)
+	u.Scopes = scopesIn(claims.scope)
 	switch u.Kind = f.kind(claims); a.Principal {
 	case "", protocol.PrincipalUser:
 	case protocol.PrincipalMachine:
@@ -166,9 +188,10 @@ type facts struct {
 	selectedTeamID                         string
 	selectedTeam, organization             string // the id in it
 	refreshTokenID, refreshTokenIDCamel    string
-	sid, aud                               string
+	sid, aud, scope, clientID              string
 	isAnonymous, isAnonymousCamel          mark
 	isRestricted                           mark
+	active                                 mark // with clientID: it is an answer of an introspection
 }
 
 // mark is a JSON value that ought to be true or false.
@@ -252,6 +275,10 @@ func (f *facts) text(name []byte) *string {
 		return &f.sid
 	case "aud":
 		return &f.aud
+	case "scope":
+		return &f.scope
+	case "client_id":
+		return &f.clientID
 	}
 	return nil
 }
@@ -271,6 +298,8 @@ func (f *facts) mark(name []byte) *mark {
 		return &f.isAnonymousCamel
 	case "is_restricted":
 		return &f.isRestricted
+	case "active":
+		return &f.active
 	}
 	return nil
 }

@@ -35,6 +35,9 @@ func TestSharedUsers(t *testing.T) {
 		if err := json.Unmarshal(text, &got); err != nil {
 			t.Fatal(err)
 		}
+		if c.User["scopes"] == nil {
+			c.User["scopes"] = []any{}
+		}
 		if !reflect.DeepEqual(got, c.User) {
 			t.Errorf("%v, want %v", got, c.User)
 		}

@@ -55,7 +55,7 @@ func Expires() time.Time { return time.Unix(4102444800, 0) }
 // Accept lets the token be this user's. Verify answers with claims, and Profile
 // with a profile, as Neon Auth on Stack Auth writes them; Accepted.User returns
 // the user again. A user without a Kind is a normal one. It panics for a user
-// without an ID, and for a token that cannot be one.
+// without an ID or with a scope that is none, and for a token that cannot be one.
 func (f *Fake) Accept(token string, user client.User) {
 	if user.ID == "" {
 		panic("clienttest: a user has an ID")
@@ -64,6 +64,9 @@ func (f *Fake) Accept(token string, user client.User) {
 	accepted := client.Accepted{
 		Level: client.LevelClaims, Project: "main", Subject: user.ID, Principal: principalOf(&user), Age: Age, TTL: TTL, Expires: Expires(),
 		Source: client.SourceCache, JSON: claims,
+	}
+	if !slices.Equal(accepted.User().Scopes, user.Scopes) {
+		panic("clienttest: a scope is one word")
 	}
 	profile := accepted.ForToken(tokenOf(claims))
 	profile.Level, profile.JSON = client.LevelProfile, profileOf(&user)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -25,7 +26,7 @@ func whole() client.User {
 }
 
 func TestAUserComesBackAtEitherLevel(t *testing.T) {
-	users := []client.User{whole(), {ID: "nobody else is known", Kind: client.KindNormal}}
+	users := []client.User{whole(), {ID: "nobody else is known", Kind: client.KindNormal}, {ID: "u", Kind: client.KindMachine, Scopes: client.Scopes{"read", "write:all"}}}
 	for _, kind := range []client.Kind{client.KindNormal, client.KindRestricted, client.KindAnonymous, client.KindMachine, client.KindTeam} {
 		users = append(users, client.User{ID: "u", EmailVerified: client.FlagFalse, Kind: kind})
 	}
@@ -36,7 +37,7 @@ func TestAUserComesBackAtEitherLevel(t *testing.T) {
 			client.LevelClaims: fake.Verify(t.Context(), "token"), client.LevelProfile: fake.Profile(t.Context(), "token"),
 		} {
 			a, ok := answer.(client.Accepted)
-			if !ok || a.User() != want || a.Level != level || a.Subject != want.ID || a.Project == "" || a.TTL != clienttest.TTL || !a.Expires.Equal(clienttest.Expires()) {
+			if !ok || !reflect.DeepEqual(a.User(), want) || a.Level != level || a.Subject != want.ID || a.Project == "" || a.TTL != clienttest.TTL || !a.Expires.Equal(clienttest.Expires()) {
 				t.Errorf("%s of %+v: %#v with %s", level, want, answer, a.JSON)
 			}
 			if a.Claims() == nil {
@@ -118,6 +119,7 @@ func TestWhatIsAskedIsCounted(t *testing.T) {
 func TestWhatCouldNotBeTrueIsAFaultOfTheTest(t *testing.T) {
 	for name, do := range map[string]func(*clienttest.Fake){
 		"a user without an ID":        func(f *clienttest.Fake) { f.Accept("ada", client.User{}) },
+		"two scopes for one":          func(f *clienttest.Fake) { f.Accept("ada", client.User{ID: "ada", Scopes: client.Scopes{"a b"}}) },
 		"a token with a blank":        func(f *clienttest.Fake) { f.Accept("Bearer ada", whole()) },
 		"an empty token":              func(f *clienttest.Fake) { f.Reject("", protocol.ReasonExpired) },
 		"a token that is a list":      func(f *clienttest.Fake) { f.Unknown("a,b", protocol.CodeBusy) },

@@ -16,7 +16,7 @@ func claimsOf(u *client.User) json.RawMessage {
 		"sub": u.ID, "email": text(u.Email), "email_verified": u.EmailVerified, "name": text(u.Name), "picture": text(u.ImageURL),
 		"selected_team_id": text(u.TeamID), "refresh_token_id": text(u.SessionID),
 		"is_anonymous": u.Kind == client.KindAnonymous, "is_restricted": u.Kind == client.KindAnonymous || u.Kind == client.KindRestricted,
-		"exp": Expires().Unix(),
+		"exp": Expires().Unix(), "scope": text(strings.Join(u.Scopes, " ")),
 	})
 }
 

@@ -2,13 +2,14 @@ package httpauth
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/neonauthd/neonauthd/client"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
 // The Reasons of a 403 for a requirement that is not met, beside
-// protocol.ReasonClassNotAllowed.
+// protocol.ReasonClassNotAllowed and protocol.ReasonInsufficientScope.
 const (
 	ReasonEmailNotVerified = "email-not-verified"
 	ReasonWrongTeam        = "wrong-team"
@@ -30,6 +31,10 @@ type Requirements struct {
 	// The others have to be admitted by the daemon's project too. A user whose
 	// kind is not known may come in where all three kinds of users may.
 	Kinds []client.Kind
+
+	// Scopes are those that the token has to have, all of them, compared as whole words. One that is no scope (ValidScope) no
+	// token has. Empty: none.
+	Scopes []string
 }
 
 // Unmet says which requirement a verified user does not meet, for Denied; ""
@@ -42,8 +47,24 @@ func (r *Requirements) Unmet(u client.User) (reason string) {
 		return ReasonEmailNotVerified
 	case r.Team != "" && u.TeamID != r.Team:
 		return ReasonWrongTeam
+	case slices.ContainsFunc(r.Scopes, func(scope string) bool { return !slices.Contains(u.Scopes, scope) }):
+		return string(protocol.ReasonInsufficientScope)
 	}
 	return ""
+}
+
+// Refusal is how a request is answered whose verified user does not meet a requirement. refused is false for one who meets
+// them all. A challenge for want of scopes names those that are required.
+func (r *Requirements) Refusal(u client.User) (refusal Refusal, refused bool) {
+	reason := r.Unmet(u)
+	if reason == "" {
+		return Refusal{}, false
+	}
+	refusal = Denied(reason)
+	if reason == string(protocol.ReasonInsufficientScope) {
+		refusal.Scope = strings.Join(r.Scopes, " ")
+	}
+	return refusal, true
 }
 
 func (r *Requirements) admits(kind client.Kind) bool {

@@ -70,6 +70,11 @@ type Guard struct {
 	// Realm is named in challenges. Empty: none is.
 	Realm string
 
+	// Resource is the protected resource that the handler is (RFC 9728). Challenges name the address of its metadata, and the
+	// Guard serves that where it sees requests for it; where it does not, let the Resource handle MetadataPath itself. Nil:
+	// none.
+	Resource *httpauth.Resource
+
 	// Refuse writes the body of an answer, and may add headers. The status
 	// has to be the one given; WWW-Authenticate, Retry-After and
 	// Cache-Control are set already. why is nil for a request that was refused
@@ -106,6 +111,10 @@ func From(ctx context.Context) (a client.Accepted, ok bool) {
 func (g *Guard) Wrap(next http.Handler) http.Handler {
 	find := g.search()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if g.Resource != nil && g.Resource.Describes(r.URL.EscapedPath()) {
+			g.Resource.Describe(w, r.Method)
+			return
+		}
 		if httpauth.Preflight(r) {
 			next.ServeHTTP(w, r)
 			return
@@ -155,8 +164,8 @@ func (g *Guard) decide(w http.ResponseWriter, r *http.Request, next http.Handler
 func (g *Guard) judge(r *http.Request, answer client.Answer) (refusal httpauth.Refusal, refused bool) {
 	switch a := answer.(type) {
 	case client.Accepted:
-		if reason := g.Require.Unmet(a.User()); reason != "" {
-			return httpauth.Denied(reason), true
+		if refusal, refused := g.Require.Refusal(a.User()); refused {
+			return refusal, true
 		}
 		if g.Allow != nil && !g.Allow(r, a) {
 			return httpauth.Denied(""), true
@@ -170,6 +179,9 @@ func (g *Guard) judge(r *http.Request, answer client.Answer) (refusal httpauth.R
 
 // refuse answers a request that does not get through.
 func (g *Guard) refuse(w http.ResponseWriter, r *http.Request, refusal httpauth.Refusal, why client.Answer) {
+	if g.Resource != nil {
+		refusal.ResourceMetadata = g.Resource.MetadataURL()
+	}
 	refusal.SetHeaders(w.Header(), g.Realm)
 	if g.Refuse != nil {
 		g.Refuse(w, r, refusal.Status, why)

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/client/clienttest"
 	"github.com/neonauthd/neonauthd/client/httpauth"
 	"github.com/neonauthd/neonauthd/client/middleware"
 	"github.com/neonauthd/neonauthd/internal/httpauthtest"
@@ -223,7 +224,14 @@ func TestSharedCases(t *testing.T) {
 	for _, file := range []string{"cases.json", "requirements.json", "guards.json"} {
 		start := func(t *testing.T, asks *client.Client, c httpauthtest.Case) http.Handler {
 			g := &middleware.Guard{Client: asks, Profile: c.Profile, Realm: c.Realm, Optional: c.Optional}
-			g.Require = httpauth.Requirements{EmailVerified: c.EmailVerified, Team: c.Team}
+			g.Require = httpauth.Requirements{EmailVerified: c.EmailVerified, Team: c.Team, Scopes: c.Scopes}
+			if c.Resource != "" {
+				resource, err := resourceOf(&httpauthtest.ResourceCase{Resource: c.Resource, Servers: []string{httpauthtest.Server}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				g.Resource = resource
+			}
 			for _, name := range c.Kinds {
 				g.Require.Kinds = append(g.Require.Kinds, kindCalled(t, name))
 			}
@@ -236,6 +244,21 @@ func TestSharedCases(t *testing.T) {
 			}))
 		}
 		httpauthtest.Play(t, "../testdata/httpauth/"+file, start, func(got *http.Response) string { return got.Header.Get("User") })
+	}
+}
+
+// TestAGuardServesWhatItsResourceTells, and nothing else without a token.
+func TestAGuardServesWhatItsResourceTells(t *testing.T) {
+	right, _ := httpauthtest.Resources(t, "../testdata/httpauth/resources.json")
+	for _, c := range right {
+		t.Run(c.Name, func(t *testing.T) {
+			resource, err := resourceOf(&c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			guard := &middleware.Guard{Client: new(clienttest.Fake), Resource: resource}
+			httpauthtest.PlayResource(t, &c, guard.Wrap(http.HandlerFunc(show)), http.StatusUnauthorized)
+		})
 	}
 }
 
@@ -288,4 +311,8 @@ func TestGuardsWithoutAClientShareOne(t *testing.T) {
 	if n := connections.Load(); n > 100 { // one, and another for each second that a busy machine pauses
 		t.Errorf("300 guards made %d connections", n)
 	}
+}
+
+func resourceOf(c *httpauthtest.ResourceCase) (*httpauth.Resource, error) {
+	return httpauth.NewResource(httpauth.Metadata{Resource: c.Resource, AuthorizationServers: c.Servers, Scopes: c.Scopes, Name: c.Title})
 }

@@ -2,7 +2,7 @@
 
 import type { IncomingMessage } from 'node:http'
 
-import type { Refusal, Rules, TokenSearchIn } from './httpauth.js'
+import type { Refusal, Resource, Rules, TokenSearchIn } from './httpauth.js'
 import type { Accepted, Answer } from './index.js'
 
 /** What the guard needs of Fastify's request. */
@@ -38,7 +38,10 @@ export interface GuardOptions extends Rules<RequestLike> {
  * Puts everything behind the guard that is registered after it in the same context: `await app.register(plugin, options)`.
  * What adds CORS headers has to be registered before it.
  */
-export function plugin(instance: InstanceLike, options: GuardOptions): Promise<void>
+export const plugin: (instance: InstanceLike, options: GuardOptions) => Promise<void>
+
+/** A plugin that serves what a resource tells of itself, whatever routes there are: `await app.register(metadata(resource))`. */
+export function metadata(resource: Resource): (instance: InstanceLike) => Promise<void>
 
 /** The same for one route, or for addHook: `{ onRequest: guard(options) }`. */
 export function guard(options?: GuardOptions): (request: RequestLike, reply: ReplyLike) => Promise<unknown>

@@ -1,6 +1,6 @@
 /** Guards for what takes a Request and returns a Response: Hono, Next.js route handlers, SvelteKit, Remix. */
 
-import type { HeaderValues, Refusal, Rules, TokenSearchIn } from './httpauth.js'
+import type { HeaderValues, Refusal, Resource, Rules, TokenSearchIn } from './httpauth.js'
 import type { Accepted, Answer } from './index.js'
 
 export type TokenSearch = TokenSearchIn<Request>
@@ -24,6 +24,9 @@ export interface Guard {
 
 /** A guard that answers as the one of neonauthd/middleware does. What adds CORS headers has to stand before it. */
 export function guard(options?: GuardOptions): Guard
+
+/** Returns the response to a request for what a resource tells of itself; undefined: it is for something else. */
+export function metadata(resource: Resource): (request: Request) => Response | undefined
 
 /** The answer under which a request was let through; undefined outside a guard, for a preflight, and without a token. */
 export function from(request: Request): Accepted | undefined

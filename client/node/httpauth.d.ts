@@ -63,7 +63,7 @@ export class Found {
 
 /** How a request is answered that does not get through. */
 export class Refusal {
-  constructor(status: 400 | 401 | 403 | 503, error: string, reason: string, retryAfter?: number)
+  constructor(status: 400 | 401 | 403 | 503, error: string, reason: string, retryAfter?: number, scope?: string)
   /** Never 401 for a request about which nothing could be learnt: that would log the user out. */
   readonly status: 400 | 401 | 403 | 503
   /** The code of RFC 6750, section 3.1; empty where none belongs. */
@@ -72,8 +72,13 @@ export class Refusal {
   readonly reason: Reason | Code | Fault | 'no-token' | 'email-not-verified' | 'wrong-team' | ''
   /** With 503: whole seconds, in milliseconds; else 0. */
   readonly retryAfter: number
-  /** Cache-Control, and WWW-Authenticate or, with 503, Retry-After. */
-  headers(realm?: string): Record<string, string>
+  /** The scopes that the request asks for, with blanks between; empty: it does not tell. */
+  readonly scope: string
+  /**
+   * Cache-Control, and WWW-Authenticate or, with 503, Retry-After. resourceMetadata is the address at which the protected
+   * resource tells who gives out its tokens (RFC 9728).
+   */
+  headers(realm?: string, resourceMetadata?: string): Record<string, string>
 }
 
 /** The one map from the daemon's answers to statuses; undefined: it is accepted. */
@@ -83,7 +88,7 @@ export function refusalOf(answer: Answer | undefined): Refusal | undefined
 /** For a token against which there is proof: 401. */
 export const invalidToken: (reason: string) => Refusal
 /** For a verified user who may not have what the request asks for: 403. */
-export const denied: (reason?: string) => Refusal
+export const denied: (reason?: string, scope?: string) => Refusal
 /** For a request about which nothing could be learnt: 503. */
 export function unavailable(reason?: string, after?: number): Refusal
 
@@ -98,14 +103,46 @@ export interface RequirementOptions {
    * project too. A user whose kind is not known may come in where all three kinds of users may.
    */
   kinds?: readonly ('normal' | 'restricted' | 'anonymous' | 'machine' | 'team')[] | undefined
+  /** What the token has to be good for, all of it, compared as whole words. */
+  scopes?: readonly string[] | undefined
 }
 
 /** The same for a guard of one's own. It throws a TypeError for what is no requirement. */
 export class Requirements {
   constructor(options?: RequirementOptions)
   /** Which one a verified user does not meet, for denied(); empty: none. */
-  unmet(user: User): 'class-not-allowed' | 'email-not-verified' | 'wrong-team' | ''
+  unmet(user: User): 'class-not-allowed' | 'email-not-verified' | 'wrong-team' | 'insufficient-scope' | ''
+  /** How the request of a verified user is answered who does not meet them; undefined: the user does. */
+  refusal(user: User): Refusal | undefined
 }
+
+/** What a protected resource tells of itself. */
+export interface ResourceOptions {
+  /** Its address, the audience of its tokens, such as https://mcp.example.com/mcp. */
+  resource: string
+  /** The issuers that give out its tokens, 1 to 8. */
+  authorizationServers: readonly string[]
+  /** Those that its clients may ask for. */
+  scopes?: readonly string[] | undefined
+  /** For people. */
+  name?: string | undefined
+}
+
+/** A protected resource (RFC 9728). It throws a TypeError that says what is wrong. */
+export class Resource {
+  constructor(options: ResourceOptions)
+  /** The address of its metadata, which challenges name. */
+  readonly metadataUrl: string
+  /** The path of that address. */
+  readonly metadataPath: string
+  /** Whether its metadata is served at that path, escaped as in the request: its own, or METADATA_PATH alone. */
+  describes(target: string): boolean
+  /** Answers a request for its metadata, which is for everybody. */
+  response(method: string | undefined): { status: number; headers: Record<string, string>; body: string }
+}
+
+/** Where a host tells of its protected resources: behind it comes the resource's own path. */
+export const METADATA_PATH: string
 
 /** Finds the token in a request; undefined: it carries none. */
 export type TokenSearchIn<R> = (request: R) => string | symbol | undefined
@@ -131,6 +168,11 @@ export interface Rules<R> extends RequirementOptions {
   allow?: ((request: R, answer: Accepted) => boolean | Promise<boolean>) | undefined
   /** Named in challenges. */
   realm?: string | undefined
+  /**
+   * The protected resource behind the guard. Challenges name the address of its metadata, and the guard serves that where it
+   * sees requests for it; where it does not, use metadata().
+   */
+  resource?: Resource | undefined
   /**
    * Told of each answer that makes a 503, such as that the daemon cannot be reached. Without it a process warning with the
    * code NEONAUTHD_UNKNOWN names the socket and the cause, the first time at once and then at most once a minute.

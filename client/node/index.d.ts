@@ -81,6 +81,8 @@ export interface User {
   readonly teamId: string
   /** The sign-in that the token comes from. */
   readonly sessionId: string
+  /** What the token of an OAuth client is good for. Tokens of sessions have none. */
+  readonly scopes: readonly string[]
   /** `machine` and `team` are no users: an OAuth client that acts for itself, and a team, whose API key it is. */
   readonly kind: 'normal' | 'restricted' | 'anonymous' | 'machine' | 'team' | ''
 }

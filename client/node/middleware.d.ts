@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 
-import type { Refusal, Rules, TokenSearchIn } from './httpauth.js'
+import type { Refusal, Resource, Rules, TokenSearchIn } from './httpauth.js'
 import type { Accepted, Answer } from './index.js'
 
 export type TokenSearch = TokenSearchIn<IncomingMessage>
@@ -36,6 +36,9 @@ export interface Guard {
  * a browser shows a 401 without them to its page as a network error.
  */
 export function guard(options?: GuardOptions): Guard
+
+/** A middleware that serves what a resource tells of itself, and hands everything else on. */
+export function metadata(resource: Resource): (req: IncomingMessage, res: ServerResponse, next: () => void) => void
 
 /** The answer under which a request was let through; undefined outside a guard, for a preflight, and without a token. */
 export function from(req: IncomingMessage): Accepted | undefined

@@ -35,6 +35,9 @@ type Case struct {
 	EmailVerified bool `json:"email_verified"`
 	Team          string
 	Kinds         []string
+	Scopes        []string
+
+	Resource string // the address of the protected resource that the guard is told; "": none
 
 	Asked      []string
 	User       string // "" is a refusal

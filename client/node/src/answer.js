@@ -44,8 +44,7 @@ class Accepted extends Answer {
   get profile() { return this.level === 'profile' ? objectIn(this.json) : undefined }
 
   get user() {
-    const object = () => objectIn(this.json) ?? {}
-    this.#shared.user ??= userOf(this, object(), this.level === 'profile' ? (this.claims ?? {}) : object())
+    this.#shared.user ??= userOf(this, objectIn(this.json) ?? {}, this.claims ?? (this.level === 'claims' ? {} : undefined))
     return this.#shared.user
   }
 

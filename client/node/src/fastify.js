@@ -1,7 +1,7 @@
 'use strict'
 
 const { valuesOf } = require('./httpauth.js')
-const { Rules, TEXT, answers, bodyOf, only } = require('./rules.js')
+const { Rules, TEXT, answers, bodyOf, needResource, only } = require('./rules.js')
 
 // Fastify's own headers keep only the first of some repeated headers.
 const valuesOfRaw = (request) => valuesOf(request.raw)
@@ -18,9 +18,11 @@ function guard(options = {}) {
   const rules = new Rules(options, valuesOfRaw)
 
   return async function neonauthd(request, reply) {
+    const described = rules.described(request.method, request.raw.url)
+    if (described !== undefined) return respond(reply, described)
     const { refusal, answer } = await rules.judge(request, request.method)
     if (refusal !== undefined) {
-      reply.code(refusal.status).headers(refusal.headers(rules.realm))
+      reply.code(refusal.status).headers(rules.headers(refusal))
       if (rules.refuse === undefined) return reply.type(TEXT).send(bodyOf(refusal.status))
       return reply.send(await rules.refuse(request, reply, refusal, answer))
     }
@@ -29,13 +31,26 @@ function guard(options = {}) {
   }
 }
 
-// plugin puts everything behind the guard that is registered after it in the
-// same context, and not in one of its own.
-async function plugin(instance, options) {
-  instance.addHook('onRequest', guard(options))
+// metadata returns a plugin that serves what a resource tells of itself, whatever routes there are.
+function metadata(resource) {
+  needResource(resource)
+  return inContext('neonauthd-metadata', async (instance) => {
+    instance.addHook('onRequest', async (request, reply) =>
+      resource.describes(request.raw.url) ? respond(reply, resource.response(request.method)) : undefined)
+  })
 }
-plugin[Symbol.for('skip-override')] = true
-plugin[Symbol.for('fastify.display-name')] = 'neonauthd'
+
+// Fastify adds a charset to the type of JSON in a string.
+const respond = (reply, { status, headers, body }) => reply.code(status).headers(headers).send(Buffer.from(body))
+
+// inContext lets a plugin work where it is registered, and not in a context of its own.
+const inContext = (name, plugin) =>
+  Object.assign(plugin, { [Symbol.for('skip-override')]: true, [Symbol.for('fastify.display-name')]: name })
+
+// plugin puts everything behind the guard that is registered after it in the same context.
+const plugin = inContext('neonauthd', async (instance, options) => {
+  instance.addHook('onRequest', guard(options))
+})
 
 // bearer finds the token in the Authorization header and in no other place.
 const bearer = only('authorization', valuesOfRaw)
@@ -44,4 +59,4 @@ const bearer = only('authorization', valuesOfRaw)
 // other place.
 const cookie = (name) => only(`cookie:${name}`, valuesOfRaw)
 
-module.exports = { from, guard, plugin, bearer, cookie }
+module.exports = { from, guard, metadata, plugin, bearer, cookie }

@@ -1,6 +1,6 @@
 'use strict'
 
-const { Rules, TEXT, answers, bodyOf, only } = require('./rules.js')
+const { Rules, TEXT, answers, bodyOf, needResource, only } = require('./rules.js')
 
 // valuesOf is for requests of the Fetch API, which show repeated headers joined.
 function valuesOf(request) {
@@ -23,8 +23,10 @@ function guard(options = {}) {
   const rules = new Rules(options, valuesOf)
 
   async function judge(request) {
+    const described = rules.described(request.method, targetOf(request))
+    if (described !== undefined) return respond(described)
     const { refusal, answer } = await rules.judge(request, request.method)
-    if (refusal !== undefined) return responseOf(await (rules.refuse ?? plainRefusal)(request, refusal, answer), refusal, rules.realm)
+    if (refusal !== undefined) return responseOf(await (rules.refuse ?? plainRefusal)(request, refusal, answer), refusal.status, rules.headers(refusal))
     if (answer !== undefined) answers.set(request, answer)
     return undefined
   }
@@ -33,13 +35,24 @@ function guard(options = {}) {
   return judge
 }
 
+// metadata returns a function that takes a request and returns the response to one for what a resource tells of itself;
+// undefined: it is for something else.
+function metadata(resource) {
+  needResource(resource)
+  return (request) => (resource.describes(targetOf(request)) ? respond(resource.response(request.method)) : undefined)
+}
+
+const targetOf = (request) => new URL(request.url).pathname
+
+const respond = ({ status, headers, body }) => new Response(body || null, { status, headers })
+
 const plainRefusal = (_request, { status }) => new Response(bodyOf(status), { status, headers: { 'Content-Type': TEXT } })
 
 // responseOf gives the application's response the status and the headers of the
 // refusal. It is a new one, since those of some are immutable.
-function responseOf(given, refusal, realm) {
-  const response = new Response(given.body, { status: refusal.status, headers: given.headers })
-  for (const [name, value] of Object.entries(refusal.headers(realm))) response.headers.set(name, value)
+function responseOf(given, status, headers) {
+  const response = new Response(given.body, { status, headers: given.headers })
+  for (const [name, value] of Object.entries(headers)) response.headers.set(name, value)
   return response
 }
 
@@ -50,4 +63,4 @@ const bearer = only('authorization', valuesOf)
 // other place.
 const cookie = (name) => only(`cookie:${name}`, valuesOf)
 
-module.exports = { from, guard, bearer, cookie, valuesOf }
+module.exports = { from, guard, metadata, bearer, cookie, valuesOf }

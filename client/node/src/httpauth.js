@@ -8,6 +8,7 @@
 const { Finder, MAX_COOKIE_TOKENS, SDK_COOKIES } = require('./finder.js')
 const { DEFAULT_RETRY_AFTER, MAX_RETRY_AFTER, Refusal, denied, forbids, invalidToken, refusalOf, unavailable } = require('./refusal.js')
 const { Requirements } = require('./requirements.js')
+const { METADATA_PATH, Resource } = require('./resource.js')
 
 // What no browser sends along by itself. Cookies it does, with requests that
 // another site's page makes (CSRF), so they count only where they are asked for.
@@ -146,4 +147,6 @@ module.exports = {
   unavailable,
   preflight,
   Requirements,
+  METADATA_PATH,
+  Resource,
 }

@@ -3,7 +3,7 @@
 const { STATUS_CODES } = require('node:http')
 
 const { DEFAULT_RETRY_AFTER, valuesOf } = require('./httpauth.js')
-const { Rules, TEXT, answers, bodyOf, fault, only } = require('./rules.js')
+const { Rules, TEXT, answers, bodyOf, fault, needResource, only } = require('./rules.js')
 
 // from returns the Accepted under which a request was let through; undefined
 // outside a guard, for a CORS preflight, and inside an optional guard for a
@@ -19,9 +19,11 @@ function guard(options = {}) {
 
   async function middleware(req, res, next) {
     try {
+      const described = rules.described(req.method, targetOf(req))
+      if (described !== undefined) return respond(res, described)
       const { refusal, answer } = await rules.judge(req, req.method)
       if (refusal !== undefined) {
-        for (const [name, value] of Object.entries(refusal.headers(rules.realm))) res.setHeader(name, value)
+        setHeaders(res, rules.headers(refusal))
         const refuse = rules.refuse ?? plainRefusal
         return refuse(req, res, refusal.status, answer, refusal)
       }
@@ -51,12 +53,31 @@ function guard(options = {}) {
       fault(verdict.error)
       return answerSocket(socket, 500, {})
     }
-    if (verdict.refusal !== undefined) return answerSocket(socket, verdict.refusal.status, verdict.refusal.headers(rules.realm))
+    if (verdict.refusal !== undefined) return answerSocket(socket, verdict.refusal.status, rules.headers(verdict.refusal))
     if (verdict.answer !== undefined) answers.set(req, verdict.answer)
     socket.off('error', drop)
     return handler(req, socket, head)
   }
   return middleware
+}
+
+// metadata returns a middleware that serves what a resource tells of itself, and hands everything else on.
+function metadata(resource) {
+  needResource(resource)
+  return (req, res, next) => (resource.describes(targetOf(req)) ? respond(res, resource.response(req.method)) : next())
+}
+
+// Below a path of its own Express cuts that off url.
+const targetOf = (req) => req.originalUrl ?? req.url
+
+function setHeaders(res, headers) {
+  for (const [name, value] of Object.entries(headers)) res.setHeader(name, value)
+}
+
+function respond(res, { status, headers, body }) {
+  res.statusCode = status
+  setHeaders(res, headers)
+  res.end(body)
 }
 
 function plainRefusal(_req, res, status) {
@@ -81,4 +102,4 @@ const bearer = only('authorization', valuesOf)
 // other place.
 const cookie = (name) => only(`cookie:${name}`, valuesOf)
 
-module.exports = { DEFAULT_RETRY_AFTER, from, guard, bearer, cookie }
+module.exports = { DEFAULT_RETRY_AFTER, from, guard, metadata, bearer, cookie }

@@ -8,19 +8,23 @@ const MAX_RETRY_AFTER = 60_000
 
 // How a request is answered that does not get through.
 class Refusal {
-  constructor(status, error, reason, retryAfter = 0) {
+  constructor(status, error, reason, retryAfter = 0, scope = '') {
     this.status = status
     this.error = error
     this.reason = reason
     this.retryAfter = retryAfter
+    this.scope = scope
     Object.freeze(this)
   }
 
-  // headers returns those that go with the refusal, by name.
-  headers(realm = '') {
+  // headers returns those that go with the refusal, by name. resourceMetadata is the address at which the protected resource
+  // tells who gives out its tokens (RFC 9728 section 5.1).
+  headers(realm = '', resourceMetadata = '') {
     return {
       'Cache-Control': 'no-store',
-      ...(this.status === 503 ? { 'Retry-After': String(this.retryAfter / 1000) } : { 'WWW-Authenticate': challenge(this, realm) }),
+      ...(this.status === 503
+        ? { 'Retry-After': String(this.retryAfter / 1000) }
+        : { 'WWW-Authenticate': challenge(this, realm, resourceMetadata) }),
     }
   }
 }
@@ -44,7 +48,7 @@ function refusalOf(answer) {
 
 const invalidToken = (reason) => new Refusal(401, 'invalid_token', reason)
 
-const denied = (reason = '') => new Refusal(403, 'insufficient_scope', reason)
+const denied = (reason = '', scope = '') => new Refusal(403, 'insufficient_scope', reason, 0, scope)
 
 function unavailable(reason = '', after = 0) {
   const span = Math.min(after > 0 ? after : DEFAULT_RETRY_AFTER, MAX_RETRY_AFTER)
@@ -52,12 +56,10 @@ function unavailable(reason = '', after = 0) {
 }
 
 // challenge is the value of WWW-Authenticate (RFC 6750 section 3).
-function challenge({ error, reason }, realm) {
-  const params = []
-  if (realm) params.push(`realm=${quotedString(realm)}`)
-  if (error) params.push(`error=${quotedString(error)}`)
-  if (error && reason) params.push(`error_description=${quotedString(reason)}`)
-  return params.length === 0 ? 'Bearer' : `Bearer ${params.join(', ')}`
+function challenge({ error, reason, scope }, realm, resourceMetadata) {
+  const params = { realm, error, error_description: error && reason, scope, resource_metadata: resourceMetadata }
+  const said = Object.entries(params).filter(([, value]) => value)
+  return ['Bearer', said.map(([name, value]) => `${name}=${quotedString(value)}`).join(', ')].filter(Boolean).join(' ')
 }
 
 // The quoted-string of RFC 9110 section 5.6.4, for what RFC 6750 allows in it.

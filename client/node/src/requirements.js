@@ -1,5 +1,7 @@
 'use strict'
 
+const { denied } = require('./refusal.js')
+
 const USERS = ['normal', 'restricted', 'anonymous']
 const KINDS = [...USERS, 'machine', 'team']
 
@@ -9,24 +11,35 @@ class Requirements {
   #emailVerified
   #team
   #kinds
+  #scopes
 
   // What is not understood is thrown: a misspelt requirement must never become none.
-  constructor({ emailVerified = false, team, kinds = ['normal'] } = {}) {
+  constructor({ emailVerified = false, team, kinds = ['normal'], scopes = [] } = {}) {
     if (typeof emailVerified !== 'boolean') throw new TypeError('neonauthd: emailVerified is neither true nor false')
     if (team !== undefined && (typeof team !== 'string' || team === '')) throw new TypeError('neonauthd: team is not the id of a team')
     if (!Array.isArray(kinds) || kinds.length === 0 || !kinds.every((kind) => KINDS.includes(kind))) {
       throw new TypeError('neonauthd: kinds is not a list of "normal", "restricted", "anonymous", "machine" and "team"')
     }
+    if (!Array.isArray(scopes) || !scopes.every(validScope)) throw new TypeError('neonauthd: scopes is not a list of words')
     this.#emailVerified = emailVerified
     this.#team = team
     this.#kinds = [...kinds]
+    this.#scopes = [...scopes]
   }
 
   // unmet says which requirement a verified user does not meet; '': none.
   unmet(user) {
     if (!this.#admits(user.kind)) return 'class-not-allowed'
     if (this.#emailVerified && (user.email === '' || user.emailVerified !== true)) return 'email-not-verified'
-    return this.#team !== undefined && user.teamId !== this.#team ? 'wrong-team' : ''
+    if (this.#team !== undefined && user.teamId !== this.#team) return 'wrong-team'
+    return this.#scopes.every((scope) => user.scopes?.includes(scope)) ? '' : 'insufficient-scope'
+  }
+
+  // refusal is how a request is answered whose verified user does not meet a requirement; undefined: meets them all. A
+  // challenge for want of scopes names those that are required.
+  refusal(user) {
+    const reason = this.unmet(user)
+    return reason === '' ? undefined : denied(reason, reason === 'insufficient-scope' ? this.#scopes.join(' ') : '')
   }
 
   // A user whose kind is not known may come in where all three kinds of users may.
@@ -35,4 +48,7 @@ class Requirements {
   }
 }
 
-module.exports = { KINDS, Requirements }
+// validScope tells whether text is one scope (RFC 6749 section 3.3).
+const validScope = (text) => typeof text === 'string' && /^[!#-[\]-~]{1,128}$/.test(text)
+
+module.exports = { KINDS, Requirements, validScope }

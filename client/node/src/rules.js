@@ -5,10 +5,11 @@
 const { STATUS_CODES } = require('node:http')
 
 const { sharedClient } = require('./client.js')
-const { Found, HEADERS, Requirements, Search, denied, preflight, refusalOf } = require('./httpauth.js')
+const { Found, HEADERS, Requirements, Resource, Search, denied, preflight, refusalOf } = require('./httpauth.js')
 
 const OPTIONS = [
-  'client', 'lookup', 'profile', 'places', 'token', 'optional', 'emailVerified', 'team', 'kinds', 'allow', 'realm', 'refuse', 'onUnknown',
+  'client', 'lookup', 'profile', 'places', 'token', 'optional', 'emailVerified', 'team', 'kinds', 'scopes', 'allow', 'realm', 'resource',
+  'refuse', 'onUnknown',
 ]
 const CONFUSING = Symbol('confusing')
 
@@ -31,6 +32,8 @@ class Rules {
   #allow
   #onUnknown
   #valuesOf
+  #realm
+  #resource
 
   constructor(options, valuesOf) {
     for (const name of Object.keys(options)) {
@@ -40,6 +43,7 @@ class Rules {
     if (typeof client?.verify !== 'function' || typeof client?.profile !== 'function') {
       throw new TypeError('neonauthd: client is no Client: it has to verify() and profile()')
     }
+    if (options.resource !== undefined) needResource(options.resource)
     this.#client = client
     this.#lookup = lookup
     this.#profile = Boolean(profile)
@@ -49,7 +53,8 @@ class Rules {
     this.#allow = allow
     this.#onUnknown = options.onUnknown ?? tracing(client)
     this.#valuesOf = valuesOf
-    this.realm = realm
+    this.#realm = realm
+    this.#resource = options.resource
     this.refuse = refuse // undefined: the guard's own way
   }
 
@@ -67,9 +72,15 @@ class Rules {
     return { refusal: refusalOf(answer) ?? (await this.#refusalOfUser(request, answer)), answer }
   }
 
+  // headers are those of a refusal.
+  headers(refusal) { return refusal.headers(this.#realm, this.#resource?.metadataUrl) }
+
+  // described is the response to a request for the metadata of the guard's resource; undefined: it is for something else.
+  described(method, target) { return this.#resource?.describes(target) ? this.#resource.response(method) : undefined }
+
   async #refusalOfUser(request, answer) {
-    const reason = this.#requirements.unmet(answer.user)
-    if (reason !== '') return denied(reason)
+    const refusal = this.#requirements.refusal(answer.user)
+    if (refusal !== undefined) return refusal
     return (await this.#allow(request, answer)) === true ? undefined : denied()
   }
 
@@ -115,6 +126,12 @@ function tracing(client) {
   }
 }
 
+// needResource throws for what is no resource.
+function needResource(resource) {
+  if (!(resource instanceof Resource)) throw new TypeError('neonauthd: resource is no Resource of neonauthd/httpauth')
+  return resource
+}
+
 // fault tells of a fault of the program; it says nothing about any token.
 function fault(error) {
   process.emitWarning(error instanceof Error ? error : new Error(String(error)))
@@ -123,4 +140,4 @@ function fault(error) {
 const bodyOf = (status) => `${STATUS_CODES[status]}\n`
 const TEXT = 'text/plain; charset=utf-8'
 
-module.exports = { Rules, TEXT, answers, bodyOf, fault, only }
+module.exports = { Rules, TEXT, answers, bodyOf, fault, needResource, only }

@@ -2,7 +2,7 @@
 
 const { Accepted, Rejected, Unknown } = require('./answer.js')
 const { ReplyError, UnreachableError } = require('./errors.js')
-const { KINDS } = require('./requirements.js')
+const { KINDS, Requirements } = require('./requirements.js')
 const { askable } = require('./words.js')
 
 const AGE = 3000 // milliseconds
@@ -22,6 +22,7 @@ class FakeClient {
     for (const name of Object.keys(user)) {
       if (!USER.includes(name)) throw new TypeError(`neonauthd: a user has no "${name}"`)
     }
+    new Requirements({ scopes: user.scopes }) // or it throws
     if (![...KINDS, ''].includes(user.kind ?? 'normal')) throw new TypeError('neonauthd: kind is none of "normal", "restricted", "anonymous", "machine" and "team"')
     const json = JSON.stringify({ ...claimsOf(user), ...claims })
     const principal = user.kind === 'machine' || user.kind === 'team' ? user.kind : 'user'
@@ -70,7 +71,7 @@ class FakeClient {
   }
 }
 
-const USER = ['id', 'email', 'emailVerified', 'name', 'imageUrl', 'teamId', 'sessionId', 'kind']
+const USER = ['id', 'email', 'emailVerified', 'name', 'imageUrl', 'teamId', 'sessionId', 'kind', 'scopes']
 
 // The user in the words of a token of Stack Auth. A picture has another issuer's
 // name, since those tokens have none.
@@ -82,6 +83,7 @@ const claimsOf = (user) => ({
   picture: user.imageUrl || null,
   selected_team_id: user.teamId || null,
   refresh_token_id: user.sessionId || null,
+  scope: user.scopes?.join(' ') || null,
   ...kindOf(user),
   exp: EXPIRES,
 })

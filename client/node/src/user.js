@@ -6,10 +6,11 @@
 
 const ODD = Symbol('neither true nor false')
 
-// userOf reads the user of an answer. object is the claims or the profile of the answer,
-// claims those of its token: a profile has no session, and where members are
-// withheld from it no class of user.
-function userOf({ subject, principal }, object, claims) {
+// userOf reads the user of an answer. object is the claims or the profile of the answer, token the claims of its token;
+// undefined: it has none. A profile has no session, no scopes and, where members are withheld from it, no class of user.
+function userOf({ subject, principal }, object, token) {
+  // An opaque access token has no claims but what its introspection says.
+  const claims = token ?? (flag(object.active) === true && text(object.client_id) !== '' ? object : {})
   // The flag of one address says nothing about another one.
   const primary = 'primary_email' in object || 'primary_email_verified' in object
   const flags = primary ? [object.primary_email_verified] : [object.email_verified, object.emailVerified]
@@ -22,6 +23,7 @@ function userOf({ subject, principal }, object, claims) {
     teamId: first(object.selected_team_id, object.selected_team?.id, object.o?.id),
     sessionId: first(claims.refresh_token_id, claims.refreshTokenId, claims.sid),
     kind: isUser(principal) ? classOf(object, claims) : kindOfOther(principal),
+    scopes: Object.freeze(text(claims.scope).split(' ').filter(Boolean)),
   })
 }
 

@@ -1,14 +1,17 @@
 // The cases of ../../testdata/httpauth, for each guard that plays them; see the README there.
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { test } from 'node:test'
 
 import { Client } from 'neonauthd'
+import { Resource } from 'neonauthd/httpauth'
+import { FakeClient } from 'neonauthd/testing'
 import { fakeDaemon } from './fake.mjs'
 
 // The guard's options that a case has under the same name.
-const OPTIONS = ['places', 'profile', 'realm', 'optional', 'team', 'kinds']
+const OPTIONS = ['places', 'profile', 'realm', 'optional', 'team', 'kinds', 'scopes']
 
 // playCases plays each case in a test of its own. answer(t, options, one) sends the request of a case through a guard with the
 // options and resolves to { user } or { status, headers }, the headers' names in lower case. joined: the guard sees repeated
@@ -30,7 +33,8 @@ async function play(t, one, daemon, answer, joined) {
   const client = new Client({ socket: fake.path, timeout: 10_000 })
   t.after(() => client.close())
   const options = { ...Object.fromEntries(OPTIONS.map((name) => [name, one[name]])), emailVerified: one.email_verified }
-  const got = await answer(t, { client, onUnknown: () => {}, ...options }, one)
+  const resource = one.resource && new Resource({ resource: one.resource, authorizationServers: ['https://auth.example.com'] })
+  const got = await answer(t, { client, onUnknown: () => {}, resource, ...options }, one)
   const want = joined && one.joined !== undefined ? one.joined : one
   assert.deepEqual(asked, want.asked)
   assert.deepEqual(
@@ -38,6 +42,44 @@ async function play(t, one, daemon, answer, joined) {
     { user: want.user, status: want.status, challenge: want.challenge, after: want.retry_after },
   )
   if (want.user === undefined) assert.equal(got.headers['cache-control'], 'no-store')
+}
+
+// RESOURCES are the cases of resources.json.
+export const RESOURCES = JSON.parse(readFileSync(new URL('../../testdata/httpauth/resources.json', import.meta.url), 'utf8'))
+assert.ok(RESOURCES.resources.length > 0 && RESOURCES.wrong.length > 0)
+
+// told is what a guard is told of a case.
+export const told = (one) => ({ resource: one.resource, authorizationServers: one.authorization_servers, scopes: one.scopes, name: one.title })
+
+// playResources plays each case twice: with the handler of the metadata, and with a guard that is told the resource. ask(t, handler,
+// method, path) sends a request to what serve(resource) or protect({ client, resource }) returns, and resolves to { status, headers, body }.
+export function playResources(what, { serve, protect, ask }) {
+  for (const one of RESOURCES.resources) {
+    for (const [how, start, elsewhere] of [['metadata', serve, 404], ['guard', (resource) => protect({ client: new FakeClient(), resource }), 401]]) {
+      test(`${what}: ${how} of ${one.name}`, async (t) => {
+        const handler = start(new Resource(told(one)))
+        for (const path of one.paths) {
+          for (const [method, status] of [['GET', 200], ['HEAD', 200], ['OPTIONS', 204], ['POST', 405]]) {
+            const got = await ask(t, handler, method, path)
+            assert.deepEqual([got.status, got.body, got.headers['access-control-allow-origin']], [status, method === 'GET' ? one.document : '', '*'], `${method} ${path}`)
+            if (status === 200) assert.deepEqual([got.headers['content-type'], got.headers['cache-control']], ['application/json', 'public, max-age=300'])
+            if (status === 204) assert.deepEqual([got.headers['access-control-allow-methods'], got.headers['access-control-allow-headers']], ['GET, HEAD', '*'])
+          }
+        }
+        for (const path of one.others) assert.equal((await ask(t, handler, 'GET', path)).status, elsewhere, path)
+      })
+    }
+  }
+}
+
+// overHTTP is the ask of playResources for what starts as a server of node:http; started(handler) makes it.
+export const overHTTP = (started) => async (t, handler, method, path) => {
+  const server = started(handler)
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const got = await exchange(server.address().port, [`${method} ${path} HTTP/1.1`, 'Host: site.example', 'Connection: close', 'Content-Length: 0'])
+  server.close()
+  return { ...got, body: Buffer.from(got.body, 'latin1').toString() }
 }
 
 // linesOf is the request of a case as it goes over the wire.

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import { bearer, cookie, from, guard } from 'neonauthd/fetch'
+import { bearer, cookie, from, guard, metadata } from 'neonauthd/fetch'
 import { FakeClient } from 'neonauthd/testing'
-import { playCases } from './cases.mjs'
+import { playCases, playResources } from './cases.mjs'
 
 // requestOf is what an adapter makes of the lines: repeated headers are joined.
 function requestOf(lines, method = 'GET') {
@@ -33,6 +33,15 @@ playCases('fetch', async (_t, options, one) => {
   const response = await handler(requestOf(one.headers, one.method))
   return { user, status: response.status, headers: Object.fromEntries(response.headers) }
 }, { joined: true })
+
+playResources('fetch', {
+  serve: metadata,
+  protect: guard,
+  ask: async (_t, answer, method, path) => {
+    const response = (await answer(new Request(`http://site.example${path}`, { method }))) ?? new Response('', { status: 404 })
+    return { status: response.status, headers: Object.fromEntries(response.headers), body: await response.text() }
+  },
+})
 
 test('a guard by itself says how a request is refused, or nothing', async () => {
   const judge = guard({ client: fake() })

@@ -4,9 +4,9 @@ import { createServer } from 'node:http'
 import { test } from 'node:test'
 
 import { Accepted, Rejected, Unknown } from 'neonauthd'
-import { Found, HEADERS, MAX_PLACE_NAME, Refusal, Requirements, Search, denied, invalidToken, preflight, refusalOf, unavailable, valuesOf } from 'neonauthd/httpauth'
-import { from, guard } from 'neonauthd/middleware'
-import { exchange, linesOf, playCases } from './cases.mjs'
+import { Found, HEADERS, MAX_PLACE_NAME, Refusal, Requirements, Resource, Search, denied, invalidToken, preflight, refusalOf, unavailable, valuesOf } from 'neonauthd/httpauth'
+import { from, guard, metadata } from 'neonauthd/middleware'
+import { RESOURCES, exchange, linesOf, overHTTP, playCases, playResources, told } from './cases.mjs'
 
 playCases('node:http', async (t, options, one) => {
   const server = createServer(guard(options).wrap((req, res) => res.setHeader('User', from(req)?.subject ?? 'nobody').end()))
@@ -14,6 +14,30 @@ playCases('node:http', async (t, options, one) => {
   await once(server, 'listening')
   t.after(() => server.close())
   return exchange(server.address().port, linesOf(one))
+})
+
+const nothing = (_req, res) => Object.assign(res, { statusCode: 404 }).end()
+playResources('node:http', {
+  serve: (resource) => (req, res) => metadata(resource)(req, res, () => nothing(req, res)),
+  protect: (options) => guard(options).wrap(nothing),
+  ask: overHTTP(createServer),
+})
+
+test('a resource says where its metadata is, and takes nothing that is wrong', () => {
+  for (const one of RESOURCES.resources) {
+    const resource = new Resource(told(one))
+    assert.deepEqual([resource.metadataUrl, one.metadata.endsWith(resource.metadataPath)], [one.metadata, true])
+  }
+  for (const one of RESOURCES.wrong) assert.throws(() => new Resource(told(one)), TypeError, one.name)
+  const good = { resource: 'https://a.example/mcp', authorizationServers: ['https://auth.example.com'] }
+  for (const wrong of [
+    undefined, {}, { ...good, resource: 7 }, { ...good, authorizationServers: 'https://auth.example.com' }, { ...good, scopes: 'read' },
+    { ...good, scopes: [7] }, { ...good, name: 7 }, { ...good, name: 'half \ud83d' }, { ...good, server: 'https://auth.example.com' },
+  ]) assert.throws(() => new Resource(wrong), TypeError)
+  for (const wrong of ['https://a.example/mcp', good, null]) {
+    assert.throws(() => guard({ resource: wrong }), TypeError)
+    assert.throws(() => metadata(wrong), TypeError)
+  }
 })
 
 test('a place is named right, or the error says how', () => {
@@ -91,12 +115,14 @@ test('challenges quote what they are given', () => {
   )
   assert.equal(challenge(denied()), 'Bearer error="insufficient_scope"')
   assert.equal(challenge(new Refusal(401, '', 'no-token')), 'Bearer')
+  assert.equal(denied('', 'a "b"').headers('', 'https://a.example/"')['WWW-Authenticate'], 'Bearer error="insufficient_scope", scope="a \\"b\\"", resource_metadata="https://a.example/\\""')
 })
 
 test('a requirement that is none is a fault of the program', () => {
   for (const wrong of [
     { emailVerified: 'yes' }, { emailVerified: null }, { team: '' }, { team: 7 }, { team: null }, { kinds: [] }, { kinds: 'normal' },
-    { kinds: ['admin'] }, { kinds: [''] }, { kinds: null },
+    { kinds: ['admin'] }, { kinds: [''] }, { kinds: null }, { scopes: 'read' }, { scopes: [''] }, { scopes: ['read write'] }, { scopes: [7] },
+    { scopes: ['x'.repeat(129)] }, { scopes: null },
   ]) {
     assert.throws(() => new Requirements(wrong), TypeError)
     assert.throws(() => guard(wrong), TypeError)

@@ -5,9 +5,9 @@ import { FakeClient } from 'neonauthd/testing'
 
 const WHOLE = {
   id: 'ada', email: 'ada@example.org', emailVerified: true, name: 'Ada \u2603', imageUrl: 'https://example.org/ada.png', teamId: 'team-1',
-  sessionId: 'session-1', kind: 'normal',
+  sessionId: 'session-1', kind: 'normal', scopes: ['read', 'write:all'],
 }
-const NOTHING = { email: '', emailVerified: null, name: '', imageUrl: '', teamId: '', sessionId: '', kind: 'normal' }
+const NOTHING = { email: '', emailVerified: null, name: '', imageUrl: '', teamId: '', sessionId: '', kind: 'normal', scopes: [] }
 
 test('a user comes back at either level', async () => {
   for (const [said, user] of [

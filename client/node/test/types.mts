@@ -12,10 +12,10 @@ import type {
 } from 'neonauthd'
 import * as fastify from 'neonauthd/fastify'
 import * as fetching from 'neonauthd/fetch'
-import { HEADERS, MAX_COOKIE_TOKENS, MAX_PLACE_NAME, MAX_RETRY_AFTER, Found, Refusal, Requirements, Search } from 'neonauthd/httpauth'
+import { HEADERS, MAX_COOKIE_TOKENS, MAX_PLACE_NAME, MAX_RETRY_AFTER, METADATA_PATH, Found, Refusal, Requirements, Resource, Search } from 'neonauthd/httpauth'
 import { denied, invalidToken, preflight, refusalOf, unavailable, valuesOf } from 'neonauthd/httpauth'
-import type { Fault, HeaderValues, Place, RequirementOptions, Rules, TokenSearchIn } from 'neonauthd/httpauth'
-import { DEFAULT_RETRY_AFTER, bearer, cookie, from, guard } from 'neonauthd/middleware'
+import type { Fault, HeaderValues, Place, RequirementOptions, ResourceOptions, Rules, TokenSearchIn } from 'neonauthd/httpauth'
+import { DEFAULT_RETRY_AFTER, bearer, cookie, from, guard, metadata } from 'neonauthd/middleware'
 import type { Guard, GuardOptions, TokenSearch } from 'neonauthd/middleware'
 import { FakeClient } from 'neonauthd/testing'
 import type { Asked, FakeUser } from 'neonauthd/testing'
@@ -30,7 +30,7 @@ function expect<T>(_value: T): void {}
 const options: ClientOptions = { socket: DEFAULT_SOCKET, project: 'main', timeout: DEFAULT_TIMEOUT, keep: DEFAULT_KEEP, name: DEFAULT_NAME }
 await using client = new Client(options)
 const call: CallOptions = { deadline: 200, signal: AbortSignal.timeout(200) }
-const verify: VerifyOptions = { ...call, project: 'shop' }
+const verify: VerifyOptions = { ...call, project: 'shop', heard: 5000 }
 const profile: ProfileOptions = { ...verify, maxAge: 0, fallback: 'claims' }
 
 expect<Answer>(await client.verify('token'))
@@ -48,7 +48,8 @@ function status(answer: Answer): number {
     case 'accepted':
       expect<Accepted>(answer)
       expect<[Level, Source, string, string, string, Date]>([answer.level, answer.source, answer.project, answer.subject, answer.json, answer.expires])
-      expect<number>(answer.age + answer.ttl)
+      expect<number>(answer.age + answer.ttl + answer.heard)
+      expect<boolean>(answer.user.scopes.includes('read'))
       expect<unknown>(answer.data().email)
       expect<string>(answer.data<{ email: string }>().email)
       return 200
@@ -204,13 +205,24 @@ const fastifyRules: fastify.GuardOptions = { ...everywhere, token: inFastify, re
 expect<void>(await fastify.plugin(app, fastifyRules))
 expect<(instance: fastify.InstanceLike, options: fastify.GuardOptions) => Promise<void>>(fastify.plugin)
 expect<unknown>(await fastify.guard(fastifyRules)(like, reply))
+const told: ResourceOptions = { resource: 'https://mcp.example.com/mcp', authorizationServers: ['https://auth.example.com'], scopes: ['read'], name: 'Files' }
+const resource = new Resource(told)
+expect<string>(resource.metadataUrl + resource.metadataPath + METADATA_PATH)
+expect<{ status: number; body: string } | false>(resource.describes('/') && resource.response(request.method))
+expect<Guard>(guard({ resource, scopes: ['read'] }))
+expect<void>(metadata(resource)(request, response, () => {}))
+expect<Response | undefined>(fetching.metadata(resource)(new Request('http://app.example/')))
+expect<void>(await fastify.metadata(resource)(app))
+// @ts-expect-error what is told is no resource yet
+guard({ resource: told })
 expect<string | undefined>(fastify.from(like)?.user.id)
 expect<[fastify.InstanceLike, fastify.RequestLike, fastify.ReplyLike]>([app, like, reply])
 const own: TokenSearchIn<{ token: string }> = ({ token }) => token
 expect<string | symbol | undefined>(own({ token: 'a' }))
 
 const required: RequirementOptions = { emailVerified: true, team: 'team-1', kinds: ['restricted', 'machine', 'team'] }
-expect<'class-not-allowed' | 'email-not-verified' | 'wrong-team' | ''>(new Requirements(required).unmet({ id: 'u' } as User))
+expect<Refusal | undefined>(new Requirements({ scopes: ['read'] }).refusal({ id: 'u' } as User))
+expect<'class-not-allowed' | 'email-not-verified' | 'wrong-team' | 'insufficient-scope' | ''>(new Requirements(required).unmet({ id: 'u' } as User))
 // @ts-expect-error no such kind
 guard({ kinds: ['admin'] })
 // @ts-expect-error a list
@@ -220,7 +232,7 @@ guard({ emailVerified: 'yes' })
 
 // A test's client is asked like the real one.
 const fake = new FakeClient()
-const ada: FakeUser = { id: 'ada', email: 'ada@example.org' }
+const ada: FakeUser = { id: 'ada', email: 'ada@example.org', scopes: ['read'] }
 expect<void>(fake.accept('token', ada, { claims: { admin: true }, profile: { server_metadata: {} } }))
 expect<void>(fake.reject('old', 'expired'))
 expect<void>(fake.unknown('outage', 'unavailable', 5000))

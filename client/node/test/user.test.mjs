@@ -22,10 +22,10 @@ for (const one of cases) {
     const token = one.level === 'profile' && one.claims === null ? 'session.c2lnbmF0dXJl' : `e30.${payload}.c2ln`
     const answer = await (one.level === 'profile' ? client.profile(token) : client.verify(token))
     assert.equal(answer.outcome, 'accepted')
-    assert.deepEqual({ ...answer.user }, one.user)
+    assert.deepEqual({ ...answer.user }, { scopes: [], ...one.user })
     assert.equal(answer.principal, one.principal ?? '')
     assert.equal(answer.user, answer.user)
-    assert.ok(Object.isFrozen(answer.user))
+    assert.ok(Object.isFrozen(answer.user) && Object.isFrozen(answer.user.scopes))
     assert.deepEqual(answer.profile, one.level === 'profile' ? JSON.parse(one.json) : undefined)
     if (one.level === 'claims') assert.deepEqual(answer.claims, JSON.parse(one.json))
     assert.ok(!String(answer).includes(one.user.email || 'c2ln'))

@@ -3,14 +3,16 @@ from __future__ import annotations
 import asyncio
 import json
 import unittest
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from neonauthd import Accepted, Answer, AsyncClient, Client, Rejected, Unknown, asgi, httpauth, wsgi
 from neonauthd._errors import ReplyError
+from neonauthd.testing import FakeAsyncClient, FakeClient
 
 from .fake import FakeDaemon
+from .resources import RESOURCES, Got, asgi_answer, play_resources, resource_of, wsgi_answer
 
 CASES = Path(__file__).parents[2] / "testdata" / "httpauth"
 FILES = ("cases.json", "requirements.json", "guards.json")
@@ -22,8 +24,10 @@ def want(case: dict[str, Any]) -> dict[str, Any]:
 
 
 def options(case: dict[str, Any]) -> dict[str, Any]:
-    names = ("places", "profile", "realm", "optional", "email_verified", "team", "kinds")
+    names = ("places", "profile", "realm", "optional", "email_verified", "team", "kinds", "scopes")
     found = {name: case[name] for name in names if name in case}
+    if "resource" in case:
+        found["resource"] = httpauth.Resource(case["resource"], authorization_servers=["https://auth.example.com"])
     return {"on_unknown": lambda request, answer: None, **found}
 
 
@@ -125,8 +129,77 @@ class SharedCases(unittest.TestCase):
             asyncio.run(play(name))
 
 
+class Resources(unittest.TestCase):
+    """What a resource tells of itself, from each place that serves it."""
+
+    def test_metadata_is_served_where_it_is(self) -> None:
+        def over_wsgi(app: Any, method: str, path: str) -> Got:
+            return wsgi_answer(app, method, path)
+
+        def over_asgi(app: Any, method: str, path: str) -> Got:
+            return asyncio.run(asgi_answer(app, method, path))
+
+        def within(module: Any, fake: Any) -> Callable[[httpauth.Resource], Any]:
+            return lambda resource: module.Guard(None, client=fake, resource=resource, exclude=["/health"])
+
+        for ask, serve, elsewhere in (
+            (over_wsgi, wsgi.metadata, 404),
+            (over_wsgi, within(wsgi, FakeClient()), 401),
+            (over_asgi, asgi.metadata, 404),
+            (over_asgi, within(asgi, FakeAsyncClient()), 401),
+        ):
+            play_resources(self, serve, ask, elsewhere)
+
+    def test_a_websocket_is_no_request_for_metadata(self) -> None:
+        sent: list[Any] = []
+
+        async def receive() -> Any:
+            return {"type": "websocket.connect"}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        resource = httpauth.Resource("https://a.example", authorization_servers=["https://auth.example.com"])
+        app: Any = None
+        guard = asgi.Guard(app, client=FakeAsyncClient(), resource=resource)
+        scope = {"type": "websocket", "path": httpauth.METADATA_PATH, "headers": []}
+        asyncio.run(guard(scope, receive, send))
+        self.assertEqual(sent, [{"type": "websocket.close", "code": 1008}])
+
+    def test_a_resource_says_where_its_metadata_is_and_takes_nothing_that_is_wrong(self) -> None:
+        for case in RESOURCES["resources"]:
+            resource = resource_of(case)
+            self.assertEqual(resource.metadata_url, case["metadata"])
+            self.assertTrue(case["metadata"].endswith(resource.metadata_path))
+        for case in RESOURCES["wrong"]:
+            with self.subTest(case["name"]), self.assertRaises(ValueError):
+                resource_of(case)
+        servers = ["https://auth.example.com"]
+        wrongs: list[dict[str, Any]] = [
+            {"scopes": "read"}, {"scopes": [7]}, {"name": "half \ud83d"}, {"authorization_servers": servers[0]},
+        ]  # fmt: skip
+        for wrong in wrongs:
+            with self.subTest(wrong), self.assertRaises(ValueError):
+                options: dict[str, Any] = {"authorization_servers": servers, **wrong}
+                httpauth.Resource("https://a.example", **options)
+        for guard in (wsgi.Guard, asgi.Guard):
+            with self.assertRaises(TypeError):
+                guard(None, resource="https://a.example")
+
+
 class Rules(unittest.TestCase):
     """What the cases cannot show."""
+
+    def test_a_requirement_that_is_none_is_a_fault_of_the_program(self) -> None:
+        for scopes in ("read", [""], ["read write"], [7], ["x" * 129]):
+            with self.subTest(scopes), self.assertRaises(TypeError):
+                httpauth.Requirements(scopes=scopes)  # type: ignore[arg-type]
+            for guard in (wsgi.Guard, asgi.Guard):
+                with self.assertRaises(TypeError):
+                    guard(None, scopes=scopes)
+        for guard in (wsgi.Guard, asgi.Guard):
+            with self.assertRaisesRegex(TypeError, "a guard has no option 'scope'"):
+                guard(None, scope=["read"])
 
     def test_a_place_is_named_right_or_the_error_says_how(self) -> None:
         long = "x" * httpauth.MAX_PLACE_NAME
@@ -199,6 +272,11 @@ class Rules(unittest.TestCase):
         challenge = httpauth.invalid_token('a"b\\c\r\nd\u00e9').headers('the "shop"')[1][1]
         self.assertEqual(
             challenge, 'Bearer realm="the \\"shop\\"", error="invalid_token", error_description="a\\"b\\\\c??d?"'
+        )
+        challenge = httpauth.denied("", 'a "b"').headers("", 'https://a.example/"')[1][1]
+        self.assertEqual(
+            challenge,
+            'Bearer error="insufficient_scope", scope="a \\"b\\"", resource_metadata="https://a.example/\\""',
         )
 
     def test_json_that_costs_much_is_unreadable_or_read(self) -> None:

@@ -11,7 +11,7 @@ from neonauthd.testing import Asked, FakeAsyncClient, FakeClient
 
 WHOLE: dict[str, Any] = {
     "id": "ada", "email": "ada@example.org", "email_verified": True, "name": "Ada \u2603", "image_url": "https://example.org/ada.png",
-    "team_id": "team-1", "session_id": "session-1", "kind": "normal",
+    "team_id": "team-1", "session_id": "session-1", "kind": "normal", "scopes": ("read", "write:all"),
 }  # fmt: skip
 NOTHING: dict[str, Any] = {
     "id": "u", "email": "", "email_verified": None, "name": "", "image_url": "", "team_id": "", "session_id": "", "kind": "normal",

@@ -51,6 +51,7 @@ class Users(unittest.TestCase):
             with self.subTest(case["name"]):
                 answer = self.ask(case)
                 want = {NAMES.get(name, name): value for name, value in case["user"].items()}
+                want["scopes"] = tuple(want.get("scopes", ()))
                 self.assertEqual(dataclasses.asdict(answer.user), want)
                 self.assertEqual(answer.principal, case.get("principal", ""))
                 self.assertEqual(answer.profile, json.loads(case["json"]) if case["level"] == "profile" else None)

@@ -194,7 +194,21 @@ def faked(client: Client, async_client: AsyncClient, user: neonauthd.User) -> No
     assert_type((asked[0].method, asked[0].token), tuple[Literal["verify", "profile"], str])
     kinds: list[httpauth.Kind] = ["normal", "restricted", "machine", "team"]
     required = httpauth.Requirements(email_verified=True, team="team-1", kinds=kinds)
-    assert_type(required.unmet(user), Literal["class-not-allowed", "email-not-verified", "wrong-team", ""])
+    assert_type(
+        required.unmet(user), Literal["class-not-allowed", "email-not-verified", "wrong-team", "insufficient-scope", ""]
+    )
+    assert_type(required.refusal(user), httpauth.Refusal | None)
+    assert_type(user.scopes, tuple[str, ...])
+    resource = httpauth.Resource(
+        "https://mcp.example.com/mcp", authorization_servers=["https://auth.example.com"], scopes=["read"], name="Files"
+    )
+    assert_type(resource.metadata_url + resource.metadata_path + httpauth.METADATA_PATH, str)
+    described: tuple[WSGIApplication, asgi.Application] = (wsgi.metadata(resource), asgi.metadata(resource))
+    wsgi.Guard(described[0], scopes=["read"], resource=resource)
+    asgi.Guard(described[1], scopes=["read"], resource=resource)
+    assert_type(client.verify("token", heard=5), Answer)
+    wsgi.Guard(hello, scope=["read"])  # type: ignore[call-arg]  # no such option
+    wsgi.Guard(hello, resource="https://mcp.example.com/mcp")  # type: ignore[arg-type]  # it has no servers
     wsgi.Guard(hello, client=fake, email_verified=True, team="team-1", kinds=kinds, include=["/api/*"], exclude=["/health"])
     asgi.Guard(hello_async, client=async_fake, on_unknown=lambda scope, answer: print(answer.error))
     wsgi.Guard(hello, refuse=lambda environ, refusal, answer: hello, on_unknown=lambda environ, answer: print(answer.error))

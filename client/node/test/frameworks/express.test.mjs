@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 import { test } from 'node:test'
 
-import { from, guard } from 'neonauthd/middleware'
-import { exchange, linesOf, playCases } from '../cases.mjs'
+import { from, guard, metadata } from 'neonauthd/middleware'
+import { exchange, linesOf, overHTTP, playCases, playResources } from '../cases.mjs'
 import { ORIGIN, UPGRADE, checkCORS, fakeClient, framework, listening } from './frameworks.mjs'
 
 const express = framework('express')
@@ -16,6 +16,8 @@ playCases('express', async (t, options, one) => {
   app.use((req, res) => res.set('User', from(req)?.subject ?? 'nobody').end())
   return exchange(await listening(t, createServer(app)), linesOf(one))
 })
+
+playResources('express', { serve: metadata, protect: guard, ask: overHTTP((handler) => createServer(express().use(handler))) })
 
 test('express: a guard may stand before a path, or a route', async (t) => {
   const app = express()

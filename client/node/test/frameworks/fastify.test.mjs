@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import { bearer, cookie, from, guard, plugin } from 'neonauthd/fastify'
-import { exchange, linesOf, playCases } from '../cases.mjs'
+import { bearer, cookie, from, guard, metadata, plugin } from 'neonauthd/fastify'
+import { exchange, linesOf, playCases, playResources } from '../cases.mjs'
 import { ORIGIN, UPGRADE, checkCORS, fakeClient, framework } from './frameworks.mjs'
 
 const fastify = framework('fastify')
@@ -23,6 +23,15 @@ playCases('fastify', async (t, options, one) => {
   await app.register(plugin, options)
   app.all('/', (request, reply) => reply.header('User', from(request)?.subject ?? 'nobody').send())
   return exchange(await listening(t, app), linesOf(one))
+})
+
+playResources('fastify', {
+  serve: (resource) => fastify().register(metadata(resource)),
+  protect: (options) => fastify().register(plugin, options),
+  ask: async (_t, app, method, url) => {
+    const { statusCode, headers, body } = await app.inject({ method, url })
+    return { status: statusCode, headers, body }
+  },
 })
 
 test('fastify: the plugin guards what is registered in its context, and nothing else', async (t) => {

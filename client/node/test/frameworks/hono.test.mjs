@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import { from, guard } from 'neonauthd/fetch'
-import { exchange, linesOf, playCases } from '../cases.mjs'
+import { from, guard, metadata } from 'neonauthd/fetch'
+import { exchange, linesOf, playCases, playResources } from '../cases.mjs'
 import { ORIGIN, checkCORS, fakeClient, framework, listening } from './frameworks.mjs'
 
 const { Hono } = framework('hono')
@@ -21,6 +21,15 @@ playCases('hono', async (t, options, one) => {
   app.all('*', (c) => c.text('', 200, { User: from(c.req.raw)?.subject ?? 'nobody' }))
   return exchange(await listening(t, createAdaptorServer({ fetch: app.fetch })), linesOf(one))
 }, { joined: true })
+
+playResources('hono', {
+  serve: (resource) => new Hono().use(async (c, next) => metadata(resource)(c.req.raw) ?? (await next())),
+  protect: (options) => new Hono().use(middleware(options)),
+  ask: async (_t, app, method, path) => {
+    const response = await app.request(path, { method })
+    return { status: response.status, headers: Object.fromEntries(response.headers), body: await response.text() }
+  },
+})
 
 test('hono: a guard may stand before a path', async () => {
   const app = new Hono()

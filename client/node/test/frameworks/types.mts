@@ -8,7 +8,8 @@ import type { WebSocketServer } from 'ws'
 
 import * as inFastify from 'neonauthd/fastify'
 import * as inFetch from 'neonauthd/fetch'
-import { from, guard } from 'neonauthd/middleware'
+import type { Resource } from 'neonauthd/httpauth'
+import { from, guard, metadata } from 'neonauthd/middleware'
 
 const app = express()
 app.use('/account', guard({ emailVerified: true }))
@@ -18,7 +19,10 @@ declare const server: Server
 declare const live: WebSocketServer
 server.on('upgrade', guard().upgrade((req, socket, head) => live.handleUpgrade(req, socket, head, (session) => live.emit('connection', session, req))))
 
+declare const resource: Resource
+app.use(metadata(resource))
 const instance = fastify()
+await instance.register(inFastify.metadata(resource))
 await instance.register(inFastify.plugin, { profile: true, refuse: (request, _reply, refusal) => ({ why: refusal.reason, url: request.raw.url }) })
 instance.get('/account', { onRequest: inFastify.guard() }, (request) => inFastify.from(request)?.user.id)
 // @ts-expect-error no such option

@@ -78,8 +78,8 @@ class Accepted(_Outcome):
         It is read anew with each access: keep what it returns.
         """
         found = self.data()
-        claims = found if self.level == "claims" else claims_in(self._payload) or {}
-        return user_of(self.subject, self.principal, found, claims)
+        token = found if self.level == "claims" else claims_in(self._payload)
+        return user_of(self.subject, self.principal, found, token)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,21 +8,28 @@ import inspect
 import os
 from collections.abc import Awaitable, Callable, Collection, Generator, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypedDict, TypeVar, Unpack, cast
 
 from ._answer import Accepted, Answer, Rejected, Unknown
 from ._asker import Asker, AsyncAsker
 from ._async_client import AsyncClient
 from ._client import Client
-from ._requirements import Kind, Requirements
+from ._refusal import Refusal, better, denied, refusal_of
+from ._requirements import NORMAL, Kind, Requirements
+from ._resource import Described, Resource
 from ._trace import Trace
 from ._words import DEFAULT_SOCKET, SOCKET_VARIABLE
-from .httpauth import HEADERS, Found as Result, HeaderValues, Refusal, Search, better, denied, preflight, refusal_of
+from .httpauth import HEADERS, Found as Result, HeaderValues, Search, preflight
+
+TEXT = "text/plain; charset=utf-8"
 
 STATUSES = {
+    200: "OK",
+    204: "No Content",
     400: "Bad Request",
     401: "Unauthorized",
     403: "Forbidden",
+    405: "Method Not Allowed",
     503: "Service Unavailable",
 }
 
@@ -77,36 +84,75 @@ class Verdict:
         return self.answer if self.refusal is None and isinstance(self.answer, Accepted) else None
 
 
+class Options(TypedDict, Generic[Request], total=False):
+    """What all guards take, whatever shape their requests have; neonauthd.wsgi.Guard says what each is for."""
+
+    profile: bool
+    lookup: Mapping[str, Any] | None
+    places: Iterable[str]
+    token: Callable[[Request], str | Found] | None
+    email_verified: bool
+    team: str | None
+    kinds: Collection[Kind]
+    scopes: Collection[str]
+    realm: str
+    resource: Resource | None
+    on_unknown: Callable[[Request, Unknown], None] | None
+
+
 class Rules(Generic[Request]):
     """Judges requests by a guard's options."""
 
     def __init__(
         self,
         values_of: Callable[[Request], HeaderValues],
-        *,
         client: Asker | AsyncAsker,
-        profile: bool,
-        lookup: Mapping[str, Any] | None,
-        places: Iterable[str],
-        token: Callable[[Request], str | Found] | None,
-        optional: bool,
-        email_verified: bool,
-        team: str | None,
-        kinds: Collection[Kind],
         allow: Callable[[Request, Accepted], bool | Awaitable[bool]] | None,
-        realm: str,
-        on_unknown: Callable[[Request, Unknown], None] | None,
+        optional: bool,
+        **options: Unpack[Options[Request]],
     ) -> None:
+        unknown = options.keys() - Options.__annotations__
+        if unknown:
+            raise TypeError(f"neonauthd: a guard has no option {sorted(unknown)[0]!r}")
+        profile = options.get("profile", False)
         self._values_of = values_of
         self._ask: Callable[..., Answer | Awaitable[Answer]] = client.profile if profile else client.verify
-        self._lookup = dict(lookup or {})
-        self._find = _finder(token, places, profile, values_of)
+        self._lookup = dict(options.get("lookup") or {})
+        self._find = _finder(options.get("token"), options.get("places", ()), profile, values_of)
         self._optional = optional
-        self._requirements = Requirements(email_verified, team, kinds)
+        self._requirements = Requirements(
+            options.get("email_verified", False),
+            options.get("team"),
+            options.get("kinds", NORMAL),
+            options.get("scopes", ()),
+        )
         self._allow = allow
-        self.realm = realm
+        self._realm = options.get("realm", "")
+        self._resource = options.get("resource")
+        if not (self._resource is None or isinstance(self._resource, Resource)):
+            raise TypeError("neonauthd: resource is no Resource of neonauthd.httpauth")
         trace = Trace(getattr(client, "socket", None))
-        self._on_unknown = on_unknown or (lambda request, answer: trace.note(answer))
+        self._on_unknown = options.get("on_unknown") or (lambda request, answer: trace.note(answer))
+
+    def described(self, path: str, method: str) -> Described | None:
+        """The response to a request for the metadata of the guard's resource; None: it is for something else."""
+        found = self._resource
+        return found.response(method) if found is not None and found.describes(path) else None
+
+    def headers(self, refusal: Refusal) -> list[tuple[str, str]]:
+        """The headers that go with a refusal."""
+        return refusal.headers(self._realm, "" if self._resource is None else self._resource.metadata_url)
+
+    def plain_headers(self, refusal: Refusal) -> list[tuple[str, str]]:
+        """Those, and the ones that go with body_of."""
+        length = str(len(body_of(refusal)))
+        return [*self.headers(refusal), ("Content-Type", TEXT), ("Content-Length", length)]
+
+    def merged(self, given: Iterable[tuple[str, str]], refusal: Refusal) -> list[tuple[str, str]]:
+        """The headers of an application's refusal, with ours in place of those of the same name."""
+        ours = self.headers(refusal)
+        names = {name.lower() for name, _ in ours}
+        return [*((name, value) for name, value in given if name.lower() not in names), *ours]
 
     def judge(self, request: Request, method: str) -> Verdict:
         """Asks a client for threads."""
@@ -152,8 +198,7 @@ class Rules(Generic[Request]):
             self._on_unknown(request, answer)
         if not isinstance(answer, Accepted):
             return Verdict(refusal_of(answer), answer)
-        reason = self._requirements.unmet(answer.user)
-        return Verdict(denied(reason) if reason else None, answer)
+        return Verdict(self._requirements.refusal(answer.user), answer)
 
 
 T = TypeVar("T")
@@ -163,12 +208,12 @@ async def _awaited(value: T | Awaitable[T]) -> T:
     return cast(T, await value) if inspect.isawaitable(value) else cast(T, value)
 
 
-def only(place: str) -> Callable[[HeaderValues], str | Found]:
-    """A search in one place."""
+def only(place: str, values_of: Callable[[Request], HeaderValues]) -> Callable[[Request], str | Found]:
+    """A search in one place, for the option token."""
     search = Search([place])
 
-    def find(values: HeaderValues) -> str | Found:
-        found = search.find(values)
+    def find(request: Request) -> str | Found:
+        found = search.find(values_of(request))
         if found.fault is not None or len(found.tokens) > 1:
             return Found.CONFUSING
         return found.tokens[0] if found.tokens else Found.NONE
@@ -200,14 +245,3 @@ def _finder(
 
 def body_of(refusal: Refusal) -> bytes:
     return f"{STATUSES[refusal.status]}\n".encode()
-
-
-def headers_of(refusal: Refusal, realm: str) -> list[tuple[str, str]]:
-    length = str(len(body_of(refusal)))
-    return [*refusal.headers(realm), ("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", length)]
-
-
-def merged(headers: Iterable[tuple[str, str]], ours: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """The headers of an application's refusal, with ours in place of those of the same name."""
-    names = {name.lower() for name, _ in ours}
-    return [*((name, value) for name, value in headers if name.lower() not in names), *ours]

@@ -6,10 +6,12 @@ has the cases.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
+from ._refusal import Refusal, denied
 from ._user import User
 
 Kind = Literal["normal", "restricted", "anonymous", "machine", "team"]
@@ -20,6 +22,13 @@ _USERS = ("normal", "restricted", "anonymous")
 
 KINDS = (*_USERS, "machine", "team")
 
+_SCOPE = re.compile(r"[!#-\[\]-~]{1,128}")  # RFC 6749 section 3.3
+
+
+def valid_scope(text: object) -> bool:
+    """Whether it is one scope."""
+    return isinstance(text, str) and _SCOPE.fullmatch(text) is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Requirements:
@@ -29,13 +38,15 @@ class Requirements:
     do not tell; a profile does. team: the user's selected team, or active
     organization, is the one of this id. kinds: who may come in, kinds of users,
     machines, teams; those that are not normal have to be admitted by the daemon's
-    project too. What is none of these is raised: a misspelt requirement must never
+    project too. scopes: what the token has to be good for, all of it, compared as
+    whole words. What is none of these is raised: a misspelt requirement must never
     become none.
     """
 
     email_verified: bool = False
     team: str | None = None
     kinds: Collection[Kind] = NORMAL
+    scopes: Collection[str] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.email_verified, bool):
@@ -45,14 +56,28 @@ class Requirements:
         known = not isinstance(self.kinds, str) and all(kind in KINDS for kind in self.kinds)
         if not known or not self.kinds:
             raise TypeError('neonauthd: kinds is not a list of "normal", "restricted", "anonymous", "machine" and "team"')
+        if isinstance(self.scopes, str) or not all(map(valid_scope, self.scopes)):
+            raise TypeError("neonauthd: scopes is not a list of words")
 
-    def unmet(self, user: User) -> Literal["class-not-allowed", "email-not-verified", "wrong-team", ""]:
+    def unmet(
+        self, user: User
+    ) -> Literal["class-not-allowed", "email-not-verified", "wrong-team", "insufficient-scope", ""]:
         """Which one a verified user does not meet, for httpauth.denied; empty: none."""
         if not self._admits(user.kind):
             return "class-not-allowed"
         if self.email_verified and (not user.email or user.email_verified is not True):
             return "email-not-verified"
-        return "wrong-team" if self.team is not None and user.team_id != self.team else ""
+        if self.team is not None and user.team_id != self.team:
+            return "wrong-team"
+        return "" if all(scope in user.scopes for scope in self.scopes) else "insufficient-scope"
+
+    def refusal(self, user: User) -> Refusal | None:
+        """How the request of a verified user is answered who does not meet them; None: the user does.
+
+        A challenge for want of scopes names those that are required.
+        """
+        reason = self.unmet(user)
+        return denied(reason, " ".join(self.scopes) if reason == "insufficient-scope" else "") if reason else None
 
     def _admits(self, kind: str) -> bool:
         """A user whose kind is not known may come in where all three kinds of users may."""

@@ -35,14 +35,20 @@ class User:
     team_id: str = field(repr=False)  # the selected team, or the active organization
     session_id: str = field(repr=False)  # the sign-in that the token comes from
     kind: Literal["normal", "restricted", "anonymous", "machine", "team", ""]  # machines and teams are no users
+    scopes: tuple[str, ...] = field(default=(), repr=False)  # of an OAuth client's token; those of sessions have none
 
 
-def user_of(subject: str, principal: str, found: Mapping[str, Any], claims: Mapping[str, Any]) -> User:
+def user_of(subject: str, principal: str, found: Mapping[str, Any], token: Mapping[str, Any] | None) -> User:
     """Reads the user.
 
-    found is the claims or the profile of the answer, claims those of its token: a
-    profile has no session, and where members are withheld from it no class of user.
+    found is the claims or the profile of the answer, token the claims of its token,
+    None where it has none. A profile has no session, no scopes and, where members
+    are withheld from it, no class of user.
     """
+    claims = token
+    if claims is None:  # an opaque access token has no claims but what its introspection says
+        introspected = _flag(found.get("active")) is True and _text(found.get("client_id")) != ""
+        claims = found if introspected else {}
     # The flag of one address says nothing about another one.
     if "primary_email" in found or "primary_email_verified" in found:
         email, flags = found.get("primary_email"), [found.get("primary_email_verified")]
@@ -60,6 +66,7 @@ def user_of(subject: str, principal: str, found: Mapping[str, Any], claims: Mapp
         # An older daemon does not say the principal, and knows users only. One of a newer
         # daemon is not one that anybody here has admitted.
         kind=_class(found, claims) if principal in ("", "user") else _OTHERS.get(principal, ""),
+        scopes=tuple(filter(None, _text(claims.get("scope")).split(" "))),
     )
 
 

@@ -12,18 +12,18 @@ later") when nothing could be learnt.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, MutableMapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from typing import Any, Unpack
 
 from . import _guard
-from ._answer import Accepted, Answer, Unknown
+from ._answer import Accepted, Answer
 from ._asker import AsyncAsker
 from ._guard import KEY as _KEY, Found
 from ._paths import Paths
-from ._requirements import NORMAL, Kind
+from ._resource import Described, Resource
 from .httpauth import HeaderValues, Refusal
 
-__all__ = ["Found", "Guard", "answer_of", "bearer", "cookie", "values_of"]
+__all__ = ["Found", "Guard", "answer_of", "bearer", "cookie", "metadata", "values_of"]
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -42,23 +42,6 @@ def answer_of(scope: Mapping[str, Any]) -> Accepted | None:
     return answer if isinstance(answer, Accepted) else None
 
 
-def bearer(scope: Scope) -> str | Found:
-    """Finds the token in the Authorization header and in no other place."""
-    return _BEARER(values_of(scope))
-
-
-def cookie(name: str) -> Callable[[Scope], str | Found]:
-    """Returns a search for the token in the cookie of that name and in no other place.
-
-    About forged requests read neonauthd.httpauth.
-    """
-    find = _guard.only(f"cookie:{name}")
-    return lambda scope: find(values_of(scope))
-
-
-_BEARER = _guard.only("authorization")
-
-
 def values_of(scope: Mapping[str, Any]) -> HeaderValues:
     """For a search of one's own with neonauthd.httpauth."""
 
@@ -67,6 +50,35 @@ def values_of(scope: Mapping[str, Any]) -> HeaderValues:
         return [value.decode("latin-1") for one, value in scope["headers"] if one.lower() == key]
 
     return values
+
+
+# Finds the token in the Authorization header and in no other place.
+bearer: Callable[[Mapping[str, Any]], str | Found] = _guard.only("authorization", values_of)
+
+
+def cookie(name: str) -> Callable[[Mapping[str, Any]], str | Found]:
+    """Returns a search for the token in the cookie of that name and in no other place.
+
+    About forged requests read neonauthd.httpauth.
+    """
+    return _guard.only(f"cookie:{name}", values_of)
+
+
+def metadata(resource: Resource) -> Application:
+    """An application that serves what a resource tells of itself, and 404 for everything else."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "")  # some routers leave out of it where the application is mounted
+        described = any(map(resource.describes, (path, scope.get("root_path", "") + path)))
+        await _respond(resource.response(scope.get("method", "")) if described else Described(404, [], b""), send)
+
+    return app
+
+
+async def _respond(response: Described, send: Send) -> None:
+    headers = [_encoded(pair) for pair in response.headers]
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": response.body})
 
 
 class Guard:
@@ -83,38 +95,18 @@ class Guard:
         app: Application,
         *,
         client: AsyncAsker | None = None,
-        profile: bool = False,
-        lookup: Mapping[str, Any] | None = None,
         include: Iterable[str] | None = None,
         exclude: Iterable[str] = (),
-        places: Iterable[str] = (),
-        token: Callable[[Scope], str | Found] | None = None,
         optional: bool = False,
-        email_verified: bool = False,
-        team: str | None = None,
-        kinds: Collection[Kind] = NORMAL,
         allow: Callable[[Scope, Accepted], bool | Awaitable[bool]] | None = None,
-        realm: str = "",
         refuse: Callable[[Scope, Refusal, Answer | None], Application] | None = None,
-        on_unknown: Callable[[Scope, Unknown], None] | None = None,
+        **options: Unpack[_guard.Options[Scope]],
     ) -> None:
         self._app = app
         self._paths = Paths(include, exclude)
         self._refuse = refuse
         self._rules: _guard.Rules[Scope] = _guard.Rules(
-            values_of,
-            client=_guard.shared_async_client() if client is None else client,
-            profile=profile,
-            lookup=lookup,
-            places=places,
-            token=token,
-            optional=optional,
-            email_verified=email_verified,
-            team=team,
-            kinds=kinds,
-            allow=allow,
-            realm=realm,
-            on_unknown=on_unknown,
+            values_of, _guard.shared_async_client() if client is None else client, allow, optional, **options
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -122,10 +114,15 @@ class Guard:
             await self._app(scope, receive, send)
             return
         scope = {key: value for key, value in scope.items() if key != _KEY}
+        method = scope.get("method", "")
+        described = self._rules.described(scope.get("path", ""), method)
+        if described is not None and scope["type"] == "http":
+            await _respond(described, send)
+            return
         if not self._paths.guard(_path_of(scope)):
             await self._app(scope, receive, send)
             return
-        verdict = await self._rules.judge_async(scope, scope.get("method", ""))
+        verdict = await self._rules.judge_async(scope, method)
         if verdict.refusal is not None:
             await self._answer(scope, receive, send, verdict.refusal, verdict.answer)
             return
@@ -141,34 +138,31 @@ class Guard:
             if "websocket.http.response" not in (scope.get("extensions") or {}):
                 await send({"type": "websocket.close", "code": close_code(refusal)})
                 return
-        start = _starting(scope, send, refusal, refusal.headers(self._rules.realm))
+        start = self._starting(scope, send, refusal)
         if self._refuse is not None:
             await self._refuse(scope, refusal, answer)({**scope, "type": "http", "method": "GET"}, receive, start)
             return
-        headers = [_encoded(pair) for pair in _guard.headers_of(refusal, self._rules.realm)]
-        await start({"type": "http.response.start", "headers": headers})
-        await start({"type": "http.response.body", "body": _guard.body_of(refusal)})
+        await _respond(Described(refusal.status, self._rules.plain_headers(refusal), _guard.body_of(refusal)), start)
+
+    def _starting(self, scope: Scope, send: Send, refusal: Refusal) -> Send:
+        """Sends a response with the status and the headers of the refusal, as the kind of connection wants it."""
+
+        async def sending(message: Message) -> None:
+            message = dict(message)
+            if message["type"] == "http.response.start":
+                given = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in message.get("headers", [])]
+                message["status"] = refusal.status
+                message["headers"] = [_encoded(pair) for pair in self._rules.merged(given, refusal)]
+            if scope["type"] == "websocket":
+                message["type"] = f"websocket.{message['type']}"
+            await send(message)
+
+        return sending
 
 
 def close_code(refusal: Refusal) -> int:
     """With which code a WebSocket is closed where no response can be sent: "try again later", or "policy"."""
     return 1013 if refusal.status == 503 else 1008
-
-
-def _starting(scope: Scope, send: Send, refusal: Refusal, ours: list[tuple[str, str]]) -> Send:
-    """Sends a response with the status and the headers of the refusal, as the kind of connection wants it."""
-
-    async def sending(message: Message) -> None:
-        message = dict(message)
-        if message["type"] == "http.response.start":
-            given = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in message.get("headers", [])]
-            message["status"] = refusal.status
-            message["headers"] = [_encoded(pair) for pair in _guard.merged(given, ours)]
-        if scope["type"] == "websocket":
-            message["type"] = f"websocket.{message['type']}"
-        await send(message)
-
-    return sending
 
 
 def _encoded(pair: tuple[str, str]) -> tuple[bytes, bytes]:

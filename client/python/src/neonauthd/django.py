@@ -15,26 +15,27 @@ asynchronous applications; then they ask an AsyncClient.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable
 from inspect import iscoroutinefunction
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, Unpack, cast
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.urls import re_path
 from django.utils.decorators import sync_and_async_middleware
 
 from . import _guard, asgi, wsgi
-from ._answer import Accepted, Answer, Unknown
+from ._answer import Accepted, Answer
 from ._asker import Asker, AsyncAsker
 from ._guard import KEY, Found
 from ._paths import Paths
-from ._requirements import NORMAL, Kind
+from ._resource import METADATA_PATH, Described, Resource
 from ._user import User
 from .httpauth import HeaderValues, Refusal
 
-__all__ = ["Found", "answer_of", "bearer", "cookie", "current_user", "guard", "middleware"]
+__all__ = ["Found", "answer_of", "bearer", "cookie", "current_user", "guard", "metadata", "middleware"]
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -56,9 +57,14 @@ def current_user(request: HttpRequest) -> User:
     return answer.user
 
 
-def bearer(request: HttpRequest) -> str | Found:
-    """Finds the token in the Authorization header and in no other place."""
-    return _BEARER(_values_of(request))
+def _values_of(request: HttpRequest) -> HeaderValues:
+    """An ASGI server's headers as they came: Django joins repeated cookies by a comma, which none of them can hold."""
+    scope = getattr(request, "scope", None)
+    return wsgi.values_of(request.META) if scope is None else asgi.values_of(scope)
+
+
+# Finds the token in the Authorization header and in no other place.
+bearer: Callable[[HttpRequest], str | Found] = _guard.only("authorization", _values_of)
 
 
 def cookie(name: str) -> Callable[[HttpRequest], str | Found]:
@@ -66,17 +72,24 @@ def cookie(name: str) -> Callable[[HttpRequest], str | Found]:
 
     About forged requests read neonauthd.httpauth.
     """
-    find = _guard.only(f"cookie:{name}")
-    return lambda request: find(_values_of(request))
+    return _guard.only(f"cookie:{name}", _values_of)
 
 
-_BEARER = _guard.only("authorization")
+def metadata(resource: Resource) -> list[Any]:
+    """Patterns for what serves what a resource tells of itself: `urlpatterns = [*metadata(resource), ...]`.
+
+    The middleware needs none: it serves that itself.
+    """
+
+    def describe(request: HttpRequest) -> HttpResponseBase:
+        found = resource.describes(request.path_info)
+        return _response_of(resource.response(request.method or "") if found else Described(404, [], b""))
+
+    return [re_path(f"^{METADATA_PATH.removeprefix('/')}(?:/|$)", describe)]
 
 
-def _values_of(request: HttpRequest) -> HeaderValues:
-    """An ASGI server's headers as they came: Django joins repeated cookies by a comma, which none of them can hold."""
-    scope = getattr(request, "scope", None)
-    return wsgi.values_of(request.META) if scope is None else asgi.values_of(scope)
+def _response_of(response: Described) -> HttpResponseBase:
+    return HttpResponse(response.body, status=response.status, headers=dict(response.headers))
 
 
 class _Gate:
@@ -87,47 +100,30 @@ class _Gate:
         asynchronous: bool,
         *,
         client: Asker | AsyncAsker | None = None,
-        profile: bool = False,
-        lookup: Mapping[str, Any] | None = None,
-        places: Iterable[str] = (),
-        token: Callable[[HttpRequest], str | Found] | None = None,
         optional: bool = False,
-        email_verified: bool = False,
-        team: str | None = None,
-        kinds: Collection[Kind] = NORMAL,
         allow: Callable[[HttpRequest, Accepted], Any] | None = None,
-        realm: str = "",
         refuse: Callable[[HttpRequest, Refusal, Answer | None], HttpResponseBase] | None = None,
-        on_unknown: Callable[[HttpRequest, Unknown], None] | None = None,
+        **options: Unpack[_guard.Options[HttpRequest]],
     ) -> None:
         if client is None:
             client = _guard.shared_async_client() if asynchronous else _guard.shared_client()
         elif not asynchronous and iscoroutinefunction(client.verify):
             raise TypeError("neonauthd: this client is for asyncio, and the view or the application is not")
         self._refuse = refuse
-        self.rules: _guard.Rules[HttpRequest] = _guard.Rules(
-            _values_of,
-            client=client,
-            profile=profile,
-            lookup=lookup,
-            places=places,
-            token=token,
-            optional=optional,
-            email_verified=email_verified,
-            team=team,
-            kinds=kinds,
-            allow=allow,
-            realm=realm,
-            on_unknown=on_unknown,
-        )
+        self._rules: _guard.Rules[HttpRequest] = _guard.Rules(_values_of, client, allow, optional, **options)
 
     def check(self, request: HttpRequest) -> HttpResponseBase | None:
         request.META.pop(KEY, None)
-        return self._apply(request, self.rules.judge(request, request.method or ""))
+        return self._apply(request, self._rules.judge(request, request.method or ""))
 
     async def check_async(self, request: HttpRequest) -> HttpResponseBase | None:
         request.META.pop(KEY, None)
-        return self._apply(request, await self.rules.judge_async(request, request.method or ""))
+        return self._apply(request, await self._rules.judge_async(request, request.method or ""))
+
+    def described(self, request: HttpRequest) -> HttpResponseBase | None:
+        """The response to a request for the metadata of the guard's resource."""
+        found = self._rules.described(request.path_info, request.method or "")
+        return None if found is None else _response_of(found)
 
     def _apply(self, request: HttpRequest, verdict: _guard.Verdict) -> HttpResponseBase | None:
         """The response with which a request is refused; None: it may come in."""
@@ -137,11 +133,11 @@ class _Gate:
             return None
         refusal = verdict.refusal
         if self._refuse is None:
-            response: HttpResponseBase = HttpResponse(_guard.body_of(refusal), content_type="text/plain; charset=utf-8")
+            response: HttpResponseBase = HttpResponse(_guard.body_of(refusal), content_type=_guard.TEXT)
         else:
             response = self._refuse(request, refusal, verdict.answer)
         response.status_code = refusal.status
-        for name, value in refusal.headers(self.rules.realm):
+        for name, value in self._rules.headers(refusal):
             response[name] = value
         return response
 
@@ -151,7 +147,7 @@ def middleware(get_response: Callable[..., Any]) -> Callable[..., Any]:
     """Guards the paths of the application that the setting NEONAUTHD says.
 
     NEONAUTHD has the options of neonauthd.wsgi.Guard: include, exclude, client,
-    profile, places, optional, email_verified, team, kinds, and so on. refuse
+    profile, places, optional, email_verified, team, kinds, scopes, and so on. refuse
     returns a response of Django. Without the setting every path is guarded.
     """
     options = dict(getattr(settings, "NEONAUTHD", {}))
@@ -164,13 +160,17 @@ def middleware(get_response: Callable[..., Any]) -> Callable[..., Any]:
 
     def guarded(request: HttpRequest) -> Any:
         request.META.pop(KEY, None)
-        refused = gate.check(request) if paths.guard(request.path_info) else None
-        return get_response(request) if refused is None else refused
+        answered = gate.described(request)
+        if answered is None and paths.guard(request.path_info):
+            answered = gate.check(request)
+        return get_response(request) if answered is None else answered
 
     async def guarded_async(request: HttpRequest) -> Any:
         request.META.pop(KEY, None)
-        refused = await gate.check_async(request) if paths.guard(request.path_info) else None
-        return await get_response(request) if refused is None else refused
+        answered = gate.described(request)
+        if answered is None and paths.guard(request.path_info):
+            answered = await gate.check_async(request)
+        return await get_response(request) if answered is None else answered
 
     return guarded_async if asynchronous else guarded
 

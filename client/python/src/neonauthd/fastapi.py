@@ -16,28 +16,31 @@ application.
 
 # FastAPI looks at what annotations are, so here they are no texts.
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
-from typing import Any, NoReturn
+from collections.abc import Awaitable, Callable
+from typing import NoReturn, Unpack
 
-from fastapi import HTTPException, WebSocketException
+from fastapi import APIRouter, HTTPException, Request, Response, WebSocketException
 from fastapi.openapi.models import HTTPBearer
 from fastapi.requests import HTTPConnection
 from fastapi.security.base import SecurityBase
 
 from . import _guard, asgi
-from ._answer import Accepted, Unknown
+from ._answer import Accepted
 from ._asker import AsyncAsker
 from ._guard import KEY, STATUSES, Found
-from ._requirements import NORMAL, Kind
+from ._resource import METADATA_PATH, Resource
 from ._user import User
-from .httpauth import Refusal
+from .httpauth import HeaderValues, Refusal
 
-__all__ = ["Found", "Guard", "bearer", "cookie", "current_answer", "current_user", "optional_user"]
+__all__ = ["Found", "Guard", "bearer", "cookie", "current_answer", "current_user", "metadata", "optional_user"]
 
 
-def bearer(connection: HTTPConnection) -> str | Found:
-    """Finds the token in the Authorization header and in no other place."""
-    return asgi.bearer(connection.scope)
+def _values_of(connection: HTTPConnection) -> HeaderValues:
+    return asgi.values_of(connection.scope)
+
+
+# Finds the token in the Authorization header and in no other place.
+bearer: Callable[[HTTPConnection], str | Found] = _guard.only("authorization", _values_of)
 
 
 def cookie(name: str) -> Callable[[HTTPConnection], str | Found]:
@@ -45,8 +48,22 @@ def cookie(name: str) -> Callable[[HTTPConnection], str | Found]:
 
     About forged requests read neonauthd.httpauth.
     """
-    find = asgi.cookie(name)
-    return lambda connection: find(connection.scope)
+    return _guard.only(f"cookie:{name}", _values_of)
+
+
+def metadata(resource: Resource) -> APIRouter:
+    """A router that serves what a resource tells of itself: `app.include_router(metadata(resource))`."""
+    router = APIRouter(include_in_schema=False)
+
+    @router.api_route(METADATA_PATH, methods=["GET", "HEAD", "OPTIONS"])
+    @router.api_route(METADATA_PATH + "/{_:path}", methods=["GET", "HEAD", "OPTIONS"])
+    async def describe(request: Request) -> Response:
+        if not resource.describes(request.scope["path"]):
+            return Response(status_code=404)
+        status, headers, body = resource.response(request.method)
+        return Response(body, status, dict(headers))
+
+    return router
 
 
 class Guard(SecurityBase):
@@ -54,23 +71,16 @@ class Guard(SecurityBase):
 
     Depends(guard) is the User, Depends(guard.answer) the Accepted, and
     Depends(guard.optional) the User or, for a request without any token, None.
-    The options are those of neonauthd.asgi.Guard, without paths.
+    The options are those of neonauthd.asgi.Guard, without paths, and optional and
+    refuse. A guard for some scopes is one of its own: Depends(Guard(scopes=["read"])).
     """
 
     def __init__(
         self,
         *,
         client: AsyncAsker | None = None,
-        profile: bool = False,
-        lookup: Mapping[str, Any] | None = None,
-        places: Iterable[str] = (),
-        token: Callable[[HTTPConnection], str | Found] | None = None,
-        email_verified: bool = False,
-        team: str | None = None,
-        kinds: Collection[Kind] = NORMAL,
         allow: Callable[[HTTPConnection, Accepted], bool | Awaitable[bool]] | None = None,
-        realm: str = "",
-        on_unknown: Callable[[HTTPConnection, Unknown], None] | None = None,
+        **options: Unpack[_guard.Options[HTTPConnection]],
     ) -> None:
         # For the documentation that FastAPI makes.
         self.model = HTTPBearer(description="An access token of Neon Auth; in x-stack-access-token it is as good.")
@@ -78,19 +88,7 @@ class Guard(SecurityBase):
 
         def rules(optional: bool) -> _guard.Rules[HTTPConnection]:
             return _guard.Rules(
-                lambda connection: asgi.values_of(connection.scope),
-                client=_guard.shared_async_client() if client is None else client,
-                profile=profile,
-                lookup=lookup,
-                places=places,
-                token=token,
-                optional=optional,
-                email_verified=email_verified,
-                team=team,
-                kinds=kinds,
-                allow=allow,
-                realm=realm,
-                on_unknown=on_unknown,
+                _values_of, _guard.shared_async_client() if client is None else client, allow, optional, **options
             )
 
         self._rules = rules(optional=False)
@@ -125,7 +123,7 @@ class Guard(SecurityBase):
         if connection.scope["type"] == "websocket":
             raise WebSocketException(code=asgi.close_code(refusal), reason=refusal.reason or None)
         detail = STATUSES[refusal.status] + (f": {refusal.reason}" if refusal.reason else "")
-        raise HTTPException(refusal.status, detail=detail, headers=dict(refusal.headers(self._rules.realm)))
+        raise HTTPException(refusal.status, detail=detail, headers=dict(self._rules.headers(refusal)))
 
 
 current_user = Guard()

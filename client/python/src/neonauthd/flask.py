@@ -17,23 +17,23 @@ them. A request is answered as in neonauthd.wsgi.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast
 
-from flask import Request, Response, current_app, make_response, request
+from flask import Blueprint, Request, Response, current_app, make_response, request
 
 from . import _guard, wsgi
-from ._answer import Accepted, Answer, Unknown
+from ._answer import Accepted, Answer
 from ._asker import Asker
 from ._guard import KEY, Found
-from ._requirements import NORMAL, Kind
+from ._resource import Described, Resource
 from ._user import User
-from .httpauth import Refusal
+from .httpauth import HeaderValues, Refusal
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
 
-__all__ = ["Found", "Guard", "bearer", "cookie", "current_answer", "current_user"]
+__all__ = ["Found", "Guard", "bearer", "cookie", "current_answer", "current_user", "metadata"]
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -55,9 +55,12 @@ def current_user() -> User:
     return answer.user
 
 
-def bearer(request: Request) -> str | Found:
-    """Finds the token in the Authorization header and in no other place."""
-    return wsgi.bearer(request.environ)
+def _values_of(request: Request) -> HeaderValues:
+    return wsgi.values_of(request.environ)
+
+
+# Finds the token in the Authorization header and in no other place.
+bearer: Callable[[Request], str | Found] = _guard.only("authorization", _values_of)
 
 
 def cookie(name: str) -> Callable[[Request], str | Found]:
@@ -65,8 +68,27 @@ def cookie(name: str) -> Callable[[Request], str | Found]:
 
     About forged requests read neonauthd.httpauth.
     """
-    find = wsgi.cookie(name)
-    return lambda request: find(request.environ)
+    return _guard.only(f"cookie:{name}", _values_of)
+
+
+def metadata(resource: Resource) -> Blueprint:
+    """A blueprint that serves what a resource tells of itself, whatever routes there are.
+
+    `app.register_blueprint(metadata(resource))`, before what guards all views.
+    """
+    blueprint = Blueprint("neonauthd-metadata", __name__)
+
+    @blueprint.before_app_request
+    def describe() -> Response | None:
+        return _response_of(resource.response(request.method)) if resource.describes(request.path) else None
+
+    return blueprint
+
+
+def _response_of(described: Described) -> Response:
+    response = Response(described.body, described.status)
+    response.headers.update(described.headers)  # Content-Length after the body of HEAD, which has another
+    return response
 
 
 class Guard:
@@ -80,34 +102,14 @@ class Guard:
         self,
         *,
         client: Asker | None = None,
-        profile: bool = False,
-        lookup: Mapping[str, Any] | None = None,
-        places: Iterable[str] = (),
-        token: Callable[[Request], str | Found] | None = None,
         optional: bool = False,
-        email_verified: bool = False,
-        team: str | None = None,
-        kinds: Collection[Kind] = NORMAL,
         allow: Callable[[Request, Accepted], bool] | None = None,
-        realm: str = "",
         refuse: Callable[[Request, Refusal, Answer | None], ResponseReturnValue] | None = None,
-        on_unknown: Callable[[Request, Unknown], None] | None = None,
+        **options: Unpack[_guard.Options[Request]],
     ) -> None:
         self._refuse = refuse
         self._rules: _guard.Rules[Request] = _guard.Rules(
-            lambda request: wsgi.values_of(request.environ),
-            client=_guard.shared_client() if client is None else client,
-            profile=profile,
-            lookup=lookup,
-            places=places,
-            token=token,
-            optional=optional,
-            email_verified=email_verified,
-            team=team,
-            kinds=kinds,
-            allow=allow,
-            realm=realm,
-            on_unknown=on_unknown,
+            _values_of, _guard.shared_client() if client is None else client, allow, optional, **options
         )
 
     def __call__(self, view: View) -> View:
@@ -124,6 +126,9 @@ class Guard:
         """The response with which the current request is refused; None: it may come in."""
         current: Request = cast(Any, request)._get_current_object()  # what stands for it in this context
         current.environ.pop(KEY, None)
+        described = self._rules.described(current.path, current.method)
+        if described is not None:
+            return _response_of(described)
         verdict = self._rules.judge(current, current.method)
         if verdict.refusal is not None:
             return self._response(current, verdict.refusal, verdict.answer)
@@ -133,9 +138,9 @@ class Guard:
 
     def _response(self, current: Request, refusal: Refusal, answer: Answer | None) -> Response:
         if self._refuse is None:
-            response = make_response(_guard.body_of(refusal), {"Content-Type": "text/plain; charset=utf-8"})
+            response = make_response(_guard.body_of(refusal), {"Content-Type": _guard.TEXT})
         else:
             response = make_response(self._refuse(current, refusal, answer))
         response.status_code = refusal.status
-        response.headers.update(refusal.headers(self._rules.realm))
+        response.headers.update(self._rules.headers(refusal))
         return response

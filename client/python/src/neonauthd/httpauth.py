@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from ._answer import Accepted, Answer, Rejected, Unknown
 from ._credential import (
     access_of_cookie,
     access_tokens,
@@ -28,7 +27,18 @@ from ._credential import (
     trim,
     utf8,
 )
+from ._refusal import (
+    DEFAULT_RETRY_AFTER,
+    MAX_RETRY_AFTER,
+    Refusal,
+    better,
+    denied,
+    invalid_token,
+    refusal_of,
+    unavailable,
+)
 from ._requirements import Kind, Requirements
+from ._resource import METADATA_PATH, Resource
 
 __all__ = [
     "DEFAULT_RETRY_AFTER",
@@ -36,12 +46,14 @@ __all__ = [
     "MAX_COOKIE_TOKENS",
     "MAX_PLACE_NAME",
     "MAX_RETRY_AFTER",
+    "METADATA_PATH",
     "Fault",
     "Found",
     "HeaderValues",
     "Kind",
     "Refusal",
     "Requirements",
+    "Resource",
     "Search",
     "better",
     "denied",
@@ -55,8 +67,6 @@ HEADERS = ("sdk-header", "authorization")  # no browser sends these along by its
 
 MAX_COOKIE_TOKENS = 4
 MAX_PLACE_NAME = 256
-DEFAULT_RETRY_AFTER = 1  # seconds
-MAX_RETRY_AFTER = 60
 
 # All values of a header, by its name in lower case.
 HeaderValues: TypeAlias = Callable[[str], Sequence[str]]
@@ -169,83 +179,6 @@ class Found:
         return None if self.tokens else Refusal(401, "", "no-token")
 
 
-# The reasons of a genuine token: another login of the same user would not help.
-_FORBIDDING = frozenset({"class-not-allowed", "insufficient-scope"})
-
-
-def better(before: Answer | None, answer: Answer) -> Answer:
-    """Of the answers about several tokens the one that counts.
-
-    Of several rejections it is the first, or that of a genuine token, whose user
-    another login would not help.
-    """
-    if isinstance(before, Rejected) and isinstance(answer, Rejected) and answer.reason not in _FORBIDDING:
-        return before
-    return answer
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """How a request is answered that does not get through.
-
-    status: 400, 401, 403 or 503; never 401 for a request about which nothing
-    could be learnt, which would log the user out. error: the code of RFC 6750
-    section 3.1, empty where none belongs. reason: a word for people and
-    counters. retry_after: seconds, with 503.
-    """
-
-    status: Literal[400, 401, 403, 503]
-    error: str = ""
-    reason: str = ""
-    retry_after: int = 0
-
-    def headers(self, realm: str = "") -> list[tuple[str, str]]:
-        """Cache-Control, and WWW-Authenticate or, with 503, Retry-After."""
-        if self.status == 503:
-            return [("Cache-Control", "no-store"), ("Retry-After", str(self.retry_after))]
-        return [("Cache-Control", "no-store"), ("WWW-Authenticate", self._challenge(realm))]
-
-    def _challenge(self, realm: str) -> str:
-        params = []
-        if realm:
-            params.append(f"realm={_quoted(realm)}")
-        if self.error:
-            params.append(f"error={_quoted(self.error)}")
-        if self.error and self.reason:
-            params.append(f"error_description={_quoted(self.reason)}")
-        return "Bearer " + ", ".join(params) if params else "Bearer"
-
-
-def refusal_of(answer: Answer | None) -> Refusal | None:
-    """The one map from the daemon's answers to statuses; None: it is accepted."""
-    match answer:
-        case Accepted():
-            return None
-        case Rejected(reason=reason) if reason in _FORBIDDING:
-            return denied(answer.reason)
-        case Rejected():
-            return invalid_token(answer.reason)
-        case Unknown():
-            return unavailable(answer.code, answer.retry_after)
-    return unavailable()  # no answer is no yes
-
-
-def invalid_token(reason: str) -> Refusal:
-    """For a token against which there is proof."""
-    return Refusal(401, "invalid_token", reason)
-
-
-def denied(reason: str = "") -> Refusal:
-    """For a verified user who may not have what the request asks for."""
-    return Refusal(403, "insufficient_scope", reason)
-
-
-def unavailable(reason: str = "", after: int = 0) -> Refusal:
-    """For a request about which nothing could be learnt; after: seconds, 0 when nobody knows."""
-    span = min(after if after > 0 else DEFAULT_RETRY_AFTER, MAX_RETRY_AFTER)
-    return Refusal(503, "", reason, span)
-
-
 def preflight(method: str, values: HeaderValues) -> bool:
     """Whether a request asks on behalf of a browser's CORS check, which carries no token.
 
@@ -256,12 +189,6 @@ def preflight(method: str, values: HeaderValues) -> bool:
     others = ("x-http-method-override", "x-http-method", "x-method-override", "upgrade")
     asks = values("access-control-request-method")
     return method == "OPTIONS" and any(asks[:1]) and not any(values(name) for name in others)
-
-
-def _quoted(text: str) -> str:
-    """The quoted-string of RFC 9110 section 5.6.4, for what RFC 6750 allows in it."""
-    plain = "".join(c if " " <= c <= "~" else "?" for c in text)
-    return '"' + plain.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 class _Finder:

@@ -16,14 +16,14 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, Literal
 
 from ._answer import Accepted, Answer, Rejected, Unknown
 from ._errors import ReplyError, UnreachableError
-from ._requirements import KINDS, Kind
+from ._requirements import KINDS, Kind, Requirements
 from ._words import askable
 
 __all__ = ["Asked", "FakeAsyncClient", "FakeClient"]
@@ -67,6 +67,7 @@ class _Fake:
         team_id: str = "",
         session_id: str = "",
         kind: Kind | Literal[""] = "normal",
+        scopes: Collection[str] = (),
         claims: Mapping[str, Any] | None = None,
         profile: Mapping[str, Any] | None = None,
     ) -> None:
@@ -79,6 +80,7 @@ class _Fake:
             raise ValueError("neonauthd: a user has an id")
         if kind not in (*KINDS, ""):
             raise ValueError('neonauthd: kind is none of "normal", "restricted", "anonymous", "machine" and "team"')
+        Requirements(scopes=scopes)  # or it raises
         # A flag that is neither true nor false leaves a kind unknown.
         flags = {
             "is_anonymous": kind == "anonymous" if kind else 0,
@@ -93,6 +95,7 @@ class _Fake:
                 "name": name or None,
                 "picture": image_url or None,  # another issuer's: tokens of Stack Auth have none
                 "refresh_token_id": session_id or None,
+                "scope": " ".join(scopes) or None,
                 "exp": _EXPIRES,
                 **flags,
                 **(claims or {}),

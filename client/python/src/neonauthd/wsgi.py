@@ -18,22 +18,22 @@ guards of neonauthd.flask and neonauthd.django, which stand inside.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Unpack
 
 from . import _guard
-from ._answer import Accepted, Answer, Unknown
+from ._answer import Accepted, Answer
 from ._asker import Asker
 from ._guard import KEY as _KEY, STATUSES, Found
 from ._paths import Paths
-from ._requirements import NORMAL, Kind
+from ._resource import Described, Resource
 from .httpauth import HeaderValues, Refusal
 
 if TYPE_CHECKING:
     from _typeshed import OptExcInfo
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-__all__ = ["Found", "Guard", "answer_of", "bearer", "cookie", "values_of"]
+__all__ = ["Found", "Guard", "answer_of", "bearer", "cookie", "metadata", "values_of"]
 
 
 def answer_of(environ: Mapping[str, Any]) -> Accepted | None:
@@ -46,23 +46,6 @@ def answer_of(environ: Mapping[str, Any]) -> Accepted | None:
     return answer if isinstance(answer, Accepted) else None
 
 
-def bearer(environ: WSGIEnvironment) -> str | Found:
-    """Finds the token in the Authorization header and in no other place."""
-    return _BEARER(values_of(environ))
-
-
-def cookie(name: str) -> Callable[[WSGIEnvironment], str | Found]:
-    """Returns a search for the token in the cookie of that name and in no other place.
-
-    About forged requests read neonauthd.httpauth.
-    """
-    find = _guard.only(f"cookie:{name}")
-    return lambda environ: find(values_of(environ))
-
-
-_BEARER = _guard.only("authorization")
-
-
 def values_of(environ: Mapping[str, Any]) -> HeaderValues:
     """For a search of one's own with neonauthd.httpauth."""
 
@@ -71,6 +54,35 @@ def values_of(environ: Mapping[str, Any]) -> HeaderValues:
         return [] if value is None else [value]
 
     return values
+
+
+# Finds the token in the Authorization header and in no other place.
+bearer: Callable[[Mapping[str, Any]], str | Found] = _guard.only("authorization", values_of)
+
+
+def cookie(name: str) -> Callable[[Mapping[str, Any]], str | Found]:
+    """Returns a search for the token in the cookie of that name and in no other place.
+
+    About forged requests read neonauthd.httpauth.
+    """
+    return _guard.only(f"cookie:{name}", values_of)
+
+
+def metadata(resource: Resource) -> WSGIApplication:
+    """An application that serves what a resource tells of itself, and 404 for everything else."""
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if resource.describes(_path_of(environ)):
+            return _respond(resource.response(environ.get("REQUEST_METHOD", "")), start_response)
+        start_response("404 Not Found", [("Content-Length", "0")])
+        return []
+
+    return app
+
+
+def _respond(response: Described, start_response: StartResponse) -> Iterable[bytes]:
+    start_response(f"{response.status} {STATUSES[response.status]}", response.headers)
+    return [response.body]
 
 
 class Guard:
@@ -90,10 +102,12 @@ class Guard:
     optional: let a request without any token through; one with a bad token is
     answered all the same.
 
-    email_verified, team, kinds: what the user has to be, as in
+    email_verified, team, kinds, scopes: what the user has to be, as in
     neonauthd.httpauth.Requirements; else the answer is 403 with the reason.
     allow: whether the user may have what the request asks for; else 403. realm:
-    named in challenges.
+    named in challenges. resource: the neonauthd.httpauth.Resource that the
+    application is: challenges name the address of its metadata, and the guard
+    serves that.
 
     refuse: returns the application that answers a request that does not get
     through, such as a framework's response. Its status is the refusal's, and
@@ -110,45 +124,29 @@ class Guard:
         app: WSGIApplication,
         *,
         client: Asker | None = None,
-        profile: bool = False,
-        lookup: Mapping[str, Any] | None = None,
         include: Iterable[str] | None = None,
         exclude: Iterable[str] = (),
-        places: Iterable[str] = (),
-        token: Callable[[WSGIEnvironment], str | Found] | None = None,
         optional: bool = False,
-        email_verified: bool = False,
-        team: str | None = None,
-        kinds: Collection[Kind] = NORMAL,
         allow: Callable[[WSGIEnvironment, Accepted], bool] | None = None,
-        realm: str = "",
         refuse: Callable[[WSGIEnvironment, Refusal, Answer | None], WSGIApplication] | None = None,
-        on_unknown: Callable[[WSGIEnvironment, Unknown], None] | None = None,
+        **options: Unpack[_guard.Options[WSGIEnvironment]],
     ) -> None:
         self._app = app
         self._paths = Paths(include, exclude)
         self._refuse = refuse
         self._rules: _guard.Rules[WSGIEnvironment] = _guard.Rules(
-            values_of,
-            client=_guard.shared_client() if client is None else client,
-            profile=profile,
-            lookup=lookup,
-            places=places,
-            token=token,
-            optional=optional,
-            email_verified=email_verified,
-            team=team,
-            kinds=kinds,
-            allow=allow,
-            realm=realm,
-            on_unknown=on_unknown,
+            values_of, _guard.shared_client() if client is None else client, allow, optional, **options
         )
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         environ.pop(_KEY, None)
-        if not self._paths.guard(_path_of(environ)):
+        path, method = _path_of(environ), environ.get("REQUEST_METHOD", "")
+        described = self._rules.described(path, method)
+        if described is not None:
+            return _respond(described, start_response)
+        if not self._paths.guard(path):
             return self._app(environ, start_response)
-        verdict = self._rules.judge(environ, environ.get("REQUEST_METHOD", ""))
+        verdict = self._rules.judge(environ, method)
         if verdict.refusal is not None:
             return self._answer(environ, start_response, verdict.refusal, verdict.answer)
         if verdict.accepted is not None:
@@ -160,12 +158,11 @@ class Guard:
     ) -> Iterable[bytes]:
         status = f"{refusal.status} {STATUSES[refusal.status]}"
         if self._refuse is None:
-            start_response(status, _guard.headers_of(refusal, self._rules.realm))
+            start_response(status, self._rules.plain_headers(refusal))
             return [_guard.body_of(refusal)]
-        ours = refusal.headers(self._rules.realm)
 
         def start(_: str, headers: list[tuple[str, str]], exc_info: OptExcInfo | None = None) -> Callable[[bytes], object]:
-            return start_response(status, _guard.merged(headers, ours), exc_info)
+            return start_response(status, self._rules.merged(headers, refusal), exc_info)
 
         return self._refuse(environ, refusal, answer)(environ, start)
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import unittest
-from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
+from neonauthd.httpauth import Resource
 from neonauthd.testing import FakeAsyncClient, FakeClient
-
-TESTDATA = Path(__file__).parents[3] / "testdata" / "httpauth"
 
 # Status, the subject that the page has shown, and the headers by their names in lower case.
 Got = tuple[int, str, dict[str, str]]
@@ -24,9 +20,12 @@ def fill(fake: FakeClient | FakeAsyncClient) -> None:
     fake.accept("ada", id="ada", email="ada@example.org", email_verified=True, team_id="team-1")
     fake.accept("bob", id="bob", email="bob@example.org", email_verified=False, team_id="team-2")
     fake.accept("anne", id="anne", kind="anonymous")
+    fake.accept("app", id="app", kind="machine", scopes=["read", "write:all"])
     fake.reject("old", "expired")
     fake.unknown("outage", retry_after=5)
 
+
+RESOURCE = Resource("https://mcp.example.com/mcp", authorization_servers=["https://auth.example.com"])
 
 # Token, requirements of the guard, status, and what stands in WWW-Authenticate or Retry-After.
 CASES: list[tuple[str | None, dict[str, Any], int, str]] = [
@@ -41,6 +40,15 @@ CASES: list[tuple[str | None, dict[str, Any], int, str]] = [
     ("anne", {}, 403, 'Bearer error="insufficient_scope", error_description="class-not-allowed"'),
     ("anne", {"kinds": ["normal", "anonymous"]}, 200, ""),
     ("ada", {"allow": lambda request, answer: False}, 403, 'Bearer error="insufficient_scope"'),
+    ("app", {"scopes": ["read"], "kinds": ["machine"]}, 200, ""),
+    (
+        "app",
+        {"scopes": ["read", "write"], "kinds": ["machine"], "resource": RESOURCE},
+        403,
+        'Bearer error="insufficient_scope", error_description="insufficient-scope", scope="read write", '
+        f'resource_metadata="{RESOURCE.metadata_url}"',
+    ),
+    (None, {"resource": RESOURCE}, 401, f'Bearer resource_metadata="{RESOURCE.metadata_url}"'),
 ]
 
 
@@ -74,10 +82,3 @@ class Cases(unittest.TestCase):
         ):
             with self.subTest(headers=headers):
                 self.assertEqual(self.get(headers, places=["header:X-Own", "cookie:session"])[1], subject)
-
-
-def required() -> Iterable[dict[str, Any]]:
-    """The shared cases of requirements, for those who play all of them."""
-    cases: list[dict[str, Any]] = json.loads((TESTDATA / "requirements.json").read_text())["cases"]
-    assert cases
-    return cases

@@ -28,9 +28,10 @@ if not settings.configured:
     logging.getLogger("django.request").disabled = True  # of each refusal it writes a line
 
 import neonauthd.django
-from neonauthd.django import answer_of, bearer, cookie, current_user, guard
+from neonauthd.django import answer_of, bearer, cookie, current_user, guard, metadata
 from neonauthd.testing import FakeAsyncClient, FakeClient
 
+from ..resources import Got as Answered, play_resources
 from .cases import ORIGIN, PREFLIGHT, Cases, Got, bearing, fill
 
 team_fake, team_async_fake = FakeClient(), FakeAsyncClient()
@@ -101,6 +102,21 @@ class DjangoMiddleware(Cases):
 
     def test_the_token_may_be_in_each_place(self) -> None:
         self.places()
+
+    def test_metadata_is_served_where_it_is(self) -> None:
+        def ask(settings: dict[str, Any], method: str, path: str) -> Answered:
+            with override_settings(**settings):
+                response = Client().generic(method, path)
+            return response.status_code, {name.lower(): value for name, value in response.items()}, response.content
+
+        def patterns(resource: Any) -> dict[str, Any]:
+            return {"ROOT_URLCONF": tuple(metadata(resource)), "MIDDLEWARE": []}
+
+        def middleware(resource: Any) -> dict[str, Any]:
+            return {"NEONAUTHD": {"client": self.fake, "resource": resource}}
+
+        play_resources(self, patterns, ask, 404)
+        play_resources(self, middleware, ask, 401)
 
     def test_paths_may_be_excluded(self) -> None:
         exclude = ["/health", "/static/*"]
@@ -186,6 +202,17 @@ class DjangoMiddlewareOverASGI(Cases):
     def get(self, headers: dict[str, str], **options: Any) -> Got:
         with override_settings(NEONAUTHD={"client": self.fake, "on_unknown": silent, **options}):
             return got(asyncio.run(self.ask("/async", headers)))
+
+    def test_metadata_is_served_where_it_is(self) -> None:
+        def middleware(resource: Any) -> dict[str, Any]:
+            return {"NEONAUTHD": {"client": self.fake, "resource": resource}}
+
+        def ask(settings: dict[str, Any], method: str, path: str) -> Answered:
+            with override_settings(**settings):
+                response = asyncio.run(AsyncClient().generic(method, path))
+            return response.status_code, {name.lower(): value for name, value in response.items()}, response.content
+
+        play_resources(self, middleware, ask, 401)
 
     async def ask(self, path: str, headers: dict[str, str]) -> Any:
         return await AsyncClient().get(path, **headers)

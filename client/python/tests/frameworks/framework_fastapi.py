@@ -10,9 +10,10 @@ from starlette.websockets import WebSocketDisconnect
 
 import neonauthd.fastapi
 from neonauthd import Accepted, User
-from neonauthd.fastapi import Guard, bearer, cookie
+from neonauthd.fastapi import Guard, bearer, cookie, metadata
 from neonauthd.testing import FakeAsyncClient
 
+from ..resources import Got as Answered, play_resources
 from .cases import ORIGIN, PREFLIGHT, Cases, Got, bearing, fill
 
 
@@ -66,6 +67,18 @@ class FastAPIDependencies(Cases):
 
     def test_each_answer_has_its_status(self) -> None:
         self.play()
+
+    def test_metadata_is_served_where_it_is(self) -> None:
+        def router(resource: Any) -> TestClient:
+            app = FastAPI()
+            app.include_router(metadata(resource))
+            return TestClient(app)
+
+        def ask(client: TestClient, method: str, path: str) -> Answered:
+            response = client.request(method, path)
+            return response.status_code, dict(response.headers), response.content
+
+        play_resources(self, router, ask, 404)
 
     def test_the_token_may_be_in_each_place(self) -> None:
         self.places()

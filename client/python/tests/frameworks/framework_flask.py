@@ -7,9 +7,10 @@ from flask import Blueprint, Flask
 from flask_cors import CORS
 
 from neonauthd import wsgi
-from neonauthd.flask import Guard, bearer, cookie, current_answer, current_user
+from neonauthd.flask import Guard, bearer, cookie, current_answer, current_user, metadata
 from neonauthd.testing import FakeClient
 
+from ..resources import Got as Answered, play_resources
 from .cases import ORIGIN, PREFLIGHT, Cases, Got, bearing, fill
 
 
@@ -131,6 +132,24 @@ class FlaskViews(Cases):
         app.before_request(Guard(client=self.fake, on_unknown=lambda request, answer: told.append((request.path, answer.code))).check)
         app.test_client().get("/x", headers=bearing("outage"))
         self.assertEqual(told, [("/x", "unavailable")])
+
+    def test_metadata_is_served_where_it_is(self) -> None:
+        def blueprint(resource: Any) -> Flask:
+            app = Flask(__name__)
+            app.register_blueprint(metadata(resource))
+            return app
+
+        def guarded(resource: Any) -> Flask:
+            app = Flask(__name__)
+            app.before_request(Guard(client=self.fake, resource=resource).check)
+            return app
+
+        def ask(app: Flask, method: str, path: str) -> Answered:
+            response = app.test_client().open(path, method=method)
+            return response.status_code, {name.lower(): value for name, value in response.headers.items()}, response.data
+
+        play_resources(self, blueprint, ask, 404)
+        play_resources(self, guarded, ask, 401)
 
     def test_searches_look_in_one_place(self) -> None:
         headers = {"Cookie": "session=ada", "X-Stack-Access-Token": "bob"}

@@ -18,9 +18,11 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocket
 
-from neonauthd.asgi import Guard, answer_of
+from neonauthd.asgi import Guard, answer_of, metadata
+from neonauthd.httpauth import METADATA_PATH
 from neonauthd.testing import FakeAsyncClient
 
+from ..resources import Got as Answered, play_resources
 from .cases import ORIGIN, PREFLIGHT, Cases, Got, bearing, fill
 
 
@@ -68,6 +70,20 @@ class StarletteMiddleware(Cases):
 
     def test_each_answer_has_its_status(self) -> None:
         self.play()
+
+    def test_metadata_is_served_where_it_is(self) -> None:
+        def mounted(resource: Any) -> TestClient:
+            return TestClient(Starlette(routes=[Mount(METADATA_PATH, metadata(resource))]))
+
+        def guarded(resource: Any) -> TestClient:
+            return TestClient(self.app(resource=resource))
+
+        def ask(client: TestClient, method: str, path: str) -> Answered:
+            response = client.request(method, path)
+            return response.status_code, dict(response.headers), response.content
+
+        play_resources(self, guarded, ask, 401)
+        play_resources(self, mounted, ask, 404)
 
     def test_the_token_may_be_in_each_place(self) -> None:
         self.places()

@@ -3,6 +3,7 @@ package authrequest
 import (
 	"log/slog"
 	"net/http"
+	"net/url"
 	"testing"
 	"time"
 
@@ -22,7 +23,11 @@ func TestSharedCases(t *testing.T) {
 				names = append(names, string(p))
 			}
 			names = append(names, c.Places...)
-			set, err := (&file{Realm: c.Realm, Tokens: &names}).settings()
+			f := &file{Realm: c.Realm, Tokens: &names}
+			if c.Resource != "" {
+				f.Resources = []resourceTable{{Resource: c.Resource, Servers: []string{httpauthtest.Server}}}
+			}
+			set, err := f.settings()
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -40,6 +45,9 @@ func TestSharedCases(t *testing.T) {
 			}
 			if c.Team != "" {
 				wish += "&require=team:" + c.Team
+			}
+			for _, scope := range c.Scopes {
+				wish += "&require=scope:" + url.QueryEscape(scope)
 			}
 			s := New("dev", asks, set, slog.New(slog.DiscardHandler), time.Now)
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -43,7 +43,7 @@ type Settings struct {
 	access   string
 	pprof    bool
 
-	resources []*resource
+	resources []resource
 }
 
 // Keep is how many accepted answers are to be kept, as client.Client has it: below zero

@@ -3,7 +3,6 @@ package authrequest
 import (
 	"cmp"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/neonauthd/neonauthd/client"
@@ -112,14 +111,9 @@ func admit(a *client.Accepted, want *requirement, show *selection, asked, now ti
 	case a.Level < want.level:
 		return undecided(reasonDown) // not what was asked; the client sees to it already
 	}
-	if lacksScope(a, want.scopes) {
-		refusal := httpauth.Denied(string(protocol.ReasonInsufficientScope))
-		refusal.Scope = strings.Join(want.scopes, " ")
-		return refused(refusal)
-	}
 	u := a.User()
-	if reason := want.user.Unmet(u); reason != "" {
-		return refused(httpauth.Denied(reason))
+	if refusal, no := want.user.Refusal(u); no {
+		return refused(refusal)
 	}
 	id, err := identityOf(&u, a, show)
 	if err != nil {

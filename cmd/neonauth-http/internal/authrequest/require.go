@@ -24,7 +24,6 @@ type requirement struct {
 	clean   bool             // no identity header of the visitor's may be left
 	tokens  *httpauth.Search // where the token is; nil is where the configuration file says
 	user    httpauth.Requirements
-	scopes  []string // that the token has to have
 }
 
 // maxPlaces bounds the places that one question may have a token searched in.
@@ -140,8 +139,8 @@ func (r *requirement) takeRequire(value string) error {
 			return errors.New("require names two teams, and a user has one selected at a time")
 		}
 		r.user.Team = value[len(team):]
-	case strings.HasPrefix(value, scope) && scopeWord(value[len(scope):]) && len(r.scopes) < maxScopes:
-		r.scopes = append(r.scopes, value[len(scope):])
+	case strings.HasPrefix(value, scope) && httpauth.ValidScope(value[len(scope):]) && len(r.user.Scopes) < httpauth.MaxScopes:
+		r.user.Scopes = append(r.user.Scopes, value[len(scope):])
 	default:
 		return errors.New("require is none of email-verified, team:ID, scope:NAME and clean-headers")
 	}

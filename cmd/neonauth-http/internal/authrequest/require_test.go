@@ -27,7 +27,7 @@ func TestRequirementsSayWhatTheyMean(t *testing.T) {
 		"project=shop.eu":    {level: client.LevelClaims, project: "shop.eu"},
 		"require=team:a%3Ab": {level: client.LevelClaims, user: httpauth.Requirements{Team: "a:b"}},
 		"require=team:a&require=team:a&require=email-verified":     {level: client.LevelClaims, user: httpauth.Requirements{Team: "a", EmailVerified: true}},
-		"require=scope:read&require=scope:a%3Ab":                   {level: client.LevelClaims, scopes: []string{"read", "a:b"}},
+		"require=scope:read&require=scope:a%3Ab":                   {level: client.LevelClaims, user: httpauth.Requirements{Scopes: []string{"read", "a:b"}}},
 		"allow=machine&allow=team":                                 {level: client.LevelClaims, user: httpauth.Requirements{Kinds: []client.Kind{client.KindNormal, client.KindMachine, client.KindTeam}}},
 		"allow=restricted&allow=anonymous":                         {level: client.LevelClaims, user: httpauth.Requirements{Kinds: []client.Kind{client.KindNormal, client.KindRestricted, client.KindAnonymous}}},
 		"max-age=0&level=profile":                                  {level: client.LevelProfile, live: true},

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/client/httpauth"
+	"github.com/neonauthd/neonauthd/internal/httpauthtest"
 )
 
 const resourceConfig = `
@@ -53,13 +55,13 @@ func TestAResourceTellsWhoGivesOutItsTokens(t *testing.T) {
 	for _, c := range []struct {
 		host, path, resource string
 	}{
-		{"mcp.example.com", metadataPath + "/mcp", "https://mcp.example.com/mcp"},
-		{"localhost", metadataPath + "/mcp", "https://mcp.example.com/mcp"},
-		{"mcp.example.com", metadataPath + "/mcp/", "https://mcp.example.com/mcp"},
-		{"files.example.com", metadataPath, "https://files.example.com"},
-		{"mcp.example.com", metadataPath + "/mcp/deeper", ""},
-		{"mcp.example.com", metadataPath + "x", ""},
-		{"mcp.example.com", "/mcp" + metadataPath, ""},
+		{"mcp.example.com", httpauth.MetadataPath + "/mcp", "https://mcp.example.com/mcp"},
+		{"localhost", httpauth.MetadataPath + "/mcp", "https://mcp.example.com/mcp"},
+		{"mcp.example.com", httpauth.MetadataPath + "/mcp/", "https://mcp.example.com/mcp"},
+		{"files.example.com", httpauth.MetadataPath, "https://files.example.com"},
+		{"mcp.example.com", httpauth.MetadataPath + "/mcp/deeper", ""},
+		{"mcp.example.com", httpauth.MetadataPath + "x", ""},
+		{"mcp.example.com", "/mcp" + httpauth.MetadataPath, ""},
 		{"mcp.example.com", "/.well-known/openid-configuration", ""},
 	} {
 		w := answerTo(s, http.MethodGet, c.host, c.path)
@@ -81,18 +83,42 @@ func TestAResourceTellsWhoGivesOutItsTokens(t *testing.T) {
 			t.Errorf("%s%s: %+v", c.host, c.path, document)
 		}
 	}
-	if w := answerTo(s, http.MethodPost, "mcp.example.com", metadataPath+"/mcp"); w.Code != http.StatusMethodNotAllowed {
+	if w := answerTo(s, http.MethodPost, "mcp.example.com", httpauth.MetadataPath+"/mcp"); w.Code != http.StatusMethodNotAllowed {
 		t.Errorf("POST: %d", w.Code)
 	}
-	if w := answerTo(s, http.MethodHead, "mcp.example.com", metadataPath+"/mcp"); w.Code != http.StatusOK || w.Body.Len() != 0 {
+	if w := answerTo(s, http.MethodHead, "mcp.example.com", httpauth.MetadataPath+"/mcp"); w.Code != http.StatusOK || w.Body.Len() != 0 {
 		t.Errorf("HEAD: %d with %d bytes", w.Code, w.Body.Len())
 	}
 	one, _, _ := strings.Cut(resourceConfig, "\n[[resource]]\nresource = \"https://files")
-	if w := answerTo(resourceService(t, one), http.MethodGet, "localhost", metadataPath); w.Code != http.StatusOK {
+	if w := answerTo(resourceService(t, one), http.MethodGet, "localhost", httpauth.MetadataPath); w.Code != http.StatusOK {
 		t.Errorf("the only resource, asked for without its path: %d", w.Code)
 	}
 	if w := answerTo(s, http.MethodGet, "localhost", "/nginx"); w.Code != http.StatusUnauthorized {
 		t.Errorf("a document is no way in: %d", w.Code)
+	}
+}
+
+// TestSharedResources plays the cases that the guards of all languages play too.
+func TestSharedResources(t *testing.T) {
+	t.Parallel()
+	right, wrong := httpauthtest.Resources(t, "../../../../client/testdata/httpauth/resources.json")
+	told := func(c *httpauthtest.ResourceCase) (*Settings, error) {
+		return (&file{Resources: []resourceTable{{Resource: c.Resource, Servers: c.Servers, Scopes: c.Scopes, Name: c.Title}}}).settings()
+	}
+	for _, c := range right {
+		t.Run(c.Name, func(t *testing.T) {
+			set, err := told(&c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := New("dev", &client.Client{}, set, slog.New(slog.DiscardHandler), time.Now)
+			httpauthtest.PlayResource(t, &c, s, http.StatusNotFound)
+		})
+	}
+	for _, c := range wrong {
+		if _, err := told(&c); err == nil {
+			t.Errorf("%s is taken", c.Name)
+		}
 	}
 }
 
@@ -154,7 +180,7 @@ func TestAScopeIsAWholeWord(t *testing.T) {
 		`{}`:                                denied,
 	} {
 		a := client.Accepted{Level: client.LevelClaims, Subject: "u", TTL: time.Minute, Expires: now.Add(time.Hour), JSON: []byte(claims)}
-		asked := &requirement{level: client.LevelClaims, scopes: []string{"read", "write"}}
+		asked := &requirement{level: client.LevelClaims, user: httpauth.Requirements{Scopes: []string{"read", "write"}}}
 		f := judge(a, asked, everything(), now, now)
 		if f.outcome != want {
 			t.Errorf("%s: %s, want %s", claims, f.outcome, want)

@@ -102,7 +102,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := s.now()
 	set := s.settings.Load()
 	if one := set.described(r); one != nil {
-		one.describe(w, r)
+		one.Describe(w, r.Method)
 		return
 	}
 	d := route(s.dialects, r.URL.Path)
@@ -148,7 +148,7 @@ func (s *Service) find(r *http.Request, d *dialect, set *Settings) (f finding, w
 	defer func() {
 		f.vary = tokens.Vary()
 		if one := set.of(want.project); one != nil {
-			f.refusal.ResourceMetadata = one.metadata
+			f.refusal.ResourceMetadata = one.MetadataURL()
 		}
 	}()
 	found := tokens.Find(r.Header, want.level)

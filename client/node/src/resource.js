@@ -1,0 +1,78 @@
+'use strict'
+
+// A protected resource, and what it tells of itself (RFC 9728). Each language has the same definition;
+// client/testdata/httpauth/resources.json has the cases.
+
+const { validScope } = require('./requirements.js')
+
+const METADATA_PATH = '/.well-known/oauth-protected-resource'
+const MAX_SERVERS = 8
+const MAX_SCOPES = 64
+const MAX_RESOURCE_NAME = 128
+
+// An address: its origin and its path. Languages differ in what they make of the rest of what an address may be.
+const ADDRESS = /^(https?:\/\/(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?)((?:\/(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*)?)$/
+
+const OPTIONS = ['resource', 'authorizationServers', 'scopes', 'name']
+
+class Resource {
+  #document
+
+  // What is wrong is thrown, with what would be right.
+  constructor(options = {}) {
+    for (const name of Object.keys(options)) {
+      if (!OPTIONS.includes(name)) throw new TypeError(`neonauthd: a resource has no "${name}"`)
+    }
+    const { resource, authorizationServers, scopes = [], name = '' } = options
+    const [, origin, path] = addressIn('resource', resource)
+    if (!Array.isArray(authorizationServers) || authorizationServers.length === 0 || authorizationServers.length > MAX_SERVERS) {
+      throw new TypeError(`neonauthd: authorizationServers are 1 to ${MAX_SERVERS} issuers, the addresses of who gives out the tokens`)
+    }
+    for (const server of authorizationServers) addressIn('an authorization server', server)
+    if (!Array.isArray(scopes) || scopes.length > MAX_SCOPES || !scopes.every(validScope)) {
+      throw new TypeError(`neonauthd: scopes are at most ${MAX_SCOPES} words`)
+    }
+    if (!validName(name)) throw new TypeError(`neonauthd: name has at most ${MAX_RESOURCE_NAME} characters, on one line`)
+    this.metadataPath = METADATA_PATH + path.replace(/\/$/, '')
+    this.metadataUrl = origin + this.metadataPath
+    this.#document = `${JSON.stringify({
+      resource,
+      authorization_servers: authorizationServers,
+      scopes_supported: scopes.length > 0 ? scopes : undefined,
+      bearer_methods_supported: ['header'],
+      resource_name: name || undefined,
+    })}\n`
+    Object.freeze(this)
+  }
+
+  // describes tells whether the metadata is served at that path, which is escaped as in the request: its own, or
+  // METADATA_PATH alone, with or without a slash at the end. What comes behind a question mark does not count.
+  describes(target) {
+    const path = target.split('?', 1)[0].replace(/\/$/, '')
+    return path === METADATA_PATH || path === this.metadataPath
+  }
+
+  // response answers a request for the metadata, which is for everybody. Clients in browsers ask with headers of their own,
+  // so there is an answer to their preflight.
+  response(method) {
+    const open = { 'Access-Control-Allow-Origin': '*' }
+    if (method === 'OPTIONS') {
+      return { status: 204, headers: { ...open, 'Access-Control-Allow-Methods': 'GET, HEAD', 'Access-Control-Allow-Headers': '*' }, body: '' }
+    }
+    if (method !== 'GET' && method !== 'HEAD') return { status: 405, headers: { ...open, Allow: 'GET, HEAD, OPTIONS' }, body: '' }
+    const headers = { ...open, 'Content-Type': 'application/json', 'Cache-Control': 'public, max-age=300' }
+    return { status: 200, headers, body: method === 'GET' ? this.#document : '' }
+  }
+}
+
+function addressIn(what, text) {
+  const parts = ADDRESS.exec(typeof text === 'string' ? text : '')
+  if (parts === null) {
+    throw new TypeError(`neonauthd: ${what} must be an address such as https://mcp.example.com/mcp, in ASCII, without a query or a fragment`)
+  }
+  return parts
+}
+
+const validName = (name) => typeof name === 'string' && name.isWellFormed() && [...name].length <= MAX_RESOURCE_NAME && !/[\0-\x1f\x7f-\x9f\u2028\u2029]/.test(name)
+
+module.exports = { METADATA_PATH, Resource }
