@@ -119,8 +119,18 @@ func admit(a *client.Accepted, want *requirement, show *selection, asked, now ti
 	if err != nil {
 		return refused(httpauth.Denied(reasonTooLarge))
 	}
-	return finding{
-		outcome: accepted, identity: id, expires: a.Expires,
-		reuse: max(0, min(a.TTL-now.Sub(asked), a.Expires.Sub(now))).Truncate(time.Second),
+	return finding{outcome: accepted, identity: id, expires: a.Expires, reuse: want.reuse(a, asked, now)}
+}
+
+// reuse is for how long the same answer would do for the location, whole seconds.
+func (r *requirement) reuse(a *client.Accepted, asked, now time.Time) time.Duration {
+	since := now.Sub(asked)
+	span := min(a.TTL-since, a.Expires.Sub(now))
+	if r.live { // the age was rounded down
+		span = min(span, r.maxAge-a.Age-time.Second-since)
 	}
+	if r.heard > 0 {
+		span = 0 // the fleet was heard then
+	}
+	return max(0, span).Truncate(time.Second)
 }

@@ -21,6 +21,7 @@ type requirement struct {
 	project string
 	maxAge  time.Duration
 	live    bool             // maxAge was given
+	heard   time.Duration    // within which the daemon must have heard its fleet; 0: it need not
 	clean   bool             // no identity header of the visitor's may be left
 	tokens  *httpauth.Search // where the token is; nil is where the configuration file says
 	user    httpauth.Requirements
@@ -67,8 +68,8 @@ func parseRequirement(query string) (requirement, error) {
 // singles are the parameters that stand once, and what stands often and makes
 // sense together only.
 type singles struct {
-	level, project, maxAge bool
-	places                 []httpauth.Place
+	level, project, maxAge, heard bool
+	places                        []httpauth.Place
 }
 
 func (r *requirement) take(name, value string, seen *singles) error {
@@ -86,6 +87,8 @@ func (r *requirement) take(name, value string, seen *singles) error {
 		return once(&seen.project, name, r.takeProject, value)
 	case "max-age":
 		return once(&seen.maxAge, name, r.takeMaxAge, value)
+	case "heard":
+		return once(&seen.heard, name, r.takeHeard, value)
 	}
 	return fmt.Errorf("parameter %s is not known", shown(name))
 }
@@ -106,13 +109,24 @@ func (r *requirement) takeProject(value string) error {
 	return nil
 }
 
-func (r *requirement) takeMaxAge(value string) error {
+func (r *requirement) takeMaxAge(value string) (err error) {
+	r.maxAge, err = seconds("max-age", value, 0, protocol.MaxMaxAge)
+	r.live = true
+	return err
+}
+
+func (r *requirement) takeHeard(value string) (err error) {
+	r.heard, err = seconds("heard", value, 1, protocol.MaxHeard)
+	return err
+}
+
+// seconds reads a number of seconds, which has one spelling.
+func seconds(name, value string, least, most uint64) (time.Duration, error) {
 	n, err := strconv.ParseUint(value, 10, 32)
-	if err != nil || n > protocol.MaxMaxAge || value != strconv.FormatUint(n, 10) {
-		return fmt.Errorf("max-age is not a number of seconds from 0 to %d", protocol.MaxMaxAge)
+	if err != nil || n < least || n > most || value != strconv.FormatUint(n, 10) {
+		return 0, fmt.Errorf("%s is not a number of seconds from %d to %d", name, least, most)
 	}
-	r.maxAge, r.live = time.Duration(n)*time.Second, true
-	return nil
+	return time.Duration(n) * time.Second, nil
 }
 
 func (r *requirement) takeLevel(value string) error {
@@ -177,6 +191,9 @@ func (r *requirement) options() []client.Option {
 	}
 	if r.live {
 		all = append(all, client.MaxAge(r.maxAge))
+	}
+	if r.heard > 0 {
+		all = append(all, client.Heard(r.heard))
 	}
 	return all
 }

@@ -30,6 +30,8 @@ func TestRequirementsSayWhatTheyMean(t *testing.T) {
 		"require=scope:read&require=scope:a%3Ab":                   {level: client.LevelClaims, user: httpauth.Requirements{Scopes: []string{"read", "a:b"}}},
 		"allow=machine&allow=team":                                 {level: client.LevelClaims, user: httpauth.Requirements{Kinds: []client.Kind{client.KindNormal, client.KindMachine, client.KindTeam}}},
 		"allow=restricted&allow=anonymous":                         {level: client.LevelClaims, user: httpauth.Requirements{Kinds: []client.Kind{client.KindNormal, client.KindRestricted, client.KindAnonymous}}},
+		"heard=1":                                                  {level: client.LevelClaims, heard: time.Second},
+		"level=profile&heard=86400&max-age=5":                      {level: client.LevelProfile, live: true, maxAge: 5 * time.Second, heard: 24 * time.Hour},
 		"max-age=0&level=profile":                                  {level: client.LevelProfile, live: true},
 		"level=profile&max-age=86400&allow=restricted&project=x_1": {level: client.LevelProfile, live: true, maxAge: 24 * time.Hour, project: "x_1", user: httpauth.Requirements{Kinds: []client.Kind{client.KindNormal, client.KindRestricted}}},
 	} {
@@ -47,7 +49,7 @@ func TestWhatIsNotUnderstoodIsRefused(t *testing.T) {
 		"Level=claims", "lev%65l=claims", "requires=email-verified", "require=", "require=email", "require=team:", "require=team", "require=Team:x",
 		"require=team:a&require=team:b", "require=scope:", "require=scope", "require=scope:a%20b", "require=scope:a%22", "require=scope:" + strings.Repeat("x", 129), "allow=", "allow=all", "allow=restricted,anonymous", "max-age=5", "max-age=5&level=claims",
 		"level=profile&max-age=", "level=profile&max-age=-1", "level=profile&max-age=05", "level=profile&max-age=86401", "level=profile&max-age=1s",
-		"level=profile&max-age=+5", "project=", "project=a%20b", "project=a%0ab", "project=" + strings.Repeat("x", 33), "project=a&project=b",
+		"level=profile&max-age=+5", "heard=", "heard=0", "heard=05", "heard=86401", "heard=1s", "heard=-1", "heard=5&heard=5", "project=", "project=a%20b", "project=a%0ab", "project=" + strings.Repeat("x", 33), "project=a&project=b",
 		"level=%zz", "level=claims#x", "x=" + strings.Repeat("secret", 100), "deadline=5", "fallback=claims",
 		"token-from=", "token-from=bearer", "token-from=Authorization", "token-from=authorization,sdk-header", "token-from=header:", "token-from=header:a%20b", "token-from=cookie:secret%3b",
 		"token-from=header:Authorization", "token-from=header:Cookie", "token-from=authorization&token-from=secret", "token_from=authorization",
