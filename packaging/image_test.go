@@ -164,6 +164,15 @@ func TestTheImageIsOneAndRuns(t *testing.T) {
 		image.OS != "linux" || image.Created != "2023-11-14T22:13:20Z" || image.Config.Labels["org.opencontainers.image.version"] != "1.2.3" {
 		t.Errorf("the image is %s", text)
 	}
+	root := unpacked(t, file)
+	need.Root(t, "it runs programs in the file system of the image")
+	t.Run("containers meet", func(t *testing.T) { containersMeet(t, root) })
+	runsIn(t, root)
+}
+
+// unpacked is the file system of an image.
+func unpacked(t *testing.T, file string) string {
+	t.Helper()
 	dir, root := t.TempDir(), t.TempDir()
 	do(t, ".", nil, "skopeo", "copy", "--all", "oci-archive:"+file+":1.2.3", "oci:"+dir+":x") // which looks at every digest
 	for _, blob := range found(t, dir+"/blobs/sha256/*") {
@@ -171,8 +180,7 @@ func TestTheImageIsOneAndRuns(t *testing.T) {
 			do(t, ".", nil, "tar", "-x", "-p", "--same-owner", "-f", blob, "-C", root)
 		}
 	}
-	need.Root(t, "it runs programs in the file system of the image")
-	runsIn(t, root)
+	return root
 }
 
 // as is a command in the image's file system.
