@@ -142,6 +142,12 @@ func TestWhatTheDaemonHasNotDoneIsAskedForAgain(t *testing.T) {
 	h.daemon.Reload(t)
 	h.deliver(t, "user.updated", bob, http.StatusServiceUnavailable)
 	h.taker.says(t, "give it the name that it has in neonauthd.toml")
+	if code, text := h.taker.ask(t, "/readyz"); code != http.StatusServiceUnavailable || !strings.Contains(text, "has no project main, whose webhooks are to come here; it has other") {
+		t.Errorf("ready: %d %s", code, text)
+	}
+	h.taker.Stop(t)
+	h.taker = take(t, h.Folder, secret)
+	h.taker.says(t, "deliveries cannot be followed") // before the first one comes
 }
 
 // TestAFrozenDaemonIsGivenUpBeforeTheSenderGivesUp.

@@ -19,7 +19,7 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
-func TestMain(m *testing.M) { e2e.Main(m, "neonauthd", "neonauth-http") }
+func TestMain(m *testing.M) { e2e.Main(m, "neonauthd", "neonauth-http", "neonauthctl") }
 
 // The secret of a project's endpoint, and the one that follows it.
 const (

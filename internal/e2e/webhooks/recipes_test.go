@@ -1,11 +1,13 @@
 package webhooks_test
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -15,16 +17,27 @@ import (
 	"github.com/neonauthd/neonauthd/internal/webhook"
 )
 
-// recipe is the guide's block in a language, with the socket of a test in it.
-func recipe(t *testing.T, language, socket string) string {
+// recipe is the block in a language of the guide's chapter, with places replaced
+// (old, new, old, new).
+func recipe(t *testing.T, language string, replace ...string) string {
 	t.Helper()
-	const place = "/run/neonauth-http-hooks/hooks.sock"
-	found := regexp.MustCompile("(?s)```"+language+"\n(.*?)```").FindAllStringSubmatch(readFile(t, "../../../docs/operating.md"), -1)
-	if len(found) != 1 || !strings.Contains(found[0][1], place) {
-		t.Fatalf("the guide has %d recipes for %s, or another socket", len(found), language)
+	_, chapter, _ := strings.Cut(readFile(t, "../../../docs/operating.md"), "\n## Webhooks\n")
+	chapter, _, _ = strings.Cut(chapter, "\n## ")
+	found := regexp.MustCompile("(?s)```"+language+"\n(.*?)```").FindAllStringSubmatch(chapter, -1)
+	if len(found) != 1 {
+		t.Fatalf("the chapter has %d blocks in %s", len(found), language)
 	}
-	return strings.ReplaceAll(found[0][1], place, socket)
+	text := found[0][1]
+	for i := 0; i < len(replace); i += 2 {
+		if !strings.Contains(text, replace[i]) {
+			t.Fatalf("the block in %s has no %q to replace", language, replace[i])
+		}
+		text = strings.ReplaceAll(text, replace[i], replace[i+1])
+	}
+	return text
 }
+
+const hooksSocket = "/run/neonauth-http-hooks/hooks.sock"
 
 // TestTheGuidesRecipesHandDeliveriesOn, and nothing else: real web servers, with
 // the lines of the guide.
@@ -46,15 +59,15 @@ http {
 %s
     }
 }
-`, user, f.Dir, address, recipe(t, "nginx", socket)))
+`, user, f.Dir, address, recipe(t, "nginx", hooksSocket, socket)))
 			return []string{"-p", f.Dir, "-e", "stderr", "-c", f.Path("nginx.conf")}
 		}},
 		"caddy": {"caddy", func(t *testing.T, f *e2e.Folder, socket, address string) []string {
-			f.Write(t, "Caddyfile", "{\n\tadmin off\n}\nhttp://"+address+" {\n"+recipe(t, "caddy", socket)+"\nrespond 404\n}\n")
+			f.Write(t, "Caddyfile", "{\n\tadmin off\n}\nhttp://"+address+" {\n"+recipe(t, "caddy", hooksSocket, socket)+"\nrespond 404\n}\n")
 			return []string{"run", "--adapter", "caddyfile", "--config", f.Path("Caddyfile")}
 		}},
 		"haproxy": {"haproxy", func(t *testing.T, f *e2e.Folder, socket, address string) []string {
-			text := strings.Replace(recipe(t, "haproxy", socket), "frontend site\n", "frontend site\n    bind "+address+"\n    http-request return status 404 unless { path /hooks/main }\n", 1)
+			text := strings.Replace(recipe(t, "haproxy", hooksSocket, socket), "frontend site\n", "frontend site\n    bind "+address+"\n    http-request return status 404 unless { path /hooks/main }\n", 1)
 			f.Write(t, "haproxy.cfg", "defaults\n    mode http\n    timeout client 20s\n    timeout connect 5s\n    timeout server 20s\n\n"+text)
 			return []string{"-db", "-f", f.Path("haproxy.cfg")}
 		}},
@@ -85,6 +98,28 @@ http {
 			h.SetProfile(bob, "server_metadata", strings.Repeat("x", webhook.MaxBody-4096))
 			deliver(t, h.Upstream, "http://"+address+"/hooks/main", "user.updated", bob, http.StatusNoContent)
 		})
+	}
+}
+
+// TestWhatTheGuideTriesWorks as it stands, but for ports and folder.
+func TestWhatTheGuideTriesWorks(t *testing.T) {
+	for _, name := range []string{"bash", "curl"} {
+		need.Program(t, name, name)
+	}
+	f := e2e.NewFolder(t)
+	upstream, hooks := freeAddress(t), freeAddress(t)
+	path := "PATH=" + filepath.Dir(e2e.Program("neonauthd")) + ":" + os.Getenv("PATH")
+	cmd := exec.Command(e2e.Program("neonauthd"), "standin", "--daemon", "--dir", f.Dir, "--listen", upstream)
+	cmd.Env = e2e.Environment(path)
+	stage := e2e.Start(t, f.Dir, cmd)
+	stage.AwaitListening(t, "unix", f.Path("neonauthd.sock"))
+	ctx, cancel := context.WithTimeout(t.Context(), e2e.Patience)
+	defer cancel()
+	try := exec.CommandContext(ctx, "bash", "-c", recipe(t, "bash", "/tmp/auth", f.Dir, "127.0.0.1:4182", hooks, "127.0.0.1:4000", upstream, "sleep 1", "until curl -s -o status http://"+hooks+"; do sleep 0.1; done"))
+	try.Env = e2e.Environment(path)
+	out, _ := try.CombinedOutput() // what it ends with is that of kill
+	if said := string(out); !strings.Contains(said, `{"status":204}`) || !strings.Contains(said, "rejected: revoked") {
+		t.Errorf("it says:\n%s", said)
 	}
 }
 

@@ -66,6 +66,7 @@ func (s *Service) Serve(ctx context.Context, deliveries, monitors net.Listener) 
 	}
 	program.Notify(program.Ready)
 	wg.Go(func() { s.watch(ctx) })
+	wg.Go(func() { s.look(ctx) })
 	telling, told := context.WithCancel(context.WithoutCancel(ctx)) // deliveries under way have lines to come
 	wg.Go(func() { s.Run(telling) })
 	<-ctx.Done()
@@ -87,6 +88,15 @@ func drain(server *http.Server) error {
 		return errors.Join(err, server.Close())
 	}
 	return nil
+}
+
+// look tells at the start what would keep every delivery from being followed.
+func (s *Service) look(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	if err := s.daemon.ready(ctx, s.names); err != nil && !errors.Is(err, context.Canceled) {
+		s.log.Warn("deliveries cannot be followed: the sender gets 503 and tries again", "error", err)
+	}
 }
 
 // watch tells systemd's watchdog that deliveries are being judged, as long as one

@@ -44,6 +44,7 @@ const base = "/hooks/"
 // one with New.
 type Service struct {
 	projects  map[string]*project
+	names     []string // of them
 	daemon    *steerer
 	now       func() time.Time
 	log       *slog.Logger
@@ -59,6 +60,7 @@ func New(version, socket string, set *Settings, log *slog.Logger, now func() tim
 	lines := program.NewRare(log.Handler())
 	s := &Service{
 		projects: map[string]*project{},
+		names:    set.Projects(),
 		daemon:   &steerer{&client.Client{Socket: socket, Timeout: askTimeout, Conns: conns, Keep: -1, Name: "neonauth-http-hooks"}},
 		now:      now,
 		log:      slog.New(lines),

@@ -15,7 +15,7 @@ const pingTimeout = time.Second
 // Status returns what serves monitors, on a listener of its own.
 //
 //	/healthz  this process serves
-//	/readyz   and the daemon's admin socket answers it
+//	/readyz   and the daemon's admin socket answers it, and has the projects
 //	/metrics  counters, for Prometheus
 func (s *Service) Status() http.Handler {
 	mux := http.NewServeMux()
@@ -23,8 +23,8 @@ func (s *Service) Status() http.Handler {
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), pingTimeout)
 		defer cancel()
-		if err := s.daemon.client.Ping(ctx); err != nil {
-			say(w, http.StatusServiceUnavailable, "the daemon's admin socket does not answer: "+err.Error())
+		if err := s.daemon.ready(ctx, s.names); err != nil {
+			say(w, http.StatusServiceUnavailable, err.Error())
 			return
 		}
 		say(w, http.StatusOK, "ok")

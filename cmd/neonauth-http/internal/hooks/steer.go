@@ -3,6 +3,9 @@ package hooks
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/neonauthd/neonauthd/client"
@@ -62,6 +65,21 @@ func (s *steerer) follow(ctx context.Context, project string, event webhook.Even
 	}
 	purged, err := s.ask(ctx, project, protocol.PURGE, event.User, "")
 	return r.worse(purged), err
+}
+
+// ready is nil if the daemon answers and has the projects: what is wrong with
+// either would else be noticed at the first delivery.
+func (s *steerer) ready(ctx context.Context, projects []string) error {
+	daemon, err := s.client.Hello(ctx)
+	if err != nil {
+		return fmt.Errorf("the daemon's admin socket does not answer: %w", err)
+	}
+	for _, name := range projects {
+		if !slices.Contains(daemon.Projects, name) {
+			return fmt.Errorf("the daemon has no project %s, whose webhooks are to come here; it has %s", name, strings.Join(daemon.Projects, ", "))
+		}
+	}
+	return nil
 }
 
 // errReply says that the daemon answers what no REVOKE or PURGE is answered.
