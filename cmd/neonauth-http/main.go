@@ -2,6 +2,8 @@
 // Caddy, HAProxy, Traefik, Envoy) from neonauthd. It holds no secret, gives
 // accepted answers again until the daemon says that they have ended, and decides by the token and by what the web server's configuration
 // asks of it, never by a path, a method or a forwarded address.
+//
+// "neonauth-http hooks" is another process, with secrets and the daemon's admin socket: it has the daemon follow webhooks.
 package main
 
 import (
