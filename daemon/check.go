@@ -80,10 +80,10 @@ func checkFleet(ctx context.Context, out io.Writer, cfg *config.Config) (wrong i
 // the system's authorities.
 func checkWay(out io.Writer, p *resolve.Project) (wrong int) {
 	c := p.Config()
-	if proxy, says := p.Proxy(); proxy != "" {
+	if proxy, says := p.Upstream().Proxy(); proxy != "" {
 		fmt.Fprintf(out, "  proxy       %s (%s)\n", proxy, says)
 	}
-	if p.PlainHTTP() {
+	if p.Upstream().PlainHTTP() {
 		fmt.Fprintf(out, "  warn        PLAIN HTTP (insecure_http): whoever is on the way reads tokens and server key, and can have any token accepted\n")
 	} else if c.InsecureHTTP {
 		fmt.Fprintf(out, "  note        insecure_http is set and not needed: no URL is plain http to another host; leave it out\n")

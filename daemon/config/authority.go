@@ -55,6 +55,16 @@ func ReadCA(path, dir string, now time.Time) (*CA, error) {
 	return ca, nil
 }
 
+// Same reports whether the file at path, which is relative to dir, has the same
+// authorities now. Nil is those of no file.
+func (ca *CA) Same(path, dir string) bool {
+	if path == "" || ca == nil {
+		return path == "" && ca == nil
+	}
+	now, err := ReadCA(path, dir, time.Time{})
+	return err == nil && now.Pool.Equal(ca.Pool)
+}
+
 // add takes one block of the file at path.
 func (ca *CA) add(block *pem.Block, path string, now time.Time) error {
 	which := path + ": certificate " + strconv.Itoa(ca.Certificates+1)

@@ -2,20 +2,14 @@ package resolve
 
 import (
 	"context"
-	"encoding/json"
-	"io"
 	"log/slog"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
 
 	"github.com/neonauthd/neonauthd/daemon/keyset"
-	"github.com/neonauthd/neonauthd/daemon/statedir"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 )
-
-// maxIssuerFile bounds the file of an issuer.
-const maxIssuerFile = 16 << 10
 
 // rules are those that the project's tokens are judged by; nil while nobody knows
 // whose tokens they are.
@@ -62,7 +56,7 @@ func (p *Project) findIssuer(ctx context.Context) error {
 	}
 	p.pin(issuer)
 	p.log.Info("the upstream's metadata say who issues its tokens", "issuer", issuer)
-	if err := p.issuer.save(issuer); err != nil {
+	if err := p.issuer.Save(issuer); err != nil {
 		p.log.LogAttrs(ctx, slog.LevelWarn, "the issuer could not be saved: after a restart during an outage of the upstream nothing can be verified; mend what the error names", slog.Any("error", err))
 	}
 	return nil
@@ -87,47 +81,4 @@ func (p *Project) inheritIssuer(before *Project) {
 	if issuer := before.Issuer(); p.rules() == nil && issuer != "" && before.config.KeysID() == p.config.KeysID() {
 		p.pin(issuer)
 	}
-}
-
-// issuerFile is where an issuer that was found outlives the process, as the key set
-// does. One without a folder saves and loads nothing.
-type issuerFile struct {
-	dir        *statedir.Dir
-	name, keys string
-}
-
-func newIssuerFile(dir *statedir.Dir, project, keys string) issuerFile {
-	return issuerFile{dir, "issuer-" + project + ".json", keys}
-}
-
-// savedIssuer is the file's content. It counts for the key set of this address only.
-type savedIssuer struct {
-	Keys   string `json:"keys"`
-	Issuer string `json:"issuer"`
-}
-
-func (f issuerFile) save(issuer string) error {
-	if f.dir == nil {
-		return nil
-	}
-	return f.dir.Replace(f.name, func(w io.Writer) error {
-		return json.NewEncoder(w).Encode(savedIssuer{f.keys, issuer})
-	})
-}
-
-// load returns the issuer that was saved, none if there is none to be used.
-func (f issuerFile) load() []string {
-	if f.dir == nil {
-		return nil
-	}
-	file, err := f.dir.Open(f.name)
-	if err != nil {
-		return nil
-	}
-	defer func() { _ = file.Close() }()
-	var saved savedIssuer
-	if err := json.NewDecoder(io.LimitReader(file, maxIssuerFile)).Decode(&saved); err != nil || saved.Keys != f.keys || saved.Issuer == "" {
-		return nil
-	}
-	return []string{saved.Issuer}
 }

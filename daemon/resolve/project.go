@@ -50,7 +50,7 @@ type Project struct {
 	policy          atomic.Pointer[keyset.Policy] // nil until the issuer is known
 	introspection   atomic.Pointer[keyset.Policy] // for what introspection says; nil until policy is not
 	link            linkage.Watch
-	issuer          issuerFile
+	issuer          keyring.IssuerFile
 	upstream        *upstream.Client
 	keys            *keyring.Ring
 	profileFailures atomic.Uint64
@@ -102,11 +102,11 @@ func NewProject(table config.Project, s Surroundings) (*Project, error) {
 	if secretErr != nil {
 		log.Error("secret of introspection not usable: what it judges is answered as misconfigured, claims are still verified; mend what the error names, then reload (a systemd credential is delivered anew by a restart only)", "error", secretErr)
 	}
-	ca, err := readCA(&derived, &s, log)
+	way, ca, err := wayTo(&derived, &s, log)
 	if err != nil {
-		return nil, fmt.Errorf("project %q: %w", derived.Name, err)
+		return nil, err
 	}
-	preset := derived.Meaning()
+	preset, p := derived.Meaning(), new(Project)
 	client, err := upstream.New(upstream.Config{
 		Preset:          preset.Upstream,
 		BaseURL:         derived.BaseURL,
@@ -115,12 +115,13 @@ func NewProject(table config.Project, s Surroundings) (*Project, error) {
 		UserinfoURL:     derived.UserinfoURL,
 		ServerKey:       key,
 		KeyUnreadable:   unreadable,
+		Open:            p.open,
 		Introspection:   introspectionClient(&derived, secret),
 		AllowRestricted: derived.Admits(config.AllowRestricted),
 		AllowAnonymous:  derived.Admits(config.AllowAnonymous),
 		Timeout:         time.Duration(derived.UpstreamTimeout),
 		Rate:            derived.UpstreamRate,
-		Transport:       way(&derived, &s, ca),
+		Transport:       way,
 		Now:             s.Now,
 		Wall:            s.Wall,
 		UserAgent:       s.UserAgent,
@@ -130,7 +131,7 @@ func NewProject(table config.Project, s Surroundings) (*Project, error) {
 	if err != nil {
 		return nil, fmt.Errorf("project %q: %w", derived.Name, err)
 	}
-	p := &Project{
+	*p = Project{
 		name:      derived.Name,
 		config:    derived,
 		preset:    preset,
@@ -140,11 +141,11 @@ func NewProject(table config.Project, s Surroundings) (*Project, error) {
 		log:       log,
 		now:       s.Now,
 		upstream:  client,
-		issuer:    newIssuerFile(s.StateDir, derived.Name, derived.KeysID()),
+		issuer:    keyring.NewIssuerFile(s.StateDir, derived.Name, derived.KeysID()),
 	}
 	p.pin(derived.Issuers...)
 	if derived.FindsIssuer() {
-		p.pin(p.issuer.load()...)
+		p.pin(p.issuer.Load()...)
 	}
 	_, _ = rand.Read(p.salt[:]) // never fails
 	p.keys = keyring.New(keyring.Config{
@@ -182,7 +183,7 @@ func (p *Project) Is(table config.Project, configDir string) bool {
 	if !reflect.DeepEqual(p.config, table.WithDerived()) {
 		return false
 	}
-	if !p.trusts(&table, configDir) {
+	if !p.ca.Same(table.CA, configDir) {
 		return false
 	}
 	// A key that cannot be read now is no reason to give up the one there is.

@@ -52,8 +52,8 @@ func (p *Project) State(now time.Time) ProjectState {
 	if s.Introspection, s.Introspects = p.upstream.IntrospectionGovernor(); p.config.IntrospectsTokens() {
 		s.Upstream = s.Introspection
 	}
-	s.Proxy, _ = p.Proxy()
-	s.PlainHTTP = p.PlainHTTP()
+	s.Proxy, _ = p.upstream.Proxy()
+	s.PlainHTTP = p.upstream.PlainHTTP()
 	s.ClockAhead, s.ClockHeard = p.upstream.ClockAhead()
 	return s
 }

@@ -61,6 +61,8 @@ type Profile struct {
 	Started, Expires time.Time
 	// Team tells that Subject is no user but a team (an API key of Stack).
 	Team bool
+
+	signed []byte // a signed answer that is not opened yet (OIDC)
 }
 
 // Client asks one project's upstream. Safe for concurrent use.

@@ -77,6 +77,8 @@ type Config struct {
 	// KeyUnreadable tells that a server key is configured and could not be read: the operator is then told so, and
 	// not that there is none. It has no effect beside a ServerKey.
 	KeyUnreadable bool
+	// Open verifies a signed answer about a token with the project's keys (OIDC); nil: signed answers are of no use.
+	Open Opener
 	// Introspection is how access tokens are asked about (Neon, OIDC); nil: not at all.
 	Introspection *Introspection
 	// AllowRestricted and AllowAnonymous admit these classes of users (Stack).

@@ -6,6 +6,8 @@ import (
 )
 
 // oidcProfile asks the userinfo endpoint (OpenID Connect Core 1.0 section 5.3).
+//
+// The answer is one JSON object or the same as a signed JWT, as the issuer was told for the client that got the token.
 func (c *Client) oidcProfile(ctx context.Context, token, subject string) (Profile, *Error) {
 	target := c.endpoints.profile
 	if target == "" {
@@ -18,12 +20,15 @@ func (c *Client) oidcProfile(ctx context.Context, token, subject string) (Profil
 		}
 		target = found.profile
 	}
-	a, e := c.get(ctx, target, http.Header{"Authorization": {"Bearer " + token}}, MaxProfileBody)
+	a, e := c.get(ctx, target, http.Header{"Authorization": {"Bearer " + token}, "Accept": {"application/json, application/jwt"}}, MaxProfileBody)
 	if e != nil {
 		return Profile{}, e
 	}
 	if e := c.judgeUserinfo(a); e != nil {
 		return Profile{}, e
+	}
+	if mediaType(a.header) == "application/jwt" {
+		return Profile{Subject: subject, signed: a.body}, nil
 	}
 	claims, e := readProfile(a, "sub", subject)
 	if e != nil {
@@ -38,9 +43,6 @@ func (c *Client) judgeUserinfo(a *answer) *Error {
 		return e
 	}
 	if a.status == http.StatusOK {
-		if mediaType(a.header) == "application/jwt" {
-			return noKnownError(a.status, "userinfo is signed, which is not supported; ask the issuer for plain JSON")
-		}
 		return nil
 	}
 	code := challengeCode(a.header)

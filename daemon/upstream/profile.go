@@ -38,6 +38,9 @@ func (c *Client) Profile(ctx context.Context, token []byte, subject string, aske
 		found, e = ask(ctx)
 		return e
 	})
+	if e == nil && found.signed != nil { // outside of the budget: keys may have to be fetched
+		found, e = c.open(ctx, found, token, asker)
+	}
 	return found, c.finish(act, e)
 }
 
@@ -91,13 +94,18 @@ func readProfile(a *answer, name, subject string) (object, *Error) {
 	if !isJSON(a.header) {
 		return object{}, unusable(a.status, "the body is not JSON by its Content-Type")
 	}
-	body, err := readObject(a.body, profileRules)
+	return readClaims(a.body, a.status, name, subject)
+}
+
+// readClaims reads the body of an answer as the profile of subject, whom the member of that name tells.
+func readClaims(text []byte, status int, name, subject string) (object, *Error) {
+	body, err := readObject(text, profileRules)
 	if err != nil {
-		return object{}, unusable(a.status, "the body is not one strict JSON object: "+faultOf(err))
+		return object{}, unusable(status, "the body is not one strict JSON object: "+faultOf(err))
 	}
 	id, ok := body.identifier(name)
 	if !ok {
-		return object{}, unusable(a.status, "the profile does not say whose it is")
+		return object{}, unusable(status, "the profile does not say whose it is")
 	}
 	if id != subject {
 		return object{}, somebodyElse()

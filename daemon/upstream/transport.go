@@ -37,5 +37,5 @@ func (c *Client) Proxy() (proxy, says string) {
 	return c.config.Transport.Route.Through(base)
 }
 
-// PlainHTTP reports whether one of the configured URLs is plain http, and whether to another host than this one.
-func (c *Client) PlainHTTP() (plain, elsewhere bool) { return c.endpoints.plain, c.endpoints.elsewhere }
+// PlainHTTP reports whether one of the configured URLs is plain http to another host than this one.
+func (c *Client) PlainHTTP() bool { return c.endpoints.elsewhere }

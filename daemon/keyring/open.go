@@ -1,0 +1,39 @@
+package keyring
+
+import (
+	"context"
+	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/fair"
+	"github.com/neonauthd/neonauthd/daemon/keyset"
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+// Open has open judge what the upstream has signed, with the keys there are. Where a newer
+// key set may change the outcome it has one fetched, by the rules of Seek and within the
+// same cooldown, and open judges again. An outcome that is unknown comes with the time
+// when asking again may help. who is the caller.
+func (r *Ring) Open(ctx context.Context, who fair.ID, policy *keyset.Policy, signed []byte, open func(*keyset.Set, time.Time) protocol.Outcome) (protocol.Outcome, time.Duration) {
+	began := r.config.Now()
+	// Bounded: each round but the last follows a change of the key set.
+	for range 4 {
+		now := r.config.Now()
+		current, usable := r.Current(now)
+		if !usable || policy == nil {
+			return protocol.Unknown(protocol.CodeKeysPending), time.Second
+		}
+		outcome := open(current.set, now)
+		kid, doubtful := policy.Doubt(signed, outcome)
+		if !doubtful || kid == "" || outcome.Reason() != protocol.ReasonUnknownKey && r.Confirmed(current, began, now) {
+			return outcome, 0
+		}
+		switch f, wait := r.Seek(ctx, who, kid, current, func() {}); f {
+		case Absent:
+			return outcome, 0
+		case Pending:
+			return protocol.Unknown(protocol.CodeKeysPending), max(time.Second, wait)
+		case Changed: // another round
+		}
+	}
+	return protocol.Unknown(protocol.CodeKeysPending), time.Second
+}

@@ -1,0 +1,69 @@
+package upstream
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/fair"
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+// Opener verifies a signed answer about a token with the keys of the upstream, and returns its payload where the outcome is
+// accepted. A rejection is about the answer, with detail in closed words where the reason does not say it all. wait is when
+// asking again may help where the outcome is unknown. asker is on whose behalf keys are sought.
+type Opener func(ctx context.Context, signed, token []byte, asker fair.Asker) (payload []byte, outcome protocol.Outcome, detail string, wait time.Duration)
+
+// open puts in the place of a signed answer what it says (OpenID Connect Core 1.0 section 5.3.2). Whatever is wrong with
+// it, nothing is known of the user then: it is never a denial.
+func (c *Client) open(ctx context.Context, p Profile, token []byte, asker fair.Asker) (Profile, *Error) {
+	signed := bytes.TrimSpace(p.signed)
+	if c.config.Open == nil {
+		return Profile{}, noKnownError(http.StatusOK, "userinfo is signed, and there are no keys to verify it with")
+	}
+	payload, outcome, detail, wait := c.config.Open(ctx, signed, token, asker)
+	if e := judgeSigned(signed, outcome, detail, wait); e != nil {
+		return Profile{}, e
+	}
+	claims, e := readClaims(payload, http.StatusOK, "sub", p.Subject)
+	if e != nil {
+		return Profile{}, e
+	}
+	return Profile{Body: claims.compact, Subject: p.Subject}, nil
+}
+
+// judgeSigned returns nil if a signed answer may be read. What the issuer was told to send, and sends each time, is the
+// operator's; what another key set or another try may mend is not.
+func judgeSigned(signed []byte, outcome protocol.Outcome, detail string, wait time.Duration) *Error {
+	const status, name = http.StatusOK, "userinfo is signed, and "
+	switch outcome.Reason() {
+	case "":
+		if outcome.Status() == protocol.OK {
+			return nil
+		}
+		if outcome == protocol.Unknown(protocol.CodeMisconfigured) {
+			return noKnownError(status, name+"names no key, and the key set has more of its algorithm than are tried; have the issuer write kid")
+		}
+		return &Error{Status: status, RetryAfter: wait, detail: name + "the keys to verify it with are not there yet"}
+	case protocol.ReasonUnknownKey:
+		return unusable(status, name+"its key is not in the key set")
+	case protocol.ReasonBadSignature:
+		return unusable(status, name+"not by the key that it names; something may have changed it on the way")
+	case protocol.ReasonExpired, protocol.ReasonNotYetValid:
+		return unusable(status, name+detail)
+	case protocol.ReasonWrongAlgorithm:
+		return noKnownError(status, "userinfo is a JWT that is not signed, or with an algorithm that is not in algorithms; have the issuer sign it with one of its keys (userinfo_signed_response_alg)")
+	case protocol.ReasonWrongType:
+		return noKnownError(status, "a JWT of another kind came in the place of userinfo")
+	case protocol.ReasonMalformed:
+		if bytes.Count(signed, []byte{'.'}) == 4 {
+			return noKnownError(status, "userinfo is encrypted, for a key that is not here; have the issuer sign it alone, or send plain JSON")
+		}
+		if detail == "" {
+			detail = "it is no JWT in its compact form with a header that can be taken"
+		}
+	default: // another issuer, another client
+	}
+	return noKnownError(status, name+detail)
+}
