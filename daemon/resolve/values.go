@@ -1,20 +1,13 @@
 package resolve
 
 import (
-	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/keyset"
+	"github.com/neonauthd/neonauthd/daemon/resolve/excerpt"
 	"github.com/neonauthd/neonauthd/internal/span"
-)
-
-// Bounds of what an explanation shows of a token and of a project.
-const (
-	maxShown  = 256 // bytes of one value of the token
-	maxListed = 8   // values of one kind
 )
 
 // values are what the token says where a check of it looks, and what the project
@@ -26,21 +19,21 @@ func (t *trace) values(check string) (is, wants string) {
 	}
 	switch check {
 	case "header":
-		return shown(said.Type), t.types()
+		return excerpt.Of(said.Type), t.types()
 	case "scope":
-		return shown(said.Scope), list(t.policy.Scopes)
+		return excerpt.Of(said.Scope), excerpt.List(t.policy.Scopes)
 	case "algorithm":
-		return shown(said.Algorithm), t.algorithms()
+		return excerpt.Of(said.Algorithm), t.algorithms()
 	case "key":
-		return shown(said.KeyID), t.keyIDs()
+		return excerpt.Of(said.KeyID), t.keyIDs()
 	case "issuer":
-		return shown(said.Issuer), issuers(t.policy.Admitted)
+		return excerpt.Of(said.Issuer), issuers(t.policy.Admitted)
 	case "audience":
 		return t.audience()
 	case "class":
 		return t.classes()
 	case "time":
-		return times(said, t.at), "exp after, nbf and iat at most " + span.String(max(t.policy.Leeway, 0)) + " after this host's time, " + instant(t.at)
+		return times(said, t.at), "exp after, nbf and iat at most " + span.String(max(t.policy.Leeway, 0)) + " after this host's time, " + excerpt.Instant(t.at)
 	}
 	return "", ""
 }
@@ -61,7 +54,7 @@ func (t *trace) types() string {
 // "aud".
 func (t *trace) audience() (is, wants string) {
 	said, claim := &t.token.Said, t.policy.AudienceClaim
-	is, wants = list(said.Audiences), audiences(t.policy.Admitted)
+	is, wants = excerpt.List(said.Audiences), audiences(t.policy.Admitted)
 	if claim == "" {
 		return is, wants
 	}
@@ -70,7 +63,7 @@ func (t *trace) audience() (is, wants string) {
 		has = append(has, claim+" "+is)
 	}
 	if said.HasAud {
-		has = append(has, strings.TrimRight("aud "+list(said.Aud), " "))
+		has = append(has, strings.TrimRight("aud "+excerpt.List(said.Aud), " "))
 	}
 	return strings.Join(has, "; "), claim + " " + wants + "; no aud"
 }
@@ -85,7 +78,7 @@ func (t *trace) algorithms() string {
 	for _, alg := range from {
 		all = append(all, string(alg))
 	}
-	return list(all) + whose
+	return excerpt.List(all) + whose
 }
 
 // keyIDs are those that the key set has.
@@ -99,13 +92,13 @@ func (t *trace) keyIDs() string {
 			all = append(all, k.ID())
 		}
 	}
-	return list(all)
+	return excerpt.List(all)
 }
 
 // classes are those of users, or their roles where the project goes by these.
 func (t *trace) classes() (is, wants string) {
 	if t.policy.Role != "" {
-		return shown(t.token.Said.Role), t.policy.Role
+		return excerpt.Of(t.token.Said.Role), t.policy.Role
 	}
 	var all []string
 	for i := range t.policy.Admitted {
@@ -119,7 +112,7 @@ func (t *trace) classes() (is, wants string) {
 	if all == nil { // a project without classes
 		return "", ""
 	}
-	return t.token.Said.Class.String(), list(all)
+	return t.token.Said.Class.String(), excerpt.List(all)
 }
 
 func issuers(audiences []keyset.Audience) string {
@@ -129,7 +122,7 @@ func issuers(audiences []keyset.Audience) string {
 			all = appendNew(all, issuer)
 		}
 	}
-	return list(all)
+	return excerpt.List(all)
 }
 
 func audiences(audiences []keyset.Audience) string {
@@ -137,7 +130,7 @@ func audiences(audiences []keyset.Audience) string {
 	for i := range audiences {
 		all = appendNew(all, audiences[i].Name)
 	}
-	return list(all)
+	return excerpt.List(all)
 }
 
 func appendNew(all []string, one string) []string {
@@ -147,53 +140,16 @@ func appendNew(all []string, one string) []string {
 	return append(all, one)
 }
 
-// times are the instants that a token names, each with its distance from now, of
-// which the seconds are shown: so the distance is between what is shown.
+// times are the instants that a token names, each with its distance from now.
 func times(said *keyset.Said, now time.Time) string {
 	var all []string
 	for _, is := range []struct {
 		name string
 		at   time.Time
 	}{{"exp", said.Expires}, {"iat", said.IssuedAt}, {"nbf", said.NotBefore}} {
-		if is.at.IsZero() {
-			continue
+		if !is.at.IsZero() {
+			all = append(all, is.name+" "+excerpt.Instant(is.at)+", "+excerpt.Distance(is.at, now))
 		}
-		all = append(all, is.name+" "+instant(is.at)+", "+distance(is.at.Truncate(time.Second).Sub(now.Truncate(time.Second))))
 	}
 	return strings.Join(all, "; ")
-}
-
-// distance is how far something is ahead.
-func distance(ahead time.Duration) string {
-	switch {
-	case ahead > 0:
-		return "in " + span.String(ahead)
-	case ahead < 0:
-		return span.String(-ahead) + " ago"
-	}
-	return "now"
-}
-
-func instant(at time.Time) string { return at.UTC().Format(time.RFC3339) }
-
-// list names the first values and how many more there are.
-func list(all []string) string {
-	more := ""
-	if len(all) > maxListed {
-		all, more = all[:maxListed], fmt.Sprintf(" and %d more", len(all)-maxListed)
-	}
-	var text []string
-	for _, one := range all {
-		text = append(text, shown(one))
-	}
-	return strings.Join(text, ", ") + more
-}
-
-// shown is foreign text in visible ASCII, cut.
-func shown(text string) string {
-	if len(text) > maxShown {
-		text = text[:maxShown] + "..."
-	}
-	quoted := strconv.QuoteToASCII(text)
-	return quoted[1 : len(quoted)-1]
 }
