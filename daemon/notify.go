@@ -26,7 +26,7 @@ func (d *Daemon) status() string {
 		p := project.State(now)
 		switch {
 		case !p.KeysUsable:
-			lacking = append(lacking, p.Name)
+			lacking = append(lacking, because(p.Name, whyNoKeys(&p)))
 		case p.Keys.Stale:
 			old = append(old, p.Name)
 			fallthrough
@@ -35,9 +35,11 @@ func (d *Daemon) status() string {
 		}
 		switch g := p.Upstream; {
 		case g.Circuit != upstream.Closed:
-			failing = append(failing, p.Name+" (circuit "+g.Circuit.String()+")")
+			failing = append(failing, because(p.Name, "circuit "+g.Circuit.String(), whyNoProfiles(&p)))
 		case !g.RetryUntil.IsZero():
-			failing = append(failing, p.Name+" (asked for a pause)")
+			failing = append(failing, because(p.Name, "asked for a pause"))
+		case misconfigured(&p):
+			failing = append(failing, because(p.Name, whyNoProfiles(&p)))
 		}
 		if p.ClockDiffers {
 			differing = append(differing, p.Name)
@@ -114,7 +116,8 @@ func (o *observer) check() {
 	before := o.projects
 	o.projects = map[string]projectHealth{}
 	for _, p := range d.projects().List {
-		is := projectHealth{p.KeysUsable(now), p.State(now).Upstream.Circuit}
+		state := p.State(now)
+		is := projectHealth{p.KeysUsable(now), state.Upstream.Circuit}
 		o.projects[p.Name()] = is
 		was := before[p.Name()]
 		log := d.opts.Logger.With("project", p.Name())
@@ -123,7 +126,7 @@ func (o *observer) check() {
 		}
 		switch {
 		case was.circuit == upstream.Closed && is.circuit != upstream.Closed:
-			log.Warn("upstream fails: profiles come from memory, stale or not at all, until it answers; nothing to do here if its status page says so")
+			log.Warn("upstream fails: profiles come from memory, stale or not at all, until it answers; nothing to do here if its status page says so", "cause", whyNoProfiles(&state))
 		case was.circuit != upstream.Closed && is.circuit == upstream.Closed:
 			log.Info("upstream answers again")
 		}

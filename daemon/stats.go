@@ -84,6 +84,7 @@ type projectStats struct {
 	KeysFailures int           `json:"keys_failures"`
 	KeyFetches   uint64        `json:"key_fetches"`
 	UnknownKeys  uint64        `json:"unknown_keys"`
+	Failures     []failure     `json:"failures"`
 	Upstream     upstreamStats `json:"upstream"`
 
 	Introspection *introspectionStats `json:"introspection,omitempty"`
@@ -200,6 +201,7 @@ func projectReport(s resolve.ProjectState, now time.Time) projectStats {
 		KeysFailures: s.Keys.FailuresInARow,
 		KeyFetches:   s.Keys.Fetches,
 		UnknownKeys:  s.Keys.UnknownKeyIDs,
+		Failures:     failuresOf(&s),
 		Upstream:     upstreamReport(s, now),
 
 		Introspection: introspectionReport(&s, now),

@@ -81,6 +81,7 @@ type Ring struct {
 	stopped  bool                 // Run has returned
 	failures int                  // attempts failed in a row
 	problem  error                // of the last attempt; nil if it succeeded or there was none
+	failure  Failure              // the last one
 	backoff  *backoff.ExponentialBackOff
 	counts   Counts
 }
@@ -294,7 +295,7 @@ func (r *Ring) succeeded(next *Snapshot, asked map[string]bool, maxAge time.Dura
 	}
 	now := r.config.Now()
 	r.counts.Fetches++
-	r.failures, r.problem = 0, nil
+	r.failures, r.problem, r.failure.Over = 0, nil, true
 	r.spare.Store(nil)
 	r.backoff.Reset()
 	// Always early, so that nothing is called stale while a refresh that works
@@ -323,7 +324,7 @@ func (r *Ring) failed(ctx context.Context, asked map[string]bool, err error) {
 		r.config.Log.Error(what+", will be tried again: keys that are known stay in use for 24 hours, without any lookups are answered keys-pending; "+remedy, "error", err)
 	}
 	r.failures++
-	r.problem = err
+	r.problem, r.failure = err, failureOf(err, r.config.Now())
 	r.counts.Fetches++
 	r.counts.Failures++
 	pause := r.backoff.NextBackOff()

@@ -27,6 +27,29 @@ func tell(err error) (what, remedy string) {
 	}
 }
 
+// Failure is the last attempt that brought no key set. Its zero value is that of a ring
+// that has had none.
+type Failure struct {
+	At time.Time
+	// Kind is unavailable or misconfigured, or unusable for what was fetched and is no key
+	// set that can be used. Status is the HTTP status, 0 when there was no answer.
+	Kind   string
+	Status int
+	// Cause says why, in closed words.
+	Cause string
+	// Over tells that a set was had since.
+	Over bool
+}
+
+func failureOf(err error, at time.Time) Failure {
+	f := Failure{At: at, Kind: "unusable", Cause: err.Error()}
+	var call *upstream.Error
+	if errors.As(err, &call) {
+		f.Kind, f.Status, f.Cause = call.Meaning.String(), call.Status, call.Cause()
+	}
+	return f
+}
+
 // trouble is what went wrong in the last attempt, in closed words; empty if it
 // succeeded.
 func (r *Ring) trouble() string {
@@ -105,6 +128,8 @@ type State struct {
 	// not, Problem what went wrong in the last one, in closed words.
 	FailuresInARow int
 	Problem        string
+	// Failure is the last one.
+	Failure Failure
 	// Skipped are the entries of the set that are not used: of the one in use or,
 	// without one, of the one that was fetched last.
 	Skipped []keyset.Skipped
@@ -122,7 +147,7 @@ func (s *State) Len() int {
 func (r *Ring) State(now time.Time) State {
 	r.mu.Lock()
 	next := *r.due.Load()
-	out := State{Counts: r.counts, Next: next, Due: clock.Left(next, now), FailuresInARow: r.failures}
+	out := State{Counts: r.counts, Next: next, Due: clock.Left(next, now), FailuresInARow: r.failures, Failure: r.failure}
 	r.mu.Unlock()
 	out.Problem, out.Skipped = r.trouble(), r.leftOut()
 	if s := r.current.Load(); s != nil {

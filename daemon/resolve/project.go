@@ -230,8 +230,7 @@ func (p *Project) selfTest(ctx context.Context) {
 			p.log.Info("project id and server key are right")
 			return
 		case errors.As(err, &e) && e.Meaning == upstream.Misconfigured:
-			p.log.Error("project id or server key is wrong: profiles are answered as misconfigured, claims are still verified; mend the configuration or the key, then reload (a systemd credential is delivered anew by a restart only)", "error", err)
-			return
+			return // the client has told
 		}
 		select {
 		case <-ctx.Done():

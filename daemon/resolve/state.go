@@ -23,6 +23,8 @@ type ProjectState struct {
 	// ProfileFailures how many of these brought no usable answer since the start.
 	Upstream        upstream.GovernorState
 	ProfileFailures uint64
+	// Failures are the last ones of each kind of question but those for the key set.
+	Failures []upstream.LastFailure
 	// ClockAhead is how far this host's clock was ahead of the upstream's at its last
 	// answer, if ClockHeard: there was one that told. ClockDiffers tells that they do not
 	// agree.
@@ -46,6 +48,7 @@ func (p *Project) State(now time.Time) ProjectState {
 		KeysUsable:      p.KeysUsable(now),
 		Upstream:        p.upstream.Governor(),
 		ProfileFailures: p.profileFailures.Load(),
+		Failures:        p.upstream.LastFailures(),
 		ClockDiffers:    p.upstream.ClockDiffers(),
 	}
 	s.Introspected = p.link.State()

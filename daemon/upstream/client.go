@@ -75,6 +75,7 @@ type Client struct {
 	introspection *governor
 	discovery     *discovery
 	comparison    comparison
+	failures      lastFailures
 }
 
 // New checks config and returns a Client. It sends nothing and starts nothing. Its errors name the setting and
@@ -132,12 +133,19 @@ func (c *Client) Budget() (rate float64, burst int) {
 	return c.config.Introspection.budget()
 }
 
-// finish names the act in e, tells the operator if e concerns them, and turns it into the caller's error.
+// LastFailures returns the last failure of each kind of question that has failed; those for key sets are not among them.
+func (c *Client) LastFailures() []LastFailure { return c.failures.list() }
+
+// finish names the act in e, tells the operator if e concerns them, and turns it into the caller's error. Of key sets
+// the caller tells.
 func (c *Client) finish(act string, e *Error) error {
+	c.failures.note(act, e, c.config.Now())
 	if e == nil {
 		return nil // not a nil *Error, which would be an error
 	}
 	e.act = act
-	c.callAttention(e)
+	if act != actKeys {
+		c.callAttention(e)
+	}
 	return e
 }

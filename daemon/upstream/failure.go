@@ -8,6 +8,16 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
+// The acts that errors name.
+const (
+	actKeys       = "fetch keyset"
+	actMetadata   = "fetch metadata"
+	actProfile    = "fetch profile"
+	actAPIKey     = "check an API key"
+	actIntrospect = "introspect a token"
+	actSelfTest   = "test the settings"
+)
+
 // Meaning says what an exchange with the upstream established.
 type Meaning uint8
 
@@ -86,6 +96,13 @@ func (e *Error) Error() string {
 		b.WriteString(e.act)
 		b.WriteString(": ")
 	}
+	b.WriteString(e.Cause())
+	return b.String()
+}
+
+// Cause is the text without what was being done.
+func (e *Error) Cause() string {
+	var b strings.Builder
 	b.WriteString(e.Meaning.String())
 	if e.Meaning == Denied {
 		b.WriteString(" (" + string(e.Denial) + ")")

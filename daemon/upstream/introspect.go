@@ -27,7 +27,7 @@ type Judge func(answer []byte, now time.Time) (outcome protocol.Outcome, detail 
 // anybody can make those up. asker, priority and ctx are as for [Client.Profile], the budget, circuit and pause are
 // introspection's own. The error is an *Error.
 func (c *Client) Introspect(ctx context.Context, token []byte, judge Judge, asker fair.Asker, priority Priority) ([]byte, error) {
-	const act = "introspect a token"
+	const act = actIntrospect
 	switch i := c.config.Introspection; {
 	case i == nil:
 		return nil, c.finish(act, missing("an introspection client"))

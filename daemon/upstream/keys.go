@@ -20,7 +20,7 @@ func (c *Client) Keyset(ctx context.Context, v Validators) (KeySetResponse, erro
 	ctx, cancel := c.within(ctx)
 	defer cancel()
 	keys, e := c.keyset(ctx, v)
-	return keys, c.finish("fetch keyset", e)
+	return keys, c.finish(actKeys, e)
 }
 
 func (c *Client) keyset(ctx context.Context, v Validators) (KeySetResponse, *Error) {

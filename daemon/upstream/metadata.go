@@ -33,7 +33,7 @@ func (c *Client) Issuer(ctx context.Context) (string, error) {
 	ctx, cancel := c.within(ctx)
 	defer cancel()
 	found, e := c.discovery.find(ctx, c)
-	return found.issuer, c.finish("fetch metadata", e)
+	return found.issuer, c.finish(actMetadata, e)
 }
 
 // discoverNeon looks for the metadata in their places. That there are none in one place is no reason to trust another

@@ -26,7 +26,10 @@ var ErrNotSession = errors.New("not a session credential")
 // The error is an *Error. A user whom the upstream calls anonymous, restricted or banned now is Denied like one it
 // refuses, unless the class is admitted, whatever the class of the token.
 func (c *Client) Profile(ctx context.Context, token []byte, subject string, asker fair.Asker, priority Priority) (Profile, error) {
-	const act = "fetch profile"
+	act := actProfile
+	if _, ok := ParseAPIKey(token); ok && c.config.Preset == Stack && subject == "" {
+		act = actAPIKey
+	}
 	ask, e := c.question(string(token), subject)
 	if e != nil {
 		return Profile{}, c.finish(act, e)

@@ -15,7 +15,7 @@ import (
 //
 // It takes a share of the profile budget only for Stack, whose users/me it asks.
 func (c *Client) SelfTest(ctx context.Context) error {
-	const act = "test the settings"
+	const act = actSelfTest
 	ctx, cancel := c.within(ctx)
 	defer cancel()
 	if c.config.Preset != Stack {

@@ -174,7 +174,7 @@ func human(name, text string) string {
 		return OrNone(Printable(text))
 	}
 	switch name {
-	case "now", "started", "fetched", "next", "exp", "iat", "nbf":
+	case "now", "started", "fetched", "next", "exp", "iat", "nbf", "at":
 		if n == 0 {
 			return "never"
 		}

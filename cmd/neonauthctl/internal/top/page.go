@@ -87,6 +87,7 @@ func page(before, now *look, every time.Duration, s style) []row {
 	rows = append(rows, i.figures(s)...)
 	rows = append(rows, i.faults(s)...)
 	rows = append(append(rows, row{}), i.projects(s)...)
+	rows = append(rows, i.causes(s)...)
 	return append(append(rows, row{}), i.why(s)...)
 }
 
@@ -156,7 +157,7 @@ func (i *interval) faults(s style) []row {
 		}
 	}
 	add(i.now.Panics, "panics %d: please report what the log says of them")
-	add(i.now.AccessLog.Lost, "access log: %d lines could not be written; the log says why")
+	add(i.now.AccessLog.Lost, "access log: lines that could not be written: %d; the log says why")
 	return rows
 }
 
@@ -197,6 +198,21 @@ func (i *interval) projects(s style) []row {
 			span{orDash(p.Upstream.Circuit), p.open()}, span{retry, p.Upstream.RetryAfter > 0}, span{fmt.Sprint(p.Upstream.Budget), p.Upstream.Budget <= 0},
 			span{text: calls.String()}, span{failures.String(), failures.perSecond > 0}, span{held.String(), held.perSecond > 0},
 			span{fmt.Sprint(p.Keys), p.Keys == 0}, span{text: age}, span{text: ago(p.KeysNext)}, span{fmt.Sprint(p.KeysFailures), p.KeysFailures > 0}))
+	}
+	return rows
+}
+
+// causes are rows about what an upstream does not answer now, and why.
+func (i *interval) causes(s style) []row {
+	var rows []row
+	for n := range i.now.Projects {
+		p := &i.now.Projects[n]
+		for _, f := range p.Failures {
+			if !f.Over {
+				text := fmt.Sprintf("%s: no %s, %s ago: %s", p.Name, f.Of, ago(max(0, i.now.Started+i.now.Uptime-f.At)), f.Cause)
+				rows = append(rows, row{spans: []span{{s.text(text, true), true}}})
+			}
+		}
 	}
 	return rows
 }

@@ -112,7 +112,7 @@ func TestWhatIsWrongStandsOut(t *testing.T) {
 		"unknown":          {func(s *stats) { s.Outcomes.Unknown = 70 }, "7.0", "unknown"},
 		"stale":            {func(s *stats) { s.Sources.Stale = 70 }, "7.0", "stale"},
 		"turned away":      {func(s *stats) { s.Connections.Refused = 70 }, "7.0", "refused"},
-		"lost lines":       {func(s *stats) { s.AccessLog.Lost = 70 }, "access log: 70 lines", "access-log"},
+		"lost lines":       {func(s *stats) { s.AccessLog.Lost = 70 }, "access log: lines that could not be written: 70", "access-log"},
 		"panics":           {func(s *stats) { s.Panics = 70 }, "panics 70", "panics"},
 	} {
 		look := func(n int) *look {

@@ -52,6 +52,11 @@ type projectStats struct {
 	KeysNext     int64 `json:"keys_next"`
 	KeysFailures int64 `json:"keys_failures"`
 	Upstream     upstreamStats
+	Failures     []struct {
+		Of, Cause string
+		At        int64
+		Over      bool
+	}
 }
 
 type upstreamStats struct {
