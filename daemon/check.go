@@ -30,6 +30,12 @@ func Check(ctx context.Context, out io.Writer, cfg config.Config, opts Options) 
 		return 0, program.ConfigError{Err: err}
 	}
 	fmt.Fprintf(out, "socket        %s\nadmin socket  %s\nstate         %s\ncache         %s\n", cfg.Socket, cfg.AdminSocket, cfg.StateDir, cfg.Cache.MaxBytes.String())
+	if cfg.MetricsListen != "" {
+		fmt.Fprintf(out, "metrics       %s\n", cfg.MetricsListen)
+	}
+	if cfg.MetricsExposed() {
+		fmt.Fprintf(out, "warn          metrics are served to every host that reaches this one, and name projects and callers' users; set metrics_listen to 127.0.0.1:PORT or unix:PATH\n")
+	}
 	if len(cfg.Callers) > 0 {
 		// A unit may have a user namespace, this process as a rule has not.
 		fmt.Fprintf(out, "callers       %d [[caller]] table(s); a unit with PrivateUsers=yes does not start with them\n", len(cfg.Callers))
@@ -170,12 +176,12 @@ func checkProject(ctx context.Context, out io.Writer, table config.Project, opts
 	} else {
 		left := ""
 		if skipped := set.Skipped(); len(skipped) > 0 {
-			left = " (" + keyset.Kinds(skipped) + ")"
+			left = ", " + keyset.Kinds(skipped)
 		}
 		if c.FindsIssuer() {
 			report("the issuer is "+p.Issuer()+", as the upstream's metadata say", nil)
 		}
-		report(fmt.Sprintf("key set: %d keys, %d skipped%s", len(set.Keys()), len(set.Skipped()), left), nil)
+		report(fmt.Sprintf("key set (keys: %d, skipped: %d%s)", len(set.Keys()), len(set.Skipped()), left), nil)
 	}
 	if _, err := config.ReadServerKey(c.SecretServerKey, dir); errors.Is(err, config.ErrNoCredentials) {
 		// systemd alone can read it, for the service alone.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/neonauthd/neonauthd/cmd/neonauth-http/internal/authrequest"
 	"github.com/neonauthd/neonauthd/cmd/neonauth-http/internal/hooks"
 	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/internal/program/command"
@@ -35,7 +36,7 @@ type hookFlags struct {
 	socket         string
 	config         string
 	check          bool
-	json           bool // the log
+	logFormat      string // "": text
 }
 
 func hooksCommand() *cobra.Command {
@@ -56,7 +57,7 @@ neonauthd.toml, and the credentials or files with its secrets.`,
   neonauth-http hooks --config hooks.toml --check`,
 		Args: command.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return f.run(cmd.Context(), cmd.OutOrStdout(), program.NewLogger(cmd.ErrOrStderr(), slog.LevelInfo, f.json))
+			return f.run(cmd.Context(), cmd.OutOrStdout(), program.NewLogger(cmd.ErrOrStderr(), slog.LevelInfo, f.logFormat == authrequest.LogJSON))
 		},
 	}
 	cmd.Flags().StringVar(&f.listen, "listen", "", "`ADDRESS` for deliveries, from a web server: unix:PATH, or HOST:PORT on loopback")
@@ -64,7 +65,7 @@ neonauthd.toml, and the credentials or files with its secrets.`,
 	command.Path(cmd.Flags(), &f.socket, "admin-socket", "", "`PATH` of the daemon's admin socket (default $"+adminVariable+", else "+protocol.DefaultAdminSocket+")")
 	command.Path(cmd.Flags(), &f.config, "config", "", "configuration `FILE`, which has to be there")
 	cmd.Flags().BoolVar(&f.check, "check", false, "read the configuration file and the secrets, say what is wrong with them, and end")
-	logFormat(cmd, &f.json)
+	logFormat(cmd, &f.logFormat, authrequest.LogText)
 	return cmd
 }
 

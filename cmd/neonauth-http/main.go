@@ -9,12 +9,12 @@ package main
 import (
 	"context"
 	"io"
-	"log/slog"
 	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/cmd/neonauth-http/internal/authrequest"
 	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/internal/program/command"
 	"github.com/neonauthd/neonauthd/protocol"
@@ -42,9 +42,8 @@ type flags struct {
 	socket         string
 	config         string
 	check          bool
-	keep           int    // of the configuration at the start
-	accessLog      string // the same of access_log
-	json           bool   // the log
+	logFormat      string                // "": the configuration's
+	began          *authrequest.Settings // of the configuration at the start
 }
 
 func root() *cobra.Command {
@@ -69,7 +68,7 @@ by systemd (neonauth-http, neonauth-http-status) take the place of both flags.`,
 			if f.check {
 				return f.checkConfig()
 			}
-			return f.serve(cmd.Context(), program.NewLogger(cmd.ErrOrStderr(), slog.LevelInfo, f.json))
+			return f.serve(cmd.Context(), cmd.ErrOrStderr())
 		},
 	}
 	root.Flags().StringVar(&f.listen, "listen", "", "`ADDRESS` for web servers: unix:PATH, or HOST:PORT on loopback")
@@ -77,17 +76,18 @@ by systemd (neonauth-http, neonauth-http-status) take the place of both flags.`,
 	command.Path(root.Flags(), &f.socket, "socket", "", "`PATH` of the daemon's socket (default $"+client.SocketVariable+", else "+protocol.DefaultSocket+")")
 	command.Path(root.Flags(), &f.config, "config", "", "configuration `FILE`; without one the defaults hold")
 	root.Flags().BoolVar(&f.check, "check", false, "read the configuration file, say what is wrong with it, and end")
-	logFormat(root, &f.json)
+	logFormat(root, &f.logFormat, "log_format of the configuration file")
 	root.AddCommand(checkNginxCommand(), hooksCommand())
 	command.Set(root, program.Version("neonauth-http", release, commit))
 	return root
 }
 
-// logFormat adds the flag that says how the log is written.
-func logFormat(cmd *cobra.Command, json *bool) {
-	command.Text(cmd.Flags(), new(string), "log-format", "`FORMAT` of the log: text or json (default text)", func(format string) string {
-		if *json = format == "json"; !*json && format != "text" {
-			return "must be text or json"
+// logFormat adds the flag that says how the log is written; otherwise is what holds
+// without it.
+func logFormat(cmd *cobra.Command, format *string, otherwise string) {
+	command.Text(cmd.Flags(), format, "log-format", "`FORMAT` of the log: text or json (default "+otherwise+")", func(format string) string {
+		if err := authrequest.CheckLogFormat(format); err != nil {
+			return err.Error()
 		}
 		return ""
 	})

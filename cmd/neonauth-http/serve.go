@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -36,7 +38,7 @@ func (f *flags) checkConfig() error {
 }
 
 // serve runs the program until ctx ends.
-func (f *flags) serve(ctx context.Context, log *slog.Logger) error {
+func (f *flags) serve(ctx context.Context, errs io.Writer) error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
@@ -44,7 +46,8 @@ func (f *flags) serve(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return program.ConfigError{Err: err}
 	}
-	f.keep, f.accessLog = set.Keep(), set.AccessLog()
+	f.began = set
+	log := program.NewLogger(errs, slog.LevelInfo, cmp.Or(f.logFormat, set.LogFormat()) == authrequest.LogJSON)
 	key, err := accesslog.CredentialKey()
 	if err != nil {
 		return program.ConfigError{Err: err}
@@ -55,7 +58,7 @@ func (f *flags) serve(ctx context.Context, log *slog.Logger) error {
 	}
 	c := &client.Client{Socket: f.socket, Name: "neonauth-http", Conns: authrequest.MaxConns, Keep: set.Keep()}
 	s := authrequest.New(release, c, set, log, time.Now)
-	if err := s.Record(f.accessLog, key); err != nil {
+	if err := s.Record(set.AccessLog(), key); err != nil {
 		return errors.Join(program.ConfigError{Err: err}, l.close())
 	}
 	for _, ln := range []net.Listener{l.auth, l.status} {
@@ -140,18 +143,27 @@ func (f *flags) reload(s *authrequest.Service, log *slog.Logger) {
 		log.Error("the configuration was not reloaded, the old one holds", "error", err)
 		return
 	}
-	if set.Keep() != f.keep {
+	if key := f.fixed(set); key != "" {
 		s.Kept()
-		log.Error("the configuration was not reloaded, the old one holds: keep cannot change by a reload; restart to change it")
-		return
-	}
-	if set.AccessLog() != f.accessLog {
-		s.Kept()
-		log.Error("the configuration was not reloaded, the old one holds: access_log cannot change by a reload; restart to change it")
+		log.Error("the configuration was not reloaded, the old one holds: " + key + " cannot change by a reload; restart to change it")
 		return
 	}
 	s.Use(set)
 	log.Info("configuration reloaded")
+}
+
+// fixed is a key that differs from the start's and that only a restart can change; "" if
+// there is none.
+func (f *flags) fixed(next *authrequest.Settings) string {
+	switch {
+	case next.Keep() != f.began.Keep():
+		return "keep"
+	case next.AccessLog() != f.began.AccessLog():
+		return "access_log"
+	case next.LogFormat() != f.began.LogFormat():
+		return "log_format"
+	}
+	return ""
 }
 
 // drain answers what is under way and closes.

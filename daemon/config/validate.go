@@ -46,7 +46,7 @@ func (c *Config) Validate() error {
 	if err := checkMetricsListen(c.MetricsListen); err != nil {
 		report("metrics_listen", "%v", err)
 	}
-	if c.Pprof && reachable(c.MetricsListen) {
+	if c.Pprof && c.MetricsExposed() {
 		report("pprof", "is refused with this metrics_listen, where other hosts could take profiles; set that to \"unix:PATH\", or to a loopback address such as \"127.0.0.1:9464\"")
 	}
 	if c.Socket == c.AdminSocket {
@@ -113,12 +113,12 @@ func checkMetricsListen(address string) error {
 	return nil
 }
 
-// reachable reports whether other hosts may reach an address that metrics are served on.
-func reachable(address string) bool {
-	if address == "" || strings.HasPrefix(address, "unix:") {
+// MetricsExposed reports whether other hosts may reach what metrics_listen names.
+func (c *Config) MetricsExposed() bool {
+	if c.MetricsListen == "" || strings.HasPrefix(c.MetricsListen, "unix:") {
 		return false
 	}
-	host, _, err := net.SplitHostPort(address)
+	host, _, err := net.SplitHostPort(c.MetricsListen)
 	return err == nil && !transport.IsLoopback(host)
 }
 

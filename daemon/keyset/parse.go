@@ -23,8 +23,11 @@ type NoUsableKeyError struct {
 
 // Error counts the entries by what is wrong with them.
 func (e *NoUsableKeyError) Error() string {
-	if len(e.Skipped) == 0 {
+	switch len(e.Skipped) {
+	case 0:
 		return "the key set is empty"
+	case 1:
+		return "the only key of the set cannot be used (" + Kinds(e.Skipped) + ")"
 	}
 	return fmt.Sprintf("none of the %d keys of the set can be used (%s)", len(e.Skipped), Kinds(e.Skipped))
 }

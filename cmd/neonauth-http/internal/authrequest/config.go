@@ -41,6 +41,7 @@ type Settings struct {
 	show     selection
 	keep     int // how many accepted answers are kept
 	access   string
+	format   string // of the log
 	pprof    bool
 
 	resources []resource
@@ -58,6 +59,23 @@ func (s *Settings) Keep() int {
 // AccessLog is where lines about requests go, as package accesslog has it.
 func (s *Settings) AccessLog() string { return s.access }
 
+// The forms of the log, in the daemon's words.
+const (
+	LogText = "text" // name=value
+	LogJSON = "json" // an object a line
+)
+
+// CheckLogFormat says what is wrong with the name of a form of the log.
+func CheckLogFormat(name string) error {
+	if name == LogText || name == LogJSON {
+		return nil
+	}
+	return errors.New("must be text or json" + nearest.Question(name, []string{LogText, LogJSON}, "", ""))
+}
+
+// LogFormat is how a line of the log is written: LogText or LogJSON.
+func (s *Settings) LogFormat() string { return s.format }
+
 // file is the configuration file. Absent keys have their defaults.
 type file struct {
 	Realm    string    `toml:"realm"`
@@ -68,6 +86,7 @@ type file struct {
 	Claims   *[]string `toml:"claims"`
 	Keep     *int      `toml:"keep"`
 	Access   string    `toml:"access_log"`
+	Format   string    `toml:"log_format"`
 	Pprof    bool      `toml:"pprof"`
 
 	Resources []resourceTable `toml:"resource"`
@@ -122,6 +141,7 @@ func (f *file) settings() (*Settings, error) {
 	set := &Settings{
 		keep:     DefaultKeep,
 		access:   f.Access,
+		format:   cmp.Or(f.Format, LogText),
 		pprof:    f.Pprof,
 		realm:    f.Realm,
 		timeout:  cmp.Or(time.Duration(f.Timeout), defaultTimeout),
@@ -134,6 +154,9 @@ func (f *file) settings() (*Settings, error) {
 		if set.keep = *f.Keep; set.keep < 0 || set.keep > MaxKeep {
 			return nil, fmt.Errorf("keep: must be a number from 0, which keeps nothing, to %d", MaxKeep)
 		}
+	}
+	if err := CheckLogFormat(set.format); err != nil {
+		return nil, fmt.Errorf("log_format: %w", err)
 	}
 	err := accesslog.Check(f.Access)
 	if err != nil {

@@ -75,20 +75,28 @@ func printChange(s *cli.Settings, verb protocol.Verb, r *protocol.Reply) error {
 	return err
 }
 
+// counted is a number of things in words.
+func counted(n int64, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
 // tellChange says what a change came to.
 func tellChange(s *cli.Settings, verb protocol.Verb, d *document.Change) {
-	entries := d.Entries
+	entries, inForce := d.Entries, counted(d.Entries, "revocation", "revocations")
 	switch {
 	case verb == protocol.PURGE:
-		fmt.Fprintf(s.Out, "purged: about %d entries forgotten\n", entries)
+		fmt.Fprintf(s.Out, "purged: about %s forgotten\n", counted(entries, "entry", "entries"))
 	case verb == protocol.REVOKE && *d.Changed:
-		fmt.Fprintf(s.Out, "revoked; %d revocations in force\n", entries)
+		fmt.Fprintf(s.Out, "revoked; %s in force\n", inForce)
 	case verb == protocol.REVOKE:
-		fmt.Fprintf(s.Out, "was revoked already; %d revocations in force\n", entries)
+		fmt.Fprintf(s.Out, "was revoked already; %s in force\n", inForce)
 	case *d.Changed:
-		fmt.Fprintf(s.Out, "taken back; %d revocations stay in force\n", entries)
+		fmt.Fprintf(s.Out, "taken back; still in force: %s\n", inForce)
 	default:
-		fmt.Fprintf(s.Out, "there was no such revocation; %d revocations in force\n", entries)
+		fmt.Fprintf(s.Out, "there was no such revocation; %s in force\n", inForce)
 		fmt.Fprintln(s.Out, "  next: check project, kind and id: neonauthctl revocations lists them")
 	}
 	if d.UnknownKey {

@@ -87,7 +87,7 @@ func printFleet(s *cli.Settings, v *fleetView) {
 	}
 	rows := [][2]string{
 		{"fleet", v.Name}, {"this host", v.Host}, {"hears the fleet", heard},
-		{"marks", fmt.Sprintf("%d revocations and purges, %d still to be told", v.Marks, v.Lacking)},
+		{"marks", fmt.Sprintf("revocations and purges: %d, still to be told: %d", v.Marks, v.Lacking)},
 	}
 	if v.OldNames > 0 {
 		rows = append(rows, [2]string{"old key", strconv.Itoa(v.OldNames) + " marks are still kept under it: do not remove it yet"})
