@@ -45,7 +45,7 @@ type deliveryKey struct {
 	result         result
 }
 
-func newCounters(version string, projects []string, reachable *atomic.Bool) *counters {
+func newCounters(version string, projects []string, reachable *atomic.Bool, inFlight *atomic.Int64) *counters {
 	c := &counters{deliveries: map[deliveryKey]*metrics.Counter{}, signed: map[string]*atomic.Int64{}}
 	build := c.family("neonauth_hooks_build_info", exposition.Gauge, "Always 1; the labels tell what is running.")
 	build.NewGauge(fmt.Sprintf("%s{version=%q,goversion=%q}", build.name, version, runtime.Version()), func() float64 { return 1 })
@@ -65,6 +65,8 @@ func newCounters(version string, projects []string, reachable *atomic.Bool) *cou
 		}
 		return 0
 	})
+	open := c.family("neonauth_hooks_in_flight", exposition.Gauge, "Deliveries that are being taken.")
+	open.NewGauge(open.name, func() float64 { return float64(inFlight.Load()) })
 	c.refused = c.counter("neonauth_hooks_connections_refused_total", "Connections closed at once because there were too many.")
 	c.panics = c.counter("neonauth_hooks_panics_total", "Faults of ours that cost a delivery, answered 500; each is logged.")
 	return c

@@ -52,6 +52,7 @@ type Service struct {
 	metrics   *counters
 	large     chan struct{}
 	reachable atomic.Bool
+	inFlight  atomic.Int64
 }
 
 // New makes a Service that steers the daemon whose admin socket has that path, and
@@ -71,7 +72,7 @@ func New(version, socket string, set *Settings, log *slog.Logger, now func() tim
 		s.projects[set.projects[i].name] = &set.projects[i]
 	}
 	s.reachable.Store(true)
-	s.metrics = newCounters(version, set.Projects(), &s.reachable)
+	s.metrics = newCounters(version, s.names, &s.reachable, &s.inFlight)
 	return s
 }
 
@@ -96,6 +97,8 @@ type delivery struct {
 // ServeHTTP takes one delivery.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := s.now()
+	s.inFlight.Add(1)
+	defer s.inFlight.Add(-1)
 	d := &delivery{}
 	result := s.take(w, r, d)
 	s.tell(d, result)
