@@ -1,6 +1,7 @@
 // An MCP server, and a client that knows nothing of it but its address; both are those of npm's SDK.
 //
 //     node mcp.mjs serve                              prints its port
+//     node mcp.mjs guarded HOST:PORT ISSUER           behind the guard for Node, as a protected resource
 //     node mcp.mjs ask ADDRESS 'Cookie of a browser'  prints what the server said
 //
 // FOLDER names the node_modules with the SDK.
@@ -13,19 +14,34 @@ const require = createRequire(process.env.FOLDER + '/')
 const sdk = (name) => import(pathToFileURL(require.resolve('@modelcontextprotocol/sdk/' + name)).href)
 
 async function serve() {
+  const server = createServer(await answering((request) => request.headers['x-auth-user-id'] ?? 'nobody'))
+  server.listen(0, '127.0.0.1', () => console.log(server.address().port))
+}
+
+async function guarded(address, issuer) {
+  const { Resource } = await import('../../../client/node/src/httpauth.js')
+  const { from, guard } = await import('../../../client/node/src/middleware.js')
+  const resource = new Resource({ resource: `http://${address}/mcp`, authorizationServers: [issuer], scopes: ['read', 'write'] })
+  const protect = guard({ resource, scopes: ['read'], lookup: { project: 'mcp' } })
+  const server = createServer(protect.wrap(await answering((request) => from(request).user.id)))
+  const [host, port] = address.split(':')
+  server.listen(Number(port), host, () => console.log('listening'))
+}
+
+// answering handles the requests for an MCP server that tells who is asking.
+async function answering(who) {
   const { McpServer } = await sdk('server/mcp.js')
   const { StreamableHTTPServerTransport } = await sdk('server/streamableHttp.js')
-  const server = createServer(async (request, response) => {
+  return async (request, response) => {
     const mcp = new McpServer({ name: 'example', version: '1' })
-    mcp.registerTool('whoami', { description: 'who the web server says is asking' }, () => ({
-      content: [{ type: 'text', text: request.headers['x-auth-user-id'] ?? 'nobody' }],
+    mcp.registerTool('whoami', { description: 'who is asking' }, () => ({
+      content: [{ type: 'text', text: who(request) }],
     }))
     const transport = new StreamableHTTPServerTransport({ sessionIdGenerator: undefined, enableJsonResponse: true })
     response.on('close', () => transport.close())
     await mcp.connect(transport)
     await transport.handleRequest(request, response)
-  })
-  server.listen(0, '127.0.0.1', () => console.log(server.address().port))
+  }
 }
 
 // Memory is where the client keeps what it learns, and a browser in which somebody has signed in.
@@ -83,4 +99,4 @@ async function ask(address, cookie) {
 }
 
 const [mode, ...rest] = process.argv.slice(2)
-await { serve, ask }[mode](...rest)
+await { serve, guarded, ask }[mode](...rest)

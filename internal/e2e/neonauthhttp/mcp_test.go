@@ -3,11 +3,18 @@ package neonauthhttp_test
 import (
 	"bufio"
 	"context"
+	"net"
+	"net/http/httptest"
+	"net/http/httputil"
 	"net/url"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
 
+	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/client/httpauth"
+	"github.com/neonauthd/neonauthd/client/middleware"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/internal/e2e"
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
@@ -21,11 +28,73 @@ func TestAnMCPClientFindsItsWay(t *testing.T) {
 	node, modules := need.Program(t, "node", "nodejs"), need.Made(t, "../../..", "frameworks")
 	address := freeAddress(t)
 	w := newSystem(t)
-	served := w.serveMCP(t, node, modules)
+	served := w.serveMCP(t, node, modules, "serve")
 	startNginxAt(t, w, "tcp", address, "listen 8080;", "listen "+address+";",
 		"?level=claims&require=clean-headers", "?project=mcp&require=clean-headers&require=scope:read", "server 127.0.0.1", "server "+served+"; #")
 	resource := w.protect(t, "http://"+address+"/mcp")
 
+	w.walk(t, node, modules, resource)
+}
+
+// TestAnMCPClientFindsItsWayThroughAGuard of each language, which is all that there is before the MCP server.
+func TestAnMCPClientFindsItsWayThroughAGuard(t *testing.T) {
+	t.Parallel()
+	need.Time(t, "it installs the MCP SDK")
+	node, modules := need.Program(t, "node", "nodejs"), need.Made(t, "../../..", "frameworks")
+	for language, start := range map[string]func(t *testing.T, w *system, address string){
+		"Go": func(t *testing.T, w *system, address string) {
+			serveGuarded(t, w, address, w.serveMCP(t, node, modules, "serve"))
+		},
+		"Node": func(t *testing.T, w *system, address string) {
+			w.serveMCP(t, node, modules, "guarded", address, w.BaseURL())
+		},
+		"Python": func(t *testing.T, w *system, address string) {
+			python := need.Program(t, "python3", "python3")
+			w.program(t, python, []string{"PYTHONPATH=../../../client/python/src", "PYTHONDONTWRITEBYTECODE=1"},
+				"guarded.py", address, w.serveMCP(t, node, modules, "serve"), w.BaseURL())
+		},
+	} {
+		t.Run(language, func(t *testing.T) {
+			t.Parallel()
+			w, address := newSystem(t), freeAddress(t)
+			resource := w.protect(t, "http://"+address+"/mcp")
+			start(t, w, address)
+			w.walk(t, node, modules, resource)
+		})
+	}
+}
+
+// serveGuarded puts the guard for Go before an MCP server, and tells that who asks.
+func serveGuarded(t *testing.T, w *system, address, behind string) {
+	t.Helper()
+	resource, err := httpauth.NewResource(httpauth.Metadata{
+		Resource: "http://" + address + "/mcp", AuthorizationServers: []string{w.BaseURL()}, Scopes: []string{"read", "write"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &client.Client{Socket: w.path("d.sock"), Project: "mcp"}
+	t.Cleanup(func() { _ = c.Close() })
+	guard := &middleware.Guard{Client: c, Resource: resource, Require: httpauth.Requirements{Scopes: []string{"read"}}}
+	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(&url.URL{Scheme: "http", Host: behind})
+		answer, _ := middleware.From(r.In.Context())
+		r.Out.Header.Set("X-Auth-User-Id", answer.User().ID)
+	}}
+	ln, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewUnstartedServer(guard.Wrap(proxy))
+	server.Listener.Close()
+	server.Listener = ln
+	server.Start()
+	t.Cleanup(server.Close)
+}
+
+// walk lets a client come in that knows the resource's address and the cookie of a browser.
+func (w *system) walk(t *testing.T, node, modules, resource string) {
+	t.Helper()
 	session, err := w.SignIn(w.ada.ID)
 	if err != nil {
 		t.Fatal(err)
@@ -39,11 +108,18 @@ func TestAnMCPClientFindsItsWay(t *testing.T) {
 	}
 }
 
-// serveMCP starts an MCP server and returns its address.
-func (w *system) serveMCP(t *testing.T, node, modules string) string {
+// serveMCP starts an MCP server and returns its address, if it has chosen that itself.
+func (w *system) serveMCP(t *testing.T, node, modules string, args ...string) string {
 	t.Helper()
-	cmd := exec.Command(node, "mcp.mjs", "serve")
-	cmd.Env = e2e.Environment("FOLDER=" + modules)
+	return "127.0.0.1:" + w.program(t, node, []string{"FOLDER=" + modules}, append([]string{"mcp.mjs"}, args...)...)
+}
+
+// program starts a server that asks the daemon, and returns the first line that it prints when it listens.
+func (w *system) program(t *testing.T, path string, env []string, args ...string) string {
+	t.Helper()
+	cmd := exec.Command(path, args...)
+	cmd.Env = e2e.Environment(append(env, client.SocketVariable+"="+w.path("d.sock"))...)
+	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -52,11 +128,11 @@ func (w *system) serveMCP(t *testing.T, node, modules string) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _, _ = cmd.Process.Kill(), cmd.Wait() })
-	port, err := bufio.NewReader(out).ReadString('\n')
+	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
 		t.Fatal(err)
 	}
-	return "127.0.0.1:" + strings.TrimSpace(port)
+	return strings.TrimSpace(line)
 }
 
 func mcp(t *testing.T, node, modules string, args ...string) string {
