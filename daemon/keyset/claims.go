@@ -17,7 +17,8 @@ import (
 // tokens that differ in nothing but the signature have equal Claims. The zero
 // value says nothing and is what every refused token gets.
 type Claims struct {
-	// Subject is "sub": never empty, free of control characters.
+	// Subject is "sub": free of control characters, and never empty but in a logout
+	// token that names a session.
 	Subject string
 	// Issuer is "iss", one of the policy's.
 	Issuer string
@@ -89,6 +90,8 @@ type payload struct {
 	client      string // "client_id" or "azp"
 	stated      bool   // client is in the policy's AudienceClaim
 	scope       string
+	event       bool // "events" has that of a logout token
+	identified  bool // "jti" is there
 	anonymous   flag
 	restricted  flag
 	reason      flag   // "restricted_reason" is there, and not null
@@ -126,9 +129,11 @@ func (c *payload) member(name []byte, value strictjson.Value) error {
 	case "cnf":
 		c.bound = true // whatever it holds: nobody here could check the proof
 	case "at_hash", "c_hash", "events", "typ", "token_use":
-		if otherKind(string(name), value) {
+		if c.otherKind(string(name), value) {
 			c.other = string(name)
 		}
+	case "nonce", "jti":
+		c.logoutMember(name, value)
 	case "client_id", "azp", "scope":
 		what = c.grant(name, value)
 	case "role":
@@ -141,6 +146,7 @@ func (c *payload) member(name []byte, value strictjson.Value) error {
 	case "restricted_reason":
 		c.readReason(name, value)
 	}
+	c.checkEnded(name, value)
 	// What is no string names no session.
 	if at := slices.Index(c.policy.SessionClaims, string(name)); at >= 0 && what == "" && value.Kind() == '"' {
 		var id string
@@ -262,7 +268,7 @@ func (c *payload) judge(now time.Time) (*Audience, protocol.Reason) {
 	switch {
 	case c.bound:
 		return nil, protocol.ReasonSenderConstrained
-	case c.other != "":
+	case c.other != "", c.policy.Logout && !c.event:
 		return nil, protocol.ReasonWrongType
 	case c.misfit != nil, c.missing() != nil:
 		return nil, protocol.ReasonMissingClaim
@@ -297,15 +303,20 @@ func (c *payload) judge(now time.Time) (*Audience, protocol.Reason) {
 
 // missing names a claim that has to be there and is not; nil if all are.
 func (c *payload) missing() error {
+	resource, logout := c.policy.Resource, c.policy.Logout
 	switch {
-	case c.subject == "":
+	case c.subject == "" && !logout:
 		return &flaw{"sub", "is absent"}
+	case c.subject == "" && c.session == "":
+		return &flaw{"sub", "is absent, and so is sid"}
 	case !c.expires.present:
 		return &flaw{"exp", "is absent"}
-	case c.policy.Resource && c.client == "":
+	case resource && c.client == "":
 		return &flaw{"client_id", "is absent"}
-	case c.policy.Resource && !c.issuedAt.present:
+	case (resource || logout) && !c.issuedAt.present:
 		return &flaw{"iat", "is absent"}
+	case logout && !c.identified:
+		return &flaw{"jti", "is absent"}
 	default:
 		return nil
 	}
@@ -316,7 +327,7 @@ func (c *payload) missing() error {
 func (c *payload) flaw(reason protocol.Reason) error {
 	switch {
 	case reason == protocol.ReasonWrongType:
-		return &flaw{c.other, "says that this is no access token"}
+		return c.otherFlaw()
 	case reason == protocol.ReasonWrongAudience:
 		return c.audienceFlaw()
 	case reason != protocol.ReasonMissingClaim:

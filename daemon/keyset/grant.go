@@ -7,21 +7,28 @@ import (
 	"github.com/neonauthd/neonauthd/internal/strictjson"
 )
 
-// otherKind tells whether a claim says that this is no access token: hashes that
+// otherKind tells whether a claim says that this is another kind of token than the
+// policy takes: no access token, or no logout token: hashes that
 // only ID tokens have (OpenID Connect Core section 3.3.2.11), what happened, as
 // logout tokens and security events have it (RFC 8417), the type as Keycloak
 // writes it and the use as Cognito does.
-func otherKind(name string, value strictjson.Value) bool {
+func (c *payload) otherKind(name string, value strictjson.Value) bool {
 	switch name {
 	case "typ":
 		switch exactText(value) {
-		case "ID", "Refresh", "Offline", "Logout":
+		case "ID", "Refresh", "Offline":
 			return true
+		case "Logout":
+			return !c.policy.Logout
 		}
 		return false
 	case "token_use":
 		return exactText(value) == "id"
 	case "events":
+		if c.policy.Logout {
+			c.event = hasLogoutEvent(value)
+			return !c.event
+		}
 		return value.Kind() == '{'
 	default:
 		return value.Kind() == '"'

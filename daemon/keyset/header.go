@@ -1,8 +1,6 @@
 package keyset
 
 import (
-	"strings"
-
 	"github.com/neonauthd/neonauthd/internal/strictjson"
 	"github.com/neonauthd/neonauthd/protocol"
 )
@@ -66,7 +64,7 @@ func (h *header) unfit(p *Policy) (protocol.Reason, error) {
 	case !h.typeFits(p) && !h.hasType:
 		return protocol.ReasonWrongType, &flaw{"typ", "is absent"}
 	case !h.typeFits(p):
-		return protocol.ReasonWrongType, &flaw{"typ", "names another kind of token"}
+		return protocol.ReasonWrongType, &flaw{"typ", namedKind(mediaType(h.typ))}
 	case !h.hasKeyID && !p.KeyIDOptional:
 		return protocol.ReasonMalformed, &flaw{"kid", "is absent"}
 	default:
@@ -79,10 +77,12 @@ func (h *header) typeFits(p *Policy) bool {
 	if !h.hasType {
 		return !p.Resource
 	}
-	typ := strings.TrimPrefix(strings.ToLower(h.typ), "application/")
+	typ := mediaType(h.typ)
 	switch {
 	case p.Resource:
 		return typ == "at+jwt"
+	case p.Logout:
+		return typ == logoutType || typ == "jwt"
 	case p.AccessTokenType:
 		return typ == "jwt" || typ == "at+jwt"
 	default:

@@ -113,6 +113,8 @@ func kindOf(token string) string {
 	typ, _ := h.Typ.(string)
 	typ = strings.TrimPrefix(strings.ToLower(typ), "application/")
 	switch {
+	case c.Events != nil && (typ == "logout+jwt" || typ == "jwt" || typ == ""):
+		return "logout"
 	case typ == "at+jwt" && (c.Client != nil || c.AZP != nil):
 		return "resource"
 	case typ != "" && typ != "jwt", c.AtHash != nil, c.Events != nil:
@@ -131,17 +133,25 @@ func TestNoTokenPassesForOneOfAnotherKind(t *testing.T) {
 	everything := &Policy{Algorithms: Algorithms(), Admitted: wide.Admitted, KeyIDOptional: true, AudienceArray: true, Leeway: 5 * time.Second}
 	resources := *everything
 	resources.Resource, resources.Machines = true, true
-	policies["session of any audience"], policies["resource of any audience"] = everything, &resources
+	endings := *everything
+	endings.Logout, endings.SessionClaims = true, []string{"sid"}
+	policies["session of any audience"], policies["resource of any audience"], policies["logout of any audience"] = everything, &resources, &endings
 	accepts := map[string]int{}
 	for _, set := range []string{"oauth/jwks.json", "neon/jwks.json", "stack/jwks.json"} {
 		s := fixtureSet(t, set, Algorithms()...)
 		for name, p := range policies {
 			for _, token := range allTokens(t) {
-				claims, outcome := Verify(p, s, []byte(token), fixtureNow, nil)
+				claims, outcome := Verify(p, s, []byte(token), time.Unix(1780272030, 0), nil) // while the logout tokens are good too
 				if outcome != accepted {
 					continue
 				}
-				want := map[bool]string{true: "resource", false: "session"}[p.Resource]
+				want := "session"
+				switch {
+				case p.Resource:
+					want = "resource"
+				case p.Logout:
+					want = "logout"
+				}
 				if kind := kindOf(token); kind != want {
 					t.Errorf("%s: a token of kind %s passes for %s: %s", name, kind, want, claims.JSON)
 				}
@@ -149,7 +159,7 @@ func TestNoTokenPassesForOneOfAnotherKind(t *testing.T) {
 			}
 		}
 	}
-	if accepts["session"] < 3 || accepts["resource"] < 50 {
+	if accepts["session"] < 3 || accepts["resource"] < 50 || accepts["logout"] < 10 {
 		t.Errorf("accepted %v: has nothing been compared?", accepts)
 	}
 }

@@ -220,7 +220,7 @@ func expect(t testing.TB, p *Policy, s *Set, token string, want protocol.Outcome
 // checkClaims holds for every verdict.
 func checkClaims(t testing.TB, c Claims, reason protocol.Outcome) {
 	t.Helper()
-	if accepted := reason == accepted; accepted != (c.Subject != "") || accepted != (c.Key != nil) ||
+	if accepted := reason == accepted; accepted != (c.Subject != "" || c.Session != "") || accepted != (c.Key != nil) ||
 		accepted != (len(c.JSON) > 0) || accepted == c.Expires.IsZero() {
 		t.Errorf("verdict %v with claims %+v", reason, c)
 	}

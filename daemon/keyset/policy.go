@@ -117,6 +117,12 @@ type Policy struct {
 	// logout token and no token for a resource passes, because these have one.
 	// Empty: "aud" itself.
 	AudienceClaim string
+	// Logout makes the policy that of a receiver of logout tokens (OpenID Connect
+	// Back-Channel Logout 1.0 section 2.6): "typ" is "logout+jwt" or "JWT", compared
+	// as media types, or absent; "events" holds the event, and there is no "nonce";
+	// "iat", "jti", and "sub" or "sid" are there. The audiences are the ids of the
+	// client. No other token passes, and no other policy takes a logout token.
+	Logout bool
 	// Machines admits tokens that a client got for itself, whose "sub" is the
 	// client. Of a Resource, or with an AudienceClaim; elsewhere nobody knows the
 	// client.

@@ -1,0 +1,94 @@
+package keyset
+
+import (
+	"strings"
+
+	"github.com/neonauthd/neonauthd/internal/strictjson"
+)
+
+const (
+	// logoutType is the "typ" of a logout token, and logoutEvent the event that it
+	// tells of (OpenID Connect Back-Channel Logout 1.0 sections 2.4 and 2.6).
+	logoutType  = "logout+jwt"
+	logoutEvent = "http://schemas.openid.net/event/backchannel-logout"
+	// MaxEnded is the longest "sub" and "sid" of a logout token, in bytes: as long
+	// as an id can be that is revoked.
+	MaxEnded = 512
+)
+
+// mediaType is what is compared of a "typ" (RFC 7515 section 4.1.9).
+func mediaType(typ string) string {
+	return strings.TrimPrefix(strings.ToLower(typ), "application/")
+}
+
+// namedKind says of a "typ" that the policy does not take which kind of token it
+// names, if that is a known one.
+func namedKind(typ string) string {
+	switch typ {
+	case logoutType:
+		return "names a logout token, which ends a session and lets nobody in: LOGOUT takes it"
+	case "at+jwt":
+		return "names an OAuth access token for a resource, and the project takes none"
+	case "dpop+jwt":
+		return "names a DPoP proof, which goes along with a token and is none"
+	case "id_token", "id+jwt":
+		return "names an ID token, which tells an application who has signed in and lets nobody in"
+	default:
+		return "names another kind of token"
+	}
+}
+
+// hasLogoutEvent tells whether "events" is an object with the event of a logout
+// token, whose value is an object too.
+func hasLogoutEvent(value strictjson.Value) (has bool) {
+	if value.Kind() != '{' {
+		return false
+	}
+	strictjson.Each(value, func(name []byte, value strictjson.Value) {
+		has = has || string(name) == logoutEvent && value.Kind() == '{'
+	})
+	return has
+}
+
+// logoutMember reads what only a logout token must have, "jti", and what it must
+// not, "nonce": that would make an ID token of it. Other policies look at neither.
+func (c *payload) logoutMember(name []byte, value strictjson.Value) {
+	switch {
+	case !c.policy.Logout:
+	case string(name) == "nonce":
+		c.other = "nonce"
+	case c.fits(name, value, "\"", "a string"):
+		if c.identified = exactText(value) != ""; !c.identified {
+			c.misfits(name, "is empty")
+		}
+	}
+}
+
+// checkEnded holds "sub" and "sid" of a logout token to what can be revoked. A "sid"
+// of another form does not count as absent: what is left would end every session of
+// the subject.
+func (c *payload) checkEnded(name []byte, value strictjson.Value) {
+	if !c.policy.Logout || string(name) != "sub" && string(name) != "sid" || !c.fits(name, value, "\"", "a string") {
+		return
+	}
+	switch id := exactText(value); {
+	case id == "":
+		c.misfits(name, "is empty")
+	case len(id) > MaxEnded:
+		c.misfits(name, "has more than 512 bytes")
+	}
+}
+
+// otherFlaw is the flaw of a token of another kind than the policy takes.
+func (c *payload) otherFlaw() error {
+	switch {
+	case c.policy.Logout && c.other == "":
+		return &flaw{"events", "is absent, so this is no logout token"}
+	case c.policy.Logout:
+		return &flaw{c.other, "says that this is no logout token"}
+	case c.other == "events":
+		return &flaw{c.other, "tells what has happened, as a logout token does, which ends a session and lets nobody in: LOGOUT takes it"}
+	default:
+		return &flaw{c.other, "says that this is no access token"}
+	}
+}
