@@ -57,7 +57,5 @@ func (l Link) Denied(project, subject string) {
 	if err := l.member.o.List.Purge(mark, purgeLife); err != nil {
 		l.member.o.Log.Warn("a purge is in force and would not survive a restart; mend the state directory", "error", err)
 	}
-	if shared, known := l.member.o.List.Get(mark); known {
-		l.Tell([]fleet.Mark{markOf(shared)})
-	}
+	l.member.Tell(mark)
 }

@@ -65,6 +65,7 @@ func New(o Options) *Member {
 	m.ended = make(chan struct{})
 	close(m.ended)
 	m.journal = &journal{member: m}
+	o.List.SetRenewed(func(marks []revoke.Mark) { m.Tell(marks...) })
 	return m
 }
 
@@ -175,6 +176,22 @@ func (m *Member) Announce(ctx context.Context, mark revoke.Mark) (reach fleet.Re
 		return fleet.Reach{Reached: 1, Of: reach.Of, Blind: true}, true
 	}
 	return reach, true
+}
+
+// Tell tells the fleet what this host's list holds of marks, within a second and
+// without waiting for anybody.
+func (m *Member) Tell(marks ...revoke.Mark) {
+	f := m.Fleet()
+	if f == nil {
+		return
+	}
+	var told []fleet.Mark
+	for _, mark := range marks {
+		if shared, known := m.o.List.Get(mark); known {
+			told = append(told, markOf(shared))
+		}
+	}
+	f.Tell(told)
 }
 
 // Purge notes a purge in the journal and tells the fleet, as Announce does. The

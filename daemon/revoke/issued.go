@@ -2,6 +2,7 @@ package revoke
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"time"
 )
@@ -67,7 +68,8 @@ func (l *List) Note(t *Token) {
 
 // Keep saves now and then what Note has learnt, until ctx ends, and then once
 // more: a host whose clock is set back while it is down, or has no clock of its
-// own, would else revoke less than has been issued. It also forgets what is over.
+// own, would else revoke less than has been issued. At once it notes which revoked
+// sessions are still in use. It also forgets what is over.
 func (l *List) Keep(ctx context.Context) {
 	ticker := time.NewTicker(noteInterval)
 	defer ticker.Stop()
@@ -75,12 +77,14 @@ func (l *List) Keep(ctx context.Context) {
 	for n := 1; ; n++ {
 		select {
 		case <-ctx.Done():
+		case <-l.sights.due:
+			n-- // not a minute
 		case <-ticker.C:
 			if n%sweepEvery == 1 { // the first time soon after the start, when upstreams have been heard
 				l.Sweep()
 			}
 		}
-		err := l.saveNews()
+		err := errors.Join(l.renew(), l.saveNews())
 		if err != nil && !failed {
 			l.log.Warn("what was learnt of tokens is not saved, will be tried again: after a restart with a wrong clock a revocation would cover less; mend the state directory", "error", err)
 		}
@@ -101,11 +105,12 @@ func (l *List) Sweep() {
 	}
 }
 
-// saveNews saves what Note has learnt, if that is not in the journal yet.
+// saveNews saves what Note has learnt, and changes that could not be saved, if that is
+// not in the journal yet.
 func (l *List) saveNews() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if known := l.known(); len(known.since(&l.learnt)) == 0 {
+	if known := l.known(); len(known.since(&l.learnt)) == 0 && !l.unsaved {
 		return nil
 	}
 	return l.save()

@@ -28,6 +28,8 @@ type shelf struct {
 	clock *clocktest.Clock
 	wall  *clock.Wall   // of the list opened last
 	kept  time.Duration // the retention
+	// lifetimes are those of the projects' sessions.
+	lifetimes map[string]time.Duration
 	// state is the directory that lists are opened in, all of them by this one
 	// process.
 	state *statedir.Dir
@@ -50,7 +52,11 @@ func (s *shelf) try() (*List, error) {
 	s.t.Helper()
 	s.log = &bytes.Buffer{}
 	s.wall = &clock.Wall{}
-	return Open(s.state, Options{Now: s.now, Wall: s.wall, Retention: s.kept, Stamp: s.stamp, Log: slog.New(slog.NewTextHandler(s.log, nil))})
+	l, err := Open(s.state, Options{Now: s.now, Wall: s.wall, Retention: s.kept, Stamp: s.stamp, Log: slog.New(slog.NewTextHandler(s.log, nil))})
+	if err == nil {
+		l.SetSessionLifetimes(s.lifetimes)
+	}
+	return l, err
 }
 
 func (s *shelf) openState(path string) *statedir.Dir {

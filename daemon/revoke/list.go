@@ -61,9 +61,11 @@ type List struct {
 	stamp   func(m Mark, known uint64) uint64
 	marks   sync.Map // Mark -> revocation
 	counts  struct{ token, session, subject, key, all atomic.Int64 }
-	retain  atomic.Int64 // how long what has no until is kept, in seconds; 0 = for ever
-	longest atomic.Int64 // lifetime of the longest-lived token seen, in seconds
-	issued  sync.Map     // project name -> *atomic.Int64, the greatest iat seen of its tokens
+	retain  atomic.Int64                             // how long what has no until is kept, in seconds; 0 = for ever
+	longest atomic.Int64                             // lifetime of the longest-lived token seen, in seconds
+	issued  sync.Map                                 // project name -> *atomic.Int64, the greatest iat seen of its tokens
+	terms   atomic.Pointer[map[string]time.Duration] // of sessions, see SetSessionLifetimes
+	sights  sights
 
 	log     *slog.Logger
 	mu      sync.Mutex // serialises changes
@@ -106,6 +108,7 @@ func Open(dir *statedir.Dir, o Options) (*List, error) {
 		o.Wall = &clock.Wall{}
 	}
 	l := &List{now: o.Now, wall: o.Wall, floor: o.ClockFloor, opened: o.Now(), log: o.Log, most: Max, faults: map[Fault]bool{}, past: map[Mark]revocation{}, stamp: o.Stamp, learnt: newFacts()}
+	l.sights.init()
 	l.journal = newJournal(dir)
 	l.SetRetention(o.Retention)
 	found, err := l.journal.load(l.replay)
@@ -180,36 +183,53 @@ func (l *List) Revoke(m Mark, o Origin, leeway time.Duration, until time.Time) (
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now()
-	v := revocation{at: l.latestIssue(m.Project, leeway, now), since: int64(clock.Awake(l.opened, now)), made: now.Unix(), origin: o}
+	v := l.begun(now, o)
+	v.at = l.latestIssue(m.Project, leeway, now)
 	if !until.IsZero() {
 		v.until = until.Unix()
 	}
-	if old, there := l.marks.Load(m); there {
-		before := old.(revocation)
-		// What was issued since the last time is covered anew, and for as long.
-		v.at, v.until = max(before.at, v.at), max(before.until, v.until)
-		if m.Kind == KindToken || m.Kind == KindKey { // one token is issued once, and a key signs at any time
-			v.at = before.at
-		}
-		v.made = before.made
-		if o.Reason == "" {
-			v.origin = before.origin
-		}
-		if v.at == before.at && v.until == before.until && v.origin == before.origin {
-			return false, l.settle()
-		}
-		l.stampNew(m, &v, before)
-		l.put(m, v)
-		return m.Kind == KindSubject && v.at > before.at, l.save(v.line(m))
+	before, there := l.find(m)
+	if !there {
+		return l.add(m, v, l.most)
 	}
-	if l.counts.all.Load() >= l.most {
-		if l.sweep(); l.counts.all.Load() >= l.most {
+	// What was issued since the last time is covered anew, and for as long.
+	v.at, v.until = max(before.at, v.at), max(before.until, v.until)
+	if m.Kind == KindToken || m.Kind == KindKey { // one token is issued once, and a key signs at any time
+		v.at = before.at
+	}
+	if o.Reason == "" {
+		v.origin = before.origin
+	}
+	return l.extend(m, v, before)
+}
+
+// begun is a revocation that is made now. l.mu is held.
+func (l *List) begun(now time.Time, o Origin) revocation {
+	return revocation{since: int64(clock.Awake(l.opened, now)), made: now.Unix(), origin: o}
+}
+
+// add puts m in force, which is not, unless most others are. l.mu is held.
+func (l *List) add(m Mark, v revocation, most int64) (changed bool, err error) {
+	if l.counts.all.Load() >= most {
+		if l.sweep(); l.counts.all.Load() >= most {
 			return false, ErrFull
 		}
 	}
 	l.stampNew(m, &v, l.past[m])
 	l.keep(m, v)
 	return true, l.save(v.line(m))
+}
+
+// extend makes v of what is in force as before, and reports whether it covers more
+// tokens. l.mu is held.
+func (l *List) extend(m Mark, v, before revocation) (changed bool, err error) {
+	v.made = before.made
+	if v.at == before.at && v.until == before.until && v.origin == before.origin {
+		return false, l.settle()
+	}
+	l.stampNew(m, &v, before)
+	l.put(m, v)
+	return m.Kind == KindSubject && v.at > before.at, l.save(v.line(m))
 }
 
 // Unrevoke takes m back and saves that.
@@ -244,7 +264,15 @@ func (l *List) ends(m Mark, v revocation) (at int64, never bool) {
 	}
 	// Longer-lived tokens may have been seen since, and a journal of version 1
 	// says until when it has promised.
-	return max(v.until, v.at+max(retain, l.longest.Load()+1)), false
+	term := max(retain, l.longest.Load()+1)
+	if m.Kind == KindSession {
+		more, never := l.sessionTerm(m.Project)
+		if never {
+			return 0, true
+		}
+		term = max(term, more)
+	}
+	return max(v.until, v.at+term), false
 }
 
 // anyLeeway is more than any leeway can be: by so much a mark's at may be ahead of
@@ -278,13 +306,17 @@ func (l *List) Covers(t *Token) bool {
 	if l.counts.all.Load() == 0 {
 		return false
 	}
+	if l.counts.session.Load() > 0 && t.Session != "" { // first: a token of a revoked session has to be noticed
+		m := Mark{KindSession, t.Project, t.Session}
+		if v, ok := l.find(m); ok {
+			l.sighted(m, v)
+			return true
+		}
+	}
 	if l.counts.subject.Load() > 0 {
 		if v, ok := l.find(Mark{KindSubject, t.Project, t.Subject}); ok && t.Issued <= v.at {
 			return true
 		}
-	}
-	if l.counts.session.Load() > 0 && t.Session != "" && l.has(Mark{KindSession, t.Project, t.Session}) {
-		return true
 	}
 	if l.counts.key.Load() > 0 && t.Thumbprint != "" &&
 		(l.has(Mark{KindKey, t.Project, t.KeyID}) || l.has(Mark{KindKey, t.Project, t.Thumbprint})) {

@@ -206,7 +206,7 @@ func (l *List) Join(told []Shared) (changed []Mark, err error) {
 			before.revoked = l.shared(s.Mark, before).Revoked // from before there was a fleet
 		}
 		v := before.join(revocation{at: s.At, until: s.Until, revoked: s.Revoked, undone: s.Undone})
-		if v.since = before.since; before.revoked == 0 {
+		if v.since = before.since; before.revoked == 0 || v.at > before.at {
 			v.since = int64(clock.Awake(l.opened, now))
 		}
 		if v == before {
@@ -224,7 +224,7 @@ func (l *List) Join(told []Shared) (changed []Mark, err error) {
 		}
 		l.keep(s.Mark, v)
 		lines = append(lines, v.line(s.Mark))
-		if covers != inForce || v.at > before.at || isPurge(s.Kind) && v.revoked > before.revoked {
+		if covers != inForce || v.at > before.at && s.Kind != KindSession || isPurge(s.Kind) && v.revoked > before.revoked {
 			changed = append(changed, s.Mark)
 		}
 	}
