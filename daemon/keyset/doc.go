@@ -22,6 +22,9 @@
 //     and role; expired; not-yet-valid for "nbf" and "iat". Claims that are not
 //     read may be anything.
 //
+// A policy for logout tokens goes the same way, with claims of their own; see
+// Policy.Logout.
+//
 // It is the only package of the module that imports jwx, and of jwx only jws,
 // jwk and jwa: the signature check and the reading of a single key. Everything
 // else jwx offers (choosing keys, reading headers and claims) is more lenient

@@ -41,6 +41,7 @@ func (s *Standin) controlRoutes(mux *http.ServeMux) {
 	handle("POST "+controlPath+"/api-keys", s.controlAPIKey)
 	handle("POST "+controlPath+"/webhooks", s.controlWebhook)
 	handle("POST "+controlPath+"/rotate", s.controlRotate)
+	handle("POST "+controlPath+"/logouts", s.controlLogouts)
 	handle("POST "+controlPath+"/faults", s.controlInject)
 	handle("DELETE "+controlPath+"/faults", s.controlClear)
 	handle("GET "+controlPath+"/calls", func(*http.Request) (any, error) { return s.countCalls(), nil })

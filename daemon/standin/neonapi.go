@@ -81,7 +81,7 @@ func (s *Standin) neonGetSession(w http.ResponseWriter, r *http.Request) {
 		clearCookies(w)
 	case neonExpired:
 		clearCookies(w)
-		s.RevokeSession(row.id)
+		s.endSession(row.id) // of which no client is told
 		s.setAuthJWT(w, user)
 	case neonLive:
 		if r.URL.Query().Get("disableRefresh") != "true" {

@@ -45,6 +45,8 @@ func (s *Standin) oauthMetadata(w http.ResponseWriter, _ *http.Request) {
 		{"authorization_response_iss_parameter_supported", true},
 		{"userinfo_endpoint", base + "/oauth2/userinfo"},
 		{"subject_types_supported", []string{"public"}},
+		{"backchannel_logout_supported", true},
+		{"backchannel_logout_session_supported", true},
 		{"id_token_signing_alg_values_supported", []string{"EdDSA"}},
 	}))
 }

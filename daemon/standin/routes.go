@@ -39,9 +39,10 @@ func New(o Options) *Standin {
 		oidc:     mint.Ring{Keys: mint.CurveKeys(from)},
 		caching:  map[Preset]caching{Stack: {control: "public, max-age=3600"}, OIDC: {control: "public, max-age=300"}},
 		hmacKey:  []byte(mint.RandomText(32)),
+		logouts:  o.LogoutAddress,
 	}
 	s.oauth = s.newIntrospection()
-	s.routes = s.mux()
+	s.routes, s.ended = s.mux(), s.tellEnded
 	return s
 }
 

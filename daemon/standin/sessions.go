@@ -106,23 +106,34 @@ func (s *Standin) tokens(row session) Session {
 // RevokeSession ends a session, as logout does, and reports whether it was alive. Refresh tokens and
 // cookies die at once; access tokens that are out live on, as they do with the real services.
 func (s *Standin) RevokeSession(id string) bool {
+	row, alive := s.endSession(id)
+	if alive {
+		s.ended(row)
+	}
+	return alive
+}
+
+// endSession ends a session, and tells nobody.
+func (s *Standin) endSession(id string) (ended session, alive bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	row := s.sessions[id]
 	if row == nil || row.ended {
-		return false
+		return session{}, false
 	}
 	row.ended = true
-	return true
+	return *row, true
 }
 
-// endSessions ends every session of a user; the caller holds the mutex.
-func (s *Standin) endSessions(userID string) {
+// endSessions ends every session of a user and returns those that were alive; the caller holds the mutex.
+func (s *Standin) endSessions(userID string) (ended []session) {
 	for _, row := range s.sessions {
-		if row.userID == userID {
+		if row.userID == userID && !row.ended {
 			row.ended = true
+			ended = append(ended, *row)
 		}
 	}
+	return ended
 }
 
 // sessionBy finds a live session of a living user; the copy may be read without the mutex.

@@ -72,6 +72,8 @@ type Options struct {
 	Client, Resource string
 	// ClientSecret is that client's, with which it introspects tokens; empty: a fresh one.
 	ClientSecret string
+	// LogoutAddress is where logout tokens are sent; see [Standin.SendLogouts].
+	LogoutAddress string
 	// TokenLifetime of access tokens; zero: ten minutes for Stack and OpenID Connect, fifteen for Neon.
 	TokenLifetime time.Duration
 	// SessionLifetime of sign-ins; zero: seven days, as at Neon (the genuine ones of Stack last a year).
@@ -88,6 +90,7 @@ type Standin struct {
 	calls   *calls
 	faults  *faults
 	oauth   map[Preset]*introspect.Server
+	ended   func(...session) // told of sessions that end, without the mutex; tellEnded
 
 	rsaOnce  sync.Once
 	hijacked sync.WaitGroup
@@ -102,7 +105,8 @@ type Standin struct {
 	oidc     mint.Ring
 	caching  map[Preset]caching
 	hmacKey  []byte
-	bearer   bool // see TakeBearer
+	bearer   bool   // see TakeBearer
+	logouts  string // see SendLogouts
 }
 
 // fallback fills in a field that is empty.

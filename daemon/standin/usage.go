@@ -35,6 +35,9 @@ End things. Access tokens that are out stay valid by their signature, as with th
   curl -d '{"session":"SESSION_ID"}' BASE/_standin/revoke
   curl -X POST BASE/_standin/users/ID/delete      also: ban, unban, restrict, unrestrict
 
+Have a logout token sent for each session that ends so from now on (neon), to neonauth-http for example; "" ends that:
+  curl -d '{"address":"http://127.0.0.1:4182/logout/members"}' BASE/_standin/logouts
+
 New signing keys; without overlap the former ones vanish at once:
   curl -d '{"preset":"stack","overlap":false}' BASE/_standin/rotate
   curl -d '{"withdraw":"KID"}' BASE/_standin/rotate

@@ -94,23 +94,25 @@ func (s *Standin) UserByEmail(email string) (User, bool) {
 // DeleteUser deletes a user with all sessions and reports whether there was one. Access tokens that
 // are out stay valid by their signature.
 func (s *Standin) DeleteUser(id string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.users[id] == nil {
-		return false
-	}
-	delete(s.users, id)
-	s.endSessions(id)
-	return true
+	var ended []session
+	known := s.change(id, func(*User) {
+		delete(s.users, id)
+		ended = s.endSessions(id)
+	})
+	s.ended(ended...)
+	return known
 }
 
 // Ban bans a user and ends all sessions; Unban lifts the ban. Stack shows it as a restriction by an
 // administrator in the profile and in tokens minted later. They report whether there is such a user.
 func (s *Standin) Ban(id, reason string) bool {
-	return s.change(id, func(u *User) {
+	var ended []session
+	known := s.change(id, func(u *User) {
 		u.Banned, u.BanReason = true, reason
-		s.endSessions(id)
+		ended = s.endSessions(id)
 	})
+	s.ended(ended...)
+	return known
 }
 
 // Unban is the opposite of [Standin.Ban]; the sessions stay ended.
