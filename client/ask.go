@@ -137,8 +137,8 @@ func (c *Client) Hello(ctx context.Context) (Daemon, error) {
 	return d, nil
 }
 
-// Ask asks anything but a lookup: a verb of the admin socket, for a Client
-// whose Socket is that one. The arguments are sent as they stand and have to
+// Ask asks anything but a lookup: LOGOUT, with a logout token, or a verb of the
+// admin socket, for a Client whose Socket is that one. The arguments are sent as they stand and have to
 // be words of visible ASCII; protocol.AppendValue makes one of any value. One
 // that is no word is refused with an error that does not repeat it. The
 // client's Project goes along with the verbs that take one.
@@ -166,7 +166,7 @@ func (c *Client) AskWith(ctx context.Context, verb protocol.Verb, fields *protoc
 	}
 	q := question{verb: verb, fields: fields, args: args}
 	switch verb {
-	case protocol.KEYS, protocol.EXPLAIN, protocol.REVOKE, protocol.UNREVOKE, protocol.PURGE, protocol.REVOCATIONS:
+	case protocol.KEYS, protocol.EXPLAIN, protocol.REVOKE, protocol.UNREVOKE, protocol.PURGE, protocol.REVOCATIONS, protocol.LOGOUT:
 		q.wishes.project = c.Project
 	default: // the others take none
 	}

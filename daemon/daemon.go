@@ -25,6 +25,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/clock"
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/lease"
+	"github.com/neonauthd/neonauthd/daemon/logout"
 	"github.com/neonauthd/neonauthd/daemon/membership"
 	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
@@ -111,6 +112,7 @@ type Daemon struct {
 	leases      *lease.Watches
 	revocations *revoke.List
 	fleet       *membership.Member
+	logouts     *logout.Receiver
 	counters    *serve.Counters
 	server      *serve.Server
 	access      *accesslog.Log
@@ -164,10 +166,17 @@ func New(cfg config.Config, opts Options) (*Daemon, error) {
 	}
 	join()
 	d.state.Store(st)
+	d.logouts = logout.New(logout.Config{
+		Judge: d.resolver.Logout, Revocations: d.revocations, Ended: d.ended, Settled: d.leases.Settled,
+		Announce: func(m revoke.Mark) { d.fleet.Announce(d.lifetime(), m) },
+		Tell:     func(m revoke.Mark) { d.fleet.Tell(m) },
+		Log:      d.opts.Logger,
+	})
 	d.server = serve.New(serve.Config{
 		Resolver: d.resolver,
 		Counters: d.counters,
 		Admin:    (&admin{d}).answer,
+		Logout:   d.logouts.Receive,
 		Leases:   d.leases,
 		Hearing:  d.fleet.Hearing,
 		Terms:    st.terms,
@@ -200,6 +209,7 @@ func (d *Daemon) openState(cfg config.Config) error {
 	if err != nil {
 		return errors.Join(err, d.stateDir.Close())
 	}
+	d.revocations.SetSessionLifetimes(cfg.SessionLifetimes())
 	return nil
 }
 
@@ -265,6 +275,7 @@ func (d *Daemon) Run(ctx context.Context, l *Listeners) error {
 	stop()
 	d.mu.Unlock()
 	d.group.Wait()
+	d.logouts.Wait()
 	close(failed)
 	for e := range failed {
 		err = errors.Join(err, e)

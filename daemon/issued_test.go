@@ -101,7 +101,7 @@ func TestARevocationIsKeptForTheConfiguredTime(t *testing.T) {
 					t.Fatal(err)
 				}
 			})
-			k.revoke("session", "s", true)
+			k.revoke("subject", "s", true)
 			k.clock.Advance(kept - time.Minute)
 			k.restart()
 			k.sweep()

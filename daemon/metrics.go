@@ -9,6 +9,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/daemon/keyring"
 	"github.com/neonauthd/neonauthd/daemon/lease"
+	"github.com/neonauthd/neonauthd/daemon/logout"
 	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/serve"
@@ -25,6 +26,7 @@ func (d *Daemon) metrics() []byte {
 	p.connections(d)
 	p.memory(d)
 	p.revocations(d.revocations)
+	p.logouts(d.logouts)
 	p.keys(d)
 	p.upstreams(d)
 	p.fleet(d.fleet.Fleet())
@@ -104,6 +106,15 @@ func (p *page) revocations(r *revoke.List) {
 	for _, f := range revoke.Faults() {
 		p.Sample(faults, truth(slices.Contains(found, f)), "fault", string(f))
 	}
+}
+
+func (p *page) logouts(r *logout.Receiver) {
+	const name = "neonauthd_logouts_total"
+	accepted, rejected, unknown := r.Counts()
+	p.Family(name, counter, "Logout tokens received (LOGOUT), by what became of them; an accepted one has ended what it names.")
+	p.Sample(name, float64(accepted), "outcome", outcomeWord(protocol.OK))
+	p.Sample(name, float64(rejected), "outcome", outcomeWord(protocol.NO))
+	p.Sample(name, float64(unknown), "outcome", outcomeWord(protocol.ERR))
 }
 
 // perProject is a metric with a sample, or several, for each project.

@@ -250,23 +250,25 @@ func TestReloadsAndLookupsAtTheSameTime(t *testing.T) {
 func TestAReloadChangesHowLongRevocationsAreKept(t *testing.T) {
 	w := newLiveDaemon(t, withoutOIDC)
 	admin := w.dialAdmin()
-	for _, value := range []string{"s", "t"} {
-		if reply := admin.ask("REVOKE session %s", value); field(reply, "changed") != "1" {
+	for _, what := range []string{"session s", "subject t"} {
+		if reply := admin.ask("REVOKE %s", what); field(reply, "changed") != "1" {
 			t.Fatal(reply)
 		}
 	}
-	w.clock.advance(2 * time.Hour)
+	w.clock.advance(3 * 24 * time.Hour)
 	w.daemon.opts.wall.Hear(clock.Testimony{Date: w.clock.now().Round(0), Asked: w.clock.now(), Answered: w.clock.now()})
 	w.daemon.revocations.Sweep()
 	if n := w.daemon.revocations.Len(); n != 2 {
-		t.Fatalf("%d are in force after two hours, want 2", n)
+		t.Fatalf("%d are in force after three days, want 2", n)
 	}
-	w.rewrite("state_dir = ", "revocation_retention = \"1h\"\nstate_dir = ")
-	if reply := admin.ask("RELOAD"); reply != "OK" {
-		t.Fatal(reply)
-	}
-	w.daemon.revocations.Sweep()
-	if n := w.daemon.revocations.Len(); n != 0 {
-		t.Errorf("%d are in force, want none", n)
+	for i, change := range [][2]string{{"state_dir = ", "revocation_retention = \"1h\"\nstate_dir = "}, {"preset = ", "session_lifetime = \"1h\"\npreset = "}} {
+		w.rewrite(change[0], change[1])
+		if reply := admin.ask("RELOAD"); reply != "OK" {
+			t.Fatal(reply)
+		}
+		w.daemon.revocations.Sweep()
+		if n := w.daemon.revocations.Len(); n != 1-i {
+			t.Errorf("after %s: %d are in force, want %d", change[1], n, 1-i)
+		}
 	}
 }

@@ -27,7 +27,7 @@ func (a *admin) revoke(r *protocol.Request, by fair.ID) (protocol.Reply, serve.R
 	if refused != nil {
 		return protocol.Reply{}, nil, refused
 	}
-	origin := revoke.Origin{By: userOf(by), Reason: reason}
+	origin := revoke.Origin{By: by.User(), Reason: reason}
 	changed, err := a.daemon.revocations.Revoke(m, origin, time.Duration(p.Config().Leeway), until)
 	if errors.Is(err, revoke.ErrFull) {
 		return protocol.Reply{}, nil, &serve.Refusal{Code: protocol.CodeBusy, Advice: err.Error()}
@@ -63,16 +63,8 @@ func (a *admin) revoked(m revoke.Mark, by fair.ID, on, changed bool, err error) 
 		a.daemon.opts.Logger.Error("revocation not saved: it is in force, and a restart would forget it; mend the state directory and repeat", "kind", m.Kind, "project", m.Project, "error", err)
 		return protocol.Reply{}, &serve.Refusal{Code: protocol.CodeUnavailable, Advice: revoke.ErrNotSaved.Error()}
 	}
-	a.daemon.opts.Logger.Info("revocations changed", "kind", m.Kind, "project", m.Project, "revoked", on, "changed", changed, "uid", userOf(by))
+	a.daemon.opts.Logger.Info("revocations changed", "kind", m.Kind, "project", m.Project, "revoked", on, "changed", changed, "uid", by.User())
 	return serve.Done(protocol.FieldChanged, bit(changed), protocol.FieldEntries, strconv.Itoa(a.daemon.revocations.Len())), nil
-}
-
-// userOf is the user of a caller in digits, or "" where users cannot be told apart.
-func userOf(by fair.ID) string {
-	if by.PID != 0 {
-		return ""
-	}
-	return strconv.FormatUint(uint64(by.UID), 10)
 }
 
 // revocation reads what is to be revoked or taken back, and for a token until when.

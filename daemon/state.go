@@ -144,6 +144,7 @@ func (d *Daemon) Reload() error {
 	change()
 	d.server.SetTerms(st.terms)
 	d.revocations.SetRetention(time.Duration(cfg.RevocationRetention))
+	d.revocations.SetSessionLifetimes(cfg.SessionLifetimes())
 	d.opts.Level.Set(slog.Level(cfg.LogLevel))
 	d.sync(st)
 	d.leases.ForgetAll()

@@ -34,6 +34,8 @@ const (
 	VERIFY Verb = "VERIFY"
 	// PROFILE asks for a verdict at level profile.
 	PROFILE Verb = "PROFILE"
+	// LOGOUT ends the session that a logout token names, or what its subject has had until then.
+	LOGOUT Verb = "LOGOUT"
 	// WATCH turns the connection into a watch, on which the daemon says what is to be forgotten.
 	WATCH Verb = "WATCH"
 	// SEEN says on a watch up to which revision the client has forgotten, and asks for the lease to go on.
@@ -72,7 +74,7 @@ const (
 
 // Verbs returns the verbs of the ordinary socket, in the order of protocol.md. The slice is the caller's.
 func Verbs() []Verb {
-	return []Verb{VERIFY, PROFILE, WATCH, SEEN, PING, HELLO, QUIT}
+	return []Verb{VERIFY, PROFILE, LOGOUT, WATCH, SEEN, PING, HELLO, QUIT}
 }
 
 // AdminVerbs returns the verbs that only the admin socket serves, in the order of protocol.md. The admin socket serves
@@ -220,7 +222,9 @@ const (
 	FieldInFlight = "in-flight"
 	// FieldProjects lists the projects that the caller may ask about, joined by commas.
 	FieldProjects = "projects"
-	// FieldChanged is 1 when an admin command changed something, else 0.
+	// FieldEnded is what a logout token has ended: [EndedSession] or [EndedSubject].
+	FieldEnded = "ended"
+	// FieldChanged is 1 when a command changed something, else 0.
 	FieldChanged = "changed"
 	// FieldEntries counts what an admin command concerned.
 	FieldEntries = "entries"
@@ -247,6 +251,14 @@ const (
 
 // FleetBlind says that the daemon does not hear its fleet: the other hosts are told when it does.
 const FleetBlind = "blind"
+
+// What a logout token ends.
+const (
+	// EndedSession: the session that it names, and no other of the user.
+	EndedSession = "session"
+	// EndedSubject: it names no session, so every token of the user that was issued until then.
+	EndedSubject = "subject"
+)
 
 // Levels: how much of a token and its user was established.
 const (

@@ -38,6 +38,7 @@ func TestEachBoundOfTheConfigurationHoldsOnBothSides(t *testing.T) {
 		}
 		return bounds
 	}
+	lifetime := func(r Retention) func(*Config) { return func(c *Config) { c.Projects[0].SessionLifetime = r } }
 	kept := func(r Retention) func(*Config) { return func(c *Config) { c.RevocationRetention = r } }
 	for key, bounds := range map[string][]bound{
 		"leeway":           duration(func(c *Config, d Duration) { c.Projects[0].Leeway = d }, 0, time.Minute),
@@ -53,6 +54,8 @@ func TestEachBoundOfTheConfigurationHoldsOnBothSides(t *testing.T) {
 		"idle_timeout":     duration(func(c *Config, d Duration) { c.Limits.IdleTimeout = d }, time.Second, span.Day),
 
 		"revocation_retention": {{kept(Forever), true}, {kept(Retention(MinRetention - 1)), false}, {kept(Retention(MinRetention)), true}, {kept(Retention(MinRetention + 1)), true}, {kept(-1), false}},
+
+		"session_lifetime": {{lifetime(Forever), true}, {lifetime(Retention(MinRetention - 1)), false}, {lifetime(Retention(MinRetention)), true}, {lifetime(Retention(MinRetention + 1)), true}, {lifetime(-1), false}},
 
 		"connections":              number(func(c *Config, n int) { c.Limits.Connections = n }, 1, 1<<20),
 		"connections_per_uid":      number(func(c *Config, n int) { c.Limits.ConnectionsPerUID = n }, 1, 1<<20),

@@ -108,6 +108,11 @@ type Project struct {
 	Introspection    *Introspection `toml:"introspection"`
 	IntrospectionURL string         `toml:"introspection_url"`
 
+	// LogoutClientIDs are the OAuth clients whose logout tokens end sessions, and
+	// SessionLifetime is how long a refresh token of a session may live.
+	LogoutClientIDs []string  `toml:"logout_client_ids"`
+	SessionLifetime Retention `toml:"session_lifetime"`
+
 	Leeway          Duration `toml:"leeway"`
 	ProfileFresh    Duration `toml:"profile_fresh"`
 	ProfileStale    Duration `toml:"profile_stale"`
@@ -163,6 +168,7 @@ func DefaultProject() Project {
 		JWKSRefresh:     Duration(10 * time.Minute),
 		JWKSMaxAge:      Duration(time.Hour),
 		JWKSCooldown:    Duration(30 * time.Second),
+		SessionLifetime: Retention(30 * span.Day),
 	}
 }
 

@@ -185,6 +185,7 @@ func (p *Project) validate(report reporter) {
 		report("secret_server_key", "must be a credential name without \"/\", or a path that starts with \"/\" or \"./\"")
 	}
 	checkAudienceClaim(p, report)
+	checkLogout(p, report)
 	p.validateRhythm(report)
 }
 

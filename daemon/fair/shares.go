@@ -1,5 +1,7 @@
 package fair
 
+import "strconv"
+
 // Shares is the rule by which a number of equal things (connections, places, bytes) is divided among callers. The zero
 // value has nothing to give.
 type Shares struct {
@@ -34,4 +36,12 @@ type ID struct {
 	UID uint32
 	// PID is the caller's process where users cannot be told apart, and 0 where the caller is all processes of the user.
 	PID int32
+}
+
+// User is the caller's user in digits, or "" where users cannot be told apart.
+func (id ID) User() string {
+	if id.PID != 0 {
+		return ""
+	}
+	return strconv.FormatUint(uint64(id.UID), 10)
 }

@@ -21,6 +21,7 @@ func (p *Project) pin(issuers ...string) {
 		config := p.config
 		config.Issuers = issuers
 		p.introspection.Store(config.IntrospectionPolicy())
+		p.logout.Store(config.LogoutPolicy())
 		p.policy.Store(config.Policy())
 	}
 }

@@ -48,6 +48,8 @@ type Lookup struct {
 	digest      cache.Key // of the credential in its canonical spelling; zero where it is malformed
 	names       *names    // of an opaque credential; nil for other kinds
 	notAdmitted bool      // an API key of a team, and the project does not admit those
+
+	ends bool // asked about is a logout token, which ends a session and lets nobody in
 }
 
 // kind is what a credential is, as far as its form tells. The zero value is
@@ -131,6 +133,15 @@ func (l *Lookup) isAPIKey() bool {
 // access token's state: of a token with claims e, or of an opaque one without.
 func (l *Lookup) introspects(e *entry) bool {
 	return e == nil && l.door == accessTokens || e != nil && l.Project.config.IntrospectsTokens()
+}
+
+// rules are those that the credential is judged by; nil while nobody knows whose
+// tokens the project's are.
+func (l *Lookup) rules() *keyset.Policy {
+	if l.ends {
+		return l.Project.logout.Load()
+	}
+	return l.Project.rules()
 }
 
 // keys are those that may judge the credential at now, and whether they may. A

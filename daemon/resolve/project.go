@@ -51,6 +51,7 @@ type Project struct {
 	introspection   atomic.Pointer[keyset.Policy] // for what introspection says; nil until policy is not
 	link            linkage.Watch
 	issuer          keyring.IssuerFile
+	logout          atomic.Pointer[keyset.Policy] // of logout tokens; nil also where the project takes none
 	upstream        *upstream.Client
 	keys            *keyring.Ring
 	profileFailures atomic.Uint64

@@ -47,9 +47,9 @@ func (t *trace) begin(l *Lookup, keys *keyring.Snapshot, usable bool, now time.T
 // verify is the cryptographic check.
 func (t *trace) verify(l *Lookup, set *keyset.Set, now time.Time) (claims keyset.Claims, outcome protocol.Outcome) {
 	if t == nil {
-		return keyset.Verify(l.Project.rules(), set, l.Token, now, nil)
+		return keyset.Verify(l.rules(), set, l.Token, now, nil)
 	}
-	t.set, t.policy, t.at = set, l.Project.rules(), now
+	t.set, t.policy, t.at = set, l.rules(), now
 	claims, t.outcome = keyset.Verify(t.policy, set, l.Token, now, &t.token)
 	return claims, t.outcome
 }

@@ -99,10 +99,29 @@ func (w *walk) seek(kid string, tried *keyring.Snapshot) (keyring.SeekResult, ti
 	return w.l.Project.keys.Seek(w.ctx, w.l.Asker.ID, kid, tried, w.slow)
 }
 
-// establish verifies the token under the keys there are, and has keys sought when
-// they do not suffice.
+// establish verifies the token, and remembers what that came to.
 func (w *walk) establish() Verdict {
-	revision, began, trace := w.purges.current(), w.now(), w.l.trace
+	revision := w.purges.current()
+	j := w.judge()
+	if j.keys == nil {
+		return j.pending
+	}
+	return w.conclude(&j, revision)
+}
+
+// judged is what the cryptographic check has found out.
+type judged struct {
+	keys    *keyring.Snapshot // that it was made with; nil: none was made
+	claims  keyset.Claims
+	outcome protocol.Outcome
+	at      time.Time
+	pending Verdict // why none was made
+}
+
+// judge verifies the token under the keys there are, and has keys sought when they
+// do not suffice.
+func (w *walk) judge() judged {
+	began, trace := w.now(), w.l.trace
 	// Bounded: each round but the last follows a change of the key set.
 	for range 4 {
 		now := w.now()
@@ -114,12 +133,12 @@ func (w *walk) establish() Verdict {
 			case f == keyring.Changed:
 				continue
 			case current == nil:
-				return unknown(protocol.CodeKeysPending, max(time.Second, wait))
+				return judged{pending: unknown(protocol.CodeKeysPending, max(time.Second, wait))}
 			}
-			return unknown(protocol.CodeUnavailable, wait) // there were keys; the upstream has been gone for too long
+			return judged{pending: unknown(protocol.CodeUnavailable, wait)} // there were keys; the upstream has been gone for too long
 		}
-		if w.l.Project.rules() == nil {
-			return unknown(protocol.CodeKeysPending, time.Second) // it is not known yet whose tokens these are
+		if w.l.rules() == nil {
+			return judged{pending: unknown(protocol.CodeKeysPending, time.Second)} // it is not known yet whose tokens these are
 		}
 		claims, outcome := trace.verify(w.l, current.Set(), now)
 		if kid, doubtful := newerKey(w.l, outcome, current, began, now); doubtful {
@@ -132,12 +151,12 @@ func (w *walk) establish() Verdict {
 				continue
 			}
 			if f == keyring.Pending {
-				return unknown(protocol.CodeKeysPending, max(time.Second, wait))
+				return judged{pending: unknown(protocol.CodeKeysPending, max(time.Second, wait))}
 			}
 		}
-		return w.conclude(current, &claims, outcome, revision, now)
+		return judged{keys: current, claims: claims, outcome: outcome, at: now}
 	}
-	return unknown(protocol.CodeKeysPending, time.Second)
+	return judged{pending: unknown(protocol.CodeKeysPending, time.Second)}
 }
 
 // unnamedKey, with the token's digest behind it, stands for the key of a token
@@ -150,7 +169,7 @@ const unnamedKey = "\x00"
 // there and has not signed the token, and the upstream has confirmed it after since,
 // which is when the lookup began, or shortly before.
 func newerKey(l *Lookup, outcome protocol.Outcome, tried *keyring.Snapshot, since, now time.Time) (kid string, doubtful bool) {
-	kid, doubtful = l.Project.rules().Doubt(l.Token, outcome)
+	kid, doubtful = l.rules().Doubt(l.Token, outcome)
 	switch {
 	case !doubtful:
 		return "", false
@@ -164,10 +183,11 @@ func newerKey(l *Lookup, outcome protocol.Outcome, tried *keyring.Snapshot, sinc
 
 // conclude turns the outcome of the cryptographic check into a verdict and
 // remembers it.
-func (w *walk) conclude(keys *keyring.Snapshot, claims *keyset.Claims, outcome protocol.Outcome, revision uint64, now time.Time) Verdict {
+func (w *walk) conclude(j *judged, revision uint64) Verdict {
+	keys, outcome, now := j.keys, j.outcome, j.at
 	switch outcome.Status() {
 	case protocol.OK:
-		e := newEntry(w.l.Project, claims, revision, now)
+		e := newEntry(w.l.Project, &j.claims, revision, now)
 		if w.l.trace == nil {
 			w.revocations.Note(e.facts(nil))
 			w.memory.keepEntry(w.l.digest, e, now)
@@ -206,7 +226,7 @@ func (w *walk) lasting(keys *keyring.Snapshot, outcome protocol.Outcome, now tim
 	if proof := outcome.Reason(); proof == protocol.ReasonUnknownKey || proof == protocol.ReasonNotYetValid {
 		return 0
 	}
-	if kid, doubtful := w.l.Project.rules().Doubt(w.l.Token, outcome); doubtful && kid != "" {
+	if kid, doubtful := w.l.rules().Doubt(w.l.Token, outcome); doubtful && kid != "" {
 		return min(RejectionLifetime, w.l.Project.keys.ConfirmedFor(keys, now))
 	}
 	return RejectionLifetime

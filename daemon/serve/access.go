@@ -138,15 +138,21 @@ func (r *callerRule) retryAfter() time.Duration {
 
 // refuse says why the lookup may not be asked, or nil.
 func (a *access) refuse(l *resolve.Lookup) *Refusal {
+	if a.rule != nil && a.sees(l.Project.Name()) && (!a.reaches(l.Level) || l.Fallback && !a.reaches(resolve.LevelClaims)) {
+		return &Refusal{Code: protocol.CodeForbidden, Advice: "this caller may not ask for this level"}
+	}
+	return a.refuseProject(l.Project.Name())
+}
+
+// refuseProject says why the caller may not ask anything about the project now, or nil.
+func (a *access) refuseProject(project string) *Refusal {
 	switch {
 	case a.forbidden:
 		return &Refusal{Code: protocol.CodeForbidden, Advice: "no [[caller]] rule matches this user"}
 	case a.rule == nil:
 		return nil
-	case !a.sees(l.Project.Name()):
+	case !a.sees(project):
 		return &Refusal{Code: protocol.CodeForbidden, Advice: "this caller may not ask about this project"}
-	case !a.reaches(l.Level), l.Fallback && !a.reaches(resolve.LevelClaims):
-		return &Refusal{Code: protocol.CodeForbidden, Advice: "this caller may not ask for this level"}
 	case a.limiter != nil && !a.limiter.Allow():
 		return &Refusal{Code: protocol.CodeBusy, RetryAfter: a.rule.retryAfter(), Advice: "this caller's rate is used up"}
 	}

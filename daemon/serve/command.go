@@ -7,12 +7,15 @@ import (
 	"strings"
 	"time"
 
+	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
 // command answers every verb that is not a lookup. False ends the connection.
 func (c *conn) command(r *protocol.Request) bool {
 	switch verb := protocol.Verb(r.Verb); verb {
+	case protocol.LOGOUT:
+		c.logout(r)
 	case protocol.PING:
 		c.simple(r)
 	case protocol.HELLO:
@@ -105,8 +108,7 @@ func (c *conn) line(tag []byte, reply protocol.Reply) {
 	c.out.reply(nil, &reply)
 }
 
-// administer answers a verb of the admin socket. What has to wait for others waits in a goroutine:
-// what comes behind it is begun meanwhile.
+// administer answers a verb of the admin socket.
 func (c *conn) administer(verb protocol.Verb, r *protocol.Request) {
 	switch {
 	case !slices.Contains(protocol.AdminVerbs(), verb):
@@ -123,8 +125,20 @@ func (c *conn) administer(verb protocol.Verb, r *protocol.Request) {
 		c.tellAdministered(verb, began, refused)
 		return
 	}
+	c.meanwhile(r.Tag, func() (*protocol.Reply, *Refusal) {
+		if later := rest(c.ctx, &reply); refused == nil {
+			refused = later
+		}
+		c.tellAdministered(verb, began, refused)
+		return &reply, refused
+	})
+}
+
+// meanwhile answers a request by what takes its time, in a goroutine: what comes
+// behind it is begun before it is done.
+func (c *conn) meanwhile(tag []byte, answer func() (*protocol.Reply, *Refusal)) {
 	c.takeSlot()
-	tag := bytes.Clone(r.Tag)
+	tag = bytes.Clone(tag)
 	place := c.out.reserve(tag)
 	c.misses.Go(func() {
 		defer func() {
@@ -134,16 +148,55 @@ func (c *conn) administer(verb protocol.Verb, r *protocol.Request) {
 				c.out.abort(errMissing)
 			}
 		}()
-		if later := rest(c.ctx, &reply); refused == nil {
-			refused = later
-		}
-		c.administered(tag, place, &reply, refused)
-		c.tellAdministered(verb, began, refused)
+		reply, refused := answer()
+		c.administered(tag, place, reply, refused)
 		c.out.flush()
 	})
 }
 
-// administered hands over the reply to an admin verb, or why there is none.
+// logout has a logout token judged, and what it names ended.
+func (c *conn) logout(r *protocol.Request) {
+	if t := c.server.terms.Load(); t != c.terms {
+		c.adopt(t)
+	}
+	l, refused := readLogout(r, &c.terms.Projects)
+	if refused == nil {
+		if refused = c.access.refuseProject(l.Project.Name()); refused != nil {
+			refused.about = l.Project
+		}
+	}
+	if refused != nil {
+		c.refuse(r.Tag, refused)
+		return
+	}
+	l.Asker.ID = c.peer.id
+	began := time.Now()
+	c.meanwhile(r.Tag, func() (*protocol.Reply, *Refusal) {
+		reply, refused := c.server.logout(c.ctx, l)
+		c.tellLogout(l.Project.Name(), began, &reply, refused)
+		return &reply, refused
+	})
+}
+
+// readLogout reads a logout token and the project that it is given to.
+func readLogout(r *protocol.Request, projects *resolve.Projects) (*resolve.Lookup, *Refusal) {
+	if r.NArgs != 1 {
+		return nil, BadRequest("takes one logout token as its argument")
+	}
+	l := &resolve.Lookup{Project: projects.First, Token: bytes.Clone(r.Args[0])}
+	for i := range r.Fields.Len() {
+		name, raw := r.Fields.At(i)
+		if string(name) != protocol.FieldProject {
+			return nil, BadRequest("unknown field for this verb")
+		}
+		if l.Project = projects.ByName[string(raw)]; l.Project == nil {
+			return nil, unknownProject()
+		}
+	}
+	return l, nil
+}
+
+// administered hands over the reply to a verb that is no lookup, or why there is none.
 func (c *conn) administered(tag []byte, place *slot, reply *protocol.Reply, refused *Refusal) {
 	if refused != nil {
 		c.server.counters.Refused.add(refused.Code)

@@ -306,7 +306,7 @@ func (c *conn) reply(tag []byte, place *slot, q *question, v *resolve.Verdict, r
 // refuse hands over the reply to a wrong request.
 func (c *conn) refuse(tag []byte, r *Refusal) {
 	c.server.counters.Refused.add(r.Code)
-	c.server.log.Debug("request refused", "uid", userOf(c.peer.id), "code", string(r.Code))
+	c.server.log.Debug("request refused", "uid", c.peer.id.User(), "code", string(r.Code))
 	c.tellRefused(r)
 	c.out.refusal(tag, nil, r)
 }

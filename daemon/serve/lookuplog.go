@@ -5,10 +5,8 @@ import (
 	"encoding/hex"
 	"log/slog"
 	"slices"
-	"strconv"
 	"time"
 
-	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/internal/accesslog"
 	"github.com/neonauthd/neonauthd/protocol"
@@ -55,7 +53,7 @@ func (q *question) verb() string {
 // project, and what came of it. Nothing of the token is in it but the beginning of
 // its digest, as in EXPLAIN, and nothing of the user.
 func (o *outbox) logLookup(q *question, v *resolve.Verdict, took time.Duration) {
-	attrs := []any{"uid", userOf(o.who), "verb", q.verb(), "project", q.Project.Name(), "outcome", outcomeWord(v.Status())}
+	attrs := []any{"uid", o.who.User(), "verb", q.verb(), "project", q.Project.Name(), "outcome", outcomeWord(v.Status())}
 	if v.Status() == protocol.OK {
 		attrs = append(attrs, "level", v.Level.String(), "source", v.Source.String())
 	} else {
@@ -99,6 +97,15 @@ func (c *conn) tellAdministered(verb protocol.Verb, began time.Time, refused *Re
 	c.server.access.Write(line)
 }
 
+// tellLogout tells the access log of a logout token and what became of it.
+func (c *conn) tellLogout(project string, began time.Time, reply *protocol.Reply, refused *Refusal) {
+	line := accesslog.Line{Time: began, Caller: &c.is, Verb: string(protocol.LOGOUT), Project: project, Outcome: outcomeWord(reply.Status), Reason: string(reply.Word), Duration: accesslog.Seconds(time.Since(began))}
+	if refused != nil {
+		line.Outcome, line.Reason = outcomeWord(protocol.ERR), string(refused.Code)
+	}
+	c.server.access.Write(line)
+}
+
 // outcomeWord is the word for an outcome that EXPLAIN has for it too.
 func outcomeWord(s protocol.Status) string {
 	switch s {
@@ -109,12 +116,4 @@ func outcomeWord(s protocol.Status) string {
 	case protocol.ERR:
 	}
 	return "unknown"
-}
-
-// userOf is the user of a caller in digits, or "" where users cannot be told apart.
-func userOf(by fair.ID) string {
-	if by.PID != 0 {
-		return ""
-	}
-	return strconv.FormatUint(uint64(by.UID), 10)
 }

@@ -60,9 +60,13 @@ func (a *ask) read(r *protocol.Request, projects *resolve.Projects) *Refusal {
 		}
 	}
 	if a.Project == nil { // only now: faults of the request itself come first
-		return &Refusal{Code: protocol.CodeUnknownProject, Advice: "no such project is configured; HELLO lists them"}
+		return unknownProject()
 	}
 	return nil
+}
+
+func unknownProject() *Refusal {
+	return &Refusal{Code: protocol.CodeUnknownProject, Advice: "no such project is configured; HELLO lists them"}
 }
 
 func (a *ask) field(name string, raw []byte, projects *resolve.Projects) *Refusal {

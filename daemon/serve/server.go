@@ -70,6 +70,9 @@ type Config struct {
 	// Admin answers a caller's verbs of the admin socket, or says why it does not. Each is in
 	// effect when it returns. Where the answer has to wait for others, rest is not nil.
 	Admin func(verb protocol.Verb, r *protocol.Request, by fair.ID) (reply protocol.Reply, rest Rest, refused *Refusal)
+	// Logout judges a caller's logout token, of a project that it may ask about, and ends
+	// what the token names, or says why it cannot tell. It returns soon.
+	Logout func(ctx context.Context, l *resolve.Lookup) (reply protocol.Reply, refused *Refusal)
 	// Leases are of those who keep answers.
 	Leases *lease.Watches
 	// Hearing tells how this host stands with its fleet.
@@ -95,6 +98,7 @@ type Server struct {
 	access   *accesslog.Log
 	version  string
 	admin    func(verb protocol.Verb, r *protocol.Request, by fair.ID) (protocol.Reply, Rest, *Refusal)
+	logout   func(ctx context.Context, l *resolve.Lookup) (protocol.Reply, *Refusal)
 	terms    atomic.Pointer[Terms]
 	users    sockets.UserNamespace
 
@@ -121,6 +125,7 @@ func New(c Config) *Server {
 		access:   c.Access,
 		version:  c.Version,
 		admin:    c.Admin,
+		logout:   c.Logout,
 		leases:   c.Leases,
 		hearing:  c.Hearing,
 		users:    sockets.OwnUserNamespace(),

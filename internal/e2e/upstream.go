@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"strings"
 	"testing"
@@ -53,6 +54,13 @@ func (u *Upstream) Project(t testing.TB, f *Folder, p standin.Preset, keys ...st
 		block = strings.Replace(block, `name = "stack"`, `name = "main"`, 1)
 	}
 	return block + "\n" + strings.Join(keys, "\n") + "\n"
+}
+
+// Members is the table of a project "members", a protected resource of the Neon upstream that takes
+// the logout tokens of its client.
+func (u *Upstream) Members(keys ...string) string {
+	return fmt.Sprintf("[[project]]\nname = \"members\"\npreset = \"neon\"\nbase_url = %q\nresources = [%q]\nlogout_client_ids = [%q]\n",
+		u.ServiceURL(standin.Neon), u.Resource(), u.Client()) + strings.Join(keys, "\n") + "\n"
 }
 
 // Await waits until an endpoint has been called n times in all.

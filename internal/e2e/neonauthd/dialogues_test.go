@@ -26,7 +26,7 @@ func TestDialoguesOfTheProtocolAreTrue(t *testing.T) {
 	}
 	c := e2e.NewUpstream(t, standin.Options{})
 	h := e2e.NewFolder(t)
-	e2e.Serve(t, h, e2e.Settings{Tables: []string{c.Project(t, h, standin.Stack)}})
+	e2e.Serve(t, h, e2e.Settings{Tables: []string{c.Project(t, h, standin.Stack), c.Members()}})
 	values := placeholders(c)
 	// Twice: what one dialogue leaves behind the next round would notice.
 	for round := range 2 {
@@ -48,6 +48,7 @@ func TestDialoguesOfTheProtocolAreTrue(t *testing.T) {
 func placeholders(c *e2e.Upstream) map[string]string {
 	valid, id := c.User("Ada")
 	restricted := c.AddUser(standin.User{Name: "Rex", Restricted: true})
+	session := standin.TokenSpec{Subject: id, Session: "of-the-dialogue"}
 	return map[string]string{
 		"VALID":       valid,
 		"SUBJECT":     string(protocol.AppendValue(nil, id)),
@@ -55,6 +56,8 @@ func placeholders(c *e2e.Upstream) map[string]string {
 		"FORGED":      c.StackToken(standin.TokenSpec{Subject: id, Forged: true}),
 		"RESTRICTED":  c.StackToken(standin.TokenSpec{Subject: restricted.ID}),
 		"UNKNOWN_KEY": c.Strange("nobody-has-it"),
+		"ENDED":       c.ResourceToken(standin.Neon, session),
+		"LOGOUT":      c.LogoutToken(standin.Neon, session),
 		"HUGE":        strings.Repeat("a", protocol.MaxToken+1),
 		"LONG":        strings.Repeat("a", protocol.MaxRequestLine),
 	}

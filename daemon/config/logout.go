@@ -1,0 +1,74 @@
+package config
+
+import (
+	"slices"
+	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/keyset"
+)
+
+// MaxLogoutClients is how many clients there can be whose logout tokens a project takes.
+const MaxLogoutClients = 16
+
+// checkLogout checks what ends sessions, and how long that is kept.
+func checkLogout(p *Project, report reporter) {
+	if r := p.SessionLifetime; r != Forever && time.Duration(r) < MinRetention {
+		report("session_lifetime", "must be %s", r.Wants())
+	}
+	if len(p.LogoutClientIDs) == 0 {
+		return
+	}
+	if p.Preset == "stack" {
+		report("logout_client_ids", "is for the presets \"neon\" and \"oidc\" only: Stack Auth sends no logout tokens")
+	}
+	if len(p.LogoutClientIDs) > MaxLogoutClients {
+		report("logout_client_ids", "at most %d of them", MaxLogoutClients)
+	}
+	for i, id := range p.LogoutClientIDs {
+		switch {
+		case id == "" || !visible(id):
+			report("logout_client_ids", "entry %d must be the id of an OAuth client, to the letter as its tokens have it in client_id", i+1)
+		case len(id) > maxClientID:
+			report("logout_client_ids", "entry %d has more than %d bytes", i+1, maxClientID)
+		case slices.Contains(p.LogoutClientIDs[:i], id):
+			report("logout_client_ids", "entry %d is there twice", i+1)
+		}
+	}
+}
+
+// LogoutClients are the clients whose logout tokens p takes: those configured or, where
+// none is, the one by which the upstream is asked about tokens.
+func (p *Project) LogoutClients() []string {
+	if len(p.LogoutClientIDs) == 0 && p.Introspection != nil {
+		return []string{p.Introspection.ClientID}
+	}
+	return p.LogoutClientIDs
+}
+
+// LogoutPolicy returns the rules for logout tokens, which p's issuers send to each of
+// the clients; nil if p takes none. p comes from WithDerived.
+func (p *Project) LogoutPolicy() *keyset.Policy {
+	clients := p.LogoutClients()
+	if len(clients) == 0 {
+		return nil
+	}
+	tokens := p.Policy()
+	policy := &keyset.Policy{
+		Logout: true, AudienceArray: true, SessionClaims: []string{"sid"},
+		Algorithms: tokens.Algorithms, KeyIDOptional: tokens.KeyIDOptional, Leeway: tokens.Leeway,
+	}
+	for _, id := range clients {
+		policy.Admitted = append(policy.Admitted, keyset.Audience{Class: keyset.ClassNormal, Name: id, Issuers: p.Issuers})
+	}
+	return policy
+}
+
+// SessionLifetimes are how long refresh tokens of each project's sessions may live; 0
+// is for ever.
+func (c *Config) SessionLifetimes() map[string]time.Duration {
+	all := map[string]time.Duration{}
+	for i := range c.Projects {
+		all[c.Projects[i].Name] = time.Duration(c.Projects[i].SessionLifetime)
+	}
+	return all
+}

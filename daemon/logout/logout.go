@@ -1,0 +1,167 @@
+// Package logout ends sessions because their issuer says that they have ended: it
+// answers LOGOUT, whose logout token is its own permission (OpenID Connect Back-Channel
+// Logout 1.0). What a logout token must say is package keyset's to judge.
+package logout
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/resolve"
+	"github.com/neonauthd/neonauthd/daemon/revoke"
+	"github.com/neonauthd/neonauthd/daemon/serve"
+	"github.com/neonauthd/neonauthd/internal/program"
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+const (
+	// Time is how long a logout token may wait for the keys that judge it. Its sender
+	// waits five seconds, tries once, and has the user who signs out wait too.
+	Time = 4 * time.Second
+	// Patience is how long the answer waits for programs that keep answers to say that
+	// they have forgotten. Those that run say so within a millisecond or a few. What the
+	// others keep ends with their lease.
+	Patience = 250 * time.Millisecond
+	// Reason is what a revocation says that a logout token has made.
+	Reason = "back-channel logout"
+	// MaxAnnouncing is how many logouts at once are told to the fleet the quick way.
+	MaxAnnouncing = 16
+	// label is for whom logout tokens are judged: they come from outside, and have one
+	// visitor's share of what is scarce.
+	label = "LOGOUT"
+	// complaintInterval is the least time between two log lines of one kind.
+	complaintInterval = 10 * time.Minute
+)
+
+// Config is what a Receiver is made of. All of it is required.
+type Config struct {
+	// Judge says what a token comes to; see resolve.Resolver.Logout.
+	Judge func(context.Context, *resolve.Lookup) resolve.Ending
+	// Revocations keep what has ended.
+	Revocations *revoke.List
+	// Ended tells those who keep answers what has ended.
+	Ended func(...resolve.Ground)
+	// Settled waits until they have forgotten it.
+	Settled func(context.Context) error
+	// Announce tells the fleet, if there is one, and may take seconds. Tell does so
+	// within a second and does not wait.
+	Announce, Tell func(revoke.Mark)
+	// Log hears of what an operator may have to mend.
+	Log *slog.Logger
+}
+
+// Receiver answers LOGOUT. Make it with New, end it with Wait. Safe for concurrent use.
+type Receiver struct {
+	config     Config
+	changing   sync.Mutex    // held until those who keep answers are told of a change
+	announcing chan struct{} // one for each announcement under way
+	group      sync.WaitGroup
+	counts     struct{ accepted, rejected, unknown atomic.Uint64 }
+}
+
+// New returns a Receiver. It starts nothing.
+func New(c Config) *Receiver {
+	return &Receiver{config: c, announcing: make(chan struct{}, MaxAnnouncing)}
+}
+
+// Wait waits for what is being announced. Nothing more may be received.
+func (r *Receiver) Wait() { r.group.Wait() }
+
+// Counts are how many logout tokens were accepted and rejected, and of how many it
+// could not be told.
+func (r *Receiver) Counts() (accepted, rejected, unknown uint64) {
+	return r.counts.accepted.Load(), r.counts.rejected.Load(), r.counts.unknown.Load()
+}
+
+// Receive judges a logout token and ends what it names. When it returns that it has,
+// the end is in the journal, and no lookup that begins then is accepted here. It waits
+// neither for other hosts nor, for more than Patience, for programs that keep answers.
+func (r *Receiver) Receive(ctx context.Context, l *resolve.Lookup) (protocol.Reply, *serve.Refusal) {
+	if !l.Project.TakesLogout() {
+		r.counts.unknown.Add(1)
+		return protocol.Reply{}, &serve.Refusal{Code: protocol.CodeMisconfigured, Advice: "this project takes no logout tokens: set logout_client_ids to the clients that they are sent for"}
+	}
+	l.Asker.For = label
+	waiting, stop := context.WithTimeout(ctx, Time)
+	defer stop()
+	e := r.config.Judge(waiting, l)
+	switch e.Status() {
+	case protocol.OK:
+		return r.end(ctx, l, &e)
+	case protocol.NO:
+		r.counts.rejected.Add(1)
+		r.complain(l, e.Outcome, "a logout token was refused, so what it names goes on: if it was no attack, compare its aud with logout_client_ids, and its iss with the project's issuer")
+		return protocol.Reply{Status: protocol.NO, Word: []byte(e.Reason())}, nil
+	case protocol.ERR:
+	}
+	return r.cannotTell(l, &e)
+}
+
+// end puts in force what an accepted token says.
+func (r *Receiver) end(ctx context.Context, l *resolve.Lookup, e *resolve.Ending) (protocol.Reply, *serve.Refusal) {
+	m, what := revoke.Mark{Kind: revoke.KindSession, Project: l.Project.Name(), Value: e.Session}, protocol.EndedSession
+	if e.Session == "" {
+		m.Kind, m.Value, what = revoke.KindSubject, e.Subject, protocol.EndedSubject
+	}
+	changed, err := r.change(m, l, e.Issued)
+	if errors.Is(err, revoke.ErrFull) {
+		r.complain(l, protocol.Unknown(protocol.CodeBusy), "a logout token ended nothing, for there are too many revocations; shorten session_lifetime to what refresh tokens live")
+		r.counts.unknown.Add(1)
+		return protocol.Reply{}, &serve.Refusal{Code: protocol.CodeBusy, Advice: "nothing was ended: there is no room for more revocations"}
+	}
+	if changed || err != nil {
+		r.announce(m)
+	}
+	if err != nil {
+		r.counts.unknown.Add(1)
+		r.config.Log.Error("a logout is not saved: it is in force, and a restart would forget it; mend the state directory", "project", m.Project, "error", err)
+		return protocol.Reply{}, &serve.Refusal{Code: protocol.CodeUnavailable, Advice: revoke.ErrNotSaved.Error()}
+	}
+	r.counts.accepted.Add(1)
+	waiting, stop := context.WithTimeout(ctx, Patience)
+	defer stop()
+	_ = r.config.Settled(waiting) // the leases of those that have not said so end by themselves
+	return serve.Done(protocol.FieldEnded, what, protocol.FieldChanged, map[bool]string{true: "1", false: "0"}[changed]), nil
+}
+
+// change revokes, and tells those who keep answers. Whoever finds that nothing is
+// left to change has waited until they were told.
+func (r *Receiver) change(m revoke.Mark, l *resolve.Lookup, ended time.Time) (changed bool, err error) {
+	r.changing.Lock()
+	defer r.changing.Unlock()
+	changed, err = r.config.Revocations.End(m, revoke.Origin{By: l.Asker.ID.User(), Reason: Reason}, ended)
+	if changed || errors.Is(err, revoke.ErrNotSaved) {
+		r.config.Ended(m)
+	}
+	return changed, err
+}
+
+// announce tells the fleet behind the answer.
+func (r *Receiver) announce(m revoke.Mark) {
+	select {
+	case r.announcing <- struct{}{}:
+		r.group.Go(func() {
+			defer func() { <-r.announcing }()
+			r.config.Announce(m)
+		})
+	default:
+		r.config.Tell(m)
+	}
+}
+
+// cannotTell answers that nothing was learnt about the token.
+func (r *Receiver) cannotTell(l *resolve.Lookup, e *resolve.Ending) (protocol.Reply, *serve.Refusal) {
+	r.counts.unknown.Add(1)
+	r.complain(l, e.Outcome, "it could not be told whether a logout token is good, and its sender tries once: what it names goes on until its tokens end; see the upstream and the key set")
+	return protocol.Reply{}, &serve.Refusal{Code: e.Code(), RetryAfter: e.RetryAfter, Advice: "nothing was ended: it could not be told whether the logout token is good"}
+}
+
+func (r *Receiver) complain(l *resolve.Lookup, is protocol.Outcome, message string) {
+	project, word := l.Project.Name(), is.Word()
+	r.config.Log.LogAttrs(context.Background(), slog.LevelWarn, message,
+		program.Every(complaintInterval, project, word), slog.String("project", project), slog.String("why", word))
+}

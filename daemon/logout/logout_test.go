@@ -1,0 +1,230 @@
+package logout
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/neonauthd/neonauthd/daemon/clock"
+	"github.com/neonauthd/neonauthd/daemon/config"
+	"github.com/neonauthd/neonauthd/daemon/resolve"
+	"github.com/neonauthd/neonauthd/daemon/revoke"
+	"github.com/neonauthd/neonauthd/daemon/statedir"
+	"github.com/neonauthd/neonauthd/internal/program"
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// rig is a receiver among parts that note what they are told.
+type rig struct {
+	t       *testing.T
+	dir     string
+	list    *revoke.List
+	project *resolve.Project
+	*Receiver
+
+	says            resolve.Ending
+	judged, settled func(context.Context)
+	ended           []resolve.Ground
+	announced, told atomic.Int64
+	announcing      func()
+	log             bytes.Buffer
+}
+
+// newRig has to be called in a bubble.
+func newRig(t *testing.T) *rig {
+	t.Helper()
+	r := &rig{t: t, dir: filepath.Join(t.TempDir(), "state"), judged: func(context.Context) {}, settled: func(context.Context) {}, announcing: func() {}}
+	dir, err := statedir.Open(r.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.list, err = revoke.Open(dir, revoke.Options{Now: time.Now}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _, _ = r.list.Close(), dir.Close() })
+	r.project = project(t, "client")
+	r.Receiver = New(Config{
+		Judge:       func(ctx context.Context, _ *resolve.Lookup) resolve.Ending { r.judged(ctx); return r.says },
+		Revocations: r.list,
+		Ended:       func(grounds ...resolve.Ground) { r.ended = append(r.ended, grounds...) },
+		Settled:     func(ctx context.Context) error { r.settled(ctx); return ctx.Err() },
+		Announce:    func(revoke.Mark) { r.announced.Add(1); r.announcing() },
+		Tell:        func(revoke.Mark) { r.told.Add(1) },
+		Log:         slog.New(program.NewRare(slog.NewTextHandler(&r.log, nil))),
+	})
+	r.says = resolve.Ending{Outcome: protocol.Accepted(), Session: "s", Subject: "ada", Issued: time.Now()}
+	return r
+}
+
+func project(t *testing.T, clients ...string) *resolve.Project {
+	t.Helper()
+	table := config.DefaultProject()
+	table.Name, table.Preset, table.BaseURL, table.Audiences, table.LogoutClientIDs = "main", "oidc", "https://issuer.example", []string{"a"}, clients
+	p, err := resolve.NewProject(table, resolve.Surroundings{Now: time.Now, Wall: &clock.Wall{}, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	return p
+}
+
+// receive is the reply to a token, or the code of the refusal.
+func (r *rig) receive() string {
+	reply, refused := r.Receive(r.t.Context(), &resolve.Lookup{Project: r.project})
+	if refused != nil {
+		return "ERR " + string(refused.Code)
+	}
+	return strings.TrimSpace(string(reply.Append(nil)))
+}
+
+func TestTheAnswerWaitsForNobodyForLong(t *testing.T) {
+	for name, c := range map[string]struct{ settled, takes time.Duration }{
+		"all have forgotten": {0, 0},
+		"one takes its time": {3 * time.Millisecond, 3 * time.Millisecond},
+		"one says nothing":   {time.Hour, Patience},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t)
+			r.announcing = func() { time.Sleep(2 * time.Second) } // as for a fleet
+			r.settled = func(ctx context.Context) {
+				waiting, stop := context.WithTimeout(ctx, c.settled)
+				defer stop()
+				<-waiting.Done()
+			}
+			began := time.Now()
+			if reply := r.receive(); reply != "OK ended=session changed=1" || time.Since(began) != c.takes {
+				t.Errorf("%s: %s after %s, want %s", name, reply, time.Since(began), c.takes)
+			}
+			if r.list.Len() != 1 || len(r.ended) != 1 {
+				t.Errorf("%s: %d revoked, told %v", name, r.list.Len(), r.ended)
+			}
+			r.Wait()
+			if r.announced.Load() != 1 {
+				t.Errorf("%s: the fleet was told %d times", name, r.announced.Load())
+			}
+		})
+	}
+}
+
+// TestTheKeysAreWaitedForWithinTheSendersTime which is five seconds.
+func TestTheKeysAreWaitedForWithinTheSendersTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.judged = func(ctx context.Context) { <-ctx.Done() }
+		r.says = resolve.Ending{Outcome: protocol.Unknown(protocol.CodeKeysPending), RetryAfter: time.Second}
+		began := time.Now()
+		if reply := r.receive(); reply != "ERR keys-pending" || time.Since(began) != Time || Time+Patience >= 5*time.Second {
+			t.Errorf("%s after %s", reply, time.Since(began))
+		}
+	})
+}
+
+// TestOutcomesStayApart: what is refused, and what cannot be told, ends nothing and
+// is told nobody.
+func TestOutcomesStayApart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		nothing := func(what, want string) {
+			t.Helper()
+			if reply := r.receive(); reply != want || r.list.Len() != 0 || len(r.ended) != 0 || r.announced.Load()+r.told.Load() != 0 {
+				t.Errorf("%s: %s, %d revoked, told %v", what, reply, r.list.Len(), r.ended)
+			}
+		}
+		for _, reason := range protocol.Reasons() {
+			r.says = resolve.Ending{Outcome: protocol.Rejected(reason), Session: "s", Subject: "ada"}
+			nothing("refused", "NO "+string(reason))
+		}
+		for _, code := range protocol.Codes() {
+			r.says = resolve.Ending{Outcome: protocol.Unknown(code), Session: "s", Subject: "ada"}
+			nothing("unknown", "ERR "+string(code))
+		}
+		r.says = resolve.Ending{}
+		nothing("nothing said", "ERR unavailable")
+		r.project = project(t)
+		r.says = resolve.Ending{Outcome: protocol.Accepted(), Session: "s"}
+		nothing("no client", "ERR misconfigured")
+		accepted, rejected, unknown := r.Counts()
+		if accepted != 0 || rejected != uint64(len(protocol.Reasons())) || unknown != uint64(len(protocol.Codes()))+2 {
+			t.Errorf("counted %d, %d, %d", accepted, rejected, unknown)
+		}
+		if lines := strings.Count(r.log.String(), "level=WARN"); lines != len(protocol.Reasons())+len(protocol.Codes()) { // the zero outcome is one of them
+			t.Errorf("%d lines: %s", lines, r.log.String())
+		}
+		if strings.Contains(r.log.String(), "ada") {
+			t.Error("a user's id is logged")
+		}
+	})
+}
+
+// TestARetryTellsNobody and costs nothing, but it waits until all were told.
+func TestARetryTellsNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		first := r.receive()
+		for range 3 {
+			if reply := r.receive(); first != "OK ended=session changed=1" || reply != "OK ended=session changed=0" {
+				t.Errorf("%s, then %s", first, reply)
+			}
+		}
+		r.says.Session = ""
+		if reply := r.receive(); reply != "OK ended=subject changed=1" {
+			t.Error(reply)
+		}
+		r.Wait()
+		if len(r.ended) != 2 || r.announced.Load() != 2 || r.ended[0].Kind != revoke.KindSession || r.ended[1].Kind != revoke.KindSubject || r.ended[1].Value != "ada" {
+			t.Errorf("told %v, announced %d times", r.ended, r.announced.Load())
+		}
+	})
+}
+
+// TestManyLogoutsAtOnceAreToldTheSlowWay from one more than there is room for.
+func TestManyLogoutsAtOnceAreToldTheSlowWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.announcing = func() { time.Sleep(time.Second) }
+		for i := range MaxAnnouncing + 1 {
+			r.says.Session = strings.Repeat("s", i+1)
+			if reply := r.receive(); reply != "OK ended=session changed=1" {
+				t.Fatal(reply)
+			}
+			synctest.Wait()
+			if want := int64(max(0, i+1-MaxAnnouncing)); r.told.Load() != want || r.announced.Load() != int64(i+1)-want {
+				t.Errorf("after %d: %d announced, %d told", i+1, r.announced.Load(), r.told.Load())
+			}
+		}
+		r.Wait()
+	})
+}
+
+// TestWhatIsNotSavedIsNotCalledDone although it is in force here and elsewhere.
+func TestWhatIsNotSavedIsNotCalledDone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		if err := os.Rename(r.dir, r.dir+"-away"); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(r.dir, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if reply := r.receive(); reply != "ERR unavailable" {
+				t.Error(reply)
+			}
+		}
+		r.Wait()
+		if r.list.Len() != 1 || len(r.ended) == 0 || r.announced.Load() == 0 {
+			t.Errorf("%d revoked, told %v", r.list.Len(), r.ended)
+		}
+	})
+}

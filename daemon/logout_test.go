@@ -1,0 +1,248 @@
+package daemon
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/config"
+	"github.com/neonauthd/neonauthd/daemon/standin"
+)
+
+// upstreamFile decodes a file of genuine upstream material.
+func upstreamFile(t testing.TB, name string, into any) {
+	t.Helper()
+	body, err := os.ReadFile("testdata/upstream/" + name)
+	if err == nil {
+		err = json.Unmarshal(body, into)
+	}
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+}
+
+// logoutFixture is an entry of oauth/logout-tokens.json.
+type logoutFixture struct {
+	Name, Expect, Why, Token string
+	At                       int64
+	Ends                     struct{ Sub, Sid string }
+}
+
+// newLogoutFixtures starts a daemon that takes the genuine logout tokens, with the
+// genuine keys.
+func newLogoutFixtures(t *testing.T) (*liveDaemon, []logoutFixture) {
+	t.Helper()
+	var said struct {
+		BaseURL  string `json:"base_url"`
+		Resource string
+		Client   struct {
+			ID string `json:"client_id"`
+		}
+		Variants map[string]string `json:"issuer_variants"`
+	}
+	upstreamFile(t, "oauth/config.json", &said)
+	keys, err := os.ReadFile("testdata/upstream/oauth/jwks.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(keys) }))
+	t.Cleanup(server.Close)
+	w := newLiveDaemon(t, func(c *config.Config) {
+		mcp := config.DefaultProject()
+		mcp.Name, mcp.Preset, mcp.BaseURL, mcp.JWKSURL = "mcp", "neon", said.BaseURL, server.URL
+		sessions := mcp
+		sessions.Name = "sessions"
+		mcp.Resources, mcp.Issuers, mcp.LogoutClientIDs = []string{said.Resource}, []string{said.Variants["origin"]}, []string{said.Client.ID}
+		c.Projects = []config.Project{mcp, sessions}
+	})
+	var tokens []logoutFixture
+	upstreamFile(t, "oauth/logout-tokens.json", &tokens)
+	if len(tokens) < 27 {
+		t.Fatalf("%d tokens", len(tokens))
+	}
+	return w, tokens
+}
+
+// turnTo sets the wall clock.
+func (w *liveDaemon) turnTo(at int64) { w.clock.Step(time.Unix(at, 0).Sub(w.clock.Now().Round(0))) }
+
+// TestEachGenuineLogoutTokenGetsItsVerdict and what is refused ends nothing.
+func TestEachGenuineLogoutTokenGetsItsVerdict(t *testing.T) {
+	w, tokens := newLogoutFixtures(t)
+	k, a := w.dial(), w.dialAdmin()
+	reasons := []string{"malformed", "wrong-type", "bad-signature", "expired", "not-yet-valid", "wrong-issuer", "wrong-audience", "wrong-algorithm", "missing-claim"}
+	for _, f := range tokens {
+		t.Run(f.Name, func(t *testing.T) {
+			w.turnTo(f.At)
+			before := a.ask("REVOCATIONS")
+			reply := k.ask("LOGOUT project=mcp %s", f.Token)
+			kind, value := "session", f.Ends.Sid
+			if value == "" {
+				kind, value = "subject", f.Ends.Sub
+			}
+			revoked := fmt.Sprintf(`"kind":%q,"value":%q`, kind, value)
+			switch after := a.ask("REVOCATIONS"); {
+			case f.Expect == "reject" && !slices.Contains(reasons, strings.TrimPrefix(reply, "NO ")):
+				t.Errorf("%s, and it is %s", reply, f.Why)
+			case f.Expect == "reject" && before != after:
+				t.Errorf("it has changed something: %s", after)
+			case f.Expect == "reject":
+			case !strings.HasPrefix(reply, "OK ended="+kind+" changed="):
+				t.Errorf("%s, and it is %s", reply, f.Why)
+			case field(reply, "changed") != map[bool]string{true: "0", false: "1"}[strings.Contains(before, revoked)], !strings.Contains(after, revoked), f.Ends.Sid != "" && strings.Contains(after, `"kind":"subject"`) && !strings.Contains(before, `"kind":"subject"`):
+				t.Errorf("%s; before %s, after %s", reply, before, after)
+			}
+			if again := k.ask("LOGOUT project=mcp %s", f.Token); f.Expect == "reject" && again != reply || f.Expect != "reject" && field(again, "changed") != "0" {
+				t.Errorf("once more: %s", again)
+			}
+			// Nor does any of them let anybody in.
+			for _, verb := range []string{"VERIFY", "PROFILE"} {
+				for _, project := range []string{"mcp", "sessions"} {
+					reply := k.ask("%s project=%s %s", verb, project, f.Token)
+					if other := f.Name == "access-token" || f.Name == "session-jwt"; !other && head(reply) == "OK" || f.Name == "genuine" && reply != "NO wrong-type" {
+						t.Errorf("%s of %s: %.60s", verb, project, reply)
+					}
+				}
+			}
+		})
+	}
+	if reply := k.ask("LOGOUT project=sessions %s", tokens[0].Token); head(reply) != "ERR misconfigured" {
+		t.Errorf("a project that takes none: %s", reply)
+	}
+}
+
+// TestNoTokenThatLetsSomebodyInEndsASession asks about all there are.
+func TestNoTokenThatLetsSomebodyInEndsASession(t *testing.T) {
+	w, logouts := newLogoutFixtures(t)
+	w.turnTo(logouts[0].At)
+	k, asked := w.dial(), 0
+	for _, file := range []string{"oauth/tokens.json", "neon/tokens.json", "stack/tokens.json"} {
+		var tokens []struct {
+			Name, Token string
+			LineSafe    *bool `json:"line_safe"`
+		}
+		upstreamFile(t, file, &tokens)
+		for _, f := range tokens {
+			if f.Name == "logout-token-long" || f.LineSafe != nil && !*f.LineSafe || f.Token == "" || len(f.Token) > 8192 || strings.Contains(f.Token, "=") {
+				continue
+			}
+			asked++
+			if reply := k.ask("LOGOUT project=mcp %s", f.Token); !strings.HasPrefix(reply, "NO ") && head(reply) != "ERR keys-pending" {
+				t.Errorf("%s, %s: %s", file, f.Name, reply)
+			}
+		}
+	}
+	if asked < 200 {
+		t.Errorf("%d tokens were asked about", asked)
+	}
+	if w.daemon.revocations.Len() != 0 {
+		t.Error("something was revoked")
+	}
+}
+
+// members has the project "mcp" take the logout tokens of the stand-in's client.
+func members(c *config.Config) {
+	resources(c)
+	for i := range c.Projects {
+		if p := &c.Projects[i]; p.Name == "mcp" || p.Name == "oidc" {
+			p.LogoutClientIDs = []string{"client", "another client"}
+		}
+	}
+}
+
+// TestALogoutEndsItsSessionAndNoOther of the same user, also where a token is
+// remembered or is issued later.
+func TestALogoutEndsItsSessionAndNoOther(t *testing.T) {
+	w := newLiveDaemon(t, members)
+	s, k := w.upstream, w.dial()
+	for project, preset := range map[string]standin.Preset{"mcp": standin.Neon, "oidc": standin.OIDC} {
+		mint := func(session string) string {
+			spec := standin.TokenSpec{Subject: w.user.ID, Session: session, Client: "client"}
+			if preset == standin.OIDC {
+				return s.OIDCToken(spec)
+			}
+			return s.ResourceToken(preset, spec)
+		}
+		verify := func(token, want string) {
+			t.Helper()
+			if reply := k.ask("VERIFY project=%s %s", project, token); !strings.HasPrefix(reply, want) {
+				t.Errorf("%s: %.60s, want %s", project, reply, want)
+			}
+		}
+		first, second := mint("first"), mint("second")
+		verify(first, "OK ")
+		verify(second, "OK ")
+		logout := s.LogoutToken(preset, standin.TokenSpec{Subject: w.user.ID, Session: "first", Client: "client"})
+		if reply := k.ask("LOGOUT project=%s %s", project, logout); reply != "OK ended=session changed=1" {
+			t.Fatalf("%s: %s", project, reply)
+		}
+		verify(first, "NO revoked")
+		verify(second, "OK ")
+		w.clock.advance(time.Minute)
+		verify(mint("first"), "NO revoked") // its refresh token works on
+		verify(mint("third"), "OK ")
+		if reply := k.ask("LOGOUT project=%s %s", project, logout); reply != "OK ended=session changed=0" {
+			t.Errorf("%s, once more: %s", project, reply)
+		}
+		// Without a session it is what the subject has had until then, by the issuer's clock.
+		ended := w.clock.Now()
+		all := standin.TokenSpec{Subject: w.user.ID, Client: "another client", Remove: []string{"sid"}}
+		logout = s.LogoutToken(preset, all)
+		w.clock.advance(2 * time.Second)
+		later := mint("second")
+		if reply := k.ask("LOGOUT project=%s %s", project, logout); reply != "OK ended=subject changed=1" {
+			t.Fatalf("%s: %s", project, reply)
+		}
+		verify(second, "NO revoked")
+		verify(later, "OK ")
+		w.clock.advance(time.Minute)
+		if reply := k.ask("LOGOUT project=%s %s", project, logout); reply != "OK ended=subject changed=0" {
+			t.Errorf("%s, once more: %s", project, reply)
+		}
+		verify(later, "OK ") // a retry reaches no further
+		if list := w.dialAdmin().ask("REVOCATIONS project=%s", project); !strings.Contains(list, `"reason":"back-channel logout"`) || !strings.Contains(list, `"uid":`) {
+			t.Errorf("%s: since %s: %s", project, ended, list)
+		}
+		all.Lifetime, all.IssuedAt = time.Minute, ended.Add(-time.Hour)
+		if reply := k.ask("LOGOUT project=%s %s", project, s.LogoutToken(preset, all)); reply != "NO expired" {
+			t.Errorf("%s: %s", project, reply)
+		}
+	}
+	var x explanation
+	if err := json.Unmarshal([]byte(strings.TrimPrefix(w.dialAdmin().ask("EXPLAIN project=mcp %s", s.LogoutToken(standin.Neon, standin.TokenSpec{Client: "client"})), "OK ")), &x); err != nil {
+		t.Fatal(err)
+	}
+	if at := slices.IndexFunc(x.Checks, func(c check) bool { return c.Result == "fail" }); x.Reason != "wrong-type" || at < 0 || !strings.Contains(x.Checks[at].Detail, `"typ" names a logout token`) {
+		t.Errorf("EXPLAIN: %+v", x)
+	}
+}
+
+// TestALogoutTokenThatCannotBeJudgedIsNotRefused while the keys are not there.
+func TestALogoutTokenThatCannotBeJudgedIsNotRefused(t *testing.T) {
+	w := newLiveDaemon(t, members)
+	k := w.dial()
+	token := w.upstream.LogoutToken(standin.Neon, standin.TokenSpec{Client: "client"})
+	if reply := k.ask("LOGOUT project=mcp %s", token); head(reply) != "OK" {
+		t.Fatal(reply)
+	}
+	w.upstream.Inject(standin.Keys, standin.Fault{Kind: standin.Status, Status: 500})
+	w.upstream.Rotate(standin.Neon, false)
+	token = w.upstream.LogoutToken(standin.Neon, standin.TokenSpec{Client: "client"})
+	if reply := k.ask("LOGOUT project=mcp %s", token); head(reply) != "ERR keys-pending" || field(reply, "retry-after") == "" {
+		t.Errorf("a new key, and no fetch: %s", reply)
+	}
+	w.upstream.Clear(standin.Keys)
+	w.clock.advance(time.Minute)
+	if reply := k.ask("LOGOUT project=mcp %s", w.upstream.LogoutToken(standin.Neon, standin.TokenSpec{Client: "client"})); head(reply) != "OK" {
+		t.Errorf("a new key: %s", reply)
+	}
+	if page := string(w.daemon.metrics()); !strings.Contains(page, "neonauthd_logouts_total{outcome=\"accepted\"} 2\n") || !strings.Contains(page, "neonauthd_logouts_total{outcome=\"unknown\"} 1\n") {
+		t.Error("the metrics do not say so")
+	}
+}
