@@ -3,7 +3,6 @@ package standin
 import (
 	"bytes"
 	"compress/gzip"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -12,8 +11,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/neonauthd/neonauthd/daemon/standin/distort"
 	"github.com/neonauthd/neonauthd/daemon/standin/mint"
 	"github.com/neonauthd/neonauthd/daemon/standin/ordered"
+	"github.com/neonauthd/neonauthd/daemon/standin/serving"
 	"github.com/neonauthd/neonauthd/daemon/standin/stackauth"
 )
 
@@ -78,7 +79,7 @@ func pause(r *http.Request, f Fault) bool {
 
 // extend gives the rest of an answer the server's full time again.
 func extend(w http.ResponseWriter) {
-	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTimeout)) // fails without a connection, where none is needed
+	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(serving.WriteTimeout)) // fails without a connection, where none is needed
 }
 
 func rest(r *http.Request, d time.Duration) bool {
@@ -114,7 +115,7 @@ func (s *Standin) endlessHeaders(w http.ResponseWriter, r *http.Request, size in
 		panic(http.ErrAbortHandler)
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(writeTimeout))
+	conn.SetDeadline(time.Now().Add(serving.WriteTimeout))
 	io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n")
 	repeat(conn, r, []byte("X-Padding: "+strings.Repeat("x", 1000)+"\r\n"), size)
 }
@@ -230,16 +231,16 @@ func changeBody(body []byte, f Fault) []byte {
 	case EmptyKeys:
 		return []byte(`{"keys":[]}`)
 	case OddKeys:
-		return withOddKeys(body)
+		return distort.WithOddKeys(body)
 	case OtherUser:
-		id, other := profileID(body), f.Subject
+		id, other := distort.ProfileID(body), f.Subject
 		if id == "" {
 			return body
 		}
 		fallback(&other, mint.UUID)
 		return bytes.ReplaceAll(body, ordered.Encode(id), ordered.Encode(other))
 	case PadProfile:
-		return padProfile(body, sizeOr(f.Size, paddedSize))
+		return distort.PadProfile(body, sizeOr(f.Size, paddedSize))
 	}
 	return body
 }
@@ -254,21 +255,6 @@ type recorder struct {
 func (a *recorder) Header() http.Header         { return a.header }
 func (a *recorder) WriteHeader(status int)      { a.status = status }
 func (a *recorder) Write(b []byte) (int, error) { return a.body.Write(b) }
-
-// profileID is the user's id in the profile of any preset; empty when a body is none.
-func profileID(body []byte) string {
-	var profile struct {
-		ID   string `json:"id"`
-		Sub  string `json:"sub"`
-		User struct {
-			ID string `json:"id"`
-		} `json:"user"`
-	}
-	if json.Unmarshal(body, &profile) != nil {
-		return ""
-	}
-	return profile.ID + profile.User.ID + profile.Sub
-}
 
 func sizeOr(size, otherwise int64) int64 {
 	if size == 0 {

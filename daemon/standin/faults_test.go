@@ -16,6 +16,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/neonauthd/neonauthd/daemon/standin/distort"
 	"github.com/neonauthd/neonauthd/daemon/standin/stackauth"
 )
 
@@ -249,7 +250,7 @@ func TestOddKeysSurroundTheGood(t *testing.T) {
 			good++
 		}
 	}
-	if good != 2 || len(set.Keys) != 2+len(oddKeys()) || got.header.Get("ETag") != "" {
+	if good != 2 || len(set.Keys) != 2+len(distort.OddKeys()) || got.header.Get("ETag") != "" {
 		t.Errorf("%d good keys of %d", good, len(set.Keys))
 	}
 }
@@ -272,13 +273,13 @@ func TestProfilesOfOthersAndOfAnySize(t *testing.T) {
 			genuine := s.get(t, c.path, c.headers...)
 			s.Inject(c.endpoint, Fault{Kind: OtherUser, Subject: "0ddba11a-0000-4000-8000-000000000000", Times: 1})
 			other := s.get(t, c.path, c.headers...)
-			if profileID([]byte(other.body)) != "0ddba11a-0000-4000-8000-000000000000" || strings.Contains(other.body, user.ID) {
+			if distort.ProfileID([]byte(other.body)) != "0ddba11a-0000-4000-8000-000000000000" || strings.Contains(other.body, user.ID) {
 				t.Errorf("%s", other.body)
 			}
 			const size = 5000
 			s.Inject(c.endpoint, Fault{Kind: PadProfile, Size: size, Times: 1})
 			padded := s.get(t, c.path, c.headers...)
-			if len(padded.body) != size || !json.Valid([]byte(padded.body)) || profileID([]byte(padded.body)) != user.ID {
+			if len(padded.body) != size || !json.Valid([]byte(padded.body)) || distort.ProfileID([]byte(padded.body)) != user.ID {
 				t.Errorf("%d bytes: %.200s", len(padded.body), padded.body)
 			}
 			if got, want := memberNames(t, []byte(padded.body)), memberNames(t, []byte(genuine.body)); !slices.Equal(got, want) {

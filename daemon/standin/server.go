@@ -2,24 +2,13 @@ package standin
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"net"
-	"net/http"
-	"sync"
-	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/standin/serving"
 )
 
-// Bounds of the server. Answers under a fault may take long; the request's context ends them.
-const (
-	maxRequestBody  = 64 << 10
-	maxHeaderBytes  = 64 << 10
-	headerTimeout   = 5 * time.Second
-	readTimeout     = 10 * time.Second
-	writeTimeout    = 2 * time.Minute
-	idleTimeout     = 2 * time.Minute
-	shutdownTimeout = 2 * time.Second
-)
+// maxRequestBody bounds what is read of a request.
+const maxRequestBody = 64 << 10
 
 // Run serves on a listener, which it closes, until ctx ends; then it waits for every connection and
 // goroutine it started. Without a base URL it takes one from the listener's address. The error is nil
@@ -28,75 +17,6 @@ func (s *Standin) Run(ctx context.Context, listener net.Listener) error {
 	if s.BaseURL() == "" {
 		s.SetBaseURL("http://" + listener.Addr().String())
 	}
-	requests, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	defer cancel()
-	open := connections{fresh: map[net.Conn]struct{}{}}
-	server := &http.Server{
-		Handler:           s,
-		BaseContext:       func(net.Listener) context.Context { return requests },
-		ReadHeaderTimeout: headerTimeout,
-		ReadTimeout:       readTimeout,
-		WriteTimeout:      writeTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeaderBytes,
-		ConnState:         open.track,
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(listener) }()
-	var err error
-	select {
-	case err = <-ended:
-	case <-ctx.Done():
-		cancel() // hanging answers end
-		open.closeFresh()
-		stop(server)
-		err = <-ended
-	}
-	cancel()
-	server.Close()
-	open.all.Wait()
-	s.hijacked.Wait()
-	if errors.Is(err, http.ErrServerClosed) {
-		return nil
-	}
-	return fmt.Errorf("serve: %w", err)
-}
-
-// stop lets answers under way finish for a moment, then cuts them.
-func stop(server *http.Server) {
-	grace, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
-	defer cancel()
-	if server.Shutdown(grace) != nil {
-		server.Close()
-	}
-}
-
-// connections knows the connections of a server.
-type connections struct {
-	all   sync.WaitGroup
-	mu    sync.Mutex
-	fresh map[net.Conn]struct{} // those that brought no request yet
-}
-
-func (c *connections) track(conn net.Conn, state http.ConnState) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.fresh, conn)
-	switch state {
-	case http.StateNew:
-		c.all.Add(1)
-		c.fresh[conn] = struct{}{}
-	case http.StateHijacked, http.StateClosed:
-		c.all.Done()
-	}
-}
-
-// closeFresh closes connections without a request, for which a shutdown would wait seconds. Clients
-// often dial one more than they use.
-func (c *connections) closeFresh() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for conn := range c.fresh {
-		conn.Close()
-	}
+	defer s.hijacked.Wait()
+	return serving.Run(ctx, listener, s)
 }

@@ -1,4 +1,5 @@
-package standin
+// Package distort changes bodies that an upstream answers with, into others that it might.
+package distort
 
 import (
 	"bytes"
@@ -8,8 +9,8 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin/ordered"
 )
 
-// oddKeys are members of a key set that nobody can verify with, as JSON.
-func oddKeys() []json.RawMessage {
+// OddKeys are members of a key set that nobody can verify with, as JSON.
+func OddKeys() []json.RawMessage {
 	const x = "jp3Gj2nGaqmUUJUqGGm6oJPa-bvnZQCJMMnkPSUDeZA"
 	texts := []string{
 		`{"kty":"oct","kid":"odd-oct","alg":"HS256","k":"BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc"}`,
@@ -28,8 +29,8 @@ func oddKeys() []json.RawMessage {
 	return odd
 }
 
-// withOddKeys scatters odd keys among those of a key set, before, between and behind.
-func withOddKeys(body []byte) []byte {
+// WithOddKeys scatters odd keys among those of a key set, before, between and behind.
+func WithOddKeys(body []byte) []byte {
 	var set struct {
 		Keys []json.RawMessage `json:"keys"`
 	}
@@ -38,7 +39,7 @@ func withOddKeys(body []byte) []byte {
 	}
 	good := set.Keys
 	mixed := []json.RawMessage{}
-	for _, odd := range oddKeys() {
+	for _, odd := range OddKeys() {
 		mixed = append(mixed, odd)
 		if len(good) > 0 {
 			mixed = append(mixed, good[0])
@@ -48,10 +49,10 @@ func withOddKeys(body []byte) []byte {
 	return ordered.Encode(ordered.Object{{"keys", append(mixed, good...)}})
 }
 
-// padProfile grows the image of a profile, as a data URL, until the body has exactly size bytes; a body
+// PadProfile grows the image of a profile, as a data URL, until the body has exactly size bytes; a body
 // that is larger without an image, or is no profile, stays as it is.
-func padProfile(body []byte, size int64) []byte {
-	if profileID(body) == "" {
+func PadProfile(body []byte, size int64) []byte {
+	if ProfileID(body) == "" {
 		return body
 	}
 	const prefix = "data:image/png;base64,"
@@ -86,4 +87,19 @@ func setMember(body []byte, name, value string) []byte {
 		return body
 	}
 	return bytes.Join([][]byte{body[:at], []byte(value), body[at+int(decoder.InputOffset()):]}, nil)
+}
+
+// ProfileID is the user's id in the profile of any preset; empty when a body is none.
+func ProfileID(body []byte) string {
+	var profile struct {
+		ID   string `json:"id"`
+		Sub  string `json:"sub"`
+		User struct {
+			ID string `json:"id"`
+		} `json:"user"`
+	}
+	if json.Unmarshal(body, &profile) != nil {
+		return ""
+	}
+	return profile.ID + profile.User.ID + profile.Sub
 }
