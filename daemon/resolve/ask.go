@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/resolve/linkage"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
@@ -40,17 +39,6 @@ func (p *Project) ask(ctx context.Context, l *Lookup, e *entry, priority upstrea
 		a.whose = p.claimsOf(&profile)
 	}
 	return a, nil
-}
-
-// open verifies a signed answer about a token with the project's keys. The token has been
-// verified.
-func (p *Project) open(ctx context.Context, signed, token []byte, asker fair.Asker) (payload []byte, outcome protocol.Outcome, detail string, wait time.Duration) {
-	rules := p.rules()
-	outcome, wait = p.keys.Open(ctx, asker.ID, rules, signed, func(set *keyset.Set, now time.Time) (o protocol.Outcome) {
-		payload, o, detail = rules.Userinfo(set, signed, token, now)
-		return o
-	})
-	return payload, outcome, detail, wait
 }
 
 // claimsOf are the claims of an opaque credential by what the upstream says of it.

@@ -3,13 +3,10 @@ package resolve
 import (
 	"context"
 	"crypto/rand"
-	"crypto/x509"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/url"
 	"reflect"
 	"slices"
 	"sync"
@@ -19,12 +16,10 @@ import (
 	"github.com/cenkalti/backoff/v5"
 
 	"github.com/neonauthd/neonauthd/cache"
-	"github.com/neonauthd/neonauthd/daemon/clock"
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/keyring"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/resolve/linkage"
-	"github.com/neonauthd/neonauthd/daemon/statedir"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 )
 
@@ -56,36 +51,6 @@ type Project struct {
 	keys            *keyring.Ring
 	profileFailures atomic.Uint64
 	salt            cache.Key // keeps its flights apart from other projects', its predecessor included
-}
-
-// Surroundings are what projects need of their daemon. All of it is required but
-// StateDir, RootCAs, Dial, Environment, KeysChanged and Ended.
-type Surroundings struct {
-	// StateDir is where key sets outlive the process; nil keeps them in memory only.
-	StateDir *statedir.Dir
-	// ConfigDir is the folder against which "./" paths are read.
-	ConfigDir string
-	// RootCAs are the authorities that upstreams' certificates may come from; nil means
-	// the system's.
-	RootCAs *x509.CertPool
-	// Dial connects to upstreams; nil means over the network.
-	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	// Environment says through which proxy a URL is asked where the configuration names
-	// none; nil: none. See [transport.Environment].
-	Environment func(*url.URL) (*url.URL, error)
-	// UserAgent names this program to upstreams.
-	UserAgent string
-	// Now is the clock, with both readings; see package clock.
-	Now func() time.Time
-	// Wall is told what upstreams say of the time.
-	Wall *clock.Wall
-	// Log hears of what an operator may have to mend.
-	Log *slog.Logger
-	// KeysChanged is told that a key set of the project has come into force or was
-	// confirmed; nil ignores it. It must return soon.
-	KeysChanged func()
-	// Ended is as in Config; it is told of keys that were withdrawn.
-	Ended func(...Ground)
 }
 
 // NewProject makes the project of a validated table. Nothing is started; Run does
@@ -178,6 +143,12 @@ func (p *Project) Name() string { return p.name }
 
 // Config returns the project's table with what its preset derives.
 func (p *Project) Config() config.Project { return p.config }
+
+// CA is the authorities that are trusted in place of the system's; nil: the system's.
+func (p *Project) CA() *config.CA { return p.ca }
+
+// Upstream is the project's client, for who tells how its upstream is reached.
+func (p *Project) Upstream() *upstream.Client { return p.upstream }
 
 // Is reports whether the project is that of an equal table, server key and authorities.
 func (p *Project) Is(table config.Project, configDir string) bool {

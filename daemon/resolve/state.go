@@ -12,9 +12,9 @@ import (
 // ProjectState is a reading of a Project, for people and monitors.
 type ProjectState struct {
 	Name, Preset string
-	// Proxy is what the upstream is asked through, without user and password; "" directly.
-	// PlainHTTP tells that it is asked over plain http in a network.
-	Proxy     string
+	// Proxy is what the upstream is asked through, without user and password; "": directly.
+	Proxy string
+	// PlainHTTP tells that the upstream is asked over plain http in a network.
 	PlainHTTP bool
 	// Keys is what there is to tell of the key set, KeysUsable whether it may verify.
 	Keys       keyring.State

@@ -1,17 +1,20 @@
 package resolve
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/config"
+	"github.com/neonauthd/neonauthd/daemon/fair"
+	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/transport"
-	"github.com/neonauthd/neonauthd/daemon/upstream"
+	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// wayTo is how a project's upstream is reached, and whom it is trusted by: nil by the
-// system's authorities. Without those that the project names nothing of the upstream
-// could be believed, so that they cannot be read is an error.
+// wayTo is how a project's upstream is reached, and the authorities in the system's place,
+// nil for none. That they cannot be read is an error: nothing could be believed then.
 func wayTo(p *config.Project, s *Surroundings, log *slog.Logger) (transport.Config, *config.CA, error) {
 	t := transport.Config{
 		Authorities: s.RootCAs,
@@ -33,9 +36,12 @@ func wayTo(p *config.Project, s *Surroundings, log *slog.Logger) (transport.Conf
 	return t, ca, nil
 }
 
-// CA is the authorities that the project trusts in place of the system's; nil: the
-// system's.
-func (p *Project) CA() *config.CA { return p.ca }
-
-// Upstream is the project's client, for who tells how its upstream is reached.
-func (p *Project) Upstream() *upstream.Client { return p.upstream }
+// open verifies a signed answer about a verified token with the project's keys.
+func (p *Project) open(ctx context.Context, signed, token []byte, asker fair.Asker) (payload []byte, outcome protocol.Outcome, detail string, wait time.Duration) {
+	rules := p.rules()
+	outcome, wait = p.keys.Open(ctx, asker.ID, rules, signed, func(set *keyset.Set, now time.Time) (o protocol.Outcome) {
+		payload, o, detail = rules.Userinfo(set, signed, token, now)
+		return o
+	})
+	return payload, outcome, detail, wait
+}

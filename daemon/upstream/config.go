@@ -1,12 +1,14 @@
 package upstream
 
 import (
+	"context"
 	"log/slog"
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/clock"
 	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/daemon/transport"
+	"github.com/neonauthd/neonauthd/protocol"
 )
 
 // Preset is the kind of upstream.
@@ -124,6 +126,11 @@ func (config Config) withDefaults() Config {
 	}
 	return config
 }
+
+// Opener verifies a signed answer about a token with the keys of the upstream, and returns its payload where the outcome is
+// accepted. A rejection is about the answer, with detail in closed words where the reason does not say it all. wait is when
+// asking again may help where the outcome is unknown. asker is on whose behalf keys are sought.
+type Opener func(ctx context.Context, signed, token []byte, asker fair.Asker) (payload []byte, outcome protocol.Outcome, detail string, wait time.Duration)
 
 // Introspection tells as which client access tokens are asked about (RFC 7662), and how often.
 type Introspection struct {

@@ -10,11 +10,6 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// Opener verifies a signed answer about a token with the keys of the upstream, and returns its payload where the outcome is
-// accepted. A rejection is about the answer, with detail in closed words where the reason does not say it all. wait is when
-// asking again may help where the outcome is unknown. asker is on whose behalf keys are sought.
-type Opener func(ctx context.Context, signed, token []byte, asker fair.Asker) (payload []byte, outcome protocol.Outcome, detail string, wait time.Duration)
-
 // open puts in the place of a signed answer what it says (OpenID Connect Core 1.0 section 5.3.2). Whatever is wrong with
 // it, nothing is known of the user then: it is never a denial.
 func (c *Client) open(ctx context.Context, p Profile, token []byte, asker fair.Asker) (Profile, *Error) {

@@ -2,7 +2,6 @@ package upstream
 
 import (
 	"net/http"
-	"net/url"
 
 	"github.com/neonauthd/neonauthd/daemon/transport"
 )
@@ -26,16 +25,3 @@ func newHTTPClient(transport http.RoundTripper) *http.Client {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
-
-// Proxy tells through which proxy base_url is asked, without user and password, and who says so: "upstream_proxy" or
-// "HTTPS_PROXY". Both are empty where it is asked directly.
-func (c *Client) Proxy() (proxy, says string) {
-	base, err := url.Parse(c.config.BaseURL)
-	if err != nil {
-		return "", "" // it was read before
-	}
-	return c.config.Transport.Route.Through(base)
-}
-
-// PlainHTTP reports whether one of the configured URLs is plain http to another host than this one.
-func (c *Client) PlainHTTP() bool { return c.endpoints.elsewhere }
