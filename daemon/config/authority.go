@@ -55,6 +55,34 @@ func ReadCA(path, dir string, now time.Time) (*CA, error) {
 	return ca, nil
 }
 
+// Authorities reads those that the table names; nil if it names none.
+func (p *Project) Authorities(dir string, now time.Time) (*CA, error) {
+	if p.CA == "" {
+		return nil, nil
+	}
+	ca, err := ReadCA(p.CA, dir, now)
+	if err != nil {
+		return nil, fmt.Errorf("ca: %w", err)
+	}
+	return ca, nil
+}
+
+// Or is the pool of authorities, the system's where ca is nil.
+func (ca *CA) Or(system *x509.CertPool) *x509.CertPool {
+	if ca == nil {
+		return system
+	}
+	return ca.Pool
+}
+
+// Warnings are the sentences of Unfit.
+func (ca *CA) Warnings() []string {
+	if ca == nil {
+		return nil
+	}
+	return ca.Unfit
+}
+
 // Same reports whether the file at path, which is relative to dir, has the same
 // authorities now. Nil is those of no file.
 func (ca *CA) Same(path, dir string) bool {

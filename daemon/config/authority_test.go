@@ -115,3 +115,36 @@ func TestAFileOfAuthoritiesMustBeOurOwn(t *testing.T) {
 		}
 	}
 }
+
+func TestAProxyMayStandInAFile(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "proxy")
+	var p Proxy
+	if err := p.UnmarshalText([]byte("./proxy")); err != nil || p.IsZero() {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]string{
+		"http://ada:hunter2@proxy.internal:3128\n": "http://proxy.internal:3128", "none": "none",
+		"": "is empty", "http://ada:hunter2@": "must be", "socks5://ada:hunter2@proxy.internal": "must begin with http", "./other": "must be",
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got, err := p.Read(dir)
+		if said := got.String(); err != nil && (!strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "proxy")) || err == nil && said != want {
+			t.Errorf("%q: %s, %v, want %s", text, said, err, want)
+		}
+		if err != nil && strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("the error tells a secret: %v", err)
+		}
+	}
+	if err := os.Chmod(path, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Read(dir); err == nil || !strings.Contains(err.Error(), "0600") {
+		t.Errorf("a file that others can read: %v", err)
+	}
+	if _, err := p.Read(t.TempDir()); err == nil || !strings.Contains(err.Error(), "no such file") {
+		t.Errorf("no file: %v", err)
+	}
+}

@@ -19,7 +19,6 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 
-	"github.com/neonauthd/neonauthd/daemon/transport"
 	"github.com/neonauthd/neonauthd/internal/nearest"
 	"github.com/neonauthd/neonauthd/internal/settings"
 	"github.com/neonauthd/neonauthd/internal/span"
@@ -89,7 +88,7 @@ type Project struct {
 	JWKSURL     string `toml:"jwks_url"`
 	UserinfoURL string `toml:"userinfo_url"`
 	// UpstreamProxy is the proxy that the upstream is reached through.
-	UpstreamProxy transport.Proxy `toml:"upstream_proxy"`
+	UpstreamProxy Proxy `toml:"upstream_proxy"`
 	// InsecureHTTP admits plain http to a private network.
 	InsecureHTTP bool `toml:"insecure_http"`
 	// CA is a file of authorities that are trusted in place of the system's.

@@ -73,6 +73,9 @@ func TestSignedUserinfoIsHeldAgainstTheToken(t *testing.T) {
 			if c.want == accepted && !strings.Contains(string(payload), `"name":"Ada"`) {
 				t.Errorf("%s", payload)
 			}
+			if theirs, err := secondOpinion([]byte(answer), s.Keys()[0]); c.want == accepted && (err != nil || string(theirs) != string(payload)) {
+				t.Errorf("another library: %s, %v", theirs, err)
+			}
 		})
 	}
 }

@@ -155,7 +155,7 @@ func (p *Project) Is(table config.Project, configDir string) bool {
 	if !reflect.DeepEqual(p.config, table.WithDerived()) {
 		return false
 	}
-	if !p.ca.Same(table.CA, configDir) {
+	if !p.ca.Same(table.CA, configDir) || !p.upstream.Takes(table.UpstreamProxy.Read(configDir)) {
 		return false
 	}
 	// A key that cannot be read now is no reason to give up the one there is.

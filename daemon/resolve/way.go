@@ -2,6 +2,7 @@ package resolve
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -16,24 +17,20 @@ import (
 // wayTo is how a project's upstream is reached, and the authorities in the system's place,
 // nil for none. That they cannot be read is an error: nothing could be believed then.
 func wayTo(p *config.Project, s *Surroundings, log *slog.Logger) (transport.Config, *config.CA, error) {
-	t := transport.Config{
-		Authorities: s.RootCAs,
-		Route:       transport.Route{Proxy: p.UpstreamProxy, Environment: s.Environment, Authorities: s.RootCAs},
-		PrivateHTTP: p.InsecureHTTP,
-		Dial:        s.Dial,
+	proxy, err := p.UpstreamProxy.Read(s.ConfigDir)
+	ca, unread := p.Authorities(s.ConfigDir, s.Now())
+	if err := errors.Join(err, unread); err != nil {
+		return transport.Config{}, nil, fmt.Errorf("project %q: %w", p.Name, err)
 	}
-	if p.CA == "" {
-		return t, nil, nil
-	}
-	ca, err := config.ReadCA(p.CA, s.ConfigDir, s.Now())
-	if err != nil {
-		return t, nil, fmt.Errorf("project %q: ca: %w", p.Name, err)
-	}
-	t.Authorities = ca.Pool
-	for _, unfit := range ca.Unfit {
+	for _, unfit := range ca.Warnings() {
 		log.Warn("an authority of ca is of no use: what it signed is not trusted; put its successor into the file, and reload", "error", unfit)
 	}
-	return t, ca, nil
+	return transport.Config{
+		Authorities: ca.Or(s.RootCAs),
+		Route:       transport.Route{Proxy: proxy, Environment: s.Environment, Authorities: s.RootCAs},
+		PrivateHTTP: p.InsecureHTTP,
+		Dial:        s.Dial,
+	}, ca, nil
 }
 
 // open verifies a signed answer about a verified token with the project's keys.

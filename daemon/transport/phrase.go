@@ -51,6 +51,13 @@ func Phrase(err error) string {
 	return "the exchange failed (no proper HTTP answer, or its header is too long)"
 }
 
+// NeedsOperator reports whether asking again is useless until somebody acts: the proxy does not let this host, or not to
+// this upstream, or an address is none that may be connected to.
+func NeedsOperator(err error) bool {
+	var proxy *ProxyError
+	return errors.As(err, &proxy) && proxy.Refused() || errors.Is(err, errNotLoopback) || errors.Is(err, errNotPrivate) || errors.Is(err, errEnvironment)
+}
+
 // tlsPhrase describes failures of TLS; empty for others.
 func tlsPhrase(err error) string {
 	var name x509.HostnameError

@@ -35,6 +35,14 @@ func TestNetworkErrorsAreToldInOurOwnWords(t *testing.T) {
 		{wrap(errors.New("canary")), "the exchange failed"},
 		{fmt.Errorf("canary: %w", context.Canceled), "the exchange failed"},
 	}
+	for err, needs := range map[error]bool{
+		wrap(errNotLoopback): true, wrap(errNotPrivate): true, wrap(errEnvironment): true, wrap(&ProxyError{Status: 407}): true, wrap(&ProxyError{Status: 302}): true,
+		wrap(&ProxyError{Status: 502}): false, wrap(&ProxyError{}): false, wrap(errEager): false, wrap(syscall.ECONNREFUSED): false, errors.New("canary"): false,
+	} {
+		if NeedsOperator(err) != needs {
+			t.Errorf("%v: needs the operator: %v", err, !needs)
+		}
+	}
 	for _, test := range tests {
 		got := Phrase(test.err)
 		if !strings.Contains(got, test.want) || strings.Contains(got, "canary") {

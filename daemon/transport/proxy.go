@@ -103,6 +103,16 @@ func (p *Proxy) header() http.Header {
 	return header
 }
 
+// Same reports whether both are the same, user and password included.
+func (p Proxy) Same(other Proxy) bool {
+	if p.authorization == nil || other.authorization == nil {
+		return p == other
+	}
+	mine, theirs := *p.authorization, *other.authorization
+	p.authorization, other.authorization = nil, nil
+	return p == other && mine == theirs
+}
+
 // IsZero reports whether the proxy names none and leaves it to the environment.
 func (p Proxy) IsZero() bool { return p.text == "" }
 

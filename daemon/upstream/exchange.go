@@ -134,10 +134,9 @@ func isJSON(header http.Header) bool {
 // upstream, unless the upstream had half of its time already: a flight whose owner's deadline is about as long
 // as ours must not hide a dead upstream from the circuit.
 func (c *Client) exchangeFailure(ctx context.Context, began time.Time, err error) *Error {
-	var proxy *transport.ProxyError
 	switch {
-	case errors.As(err, &proxy) && proxy.Refused():
-		return &Error{Meaning: Misconfigured, detail: proxy.Error()}
+	case transport.NeedsOperator(err):
+		return &Error{Meaning: Misconfigured, detail: transport.Phrase(err)}
 	case ctx.Err() == nil:
 		return &Error{detail: c.phrase(err), err: sentinel(err), outcome: failed}
 	case errors.Is(context.Cause(ctx), errOverdue):

@@ -1,6 +1,10 @@
 package upstream
 
-import "net/url"
+import (
+	"net/url"
+
+	"github.com/neonauthd/neonauthd/daemon/transport"
+)
 
 // Proxy tells through which proxy base_url is asked, without user and password, and who says so: "upstream_proxy" or
 // "HTTPS_PROXY". Both are empty where it is asked directly.
@@ -14,3 +18,8 @@ func (c *Client) Proxy() (proxy, says string) {
 
 // PlainHTTP reports whether one of the configured URLs is plain http to another host than this one.
 func (c *Client) PlainHTTP() bool { return c.endpoints.elsewhere }
+
+// Takes reports whether a proxy that was read without err is the one that the client was made with.
+func (c *Client) Takes(p transport.Proxy, err error) bool {
+	return err == nil && p.Same(c.config.Transport.Route.Proxy)
+}

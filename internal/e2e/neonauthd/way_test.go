@@ -99,7 +99,8 @@ func TestAnUpstreamBehindAProxyWithAnAuthorityOfItsOwn(t *testing.T) {
 	table := func(extra string) e2e.Settings {
 		return e2e.Settings{Tables: []string{u.Project(t, f, standin.Stack, `ca = "./ca.pem"`, extra)}}
 	}
-	p := e2e.Serve(t, f, table(`upstream_proxy = "http://ada:`+password+`@`+proxy.Address()+`"`))
+	f.Write(t, "proxy", "http://ada:"+password+"@"+proxy.Address()+"\n")
+	p := e2e.Serve(t, f, table(`upstream_proxy = "./proxy"`))
 	u.SelfTested(t)
 	token, id := u.User("Ada")
 	c := e2e.Call(t, f.Socket())
@@ -137,6 +138,16 @@ func TestAnUpstreamBehindAProxyWithAnAuthorityOfItsOwn(t *testing.T) {
 		t.Error(out)
 	}
 
+	// What is in the files is compared at a reload, not their names.
+	f.Configure(t, table(`upstream_proxy = "./proxy"`))
+	f.Write(t, "proxy", "http://ada:"+password+"@127.0.0.1:1")
+	admin.Expect(t, "RELOAD", "OK")
+	admin.Expect(t, "STATS", `.*"proxy":"http://127.0.0.1:1".*`)
+	f.Write(t, "proxy", "hunter2")
+	admin.Expect(t, "RELOAD", "ERR misconfigured .*upstream_proxy: .*proxy: must be .*")
+	f.Write(t, "proxy", "http://ada:"+password+"@"+proxy.Address())
+	admin.Expect(t, "RELOAD", "OK")
+
 	// A file of authorities that is none leaves everything as it is; another authority is
 	// another upstream for all that anybody knows.
 	f.Write(t, "ca.pem", "-----BEGIN EC PRIVATE KEY-----\nAAAA\n-----END EC PRIVATE KEY-----\n")
@@ -149,7 +160,7 @@ func TestAnUpstreamBehindAProxyWithAnAuthorityOfItsOwn(t *testing.T) {
 		t.Errorf("status %d:\n%s", code, out)
 	}
 	p.Stop(t)
-	if written += p.Written(); strings.Contains(written, password) || strings.Contains(written, "YWRhOmNh") {
+	if written += p.Written(); strings.Contains(written, password) || strings.Contains(written, "hunter2") || strings.Contains(written, "YWRhOmNh") {
 		t.Errorf("the proxy's password is shown:\n%s", written)
 	}
 	if !strings.Contains(p.Written(), "holds a private key") {
