@@ -91,6 +91,7 @@ func TestWhatIsCommentedOutIsTheDefault(t *testing.T) {
 			t.Fatal(err)
 		}
 		cfg.Callers = nil                    // an example, not a default
+		cfg.Projects[0].Introspection = nil  // the same
 		cfg.Projects[0].SecretServerKey = "" // without it the one shown is taken too, if it is there
 		if on, off := derived(t, cfg), derived(t, bare); on != off {
 			t.Errorf("%s, with all settings on:\n%s\nwith none:\n%s", preset, on, off)
@@ -124,6 +125,9 @@ func TestEverySettingIsShown(t *testing.T) {
 		if regexp.MustCompile(`(?m)^#uid = .*[ :]` + name + ` = `).MatchString(text) {
 			text += "\n#" + name + " = "
 		}
+	}
+	if braces := regexp.MustCompile(`(?m)^#introspection = \{ (.*) \}`).FindStringSubmatch(text); braces != nil {
+		text += "\n#" + strings.ReplaceAll(braces[1], ", ", "\n#")
 	}
 	names := settings(reflect.TypeFor[config.Config]())
 	if len(names) < 20 {

@@ -1,0 +1,239 @@
+package resolve
+
+import (
+	"encoding/hex"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/config"
+	"github.com/neonauthd/neonauthd/daemon/fleet"
+	"github.com/neonauthd/neonauthd/daemon/keyset"
+	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/daemon/standin/introspect"
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+// newIntrospecting is a harness whose "neon" introspects, as "mcp" does, a resource of the same upstream. Of each no more
+// than limit questions a minute may be asked.
+func newIntrospecting(t testing.TB, limit int) *harness {
+	h := newHarness(t, func(c *config.Config) {
+		if err := os.WriteFile(filepath.Join(c.Dir, "secret"), []byte("s3cret"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range c.Projects {
+			if p.Preset == "neon" {
+				p.Name, p.Resources, p.Allow = "mcp", []string{"https://mcp.example.net/mcp"}, []string{"machine"}
+				c.Projects = append(c.Projects, p)
+			}
+		}
+		for i := range c.Projects {
+			if p := &c.Projects[i]; p.Preset == "neon" {
+				p.Introspection = &config.Introspection{ClientID: "checker", Secret: "./secret", Limit: &limit}
+			}
+		}
+	})
+	h.upstream.AddClient(introspect.Client{ID: "checker", Secret: "s3cret", Resources: []string{h.upstream.Resource()}})
+	h.giveKeys(h.project("mcp"))
+	return h
+}
+
+// TestTwoHundredUsersStayWithinTheLimit of a hundred questions within any minute, and nobody is refused for it: who was
+// accepted before is served stale, who is new is told to come again.
+func TestTwoHundredUsersStayWithinTheLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const users, tick, minutes = 200, time.Second / 4, 10
+		k := newIntrospecting(t, config.DefaultIntrospectionLimit)
+		k.upstream.SetIntrospectionLimit(1 << 20) // what the genuine one does to more, the next test shows
+		asked, outcomes := k.crowd(users, tick, minutes*time.Minute)
+		window := int(time.Minute / tick)
+		for i := range asked {
+			if n := asked[i] - asked[max(0, i-window)]; n > config.DefaultIntrospectionLimit {
+				t.Fatalf("%d questions in the minute before tick %d", n, i)
+			}
+		}
+		last := asked[len(asked)-1]
+		if last < minutes*70 {
+			t.Errorf("%d questions in %d minutes: the limit is not used", last, minutes)
+		}
+		if outcomes["NO"] > 0 || outcomes["late ERR"] > 0 || outcomes["OK stale"] == 0 {
+			t.Errorf("%v", outcomes)
+		}
+		t.Logf("%d questions in %d minutes, outcomes %v", last, minutes, outcomes)
+	})
+}
+
+// TestTheUpstreamsLimitIsNoDenial: Better Auth counts on until nobody has asked for a minute, and asks for a pause.
+func TestTheUpstreamsLimitIsNoDenial(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newIntrospecting(t, config.DefaultIntrospectionLimit)
+		_, outcomes := k.crowd(200, time.Second/4, 10*time.Minute)
+		if refused := k.upstream.Calls(standin.Introspection); outcomes["NO"] > 0 || outcomes["late ERR"] > 0 || refused > 1000 {
+			t.Errorf("%d questions, %v", refused, outcomes)
+		}
+		t.Logf("%d questions, %v", k.upstream.Calls(standin.Introspection), outcomes)
+	})
+}
+
+// crowd has users look up a token of their own every ten seconds or so, and returns how many questions had been asked at
+// each tick, and what the lookups came to: an ERR is late if the user was accepted before.
+func (h *harness) crowd(users int, tick, lasts time.Duration) (asked []int, outcomes map[string]int) {
+	h.t.Helper()
+	tokens, accepted := make([]string, users), make([]bool, users)
+	for i := range tokens {
+		ada := h.upstream.AddUser(standin.User{})
+		tokens[i] = h.upstream.ResourceToken(standin.Neon, standin.TokenSpec{Subject: ada.ID})
+	}
+	outcomes = map[string]int{}
+	random := rand.New(rand.NewPCG(1, 2))
+	type waiting struct {
+		user   int
+		answer <-chan Verdict
+	}
+	var all []waiting
+	for range lasts / tick {
+		for i := range tokens {
+			if time.Duration(random.Int64N(int64(10*time.Second))) < tick {
+				all = append(all, waiting{i, h.begin(h.profile(h.project("mcp"), tokens[i]))})
+			}
+		}
+		time.Sleep(tick)
+		h.clock.Advance(tick)
+		synctest.Wait()
+		all = slices.DeleteFunc(all, func(w waiting) bool {
+			select {
+			case v := <-w.answer:
+				outcomes[told(v, accepted[w.user])]++
+				accepted[w.user] = accepted[w.user] || v.Status() == protocol.OK
+				return true
+			default:
+				return false
+			}
+		})
+		asked = append(asked, h.upstream.Calls(standin.Introspection))
+	}
+	for _, w := range all {
+		<-w.answer
+	}
+	return asked, outcomes
+}
+
+// told is what a verdict is counted as.
+func told(v Verdict, before bool) string {
+	switch {
+	case v.Status() == protocol.OK:
+		return "OK " + v.Source.String()
+	case v.Status() == protocol.NO:
+		return "NO"
+	case before:
+		return "late ERR"
+	}
+	return "ERR"
+}
+
+// TestWhatIntrospectionSaysIsSharedByToken, out of a budget of its own, and read again by each host.
+func TestWhatIntrospectionSaysIsSharedByToken(t *testing.T) {
+	k := newIntrospecting(t, config.DefaultIntrospectionLimit)
+	f := &scriptedFleet{answer: fleet.Answer{Decision: fleet.Go}}
+	k.resolver.profiles.fleet = func() (Fleet, bool) { return f, true }
+	p := k.project("mcp")
+	ada, bob := k.upstream.AddUser(standin.User{}).ID, k.upstream.AddUser(standin.User{}).ID
+	of := func(user string) string {
+		return k.upstream.ResourceToken(standin.Neon, standin.TokenSpec{Subject: user})
+	}
+	token := of(ada)
+	v, _ := k.askFully(k.profile(p, token))
+	wantAccepted(t, "asked", v)
+	digest := DigestOf([]byte(token))
+	if ask := f.claims[0]; ask.Project != "mcp/introspection" || ask.Class != hex.EncodeToString(digest[:]) || ask.Subject != ada || ask.Private || ask.Burst != 25 || ask.Rate != 1.25 {
+		t.Errorf("%+v", ask)
+	}
+	shared := f.finished[0].Profile
+	calls := k.upstream.Calls(standin.Introspection)
+	for _, c := range []struct {
+		what, token string
+		profile     []byte
+		want        protocol.Outcome
+	}{
+		{"what is said of the token", token, shared, protocol.Accepted()},
+		{"what is said of another user's", of(bob), shared, protocol.Unknown(protocol.CodeUnavailable)},
+		{"what is no answer", of(ada), []byte(`[]`), protocol.Unknown(protocol.CodeUnavailable)},
+		{"what is over", of(ada), []byte(`{"active":true,"exp":1}`), protocol.Unknown(protocol.CodeUnavailable)},
+	} {
+		k.resolver.PurgeAll()
+		f.answer = fleet.Answer{Decision: fleet.Have, Profile: c.profile, Age: time.Second}
+		v, _ := k.askFully(k.profile(p, c.token))
+		wantOutcome(t, c.what, v, c.want)
+	}
+	opaque := k.upstream.OpaqueToken(standin.Neon, standin.TokenSpec{Subject: ada, Client: "checker", Resources: []string{k.upstream.Resource()}})
+	f.answer = fleet.Answer{Decision: fleet.Go}
+	v, _ = k.askFully(k.profile(p, opaque))
+	wantAccepted(t, "an opaque token", v)
+	if ask := f.claims[len(f.claims)-1]; !ask.Private || ask.Subject != "" || ask.Project != "mcp/introspection" {
+		t.Errorf("an opaque token: %+v", ask)
+	}
+	if n := k.upstream.Calls(standin.Introspection) - calls; n != 1 {
+		t.Errorf("%d questions", n)
+	}
+}
+
+// TestNoCredentialPassesForAnOpaqueToken, nor the reverse, also where the upstream says yes to everything.
+func TestNoCredentialPassesForAnOpaqueToken(t *testing.T) {
+	k := newIntrospecting(t, 100_000)
+	k.upstream.Inject(standin.Introspection, standin.Fault{Kind: standin.Answer, Header: http.Header{"Content-Type": {"application/json"}},
+		Body: `{"active":true,"sub":"mallory","client_id":"c","aud":"https://mcp.example.net/mcp"}`})
+	all := k.credentials()
+	for _, unknownKey := range []string{"stack forged", "stack unknown key", "stack unnamed, bad", "neon forged", "neon unknown key", "neon unnamed, bad", "oidc"} {
+		delete(all, unknownKey) // nobody here looks for keys, so these would wait
+	}
+	spec := standin.TokenSpec{Subject: "ada"}
+	all["resource token"] = k.upstream.ResourceToken(standin.Neon, spec)
+	all["api key"] = k.upstream.APIKey(standin.APIKeySpec{User: "ada"})
+	for i := range 1000 {
+		all[fmt.Sprint("random ", i)] = randomText(rand.New(rand.NewPCG(7, uint64(i))))
+	}
+	passed := 0
+	for name, text := range all {
+		k.clock.Advance(time.Second / 2) // so that the asker may put another one to the upstream
+		for _, p := range []string{"stack", "neon", "mcp"} {
+			l := k.profile(k.project(p), text)
+			v, _ := k.askFully(l)
+			opaqueToken := l.kind == opaque && l.door == accessTokens
+			if opaqueToken && (p == "stack" || keyset.Shaped(l.Token) || strings.Count(text, ".") == 2 || strings.HasPrefix(name, "stack") || strings.Contains(name, "session") && name != "bare session" || name == "api key") {
+				t.Errorf("%s, at %s, passes for an opaque token", name, p)
+			}
+			if said := v.Status() == protocol.OK && v.entry.subject == "mallory"; said != (opaqueToken && p == "mcp") {
+				t.Errorf("%s, at %s: kind %d, door %s, %s", name, p, l.kind, l.door, v.Outcome)
+			} else if said {
+				passed++
+			}
+			if v, _ := k.askFully(k.claims(k.project(p), text)); l.kind == opaque && v.Outcome != protocol.Unknown(protocol.CodeNeedsProfile) {
+				t.Errorf("%s, at %s: VERIFY: %s", name, p, v.Outcome)
+			}
+		}
+	}
+	if passed < 100 {
+		t.Errorf("%d opaque tokens", passed)
+	}
+}
+
+// randomText has the characters of credentials, and their lengths.
+func randomText(r *rand.Rand) string {
+	const characters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_~+/...==%"
+	most := len(characters)
+	if r.IntN(2) == 0 {
+		most = 62
+	}
+	text := make([]byte, 10+r.IntN(60))
+	for i := range text {
+		text[i] = characters[r.IntN(most)]
+	}
+	return string(text)
+}
