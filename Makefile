@@ -154,8 +154,18 @@ fairness: ## greedy callers beside a quiet one: a table of what it notices (root
 	NEONAUTHD_FAIRNESS=1 NEONAUTHD_FAIRNESS_PROGRAM=$(FAIRNESS_PROGRAM) $(GO) test -count=1 -timeout 15m -v -run '^TestFairness$$' ./internal/e2e/neonauthd
 
 .PHONY: bench
-bench: ## run the benchmarks (BENCH=regexp, BENCHTIME=1s)
+bench: ## run the benchmarks that docs/benchmarks.md has in a table (BENCH=regexp, BENCHTIME=1s)
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -benchtime $(BENCHTIME) ./...
+
+# A daemon of their own, and nothing that has to be installed for it.
+.PHONY: bench-clients
+bench-clients: build ## the benchmarks of the clients for Node and Python, against a demo
+	@dir=$$(mktemp -d); bin/neonauthd demo --dir $$dir >$$dir/said 2>&1 & demo=$$!; \
+	trap 'kill $$demo; wait $$demo || true; rm -r $$dir' EXIT; \
+	for try in $$(seq 100); do bin/neonauthd demo token --dir $$dir >$$dir/token 2>/dev/null && break; sleep 0.1; done; \
+	export NEONAUTHD_SOCKET=$$dir/neonauthd.sock; \
+	(cd client/node && for bench in bench/*.mjs; do echo "# node $$bench"; node $$bench $$([ $$bench = bench/kept.mjs ] || echo $$dir/token); done); \
+	(cd client/python && for bench in bench/*.py; do echo "# python3 $$bench"; PYTHONPATH=src python3 $$bench $$dir/token; done)
 
 .PHONY: vuln
 vuln: $(GOVULN) ## known vulnerabilities in what we call, where the database can be reached

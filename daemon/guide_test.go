@@ -168,6 +168,47 @@ func TestThePageOfTheStateDirectoryHasAllThatIsThere(t *testing.T) {
 	}
 }
 
+// TestThePageOfBenchmarksHasEachThatIsThere, and none that is not.
+func TestThePageOfBenchmarksHasEachThatIsThere(t *testing.T) {
+	there := map[string]bool{}
+	err := fs.WalkDir(os.DirFS(".."), ".", func(name string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && (strings.HasPrefix(entry.Name(), ".") && name != "." || entry.Name() == "node_modules" || entry.Name() == "dist"):
+			return fs.SkipDir
+		case !entry.IsDir() && filepath.Base(filepath.Dir(name)) == "bench" && strings.HasPrefix(name, "client/"):
+			there[name] = true
+		case strings.HasSuffix(name, "_test.go"):
+			for _, m := range regexp.MustCompile(`(?m)^func (Benchmark\w+)\(`).FindAllStringSubmatch(read(t, filepath.Join("..", name)), -1) {
+				there[m[1]] = true
+			}
+		}
+		return nil
+	})
+	if err != nil || len(there) < 50 {
+		t.Fatalf("%d benchmarks, %v", len(there), err)
+	}
+	rows := map[string]bool{}
+	for row := range strings.Lines(read(t, "../docs/benchmarks.md")) {
+		cell, _, _ := strings.Cut(strings.TrimPrefix(row, "| "), " | ")
+		if !strings.HasPrefix(row, "| `") {
+			continue
+		}
+		for _, m := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(cell, -1) {
+			rows[m[1]] = true
+			if !there[m[1]] {
+				t.Errorf("the page has %s, which is not there", m[1])
+			}
+		}
+	}
+	for name := range there {
+		if !rows[name] {
+			t.Errorf("the page has no row for %s", name)
+		}
+	}
+}
+
 // TestThePageOfTheArchitectureNamesWhatIsThere: each package of the daemon, and no
 // file or folder that is not.
 func TestThePageOfTheArchitectureNamesWhatIsThere(t *testing.T) {
