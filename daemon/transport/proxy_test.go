@@ -69,6 +69,19 @@ func TestAProxysPasswordIsNeverPrinted(t *testing.T) {
 	}
 }
 
+func TestProxiesAreTheSameWithTheirPasswords(t *testing.T) {
+	texts := []string{"", "none", "http://proxy.example:1", "https://proxy.example:1", "http://ada@proxy.example:1", "http://ada:x@proxy.example:1", "http://ada:y@proxy.example:1", "http://proxy.example:2"}
+	for i, one := range texts {
+		for k, other := range texts {
+			a, err := ParseProxy(one)
+			b, err2 := ParseProxy(other)
+			if err != nil || err2 != nil || a.Same(b) != (i == k) {
+				t.Errorf("%q and %q: the same %v, %v %v", one, other, a.Same(b), err, err2)
+			}
+		}
+	}
+}
+
 // TestTheEnvironmentsProxyIsChecked: what the library takes for none, such as
 // an address that is none, is told before anybody relies on it.
 func TestTheEnvironmentsProxyIsChecked(t *testing.T) {
