@@ -84,7 +84,7 @@ func (f *hookFlags) run(ctx context.Context, out io.Writer, log *slog.Logger) er
 	case f.check:
 		return nil
 	}
-	l, err := openSockets([2]string{hooksName, hooksStatusName}, f.listen, f.status)
+	l, err := openSockets([]string{hooksName, hooksStatusName}, f.listen, f.status, "")
 	if err != nil {
 		return err
 	}

@@ -15,14 +15,15 @@ import (
 const (
 	authName   = "neonauth-http"
 	statusName = "neonauth-http-status"
+	logoutName = "neonauth-http-logout"
 )
 
-// listeners are what the program serves on. status may be nil.
-type listeners struct{ auth, status net.Listener }
+// listeners are what the program serves on. status and logout may be nil.
+type listeners struct{ auth, status, logout net.Listener }
 
 func (s *listeners) close() error {
 	var all []error
-	for _, ln := range []net.Listener{s.auth, s.status} {
+	for _, ln := range []net.Listener{s.auth, s.status, s.logout} {
 		if ln != nil {
 			all = append(all, ln.Close())
 		}
@@ -30,14 +31,17 @@ func (s *listeners) close() error {
 	return errors.Join(all...)
 }
 
-// openSockets takes the sockets that systemd passed under the two names, or makes
-// those that the flags name.
-func openSockets(names [2]string, listen, status string) (*listeners, error) {
-	inherited, err := sockets.Inherit(names[:]...)
+// openSockets takes the sockets that systemd passed under the names, two or three of
+// them, or makes those that the flags name.
+func openSockets(names []string, listen, status, logout string) (*listeners, error) {
+	inherited, err := sockets.Inherit(names...)
 	if err != nil {
 		return nil, err
 	}
 	s := &listeners{auth: inherited[names[0]], status: inherited[names[1]]}
+	if len(names) > 2 {
+		s.logout = inherited[names[2]]
+	}
 	switch {
 	case len(inherited) > 0:
 	case listen == "":
@@ -47,6 +51,9 @@ func openSockets(names [2]string, listen, status string) (*listeners, error) {
 	}
 	if err == nil && s.status == nil && status != "" {
 		s.status, err = open("--status-listen", status)
+	}
+	if err == nil && s.logout == nil && logout != "" {
+		s.logout, err = open("--logout-listen", logout)
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.close())

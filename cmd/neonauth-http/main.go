@@ -39,6 +39,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 // configuration file.
 type flags struct {
 	listen, status string
+	logout         string
 	socket         string
 	config         string
 	check          bool
@@ -58,8 +59,10 @@ could not be told. Without a command it serves until it is told to stop
 (SIGTERM); SIGHUP reads the configuration file again.
 
 On the first listener there are /nginx, /caddy, /haproxy, /traefik and /envoy
-and nothing else; on the second /healthz, /readyz and /metrics. Sockets passed
-by systemd (neonauth-http, neonauth-http-status) take the place of both flags.`,
+and nothing else; on the second /healthz, /readyz and /metrics; on the third
+/logout/PROJECT, where an issuer posts that a session has ended. Sockets passed
+by systemd (neonauth-http, neonauth-http-status, neonauth-http-logout) take the
+place of the flags.`,
 		Example: `  neonauth-http --listen unix:/run/neonauth-http/http.sock
   neonauth-http --listen 127.0.0.1:4181 --status-listen 127.0.0.1:9465
   neonauth-http check-nginx /etc/nginx/nginx.conf`,
@@ -73,6 +76,7 @@ by systemd (neonauth-http, neonauth-http-status) take the place of both flags.`,
 	}
 	root.Flags().StringVar(&f.listen, "listen", "", "`ADDRESS` for web servers: unix:PATH, or HOST:PORT on loopback")
 	root.Flags().StringVar(&f.status, "status-listen", "", "`ADDRESS` for health and metrics, of the same kinds; empty: none")
+	root.Flags().StringVar(&f.logout, "logout-listen", "", "`ADDRESS` for logout tokens, of the same kinds; empty: none")
 	command.Path(root.Flags(), &f.socket, "socket", "", "`PATH` of the daemon's socket (default $"+client.SocketVariable+", else "+protocol.DefaultSocket+")")
 	command.Path(root.Flags(), &f.config, "config", "", "configuration `FILE`; without one the defaults hold")
 	root.Flags().BoolVar(&f.check, "check", false, "read the configuration file, say what is wrong with it, and end")

@@ -17,6 +17,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/client"
 	"github.com/neonauthd/neonauthd/cmd/neonauth-http/internal/authrequest"
+	"github.com/neonauthd/neonauthd/cmd/neonauth-http/internal/logout"
 	"github.com/neonauthd/neonauthd/internal/accesslog"
 	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/internal/sockets"
@@ -52,7 +53,7 @@ func (f *flags) serve(ctx context.Context, errs io.Writer) error {
 	if err != nil {
 		return program.ConfigError{Err: err}
 	}
-	l, err := openSockets([2]string{authName, statusName}, f.listen, f.status)
+	l, err := openSockets([]string{authName, statusName, logoutName}, f.listen, f.status, f.logout)
 	if err != nil {
 		return err
 	}
@@ -66,7 +67,7 @@ func (f *flags) serve(ctx context.Context, errs io.Writer) error {
 			log.Warn("an inherited socket can be reached from other hosts: whoever reaches it can ask whose a token is; write a path or a loopback address behind ListenStream=", "socket", address(ln))
 		}
 	}
-	log.Info("serving", "version", release, "daemon", c.Path(), "listen", address(l.auth), "status", address(l.status))
+	log.Info("serving", "version", release, "daemon", c.Path(), "listen", address(l.auth), "status", address(l.status), "logout", address(l.logout))
 	err = f.run(ctx, s, l, log)
 	log.Info("stopped")
 	return errors.Join(err, c.Close())
@@ -88,9 +89,8 @@ func (f *flags) run(ctx context.Context, s *authrequest.Service, l *listeners, l
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	var wg sync.WaitGroup
-	var failed [2]error
-	start := func(i int, ln net.Listener, h http.Handler) *http.Server {
-		server := authrequest.NewServer(h)
+	var failed [3]error
+	start := func(i int, ln net.Listener, server *http.Server) *http.Server {
 		wg.Go(func() {
 			if err := server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
 				failed[i] = err
@@ -99,9 +99,15 @@ func (f *flags) run(ctx context.Context, s *authrequest.Service, l *listeners, l
 		})
 		return server
 	}
-	servers := []*http.Server{start(0, bound(l.auth, maxConnections, s.Refused), s)}
+	servers := []*http.Server{start(0, bound(l.auth, maxConnections, s.Refused), authrequest.NewServer(s))}
 	if l.status != nil {
-		servers = append(servers, start(1, bound(l.status, 64, s.Refused), s.Status(sockets.OnNetwork(l.status))))
+		servers = append(servers, start(1, bound(l.status, 64, s.Refused), authrequest.NewServer(s.Status(sockets.OnNetwork(l.status)))))
+	}
+	if l.logout != nil {
+		daemon := logout.NewClient(f.socket)
+		defer daemon.Close()
+		receiver := &logout.Receiver{Daemon: daemon, Count: s.LoggedOut, Log: s.Log()}
+		servers = append(servers, start(2, bound(l.logout, logout.MaxConnections, s.Refused), logout.NewServer(receiver)))
 	}
 	program.Notify(program.Ready)
 	wg.Go(func() { watch(ctx, s) })

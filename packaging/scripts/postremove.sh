@@ -10,7 +10,7 @@ remove | 0)
 purge)
 	rm -rf /etc/neonauthd /var/lib/neonauthd /etc/credstore/neonauthd.server-key /etc/credstore/neonauthd.webhook-secret
 	for unit in neonauthd.service neonauthd.socket neonauthd-admin.socket neonauthd-metrics.socket \
-		neonauth-http.service neonauth-http.socket neonauth-http-status.socket \
+		neonauth-http.service neonauth-http.socket neonauth-http-status.socket neonauth-http-logout.socket \
 		neonauth-http-hooks.service neonauth-http-hooks.socket neonauth-http-hooks-status.socket; do
 		rm -rf "/etc/systemd/system/$unit.d"
 	done

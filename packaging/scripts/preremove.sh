@@ -9,7 +9,7 @@ remove | 0) ;;
 esac
 
 units="neonauthd.socket neonauthd-admin.socket neonauthd-metrics.socket neonauthd.service
-	neonauth-http.socket neonauth-http-status.socket neonauth-http.service
+	neonauth-http.socket neonauth-http-status.socket neonauth-http-logout.socket neonauth-http.service
 	neonauth-http-hooks.socket neonauth-http-hooks-status.socket neonauth-http-hooks.service"
 
 if [ -d /run/systemd/system ]; then

@@ -31,6 +31,7 @@ type counters struct {
 	panics   *metrics.Counter
 	refused  *metrics.Counter
 	reloads  [2]*metrics.Counter // failed, done
+	logouts  map[protocol.Status]*metrics.Counter
 	duration *metrics.PrometheusHistogram
 }
 
@@ -62,6 +63,11 @@ func newCounters(version string, table []*dialect, inFlight, reachable, linesLos
 	lost.NewGauge(lost.name, linesLost) // which counts elsewhere
 	c.panics = c.counter("neonauth_http_panics_total", "Faults of ours that cost a request, answered 503; each is logged.")
 	c.unproved = c.counter("neonauth_http_unproved_total", "Requests that would have been let through without a verified user, by a fault of ours, and got 500.")
+	logouts := c.family("neonauth_http_logouts_total", exposition.Counter, "Logout tokens received, by what became of them; an accepted one has ended what it names.")
+	c.logouts = map[protocol.Status]*metrics.Counter{}
+	for status, outcome := range map[protocol.Status]outcome{protocol.OK: accepted, protocol.NO: rejected, protocol.ERR: unknown} {
+		c.logouts[status] = logouts.NewCounter(fmt.Sprintf("%s{outcome=%q}", logouts.name, outcome))
+	}
 	reloads := c.family("neonauth_http_reloads_total", exposition.Counter, "Reloads of the configuration; a failed one leaves the old configuration in force.")
 	for i, result := range [...]string{"failed", "done"} {
 		c.reloads[i] = reloads.NewCounter(fmt.Sprintf("%s{result=%q}", reloads.name, result))

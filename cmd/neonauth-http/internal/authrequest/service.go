@@ -76,6 +76,12 @@ func (s *Service) Kept() { s.metrics.reloads[0].Inc() }
 // Refused counts a connection that was one too many.
 func (s *Service) Refused() { s.metrics.refused.Inc() }
 
+// LoggedOut counts what became of a logout token.
+func (s *Service) LoggedOut(outcome protocol.Status) { s.metrics.logouts[outcome].Inc() }
+
+// Log is where complaints go, of which each kind is rare.
+func (s *Service) Log() *slog.Logger { return s.log }
+
 // Run tells how often complaints were left out, and writes the access log, until
 // ctx ends.
 func (s *Service) Run(ctx context.Context) {

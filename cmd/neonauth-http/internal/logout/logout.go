@@ -1,0 +1,217 @@
+// Package logout takes the logout tokens that an issuer sends when a session has
+// ended (OpenID Connect Back-Channel Logout 1.0), and hands them to the daemon, which
+// judges them. It is for a listener of its own: what may be public is nothing else.
+package logout
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"mime"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/internal/program"
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+// Bounds of what is taken from outside.
+const (
+	// Path is where tokens are posted to; the project's name follows.
+	Path = "/logout/"
+	// MaxBody is the longest body: a token of the greatest length, and room for what
+	// else a sender may add.
+	MaxBody = 16 << 10
+	// MaxConnections is how many connections there are at once, and MaxConns how many
+	// of them can be asking the daemon.
+	MaxConnections = 256
+	MaxConns       = 16
+	// ReadTimeout is how long a request may take from its first byte to its last, and
+	// a connection to its first request.
+	ReadTimeout = 5 * time.Second
+	idleTimeout = 30 * time.Second
+	maxHeader   = 16 << 10
+)
+
+// Time limits of the daemon's answer. A sender waits five seconds.
+const (
+	// Timeout is how long a token may take, restarts of the daemon included.
+	Timeout = 4500 * time.Millisecond
+	// retryPause is the time between two attempts to reach a daemon that restarts.
+	retryPause = 50 * time.Millisecond
+	// complaintInterval is the least time between two log lines of one kind.
+	complaintInterval = time.Minute
+)
+
+// Receiver takes logout tokens. It is an http.Handler, safe for concurrent use.
+type Receiver struct {
+	// Daemon is asked. Its Project is empty: each request names one.
+	Daemon *client.Client
+	// Count is told the outcome of each token that came to the daemon.
+	Count func(protocol.Status)
+	// Log hears of what an operator may have to mend.
+	Log *slog.Logger
+}
+
+// NewClient returns the client that a Receiver asks. It must be closed.
+func NewClient(socket string) *client.Client {
+	return &client.Client{Socket: socket, Name: "neonauth-http", Conns: MaxConns, Keep: -1, Timeout: Timeout}
+}
+
+// NewServer makes a server for h with limits that befit the network.
+func NewServer(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:                      h,
+		ReadHeaderTimeout:            ReadTimeout,
+		ReadTimeout:                  ReadTimeout,
+		WriteTimeout:                 ReadTimeout + Timeout + time.Second,
+		IdleTimeout:                  idleTimeout,
+		MaxHeaderBytes:               maxHeader,
+		DisableGeneralOptionsHandler: true,
+		// What it would log is what strangers make it say.
+		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
+	}
+}
+
+// failure is why a token was not taken, as section 2.8 has it told.
+type failure struct {
+	status     int
+	code       string // OAuth's
+	text       string
+	retryAfter time.Duration
+}
+
+func invalid(status int, text string) *failure {
+	return &failure{status: status, code: "invalid_request", text: text}
+}
+
+// ServeHTTP answers one request. There are no redirects, and no path that is close
+// enough.
+func (s *Receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", "no-store")
+	project, token, failed := read(w, r)
+	if failed == nil {
+		failed = s.receive(r.Context(), project, token)
+	}
+	if failed == nil {
+		w.WriteHeader(http.StatusOK)
+		return
+	}
+	text, err := json.Marshal(struct {
+		Code string `json:"error"`
+		Text string `json:"error_description"`
+	}{failed.code, failed.text})
+	if err != nil {
+		text = nil
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("X-Content-Type-Options", "nosniff")
+	if failed.status == http.StatusMethodNotAllowed {
+		h.Set("Allow", http.MethodPost)
+	}
+	if failed.retryAfter > 0 {
+		h.Set("Retry-After", strconv.FormatInt(int64((failed.retryAfter+time.Second-1)/time.Second), 10))
+	}
+	w.WriteHeader(failed.status)
+	_, _ = w.Write(append(text, '\n')) // a sender that is gone needs none
+}
+
+// isProject reports whether text can be the name of a project.
+func isProject(text string) bool {
+	return text != "" && len(text) <= 32 && strings.Trim(text, tokenLetters) == ""
+}
+
+// read takes the project and the token out of a request.
+func read(w http.ResponseWriter, r *http.Request) (project, token string, failed *failure) {
+	project, ok := strings.CutPrefix(r.URL.EscapedPath(), Path)
+	if !ok || !isProject(project) {
+		return "", "", &failure{status: http.StatusNotFound, code: "not_found", text: "logout tokens are posted to /logout/PROJECT"}
+	}
+	if r.Method != http.MethodPost {
+		return "", "", invalid(http.StatusMethodNotAllowed, "a logout token is posted")
+	}
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/x-www-form-urlencoded" {
+		return "", "", invalid(http.StatusBadRequest, "the content type must be application/x-www-form-urlencoded")
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
+	if large := (*http.MaxBytesError)(nil); errors.As(err, &large) {
+		return "", "", invalid(http.StatusRequestEntityTooLarge, "the body is too long")
+	} else if err != nil {
+		return "", "", invalid(http.StatusBadRequest, "the body did not arrive")
+	}
+	form, err := url.ParseQuery(string(body))
+	if err != nil || len(form["logout_token"]) != 1 || form["logout_token"][0] == "" {
+		return "", "", invalid(http.StatusBadRequest, "the body must have logout_token, once")
+	}
+	return project, form["logout_token"][0], nil
+}
+
+// receive hands a token to the daemon. nil says that what it names has ended.
+func (s *Receiver) receive(ctx context.Context, project, token string) *failure {
+	if len(token) > protocol.MaxToken || strings.Trim(token, tokenLetters) != "" {
+		s.Count(protocol.NO)
+		return refused(protocol.ReasonMalformed)
+	}
+	ctx, stop := context.WithTimeout(ctx, Timeout)
+	defer stop()
+	reply, err := s.ask(ctx, project, token)
+	var said *client.ReplyError
+	switch {
+	case err == nil && reply.Status == protocol.OK:
+		s.Count(protocol.OK)
+		return nil
+	case err == nil:
+		s.Count(protocol.NO)
+		return refused(protocol.Reason(reply.Word))
+	case errors.As(err, &said) && said.Code == protocol.CodeUnknownProject:
+		s.Count(protocol.ERR)
+		s.complain("a logout token came for a project that the daemon does not have; compare the registered address with [[project]]", "unknown-project")
+		return &failure{status: http.StatusNotFound, code: "not_found", text: "there is no such project"}
+	case errors.As(err, &said):
+		s.Count(protocol.ERR)
+		s.complain("the daemon could not judge a logout token, and its sender tries once: what it names goes on; the daemon's log tells more", string(said.Code))
+		return &failure{status: http.StatusServiceUnavailable, code: "temporarily_unavailable", text: "nothing was ended, as far as is known: " + string(said.Code), retryAfter: max(said.RetryAfter, time.Second)}
+	}
+	s.Count(protocol.ERR)
+	s.complain("the daemon is not reachable, and the sender of a logout token tries once: what it names goes on; see systemctl status neonauthd", "unreachable")
+	return &failure{status: http.StatusServiceUnavailable, code: "temporarily_unavailable", text: "nothing was ended, as far as is known", retryAfter: time.Second}
+}
+
+// tokenLetters are those that a signed token can have, and a project's name.
+const tokenLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
+
+func refused(why protocol.Reason) *failure {
+	return invalid(http.StatusBadRequest, "the logout token is refused: "+string(why))
+}
+
+// ask asks the daemon, and bridges its restart: to hand a token on twice does no harm.
+func (s *Receiver) ask(ctx context.Context, project, token string) (*protocol.Reply, error) {
+	var fields protocol.Fields
+	if err := fields.Add(protocol.FieldProject, []byte(project)); err != nil {
+		return nil, err
+	}
+	for {
+		reply, err := s.Daemon.AskWith(ctx, protocol.LOGOUT, &fields, token)
+		if !errors.Is(err, client.ErrUnreachable) && !errors.Is(err, client.ErrBroken) {
+			return reply, err
+		}
+		timer := time.NewTimer(retryPause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, err
+		}
+	}
+}
+
+func (s *Receiver) complain(message, why string) {
+	s.Log.LogAttrs(context.Background(), slog.LevelWarn, message, program.Every(complaintInterval, why), slog.String("why", why))
+}

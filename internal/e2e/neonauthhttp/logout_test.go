@@ -1,0 +1,152 @@
+package neonauthhttp_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/internal/e2e"
+)
+
+// startLogouts replaces neonauth-http by one that takes logout tokens, on a free port
+// of loopback, and returns the address that an issuer posts them to.
+func (w *system) startLogouts(t testing.TB, project string) (address string) {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address = ln.Addr().String()
+	if err := ln.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w.http.Stop(t)
+	w.http = launch(t, w.dir, e2e.Program("neonauth-http"), nil, "--listen", "unix:"+w.path("h.sock"), "--status-listen", "unix:"+w.path("s.sock"),
+		"--logout-listen", address, "--socket", w.path("d.sock"))
+	w.http.Await(t, "READY=1")
+	return "http://" + address + "/logout/" + project
+}
+
+// postLogout posts a logout token as an issuer does, and returns the status and the body.
+func postLogout(t testing.TB, address, token string) (int, string) {
+	t.Helper()
+	c := http.Client{Timeout: e2e.Patience, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	answer, err := c.PostForm(address, url.Values{"logout_token": {token}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if answer.Header.Get("Cache-Control") != "no-store" {
+		t.Errorf("%d with %v", answer.StatusCode, answer.Header)
+	}
+	return answer.StatusCode, string(body)
+}
+
+// TestASignOutAtTheUpstreamEndsTheSessionBehindTheGate: the stand-in sends what the
+// genuine OAuth server sends, to the address that is registered there.
+func TestASignOutAtTheUpstreamEndsTheSessionBehindTheGate(t *testing.T) {
+	t.Parallel()
+	w := newSystem(t)
+	w.write(t, "neonauthd.toml", w.read(t, "neonauthd.toml")+"\n"+w.Members())
+	if text := w.daemon.Reload(t); strings.Contains(text, "failed") {
+		t.Fatal(text)
+	}
+	address := w.startLogouts(t, "members")
+	w.SendLogouts(address)
+	sign := func() (standin.Session, string) {
+		session, err := w.SignIn(w.ada.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return session, bearing(w.ResourceToken(standin.Neon, standin.TokenSpec{Subject: w.ada.ID, Session: session.SessionID}))
+	}
+	want := func(what, token string, status int) {
+		t.Helper()
+		if got := w.ask(t, "/nginx?project=members", token).StatusCode; got != status {
+			t.Errorf("%s: %d, want %d", what, got, status)
+		}
+	}
+	one, first := sign()
+	_, second := sign()
+	want("the first session", first, http.StatusNoContent)
+	want("the second session", second, http.StatusNoContent)
+	if !w.RevokeSession(one.SessionID) {
+		t.Fatal("no sign-out")
+	}
+	want("the first session, signed out", first, http.StatusUnauthorized)
+	want("the second session, which is not", second, http.StatusNoContent)
+	w.Ban(w.ada.ID, "why")
+	want("the second session of somebody banned", second, http.StatusUnauthorized)
+
+	// A retry, and a refusal.
+	logout := w.LogoutToken(standin.Neon, standin.TokenSpec{Subject: w.ada.ID, Session: one.SessionID})
+	for range 2 {
+		if status, body := postLogout(t, address, logout); status != http.StatusOK || body != "" {
+			t.Errorf("a retry: %d %s", status, body)
+		}
+	}
+	token := w.ResourceToken(standin.Neon, standin.TokenSpec{Subject: w.ada.ID})
+	if status, body := postLogout(t, address, token); status != http.StatusBadRequest || !strings.Contains(body, `"error":"invalid_request"`) || !strings.Contains(body, "wrong-type") {
+		t.Errorf("an access token: %d %s", status, body)
+	}
+	w.daemon.Kill(t)
+	w.daemon.Rough = true
+	w.startDaemon(t)
+	want("the first session, after a crash of the daemon", first, http.StatusUnauthorized)
+	page := w.metrics(t)
+	for _, line := range []string{`neonauth_http_logouts_total{outcome="accepted"} 4`, `neonauth_http_logouts_total{outcome="rejected"} 1`} {
+		if !strings.Contains(page, line+"\n") {
+			t.Errorf("the metrics do not say %s", line)
+		}
+	}
+}
+
+// TestASlowSenderIsCutOff and costs nobody else anything.
+func TestASlowSenderIsCutOff(t *testing.T) {
+	t.Parallel()
+	w := newSystem(t)
+	address := w.startLogouts(t, "main")
+	host := strings.TrimSuffix(strings.TrimPrefix(address, "http://"), "/logout/main")
+	slow, err := net.Dial("tcp", host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer slow.Close()
+	if _, err := fmt.Fprintf(slow, "POST /logout/main HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\nlogout_token="); err != nil {
+		t.Fatal(err)
+	}
+	if status, body := postLogout(t, address, "a.b.c"); status != http.StatusServiceUnavailable || !strings.Contains(body, "misconfigured") {
+		t.Errorf("another sender: %d %s", status, body) // project main takes no logout tokens
+	}
+	if err := slow.SetDeadline(time.Now().Add(e2e.Patience)); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.ReadResponse(bufio.NewReader(slow), nil)
+	if err == nil {
+		answer.Body.Close()
+	}
+	if err == nil && answer.StatusCode != http.StatusBadRequest {
+		t.Errorf("the slow one: %d", answer.StatusCode)
+	}
+}
+
+func (w *system) read(t testing.TB, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(w.path(name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
