@@ -72,6 +72,11 @@ func answerLookup(r *protocol.Request) string {
 		return "OK"
 	case string(r.Verb) == "HELLO":
 		return "OK version=1.2.3 protocol=1 max-line=16384 in-flight=256 projects=main,other"
+	case string(r.Verb) == "LOGOUT":
+		project, _ := r.Fields.Get("project")
+		return map[string]string{
+			"good": "OK ended=session changed=1", "stale": "OK ended=subject changed=0", "expired": "NO expired", "hostile": "NO wrong-audience", "garbled": "OK",
+		}[word+string(project)] + map[bool]string{true: "ERR misconfigured nothing is configured"}[word == "down" || len(project) > 0]
 	case strings.HasPrefix(string(r.Args[0]), "!"):
 		return "NO malformed"
 	case word == "good" && !strings.Contains(string(r.Args[0]), ".signature"):

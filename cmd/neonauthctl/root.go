@@ -61,6 +61,7 @@ Exit codes: 0 accepted or done, 1 rejected, 2 called wrongly, 3 could not tell.`
 	}
 	s.Flags(root.PersistentFlags())
 	root.AddCommand(lookup.Commands(s)...)
+	root.AddCommand(lookup.LogoutCommand(s))
 	root.AddCommand(daemonCommands(s)...)
 	root.AddCommand(admin.Commands(s)...)
 	root.AddCommand(bench.Commands(s)...)

@@ -110,7 +110,7 @@ func kindOfToken(typ string, claims map[string]json.RawMessage) Finding {
 	case "id+jwt", "id_token", "id_token+jwt":
 		return Finding{"it is an ID token by its typ: it tells an application who signed in, and is no access token", give, false}
 	case "logout+jwt":
-		return Finding{"it is a logout token (typ logout+jwt)", give, false}
+		return Finding{"it is a logout token (typ logout+jwt)", "neonauthctl logout hands it on; to ask about a user " + give, false}
 	case "secevent+jwt":
 		return Finding{"it is a security event (typ secevent+jwt)", give, false}
 	case "dpop+jwt":

@@ -96,9 +96,35 @@ func Unknown(code protocol.Code) string {
 	return "the daemon's log (journalctl -u neonauthd) may tell more"
 }
 
-// Refused is what to do when the daemon refuses a verb of the admin socket.
+// Logout is what to do about a logout token that is refused for that reason.
+func Logout(reason protocol.Reason) string {
+	switch reason {
+	case protocol.ReasonMalformed:
+		return "see that it is the logout token, whole and alone: three segments with dots between"
+	case protocol.ReasonWrongType:
+		return "see that it is a logout token, with events and without nonce: another kind of token ends nothing"
+	case protocol.ReasonWrongAudience:
+		return "its aud is none of the project's logout_client_ids: add that client, or name the project that has it"
+	case protocol.ReasonWrongIssuer:
+		return "its iss is not the project's issuer: name the project that has that issuer"
+	case protocol.ReasonExpired:
+		return "logout tokens are good for minutes: revoke the session by its id, with neonauthctl revoke session"
+	case protocol.ReasonMissingClaim:
+		return "see that it has iat, exp, jti, and sid or sub, each of its kind"
+	default:
+		return Rejected(reason)
+	}
+}
+
+// Refused is what to do when the daemon refuses a verb that is no lookup.
 func Refused(verb protocol.Verb, code protocol.Code) string {
 	switch {
+	case verb == protocol.LOGOUT && code == protocol.CodeMisconfigured:
+		return "the project takes no logout tokens: set its logout_client_ids, or name another with --project"
+	case verb == protocol.LOGOUT && code == protocol.CodeBusy:
+		return "nothing was ended: if too many sessions are revoked, shorten session_lifetime; else ask again later"
+	case verb == protocol.LOGOUT:
+		return Unknown(code)
 	case code == protocol.CodeForbidden:
 		return "this is the socket for applications: give the admin socket with --admin-socket"
 	case code == protocol.CodeUnavailable && verb == protocol.REVOKE:

@@ -35,6 +35,13 @@ type Unknown struct {
 	Next       string `json:"next"`
 }
 
+// Logout is what logout prints of a token that is good; else it prints a Rejected.
+type Logout struct {
+	Outcome string `json:"outcome"`
+	Ended   string `json:"ended"`
+	Changed bool   `json:"changed"` // false: it was ended already
+}
+
 // Ping is what ping prints.
 type Ping struct {
 	OK      bool    `json:"ok"`

@@ -20,7 +20,7 @@ func TestOutputIsDescribed(t *testing.T) {
 	}
 	members := 0
 	for _, document := range []any{
-		Accepted{}, Rejected{}, Unknown{}, Ping{}, Hello{}, Change{}, Revocations{}, Revocation{}, Reach{}, Level{}, OK{}, Failure{}, Bench{}, Tally{}, Ratio{}, Compare{},
+		Accepted{}, Rejected{}, Unknown{}, Logout{}, Ping{}, Hello{}, Change{}, Revocations{}, Revocation{}, Reach{}, Level{}, OK{}, Failure{}, Bench{}, Tally{}, Ratio{}, Compare{},
 	} {
 		d := reflect.TypeOf(document)
 		for i := range d.NumField() {
