@@ -36,10 +36,15 @@ type ownAuthority struct {
 
 func newAuthority(t *testing.T) *ownAuthority {
 	t.Helper()
+	return authorityUntil(t, time.Now().Add(24*time.Hour))
+}
+
+func authorityUntil(t *testing.T, end time.Time) *ownAuthority {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(t, err)
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "neonauthd test"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "neonauthd test"}, NotBefore: end.Add(-48 * time.Hour), NotAfter: end,
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
@@ -143,6 +148,8 @@ func TestAnUpstreamBehindAProxyWithAnAuthorityOfItsOwn(t *testing.T) {
 	f.Write(t, "proxy", "http://ada:"+password+"@127.0.0.1:1")
 	admin.Expect(t, "RELOAD", "OK")
 	admin.Expect(t, "STATS", `.*"proxy":"http://127.0.0.1:1".*`)
+	c.Expect(t, "PROFILE max-age=0 "+token, "ERR unavailable .*")
+	admin.Expect(t, "EXPLAIN "+token, `.*it could not be had a moment ago: fetch profile: unavailable: the proxy cannot be reached: connection refused.*`)
 	f.Write(t, "proxy", "hunter2")
 	admin.Expect(t, "RELOAD", "ERR misconfigured .*upstream_proxy: .*proxy: must be .*")
 	f.Write(t, "proxy", "http://ada:"+password+"@"+proxy.Address())
@@ -165,6 +172,20 @@ func TestAnUpstreamBehindAProxyWithAnAuthorityOfItsOwn(t *testing.T) {
 	}
 	if !strings.Contains(p.Written(), "holds a private key") {
 		t.Errorf("nobody is told why the reload failed:\n%s", p.Written())
+	}
+	over := authorityUntil(t, time.Now().Add(-time.Hour))
+	f.Write(t, "ca.pem", ours.pem+over.pem)
+	if out, code := checked(t, f); code != 0 || !strings.Contains(out, "warn        "+f.Path("ca.pem")+": certificate 2 has expired on ") {
+		t.Errorf("one that is over: status %d:\n%s", code, out)
+	}
+	f.Write(t, "ca.pem", over.pem)
+	if out, code := checked(t, f); code == 0 || !strings.Contains(out, "WRONG       ca: no certificate in it is valid now") {
+		t.Errorf("none but one that is over: status %d:\n%s", code, out)
+	}
+	q := f.Start(t)
+	q.Stop(t)
+	if !strings.Contains(q.Written(), "level=WARN") || !strings.Contains(q.Written(), "certificate 1 has expired") {
+		t.Errorf("the log does not warn of it:\n%s", q.Written())
 	}
 	f.Write(t, "ca.pem", "")
 	if q := f.Launch(t); q.AwaitEnd(t) != 78 || !strings.Contains(q.Written(), "holds no certificate in PEM") {
