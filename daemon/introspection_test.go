@@ -164,8 +164,25 @@ func TestAnOpaqueTokenIsJudgedByTheUpstreamAlone(t *testing.T) {
 		if reply := k.ask("PROFILE project=main %s", c.token); reply != "NO malformed" {
 			t.Errorf("%s: where there is no door: %.90s", c.what, reply)
 		}
+		if reply := w.dialAdmin().ask("EXPLAIN project=%s %s", c.project, c.token); !strings.Contains(reply, "an opaque access token, which only the upstream can judge") || strings.Contains(reply, "calls the token inactive") != (c.want == "NO rejected-upstream") {
+			t.Errorf("%s: EXPLAIN: %s", c.what, reply)
+		}
 		if strings.Contains(w.log.String(), c.token) || strings.Contains(reply, c.token) {
 			t.Errorf("%s: the token is repeated", c.what)
+		}
+	}
+	session, err := s.SignIn(w.user.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bare, _, _ := strings.Cut(session.NeonCookie, ".")
+	for token, want := range map[string]string{session.NeonCookie: "OK", bare: "NO rejected-upstream"} {
+		before := w.introspections()
+		if reply := k.ask("PROFILE project=neon %s", token); head(reply) != want || w.introspections()-before != map[bool]int{false: 1}[token == session.NeonCookie] {
+			t.Errorf("a session's credential of %d characters: %.90s", len(token), reply)
+		}
+		if reply := k.ask("PROFILE project=mcp %s", session.NeonCookie); reply != "NO malformed" {
+			t.Errorf("a session at a resource: %.90s", reply)
 		}
 	}
 	strict := introspecting(t, func(c *config.Config) {

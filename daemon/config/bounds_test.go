@@ -22,6 +22,13 @@ func sound() Config {
 	return c
 }
 
+// introspected makes the project one that introspects.
+func introspected(c *Config) *Introspection {
+	p := &c.Projects[0]
+	p.Preset, p.ProjectID, p.BaseURL, p.Introspection = "neon", "", "https://auth.example", &Introspection{ClientID: "c"}
+	return p.Introspection
+}
+
 // TestEachBoundOfTheConfigurationHoldsOnBothSides tries the last value within
 // and the first one beyond.
 func TestEachBoundOfTheConfigurationHoldsOnBothSides(t *testing.T) {
@@ -56,6 +63,15 @@ func TestEachBoundOfTheConfigurationHoldsOnBothSides(t *testing.T) {
 		"revocation_retention": {{kept(Forever), true}, {kept(Retention(MinRetention - 1)), false}, {kept(Retention(MinRetention)), true}, {kept(Retention(MinRetention + 1)), true}, {kept(-1), false}},
 
 		"session_lifetime": {{lifetime(Forever), true}, {lifetime(Retention(MinRetention - 1)), false}, {lifetime(Retention(MinRetention)), true}, {lifetime(Retention(MinRetention + 1)), true}, {lifetime(-1), false}},
+
+		"introspection.limit": number(func(c *Config, n int) {
+			introspected(c).Limit = &n
+		}, 1, maxIntrospectionLimit),
+		"introspection.client_id": number(func(c *Config, n int) {
+			introspected(c).ClientID = strings.Repeat("c", max(0, n))
+		}, 1, maxClientID),
+		"introspection.secret": {{func(c *Config) { introspected(c).Secret = strings.Repeat("s", secretLike-1) }, true}, {func(c *Config) { introspected(c).Secret = strings.Repeat("s", secretLike) }, false},
+			{func(c *Config) { introspected(c).Secret = strings.Repeat("secret-of-a-client-", 3) }, true}},
 
 		"connections":              number(func(c *Config, n int) { c.Limits.Connections = n }, 1, 1<<20),
 		"connections_per_uid":      number(func(c *Config, n int) { c.Limits.ConnectionsPerUID = n }, 1, 1<<20),

@@ -87,7 +87,7 @@ func tokenTypeOf(value strictjson.Value) tokenKind {
 //
 // The outcome is unknown where the answer does not say whose the token is.
 func (i *Introspection) Token(now time.Time) (Claims, protocol.Outcome) {
-	c := i.said
+	c := *i.said
 	if c.subject == "" {
 		c.subject = c.client
 	}
