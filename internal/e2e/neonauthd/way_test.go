@@ -93,103 +93,131 @@ func checked(t *testing.T, f *e2e.Folder, extra ...string) (out string, code int
 	return string(text), cmd.ProcessState.ExitCode()
 }
 
-// TestAnUpstreamBehindAProxyWithAnAuthorityOfItsOwn: keys, profiles and the test of the
-// server key all go through the proxy, whose password nobody gets to see.
-func TestAnUpstreamBehindAProxyWithAnAuthorityOfItsOwn(t *testing.T) {
-	t.Parallel()
-	const password = "canary-0123456789"
-	u, ours, proxy := behindProxy(t)
-	f := e2e.NewFolder(t)
-	f.Write(t, "ca.pem", ours.pem)
-	table := func(extra string) e2e.Settings {
-		return e2e.Settings{Tables: []string{u.Project(t, f, standin.Stack, `ca = "./ca.pem"`, extra)}}
+// proxyPassword is one that nobody gets to see, and in base64 with its user.
+const (
+	proxyPassword = "canary-0123456789"
+	proxyEncoded  = "YWRhOmNhbmFyeS0wMTIzNDU2Nzg5"
+)
+
+// proxied is a daemon whose upstream is behind a proxy, with an authority of its own, both
+// of which are in files.
+type proxied struct {
+	*e2e.Folder
+	upstream *e2e.Upstream
+	ours     *ownAuthority
+	proxy    *e2e.Proxy
+	process  *e2e.Process
+	token    string
+	written  string // by --check
+}
+
+func newProxied(t *testing.T) *proxied {
+	t.Helper()
+	d := &proxied{Folder: e2e.NewFolder(t)}
+	d.upstream, d.ours, d.proxy = behindProxy(t)
+	d.Write(t, "ca.pem", d.ours.pem)
+	d.through(t, d.proxy.Address())
+	d.process = e2e.Serve(t, d.Folder, e2e.Settings{Tables: []string{d.upstream.Project(t, d.Folder, standin.Stack, `ca = "./ca.pem"`, `upstream_proxy = "./proxy"`)}})
+	d.upstream.SelfTested(t)
+	d.token, _ = d.upstream.User("Ada")
+	e2e.Call(t, d.Socket()).Expect(t, "PROFILE "+d.token, `OK level=profile .*"display_name":"Ada".*`)
+	return d
+}
+
+// through writes the file of a proxy.
+func (d *proxied) through(t *testing.T, address string) {
+	t.Helper()
+	d.Write(t, "proxy", "http://ada:"+proxyPassword+"@"+address+"\n")
+}
+
+// check expects --check to say all of these, and to find something wrong or not.
+func (d *proxied) check(t *testing.T, wrong bool, want ...string) {
+	t.Helper()
+	out, code := checked(t, d.Folder)
+	d.written += out
+	for _, text := range want {
+		if (code != 0) != wrong || !strings.Contains(out, text) {
+			t.Errorf("status %d, without %q:\n%s", code, text, out)
+		}
 	}
-	f.Write(t, "proxy", "http://ada:"+password+"@"+proxy.Address()+"\n")
-	p := e2e.Serve(t, f, table(`upstream_proxy = "./proxy"`))
-	u.SelfTested(t)
-	token, id := u.User("Ada")
-	c := e2e.Call(t, f.Socket())
-	c.Expect(t, "PROFILE "+token, `OK level=profile .*sub=`+id+` .*"display_name":"Ada".*`)
-	for _, asked := range proxy.Asked() {
-		if asked != "CONNECT "+upstreamName+":443 Basic YWRhOmNhbmFyeS0wMTIzNDU2Nzg5" {
+}
+
+// end stops the daemon, which has to have said that, and no secret.
+func (d *proxied) end(t *testing.T, said ...string) {
+	t.Helper()
+	d.process.Stop(t)
+	all := d.written + d.process.Written()
+	for _, text := range said {
+		if !strings.Contains(d.process.Written(), text) {
+			t.Errorf("without %q:\n%s", text, d.process.Written())
+		}
+	}
+	if strings.Contains(all, proxyPassword) || strings.Contains(all, "hunter2") || strings.Contains(all, proxyEncoded) {
+		t.Errorf("the proxy's password is shown:\n%s", all)
+	}
+}
+
+// TestAnUpstreamBehindAProxy: keys, profiles and the test of the server key all go through
+// it, and whatever fails on the way is told.
+func TestAnUpstreamBehindAProxy(t *testing.T) {
+	t.Parallel()
+	d := newProxied(t)
+	for _, asked := range d.proxy.Asked() {
+		if asked != "CONNECT "+upstreamName+":443 Basic "+proxyEncoded {
 			t.Errorf("the proxy was asked %s", asked)
 		}
 	}
-	admin := e2e.Call(t, f.AdminSocket())
-	stats := admin.Ask(t, "STATS")
-	e2e.Matches(t, stats, `.*"proxy":"http://`+proxy.Address()+`".*"plain_http":false.*`)
-	out, code := checked(t, f)
-	for _, want := range []string{"proxy       http://" + proxy.Address() + " (upstream_proxy)", "ca          ./ca.pem, in place of the system's: 1 certificate(s)", "ok          key set", "ok          project id and server key"} {
-		if code != 0 || !strings.Contains(out, want) {
-			t.Errorf("status %d, without %q:\n%s", code, want, out)
-		}
-	}
-	written := out + stats
+	admin := e2e.Call(t, d.AdminSocket())
+	admin.Expect(t, "STATS", `.*"proxy":"http://`+d.proxy.Address()+`".*"plain_http":false.*`)
+	d.check(t, false, "proxy       http://"+d.proxy.Address()+" (upstream_proxy)", "ok          key set", "ok          project id and server key")
 	for answer, want := range map[string]string{
 		"HTTP/1.1 407 No\r\n\r\n":                         "misconfigured: the proxy wants user and password, or others (407)",
 		"HTTP/1.1 403 No\r\n\r\n":                         "misconfigured: the proxy refuses to connect to the upstream (403)",
 		"HTTP/1.1 502 No\r\nX: canary-0123456789\r\n\r\n": "unavailable: the proxy does not reach the upstream (502)",
 	} {
-		proxy.SetAnswer(answer)
-		out, code := checked(t, f)
-		if written += out; code == 0 || !strings.Contains(out, want) {
-			t.Errorf("status %d, without %q:\n%s", code, want, out)
-		}
+		d.proxy.SetAnswer(answer)
+		d.check(t, true, want)
 	}
-	proxy.SetAnswer("")
-	f.Configure(t, table(`upstream_proxy = "http://ada:`+password+`@127.0.0.1:1"`))
-	out, _ = checked(t, f)
-	if written += out; !strings.Contains(out, "unavailable: the proxy cannot be reached: connection refused") {
-		t.Error(out)
-	}
+	d.proxy.SetAnswer("")
 
-	// What is in the files is compared at a reload, not their names.
-	f.Configure(t, table(`upstream_proxy = "./proxy"`))
-	f.Write(t, "proxy", "http://ada:"+password+"@127.0.0.1:1")
+	// What is in the file is compared at a reload, not its name.
+	d.through(t, "127.0.0.1:1")
+	d.check(t, true, "unavailable: the proxy cannot be reached: connection refused")
 	admin.Expect(t, "RELOAD", "OK")
 	admin.Expect(t, "STATS", `.*"proxy":"http://127.0.0.1:1".*`)
-	c.Expect(t, "PROFILE max-age=0 "+token, "ERR unavailable .*")
-	admin.Expect(t, "EXPLAIN "+token, `.*it could not be had a moment ago: fetch profile: unavailable: the proxy cannot be reached: connection refused.*`)
-	f.Write(t, "proxy", "hunter2")
+	e2e.Call(t, d.Socket()).Expect(t, "PROFILE max-age=0 "+d.token, "ERR unavailable .*")
+	admin.Expect(t, "EXPLAIN "+d.token, `.*it could not be had a moment ago: fetch profile: unavailable: the proxy cannot be reached: connection refused.*`)
+	d.Write(t, "proxy", "hunter2")
 	admin.Expect(t, "RELOAD", "ERR misconfigured .*upstream_proxy: .*proxy: must be .*")
-	f.Write(t, "proxy", "http://ada:"+password+"@"+proxy.Address())
-	admin.Expect(t, "RELOAD", "OK")
+	d.end(t, "the proxy cannot be reached")
+}
 
-	// A file of authorities that is none leaves everything as it is; another authority is
-	// another upstream for all that anybody knows.
-	f.Write(t, "ca.pem", "-----BEGIN EC PRIVATE KEY-----\nAAAA\n-----END EC PRIVATE KEY-----\n")
-	f.Configure(t, table(`upstream_proxy = "http://ada:`+password+`@`+proxy.Address()+`"`))
+// TestAnUpstreamWithAnAuthorityOfItsOwn: nobody else's certificate is its own, and a file
+// that cannot be used changes nothing, or keeps the daemon from starting.
+func TestAnUpstreamWithAnAuthorityOfItsOwn(t *testing.T) {
+	t.Parallel()
+	d := newProxied(t)
+	admin := e2e.Call(t, d.AdminSocket())
+	d.check(t, false, "ca          ./ca.pem, in place of the system's: 1 certificate(s)")
+	d.Write(t, "ca.pem", "-----BEGIN EC PRIVATE KEY-----\nAAAA\n-----END EC PRIVATE KEY-----\n")
 	admin.Expect(t, "RELOAD", "ERR misconfigured .*holds a private key.*")
-	c.Expect(t, "VERIFY "+token, "OK .*")
-	f.Write(t, "ca.pem", newAuthority(t).pem)
+	e2e.Call(t, d.Socket()).Expect(t, "PROFILE max-age=0 "+d.token, "OK .*")
+	d.Write(t, "ca.pem", newAuthority(t).pem)
 	admin.Expect(t, "RELOAD", "OK")
-	if out, code := checked(t, f); code == 0 || !strings.Contains(out, "the certificate is signed by an unknown authority, through the proxy") {
-		t.Errorf("status %d:\n%s", code, out)
-	}
-	p.Stop(t)
-	if written += p.Written(); strings.Contains(written, password) || strings.Contains(written, "hunter2") || strings.Contains(written, "YWRhOmNh") {
-		t.Errorf("the proxy's password is shown:\n%s", written)
-	}
-	if !strings.Contains(p.Written(), "holds a private key") {
-		t.Errorf("nobody is told why the reload failed:\n%s", p.Written())
-	}
+	e2e.Call(t, d.Socket()).Expect(t, "PROFILE max-age=0 "+d.token, "ERR unavailable .*")
+	d.check(t, true, "the certificate is signed by an unknown authority, through the proxy")
+	d.end(t, "holds a private key")
+
 	over := authorityUntil(t, time.Now().Add(-time.Hour))
-	f.Write(t, "ca.pem", ours.pem+over.pem)
-	if out, code := checked(t, f); code != 0 || !strings.Contains(out, "warn        "+f.Path("ca.pem")+": certificate 2 has expired on ") {
-		t.Errorf("one that is over: status %d:\n%s", code, out)
-	}
-	f.Write(t, "ca.pem", over.pem)
-	if out, code := checked(t, f); code == 0 || !strings.Contains(out, "WRONG       ca: no certificate in it is valid now") {
-		t.Errorf("none but one that is over: status %d:\n%s", code, out)
-	}
-	q := f.Start(t)
-	q.Stop(t)
-	if !strings.Contains(q.Written(), "level=WARN") || !strings.Contains(q.Written(), "certificate 1 has expired") {
-		t.Errorf("the log does not warn of it:\n%s", q.Written())
-	}
-	f.Write(t, "ca.pem", "")
-	if q := f.Launch(t); q.AwaitEnd(t) != 78 || !strings.Contains(q.Written(), "holds no certificate in PEM") {
-		t.Errorf("a start without the authority:\n%s", q.Written())
+	d.Write(t, "ca.pem", d.ours.pem+over.pem)
+	d.check(t, false, "warn        "+d.Path("ca.pem")+": certificate 2 has expired on ")
+	d.Write(t, "ca.pem", over.pem)
+	d.check(t, true, "WRONG       ca: no certificate in it is valid now")
+	d.process = d.Start(t)
+	d.end(t, "level=WARN", "certificate 1 has expired")
+	d.Write(t, "ca.pem", "")
+	if p := d.Launch(t); p.AwaitEnd(t) != 78 || !strings.Contains(p.Written(), "holds no certificate in PEM") {
+		t.Errorf("a start without the authority:\n%s", p.Written())
 	}
 }
 
