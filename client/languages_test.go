@@ -22,7 +22,7 @@ type language struct {
 }
 
 func languages() map[string]language {
-	return map[string]language{
+	all := map[string]language{
 		"node": {
 			what:    "Node 20",
 			present: []string{"node", "-e", "process.exit(process.versions.node.split('.')[0] >= 20 ? 0 : 1)"},
@@ -30,13 +30,27 @@ func languages() map[string]language {
 			command: []string{"sh", "-c", "exec node --test --test-reporter=tap test/*.test.mjs"},
 			passed:  regexp.MustCompile(`(?m)^# pass [1-9][0-9]*$[\s\S]*^# skipped 0$`),
 		},
-		"python": {
-			what:    "Python 3.11",
-			present: []string{"python3", "-c", "import sys; sys.exit(sys.version_info < (3, 11))"},
-			dir:     "python",
-			command: []string{"python3", "-W", "error::ResourceWarning", "-m", "unittest", "discover", "-t", ".", "tests"},
-			passed:  regexp.MustCompile(`(?m)^Ran [1-9][0-9]* tests?[\s\S]*^OK$`),
-		},
+		"python": pythonOf("python3"),
+	}
+	// Another release of Python 3.11 is another Python: some have faults in what we use.
+	if path, err := exec.LookPath("python3"); err == nil && path != systemPython {
+		if _, err := os.Stat(systemPython); err == nil {
+			all["python of the system"] = pythonOf(systemPython)
+		}
+	}
+	return all
+}
+
+// systemPython is where a distribution has its own.
+const systemPython = "/usr/bin/python3"
+
+func pythonOf(interpreter string) language {
+	return language{
+		what:    "Python 3.11",
+		present: []string{interpreter, "-c", "import sys; sys.exit(sys.version_info < (3, 11))"},
+		dir:     "python",
+		command: []string{interpreter, "-W", "error::ResourceWarning", "-m", "unittest", "discover", "-t", ".", "tests"},
+		passed:  regexp.MustCompile(`(?m)^Ran [1-9][0-9]* tests?[\s\S]*^OK$`),
 	}
 }
 

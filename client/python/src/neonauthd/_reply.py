@@ -16,11 +16,13 @@ from ._user import payload_of
 from ._words import MAX_FIELDS, MAX_HANDLES, MAX_REPLY_LINE, decode_value
 
 # A reply, after its tag: status, reason or code, fields, and the rest. What looks
-# like a field but has too long a name fits nothing.
+# like a field but has too long a name fits nothing. A blank ends each part, so there
+# is nothing to try twice; possessive quantifiers, which say so, match nothing with
+# fields in Python 3.11.0 to 3.11.4 (gh-106052), which Debian 12 has.
 _REPLY = re.compile(
-    r"(?:OK|(?P<status>NO|ERR) (?P<word>[a-z0-9-]{1,32}+))"
-    r"(?P<fields>(?: [a-z0-9-]{1,32}+=[^ ]*+)*+)"
-    r"(?: (?![a-z0-9-]++=)(?P<rest>[^ ].*))?",
+    r"(?:OK|(?P<status>NO|ERR) (?P<word>[a-z0-9-]{1,32}))"
+    r"(?P<fields>(?: [a-z0-9-]{1,32}=[^ ]*)*)"
+    r"(?: (?![a-z0-9-]+=)(?P<rest>[^ ].*))?",
     re.DOTALL,
 )
 _CONTROL = bytes(range(32))
