@@ -14,6 +14,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/daemon/serve"
 	"github.com/neonauthd/neonauthd/daemon/statedir"
+	"github.com/neonauthd/neonauthd/internal/accesslog"
 	"github.com/neonauthd/neonauthd/internal/program"
 )
 
@@ -35,6 +36,12 @@ func Check(ctx context.Context, out io.Writer, cfg config.Config, opts Options) 
 	}
 	if cfg.MetricsExposed() {
 		fmt.Fprintf(out, "warn          metrics are served to every host that reaches this one, and name projects and callers' users; set metrics_listen to 127.0.0.1:PORT or unix:PATH\n")
+	}
+	if cfg.AccessLog != "" {
+		fmt.Fprintf(out, "access log    %s\n", cfg.AccessLog)
+		if err := accesslog.Inspect(cfg.AccessLog); err != nil {
+			fmt.Fprintf(out, "warn          access log: %v; lines are lost until it is there (LogsDirectory= in the unit makes a folder at the start)\n", err)
+		}
 	}
 	if len(cfg.Callers) > 0 {
 		// A unit may have a user namespace, this process as a rule has not.

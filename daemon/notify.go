@@ -10,6 +10,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/daemon/clock"
 	"github.com/neonauthd/neonauthd/daemon/keyring"
+	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 	"github.com/neonauthd/neonauthd/internal/sockets"
 	"github.com/neonauthd/neonauthd/protocol"
@@ -63,6 +64,9 @@ func (d *Daemon) status() string {
 	case h.InFleet && h.Blind:
 		text += "; does not hear its fleet"
 	}
+	if d.revocations.Unsaved() {
+		text += "; a revocation is not saved: mend the state directory and repeat it"
+	}
 	if faults := d.revocations.Faults(); len(faults) > 0 {
 		text += fmt.Sprintf("; journal of revocations: %v", faults)
 	}
@@ -80,6 +84,7 @@ type observer struct {
 
 // projectHealth is what the observer has told of one project.
 type projectHealth struct {
+	project *resolve.Project // another one after a reload that changed it
 	usable  bool
 	circuit upstream.CircuitState
 }
@@ -117,9 +122,12 @@ func (o *observer) check() {
 	o.projects = map[string]projectHealth{}
 	for _, p := range d.projects().List {
 		state := p.State(now)
-		is := projectHealth{p.KeysUsable(now), state.Upstream.Circuit}
+		is := projectHealth{p, p.KeysUsable(now), state.Upstream.Circuit}
 		o.projects[p.Name()] = is
 		was := before[p.Name()]
+		if was.project != p {
+			was.circuit = upstream.Closed // which is all that is known of a new one
+		}
 		log := d.opts.Logger.With("project", p.Name())
 		if was.usable && !is.usable {
 			log.Error("keys too old to verify with: lookups are answered unavailable; mend the way to the upstream", "most", keyring.Lifetime)
@@ -166,7 +174,7 @@ func (d *Daemon) logStart(l *Listeners) {
 		d.tellOfProfiles(l.Metrics)
 	}
 	d.opts.Logger.Info("serving", "version", d.opts.Version, "go", runtime.Version(), "projects", strings.Join(names, ","),
-		"socket", address(l.Ordinary), "admin_socket", address(l.Admin), "metrics", address(l.Metrics), "inherited", l.Inherited)
+		"socket", address(l.Ordinary), "admin_socket", address(l.Admin), "metrics", address(l.Metrics), "access_log", d.state.Load().config.AccessLog, "inherited", l.Inherited)
 }
 
 // tellOfProfiles tells who can take profiles, where that is not what was meant.

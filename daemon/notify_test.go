@@ -3,6 +3,8 @@ package daemon
 import (
 	"context"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -52,6 +54,21 @@ func TestStatusTellsWhatChanges(t *testing.T) {
 	}
 	if n := strings.Count(w.log.String(), "upstream fails"); n != 1 {
 		t.Errorf("an open circuit was logged %d times", n)
+	}
+
+	// Another project in its place has a circuit of its own, which tells nothing yet.
+	text, err := os.ReadFile(filepath.Join(w.dir, "neonauthd.toml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.write("neonauthd.toml", strings.Replace(string(text), `preset = "stack"`, "preset = \"stack\"\nleeway = \"6s\"", 1))
+	if err := w.daemon.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	o.daemon.state.Store(w.daemon.state.Load())
+	o.check()
+	if strings.Contains(w.log.String(), "upstream answers again") {
+		t.Error("a reload is taken for an answer of the upstream")
 	}
 
 	w.upstream.Inject(standin.Any, standin.Fault{Kind: standin.Reset})

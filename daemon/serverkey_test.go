@@ -28,6 +28,9 @@ func TestAKeyThatCannotBeReadIsNotCalledMissing(t *testing.T) {
 			if err := w.daemon.Reload(); err != nil {
 				t.Fatal(err)
 			}
+			if unreadable := strings.Contains(w.daemon.status(), "profiles fail: main (misconfigured: the server key could not be read"); unreadable != (name == "unreadable") {
+				t.Errorf("before anybody asks the status is %q", w.daemon.status())
+			}
 			if reply := w.dial().ask("PROFILE %s", w.token()); head(reply) != "ERR misconfigured" {
 				t.Errorf("reply %q", reply)
 			}

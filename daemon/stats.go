@@ -27,6 +27,7 @@ type statsReport struct {
 	Watches     watchStats        `json:"watches"`
 	Cache       cacheStats        `json:"cache"`
 	Revocations int64             `json:"revocations"`
+	Unsaved     bool              `json:"revocations_unsaved"`
 	AccessLog   accessStats       `json:"access_log"`
 	Panics      uint64            `json:"panics"`
 	Projects    []projectStats    `json:"projects"`
@@ -137,6 +138,7 @@ func (d *Daemon) report() statsReport {
 		Watches:     watchStats{Open: kept.Open, Told: kept.Told},
 		Cache:       d.cacheReport(),
 		Revocations: int64(d.revocations.Len()),
+		Unsaved:     d.revocations.Unsaved(),
 		AccessLog:   accessStats{d.access.Written(), d.access.Lost()},
 		Panics:      d.counters.Panics.Load(),
 		Projects:    []projectStats{},

@@ -155,8 +155,8 @@ func (s *profiles) failed(f *fetched, key cache.Key, l *Lookup, err error, revis
 		f.failure = unknown(protocol.CodeUnavailable, time.Second)
 		return
 	}
-	if e.Meaning != upstream.Denied {
-		s.troubles.Set(key, e.Error(), troubleKept)
+	if _, told := s.troubles.Get(&key); e.Meaning != upstream.Denied && !(told && e.Local) {
+		s.troubles.Set(key, e.Error(), troubleKept) // an open circuit is not the reason for itself
 	}
 	if e.Meaning != upstream.Denied && !e.Local {
 		l.Project.profileFailures.Add(1)

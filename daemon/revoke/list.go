@@ -23,7 +23,7 @@ var (
 	// ErrFull says that Max revocations are in force; nothing was changed.
 	ErrFull = errors.New("no room for more revocations; revoke the key, or take others back")
 	// ErrNotSaved says that a change is in force but would not survive a restart.
-	ErrNotSaved = errors.New("in force, but not saved: a restart would forget it; mend the state directory and repeat")
+	ErrNotSaved = errors.New("in force, but not saved")
 )
 
 // revocation is one mark's term. It never changes.
@@ -349,6 +349,9 @@ func (l *List) Count(kind Kind) int { return int(l.count(kind).Load()) }
 
 // Unsaved reports whether a change is in force that is not on disk.
 func (l *List) Unsaved() bool {
+	if l == nil {
+		return false
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.unsaved

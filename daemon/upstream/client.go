@@ -111,6 +111,9 @@ func New(config Config) (*Client, error) {
 		governor:  newGovernor(config, config.Rate, int(max(1, math.Ceil(config.Rate)))),
 		discovery: newDiscovery(),
 	}
+	if config.KeyUnreadable { // which nobody has to ask for to find out
+		c.failures.note(actSelfTest, unreadableKey(), config.Now())
+	}
 	if config.Introspection != nil {
 		perSecond, burst := c.Budget()
 		c.introspection = newGovernor(config, perSecond, burst)

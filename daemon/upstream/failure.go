@@ -121,3 +121,8 @@ func (e *Error) Cause() string {
 
 // Unwrap returns context.Canceled, context.DeadlineExceeded, [ErrNotSession] or nil.
 func (e *Error) Unwrap() error { return e.err }
+
+// unreadableKey is the failure of whatever needs the server key, which could not be read.
+func unreadableKey() *Error {
+	return &Error{Meaning: Misconfigured, Local: true, detail: "the server key could not be read, so there are no profiles; the line \"server key not usable\" says why"}
+}

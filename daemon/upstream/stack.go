@@ -32,7 +32,7 @@ func (c *Client) missingKey() *Error {
 	case !c.config.ServerKey.Empty():
 		return nil
 	case c.config.KeyUnreadable:
-		return &Error{Meaning: Misconfigured, Local: true, detail: "the server key could not be read, so there are no profiles; the line \"server key not usable\" says why"}
+		return unreadableKey()
 	}
 	return &Error{Meaning: Misconfigured, Local: true, detail: "no secret_server_key is set, so there are no profiles"}
 }

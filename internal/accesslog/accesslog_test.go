@@ -30,6 +30,12 @@ func TestDestinations(t *testing.T) {
 	if err := Check("jornal"); !strings.Contains(err.Error(), `did you mean "journal"?`) {
 		t.Error(err)
 	}
+	there := filepath.Join(t.TempDir(), "log") // which is made when it is needed
+	for destination, good := range map[string]bool{"file:" + there: true, "file:" + there + "/log": false, "unix:" + there: false, "unix:" + filepath.Dir(there): true} {
+		if err := Inspect(destination); (err == nil) != good {
+			t.Errorf("%q: %v", destination, err)
+		}
+	}
 	if l, err := New(Options{}); l != nil || err != nil {
 		t.Errorf("no log: %v, %v", l, err)
 	}

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -20,6 +21,20 @@ const fileMode = 0o640
 
 // journalSocket takes messages in the journal's own form.
 const journalSocket = "/run/systemd/journal/socket"
+
+// Inspect says what keeps a destination from being written to, as far as can be told
+// without writing: there has to be a folder for a file, and a socket.
+func Inspect(to string) error {
+	kind, path, _ := strings.Cut(to, ":")
+	if kind == "file" {
+		path = filepath.Dir(path)
+	}
+	if path == "" {
+		path = journalSocket
+	}
+	_, err := os.Stat(path)
+	return err
+}
 
 // destination is where lines are written, several at once.
 type destination interface {

@@ -83,7 +83,7 @@ func Unknown(code protocol.Code) string {
 	case protocol.CodeNeedsProfile:
 		return "only the upstream can judge this credential: neonauthctl profile asks it"
 	case protocol.CodeUnavailable:
-		return "look at the upstream: neonauthctl stats shows its circuit, budget and last answer"
+		return "look at the upstream: neonauthctl stats shows why it does not answer (failures), its circuit and its budget"
 	case protocol.CodeMisconfigured:
 		return "mend the configuration: the daemon's log (journalctl -u neonauthd) and neonauthd --check name the fault"
 	case protocol.CodeBusy:
@@ -128,7 +128,7 @@ func Refused(verb protocol.Verb, code protocol.Code) string {
 	case code == protocol.CodeForbidden:
 		return "this is the socket for applications: give the admin socket with --admin-socket"
 	case code == protocol.CodeUnavailable && verb == protocol.REVOKE:
-		return "the revocation is in force but not saved, so a restart would forget it: mend the state directory and repeat"
+		return "a restart would forget the revocation, which is in force: mend the state directory (neonauthd's log names the fault) and repeat the command, which saves what is missing"
 	case code == protocol.CodeUnavailable && verb == protocol.UNREVOKE:
 		return "the revocation is taken back but that is not saved, so a restart would bring it back: mend the state directory and repeat"
 	case code == protocol.CodeMisconfigured && verb == protocol.RELOAD:

@@ -113,6 +113,7 @@ func TestWhatIsWrongStandsOut(t *testing.T) {
 		"stale":            {func(s *stats) { s.Sources.Stale = 70 }, "7.0", "stale"},
 		"turned away":      {func(s *stats) { s.Connections.Refused = 70 }, "7.0", "refused"},
 		"lost lines":       {func(s *stats) { s.AccessLog.Lost = 70 }, "access log: lines that could not be written: 70", "access-log"},
+		"not saved":        {func(s *stats) { s.Unsaved = true }, "a revocation is not saved", "unsaved"},
 		"panics":           {func(s *stats) { s.Panics = 70 }, "panics 70", "panics"},
 	} {
 		look := func(n int) *look {

@@ -41,6 +41,7 @@ type stats struct {
 	}
 	AccessLog   struct{ Lost uint64 } `json:"access_log"`
 	Revocations int64
+	Unsaved     bool `json:"revocations_unsaved"`
 	Panics      uint64
 	Projects    []projectStats
 }
@@ -94,6 +95,7 @@ func (i *interval) wrong() []string {
 		{"refused", is(func(s *stats) uint64 { return s.Connections.Refused })},
 		{"access-log", is(func(s *stats) uint64 { return s.AccessLog.Lost })},
 		{"panics", i.now.Panics > 0},
+		{"unsaved", i.now.Unsaved},
 	})
 	for n := range i.now.Projects {
 		p := &i.now.Projects[n]
