@@ -41,7 +41,7 @@ func newFleet(t *testing.T, n int, more string, project ...string) (hosts []*fle
 		f.Write(t, "fleet-key", key)
 		settings := e2e.Settings{Tables: []string{
 			fmt.Sprintf("[fleet]\nname = \"test\"\nurls = [%q]\nkeys = [\"./fleet-key\"]\n%s\n", engine.URL, more),
-			upstream.Project(t, f, standin.Stack, project...),
+			upstream.Project(t, f, standin.Stack, project...), upstream.Members(),
 		}}
 		hosts = append(hosts, &fleetHost{f, e2e.Serve(t, f, settings)})
 	}
