@@ -15,6 +15,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/daemon/keyring"
 	"github.com/neonauthd/neonauthd/daemon/lease"
+	"github.com/neonauthd/neonauthd/daemon/logout"
 	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/serve"
@@ -71,6 +72,10 @@ func limits() [][2]string {
 		{"pause that an upstream can ask for", span.String(upstream.MaxRetryAfter)},
 		{"revocations", fmt.Sprint(MaxRevocations)},
 		{"`revocation_retention`", c.RevocationRetention.String()},
+		{"`session_lifetime`", p.SessionLifetime.String()},
+		{"revocations made by logout tokens", fmt.Sprint(MaxRevocations - revoke.Reserve)},
+		{"wait of a logout token for keys", span.String(logout.Time)},
+		{"wait of its answer for clients that keep answers", span.String(logout.Patience)},
 		{"purges of single users and tokens kept apart", fmt.Sprint(resolve.MaxPurges)},
 		{"configuration file", size(config.MaxFile)},
 		{"projects", fmt.Sprint(config.MaxProjects)},

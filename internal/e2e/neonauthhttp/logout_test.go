@@ -113,6 +113,78 @@ func TestASignOutAtTheUpstreamEndsTheSessionBehindTheGate(t *testing.T) {
 	}
 }
 
+// guide is the block in a language of the guide's chapter on back-channel logout.
+func guide(t testing.TB, language string) string {
+	t.Helper()
+	text, err := os.ReadFile("../../../docs/operating.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, chapter, _ := strings.Cut(string(text), "\n## Back-channel logout\n")
+	chapter, _, _ = strings.Cut(chapter, "\n## ")
+	_, block, found := strings.Cut(chapter, "```"+language+"\n")
+	block, _, ended := strings.Cut(block, "```")
+	if !found || !ended {
+		t.Fatalf("the chapter has no block in %s", language)
+	}
+	return block
+}
+
+// TestTheGuidesRecipesHandLogoutsOn through a site that is behind neonauth-http, and
+// hand nothing else on.
+func TestTheGuidesRecipesHandLogoutsOn(t *testing.T) {
+	const socket = "/run/neonauth-http/logout.sock"
+	for name, start := range map[string]func(testing.TB, *system) *front{
+		"nginx": func(t testing.TB, w *system) *front {
+			return startNginx(t, w, "    location / {\n", strings.ReplaceAll(guide(t, "nginx"), socket, w.path("l.sock"))+"    location / {\n")
+		},
+		"Caddy": func(t testing.TB, w *system) *front {
+			return startCaddy(t, w, "\timport neonauth\n", "\timport neonauth\n"+strings.ReplaceAll(guide(t, "caddy"), socket, w.path("l.sock")))
+		},
+		"HAProxy": func(t testing.TB, w *system) *front {
+			said := strings.ReplaceAll(guide(t, "haproxy"), socket, w.path("l.sock"))
+			use, backend, _ := strings.Cut(said[strings.Index(said, "    use_backend"):], "\n\n")
+			return startHAProxy(t, w, "acl open path /login", "acl open path /logout/members /login",
+				"    use_backend neonauth if resource\n", "    use_backend neonauth if resource\n"+use+"\n", "\nbackend app\n", "\n"+backend+"\nbackend app\n")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newSystem(t)
+			w.write(t, "neonauthd.toml", w.read(t, "neonauthd.toml")+"\n"+w.Members())
+			w.daemon.Reload(t)
+			w.http.Stop(t)
+			w.http = launch(t, w.dir, e2e.Program("neonauth-http"), nil, "--listen", "unix:"+w.path("h.sock"), "--status-listen", "unix:"+w.path("s.sock"),
+				"--logout-listen", "unix:"+w.path("l.sock"), "--socket", w.path("d.sock"))
+			w.http.Await(t, "READY=1")
+			f := start(t, w)
+			post := func(path, token string) got {
+				body := url.Values{"logout_token": {token}}.Encode()
+				return f.raw(t, fmt.Sprintf("POST %s HTTP/1.1\nHost: x\nContent-Type: application/x-www-form-urlencoded\nContent-Length: %d\nConnection: close\n\n%s", path, len(body), body))
+			}
+			spec := standin.TokenSpec{Subject: w.ada.ID, Session: "one"}
+			if g := post("/logout/members", w.LogoutToken(standin.Neon, spec)); g.StatusCode != http.StatusOK || g.Header.Get("Cache-Control") != "no-store" {
+				t.Errorf("a logout: %s %v %s", g.Status, g.Header, g.body)
+			}
+			if status := w.ask(t, "/nginx?project=members", bearing(w.ResourceToken(standin.Neon, spec))).StatusCode; status != http.StatusUnauthorized {
+				t.Errorf("its session: %d", status)
+			}
+			if g := post("/logout/members", w.ResourceToken(standin.Neon, spec)); g.StatusCode != http.StatusBadRequest || !strings.Contains(g.body, "wrong-type") {
+				t.Errorf("an access token: %s %s", g.Status, g.body)
+			}
+			before := w.app.count()
+			for _, path := range []string{"/logout/main", "/logout/members/", "/logout/", "/nginx"} {
+				if g := post(path, "a.b.c"); g.StatusCode != http.StatusUnauthorized {
+					t.Errorf("%s: %s", path, g.Status)
+				}
+			}
+			if w.app.count() != before {
+				t.Error("the application was reached without a token")
+			}
+		})
+	}
+}
+
 // TestASlowSenderIsCutOff and costs nobody else anything.
 func TestASlowSenderIsCutOff(t *testing.T) {
 	t.Parallel()
