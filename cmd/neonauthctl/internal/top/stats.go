@@ -53,11 +53,14 @@ type projectStats struct {
 	KeysNext     int64 `json:"keys_next"`
 	KeysFailures int64 `json:"keys_failures"`
 	Upstream     upstreamStats
-	Failures     []struct {
-		Of, Cause string
-		At        int64
-		Over      bool
-	}
+	Failures     []failure
+}
+
+// failure is the last time that an upstream did not answer one kind of question.
+type failure struct {
+	Of, Cause string
+	At        int64
+	Over      bool
 }
 
 type upstreamStats struct {
@@ -75,7 +78,7 @@ func (p *projectStats) open() bool {
 // trouble is what an operator should look at in the project, in the words of the table.
 func (i *interval) trouble(p *projectStats) []string {
 	is := func(counter func(*upstreamStats) uint64) bool { return i.upstream(p, counter).perSecond > 0 }
-	return which([]wrongness{
+	words := which([]wrongness{
 		{"circuit", p.open()},
 		{"retry", p.Upstream.RetryAfter > 0},
 		{"budget", p.Upstream.Budget <= 0},
@@ -84,6 +87,12 @@ func (i *interval) trouble(p *projectStats) []string {
 		{"keys", p.Keys == 0},
 		{"failed", p.KeysFailures > 0},
 	})
+	for _, f := range p.Failures {
+		if !f.Over {
+			words = append(words, "no-"+terminal.Printable(f.Of))
+		}
+	}
+	return words
 }
 
 // wrong is all that an operator should look at.
