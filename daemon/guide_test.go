@@ -20,6 +20,8 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/serve"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
+	"github.com/neonauthd/neonauthd/internal/accesslog"
+	"github.com/neonauthd/neonauthd/internal/profiling"
 	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/internal/span"
 	"github.com/neonauthd/neonauthd/protocol"
@@ -81,6 +83,8 @@ func limits() [][2]string {
 		{"projects", fmt.Sprint(config.MaxProjects)},
 		{"`[[caller]]` rules", fmt.Sprint(config.MaxCallers)},
 		{"time for lookups in flight when stopping", span.String(drainTimeout)},
+		{"lines of the access log that wait to be written", fmt.Sprint(accesslog.MaxWaiting)},
+		{"time for a profile (`pprof`), one at once", span.String(profiling.MaxSeconds * time.Second)},
 		{"lines of one kind in the log", fmt.Sprint(program.MaxLines, " per second")},
 	}
 }
