@@ -43,6 +43,9 @@ func TestWhoMatchesNoRuleIsForbiddenEverythingButToTalk(t *testing.T) {
 		{"VERIFY " + w.token(), "ERR forbidden"},
 		{"PROFILE " + w.token(), "ERR forbidden"},
 		{"VERIFY not-a-token", "ERR forbidden"},
+		{"LOGOUT not-a-token", "ERR forbidden"},
+		{"LOGOUT", "ERR bad-request"},
+		{"LOGOUT project=nowhere x", "ERR unknown-project"},
 		{"VERIFY", "ERR bad-request"},
 		{"VERIFY project=nowhere x", "ERR unknown-project"},
 	} {
@@ -79,5 +82,31 @@ func TestTheFirstOfSeveralFaultsIsAnswered(t *testing.T) {
 		if reply := k.ask("%s", c.ask); !strings.HasPrefix(reply, c.want) {
 			t.Errorf("%s: %s, want %s", c.ask, reply, c.want)
 		}
+	}
+}
+
+// TestACallersRuleHoldsForLogoutsToo, but for levels: a logout token asks for none.
+func TestACallersRuleHoldsForLogoutsToo(t *testing.T) {
+	uid := uint32(os.Getuid())
+	w := newLiveDaemon(t, func(c *config.Config) {
+		members(c)
+		c.Callers = []config.Caller{{UID: &uid, Projects: []string{"mcp"}, Levels: []string{"profile"}, Rate: 1}}
+	})
+	logout := func(session string) string {
+		return w.upstream.LogoutToken(standin.Neon, standin.TokenSpec{Subject: w.user.ID, Session: session, Client: "client"})
+	}
+	k := w.dial()
+	for _, c := range []struct{ ask, want string }{
+		{"LOGOUT project=oidc " + logout("a"), "ERR forbidden"},
+		{"LOGOUT " + logout("a"), "ERR forbidden"},
+		{"LOGOUT project=mcp " + logout("a"), "OK ended=session changed=1"},
+		{"LOGOUT project=mcp " + logout("b"), "ERR busy retry-after=1"},
+	} {
+		if reply := k.ask("%s", c.ask); !strings.HasPrefix(reply, c.want) {
+			t.Errorf("%.30s: %.80s, want %s", c.ask, reply, c.want)
+		}
+	}
+	if n := w.daemon.revocations.Len(); n != 1 {
+		t.Errorf("%d are revoked", n)
 	}
 }

@@ -273,3 +273,33 @@ func TestTheSameTableIsTheSameMembership(t *testing.T) {
 		t.Error("no member is in a fleet")
 	}
 }
+
+// TestASightOfARevokedSessionIsToldToTheFleet so that the session stays revoked on
+// hosts that did not see its token.
+func TestASightOfARevokedSessionIsToldToTheFleet(t *testing.T) {
+	hosts, _ := newFleet(t, 2)
+	m := revoke.Mark{Kind: revoke.KindSession, Project: "main", Value: "ended"}
+	long := time.Now().Add(-48 * time.Hour).Unix()
+	for _, h := range hosts {
+		h.list.SetSessionLifetimes(map[string]time.Duration{"main": 30 * 24 * time.Hour})
+		if _, err := h.list.Join([]revoke.Shared{{Mark: m, Revoked: 1, At: long, Until: time.Now().Add(time.Hour).Unix()}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	hosts[0].reaches(m, 2)
+	ctx, stop := context.WithCancel(t.Context())
+	var keeping sync.WaitGroup
+	keeping.Go(func() { hosts[0].list.Keep(ctx) })
+	defer keeping.Wait()
+	defer stop()
+	if !hosts[0].list.Covers(&revoke.Token{Project: "main", Subject: "ada", Session: "ended", Issued: time.Now().Unix()}) {
+		t.Fatal("let in")
+	}
+	until(t, "the other host knows", func() bool {
+		one, known := hosts[1].list.Get(m)
+		return known && one.At > long && one.Until > time.Now().Add(30*24*time.Hour).Unix()
+	})
+	if hosts[1].wasTold(m) {
+		t.Error("it is told as a change, and ends nothing anew")
+	}
+}

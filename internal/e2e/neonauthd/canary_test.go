@@ -68,6 +68,7 @@ type sweep struct {
 	peer     *e2e.Caller
 	admin    *e2e.Caller
 	tokens   []string // of every project and outcome
+	logouts  []string // logout tokens of every outcome
 }
 
 // hostile are answers of the upstream whose every part is marked.
@@ -99,6 +100,7 @@ func newSweep(t *testing.T) *sweep {
 	for _, p := range []standin.Preset{standin.Stack, standin.Neon, standin.OIDC} {
 		tables = append(tables, s.cloud.Project(t, s.home, p, quick, `profile_fresh = "1s"`))
 	}
+	tables = append(tables, s.cloud.Members(quick))
 	s.instance = e2e.Serve(t, s.home, e2e.Settings{Top: fmt.Sprintf("access_log = %q", "file:"+s.home.Path("state/access.log")), Tables: tables})
 	s.peer, s.admin = e2e.Call(t, s.home.Socket()), e2e.Call(t, s.home.AdminSocket())
 	for deadline := time.Now().Add(e2e.Patience); strings.Count(s.admin.Ask(t, "KEYS"), `"source":"upstream"`) < len(tables); {
@@ -135,6 +137,18 @@ func (s *sweep) mint(t *testing.T) {
 			s.tokens = append(s.tokens, "project="+project+" "+token)
 		}
 	}
+	for _, spec := range []standin.TokenSpec{
+		{Subject: "ada", Session: "one", Set: marks},
+		{Subject: "ada", Session: "two", Set: marks, Forged: true},
+		{Subject: "ada", Session: "two", Set: marks, Lifetime: -time.Minute},
+		{Subject: "ada", Session: "two", Set: map[string]any{"aud": canaryMark}},
+		{Subject: "ada", Session: "two", Set: map[string]any{"nonce": canaryMark}},
+		{Subject: canaryMark + "\r\nOK ended=session", Session: "two"},
+	} {
+		token := s.cloud.LogoutToken(standin.Neon, spec)
+		s.add(token)
+		s.logouts = append(s.logouts, token)
+	}
 	cookie := url.QueryEscape(session.NeonCookie)
 	s.add(session.NeonCookie, cookie, session.RefreshToken)
 	for _, text := range []string{session.NeonCookie, cookie, canaryMark, canaryMark + ".." + canaryMark, canaryMark + "." + canaryMark + "." + canaryMark, strings.Repeat(canaryMark, 800)} {
@@ -161,6 +175,13 @@ var shownToOperators = regexp.MustCompile(`("check":"(?:header|scope|algorithm|k
 
 // lookups asks about every token at every level.
 func (s *sweep) lookups(t *testing.T) {
+	for _, token := range s.logouts {
+		for _, project := range []string{"members", "main", canaryMark} {
+			s.ask(t, s.peer, "LOGOUT project="+project+" "+token)
+		}
+		s.ask(t, s.peer, "VERIFY project=members "+token)
+		s.ask(t, s.admin, "EXPLAIN project=members "+token)
+	}
 	for _, token := range s.tokens {
 		s.ask(t, s.peer, "VERIFY "+token)
 		s.ask(t, s.peer, "PROFILE "+token)
@@ -184,7 +205,7 @@ func TestNothingSecretIsEverWritten(t *testing.T) {
 	}
 	for _, request := range []string{
 		canaryMark, "@" + canaryMark + "/ PING", "VERIFY " + canaryMark + "=1 a.b.c", "VERIFY project=" + canaryMark + " a.b.c", "PROFILE fallback=" + canaryMark + " a.b.c",
-		"VERIFY deadline=" + canaryMark + " a.b.c", "PING " + canaryMark, "HELLO " + canaryMark + " x", "QUIT " + canaryMark, "STATS " + canaryMark, strings.ToUpper(canaryMark) + " a",
+		"VERIFY deadline=" + canaryMark + " a.b.c", "LOGOUT " + canaryMark + "=1 a.b.c", "LOGOUT " + canaryMark, "PING " + canaryMark, "HELLO " + canaryMark + " x", "QUIT " + canaryMark, "STATS " + canaryMark, strings.ToUpper(canaryMark) + " a",
 	} {
 		s.ask(t, s.peer, request)
 		s.ask(t, s.admin, request)
