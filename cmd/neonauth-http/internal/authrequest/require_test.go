@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -114,4 +115,20 @@ func TestSharedUsers(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestTheDaemonIsAskedForWhatTheLocationAsks, as far as that is the daemon's to judge.
+func TestTheDaemonIsAskedForWhatTheLocationAsks(t *testing.T) {
+	t.Parallel()
+	for query, want := range map[string][]client.Option{
+		"": nil,
+		"require=email-verified&require=scope:read&allow=machine": nil,
+		"heard=5": {client.Heard(5 * time.Second)},
+		"level=profile&max-age=0&project=shop&heard=1": {client.WithProject("shop"), client.MaxAge(0), client.Heard(time.Second)},
+	} {
+		r, err := parseRequirement(query)
+		if got := r.options(); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%q: %v (error: %v)", query, got, err)
+		}
+	}
 }
