@@ -18,7 +18,7 @@ function guard(options = {}) {
   const rules = new Rules(options, valuesOfRaw)
 
   return async function neonauthd(request, reply) {
-    const described = rules.described(request.method, request.raw.url)
+    const described = rules.described(request, request.method, targetOf)
     if (described !== undefined) return respond(reply, described)
     const { refusal, answer } = await rules.judge(request, request.method)
     if (refusal !== undefined) {
@@ -36,9 +36,11 @@ function metadata(resource) {
   needResource(resource)
   return inContext('neonauthd-metadata', async (instance) => {
     instance.addHook('onRequest', async (request, reply) =>
-      resource.describes(request.raw.url) ? respond(reply, resource.response(request.method)) : undefined)
+      resource.describes(targetOf(request)) ? respond(reply, resource.response(request.method)) : undefined)
   })
 }
+
+const targetOf = (request) => request.raw.url
 
 // Fastify adds a charset to the type of JSON in a string.
 const respond = (reply, { status, headers, body }) => reply.code(status).headers(headers).send(Buffer.from(body))

@@ -23,7 +23,7 @@ function guard(options = {}) {
   const rules = new Rules(options, valuesOf)
 
   async function judge(request) {
-    const described = rules.described(request.method, targetOf(request))
+    const described = rules.described(request, request.method, targetOf)
     if (described !== undefined) return respond(described)
     const { refusal, answer } = await rules.judge(request, request.method)
     if (refusal !== undefined) return responseOf(await (rules.refuse ?? plainRefusal)(request, refusal, answer), refusal.status, rules.headers(refusal))

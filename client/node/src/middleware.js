@@ -19,7 +19,7 @@ function guard(options = {}) {
 
   async function middleware(req, res, next) {
     try {
-      const described = rules.described(req.method, targetOf(req))
+      const described = rules.described(req, req.method, targetOf)
       if (described !== undefined) return respond(res, described)
       const { refusal, answer } = await rules.judge(req, req.method)
       if (refusal !== undefined) {

@@ -76,7 +76,9 @@ class Rules {
   headers(refusal) { return refusal.headers(this.#realm, this.#resource?.metadataUrl) }
 
   // described is the response to a request for the metadata of the guard's resource; undefined: it is for something else.
-  described(method, target) { return this.#resource?.describes(target) ? this.#resource.response(method) : undefined }
+  described(request, method, targetOf) {
+    return this.#resource?.describes(targetOf(request)) ? this.#resource.response(method) : undefined
+  }
 
   async #refusalOfUser(request, answer) {
     const refusal = this.#requirements.refusal(answer.user)

@@ -43,6 +43,10 @@ playResources('fetch', {
   },
 })
 
+test('a guard that is told no resource does not look at the address', async () => {
+  assert.equal((await guard({ client: fake() })({ method: 'GET', headers: new Headers() })).status, 401)
+})
+
 test('a guard by itself says how a request is refused, or nothing', async () => {
   const judge = guard({ client: fake() })
   const [good, old] = [withToken('good'), withToken('old')]
