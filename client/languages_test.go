@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"os/exec"
@@ -19,6 +20,7 @@ type language struct {
 	dir     string
 	command []string       // runs in dir with the stage of testdata/behaviours at hand
 	passed  *regexp.Regexp // what its output has to say: a run of nothing passes too
+	failed  *regexp.Regexp // what it says of a failure, which may stand far from the end
 }
 
 func languages() map[string]language {
@@ -29,6 +31,7 @@ func languages() map[string]language {
 			dir:     "node",
 			command: []string{"sh", "-c", "exec node --test --test-reporter=tap test/*.test.mjs"},
 			passed:  regexp.MustCompile(`(?m)^# pass [1-9][0-9]*$[\s\S]*^# skipped 0$`),
+			failed:  regexp.MustCompile(`(?m)^not ok [\s\S]*?^ +\.\.\.$`),
 		},
 		"python": pythonOf("python3"),
 	}
@@ -51,6 +54,7 @@ func pythonOf(interpreter string) language {
 		dir:     "python",
 		command: []string{interpreter, "-W", "error::ResourceWarning", "-m", "unittest", "discover", "-t", ".", "tests"},
 		passed:  regexp.MustCompile(`(?m)^Ran [1-9][0-9]* tests?[\s\S]*^OK$`),
+		failed:  regexp.MustCompile(`(?m)^(FAIL|ERROR): [\s\S]*?\n\n`),
 	}
 }
 
@@ -83,7 +87,7 @@ func (l language) test(t *testing.T, env []string, command ...string) {
 	cmd.Env = append(append(os.Environ(), "PYTHONPATH=src", "PYTHONDONTWRITEBYTECODE=1"), env...)
 	out, err := cmd.CombinedOutput()
 	if err != nil || !l.passed.Match(out) {
-		t.Errorf("%v\n%s", err, out[max(0, len(out)-20000):])
+		t.Errorf("%v\n%s\n%s", err, bytes.Join(l.failed.FindAll(out, 10), []byte("\n")), out[max(0, len(out)-20000):])
 	}
 }
 
