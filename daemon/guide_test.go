@@ -17,6 +17,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/lease"
 	"github.com/neonauthd/neonauthd/daemon/logout"
 	"github.com/neonauthd/neonauthd/daemon/resolve"
+	"github.com/neonauthd/neonauthd/daemon/resolve/purge"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/serve"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
@@ -78,7 +79,7 @@ func limits() [][2]string {
 		{"revocations made by logout tokens", fmt.Sprint(MaxRevocations - revoke.Reserve)},
 		{"wait of a logout token for keys", span.String(logout.Time)},
 		{"wait of its answer for clients that keep answers", span.String(logout.Patience)},
-		{"purges of single users and tokens kept apart", fmt.Sprint(resolve.MaxPurges)},
+		{"purges of single users and tokens kept apart", fmt.Sprint(purge.MaxKept)},
 		{"configuration file", size(config.MaxFile)},
 		{"projects", fmt.Sprint(config.MaxProjects)},
 		{"`[[caller]]` rules", fmt.Sprint(config.MaxCallers)},

@@ -26,11 +26,7 @@ func (p *Project) ask(ctx context.Context, l *Lookup, e *entry, priority upstrea
 	if l.introspects(e) {
 		return p.introspect(ctx, l, e, priority)
 	}
-	var subject string
-	if e != nil {
-		subject = e.subject
-	}
-	profile, err := p.upstream.Profile(ctx, l.Token, subject, l.Asker, priority)
+	profile, err := p.upstream.Profile(ctx, l.Token, e.user().ID, l.Asker, priority)
 	if err != nil {
 		return answer{}, err
 	}

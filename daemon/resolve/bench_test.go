@@ -59,7 +59,7 @@ func BenchmarkMiss(b *testing.B) {
 	l := &Lookup{Project: k.project("stack"), Token: token, Level: LevelClaims, MaxAge: -1}
 	b.ReportAllocs()
 	for b.Loop() {
-		k.resolver.purges.purge(DigestOf(token))
+		k.resolver.purges.Purge(DigestOf(token))
 		if v, recalled := k.askFully(l); recalled || v.Status() != protocol.OK {
 			b.Fatal("not a miss")
 		}

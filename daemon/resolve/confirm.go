@@ -23,7 +23,7 @@ func (r *Resolver) Confirm(l *Lookup, v Verdict) Verdict {
 		v = rejected(protocol.ReasonExpired)
 	case e.revoked(r.revocations, l.revoked()):
 		v = rejected(protocol.ReasonRevoked)
-	case e.key != nil && !r.holds(l, e, now), !e.alive(l.Project, now), r.purges.covers(e.revision, l.purged(), e.user()):
+	case e.key != nil && !r.holds(l, e, now), !e.alive(l.Project, now), r.purges.Covers(e.revision, l.purged(), e.user()):
 		v = unknown(protocol.CodeBusy, time.Second) // withdrawn, purged or too old: asking again finds what is true now
 	case v.Level == LevelProfile:
 		r.profiles.confirm(l, &v, now)
@@ -50,7 +50,7 @@ func (s *profiles) confirm(l *Lookup, v *Verdict, now time.Time) {
 	age, fresh := clock.Elapsed(p.asked, now), time.Duration(l.Project.config.ProfileFresh)
 	tooOld := age >= fresh+time.Duration(l.Project.config.ProfileStale) ||
 		v.Source != SourceUpstream && l.MaxAge >= 0 && age >= l.wholeMaxAge()
-	switch purged := s.purges.covers(p.revision, l.purged(), p.user); {
+	switch purged := s.purges.Covers(p.revision, l.purged(), p.user); {
 	case !purged && !tooOld:
 		body, source := v.Body, v.Source
 		if age >= fresh {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/daemon/clock"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
+	"github.com/neonauthd/neonauthd/daemon/resolve/purge"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/protocol"
 )
@@ -120,9 +121,9 @@ func (e *entry) facts(token []byte) *revoke.Token {
 }
 
 // user names the entry's user; that of no entry is nobody.
-func (e *entry) user() subjectKey {
+func (e *entry) user() purge.Subject {
 	if e == nil {
-		return subjectKey{}
+		return purge.Subject{}
 	}
-	return subjectKey{e.project.name, e.subject}
+	return purge.Subject{Project: e.project.name, ID: e.subject}
 }

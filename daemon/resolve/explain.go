@@ -120,7 +120,7 @@ func (r *Resolver) cached(l *Lookup) Cached {
 	c := Cached{Verdict: "miss", Profile: "miss"}
 	var e *entry
 	if l.kind != opaque {
-		if e = r.memory.entry(&l.digest, now); e == nil || !e.alive(l.Project, now) || r.purges.covers(e.revision, l.digest, e.user()) {
+		if e = r.memory.entry(&l.digest, now); e == nil || !e.alive(l.Project, now) || r.purges.Covers(e.revision, l.digest, e.user()) {
 			return c
 		}
 		c.Verdict, c.Age = "hit", clock.Elapsed(e.established, now)

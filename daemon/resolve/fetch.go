@@ -9,6 +9,7 @@ import (
 	"github.com/neonauthd/neonauthd/cache"
 	"github.com/neonauthd/neonauthd/daemon/clock"
 	"github.com/neonauthd/neonauthd/daemon/fair"
+	"github.com/neonauthd/neonauthd/daemon/resolve/cachekey"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 	"github.com/neonauthd/neonauthd/protocol"
 )
@@ -47,7 +48,7 @@ type fetched struct {
 // from its answer.
 func (s *profiles) fetch(key cache.Key, l *Lookup, e *entry, priority upstream.Priority) func(context.Context) fetched {
 	return func(ctx context.Context) fetched {
-		revision := s.purges.current()
+		revision := s.purges.Current()
 		f := fetched{asked: s.now(), digest: l.digest, asker: l.Asker}
 		if p := s.get(key, l, f.asked); p != nil && priority == upstream.Interactive && clock.Elapsed(p.asked, f.asked) < l.freshness() {
 			f.profile, f.asked = p, p.asked // the flight before this one has just landed
@@ -90,7 +91,7 @@ func (s *profiles) fetch(key cache.Key, l *Lookup, e *entry, priority upstream.P
 // keep remembers a profile, and forgets what was said against it.
 func (s *profiles) keep(key cache.Key, l *Lookup, p *profile) {
 	s.denials.Delete(key)
-	s.denials.Delete(deniedToken(key, l.digest))
+	s.denials.Delete(cachekey.Denied(key, l.digest))
 	s.troubles.Delete(key)
 	s.replace(key, p, s.now())
 }
@@ -126,9 +127,6 @@ func (s *profiles) takeLast(ctx context.Context, key cache.Key, l *Lookup, e *en
 func (s *profiles) shared(l *Lookup, e *entry, body []byte, asked time.Time, revision uint64) *profile {
 	a := answer{body: body}
 	if l.introspects(e) {
-		if l.Project.introspection.Load() == nil {
-			return nil
-		}
 		var outcome protocol.Outcome
 		if a, outcome, _ = l.Project.read(body, e, s.now()); outcome.Status() != protocol.OK {
 			return nil
@@ -169,7 +167,7 @@ func (s *profiles) failed(f *fetched, key cache.Key, l *Lookup, err error, revis
 		s.memory.Delete(key)
 		denied := key
 		if f.ofToken {
-			denied = deniedToken(key, l.digest)
+			denied = cachekey.Denied(key, l.digest)
 		}
 		if !e.OwnClock { // else the clock may be set right meanwhile
 			s.denials.Set(denied, denial{l.Project, revision, f.denied}, DenialLifetime)

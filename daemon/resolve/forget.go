@@ -5,6 +5,8 @@ import (
 
 	"github.com/neonauthd/neonauthd/cache"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
+	"github.com/neonauthd/neonauthd/daemon/resolve/cachekey"
+	"github.com/neonauthd/neonauthd/daemon/resolve/purge"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 )
@@ -13,7 +15,7 @@ import (
 // What was established before it is never served again, also if it was in flight.
 func (r *Resolver) PurgeAll() (entries int64) {
 	before := r.memory.Stats().Entries
-	r.purges.purgeAll()
+	r.purges.All()
 	r.memory.Purge()
 	r.rejections.Purge()
 	r.profiles.denials.Purge()
@@ -25,15 +27,15 @@ func (r *Resolver) PurgeAll() (entries int64) {
 // profiles are gone at once.
 func (r *Resolver) PurgeToken(token []byte, projects []*Project) (entries int64) {
 	before, digest := r.memory.Stats().Entries, DigestOf(token)
-	r.purges.purge(digest)
+	r.purges.Purge(digest)
 	r.memory.Delete(digest)
 	r.rejections.Delete(digest)
 	if s, ok := upstream.ParseSession(token); ok {
-		r.purges.purge(sessionMark(s)) // makes every spelling void; this one is dropped at once
+		r.purges.Purge(sessionMark(s)) // makes every spelling void; this one is dropped at once
 		digest = DigestOf(s.Canonical())
 	}
 	for _, p := range projects {
-		r.memory.Delete(credentialKey(p.name, digest))
+		r.memory.Delete(cachekey.Credential(p.name, digest))
 	}
 	return max(0, before-r.memory.Stats().Entries)
 }
@@ -56,7 +58,7 @@ func (r *Resolver) PurgeNamed(m revoke.Mark) {
 	if n, err := hex.Decode(name[:], []byte(m.Value)); err != nil || n != len(name) {
 		return
 	}
-	r.purges.purge(name)
+	r.purges.Purge(name)
 	r.memory.Delete(name)
 	r.rejections.Delete(name)
 }
@@ -64,9 +66,9 @@ func (r *Resolver) PurgeNamed(m revoke.Mark) {
 // PurgeSubject forgets a user of a project, and says how many profiles there were.
 // Verdicts go by token and cannot be found by user; the purge makes them void.
 func (r *Resolver) PurgeSubject(project, subject string) (profiles int64) {
-	r.purges.purge(subjectKey{project, subject})
+	r.purges.Purge(purge.Subject{Project: project, ID: subject})
 	for _, class := range []keyset.Class{keyset.ClassNormal, keyset.ClassRestricted, keyset.ClassAnonymous} {
-		key := userKey(project, class, subject)
+		key := cachekey.User(project, class, subject)
 		if r.memory.profile(&key, r.now()) != nil {
 			profiles++
 		}

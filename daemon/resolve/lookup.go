@@ -11,6 +11,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/daemon/keyring"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
+	"github.com/neonauthd/neonauthd/daemon/resolve/cachekey"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 )
@@ -184,7 +185,7 @@ func DigestOf(credential []byte) cache.Key { return sha256.Sum256(credential) }
 // sessionMark names all credentials of a session, whatever their spelling and
 // signature: a purge of one is a purge of all.
 func sessionMark(s upstream.Session) cache.Key {
-	return listKey("session token", string(s.Token()))
+	return cachekey.Of("session token", string(s.Token()))
 }
 
 // TokenMark is what a revocation of a project's credential goes by, and when the

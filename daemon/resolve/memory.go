@@ -7,6 +7,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/cache"
 	"github.com/neonauthd/neonauthd/daemon/clock"
+	"github.com/neonauthd/neonauthd/daemon/resolve/purge"
 )
 
 // Bounds of what is kept.
@@ -81,13 +82,13 @@ func (m *memory) keepEntry(digest cache.Key, e *entry, now time.Time) {
 // keepProfile keeps a profile for as long as it may be served stale.
 func (m *memory) keepProfile(key cache.Key, p *profile, now time.Time) {
 	config := &p.project.config
-	cost := profileBytes + int64(len(p.body)+len(p.user.subject))
+	cost := profileBytes + int64(len(p.body)+len(p.user.ID))
 	lifetime := time.Duration(config.ProfileFresh+config.ProfileStale) - clock.Elapsed(p.asked, now)
 	m.Set(key, m.group(p.user), remembered{profile: p}, cost, lifetime)
 }
 
 // group is the share of the cache that one user's tokens compete for.
-func (m *memory) group(user subjectKey) uint64 { return maphash.Comparable(m.seed, user) }
+func (m *memory) group(user purge.Subject) uint64 { return maphash.Comparable(m.seed, user) }
 
 // tidy frees what has expired, now and then, until ctx ends.
 func (m *memory) tidy(ctx context.Context) {

@@ -10,6 +10,8 @@ import (
 	"github.com/neonauthd/neonauthd/cache"
 	"github.com/neonauthd/neonauthd/daemon/clock"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
+	"github.com/neonauthd/neonauthd/daemon/resolve/cachekey"
+	"github.com/neonauthd/neonauthd/daemon/resolve/purge"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 	"github.com/neonauthd/neonauthd/protocol"
@@ -28,7 +30,7 @@ const (
 // upstream can judge it or introspects it.
 type profile struct {
 	project  *Project
-	user     subjectKey
+	user     purge.Subject
 	revision uint64
 	asked    time.Time // when the question went out, with monotonic reading: the profile is at least that live
 	body     []byte
@@ -47,7 +49,7 @@ type profiles struct {
 	recent      *cache.Recent[struct{}] // profiles refreshed just now
 	troubles    *cache.Recent[string]   // why profiles could not be had, in closed words
 	flights     *cache.Flights[fetched]
-	purges      *purges
+	purges      *purge.List
 	revocations *revoke.List
 	fleet       func() (Fleet, bool)
 	now         func() time.Time
@@ -92,8 +94,8 @@ func (s *profiles) answer(l *Lookup, e *entry, key cache.Key, p *profile, now ti
 // denied tells what the upstream has said against the user, or against the token
 // alone, a moment ago.
 func (s *profiles) denied(key cache.Key, l *Lookup, e *entry, now time.Time) (protocol.Reason, bool) {
-	for _, k := range [2]cache.Key{key, deniedToken(key, l.digest)} {
-		if no, hit := s.denials.GetAt(&k, now); hit && no.project == l.Project && !s.purges.covers(no.revision, l.purged(), e.user()) {
+	for _, k := range [2]cache.Key{key, cachekey.Denied(key, l.digest)} {
+		if no, hit := s.denials.GetAt(&k, now); hit && no.project == l.Project && !s.purges.Covers(no.revision, l.purged(), e.user()) {
 			return no.reason, true
 		}
 	}
@@ -125,9 +127,9 @@ func (s *profiles) dead(l *Lookup, e *entry, now time.Time) (Verdict, bool) {
 // credential's where that is what the upstream is asked about.
 func (l *Lookup) profileKey(e *entry) cache.Key {
 	if e == nil || l.introspects(e) {
-		return credentialKey(l.Project.name, l.digest)
+		return cachekey.Credential(l.Project.name, l.digest)
 	}
-	return userKey(l.Project.name, e.class, e.subject)
+	return cachekey.User(l.Project.name, e.class, e.subject)
 }
 
 // freshness is the age below which a profile answers this lookup at once.
@@ -156,7 +158,7 @@ func (s *profiles) get(key cache.Key, l *Lookup, now time.Time) *profile {
 // usable is p, or nil if it may not be used at all.
 func (s *profiles) usable(p *profile, l *Lookup, now time.Time) *profile {
 	switch {
-	case p == nil, p.project != l.Project, s.purges.covers(p.revision, l.purged(), p.user):
+	case p == nil, p.project != l.Project, s.purges.Covers(p.revision, l.purged(), p.user):
 		return nil
 	case p.entry != nil && !p.entry.over(now) && !p.entry.alive(l.Project, now):
 		return nil // what is known of the credential's end rests on a clock that was set back since
@@ -195,7 +197,7 @@ func (s *profiles) resolve(ctx context.Context, l *Lookup, e *entry) Verdict {
 		case f.profile == nil:
 			return s.fallback(l, e, key, f.failure)
 		case l.MaxAge >= 0 && f.asked.Before(asked) && clock.Elapsed(f.asked, asked) >= l.wholeMaxAge(),
-			s.purges.covers(f.profile.revision, l.purged(), f.profile.user):
+			s.purges.Covers(f.profile.revision, l.purged(), f.profile.user):
 			continue
 		}
 		now := s.now()

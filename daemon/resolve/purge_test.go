@@ -3,8 +3,8 @@ package resolve
 import (
 	"sync"
 	"testing"
-	"time"
 
+	"github.com/neonauthd/neonauthd/daemon/resolve/purge"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
 
@@ -15,9 +15,9 @@ func TestAfterEachPurgeTheTokenIsVerifiedAnew(t *testing.T) {
 		name  string
 		purge func(*harness, string)
 	}{
-		{"all", func(k *harness, _ string) { k.resolver.purges.purgeAll() }},
-		{"token", func(k *harness, token string) { k.resolver.purges.purge(DigestOf([]byte(token))) }},
-		{"subject", func(k *harness, _ string) { k.resolver.purges.purge(subjectKey{"stack", "ada"}) }},
+		{"all", func(k *harness, _ string) { k.resolver.purges.All() }},
+		{"token", func(k *harness, token string) { k.resolver.purges.Purge(DigestOf([]byte(token))) }},
+		{"subject", func(k *harness, _ string) { k.resolver.purges.Purge(purge.Subject{Project: "stack", ID: "ada"}) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			k := newHarness(t, nil)
@@ -42,30 +42,11 @@ func TestAPurgeOfOneLeavesOthersAlone(t *testing.T) {
 	p, ada, bob := k.project("stack"), k.token("ada"), k.token("bob")
 	k.ask(p, ada)
 	k.ask(p, bob)
-	k.resolver.purges.purge(subjectKey{"stack", "ada"})
-	k.resolver.purges.purge(subjectKey{"neon", "bob"})
-	k.resolver.purges.purge(DigestOf([]byte(ada)))
+	k.resolver.purges.Purge(purge.Subject{Project: "stack", ID: "ada"})
+	k.resolver.purges.Purge(purge.Subject{Project: "neon", ID: "bob"})
+	k.resolver.purges.Purge(DigestOf([]byte(ada)))
 	if _, recalled := k.askFully(k.claims(p, bob)); !recalled {
 		t.Error("a purge of another user, project or token forgot this one")
-	}
-}
-
-func TestMorePurgesThanAreKeptPurgeEverything(t *testing.T) {
-	f := &purges{}
-	first := subjectKey{"main", "first"}
-	stamp := f.current()
-	f.purge(first)
-	for i := range MaxPurges {
-		f.purge(subjectKey{"main", time.Duration(i).String()})
-	}
-	if n := f.count.Load(); n > MaxPurges {
-		t.Errorf("%d purges are kept, more than %d", n, MaxPurges)
-	}
-	if !f.covers(stamp, DigestOf(nil), first) {
-		t.Error("what was purged first came back to life")
-	}
-	if f.covers(f.current(), DigestOf(nil), first) {
-		t.Error("what is new is purged as well")
 	}
 }
 
@@ -83,16 +64,16 @@ func TestNoVerdictSurvivesAPurgeThatRaces(t *testing.T) {
 	token := k.upstream.StackToken(standin.TokenSpec{Subject: "ada"})
 	digest := DigestOf([]byte(token))
 	purges := []func(){
-		k.resolver.purges.purgeAll,
-		func() { k.resolver.purges.purge(digest); k.resolver.memory.Delete(digest) },
-		func() { k.resolver.purges.purge(subjectKey{"stack", "ada"}) },
+		k.resolver.purges.All,
+		func() { k.resolver.purges.Purge(digest); k.resolver.memory.Delete(digest) },
+		func() { k.resolver.purges.Purge(purge.Subject{Project: "stack", ID: "ada"}) },
 	}
 	resurrected := 0
 	for i := range rounds {
 		var wg sync.WaitGroup
 		wg.Go(func() { wantAccepted(t, "racing", k.ask(p, token)) })
 		purges[i%len(purges)]()
-		purged := k.resolver.purges.current()
+		purged := k.resolver.purges.Current()
 		v := k.ask(p, token)
 		wantAccepted(t, "after", v)
 		if v.entry != nil && v.entry.revision < purged {
@@ -105,32 +86,5 @@ func TestNoVerdictSurvivesAPurgeThatRaces(t *testing.T) {
 	}
 	if resurrected > 0 {
 		t.Errorf("%d of %d rounds were answered from before the purge", resurrected, rounds)
-	}
-}
-
-// TestPurgesHoldWhileEverythingIsPurged has an entry that one purge has killed
-// looked at while another purge makes everything older void: at no instant may
-// it seem alive.
-func TestPurgesHoldWhileEverythingIsPurged(t *testing.T) {
-	rounds := 20_000
-	if testing.Short() {
-		rounds = 1000
-	}
-	user := subjectKey{"main", "ada"}
-	for range rounds {
-		f := &purges{}
-		stamp := f.current()
-		f.purge(user)
-		var wg sync.WaitGroup
-		wg.Go(f.purgeAll)
-		for range 8 {
-			if !f.covers(stamp, DigestOf(nil), user) {
-				t.Error("a purged entry came back to life while another purge ran")
-			}
-		}
-		wg.Wait()
-		if t.Failed() {
-			return
-		}
 	}
 }

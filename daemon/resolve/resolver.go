@@ -4,7 +4,7 @@
 //
 // Read resolver.go and verify.go from the top: their functions are the order of
 // decisions, and Explain goes the same way. What ends a verdict is in entry.go
-// (time, withdrawn keys), in package revoke, and in purges.go. A Project is what one
+// (time, withdrawn keys), in package revoke, and in package purge. A Project is what one
 // configured upstream project is at work: its rules, its keys and its upstream.
 package resolve
 
@@ -19,6 +19,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
+	"github.com/neonauthd/neonauthd/daemon/resolve/purge"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/protocol"
 )
@@ -67,7 +68,7 @@ type Resolver struct {
 	places        places
 	sessions      *fair.Allowance // of lookups that only the upstream can judge
 	profiles      *profiles
-	purges        *purges
+	purges        *purge.List
 	revocations   *revoke.List
 	now           func() time.Time
 	clockFloor    time.Time
@@ -98,7 +99,7 @@ func New(c Config) (*Resolver, error) {
 	}
 	owner, stop := context.WithCancel(context.Background())
 	flights := cache.FlightsConfig{Timeout: flightTimeout, Panicked: c.Panicked}
-	purges := &purges{}
+	purges := &purge.List{}
 	return &Resolver{
 		memory:        memory,
 		rejections:    cache.NewRecent[rejection](RejectionsKept, c.Now),
@@ -210,7 +211,7 @@ func (r *Resolver) holds(l *Lookup, e *entry, now time.Time) bool {
 		return false
 	}
 	_, usable := l.keys(now)
-	return usable && !r.purges.covers(e.revision, l.digest, e.user())
+	return usable && !r.purges.Covers(e.revision, l.digest, e.user())
 }
 
 // recallEntry answers for a token whose claims are known to hold.
@@ -233,7 +234,7 @@ func (r *Resolver) remembered(l *Lookup, e *entry, now time.Time) Verdict {
 func (r *Resolver) stands(l *Lookup, no rejection, now time.Time) bool {
 	keys := l.Project.keys.Snapshot()
 	return no.project == l.Project && keys != nil && no.keys == keys.Set() && !now.Round(0).Before(no.from) &&
-		!r.purges.covers(no.revision, l.digest, subjectKey{})
+		!r.purges.Covers(no.revision, l.digest, purge.Subject{})
 }
 
 // Admit gives a lookup that Recall could not answer a place to wait at, or reports

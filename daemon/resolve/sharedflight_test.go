@@ -8,6 +8,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
+	"github.com/neonauthd/neonauthd/daemon/resolve/cachekey"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/protocol"
 )
@@ -66,7 +67,7 @@ func TestALookupIsNotRefusedForAnothersShare(t *testing.T) {
 				p, ada := k.project("stack"), k.upstream.AddUser(standin.User{Name: "Ada"}).ID
 				refuse := make(chan struct{})
 				go func() {
-					_, _, _ = k.resolver.profiles.flights.Do(t.Context(), p.flight(userKey(p.name, keyset.ClassNormal, ada)), func(context.Context) fetched {
+					_, _, _ = k.resolver.profiles.flights.Do(t.Context(), p.flight(cachekey.User(p.name, keyset.ClassNormal, ada)), func(context.Context) fetched {
 						<-refuse
 						return fetched{asker: c.asker, unsent: c.unsent, failure: refused}
 					})

@@ -10,6 +10,8 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/keyring"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
+	"github.com/neonauthd/neonauthd/daemon/resolve/cachekey"
+	"github.com/neonauthd/neonauthd/daemon/resolve/purge"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/daemon/standin/stackauth"
 	"github.com/neonauthd/neonauthd/protocol"
@@ -65,7 +67,7 @@ func TestAnEntryProvesItsOwnValidity(t *testing.T) {
 	if e.alive(&Project{name: "main"}, began) {
 		t.Error("alive for a project of the same name")
 	}
-	if (*entry)(nil).user() != (subjectKey{}) {
+	if (*entry)(nil).user() != (purge.Subject{}) {
 		t.Error("no entry has a user")
 	}
 }
@@ -225,7 +227,7 @@ func TestDistinctListsNeverShareAKey(t *testing.T) {
 	seen := map[[32]byte]string{}
 	note := func(list ...string) {
 		name := fmt.Sprintf("%q", list)
-		key := listKey(list...)
+		key := cachekey.Of(list...)
 		if other, again := seen[key]; again {
 			t.Errorf("%.60s and %.60s share a key", name, other)
 		}
@@ -241,7 +243,7 @@ func TestDistinctListsNeverShareAKey(t *testing.T) {
 			}
 		}
 	}
-	if n := testing.AllocsPerRun(100, func() { _ = userKey("main", keyset.ClassNormal, "258c9c46-8d9d-44c6-a90d-49892cedf204") }); n > 0 {
+	if n := testing.AllocsPerRun(100, func() { _ = cachekey.User("main", keyset.ClassNormal, "258c9c46-8d9d-44c6-a90d-49892cedf204") }); n > 0 {
 		t.Errorf("%v allocations", n)
 	}
 }

@@ -38,7 +38,7 @@ func (r *Resolver) verify(l *Lookup, establish func() (Verdict, error)) Verdict 
 		switch {
 		case revoked:
 			return rejected(protocol.ReasonRevoked)
-		case v.entry.alive(l.Project, now) && !r.purges.covers(v.entry.revision, l.digest, v.entry.user()):
+		case v.entry.alive(l.Project, now) && !r.purges.Covers(v.entry.revision, l.digest, v.entry.user()):
 			return v
 		}
 	}
@@ -101,7 +101,7 @@ func (w *walk) seek(kid string, tried *keyring.Snapshot) (keyring.SeekResult, ti
 
 // establish verifies the token, and remembers what that came to.
 func (w *walk) establish() Verdict {
-	revision := w.purges.current()
+	revision := w.purges.Current()
 	j := w.judge()
 	if j.keys == nil {
 		return j.pending
