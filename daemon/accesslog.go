@@ -2,9 +2,11 @@ package daemon
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
+	"path/filepath"
 
 	"github.com/neonauthd/neonauthd/daemon/statedir"
 	"github.com/neonauthd/neonauthd/internal/accesslog"
@@ -36,7 +38,11 @@ func ownAccessKey(dir *statedir.Dir, log *slog.Logger) (accesslog.Key, error) {
 	f, err := dir.Open(accessKeyName)
 	if err == nil {
 		defer f.Close()
-		return accesslog.ReadKey(f)
+		key, err := accesslog.ReadKey(f)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w; or remove the file to have a new one made, and other hashes", filepath.Join(dir.Path(), accessKeyName), err)
+		}
+		return key, nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return nil, err

@@ -213,6 +213,12 @@ func TestAKeyOfTheAccessLogThatIsTooShortIsRefused(t *testing.T) {
 	c, h := e2e.NewUpstream(t, standin.Options{}), e2e.NewFolder(t)
 	h.Configure(t, e2e.Settings{Top: fmt.Sprintf("access_log = %q", "file:"+h.Path("log")), Tables: []string{c.Project(t, h, standin.Stack, quick)}})
 	h.Write(t, accesslog.KeyCredential, "short")
+	must(t, os.MkdirAll(h.Path("state"), 0o700))
+	h.Write(t, "state/access-log.key", "")
+	own := h.Launch(t)
+	if code, said := own.AwaitEnd(t), own.Stderr.String(); code != 78 || !strings.Contains(said, h.Path("state/access-log.key")+": access log's key: has to have") {
+		t.Errorf("an own key that is empty: status %d: %s", code, said)
+	}
 	i := h.LaunchWith(t, func(cmd *exec.Cmd) { cmd.Env = append(cmd.Env, "CREDENTIALS_DIRECTORY="+h.Dir) })
 	if code, said := i.AwaitEnd(t), i.Stderr.String(); code != 78 || !strings.Contains(said, "access log's key: has to have 16 to 4096 bytes") || strings.Contains(said, "short") {
 		t.Errorf("status %d: %s", code, said)

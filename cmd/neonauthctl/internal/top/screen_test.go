@@ -110,6 +110,8 @@ func TestWhatIsWrongStandsOut(t *testing.T) {
 		"failing profiles": {func(s *stats) { s.Projects[0].Upstream.Failures = 70 }, "7.0", "good:fail"},
 		"held back":        {func(s *stats) { s.Projects[0].Upstream.Refused = 70 }, "7.0", "good:held"},
 		"no profiles":      {func(s *stats) { s.Projects[0].Failures = []failure{{Of: "profile", Cause: "down"}} }, "good: no profile, 1s ago: down", "good:no-profile"},
+		"introspection":    {func(s *stats) { s.Projects[0].Introspection.Circuit = "open" }, "good", "good:introspection"},
+		"not linked":       {func(s *stats) { s.Projects[0].Introspection.Unlinked = true }, "good", "good:unlinked"},
 		"unknown":          {func(s *stats) { s.Outcomes.Unknown = 70 }, "7.0", "unknown"},
 		"stale":            {func(s *stats) { s.Sources.Stale = 70 }, "7.0", "stale"},
 		"turned away":      {func(s *stats) { s.Connections.Refused = 70 }, "7.0", "refused"},

@@ -54,6 +54,11 @@ type projectStats struct {
 	KeysFailures int64 `json:"keys_failures"`
 	Upstream     upstreamStats
 	Failures     []failure
+	// Introspection is that of a project that has none where it is zero.
+	Introspection struct {
+		Circuit  string
+		Unlinked bool
+	}
 }
 
 // failure is the last time that an upstream did not answer one kind of question.
@@ -86,6 +91,8 @@ func (i *interval) trouble(p *projectStats) []string {
 		{"held", is(func(u *upstreamStats) uint64 { return u.Refused })},
 		{"keys", p.Keys == 0},
 		{"failed", p.KeysFailures > 0},
+		{"introspection", p.Introspection.Circuit != "" && p.Introspection.Circuit != "closed"},
+		{"unlinked", p.Introspection.Unlinked},
 	})
 	for _, f := range p.Failures {
 		if !f.Over {
