@@ -154,10 +154,10 @@ func TestControlIsForThisHostOnly(t *testing.T) {
 }
 
 func TestConfigBlocks(t *testing.T) {
-	s := New(Options{BaseURL: "http://127.0.0.1:1", ProjectID: "p", ServerKey: "ssk_x", Audience: "app"})
+	s := New(Options{BaseURL: "http://127.0.0.1:1", ProjectID: "p", ServerKey: "ssk_x", Audience: "app", Client: "c"})
 	for p, want := range map[Preset]string{
 		Stack: "[[project]]\nname = \"stack\"\npreset = \"stack\"\nbase_url = \"http://127.0.0.1:1\"\nproject_id = \"p\"\nsecret_server_key = \"/k\"\n\n",
-		Neon:  "[[project]]\nname = \"neon\"\npreset = \"neon\"\nbase_url = \"http://127.0.0.1:1/neondb/auth\"\n\n",
+		Neon:  "[[project]]\nname = \"neon\"\npreset = \"neon\"\nbase_url = \"http://127.0.0.1:1/neondb/auth\"\nlogout_client_ids = [\"c\"]\n\n",
 		OIDC: "[[project]]\nname = \"oidc\"\npreset = \"oidc\"\nbase_url = \"http://127.0.0.1:1/oidc\"\naudiences = [\"app\"]\n" +
 			"algorithms = [\"RS256\", \"RS384\", \"RS512\", \"PS256\", \"PS384\", \"PS512\", \"ES256\", \"ES384\", \"ES512\", \"EdDSA\"]\n\n",
 	} {

@@ -125,6 +125,8 @@ func (s *Standin) ConfigBlock(p Preset, keyFile string) string {
 	case Stack:
 		block += "project_id = " + strconv.Quote(s.options.ProjectID) + "\n" +
 			comment + "secret_server_key = " + strconv.Quote(keyFile) + "\n"
+	case Neon:
+		block += "logout_client_ids = [" + strconv.Quote(s.options.Client) + "]\n"
 	case OIDC:
 		block += "audiences = [" + strconv.Quote(s.options.Audience) + "]\nalgorithms = ["
 		for i, alg := range mint.Algorithms() {

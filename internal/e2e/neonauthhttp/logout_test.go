@@ -2,18 +2,22 @@ package neonauthhttp_test
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/internal/e2e"
+	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
 // startLogouts replaces neonauth-http by one that takes logout tokens, on a free port
@@ -182,6 +186,29 @@ func TestTheGuidesRecipesHandLogoutsOn(t *testing.T) {
 				t.Error("the application was reached without a token")
 			}
 		})
+	}
+}
+
+// TestWhatTheGuideTriesOfLogoutsWorks as it stands, but for ports and folder.
+func TestWhatTheGuideTriesOfLogoutsWorks(t *testing.T) {
+	t.Parallel()
+	bash := need.Program(t, "bash", "bash")
+	need.Program(t, "curl", "curl")
+	f := e2e.NewFolder(t)
+	upstream, logouts := freeAddress(t), freeAddress(t)
+	path := "PATH=" + filepath.Dir(e2e.Program("neonauthd")) + ":" + os.Getenv("PATH")
+	stage := launch(t, f.Dir, e2e.Program("neonauthd"), nil, "standin", "--daemon", "--dir", f.Dir, "--listen", upstream)
+	stage.AwaitListening(t, "unix", f.Path("neonauthd.sock"))
+	text := strings.NewReplacer("/tmp/auth", f.Dir, "127.0.0.1:4183", logouts, "127.0.0.1:4000", upstream,
+		"sleep 1", "until curl -s -o status http://"+logouts+"; do sleep 0.1; done").Replace(guide(t, "bash"))
+	ctx, cancel := context.WithTimeout(t.Context(), e2e.Patience)
+	defer cancel()
+	try := exec.CommandContext(ctx, bash, "-c", text)
+	try.Env = e2e.Environment(path)
+	out, _ := try.CombinedOutput() // what it ends with is that of kill
+	accepted, rejected := strings.Index(string(out), "accepted\n"), strings.Index(string(out), "rejected: revoked")
+	if accepted < 0 || rejected < accepted {
+		t.Errorf("it says:\n%s", out)
 	}
 }
 

@@ -17,7 +17,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, serveBare(path))
 		os.Exit(1)
 	}
-	e2e.Main(m, "neonauthd", "neonauth-http")
+	e2e.Main(m, "neonauthd", "neonauthctl", "neonauth-http")
 }
 
 // launch starts a program in a folder. Its end, at the test's latest, has to be
