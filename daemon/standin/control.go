@@ -44,6 +44,7 @@ func (s *Standin) controlRoutes(mux *http.ServeMux) {
 	handle("POST "+controlPath+"/logouts", s.controlLogouts)
 	handle("POST "+controlPath+"/faults", s.controlInject)
 	handle("DELETE "+controlPath+"/faults", s.controlClear)
+	handle("POST "+controlPath+"/clients", s.controlClient)
 	handle("GET "+controlPath+"/calls", func(*http.Request) (any, error) { return s.countCalls(), nil })
 	control.HandleFunc("GET "+controlPath+"/config", s.controlConfig)
 	control.HandleFunc("GET "+controlPath+"/{$}", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, Usage()) })

@@ -1,10 +1,12 @@
 package standin
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/neonauthd/neonauthd/daemon/standin/introspect"
 	"github.com/neonauthd/neonauthd/daemon/standin/mint"
+	"github.com/neonauthd/neonauthd/daemon/standin/ordered"
 	"github.com/neonauthd/neonauthd/daemon/standin/stackauth"
 )
 
@@ -34,6 +36,28 @@ func (s *Standin) AddClient(c introspect.Client) {
 	for _, server := range s.oauth {
 		server.AddClient(c)
 	}
+}
+
+// controlClient adds a client, or tells the one that is there from the start.
+func (s *Standin) controlClient(r *http.Request) (any, error) {
+	var form struct {
+		ID        string   `json:"client_id"`
+		Secret    string   `json:"client_secret"`
+		Basic     bool     `json:"basic"`
+		Resources []string `json:"resources"`
+	}
+	if err := readForm(r, &form); err != nil {
+		return nil, err
+	}
+	switch {
+	case form.ID == "":
+		form.ID, form.Secret = s.options.Client, s.options.ClientSecret
+	case form.Secret == "":
+		return nil, errors.New("a client that introspects has a client_secret")
+	default:
+		s.AddClient(introspect.Client{ID: form.ID, Secret: form.Secret, Basic: form.Basic, Resources: form.Resources})
+	}
+	return ordered.Object{{"client_id", form.ID}, {"client_secret", form.Secret}}, nil
 }
 
 // ClientSecret is the secret of [Standin.Client].

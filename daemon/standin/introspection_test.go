@@ -166,6 +166,36 @@ func membersOfText(text string) string {
 	return strings.Join(all, " ")
 }
 
+// TestProgramsLearnTheClientThatIntrospects, and add others.
+func TestProgramsLearnTheClientThatIntrospects(t *testing.T) {
+	s := New(Options{BaseURL: "https://auth.example"})
+	control := func(body string) (int, map[string]string) {
+		t.Helper()
+		r := httptest.NewRequest(http.MethodPost, "http://localhost"+controlPath+"/clients", strings.NewReader(body))
+		r.RemoteAddr = "127.0.0.1:1"
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, r)
+		var got map[string]string
+		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
+			t.Fatal(err)
+		}
+		return w.Code, got
+	}
+	if code, got := control(""); code != http.StatusOK || got["client_id"] != s.Client() || got["client_secret"] != s.ClientSecret() {
+		t.Errorf("%d %v", code, got)
+	}
+	if code, _ := control(`{"client_id":"x"}`); code != http.StatusBadRequest {
+		t.Errorf("without a secret: %d", code)
+	}
+	if code, _ := control(`{"client_id":"x","client_secret":"y","resources":["` + s.Resource() + `"]}`); code != http.StatusOK {
+		t.Errorf("a new one: %d", code)
+	}
+	token := s.ResourceToken(Neon, TokenSpec{Subject: s.AddUser(User{}).ID})
+	if w := s.put(s.by(token, func(form url.Values) { form.Set("client_id", "x"); form.Set("client_secret", "y") })); !strings.Contains(w.Body.String(), `"active":true`) {
+		t.Errorf("asked by the new one: %s", w.Body)
+	}
+}
+
 // TestIntrospectionIsLimitedAsAtBetterAuth: so many, until nobody has asked for a minute.
 func TestIntrospectionIsLimitedAsAtBetterAuth(t *testing.T) {
 	now := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)

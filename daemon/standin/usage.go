@@ -23,6 +23,11 @@ Mint a token of your own, also a broken one:
   class (stack: normal, restricted, anonymous); for (neon, oidc: the resource that an OAuth client gets the
   token for), client, scope, opaque (neon, oidc: an opaque access token).
 
+Learn the OAuth client that introspects (neon, oidc), or add one, linked to resources or not:
+  curl -X POST BASE/_standin/clients
+  curl -d '{"client_id":"x","client_secret":"y","resources":["https://mcp.example.net/mcp"]}' BASE/_standin/clients
+  Members: client_id, client_secret, resources, basic (registered for the header Authorization).
+
 Make an API key (stack), and revoke it:
   curl -d '{"user":"ID"}' BASE/_standin/api-keys        Members: user or team, public, lifetime.
   curl -d '{"revoke":"sk_..."}' BASE/_standin/api-keys
