@@ -221,6 +221,9 @@ func (a *actor) gather(text string) error {
 }
 
 func (m *member) note(have map[string]string, subject string) {
+	if have["cause"] == "timeout" {
+		return // the machine was busy
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.outcomes[have["outcome"]] = true

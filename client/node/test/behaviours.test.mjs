@@ -130,7 +130,7 @@ class Actor {
   async loop(member, method) {
     while (!this.over) {
       const have = await this.call(method, member.who.token, {})
-      member.outcomes.add(have.outcome)
+      if (have.cause !== 'timeout') member.outcomes.add(have.outcome) // else the machine was busy
       if (have.outcome === 'accepted') {
         member.mixed ||= have.subject !== member.who.subject
         member.wake()

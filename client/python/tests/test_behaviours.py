@@ -134,7 +134,8 @@ class Actor:
         # the interpreter's lock to those that wait for the daemon too seldom.
         while not self._over.wait(0.001):
             have = self._result(method, member.token)
-            member.outcomes.add(have["outcome"])
+            if have.get("cause") != "timeout":  # else the machine was busy
+                member.outcomes.add(have["outcome"])
             if have["outcome"] == "accepted":
                 member.mixed = member.mixed or have["subject"] != member.subject
                 member.accepted.set()
