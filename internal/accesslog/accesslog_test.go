@@ -328,7 +328,7 @@ func TestTheJournalHasAMessageForEachLine(t *testing.T) {
 
 func TestAFullLogLosesLinesAndNobodyWaits(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
-	l, _ := newLog(t, "file:"+path)
+	l, said := newLog(t, "file:"+path)
 	for range MaxWaiting + 2 { // nobody writes
 		l.Write(lineOf("P"))
 	}
@@ -338,6 +338,9 @@ func TestAFullLogLosesLinesAndNobodyWaits(t *testing.T) {
 	running(t, l, func() {}) // the end writes what waits
 	if text, err := os.ReadFile(path); err != nil || strings.Count(string(text), "\n") != MaxWaiting || l.Written() != MaxWaiting {
 		t.Errorf("written %d (%v)", l.Written(), err)
+	}
+	if !strings.Contains(said.String(), "more come than its destination takes; give it a faster one\" lost=2") {
+		t.Errorf("the log says\n%s", said)
 	}
 }
 

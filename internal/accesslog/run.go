@@ -30,6 +30,7 @@ type writer struct {
 	end     time.Time // by when everything has to be written; zero: not yet known
 	failing bool
 	lostAt  uint64 // lines lost when it began to fail
+	toldOf  uint64 // lines lost of which the operator knows
 }
 
 // Run opens the destination, writes lines until ctx ends, and then those that wait.
@@ -114,7 +115,7 @@ func (w *writer) put() {
 		w.done(w.count)
 	}
 	w.tell(failed)
-	w.lost.Add(uint64(w.count))
+	w.toldOf = w.lost.Add(uint64(w.count))
 	w.text.Reset()
 	w.count = 0
 }
@@ -179,5 +180,8 @@ func (w *writer) tell(failed error) {
 	case w.failing:
 		w.failing = false
 		w.Logger.Info("access log written again", "lost", w.lost.Load()-w.lostAt)
+	case w.lost.Load() > w.toldOf:
+		w.Logger.Warn("access log lacks lines: more come than its destination takes; give it a faster one",
+			program.Every(complaintInterval), slog.Uint64("lost", w.lost.Load()-w.toldOf))
 	}
 }
