@@ -28,6 +28,11 @@ func ends() []end {
 			w.dialAdmin().ask("REVOKE project=mcp session %s", session.SessionID)
 			w.dialAdmin().ask("REVOKE project=neon session %s", session.SessionID)
 		}},
+		{"back-channel logout", func(w *liveDaemon, session standin.Session, _ string) {
+			token := w.upstream.LogoutToken(standin.Neon, standin.TokenSpec{Subject: session.UserID, Session: session.SessionID})
+			w.dial().ask("LOGOUT project=mcp %s", token)
+			w.dial().ask("LOGOUT project=neon %s", token)
+		}},
 		{"the token's `exp`", func(w *liveDaemon, _ standin.Session, _ string) { w.clock.advance(time.Hour) }},
 	}
 }
