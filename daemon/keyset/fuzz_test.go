@@ -43,11 +43,14 @@ func FuzzVerify(f *testing.F) {
 func FuzzSigned(f *testing.F) {
 	m := &minter{alg: EdDSA, kid: "kid-EdDSA", key: ed25519.NewKeyFromSeed(make([]byte, 32))}
 	s := mustSet(f, setBody(m.jwk(nil)))
-	strict, generic := testPolicy(), testPolicy()
+	strict, generic, logouts := testPolicy(), testPolicy(), testPolicy()
+	logouts.Logout, logouts.AudienceArray, logouts.KeyIDOptional, logouts.SessionClaims = true, true, true, []string{"sid"}
 	strict.StackFlags, strict.SessionClaims = true, []string{"refresh_token_id", "refreshTokenId"}
 	generic.AudienceArray, generic.KeyIDOptional, generic.AccessTokenType = true, true, true
 	generic.SessionClaims = []string{"sid"}
 	f.Add(m.header(), testPayload(nil))
+	f.Add(`{"typ":"logout+jwt","alg":"EdDSA"}`, ending(nil))
+	f.Add(m.header(), ending(nil))
 	for _, bad := range badValues() {
 		f.Add(`{"alg":"EdDSA","kid":"kid-EdDSA","x":`+bad+`}`, with(`"x":`+bad))
 	}
@@ -58,6 +61,11 @@ func FuzzSigned(f *testing.F) {
 		token := []byte(m.mint(header, payload))
 		agree(t, strict, s, token, testNow)
 		agree(t, generic, s, token, testNow)
+		agree(t, logouts, s, token, testNow)
+		_, lets := Verify(generic, s, token, testNow, nil)
+		if c, ends := Verify(logouts, s, token, testNow, nil); ends == accepted && (lets == accepted || c.Session == "" && c.Subject == "" || max(len(c.Session), len(c.Subject)) > MaxEnded) {
+			t.Errorf("ends %q of %q, and lets in: %v", c.Session, c.Subject, lets)
+		}
 	})
 }
 
