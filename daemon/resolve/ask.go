@@ -90,10 +90,8 @@ func (p *Project) read(text []byte, e *entry, now time.Time) (a answer, outcome 
 }
 
 const (
-	// freshToken is how old a token may be of which most are still active.
-	freshToken = 10 * time.Minute
-	// doubtInterval is how often the operator is asked whether the client is linked.
-	doubtInterval = 10 * time.Minute
+	freshToken    = 10 * time.Minute // how old a token may be of which most are still active
+	doubtInterval = 10 * time.Minute // how often the operator is asked whether the client is linked
 )
 
 // noteLink learns from what the upstream has said of a token whether this host's client

@@ -50,7 +50,7 @@ func (s *profiles) fetch(key cache.Key, l *Lookup, e *entry, priority upstream.P
 	return func(ctx context.Context) fetched {
 		revision := s.purges.Current()
 		f := fetched{asked: s.now(), digest: l.digest, asker: l.Asker}
-		if p := s.get(key, l, f.asked); p != nil && priority == upstream.Interactive && clock.Elapsed(p.asked, f.asked) < l.freshness() {
+		if p := s.get(key, l, f.asked); p != nil && priority != upstream.Background && clock.Elapsed(p.asked, f.asked) < l.freshness() {
 			f.profile, f.asked = p, p.asked // the flight before this one has just landed
 			return f
 		}
@@ -188,7 +188,7 @@ func (s *profiles) failed(f *fetched, key cache.Key, l *Lookup, err error, revis
 
 // unsentAs is why a fetch of that priority was not sent, by a budget or a pause.
 func unsentAs(priority upstream.Priority) unsent {
-	if priority == upstream.Background {
+	if priority != upstream.Interactive {
 		return asBackground
 	}
 	return forItsAsker

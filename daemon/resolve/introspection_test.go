@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/config"
+	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/daemon/fleet"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/standin"
@@ -80,6 +81,34 @@ func TestTheUpstreamsLimitIsNoDenial(t *testing.T) {
 		}
 		t.Logf("%d questions, %v", k.upstream.Calls(standin.Introspection), outcomes)
 	})
+}
+
+// TestMadeUpTokensCostOthersNothing: each costs a question, and they get no more than half of what may be sent at once.
+func TestMadeUpTokensCostOthersNothing(t *testing.T) {
+	k := newIntrospecting(t, config.DefaultIntrospectionLimit)
+	p := k.project("mcp")
+	known := k.upstream.OpaqueToken(standin.Neon, standin.TokenSpec{Subject: k.upstream.AddUser(standin.User{}).ID, Client: "checker", Resources: []string{k.upstream.Resource()}})
+	v, _ := k.askFully(k.profile(p, known))
+	wantAccepted(t, "an opaque token", v)
+	k.clock.Advance(2 * time.Minute)
+	before := k.upstream.Calls(standin.Introspection)
+	for i := range 100 {
+		l := k.profile(p, fmt.Sprintf("made-up-%024d", i))
+		l.Asker = fair.Asker{ID: fair.ID{UID: uint32(i)}}
+		if v, _ := k.askFully(l); v.Status() == protocol.OK {
+			t.Errorf("made up: %s", v.Outcome)
+		}
+	}
+	if n := k.upstream.Calls(standin.Introspection) - before; n < 10 || n > 13 {
+		t.Errorf("%d questions about made-up tokens", n)
+	}
+	for range 10 {
+		v, _ := k.askFully(k.profile(p, k.upstream.ResourceToken(standin.Neon, standin.TokenSpec{Subject: k.upstream.AddUser(standin.User{}).ID})))
+		wantAccepted(t, "a token that was verified", v)
+	}
+	if v, _ := k.askFully(k.profile(p, known)); v.Status() != protocol.OK || v.Source != SourceUpstream {
+		t.Errorf("an opaque token that was accepted before: %s, %s", v.Outcome, v.Source)
+	}
 }
 
 // crowd has users look up a token of their own every ten seconds or so, and returns how many questions had been asked at

@@ -179,11 +179,14 @@ func (s *profiles) resolve(ctx context.Context, l *Lookup, e *entry) Verdict {
 		return s.fallback(l, e, key, unknown(protocol.CodeBusy, time.Second))
 	}
 	asked := s.now()
-	failure := unknown(protocol.CodeBusy, time.Second)
+	failure, priority := unknown(protocol.CodeBusy, time.Second), upstream.Interactive
+	if l.door == accessTokens && s.get(key, l, asked) == nil {
+		priority = upstream.Unproved
+	}
 	// Up to three flights: one may have been under way that is too old for us,
 	// was not let through for another's sake, or showed another token.
 	for range 3 {
-		f, _, err := s.flights.Do(ctx, l.Project.flight(key), s.fetch(key, l, e, upstream.Interactive))
+		f, _, err := s.flights.Do(ctx, l.Project.flight(key), s.fetch(key, l, e, priority))
 		switch {
 		case err != nil:
 			return s.fallback(l, e, key, unfinished(err))

@@ -55,23 +55,19 @@ func (s *profiles) share(l *Lookup, e *entry, priority upstream.Priority) share 
 		Keep:       time.Duration(config.ProfileFresh) + time.Duration(config.ProfileStale),
 		Timeout:    time.Duration(config.UpstreamTimeout),
 		Rate:       config.UpstreamRate,
-		Background: priority == upstream.Background,
+		Background: priority != upstream.Interactive,
 		Private:    e == nil || s.purgedItself(l),
-	}
-	introspects := l.introspects(e)
-	if introspects { // has a budget of its own
-		ask.Project += introspectionOf
-		ask.Rate, ask.Burst = l.Project.upstream.Budget()
 	}
 	if e != nil {
 		ask.Subject, ask.Class = e.subject, e.class.String()
-		if introspects { // is of this token alone
-			ask.Class = hex.EncodeToString(l.digest[:])
-		}
 		ask.Purges = []fleet.Name{
 			{Kind: string(revoke.KindPurgeAll)},
 			{Kind: string(revoke.KindPurgeSubject), Project: config.Name, Value: e.subject},
 		}
+	}
+	if l.introspects(e) { // has a budget of its own, and is of this token alone
+		ask.Project, ask.Class = ask.Project+introspectionOf, hex.EncodeToString(l.digest[:])
+		ask.Rate, ask.Burst = l.Project.upstream.Budget()
 	}
 	if ask.Background { // what this host has is younger than that
 		ask.MaxAge = min(ask.MaxAge, time.Duration(config.ProfileFresh)/2)

@@ -30,6 +30,9 @@ const (
 	Interactive Priority = iota
 	// Background: a refresh nobody waits for. Uses only a part of the budget and never waits.
 	Background
+	// Unproved: somebody waits, and anybody can make up what is asked about. Like Background, so that it costs others
+	// nothing.
+	Unproved
 )
 
 // Validators make a key-set request conditional (RFC 9110 section 13). The zero value makes it unconditional.

@@ -98,14 +98,14 @@ type turn struct {
 	generation uint64
 }
 
-// admit waits for a turn, no longer than maxWait, or refuses. A background request does not wait at all, and is
+// admit waits for a turn, no longer than maxWait, or refuses. One that is not interactive does not wait at all, and is
 // refused once half of the budget or of the places is gone, so also whenever an interactive one has to wait.
 func (g *governor) admit(ctx context.Context, asker fair.Asker, p Priority) (turn, *Error) {
 	if e := g.obstacle(); e != nil {
 		return turn{}, g.refuse(e)
 	}
 	var e *Error
-	if p == Background {
+	if p != Interactive {
 		e = g.jump(asker.ID)
 	} else {
 		e = g.wait(ctx, asker)
