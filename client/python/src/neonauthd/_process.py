@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import os
+import sys
 import weakref
 from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar
@@ -67,8 +68,21 @@ def start(run: Callable[..., None], *args: Any) -> bool:
 
     threading.Thread.start would wait until it runs.
     """
+    if _without_threads():
+        return False
     try:
         _thread.start_new_thread(run, args)
     except RuntimeError:
         return False
     return True
+
+
+def _without_threads() -> bool:
+    """Whether this is a process of uWSGI that must start no thread.
+
+    Its master forks in C, and a worker that is forked while another thread waits
+    for the interpreter waits for that thread for ever. Its workers give other
+    threads no time, unless they were told to.
+    """
+    uwsgi = sys.modules.get("uwsgi")
+    return uwsgi is not None and (uwsgi.worker_id() == 0 or not {"enable-threads", "threads"} & set(uwsgi.opt))

@@ -1,0 +1,1 @@
+"""The client under what replaces Python's threads and forks without asking it: `go test ./client -run Servers`."""
