@@ -151,6 +151,8 @@ caller_rules() {
 }
 
 metrics() {
+	cp /etc/neonauthd/neonauthd.toml good.toml
+	sed -i 's/^#pprof = .*/pprof = true/' /etc/neonauthd/neonauthd.toml
 	systemctl enable neonauthd-metrics.socket
 	systemctl restart neonauthd
 	for path in metrics healthz readyz; do
@@ -159,7 +161,42 @@ metrics() {
 	grep -q '^neonauthd_build_info' output.metrics
 	fails as www-data curl -sS -o /dev/null --unix-socket /run/neonauthd/metrics.sock http://localhost/metrics
 	tell "$(cat output.healthz), $(cat output.readyz)"
+	for path in heap 'profile?seconds=1'; do
+		curl -sS --fail -o output.profile --unix-socket /run/neonauthd/metrics.sock "http://localhost/debug/pprof/$path"
+		gzip -t <output.profile
+	done
+	cp good.toml /etc/neonauthd/neonauthd.toml
+	systemctl reload neonauthd
+	fails curl -sS --fail -o /dev/null --unix-socket /run/neonauthd/metrics.sock http://localhost/debug/pprof/heap
 	systemctl disable --now neonauthd-metrics.socket
+}
+
+# logged FILE...: a lookup leaves its line there.
+logged() { may root OK && within 60 grep -qs '"verb":"VERIFY","level":"claims","project":"main","outcome":"accepted"' "$@"; }
+journaled() { journalctl -q -o cat NEONAUTH_ACCESS=1 SYSLOG_IDENTIFIER=neonauthd | grep -q '"outcome":"accepted"'; }
+access_log() {
+	local drop_in=/etc/systemd/system/neonauthd.service.d/access-log.conf log=/var/log/neonauthd/access.log
+	cp /etc/neonauthd/neonauthd.toml good.toml
+	mkdir -p "${drop_in%/*}"
+	printf '[Service]\nLogsDirectory=neonauthd\nLogsDirectoryMode=0750\n' >"$drop_in"
+	echo 'the key of several hosts' | install -D -m 0400 /dev/stdin /etc/credstore/neonauthd.access-log-key
+	sed -i "s|^#access_log = .*|access_log = \"file:$log\"|" /etc/neonauthd/neonauthd.toml
+	systemctl daemon-reload
+	systemctl restart neonauthd
+	logged "$log"
+	[ "$(stat -c '%a %U %G' "$log")" = '640 neonauthd neonauthd' ]
+	[ ! -e /var/lib/neonauthd/access-log.key ] # the credential is the key
+	mv "$log" "$log.1"
+	systemctl reload neonauthd
+	logged "$log"
+	sed -i 's|^access_log = .*|access_log = "journal"|' /etc/neonauthd/neonauthd.toml
+	systemctl restart neonauthd
+	may root OK
+	within 60 journaled
+	cp good.toml /etc/neonauthd/neonauthd.toml
+	rm -r "${drop_in%/*}" /etc/credstore/neonauthd.access-log-key
+	systemctl daemon-reload
+	systemctl restart neonauthd
 }
 
 in_flight() { say 'HELLO 1 boot' | grep -q " in-flight=$1 "; }

@@ -160,7 +160,8 @@ first)
 	step "the units are exposed as little as they claim" exposure
 	step "groups decide who may ask and who may administer" callers
 	must "rules by user need the drop-in, and hold with it" caller_rules
-	step "metrics, when their socket is enabled" metrics
+	step "metrics, when their socket is enabled, and profiles, when they are asked for" metrics
+	step "an access log in a folder of its own, rotated by a reload, and in the journal" access_log
 	step "reload keeps connections, a wrong file changes nothing" reload
 	step "restart, five times under load" restart
 	step "restart under load while the upstream fails" outage
