@@ -32,6 +32,12 @@ type fleetHost struct {
 // hear each other. more are further keys of [fleet], project those of [[project]].
 func newFleet(t *testing.T, n int, more string, project ...string) (hosts []*fleetHost, engine *e2e.Engine, upstream *e2e.Upstream) {
 	t.Helper()
+	return newFleetOf(t, n, more, func(u *e2e.Upstream, f *e2e.Folder) string { return u.Project(t, f, standin.Stack, project...) })
+}
+
+// newFleetOf is newFleet with another [[project]] table.
+func newFleetOf(t *testing.T, n int, more string, project func(u *e2e.Upstream, f *e2e.Folder) string) (hosts []*fleetHost, engine *e2e.Engine, upstream *e2e.Upstream) {
+	t.Helper()
 	place := e2e.NewFolder(t)
 	engine = e2e.StartEngine(t, place.Dir)
 	upstream = e2e.NewUpstream(t, standin.Options{})
@@ -41,7 +47,7 @@ func newFleet(t *testing.T, n int, more string, project ...string) (hosts []*fle
 		f.Write(t, "fleet-key", key)
 		settings := e2e.Settings{Tables: []string{
 			fmt.Sprintf("[fleet]\nname = \"test\"\nurls = [%q]\nkeys = [\"./fleet-key\"]\n%s\n", engine.URL, more),
-			upstream.Project(t, f, standin.Stack, project...), upstream.Members(),
+			project(upstream, f),
 		}}
 		hosts = append(hosts, &fleetHost{f, e2e.Serve(t, f, settings)})
 	}

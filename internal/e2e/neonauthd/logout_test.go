@@ -92,7 +92,7 @@ func TestAKeptAnswerEndsWithItsSession(t *testing.T) {
 
 // TestALogoutOnOneHostEndsTheSessionOnAll although its answer waits for none of them.
 func TestALogoutOnOneHostEndsTheSessionOnAll(t *testing.T) {
-	hosts, _, u := newFleet(t, 3, "")
+	hosts, _, u := newFleetOf(t, 3, "", func(u *e2e.Upstream, _ *e2e.Folder) string { return u.Members() })
 	s := newEnding(u)
 	for _, h := range hosts {
 		c := e2e.Call(t, h.Socket())
