@@ -155,8 +155,8 @@ func (f *file) settings() (*Settings, error) {
 			return nil, fmt.Errorf("keep: must be a number from 0, which keeps nothing, to %d", MaxKeep)
 		}
 	}
-	if err := CheckLogFormat(set.format); err != nil {
-		return nil, fmt.Errorf("log_format: %w", err)
+	if CheckLogFormat(set.format) != nil { // in the words that the daemon has for its key
+		return nil, fmt.Errorf("log_format: %s is none of %q, %q%s", shown(set.format), LogText, LogJSON, nearest.Question(set.format, []string{LogText, LogJSON}, `"`, `"`))
 	}
 	err := accesslog.Check(f.Access)
 	if err != nil {

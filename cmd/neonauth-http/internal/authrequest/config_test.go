@@ -26,7 +26,7 @@ func TestConfigurationIsAllOrNothing(t *testing.T) {
 		"access_log = \"journal\"":             "",
 		"log_format = \"text\"":                "",
 		"log_format = \"json\"":                "",
-		"log_format = \"jsn\"":                 "log_format: must be text or json; did you mean json?",
+		"log_format = \"jsn\"":                 "log_format: \"jsn\" is none of \"text\", \"json\"; did you mean \"json\"?",
 		"log_format = 1":                       "log_format: must be a text in quotes",
 		"access_log = \"file:/x\"":             "",
 		"access_log = \"file:x\"":              "access_log: has to be \"journal\", \"file:/PATH\" or \"unix:/PATH\"",
