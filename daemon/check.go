@@ -170,6 +170,9 @@ func checkProject(ctx context.Context, out io.Writer, table config.Project, opts
 		}
 		fmt.Fprintf(out, "  audience    %s%s (%s), issued by %s\n", inClaim(&c), a.Name, a.Class, issuers)
 	}
+	if clients := c.LogoutClients(); len(clients) > 0 {
+		fmt.Fprintf(out, "  logout      tokens for %s end sessions, once the issuer has the address of neonauth-http's /logout/%s\n", strings.Join(clients, " or "), c.Name)
+	}
 	report := func(what string, err error) {
 		if err != nil {
 			wrong++

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -244,5 +245,20 @@ func TestALogoutTokenThatCannotBeJudgedIsNotRefused(t *testing.T) {
 	}
 	if page := string(w.daemon.metrics()); !strings.Contains(page, "neonauthd_logouts_total{outcome=\"accepted\"} 2\n") || !strings.Contains(page, "neonauthd_logouts_total{outcome=\"unknown\"} 1\n") {
 		t.Error("the metrics do not say so")
+	}
+}
+
+// TestCheckSaysWhoseLogoutTokensCount of each project that takes some.
+func TestCheckSaysWhoseLogoutTokensCount(t *testing.T) {
+	w := newLiveDaemon(t, members)
+	var out bytes.Buffer
+	if _, err := Check(t.Context(), &out, w.config, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	want := "logout      tokens for client or another client end sessions, once the issuer has the address of neonauth-http's /logout/"
+	for project, takes := range map[string]bool{"mcp": true, "oidc": true, "main": false} {
+		if strings.Contains(out.String(), want+project+"\n") != takes {
+			t.Errorf("%s takes logout tokens: %v\n%s", project, !takes, out.String())
+		}
 	}
 }
