@@ -24,7 +24,9 @@ type Requirements struct {
 	EmailVerified bool
 
 	// Team asks for the user's selected team, or active organization, to be
-	// the one of this id. Empty: any or none.
+	// the one of this id. Empty: any or none. Go cannot tell an empty id from
+	// one that is left out: a program that takes the id from a variable, such
+	// as one of the environment, has to end when that is not set.
 	Team string
 
 	// Kinds say who may come in: kinds of users, machines, teams. Empty: client.KindNormal.

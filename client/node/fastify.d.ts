@@ -31,7 +31,7 @@ export interface GuardOptions extends Rules<RequestLike> {
    * Returns the body for a request that does not get through; status, WWW-Authenticate, Retry-After and Cache-Control are set
    * already. There is no answer when the request was refused without asking the daemon.
    */
-  refuse?: ((request: RequestLike, reply: ReplyLike, refusal: Refusal, answer: Answer | undefined) => unknown) | undefined
+  refuse?: ((request: RequestLike, reply: ReplyLike, refusal: Refusal, answer: Answer | undefined) => unknown)
 }
 
 /**

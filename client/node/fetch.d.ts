@@ -10,7 +10,7 @@ export interface GuardOptions extends Rules<Request> {
    * Makes the response to a request that does not get through. Its status is the refusal's, and WWW-Authenticate, Retry-After
    * and Cache-Control are set in it. There is no answer when the request was refused without asking the daemon.
    */
-  refuse?: ((request: Request, refusal: Refusal, answer: Answer | undefined) => Response | Promise<Response>) | undefined
+  refuse?: ((request: Request, refusal: Refusal, answer: Answer | undefined) => Response | Promise<Response>)
 }
 
 export interface Guard {

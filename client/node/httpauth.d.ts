@@ -92,19 +92,22 @@ export const denied: (reason?: string, scope?: string) => Refusal
 /** For a request about which nothing could be learnt: 503. */
 export function unavailable(reason?: string, after?: number): Refusal
 
-/** What a verified user has to be besides. By default: a normal user, and nothing else. */
+/**
+ * What a verified user has to be besides. By default: a normal user, and nothing else. One that is undefined is thrown, so
+ * that a requirement from a variable which is not set does not become none.
+ */
 export interface RequirementOptions {
   /** The address is known to be verified. Claims of some issuers do not tell; a profile does. */
-  emailVerified?: boolean | undefined
+  emailVerified?: boolean
   /** The user's selected team, or active organization, is the one of this id. */
-  team?: string | undefined
+  team?: string
   /**
    * Who may come in: kinds of users, machines, teams. Default: `['normal']`. The others have to be admitted by the daemon's
    * project too. A user whose kind is not known may come in where all three kinds of users may.
    */
-  kinds?: readonly ('normal' | 'restricted' | 'anonymous' | 'machine' | 'team')[] | undefined
+  kinds?: readonly ('normal' | 'restricted' | 'anonymous' | 'machine' | 'team')[]
   /** What the token has to be good for, all of it, compared as whole words. */
-  scopes?: readonly string[] | undefined
+  scopes?: readonly string[]
 }
 
 /** The same for a guard of one's own. It throws a TypeError for what is no requirement. */
@@ -147,37 +150,40 @@ export const METADATA_PATH: string
 /** Finds the token in a request; undefined: it carries none. */
 export type TokenSearchIn<R> = (request: R) => string | symbol | undefined
 
-/** What all guards take, whatever shape their requests have. */
+/**
+ * What all guards take, whatever shape their requests have. A guard throws a TypeError or a RangeError when it is made, for
+ * what it does not know, for a wrong type, and for undefined, which only client can be.
+ */
 export interface Rules<R> extends RequirementOptions {
   /** Asks the daemon: a Client, or in a test a FakeClient. Default: one client that all guards without one share. */
   client?: Asker | undefined
   /** Options that go with every lookup. */
-  lookup?: ProfileOptions | undefined
+  lookup?: ProfileOptions
   /** Ask for the user's profile too. */
-  profile?: boolean | undefined
+  profile?: boolean
   /**
    * Where a request may carry its token besides the headers x-stack-access-token, Authorization and the SDK's others, which
    * always count. About cookies read first what Place says of forged requests.
    */
-  places?: readonly Place[] | undefined
+  places?: readonly Place[]
   /** Finds the token in place of all that. */
-  token?: TokenSearchIn<R> | undefined
+  token?: TokenSearchIn<R>
   /** Let a request without any token through. One with a bad token is answered all the same. */
-  optional?: boolean | undefined
+  optional?: boolean
   /** Whether the user, who meets the requirements, may have what the request asks for; anything but true is a 403. */
-  allow?: ((request: R, answer: Accepted) => boolean | Promise<boolean>) | undefined
+  allow?: ((request: R, answer: Accepted) => boolean | Promise<boolean>)
   /** Named in challenges. */
-  realm?: string | undefined
+  realm?: string
   /**
    * The protected resource behind the guard. Challenges name the address of its metadata, and the guard serves that where it
    * sees requests for it; where it does not, use metadata().
    */
-  resource?: Resource | undefined
+  resource?: Resource
   /**
    * Told of each answer that makes a 503, such as that the daemon cannot be reached. Without it a process warning with the
    * code NEONAUTHD_UNKNOWN names the socket and the cause, the first time at once and then at most once a minute.
    */
-  onUnknown?: ((request: R, answer: Unknown) => void) | undefined
+  onUnknown?: ((request: R, answer: Unknown) => void)
 }
 
 /** Whether a request asks on behalf of a browser's CORS check, which carries no token, and for no other protocol. */

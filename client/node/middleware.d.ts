@@ -11,7 +11,7 @@ export interface GuardOptions extends Rules<IncomingMessage> {
    * Writes the answer's status and body; WWW-Authenticate, Retry-After and Cache-Control are set already. There is no answer
    * when the request was refused without asking the daemon. Upgrades are refused without it.
    */
-  refuse?: ((req: IncomingMessage, res: ServerResponse, status: number, answer: Answer | undefined, refusal: Refusal) => void) | undefined
+  refuse?: ((req: IncomingMessage, res: ServerResponse, status: number, answer: Answer | undefined, refusal: Refusal) => void)
 }
 
 export interface Guard {

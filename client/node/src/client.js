@@ -23,6 +23,7 @@ const VERIFY_OPTIONS = [...CALL_OPTIONS, 'project', 'heard', 'onBehalfOf']
 const PROFILE_OPTIONS = [...VERIFY_OPTIONS, 'maxAge', 'fallback']
 
 let internals
+let checkLookup
 
 // Client asks one daemon. It connects when it is first asked, and does not
 // keep the process alive while nobody waits for an answer.
@@ -37,6 +38,17 @@ class Client {
 
   static {
     internals = (client) => ({ wire: client.#wire, keeper: client.#keeper }) // for tests
+
+    // checkLookup throws for what a guard could not give with each lookup. What is undefined there was to ask for something.
+    checkLookup = (options, profile) => {
+      for (const [name, value] of Object.entries(options)) {
+        if (value === undefined || value === null) throw new TypeError(`neonauthd: ${name} of lookup is ${value}: leave it out if it is not wanted`)
+      }
+      known(options, profile ? PROFILE_OPTIONS : VERIFY_OPTIONS)
+      const client = new Client({ keep: 0 })
+      client.#question('', '', options)
+      client.#asking(options)
+    }
   }
 
   constructor(options = {}) {
@@ -124,6 +136,8 @@ class Client {
 
   #question(verb, token, { project: name, maxAge, fallback, heard, onBehalfOf }) {
     const project = name === undefined ? this.#project : projectName(name)
+    needNumber('maxAge', maxAge)
+    needNumber('heard', heard)
     if (maxAge !== undefined && !(maxAge >= 0)) throw new RangeError('neonauthd: maxAge is not a number of milliseconds')
     if (fallback !== undefined && fallback !== 'claims') throw new TypeError('neonauthd: fallback can only be "claims"')
     if (heard !== undefined && !(heard >= 1000)) throw new RangeError('neonauthd: heard is not a number of milliseconds from 1000 on')
@@ -183,8 +197,13 @@ function known(options, names) {
   }
 }
 
+function needNumber(name, value) {
+  if (value !== undefined && typeof value !== 'number') throw new TypeError(`neonauthd: ${name} is not a number of milliseconds`)
+}
+
 function span(name, value) {
   if (value === undefined) return undefined
+  needNumber(name, value)
   if (!(value > 0)) throw new RangeError(`neonauthd: ${name} is not a positive number of milliseconds`)
   return Math.min(value, MAX_TIMER)
 }
@@ -195,4 +214,4 @@ function projectName(value = '') {
   return value
 }
 
-module.exports = { DEFAULT_KEEP, DEFAULT_NAME, DEFAULT_TIMEOUT, Client, internals, sharedClient }
+module.exports = { DEFAULT_KEEP, DEFAULT_NAME, DEFAULT_TIMEOUT, Client, checkLookup, internals, sharedClient }

@@ -3,6 +3,7 @@
 const { denied } = require('./refusal.js')
 
 const USERS = ['normal', 'restricted', 'anonymous']
+const REQUIREMENTS = ['emailVerified', 'team', 'kinds', 'scopes']
 const KINDS = [...USERS, 'machine', 'team']
 
 // What a verified user has to be besides. Each language has the same
@@ -13,8 +14,14 @@ class Requirements {
   #kinds
   #scopes
 
-  // What is not understood is thrown: a misspelt requirement must never become none.
-  constructor({ emailVerified = false, team, kinds = ['normal'], scopes = [] } = {}) {
+  // What is not understood is thrown: a requirement that is misspelt, or undefined since its variable is not set, must never
+  // become none.
+  constructor(options = {}) {
+    for (const [name, value] of Object.entries(options)) {
+      if (!REQUIREMENTS.includes(name)) throw new TypeError(`neonauthd: there is no requirement "${name}"`)
+      if (value === undefined || value === null) throw new TypeError(`neonauthd: ${name} is ${value}: leave the requirement out if it is not wanted`)
+    }
+    const { emailVerified = false, team, kinds = ['normal'], scopes = [] } = options
     if (typeof emailVerified !== 'boolean') throw new TypeError('neonauthd: emailVerified is neither true nor false')
     if (team !== undefined && (typeof team !== 'string' || team === '')) throw new TypeError('neonauthd: team is not the id of a team')
     if (!Array.isArray(kinds) || kinds.length === 0 || !kinds.every((kind) => KINDS.includes(kind))) {
@@ -51,4 +58,4 @@ class Requirements {
 // validScope tells whether text is one scope (RFC 6749 section 3.3).
 const validScope = (text) => typeof text === 'string' && /^[!#-[\]-~]{1,128}$/.test(text)
 
-module.exports = { KINDS, Requirements, validScope }
+module.exports = { KINDS, REQUIREMENTS, Requirements, validScope }

@@ -4,13 +4,26 @@
 
 const { STATUS_CODES } = require('node:http')
 
-const { sharedClient } = require('./client.js')
+const { checkLookup, sharedClient } = require('./client.js')
+const { REQUIREMENTS } = require('./requirements.js')
 const { Found, HEADERS, Requirements, Resource, Search, denied, preflight, refusalOf } = require('./httpauth.js')
 
-const OPTIONS = [
-  'client', 'lookup', 'profile', 'places', 'token', 'optional', 'emailVerified', 'team', 'kinds', 'scopes', 'allow', 'realm', 'resource',
-  'refuse', 'onUnknown',
-]
+// What each option of a guard has to be.
+const isFunction = (value) => typeof value === 'function'
+const isBoolean = (value) => typeof value === 'boolean'
+const OPTIONS = {
+  client: ['a Client: it has to verify() and profile()', (value) => isFunction(value.verify) && isFunction(value.profile)],
+  lookup: ['an object with options of verify() or profile()', (value) => typeof value === 'object' && !Array.isArray(value)],
+  profile: ['true or false', isBoolean],
+  places: ['a list of places, such as ["sdk-cookie"]', Array.isArray],
+  token: ['a function that finds the token in a request, such as bearer', isFunction],
+  optional: ['true or false', isBoolean],
+  allow: ['a function of a request and an answer', isFunction],
+  realm: ['text', (value) => typeof value === 'string'],
+  resource: ['a Resource of neonauthd/httpauth', (value) => value instanceof Resource],
+  refuse: ['a function that answers a request', isFunction],
+  onUnknown: ['a function of a request and an answer', isFunction],
+}
 const CONFUSING = Symbol('confusing')
 
 // How long a guard is silent about an outage after a line: milliseconds.
@@ -36,20 +49,16 @@ class Rules {
   #resource
 
   constructor(options, valuesOf) {
-    for (const name of Object.keys(options)) {
-      if (!OPTIONS.includes(name)) throw new TypeError(`neonauthd: guard has no option "${name}"`)
-    }
+    checkOptions(options)
     const { client = sharedClient(), lookup = {}, profile = false, optional = false, allow = () => true, realm = '', refuse } = options
-    if (typeof client?.verify !== 'function' || typeof client?.profile !== 'function') {
-      throw new TypeError('neonauthd: client is no Client: it has to verify() and profile()')
-    }
-    if (options.resource !== undefined) needResource(options.resource)
+    checkLookup(lookup, profile)
     this.#client = client
-    this.#lookup = lookup
-    this.#profile = Boolean(profile)
+    this.#lookup = { ...lookup }
+    this.#profile = profile
     this.#find = finder(options, valuesOf)
-    this.#optional = Boolean(optional)
-    this.#requirements = new Requirements(options)
+    this.#optional = optional
+    const required = REQUIREMENTS.filter((name) => name in options)
+    this.#requirements = new Requirements(Object.fromEntries(required.map((name) => [name, options[name]])))
     this.#allow = allow
     this.#onUnknown = options.onUnknown ?? tracing(client)
     this.#valuesOf = valuesOf
@@ -88,6 +97,20 @@ class Rules {
 
   #ask(token) {
     return this.#profile ? this.#client.profile(token, this.#lookup) : this.#client.verify(token, this.#lookup)
+  }
+}
+
+// checkOptions throws for an option that there is not, and for one that is not what it has to be. One that is undefined is
+// not one that is left out: a requirement that comes from a variable which is not set must not become none.
+function checkOptions(options) {
+  if (typeof options !== 'object' || options === null) throw new TypeError('neonauthd: the options of a guard are an object')
+  for (const [name, value] of Object.entries(options)) {
+    if (REQUIREMENTS.includes(name)) continue // which Requirements check
+    if (!Object.hasOwn(OPTIONS, name)) throw new TypeError(`neonauthd: guard has no option "${name}"`)
+    const [what, right] = OPTIONS[name]
+    if (name === 'client' && value === undefined) continue // the shared one, which leaves nothing out
+    if (value === undefined || value === null) throw new TypeError(`neonauthd: ${name} is ${value}: leave the option out, or give it ${what}`)
+    if (!right(value)) throw new TypeError(`neonauthd: ${name} is not ${what}`)
   }
 }
 

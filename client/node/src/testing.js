@@ -22,7 +22,7 @@ class FakeClient {
     for (const name of Object.keys(user)) {
       if (!USER.includes(name)) throw new TypeError(`neonauthd: a user has no "${name}"`)
     }
-    new Requirements({ scopes: user.scopes }) // or it throws
+    new Requirements({ scopes: user.scopes ?? [] }) // or it throws
     if (![...KINDS, ''].includes(user.kind ?? 'normal')) throw new TypeError('neonauthd: kind is none of "normal", "restricted", "anonymous", "machine" and "team"')
     const json = JSON.stringify({ ...claimsOf(user), ...claims })
     const principal = user.kind === 'machine' || user.kind === 'team' ? user.kind : 'user'

@@ -32,9 +32,10 @@ async function play(t, one, daemon, answer, joined) {
   })
   const client = new Client({ socket: fake.path, timeout: 10_000 })
   t.after(() => client.close())
-  const options = { ...Object.fromEntries(OPTIONS.map((name) => [name, one[name]])), emailVerified: one.email_verified }
+  const named = [...OPTIONS.map((name) => [name, one[name]]), ['emailVerified', one.email_verified]]
   const resource = one.resource && new Resource({ resource: one.resource, authorizationServers: ['https://auth.example.com'] })
-  const got = await answer(t, { client, onUnknown: () => {}, resource, ...options }, one)
+  const options = Object.fromEntries([...named, ['resource', resource]].filter(([, value]) => value !== undefined))
+  const got = await answer(t, { client, onUnknown: () => {}, ...options }, one)
   const want = joined && one.joined !== undefined ? one.joined : one
   assert.deepEqual(asked, want.asked)
   assert.deepEqual(

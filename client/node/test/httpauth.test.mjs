@@ -4,6 +4,8 @@ import { createServer } from 'node:http'
 import { test } from 'node:test'
 
 import { Accepted, Rejected, Unknown } from 'neonauthd'
+import * as fastify from 'neonauthd/fastify'
+import * as fetching from 'neonauthd/fetch'
 import { Found, HEADERS, MAX_PLACE_NAME, Refusal, Requirements, Resource, Search, denied, invalidToken, preflight, refusalOf, unavailable, valuesOf } from 'neonauthd/httpauth'
 import { from, guard, metadata } from 'neonauthd/middleware'
 import { RESOURCES, exchange, linesOf, overHTTP, playCases, playResources, told } from './cases.mjs'
@@ -118,16 +120,33 @@ test('challenges quote what they are given', () => {
   assert.equal(denied('', 'a "b"').headers('', 'https://a.example/"')['WWW-Authenticate'], 'Bearer error="insufficient_scope", scope="a \\"b\\"", resource_metadata="https://a.example/\\""')
 })
 
+const REQUIREMENTS = ['emailVerified', 'team', 'kinds', 'scopes']
+
 test('a requirement that is none is a fault of the program', () => {
   for (const wrong of [
     { emailVerified: 'yes' }, { emailVerified: null }, { team: '' }, { team: 7 }, { team: null }, { kinds: [] }, { kinds: 'normal' },
     { kinds: ['admin'] }, { kinds: [''] }, { kinds: null }, { scopes: 'read' }, { scopes: [''] }, { scopes: ['read write'] }, { scopes: [7] },
-    { scopes: ['x'.repeat(129)] }, { scopes: null },
+    { scopes: ['x'.repeat(129)] }, { scopes: null }, ...REQUIREMENTS.map((name) => ({ [name]: undefined })),
   ]) {
     assert.throws(() => new Requirements(wrong), TypeError)
     assert.throws(() => guard(wrong), TypeError)
   }
-  assert.equal(new Requirements({ team: undefined, kinds: undefined, emailVerified: undefined }).unmet({ kind: 'normal' }), '')
+  assert.throws(() => new Requirements({ teams: ['a'] }), TypeError)
+  assert.equal(new Requirements().unmet({ kind: 'normal' }), '')
+})
+
+test('every option is checked when the guard is made', () => {
+  const names = ['client', 'lookup', 'profile', 'places', 'token', 'optional', 'allow', 'realm', 'resource', 'refuse', 'onUnknown']
+  const lookups = ['project', 'deadline', 'signal', 'heard', 'onBehalfOf', 'maxAge', 'fallback']
+  for (const wrong of [
+    null, 7, ...names.flatMap((name) => [{ [name]: undefined }, { [name]: null }, { [name]: 7 }, { [name]: 'yes' }].slice(name === 'client' ? 1 : 0, name === 'realm' ? 3 : 4)),
+    { lookup: { maxage: 1 } }, { lookup: { maxAge: 1 } }, { lookup: [] }, { allow: true }, { client: {} }, { toString: 1 }, { lookup: { heard: '5000' } },
+    ...lookups.flatMap((name) => [undefined, null, [], {}].map((value) => ({ profile: true, lookup: { [name]: value } }))),
+  ]) {
+    for (const make of [guard, fetching.guard, fastify.guard]) assert.throws(() => make(wrong), TypeError, JSON.stringify(wrong))
+  }
+  for (const lookup of [{ heard: 999 }, { deadline: 0 }, { project: 'p'.repeat(33) }]) assert.throws(() => guard({ lookup }), RangeError)
+  guard({ profile: true, lookup: { maxAge: 0, fallback: 'claims', project: 'shop', heard: 5000, deadline: 500 } })
 })
 
 test('blanks are no token, however many', () => {

@@ -105,12 +105,6 @@ test('guards without a client share one, of the socket that is the default at th
   }
 })
 
-test('an option that is undefined is not given', async (t) => {
-  const nothing = { lookup: undefined, profile: undefined, places: undefined, token: undefined, optional: undefined, allow: undefined, realm: undefined, refuse: undefined }
-  const ask = await serve(t, nothing)
-  assert.deepEqual([(await ask({ Authorization: 'Bearer good' })).status, (await ask({})).status], [200, 401])
-})
-
 test('refuse is told the answer, and nothing of a request that was not asked about', async (t) => {
   const ask = await serve(t, { refuse: (_req, res, status, answer) => res.writeHead(status).end(String(answer)) })
   assert.equal((await ask({ Authorization: 'Bearer old' })).body, 'rejected: expired')

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import logging
 import unittest
 from collections.abc import Callable, Iterable
 from typing import Any, cast
 from unittest import mock
 
-from neonauthd import Unknown, asgi, wsgi
+from neonauthd import Accepted, Unknown, asgi, wsgi
 from neonauthd._errors import BrokenError
 from neonauthd._guard import shared_async_client, shared_client
 from neonauthd._paths import Paths
@@ -69,7 +70,8 @@ class WhatPathsAre(unittest.TestCase):
 class WhatRequirementsAre(unittest.TestCase):
     def test_what_is_none_is_a_fault_of_the_program(self) -> None:
         wrong: list[dict[str, Any]] = [
-            {"email_verified": "yes"}, {"email_verified": None}, {"team": ""}, {"team": 7}, {"kinds": []}, {"kinds": "normal"},
+            {"email_verified": "yes"}, {"email_verified": None}, {"team": ""}, {"team": 7}, {"team": None}, {"kinds": None}, {"kinds": 7},
+            {"scopes": None}, {"scopes": 7}, {"scopes": b"read"}, {"kinds": []}, {"kinds": "normal"},
             {"kinds": ["admin"]}, {"kinds": [""]},
         ]  # fmt: skip
         for options in wrong:
@@ -79,6 +81,37 @@ class WhatRequirementsAre(unittest.TestCase):
                 for guard in (wsgi.Guard, asgi.Guard):
                     with self.assertRaises(TypeError):
                         guard(cast(Any, None), **options)
+
+
+class WhatOptionsAre(unittest.TestCase):
+    def test_each_is_checked_when_the_guard_is_made(self) -> None:
+        wrong: list[dict[str, Any]] = [
+            {"allow": None}, {"allow": True}, {"client": "/run/socket"}, {"client": object()}, {"optional": None}, {"optional": 1}, {"profile": None},
+            {"profile": "yes"}, {"places": None}, {"places": 7}, {"places": "sdk-cookie"}, {"token": None}, {"token": "x"}, {"realm": None},
+            {"realm": 7}, {"resource": None}, {"resource": "https://a.example/mcp"}, {"on_unknown": None}, {"on_unknown": "print"}, {"include": "/a"},
+            {"exclude": None}, {"exclude": "/a"}, {"refuse": True}, {"tokens": 1}, {"lookup": None}, {"lookup": "main"}, {"lookup": {"maxage": 1}},
+            {"lookup": {"max_age": 1}}, {"lookup": {"fallback": "claims"}}, {"lookup": {"project": None}}, {"lookup": {"project": 7}},
+            {"lookup": {"heard": None}}, {"lookup": {"heard": "5"}}, {"lookup": {"heard": True}}, {"lookup": {"deadline": None}}, {"lookup": {"token": "a"}},
+            {"lookup": {"on_behalf_of": 7}}, {"profile": True, "lookup": {"max_age": None}}, {"profile": True, "lookup": {"max_age": "5"}},
+        ]  # fmt: skip
+        for options in wrong:
+            for guard in (wsgi.Guard, asgi.Guard):
+                with self.subTest(options=options, guard=guard), self.assertRaises(TypeError):
+                    guard(cast(Any, None), **options)
+        outside: list[dict[str, Any]] = [{"heard": 0.5}, {"deadline": 0}, {"project": "p" * 33}]
+        for lookup in outside:
+            with self.subTest(lookup=lookup), self.assertRaises(ValueError):
+                wsgi.Guard(cast(Any, None), lookup=lookup)
+        wsgi.Guard(cast(Any, None), profile=True, lookup={"max_age": 0, "fallback": "claims", "project": "shop", "heard": 5, "deadline": 0.5})
+
+    def test_a_requirement_that_is_left_out_is_none(self) -> None:
+        fake = FakeClient()
+        fake.accept("ada", id="ada")
+        self.assertEqual([ask(fake, "ada")[0], ask(fake, "ada", team="team-1")[0]], [200, 403])
+        self.assertEqual(copy.deepcopy(Requirements()), Requirements())
+        answer = fake.verify("ada")
+        assert isinstance(answer, Accepted)
+        self.assertEqual(copy.deepcopy(Requirements()).unmet(answer.user), "")
 
 
 def ask(client: Any, token: str, **options: Any) -> tuple[int, list[tuple[str, str]], bytes]:

@@ -14,8 +14,9 @@ from ._answer import Accepted, Answer, Rejected, Unknown
 from ._asker import Asker, AsyncAsker
 from ._async_client import AsyncClient
 from ._client import Client
+from ._question import check_lookup
 from ._refusal import Refusal, better, denied, refusal_of
-from ._requirements import NORMAL, Kind, Requirements
+from ._requirements import Kind, Requirements
 from ._resource import Described, Resource
 from ._trace import Trace
 from ._words import DEFAULT_SOCKET, SOCKET_VARIABLE
@@ -85,19 +86,55 @@ class Verdict:
 
 
 class Options(TypedDict, Generic[Request], total=False):
-    """What all guards take, whatever shape their requests have; neonauthd.wsgi.Guard says what each is for."""
+    """What all guards take, whatever shape their requests have; neonauthd.wsgi.Guard says what each is for.
+
+    None of them can be None: a requirement from a variable that is not set must
+    not become none.
+    """
 
     profile: bool
-    lookup: Mapping[str, Any] | None
+    lookup: Mapping[str, Any]
     places: Iterable[str]
-    token: Callable[[Request], str | Found] | None
+    token: Callable[[Request], str | Found]
     email_verified: bool
-    team: str | None
+    team: str
     kinds: Collection[Kind]
     scopes: Collection[str]
     realm: str
-    resource: Resource | None
-    on_unknown: Callable[[Request, Unknown], None] | None
+    resource: Resource
+    on_unknown: Callable[[Request, Unknown], None]
+
+
+def anybody(request: object, answer: object) -> bool:
+    """What allow is where none is given."""
+    return True
+
+
+def check_refuse(refuse: object) -> None:
+    """Raises TypeError for what is neither a function nor None."""
+    if not (refuse is None or callable(refuse)):
+        raise TypeError("neonauthd: refuse is not a function of a request, a refusal and an answer")
+
+
+_REQUIREMENTS = ("email_verified", "team", "kinds", "scopes")
+
+
+def _check(optional: object, options: Mapping[str, Any]) -> None:
+    """Raises TypeError for what is no option, and for one that is not what it has to be."""
+    unknown = options.keys() - Options.__annotations__
+    if unknown:
+        raise TypeError(f"neonauthd: a guard has no option {sorted(unknown)[0]!r}")
+    for name, value in {"optional": optional, **options}.items():
+        if value is None:
+            raise TypeError(f"neonauthd: {name} is None: leave the option out if it is not wanted")
+        if name in ("optional", "profile") and not isinstance(value, bool):
+            raise TypeError(f"neonauthd: {name} is neither True nor False")
+        if name in ("token", "on_unknown") and not callable(value):
+            raise TypeError(f"neonauthd: {name} is not a function")
+        if name == "realm" and not isinstance(value, str):
+            raise TypeError("neonauthd: realm is not a string")
+        if name == "resource" and not isinstance(value, Resource):
+            raise TypeError("neonauthd: resource is no Resource of neonauthd.httpauth")
 
 
 class Rules(Generic[Request]):
@@ -107,30 +144,25 @@ class Rules(Generic[Request]):
         self,
         values_of: Callable[[Request], HeaderValues],
         client: Asker | AsyncAsker,
-        allow: Callable[[Request, Accepted], bool | Awaitable[bool]] | None,
+        allow: Callable[[Request, Accepted], bool | Awaitable[bool]],
         optional: bool,
         **options: Unpack[Options[Request]],
     ) -> None:
-        unknown = options.keys() - Options.__annotations__
-        if unknown:
-            raise TypeError(f"neonauthd: a guard has no option {sorted(unknown)[0]!r}")
+        _check(optional, options)
+        if not callable(allow):
+            raise TypeError("neonauthd: allow is not a function of a request and an answer")
+        if not all(callable(getattr(client, name, None)) for name in ("verify", "profile")):
+            raise TypeError("neonauthd: client is no client: write client=Client(socket=...), or leave it out")
         profile = options.get("profile", False)
         self._values_of = values_of
         self._ask: Callable[..., Answer | Awaitable[Answer]] = client.profile if profile else client.verify
-        self._lookup = dict(options.get("lookup") or {})
+        self._lookup = check_lookup(options.get("lookup", {}), profile=profile)
         self._find = _finder(options.get("token"), options.get("places", ()), profile, values_of)
         self._optional = optional
-        self._requirements = Requirements(
-            options.get("email_verified", False),
-            options.get("team"),
-            options.get("kinds", NORMAL),
-            options.get("scopes", ()),
-        )
+        self._requirements = Requirements(**{name: value for name, value in options.items() if name in _REQUIREMENTS})  # type: ignore[arg-type]
         self._allow = allow
         self._realm = options.get("realm", "")
         self._resource = options.get("resource")
-        if not (self._resource is None or isinstance(self._resource, Resource)):
-            raise TypeError("neonauthd: resource is no Resource of neonauthd.httpauth")
         trace = Trace(getattr(client, "socket", None))
         self._on_unknown = options.get("on_unknown") or (lambda request, answer: trace.note(answer))
 
@@ -163,7 +195,7 @@ class Rules(Generic[Request]):
                 token = steps.send(cast(Answer, self._ask(token, **self._lookup)))
         except StopIteration as end:
             verdict: Verdict = end.value
-        if verdict.accepted is None or self._allow is None or self._allow(request, verdict.accepted) is True:
+        if verdict.accepted is None or self._allow(request, verdict.accepted) is True:
             return verdict
         return Verdict(denied(), verdict.answer)
 
@@ -176,7 +208,7 @@ class Rules(Generic[Request]):
                 token = steps.send(await _awaited(self._ask(token, **self._lookup)))
         except StopIteration as end:
             verdict: Verdict = end.value
-        if verdict.accepted is None or self._allow is None:
+        if verdict.accepted is None:
             return verdict
         allowed = await _awaited(self._allow(request, verdict.accepted))
         return verdict if allowed is True else Verdict(denied(), verdict.answer)
@@ -230,6 +262,8 @@ def _finder(
     """What finds the token: the application's own search, or the one in the headers and its places."""
     if isinstance(places, str):
         raise TypeError("neonauthd: places is a list of places, not one")
+    if not isinstance(places, Iterable):
+        raise TypeError('neonauthd: places is not a list of places, such as ["sdk-cookie"]')
     search = Search([*HEADERS, *places])
 
     def find(request: Request) -> Result:

@@ -26,8 +26,8 @@ class Paths:
 
 
 def _checked(what: str, entries: Iterable[str], *, lenient: bool) -> frozenset[str]:
-    if isinstance(entries, str):
-        raise TypeError(f"neonauthd: {what} is a list of paths, not one")
+    if isinstance(entries, str) or not isinstance(entries, Iterable):
+        raise TypeError(f'neonauthd: {what} is a list of paths, such as ["/health"]')
     checked = set()
     for entry in entries:
         base = entry.removesuffix("/*")

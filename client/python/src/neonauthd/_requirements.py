@@ -6,15 +6,24 @@ has the cases.
 
 from __future__ import annotations
 
+import enum
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 from ._refusal import Refusal, denied
 from ._user import User
 
 Kind = Literal["normal", "restricted", "anonymous", "machine", "team"]
+
+
+class _Team(enum.Enum):
+    ANY = "any team, or none"
+
+
+# No team is asked for. None cannot say that: it is what a variable has that is not set.
+ANY_TEAM = cast(str, _Team.ANY)
 
 NORMAL: tuple[Kind, ...] = ("normal",)
 
@@ -30,6 +39,10 @@ def valid_scope(text: object) -> bool:
     return isinstance(text, str) and _SCOPE.fullmatch(text) is not None
 
 
+def _list(value: object) -> bool:
+    return isinstance(value, Collection) and not isinstance(value, (str, bytes))
+
+
 @dataclass(frozen=True, slots=True)
 class Requirements:
     """What a verified user has to be besides; by default a normal user, and nothing else.
@@ -39,24 +52,23 @@ class Requirements:
     organization, is the one of this id. kinds: who may come in, kinds of users,
     machines, teams; those that are not normal have to be admitted by the daemon's
     project too. scopes: what the token has to be good for, all of it, compared as
-    whole words. What is none of these is raised: a misspelt requirement must never
-    become none.
+    whole words. What is none of these is raised: a requirement that is misspelt, or
+    None since its variable is not set, must never become none.
     """
 
     email_verified: bool = False
-    team: str | None = None
+    team: str = ANY_TEAM
     kinds: Collection[Kind] = NORMAL
     scopes: Collection[str] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.email_verified, bool):
             raise TypeError("neonauthd: email_verified is neither True nor False")
-        if self.team is not None and (not isinstance(self.team, str) or not self.team):
-            raise TypeError("neonauthd: team is not the id of a team")
-        known = not isinstance(self.kinds, str) and all(kind in KINDS for kind in self.kinds)
-        if not known or not self.kinds:
+        if self.team is not ANY_TEAM and (not isinstance(self.team, str) or not self.team):
+            raise TypeError("neonauthd: team is not the id of a team: leave it out if none is asked for")
+        if not _list(self.kinds) or not self.kinds or not all(kind in KINDS for kind in self.kinds):
             raise TypeError('neonauthd: kinds is not a list of "normal", "restricted", "anonymous", "machine" and "team"')
-        if isinstance(self.scopes, str) or not all(map(valid_scope, self.scopes)):
+        if not _list(self.scopes) or not all(map(valid_scope, self.scopes)):
             raise TypeError("neonauthd: scopes is not a list of words")
 
     def unmet(
@@ -67,7 +79,7 @@ class Requirements:
             return "class-not-allowed"
         if self.email_verified and (not user.email or user.email_verified is not True):
             return "email-not-verified"
-        if self.team is not None and user.team_id != self.team:
+        if self.team is not ANY_TEAM and user.team_id != self.team:
             return "wrong-team"
         return "" if all(scope in user.scopes for scope in self.scopes) else "insufficient-scope"
 

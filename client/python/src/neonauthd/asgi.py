@@ -98,12 +98,13 @@ class Guard:
         include: Iterable[str] | None = None,
         exclude: Iterable[str] = (),
         optional: bool = False,
-        allow: Callable[[Scope, Accepted], bool | Awaitable[bool]] | None = None,
+        allow: Callable[[Scope, Accepted], bool | Awaitable[bool]] = _guard.anybody,
         refuse: Callable[[Scope, Refusal, Answer | None], Application] | None = None,
         **options: Unpack[_guard.Options[Scope]],
     ) -> None:
         self._app = app
         self._paths = Paths(include, exclude)
+        _guard.check_refuse(refuse)
         self._refuse = refuse
         self._rules: _guard.Rules[Scope] = _guard.Rules(
             values_of, _guard.shared_async_client() if client is None else client, allow, optional, **options

@@ -101,14 +101,15 @@ class _Gate:
         *,
         client: Asker | AsyncAsker | None = None,
         optional: bool = False,
-        allow: Callable[[HttpRequest, Accepted], Any] | None = None,
+        allow: Callable[[HttpRequest, Accepted], Any] = _guard.anybody,
         refuse: Callable[[HttpRequest, Refusal, Answer | None], HttpResponseBase] | None = None,
         **options: Unpack[_guard.Options[HttpRequest]],
     ) -> None:
         if client is None:
             client = _guard.shared_async_client() if asynchronous else _guard.shared_client()
-        elif not asynchronous and iscoroutinefunction(client.verify):
+        elif not asynchronous and iscoroutinefunction(getattr(client, "verify", None)):
             raise TypeError("neonauthd: this client is for asyncio, and the view or the application is not")
+        _guard.check_refuse(refuse)
         self._refuse = refuse
         self._rules: _guard.Rules[HttpRequest] = _guard.Rules(_values_of, client, allow, optional, **options)
 

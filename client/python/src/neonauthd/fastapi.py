@@ -79,7 +79,7 @@ class Guard(SecurityBase):
         self,
         *,
         client: AsyncAsker | None = None,
-        allow: Callable[[HTTPConnection, Accepted], bool | Awaitable[bool]] | None = None,
+        allow: Callable[[HTTPConnection, Accepted], bool | Awaitable[bool]] = _guard.anybody,
         **options: Unpack[_guard.Options[HTTPConnection]],
     ) -> None:
         # For the documentation that FastAPI makes.

@@ -103,10 +103,11 @@ class Guard:
         *,
         client: Asker | None = None,
         optional: bool = False,
-        allow: Callable[[Request, Accepted], bool] | None = None,
+        allow: Callable[[Request, Accepted], bool] = _guard.anybody,
         refuse: Callable[[Request, Refusal, Answer | None], ResponseReturnValue] | None = None,
         **options: Unpack[_guard.Options[Request]],
     ) -> None:
+        _guard.check_refuse(refuse)
         self._refuse = refuse
         self._rules: _guard.Rules[Request] = _guard.Rules(
             _values_of, _guard.shared_client() if client is None else client, allow, optional, **options

@@ -127,12 +127,13 @@ class Guard:
         include: Iterable[str] | None = None,
         exclude: Iterable[str] = (),
         optional: bool = False,
-        allow: Callable[[WSGIEnvironment, Accepted], bool] | None = None,
+        allow: Callable[[WSGIEnvironment, Accepted], bool] = _guard.anybody,
         refuse: Callable[[WSGIEnvironment, Refusal, Answer | None], WSGIApplication] | None = None,
         **options: Unpack[_guard.Options[WSGIEnvironment]],
     ) -> None:
         self._app = app
         self._paths = Paths(include, exclude)
+        _guard.check_refuse(refuse)
         self._refuse = refuse
         self._rules: _guard.Rules[WSGIEnvironment] = _guard.Rules(
             values_of, _guard.shared_client() if client is None else client, allow, optional, **options
