@@ -46,10 +46,6 @@ import (
 )
 
 func main() {
-	account := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		user, _ := middleware.From(r.Context())
-		fmt.Fprintf(w, "hello %s\n", user.Subject)
-	})
 ` + b.text + "}\n", true
 }
 

@@ -12,8 +12,9 @@ import (
 func Example() {
 	guard := &middleware.Guard{Client: &client.Client{}, Realm: "shop"}
 	account := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		user, _ := middleware.From(r.Context())
-		fmt.Fprintf(w, "Hello %s\n", user.Subject)
+		if user, ok := middleware.UserFrom(r.Context()); ok { // not for a browser's preflight
+			fmt.Fprintf(w, "Hello %s\n", user.ID)
+		}
 	})
-	http.Handle("/account", guard.Wrap(account))
+	http.Handle("GET /account", guard.Wrap(account))
 }

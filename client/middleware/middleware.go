@@ -1,9 +1,9 @@
 // Package middleware puts a net/http handler behind neonauthd.
 //
 //	guard := &middleware.Guard{Client: &client.Client{}}
-//	http.Handle("/account", guard.Wrap(account))
+//	http.Handle("GET /account", guard.Wrap(http.HandlerFunc(account)))
 //
-// Inside, middleware.From(r.Context()) tells who is asking. A request whose
+// Inside, middleware.UserFrom(r.Context()) tells who is asking. A request whose
 // token is bad gets 401 with the challenge of RFC 6750, one whose user may not
 // come in 403, one with two different tokens 400, and one about which nothing
 // could be learnt 503 with Retry-After: never 401, which would log the user
@@ -29,8 +29,11 @@ const DefaultRetryAfter time.Duration = httpauth.DefaultRetryAfter
 // concurrent use. Guards should share a Client, as those without one do.
 //
 // A CORS preflight carries no token. It goes through to the handler, without an
-// Accepted in its context. What adds CORS headers has to stand around the
-// Guard: a browser shows a 401 without them to its page as a network error.
+// Accepted in its context: a handler whose route has no method checks ok of
+// UserFrom. What adds CORS headers has to stand around the Guard, and around
+// the http.ServeMux too, since that answers OPTIONS for a pattern such as
+// "GET /account" with 405 by itself: a browser shows a 401 without CORS headers
+// to its page as a network error.
 // Nothing else goes through unasked: a request for an Upgrade, such as that of
 // a WebSocket, is judged like every other.
 type Guard struct {
@@ -104,6 +107,16 @@ type key struct{}
 func From(ctx context.Context) (a client.Accepted, ok bool) {
 	a, ok = ctx.Value(key{}).(client.Accepted)
 	return a, ok
+}
+
+// UserFrom returns the user of a request that was let through. ok is false where
+// that of From is: nobody is asking then, and the User is empty.
+func UserFrom(ctx context.Context) (u client.User, ok bool) {
+	a, ok := From(ctx)
+	if !ok {
+		return client.User{}, false
+	}
+	return a.User(), true
 }
 
 // Wrap returns a handler that lets accepted requests through to next. It panics
