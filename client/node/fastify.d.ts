@@ -3,7 +3,7 @@
 import type { IncomingMessage } from 'node:http'
 
 import type { Refusal, Resource, Rules, TokenSearchIn } from './httpauth.js'
-import type { Accepted, Answer } from './index.js'
+import type { Accepted, Answer, User } from './index.js'
 
 /** What the guard needs of Fastify's request. */
 export interface RequestLike {
@@ -48,6 +48,9 @@ export function guard(options?: GuardOptions): (request: RequestLike, reply: Rep
 
 /** The answer under which a request was let through; undefined outside a guard, for a preflight, and without a token. */
 export function from(request: RequestLike): Accepted | undefined
+
+/** The user of a request that was let through. It throws a TypeError where `from` is undefined, since nobody is asking there. */
+export function userOf(request: RequestLike): User
 
 /** Finds the token in the Authorization header and in no other place. */
 export const bearer: TokenSearch

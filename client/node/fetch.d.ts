@@ -1,7 +1,7 @@
 /** Guards for what takes a Request and returns a Response: Hono, Next.js route handlers, SvelteKit, Remix. */
 
 import type { HeaderValues, Refusal, Resource, Rules, TokenSearchIn } from './httpauth.js'
-import type { Accepted, Answer } from './index.js'
+import type { Accepted, Answer, User } from './index.js'
 
 export type TokenSearch = TokenSearchIn<Request>
 
@@ -30,6 +30,9 @@ export function metadata(resource: Resource): (request: Request) => Response | u
 
 /** The answer under which a request was let through; undefined outside a guard, for a preflight, and without a token. */
 export function from(request: Request): Accepted | undefined
+
+/** The user of a request that was let through. It throws a TypeError where `from` is undefined, since nobody is asking there. */
+export function userOf(request: Request): User
 
 /** Finds the token in the Authorization header and in no other place. */
 export const bearer: TokenSearch

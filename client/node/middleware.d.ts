@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 
 import type { Refusal, Resource, Rules, TokenSearchIn } from './httpauth.js'
-import type { Accepted, Answer } from './index.js'
+import type { Accepted, Answer, User } from './index.js'
 
 export type TokenSearch = TokenSearchIn<IncomingMessage>
 
@@ -42,6 +42,9 @@ export function metadata(resource: Resource): (req: IncomingMessage, res: Server
 
 /** The answer under which a request was let through; undefined outside a guard, for a preflight, and without a token. */
 export function from(req: IncomingMessage): Accepted | undefined
+
+/** The user of a request that was let through. It throws a TypeError where `from` is undefined, since nobody is asking there. */
+export function userOf(req: IncomingMessage): User
 
 /** Finds the token in the Authorization header and in no other place. */
 export const bearer: TokenSearch

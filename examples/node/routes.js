@@ -1,10 +1,10 @@
 // What the service answers. service.js serves it; routes.test.js tests it without a daemon.
-import { from, guard } from 'neonauthd/middleware'
+import { guard, userOf } from 'neonauthd/middleware'
 
 // routes returns a handler for node:http that asks the client about tokens.
 export function routes(client) {
   const account = guard({ client, realm: 'example' }).wrap((req, res) => {
-    const { id, email } = from(req).user
+    const { id, email } = userOf(req)
     res.setHeader('Content-Type', 'application/json')
     res.end(JSON.stringify({ user: id, email }) + '\n')
   })

@@ -1,7 +1,7 @@
 'use strict'
 
 const { valuesOf } = require('./httpauth.js')
-const { Rules, TEXT, answers, bodyOf, needResource, only } = require('./rules.js')
+const { Rules, TEXT, answers, bodyOf, needResource, only, userOfAnswer } = require('./rules.js')
 
 // Fastify's own headers keep only the first of some repeated headers.
 const valuesOfRaw = (request) => valuesOf(request.raw)
@@ -12,6 +12,9 @@ const valuesOfRaw = (request) => valuesOf(request.raw)
 function from(request) {
   return answers.get(request.raw)
 }
+
+// userOf returns the user of a request that was let through. It throws where from returns undefined.
+const userOf = (request) => userOfAnswer(from(request))
 
 // guard returns a hook onRequest, for a route of its own or for addHook.
 function guard(options = {}) {
@@ -61,4 +64,4 @@ const bearer = only('authorization', valuesOfRaw)
 // other place.
 const cookie = (name) => only(`cookie:${name}`, valuesOfRaw)
 
-module.exports = { from, guard, metadata, plugin, bearer, cookie }
+module.exports = { from, userOf, guard, metadata, plugin, bearer, cookie }

@@ -1,6 +1,6 @@
 'use strict'
 
-const { Rules, TEXT, answers, bodyOf, needResource, only } = require('./rules.js')
+const { Rules, TEXT, answers, bodyOf, needResource, only, userOfAnswer } = require('./rules.js')
 
 // valuesOf is for requests of the Fetch API, which show repeated headers joined.
 function valuesOf(request) {
@@ -14,8 +14,12 @@ function valuesOf(request) {
 // outside a guard, for a CORS preflight, and inside an optional guard for a
 // request without a token.
 function from(request) {
+  needRequest(request)
   return answers.get(request)
 }
+
+// userOf returns the user of a request that was let through. It throws where from returns undefined.
+const userOf = (request) => userOfAnswer(from(request))
 
 // guard returns a function that resolves to the Response with which a request
 // is refused; undefined: it may come in.
@@ -23,6 +27,7 @@ function guard(options = {}) {
   const rules = new Rules(options, valuesOf)
 
   async function judge(request) {
+    needRequest(request)
     const described = rules.described(request, request.method, targetOf)
     if (described !== undefined) return respond(described)
     const { refusal, answer } = await rules.judge(request, request.method)
@@ -40,6 +45,12 @@ function guard(options = {}) {
 function metadata(resource) {
   needResource(resource)
   return (request) => (resource.describes(targetOf(request)) ? respond(resource.response(request.method)) : undefined)
+}
+
+// needRequest throws for the context of Hono, the event of others, and requests of node:http.
+function needRequest(request) {
+  if (typeof request?.headers?.get === 'function') return
+  throw new TypeError('neonauthd: neonauthd/fetch judges a Request, such as c.req.raw in Hono; for Express and node:http import neonauthd/middleware')
 }
 
 const targetOf = (request) => new URL(request.url).pathname
@@ -63,4 +74,4 @@ const bearer = only('authorization', valuesOf)
 // other place.
 const cookie = (name) => only(`cookie:${name}`, valuesOf)
 
-module.exports = { from, guard, metadata, bearer, cookie, valuesOf }
+module.exports = { from, userOf, guard, metadata, bearer, cookie, valuesOf }

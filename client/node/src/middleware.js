@@ -3,7 +3,7 @@
 const { STATUS_CODES } = require('node:http')
 
 const { DEFAULT_RETRY_AFTER, valuesOf } = require('./httpauth.js')
-const { Rules, TEXT, answers, bodyOf, fault, needResource, only } = require('./rules.js')
+const { Rules, TEXT, answers, bodyOf, fault, needResource, only, userOfAnswer } = require('./rules.js')
 
 // from returns the Accepted under which a request was let through; undefined
 // outside a guard, for a CORS preflight, and inside an optional guard for a
@@ -12,6 +12,9 @@ function from(req) {
   return answers.get(req)
 }
 
+// userOf returns the user of a request that was let through. It throws where from returns undefined.
+const userOf = (req) => userOfAnswer(from(req))
+
 // guard returns a middleware (req, res, next) that lets requests with an
 // accepted token through and answers the others.
 function guard(options = {}) {
@@ -19,6 +22,9 @@ function guard(options = {}) {
 
   async function middleware(req, res, next) {
     try {
+      if (!Array.isArray(req?.rawHeaders)) {
+        throw new TypeError('neonauthd: neonauthd/middleware judges a request of node:http or Express; for a Request, as in Hono and Next.js, import neonauthd/fetch')
+      }
       const described = rules.described(req, req.method, targetOf)
       if (described !== undefined) return respond(res, described)
       const { refusal, answer } = await rules.judge(req, req.method)
@@ -30,6 +36,7 @@ function guard(options = {}) {
       if (answer !== undefined) answers.set(req, answer)
       next()
     } catch (error) {
+      if (typeof next !== 'function') throw error // as for a middleware of Hono, which has other arguments
       next(error)
     }
   }
@@ -102,4 +109,4 @@ const bearer = only('authorization', valuesOf)
 // other place.
 const cookie = (name) => only(`cookie:${name}`, valuesOf)
 
-module.exports = { DEFAULT_RETRY_AFTER, from, guard, metadata, bearer, cookie }
+module.exports = { DEFAULT_RETRY_AFTER, from, userOf, guard, metadata, bearer, cookie }

@@ -33,6 +33,28 @@ const TRACE_INTERVAL = 60_000
 // nothing a client sends or another middleware sets can look like it.
 const answers = new WeakMap()
 
+// userOfAnswer is the user of the answer under which a request was let through. Without one there is none, and a handler that
+// goes on would take nobody for somebody.
+function userOfAnswer(answer) {
+  if (answer !== undefined) return answer.user
+  throw new TypeError("neonauthd: nobody is signed in here: put the route behind a guard that is not optional, for its own method only, or, since a browser's preflight has no user, look at from(request) first")
+}
+
+// needOptions throws for what a guard is called with in place of its options: a request, or a context that has one.
+function needOptions(options) {
+  if (typeof options !== 'object' || options === null) throw new TypeError('neonauthd: the options of a guard are an object')
+  if (options.headers !== undefined || options.req !== undefined || options.raw !== undefined) {
+    throw new TypeError('neonauthd: guard was called with a request: write guard() where a middleware is wanted')
+  }
+}
+
+// nearest returns words to add to an error about a misspelt option, where another case, a line or an s at its end make it right.
+function nearest(given, names) {
+  const plain = (name) => name.toLowerCase().replace(/[^a-z]|s$/g, '')
+  const near = names.find((name) => plain(name) === plain(given))
+  return near === undefined ? '' : `: did you mean "${near}"?`
+}
+
 // Rules judge requests by a guard's options. valuesOf(request) returns what
 // finds the values of a header.
 class Rules {
@@ -103,10 +125,10 @@ class Rules {
 // checkOptions throws for an option that there is not, and for one that is not what it has to be. One that is undefined is
 // not one that is left out: a requirement that comes from a variable which is not set must not become none.
 function checkOptions(options) {
-  if (typeof options !== 'object' || options === null) throw new TypeError('neonauthd: the options of a guard are an object')
+  needOptions(options)
   for (const [name, value] of Object.entries(options)) {
     if (REQUIREMENTS.includes(name)) continue // which Requirements check
-    if (!Object.hasOwn(OPTIONS, name)) throw new TypeError(`neonauthd: guard has no option "${name}"`)
+    if (!Object.hasOwn(OPTIONS, name)) throw new TypeError(`neonauthd: guard has no option "${name}"${nearest(name, [...REQUIREMENTS, ...Object.keys(OPTIONS)])}`)
     const [what, right] = OPTIONS[name]
     if (name === 'client' && value === undefined) continue // the shared one, which leaves nothing out
     if (value === undefined || value === null) throw new TypeError(`neonauthd: ${name} is ${value}: leave the option out, or give it ${what}`)
@@ -165,4 +187,4 @@ function fault(error) {
 const bodyOf = (status) => `${STATUS_CODES[status]}\n`
 const TEXT = 'text/plain; charset=utf-8'
 
-module.exports = { Rules, TEXT, answers, bodyOf, fault, needResource, only }
+module.exports = { Rules, TEXT, answers, bodyOf, fault, needResource, only, userOfAnswer }

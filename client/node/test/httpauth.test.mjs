@@ -7,7 +7,8 @@ import { Accepted, Rejected, Unknown } from 'neonauthd'
 import * as fastify from 'neonauthd/fastify'
 import * as fetching from 'neonauthd/fetch'
 import { Found, HEADERS, MAX_PLACE_NAME, Refusal, Requirements, Resource, Search, denied, invalidToken, preflight, refusalOf, unavailable, valuesOf } from 'neonauthd/httpauth'
-import { from, guard, metadata } from 'neonauthd/middleware'
+import { from, guard, metadata, userOf } from 'neonauthd/middleware'
+import { FakeClient } from 'neonauthd/testing'
 import { RESOURCES, exchange, linesOf, overHTTP, playCases, playResources, told } from './cases.mjs'
 
 playCases('node:http', async (t, options, one) => {
@@ -157,4 +158,39 @@ test('blanks are no token, however many', () => {
 test('a preflight is told by its method and one header', () => {
   const values = (name) => (name === 'access-control-request-method' ? ['GET'] : [])
   assert.deepEqual([preflight('OPTIONS', values), preflight('GET', values), preflight('OPTIONS', () => [])], [true, false, false])
+})
+
+test('what is held wrongly says how to hold it', async () => {
+  const request = new Request('http://app.example/account')
+  const [req, c] = [{ headers: {}, rawHeaders: [] }, { req: { raw: request } }]
+  const next = () => assert.fail('it came in')
+  for (const [does, says] of [
+    [() => fetching.guard()(c), /judges a Request, such as c\.req\.raw.*neonauthd\/middleware/],
+    [() => fetching.guard()(req, {}, next), /judges a Request/],
+    [() => fetching.guard()(undefined), /judges a Request/],
+    [() => fetching.guard().wrap(next)(c), /judges a Request/],
+    [() => fetching.from(c), /judges a Request/],
+    [() => guard()(c, next), /import neonauthd\/fetch/],
+    [() => guard()(request, {}), /import neonauthd\/fetch/],
+    ...[[guard, req], [guard, c], [fetching.guard, request], [fetching.guard, c], [fastify.guard, { raw: req }]].map(([make, given]) =>
+      [() => make(given, {}, next), /called with a request: write guard\(\)/]),
+    [() => guard({ email_verified: true }), /did you mean "emailVerified"/],
+    [() => guard({ place: [] }), /did you mean "places"/],
+    [() => guard({ other: 1 }), /no option "other"$/],
+    [() => userOf(req), /nobody is signed in here/],
+    [() => fetching.userOf(request), /nobody is signed in here/],
+    [() => fastify.userOf({ raw: req }), /nobody is signed in here/],
+  ]) await assert.rejects(async () => does(), { name: 'TypeError', message: says })
+  let told
+  await guard()(c, {}, (error) => { told = error })
+  assert.match(told.message, /import neonauthd\/fetch/)
+})
+
+test('userOf is the user of a request that was let through, and of no other', async () => {
+  const client = new FakeClient()
+  client.accept('good', { id: 'ada' })
+  const account = fetching.guard({ client }).wrap((request) => new Response(fetching.userOf(request).id))
+  const ask = (method, headers) => account(new Request('http://app.example/account', { method, headers }))
+  assert.equal(await (await ask('GET', { authorization: 'Bearer good' })).text(), 'ada')
+  await assert.rejects(ask('OPTIONS', { 'access-control-request-method': 'GET' }), /preflight/)
 })

@@ -15,7 +15,7 @@ import * as fetching from 'neonauthd/fetch'
 import { HEADERS, MAX_COOKIE_TOKENS, MAX_PLACE_NAME, MAX_RETRY_AFTER, METADATA_PATH, Found, Refusal, Requirements, Resource, Search } from 'neonauthd/httpauth'
 import { denied, invalidToken, preflight, refusalOf, unavailable, valuesOf } from 'neonauthd/httpauth'
 import type { Fault, HeaderValues, Place, RequirementOptions, ResourceOptions, Rules, TokenSearchIn } from 'neonauthd/httpauth'
-import { DEFAULT_RETRY_AFTER, bearer, cookie, from, guard, metadata } from 'neonauthd/middleware'
+import { DEFAULT_RETRY_AFTER, bearer, cookie, from, guard, metadata, userOf } from 'neonauthd/middleware'
 import type { Guard, GuardOptions, TokenSearch } from 'neonauthd/middleware'
 import { FakeClient } from 'neonauthd/testing'
 import type { Asked, FakeUser } from 'neonauthd/testing'
@@ -179,6 +179,7 @@ const protect: Guard = guard(rules)
 expect<void>(await protect(request, response, (_error?: unknown) => {}))
 expect<void>(await protect.wrap((req, res) => res.end(from(req)?.subject))(request, response))
 expect<number>(DEFAULT_RETRY_AFTER)
+expect<[User, User, User]>([userOf(request), fetching.userOf(new Request('http://app.example/')), fastify.userOf({} as fastify.RequestLike)])
 expect<void>(await protect.upgrade((req, socket, head) => socket.end(from(req)?.subject + head.toString()))(request, request.socket, Buffer.from('')))
 
 // Guards for other shapes of requests take the same rules.
