@@ -43,6 +43,8 @@ func readmes() map[string]map[string]trial {
 			"app.py":          serves("/account"),
 			"files.py":        describes("/mcp", "read"),
 			"test_account.py": passes(),
+			"flask_app.py":    elsewhere("python/tests/frameworks/framework_flask.py", `readme_program("flask_app.py")`),
+			"fastapi_app.py":  elsewhere("python/tests/frameworks/framework_fastapi.py", `readme_program("fastapi_app.py")`),
 		},
 		"../README.md": {
 			"page.mjs":                     calls("guard := &middleware.Guard{}"),

@@ -13,6 +13,7 @@ from unittest import mock
 from neonauthd import Accepted, Unknown, asgi, wsgi
 from neonauthd._errors import BrokenError
 from neonauthd._guard import shared_async_client, shared_client
+from neonauthd._keeper import Keeper
 from neonauthd._paths import Paths
 from neonauthd.httpauth import Requirements
 from neonauthd.testing import FakeAsyncClient, FakeClient
@@ -103,6 +104,9 @@ class WhatOptionsAre(unittest.TestCase):
             with self.subTest(lookup=lookup), self.assertRaises(ValueError):
                 wsgi.Guard(cast(Any, None), lookup=lookup)
         wsgi.Guard(cast(Any, None), profile=True, lookup={"max_age": 0, "fallback": "claims", "project": "shop", "heard": 5, "deadline": 0.5})
+
+    def test_a_client_that_was_never_made_ends_in_silence(self) -> None:
+        Keeper.__new__(Keeper).__del__()
 
     def test_a_requirement_that_is_left_out_is_none(self) -> None:
         fake = FakeClient()

@@ -29,6 +29,8 @@ MAX_REFRESHES = 8
 class Keeper:
     """Keeps the answers of a client. Safe for threads."""
 
+    _watch: Watch | None = None  # here, since what ends a keeper also ends one whose making has failed
+
     def __init__(self, path: str, answers: int) -> None:
         self.lock = threading.Lock()
         self.memory = Memory((answers + 1) // 2)
@@ -36,7 +38,6 @@ class Keeper:
         self.watching = False  # a watch is being opened, or there is one
         self.refreshes = 0  # lookups in the background
         self._dialer = Dialer(path)
-        self._watch: Watch | None = None
         self._until = 0  # no other watch before, by the monotonic clock
         self._closed = False
 

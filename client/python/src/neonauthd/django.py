@@ -17,7 +17,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from inspect import iscoroutinefunction
-from typing import Any, TypeVar, Unpack, cast
+from typing import Any, NoReturn, TypeVar, Unpack, cast
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -176,8 +176,10 @@ def middleware(get_response: Callable[..., Any]) -> Callable[..., Any]:
     return guarded_async if asynchronous else guarded
 
 
-def guard(**options: Any) -> Callable[[View], View]:
+def guard(*view: NoReturn, **options: Any) -> Callable[[View], View]:
     """Puts one view behind a guard, with options of its own: those of neonauthd.wsgi.Guard, without paths."""
+    if view:
+        raise TypeError("neonauthd: guard takes options alone: write @guard() above the view")
 
     def decorate(view: View) -> View:
         asynchronous = iscoroutinefunction(view)

@@ -77,11 +77,13 @@ class Guard(SecurityBase):
 
     def __init__(
         self,
-        *,
+        *view: NoReturn,
         client: AsyncAsker | None = None,
         allow: Callable[[HTTPConnection, Accepted], bool | Awaitable[bool]] = _guard.anybody,
         **options: Unpack[_guard.Options[HTTPConnection]],
     ) -> None:
+        if view:
+            raise TypeError("neonauthd: a Guard takes options alone: write user: User = Depends(Guard())")
         # For the documentation that FastAPI makes.
         self.model = HTTPBearer(description="An access token of Neon Auth; in x-stack-access-token it is as good.")
         self.scheme_name = "neonauthd"

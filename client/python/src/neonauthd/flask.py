@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, Unpack, cast
 
 from flask import Blueprint, Request, Response, current_app, make_response, request
 
@@ -100,13 +100,15 @@ class Guard:
 
     def __init__(
         self,
-        *,
+        *view: NoReturn,
         client: Asker | None = None,
         optional: bool = False,
         allow: Callable[[Request, Accepted], bool] = _guard.anybody,
         refuse: Callable[[Request, Refusal, Answer | None], ResponseReturnValue] | None = None,
         **options: Unpack[_guard.Options[Request]],
     ) -> None:
+        if view:
+            raise TypeError("neonauthd: a Guard takes options alone: write guard = Guard(), and @guard above the view")
         _guard.check_refuse(refuse)
         self._refuse = refuse
         self._rules: _guard.Rules[Request] = _guard.Rules(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unittest
+from pathlib import Path
 from typing import Any
 
 from neonauthd.httpauth import Resource
@@ -50,6 +51,12 @@ CASES: list[tuple[str | None, dict[str, Any], int, str]] = [
     ),
     (None, {"resource": RESOURCE}, 401, f'Bearer resource_metadata="{RESOURCE.metadata_url}"'),
 ]
+
+
+def readme_program(name: str) -> str:
+    """What the README shows under that name."""
+    text = (Path(__file__).parents[2] / "README.md").read_text()
+    return text.split(f"```python\n# {name}: ")[1].split("```")[0].partition("\n")[2]
 
 
 def bearing(token: str | None) -> dict[str, str]:

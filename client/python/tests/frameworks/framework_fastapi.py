@@ -14,7 +14,7 @@ from neonauthd.fastapi import Guard, bearer, cookie, metadata
 from neonauthd.testing import FakeAsyncClient
 
 from ..resources import Got as Answered, play_resources
-from .cases import ORIGIN, PREFLIGHT, Cases, Got, bearing, fill
+from .cases import ORIGIN, PREFLIGHT, Cases, Got, bearing, fill, readme_program
 
 
 def silent(connection: Any, answer: Any) -> None:
@@ -126,6 +126,11 @@ class FastAPIDependencies(Cases):
     def test_a_preflight_has_no_user(self) -> None:
         for headers in (PREFLIGHT, {**PREFLIGHT, "Upgrade": "h2c"}):
             self.assertEqual(self.client().options("/any", headers=headers).status_code, 401)
+
+    def test_the_program_of_the_readme_passes_its_own_test(self) -> None:
+        program: dict[str, Any] = {"__name__": "fastapi_app"}
+        exec(readme_program("fastapi_app.py"), program)
+        program["test_account"]()
 
     def test_refusals_have_cors_headers(self) -> None:
         app = self.app()

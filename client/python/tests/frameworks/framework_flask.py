@@ -11,7 +11,7 @@ from neonauthd.flask import Guard, bearer, cookie, current_answer, current_user,
 from neonauthd.testing import FakeClient
 
 from ..resources import Got as Answered, play_resources
-from .cases import ORIGIN, PREFLIGHT, Cases, Got, bearing, fill
+from .cases import ORIGIN, PREFLIGHT, Cases, Got, bearing, fill, readme_program
 
 
 def silent(request: Any, answer: Any) -> None:
@@ -69,6 +69,10 @@ class FlaskViews(Cases):
         self.assertEqual((item.__name__, item.__doc__), ("item", "One item."))
         self.assertEqual(app.test_client().get("/items/7", headers=bearing("ada")).json, {"item": 7, "user": "ada"})
 
+    def test_a_guard_in_place_of_its_decorator_says_what_to_write(self) -> None:
+        with self.assertRaisesRegex(TypeError, "write guard = Guard"):
+            Guard(lambda: "view")  # type: ignore[arg-type]
+
     def test_an_async_view_may_be_guarded(self) -> None:
         app = self.app()
 
@@ -104,6 +108,11 @@ class FlaskViews(Cases):
         self.assertEqual(client.options("/any", headers=PREFLIGHT).text, "nobody")
         self.assertEqual(client.options("/any", headers={**PREFLIGHT, "Upgrade": "h2c"}).status_code, 401)
         self.assertEqual(client.options("/any", headers=ORIGIN).status_code, 401)
+
+    def test_the_program_of_the_readme_passes_its_own_test(self) -> None:
+        program: dict[str, Any] = {"__name__": "flask_app"}
+        exec(readme_program("flask_app.py"), program)
+        program["test_account"]()
 
     def test_refusals_have_cors_headers(self) -> None:
         app = self.app()
