@@ -100,7 +100,8 @@ type Client struct {
 }
 
 // Verify asks whether the token is genuine and still valid, judged from its
-// signature and claims alone. Accepted.JSON is then the claims object.
+// signature and claims alone. Accepted.JSON is then the claims object. The token
+// stands alone, without "Bearer" and without an end of line.
 func (c *Client) Verify(ctx context.Context, token string, opts ...Option) Answer {
 	return c.lookup(ctx, protocol.VERIFY, token, opts)
 }

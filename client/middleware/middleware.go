@@ -120,8 +120,11 @@ func UserFrom(ctx context.Context) (u client.User, ok bool) {
 }
 
 // Wrap returns a handler that lets accepted requests through to next. It panics
-// when one of Places is none.
+// when one of Places is none, and when next is nil.
 func (g *Guard) Wrap(next http.Handler) http.Handler {
+	if next == nil {
+		panic("neonauthd: Wrap wants the handler that the Guard protects, and got nil")
+	}
 	find := g.search()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if g.Resource != nil && g.Resource.Describes(r.URL.EscapedPath()) {

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"os"
 	"sync"
 	"time"
 
 	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/protocol"
 )
 
 // traceInterval is how long a Guard is silent about an outage after a line.
@@ -46,8 +48,11 @@ func (g *Guard) traceUnknown(r *http.Request, u client.Unknown) {
 		return
 	}
 	if n := g.trace.due(time.Now()); n > 0 {
-		slog.Default().WarnContext(r.Context(), "neonauthd cannot tell whether tokens are good: requests get 503",
-			"socket", g.socket(), "cause", u.String(), "requests", n)
+		attributes := []any{"socket", g.socket(), "cause", u.String(), "requests", n}
+		if g.socket() == protocol.DefaultSocket && os.Getenv(client.SocketVariable) == "" {
+			attributes = append(attributes, "hint", client.SocketVariable+" is not set")
+		}
+		slog.Default().WarnContext(r.Context(), "neonauthd cannot tell whether tokens are good: requests get 503", attributes...)
 	}
 }
 

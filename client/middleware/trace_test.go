@@ -131,3 +131,31 @@ func TestANilClientIsTheSharedOne(t *testing.T) {
 		t.Errorf("got %d", status)
 	}
 }
+
+// at is a fake that has a socket, as a Client has.
+type at struct {
+	clienttest.Fake
+	path string
+}
+
+func (a *at) Path() string { return a.path }
+
+func TestALineSaysThatTheVariableIsNotSetWhereTheSocketIsTheDefault(t *testing.T) {
+	for _, test := range []struct {
+		socket, variable string
+		hint             bool
+	}{
+		{protocol.DefaultSocket, "", true},
+		{protocol.DefaultSocket, protocol.DefaultSocket, false},
+		{"/nonexistent/socket", "", false},
+	} {
+		t.Setenv(client.SocketVariable, test.variable)
+		fake := &at{path: test.socket}
+		fake.Unknown("outage", protocol.CodeUnavailable)
+		log := logging(t)
+		asking(t.Context(), &middleware.Guard{Client: fake}, "outage")
+		if hint := strings.Contains(log.String(), client.SocketVariable+" is not set"); hint != test.hint {
+			t.Errorf("socket %s, variable %q: %s", test.socket, test.variable, log)
+		}
+	}
+}

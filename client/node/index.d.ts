@@ -195,8 +195,8 @@ export class Client implements Asker, AsyncDisposable {
   /** The path of the socket. */
   readonly socket: string
   /**
-   * Asks whether the token is genuine and valid now, from its signature and claims alone. The promise is
-   * rejected only for a fault of the program, such as a token that is not a string.
+   * Asks whether the token is genuine and valid now, from its signature and claims alone. The token
+   * stands alone, without "Bearer" and without an end of line. The promise is rejected only for a fault of the program, such as a token that is not a string.
    */
   verify(token: string, options?: VerifyOptions): Promise<Answer>
   /** Asks the same and, when the token is good, for the user's profile as the upstream knows it. */

@@ -5,6 +5,7 @@
 const { STATUS_CODES } = require('node:http')
 
 const { checkLookup, sharedClient } = require('./client.js')
+const { DEFAULT_SOCKET, SOCKET_VARIABLE } = require('./words.js')
 const { REQUIREMENTS } = require('./requirements.js')
 const { Found, HEADERS, Requirements, Resource, Search, denied, preflight, refusalOf } = require('./httpauth.js')
 
@@ -165,7 +166,8 @@ function tracing(client) {
     requests++
     const now = performance.now()
     if (now < next) return
-    const where = client.socket === undefined ? '' : ` (socket ${client.socket})`
+    const why = client.socket === DEFAULT_SOCKET && !process.env[SOCKET_VARIABLE] ? `, since ${SOCKET_VARIABLE} is not set` : ''
+    const where = client.socket === undefined ? '' : ` (socket ${client.socket}${why})`
     const text = `neonauthd cannot tell whether tokens are good, and ${requests} request${requests === 1 ? '' : 's'} got 503${where}: ${answer.error?.message}`
     process.emitWarning(text, { type: 'NeonauthdWarning', code: 'NEONAUTHD_UNKNOWN' })
     next = now + TRACE_INTERVAL

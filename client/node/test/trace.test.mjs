@@ -64,3 +64,24 @@ test('a client without a socket leaves a trace too', async (t) => {
   await guard({ client: new FakeClient() })(request('untold'))
   assert.match(taken()[0].text, /got 503: neonauthd: .*the test says nothing about this token/)
 })
+
+test('a line says that the variable is not set where the socket is the default', async (t) => {
+  const before = process.env.NEONAUTHD_SOCKET
+  t.after(() => {
+    if (before === undefined) delete process.env.NEONAUTHD_SOCKET
+    else process.env.NEONAUTHD_SOCKET = before
+  })
+  const taken = warnings(t)
+  for (const [socket, variable, says] of [
+    ['/run/neonauthd/neonauthd.sock', '', '(socket /run/neonauthd/neonauthd.sock, since NEONAUTHD_SOCKET is not set)'],
+    ['/run/neonauthd/neonauthd.sock', '/run/neonauthd/neonauthd.sock', '(socket /run/neonauthd/neonauthd.sock)'],
+    ['/nowhere/socket', '', '(socket /nowhere/socket)'],
+  ]) {
+    process.env.NEONAUTHD_SOCKET = variable
+    const client = Object.assign(new FakeClient(), { socket })
+    client.unknown('outage')
+    await guard({ client })(request('outage'))
+    const { text } = taken().at(-1)
+    assert.ok(text.includes(says), text)
+  }
+})

@@ -15,6 +15,7 @@ from neonauthd._errors import BrokenError
 from neonauthd._guard import shared_async_client, shared_client
 from neonauthd._keeper import Keeper
 from neonauthd._paths import Paths
+from neonauthd._words import DEFAULT_SOCKET
 from neonauthd.httpauth import Requirements
 from neonauthd.testing import FakeAsyncClient, FakeClient
 
@@ -173,6 +174,19 @@ class Traces(unittest.TestCase):
             for _ in range(3):
                 ask(fake, "outage", on_unknown=lambda environ, answer: told.append((environ["HTTP_AUTHORIZATION"], answer.code)))
         self.assertEqual(told, [("Bearer outage", "unavailable")] * 3)
+
+    def test_it_says_that_the_variable_is_not_set_where_the_socket_is_the_default(self) -> None:
+        for socket, value, says in (
+            (DEFAULT_SOCKET, "", f"(socket {DEFAULT_SOCKET}, since NEONAUTHD_SOCKET is not set)"),
+            (DEFAULT_SOCKET, DEFAULT_SOCKET, f"(socket {DEFAULT_SOCKET})"),
+            ("/nowhere/socket", "", "(socket /nowhere/socket)"),
+        ):
+            fake = FakeClient()
+            fake.unknown("outage")
+            fake.socket = socket  # type: ignore[attr-defined]
+            with self.assertLogs("neonauthd") as logs, mock.patch.dict("os.environ", {"NEONAUTHD_SOCKET": value}):
+                ask(fake, "outage")
+            self.assertIn(says, logs.output[0])
 
     def test_it_names_the_daemon_that_cannot_be_reached(self) -> None:
         with self.assertLogs("neonauthd") as logs, mock.patch.dict("os.environ", {"NEONAUTHD_SOCKET": "/nowhere/socket"}):

@@ -54,6 +54,7 @@ class Client(BaseClient):
     ) -> Answer:
         """Asks whether the token is genuine and valid now, from its signature and claims alone.
 
+        The token stands alone, without "Bearer" and without an end of line.
         deadline replaces the client's timeout for this call, in seconds.
         heard takes an accepted answer only from a daemon that has heard its
         fleet within so many seconds, 1 or more, so that no revocation on another

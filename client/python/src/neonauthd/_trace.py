@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 
 from ._answer import Unknown
+from ._words import DEFAULT_SOCKET, SOCKET_VARIABLE
 
 INTERVAL = 60.0  # seconds of silence after a line
 
@@ -17,7 +19,9 @@ class Trace:
     """Leaves one line about an outage at once, and then at most one in each interval. It is safe for threads."""
 
     def __init__(self, socket: str | None) -> None:
-        self._where = "" if socket is None else f" (socket {socket})"
+        default = socket == DEFAULT_SOCKET and not os.environ.get(SOCKET_VARIABLE)
+        why = f", since {SOCKET_VARIABLE} is not set" if default else ""
+        self._where = "" if socket is None else f" (socket {socket}{why})"
         self._lock = threading.Lock()
         self._next = float("-inf")
         self._requests = 0  # that got 503 since the last line
