@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/client"
-	"github.com/neonauthd/neonauthd/protocol"
 )
 
 // traceInterval is how long a Guard is silent about an outage after a line.
@@ -49,7 +48,7 @@ func (g *Guard) traceUnknown(r *http.Request, u client.Unknown) {
 	}
 	if n := g.trace.due(time.Now()); n > 0 {
 		attributes := []any{"socket", g.socket(), "cause", u.String(), "requests", n}
-		if g.socket() == protocol.DefaultSocket && os.Getenv(client.SocketVariable) == "" {
+		if os.Getenv(client.SocketVariable) == "" && g.socket() == new(client.Client).Path() {
 			attributes = append(attributes, "hint", client.SocketVariable+" is not set")
 		}
 		slog.Default().WarnContext(r.Context(), "neonauthd cannot tell whether tokens are good: requests get 503", attributes...)
