@@ -96,6 +96,9 @@ class Guard(SecurityBase):
         self._rules = rules(optional=False)
         self._optional_rules = rules(optional=True)
 
+    def __getattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"neonauthd: a Guard has no {name!r}: write user: User = Depends(current_user), without a call")
+
     async def __call__(self, connection: HTTPConnection) -> User:
         """The user of the request."""
         return (await self.answer(connection)).user

@@ -1,4 +1,5 @@
 import asyncio
+import copy
 import unittest
 from collections.abc import Callable
 from typing import Any, cast
@@ -111,6 +112,14 @@ class FastAPIDependencies(Cases):
         # A test of the application puts its fake in their place.
         app.dependency_overrides[neonauthd.fastapi.current_user] = Guard(client=self.fake)
         self.assertEqual(client.get("/account", headers=bearing("ada")).json(), "ada")
+
+    def test_a_guard_that_is_held_wrongly_says_how_to_hold_it(self) -> None:
+        with self.assertRaisesRegex(AttributeError, r"Depends\(current_user\)"):
+            cast(Any, neonauthd.fastapi.current_user).id
+        with self.assertRaisesRegex(TypeError, "takes options alone"):
+            Guard(lambda: "view")  # type: ignore[arg-type]
+        copied = copy.deepcopy(neonauthd.fastapi.current_user)
+        self.assertEqual(copied.scheme_name, "neonauthd")
 
     def test_each_kind_of_view_and_of_dependency(self) -> None:
         client = self.client()
