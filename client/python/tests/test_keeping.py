@@ -247,8 +247,9 @@ class Processes(WithWatch):
         self.addCleanup(client.close)
         client.verify("a.b.c")
         self.in_child(self.forks()["C"], lambda: client.verify("a.b.c") == Rejected("expired"))
-        self.assertEqual(fake.connections, 2)
+        self.assertGreaterEqual(fake.connections, 2)  # more if a child hung before it could say so: see in_child
         tags = [int(chunk.split()[0][1:]) for chunk in fake.chunks]
+        self.assertEqual(len(set(tags)), len(tags))
         self.assertGreater(abs(tags[1] - tags[0]), 1)
 
     def test_a_locked_memory_does_not_lock_the_child(self) -> None:
