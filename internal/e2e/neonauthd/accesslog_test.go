@@ -136,7 +136,11 @@ func TestTheAccessLogIsRotatedByAReload(t *testing.T) {
 	must(t, err)
 	for n, reload := range []func(){
 		func() { i.Reload(t) },
-		func() { e2e.Call(t, h.AdminSocket()).Expect(t, "RELOAD", "OK") },
+		func() {
+			e2e.Call(t, h.AdminSocket()).Expect(t, "RELOAD", "OK")
+			i.Await(t, "RELOADING=1") // or the next reload would take these states for its own
+			i.Await(t, "READY=1")
+		},
 		func() {
 			h.Write(t, "neonauthd.toml", "nonsense = 1\n")
 			i.Reload(t)
