@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -41,6 +42,10 @@ func newServer(t testing.TB, args ...string) *server {
 	return s
 }
 
+// givenPorts are those that freePort has returned. The port of a server that is killed
+// for a while is free, and no other test may take it meanwhile.
+var givenPorts sync.Map //nolint:gochecknoglobals // all tests of the process share the ports
+
 func freePort(t testing.TB) string {
 	t.Helper()
 	for {
@@ -50,7 +55,10 @@ func freePort(t testing.TB) string {
 		}
 		_, port, _ := net.SplitHostPort(ln.Addr().String())
 		_ = ln.Close()
-		if len(port) < 5 || port < "55000" { // a cluster's bus has a port 10000 higher
+		if len(port) == 5 && port >= "55000" { // a cluster's bus has a port 10000 higher
+			continue
+		}
+		if _, given := givenPorts.LoadOrStore(port, true); !given {
 			return port
 		}
 	}
