@@ -44,7 +44,7 @@ func newServer(t testing.TB, args ...string) *server {
 
 // givenPorts are those that freePort has returned. The port of a server that is killed
 // for a while is free, and no other test may take it meanwhile.
-var givenPorts sync.Map //nolint:gochecknoglobals // all tests of the process share the ports
+var givenPorts sync.Map
 
 func freePort(t testing.TB) string {
 	t.Helper()
