@@ -167,12 +167,17 @@ func (i *Introspection) against(now time.Time, opaque bool) protocol.Reason {
 }
 
 // namesOthers tells whether the answer says that the token is for others. Better
-// Auth names nobody for tokens that no resource was asked for with.
+// Auth names nobody for tokens that no resource was asked for with. An answer may have
+// an "aud" where the token has none and another claim stands in for it: then that
+// counts, as it does in the answer about any other token.
 func (c *payload) namesOthers(opaque bool) bool {
 	told := c.hasAudience || c.stated
 	if !told {
 		return opaque && !c.policy.AudienceOptional
 	}
-	names := c.addressees()
+	names := c.audiences
+	if !c.hasAudience {
+		names = c.addressees()
+	}
 	return !slices.ContainsFunc(c.policy.Admitted, func(a Audience) bool { return a.Name != "" && slices.Contains(names, a.Name) })
 }

@@ -34,6 +34,9 @@ var unusable = protocol.Outcome{}
 func TestWhatAnAnswerComesTo(t *testing.T) {
 	type members = map[string]any
 	no := protocol.Rejected
+	byClient := func(p *Policy) {
+		p.AudienceClaim, p.Admitted = "client_id", []Audience{{Name: "app", Class: ClassNormal, Issuers: p.Admitted[0].Issuers}}
+	}
 	for _, c := range []struct {
 		name           string
 		change         members
@@ -49,6 +52,9 @@ func TestWhatAnAnswerComesTo(t *testing.T) {
 		{"another audience", members{"aud": "https://other.example"}, func(p *Policy) { p.AudienceOptional = true }, wrongAudience, wrongAudience},
 		{"an audience in capitals", members{"aud": strings.ToUpper(testAudience)}, nil, wrongAudience, wrongAudience},
 		{"an audience of another form", members{"aud": 7}, func(p *Policy) { p.AudienceOptional = true }, wrongAudience, wrongAudience},
+		{"the client in its place", members{"aud": nil}, byClient, accepted, accepted},
+		{"an audience though the client stands in", members{"aud": "app"}, byClient, accepted, accepted},
+		{"another audience though the client stands in", members{"aud": "https://other.example"}, byClient, wrongAudience, wrongAudience},
 		{"another issuer", members{"iss": "https://evil.example"}, nil, wrongIssuer, unusable},
 		{"another user", members{"sub": "mallory"}, nil, accepted, unusable},
 		{"another client", members{"client_id": "other"}, nil, accepted, unusable},
