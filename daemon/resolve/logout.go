@@ -8,6 +8,11 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
+// MaxLogoutsWaiting is how many logout tokens may wait for keys at once. Anybody can make
+// tokens that name unknown keys, and the places of those who bring them are few: one that
+// names a known key must find a place, since its sender tries once.
+const MaxLogoutsWaiting = 4
+
 // Ending is what a logout token says, once it is accepted: that a session has ended,
 // or all that a subject has had until then. The zero value says nothing.
 type Ending struct {
@@ -70,8 +75,22 @@ func (r *Resolver) judgeInTurn(ctx context.Context, l *Lookup) (judged, error) {
 		}
 	}
 	defer leave()
+	waits := false
+	defer func() {
+		if waits {
+			<-r.logouts
+		}
+	}()
 	w := walk{r, l, ctx, func() {
 		leave()
+		if l.ends && !waits {
+			select {
+			case r.logouts <- struct{}{}:
+				waits = true
+			default:
+				stop()
+			}
+		}
 		if !l.place.forUpstream() {
 			stop()
 		}

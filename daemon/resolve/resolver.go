@@ -66,6 +66,7 @@ type Resolver struct {
 	flights       *cache.Flights[Verdict]
 	verifications *fair.Gate
 	places        places
+	logouts       chan struct{}   // one for each logout token that waits for keys
 	sessions      *fair.Allowance // of lookups that only the upstream can judge
 	profiles      *profiles
 	purges        *purge.List
@@ -106,6 +107,7 @@ func New(c Config) (*Resolver, error) {
 		flights:       cache.NewFlights[Verdict](owner, flights),
 		verifications: fair.NewGate(fair.Verifications(runtime.GOMAXPROCS(0))),
 		places:        newPlaces(),
+		logouts:       make(chan struct{}, MaxLogoutsWaiting),
 		sessions:      fair.NewAllowance(c.Now, fair.SessionBurst, fair.SessionEvery, fair.SessionAskers),
 		profiles: &profiles{
 			memory:      memory,
