@@ -87,3 +87,48 @@ func TestAnAcceptedTokenIsNoLongerDenied(t *testing.T) {
 		}
 	}
 }
+
+// TestTheClaimsOfWhoWasDeniedWillNotDo when the upstream fails after its no: that may be over, so it is no rejection,
+// and it was the last word, so nobody is let in against it.
+func TestTheClaimsOfWhoWasDeniedWillNotDo(t *testing.T) {
+	w := introspecting(t, nil)
+	banned, deleted := w.upstream.AddUser(standin.User{}).ID, w.upstream.AddUser(standin.User{Email: "x@example.org", EmailVerified: true}).ID
+	for _, c := range []struct {
+		name, project, user, token, no string
+		endpoint                       standin.Endpoint
+		deny                           func()
+	}{
+		{"a token that is bad", "main", w.user.ID, w.token(), "NO rejected-upstream", standin.Me, func() {
+			w.upstream.Inject(standin.Me, standin.Fault{Kind: standin.KnownError, Code: "UNPARSABLE_ACCESS_TOKEN"})
+		}},
+		{"a token that introspection judges", "mcp", banned, w.upstream.ResourceToken(standin.Neon, standin.TokenSpec{Subject: banned}), "NO rejected-upstream", standin.Introspection, func() {
+			w.upstream.Ban(banned, "")
+		}},
+		{"a user who is gone", "main", deleted, w.upstream.StackToken(standin.TokenSpec{Subject: deleted}), "NO user-not-found", standin.Me, func() { w.upstream.DeleteUser(deleted) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			k := w.dial()
+			want := func(fields, want string) {
+				t.Helper()
+				if reply := k.ask("PROFILE project=%s %s %s", c.project, fields, c.token); head(reply) != want && reply != want {
+					t.Errorf("%q: %.90s, want %s", fields, reply, want)
+				}
+			}
+			want("fallback=claims", "OK")
+			c.deny()
+			want("max-age=0", c.no)
+			w.upstream.ClearAll()
+			w.upstream.Inject(c.endpoint, standin.Fault{Kind: standin.Status, Status: 503})
+			t.Cleanup(w.upstream.ClearAll)
+			for range 3 {
+				want("max-age=0 fallback=claims", "ERR unavailable")
+				want("max-age=0", "ERR unavailable")
+				w.clock.advance(resolve.DenialLifetime + time.Second)
+				want("fallback=claims", "ERR unavailable")
+				want("deadline=1000", "ERR unavailable")
+			}
+			w.dialAdmin().ask("PURGE project=%s subject %s", c.project, c.user)
+			want("fallback=claims", "OK") // the operator knows better
+		})
+	}
+}

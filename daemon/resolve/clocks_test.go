@@ -52,7 +52,7 @@ func TestADenialThatRestsOnThisHostsClockIsNotRemembered(t *testing.T) {
 		l, key := k.claims(k.project("neon"), ""), cache.Key{1}
 		no := &upstream.Error{Meaning: upstream.Denied, Denial: protocol.ReasonClassNotAllowed, OwnClock: own}
 		var f fetched
-		k.resolver.profiles.failed(&f, key, l, no, 0, upstream.Interactive)
+		k.resolver.profiles.failed(&f, key, l, nil, no, 0, upstream.Interactive)
 		if f.denied != protocol.ReasonClassNotAllowed {
 			t.Errorf("by this host's clock %v: denied for reason %s", own, f.denied)
 		}

@@ -43,8 +43,12 @@ func (s *profiles) confirm(l *Lookup, v *Verdict, now time.Time) {
 	if e == p.entry {
 		claims = nil
 	}
-	if reason, denied := s.denied(l.profileKey(claims), l, claims, now); denied {
-		*v = rejected(reason)
+	if no, denied := s.denied(l.profileKey(claims), l, claims, now); denied && (no.fresh(now) || p.asked.Before(no.at)) {
+		*v = rejected(no.reason)
+		return
+	}
+	if p.over(l.Project, now) {
+		*v = rejected(protocol.ReasonExpired)
 		return
 	}
 	age, fresh := clock.Elapsed(p.asked, now), time.Duration(l.Project.config.ProfileFresh)

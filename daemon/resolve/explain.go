@@ -102,9 +102,9 @@ func (r *Resolver) explainOpaque(l *Lookup) {
 // noteTrouble says why a profile could not be had, if that is known, or what the
 // upstream has said against the credential with claims e.
 func (r *Resolver) noteTrouble(l *Lookup, e *entry, profile cache.Key) {
-	if reason, denied := r.profiles.denied(profile, l, e, r.now()); denied {
-		text := "the upstream has just said no: " + string(reason)
-		if reason == protocol.ReasonRejectedUpstream && l.introspects(e) {
+	if no, denied := r.profiles.denied(profile, l, e, r.now()); denied {
+		text := "the last word of the upstream was no: " + string(no.reason)
+		if no.reason == protocol.ReasonRejectedUpstream && l.introspects(e) {
 			text += ". It calls the token inactive: its session has ended, its user is banned or deleted, or this host's client is not linked to the resource"
 		}
 		l.trace.note("profile", keyset.Failed, text)

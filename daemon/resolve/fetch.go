@@ -14,12 +14,17 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// denial is a remembered no of the upstream.
+// denial is a no of the upstream. It answers for DenialLifetime, and is remembered for as
+// long as the token could be accepted: nothing but the upstream takes it back.
 type denial struct {
 	project  *Project
 	revision uint64
 	reason   protocol.Reason
+	at       time.Time // when the answer had come, with monotonic reading
 }
+
+// fresh reports whether the upstream need not be asked again.
+func (d *denial) fresh(now time.Time) bool { return clock.Elapsed(d.at, now) < DenialLifetime }
 
 // unsent tells that a fetch was not sent, because the governor did not let it
 // through. Others who wait for it need not be refused as well.
@@ -71,7 +76,7 @@ func (s *profiles) fetch(key cache.Key, l *Lookup, e *entry, priority upstream.P
 		answer, err := l.Project.ask(ctx, l, e, priority)
 		if err != nil {
 			sh.finish(ctx, nil, err)
-			if s.failed(&f, key, l, err, revision, priority); f.denied == "" {
+			if s.failed(&f, key, l, e, err, revision, priority); f.denied == "" {
 				s.takeLast(ctx, key, l, e, &sh, revision)
 			}
 			return f
@@ -147,7 +152,7 @@ func newProfile(l *Lookup, a answer, asked time.Time, revision uint64) *profile 
 }
 
 // failed turns an upstream's error into what it means for those who wait.
-func (s *profiles) failed(f *fetched, key cache.Key, l *Lookup, err error, revision uint64, priority upstream.Priority) {
+func (s *profiles) failed(f *fetched, key cache.Key, l *Lookup, claims *entry, err error, revision uint64, priority upstream.Priority) {
 	var e *upstream.Error
 	if !errors.As(err, &e) {
 		f.failure = unknown(protocol.CodeUnavailable, time.Second)
@@ -170,7 +175,11 @@ func (s *profiles) failed(f *fetched, key cache.Key, l *Lookup, err error, revis
 			denied = cachekey.Denied(key, l.digest)
 		}
 		if !e.OwnClock { // else the clock may be set right meanwhile
-			s.denials.Set(denied, denial{l.Project, revision, f.denied}, DenialLifetime)
+			now, lifetime := s.now(), DenialLifetime
+			if claims != nil {
+				lifetime = max(lifetime, clock.Left(claims.deadline, now))
+			}
+			s.denials.Set(denied, denial{l.Project, revision, f.denied, now}, lifetime)
 		}
 		s.ended(profileGround(l.Project.name, key))
 	case upstream.Misconfigured:

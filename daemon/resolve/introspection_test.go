@@ -266,3 +266,25 @@ func randomText(r *rand.Rand) string {
 	}
 	return string(text)
 }
+
+// TestAnEndByTheUpstreamIsTheEnd: introspection may say that a token ends before its own exp. Nothing is served past
+// that: not the claims when the upstream fails, and not a reply that had to wait.
+func TestAnEndByTheUpstreamIsTheEnd(t *testing.T) {
+	k := newIntrospecting(t, config.DefaultIntrospectionLimit)
+	p := k.project("mcp")
+	l := k.profile(p, k.upstream.ResourceToken(standin.Neon, standin.TokenSpec{Subject: k.upstream.AddUser(standin.User{}).ID}))
+	v, _ := k.askFully(l)
+	wantAccepted(t, "at first", v)
+	now := k.clock.Read()
+	v.profile = &profile{project: p, user: v.profile.user, revision: v.profile.revision, asked: v.profile.asked, body: v.profile.body, ends: now.Unix() + 100}
+	k.resolver.profiles.memory.keepProfile(l.profileKey(v.entry), v.profile, now)
+	wantAccepted(t, "before its end", k.resolver.Confirm(l, v))
+	k.upstream.Inject(standin.Introspection, standin.Fault{Kind: standin.Status})
+	k.clock.Advance(100 * time.Second)
+	wantOutcome(t, "a reply that waited", k.resolver.Confirm(l, v), protocol.Rejected(protocol.ReasonExpired))
+	again, _ := k.askFully(l)
+	wantOutcome(t, "without the upstream", again, protocol.Unknown(protocol.CodeUnavailable))
+	l.Fallback = true
+	again, _ = k.askFully(l)
+	wantOutcome(t, "where claims will do", again, protocol.Rejected(protocol.ReasonExpired))
+}

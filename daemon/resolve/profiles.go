@@ -19,7 +19,7 @@ import (
 
 // The rhythm of profiles, where it is not the operator's to set.
 const (
-	DenialLifetime = 15 * time.Second // how long a denial by the upstream is remembered
+	DenialLifetime = 15 * time.Second // how long a denial by the upstream answers without another question
 	refreshPause   = 5 * time.Second  // between background refreshes of one profile, however they end
 	MaxRefreshes   = 64               // background refreshes at once
 	troubleKept    = 10 * time.Minute // how long EXPLAIN can tell why a profile could not be had
@@ -76,8 +76,8 @@ func (s *profiles) known(l *Lookup, e *entry, now time.Time) (Verdict, bool) {
 
 // answer answers with the profile that is kept, if that is fresh.
 func (s *profiles) answer(l *Lookup, e *entry, key cache.Key, p *profile, now time.Time) (Verdict, bool) {
-	if reason, denied := s.denied(key, l, e, now); denied && l.MaxAge != 0 {
-		return rejected(reason), true
+	if no, denied := s.denied(key, l, e, now); denied && no.fresh(now) && l.MaxAge != 0 {
+		return rejected(no.reason), true
 	}
 	if p = s.usable(p, l, now); p == nil || clock.Elapsed(p.asked, now) >= l.freshness() {
 		return Verdict{}, false
@@ -91,15 +91,15 @@ func (s *profiles) answer(l *Lookup, e *entry, key cache.Key, p *profile, now ti
 	return s.accept(l, p.evidence(e), p, SourceCache, now), true
 }
 
-// denied tells what the upstream has said against the user, or against the token
-// alone, a moment ago.
-func (s *profiles) denied(key cache.Key, l *Lookup, e *entry, now time.Time) (protocol.Reason, bool) {
+// denied is the last word of the upstream about the user, or about the token alone,
+// if that was a no.
+func (s *profiles) denied(key cache.Key, l *Lookup, e *entry, now time.Time) (denial, bool) {
 	for _, k := range [2]cache.Key{key, cachekey.Denied(key, l.digest)} {
 		if no, hit := s.denials.GetAt(&k, now); hit && no.project == l.Project && !s.purges.Covers(no.revision, l.purged(), e.user()) {
-			return no.reason, true
+			return no, true
 		}
 	}
-	return "", false
+	return denial{}, false
 }
 
 // evidence is the entry that a verdict with this profile rests on.
@@ -162,10 +162,16 @@ func (s *profiles) usable(p *profile, l *Lookup, now time.Time) *profile {
 		return nil
 	case p.entry != nil && !p.entry.over(now) && !p.entry.alive(l.Project, now):
 		return nil // what is known of the credential's end rests on a clock that was set back since
-	case p.ends != 0 && now.Unix() >= p.ends:
+	case p.over(l.Project, now):
 		return nil
 	}
 	return p
+}
+
+// over reports whether what the upstream has said to a project ends the credential
+// before its own end. It does not if p is nil.
+func (p *profile) over(of *Project, now time.Time) bool {
+	return p != nil && p.project == of && p.ends != 0 && now.Unix() >= p.ends
 }
 
 // resolve fetches the profile, or says why it cannot and falls back on what the
@@ -213,7 +219,9 @@ func (s *profiles) resolve(ctx context.Context, l *Lookup, e *entry) Verdict {
 }
 
 // fallback answers when the profile could not be had now: with a stale one,
-// with the claims if the caller takes those, or else with the failure.
+// with the claims if the caller takes those, or else with the failure. Where the last
+// word of the upstream was a no, neither will do: that no may be over by now, and what
+// it was said against was not accepted since.
 func (s *profiles) fallback(l *Lookup, e *entry, key cache.Key, failure Verdict) Verdict {
 	now := s.now()
 	if e != nil {
@@ -221,12 +229,19 @@ func (s *profiles) fallback(l *Lookup, e *entry, key cache.Key, failure Verdict)
 			return v
 		}
 	}
-	if p := s.get(key, l, now); p != nil {
+	claims := l.Fallback && e != nil
+	p := s.memory.profile(&key, now)
+	if _, denied := s.denied(key, l, e, now); denied {
+		return failure
+	} else if p.over(l.Project, now) && claims {
+		return rejected(protocol.ReasonExpired)
+	}
+	if p = s.usable(p, l, now); p != nil {
 		if v, ok := s.acceptStale(l, p.evidence(e), p, now); ok {
 			return v
 		}
 	}
-	if l.Fallback && e != nil {
+	if claims {
 		return e.accept(sourceOf(l.Project.keys.Snapshot(), SourceCache, now), now)
 	}
 	return failure

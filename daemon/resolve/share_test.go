@@ -81,7 +81,7 @@ func TestAnotherHostsProfileLiftsNoDenial(t *testing.T) {
 	key, s := l.profileKey(e), k.resolver.profiles
 	for _, denied := range []protocol.Reason{protocol.ReasonRejectedUpstream, protocol.ReasonUserNotFound} {
 		var f fetched
-		s.failed(&f, key, l, &upstream.Error{Meaning: upstream.Denied, Denial: denied}, 0, upstream.Interactive)
+		s.failed(&f, key, l, e, &upstream.Error{Meaning: upstream.Denied, Denial: denied}, 0, upstream.Interactive)
 		if f := s.fetch(key, l, e, upstream.Interactive)(t.Context()); f.profile == nil {
 			t.Fatalf("after %s no profile was had: %+v", denied, f)
 		}
