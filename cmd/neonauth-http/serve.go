@@ -110,7 +110,7 @@ func (f *flags) run(ctx context.Context, s *authrequest.Service, l *listeners, l
 		servers = append(servers, start(2, bound(l.logout, logout.MaxConnections, s.Refused), logout.NewServer(receiver)))
 	}
 	program.Notify(program.Ready)
-	wg.Go(func() { watch(ctx, s) })
+	wg.Go(func() { program.Watch(ctx, s.Alive) })
 	writing, written := context.WithCancel(context.WithoutCancel(ctx)) // requests under way have lines to come
 	wg.Go(func() { s.Run(writing) })
 	f.untilEnd(ctx, hup, s, log)
@@ -180,25 +180,4 @@ func drain(server *http.Server) error {
 		return errors.Join(err, server.Close())
 	}
 	return nil
-}
-
-// watch tells systemd's watchdog that requests are being judged, as long as
-// one of our own comes out right.
-func watch(ctx context.Context, s *authrequest.Service) {
-	interval, err := program.Watchdog()
-	if err != nil || interval <= 0 {
-		return
-	}
-	ticker := time.NewTicker(interval / 3)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-			if s.Alive(ctx) {
-				program.Notify(program.Alive)
-			}
-		}
-	}
 }

@@ -1,6 +1,7 @@
 package program
 
 import (
+	"context"
 	"time"
 
 	sd "github.com/coreos/go-systemd/v22/daemon"
@@ -28,3 +29,24 @@ func Notify(state string) { _, _ = sd.SdNotify(false, state) }
 // program is Alive, again and again. It is 0 where nobody wants to. An error is
 // a setting that cannot be read: the manager will end this program.
 func Watchdog() (time.Duration, error) { return sd.SdWatchdogEnabled(false) }
+
+// Watch tells the service manager's watchdog that the program is Alive, whenever alive
+// says so, until ctx ends. It returns at once where nobody waits for that.
+func Watch(ctx context.Context, alive func(context.Context) bool) {
+	interval, err := Watchdog()
+	if err != nil || interval <= 0 {
+		return
+	}
+	ticker := time.NewTicker(interval / 3)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			if alive(ctx) {
+				Notify(Alive)
+			}
+		}
+	}
+}

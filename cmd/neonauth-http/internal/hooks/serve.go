@@ -65,7 +65,7 @@ func (s *Service) Serve(ctx context.Context, deliveries, monitors net.Listener) 
 		})
 	}
 	program.Notify(program.Ready)
-	wg.Go(func() { s.watch(ctx) })
+	wg.Go(func() { program.Watch(ctx, func(context.Context) bool { return s.Alive() }) })
 	wg.Go(func() { s.look(ctx) })
 	telling, told := context.WithCancel(context.WithoutCancel(ctx)) // deliveries under way have lines to come
 	wg.Go(func() { s.Run(telling) })
@@ -96,26 +96,5 @@ func (s *Service) look(ctx context.Context) {
 	defer cancel()
 	if err := s.daemon.ready(ctx, s.names); err != nil && !errors.Is(err, context.Canceled) {
 		s.log.Warn("deliveries cannot be followed: the sender gets 503 and tries again", "error", err)
-	}
-}
-
-// watch tells systemd's watchdog that deliveries are being judged, as long as one
-// of our own comes out right.
-func (s *Service) watch(ctx context.Context) {
-	interval, err := program.Watchdog()
-	if err != nil || interval <= 0 {
-		return
-	}
-	ticker := time.NewTicker(interval / 3)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-			if s.Alive() {
-				program.Notify(program.Alive)
-			}
-		}
 	}
 }
