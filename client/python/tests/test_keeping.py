@@ -208,6 +208,12 @@ class Ends(WithWatch):
 
 
 class Processes(WithWatch):
+    def setUp(self) -> None:
+        super().setUp()
+        lasting = patch("neonauthd._watch.IDLE_WATCH", 1000)  # longer than in_child waits for children that hang
+        lasting.start()
+        self.addCleanup(lasting.stop)
+
     def forks(self) -> dict[str, Callable[[], int]]:
         """A fork of Python's, and one in C that calls no hooks: so uWSGI's workers come about."""
         return {"Python": os.fork, "C": ctypes.PyDLL(None).fork}
