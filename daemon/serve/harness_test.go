@@ -57,19 +57,19 @@ func newHarness(t testing.TB, change func(*config.Config)) *harness {
 	log := slog.New(slog.DiscardHandler)
 	h := &harness{
 		t: t, clock: u.Clock, upstream: u, counters: NewCounters([]byte("nobody's")),
-		surrounding: resolve.Surroundings{ConfigDir: u.Config.Dir, Dial: u.Dial, UserAgent: "test", Now: u.Clock.Read, Log: log},
+		surrounding: resolve.Surroundings{ConfigDir: u.Config.Dir, Dial: u.Dial, UserAgent: "test", Now: u.Clock.Now, Log: log},
 	}
 	state, err := statedir.Open(u.Config.StateDir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = state.Close() })
-	if h.revocations, err = revoke.Open(state, revoke.Options{Now: u.Clock.Read}); err != nil {
+	if h.revocations, err = revoke.Open(state, revoke.Options{Now: u.Clock.Now}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = h.revocations.Close() })
 	h.resolver, err = resolve.New(resolve.Config{
-		MaxBytes: int64(u.Config.Cache.MaxBytes), Revocations: h.revocations, Now: u.Clock.Read, Log: log,
+		MaxBytes: int64(u.Config.Cache.MaxBytes), Revocations: h.revocations, Now: u.Clock.Now, Log: log,
 		Panicked: func(value any, stack []byte) { t.Errorf("panic: %v\n%s", value, stack) },
 	})
 	if err != nil {
