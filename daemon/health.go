@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"log"
 	"net"
 	"net/http"
 	"strings"
@@ -13,6 +11,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/internal/exposition"
+	"github.com/neonauthd/neonauthd/internal/httpserver"
 	"github.com/neonauthd/neonauthd/internal/profiling"
 )
 
@@ -51,17 +50,9 @@ func (h *health) profiles() bool { return h.daemon.state.Load().config.Pprof && 
 
 // serve answers on ln until ctx ends; requests under way are given a moment.
 func (h *health) serve(ctx context.Context, ln net.Listener) error {
-	s := &http.Server{
-		Handler:           h.routes(),
-		ReadHeaderTimeout: scrapeReadTimeout,
-		ReadTimeout:       scrapeReadTimeout,
-		WriteTimeout:      scrapeWriteTimeout,
-		IdleTimeout:       scrapeIdleTimeout,
-		MaxHeaderBytes:    maxScrapeHeader,
-		ConnState:         h.count,
-		ErrorLog:          log.New(io.Discard, "", 0), // what strangers send is no event
-		BaseContext:       func(net.Listener) context.Context { return ctx },
-	}
+	s := httpserver.New(h.routes(), httpserver.Limits{Read: scrapeReadTimeout, Write: scrapeWriteTimeout, Idle: scrapeIdleTimeout, Header: maxScrapeHeader})
+	s.ConnState = h.count
+	s.BaseContext = func(net.Listener) context.Context { return ctx }
 	ended := make(chan error, 1)
 	go func() { ended <- s.Serve(ln) }()
 	var err error

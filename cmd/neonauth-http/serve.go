@@ -19,6 +19,7 @@ import (
 	"github.com/neonauthd/neonauthd/cmd/neonauth-http/internal/authrequest"
 	"github.com/neonauthd/neonauthd/cmd/neonauth-http/internal/logout"
 	"github.com/neonauthd/neonauthd/internal/accesslog"
+	"github.com/neonauthd/neonauthd/internal/httpserver"
 	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/internal/sockets"
 )
@@ -117,7 +118,7 @@ func (f *flags) run(ctx context.Context, s *authrequest.Service, l *listeners, l
 	program.Notify(program.Stopping)
 	var drained []error
 	for _, server := range servers {
-		drained = append(drained, drain(server))
+		drained = append(drained, httpserver.Drain(server, drainTimeout))
 	}
 	stop()
 	written()
@@ -170,14 +171,4 @@ func (f *flags) fixed(next *authrequest.Settings) string {
 		return "log_format"
 	}
 	return ""
-}
-
-// drain answers what is under way and closes.
-func drain(server *http.Server) error {
-	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
-	defer cancel()
-	if err := server.Shutdown(ctx); err != nil {
-		return errors.Join(err, server.Close())
-	}
-	return nil
 }

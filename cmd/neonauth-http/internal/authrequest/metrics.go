@@ -2,8 +2,6 @@ package authrequest
 
 import (
 	"fmt"
-	"io"
-	"runtime"
 
 	"github.com/VictoriaMetrics/metrics"
 
@@ -23,7 +21,7 @@ func durations() []float64 {
 // counters are what /metrics shows. All are made at the start, so that nothing
 // a request holds can become a label.
 type counters struct {
-	families []family
+	exposition.Families
 	replies  map[replyKey]*metrics.Counter
 	reasons  map[string]*metrics.Counter
 	other    *metrics.Counter
@@ -35,12 +33,6 @@ type counters struct {
 	duration *metrics.PrometheusHistogram
 }
 
-// family is a metric with its samples.
-type family struct {
-	name, kind, help string
-	*metrics.Set
-}
-
 type replyKey struct {
 	dialect string
 	outcome outcome
@@ -49,48 +41,32 @@ type replyKey struct {
 // newCounters makes them. The functions tell what is so at the moment.
 func newCounters(version string, table []*dialect, inFlight, reachable, linesLost func() float64) *counters {
 	c := &counters{replies: map[replyKey]*metrics.Counter{}, reasons: map[string]*metrics.Counter{}}
-	build := c.family("neonauth_http_build_info", exposition.Gauge, "Always 1; the labels tell what is running.")
-	build.NewGauge(fmt.Sprintf("%s{version=%q,goversion=%q}", build.name, version, runtime.Version()), func() float64 { return 1 })
+	c.Build("neonauth_http_build_info", version)
 	c.countReplies(table)
 	c.countReasons()
-	c.duration = c.family(durationName, exposition.Histogram, "Time from a read request to its reply, with what the daemon takes.").
-		NewPrometheusHistogramExt(durationName, durations())
-	c.gauge("neonauth_http_daemon_reachable", "0 if nobody answered at the daemon's socket when a request last asked there.", reachable)
-	c.gauge("neonauth_http_in_flight", "Requests that wait for the daemon.", inFlight)
-	c.gauge("neonauth_http_in_flight_max", "How many may wait; further ones are answered 503.", func() float64 { return maxInFlight })
-	c.refused = c.counter("neonauth_http_connections_refused_total", "Connections closed at once because there were too many.")
-	lost := c.family("neonauth_http_access_lines_lost_total", exposition.Counter, "Lines of the access log that could not be written, or would have made a request wait.")
-	lost.NewGauge(lost.name, linesLost) // which counts elsewhere
-	c.panics = c.counter("neonauth_http_panics_total", "Faults of ours that cost a request, answered 503; each is logged.")
-	c.unproved = c.counter("neonauth_http_unproved_total", "Requests that would have been let through without a verified user, by a fault of ours, and got 500.")
-	logouts := c.family("neonauth_http_logouts_total", exposition.Counter, "Logout tokens received, by what became of them; an accepted one has ended what it names.")
+	c.duration = c.Histogram(durationName, "Time from a read request to its reply, with what the daemon takes.", durations())
+	c.Gauge("neonauth_http_daemon_reachable", "0 if nobody answered at the daemon's socket when a request last asked there.", reachable)
+	c.Gauge("neonauth_http_in_flight", "Requests that wait for the daemon.", inFlight)
+	c.Gauge("neonauth_http_in_flight_max", "How many may wait; further ones are answered 503.", func() float64 { return maxInFlight })
+	c.refused = c.Counter("neonauth_http_connections_refused_total", "Connections closed at once because there were too many.")
+	lost := c.Family("neonauth_http_access_lines_lost_total", exposition.Counter, "Lines of the access log that could not be written, or would have made a request wait.")
+	lost.NewGauge(lost.Name, linesLost) // which counts elsewhere
+	c.panics = c.Counter("neonauth_http_panics_total", "Faults of ours that cost a request, answered 503; each is logged.")
+	c.unproved = c.Counter("neonauth_http_unproved_total", "Requests that would have been let through without a verified user, by a fault of ours, and got 500.")
+	logouts := c.Family("neonauth_http_logouts_total", exposition.Counter, "Logout tokens received, by what became of them; an accepted one has ended what it names.")
 	c.logouts = map[protocol.Status]*metrics.Counter{}
 	for status, outcome := range map[protocol.Status]outcome{protocol.OK: accepted, protocol.NO: rejected, protocol.ERR: unknown} {
-		c.logouts[status] = logouts.NewCounter(fmt.Sprintf("%s{outcome=%q}", logouts.name, outcome))
+		c.logouts[status] = logouts.NewCounter(fmt.Sprintf("%s{outcome=%q}", logouts.Name, outcome))
 	}
-	reloads := c.family("neonauth_http_reloads_total", exposition.Counter, "Reloads of the configuration; a failed one leaves the old configuration in force.")
+	reloads := c.Family("neonauth_http_reloads_total", exposition.Counter, "Reloads of the configuration; a failed one leaves the old configuration in force.")
 	for i, result := range [...]string{"failed", "done"} {
-		c.reloads[i] = reloads.NewCounter(fmt.Sprintf("%s{result=%q}", reloads.name, result))
+		c.reloads[i] = reloads.NewCounter(fmt.Sprintf("%s{result=%q}", reloads.Name, result))
 	}
 	return c
 }
 
-func (c *counters) family(name, kind, help string) family {
-	f := family{name, kind, help, metrics.NewSet()}
-	c.families = append(c.families, f)
-	return f
-}
-
-func (c *counters) counter(name, help string) *metrics.Counter {
-	return c.family(name, exposition.Counter, help).NewCounter(name)
-}
-
-func (c *counters) gauge(name, help string, value func() float64) {
-	c.family(name, exposition.Gauge, help).NewGauge(name, value)
-}
-
 func (c *counters) countReplies(table []*dialect) {
-	f := c.family("neonauth_http_replies_total", exposition.Counter, "Requests answered, by the web server's dialect and what became of them.")
+	f := c.Family("neonauth_http_replies_total", exposition.Counter, "Requests answered, by the web server's dialect and what became of them.")
 	names := []string{""} // no route, so no dialect
 	for _, d := range table {
 		names = append(names, d.name)
@@ -98,14 +74,14 @@ func (c *counters) countReplies(table []*dialect) {
 	for _, name := range names {
 		for o := unknown; o <= badMethod; o++ {
 			if (name == "") == (o == noRoute) {
-				c.replies[replyKey{name, o}] = f.NewCounter(fmt.Sprintf("%s{dialect=%q,outcome=%q}", f.name, name, o))
+				c.replies[replyKey{name, o}] = f.NewCounter(fmt.Sprintf("%s{dialect=%q,outcome=%q}", f.Name, name, o))
 			}
 		}
 	}
 }
 
 func (c *counters) countReasons() {
-	f := c.family("neonauth_http_reasons_total", exposition.Counter, "Requests that were not let in, by the reason.")
+	f := c.Family("neonauth_http_reasons_total", exposition.Counter, "Requests that were not let in, by the reason.")
 	own := []string{
 		httpauth.ReasonNoToken, string(httpauth.FaultTwoTokens), string(httpauth.FaultUnreadable),
 		httpauth.ReasonEmailNotVerified, httpauth.ReasonWrongTeam, reasonTooLarge, reasonHeader, reasonFault, reasonDown,
@@ -117,9 +93,9 @@ func (c *counters) countReasons() {
 		own = append(own, string(r))
 	}
 	for _, reason := range own {
-		c.reasons[reason] = f.NewCounter(fmt.Sprintf("%s{reason=%q}", f.name, reason))
+		c.reasons[reason] = f.NewCounter(fmt.Sprintf("%s{reason=%q}", f.Name, reason))
 	}
-	c.other = f.NewCounter(f.name + `{reason="other"}`)
+	c.other = f.NewCounter(f.Name + `{reason="other"}`)
 }
 
 // count books one reply.
@@ -135,15 +111,4 @@ func (c *counters) count(d *dialect, f *finding) {
 		return
 	}
 	c.other.Inc() // a newer daemon's word
-}
-
-// write writes the page.
-func (c *counters) write(w io.Writer) {
-	var p exposition.Page
-	for _, f := range c.families {
-		p.Family(f.name, f.kind, f.help)
-		f.WritePrometheus(&p)
-	}
-	p.Process()
-	_, _ = w.Write(p.Bytes()) // a scraper that left needs none
 }

@@ -1,9 +1,10 @@
 package authrequest
 
 import (
-	"log/slog"
 	"net/http"
 	"time"
+
+	"github.com/neonauthd/neonauthd/internal/httpserver"
 )
 
 // Time limits of the listeners. Idle connections live longer than nginx keeps
@@ -19,18 +20,8 @@ const (
 	maxHeader = 64 << 10
 )
 
-// NewServer makes a server for what web servers and monitors ask of h.
+// NewServer makes a server for what web servers and monitors ask of h. It must not
+// answer "OPTIONS *" by itself, with 200 and no token.
 func NewServer(h http.Handler) *http.Server {
-	return &http.Server{
-		Handler:           h,
-		ReadHeaderTimeout: readTimeout,
-		ReadTimeout:       readTimeout,
-		WriteTimeout:      writeTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeader,
-		// Else the server answers "OPTIONS *" by itself, with 200 and no token.
-		DisableGeneralOptionsHandler: true,
-		// What it would log is what visitors make web servers send.
-		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
-	}
+	return httpserver.New(h, httpserver.Limits{Read: readTimeout, Write: writeTimeout, Idle: idleTimeout, Header: maxHeader})
 }

@@ -34,7 +34,7 @@ func (s *Service) Status(exposed bool) http.Handler {
 	})
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", exposition.ContentType)
-		s.metrics.write(w)
+		s.metrics.Write(w)
 	})
 	return mux
 }

@@ -2,8 +2,6 @@ package hooks
 
 import (
 	"fmt"
-	"io"
-	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -26,18 +24,12 @@ const notRead = "unread"
 // counters are what /metrics shows. All are made at the start, so that nothing a
 // delivery holds can become a label.
 type counters struct {
-	families   []family
+	exposition.Families
 	deliveries map[deliveryKey]*metrics.Counter
 	signed     map[string]*atomic.Int64 // by project, Unix seconds
 	panics     *metrics.Counter
 	refused    *metrics.Counter
 	duration   *metrics.PrometheusHistogram
-}
-
-// family is a metric with its samples.
-type family struct {
-	name, kind, help string
-	*metrics.Set
 }
 
 type deliveryKey struct {
@@ -47,45 +39,31 @@ type deliveryKey struct {
 
 func newCounters(version string, projects []string, reachable *atomic.Bool, inFlight *atomic.Int64) *counters {
 	c := &counters{deliveries: map[deliveryKey]*metrics.Counter{}, signed: map[string]*atomic.Int64{}}
-	build := c.family("neonauth_hooks_build_info", exposition.Gauge, "Always 1; the labels tell what is running.")
-	build.NewGauge(fmt.Sprintf("%s{version=%q,goversion=%q}", build.name, version, runtime.Version()), func() float64 { return 1 })
+	c.Build("neonauth_hooks_build_info", version)
 	c.countDeliveries(projects)
-	last := c.family("neonauth_hooks_last_signed_timestamp_seconds", exposition.Gauge, "When a delivery of the project last had a good signature; 0: not since the start.")
+	last := c.Family("neonauth_hooks_last_signed_timestamp_seconds", exposition.Gauge, "When a delivery of the project last had a good signature; 0: not since the start.")
 	for _, project := range projects {
 		at := new(atomic.Int64)
 		c.signed[project] = at
-		last.NewGauge(fmt.Sprintf("%s{project=%q}", last.name, project), func() float64 { return float64(at.Load()) })
+		last.NewGauge(fmt.Sprintf("%s{project=%q}", last.Name, project), func() float64 { return float64(at.Load()) })
 	}
-	c.duration = c.family(durationName, exposition.Histogram, "Time from a request's headers to its reply, with what body and daemon take.").
-		NewPrometheusHistogramExt(durationName, durations())
-	up := c.family("neonauth_hooks_daemon_reachable", exposition.Gauge, "0 if nobody answered at the daemon's admin socket when a delivery last asked there.")
-	up.NewGauge(up.name, func() float64 {
+	c.duration = c.Histogram(durationName, "Time from a request's headers to its reply, with what body and daemon take.", durations())
+	c.Gauge("neonauth_hooks_daemon_reachable", "0 if nobody answered at the daemon's admin socket when a delivery last asked there.", func() float64 {
 		if reachable.Load() {
 			return 1
 		}
 		return 0
 	})
-	open := c.family("neonauth_hooks_in_flight", exposition.Gauge, "Deliveries that are being taken.")
-	open.NewGauge(open.name, func() float64 { return float64(inFlight.Load()) })
-	c.refused = c.counter("neonauth_hooks_connections_refused_total", "Connections closed at once because there were too many.")
-	c.panics = c.counter("neonauth_hooks_panics_total", "Faults of ours that cost a delivery, answered 500; each is logged.")
+	c.Gauge("neonauth_hooks_in_flight", "Deliveries that are being taken.", func() float64 { return float64(inFlight.Load()) })
+	c.refused = c.Counter("neonauth_hooks_connections_refused_total", "Connections closed at once because there were too many.")
+	c.panics = c.Counter("neonauth_hooks_panics_total", "Faults of ours that cost a delivery, answered 500; each is logged.")
 	return c
 }
 
-func (c *counters) family(name, kind, help string) family {
-	f := family{name, kind, help, metrics.NewSet()}
-	c.families = append(c.families, f)
-	return f
-}
-
-func (c *counters) counter(name, help string) *metrics.Counter {
-	return c.family(name, exposition.Counter, help).NewCounter(name)
-}
-
 func (c *counters) countDeliveries(projects []string) {
-	f := c.family("neonauth_hooks_deliveries_total", exposition.Counter, "Deliveries answered, by what they are about and what became of them.")
+	f := c.Family("neonauth_hooks_deliveries_total", exposition.Counter, "Deliveries answered, by what they are about and what became of them.")
 	add := func(project, event string, is result) {
-		c.deliveries[deliveryKey{project, event, is}] = f.NewCounter(fmt.Sprintf("%s{project=%q,event=%q,result=%q}", f.name, project, event, string(is)))
+		c.deliveries[deliveryKey{project, event, is}] = f.NewCounter(fmt.Sprintf("%s{project=%q,event=%q,result=%q}", f.Name, project, event, string(is)))
 	}
 	add("", notRead, noProject)
 	for _, project := range projects {
@@ -119,15 +97,4 @@ func (c *counters) count(d *delivery, is result, now time.Time) {
 	if at := c.signed[key.project]; at != nil && (d.event.Kind != "" || is == badBody) {
 		at.Store(now.Unix())
 	}
-}
-
-// write writes the page.
-func (c *counters) write(w io.Writer) {
-	var p exposition.Page
-	for _, f := range c.families {
-		p.Family(f.name, f.kind, f.help)
-		f.WritePrometheus(&p)
-	}
-	p.Process()
-	_, _ = w.Write(p.Bytes()) // a scraper that left needs none
 }

@@ -3,12 +3,12 @@ package hooks
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net"
 	"net/http"
 	"sync"
 	"time"
 
+	"github.com/neonauthd/neonauthd/internal/httpserver"
 	"github.com/neonauthd/neonauthd/internal/program"
 )
 
@@ -25,18 +25,7 @@ const (
 
 // server makes a server for what senders and monitors ask of h.
 func server(h http.Handler) *http.Server {
-	return &http.Server{
-		Handler:           h,
-		ReadHeaderTimeout: readTimeout,
-		ReadTimeout:       readTimeout,
-		WriteTimeout:      writeTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeader,
-		// Else the server answers "OPTIONS *" by itself.
-		DisableGeneralOptionsHandler: true,
-		// What it would log is what others send.
-		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
-	}
+	return httpserver.New(h, httpserver.Limits{Read: readTimeout, Write: writeTimeout, Idle: idleTimeout, Header: maxHeader})
 }
 
 // Serve serves deliveries on the first listener, and monitors on the second, which
@@ -73,21 +62,11 @@ func (s *Service) Serve(ctx context.Context, deliveries, monitors net.Listener) 
 	program.Notify(program.Stopping)
 	var all []error
 	for _, server := range servers {
-		all = append(all, drain(server))
+		all = append(all, httpserver.Drain(server, drainTimeout))
 	}
 	told()
 	wg.Wait()
 	return errors.Join(append(all, failed[:]...)...)
-}
-
-// drain answers what is under way and closes.
-func drain(server *http.Server) error {
-	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
-	defer cancel()
-	if err := server.Shutdown(ctx); err != nil {
-		return errors.Join(err, server.Close())
-	}
-	return nil
 }
 
 // look tells at the start what would keep every delivery from being followed.

@@ -31,7 +31,7 @@ func (s *Service) Status() http.Handler {
 	})
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", exposition.ContentType)
-		s.metrics.write(w)
+		s.metrics.Write(w)
 	})
 	return mux
 }

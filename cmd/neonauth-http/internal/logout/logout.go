@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/internal/httpserver"
 	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/protocol"
 )
@@ -66,17 +67,7 @@ func NewClient(socket string) *client.Client {
 
 // NewServer makes a server for h with limits that befit the network.
 func NewServer(h http.Handler) *http.Server {
-	return &http.Server{
-		Handler:                      h,
-		ReadHeaderTimeout:            ReadTimeout,
-		ReadTimeout:                  ReadTimeout,
-		WriteTimeout:                 ReadTimeout + Timeout + time.Second,
-		IdleTimeout:                  idleTimeout,
-		MaxHeaderBytes:               maxHeader,
-		DisableGeneralOptionsHandler: true,
-		// What it would log is what strangers make it say.
-		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
-	}
+	return httpserver.New(h, httpserver.Limits{Read: ReadTimeout, Write: ReadTimeout + Timeout + time.Second, Idle: idleTimeout, Header: maxHeader})
 }
 
 // failure is why a token was not taken, as section 2.8 has it told.
