@@ -250,7 +250,7 @@ func TestWhatIsWrongWithAFleetIsSaidByCheck(t *testing.T) {
 func TestARevocationEndsAnswersThatProcessesOfAnotherHostKeep(t *testing.T) {
 	hosts, engine, upstream := newFleet(t, 2, "when_blind = \"refuse\"\nblind_after = \"2s\"")
 	admin := e2e.Call(t, hosts[0].AdminSocket())
-	c := &client.Client{Socket: hosts[1].Socket()}
+	c := &client.Client{Socket: hosts[1].Socket(), Timeout: e2e.Patience}
 	t.Cleanup(func() { _ = c.Close() })
 	verify := func(token string) client.Answer { return c.Verify(t.Context(), token) }
 	for n := range 20 {
@@ -327,21 +327,34 @@ func TestHostsThatMissAtOnceCallTheUpstreamOnce(t *testing.T) {
 	upstream.Await(t, standin.Me, daemons) // each tests its key when it starts
 	before := upstream.Calls(standin.Me)
 	var asking sync.WaitGroup
-	var answered atomic.Int64
+	var answered, unknown atomic.Int64
+	ctx, stop := context.WithTimeout(t.Context(), e2e.Patience)
+	defer stop()
 	for _, h := range hosts {
 		c := &client.Client{Socket: h.Socket(), Timeout: e2e.Patience}
 		t.Cleanup(func() { _ = c.Close() })
 		for _, token := range tokens {
 			asking.Go(func() {
-				if a, ok := c.Profile(t.Context(), token).(client.Accepted); ok && a.Level == client.LevelProfile {
-					answered.Add(1)
+				for ctx.Err() == nil { // what a slow machine makes unknown is asked again, as applications do
+					switch a := c.Profile(ctx, token).(type) {
+					case client.Accepted:
+						if a.Level == client.LevelProfile {
+							answered.Add(1)
+						}
+						return
+					case client.Rejected:
+						t.Error(a)
+						return
+					case client.Unknown:
+						unknown.Add(1)
+					}
 				}
 			})
 		}
 	}
 	asking.Wait()
 	calls := upstream.Calls(standin.Me) - before
-	t.Logf("%d daemons and %d users: %d of %d answers, %d calls", daemons, users, answered.Load(), daemons*users, calls)
+	t.Logf("%d daemons and %d users: %d of %d answers, %d calls, %d times unknown at first", daemons, users, answered.Load(), daemons*users, calls, unknown.Load())
 	if answered.Load() != daemons*users || calls > users+users/20 {
 		t.Errorf("%d of %d answers, %d calls, expected at most %d", answered.Load(), daemons*users, calls, users+users/20)
 	}

@@ -58,7 +58,7 @@ type spy struct {
 
 // client returns a client of the socket that keeps answers.
 func (s *spy) client(socket string) *client.Client {
-	return &client.Client{Dial: func(ctx context.Context) (net.Conn, error) {
+	return &client.Client{Timeout: e2e.Patience, Dial: func(ctx context.Context) (net.Conn, error) {
 		nc, err := new(net.Dialer).DialContext(ctx, "unix", socket)
 		if err != nil {
 			return nil, err

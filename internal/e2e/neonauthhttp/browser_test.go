@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/internal/e2e"
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
 	"github.com/neonauthd/neonauthd/protocol"
 )
@@ -86,7 +87,7 @@ type site struct {
 }
 
 func newSite(w *system) *site {
-	return &site{w: w, admin: &client.Client{Socket: w.path("a.sock")}}
+	return &site{w: w, admin: &client.Client{Socket: w.path("a.sock"), Timeout: e2e.Patience}}
 }
 
 var sitePage = template.Must(template.New("site").Parse(`<!doctype html><title>Letters</title><body style="font: 18px sans-serif; margin: 3em">

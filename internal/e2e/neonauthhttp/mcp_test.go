@@ -73,7 +73,7 @@ func serveGuarded(t *testing.T, w *system, address, behind string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &client.Client{Socket: w.path("d.sock"), Project: "mcp"}
+	c := &client.Client{Socket: w.path("d.sock"), Project: "mcp", Timeout: e2e.Patience}
 	t.Cleanup(func() { _ = c.Close() })
 	guard := &middleware.Guard{Client: c, Resource: resource, Require: httpauth.Requirements{Scopes: []string{"read"}}}
 	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
