@@ -31,13 +31,13 @@ function guard(options = {}) {
       if (refusal !== undefined) {
         setHeaders(res, rules.headers(refusal))
         const refuse = rules.refuse ?? plainRefusal
-        return refuse(req, res, refusal.status, answer, refusal)
+        return await refuse(req, res, refusal.status, answer, refusal)
       }
       if (answer !== undefined) answers.set(req, answer)
       next()
     } catch (error) {
       if (typeof next !== 'function') throw error // as for a middleware of Hono, which has other arguments
-      next(error)
+      next(errorOf(error))
     }
   }
   // wrap puts a node:http handler behind the guard.
@@ -45,7 +45,7 @@ function guard(options = {}) {
     middleware(req, res, (error) => {
       if (error === undefined) return handler(req, res)
       fault(error)
-      return plainRefusal(req, res, 500)
+      return res.headersSent ? res.destroy() : plainRefusal(req, res, 500)
     })
   // upgrade puts a listener of a server's event "upgrade" behind the guard.
   // Without one for each such event, an upgrade comes in unasked.
@@ -66,6 +66,12 @@ function guard(options = {}) {
     return handler(req, socket, head)
   }
   return middleware
+}
+
+// errorOf makes an Error of what was thrown. Nothing (undefined, null) tells next that all is well, and a framework has words
+// of its own, such as "route" in Express: either would let the request in.
+function errorOf(thrown) {
+  return thrown instanceof Error ? thrown : new Error('neonauthd: what a guard was given threw what is no Error', { cause: thrown })
 }
 
 // metadata returns a middleware that serves what a resource tells of itself, and hands everything else on.

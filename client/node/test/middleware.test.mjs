@@ -120,3 +120,36 @@ test('a fault of the program is 500', async (t) => {
   assert.throws(() => guard({ places: ['cookies'] }), TypeError)
   assert.throws(() => cookie('a b'), TypeError)
 })
+
+// next(undefined) lets a request in, and next('route') does in Express.
+for (const thrown of [undefined, null, 0, '', false, 'route', 'router', { status: 200 }]) {
+  test(`a guard in which ${JSON.stringify(thrown)} is thrown lets nobody in`, async () => {
+    const answer = { outcome: 'accepted', user: { kind: 'normal' } }
+    const client = { verify: async () => answer, profile: async () => answer }
+    const request = (token) => ({ method: 'GET', url: '/', rawHeaders: ['Authorization', `Bearer ${token}`] })
+    const response = { setHeader() {}, end() {} }
+    const refused = { ...client, verify: async () => ({ outcome: 'rejected', reason: 'expired' }) }
+    for (const options of [
+      { client, allow: () => { throw thrown } },
+      { client, allow: () => Promise.reject(thrown) },
+      { client, token: () => { throw thrown } },
+      { client: { ...client, verify: () => Promise.reject(thrown) } },
+      { client: { ...client, verify: async () => ({ outcome: 'unknown' }) }, onUnknown: () => { throw thrown } },
+      { client: refused, refuse: () => { throw thrown } },
+      { client: refused, refuse: () => Promise.reject(thrown) },
+    ]) {
+      const said = []
+      await guard(options)(request('good'), response, (...args) => said.push(args))
+      assert.equal(said.length, 1)
+      assert.ok(said[0][0] instanceof Error, `next was called with ${String(said[0][0])}`)
+    }
+  })
+}
+
+test('a refusal of the program that fails halfway ends the response, and nothing else', async (t) => {
+  const warned = once(process, 'warning')
+  const ask = await serve(t, { refuse: async (_req, res, status) => { res.writeHead(status).write('so'); throw new Error('fault') } })
+  await assert.rejects(ask({ Authorization: 'Bearer old' }), { code: 'ECONNRESET' })
+  await warned
+  assert.equal((await ask({ Authorization: 'Bearer good' })).status, 200)
+})
