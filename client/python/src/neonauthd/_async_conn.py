@@ -129,9 +129,10 @@ class AsyncConn:
         future = self._calls.pop(tag)
         if future is None:
             self._abandoned -= 1
-        else:
+            return
+        if not future.done():  # its task may have been cancelled in this turn of the loop, and not have run since
             future.set_result(reply)
-            self._one_less()
+        self._one_less()
 
     def retire(self) -> None:
         """Ends the connection when no call waits on it any more."""

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import asyncio
+import socket
+import unittest
+from time import monotonic
+
+from neonauthd._async_conn import AsyncConn
+from neonauthd._errors import GarbledError
+from neonauthd._question import Question
+
+
+class WithPair(unittest.TestCase):
+    """One end of a connection is the daemon's."""
+
+    def setUp(self) -> None:
+        self.ours, self.daemons = socket.socketpair()
+        self.addCleanup(self.ours.close)
+        self.addCleanup(self.daemons.close)
+
+    def tags(self) -> list[bytes]:
+        """Those of the requests that have come."""
+        return [line.split(b" ")[0] for line in self.daemons.recv(1 << 16).splitlines()]
+
+
+class TestAsyncConns(WithPair):
+    def test_a_reply_that_comes_with_a_cancellation_takes_no_other_reply_with_it(self) -> None:
+        async def run() -> None:
+            self.ours.setblocking(False)
+            conn = AsyncConn(self.ours)
+            question, end = Question("VERIFY", "a.b.c"), monotonic() + 10
+            tasks = [asyncio.create_task(conn.ask(question, end)) for _ in range(3)]
+            await asyncio.sleep(0)  # they ask
+            await asyncio.sleep(0)  # it is written
+            tags = self.tags()
+            self.assertEqual(len(tags), 3)
+            self.daemons.sendall(b"".join(tag + b" OK of " + tag + b"\n" for tag in tags))
+            tasks[0].cancel()
+            conn._read()  # in the same turn of the loop
+            with self.assertRaises(asyncio.CancelledError):
+                await tasks[0]
+            for tag, task in zip(tags[1:], tasks[1:], strict=True):
+                self.assertEqual(await asyncio.wait_for(task, 10), b"OK of " + tag)
+            self.assertEqual(conn.load, 0)
+            conn.fail(GarbledError("the end of the test"))
+
+        asyncio.run(run())
+
