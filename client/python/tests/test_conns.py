@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 import unittest
 from time import monotonic
 
 from neonauthd._async_conn import AsyncConn
-from neonauthd._errors import GarbledError
+from neonauthd._conn import Conn
+from neonauthd._errors import GarbledError, NeonauthdError
 from neonauthd._question import Question
 
 
@@ -46,3 +48,15 @@ class TestAsyncConns(WithPair):
 
         asyncio.run(run())
 
+
+class TestConns(WithPair):
+    def test_a_connection_with_a_reply_to_another_question_is_not_used_again(self) -> None:
+        self.ours.setblocking(False)
+        conn = Conn(self.ours)
+        answering = threading.Thread(target=lambda: self.daemons.sendall(self.tags()[0] + b"0 NO expired\n"))
+        answering.start()
+        result = conn.ask(Question("VERIFY", "a.b.c"), monotonic() + 10, 10)
+        answering.join()
+        assert isinstance(result, NeonauthdError)
+        self.assertEqual(result.kind, "garbled")
+        self.assertTrue(conn.spent)

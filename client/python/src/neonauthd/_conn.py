@@ -47,7 +47,10 @@ class Conn:
             return error.with_traceback(None)
         except OSError as error:
             return BrokenError(error.with_traceback(None), idle=self.idle and not self._lines.partial)
-        return line[len(tag) :] if line.startswith(tag.encode()) else untagged(line)
+        if line.startswith(tag.encode()):
+            return line[len(tag) :]
+        self.spent = True  # the reply may still come
+        return untagged(line)
 
     def _exchange(self, request: bytes, end: float) -> bytes:
         try:
