@@ -172,6 +172,13 @@ func checkProject(ctx context.Context, out io.Writer, table config.Project, opts
 	}
 	if clients := c.LogoutClients(); len(clients) > 0 {
 		fmt.Fprintf(out, "  logout      tokens for %s end sessions, once the issuer has the address of neonauth-http's /logout/%s\n", strings.Join(clients, " or "), c.Name)
+		switch c.SessionNaming() {
+		case config.SessionsNever:
+			fmt.Fprintf(out, "  note        logout: session JWTs name no session, so a logout refuses those of its user that were issued until then, whichever session they are of; sessions that go on fetch new ones. With resources, tokens name their session\n")
+		case config.SessionsPerhaps:
+			fmt.Fprintf(out, "  note        logout: it refuses tokens of its session and, of its user, those issued until then that name none; see that the issuer puts \"sid\" into access tokens\n")
+		case config.SessionsAlways:
+		}
 	}
 	report := func(what string, err error) {
 		if err != nil {

@@ -56,7 +56,7 @@ func (d *Daemon) changedElsewhere(marks []revoke.Mark) {
 			d.resolver.PurgeSubject(m.Project, m.Value)
 		case revoke.KindPurgeToken:
 			d.resolver.PurgeNamed(m)
-		case revoke.KindToken, revoke.KindSession, revoke.KindSubject, revoke.KindKey:
+		case revoke.KindToken, revoke.KindSession, revoke.KindSessionless, revoke.KindSubject, revoke.KindKey:
 		}
 	}
 	d.ended(marks...)

@@ -64,7 +64,7 @@ func TestAnAnswerThatMayBeKeptSaysWhatItRestsOn(t *testing.T) {
 		{"claims from memory", "VERIFY keep=1 " + token, 6},
 		{"profile", "PROFILE keep=1 " + token, 7},
 		{"profile from memory", "PROFILE keep=1 " + token, 7},
-		{"claims for want of a profile", "PROFILE keep=1 fallback=claims project=neon " + w.upstream.NeonToken(standin.TokenSpec{Subject: w.user.ID}), 6},
+		{"claims for want of a profile", "PROFILE keep=1 fallback=claims project=neon " + w.upstream.NeonToken(standin.TokenSpec{Subject: w.user.ID}), 7}, // for the session, that it names none
 		{"another token", "VERIFY keep=1 " + other, 6},
 		{"session credential", "PROFILE keep=1 project=neon " + session.NeonCookie, 5},
 		{"not to be kept", "VERIFY " + token, 0},
@@ -182,6 +182,31 @@ func TestWhatEndsAnAnswerIsToldToThoseWhoKeepIt(t *testing.T) {
 	}
 	if now := w.daemon.leases.State().Told; now != told {
 		t.Errorf("what ends nothing was told %d times", now-told)
+	}
+}
+
+// TestALogoutIsToldToThoseWhoKeepItsTokens whether they name the session or none.
+func TestALogoutIsToldToThoseWhoKeepItsTokens(t *testing.T) {
+	w := newLiveDaemon(t, members)
+	k, spec := w.dial(), standin.TokenSpec{Subject: w.user.ID, Session: "ended", Client: "client"}
+	watch := w.watch()
+	for project, token := range map[string]string{"mcp": w.upstream.ResourceToken(standin.Neon, spec), "neon": w.upstream.NeonToken(spec)} {
+		handles := field(k.ask("VERIFY keep=1 project=%s %s", project, token), "handles")
+		before := w.daemon.leases.State().Told
+		if reply := k.ask("LOGOUT project=%s %s", project, w.upstream.LogoutToken(standin.Neon, spec)); reply != "OK ended=session changed=1" {
+			t.Fatalf("%s: %s", project, reply)
+		}
+		named := 0
+		for told := before; told < w.daemon.leases.State().Told; told++ {
+			line := watch.receive()
+			named += shared(field(line, "forget"), handles)
+			if reply := watch.ask("SEEN rev=%s hits=0", field(line, "rev")); head(reply) != "OK" {
+				t.Fatal(reply)
+			}
+		}
+		if named != 1 {
+			t.Errorf("%s: %d handles of the answer were named", project, named)
+		}
 	}
 }
 

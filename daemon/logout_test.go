@@ -147,11 +147,12 @@ func TestNoTokenThatLetsSomebodyInEndsASession(t *testing.T) {
 	}
 }
 
-// members has the project "mcp" take the logout tokens of the stand-in's client.
+// members has the projects "mcp", "neon" and "oidc" take the logout tokens of the
+// stand-in's client.
 func members(c *config.Config) {
 	resources(c)
 	for i := range c.Projects {
-		if p := &c.Projects[i]; p.Name == "mcp" || p.Name == "oidc" {
+		if p := &c.Projects[i]; p.Name == "mcp" || p.Name == "neon" || p.Name == "oidc" {
 			p.LogoutClientIDs = []string{"client", "another client"}
 		}
 	}
@@ -224,6 +225,89 @@ func TestALogoutEndsItsSessionAndNoOther(t *testing.T) {
 	}
 }
 
+// TestALogoutEndsTheTokensThatNameNoSession of its user, remembered or not, of which
+// nobody can tell whether they are of the session that has ended. What names another
+// session, is issued later or is another user's stays.
+func TestALogoutEndsTheTokensThatNameNoSession(t *testing.T) {
+	w := newLiveDaemon(t, members)
+	s, k, a := w.upstream, w.dial(), w.dialAdmin()
+	bob := s.AddUser(standin.User{ID: "bob", Email: "bob@example.org"}).ID
+	for project, preset := range map[string]standin.Preset{"neon": standin.Neon, "oidc": standin.OIDC} {
+		mint := func(subject, session string) string {
+			spec := standin.TokenSpec{Subject: subject, Session: session, Client: "client"}
+			if session == "" {
+				spec.Remove = []string{"sid"}
+			}
+			if preset == standin.OIDC {
+				return s.OIDCToken(spec)
+			}
+			return s.NeonToken(spec)
+		}
+		asked := func(token, want string) {
+			t.Helper()
+			if reply := k.ask("VERIFY project=%s %s", project, token); !strings.HasPrefix(reply, want) {
+				t.Errorf("%s: %.60s, want %s", project, reply, want)
+			}
+		}
+		ended, err := s.SignIn(w.user.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		remembered, fresh, other, his := mint(w.user.ID, ""), mint(w.user.ID, ""), mint(w.user.ID, "another"), mint(bob, "")
+		asked(remembered, "OK ")
+		asked(his, "OK ")
+		logout := s.LogoutToken(preset, standin.TokenSpec{Subject: w.user.ID, Session: ended.SessionID, Client: "client"})
+		if reply := k.ask("LOGOUT project=%s %s", project, logout); reply != "OK ended=session changed=1" {
+			t.Fatalf("%s: %s", project, reply)
+		}
+		asked(remembered, "NO revoked")
+		asked(fresh, "NO revoked")
+		asked(his, "OK ")
+		if preset == standin.OIDC {
+			asked(other, "OK ")
+		}
+		w.clock.advance(2 * time.Second)
+		asked(mint(w.user.ID, ""), "OK ")
+		if reply := k.ask("LOGOUT project=%s %s", project, logout); reply != "OK ended=session changed=0" {
+			t.Errorf("%s, once more: %s", project, reply)
+		}
+		if reply := a.ask("UNREVOKE project=%s sessionless %s", project, w.user.ID); field(reply, "changed") != "1" {
+			t.Errorf("%s: %s", project, reply)
+		}
+		asked(fresh, "OK ")
+		without := s.LogoutToken(preset, standin.TokenSpec{Session: "other", Client: "client", Remove: []string{"sub"}})
+		if reply, want := k.ask("LOGOUT project=%s %s", project, without), map[string]string{"neon": "ERR misconfigured", "oidc": "OK ended=session"}[project]; !strings.HasPrefix(reply, want) {
+			t.Errorf("%s, without a user: %s", project, reply)
+		}
+	}
+}
+
+// TestALogoutLeavesOtherSessionsAlone where credentials name them: session
+// credentials of Neon Auth do, and its JWTs do not.
+func TestALogoutLeavesOtherSessionsAlone(t *testing.T) {
+	w := newLiveDaemon(t, members)
+	s, k := w.upstream, w.dial()
+	var sessions [2]standin.Session
+	for i := range sessions {
+		var err error
+		if sessions[i], err = s.SignIn(w.user.ID); err != nil {
+			t.Fatal(err)
+		}
+		if reply := k.ask("PROFILE project=neon %s", sessions[i].NeonCookie); head(reply) != "OK" {
+			t.Fatalf("%.80s", reply)
+		}
+	}
+	logout := s.LogoutToken(standin.Neon, standin.TokenSpec{Subject: w.user.ID, Session: sessions[0].SessionID, Client: "client"})
+	if reply := k.ask("LOGOUT project=neon %s", logout); reply != "OK ended=session changed=1" {
+		t.Fatal(reply)
+	}
+	for i, want := range []string{"NO revoked", "OK "} {
+		if reply := k.ask("PROFILE project=neon %s", sessions[i].NeonCookie); !strings.HasPrefix(reply, want) {
+			t.Errorf("session %d: %.80s, want %s", i, reply, want)
+		}
+	}
+}
+
 // TestALogoutTokenThatCannotBeJudgedIsNotRefused while the keys are not there.
 func TestALogoutTokenThatCannotBeJudgedIsNotRefused(t *testing.T) {
 	w := newLiveDaemon(t, members)
@@ -256,9 +340,16 @@ func TestCheckSaysWhoseLogoutTokensCount(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := "logout      tokens for client or another client end sessions, once the issuer has the address of neonauth-http's /logout/"
-	for project, takes := range map[string]bool{"mcp": true, "oidc": true, "main": false} {
+	for project, takes := range map[string]bool{"mcp": true, "neon": true, "oidc": true, "main": false} {
 		if strings.Contains(out.String(), want+project+"\n") != takes {
 			t.Errorf("%s takes logout tokens: %v\n%s", project, !takes, out.String())
+		}
+	}
+	for project, note := range map[string]string{"neon": "session JWTs name no session", "oidc": "puts \"sid\" into access tokens", "mcp": ""} {
+		_, about, _ := strings.Cut(out.String(), "/logout/"+project+"\n")
+		line, _, _ := strings.Cut(about, "\n")
+		if strings.Contains(line, "note        logout: ") != (note != "") || !strings.Contains(line, note) {
+			t.Errorf("%s: %s", project, line)
 		}
 	}
 }

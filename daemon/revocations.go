@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,7 +20,7 @@ import (
 
 // revoke puts a revocation in force.
 func (a *admin) revoke(r *protocol.Request, by fair.ID) (protocol.Reply, serve.Rest, *serve.Refusal) {
-	p, m, until, refused := a.revocation(r, protocol.FieldReason)
+	p, m, until, refused := a.revocation(r, revocable(), protocol.FieldReason)
 	if refused != nil {
 		return protocol.Reply{}, nil, refused
 	}
@@ -45,7 +46,8 @@ func (a *admin) revoke(r *protocol.Request, by fair.ID) (protocol.Reply, serve.R
 
 // unrevoke takes a revocation back.
 func (a *admin) unrevoke(r *protocol.Request, by fair.ID) (protocol.Reply, serve.Rest, *serve.Refusal) {
-	_, m, _, refused := a.revocation(r)
+	// What a logout has revoked can be taken back as well.
+	_, m, _, refused := a.revocation(r, revoke.Kinds())
 	if refused != nil {
 		return protocol.Reply{}, nil, refused
 	}
@@ -67,8 +69,14 @@ func (a *admin) revoked(m revoke.Mark, by fair.ID, on, changed bool, err error) 
 	return serve.Done(protocol.FieldChanged, bit(changed), protocol.FieldEntries, strconv.Itoa(a.daemon.revocations.Len())), nil
 }
 
-// revocation reads what is to be revoked or taken back, and for a token until when.
-func (a *admin) revocation(r *protocol.Request, takes ...string) (*resolve.Project, revoke.Mark, time.Time, *serve.Refusal) {
+// revocable are the kinds that are for REVOKE.
+func revocable() []revoke.Kind {
+	return []revoke.Kind{revoke.KindToken, revoke.KindSession, revoke.KindSubject, revoke.KindKey}
+}
+
+// revocation reads what is to be revoked or taken back, of one of the kinds, and for a
+// token until when.
+func (a *admin) revocation(r *protocol.Request, kinds []revoke.Kind, takes ...string) (*resolve.Project, revoke.Mark, time.Time, *serve.Refusal) {
 	p, _, refused := a.named(r, takes...)
 	if refused != nil {
 		return nil, revoke.Mark{}, time.Time{}, refused
@@ -76,25 +84,24 @@ func (a *admin) revocation(r *protocol.Request, takes ...string) (*resolve.Proje
 	if r.NArgs != 2 {
 		return nil, revoke.Mark{}, time.Time{}, serve.BadRequest("takes a kind (token, session, subject or key) and a value")
 	}
+	if !slices.Contains(kinds, revoke.Kind(r.Args[0])) {
+		return nil, revoke.Mark{}, time.Time{}, serve.BadRequest("the kind is none of token, session, subject, key")
+	}
 	m, until, refused := a.mark(p, revoke.Kind(r.Args[0]), r.Args[1])
 	return p, m, until, refused
 }
 
 // mark reads what is to be revoked, and for a token until when.
 func (a *admin) mark(p *resolve.Project, kind revoke.Kind, raw []byte) (revoke.Mark, time.Time, *serve.Refusal) {
-	switch kind {
-	case revoke.KindToken:
-		m, until, ok := p.TokenMark(raw, a.daemon.opts.Now())
-		if !ok {
-			return revoke.Mark{}, time.Time{}, serve.BadRequest("that is not a token; an operator revokes a session or a subject by its id")
-		}
-		return m, until, nil
-	case revoke.KindSession, revoke.KindSubject, revoke.KindKey:
+	if kind != revoke.KindToken {
 		value, refused := readID(raw)
 		return revoke.Mark{Kind: kind, Project: p.Name(), Value: value}, time.Time{}, refused
-	default: // what hosts tell each other is not for REVOKE
 	}
-	return revoke.Mark{}, time.Time{}, serve.BadRequest("the kind is none of token, session, subject, key")
+	m, until, ok := p.TokenMark(raw, a.daemon.opts.Now())
+	if !ok {
+		return revoke.Mark{}, time.Time{}, serve.BadRequest("that is not a token; an operator revokes a session or a subject by its id")
+	}
+	return m, until, nil
 }
 
 // maxID is the longest id that can be revoked, in bytes, decoded: far beyond

@@ -63,6 +63,33 @@ func (p *Project) LogoutPolicy() *keyset.Policy {
 	return policy
 }
 
+// SessionNaming is how far the signed tokens of a project's users name the session that
+// they were issued in. The zero value is SessionsPerhaps.
+type SessionNaming int
+
+// How far tokens name their session.
+const (
+	// SessionsPerhaps: some issuers of preset "oidc" put it into access tokens, others
+	// do not.
+	SessionsPerhaps SessionNaming = iota
+	// SessionsAlways: access tokens of Neon Auth for a resource, and tokens of Stack Auth.
+	SessionsAlways
+	// SessionsNever: session JWTs of Neon Auth.
+	SessionsNever
+)
+
+// SessionNaming tells how far p's tokens name their session.
+func (p *Project) SessionNaming() SessionNaming {
+	switch {
+	case p.Preset == "oidc":
+		return SessionsPerhaps
+	case len(p.Policy().SessionClaims) == 0:
+		return SessionsNever
+	default:
+		return SessionsAlways
+	}
+}
+
 // SessionLifetimes are how long refresh tokens of each project's sessions may live; 0
 // is for ever.
 func (c *Config) SessionLifetimes() map[string]time.Duration {

@@ -79,6 +79,28 @@ func TestLogoutTokensAreJudgedByTheProjectsKeysAndIssuers(t *testing.T) {
 	}
 }
 
+// TestItIsKnownHowFarTokensNameTheirSession by the claims that are read of them.
+func TestItIsKnownHowFarTokensNameTheirSession(t *testing.T) {
+	for name, c := range map[string]struct {
+		preset    string
+		resources []string
+		want      SessionNaming
+	}{
+		"Stack Auth":                 {"stack", nil, SessionsAlways},
+		"session JWTs of Neon Auth":  {"neon", nil, SessionsNever},
+		"access tokens of Neon Auth": {"neon", []string{"https://mcp.example"}, SessionsAlways},
+		"an issuer":                  {"oidc", nil, SessionsPerhaps},
+		"an issuer, a resource":      {"oidc", []string{"https://mcp.example"}, SessionsPerhaps},
+	} {
+		p := DefaultProject()
+		p.Preset, p.BaseURL, p.Resources = c.preset, "https://issuer.example", c.resources
+		p = p.WithDerived()
+		if got := p.SessionNaming(); got != c.want || (got == SessionsNever) != (len(p.Policy().SessionClaims) == 0) {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
 func TestSessionLifetimesAreOfEachProject(t *testing.T) {
 	c := sound()
 	setProjects(&c, 2)

@@ -28,7 +28,7 @@ const (
 	Patience = 250 * time.Millisecond
 	// Reason is what a revocation says that a logout token has made.
 	Reason = "back-channel logout"
-	// MaxAnnouncing is how many logouts at once are told to the fleet the quick way.
+	// MaxAnnouncing is how many revocations at once are told to the fleet the quick way.
 	MaxAnnouncing = 16
 	// label is for whom logout tokens are judged: they come from outside, and have one
 	// visitor's share of what is scarce.
@@ -101,25 +101,39 @@ func (r *Receiver) Receive(ctx context.Context, l *resolve.Lookup) (protocol.Rep
 	return r.cannotTell(l, &e)
 }
 
+// marks are what has to be revoked for what an accepted token says to be true. Where a
+// token of the session may name none, it has to go with all of its user's that name
+// none: those of other sessions have to be fetched anew, and can be.
+func marks(p *resolve.Project, e *resolve.Ending) (all []revoke.Mark, ended string) {
+	name := p.Name()
+	if e.Session == "" {
+		return []revoke.Mark{{Kind: revoke.KindSubject, Project: name, Value: e.Subject}}, protocol.EndedSubject
+	}
+	all = []revoke.Mark{{Kind: revoke.KindSession, Project: name, Value: e.Session}}
+	if every, _ := p.NamesSessions(); !every && e.Subject != "" {
+		all = append(all, revoke.Mark{Kind: revoke.KindSessionless, Project: name, Value: e.Subject})
+	}
+	return all, protocol.EndedSession
+}
+
 // end puts in force what an accepted token says.
 func (r *Receiver) end(ctx context.Context, l *resolve.Lookup, e *resolve.Ending) (protocol.Reply, *serve.Refusal) {
-	m, what := revoke.Mark{Kind: revoke.KindSession, Project: l.Project.Name(), Value: e.Session}, protocol.EndedSession
-	if e.Session == "" {
-		m.Kind, m.Value, what = revoke.KindSubject, e.Subject, protocol.EndedSubject
-	}
-	changed, err := r.change(m, l, e.Issued)
+	all, what := marks(l.Project, e)
+	changed, err := r.change(all, l, e.Issued)
 	if errors.Is(err, revoke.ErrFull) {
-		r.complain(l, protocol.Unknown(protocol.CodeBusy), "a logout token ended nothing, for there are too many revocations; shorten session_lifetime to what refresh tokens live")
+		r.complain(l, protocol.Unknown(protocol.CodeBusy), "a logout token did not end what it names, for there are too many revocations; shorten session_lifetime to what refresh tokens live")
 		r.counts.unknown.Add(1)
-		return protocol.Reply{}, &serve.Refusal{Code: protocol.CodeBusy, Advice: "nothing was ended: there is no room for more revocations"}
-	}
-	if changed || err != nil {
-		r.announce(m)
+		return protocol.Reply{}, &serve.Refusal{Code: protocol.CodeBusy, Advice: "what it names has not ended: there is no room for more revocations"}
 	}
 	if err != nil {
 		r.counts.unknown.Add(1)
-		r.config.Log.Error("a logout is not saved: it is in force, and a restart would forget it; mend the state directory", "project", m.Project, "error", err)
+		r.config.Log.Error("a logout is not saved: it is in force, and a restart would forget it; mend the state directory", "project", l.Project.Name(), "error", err)
 		return protocol.Reply{}, &serve.Refusal{Code: protocol.CodeUnavailable, Advice: revoke.ErrNotSaved.Error()}
+	}
+	if _, some := l.Project.NamesSessions(); !some && e.Subject == "" {
+		r.counts.unknown.Add(1)
+		r.complain(l, protocol.Unknown(protocol.CodeMisconfigured), "a logout token names a session and no user, and session JWTs name a user and no session: they go on until they end; have logout tokens sent that have a sub")
+		return protocol.Reply{}, &serve.Refusal{Code: protocol.CodeMisconfigured, Advice: "the session is revoked, but its JWTs go on until they end, for they name no session and the logout token names no user: it needs a sub"}
 	}
 	r.counts.accepted.Add(1)
 	waiting, stop := context.WithTimeout(ctx, Patience)
@@ -128,14 +142,24 @@ func (r *Receiver) end(ctx context.Context, l *resolve.Lookup, e *resolve.Ending
 	return serve.Done(protocol.FieldEnded, what, protocol.FieldChanged, map[bool]string{true: "1", false: "0"}[changed]), nil
 }
 
-// change revokes, and tells those who keep answers. Whoever finds that nothing is
-// left to change has waited until they were told.
-func (r *Receiver) change(m revoke.Mark, l *resolve.Lookup, ended time.Time) (changed bool, err error) {
+// change revokes, and tells those who keep answers and the fleet. Whoever finds that
+// nothing is left to change has waited until the former were told.
+func (r *Receiver) change(all []revoke.Mark, l *resolve.Lookup, ended time.Time) (changed bool, err error) {
 	r.changing.Lock()
 	defer r.changing.Unlock()
-	changed, err = r.config.Revocations.End(m, revoke.Origin{By: l.Asker.ID.User(), Reason: Reason}, ended)
-	if changed || errors.Is(err, revoke.ErrNotSaved) {
-		r.config.Ended(m)
+	var inForce []resolve.Ground
+	for _, m := range all {
+		is, failed := r.config.Revocations.End(m, revoke.Origin{By: l.Asker.ID.User(), Reason: Reason}, ended)
+		if is || errors.Is(failed, revoke.ErrNotSaved) {
+			inForce = append(inForce, m)
+		}
+		changed, err = changed || is, errors.Join(err, failed)
+	}
+	if len(inForce) > 0 {
+		r.config.Ended(inForce...)
+	}
+	for _, m := range inForce {
+		r.announce(m)
 	}
 	return changed, err
 }

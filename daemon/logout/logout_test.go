@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -53,7 +54,7 @@ func newRig(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _, _ = r.list.Close(), dir.Close() })
-	r.project = project(t, "client")
+	r.project = project(t, resource("client"))
 	r.Receiver = New(Config{
 		Judge:       func(ctx context.Context, _ *resolve.Lookup) resolve.Ending { r.judged(ctx); return r.says },
 		Revocations: r.list,
@@ -67,10 +68,16 @@ func newRig(t *testing.T) *rig {
 	return r
 }
 
-func project(t *testing.T, clients ...string) *resolve.Project {
-	t.Helper()
+// resource is the table of a project whose tokens name their session.
+func resource(clients ...string) config.Project {
 	table := config.DefaultProject()
-	table.Name, table.Preset, table.BaseURL, table.Audiences, table.LogoutClientIDs = "main", "oidc", "https://issuer.example", []string{"a"}, clients
+	table.Preset, table.BaseURL, table.Resources, table.LogoutClientIDs = "neon", "https://issuer.example/auth", []string{"https://mcp.example"}, clients
+	return table
+}
+
+func project(t *testing.T, table config.Project) *resolve.Project {
+	t.Helper()
+	table.Name = "main"
 	p, err := resolve.NewProject(table, resolve.Surroundings{Now: time.Now, Wall: &clock.Wall{}, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
@@ -151,7 +158,7 @@ func TestOutcomesStayApart(t *testing.T) {
 		}
 		r.says = resolve.Ending{}
 		nothing("nothing said", "ERR unavailable")
-		r.project = project(t)
+		r.project = project(t, resource())
 		r.says = resolve.Ending{Outcome: protocol.Accepted(), Session: "s"}
 		nothing("no client", "ERR misconfigured")
 		accepted, rejected, unknown := r.Counts()
@@ -186,6 +193,49 @@ func TestARetryTellsNobody(t *testing.T) {
 			t.Errorf("told %v, announced %d times", r.ended, r.announced.Load())
 		}
 	})
+}
+
+// TestTokensThatMayNameNoSessionEndWithTheSession and what cannot be matched is not
+// called done.
+func TestTokensThatMayNameNoSessionEndWithTheSession(t *testing.T) {
+	sessions, oidc := resource("client"), resource("client")
+	sessions.Resources = nil
+	oidc.Preset, oidc.Resources, oidc.Audiences = "oidc", nil, []string{"a"}
+	both := []revoke.Mark{{Kind: revoke.KindSession, Project: "main", Value: "s"}, {Kind: revoke.KindSessionless, Project: "main", Value: "ada"}}
+	for name, c := range map[string]struct {
+		table   config.Project
+		subject string
+		reply   string
+		ended   []revoke.Mark
+	}{
+		"a resource":                     {resource("client"), "ada", "OK ended=session changed=1", both[:1]},
+		"a resource, no subject":         {resource("client"), "", "OK ended=session changed=1", both[:1]},
+		"an issuer":                      {oidc, "ada", "OK ended=session changed=1", both},
+		"an issuer, no subject":          {oidc, "", "OK ended=session changed=1", both[:1]},
+		"sessions' tokens":               {sessions, "ada", "OK ended=session changed=1", both},
+		"sessions' tokens, no subject":   {sessions, "", "ERR misconfigured", both[:1]},
+		"sessions' tokens, introspected": {introspecting(sessions), "", "ERR misconfigured", both[:1]},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t)
+			r.project, r.says.Subject = project(t, c.table), c.subject
+			if reply := r.receive(); reply != c.reply || !slices.Equal(r.ended, c.ended) || r.list.Len() != len(c.ended) {
+				t.Errorf("%s: %s, told %v", name, reply, r.ended)
+			}
+			if reply := r.receive(); reply != strings.Replace(c.reply, "changed=1", "changed=0", 1) || len(r.ended) != len(c.ended) {
+				t.Errorf("%s, once more: %s, told %v", name, reply, r.ended)
+			}
+			r.Wait()
+			if n := r.announced.Load(); n != int64(len(c.ended)) {
+				t.Errorf("%s: announced %d times", name, n)
+			}
+		})
+	}
+}
+
+func introspecting(table config.Project) config.Project {
+	table.LogoutClientIDs, table.Introspection = nil, &config.Introspection{ClientID: "client"}
+	return table
 }
 
 // TestManyLogoutsAtOnceAreToldTheSlowWay from one more than there is room for.

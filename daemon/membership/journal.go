@@ -74,7 +74,7 @@ func longestMark(d time.Duration) fleet.Mark {
 // known reports whether a mark of that kind is for the list.
 func known(kind revoke.Kind) bool {
 	switch kind {
-	case revoke.KindToken, revoke.KindSession, revoke.KindSubject, revoke.KindKey,
+	case revoke.KindToken, revoke.KindSession, revoke.KindSessionless, revoke.KindSubject, revoke.KindKey,
 		revoke.KindPurgeAll, revoke.KindPurgeSubject, revoke.KindPurgeToken:
 		return true
 	}

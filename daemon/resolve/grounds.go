@@ -15,6 +15,8 @@ func (v *Verdict) Grounds(dst []Ground, l *Lookup) []Ground {
 	dst = append(dst, ground(revoke.KindToken, name, revoke.SignedDigest(l.revoked())), purgeMark(l.purged()), ground(revoke.KindSubject, name, e.subject))
 	if e.session != "" {
 		dst = append(dst, ground(revoke.KindSession, name, e.session))
+	} else {
+		dst = append(dst, ground(revoke.KindSessionless, name, e.subject))
 	}
 	if e.key != nil {
 		dst = appendKey(dst, name, e.key)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/protocol"
 )
@@ -29,6 +30,13 @@ type Ending struct {
 
 // TakesLogout reports whether the project takes logout tokens.
 func (p *Project) TakesLogout() bool { return len(p.config.LogoutClients()) > 0 }
+
+// NamesSessions tells whether every signed token of the project's users names its
+// session, and whether any does, as far as that is known of the preset.
+func (p *Project) NamesSessions() (every, some bool) {
+	naming := p.config.SessionNaming()
+	return naming == config.SessionsAlways, naming != config.SessionsNever
+}
 
 // Logout judges a logout token of a project that takes them. It goes the way of a
 // verification, waits for keys until ctx ends, and neither remembers anything nor

@@ -81,7 +81,7 @@ func (l *line) valid() bool {
 		if len(l.Reason) > MaxReason || strings.Trim(l.By, "0123456789") != "" {
 			return false
 		}
-		known := l.Kind == KindToken || l.Kind == KindSession || l.Kind == KindSubject || l.Kind == KindKey
+		known := l.Kind == KindToken || l.Kind == KindSession || l.Kind == KindSessionless || l.Kind == KindSubject || l.Kind == KindKey
 		return known && l.Project != "" && l.Value != ""
 	}
 	return false

@@ -28,7 +28,7 @@ var (
 
 // revocation is one mark's term. It never changes.
 type revocation struct {
-	at    int64 // Unix seconds; a subject's tokens are covered whose iat is not later
+	at    int64 // Unix seconds; tokens are covered, of a kind that is dated, whose iat is not later
 	until int64 // Unix seconds: the exp of the one token it covers; 0 = not known, or several
 	since int64 // nanoseconds after the list was opened: when this process made it; 0 = read
 
@@ -60,7 +60,7 @@ type List struct {
 	most    int64     // how many can be in force at once
 	stamp   func(m Mark, known uint64) uint64
 	marks   sync.Map // Mark -> revocation
-	counts  struct{ token, session, subject, key, all atomic.Int64 }
+	counts  struct{ token, session, sessionless, subject, key, all atomic.Int64 }
 	retain  atomic.Int64                             // how long what has no until is kept, in seconds; 0 = for ever
 	longest atomic.Int64                             // lifetime of the longest-lived token seen, in seconds
 	issued  sync.Map                                 // project name -> *atomic.Int64, the greatest iat seen of its tokens
@@ -152,6 +152,8 @@ func (l *List) count(kind Kind) *atomic.Int64 {
 		return &l.counts.token
 	case KindSession:
 		return &l.counts.session
+	case KindSessionless:
+		return &l.counts.sessionless
 	case KindSubject:
 		return &l.counts.subject
 	default:
@@ -229,7 +231,7 @@ func (l *List) extend(m Mark, v, before revocation) (changed bool, err error) {
 	}
 	l.stampNew(m, &v, before)
 	l.put(m, v)
-	return m.Kind == KindSubject && v.at > before.at, l.save(v.line(m))
+	return m.Kind.dated() && v.at > before.at, l.save(v.line(m))
 }
 
 // Unrevoke takes m back and saves that.
@@ -265,12 +267,16 @@ func (l *List) ends(m Mark, v revocation) (at int64, never bool) {
 	// Longer-lived tokens may have been seen since, and a journal of version 1
 	// says until when it has promised.
 	term := max(retain, l.longest.Load()+1)
-	if m.Kind == KindSession {
+	switch m.Kind {
+	case KindSessionless: // an issuer's word on each sign-out, so there may be many
+		term = l.tokenLife()
+	case KindSession:
 		more, never := l.sessionTerm(m.Project)
 		if never {
 			return 0, true
 		}
 		term = max(term, more)
+	default:
 	}
 	return max(v.until, v.at+term), false
 }
@@ -310,6 +316,11 @@ func (l *List) Covers(t *Token) bool {
 		m := Mark{KindSession, t.Project, t.Session}
 		if v, ok := l.find(m); ok {
 			l.sighted(m, v)
+			return true
+		}
+	}
+	if l.counts.sessionless.Load() > 0 && t.Session == "" {
+		if v, ok := l.find(Mark{KindSessionless, t.Project, t.Subject}); ok && t.Issued <= v.at {
 			return true
 		}
 	}

@@ -16,13 +16,20 @@ const (
 	KindSession Kind = "session"
 	KindSubject Kind = "subject"
 	KindKey     Kind = "key"
+	// KindSessionless is of a subject's tokens that name no session: one of its
+	// sessions has ended, and which of them are of that one cannot be told.
+	KindSessionless Kind = "sessionless"
 )
 
 // Kinds returns the kinds of revocation there are.
-func Kinds() []Kind { return []Kind{KindToken, KindSession, KindSubject, KindKey} }
+func Kinds() []Kind { return []Kind{KindToken, KindSession, KindSessionless, KindSubject, KindKey} }
+
+// dated tells whether a revocation covers what was issued up to an instant, and not
+// what is issued later.
+func (k Kind) dated() bool { return k == KindSubject || k == KindSessionless }
 
 // Mark names what is revoked in which project. The value is the id of a session,
-// of a subject or of a key, a key's RFC 7638 thumbprint, or a token's
+// of a subject (of KindSessionless too) or of a key, a key's RFC 7638 thumbprint, or a token's
 // SignedDigest.
 type Mark struct {
 	Kind    Kind   `json:"kind,omitzero"`

@@ -12,8 +12,8 @@ const (
 	// renewInterval is how often, at most, it is noted of a revoked session that one
 	// of its tokens was seen.
 	renewInterval = 24 * time.Hour
-	// leastTokenLife is how long the last token is taken to live at least that a
-	// refresh token has given out; longer where longer-lived tokens were seen.
+	// leastTokenLife is how long the last token is taken to live at least that was
+	// given out in a session; longer where longer-lived tokens were seen.
 	leastTokenLife = 24 * time.Hour
 	// Reserve is how many revocations End leaves room for: whatever number of users
 	// sign out, an operator can still revoke.
@@ -40,12 +40,16 @@ func (l *List) sessionTerm(project string) (seconds int64, never bool) {
 	if !known || lifetime == 0 {
 		return 0, known
 	}
-	life := max(int64(leastTokenLife/time.Second), l.longest.Load()+1)
-	return int64((lifetime+renewInterval)/time.Second) + life, false
+	return int64((lifetime+renewInterval)/time.Second) + l.tokenLife(), false
+}
+
+// tokenLife is how long a token is taken to live at most, in seconds.
+func (l *List) tokenLife() int64 {
+	return max(int64(leastTokenLife/time.Second), l.longest.Load()+1)
 }
 
 // End puts in force that a session has ended, or that the tokens of a subject have
-// that were issued until ended, because their issuer says so. It saves that. What is
+// that were issued until ended (or those of them that name no session), because their issuer says so. It saves that. What is
 // in force already stays as it is, so that to be told again costs nothing; changed is
 // false then. Of room for revocations it leaves some; see Reserve. An error wrapping
 // ErrNotSaved leaves it in force.
@@ -54,7 +58,7 @@ func (l *List) End(m Mark, o Origin, ended time.Time) (changed bool, err error) 
 	defer l.mu.Unlock()
 	now := l.now()
 	v := l.begun(now, o)
-	if v.at = now.Unix(); m.Kind == KindSubject {
+	if v.at = now.Unix(); m.Kind.dated() {
 		v.at = ended.Unix()
 	}
 	before, there := l.find(m)

@@ -40,6 +40,9 @@ func TestARevokedSessionIsKeptWhileItsRefreshTokenMayLive(t *testing.T) {
 		{"another project's", map[string]time.Duration{"other": 30 * day}, retention, 0, KindSession, retention},
 		{"none said", nil, retention, 0, KindSession, retention},
 		{"a subject's", map[string]time.Duration{"main": 30 * day}, retention, 0, KindSubject, retention},
+		{"a subject's without a session", map[string]time.Duration{"main": 30 * day}, 30 * day, 0, KindSessionless, leastTokenLife},
+		{"a subject's without a session, longer-lived tokens", nil, retention, 9 * day, KindSessionless, 9*day + time.Second},
+		{"a subject's without a session, everything for ever", nil, 0, 0, KindSessionless, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newShelf(t)
@@ -191,7 +194,7 @@ func TestASightThatCannotBeSavedIsSavedLater(t *testing.T) {
 
 // TestWhatAnIssuerSaysTwiceChangesNothing and costs no line, whatever happened since.
 func TestWhatAnIssuerSaysTwiceChangesNothing(t *testing.T) {
-	for _, kind := range []Kind{KindSession, KindSubject} {
+	for _, kind := range []Kind{KindSession, KindSessionless, KindSubject} {
 		s := newShelf(t)
 		l, m := s.open(), Mark{kind, "main", "ada"}
 		ended := s.now().Add(-time.Minute)
@@ -212,7 +215,7 @@ func TestWhatAnIssuerSaysTwiceChangesNothing(t *testing.T) {
 			t.Errorf("%s: a repetition is written", kind)
 		}
 		for issued, covered := range map[time.Time]bool{ended.Add(-time.Hour): true, ended: true, ended.Add(time.Second): kind == KindSession} {
-			token := s.ofSession("ada")
+			token := s.ofSession(map[bool]string{true: "", false: "ada"}[kind == KindSessionless])
 			if token.Issued = issued.Unix(); l.Covers(token) != covered {
 				t.Errorf("%s: issued %s after it ended: covered %v", kind, issued.Sub(ended), !covered)
 			}
@@ -220,9 +223,31 @@ func TestWhatAnIssuerSaysTwiceChangesNothing(t *testing.T) {
 		if page, _ := l.Page("", Mark{}, 1); page[0].Reason != "first" {
 			t.Errorf("%s: %+v", kind, page)
 		}
-		if changed := end(Origin{}, ended.Add(time.Minute)); changed != (kind == KindSubject) {
+		if changed := end(Origin{}, ended.Add(time.Minute)); changed != (kind != KindSession) {
 			t.Errorf("%s: a later end: changed %v", kind, changed)
 		}
+	}
+}
+
+// TestTokensWithoutASessionAreToldFromThoseWithOne of the same subject, across a restart.
+func TestTokensWithoutASessionAreToldFromThoseWithOne(t *testing.T) {
+	s := newShelf(t)
+	l := s.open()
+	if _, err := l.End(Mark{KindSessionless, "main", "ada"}, Origin{}, s.now()); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l = s.open()
+	for session, covered := range map[string]bool{"": true, "one": false, "ada": false} {
+		if token := s.ofSession(session); l.Covers(token) != covered {
+			t.Errorf("session %q: covered %v", session, !covered)
+		}
+	}
+	other, elsewhere := s.ofSession(""), s.ofSession("")
+	if other.Subject, elsewhere.Project = "bob", "other"; l.Covers(other) || l.Covers(elsewhere) {
+		t.Error("another subject's, or another project's, is covered")
 	}
 }
 

@@ -107,6 +107,9 @@ Exit codes: 0 the token is accepted, 1 rejected, 2 called wrongly, 3 could not t
 func coverCommand(s *cli.Settings, verb protocol.Verb) *cobra.Command {
 	token := cli.TokenSource{Settings: s}
 	kinds := []string{"token", "session", "subject", "key"}
+	if verb == protocol.UNREVOKE {
+		kinds = append(kinds, "sessionless") // which a logout revokes
+	}
 	reason := ""
 	cmd := &cobra.Command{
 		Use:   "revoke token | session ID | subject ID | key ID",
@@ -122,9 +125,9 @@ and survives a restart of the daemon.`,
 		},
 	}
 	if verb == protocol.UNREVOKE {
-		cmd.Use = strings.Replace(cmd.Use, "revoke", "unrevoke", 1)
+		cmd.Use = strings.Replace(cmd.Use, "revoke", "unrevoke", 1) + " | sessionless ID"
 		cmd.Short = "Take a revocation back"
-		cmd.Long = "Unrevoke takes back a revocation of the same project, kind and id.\n\nExit codes: 0 taken back, 1 there was none, 2 called wrongly, 3 could not tell."
+		cmd.Long = "Unrevoke takes back a revocation of the same project, kind and id. Of kind\nsessionless are those of a logout, see LOGOUT in neonauthd-protocol(7).\n\nExit codes: 0 taken back, 1 there was none, 2 called wrongly, 3 could not tell."
 	} else {
 		command.Text(cmd.Flags(), &reason, "reason", "why, as a `text` for people, which neonauthctl revocations shows", reasonFault)
 	}
