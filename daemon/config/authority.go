@@ -1,7 +1,9 @@
 package config
 
 import (
+	"crypto/sha256"
 	"crypto/x509"
+	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -24,6 +26,7 @@ type CA struct {
 	Pool *x509.CertPool
 	// Certificates is how many there are.
 	Certificates int
+	fingerprints []string // SHA-256 of each, in hex
 	// Unfit says of each certificate that has expired, or is not valid yet, that it is
 	// so: a sentence each. Nothing that it signed is trusted.
 	Unfit []string
@@ -75,6 +78,14 @@ func (ca *CA) Or(system *x509.CertPool) *x509.CertPool {
 	return ca.Pool
 }
 
+// Fingerprints tell the authorities from others; none where ca is nil.
+func (ca *CA) Fingerprints() []string {
+	if ca == nil {
+		return nil
+	}
+	return ca.fingerprints
+}
+
 // Warnings are the sentences of Unfit.
 func (ca *CA) Warnings() []string {
 	if ca == nil {
@@ -113,6 +124,8 @@ func (ca *CA) add(block *pem.Block, path string, now time.Time) error {
 		ca.Unfit = append(ca.Unfit, which+" is not valid before "+certificate.NotBefore.UTC().Format(time.DateOnly))
 	}
 	ca.Pool.AddCert(certificate)
+	fingerprint := sha256.Sum256(certificate.Raw)
+	ca.fingerprints = append(ca.fingerprints, hex.EncodeToString(fingerprint[:]))
 	ca.Certificates++
 	return nil
 }

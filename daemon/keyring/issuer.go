@@ -13,18 +13,19 @@ const maxIssuerFile = 16 << 10
 // IssuerFile is where an issuer that was found outlives the process, as the key set
 // does. One without a folder saves and loads nothing.
 type IssuerFile struct {
-	dir        *statedir.Dir
-	name, keys string
+	dir    *statedir.Dir
+	name   string
+	origin Origin
 }
 
-// NewIssuerFile returns that of a project, for the key set of the address keys; dir is nil for none.
-func NewIssuerFile(dir *statedir.Dir, project, keys string) IssuerFile {
-	return IssuerFile{dir, "issuer-" + project + ".json", keys}
+// NewIssuerFile returns that of a project, for the key set of that origin; dir is nil for none.
+func NewIssuerFile(dir *statedir.Dir, project string, origin Origin) IssuerFile {
+	return IssuerFile{dir, "issuer-" + project + ".json", origin}
 }
 
-// savedIssuer is the file's content. It counts for the key set of this address only.
+// savedIssuer is the file's content. It counts for the key set of this origin only.
 type savedIssuer struct {
-	Keys   string `json:"keys"`
+	Origin
 	Issuer string `json:"issuer"`
 }
 
@@ -34,7 +35,7 @@ func (f IssuerFile) Save(issuer string) error {
 		return nil
 	}
 	return f.dir.Replace(f.name, func(w io.Writer) error {
-		return json.NewEncoder(w).Encode(savedIssuer{f.keys, issuer})
+		return json.NewEncoder(w).Encode(savedIssuer{f.origin, issuer})
 	})
 }
 
@@ -49,7 +50,7 @@ func (f IssuerFile) Load() []string {
 	}
 	defer func() { _ = file.Close() }()
 	var saved savedIssuer
-	if err := json.NewDecoder(io.LimitReader(file, maxIssuerFile)).Decode(&saved); err != nil || saved.Keys != f.keys || saved.Issuer == "" {
+	if err := json.NewDecoder(io.LimitReader(file, maxIssuerFile)).Decode(&saved); err != nil || !f.origin.Admits(&saved.Origin) || saved.Issuer == "" {
 		return nil
 	}
 	return []string{saved.Issuer}

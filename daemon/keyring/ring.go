@@ -111,11 +111,11 @@ func New(config Config) *Ring {
 	return r
 }
 
-// Inherit takes over the set of a predecessor, if that came from the same place
-// and is for the same algorithms, so that a new configuration loses none during an
+// Inherit takes over the set of a predecessor, if its origin admits that
+// and it is for the same algorithms, so that a new configuration loses none during an
 // outage. To be called before Run.
 func (r *Ring) Inherit(before *Ring) {
-	if before.config.Store.url != r.config.Store.url || !slices.Equal(before.config.Algorithms, r.config.Algorithms) {
+	if !r.config.Store.origin.Admits(&before.config.Store.origin) || !slices.Equal(before.config.Algorithms, r.config.Algorithms) {
 		return
 	}
 	// Also one that is too old, if there is no other: the clock may be set right.

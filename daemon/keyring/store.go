@@ -22,21 +22,21 @@ const maxSaved = 1 << 20
 // restart during an outage still verifies. Key sets are public; what is saved
 // is checked like what is fetched. The zero value saves and loads nothing.
 type Store struct {
-	dir  *statedir.Dir // nil: nothing is saved
-	file string
-	url  string // a set saved for another URL is not ours
+	dir    *statedir.Dir // nil: nothing is saved
+	file   string
+	origin Origin // a set from elsewhere is not ours
 }
 
 // NewStore returns the store in dir of the project called name.
-func NewStore(dir *statedir.Dir, name, url string) Store {
-	return Store{dir: dir, file: "keys-" + name + ".json", url: url}
+func NewStore(dir *statedir.Dir, name string, origin Origin) Store {
+	return Store{dir: dir, file: "keys-" + name + ".json", origin: origin}
 }
 
 // path is where the file is, for people.
 func (s Store) path() string { return filepath.Join(s.dir.Path(), s.file) }
 
 type savedSet struct {
-	URL          string    `json:"url"`
+	Origin
 	Fetched      time.Time `json:"fetched"`
 	Fresh        time.Time `json:"fresh"`
 	ETag         string    `json:"etag,omitempty"`
@@ -68,12 +68,12 @@ func (s Store) save(k *Snapshot) error {
 // confirmed earlier.
 func (s Store) holds(k *Snapshot) bool {
 	saved, err := s.parse()
-	return errors.Is(err, fs.ErrNotExist) || err == nil && saved.URL == s.url && saved.Body == string(k.body)
+	return errors.Is(err, fs.ErrNotExist) || err == nil && s.origin.Admits(&saved.Origin) && saved.Body == string(k.body)
 }
 
 func (s Store) write(k *Snapshot) error {
 	text, err := json.Marshal(savedSet{
-		URL:          s.url,
+		Origin:       s.origin,
 		Fetched:      k.fetched.UTC(),
 		Fresh:        k.fresh.UTC(),
 		ETag:         k.validators.ETag,
@@ -153,8 +153,8 @@ func (s Store) read(allowed []keyset.Algorithm) (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	if saved.URL != s.url {
-		return nil, errors.New("is of another key set URL")
+	if !s.origin.Admits(&saved.Origin) {
+		return nil, errors.New("is of another key set URL, or came from there under authorities of which not all are trusted now")
 	}
 	set, err := keyset.ParseSet([]byte(saved.Body), allowed)
 	if err != nil {

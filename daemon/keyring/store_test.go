@@ -16,7 +16,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 )
 
-const keysOrigin = "https://api.example.com/keys"
+var keysOrigin = Origin{URL: "https://api.example.com/keys"}
 
 // TestASavedKeySetServesAStartDuringAnOutage also for a set that the upstream
 // has only confirmed for days: it counts from when it was last confirmed.
@@ -81,7 +81,8 @@ func TestASavedKeySetThatCannotBeTrustedIsNotUsed(t *testing.T) {
 		{"empty", func(s Store) error { return os.WriteFile(s.path(), nil, 0o600) }, "is damaged"},
 		{"cut", func(s Store) error { return os.Truncate(s.path(), 300) }, "is damaged"},
 		{"text", func(s Store) error { return os.WriteFile(s.path(), []byte("hello"), 0o600) }, "is damaged"},
-		{"other URL", func(s Store) error { s.url += "2"; return s.save(&good) }, "another key set URL"},
+		{"other URL", func(s Store) error { s.origin.URL += "2"; return s.save(&good) }, "another key set URL"},
+		{"under another authority", func(s Store) error { s.origin.Authorities = []string{"a"}; return s.save(&good) }, "not all are trusted now"},
 		{"from the future", func(s Store) error {
 			return s.save(&Snapshot{fetched: now.Add(1), fresh: now, body: []byte(set)})
 		}, "future"},

@@ -77,9 +77,9 @@ func (p *Project) seekIssuer(ctx context.Context) {
 	}
 }
 
-// inheritIssuer takes over what a predecessor with the same key set has found.
+// inheritIssuer takes over what a predecessor has found, if the key set's origin admits that.
 func (p *Project) inheritIssuer(before *Project) {
-	if issuer := before.Issuer(); p.rules() == nil && issuer != "" && before.config.KeysID() == p.config.KeysID() {
+	if issuer := before.Issuer(); p.rules() == nil && issuer != "" && p.origin.Admits(&before.origin) {
 		p.pin(issuer)
 	}
 }

@@ -45,6 +45,7 @@ type Project struct {
 	policy          atomic.Pointer[keyset.Policy] // nil until the issuer is known
 	introspection   atomic.Pointer[keyset.Policy] // for what introspection says; nil until policy is not
 	link            linkage.Watch
+	origin          keyring.Origin // of the key set
 	issuer          keyring.IssuerFile
 	logout          atomic.Pointer[keyset.Policy] // of logout tokens; nil also where the project takes none
 	upstream        *upstream.Client
@@ -97,6 +98,7 @@ func NewProject(table config.Project, s Surroundings) (*Project, error) {
 	if err != nil {
 		return nil, fmt.Errorf("project %q: %w", derived.Name, err)
 	}
+	origin := keyring.Origin{URL: derived.KeysID(), Authorities: ca.Fingerprints(), PlainHTTP: derived.InsecureHTTP}
 	*p = Project{
 		name:      derived.Name,
 		config:    derived,
@@ -107,7 +109,8 @@ func NewProject(table config.Project, s Surroundings) (*Project, error) {
 		log:       log,
 		now:       s.Now,
 		upstream:  client,
-		issuer:    keyring.NewIssuerFile(s.StateDir, derived.Name, derived.KeysID()),
+		origin:    origin,
+		issuer:    keyring.NewIssuerFile(s.StateDir, derived.Name, origin),
 	}
 	p.pin(derived.Issuers...)
 	if derived.FindsIssuer() {
@@ -120,7 +123,7 @@ func NewProject(table config.Project, s Surroundings) (*Project, error) {
 		Refresh:    time.Duration(derived.JWKSRefresh),
 		MaxAge:     time.Duration(derived.JWKSMaxAge),
 		Cooldown:   time.Duration(derived.JWKSCooldown),
-		Store:      keyring.NewStore(s.StateDir, derived.Name, derived.KeysID()),
+		Store:      keyring.NewStore(s.StateDir, derived.Name, origin),
 		Now:        s.Now,
 		Log:        log,
 		Changed:    s.KeysChanged,

@@ -204,9 +204,13 @@ func TestAnUpstreamWithAnAuthorityOfItsOwn(t *testing.T) {
 	e2e.Call(t, d.Socket()).Expect(t, "PROFILE max-age=0 "+d.token, "OK .*")
 	d.Write(t, "ca.pem", newAuthority(t).pem)
 	admin.Expect(t, "RELOAD", "OK")
-	e2e.Call(t, d.Socket()).Expect(t, "PROFILE max-age=0 "+d.token, "ERR unavailable .*")
+	// Keys that were had under the authority of before are not believed.
+	e2e.Call(t, d.Socket()).Expect(t, "VERIFY "+d.token, "ERR keys-pending .*")
 	d.check(t, true, "the certificate is signed by an unknown authority, through the proxy")
 	d.end(t, "holds a private key")
+	d.process = d.Start(t)
+	e2e.Call(t, d.Socket()).Expect(t, "VERIFY "+d.token, "ERR keys-pending .*")
+	d.end(t, "of which not all are trusted now")
 
 	over := authorityUntil(t, time.Now().Add(-time.Hour))
 	d.Write(t, "ca.pem", d.ours.pem+over.pem)
