@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/neonauthd/neonauthd/internal/connlimit"
 	"github.com/neonauthd/neonauthd/internal/exposition"
 	"github.com/neonauthd/neonauthd/internal/httpserver"
 	"github.com/neonauthd/neonauthd/internal/profiling"
@@ -18,7 +19,7 @@ import (
 // Bounds of the metrics listener. It is asked by monitors, but over TCP anybody
 // on the host can try.
 const (
-	maxScrapers        = 64      // connections at once; further ones are closed
+	maxScrapers        = 64      // connections at once; whoever keeps waiting most makes room
 	maxScrapeHeader    = 8 << 10 // bytes of a request's head
 	scrapeReadTimeout  = 5 * time.Second
 	scrapeWriteTimeout = 10 * time.Second
@@ -31,7 +32,6 @@ type health struct {
 	daemon   *Daemon
 	self     *selfCheck // nil if there is no ordinary socket
 	exposed  bool       // to other hosts
-	scrapers atomic.Int64
 	stopping atomic.Bool
 }
 
@@ -51,9 +51,9 @@ func (h *health) profiles() bool { return h.daemon.state.Load().config.Pprof && 
 // serve answers on ln until ctx ends; requests under way are given a moment.
 func (h *health) serve(ctx context.Context, ln net.Listener) error {
 	s := httpserver.New(h.routes(), httpserver.Limits{Read: scrapeReadTimeout, Write: scrapeWriteTimeout, Idle: scrapeIdleTimeout, Header: maxScrapeHeader})
-	s.ConnState = h.count
 	s.BaseContext = func(net.Listener) context.Context { return ctx }
 	ended := make(chan error, 1)
+	ln = connlimit.Bound(s, ln, maxScrapers, func() {})
 	go func() { ended <- s.Serve(ln) }()
 	var err error
 	select {
@@ -71,19 +71,6 @@ func (h *health) serve(ctx context.Context, ln net.Listener) error {
 		return nil
 	}
 	return err
-}
-
-// count bounds the connections.
-func (h *health) count(nc net.Conn, state http.ConnState) {
-	switch state {
-	case http.StateNew:
-		if h.scrapers.Add(1) > maxScrapers {
-			_ = nc.Close() // and StateClosed follows
-		}
-	case http.StateClosed, http.StateHijacked:
-		h.scrapers.Add(-1)
-	default:
-	}
 }
 
 // guard turns a fault of ours into a 500 and a line in the log.

@@ -94,7 +94,7 @@ func (f *hookFlags) run(ctx context.Context, out io.Writer, log *slog.Logger) er
 	s := hooks.New(release, f.adminSocket(), set, log, now)
 	log.Info("serving", "version", release, "daemon", f.adminSocket(), "listen", address(l.auth), "status", address(l.status), "projects", set.Projects())
 	defer ignoreHangups(log)()
-	err = s.Serve(ctx, bound(l.auth, hooks.MaxConns, s.Refused), l.status)
+	err = s.Serve(ctx, l.auth, l.status)
 	log.Info("stopped")
 	return errors.Join(err, s.Close())
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"strings"
-	"sync"
 
 	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/internal/sockets"
@@ -83,48 +82,8 @@ func open(flag, address string) (net.Listener, error) {
 	return ln, nil
 }
 
-// maxConnections bounds what the web servers, or something that speaks like
-// them, may hold open.
-const maxConnections = 8192
-
-// bounded is a listener whose connections are counted. One too many is closed
-// at once: the web server then has an error instead of a wait.
-type bounded struct {
-	net.Listener
-	slots   chan struct{}
-	refused func()
-}
-
-func bound(ln net.Listener, limit int, refused func()) *bounded {
-	return &bounded{Listener: ln, slots: make(chan struct{}, limit), refused: refused}
-}
-
-// Accept returns the next connection within the bound.
-func (b *bounded) Accept() (net.Conn, error) {
-	for {
-		conn, err := b.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		select {
-		case b.slots <- struct{}{}:
-			return &counted{Conn: conn, slots: b.slots}, nil
-		default:
-			b.refused()
-			_ = conn.Close() // nobody is served on it
-		}
-	}
-}
-
-// counted gives its slot back when it is closed.
-type counted struct {
-	net.Conn
-	slots chan struct{}
-	once  sync.Once
-}
-
-// Close closes the connection.
-func (c *counted) Close() error {
-	c.once.Do(func() { <-c.slots })
-	return c.Conn.Close()
-}
+// What the web servers, or something that speaks like them, may hold open, and monitors.
+const (
+	maxConnections = 8192
+	maxMonitors    = 64
+)

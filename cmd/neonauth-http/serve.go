@@ -19,6 +19,7 @@ import (
 	"github.com/neonauthd/neonauthd/cmd/neonauth-http/internal/authrequest"
 	"github.com/neonauthd/neonauthd/cmd/neonauth-http/internal/logout"
 	"github.com/neonauthd/neonauthd/internal/accesslog"
+	"github.com/neonauthd/neonauthd/internal/connlimit"
 	"github.com/neonauthd/neonauthd/internal/httpserver"
 	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/internal/sockets"
@@ -91,7 +92,8 @@ func (f *flags) run(ctx context.Context, s *authrequest.Service, l *listeners, l
 	defer stop()
 	var wg sync.WaitGroup
 	var failed [3]error
-	start := func(i int, ln net.Listener, server *http.Server) *http.Server {
+	start := func(i int, ln net.Listener, limit int, server *http.Server) *http.Server {
+		ln = connlimit.Bound(server, ln, limit, s.Refused)
 		wg.Go(func() {
 			if err := server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
 				failed[i] = err
@@ -100,15 +102,15 @@ func (f *flags) run(ctx context.Context, s *authrequest.Service, l *listeners, l
 		})
 		return server
 	}
-	servers := []*http.Server{start(0, bound(l.auth, maxConnections, s.Refused), authrequest.NewServer(s))}
+	servers := []*http.Server{start(0, l.auth, maxConnections, authrequest.NewServer(s))}
 	if l.status != nil {
-		servers = append(servers, start(1, bound(l.status, 64, s.Refused), authrequest.NewServer(s.Status(sockets.OnNetwork(l.status)))))
+		servers = append(servers, start(1, l.status, maxMonitors, authrequest.NewServer(s.Status(sockets.OnNetwork(l.status)))))
 	}
 	if l.logout != nil {
 		daemon := logout.NewClient(f.socket)
 		defer daemon.Close()
 		receiver := &logout.Receiver{Daemon: daemon, Count: s.LoggedOut, Log: s.Log()}
-		servers = append(servers, start(2, bound(l.logout, logout.MaxConnections, s.Refused), logout.NewServer(receiver)))
+		servers = append(servers, start(2, l.logout, logout.MaxConnections, logout.NewServer(receiver)))
 	}
 	program.Notify(program.Ready)
 	wg.Go(func() { program.Watch(ctx, s.Alive) })

@@ -14,7 +14,7 @@ func TestMetricsAreThoseOfTheList(t *testing.T) {
 	s := newStage(t, does)
 	s.deliver(t, updated(100))
 	s.deliver(t, "[]")
-	s.Refused()
+	s.metrics.refused.Inc()
 	page := s.scrape()
 	want, err := os.ReadFile(list)
 	if err != nil {

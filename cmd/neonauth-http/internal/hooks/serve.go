@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/neonauthd/neonauthd/internal/connlimit"
 	"github.com/neonauthd/neonauthd/internal/httpserver"
 	"github.com/neonauthd/neonauthd/internal/program"
 )
@@ -38,16 +39,18 @@ func (s *Service) Serve(ctx context.Context, deliveries, monitors net.Listener) 
 	var failed [2]error
 	var servers []*http.Server
 	for i, one := range []struct {
-		ln net.Listener
-		h  http.Handler
-	}{{deliveries, s}, {monitors, s.Status()}} {
+		ln    net.Listener
+		h     http.Handler
+		conns int
+	}{{deliveries, s, MaxConns}, {monitors, s.Status(), MaxMonitors}} {
 		if one.ln == nil {
 			continue
 		}
 		server := server(one.h)
 		servers = append(servers, server)
+		ln := connlimit.Bound(server, one.ln, one.conns, s.metrics.refused.Inc)
 		wg.Go(func() {
-			if err := server.Serve(one.ln); !errors.Is(err, http.ErrServerClosed) {
+			if err := server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
 				failed[i] = err
 				stop()
 			}

@@ -8,6 +8,7 @@
 package hooks
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -19,6 +20,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/internal/connlimit"
 	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/internal/webhook"
 )
@@ -27,11 +29,13 @@ import (
 const (
 	// MaxConns is how many connections there are at most.
 	MaxConns = 256
-	// A body of at most small bytes, as usual ones are, always has room. Of longer
-	// ones, and of those that do not say how long they are, there are maxLarge at once:
-	// they are in memory before it is known who has sent them.
+	// MaxMonitors is how many connections of monitors there are at most.
+	MaxMonitors = 64
+	// The first small bytes of a body, which are usually all, always have room. Of
+	// bodies of which more has come there are maxLarge at once: they are in memory
+	// before it is known who has sent them. Whoever sends slowly makes room.
 	small    = 64 << 10
-	maxLarge = 8
+	maxLarge = 16
 	// conns is how many connections to the daemon there are at most. It takes 64 in
 	// all.
 	conns = 8
@@ -50,7 +54,7 @@ type Service struct {
 	log       *slog.Logger
 	lines     program.Rare // the handler behind log
 	metrics   *counters
-	large     chan struct{}
+	large     *connlimit.Places
 	reachable atomic.Bool
 	inFlight  atomic.Int64
 }
@@ -66,7 +70,7 @@ func New(version, socket string, set *Settings, log *slog.Logger, now func() tim
 		now:      now,
 		log:      slog.New(lines),
 		lines:    lines,
-		large:    make(chan struct{}, maxLarge),
+		large:    connlimit.NewPlaces(maxLarge),
 	}
 	for i := range set.projects {
 		s.projects[set.projects[i].name] = &set.projects[i]
@@ -78,9 +82,6 @@ func New(version, socket string, set *Settings, log *slog.Logger, now func() tim
 
 // Close ends the connections to the daemon.
 func (s *Service) Close() error { return s.daemon.client.Close() }
-
-// Refused counts a connection that was one too many.
-func (s *Service) Refused() { s.metrics.refused.Inc() }
 
 // Run tells how often complaints were left out, until ctx ends.
 func (s *Service) Run(ctx context.Context) { s.lines.Run(ctx) }
@@ -167,7 +168,8 @@ func (s *Service) judge(w http.ResponseWriter, r *http.Request, d *delivery) res
 	if !d.envelope.Timely(s.now()) {
 		return badTime
 	}
-	body, is := s.read(w, r)
+	body, place, is := s.read(w, r)
+	defer place.Leave()
 	if is != "" {
 		return is
 	}
@@ -180,26 +182,38 @@ func (s *Service) judge(w http.ResponseWriter, r *http.Request, d *delivery) res
 	return ""
 }
 
-// read reads the body: "" is that it is whole.
-func (s *Service) read(w http.ResponseWriter, r *http.Request) ([]byte, result) {
+// read reads the body: "" is that it is whole. A large one has a place, which is to be
+// left when the body is not needed any more.
+func (s *Service) read(w http.ResponseWriter, r *http.Request) (body []byte, place *connlimit.Place, is result) {
 	if r.ContentLength > webhook.MaxBody {
-		return nil, tooLarge
+		return nil, nil, tooLarge
 	}
-	if r.ContentLength < 0 || r.ContentLength > small {
-		select {
-		case s.large <- struct{}{}:
-			defer func() { <-s.large }()
-		default:
-			return nil, busy
+	in := http.MaxBytesReader(w, r.Body, webhook.MaxBody)
+	body, err := io.ReadAll(io.LimitReader(in, small+1))
+	if err == nil && len(body) > small {
+		if place = s.large.Take(connlimit.From(r.Context())); place == nil {
+			return nil, nil, busy
 		}
+		body, err = readRest(in, body, r.ContentLength)
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, webhook.MaxBody))
 	var over *http.MaxBytesError
 	switch {
 	case errors.As(err, &over):
-		return nil, tooLarge
+		return nil, place, tooLarge
 	case err != nil:
-		return nil, unread
+		return nil, place, unread
 	}
-	return body, ""
+	return body, place, ""
+}
+
+// readRest reads what follows the head of a body of a length, which is below 0 if it is
+// not known, and returns both. Memory is asked for once.
+func readRest(in io.Reader, head []byte, length int64) ([]byte, error) {
+	if length < 0 {
+		length = webhook.MaxBody
+	}
+	whole := bytes.NewBuffer(make([]byte, 0, length+bytes.MinRead))
+	whole.Write(head)
+	_, err := whole.ReadFrom(in)
+	return whole.Bytes(), err
 }

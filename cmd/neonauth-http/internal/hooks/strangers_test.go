@@ -1,0 +1,144 @@
+package hooks
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/neonauthd/neonauthd/internal/webhook"
+)
+
+// patience is for what is sure to come, on a slow machine too.
+const patience = time.Minute
+
+// serve serves a stage on a TCP socket until the end of the test and returns its
+// address.
+func (s *stage) serve(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(ctx, ln, nil) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	return ln.Addr().String()
+}
+
+// post delivers a body over a connection of its own.
+func post(t *testing.T, address, text string, chunked bool) (int, error) {
+	t.Helper()
+	r := signed(t, http.NoBody, text)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	var body io.Reader = strings.NewReader(text)
+	if chunked {
+		body = io.MultiReader(body) // of which net/http does not know the length
+	}
+	out, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+address+r.URL.Path, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out.Header = r.Header
+	transport := &http.Transport{DisableKeepAlives: true}
+	defer transport.CloseIdleConnections()
+	res, err := (&http.Client{Transport: transport}).Do(out)
+	if err != nil {
+		return 0, err
+	}
+	defer res.Body.Close()
+	return res.StatusCode, nil
+}
+
+// strangers send a text each over a connection and then nothing more, until the end of
+// the test. Whoever is closed comes again if it is to come back. It returns when all have
+// sent the text and so many of them have been closed.
+func strangers(t *testing.T, address string, number int, text string, comeBack bool, closed int) {
+	t.Helper()
+	ends := make(chan struct{}, number)
+	ctx, stop := context.WithCancel(context.Background())
+	var all, sent sync.WaitGroup
+	t.Cleanup(func() { stop(); all.Wait() })
+	once := func(sent func()) {
+		nc, err := new(net.Dialer).DialContext(ctx, "tcp", address)
+		if err != nil {
+			sent()
+			return
+		}
+		defer nc.Close()
+		defer context.AfterFunc(ctx, func() { _ = nc.Close() })()
+		_, _ = io.WriteString(nc, text)
+		sent()
+		_, _ = io.Copy(io.Discard, nc)
+	}
+	for range number {
+		sent.Add(1)
+		all.Go(func() {
+			once(sent.Done)
+			ends <- struct{}{}
+			for comeBack && ctx.Err() == nil {
+				once(func() {})
+			}
+		})
+	}
+	sent.Wait()
+	for range closed {
+		<-ends
+	}
+}
+
+// head is that of a delivery which looks right and says how long its body is.
+func head(t *testing.T, length string) string {
+	t.Helper()
+	var text bytes.Buffer
+	fmt.Fprintf(&text, "POST /hooks/main HTTP/1.1\r\nHost: x\r\n%s\r\n", length)
+	_ = signed(t, http.NoBody, "").Header.Write(&text) // to a buffer
+	return text.String() + "\r\n"
+}
+
+// TestSlowStrangersKeepNoDeliveryOut: they do not know the secret, which shows when a
+// body is whole, and theirs never are.
+func TestSlowStrangersKeepNoDeliveryOut(t *testing.T) {
+	const large = 350 << 10 // as Svix carries it
+	maximum := fmt.Sprintf("Content-Length: %d", webhook.MaxBody)
+	for name, c := range map[string]struct {
+		number   int
+		text     string
+		comeBack bool
+		closed   int
+	}{
+		"no connection says anything": {number: MaxConns + 50, closed: 50, comeBack: true},
+		"heads do not end":            {number: MaxConns + 50, closed: 50, text: head(t, maximum)[:100], comeBack: true},
+		"bodies do not come":          {number: MaxConns + 50, closed: 50, text: head(t, maximum), comeBack: true},
+		"bodies in parts do not come": {number: 100, text: head(t, "Transfer-Encoding: chunked"), comeBack: true},
+		"bodies begin and stop":       {number: 100, closed: 100 - maxLarge, text: head(t, maximum) + strings.Repeat("x", small+small/2)},
+		"bodies in parts begin and stop": {
+			number: 100, closed: 100 - maxLarge, text: head(t, "Transfer-Encoding: chunked") + "40000\r\n" + strings.Repeat("x", small+small/2),
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStage(t, does)
+			address := s.serve(t)
+			strangers(t, address, c.number, c.text, c.comeBack, c.closed)
+			for n := range 9 {
+				length := []int{1 << 10, large, webhook.MaxBody}[n%3]
+				if status, err := post(t, address, updated(length), n%2 == 1); err != nil || status != http.StatusNoContent {
+					t.Errorf("delivery %d, of %d bytes: %d %v", n+1, length, status, err)
+				}
+			}
+		})
+	}
+}
