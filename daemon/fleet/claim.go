@@ -35,6 +35,9 @@ const (
 // Ask is what a host would call the upstream for.
 type Ask struct {
 	Project, Subject, Class string
+	// Origin is where the profile comes from: hosts that have configured something
+	// else under the project's name share none.
+	Origin string
 	// MaxAge is the greatest age of a profile that answers; 0 wants a live check,
 	// so neither what is there nor a fetch that began earlier.
 	MaxAge time.Duration
@@ -160,7 +163,7 @@ type claimer struct {
 
 // claimKeys are the keys of one claim.
 func (f *Fleet) claimKeys(ask Ask) []string {
-	profile := f.ring.name(0, "profile", ask.Project, ask.Class, ask.Subject)
+	profile := f.ring.name(0, "profile", ask.Project, ask.Origin, ask.Class, ask.Subject)
 	project := f.ring.name(0, "project", ask.Project)
 	p := f.keys.prefix
 	return []string{p + "p:" + profile, p + "l:" + profile, p + "b:" + project, p + "r:" + project}
@@ -265,6 +268,7 @@ func (c *claimer) alone() Answer {
 // about is what is sealed with a profile.
 type about struct {
 	Project string  `json:"p"`
+	Origin  string  `json:"o"`
 	Subject string  `json:"s"`
 	Class   string  `json:"c"`
 	Fetched int64   `json:"t"` // ms, engine's time, when its fetcher asked
@@ -294,7 +298,7 @@ func (f *Fleet) Finish(ctx context.Context, flight Flight, r Result) {
 }
 
 func (f *Fleet) sealProfile(key string, flight Flight, profile []byte) string {
-	head, err := json.Marshal(about{flight.ask.Project, flight.ask.Subject, flight.ask.Class, flight.began, flight.purged})
+	head, err := json.Marshal(about{flight.ask.Project, flight.ask.Origin, flight.ask.Subject, flight.ask.Class, flight.began, flight.purged})
 	if err != nil {
 		panic(err) // plain strings and numbers
 	}
@@ -322,7 +326,7 @@ func (c *claimer) open(key, value string, now int64) (profile []byte, age time.D
 	}
 	age = time.Duration(now-a.Fetched) * time.Millisecond
 	switch {
-	case a.Project != c.ask.Project, a.Subject != c.ask.Subject, a.Class != c.ask.Class, age > c.ask.MaxAge, age < -leeway, len(a.Purged) != len(c.purged):
+	case a.Project != c.ask.Project, a.Origin != c.ask.Origin, a.Subject != c.ask.Subject, a.Class != c.ask.Class, age > c.ask.MaxAge, age < -leeway, len(a.Purged) != len(c.purged):
 		return nil, 0, errShared
 	}
 	for i, known := range c.purged {

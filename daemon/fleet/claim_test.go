@@ -105,6 +105,7 @@ func TestASharedProfileCountsOnlyWhileItMay(t *testing.T) {
 		"another subject": func(a *Ask) { a.Subject = "v" },
 		"another class":   func(a *Ask) { a.Class = "anonymous" },
 		"another project": func(a *Ask) { a.Project = "other" },
+		"another origin":  func(a *Ask) { a.Origin = "other" },
 		"a purged token":  func(a *Ask) { a.Private = true },
 	} {
 		other := ask

@@ -4,9 +4,13 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/fleet"
+	"github.com/neonauthd/neonauthd/daemon/resolve/cachekey"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 	"github.com/neonauthd/neonauthd/protocol"
@@ -51,6 +55,7 @@ func (s *profiles) share(l *Lookup, e *entry, priority upstream.Priority) share 
 	config := l.Project.config
 	ask := fleet.Ask{
 		Project:    config.Name,
+		Origin:     l.Project.profileOrigin(),
 		MaxAge:     l.freshness() - time.Millisecond,
 		Keep:       time.Duration(config.ProfileFresh) + time.Duration(config.ProfileStale),
 		Timeout:    time.Duration(config.UpstreamTimeout),
@@ -73,6 +78,21 @@ func (s *profiles) share(l *Lookup, e *entry, priority upstream.Priority) share 
 		ask.MaxAge = min(ask.MaxAge, time.Duration(config.ProfileFresh)/2)
 	}
 	return share{fleet: f, ask: ask}
+}
+
+// profileOrigin names all that decides what a profile says, or whether there is one. A
+// project of the same name on another host, or before a reload, may have another
+// upstream, and the same subject may be somebody else there.
+func (p *Project) profileOrigin() string {
+	c := &p.config
+	client := ""
+	if c.Introspection != nil {
+		client = c.Introspection.ClientID
+	}
+	allow := slices.Sorted(slices.Values(c.Allow))
+	name := cachekey.Of("profile origin", c.Preset, c.BaseURL, c.ProjectID, c.UserinfoURL, c.IntrospectionURL, client,
+		strings.Join(allow, ","), strings.Join(p.origin.Authorities, ","), strconv.FormatBool(p.origin.PlainHTTP))
+	return hex.EncodeToString(name[:])
 }
 
 // purgedItself reports whether the credential was purged on any host within the

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/fleet"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
@@ -127,6 +128,48 @@ func TestTheFleetIsToldWhatACallHasComeTo(t *testing.T) {
 	}
 	if len(f.finished) != 2 || f.finished[0].Profile == nil || f.finished[0].Denied || !f.finished[1].Denied || len(f.denied) != 1 {
 		t.Errorf("told %+v, denied %v", f.finished, f.denied)
+	}
+}
+
+// TestNoProfileOfAnotherUpstreamIsTaken: hosts have a configuration each, and a reload
+// changes it, under one name.
+func TestNoProfileOfAnotherUpstreamIsTaken(t *testing.T) {
+	k, f := inFleet(t, fleet.Answer{Decision: fleet.Have, Profile: []byte(`{"id":"ada"}`)})
+	for _, preset := range []string{"stack", "oidc"} {
+		p := k.project(preset)
+		origin := func(change func(*config.Project)) string {
+			table := p.config
+			table.Introspection = &config.Introspection{ClientID: "one"}
+			change(&table)
+			other := &Project{config: table, origin: p.origin}
+			if table.CA != "" {
+				other.origin.Authorities = []string{table.CA}
+			}
+			return other.profileOrigin()
+		}
+		same := origin(func(*config.Project) {})
+		for name, change := range map[string]func(*config.Project){
+			"base_url":                func(c *config.Project) { c.BaseURL += "2" },
+			"project_id":              func(c *config.Project) { c.ProjectID += "2" },
+			"userinfo_url":            func(c *config.Project) { c.UserinfoURL += "2" },
+			"introspection_url":       func(c *config.Project) { c.IntrospectionURL += "2" },
+			"introspection.client_id": func(c *config.Project) { c.Introspection.ClientID = "two" },
+			"preset":                  func(c *config.Project) { c.Preset = "neon" },
+			"allow":                   func(c *config.Project) { c.Allow = []string{"restricted"} },
+			"ca":                      func(c *config.Project) { c.CA = "another" },
+		} {
+			if origin(change) == same {
+				t.Errorf("%s: a profile is taken from hosts with another %s", preset, name)
+			}
+		}
+		if origin(func(c *config.Project) { c.Leeway, c.SecretServerKey = 0, "another" }) != same {
+			t.Errorf("%s: a profile is not shared with hosts that have another leeway", preset)
+		}
+	}
+	p := k.project("stack")
+	k.askFully(k.profile(p, k.token("ada")))
+	if len(f.claims) != 1 || f.claims[0].Origin != p.profileOrigin() {
+		t.Errorf("asked %+v", f.claims)
 	}
 }
 
