@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -130,5 +131,32 @@ func TestTheClaimsOfWhoWasDeniedWillNotDo(t *testing.T) {
 			w.dialAdmin().ask("PURGE project=%s subject %s", c.project, c.user)
 			want("fallback=claims", "OK") // the operator knows better
 		})
+	}
+}
+
+// TestAReloadTakesNoDenialBack that the upstream has not taken back, unless another upstream is asked since.
+func TestAReloadTakesNoDenialBack(t *testing.T) {
+	w := newLiveDaemon(t, withoutOIDC)
+	gone := w.upstream.AddUser(standin.User{Email: "x@example.org"}).ID
+	token, k, admin := w.upstream.StackToken(standin.TokenSpec{Subject: gone}), w.dial(), w.dialAdmin()
+	w.upstream.DeleteUser(gone)
+	if reply := k.ask("PROFILE fallback=claims %s", token); reply != "NO user-not-found" {
+		t.Fatal(reply)
+	}
+	w.upstream.Inject(standin.Me, standin.Fault{Kind: standin.Status, Status: 503})
+	for _, c := range [][3]string{
+		{"preset = ", "leeway = \"7s\"\npreset = ", "ERR unavailable"},
+		{"leeway = \"7s\"\npreset = ", "allow = [\"restricted\"]\npreset = ", "ERR unavailable"},
+		{"base_url = ", "userinfo_url = \"\"\nissuers = [" + fmt.Sprintf("%q", w.upstream.BaseURL()) + "]\nbase_url = ", "ERR unavailable"},
+		{"base_url = \"" + w.upstream.BaseURL(), "base_url = \"" + w.upstream.BaseURL() + "/", "ERR unavailable"},
+		{"base_url = \"" + w.upstream.BaseURL(), "jwks_url = \"" + w.upstream.KeysURL(standin.Stack) + "\"\nbase_url = \"" + w.upstream.BaseURL() + "/other", "OK"},
+	} {
+		w.rewrite(c[0], c[1])
+		if reply := admin.ask("RELOAD"); reply != "OK" {
+			t.Fatal(reply)
+		}
+		if reply := k.ask("PROFILE fallback=claims %s", token); head(reply) != c[2] {
+			t.Errorf("after %s: %.90s, want %s", c[1], reply, c[2])
+		}
 	}
 }

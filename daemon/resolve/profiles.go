@@ -76,7 +76,7 @@ func (s *profiles) known(l *Lookup, e *entry, now time.Time) (Verdict, bool) {
 
 // answer answers with the profile that is kept, if that is fresh.
 func (s *profiles) answer(l *Lookup, e *entry, key cache.Key, p *profile, now time.Time) (Verdict, bool) {
-	if no, denied := s.denied(key, l, e, now); denied && no.fresh(now) && l.MaxAge != 0 {
+	if no, denied := s.denied(key, l, e, now); denied && no.project == l.Project && no.fresh(now) && l.MaxAge != 0 {
 		return rejected(no.reason), true
 	}
 	if p = s.usable(p, l, now); p == nil || clock.Elapsed(p.asked, now) >= l.freshness() {
@@ -92,10 +92,10 @@ func (s *profiles) answer(l *Lookup, e *entry, key cache.Key, p *profile, now ti
 }
 
 // denied is the last word of the upstream about the user, or about the token alone,
-// if that was a no.
+// if that was a no. A reload does not take it back that leaves the upstream as it is.
 func (s *profiles) denied(key cache.Key, l *Lookup, e *entry, now time.Time) (denial, bool) {
 	for _, k := range [2]cache.Key{key, cachekey.Denied(key, l.digest)} {
-		if no, hit := s.denials.GetAt(&k, now); hit && no.project == l.Project && !s.purges.Covers(no.revision, l.purged(), e.user()) {
+		if no, hit := s.denials.GetAt(&k, now); hit && l.Project.hasUpstreamOf(no.project) && !s.purges.Covers(no.revision, l.purged(), e.user()) {
 			return no, true
 		}
 	}

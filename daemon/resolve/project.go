@@ -167,6 +167,14 @@ func (p *Project) Is(table config.Project, configDir string) bool {
 	return (err != nil || key.Equal(p.serverKey)) && (secretErr != nil || secret.Equal(p.secret))
 }
 
+// hasUpstreamOf reports whether another project, which may be this one before a reload,
+// is of that name and asks the same upstream.
+func (p *Project) hasUpstreamOf(other *Project) bool {
+	a, b := &p.config, &other.config
+	return p == other || a.Name == b.Name && a.Preset == b.Preset && a.BaseURL == b.BaseURL && a.ProjectID == b.ProjectID &&
+		a.UserinfoURL == b.UserinfoURL && a.IntrospectionURL == b.IntrospectionURL
+}
+
 // Inherit takes over the keys of a predecessor. To be called before Run.
 func (p *Project) Inherit(before *Project) {
 	p.inheritIssuer(before)
