@@ -108,20 +108,18 @@ func (c *Client) readKey(a *answer, k APIKey) (Profile, *Error) {
 	if kind := body.member("manually_revoked_at_millis").Kind(); kind != 0 && kind != 'n' {
 		return Profile{}, &Error{Meaning: Denied, Denial: protocol.ReasonRevoked, Status: a.status, detail: "the API key was revoked"}
 	}
-	now, err := http.ParseTime(a.header.Get("Date"))
-	own := err != nil
-	if own {
-		now = c.config.Now()
-	}
-	p := Profile{Body: body.compact, Subject: owner, Expires: now.Add(keyWithoutEnd), Team: k.Team}
+	p := Profile{Body: body.compact, Subject: owner, Expires: a.at.own.Add(keyWithoutEnd), Team: k.Team}
 	p.Started, _ = millis(body.member("created_at_millis"))
 	if end := body.member("expires_at_millis"); len(end) > 0 && end.Kind() != 'n' {
 		at, ok := millis(end)
-		switch {
-		case !ok:
+		if !ok {
 			return Profile{}, unusable(a.status, "the API key does not say when it ends")
-		case at.Before(now):
-			return Profile{}, &Error{Meaning: Denied, Denial: protocol.ReasonExpired, Status: a.status, OwnClock: own, detail: "the API key is over"}
+		}
+		switch over, sure := a.at.holds(at.Before); {
+		case over && !sure:
+			return Profile{}, doubtful(a.status)
+		case over:
+			return Profile{}, &Error{Meaning: Denied, Denial: protocol.ReasonExpired, Status: a.status, OwnClock: !a.at.dated, detail: "the API key is over"}
 		}
 		p.Expires = at
 	}

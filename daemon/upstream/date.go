@@ -47,16 +47,26 @@ func (c *Client) ClockDiffers() bool {
 	return differs(ahead)
 }
 
+// instants are when an answer came. What is in it is judged by this host's clock, as
+// tokens are. Its Date is anybody's on the way: it can cast doubt on that judgement, and
+// never makes one.
+type instants struct {
+	own   time.Time // by this host's clock
+	told  time.Time // by the Date; own where there is none, or where the clocks agree
+	dated bool      // it has a Date
+}
+
 // heed learns from an answer's head what the time is, and tells the operator when
 // this host's clock has another. Any answer counts, errors too: it need not be
 // right in anything but the time.
-func (c *Client) heed(header http.Header, asked time.Time) {
+func (c *Client) heed(header http.Header, asked time.Time) instants {
+	now := c.config.Now()
 	date, err := http.ParseTime(header.Get("Date"))
 	if err != nil {
-		return
+		return instants{own: now, told: now}
 	}
 	age, _ := parseSeconds(header.Get("Age"))
-	one := clock.Testimony{Date: date, Age: age, Asked: asked, Answered: c.config.Now()}
+	one := clock.Testimony{Date: date, Age: age, Asked: asked, Answered: now}
 	c.config.Wall.Hear(one)
 	ahead := one.Ahead()
 	began, ended := c.comparison.note(ahead)
@@ -67,4 +77,21 @@ func (c *Client) heed(header http.Header, asked time.Time) {
 	case ended:
 		c.config.Logger.Info("this host's clock agrees with the upstream's again", by, once)
 	}
+	if !differs(ahead) {
+		ahead = 0
+	}
+	return instants{own: now, told: now.Add(-ahead), dated: true}
+}
+
+// holds reports whether something is so when the answer came, by this host's clock, and
+// whether the answer's Date does not say otherwise.
+func (i instants) holds(is func(now time.Time) bool) (so, sure bool) {
+	so = is(i.own)
+	return so, is(i.told) == so
+}
+
+// doubtful is the failure of an answer that says no by this host's clock, and not by its
+// own Date.
+func doubtful(status int) *Error {
+	return unusable(status, "whether it is over depends on whether this host's clock is right or the answer's Date; set the clock, or mend what writes the Date")
 }

@@ -25,6 +25,7 @@ type answer struct {
 	status int
 	header http.Header
 	body   []byte // nil if it was too long for an error, or encoded
+	at     instants
 }
 
 // within bounds a call as a whole.
@@ -61,8 +62,7 @@ func (c *Client) send(ctx context.Context, method, target string, header http.He
 	// A body within its limit is read to its end, so the connection can be used again. A longer one costs the
 	// connection: reading on for its sake would let a body that never ends hold up the answer.
 	defer func() { _ = response.Body.Close() }()
-	c.heed(response.Header, began)
-	got := &answer{status: response.StatusCode, header: response.Header}
+	got := &answer{status: response.StatusCode, header: response.Header, at: c.heed(response.Header, began)}
 	ok := got.status == http.StatusOK
 	if !ok {
 		limit = maxErrorBody

@@ -67,8 +67,8 @@ type Error struct {
 	Status int
 	// RetryAfter is how long to wait before asking again; 0 when nothing is known about it. At most [MaxRetryAfter].
 	RetryAfter time.Duration
-	// OwnClock tells that a denial rests on this host's clock, because the answer has no Date. It holds no longer than
-	// that clock says so.
+	// OwnClock tells that a denial rests on this host's clock alone, because the answer has no Date. It holds no longer
+	// than that clock says so.
 	OwnClock bool
 	// Local tells that nothing was sent: budget, circuit, a pause that the upstream asked for, or a missing setting.
 	Local bool

@@ -16,7 +16,7 @@ import (
 const maxIntrospection = 256 << 10
 
 // Judge says what an answer comes to that calls its token active, at an instant. Where the outcome is unknown the answer
-// is of no use, and detail says why, in closed words.
+// is of no use, and detail says why, in closed words. It may be asked about a second instant, which has no say in a yes.
 type Judge func(answer []byte, now time.Time) (outcome protocol.Outcome, detail string)
 
 // Introspect asks what the upstream says of an access token, and returns its answer if that calls the token active and
@@ -82,11 +82,11 @@ func (c *Client) introspect(ctx context.Context, target, token string, judge Jud
 	if e := c.judgeIntrospection(a); e != nil {
 		return nil, e
 	}
-	return c.readIntrospection(a, judge)
+	return readIntrospection(a, judge)
 }
 
 // readIntrospection reads a 200. That a token is not active is the upstream's word on it.
-func (c *Client) readIntrospection(a *answer, judge Judge) ([]byte, *Error) {
+func readIntrospection(a *answer, judge Judge) ([]byte, *Error) {
 	if !isJSON(a.header) {
 		return nil, unusable(a.status, "the body is not JSON by its Content-Type")
 	}
@@ -101,19 +101,23 @@ func (c *Client) readIntrospection(a *answer, judge Judge) ([]byte, *Error) {
 	default:
 		return nil, unusable(a.status, "the answer does not say whether the token is active")
 	}
-	now, err := http.ParseTime(a.header.Get("Date"))
-	own := err != nil
-	if own {
-		now = c.config.Now()
-	}
-	switch outcome, detail := judge(body.compact, now); outcome.Status() {
+	outcome, detail := judge(body.compact, a.at.own)
+	switch outcome.Status() {
 	case protocol.OK:
 		return body.compact, nil
 	case protocol.NO:
-		return nil, &Error{Meaning: Denied, Denial: outcome.Reason(), Status: a.status, OwnClock: own, detail: "by what the answer says of the token"}
+		if told, _ := judge(body.compact, a.at.told); told != outcome {
+			return nil, doubtful(a.status)
+		}
+		return nil, &Error{Meaning: Denied, Denial: outcome.Reason(), Status: a.status, OwnClock: !a.at.dated && restsOnTime(outcome.Reason()), detail: "by what the answer says of the token"}
 	default:
 		return nil, unusable(a.status, detail)
 	}
+}
+
+// restsOnTime reports whether at another time it would not be a reason.
+func restsOnTime(reason protocol.Reason) bool {
+	return reason == protocol.ReasonExpired || reason == protocol.ReasonNotYetValid
 }
 
 // judgeIntrospection returns nil for a 200. A refusal is about the client and never about the token, of which an answer

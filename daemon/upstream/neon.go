@@ -31,12 +31,12 @@ func (c *Client) neonProfile(ctx context.Context, s Session, subject string) (Pr
 	if err != nil {
 		return Profile{}, unusable(a.status, "the body is neither null nor one strict JSON object: "+faultOf(err))
 	}
-	return c.readSession(body, s, subject, a.header)
+	return readSession(body, s, subject, a.at)
 }
 
 // readSession reads the two halves of a get-session answer, which have to agree with each other and with the question.
 // Only the user is handed on: the session's half holds its token, which with the signature is the credential itself.
-func (c *Client) readSession(body object, s Session, subject string, header http.Header) (Profile, *Error) {
+func readSession(body object, s Session, subject string, at instants) (Profile, *Error) {
 	half, ok := body.inner("session")
 	user, ok2 := body.inner("user")
 	if !ok || !ok2 {
@@ -58,7 +58,7 @@ func (c *Client) readSession(body object, s Session, subject string, header http
 	if err != nil {
 		return Profile{}, unusable(http.StatusOK, "the session does not say when it ends")
 	}
-	if e := c.judgeSession(user, expires, header); e != nil {
+	if e := judgeSession(user, expires, at); e != nil {
 		return Profile{}, e
 	}
 	number, _ := half.identifier("id")
@@ -67,16 +67,14 @@ func (c *Client) readSession(body object, s Session, subject string, header http
 	return Profile{Body: user.compact, Subject: id, Session: number, Started: started, Expires: expires}, nil
 }
 
-// judgeSession denies what the upstream itself denies as soon as it looks: sessions that are over, and banned users. It
-// looks by the upstream's clock, as the answer's Date tells it.
-func (c *Client) judgeSession(user object, expires time.Time, header http.Header) *Error {
-	now, err := http.ParseTime(header.Get("Date"))
-	own := err != nil
-	if own {
-		now = c.config.Now()
-	}
-	if !now.Before(expires) {
-		return &Error{Meaning: Denied, Denial: protocol.ReasonExpired, Status: http.StatusOK, OwnClock: own, detail: "the session is over"}
+// judgeSession denies what the upstream itself denies as soon as it looks: sessions that are over, and banned users. That
+// a ban is over is no proof of it where the clocks differ, and neither that it is not.
+func judgeSession(user object, expires time.Time, at instants) *Error {
+	switch over, sure := at.holds(func(now time.Time) bool { return !now.Before(expires) }); {
+	case over && !sure:
+		return doubtful(http.StatusOK)
+	case over:
+		return &Error{Meaning: Denied, Denial: protocol.ReasonExpired, Status: http.StatusOK, OwnClock: !at.dated, detail: "the session is over"}
 	}
 	banned, ok := user.flag("banned")
 	if !ok {
@@ -85,8 +83,17 @@ func (c *Client) judgeSession(user object, expires time.Time, header http.Header
 	if !banned {
 		return nil
 	}
-	if end, err := time.Parse(time.RFC3339, user.text("banExpires")); err == nil && !now.Before(end) {
+	no := &Error{Meaning: Denied, Denial: protocol.ReasonClassNotAllowed, Status: http.StatusOK, detail: "the user is banned"}
+	end, err := time.Parse(time.RFC3339, user.text("banExpires"))
+	if err != nil { // for good
+		return no
+	}
+	no.OwnClock = !at.dated
+	switch over, sure := at.holds(func(now time.Time) bool { return !now.Before(end) }); {
+	case !sure:
+		return doubtful(http.StatusOK)
+	case over:
 		return nil // lifted upstream at the next sign-in
 	}
-	return &Error{Meaning: Denied, Denial: protocol.ReasonClassNotAllowed, Status: http.StatusOK, OwnClock: own, detail: "the user is banned"}
+	return no
 }
