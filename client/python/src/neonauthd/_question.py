@@ -38,12 +38,11 @@ class Question:
 
     verb: str
     token: str = field(default="", repr=False)
-    args: str = ""
+    args: str = ""  # of the request line, each with a blank before it
     project: str = ""
     max_age: int = -1
     fallback: bool = False
     heard: int = 0
-    label: str = ""
     keep: bool = False
 
     def key(self) -> Key:
@@ -55,23 +54,11 @@ class Question:
         """The request line; left is the time in seconds until the answer must be there."""
         if not self.token:
             return f"{tag}{self.verb}{self.args}\n".encode("ascii")
-        project = f" project={encode_value(self.project)}" if self.project else ""
-        max_age = f" max-age={self.max_age}" if self.max_age >= 0 else ""
-        fallback = " fallback=claims" if self.fallback else ""
-        heard = f" heard={self.heard}" if self.heard else ""
-        label = f" for={self.label}" if self.label else ""
+        # The daemon is given less, so that it can still say what it knows: the rest is for the way back.
+        share = left - min(left / 10, _MOST_FOR_THE_WAY)
+        deadline = min(max(int(share * 1000), 1), MAX_DEADLINE)
         keep = " keep=1" if self.keep else ""
-        fields = f"{project}{max_age} deadline={_daemon_share(left)}{fallback}{heard}{label}{keep}"
-        return f"{tag}{self.verb}{fields} {self.token}\n".encode("ascii")
-
-
-def _daemon_share(left: float) -> int:
-    """The part of the time left, in milliseconds, that the daemon is given.
-
-    So it can still say what it knows; the rest is for the way back.
-    """
-    share = left - min(left / 10, _MOST_FOR_THE_WAY)
-    return min(max(int(share * 1000), 1), MAX_DEADLINE)
+        return f"{tag}{self.verb}{self.args} deadline={deadline}{keep} {self.token}\n".encode("ascii")
 
 
 def first_tag() -> int:
@@ -117,20 +104,27 @@ class Options:
     ) -> Question:
         if not isinstance(token, str):
             raise TypeError("neonauthd: token is not a string")
-        if fallback not in (None, "claims"):
-            raise ValueError('neonauthd: fallback can only be "claims"')
-        question = Question(verb, token, fallback=fallback is not None)
-        question.project = self.project if project is None else _project(project)
+        question = Question(verb, token, project=self.project if project is None else _project(project))
+        if question.project:
+            question.args = f" project={encode_value(question.project)}"
         if max_age is not None:
             if not max_age >= 0:
                 raise ValueError("neonauthd: max_age is not a number of seconds")
             # Rounded down, so that the answer is never older than asked for.
             question.max_age = math.floor(min(max_age, MAX_MAX_AGE))
+            question.args += f" max-age={question.max_age}"
+        if fallback is not None:
+            if fallback != "claims":
+                raise ValueError('neonauthd: fallback can only be "claims"')
+            question.fallback = True
+            question.args += " fallback=claims"
         if heard is not None:
             if not heard >= 1:
                 raise ValueError("neonauthd: heard is not a number of seconds from 1 on")
             question.heard = math.floor(min(heard, MAX_HEARD))
-        question.label = self._label(on_behalf_of)
+            question.args += f" heard={question.heard}"
+        if on_behalf_of != "":
+            question.args += f" for={self._label(on_behalf_of)}"
         return question
 
     def _label(self, asker: str) -> str:
@@ -140,8 +134,6 @@ class Options:
         """
         if not isinstance(asker, str):
             raise TypeError("neonauthd: on_behalf_of is not a string")
-        if not asker:
-            return ""
         digest = blake2b(asker.encode("utf-8", "surrogatepass"), digest_size=8, key=self._key)
         return urlsafe_b64encode(digest.digest()).rstrip(b"=").decode("ascii")
 

@@ -32,6 +32,18 @@ _REVISION = re.compile(rf"({_RUN})\.(0|[1-9][0-9]*)")
 _MOST = 2**33  # seconds: as an instant the year 2242
 MAX_REVISION = 2**63 - 1
 
+# An accepted answer as daemons of today spell it, which is most of what comes: one
+# match checks all of it. It fits less than _REPLY and Reply take, and nothing else:
+# what it does not fit (fields in another order, escapes, later years) they read.
+_SECONDS = "(0|[1-9][0-9]{0,8}|[1-7][0-9]{9})"
+_ACCEPTED = re.compile(
+    r"OK level=(claims|profile) project=([!-$&-~]+) sub=([!-$&-~]+)(?: principal=(user|machine|team))?"
+    f" age={_SECONDS} ttl={_SECONDS} exp={_SECONDS} source=(upstream|cache|stale)(?: heard={_SECONDS})?"
+    rf"(?: rev=({_RUN})\.(0|[1-9][0-9]{{0,17}}) handles=({_HANDLE}(?:,{_HANDLE}){{0,{MAX_HANDLES - 1}}}))?"
+    r" (\{.*\})",
+    re.DOTALL,
+)
+
 
 class LineBuffer:
     """Cuts what comes from a connection into lines of bounded length."""
@@ -48,6 +60,9 @@ class LineBuffer:
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """Returns the lines that end in the chunk. Raises GarbledError for one too long."""
+        end = chunk.find(b"\n") + 1
+        if 0 < end == len(chunk) <= self._limit and not self._size:  # nearly all are one whole line
+            return [chunk[:-1]]
         *lines, tail = chunk.split(b"\n")
         if lines and self._parts:
             lines[0] = b"".join([*self._parts, lines[0]])
@@ -127,14 +142,22 @@ class Reply:
         return ReplyError(self.word, after, "" if leaks else self.rest)
 
 
-def parse_reply(line: bytes) -> Reply:
-    """Parses a line without a tag. Raises GarbledError."""
+def _text(line: bytes) -> str:
+    """What a line says. Raises GarbledError."""
     if len(line.translate(None, _CONTROL)) < len(line):
         raise GarbledError("control byte")
     try:
-        text = line.decode()
+        return line.decode()
     except UnicodeDecodeError:
         raise GarbledError("not one line of UTF-8") from None
+
+
+def parse_reply(line: bytes) -> Reply:
+    """Parses a line without a tag. Raises GarbledError."""
+    return _parse(_text(line))
+
+
+def _parse(text: str) -> Reply:
     m = _REPLY.fullmatch(text)
     if m is None:
         raise GarbledError("not a reply")
@@ -174,49 +197,79 @@ def answer_to(question: Question, result: bytes | NeonauthdError) -> tuple[Answe
     if isinstance(result, NeonauthdError):
         return Unknown(result), None
     try:
-        reply = parse_reply(result)
-        if reply.status == "OK":
-            return _accepted(question, reply), granted(reply) if question.keep else None
+        return _judge(question, _text(result))
     except GarbledError as error:
         # Without the traceback, whose frames know the token.
         return Unknown(error.with_traceback(None)), None
+
+
+def _judge(question: Question, text: str) -> tuple[Answer, Grant | None]:
+    m = _ACCEPTED.fullmatch(text)
+    if m is not None:
+        level, project, sub, principal, age, ttl, exp, source, heard, run, rev, handles, json = m.groups("")
+        facts = level, project, sub, principal, int(age), int(ttl), int(exp), source, int(heard or 0), json
+        grant = Grant(run, int(rev), frozenset(handles.split(","))) if run and question.keep else None
+        return _accepted(question, *facts), grant
+    reply = _parse(text)
+    if reply.status == "OK":
+        return _accepted(question, *_facts(reply)), granted(reply) if question.keep else None
     return Rejected(reply.word) if reply.status == "NO" else Unknown(reply.error(question.token)), None
 
 
-def _accepted(question: Question, reply: Reply) -> Accepted:
-    expires = reply.number("exp")
-    answer = Accepted(
-        level=cast(Level, reply.one_of("level", ("claims", "profile"))),
-        project=reply.text("project"),
-        subject=reply.text("sub"),
+Facts = tuple[str, str, str, str, int, int, int, str, int, str]  # what _accepted takes
+
+
+def _facts(reply: Reply) -> Facts:
+    """What a reply says of an accepted token. Raises GarbledError for what is not there, and for what is of no kind."""
+    return (
+        reply.one_of("level", ("claims", "profile")),
+        reply.text("project"),
+        reply.text("sub"),
         # Whoever it is that a newer daemon has let in, nobody here knows what they may do.
-        principal=reply.one_of("principal", ("user", "machine", "team")) if "principal" in reply.fields else "",
-        age=reply.number("age"),
-        ttl=reply.number("ttl"),
-        expires=datetime.fromtimestamp(expires, timezone.utc),
-        source=cast(Source, reply.one_of("source", ("upstream", "cache", "stale"))),
-        json=reply.rest,
-        heard=reply.number("heard") if "heard" in reply.fields else 0,
-        _payload=payload_of(question.token) if reply.fields["level"] == "profile" else "",
+        reply.one_of("principal", ("user", "machine", "team")) if "principal" in reply.fields else "",
+        reply.number("age"),
+        reply.number("ttl"),
+        reply.number("exp"),
+        reply.one_of("source", ("upstream", "cache", "stale")),
+        reply.number("heard") if "heard" in reply.fields else 0,
+        reply.rest,
     )
-    if answer.subject == "":
+
+
+def _accepted(
+    question: Question, level: str, project: str, subject: str, principal: str, age: int, ttl: int, exp: int, source: str, heard: int, json: str
+) -> Accepted:
+    """Makes an answer of what is well-formed, if it is one to this question."""
+    if not subject:
         raise GarbledError("no subject")
     # The daemon has validated the JSON; this only keeps a sentence from being taken for it.
-    if not (answer.json.startswith("{") and answer.json.endswith("}")):
+    if not (json.startswith("{") and json.endswith("}")):
         raise GarbledError("no JSON object")
     # Less than was asked for is no answer, unless the caller said it would do;
     # more than that would put a profile where claims are expected.
     wanted = "profile" if question.verb == "PROFILE" else "claims"
-    if answer.level != wanted and not (answer.level == "claims" and question.fallback):
+    if level != wanted and not (level == "claims" and question.fallback):
         raise GarbledError("level was not asked for")
-    if question.project and answer.project != question.project:
+    if question.project and project != question.project:
         raise GarbledError("project was not asked for")
-    if question.heard and answer.heard > question.heard:
+    if question.heard and heard > question.heard:
         raise GarbledError("the fleet was heard longer ago than asked for")
     # True when it was written, and too late to act upon.
-    if time.time() >= expires:
+    if time.time() >= exp:
         raise GarbledError("the token ended before the answer came")
-    return answer
+    return Accepted(
+        cast(Level, level),
+        project,
+        subject,
+        age,
+        ttl,
+        datetime.fromtimestamp(exp, timezone.utc),
+        cast(Source, source),
+        json,
+        principal=principal,
+        heard=heard,
+        _payload=payload_of(question.token) if level == "profile" else "",
+    )
 
 
 def reply_to(result: bytes | NeonauthdError) -> Reply:
