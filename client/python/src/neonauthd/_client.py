@@ -8,7 +8,7 @@ from typing import Literal, Self
 
 from ._answer import Answer, Daemon, Rejected
 from ._base import BaseClient, is_bad_request
-from ._errors import ClosedError, NeonauthdError
+from ._errors import BrokenError, ClosedError, NeonauthdError
 from ._keeper import Keeper
 from ._memory import Entry
 from ._pool import Pool
@@ -149,4 +149,8 @@ class Client(BaseClient):
         return answer
 
     def _ask(self, question: Question, span: float) -> bytes | NeonauthdError:
-        return ClosedError() if self._closed else self._pool.get().ask(question, span)
+        if not self._closed:
+            result = self._pool.get().ask(question, span)
+            if not (self._closed and isinstance(result, BrokenError)):
+                return result
+        return ClosedError()

@@ -19,14 +19,14 @@ SLACK = 1.02
 class Conn:
     """Is used again only after a whole reply has come, and nothing beside it."""
 
-    __slots__ = ("sock", "idle", "since", "spent", "_lines", "_tag", "_timeout")
+    __slots__ = ("sock", "since", "spent", "_lines", "_served", "_tag", "_timeout")
 
     def __init__(self, sock: _socket.socket) -> None:
         self.sock = sock
-        self.idle = False  # it lay unused before this question, and may have died since
         self.since = 0.0  # when it became idle
         self.spent = False  # it can serve no other question
         self._lines = LineBuffer()
+        self._served = False  # it was idle before this question, and may have died since
         self._tag = first_tag()
         self._timeout = 0.0  # of the socket
 
@@ -39,38 +39,43 @@ class Conn:
         tag = f"@{self._tag} "
         self.spent = True  # until the reply has come
         try:
-            self._set_timeout(end)
-            line = self._exchange(question.line(tag, end - monotonic()), end)
+            left = self._wait_until(end)
+            try:
+                self.sock.sendall(question.line(tag, left))
+            except BrokenPipeError:
+                pass  # the daemon has closed the connection, perhaps with a last word
+            lines: list[bytes] = []
+            while not lines:
+                self._wait_until(end)
+                chunk = self.sock.recv(CHUNK)
+                if not chunk:
+                    raise ConnectionError("the daemon closed the connection")
+                lines = self._lines.feed(chunk)
         except TimeoutError:
             return TimedOutError(span)
         except GarbledError as error:
             return error.with_traceback(None)
         except OSError as error:
-            return BrokenError(error.with_traceback(None), idle=self.idle and not self._lines.partial)
-        if line.startswith(tag.encode()):
-            return line[len(tag) :]
-        self.spent = True  # the reply may still come
-        return untagged(line)
+            return BrokenError(error.with_traceback(None), idle=self._served and not self._lines.partial)
+        line = lines[0]
+        if not line.startswith(tag.encode()):
+            return untagged(line)  # the reply may still come
+        self._served, self.spent = True, len(lines) > 1 or self._lines.partial
+        return line[len(tag) :]
 
-    def _exchange(self, request: bytes, end: float) -> bytes:
-        try:
-            self.sock.sendall(request)
-        except BrokenPipeError:
-            pass  # the daemon has closed the connection, perhaps with a last word
-        while True:
-            self._set_timeout(end)
-            chunk = self.sock.recv(CHUNK)
-            if not chunk:
-                raise ConnectionError("the daemon closed the connection")
-            lines = self._lines.feed(chunk)
-            if lines:
-                self.spent = len(lines) > 1 or self._lines.partial
-                return lines[0]
-
-    def _set_timeout(self, end: float) -> None:
+    def _wait_until(self, end: float) -> float:
+        """Lets the socket wait no longer than until then. Returns the time left."""
         left = end - monotonic()
         if left <= 0:
             raise TimeoutError
         if not left <= self._timeout <= left * SLACK:
             self._timeout = left * (1 + SLACK) / 2
             self.sock.settimeout(self._timeout)
+        return left
+
+    def wake(self) -> None:
+        """Ends what waits on it, from another thread."""
+        try:
+            self.sock.shutdown(_socket.SHUT_RDWR)
+        except OSError:
+            pass

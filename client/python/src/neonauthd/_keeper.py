@@ -91,12 +91,12 @@ class Keeper:
                 entry = Entry(answer, grant.handles, sent)
                 with self.lock:
                     self.memory.keep(question.key(), entry, grant.run, grant.rev)
-            elif not self.watching:
+            elif self.memory.most and not self.watching:
                 self._open_watch()
 
     def _open_watch(self) -> None:
         with self.lock:
-            if self.watching or self._closed or not self.memory.most or self.clock()[0] < self._until:
+            if self.watching or self._closed or self.clock()[0] < self._until:
                 return
             self.watching = start(_keep_watch, weakref.ref(self))
 

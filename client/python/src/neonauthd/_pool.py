@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket as _socket
 import threading
 import time
 import weakref
@@ -28,7 +27,7 @@ class Pool:
         self._lock = threading.Lock()
         self._places = limit  # free ones; a call takes one, so there are no more connections than that
         self._waiting: deque[threading.Lock] = deque()  # for each call without a place what lets it in
-        self._busy: set[Conn] = set()
+        self._conns: set[Conn] = set()  # all of them
         self._idle: list[Conn] = []  # by the time at which they became so
         self._swept = False  # the sweeper knows that there are idle ones
         self._closed = False
@@ -36,36 +35,35 @@ class Pool:
     def ask(self, question: Question, span: float) -> bytes | NeonauthdError:
         """Gets the reply line to a question, or why there is none."""
         end = monotonic() + span
-        if not self._enter(span):
+        try:
+            conn = self._enter(span)
+        except TimeoutError:
             return TimedOutError(span)
         try:
-            result = self._ask(question, end, span)
-            if isinstance(result, BrokenError) and result._idle:
-                # An idle connection turned out to be dead. The others are as old, and as
-                # dead after a restart for example. It is asked once more and not for ever:
-                # a daemon that dies of a request must not be fed it.
-                self._drop_idle(monotonic())
-                result = self._ask(question, end, span)
-            return result
+            if conn is not None:
+                result = conn.ask(question, end, span)
+                if not (isinstance(result, BrokenError) and result._idle):
+                    return result
+                # It turned out to be dead. The others that are idle are as old, and as dead
+                # after a restart for example. It is asked once more, on a new connection, and
+                # not for ever: a daemon that dies of a request must not be fed it.
+                with self._lock:
+                    self._end(conn)
+                self.drop_idle(monotonic())
+            dialed = self._dial(end, span)
+            if isinstance(dialed, NeonauthdError):
+                return dialed
+            conn = dialed
+            return conn.ask(question, end, span)
         finally:
-            self._leave()
+            self._leave(conn)
 
-    def _ask(self, question: Question, end: float, span: float) -> bytes | NeonauthdError:
-        conn = self._take(end, span)
-        if isinstance(conn, NeonauthdError):
-            return conn
-        try:
-            result = conn.ask(question, end, span)
-        finally:
-            self._put(conn)
-        return ClosedError() if self._closed and isinstance(result, BrokenError) else result
-
-    def _enter(self, span: float) -> bool:
-        """Waits for a place; who came first gets one first."""
+    def _enter(self, span: float) -> Conn | None:
+        """Waits for a place; who came first gets one first. Returns the connection used last, if one is idle."""
         with self._lock:
             if self._places > 0:
                 self._places -= 1
-                return True
+                return self._idle.pop() if self._idle else None
             gate = threading.Lock()
             gate.acquire()
             self._waiting.append(gate)
@@ -75,47 +73,30 @@ class Pool:
         finally:  # also when the program gives up
             if not entered:
                 with self._lock:
-                    late = gate not in self._waiting
-                    if not late:
+                    if gate in self._waiting:
                         self._waiting.remove(gate)
-                if late:  # there is a place now, and no time any more
-                    self._leave()
-        return entered
+                    else:  # there is a place now, and no time any more
+                        self._vacate()
+        if not entered:
+            raise TimeoutError
+        with self._lock:
+            return self._idle.pop() if self._idle else None
 
-    def _leave(self) -> None:
-        with self._lock:
-            if self._waiting:
-                self._waiting.popleft().release()
-            else:
-                self._places += 1
+    def _vacate(self) -> None:
+        """Gives a place back. Needs the lock, as all that changes the connections does."""
+        if self._waiting:
+            self._waiting.popleft().release()
+        else:
+            self._places += 1
 
-    def _take(self, end: float, span: float) -> Conn | NeonauthdError:
-        """Takes the connection used last, or else a new one."""
+    def _leave(self, conn: Conn | None) -> None:
+        """Gives the place back, and the connection, if there was one."""
         with self._lock:
-            if self._idle and not self._closed:
-                conn = self._idle.pop()
-                conn.idle = True
-                self._busy.add(conn)
-                return conn
-        sock = self._dialer.dial(end, lambda: self._closed)
-        if sock is None:
-            return TimedOutError(span)
-        if isinstance(sock, NeonauthdError):
-            return sock
-        with self._lock:
-            if not self._closed:
-                conn = Conn(sock)
-                self._busy.add(conn)
-                return conn
-        sock.close()
-        return ClosedError()
-
-    def _put(self, conn: Conn) -> None:
-        """Takes a connection back."""
-        with self._lock:
-            self._busy.remove(conn)
+            self._vacate()
+            if conn is None:
+                return
             if conn.spent or self._closed:
-                conn.sock.close()
+                self._end(conn)
                 return
             conn.since = monotonic()
             self._idle.append(conn)
@@ -124,31 +105,41 @@ class Pool:
             self._swept = True
         _sweepers.get().add(self)
 
-    def sweep(self) -> bool:
-        """Ends the connections that nobody has used for a while. False: no idle one is left."""
-        self._drop_idle(monotonic() - IDLE_TIME)
+    def _dial(self, end: float, span: float) -> Conn | NeonauthdError:
+        sock = self._dialer.dial(end, lambda: self._closed)
+        if sock is None:
+            return TimedOutError(span)
+        if isinstance(sock, NeonauthdError):
+            return sock
         with self._lock:
-            self._swept = bool(self._idle)
-            return self._swept
+            if self._closed:
+                sock.close()
+                return ClosedError()
+            conn = Conn(sock)
+            self._conns.add(conn)
+            return conn
 
-    def _drop_idle(self, since: float) -> None:
-        """Ends the connections that have been idle since then or longer."""
+    def _end(self, conn: Conn) -> None:
+        self._conns.discard(conn)
+        conn.sock.close()
+
+    def drop_idle(self, since: float) -> bool:
+        """Ends the connections that have been idle since then or longer. False: no idle one is left."""
         with self._lock:
             while self._idle and self._idle[0].since <= since:
-                self._idle.pop(0).sock.close()
+                self._end(self._idle.pop(0))
+            self._swept = self._swept and bool(self._idle)
+            return self._swept
 
     def close(self) -> None:
         with self._lock:
             self._closed = True
-            for conn in self._busy:
-                try:
-                    conn.sock.shutdown(_socket.SHUT_RDWR)  # wakes its call, which closes it
-                except OSError:
-                    pass
-        self._drop_idle(monotonic())
+            for conn in self._conns:
+                conn.wake()  # its call closes it
+        self.drop_idle(monotonic())
 
     def abandon(self) -> None:
-        for conn in [*self._busy, *self._idle]:
+        for conn in self._conns:
             conn.sock.close()
 
     def __del__(self) -> None:
@@ -174,7 +165,7 @@ class Sweeper:
             time.sleep(IDLE_TIME / 2)
             with self._lock:
                 for pool in list(self._pools):
-                    if not pool.sweep():
+                    if not pool.drop_idle(monotonic() - IDLE_TIME):
                         self._pools.discard(pool)
                 self._running = bool(self._pools)
 
