@@ -167,7 +167,7 @@ func New(cfg config.Config, opts Options) (*Daemon, error) {
 	join()
 	d.state.Store(st)
 	d.logouts = logout.New(logout.Config{
-		Judge: d.resolver.Logout, Revocations: d.revocations, Ended: d.ended, Settled: d.leases.Settled,
+		Judge: d.resolver.Logout, Projects: func() []*resolve.Project { return d.projects().List }, Revocations: d.revocations, Ended: d.ended, Settled: d.leases.Settled,
 		Announce: func(m revoke.Mark) { d.fleet.Announce(d.lifetime(), m) },
 		Tell:     func(m revoke.Mark) { d.fleet.Tell(m) },
 		Log:      d.opts.Logger,

@@ -158,6 +158,17 @@ func (p *Policy) place(issuer string, names []string) (*Audience, protocol.Reaso
 	return admitted, why
 }
 
+// Addresses tells whether a token that another policy has accepted, and whose claims
+// are c, is for p too by its issuer and its audience. Nothing else of it is compared.
+func (p *Policy) Addresses(c *Claims) bool {
+	said, err := readPayload(p, c.JSON)
+	if err != nil {
+		return false
+	}
+	audience, _ := p.place(said.issuer, said.addressees())
+	return audience != nil
+}
+
 // issues tells whether any of the audiences knows the issuer.
 func issues(audiences []Audience, issuer string) bool {
 	for i := range audiences {

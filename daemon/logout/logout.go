@@ -4,6 +4,7 @@
 package logout
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -41,6 +42,8 @@ const (
 type Config struct {
 	// Judge says what a token comes to; see resolve.Resolver.Logout.
 	Judge func(context.Context, *resolve.Lookup) resolve.Ending
+	// Projects are those there are.
+	Projects func() []*resolve.Project
 	// Revocations keep what has ended.
 	Revocations *revoke.List
 	// Ended tells those who keep answers what has ended.
@@ -77,28 +80,73 @@ func (r *Receiver) Counts() (accepted, rejected, unknown uint64) {
 	return r.counts.accepted.Load(), r.counts.rejected.Load(), r.counts.unknown.Load()
 }
 
-// Receive judges a logout token and ends what it names. When it returns that it has,
+// Receive judges a logout token and ends what it names: in the project that it is given
+// to and, if it is good there, in every other one that takes logout tokens of that
+// issuer for that client. When it returns that it has,
 // the end is in the journal, and no lookup that begins then is accepted here. It waits
 // neither for other hosts nor, for more than Patience, for programs that keep answers.
 func (r *Receiver) Receive(ctx context.Context, l *resolve.Lookup) (protocol.Reply, *serve.Refusal) {
-	if !l.Project.TakesLogout() {
+	reply, refused := r.receive(ctx, l)
+	switch {
+	case refused != nil:
 		r.counts.unknown.Add(1)
+	case reply.Status == protocol.NO:
+		r.counts.rejected.Add(1)
+	default:
+		r.counts.accepted.Add(1)
+	}
+	return reply, refused
+}
+
+func (r *Receiver) receive(ctx context.Context, l *resolve.Lookup) (protocol.Reply, *serve.Refusal) {
+	if !l.Project.TakesLogout() {
 		return protocol.Reply{}, &serve.Refusal{Code: protocol.CodeMisconfigured, Advice: "this project takes no logout tokens: set logout_client_ids to the clients that they are sent for"}
 	}
 	l.Asker.For = label
-	waiting, stop := context.WithTimeout(ctx, Time)
+	judging, stop := context.WithTimeout(ctx, Time)
 	defer stop()
-	e := r.config.Judge(waiting, l)
+	e := r.config.Judge(judging, l)
 	switch e.Status() {
-	case protocol.OK:
-		return r.end(ctx, l, &e)
 	case protocol.NO:
-		r.counts.rejected.Add(1)
 		r.complain(l, e.Outcome, "a logout token was refused, so what it names goes on: if it was no attack, compare its aud with logout_client_ids, and its iss with the project's issuer")
 		return protocol.Reply{Status: protocol.NO, Word: []byte(e.Reason())}, nil
 	case protocol.ERR:
+		return protocol.Reply{}, r.cannotTell(l, &e, "nothing was ended: it could not be told whether the logout token is good")
+	case protocol.OK:
 	}
-	return r.cannotTell(l, &e)
+	changed, refused := r.end(l, &e)
+	more, failed := r.elsewhere(judging, l, &e)
+	if refused = cmp.Or(refused, failed); refused != nil {
+		return protocol.Reply{}, refused
+	}
+	waiting, stop := context.WithTimeout(ctx, Patience)
+	defer stop()
+	_ = r.config.Settled(waiting) // the leases of those that have not said so end by themselves
+	_, what := marks(l.Project, &e)
+	return serve.Done(protocol.FieldEnded, what, protocol.FieldChanged, map[bool]string{true: "1", false: "0"}[changed || more]), nil
+}
+
+// elsewhere ends what an accepted token names in the other projects that it is for:
+// its sender has one address for each client, and sends it once. A project that has
+// other keys than the first refuses it, and nothing of it ends there.
+func (r *Receiver) elsewhere(ctx context.Context, l *resolve.Lookup, accepted *resolve.Ending) (changed bool, refused *serve.Refusal) {
+	for _, p := range r.config.Projects() {
+		if p.Name() == l.Project.Name() || !p.MayTakeLogout(accepted) {
+			continue
+		}
+		other := &resolve.Lookup{Project: p, Token: l.Token, Asker: l.Asker}
+		e := r.config.Judge(ctx, other)
+		switch e.Status() {
+		case protocol.OK:
+			is, failed := r.end(other, &e)
+			changed, refused = changed || is, cmp.Or(refused, failed)
+		case protocol.NO:
+			r.complain(other, e.Outcome, "a logout token was accepted for another project and refused for this one, which takes tokens of the same issuer for the same client: see that both have the same key set")
+		case protocol.ERR:
+			refused = cmp.Or(refused, r.cannotTell(other, &e, "what the logout token names has ended in one project, and may go on in another that takes logout tokens for the same client; the daemon's log names it"))
+		}
+	}
+	return changed, refused
 }
 
 // marks are what has to be revoked for what an accepted token says to be true. Where a
@@ -116,30 +164,23 @@ func marks(p *resolve.Project, e *resolve.Ending) (all []revoke.Mark, ended stri
 	return all, protocol.EndedSession
 }
 
-// end puts in force what an accepted token says.
-func (r *Receiver) end(ctx context.Context, l *resolve.Lookup, e *resolve.Ending) (protocol.Reply, *serve.Refusal) {
-	all, what := marks(l.Project, e)
+// end puts in force what an accepted token says of l's project.
+func (r *Receiver) end(l *resolve.Lookup, e *resolve.Ending) (changed bool, refused *serve.Refusal) {
+	all, _ := marks(l.Project, e)
 	changed, err := r.change(all, l, e.Issued)
 	if errors.Is(err, revoke.ErrFull) {
 		r.complain(l, protocol.Unknown(protocol.CodeBusy), "a logout token did not end what it names, for there are too many revocations; shorten session_lifetime to what refresh tokens live")
-		r.counts.unknown.Add(1)
-		return protocol.Reply{}, &serve.Refusal{Code: protocol.CodeBusy, Advice: "what it names has not ended: there is no room for more revocations"}
+		return changed, &serve.Refusal{Code: protocol.CodeBusy, Advice: "what it names has not ended: there is no room for more revocations"}
 	}
 	if err != nil {
-		r.counts.unknown.Add(1)
 		r.config.Log.Error("a logout is not saved: it is in force, and a restart would forget it; mend the state directory", "project", l.Project.Name(), "error", err)
-		return protocol.Reply{}, &serve.Refusal{Code: protocol.CodeUnavailable, Advice: revoke.ErrNotSaved.Error()}
+		return changed, &serve.Refusal{Code: protocol.CodeUnavailable, Advice: revoke.ErrNotSaved.Error()}
 	}
-	if _, some := l.Project.NamesSessions(); !some && e.Subject == "" {
-		r.counts.unknown.Add(1)
+	if _, some := l.Project.NamesSessions(); !some && e.Session != "" && e.Subject == "" {
 		r.complain(l, protocol.Unknown(protocol.CodeMisconfigured), "a logout token names a session and no user, and session JWTs name a user and no session: they go on until they end; have logout tokens sent that have a sub")
-		return protocol.Reply{}, &serve.Refusal{Code: protocol.CodeMisconfigured, Advice: "the session is revoked, but its JWTs go on until they end, for they name no session and the logout token names no user: it needs a sub"}
+		return changed, &serve.Refusal{Code: protocol.CodeMisconfigured, Advice: "the session is revoked, but its JWTs go on until they end, for they name no session and the logout token names no user: it needs a sub"}
 	}
-	r.counts.accepted.Add(1)
-	waiting, stop := context.WithTimeout(ctx, Patience)
-	defer stop()
-	_ = r.config.Settled(waiting) // the leases of those that have not said so end by themselves
-	return serve.Done(protocol.FieldEnded, what, protocol.FieldChanged, map[bool]string{true: "1", false: "0"}[changed]), nil
+	return changed, nil
 }
 
 // change revokes, and tells those who keep answers and the fleet. Whoever finds that
@@ -177,11 +218,10 @@ func (r *Receiver) announce(m revoke.Mark) {
 	}
 }
 
-// cannotTell answers that nothing was learnt about the token.
-func (r *Receiver) cannotTell(l *resolve.Lookup, e *resolve.Ending) (protocol.Reply, *serve.Refusal) {
-	r.counts.unknown.Add(1)
+// cannotTell says that nothing was learnt about the token for l's project.
+func (r *Receiver) cannotTell(l *resolve.Lookup, e *resolve.Ending, advice string) *serve.Refusal {
 	r.complain(l, e.Outcome, "it could not be told whether a logout token is good, and its sender tries once: what it names goes on until its tokens end; see the upstream and the key set")
-	return protocol.Reply{}, &serve.Refusal{Code: e.Code(), RetryAfter: e.RetryAfter, Advice: "nothing was ended: it could not be told whether the logout token is good"}
+	return &serve.Refusal{Code: e.Code(), RetryAfter: e.RetryAfter, Advice: advice}
 }
 
 func (r *Receiver) complain(l *resolve.Lookup, is protocol.Outcome, message string) {

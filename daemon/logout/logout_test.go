@@ -57,6 +57,7 @@ func newRig(t *testing.T) *rig {
 	r.project = project(t, resource("client"))
 	r.Receiver = New(Config{
 		Judge:       func(ctx context.Context, _ *resolve.Lookup) resolve.Ending { r.judged(ctx); return r.says },
+		Projects:    func() []*resolve.Project { return []*resolve.Project{r.project} },
 		Revocations: r.list,
 		Ended:       func(grounds ...resolve.Ground) { r.ended = append(r.ended, grounds...) },
 		Settled:     func(ctx context.Context) error { r.settled(ctx); return ctx.Err() },

@@ -26,10 +26,25 @@ type Ending struct {
 	Session, Subject string
 	// Issued is when the issuer said so, by its own clock.
 	Issued time.Time
+
+	claims keyset.Claims
 }
 
 // TakesLogout reports whether the project takes logout tokens.
 func (p *Project) TakesLogout() bool { return len(p.config.LogoutClients()) > 0 }
+
+// MayTakeLogout reports whether a logout token that another project has accepted may be
+// for p too: it is for one of p's clients, and p's issuer is the same or not known yet.
+// Whether it is good is for Logout to say, by p's own keys.
+func (p *Project) MayTakeLogout(accepted *Ending) bool {
+	policy := p.logout.Load()
+	if policy == nil && p.TakesLogout() {
+		anybody := p.config
+		anybody.Issuers = []string{accepted.claims.Issuer}
+		policy = anybody.LogoutPolicy()
+	}
+	return policy != nil && policy.Addresses(&accepted.claims)
+}
 
 // NamesSessions tells whether every signed token of the project's users names its
 // session, and whether any does, as far as that is known of the preset.
@@ -62,7 +77,7 @@ func (r *Resolver) Logout(ctx context.Context, l *Lookup) Ending {
 	case j.outcome.Status() != protocol.OK:
 		return Ending{Outcome: j.outcome}
 	}
-	return Ending{Outcome: j.outcome, Session: j.claims.Session, Subject: j.claims.Subject, Issued: j.claims.IssuedAt}
+	return Ending{Outcome: j.outcome, Session: j.claims.Session, Subject: j.claims.Subject, Issued: j.claims.IssuedAt, claims: j.claims}
 }
 
 func ending(v Verdict) Ending { return Ending{Outcome: v.Outcome, RetryAfter: v.RetryAfter} }

@@ -117,6 +117,43 @@ func TestASignOutAtTheUpstreamEndsTheSessionBehindTheGate(t *testing.T) {
 	}
 }
 
+// TestEachClientOfAnIssuerEndsItsOwnProjectsSessions through one listener, and a token
+// that is for both ends both, wherever it is posted.
+func TestEachClientOfAnIssuerEndsItsOwnProjectsSessions(t *testing.T) {
+	t.Parallel()
+	w := newSystem(t)
+	club := strings.NewReplacer(`"members"`, `"club"`, `["`+w.Client()+`"]`, `["club-client"]`).Replace(w.Members())
+	w.write(t, "neonauthd.toml", w.read(t, "neonauthd.toml")+"\n"+w.Members()+club)
+	if text := w.daemon.Reload(t); strings.Contains(text, "failed") {
+		t.Fatal(text)
+	}
+	members := w.startLogouts(t, "members")
+	for name, c := range map[string]struct {
+		audience      any
+		path          string
+		members, club int
+		status        int
+	}{
+		"one":               {w.Client(), "members", http.StatusUnauthorized, http.StatusNoContent, http.StatusOK},
+		"the other":         {"club-client", "club", http.StatusNoContent, http.StatusUnauthorized, http.StatusOK},
+		"both":              {[]string{w.Client(), "club-client"}, "members", http.StatusUnauthorized, http.StatusUnauthorized, http.StatusOK},
+		"both, the other":   {[]string{w.Client(), "club-client"}, "club", http.StatusUnauthorized, http.StatusUnauthorized, http.StatusOK},
+		"at another's path": {"club-client", "members", http.StatusNoContent, http.StatusNoContent, http.StatusBadRequest},
+	} {
+		spec := standin.TokenSpec{Subject: w.ada.ID, Session: name}
+		token := bearing(w.ResourceToken(standin.Neon, spec))
+		spec.Set = map[string]any{"aud": c.audience}
+		if status, body := postLogout(t, strings.Replace(members, "/members", "/"+c.path, 1), w.LogoutToken(standin.Neon, spec)); status != c.status {
+			t.Errorf("%s: %d %s", name, status, body)
+		}
+		for project, want := range map[string]int{"members": c.members, "club": c.club} {
+			if got := w.ask(t, "/nginx?project="+project, token).StatusCode; got != want {
+				t.Errorf("%s: %s answers %d, want %d", name, project, got, want)
+			}
+		}
+	}
+}
+
 // guide is the block in a language of the guide's chapter on back-channel logout.
 func guide(t testing.TB, language string) string {
 	t.Helper()
