@@ -235,6 +235,8 @@ func (c *conn) lookup(level resolve.Level) {
 	}
 	began := c.server.counters.Latency.sample()
 	a.begin(c.server.leases)
+	// A reload tells all to forget what the old terms have decided. One that has come between is in the revision already.
+	a.keep = a.keep && c.server.terms.Load() == c.terms
 	v, ok := c.server.resolver.Recall(&a.Lookup)
 	if ok {
 		c.reply(c.req.Tag, nil, &a.question, &v, &c.access)

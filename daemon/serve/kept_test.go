@@ -1,0 +1,35 @@
+package serve
+
+import (
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestAnAnswerByTheTermsOfBeforeIsNotKept has a reload come, with all that it tells, between the terms by which a lookup
+// is judged and the revision that it carries.
+func TestAnAnswerByTheTermsOfBeforeIsNotKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHarness(t, nil)
+		var reload sync.Once
+		h.server.leases.HeardBy(func() (time.Duration, bool) { // which is asked when the revision is read
+			reload.Do(func() {
+				next := *h.terms
+				h.server.SetTerms(&next)
+				h.server.leases.ForgetAll()
+			})
+			return 0, false
+		})
+		k := h.connect(1)
+		for i, kept := range []bool{false, true} {
+			reply := k.ask("VERIFY keep=1 %s", h.token("ada"))
+			if !strings.HasPrefix(reply, "OK ") || strings.Contains(reply, " handles=") != kept {
+				t.Errorf("lookup %d: %.200s, to be kept: %v", i, reply, kept)
+			}
+		}
+		_ = k.nc.Close()
+		synctest.Wait()
+	})
+}
