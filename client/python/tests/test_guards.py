@@ -158,8 +158,11 @@ class Guards(unittest.TestCase):
         scope = {"type": "websocket", "headers": [(b"authorization", b"Bearer outage")]}
         self.assertEqual(self.asgi(dict(scope)), [{"type": "websocket.close", "code": 1013}])
 
-    def test_the_lifespan_passes(self) -> None:
+    def test_the_lifespan_passes_and_no_connection_of_an_unknown_kind(self) -> None:
         self.assertEqual(self.asgi({"type": "lifespan"})[0]["type"], "app")
+        for kind in ("webtransport", "Http", ""):
+            with self.assertRaises(ValueError):
+                self.asgi({"type": kind, "path": "/", "headers": []})
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from ._asker import AsyncAsker
 from ._guard import KEY as _KEY, Found
 from ._paths import Paths
 from ._resource import Described, Resource
+from ._words import quoted
 from .httpauth import HeaderValues, Refusal
 
 __all__ = ["Found", "Guard", "answer_of", "bearer", "cookie", "metadata", "values_of"]
@@ -111,9 +112,11 @@ class Guard:
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in ("http", "websocket"):
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
+        if scope["type"] not in ("http", "websocket"):  # what carries a token there nobody knows
+            raise ValueError(f"neonauthd: a Guard judges http and websocket, not {quoted(scope['type'])}")
         scope = {key: value for key, value in scope.items() if key != _KEY}
         method = scope.get("method", "")
         described = self._rules.described(scope.get("path", ""), method)
