@@ -179,7 +179,7 @@ func (c *Client) AskWith(ctx context.Context, verb protocol.Verb, fields *protoc
 		return nil, garbled(err.Error())
 	}
 	if r.Status == protocol.ERR {
-		return nil, replyError(r, args...)
+		return nil, replyError(r, q.wishes.project, args...)
 	}
 	return r, nil
 }

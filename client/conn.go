@@ -95,7 +95,7 @@ func untagged(line []byte) error {
 	if err := protocol.ParseReply(line, &r); err != nil || len(r.Tag) > 0 || r.Status != protocol.ERR {
 		return garbled("reply to another question")
 	}
-	return replyError(&r)
+	return replyError(&r, "")
 }
 
 // maxSocketPath is what fits into sockaddr_un.sun_path on Linux, less the

@@ -28,11 +28,18 @@ type ReplyError struct {
 	Code       protocol.Code
 	RetryAfter time.Duration // 0: the daemon did not say
 	Text       string        // the daemon's explanation for people, may be empty
+
+	// Project is the one that was named in the question. Empty: none was, or the
+	// text that was given cannot be a project's name.
+	Project string
 }
 
-// Error gives the code and the explanation, quoted and cut.
+// Error gives the code, the project and the explanation, quoted and cut.
 func (e *ReplyError) Error() string {
 	s := "neonauthd: daemon answers " + string(e.Code)
+	if e.Project != "" {
+		s += " for project " + quoted(e.Project)
+	}
 	if e.RetryAfter > 0 {
 		s += ", retry after " + e.RetryAfter.String()
 	}

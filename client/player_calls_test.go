@@ -127,10 +127,15 @@ func facts(got any) map[string]string {
 	case client.Rejected:
 		return map[string]string{"outcome": "rejected", "reason": string(r.Reason)}
 	case client.Unknown:
-		return map[string]string{
+		f := map[string]string{
 			"outcome": "unknown", "code": string(r.Code), "cause": cause(r.Err),
-			"retry-after": strconv.Itoa(int(r.RetryAfter.Seconds())),
+			"retry-after": strconv.Itoa(int(r.RetryAfter.Seconds())), "project": "",
 		}
+		var reply *client.ReplyError
+		if errors.As(r.Err, &reply) {
+			f["project"] = reply.Project
+		}
+		return f
 	case client.Daemon:
 		return map[string]string{
 			"outcome": "ok", "version": r.Version, "protocol": strconv.Itoa(r.Protocol),

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"regexp"
 	"slices"
 	"time"
 
@@ -23,7 +24,7 @@ func answerTo(q *question, line []byte) (Answer, grant) {
 	case protocol.NO:
 		return Rejected{Reason: protocol.Reason(r.Word)}, grant{}
 	default:
-		return unknown(replyError(&r, q.token)), grant{}
+		return unknown(replyError(&r, q.wishes.project, q.token)), grant{}
 	}
 }
 
@@ -161,11 +162,19 @@ func (f *fieldReader) fail(name string) {
 	}
 }
 
-// replyError makes an error of an ERR reply. The text is for people; should it
-// hold what was asked about, which the daemon's never does, it is left out.
-func replyError(r *protocol.Reply, asked ...string) error {
+// projectName is what a project can be called. Anything else that an application
+// names may be a token in the wrong place, which no error shows.
+var projectName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,32}$`)
+
+// replyError makes an error of an ERR reply to a question about the project. The
+// text is for people; should it hold what was asked about, which the daemon's
+// never does, it is left out.
+func replyError(r *protocol.Reply, project string, asked ...string) error {
 	f := fieldReader{fields: &r.Fields}
 	e := &ReplyError{Code: protocol.Code(r.Word)}
+	if projectName.MatchString(project) {
+		e.Project = project
+	}
 	if _, said := r.Fields.Get(protocol.FieldRetryAfter); said {
 		e.RetryAfter = f.seconds(protocol.FieldRetryAfter)
 	}

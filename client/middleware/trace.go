@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/client/httpauth"
 )
 
 // traceInterval is how long a Guard is silent about an outage after a line.
@@ -48,10 +49,14 @@ func (g *Guard) traceUnknown(r *http.Request, u client.Unknown) {
 	}
 	if n := g.trace.due(time.Now()); n > 0 {
 		attributes := []any{"socket", g.socket(), "cause", u.String(), "requests", n}
-		if os.Getenv(client.SocketVariable) == "" && g.socket() == new(client.Client).Path() {
+		text := "neonauthd cannot tell whether tokens are good: requests get 503"
+		if hint := httpauth.Hint(u.Code); hint != "" {
+			text = "neonauthd does not answer what the guard asks: requests get 503"
+			attributes = append(attributes, "hint", hint)
+		} else if os.Getenv(client.SocketVariable) == "" && g.socket() == new(client.Client).Path() {
 			attributes = append(attributes, "hint", client.SocketVariable+" is not set")
 		}
-		slog.Default().WarnContext(r.Context(), "neonauthd cannot tell whether tokens are good: requests get 503", attributes...)
+		slog.Default().WarnContext(r.Context(), text, attributes...)
 	}
 }
 

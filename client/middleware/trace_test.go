@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -156,6 +157,39 @@ func TestALineSaysThatTheVariableIsNotSetWhereTheSocketIsTheDefault(t *testing.T
 		asking(t.Context(), &middleware.Guard{Client: fake}, "outage")
 		if hint := strings.Contains(log.String(), client.SocketVariable+" is not set"); hint != test.hint {
 			t.Errorf("socket %s, variable %q: %s", test.socket, test.variable, log)
+		}
+	}
+}
+
+func TestALineSaysWhatHasToBeMended(t *testing.T) {
+	text, err := os.ReadFile("../testdata/traces/hints.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var hints map[protocol.Code]string
+	if err := json.Unmarshal(text, &hints); err != nil || len(hints) == 0 {
+		t.Fatalf("%d hints: %v", len(hints), err)
+	}
+	for _, code := range protocol.Codes() {
+		if _, ok := hints[code]; !ok {
+			t.Errorf("no word about %s: say what has to be mended, or that nothing has", code)
+		}
+	}
+	for code, hint := range hints {
+		fake := new(clienttest.Fake)
+		fake.Unknown("asked", code)
+		log := logging(t)
+		if status := asking(t.Context(), &middleware.Guard{Client: fake}, "asked"); status != http.StatusServiceUnavailable {
+			t.Errorf("%s: got %d", code, status)
+		}
+		var line struct{ Msg, Hint string }
+		if err := json.Unmarshal(log.Bytes(), &line); err != nil {
+			t.Fatal(err)
+		}
+		outage := strings.Contains(line.Msg, "cannot tell whether tokens are good")
+		refused := strings.Contains(line.Msg, "does not answer what the guard asks")
+		if line.Hint != hint || outage != (hint == "") || refused == outage {
+			t.Errorf("%s: %s", code, log)
 		}
 	}
 }

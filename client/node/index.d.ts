@@ -226,6 +226,8 @@ export class ReplyError extends NeonauthdError {
   readonly retryAfter: number
   /** The daemon's explanation for people, may be empty. */
   readonly text: string
+  /** The one that was named in the question. Empty: none was, or the text that was given cannot be a project's name. */
+  readonly project: string
 }
 
 /** No connection could be made. */

@@ -128,6 +128,13 @@ func values(value string) []string {
 	return []string{value}
 }
 
+// Client returns a client of a daemon that answers a lookup with the line that
+// replies has for its token. Both end with the test.
+func Client(t *testing.T, replies map[string]string) *client.Client {
+	t.Helper()
+	return (&daemon{replies: replies}).client(t)
+}
+
 // daemon answers each lookup by its token, and notes it.
 type daemon struct {
 	replies map[string]string

@@ -14,12 +14,14 @@ class NeonauthdError extends Error {
 
 // The daemon was asked, and says that it cannot tell or that the request is wrong.
 class ReplyError extends NeonauthdError {
-  constructor(code, retryAfter, text) {
+  constructor(code, retryAfter, text, project = '') {
+    const about = project === '' ? '' : ` for project ${quoted(project)}`
     const after = retryAfter > 0 ? `, retry after ${retryAfter / 1000} s` : ''
-    super('reply', `daemon answers ${code}${after}${text === '' ? '' : `: ${quoted(text)}`}`)
+    super('reply', `daemon answers ${code}${about}${after}${text === '' ? '' : `: ${quoted(text)}`}`)
     this.code = code
     this.retryAfter = retryAfter
     this.text = text
+    this.project = project
   }
 }
 

@@ -64,7 +64,7 @@ function answerTo(question, line) {
   const reply = parseReply(line)
   if (reply.status === 'OK') return { answer: accepted(question, reply), grant: grantIn(reply) }
   if (reply.status === 'NO') return { answer: new Rejected(reply.word) }
-  return { answer: new Unknown(replyError(reply, question.token)) }
+  return { answer: new Unknown(replyError(reply, question)) }
 }
 
 // grantIn is undefined where nothing is granted; there is an answer all the same.
@@ -103,12 +103,15 @@ function accepted(question, reply) {
   return answer
 }
 
+// What a project can be called. Anything else that an application names may be a token in the wrong place, which no error shows.
+const PROJECT = /^[A-Za-z0-9_.-]{1,32}$/
+
 // replyError makes an error of an ERR reply. Its text is for people; should it
 // hold the token, which the daemon's never does, it is left out.
-function replyError(reply, token = '') {
+function replyError(reply, { token = '', project = '' } = {}) {
   const retryAfter = reply.fields.has('retry-after') ? numberField(reply, 'retry-after') * 1000 : 0
   const leaks = token !== '' && reply.rest.includes(token)
-  return new ReplyError(reply.word, retryAfter, leaks ? '' : reply.rest)
+  return new ReplyError(reply.word, retryAfter, leaks ? '' : reply.rest, PROJECT.test(project) ? project : '')
 }
 
 module.exports = { answerTo, numberField, parseReply, replyError, replyIn, textField }

@@ -158,6 +158,19 @@ function only(place, valuesOf) {
   }
 }
 
+// What somebody has to mend before the daemon answers. Other codes pass by themselves.
+const VERSIONS = 'the daemon does not understand this client, and may be older: neonauthctl hello shows its version'
+const HINTS = {
+  __proto__: null,
+  'unknown-project': 'the daemon has no project of that name: neonauthctl hello lists those that it has',
+  forbidden: 'no [[caller]] rule of the daemon lets this user ask that: see them in its configuration',
+  'needs-profile': 'only the upstream can judge this credential: if users sign in with such, let the guard ask for the profile',
+  'bad-request': VERSIONS,
+  'unknown-verb': VERSIONS,
+  'line-too-long': VERSIONS,
+  misconfigured: "the daemon's configuration does not fit the upstream: neonauthd --check and the daemon's log name the fault",
+}
+
 // tracing returns what leaves a line about an outage at once, and then rarely.
 function tracing(client) {
   let next = -Infinity
@@ -166,9 +179,12 @@ function tracing(client) {
     requests++
     const now = performance.now()
     if (now < next) return
+    const hint = HINTS[answer.code]
+    const what = hint === undefined ? 'cannot tell whether tokens are good' : 'does not answer what the guard asks'
     const why = client.socket === DEFAULT_SOCKET && !process.env[SOCKET_VARIABLE] ? `, since ${SOCKET_VARIABLE} is not set` : ''
     const where = client.socket === undefined ? '' : ` (socket ${client.socket}${why})`
-    const text = `neonauthd cannot tell whether tokens are good, and ${requests} request${requests === 1 ? '' : 's'} got 503${where}: ${answer.error?.message}`
+    const cause = `${answer.error?.message}${hint === undefined ? '' : `; ${hint}`}`
+    const text = `neonauthd ${what}, and ${requests} request${requests === 1 ? '' : 's'} got 503${where}: ${cause}`
     process.emitWarning(text, { type: 'NeonauthdWarning', code: 'NEONAUTHD_UNKNOWN' })
     next = now + TRACE_INTERVAL
     requests = 0

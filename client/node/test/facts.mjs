@@ -10,7 +10,7 @@ export function facts({ value, error }) {
     case 'rejected':
       return { outcome: 'rejected', reason: value.reason }
     case 'unknown':
-      return { outcome: 'unknown', code: value.code, cause: value.error.kind, 'retry-after': `${value.retryAfter / 1000}` }
+      return { outcome: 'unknown', code: value.code, cause: value.error.kind, 'retry-after': `${value.retryAfter / 1000}`, project: value.error.project ?? '' }
     case undefined:
       return value === undefined
         ? { outcome: 'ok' }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { mock, test } from 'node:test'
 
 import { Client } from 'neonauthd'
@@ -83,5 +84,18 @@ test('a line says that the variable is not set where the socket is the default',
     await guard({ client })(request('outage'))
     const { text } = taken().at(-1)
     assert.ok(text.includes(says), text)
+  }
+})
+
+test('a line says what has to be mended', async (t) => {
+  const taken = warnings(t)
+  const hints = Object.entries(JSON.parse(readFileSync(new URL('../../testdata/traces/hints.json', import.meta.url), 'utf8')))
+  assert.ok(hints.length > 0)
+  for (const [code, hint] of hints) {
+    const client = new FakeClient()
+    client.unknown('asked', code)
+    assert.equal((await guard({ client })(request('asked'))).status, 503)
+    const what = hint === '' ? 'cannot tell whether tokens are good' : 'does not answer what the guard asks'
+    assert.equal(taken().at(-1).text, `neonauthd ${what}, and 1 request got 503: neonauthd: daemon answers ${code}${hint && `; ${hint}`}`)
   }
 })

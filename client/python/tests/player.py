@@ -307,6 +307,7 @@ def facts(got: Any) -> dict[str, str]:
                 "code": got.code,
                 "cause": got.error.kind,
                 "retry-after": str(got.retry_after),
+                "project": got.error.project if isinstance(got.error, ReplyError) else "",
             }
         case Cancelled():
             return {"outcome": "unknown", "cause": "cancelled"}

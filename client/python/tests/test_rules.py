@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import json
 import logging
 import unittest
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, cast
 from unittest import mock
 
@@ -187,6 +189,18 @@ class Traces(unittest.TestCase):
             with self.assertLogs("neonauthd") as logs, mock.patch.dict("os.environ", {"NEONAUTHD_SOCKET": value}):
                 ask(fake, "outage")
             self.assertIn(says, logs.output[0])
+
+    def test_it_says_what_has_to_be_mended(self) -> None:
+        hints = json.loads((Path(__file__).parents[2] / "testdata" / "traces" / "hints.json").read_text())
+        self.assertTrue(hints)
+        for code, hint in hints.items():
+            fake = FakeClient()
+            fake.unknown("asked", code)
+            with self.assertLogs("neonauthd") as logs:
+                self.assertEqual(ask(fake, "asked")[0], 503)
+            what = "does not answer what the guard asks" if hint else "cannot tell whether tokens are good"
+            line = f"{what}, and 1 request(s) got 503: neonauthd: daemon answers {code}{f'; {hint}' if hint else ''}"
+            self.assertEqual(logs.records[0].getMessage(), line)
 
     def test_it_names_the_daemon_that_cannot_be_reached(self) -> None:
         with self.assertLogs("neonauthd") as logs, mock.patch.dict("os.environ", {"NEONAUTHD_SOCKET": "/nowhere/socket"}):

@@ -24,12 +24,14 @@ class ReplyError(NeonauthdError):
 
     kind = "reply"
 
-    def __init__(self, code: str, retry_after: int = 0, text: str = "") -> None:
+    def __init__(self, code: str, retry_after: int = 0, text: str = "", project: str = "") -> None:
+        about = f" for project {quoted(project)}" if project else ""
         after = f", retry after {retry_after} s" if retry_after > 0 else ""
-        super().__init__(f"daemon answers {code}{after}" + (f": {quoted(text)}" if text else ""))
+        super().__init__(f"daemon answers {code}{about}{after}" + (f": {quoted(text)}" if text else ""))
         self.code = code
         self.retry_after = retry_after  # seconds; 0: the daemon did not say
         self.text = text  # the daemon's explanation for people, may be empty
+        self.project = project  # named in the question; empty: none was, or the text that was given cannot be a project's name
 
 
 class UnreachableError(NeonauthdError, ConnectionError):

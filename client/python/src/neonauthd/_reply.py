@@ -28,6 +28,8 @@ _REPLY = re.compile(
 _CONTROL = bytes(range(32))
 _RUN = _HANDLE = r"[A-Za-z0-9_-]{10}[AEIMQUYcgkosw048]"  # 64 bits in base64url, with one spelling
 _HANDLES = re.compile(f"{_HANDLE}(?:,{_HANDLE})*")
+# What a project can be called. Anything else that an application names may be a token in the wrong place, which no error shows.
+_PROJECT = re.compile(r"[A-Za-z0-9_.-]{1,32}")
 _REVISION = re.compile(rf"({_RUN})\.(0|[1-9][0-9]*)")
 _MOST = 2**33  # seconds: as an instant the year 2242
 MAX_REVISION = 2**63 - 1
@@ -128,7 +130,7 @@ class Reply:
             raise GarbledError("field rev")
         return m[1], int(m[2])
 
-    def error(self, token: str = "") -> NeonauthdError:
+    def error(self, token: str = "", project: str = "") -> NeonauthdError:
         """Makes an error of an ERR reply.
 
         Its text is for people; should it hold the token, which the daemon's
@@ -139,7 +141,7 @@ class Reply:
         except GarbledError as error:
             return error.with_traceback(None)
         leaks = token != "" and token in self.rest
-        return ReplyError(self.word, after, "" if leaks else self.rest)
+        return ReplyError(self.word, after, "" if leaks else self.rest, project if _PROJECT.fullmatch(project) else "")
 
 
 def _text(line: bytes) -> str:
@@ -213,7 +215,7 @@ def _judge(question: Question, text: str) -> tuple[Answer, Grant | None]:
     reply = _parse(text)
     if reply.status == "OK":
         return _accepted(question, *_facts(reply)), granted(reply) if question.keep else None
-    return Rejected(reply.word) if reply.status == "NO" else Unknown(reply.error(question.token)), None
+    return Rejected(reply.word) if reply.status == "NO" else Unknown(reply.error(question.token, question.project)), None
 
 
 Facts = tuple[str, str, str, str, int, int, int, str, int, str]  # what _accepted takes

@@ -12,6 +12,18 @@ from ._words import DEFAULT_SOCKET, SOCKET_VARIABLE
 
 INTERVAL = 60.0  # seconds of silence after a line
 
+# What somebody has to mend before the daemon answers. Other codes pass by themselves.
+_VERSIONS = "the daemon does not understand this client, and may be older: neonauthctl hello shows its version"
+_HINTS = {
+    "unknown-project": "the daemon has no project of that name: neonauthctl hello lists those that it has",
+    "forbidden": "no [[caller]] rule of the daemon lets this user ask that: see them in its configuration",
+    "needs-profile": "only the upstream can judge this credential: if users sign in with such, let the guard ask for the profile",
+    "bad-request": _VERSIONS,
+    "unknown-verb": _VERSIONS,
+    "line-too-long": _VERSIONS,
+    "misconfigured": "the daemon's configuration does not fit the upstream: neonauthd --check and the daemon's log name the fault",
+}
+
 _logger = logging.getLogger("neonauthd")
 
 
@@ -34,6 +46,7 @@ class Trace:
                 return
             requests, self._requests = self._requests, 0
             self._next = now + INTERVAL
-        _logger.warning(
-            "cannot tell whether tokens are good, and %d request(s) got 503%s: %s", requests, self._where, answer.error
-        )
+        hint = _HINTS.get(answer.code)
+        what = "cannot tell whether tokens are good" if hint is None else "does not answer what the guard asks"
+        cause = f"{answer.error}{'' if hint is None else f'; {hint}'}"
+        _logger.warning("%s, and %d request(s) got 503%s: %s", what, requests, self._where, cause)

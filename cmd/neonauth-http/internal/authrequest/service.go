@@ -7,6 +7,7 @@ package authrequest
 import (
 	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -185,6 +186,14 @@ func (s *Service) find(r *http.Request, d *dialect, set *Settings) (f finding, w
 	return f, want
 }
 
+// namedIn is the project that the question named; "": none, or the daemon was not asked.
+func namedIn(u client.Unknown) string {
+	if e, ok := errors.AsType[*client.ReplyError](u.Err); ok {
+		return e.Project
+	}
+	return ""
+}
+
 // complaintInterval is the least time between two complaints of one kind:
 // requests cause them, and requests are the visitor's to send.
 const complaintInterval = 10 * time.Second
@@ -203,7 +212,8 @@ func (s *Service) tellOfUnknown(answer client.Answer) {
 	switch u.Code {
 	case protocol.CodeBadRequest, protocol.CodeUnknownVerb, protocol.CodeUnknownProject, protocol.CodeLineTooLong,
 		protocol.CodeForbidden, protocol.CodeMisconfigured:
-		s.complain(slog.LevelWarn, "the daemon refuses the question", slog.String("code", string(u.Code)))
+		s.complain(slog.LevelWarn, "the daemon refuses the question", slog.String("code", string(u.Code)),
+			slog.String("project", namedIn(u)), slog.String("hint", httpauth.Hint(u.Code)))
 	case protocol.CodeNeedsProfile:
 		s.complain(slog.LevelWarn, "a request carries a credential that only the upstream can judge; if that is how users sign in, ask with level=profile at this location")
 	case protocol.CodeUnavailable, protocol.CodeBusy, protocol.CodeDeadline, protocol.CodeKeysPending: // will pass by itself
