@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"unicode"
 )
 
 // A web server that sends visitors to a login page tells in uriHeader what they asked for, and finds in returnHeader of
@@ -24,10 +25,11 @@ func comeback(reply, asked http.Header) {
 }
 
 // returnTo encodes the target of a request as one value of a query. What could lead to another site becomes "/"; of a
-// target that is too long only the path is left.
+// target that is too long only the path is left. Browsers leave tabs and line ends out of an address, so that "/", a tab
+// and "/evil.example" is another site to them; other control characters stand in no path either.
 func returnTo(target string) string {
 	path, _, _ := strings.Cut(target, "?")
-	if !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || strings.Contains(path, `\`) {
+	if !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || strings.Contains(path, `\`) || strings.ContainsFunc(path, unicode.IsControl) {
 		return url.QueryEscape("/")
 	}
 	for _, whole := range []string{target, path} {
