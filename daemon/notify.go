@@ -3,8 +3,10 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -173,8 +175,23 @@ func (d *Daemon) logStart(l *Listeners) {
 	if d.state.Load().config.Pprof {
 		d.tellOfProfiles(l.Metrics)
 	}
+	d.tellOfStrays()
 	d.opts.Logger.Info("serving", "version", d.opts.Version, "go", runtime.Version(), "projects", strings.Join(names, ","),
 		"socket", address(l.Ordinary), "admin_socket", address(l.Admin), "metrics", address(l.Metrics), "access_log", d.state.Load().config.AccessLog, "inherited", l.Inherited)
+}
+
+// tellOfStrays tells of revocations that cover nobody here because no project has their
+// name, which they go by. In a fleet another host may have it.
+func (d *Daemon) tellOfStrays() {
+	if d.fleet.Fleet() != nil || d.revocations.Len() == 0 {
+		return
+	}
+	all, names := d.revocations.Projects(), d.projects().ByName
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		if names[name] == nil {
+			d.opts.Logger.Warn("revocations are of a project that is not configured, and cover nobody: if it has another name now, what they revoked is accepted again; give it back its name, or revoke anew (REVOCATIONS lists them)", "project", name, "revocations", all[name])
+		}
+	}
 }
 
 // tellOfProfiles tells who can take profiles, where that is not what was meant.

@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/protocol"
 )
@@ -118,5 +120,35 @@ func TestTheListOfRevocationsFitsItsLines(t *testing.T) {
 	}
 	if all, pages := w.list(""); len(all) != maxListed+1 || pages != 2 {
 		t.Errorf("%d in %d pages", len(all), pages)
+	}
+}
+
+// TestRevocationsOfAProjectThatIsNotThereAreTold at a reload and at a start: its tokens may go by another name now.
+func TestRevocationsOfAProjectThatIsNotThereAreTold(t *testing.T) {
+	w := newLiveDaemon(t, withoutOIDC)
+	admin := w.dialAdmin()
+	for _, what := range []string{"project=neon session s", "project=neon subject t", "subject u"} {
+		if reply := admin.ask("REVOKE %s", what); field(reply, "changed") != "1" {
+			t.Fatal(reply)
+		}
+	}
+	w.rewrite(`name = "neon"`, `name = "renamed"`)
+	if strings.Contains(w.log.String(), "not configured") {
+		t.Fatalf("told before:\n%s", w.log)
+	}
+	const told = "project=neon revocations=2"
+	if reply := admin.ask("RELOAD"); reply != "OK" || strings.Count(w.log.String(), told) != 1 {
+		t.Errorf("%s, and not told:\n%s", reply, w.log)
+	}
+	w.halt()
+	loaded, err := config.Load(filepath.Join(w.dir, "neonauthd.toml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.config = loaded
+	w.start()
+	await(t, func() bool { return strings.Count(w.log.String(), told) == 2 })
+	if strings.Contains(w.log.String(), "project=main revocations=") {
+		t.Errorf("told of a project that is there:\n%s", w.log)
 	}
 }

@@ -148,6 +148,7 @@ func (d *Daemon) Reload() error {
 	d.opts.Level.Set(slog.Level(cfg.LogLevel))
 	d.sync(st)
 	d.leases.ForgetAll()
+	d.tellOfStrays()
 	return nil
 }
 

@@ -39,6 +39,17 @@ func (l *List) Page(project string, after Mark, n int) (page []Entry, more bool)
 	return slices.Clip(page[:n]), true
 }
 
+// Projects returns for each project how many revocations are in force that cover its
+// tokens.
+func (l *List) Projects() map[string]int {
+	all := map[string]int{}
+	l.marks.Range(func(k, _ any) bool {
+		all[k.(Mark).Project]++
+		return true
+	})
+	return all
+}
+
 func (l *List) entry(m Mark, v revocation) Entry {
 	e := Entry{Mark: m, Origin: v.origin}
 	if v.made != 0 {
