@@ -73,7 +73,8 @@ func TestDemoShowsItsThreeAnswersAndLeavesNothingBehind(t *testing.T) {
 func pasteAll(t *testing.T, told []string) {
 	t.Helper()
 	var exports, remark, minted string
-	statuses := map[string]int{"# accepted": 0, "# rejected": 1, "# unknown": 3, "# the live profile": 0}
+	statuses := map[string]int{"# accepted": 0, "# rejected (exit 1): there": 1, "# unknown": 3, "# introspection": 0, "# logout": 0, "# rejected (exit 1): so": 1, "# the live profile": 0}
+	prints := map[string]string{"# introspection": `"active": true`, "# logout": "ended: the session", "# rejected (exit 1): so": "rejected: revoked"}
 	ran := 0
 	for _, line := range told {
 		switch {
@@ -86,6 +87,9 @@ func pasteAll(t *testing.T, told []string) {
 			for prefix, want := range statuses {
 				if strings.HasPrefix(remark, prefix) && status != want {
 					t.Errorf("%s\n%s\nexit status %d, expected %d:\n%s", remark, line, status, want, out)
+				}
+				if strings.HasPrefix(remark, prefix) && !strings.Contains(out, prints[prefix]) {
+					t.Errorf("%s\n%s\nprints\n%s\nand not %s", remark, line, out, prints[prefix])
 				}
 			}
 			ran++

@@ -164,7 +164,7 @@ func TestStandinServesADaemonToo(t *testing.T) {
 		_, hello := s.ask("", "hello")
 		text, err := json.Marshal(hello)
 		must(t, err)
-		for _, project := range []string{"main", "neon", "oidc"} {
+		for _, project := range []string{"main", "members", "neon", "oidc"} {
 			if !slices.Contains(strings.FieldsFunc(string(text), func(r rune) bool { return strings.ContainsRune(`[]{}:,"`, r) }), project) {
 				t.Errorf("there is no project %s: %s", project, text)
 			}
@@ -172,5 +172,29 @@ func TestStandinServesADaemonToo(t *testing.T) {
 	})
 	if status, out := shell(t, e2e.Program("neonauthd")+" standin --dir "+dir); status != 2 || !strings.Contains(out, "add --daemon") {
 		t.Errorf("--dir without a daemon: %d %s", status, out)
+	}
+}
+
+// TestTheTokenThatADemoShowsEndsWithItsSession, and the next start of the same seed has
+// forgotten that.
+func TestTheTokenThatADemoShowsEndsWithItsSession(t *testing.T) {
+	t.Parallel()
+	dir := e2e.NewFolder(t).Path("run/demo")
+	for range 2 {
+		runs(t, []string{"demo", "--dir", dir, "--seed", "logout"}, func(s seeded) {
+			ask := func(status int, args ...string) {
+				t.Helper()
+				if got, answer := s.ask("", args...); got != status {
+					t.Errorf("%q: %d %v, want %d", args, got, answer, status)
+				}
+			}
+			ask(0, "profile", "--project", "members", "--token-file", dir+"/opaque.token")
+			ask(1, "verify", "--project", "members", "--token-file", dir+"/logout.jwt")
+			ask(1, "logout", "--project", "members", "--token-file", dir+"/forged.jwt")
+			ask(0, "profile", "--project", "members", "--token-file", dir+"/opaque.token")
+			ask(0, "logout", "--project", "members", "--token-file", dir+"/logout.jwt")
+			ask(1, "profile", "--project", "members", "--token-file", dir+"/opaque.token")
+			ask(0, "verify", "--token-file", dir+"/valid.jwt")
+		})
 	}
 }

@@ -21,11 +21,17 @@ const (
 	urlFile    = "upstream" // the upstream's address, for those who mint tokens
 	validFile  = "valid.jwt"
 	forgedFile = "forged.jwt"
+	secretFile = "introspection-secret"
+	opaqueFile = "opaque.token" // of a session that logoutFile ends
+	logoutFile = "logout.jwt"
 	stateDir   = "state"
 )
 
+// membersProject is the project that takes an OAuth server's tokens.
+const membersProject = "members"
+
 func written() []string {
-	return []string{configFile, keyFile, urlFile, validFile, forgedFile, stateDir}
+	return []string{configFile, keyFile, urlFile, validFile, forgedFile, secretFile, opaqueFile, logoutFile, stateDir}
 }
 
 // folder is that of one demo.
@@ -94,6 +100,7 @@ func (f *folder) prepare(upstream *standin.Standin, allPresets bool) error {
 	text := fmt.Sprintf("# Written by neonauthd demo.\nsocket = %q\nadmin_socket = %q\nstate_dir = %q\n\n",
 		f.file("neonauthd.sock"), f.file("admin.sock"), f.file(stateDir))
 	text += strings.Replace(upstream.ConfigBlock(standin.Stack, "./"+keyFile), `name = "stack"`, `name = "main"`, 1)
+	text += members(upstream)
 	if allPresets {
 		text += upstream.ConfigBlock(standin.Neon, "") + upstream.ConfigBlock(standin.OIDC, "")
 	}
@@ -102,17 +109,33 @@ func (f *folder) prepare(upstream *standin.Standin, allPresets bool) error {
 	return errors.Join(
 		f.write(configFile, text),
 		f.write(keyFile, upstream.ServerKey()),
+		f.write(secretFile, upstream.ClientSecret()),
 		f.writeTokens(upstream),
 		f.write(urlFile, upstream.BaseURL()+"\n"),
 	)
 }
 
-// writeTokens writes the files with tokens.
+// members is the project of an OAuth server's resource: it introspects, and takes
+// logout tokens.
+func members(upstream *standin.Standin) string {
+	return fmt.Sprintf("[[project]]\nname = %q\npreset = \"neon\"\nbase_url = %q\nresources = [%q]\nlogout_client_ids = [%[4]q]\n"+
+		"introspection = { client_id = %[4]q, secret = %[5]q }\n\n",
+		membersProject, upstream.ServiceURL(standin.Neon), upstream.Resource(), upstream.Client(), "./"+secretFile)
+}
+
+// writeTokens writes the files with tokens. The opaque one is of a new session each
+// time: somebody may have ended the last one.
 func (f *folder) writeTokens(upstream *standin.Standin) error {
 	subject := upstream.ID(defaultUser + domain)
+	ending := standin.TokenSpec{Subject: subject, Lifetime: TokenLifetime, Resources: []string{upstream.Resource()}}
+	if session, err := upstream.SignIn(subject); err == nil { // not while somebody has banned the user
+		ending.Session = session.SessionID
+	}
 	return errors.Join(
 		f.write(validFile, upstream.StackToken(standin.TokenSpec{Subject: subject})),
 		f.write(forgedFile, upstream.StackToken(standin.TokenSpec{Subject: subject, Forged: true})),
+		f.write(opaqueFile, upstream.OpaqueToken(standin.Neon, ending)),
+		f.write(logoutFile, upstream.LogoutToken(standin.Neon, ending)),
 	)
 }
 

@@ -50,6 +50,12 @@ const demoScreen = `neonauthd demo: an upstream and a daemon are running; Ctrl-C
 {{neonauthctl}} verify --project down --token-file "$DEMO/valid.jwt"
 # more tokens, each good for {{good}}: of ada, grace, bob, or whom you like; also --expired, --forged, --restricted
 {{neonauthd}} demo token --user grace
+# introspection (exit 0): an opaque token, which the upstream is asked about
+{{neonauthctl}} profile --project members --token-file "$DEMO/opaque.token"
+# logout (exit 0): the upstream says that this session has ended
+{{neonauthctl}} logout --project members --token-file "$DEMO/logout.jwt"
+# rejected (exit 1): so the same token is revoked, at once
+{{neonauthctl}} profile --project members --token-file "$DEMO/opaque.token"
 # the live profile behind the token, and the same questions by hand
 {{neonauthctl}} profile --token-file "$DEMO/valid.jwt"
 printf 'VERIFY %s\n' "$(cat "$DEMO/valid.jwt")" | socat -t 5 - UNIX-CONNECT:"$NEONAUTHD_SOCKET"
@@ -67,8 +73,12 @@ const standinScreen = `stand-in upstream at {{url}}, and a daemon that asks it; 
 
 {{exports}}
 
-# a token that is good for {{good}}; the daemon's projects are main, neon, oidc, and down, whose upstream does not answer
+# a token that is good for {{good}}; the daemon's projects are main, members, neon, oidc, and down, whose upstream does not answer
 {{neonauthd}} demo token --user ada
+# introspection (exit 0): an opaque token, which the upstream is asked about
+{{neonauthctl}} profile --project members --token-file "$DEMO/opaque.token"
+# logout: its session ends, and the same question is answered "rejected"
+{{neonauthctl}} logout --project members --token-file "$DEMO/logout.jwt"
 
 `
 
