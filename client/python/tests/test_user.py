@@ -79,6 +79,22 @@ class Users(unittest.TestCase):
                 with self.subTest(case["name"]):
                     self.assertLessEqual(json.loads(case["json"]).keys(), shape.__annotations__.keys())
 
+    def test_pydantic_makes_none_of_what_is_sent(self) -> None:
+        answer = self.ask({"level": "claims", "subject": "u", "json": '{"sub":"u","email":"u@example.org"}'})
+        kinds: list[tuple[Any, Any, str]] = [
+            (neonauthd.User, answer.user, r"Depends\(current_user\)"), (Accepted, answer, r"Depends\(current_answer\)"),
+        ]  # fmt: skip
+        for kind, one, advice in kinds:
+            schema = kind.__get_pydantic_core_schema__(kind, lambda source: ["inner", source])
+            self.assertEqual((schema["type"], schema["schema"]), ("function-before", ["inner", kind]))
+            check = schema["function"]["function"]
+            response = dataclasses.asdict(one)
+            self.assertEqual((check(one), check(response)), (one, response))
+            sent = json.loads(json.dumps(response, default=str))
+            for value in (sent, {}, {**sent, "scopes": None}, [sent], "u", None, {kind.__name__: one}):
+                with self.assertRaisesRegex(ValueError, advice):
+                    check(value)
+
     def test_the_shapes_of_any_preset_have_what_each_has(self) -> None:
         for one, every in (
             (neonauthd.StackClaims, neonauthd.Claims), (neonauthd.NeonClaims, neonauthd.Claims),

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Literal, NoReturn, TypeAlias, cast
 
 from ._errors import NeonauthdError, ReplyError
+from ._pydantic import Handler, told_alone
 from ._shapes import Claims, Profile
 from ._user import User, claims_in, object_in, user_of
 
@@ -52,6 +53,10 @@ class Accepted(_Outcome):
 
     # The claims part of the token, at level profile.
     _payload: str = field(default="", repr=False, compare=False, kw_only=True)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Handler) -> dict[str, Any]:
+        return told_alone(cls, source, handler, "expires", datetime, "answer: Accepted = Depends(current_answer)")
 
     def data(self) -> dict[str, Any]:
         """Parses json. The dictionary is new with each call and the caller's own."""

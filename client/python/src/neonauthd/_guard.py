@@ -105,9 +105,33 @@ class Options(TypedDict, Generic[Request], total=False):
     on_unknown: Callable[[Request, Unknown], None]
 
 
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def held(advice: str) -> Callable[[F], F]:
+    """Puts the advice into Python's own message about arguments that are missing or too many.
+
+    That message begins with the qualified name of what is called.
+    """
+
+    def mark(function: F) -> F:
+        function.__qualname__ = f"neonauthd: {advice}: {function.__qualname__}"
+        return function
+
+    return mark
+
+
 def anybody(request: object, answer: object) -> bool:
     """What allow is where none is given."""
     return True
+
+
+def check_view(view: object, in_a_class: str) -> None:
+    """Raises TypeError for what a decorator cannot put behind a guard."""
+    if isinstance(view, type):
+        raise TypeError(f"neonauthd: a Guard decorates functions: write {in_a_class}")
+    if not callable(view):
+        raise TypeError("neonauthd: a Guard decorates a view, and that is no function")
 
 
 def check_refuse(refuse: object) -> None:
@@ -122,6 +146,8 @@ _REQUIREMENTS = ("email_verified", "team", "kinds", "scopes")
 def _check(optional: object, options: Mapping[str, Any]) -> None:
     """Raises TypeError for what is no option, and for one that is not what it has to be."""
     unknown = options.keys() - Options.__annotations__
+    if "app" in unknown:
+        raise TypeError("neonauthd: that Guard is no middleware: write add_middleware(Guard) with that of neonauthd.asgi")
     if unknown:
         raise TypeError(f"neonauthd: a guard has no option {sorted(unknown)[0]!r}")
     for name, value in {"optional": optional, **options}.items():

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NoReturn
 
+from ._pydantic import Handler, told_alone
+
 _ODD: Final = "odd"  # a flag that is there, and neither true nor false
 _Flag = bool | Literal["odd"] | None
 
@@ -36,6 +38,10 @@ class User:
     session_id: str = field(repr=False)  # the sign-in that the token comes from
     kind: Literal["normal", "restricted", "anonymous", "machine", "team", ""]  # machines and teams are no users
     scopes: tuple[str, ...] = field(default=(), repr=False)  # of an OAuth client's token; those of sessions have none
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Handler) -> dict[str, Any]:
+        return told_alone(cls, source, handler, "scopes", tuple, "user: User = Depends(current_user)")
 
 
 def user_of(subject: str, principal: str, found: Mapping[str, Any], token: Mapping[str, Any] | None) -> User:

@@ -91,6 +91,7 @@ class Guard:
     responses are.
     """
 
+    @_guard.held("write app.add_middleware(Guard), or app = Guard(app), with the options by name")
     def __init__(
         self,
         app: Application,
@@ -111,6 +112,7 @@ class Guard:
             values_of, _guard.shared_async_client() if client is None else client, allow, optional, **options
         )
 
+    @_guard.held("write app.add_middleware(Guard), or app = Guard(app), with the options by name")
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)

@@ -179,9 +179,11 @@ def middleware(get_response: Callable[..., Any]) -> Callable[..., Any]:
 def guard(*view: NoReturn, **options: Any) -> Callable[[View], View]:
     """Puts one view behind a guard, with options of its own: those of neonauthd.wsgi.Guard, without paths."""
     if view:
-        raise TypeError("neonauthd: guard takes options alone: write @guard() above the view")
+        raise TypeError("neonauthd: guard takes options alone: write @guard() above the view, or \"neonauthd.django.middleware\" in MIDDLEWARE")
 
+    @_guard.held("write @guard() above the view, with one call")
     def decorate(view: View) -> View:
+        _guard.check_view(view, '@method_decorator(guard(), name="dispatch") above the class')
         asynchronous = iscoroutinefunction(view)
         gate = _Gate(asynchronous, **options)
 

@@ -96,13 +96,19 @@ class Guard(SecurityBase):
         self._rules = rules(optional=False)
         self._optional_rules = rules(optional=True)
 
+    def __deepcopy__(self, memo: object) -> NoReturn:
+        # FastAPI copies the default of a parameter, and everybody would come in with it.
+        raise TypeError("neonauthd: a Guard is no user: write user: User = Depends(current_user), not user: User = current_user")
+
     def __getattr__(self, name: str) -> NoReturn:
         raise AttributeError(f"neonauthd: a Guard has no {name!r}: write user: User = Depends(current_user), without a call")
 
+    @_guard.held("write Depends(current_user), without a call")
     async def __call__(self, connection: HTTPConnection) -> User:
         """The user of the request."""
         return (await self.answer(connection)).user
 
+    @_guard.held("write Depends(current_answer), without a call")
     async def answer(self, connection: HTTPConnection) -> Accepted:
         """The answer under which the request is let through."""
         answer = await self._judge(self._rules, connection)
@@ -110,6 +116,7 @@ class Guard(SecurityBase):
             self._refuse(connection, Refusal(401, "", "no-token"))
         return answer
 
+    @_guard.held("write Depends(optional_user), without a call")
     async def optional(self, connection: HTTPConnection) -> User | None:
         """The user of the request; None: it carries no token. A bad token is answered all the same."""
         answer = await self._judge(self._optional_rules, connection)

@@ -20,7 +20,7 @@ import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, Unpack, cast
 
-from flask import Blueprint, Request, Response, current_app, make_response, request
+from flask import Blueprint, Request, Response, current_app, has_request_context, make_response, request
 
 from . import _guard, wsgi
 from ._answer import Accepted, Answer
@@ -115,8 +115,10 @@ class Guard:
             _values_of, _guard.shared_client() if client is None else client, allow, optional, **options
         )
 
+    @_guard.held("write @guard above the view, without a call, or before_request(guard.check)")
     def __call__(self, view: View) -> View:
         """Puts a view behind the guard: the decorator next to the view, below that of the route."""
+        _guard.check_view(view, "decorators = [guard] in the class")
 
         @functools.wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Any:
@@ -125,8 +127,11 @@ class Guard:
 
         return cast(View, guarded)
 
+    @_guard.held("write @guard above the view, or before_request(guard.check)")
     def check(self) -> Response | None:
         """The response with which the current request is refused; None: it may come in."""
+        if not has_request_context():
+            raise RuntimeError("neonauthd: there is no request: write before_request(guard.check), without a call")
         current: Request = cast(Any, request)._get_current_object()  # what stands for it in this context
         current.environ.pop(KEY, None)
         described = self._rules.described(current.path, current.method)

@@ -119,6 +119,7 @@ class Guard:
     once and then at most once a minute, with the socket and the cause.
     """
 
+    @_guard.held("write app = Guard(app), with the options by name")
     def __init__(
         self,
         app: WSGIApplication,

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import unittest
+from collections.abc import Callable
 from typing import Any
 
 import django
@@ -13,6 +14,7 @@ from django.core.handlers.asgi import ASGIHandler
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.test import AsyncClient, Client, override_settings
 from django.urls import path
+from django.views import View
 
 if not settings.configured:
     settings.configure(
@@ -184,6 +186,20 @@ class DjangoMiddleware(Cases):
         for wrong in ({"exclud": []}, {"exclude": "/health"}, {"exclude": ["health"]}, {"kinds": ["admin"]}, {"client": FakeAsyncClient()}):
             with override_settings(NEONAUTHD=wrong), self.assertRaises(ImproperlyConfigured):
                 Client().get("/account")
+
+    def test_a_guard_that_is_held_wrongly_says_how_to_hold_it(self) -> None:
+        factory: Any = guard
+        mistakes: list[tuple[Callable[[], Any], str]] = [
+            (lambda: factory(lambda request: None), r'write @guard\(\) above the view, or "neonauthd.django.middleware" in MIDDLEWARE'),
+            (lambda: factory()(), r"write @guard\(\) above the view, with one call"),
+            (lambda: factory()(View), r'write @method_decorator\(guard\(\), name="dispatch"\)'),
+            (lambda: factory()("view"), "decorates a view"),
+        ]
+        for wrong, advice in mistakes:
+            with self.assertRaisesRegex(TypeError, f"^neonauthd: .*{advice}"):
+                wrong()
+        with override_settings(MIDDLEWARE=["neonauthd.django.guard"]), self.assertRaisesRegex(TypeError, "in MIDDLEWARE"):
+            Client().get("/account")
 
     def test_one_view_may_ask_for_more(self) -> None:
         for path in ("/team/7", "/team-async/7"):

@@ -1,5 +1,4 @@
 import asyncio
-import copy
 import unittest
 from collections.abc import Callable
 from typing import Any, cast
@@ -118,8 +117,54 @@ class FastAPIDependencies(Cases):
             cast(Any, neonauthd.fastapi.current_user).id
         with self.assertRaisesRegex(TypeError, "takes options alone"):
             Guard(lambda: "view")  # type: ignore[arg-type]
-        copied = copy.deepcopy(neonauthd.fastapi.current_user)
-        self.assertEqual(copied.scheme_name, "neonauthd")
+        ready: Any = neonauthd.fastapi
+        plain: Any = Guard
+        mistakes: list[tuple[Callable[[], Any], str]] = [
+            (lambda: Depends(ready.current_user()), r"write Depends\(current_user\), without a call"),
+            (lambda: Depends(ready.current_answer()), r"write Depends\(current_answer\), without a call"),
+            (lambda: Depends(ready.optional_user()), r"write Depends\(optional_user\), without a call"),
+            (lambda: Depends(cast(Any, Guard(team="one"))()), r"write Depends\(current_user\), without a call"),
+            (lambda: ready.current_user, r"write user: User = Depends\(current_user\), not"),
+            (lambda: Depends(Guard), ""),
+            (lambda: Depends(User), ""),
+        ]
+        for wrong, advice in mistakes:
+            app = FastAPI()
+            with self.assertRaisesRegex(Exception, advice):
+
+                @app.get("/account")
+                async def account(user: User = wrong()) -> str:
+                    return "in"
+
+        with self.assertRaisesRegex(AttributeError, r"write user: User = Depends\(current_user\)"):
+            FastAPI().get("/account", dependencies=[ready.current_user])(lambda: "in")
+        app = FastAPI()
+        app.add_middleware(plain)
+        with self.assertRaisesRegex(TypeError, r"add_middleware\(Guard\) with that of neonauthd.asgi"):
+            TestClient(app).get("/account")
+
+    def test_nobody_can_send_a_user(self) -> None:
+        app = FastAPI()
+
+        @app.post("/account")
+        async def account(user: User) -> str:  # without Depends it is the body
+            return user.id
+
+        sent: dict[str, object] = {"id": "ada", "email": "", "email_verified": True, "name": "", "image_url": "", "team_id": "", "session_id": "", "kind": "normal"}
+        bodies: list[dict[str, object]] = [sent, {**sent, "scopes": ["all"]}, {"user": sent}, {}]
+        for body in bodies:
+            self.assertNotEqual(TestClient(app, raise_server_exceptions=False).post("/account", json=body).status_code, 200)
+
+    def test_a_response_may_be_the_user(self) -> None:
+        app = FastAPI()
+        guard = Guard(client=self.fake)
+
+        @app.get("/account")
+        async def account(user: User = Depends(guard)) -> User:
+            return user
+
+        response = TestClient(app).get("/account", headers=bearing("ada")).json()
+        self.assertEqual((response["id"], response["scopes"]), ("ada", []))
 
     def test_each_kind_of_view_and_of_dependency(self) -> None:
         client = self.client()

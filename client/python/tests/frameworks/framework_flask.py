@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import unittest
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 from flask import Blueprint, Flask
+from flask.views import MethodView
 from flask_cors import CORS
 
 from neonauthd import wsgi
@@ -72,6 +74,25 @@ class FlaskViews(Cases):
     def test_a_guard_in_place_of_its_decorator_says_what_to_write(self) -> None:
         with self.assertRaisesRegex(TypeError, "write guard = Guard"):
             Guard(lambda: "view")  # type: ignore[arg-type]
+        guard: Any = Guard(client=self.fake)
+        mistakes: list[tuple[Callable[[], Any], str]] = [
+            (lambda: guard(), "write @guard above the view, without a call"),
+            (lambda: guard.check(lambda: "view"), "write @guard above the view, or before_request"),
+            (lambda: guard.check(), r"write before_request\(guard.check\), without a call"),
+            (lambda: guard(MethodView), r"write decorators = \[guard\] in the class"),
+            (lambda: guard("view"), "decorates a view"),
+        ]
+        for wrong, advice in mistakes:
+            with self.assertRaisesRegex((TypeError, RuntimeError), f"^neonauthd: .*{advice}"):
+                wrong()
+
+    def test_a_guard_in_place_of_its_check_lets_nobody_in(self) -> None:
+        app = Flask(__name__)
+        app.testing = True
+        app.before_request(cast(Any, Guard(client=self.fake)))
+        app.get("/account")(lambda: "in")
+        with self.assertRaisesRegex(TypeError, r"before_request\(guard.check\)"):
+            app.test_client().get("/account", headers=bearing("ada"))
 
     def test_an_async_view_may_be_guarded(self) -> None:
         app = self.app()

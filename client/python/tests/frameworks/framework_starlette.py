@@ -97,6 +97,15 @@ class StarletteMiddleware(Cases):
             self.assertEqual(response.headers["access-control-allow-origin"], ORIGIN["Origin"])
         self.assertEqual(client.options("/account", headers=PREFLIGHT).status_code, 200)
 
+    def test_a_guard_that_is_held_wrongly_says_how_to_hold_it(self) -> None:
+        guard: Any = Guard
+        advice = r"^neonauthd: write app.add_middleware\(Guard\), or app = Guard\(app\)"
+        with self.assertRaisesRegex(TypeError, advice):
+            Starlette(routes=ROUTES).add_middleware(guard())
+        for app in (Starlette(routes=ROUTES, middleware=[Middleware(guard(Starlette()))]), guard):
+            with self.assertRaisesRegex(TypeError, advice):
+                TestClient(app).get("/account")
+
     def test_paths_may_be_excluded(self) -> None:
         client = TestClient(self.app(exclude=["/health", "/open-live"]))
         self.assertEqual(client.get("/health", headers=bearing("ada")).text, "nobody")
