@@ -29,7 +29,11 @@ func newAccessLog(destination string, dir *statedir.Dir, log *slog.Logger) (*acc
 	if err != nil {
 		return nil, program.ConfigError{Err: err}
 	}
-	return accesslog.New(accesslog.Options{Destination: destination, Key: key, Program: "neonauthd", Logger: log})
+	l, err := accesslog.New(accesslog.Options{Destination: destination, Key: key, Program: "neonauthd", Logger: log})
+	if err != nil {
+		return nil, program.ConfigError{Err: err}
+	}
+	return l, nil
 }
 
 // ownAccessKey is the key that this host made for itself. It is made anew where it

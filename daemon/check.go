@@ -39,7 +39,10 @@ func Check(ctx context.Context, out io.Writer, cfg config.Config, opts Options) 
 	}
 	if cfg.AccessLog != "" {
 		fmt.Fprintf(out, "access log    %s\n", cfg.AccessLog)
-		if err := accesslog.Inspect(cfg.AccessLog); err != nil {
+		if err := accesslog.Unsafe(cfg.AccessLog); err != nil {
+			wrong++
+			fmt.Fprintf(out, "WRONG         %v\n", err)
+		} else if err := accesslog.Inspect(cfg.AccessLog); err != nil {
 			fmt.Fprintf(out, "warn          access log: %v; lines are lost until it is there (LogsDirectory= in the unit makes a folder at the start)\n", err)
 		}
 	}

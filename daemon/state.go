@@ -129,7 +129,7 @@ func (d *Daemon) Reload() error {
 		return err
 	}
 	old := d.state.Load()
-	if err := fixed(&old.config, &cfg); err != nil {
+	if err := errors.Join(fixed(&old.config, &cfg), d.access.Unsafe()); err != nil {
 		return err
 	}
 	st, err := d.build(cfg, old)

@@ -34,7 +34,11 @@ const gcPercent = 400
 
 // checkConfig fails if the configuration file does not hold.
 func (f *flags) checkConfig() error {
-	if _, err := authrequest.Load(f.config); err != nil {
+	set, err := authrequest.Load(f.config)
+	if err == nil {
+		err = accesslog.Unsafe(set.AccessLog())
+	}
+	if err != nil {
 		return program.ConfigError{Err: err}
 	}
 	return nil
@@ -148,6 +152,11 @@ func (f *flags) reload(s *authrequest.Service, log *slog.Logger) {
 	s.Reopen() // whatever becomes of the rest: a file that was moved must not be written to any more
 	set, err := authrequest.Load(f.config)
 	if err != nil {
+		s.Kept()
+		log.Error("the configuration was not reloaded, the old one holds", "error", err)
+		return
+	}
+	if err := s.UnsafeLog(); err != nil {
 		s.Kept()
 		log.Error("the configuration was not reloaded, the old one holds", "error", err)
 		return

@@ -214,17 +214,12 @@ func (d *Dir) Close() error {
 // is none. A missing one is none either. Asked by root, it judges as the user
 // whom the directory belongs to.
 func Inspect(path string) error {
-	info, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return nil
-	}
-	if err != nil {
+	} else if err != nil {
 		return err
 	}
-	uid := os.Geteuid()
-	if owner, known := folders.Owner(info); known && uid == 0 {
-		uid = owner
-	}
+	uid := folders.UserOf(path)
 	resolved, err := folders.Check(path, uid)
 	if err != nil {
 		return err
@@ -242,7 +237,7 @@ func Inspect(path string) error {
 	for _, e := range entries {
 		info, err := e.Info()
 		if err == nil {
-			err = checkFile(filepath.Join(path, e.Name()), info, uid)
+			err = folders.CheckFile(filepath.Join(path, e.Name()), info, uid)
 		}
 		all = append(all, err)
 	}

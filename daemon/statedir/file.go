@@ -59,22 +59,7 @@ func (d *Dir) check(root *os.Root, name string, f *os.File) error {
 	if err != nil {
 		return err
 	}
-	return checkFile(path, info, os.Geteuid())
-}
-
-// checkFile refuses what neither root nor uid has written, or what others may
-// write to.
-func checkFile(path string, info fs.FileInfo, uid int) error {
-	owner, known := folders.Owner(info)
-	switch {
-	case !info.Mode().IsRegular():
-		return fmt.Errorf("%s is no ordinary file", path)
-	case known && owner != 0 && owner != uid:
-		return fmt.Errorf("%w: %s belongs to another user (%d)", folders.ErrUnsafe, path, owner)
-	case info.Mode().Perm()&0o022 != 0:
-		return fmt.Errorf("%w: %s is writable by others; chmod go-w, if you know that nobody has changed it", folders.ErrUnsafe, path)
-	}
-	return nil
+	return folders.CheckFile(path, info, os.Geteuid())
 }
 
 // Replace replaces a file by what write writes, with mode 0600: readers see the

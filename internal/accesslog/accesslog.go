@@ -7,6 +7,7 @@ package accesslog
 import (
 	"errors"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -97,9 +98,13 @@ type Log struct {
 	written, lost atomic.Uint64
 }
 
-// New returns a Log, nil for no destination. It opens nothing: Run does.
+// New returns a Log, nil for no destination. It opens nothing: Run does. A file that
+// others could put another in the place of is refused, with folders.ErrUnsafe.
 func New(o Options) (*Log, error) {
 	if err := Check(o.Destination); o.Destination == "" || err != nil {
+		return nil, err
+	}
+	if err := refusal(o.Destination, os.Geteuid()); err != nil {
 		return nil, err
 	}
 	return &Log{Options: o, journal: journalSocket, lines: make(chan Line, MaxWaiting), reopen: make(chan struct{}, 1)}, nil
@@ -133,8 +138,16 @@ func (l *Log) Lost() uint64 {
 	return l.lost.Load()
 }
 
+// Unsafe is why the destination would be refused now, as New does it; nil if it is not.
+func (l *Log) Unsafe() error {
+	if l == nil {
+		return nil
+	}
+	return refusal(l.Destination, os.Geteuid())
+}
+
 // Reopen opens the destination anew before the next line: what rotates files
-// asks for it.
+// asks for it. A file that cannot be opened anew stays open, and the logger hears why.
 func (l *Log) Reopen() {
 	if l == nil {
 		return

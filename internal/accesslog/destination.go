@@ -11,19 +11,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 )
-
-// fileMode is that of a log file which is made here, whatever the umask: the group
-// may read it.
-const fileMode = 0o640
 
 // journalSocket takes messages in the journal's own form.
 const journalSocket = "/run/systemd/journal/socket"
 
 // Inspect says what keeps a destination from being written to, as far as can be told
-// without writing: there has to be a folder for a file, and a socket.
+// without writing: there has to be a folder for a file, and a socket. For more, see Unsafe.
 func Inspect(to string) error {
 	kind, path, _ := strings.Cut(to, ":")
 	if kind == "file" {
@@ -48,7 +43,7 @@ func (l *Log) connect(by time.Time) (destination, error) {
 	defer cancel()
 	switch kind, path, _ := strings.Cut(l.Destination, ":"); kind {
 	case "file":
-		return openFile(path)
+		return openFile(path, os.Geteuid())
 	case "unix":
 		return new(net.Dialer).DialContext(ctx, "unix", path)
 	}
@@ -57,20 +52,6 @@ func (l *Log) connect(by time.Time) (destination, error) {
 		return nil, errors.New("there is no journal here")
 	}
 	return &journaled{nc, "PRIORITY=6\nNEONAUTH_ACCESS=1\nSYSLOG_IDENTIFIER=" + l.Program + "\nMESSAGE="}, err
-}
-
-// openFile opens a file to append to, and makes it if it is not there. What is no
-// ordinary file, such as /dev/stdout, is written to as it is.
-func openFile(path string) (*os.File, error) {
-	const flags = os.O_WRONLY | os.O_APPEND | syscall.O_NONBLOCK // a pipe without a reader must not hold up anybody
-	file, err := os.OpenFile(path, flags|os.O_CREATE|os.O_EXCL, fileMode)
-	if errors.Is(err, fs.ErrExist) {
-		return os.OpenFile(path, flags, 0)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return file, file.Chmod(fileMode)
 }
 
 // journaled writes each line as a message (systemd's "Native Journal Protocol").

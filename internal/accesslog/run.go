@@ -24,6 +24,7 @@ const (
 type writer struct {
 	*Log
 	out     destination // nil: has to be opened
+	old     bool        // out is a file that was to be opened anew, and could not be
 	torn    bool        // the last write ended within a line
 	text    bytes.Buffer
 	count   int       // of lines in text
@@ -46,7 +47,7 @@ func (l *Log) Run(ctx context.Context) {
 		case line := <-l.lines:
 			w.write(line)
 		case <-l.reopen:
-			w.close()
+			w.renew()
 			w.put()
 		case <-ctx.Done():
 			w.end = time.Now().Add(lastLimit)
@@ -92,8 +93,11 @@ func (w *writer) gather(line Line) {
 func (w *writer) put() {
 	select {
 	case <-w.reopen: // before the lines of those who ask from now on
-		w.close()
+		w.renew()
 	default:
+		if w.old {
+			w.renew()
+		}
 	}
 	rest, failed := w.text.Bytes(), error(nil)
 	for range 2 {
@@ -150,6 +154,27 @@ func (w *writer) limit() time.Time {
 	return at
 }
 
+// renew has the destination opened anew. A file stays open if that fails: its lines are
+// where the operator has moved it, and not lost.
+func (w *writer) renew() {
+	if _, file := w.out.(*os.File); !file {
+		w.close()
+		return
+	}
+	next, err := w.connect(w.limit())
+	if err != nil {
+		w.old = true
+		w.Logger.Error("access log not opened anew: lines go on into the file that was open before; mend what the error names, it is tried again with each request",
+			program.Every(complaintInterval), slog.String("error", err.Error()))
+		return
+	}
+	if w.old {
+		w.Logger.Info("access log opened anew")
+	}
+	w.close()
+	w.out = next
+}
+
 func (w *writer) open() (err error) {
 	if w.out == nil {
 		w.out, err = w.connect(w.limit())
@@ -163,7 +188,7 @@ func (w *writer) open() (err error) {
 func (w *writer) close() {
 	if w.out != nil {
 		_ = w.out.Close()
-		w.out = nil
+		w.out, w.old = nil, false
 	}
 }
 

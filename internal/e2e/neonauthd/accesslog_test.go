@@ -228,3 +228,48 @@ func TestAKeyOfTheAccessLogThatIsTooShortIsRefused(t *testing.T) {
 		t.Errorf("status %d: %s", code, said)
 	}
 }
+
+// TestAnAccessLogInAFolderOfOthersIsRefused, at a check, at a start, and by a reload, which
+// leaves everything as it is: whoever can write in the folder could lead the daemon to
+// another file.
+func TestAnAccessLogInAFolderOfOthersIsRefused(t *testing.T) {
+	t.Parallel()
+	c, h := e2e.NewUpstream(t, standin.Options{}), e2e.NewFolder(t)
+	dir := h.Path("logs")
+	must(t, os.Mkdir(dir, 0o755))
+	settings := e2e.Settings{Top: fmt.Sprintf("access_log = %q", "file:"+dir+"/access.log"), Tables: []string{c.Project(t, h, standin.Stack, quick)}}
+	i := e2e.Serve(t, h, settings)
+	token, _ := c.User("Ada")
+	peer := e2e.Call(t, h.Socket())
+	peer.Expect(t, "VERIFY "+token, "OK .*")
+	awaitLines(t, dir+"/access.log", 1)
+	must(t, os.Rename(dir+"/access.log", dir+"/moved"))
+	must(t, os.Chmod(dir, 0o777))
+	must(t, os.Symlink(h.Config(), dir+"/access.log"))
+	before, err := os.ReadFile(h.Config())
+	must(t, err)
+	if reply := e2e.Call(t, h.AdminSocket()).Ask(t, "RELOAD"); !strings.HasPrefix(reply, "ERR ") {
+		t.Errorf("a reload: %s", reply)
+	}
+	peer.Expect(t, "VERIFY "+token, "OK .*")
+	awaitLines(t, dir+"/moved", 2)
+	if after, err := os.ReadFile(h.Config()); string(after) != string(before) || err != nil {
+		t.Errorf("the file that the link leads to has changed: %s %v", after, err)
+	}
+	i.Signal(t, syscall.SIGTERM)
+	i.AwaitEnd(t)
+	for _, want := range []string{"access log not opened anew", "configuration not reloaded"} {
+		if !strings.Contains(i.Stderr.String(), want) {
+			t.Errorf("the log does not say %q:\n%s", want, i.Stderr.String())
+		}
+	}
+	const refusal = "access_log: not safe: %s is writable by others"
+	again := h.Launch(t)
+	if code, said := again.AwaitEnd(t), again.Stderr.String(); code != 78 || !strings.Contains(said, fmt.Sprintf(refusal, dir)) {
+		t.Errorf("a start: status %d: %s", code, said)
+	}
+	check := exec.Command(e2e.Program("neonauthd"), "--config", h.Config(), "--check")
+	if out, err := check.CombinedOutput(); err == nil || !strings.Contains(string(out), "WRONG         "+fmt.Sprintf(refusal, dir)) {
+		t.Errorf("a check: %v\n%s", err, out)
+	}
+}

@@ -16,7 +16,7 @@ import (
 
 // TestBothLogsAreAsTheFileSays: the program's log is JSON without a flag, and the access
 // log has the hash that the key makes, goes on in a new file after a reload that fails,
-// and lets nobody wait while it cannot be written.
+// and in the old one where there can be no new one.
 func TestBothLogsAreAsTheFileSays(t *testing.T) {
 	t.Parallel()
 	w := newSystem(t)
@@ -57,7 +57,7 @@ func TestBothLogsAreAsTheFileSays(t *testing.T) {
 	}
 	ask()
 	for _, step := range []string{"file", "folder"} {
-		if step == "folder" { // in the place of the file, where nothing can be written
+		if step == "folder" { // in the place of the file, so that none can be opened
 			if err := os.Mkdir(path, 0o700); err != nil {
 				t.Fatal(err)
 			}
@@ -74,7 +74,6 @@ func TestBothLogsAreAsTheFileSays(t *testing.T) {
 			move(path + ".2")
 		}
 	}
-	await("that the lost line is counted", func() bool { return strings.Contains(w.metrics(t), "neonauth_http_access_lines_lost_total 1\n") })
 	w.http.Stop(t)
 	for line := range strings.Lines(w.http.Stderr.String()) {
 		var l struct{ Level, Msg string }
@@ -82,15 +81,65 @@ func TestBothLogsAreAsTheFileSays(t *testing.T) {
 			t.Errorf("a line of the log is no object: %s", line)
 		}
 	}
-	if !strings.Contains(w.http.Stderr.String(), "access log not written") {
+	if !strings.Contains(w.http.Stderr.String(), "access log not opened anew") {
 		t.Error("the operator is not told")
 	}
 	subject := accesslog.Key("the key of several hosts").Subject(w.ada.ID)
-	for _, file := range []string{path + ".1", path + ".2"} {
+	for file, lines := range map[string]int{path + ".1": 1, path + ".2": 2} {
 		text, err := os.ReadFile(file)
-		if err != nil || strings.Count(string(text), "\n") != 1 || !strings.Contains(string(text), `"outcome":"accepted","source":"cache","subject":"`+subject+`","status":204,`) &&
+		if err != nil || strings.Count(string(text), "\n") != lines || !strings.Contains(string(text), `"outcome":"accepted","source":"cache","subject":"`+subject+`","status":204,`) &&
 			!strings.Contains(string(text), `"outcome":"accepted","source":"upstream","subject":"`+subject+`","status":204,`) {
 			t.Errorf("%s (%v): %s", file, err, text)
+		}
+	}
+}
+
+// TestALogInAFolderOfOthersIsRefused, at a check, at a start, and by a reload, which
+// leaves everything as it is.
+func TestALogInAFolderOfOthersIsRefused(t *testing.T) {
+	t.Parallel()
+	w := newSystem(t)
+	w.http.Stop(t)
+	dir := w.path("logs")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	config := w.write(t, "http.toml", fmt.Sprintf("access_log = %q\nkeep = 0\n", "file:"+dir+"/access.log"))
+	flags := []string{"--listen", "unix:" + w.path("h.sock"), "--status-listen", "unix:" + w.path("s.sock"), "--socket", w.path("d.sock"), "--config", config}
+	w.http = launch(t, w.dir, e2e.Program("neonauth-http"), nil, flags...)
+	w.http.Await(t, "READY=1")
+	ticker := time.NewTicker(5 * time.Millisecond)
+	defer ticker.Stop()
+	for timeout := time.After(e2e.Patience); ; {
+		if _, err := os.Stat(dir + "/access.log"); err == nil {
+			break
+		}
+		select {
+		case <-ticker.C:
+		case <-timeout:
+			t.Fatal("there is no log")
+		}
+	}
+	if err := os.Chmod(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	w.http.Signal(t, syscall.SIGHUP)
+	w.http.Await(t, "RELOADING=1\nMONOTONIC_USEC=")
+	w.http.Await(t, "READY=1")
+	if g := w.ask(t, "/nginx", bearing(w.token())); g.StatusCode != http.StatusNoContent {
+		t.Error(g.Status)
+	}
+	w.http.Stop(t)
+	if text, err := os.ReadFile(dir + "/access.log"); strings.Count(string(text), "\n") != 1 || err != nil {
+		t.Errorf("the open file has %q, %v", text, err)
+	}
+	if said := w.http.Stderr.String(); !strings.Contains(said, "the configuration was not reloaded") || !strings.Contains(said, "access log not opened anew") {
+		t.Error(said)
+	}
+	for name, more := range map[string][]string{"start": nil, "check": {"--check"}} {
+		p := launch(t, w.dir, e2e.Program("neonauth-http"), nil, append(more, flags...)...)
+		if code, said := p.AwaitEnd(t), p.Stderr.String(); code != 78 || !strings.Contains(said, "access_log: not safe: "+dir+" is writable by others") {
+			t.Errorf("%s: status %d: %s", name, code, said)
 		}
 	}
 }

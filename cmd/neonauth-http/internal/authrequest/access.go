@@ -18,6 +18,9 @@ func (s *Service) Record(destination string, key accesslog.Key) (err error) {
 	return err
 }
 
+// UnsafeLog is why the access log would be refused now; nil if it is not.
+func (s *Service) UnsafeLog() error { return s.access.Unsafe() }
+
 // Reopen opens the access log's file anew, for those who have moved it.
 func (s *Service) Reopen() { s.access.Reopen() }
 
