@@ -3,6 +3,7 @@
 const { inspect } = require('node:util')
 
 const { Unknown, Rejected } = require('./answer.js')
+const { awaited } = require('./awaited.js')
 const { GarbledError, NeonauthdError, quoted } = require('./errors.js')
 const { Keeper } = require('./keeper.js')
 const { keyOf } = require('./memory.js')
@@ -64,8 +65,8 @@ class Client {
     this.#wire = new Wire(this.#path)
   }
 
-  verify(token, options = {}) { return this.#lookup('VERIFY', token, options, VERIFY_OPTIONS) }
-  profile(token, options = {}) { return this.#lookup('PROFILE', token, options, PROFILE_OPTIONS) }
+  verify(token, options = {}) { return awaited(this.#lookup('VERIFY', token, options, VERIFY_OPTIONS)) }
+  profile(token, options = {}) { return awaited(this.#lookup('PROFILE', token, options, PROFILE_OPTIONS)) }
   async ping(options = {}) { await this.#ask('PING', '', options) }
 
   async hello(options = {}) {

@@ -21,6 +21,9 @@ function guard(options = {}) {
   const rules = new Rules(options, valuesOfRaw)
 
   return async function neonauthd(request, reply) {
+    if (!Array.isArray(request?.raw?.rawHeaders)) {
+      throw new TypeError("neonauthd: guard() is a hook of Fastify: write app.addHook('onRequest', guard()), or app.register(plugin)")
+    }
     const described = rules.described(request, request.method, targetOf)
     if (described !== undefined) return respond(reply, described)
     const { refusal, answer } = await rules.judge(request, request.method)
@@ -54,6 +57,7 @@ const inContext = (name, plugin) =>
 
 // plugin puts everything behind the guard that is registered after it in the same context.
 const plugin = inContext('neonauthd', async (instance, options) => {
+  if (typeof instance?.addHook !== 'function') throw new TypeError('neonauthd: plugin is no hook, and not called: write app.register(plugin, options)')
   instance.addHook('onRequest', guard(options))
 })
 

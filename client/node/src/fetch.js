@@ -1,6 +1,6 @@
 'use strict'
 
-const { Rules, TEXT, answers, bodyOf, needResource, only, userOfAnswer } = require('./rules.js')
+const { Rules, TEXT, answers, bodyOf, needHandler, needResource, only, userOfAnswer } = require('./rules.js')
 
 // valuesOf is for requests of the Fetch API, which show repeated headers joined.
 function valuesOf(request) {
@@ -36,7 +36,10 @@ function guard(options = {}) {
     return undefined
   }
   // wrap puts a handler (request, ...) behind the guard.
-  judge.wrap = (handler) => async (request, ...rest) => (await judge(request)) ?? handler(request, ...rest)
+  judge.wrap = (handler) => {
+    needHandler(handler)
+    return async (request, ...rest) => (await judge(request)) ?? handler(request, ...rest)
+  }
   return judge
 }
 

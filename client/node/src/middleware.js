@@ -3,7 +3,7 @@
 const { STATUS_CODES } = require('node:http')
 
 const { DEFAULT_RETRY_AFTER, valuesOf } = require('./httpauth.js')
-const { Rules, TEXT, answers, bodyOf, fault, needResource, only, userOfAnswer } = require('./rules.js')
+const { Rules, TEXT, answers, bodyOf, fault, needHandler, needResource, only, userOfAnswer } = require('./rules.js')
 
 // from returns the Accepted under which a request was let through; undefined
 // outside a guard, for a CORS preflight, and inside an optional guard for a
@@ -20,7 +20,12 @@ const userOf = (req) => userOfAnswer(from(req))
 function guard(options = {}) {
   const rules = new Rules(options, valuesOf)
 
-  async function middleware(req, res, next) {
+  function middleware(req, res, next) {
+    if (req === undefined) throw new TypeError('neonauthd: what guard() returns was called without a request: write guard() once, and hand on what it returns')
+    return judge(req, res, next)
+  }
+
+  async function judge(req, res, next) {
     try {
       if (!Array.isArray(req?.rawHeaders)) {
         throw new TypeError('neonauthd: neonauthd/middleware judges a request of node:http or Express; for a Request, as in Hono and Next.js, import neonauthd/fetch')
@@ -41,15 +46,23 @@ function guard(options = {}) {
     }
   }
   // wrap puts a node:http handler behind the guard.
-  middleware.wrap = (handler) => (req, res) =>
-    middleware(req, res, (error) => {
-      if (error === undefined) return handler(req, res)
-      fault(error)
-      return res.headersSent ? res.destroy() : plainRefusal(req, res, 500)
-    })
+  middleware.wrap = (handler) => {
+    needHandler(handler)
+    return (req, res) =>
+      middleware(req, res, (error) => {
+        if (error === undefined) return handler(req, res)
+        fault(error)
+        return res.headersSent ? res.destroy() : plainRefusal(req, res, 500)
+      })
+  }
   // upgrade puts a listener of a server's event "upgrade" behind the guard.
   // Without one for each such event, an upgrade comes in unasked.
-  middleware.upgrade = (handler) => async (req, socket, head) => {
+  middleware.upgrade = (handler) => {
+    needHandler(handler)
+    return (req, socket, head) => upgrade(req, socket, head, handler)
+  }
+
+  async function upgrade(req, socket, head, handler) {
     // Node has taken its listeners off the socket, and an error that nobody
     // listens to ends the process.
     const drop = () => socket.destroy()

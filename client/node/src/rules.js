@@ -47,6 +47,7 @@ function needOptions(options) {
   if (options.headers !== undefined || options.req !== undefined || options.raw !== undefined) {
     throw new TypeError('neonauthd: guard was called with a request: write guard() where a middleware is wanted')
   }
+  if (typeof options.addHook === 'function') throw new TypeError('neonauthd: guard is no plugin: write app.register(plugin, options)')
 }
 
 // nearest returns words to add to an error about a misspelt option, where another case, a line or an s at its end make it right.
@@ -191,6 +192,12 @@ function tracing(client) {
   }
 }
 
+// needHandler throws for what cannot be put behind a guard.
+function needHandler(handler) {
+  if (typeof handler === 'function') return handler
+  throw new TypeError('neonauthd: what is put behind the guard is no function: write guard().wrap(handler), with a handler and without a call of it')
+}
+
 // needResource throws for what is no resource.
 function needResource(resource) {
   if (!(resource instanceof Resource)) throw new TypeError('neonauthd: resource is no Resource of neonauthd/httpauth')
@@ -205,4 +212,4 @@ function fault(error) {
 const bodyOf = (status) => `${STATUS_CODES[status]}\n`
 const TEXT = 'text/plain; charset=utf-8'
 
-module.exports = { Rules, TEXT, answers, bodyOf, fault, needResource, only, userOfAnswer }
+module.exports = { Rules, TEXT, answers, bodyOf, fault, needHandler, needResource, only, userOfAnswer }

@@ -1,6 +1,7 @@
 'use strict'
 
 const { Accepted, Rejected, Unknown } = require('./answer.js')
+const { awaited } = require('./awaited.js')
 const { ReplyError, UnreachableError } = require('./errors.js')
 const { KINDS, Requirements } = require('./requirements.js')
 const { askable } = require('./words.js')
@@ -50,12 +51,12 @@ class FakeClient {
     return [...this.#asked]
   }
 
-  async verify(token, options = {}) {
-    return this.#answer('VERIFY', { method: 'verify', token, options })
+  verify(token, options = {}) {
+    return awaited(this.#answer('VERIFY', { method: 'verify', token, options }))
   }
 
-  async profile(token, options = {}) {
-    return this.#answer('PROFILE', { method: 'profile', token, options })
+  profile(token, options = {}) {
+    return awaited(this.#answer('PROFILE', { method: 'profile', token, options }))
   }
 
   #say(token, answers) {
@@ -63,7 +64,7 @@ class FakeClient {
     this.#said.set(token, answers)
   }
 
-  #answer(verb, question) {
+  async #answer(verb, question) {
     if (typeof question.token !== 'string') throw new TypeError('neonauthd: token is not a string')
     this.#asked.push(Object.freeze(question))
     if (!askable(verb, question.token)) return new Rejected('malformed')

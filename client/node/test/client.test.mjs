@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import { promisify } from 'node:util'
 
 import { Client, TimedOutError, UnreachableError, match } from 'neonauthd'
+import { FakeClient } from 'neonauthd/testing'
 import { ACCEPTED, fakeDaemon } from './fake.mjs'
 import wire from '../src/wire.js'
 
@@ -190,6 +191,23 @@ test('after a failed attempt calls fail at once for a moment, with the same caus
   const client = new Client({ socket: '/nowhere/s' })
   const answers = await Promise.all(Array.from({ length: 5000 }, () => client.verify('a.b.c')))
   assert.ok(answers.every((answer) => answer.outcome === 'unknown' && answer.error.kind === 'unreachable'))
+})
+
+test('an answer that is not awaited says so, before anybody is let in', async () => {
+  const client = new Client({ socket: '/nowhere' })
+  const fake = new FakeClient()
+  fake.reject('old')
+  for (const asked of [client, fake]) {
+    for (const method of ['verify', 'profile']) {
+      for (const name of ['outcome', 'user', 'subject', 'reason', 'code', 'level']) {
+        assert.throws(() => asked[method]('old')[name], { name: 'TypeError', message: /write await before verify/ })
+      }
+      const promise = asked[method]('old')
+      assert.ok(promise instanceof Promise)
+      for (const awaited of [promise, promise.then((answer) => answer), Promise.all([promise]).then(([answer]) => answer)]) assert.notEqual((await awaited).outcome, 'accepted')
+      await assert.rejects(asked[method](7).finally(() => {}), TypeError)
+    }
+  }
 })
 
 test('match wants every branch, and an answer', async (t) => {

@@ -174,6 +174,14 @@ test('what is held wrongly says how to hold it', async () => {
     [() => guard()(request, {}), /import neonauthd\/fetch/],
     ...[[guard, req], [guard, c], [fetching.guard, request], [fetching.guard, c], [fastify.guard, { raw: req }]].map(([make, given]) =>
       [() => make(given, {}, next), /called with a request: write guard\(\)/]),
+    [() => guard()(), /write guard\(\) once/],
+    ...[guard().wrap, guard().upgrade, fetching.guard().wrap].flatMap((wrap) => [undefined, Promise.resolve(), req].map((handler) =>
+      [() => wrap(handler, {}, next), /write guard\(\)\.wrap\(handler\)/])),
+    [() => fastify.guard()(), /addHook\('onRequest', guard\(\)\)/],
+    [() => fastify.guard()({ addHook() {} }, {}), /addHook\('onRequest', guard\(\)\)/],
+    [() => fastify.guard({ addHook() {} }, {}, next), /write app\.register\(plugin, options\)/],
+    [() => fastify.plugin(), /write app\.register\(plugin, options\)/],
+    [() => fastify.plugin({ raw: req }, {}), /write app\.register\(plugin, options\)/],
     [() => guard({ email_verified: true }), /did you mean "emailVerified"/],
     [() => guard({ place: [] }), /did you mean "places"/],
     [() => guard({ other: 1 }), /no option "other"$/],
