@@ -45,13 +45,14 @@ Key = tuple[bytes, str, str, bool]
 class Entry:
     """A kept answer."""
 
-    __slots__ = ("handles", "places", "refresh", "sent", "_answer", "_age", "_ttl", "_expires")
+    __slots__ = ("handles", "places", "refresh", "sent", "_answer", "_stands", "_age", "_ttl", "_expires")
 
     def __init__(self, answer: Accepted, handles: Set[str], sent: Instant) -> None:
         self.handles = handles
         self.sent = sent
         self.refresh = 0  # from when on, by the monotonic clock, a use asks for another
-        self._answer = replace(answer, source="cache", heard=0)
+        self._answer = answer
+        self._stands: tuple[int, int] | None = None  # age and ttl with which _answer was given last
         self._age = answer.age * SECOND
         self._ttl = answer.ttl * SECOND
         self._expires = int(answer.expires.timestamp()) * SECOND
@@ -76,11 +77,11 @@ class Entry:
     def at(self, now: Instant) -> Accepted:
         """The answer as it stands now. It does not change, so all who ask within a second get the same."""
         kept = self.kept(now)
-        age, ttl = (self._age + kept) // SECOND, (self._ttl - kept) // SECOND
-        answer = self._answer
-        if answer.age != age or answer.ttl != ttl:
-            answer = self._answer = replace(answer, age=age, ttl=ttl)
-        return answer
+        stands = age, ttl = (self._age + kept) // SECOND, (self._ttl - kept) // SECOND
+        if stands != self._stands:
+            self._answer = replace(self._answer, source="cache", heard=0, age=age, ttl=ttl)
+            self._stands = stands
+        return self._answer
 
 
 class Memory:

@@ -44,11 +44,14 @@ class Question:
     fallback: bool = False
     heard: int = 0
     keep: bool = False
+    _key: Key | None = None
 
     def key(self) -> Key:
         """What names a kept answer; the token itself is not kept."""
-        digest = sha256(self.token.encode(errors="surrogatepass")).digest()
-        return digest, self.verb, self.project, self.fallback
+        if self._key is None:
+            digest = sha256(self.token.encode(errors="surrogatepass")).digest()
+            self._key = digest, self.verb, self.project, self.fallback
+        return self._key
 
     def line(self, tag: str, left: float) -> bytes:
         """The request line; left is the time in seconds until the answer must be there."""
