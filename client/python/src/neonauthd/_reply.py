@@ -26,25 +26,26 @@ _REPLY = re.compile(
     re.DOTALL,
 )
 _CONTROL = bytes(range(32))
+
+# What an accepted reply says: these fields in this order, and the claims or the profile.
+# Others that there are (a newer daemon's), and another order, mean nothing: see in_order.
+# Whoever it is that a newer daemon has let in, nobody here knows what they may do.
+_FIELDS = ("level", "project", "sub", "principal", "age", "ttl", "exp", "source", "heard", "rev", "handles")
+_NUMBER = "(0|[1-9][0-9]{0,9})"
+_ACCEPTED = re.compile(
+    "OK level=(claims|profile) project=([!-~]*) sub=([!-~]+)(?: principal=(user|machine|team))?"
+    f" age={_NUMBER} ttl={_NUMBER} exp={_NUMBER} source=(upstream|cache|stale)(?: heard={_NUMBER})?"
+    r"(?: rev=([!-~]*))?(?: handles=([!-~]*))? (\{.*\})",
+    re.DOTALL,
+)
+_MOST = 2**33  # seconds: as an instant the year 2242
+
 _RUN = _HANDLE = r"[A-Za-z0-9_-]{10}[AEIMQUYcgkosw048]"  # 64 bits in base64url, with one spelling
 _HANDLES = re.compile(f"{_HANDLE}(?:,{_HANDLE})*")
 # What a project can be called. Anything else that an application names may be a token in the wrong place, which no error shows.
 _PROJECT = re.compile(r"[A-Za-z0-9_.-]{1,32}")
 _REVISION = re.compile(rf"({_RUN})\.(0|[1-9][0-9]*)")
-_MOST = 2**33  # seconds: as an instant the year 2242
 MAX_REVISION = 2**63 - 1
-
-# An accepted answer as daemons of today spell it, which is most of what comes: one
-# match checks all of it. It fits less than _REPLY and Reply take, and nothing else:
-# what it does not fit (fields in another order, escapes, later years) they read.
-_SECONDS = "(0|[1-9][0-9]{0,8}|[1-7][0-9]{9})"
-_ACCEPTED = re.compile(
-    r"OK level=(claims|profile) project=([!-$&-~]+) sub=([!-$&-~]+)(?: principal=(user|machine|team))?"
-    f" age={_SECONDS} ttl={_SECONDS} exp={_SECONDS} source=(upstream|cache|stale)(?: heard={_SECONDS})?"
-    rf"(?: rev=({_RUN})\.(0|[1-9][0-9]{{0,17}}) handles=({_HANDLE}(?:,{_HANDLE}){{0,{MAX_HANDLES - 1}}}))?"
-    r" (\{.*\})",
-    re.DOTALL,
-)
 
 
 class LineBuffer:
@@ -96,14 +97,13 @@ class Reply:
 
     status: str
     word: str
-    fields: dict[str, str]
+    fields: dict[str, str]  # with the values as they are spelled
     rest: str
 
     def text(self, name: str) -> str:
-        try:
-            return self.fields[name]
-        except KeyError:
-            raise GarbledError(f"field {name}") from None
+        if name not in self.fields:
+            raise GarbledError(f"field {name}")
+        return _decoded(self.fields[name])
 
     def number(self, name: str, most: int = _MOST) -> int:
         value = self.fields.get(name, "")
@@ -111,24 +111,10 @@ class Reply:
             raise GarbledError(f"field {name}")
         return int(value)
 
-    def one_of(self, name: str, words: tuple[str, ...]) -> str:
-        value = self.fields.get(name, "")
-        if value not in words:
-            raise GarbledError(f"field {name}")
-        return value
-
-    def handles(self, name: str, most: int) -> Set[str]:
-        value = self.fields.get(name, "")
-        if _HANDLES.fullmatch(value) is None or value.count(",") >= most:
-            raise GarbledError(f"field {name}")
-        return frozenset(value.split(","))
-
-    def revision(self) -> tuple[str, int]:
-        """RUN and N."""
-        m = _REVISION.fullmatch(self.fields.get("rev", ""))
-        if m is None or len(m[2]) > 19 or int(m[2]) > MAX_REVISION:
-            raise GarbledError("field rev")
-        return m[1], int(m[2])
+    def in_order(self) -> str:
+        """An accepted reply in the spelling of _ACCEPTED."""
+        fields = [f"{name}={self.fields[name]}" for name in _FIELDS if name in self.fields]
+        return " ".join(["OK", *fields, self.rest])
 
     def error(self, token: str = "", project: str = "") -> NeonauthdError:
         """Makes an error of an ERR reply.
@@ -169,11 +155,30 @@ def _parse(text: str) -> Reply:
     if len(fields) < len(pairs) or len(fields) > MAX_FIELDS:
         raise GarbledError("too many fields, or one given twice")
     if "%" in raw or not (raw.isascii() and raw.isprintable()):  # nearly none is so
-        try:
-            fields = {name: decode_value(value) for name, value in pairs}
-        except ValueError:
-            raise GarbledError("value of a field") from None
+        for value in fields.values():
+            _decoded(value)
     return Reply(m["status"] or "OK", m["word"] or "", fields, m["rest"] or "")
+
+
+def _decoded(value: str) -> str:
+    try:
+        return decode_value(value)
+    except ValueError:
+        raise GarbledError("value of a field") from None
+
+
+def handles_in(text: str, most: int) -> Set[str]:
+    if _HANDLES.fullmatch(text) is None or text.count(",") >= most:
+        raise GarbledError("handles")
+    return frozenset(text.split(","))
+
+
+def revision_in(text: str) -> tuple[str, int]:
+    """RUN and N."""
+    m = _REVISION.fullmatch(text)
+    if m is None or len(m[2]) > 19 or int(m[2]) > MAX_REVISION:
+        raise GarbledError("revision")
+    return m[1], int(m[2])
 
 
 class Grant(NamedTuple):
@@ -184,9 +189,9 @@ class Grant(NamedTuple):
     handles: Set[str]
 
 
-def granted(reply: Reply) -> Grant | None:
+def _granted(rev: str, handles: str) -> Grant | None:
     try:
-        return Grant(*reply.revision(), reply.handles("handles", MAX_HANDLES))
+        return Grant(*revision_in(rev), handles_in(handles, MAX_HANDLES))
     except GarbledError:
         return None  # there is an answer all the same
 
@@ -207,46 +212,37 @@ def answer_to(question: Question, result: bytes | NeonauthdError) -> tuple[Answe
 
 def _judge(question: Question, text: str) -> tuple[Answer, Grant | None]:
     m = _ACCEPTED.fullmatch(text)
-    if m is not None:
-        level, project, sub, principal, age, ttl, exp, source, heard, run, rev, handles, json = m.groups("")
-        facts = level, project, sub, principal, int(age), int(ttl), int(exp), source, int(heard or 0), json
-        grant = Grant(run, int(rev), frozenset(handles.split(","))) if run and question.keep else None
-        return _accepted(question, *facts), grant
-    reply = _parse(text)
-    if reply.status == "OK":
-        return _accepted(question, *_facts(reply)), granted(reply) if question.keep else None
-    return Rejected(reply.word) if reply.status == "NO" else Unknown(reply.error(question.token, question.project)), None
+    if m is None:
+        reply = _parse(text)
+        if reply.status == "NO":
+            return Rejected(reply.word), None
+        if reply.status == "ERR":
+            return Unknown(reply.error(question.token, question.project)), None
+        m = _ACCEPTED.fullmatch(reply.in_order())
+        if m is None:
+            raise GarbledError("not what is said of an accepted token")
+    return _accepted(question, m)
 
 
-Facts = tuple[str, str, str, str, int, int, int, str, int, str]  # what _accepted takes
-
-
-def _facts(reply: Reply) -> Facts:
-    """What a reply says of an accepted token. Raises GarbledError for what is not there, and for what is of no kind."""
-    return (
-        reply.one_of("level", ("claims", "profile")),
-        reply.text("project"),
-        reply.text("sub"),
-        # Whoever it is that a newer daemon has let in, nobody here knows what they may do.
-        reply.one_of("principal", ("user", "machine", "team")) if "principal" in reply.fields else "",
-        reply.number("age"),
-        reply.number("ttl"),
-        reply.number("exp"),
-        reply.one_of("source", ("upstream", "cache", "stale")),
-        reply.number("heard") if "heard" in reply.fields else 0,
-        reply.rest,
+def _accepted(question: Question, m: re.Match[str]) -> tuple[Accepted, Grant | None]:
+    level, project, subject, principal, age, ttl, exp, source, heard, rev, handles, json = m.groups("")
+    if "%" in f"{project}{subject}{rev}{handles}":  # nearly none is so
+        project, subject, rev, handles = map(_decoded, (project, subject, rev, handles))
+    answer = Accepted(
+        cast(Level, level),
+        project,
+        subject,
+        int(age),
+        int(ttl),
+        _instant(int(exp)),
+        cast(Source, source),
+        json,
+        principal=principal,
+        heard=int(heard or 0),
+        _payload=payload_of(question.token) if level == "profile" else "",
     )
-
-
-def _accepted(
-    question: Question, level: str, project: str, subject: str, principal: str, age: int, ttl: int, exp: int, source: str, heard: int, json: str
-) -> Accepted:
-    """Makes an answer of what is well-formed, if it is one to this question."""
-    if not subject:
-        raise GarbledError("no subject")
-    # The daemon has validated the JSON; this only keeps a sentence from being taken for it.
-    if not (json.startswith("{") and json.endswith("}")):
-        raise GarbledError("no JSON object")
+    if max(answer.age, answer.ttl, answer.heard) > _MOST:
+        raise GarbledError("number of seconds")
     # Less than was asked for is no answer, unless the caller said it would do;
     # more than that would put a profile where claims are expected.
     wanted = "profile" if question.verb == "PROFILE" else "claims"
@@ -254,24 +250,19 @@ def _accepted(
         raise GarbledError("level was not asked for")
     if question.project and project != question.project:
         raise GarbledError("project was not asked for")
-    if question.heard and heard > question.heard:
+    if question.heard and answer.heard > question.heard:
         raise GarbledError("the fleet was heard longer ago than asked for")
+    return answer, _granted(rev, handles) if question.keep else None
+
+
+def _instant(exp: int) -> datetime:
+    """When the token ends."""
+    if exp > _MOST:
+        raise GarbledError("number of seconds")
     # True when it was written, and too late to act upon.
     if time.time() >= exp:
         raise GarbledError("the token ended before the answer came")
-    return Accepted(
-        cast(Level, level),
-        project,
-        subject,
-        age,
-        ttl,
-        datetime.fromtimestamp(exp, timezone.utc),
-        cast(Source, source),
-        json,
-        principal=principal,
-        heard=heard,
-        _payload=payload_of(question.token) if level == "profile" else "",
-    )
+    return datetime.fromtimestamp(exp, timezone.utc)
 
 
 def reply_to(result: bytes | NeonauthdError) -> Reply:

@@ -10,7 +10,7 @@ from time import monotonic
 
 from ._errors import GarbledError
 from ._memory import Instant, Memory
-from ._reply import MAX_REVISION, LineBuffer, Reply, parse_reply
+from ._reply import MAX_REVISION, LineBuffer, Reply, handles_in, parse_reply, revision_in
 from ._words import MAX_FORGET, MAX_LEASE, MAX_WATCH_LINE
 
 # For how long, in seconds, nobody may ask anything before the watch ends; it may
@@ -91,13 +91,14 @@ class Watch:
         if memory.up:
             rev = reply.number("rev", MAX_REVISION)
         else:
-            run, rev = reply.revision()
+            run, rev = revision_in(reply.fields.get("rev", ""))
             memory.begin(run, rev)
         return lease > 0 and memory.grant(rev, lease * 1_000_000)
 
     def _forgotten(self, reply: Reply) -> bool:
         self._untold = True
-        handles = None if reply.fields["forget"] == "*" else reply.handles("forget", MAX_FORGET)
+        forget = reply.fields["forget"]
+        handles = None if forget == "*" else handles_in(forget, MAX_FORGET)
         return self._memory.forget(reply.number("rev", MAX_REVISION), handles)
 
     def tell(self, now: Instant) -> None:
