@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from types import TracebackType
 from typing import Literal, Self
 
 from ._answer import Answer, Daemon, Rejected
 from ._async_pool import Loops
-from ._base import BaseClient, is_bad_request
+from ._client import BaseClient, is_bad_request
 from ._errors import ClosedError, NeonauthdError
 from ._keeper import Keeper
 from ._memory import Entry
@@ -78,12 +77,7 @@ class AsyncClient(BaseClient):
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.close()
 
     # The same as in Client from here on, where it is explained.

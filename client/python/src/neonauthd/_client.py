@@ -1,21 +1,56 @@
-"""The client for threads."""
+"""The client for threads, and what the one for asyncio has in common with it."""
 
 from __future__ import annotations
 
 from functools import partial
-from types import TracebackType
 from typing import Literal, Self
 
-from ._answer import Answer, Daemon, Rejected
-from ._base import BaseClient, is_bad_request
+from ._answer import Answer, Daemon, Rejected, Unknown
 from ._errors import BrokenError, ClosedError, NeonauthdError
 from ._keeper import Keeper
 from ._memory import Entry
 from ._pool import Pool
 from ._process import PerProcess, start
-from ._question import Question
+from ._question import DEFAULT_CONNS, DEFAULT_KEEP, DEFAULT_NAME, DEFAULT_TIMEOUT, Options, Question
 from ._reply import answer_to, daemon_of, reply_to
 from ._words import askable
+
+
+class BaseClient:
+    """What the clients for threads and for asyncio have in common."""
+
+    def __init__(
+        self,
+        *,
+        socket: str | None = None,
+        project: str = "",
+        timeout: float = DEFAULT_TIMEOUT,
+        conns: int = DEFAULT_CONNS,
+        keep: int = DEFAULT_KEEP,
+        name: str = DEFAULT_NAME,
+    ) -> None:
+        self._options = Options(socket, project, timeout, conns, keep, name)
+        self._keeper = PerProcess(partial(Keeper, self._options.path, keep))
+        self._closed = False
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Readies what is not the same for both."""
+
+    @property
+    def socket(self) -> str:
+        """The path of the socket."""
+        return self._options.path
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._options!r})"
+
+    def _forget(self) -> None:
+        """The first half of closing."""
+        self._closed = True
+        keeper = self._keeper.made()
+        if keeper is not None:
+            keeper.close()
 
 
 class Client(BaseClient):
@@ -111,12 +146,7 @@ class Client(BaseClient):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _lookup(self, question: Question, deadline: float | None) -> Answer:
@@ -154,3 +184,8 @@ class Client(BaseClient):
             if not (self._closed and isinstance(result, BrokenError)):
                 return result
         return ClosedError()
+
+
+def is_bad_request(answer: Answer) -> bool:
+    """Whether the request was wrong: so an older daemon says that it does not know "keep"."""
+    return isinstance(answer, Unknown) and answer.code == "bad-request"

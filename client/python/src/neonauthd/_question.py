@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 import os
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b, sha256
-from typing import Any, Literal
+from typing import Literal
 
 from ._memory import Key
 from ._words import (
@@ -145,32 +144,6 @@ class Options:
 
     def __repr__(self) -> str:
         return f"socket={quoted(self.path)}"
-
-
-_NUMBERS = ("deadline", "heard", "max_age")
-_OF_VERIFY = ("project", "deadline", "heard", "on_behalf_of")
-_OF_PROFILE = (*_OF_VERIFY, "max_age", "fallback")
-
-
-def check_lookup(given: object, *, profile: bool) -> dict[str, Any]:
-    """The options that a guard gives with each lookup. It raises what verify or profile would, and for None."""
-    if not isinstance(given, Mapping):
-        raise TypeError('neonauthd: lookup is not a dict of options of verify or profile, such as {"project": "shop"}')
-    for name, value in given.items():
-        if name not in (_OF_PROFILE if profile else _OF_VERIFY):
-            raise TypeError(f"neonauthd: lookup has no option {name!r}{' without profile=True' if name in _OF_PROFILE else ''}")
-        if value is None:
-            raise TypeError(f"neonauthd: {name} of lookup is None: leave it out if it is not wanted")
-        if name in _NUMBERS and (isinstance(value, bool) or not isinstance(value, (int, float))):
-            raise TypeError(f"neonauthd: {name} of lookup is not a number of seconds")
-        if name == "project" and not isinstance(value, str):
-            raise TypeError("neonauthd: project of lookup is not a string")
-    options = Options(None, "", DEFAULT_TIMEOUT, DEFAULT_CONNS, 0, DEFAULT_NAME)
-    asked: dict[str, Any] = {"project": None, **given}
-    asked.pop("deadline", None)
-    options.question("", "", **asked)
-    options.span(given.get("deadline"))
-    return dict(given)
 
 
 def _project(name: str) -> str:
