@@ -99,6 +99,7 @@ class _Gate:
         self,
         asynchronous: bool,
         *,
+        of_view: bool = False,
         client: Asker | AsyncAsker | None = None,
         optional: bool = False,
         allow: Callable[[HttpRequest, Accepted], Any] = _guard.anybody,
@@ -111,6 +112,8 @@ class _Gate:
             raise TypeError("neonauthd: this client is for asyncio, and the view or the application is not")
         _guard.check_refuse(refuse)
         self._refuse = refuse
+        # Nothing behind the guard of a view answers preflights but the view, which Django calls for every method.
+        self._needs_user = of_view and not optional
         self._rules: _guard.Rules[HttpRequest] = _guard.Rules(_values_of, client, allow, optional, **options)
 
     def check(self, request: HttpRequest) -> HttpResponseBase | None:
@@ -128,11 +131,13 @@ class _Gate:
 
     def _apply(self, request: HttpRequest, verdict: _guard.Verdict) -> HttpResponseBase | None:
         """The response with which a request is refused; None: it may come in."""
-        if verdict.refusal is None:
+        refusal = verdict.refusal
+        if refusal is None and verdict.accepted is None and self._needs_user:
+            refusal = Refusal(401, "", "no-token")
+        if refusal is None:
             if verdict.accepted is not None:
                 request.META[KEY] = verdict.accepted
             return None
-        refusal = verdict.refusal
         if self._refuse is None:
             response: HttpResponseBase = HttpResponse(_guard.body_of(refusal), content_type=_guard.TEXT)
         else:
@@ -177,7 +182,10 @@ def middleware(get_response: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def guard(*view: NoReturn, **options: Any) -> Callable[[View], View]:
-    """Puts one view behind a guard, with options of its own: those of neonauthd.wsgi.Guard, without paths."""
+    """Puts one view behind a guard, with options of its own: those of neonauthd.wsgi.Guard, without paths.
+
+    No request comes to the view without a user, a CORS preflight included, unless the guard is optional.
+    """
     if view:
         raise TypeError("neonauthd: guard takes options alone: write @guard() above the view, or \"neonauthd.django.middleware\" in MIDDLEWARE")
 
@@ -185,7 +193,7 @@ def guard(*view: NoReturn, **options: Any) -> Callable[[View], View]:
     def decorate(view: View) -> View:
         _guard.check_view(view, '@method_decorator(guard(), name="dispatch") above the class')
         asynchronous = iscoroutinefunction(view)
-        gate = _Gate(asynchronous, **options)
+        gate = _Gate(asynchronous, of_view=True, **options)
 
         @functools.wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:

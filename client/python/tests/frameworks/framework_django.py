@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.handlers.asgi import ASGIHandler
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.test import AsyncClient, Client, override_settings
+from django.test import AsyncClient, Client, RequestFactory, override_settings
 from django.urls import path
 from django.views import View
 
@@ -148,6 +148,18 @@ class DjangoMiddleware(Cases):
             self.assertEqual(self.at("/account", PREFLIGHT, "OPTIONS")[1], "nobody")
             self.assertEqual(self.at("/account", {**PREFLIGHT, "Upgrade": "h2c"}, "OPTIONS")[0], 401)
             self.assertEqual(self.at("/account", ORIGIN, "OPTIONS")[0], 401)
+
+    def test_a_preflight_does_not_come_to_a_guarded_view(self) -> None:
+        answers = {True: "nobody", False: ""}
+        for optional, answer in answers.items():
+            client = FakeClient()
+            fill(client)
+            view = guard(client=client, optional=optional)(account)
+            request = RequestFactory().generic("OPTIONS", "/account", **meta(PREFLIGHT))
+            self.assertEqual(got(view(request))[:2], (200 if optional else 401, answer))
+        with override_settings(MIDDLEWARE=["neonauthd.django.middleware"]):
+            for path in ("/team/1", "/team-async/1"):
+                self.assertEqual(self.at(path, PREFLIGHT, "OPTIONS")[0], 401)
 
     def test_refusals_have_cors_headers(self) -> None:
         for token, status in (("ada", 200), ("old", 401), ("outage", 503), (None, 401)):
