@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/neonauthd/neonauthd/internal/folders"
 	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/internal/program/command"
 )
@@ -49,9 +50,14 @@ root before the daemon starts.`,
 }
 
 // makeFolder needs no capability but that to give folders away: what is right
-// already, after a restart, is not touched.
+// already, after a restart, is not touched. It gives nothing away that somebody else has
+// led it to with a link.
 func makeFolder(path string, user, group int) error {
 	if err := os.MkdirAll(path, 0o755); err != nil {
+		return err
+	}
+	path, err := folders.CheckWay(path, os.Geteuid())
+	if err != nil {
 		return err
 	}
 	root, err := os.OpenRoot(path)

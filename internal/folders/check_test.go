@@ -100,6 +100,11 @@ func TestOnlyFoldersThatOthersCannotChangeOrReplaceAreSafe(t *testing.T) {
 			if safe := c.unsafe == "" || c.name == "all may write, sticky"; (err == nil) != safe || err != nil && !errors.Is(err, ErrUnsafe) {
 				t.Errorf("for a socket: %v", err)
 			}
+			_, err = CheckWay(s.path("d"), os.Geteuid())
+			last := c.unsafe == "/d is writable by others" || c.unsafe == "/e is writable by others" || c.name == "another user's" || c.name == "another user's below a sticky one"
+			if (err == nil) != (c.unsafe == "" || last) || err != nil && !errors.Is(err, ErrUnsafe) {
+				t.Errorf("the way: %v", err)
+			}
 			leads, err := Check(s.path("d"), os.Geteuid())
 			if c.unsafe != "" {
 				if !errors.Is(err, ErrUnsafe) || !strings.Contains(err.Error(), c.unsafe) {
