@@ -91,7 +91,7 @@ func TestPackagedExamplesWorkWithThePackagedClients(t *testing.T) {
 		if out := do(t, dir, []string{"NEONAUTHD_SOCKET=/nonexistent"}, "npm", "test"); !strings.Contains(out, "pass 1") {
 			t.Errorf("the example's test says\n%s", out)
 		}
-		for _, path := range []string{"neonauthd", "neonauthd/middleware", "neonauthd/fetch", "neonauthd/fastify", "neonauthd/httpauth", "neonauthd/testing"} {
+		for _, path := range []string{"neonauthd", "neonauthd/middleware", "neonauthd/fetch", "neonauthd/fastify", "neonauthd/hono", "neonauthd/httpauth", "neonauthd/testing"} {
 			do(t, dir, nil, "node", "-e", "require('"+path+"'); import('"+path+"')")
 		}
 	})

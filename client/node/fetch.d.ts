@@ -1,4 +1,4 @@
-/** Guards for what takes a Request and returns a Response: Hono, Next.js route handlers, SvelteKit, Remix. */
+/** Guards for what takes a Request and returns a Response: Next.js route handlers, SvelteKit, Remix. For Hono there is neonauthd/hono. */
 
 import type { HeaderValues, Refusal, Resource, Rules, TokenSearchIn } from './httpauth.js'
 import type { Accepted, Answer, User } from './index.js'

@@ -1,14 +1,7 @@
 'use strict'
 
-const { Rules, TEXT, answers, bodyOf, needHandler, needResource, only, userOfAnswer } = require('./rules.js')
-
-// valuesOf is for requests of the Fetch API, which show repeated headers joined.
-function valuesOf(request) {
-  return (name) => {
-    const value = request.headers.get(name)
-    return value === null ? [] : [value]
-  }
-}
+const { described, judge, valuesOf } = require('./response.js')
+const { Rules, answers, needHandler, needResource, only, userOfAnswer } = require('./rules.js')
 
 // from returns the Accepted under which a request was let through; undefined
 // outside a guard, for a CORS preflight, and inside an optional guard for a
@@ -26,48 +19,31 @@ const userOf = (request) => userOfAnswer(from(request))
 function guard(options = {}) {
   const rules = new Rules(options, valuesOf)
 
-  async function judge(request) {
+  async function protect(request) {
     needRequest(request)
-    const described = rules.described(request, request.method, targetOf)
-    if (described !== undefined) return respond(described)
-    const { refusal, answer } = await rules.judge(request, request.method)
-    if (refusal !== undefined) return responseOf(await (rules.refuse ?? plainRefusal)(request, refusal, answer), refusal.status, rules.headers(refusal))
+    const { response, answer } = await judge(rules, request, request)
     if (answer !== undefined) answers.set(request, answer)
-    return undefined
+    return response
   }
   // wrap puts a handler (request, ...) behind the guard.
-  judge.wrap = (handler) => {
+  protect.wrap = (handler) => {
     needHandler(handler)
-    return async (request, ...rest) => (await judge(request)) ?? handler(request, ...rest)
+    return async (request, ...rest) => (await protect(request)) ?? handler(request, ...rest)
   }
-  return judge
+  return protect
 }
 
 // metadata returns a function that takes a request and returns the response to one for what a resource tells of itself;
 // undefined: it is for something else.
 function metadata(resource) {
   needResource(resource)
-  return (request) => (resource.describes(targetOf(request)) ? respond(resource.response(request.method)) : undefined)
+  return (request) => described(resource, request)
 }
 
 // needRequest throws for the context of Hono, the event of others, and requests of node:http.
 function needRequest(request) {
   if (typeof request?.headers?.get === 'function') return
-  throw new TypeError('neonauthd: neonauthd/fetch judges a Request, such as c.req.raw in Hono; for Express and node:http import neonauthd/middleware')
-}
-
-const targetOf = (request) => new URL(request.url).pathname
-
-const respond = ({ status, headers, body }) => new Response(body || null, { status, headers })
-
-const plainRefusal = (_request, { status }) => new Response(bodyOf(status), { status, headers: { 'Content-Type': TEXT } })
-
-// responseOf gives the application's response the status and the headers of the
-// refusal. It is a new one, since those of some are immutable.
-function responseOf(given, status, headers) {
-  const response = new Response(given.body, { status, headers: given.headers })
-  for (const [name, value] of Object.entries(headers)) response.headers.set(name, value)
-  return response
+  throw new TypeError('neonauthd: neonauthd/fetch judges a Request, such as c.req.raw in Hono, for which there is neonauthd/hono; for Express and node:http import neonauthd/middleware')
 }
 
 // bearer finds the token in the Authorization header and in no other place.

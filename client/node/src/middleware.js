@@ -28,7 +28,7 @@ function guard(options = {}) {
   async function judge(req, res, next) {
     try {
       if (!Array.isArray(req?.rawHeaders)) {
-        throw new TypeError('neonauthd: neonauthd/middleware judges a request of node:http or Express; for a Request, as in Hono and Next.js, import neonauthd/fetch')
+        throw new TypeError('neonauthd: neonauthd/middleware judges a request of node:http or Express; for Hono import neonauthd/hono, for another Request, as in Next.js, import neonauthd/fetch')
       }
       const described = rules.described(req, req.method, targetOf)
       if (described !== undefined) return respond(res, described)

@@ -83,6 +83,16 @@ export const overHTTP = (started) => async (t, handler, method, path) => {
   return { ...got, body: Buffer.from(got.body, 'latin1').toString() }
 }
 
+// requestOf is what an adapter makes of the lines: repeated headers are joined.
+export function requestOf(lines, method = 'GET') {
+  const headers = new Headers()
+  for (const line of lines) {
+    const at = line.indexOf(':')
+    headers.append(line.slice(0, at), Buffer.from(line.slice(at + 1)).toString('latin1'))
+  }
+  return new Request('http://site.example/account', { method, headers })
+}
+
 // linesOf is the request of a case as it goes over the wire.
 export const linesOf = (one) => [`${one.method ?? 'GET'} / HTTP/1.1`, 'Host: site.example', 'Connection: close', ...one.headers]
 

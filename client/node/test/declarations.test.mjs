@@ -6,6 +6,7 @@ import { test } from 'node:test'
 import * as index from 'neonauthd'
 import * as fastify from 'neonauthd/fastify'
 import * as fetch from 'neonauthd/fetch'
+import * as hono from 'neonauthd/hono'
 import * as httpauth from 'neonauthd/httpauth'
 import * as middleware from 'neonauthd/middleware'
 import * as testing from 'neonauthd/testing'
@@ -16,6 +17,7 @@ const ENTRIES = {
   middleware: [middleware, read('../middleware.d.ts')],
   fetch: [fetch, read('../fetch.d.ts')],
   fastify: [fastify, read('../fastify.d.ts')],
+  hono: [hono, read('../hono.d.ts')],
   httpauth: [httpauth, read('../httpauth.d.ts')],
   testing: [testing, read('../testing.d.ts')],
 }
@@ -52,7 +54,7 @@ test('every option that is declared is known', async () => {
   const lookups = [...calls, ...members(text, 'interface VerifyOptions')]
   const profiles = [...lookups, ...members(text, 'interface ProfileOptions')]
   const rules = ['interface RequirementOptions', 'interface Rules'].flatMap((name) => members(ENTRIES.httpauth[1], name))
-  for (const entry of ['middleware', 'fetch', 'fastify']) assert.deepEqual(members(ENTRIES[entry][1], 'interface GuardOptions'), ['refuse'])
+  for (const entry of ['middleware', 'fetch', 'fastify', 'hono']) assert.deepEqual(members(ENTRIES[entry][1], 'interface GuardOptions'), ['refuse'])
   rules.push('refuse')
   const client = new index.Client({ socket: '/nowhere' })
   const down = { kind: 'unreachable' }
@@ -62,7 +64,7 @@ test('every option that is declared is known', async () => {
     [calls, (given) => assert.rejects(client.hello(given), down)],
     [lookups, (given) => client.verify('token', given)],
     [profiles, (given) => client.profile('token', given)],
-    ...[middleware, fetch, fastify].map((module) => [rules.filter((name) => name !== 'client'), async (given) => assert.throws(() => module.guard(given), (error) => {
+    ...[middleware, fetch, fastify, hono].map((module) => [rules.filter((name) => name !== 'client'), async (given) => assert.throws(() => module.guard(given), (error) => {
       if (/has no option/.test(error.message)) throw error
       return error instanceof TypeError // for a value of no use
     })]),

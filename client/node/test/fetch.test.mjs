@@ -3,17 +3,7 @@ import { test } from 'node:test'
 
 import { bearer, cookie, from, guard, metadata } from 'neonauthd/fetch'
 import { FakeClient } from 'neonauthd/testing'
-import { playCases, playResources } from './cases.mjs'
-
-// requestOf is what an adapter makes of the lines: repeated headers are joined.
-function requestOf(lines, method = 'GET') {
-  const headers = new Headers()
-  for (const line of lines) {
-    const at = line.indexOf(':')
-    headers.append(line.slice(0, at), Buffer.from(line.slice(at + 1)).toString('latin1'))
-  }
-  return new Request('http://site.example/account', { method, headers })
-}
+import { playCases, playResources, requestOf } from './cases.mjs'
 
 const fake = () => {
   const client = new FakeClient()

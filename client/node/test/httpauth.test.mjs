@@ -6,6 +6,7 @@ import { test } from 'node:test'
 import { Accepted, Rejected, Unknown } from 'neonauthd'
 import * as fastify from 'neonauthd/fastify'
 import * as fetching from 'neonauthd/fetch'
+import * as hono from 'neonauthd/hono'
 import { Found, HEADERS, MAX_PLACE_NAME, Refusal, Requirements, Resource, Search, denied, invalidToken, preflight, refusalOf, unavailable, valuesOf } from 'neonauthd/httpauth'
 import { from, guard, metadata, userOf } from 'neonauthd/middleware'
 import { FakeClient } from 'neonauthd/testing'
@@ -144,7 +145,7 @@ test('every option is checked when the guard is made', () => {
     { lookup: { maxage: 1 } }, { lookup: { maxAge: 1 } }, { lookup: [] }, { allow: true }, { client: {} }, { toString: 1 }, { lookup: { heard: '5000' } },
     ...lookups.flatMap((name) => [undefined, null, [], {}].map((value) => ({ profile: true, lookup: { [name]: value } }))),
   ]) {
-    for (const make of [guard, fetching.guard, fastify.guard]) assert.throws(() => make(wrong), TypeError, JSON.stringify(wrong))
+    for (const make of [guard, fetching.guard, fastify.guard, hono.guard]) assert.throws(() => make(wrong), TypeError, JSON.stringify(wrong))
   }
   for (const lookup of [{ heard: 999 }, { deadline: 0 }, { project: 'p'.repeat(33) }]) assert.throws(() => guard({ lookup }), RangeError)
   guard({ profile: true, lookup: { maxAge: 0, fallback: 'claims', project: 'shop', heard: 5000, deadline: 500 } })
@@ -167,6 +168,12 @@ test('what is held wrongly says how to hold it', async () => {
   for (const [does, says] of [
     [() => fetching.guard()(c), /judges a Request, such as c\.req\.raw.*neonauthd\/middleware/],
     [() => fetching.guard()(req, {}, next), /judges a Request/],
+    ...[c, request, undefined].flatMap((given) => [
+      [() => hono.guard()(given, next), /write app\.use\(guard\(\)\)/],
+      [() => hono.from(given), /judges the context of Hono/],
+    ]),
+    [() => hono.guard({ req: { raw: request } }, next), /called with a request: write guard\(\)/],
+    [() => hono.userOf({ ...c, set() {} }), /nobody is signed in here/],
     [() => fetching.guard()(undefined), /judges a Request/],
     [() => fetching.guard().wrap(next)(c), /judges a Request/],
     [() => fetching.from(c), /judges a Request/],

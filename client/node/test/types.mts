@@ -12,6 +12,7 @@ import type {
 } from 'neonauthd'
 import * as fastify from 'neonauthd/fastify'
 import * as fetching from 'neonauthd/fetch'
+import * as hono from 'neonauthd/hono'
 import { HEADERS, MAX_COOKIE_TOKENS, MAX_PLACE_NAME, MAX_RETRY_AFTER, METADATA_PATH, Found, Refusal, Requirements, Resource, Search } from 'neonauthd/httpauth'
 import { denied, invalidToken, preflight, refusalOf, unavailable, valuesOf } from 'neonauthd/httpauth'
 import type { Fault, HeaderValues, Place, RequirementOptions, ResourceOptions, Rules, TokenSearchIn } from 'neonauthd/httpauth'
@@ -197,6 +198,17 @@ expect<(request: Other, context: { params: Promise<{ id: string }> }) => Promise
 expect<number>((await fetchGuard(new Request('http://app.example/'))).status)
 // @ts-expect-error a handler has to respond
 fetchGuard.wrap(() => {})
+
+declare const c: hono.ContextLike & { get(name: 'user'): hono.Variables['user'] }
+const inHono: hono.TokenSearch = (context) => hono.bearer(context) ?? hono.cookie('session')(context)
+const honoRules: hono.GuardOptions = { ...everywhere, token: inHono, refuse: (_c, refusal, answer) => Response.json({ why: answer?.outcome ?? refusal.reason }) }
+const honoGuard: hono.Middleware = hono.guard(honoRules)
+const bare: hono.ContextLike = c
+expect<Response | void>(await honoGuard(bare, async () => {}))
+expect<Response | void>(await hono.metadata(new Resource({ resource: 'https://mcp.example.com', authorizationServers: [] }))(c, async () => {}))
+const variables: hono.Variables = { user: c.get('user') }
+expect<[User, User | undefined, string | undefined]>([hono.userOf(c), variables.user, hono.from(c)?.subject])
+expect<hono.Middleware<typeof c>>(hono.guard({ allow: (given: typeof c) => given.get('user') === undefined }))
 
 declare const app: fastify.InstanceLike
 declare const like: fastify.RequestLike

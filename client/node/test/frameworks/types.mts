@@ -3,11 +3,12 @@ import type { Server } from 'node:http'
 
 import express from 'express'
 import fastify from 'fastify'
-import { Hono } from 'hono'
+import { Hono, type Context } from 'hono'
 import type { WebSocketServer } from 'ws'
 
 import * as inFastify from 'neonauthd/fastify'
 import * as inFetch from 'neonauthd/fetch'
+import * as inHono from 'neonauthd/hono'
 import type { Resource } from 'neonauthd/httpauth'
 import { from, guard, metadata } from 'neonauthd/middleware'
 
@@ -28,10 +29,18 @@ instance.get('/account', { onRequest: inFastify.guard() }, (request) => inFastif
 // @ts-expect-error no such option
 await instance.register(inFastify.plugin, { alow: () => true })
 
-const hono = new Hono()
+const hono = new Hono<{ Variables: inHono.Variables }>()
+const allow = (c: Context) => c.req.method === 'GET'
+hono.use('/account/*', inHono.guard({ team: 'team-1', allow, refuse: (_c, refusal) => Response.json({ why: refusal.reason }) }))
+hono.use(inHono.metadata(resource))
+hono.get('/account/me', (c) => c.text(c.get('user')?.id ?? inHono.userOf(c).name))
+hono.get('/one', inHono.guard(), (c) => c.text(inHono.from(c)?.user.id ?? ''))
+// @ts-expect-error nobody is asking for a preflight
+hono.get('/two', (c) => c.text(c.get('user').id))
+new Hono().use(inHono.guard()).get('/', (c) => c.text(inHono.userOf(c).id))
+
 const protect = inFetch.guard({ team: 'team-1' })
 hono.use('/account/*', async (c, next) => (await protect(c.req.raw)) ?? (await next()))
-hono.get('/account/me', (c) => c.text(inFetch.from(c.req.raw)?.user.id ?? ''))
 
 // As Next.js types a route's handler.
 interface NextRequest extends Request { readonly nextUrl: URL }
