@@ -14,12 +14,14 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// TestTheLogSaysWhatHasToBeMended asks for a project that the daemon does not have.
-// The operator reads which and what to do; the visitor reads neither.
+// TestTheLogSaysWhatHasToBeMended: the operator reads what to do, and the project's name
+// where the daemon has such a one; the visitor reads neither.
 func TestTheLogSaysWhatHasToBeMended(t *testing.T) {
 	t.Parallel()
 	const token = "asked.a.b"
-	for _, code := range []protocol.Code{protocol.CodeUnknownProject, protocol.CodeForbidden, protocol.CodeMisconfigured, protocol.CodeBadRequest} {
+	for code, known := range map[protocol.Code]bool{
+		protocol.CodeForbidden: true, protocol.CodeMisconfigured: true, protocol.CodeUnknownProject: false, protocol.CodeBadRequest: false,
+	} {
 		asks := httpauthtest.Client(t, map[string]string{token: "ERR " + string(code) + " some words"})
 		var log bytes.Buffer
 		set, err := new(file).settings()
@@ -27,16 +29,19 @@ func TestTheLogSaysWhatHasToBeMended(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := New("dev", asks, set, slog.New(slog.NewTextHandler(&log, nil)), time.Now)
-		r := httptest.NewRequest(http.MethodGet, "/nginx?project=typo", http.NoBody)
+		r := httptest.NewRequest(http.MethodGet, "/nginx?project=named", http.NoBody)
 		r.Header.Set("Authorization", "Bearer "+token)
 		w := httptest.NewRecorder()
 		s.ServeHTTP(w, r)
-		for _, want := range []string{"project=typo", "code=" + string(code), strings.ReplaceAll(httpauth.Hint(code), `"`, `\"`)} {
+		if named := strings.Contains(log.String(), "project=named"); named != known {
+			t.Errorf("%s: is the project named? %v: %s", code, named, log.String())
+		}
+		for _, want := range []string{"code=" + string(code), strings.ReplaceAll(httpauth.Hint(code), `"`, `\"`)} {
 			if !strings.Contains(log.String(), want) {
 				t.Errorf("%s: the log lacks %q: %s", code, want, log.String())
 			}
 		}
-		if w.Code != http.StatusServiceUnavailable || strings.Contains(w.Body.String(), "typo") || strings.Contains(w.Body.String(), "neonauthctl") {
+		if w.Code != http.StatusServiceUnavailable || strings.Contains(w.Body.String(), "named") || strings.Contains(w.Body.String(), "neonauthctl") {
 			t.Errorf("%s: the visitor reads %d %s", code, w.Code, w.Body)
 		}
 	}

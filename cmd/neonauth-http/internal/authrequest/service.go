@@ -186,12 +186,15 @@ func (s *Service) find(r *http.Request, d *dialect, set *Settings) (f finding, w
 	return f, want
 }
 
-// namedIn is the project that the question named; "": none, or the daemon was not asked.
-func namedIn(u client.Unknown) string {
-	if e, ok := errors.AsType[*client.ReplyError](u.Err); ok {
-		return e.Project
+// project is the one that the question named, if the daemon has it. What else a request
+// names as its project may be anything, a token in the wrong place included, and is not
+// written down.
+func project(u client.Unknown) []slog.Attr {
+	e, ok := errors.AsType[*client.ReplyError](u.Err)
+	if known := u.Code == protocol.CodeForbidden || u.Code == protocol.CodeMisconfigured; !ok || !known || e.Project == "" {
+		return nil
 	}
-	return ""
+	return []slog.Attr{slog.String("project", e.Project)}
 }
 
 // complaintInterval is the least time between two complaints of one kind:
@@ -212,8 +215,7 @@ func (s *Service) tellOfUnknown(answer client.Answer) {
 	switch u.Code {
 	case protocol.CodeBadRequest, protocol.CodeUnknownVerb, protocol.CodeUnknownProject, protocol.CodeLineTooLong,
 		protocol.CodeForbidden, protocol.CodeMisconfigured:
-		s.complain(slog.LevelWarn, "the daemon refuses the question", slog.String("code", string(u.Code)),
-			slog.String("project", namedIn(u)), slog.String("hint", httpauth.Hint(u.Code)))
+		s.complain(slog.LevelWarn, "the daemon refuses the question", append(project(u), slog.String("code", string(u.Code)), slog.String("hint", httpauth.Hint(u.Code)))...)
 	case protocol.CodeNeedsProfile:
 		s.complain(slog.LevelWarn, "a request carries a credential that only the upstream can judge; if that is how users sign in, ask with level=profile at this location")
 	case protocol.CodeUnavailable, protocol.CodeBusy, protocol.CodeDeadline, protocol.CodeKeysPending: // will pass by itself
