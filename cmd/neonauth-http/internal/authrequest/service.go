@@ -107,6 +107,11 @@ func (s *Service) Alive(ctx context.Context) bool {
 // what becomes of it.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := s.now()
+	if r.ContentLength != 0 {
+		// No web server asks with a body. Where one passes a visitor's on, and they do not agree where that ends, the
+		// rest would be taken for the next question, and the next visitor get its answer.
+		w.Header()["Connection"] = []string{"close"}
+	}
 	set := s.settings.Load()
 	if one := set.described(r); one != nil {
 		one.Describe(w, r.Method)
