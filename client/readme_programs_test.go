@@ -183,40 +183,6 @@ func passes(programs ...string) trial {
 	}
 }
 
-// calls is the trial of what a page does: it calls the program of another block
-// with the token that the SDK has for the user.
-func calls(server string) trial {
-	return func(t *testing.T, r *reader, b block) {
-		need.Program(t, "node", "nodejs")
-		i := slices.IndexFunc(r.blocks, func(other block) bool { return other.name() == server })
-		if i < 0 {
-			t.Fatalf("there is no block %q", server)
-		}
-		base := r.start(t, r.blocks[i])
-		const address = "fetch('/account'"
-		if !strings.Contains(b.text, address) {
-			t.Fatalf("it does not call %s", address)
-		}
-		page := filepath.Join(r.dir, "page.mjs")
-		text := "const user = { getAuthJson: async () => ({ accessToken: process.env.TOKEN, refreshToken: 'secret' }) }\n" +
-			strings.Replace(b.text, address, "fetch('"+base+"/account'", 1)
-		if err := os.WriteFile(page, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		for who, says := range map[string]string{"ada": "hello " + r.stage.people["ada"].subject + "\n", "past": "Unauthorized"} {
-			for begun := time.Now(); ; {
-				out, err := r.run(t, "exec node page.mjs", "TOKEN="+r.stage.people[who].token)
-				if err == nil && strings.Contains(out, says) {
-					break
-				}
-				if err != nil || !strings.Contains(out, "Service Unavailable") || time.Since(begun) > stagePatience {
-					t.Fatalf("for %s the page shows %q (error: %v), expected %q", who, out, err, says)
-				}
-			}
-		}
-	}
-}
-
 // handles is the trial of statements of Go for the inside of a handler: here is
 // the rest of the program.
 func handles(t *testing.T, r *reader, b block) {
