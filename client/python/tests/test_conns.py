@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import threading
 import unittest
 from time import monotonic
+from unittest.mock import patch
 
 from neonauthd._async_conn import AsyncConn
 from neonauthd._conn import Conn
-from neonauthd._errors import GarbledError, NeonauthdError
+from neonauthd._errors import GarbledError, NeonauthdError, TimedOutError
 from neonauthd._question import Question
 
 
@@ -60,3 +62,43 @@ class TestConns(WithPair):
         assert isinstance(result, NeonauthdError)
         self.assertEqual(result.kind, "garbled")
         self.assertTrue(conn.spent)
+
+    def fill(self) -> int:
+        """Leaves no room for a request. Returns how many bytes are in its way."""
+        self.ours.setblocking(False)
+        filled = 0
+        try:
+            while True:
+                filled += self.ours.send(b"x" * 4096)
+        except BlockingIOError:
+            return filled
+
+    def test_a_request_waits_for_room_and_goes_out_whole(self) -> None:
+        filled, tried, write = self.fill(), threading.Event(), os.write
+        came = bytearray()
+
+        def note(fd: int, request: bytes) -> int:
+            try:
+                return write(fd, request)
+            finally:
+                tried.set()
+
+        def answer() -> None:
+            tried.wait(10)
+            self.daemons.settimeout(10)
+            while not came.endswith(b"\n"):
+                came.extend(self.daemons.recv(1 << 16))
+            self.daemons.sendall(came[filled:].split(b" ")[0] + b" NO expired\n")
+
+        answering = threading.Thread(target=answer)
+        answering.start()
+        with patch("os.write", note):
+            result = Conn(self.ours).ask(Question("VERIFY", "a" * 8192), monotonic() + 10, 10)
+        answering.join()
+        self.assertEqual(result, b"NO expired")
+        self.assertEqual(came[filled:].count(b"a" * 8192), 1)
+
+    def test_a_request_without_room_ends_with_its_time(self) -> None:
+        self.fill()
+        result = Conn(self.ours).ask(Question("VERIFY", "a" * 8192), monotonic() + 0.01, 0.01)
+        self.assertIsInstance(result, TimedOutError)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket as _socket
 from time import monotonic
 
@@ -41,7 +42,7 @@ class Conn:
         try:
             left = self._wait_until(end)
             try:
-                self.sock.sendall(question.line(tag, left))
+                self._send(question.line(tag, left))
             except BrokenPipeError:
                 pass  # the daemon has closed the connection, perhaps with a last word
             lines: list[bytes] = []
@@ -62,6 +63,15 @@ class Conn:
             return untagged(line)  # the reply may still come
         self._served, self.spent = True, len(lines) > 1 or self._lines.partial
         return line[len(tag) :]
+
+    def _send(self, request: bytes) -> None:
+        """Writes at once, since nearly always there is room; a socket with a timeout would look first."""
+        try:
+            sent = os.write(self.sock.fileno(), request)
+        except BlockingIOError:
+            sent = 0
+        if sent < len(request):
+            self.sock.sendall(request[sent:])
 
     def _wait_until(self, end: float) -> float:
         """Lets the socket wait no longer than until then. Returns the time left."""
