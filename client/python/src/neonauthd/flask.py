@@ -17,10 +17,12 @@ them. A request is answered as in neonauthd.wsgi.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterator
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, Unpack, cast
 
-from flask import Blueprint, Request, Response, current_app, has_request_context, make_response, request
+from flask import Blueprint, Flask, Request, Response, current_app, has_request_context, make_response, request, request_started
 
 from . import _guard, wsgi
 from ._answer import Accepted, Answer
@@ -91,6 +93,33 @@ def _response_of(described: Described) -> Response:
     return response
 
 
+# The views that guards have been put around.
+_inside: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
+def _chain(view: Any) -> Iterator[Any]:
+    """The view, and what decorators have made it of."""
+    while callable(view):
+        if isinstance(view, FunctionType):
+            yield view
+        view = getattr(view, "__wrapped__", None)
+
+
+def _look(app: Flask, **extra: Any) -> None:
+    """Raises RuntimeError for a route to what stands inside of a guard: everybody would come in.
+
+    A decorator of a route takes the view as it is: a guard above it comes too late.
+    """
+    if app.view_functions.get(request.endpoint or "") in _inside:
+        raise RuntimeError("neonauthd: this route leads past its guard: write @guard next to the view, below @app.route")
+
+
+try:
+    request_started.connect(_look, weak=False)
+except RuntimeError:  # Flask before 2.3 has signals where there is blinker
+    pass
+
+
 class Guard:
     """Lets requests with an accepted token through to a view and answers the others.
 
@@ -119,6 +148,7 @@ class Guard:
     def __call__(self, view: View) -> View:
         """Puts a view behind the guard: the decorator next to the view, below that of the route."""
         _guard.check_view(view, "decorators = [guard] in the class")
+        _inside.update(_chain(view))
 
         @functools.wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Any:

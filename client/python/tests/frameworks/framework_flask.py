@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import unittest
 from collections.abc import Callable
 from typing import Any, cast
@@ -85,6 +86,61 @@ class FlaskViews(Cases):
         for wrong, advice in mistakes:
             with self.assertRaisesRegex((TypeError, RuntimeError), f"^neonauthd: .*{advice}"):
                 wrong()
+
+    def test_a_route_that_leads_past_its_guard_lets_nobody_in(self) -> None:
+        app = Flask(__name__)
+        app.testing = True
+        guard, other = Guard(client=self.fake), Guard(client=self.fake, optional=True)
+
+        def named(view: Any) -> Any:
+            return functools.wraps(view)(lambda *args: view(*args))
+
+        @guard
+        @app.get("/late")
+        def late() -> str:
+            return "in"
+
+        @guard
+        @named
+        @app.get("/later")
+        def later() -> str:
+            return "in"
+
+        @guard
+        @app.get("/half")
+        @other
+        def half() -> str:
+            return "in"
+
+        @app.get("/right")
+        @named
+        @guard
+        @named
+        def right() -> str:
+            return current_user().id
+
+        @app.get("/both")
+        @guard
+        @other
+        def both() -> str:
+            return current_user().id
+
+        class Item(MethodView):
+            decorators = [guard, other]
+
+            def get(self) -> str:
+                return current_user().id
+
+        app.add_url_rule("/class", view_func=Item.as_view("item"))
+        app.get("/open")(lambda: "in")
+        for path in ("/late", "/later", "/half"):
+            for headers in ({}, bearing("ada")):
+                with self.assertRaisesRegex(RuntimeError, "write @guard next to the view, below @app.route"):
+                    app.test_client().get(path, headers=headers)
+        for path in ("/right", "/both", "/class"):
+            answers = [app.test_client().get(path, headers=headers) for headers in ({}, bearing("ada"))]
+            self.assertEqual([(a.status_code, a.text) for a in answers], [(401, "Unauthorized\n"), (200, "ada")], path)
+        self.assertEqual((app.test_client().get("/open").text, app.test_client().get("/none").status_code), ("in", 404))
 
     def test_a_guard_in_place_of_its_check_lets_nobody_in(self) -> None:
         app = Flask(__name__)
