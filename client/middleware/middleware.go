@@ -120,9 +120,12 @@ func UserFrom(ctx context.Context) (u client.User, ok bool) {
 }
 
 // Wrap returns a handler that lets accepted requests through to next. It panics
-// when one of Places is none, and when next is nil.
+// when one of Places is none, and when the Guard or next is nil.
 func (g *Guard) Wrap(next http.Handler) http.Handler {
-	if next == nil {
+	if g == nil {
+		panic("neonauthd: Wrap wants a Guard, and got a nil *Guard: write guard := &middleware.Guard{}")
+	}
+	if f, ok := next.(http.HandlerFunc); next == nil || ok && f == nil {
 		panic("neonauthd: Wrap wants the handler that the Guard protects, and got nil")
 	}
 	find := g.search()

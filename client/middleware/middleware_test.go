@@ -219,6 +219,25 @@ func TestAPlaceThatIsNonePanicsBeforeTheFirstRequest(t *testing.T) {
 	}
 }
 
+func TestAGuardThatIsHeldWronglyPanicsBeforeTheFirstRequest(t *testing.T) {
+	var none *middleware.Guard
+	var handler http.HandlerFunc
+	for says, do := range map[string]func(){
+		"write guard := &middleware.Guard{}":           func() { none.Wrap(http.NotFoundHandler()) },
+		"wants the handler that the Guard protects":    func() { new(middleware.Guard).Wrap(nil) },
+		"handler that the Guard protects, and got nil": func() { new(middleware.Guard).Wrap(handler) },
+	} {
+		t.Run(says, func(t *testing.T) {
+			defer func() {
+				if text := fmt.Sprint(recover()); !strings.Contains(text, says) {
+					t.Errorf("it says %s", text)
+				}
+			}()
+			do()
+		})
+	}
+}
+
 // TestSharedCases plays the cases that guards of other languages play too.
 func TestSharedCases(t *testing.T) {
 	for _, file := range []string{"cases.json", "requirements.json", "guards.json"} {
