@@ -109,6 +109,14 @@ func From(ctx context.Context) (a client.Accepted, ok bool) {
 	return a, ok
 }
 
+// ofNobody is the request without what a Guard around this one has said of it.
+func ofNobody(r *http.Request) *http.Request {
+	if _, ok := From(r.Context()); !ok {
+		return r
+	}
+	return r.WithContext(context.WithValue(r.Context(), key{}, nil))
+}
+
 // UserFrom returns the user of a request that was let through. ok is false where
 // that of From is: nobody is asking then, and the User is empty.
 func UserFrom(ctx context.Context) (u client.User, ok bool) {
@@ -135,13 +143,13 @@ func (g *Guard) Wrap(next http.Handler) http.Handler {
 			return
 		}
 		if httpauth.Preflight(r) {
-			next.ServeHTTP(w, r)
+			next.ServeHTTP(w, ofNobody(r))
 			return
 		}
 		found := find(r)
 		if refusal, refused := found.Refusal(); refused {
 			if g.Optional && found.Fault == "" {
-				next.ServeHTTP(w, r)
+				next.ServeHTTP(w, ofNobody(r))
 				return
 			}
 			g.refuse(w, r, refusal, nil)

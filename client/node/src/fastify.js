@@ -1,7 +1,7 @@
 'use strict'
 
 const { valuesOf } = require('./httpauth.js')
-const { Rules, TEXT, answers, bodyOf, needResource, only, userOfAnswer } = require('./rules.js')
+const { Rules, TEXT, answers, bodyOf, letIn, needResource, only, userOfAnswer } = require('./rules.js')
 
 // Fastify's own headers keep only the first of some repeated headers.
 const valuesOfRaw = (request) => valuesOf(request.raw)
@@ -32,7 +32,7 @@ function guard(options = {}) {
       if (rules.refuse === undefined) return reply.type(TEXT).send(bodyOf(refusal.status))
       return reply.send(await rules.refuse(request, reply, refusal, answer))
     }
-    if (answer !== undefined) answers.set(request.raw, answer)
+    letIn(request.raw, answer)
     return undefined
   }
 }

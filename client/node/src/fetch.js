@@ -1,7 +1,7 @@
 'use strict'
 
 const { described, judge, valuesOf } = require('./response.js')
-const { Rules, answers, needHandler, needResource, only, userOfAnswer } = require('./rules.js')
+const { Rules, answers, letIn, needHandler, needResource, only, userOfAnswer } = require('./rules.js')
 
 // from returns the Accepted under which a request was let through; undefined
 // outside a guard, for a CORS preflight, and inside an optional guard for a
@@ -22,7 +22,7 @@ function guard(options = {}) {
   async function protect(request) {
     needRequest(request)
     const { response, answer } = await judge(rules, request, request)
-    if (answer !== undefined) answers.set(request, answer)
+    letIn(request, answer)
     return response
   }
   // wrap puts a handler (request, ...) behind the guard.

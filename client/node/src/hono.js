@@ -1,7 +1,7 @@
 'use strict'
 
 const { described, judge, valuesOf } = require('./response.js')
-const { Rules, answers, needResource, only, userOfAnswer } = require('./rules.js')
+const { Rules, answers, letIn, needResource, only, userOfAnswer } = require('./rules.js')
 
 const valuesOfContext = (c) => valuesOf(c.req.raw)
 
@@ -24,7 +24,7 @@ function guard(options = {}) {
     needContext(c)
     const { response, answer } = await judge(rules, c, c.req.raw)
     if (response !== undefined) return response
-    if (answer !== undefined) answers.set(c, answer)
+    letIn(c, answer)
     c.set('user', answer?.user)
     return await next()
   }

@@ -3,7 +3,7 @@
 const { STATUS_CODES } = require('node:http')
 
 const { DEFAULT_RETRY_AFTER, valuesOf } = require('./httpauth.js')
-const { Rules, TEXT, answers, bodyOf, fault, needHandler, needResource, only, userOfAnswer } = require('./rules.js')
+const { Rules, TEXT, answers, bodyOf, fault, letIn, needHandler, needResource, only, userOfAnswer } = require('./rules.js')
 
 // from returns the Accepted under which a request was let through; undefined
 // outside a guard, for a CORS preflight, and inside an optional guard for a
@@ -38,7 +38,7 @@ function guard(options = {}) {
         const refuse = rules.refuse ?? plainRefusal
         return await refuse(req, res, refusal.status, answer, refusal)
       }
-      if (answer !== undefined) answers.set(req, answer)
+      letIn(req, answer)
       next()
     } catch (error) {
       if (typeof next !== 'function') throw error // as for a middleware of Hono, which has other arguments
@@ -74,7 +74,7 @@ function guard(options = {}) {
       return answerSocket(socket, 500, {})
     }
     if (verdict.refusal !== undefined) return answerSocket(socket, verdict.refusal.status, rules.headers(verdict.refusal))
-    if (verdict.answer !== undefined) answers.set(req, verdict.answer)
+    letIn(req, verdict.answer)
     socket.off('error', drop)
     return handler(req, socket, head)
   }

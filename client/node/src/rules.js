@@ -34,6 +34,12 @@ const TRACE_INTERVAL = 60_000
 // nothing a client sends or another middleware sets can look like it.
 const answers = new WeakMap()
 
+// letIn notes under which answer a request is let through; undefined: as nobody, whatever a guard before this one has said.
+function letIn(request, answer) {
+  if (answer === undefined) answers.delete(request)
+  else answers.set(request, answer)
+}
+
 // userOfAnswer is the user of the answer under which a request was let through. Without one there is none, and a handler that
 // goes on would take nobody for somebody.
 function userOfAnswer(answer) {
@@ -212,4 +218,4 @@ function fault(error) {
 const bodyOf = (status) => `${STATUS_CODES[status]}\n`
 const TEXT = 'text/plain; charset=utf-8'
 
-module.exports = { Rules, TEXT, answers, bodyOf, fault, needHandler, needResource, only, userOfAnswer }
+module.exports = { Rules, TEXT, answers, bodyOf, fault, letIn, needHandler, needResource, only, userOfAnswer }
