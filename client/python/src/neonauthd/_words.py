@@ -9,10 +9,8 @@ DEFAULT_SOCKET = "/run/neonauthd/neonauthd.sock"
 SOCKET_VARIABLE = "NEONAUTHD_SOCKET"
 PROTOCOL = 1
 
-MAX_REQUEST_LINE = 16384  # bytes, line end included
 MAX_REPLY_LINE = 4198400  # bytes, line end included
 MAX_FIELDS = 16
-MAX_NAME = 32
 MAX_CLIENT_NAME = 64  # bytes
 MAX_PROJECT = 32
 MAX_DEADLINE = 60_000  # milliseconds
