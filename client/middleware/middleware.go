@@ -79,7 +79,7 @@ type Guard struct {
 	Resource *httpauth.Resource
 
 	// Refuse writes the body of an answer, and may add headers. The status
-	// has to be the one given; WWW-Authenticate, Retry-After and
+	// has to be the one given, and is where none is said; WWW-Authenticate, Retry-After and
 	// Cache-Control are set already. why is nil for a request that was refused
 	// without asking the daemon. Nil: the status's text, as text/plain.
 	Refuse func(w http.ResponseWriter, r *http.Request, status int, why client.Answer)
@@ -211,7 +211,9 @@ func (g *Guard) refuse(w http.ResponseWriter, r *http.Request, refusal httpauth.
 	}
 	refusal.SetHeaders(w.Header(), g.Realm)
 	if g.Refuse != nil {
-		g.Refuse(w, r, refusal.Status, why)
+		refusing := &refusing{ResponseWriter: w, status: refusal.Status}
+		g.Refuse(refusing, r, refusal.Status, why)
+		refusing.begin()
 		return
 	}
 	http.Error(w, http.StatusText(refusal.Status), refusal.Status)

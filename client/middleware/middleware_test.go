@@ -193,6 +193,30 @@ func TestRefuseWritesTheBody(t *testing.T) {
 	}
 }
 
+// TestARefusalThatSaysNoStatusHasItsOwn where net/http would say 200.
+func TestARefusalThatSaysNoStatusHasItsOwn(t *testing.T) {
+	for name, refuse := range map[string]func(http.ResponseWriter){
+		"nothing":     func(http.ResponseWriter) {},
+		"a body":      func(w http.ResponseWriter) { fmt.Fprint(w, "sorry") },
+		"early hints": func(w http.ResponseWriter) { w.WriteHeader(http.StatusEarlyHints) },
+		"what is flushed": func(w http.ResponseWriter) {
+			fmt.Fprint(w, "sorry")
+			if err := http.NewResponseController(w).Flush(); err != nil {
+				t.Error(err)
+			}
+		},
+		"its own": func(w http.ResponseWriter) { http.Error(w, "sorry", http.StatusUnauthorized) },
+	} {
+		g := middleware.Guard{Client: daemon(t), Refuse: func(w http.ResponseWriter, _ *http.Request, _ int, _ client.Answer) { refuse(w) }}
+		server := httptest.NewServer(g.Wrap(http.HandlerFunc(show)))
+		response, err := http.Get(server.URL)
+		server.Close()
+		if err != nil || response.StatusCode != http.StatusUnauthorized {
+			t.Errorf("%s: %v, %v", name, response, err)
+		}
+	}
+}
+
 func TestBearerAndCookieLookInOnePlaceOnly(t *testing.T) {
 	r := httptest.NewRequest(http.MethodGet, "/", http.NoBody)
 	r.Header.Set("X-Stack-Access-Token", "sdk.a.b")

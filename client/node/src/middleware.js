@@ -35,6 +35,7 @@ function guard(options = {}) {
       const { refusal, answer } = await rules.judge(req, req.method)
       if (refusal !== undefined) {
         setHeaders(res, rules.headers(refusal))
+        res.statusCode = refusal.status // where refuse says none, or Node would say 200
         const refuse = rules.refuse ?? plainRefusal
         return await refuse(req, res, refusal.status, answer, refusal)
       }

@@ -111,6 +111,12 @@ test('refuse is told the answer, and nothing of a request that was not asked abo
   assert.equal((await ask({ Authorization: 'Bearer a, Bearer b' })).body, 'undefined')
 })
 
+test('a refusal that says no status has its own', async (t) => {
+  const ask = await serve(t, { refuse: (_req, res) => res.end('sorry') })
+  assert.equal((await ask({ Authorization: 'Bearer old' })).status, 401)
+  assert.equal((await ask({ Authorization: 'Bearer outage' })).status, 503)
+})
+
 test('a fault of the program is 500', async (t) => {
   const warned = once(process, 'warning')
   const ask = await serve(t, { allow: () => { throw new Error('fault') } })
