@@ -59,7 +59,7 @@ def cases() -> Iterator[bytes]:
     chance = random.Random(1)
     for line in LINES:
         yield line.encode()
-        for _ in range(1500):
+        for _ in range(500):
             yield spoiled(line.encode(), chance)
     for handles in (MAX_HANDLES, MAX_HANDLES + 1):
         yield FULL.replace(f"={HANDLE} ", "=" + ",".join([HANDLE] * handles) + " ").encode()
@@ -94,6 +94,20 @@ class Spellings(unittest.TestCase):
             answer, grant = answer_to(questions()[0], FULL.encode())
         self.assertIsInstance(answer, Accepted)
         self.assertIsInstance(grant, Grant)
+
+    def test_seconds_end_in_the_year_2242(self) -> None:
+        for name in ("age", "ttl", "exp", "heard"):
+            for seconds in (2**33 - 1, 2**33, 2**33 + 1, 10**10):
+                line = re.sub(f" {name}=[0-9]+", f" {name}={seconds}", FULL).encode()
+                for spelling in (line, in_another_spelling(line, random.Random(3))):
+                    outcome = answer_to(questions()[0], spelling)[0].outcome
+                    self.assertEqual(outcome, "accepted" if seconds <= 2**33 else "unknown", spelling)
+
+    def test_an_answer_with_too_many_handles_is_not_kept(self) -> None:
+        for handles in (MAX_HANDLES - 1, MAX_HANDLES, MAX_HANDLES + 1):
+            line = FULL.replace(f"={HANDLE} ", "=" + ",".join([HANDLE] * handles) + " ").encode()
+            answer, grant = answer_to(questions()[0], line)
+            self.assertEqual((answer.outcome, grant is not None), ("accepted", handles <= MAX_HANDLES))
 
 
 class WholeLines(unittest.TestCase):
