@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/neonauthd/neonauthd/internal/e2e/ports"
 )
 
 // works starts two hosts with these options and has them share everything.
@@ -83,7 +85,7 @@ func TestAFleetWorksOverTLSWithItsOwnCA(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	pool := certificates(t, dir)
-	port := freePort(t)
+	port := ports.Free(t)
 	newServer(t, "--tls-port", port, "--tls-cert-file", filepath.Join(dir, "cert"), "--tls-key-file", filepath.Join(dir, "key"),
 		"--tls-ca-cert-file", filepath.Join(dir, "cert"), "--tls-auth-clients", "no")
 	with := func(ca *x509.CertPool, address string) func(int) Options {
@@ -169,7 +171,7 @@ func TestNothingIsLostWhenAReplicaTakesOver(t *testing.T) {
 // newSentinel starts one of three that watch a master.
 func newSentinel(t *testing.T, master *server) *server {
 	t.Helper()
-	s := &server{t: t, dir: t.TempDir(), port: freePort(t)}
+	s := &server{t: t, dir: t.TempDir(), port: ports.Free(t)}
 	conf := filepath.Join(s.dir, "sentinel.conf")
 	text := "port " + s.port + "\nbind 127.0.0.1\ndir " + s.dir + "\nsentinel monitor main 127.0.0.1 " + master.port +
 		" 2\nsentinel auth-pass main " + master.password + "\nsentinel down-after-milliseconds main 500\nsentinel failover-timeout main 3000\n"

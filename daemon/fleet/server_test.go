@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -16,6 +15,7 @@ import (
 	"github.com/valkey-io/valkey-go"
 
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
+	"github.com/neonauthd/neonauthd/internal/e2e/ports"
 )
 
 // patience is how long a test waits for what has to happen; a busy machine takes
@@ -36,32 +36,10 @@ type server struct {
 // newServer starts one on a free port of the loopback address.
 func newServer(t testing.TB, args ...string) *server {
 	t.Helper()
-	s := &server{t: t, dir: t.TempDir(), port: freePort(t), args: args}
+	s := &server{t: t, dir: t.TempDir(), port: ports.Free(t), args: args}
 	s.start()
 	t.Cleanup(s.kill)
 	return s
-}
-
-// givenPorts are those that freePort has returned. The port of a server that is killed
-// for a while is free, and no other test may take it meanwhile.
-var givenPorts sync.Map
-
-func freePort(t testing.TB) string {
-	t.Helper()
-	for {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, port, _ := net.SplitHostPort(ln.Addr().String())
-		_ = ln.Close()
-		if len(port) == 5 && port >= "55000" { // a cluster's bus has a port 10000 higher
-			continue
-		}
-		if _, given := givenPorts.LoadOrStore(port, true); !given {
-			return port
-		}
-	}
 }
 
 func (s *server) address() string { return net.JoinHostPort("127.0.0.1", s.port) }

@@ -13,6 +13,7 @@ import (
 	"github.com/neonauthd/neonauthd/client"
 	"github.com/neonauthd/neonauthd/internal/e2e"
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
+	"github.com/neonauthd/neonauthd/internal/e2e/ports"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -31,7 +32,7 @@ func TestASiteInABrowser(t *testing.T) {
 	w := newSystem(t)
 	site := newSite(w)
 	w.app.Config.Handler = site
-	address := freeAddress(t)
+	address := ports.Address(t)
 	startNginxAt(t, w, "tcp", address, "listen 8080;", "listen "+address+";")
 	home := "http://" + address
 	b := startChromium(t, w.dir)

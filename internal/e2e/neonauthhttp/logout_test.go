@@ -18,6 +18,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/internal/e2e"
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
+	"github.com/neonauthd/neonauthd/internal/e2e/ports"
 )
 
 // startLogouts replaces neonauth-http by one that takes logout tokens, on a free port
@@ -232,7 +233,7 @@ func TestWhatTheGuideTriesOfLogoutsWorks(t *testing.T) {
 	bash := need.Program(t, "bash", "bash")
 	need.Program(t, "curl", "curl")
 	f := e2e.NewFolder(t)
-	upstream, logouts := freeAddress(t), freeAddress(t)
+	upstream, logouts := ports.Address(t), ports.Address(t)
 	path := "PATH=" + filepath.Dir(e2e.Program("neonauthd")) + ":" + os.Getenv("PATH")
 	stage := launch(t, f.Dir, e2e.Program("neonauthd"), nil, "standin", "--daemon", "--dir", f.Dir, "--listen", upstream)
 	stage.AwaitListening(t, "unix", f.Path("neonauthd.sock"))

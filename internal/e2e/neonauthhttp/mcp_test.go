@@ -18,6 +18,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/internal/e2e"
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
+	"github.com/neonauthd/neonauthd/internal/e2e/ports"
 )
 
 // TestAnMCPClientFindsItsWay: with nothing but the address of a resource a client of npm's MCP SDK finds the document of
@@ -26,7 +27,7 @@ func TestAnMCPClientFindsItsWay(t *testing.T) {
 	t.Parallel()
 	need.Time(t, "it installs the MCP SDK")
 	node, modules := need.Program(t, "node", "nodejs"), need.Made(t, "../../..", "frameworks")
-	address := freeAddress(t)
+	address := ports.Address(t)
 	w := newSystem(t)
 	served := w.serveMCP(t, node, modules, "serve")
 	startNginxAt(t, w, "tcp", address, "listen 8080;", "listen "+address+";",
@@ -56,7 +57,7 @@ func TestAnMCPClientFindsItsWayThroughAGuard(t *testing.T) {
 	} {
 		t.Run(language, func(t *testing.T) {
 			t.Parallel()
-			w, address := newSystem(t), freeAddress(t)
+			w, address := newSystem(t), ports.Address(t)
 			resource := w.protect(t, "http://"+address+"/mcp")
 			start(t, w, address)
 			w.walk(t, node, modules, resource)

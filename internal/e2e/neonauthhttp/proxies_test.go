@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/neonauthd/neonauthd/internal/e2e"
+	"github.com/neonauthd/neonauthd/internal/e2e/ports"
 )
 
 // front is a running web server with its recipe.
@@ -38,7 +39,7 @@ func eachFront(t *testing.T, try func(t *testing.T, f *front)) {
 func startHAProxy(t testing.TB, w *system, replace ...string) *front {
 	t.Helper()
 	path := installed(t, "haproxy")
-	address := freeAddress(t)
+	address := ports.Address(t)
 	script, config := []string{"/run/neonauth-http/http.sock", w.path("h.sock")}, []string{
 		"/etc/haproxy/neonauth.lua", w.path("neonauth.lua"), "bind :8080", "bind " + address, "127.0.0.1:3000", w.app.address(),
 		"/run/neonauth-http/http.sock", w.path("h.sock"),
@@ -60,7 +61,7 @@ func startHAProxy(t testing.TB, w *system, replace ...string) *front {
 func startCaddy(t testing.TB, w *system, replace ...string) *front {
 	t.Helper()
 	path := installed(t, "caddy")
-	address := freeAddress(t)
+	address := ports.Address(t)
 	config := "{\n\tadmin off\n\tauto_https off\n}\n" + recipe(t, "caddy/Caddyfile", append(replace,
 		"/run/neonauth-http/http.sock", w.path("h.sock"), ":8080 {", "http://"+address+" {\n\tbind 127.0.0.1", "127.0.0.1:3000", w.app.address())...)
 	p := launchForeign(t, w.dir, path, []string{"XDG_DATA_HOME=" + w.dir, "XDG_CONFIG_HOME=" + w.dir, "HOME=" + w.dir},

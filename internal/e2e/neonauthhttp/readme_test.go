@@ -14,6 +14,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/internal/e2e"
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
+	"github.com/neonauthd/neonauthd/internal/e2e/ports"
 )
 
 // section returns the indented lines below a heading of an example's README.
@@ -45,7 +46,7 @@ type operator struct {
 
 func newOperator(t *testing.T, w *system) *operator {
 	t.Helper()
-	o := &operator{w: w, root: w.path("root"), address: freeAddress(t)}
+	o := &operator{w: w, root: w.path("root"), address: ports.Address(t)}
 	o.command(t, "systemctl", `echo "systemctl $*" >>`+w.path("done"))
 	o.command(t, "usermod", `echo "usermod $*" >>`+w.path("done"))
 	o.command(t, "neonauth-http", `exec `+e2e.Program("neonauth-http")+` "$@"`)
@@ -261,7 +262,7 @@ func withGroups(t *testing.T, w *system, groups, program string, args ...string)
 
 func startNginxAs(t *testing.T, w *system, groups, user, _ string) *front {
 	t.Helper()
-	address := freeAddress(t)
+	address := ports.Address(t)
 	layNginx(t, w, "listen 8080;", "listen "+address+";")
 	conf := w.write(t, "nginx.conf", fmt.Sprintf(`user %s; daemon off; pid %[2]s/nginx.pid; error_log stderr info; events { worker_connections 64; }
 http { access_log off; include site.conf;
@@ -274,7 +275,7 @@ client_body_temp_path %[2]s/t1; proxy_temp_path %[2]s/t2; fastcgi_temp_path %[2]
 
 func startHAProxyAs(t *testing.T, w *system, groups, user, group string) *front {
 	t.Helper()
-	address := freeAddress(t)
+	address := ports.Address(t)
 	lua := w.write(t, "neonauth.lua", recipe(t, "haproxy/neonauth.lua", "/run/neonauth-http/http.sock", w.path("h.sock")))
 	config := w.write(t, "haproxy.cfg", recipe(t, "haproxy/haproxy.cfg", "#user haproxy", "user "+user, "#group neonauth-http", "group "+group,
 		"/etc/haproxy/neonauth.lua", lua, "bind :8080", "bind "+address, "127.0.0.1:3000", w.app.address()))

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/internal/e2e/ports"
 )
 
 // eachResource tries each web server in front of a protected resource: all of the site needs a token for it, and /account
@@ -14,7 +15,7 @@ func eachResource(t *testing.T, try func(t *testing.T, f *front, resource string
 	t.Helper()
 	for name, start := range map[string]func(testing.TB, *system) *front{
 		"nginx": func(t testing.TB, w *system) *front {
-			address := freeAddress(t)
+			address := ports.Address(t)
 			return startNginxAt(t, w, "tcp", address, "listen 8080;", "listen "+address+";",
 				"?level=claims&require=clean-headers", "?project=mcp&require=clean-headers",
 				"?level=profile&max-age=60&require=email-verified&", "?project=mcp&require=scope:write&")

@@ -14,6 +14,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/internal/e2e"
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
+	"github.com/neonauthd/neonauthd/internal/e2e/ports"
 )
 
 // bareVariable makes the test binary a bare HTTP server on this socket: the
@@ -46,7 +47,7 @@ func TestThroughputThroughNginx(t *testing.T) {
 	// The page is a file: what is measured is the gate and nothing behind it.
 	w.write(t, "ok.txt", "ok\n")
 	page := fmt.Sprintf("location / { root %s; try_files /ok.txt =404; }\n    location = /unused {", w.dir)
-	address, other := freeAddress(t), freeAddress(t)
+	address, other := ports.Address(t), ports.Address(t)
 	n := startNginxAt(t, w, "tcp", address, "listen 8080;", "listen "+address+";", "location / {", page)
 	m := startNginxAt(t, w.copy(t), "tcp", other, "listen 8080;", "listen "+other+";", "location / {", page, "server unix:", "server unix:"+w.path("bare.sock")+"; #")
 
@@ -117,17 +118,6 @@ func cpuTime(t testing.TB, p *e2e.Process) float64 {
 		}
 	}
 	return float64(ticks) / 100
-}
-
-// freeAddress is a loopback address that was free a moment ago.
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().String()
 }
 
 // copy is the same system with a folder of its own for another nginx.

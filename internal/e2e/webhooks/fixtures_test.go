@@ -10,6 +10,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/internal/e2e"
+	"github.com/neonauthd/neonauthd/internal/e2e/ports"
 )
 
 // fixtures are deliveries that the sender's own code has signed, all of one time.
@@ -57,7 +58,7 @@ func TestEachDeliveryHasItsStatusAndItsEffect(t *testing.T) {
 	u.AddUser(standin.User{ID: all.User, Name: "Ada", Email: "ada@example.org", EmailVerified: true})
 	e2e.Serve(t, f, e2e.Settings{Tables: []string{u.Project(t, f, standin.Stack, "upstream_rate = 1000")}})
 	program := e2e.Build(t, "neonauth-http", "-tags", "steppedclock")
-	h := takeWith(t, f, program, freeAddress(t), []string{fmt.Sprint("NEONAUTH_HTTP_FIXED_CLOCK=", all.Deliveries[0].At)}, all.Secrets...)
+	h := takeWith(t, f, program, ports.Address(t), []string{fmt.Sprint("NEONAUTH_HTTP_FIXED_CLOCK=", all.Deliveries[0].At)}, all.Secrets...)
 	token := u.StackToken(standin.TokenSpec{Subject: all.User})
 	caller, admin := e2e.Call(t, f.Socket()), e2e.Call(t, f.AdminSocket())
 	for _, d := range all.Deliveries {

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/internal/e2e"
+	"github.com/neonauthd/neonauthd/internal/e2e/ports"
 )
 
 func TestMain(m *testing.M) { e2e.Main(m, "neonauthd", "neonauth-http", "neonauthctl") }
@@ -38,7 +39,7 @@ type taker struct {
 // project's file.
 func take(t testing.TB, f *e2e.Folder, secrets ...string) *taker {
 	t.Helper()
-	return takeWith(t, f, e2e.Program("neonauth-http"), freeAddress(t), nil, secrets...)
+	return takeWith(t, f, e2e.Program("neonauth-http"), ports.Address(t), nil, secrets...)
 }
 
 // takeAt is take at an address, with the secret.

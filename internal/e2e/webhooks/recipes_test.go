@@ -3,7 +3,6 @@ package webhooks_test
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/internal/e2e"
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
+	"github.com/neonauthd/neonauthd/internal/e2e/ports"
 	"github.com/neonauthd/neonauthd/internal/webhook"
 )
 
@@ -78,7 +78,7 @@ http {
 			h.taker.Stop(t)
 			socket := h.Path("run/h.sock")
 			h.taker = takeAt(t, h.Folder, "unix:"+socket)
-			address := freeAddress(t)
+			address := ports.Address(t)
 			cmd := exec.Command(program, c.config(t, h.Folder, socket, address)...)
 			cmd.Dir, cmd.Env = h.Dir, e2e.Environment("HOME="+h.Dir, "XDG_CONFIG_HOME="+h.Dir, "XDG_DATA_HOME="+h.Dir)
 			front := e2e.Start(t, h.Dir, cmd)
@@ -107,7 +107,7 @@ func TestWhatTheGuideTriesWorks(t *testing.T) {
 		need.Program(t, name, name)
 	}
 	f := e2e.NewFolder(t)
-	upstream, hooks := freeAddress(t), freeAddress(t)
+	upstream, hooks := ports.Address(t), ports.Address(t)
 	path := "PATH=" + filepath.Dir(e2e.Program("neonauthd")) + ":" + os.Getenv("PATH")
 	cmd := exec.Command(e2e.Program("neonauthd"), "standin", "--daemon", "--dir", f.Dir, "--listen", upstream)
 	cmd.Env = e2e.Environment(path)
@@ -121,15 +121,4 @@ func TestWhatTheGuideTriesWorks(t *testing.T) {
 	if said := string(out); !strings.Contains(said, `{"status":204}`) || !strings.Contains(said, "rejected: revoked") {
 		t.Errorf("it says:\n%s", said)
 	}
-}
-
-// freeAddress is one of loopback where nobody listens.
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().String()
 }
