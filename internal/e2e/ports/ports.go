@@ -1,6 +1,7 @@
 // Package ports gives tests ports of the loopback address that nobody else takes. A
 // port that is taken by listening and given back is anybody's until the program that it
-// is for listens there.
+// is for listens there: the program fails then or, as two Caddys do, shares the port
+// without a word, and answers what the other was asked.
 package ports
 
 import (
