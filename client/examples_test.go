@@ -4,11 +4,13 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/neonauthd/neonauthd/client"
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
@@ -149,7 +151,14 @@ func checkService(t *testing.T, s *stage, base string) {
 
 func expectService(t *testing.T, url, token string, status int, body string) {
 	t.Helper()
-	if resp, text := get(t, url, token); resp.StatusCode != status || !strings.Contains(text, body) {
+	var resp *http.Response
+	var text string
+	for begun := time.Now(); time.Since(begun) < stagePatience; {
+		if resp, text = get(t, url, token); settled(resp.StatusCode, status) {
+			break
+		}
+	}
+	if resp.StatusCode != status || !strings.Contains(text, body) {
 		t.Errorf("%s answers %d %q, expected %d with %q", url, resp.StatusCode, text, status, body)
 	}
 }

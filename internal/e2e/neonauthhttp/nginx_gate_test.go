@@ -97,6 +97,7 @@ func TestNginxSaysUnavailableWhenItCouldNotBeTold(t *testing.T) {
 	if g := n.get(t, "/", good); g.StatusCode != http.StatusOK {
 		t.Error("claims need no upstream:", g.Status)
 	}
+	good = bearing(w.token(claim("x", 1))) // which nobody can have an answer for
 	w.daemon.Kill(t)
 	check("daemon down", "/", http.StatusServiceUnavailable)
 	w.http.Stop(t)
