@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"regexp"
 	"slices"
 	"time"
 
@@ -162,17 +161,13 @@ func (f *fieldReader) fail(name string) {
 	}
 }
 
-// projectName is what a project can be called. Anything else that an application
-// names may be a token in the wrong place, which no error shows.
-var projectName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,32}$`)
-
 // replyError makes an error of an ERR reply to a question about the project. The
 // text is for people; should it hold what was asked about, which the daemon's
 // never does, it is left out.
 func replyError(r *protocol.Reply, project string, asked ...string) error {
 	f := fieldReader{fields: &r.Fields}
 	e := &ReplyError{Code: protocol.Code(r.Word)}
-	if projectName.MatchString(project) {
+	if protocol.IsProject(project) { // anything else may be a token in the wrong place, which no error shows
 		e.Project = project
 	}
 	if _, said := r.Fields.Get(protocol.FieldRetryAfter); said {

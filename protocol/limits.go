@@ -46,6 +46,8 @@ const (
 	MaxMaxAge = 86400
 	// MaxHeard is the greatest heard of a lookup, in seconds.
 	MaxHeard = 86400
+	// MaxProject is the greatest length in bytes of a project's name.
+	MaxProject = 32
 	// MaxFor is the greatest length in bytes of the value of [FieldFor].
 	MaxFor = 32
 	// HandleLength is the length in bytes of a handle, and of the name of a run.

@@ -161,7 +161,7 @@ func TestSpecAndCodeHaveTheSameLimits(t *testing.T) {
 		"MaxTag": protocol.MaxTag, "MaxName": protocol.MaxName, "MaxFields": protocol.MaxFields,
 		"MaxArguments": protocol.MaxArguments, "MaxToken": protocol.MaxToken, "MaxText": protocol.MaxText,
 		"MaxClientName": protocol.MaxClientName, "MaxReason": protocol.MaxReason, "MaxTTL": protocol.MaxTTL, "MaxDeadline": protocol.MaxDeadline,
-		"MaxMaxAge": protocol.MaxMaxAge, "MaxHeard": protocol.MaxHeard, "MaxFor": protocol.MaxFor, "HandleLength": protocol.HandleLength, "MaxHandles": protocol.MaxHandles,
+		"MaxMaxAge": protocol.MaxMaxAge, "MaxHeard": protocol.MaxHeard, "MaxProject": protocol.MaxProject, "MaxFor": protocol.MaxFor, "HandleLength": protocol.HandleLength, "MaxHandles": protocol.MaxHandles,
 		"MaxForget": protocol.MaxForget, "MaxWatchLine": protocol.MaxWatchLine, "MaxLease": protocol.MaxLease,
 	}
 	spec := map[string]int{}

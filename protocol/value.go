@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math"
 	"strconv"
+	"strings"
 )
 
 const upperHex = "0123456789ABCDEF"
@@ -138,4 +139,10 @@ func unhex(c byte) byte {
 		return c - '0'
 	}
 	return c - 'A' + 10
+}
+
+// IsProject reports whether a project can have that name: 1 to [MaxProject] letters, digits, "-", "_" and ".".
+func IsProject(name string) bool {
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
+	return name != "" && len(name) <= MaxProject && strings.Trim(name, letters) == ""
 }

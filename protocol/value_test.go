@@ -119,3 +119,14 @@ func TestFieldThatCannotStandOnALineIsNotAdded(t *testing.T) {
 		}
 	}
 }
+
+func TestNamesOfProjects(t *testing.T) {
+	for name, good := range map[string]bool{
+		"main": true, "A-Z_0.9": true, ".": true, strings.Repeat("n", protocol.MaxProject): true, strings.Repeat("n", protocol.MaxProject+1): false,
+		"": false, "a b": false, " a": false, "a/b": false, "ä": false, "a\xff": false, "a,b": false, "a%b": false, "a\nb": false, "a\n": false, "a=b": false,
+	} {
+		if protocol.IsProject(name) != good {
+			t.Errorf("%q: want good: %v", name, good)
+		}
+	}
+}

@@ -205,17 +205,6 @@ func TestURLsAreHTTPSOrLoopbackAndHoldNoSecret(t *testing.T) {
 	}
 }
 
-func TestNamesOfProjects(t *testing.T) {
-	for name, good := range map[string]bool{
-		"main": true, "A-Z_0.9": true, ".": true,
-		"": false, "a b": false, "a/b": false, "ä": false, "a,b": false, "a%b": false, "a\nb": false, "a=b": false,
-	} {
-		if validName(name) != good {
-			t.Errorf("%q: want good: %v", name, good)
-		}
-	}
-}
-
 // TestWhatFollowsFromAPreset: key set, issuers and audiences of each.
 func TestWhatFollowsFromAPreset(t *testing.T) {
 	const stack, hexclave = "https://api.stack-auth.com", "https://api.hexclave.com"

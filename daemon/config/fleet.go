@@ -10,6 +10,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/fleet"
 	"github.com/neonauthd/neonauthd/internal/secretfile"
 	"github.com/neonauthd/neonauthd/internal/span"
+	"github.com/neonauthd/neonauthd/protocol"
 )
 
 // Bounds of the [fleet] table.
@@ -72,7 +73,7 @@ func (f *Fleet) validate(projects []Project, report reporter) {
 	switch {
 	case f.Name == "" && (len(f.URLs) > 0 || f.Sentinel != "" || f.Password != "" || f.CA != "" || f.Host != ""):
 		report("name", "is required for a fleet: the same on all of its hosts")
-	case f.Name != "" && !validName(f.Name):
+	case f.Name != "" && !protocol.IsProject(f.Name): // a fleet is named as projects are
 		report("name", "must be 1 to %d letters, digits, \"-\", \"_\" or \".\"", MaxProjectName)
 	case f.Name != "" && len(f.URLs) == 0:
 		report("urls", "must name the Valkey or Redis that the fleet shares, such as rediss://valkey.internal:6379")

@@ -18,13 +18,14 @@ import (
 	"github.com/neonauthd/neonauthd/internal/nearest"
 	"github.com/neonauthd/neonauthd/internal/sockets"
 	"github.com/neonauthd/neonauthd/internal/span"
+	"github.com/neonauthd/neonauthd/protocol"
 )
 
 // Bounds of the configuration; each is named in the error that enforces it.
 const (
 	MaxProjects        = 64
 	MaxCallers         = 256
-	MaxProjectName     = 32
+	MaxProjectName     = protocol.MaxProject
 	MaxLeeway          = 60 * time.Second
 	MinCacheBytes      = 1 << 20
 	MaxUpstreamTimeout = time.Minute
@@ -166,7 +167,7 @@ func (c *Config) validateProjects(report reporter) {
 }
 
 func (p *Project) validate(report reporter) {
-	if !validName(p.Name) {
+	if !protocol.IsProject(p.Name) {
 		report("name", "must be 1 to %d letters, digits, \"-\", \"_\" or \".\"", MaxProjectName)
 	}
 	if d, ok := presets[p.Preset]; !ok {
@@ -210,15 +211,6 @@ func (p *Project) validateRhythm(report reporter) {
 	if !(p.UpstreamRate > 0 && p.UpstreamRate <= 10000) {
 		report("upstream_rate", "must be above 0 and at most 10000 requests per second")
 	}
-}
-
-func validName(s string) bool {
-	if s == "" || len(s) > MaxProjectName {
-		return false
-	}
-	return strings.IndexFunc(s, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_' || r == '.')
-	}) < 0
 }
 
 // checkURL admits absolute https URLs, and http ones to a loopback address or, if

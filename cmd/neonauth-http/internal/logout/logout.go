@@ -114,15 +114,10 @@ func (s *Receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(append(text, '\n')) // a sender that is gone needs none
 }
 
-// isProject reports whether text can be the name of a project.
-func isProject(text string) bool {
-	return text != "" && len(text) <= 32 && strings.Trim(text, tokenLetters) == ""
-}
-
 // read takes the project and the token out of a request.
 func read(w http.ResponseWriter, r *http.Request) (project, token string, failed *failure) {
 	project, ok := strings.CutPrefix(r.URL.EscapedPath(), Path)
-	if !ok || !isProject(project) {
+	if !ok || !protocol.IsProject(project) {
 		return "", "", &failure{status: http.StatusNotFound, code: "not_found", text: "logout tokens are posted to /logout/PROJECT"}
 	}
 	if r.Method != http.MethodPost {
@@ -175,7 +170,7 @@ func (s *Receiver) receive(ctx context.Context, project, token string) *failure 
 	return &failure{status: http.StatusServiceUnavailable, code: "temporarily_unavailable", text: "nothing was ended, as far as is known", retryAfter: time.Second}
 }
 
-// tokenLetters are those that a signed token can have, and a project's name.
+// tokenLetters are those that a signed token can have.
 const tokenLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
 
 func refused(why protocol.Reason) *failure {
