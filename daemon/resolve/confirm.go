@@ -43,8 +43,13 @@ func (s *profiles) confirm(l *Lookup, v *Verdict, now time.Time) {
 	if e == p.entry {
 		claims = nil
 	}
-	if no, denied := s.denied(l.profileKey(claims), l, claims, now); denied && (no.fresh(now) || p.asked.Before(no.at)) {
+	no, denied := s.denied(l.profileKey(claims), l, claims, now)
+	switch later := denied && p.asked.Before(no.at); {
+	case denied && no.project == l.Project && (later || no.fresh(now)):
 		*v = rejected(no.reason)
+		return
+	case later: // said to this project under another table, which may ask for other things
+		*v = unknown(protocol.CodeBusy, time.Second)
 		return
 	}
 	if p.over(l.Project, now) {

@@ -93,6 +93,60 @@ func TestAnotherHostsProfileLiftsNoDenial(t *testing.T) {
 	}
 }
 
+// TestANoToAnotherTableRejectsNobody: before or after a reload the same upstream is asked
+// for other things, so its no then is proof of nothing now.
+func TestANoToAnotherTableRejectsNobody(t *testing.T) {
+	const while = time.Second
+	for _, c := range []struct {
+		name    string
+		another bool // table
+		later   bool // than the profile
+		want    protocol.Outcome
+	}{
+		{"to this table", false, false, protocol.Rejected(protocol.ReasonClassNotAllowed)},
+		{"to this table, later", false, true, protocol.Rejected(protocol.ReasonClassNotAllowed)},
+		{"to another table", true, false, protocol.Accepted()},
+		{"to another table, later", true, true, protocol.Unknown(protocol.CodeBusy)},
+	} {
+		k, _ := inFleet(t, fleet.Answer{Decision: fleet.Have, Profile: []byte(`{"id":"ada"}`)})
+		p := k.project("stack")
+		l := k.profile(p, k.token("ada"))
+		l.classify()
+		e, asked := k.evidence(p, string(l.Token)), *l
+		if c.another {
+			table := p.config
+			table.Leeway++
+			other, err := NewProject(table, k.surrounding)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(other.Close)
+			asked.Project = other
+		}
+		deny := func() {
+			var f fetched
+			k.resolver.profiles.failed(&f, l.profileKey(e), &asked, e, &upstream.Error{Meaning: upstream.Denied, Denial: protocol.ReasonClassNotAllowed}, 0, upstream.Interactive)
+		}
+		if !c.later {
+			deny()
+			k.clock.Advance(while)
+		}
+		f := k.resolver.profiles.fetch(l.profileKey(e), l, e, upstream.Interactive)(t.Context())
+		if f.profile == nil {
+			t.Fatalf("%s: no profile was had: %+v", c.name, f)
+		}
+		v := k.resolver.profiles.accept(l, e, f.profile, SourceCache, k.clock.Read())
+		wantAccepted(t, c.name, v)
+		if c.later {
+			k.clock.Advance(while)
+			deny()
+		}
+		if got := k.resolver.Confirm(l, v).Outcome; got != c.want {
+			t.Errorf("a no %s: %s, want %s", c.name, got, c.want)
+		}
+	}
+}
+
 // TestWithoutTheFleetsLeaveNobodyCalls, and nothing that could not be asked becomes
 // a rejection.
 func TestWithoutTheFleetsLeaveNobodyCalls(t *testing.T) {
