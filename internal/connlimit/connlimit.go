@@ -1,10 +1,13 @@
-// Package connlimit bounds how many connections an HTTP server has at once, so that
-// peers who send slowly cannot keep others out: where there is no place left, a new
-// connection takes that of the one that has kept the server waiting most.
+// Package connlimit bounds how many connections an HTTP server has at once. Peers that
+// send slowly cannot keep others out: if all places are taken, a new connection gets the
+// place of the connection whose peer is furthest behind the expected pace.
 //
-// What a peer is cannot be told before its request is whole, and not at all by its
-// address, which is that of a web server. How it sends can be told: whoever sends as
-// others do keeps its place, whoever does not loses it as soon as another one needs it.
+// The server cannot know who a peer is before its request is complete, and the address
+// does not help, because it is the address of a web server in front. The pace is what the
+// server can see. A peer that keeps the pace keeps its place. A peer that falls behind
+// loses its place when another connection needs it, and not before it has fallen behind,
+// however many connections are waiting: peers that connect again at once cannot drive out
+// a connection that is in use.
 package connlimit
 
 import (
@@ -13,29 +16,30 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// What is expected of a peer.
+// The expected pace of a peer.
 const (
 	// Pace is how many bytes a second keep a connection from falling behind.
 	Pace = 16 << 10
-	// Lead is the most that a peer can be ahead of that, so that who has sent much and
-	// sends nothing more falls behind soon.
+	// Lead is how far ahead of the pace a peer can be at most. Each peer starts with it,
+	// and gets it again when the head of a request is complete and when a request is
+	// answered. A peer that sends nothing is behind after this time.
 	Lead = time.Second
 )
 
-// Bound makes server count the connections of ln, of which there are at most limit at
-// once, and returns the listener that it has to serve. It has to be called once for a
-// server, when its Handler is set and before it serves; ConnState and ConnContext are
-// set here. removed is called for each connection that is closed because there are too
-// many, and has to be safe for concurrent use.
+// Bound makes server count the connections of ln, at most limit at once, and returns the
+// listener that the server has to serve. Call it once for a server, after its Handler is
+// set and before it serves. Bound sets ConnState and ConnContext. removed is called for
+// each connection that is closed because there are too many, and has to be safe for
+// concurrent use.
 //
-// A connection loses its place while its peer is waited for: for a request, for the
-// rest of one, or to read an answer. From when a request is whole until it is answered
-// a connection keeps its place; if all are in that state the new one is closed.
+// The place of a connection can be taken while the server waits for its peer: for a
+// request, for the rest of a request, or until the peer reads an answer. It cannot be
+// taken from when a request is complete until it is answered. If all connections are
+// being answered, a new connection is closed.
 func Bound(server *http.Server, ln net.Listener, limit int, removed func()) net.Listener {
 	next := server.Handler
 	server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -51,23 +55,20 @@ func Bound(server *http.Server, ln net.Listener, limit int, removed func()) net.
 		return context.WithValue(ctx, key{}, nc)
 	}
 	server.ConnState = func(nc net.Conn, state http.ConnState) {
-		c, ok := nc.(*Conn)
-		switch {
-		case !ok:
-		case state == http.StateActive: // the head of a request is whole
-			c.wait(0)
-		case state == http.StateIdle: // it is answered
-			c.wait(Lead)
+		// StateActive: the head of a request is complete. StateIdle: it is answered.
+		if c, ok := nc.(*Conn); ok && (state == http.StateActive || state == http.StateIdle) {
+			c.wait()
 		}
 	}
-	return &listener{Listener: ln, places: NewPlaces(limit), removed: removed, began: time.Now()}
+	ctx, closed := context.WithCancel(context.Background())
+	return &listener{Listener: ln, places: NewPlaces(limit, Lead), removed: removed, began: time.Now(), ctx: ctx, closed: closed}
 }
 
-// key is that of a connection in the context of its requests.
+// key is the key of a connection in the context of its requests.
 type key struct{}
 
-// From returns the connection that a request has come on, by the request's context. It
-// is nil where Bound did not count it: a nil Conn never loses a place.
+// From returns the connection of a request, from the request's context. It returns nil if
+// Bound did not count the connection. A nil Conn never loses a place.
 func From(ctx context.Context) *Conn {
 	c, _ := ctx.Value(key{}).(*Conn)
 	return c
@@ -78,9 +79,12 @@ type listener struct {
 	places  *Places
 	removed func()
 	began   time.Time
+	ctx     context.Context //nolint:containedctx // the listener's own: done when it is closed
+	closed  context.CancelFunc
 }
 
-// Accept returns the next connection that has a place.
+// Accept returns the next connection that has a place. While it waits for a place, further
+// connections wait in the kernel's queue, in the order in which they came.
 func (l *listener) Accept() (net.Conn, error) {
 	for {
 		nc, err := l.Listener.Accept()
@@ -88,12 +92,17 @@ func (l *listener) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		c := &Conn{Conn: nc, removed: l.removed, began: l.began}
-		c.wait(0)
-		if c.place = l.places.Take(c); c.place != nil {
+		if c.place = l.places.Take(l.ctx, c); c.place != nil {
 			return c, nil
 		}
 		c.remove()
 	}
+}
+
+// Close also ends the wait for a place.
+func (l *listener) Close() error {
+	l.closed()
+	return l.Listener.Close()
 }
 
 // Conn is a connection that is counted. It is safe for concurrent use.
@@ -101,21 +110,25 @@ type Conn struct {
 	net.Conn
 	place     *Place
 	removed   func()
-	began     time.Time    // what kept counts from
-	kept      atomic.Int64 // until when its peer has done what is expected, in nanoseconds
-	answering atomic.Bool  // its request is whole
+	began     time.Time    // kept counts from here
+	kept      atomic.Int64 // the peer is ahead of the pace until then, in nanoseconds
+	answering atomic.Bool  // the server does not wait for the peer
 }
 
 func (c *Conn) now() int64 { return int64(time.Since(c.began)) }
 
-// wait notes that from now on something is expected of the peer, who is ahead by lead at
-// least.
-func (c *Conn) wait(lead time.Duration) {
-	c.kept.Store(max(c.kept.Load(), c.now()+int64(lead)))
-	c.answering.Store(false)
+// ahead is how far the peer is ahead of the pace; below 0 it is behind.
+func (c *Conn) ahead() time.Duration { return time.Duration(c.kept.Load() - c.now()) }
+
+// wait notes that the server waits for the peer from now on.
+func (c *Conn) wait() {
+	if c != nil {
+		c.kept.Store(c.now() + int64(Lead))
+		c.answering.Store(false)
+	}
 }
 
-// answer notes that nothing more is expected of the peer for now.
+// answer notes that the server does not wait for the peer until it calls wait.
 func (c *Conn) answer() {
 	if c != nil {
 		c.answering.Store(true)
@@ -132,17 +145,17 @@ func (c *Conn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Write writes what the peer may not take.
+// Write writes an answer. The peer may be slow to read it.
 func (c *Conn) Write(p []byte) (int, error) {
 	if c.answering.Load() {
-		c.wait(0)
+		c.wait()
 		defer c.answer()
 	}
 	return c.Conn.Write(p)
 }
 
-// CloseWrite ends what the peer reads. With it net/http lets an answer arrive that it
-// gives before the request has come whole.
+// CloseWrite ends the direction to the peer. net/http uses it so that an answer arrives
+// that it gives before the request is complete.
 func (c *Conn) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
@@ -156,13 +169,13 @@ func (c *Conn) Close() error {
 	return c.Conn.Close()
 }
 
-// remove closes a connection that has no place any more.
+// remove closes a connection that has no place, or that has lost it.
 func (c *Conn) remove() {
 	c.removed()
 	_ = c.Close() // there is nobody to tell
 }
 
-// body is that of a request, and tells when it is whole.
+// body is the body of a request. It notes on the connection when the body is complete.
 type body struct {
 	io.ReadCloser
 	conn *Conn
@@ -174,78 +187,4 @@ func (b *body) Read(p []byte) (int, error) {
 		b.conn.answer()
 	}
 	return n, err
-}
-
-// Places are what connections can have only so many of at once. Make them with
-// NewPlaces. They are safe for concurrent use.
-type Places struct {
-	max   int
-	mu    sync.Mutex
-	taken map[*Place]struct{}
-}
-
-// NewPlaces returns places for at most limit connections.
-func NewPlaces(limit int) *Places {
-	return &Places{max: limit, taken: map[*Place]struct{}{}}
-}
-
-// Place is one of Places. It has to be left.
-type Place struct {
-	of   *Places
-	conn *Conn
-	left chan struct{}
-	once sync.Once
-}
-
-// Take gives c a place. If there is none left it closes the connection among those that
-// have one whose peer has kept the server waiting most, and waits until that place is
-// left, which has to follow from the end of the connection at once. It returns nil if
-// there is no such connection.
-func (p *Places) Take(c *Conn) *Place {
-	taken := &Place{of: p, conn: c, left: make(chan struct{})}
-	p.mu.Lock()
-	var last *Place
-	if len(p.taken) >= p.max {
-		if last = p.last(); last == nil {
-			p.mu.Unlock()
-			return nil
-		}
-		delete(p.taken, last)
-	}
-	p.taken[taken] = struct{}{}
-	p.mu.Unlock()
-	if last != nil {
-		last.conn.remove()
-		<-last.left
-	}
-	return taken
-}
-
-// last is the place of the connection whose peer is furthest behind; nil if none is
-// waited for.
-func (p *Places) last() (last *Place) {
-	var kept int64
-	for place := range p.taken {
-		c := place.conn
-		if c == nil || c.answering.Load() {
-			continue
-		}
-		if at := c.kept.Load(); last == nil || at < kept {
-			last, kept = place, at
-		}
-	}
-	return last
-}
-
-// Leave gives the place back. A place can be left several times, and nil is none.
-func (p *Place) Leave() {
-	if p == nil {
-		return
-	}
-	p.once.Do(func() {
-		p.of.mu.Lock()
-		delete(p.of.taken, p)
-		p.of.mu.Unlock()
-		close(p.left)
-	})
 }

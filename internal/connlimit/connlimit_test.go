@@ -1,8 +1,7 @@
 package connlimit
 
 import (
-	"bufio"
-	"fmt"
+	"context"
 	"io"
 	"net"
 	"net/http"
@@ -13,117 +12,8 @@ import (
 	"time"
 )
 
-// rig is a server with a bound, on pipes. It has to be made within synctest.Test.
-type rig struct {
-	t       *testing.T
-	dials   chan net.Conn
-	server  *http.Server
-	removed int
-	handle  func(http.ResponseWriter, *http.Request)
-}
-
-func newRig(t *testing.T, limit int) *rig {
-	t.Helper()
-	r := &rig{t: t, dials: make(chan net.Conn), handle: func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }}
-	r.server = &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) { r.handle(w, req) })}
-	var mu sync.Mutex
-	ln := Bound(r.server, &pipes{dials: r.dials, closed: make(chan struct{})}, limit, func() { mu.Lock(); r.removed++; mu.Unlock() })
-	ended := make(chan struct{})
-	go func() { defer close(ended); _ = r.server.Serve(ln) }()
-	t.Cleanup(func() {
-		_ = r.server.Close()
-		<-ended
-		time.Sleep(time.Second) // net/http lingers before it closes
-	})
-	return r
-}
-
-// pipes is a listener.
-type pipes struct {
-	dials  chan net.Conn
-	once   sync.Once
-	closed chan struct{}
-}
-
-func (p *pipes) Accept() (net.Conn, error) {
-	select {
-	case c := <-p.dials:
-		return c, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p *pipes) Close() error   { p.once.Do(func() { close(p.closed) }); return nil }
-func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipes"} }
-
-// peer is the other end of a connection. What the server sends is read and kept.
-type peer struct {
-	net.Conn
-	mu     sync.Mutex
-	got    strings.Builder
-	ending bool // the server has closed it
-}
-
-func (r *rig) dial() *peer {
-	r.t.Helper()
-	p := r.dialDeaf()
-	go func() {
-		in := bufio.NewReader(p)
-		for {
-			b, err := in.ReadByte()
-			p.mu.Lock()
-			p.ending = err != nil
-			if err == nil {
-				p.got.WriteByte(b)
-			}
-			p.mu.Unlock()
-			if err != nil {
-				return
-			}
-		}
-	}()
-	return p
-}
-
-// dialDeaf is dial of a peer that reads nothing.
-func (r *rig) dialDeaf() *peer {
-	r.t.Helper()
-	ours, theirs := net.Pipe()
-	r.t.Cleanup(func() { _ = ours.Close() })
-	r.dials <- theirs
-	synctest.Wait()
-	return &peer{Conn: ours}
-}
-
-// send sends without waiting for the server to read.
-func (p *peer) send(text string) {
-	go func() { _, _ = io.WriteString(p, text) }()
-	synctest.Wait()
-}
-
-func (p *peer) ended() bool {
-	synctest.Wait()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.ending
-}
-
-func (p *peer) answered(times int) bool {
-	synctest.Wait()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return strings.Count(p.got.String(), "HTTP/1.1 200 OK") == times
-}
-
-const whole = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
-
-func post(length int) string {
-	return fmt.Sprintf("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", length)
-}
-
-// TestThereAreAsManyConnectionsAsItSays, and one more takes the place of another.
-func TestThereAreAsManyConnectionsAsItSays(t *testing.T) {
+// TestThereAreAsManyConnectionsAsTheLimitSays, and a further one waits for a place.
+func TestThereAreAsManyConnectionsAsTheLimitSays(t *testing.T) {
 	const limit = 3
 	for n := limit - 1; n <= limit+1; n++ {
 		synctest.Test(t, func(t *testing.T) {
@@ -133,22 +23,148 @@ func TestThereAreAsManyConnectionsAsItSays(t *testing.T) {
 				all = append(all, r.dial())
 				time.Sleep(time.Millisecond)
 			}
-			for i, p := range all {
-				if want := i < n-limit; p.ended() != want {
-					t.Errorf("%d connections: the %d. is closed: %t", n, i+1, !want)
-				}
+			all[n-1].send(whole)
+			if want := n <= limit; all[n-1].answered(1) != want {
+				t.Errorf("%d connections: the last one is served: %t", n, !want)
 			}
-			if want := max(0, n-limit); r.removed != want {
-				t.Errorf("%d connections: %d removed", n, r.removed)
+			_ = all[0].Close()
+			if !all[n-1].answered(1) {
+				t.Errorf("%d connections: the last one does not get the place of one that was closed", n)
 			}
-			_ = all[n-1].Close() // its place is free again
-			synctest.Wait()
-			before := r.removed
-			if p := r.dial(); p.ended() || r.removed != before {
-				t.Errorf("%d connections: the place of a closed one is not free", n)
+			if r.removed != 0 {
+				t.Errorf("%d connections: %d lost their place, though one had become free", n, r.removed)
 			}
 		})
 	}
+}
+
+// TestNobodyLosesAPlaceBeforeFallingBehind, at each step of a request: the peer has Lead
+// for its head, for the beginning of its body, after an answer, and to read an answer.
+func TestNobodyLosesAPlaceBeforeFallingBehind(t *testing.T) {
+	for name, send := range map[string]string{
+		"nothing":        "",
+		"half a head":    "GET / HT",
+		"a head":         post(100),
+		"half a body":    post(100) + "x",
+		"a whole one":    whole,
+		"very much":      post(1<<20) + strings.Repeat("x", 1<<19),
+		"not an HTTP/1.": "\x16\x03\x01",
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, 1)
+				p := r.dial()
+				began := time.Now()
+				p.send(send)
+				next := r.dial()
+				next.send(whole)
+				time.Sleep(time.Until(began.Add(Lead - time.Nanosecond)))
+				if p.ended() || next.answered(1) {
+					t.Error("the connection has lost its place too soon")
+				}
+				time.Sleep(2 * time.Millisecond) // half a head has put it ahead by a little
+				if !p.ended() || !next.answered(1) {
+					t.Error("the connection has kept its place though its peer is behind")
+				}
+			})
+		})
+	}
+}
+
+// TestPeersThatComeBackAtOnceDriveNobodyOut, however many they are: a request that keeps
+// the pace is answered, and new connections get their turn.
+func TestPeersThatComeBackAtOnceDriveNobodyOut(t *testing.T) {
+	for name, send := range map[string]string{"nothing": "", "half a head": "GET / HT", "a head": post(100)} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, 4)
+				ctx, stop := context.WithCancel(t.Context())
+				var all sync.WaitGroup
+				defer all.Wait()
+				defer stop()
+				for range 12 {
+					all.Go(func() {
+						for times := 0; ctx.Err() == nil && times < 1000; times++ {
+							r.visit(ctx, send)
+						}
+					})
+				}
+				for n := range 5 {
+					p := r.dial()
+					_ = p.SetDeadline(time.Now().Add(time.Minute))
+					part := strings.Repeat("x", Pace)
+					for _, text := range []string{post(3 * Pace), part, part, part} {
+						_, _ = io.WriteString(p, text) // waits until the server reads it
+						time.Sleep(Lead - time.Millisecond)
+					}
+					if !p.answered(1) {
+						t.Errorf("request %d is not answered", n+1)
+					}
+				}
+			})
+		})
+	}
+}
+
+// visit connects, sends the text and then nothing, until ctx ends or the server closes.
+func (r *rig) visit(ctx context.Context, text string) {
+	ours, theirs := net.Pipe()
+	defer ours.Close()
+	defer context.AfterFunc(ctx, func() { _ = ours.Close() })()
+	select {
+	case r.dials <- theirs:
+		_, _ = io.WriteString(ours, text)
+		_, _ = io.Copy(io.Discard, ours)
+	case <-ctx.Done():
+	}
+}
+
+// TestAfterAWhileTheOneFurthestBehindMakesRoom, though it keeps the pace as the others do:
+// otherwise peers that just keep the pace would keep all others out.
+func TestAfterAWhileTheOneFurthestBehindMakesRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, 2)
+		ctx, stop := context.WithCancel(t.Context())
+		var all sync.WaitGroup
+		defer all.Wait()
+		defer stop()
+		slower, faster := r.dial(), r.dial()
+		for p, pause := range map[*peer]time.Duration{slower: Lead / 2, faster: 0} {
+			p.send(post(1 << 20))
+			all.Go(func() {
+				time.Sleep(pause)
+				for ctx.Err() == nil {
+					_, _ = io.WriteString(p, strings.Repeat("x", Pace/16))
+					time.Sleep(time.Second / 16)
+				}
+			})
+		}
+		time.Sleep(Lead)
+		next := r.dial()
+		next.send(whole)
+		time.Sleep(Patience - time.Millisecond)
+		if next.answered(1) {
+			t.Error("the new one does not wait")
+		}
+		time.Sleep(2 * time.Millisecond)
+		if !next.answered(1) || !slower.ended() || faster.ended() {
+			t.Errorf("after a while: the new one is answered %t, closed are %t and %t", next.answered(1), slower.ended(), faster.ended())
+		}
+	})
+}
+
+// TestAServerThatIsClosedWaitsForNoPlace.
+func TestAServerThatIsClosedWaitsForNoPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, 1)
+		r.dial()
+		waiting := r.dial()
+		began := time.Now()
+		_ = r.server.Close()
+		if !waiting.ended() || time.Since(began) != 0 {
+			t.Error("it waits on")
+		}
+	})
 }
 
 // What a peer does for a second or two.
@@ -200,6 +216,7 @@ func TestWhoKeepsWaitingMostMakesRoom(t *testing.T) {
 					does(p)
 				}
 				r.dial()
+				time.Sleep(Patience)
 				if !all[0].ended() || all[1].ended() || all[2].ended() {
 					t.Errorf("closed: %t, %t, %t; it is the first that has to make room", all[0].ended(), all[1].ended(), all[2].ended())
 				}
@@ -208,8 +225,8 @@ func TestWhoKeepsWaitingMostMakesRoom(t *testing.T) {
 	}
 }
 
-// TestAWholeRequestKeepsItsPlaceUntilItIsAnswered, with a body or without; if all are
-// being answered it is the new connection that is closed.
+// TestAWholeRequestKeepsItsPlaceUntilItIsAnswered, with a body or without. If all are being
+// answered, the new connection is closed.
 func TestAWholeRequestKeepsItsPlaceUntilItIsAnswered(t *testing.T) {
 	for _, request := range []string{whole, post(5) + "12345", "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n"} {
 		synctest.Test(t, func(t *testing.T) {
@@ -231,7 +248,9 @@ func TestAWholeRequestKeepsItsPlaceUntilItIsAnswered(t *testing.T) {
 			if !first.answered(1) || !second.answered(1) {
 				t.Error("they are not answered")
 			}
-			if third := r.dial(); third.ended() || !first.ended() == !second.ended() {
+			third := r.dial()
+			time.Sleep(Lead)
+			if third.ended() || first.ended() == second.ended() {
 				t.Error("one that is answered and silent has to make room")
 			}
 		})
@@ -244,8 +263,8 @@ func TestWhoDoesNotReadItsAnswerMakesRoom(t *testing.T) {
 		r := newRig(t, 1)
 		deaf := r.dialDeaf()
 		deaf.send(whole)
-		time.Sleep(time.Second)
 		p := r.dial()
+		time.Sleep(Lead)
 		if p.send(whole); !p.answered(1) {
 			t.Error("one that does not read keeps others out")
 		}
@@ -264,54 +283,12 @@ func TestARequestKeepsAConnectionAlive(t *testing.T) {
 				t.Fatalf("request %d is not answered", n)
 			}
 			next := r.dial()
+			time.Sleep(Lead / 2)
 			if !other.ended() || kept.ended() {
 				t.Fatalf("after request %d another one has to make room", n)
 			}
 			other = next
 		}
-	})
-}
-
-// TestAPlaceIsHandedOverWhenItIsLeft, so that there are never more than there can be.
-func TestAPlaceIsHandedOverWhenItIsLeft(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := NewPlaces(2)
-		conn := func() *Conn {
-			ours, theirs := net.Pipe()
-			t.Cleanup(func() { _ = theirs.Close() })
-			return &Conn{Conn: ours, removed: func() {}, began: time.Now()}
-		}
-		first, second := conn(), conn()
-		second.kept.Store(1)
-		places := []*Place{p.Take(first), p.Take(second)}
-		var third *Place
-		go func() { third = p.Take(conn()) }()
-		synctest.Wait()
-		if third != nil {
-			t.Fatal("there are three")
-		}
-		if _, err := first.Write([]byte("x")); err == nil {
-			t.Error("the first is not closed")
-		}
-		places[0].Leave()
-		places[0].Leave() // does no harm
-		synctest.Wait()
-		if third == nil {
-			t.Fatal("the place is not handed over")
-		}
-		second.answer()
-		third.conn.answer()
-		if p.Take(conn()) != nil {
-			t.Error("a place was taken from one that is not waited for")
-		}
-		third.Leave()
-		if p.Take(nil) == nil {
-			t.Error("there is no place though one was left")
-		}
-		if p.Take(conn()) != nil {
-			t.Error("a place was taken from one that is not known")
-		}
-		(*Place)(nil).Leave()
 	})
 }
 

@@ -48,7 +48,7 @@ func newCounters(version string, table []*dialect, inFlight, reachable, linesLos
 	c.Gauge("neonauth_http_daemon_reachable", "0 if nobody answered at the daemon's socket when a request last asked there.", reachable)
 	c.Gauge("neonauth_http_in_flight", "Requests that wait for the daemon.", inFlight)
 	c.Gauge("neonauth_http_in_flight_max", "How many may wait; further ones are answered 503.", func() float64 { return maxInFlight })
-	c.refused = c.Counter("neonauth_http_connections_refused_total", "Connections closed because there were too many: those whose peers kept waiting most, or new ones.")
+	c.refused = c.Counter("neonauth_http_connections_refused_total", "Connections closed because there were too many: those whose peers were furthest behind, or new ones.")
 	lost := c.Family("neonauth_http_access_lines_lost_total", exposition.Counter, "Lines of the access log that could not be written, or would have made a request wait.")
 	lost.NewGauge(lost.Name, linesLost) // which counts elsewhere
 	c.panics = c.Counter("neonauth_http_panics_total", "Faults of ours that cost a request, answered 503; each is logged.")

@@ -55,7 +55,7 @@ func newCounters(version string, projects []string, reachable *atomic.Bool, inFl
 		return 0
 	})
 	c.Gauge("neonauth_hooks_in_flight", "Deliveries that are being taken.", func() float64 { return float64(inFlight.Load()) })
-	c.refused = c.Counter("neonauth_hooks_connections_refused_total", "Connections closed because there were too many: those whose peers kept waiting most, or new ones.")
+	c.refused = c.Counter("neonauth_hooks_connections_refused_total", "Connections closed because there were too many: those whose peers were furthest behind, or new ones.")
 	c.panics = c.Counter("neonauth_hooks_panics_total", "Faults of ours that cost a delivery, answered 500; each is logged.")
 	return c
 }

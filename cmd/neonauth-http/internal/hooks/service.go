@@ -31,11 +31,13 @@ const (
 	MaxConns = 256
 	// MaxMonitors is how many connections of monitors there are at most.
 	MaxMonitors = 64
-	// The first small bytes of a body, which are usually all, always have room. Of
-	// bodies of which more has come there are maxLarge at once: they are in memory
-	// before it is known who has sent them. Whoever sends slowly makes room.
-	small    = 64 << 10
-	maxLarge = 16
+	// small is how many bytes of a body are read in any case. Usual bodies are shorter.
+	small = 64 << 10
+	// maxLarge is how many longer bodies are read at once, since they are in memory
+	// before their signatures can be checked. Further ones wait for a place. A sender
+	// that sends nothing for the time largeQuiet loses its place if another one waits.
+	maxLarge   = 16
+	largeQuiet = connlimit.Lead / 2
 	// conns is how many connections to the daemon there are at most. It takes 64 in
 	// all.
 	conns = 8
@@ -70,7 +72,7 @@ func New(version, socket string, set *Settings, log *slog.Logger, now func() tim
 		now:      now,
 		log:      slog.New(lines),
 		lines:    lines,
-		large:    connlimit.NewPlaces(maxLarge),
+		large:    connlimit.NewPlaces(maxLarge, largeQuiet),
 	}
 	for i := range set.projects {
 		s.projects[set.projects[i].name] = &set.projects[i]
@@ -191,7 +193,9 @@ func (s *Service) read(w http.ResponseWriter, r *http.Request) (body []byte, pla
 	in := http.MaxBytesReader(w, r.Body, webhook.MaxBody)
 	body, err := io.ReadAll(io.LimitReader(in, small+1))
 	if err == nil && len(body) > small {
-		if place = s.large.Take(connlimit.From(r.Context())); place == nil {
+		ctx, cancel := context.WithTimeout(r.Context(), readTimeout) // afterwards nothing can be read
+		defer cancel()
+		if place = s.large.Take(ctx, connlimit.From(ctx)); place == nil {
 			return nil, nil, busy
 		}
 		body, err = readRest(in, body, r.ContentLength)

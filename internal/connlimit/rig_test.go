@@ -1,0 +1,123 @@
+package connlimit
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// rig is a server with a bound, on pipes. It has to be made within synctest.Test.
+type rig struct {
+	t       *testing.T
+	dials   chan net.Conn
+	server  *http.Server
+	removed int
+	handle  func(http.ResponseWriter, *http.Request)
+}
+
+func newRig(t *testing.T, limit int) *rig {
+	t.Helper()
+	r := &rig{t: t, dials: make(chan net.Conn), handle: func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }}
+	r.server = &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) { r.handle(w, req) })}
+	var mu sync.Mutex
+	ln := Bound(r.server, &pipes{dials: r.dials, closed: make(chan struct{})}, limit, func() { mu.Lock(); r.removed++; mu.Unlock() })
+	ended := make(chan struct{})
+	go func() { defer close(ended); _ = r.server.Serve(ln) }()
+	t.Cleanup(func() {
+		_ = r.server.Close()
+		<-ended
+		time.Sleep(time.Second) // net/http lingers before it closes
+	})
+	return r
+}
+
+// pipes is a listener.
+type pipes struct {
+	dials  chan net.Conn
+	once   sync.Once
+	closed chan struct{}
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.dials:
+		return c, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error   { p.once.Do(func() { close(p.closed) }); return nil }
+func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipes"} }
+
+// peer is the other end of a connection. What the server sends is read and kept.
+type peer struct {
+	net.Conn
+	mu     sync.Mutex
+	got    strings.Builder
+	ending bool // the server has closed it
+}
+
+func (r *rig) dial() *peer {
+	r.t.Helper()
+	p := r.dialDeaf()
+	go func() {
+		in := bufio.NewReader(p)
+		for {
+			b, err := in.ReadByte()
+			p.mu.Lock()
+			p.ending = err != nil
+			if err == nil {
+				p.got.WriteByte(b)
+			}
+			p.mu.Unlock()
+			if err != nil {
+				return
+			}
+		}
+	}()
+	return p
+}
+
+// dialDeaf is dial of a peer that reads nothing.
+func (r *rig) dialDeaf() *peer {
+	r.t.Helper()
+	ours, theirs := net.Pipe()
+	r.t.Cleanup(func() { _ = ours.Close() })
+	r.dials <- theirs
+	synctest.Wait()
+	return &peer{Conn: ours}
+}
+
+// send sends without waiting for the server to read.
+func (p *peer) send(text string) {
+	go func() { _, _ = io.WriteString(p, text) }()
+	synctest.Wait()
+}
+
+func (p *peer) ended() bool {
+	synctest.Wait()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.ending
+}
+
+func (p *peer) answered(times int) bool {
+	synctest.Wait()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return strings.Count(p.got.String(), "HTTP/1.1 200 OK") == times
+}
+
+const whole = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+
+func post(length int) string {
+	return fmt.Sprintf("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", length)
+}
