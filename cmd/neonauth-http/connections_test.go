@@ -2,24 +2,24 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/neonauthd/neonauthd/cmd/neonauth-http/internal/authrequest"
 	"github.com/neonauthd/neonauthd/cmd/neonauth-http/internal/logout"
 	"github.com/neonauthd/neonauthd/internal/connlimit"
+	"github.com/neonauthd/neonauthd/internal/e2e/pipes"
 )
 
-// patience is for what is sure to come, on a slow machine too.
-const patience = time.Minute
-
-// TestConnectionsAreKeptAndBounded: one serves many requests, and one too many takes the
-// place of the one that says nothing.
+// TestConnectionsAreKeptAndBounded: a connection serves many requests, and keeps its place
+// among clients that connect again and again and send half a request.
 func TestConnectionsAreKeptAndBounded(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -31,59 +31,62 @@ func TestConnectionsAreKeptAndBounded(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ln, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			server := c.make(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				_, _ = io.Copy(io.Discard, r.Body)
-				w.WriteHeader(http.StatusNoContent)
-			}))
-			const limit = 3
-			var removed atomic.Int64
-			accepted := make(chan struct{}, 1)
-			ln = connlimit.Bound(server, &telling{ln, accepted}, limit, func() { removed.Add(1) })
-			go func() { _ = server.Serve(ln) }() // ends with the test
-			t.Cleanup(func() { _ = server.Close() })
-			dial := func() net.Conn {
-				nc, err := net.Dial("tcp", ln.Addr().String())
-				if err != nil {
-					t.Fatal(err)
-				}
-				t.Cleanup(func() { _ = nc.Close() })
-				<-accepted
-				_ = nc.SetDeadline(time.Now().Add(patience))
-				return nc
-			}
-			kept := dial()
-			in := bufio.NewReader(kept)
-			for n := 1; n <= 5*limit; n++ {
-				fmt.Fprint(kept, c.request)
-				res, err := http.ReadResponse(in, nil)
-				if err != nil || res.StatusCode != http.StatusNoContent {
-					t.Fatalf("request %d, beside strangers: %v %v", n, res, err)
-				}
-				res.Body.Close()
-				stranger := dial()
-				fmt.Fprint(stranger, c.request[:len(c.request)-1])
-			}
-			if removed.Load() == 0 {
-				t.Error("there were never too many")
-			}
+			synctest.Test(t, func(t *testing.T) { connectionsAreKeptAndBounded(t, c.make, c.request) })
 		})
 	}
 }
 
-// telling is a listener that tells when a connection is accepted.
-type telling struct {
-	net.Listener
-	accepted chan<- struct{}
+func connectionsAreKeptAndBounded(t *testing.T, newServer func(http.Handler) *http.Server, request string) {
+	const limit = 3
+	ctx, stop := context.WithCancel(t.Context())
+	var all sync.WaitGroup
+	defer all.Wait()
+	defer stop()
+	server := newServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.WriteHeader(http.StatusNoContent)
+	}))
+	var removed atomic.Int64
+	dials := pipes.Listen()
+	ln := connlimit.Bound(server, dials, limit, func() { removed.Add(1) })
+	all.Go(func() { _ = server.Serve(ln) })
+	defer server.Close()
+	kept, err := dials.Dial(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer kept.Close()
+	for range 2 * limit {
+		all.Go(func() {
+			for ctx.Err() == nil {
+				sendHalf(ctx, dials, request)
+			}
+		})
+	}
+	in := bufio.NewReader(kept)
+	for n := range 5 * limit {
+		fmt.Fprint(kept, request)
+		res, err := http.ReadResponse(in, nil)
+		if err != nil || res.StatusCode != http.StatusNoContent {
+			t.Fatalf("request %d, beside the others: %v %v", n+1, res, err)
+		}
+		res.Body.Close()
+		time.Sleep(connlimit.Lead / 2)
+	}
+	if removed.Load() == 0 {
+		t.Error("there were never too many")
+	}
 }
 
-func (l *telling) Accept() (net.Conn, error) {
-	nc, err := l.Listener.Accept()
-	if err == nil {
-		l.accepted <- struct{}{}
+// sendHalf connects, sends the request but for its last byte, and waits until the server
+// closes the connection or ctx ends.
+func sendHalf(ctx context.Context, dials *pipes.Listener, request string) {
+	nc, err := dials.Dial(ctx)
+	if err != nil {
+		return
 	}
-	return nc, err
+	defer nc.Close()
+	defer context.AfterFunc(ctx, func() { _ = nc.Close() })()
+	fmt.Fprint(nc, request[:len(request)-1])
+	_, _ = io.Copy(io.Discard, nc)
 }

@@ -108,15 +108,14 @@ func TestPeersThatComeBackAtOnceDriveNobodyOut(t *testing.T) {
 
 // visit connects, sends the text and then nothing, until ctx ends or the server closes.
 func (r *rig) visit(ctx context.Context, text string) {
-	ours, theirs := net.Pipe()
-	defer ours.Close()
-	defer context.AfterFunc(ctx, func() { _ = ours.Close() })()
-	select {
-	case r.dials <- theirs:
-		_, _ = io.WriteString(ours, text)
-		_, _ = io.Copy(io.Discard, ours)
-	case <-ctx.Done():
+	nc, err := r.ln.Dial(ctx)
+	if err != nil {
+		return
 	}
+	defer nc.Close()
+	defer context.AfterFunc(ctx, func() { _ = nc.Close() })()
+	_, _ = io.WriteString(nc, text)
+	_, _ = io.Copy(io.Discard, nc)
 }
 
 // TestAfterAWhileTheOneFurthestBehindMakesRoom, though it keeps the pace as the others do:

@@ -11,12 +11,14 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/neonauthd/neonauthd/internal/e2e/pipes"
 )
 
 // rig is a server with a bound, on pipes. It has to be made within synctest.Test.
 type rig struct {
 	t       *testing.T
-	dials   chan net.Conn
+	ln      *pipes.Listener
 	server  *http.Server
 	removed int
 	handle  func(http.ResponseWriter, *http.Request)
@@ -24,10 +26,10 @@ type rig struct {
 
 func newRig(t *testing.T, limit int) *rig {
 	t.Helper()
-	r := &rig{t: t, dials: make(chan net.Conn), handle: func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }}
+	r := &rig{t: t, ln: pipes.Listen(), handle: func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }}
 	r.server = &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) { r.handle(w, req) })}
 	var mu sync.Mutex
-	ln := Bound(r.server, &pipes{dials: r.dials, closed: make(chan struct{})}, limit, func() { mu.Lock(); r.removed++; mu.Unlock() })
+	ln := Bound(r.server, r.ln, limit, func() { mu.Lock(); r.removed++; mu.Unlock() })
 	ended := make(chan struct{})
 	go func() { defer close(ended); _ = r.server.Serve(ln) }()
 	t.Cleanup(func() {
@@ -37,25 +39,6 @@ func newRig(t *testing.T, limit int) *rig {
 	})
 	return r
 }
-
-// pipes is a listener.
-type pipes struct {
-	dials  chan net.Conn
-	once   sync.Once
-	closed chan struct{}
-}
-
-func (p *pipes) Accept() (net.Conn, error) {
-	select {
-	case c := <-p.dials:
-		return c, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p *pipes) Close() error   { p.once.Do(func() { close(p.closed) }); return nil }
-func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipes"} }
 
 // peer is the other end of a connection. What the server sends is read and kept.
 type peer struct {
@@ -89,11 +72,13 @@ func (r *rig) dial() *peer {
 // dialDeaf is dial of a peer that reads nothing.
 func (r *rig) dialDeaf() *peer {
 	r.t.Helper()
-	ours, theirs := net.Pipe()
-	r.t.Cleanup(func() { _ = ours.Close() })
-	r.dials <- theirs
+	nc, err := r.ln.Dial(r.t.Context())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { _ = nc.Close() })
 	synctest.Wait()
-	return &peer{Conn: ours}
+	return &peer{Conn: nc}
 }
 
 // send sends without waiting for the server to read.

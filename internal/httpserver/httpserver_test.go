@@ -10,34 +10,18 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/neonauthd/neonauthd/internal/e2e/pipes"
 )
 
 func limits() Limits {
 	return Limits{Read: 5 * time.Second, Write: 10 * time.Second, Idle: time.Minute, Header: 1 << 10}
 }
 
-// pipes is a listener whose connections are pipes, so that they live in a bubble.
-type pipes struct {
-	net.Listener
-	conns chan net.Conn
-	ended chan struct{}
-}
-
-func (p *pipes) Accept() (net.Conn, error) {
-	select {
-	case c := <-p.conns:
-		return c, nil
-	case <-p.ended:
-		return nil, net.ErrClosed
-	}
-}
-func (p *pipes) Close() error   { close(p.ended); return nil }
-func (p *pipes) Addr() net.Addr { return &net.UnixAddr{} }
-
 // serve has h served, and returns how to connect, and the server.
 func serve(t *testing.T, h http.HandlerFunc) (dial func() net.Conn, s *http.Server) {
 	t.Helper()
-	ln := &pipes{conns: make(chan net.Conn), ended: make(chan struct{})}
+	ln := pipes.Listen()
 	s = New(h, limits())
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(ln) }()
@@ -49,9 +33,11 @@ func serve(t *testing.T, h http.HandlerFunc) (dial func() net.Conn, s *http.Serv
 		time.Sleep(time.Minute) // handlers that were cut, and connections that linger, end in the bubble
 	})
 	return func() net.Conn {
-		ours, theirs := net.Pipe()
-		ln.conns <- theirs
-		return ours
+		nc, err := ln.Dial(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return nc
 	}, s
 }
 
