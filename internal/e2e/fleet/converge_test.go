@@ -46,6 +46,7 @@ type course struct {
 	changes  atomic.Int64
 	wholes   atomic.Int64 // revocations of somebody that reached all
 	late     atomic.Int64 // acceptances afterwards
+	accepted atomic.Int64 // acceptances of those who were revoked for good, among what said asks
 	watching sync.WaitGroup
 	mu       sync.Mutex
 	revoked  []user // for good
@@ -57,7 +58,9 @@ func converge(t *testing.T, faults, rounds int) {
 	for n := range shared {
 		c.people = append(c.people, c.user(fmt.Sprint("shared", n)))
 	}
+	before := 0 // of those revoked for good, those before the last fault
 	for n := range faults {
+		before = len(c.revoked)
 		restore := c.happen(n)
 		var all sync.WaitGroup
 		for i, h := range c.hosts {
@@ -75,8 +78,14 @@ func converge(t *testing.T, faults, rounds int) {
 		restore()
 	}
 	began := time.Now()
-	c.await("all hosts say the same", c.agreed)
+	c.await("all hosts say the same", func() bool { return c.agreed(c.revoked[before:]) })
 	took := time.Since(began)
+	c.accepted.Store(0)
+	// They are thousands: to ask about them takes longer than to agree.
+	c.await("all hosts refuse everybody who was revoked for good", func() bool { return c.agreed(c.revoked) })
+	if n := c.accepted.Load(); n > 0 {
+		t.Errorf("%d times a host accepts somebody who was revoked for good, after all agree", n)
+	}
 	c.watching.Wait()
 	t.Logf("%d changes, %d faults: all agree %s after the last; %d revocations reached all, %d acceptances later than a second afterwards",
 		c.changes.Load(), faults, took.Round(time.Millisecond), c.wholes.Load(), c.late.Load())
@@ -150,13 +159,13 @@ func (c *course) revokeForGood(h *host, gone user) {
 	})
 }
 
-// agreed reports whether each host says the same of everybody, and accepts nobody
-// who was revoked for good.
-func (c *course) agreed() bool {
+// agreed reports whether each host says the same of all that everybody changes, and
+// refuses those who were revoked for good.
+func (c *course) agreed(revoked []user) bool {
 	said := make([][]string, len(c.hosts))
 	var asking sync.WaitGroup
 	for i, h := range c.hosts {
-		asking.Go(func() { said[i] = c.said(h) })
+		asking.Go(func() { said[i] = c.said(h, revoked) })
 	}
 	asking.Wait()
 	for _, verdicts := range said {
@@ -167,9 +176,9 @@ func (c *course) agreed() bool {
 	return true
 }
 
-// said is what a host says of all that everybody changes. It is nil if one of them
-// is not judged, or somebody is not refused who was revoked for good.
-func (c *course) said(h *host) (verdicts []string) {
+// said is what a host says of all that everybody changes. It is nil if one of them is not
+// judged, or one of those who were revoked for good is not refused.
+func (c *course) said(h *host, revoked []user) (verdicts []string) {
 	caller, err := e2e.Dial(h.Socket())
 	if err != nil {
 		return nil
@@ -182,8 +191,11 @@ func (c *course) said(h *host) (verdicts []string) {
 		}
 		verdicts = append(verdicts, v)
 	}
-	for _, u := range c.revoked {
-		if say(caller, "VERIFY "+u.token) != "NO revoked" {
+	for _, u := range revoked {
+		if reply := say(caller, "VERIFY "+u.token); reply != "NO revoked" {
+			if verdict(reply) == "OK" {
+				c.accepted.Add(1)
+			}
 			return nil
 		}
 	}
