@@ -84,7 +84,7 @@ func listenFlag(cmd *cobra.Command, listen *string, otherwise, usage string) {
 // runDemo serves an upstream and a daemon until it is told to stop.
 func runDemo(cmd *cobra.Command, o demo.Options) error {
 	o.Out = cmd.OutOrStdout()
-	o.Self, o.Control = sibling("neonauthd"), sibling("neonauthctl")
+	o.Self, o.Control, o.HTTP = sibling("neonauthd"), sibling("neonauthctl"), sibling("neonauth-http")
 	o.Serve = func(ctx context.Context, load func() (config.Config, error), ready func()) error {
 		cfg, err := load()
 		if err != nil {

@@ -5,8 +5,12 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -14,11 +18,12 @@ import (
 
 	"github.com/neonauthd/neonauthd/internal/e2e"
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
+	"github.com/neonauthd/neonauthd/internal/e2e/ports"
 )
 
-// TestDemoShowsItsThreeAnswersAndLeavesNothingBehind runs what the demo tells
-// people to paste, in the order in which it tells them.
-func TestDemoShowsItsThreeAnswersAndLeavesNothingBehind(t *testing.T) {
+// TestDemoShowsEachAnswerAndCredentialAndLeavesNothingBehind runs what the demo tells people
+// to paste, in the order in which it tells them.
+func TestDemoShowsEachAnswerAndCredentialAndLeavesNothingBehind(t *testing.T) {
 	t.Parallel()
 	h := e2e.NewFolder(t)
 	cmd := exec.Command(e2e.Program("neonauthd"), "demo")
@@ -38,7 +43,7 @@ func TestDemoShowsItsThreeAnswersAndLeavesNothingBehind(t *testing.T) {
 		ended <- cmd.Wait()
 	}()
 	timeout := time.After(e2e.Patience)
-	for len(told) == 0 || !strings.HasPrefix(told[len(told)-1], "printf ") {
+	for len(told) == 0 || !strings.Contains(told[len(told)-1], "bob.jwt") {
 		select {
 		case line := <-lines:
 			told = append(told, line)
@@ -49,7 +54,7 @@ func TestDemoShowsItsThreeAnswersAndLeavesNothingBehind(t *testing.T) {
 			t.Fatalf("the demo told only this:\n%s", strings.Join(told, "\n"))
 		}
 	}
-	pasteAll(t, told)
+	pasteAll(t, h.Dir, told)
 	must(t, cmd.Process.Signal(os.Interrupt))
 	select {
 	case err := <-ended:
@@ -69,47 +74,83 @@ func TestDemoShowsItsThreeAnswersAndLeavesNothingBehind(t *testing.T) {
 	}
 }
 
-// pasteAll runs the demo's commands; the remark above each says how it ends.
-func pasteAll(t *testing.T, told []string) {
+// prints says what the command below a remark of the demo prints.
+func prints() map[string]string {
+	return map[string]string{
+		"accepted":       "level    claims",
+		"rejected":       "rejected: bad-signature",
+		"unknown":        "keys-pending",
+		"profile":        `"display_name": "Ada Lovelace"`,
+		"the same":       "OK level=claims ",
+		"more tokens":    "eyJ",
+		"API key":        "level    profile",
+		"resource token": "project  members",
+		"rejected (exit 1): it is for no other project": "ask a project that has that resource",
+		"introspection":                        `"active": true`,
+		"logout":                               "ended: the session",
+		"rejected (exit 1): so the same":       "rejected: revoked",
+		"webhooks":                             "",
+		"the upstream delivers":                `{"status":204}`,
+		"rejected (exit 1): so his tokens are": "rejected: revoked",
+	}
+}
+
+// pasteAll runs the demo's commands. The remark above each says with which status it ends.
+func pasteAll(t *testing.T, dir string, told []string) {
 	t.Helper()
-	var exports, remark, minted string
-	statuses := map[string]int{"# accepted": 0, "# rejected (exit 1): there": 1, "# unknown": 3, "# introspection": 0, "# logout": 0, "# rejected (exit 1): so": 1, "# the live profile": 0}
-	prints := map[string]string{"# introspection": `"active": true`, "# logout": "ended: the session", "# rejected (exit 1): so": "rejected: revoked"}
-	ran := 0
+	need.Program(t, "socat", "socat")
+	need.Program(t, "curl", "curl")
+	exit := regexp.MustCompile(`\(exit (\d)\)`)
+	var exports, remark string
+	left := prints()
 	for _, line := range told {
 		switch {
 		case strings.HasPrefix(line, "export "):
 			exports = line + "\n"
+			continue
 		case strings.HasPrefix(line, "# "):
-			remark = line
-		case strings.HasPrefix(line, e2e.Program("neonauthctl")):
-			status, out := shell(t, exports+line)
-			for prefix, want := range statuses {
-				if strings.HasPrefix(remark, prefix) && status != want {
-					t.Errorf("%s\n%s\nexit status %d, expected %d:\n%s", remark, line, status, want, out)
-				}
-				if strings.HasPrefix(remark, prefix) && !strings.Contains(out, prints[prefix]) {
-					t.Errorf("%s\n%s\nprints\n%s\nand not %s", remark, line, out, prints[prefix])
-				}
-			}
-			ran++
-		case strings.HasPrefix(line, e2e.Program("neonauthd")+" demo token "):
-			_, minted = shell(t, exports+line)
+			remark = line[2:]
+			continue
 		case strings.HasPrefix(line, "eyJ"):
 			t.Error("it prints a token, which is many lines, where there is something to paste")
-		case strings.HasPrefix(line, "printf "):
-			need.Program(t, "socat", "socat")
-			if _, out := shell(t, exports+line); !strings.HasPrefix(out, "OK level=claims ") {
-				t.Errorf("%s\n%s", line, out)
+		case remark == "" || !strings.Contains(line, "$DEMO") && !strings.Contains(line, " demo token "):
+			continue // it tells people something
+		}
+		longest := ""
+		for prefix := range left {
+			if strings.HasPrefix(remark, prefix) && len(prefix) > len(longest) {
+				longest = prefix
 			}
 		}
+		want, known := left[longest]
+		if delete(left, longest); !known {
+			t.Errorf("nothing is expected of\n# %s\n%s", remark, line)
+		}
+		if strings.Contains(line, " hooks ") {
+			takeWebhooks(t, dir, exports, line)
+			continue
+		}
+		status, out := shell(t, exports+line)
+		if m := exit.FindStringSubmatch(remark); m != nil && m[1] != strconv.Itoa(status) || m == nil && status != 0 || !strings.Contains(out, want) {
+			t.Errorf("# %s\n%s\nexit status %d; it prints\n%s\nand was to print %s", remark, line, status, out, want)
+		}
 	}
-	if strings.Count(minted, ".") != 2 {
-		t.Errorf("\"demo token\" prints %q", minted)
+	if len(left) > 0 {
+		t.Errorf("the demo does not tell of %q:\n%s", slices.Collect(maps.Keys(left)), strings.Join(told, "\n"))
 	}
-	if ran != len(statuses) {
-		t.Errorf("%d commands of neonauthctl, expected %d:\n%s", ran, len(statuses), strings.Join(told, "\n"))
+}
+
+// takeWebhooks runs what takes webhooks until the end of the test, at a port that no other
+// test has.
+func takeWebhooks(t *testing.T, dir, exports, line string) {
+	t.Helper()
+	const address = "127.0.0.1:4182"
+	ours := ports.Address(t)
+	if status, out := shell(t, exports+"sed -i s/"+address+"/"+ours+`/ "$DEMO/bob-deleted.json"`); status != 0 {
+		t.Fatal(out)
 	}
+	p := e2e.Start(t, dir, exec.Command("/bin/sh", "-c", exports+"exec "+strings.Replace(line, address, ours, 1)))
+	p.AwaitListening(t, "tcp", ours)
 }
 
 func shell(t *testing.T, script string) (status int, out string) {

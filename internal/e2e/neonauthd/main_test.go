@@ -7,7 +7,7 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
-func TestMain(m *testing.M) { e2e.Main(m, "neonauthd", "neonauthctl") }
+func TestMain(m *testing.M) { e2e.Main(m, "neonauthd", "neonauthctl", "neonauth-http") }
 
 func must(t testing.TB, err error) {
 	t.Helper()

@@ -115,7 +115,8 @@ func TestWhatTheGuideTriesWorks(t *testing.T) {
 	stage.AwaitListening(t, "unix", f.Path("neonauthd.sock"))
 	ctx, cancel := context.WithTimeout(t.Context(), e2e.Patience)
 	defer cancel()
-	try := exec.CommandContext(ctx, "bash", "-c", recipe(t, "bash", "/tmp/auth", f.Dir, "127.0.0.1:4182", hooks, "127.0.0.1:4000", upstream, "sleep 1", "until curl -s -o status http://"+hooks+"; do sleep 0.1; done"))
+	try := exec.CommandContext(ctx, "bash", "-c", recipe(t, "bash", "/tmp/auth", f.Dir, "127.0.0.1:4182", hooks, "127.0.0.1:4000", upstream,
+		"curl -d @bob-deleted.json", "sed s/127.0.0.1:4182/"+hooks+"/ bob-deleted.json | curl -d @-", "sleep 1", "until curl -s -o status http://"+hooks+"; do sleep 0.1; done"))
 	try.Env = e2e.Environment(path)
 	out, _ := try.CombinedOutput() // what it ends with is that of kill
 	if said := string(out); !strings.Contains(said, `{"status":204}`) || !strings.Contains(said, "rejected: revoked") {

@@ -45,8 +45,9 @@ type Options struct {
 	// AllPresets serves a project of each preset, and not only of the first.
 	AllPresets bool
 
-	// Self and Control are how neonauthd and neonauthctl are called here.
-	Self, Control string
+	// Self, Control and HTTP are how neonauthd, neonauthctl and neonauth-http are called
+	// here.
+	Self, Control, HTTP string
 
 	// Screen tells on Out what runs and what to do with it. It is called once,
 	// when the daemon answers.
@@ -60,11 +61,11 @@ type Options struct {
 
 // Stage is what runs, for a Screen.
 type Stage struct {
-	Dir           string
-	URL           string // of the upstream
-	Self, Control string // how the programs are called
-	Lifetime      time.Duration
-	PortTaken     int // the port that the seed stands for, if another program has it; else 0
+	Dir                 string
+	URL                 string // of the upstream
+	Self, Control, HTTP string // how the programs are called
+	Lifetime            time.Duration
+	PortTaken           int // the port that the seed stands for, if another program has it; else 0
 }
 
 // Run serves upstream and daemon until ctx ends, and removes what it made.
@@ -96,7 +97,8 @@ func Run(ctx context.Context, o Options) (err error) {
 	screen := &screen{out: o.Out}
 	wg.Go(func() { renew(ctx, folder, upstream, screen, o.Self) })
 	stage := &Stage{
-		Dir: folder.path, URL: upstream.BaseURL(), Self: o.Self, Control: o.Control, Lifetime: TokenLifetime, PortTaken: taken,
+		Dir: folder.path, URL: upstream.BaseURL(), Self: o.Self, Control: o.Control, HTTP: o.HTTP,
+		Lifetime: TokenLifetime, PortTaken: taken,
 	}
 	return o.Serve(ctx, folder.config, func() { screen.tell(func(w io.Writer) error { return o.Screen(w, stage) }) })
 }

@@ -127,7 +127,7 @@ func TestTokenFilesAreRenewedBeforeTheyEnd(t *testing.T) {
 		}()
 		last := map[string]string{}
 		for i := range 3 {
-			for _, name := range []string{validFile, forgedFile, opaqueFile, logoutFile} {
+			for _, name := range []string{validFile, forgedFile, opaqueFile, logoutFile, apiKeyFile, resourceFile, leaverFile} {
 				text, err := os.ReadFile(f.file(name))
 				if err != nil || string(text) == last[name] {
 					t.Errorf("round %d: %s is the same (error: %v)", i, name, err)

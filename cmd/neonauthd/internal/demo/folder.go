@@ -1,6 +1,8 @@
 package demo
 
 import (
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,23 +17,35 @@ import (
 
 // What a demo's folder holds besides the sockets, which the daemon removes.
 const (
-	markFile   = "demo.lock" // held while the demo runs
-	configFile = "neonauthd.toml"
-	keyFile    = "server-key"
-	urlFile    = "upstream" // the upstream's address, for those who mint tokens
-	validFile  = "valid.jwt"
-	forgedFile = "forged.jwt"
-	secretFile = "introspection-secret"
-	opaqueFile = "opaque.token" // of a session that logoutFile ends
-	logoutFile = "logout.jwt"
-	stateDir   = "state"
+	markFile     = "demo.lock" // held while the demo runs
+	configFile   = "neonauthd.toml"
+	keyFile      = "server-key"
+	urlFile      = "upstream" // the upstream's address, for those who mint tokens
+	validFile    = "valid.jwt"
+	forgedFile   = "forged.jwt"
+	secretFile   = "introspection-secret"
+	opaqueFile   = "opaque.token" // of a session that logoutFile ends
+	logoutFile   = "logout.jwt"
+	apiKeyFile   = "api.key"
+	resourceFile = "resource.jwt"
+	leaverFile   = "bob.jwt"          // of the user whom deletedFile is about
+	deletedFile  = "bob-deleted.json" // what to tell the upstream to have it delivered
+	hooksFile    = "hooks.toml"
+	signingFile  = "webhook-secret"
+	stateDir     = "state"
 )
 
 // membersProject is the project that takes an OAuth server's tokens.
 const membersProject = "members"
 
+// hooksAddress is where the program that hooksFile is for listens on the demo's screen.
+const hooksAddress = "127.0.0.1:4182"
+
 func written() []string {
-	return []string{configFile, keyFile, urlFile, validFile, forgedFile, secretFile, opaqueFile, logoutFile, stateDir}
+	return []string{
+		configFile, keyFile, urlFile, validFile, forgedFile, secretFile, opaqueFile, logoutFile, apiKeyFile, resourceFile,
+		leaverFile, deletedFile, hooksFile, signingFile, stateDir,
+	}
 }
 
 // folder is that of one demo.
@@ -99,7 +113,8 @@ func (f *folder) config() (config.Config, error) { return config.Load(f.file(con
 func (f *folder) prepare(upstream *standin.Standin, allPresets bool) error {
 	text := fmt.Sprintf("# Written by neonauthd demo.\nsocket = %q\nadmin_socket = %q\nstate_dir = %q\n\n",
 		f.file("neonauthd.sock"), f.file("admin.sock"), f.file(stateDir))
-	text += strings.Replace(upstream.ConfigBlock(standin.Stack, "./"+keyFile), `name = "stack"`, `name = "main"`, 1)
+	stack := strings.Replace(upstream.ConfigBlock(standin.Stack, "./"+keyFile), `name = "stack"`, `name = "main"`, 1)
+	text += strings.TrimSuffix(stack, "\n") + "api_keys = [\"user\"]\n\n"
 	text += members(upstream)
 	if allPresets {
 		text += upstream.ConfigBlock(standin.Neon, "") + upstream.ConfigBlock(standin.OIDC, "")
@@ -110,6 +125,7 @@ func (f *folder) prepare(upstream *standin.Standin, allPresets bool) error {
 		f.write(configFile, text),
 		f.write(keyFile, upstream.ServerKey()),
 		f.write(secretFile, upstream.ClientSecret()),
+		f.writeHooks(upstream),
 		f.writeTokens(upstream),
 		f.write(urlFile, upstream.BaseURL()+"\n"),
 	)
@@ -121,6 +137,21 @@ func members(upstream *standin.Standin) string {
 	return fmt.Sprintf("[[project]]\nname = %q\npreset = \"neon\"\nbase_url = %q\nresources = [%q]\nlogout_client_ids = [%[4]q]\n"+
 		"introspection = { client_id = %[4]q, secret = %[5]q }\n\n",
 		membersProject, upstream.ServiceURL(standin.Neon), upstream.Resource(), upstream.Client(), "./"+secretFile)
+}
+
+// writeHooks writes what neonauth-http needs to take the upstream's webhooks, and a
+// delivery to ask the upstream for.
+func (f *folder) writeHooks(upstream *standin.Standin) error {
+	secret := "whsec_" + base64.StdEncoding.EncodeToString([]byte(upstream.ID("webhook secret")))
+	delivery, err := json.Marshal(standin.Webhook{
+		URL: "http://" + hooksAddress + "/hooks/main", Secret: secret, Event: "user.deleted", User: upstream.ID(leaver + domain),
+	})
+	return errors.Join(
+		err,
+		f.write(signingFile, secret),
+		f.write(hooksFile, fmt.Sprintf("# Written by neonauthd demo.\n[[project]]\nname = \"main\"\nsecrets = [%q]\n", "./"+signingFile)),
+		f.write(deletedFile, string(delivery)+"\n"),
+	)
 }
 
 // writeTokens writes the files with tokens. The opaque one is of a new session each
@@ -136,6 +167,9 @@ func (f *folder) writeTokens(upstream *standin.Standin) error {
 		f.write(forgedFile, upstream.StackToken(standin.TokenSpec{Subject: subject, Forged: true})),
 		f.write(opaqueFile, upstream.OpaqueToken(standin.Neon, ending)),
 		f.write(logoutFile, upstream.LogoutToken(standin.Neon, ending)),
+		f.write(apiKeyFile, upstream.APIKey(standin.APIKeySpec{User: subject})),
+		f.write(resourceFile, upstream.ResourceToken(standin.Neon, ending)),
+		f.write(leaverFile, upstream.StackToken(standin.TokenSpec{Subject: upstream.ID(leaver + domain)})),
 	)
 }
 

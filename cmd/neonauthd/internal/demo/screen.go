@@ -33,8 +33,30 @@ func (s *Stage) fill(screen string) string {
 			", which the seed stands for: tokens of other starts are not good now.\n\n"
 	}
 	return strings.NewReplacer("{{taken}}", taken, "{{url}}", s.URL, "{{exports}}", s.Exports(), "{{good}}", spoken(s.Lifetime),
-		"{{neonauthd}}", s.Self, "{{neonauthctl}}", s.Control).Replace(screen)
+		"{{neonauthd}}", s.Self, "{{neonauthctl}}", s.Control, "{{neonauthhttp}}", s.HTTP, "{{hooks}}", hooksAddress).Replace(screen)
 }
+
+// credentials are the lines about what the upstreams hand out besides session tokens, and
+// about what they tell by themselves.
+const credentials = `# API key (exit 0): ada's, which the upstream is asked about
+{{neonauthctl}} profile --token-file "$DEMO/api.key"
+# resource token (exit 0): a JWT for the resource of one project
+{{neonauthctl}} verify --project members --token-file "$DEMO/resource.jwt"
+# rejected (exit 1): it is for no other project
+{{neonauthctl}} verify --token-file "$DEMO/resource.jwt"
+# introspection (exit 0): an opaque token, which the upstream is asked about
+{{neonauthctl}} profile --project members --token-file "$DEMO/opaque.token"
+# logout (exit 0): the upstream says that this session has ended
+{{neonauthctl}} logout --project members --token-file "$DEMO/logout.jwt"
+# rejected (exit 1): so the same token is revoked, at once
+{{neonauthctl}} profile --project members --token-file "$DEMO/opaque.token"
+# webhooks: in a terminal of its own, with the same export line, what takes them until Ctrl-C
+{{neonauthhttp}} hooks --config "$DEMO/hooks.toml" --listen {{hooks}}
+# the upstream delivers one: bob is deleted
+curl -s -d @"$DEMO/bob-deleted.json" {{url}}/_standin/webhooks
+# rejected (exit 1): so his tokens are revoked, at once
+{{neonauthctl}} verify --token-file "$DEMO/bob.jwt"
+`
 
 const demoScreen = `neonauthd demo: an upstream and a daemon are running; Ctrl-C ends both.
 
@@ -48,18 +70,16 @@ const demoScreen = `neonauthd demo: an upstream and a daemon are running; Ctrl-C
 {{neonauthctl}} verify --token-file "$DEMO/forged.jwt"
 # unknown (exit 3): the keys of this project cannot be had now; answer 503, never 401
 {{neonauthctl}} verify --project down --token-file "$DEMO/valid.jwt"
+# profile (exit 0): the live one behind the token
+{{neonauthctl}} profile --token-file "$DEMO/valid.jwt"
+# the same question by hand
+printf 'VERIFY %s\n' "$(cat "$DEMO/valid.jwt")" | socat -t 5 - UNIX-CONNECT:"$NEONAUTHD_SOCKET"
 # more tokens, each good for {{good}}: of ada, grace, bob, or whom you like; also --expired, --forged, --restricted
 {{neonauthd}} demo token --user grace
-# introspection (exit 0): an opaque token, which the upstream is asked about
-{{neonauthctl}} profile --project members --token-file "$DEMO/opaque.token"
-# logout (exit 0): the upstream says that this session has ended
-{{neonauthctl}} logout --project members --token-file "$DEMO/logout.jwt"
-# rejected (exit 1): so the same token is revoked, at once
-{{neonauthctl}} profile --project members --token-file "$DEMO/opaque.token"
-# the live profile behind the token, and the same questions by hand
-{{neonauthctl}} profile --token-file "$DEMO/valid.jwt"
-printf 'VERIFY %s\n' "$(cat "$DEMO/valid.jwt")" | socat -t 5 - UNIX-CONNECT:"$NEONAUTHD_SOCKET"
-`
+
+Other credentials, and what the upstream tells by itself:
+
+` + credentials
 
 // Screen is the one of "neonauthd demo".
 func Screen(w io.Writer, s *Stage) error {
@@ -75,12 +95,7 @@ const standinScreen = `stand-in upstream at {{url}}, and a daemon that asks it; 
 
 # a token that is good for {{good}}; the daemon's projects are main, members, neon, oidc, and down, whose upstream does not answer
 {{neonauthd}} demo token --user ada
-# introspection (exit 0): an opaque token, which the upstream is asked about
-{{neonauthctl}} profile --project members --token-file "$DEMO/opaque.token"
-# logout: its session ends, and the same question is answered "rejected"
-{{neonauthctl}} logout --project members --token-file "$DEMO/logout.jwt"
-
-`
+` + credentials + "\n"
 
 // StandinScreen is the one of "neonauthd standin --daemon".
 func StandinScreen(w io.Writer, s *Stage) error {

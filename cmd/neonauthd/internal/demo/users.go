@@ -10,6 +10,7 @@ import (
 const (
 	defaultUser    = "ada"  // with a team and a verified address
 	restrictedUser = "rita" // whom the daemon's project does not admit
+	leaver         = "bob"  // whose address is not verified, and whom the demo's webhook is about
 )
 
 // domain is that of the demo's addresses (RFC 2606).
@@ -20,7 +21,7 @@ func users(id func(name string) string) []standin.User {
 	all := []standin.User{
 		{Name: "Ada Lovelace", Email: defaultUser + domain, EmailVerified: true, Team: standin.Team{ID: id("team analysts"), Name: "Analysts"}},
 		{Name: "Grace Hopper", Email: "grace" + domain, EmailVerified: true},
-		{Name: "Bob", Email: "bob" + domain}, // his address is not verified
+		{Name: "Bob", Email: leaver + domain},
 		{Name: "Rita", Email: restrictedUser + domain, Restricted: true},
 	}
 	for i := range all {
