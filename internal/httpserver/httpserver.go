@@ -1,5 +1,5 @@
-// Package httpserver makes HTTP servers that bound what strangers can take of them, and
-// repeat nothing of what strangers send.
+// Package httpserver makes HTTP servers with limits for untrusted clients. They never write
+// to the log what a client has sent.
 package httpserver
 
 import (
@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Limits are what one connection can take. Each has to be above zero: to net/http zero
-// is no limit.
+// Limits are the limits of one connection. Each has to be above zero, because zero means "no
+// limit" to net/http.
 type Limits struct {
 	// Read is how long a request may take from its first byte to its last.
 	Read time.Duration
@@ -23,9 +23,8 @@ type Limits struct {
 	Header int
 }
 
-// New makes a server for h. What the server itself would log is not logged, because it
-// would be what others send, and "OPTIONS *", which a server answers 200 by itself, goes
-// to h.
+// New makes a server for h. The log lines of net/http itself are discarded, because they can
+// contain what a client has sent. "OPTIONS *", which net/http would answer 200, goes to h.
 func New(h http.Handler, l Limits) *http.Server {
 	return &http.Server{
 		Handler:                      h,
@@ -39,8 +38,9 @@ func New(h http.Handler, l Limits) *http.Server {
 	}
 }
 
-// Drain ends a server: what is under way is answered, but for what takes longer than
-// grace, which is cut. It returns an error if something was cut or could not be closed.
+// Drain ends a server. Requests in progress are answered. After grace, those that are left
+// are cut off. Drain returns an error if a request was cut off or a listener could not be
+// closed.
 func Drain(s *http.Server, grace time.Duration) error {
 	ctx, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()

@@ -1,13 +1,10 @@
-// Package webhook judges deliveries of webhooks as Svix makes them for Stack
-// Auth, which are those of Standard Webhooks
-// (https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md):
-// whether somebody who knows the secret has signed one of late, and what it says
-// of whom.
+// Package webhook checks and reads deliveries of webhooks. Svix sends them for Stack Auth,
+// in the form of Standard Webhooks
+// (https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md).
 //
-// A delivery comes to be known in steps, and each can be refused: ReadEnvelope
-// reads the headers, Envelope.Timely looks at the time, Envelope.Signed at the
-// signature, and ParseEvent at the body. Nothing of the body counts before it was
-// signed.
+// There are four steps, and each can refuse a delivery: ReadEnvelope reads the headers,
+// Envelope.Timely checks the time, Envelope.Signed checks the signature, and ParseEvent
+// reads the body. The body counts only after its signature was checked.
 package webhook
 
 import (
@@ -23,22 +20,21 @@ const (
 	MaxBody = 1 << 20
 	// MaxID is the longest id, in bytes; those of Svix have 31.
 	MaxID = 128
-	// Tolerance is how far the sender's clock and ours may be apart, with what the
-	// way takes.
+	// Tolerance is the largest difference between the time of signing and this host's clock.
 	Tolerance = 5 * time.Minute
 )
 
-// Envelope is what the headers of a delivery say. Only ReadEnvelope makes one.
+// Envelope is the contents of a delivery's headers. Make it with ReadEnvelope.
 type Envelope struct {
 	// ID is the delivery's, the same in each attempt.
 	ID string
-	// At is when the attempt was signed, as far as the headers are to be believed.
+	// At is the time of signing that the headers give. It can be trusted after Signed.
 	At        time.Time
 	signature string
 }
 
-// ErrHeaders says that headers of a delivery are missing, given twice, or not of
-// the form that they have to be of.
+// ErrHeaders means that a header of a delivery is missing, is there twice, or has a wrong
+// form.
 var ErrHeaders = errors.New("not the headers of a delivery")
 
 // ReadEnvelope reads the headers of Svix (svix-id, svix-timestamp, svix-signature)
@@ -83,9 +79,9 @@ func visible(text string) bool {
 // maxDigits is how many digits a time has at most: enough for 30 000 years.
 const maxDigits = 12
 
-// parseSeconds reads a number of digits only, without zeros before it. The
-// signature covers the number and not its text: "+1", "01" and, where a dot is cut
-// elsewhere, "1.1" would be signed like another one.
+// parseSeconds reads a decimal number without leading zeros. The signature is over the number,
+// not over its text: with other spellings, such as "+1" or "01", several texts would have the
+// same signature.
 func parseSeconds(text string) (int64, bool) {
 	if len(text) > maxDigits || text[0] == '0' {
 		return 0, false

@@ -8,10 +8,10 @@ import (
 	"github.com/neonauthd/neonauthd/internal/strictjson"
 )
 
-// Kind is what an event is about, from a closed list: it can be a label.
+// Kind is the kind of an event. The list is closed, so that it can be a metric label.
 type Kind string
 
-// The kinds of event that say something of a user. See Kinds.
+// The kinds of events that are about a user. See Kinds.
 const (
 	UserCreated       Kind = "user.created"
 	UserUpdated       Kind = "user.updated"
@@ -19,17 +19,17 @@ const (
 	TeamMembership    Kind = "team_membership"    // created, deleted, and what may come
 	TeamPermission    Kind = "team_permission"    // likewise
 	ProjectPermission Kind = "project_permission" // likewise
-	// Other is every event that says nothing of a user, known or not.
+	// Other is any other event.
 	Other Kind = "other"
 )
 
-// Kinds returns the kinds that there are.
+// Kinds returns all kinds.
 func Kinds() []Kind {
 	return []Kind{UserCreated, UserUpdated, UserDeleted, TeamMembership, TeamPermission, ProjectPermission, Other}
 }
 
-// member is the member of data that holds the user's id; "" for events without
-// a user.
+// member returns the name of the member of data with the user's id; "" for events that are
+// not about a user.
 func (k Kind) member() string {
 	switch k {
 	case UserCreated, UserUpdated, UserDeleted:
@@ -41,7 +41,7 @@ func (k Kind) member() string {
 	}
 }
 
-// kindOf is what an event of that name is about.
+// kindOf returns the kind of an event from its name.
 func kindOf(name string) Kind {
 	about, _, _ := strings.Cut(name, ".")
 	for _, kind := range Kinds() {
@@ -52,24 +52,24 @@ func kindOf(name string) Kind {
 	return Other
 }
 
-// Event is what the body of a signed delivery says. The zero value says nothing.
+// Event is the contents of a signed body. The zero value is no event.
 type Event struct {
 	Kind Kind
 	User string // the id of the user; "" with Other
 }
 
-// ErrBody says that a body is not that of an event, or not of one reading: it is
-// no JSON, a member stands twice in it, or a user's event names no user.
+// ErrBody means that a body is not an event: it is not JSON, a member is there twice, or an
+// event about a user has no user id.
 var ErrBody = errors.New("not an event")
 
-// maxDepth is how deep a body nests at most. Metadata are an application's own.
+// maxDepth is the deepest nesting of a body. Applications put metadata into profiles.
 const maxDepth = 64
 
-// MaxUser is the longest id of a user, in bytes; the daemon takes no longer one.
+// MaxUser is the longest id of a user, in bytes. The daemon accepts no longer ones.
 const MaxUser = 512
 
-// ParseEvent reads a body, which must have been signed. Of all that it says of a
-// user it takes the id and nothing else.
+// ParseEvent reads the body of a delivery. The caller has to check the signature first. Of
+// the user's data ParseEvent reads the id only.
 func ParseEvent(body []byte) (Event, error) {
 	var name string
 	var ids map[string]string
@@ -97,8 +97,7 @@ func ParseEvent(body []byte) (Event, error) {
 	return Event{kind, user}, nil
 }
 
-// idsIn are the texts among the members of an object, which has been judged, that
-// can name a user.
+// idsIn returns the members of data that can be the id of a user.
 func idsIn(data strictjson.Value) map[string]string {
 	ids := map[string]string{}
 	strictjson.Each(data, func(name []byte, value strictjson.Value) {

@@ -7,20 +7,20 @@ import (
 	"fmt"
 )
 
-// The form of a secret, as Svix and the specification of Standard Webhooks have it.
+// The form of a secret, from Svix and the specification of Standard Webhooks.
 const (
 	secretPrefix = "whsec_"
-	// MinSecret is how many bytes a secret has at least, decoded. A key of fewer is
-	// guessed, and with an empty one everybody signs.
+	// MinSecret is the shortest secret, in decoded bytes. A shorter key can be guessed, and
+	// with an empty key anybody can sign.
 	MinSecret = 24
 )
 
-// Secret is what deliveries are signed with. Its zero value signs nothing. It
-// prints as "redacted".
+// Secret is a key that deliveries are signed with. The zero value accepts no signature. A
+// Secret prints as "redacted".
 type Secret struct{ key []byte }
 
-// ParseSecret reads a secret as the sender's dashboard shows it. Its errors say
-// what is wrong with the text and hold none of it.
+// ParseSecret reads a secret in the form that the sender's dashboard shows. Its errors say
+// what is wrong, without any part of the text.
 func ParseSecret(text string) (Secret, error) {
 	encoded, ok := bytes.CutPrefix([]byte(text), []byte(secretPrefix))
 	if !ok {
@@ -37,8 +37,8 @@ func ParseSecret(text string) (Secret, error) {
 	return Secret{key[:n]}, nil
 }
 
-// Equal reports whether two secrets are one. It is for configurations, not for
-// signatures.
+// Equal reports whether two secrets are the same. It is not of constant time, so it must not
+// be used with data from the network.
 func (s Secret) Equal(other Secret) bool { return bytes.Equal(s.key, other.key) }
 
 // String hides the secret.

@@ -9,16 +9,15 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 )
 
-// MaxSignatures is how many signatures a delivery has at most. A sender has two
-// while its secret is being replaced.
+// MaxSignatures is the largest number of signatures of a delivery. A sender makes two while
+// its secret is being replaced.
 const MaxSignatures = 16
 
-// Signed reports whether somebody who knows one of the secrets has signed id, time
-// and body.
+// Signed reports whether one of the secrets has signed the id, the time and the body.
 //
-// The library compares; what it is lenient about is refused here and before: it
-// ignores what stands behind a signature, takes an empty secret, and reads "+1" as
-// a time.
+// The library computes and compares the signatures. It is too lenient in three ways, which
+// this package refuses: it ignores text behind a signature, accepts an empty secret, and
+// reads "+1" as a time.
 func (e *Envelope) Signed(secrets []Secret, body []byte) bool {
 	h := http.Header{}
 	h.Set(standardwebhooks.HeaderWebhookID, e.ID)
@@ -34,7 +33,7 @@ func (e *Envelope) Signed(secrets []Secret, body []byte) bool {
 			return false
 		}
 		hook, err := standardwebhooks.NewWebhookRaw(s.key)
-		// The time is judged by Timely, with a clock that is handed in.
+		// Timely checks the time, with a clock that the caller gives.
 		return err == nil && hook.VerifyIgnoringTimestamp(body, h) == nil
 	})
 }

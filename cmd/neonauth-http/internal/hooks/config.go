@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -13,6 +12,7 @@ import (
 	"github.com/neonauthd/neonauthd/internal/secretfile"
 	"github.com/neonauthd/neonauthd/internal/settings"
 	"github.com/neonauthd/neonauthd/internal/webhook"
+	"github.com/neonauthd/neonauthd/protocol"
 )
 
 // Bounds of a configuration file.
@@ -24,14 +24,13 @@ const (
 	MaxSecrets  = 8
 )
 
-// Credential is the name of the credential that holds the secrets of a project
-// that names none.
+// Credential is the default name of the credential with the secrets of a project.
 const Credential = "webhook-secret"
 
-// Settings are what a configuration file says. They are not changed once in use.
+// Settings are the contents of a configuration file. They do not change after Load.
 type Settings struct{ projects []project }
 
-// project is one whose deliveries are taken.
+// project is a project whose deliveries are accepted.
 type project struct {
 	name    string // in the daemon's configuration, and in the path
 	secrets []webhook.Secret
@@ -66,8 +65,8 @@ func Load(path string) (*Settings, error) {
 	return set, nil
 }
 
-// Undelivered reports whether an error of Load is that it was not run by systemd,
-// which alone can read the credentials that the file names.
+// Undelivered reports whether Load failed because the program was not started by systemd,
+// which provides the credentials that the file names.
 func Undelivered(err error) bool { return errors.Is(err, secretfile.ErrNoCredentials) }
 
 func load(path string) (*Settings, error) {
@@ -109,9 +108,8 @@ func (f *file) settings(dir string) (*Settings, error) {
 	return set, nil
 }
 
-// add adds a project, which must be neither there nor signed for by another's
-// secret: each endpoint has a secret of its own, and what is signed for one project
-// must not pass for another.
+// add adds a project. Its name must be new, and so must its secrets: each endpoint has a
+// secret of its own, so that a delivery for one project is not accepted for another.
 func (s *Settings) add(p project) error {
 	for _, other := range s.projects {
 		if other.name == p.name {
@@ -127,11 +125,8 @@ func (s *Settings) add(p project) error {
 	return nil
 }
 
-// projectName matches what the protocol allows as the name of a project.
-func projectName() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9._-]{1,32}$`) }
-
 func (t *projectTable) read(dir string) (project, error) {
-	if !projectName().MatchString(t.Name) || strings.Trim(t.Name, ".") == "" {
+	if !protocol.IsProject(t.Name) || strings.Trim(t.Name, ".") == "" {
 		return project{}, errors.New(`name: must be the name that the project has in neonauthd.toml: 1 to 32 letters, digits, "-", "_" or "."`)
 	}
 	p := project{name: t.Name}

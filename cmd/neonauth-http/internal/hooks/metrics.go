@@ -13,16 +13,16 @@ import (
 
 const durationName = "neonauth_hooks_duration_seconds"
 
-// durations are the bounds of the histogram, up to the time that Svix waits.
+// durations returns the bounds of the histogram, up to the time that Svix waits.
 func durations() []float64 {
 	return []float64{.0005, .001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10, 15}
 }
 
-// notRead is the event of deliveries of which it is not known what they say.
+// notRead is the event of deliveries whose body was not read.
 const notRead = "unread"
 
-// counters are what /metrics shows. All are made at the start, so that nothing a
-// delivery holds can become a label.
+// counters are the metrics. All are made at the start, so that no text of a delivery can
+// become a label.
 type counters struct {
 	exposition.Families
 	deliveries map[deliveryKey]*metrics.Counter
@@ -82,7 +82,7 @@ func (c *counters) countDeliveries(projects []string) {
 	}
 }
 
-// count books one delivery.
+// count counts one delivery.
 func (c *counters) count(d *delivery, is result, now time.Time) {
 	key := deliveryKey{event: notRead, result: is}
 	if d.project != nil {

@@ -2,16 +2,16 @@ package hooks
 
 import "net/http"
 
-// result is what became of a delivery, from a closed list: it is a label.
+// result is the outcome of a delivery. The list is closed, because it is a metric label.
 type result string
 
 const (
-	// The daemon has done what follows from it.
+	// The daemon has carried out what the event requires.
 	done result = "done"
-	// The same, and not every host of the fleet has: they are told as soon as that is
-	// possible. It is saved, so nothing is gained by another delivery.
+	// As done on this host. Other hosts of the fleet are told as soon as possible. The change
+	// is saved, so another delivery would not help.
 	partly result = "partly"
-	// It says nothing of a user.
+	// The event is not about a user.
 	ignored result = "ignored"
 
 	noProject    result = "no-project"
@@ -19,22 +19,22 @@ const (
 	badHeaders   result = "bad-headers"
 	badTime      result = "bad-time"
 	tooLarge     result = "too-large"
-	unread       result = "unread" // the body did not come, or not in time
+	unread       result = "unread" // the body did not come in time
 	badSignature result = "bad-signature"
-	badBody      result = "bad-body" // signed, and no event
+	badBody      result = "bad-body" // signed, but not an event
 	busy         result = "busy"
-	unavailable  result = "unavailable" // the daemon has not done it
-	fault        result = "fault"       // of ours
+	unavailable  result = "unavailable" // the daemon has not carried it out
+	fault        result = "fault"       // a bug in this program
 )
 
-// unjudged are the results of deliveries of which it is not known what they say.
+// unjudged returns the results of deliveries whose event is not known.
 func unjudged() []result {
 	return []result{badMethod, badHeaders, badTime, tooLarge, unread, badSignature, badBody, busy, fault}
 }
 
-// status is what the sender is answered. It takes 2xx for "delivered", and tries
-// again after everything else, so a 2xx is for what the daemon has done, or will
-// never do.
+// status returns the HTTP status for the sender. A 2xx means "delivered" to the sender; it
+// tries again after any other status. So 2xx is for events that the daemon has carried out
+// or will never carry out.
 func (r result) status() int {
 	switch r {
 	case done, partly, ignored:
@@ -58,7 +58,7 @@ func (r result) status() int {
 	return http.StatusInternalServerError
 }
 
-// text is for people: the sender's dashboard shows it.
+// text returns the body of the answer, for people. The sender's dashboard shows it.
 func (r result) text() string {
 	switch r {
 	case noProject:

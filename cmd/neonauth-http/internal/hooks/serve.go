@@ -13,25 +13,25 @@ import (
 	"github.com/neonauthd/neonauthd/internal/program"
 )
 
-// Time limits of the listeners. With what the daemon may take (askTimeout) a body
-// that comes slowly is answered before Svix gives up, after 15 seconds.
+// Time limits of the listeners. Svix gives up after 15 seconds. Together with askTimeout
+// these limits are shorter, so that also a slow body is answered in time.
 const (
 	readTimeout  = 5 * time.Second
 	writeTimeout = readTimeout + askTimeout + 5*time.Second
 	idleTimeout  = 90 * time.Second
 	maxHeader    = 16 << 10
-	// drainTimeout is how long deliveries under way may take at the end.
+	// drainTimeout is how long the deliveries in progress may take when the program ends.
 	drainTimeout = 20 * time.Second
 )
 
-// server makes a server for what senders and monitors ask of h.
+// server makes an HTTP server with the limits of this package.
 func server(h http.Handler) *http.Server {
 	return httpserver.New(h, httpserver.Limits{Read: readTimeout, Write: writeTimeout, Idle: idleTimeout, Header: maxHeader})
 }
 
-// Serve serves deliveries on the first listener, and monitors on the second, which
-// may be nil, until ctx ends. It returns when every delivery under way is answered
-// and every goroutine has ended.
+// Serve serves deliveries on the first listener, and monitors on the second one, which
+// can be nil. When ctx ends, Serve answers the deliveries in progress, waits until all
+// goroutines have ended, and returns.
 func (s *Service) Serve(ctx context.Context, deliveries, monitors net.Listener) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -59,7 +59,7 @@ func (s *Service) Serve(ctx context.Context, deliveries, monitors net.Listener) 
 	program.Notify(program.Ready)
 	wg.Go(func() { program.Watch(ctx, func(context.Context) bool { return s.Alive() }) })
 	wg.Go(func() { s.look(ctx) })
-	telling, told := context.WithCancel(context.WithoutCancel(ctx)) // deliveries under way have lines to come
+	telling, told := context.WithCancel(context.WithoutCancel(ctx)) // deliveries in progress still write log lines
 	wg.Go(func() { s.Run(telling) })
 	<-ctx.Done()
 	program.Notify(program.Stopping)
@@ -72,7 +72,7 @@ func (s *Service) Serve(ctx context.Context, deliveries, monitors net.Listener) 
 	return errors.Join(append(all, failed[:]...)...)
 }
 
-// look tells at the start what would keep every delivery from being followed.
+// look logs at the start if the daemon cannot be reached or has not all of the projects.
 func (s *Service) look(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()

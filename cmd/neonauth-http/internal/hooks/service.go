@@ -1,10 +1,9 @@
-// Package hooks takes deliveries of webhooks and has the daemon forget what they
-// say has changed, and revoke whom they say is gone. What they say of a user is
-// looked at for the id and nothing else: nothing of it is kept, cached or logged.
+// Package hooks accepts deliveries of webhooks. It has the daemon forget cached profiles
+// that have changed, and revoke the tokens of deleted users. Of the user in a delivery the
+// package reads the id and nothing else. It keeps, caches and logs no other user data.
 //
-// It is apart from the answers to web servers (package authrequest): it is asked by
-// the network's other end, holds secrets and steers the daemon, so it runs as a
-// process of its own.
+// It runs as a process of its own, apart from package authrequest: its requests come from
+// the internet, it holds signing secrets, and it uses the daemon's admin socket.
 package hooks
 
 import (
@@ -43,11 +42,11 @@ const (
 	conns = 8
 )
 
-// base is the path below which each project has an address.
+// base is the path prefix. The name of a project follows it.
 const base = "/hooks/"
 
-// Service takes deliveries. It is an http.Handler, safe for concurrent use. Make
-// one with New.
+// Service accepts deliveries. It is an http.Handler and safe for concurrent use. Make it
+// with New.
 type Service struct {
 	projects  map[string]*project
 	names     []string // of them
@@ -61,8 +60,8 @@ type Service struct {
 	inFlight  atomic.Int64
 }
 
-// New makes a Service that steers the daemon whose admin socket has that path, and
-// complains in log. version is what its metrics say that it is.
+// New makes a Service for the daemon with the admin socket at the path socket. It writes
+// warnings and errors to log. Its metrics show version.
 func New(version, socket string, set *Settings, log *slog.Logger, now func() time.Time) *Service {
 	lines := program.NewRare(log.Handler())
 	s := &Service{
@@ -85,19 +84,19 @@ func New(version, socket string, set *Settings, log *slog.Logger, now func() tim
 // Close ends the connections to the daemon.
 func (s *Service) Close() error { return s.daemon.client.Close() }
 
-// Run tells how often complaints were left out, until ctx ends.
+// Run logs how many repeated lines were left out, until ctx ends.
 func (s *Service) Run(ctx context.Context) { s.lines.Run(ctx) }
 
-// delivery is what is found out about a request, step by step.
+// delivery is what is known about a request. Each step adds to it.
 type delivery struct {
 	project  *project // nil: none
 	envelope webhook.Envelope
 	event    webhook.Event
 	reach    reach
-	err      error // why the daemon has not done it
+	err      error // of the daemon
 }
 
-// ServeHTTP takes one delivery.
+// ServeHTTP answers one delivery.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := s.now()
 	s.inFlight.Add(1)
@@ -121,8 +120,8 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(result.status())
 }
 
-// take finds out what a delivery is, and does what follows from it. A panic on the
-// way is a fault of ours, after which the sender tries again.
+// take reads and checks a delivery and has the daemon follow it. After a panic the answer
+// is 500, so that the sender tries again.
 func (s *Service) take(w http.ResponseWriter, r *http.Request, d *delivery) (is result) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -142,7 +141,7 @@ func (s *Service) take(w http.ResponseWriter, r *http.Request, d *delivery) (is 
 	if d.event.Kind == webhook.Other {
 		return ignored
 	}
-	// Also when the sender has gone meanwhile: it would only come again.
+	// Go on if the sender has closed the connection: it would only deliver the event again.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), askTimeout)
 	defer cancel()
 	d.reach, d.err = s.daemon.follow(ctx, d.project.name, d.event)
@@ -156,9 +155,8 @@ func (s *Service) take(w http.ResponseWriter, r *http.Request, d *delivery) (is 
 	return done
 }
 
-// judge comes to the event of a delivery, or to why it is none: "" is that it is
-// one. What costs least comes first, and nothing of the body counts before the
-// signature.
+// judge reads the event of a delivery into d. It returns "" if there is one, else why not.
+// Cheap checks come first. The body is parsed only after its signature was checked.
 func (s *Service) judge(w http.ResponseWriter, r *http.Request, d *delivery) result {
 	if r.Method != http.MethodPost {
 		return badMethod
@@ -184,8 +182,8 @@ func (s *Service) judge(w http.ResponseWriter, r *http.Request, d *delivery) res
 	return ""
 }
 
-// read reads the body: "" is that it is whole. A large one has a place, which is to be
-// left when the body is not needed any more.
+// read reads the body. It returns "" if the body is complete, else why not. A large body
+// has a place, which the caller has to leave when it does not need the body any more.
 func (s *Service) read(w http.ResponseWriter, r *http.Request) (body []byte, place *connlimit.Place, is result) {
 	if r.ContentLength > webhook.MaxBody {
 		return nil, nil, tooLarge
@@ -210,8 +208,8 @@ func (s *Service) read(w http.ResponseWriter, r *http.Request) (body []byte, pla
 	return body, place, ""
 }
 
-// readRest reads what follows the head of a body of a length, which is below 0 if it is
-// not known, and returns both. Memory is asked for once.
+// readRest reads the rest of a body that begins with head, and returns the whole body. The
+// length of the body is -1 if it is not known. Memory is allocated once.
 func readRest(in io.Reader, head []byte, length int64) ([]byte, error) {
 	if length < 0 {
 		length = webhook.MaxBody

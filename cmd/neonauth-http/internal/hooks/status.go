@@ -12,10 +12,10 @@ import (
 // pingTimeout is how long a monitor waits for the daemon.
 const pingTimeout = time.Second
 
-// Status returns what serves monitors, on a listener of its own.
+// Status returns the handler for monitors, which has a listener of its own.
 //
-//	/healthz  this process serves
-//	/readyz   and the daemon's admin socket answers it, and has the projects
+//	/healthz  this process answers
+//	/readyz   the daemon's admin socket answers as well, and has the projects
 //	/metrics  counters, for Prometheus
 func (s *Service) Status() http.Handler {
 	mux := http.NewServeMux()
@@ -44,8 +44,7 @@ func say(w http.ResponseWriter, status int, text string) {
 	_, _ = w.Write([]byte(text + "\n")) // a monitor that is gone needs no answer
 }
 
-// Alive judges a delivery without headers, which is never taken, and reports
-// whether that came out right.
+// Alive reports whether this process judges a delivery without headers as it should.
 func (s *Service) Alive() bool {
 	r := &http.Request{Method: http.MethodPost, URL: &url.URL{Path: base}, Header: http.Header{}, Body: http.NoBody}
 	return s.judge(nil, r, &delivery{}) == badHeaders

@@ -13,22 +13,22 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// askTimeout is how long the daemon may take for all that follows from a delivery.
-// It saves to disk, waits for its clients and up to two seconds for its fleet. With
-// what the body may take it is less than the 15 seconds that Svix waits.
+// askTimeout is how long the daemon may take for one delivery. The daemon saves to disk,
+// waits for its clients, and waits up to two seconds for its fleet. askTimeout and
+// readTimeout together are less than the 15 seconds that Svix waits.
 const askTimeout = 9 * time.Second
 
-// A daemon that restarts, where no service manager keeps its socket, is waited for:
-// so long, and asked so often.
+// While a daemon restarts, and no service manager keeps its socket open, a question is
+// repeated after each restartPause, for restartPatience at most.
 const (
 	restartPatience = 2 * time.Second
 	restartPause    = 100 * time.Millisecond
 )
 
-// deletedReason is what neonauthctl revocations shows of it.
+// deletedReason is the reason that "neonauthctl revocations" shows.
 const deletedReason = "user deleted (webhook)"
 
-// reach is on which hosts a change is in force. The zero value is that of a host
+// reach says on which hosts of the fleet a change is in force. The zero value is for a host
 // without a fleet.
 type reach struct {
 	reached, of, silent int64
@@ -37,7 +37,7 @@ type reach struct {
 
 func (r reach) whole() bool { return !r.blind && r.silent == 0 && r.reached >= r.of }
 
-// worse is what is true of both.
+// worse returns the one of the two that has not reached all hosts, if there is one.
 func (r reach) worse(other reach) reach {
 	if r.whole() {
 		return other
@@ -45,16 +45,16 @@ func (r reach) worse(other reach) reach {
 	return r
 }
 
-// steerer has the daemon forget and revoke, over its admin socket.
+// steerer sends PURGE and REVOKE to the daemon, over its admin socket.
 type steerer struct{ client *client.Client }
 
-// follow does what follows from an event. The revocation comes first: it is what
-// must not be late. Both are done again when a delivery comes again, which changes
-// nothing; so no delivery has to be remembered.
+// follow has the daemon revoke and forget what the event says. The revocation comes first,
+// because it is urgent. If the same delivery comes again, both are repeated, which changes
+// nothing. So no delivery has to be remembered.
 //
-// Revoked are the user's tokens issued until now. There will be no later ones: the
-// upstream never gives an id to somebody else. What its clock is ahead of ours is
-// within the project's leeway, or its tokens would not be accepted.
+// REVOKE covers the tokens of the user that were issued until now. There will be no later
+// ones, since the upstream gives an id to one user only. If the upstream's clock is ahead,
+// the difference is within the project's leeway: otherwise its tokens are not accepted.
 func (s *steerer) follow(ctx context.Context, project string, event webhook.Event) (reach, error) {
 	var r reach
 	if event.Kind == webhook.UserDeleted {
@@ -67,8 +67,8 @@ func (s *steerer) follow(ctx context.Context, project string, event webhook.Even
 	return r.worse(purged), err
 }
 
-// ready is nil if the daemon answers and has the projects: what is wrong with
-// either would else be noticed at the first delivery.
+// ready returns an error if the daemon does not answer or lacks one of the projects. It is
+// for the start: otherwise the first delivery would show this.
 func (s *steerer) ready(ctx context.Context, projects []string) error {
 	daemon, err := s.client.Hello(ctx)
 	if err != nil {
@@ -82,11 +82,11 @@ func (s *steerer) ready(ctx context.Context, projects []string) error {
 	return nil
 }
 
-// errReply says that the daemon answers what no REVOKE or PURGE is answered.
+// errReply means that the daemon's reply is not a reply to REVOKE or PURGE.
 var errReply = errors.New("the daemon's reply is none to this verb")
 
-// ask has a verb done to a user of a project. It is done, and saved, if there is no
-// error.
+// ask sends a verb about a user of a project. If it returns no error, the daemon has
+// carried it out and saved it.
 func (s *steerer) ask(ctx context.Context, project string, verb protocol.Verb, user, reason string) (reach, error) {
 	var fields protocol.Fields
 	err := fields.Add(protocol.FieldProject, []byte(project))
@@ -108,8 +108,8 @@ func (s *steerer) ask(ctx context.Context, project string, verb protocol.Verb, u
 	return readReach(reply), nil
 }
 
-// patiently asks, and asks again where the daemon cannot be reached or was lost
-// before it had answered: what was done already is done again without harm.
+// patiently asks again if the daemon cannot be reached or ends before it answers. The verbs
+// can be repeated without harm.
 func (s *steerer) patiently(ctx context.Context, ask func() (*protocol.Reply, error)) (*protocol.Reply, error) {
 	waiting, cancel := context.WithTimeout(ctx, restartPatience)
 	defer cancel()
@@ -126,7 +126,7 @@ func (s *steerer) patiently(ctx context.Context, ask func() (*protocol.Reply, er
 	}
 }
 
-// readReach reads how far a change has come.
+// readReach reads from a reply on which hosts the change is in force.
 func readReach(reply *protocol.Reply) reach {
 	number := func(name string) int64 {
 		raw, _ := reply.Fields.Get(name)
@@ -143,7 +143,7 @@ func readReach(reply *protocol.Reply) reach {
 	}
 }
 
-// advice is what to do about a daemon that has not done it.
+// advice tells the operator what to do about an error of the daemon.
 func advice(err error) string {
 	var reply *client.ReplyError
 	if !errors.As(err, &reply) {

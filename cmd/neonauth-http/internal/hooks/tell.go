@@ -8,20 +8,20 @@ import (
 	"github.com/neonauthd/neonauthd/internal/program"
 )
 
-// complaintInterval is the least time between two complaints of one kind: anybody
-// can cause them.
+// complaintInterval is the shortest time between two log lines of one kind. Anybody can
+// cause such lines.
 const complaintInterval = 10 * time.Second
 
-// complain logs what goes wrong with deliveries, each kind rarely.
+// complain logs what goes wrong with deliveries, each kind once in complaintInterval.
 func (s *Service) complain(level slog.Level, message string, is result, attrs ...slog.Attr) {
 	s.log.LogAttrs(context.Background(), level, message, append(attrs, program.Every(complaintInterval, string(is)))...)
 }
 
-// tell logs what became of a delivery. Of one that was signed its id is told, by
-// which the sender's dashboard finds it; nothing that it says of a user is.
+// tell logs the result of a delivery. For a signed delivery the line has its id, by which
+// the sender's dashboard finds it. No line has data of a user.
 func (s *Service) tell(d *delivery, is result) {
 	if d.project == nil {
-		return // somebody tries addresses; the metrics count it
+		return // somebody tries paths; the metrics count this
 	}
 	project := slog.String("project", d.project.name)
 	event, id := slog.String("event", string(d.event.Kind)), slog.String("id", d.envelope.ID)

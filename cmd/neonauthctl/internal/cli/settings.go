@@ -4,7 +4,6 @@ package cli
 
 import (
 	"os"
-	"regexp"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -77,13 +76,10 @@ func (s *Settings) Admin() *client.Client {
 	return &client.Client{Socket: s.asked.Path, Project: s.Project, Timeout: timeout, Conns: 1, Keep: -1, Name: "neonauthctl"}
 }
 
-// projectName matches what the protocol allows as the name of a project, and none.
-func projectName() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9._-]{0,32}$`) }
-
 // ProjectFlag adds --project to a command that can ask about several.
 func (s *Settings) ProjectFlag(cmd *cobra.Command) {
 	command.Text(cmd.Flags(), &s.Project, "project", "`name` of the project, as the daemon's configuration has it (default its first)", func(name string) string {
-		if !projectName().MatchString(name) {
+		if name != "" && !protocol.IsProject(name) {
 			return "must be the name of a project: 1 to 32 letters, digits, \"-\", \"_\" or \".\""
 		}
 		return ""
