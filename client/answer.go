@@ -9,18 +9,18 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// Answer is what became of one lookup: exactly one of Accepted, Rejected and
+// Answer is the outcome of one lookup: exactly one of Accepted, Rejected and
 // Unknown, never nil, held by value. No other type can be an Answer.
 type Answer interface {
 	fmt.Stringer
 	answer()
 }
 
-// Level says how much was established about an accepted token. Its zero value
-// is no level at all and is never in an answer.
+// Level says how much the daemon has verified about an accepted token. The zero
+// value is not a level and never stands in an answer.
 type Level uint8
 
-// The levels, each containing the one before it.
+// The levels. LevelProfile includes LevelClaims.
 const (
 	LevelClaims  Level = iota + 1 // signature and claims
 	LevelProfile                  // and the profile, from the upstream's REST API
@@ -31,8 +31,8 @@ func (l Level) String() string {
 	return wordAt(int(l), "none", protocol.LevelClaims, protocol.LevelProfile)
 }
 
-// Source says where the daemon had its evidence from. Its zero value is no
-// source at all and is never in an answer.
+// Source says where the daemon's evidence comes from. The zero value is not a
+// source and never stands in an answer.
 type Source uint8
 
 // The sources.
@@ -47,7 +47,8 @@ func (s Source) String() string {
 	return wordAt(int(s), "", protocol.SourceUpstream, protocol.SourceCache, protocol.SourceStale)
 }
 
-// wordAt returns the first word for a value that has none of its own.
+// wordAt returns the word of the value, and the first word for a value without
+// a word.
 func wordAt(value int, words ...string) string {
 	if value >= len(words) {
 		value = 0
@@ -55,55 +56,59 @@ func wordAt(value int, words ...string) string {
 	return words[value]
 }
 
-// Accepted says that the token is good at the stated level. Printing it shows
-// neither the subject nor the JSON, which are the user's own business.
+// Accepted says that the token is good at the stated level. Printing an
+// Accepted shows neither the subject nor the JSON, which are private data of
+// the user.
 type Accepted struct {
 	Level   Level
 	Project string // the daemon's name of the project
 	Subject string // the user's id, never empty
 
-	// Principal is who Subject is: protocol.PrincipalUser, or PrincipalMachine or
-	// PrincipalTeam where the daemon's project admits those. "": an older daemon,
-	// which knows users only.
+	// Principal says what Subject names: protocol.PrincipalUser, or
+	// PrincipalMachine or PrincipalTeam where the daemon's project admits
+	// those. "": the daemon is older and knows only users.
 	Principal string
 
-	Age     time.Duration // since the evidence was had from the upstream; whole seconds
-	TTL     time.Duration // how long this answer may be reused; whole seconds, 0 is not at all
+	Age     time.Duration // since the upstream gave the evidence; whole seconds
+	TTL     time.Duration // how long this answer may be reused; whole seconds; 0: do not reuse it
 	Expires time.Time     // when the token ends
 	Source  Source
 
-	// Heard is how long ago the daemon has heard its fleet, whole seconds, where it says that: while it does not hear the
-	// fleet, and to who asked with the option Heard. A revocation made elsewhere since then may be missing. 0: it did not say.
+	// Heard is how long ago the daemon last heard from its fleet, in whole
+	// seconds. A revocation that was made on another host since then may be
+	// missing from this answer. The daemon sends Heard while it does not hear
+	// from the fleet, and in answers to lookups with the option Heard. 0: the
+	// daemon did not send it.
 	Heard time.Duration
 
-	// JSON is the claims object (LevelClaims) or the profile (LevelProfile)
-	// as the upstream wrote it, on one line. It belongs to the receiver.
+	// JSON is the claims object (LevelClaims) or the profile (LevelProfile) as
+	// the upstream wrote it, on one line. The caller may keep and change it.
 	JSON json.RawMessage
 
-	// payload is the claims part of the token, of an answer at LevelProfile.
+	// payload is the claims part of the token, for answers at LevelProfile.
 	payload string
 }
 
-// Rejected says that the daemon holds proof against the token. Asking again
-// with the same token is pointless.
+// Rejected says that the daemon holds proof against the token. Do not ask again
+// with the same token: the answer will not change.
 type Rejected struct {
 	Reason protocol.Reason
 }
 
-// Unknown says that nothing was learnt about the token: neither a yes nor a
-// no. Its zero value is an answer too, but never one that a Client gives:
-// those always have Err.
+// Unknown says that nothing was learnt about the token: neither that it is good
+// nor that it is bad. The zero value is a valid answer, but a Client never
+// returns it: an Unknown from a Client always has Err.
 type Unknown struct {
-	// Code is the daemon's word for why it cannot tell, empty when no
-	// answer of the daemon was had.
+	// Code is the daemon's code for why it cannot tell. Empty: the daemon gave
+	// no answer.
 	Code protocol.Code
 
-	// RetryAfter is when asking again makes sense, 0 when nobody knows.
+	// RetryAfter is how long to wait before asking again. 0: not known.
 	RetryAfter time.Duration
 
-	// Err is the cause, for a log. It holds no token and nothing of a
-	// claim. errors.Is finds ErrUnreachable, ErrBroken, ErrGarbled,
-	// ErrClosed, context.Canceled and context.DeadlineExceeded in it.
+	// Err is the cause, for a log. Its text contains no token and no claims.
+	// errors.Is finds ErrUnreachable, ErrBroken, ErrGarbled, ErrClosed,
+	// context.Canceled and context.DeadlineExceeded in it.
 	Err error
 }
 
@@ -111,12 +116,12 @@ func (Accepted) answer() {}
 func (Rejected) answer() {}
 func (Unknown) answer()  {}
 
-// String says what was established, without any of the user's data.
+// String says what was verified, without any of the user's data.
 func (a Accepted) String() string {
 	return fmt.Sprintf("accepted level=%s source=%s age=%s ttl=%s", a.Level, a.Source, a.Age, a.TTL)
 }
 
-// GoString is String: %#v must not spill the JSON either.
+// GoString is String: %#v must not show the JSON either.
 func (a Accepted) GoString() string { return "client.Accepted{" + a.String() + "}" }
 
 // LogValue is String for structured logs.

@@ -13,14 +13,14 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// lookup answers a question about a token: from memory, or by asking.
+// lookup answers a question about a token from memory, or else asks the daemon.
 func (c *Client) lookup(ctx context.Context, verb protocol.Verb, token string, opts []Option) Answer {
 	if token == "" || len(token) > protocol.MaxToken {
 		return Rejected{Reason: protocol.ReasonMalformed}
 	}
 	c.init()
 	q := question{verb: verb, token: token, wishes: wishesOf(c.Project, opts), seed: c.seed}
-	if verb == protocol.VERIFY { // it takes neither
+	if verb == protocol.VERIFY { // VERIFY takes neither of the two
 		q.wishes.maxAge, q.wishes.fallback = -1, false
 	}
 	if c.keeper == nil || !c.keeper.memory.up.Load() { // then nothing is kept
@@ -36,7 +36,7 @@ func (c *Client) lookup(ctx context.Context, verb protocol.Verb, token string, o
 	}
 	answer, aging := c.keeper.recall(&of, maxAge)
 	if aging != nil {
-		of, q := of, q // those of a lookup that needs no other stay off the heap
+		of, q := of, q // copies for the background, so that of and q of other lookups stay off the heap
 		c.keeper.refresh(aging, func(ctx context.Context) { c.learn(ctx, of, q) })
 	}
 	if answer == nil {
@@ -50,7 +50,7 @@ func (c *Client) learn(ctx context.Context, of key, q question) Answer {
 	q.keep = true
 	sent := c.keeper.clock()
 	answer, g := c.askAbout(ctx, &q)
-	if isBadRequest(answer) { // by an older daemon, perhaps
+	if isBadRequest(answer) { // perhaps an older daemon, which does not know keep=1
 		q.keep = false
 		answer, g = c.askAbout(ctx, &q)
 		if !isBadRequest(answer) {
@@ -78,8 +78,8 @@ func (c *Client) askAbout(ctx context.Context, q *question) (Answer, grant) {
 	return answerTo(q, line)
 }
 
-// ask gets the reply line to a question, without its tag. Its errors are ready
-// for callers.
+// ask returns the reply line to a question, without its tag. Its errors are
+// ready to be returned to callers.
 func (c *Client) ask(ctx context.Context, q *question) ([]byte, error) {
 	c.init()
 	start := time.Now()
@@ -97,23 +97,23 @@ func (c *Client) ask(ctx context.Context, q *question) ([]byte, error) {
 	return line, err
 }
 
-// Ping asks whether the daemon answers at all. nil says that it does.
+// Ping asks whether the daemon answers at all. A nil error says that it does.
 func (c *Client) Ping(ctx context.Context) error {
 	_, err := c.Ask(ctx, protocol.PING)
 	return err
 }
 
-// Daemon is what a daemon says about itself.
+// Daemon is what a daemon says about itself in the reply to Hello.
 type Daemon struct {
 	Version  string   // its release
 	Protocol int      // the protocol version that it speaks
-	MaxLine  int      // bytes of a request line, line end included
-	InFlight int      // requests of one connection that it works on at a time
-	Projects []string // those this program may ask about, the default one first
+	MaxLine  int      // the longest request line in bytes, line end included
+	InFlight int      // how many requests of one connection it works on at a time
+	Projects []string // the projects that this program may ask about, the default one first
 }
 
-// Hello tells the daemon this program's Name and asks for what it says about
-// itself. Lookups work without it.
+// Hello sends this program's Name to the daemon, and returns what the daemon
+// says about itself. Lookups do not need it.
 func (c *Client) Hello(ctx context.Context) (Daemon, error) {
 	name := cmp.Or(c.Name, DefaultName)
 	if len(name) > protocol.MaxClientName {
@@ -137,20 +137,21 @@ func (c *Client) Hello(ctx context.Context) (Daemon, error) {
 	return d, nil
 }
 
-// Ask asks anything but a lookup: LOGOUT, with a logout token, or a verb of the
-// admin socket, for a Client whose Socket is that one. The arguments are sent as they stand and have to
-// be words of visible ASCII; protocol.AppendValue makes one of any value. One
-// that is no word is refused with an error that does not repeat it. The
-// client's Project goes along with the verbs that take one.
+// Ask sends any request but a lookup: LOGOUT with a logout token, or a verb of
+// the admin socket if Socket is the path of that socket. The arguments are sent
+// as they stand. Each must be one word of visible ASCII; protocol.AppendValue
+// encodes any value as such a word. For any other argument Ask returns an error
+// that does not repeat the argument. With the verbs that take a project, Ask
+// sends the Client's Project.
 //
-// An ERR reply is the error, a *ReplyError. A NO reply is a reply: see its
-// Status. The reply belongs to the caller.
+// An ERR reply is returned as an error, a *ReplyError. A NO reply is returned
+// as a reply: see its Status. The caller may keep the reply.
 func (c *Client) Ask(ctx context.Context, verb protocol.Verb, args ...string) (*protocol.Reply, error) {
 	return c.AskWith(ctx, verb, &protocol.Fields{}, args...)
 }
 
-// AskWith is Ask with fields, which go before the arguments, beside the client's
-// Project.
+// AskWith is Ask with more fields. They go before the arguments, beside the
+// Client's Project.
 func (c *Client) AskWith(ctx context.Context, verb protocol.Verb, fields *protocol.Fields, args ...string) (*protocol.Reply, error) {
 	if len(args) > protocol.MaxArguments {
 		return nil, fmt.Errorf("neonauthd: %d arguments, more than %d", len(args), protocol.MaxArguments)
@@ -168,7 +169,7 @@ func (c *Client) AskWith(ctx context.Context, verb protocol.Verb, fields *protoc
 	switch verb {
 	case protocol.KEYS, protocol.EXPLAIN, protocol.REVOKE, protocol.UNREVOKE, protocol.PURGE, protocol.REVOCATIONS, protocol.LOGOUT:
 		q.wishes.project = c.Project
-	default: // the others take none
+	default: // the other verbs take no project
 	}
 	line, err := c.ask(ctx, &q)
 	if err != nil {

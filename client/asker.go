@@ -2,14 +2,15 @@ package client
 
 import "context"
 
-// Asker asks about tokens: a *Client, or what a test puts in its place
-// (package clienttest). Code that takes an Asker can be tested without a daemon.
-// An implementation is safe for concurrent use and never returns nil.
+// Asker is the interface of lookups. *Client implements it, and so does the
+// Fake of package clienttest: code that takes an Asker can be tested without a
+// daemon. An implementation must be safe for concurrent use and must never
+// return nil.
 type Asker interface {
-	// Verify is as Client.Verify.
+	// Verify does what Client.Verify does.
 	Verify(ctx context.Context, token string, opts ...Option) Answer
 
-	// Profile is as Client.Profile.
+	// Profile does what Client.Profile does.
 	Profile(ctx context.Context, token string, opts ...Option) Answer
 }
 

@@ -1,7 +1,7 @@
-// Package client asks neonauthd, the daemon on this host that verifies Neon
-// Auth tokens, what it makes of a token.
+// Package client asks neonauthd whether a Neon Auth token is good. neonauthd is
+// the daemon on this host that verifies these tokens.
 //
-// There are three outcomes, and they are three types:
+// An answer has one of three outcomes, and each outcome is a type:
 //
 //	switch a := c.Verify(ctx, token).(type) {
 //	case client.Accepted:
@@ -13,8 +13,8 @@
 //	}
 //
 // Verify and Profile have no error result on purpose. "The daemon could not be
-// reached" says nothing about a token; with an error beside the answer, the
-// natural line `if err != nil { deny }` would log every user out whenever the
+// reached" says nothing about a token. With an error beside the answer, the
+// usual line `if err != nil { deny }` would log every user out whenever the
 // daemon restarts.
 package client
 
@@ -36,61 +36,67 @@ const (
 	// the daemon's socket for programs that do not set Client.Socket.
 	SocketVariable = "NEONAUTHD_SOCKET"
 
-	// DefaultTimeout is how long one call may take in all, connecting
-	// included, unless Client.Timeout, Deadline or the context says otherwise.
+	// DefaultTimeout bounds one call, connecting included, unless
+	// Client.Timeout, Deadline or the context sets another bound.
 	DefaultTimeout = time.Second
 
-	// DefaultConns is how many connections a Client has at most, each for one
-	// call at a time; calls beyond wait. Only a slow upstream makes a program
-	// need many of them: what is kept takes none, what the daemon knows takes
-	// one for some tens of microseconds.
+	// DefaultConns is the greatest number of connections of a Client. A
+	// connection carries one call at a time; further calls wait for a free one.
+	// Only a slow upstream makes a program need many connections: a kept answer
+	// needs none, and an answer that the daemon has in memory needs one for
+	// some tens of microseconds.
 	DefaultConns = 32
 
 	// DefaultKeep is how many accepted answers a Client keeps.
 	DefaultKeep = 1024
 
-	// DefaultName is what Hello calls a program that has no Client.Name.
+	// DefaultName is the name that Hello sends for a program without a
+	// Client.Name.
 	DefaultName = "go"
 )
 
-// Client asks one daemon. Its zero value is ready to use and asks the daemon
-// of this host. Fields are set before the first call and not changed after it.
-// A Client is safe for concurrent use and is meant to be shared: what one
-// caller has learnt serves the others.
+// Client asks one daemon. The zero value is ready to use and asks the daemon of
+// this host. Set the fields before the first call, and do not change them
+// afterwards. A Client is safe for concurrent use and is meant to be shared:
+// its callers then share the connections and the kept answers.
 //
-// A Client keeps accepted answers in memory and gives them again, without a
-// system call, for as long as the daemon has promised to tell it what has
-// ended. A revocation is in force in every process when the command that asked
-// for it returns. The promise comes over one more connection, with a goroutine
-// that reads it; both end some seconds after the last call, as idle connections
-// do.
+// A Client keeps accepted answers in memory, and returns a kept answer without
+// a system call. It does so only while the daemon's promise holds to report
+// every change that ends an answer. So a revocation is in force in every
+// process when the command that asked for it returns. The promise needs one
+// more connection, and a goroutine that reads it. Both end some seconds after
+// the last call, as idle connections do.
 type Client struct {
 	// Socket is the path of the daemon's socket. Empty: the value of the
-	// environment variable SocketVariable, else protocol.DefaultSocket.
+	// environment variable SocketVariable or, if that is not set,
+	// protocol.DefaultSocket.
 	Socket string
 
-	// Project is the daemon's name for the project that tokens belong to.
-	// Empty: the daemon's first project. WithProject overrides it for a call.
+	// Project is the daemon's name for the project that the tokens belong to.
+	// Empty: the daemon's first project. WithProject overrides Project for one
+	// lookup.
 	Project string
 
 	// Timeout bounds each call, connecting included. Zero or less:
-	// DefaultTimeout. Deadline overrides it for a call; a context that ends
-	// earlier always wins.
+	// DefaultTimeout. Deadline overrides Timeout for one lookup. A context that
+	// ends earlier always wins.
 	Timeout time.Duration
 
 	// Conns is the greatest number of connections for calls. Zero or less:
 	// DefaultConns.
 	Conns int
 
-	// Keep is how many accepted answers are kept in memory, at 4 KiB each on
-	// average. Zero: DefaultKeep. Less: none, and every call asks the daemon.
+	// Keep is how many accepted answers are kept in memory; an answer takes 4
+	// KiB on average. Zero: DefaultKeep. Negative: none, and every call asks
+	// the daemon.
 	Keep int
 
-	// Name is what Hello calls this program. Empty: DefaultName.
+	// Name is the name of this program that Hello sends. Empty: DefaultName.
 	Name string
 
-	// Dial opens a connection to the daemon in place of a Unix socket dial.
-	// The context ends when the call that needs the connection must end.
+	// Dial opens a connection to the daemon. Nil: the Client dials the Unix
+	// socket itself. The context ends when the call that needs the connection
+	// must end.
 	Dial func(ctx context.Context) (net.Conn, error)
 
 	once   sync.Once
@@ -99,24 +105,26 @@ type Client struct {
 	keeper *keeper // nil: nothing is kept
 }
 
-// Verify asks whether the token is genuine and still valid, judged from its
-// signature and claims alone. Accepted.JSON is then the claims object. The token
-// stands alone, without "Bearer" and without an end of line.
+// Verify asks whether the token is genuine and still valid. The daemon judges
+// that from the token's signature and claims alone. Accepted.JSON is then the
+// claims object. Pass the token alone, without "Bearer" and without an end of
+// line.
 func (c *Client) Verify(ctx context.Context, token string, opts ...Option) Answer {
 	return c.lookup(ctx, protocol.VERIFY, token, opts)
 }
 
-// Profile asks the same as Verify and, when the token is good, for the user's
-// profile as the upstream knows it. Accepted.JSON is then the profile; with
-// FallbackClaims it may be the claims object instead, and Accepted.Level tells.
+// Profile asks the same as Verify and, if the token is good, also asks for the
+// user's profile as the upstream knows it. Accepted.JSON is then the profile.
+// With FallbackClaims it may be the claims object instead; Accepted.Level tells
+// which of the two it is.
 func (c *Client) Profile(ctx context.Context, token string, opts ...Option) Answer {
 	return c.lookup(ctx, protocol.PROFILE, token, opts)
 }
 
-// Close closes the connections and forgets what is kept. Calls in progress and
-// later ones get Unknown with ErrClosed. It always returns nil, and may be called
-// more than once. A Client that is not closed costs nothing a few seconds after
-// its last call.
+// Close closes the connections and forgets the kept answers. Calls in progress
+// and later calls return Unknown with ErrClosed. Close always returns nil, and
+// may be called more than once. A Client that is not closed holds no connection
+// and no goroutine a few seconds after its last call.
 func (c *Client) Close() error {
 	c.init()
 	if c.keeper != nil {
@@ -131,12 +139,13 @@ func (c *Client) String() string {
 	return fmt.Sprintf("neonauthd client of %q", c.Path())
 }
 
-// Path is the path of the socket that the client uses when it has no Dial.
+// Path returns the path of the socket that the Client dials when it has no
+// Dial: Socket, the environment variable or the default.
 func (c *Client) Path() string {
 	return cmp.Or(c.Socket, os.Getenv(SocketVariable), protocol.DefaultSocket)
 }
 
-// init readies the client once; that is what makes the zero value work.
+// init makes the zero value usable, at the first call.
 func (c *Client) init() {
 	c.once.Do(func() {
 		c.seed = maphash.MakeSeed()

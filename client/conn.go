@@ -15,22 +15,22 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// conn is one connection to the daemon. It carries one question at a time, and
-// is used again only after a whole reply has come and nothing beside it.
+// conn is one connection to the daemon. It carries one question at a time. It
+// is used again only after it has brought one whole reply and no further byte.
 type conn struct {
 	nc    net.Conn
 	lines *protocol.LineReader
-	out   []byte      // the request line, kept for its memory
+	out   []byte      // the request line; the next question reuses the buffer
 	tag   uint64      // of the latest question
-	idle  bool        // it lay unused before this question, and may have died since
+	idle  bool        // it was idle before this question, and the daemon may have closed it since
 	since time.Time   // when it became idle
-	spent bool        // it can serve no other question
-	stay  func() bool // ends that it is closed with the context open
+	spent bool        // it must not carry another question
+	stay  func() bool // undoes that the end of the pool's context closes nc
 }
 
-// newConn returns a connection that ends with the context, if not before. Its
-// tags begin anywhere: those of another connection are not its own, should
-// replies ever go astray.
+// newConn returns a connection that is closed when the context ends, if not
+// before. Its tags begin with a random number, so that a reply that reaches the
+// wrong connection has a tag that does not fit.
 func newConn(open context.Context, nc net.Conn) *conn {
 	c := &conn{nc: nc, lines: protocol.NewLineReader(nc, protocol.MaxReplyLine), tag: rand.Uint64()}
 	c.stay = context.AfterFunc(open, func() { _ = nc.Close() })
@@ -42,8 +42,9 @@ func (c *conn) close() {
 	_ = c.nc.Close()
 }
 
-// ask sends the question and returns the reply line without its tag, a copy. The
-// tag is what makes a reply that comes twice, or too late, fit no other question.
+// ask sends the question and returns a copy of the reply line, without its tag.
+// Because of the tag, a duplicate or late reply is never taken for the reply to
+// another question.
 func (c *conn) ask(ctx context.Context, end time.Time, q *question) ([]byte, error) {
 	left := time.Until(end)
 	c.tag++
@@ -56,11 +57,11 @@ func (c *conn) ask(ctx context.Context, end time.Time, q *question) ([]byte, err
 	case len(c.out) > protocol.MaxRequestLine:
 		return nil, errTooLong
 	}
-	c.spent = true // until the reply has come
+	c.spent = true // until the whole reply has come
 	_ = c.nc.SetDeadline(end)
 	stop := context.AfterFunc(ctx, func() { _ = c.nc.SetDeadline(time.Unix(1, 0)) })
 	line, err := c.exchange()
-	intime := stop() // if not, the connection's deadline is over, or will be
+	intime := stop() // false: ctx has ended, and its function sets a deadline in the past
 	reply, mine := bytes.CutPrefix(line, c.out[:bytes.IndexByte(c.out, ' ')+1])
 	switch {
 	case err != nil && ctx.Err() != nil:
@@ -87,9 +88,9 @@ func (c *conn) exchange() ([]byte, error) {
 	return c.lines.ReadLine()
 }
 
-// untagged reads a line without the question's tag. An ERR without any is the
-// daemon's word about the whole connection ("busy" on one too many); anything
-// else has no place here.
+// untagged interprets a line without the question's tag. An ERR without any tag
+// is about the whole connection, such as "busy" when the daemon has too many
+// connections. Every other line is garbled.
 func untagged(line []byte) error {
 	var r protocol.Reply
 	if err := protocol.ParseReply(line, &r); err != nil || len(r.Tag) > 0 || r.Status != protocol.ERR {
@@ -98,12 +99,13 @@ func untagged(line []byte) error {
 	return replyError(&r, "")
 }
 
-// maxSocketPath is what fits into sockaddr_un.sun_path on Linux, less the
-// closing zero byte. The kernel's own complaint is "invalid argument".
+// maxSocketPath is the longest path that fits into sockaddr_un.sun_path on
+// Linux, without the closing zero byte. For a longer path the kernel only says
+// "invalid argument".
 const maxSocketPath = 107
 
 // unixDialer returns a dial function for the socket at path. Its errors say
-// what to look at.
+// what to check.
 func unixDialer(path string) func(ctx context.Context) (net.Conn, error) {
 	return func(ctx context.Context) (net.Conn, error) {
 		if len(path) > maxSocketPath {
@@ -117,8 +119,8 @@ func unixDialer(path string) func(ctx context.Context) (net.Conn, error) {
 	}
 }
 
-// dialUnix connects. While the daemon's queue of new connections is full,
-// which Linux reports at once as EAGAIN, it tries again until ctx ends.
+// dialUnix connects. When the daemon's queue of new connections is full, Linux
+// reports EAGAIN at once; dialUnix then tries again until ctx ends.
 func dialUnix(ctx context.Context, path string) (net.Conn, error) {
 	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
 		nc, err := new(net.Dialer).DialContext(ctx, "unix", path)
@@ -133,8 +135,8 @@ func dialUnix(ctx context.Context, path string) (net.Conn, error) {
 	}
 }
 
-// hint adds to the usual causes what to do about them, and drops the address
-// that net.OpError repeats.
+// hint adds to a common cause what to check. It drops the address, which
+// net.OpError repeats.
 func hint(err error) error {
 	cause := err
 	if op, ok := errors.AsType[*net.OpError](err); ok {

@@ -8,33 +8,36 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// The causes a caller may want to tell apart. They stand in Unknown.Err and in
-// the errors of Ping, Hello and Ask, wrapped with what was being done.
+// The causes that a caller may want to tell apart. They are wrapped in
+// Unknown.Err and in the errors of Ping, Hello and Ask; find them with
+// errors.Is.
 var (
 	// ErrUnreachable: no connection could be made.
 	ErrUnreachable = errors.New("daemon is not reachable")
 	// ErrBroken: the connection ended before the reply was complete.
 	ErrBroken = errors.New("connection broke before the reply was complete")
-	// ErrGarbled: what came back is not a reply of this protocol, or not one
-	// to the question asked, or it accepts a token that has ended meanwhile.
+	// ErrGarbled: the daemon's line is not a reply of this protocol, or does
+	// not answer the question that was asked, or it accepts a token that has
+	// ended meanwhile.
 	ErrGarbled = errors.New("reply is not of the protocol")
 	// ErrClosed: Close was called.
 	ErrClosed = errors.New("client is closed")
 )
 
-// ReplyError is an ERR reply: the daemon was asked, and says that it cannot
-// tell or that the request is wrong.
+// ReplyError is an ERR reply of the daemon: it cannot tell, or the request is
+// wrong.
 type ReplyError struct {
 	Code       protocol.Code
 	RetryAfter time.Duration // 0: the daemon did not say
 	Text       string        // the daemon's explanation for people, may be empty
 
-	// Project is the one that was named in the question. Empty: none was, or the
-	// text that was given cannot be a project's name.
+	// Project is the project that the question named. Empty: the question named
+	// none, or the given text cannot be the name of a project.
 	Project string
 }
 
-// Error gives the code, the project and the explanation, quoted and cut.
+// Error returns the code, the project and the explanation. Foreign text in it
+// is quoted and cut.
 func (e *ReplyError) Error() string {
 	s := "neonauthd: daemon answers " + string(e.Code)
 	if e.Project != "" {
@@ -49,15 +52,16 @@ func (e *ReplyError) Error() string {
 	return s
 }
 
-// quoted makes foreign text fit for an error: one line, no control bytes, short.
+// quoted makes foreign text safe for an error: one line, no control bytes, at
+// most 128 characters.
 func quoted(s string) string { return fmt.Sprintf("%+.128q", s) }
 
-// broken is why a connection died. It decides whether a call that hung on it
-// may be asked again.
+// broken is the error of a connection that ended before the reply was complete.
+// The pool decides by it whether to ask again on another connection.
 type broken struct {
 	cause error
-	// idle: the connection had lain unused and brought nothing of a reply, as
-	// one does that the daemon closed while nobody was using it.
+	// idle: the connection was idle before this question and brought no byte of
+	// a reply. So ends a connection that the daemon closed while it was idle.
 	idle bool
 }
 
@@ -65,12 +69,12 @@ func (b *broken) Error() string {
 	return fmt.Sprintf("neonauthd: %v: %v", ErrBroken, b.cause)
 }
 
-// Unwrap offers the sentinel only: a timeout or EOF inside is no verdict on
-// the call's own context.
+// Unwrap returns only the sentinel: a timeout or EOF inside says nothing about
+// the context of the call.
 func (b *broken) Unwrap() error { return ErrBroken }
 
-// errTooLong: the request exceeds what the daemon reads. Only a project's name
-// can make it so long, a token cannot.
+// errTooLong: the request is longer than the daemon reads. Only the name of a
+// project can make it so long; a token cannot.
 var errTooLong = fmt.Errorf("neonauthd: %w", protocol.ErrLineTooLong)
 
 func garbled(what string) error { return fmt.Errorf("neonauthd: %w: %s", ErrGarbled, what) }

@@ -6,21 +6,21 @@ import (
 	"strings"
 )
 
-// facts are the members of claims and profiles that a User is made of, each
-// under the name that it goes by there. An absent member and null are the same.
+// facts are the members of claims and profiles from which a User is made, each
+// under its name there. An absent member and null are the same.
 type facts struct {
 	email, primaryEmail, name, displayName string
 	emailVerified, emailVerifiedCamel      mark
 	primaryEmailVerified                   mark
-	primary                                bool // there is a primary_email or its flag
+	primary                                bool // the object has a primary_email or its flag
 	image, picture, profileImageURL        string
 	selectedTeamID                         string
-	selectedTeam, organization             string // the id in it
+	selectedTeam, organization             string // the id of the object
 	refreshTokenID, refreshTokenIDCamel    string
 	sid, aud, scope, clientID              string
 	isAnonymous, isAnonymousCamel          mark
 	isRestricted                           mark
-	active                                 mark // with clientID: it is an answer of an introspection
+	active                                 mark // with clientID: the object is the answer of an introspection
 }
 
 // mark is a JSON value that ought to be true or false.
@@ -30,11 +30,10 @@ const (
 	markAbsent mark = iota // or null
 	markTrue
 	markFalse
-	markOdd // there, and neither
+	markOdd // present, but neither true nor false
 )
 
-// markOf reads true and false, and the words for them in quotes, which some
-// issuers send.
+// markOf reads true and false, also in quotes, as some issuers send them.
 func markOf(value json.RawMessage) mark {
 	switch string(value) {
 	case "true", `"true"`:
@@ -77,7 +76,8 @@ func factsOf(object []byte) facts {
 	return f
 }
 
-// text is where a member goes that is a string.
+// text returns the field for a member that is a string; nil for every other
+// member.
 func (f *facts) text(name []byte) *string {
 	switch string(name) {
 	case "email":
@@ -112,7 +112,8 @@ func (f *facts) text(name []byte) *string {
 	return nil
 }
 
-// mark is where a member goes that is true or false.
+// mark returns the field for a member that is true or false; nil for every
+// other member.
 func (f *facts) mark(name []byte) *mark {
 	switch string(name) {
 	case "email_verified":
@@ -133,7 +134,8 @@ func (f *facts) mark(name []byte) *mark {
 	return nil
 }
 
-// inner is where the id goes of a member that is an object.
+// inner returns the field for the id of a member that is an object; nil for
+// every other member.
 func (f *facts) inner(name []byte) *string {
 	switch string(name) {
 	case "selected_team":
@@ -144,9 +146,10 @@ func (f *facts) inner(name []byte) *string {
 	return nil
 }
 
-// kind goes by the flags: what the object says is newer than what the token
-// says, and the audience tells where neither does. A flag that cannot be read
-// leaves the kind unknown, unless another one settles it.
+// kind decides by the flags. The flags of the object are newer than those of
+// the token's claims, so they count first; the audience counts where neither
+// has the flag. A flag that cannot be read leaves the kind unknown, unless
+// another flag decides it.
 func (f *facts) kind(claims *facts) Kind {
 	anonymous := cmp.Or(f.isAnonymous, f.isAnonymousCamel, claims.isAnonymous, claims.isAnonymousCamel, markIf(strings.HasSuffix(claims.aud, ":anon")))
 	restricted := cmp.Or(f.isRestricted, claims.isRestricted, markIf(strings.HasSuffix(claims.aud, ":restricted")))

@@ -13,26 +13,27 @@ import (
 )
 
 const (
-	// watchDelay keeps the start of another thread, which costs about as much as
-	// a tenth of the first lookup of a process, out of that lookup's way.
+	// watchDelay is how long after the first lookup the watch is opened.
+	// Starting another thread costs about a tenth of the first lookup of a
+	// process, and this delay keeps that cost out of the lookup.
 	watchDelay = time.Millisecond
 
-	// watchPause is how long after a watch has ended, or could not be had, the
-	// client waits before it opens another; oldDaemonPause, where the daemon
-	// does not know the verb.
+	// watchPause is how long the client waits before it opens another watch,
+	// after one has ended or could not be opened. After a daemon that does not
+	// know the verb WATCH it waits for oldDaemonPause.
 	watchPause     = time.Second
 	oldDaemonPause = time.Minute
 
-	// refreshPause is how long after a lookup in the background the next one
-	// about the same question begins at the earliest.
+	// refreshPause is the shortest time between two background lookups of the
+	// same question.
 	refreshPause = time.Second
 
-	// maxRefreshes is how many lookups may go on in the background.
+	// maxRefreshes is how many background lookups may run at the same time.
 	maxRefreshes = 8
 )
 
-// keeper keeps answers: it has the memory, and sees to it that there is a watch
-// while anybody asks.
+// keeper keeps answers. It owns the memory, and keeps a watch open while the
+// program makes lookups.
 type keeper struct {
 	memory memory
 	clock  func() instant
@@ -41,12 +42,12 @@ type keeper struct {
 	shut   context.CancelFunc // ends open
 	watch  atomic.Pointer[watch]
 
-	until     atomic.Int64  // no other watch before, by the monotonic clock
-	watching  atomic.Bool   // a watch is being opened, or there is one
-	refreshes chan struct{} // an element for each lookup in the background
+	until     atomic.Int64  // no new watch is opened before, by the monotonic clock
+	watching  atomic.Bool   // a watch is open or is being opened
+	refreshes chan struct{} // an element for each background lookup
 
-	mu      sync.Mutex     // held when something starts to run, and by close
-	running sync.WaitGroup // the watch, and lookups in the background
+	mu      sync.Mutex     // start and close hold it
+	running sync.WaitGroup // the watch and the background lookups
 }
 
 func newKeeper(answers int, dial func(ctx context.Context) (net.Conn, error)) *keeper {
@@ -55,8 +56,8 @@ func newKeeper(answers int, dial func(ctx context.Context) (net.Conn, error)) *k
 	return k
 }
 
-// recall returns the answer to a question from memory, nil when there is none,
-// and the entry if it is time to ask for another one in the background.
+// recall returns the answer to a question from memory, nil if there is none.
+// aging is the entry if a background lookup should replace it now.
 func (k *keeper) recall(of *key, maxAge time.Duration) (answer Answer, aging *entry) {
 	now := k.clock()
 	e, renew := k.memory.recall(of, now, maxAge)
@@ -73,19 +74,20 @@ func (k *keeper) recall(of *key, maxAge time.Duration) (answer Answer, aging *en
 	return e.at(now), aging
 }
 
-// learn takes in what the daemon has answered to a question sent at that instant.
+// learn keeps the daemon's answer to a question that was sent at the given
+// instant, or drops the kept answer if the token is rejected.
 func (k *keeper) learn(of key, answer Answer, g grant, sent instant) {
 	if _, no := answer.(Rejected); no {
 		k.memory.drop(of)
 	}
 	if a, ok := answer.(Accepted); ok && a.TTL > 0 && len(g.handles) > 0 {
-		a.JSON = bytes.Clone(a.JSON) // the other one is the caller's
-		a.Heard = 0                  // who asks later is not told what was true now
+		a.JSON = bytes.Clone(a.JSON) // the caller may change the original
+		a.Heard = 0                  // true now, but not for later callers
 		k.memory.keep(of, &entry{answer: a, handles: g.handles, sent: sent}, g.rev)
 	}
 }
 
-// refresh asks in the background, unless too many do so already.
+// refresh runs a background lookup, unless maxRefreshes are running.
 func (k *keeper) refresh(e *entry, ask func(ctx context.Context)) {
 	later := func() { e.refresh.Store(int64(k.clock().mono + refreshPause)) }
 	select {
@@ -100,7 +102,7 @@ func (k *keeper) refresh(e *entry, ask func(ctx context.Context)) {
 	}
 }
 
-// openWatch sees to it that there will be a watch.
+// openWatch opens a watch soon, unless one is open or must not be opened yet.
 func (k *keeper) openWatch() {
 	k.memory.misses.Add(1)
 	if int64(k.clock().mono) < k.until.Load() || k.watching.Swap(true) {
@@ -109,10 +111,11 @@ func (k *keeper) openWatch() {
 	time.AfterFunc(watchDelay, func() { k.start(k.keepWatch) })
 }
 
-// pause is for how long no watch is opened.
+// pause delays the next watch by the span.
 func (k *keeper) pause(span time.Duration) { k.until.Store(int64(k.clock().mono + span)) }
 
-// start runs something that close waits for.
+// start runs a function in a goroutine that close waits for. After close it
+// does nothing.
 func (k *keeper) start(run func()) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -147,7 +150,7 @@ func (k *keeper) watchOnce() error {
 		k.endWatch()
 	}
 	err = w.run()
-	k.memory.end() // first of all
+	k.memory.end() // before anything else: no answer may be served without a watch
 	k.watch.Store(nil)
 	if w.up && errors.Is(err, errUnused) {
 		w.farewell()
@@ -155,7 +158,8 @@ func (k *keeper) watchOnce() error {
 	return err
 }
 
-// refused ends the watch because the daemon does not know what it is for.
+// refused ends the watch: the daemon does not know keep=1, so nothing can be
+// kept.
 func (k *keeper) refused() {
 	k.pause(oldDaemonPause)
 	k.endWatch()
@@ -167,12 +171,12 @@ func (k *keeper) endWatch() {
 	}
 }
 
-// close forgets everything and ends the watch. It returns when nothing goes on
-// in the background any more.
+// close forgets everything and ends the watch. It returns when nothing runs in
+// the background any more.
 func (k *keeper) close() {
 	k.mu.Lock()
 	k.shut()
 	k.mu.Unlock()
-	k.endWatch() // nothing is kept without one
+	k.endWatch() // and the memory is empty without a watch
 	k.running.Wait()
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// Flag is a fact that may not be known. Its zero value is FlagUnknown.
+// Flag is a boolean that may be unknown. The zero value is FlagUnknown.
 type Flag uint8
 
 // The flags.
@@ -16,7 +16,7 @@ const (
 	FlagFalse
 )
 
-// String returns "true", "false", or "" for what is not known.
+// String returns "true", "false", or "" for FlagUnknown.
 func (f Flag) String() string {
 	switch f {
 	case FlagTrue:
@@ -28,27 +28,27 @@ func (f Flag) String() string {
 	return ""
 }
 
-// MarshalJSON writes true, false, or null for what is not known.
+// MarshalJSON writes true, false, or null for FlagUnknown.
 func (f Flag) MarshalJSON() ([]byte, error) {
 	return []byte(cmp.Or(f.String(), "null")), nil
 }
 
-// Kind is a class of users. Its zero value is KindUnknown.
+// Kind is a class of users. The zero value is KindUnknown.
 type Kind uint8
 
-// The kinds. The daemon refuses restricted and anonymous users, machines and teams
-// unless its project admits them.
+// The kinds. The daemon rejects restricted and anonymous users, machines and
+// teams unless its project admits them.
 const (
 	KindUnknown    Kind = iota
-	KindNormal          // signed in, and nothing stands against it
-	KindRestricted      // signed in, but not let in everywhere, such as one whose address is not verified
-	KindAnonymous       // somebody who has not signed in
-	KindMachine         // no user: an OAuth client that acts for itself
-	KindTeam            // no user: a team, whose API key it is
+	KindNormal          // a user who is signed in, without restrictions
+	KindRestricted      // a user who is signed in, but restricted: for example the email address is not verified
+	KindAnonymous       // a user who has not signed in
+	KindMachine         // not a user: an OAuth client that acts for itself
+	KindTeam            // not a user: a team, for which an API key was made
 )
 
-// String returns "normal", "restricted", "anonymous", "machine", "team", or "" for
-// what is not known.
+// String returns "normal", "restricted", "anonymous", "machine", "team", or ""
+// for KindUnknown.
 func (k Kind) String() string {
 	switch k {
 	case KindNormal:

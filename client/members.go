@@ -5,13 +5,15 @@ import (
 	"encoding/json"
 )
 
-// members calls take with each member of a JSON object, in order: its decoded
-// name, which is take's only during the call, and its value as it stands. Only
-// the top level is looked at, so a picture of a million characters costs one
-// pass, and names count to the letter, where encoding/json would take any case
-// of them. The object comes from the daemon, which has checked it and made it
-// one line without blanks; one that is no JSON object still does no harm, it
-// ends early and returns false.
+// members calls take with each member of a JSON object, in order. name is
+// decoded, and take may use it only during the call; value stands as it is in
+// the object.
+//
+// members looks only at the top level, so a picture of a million characters
+// costs one pass. It compares names exactly, where encoding/json would ignore
+// case. The daemon has checked the object, and sends it on one line without
+// blanks. For anything that is not a JSON object, members stops early and
+// returns false.
 func members(object []byte, take func(name []byte, value json.RawMessage)) bool {
 	s := scanner{rest: object}
 	if !s.accept('{') {
@@ -50,7 +52,7 @@ func (s *scanner) accept(c byte) bool {
 	return true
 }
 
-// name reads a string and decodes it, without a copy where none is needed.
+// name reads and decodes a string. It copies only a string with escapes.
 func (s *scanner) name() ([]byte, bool) {
 	quoted, ok := s.quoted()
 	if !ok {
@@ -74,7 +76,7 @@ func (s *scanner) quoted() ([]byte, bool) {
 			return nil, false
 		}
 		i += n
-		// The quote ends the string unless an odd number of backslashes
+		// The quote ends the string, unless an odd number of backslashes
 		// stands before it.
 		back := i
 		for s.rest[back-1] == '\\' {
@@ -89,7 +91,7 @@ func (s *scanner) quoted() ([]byte, bool) {
 	}
 }
 
-// value reads any value and returns it as it stands.
+// value reads any value and returns it undecoded.
 func (s *scanner) value() (json.RawMessage, bool) {
 	start := s.rest
 	depth := 0

@@ -12,31 +12,34 @@ import (
 )
 
 const (
-	// bytesPerAnswer is the place that a kept answer takes; a larger one takes
-	// several.
+	// bytesPerAnswer is the size of one place of the memory. An answer takes
+	// one place or, if it is larger, several.
 	bytesPerAnswer = 4096
 
-	// maxEvents is how many lines of the watch are remembered, for answers
-	// that were decided before them and come after them.
+	// maxEvents is how many event lines of the watch are remembered. They are
+	// needed for answers that the daemon decided before an event and that
+	// arrive after it.
 	maxEvents = 256
 
 	// renewAfter is the age of the last SEEN at which a lookup asks for the
-	// next one: four of them in a lease.
+	// next one: four times in a lease.
 	renewAfter = protocol.MaxLease * time.Millisecond / 4
 )
 
 // instant is one reading of both clocks.
 type instant struct {
-	mono time.Duration // since some moment; it is never set
+	mono time.Duration // since some moment; nobody can set this clock
 	wall int64         // nanoseconds since 1970
 }
 
-// since is the time from then to now, by the clock that says more.
+// since returns the time from then to now, by the clock on which more time has
+// passed.
 func (now instant) since(then instant) time.Duration {
 	return max(now.mono-then.mono, time.Duration(now.wall-then.wall))
 }
 
-// clockFrom returns the clocks of the host; the monotonic one begins with begin.
+// clockFrom returns a function that reads the clocks of the host; mono counts
+// from begin.
 func clockFrom(begin time.Time) func() instant {
 	return func() instant {
 		now := time.Now()
@@ -44,91 +47,95 @@ func clockFrom(begin time.Time) func() instant {
 	}
 }
 
-// key is a question about a token, without what may differ between two callers
-// who get the same answer.
+// key is a question about a token. It leaves out what may differ between two
+// callers who get the same answer.
 type key struct {
-	digest   [sha256.Size]byte // of the token, which is not kept
+	digest   [sha256.Size]byte // of the token; the token itself is not kept
 	project  string
 	verb     protocol.Verb
 	fallback bool
 }
 
 func keyOf(q *question) key {
-	var room [1024]byte // most tokens fit, and so need no copy on the heap
+	var room [1024]byte // on the stack; most tokens fit
 	digest := sha256.Sum256(append(room[:0], q.token...))
 	return key{digest, q.wishes.project, q.verb, q.wishes.fallback}
 }
 
-// entry is a kept answer. It does not change, but for refresh.
+// entry is a kept answer. Only refresh changes.
 type entry struct {
 	answer  Accepted
 	handles []protocol.Handle
 	sent    instant
-	refresh atomic.Int64 // from when on, by the monotonic clock, a use asks for another
+	refresh atomic.Int64 // by the monotonic clock: a use after it starts a background lookup
 }
 
-// places is how much of the memory the entry takes.
+// places returns how many places of the memory the entry takes.
 func (e *entry) places() int {
 	const overhead = 512
 	return 1 + (overhead+len(e.answer.JSON)+len(e.answer.payload)+len(e.answer.Subject)+len(e.answer.Project)+8*len(e.handles))/bytesPerAnswer
 }
 
-// depends reports whether the answer depends on one of these things.
+// depends reports whether the answer depends on one of these handles.
 func (e *entry) depends(on []protocol.Handle) bool {
 	return slices.ContainsFunc(e.handles, func(h protocol.Handle) bool { return slices.Contains(on, h) })
 }
 
-// serves reports whether the entry answers a question at that instant. The age
-// is rounded down, so that a second is added where maxAge must hold for certain.
+// serves reports whether the entry answers a question at that instant. The
+// daemon rounds the age down, so serves adds a second where maxAge must hold
+// for certain.
 func (e *entry) serves(now instant, maxAge time.Duration) bool {
 	kept := now.since(e.sent)
 	return kept < e.answer.TTL && now.wall < e.answer.Expires.UnixNano() &&
 		(maxAge < 0 || maxAge > 0 && e.answer.Age+time.Second+kept <= maxAge)
 }
 
-// at returns the answer as it stands at that instant, a copy.
+// at returns a copy of the answer, with age and TTL as they are at that
+// instant.
 func (e *entry) at(now instant) Accepted {
 	a, kept := e.answer, now.since(e.sent)
 	a.Age = (a.Age + kept).Truncate(time.Second)
 	a.TTL = (a.TTL - kept).Truncate(time.Second)
 	a.Source = SourceCache
-	a.JSON = make(json.RawMessage, len(e.answer.JSON)) // the receiver's own
+	a.JSON = make(json.RawMessage, len(e.answer.JSON)) // the caller may change it
 	copy(a.JSON, e.answer.JSON)
 	return a
 }
 
-// memory keeps accepted answers while a watch tells what has ended. The rules
-// are those of protocol.md, "Keeping answers". Checking and keeping, moving up
-// and forgetting happen under one lock.
+// memory keeps accepted answers while a watch reports which of them have ended.
+// The rules are in protocol.md, "Keeping answers". One lock guards all of it,
+// so that nothing can end between the check of an answer and its keeping.
 //
-// There are two generations: when the young one is full it becomes the old one,
-// and what is used moves up. So what was not used for a generation is gone.
+// There are two generations. When the young generation is full, it becomes the
+// old one and the old one is dropped. An entry of the old generation that is
+// used moves up into the young one. So an entry that is not used for a whole
+// generation is dropped.
 type memory struct {
 	most         int          // places of a generation
-	hits, misses atomic.Int64 // lookups answered here since the last SEEN, and elsewhere
-	up           atomic.Bool  // there is a watch; it changes under mu
+	hits, misses atomic.Int64 // hits: lookups answered from memory since the last SEEN; misses: all other lookups
+	up           atomic.Bool  // the daemon has granted a watch; changed only under mu
 
 	mu         sync.RWMutex
 	young, old map[key]*entry
 	taken      int // places of the young generation
 
 	run    protocol.Run
-	rev    int64         // the last revision that the watch has told
-	floor  int64         // all events after it are remembered
+	rev    int64         // the last revision that the watch has reported
+	floor  int64         // events holds every event after this revision
 	events []event       // the latest last
-	owed   bool          // a SEEN or WATCH is not answered yet
-	asked  time.Duration // when the last one was sent
+	owed   bool          // the last SEEN or WATCH is not answered yet
+	asked  time.Duration // when the last SEEN or WATCH was sent
 	until  time.Duration // end of the lease
 }
 
-// event is a line of the watch that named something.
+// event is a line of the watch that named handles.
 type event struct {
 	rev     int64
 	handles []protocol.Handle
 }
 
-// recall returns what answers the question, nil when nothing does, and whether
-// it is time for another SEEN.
+// recall returns the entry that answers the question, nil if there is none.
+// renew says that the next SEEN is due.
 func (m *memory) recall(k *key, now instant, maxAge time.Duration) (e *entry, renew bool) {
 	m.mu.RLock()
 	e, young := m.young[*k]
@@ -151,7 +158,7 @@ func (m *memory) recall(k *key, now instant, maxAge time.Duration) (e *entry, re
 	return e, renew
 }
 
-// moveUp puts an entry that was old into the young generation, unless it has
+// moveUp puts an entry of the old generation into the young one, unless it has
 // been forgotten meanwhile.
 func (m *memory) moveUp(k key, e *entry) {
 	m.mu.Lock()
@@ -161,8 +168,8 @@ func (m *memory) moveUp(k key, e *entry) {
 	}
 }
 
-// keep keeps an answer, unless something that it depends on may have ended since
-// it was decided.
+// keep keeps an answer, unless something that the answer depends on may have
+// ended since the daemon decided it.
 func (m *memory) keep(k key, e *entry, rev protocol.Revision) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -172,7 +179,8 @@ func (m *memory) keep(k key, e *entry, rev protocol.Revision) {
 	}
 }
 
-// putLocked puts the entry into the young generation, in place of another one.
+// putLocked puts the entry into the young generation, and drops the entry that
+// it replaces.
 func (m *memory) putLocked(k key, e *entry) {
 	m.dropLocked(k)
 	places := e.places()
@@ -201,9 +209,10 @@ func (m *memory) dropLocked(k key) {
 	delete(m.old, k)
 }
 
-// forget forgets what depends on one of these things, everything where all is
-// said, and refuses from then on what was decided before. It reports whether the
-// revision rises.
+// forget drops the entries that depend on one of the handles, or all entries if
+// all is set. From then on, keep refuses answers that were decided before.
+// forget reports whether the revision is higher than the last one, as it must
+// be.
 func (m *memory) forget(rev int64, handles []protocol.Handle, all bool) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -242,8 +251,9 @@ func (m *memory) ask(now instant) bool {
 	return true
 }
 
-// grant makes the lease begin or go on. It reports whether the revision is the
-// one to be told, and somebody has asked.
+// grant begins or extends the lease. It reports whether the line is in order: a
+// WATCH or SEEN was waiting for its answer, and the revision is the last one
+// that was reported.
 func (m *memory) grant(rev protocol.Revision, lease time.Duration) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -258,7 +268,7 @@ func (m *memory) grant(rev protocol.Revision, lease time.Duration) bool {
 	return true
 }
 
-// end forgets everything, until another watch begins.
+// end forgets everything, and nothing is kept until another watch begins.
 func (m *memory) end() {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -11,31 +11,33 @@ import (
 )
 
 const (
-	// idleTime is how long a connection stays open that nobody uses. Another
-	// one is had in a fraction of a millisecond, so a program that makes a
-	// client for each request, and closes none, does not hold many.
+	// idleTime is how long an unused connection stays open. A new connection
+	// costs a fraction of a millisecond. A short idleTime helps programs that
+	// make a Client for each request and close none: they do not hold many
+	// connections.
 	idleTime = time.Second
 
-	// dialPause is for how long after a failed dial calls fail at once with the
-	// same cause: a busy program need not dial thousands of times a second, and
-	// nobody wants to wait long for a daemon that is back.
+	// dialPause is how long after a failed dial all calls fail at once with the
+	// same cause. So a busy program does not dial thousands of times a second,
+	// and calls still succeed soon after the daemon is back.
 	dialPause = 50 * time.Millisecond
 )
 
-// pool lends connections, each to one call at a time. Those that are idle lie
-// in a stack: the one used last serves next, and the others end by themselves.
+// pool lends each connection to one call at a time. Idle connections form a
+// stack: the last used one serves next, and those below it close when they have
+// been idle for idleTime.
 type pool struct {
 	dial   func(ctx context.Context) (net.Conn, error)
-	places chan struct{}      // as many as there may be connections; a call takes one
-	open   context.Context    // when it ends all connections do, and the calls on them
+	places chan struct{}      // its capacity is the limit of connections; each call takes one place
+	open   context.Context    // its end closes all connections and ends the calls on them
 	shut   context.CancelFunc // ends open
 
 	mu      sync.Mutex
-	process int     // whose the idle ones are; a fork's child must not use them
-	idle    []*conn // by the time at which they became so
+	process int     // the process that opened the idle connections; a forked child must not use them
+	idle    []*conn // the one that has been idle longest first
 	sweeper *time.Timer
-	until   time.Time // no dial before
-	cause   error     // of the last failed dial
+	until   time.Time // no dial before this time
+	cause   error     // why the last dial failed
 }
 
 func newPool(limit int, dial func(ctx context.Context) (net.Conn, error)) *pool {
@@ -44,10 +46,10 @@ func newPool(limit int, dial func(ctx context.Context) (net.Conn, error)) *pool 
 	return p
 }
 
-// ask asks the question, and asks again a single time if the connection was an
-// idle one that turned out to be dead. Both a lookup and an admin verb may be
-// asked twice without harm; the bound is there because a daemon that dies of a
-// request must not be fed it for ever.
+// ask asks the question. If the connection was idle before and turns out to be
+// dead, ask tries once more. Every lookup and admin verb may be asked twice
+// without harm. There is no third try, because a request on which a daemon dies
+// must not be sent for ever.
 func (p *pool) ask(ctx context.Context, end time.Time, q *question) ([]byte, error) {
 	if err := p.enter(ctx, end); err != nil {
 		return nil, err
@@ -64,7 +66,7 @@ func (p *pool) ask(ctx context.Context, end time.Time, q *question) ([]byte, err
 		case ok && p.open.Err() != nil:
 			return nil, errClosed()
 		case ok && b.idle && !again:
-			p.dropIdle(time.Now()) // as old as this one, and as dead, after a restart for example
+			p.dropIdle(time.Now()) // they are probably dead too, for example after a restart
 		default:
 			return line, err
 		}
@@ -90,7 +92,7 @@ func (p *pool) enter(ctx context.Context, end time.Time) error {
 	}
 }
 
-// take returns the connection used last, or else a new one.
+// take returns the connection that was used last, or else a new one.
 func (p *pool) take(ctx context.Context, end time.Time) (*conn, error) {
 	if c, err := p.pop(); c != nil || err != nil {
 		return c, err
@@ -104,7 +106,7 @@ func (p *pool) take(ctx context.Context, end time.Time) (*conn, error) {
 		return newConn(p.open, nc), nil
 	case p.open.Err() != nil:
 		return nil, errClosed()
-	case ctx.Err() != nil: // no word about the daemon
+	case ctx.Err() != nil: // says nothing about the daemon
 		return nil, ctx.Err()
 	}
 	p.mu.Lock()
@@ -113,7 +115,8 @@ func (p *pool) take(ctx context.Context, end time.Time) (*conn, error) {
 	return nil, p.cause
 }
 
-// pop returns an idle connection, nil when there is none, or why none may be made.
+// pop returns an idle connection, or nil if there is none. The error says why
+// no new connection may be made.
 func (p *pool) pop() (*conn, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -133,7 +136,7 @@ func (p *pool) pop() (*conn, error) {
 	return nil, nil
 }
 
-// put takes a connection back.
+// put gives a connection back to the pool.
 func (p *pool) put(c *conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -148,8 +151,8 @@ func (p *pool) put(c *conn) {
 	}
 }
 
-// sweep ends the connections that nobody has used for a while. Its timer runs
-// only while there are idle ones.
+// sweep closes the connections that have been idle for idleTime. Its timer runs
+// only while there are idle connections.
 func (p *pool) sweep() {
 	p.dropIdle(time.Now().Add(-idleTime))
 	p.mu.Lock()
@@ -160,7 +163,7 @@ func (p *pool) sweep() {
 	}
 }
 
-// dropIdle ends the connections that have been idle since then or longer.
+// dropIdle closes the connections that became idle at that time or earlier.
 func (p *pool) dropIdle(since time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

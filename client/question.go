@@ -15,14 +15,14 @@ import (
 type question struct {
 	verb   protocol.Verb
 	wishes wishes
-	token  string           // of a lookup
-	seed   maphash.Seed     // of the labels of those who are asked for
-	keep   bool             // the answer is to be kept
-	fields *protocol.Fields // before args; nil: none
-	args   []string         // of any other verb, each fit for the line
+	token  string           // for a lookup
+	seed   maphash.Seed     // for the label of OnBehalfOf
+	keep   bool             // the answer is to be kept: sends keep=1
+	fields *protocol.Fields // they go before args; nil: none
+	args   []string         // for any other verb; each is one valid word
 }
 
-// append writes the request line for the given tag; left is the time until
+// append appends the request line with the given tag; left is the time until
 // the caller must have its answer.
 func (q *question) append(dst []byte, tag uint64, left time.Duration) []byte {
 	dst = append(dst, '@')
@@ -69,23 +69,24 @@ func (q *question) appendWishes(dst []byte, left time.Duration) []byte {
 	return dst
 }
 
-// label is what the daemon is told of whoever is asked for: it tells one from
-// another, and nothing about any.
+// label returns a random-looking word for the text of OnBehalfOf: different
+// texts have different labels, and a label says nothing about its text.
 func label(seed maphash.Seed, asker string) string {
 	var sum [8]byte
 	binary.LittleEndian.PutUint64(sum[:], maphash.String(seed, asker))
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// daemonShare is the part of the time left, in milliseconds, that the daemon
-// is given: the rest is for the way back.
+// daemonShare returns how much of the time left the daemon may use, in
+// milliseconds. The rest is for the way back.
 func daemonShare(left time.Duration) int64 {
 	const most = 50 * time.Millisecond
 	left -= min(left/10, most)
 	return min(max(left.Milliseconds(), 1), protocol.MaxDeadline)
 }
 
-// Option changes one lookup. Its zero value changes nothing.
+// Option changes one lookup. The zero value changes nothing. If two options of
+// one kind are given, the last one wins.
 type Option struct {
 	kind optionKind
 	text string
@@ -104,62 +105,66 @@ const (
 	optOnBehalfOf
 )
 
-// WithProject asks about a token of the named project instead of
+// WithProject says that the token belongs to the named project, instead of
 // Client.Project.
 func WithProject(name string) Option { return Option{kind: optProject, text: name} }
 
-// MaxAge asks for a profile that was had from the upstream at most age ago.
-// Zero forces a live check. It is counted in whole seconds, rounded down, so
-// the answer is never older than asked for; more than a day is a day, the
-// most the protocol takes. Verify ignores it.
+// MaxAge asks for a profile that the upstream gave at most age ago. MaxAge(0)
+// makes the daemon ask the upstream now. The age is sent in whole seconds,
+// rounded down, so the profile is never older than asked for. More than a day
+// counts as one day, the greatest value of the protocol. Verify ignores MaxAge.
 func MaxAge(age time.Duration) Option {
 	return Option{kind: optMaxAge, span: min(max(age, 0), protocol.MaxMaxAge*time.Second)}
 }
 
-// Heard takes an accepted answer only from a daemon that has heard its fleet
-// within that time, so that no revocation on another host older than that is
-// missed; else the answer is Unknown. It is counted in whole seconds, rounded
-// down; less than one, which no daemon can promise, is Unknown, and more than a
-// day is a day. The daemon is asked each time: nothing kept is used. One
-// without a fleet has nobody to hear. Daemons before this option answer Unknown
-// with the code bad-request.
+// Heard accepts an answer only from a daemon that has heard from its fleet
+// within that time. Such an answer misses no revocation on another host that is
+// older than that. Otherwise the answer is Unknown.
+//
+// The time is sent in whole seconds, rounded down. Less than one second gives
+// Unknown, since no daemon can promise that; more than a day counts as one day.
+// With Heard the daemon is asked each time: no kept answer is used. A daemon
+// without a fleet fulfils every Heard of a second or more. A daemon that is
+// older than this option answers Unknown with the code bad-request.
 func Heard(within time.Duration) Option {
 	return Option{kind: optHeard, span: min(max(within, 0), protocol.MaxHeard*time.Second)}
 }
 
-// Deadline replaces Client.Timeout for this lookup: the answer is there after
-// at most d, be it what the daemon knows by then. A context that ends earlier
-// wins. Zero or less changes nothing.
+// Deadline replaces Client.Timeout for this lookup: the call returns after at
+// most d. A context that ends earlier wins. Zero or less changes nothing.
 //
-// The daemon is told, with every lookup, to answer a little before the time
-// is over (a tenth of it, at most 50 ms), so that it can still say what it
-// knows instead of being cut off.
+// With every lookup, the daemon is told to answer a little before the time is
+// over: a tenth of it earlier, at most 50 ms. So it can still say what it
+// knows, such as a stale profile.
 func Deadline(d time.Duration) Option { return Option{kind: optDeadline, span: d} }
 
 // FallbackClaims makes Profile return Accepted at LevelClaims, instead of
-// Unknown, when the token is good but the profile cannot be had in time.
-// Verify ignores it.
+// Unknown, when the token is good but the profile cannot be had in time. Verify
+// ignores it.
 func FallbackClaims() Option { return Option{kind: optFallbackClaims} }
 
-// OnBehalfOf tells for whom of its own the program asks, a visitor's address for
-// example, so that one of them cannot use up the share of the daemon that all
-// have. The text is not sent and need not be secret: the daemon gets a number
-// that is made of it, another one in each process. It changes no answer. Empty
-// changes nothing.
+// OnBehalfOf names the visitor for whom the program asks, for example by
+// network address. The daemon then divides the program's share among its
+// visitors, so that one visitor cannot use up the share of all. OnBehalfOf
+// changes no answer. Empty changes nothing.
 //
-// A program that asks for one user after the other, such as a web server, wants
-// it; one that asks for itself does not. Daemons before this option answer
-// Unknown with the code bad-request.
+// The text is not sent and need not be secret: the daemon gets a number that is
+// computed from it, which differs in each process.
+//
+// Use OnBehalfOf in a program that asks for many users, such as a web server; a
+// program that asks for itself does not need it. A daemon that is older than
+// this option answers Unknown with the code bad-request.
 func OnBehalfOf(asker string) Option { return Option{kind: optOnBehalfOf, text: asker} }
 
-// wishes is what the options of one lookup add up to; the last of a kind wins.
+// wishes are the options of one lookup together; the last option of a kind
+// wins.
 type wishes struct {
 	project  string
 	maxAge   time.Duration // negative: not asked for
-	heard    time.Duration // the same
+	heard    time.Duration // negative: not asked for
 	deadline time.Duration // 0: the client's own
 	fallback bool
-	asker    string // for whom; "": for the program itself
+	asker    string // the text of OnBehalfOf; "": the program asks for itself
 }
 
 func wishesOf(project string, opts []Option) wishes {
@@ -184,18 +189,18 @@ func wishesOf(project string, opts []Option) wishes {
 	return w
 }
 
-// Of what tokens are made (protocol.md, "Rules for clients"). What PROFILE takes
-// beside them are the session credentials of preset neon, which end in padded
-// base64 and may be percent-encoded, as they stand in their cookie.
+// The characters of tokens (protocol.md, "Rules for clients"). PROFILE also
+// takes the session credentials of preset neon as they stand in their cookie:
+// these end in padded base64 and may be percent-encoded.
 const (
 	ofToken   = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
 	ofSession = ofToken + "+/=%"
 )
 
-// askable tells whether the token can be one at all. One that cannot is
-// malformed beyond doubt, and sending it could only do harm: a line feed in it
-// would be a second request, "x project=other" a second argument, and
-// "project=other" a field of the request.
+// askable reports whether the text can be a token at all. If not, it is
+// malformed beyond doubt, and must not be sent: after a line feed in it the
+// rest would be a second request, "x project=other" would be two arguments, and
+// "project=other" would be a field.
 func askable(verb protocol.Verb, token string) bool {
 	letters := ofToken
 	if verb == protocol.PROFILE {

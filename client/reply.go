@@ -10,8 +10,8 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// answerTo reads the reply line to a lookup. The answer's JSON aliases line.
-// Whatever is not precisely a reply to this question is Unknown.
+// answerTo reads the reply line to a lookup. The JSON of the answer aliases
+// line. A line that is not precisely a reply to this question gives Unknown.
 func answerTo(q *question, line []byte) (Answer, grant) {
 	var r protocol.Reply
 	if err := protocol.ParseReply(line, &r); err != nil {
@@ -27,8 +27,8 @@ func answerTo(q *question, line []byte) (Answer, grant) {
 	}
 }
 
-// grant is what the daemon says about the keeping of an answer. Without
-// handles nothing is granted.
+// grant is the daemon's permission to keep an answer. Without handles there is
+// no permission.
 type grant struct {
 	rev     protocol.Revision
 	handles []protocol.Handle
@@ -40,12 +40,12 @@ func granted(r *protocol.Reply) grant {
 	revision, err := protocol.ParseRevision(rev)
 	handles, wrong := protocol.ParseHandles(nil, names, protocol.MaxHandles)
 	if err != nil || wrong != nil {
-		return grant{} // there is an answer all the same
+		return grant{} // the answer counts, but is not kept
 	}
 	return grant{revision, handles}
 }
 
-// unknown makes an answer of the reason why there is none.
+// unknown turns an error of ask into an answer.
 func unknown(err error) Unknown {
 	if e, ok := errors.AsType[*ReplyError](err); ok {
 		return Unknown{Code: e.Code, RetryAfter: e.RetryAfter, Err: e}
@@ -66,7 +66,9 @@ func accepted(q *question, r *protocol.Reply) Answer {
 		JSON:    object(r.Rest),
 	}
 	if _, said := r.Fields.Get(protocol.FieldPrincipal); said {
-		// Whoever it is that a newer daemon has let in, nobody here knows what they may do.
+		// A newer daemon may admit principals that this client does not know.
+		// The program could not know what they may do, so the answer is
+		// garbled.
 		f.word(protocol.FieldPrincipal, protocol.PrincipalUser, protocol.PrincipalMachine, protocol.PrincipalTeam)
 		a.Principal = f.text(protocol.FieldPrincipal)
 	}
@@ -86,7 +88,7 @@ func accepted(q *question, r *protocol.Reply) Answer {
 		return Unknown{Err: garbled("project was not asked for")}
 	case q.wishes.heard >= 0 && a.Heard > q.wishes.heard:
 		return Unknown{Err: garbled("the fleet was heard longer ago than asked for")}
-	case !time.Now().Before(a.Expires): // true when it was written, and too late to act upon
+	case !time.Now().Before(a.Expires): // it was true when the daemon wrote it, and is too late now
 		return Unknown{Err: garbled("the token ended before the answer came")}
 	}
 	if a.Level == LevelProfile {
@@ -95,8 +97,9 @@ func accepted(q *question, r *protocol.Reply) Answer {
 	return a
 }
 
-// levelFits: less than was asked for is no answer, unless the caller said it
-// would do; more than that would put a profile where claims are expected.
+// levelFits reports whether the level is one that was asked for. A lower level
+// is no answer, unless the caller allowed it with FallbackClaims; a higher one
+// would put a profile where claims are expected.
 func levelFits(q *question, l Level) bool {
 	if q.verb == protocol.PROFILE {
 		return l == LevelProfile || l == LevelClaims && q.wishes.fallback
@@ -105,7 +108,7 @@ func levelFits(q *question, l Level) bool {
 }
 
 // object returns rest if it looks like a JSON object. The daemon has validated
-// it; this only keeps a sentence from being taken for one.
+// it; this check only refuses other text in its place.
 func object(rest []byte) json.RawMessage {
 	if len(rest) < 2 || rest[0] != '{' || rest[len(rest)-1] != '}' {
 		return nil
@@ -113,8 +116,8 @@ func object(rest []byte) json.RawMessage {
 	return rest[:len(rest):len(rest)]
 }
 
-// fieldReader reads the fields of a reply and remembers the first one that is
-// missing or bad.
+// fieldReader reads the fields of a reply, and remembers the first field that
+// is missing or invalid.
 type fieldReader struct {
 	fields *protocol.Fields
 	bad    string
@@ -129,10 +132,10 @@ func (f *fieldReader) text(name string) string {
 	return s
 }
 
-// number returns a count, which is never negative.
+// number returns a count. A negative number is invalid.
 func (f *fieldReader) number(name string) int64 {
 	raw, ok := f.fields.Get(name)
-	const most = 1 << 33 // seconds; as an instant the year 2242, as a span 272 years
+	const most = 1 << 33 // seconds: as a point in time the year 2242, as a duration 272 years
 	n, err := protocol.Int(raw)
 	if !ok || err != nil || n < 0 || n > most {
 		f.fail(name)
@@ -145,7 +148,8 @@ func (f *fieldReader) seconds(name string) time.Duration {
 	return time.Duration(f.number(name)) * time.Second
 }
 
-// word returns the one of the words that the field has, by its place from 1 on.
+// word returns the position of the field's value in words, counted from 1; 0 if
+// the value is none of them.
 func (f *fieldReader) word(name string, words ...string) uint8 {
 	raw, _ := f.fields.Get(name)
 	at := slices.Index(words, string(raw)) + 1
@@ -161,13 +165,14 @@ func (f *fieldReader) fail(name string) {
 	}
 }
 
-// replyError makes an error of an ERR reply to a question about the project. The
-// text is for people; should it hold what was asked about, which the daemon's
-// never does, it is left out.
+// replyError turns an ERR reply to a question about the project into an error.
+// The reply's text is for people. If it contains one of the words that were
+// sent, which the daemon's texts never do, it is left out: the word may be a
+// token.
 func replyError(r *protocol.Reply, project string, asked ...string) error {
 	f := fieldReader{fields: &r.Fields}
 	e := &ReplyError{Code: protocol.Code(r.Word)}
-	if protocol.IsProject(project) { // anything else may be a token in the wrong place, which no error shows
+	if protocol.IsProject(project) { // other text may be a token in the wrong place, and no error may show a token
 		e.Project = project
 	}
 	if _, said := r.Fields.Get(protocol.FieldRetryAfter); said {

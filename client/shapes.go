@@ -2,10 +2,12 @@ package client
 
 import "encoding/json"
 
-// Claims returns the claims of the token that the answer is about: its JSON at
-// LevelClaims, and what the daemon has verified beside it at LevelProfile. It is
-// nil for a session credential, which has none, and for an answer that was made
-// by hand at LevelProfile without ForToken.
+// Claims returns the claims of the token that the answer is about, as JSON. At
+// LevelClaims these are a.JSON. At LevelProfile they are the claims in the
+// token itself, which the daemon has verified.
+//
+// Claims returns nil for a session credential, which has no claims, and for an
+// answer at LevelProfile that was made by hand without ForToken.
 func (a Accepted) Claims() json.RawMessage {
 	if a.Level == LevelProfile {
 		return decodePayload(a.payload)
@@ -13,24 +15,25 @@ func (a Accepted) Claims() json.RawMessage {
 	return a.JSON
 }
 
-// ForToken returns the answer as one about that token: beside a profile, Claims
-// and User read the token's claims. The answers of a Client have them already;
-// this is for those that are made by hand, as in a test.
+// ForToken returns a copy of the answer that belongs to the given token: Claims
+// and User of an answer at LevelProfile then read that token's claims. Answers
+// of a Client have their token already; ForToken is for answers that are made
+// by hand, for example in a test.
 func (a Accepted) ForToken(token string) Accepted {
 	a.payload = payloadOf(token)
 	return a
 }
 
-// StackClaims is what a token of Neon Auth on Stack Auth holds, for those to whom
-// User is not enough:
+// StackClaims are the claims in a token of Neon Auth on Stack Auth, for
+// programs that need more than User:
 //
 //	var claims client.StackClaims
 //	err := json.Unmarshal(a.Claims(), &claims)
 //
-// In it, as in the other types of what upstreams send, a member that is absent or
-// null is the zero value: older servers lack some, and a [[caller]] table may
-// withhold them. Members that are not here are left out; decode into a type of
-// your own for those.
+// In StackClaims, as in the other types for what upstreams send, a member that
+// is absent or null is the zero value: older servers do not send every member,
+// and a [[caller]] table may withhold some. For members that are missing here,
+// decode into a type of your own.
 type StackClaims struct {
 	Subject           string            `json:"sub"`
 	ProjectID         string            `json:"project_id"`
@@ -50,16 +53,16 @@ type StackClaims struct {
 	Audience          string            `json:"aud"`
 	IssuedAt          int64             `json:"iat"`            // seconds since 1970
 	Expires           int64             `json:"exp"`            // seconds since 1970
-	OldBranchID       string            `json:"branchId"`       // as BranchID was called until September 2025
-	OldRefreshTokenID string            `json:"refreshTokenId"` // as RefreshTokenID was called until then
+	OldBranchID       string            `json:"branchId"`       // the name of BranchID until September 2025
+	OldRefreshTokenID string            `json:"refreshTokenId"` // the name of RefreshTokenID until then
 }
 
-// RestrictedReason is why a user of Stack Auth is restricted.
+// RestrictedReason says why a user of Stack Auth is restricted.
 type RestrictedReason struct {
 	Type string `json:"type"` // anonymous, email_not_verified, restricted_by_administrator
 }
 
-// NeonClaims is what a token of Neon Auth on Better Auth holds.
+// NeonClaims are the claims in a token of Neon Auth on Better Auth.
 type NeonClaims struct {
 	NeonProfile
 	Subject      string            `json:"sub"`
@@ -90,7 +93,7 @@ type NeonProfile struct {
 	Banned        bool   `json:"banned"`
 	BanReason     string `json:"banReason"`
 	BanExpires    string `json:"banExpires"`  // RFC 3339; "" is never
-	IsAnonymous   bool   `json:"isAnonymous"` // with the plugin for anonymous users
+	IsAnonymous   bool   `json:"isAnonymous"` // sent with the plugin for anonymous users
 }
 
 // StackProfile is a profile of Neon Auth on Stack Auth.
@@ -116,7 +119,7 @@ type StackProfile struct {
 	RestrictedReason        *RestrictedReason `json:"restricted_reason"` // nil: the user is not restricted
 	RestrictedByAdmin       bool              `json:"restricted_by_admin"`
 	RestrictedByAdminReason string            `json:"restricted_by_admin_reason"`
-	// RestrictedByAdminPrivateDetails is not for the user's eyes.
+	// RestrictedByAdminPrivateDetails must not be shown to the user.
 	RestrictedByAdminPrivateDetails string               `json:"restricted_by_admin_private_details"`
 	CountryCode                     string               `json:"country_code"`
 	RiskScores                      StackRiskScores      `json:"risk_scores"`
@@ -136,7 +139,7 @@ type StackTeam struct {
 	CreatedAt              int64           `json:"created_at_millis"` // milliseconds since 1970
 }
 
-// StackRiskScores are what Stack Auth thought of a sign-up, from 0 to 100.
+// StackRiskScores are Stack Auth's estimates about a sign-up, from 0 to 100.
 type StackRiskScores struct {
 	SignUp struct {
 		Bot            int `json:"bot"`
@@ -144,7 +147,8 @@ type StackRiskScores struct {
 	} `json:"sign_up"`
 }
 
-// StackOAuthProvider is an account elsewhere that a user signs in with.
+// StackOAuthProvider is an account at another service with which a user signs
+// in.
 type StackOAuthProvider struct {
 	ID        string `json:"id"`
 	AccountID string `json:"account_id"`

@@ -11,52 +11,56 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// User is who an accepted token belongs to, in the same words whatever preset
-// and level it comes from: an email address is "email" in claims and
-// "primary_email" in a profile of Stack Auth, and here it is Email. What is not
-// known is empty. The JSON of the answer has everything else.
+// User is the user that an accepted token belongs to. Its fields are the same
+// for every preset and level: an email address is "email" in claims and
+// "primary_email" in a profile of Stack Auth, and here it is always Email. A
+// field is empty if its value is not known. The JSON of the answer has all
+// other members.
 //
-// Printing a User shows its kind and nothing else. As JSON it has the names that
-// the client for Node uses: id, email, emailVerified (true, false or null), name,
+// Printing a User shows only its kind. As JSON, a User has the names of the
+// client for Node: id, email, emailVerified (true, false or null), name,
 // imageUrl, teamId, sessionId, kind, scopes.
 type User struct {
-	// ID names the user, and is never empty in an answer. An address does not
-	// name anybody: it can change, and move to somebody else.
+	// ID identifies the user, and is never empty in an answer. Do not identify
+	// users by Email: an address can change, and can later belong to another
+	// user.
 	ID string `json:"id"`
 
-	// Email is the primary address, and EmailVerified belongs to it.
+	// Email is the primary address. EmailVerified is about this address.
 	Email         string `json:"email"`
 	EmailVerified Flag   `json:"emailVerified"`
 
-	// Name is for people to read. It may hold any character.
+	// Name is the name to show to people. It may contain any character.
 	Name string `json:"name"`
 
-	// ImageURL may be a data URL of a megabyte. A token of Stack Auth has none.
+	// ImageURL is the address of the user's picture. It may be a data URL of a
+	// megabyte. Tokens of Stack Auth have no picture.
 	ImageURL string `json:"imageUrl"`
 
 	// TeamID is the selected team (Stack Auth) or the active organization
 	// (Better Auth).
 	TeamID string `json:"teamId"`
 
-	// SessionID is the sign-in that the token comes from. The session
-	// credential of Better Auth tells none.
+	// SessionID identifies the sign-in that the token comes from. It is empty
+	// for a session credential of Better Auth.
 	SessionID string `json:"sessionId"`
 
-	// Kind is what class of user this is.
+	// Kind is the class of the user.
 	Kind Kind `json:"kind"`
 
-	// Scopes are what the token of an OAuth client is good for. Tokens of sessions have none.
+	// Scopes are the scopes of an OAuth client's token. Tokens of sessions have
+	// none.
 	Scopes Scopes `json:"scopes"`
 }
 
-// Scopes are what a token is good for (RFC 6749 section 3.3), each a word of its own; nil: nothing, as far as is known. As JSON
-// they are a list in every case.
+// Scopes are the scopes of a token (RFC 6749 section 3.3), one word each. nil:
+// none are known. As JSON, Scopes are always a list.
 type Scopes []string
 
 // MarshalJSON writes the list.
 func (s Scopes) MarshalJSON() ([]byte, error) { return json.Marshal(append([]string{}, s...)) }
 
-// scopesIn takes the words apart, which have nothing but blanks between.
+// scopesIn splits the claim "scope" at its blanks.
 func scopesIn(text string) (s Scopes) {
 	for word := range strings.SplitSeq(text, " ") {
 		if word != "" {
@@ -66,22 +70,22 @@ func scopesIn(text string) (s Scopes) {
 	return s
 }
 
-// String says what kind of user it is, and nothing of who.
+// String returns the kind of the user, and nothing else about the user.
 func (u User) String() string { return "user kind=" + cmp.Or(u.Kind.String(), "unknown") }
 
-// GoString is String: %#v must not spill the rest either.
+// GoString is String: %#v must not show the other fields either.
 func (u User) GoString() string { return "client.User{" + u.String() + "}" }
 
 // LogValue is String for structured logs.
 func (u User) LogValue() slog.Value { return slog.StringValue(u.String()) }
 
-// User reads who the token belongs to. It costs a pass over the JSON, so keep
-// what it returns.
+// User returns the user that the token belongs to. It parses the JSON at each
+// call, so keep the result.
 //
-// A profile has no session, no scopes and, where it comes from an older server or a
-// [[caller]] table withholds members, no class of user: those come from the
-// claims of the token that the answer is about. An opaque access token has no
-// claims but what its introspection says.
+// A profile has neither session nor scopes. It has no class of user if it comes
+// from an older server or if a [[caller]] table withholds that member. User
+// takes these from the claims of the token that the answer is about. An opaque
+// access token has no claims but those that its introspection returned.
 func (a Accepted) User() User {
 	f := factsOf(a.JSON)
 	u := User{
@@ -108,25 +112,26 @@ func (a Accepted) User() User {
 		u.Kind = KindMachine
 	case protocol.PrincipalTeam:
 		u.Kind = KindTeam
-	default: // of a newer daemon: not one that anybody here has admitted
+	default: // a newer daemon's principal, which this program has not admitted
 		u.Kind = KindUnknown
 	}
 	return u
 }
 
-// payloadOf is the claims part of a token; "" for a session credential, which
-// has none.
+// payloadOf returns the claims part of a token; "" for a session credential,
+// which has none.
 func payloadOf(token string) string {
 	_, rest, _ := strings.Cut(token, ".")
 	payload, _, found := strings.Cut(rest, ".")
 	if !found {
 		return ""
 	}
-	return strings.Clone(payload) // or an answer that is kept would keep the token
+	return strings.Clone(payload) // a kept answer must not keep the token in memory
 }
 
-// decodePayload opens what the daemon has verified. An issuer may have written
-// blanks into it, which the daemon leaves out of what it sends.
+// decodePayload decodes claims that the daemon has verified. An issuer may have
+// written blanks into them; the daemon removes blanks from the JSON that it
+// sends, and decodePayload does the same.
 func decodePayload(payload string) []byte {
 	claims, err := base64.RawURLEncoding.Strict().DecodeString(payload)
 	var compact bytes.Buffer

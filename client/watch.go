@@ -10,12 +10,12 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// idleWatch is for how long nobody may ask anything before the watch ends; it
-// may take twice as long. When nobody asks right after it was opened it ends
-// after idleTime: there are programs that make a client for each request.
+// idleWatch is how often the client checks whether there were lookups: a watch
+// without a lookup between two checks ends. The first check comes earlier,
+// after idleTime, because some programs make a Client for each request.
 const idleWatch = 5 * time.Second
 
-// Why a watch ends, beside errors of its connection.
+// The causes for which a watch ends, beside errors of its connection.
 var (
 	errUnused = errors.New("nobody asks anything any more")
 	errNoVerb = errors.New("the daemon does not know the verb")
@@ -23,34 +23,35 @@ var (
 	errForked = errors.New("it is another process's")
 )
 
-// watch is the connection on which the daemon says what is to be forgotten. One
-// goroutine reads and writes it, in run.
+// watch is the connection on which the daemon reports what must be forgotten.
+// One goroutine, in run, reads and writes it.
 type watch struct {
 	nc      net.Conn
 	lines   *protocol.LineReader
-	process int // whose watch it is: a fork's child must not speak for its parent
+	process int // the process that opened it; a forked child must not write for its parent
 	memory  *memory
 	clock   func() instant
 
-	up     bool      // the daemon has granted it
-	rev    int64     // the last revision that it has told
-	untold bool      // something was forgotten that no SEEN has told
-	told   int64     // hits that were told
-	asked  int64     // lookups at the last look
-	look   time.Time // when to look next whether there were any
+	up     bool      // the daemon has granted the watch
+	rev    int64     // the last revision that the daemon has reported
+	untold bool      // an event came that no SEEN has confirmed yet
+	told   int64     // hits that SEEN lines have reported
+	asked  int64     // number of lookups at the last check
+	look   time.Time // the time of the next check for lookups
 
-	renew atomic.Bool // a lookup wants the lease to go on
+	renew atomic.Bool // a lookup wants the lease extended
 	end   atomic.Bool // the client wants the watch to end
 }
 
-// want has run look up from reading, if nobody has yet.
+// want sets the flag and wakes run from its read, unless the flag is set
+// already.
 func (w *watch) want(what *atomic.Bool) {
 	if !what.Swap(true) {
 		_ = w.nc.SetReadDeadline(time.Unix(1, 0))
 	}
 }
 
-// run speaks with the daemon until there is no watch any more, and says why.
+// run serves the watch until it ends, and returns why it ended.
 func (w *watch) run() error {
 	w.lines = protocol.NewLineReader(w.nc, protocol.MaxWatchLine)
 	w.asked, w.look = w.lookups(), time.Now().Add(idleTime)
@@ -70,17 +71,17 @@ func (w *watch) run() error {
 	return err
 }
 
-// tell sends the SEEN that is due. Where several lines came together, that is
-// one for all of them.
+// tell sends a SEEN if one is due. If several lines came together, it sends one
+// SEEN for all of them.
 func (w *watch) tell() error {
-	_ = w.nc.SetReadDeadline(w.look) // first: whoever wants something from now on moves it
+	_ = w.nc.SetReadDeadline(w.look) // before the flags are read: a later want must be able to move the deadline
 	switch {
 	case w.end.Load():
 		return errUnused
 	case w.lines.Buffered() || !w.renew.Swap(false) && !w.untold:
 		return nil
 	case !w.memory.ask(w.clock()):
-		return nil // the answer to the last one comes first
+		return nil // the last SEEN must be answered first
 	}
 	w.untold = false
 	return w.write(w.seen())
@@ -101,10 +102,10 @@ func (w *watch) write(line []byte) error {
 	return err
 }
 
-// lookAround ends a watch that nobody needs.
+// lookAround ends the watch if there was no lookup since the last check.
 func (w *watch) lookAround() error {
 	if time.Now().Before(w.look) {
-		return nil // it was woken
+		return nil // want interrupted the read
 	}
 	before := w.asked
 	w.asked, w.look = w.lookups(), time.Now().Add(idleWatch)
@@ -118,7 +119,7 @@ func (w *watch) lookups() int64 {
 	return w.told + w.memory.hits.Load() + w.memory.misses.Load()
 }
 
-// heard does what a line of the daemon says.
+// heard handles a line of the daemon.
 func (w *watch) heard(line []byte) error {
 	var r protocol.Reply
 	if protocol.ParseReply(line, &r) != nil || len(r.Tag) > 0 {
@@ -139,7 +140,7 @@ func (w *watch) heard(line []byte) error {
 	return errNoLine
 }
 
-// revision reads how far the line goes; the first one names the run.
+// revision reads the revision of the line. The first line names the run too.
 func (w *watch) revision(r *protocol.Reply) (rev protocol.Revision, err error) {
 	raw, _ := r.Fields.Get(protocol.FieldRev)
 	if !w.up {
@@ -165,8 +166,8 @@ func (w *watch) forgotten(rev int64, raw []byte) bool {
 }
 
 // farewell tells the daemon that nothing is kept any more, so that it need not
-// wait for the lease to end. It returns when the daemon has heard that, or does
-// not answer.
+// wait for the end of the lease. It returns when the daemon has closed the
+// connection or does not answer in time.
 func (w *watch) farewell() {
 	var last []byte
 	if w.memory.hits.Load() > 0 {

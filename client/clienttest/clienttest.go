@@ -1,5 +1,6 @@
-// Package clienttest tests what stands behind neonauthd without a daemon: a Fake
-// is asked like a client.Client and answers what the test says.
+// Package clienttest tests code that uses neonauthd without a daemon. A Fake
+// takes the place of a client.Client and gives the answers that the test has
+// set.
 //
 //	fake := new(clienttest.Fake)
 //	fake.Accept("token-of-ada", client.User{ID: "ada", Email: "ada@example.org"})
@@ -25,9 +26,9 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// Fake is a client.Asker for tests. Its zero value is ready to use, and about a
-// token of which the test has said nothing it answers client.Unknown with an
-// error that says so. A Fake is safe for concurrent use.
+// Fake is a client.Asker for tests. The zero value is ready to use. For a token
+// without an answer it returns client.Unknown with an error that says so. A
+// Fake is safe for concurrent use.
 type Fake struct {
 	mu    sync.Mutex
 	said  map[string]map[client.Level]client.Answer
@@ -36,26 +37,27 @@ type Fake struct {
 
 var _ client.Asker = (*Fake)(nil)
 
-// Lookup is one question that a Fake was asked.
+// Lookup is one call of Verify or Profile.
 type Lookup struct {
 	Token   string
 	Level   client.Level    // LevelClaims for Verify, LevelProfile for Profile
-	Options []client.Option // as they were given; they compare with ==
+	Options []client.Option // as passed to the call; compare them with ==
 }
 
-// TTL and Age are those of every accepted answer of a Fake.
+// TTL and Age are the TTL and Age of every answer that Accept makes.
 const (
 	TTL = time.Minute
 	Age = 3 * time.Second
 )
 
-// Expires is when every token that a Fake accepts ends: in the year 2100.
+// Expires returns when every token that a Fake accepts ends: in the year 2100.
 func Expires() time.Time { return time.Unix(4102444800, 0) }
 
-// Accept lets the token be this user's. Verify answers with claims, and Profile
-// with a profile, as Neon Auth on Stack Auth writes them; Accepted.User returns
-// the user again. A user without a Kind is a normal one. It panics for a user
-// without an ID or with a scope that is none, and for a token that cannot be one.
+// Accept makes the token belong to this user. Verify then returns claims, and
+// Profile a profile, as Neon Auth on Stack Auth writes them; Accepted.User
+// returns the user again. A user without a Kind is a normal one. Accept panics
+// if the user has no ID, if one of the scopes is not one word, or if the text
+// cannot be a token.
 func (f *Fake) Accept(token string, user client.User) {
 	if user.ID == "" {
 		panic("clienttest: a user has an ID")
@@ -73,20 +75,20 @@ func (f *Fake) Accept(token string, user client.User) {
 	f.say(token, map[client.Level]client.Answer{client.LevelClaims: accepted, client.LevelProfile: profile})
 }
 
-// Reject lets there be proof against the token. It panics for a token that
-// cannot be one.
+// Reject makes the token a bad one, with this reason. It panics if the text
+// cannot be a token.
 func (f *Fake) Reject(token string, reason protocol.Reason) {
 	f.Answer(token, client.Rejected{Reason: reason})
 }
 
-// Unknown lets nothing be learnt about the token, as in an outage. It panics for
-// a token that cannot be one.
+// Unknown makes the answer about the token client.Unknown with this code, as in
+// an outage. It panics if the text cannot be a token.
 func (f *Fake) Unknown(token string, code protocol.Code) {
 	f.Answer(token, client.Unknown{Code: code, Err: fmt.Errorf("neonauthd: daemon answers %s", code)})
 }
 
-// Answer lets every question about the token have this answer. It replaces what
-// was said about the token before, and panics for a token that cannot be one.
+// Answer sets the answer to every lookup of the token, in place of an earlier
+// one. It panics if the text cannot be a token.
 func (f *Fake) Answer(token string, answer client.Answer) {
 	f.say(token, map[client.Level]client.Answer{client.LevelClaims: answer, client.LevelProfile: answer})
 }
@@ -103,25 +105,25 @@ func (f *Fake) say(token string, answers map[client.Level]client.Answer) {
 	f.said[token] = answers
 }
 
-// Verify is as client.Client.Verify.
+// Verify does what client.Client.Verify does, with the answers of the test.
 func (f *Fake) Verify(ctx context.Context, token string, opts ...client.Option) client.Answer {
 	return f.ask(ctx, Lookup{Token: token, Level: client.LevelClaims, Options: slices.Clone(opts)})
 }
 
-// Profile is as client.Client.Profile.
+// Profile does what client.Client.Profile does, with the answers of the test.
 func (f *Fake) Profile(ctx context.Context, token string, opts ...client.Option) client.Answer {
 	return f.ask(ctx, Lookup{Token: token, Level: client.LevelProfile, Options: slices.Clone(opts)})
 }
 
-// Asked returns what the Fake was asked, in order, malformed tokens included.
-// The slice is the caller's.
+// Asked returns all lookups so far, in order, those of malformed tokens
+// included. The caller may change the slice.
 func (f *Fake) Asked() []Lookup {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return slices.Clone(f.asked)
 }
 
-// errNothingSaid tells the author of a test what is missing in it.
+// errNothingSaid tells the author of a test that the test has set no answer.
 var errNothingSaid = errors.New("clienttest: the test says nothing about this token: call Accept, Reject or Unknown with it")
 
 func (f *Fake) ask(ctx context.Context, l Lookup) client.Answer {

@@ -9,8 +9,8 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// claimsOf is the user in the words of a token of Stack Auth. A picture has
-// another issuer's name, since those tokens have none.
+// claimsOf returns the user as claims of Stack Auth. Those have no picture, so
+// the picture has the claim of other issuers.
 func claimsOf(u *client.User) json.RawMessage {
 	return object(map[string]any{
 		"sub": u.ID, "email": text(u.Email), "email_verified": u.EmailVerified, "name": text(u.Name), "picture": text(u.ImageURL),
@@ -20,7 +20,7 @@ func claimsOf(u *client.User) json.RawMessage {
 	})
 }
 
-// profileOf is the user in the words of a profile of Stack Auth.
+// profileOf returns the user as a profile of Stack Auth.
 func profileOf(u *client.User) json.RawMessage {
 	return object(map[string]any{
 		"id": u.ID, "primary_email": text(u.Email), "primary_email_verified": u.EmailVerified, "display_name": text(u.Name),
@@ -29,7 +29,7 @@ func profileOf(u *client.User) json.RawMessage {
 	})
 }
 
-// principalOf is who the daemon says it is.
+// principalOf returns the principal that the daemon would send for the user.
 func principalOf(u *client.User) string {
 	if u.Kind == client.KindMachine || u.Kind == client.KindTeam {
 		return u.Kind.String()
@@ -37,7 +37,7 @@ func principalOf(u *client.User) string {
 	return protocol.PrincipalUser
 }
 
-// text is null for what is not known, as the upstream writes it.
+// text returns nil (null) for an empty text, as the upstream writes it.
 func text(s string) any {
 	if s == "" {
 		return nil
@@ -53,12 +53,12 @@ func object(members map[string]any) json.RawMessage {
 	return encoded
 }
 
-// tokenOf is a token with these claims.
+// tokenOf returns a token with these claims.
 func tokenOf(claims []byte) string {
 	return "e30." + base64.RawURLEncoding.EncodeToString(claims) + ".c2ln"
 }
 
-// canBeToken tells whether a client would ask about it at all.
+// canBeToken reports whether a client would ask the daemon about the text.
 func canBeToken(token string) bool {
 	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
 	return token != "" && len(token) <= protocol.MaxToken && strings.TrimLeft(token, letters) == ""

@@ -14,8 +14,8 @@ const blanks = " \t"
 
 func trim(s string) string { return strings.Trim(s, blanks) }
 
-// bearer takes the credential out of a value of Authorization. ok is false for
-// another scheme.
+// bearer returns the credential in a value of Authorization. ok is false if the
+// scheme is not Bearer.
 func bearer(value string) (credential string, ok bool) {
 	const scheme = "bearer"
 	value = trim(value)
@@ -24,12 +24,13 @@ func bearer(value string) (credential string, ok bool) {
 	}
 	rest := value[len(scheme):]
 	if rest != "" && !strings.Contains(blanks, rest[:1]) {
-		return "", false // another scheme that begins the same
+		return "", false // another scheme, which only begins with "bearer"
 	}
 	return trim(rest), true
 }
 
-// equalFold compares letters of ASCII only: strings.EqualFold knows a long s.
+// equalFold ignores the case of ASCII letters only: strings.EqualFold would
+// take the long s (U+017F) for an s.
 func equalFold(s, lower string) bool {
 	for i := range len(s) {
 		if s[i]|0x20 != lower[i] {
@@ -39,8 +40,9 @@ func equalFold(s, lower string) bool {
 	return true
 }
 
-// lookInAuthorization takes the scheme Bearer. Another scheme holds no token,
-// but beside Bearer nobody knows which of the two the next reader goes by.
+// lookInAuthorization takes the credential of the scheme Bearer. Another scheme
+// alone carries no token. Another scheme beside Bearer is a fault, because the
+// next server may choose the other one.
 func (f *finder) lookInAuthorization(values []string) {
 	ours, others := false, false
 	for _, value := range values {
@@ -60,8 +62,8 @@ func (f *finder) lookInAuthorization(values []string) {
 	}
 }
 
-// listsBearer finds Bearer behind another scheme: what a server makes of two
-// headers that it joins.
+// listsBearer reports whether the value is a list with a Bearer credential in
+// it. A server that joins two headers into one makes such a value.
 func listsBearer(value string) bool {
 	for part := range strings.SplitSeq(value, ",") {
 		if credential, ok := bearer(part); ok && credential != "" {
@@ -71,7 +73,7 @@ func listsBearer(value string) bool {
 	return false
 }
 
-// lookInHeader takes a token that stands alone or behind "Bearer".
+// lookInHeader takes a token, with or without "Bearer" before it.
 func (f *finder) lookInHeader(values []string) {
 	for _, value := range values {
 		if credential, ok := bearer(value); ok {
@@ -82,7 +84,7 @@ func (f *finder) lookInHeader(values []string) {
 	}
 }
 
-// foundCredential takes a token or an SDK's envelope around it.
+// foundCredential takes a token, or the envelope of an SDK with a token in it.
 func (f *finder) foundCredential(credential string) {
 	for _, prefix := range [...]string{"stackauth_", "hexclave_"} {
 		if packed, ok := strings.CutPrefix(credential, prefix); ok {
@@ -93,7 +95,8 @@ func (f *finder) foundCredential(credential string) {
 	f.foundOne(credential)
 }
 
-// foundOne takes a token, which has no comma in it: that would be a list.
+// foundOne takes one token. A comma in it makes it a list of tokens, which is a
+// fault.
 func (f *finder) foundOne(token string) {
 	if strings.Contains(token, ",") {
 		f.fail(FaultTwoTokens)
@@ -102,8 +105,8 @@ func (f *finder) foundOne(token string) {
 	f.found(token)
 }
 
-// foundInEnvelope opens what the SDK's getAuthorizationHeader makes: base64 of
-// the JSON object with both tokens. The refresh token goes no further than this.
+// foundInEnvelope decodes the result of the SDK's getAuthorizationHeader:
+// base64 of a JSON object with both tokens. The refresh token is not used.
 func (f *finder) foundInEnvelope(packed string) {
 	object, err := base64.StdEncoding.DecodeString(packed)
 	if err != nil {
@@ -116,10 +119,10 @@ func (f *finder) foundInEnvelope(packed string) {
 	f.foundInObject(object)
 }
 
-// foundInObject takes accessToken out of the JSON object that the SDK's
-// getAuthJson makes; null says that nobody is signed in. The name counts to the
-// letter, as for the SDK; encoding/json would take any case of it. Of two
-// members of that name readers differ in which one they take, so both count.
+// foundInObject takes the member accessToken of the JSON object that the SDK's
+// getAuthJson makes; null means that nobody is signed in. The name must match
+// exactly, as in the SDK, where encoding/json would ignore case. If two members
+// have this name, both count, because readers differ in which one they take.
 func (f *finder) foundInObject(object []byte) {
 	if len(object) == 0 {
 		return
@@ -154,9 +157,9 @@ func (f *finder) foundInObject(object []byte) {
 	}
 }
 
-// lookInSDKCookies does as the SDK does: the cookie under the newer name
-// counts, and the older one only without it, for a browser keeps that for a day
-// after its application moved to the newer SDK.
+// lookInSDKCookies follows the SDK: the older cookie counts only if there is
+// none with the newer name. A browser keeps the older cookie for a day after
+// the application moved to the newer SDK.
 func (f *finder) lookInSDKCookies(h http.Header) {
 	for _, name := range [...]string{hexclaveCookie, stackCookie} {
 		var tokens []string
@@ -172,9 +175,9 @@ func (f *finder) lookInSDKCookies(h http.Header) {
 	}
 }
 
-// accessOfCookie takes the second half of the JSON array [refresh, access]. A
-// cookie that cannot be read counts as absent, as for the SDK: a refusal would
-// last until the browser drops the cookie.
+// accessOfCookie returns the second element of the JSON array [refresh,
+// access]. A cookie that cannot be read counts as absent, as in the SDK: a
+// fault would refuse every request until the browser drops the cookie.
 func accessOfCookie(value string) string {
 	if strings.Contains(value, "%") {
 		decoded, err := url.PathUnescape(value)
@@ -191,7 +194,7 @@ func accessOfCookie(value string) string {
 	return trim(token)
 }
 
-// text decodes a JSON string; ok is false for every other value.
+// text decodes a JSON string. ok is false for every other value.
 func text(value json.RawMessage) (s string, ok bool) {
 	if len(value) == 0 || value[0] != '"' {
 		return "", false
@@ -199,9 +202,9 @@ func text(value json.RawMessage) (s string, ok bool) {
 	return s, json.Unmarshal(value, &s) == nil
 }
 
-// cookies returns the values of every cookie of a name, without quotes around
-// them. The standard library's parser drops values with quotes inside, and an
-// SDK's may have some.
+// cookies returns the values of all cookies with this name, without the quotes
+// around them. The standard library's parser drops values with quotes inside,
+// and the SDK's values may contain quotes.
 func cookies(h http.Header, name string) []string {
 	var all []string
 	for _, line := range h["Cookie"] {

@@ -2,9 +2,9 @@ package httpauth
 
 import "github.com/neonauthd/neonauthd/protocol"
 
-// Hint says, for the log of those who run the application, what has to be mended
-// before the daemon answers. It is empty for what passes by itself, such as an
-// outage of the upstream, and for codes that are not known. Visitors are not told.
+// Hint returns a sentence for the application's log: what to change so that the
+// daemon can answer. It is empty for a code that passes by itself, such as an
+// outage of the upstream, and for an unknown code. Do not show it to visitors.
 func Hint(code protocol.Code) string {
 	switch code {
 	case protocol.CodeUnknownProject:

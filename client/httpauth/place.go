@@ -8,47 +8,49 @@ import (
 	"strings"
 )
 
-// Place is where a request may carry its token: one of the constants, or what
-// Header and Cookie return. As text, a place is written the same way in every
-// language and in the configuration of neonauth-http.
+// Place is where a request may carry its token: one of the constants, or the
+// result of Header or Cookie. The text of a place is the same in every language
+// and in the configuration of neonauth-http.
 //
-// Browsers send cookies along with requests that another site's page makes
-// (cross-site request forgery), so a cookie counts only where the application
-// asks for it: one that takes its token from a cookie has to check Origin or a
-// token of its own in every request that changes something.
+// Take a token from a cookie only if you need to, and protect the application
+// against cross-site request forgery then: a browser sends cookies also with
+// requests that a page of another site makes. In every request that changes
+// something, check the header Origin or a token of your own.
 type Place string
 
 const (
-	// SDKHeaders are x-stack-access-token and x-hexclave-access-token, where
-	// the documentation of Neon Auth puts the token, and x-stack-auth, which
-	// holds it in a JSON object.
+	// SDKHeaders are the headers x-stack-access-token and
+	// x-hexclave-access-token, which the documentation of Neon Auth names for
+	// the token, and x-stack-auth, which holds a JSON object with the token.
 	SDKHeaders Place = "sdk-header"
 
-	// Authorization is the header of that name with the scheme Bearer
-	// (RFC 6750 section 2.1): a token, or the SDK's envelope "stackauth_..."
-	// or "hexclave_...".
+	// Authorization is the header Authorization with the scheme Bearer (RFC
+	// 6750 section 2.1). It holds a token, or the SDK's envelope
+	// "stackauth_..." or "hexclave_...".
 	Authorization Place = "authorization"
 
-	// SDKCookies are hexclave-access and stack-access, the cookies of the SDK
-	// for Neon Auth on Stack Auth. Read about forged requests above.
+	// SDKCookies are the cookies hexclave-access and stack-access of the SDK
+	// for Neon Auth on Stack Auth. Read about request forgery at Place.
 	SDKCookies Place = "sdk-cookie"
 
-	// SessionCookie is __Secure-neon-auth.session_token, the session of Neon
-	// Auth on Better Auth. It counts only where the profile is asked for: it
-	// is no access token. Read about forged requests above.
+	// SessionCookie is the cookie __Secure-neon-auth.session_token, the session
+	// of Neon Auth on Better Auth. It counts only where the profile is asked
+	// for, because it is not an access token. Read about request forgery at
+	// Place.
 	SessionCookie Place = "session-cookie"
 )
 
-// Header is the header of that name. It may hold the token alone or with the
-// scheme Bearer before it.
+// Header returns the place for the header with this name. It may hold the token
+// alone, or after the scheme Bearer.
 func Header(name string) Place { return Place(headerPrefix + name) }
 
-// Cookie is the cookie of that name, which holds the token. Read about forged
-// requests at Place.
+// Cookie returns the place for the cookie with this name; its value is the
+// token. Read about request forgery at Place.
 func Cookie(name string) Place { return Place(cookiePrefix + name) }
 
-// Headers are the places that need no thought: no browser sends these headers
-// along by itself. The slice is the caller's.
+// Headers returns the places that are safe against request forgery: SDKHeaders
+// and Authorization. No browser sends these headers by itself. The caller may
+// change the slice.
 func Headers() []Place { return []Place{SDKHeaders, Authorization} }
 
 const (
@@ -59,7 +61,7 @@ const (
 	MaxPlaceName = 256
 )
 
-// The headers and cookies behind the constants, headers in canonical form.
+// The headers and cookies of the constants. The headers are in canonical form.
 const (
 	stackAccessToken    = "X-Stack-Access-Token"
 	hexclaveAccessToken = "X-Hexclave-Access-Token"
@@ -69,8 +71,8 @@ const (
 	sessionCookie       = "__Secure-neon-auth.session_token"
 )
 
-// reserved are headers and cookies in which a token is not simply the value,
-// with the place that knows how to read them.
+// reserved returns the place that reads a header or cookie whose value is more
+// than a token. ok is false if p is none of them.
 func reserved(p Place) (place Place, ok bool) {
 	switch p {
 	case Header("Authorization"):
@@ -85,7 +87,7 @@ func reserved(p Place) (place Place, ok bool) {
 }
 
 // check returns the place with its header in canonical form. The error says
-// what would be right.
+// what would be valid.
 func (p Place) check() (Place, error) {
 	if slices.Contains([]Place{SDKHeaders, Authorization, SDKCookies, SessionCookie}, p) {
 		return p, nil
@@ -112,24 +114,24 @@ func (p Place) check() (Place, error) {
 	return p, nil
 }
 
-// isName tells whether s can name a header or a cookie: a token of RFC 9110
-// section 5.6.2, which RFC 6265 takes for the names of cookies too.
+// isName reports whether s can be the name of a header or a cookie: a token of
+// RFC 9110 section 5.6.2, which RFC 6265 uses for names of cookies too.
 func isName(s string) bool {
 	return s != "" && len(s) <= MaxPlaceName && !strings.ContainsFunc(s, func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("!#$%&'*+-.^_`|~", r)
 	})
 }
 
-// rank is where the place stands in the order of the search.
+// rank returns the position of the place in the order of the search.
 func (p Place) rank() int {
 	order := []Place{SDKHeaders, Authorization, SDKCookies, SessionCookie}
 	if i := slices.Index(order, p); i >= 0 {
 		return i
 	}
-	return len(order) // the application's own
+	return len(order) // the application's own header or cookie
 }
 
-// vary names the headers in which the place looks.
+// vary returns the names of the headers that the place reads.
 func (p Place) vary() []string {
 	switch p {
 	case Authorization:
@@ -144,7 +146,7 @@ func (p Place) vary() []string {
 	}
 }
 
-// shown makes a foreign word fit for an error: quoted and cut.
+// shown makes a foreign word safe for an error: quoted and cut.
 func shown(word string) string {
 	const most = 60
 	if len(word) > most {

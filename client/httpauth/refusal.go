@@ -11,45 +11,51 @@ import (
 )
 
 const (
-	// DefaultRetryAfter is what a 503 advises when the daemon does not.
+	// DefaultRetryAfter is the Retry-After of a 503 when the daemon advises
+	// none.
 	DefaultRetryAfter = time.Second
 
-	// MaxRetryAfter bounds the advice: the daemon may well be back earlier.
+	// MaxRetryAfter is the greatest Retry-After of a 503: the daemon may well
+	// be back earlier than it advised.
 	MaxRetryAfter = time.Minute
 )
 
 // ReasonNoToken is the Reason of a request that carries no token.
 const ReasonNoToken = "no-token"
 
-// Refusal is how a request is answered that does not get through. The zero
-// value is none: the functions of this package make them.
+// Refusal is the response to a request that is refused. The zero value is not a
+// refusal; the functions of this package make refusals.
 type Refusal struct {
-	// Status is 400, 401, 403 or 503. A request about which nothing could be
-	// learnt is never 401, which would log the user out.
+	// Status is 400, 401, 403 or 503. If nothing was learnt about the token, it
+	// is never 401, which would log the user out.
 	Status int
 
-	// Error is the code of RFC 6750 section 3.1; "" where none belongs.
+	// Error is the error code of RFC 6750 section 3.1; "" if the response has
+	// none.
 	Error string
 
-	// Reason is a word for people and counters, of a closed list: a Fault, a
-	// protocol.Reason, a protocol.Code, ReasonNoToken, or the caller's own.
-	// "" where nothing is known, as when the daemon could not be reached.
+	// Reason is one word for people and for counters: a Fault, a
+	// protocol.Reason, a protocol.Code, ReasonNoToken, or a reason of the
+	// caller. "" if the reason is not known, for example because the daemon
+	// could not be reached.
 	Reason string
 
-	// Scope names the scopes that the request asks for, with blanks between; "":
-	// it does not tell.
+	// Scope lists the scopes that the request needs, separated by blanks; "" if
+	// the response does not name them.
 	Scope string
 
-	// ResourceMetadata is the address at which the protected resource tells who
-	// gives out its tokens (RFC 9728 section 5.1); "": none.
+	// ResourceMetadata is the address of the protected resource's metadata (RFC
+	// 9728 section 5.1), which names the issuers of its tokens; "": none.
 	ResourceMetadata string
 
-	// RetryAfter goes with a 503: whole seconds, from 1 to 60.
+	// RetryAfter is when the request may be repeated after a 503: whole
+	// seconds, from 1 to 60.
 	RetryAfter time.Duration
 }
 
-// RefusalOf makes a refusal of the daemon's answer. Which status an outcome has is
-// protocol's to say. refused is false for client.Accepted alone.
+// RefusalOf returns the refusal for the daemon's answer. Package protocol
+// defines the status of each outcome. refused is false only for
+// client.Accepted.
 func RefusalOf(answer client.Answer) (refusal Refusal, refused bool) {
 	switch a := answer.(type) {
 	case client.Accepted:
@@ -62,11 +68,11 @@ func RefusalOf(answer client.Answer) (refusal Refusal, refused bool) {
 	case client.Unknown:
 		return Unavailable(string(a.Code), a.RetryAfter), true
 	}
-	return Unavailable("", 0), true // no answer is no proof
+	return Unavailable("", 0), true // without an answer there is no proof
 }
 
-// Refusal tells how the request is answered without asking the daemon. refused
-// is false when there is a token to ask about.
+// Refusal returns the refusal of a request that can be refused without asking
+// the daemon. refused is false if there is a token to ask about.
 func (r Result) Refusal() (refusal Refusal, refused bool) {
 	switch {
 	case r.Fault != "":
@@ -79,18 +85,20 @@ func (r Result) Refusal() (refusal Refusal, refused bool) {
 	return Refusal{}, false
 }
 
-// InvalidToken is for a token against which there is proof.
+// InvalidToken returns the refusal (401) for a token that the daemon has
+// rejected.
 func InvalidToken(reason string) Refusal {
 	return Refusal{Status: http.StatusUnauthorized, Error: "invalid_token", Reason: reason}
 }
 
-// Denied is for a verified user who may not have what the request asks for.
+// Denied returns the refusal (403) for a verified user who must not have what
+// the request asks for.
 func Denied(reason string) Refusal {
 	return Refusal{Status: http.StatusForbidden, Error: "insufficient_scope", Reason: reason}
 }
 
-// Unavailable is for a request about which nothing could be learnt; after is
-// when asking again makes sense, 0 when nobody knows.
+// Unavailable returns the refusal (503) for a request about whose token nothing
+// was learnt. after is when asking again makes sense; 0: not known.
 func Unavailable(reason string, after time.Duration) Refusal {
 	if after <= 0 {
 		after = DefaultRetryAfter
@@ -99,8 +107,8 @@ func Unavailable(reason string, after time.Duration) Refusal {
 	return Refusal{Status: http.StatusServiceUnavailable, Reason: reason, RetryAfter: (after + time.Second - 1).Truncate(time.Second)}
 }
 
-// SetHeaders sets the headers that go with the refusal: Cache-Control, and
-// WWW-Authenticate or, with a 503, Retry-After. An empty realm is not named.
+// SetHeaders sets the headers of the refusal: Cache-Control, and Retry-After
+// with a 503 or else WWW-Authenticate. An empty realm is left out.
 func (r Refusal) SetHeaders(h http.Header, realm string) {
 	h.Set("Cache-Control", "no-store")
 	if r.Status == http.StatusServiceUnavailable {
@@ -110,8 +118,8 @@ func (r Refusal) SetHeaders(h http.Header, realm string) {
 	h.Set("WWW-Authenticate", r.challenge(realm))
 }
 
-// challenge is the value of WWW-Authenticate (RFC 6750 section 3). The reason
-// tells the holder of a bad token no more than the token itself does.
+// challenge returns the value of WWW-Authenticate (RFC 6750 section 3). Its
+// reason tells the holder of a bad token no more than the token itself does.
 func (r Refusal) challenge(realm string) string {
 	var params []string
 	if realm != "" {
@@ -135,8 +143,8 @@ func (r Refusal) challenge(realm string) string {
 	return "Bearer " + strings.Join(params, ", ")
 }
 
-// quotedString is that of RFC 9110 section 5.6.4, for the characters that
-// RFC 6750 allows in these values: printable ASCII. Others become "?".
+// quotedString returns s as a quoted-string (RFC 9110 section 5.6.4). RFC 6750
+// allows only printable ASCII in these values; other characters become "?".
 func quotedString(s string) string {
 	var b strings.Builder
 	b.WriteByte('"')

@@ -8,39 +8,41 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// The Reasons of a 403 for a requirement that is not met, beside
+// The reasons of a 403 for a requirement that is not met, in addition to
 // protocol.ReasonClassNotAllowed and protocol.ReasonInsufficientScope.
 const (
 	ReasonEmailNotVerified = "email-not-verified"
 	ReasonWrongTeam        = "wrong-team"
 )
 
-// Requirements are what a verified user has to be besides. The zero value asks
-// for a normal user and nothing else. The guards of every language and
-// neonauth-http go by the same ones.
+// Requirements are the conditions that a verified user must meet. The zero
+// value requires a normal user and nothing else. The guards of all languages
+// and neonauth-http have the same requirements.
 type Requirements struct {
-	// EmailVerified asks for an address that is known to be verified. Claims
-	// of some issuers do not tell; a profile does.
+	// EmailVerified requires an email address that is known to be verified. The
+	// claims of some issuers do not say so; a profile does.
 	EmailVerified bool
 
-	// Team asks for the user's selected team, or active organization, to be
-	// the one of this id. Empty: any or none. Go cannot tell an empty id from
-	// one that is left out: a program that takes the id from a variable, such
-	// as one of the environment, has to end when that is not set.
+	// Team requires that the user's selected team, or active organization, has
+	// this id. Empty: no requirement. Go cannot tell an empty id from one that
+	// is left out: a program that reads the id from an environment variable,
+	// for example, must exit if the variable is not set.
 	Team string
 
-	// Kinds say who may come in: kinds of users, machines, teams. Empty: client.KindNormal.
-	// The others have to be admitted by the daemon's project too. A user whose
-	// kind is not known may come in where all three kinds of users may.
+	// Kinds are the kinds of users that are admitted. Empty: client.KindNormal.
+	// The daemon's project must admit the other kinds too. A user whose kind is
+	// not known is admitted if all three kinds of users (normal, restricted,
+	// anonymous) are.
 	Kinds []client.Kind
 
-	// Scopes are those that the token has to have, all of them, compared as whole words. One that is no scope (ValidScope) no
-	// token has. Empty: none.
+	// Scopes are the scopes that the token must have, all of them, compared as
+	// whole words. No token has a scope that is not valid (ValidScope). Empty:
+	// no requirement.
 	Scopes []string
 }
 
-// Unmet says which requirement a verified user does not meet, for Denied; ""
-// is none.
+// Unmet returns the reason, for Denied, why a verified user does not meet the
+// requirements; "" if the user meets all of them.
 func (r *Requirements) Unmet(u client.User) (reason string) {
 	switch {
 	case !r.admits(u.Kind):
@@ -55,8 +57,9 @@ func (r *Requirements) Unmet(u client.User) (reason string) {
 	return ""
 }
 
-// Refusal is how a request is answered whose verified user does not meet a requirement. refused is false for one who meets
-// them all. A challenge for want of scopes names those that are required.
+// Refusal returns the refusal of a verified user who does not meet a
+// requirement. refused is false if the user meets all of them. If scopes are
+// missing, the challenge names the required scopes.
 func (r *Requirements) Refusal(u client.User) (refusal Refusal, refused bool) {
 	reason := r.Unmet(u)
 	if reason == "" {

@@ -13,40 +13,46 @@ import (
 	"unicode/utf8"
 )
 
-// MetadataPath is where a host tells of its protected resources (RFC 9728 section 3): behind it comes the resource's own path.
+// MetadataPath is the path of a host's metadata about protected resources (RFC
+// 9728 section 3). The path of the resource follows it.
 const MetadataPath = "/.well-known/oauth-protected-resource"
 
-// Bounds of Metadata.
+// The limits of Metadata.
 const (
 	MaxServers      = 8   // authorization servers
 	MaxScopes       = 64  // scopes
 	MaxResourceName = 128 // characters
 )
 
-// Metadata is what a protected resource tells of itself.
+// Metadata describes a protected resource (RFC 9728 section 2).
 type Metadata struct {
-	// Resource is its address, the "aud" of its tokens, such as https://mcp.example.com/mcp.
+	// Resource is the address of the resource and the "aud" of its tokens, such
+	// as https://mcp.example.com/mcp.
 	Resource string
 
-	// AuthorizationServers are the issuers that give out its tokens, 1 to MaxServers.
+	// AuthorizationServers are the issuers of its tokens, 1 to MaxServers.
 	AuthorizationServers []string
 
-	// Scopes are those that its clients may ask for. Empty: it does not tell.
+	// Scopes are the scopes that its clients may ask for, at most MaxScopes.
+	// Empty: the metadata does not name any.
 	Scopes []string
 
-	// Name is for people. Empty: it has none.
+	// Name is the name of the resource for people, at most MaxResourceName
+	// characters. Empty: it has no name.
 	Name string
 }
 
-// Resource is a protected resource, for Guard.Resource of package middleware and as an http.Handler that serves its metadata.
-// NewResource makes one. It does not change and is safe for concurrent use.
+// Resource is a protected resource: use it as Guard.Resource of package
+// middleware, and as an http.Handler that serves its metadata. NewResource
+// makes one. A Resource does not change and is safe for concurrent use.
 type Resource struct {
 	origin   string // scheme and host
 	path     string // "" is the root
 	document []byte
 }
 
-// NewResource returns a resource. The error says which of its metadata is wrong, and what would be right.
+// NewResource returns a resource with this metadata. The error names the member
+// that is wrong, and says what would be valid.
 func NewResource(m Metadata) (*Resource, error) {
 	switch {
 	case len(m.AuthorizationServers) == 0 || len(m.AuthorizationServers) > MaxServers:
@@ -67,7 +73,7 @@ func NewResource(m Metadata) (*Resource, error) {
 	}
 	var document bytes.Buffer
 	e := json.NewEncoder(&document)
-	e.SetEscapeHTML(false) // so that it is the same in every language
+	e.SetEscapeHTML(false) // so that the document is the same in every language
 	err := e.Encode(struct {
 		Resource string   `json:"resource"`
 		Servers  []string `json:"authorization_servers"`
@@ -78,8 +84,9 @@ func NewResource(m Metadata) (*Resource, error) {
 	return &Resource{origin: parts[1], path: strings.TrimSuffix(parts[2], "/"), document: document.Bytes()}, err
 }
 
-// address is an address of a resource or an issuer: its origin and its path. Languages differ in what they make of the rest
-// of what an address may be.
+// address matches the address of a resource or an issuer: its origin and its
+// path. Other parts of an address are not allowed, because the languages differ
+// in how they read them.
 var address = regexp.MustCompile(`^(https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?)((?:/(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*)?)$`)
 
 var errAddress = errors.New("must be an address such as https://mcp.example.com/mcp, in ASCII, without a query or a fragment")
@@ -90,23 +97,26 @@ func validName(name string) bool {
 	})
 }
 
-// MetadataURL is the address of the metadata, for Refusal.ResourceMetadata.
+// MetadataURL returns the address of the metadata, for
+// Refusal.ResourceMetadata.
 func (r *Resource) MetadataURL() string { return r.origin + r.MetadataPath() }
 
-// MetadataPath is the path of that address.
+// MetadataPath returns the path of MetadataURL.
 func (r *Resource) MetadataPath() string { return MetadataPath + r.path }
 
-// Host is the host of the resource, with its port if it has one.
+// Host returns the host of the resource, with its port if it has one.
 func (r *Resource) Host() string { return r.origin[strings.Index(r.origin, "//")+2:] }
 
-// Describes reports whether the metadata is served at that path, which is escaped as in the request: its own, or
-// MetadataPath alone, with or without a slash at the end.
+// Describes reports whether the metadata is served at this path: the resource's
+// own MetadataPath, or the constant MetadataPath alone, with or without a slash
+// at the end. The path is escaped as in the request.
 func (r *Resource) Describes(path string) bool {
 	rest, ok := strings.CutPrefix(strings.TrimSuffix(path, "/"), MetadataPath)
 	return ok && (rest == "" || rest == r.path)
 }
 
-// ServeHTTP serves the metadata, which is for everybody, and 404 at every other path.
+// ServeHTTP serves the metadata to everybody, and responds 404 for every other
+// path.
 func (r *Resource) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if r.Describes(req.URL.EscapedPath()) {
 		r.Describe(w, req.Method)
@@ -115,8 +125,9 @@ func (r *Resource) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	http.NotFound(w, req)
 }
 
-// Describe answers a request for the metadata. Browsers show it to every page, and it holds nothing of anybody. Clients in
-// browsers ask with headers of their own, so there is an answer to their preflight.
+// Describe responds to a request for the metadata. The metadata is public, so
+// CORS allows pages of every site to read it. Clients in browsers send headers
+// of their own, so Describe responds to their preflight too.
 func (r *Resource) Describe(w http.ResponseWriter, method string) {
 	h := w.Header()
 	h.Set("Access-Control-Allow-Origin", "*")
@@ -127,7 +138,7 @@ func (r *Resource) Describe(w http.ResponseWriter, method string) {
 		h.Set("Content-Length", strconv.Itoa(len(r.document)))
 		w.WriteHeader(http.StatusOK)
 		if method == http.MethodGet {
-			_, _ = w.Write(r.document) // whoever is gone needs no answer
+			_, _ = w.Write(r.document) // it fails only if the client has left
 		}
 	case http.MethodOptions:
 		h.Set("Access-Control-Allow-Methods", "GET, HEAD")

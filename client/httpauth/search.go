@@ -10,16 +10,17 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// Search looks for the token of a request in some places. NewSearch makes one;
-// the zero value finds nothing. It does not change and is safe for concurrent
-// use.
+// Search looks for the token of a request in a list of places. NewSearch makes
+// a Search; the zero value finds nothing. A Search does not change and is safe
+// for concurrent use.
 type Search struct {
 	places []Place
 	vary   string
 }
 
-// NewSearch returns a search in these places, whatever their order, each of
-// them once. The error names the place that is none, and what would be right.
+// NewSearch returns a search in these places. The order of the arguments does
+// not matter, and a place that is named twice counts once. The error names the
+// place that is not valid, and says what would be valid.
 func NewSearch(places ...Place) (*Search, error) {
 	if len(places) == 0 {
 		return nil, errors.New("the list names no place, so no request could carry a token")
@@ -42,46 +43,48 @@ func NewSearch(places ...Place) (*Search, error) {
 	return s, nil
 }
 
-// Vary is the value of the header Vary for what depends on the token: the
-// headers in which this search looks.
+// Vary returns the value of the response header Vary for content that depends
+// on the token: the names of the headers that this search reads.
 func (s *Search) Vary() string { return s.vary }
 
-// MaxCookieTokens bounds the different tokens that one request's SDK cookies
-// may hold, and with them the lookups that it can cause.
+// MaxCookieTokens is how many different tokens the SDK's cookies of one request
+// may hold. It also bounds how many lookups one request can cause.
 const MaxCookieTokens = 4
 
-// Fault says why a request is wrong in itself, whatever the daemon would say
-// about what it carries. The zero value is no fault.
+// Fault says why a request is invalid by itself, before the daemon is asked.
+// The zero value is no fault.
 type Fault string
 
 // The faults.
 const (
 	// FaultTwoTokens: the request carries two different tokens, a list of
-	// them, or Bearer beside another scheme. Whoever reads it next might
-	// take the other one for the one that was judged.
+	// tokens, or Bearer beside another scheme. The next reader of the request
+	// might use a token that was not verified.
 	FaultTwoTokens Fault = "two-tokens"
 
-	// FaultUnreadable: what carries the token cannot be read, such as an
-	// envelope that is no base64.
+	// FaultUnreadable: the token cannot be read, for example because its
+	// envelope is not base64.
 	FaultUnreadable Fault = "unreadable-token"
 )
 
-// Result is what a search came to. The zero value is a request without a token.
+// Result is the result of a search. The zero value is a request without a
+// token.
 type Result struct {
-	// Tokens has one token, or none. Only cookies of an SDK can add up to
-	// several, since a browser keeps one for each domain and path: then they
-	// are asked about in this order, and the first that is accepted counts.
+	// Tokens holds one token or none. Only cookies of an SDK can give several,
+	// because a browser keeps one cookie for each domain and path. Ask then
+	// asks about them in this order, and the first accepted token counts.
 	Tokens []string
 
-	// Fault, if there is one, is the result, and there are no Tokens.
+	// Fault, if not empty, is the result, and Tokens is empty.
 	Fault Fault
 }
 
-// Find looks for the token. The level is the one to be asked about: a session
-// cookie counts for client.LevelProfile only.
+// Find looks for the token in the headers of a request. level is the level of
+// the lookup that will follow: a session cookie counts only for
+// client.LevelProfile.
 //
-// Blanks around a token are not part of it, an empty value counts as absent,
-// and one token in several places is one token.
+// Blanks around a token are ignored, an empty value counts as absent, and the
+// same token in several places counts once.
 func (s *Search) Find(h http.Header, level client.Level) Result {
 	var f finder
 	for _, p := range s.places {
@@ -90,7 +93,7 @@ func (s *Search) Find(h http.Header, level client.Level) Result {
 	return f.result()
 }
 
-// finder is a search under way.
+// finder is one search while it runs.
 type finder struct {
 	token   string   // outside the SDKs' cookies
 	cookies []string // the different tokens in the SDKs' cookies
@@ -124,7 +127,7 @@ func (f *finder) look(h http.Header, p Place, level client.Level) {
 	}
 }
 
-// found takes a token from anywhere but the SDKs' cookies.
+// found takes a token from any place but the SDKs' cookies.
 func (f *finder) found(token string) {
 	switch token = trim(token); {
 	case token == "" || token == f.token:
@@ -135,7 +138,7 @@ func (f *finder) found(token string) {
 	}
 }
 
-// foundCookies takes the tokens from cookies of one name.
+// foundCookies takes the tokens from cookies with one name.
 func (f *finder) foundCookies(tokens []string) {
 	for _, token := range tokens {
 		switch {
@@ -148,7 +151,7 @@ func (f *finder) foundCookies(tokens []string) {
 	}
 }
 
-// fail keeps the first fault.
+// fail records a fault. The first fault counts.
 func (f *finder) fail(fault Fault) {
 	if f.fault == "" {
 		f.fault = fault
@@ -167,10 +170,12 @@ func (f *finder) result() Result {
 	return Result{Tokens: []string{f.token}}
 }
 
-// Ask asks about each token in turn as long as the answers are rejections, and
-// returns the one that counts with the token that it is about. An Unknown ends
-// it too: the token may be the good one, and then another user's must not take
-// its place. Without any token the answer is nil.
+// Ask calls ask with each token in turn until the answer is not a rejection. It
+// returns the answer that counts, and the token that this answer is about.
+//
+// An Unknown ends the search too: its token may be the good one, and a later
+// token of another user must not take its place. If there is no token, the
+// answer is nil.
 func (r Result) Ask(ask func(token string) client.Answer) (answer client.Answer, token string) {
 	for _, next := range r.Tokens {
 		a := ask(next)
@@ -179,8 +184,9 @@ func (r Result) Ask(ask func(token string) client.Answer) (answer client.Answer,
 			return a, next
 		}
 		if answer == nil || protocol.Rejected(rejected.Reason).HTTPStatus() == http.StatusForbidden {
-			// Of several rejections the first counts, or the one of a
-			// genuine token, whose user another login would not help.
+			// The first of several rejections counts. A later one with status
+			// 403 replaces it: its token is genuine, so logging in again would
+			// not help.
 			answer, token = a, next
 		}
 	}

@@ -1,13 +1,18 @@
-// Package middleware puts a net/http handler behind neonauthd.
+// Package middleware protects a net/http handler with neonauthd.
 //
 //	guard := &middleware.Guard{Client: &client.Client{}}
 //	http.Handle("GET /account", guard.Wrap(http.HandlerFunc(account)))
 //
-// Inside, middleware.UserFrom(r.Context()) tells who is asking. A request whose
-// token is bad gets 401 with the challenge of RFC 6750, one whose user may not
-// come in 403, one with two different tokens 400, and one about which nothing
-// could be learnt 503 with Retry-After: never 401, which would log the user
-// out. Package httpauth has the rules.
+// In the handler, middleware.UserFrom(r.Context()) returns the user. The Guard
+// refuses all other requests:
+//
+// - 401 with the challenge of RFC 6750: the request has no token, or a bad one
+// - 403: the user is verified, but not allowed
+// - 400: the request has two different tokens, or one that cannot be read
+// - 503 with Retry-After: nothing was learnt about the token. It is never 401,
+// which would log the user out.
+//
+// Package httpauth defines these rules.
 package middleware
 
 import (
@@ -19,75 +24,83 @@ import (
 	"github.com/neonauthd/neonauthd/client/httpauth"
 )
 
-// DefaultRetryAfter is what a 503 advises when the daemon does not.
+// DefaultRetryAfter is the Retry-After of a 503 when the daemon advises none.
 const DefaultRetryAfter time.Duration = httpauth.DefaultRetryAfter
 
-// Guard lets requests with an accepted token through and answers the others.
-// Its zero value works: it asks this host's daemon, at level claims, about the
-// token in x-stack-access-token, Authorization or the SDK's other headers.
-// Fields are set before use and not changed after it; a Guard is safe for
-// concurrent use. Guards should share a Client, as those without one do.
+// Guard lets requests with an accepted token through to a handler and refuses
+// all others. The zero value is ready to use: it asks the daemon of this host,
+// at level claims, about the token in the headers of httpauth.Headers. Set the
+// fields before use, and do not change them afterwards. A Guard is safe for
+// concurrent use. Guards should share a Client; Guards without a Client share
+// one.
 //
-// A CORS preflight carries no token. It goes through to the handler, without an
-// Accepted in its context: a handler whose route has no method checks ok of
-// UserFrom. What adds CORS headers has to stand around the Guard, and around
-// the http.ServeMux too, since that answers OPTIONS for a pattern such as
-// "GET /account" with 405 by itself: a browser shows a 401 without CORS headers
-// to its page as a network error.
-// Nothing else goes through unasked: a request for an Upgrade, such as that of
-// a WebSocket, is judged like every other.
+// A CORS preflight carries no token. The Guard lets it through without an
+// Accepted in its context, so a handler whose route names no method must check
+// ok of UserFrom. Put the middleware that adds CORS headers around the Guard: a
+// browser shows a 401 without CORS headers to the page as a network error. Put
+// it around the http.ServeMux too: the mux answers OPTIONS with 405 for a
+// pattern such as "GET /account".
+//
+// Nothing else goes through without a check. A request for an Upgrade, such as
+// that of a WebSocket, is checked like every other.
 type Guard struct {
-	// Client asks the daemon: a *client.Client, or in a test a
-	// *clienttest.Fake. Nil: the one client.Client that all Guards without one
-	// share, which is as its zero value is.
+	// Client asks the daemon. Use a *client.Client, and in a test a
+	// *clienttest.Fake. Nil: a client.Client with its zero value, which all
+	// Guards without a Client share.
 	Client client.Asker
 
-	// Options go with every lookup.
+	// Options are passed with every lookup.
 	Options []client.Option
 
-	// Profile asks for the user's profile too.
+	// Profile makes the Guard ask for the user's profile, with Client.Profile
+	// instead of Client.Verify.
 	Profile bool
 
-	// Places are where a request may carry its token besides the headers of
-	// httpauth.Headers, which always count. About cookies read first what
-	// httpauth.Place says of forged requests.
+	// Places are the places where a request may carry its token, in addition to
+	// httpauth.Headers, which always count. Before you name a cookie, read
+	// about request forgery at httpauth.Place.
 	Places []httpauth.Place
 
-	// Token finds the token in a request, in place of all that. Nil: the
-	// headers and Places are searched.
+	// Token finds the token in a request, instead of the search in
+	// httpauth.Headers and Places. Nil: these places are searched.
 	Token func(*http.Request) (token string, found Found)
 
-	// Optional lets a request without any token through, without an Accepted
-	// in its context. One with a bad token is answered all the same.
+	// Optional lets a request without a token through, without an Accepted in
+	// its context. A request with a bad token is refused all the same.
 	Optional bool
 
-	// Require is what a user has to be besides: one who is not gets 403 with
-	// the reason. Its zero value admits normal users. For others, whom the
-	// daemon's project has to allow too, name the kinds.
+	// Require are the conditions that a user must meet; otherwise the response
+	// is 403 with the reason. The zero value admits normal users. To admit
+	// other kinds, which the daemon's project must admit too, set
+	// Require.Kinds.
 	Require httpauth.Requirements
 
-	// Allow says whether the user, who meets Require, may have what the
-	// request asks for; if not, the answer is 403. Nil: everybody may.
+	// Allow decides whether a user who meets Require may have what the request
+	// asks for. If it returns false, the response is 403. Nil: every such user
+	// may.
 	Allow func(*http.Request, client.Accepted) bool
 
-	// Realm is named in challenges. Empty: none is.
+	// Realm is the realm of the challenges. Empty: challenges have none.
 	Realm string
 
-	// Resource is the protected resource that the handler is (RFC 9728). Challenges name the address of its metadata, and the
-	// Guard serves that where it sees requests for it; where it does not, let the Resource handle MetadataPath itself. Nil:
-	// none.
+	// Resource is the protected resource (RFC 9728) that the handler serves.
+	// Challenges then name the address of its metadata. The Guard serves the
+	// metadata if it receives the requests for it; if it does not, register the
+	// Resource itself for MetadataPath. Nil: none.
 	Resource *httpauth.Resource
 
-	// Refuse writes the body of an answer, and may add headers. The status
-	// has to be the one given, and is where none is said; WWW-Authenticate, Retry-After and
-	// Cache-Control are set already. why is nil for a request that was refused
-	// without asking the daemon. Nil: the status's text, as text/plain.
+	// Refuse writes the body of a refusal, and may add headers.
+	// WWW-Authenticate, Retry-After and Cache-Control are set already. Refuse
+	// must not choose another status than the given one, which is sent even if
+	// Refuse does not call WriteHeader. why is nil for a request that was
+	// refused without asking the daemon. Nil: the body is the text of the
+	// status, as text/plain.
 	Refuse func(w http.ResponseWriter, r *http.Request, status int, why client.Answer)
 
-	// OnUnknown is told of each answer that makes a 503, such as that the
-	// daemon cannot be reached. It is called while the request waits. Nil: a
-	// line goes to slog.Default, the first time at once and then at most once
-	// a minute, with the socket's path and the cause.
+	// OnUnknown is called for each answer that makes a 503, for example because
+	// the daemon cannot be reached. The request waits for its return. Nil: the
+	// Guard logs a line to slog.Default with the path of the socket and the
+	// cause, the first time at once and then at most once a minute.
 	OnUnknown func(*http.Request, client.Unknown)
 
 	trace trace
@@ -101,15 +114,16 @@ var shared client.Client
 
 type key struct{}
 
-// From returns the answer under which a request was let through. ok is false
-// outside a Guard, for a CORS preflight, and inside an Optional Guard for a
-// request without a token.
+// From returns the daemon's answer for a request that the Guard let through. ok
+// is false outside a Guard, for a CORS preflight, and inside an Optional Guard
+// for a request without a token.
 func From(ctx context.Context) (a client.Accepted, ok bool) {
 	a, ok = ctx.Value(key{}).(client.Accepted)
 	return a, ok
 }
 
-// ofNobody is the request without what a Guard around this one has said of it.
+// ofNobody returns the request without the answer that an outer Guard has put
+// into its context.
 func ofNobody(r *http.Request) *http.Request {
 	if _, ok := From(r.Context()); !ok {
 		return r
@@ -117,8 +131,8 @@ func ofNobody(r *http.Request) *http.Request {
 	return r.WithContext(context.WithValue(r.Context(), key{}, nil))
 }
 
-// UserFrom returns the user of a request that was let through. ok is false where
-// that of From is: nobody is asking then, and the User is empty.
+// UserFrom returns the user of a request that the Guard let through. ok is
+// false in the same cases as for From; the User is then empty.
 func UserFrom(ctx context.Context) (u client.User, ok bool) {
 	a, ok := From(ctx)
 	if !ok {
@@ -128,7 +142,7 @@ func UserFrom(ctx context.Context) (u client.User, ok bool) {
 }
 
 // Wrap returns a handler that lets accepted requests through to next. It panics
-// when one of Places is none, and when the Guard or next is nil.
+// if one of Places is not valid, or if the Guard or next is nil.
 func (g *Guard) Wrap(next http.Handler) http.Handler {
 	if g == nil {
 		panic("neonauthd: Wrap wants a Guard, and got a nil *Guard: write guard := &middleware.Guard{}")
@@ -160,7 +174,7 @@ func (g *Guard) Wrap(next http.Handler) http.Handler {
 	})
 }
 
-// asker is whom the Guard asks.
+// asker returns the Guard's Client, or else the shared one.
 func (g *Guard) asker() client.Asker {
 	if c, ok := g.Client.(*client.Client); g.Client == nil || ok && c == nil {
 		return &shared
@@ -187,7 +201,8 @@ func (g *Guard) decide(w http.ResponseWriter, r *http.Request, next http.Handler
 	next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), key{}, a)))
 }
 
-// judge is what the answer means for the request.
+// judge returns the refusal for the answer. refused is false if the request may
+// go through.
 func (g *Guard) judge(r *http.Request, answer client.Answer) (refusal httpauth.Refusal, refused bool) {
 	switch a := answer.(type) {
 	case client.Accepted:
@@ -204,7 +219,7 @@ func (g *Guard) judge(r *http.Request, answer client.Answer) (refusal httpauth.R
 	return httpauth.RefusalOf(answer)
 }
 
-// refuse answers a request that does not get through.
+// refuse sends the refusal.
 func (g *Guard) refuse(w http.ResponseWriter, r *http.Request, refusal httpauth.Refusal, why client.Answer) {
 	if g.Resource != nil {
 		refusal.ResourceMetadata = g.Resource.MetadataURL()

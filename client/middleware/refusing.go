@@ -2,15 +2,15 @@ package middleware
 
 import "net/http"
 
-// refusing is the response to a request that is refused. Where no status is said it has
-// the one of the refusal: net/http would say 200.
+// refusing is the response to a refused request. If Refuse sends no status,
+// refusing sends that of the refusal, where net/http would send 200.
 type refusing struct {
 	http.ResponseWriter
 	status int
 	begun  bool
 }
 
-// WriteHeader says a status.
+// WriteHeader sends a status.
 func (w *refusing) WriteHeader(status int) {
 	w.begun = w.begun || status >= http.StatusOK
 	w.ResponseWriter.WriteHeader(status)
@@ -22,12 +22,12 @@ func (w *refusing) Write(body []byte) (int, error) {
 	return w.ResponseWriter.Write(body)
 }
 
-// begin says the status of the refusal unless one was said.
+// begin sends the status of the refusal, unless a status was sent already.
 func (w *refusing) begin() {
 	if !w.begun {
 		w.WriteHeader(w.status)
 	}
 }
 
-// Unwrap is for http.ResponseController.
+// Unwrap makes http.ResponseController work.
 func (w *refusing) Unwrap() http.ResponseWriter { return w.ResponseWriter }

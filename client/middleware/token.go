@@ -7,27 +7,27 @@ import (
 	"github.com/neonauthd/neonauthd/client/httpauth"
 )
 
-// Found says what a search of Guard.Token came to.
+// Found is the result of Guard.Token.
 type Found uint8
 
 // The results of a search for a token. The zero value is FoundNone.
 const (
-	FoundNone      Found = iota // the request carries none
-	FoundOne                    // it carries one
-	FoundConfusing              // it carries several, or something of no shape: 400
+	FoundNone      Found = iota // the request carries no token
+	FoundOne                    // the request carries one token
+	FoundConfusing              // the request carries several tokens, or one that cannot be read: 400
 )
 
-// Bearer finds the token in the Authorization header alone, for use as
-// Guard.Token: httpauth.Authorization and no other place.
+// Bearer searches only the Authorization header, as httpauth.Authorization
+// does. Use it as Guard.Token.
 func Bearer(r *http.Request) (string, Found) { return only(httpauth.Authorization)(r) }
 
-// Cookie returns a search for the token in the cookie of that name alone, for
-// use as Guard.Token. It panics when no cookie can have the name. Put the
-// cookie into Guard.Places for one that counts besides the headers; about
-// forged requests read httpauth.Place.
+// Cookie returns a search for the token in the cookie with this name, and in no
+// other place. Use it as Guard.Token. Cookie panics if no cookie can have the
+// name. For a cookie that counts beside the headers, use Guard.Places instead.
+// Read about request forgery at httpauth.Place.
 func Cookie(name string) func(*http.Request) (string, Found) { return only(httpauth.Cookie(name)) }
 
-// only is a search in one place.
+// only returns a search in one place.
 func only(place httpauth.Place) func(*http.Request) (string, Found) {
 	search := mustSearch(place)
 	return func(r *http.Request) (string, Found) {
@@ -45,12 +45,12 @@ func only(place httpauth.Place) func(*http.Request) (string, Found) {
 func mustSearch(places ...httpauth.Place) *httpauth.Search {
 	search, err := httpauth.NewSearch(places...)
 	if err != nil {
-		panic("middleware: " + err.Error()) // a fault of the program, known before the first request
+		panic("middleware: " + err.Error()) // a mistake in the program, found before the first request
 	}
 	return search
 }
 
-// search returns what finds the Guard's tokens.
+// search returns the function that finds the token of a request.
 func (g *Guard) search() func(*http.Request) httpauth.Result {
 	if g.Token != nil {
 		return g.ownSearch
@@ -63,8 +63,9 @@ func (g *Guard) search() func(*http.Request) httpauth.Result {
 	return func(r *http.Request) httpauth.Result { return search.Find(r.Header, level) }
 }
 
-// ownSearch puts what Guard.Token found into httpauth's words. A token that is
-// empty is asked about: it is malformed, and nobody gets in as nobody.
+// ownSearch translates the result of Guard.Token into a Result. A token that is
+// empty is asked about all the same: the answer is malformed, where no token
+// would let the request through if Optional is set.
 func (g *Guard) ownSearch(r *http.Request) httpauth.Result {
 	switch token, found := g.Token(r); found {
 	case FoundOne:

@@ -13,18 +13,20 @@ import (
 	"github.com/neonauthd/neonauthd/client/httpauth"
 )
 
-// traceInterval is how long a Guard is silent about an outage after a line.
+// traceInterval is the shortest time between two log lines of a Guard about an
+// outage.
 const traceInterval = time.Minute
 
-// trace leaves one line about an outage at once, and then rarely.
+// trace limits the log lines about an outage: one at once, then at most one for
+// each traceInterval.
 type trace struct {
 	mu    sync.Mutex
 	next  time.Time // the earliest time of the next line
 	since int       // requests that were refused since the last line
 }
 
-// due counts a refused request. It returns how many the line that is due now
-// stands for, 0 while none is.
+// due counts a refused request. If a line is due now, it returns the number of
+// requests that the line stands for, else 0.
 func (t *trace) due(now time.Time) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -37,8 +39,8 @@ func (t *trace) due(now time.Time) int {
 	return n
 }
 
-// traceUnknown tells those who run the application why requests get 503. That
-// a visitor has left is no outage.
+// traceUnknown reports why a request gets 503. A visitor who has left is not an
+// outage.
 func (g *Guard) traceUnknown(r *http.Request, u client.Unknown) {
 	if errors.Is(u.Err, context.Canceled) {
 		return
@@ -60,7 +62,7 @@ func (g *Guard) traceUnknown(r *http.Request, u client.Unknown) {
 	}
 }
 
-// socket is the path of the daemon's socket; "" where the Asker has none.
+// socket returns the path of the daemon's socket; "" if the Asker has none.
 func (g *Guard) socket() string {
 	if c, ok := g.asker().(interface{ Path() string }); ok {
 		return c.Path()
