@@ -1,4 +1,7 @@
-/** Guards for what takes a Request and returns a Response: Next.js route handlers, SvelteKit, Remix. For Hono there is neonauthd/hono. */
+/**
+ * Guards for handlers that take a Request and return a Response: Next.js route handlers, SvelteKit,
+ * Remix. For Hono use neonauthd/hono.
+ */
 
 import type { HeaderValues, Refusal, Resource, Rules, TokenSearchIn } from './httpauth.js'
 import type { Accepted, Answer, User } from './index.js'
@@ -7,38 +10,52 @@ export type TokenSearch = TokenSearchIn<Request>
 
 export interface GuardOptions extends Rules<Request> {
   /**
-   * Makes the response to a request that does not get through. Its status is the refusal's, and WWW-Authenticate, Retry-After
-   * and Cache-Control are set in it. There is no answer when the request was refused without asking the daemon.
+   * Makes the response to a request that is refused. The guard then sets its status and the headers
+   * WWW-Authenticate, Retry-After and Cache-Control. answer is undefined for a request that was
+   * refused without asking the daemon. Default: the text of the status, as text/plain.
    */
   refuse?: ((request: Request, refusal: Refusal, answer: Answer | undefined) => Response | Promise<Response>)
 }
 
 export interface Guard {
-  /** Resolves to the response with which a request is refused; undefined: it may come in. */
+  /** Resolves to the response that refuses the request. Undefined: the request may go through. */
   (request: Request): Promise<Response | undefined>
-  /** Puts a handler behind the guard; what it takes besides the request is handed on. */
+  /** Puts a handler behind the guard. Further arguments are passed on to the handler. */
   wrap<R extends Request, A extends unknown[]>(
     handler: (request: R, ...rest: A) => Response | Promise<Response>,
   ): (request: R, ...rest: A) => Promise<Response>
 }
 
-/** A guard that answers as the one of neonauthd/middleware does. What adds CORS headers has to stand before it. */
+/**
+ * Returns a guard with the statuses of the guard of neonauthd/middleware. Put the code that adds
+ * CORS headers around it.
+ *
+ * @example
+ * const protect = guard()
+ * export const GET = protect.wrap((request) => new Response(`Hello ${userOf(request).id}`))
+ */
 export function guard(options?: GuardOptions): Guard
 
-/** Returns the response to a request for what a resource tells of itself; undefined: it is for something else. */
+/**
+ * Returns a function that serves the metadata of a resource. The function returns undefined for
+ * every other request.
+ */
 export function metadata(resource: Resource): (request: Request) => Response | undefined
 
-/** The answer under which a request was let through; undefined outside a guard, for a preflight, and without a token. */
+/** Returns the daemon's answer for a request that was let through. Undefined outside a guard, for a CORS preflight, and for a request without a token. */
 export function from(request: Request): Accepted | undefined
 
-/** The user of a request that was let through. It throws a TypeError where `from` is undefined, since nobody is asking there. */
+/** Returns the user of a request that was let through. Throws a TypeError where `from` returns undefined, because there is no user. */
 export function userOf(request: Request): User
 
-/** Finds the token in the Authorization header and in no other place. */
+/** Searches only the Authorization header. Use it as the option token. */
 export const bearer: TokenSearch
 
-/** Finds the token in the cookie of that name and in no other place. About forged requests read Place. */
+/** Returns a search in the cookie with this name, and in no other place. Use it as the option token. Read about request forgery at Place. */
 export function cookie(name: string): TokenSearch
 
-/** For a search of one's own. A Request shows repeated headers joined. */
+/**
+ * Returns the header values of a request, for a search of your own. A Request joins repeated
+ * headers into one value.
+ */
 export function valuesOf(request: Request): HeaderValues

@@ -1,89 +1,117 @@
 /**
- * Asks neonauthd, the daemon on this host, about Neon Auth access tokens.
- * Durations are milliseconds.
+ * Asks neonauthd whether a Neon Auth token is good. neonauthd is the daemon on this host that
+ * verifies these tokens. All durations are milliseconds.
  */
 
 import type { Claims, Profile } from './shapes.js'
 
 export * from './shapes.js'
 
+/** How much the daemon has verified: the signature and the claims, or these and the profile from the upstream's REST API. */
 export type Level = 'claims' | 'profile'
+
+/**
+ * Where the daemon's evidence comes from: obtained for this lookup, kept and still fresh, or kept beyond its fresh time because
+ * the upstream fails.
+ */
 export type Source = 'upstream' | 'cache' | 'stale'
 
 /**
- * Who the subject is: a user; an OAuth client that acts for itself; a team, whose API key it is. A newer daemon may have
- * others; their kind is not known.
+ * What the subject names: a user, an OAuth client that acts for itself (`machine`), or a team for
+ * which an API key was made (`team`). A newer daemon may send other words.
  */
 export type Principal = 'user' | 'machine' | 'team' | (string & {})
 
-/** The daemon's words for a proof against a token. A newer daemon may have others. */
+/** Why the daemon rejects a token. A newer daemon may send other words. */
 export type Reason =
   | 'malformed' | 'bad-signature' | 'unknown-key' | 'expired' | 'not-yet-valid' | 'wrong-issuer' | 'wrong-audience'
   | 'wrong-type' | 'wrong-algorithm' | 'missing-claim' | 'sender-constrained' | 'class-not-allowed'
   | 'insufficient-scope' | 'user-not-found' | 'revoked' | 'rejected-upstream'
   | (string & {})
 
-/** The daemon's words for why it cannot tell. A newer daemon may have others. */
+/** Why the daemon cannot tell whether a token is good. A newer daemon may send other words. */
 export type Code =
   | 'bad-request' | 'unknown-verb' | 'unknown-project' | 'line-too-long' | 'forbidden' | 'needs-profile' | 'unavailable'
   | 'misconfigured' | 'busy' | 'deadline' | 'keys-pending'
   | (string & {})
 
-/** The token is good at the stated level. Printing it shows neither the subject nor the JSON. */
+/**
+ * The token is good at the stated level. Printing an Accepted shows neither the subject nor the
+ * JSON.
+ */
 export class Accepted {
   private constructor()
   readonly outcome: 'accepted'
   readonly level: Level
-  /** The daemon's name of the project. */
+  /** The daemon's name of the token's project. */
   readonly project: string
   /** The user's id, never empty. */
   readonly subject: string
-  /** Who the subject is; empty: an older daemon, which knows users only. */
+  /** What the subject names. Empty: the daemon is older and knows only users. */
   readonly principal: Principal | ''
-  /** Since the evidence was had from the upstream: milliseconds, in steps of a second. */
+  /** How long ago the upstream gave the evidence: milliseconds, in steps of a second. */
   readonly age: number
-  /** How long this answer may be reused: milliseconds, in steps of a second; 0 is not at all. */
+  /** How long this answer may be reused: milliseconds, in steps of a second. 0: do not reuse it. */
   readonly ttl: number
   /** When the token ends. */
   readonly expires: Date
   readonly source: Source
   /**
-   * How long ago the daemon has heard its fleet, where it says that: while it does not hear the fleet, and to who asked with
-   * the option heard. Milliseconds, in steps of a second; 0: it did not say.
+   * How long ago the daemon last heard from its fleet: milliseconds, in steps of a second. A
+   * revocation that was made on another host since then may be missing. The daemon sends it while
+   * it does not hear from the fleet, and in answers to lookups with the option heard. 0: the daemon
+   * did not send it.
    */
   readonly heard: number
-  /** The claims (level claims) or the profile (level profile) as the upstream wrote it, on one line. */
+  /**
+   * The claims (level claims) or the profile (level profile) as the upstream wrote them, as JSON on
+   * one line.
+   */
   readonly json: string
-  /** Parses json. The object is new with each call and the caller's own. */
+  /** Parses json. Each call returns a new object, which the caller may change. */
   data<T = Record<string, unknown>>(): T
-  /** Who the token belongs to, in the same words whatever preset and level the answer comes from. */
+  /** The user that the token belongs to. Its members are the same for every preset and level. */
   readonly user: User
   /**
-   * The claims of the token, parsed anew with each access; undefined for a session credential, which has none. Who knows the
-   * preset can say so: `answer.claims as StackClaims`.
+   * The claims of the token, parsed anew at each access. Undefined for a session credential, which
+   * has no claims. If you know the preset, name its type: `answer.claims as StackClaims`.
    */
   readonly claims: Claims | undefined
-  /** The profile, parsed anew with each access; undefined at level claims. */
+  /** The profile, parsed anew at each access. Undefined at level claims. */
   readonly profile: Profile | undefined
 }
 
-/** Who a token belongs to. What is not known is empty, or null. */
+/**
+ * The user that a token belongs to. A text whose value is not known is empty, and emailVerified is
+ * null.
+ */
 export interface User {
-  /** Names the user; an address does not: it can change, and move to somebody else. */
+  /**
+   * Identifies the user. Do not identify users by email: an address can change, and can later
+   * belong to another user.
+   */
   readonly id: string
+  /** The primary address. */
   readonly email: string
+  /** Whether email is verified; null: not known. */
   readonly emailVerified: boolean | null
-  /** For people to read. It may hold any character. */
+  /** The name to show to people. It may contain any character. */
   readonly name: string
-  /** May be a data URL of a megabyte. A token of Stack Auth has none. */
+  /**
+   * The address of the user's picture. It may be a data URL of a megabyte. Tokens of Stack Auth
+   * have no picture.
+   */
   readonly imageUrl: string
   /** The selected team (Stack Auth) or the active organization (Better Auth). */
   readonly teamId: string
-  /** The sign-in that the token comes from. */
+  /** The sign-in that the token comes from. Empty for a session credential of Better Auth. */
   readonly sessionId: string
-  /** What the token of an OAuth client is good for. Tokens of sessions have none. */
+  /** The scopes of an OAuth client's token. Tokens of sessions have none. */
   readonly scopes: readonly string[]
-  /** `machine` and `team` are no users: an OAuth client that acts for itself, and a team, whose API key it is. */
+  /**
+   * The class of the user; empty: not known. `machine` and `team` are not users: an OAuth client
+   * that acts for itself, and a team for which an API key was made.
+   */
   readonly kind: 'normal' | 'restricted' | 'anonymous' | 'machine' | 'team' | ''
 }
 
@@ -94,23 +122,31 @@ export class Rejected {
   readonly reason: Reason
 }
 
-/** Nothing was learnt about the token: neither a yes nor a no. */
+/** Nothing was learnt about the token: neither that it is good nor that it is bad. */
 export class Unknown {
   private constructor()
   readonly outcome: 'unknown'
-  /** The daemon's word for why it cannot tell; empty when no answer of it was had. */
+  /** Why the daemon cannot tell. Empty: the daemon gave no answer. */
   readonly code: Code | ''
-  /** When asking again makes sense; 0 when nobody knows. */
+  /** How long to wait before asking again: milliseconds. 0: not known. */
   readonly retryAfter: number
-  /** The cause, for a log. It holds no token and nothing of a claim. */
+  /** The cause, for a log. Its message contains no token and no claims. */
   readonly error: NeonauthdError
 }
 
+/** The outcome of a lookup: exactly one of the three. */
 export type Answer = Accepted | Rejected | Unknown
 
 /**
- * Calls the branch of the answer's outcome. All three are needed: an answer is
- * an object, so `if (answer)` is true for a rejected token too.
+ * Calls the branch for the answer's outcome and returns its result. All three branches are
+ * required: an answer is an object, so `if (answer)` would be true for a rejected token too.
+ *
+ * @example
+ * const status = match(await client.verify(token), {
+ *   accepted: () => 200,
+ *   rejected: () => 401,
+ *   unknown: () => 503,
+ * })
  */
 export function match<A, R, U>(
   answer: Answer,
@@ -118,115 +154,160 @@ export function match<A, R, U>(
 ): A | R | U
 
 export interface ClientOptions {
-  /** Path of the daemon's socket; else the environment variable NEONAUTHD_SOCKET, else the default. */
+  /**
+   * The path of the daemon's socket. Default: the environment variable NEONAUTHD_SOCKET, or
+   * DEFAULT_SOCKET if that is not set.
+   */
   socket?: string
-  /** The daemon's name for the project that tokens belong to; empty is the daemon's first one. */
+  /**
+   * The daemon's name for the project that the tokens belong to. Default: the daemon's first
+   * project.
+   */
   project?: string
-  /** How long a call may take in all, connecting included. Default 1000. */
+  /** The longest time that one call may take, connecting included. Default: 1000. */
   timeout?: number
   /**
-   * How many accepted answers are kept in memory, at 4 KiB each on average, and given again without asking for as long as
-   * the daemon has promised to tell what has ended. 0: none, and every call asks the daemon. Default 1024.
+   * How many accepted answers are kept in memory; an answer takes 4 KiB on average. 0: none, and
+   * every call asks the daemon. Default: 1024.
    */
   keep?: number
-  /** What hello() calls this program. Default "node". */
+  /** The name of this program that hello() sends. Default: "node". */
   name?: string
 }
 
 export interface CallOptions {
-  /** Replaces the client's timeout for this call. */
+  /** The longest time that this call may take, instead of the client's timeout. */
   deadline?: number
-  /** Gives up: a lookup is then unknown with a CancelledError, ping and hello reject with it. */
+  /**
+   * Aborts the call: a lookup then resolves to Unknown with a CancelledError, and ping and hello
+   * reject with that error.
+   */
   signal?: AbortSignal
 }
 
 export interface VerifyOptions extends CallOptions {
+  /** The daemon's name for the project that the token belongs to, instead of the client's project. */
   project?: string
   /**
-   * Takes an accepted answer only from a daemon that has heard its fleet within that time, so that no revocation on another
-   * host older than that is missed; else the answer is unknown. Milliseconds from 1000 on, rounded down to whole seconds. The
-   * daemon is asked each time: nothing kept is used. One that is too old to know it answers `bad-request`.
+   * Accepts an answer only from a daemon that has heard from its fleet within that time; otherwise
+   * the answer is Unknown. An accepted answer then misses no revocation on another host that is
+   * older than that. At least 1000 milliseconds, rounded down to whole seconds. With heard the
+   * daemon is asked each time: no kept answer is used. A daemon that is older than this option
+   * answers `bad-request`.
    */
   heard?: number
   /**
-   * For whom of its own the program asks, a visitor's address for example, so that one of them cannot use up the share of
-   * the daemon that all have. It is not sent: the daemon gets a number that is made of it, another one for each client. It
-   * changes no answer.
+   * The visitor for whom the program asks, for example a network address. The daemon then divides
+   * the program's share among its visitors, so that one visitor cannot use up the share of all. The
+   * text is not sent: the daemon gets a number that is computed from it, which differs for each
+   * client. It changes no answer.
    */
   onBehalfOf?: string
 }
 
 export interface ProfileOptions extends VerifyOptions {
-  /** The oldest profile that will do, rounded down to whole seconds; less than a second forces a live check. */
+  /**
+   * The greatest age of the profile, rounded down to whole seconds. Less than 1000 makes the daemon
+   * ask the upstream now.
+   */
   maxAge?: number
-  /** An accepted answer at level claims will do when the profile cannot be had; look at its level. */
+  /**
+   * Resolves to Accepted at level claims if the token is good but the profile cannot be had in
+   * time. Check the level of the answer.
+   */
   fallback?: 'claims'
 }
 
-/** What a daemon says about itself. */
+/** What a daemon says about itself in the reply to hello. */
 export interface Daemon {
+  /** Its release. */
   readonly version: string
+  /** The protocol version that it speaks. */
   readonly protocol: number
+  /** The longest request line in bytes, line end included. */
   readonly maxLine: number
+  /** How many requests of one connection it works on at a time. */
   readonly inFlight: number
+  /** The projects that this program may ask about, the default one first. */
   readonly projects: string[]
 }
 
-/** Asks about tokens: a Client, or what a test puts in its place (neonauthd/testing). */
+/** The interface of lookups: a Client, or in a test a FakeClient (neonauthd/testing). */
 export interface Asker {
   verify(token: string, options?: VerifyOptions): Promise<Answer>
   profile(token: string, options?: ProfileOptions): Promise<Answer>
-  /** Named in warnings. */
+  /** The path of the socket, which warnings name. */
   readonly socket?: string | undefined
 }
 
 /**
- * Asks one daemon. Concurrent callers travel together on one connection. It
- * connects when it is first asked, and does not keep the process alive while
- * nobody waits for an answer.
+ * Asks one daemon. One client serves any number of concurrent calls over one connection, so share
+ * it. It connects at the first call. It does not keep the process alive while no call waits for an
+ * answer.
  *
- * It keeps accepted answers in memory and gives them again without asking, for as
- * long as the daemon has promised to tell it what has ended. A revocation is in
- * force in every process when the command that asked for it returns. The promise
- * comes over one more connection, which ends some seconds after the last call.
+ * It keeps accepted answers in memory, and returns a kept answer without asking the daemon. It does
+ * so only while the daemon's promise holds to report every change that ends an answer. So a
+ * revocation is in force in every process when the command that asked for it returns. The promise
+ * needs one more connection, which ends some seconds after the last call.
+ *
+ * @example
+ * const client = new Client()
+ * const answer = await client.verify(token)
+ * if (answer.outcome === 'accepted') serve(answer.user.id)
+ * else if (answer.outcome === 'rejected') challenge(answer.reason) // 401
+ * else tryLater(answer.retryAfter) // 503: nothing was learnt about the token
  */
 export class Client implements Asker, AsyncDisposable {
+  /** Throws a TypeError or a RangeError for an option that does not exist or is not valid. */
   constructor(options?: ClientOptions)
   /** The path of the socket. */
   readonly socket: string
   /**
-   * Asks whether the token is genuine and valid now, from its signature and claims alone. The token
-   * stands alone, without "Bearer" and without an end of line. The promise is rejected only for a fault of the program, such as a token that is not a string.
+   * Asks whether the token is genuine and still valid. The daemon judges that from the token's
+   * signature and claims alone. Pass the token alone, without "Bearer" and without an end of line.
+   * The promise rejects only for a mistake in the program, such as a token that is not a string.
    */
   verify(token: string, options?: VerifyOptions): Promise<Answer>
-  /** Asks the same and, when the token is good, for the user's profile as the upstream knows it. */
+  /**
+   * Asks the same as verify and, if the token is good, also asks for the user's profile as the
+   * upstream knows it.
+   */
   profile(token: string, options?: ProfileOptions): Promise<Answer>
-  /** Resolves when the daemon answers, else rejects with a NeonauthdError. */
+  /** Resolves if the daemon answers; otherwise rejects with a NeonauthdError. */
   ping(options?: CallOptions): Promise<void>
-  /** Tells the daemon this program's name and asks what it says about itself. */
+  /**
+   * Sends this program's name to the daemon, and resolves to what the daemon says about itself.
+   * Lookups do not need it.
+   */
   hello(options?: CallOptions): Promise<Daemon>
-  /** Closes the connections. Calls in progress and later ones get Unknown with ClosedError. */
+  /**
+   * Closes the connections and forgets the kept answers. Lookups in progress and later ones resolve
+   * to Unknown with ClosedError.
+   */
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }
 
 export type Kind = 'reply' | 'unreachable' | 'broken' | 'garbled' | 'timeout' | 'cancelled' | 'closed'
 
-/** Why nothing was learnt. Only the client makes them. */
+/** Why nothing was learnt. Only the client creates these errors. */
 export class NeonauthdError extends Error {
   protected constructor()
   readonly kind: Kind
 }
 
-/** The daemon was asked, and says that it cannot tell or that the request is wrong. */
+/** The daemon has answered that it cannot tell, or that the request is wrong. */
 export class ReplyError extends NeonauthdError {
   readonly kind: 'reply'
   readonly code: Code
-  /** 0: the daemon did not say. */
+  /** How long to wait before asking again: milliseconds. 0: the daemon did not say. */
   readonly retryAfter: number
-  /** The daemon's explanation for people, may be empty. */
+  /** The daemon's explanation for people. It may be empty. */
   readonly text: string
-  /** The one that was named in the question. Empty: none was, or the text that was given cannot be a project's name. */
+  /**
+   * The project that the question named. Empty: the question named none, or the given text cannot
+   * be the name of a project.
+   */
   readonly project: string
 }
 
@@ -238,15 +319,18 @@ export class UnreachableError extends NeonauthdError {
 export class BrokenError extends NeonauthdError {
   readonly kind: 'broken'
 }
-/** What came is not a reply of the protocol, or not one to the question asked. */
+/**
+ * The daemon's line is not a reply of this protocol, or does not answer the question that was
+ * asked.
+ */
 export class GarbledError extends NeonauthdError {
   readonly kind: 'garbled'
 }
-/** The call's time was over. */
+/** The call took longer than its timeout or deadline. */
 export class TimedOutError extends NeonauthdError {
   readonly kind: 'timeout'
 }
-/** The caller's signal was aborted; cause is its reason, name is "AbortError". */
+/** The caller's signal was aborted. cause is the reason of the signal, and name is "AbortError". */
 export class CancelledError extends NeonauthdError {
   readonly kind: 'cancelled'
 }

@@ -8,8 +8,9 @@ export type TokenSearch = TokenSearchIn<IncomingMessage>
 
 export interface GuardOptions extends Rules<IncomingMessage> {
   /**
-   * Writes the answer's status and body; WWW-Authenticate, Retry-After and Cache-Control are set already. There is no answer
-   * when the request was refused without asking the daemon. Upgrades are refused without it.
+   * Writes the body of a refusal. The status, WWW-Authenticate, Retry-After and Cache-Control are
+   * set already. answer is undefined for a request that was refused without asking the daemon.
+   * Upgrades do not use refuse. Default: the text of the status, as text/plain.
    */
   refuse?: ((req: IncomingMessage, res: ServerResponse, status: number, answer: Answer | undefined, refusal: Refusal) => void)
 }
@@ -19,8 +20,9 @@ export interface Guard {
   /** Puts a node:http handler behind the guard. */
   wrap(handler: (req: IncomingMessage, res: ServerResponse) => void): (req: IncomingMessage, res: ServerResponse) => Promise<void>
   /**
-   * Puts a listener of a server's event "upgrade" behind the guard, such as one that opens WebSockets. Node tells nobody else
-   * of an upgrade when there is such a listener: without this, no guard is asked.
+   * Puts a listener of a server's event "upgrade" behind the guard, for example one that opens
+   * WebSockets. If a server has such a listener, Node passes upgrades to it alone: without this
+   * wrapper no guard checks them.
    */
   upgrade(
     handler: (req: IncomingMessage, socket: Duplex, head: Buffer) => void,
@@ -28,28 +30,41 @@ export interface Guard {
 }
 
 /**
- * A middleware (req, res, next) that lets requests with an accepted token through. A bad token gets 401 with the
- * challenge of RFC 6750, two different ones 400, a user who may not come in 403, and a request about whose token nothing
- * could be learnt 503 with Retry-After: never 401, which would log the user out.
+ * Returns a middleware (req, res, next) that lets requests with an accepted token through. All
+ * other requests are refused:
  *
- * A CORS preflight carries no token. It goes through, without a user. What adds CORS headers has to stand before the guard:
- * a browser shows a 401 without them to its page as a network error.
+ * - 401 with the challenge of RFC 6750: no token, or a bad one
+ * - 403: the user is verified, but not allowed
+ * - 400: two different tokens, or one that cannot be read
+ * - 503 with Retry-After: nothing was learnt about the token. It is never 401, which would log the
+ * user out.
+ *
+ * A CORS preflight carries no token. It goes through, without a user. Put the middleware that adds
+ * CORS headers before the guard: a browser shows a 401 without CORS headers to the page as a
+ * network error.
+ *
+ * @example
+ * app.use('/account', guard())
+ * app.get('/account', (req, res) => res.send(`Hello ${userOf(req).id}`))
  */
 export function guard(options?: GuardOptions): Guard
 
-/** A middleware that serves what a resource tells of itself, and hands everything else on. */
+/**
+ * Returns a middleware that serves the metadata of a resource. It passes every other request to
+ * next.
+ */
 export function metadata(resource: Resource): (req: IncomingMessage, res: ServerResponse, next: () => void) => void
 
-/** The answer under which a request was let through; undefined outside a guard, for a preflight, and without a token. */
+/** Returns the daemon's answer for a request that was let through. Undefined outside a guard, for a CORS preflight, and for a request without a token. */
 export function from(req: IncomingMessage): Accepted | undefined
 
-/** The user of a request that was let through. It throws a TypeError where `from` is undefined, since nobody is asking there. */
+/** Returns the user of a request that was let through. Throws a TypeError where `from` returns undefined, because there is no user. */
 export function userOf(req: IncomingMessage): User
 
-/** Finds the token in the Authorization header and in no other place. */
+/** Searches only the Authorization header. Use it as the option token. */
 export const bearer: TokenSearch
 
-/** Finds the token in the cookie of that name and in no other place. About forged requests read Place. */
+/** Returns a search in the cookie with this name, and in no other place. Use it as the option token. Read about request forgery at Place. */
 export function cookie(name: string): TokenSearch
 
 export const DEFAULT_RETRY_AFTER: number

@@ -1,11 +1,11 @@
-/** What the upstreams send: the claims of tokens, and profiles. */
+/** The types of what the upstreams send: claims of tokens, and profiles. */
 
 /** Why a user of Stack Auth is restricted. */
 export interface RestrictedReason {
   readonly type: 'anonymous' | 'email_not_verified' | 'restricted_by_administrator' | (string & {})
 }
 
-/** What a token of Neon Auth on Stack Auth holds. Older servers leave some of it out. */
+/** The claims in a token of Neon Auth on Stack Auth. Older servers leave some of them out. */
 export interface StackClaims {
   readonly sub: string
   readonly project_id?: string
@@ -27,12 +27,12 @@ export interface StackClaims {
   readonly aud: string
   readonly iat?: number
   readonly exp: number
-  /** As branch_id and refresh_token_id were called until September 2025. */
+  /** The names of branch_id and refresh_token_id until September 2025. */
   readonly branchId?: string
   readonly refreshTokenId?: string
 }
 
-/** What a token of Neon Auth on Better Auth holds. */
+/** The claims in a token of Neon Auth on Better Auth. */
 export interface NeonClaims {
   readonly sub: string
   readonly id: string
@@ -104,7 +104,10 @@ export interface StackTeam {
   readonly created_at_millis?: number
 }
 
-/** A profile of Neon Auth on Stack Auth. Older servers and `withhold` leave some of it out. */
+/**
+ * A profile of Neon Auth on Stack Auth. Older servers leave some members out, and `withhold` in the
+ * daemon's configuration removes some.
+ */
 export interface StackProfile {
   readonly id: string
   readonly primary_email?: string | null
@@ -148,7 +151,7 @@ export interface NeonProfile {
   readonly banned?: boolean | null
   readonly banReason?: string | null
   readonly banExpires?: string | null
-  /** With the plugin for anonymous users. */
+  /** Sent with the plugin for anonymous users. */
   readonly isAnonymous?: boolean | null
 }
 

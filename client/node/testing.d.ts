@@ -1,13 +1,13 @@
-/** For tests of what stands behind neonauthd, without a daemon. */
+/** Tests code that uses neonauthd without a daemon. */
 
 import type { Answer, Asker, Code, ProfileOptions, Reason, User, VerifyOptions } from './index.js'
 
-/** A user of whom the test says what it needs. Without a kind it is a normal one. */
+/** A user of a test. Every member but id is optional; the default kind is normal. */
 export interface FakeUser extends Partial<User> {
   readonly id: string
 }
 
-/** One question that a FakeClient was asked. */
+/** One call of verify or profile. */
 export interface Asked {
   readonly method: 'verify' | 'profile'
   readonly token: string
@@ -15,20 +15,30 @@ export interface Asked {
 }
 
 /**
- * A client that answers what the test says, and notes what it is asked. About a token of which the test has said nothing it
- * answers unknown, with an error that says so. A token that no client would ask about is a TypeError.
+ * A client that gives the answers that the test has set, and records its calls. For a token without
+ * an answer it resolves to Unknown with an error that says so. accept, reject and unknown throw a
+ * TypeError for a text that cannot be a token.
+ *
+ * @example
+ * const client = new FakeClient()
+ * client.accept('token-of-ada', { id: 'ada', email: 'ada@example.org' })
+ * client.reject('old-token', 'expired')
+ * const protect = guard({ client })
  */
 export class FakeClient implements Asker {
   /**
-   * Lets the token be this user's. verify answers with claims, and profile with a profile, as Neon Auth on Stack Auth writes
-   * them; `claims` and `profile` are members besides.
+   * Makes the token belong to this user. verify then resolves to claims, and profile to a profile,
+   * as Neon Auth on Stack Auth writes them. `claims` and `profile` add members to them.
    */
   accept(token: string, user: FakeUser, more?: { claims?: Record<string, unknown>; profile?: Record<string, unknown> }): void
-  /** Lets there be proof against the token. Default: bad-signature. */
+  /** Makes the token a bad one. Default reason: bad-signature. */
   reject(token: string, reason?: Reason): void
-  /** Lets nothing be learnt about the token, as in an outage. Default: unavailable; retryAfter is milliseconds. */
+  /**
+   * Makes the answer about the token unknown, as in an outage. Default code: unavailable.
+   * retryAfter is milliseconds.
+   */
   unknown(token: string, code?: Code, retryAfter?: number): void
-  /** What it was asked, in order, malformed tokens included. */
+  /** All calls so far, in order, those with malformed tokens included. */
   readonly asked: readonly Asked[]
   verify(token: string, options?: VerifyOptions): Promise<Answer>
   profile(token: string, options?: ProfileOptions): Promise<Answer>
