@@ -1,7 +1,7 @@
 // Package accesslog writes one JSON line for each request to a file, a Unix
-// socket or the journal, for those who must be able to show who was let in. It
-// never makes a request wait, and never ends a program: lines that cannot be
-// written are counted, and the program's own log says why.
+// socket or the journal, for operators who must be able to show which users were
+// let in. A request never waits for its line. Lines that cannot be written are
+// counted, and the program's own log says why.
 package accesslog
 
 import (
@@ -17,38 +17,39 @@ import (
 	"github.com/neonauthd/neonauthd/internal/nearest"
 )
 
-// MaxWaiting is how many lines wait to be written; further ones are lost.
+// MaxWaiting is how many lines can wait to be written. Further lines are lost.
 const MaxWaiting = 4096
 
-// Journal is the destination that is systemd's journal.
+// Journal is the name of systemd's journal as a destination.
 const Journal = "journal"
 
-// Line is one request. Members that do not apply are left out of what is written.
+// Line is one request. Members that do not apply are not written.
 type Line struct {
 	// Time is when the request was read.
 	Time time.Time `json:"time"`
-	// Caller is who asked; nil where that is not known.
+	// Caller is the process that asked; nil if that is not known.
 	*Caller
-	// Verb is what was asked of the daemon, Dialect how a web server asked.
+	// Verb is the verb of a question to the daemon. Dialect is the form of a web server's
+	// question.
 	Verb    string `json:"verb,omitempty"`
 	Dialect string `json:"dialect,omitempty"`
-	// Level is what was established, or what a web server asked for.
+	// Level is the level of the answer, or the one that a web server asked for.
 	Level   string `json:"level,omitempty"`
 	Project string `json:"project,omitempty"`
-	// Outcome is accepted, rejected or unknown; Reason why it is not accepted; Source
-	// where the evidence is from if it is.
+	// Outcome is accepted, rejected or unknown. Reason says why a token is not accepted.
+	// Source says where the evidence for an accepted token comes from.
 	Outcome string `json:"outcome"`
 	Reason  string `json:"reason,omitempty"`
 	Source  string `json:"source,omitempty"`
-	// Subject is the id of whom the token is of. What is written is Key.Subject of it.
+	// Subject is the user's id. Not the id is written, but its hash; see Key.Subject.
 	Subject string `json:"subject,omitempty"`
-	// Status is that of HTTP.
+	// Status is the HTTP status.
 	Status int `json:"status,omitempty"`
 	// Duration is the time from the request to its answer.
 	Duration Seconds `json:"duration"`
 }
 
-// Caller is a process on this host, as the kernel told when it connected.
+// Caller is a process on this host. The kernel has given its data when it connected.
 type Caller struct {
 	UID uint32 `json:"uid"`
 	PID int32  `json:"pid"`
@@ -76,16 +77,16 @@ func Check(destination string) error {
 	return errors.New(`has to be "journal", "file:/PATH" or "unix:/PATH"` + nearest.Question(destination, []string{Journal}, `"`, `"`))
 }
 
-// Options are what a Log is made of.
+// Options are the options of New.
 type Options struct {
-	// Destination is where lines go, as Check has it; "" is nowhere.
+	// Destination is where lines go, in the form that Check reads; "": nowhere.
 	Destination string
-	// Key makes hashes of the ids of users.
+	// Key is the key for hashes of users' ids.
 	Key Key
-	// Program is what the journal knows the lines by.
+	// Program is the name of the program in the journal.
 	Program string
-	// Logger hears that lines cannot be written, and that they can be again. Its handler
-	// is a program.Rare, or it hears of it often.
+	// Logger gets a line when lines cannot be written, and when they can be written again.
+	// Use a program.Rare as its handler, because this can happen often.
 	Logger *slog.Logger
 }
 
@@ -98,8 +99,8 @@ type Log struct {
 	written, lost atomic.Uint64
 }
 
-// New returns a Log, nil for no destination. It opens nothing: Run does. A file that
-// others could put another in the place of is refused, with folders.ErrUnsafe.
+// New returns a Log; nil if there is no destination. New does not open the destination;
+// Run does. New refuses a file that other users could replace, with folders.ErrUnsafe.
 func New(o Options) (*Log, error) {
 	if err := Check(o.Destination); o.Destination == "" || err != nil {
 		return nil, err
@@ -110,7 +111,7 @@ func New(o Options) (*Log, error) {
 	return &Log{Options: o, journal: journalSocket, lines: make(chan Line, MaxWaiting), reopen: make(chan struct{}, 1)}, nil
 }
 
-// Write has a line written, soon. It does not wait, and allocates nothing.
+// Write queues a line. It does not wait and does not allocate.
 func (l *Log) Write(line Line) {
 	if l == nil {
 		return
@@ -122,7 +123,7 @@ func (l *Log) Write(line Line) {
 	}
 }
 
-// Written is how many lines were written.
+// Written returns how many lines were written.
 func (l *Log) Written() uint64 {
 	if l == nil {
 		return 0
@@ -130,7 +131,7 @@ func (l *Log) Written() uint64 {
 	return l.written.Load()
 }
 
-// Lost is how many lines could not be written, or would have made a request wait.
+// Lost returns how many lines could not be written, or would have made a request wait.
 func (l *Log) Lost() uint64 {
 	if l == nil {
 		return 0
@@ -138,7 +139,8 @@ func (l *Log) Lost() uint64 {
 	return l.lost.Load()
 }
 
-// Unsafe is why the destination would be refused now, as New does it; nil if it is not.
+// Unsafe returns the error with which New would refuse the destination now; nil if New
+// would take it.
 func (l *Log) Unsafe() error {
 	if l == nil {
 		return nil
@@ -146,14 +148,15 @@ func (l *Log) Unsafe() error {
 	return refusal(l.Destination, os.Geteuid())
 }
 
-// Reopen opens the destination anew before the next line: what rotates files
-// asks for it. A file that cannot be opened anew stays open, and the logger hears why.
+// Reopen has the destination opened again before the next line, after log rotation for
+// example. If a file cannot be opened again, the old one stays open, and the logger gets
+// the reason.
 func (l *Log) Reopen() {
 	if l == nil {
 		return
 	}
 	select {
 	case l.reopen <- struct{}{}:
-	default: // asked for already
+	default: // it is requested already
 	}
 }

@@ -17,8 +17,8 @@ import (
 // journalSocket takes messages in the journal's own form.
 const journalSocket = "/run/systemd/journal/socket"
 
-// Inspect says what keeps a destination from being written to, as far as can be told
-// without writing: there has to be a folder for a file, and a socket. For more, see Unsafe.
+// Inspect returns an error if a destination cannot be written to, as far as this can be
+// known without writing: the folder of a file, or a socket, has to exist. See also Unsafe.
 func Inspect(to string) error {
 	kind, path, _ := strings.Cut(to, ":")
 	if kind == "file" {
@@ -31,13 +31,13 @@ func Inspect(to string) error {
 	return err
 }
 
-// destination is where lines are written, several at once.
+// destination is an open destination. One Write can have several lines.
 type destination interface {
 	io.WriteCloser
-	SetWriteDeadline(time.Time) error // fails where a write cannot be bounded, as to a file on a disk
+	SetWriteDeadline(time.Time) error // fails for files on a disk, which know no deadlines
 }
 
-// connect opens the destination, by an instant.
+// connect opens the destination. by is its deadline.
 func (l *Log) connect(by time.Time) (destination, error) {
 	ctx, cancel := context.WithDeadline(context.Background(), by)
 	defer cancel()
@@ -54,13 +54,14 @@ func (l *Log) connect(by time.Time) (destination, error) {
 	return &journaled{nc, "PRIORITY=6\nNEONAUTH_ACCESS=1\nSYSLOG_IDENTIFIER=" + l.Program + "\nMESSAGE="}, err
 }
 
-// journaled writes each line as a message (systemd's "Native Journal Protocol").
+// journaled writes each line as a message to the journal (systemd's "Native Journal
+// Protocol").
 type journaled struct {
 	net.Conn
 	head string
 }
 
-// Write writes the lines of text, and returns how many bytes the journal has.
+// Write writes the lines of text, and returns how many bytes the journal has taken.
 func (j *journaled) Write(text []byte) (n int, err error) {
 	for line := range bytes.Lines(text) {
 		if _, err := fmt.Fprint(j.Conn, j.head, string(line)); err != nil {

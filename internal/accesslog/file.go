@@ -12,14 +12,13 @@ import (
 	"github.com/neonauthd/neonauthd/internal/folders"
 )
 
-// fileMode is that of a log file which is made here, whatever the umask: the group
-// may read it.
+// fileMode is the mode of a new log file, whatever the umask is. The group may read it.
 const fileMode = 0o640
 
-// openFile opens a file to append to for the user uid, and makes it if it is not there.
-// Who writes a log as root must not be led to another file: the folder has to be one
-// that nobody else can change, and a link is not followed. What is no ordinary file, such
-// as a pipe, is written to as it is.
+// openFile opens a file of the user uid to append to, and creates it if it does not exist.
+// Nobody may lead a program that runs as root to another file. So only root and uid may be
+// able to change the folder, and openFile does not follow a link. It takes a pipe or
+// another special file as it is.
 func openFile(path string, uid int) (*os.File, error) {
 	const flags = os.O_WRONLY | os.O_APPEND | syscall.O_NONBLOCK // a pipe without a reader must not hold up anybody
 	if isInherited(path) {
@@ -53,8 +52,9 @@ func openFile(path string, uid int) (*os.File, error) {
 	return file, nil
 }
 
-// Unsafe is why a destination is refused, by this process or, if root asks, by one of the
-// user whom the folder belongs to; nil if it is not. It changes nothing.
+// Unsafe returns the error with which this process would refuse a destination; nil if it
+// would not. For root it judges as for a process of the user who owns the folder. It
+// changes nothing.
 func Unsafe(destination string) error {
 	path, _ := strings.CutPrefix(destination, "file:")
 	return refusal(destination, folders.UserOf(filepath.Dir(filepath.Clean(path))))
@@ -68,10 +68,10 @@ func refusal(destination string, uid int) error {
 	if err := inspectFile(path, uid); errors.Is(err, folders.ErrUnsafe) {
 		return fmt.Errorf("access_log: %w", err)
 	}
-	return nil // what is not there yet may come
+	return nil // it can be created later
 }
 
-// inspectFile says why openFile would refuse a path, and changes nothing.
+// inspectFile returns the error with which openFile would refuse a path. It changes nothing.
 func inspectFile(path string, uid int) error {
 	if isInherited(path) {
 		return nil
@@ -92,13 +92,14 @@ func inspectFile(path string, uid int) error {
 	return checkFile(path, info, uid)
 }
 
-// isInherited reports whether a path names what this process was started with, which
-// whoever started it has opened. The path is a link then.
+// isInherited reports whether a path names a file descriptor that this process was started
+// with. Such a path is a link.
 func isInherited(path string) bool {
 	return path == "/dev/stdout" || path == "/dev/stderr" || strings.HasPrefix(path, "/dev/fd/") || strings.HasPrefix(path, "/proc/self/fd/")
 }
 
-// place is where a path leads to, in a folder that others cannot change.
+// place returns the path with its folder resolved. It refuses a folder that others can
+// change.
 func place(path string, uid int) (string, error) {
 	path = filepath.Clean(path)
 	dir, err := folders.Check(filepath.Dir(path), uid)
@@ -109,7 +110,7 @@ func errLink(path string) error {
 	return fmt.Errorf("%w: %s is a symbolic link, which is not followed; name the file that it leads to", folders.ErrUnsafe, path)
 }
 
-// checkFile refuses what others could have put in the file's place.
+// checkFile refuses a file that other users could have put there.
 func checkFile(path string, info fs.FileInfo, uid int) error {
 	if info.Mode().IsRegular() {
 		return folders.CheckFile(path, info, uid)

@@ -15,8 +15,8 @@ import (
 	"syscall"
 )
 
-// KeyCredential is the systemd credential that holds the key, where several
-// programs or hosts are to have one hash for a user.
+// KeyCredential is the name of the systemd credential with the key. With it several
+// programs or hosts have the same hash for a user.
 const KeyCredential = "access-log-key"
 
 // Bounds of a key, in bytes.
@@ -27,16 +27,16 @@ const (
 	subjectBytes = 16 // of a hash
 )
 
-// Key is the secret by which a user's id becomes a hash. Ids can be guessed where
-// they are numbers or mail addresses: without the key, a guess cannot be tried.
+// Key is the secret key for hashes of users' ids. Ids that are numbers or mail addresses
+// can be guessed. Without the key nobody can check a guess.
 type Key []byte
 
-// NewKey returns a key that nobody has, as visible text.
+// NewKey returns a new random key, in visible characters.
 func NewKey() Key { return Key(rand.Text()) }
 
-// Subject is what stands for a user: half of the HMAC-SHA-256 of the id, in hex; ""
-// for nobody. Lines of one user can be brought together, and whoever has the key
-// finds the lines of an id.
+// Subject returns the hash of a user's id: half of its HMAC-SHA-256, in hex; "" for the
+// empty id. It is the same in all lines of a user. With the key an operator finds the
+// lines of an id.
 func (k Key) Subject(id string) string {
 	if id == "" {
 		return ""
@@ -46,8 +46,8 @@ func (k Key) Subject(id string) string {
 	return hex.EncodeToString(mac.Sum(nil)[:subjectBytes])
 }
 
-// CredentialKey reads the key from KeyCredential in the folder of delivered
-// credentials (systemd.exec(5)). It is nil if there is none.
+// CredentialKey reads the key from the credential KeyCredential (systemd.exec(5)). It
+// returns nil if there is no such credential.
 func CredentialKey() (Key, error) {
 	dir := os.Getenv("CREDENTIALS_DIRECTORY")
 	if dir == "" {
@@ -68,7 +68,7 @@ func CredentialKey() (Key, error) {
 	return key, nil
 }
 
-// ReadKey reads a key: all that is there, without the line end.
+// ReadKey reads a key up to the end of r, without the end of the line.
 func ReadKey(r io.Reader) (Key, error) {
 	text, err := io.ReadAll(io.LimitReader(r, MaxKey+2))
 	if err != nil {

@@ -20,21 +20,22 @@ const (
 	complaintInterval = 10 * time.Second
 )
 
-// writer is the writing half of a Log, of Run alone.
+// writer is the part of a Log that only Run uses.
 type writer struct {
 	*Log
 	out     destination // nil: has to be opened
-	old     bool        // out is a file that was to be opened anew, and could not be
+	old     bool        // out is a file that could not be opened again
 	torn    bool        // the last write ended within a line
 	text    bytes.Buffer
 	count   int       // of lines in text
-	end     time.Time // by when everything has to be written; zero: not yet known
+	end     time.Time // deadline for everything that is left; zero: ctx has not ended
 	failing bool
-	lostAt  uint64 // lines lost when it began to fail
-	toldOf  uint64 // lines lost of which the operator knows
+	lostAt  uint64 // number of lost lines when writing began to fail
+	toldOf  uint64 // number of lost lines that were logged
 }
 
-// Run opens the destination, writes lines until ctx ends, and then those that wait.
+// Run opens the destination and writes lines until ctx ends. Then it writes the lines that
+// still wait, and returns.
 func (l *Log) Run(ctx context.Context) {
 	if l == nil {
 		return
@@ -80,7 +81,7 @@ func (w *writer) write(line Line) {
 func (w *writer) gather(line Line) {
 	line.Time, line.Subject = line.Time.UTC(), w.Key.Subject(line.Subject)
 	text, err := json.Marshal(line)
-	if err != nil { // a fault of ours
+	if err != nil { // a bug
 		w.lost.Add(1)
 		return
 	}
@@ -89,10 +90,10 @@ func (w *writer) gather(line Line) {
 	w.count++
 }
 
-// put writes what was gathered, over a new connection if the last one has failed.
+// put writes the gathered lines, over a new connection if the last one has failed.
 func (w *writer) put() {
 	select {
-	case <-w.reopen: // before the lines of those who ask from now on
+	case <-w.reopen: // before the lines that come from now on
 		w.renew()
 	default:
 		if w.old {
@@ -124,13 +125,13 @@ func (w *writer) put() {
 	w.count = 0
 }
 
-// send writes text, and returns how much of it was taken.
+// send writes text, and returns how many bytes of it were written.
 func (w *writer) send(text []byte) (n int, err error) {
 	if len(text) == 0 {
 		return 0, nil
 	}
 	_ = w.out.SetWriteDeadline(w.limit())
-	if w.torn { // what comes next is a line of its own, in a file
+	if w.torn { // the next text has to begin a new line
 		if _, err := w.out.Write([]byte{'\n'}); err != nil {
 			return 0, err
 		}
@@ -145,7 +146,7 @@ func (w *writer) done(lines int) {
 	w.count -= lines
 }
 
-// limit is the instant by which a step has to be over.
+// limit returns the deadline of a step.
 func (w *writer) limit() time.Time {
 	at := time.Now().Add(writeLimit)
 	if !w.end.IsZero() && at.After(w.end) {
@@ -154,8 +155,8 @@ func (w *writer) limit() time.Time {
 	return at
 }
 
-// renew has the destination opened anew. A file stays open if that fails: its lines are
-// where the operator has moved it, and not lost.
+// renew opens the destination again. If this fails, a file stays open: its lines go to where
+// the operator has moved it, and are not lost.
 func (w *writer) renew() {
 	if _, file := w.out.(*os.File); !file {
 		w.close()
@@ -192,8 +193,8 @@ func (w *writer) close() {
 	}
 }
 
-// tell tells the operator when lines begin to be lost, from time to time meanwhile,
-// and when they are written again.
+// tell logs when lines begin to be lost, repeats this from time to time, and logs when
+// lines are written again.
 func (w *writer) tell(failed error) {
 	switch {
 	case failed != nil:

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// prefixes are how keys and codes begin that have a prefix of their own.
+// prefixes returns the known prefixes of keys and codes.
 func prefixes() []struct {
 	prefix, is string
 	secret     bool
@@ -28,12 +28,12 @@ func prefixes() []struct {
 	}
 }
 
-// envelopes are how the SDK's getAuthorizationHeader begins what it packs both
-// tokens into.
+// envelopes returns the prefixes of the value that the SDK's getAuthorizationHeader packs
+// both tokens into.
 func envelopes() []string { return []string{"stackauth_", "hexclave_"} }
 
-// Resembles reports whether text looks like a token or a key itself, or like a
-// header with one, and is no name for a file.
+// Resembles reports whether text looks like a token, a key, or a header with one, and so
+// cannot be the name of a file.
 func Resembles(text string) bool {
 	for _, k := range prefixes() {
 		if k.secret && strings.HasPrefix(text, k.prefix) {
@@ -48,7 +48,7 @@ func Resembles(text string) bool {
 	return isAPIKey(text) || sessionForm().MatchString(text)
 }
 
-// apiKeyMark stands in every API key of Stack Auth, so that scanners find it.
+// apiKeyMark is part of every API key of Stack Auth, so that scanners find such keys.
 const apiKeyMark = "574ck4u7h"
 
 // known finds keys by their form.
@@ -76,14 +76,14 @@ func known(text string) Finding {
 	return Finding{}
 }
 
-// isAPIKey reports whether text has the form of an API key of Stack Auth. Its
-// checksum is not looked at.
+// isAPIKey reports whether text has the form of an API key of Stack Auth. It does not check
+// the checksum.
 func isAPIKey(text string) bool {
 	const length = 102
 	return len(text) == length && (strings.HasPrefix(text, "sk_") || strings.HasPrefix(text, "pk_")) && strings.Contains(text, apiKeyMark)
 }
 
-// variable finds what a shell or a program put in where there was no token.
+// variable finds texts that a shell or a program gives for a missing token.
 func variable(text string) Finding {
 	switch strings.ToLower(text) {
 	case "undefined", "null", "none", "nil", "nan", "true", "false", "[object object]":
@@ -120,7 +120,7 @@ func place(text string) Finding {
 	return Finding{}
 }
 
-// cookieKind says which of the known cookies a name is, "" for none.
+// cookieKind returns the kind of the cookie with this name; "" if it is not known.
 func cookieKind(name string) string {
 	switch {
 	case name == "stack-access", name == "hexclave-access":

@@ -1,7 +1,7 @@
-// Package credential tells what a text is that somebody gave where an access
-// token belongs: a header with the token in it, a key, a file's name, half a
-// token. What it says is in words of its own and in numbers. It never repeats any
-// of the text, which may be somebody's session or an operator's key.
+// Package credential recognises texts that people give in place of an access token:
+// a header with the token in it, a key, the name of a file, half a token. It
+// describes such a text in fixed words and numbers. It never repeats any part of the
+// text, which may be a user's session or an operator's key.
 package credential
 
 import (
@@ -9,29 +9,29 @@ import (
 	"strings"
 )
 
-// Finding says what a text is that is no access token, or none that is whole.
+// Finding says what a text is that is not an access token, or not a complete one.
 type Finding struct {
 	// Is says what it is: "it begins with Bearer", "it has 2 lines".
 	Is string
 	// Next says what to do about it.
 	Next string
-	// Never tells that no daemon accepts it, however it is configured. It need not
-	// be asked, and a secret in the text goes no further.
+	// Never says that no daemon accepts the text, whatever its configuration is. So
+	// nobody has to ask, and a secret in the text stays here.
 	Never bool
 }
 
-// Trim takes off what a shell or an editor adds to a token: blanks and line ends
-// around it, and a byte order mark before it.
+// Trim removes what a shell or an editor adds to a token: blanks and line ends around it,
+// and a byte order mark before it.
 func Trim(text []byte) string {
 	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))
 	return string(bytes.Trim(text, " \t\r\n\v\f"))
 }
 
-// maxWrappers bounds how many things around a token are told.
+// maxWrappers is how many wrappers around a token Look removes at most.
 const maxWrappers = 4
 
-// Look tells what text is, which Trim has trimmed. It finds nothing in what has the
-// form of an access token, and in what it does not know.
+// Look says what text is. The caller has to Trim it. Look finds nothing in a text that has
+// the form of an access token, and nothing in an unknown text.
 func Look(text string) (f Finding, found bool) {
 	var around []string
 	for range maxWrappers {
@@ -59,7 +59,7 @@ func Look(text string) (f Finding, found bool) {
 	return f, true
 }
 
-// look is Look for a text with nothing around it.
+// look is Look for a text without wrappers.
 func look(text string) (Finding, bool) {
 	for _, one := range []func(string) Finding{
 		encoded, variable, document, known, place, lines, words, cookies, session, segments, packed, opaque,
@@ -71,7 +71,7 @@ func look(text string) (Finding, bool) {
 	return Finding{}, false
 }
 
-// What to do, where several findings say the same.
+// Advice that several findings share.
 const (
 	wanted   = "give the user's access token, alone: accessToken of the SDK's getAuthJson(), three segments with dots between"
 	replace  = "have it replaced if it was shown; an access token is wanted here: accessToken of the SDK's getAuthJson()"

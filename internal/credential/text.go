@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// encoded finds what cannot be text of ASCII.
+// encoded finds texts that are not ASCII.
 func encoded(text string) Finding {
 	switch {
 	case strings.HasPrefix(text, "\xff\xfe"), strings.HasPrefix(text, "\xfe\xff"), strings.Count(text, "\x00") > len(text)/3:
@@ -49,7 +49,7 @@ func document(text string) Finding {
 	return Finding{}
 }
 
-// object tells what a JSON object is by its members.
+// object recognises a JSON object by its members.
 func object(text string) Finding {
 	var members map[string]json.RawMessage
 	if json.Unmarshal([]byte(text), &members) != nil {
@@ -71,7 +71,7 @@ func object(text string) Finding {
 	return Finding{"it is a JSON object", wanted, true}
 }
 
-// lines finds several lines: two tokens, or one that was broken.
+// lines finds several lines: two tokens, or one token that was broken into lines.
 func lines(text string) Finding {
 	if !strings.ContainsAny(text, "\r\n") {
 		return Finding{}

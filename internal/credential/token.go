@@ -13,8 +13,8 @@ import (
 
 const sessionNext = "only the upstream of a project of preset \"neon\" can judge it: neonauthctl profile --project NAME"
 
-// sessionForm is that of a session credential of Better Auth, as it is or
-// percent-encoded: a token, a dot, and a HMAC in padded base64.
+// sessionForm matches a session credential of Better Auth, plain or percent-encoded: a
+// token, a dot, and an HMAC in padded base64.
 func sessionForm() *regexp.Regexp {
 	return regexp.MustCompile(`^[A-Za-z0-9_-]+\.[A-Za-z0-9+/%]{43,}(=|%3[Dd])$`)
 }
@@ -27,11 +27,11 @@ func session(text string) Finding {
 	return Finding{"it is a session credential of Better Auth, not an access token", sessionNext, false}
 }
 
-// segments looks at what has the form of a JWT, or of a part of one.
+// segments looks at a text that has the form of a JWT, or of a part of one.
 func segments(text string) Finding {
 	parts := strings.Split(text, ".")
 	switch {
-	case len(parts) == 1 && strings.HasSuffix(text, "="): // what is encoded whole
+	case len(parts) == 1 && strings.HasSuffix(text, "="): // the whole text is encoded
 		return Finding{}
 	case len(parts) != 3 && !strings.HasPrefix(text, "eyJ"):
 		return Finding{}
@@ -101,7 +101,7 @@ func signature(alg string, length int) Finding {
 	return Finding{}
 }
 
-// kindOfToken finds tokens that are for something else than asking with them.
+// kindOfToken finds tokens of other kinds, such as ID tokens.
 func kindOfToken(typ string, claims map[string]json.RawMessage) Finding {
 	const give = "give the access token of the same sign-in"
 	switch strings.TrimPrefix(strings.ToLower(typ), "application/") {
@@ -151,7 +151,7 @@ func packed(text string) Finding {
 	return Finding{}
 }
 
-// opaque finds what has no dot: nothing in it can be read, its form is all there is.
+// opaque looks at a text without dots. Its contents cannot be read, so only its form counts.
 func opaque(text string) Finding {
 	if strings.Contains(text, ".") || text == "" {
 		return Finding{}
@@ -172,7 +172,7 @@ func opaque(text string) Finding {
 	return Finding{fmt.Sprintf("it is %d characters without a dot, and a token has three segments with dots between", len(text)), wanted, false}
 }
 
-// members are those of the JSON object that a segment is; nil if it is none.
+// members returns the members of the JSON object in a segment; nil if there is none.
 func members(segment string) map[string]json.RawMessage {
 	text, err := base64.RawURLEncoding.DecodeString(segment)
 	var object map[string]json.RawMessage
@@ -182,7 +182,7 @@ func members(segment string) map[string]json.RawMessage {
 	return object
 }
 
-// word is a JSON string; "" for every other value.
+// word returns the text of a JSON string; "" for any other value.
 func word(value json.RawMessage) string {
 	var s string
 	if json.Unmarshal(value, &s) != nil {

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// wrapper tells what stands around a token, and what is inside of it. Without a
-// finding there is nothing around it.
+// wrapper finds a wrapper around a token, and returns the text within it. The finding is
+// empty if there is no wrapper.
 func wrapper(text string) (f Finding, inner string) {
 	for _, one := range []func(string) (Finding, string){quotes, header, scheme, assignment} {
 		if f, inner = one(text); f.Is != "" {
@@ -31,7 +31,7 @@ func quotes(text string) (Finding, string) {
 	return Finding{Is: "it is in quotes", Next: "leave the quotes out (jq -r writes none)"}, inner
 }
 
-// header finds a header of HTTP that a token can be in.
+// header finds an HTTP header that can have a token.
 func header(text string) (Finding, string) {
 	name, value, found := strings.Cut(text, ":")
 	if !found {
@@ -59,8 +59,8 @@ func scheme(text string) (Finding, string) {
 	return Finding{}, text
 }
 
-// assignment finds a token behind the name of a variable or a parameter, as a file
-// of settings and the end of a URL have it. Cookies are not among them.
+// assignment finds a token after the name of a variable or a parameter, as in a settings
+// file or a URL. It does not look at cookies.
 func assignment(text string) (Finding, string) {
 	name, value, found := strings.Cut(strings.TrimPrefix(text, "export "), "=")
 	if !found || name == "" || strings.Trim(value, "=") == "" || len(name) > maxName || cookieKind(name) != "" {

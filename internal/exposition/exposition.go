@@ -10,7 +10,7 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 )
 
-// ContentType is that of a page.
+// ContentType is the content type of a page.
 const ContentType = "text/plain; version=0.0.4; charset=utf-8"
 
 // The types of metrics, as the format names them.
@@ -21,8 +21,8 @@ const (
 )
 
 // Page is a page of metrics. Labels must come from closed lists and the
-// configuration: what callers say would make their number boundless. Its zero
-// value is an empty page. It is not safe for concurrent use.
+// configuration: with values from callers their number would have no bound. The
+// zero value is an empty page. A Page is not safe for concurrent use.
 type Page struct{ bytes.Buffer }
 
 // Family begins a metric: its samples follow.
@@ -57,8 +57,8 @@ func (p *Page) Single(name, kind, help string, value float64) {
 	p.Sample(name, value)
 }
 
-// Process adds what the library knows of the process and of Go, as far as an
-// operator looks at it.
+// Process adds the library's metrics of the process and of Go that are useful to an
+// operator.
 func (p *Page) Process() {
 	wanted := [][3]string{
 		{"process_cpu_seconds_total", Counter, "CPU time used."},

@@ -8,8 +8,8 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 )
 
-// Families are the metrics of a program, in the order in which they were made. All are
-// made before the first is read. The zero value has none.
+// Families are the metrics of a program, in the order in which they were made. Make all of
+// them before the first Write. The zero value has none.
 type Families struct{ all []*Family }
 
 // Family is a metric with its samples. The name of each sample has to begin with Name.
@@ -31,7 +31,7 @@ func (f *Families) Counter(name, help string) *metrics.Counter {
 	return f.Family(name, Counter, help).NewCounter(name)
 }
 
-// Gauge makes a metric that has one sample, which value tells whenever it is read.
+// Gauge makes a metric that has one sample. value returns it for each page.
 func (f *Families) Gauge(name, help string, value func() float64) {
 	f.Family(name, Gauge, help).NewGauge(name, value)
 }
@@ -41,14 +41,14 @@ func (f *Families) Histogram(name, help string, bounds []float64) *metrics.Prome
 	return f.Family(name, Histogram, help).NewPrometheusHistogramExt(name, bounds)
 }
 
-// Build makes the metric that tells what is running.
+// Build makes the metric with the version of the program.
 func (f *Families) Build(name, version string) {
 	build := f.Family(name, Gauge, "Always 1; the labels tell what is running.")
 	build.NewGauge(fmt.Sprintf("%s{version=%q,goversion=%q}", name, version, runtime.Version()), func() float64 { return 1 })
 }
 
-// Write writes a page of all of them, and of what is known of the process. Safe for
-// concurrent use.
+// Write writes a page with all metrics and those of the process. It is safe for concurrent
+// use.
 func (f *Families) Write(w io.Writer) {
 	var p Page
 	for _, one := range f.all {

@@ -1,6 +1,5 @@
-// Package folders tells whether a folder is safe to keep files in: whether
-// nobody but its user and root can change what is in it, or put another in its
-// place.
+// Package folders checks whether a folder is a safe place for files: only its
+// user and root may be able to change its contents or to replace it.
 package folders
 
 import (
@@ -13,38 +12,37 @@ import (
 	"syscall"
 )
 
-// maxLinks is how many symbolic links a path may lead over, as in the kernel
+// maxLinks is the largest number of symbolic links in a path, as in the kernel
 // (path_resolution(7)).
 const maxLinks = 40
 
-// ErrUnsafe says that others could change what is in a folder, or replace it.
+// ErrUnsafe means that other users could change the contents of a folder, or replace it.
 var ErrUnsafe = errors.New("not safe")
 
-// Check follows the path of the folder dir, which must exist, and returns where
-// it leads to. It refuses, with an error that wraps ErrUnsafe and says what to
-// do:
+// Check follows the path of the folder dir, which must exist, and returns the
+// path without symbolic links. It refuses the following, with an error that
+// wraps ErrUnsafe and says what to do:
 //
-//   - a folder on the way, or a symbolic link, of a user who is neither root nor
-//     uid;
-//   - a folder on the way that everybody may write to, unless it is sticky, as
-//     /tmp is. Groups are trusted there: they are how people share their folders;
+//   - a parent folder or a symbolic link that belongs to another user than root
+//     or uid;
+//   - a parent folder that everybody may write to, unless it is sticky, as /tmp
+//     is. Groups are trusted here, because people share folders by groups;
 //   - dir itself, if its group or everybody may write to it, sticky or not.
 //
-// Other errors say that the path cannot be followed.
+// Other errors mean that the path cannot be followed.
 func Check(dir string, uid int) (resolved string, err error) {
 	return follow(dir, walk{uid: uid})
 }
 
-// CheckForSocket is Check of a folder in which nothing is kept but sockets: it
-// may be one that everybody may write to, if it is sticky. Nobody else can
-// replace a socket there, and whoever makes it finds out whether something is in
-// its place.
+// CheckForSocket is Check for a folder with sockets only. Everybody may write to
+// it if it is sticky: other users cannot replace a socket there, and a program
+// that makes a socket notices if something has its name.
 func CheckForSocket(dir string, uid int) (resolved string, err error) {
 	return follow(dir, walk{uid: uid, sticky: true})
 }
 
-// CheckWay is Check of the way to dir alone: dir itself may be anybody's. It is for who
-// gives the folder to somebody, and must not be led to another one.
+// CheckWay is Check for the parent folders of dir only; dir itself can belong to anybody.
+// It is for programs that give the folder to another user.
 func CheckWay(dir string, uid int) (resolved string, err error) {
 	return follow(dir, walk{uid: uid, way: true})
 }
@@ -66,13 +64,13 @@ func follow(dir string, w walk) (resolved string, err error) {
 	return w.at, nil
 }
 
-// walk is a path that is being followed.
+// walk follows a path.
 type walk struct {
 	uid    int
 	sticky bool     // makes the last folder safe
 	way    bool     // the last folder need not be safe
-	at     string   // has been followed and is safe
-	rest   []string // has not
+	at     string   // the part that was followed and is safe
+	rest   []string // the names that are left
 	links  int
 }
 
@@ -81,7 +79,7 @@ func (w *walk) step() error {
 	name := w.rest[0]
 	if name == ".." {
 		w.at, w.rest = filepath.Dir(w.at), w.rest[1:]
-		return w.look(w.at, len(w.rest) == 0) // it may have been no more than on the way
+		return w.look(w.at, len(w.rest) == 0) // so far it may have been a parent only
 	}
 	next := filepath.Join(w.at, name)
 	info, err := os.Lstat(next)
@@ -106,13 +104,13 @@ func (w *walk) step() error {
 		w.at = "/"
 	}
 	w.rest = append(split(target), w.rest[1:]...)
-	if len(w.rest) == 0 { // a link to where it stands
+	if len(w.rest) == 0 { // the link leads to its own folder
 		return w.look(w.at, true)
 	}
 	return nil
 }
 
-// split returns the names of a path, those that mean something.
+// split returns the names of a path, without "" and ".".
 func split(path string) []string {
 	var names []string
 	for name := range strings.SplitSeq(path, "/") {
@@ -131,8 +129,7 @@ func (w *walk) look(dir string, last bool) error {
 	return w.judge(dir, info, last)
 }
 
-// judge refuses a folder that is not safe. last tells that it is the one where
-// the files are.
+// judge refuses a folder that is not safe. last says that it is the folder with the files.
 func (w *walk) judge(dir string, info fs.FileInfo, last bool) error {
 	if !info.IsDir() {
 		return fmt.Errorf("%s is not a folder", dir)
@@ -159,8 +156,7 @@ func (w *walk) owned(path string, info fs.FileInfo) error {
 	return nil
 }
 
-// Owner is the user whom a file belongs to; not known where the system does not
-// tell.
+// Owner returns the owner of a file. known is false if the system does not say.
 func Owner(info fs.FileInfo) (uid int, known bool) {
 	stat, known := info.Sys().(*syscall.Stat_t)
 	if !known {

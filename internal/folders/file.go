@@ -6,9 +6,9 @@ import (
 	"os"
 )
 
-// CheckFile refuses a file that another user than root or uid has made, that others may
-// write to, or that is no ordinary one. In a folder that Check takes, what passes was
-// written by root or uid alone. path is for the words of the error.
+// CheckFile refuses a file that belongs to another user than root or uid, that other users
+// may write to, or that is not an ordinary file. In a folder that Check accepts, only root
+// or uid can have written a file that CheckFile accepts. path is for the error text.
 func CheckFile(path string, info fs.FileInfo, uid int) error {
 	switch {
 	case !info.Mode().IsRegular():
@@ -21,7 +21,7 @@ func CheckFile(path string, info fs.FileInfo, uid int) error {
 	return nil
 }
 
-// CheckOwner refuses what is of another user than root or uid, whatever it is.
+// CheckOwner refuses a file of any type that belongs to another user than root or uid.
 func CheckOwner(path string, info fs.FileInfo, uid int) error {
 	if owner, known := Owner(info); known && owner != 0 && owner != uid {
 		return fmt.Errorf("%w: %s belongs to another user (%d)", ErrUnsafe, path, owner)
@@ -29,8 +29,8 @@ func CheckOwner(path string, info fs.FileInfo, uid int) error {
 	return nil
 }
 
-// UserOf is the user for whom a folder is judged before the program runs that is to use
-// it: the user of this process or, for root, who asks for others, the folder's owner.
+// UserOf returns the user for whom a folder is checked before the program runs that will
+// use it: the user of this process, or the owner of the folder if this process is root.
 func UserOf(dir string) int {
 	uid := os.Geteuid()
 	if info, err := os.Stat(dir); err == nil && uid == 0 {

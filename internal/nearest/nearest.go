@@ -1,4 +1,4 @@
-// Package nearest finds which word somebody meant that mistyped one.
+// Package nearest finds the word that a mistyped word was meant to be.
 package nearest
 
 import (
@@ -13,10 +13,9 @@ const (
 	minPrefix   = 3  // bytes of a word that was not typed to its end
 )
 
-// Of returns the words that typed can be meant to be, in the order of words: those
-// with the fewest letters added, left out, replaced or swapped, or else those that
-// begin as it does. Case, "-" and "_" do not count. It returns none for a word that
-// is far from all of them.
+// Of returns the words that typed can be meant to be, in the order of words. These are the
+// words with the fewest edits: letters added, left out, replaced or swapped. If there are
+// none, these are the words that begin with typed. Case, "-" and "_" do not count.
 func Of(typed string, words []string) []string {
 	if typed == "" || len(typed) > maxWord {
 		return nil
@@ -48,9 +47,9 @@ func Of(typed string, words []string) []string {
 	return near
 }
 
-// Question asks for the words that typed can be meant to be, each between before
-// and after: "; did you mean --json?". It is "" if there are none. Nothing of typed
-// is in it.
+// Question returns a question such as "; did you mean --json?", with the words that typed
+// can be meant to be, each between before and after. It returns "" if there are none. The
+// question has no part of typed.
 func Question(typed string, words []string, before, after string) string {
 	near := Of(typed, words)
 	if len(near) == 0 {
@@ -62,7 +61,7 @@ func Question(typed string, words []string, before, after string) string {
 	return "; did you mean " + strings.Join(near, " or ") + "?"
 }
 
-// plain leaves out what people mix up without a thought.
+// plain removes the differences that do not count: case, "-", "_" and blanks.
 func plain(word string) string {
 	return strings.NewReplacer("-", "", "_", "", " ", "").Replace(strings.ToLower(word))
 }

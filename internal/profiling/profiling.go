@@ -1,6 +1,6 @@
-// Package profiling serves profiles of the running program to whoever operates it:
-// where its time and its memory go. It serves less than net/http/pprof does. What it
-// serves has names of functions and numbers, and nothing of what the memory holds.
+// Package profiling serves profiles of the running program to its operator: where its time
+// and its memory go. It serves less than net/http/pprof. A profile has names of functions
+// and numbers, and no contents of the memory.
 package profiling
 
 import (
@@ -17,12 +17,12 @@ import (
 	"time"
 )
 
-// Prefix is the path below which profiles are.
+// Prefix is the path prefix of profiles.
 const Prefix = "/debug/pprof/"
 
 // Bounds of a profile.
 const (
-	// MaxSeconds is how long a profile can be taken, in seconds.
+	// MaxSeconds is the longest duration of a profile, in seconds.
 	MaxSeconds = 60
 
 	defaultSeconds      = 30 // of what the processor does
@@ -36,8 +36,8 @@ const (
 	trace = "trace"
 )
 
-// snapshots are the profiles that are had at once. Not the command line, which is
-// none, and no symbols: profiles have the names.
+// snapshots returns the profiles that take no time. The command line, which net/http/pprof
+// serves, is left out, and so are symbols, because profiles have the names.
 func snapshots() []string {
 	return []string{"allocs", "block", "goroutine", "heap", "mutex", "threadcreate"}
 }
@@ -49,8 +49,8 @@ type Handler struct {
 	busy    atomic.Bool
 }
 
-// New returns a Handler for paths below Prefix. Where allowed says no, there is
-// nothing: it is asked each time. log is told of each profile that is taken.
+// New returns a Handler for paths below Prefix. The Handler calls allowed for each request,
+// and answers 404 if it returns false. It logs each profile that it takes.
 func New(allowed func() bool, log *slog.Logger) *Handler {
 	return &Handler{allowed: allowed, log: log}
 }
@@ -78,8 +78,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer h.busy.Store(false)
 	h.log.Info("profile taken", "profile", name, "seconds", ask.seconds)
-	// The server's own limits are those of a short answer. Both calls fail on no
-	// connection of net/http's.
+	// The server's own limits are for short answers. Neither call fails for a connection of
+	// net/http.
 	limit := time.Now().Add(time.Duration(ask.seconds)*time.Second + sendTime)
 	control := http.NewResponseController(w)
 	_, _ = control.SetReadDeadline(limit), control.SetWriteDeadline(limit)
@@ -96,14 +96,14 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// request is what was asked for beside the name.
+// request is the options of a request.
 type request struct {
 	seconds int  // 0: as it is
 	text    bool // for people
 	collect bool // garbage, before a profile of the heap
 }
 
-// read takes what it knows of a query, and refuses what would show or take too much.
+// read reads the options from a query. It refuses those that would show or take too much.
 func read(name string, query url.Values) (q request, err error) {
 	switch name {
 	case cpu:
@@ -147,5 +147,5 @@ func say(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_, _ = fmt.Fprintln(w, text) // who asked may be gone
+	_, _ = fmt.Fprintln(w, text) // the client may have closed the connection
 }

@@ -1,6 +1,5 @@
-// Package program is what the programs of this project have in common: how
-// they write their log and keep a flood out of it, and how they talk to the
-// service manager that runs them.
+// Package program has what all programs of this project need: a log that limits
+// floods of lines, messages to the service manager, and exit statuses.
 package program
 
 import _ "github.com/neonauthd/neonauthd/internal/program/quiet" // each program is

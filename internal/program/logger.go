@@ -21,7 +21,7 @@ func NewLogger(w io.Writer, level slog.Leveler, asJSON bool) *slog.Logger {
 func newHandler(w io.Writer, level slog.Leveler, asJSON, journaled bool) slog.Handler {
 	options := &slog.HandlerOptions{Level: level}
 	lines := func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, options) }
-	if asJSON { // whoever reads it wants time and level in the object
+	if asJSON { // time and level belong into the object
 		lines = func(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, options) }
 	}
 	if !journaled {

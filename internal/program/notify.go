@@ -12,26 +12,25 @@ import (
 const (
 	Ready    = sd.SdNotifyReady
 	Stopping = sd.SdNotifyStopping
-	Alive    = sd.SdNotifyWatchdog // what the watchdog waits for
+	Alive    = sd.SdNotifyWatchdog // the message for the watchdog
 )
 
-// Reloading is the message that begins a reload. It must be followed by one
-// that begins with Ready, also if the reload fails. The instant in it is that
-// of the call: systemd wants both in one datagram.
+// Reloading returns the message that begins a reload. A message that begins with
+// Ready must follow, also if the reload fails. The message has the time of the
+// call, because systemd wants both in one datagram.
 func Reloading() string { return sd.SdNotifyReloading + "\n" + sd.SdNotifyMonotonicUsec() }
 
-// Notify tells the service manager, if there is one, of a change of state. It
-// can be called from any number of goroutines. That the manager cannot be told
-// cannot be told to it either.
+// Notify tells the service manager, if there is one, of a change of state. It is
+// safe for concurrent use. It ignores errors: nobody could be told of them.
 func Notify(state string) { _, _ = sd.SdNotify(false, state) }
 
-// Watchdog is the time within which the service manager wants to hear that the
-// program is Alive, again and again. It is 0 where nobody wants to. An error is
-// a setting that cannot be read: the manager will end this program.
+// Watchdog returns the interval in which the service manager expects Alive; 0: it
+// does not expect that. An error means that the setting cannot be read: the
+// service manager will end this program.
 func Watchdog() (time.Duration, error) { return sd.SdWatchdogEnabled(false) }
 
-// Watch tells the service manager's watchdog that the program is Alive, whenever alive
-// says so, until ctx ends. It returns at once where nobody waits for that.
+// Watch sends Alive to the service manager's watchdog while alive returns true, until ctx
+// ends. It returns at once if there is no watchdog.
 func Watch(ctx context.Context, alive func(context.Context) bool) {
 	interval, err := Watchdog()
 	if err != nil || interval <= 0 {

@@ -12,11 +12,10 @@ import (
 
 // Bounds of a log.
 const (
-	// MaxLines is how many lines of one kind are logged within a second, unless
-	// the line itself says Every or Once. The others are counted, and the count
-	// is logged.
+	// MaxLines is how many lines of one kind are logged in a second, unless the
+	// line has Every or Once. Further lines are counted, and the count is logged.
 	MaxLines = 50
-	// maxKinds bounds how many kinds of line are told apart.
+	// maxKinds is the largest number of kinds that are distinguished.
 	maxKinds = 256
 )
 
@@ -25,41 +24,40 @@ const (
 type frequency struct {
 	lines    int
 	interval time.Duration
-	of       string // tells kinds of one message apart
+	of       string // distinguishes kinds of lines with the same message
 }
 
-// forever is the interval of what is logged once.
+// forever is the interval of lines that are logged once.
 const forever = time.Duration(math.MaxInt64)
 
 // LogValue hides the frequency from handlers other than Rare: it is a group
 // without attributes, which slog leaves out.
 func (frequency) LogValue() slog.Value { return slog.GroupValue() }
 
-// Every is an attribute for a call of a logger: of such lines one is logged
-// within the interval, and the others are counted. All lines of one message
-// count as one kind, unless of tells them apart; it must come from a closed
-// list, never from outside.
+// Every returns an attribute for a call of a logger. Of the lines with it, one is
+// logged in the interval, and the others are counted. All lines with the same
+// message are of one kind, unless of distinguishes them. The values of of must
+// come from a closed list, never from outside.
 //
-// It takes effect where the logger's handler is a Rare, and shows nowhere.
+// The attribute works if the logger's handler is a Rare. It is not written.
 func Every(interval time.Duration, of ...string) slog.Attr {
 	return slog.Any("", frequency{1, interval, strings.Join(of, ": ")})
 }
 
-// Once is Every without an end: for a fact that stays as it is. What is left
-// out is not counted.
+// Once is Every with an endless interval, for facts that do not change. Repeated
+// lines are not counted.
 func Once(of ...string) slog.Attr { return Every(forever, of...) }
 
-// Rare is a handler that keeps a flood of one event out of the log that it
-// hands records on to. Lines of one message are of one kind: what differs is in
-// their attributes. Of each kind it lets MaxLines a second pass, or as many as
-// the line says with Every or Once. Make it with NewRare. Safe for concurrent
-// use.
+// Rare is a handler that limits how many lines of one kind reach the next handler.
+// Lines with the same message are of one kind; their attributes may differ. Rare
+// passes MaxLines lines of each kind in a second, or as many as Every or Once
+// allow. Make it with NewRare. It is safe for concurrent use.
 type Rare struct {
 	slog.Handler
 	*counts // shared by all that WithAttrs and WithGroup make of one
 }
 
-// counts is what has been logged of late.
+// counts counts the recent lines.
 type counts struct {
 	root    slog.Handler // for the counts
 	leftOut atomic.Uint64
@@ -94,7 +92,7 @@ func (r Rare) WithGroup(name string) slog.Handler {
 	return Rare{r.Handler.WithGroup(name), r.counts}
 }
 
-// Handle hands the record on, or counts it.
+// Handle passes the record to the next handler, or counts it.
 func (r Rare) Handle(ctx context.Context, record slog.Record) error {
 	at := record.Time
 	if at.IsZero() {
@@ -106,13 +104,13 @@ func (r Rare) Handle(ctx context.Context, record slog.Record) error {
 	return r.Handler.Handle(ctx, record)
 }
 
-// LeftOut is how many lines were left out so far, other than repetitions of
-// what is said Once.
+// LeftOut returns how many lines were left out so far, without repeated lines with
+// Once.
 func (r Rare) LeftOut() uint64 { return r.counts.leftOut.Load() }
 
-// Tell logs how many lines were left out of each kind whose interval is over,
-// since that was last told. Call it now and then: else the count of a flood
-// that is over is told when the next line of its kind comes, or never.
+// Tell logs how many lines were left out since the last count, for each kind whose
+// interval is over. Call it regularly: without it, the count of a flood is logged
+// only when the next line of its kind comes, or never.
 func (r Rare) Tell(now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -123,10 +121,10 @@ func (r Rare) Tell(now time.Time) {
 	}
 }
 
-// tellInterval is how often Run tells.
+// tellInterval is how often Run calls Tell.
 const tellInterval = 5 * time.Second
 
-// Run calls Tell now and then until ctx ends, and then TellAll.
+// Run calls Tell regularly until ctx ends, and then TellAll.
 func (r Rare) Run(ctx context.Context) {
 	ticker := time.NewTicker(tellInterval)
 	defer ticker.Stop()

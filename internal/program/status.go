@@ -9,8 +9,8 @@ const (
 	ExitConfig  = 78 // the configuration is wrong (EX_CONFIG, sysexits.h(3head)); the unit then restarts slowly
 )
 
-// UsageError is an error that the command line is to blame for. It repeats
-// nothing that stood there, because that may be a token.
+// UsageError is an error of the command line. It repeats nothing of the command
+// line, because that may be a token.
 type UsageError struct{ Err error }
 
 func (e UsageError) Error() string { return e.Err.Error() }
@@ -18,10 +18,10 @@ func (e UsageError) Error() string { return e.Err.Error() }
 // Unwrap returns what is wrong with the command line.
 func (e UsageError) Unwrap() error { return e.Err }
 
-// Usage returns a UsageError with a text, which must be in our own words.
+// Usage returns a UsageError with a fixed text.
 func Usage(text string) UsageError { return UsageError{errors.New(text)} }
 
-// ConfigError is an error that nothing but another configuration mends.
+// ConfigError is an error in the configuration. A restart does not help.
 type ConfigError struct{ Err error }
 
 func (e ConfigError) Error() string { return e.Err.Error() }
@@ -29,7 +29,7 @@ func (e ConfigError) Error() string { return e.Err.Error() }
 // Unwrap returns what is wrong with the configuration.
 func (e ConfigError) Unwrap() error { return e.Err }
 
-// ExitStatus is what err ends a program with, 0 for nil.
+// ExitStatus returns the exit status for err; 0 for nil.
 func ExitStatus(err error) int {
 	var usage UsageError
 	var config ConfigError

@@ -7,9 +7,9 @@ import (
 	"runtime/debug"
 )
 
-// Version is what --version prints: what an operator puts into a report. The
-// release and the commit are those that the linker wrote into the program; a
-// build without a commit has it from the toolchain, if that knew one.
+// Version returns the text of --version, which an operator puts into a report. The
+// linker writes release and commit into the program. If it has written no commit,
+// Version takes the one that the toolchain has written, if there is one.
 func Version(name, release, commit string) string {
 	if info, ok := debug.ReadBuildInfo(); ok && commit == "" {
 		for _, s := range info.Settings {

@@ -1,6 +1,5 @@
-// Package secretfile reads secrets from where operators put them: systemd
-// credentials, and files that nobody else may read. No error holds any of their
-// content.
+// Package secretfile reads secrets from systemd credentials and from files that
+// only their owner may read. No error contains a part of a secret.
 package secretfile
 
 import (
@@ -15,33 +14,33 @@ import (
 	"syscall"
 )
 
-// Max bounds the file of a secret, in bytes, the end of its last line left out.
+// Max is the largest size of a secret's file, in bytes, without the end of the last line.
 const Max = 4096
 
 // Directory is the variable in which systemd names the folder of delivered
 // credentials (systemd.exec(5)).
 const Directory = "CREDENTIALS_DIRECTORY"
 
-// ErrNoCredentials says that a credential is named and nobody delivers any.
+// ErrNoCredentials means that a credential is named, but systemd provides none.
 var ErrNoCredentials = errors.New("$" + Directory + " is not set; run under systemd with LoadCredential=, or give a path")
 
-// Secret is what a configuration says of one secret.
+// Secret is a secret in a configuration.
 type Secret struct {
 	// What it is, for errors.
 	What string
-	// Name is that of a systemd credential, or the path of a file if it starts
-	// with "/" or "./". "" is Fallback.
+	// Name is the name of a systemd credential, or the path of a file if it starts
+	// with "/" or "./". If it is "", Fallback is used.
 	Name string
-	// Fallback is the credential that is taken, where there is one, if Name is "".
+	// Fallback is the credential for an empty Name. It need not exist.
 	Fallback string
 }
 
-// IsPath reports whether a name is that of a file and not of a credential.
+// IsPath reports whether a name is the path of a file and not the name of a credential.
 func IsPath(name string) bool {
 	return filepath.IsAbs(name) || strings.HasPrefix(name, "./")
 }
 
-// Path is where the secret is read from. A path that is not absolute starts in dir.
+// Path returns the path of the secret's file. A relative path starts in dir.
 func (s Secret) Path(dir string) string {
 	switch name := cmp.Or(s.Name, s.Fallback); {
 	case filepath.IsAbs(name):
@@ -53,9 +52,9 @@ func (s Secret) Path(dir string) string {
 	}
 }
 
-// Read returns the secret's text, without the end of its last line; nil if
-// nothing is named and there is no credential of the name of Fallback. Files that
-// are no credentials have to be private. See Path about dir.
+// Read returns the secret's text, without the end of its last line. It returns nil if
+// Name is "" and there is no credential Fallback. A file that is not a credential has to
+// be private. For dir see Path.
 func (s Secret) Read(dir string) ([]byte, error) {
 	if IsPath(s.Name) {
 		return s.file(s.Path(dir), true)

@@ -9,11 +9,10 @@ import (
 // Path names a member of an object by the member names that lead to it.
 type Path []string
 
-// Without returns the object less the members that paths name, and everything
-// else as it was. The object has to be compact, as Line makes it. Arrays are
-// walked through: a path means the member in each of their elements. Of a text
-// that cannot be walked to its end an empty object is left: what might have to
-// be withheld is not given.
+// Without returns the object without the members that paths name. The rest does not change.
+// The object has to be compact, as Line makes it. For an array, a path names the member in
+// each element. If the text cannot be read to its end, Without returns an empty object, so
+// that nothing is given that has to be withheld.
 func Without(object []byte, paths []Path) []byte {
 	c := cutter{d: decoder(object), text: object, out: make([]byte, 0, len(object))}
 	if err := c.value(paths); err != nil {
@@ -29,7 +28,7 @@ type cutter struct {
 	out  []byte
 }
 
-// value copies the next value less what paths name within it.
+// value copies the next value without the members that paths name in it.
 func (c *cutter) value(paths []Path) error {
 	k := c.d.PeekKind()
 	if len(paths) == 0 || k != '{' && k != '[' {
@@ -80,8 +79,8 @@ func (c *cutter) value(paths []Path) error {
 	return nil
 }
 
-// descend returns the paths that go on below the member name, or that one of
-// them ends there.
+// descend returns the rest of the paths that go through the member name. drop is true if
+// one of the paths ends there.
 func descend(paths []Path, name string) (below []Path, drop bool) {
 	for _, p := range paths {
 		if p[0] != name {

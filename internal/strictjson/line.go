@@ -2,11 +2,11 @@ package strictjson
 
 import "bytes"
 
-// Line takes a valid JSON text and returns it as one line for any reader:
-// without blanks between its values, and with every character escaped that some
-// reader takes for a control character or the end of a line (U+007F to U+009F,
-// U+2028, U+2029). Everything else stays as it was, escapes and the digits of
-// numbers included. It works in place where it can: text is the result's.
+// Line returns a valid JSON text as one line: without blanks between its values, and
+// with an escape for each character that some reader takes for a control character or
+// the end of a line (U+007F to U+009F, U+2028, U+2029). Everything else stays as it
+// is, with escapes and the digits of numbers. Line may change text and may use its
+// memory for the result.
 func Line(text []byte) []byte {
 	out := text[:0]
 	for i := 0; i < len(text); i++ {
@@ -28,7 +28,7 @@ func stringEnd(text []byte, i int) int {
 	for at := i + 1; ; {
 		next := bytes.IndexByte(text[at:], '"')
 		if next < 0 {
-			return len(text) - 1 // of what is not JSON it may say anything
+			return len(text) - 1 // not JSON: any result will do
 		}
 		at += next
 		back := at // an odd number of backslashes before the quote escapes it

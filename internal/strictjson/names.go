@@ -6,11 +6,11 @@ import (
 	"unicode/utf8"
 )
 
-// maxNames is how many names there can be in Names.
+// maxNames is the largest number of names in Names.
 const maxNames = 64
 
-// Names are names of members, compared without regard to case. It never
-// changes; any number of goroutines may use it. A nil *Names holds none.
+// Names is a set of names of members, which are compared without regard to case. It
+// does not change and is safe for concurrent use. A nil *Names is empty.
 type Names struct{ bits map[string]uint64 }
 
 // NewNames returns the names given, at most 64 of them; two that differ only in
@@ -29,7 +29,7 @@ func NewNames(names ...string) *Names {
 	return n
 }
 
-// bit returns a bit of its own for each of the names, 0 for all others.
+// bit returns the bit of a name in the set; 0 for other names.
 func (n *Names) bit(name []byte) uint64 {
 	if n == nil {
 		return 0
@@ -40,18 +40,18 @@ func (n *Names) bit(name []byte) uint64 {
 
 // nameSet remembers the names of one object. The zero value is empty.
 type nameSet struct {
-	all   []byte    // each name behind an edge, and an edge at the end
+	all   []byte    // all names, with an edge before each and at the end
 	marks [4]uint64 // a bit for every name: unset means new
 	rest  map[string]bool
 }
 
-// edge occurs in no UTF-8 text, so it parts names beyond doubt.
+// edge separates names. It does not occur in UTF-8 text.
 const edge = 0xff
 
-// fewNames is how many bytes of names are looked through without a map.
+// fewNames is how many bytes of names are searched without a map.
 const fewNames = 8192
 
-// add returns whether the name is new.
+// add adds a name and reports whether it is new.
 func (s *nameSet) add(name []byte) bool {
 	if s.rest != nil || len(s.all) > fewNames {
 		return s.addToMap(name)

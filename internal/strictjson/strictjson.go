@@ -1,7 +1,7 @@
-// Package strictjson reads JSON that comes from outside: tokens, key sets,
-// answers of an upstream. What two readers could take for two things is refused
-// here, so that everybody behind us reads the same; what passes is handed on as
-// it came. Only one library does the parsing, and nobody else walks JSON.
+// Package strictjson reads JSON from outside: tokens, key sets, answers of an
+// upstream. It refuses JSON that two readers could understand in two ways, so
+// that all programs that read it later understand the same. It does not change
+// the JSON that it accepts. One library parses, and no other package does.
 package strictjson
 
 import (
@@ -14,31 +14,31 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Rules say what is refused beside text that is no JSON object (RFC 8259). The
-// zero value is strict and has no bound but the text's own.
+// Rules say what is refused besides text that is not a JSON object (RFC 8259).
+// The zero value is strict and has no limits.
 type Rules struct {
-	// MaxDepth is how deep arrays and objects may nest, the outermost counted;
-	// 0: as deep as they like.
+	// MaxDepth is the deepest nesting of arrays and objects, with the outermost
+	// one counted; 0: no limit.
 	MaxDepth int
-	// Read are the names that readers pick out. Two members of the object
-	// itself whose names differ only in case are refused if they are such a
-	// name: a reader that folds case, as encoding/json does, may take either.
+	// Read are the names of the members that readers use. Two members of the
+	// object itself whose names differ only in case are refused if they have such
+	// a name: a reader that folds case, as encoding/json does, may use either.
 	Read *Names
-	// Finite demands that every number has a float64: of larger ones some
-	// readers make infinity, and others an error.
+	// Finite refuses numbers that are too large for a float64. Some readers make
+	// infinity of them, and others return an error.
 	Finite bool
-	// Loose leaves the values unjudged but for their syntax, names that are not
-	// in Read included: they are to be judged one by one, or have been already.
+	// Loose checks only the syntax of values, and of names that are not in Read.
+	// Use it if they are checked one by one, or have been checked already.
 	Loose bool
 }
 
 // Fault says why a text is refused.
 type Fault struct {
-	Member string // of the object itself, as far as it was read; may be empty. Foreign text
-	What   string // in fixed words
+	Member string // of the object itself, as far as it was read; may be empty. It is text from outside
+	What   string // fixed text
 }
 
-// Error holds nothing of the text.
+// Error returns a text without any part of the JSON.
 func (f *Fault) Error() string { return "not one strict JSON object: " + f.What }
 
 // The ways in which a text is at fault.
@@ -56,14 +56,14 @@ const (
 	TooManyHere = "too many elements"
 )
 
-// Members calls member with each member of the one object that text consists
-// of, in order: its name unescaped, and its value as it stands. Both are valid
-// only during the call. It stops at the first fault, which it returns as a
-// *Fault, or at the first error of member, which it returns as it is.
+// Members calls member for each member of the object in text, in order, with the
+// unescaped name and the value as it is in the text. Both are valid only during
+// the call. Members stops at the first fault and returns it as a *Fault, or at
+// the first error of member and returns that.
 //
-// Unless the rules are loose these are refused: invalid UTF-8, a name given
+// Unless the rules are loose, Members refuses invalid UTF-8, a name that is
 // twice in one object at any level, and a name with a control character or half
-// a surrogate pair. A lone half in any other string is none of our business.
+// a surrogate pair. Half a surrogate pair in a value is allowed.
 func (r Rules) Members(text []byte, member func(name []byte, value Value) error) error {
 	w := walk{rules: r, text: text}
 	if !r.Loose && !utf8.Valid(text) {
@@ -98,9 +98,9 @@ func (r Rules) Members(text []byte, member func(name []byte, value Value) error)
 	return nil
 }
 
-// Each calls take as Members calls member, with the members of an object that
-// has been judged before, and tells whether it came to its end. Of anything else
-// it does no harm.
+// Each calls take for each member of an object that has been checked before, as
+// Members calls member. It reports whether it has read the whole object. It is
+// safe for any other text.
 func Each(object []byte, take func(name []byte, value Value)) bool {
 	return Rules{Loose: true}.Members(object, func(name []byte, value Value) error {
 		take(name, value)
@@ -108,18 +108,18 @@ func Each(object []byte, take func(name []byte, value Value)) bool {
 	}) == nil
 }
 
-// decoder reads text itself, without a copy. Who uses it has looked for invalid
-// UTF-8 before and looks for doubled names, or need not.
+// decoder returns a decoder that reads text without a copy. It does not check for
+// invalid UTF-8 and duplicate names; callers do, where it matters.
 func decoder(text []byte) *jsontext.Decoder {
 	return jsontext.NewDecoder(bytes.NewBuffer(text), jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
 }
 
-// walk is the way through one object.
+// walk reads one object.
 type walk struct {
 	rules Rules
 	text  []byte
 	d     *jsontext.Decoder
-	name  []byte // of the member at hand
+	name  []byte // of the current member
 	space [64]byte
 	seen  uint64  // names of Read met so far
 	names nameSet // all met so far
@@ -127,7 +127,7 @@ type walk struct {
 
 func (w *walk) fault(what string) error { return &Fault{string(w.name), what} }
 
-// notObject is the fault of a text that begins otherwise.
+// notObject returns the fault of a text that is not an object.
 func (w *walk) notObject() error {
 	if _, err := w.d.ReadValue(); err != nil {
 		return w.fault(NotJSON)
@@ -135,7 +135,7 @@ func (w *walk) notObject() error {
 	return w.fault(NotObject)
 }
 
-// next reads one member: its name into w.name, its value as it stands.
+// next reads one member. It puts the name into w.name and returns the value.
 func (w *walk) next() (Value, error) {
 	w.name = w.name[:0]
 	raw, err := w.d.ReadValue()
@@ -153,12 +153,12 @@ func (w *walk) next() (Value, error) {
 	}
 	value := Value(bytes.TrimLeft(w.text[from:w.d.InputOffset()], ": \t\r\n"))
 	if k := value.Kind(); !w.rules.Loose && (k == '{' || k == '[') && !value.IsValid(jsontext.AllowInvalidUTF8(true)) {
-		return nil, w.fault(GivenTwice) // nothing else is left that could be wrong
+		return nil, w.fault(GivenTwice) // all other faults are excluded here
 	}
 	return value, nil
 }
 
-// judgeName says what speaks against the name of the member at hand.
+// judgeName returns a fault if the name of the current member is not allowed.
 func (w *walk) judgeName(exact bool) error {
 	switch bit := w.rules.Read.bit(w.name); {
 	case w.rules.Loose && w.seen&bit != 0:
@@ -178,7 +178,7 @@ func (w *walk) judgeName(exact bool) error {
 	}
 }
 
-// skip reads the next value, which stands level deep in arrays and objects.
+// skip reads the next value. level is the depth of the nesting around it.
 func (w *walk) skip(level int) error {
 	k := w.d.PeekKind()
 	switch {
@@ -240,9 +240,9 @@ func (w *walk) number() error {
 	return nil
 }
 
-// Elements calls element with each element of a value that has to be an array,
-// as Members calls member, and refuses more than most of them (0: no bound).
-// What is in the elements is not judged.
+// Elements calls element for each element of an array, as Members calls member. It
+// refuses other values, and arrays of more than most elements (0: no limit). It
+// does not check the contents of the elements.
 func Elements(value Value, most int, element func(value Value) error) error {
 	d := decoder(value)
 	if k := d.PeekKind(); k != '[' {

@@ -14,9 +14,9 @@ type Value = jsontext.Value
 // Kind is the kind of a Value.
 type Kind = jsontext.Kind
 
-// Text returns what a JSON string says. It is exact unless the value is no
-// string, when the text is empty, or has half a surrogate pair in it, in whose
-// place U+FFFD stands.
+// Text returns the text of a JSON string. exact is false if the value is not a string,
+// and then text is empty. It is also false if the string has half a surrogate pair, for
+// which text has U+FFFD.
 func Text(value Value) (text string, exact bool) {
 	if value.Kind() != '"' {
 		return "", false
@@ -28,9 +28,9 @@ func Text(value Value) (text string, exact bool) {
 	return string(out), exact
 }
 
-// Identifier returns a string by which somebody or something is told from
-// others. It has to be exact and free of control characters, which would let
-// one name pass for another wherever it is printed.
+// Identifier returns a string that identifies a user or a thing. ok is false unless the
+// string is exact and without control characters. With those, one printed name could look
+// like another.
 func Identifier(value Value) (id string, ok bool) {
 	id, ok = Text(value)
 	if !ok {
@@ -44,8 +44,8 @@ func Identifier(value Value) (id string, ok bool) {
 	return id, true
 }
 
-// appendText appends what a JSON string says to dst, or returns a part of the
-// value if that says it already.
+// appendText appends the text of a JSON string to dst, or returns a part of the value if
+// that is the text already.
 func appendText(dst []byte, value Value) (text []byte, exact bool) {
 	inner := value[1 : len(value)-1]
 	if bytes.IndexByte(inner, '\\') < 0 {

@@ -1,7 +1,7 @@
-// Package command is what the command lines of this project's programs have in
-// common. The usual mistake at a command line is a token where none belongs,
-// and what a program says about it ends up on a screen or in a log: so nothing
-// here repeats what somebody wrote.
+// Package command has what the command lines of all programs of this project need.
+// A usual mistake is a token in a wrong place on the command line. The program's
+// errors go to a screen or a log. So nothing here repeats a part of the command
+// line.
 package command
 
 import (
@@ -99,8 +99,8 @@ func refuse(cmd *cobra.Command, args []string, hint string) error {
 	return program.Usage("no such command" + cmp.Or(meant(cmd, args[0]), hint) + see(cmd))
 }
 
-// meant is a question for one of cmd's commands, or "". Only our own words are
-// in it.
+// meant returns a question for one of cmd's commands, or "". It repeats nothing of
+// typed.
 func meant(cmd *cobra.Command, typed string) string {
 	var names []string
 	for _, c := range cmd.Commands() {
@@ -111,7 +111,7 @@ func meant(cmd *cobra.Command, typed string) string {
 	return nearest.Question(typed, names, "", "")
 }
 
-// OneOf refuses a word that is none of words, and asks for the one that was meant.
+// OneOf returns an error if typed is not one of words. The error names a similar word.
 func OneOf(cmd *cobra.Command, typed string, words []string) error {
 	if slices.Contains(words, typed) {
 		return nil

@@ -14,7 +14,7 @@ import (
 	"github.com/neonauthd/neonauthd/internal/span"
 )
 
-// flagError names the flag that is wrong and leaves out what stood behind it.
+// flagError names the flag that is wrong, without its value.
 func flagError(cmd *cobra.Command, err error) error {
 	var value *pflag.InvalidValueError
 	var lacks *pflag.ValueRequiredError
@@ -31,7 +31,7 @@ func flagError(cmd *cobra.Command, err error) error {
 	return program.Usage(text + see(cmd))
 }
 
-// reason says what is wrong with a value, in words of ours.
+// reason says what is wrong with a value, in fixed words.
 func reason(err *pflag.InvalidValueError) string {
 	var words ownWords
 	if errors.As(err, &words) {
@@ -58,7 +58,7 @@ func Duration(flags *pflag.FlagSet, d *time.Duration, name, shorthand string, ot
 type duration time.Duration
 
 func (d *duration) String() string {
-	if *d == 0 { // by which pflag knows that there is no default to be told
+	if *d == 0 { // pflag shows no default for "0"
 		return "0"
 	}
 	return span.String(time.Duration(*d))
@@ -72,12 +72,12 @@ func (d *duration) Set(text string) error {
 	return err
 }
 
-// ownWords is an error of a flag's value whose text may be shown.
+// ownWords is an error about a flag's value with a fixed text, which may be shown.
 type ownWords string
 
 func (w ownWords) Error() string { return string(w) }
 
-// meantFlag is a question for a flag of cmd's, or "".
+// meantFlag returns a question for a similar flag of cmd, or "".
 func meantFlag(cmd *cobra.Command, typed string) string {
 	var names []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
@@ -88,9 +88,8 @@ func meantFlag(cmd *cobra.Command, typed string) string {
 	return nearest.Question(typed, names, "--", "")
 }
 
-// Path adds a flag that names a file or a socket. A value that looks like a
-// token or a key is refused: with it the program would try to open a file, and
-// repeat the name.
+// Path adds a flag for the path of a file or a socket. It refuses a value that looks
+// like a token or a key: the program would try to open it, and repeat it in an error.
 func Path(flags *pflag.FlagSet, path *string, name, otherwise, usage string) {
 	*path = otherwise
 	Text(flags, path, name, usage, func(text string) string {
@@ -101,8 +100,8 @@ func Path(flags *pflag.FlagSet, path *string, name, otherwise, usage string) {
 	})
 }
 
-// Text adds a flag whose value is a text that fault finds nothing wrong with.
-// What fault says is shown after the flag's name, and must be in our own words.
+// Text adds a flag for a text. fault returns what is wrong with a text, or "". Its
+// result is shown after the flag's name, so it must repeat nothing of the text.
 func Text(flags *pflag.FlagSet, text *string, name, usage string, fault func(text string) string) {
 	flags.Var(&checked{text, fault}, name, usage)
 }
@@ -133,11 +132,11 @@ func (c *checked) Set(text string) error {
 // systems (NAME_MAX of limits.h(0p)).
 const maxName = 255
 
-// errCredential does not say of what it is the error.
+// errCredential does not repeat the value.
 var errCredential = errors.New("this looks like a token or a key itself; have it replaced if others can see your command lines")
 
-// CheckPath refuses what cannot be meant as the path of a file, without
-// repeating it. It opens nothing.
+// CheckPath returns an error if path cannot be meant as the path of a file. The error
+// does not repeat the path. CheckPath opens nothing.
 func CheckPath(path string) error {
 	if credential.Resembles(path) {
 		return errCredential

@@ -1,5 +1,5 @@
-// Package commandtest holds a program's command line to what package command
-// promises.
+// Package commandtest tests that a program's command line keeps the promises of package
+// command.
 package commandtest
 
 import (
@@ -14,8 +14,7 @@ import (
 	"github.com/neonauthd/neonauthd/internal/program"
 )
 
-// pasted is what somebody may put where it does not belong, spelled so that it
-// is found in any output.
+// pasted is a token that somebody puts in a wrong place. It is easy to find in any output.
 const pasted = "eyJhbGciOiJFUzI1NiJ9.canary.canary"
 
 // RepeatsNothing puts a token in each place of a program's command line where
