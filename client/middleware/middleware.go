@@ -6,11 +6,11 @@
 // In the handler, middleware.UserFrom(r.Context()) returns the user. The Guard
 // refuses all other requests:
 //
-// - 401 with the challenge of RFC 6750: the request has no token, or a bad one
-// - 403: the user is verified, but not allowed
-// - 400: the request has two different tokens, or one that cannot be read
-// - 503 with Retry-After: nothing was learnt about the token. It is never 401,
-// which would log the user out.
+//   - 401 with the challenge of RFC 6750: the request has no token, or a bad one
+//   - 403: the user is verified, but not allowed
+//   - 400: the request has two different tokens, or one that cannot be read
+//   - 503 with Retry-After: nothing was learnt about the token. It is never 401,
+//     which would log the user out.
 //
 // Package httpauth defines these rules.
 package middleware

@@ -4,8 +4,8 @@ const { inspect } = require('node:util')
 
 const { claimsIn, objectIn, userOf } = require('./user.js')
 
-// The three outcomes. They are frozen, and they show nothing of the user when
-// they are printed or turned into JSON by a logger.
+// The three outcomes. They are frozen. When a logger prints them or turns them
+// into JSON, they show nothing of the user.
 
 class Answer {
   toString() { return this.outcome }
@@ -19,8 +19,8 @@ let bytesIn
 class Accepted extends Answer {
   outcome = 'accepted'
 
-  // What all copies of a kept answer have in common: payload, the claims part of the
-  // token, at level profile; user, once somebody has asked for it.
+  // What all copies of a kept answer share: payload, the claims part of the
+  // token, at level profile; and user, from the first access on.
   #shared
 
   constructor(fields) {
@@ -49,14 +49,15 @@ class Accepted extends Answer {
   }
 
   static {
-    // givenAgain is the answer once more, as it stands when it has been kept for so
-    // many milliseconds. A Date can be set by whoever has it, so expires is a number.
+    // givenAgain returns a copy of a kept answer, with age and ttl after it has
+    // been kept for so many milliseconds. expires is a number, because the
+    // program may change a Date.
     givenAgain = (answer, expires, kept) => {
       const [age, ttl] = [wholeSeconds(answer.age + kept), wholeSeconds(answer.ttl - kept)]
       return new Accepted({ ...answer, age, ttl, expires: new Date(expires), source: 'cache', heard: 0, shared: answer.#shared })
     }
 
-    // bytesIn is how much memory the answer takes, with a user read out of it.
+    // bytesIn returns how much memory the answer takes, its user included.
     bytesIn = (answer) => {
       const width = /[^\0-\xff]/.test(answer.json) ? 2 : 1
       return 512 + 2 * (width * answer.json.length + (answer.#shared.payload?.length ?? 0))
@@ -100,7 +101,7 @@ const wholeSeconds = (span) => Math.floor(span / 1000) * 1000
 const OUTCOMES = ['accepted', 'rejected', 'unknown']
 
 // An answer is an object, so `if (answer)` is true for a rejected token too.
-// match cannot be got wrong that way: it wants all three.
+// match avoids that mistake: it requires all three branches.
 function match(answer, branches) {
   for (const outcome of OUTCOMES) {
     if (typeof branches[outcome] !== 'function') throw new TypeError(`neonauthd: match has no branch for "${outcome}"`)

@@ -1,7 +1,9 @@
 'use strict'
 
-// A program that forgets to await an answer has a promise. That has no outcome, so it is not "rejected" either, and where a
-// program looks for a no alone, everybody would come in. So the promise says what is missing.
+// A program that forgets to await an answer has a promise. The promise has no
+// outcome, so it is not "rejected" either, and a program that only checks for
+// "rejected" would let everybody in. So reading a member of the answer from
+// the promise throws an error that names the mistake.
 const NAMES = ['outcome', 'user', 'subject', 'reason', 'code', 'level']
 
 const missing = (name) => ({
@@ -9,7 +11,7 @@ const missing = (name) => ({
 })
 const PROMISED = Object.create(Promise.prototype, Object.fromEntries(NAMES.map((name) => [name, missing(name)])))
 
-// awaited returns the promise of an answer, which has to be awaited.
+// awaited returns the promise of an answer, with that check.
 const awaited = (promise) => Object.setPrototypeOf(promise, PROMISED)
 
 module.exports = { awaited }

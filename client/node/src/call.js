@@ -3,14 +3,14 @@
 const { CancelledError, GarbledError, TimedOutError } = require('./errors.js')
 const { MAX_DEADLINE } = require('./words.js')
 
-// One question under way, from the program's call to its end. It ends once: with
-// the text of a reply, or with an error.
+// One question, from the program's call to its end. It ends once: with the text
+// of a reply, or with an error.
 class Call {
-  conn = null // the connection that it is on
+  conn = null // the connection on which it was sent
   tag = ''
-  heard = 0 // how many replies the connection had had when it was asked
-  left = 0 // milliseconds that it had left then
-  again = false // it has been asked a second time
+  heard = 0 // how many replies the connection had received when it was sent
+  left = 0 // milliseconds that were left when it was sent
+  again = false // it has been sent a second time
 
   // leave(call, error) is called when the caller does not wait any longer.
   constructor(question, span, signal, leave, resolve, reject) {
@@ -19,13 +19,15 @@ class Call {
     this.signal = signal
     this.resolve = resolve
     this.reject = reject
-    // The connection keeps the process alive while somebody waits, so the timer need not.
+    // The connection keeps the process alive while a call waits, so the timer
+    // need not.
     this.timer = setTimeout(() => leave(this, new TimedOutError(span)), span).unref()
     this.onAbort = () => leave(this, new CancelledError(signal.reason))
     signal?.addEventListener('abort', this.onAbort, { once: true })
   }
 
-  // done takes the text of the reply, without its tag; null: it is no text.
+  // done resolves the call with the text of the reply, without its tag; null:
+  // the line is not UTF-8.
   done(text) {
     if (text === null) return this.fail(new GarbledError('not one line of UTF-8'))
     this.#finish()
@@ -43,8 +45,8 @@ class Call {
   }
 }
 
-// requestLine writes the question for a tag. left is the time in milliseconds
-// until the caller must have its answer.
+// requestLine returns the request line with the given tag. left is the time in
+// milliseconds until the caller must have its answer.
 function requestLine(question, tag, left) {
   let line = `${tag} ${question.verb}`
   if (question.token === '') return `${line}${question.args}\n`
@@ -60,8 +62,8 @@ function requestLine(question, tag, left) {
 
 const MOST_FOR_THE_WAY = 50 // milliseconds
 
-// The part of the time left that the daemon is given, so that it can still say
-// what it knows; the rest is for the way back.
+// Returns how much of the time left the daemon may use, so that it can still
+// say what it knows. The rest is for the way back.
 function daemonShare(left) {
   const share = Math.floor(left - Math.min(left / 10, MOST_FOR_THE_WAY))
   return Math.min(Math.max(share, 1), MAX_DEADLINE)

@@ -26,8 +26,8 @@ const PROFILE_OPTIONS = [...VERIFY_OPTIONS, 'maxAge', 'fallback']
 let internals
 let checkLookup
 
-// Client asks one daemon. It connects when it is first asked, and does not
-// keep the process alive while nobody waits for an answer.
+// Client asks one daemon. It connects at the first call, and does not keep the
+// process alive while no call waits for an answer.
 class Client {
   #path
   #project
@@ -35,12 +35,14 @@ class Client {
   #name
   #wire
   #keeper // undefined: nothing is kept
-  #key // of the labels of those who are asked for
+  #key // the secret of the labels for onBehalfOf
 
   static {
     internals = (client) => ({ wire: client.#wire, keeper: client.#keeper }) // for tests
 
-    // checkLookup throws for what a guard could not give with each lookup. What is undefined there was to ask for something.
+    // checkLookup throws for options of a guard's lookups that are not valid,
+    // so that the mistake shows when the guard is made. An undefined option
+    // throws too: its author wanted something from it.
     checkLookup = (options, profile) => {
       for (const [name, value] of Object.entries(options)) {
         if (value === undefined || value === null) throw new TypeError(`neonauthd: ${name} of lookup is ${value}: leave it out if it is not wanted`)
@@ -91,8 +93,9 @@ class Client {
   toString() { return `neonauthd client of ${quoted(this.#path)}` }
   [inspect.custom]() { return `Client { socket: ${quoted(this.#path)} }` }
 
-  // lookup answers a question about a token: from memory, or by asking. What a
-  // program has written wrongly is thrown: it says nothing about a token.
+  // lookup answers a question about a token from memory, or else asks the
+  // daemon. It throws for a mistake in the program, which says nothing about a
+  // token.
   async #lookup(verb, token, options, names) {
     known(options, names)
     if (typeof token !== 'string') throw new TypeError('neonauthd: token is not a string')
@@ -116,7 +119,7 @@ class Client {
     const sent = this.#keeper.now()
     const end = performance.now() + asking.span
     let { answer, grant } = await this.#askAbout({ ...question, keep: true }, asking)
-    if (answer.code === 'bad-request') { // by an older daemon, perhaps
+    if (answer.code === 'bad-request') { // perhaps an older daemon, which does not know keep=1
       const left = Math.max(end - performance.now(), 1)
       answer = (await this.#askAbout(question, { ...asking, span: left })).answer
       if (answer.code !== 'bad-request') this.#keeper.refused()
@@ -155,17 +158,18 @@ class Client {
     }
   }
 
-  // label is what the daemon is told of whoever is asked for: it tells one from
-  // another, and nothing about any.
+  // label returns a random-looking word for the text of onBehalfOf: different
+  // texts have different labels, and a label says nothing about its text.
   #label(asker) {
     if (typeof asker !== 'string') throw new TypeError('neonauthd: onBehalfOf is not a string')
     if (asker === '') return ''
-    const { createHmac, randomBytes } = require('node:crypto') // which takes two milliseconds to load
+    const { createHmac, randomBytes } = require('node:crypto') // loaded only here: it takes two milliseconds
     this.#key ??= randomBytes(16)
     return createHmac('sha256', this.#key).update(asker).digest('base64url').slice(0, 11)
   }
 
-  // ask puts a question that is no lookup; an ERR reply is an error.
+  // ask sends a request that is not a lookup. It throws an ERR reply as an
+  // error.
   async #ask(verb, args, options) {
     known(options, CALL_OPTIONS)
     const { span, signal } = this.#asking(options)
@@ -175,7 +179,7 @@ class Client {
     return reply
   }
 
-  // asking is for how long a question is asked, and what ends that.
+  // asking returns how long a question may take, and the signal that aborts it.
   #asking({ deadline, signal }) {
     if (signal !== undefined && !(signal instanceof AbortSignal)) throw new TypeError('neonauthd: signal is not an AbortSignal')
     return { span: span('deadline', deadline) ?? this.#timeout, signal }
@@ -184,8 +188,9 @@ class Client {
 
 let shared
 
-// sharedClient is the client of guards that are given none. A program that makes a guard for each request then has the
-// connections of one client.
+// sharedClient returns the client of all guards without a client. A program
+// that makes a guard for each request then has only the connections of one
+// client.
 function sharedClient() {
   const path = process.env[SOCKET_VARIABLE] || DEFAULT_SOCKET
   if (shared?.socket !== path) shared = new Client()

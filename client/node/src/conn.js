@@ -9,30 +9,30 @@ const { Lines, textOf } = require('./lines.js')
 const { replyError, replyIn } = require('./reply.js')
 const { MAX_IN_FLIGHT, MAX_REPLY_LINE, MAX_SOCKET_PATH } = require('./words.js')
 
-// How many replies that nobody waits for any more a connection may owe before
-// another one takes its place.
+// How many replies without a waiting call a connection may owe before another
+// connection takes its place.
 const MAX_ABANDONED = 64
 
-// How long, in milliseconds, a connection must have brought nothing before it is
-// given up as dead. Callers in more of a hurry than the daemon must not cost the
-// others their connection.
+// How long, in milliseconds, a connection must have been silent before it is
+// given up as dead. A call with a shorter deadline than the daemon needs must
+// not cost the other calls their connection.
 const MIN_SILENCE = 20
 
 const MAX_DIAL_PAUSE = 50 // milliseconds
 
 const SPACE = 0x20
 
-// One connection that many calls share. Requests that are ready in one turn of
-// the event loop go out in one write, and each reply has the tag of its request.
+// One connection that many calls share. The requests of one turn of the event
+// loop are sent in one write. Each reply has the tag of its request.
 class Conn {
   #wire
   #socket
   #lines = new Lines(MAX_REPLY_LINE)
   #calls = new Map() // by tag; null: nobody waits for the reply any more
-  #abandoned = 0 // of them
+  #abandoned = 0 // how many entries of #calls are null
   #callers = 0 // calls for which the process stays alive: not those in the background
-  // Tags begin anywhere: those of another connection are not this one's, should
-  // replies ever go astray.
+  // Tags begin with a random number, so that a reply that reaches the wrong
+  // connection has a tag that does not fit.
   #last = Math.floor(Math.random() * 2 ** 48)
   #heard = 0 // reply lines read so far
   #out = '' // goes out at the end of this turn
@@ -64,7 +64,8 @@ class Conn {
     this.#out += requestLine(call.question, call.tag, call.left)
   }
 
-  // leave ends a call's interest in its reply. The tag stays behind.
+  // leave notes that the call does not wait for its reply any more. The tag
+  // stays, because the reply may still come.
   leave(call, timedOut) {
     this.#calls.set(call.tag, null)
     this.#abandoned++
@@ -74,9 +75,10 @@ class Conn {
     this.#release(call)
   }
 
-  // end ends the connection and every call on it. Those that hung on an idle
-  // connection which turned out to be dead are asked again, once: a daemon that
-  // dies of a request must not be fed it for ever.
+  // end closes the connection and ends every call on it. If the connection was
+  // idle before and turned out to be dead, its calls are asked once more. There
+  // is no third try, because a request on which a daemon dies must not be sent
+  // for ever.
   end(error) {
     if (this.#ended) return
     this.#ended = true
@@ -91,7 +93,7 @@ class Conn {
     this.#wire.ended(this, again)
   }
 
-  // release lets the process end when nobody waits any more.
+  // release lets the process end if no call waits any more.
   #release(call) {
     if (!call.question.background && --this.#callers === 0) this.#socket.unref()
     if (this.#retired && this.#waiting === 0) this.end(null)
@@ -128,9 +130,9 @@ class Conn {
   }
 }
 
-// untagged is what a line means that has none of our tags. An ERR is the daemon's
-// word about the whole connection ("busy" on one too many); anything else has no
-// place here.
+// untagged interprets a line without one of our tags. An ERR is about the whole
+// connection, such as "busy" when the daemon has too many connections. Every
+// other line is garbled.
 function untagged(line) {
   const reply = replyIn(line)
   return reply?.status === 'ERR' ? replyError(reply) : new GarbledError('reply to no request')
@@ -139,9 +141,9 @@ function untagged(line) {
 const IS_IT_THERE = ' (is neonauthd running, and is this its socket?)'
 const ADVICE = { ENOENT: IS_IT_THERE, ECONNREFUSED: IS_IT_THERE, EACCES: ' (is this user in the group of the socket?)' }
 
-// dial connects to the daemon. While its queue of new connections is full, which
-// Linux reports at once as EAGAIN, it tries again as long as that is wanted. It
-// throws an UnreachableError.
+// dial connects to the daemon. When the daemon's queue of new connections is
+// full, Linux reports EAGAIN at once; dial then tries again as long as wanted()
+// is true. It throws an UnreachableError.
 async function dial(path, wanted) {
   try {
     if (Buffer.byteLength(path) > MAX_SOCKET_PATH) throw new Error(`socket path is longer than ${MAX_SOCKET_PATH} bytes, the most there can be`)

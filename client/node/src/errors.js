@@ -1,8 +1,9 @@
 'use strict'
 
-// Why nothing was learnt. No message holds a token or anything of a claim.
+// The errors: why nothing was learnt about a token. No message contains a token
+// or claims.
 
-// What all of them have in common. kind is for programs, message for people.
+// The common base. kind is for programs, message for people.
 class NeonauthdError extends Error {
   constructor(kind, message, options) {
     super(`neonauthd: ${message}`, options)
@@ -12,7 +13,7 @@ class NeonauthdError extends Error {
   get name() { return this.constructor.name }
 }
 
-// The daemon was asked, and says that it cannot tell or that the request is wrong.
+// The daemon has answered that it cannot tell, or that the request is wrong.
 class ReplyError extends NeonauthdError {
   constructor(code, retryAfter, text, project = '') {
     const about = project === '' ? '' : ` for project ${quoted(project)}`
@@ -30,9 +31,9 @@ class UnreachableError extends NeonauthdError {
   constructor(message, options) { super('unreachable', `daemon is not reachable: ${message}`, options) }
 }
 
-// The connection ended before the reply was complete. idle: it had served before and
-// died between two replies, as one does that the daemon closed while nobody was
-// using it.
+// The connection ended before the reply was complete. idle: it had served
+// before and died between two replies. So ends a connection that the daemon
+// closed while it was idle.
 class BrokenError extends NeonauthdError {
   constructor(idle, options) {
     super('broken', 'connection broke before the reply was complete', options)
@@ -40,12 +41,13 @@ class BrokenError extends NeonauthdError {
   }
 }
 
-// What came is not a reply of the protocol, or not one to the question asked.
+// The daemon's line is not a reply of this protocol, or does not answer the
+// question that was asked.
 class GarbledError extends NeonauthdError {
   constructor(what) { super('garbled', `reply is not of the protocol: ${what}`) }
 }
 
-// The call's time was over.
+// The call took longer than its timeout or deadline.
 class TimedOutError extends NeonauthdError {
   constructor(span) { super('timeout', `no answer within ${Math.round(span)} ms`) }
 }
@@ -53,7 +55,7 @@ class TimedOutError extends NeonauthdError {
 // The caller's signal was aborted; cause is its reason.
 class CancelledError extends NeonauthdError {
   constructor(reason) { super('cancelled', 'given up by the caller', { cause: reason }) }
-  get name() { return 'AbortError' } // as of what the platform's own calls throw
+  get name() { return 'AbortError' } // the name that the platform's own calls use
 }
 
 // close() was called.
@@ -61,7 +63,7 @@ class ClosedError extends NeonauthdError {
   constructor() { super('closed', 'client is closed') }
 }
 
-// Foreign text made fit for a message: one line, visible ASCII, short.
+// quoted makes foreign text safe for a message: one line, visible ASCII, short.
 function quoted(text) {
   const most = 128
   const cut = text.slice(0, most)

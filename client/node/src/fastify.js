@@ -3,12 +3,12 @@
 const { valuesOf } = require('./httpauth.js')
 const { Rules, TEXT, answers, bodyOf, letIn, needResource, only, userOfAnswer } = require('./rules.js')
 
-// Fastify's own headers keep only the first of some repeated headers.
+// Fastify's own headers keep only the first value of some headers.
 const valuesOfRaw = (request) => valuesOf(request.raw)
 
-// from returns the Accepted under which a request was let through; undefined
-// outside a guard, for a CORS preflight, and inside an optional guard for a
-// request without a token.
+// from returns the daemon's answer for a request that was let through;
+// undefined outside a guard, for a CORS preflight, and inside an optional guard
+// for a request without a token.
 function from(request) {
   return answers.get(request.raw)
 }
@@ -16,7 +16,7 @@ function from(request) {
 // userOf returns the user of a request that was let through. It throws where from returns undefined.
 const userOf = (request) => userOfAnswer(from(request))
 
-// guard returns a hook onRequest, for a route of its own or for addHook.
+// guard returns a hook onRequest, for one route or for addHook.
 function guard(options = {}) {
   const rules = new Rules(options, valuesOfRaw)
 
@@ -37,7 +37,8 @@ function guard(options = {}) {
   }
 }
 
-// metadata returns a plugin that serves what a resource tells of itself, whatever routes there are.
+// metadata returns a plugin that serves the metadata of a resource; no route is
+// needed.
 function metadata(resource) {
   needResource(resource)
   return inContext('neonauthd-metadata', async (instance) => {
@@ -51,21 +52,22 @@ const targetOf = (request) => request.raw.url
 // Fastify adds a charset to the type of JSON in a string.
 const respond = (reply, { status, headers, body }) => reply.code(status).headers(headers).send(Buffer.from(body))
 
-// inContext lets a plugin work where it is registered, and not in a context of its own.
+// inContext makes a plugin work in the context where it is registered, and not
+// in a new one.
 const inContext = (name, plugin) =>
   Object.assign(plugin, { [Symbol.for('skip-override')]: true, [Symbol.for('fastify.display-name')]: name })
 
-// plugin puts everything behind the guard that is registered after it in the same context.
+// plugin puts all routes behind the guard that are registered after it in the
+// same context.
 const plugin = inContext('neonauthd', async (instance, options) => {
   if (typeof instance?.addHook !== 'function') throw new TypeError('neonauthd: plugin is no hook, and not called: write app.register(plugin, options)')
   instance.addHook('onRequest', guard(options))
 })
 
-// bearer finds the token in the Authorization header and in no other place.
+// bearer searches only the Authorization header.
 const bearer = only('authorization', valuesOfRaw)
 
-// cookie returns a search for the token in the cookie of that name and in no
-// other place.
+// cookie returns a search in the cookie with this name, and in no other place.
 const cookie = (name) => only(`cookie:${name}`, valuesOfRaw)
 
 module.exports = { from, userOf, guard, metadata, plugin, bearer, cookie }

@@ -1,24 +1,24 @@
 'use strict'
 
-// What stands in a request's headers and cookies where a token may be.
+// Finds the tokens in the headers and cookies of a request.
 
 const MAX_COOKIE_TOKENS = 4
 const SDK_COOKIES = ['hexclave-access', 'stack-access'] // the newer one first
 const SESSION_COOKIE = '__Secure-neon-auth.session_token'
 
-// A search under way.
+// One search while it runs.
 class Finder {
   #values
-  #token = '' // outside the SDKs' cookies
+  #token = '' // from any place but the SDKs' cookies
   #cookies = [] // the different tokens in the SDKs' cookies
-  // Why the request is refused; '' as long as nothing is wrong with it.
+  // Why the request is invalid. '': it is not, so far.
   fault = ''
 
   constructor(values) {
     this.#values = values
   }
 
-  // tokens returns what was found, after the last look.
+  // tokens returns the tokens that were found. Call it after the last look.
   tokens() {
     if (this.#token === '') return this.#cookies
     if (this.#cookies.length > 0 && !this.#cookies.includes(this.#token)) this.#fail('two-tokens')
@@ -53,8 +53,9 @@ class Finder {
     this.fault ||= fault
   }
 
-  // The scheme Bearer. Another scheme holds no token, but beside Bearer nobody
-  // knows which of the two the next reader goes by.
+  // Takes the credential of the scheme Bearer. Another scheme alone carries no
+  // token. Another scheme beside Bearer is a fault, because the next server may
+  // choose the other one.
   #lookInAuthorization() {
     let ours = false
     let others = false
@@ -64,7 +65,7 @@ class Finder {
         ours ||= credential !== ''
         this.#credential(credential)
       } else if (value.split(',').some((part) => bearer(part))) {
-        this.#fail('two-tokens') // what a server makes of two headers that it joins
+        this.#fail('two-tokens') // a server that joins two headers makes such a list
       } else {
         others ||= trim(value) !== ''
       }
@@ -72,7 +73,7 @@ class Finder {
     if (ours && others) this.#fail('two-tokens')
   }
 
-  // A token that stands alone or behind "Bearer".
+  // Takes a token, with or without "Bearer" before it.
   #lookInHeader(name) {
     for (const value of this.#values(name)) {
       const credential = bearer(value)
@@ -81,14 +82,15 @@ class Finder {
     }
   }
 
-  // A token or an SDK's envelope around it: base64 of the object with both tokens.
+  // Takes a token, or the envelope of an SDK: base64 of a JSON object with both
+  // tokens.
   #credential(credential) {
     const packed = /^(?:stackauth|hexclave)_(.*)$/s.exec(credential)?.[1]
     if (packed === undefined) this.#noList(credential)
     else this.#object(isBase64(packed) ? utf8(Buffer.from(packed, 'base64')) : undefined)
   }
 
-  // A token has no comma in it: that would be a list.
+  // Takes one token. A comma in it makes it a list of tokens, which is a fault.
   #noList(token) {
     if (token.includes(',')) this.#fail('two-tokens')
     else this.#one(token)
@@ -101,8 +103,8 @@ class Finder {
     else this.#fail('two-tokens')
   }
 
-  // accessToken out of the JSON object that the SDK's getAuthJson makes; null
-  // says that nobody is signed in. The refresh token goes no further than this.
+  // Takes the member accessToken of the JSON object that the SDK's getAuthJson
+  // makes; null means that nobody is signed in. The refresh token is not used.
   #object(text) {
     const values = text === undefined ? undefined : accessTokens(text)
     if (values === undefined) this.#fail('unreadable-token')
@@ -112,8 +114,9 @@ class Finder {
     }
   }
 
-  // The newer cookie counts, and the older one only without it, as for the SDK:
-  // a browser keeps that for a day after its application moved on.
+  // Follows the SDK: the older cookie counts only if there is none with the
+  // newer name. A browser keeps the older cookie for a day after the
+  // application moved to the newer SDK.
   #lookInSDKCookies() {
     for (const name of SDK_COOKIES) {
       const tokens = this.#cookiesNamed(name).map(accessOfCookie).filter(Boolean)
@@ -129,7 +132,8 @@ class Finder {
     }
   }
 
-  // The values of every cookie of a name, without quotes around them.
+  // Returns the values of all cookies with this name, without the quotes around
+  // them.
   #cookiesNamed(name) {
     return this.#values('cookie')
       .flatMap((line) => line.split(';'))
@@ -139,8 +143,8 @@ class Finder {
   }
 }
 
-// trim takes blanks off both ends; a regular expression would take its time over
-// a value that is all blanks.
+// trim removes blanks at both ends. A regular expression could need quadratic
+// time for a long value of blanks.
 function trim(text) {
   let start = 0
   let end = text.length
@@ -153,7 +157,8 @@ const isBlank = (c) => c === ' ' || c === '\t'
 
 const unquoted = (text) => (/^"[^]*"$/.test(text) && text.length > 1 ? trim(text.slice(1, -1)) : text)
 
-// bearer takes the credential out of a value; undefined: it is of another scheme.
+// bearer returns the credential in a value of Authorization; undefined: the
+// scheme is not Bearer.
 function bearer(value) {
   const text = trim(value)
   const rest = text.slice(6)
@@ -161,7 +166,8 @@ function bearer(value) {
   return trim(rest)
 }
 
-// isBase64 takes it with and without padding; Buffer would take anything.
+// isBase64 accepts base64 with and without padding. Buffer would accept any
+// text.
 const isBase64 = (text) => /^[A-Za-z0-9+/]+={0,2}$/.test(text) && (text.endsWith('=') ? text.length % 4 === 0 : text.length % 4 !== 1)
 
 const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
@@ -176,9 +182,9 @@ function utf8(bytes) {
 
 const WORD = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],:]|[^\s{}[\],:"]+/g
 
-// accessTokens returns the values of each member accessToken of an object;
-// undefined: it is none. Of two members JSON.parse keeps the last, and another
-// reader the first, so both count.
+// accessTokens returns the values of all members accessToken of an object;
+// undefined: the text is not an object. If two members have this name, both
+// count, because JSON.parse takes the last and other readers take the first.
 function accessTokens(text) {
   const object = parse(text)
   if (typeof object !== 'object' || object === null || Array.isArray(object)) return undefined
@@ -195,9 +201,9 @@ function accessTokens(text) {
   return values
 }
 
-// accessOfCookie takes the second half of [refresh, access]; '': there is none. A
-// cookie that cannot be read counts as absent, as for the SDK: a refusal would
-// last until the browser drops the cookie.
+// accessOfCookie returns the second element of [refresh, access]; '': there is
+// none. A cookie that cannot be read counts as absent, as in the SDK: a fault
+// would refuse every request until the browser drops the cookie.
 function accessOfCookie(value) {
   let text = utf8(Buffer.from(value, 'latin1'))
   try {

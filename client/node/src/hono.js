@@ -5,9 +5,9 @@ const { Rules, answers, letIn, needResource, only, userOfAnswer } = require('./r
 
 const valuesOfContext = (c) => valuesOf(c.req.raw)
 
-// from returns the Accepted under which a request was let through; undefined
-// outside a guard, for a CORS preflight, and inside an optional guard for a
-// request without a token.
+// from returns the daemon's answer for a request that was let through;
+// undefined outside a guard, for a CORS preflight, and inside an optional guard
+// for a request without a token.
 function from(c) {
   needContext(c)
   return answers.get(c)
@@ -16,7 +16,8 @@ function from(c) {
 // userOf returns the user of a request that was let through. It throws where from returns undefined.
 const userOf = (c) => userOfAnswer(from(c))
 
-// guard returns a middleware (c, next). Behind it c.get('user') is the user, or undefined.
+// guard returns a middleware (c, next). After it, c.get('user') returns the
+// user, or undefined.
 function guard(options = {}) {
   const rules = new Rules(options, valuesOfContext)
 
@@ -30,23 +31,23 @@ function guard(options = {}) {
   }
 }
 
-// metadata returns a middleware that serves what a resource tells of itself, and hands everything else on.
+// metadata returns a middleware that serves the metadata of a resource, and
+// passes every other request on.
 function metadata(resource) {
   needResource(resource)
   return async (c, next) => described(resource, c.req.raw) ?? (await next())
 }
 
-// needContext throws for a Request, and for what other frameworks have.
+// needContext throws for a Request and for the contexts of other frameworks.
 function needContext(c) {
   if (typeof c?.req?.raw?.headers?.get === 'function' && typeof c.set === 'function') return
   throw new TypeError('neonauthd: neonauthd/hono judges the context of Hono: write app.use(guard()), and from(c); for a Request import neonauthd/fetch')
 }
 
-// bearer finds the token in the Authorization header and in no other place.
+// bearer searches only the Authorization header.
 const bearer = only('authorization', valuesOfContext)
 
-// cookie returns a search for the token in the cookie of that name and in no
-// other place.
+// cookie returns a search in the cookie with this name, and in no other place.
 const cookie = (name) => only(`cookie:${name}`, valuesOfContext)
 
 module.exports = { from, userOf, guard, metadata, bearer, cookie }

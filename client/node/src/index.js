@@ -7,7 +7,8 @@ const { DEFAULT_SOCKET, SOCKET_VARIABLE } = require('./words.js')
 
 const { BrokenError, CancelledError, ClosedError, GarbledError, NeonauthdError, ReplyError, TimedOutError, UnreachableError } = errors
 
-// Named one by one: Node reads these names off the text for those who import them.
+// The names are listed one by one, because Node finds them in this text for
+// programs that use import.
 module.exports = {
   Client, DEFAULT_KEEP, DEFAULT_NAME, DEFAULT_SOCKET, DEFAULT_TIMEOUT, SOCKET_VARIABLE,
   Accepted, Rejected, Unknown, match,

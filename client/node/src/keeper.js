@@ -6,24 +6,24 @@ const { Entry, Memory, since } = require('./memory.js')
 const { NO_VERB, UNUSED, Watch } = require('./watch.js')
 
 // All in milliseconds.
-const WATCH_DELAY = 1 // a program that ends after a lookup needs no watch
-const WATCH_PAUSE = 1000 // after a watch has ended, or could not be had, before another is opened
-const OLD_DAEMON_PAUSE = 60_000 // the same, where the daemon does not know the verb
-const REFRESH_PAUSE = 1000 // after a lookup in the background, before the next one about the same question
+const WATCH_DELAY = 1 // after the first lookup: a program that ends then needs no watch
+const WATCH_PAUSE = 1000 // before another watch is opened, after one has ended or could not be opened
+const OLD_DAEMON_PAUSE = 60_000 // the same, after a daemon that does not know the verb WATCH
+const REFRESH_PAUSE = 1000 // between two background lookups of the same question
 
-// How many lookups may go on in the background.
+// How many background lookups may run at the same time.
 const MAX_REFRESHES = 8
 
-// Keeper keeps answers: it has the memory, and sees to it that there is a watch
-// while anybody asks.
+// Keeper keeps answers. It owns the memory, and keeps a watch open while the
+// program makes lookups.
 class Keeper {
   memory
-  watching = false // a watch is being opened, or there is one
-  refreshing = 0 // lookups in the background
+  watching = false // a watch is open or is being opened
+  refreshing = 0 // background lookups that run now
 
   #path
   #watch = null
-  #until = 0 // no other watch before, by the monotonic clock
+  #until = 0 // no new watch is opened before, by the monotonic clock
   #closed = false
 
   constructor(answers, path) {
@@ -31,18 +31,19 @@ class Keeper {
     this.#path = path
   }
 
-  // now reads both clocks, each time anew.
+  // now reads both clocks.
   now = () => ({ mono: performance.now(), wall: Date.now() })
 
-  // wait runs something later, and keeps no process alive for it. It returns what
-  // takes that back.
+  // wait runs a function later, without keeping the process alive for it. It
+  // returns a function that cancels it.
   wait = (span, run) => {
     const timer = setTimeout(run, span).unref()
     return () => clearTimeout(timer)
   }
 
-  // recall returns the answer to a question from memory; undefined: there is none.
-  // When it is time it calls refresh, which asks for another one in the background.
+  // recall returns the answer to a question from memory; undefined: there is
+  // none. If a background lookup should replace the answer now, it calls
+  // refresh.
   recall(key, maxAge, refresh) {
     const now = this.now()
     const entry = this.memory.recall(key, now, maxAge)
@@ -53,14 +54,15 @@ class Keeper {
     return givenAgain(entry.answer, entry.expires, kept)
   }
 
-  // learn takes in what the daemon has answered to a question sent at that instant.
-  // Without a grant the daemon does not promise to tell when the answer ends.
+  // learn keeps the daemon's answer to a question that was sent at the given
+  // instant, or drops the kept answer if the token is rejected. Without a
+  // grant, the daemon does not promise to report the end of the answer.
   learn(key, answer, grant, sent) {
     if (answer.outcome === 'rejected') this.memory.drop(key)
     else if (answer.ttl > 0 && grant !== undefined) this.memory.keep(key, new Entry(answer, grant.handles, sent), grant.rev)
   }
 
-  // openWatch sees to it that there will be a watch.
+  // openWatch opens a watch soon, unless one is open or must not be opened yet.
   openWatch() {
     this.memory.lookups++
     if (this.#closed || this.watching || this.now().mono < this.#until) return
@@ -68,7 +70,8 @@ class Keeper {
     this.wait(WATCH_DELAY, () => this.#openWatch())
   }
 
-  // refused ends the watch because the daemon does not know what it is for.
+  // refused ends the watch: the daemon does not know keep=1, so nothing can be
+  // kept.
   refused() {
     this.#pause(OLD_DAEMON_PAUSE)
     this.#watch?.end()
@@ -77,7 +80,7 @@ class Keeper {
   // close forgets everything and ends the watch.
   close() {
     this.#closed = true
-    this.#watch?.end() // nothing is kept without one
+    this.#watch?.end() // and the memory is empty without a watch
   }
 
   async #openWatch() {

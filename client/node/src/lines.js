@@ -6,19 +6,20 @@ const LF = 10
 const PLAIN = /^[ -~]*$/
 const CONTROL = /[\x00-\x1f]/
 
-// Lines cuts what comes on a connection into lines of bounded length.
+// Lines cuts the bytes of a connection into lines of bounded length.
 class Lines {
   #most // bytes of a line, its end included
-  #parts = [] // of a line whose end has not come
-  #size = 0 // of them
+  #parts = [] // the parts of a line whose end has not come yet
+  #size = 0 // bytes in #parts
 
   constructor(most) { this.#most = most }
 
-  // Whether a line has begun whose end has not come.
+  // Whether a line has begun and its end has not come yet.
   get partial() { return this.#size > 0 }
 
-  // in yields the lines that end in the chunk, each a Buffer without its end. Instead
-  // of one that is too long it yields null; nothing is to be read after that.
+  // in yields the lines that end in the chunk, each a Buffer without its line
+  // end. For a line that is too long it yields null; after that the connection
+  // must not be read any more.
   *in(chunk) {
     for (let start = 0; start < chunk.length; ) {
       const found = chunk.indexOf(LF, start)

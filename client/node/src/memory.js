@@ -2,42 +2,46 @@
 
 const { bytesIn } = require('./answer.js')
 
-// A place for an answer has so many bytes; a larger answer takes several.
+// The size of one place of the memory. An answer takes one place or, if it is
+// larger, several.
 const BYTES_PER_ANSWER = 4096
 
-// How many lines of the watch are remembered, for answers that were decided before
-// them and come after them.
+// How many event lines of the watch are remembered. They are needed for answers
+// that the daemon decided before an event and that arrive after it.
 const MAX_EVENTS = 256
 
-let crypto // loaded when there is something to keep: it takes two milliseconds
+let crypto // loaded at the first use: it takes two milliseconds
 
-// keyOf names a question about a token, without what may differ between two
-// callers who get the same answer. The token itself is not kept.
+// keyOf returns the key of a question about a token. It leaves out what may
+// differ between two callers who get the same answer. The token itself is not
+// kept.
 function keyOf({ token, verb, wireProject, fallback }) {
   crypto ??= require('node:crypto')
-  // Node 20.12 has hash, which takes two thirds of the time.
+  // crypto.hash, from Node 20.12 on, takes two thirds of the time.
   const digest = crypto.hash?.('sha256', token, 'latin1') ?? crypto.createHash('sha256').update(token).digest('latin1')
   return `${digest}${verb} ${wireProject} ${fallback}`
 }
 
-// An instant is { mono, wall }, one reading of both clocks in milliseconds. since
-// is the time between two, by the clock that says more.
+// An instant is { mono, wall }, one reading of both clocks in milliseconds.
+// since returns the time between two instants, by the clock on which more time
+// has passed.
 const since = (now, then) => Math.max(now.mono - then.mono, now.wall - then.wall)
 
 // A kept answer.
 class Entry {
-  refresh = 0 // from when on, by the monotonic clock, a use asks for another
+  refresh = 0 // by the monotonic clock: a use after it starts a background lookup
 
   constructor(answer, handles, sent) {
     this.answer = answer
     this.handles = handles
     this.sent = sent
-    this.expires = answer.expires.getTime() // a Date can be set by whoever has it
+    this.expires = answer.expires.getTime() // a number, because the program may change the Date
     this.places = 1 + Math.floor(bytesIn(answer) / BYTES_PER_ANSWER)
   }
 
-  // serves tells whether the entry answers a question at that instant. The age is
-  // rounded down, so that a second is added where maxAge must hold for certain.
+  // serves tells whether the entry answers a question at that instant. The
+  // daemon rounds the age down, so serves adds a second where maxAge must hold
+  // for certain.
   serves(now, maxAge) {
     const kept = since(now, this.sent)
     const young = maxAge < 0 || (maxAge > 0 && this.answer.age + 1000 + kept <= maxAge * 1000)
@@ -45,33 +49,37 @@ class Entry {
   }
 }
 
-// Memory keeps accepted answers while a watch tells what has ended. The rules are
-// those of protocol.md, "Keeping answers". Nothing in here waits, so that checking
-// and keeping, moving up and forgetting each are one step.
+// Memory keeps accepted answers while a watch reports which of them have ended.
+// The rules are in protocol.md, "Keeping answers". No method waits for
+// anything, so that nothing can end between the check of an answer and its
+// keeping.
 //
-// There are two generations: when the young one is full it becomes the old one,
-// and what is used moves up. So what was not used for a generation is gone.
+// There are two generations. When the young generation is full, it becomes the
+// old one and the old one is dropped. An entry of the old generation that is
+// used moves up into the young one. So an entry that is not used for a whole
+// generation is dropped.
 class Memory {
-  up = false // there is a watch
-  hits = 0 // lookups answered here since the last SEEN
-  lookups = 0 // all there ever were
+  up = false // the daemon has granted a watch
+  hits = 0 // lookups answered from memory since the last SEEN
+  lookups = 0 // all lookups so far
 
   run = '' // of the daemon
-  rev = 0 // the last revision that the watch has told
-  owed = false // a SEEN or WATCH is not answered yet
-  asked = 0 // when the last one was sent, by the monotonic clock
+  rev = 0 // the last revision that the watch has reported
+  owed = false // the last SEEN or WATCH is not answered yet
+  asked = 0 // when the last SEEN or WATCH was sent, by the monotonic clock
   until = 0 // end of the lease, by the monotonic clock
 
   #most // places of a generation
   #young = new Map()
   #old = new Map()
   #taken = 0 // places of the young generation
-  #floor = 0 // all events after it are remembered
-  #events = [] // lines of the watch that named something, the latest last
+  #floor = 0 // #events holds every event after this revision
+  #events = [] // lines of the watch that named handles, the latest last
 
   constructor(answers) { this.#most = Math.ceil(answers / 2) }
 
-  // recall returns what answers the question; undefined: nothing does.
+  // recall returns the entry that answers the question; undefined: there is
+  // none.
   recall(key, now, maxAge) {
     this.lookups++
     const young = this.#young.get(key)
@@ -82,14 +90,15 @@ class Memory {
     return entry
   }
 
-  // keep keeps an answer, unless something that it depends on may have ended since
-  // it was decided.
+  // keep keeps an answer, unless something that the answer depends on may have
+  // ended since the daemon decided it.
   keep(key, entry, { run, n }) {
     const ended = (event) => event.n > n && event.handles.some((handle) => entry.handles.includes(handle))
     if (this.up && run === this.run && n >= this.#floor && !this.#events.some(ended)) this.#put(key, entry)
   }
 
-  // put puts the entry into the young generation, in place of another one.
+  // put puts the entry into the young generation, and drops the entry that it
+  // replaces.
   #put(key, entry) {
     this.drop(key)
     if (entry.places > this.#most) return
@@ -115,9 +124,10 @@ class Memory {
     this.#taken = 0
   }
 
-  // forget forgets what depends on one of these things, everything where there are
-  // none, and refuses from then on what was decided before. It tells whether the
-  // revision rises.
+  // forget drops the entries that depend on one of the handles, or all entries
+  // if handles is undefined. From then on, keep refuses answers that were
+  // decided before. forget returns whether the revision is higher than the last
+  // one, as it must be.
   forget(n, handles) {
     if (!(n > this.rev)) return false
     this.rev = n
@@ -143,7 +153,7 @@ class Memory {
     this.asked = now.mono
   }
 
-  // begin notes that there is a watch, at that revision of the daemon's.
+  // begin notes that the daemon has granted a watch, at this revision.
   begin({ run, n }) {
     this.run = run
     this.rev = this.#floor = n
@@ -151,8 +161,9 @@ class Memory {
     this.up = true
   }
 
-  // grant makes the lease begin or go on. It tells whether the revision is the one
-  // to be told, and somebody has asked.
+  // grant begins or extends the lease. It returns whether the line is in order:
+  // a WATCH or SEEN was waiting for its answer, and the revision is the last
+  // one that was reported.
   grant(n, lease) {
     if (!this.owed || n !== this.rev) return false
     this.owed = false
@@ -160,7 +171,7 @@ class Memory {
     return true
   }
 
-  // end forgets everything, until another watch begins.
+  // end forgets everything, and nothing is kept until another watch begins.
   end() {
     this.up = false
     this.owed = false

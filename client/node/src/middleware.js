@@ -5,9 +5,9 @@ const { STATUS_CODES } = require('node:http')
 const { DEFAULT_RETRY_AFTER, valuesOf } = require('./httpauth.js')
 const { Rules, TEXT, answers, bodyOf, fault, letIn, needHandler, needResource, only, userOfAnswer } = require('./rules.js')
 
-// from returns the Accepted under which a request was let through; undefined
-// outside a guard, for a CORS preflight, and inside an optional guard for a
-// request without a token.
+// from returns the daemon's answer for a request that was let through;
+// undefined outside a guard, for a CORS preflight, and inside an optional guard
+// for a request without a token.
 function from(req) {
   return answers.get(req)
 }
@@ -16,7 +16,7 @@ function from(req) {
 const userOf = (req) => userOfAnswer(from(req))
 
 // guard returns a middleware (req, res, next) that lets requests with an
-// accepted token through and answers the others.
+// accepted token through and refuses the others.
 function guard(options = {}) {
   const rules = new Rules(options, valuesOf)
 
@@ -35,14 +35,14 @@ function guard(options = {}) {
       const { refusal, answer } = await rules.judge(req, req.method)
       if (refusal !== undefined) {
         setHeaders(res, rules.headers(refusal))
-        res.statusCode = refusal.status // where refuse says none, or Node would say 200
+        res.statusCode = refusal.status // if refuse sets no status, Node would send 200
         const refuse = rules.refuse ?? plainRefusal
         return await refuse(req, res, refusal.status, answer, refusal)
       }
       letIn(req, answer)
       next()
     } catch (error) {
-      if (typeof next !== 'function') throw error // as for a middleware of Hono, which has other arguments
+      if (typeof next !== 'function') throw error // for example as a middleware of Hono, which has other arguments
       next(errorOf(error))
     }
   }
@@ -56,16 +56,16 @@ function guard(options = {}) {
         return res.headersSent ? res.destroy() : plainRefusal(req, res, 500)
       })
   }
-  // upgrade puts a listener of a server's event "upgrade" behind the guard.
-  // Without one for each such event, an upgrade comes in unasked.
+  // upgrade puts a listener of a server's event "upgrade" behind the guard. A
+  // listener without this wrapper takes upgrades that no guard has checked.
   middleware.upgrade = (handler) => {
     needHandler(handler)
     return (req, socket, head) => upgrade(req, socket, head, handler)
   }
 
   async function upgrade(req, socket, head, handler) {
-    // Node has taken its listeners off the socket, and an error that nobody
-    // listens to ends the process.
+    // Node has removed its listeners from the socket, and an error without a
+    // listener ends the process.
     const drop = () => socket.destroy()
     socket.on('error', drop)
     const verdict = await rules.judge(req, req.method, { upgrade: true }).catch((error) => ({ error }))
@@ -82,19 +82,21 @@ function guard(options = {}) {
   return middleware
 }
 
-// errorOf makes an Error of what was thrown. Nothing (undefined, null) tells next that all is well, and a framework has words
-// of its own, such as "route" in Express: either would let the request in.
+// errorOf turns what was thrown into an Error. To next, undefined and null mean
+// that all is well, and a framework gives other values a meaning, such as
+// "route" in Express: either would let the request through.
 function errorOf(thrown) {
   return thrown instanceof Error ? thrown : new Error('neonauthd: what a guard was given threw what is no Error', { cause: thrown })
 }
 
-// metadata returns a middleware that serves what a resource tells of itself, and hands everything else on.
+// metadata returns a middleware that serves the metadata of a resource, and
+// passes every other request to next.
 function metadata(resource) {
   needResource(resource)
   return (req, res, next) => (resource.describes(targetOf(req)) ? respond(res, resource.response(req.method)) : next())
 }
 
-// Below a path of its own Express cuts that off url.
+// Express removes the path at which the middleware is mounted from url.
 const targetOf = (req) => req.originalUrl ?? req.url
 
 function setHeaders(res, headers) {
@@ -114,7 +116,7 @@ function plainRefusal(_req, res, status) {
 }
 
 // answerSocket writes a whole response to a connection that was to be upgraded,
-// and ends it.
+// and closes it.
 function answerSocket(socket, status, headers) {
   const body = bodyOf(status)
   const lines = Object.entries({ Connection: 'close', 'Content-Type': TEXT, 'Content-Length': body.length, ...headers })
@@ -122,11 +124,10 @@ function answerSocket(socket, status, headers) {
   socket.end([`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, ...lines.map(([name, value]) => `${name}: ${value}`), '', body].join('\r\n'))
 }
 
-// bearer finds the token in the Authorization header and in no other place.
+// bearer searches only the Authorization header.
 const bearer = only('authorization', valuesOf)
 
-// cookie returns a search for the token in the cookie of that name and in no
-// other place.
+// cookie returns a search in the cookie with this name, and in no other place.
 const cookie = (name) => only(`cookie:${name}`, valuesOf)
 
 module.exports = { DEFAULT_RETRY_AFTER, from, userOf, guard, metadata, bearer, cookie }

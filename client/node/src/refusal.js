@@ -1,12 +1,12 @@
 'use strict'
 
-// What an answer of the daemon becomes in HTTP: a status and the headers that go
-// with a refusal.
+// What an answer of the daemon becomes in HTTP: a status and the headers of the
+// refusal.
 
 const DEFAULT_RETRY_AFTER = 1000 // milliseconds
 const MAX_RETRY_AFTER = 60_000
 
-// How a request is answered that does not get through.
+// The response to a request that is refused.
 class Refusal {
   constructor(status, error, reason, retryAfter = 0, scope = '') {
     this.status = status
@@ -17,8 +17,8 @@ class Refusal {
     Object.freeze(this)
   }
 
-  // headers returns those that go with the refusal, by name. resourceMetadata is the address at which the protected resource
-  // tells who gives out its tokens (RFC 9728 section 5.1).
+  // headers returns the headers of the refusal, by name. resourceMetadata is
+  // the address of the protected resource's metadata (RFC 9728 section 5.1).
   headers(realm = '', resourceMetadata = '') {
     return {
       'Cache-Control': 'no-store',
@@ -29,12 +29,12 @@ class Refusal {
   }
 }
 
-// forbids tells whether a reason is one of a genuine token, so that another login
-// of the same user would not help.
+// forbids tells whether a reason is about a genuine token, so that logging in
+// again would not help.
 const forbids = (reason) => reason === 'class-not-allowed' || reason === 'insufficient-scope'
 
-// refusalOf is the one map from the daemon's answers to statuses; undefined: it
-// is accepted. What is no answer is no yes.
+// refusalOf returns the refusal for the daemon's answer; undefined: the token
+// is accepted. A value that is not an answer is never taken for acceptance.
 function refusalOf(answer) {
   switch (answer?.outcome) {
     case 'accepted':
@@ -55,14 +55,15 @@ function unavailable(reason = '', after = 0) {
   return new Refusal(503, '', reason, Math.ceil(span / 1000) * 1000)
 }
 
-// challenge is the value of WWW-Authenticate (RFC 6750 section 3).
+// challenge returns the value of WWW-Authenticate (RFC 6750 section 3).
 function challenge({ error, reason, scope }, realm, resourceMetadata) {
   const params = { realm, error, error_description: error && reason, scope, resource_metadata: resourceMetadata }
   const said = Object.entries(params).filter(([, value]) => value)
   return ['Bearer', said.map(([name, value]) => `${name}=${quotedString(value)}`).join(', ')].filter(Boolean).join(' ')
 }
 
-// The quoted-string of RFC 9110 section 5.6.4, for what RFC 6750 allows in it.
+// The quoted-string of RFC 9110 section 5.6.4, with the characters that RFC
+// 6750 allows.
 function quotedString(text) {
   return `"${text.replace(/[^ -~]/gu, '?').replace(/["\\]/g, '\\$&')}"`
 }

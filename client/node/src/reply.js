@@ -9,7 +9,7 @@ const { MAX_FIELDS, MAX_HANDLES, MAX_NAME, decodeValue, handlesIn, revisionIn } 
 const HEAD = /^(?:OK|(NO|ERR) ([a-z0-9-]{1,32}))(?: |$)/
 const FIELD = /([a-z0-9-]+)=([^ ]*)(?: |$)/y
 const NUMBER = /^(?:0|[1-9][0-9]{0,10})$/
-const MOST = 2 ** 33 // seconds: as an instant the year 2242
+const MOST = 2 ** 33 // seconds: as a point in time the year 2242
 
 // parseReply reads the text of a reply after its tag. It throws GarbledError.
 function parseReply(text) {
@@ -34,7 +34,7 @@ function parseReply(text) {
   return { status, word, fields, rest }
 }
 
-// replyIn reads a line that has no tag; undefined: it is no reply.
+// replyIn reads a line without a tag; undefined: it is not a reply.
 function replyIn(line) {
   try {
     return parseReply(textOf(line) ?? '')
@@ -57,9 +57,9 @@ const LEVELS = ['claims', 'profile']
 const PRINCIPALS = ['user', 'machine', 'team']
 const SOURCES = ['upstream', 'cache', 'stale']
 
-// answerTo makes an answer of the reply to a lookup, and says whether and how it may
-// be kept: grant has its revision and handles. Whatever is not precisely
-// a reply to this question is thrown as a GarbledError.
+// answerTo returns the answer in the reply to a lookup. grant has the revision
+// and the handles if the answer may be kept. A line that is not precisely a
+// reply to this question is thrown as a GarbledError.
 function answerTo(question, line) {
   const reply = parseReply(line)
   if (reply.status === 'OK') return { answer: accepted(question, reply), grant: grantIn(reply) }
@@ -67,7 +67,8 @@ function answerTo(question, line) {
   return { answer: new Unknown(replyError(reply, question)) }
 }
 
-// grantIn is undefined where nothing is granted; there is an answer all the same.
+// grantIn returns undefined if the answer must not be kept; the answer counts
+// all the same.
 function grantIn({ fields }) {
   const rev = revisionIn(fields.get('rev'))
   const handles = handlesIn(fields.get('handles'), MAX_HANDLES)
@@ -79,7 +80,8 @@ function accepted(question, reply) {
     level: wordField(reply, 'level', LEVELS),
     project: textField(reply, 'project'),
     subject: textField(reply, 'sub'),
-    // Whoever it is that a newer daemon has let in, nobody here knows what they may do.
+    // A newer daemon may admit principals that this client does not know. The
+    // program could not know what they may do, so the answer is garbled.
     principal: reply.fields.has('principal') ? wordField(reply, 'principal', PRINCIPALS) : '',
     age: numberField(reply, 'age') * 1000,
     ttl: numberField(reply, 'ttl') * 1000,
@@ -90,24 +92,26 @@ function accepted(question, reply) {
     payload: reply.fields.get('level') === 'profile' ? payloadOf(question.token)?.toString() : undefined,
   })
   if (answer.subject === '') throw new GarbledError('no subject')
-  // The daemon has validated the JSON; this only keeps a sentence from being taken for it.
+  // The daemon has validated the JSON; this check only refuses other text in
+  // its place.
   if (!answer.json.startsWith('{') || !answer.json.endsWith('}')) throw new GarbledError('no JSON object')
-  // Less than was asked for is no answer, unless the caller said it would do;
-  // more than that would put a profile where claims are expected.
+  // A lower level is no answer, unless the caller allowed it with fallback; a
+  // higher one would put a profile where claims are expected.
   const wanted = question.verb === 'PROFILE' ? 'profile' : 'claims'
   if (answer.level !== wanted && !(answer.level === 'claims' && question.fallback)) throw new GarbledError('level was not asked for')
   if (question.project !== '' && answer.project !== question.project) throw new GarbledError('project was not asked for')
   if (question.heard > 0 && answer.heard > question.heard * 1000) throw new GarbledError('the fleet was heard longer ago than asked for')
-  // True when it was written, and too late to act upon.
+  // It was true when the daemon wrote it, and is too late now.
   if (Date.now() >= answer.expires.getTime()) throw new GarbledError('the token ended before the answer came')
   return answer
 }
 
-// What a project can be called. Anything else that an application names may be a token in the wrong place, which no error shows.
+// The form of the name of a project. Other text that an application passes may
+// be a token in the wrong place, and no error may show a token.
 const PROJECT = /^[A-Za-z0-9_.-]{1,32}$/
 
-// replyError makes an error of an ERR reply. Its text is for people; should it
-// hold the token, which the daemon's never does, it is left out.
+// replyError turns an ERR reply into an error. The reply's text is for people.
+// If it contains the token, which the daemon's texts never do, it is left out.
 function replyError(reply, { token = '', project = '' } = {}) {
   const retryAfter = reply.fields.has('retry-after') ? numberField(reply, 'retry-after') * 1000 : 0
   const leaks = token !== '' && reply.rest.includes(token)

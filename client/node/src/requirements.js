@@ -6,16 +6,17 @@ const USERS = ['normal', 'restricted', 'anonymous']
 const REQUIREMENTS = ['emailVerified', 'team', 'kinds', 'scopes']
 const KINDS = [...USERS, 'machine', 'team']
 
-// What a verified user has to be besides. Each language has the same
-// definition; client/testdata/httpauth/requirements.json has the cases.
+// The conditions that a verified user must meet. Every language has the same
+// definition; the cases are in client/testdata/httpauth/requirements.json.
 class Requirements {
   #emailVerified
   #team
   #kinds
   #scopes
 
-  // What is not understood is thrown: a requirement that is misspelt, or undefined since its variable is not set, must never
-  // become none.
+  // Throws for every option that is not valid: a requirement that is misspelt,
+  // or undefined because its variable is not set, must never become no
+  // requirement.
   constructor(options = {}) {
     for (const [name, value] of Object.entries(options)) {
       if (!REQUIREMENTS.includes(name)) throw new TypeError(`neonauthd: there is no requirement "${name}"`)
@@ -34,7 +35,8 @@ class Requirements {
     this.#scopes = [...scopes]
   }
 
-  // unmet says which requirement a verified user does not meet; '': none.
+  // unmet returns the reason why a verified user does not meet the
+  // requirements; '': the user meets all of them.
   unmet(user) {
     if (!this.#admits(user.kind)) return 'class-not-allowed'
     if (this.#emailVerified && (user.email === '' || user.emailVerified !== true)) return 'email-not-verified'
@@ -42,14 +44,15 @@ class Requirements {
     return this.#scopes.every((scope) => user.scopes?.includes(scope)) ? '' : 'insufficient-scope'
   }
 
-  // refusal is how a request is answered whose verified user does not meet a requirement; undefined: meets them all. A
-  // challenge for want of scopes names those that are required.
+  // refusal returns the refusal of a verified user who does not meet a
+  // requirement; undefined: the user meets all of them. If scopes are missing,
+  // the challenge names the required scopes.
   refusal(user) {
     const reason = this.unmet(user)
     return reason === '' ? undefined : denied(reason, reason === 'insufficient-scope' ? this.#scopes.join(' ') : '')
   }
 
-  // A user whose kind is not known may come in where all three kinds of users may.
+  // A user whose kind is not known is admitted if all three kinds of users are.
   #admits(kind) {
     return kind === '' ? USERS.every((each) => this.#kinds.includes(each)) : this.#kinds.includes(kind)
   }

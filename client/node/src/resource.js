@@ -1,7 +1,7 @@
 'use strict'
 
-// A protected resource, and what it tells of itself (RFC 9728). Each language has the same definition;
-// client/testdata/httpauth/resources.json has the cases.
+// A protected resource and its metadata (RFC 9728). Every language has the same
+// definition; the cases are in client/testdata/httpauth/resources.json.
 
 const { validScope } = require('./requirements.js')
 
@@ -10,7 +10,8 @@ const MAX_SERVERS = 8
 const MAX_SCOPES = 64
 const MAX_RESOURCE_NAME = 128
 
-// An address: its origin and its path. Languages differ in what they make of the rest of what an address may be.
+// An address: its origin and its path. Other parts are not allowed, because the
+// languages differ in how they read them.
 const ADDRESS = /^(https?:\/\/(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?)((?:\/(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*)?)$/
 
 const OPTIONS = ['resource', 'authorizationServers', 'scopes', 'name']
@@ -18,7 +19,8 @@ const OPTIONS = ['resource', 'authorizationServers', 'scopes', 'name']
 class Resource {
   #document
 
-  // What is wrong is thrown, with what would be right.
+  // Throws for metadata that is not valid; the message says what would be
+  // valid.
   constructor(options = {}) {
     for (const name of Object.keys(options)) {
       if (!OPTIONS.includes(name)) throw new TypeError(`neonauthd: a resource has no "${name}"`)
@@ -45,15 +47,17 @@ class Resource {
     Object.freeze(this)
   }
 
-  // describes tells whether the metadata is served at that path, which is escaped as in the request: its own, or
-  // METADATA_PATH alone, with or without a slash at the end. What comes behind a question mark does not count.
+  // describes tells whether the metadata is served at this path: metadataPath
+  // or METADATA_PATH, with or without a slash at the end. The path is escaped
+  // as in the request; a query after it does not count.
   describes(target) {
     const path = target.split('?', 1)[0].replace(/\/$/, '')
     return path === METADATA_PATH || path === this.metadataPath
   }
 
-  // response answers a request for the metadata, which is for everybody. Clients in browsers ask with headers of their own,
-  // so there is an answer to their preflight.
+  // response returns the response to a request for the metadata, which is
+  // public. Clients in browsers send headers of their own, so it responds to
+  // their preflight too.
   response(method) {
     const open = { 'Access-Control-Allow-Origin': '*' }
     if (method === 'OPTIONS') {

@@ -1,6 +1,6 @@
 'use strict'
 
-// What all guards have in common, whatever shape their requests have.
+// The common part of all guards, whatever the type of their requests is.
 
 const { STATUS_CODES } = require('node:http')
 
@@ -9,7 +9,7 @@ const { DEFAULT_SOCKET, SOCKET_VARIABLE } = require('./words.js')
 const { REQUIREMENTS } = require('./requirements.js')
 const { Found, HEADERS, Requirements, Resource, Search, denied, preflight, refusalOf } = require('./httpauth.js')
 
-// What each option of a guard has to be.
+// The check of each option of a guard.
 const isFunction = (value) => typeof value === 'function'
 const isBoolean = (value) => typeof value === 'boolean'
 const OPTIONS = {
@@ -27,27 +27,31 @@ const OPTIONS = {
 }
 const CONFUSING = Symbol('confusing')
 
-// How long a guard is silent about an outage after a line: milliseconds.
+// The shortest time between two warnings of a guard about an outage, in
+// milliseconds.
 const TRACE_INTERVAL = 60_000
 
-// Under which answer each request was let through. A map of our own, so that
-// nothing a client sends or another middleware sets can look like it.
+// The daemon's answer for each request that was let through. It is a map of its
+// own, so that nothing a client sends or another middleware sets can look like
+// it.
 const answers = new WeakMap()
 
-// letIn notes under which answer a request is let through; undefined: as nobody, whatever a guard before this one has said.
+// letIn records the answer for a request that is let through; undefined: there
+// is no user, whatever an outer guard has recorded.
 function letIn(request, answer) {
   if (answer === undefined) answers.delete(request)
   else answers.set(request, answer)
 }
 
-// userOfAnswer is the user of the answer under which a request was let through. Without one there is none, and a handler that
-// goes on would take nobody for somebody.
+// userOfAnswer returns the user of an answer. It throws if there is no answer,
+// because the handler would go on without a user.
 function userOfAnswer(answer) {
   if (answer !== undefined) return answer.user
   throw new TypeError("neonauthd: nobody is signed in here: put the route behind a guard that is not optional, for its own method only, or, since a browser's preflight has no user, look at from(request) first")
 }
 
-// needOptions throws for what a guard is called with in place of its options: a request, or a context that has one.
+// needOptions throws if a guard is called with a request or a framework's
+// context in place of its options.
 function needOptions(options) {
   if (typeof options !== 'object' || options === null) throw new TypeError('neonauthd: the options of a guard are an object')
   if (options.headers !== undefined || options.req !== undefined || options.raw !== undefined) {
@@ -56,15 +60,16 @@ function needOptions(options) {
   if (typeof options.addHook === 'function') throw new TypeError('neonauthd: guard is no plugin: write app.register(plugin, options)')
 }
 
-// nearest returns words to add to an error about a misspelt option, where another case, a line or an s at its end make it right.
+// nearest returns words to add to an error about a misspelt option: the option
+// that differs only in case, in a line or in an s at the end.
 function nearest(given, names) {
   const plain = (name) => name.toLowerCase().replace(/[^a-z]|s$/g, '')
   const near = names.find((name) => plain(name) === plain(given))
   return near === undefined ? '' : `: did you mean "${near}"?`
 }
 
-// Rules judge requests by a guard's options. valuesOf(request) returns what
-// finds the values of a header.
+// Rules check requests by the options of a guard. valuesOf(request) returns a
+// function that returns the values of a header.
 class Rules {
   #client
   #lookup
@@ -94,13 +99,13 @@ class Rules {
     this.#valuesOf = valuesOf
     this.#realm = realm
     this.#resource = options.resource
-    this.refuse = refuse // undefined: the guard's own way
+    this.refuse = refuse // undefined: the default of the guard
   }
 
-  // judge resolves to the refusal of a request, with the answer if the daemon
-  // was asked; no refusal: it may come in, as the answer says, or as nobody.
-  // An upgrade is no preflight, whatever it calls itself: after it nobody looks
-  // at requests.
+  // judge resolves to the refusal of a request, and to the answer if the daemon
+  // was asked. Without a refusal the request may go through. An upgrade is
+  // never a preflight, whatever its method is: after it no guard sees the
+  // requests.
   async judge(request, method, { upgrade = false } = {}) {
     if (!upgrade && preflight(method, this.#valuesOf(request))) return {}
     const found = this.#find(request)
@@ -111,10 +116,11 @@ class Rules {
     return { refusal: refusalOf(answer) ?? (await this.#refusalOfUser(request, answer)), answer }
   }
 
-  // headers are those of a refusal.
+  // headers returns the headers of a refusal.
   headers(refusal) { return refusal.headers(this.#realm, this.#resource?.metadataUrl) }
 
-  // described is the response to a request for the metadata of the guard's resource; undefined: it is for something else.
+  // described returns the response to a request for the metadata of the guard's
+  // resource; undefined: the request is for something else.
   described(request, method, targetOf) {
     return this.#resource?.describes(targetOf(request)) ? this.#resource.response(method) : undefined
   }
@@ -130,22 +136,24 @@ class Rules {
   }
 }
 
-// checkOptions throws for an option that there is not, and for one that is not what it has to be. One that is undefined is
-// not one that is left out: a requirement that comes from a variable which is not set must not become none.
+// checkOptions throws for an option that does not exist or is not valid. An
+// undefined option throws too: a requirement from a variable that is not set
+// must not become no requirement.
 function checkOptions(options) {
   needOptions(options)
   for (const [name, value] of Object.entries(options)) {
-    if (REQUIREMENTS.includes(name)) continue // which Requirements check
+    if (REQUIREMENTS.includes(name)) continue // Requirements checks these
     if (!Object.hasOwn(OPTIONS, name)) throw new TypeError(`neonauthd: guard has no option "${name}"${nearest(name, [...REQUIREMENTS, ...Object.keys(OPTIONS)])}`)
     const [what, right] = OPTIONS[name]
-    if (name === 'client' && value === undefined) continue // the shared one, which leaves nothing out
+    if (name === 'client' && value === undefined) continue // the shared client
     if (value === undefined || value === null) throw new TypeError(`neonauthd: ${name} is ${value}: leave the option out, or give it ${what}`)
     if (!right(value)) throw new TypeError(`neonauthd: ${name} is not ${what}`)
   }
 }
 
-// finder returns what finds the token: the application's own search, or the one
-// in the headers and the places that the application names besides.
+// finder returns the function that finds the token: the application's own
+// search, or the search in the headers and in the places that the application
+// names.
 function finder({ token, places = [], profile }, valuesOf) {
   const search = new Search([...HEADERS, ...places])
   if (token === undefined) return (request) => search.find(valuesOf(request), Boolean(profile))
@@ -165,7 +173,8 @@ function only(place, valuesOf) {
   }
 }
 
-// What somebody has to mend before the daemon answers. Other codes pass by themselves.
+// What to change before the daemon can answer. Codes without a hint pass by
+// themselves.
 const VERSIONS = 'the daemon does not understand this client, and may be older: neonauthctl hello shows its version'
 const HINTS = {
   __proto__: null,
@@ -178,7 +187,8 @@ const HINTS = {
   misconfigured: "the daemon's configuration does not fit the upstream: neonauthd --check and the daemon's log name the fault",
 }
 
-// tracing returns what leaves a line about an outage at once, and then rarely.
+// tracing returns a function that warns about an outage: at once, and then at
+// most once for each interval.
 function tracing(client) {
   let next = -Infinity
   let requests = 0
@@ -198,19 +208,19 @@ function tracing(client) {
   }
 }
 
-// needHandler throws for what cannot be put behind a guard.
+// needHandler throws for a value that cannot be put behind a guard.
 function needHandler(handler) {
   if (typeof handler === 'function') return handler
   throw new TypeError('neonauthd: what is put behind the guard is no function: write guard().wrap(handler), with a handler and without a call of it')
 }
 
-// needResource throws for what is no resource.
+// needResource throws for a value that is not a Resource.
 function needResource(resource) {
   if (!(resource instanceof Resource)) throw new TypeError('neonauthd: resource is no Resource of neonauthd/httpauth')
   return resource
 }
 
-// fault tells of a fault of the program; it says nothing about any token.
+// fault reports a mistake in the program, which says nothing about any token.
 function fault(error) {
   process.emitWarning(error instanceof Error ? error : new Error(String(error)))
 }

@@ -10,20 +10,20 @@ const AGE = 3000 // milliseconds
 const TTL = 60_000
 const EXPIRES = 4102444800 // seconds: in the year 2100
 
-// A client for tests, without a daemon: it answers what the test says, and notes
-// what it is asked. About a token of which the test has said nothing it knows
-// nothing.
+// A client for tests, without a daemon. It gives the answers that the test has
+// set, and records its calls. For a token without an answer it resolves to
+// Unknown.
 class FakeClient {
   #said = new Map()
   #asked = []
 
-  // accept lets the token be this user's.
+  // accept makes the token belong to this user.
   accept(token, user, { claims = {}, profile = {} } = {}) {
     if (typeof user?.id !== 'string' || user.id === '') throw new TypeError('neonauthd: a user has an id')
     for (const name of Object.keys(user)) {
       if (!USER.includes(name)) throw new TypeError(`neonauthd: a user has no "${name}"`)
     }
-    new Requirements({ scopes: user.scopes ?? [] }) // or it throws
+    new Requirements({ scopes: user.scopes ?? [] }) // throws if a scope is not valid
     if (![...KINDS, ''].includes(user.kind ?? 'normal')) throw new TypeError('neonauthd: kind is none of "normal", "restricted", "anonymous", "machine" and "team"')
     const json = JSON.stringify({ ...claimsOf(user), ...claims })
     const principal = user.kind === 'machine' || user.kind === 'team' ? user.kind : 'user'
@@ -34,19 +34,19 @@ class FakeClient {
     })
   }
 
-  // reject lets there be proof against the token.
+  // reject makes the token a bad one.
   reject(token, reason = 'bad-signature') {
     const answer = new Rejected(reason)
     this.#say(token, { VERIFY: answer, PROFILE: answer })
   }
 
-  // unknown lets nothing be learnt about the token, as in an outage.
+  // unknown makes the answer about the token unknown, as in an outage.
   unknown(token, code = 'unavailable', retryAfter = 0) {
     const answer = new Unknown(new ReplyError(code, retryAfter, ''))
     this.#say(token, { VERIFY: answer, PROFILE: answer })
   }
 
-  // What it was asked, in order: { method, token, options }.
+  // All calls so far, in order: { method, token, options }.
   get asked() {
     return [...this.#asked]
   }
@@ -74,8 +74,8 @@ class FakeClient {
 
 const USER = ['id', 'email', 'emailVerified', 'name', 'imageUrl', 'teamId', 'sessionId', 'kind', 'scopes']
 
-// The user in the words of a token of Stack Auth. A picture has another issuer's
-// name, since those tokens have none.
+// The user as claims of Stack Auth. Those have no picture, so the picture has
+// the claim of other issuers.
 const claimsOf = (user) => ({
   sub: user.id,
   email: user.email || null,
@@ -89,7 +89,7 @@ const claimsOf = (user) => ({
   exp: EXPIRES,
 })
 
-// The user in the words of a profile of Stack Auth.
+// The user as a profile of Stack Auth.
 const profileOf = (user) => ({
   id: user.id,
   primary_email: user.email || null,

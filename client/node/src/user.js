@@ -1,15 +1,18 @@
 'use strict'
 
-// Who an accepted token belongs to, in the same words whatever preset and level
-// it comes from. The definition is User in client/user.go of the Go module;
-// every language plays the cases in client/testdata/user.
+// The user that an accepted token belongs to, with the same members for every
+// preset and level. The definition is User in client/user.go of the Go module;
+// the cases in client/testdata/user test every language.
 
 const ODD = Symbol('neither true nor false')
 
-// userOf reads the user of an answer. object is the claims or the profile of the answer, token the claims of its token;
-// undefined: it has none. A profile has no session, no scopes and, where members are withheld from it, no class of user.
+// userOf returns the user of an answer. object is the claims or the profile of
+// the answer; token is the claims of its token, undefined if it has none. A
+// profile has no session and no scopes, and has no class of user if members are
+// withheld from it.
 function userOf({ subject, principal }, object, token) {
-  // An opaque access token has no claims but what its introspection says.
+  // An opaque access token has no claims but those that its introspection
+  // returned.
   const claims = token ?? (flag(object.active) === true && text(object.client_id) !== '' ? object : {})
   // The flag of one address says nothing about another one.
   const primary = 'primary_email' in object || 'primary_email_verified' in object
@@ -27,15 +30,17 @@ function userOf({ subject, principal }, object, token) {
   })
 }
 
-// An older daemon does not say who it is, and knows users only.
+// An older daemon does not send the principal, and knows only users.
 const isUser = (principal) => principal === '' || principal === 'user'
 
-// No client lets another principal through; a user of one has no kind.
+// A client does not accept other principals, so this case is only for answers
+// made by hand.
 const kindOfOther = (principal) => (principal === 'machine' || principal === 'team' ? principal : '')
 
-// classOf goes by the flags: what the object says is newer than what the token
-// says, and the audience tells where neither does. A flag that cannot be read
-// leaves the kind unknown, unless another one settles it.
+// classOf decides by the flags. The flags of the object are newer than those of
+// the token's claims, so they count first; the audience counts where neither
+// has the flag. A flag that cannot be read leaves the kind unknown, unless
+// another flag decides it.
 function classOf(object, claims) {
   const known = (...values) => values.map(flag).find((one) => one !== undefined)
   const anonymous = known(object.is_anonymous, object.isAnonymous, claims.is_anonymous, claims.isAnonymous) ?? text(claims.aud).endsWith(':anon')
@@ -45,29 +50,29 @@ function classOf(object, claims) {
   return restricted ? 'restricted' : 'normal'
 }
 
-// flag reads true and false, and the words for them in quotes, which some
-// issuers send; undefined: there is none.
+// flag reads true and false, also in quotes, as some issuers send them;
+// undefined: the member is absent.
 function flag(value) {
   if (value === true || value === 'true') return true
   if (value === false || value === 'false') return false
   return value === undefined || value === null ? undefined : ODD
 }
 
-// text is a string with every half of a surrogate pair replaced, as other
-// languages have to do.
+// text returns a string in which unpaired surrogates are replaced, as other
+// languages must do.
 const text = (value) => (typeof value === 'string' ? value.toWellFormed() : '')
 
 const first = (...values) => values.map(text).find((one) => one !== '') ?? ''
 
-// payloadOf is the claims part of a token, which the daemon has verified;
-// undefined for a session credential, which has none. It is a copy: a part of
-// the string would keep the whole token alive.
+// payloadOf returns the claims part of a token, which the daemon has verified;
+// undefined for a session credential, which has none. It is a copy: a substring
+// would keep the whole token in memory.
 function payloadOf(token) {
   const parts = token.split('.')
   return parts.length === 3 ? Buffer.from(parts[1], 'base64url') : undefined
 }
 
-// claimsIn parses a payload; undefined: there is nothing.
+// claimsIn parses a payload; undefined: there is none, or it is not an object.
 function claimsIn(payload) {
   try {
     return payload && objectIn(payload.toString())
@@ -76,7 +81,7 @@ function claimsIn(payload) {
   }
 }
 
-// objectIn parses an object; undefined: it is none.
+// objectIn parses a JSON object; undefined: the text is another JSON value.
 function objectIn(json) {
   const value = JSON.parse(json)
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined

@@ -4,35 +4,35 @@ const { Lines } = require('./lines.js')
 const { replyIn } = require('./reply.js')
 const { MAX_FORGET, MAX_LEASE, MAX_WATCH_LINE, countIn, handlesIn, revisionIn } = require('./words.js')
 
-// The age of the last SEEN at which a lookup sends the next one, in milliseconds:
-// four of them in a lease.
+// The age of the last SEEN at which a lookup sends the next one, in
+// milliseconds: four times in a lease.
 const RENEW_AFTER = MAX_LEASE / 4
 
-// For how long nobody may ask anything, in milliseconds, before the watch ends; it
-// may take twice as long. When nobody asks right after it was opened it ends
-// sooner: there are programs that make a client for each request.
+// How often, in milliseconds, the client checks whether there were lookups: a
+// watch without a lookup between two checks ends. The first check comes
+// earlier, because some programs make a client for each request.
 const IDLE_TIME = 5000
 const FIRST_IDLE_TIME = 1000
 
-// Why a watch ends.
+// The causes for which a watch ends.
 const UNUSED = 'nobody asks anything any more'
 const NO_VERB = 'the daemon does not know the verb'
 const LOST = 'the connection ended, or what came is no line of a watch'
 
-// Watch is the connection on which the daemon says what is to be forgotten.
+// Watch is the connection on which the daemon reports what must be forgotten.
 class Watch {
   #socket
   #memory
   #clock
   #ended
   #lines = new Lines(MAX_WATCH_LINE)
-  #untold = false // something was forgotten that no SEEN has told
+  #untold = false // an event came that no SEEN has confirmed yet
   #over = false
-  #lookups = 0 // at the last look
-  #asked = 0 // when the last SEEN before the last look was sent
+  #lookups = 0 // number of lookups at the last check
+  #asked = 0 // when the last SEEN before the last check was sent
   #stopLooking
 
-  // ended is called when there is no watch any more, with the reason.
+  // ended is called with the cause when the watch has ended.
   constructor(socket, memory, clock, ended) {
     this.#socket = socket
     this.#memory = memory
@@ -46,7 +46,7 @@ class Watch {
     this.#lookLater(FIRST_IDLE_TIME)
   }
 
-  // renew asks for the lease to go on, if it is time.
+  // renew asks the daemon to extend the lease, if it is time.
   renew(now) { if (!this.#memory.owed && now.mono - this.#memory.asked >= RENEW_AFTER) this.#tell(now) }
 
   // end ends the watch because it is not needed any more.
@@ -57,7 +57,7 @@ class Watch {
       const wrong = this.#heard(line)
       if (wrong) return this.#end(wrong)
     }
-    // Where several lines came together this is one SEEN for all of them.
+    // If several lines came together, this is one SEEN for all of them.
     if (this.#untold && !this.#memory.owed) this.#tell(this.#clock.now())
   }
 
@@ -73,7 +73,8 @@ class Watch {
     return `SEEN rev=${rev} hits=${hits}\n`
   }
 
-  // heard does what a line of the daemon says, or returns why the watch ends.
+  // heard handles a line of the daemon. It returns the cause if the watch must
+  // end.
   #heard(line) {
     const reply = line && replyIn(line)
     if (reply?.status === 'ERR' && reply.word === 'unknown-verb' && !this.#memory.up) return NO_VERB
@@ -106,8 +107,8 @@ class Watch {
     this.#stopLooking = this.#clock.wait(span, () => this.#look())
   }
 
-  // look ends a watch that nobody needs, or on which nothing was answered since the
-  // last look.
+  // look ends the watch if there was no lookup since the last check, or if the
+  // daemon has not answered the SEEN since then.
   #look() {
     if (this.#memory.lookups === this.#lookups) this.#end(UNUSED)
     else if (this.#memory.owed && this.#memory.asked === this.#asked) this.#end(LOST)
@@ -118,7 +119,7 @@ class Watch {
     if (this.#over) return
     this.#over = true
     const { up, hits } = this.#memory
-    this.#memory.end() // first of all
+    this.#memory.end() // before anything else: no answer may be served without a watch
     this.#stopLooking()
     if (up && why === UNUSED) {
       // The daemon need not wait for the lease to end.

@@ -4,26 +4,28 @@ const { Call } = require('./call.js')
 const { Conn, dial } = require('./conn.js')
 const { CancelledError, ClosedError, TimedOutError } = require('./errors.js')
 
-// For how long after a failed attempt to connect, in milliseconds, calls fail at
-// once with the same cause: a busy program need not try thousands of times a
-// second, and nobody wants to wait long for a daemon that is back.
+// How long, in milliseconds, all calls fail at once with the same cause after a
+// failed attempt to connect. So a busy program does not try thousands of times
+// a second, and calls still succeed soon after the daemon is back.
 const DIAL_PAUSE = 50
 
-// Wire brings questions to the daemon and replies back, over one connection. When
-// that is given up or has ended the next call makes another.
+// Wire sends questions to the daemon and receives the replies, over one
+// connection. If that connection is given up or has ended, the next call opens
+// another.
 class Wire {
-  // How long, in milliseconds, a connection stays open that nobody uses. Another
-  // one is had in a fraction of a millisecond, so a program that makes a client for
-  // each request, and closes none, does not hold many.
+  // How long, in milliseconds, an unused connection stays open. A new
+  // connection costs a fraction of a millisecond. A short idleTime helps
+  // programs that make a client for each request and close none: they do not
+  // hold many connections.
   idleTime = 1000
 
   #path
-  #conn = null // the one that takes calls
-  #conns = new Set() // it, and those that finish what is under way
-  #queue = new Set() // calls that are on none
+  #conn = null // the connection that takes new calls
+  #conns = new Set() // #conn, and the connections that only finish their calls
+  #queue = new Set() // calls that wait for a connection
   #dialing = false
-  #until = 0 // no attempt before
-  #cause = null // of the last failed attempt
+  #until = 0 // no attempt to connect before
+  #cause = null // why the last attempt failed
   #closed = false
 
   constructor(path) { this.#path = path }
@@ -38,7 +40,7 @@ class Wire {
     })
   }
 
-  // proceed sends what waits, as far as there is room.
+  // proceed sends the waiting calls, as far as the connection has room.
   proceed() {
     for (const call of this.#queue) {
       if (this.#conn === null) return this.#connect()
@@ -48,10 +50,11 @@ class Wire {
     }
   }
 
-  // retired is told of a connection that takes no more calls.
+  // retired is called for a connection that takes no more calls.
   retired(conn) { if (this.#conn === conn) this.#conn = null }
 
-  // ended is told of a connection that is no more, and of calls to ask again.
+  // ended is called for a connection that has ended, with the calls that must
+  // be asked again.
   ended(conn, again) {
     this.retired(conn)
     this.#conns.delete(conn)
@@ -88,7 +91,7 @@ class Wire {
     this.#queue.clear()
   }
 
-  // leave gives up on a call, wherever it is.
+  // leave ends a call, whether it waits for a connection or for its reply.
   #leave(call, error) {
     if (!this.#queue.delete(call)) call.conn.leave(call, error instanceof TimedOutError)
     call.fail(error)

@@ -16,37 +16,39 @@ const MAX_DEADLINE = 60_000 // milliseconds
 const MAX_MAX_AGE = 86_400 // seconds
 const MAX_HEARD = 86_400 // seconds
 const MAX_LEASE = 1000 // milliseconds
-const MAX_HANDLES = 16 // of an answer
+const MAX_HANDLES = 16 // handles of an answer
 const MAX_FORGET = 64 // handles in a line of the watch
 const MAX_WATCH_LINE = 1024 // bytes, line end included
 
-// sun_path on Linux, less its closing zero byte. The kernel's own complaint
-// is "invalid argument".
+// The size of sun_path on Linux, without the closing zero byte. For a longer
+// path the kernel only says "invalid argument".
 const MAX_SOCKET_PATH = 107
 
-// What can be a token at all. Anything else is malformed beyond doubt, and
-// sending it could do harm: a line feed in it would be a second request.
+// The form of a token. Other text is malformed beyond doubt and must not be
+// sent: after a line feed in it the rest would be a second request.
 const TOKEN = /^[A-Za-z0-9._-]{1,8192}$/
 
-// PROFILE takes the session credentials of preset neon too, which end in padded
-// base64 and may be percent-encoded; but never what reads as a field.
+// PROFILE also takes the session credentials of preset neon, which end in
+// padded base64 and may be percent-encoded; but never a text that reads as a
+// field.
 const CREDENTIAL = /^(?![a-z0-9-]+=)[A-Za-z0-9._+/=%-]{1,8192}$/
 
 const askable = (verb, token) => (verb === 'PROFILE' ? CREDENTIAL : TOKEN).test(token)
 
-// The spelling of a field's value: visible ASCII as it is, every other byte
-// and "%" as "%" and two upper-case hex digits.
+// The encoding of a field's value: visible ASCII stands as it is; every other
+// byte and "%" become "%" and two upper-case hex digits.
 function encodeValue(text) {
   if (/^[!-$&-~]*$/.test(text)) return text
   const escape = (c) => `%${c.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`
   return Buffer.from(text).latin1Slice().replace(/[^!-$&-~]/g, escape)
 }
 
-// One string has one spelling; the escapes here are those of bytes that need one.
+// Each string has exactly one encoding; these escapes are those of the bytes
+// that need one.
 const VALUE = /^(?:[!-$&-~]|%(?:[01][0-9A-F]|20|25|7F|[89A-F][0-9A-F]))*$/
 const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-// The inverse of encodeValue; undefined for any other spelling.
+// The inverse of encodeValue; undefined for any other text.
 function decodeValue(raw) {
   if (!VALUE.test(raw)) return undefined
   if (!raw.includes('%')) return raw
@@ -58,21 +60,23 @@ function decodeValue(raw) {
   }
 }
 
-// countIn reads a number that counts up from 0; undefined: it is none.
+// countIn reads a number from 0 up; undefined: the text is not one.
 function countIn(raw) {
   return /^(?:0|[1-9][0-9]{0,15})$/.test(raw) && Number.isSafeInteger(Number(raw)) ? Number(raw) : undefined
 }
 
-// A handle or the name of a run: 64 bits in base64url. One has one spelling.
+// A handle or the name of a run: 64 bits in base64url. Each has exactly one
+// encoding.
 const HANDLE = /^[A-Za-z0-9_-]{10}[AEIMQUYcgkosw048]$/
 
-// handlesIn reads handles joined by commas; undefined: they are none, or more than most.
+// handlesIn reads handles joined by commas; undefined: the text is not such a
+// list, or has more than most handles.
 function handlesIn(raw = '', most) {
   const handles = raw.length <= 12 * most ? raw.split(',') : []
   return handles.length > 0 && handles.every((handle) => HANDLE.test(handle)) ? handles : undefined
 }
 
-// revisionIn reads RUN.N; undefined: it is none.
+// revisionIn reads RUN.N; undefined: the text has another form.
 function revisionIn(raw = '') {
   const [run, n] = [raw.slice(0, 11), countIn(raw.slice(12))]
   return HANDLE.test(run) && raw[11] === '.' && n !== undefined ? { run, n } : undefined
