@@ -1,4 +1,6 @@
-"""Asks neonauthd, the daemon on this host, about Neon Auth access tokens.
+"""Asks neonauthd whether a Neon Auth token is good.
+
+neonauthd is the daemon on this host that verifies these tokens.
 
     from neonauthd import Accepted, Client, Rejected, Unknown
 
@@ -11,9 +13,9 @@
         case Unknown(retry_after=seconds):
             ...  # 503: nothing was learnt about the token
 
-`verify` and `profile` return an answer in every case: that the daemon could not
-be reached says nothing about a token, and an exception is too easily taken for
-a no. Durations are seconds.
+`verify` and `profile` return an answer in every case, and raise only for a mistake in
+the program. "The daemon could not be reached" says nothing about a token, and an
+exception is too easily handled like a rejection. All durations are seconds.
 """
 
 from typing import TYPE_CHECKING
@@ -85,10 +87,10 @@ __all__ = [
 
 __version__: str
 
-if not TYPE_CHECKING:  # who has a wrong name is to be told
+if not TYPE_CHECKING:  # a type checker must report a name that does not exist
 
     def __getattr__(name: str) -> str:
-        """Looks up __version__ for those who ask: that would take a good part of the time of an import."""
+        """Looks up __version__ when it is used: the lookup would take a good part of the import."""
         if name != "__version__":
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from importlib.metadata import PackageNotFoundError, version

@@ -29,29 +29,46 @@ class _Outcome:
 class Accepted(_Outcome):
     """The token is good at the stated level.
 
-    Its repr shows neither the subject nor the JSON, which are the user's own business.
+    Its repr shows neither the subject nor the JSON, which are private data of the user.
+
+    Attributes:
+        level: How much the daemon has verified: "claims" is the signature and the
+            claims; "profile" also the profile, from the upstream's REST API.
+        project: The daemon's name of the token's project.
+        subject: The user's id, never empty.
+        age: How many seconds ago the upstream gave the evidence.
+        ttl: For how many seconds this answer may be reused. 0: do not reuse it.
+        expires: When the token ends, in UTC.
+        source: Where the evidence comes from: "upstream" (obtained for this lookup),
+            "cache" (kept and still fresh) or "stale" (kept beyond its fresh time,
+            because the upstream fails).
+        json: The claims (level claims) or the profile (level profile) as the upstream
+            wrote them, on one line.
+        principal: What the subject names: "user"; "machine", an OAuth client that acts
+            for itself; or "team", for which an API key was made. Empty: the daemon is
+            older and knows only users.
+        heard: How many seconds ago the daemon last heard from its fleet. A revocation
+            that was made on another host since then may be missing. The daemon sends it
+            while it does not hear from the fleet, and in answers to lookups with heard.
+            0: the daemon did not send it.
     """
 
     outcome: ClassVar[Literal["accepted"]] = "accepted"
 
     level: Level
-    project: str  # the daemon's name of the project
-    subject: str = field(repr=False)  # the user's id, never empty
-    age: int  # seconds since the evidence was had
-    ttl: int  # for how many seconds this answer may be reused; 0 is not at all
-    expires: datetime  # when the token ends, in UTC
+    project: str
+    subject: str = field(repr=False)
+    age: int
+    ttl: int
+    expires: datetime
     source: Source
-    json: str = field(repr=False)  # claims or profile, as the upstream wrote it
+    json: str = field(repr=False)
 
-    # Who the subject is: "user"; "machine", an OAuth client that acts for itself; "team", whose API key it is.
-    # Empty: an older daemon, which knows users only. A newer one may have others.
     principal: str = field(default="", repr=False, kw_only=True)
 
-    # How many seconds ago the daemon has heard its fleet, where it says that: while it does not hear the fleet, and to
-    # who asked with heard. 0: it did not say.
     heard: int = field(default=0, repr=False, kw_only=True)
 
-    # The claims part of the token, at level profile.
+    # The claims part of the token, for answers at level profile.
     _payload: str = field(default="", repr=False, compare=False, kw_only=True)
 
     @classmethod
@@ -59,28 +76,28 @@ class Accepted(_Outcome):
         return told_alone(cls, source, handler, "expires", datetime, "answer: Accepted = Depends(current_answer)")
 
     def data(self) -> dict[str, Any]:
-        """Parses json. The dictionary is new with each call and the caller's own."""
+        """Parses json. Each call returns a new dictionary, which the caller may change."""
         return object_in(self.json) or {}
 
     @property
     def claims(self) -> Claims | None:
-        """The claims of the token, parsed anew with each access.
+        """The claims of the token, parsed anew at each access.
 
-        None for a session credential, which has none.
+        None for a session credential, which has no claims.
         """
         found = object_in(self.json) if self.level == "claims" else claims_in(self._payload)
         return cast(Claims, found) if found is not None else None
 
     @property
     def profile(self) -> Profile | None:
-        """The profile, parsed anew with each access; None at level claims."""
+        """The profile, parsed anew at each access; None at level claims."""
         return cast(Profile, self.data()) if self.level == "profile" else None
 
     @property
     def user(self) -> User:
-        """Who the token belongs to, in the same words whatever preset and level the answer comes from.
+        """The user that the token belongs to, with the same attributes for every preset and level.
 
-        It is read anew with each access: keep what it returns.
+        It is parsed anew at each access, so keep the result.
         """
         found = self.data()
         token = found if self.level == "claims" else claims_in(self._payload)
@@ -89,29 +106,38 @@ class Accepted(_Outcome):
 
 @dataclass(frozen=True, slots=True)
 class Rejected(_Outcome):
-    """The daemon holds proof against the token."""
+    """The daemon holds proof against the token. Asking again with the same token is pointless.
+
+    Attributes:
+        reason: A word of the protocol's list, such as "expired". A newer daemon may
+            send other words.
+    """
 
     outcome: ClassVar[Literal["rejected"]] = "rejected"
 
-    reason: str  # a word of the protocol's list
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Unknown(_Outcome):
-    """Nothing was learnt about the token: neither a yes nor a no."""
+    """Nothing was learnt about the token: neither that it is good nor that it is bad.
+
+    Attributes:
+        error: The cause, for a log. Its text contains no token and no claims.
+    """
 
     outcome: ClassVar[Literal["unknown"]] = "unknown"
 
-    error: NeonauthdError  # the cause, for a log
+    error: NeonauthdError
 
     @property
     def code(self) -> str:
-        """The daemon's word for why it cannot tell; empty when no answer of it was had."""
+        """The daemon's code for why it cannot tell. Empty: the daemon gave no answer."""
         return self.error.code if isinstance(self.error, ReplyError) else ""
 
     @property
     def retry_after(self) -> int:
-        """Seconds after which asking again makes sense; 0 when nobody knows."""
+        """How many seconds to wait before asking again. 0: not known."""
         return self.error.retry_after if isinstance(self.error, ReplyError) else 0
 
 
@@ -120,10 +146,18 @@ Answer: TypeAlias = Accepted | Rejected | Unknown
 
 @dataclass(frozen=True, slots=True)
 class Daemon:
-    """What a daemon says about itself."""
+    """What a daemon says about itself in the reply to hello.
 
-    version: str  # its release
-    protocol: int  # the protocol version that it speaks
-    max_line: int  # bytes of a request line, line end included
-    in_flight: int  # requests of one connection that it works on at a time
-    projects: tuple[str, ...]  # those this program may ask about, the default one first
+    Attributes:
+        version: Its release.
+        protocol: The protocol version that it speaks.
+        max_line: The longest request line in bytes, line end included.
+        in_flight: How many requests of one connection it works on at a time.
+        projects: The projects that this program may ask about, the default one first.
+    """
+
+    version: str
+    protocol: int
+    max_line: int
+    in_flight: int
+    projects: tuple[str, ...]

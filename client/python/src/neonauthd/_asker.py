@@ -1,4 +1,4 @@
-"""What guards ask, a client or what a test puts in its place, and with which options."""
+"""The interface of lookups, and the options of a guard's lookups."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ._question import DEFAULT_CONNS, DEFAULT_NAME, DEFAULT_TIMEOUT, Options
 
 
 class Asker(Protocol):
-    """Asks about tokens: a Client, or what a test puts in its place (neonauthd.testing)."""
+    """The interface of lookups: a Client, or in a test a FakeClient (neonauthd.testing)."""
 
     def verify(
         self,
@@ -38,7 +38,7 @@ class Asker(Protocol):
 
 
 class AsyncAsker(Protocol):
-    """The same for asyncio: an AsyncClient, or what a test puts in its place."""
+    """The interface of lookups for asyncio: an AsyncClient, or in a test a FakeAsyncClient."""
 
     async def verify(
         self,
@@ -71,7 +71,7 @@ _OF_PROFILE = (*_OF_VERIFY, "max_age", "fallback")
 
 
 def check_lookup(given: object, *, profile: bool) -> dict[str, Any]:
-    """The options that a guard gives with each lookup. It raises what verify or profile would, and for None."""
+    """Returns the options of a guard's lookups. Raises what verify or profile would raise, and TypeError for None."""
     if not isinstance(given, Mapping):
         raise TypeError('neonauthd: lookup is not a dict of options of verify or profile, such as {"project": "shop"}')
     for name, value in given.items():

@@ -19,17 +19,18 @@ from ._words import askable
 
 
 class AsyncClient(BaseClient):
-    """Asks one daemon: the same as Client, for asyncio.
+    """Asks one daemon from asyncio. Its arguments and methods are those of Client.
 
-    Each event loop has a connection of its own, on which concurrent tasks travel
-    together, and others, up to conns, where the daemon works on 256 calls already.
-    So a client may be made anywhere, and what is kept serves all loops. A task that
-    is cancelled gets its CancelledError; nobody else notices.
+    A client may be made anywhere, also outside an event loop, and used from several
+    loops. Each loop has its own connection, which concurrent tasks share. If 256 calls
+    wait on a connection, as many as the daemon works on at a time, the loop opens
+    another one, up to conns. The kept answers serve all loops. Cancelling a task ends
+    only that task's call.
     """
 
     def _prepare(self) -> None:
         self._loops = PerProcess(partial(Loops, self._options.path, self._options.conns))
-        self._tasks: set[asyncio.Task[Answer]] = set()  # in the background; a loop alone would lose them
+        self._tasks: set[asyncio.Task[Answer]] = set()  # background lookups; an event loop holds only weak references to its tasks
 
     async def verify(
         self,
@@ -40,7 +41,7 @@ class AsyncClient(BaseClient):
         heard: float | None = None,
         on_behalf_of: str = "",
     ) -> Answer:
-        """See Client.verify."""
+        """Does what Client.verify does."""
         question = self._options.question("VERIFY", token, project, heard=heard, on_behalf_of=on_behalf_of)
         return await self._lookup(question, deadline)
 
@@ -55,20 +56,20 @@ class AsyncClient(BaseClient):
         heard: float | None = None,
         on_behalf_of: str = "",
     ) -> Answer:
-        """See Client.profile."""
+        """Does what Client.profile does."""
         question = self._options.question("PROFILE", token, project, max_age, fallback, heard, on_behalf_of)
         return await self._lookup(question, deadline)
 
     async def ping(self, *, deadline: float | None = None) -> None:
-        """See Client.ping."""
+        """Does what Client.ping does."""
         reply_to(await self._ask(Question("PING"), self._options.span(deadline)))
 
     async def hello(self, *, deadline: float | None = None) -> Daemon:
-        """See Client.hello."""
+        """Does what Client.hello does."""
         return daemon_of(reply_to(await self._ask(self._options.hello(), self._options.span(deadline))))
 
     async def close(self) -> None:
-        """See Client.close."""
+        """Does what Client.close does."""
         self._forget()
         loops = self._loops.made()
         if loops is not None:
@@ -80,7 +81,7 @@ class AsyncClient(BaseClient):
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    # The same as in Client from here on, where it is explained.
+    # The methods from here on are those of Client, where comments explain them.
 
     async def _lookup(self, question: Question, deadline: float | None) -> Answer:
         span = self._options.span(deadline)

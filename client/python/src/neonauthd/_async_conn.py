@@ -12,39 +12,40 @@ from ._errors import BrokenError, GarbledError, NeonauthdError
 from ._question import Question, first_tag
 from ._reply import LineBuffer, untagged
 
-# How many replies that nobody waits for any more a connection may owe before
-# new calls avoid it.
+# How many replies without a waiting call a connection may owe before new calls
+# avoid it.
 MAX_ABANDONED = 64
 
-# How long, in seconds, a connection must have brought nothing before it is given up
-# as dead. Callers in more of a hurry than the daemon must not cost the others
-# their connection.
+# How long, in seconds, a connection must have been silent before it is given up
+# as dead. A call with a shorter deadline than the daemon needs must not cost
+# the other calls their connection.
 MIN_SILENCE = 0.02
 
 Future = asyncio.Future[bytes | NeonauthdError]
 
 
 class AsyncConn:
-    """Belongs to the thread of its event loop.
+    """A connection that many calls share. It belongs to the thread of its event loop.
 
-    What is asked in one turn of the loop goes out in one write. A reply whose call
-    has left is dropped: its tag stays behind. It ends by itself when it is idle.
+    The requests of one turn of the loop are sent in one write. A reply whose call does
+    not wait any more is dropped: its tag stays until then. The connection closes when
+    it has been idle.
     """
 
     def __init__(self, sock: _socket.socket) -> None:
         self.load = 0  # calls that wait on it
-        self.spent = False  # it takes no other calls
+        self.spent = False  # it takes no new calls
         self.closed = False
         self._sock = sock
         self._lines = LineBuffer()
         self._out = bytearray()
-        self._blocked = False  # the loop tells when there is room for more of it
-        self._calls: dict[bytes, Future | None] = {}  # by tag; None: the call has left
+        self._blocked = False  # the socket has no room, and the loop reports when it has
+        self._calls: dict[bytes, Future | None] = {}  # by tag; None: the call does not wait any more
         self._tag = first_tag()
         self._heard = 0  # reply lines so far
         self._abandoned = 0
         self._since = 0.0  # when it became idle
-        self._watched = False  # a timer looks whether it is idle
+        self._watched = False  # a timer checks whether it is idle
         asyncio.get_running_loop().add_reader(sock, self._read)
 
     async def ask(self, question: Question, end: float) -> bytes | NeonauthdError:
@@ -94,7 +95,7 @@ class AsyncConn:
             del self._out[: self._sock.send(self._out)]
         except BlockingIOError:
             pass
-        except OSError:  # the daemon has closed it, perhaps with a last word: who reads finds out
+        except OSError:  # the daemon has closed it, perhaps after a last line, which _read will find
             self._out.clear()
             self.spent = True
         loop = asyncio.get_running_loop()
@@ -130,18 +131,18 @@ class AsyncConn:
         if future is None:
             self._abandoned -= 1
             return
-        if not future.done():  # its task may have been cancelled in this turn of the loop, and not have run since
+        if not future.done():  # its task may have been cancelled in this turn of the loop and not have run yet
             future.set_result(reply)
         self._one_less()
 
     def retire(self) -> None:
-        """Ends the connection when no call waits on it any more."""
+        """Closes the connection when no call waits on it any more."""
         self.spent = True
         if self.load == 0:
             self.fail(BrokenError())
 
     def fail(self, error: NeonauthdError) -> None:
-        """Ends the connection and every call on it."""
+        """Closes the connection and ends every call on it."""
         if self.closed:
             return
         self.closed = self.spent = True
@@ -155,7 +156,7 @@ class AsyncConn:
                 future.set_result(error)
 
     def abandon(self) -> None:
-        """Closes the descriptor of a connection whose loop is gone, or is the parent's."""
+        """Closes the descriptor of a connection whose loop is gone or belongs to the parent process."""
         self._sock.close()
 
     def __del__(self) -> None:

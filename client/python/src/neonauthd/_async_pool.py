@@ -13,13 +13,13 @@ from ._dial import Dialer, pauses
 from ._errors import BrokenError, ClosedError, NeonauthdError, TimedOutError
 from ._question import Question
 
-# How many calls a connection carries before another one is made: the daemon works
-# on as many at a time.
+# How many calls a connection carries before another one is opened: the daemon
+# works on as many at a time.
 MAX_IN_FLIGHT = 256
 
 
 class AsyncPool:
-    """The connections of one event loop, in nearly every case one. Belongs to the thread of its loop."""
+    """The connections of one event loop, nearly always one. It belongs to the thread of its loop."""
 
     def __init__(self, path: str, limit: int) -> None:
         self._dialer = Dialer(path)
@@ -27,17 +27,18 @@ class AsyncPool:
         self._places = asyncio.Semaphore(limit * MAX_IN_FLIGHT)
         self._conns: list[AsyncConn] = []
         self._closed = False
-        self._process = os.getpid()  # whose loop it is
+        self._process = os.getpid()  # the process of the loop
         self._loop = weakref.ref(asyncio.get_running_loop())
 
     async def ask(self, question: Question, span: float) -> bytes | NeonauthdError:
-        """Gets the reply line to a question, or why there is none."""
+        """Returns the reply line to a question, or the error."""
         end = monotonic() + span
         try:
             async with asyncio.timeout(span), self._places:
                 result = await self._ask(question, end)
                 if isinstance(result, BrokenError) and result._idle:
-                    # It had served, and turned out to be dead: ask again, once.
+                    # The connection was idle and turned out to be dead: ask
+                    # once more.
                     result = await self._ask(question, end)
                 return result
         except TimeoutError:
@@ -78,13 +79,13 @@ class AsyncPool:
             conn.abandon()
 
     def __del__(self) -> None:
-        # Nobody has closed the client, and nobody can ask any more.
+        # Nobody has closed the client, and nobody can use it any more.
         loop = self._loop()
         if loop is not None and os.getpid() == self._process:
             for conn in self._conns:
                 try:
                     loop.call_soon_threadsafe(conn.retire)
-                except RuntimeError:  # it is closed
+                except RuntimeError:  # the loop is closed
                     conn.abandon()
 
 

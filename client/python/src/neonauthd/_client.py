@@ -1,4 +1,4 @@
-"""The client for threads, and what the one for asyncio has in common with it."""
+"""The client for threads, and its common base with the client for asyncio."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ._words import askable
 
 
 class BaseClient:
-    """What the clients for threads and for asyncio have in common."""
+    """The common base of the clients for threads and for asyncio."""
 
     def __init__(
         self,
@@ -35,18 +35,18 @@ class BaseClient:
         self._prepare()
 
     def _prepare(self) -> None:
-        """Readies what is not the same for both."""
+        """Prepares what differs between the two clients."""
 
     @property
     def socket(self) -> str:
-        """The path of the socket."""
+        """The path of the daemon's socket."""
         return self._options.path
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._options!r})"
 
     def _forget(self) -> None:
-        """The first half of closing."""
+        """Closes the common part of the clients."""
         self._closed = True
         keeper = self._keeper.made()
         if keeper is not None:
@@ -54,25 +54,33 @@ class BaseClient:
 
 
 class Client(BaseClient):
-    """Asks one daemon. Connects when it is first asked.
+    """Asks one daemon. It connects at the first call.
 
-    A client is safe for threads and meant to be shared: what one caller has learnt
-    serves the others. It may be made before a fork; the child makes connections of
-    its own, and keeps nothing of its parent's.
+    A client is safe for threads and meant to be shared: its callers then share the
+    connections and the kept answers. It may be made before a fork: the child makes its
+    own connections, and keeps none of its parent's answers.
 
-    Accepted answers are kept in memory and given again, without a word to the
-    daemon, for as long as the daemon has promised to tell what has ended: a
-    revocation is in force in every process when the command that asked for it
-    returns. The promise comes over one more connection, which a daemon thread
-    reads. Both end some seconds after the last call, as idle connections do.
+    A client keeps accepted answers in memory, and returns a kept answer without asking
+    the daemon. It does so only while the daemon's promise holds to report every change
+    that ends an answer. So a revocation is in force in every process when the command
+    that asked for it returns. The promise needs one more connection, which a daemon
+    thread reads. Both end some seconds after the last call, as idle connections do.
 
-    socket: the path of the daemon's socket; else the environment variable
-    NEONAUTHD_SOCKET, else the default. project: the daemon's name for the
-    project that tokens belong to; empty is the daemon's first one. timeout:
-    seconds that a call may take in all, connecting included. conns: the greatest
-    number of connections for calls, each for one at a time; calls beyond wait.
-    keep: how many accepted answers are kept, at 4 KiB each on average; 0: none.
-    name: what hello() calls this program.
+    Args:
+        socket: The path of the daemon's socket. Default: the environment variable
+            NEONAUTHD_SOCKET, or DEFAULT_SOCKET if that is not set.
+        project: The daemon's name for the project that the tokens belong to. Empty: the
+            daemon's first project.
+        timeout: The longest time that one call may take, connecting included, in
+            seconds.
+        conns: The greatest number of connections. A connection carries one call at a
+            time; further calls wait for a free one.
+        keep: How many accepted answers are kept in memory; an answer takes 4 KiB on
+            average. 0: none, and every call asks the daemon.
+        name: The name of this program that hello() sends.
+
+    Raises:
+        ValueError: An argument is not valid.
     """
 
     def _prepare(self) -> None:
@@ -87,19 +95,28 @@ class Client(BaseClient):
         heard: float | None = None,
         on_behalf_of: str = "",
     ) -> Answer:
-        """Asks whether the token is genuine and valid now, from its signature and claims alone.
+        """Asks whether the token is genuine and still valid.
 
-        The token stands alone, without "Bearer" and without an end of line.
-        deadline replaces the client's timeout for this call, in seconds.
-        heard takes an accepted answer only from a daemon that has heard its
-        fleet within so many seconds, 1 or more, so that no revocation on another
-        host older than that is missed; else the answer is Unknown. The daemon is
-        asked each time: nothing kept is used. One that is too old to know it
-        answers bad-request.
-        on_behalf_of tells for whom of its own the program asks, a visitor's
-        address for example, so that one of them cannot use up the share of the
-        daemon that all have. It is not sent: the daemon gets a number that is
-        made of it, another one for each client. It changes no answer.
+        The daemon judges that from the token's signature and claims alone. This raises
+        only for a mistake in the program, such as a token that is not a string.
+
+        Args:
+            token: The token alone, without "Bearer" and without an end of line.
+            project: The daemon's name for the project of the token, instead of the
+                client's project.
+            deadline: The longest time that this call may take, in seconds, instead of
+                the client's timeout.
+            heard: Accepts an answer only from a daemon that has heard from its fleet
+                within so many seconds; otherwise the answer is Unknown. An accepted
+                answer then misses no revocation on another host that is older than
+                that. At least 1, rounded down to whole seconds. The daemon is asked
+                each time: no kept answer is used. A daemon that is older than this
+                option answers bad-request.
+            on_behalf_of: The visitor for whom the program asks, for example a network
+                address. The daemon then divides the program's share among its visitors,
+                so that one visitor cannot use up the share of all. The text is not
+                sent: the daemon gets a number that is computed from it, which differs
+                for each client. It changes no answer.
         """
         question = self._options.question("VERIFY", token, project, heard=heard, on_behalf_of=on_behalf_of)
         return self._lookup(question, deadline)
@@ -115,28 +132,36 @@ class Client(BaseClient):
         heard: float | None = None,
         on_behalf_of: str = "",
     ) -> Answer:
-        """Asks the same as verify and, when the token is good, for the user's profile.
+        """Asks the same as verify and, if the token is good, also for the user's profile.
 
-        max_age: the oldest profile that will do, in seconds; 0 forces a live
-        check. fallback="claims": an accepted answer at level claims will do
-        when the profile cannot be had; look at the answer's level then.
+        The other arguments are those of verify.
+
+        Args:
+            max_age: The greatest age of the profile in seconds, rounded down to whole
+                seconds. 0 makes the daemon ask the upstream now.
+            fallback: "claims" returns Accepted at level claims if the token is good but
+                the profile cannot be had in time. Check the level of the answer.
         """
         question = self._options.question("PROFILE", token, project, max_age, fallback, heard, on_behalf_of)
         return self._lookup(question, deadline)
 
     def ping(self, *, deadline: float | None = None) -> None:
-        """Returns when the daemon answers, else raises a NeonauthdError."""
+        """Returns if the daemon answers; otherwise raises a NeonauthdError."""
         reply_to(self._ask(Question("PING"), self._options.span(deadline)))
 
     def hello(self, *, deadline: float | None = None) -> Daemon:
-        """Tells the daemon this program's name and asks what it says about itself."""
+        """Sends this program's name to the daemon, and returns what the daemon says about itself.
+
+        Lookups do not need it. Raises a NeonauthdError if there is no answer.
+        """
         return daemon_of(reply_to(self._ask(self._options.hello(), self._options.span(deadline))))
 
     def close(self) -> None:
-        """Forgets what is kept and closes the connections.
+        """Closes the connections and forgets the kept answers.
 
-        Calls in progress and later ones get Unknown with ClosedError. A client
-        that is not closed costs nothing a few seconds after its last call.
+        Lookups in progress and later ones return Unknown with ClosedError. A client
+        that is not closed holds no connection and no thread a few seconds after its
+        last call.
         """
         self._forget()
         pool = self._pool.made()
@@ -150,7 +175,7 @@ class Client(BaseClient):
         self.close()
 
     def _lookup(self, question: Question, deadline: float | None) -> Answer:
-        """Answers from memory, or asks."""
+        """Answers from memory, or else asks the daemon."""
         span = self._options.span(deadline)
         keeper = self._keeper.get()
         answer, aging = keeper.recall(question)
@@ -170,7 +195,7 @@ class Client(BaseClient):
             return Rejected("malformed")
         sent = keeper.ask(question)
         answer, grant = answer_to(question, self._ask(question, span))
-        if question.keep and is_bad_request(answer):  # by an older daemon, perhaps
+        if question.keep and is_bad_request(answer):  # perhaps an older daemon, which does not know keep=1
             question.keep = False
             answer, grant = answer_to(question, self._ask(question, span))
             if not is_bad_request(answer):
@@ -187,5 +212,5 @@ class Client(BaseClient):
 
 
 def is_bad_request(answer: Answer) -> bool:
-    """Whether the request was wrong: so an older daemon says that it does not know "keep"."""
+    """Whether the daemon says that the request is wrong. An older daemon answers so to keep=1."""
     return isinstance(answer, Unknown) and answer.code == "bad-request"

@@ -12,33 +12,34 @@ from ._reply import LineBuffer, untagged
 
 CHUNK = 1 << 16
 
-# A socket's timeout, which costs a system call to set, stays when it is no more
-# than so many times the time that a call has left.
+# Setting a socket's timeout costs a system call. So a timeout stays if it is at
+# most so many times the time that a call has left.
 SLACK = 1.02
 
 
 class Conn:
-    """Is used again only after a whole reply has come, and nothing beside it."""
+    """A connection. It is used again only after it has brought one whole reply and no further byte."""
 
     __slots__ = ("sock", "since", "spent", "_lines", "_served", "_tag", "_timeout")
 
     def __init__(self, sock: _socket.socket) -> None:
         self.sock = sock
         self.since = 0.0  # when it became idle
-        self.spent = False  # it can serve no other question
+        self.spent = False  # it must not carry another question
         self._lines = LineBuffer()
-        self._served = False  # it was idle before this question, and may have died since
+        self._served = False  # it has served before, and the daemon may have closed it since
         self._tag = first_tag()
-        self._timeout = 0.0  # of the socket
+        self._timeout = 0.0  # the timeout of the socket
 
     def ask(self, question: Question, end: float, span: float) -> bytes | NeonauthdError:
         """Sends the question and returns the reply line without its tag.
 
-        The tag is what makes a reply that comes twice fit no other question.
+        Because of the tag, a duplicate reply is never taken for the reply to another
+        question.
         """
         self._tag += 1
         tag = f"@{self._tag} "
-        self.spent = True  # until the reply has come
+        self.spent = True  # until the whole reply has come
         try:
             left = self._wait_until(end)
             try:
@@ -65,7 +66,7 @@ class Conn:
         return line[len(tag) :]
 
     def _send(self, request: bytes) -> None:
-        """Writes at once, since nearly always there is room; a socket with a timeout would look first."""
+        """Writes without waiting first, because there nearly always is room; sendall would poll the socket first."""
         try:
             sent = os.write(self.sock.fileno(), request)
         except BlockingIOError:
@@ -74,7 +75,7 @@ class Conn:
             self.sock.sendall(request[sent:])
 
     def _wait_until(self, end: float) -> float:
-        """Lets the socket wait no longer than until then. Returns the time left."""
+        """Sets the socket's timeout so that it ends at that time. Returns the time left."""
         left = end - monotonic()
         if left <= 0:
             raise TimeoutError
@@ -84,7 +85,7 @@ class Conn:
         return left
 
     def wake(self) -> None:
-        """Ends what waits on it, from another thread."""
+        """Ends a call that waits on the connection, from another thread."""
         try:
             self.sock.shutdown(_socket.SHUT_RDWR)
         except OSError:

@@ -1,4 +1,4 @@
-"""How the values of headers and cookies hold a token. Text is as servers hand it over: latin-1."""
+"""Takes tokens out of the values of headers and cookies. Servers pass these on as latin-1."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def trim(text: str) -> str:
 
 
 def utf8(text: str) -> str | None:
-    """The text that the bytes of a value stand for; None: they are none."""
+    """Decodes the bytes of a value; None: they are not UTF-8."""
     try:
         return text.encode("latin-1").decode()
     except UnicodeError:
@@ -27,7 +27,7 @@ def utf8(text: str) -> str | None:
 
 
 def bearer(value: str) -> str | None:
-    """Takes the credential out of a value; None: it is of another scheme."""
+    """Returns the credential in a value of Authorization; None: the scheme is not Bearer."""
     text = trim(value)
     scheme, rest = text[:6], text[6:]
     if scheme.lower() != "bearer" or (rest and rest[0] not in " \t"):
@@ -36,7 +36,7 @@ def bearer(value: str) -> str | None:
 
 
 def envelope(packed: str) -> str | None:
-    """Opens base64 with or without padding; None: it is none."""
+    """Decodes base64 with or without padding; None: it is not base64."""
     length = len(packed)
     if _BASE64.fullmatch(packed) is None or (length % 4 != 0 if packed.endswith("=") else length % 4 == 1):
         return None
@@ -47,9 +47,10 @@ def envelope(packed: str) -> str | None:
 
 
 def access_tokens(text: str) -> list[Any] | None:
-    """The values of each member accessToken of an object; None: it is none.
+    """Returns the values of all members accessToken of an object; None: the text is not an object.
 
-    Of two members json.loads keeps the last, and another reader the first, so both count.
+    If two members have this name, both count, because json.loads takes the last and
+    other readers take the first.
     """
     found = _parse(text)
     if not isinstance(found, _Object):
@@ -58,10 +59,10 @@ def access_tokens(text: str) -> list[Any] | None:
 
 
 def access_of_cookie(value: str) -> str:
-    """Takes the second half of [refresh, access]; "": there is none.
+    """Returns the second element of [refresh, access]; "": there is none.
 
-    A cookie that cannot be read counts as absent, as for the SDK: a refusal
-    would last until the browser drops the cookie.
+    A cookie that cannot be read counts as absent, as in the SDK: a fault would refuse
+    every request until the browser drops the cookie.
     """
     text = utf8(value)
     if text is not None and "%" in text:
@@ -76,7 +77,7 @@ def access_of_cookie(value: str) -> str:
 
 
 def cookies_named(name: str, lines: Sequence[str]) -> list[str]:
-    """The values of every cookie of a name, without quotes around them."""
+    """Returns the values of all cookies with this name, without the quotes around them."""
     values = []
     for line in lines:
         for part in line.split(";"):
@@ -97,7 +98,7 @@ class _Object:
 
 class _Number:
     def __init__(self, _: str) -> None:
-        """The value matters to nobody, and a long one would take time or be refused."""
+        """Drops the value: it is not needed, and Python would refuse a long one or take long to read it."""
 
 
 def _no_constant(name: str) -> Any:
@@ -105,7 +106,7 @@ def _no_constant(name: str) -> Any:
 
 
 def _parse(text: str) -> Any:
-    """None is null too: neither is an object or a list."""
+    """Parses JSON. None stands for null and for text that is not JSON: neither is an object or a list."""
     try:
         return json.loads(
             text, object_pairs_hook=_Object, parse_int=_Number, parse_float=_Number, parse_constant=_no_constant

@@ -1,4 +1,4 @@
-"""How a connection is had."""
+"""Connects to the daemon."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from time import monotonic
 from ._errors import ClosedError, NeonauthdError, unreachable
 from ._words import MAX_SOCKET_PATH
 
-# For how long after a failed attempt calls fail at once with the same cause, in
-# seconds: a busy program need not try thousands of times a second, and nobody
-# wants to wait long for a daemon that is back.
+# How long, in seconds, all calls fail at once with the same cause after a
+# failed attempt to connect. So a busy program does not try thousands of times a
+# second, and calls still succeed soon after the daemon is back.
 DIAL_PAUSE = 0.05
 
-# How long a connection stays open that nobody uses, in seconds. Another one is had
-# in a fraction of a millisecond, so a program that makes a client for each request,
-# and closes none, does not hold many.
+# How long, in seconds, an unused connection stays open. A new connection costs
+# a fraction of a millisecond. A short IDLE_TIME helps programs that make a
+# client for each request and close none: they do not hold many connections.
 IDLE_TIME = 1.0
 
 
@@ -26,11 +26,11 @@ class Dialer:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._until = 0.0  # no attempt before
-        self._cause: Exception = OSError()  # of the last failed attempt
+        self._until = 0.0  # no attempt to connect before
+        self._cause: Exception = OSError()  # why the last attempt failed
 
     def attempt(self) -> _socket.socket | NeonauthdError | None:
-        """Connects at once, or says why not. None: the daemon's queue of new connections is full."""
+        """Connects at once, or returns the error. None: the daemon's queue of new connections is full."""
         if monotonic() >= self._until:
             try:
                 return connect(self._path)
@@ -40,7 +40,7 @@ class Dialer:
         return unreachable(self._path, self._cause)
 
     def dial(self, end: float, is_closed: Callable[[], bool]) -> _socket.socket | NeonauthdError | None:
-        """Attempts until the queue has room. None: the time was over before."""
+        """Tries until the queue has room. None: the time was over before."""
         for pause in pauses(end):
             if is_closed():
                 return ClosedError()
@@ -52,7 +52,7 @@ class Dialer:
 
 
 def pauses(end: float) -> Iterator[float]:
-    """How long to wait, in seconds, after each attempt while the queue is full, as long as there is time."""
+    """Yields how long to wait, in seconds, after each attempt while the queue is full, until the time is over."""
     pause = 0.001
     while (left := end - monotonic()) > 0:
         yield min(pause, left)
@@ -60,7 +60,7 @@ def pauses(end: float) -> Iterator[float]:
 
 
 def connect(path: str) -> _socket.socket | None:
-    """Returns a socket that does not block; None: the daemon's queue of new connections is full."""
+    """Returns a non-blocking socket; None: the daemon's queue of new connections is full."""
     if len(path.encode(errors="surrogateescape")) > MAX_SOCKET_PATH:
         raise ValueError(f"socket path is longer than the {MAX_SOCKET_PATH} bytes that a Unix socket can have")
     sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)

@@ -1,4 +1,4 @@
-"""Why nothing was learnt. No message holds a token or anything of a claim."""
+"""The errors: why nothing was learnt about a token. No message contains a token or claims."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Kind = Literal["reply", "unreachable", "broken", "garbled", "timeout", "closed"]
 
 
 class NeonauthdError(Exception):
-    """What all of them have in common. `kind` is for programs, the text for people."""
+    """The base of all errors. `kind` is for programs, the text for people."""
 
     kind: ClassVar[Kind]
 
@@ -20,7 +20,16 @@ class NeonauthdError(Exception):
 
 
 class ReplyError(NeonauthdError):
-    """The daemon was asked, and says that it cannot tell or that the request is wrong."""
+    """The daemon has answered that it cannot tell, or that the request is wrong.
+
+    Attributes:
+        code: The daemon's code, such as "unavailable".
+        retry_after: How many seconds to wait before asking again. 0: the daemon did not
+            say.
+        text: The daemon's explanation for people. It may be empty.
+        project: The project that the question named. Empty: the question named none, or
+            the given text cannot be the name of a project.
+    """
 
     kind = "reply"
 
@@ -29,9 +38,9 @@ class ReplyError(NeonauthdError):
         after = f", retry after {retry_after} s" if retry_after > 0 else ""
         super().__init__(f"daemon answers {code}{about}{after}" + (f": {quoted(text)}" if text else ""))
         self.code = code
-        self.retry_after = retry_after  # seconds; 0: the daemon did not say
-        self.text = text  # the daemon's explanation for people, may be empty
-        self.project = project  # named in the question; empty: none was, or the text that was given cannot be a project's name
+        self.retry_after = retry_after
+        self.text = text
+        self.project = project
 
 
 class UnreachableError(NeonauthdError, ConnectionError):
@@ -51,13 +60,14 @@ class BrokenError(NeonauthdError, ConnectionError):
     def __init__(self, cause: BaseException | None = None, *, idle: bool = False) -> None:
         super().__init__("connection broke before the reply was complete")
         self.__cause__ = cause
-        # The connection had served before and died between two replies, as one
-        # does that the daemon closed while nobody was using it: ask again.
+        # The connection had served before and died between two replies. So ends
+        # a connection that the daemon closed while it was idle: the call is
+        # asked again.
         self._idle = idle
 
 
 class GarbledError(NeonauthdError):
-    """What came is not a reply of the protocol, or not one to the question asked."""
+    """The daemon's line is not a reply of this protocol, or does not answer the question that was asked."""
 
     kind = "garbled"
 
@@ -66,7 +76,7 @@ class GarbledError(NeonauthdError):
 
 
 class TimedOutError(NeonauthdError, builtins.TimeoutError):
-    """The call's time was over."""
+    """The call took longer than its timeout or deadline."""
 
     kind = "timeout"
 
@@ -84,7 +94,7 @@ class ClosedError(NeonauthdError):
 
 
 def unreachable(path: str, cause: Exception) -> UnreachableError:
-    """Says what to look at when connecting to path failed."""
+    """Returns the error of a failed connection. Its text says what to check."""
     what = str(cause) if not isinstance(cause, OSError) else cause.strerror or type(cause).__name__
     if isinstance(cause, (FileNotFoundError, ConnectionRefusedError)):
         what += " (is neonauthd running, and is this its socket?)"

@@ -1,4 +1,4 @@
-"""What all guards have in common, whatever shape their requests have."""
+"""The common part of all guards, whatever the type of their requests is."""
 
 from __future__ import annotations
 
@@ -33,27 +33,28 @@ STATUSES = {
     503: "Service Unavailable",
 }
 
-# Under which answer a request was let through, in a WSGI environ and an ASGI scope.
+# The daemon's answer for a request that was let through, in a WSGI environ and
+# an ASGI scope.
 KEY = "neonauthd.answer"
 
 
 class Found(enum.Enum):
-    """What a search came to, when not to one token."""
+    """The result of a search that has not found one token."""
 
-    NONE = "the request carries none"
-    CONFUSING = "it carries several, or something of no shape: 400"
+    NONE = "the request carries no token"
+    CONFUSING = "the request carries several, or one that cannot be read: 400"
 
 
 Request = TypeVar("Request")
 
 
 def shared_client() -> Client:
-    """The client of guards that have none, so that they share its connections."""
+    """Returns the client of all guards without a client, so that they share its connections."""
     return _client_of(_default_socket())
 
 
 def shared_async_client() -> AsyncClient:
-    """The same for asyncio. It has connections of its own for each event loop."""
+    """The same for asyncio. Its client has its own connections for each event loop."""
     return _async_client_of(_default_socket())
 
 
@@ -73,22 +74,22 @@ def _async_client_of(path: str) -> AsyncClient:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What becomes of a request: it is refused, or may come in as the answer says, or as nobody."""
+    """The decision about a request: it is refused, or it may go through with an answer, or without a user."""
 
     refusal: Refusal | None = None
     answer: Answer | None = None  # None: the daemon was not asked
 
     @property
     def accepted(self) -> Accepted | None:
-        """Under which answer the request may come in."""
+        """The answer with which the request may go through."""
         return self.answer if self.refusal is None and isinstance(self.answer, Accepted) else None
 
 
 class Options(TypedDict, Generic[Request], total=False):
-    """What all guards take, whatever shape their requests have; neonauthd.wsgi.Guard says what each is for.
+    """The options of all guards; neonauthd.wsgi.Guard explains each.
 
-    None of them can be None: a requirement from a variable that is not set must
-    not become none.
+    None of them may be None: a requirement from a variable that is not set must not
+    become no requirement.
     """
 
     profile: bool
@@ -108,9 +109,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def held(advice: str) -> Callable[[F], F]:
-    """Puts the advice into Python's own message about arguments that are missing or too many.
+    """Puts the advice into Python's own message about missing or extra arguments.
 
-    That message begins with the qualified name of what is called.
+    That message begins with the qualified name of the function.
     """
 
     def mark(function: F) -> F:
@@ -121,12 +122,12 @@ def held(advice: str) -> Callable[[F], F]:
 
 
 def anybody(request: object, answer: object) -> bool:
-    """What allow is where none is given."""
+    """The default of allow."""
     return True
 
 
 def check_view(view: object, in_a_class: str) -> None:
-    """Raises TypeError for what a decorator cannot put behind a guard."""
+    """Raises TypeError if a decorator cannot put this object behind a guard."""
     if isinstance(view, type):
         raise TypeError(f"neonauthd: a Guard decorates functions: write {in_a_class}")
     if not callable(view):
@@ -134,7 +135,7 @@ def check_view(view: object, in_a_class: str) -> None:
 
 
 def check_refuse(refuse: object) -> None:
-    """Raises TypeError for what is neither a function nor None."""
+    """Raises TypeError if refuse is neither a function nor None."""
     if not (refuse is None or callable(refuse)):
         raise TypeError("neonauthd: refuse is not a function of a request, a refusal and an answer")
 
@@ -143,7 +144,7 @@ _REQUIREMENTS = ("email_verified", "team", "kinds", "scopes")
 
 
 def _check(optional: object, options: Mapping[str, Any]) -> None:
-    """Raises TypeError for what is no option, and for one that is not what it has to be."""
+    """Raises TypeError for an option that does not exist or is not valid."""
     unknown = options.keys() - Options.__annotations__
     if "app" in unknown:
         raise TypeError("neonauthd: that Guard is no middleware: write add_middleware(Guard) with that of neonauthd.asgi")
@@ -163,7 +164,7 @@ def _check(optional: object, options: Mapping[str, Any]) -> None:
 
 
 class Rules(Generic[Request]):
-    """Judges requests by a guard's options."""
+    """Checks requests by the options of a guard."""
 
     def __init__(
         self,
@@ -192,27 +193,31 @@ class Rules(Generic[Request]):
         self._on_unknown = options.get("on_unknown") or (lambda request, answer: trace.note(answer))
 
     def described(self, path: str, method: str) -> Described | None:
-        """The response to a request for the metadata of the guard's resource; None: it is for something else."""
+        """Returns the response to a request for the metadata of the guard's resource;
+        None: it is for something else.
+        """
         found = self._resource
         return found.response(method) if found is not None and found.describes(path) else None
 
     def headers(self, refusal: Refusal) -> list[tuple[str, str]]:
-        """The headers that go with a refusal."""
+        """Returns the headers of a refusal."""
         return refusal.headers(self._realm, "" if self._resource is None else self._resource.metadata_url)
 
     def plain_headers(self, refusal: Refusal) -> list[tuple[str, str]]:
-        """Those, and the ones that go with body_of."""
+        """Returns the headers of a refusal with the body of body_of."""
         length = str(len(body_of(refusal)))
         return [*self.headers(refusal), ("Content-Type", TEXT), ("Content-Length", length)]
 
     def merged(self, given: Iterable[tuple[str, str]], refusal: Refusal) -> list[tuple[str, str]]:
-        """The headers of an application's refusal, with ours in place of those of the same name."""
+        """Returns the headers of an application's response, with those of the refusal in
+        place of headers with the same name.
+        """
         ours = self.headers(refusal)
         names = {name.lower() for name, _ in ours}
         return [*((name, value) for name, value in given if name.lower() not in names), *ours]
 
     def judge(self, request: Request, method: str) -> Verdict:
-        """Asks a client for threads."""
+        """Decides about a request with a client for threads."""
         steps = self._steps(request, method)
         try:
             token = next(steps)
@@ -225,7 +230,7 @@ class Rules(Generic[Request]):
         return Verdict(denied(), verdict.answer)
 
     async def judge_async(self, request: Request, method: str) -> Verdict:
-        """Asks a client for asyncio."""
+        """Decides about a request with a client for asyncio."""
         steps = self._steps(request, method)
         try:
             token = next(steps)
@@ -239,7 +244,7 @@ class Rules(Generic[Request]):
         return verdict if allowed is True else Verdict(denied(), verdict.answer)
 
     def _steps(self, request: Request, method: str) -> Generator[str, Answer, Verdict]:
-        """Yields each token to be asked about, takes the answer, and returns what becomes of the request."""
+        """Yields each token to ask about, receives its answer, and returns the decision about the request."""
         if preflight(method, self._values_of(request)):
             return Verdict()
         found = self._find(request)
@@ -266,7 +271,7 @@ async def _awaited(value: T | Awaitable[T]) -> T:
 
 
 def only(place: str, values_of: Callable[[Request], HeaderValues]) -> Callable[[Request], str | Found]:
-    """A search in one place, for the option token."""
+    """Returns a search in one place, for the option token."""
     search = Search([place])
 
     def find(request: Request) -> str | Found:
@@ -284,7 +289,9 @@ def _finder(
     profile: bool,
     values_of: Callable[[Request], HeaderValues],
 ) -> Callable[[Request], Result]:
-    """What finds the token: the application's own search, or the one in the headers and its places."""
+    """Returns the function that finds the token: the application's own search, or the
+    search in the headers and places.
+    """
     if isinstance(places, str):
         raise TypeError("neonauthd: places is a list of places, not one")
     if not isinstance(places, Iterable):

@@ -1,4 +1,4 @@
-"""Sees to it that there is a watch while anybody asks, and that what is kept is renewed."""
+"""Keeps answers: keeps a watch open while the program makes lookups, and renews aging answers."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from ._question import Question
 from ._reply import Grant
 from ._watch import OLD_DAEMON_PAUSE, WATCH_PAUSE, Watch
 
-# Keeps the start of the watch out of the way of the first lookup of a process.
+# How long after the first lookup the watch is opened, so that the lookup does
+# not wait for it.
 WATCH_DELAY = 0.001  # seconds
 
-# How long after a lookup in the background, in seconds, the next one about the
-# same question begins at the earliest; and how many may go on at once.
+# The shortest time, in seconds, between two background lookups of the same
+# question; and how many background lookups may run at the same time.
 REFRESH_PAUSE = 1
 MAX_REFRESHES = 8
 
@@ -29,22 +30,22 @@ MAX_REFRESHES = 8
 class Keeper:
     """Keeps the answers of a client. Safe for threads."""
 
-    _watch: Watch | None = None  # here, since what ends a keeper also ends one whose making has failed
+    _watch: Watch | None = None  # a class attribute, because __del__ also runs if __init__ has failed
 
     def __init__(self, path: str, answers: int) -> None:
         self.lock = threading.Lock()
         self.memory = Memory((answers + 1) // 2)
         self.clock: Callable[[], Instant] = clock
-        self.watching = False  # a watch is being opened, or there is one
-        self.refreshes = 0  # lookups in the background
+        self.watching = False  # a watch is open or is being opened
+        self.refreshes = 0  # background lookups that run now
         self._dialer = Dialer(path)
-        self._until = 0  # no other watch before, by the monotonic clock
+        self._until = 0  # no new watch is opened before, by the monotonic clock
         self._closed = False
 
     def recall(self, question: Question) -> tuple[Accepted | None, Entry | None]:
-        """The answer from memory, if there is one; and the entry, when another is to be asked for in the background.
+        """Returns the answer from memory, if there is one, and the entry, if a background lookup should replace it now.
 
-        refreshed has to be told when that is over.
+        After that lookup the caller must call refreshed.
         """
         memory = self.memory
         memory.lookups += 1
@@ -52,7 +53,7 @@ class Keeper:
             return None, None
         now, key = self.clock(), question.key()
         with self.lock:
-            # No kept answer says that the fleet is heard now.
+            # No kept answer says that the daemon hears from its fleet now.
             entry = memory.recall(key, now, 0 if question.heard else question.max_age)
             if self._watch is not None and memory.is_due(now):
                 self._watch.tell(now)
@@ -71,18 +72,20 @@ class Keeper:
         return True
 
     def refreshed(self, entry: Entry) -> None:
-        """The lookup in the background is over, whatever has come of it."""
+        """Notes that the background lookup is over, whatever its result is."""
         with self.lock:
             self.refreshes -= 1
             entry.refresh = self.clock()[0] + REFRESH_PAUSE * SECOND
 
     def ask(self, question: Question) -> Instant:
-        """Readies a question that is about to be sent, and returns the instant."""
+        """Prepares a question that is about to be sent, and returns the instant."""
         question.keep = self.memory.up
         return self.clock()
 
     def learn(self, question: Question, answer: Answer, grant: Grant | None, sent: Instant) -> None:
-        """Takes in what the daemon has answered to a question sent at that instant."""
+        """Keeps the daemon's answer to a question that was sent at the given instant, or
+        drops the kept answer if the token is rejected.
+        """
         if isinstance(answer, Rejected) and self.memory.up:
             with self.lock:
                 self.memory.drop(question.key())
@@ -111,7 +114,7 @@ class Keeper:
             return self._watch
 
     def unwatched(self, pause: int) -> None:
-        """The watch has ended; no other one is opened for so many seconds."""
+        """Notes that the watch has ended. No other watch is opened for so many seconds."""
         with self.lock:
             self._watch = None
             self._pause(pause)
@@ -121,14 +124,14 @@ class Keeper:
         self._until = max(self._until, self.clock()[0] + seconds * SECOND)
 
     def refused(self) -> None:
-        """The daemon does not know what a watch is for."""
+        """Ends the watch: the daemon does not know keep=1, so nothing can be kept."""
         with self.lock:
             self._pause(OLD_DAEMON_PAUSE)
             if self._watch is not None:
                 self._watch.quit()
 
     def close(self) -> None:
-        """Forgets everything, and ends the watch."""
+        """Forgets everything and ends the watch."""
         with self.lock:
             self._closed = True
             if self._watch is not None:
@@ -139,14 +142,15 @@ class Keeper:
             self._watch.abandon()
 
     def __del__(self) -> None:
-        # The lock may be held by what has called this; then the watch ends by itself.
+        # The code that is interrupted here may hold the lock; then the watch
+        # ends by itself.
         if self._watch is not None and self.lock.acquire(blocking=False):
             self._watch.quit()
             self.lock.release()
 
 
 def _keep_watch(of: weakref.ref[Keeper]) -> None:
-    """Opens a watch and returns when it has ended. A keeper that nobody needs can go meanwhile."""
+    """Opens a watch and returns when it has ended. It holds no reference to the keeper meanwhile."""
     time.sleep(WATCH_DELAY)
     keeper = of()
     watch = None if keeper is None else keeper.dial_watch()

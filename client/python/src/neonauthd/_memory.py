@@ -1,4 +1,4 @@
-"""The answers that a client keeps. The rules are those of protocol.md, "Keeping answers"."""
+"""The answers that a client keeps. The rules are in protocol.md, "Keeping answers"."""
 
 from __future__ import annotations
 
@@ -11,26 +11,27 @@ from dataclasses import replace
 from ._answer import Accepted
 from ._words import MAX_LEASE
 
-SECOND = 1_000_000_000  # all spans and instants here are nanoseconds
+SECOND = 1_000_000_000  # all durations and instants here are nanoseconds
 LEASE = MAX_LEASE * 1_000_000
 
-# The place that a kept answer takes; a larger one takes several. Beside its text
-# an answer takes so many bytes.
+# The size of one place of the memory. An answer takes one place or, if it is
+# larger, several. OVERHEAD is what an answer takes beside its text, in bytes.
 BYTES_PER_ANSWER = 4096
 OVERHEAD = 1536
 
-# How many lines of the watch are remembered, for answers that were decided before
-# them and come after them.
+# How many event lines of the watch are remembered. They are needed for answers
+# that the daemon decided before an event and that arrive after it.
 MAX_EVENTS = 256
 
-# The age of the last SEEN at which a lookup asks for the next one: four in a lease.
+# The age of the last SEEN at which a lookup sends the next one: four times in a
+# lease.
 RENEW_AFTER = LEASE // 4
 
 NEVER = sys.maxsize
 
 
-# One reading of both clocks: the monotonic one, which is never set, and the one on
-# the wall, since 1970.
+# One reading of both clocks: the monotonic clock, which nobody can set, and the
+# wall clock, since 1970.
 Instant = tuple[int, int]
 
 
@@ -38,7 +39,7 @@ def clock() -> Instant:
     return time.monotonic_ns(), time.time_ns()
 
 
-# The SHA-256 of the token, and the question about it: verb, project, fallback.
+# The SHA-256 of the token; and verb, project and fallback of the question.
 Key = tuple[bytes, str, str, bool]
 
 
@@ -50,7 +51,7 @@ class Entry:
     def __init__(self, answer: Accepted, handles: Set[str], sent: Instant) -> None:
         self.handles = handles
         self.sent = sent
-        self.refresh = 0  # from when on, by the monotonic clock, a use asks for another
+        self.refresh = 0  # by the monotonic clock: a use after it starts a background lookup
         self._answer = answer
         self._stands: tuple[int, int] | None = None  # age and ttl with which _answer was given last
         self._age = answer.age * SECOND
@@ -60,22 +61,25 @@ class Entry:
         self.places = 1 + (OVERHEAD + sum(map(sys.getsizeof, texts))) // BYTES_PER_ANSWER
 
     def kept(self, now: Instant) -> int:
-        """For how long, by the clock that says more."""
+        """For how long the answer has been kept, by the clock on which more time has passed."""
         return max(now[0] - self.sent[0], now[1] - self.sent[1])
 
     def serves(self, now: Instant, max_age: int) -> bool:
-        """Whether it answers a question now. The age was rounded down: a second is added for max_age."""
+        """Whether it answers a question now. The daemon rounds the age down, so a second is added for max_age."""
         kept = self.kept(now)
         if kept >= self._ttl or now[1] >= self._expires:
             return False
         return max_age < 0 or 0 < max_age and self._age + SECOND + kept <= max_age * SECOND
 
     def is_aging(self, now: Instant) -> bool:
-        """Whether it is time for another."""
+        """Whether a background lookup should replace it now."""
         return now[0] >= self.refresh and self.kept(now) >= self._ttl // 2
 
     def at(self, now: Instant) -> Accepted:
-        """The answer as it stands now. It does not change, so all who ask within a second get the same."""
+        """Returns the answer with its age and ttl now.
+
+        All callers within a second get the same object, which does not change.
+        """
         kept = self.kept(now)
         stands = age, ttl = (self._age + kept) // SECOND, (self._ttl - kept) // SECOND
         if stands != self._stands:
@@ -85,30 +89,31 @@ class Entry:
 
 
 class Memory:
-    """Keeps accepted answers while a watch tells what has ended. Every use needs the keeper's lock.
+    """Keeps accepted answers while a watch reports which of them have ended. Every use needs the keeper's lock.
 
-    There are two generations: when the young one is full it becomes the old one,
-    and what is used moves up. So what was not used for a generation is gone.
+    There are two generations. When the young generation is full, it becomes the old one
+    and the old one is dropped. An entry of the old generation that is used moves up
+    into the young one. So an entry that is not used for a whole generation is dropped.
     """
 
     def __init__(self, most: int) -> None:
         self.most = most  # places of a generation
         self.hits = 0  # answers given since the last SEEN
-        self.lookups = 0  # of the client in all; a hint whether anybody asks, and not counted under the lock
-        self.up = False  # there is a watch
-        self.rev = 0  # the last revision that it has told
-        self.owed = False  # a SEEN or WATCH is not answered yet
+        self.lookups = 0  # all lookups so far, roughly: it is counted without the lock
+        self.up = False  # the daemon has granted a watch
+        self.rev = 0  # the last revision that the watch has reported
+        self.owed = False  # the last SEEN or WATCH is not answered yet
         self._young: dict[Key, Entry] = {}
         self._old: dict[Key, Entry] = {}
         self._taken = 0  # places of the young generation
         self._run = ""
-        self._floor = 0  # all events after it are remembered
+        self._floor = 0  # _events holds every event after this revision
         self._events: deque[tuple[int, Set[str]]] = deque()  # the latest last
         self._asked = 0  # when the last SEEN or WATCH was sent
         self._until = 0  # end of the lease
 
     def recall(self, key: Key, now: Instant, max_age: int) -> Entry | None:
-        """What answers the question; None: nothing does."""
+        """Returns the entry that answers the question; None: there is none."""
         entry = self._young.get(key)
         young = entry is not None
         if entry is None:
@@ -121,7 +126,7 @@ class Memory:
         return entry
 
     def keep(self, key: Key, entry: Entry, run: str, rev: int) -> None:
-        """Keeps an answer, unless something that it depends on may have ended since it was decided."""
+        """Keeps an answer, unless something that it depends on may have ended since the daemon decided it."""
         if not self.up or run != self._run or rev < self._floor:
             return
         if not any(past > rev and not handles.isdisjoint(entry.handles) for past, handles in self._events):
@@ -144,9 +149,10 @@ class Memory:
         self._old.pop(key, None)
 
     def forget(self, rev: int, handles: Set[str] | None) -> bool:
-        """Forgets what depends on one of these things, None: everything.
+        """Drops the entries that depend on one of the handles, or all entries if handles is None.
 
-        Refuses from then on what was decided before. False: the revision does not rise.
+        From then on, keep refuses answers that were decided before. Returns whether the
+        revision is higher than the last one, as it must be.
         """
         if rev <= self.rev:
             return False
@@ -172,18 +178,22 @@ class Memory:
         return self.up and not self.owed and now[0] - self._asked >= RENEW_AFTER
 
     def begin(self, run: str, rev: int) -> None:
-        """There is a watch from now on."""
+        """Notes that the daemon has granted a watch, at this revision."""
         self.up, self._run, self.rev, self._floor = True, run, rev, rev
 
     def grant(self, rev: int, lease: int) -> bool:
-        """Lets the lease go on. False: nobody has asked, or the revision is not the last one told."""
+        """Begins or extends the lease.
+
+        False: no WATCH or SEEN waits for an answer, or the revision is not the last one
+        reported.
+        """
         if not self.owed or rev != self.rev:
             return False
         self.owed, self._until = False, self._asked + lease
         return True
 
     def end(self) -> None:
-        """Forgets everything, until another watch begins."""
+        """Forgets everything. Nothing is kept until another watch begins."""
         self._clear()
         self.up = self.owed = False
         self._until = 0

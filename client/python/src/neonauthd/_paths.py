@@ -1,4 +1,4 @@
-"""Which paths a guard is for."""
+"""The paths that are guarded."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 
 class Paths:
-    """Which paths a guard is for: those of include, less those of exclude.
+    """The paths that are guarded: those of include without those of exclude.
 
-    An entry is a path, or one with "/*" at its end for everything below it. What
-    routers read in different ways ("//", "..", another case) counts as guarded.
+    An entry is a path, or a path with "/*" at its end for everything below it. A path
+    that routers read in different ways ("//", "..", another case) is always guarded.
     """
 
     def __init__(self, include: Iterable[str] | None, exclude: Iterable[str]) -> None:
@@ -17,7 +17,7 @@ class Paths:
         self._exclude = _checked("exclude", exclude, lenient=False)
 
     def guard(self, path: str) -> bool:
-        """Whether a request for the path is judged."""
+        """Whether the path is guarded."""
         if not _plain(path):
             return True
         if self._include is not None and not _matches(self._include, _folded(path)):
@@ -36,21 +36,21 @@ def _checked(what: str, entries: Iterable[str], *, lenient: bool) -> frozenset[s
         if not lenient:
             checked.add(entry)
             continue
-        checked.add(_folded(base))  # with everything below a path goes the path
+        checked.add(_folded(base))  # "/a/*" includes "/a"
         if entry != base:
             checked.add(_folded(base).removesuffix("/") + "/*")
     return frozenset(checked)
 
 
 def _plain(path: str) -> bool:
-    """Whether every router takes the path for the same."""
+    """Whether every router reads the path in the same way."""
     if not path.startswith("/") or "\\" in path or "%" in path or not path.isprintable():
         return False
     return path == "/" or all(part not in ("", ".", "..") for part in path[1:].removesuffix("/").split("/"))
 
 
 def _folded(path: str) -> str:
-    """Without what some routers ignore: case, and a slash at the end."""
+    """Returns the path without what some routers ignore: case, and a slash at the end."""
     return path.casefold().removesuffix("/") or "/"
 
 

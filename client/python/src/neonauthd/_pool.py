@@ -16,24 +16,24 @@ from ._question import Question
 
 
 class Pool:
-    """Lends connections, each to one call at a time. Safe for threads.
+    """Lends each connection to one call at a time. Safe for threads.
 
-    Those that are idle lie in a stack: the one used last serves next, and the
-    others end by themselves.
+    Idle connections form a stack: the last used one serves next, and those below it
+    close when they have been idle for IDLE_TIME.
     """
 
     def __init__(self, path: str, limit: int) -> None:
         self._dialer = Dialer(path)
         self._lock = threading.Lock()
-        self._places = limit  # free ones; a call takes one, so there are no more connections than that
-        self._waiting: deque[threading.Lock] = deque()  # for each call without a place what lets it in
-        self._conns: set[Conn] = set()  # all of them
-        self._idle: list[Conn] = []  # by the time at which they became so
-        self._swept = False  # the sweeper knows that there are idle ones
+        self._places = limit  # free places; each call takes one, so there are at most limit connections
+        self._waiting: deque[threading.Lock] = deque()  # a lock for each waiting call; its release gives the call a place
+        self._conns: set[Conn] = set()  # all connections
+        self._idle: list[Conn] = []  # the one that has been idle longest first
+        self._swept = False  # the sweeper knows this pool
         self._closed = False
 
     def ask(self, question: Question, span: float) -> bytes | NeonauthdError:
-        """Gets the reply line to a question, or why there is none."""
+        """Returns the reply line to a question, or the error."""
         end = monotonic() + span
         try:
             conn = self._enter(span)
@@ -44,9 +44,11 @@ class Pool:
                 result = conn.ask(question, end, span)
                 if not (isinstance(result, BrokenError) and result._idle):
                     return result
-                # It turned out to be dead. The others that are idle are as old, and as dead
-                # after a restart for example. It is asked once more, on a new connection, and
-                # not for ever: a daemon that dies of a request must not be fed it.
+                # The connection was idle and turned out to be dead. The other
+                # idle connections are probably dead too, for example after a
+                # restart. So ask once more on a new connection. There is no
+                # third try, because a request on which a daemon dies must not
+                # be sent for ever.
                 with self._lock:
                     self._end(conn)
                 self.drop_idle(monotonic())
@@ -59,7 +61,7 @@ class Pool:
             self._leave(conn)
 
     def _enter(self, span: float) -> Conn | None:
-        """Waits for a place; who came first gets one first. Returns the connection used last, if one is idle."""
+        """Waits for a place, first come first served. Returns the connection that was used last, if one is idle."""
         with self._lock:
             if self._places > 0:
                 self._places -= 1
@@ -70,12 +72,12 @@ class Pool:
         entered = False
         try:
             entered = gate.acquire(timeout=span)
-        finally:  # also when the program gives up
+        finally:  # also if an exception such as KeyboardInterrupt ends the wait
             if not entered:
                 with self._lock:
                     if gate in self._waiting:
                         self._waiting.remove(gate)
-                    else:  # there is a place now, and no time any more
+                    else:  # a place was given just now, but the time is over
                         self._vacate()
         if not entered:
             raise TimeoutError
@@ -83,14 +85,14 @@ class Pool:
             return self._idle.pop() if self._idle else None
 
     def _vacate(self) -> None:
-        """Gives a place back. Needs the lock, as all that changes the connections does."""
+        """Gives a place back. Needs the lock, like everything that changes the connections."""
         if self._waiting:
             self._waiting.popleft().release()
         else:
             self._places += 1
 
     def _leave(self, conn: Conn | None) -> None:
-        """Gives the place back, and the connection, if there was one."""
+        """Gives the place back and, if there was one, the connection."""
         with self._lock:
             self._vacate()
             if conn is None:
@@ -124,7 +126,7 @@ class Pool:
         conn.sock.close()
 
     def drop_idle(self, since: float) -> bool:
-        """Ends the connections that have been idle since then or longer. False: no idle one is left."""
+        """Closes the connections that became idle at that time or earlier. False: no idle one is left."""
         with self._lock:
             while self._idle and self._idle[0].since <= since:
                 self._end(self._idle.pop(0))
@@ -135,7 +137,7 @@ class Pool:
         with self._lock:
             self._closed = True
             for conn in self._conns:
-                conn.wake()  # its call closes it
+                conn.wake()  # the call on it closes it
         self.drop_idle(monotonic())
 
     def abandon(self) -> None:
@@ -147,7 +149,7 @@ class Pool:
 
 
 class Sweeper:
-    """Has pools end their idle connections; in one thread for all, while there are any."""
+    """Makes pools close their idle connections, in one thread for all pools, while there are any."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -170,7 +172,7 @@ class Sweeper:
                 self._running = bool(self._pools)
 
     def abandon(self) -> None:
-        """Its thread has stayed in the parent."""
+        """Nothing to do: the thread of the sweeper does not exist in the child."""
 
 
 _sweepers = PerProcess(Sweeper)

@@ -1,4 +1,4 @@
-"""What a process must not share with those that it forks, and the threads it starts."""
+"""What a process must not share with its forked children, and how threads are started."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from typing import Any, Generic, Protocol, TypeVar
 
 class Abandonable(Protocol):
     def abandon(self) -> None:
-        """Closes the descriptors in a child process, and touches nothing else: it is the parent's."""
+        """Closes the descriptors in a child process, and changes nothing else: the rest belongs to the parent."""
 
 
 T = TypeVar("T", bound=Abandonable)
 
 
 class PerProcess(Generic[T]):
-    """One value for each process, made where it is first asked for.
+    """One value for each process, made at the first use.
 
-    A fork copies locks that nobody opens any more, and connections on which two
-    processes would speak at once. C code forks too, uWSGI's for example, and
-    os.register_at_fork notices that not; so the process is looked at with each
-    use. Safe for threads without a lock, which a fork could copy as well.
+    A fork copies locks that no thread of the child will ever release, and connections
+    on which two processes would write. Code in C forks too, for example uWSGI's, and
+    os.register_at_fork does not notice that; so each use checks the process id. Safe
+    for threads without a lock, because a fork could copy a locked one.
     """
 
     def __init__(self, make: Callable[[], T]) -> None:
@@ -40,12 +40,12 @@ class PerProcess(Generic[T]):
         return value
 
     def made(self) -> T | None:
-        """The value of this process, if it has been asked for."""
+        """Returns the value of this process, if it has been used."""
         self.clear()
         return self._values.get(os.getpid())
 
     def clear(self) -> None:
-        """Abandons what is the parent's."""
+        """Abandons the values of the parent."""
         here = os.getpid()
         for process in list(self._values):
             if process != here and (value := self._values.pop(process, None)) is not None:
@@ -64,9 +64,9 @@ os.register_at_fork(after_in_child=_after_fork)
 
 
 def start(run: Callable[..., None], *args: Any) -> bool:
-    """Runs something in a thread that keeps no program alive. False: there is no thread to be had.
+    """Runs a function in a daemon thread. False: no thread can be started.
 
-    threading.Thread.start would wait until it runs.
+    It does not use threading.Thread.start, which waits until the thread runs.
     """
     if _without_threads():
         return False
@@ -80,9 +80,9 @@ def start(run: Callable[..., None], *args: Any) -> bool:
 def _without_threads() -> bool:
     """Whether this is a process of uWSGI that must start no thread.
 
-    Its master forks in C, and a worker that is forked while another thread waits
-    for the interpreter waits for that thread for ever. Its workers give other
-    threads no time, unless they were told to.
+    Its master forks in C. A worker that is forked while another thread waits for the
+    interpreter would wait for that thread for ever. Its workers give other threads no
+    time, unless enable-threads or threads is set.
     """
     uwsgi = sys.modules.get("uwsgi")
     return uwsgi is not None and (uwsgi.worker_id() == 0 or not {"enable-threads", "threads"} & set(uwsgi.opt))

@@ -1,7 +1,7 @@
-"""Keeps pydantic from making a user of what a visitor sends.
+"""Keeps pydantic from making a user out of what a visitor sends.
 
-FastAPI reads a parameter that has no Depends from the request: with `user: User`
-alone, whoever writes a user into the body would be that user.
+FastAPI reads a parameter without Depends from the request: with `user: User` alone, a
+visitor who writes a user into the body would be that user.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ Handler = Callable[[Any], Any]
 
 
 def told_alone(kind: type, source: Any, handler: Handler, member: str, of: type, advice: str) -> dict[str, Any]:
-    """The schema of a class that a program has instances of, and nobody can send.
+    """Returns the schema of a class whose instances only the program can make, and no request.
 
-    A response may be one: FastAPI makes a dictionary of it first, whose member is
-    of a type that no JSON has.
+    A response may be an instance: FastAPI first makes a dictionary of it, in which one
+    member has a type that JSON does not have.
     """
 
     def check(value: Any) -> Any:

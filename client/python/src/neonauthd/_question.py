@@ -1,4 +1,4 @@
-"""What is asked, before it has a tag; and the options both clients share."""
+"""Questions, and the options that both clients share."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ._words import (
 )
 
 DEFAULT_TIMEOUT = 1.0  # seconds
-DEFAULT_CONNS = 64  # Starlette, for one, has 40 threads
+DEFAULT_CONNS = 64  # more than the threads of common servers; Starlette has 40
 DEFAULT_KEEP = 1024
 DEFAULT_NAME = "python"
 
@@ -37,7 +37,7 @@ class Question:
 
     verb: str
     token: str = field(default="", repr=False)
-    args: str = ""  # of the request line, each with a blank before it
+    args: str = ""  # the arguments of the request line, each with a blank before it
     project: str = ""
     max_age: int = -1
     fallback: bool = False
@@ -46,17 +46,18 @@ class Question:
     _key: Key | None = None
 
     def key(self) -> Key:
-        """What names a kept answer; the token itself is not kept."""
+        """The key of a kept answer. The token itself is not kept."""
         if self._key is None:
             digest = sha256(self.token.encode(errors="surrogatepass")).digest()
             self._key = digest, self.verb, self.project, self.fallback
         return self._key
 
     def line(self, tag: str, left: float) -> bytes:
-        """The request line; left is the time in seconds until the answer must be there."""
+        """Returns the request line; left is the time in seconds until the answer must be there."""
         if not self.token:
             return f"{tag}{self.verb}{self.args}\n".encode("ascii")
-        # The daemon is given less, so that it can still say what it knows: the rest is for the way back.
+        # The daemon gets less time, so that it can still say what it knows. The
+        # rest is for the way back.
         share = left - min(left / 10, _MOST_FOR_THE_WAY)
         deadline = min(max(int(share * 1000), 1), MAX_DEADLINE)
         keep = " keep=1" if self.keep else ""
@@ -64,16 +65,16 @@ class Question:
 
 
 def first_tag() -> int:
-    """A number from which the tags of a connection rise.
+    """Returns the number before the first tag of a connection.
 
-    They begin anywhere, so that those of another connection are not its own,
-    should replies ever go astray.
+    It is random, so that a reply that reaches the wrong connection has a tag that does
+    not fit.
     """
     return int.from_bytes(os.urandom(6))
 
 
 class Options:
-    """What is set when a client is made. A wrong value is the program's fault and raised."""
+    """The options of a client. A wrong value is a mistake in the program and raises."""
 
     def __init__(self, socket: str | None, project: str, timeout: float, conns: int, keep: int, name: str) -> None:
         self.path = socket or os.environ.get(SOCKET_VARIABLE) or DEFAULT_SOCKET
@@ -88,10 +89,10 @@ class Options:
         if len(name.encode()) > MAX_CLIENT_NAME:
             raise ValueError(f"neonauthd: name is longer than {MAX_CLIENT_NAME} bytes")
         self.name = name
-        self._key = os.urandom(16)  # of the labels of those who are asked for
+        self._key = os.urandom(16)  # the secret of the labels for on_behalf_of
 
     def span(self, deadline: float | None) -> float:
-        """For how long a call may take."""
+        """How long a call may take."""
         return self.timeout if deadline is None else _span("deadline", deadline)
 
     def question(
@@ -130,9 +131,9 @@ class Options:
         return question
 
     def _label(self, asker: str) -> str:
-        """What the daemon is told of whoever is asked for.
+        """Returns a random-looking word for the text of on_behalf_of.
 
-        It tells one from another, and nothing about any.
+        Different texts have different labels, and a label says nothing about its text.
         """
         if not isinstance(asker, str):
             raise TypeError("neonauthd: on_behalf_of is not a string")

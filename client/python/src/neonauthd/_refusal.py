@@ -1,4 +1,4 @@
-"""What an answer of the daemon becomes in HTTP: a status, and the headers that go with a refusal."""
+"""What an answer of the daemon becomes in HTTP: a status and the headers of the refusal."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from ._answer import Accepted, Answer, Rejected, Unknown
 DEFAULT_RETRY_AFTER = 1  # seconds
 MAX_RETRY_AFTER = 60
 
-# The reasons of a genuine token: another login of the same user would not help.
+# The reasons about a genuine token: logging in again would not help.
 _FORBIDDING = frozenset({"class-not-allowed", "insufficient-scope"})
 
 
 def better(before: Answer | None, answer: Answer) -> Answer:
-    """Of the answers about several tokens the one that counts.
+    """Returns the one of two answers that counts, for a request with several tokens.
 
-    Of several rejections it is the first, or that of a genuine token, whose user
-    another login would not help.
+    The first of several rejections counts. A later one about a genuine token replaces
+    it: logging in again would not help.
     """
     if isinstance(before, Rejected) and isinstance(answer, Rejected) and answer.reason not in _FORBIDDING:
         return before
@@ -27,13 +27,16 @@ def better(before: Answer | None, answer: Answer) -> Answer:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """How a request is answered that does not get through.
+    """The response to a request that is refused.
 
-    status: 400, 401, 403 or 503; never 401 for a request about which nothing
-    could be learnt, which would log the user out. error: the code of RFC 6750
-    section 3.1, empty where none belongs. reason: a word for people and
-    counters. retry_after: seconds, with 503. scope: those that the request asks
-    for, with blanks between.
+    Attributes:
+        status: 400, 401, 403 or 503. If nothing was learnt about the token, it is never
+            401, which would log the user out.
+        error: The error code of RFC 6750 section 3.1. Empty: the response has none.
+        reason: One word for people and for counters. Empty: the reason is not known.
+        retry_after: With 503, seconds until the request may be repeated; otherwise 0.
+        scope: The scopes that the request needs, separated by blanks. Empty: the
+            response does not name them.
     """
 
     status: Literal[400, 401, 403, 503]
@@ -43,10 +46,10 @@ class Refusal:
     scope: str = ""
 
     def headers(self, realm: str = "", resource_metadata: str = "") -> list[tuple[str, str]]:
-        """Cache-Control, and WWW-Authenticate or, with 503, Retry-After.
+        """Returns the headers: Cache-Control, and Retry-After with 503 or else WWW-Authenticate.
 
-        resource_metadata is the address at which the protected resource tells who
-        gives out its tokens (RFC 9728).
+        resource_metadata is the address of the protected resource's metadata (RFC
+        9728), which names the issuers of its tokens.
         """
         if self.status == 503:
             return [("Cache-Control", "no-store"), ("Retry-After", str(self.retry_after))]
@@ -65,7 +68,7 @@ class Refusal:
 
 
 def refusal_of(answer: Answer | None) -> Refusal | None:
-    """The one map from the daemon's answers to statuses; None: it is accepted."""
+    """Returns the refusal for the daemon's answer; None: the token is accepted."""
     match answer:
         case Accepted():
             return None
@@ -75,27 +78,30 @@ def refusal_of(answer: Answer | None) -> Refusal | None:
             return invalid_token(answer.reason)
         case Unknown():
             return unavailable(answer.code, answer.retry_after)
-    return unavailable()  # no answer is no yes
+    return unavailable()  # without an answer nothing is accepted
 
 
 def invalid_token(reason: str) -> Refusal:
-    """For a token against which there is proof."""
+    """Returns the refusal (401) for a token that the daemon has rejected."""
     return Refusal(401, "invalid_token", reason)
 
 
 def denied(reason: str = "", scope: str = "") -> Refusal:
-    """For a verified user who may not have what the request asks for."""
+    """Returns the refusal (403) for a verified user who must not have what the request asks for."""
     return Refusal(403, "insufficient_scope", reason, scope=scope)
 
 
 def unavailable(reason: str = "", after: int = 0) -> Refusal:
-    """For a request about which nothing could be learnt; after: seconds, 0 when nobody knows."""
+    """Returns the refusal (503) for a request about whose token nothing was learnt.
+
+    after: seconds until asking again makes sense; 0: not known.
+    """
     span = min(after if after > 0 else DEFAULT_RETRY_AFTER, MAX_RETRY_AFTER)
     return Refusal(503, "", reason, span)
 
 
 def _quoted(text: str) -> str:
-    """The quoted-string of RFC 9110 section 5.6.4, for what RFC 6750 allows in it."""
+    """The quoted-string of RFC 9110 section 5.6.4, with the characters that RFC 6750 allows."""
     plain = "".join(c if " " <= c <= "~" else "?" for c in text)
     return '"' + plain.replace("\\", "\\\\").replace('"', '\\"') + '"'
 

@@ -1,4 +1,4 @@
-"""From reply lines to answers."""
+"""Parses reply lines, and turns them into answers."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from ._question import Question
 from ._user import payload_of
 from ._words import MAX_FIELDS, MAX_HANDLES, MAX_REPLY_LINE, decode_value
 
-# A reply, after its tag: status, reason or code, fields, and the rest. What looks
-# like a field but has too long a name fits nothing. A blank ends each part, so there
-# is nothing to try twice; possessive quantifiers, which say so, match nothing with
-# fields in Python 3.11.0 to 3.11.4 (gh-106052), which Debian 12 has.
+# A reply, after its tag: status, reason or code, fields, and the rest. A field
+# with too long a name does not match. Each part ends at a blank, so the
+# expression never backtracks. Possessive quantifiers would say so, but in
+# Python 3.11.0 to 3.11.4 (gh-106052), which Debian 12 has, they do not match a
+# reply with fields.
 _REPLY = re.compile(
     r"(?:OK|(?P<status>NO|ERR) (?P<word>[a-z0-9-]{1,32}))"
     r"(?P<fields>(?: [a-z0-9-]{1,32}=[^ ]*)*)"
@@ -27,9 +28,9 @@ _REPLY = re.compile(
 )
 _CONTROL = bytes(range(32))
 
-# What an accepted reply says: these fields in this order, and the claims or the profile.
-# Others that there are (a newer daemon's), and another order, mean nothing: see in_order.
-# Whoever it is that a newer daemon has let in, nobody here knows what they may do.
+# An accepted reply: these fields in this order, and the claims or the profile.
+# Other fields (of a newer daemon) and another order are allowed: see in_order.
+# Another principal is not allowed: the program could not know what it may do.
 _FIELDS = ("level", "project", "sub", "principal", "age", "ttl", "exp", "source", "heard", "rev", "handles")
 _NUMBER = "(0|[1-9][0-9]{0,9})"
 _ACCEPTED = re.compile(
@@ -38,18 +39,19 @@ _ACCEPTED = re.compile(
     r"(?: rev=([!-~]*))?(?: handles=([!-~]*))? (\{.*\})",
     re.DOTALL,
 )
-_MOST = 2**33  # seconds: as an instant the year 2242
+_MOST = 2**33  # seconds: as a point in time the year 2242
 
-_RUN = _HANDLE = r"[A-Za-z0-9_-]{10}[AEIMQUYcgkosw048]"  # 64 bits in base64url, with one spelling
+_RUN = _HANDLE = r"[A-Za-z0-9_-]{10}[AEIMQUYcgkosw048]"  # 64 bits in base64url; each has exactly one encoding
 _HANDLES = re.compile(f"{_HANDLE}(?:,{_HANDLE})*")
-# What a project can be called. Anything else that an application names may be a token in the wrong place, which no error shows.
+# The form of the name of a project. Other text that an application passes may
+# be a token in the wrong place, and no error may show a token.
 _PROJECT = re.compile(r"[A-Za-z0-9_.-]{1,32}")
 _REVISION = re.compile(rf"({_RUN})\.(0|[1-9][0-9]*)")
 MAX_REVISION = 2**63 - 1
 
 
 class LineBuffer:
-    """Cuts what comes from a connection into lines of bounded length."""
+    """Cuts the bytes of a connection into lines of bounded length."""
 
     def __init__(self, limit: int = MAX_REPLY_LINE) -> None:
         self._limit = limit  # bytes, line end included
@@ -58,13 +60,13 @@ class LineBuffer:
 
     @property
     def partial(self) -> bool:
-        """A line has begun and not ended."""
+        """Whether a line has begun and not ended."""
         return self._size > 0
 
     def feed(self, chunk: bytes) -> list[bytes]:
-        """Returns the lines that end in the chunk. Raises GarbledError for one too long."""
+        """Returns the lines that end in the chunk. Raises GarbledError if one is too long."""
         end = chunk.find(b"\n") + 1
-        if 0 < end == len(chunk) <= self._limit and not self._size:  # nearly all are one whole line
+        if 0 < end == len(chunk) <= self._limit and not self._size:  # nearly every chunk is one whole line
             return [chunk[:-1]]
         *lines, tail = chunk.split(b"\n")
         if lines and self._parts:
@@ -79,10 +81,10 @@ class LineBuffer:
 
 
 def untagged(line: bytes) -> NeonauthdError:
-    """Reads a line without one of our tags.
+    """Interprets a line without one of our tags.
 
-    An ERR is the daemon's word about the whole connection ("busy" on one too
-    many); anything else has no place here.
+    An ERR is about the whole connection, such as "busy" when the daemon has too many
+    connections. Every other line is garbled.
     """
     try:
         reply = parse_reply(line)
@@ -97,7 +99,7 @@ class Reply:
 
     status: str
     word: str
-    fields: dict[str, str]  # with the values as they are spelled
+    fields: dict[str, str]  # the values are still encoded
     rest: str
 
     def text(self, name: str) -> str:
@@ -112,15 +114,15 @@ class Reply:
         return int(value)
 
     def in_order(self) -> str:
-        """An accepted reply in the spelling of _ACCEPTED."""
+        """Returns an accepted reply with its fields as _ACCEPTED expects them."""
         fields = [f"{name}={self.fields[name]}" for name in _FIELDS if name in self.fields]
         return " ".join(["OK", *fields, self.rest])
 
     def error(self, token: str = "", project: str = "") -> NeonauthdError:
-        """Makes an error of an ERR reply.
+        """Turns an ERR reply into an error.
 
-        Its text is for people; should it hold the token, which the daemon's
-        never does, it is left out.
+        The reply's text is for people. If it contains the token, which the daemon's
+        texts never do, it is left out.
         """
         try:
             after = self.number("retry-after") if "retry-after" in self.fields else 0
@@ -131,7 +133,7 @@ class Reply:
 
 
 def _text(line: bytes) -> str:
-    """What a line says. Raises GarbledError."""
+    """Returns the text of a line. Raises GarbledError."""
     if len(line.translate(None, _CONTROL)) < len(line):
         raise GarbledError("control byte")
     try:
@@ -154,7 +156,7 @@ def _parse(text: str) -> Reply:
     fields = dict(pairs)
     if len(fields) < len(pairs) or len(fields) > MAX_FIELDS:
         raise GarbledError("too many fields, or one given twice")
-    if "%" in raw or not (raw.isascii() and raw.isprintable()):  # nearly none is so
+    if "%" in raw or not (raw.isascii() and raw.isprintable()):  # rare
         for value in fields.values():
             _decoded(value)
     return Reply(m["status"] or "OK", m["word"] or "", fields, m["rest"] or "")
@@ -174,7 +176,7 @@ def handles_in(text: str, most: int) -> Set[str]:
 
 
 def revision_in(text: str) -> tuple[str, int]:
-    """RUN and N."""
+    """Returns RUN and N of a revision."""
     m = _REVISION.fullmatch(text)
     if m is None or len(m[2]) > 19 or int(m[2]) > MAX_REVISION:
         raise GarbledError("revision")
@@ -182,7 +184,7 @@ def revision_in(text: str) -> tuple[str, int]:
 
 
 class Grant(NamedTuple):
-    """What the daemon says about the keeping of an answer."""
+    """The daemon's permission to keep an answer."""
 
     run: str
     rev: int
@@ -193,20 +195,20 @@ def _granted(rev: str, handles: str) -> Grant | None:
     try:
         return Grant(*revision_in(rev), handles_in(handles, MAX_HANDLES))
     except GarbledError:
-        return None  # there is an answer all the same
+        return None  # the answer counts, but is not kept
 
 
 def answer_to(question: Question, result: bytes | NeonauthdError) -> tuple[Answer, Grant | None]:
-    """Makes an answer of what a lookup came to, and says whether it may be kept.
+    """Turns the result of a lookup into an answer, and returns whether the answer may be kept.
 
-    Whatever is not precisely a reply to this question is Unknown.
+    A line that is not precisely a reply to this question gives Unknown.
     """
     if isinstance(result, NeonauthdError):
         return Unknown(result), None
     try:
         return _judge(question, _text(result))
     except GarbledError as error:
-        # Without the traceback, whose frames know the token.
+        # Without the traceback, because its frames hold the token.
         return Unknown(error.with_traceback(None)), None
 
 
@@ -226,7 +228,7 @@ def _judge(question: Question, text: str) -> tuple[Answer, Grant | None]:
 
 def _accepted(question: Question, m: re.Match[str]) -> tuple[Accepted, Grant | None]:
     level, project, subject, principal, age, ttl, exp, source, heard, rev, handles, json = m.groups("")
-    if "%" in f"{project}{subject}{rev}{handles}":  # nearly none is so
+    if "%" in f"{project}{subject}{rev}{handles}":  # rare
         project, subject, rev, handles = map(_decoded, (project, subject, rev, handles))
     answer = Accepted(
         cast(Level, level),
@@ -243,8 +245,8 @@ def _accepted(question: Question, m: re.Match[str]) -> tuple[Accepted, Grant | N
     )
     if max(answer.age, answer.ttl, answer.heard) > _MOST:
         raise GarbledError("number of seconds")
-    # Less than was asked for is no answer, unless the caller said it would do;
-    # more than that would put a profile where claims are expected.
+    # A lower level is no answer, unless the caller allowed it with fallback; a
+    # higher one would put a profile where claims are expected.
     wanted = "profile" if question.verb == "PROFILE" else "claims"
     if level != wanted and not (level == "claims" and question.fallback):
         raise GarbledError("level was not asked for")
@@ -259,14 +261,14 @@ def _instant(exp: int) -> datetime:
     """When the token ends."""
     if exp > _MOST:
         raise GarbledError("number of seconds")
-    # True when it was written, and too late to act upon.
+    # It was true when the daemon wrote it, and is too late now.
     if time.time() >= exp:
         raise GarbledError("the token ended before the answer came")
     return datetime.fromtimestamp(exp, timezone.utc)
 
 
 def reply_to(result: bytes | NeonauthdError) -> Reply:
-    """The reply to what is no lookup; everything but OK is raised."""
+    """Returns the reply to a request that is not a lookup. Raises for every reply but OK."""
     if isinstance(result, NeonauthdError):
         raise result
     reply = parse_reply(result)

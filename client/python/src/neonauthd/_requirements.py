@@ -1,7 +1,7 @@
-"""What a verified user has to be besides.
+"""The conditions that a verified user must meet.
 
-Each language has the same definition; client/testdata/httpauth/requirements.json
-has the cases.
+Every language has the same definition; the cases are in
+client/testdata/httpauth/requirements.json.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ class _Team(enum.Enum):
     ANY = "any team, or none"
 
 
-# No team is asked for. None cannot say that: it is what a variable has that is not set.
+# The default of team: no requirement. None cannot be the default, because it is
+# also the value of a variable that is not set.
 ANY_TEAM = cast(str, _Team.ANY)
 
 NORMAL: tuple[Kind, ...] = ("normal",)
@@ -35,7 +36,7 @@ _SCOPE = re.compile(r"[!#-\[\]-~]{1,128}")  # RFC 6749 section 3.3
 
 
 def valid_scope(text: object) -> bool:
-    """Whether it is one scope."""
+    """Whether text is one scope."""
     return isinstance(text, str) and _SCOPE.fullmatch(text) is not None
 
 
@@ -45,15 +46,21 @@ def _list(value: object) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Requirements:
-    """What a verified user has to be besides; by default a normal user, and nothing else.
+    """The conditions that a verified user must meet. By default: a normal user, and nothing else.
 
-    email_verified: the address is known to be verified. Claims of some issuers
-    do not tell; a profile does. team: the user's selected team, or active
-    organization, is the one of this id. kinds: who may come in, kinds of users,
-    machines, teams; those that are not normal have to be admitted by the daemon's
-    project too. scopes: what the token has to be good for, all of it, compared as
-    whole words. What is none of these is raised: a requirement that is misspelt, or
-    None since its variable is not set, must never become none.
+    An argument that is not valid raises TypeError. So a requirement that is misspelt,
+    or None because its variable is not set, never silently becomes no requirement.
+
+    Args:
+        email_verified: Requires an email address that is known to be verified. The
+            claims of some issuers do not say so; a profile does.
+        team: Requires that the user's selected team, or active organization, has this
+            id.
+        kinds: The kinds of users that are admitted. The daemon's project must admit
+            kinds other than "normal" too. A user whose kind is not known is admitted if
+            all three kinds of users (normal, restricted, anonymous) are.
+        scopes: The scopes that the token must have, all of them, compared as whole
+            words.
     """
 
     email_verified: bool = False
@@ -74,7 +81,7 @@ class Requirements:
     def unmet(
         self, user: User
     ) -> Literal["class-not-allowed", "email-not-verified", "wrong-team", "insufficient-scope", ""]:
-        """Which one a verified user does not meet, for httpauth.denied; empty: none."""
+        """Returns the reason, for httpauth.denied, why a user does not meet the requirements; empty: all are met."""
         if not self._admits(user.kind):
             return "class-not-allowed"
         if self.email_verified and (not user.email or user.email_verified is not True):
@@ -84,13 +91,13 @@ class Requirements:
         return "" if all(scope in user.scopes for scope in self.scopes) else "insufficient-scope"
 
     def refusal(self, user: User) -> Refusal | None:
-        """How the request of a verified user is answered who does not meet them; None: the user does.
+        """Returns the refusal of a user who does not meet the requirements; None: the user meets all of them.
 
-        A challenge for want of scopes names those that are required.
+        If scopes are missing, the challenge names the required scopes.
         """
         reason = self.unmet(user)
         return denied(reason, " ".join(self.scopes) if reason == "insufficient-scope" else "") if reason else None
 
     def _admits(self, kind: str) -> bool:
-        """A user whose kind is not known may come in where all three kinds of users may."""
+        """A user whose kind is not known is admitted if all three kinds of users are."""
         return kind in self.kinds if kind else all(each in self.kinds for each in _USERS)

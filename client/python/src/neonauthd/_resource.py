@@ -1,7 +1,7 @@
-"""A protected resource, and what it tells of itself (RFC 9728).
+"""A protected resource and its metadata (RFC 9728).
 
-Each language has the same definition; client/testdata/httpauth/resources.json has
-the cases.
+Every language has the same definition; the cases are in
+client/testdata/httpauth/resources.json.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ _MAX_SERVERS = 8
 _MAX_SCOPES = 64
 _MAX_NAME = 128
 
-# An address: its origin and its path. Languages differ in what they make of the rest of what an address may be.
+# An address: its origin and its path. Other parts are not allowed, because the
+# languages differ in how they read them.
 _ADDRESS = re.compile(
     r"(https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?)"
     r"((?:/(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*)?)"
 )
-_UNFIT = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")  # in a name
+_UNFIT = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")  # not allowed in a name
 
 
 class Described(NamedTuple):
@@ -37,12 +38,18 @@ class Described(NamedTuple):
 
 
 class Resource:
-    """A protected resource, for a guard and for what serves its metadata.
+    """A protected resource: an option of guards, and the argument of metadata().
 
-    resource: its address, the audience of its tokens, such as
-    https://mcp.example.com/mcp. authorization_servers: the issuers that give out its
-    tokens, 1 to 8. scopes: those that its clients may ask for. name: for people. What
-    is wrong is raised, with what would be right.
+    Args:
+        resource: The address of the resource and the audience of its tokens, such as
+            https://mcp.example.com/mcp.
+        authorization_servers: The issuers of its tokens, 1 to 8.
+        scopes: The scopes that its clients may ask for, at most 64. Empty: the metadata
+            does not name any.
+        name: The name of the resource for people, at most 128 characters.
+
+    Raises:
+        ValueError: An argument is not valid; the message says what would be.
     """
 
     def __init__(
@@ -64,7 +71,7 @@ class Resource:
         if len(name) > _MAX_NAME or _UNFIT.search(name):
             raise ValueError(f"neonauthd: name has at most {_MAX_NAME} characters, on one line")
         origin, path = _address("resource", resource).groups()
-        # The path and the address of its metadata, which challenges name.
+        # The path and the address of the metadata. Challenges name the address.
         self.metadata_path: str = METADATA_PATH + path.removesuffix("/")
         self.metadata_url: str = origin + self.metadata_path
         document: dict[str, object] = {"resource": resource, "authorization_servers": list(authorization_servers)}
@@ -76,17 +83,17 @@ class Resource:
         self._document = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
     def describes(self, path: str) -> bool:
-        """Whether its metadata is served at that path, decoded as servers hand it over.
+        """Whether the metadata is served at this path, decoded as servers pass it on.
 
-        That is its own, or METADATA_PATH alone, with or without a slash at the end.
+        That is metadata_path or METADATA_PATH, with or without a slash at the end.
         """
         return path.removesuffix("/") in (METADATA_PATH, unquote(self.metadata_path))
 
     def response(self, method: str) -> Described:
-        """Answers a request for its metadata, which is for everybody.
+        """Returns the response to a request for the metadata, which is public.
 
-        Clients in browsers ask with headers of their own, so there is an answer to
-        their preflight.
+        Clients in browsers send headers of their own, so it responds to their preflight
+        too.
         """
         headers = [("Access-Control-Allow-Origin", "*")]
         if method == "OPTIONS":

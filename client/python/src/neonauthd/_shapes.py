@@ -1,4 +1,4 @@
-"""What the upstreams really send. Members of a TypedDict may be absent: older servers lack some."""
+"""The types of what the upstreams send. Members may be absent: older servers do not send all of them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Organization(TypedDict):
 
 
 class StackClaims(TypedDict, total=False):
-    """What a token of Neon Auth on Stack Auth holds."""
+    """The claims in a token of Neon Auth on Stack Auth."""
 
     sub: str
     project_id: str
@@ -43,12 +43,12 @@ class StackClaims(TypedDict, total=False):
     aud: str
     iat: int
     exp: int
-    branchId: str  # as branch_id and refresh_token_id were called until September 2025
+    branchId: str  # branchId and refreshTokenId are the names of branch_id and refresh_token_id until September 2025
     refreshTokenId: str
 
 
 class NeonClaims(TypedDict, total=False):
-    """What a token of Neon Auth on Better Auth holds."""
+    """The claims in a token of Neon Auth on Better Auth."""
 
     sub: str
     id: str
@@ -70,7 +70,7 @@ class NeonClaims(TypedDict, total=False):
 
 
 class Claims(TypedDict, total=False):
-    """The claims of a token of any preset; `data()` has the others too."""
+    """The claims in a token of any preset; `data()` returns all of them."""
 
     sub: str
     iss: str
@@ -162,11 +162,11 @@ class NeonProfile(TypedDict, total=False):
     banned: bool | None
     banReason: str | None
     banExpires: str | None
-    isAnonymous: bool | None  # with the plugin for anonymous users
+    isAnonymous: bool | None  # sent with the plugin for anonymous users
 
 
 class Profile(StackProfile, total=False):
-    """A profile of any preset; `data()` has other members too."""
+    """A profile of any preset; `data()` returns all its members."""
 
     name: str  # Better Auth, OpenID Connect
     email: str

@@ -1,4 +1,4 @@
-"""The trace that an outage leaves in the application's log."""
+"""The warnings about an outage in the application's log."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import time
 from ._answer import Unknown
 from ._words import DEFAULT_SOCKET, SOCKET_VARIABLE
 
-INTERVAL = 60.0  # seconds of silence after a line
+INTERVAL = 60.0  # seconds between two warnings
 
-# What somebody has to mend before the daemon answers. Other codes pass by themselves.
+# What to change before the daemon can answer. Codes without a hint pass by
+# themselves.
 _VERSIONS = "the daemon does not understand this client, and may be older: neonauthctl hello shows its version"
 _HINTS = {
     "unknown-project": "the daemon has no project of that name: neonauthctl hello lists those that it has",
@@ -28,7 +29,7 @@ _logger = logging.getLogger("neonauthd")
 
 
 class Trace:
-    """Leaves one line about an outage at once, and then at most one in each interval. It is safe for threads."""
+    """Warns about an outage at once, and then at most once in each interval. Safe for threads."""
 
     def __init__(self, socket: str | None) -> None:
         default = socket == DEFAULT_SOCKET and not os.environ.get(SOCKET_VARIABLE)
@@ -36,7 +37,7 @@ class Trace:
         self._where = "" if socket is None else f" (socket {socket}{why})"
         self._lock = threading.Lock()
         self._next = float("-inf")
-        self._requests = 0  # that got 503 since the last line
+        self._requests = 0  # requests that got 503 since the last warning
 
     def note(self, answer: Unknown) -> None:
         with self._lock:

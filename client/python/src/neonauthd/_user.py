@@ -1,8 +1,7 @@
-"""Who an accepted token belongs to.
+"""The user that an accepted token belongs to.
 
-In the same words whatever preset and level it comes from. The definition is User
-in client/user.go of the Go module; every language plays the cases in
-client/testdata/user.
+User has the same attributes for every preset and level. The definition is User in
+client/user.go of the Go module; the cases in client/testdata/user test every language.
 """
 
 from __future__ import annotations
@@ -15,29 +14,46 @@ from typing import Any, Final, Literal, NoReturn
 
 from ._pydantic import Handler, told_alone
 
-_ODD: Final = "odd"  # a flag that is there, and neither true nor false
+_ODD: Final = "odd"  # a flag that is present, but neither true nor false
 _Flag = bool | Literal["odd"] | None
 
-# Those that are no users: an OAuth client that acts for itself, and a team, whose API key it is.
+# The kinds that are not users: an OAuth client that acts for itself, and a team
+# for which an API key was made.
 _OTHERS: Final[dict[str, Literal["machine", "team"]]] = {"machine": "machine", "team": "team"}
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Who a token belongs to. What is not known is empty, or None.
+    """The user that a token belongs to. A text that is not known is empty, and email_verified is None.
 
-    Its repr shows the kind and nothing else.
+    Its repr shows only the kind.
+
+    Attributes:
+        id: Identifies the user. Do not identify users by email: an address can change,
+            and can later belong to another user.
+        email: The primary address.
+        email_verified: Whether email is verified. None: not known.
+        name: The name to show to people. It may contain any character.
+        image_url: The address of the user's picture. It may be a data URL of a
+            megabyte.
+        team_id: The selected team (Stack Auth) or the active organization (Better
+            Auth).
+        session_id: The sign-in that the token comes from. Empty for a session
+            credential of Better Auth.
+        kind: The class of the user; empty: not known. "machine" and "team" are not
+            users.
+        scopes: The scopes of an OAuth client's token. Tokens of sessions have none.
     """
 
-    id: str = field(repr=False)  # an address does not name anybody: it can move to somebody else
+    id: str = field(repr=False)
     email: str = field(repr=False)
     email_verified: bool | None = field(repr=False)
-    name: str = field(repr=False)  # for people to read; it may hold any character
-    image_url: str = field(repr=False)  # may be a data URL of a megabyte
-    team_id: str = field(repr=False)  # the selected team, or the active organization
-    session_id: str = field(repr=False)  # the sign-in that the token comes from
-    kind: Literal["normal", "restricted", "anonymous", "machine", "team", ""]  # machines and teams are no users
-    scopes: tuple[str, ...] = field(default=(), repr=False)  # of an OAuth client's token; those of sessions have none
+    name: str = field(repr=False)
+    image_url: str = field(repr=False)
+    team_id: str = field(repr=False)
+    session_id: str = field(repr=False)
+    kind: Literal["normal", "restricted", "anonymous", "machine", "team", ""]
+    scopes: tuple[str, ...] = field(default=(), repr=False)
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Handler) -> dict[str, Any]:
@@ -45,14 +61,14 @@ class User:
 
 
 def user_of(subject: str, principal: str, found: Mapping[str, Any], token: Mapping[str, Any] | None) -> User:
-    """Reads the user.
+    """Returns the user of an answer.
 
-    found is the claims or the profile of the answer, token the claims of its token,
-    None where it has none. A profile has no session, no scopes and, where members
-    are withheld from it, no class of user.
+    found is the claims or the profile of the answer; token is the claims of its token,
+    None if it has none. A profile has no session and no scopes, and has no class of
+    user if members are withheld from it.
     """
     claims = token
-    if claims is None:  # an opaque access token has no claims but what its introspection says
+    if claims is None:  # an opaque access token has no claims but those that its introspection returned
         introspected = _flag(found.get("active")) is True and _text(found.get("client_id")) != ""
         claims = found if introspected else {}
     # The flag of one address says nothing about another one.
@@ -69,18 +85,19 @@ def user_of(subject: str, principal: str, found: Mapping[str, Any], token: Mappi
         image_url=_first(found.get("profile_image_url"), found.get("image"), found.get("picture")),
         team_id=_first(found.get("selected_team_id"), _id_of(found.get("selected_team")), _id_of(found.get("o"))),
         session_id=_first(claims.get("refresh_token_id"), claims.get("refreshTokenId"), claims.get("sid")),
-        # An older daemon does not say the principal, and knows users only. One of a newer
-        # daemon is not one that anybody here has admitted.
+        # An older daemon does not send the principal, and knows only users. A
+        # newer daemon may send a principal that this program has not admitted.
         kind=_class(found, claims) if principal in ("", "user") else _OTHERS.get(principal, ""),
         scopes=tuple(filter(None, _text(claims.get("scope")).split(" "))),
     )
 
 
 def _class(found: Mapping[str, Any], claims: Mapping[str, Any]) -> Literal["normal", "restricted", "anonymous", ""]:
-    """Goes by the flags: what the answer says is newer than what the token says.
+    """Decides by the flags.
 
-    The audience tells where neither does. A flag that cannot be read leaves the
-    kind unknown, unless another one settles it.
+    The flags of the answer are newer than those of the token's claims, so they count
+    first; the audience counts where neither has the flag. A flag that cannot be read
+    leaves the kind unknown, unless another flag decides it.
     """
     audience = _text(claims.get("aud"))
     anonymous = _known(
@@ -101,14 +118,14 @@ def _known(*values: object) -> _Flag:
 
 
 def _flag(value: object) -> _Flag:
-    """Reads true and false, and the words for them in quotes, which some issuers send; None: there is none."""
+    """Reads true and false, also in quotes, as some issuers send them; None: the member is absent."""
     if isinstance(value, bool) or value is None:
         return value
     return {"true": True, "false": False}.get(value, _ODD) if isinstance(value, str) else _ODD
 
 
 def _text(value: object) -> str:
-    """A string with each half of a surrogate pair replaced: it could not be encoded."""
+    """Returns a string in which unpaired surrogates are replaced: they could not be encoded."""
     if not isinstance(value, str):
         return ""
     try:
@@ -127,13 +144,13 @@ def _id_of(value: object) -> object:
 
 
 def payload_of(token: str) -> str:
-    """The claims part of a token; "" for a session credential, which has none."""
+    """Returns the claims part of a token; "" for a session credential, which has none."""
     parts = token.split(".")
     return parts[1] if len(parts) == 3 else ""
 
 
 def claims_in(payload: str) -> dict[str, Any] | None:
-    """Opens what the daemon has verified; None: there is nothing."""
+    """Decodes claims that the daemon has verified; None: there are none."""
     try:
         return object_in(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)).decode())
     except ValueError:
@@ -141,7 +158,7 @@ def claims_in(payload: str) -> dict[str, Any] | None:
 
 
 def object_in(text: str) -> dict[str, Any] | None:
-    """Parses an object; None: it is none."""
+    """Parses a JSON object; None: the text is another JSON value."""
     value = json.loads(text, parse_constant=_no_constant)
     return value if isinstance(value, dict) else None
 

@@ -1,4 +1,4 @@
-"""The connection on which the daemon says what is to be forgotten."""
+"""The connection on which the daemon reports what must be forgotten."""
 
 from __future__ import annotations
 
@@ -13,34 +13,35 @@ from ._memory import Instant, Memory
 from ._reply import MAX_REVISION, LineBuffer, Reply, handles_in, parse_reply, revision_in
 from ._words import MAX_FORGET, MAX_LEASE, MAX_WATCH_LINE
 
-# For how long, in seconds, nobody may ask anything before the watch ends; it may
-# take twice as long. When nobody asks right after it was opened it ends sooner:
-# there are programs that make a client for each request.
+# How often, in seconds, the client checks whether there were lookups: a watch
+# without a lookup between two checks ends. The first check comes earlier,
+# because some programs make a client for each request.
 IDLE_WATCH = 5.0
 FIRST_LOOK = 1.0
 
-# For how long, in seconds, no other watch is opened after one that was lost or
-# could not be had, and where the daemon does not know the verb.
+# How long, in seconds, the client waits before it opens another watch: after
+# one has ended or could not be opened, and after a daemon that does not know
+# the verb WATCH.
 WATCH_PAUSE = 1
 OLD_DAEMON_PAUSE = 60
 
 
 class Watch:
-    """A thread is in run, which alone reads and closes. Lookups send the SEEN that is due."""
+    """A watch. One thread runs run, and only run reads and closes. Lookups send the SEEN that is due."""
 
     def __init__(self, sock: _socket.socket, lock: threading.Lock, memory: Memory, clock: Callable[[], Instant]) -> None:
         self.pause = WATCH_PAUSE  # before another one is opened
-        self._process = os.getpid()  # whose watch it is
+        self._process = os.getpid()  # the process that opened it
         self._sock = sock
         self._lock = lock
         self._memory = memory
         self._clock = clock
         self._lines = LineBuffer(MAX_WATCH_LINE)
-        self._untold = False  # something was forgotten that no SEEN has told
+        self._untold = False  # an event came that no SEEN has confirmed yet
         self._over = False
 
     def run(self) -> None:
-        """Speaks with the daemon until there is no watch any more."""
+        """Serves the watch until it ends."""
         look, lookups = monotonic() + FIRST_LOOK, self._memory.lookups
         try:
             with self._lock:
@@ -65,7 +66,7 @@ class Watch:
                 self._sock.close()
 
     def _take(self, chunk: bytes) -> None:
-        """Does what some lines say, and then tells so, once for all of them."""
+        """Handles the lines in the chunk, and then sends one SEEN for all of them."""
         try:
             if self._over or not chunk:
                 raise GarbledError("the end")
@@ -102,7 +103,7 @@ class Watch:
         return self._memory.forget(reply.number("rev", MAX_REVISION), handles)
 
     def tell(self, now: Instant) -> None:
-        """Sends SEEN, when no answer is owed. Needs the lock."""
+        """Sends a SEEN. Needs the lock, and no SEEN may be waiting for its answer."""
         self._untold = False
         self._ask(self._seen(), now)
 
@@ -113,18 +114,18 @@ class Watch:
     def _ask(self, line: str, now: Instant) -> None:
         self._memory.ask(now)
         try:
-            self._sock.send(f"{line}\n".encode())  # one that was not answered never fills the socket
+            self._sock.send(f"{line}\n".encode())  # one unanswered line at a time never fills the socket
         except OSError:
             self._end()
 
     def quit(self) -> None:
-        """Ends the watch because nobody needs it. Needs the lock."""
+        """Ends the watch because it is not needed any more. Needs the lock."""
         self.pause = 0
         seen = f"{self._seen()}\n" if self._memory.hits else ""
         self._end(f"{seen}QUIT\n" if self._memory.up else "")
 
     def _end(self, last: str = "") -> None:
-        """Forgets everything first of all, and then ends the connection, which run closes."""
+        """Forgets everything, and then ends the connection, which run closes."""
         self._memory.end()
         self._over = True
         if os.getpid() != self._process:

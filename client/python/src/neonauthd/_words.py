@@ -19,28 +19,30 @@ MAX_HEARD = 86_400  # seconds
 MAX_TOKEN = 8192  # bytes
 MAX_WATCH_LINE = 1024  # bytes, line end included
 MAX_LEASE = 1000  # milliseconds
-MAX_HANDLES = 16  # of an answer
-MAX_FORGET = 64  # handles of a line of a watch
+MAX_HANDLES = 16  # handles of an answer
+MAX_FORGET = 64  # handles in a line of the watch
 
-# sun_path on Linux, less its closing zero byte. The kernel's own complaint is
-# "invalid argument".
+# The size of sun_path on Linux, without the closing zero byte. For a longer
+# path the kernel only says "invalid argument".
 MAX_SOCKET_PATH = 107
 
-# What can be a token at all. Anything else is malformed beyond doubt, and
-# sending it could do harm: a line feed in it would be a second request.
+# The bytes of a token. Other text is malformed beyond doubt and must not be
+# sent: after a line feed in it the rest would be a second request.
 _TOKEN = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
 
-# PROFILE takes the session credentials of preset neon too, which end in padded
-# base64 and may be percent-encoded; but never what reads as a field.
+# PROFILE also takes the session credentials of preset neon, which end in padded
+# base64 and may be percent-encoded; but never a text that reads as a field.
 _CREDENTIAL = re.compile(r"(?![a-z0-9-]+=)[A-Za-z0-9._+/=%-]{1,8192}")
 
-# One string has one spelling; the escapes here are those of bytes that need one.
+# Each string has exactly one encoding; these escapes are those of the bytes
+# that need one.
 _VALUE = re.compile(r"(?:[!-$&-~]|%(?:[01][0-9A-F]|20|25|7F|[89A-F][0-9A-F]))*")
 _ESCAPE = re.compile(rb"%(..)")
 
 
 def askable(verb: str, token: str) -> bool:
-    # What is left without the bytes of a token; so it takes half the time of a match.
+    # Deleting the allowed bytes and looking for a rest takes half the time of a
+    # match.
     if 0 < len(token) <= MAX_TOKEN and not token.encode("ascii", "replace").translate(None, _TOKEN):
         return True
     return verb == "PROFILE" and _CREDENTIAL.fullmatch(token) is not None
@@ -48,7 +50,7 @@ def askable(verb: str, token: str) -> bool:
 
 @lru_cache
 def encode_value(text: str) -> str:
-    """The spelling of a field's value: visible ASCII but "%" as it is."""
+    """The encoding of a field's value: visible ASCII but "%" stands as it is."""
     return "".join(
         chr(byte) if 0x21 <= byte <= 0x7E and byte != 0x25 else f"%{byte:02X}"
         for byte in text.encode()
@@ -56,13 +58,13 @@ def encode_value(text: str) -> str:
 
 
 def decode_value(raw: str) -> str:
-    """The inverse of encode_value. Raises ValueError for any other spelling."""
+    """The inverse of encode_value. Raises ValueError for any other text."""
     if _VALUE.fullmatch(raw) is None:
         raise ValueError("not the value of a field")
     return _ESCAPE.sub(lambda m: bytes.fromhex(m[1].decode()), raw.encode()).decode()
 
 
 def quoted(text: str) -> str:
-    """Foreign text made fit for a message: one line, visible ASCII, short."""
+    """Makes foreign text safe for a message: one line, visible ASCII, short."""
     most = 128
     return ascii(text[:most]) + ("..." if len(text) > most else "")

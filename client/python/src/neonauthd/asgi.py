@@ -1,13 +1,14 @@
-"""Puts an ASGI application behind neonauthd.
+"""Puts an ASGI application behind a guard.
 
     from neonauthd.asgi import Guard, answer_of
 
     app = Guard(app)
 
-Inside, `answer_of(scope)` tells who is asking. HTTP requests are answered as in
-neonauthd.wsgi. A WebSocket is refused before it opens: with the same answer
-where the server can send one, else closed with 1008, or 1013 ("try again
-later") when nothing could be learnt.
+In the application, `answer_of(scope)` returns the daemon's answer, with the user. The
+guard refuses HTTP requests as neonauthd.wsgi does. It refuses a WebSocket before it
+opens: with the same response if the server can send one; otherwise it closes the
+WebSocket with 1008, or with 1013 ("try again later") if nothing was learnt about the
+token.
 """
 
 from __future__ import annotations
@@ -34,17 +35,17 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 def answer_of(scope: Mapping[str, Any]) -> Accepted | None:
-    """The answer under which a request was let through.
+    """Returns the daemon's answer for a request that was let through.
 
-    None outside a Guard, for a CORS preflight, and inside an optional Guard for
-    a request without a token.
+    None outside a Guard, for a CORS preflight, and inside an optional Guard for a
+    request without a token.
     """
     answer = scope.get(_KEY)
     return answer if isinstance(answer, Accepted) else None
 
 
 def values_of(scope: Mapping[str, Any]) -> HeaderValues:
-    """For a search of one's own with neonauthd.httpauth."""
+    """Returns the header values of a request, for a search of your own with neonauthd.httpauth."""
 
     def values(name: str) -> list[str]:
         key = name.encode()
@@ -53,23 +54,23 @@ def values_of(scope: Mapping[str, Any]) -> HeaderValues:
     return values
 
 
-# Finds the token in the Authorization header and in no other place.
+# Searches only the Authorization header. Use it as the option token.
 bearer: Callable[[Mapping[str, Any]], str | Found] = _guard.only("authorization", values_of)
 
 
 def cookie(name: str) -> Callable[[Mapping[str, Any]], str | Found]:
-    """Returns a search for the token in the cookie of that name and in no other place.
+    """Returns a search in the cookie with this name, and in no other place. Use it as the option token.
 
-    About forged requests read neonauthd.httpauth.
+    Read about request forgery in neonauthd.httpauth.
     """
     return _guard.only(f"cookie:{name}", values_of)
 
 
 def metadata(resource: Resource) -> Application:
-    """An application that serves what a resource tells of itself, and 404 for everything else."""
+    """Returns an application that serves the metadata of a resource, and 404 for every other path."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope.get("path", "")  # some routers leave out of it where the application is mounted
+        path = scope.get("path", "")  # some routers remove the path at which the application is mounted
         described = any(map(resource.describes, (path, scope.get("root_path", "") + path)))
         await _respond(resource.response(scope.get("method", "")) if described else Described(404, [], b""), send)
 
@@ -83,12 +84,12 @@ async def _respond(response: Described, send: Send) -> None:
 
 
 class Guard:
-    """Lets requests with an accepted token through and answers the others.
+    """Lets requests with an accepted token through to an application and refuses all others.
 
-    client: asks the daemon; without one, an AsyncClient that all guards without
-    one share. The other options are those of neonauthd.wsgi.Guard; allow may be a
-    coroutine, and refuse returns an ASGI application, such as Starlette's
-    responses are.
+    client: an AsyncClient, or in a test a FakeAsyncClient. Default: one AsyncClient
+    that all guards without a client share. The other options are those of
+    neonauthd.wsgi.Guard. allow may be a coroutine function. refuse returns an ASGI
+    application, such as a response of Starlette.
     """
 
     @_guard.held("write app.add_middleware(Guard), or app = Guard(app), with the options by name")
@@ -117,7 +118,7 @@ class Guard:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        if scope["type"] not in ("http", "websocket"):  # what carries a token there nobody knows
+        if scope["type"] not in ("http", "websocket"):  # it is not known where such a connection would carry a token
             raise ValueError(f"neonauthd: a Guard judges http and websocket, not {quoted(scope['type'])}")
         scope = {key: value for key, value in scope.items() if key != _KEY}
         method = scope.get("method", "")
@@ -151,7 +152,11 @@ class Guard:
         await _respond(Described(refusal.status, self._rules.plain_headers(refusal), _guard.body_of(refusal)), start)
 
     def _starting(self, scope: Scope, send: Send, refusal: Refusal) -> Send:
-        """Sends a response with the status and the headers of the refusal, as the kind of connection wants it."""
+        """Returns a send that gives a response the status and the headers of the refusal.
+
+        For a WebSocket it also turns the messages of a response into those of its
+        extension.
+        """
 
         async def sending(message: Message) -> None:
             message = dict(message)
@@ -167,7 +172,7 @@ class Guard:
 
 
 def close_code(refusal: Refusal) -> int:
-    """With which code a WebSocket is closed where no response can be sent: "try again later", or "policy"."""
+    """The code with which a WebSocket is closed if no response can be sent: "try again later" or "policy"."""
     return 1013 if refusal.status == 503 else 1008
 
 
@@ -176,7 +181,7 @@ def _encoded(pair: tuple[str, str]) -> tuple[bytes, bytes]:
 
 
 def _path_of(scope: Mapping[str, Any]) -> str:
-    """The path as the application behind the guard sees it: without what it is mounted at."""
+    """The path as the application sees it: without the path at which it is mounted."""
     path: str = scope.get("path", "")
     root: str = scope.get("root_path", "").rstrip("/")
     return (path.removeprefix(root) if path == root or path.startswith(f"{root}/") else path) or "/"

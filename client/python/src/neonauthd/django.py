@@ -7,9 +7,9 @@
     ]
     NEONAUTHD = {"exclude": ["/", "/health", "/static/*"]}
 
-In a view `current_user(request)` is who is asking. A request is answered as in
-neonauthd.wsgi. The middleware and the decorator are for synchronous and for
-asynchronous applications; then they ask an AsyncClient.
+In a view, `current_user(request)` returns the user. Requests are refused with the
+statuses of neonauthd.wsgi. The middleware and the decorator work in synchronous and in
+asynchronous applications; in the latter they use an AsyncClient.
 """
 
 from __future__ import annotations
@@ -41,16 +41,16 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 
 def answer_of(request: HttpRequest) -> Accepted | None:
-    """The answer under which a request was let through.
+    """Returns the daemon's answer for a request that was let through.
 
-    None outside a guard, for a CORS preflight, and inside an optional guard for
-    a request without a token.
+    None outside a guard, for a CORS preflight, and inside an optional guard for a
+    request without a token.
     """
     return wsgi.answer_of(request.META)
 
 
 def current_user(request: HttpRequest) -> User:
-    """Who is asking. It raises LookupError where answer_of is None."""
+    """Returns the user of a request. Raises LookupError where answer_of is None."""
     answer = answer_of(request)
     if answer is None:
         raise LookupError("neonauthd: nobody is signed in here: the path is excluded, or the guard is optional")
@@ -58,27 +58,31 @@ def current_user(request: HttpRequest) -> User:
 
 
 def _values_of(request: HttpRequest) -> HeaderValues:
-    """An ASGI server's headers as they came: Django joins repeated cookies by a comma, which none of them can hold."""
+    """Reads the headers of an ASGI server as they were sent.
+
+    Django joins repeated cookies with a comma, which no cookie can contain.
+    """
     scope = getattr(request, "scope", None)
     return wsgi.values_of(request.META) if scope is None else asgi.values_of(scope)
 
 
-# Finds the token in the Authorization header and in no other place.
+# Searches only the Authorization header. Use it as the option token.
 bearer: Callable[[HttpRequest], str | Found] = _guard.only("authorization", _values_of)
 
 
 def cookie(name: str) -> Callable[[HttpRequest], str | Found]:
-    """Returns a search for the token in the cookie of that name and in no other place.
+    """Returns a search in the cookie with this name, and in no other place. Use it as the option token.
 
-    About forged requests read neonauthd.httpauth.
+    Read about request forgery in neonauthd.httpauth.
     """
     return _guard.only(f"cookie:{name}", _values_of)
 
 
 def metadata(resource: Resource) -> list[Any]:
-    """Patterns for what serves what a resource tells of itself: `urlpatterns = [*metadata(resource), ...]`.
+    """Returns URL patterns that serve the metadata of a resource.
 
-    The middleware needs none: it serves that itself.
+    Write `urlpatterns = [*metadata(resource), ...]`. The middleware needs no patterns:
+    it serves the metadata itself.
     """
 
     def describe(request: HttpRequest) -> HttpResponseBase:
@@ -93,7 +97,7 @@ def _response_of(response: Described) -> HttpResponseBase:
 
 
 class _Gate:
-    """The rules of a guard, and how it answers."""
+    """The rules of a guard, and its responses."""
 
     def __init__(
         self,
@@ -112,7 +116,8 @@ class _Gate:
             raise TypeError("neonauthd: this client is for asyncio, and the view or the application is not")
         _guard.check_refuse(refuse)
         self._refuse = refuse
-        # Nothing behind the guard of a view answers preflights but the view, which Django calls for every method.
+        # Django calls a view for every method, preflights included, so a
+        # guarded view must not run without a user.
         self._needs_user = of_view and not optional
         self._rules: _guard.Rules[HttpRequest] = _guard.Rules(_values_of, client, allow, optional, **options)
 
@@ -125,12 +130,14 @@ class _Gate:
         return self._apply(request, await self._rules.judge_async(request, request.method or ""))
 
     def described(self, request: HttpRequest) -> HttpResponseBase | None:
-        """The response to a request for the metadata of the guard's resource."""
+        """Returns the response to a request for the metadata of the guard's resource;
+        None: it is for something else.
+        """
         found = self._rules.described(request.path_info, request.method or "")
         return None if found is None else _response_of(found)
 
     def _apply(self, request: HttpRequest, verdict: _guard.Verdict) -> HttpResponseBase | None:
-        """The response with which a request is refused; None: it may come in."""
+        """Returns the response that refuses the request; None: it may go through."""
         refusal = verdict.refusal
         if refusal is None and verdict.accepted is None and self._needs_user:
             refusal = Refusal(401, "", "no-token")
@@ -150,11 +157,12 @@ class _Gate:
 
 @sync_and_async_middleware
 def middleware(get_response: Callable[..., Any]) -> Callable[..., Any]:
-    """Guards the paths of the application that the setting NEONAUTHD says.
+    """Guards the paths of the application, with the options of the setting NEONAUTHD.
 
-    NEONAUTHD has the options of neonauthd.wsgi.Guard: include, exclude, client,
-    profile, places, optional, email_verified, team, kinds, scopes, and so on. refuse
-    returns a response of Django. Without the setting every path is guarded.
+    NEONAUTHD is a dict with the options of neonauthd.wsgi.Guard: include, exclude,
+    client, profile, places, optional, email_verified, team, kinds, scopes, and so on.
+    refuse returns a response of Django. Without the setting every path is guarded.
+    Raises ImproperlyConfigured for an option that is not valid.
     """
     options = dict(getattr(settings, "NEONAUTHD", {}))
     asynchronous = iscoroutinefunction(get_response)
@@ -182,9 +190,11 @@ def middleware(get_response: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def guard(*view: NoReturn, **options: Any) -> Callable[[View], View]:
-    """Puts one view behind a guard, with options of its own: those of neonauthd.wsgi.Guard, without paths.
+    """Returns a decorator that puts one view behind a guard with its own options.
 
-    No request comes to the view without a user, a CORS preflight included, unless the guard is optional.
+    The options are those of neonauthd.wsgi.Guard, without include and exclude. No
+    request reaches the view without a user, a CORS preflight included, unless the guard
+    is optional.
     """
     if view:
         raise TypeError("neonauthd: guard takes options alone: write @guard() above the view, or \"neonauthd.django.middleware\" in MIDDLEWARE")

@@ -7,14 +7,15 @@
     async def account(user: User = Depends(current_user)):
         return {"user": user.id}
 
-With options: `team = Guard(team="...")`, and then `Depends(team)`. A request is
-answered as in neonauthd.wsgi, by an HTTPException, so what adds CORS headers
-adds them, and handlers of exceptions may write the body. A WebSocket is closed
-before it opens. For all pages at once put neonauthd.asgi.Guard around the
+With options: `team = Guard(team="...")`, and then `Depends(team)`. Requests are refused
+with the statuses of neonauthd.wsgi, by an HTTPException. So the middleware that adds
+CORS headers adds them, and exception handlers may write the body. A WebSocket is closed
+before it opens. To guard all paths at once, put neonauthd.asgi.Guard around the
 application.
 """
 
-# FastAPI looks at what annotations are, so here they are no texts.
+# FastAPI evaluates the annotations, so this module does not import annotations
+# from __future__.
 
 from collections.abc import Awaitable, Callable
 from typing import NoReturn, Unpack
@@ -39,20 +40,20 @@ def _values_of(connection: HTTPConnection) -> HeaderValues:
     return asgi.values_of(connection.scope)
 
 
-# Finds the token in the Authorization header and in no other place.
+# Searches only the Authorization header. Use it as the option token.
 bearer: Callable[[HTTPConnection], str | Found] = _guard.only("authorization", _values_of)
 
 
 def cookie(name: str) -> Callable[[HTTPConnection], str | Found]:
-    """Returns a search for the token in the cookie of that name and in no other place.
+    """Returns a search in the cookie with this name, and in no other place. Use it as the option token.
 
-    About forged requests read neonauthd.httpauth.
+    Read about request forgery in neonauthd.httpauth.
     """
     return _guard.only(f"cookie:{name}", _values_of)
 
 
 def metadata(resource: Resource) -> APIRouter:
-    """A router that serves what a resource tells of itself: `app.include_router(metadata(resource))`."""
+    """Returns a router that serves the metadata of a resource: `app.include_router(metadata(resource))`."""
     router = APIRouter(include_in_schema=False)
 
     @router.api_route(METADATA_PATH, methods=["GET", "HEAD", "OPTIONS"])
@@ -67,12 +68,12 @@ def metadata(resource: Resource) -> APIRouter:
 
 
 class Guard(SecurityBase):
-    """A dependency that is the user of the request, and answers requests of nobody.
+    """A dependency that returns the user of the request, and refuses requests without a user.
 
     Depends(guard) is the User, Depends(guard.answer) the Accepted, and
-    Depends(guard.optional) the User or, for a request without any token, None.
-    The options are those of neonauthd.asgi.Guard, without paths, and optional and
-    refuse. A guard for some scopes is one of its own: Depends(Guard(scopes=["read"])).
+    Depends(guard.optional) the User, or None for a request without a token. The options
+    are those of neonauthd.asgi.Guard, without include, exclude, optional and refuse. A
+    route that needs other scopes has its own guard: Depends(Guard(scopes=["read"])).
     """
 
     def __init__(
@@ -84,7 +85,7 @@ class Guard(SecurityBase):
     ) -> None:
         if view:
             raise TypeError("neonauthd: a Guard takes options alone: write user: User = Depends(Guard())")
-        # For the documentation that FastAPI makes.
+        # For the documentation that FastAPI generates.
         self.model = HTTPBearer(description="An access token of Neon Auth; in x-stack-access-token it is as good.")
         self.scheme_name = "neonauthd"
 
@@ -97,7 +98,8 @@ class Guard(SecurityBase):
         self._optional_rules = rules(optional=True)
 
     def __deepcopy__(self, memo: object) -> NoReturn:
-        # FastAPI copies the default of a parameter, and everybody would come in with it.
+        # FastAPI copies the default value of a parameter: the guard itself
+        # would then take the place of the user, and everybody would get in.
         raise TypeError("neonauthd: a Guard is no user: write user: User = Depends(current_user), not user: User = current_user")
 
     def __getattr__(self, name: str) -> NoReturn:
@@ -105,20 +107,20 @@ class Guard(SecurityBase):
 
     @_guard.held("write Depends(current_user), without a call")
     async def __call__(self, connection: HTTPConnection) -> User:
-        """The user of the request."""
+        """Returns the user of the request."""
         return (await self.answer(connection)).user
 
     @_guard.held("write Depends(current_answer), without a call")
     async def answer(self, connection: HTTPConnection) -> Accepted:
-        """The answer under which the request is let through."""
+        """Returns the daemon's answer for the request."""
         answer = await self._judge(self._rules, connection)
-        if answer is None:  # a preflight, which has no user and so no business here
+        if answer is None:  # a preflight, which has no user
             self._refuse(connection, Refusal(401, "", "no-token"))
         return answer
 
     @_guard.held("write Depends(optional_user), without a call")
     async def optional(self, connection: HTTPConnection) -> User | None:
-        """The user of the request; None: it carries no token. A bad token is answered all the same."""
+        """Returns the user of the request; None: it carries no token. A bad token is refused all the same."""
         answer = await self._judge(self._optional_rules, connection)
         return None if answer is None else answer.user
 

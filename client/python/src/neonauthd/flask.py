@@ -1,4 +1,4 @@
-"""Guards views of Flask, and blueprints.
+"""Guards views and blueprints of Flask.
 
     from neonauthd.flask import Guard, current_user
 
@@ -9,9 +9,9 @@
     def account():
         return {"user": current_user().id}
 
-For every view of an application or blueprint: `bp.before_request(guard.check)`.
-Refusals are answered inside the application, so flask-cors adds its headers to
-them. A request is answered as in neonauthd.wsgi.
+To guard every view of an application or blueprint: `bp.before_request(guard.check)`.
+Requests are refused with the statuses of neonauthd.wsgi. The refusals are responses of
+the application, so flask-cors adds its headers to them.
 """
 
 from __future__ import annotations
@@ -41,16 +41,16 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 
 def current_answer() -> Accepted | None:
-    """The answer under which the current request was let through.
+    """Returns the daemon's answer for the current request, if it was let through.
 
-    None outside a Guard, for a CORS preflight, and inside an optional Guard for
-    a request without a token.
+    None outside a Guard, for a CORS preflight, and inside an optional Guard for a
+    request without a token.
     """
     return wsgi.answer_of(request.environ)
 
 
 def current_user() -> User:
-    """Who is asking. It raises LookupError where current_answer is None."""
+    """Returns the user of the current request. Raises LookupError where current_answer is None."""
     answer = current_answer()
     if answer is None:
         raise LookupError("neonauthd: nobody is signed in here: put the view behind a Guard that is not optional")
@@ -61,22 +61,22 @@ def _values_of(request: Request) -> HeaderValues:
     return wsgi.values_of(request.environ)
 
 
-# Finds the token in the Authorization header and in no other place.
+# Searches only the Authorization header. Use it as the option token.
 bearer: Callable[[Request], str | Found] = _guard.only("authorization", _values_of)
 
 
 def cookie(name: str) -> Callable[[Request], str | Found]:
-    """Returns a search for the token in the cookie of that name and in no other place.
+    """Returns a search in the cookie with this name, and in no other place. Use it as the option token.
 
-    About forged requests read neonauthd.httpauth.
+    Read about request forgery in neonauthd.httpauth.
     """
     return _guard.only(f"cookie:{name}", _values_of)
 
 
 def metadata(resource: Resource) -> Blueprint:
-    """A blueprint that serves what a resource tells of itself, whatever routes there are.
+    """Returns a blueprint that serves the metadata of a resource; no route is needed.
 
-    `app.register_blueprint(metadata(resource))`, before what guards all views.
+    Write `app.register_blueprint(metadata(resource))` before the guard of all views.
     """
     blueprint = Blueprint("neonauthd-metadata", __name__)
 
@@ -89,16 +89,16 @@ def metadata(resource: Resource) -> Blueprint:
 
 def _response_of(described: Described) -> Response:
     response = Response(described.body, described.status)
-    response.headers.update(described.headers)  # Content-Length after the body of HEAD, which has another
+    response.headers.update(described.headers)  # set after the body: Content-Length of a HEAD response is not the length of its body
     return response
 
 
-# The views that guards have been put around.
+# The views behind a guard.
 _inside: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
 def _chain(view: Any) -> Iterator[Any]:
-    """The view, and what decorators have made it of."""
+    """Yields the view, and the functions that decorators have wrapped."""
     while callable(view):
         if isinstance(view, FunctionType):
             yield view
@@ -106,9 +106,10 @@ def _chain(view: Any) -> Iterator[Any]:
 
 
 def _look(app: Flask, **extra: Any) -> None:
-    """Raises RuntimeError for a route to what stands inside of a guard: everybody would come in.
+    """Raises RuntimeError for a route whose view is inside a guard: the route would let everybody in.
 
-    A decorator of a route takes the view as it is: a guard above it comes too late.
+    The decorator of a route registers the view that stands below it: a guard above it
+    comes too late.
     """
     if app.view_functions.get(request.endpoint or "") in _inside:
         raise RuntimeError("neonauthd: this route leads past its guard: write @guard next to the view, below @app.route")
@@ -116,15 +117,15 @@ def _look(app: Flask, **extra: Any) -> None:
 
 try:
     request_started.connect(_look, weak=False)
-except RuntimeError:  # Flask before 2.3 has signals where there is blinker
+except RuntimeError:  # Flask before 2.3 has signals only if blinker is installed
     pass
 
 
 class Guard:
-    """Lets requests with an accepted token through to a view and answers the others.
+    """Lets requests with an accepted token through to a view and refuses all others.
 
-    The options are those of neonauthd.wsgi.Guard. refuse returns what a view may
-    return.
+    The options are those of neonauthd.wsgi.Guard, without include and exclude. refuse
+    returns what a view may return.
     """
 
     def __init__(
@@ -146,7 +147,7 @@ class Guard:
 
     @_guard.held("write @guard above the view, without a call, or before_request(guard.check)")
     def __call__(self, view: View) -> View:
-        """Puts a view behind the guard: the decorator next to the view, below that of the route."""
+        """Puts a view behind the guard. Write the decorator next to the view, below that of the route."""
         _guard.check_view(view, "decorators = [guard] in the class")
         _inside.update(_chain(view))
 
@@ -159,10 +160,10 @@ class Guard:
 
     @_guard.held("write @guard above the view, or before_request(guard.check)")
     def check(self) -> Response | None:
-        """The response with which the current request is refused; None: it may come in."""
+        """Returns the response that refuses the current request; None: it may go through."""
         if not has_request_context():
             raise RuntimeError("neonauthd: there is no request: write before_request(guard.check), without a call")
-        current: Request = cast(Any, request)._get_current_object()  # what stands for it in this context
+        current: Request = cast(Any, request)._get_current_object()  # the request itself, not the proxy of this context
         current.environ.pop(KEY, None)
         described = self._rules.described(current.path, current.method)
         if described is not None:

@@ -1,14 +1,14 @@
 """How a token travels in HTTP.
 
-Where a request may carry it, which status an answer of the daemon becomes, and
-the headers that go with a refusal. The guards go by it, and so can one of your
-own. The definition is package client/httpauth of the Go module; every language
-plays the cases in client/testdata/httpauth.
+This module defines where a request may carry its token, which status an answer of the
+daemon becomes, and which headers a refusal has. The guards use it, and a guard of your
+own can use it too. The definition is package client/httpauth of the Go module; the
+cases in client/testdata/httpauth test every language.
 
-Browsers send cookies along with requests that another site's page makes (CSRF),
-so a cookie counts only where the application asks for it: one that takes its
-token from a cookie has to check Origin or a token of its own in every request
-that changes something.
+Take a token from a cookie only if you need to, and protect the application against
+cross-site request forgery (CSRF) then: a browser sends cookies also with requests that
+a page of another site makes. In every request that changes something, check the header
+Origin or a token of your own.
 """
 
 from __future__ import annotations
@@ -63,23 +63,24 @@ __all__ = [
     "unavailable",
 ]
 
-HEADERS = ("sdk-header", "authorization")  # no browser sends these along by itself
+HEADERS = ("sdk-header", "authorization")  # no browser sends these headers by itself
 
 MAX_COOKIE_TOKENS = 4
 MAX_PLACE_NAME = 256
 
-# All values of a header, by its name in lower case.
+# A function that returns all values of a header, by its name in lower case.
 HeaderValues: TypeAlias = Callable[[str], Sequence[str]]
 
-# two-tokens: two different ones, a list, or Bearer beside another scheme.
-# unreadable-token: what carries the token cannot be read.
+# Why a request is invalid by itself, before the daemon is asked. two-tokens: it
+# carries two different tokens, a list of tokens, or Bearer beside another
+# scheme. unreadable-token: the token cannot be read.
 Fault = Literal["two-tokens", "unreadable-token"]
 
 _SDK_HEADERS = ("x-stack-access-token", "x-hexclave-access-token", "x-stack-auth")
 _SDK_COOKIES = ("hexclave-access", "stack-access")  # the newer one first
 _SESSION_COOKIE = "__Secure-neon-auth.session_token"
 
-# The order of the search; the application's own places come last.
+# The order of the search. The application's own headers and cookies come last.
 _ORDER = ("sdk-header", "authorization", "sdk-cookie", "session-cookie")
 
 _VARY = {
@@ -89,7 +90,7 @@ _VARY = {
     "session-cookie": ("Cookie",),
 }
 
-# Headers and cookies in which a token is not simply the value.
+# Headers and cookies whose value is more than a token.
 _RESERVED = {
     "header:authorization": "authorization",
     **{f"header:{name}": "sdk-header" for name in _SDK_HEADERS},
@@ -100,7 +101,7 @@ _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 
 def _check(word: str) -> str:
-    """Returns the place, a header's name in lower case, or raises ValueError."""
+    """Returns the place, with the name of a header in lower case. Raises ValueError."""
     if word in _ORDER:
         return word
     kind, _, name = str(word).partition(":")
@@ -121,14 +122,17 @@ def _check(word: str) -> str:
 
 
 class Search:
-    """A search for the token of a request in some places, whatever their order.
+    """Looks for the token of a request in a list of places, whose order does not matter.
 
-    sdk-header: x-stack-access-token, x-hexclave-access-token, x-stack-auth.
-    authorization: the scheme Bearer, with a token or the SDK's envelope.
-    sdk-cookie: the SDK's cookies hexclave-access and stack-access.
-    session-cookie: __Secure-neon-auth.session_token, where the profile is asked
-    for. header:NAME, cookie:NAME: the application's own. About cookies read
-    first what this module says of forged requests.
+    - sdk-header: x-stack-access-token, x-hexclave-access-token, x-stack-auth
+    - authorization: the scheme Bearer, with a token or the SDK's envelope
+    - sdk-cookie: the SDK's cookies hexclave-access and stack-access
+    - session-cookie: __Secure-neon-auth.session_token; it counts only where the profile
+    is asked for
+    - header:NAME, cookie:NAME: a header or cookie of the application
+
+    Before you name a cookie, read about request forgery at the top of this module.
+    Raises ValueError for a place that is not valid.
     """
 
     def __init__(self, places: Iterable[str] = HEADERS) -> None:
@@ -139,14 +143,12 @@ class Search:
             raise ValueError("neonauthd: the list names no place, so no request could carry a token")
         self._places = sorted(checked, key=lambda p: _ORDER.index(p) if p in _ORDER else len(_ORDER))
         names = {name for place in self._places for name in _vary(place)}
-        # The value of the header Vary for what depends on the token.
+        # The value of the response header Vary for content that depends on the
+        # token.
         self.vary = ", ".join(sorted(names))
 
     def find(self, values: HeaderValues, *, profile: bool = False) -> Found:
-        """Looks for the token.
-
-        profile: the profile will be asked for, and then a session cookie counts.
-        """
+        """Looks for the token. Set profile if you will ask for the profile: a session cookie counts only then."""
         finder = _Finder(values)
         for place in self._places:
             finder.look(place, profile)
@@ -161,18 +163,18 @@ def _vary(place: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a search came to: one token or none, or the fault of the request.
+    """The result of a search: one token or none, or the fault of the request.
 
-    Only cookies of an SDK can add up to several tokens, since a browser keeps
-    one for each path: ask about them in this order as long as the answers are
-    rejections; the first that is accepted counts.
+    Only cookies of an SDK can give several tokens, because a browser keeps one cookie
+    for each domain and path. Ask about them in this order until an answer is not a
+    rejection; the first accepted token counts.
     """
 
     tokens: tuple[str, ...] = ()
     fault: Fault | None = None
 
     def refusal(self) -> Refusal | None:
-        """How the request is answered without asking the daemon; None: there is a token to ask about."""
+        """Returns the refusal of a request that can be refused without asking the daemon; None: there is a token."""
         if self.fault is not None:
             return Refusal(400, "invalid_request", self.fault)
         # RFC 6750 section 3.1: no error code for a request without any authentication.
@@ -180,11 +182,11 @@ class Found:
 
 
 def preflight(method: str, values: HeaderValues) -> bool:
-    """Whether a request asks on behalf of a browser's CORS check, which carries no token.
+    """Whether a request is a CORS preflight, which carries no token.
 
-    One that some frameworks take for another method because of a header is none,
-    nor is one that asks for another protocol: after an Upgrade nobody looks at
-    what goes over the connection.
+    A request with a header that makes some frameworks take it for another method is not
+    one. Neither is a request with Upgrade: after the upgrade no guard sees what goes
+    over the connection.
     """
     others = ("x-http-method-override", "x-http-method", "x-method-override", "upgrade")
     asks = values("access-control-request-method")
@@ -192,11 +194,11 @@ def preflight(method: str, values: HeaderValues) -> bool:
 
 
 class _Finder:
-    """A search under way."""
+    """One search while it runs."""
 
     def __init__(self, values: HeaderValues) -> None:
         self._values = values
-        self._token = ""  # outside the SDKs' cookies
+        self._token = ""  # from any place but the SDKs' cookies
         self._cookies: list[str] = []  # the different tokens in the SDKs' cookies
         self._fault: Fault | None = None
 
@@ -234,7 +236,11 @@ class _Finder:
         self._fault = self._fault or fault
 
     def _look_in_authorization(self) -> None:
-        """Another scheme holds no token, but beside Bearer nobody knows which the next reader goes by."""
+        """Takes the credential of the scheme Bearer.
+
+        Another scheme alone carries no token. Another scheme beside Bearer is a fault,
+        because the next server may choose the other one.
+        """
         ours = others = False
         for value in self._values("authorization"):
             credential = bearer(value)
@@ -242,14 +248,14 @@ class _Finder:
                 ours = ours or credential != ""
                 self._credential(credential)
             elif any(bearer(part) for part in value.split(",")):
-                self._fail("two-tokens")  # what a server makes of two headers that it joins
+                self._fail("two-tokens")  # a server that joins two headers makes such a list
             else:
                 others = others or trim(value) != ""
         if ours and others:
             self._fail("two-tokens")
 
     def _look_in_header(self, name: str) -> None:
-        """A token that stands alone or behind "Bearer"."""
+        """Takes a token, with or without "Bearer" before it."""
         for value in self._values(name):
             credential = bearer(value)
             if credential is not None:
@@ -258,7 +264,7 @@ class _Finder:
                 self._no_list(value)
 
     def _credential(self, credential: str) -> None:
-        """A token, or an SDK's envelope around the object with both tokens."""
+        """Takes a token, or the envelope of an SDK with a JSON object that holds both tokens."""
         for prefix in ("stackauth_", "hexclave_"):
             if credential.startswith(prefix):
                 self._object(envelope(credential[len(prefix) :]))
@@ -281,9 +287,9 @@ class _Finder:
             self._token = token
 
     def _object(self, text: str | None) -> None:
-        """The JSON object that the SDK's getAuthJson makes; null says that nobody is signed in.
+        """Takes the token of the JSON object that the SDK's getAuthJson makes; null means that nobody is signed in.
 
-        The refresh token goes no further than this.
+        The refresh token is not used.
         """
         tokens = None if text is None else access_tokens(text)
         if tokens is None:
@@ -295,9 +301,10 @@ class _Finder:
                 self._fail("unreadable-token")
 
     def _look_in_sdk_cookies(self) -> None:
-        """The newer cookie counts, and the older one only without it, as for the SDK.
+        """Follows the SDK: the older cookie counts only if there is none with the newer name.
 
-        A browser keeps that for a day after its application moved on.
+        A browser keeps the older cookie for a day after the application moved to the
+        newer SDK.
         """
         for name in _SDK_COOKIES:
             tokens = [token for value in self._cookies_named(name) if (token := access_of_cookie(value))]

@@ -1,4 +1,4 @@
-"""Tests what stands behind neonauthd without a daemon.
+"""Tests code that uses neonauthd without a daemon.
 
     from neonauthd.testing import FakeClient
 
@@ -35,24 +35,23 @@ _EXPIRES = 4102444800  # in the year 2100
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One question that a fake was asked."""
+    """One call of verify or profile. options holds the options that were given."""
 
     method: Literal["verify", "profile"]
     token: str
-    options: Mapping[str, Any] = field(default_factory=dict)  # those that were given
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 class _Fake:
-    """Answers what the test says, and notes what it is asked.
+    """Gives the answers that the test has set, and records its calls.
 
-    About a token of which the test has said nothing it answers Unknown, with an
-    error that says so. What was said last about a token counts. It is safe for
-    threads.
+    For a token without an answer it returns Unknown with an error that says so. If the
+    test sets several answers for a token, the last one counts. It is safe for threads.
     """
 
     def __init__(self) -> None:
         self._said: dict[str, dict[str, Answer]] = {}
-        # What it was asked, in order, malformed tokens included.
+        # All calls so far, in order, those with malformed tokens included.
         self.asked: list[Asked] = []
 
     def accept(
@@ -71,16 +70,17 @@ class _Fake:
         claims: Mapping[str, Any] | None = None,
         profile: Mapping[str, Any] | None = None,
     ) -> None:
-        """Lets the token be this user's, whom answer.user returns.
+        """Makes the token belong to this user, whom answer.user returns.
 
-        verify answers with claims, and profile with a profile, as Neon Auth on
-        Stack Auth writes them; claims and profile are members besides.
+        verify then returns claims, and profile a profile, as Neon Auth on Stack Auth
+        writes them; the arguments claims and profile add members to them. Raises
+        ValueError for a user without an id, and for a text that cannot be a token.
         """
         if not id:
             raise ValueError("neonauthd: a user has an id")
         if kind not in (*KINDS, ""):
             raise ValueError('neonauthd: kind is none of "normal", "restricted", "anonymous", "machine" and "team"')
-        Requirements(scopes=scopes)  # or it raises
+        Requirements(scopes=scopes)  # raises if a scope is not valid
         # A flag that is neither true nor false leaves a kind unknown.
         flags = {
             "is_anonymous": kind == "anonymous" if kind else 0,
@@ -93,7 +93,7 @@ class _Fake:
                 "email": email or None,
                 "email_verified": email_verified,
                 "name": name or None,
-                "picture": image_url or None,  # another issuer's: tokens of Stack Auth have none
+                "picture": image_url or None,  # the claim of other issuers: tokens of Stack Auth have no picture
                 "refresh_token_id": session_id or None,
                 "scope": " ".join(scopes) or None,
                 "exp": _EXPIRES,
@@ -120,11 +120,11 @@ class _Fake:
         )
 
     def reject(self, token: str, reason: str = "bad-signature") -> None:
-        """Lets there be proof against the token."""
+        """Makes the token a bad one, with this reason."""
         self._say(token, Rejected(reason), Rejected(reason))
 
     def unknown(self, token: str, code: str = "unavailable", retry_after: int = 0) -> None:
-        """Lets nothing be learnt about the token, as in an outage."""
+        """Makes the answer about the token Unknown, as in an outage. retry_after is seconds."""
         answer = Unknown(ReplyError(code, retry_after))
         self._say(token, answer, answer)
 
@@ -156,7 +156,7 @@ def _accepted(level: Literal["claims", "profile"], subject: str, principal: str,
 
 
 class FakeClient(_Fake):
-    """A Client for tests: it answers what the test says, and notes what it is asked."""
+    """A Client for tests: it gives the answers that the test has set, and records its calls."""
 
     def verify(
         self,
@@ -188,7 +188,7 @@ class FakeClient(_Fake):
 
 
 class FakeAsyncClient(_Fake):
-    """An AsyncClient for tests: it answers what the test says, and notes what it is asked."""
+    """An AsyncClient for tests: it gives the answers that the test has set, and records its calls."""
 
     async def verify(
         self,

@@ -1,19 +1,24 @@
-"""Puts a WSGI application behind neonauthd.
+"""Puts a WSGI application behind a guard.
 
     from neonauthd.wsgi import Guard, answer_of
 
     app = Guard(app)
 
-Inside, `answer_of(environ)` tells who is asking. A request whose token is bad
-gets 401 with the challenge of RFC 6750, one with two different tokens 400, one
-whose user may not come in 403, and one about which nothing could be learnt 503
-with Retry-After: never 401, which would log the user out. neonauthd.httpauth has
-the rules.
+In the application, `answer_of(environ)` returns the daemon's answer, with the user. The
+guard refuses all other requests:
 
-A CORS preflight carries no token. It goes through, without a user. What adds
-CORS headers has to stand around the guard: a browser shows a 401 without them to
-its page as a network error. Where it cannot, as in Flask and Django, use the
-guards of neonauthd.flask and neonauthd.django, which stand inside.
+- 401 with the challenge of RFC 6750: no token, or a bad one
+- 403: the user is verified, but not allowed
+- 400: two different tokens, or one that cannot be read
+- 503 with Retry-After: nothing was learnt about the token. It is never 401, which would
+  log the user out.
+
+neonauthd.httpauth defines these rules.
+
+A CORS preflight carries no token. It goes through, without a user. Put the code that
+adds CORS headers around the guard: a browser shows a 401 without CORS headers to the
+page as a network error. In Flask and Django that code cannot be around a WSGI guard:
+use the guards of neonauthd.flask and neonauthd.django there.
 """
 
 from __future__ import annotations
@@ -37,17 +42,17 @@ __all__ = ["Found", "Guard", "answer_of", "bearer", "cookie", "metadata", "value
 
 
 def answer_of(environ: Mapping[str, Any]) -> Accepted | None:
-    """The answer under which a request was let through.
+    """Returns the daemon's answer for a request that was let through.
 
-    None outside a Guard, for a CORS preflight, and inside an optional Guard for
-    a request without a token.
+    None outside a Guard, for a CORS preflight, and inside an optional Guard for a
+    request without a token.
     """
     answer = environ.get(_KEY)
     return answer if isinstance(answer, Accepted) else None
 
 
 def values_of(environ: Mapping[str, Any]) -> HeaderValues:
-    """For a search of one's own with neonauthd.httpauth."""
+    """Returns the header values of a request, for a search of your own with neonauthd.httpauth."""
 
     def values(name: str) -> list[str]:
         value = environ.get("HTTP_" + name.upper().replace("-", "_"))
@@ -56,20 +61,20 @@ def values_of(environ: Mapping[str, Any]) -> HeaderValues:
     return values
 
 
-# Finds the token in the Authorization header and in no other place.
+# Searches only the Authorization header. Use it as the option token.
 bearer: Callable[[Mapping[str, Any]], str | Found] = _guard.only("authorization", values_of)
 
 
 def cookie(name: str) -> Callable[[Mapping[str, Any]], str | Found]:
-    """Returns a search for the token in the cookie of that name and in no other place.
+    """Returns a search in the cookie with this name, and in no other place. Use it as the option token.
 
-    About forged requests read neonauthd.httpauth.
+    Read about request forgery in neonauthd.httpauth.
     """
     return _guard.only(f"cookie:{name}", values_of)
 
 
 def metadata(resource: Resource) -> WSGIApplication:
-    """An application that serves what a resource tells of itself, and 404 for everything else."""
+    """Returns an application that serves the metadata of a resource, and 404 for every other path."""
 
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if resource.describes(_path_of(environ)):
@@ -86,37 +91,44 @@ def _respond(response: Described, start_response: StartResponse) -> Iterable[byt
 
 
 class Guard:
-    """Lets requests with an accepted token through and answers the others.
+    """Lets requests with an accepted token through to an application and refuses all others.
 
-    client: asks the daemon; without one, a Client that all guards without one
-    share. profile: ask for the user's profile too. lookup: options for every
-    verify or profile.
+    A guard checks its options when it is made, and raises TypeError or ValueError for
+    those that are not valid.
 
-    include, exclude: the paths that the guard is for; by default all. An entry is
-    a path, or one with "/*" at its end for everything below it. Paths that
-    servers read in different ways, such as those with "//", count as guarded.
-
-    places: where a request may carry its token besides the headers
-    x-stack-access-token, Authorization and the SDK's others, which always count;
-    see neonauthd.httpauth.Search. token: finds the token in place of all that.
-    optional: let a request without any token through; one with a bad token is
-    answered all the same.
-
-    email_verified, team, kinds, scopes: what the user has to be, as in
-    neonauthd.httpauth.Requirements; else the answer is 403 with the reason.
-    allow: whether the user may have what the request asks for; else 403. realm:
-    named in challenges. resource: the neonauthd.httpauth.Resource that the
-    application is: challenges name the address of its metadata, and the guard
-    serves that.
-
-    refuse: returns the application that answers a request that does not get
-    through, such as a framework's response. Its status is the refusal's, and
-    WWW-Authenticate, Retry-After and Cache-Control are set in it. The answer is
-    None for a request that was refused without asking the daemon.
-
-    on_unknown: told of each answer that makes a 503, such as that the daemon
-    cannot be reached. Without it the logger "neonauthd" warns, the first time at
-    once and then at most once a minute, with the socket and the cause.
+    Args:
+        client: Asks the daemon: a Client, or in a test a FakeClient. Default: one
+            Client that all guards without a client share.
+        profile: Asks for the user's profile, with client.profile instead of
+            client.verify.
+        lookup: Options of every verify or profile.
+        include: The paths that are guarded; default: all. An entry is a path, or a path
+            with "/*" at its end for everything below it.
+        exclude: The paths that are not guarded; default: none. A path that servers read
+            in different ways, such as one with "//", is always guarded.
+        places: The places where a request may carry its token, in addition to the
+            headers x-stack-access-token, Authorization and the SDK's other headers,
+            which always count; see neonauthd.httpauth.Search.
+        token: Finds the token in a request, instead of the search in the headers and
+            places.
+        optional: Lets a request without a token through, without a user. A request with
+            a bad token is refused all the same.
+        email_verified, team, kinds, scopes: The conditions that the user must meet, as
+            in neonauthd.httpauth.Requirements; otherwise the response is 403 with the
+            reason.
+        allow: Decides whether a user who meets the conditions may have what the request
+            asks for; every result but True is a 403.
+        realm: The realm of the challenges.
+        resource: The neonauthd.httpauth.Resource that the application serves.
+            Challenges then name the address of its metadata, and the guard serves the
+            metadata.
+        refuse: Returns the application that responds to a refused request, such as a
+            response of a framework. The guard sets the status of the refusal,
+            WWW-Authenticate, Retry-After and Cache-Control in it. The answer is None
+            for a request that was refused without asking the daemon.
+        on_unknown: Called for each answer that makes a 503, for example because the
+            daemon cannot be reached. Default: the logger "neonauthd" warns with the
+            socket and the cause, the first time at once and then at most once a minute.
     """
 
     @_guard.held("write app = Guard(app), with the options by name")
@@ -170,6 +182,6 @@ class Guard:
 
 
 def _path_of(environ: Mapping[str, Any]) -> str:
-    """The path as the application behind the guard sees it."""
+    """The path as the application sees it."""
     path: str = environ.get("PATH_INFO", "")
     return path.encode("latin-1", "replace").decode("utf-8", "replace") or "/"
