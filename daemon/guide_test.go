@@ -132,13 +132,17 @@ func TestGuideNamesMetricsThatExist(t *testing.T) {
 	}
 }
 
-// TestGuideLinksLeadSomewhere follows the links within the guide.
+// TestGuideLinksLeadSomewhere follows the links within the guide, each to one heading.
 func TestGuideLinksLeadSomewhere(t *testing.T) {
 	guide := read(t, guideFile)
 	anchors := map[string]bool{}
-	for _, m := range regexp.MustCompile(`(?m)^#+ (.+)$`).FindAllStringSubmatch(guide, -1) {
+	for _, m := range regexp.MustCompile(`(?m)^##+ (.+)$`).FindAllStringSubmatch(guide, -1) {
 		anchor := strings.ReplaceAll(strings.ToLower(m[1]), " ", "-")
-		anchors[strings.NewReplacer("'", "", "`", "").Replace(anchor)] = true
+		anchor = strings.NewReplacer("'", "", "`", "").Replace(anchor)
+		if anchors[anchor] {
+			t.Errorf("the heading %q is there twice", m[1])
+		}
+		anchors[anchor] = true
 	}
 	links := regexp.MustCompile(`\]\(#([^)]+)\)`).FindAllStringSubmatch(guide, -1)
 	if len(links) == 0 {
