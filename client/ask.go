@@ -48,10 +48,11 @@ func (c *Client) lookup(ctx context.Context, verb protocol.Verb, token string, o
 // learn asks the daemon, and keeps the answer if it may be kept.
 func (c *Client) learn(ctx context.Context, of key, q question) Answer {
 	q.keep = true
-	sent := c.keeper.clock()
+	sent, begun := c.keeper.clock(), time.Now()
 	answer, g := c.askAbout(ctx, &q)
 	if isBadRequest(answer) { // perhaps an older daemon, which does not know keep=1
 		q.keep = false
+		q.wishes.deadline = max(c.limit(&q)-time.Since(begun), 1) // both questions are one call
 		answer, g = c.askAbout(ctx, &q)
 		if !isBadRequest(answer) {
 			c.keeper.refused()
@@ -83,7 +84,7 @@ func (c *Client) askAbout(ctx context.Context, q *question) (Answer, grant) {
 func (c *Client) ask(ctx context.Context, q *question) ([]byte, error) {
 	c.init()
 	start := time.Now()
-	end := start.Add(cmp.Or(max(q.wishes.deadline, 0), max(c.Timeout, 0), DefaultTimeout))
+	end := start.Add(c.limit(q))
 	if earlier, ok := ctx.Deadline(); ok && earlier.Before(end) {
 		end = earlier
 	}
@@ -95,6 +96,11 @@ func (c *Client) ask(ctx context.Context, q *question) ([]byte, error) {
 		return nil, fmt.Errorf("neonauthd: no answer within %s: %w", time.Since(start).Round(time.Millisecond), context.DeadlineExceeded)
 	}
 	return line, err
+}
+
+// limit returns how long the question may take.
+func (c *Client) limit(q *question) time.Duration {
+	return cmp.Or(max(q.wishes.deadline, 0), max(c.Timeout, 0), DefaultTimeout)
 }
 
 // Ping asks whether the daemon answers at all. A nil error says that it does.

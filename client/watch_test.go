@@ -23,6 +23,7 @@ type scribe struct {
 	lookups int
 	open    int // connections
 	delay   time.Duration
+	older   bool // it does not know keep=1
 }
 
 func (s *scribe) client() *client.Client {
@@ -66,7 +67,13 @@ func (s *scribe) reply(r *protocol.Request) string {
 		return "OK"
 	default:
 		s.lookups++
-		time.Sleep(s.delay)
+		delay := s.delay
+		s.mu.Unlock() // the watch is served meanwhile
+		time.Sleep(delay)
+		s.mu.Lock()
+		if _, keep := r.Fields.Get(protocol.FieldKeep); keep && s.older {
+			return fmt.Sprintf("@%s ERR bad-request", r.Tag)
+		}
 		return fmt.Sprintf("@%s OK level=claims project=main sub=u age=0 ttl=%d exp=4000000000 source=upstream "+
 			"rev=AAAAAAAAAAA.0 handles=AAAAAAAAAAE {}", r.Tag, s.ttl)
 	}
@@ -264,4 +271,38 @@ func TestWatchThatHangsHoldsNobodyUp(t *testing.T) {
 			t.Errorf("ten lookups and Close took %s", took)
 		}
 	})
+}
+
+// TestAskingWithoutKeepTakesNoLongerThanACall: a daemon that does not know keep=1 is asked a second time, within the time
+// of the one call.
+func TestAskingWithoutKeepTakesNoLongerThanACall(t *testing.T) {
+	for delay, answered := range map[time.Duration]bool{400 * time.Millisecond: true, 700 * time.Millisecond: false} {
+		for name, options := range map[string][]client.Option{"the client's time": nil, "a time of its own": {client.Deadline(time.Second)}} {
+			t.Run(fmt.Sprint(name, " ", delay), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := &scribe{ttl: 60}
+					c := s.client()
+					c.Timeout = time.Second
+					if options != nil {
+						c.Timeout = time.Minute
+					}
+					c.Verify(t.Context(), "a.b.c") // opens the watch
+					time.Sleep(2 * time.Millisecond)
+					synctest.Wait()
+					s.mu.Lock()
+					s.delay, s.older = delay, true
+					s.mu.Unlock()
+					begun := time.Now()
+					a := c.Verify(t.Context(), "d.e.f", options...)
+					took := time.Since(begun)
+					synctest.Wait()
+					if isAccepted(a) != answered || took != min(2*delay, time.Second) || s.lookups != 3 {
+						t.Errorf("%v after %s, %d lookups", a, took, s.lookups)
+					}
+					_ = c.Close()
+					time.Sleep(time.Minute) // what the daemon still does ends
+				})
+			})
+		}
+	}
 }

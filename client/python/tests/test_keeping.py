@@ -119,6 +119,36 @@ class Kept(WithWatch):
         self.assertLess(asked(self.fake), 4)
         asyncio.run(client.close())
 
+    def test_asking_without_keep_takes_no_longer_than_a_call(self) -> None:
+        deadlines: list[int] = []
+
+        def answer(words: list[str]) -> str:
+            if "keep=1" not in words and not deadlines:
+                return GRANTED
+            deadlines.extend(int(word.removeprefix("deadline=")) for word in words if word.startswith("deadline="))
+            time.sleep(0.2)
+            return "ERR bad-request"
+
+        fake = FakeDaemon(answer, watches=True)
+        self.addCleanup(fake.close)
+
+        threads = Client(socket=fake.path, timeout=PATIENCE)
+        self.addCleanup(threads.close)
+        tasks = AsyncClient(socket=fake.path, timeout=PATIENCE)
+        self.addCleanup(lambda: asyncio.run(tasks.close()))
+        lookups: dict[Client | AsyncClient, Callable[[str], Answer]] = {
+            threads: threads.verify,
+            tasks: lambda token: asyncio.run(tasks.verify(token)),
+        }
+        for client, verify in lookups.items():
+            with self.subTest(type(client).__name__):
+                deadlines.clear()
+                self.accepted(verify("a.b.c"))
+                until(lambda client=client: watching(client))  # type: ignore[misc]
+                verify("d.e.f")
+                self.assertEqual(len(deadlines), 2)
+                self.assertLessEqual(deadlines[1], deadlines[0] - 200)
+
     def test_a_client_that_keeps_nothing_opens_no_watch(self) -> None:
         client = self.client(keep=0)
         for _ in range(3):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
+from time import monotonic
 from typing import Literal, Self
 
 from ._answer import Answer, Daemon, Rejected
 from ._async_pool import Loops
-from ._client import BaseClient, is_bad_request
+from ._client import BaseClient, is_bad_request, left_until
 from ._errors import ClosedError, NeonauthdError
 from ._keeper import Keeper
 from ._memory import Entry
@@ -100,11 +101,11 @@ class AsyncClient(BaseClient):
     async def _learn(self, keeper: Keeper, question: Question, span: float) -> Answer:
         if not askable(question.verb, question.token):
             return Rejected("malformed")
-        sent = keeper.ask(question)
+        sent, end = keeper.ask(question), monotonic() + span
         answer, grant = answer_to(question, await self._ask(question, span))
         if question.keep and is_bad_request(answer):
             question.keep = False
-            answer, grant = answer_to(question, await self._ask(question, span))
+            answer, grant = answer_to(question, await self._ask(question, left_until(end)))
             if not is_bad_request(answer):
                 keeper.refused()
         keeper.learn(question, answer, grant, sent)

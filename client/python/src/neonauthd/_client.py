@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from time import monotonic
 from typing import Literal, Self
 
 from ._answer import Answer, Daemon, Rejected, Unknown
@@ -193,11 +194,11 @@ class Client(BaseClient):
         """Asks the daemon, and keeps the answer if it may be kept."""
         if not askable(question.verb, question.token):
             return Rejected("malformed")
-        sent = keeper.ask(question)
+        sent, end = keeper.ask(question), monotonic() + span
         answer, grant = answer_to(question, self._ask(question, span))
         if question.keep and is_bad_request(answer):  # perhaps an older daemon, which does not know keep=1
             question.keep = False
-            answer, grant = answer_to(question, self._ask(question, span))
+            answer, grant = answer_to(question, self._ask(question, left_until(end)))
             if not is_bad_request(answer):
                 keeper.refused()
         keeper.learn(question, answer, grant, sent)
@@ -209,6 +210,11 @@ class Client(BaseClient):
             if not (self._closed and isinstance(result, BrokenError)):
                 return result
         return ClosedError()
+
+
+def left_until(end: float) -> float:
+    """Returns how long the second question of a call may take, in seconds: both are one call."""
+    return max(end - monotonic(), 0.001)
 
 
 def is_bad_request(answer: Answer) -> bool:
