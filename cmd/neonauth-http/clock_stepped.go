@@ -9,13 +9,12 @@ import (
 	"time"
 )
 
-// fixedClock names the variable with the time that it always is, in seconds since
+// fixedClock names the environment variable with a fixed time, in seconds since
 // 1970.
 const fixedClock = "NEONAUTH_HTTP_FIXED_CLOCK"
 
-// now is the time of the variable, for deliveries that somebody else has signed at
-// a time. No program that is shipped has this file: it needs the build tag
-// steppedclock.
+// now returns the fixed time, for deliveries that were signed at a time in the
+// past. No released program has this code: it needs the build tag steppedclock.
 func now() time.Time {
 	text := os.Getenv(fixedClock)
 	if text == "" {

@@ -26,11 +26,11 @@ const (
 	hooksStatusName = "neonauth-http-hooks-status"
 )
 
-// adminVariable names the environment variable with the admin socket's path, as
-// neonauthctl has it.
+// adminVariable names the environment variable with the path of the admin
+// socket; neonauthctl reads the same one.
 const adminVariable = "NEONAUTHD_ADMIN_SOCKET"
 
-// hookFlags are the places that "neonauth-http hooks" touches.
+// hookFlags are the sockets and files of "neonauth-http hooks".
 type hookFlags struct {
 	listen, status string
 	socket         string
@@ -110,9 +110,9 @@ func (f *hookFlags) adminSocket() string {
 	}
 }
 
-// ignoreHangups keeps SIGHUP, which makes other programs of ours read their files
-// again, from ending this one: credentials are delivered at a start and at no other
-// time. It lasts until the function that it returns is called.
+// ignoreHangups keeps SIGHUP from ending this program. SIGHUP makes our other
+// programs read their files again, but systemd delivers credentials only at a
+// start. The returned function ends it.
 func ignoreHangups(log *slog.Logger) (end func()) {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)

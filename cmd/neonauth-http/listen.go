@@ -17,7 +17,8 @@ const (
 	logoutName = "neonauth-http-logout"
 )
 
-// listeners are what the program serves on. status and logout may be nil.
+// listeners are the sockets on which the program serves. status and logout may
+// be nil.
 type listeners struct{ auth, status, logout net.Listener }
 
 func (s *listeners) close() error {
@@ -30,8 +31,8 @@ func (s *listeners) close() error {
 	return errors.Join(all...)
 }
 
-// openSockets takes the sockets that systemd passed under the names, two or three of
-// them, or makes those that the flags name.
+// openSockets takes the sockets that systemd passed under these names, two or
+// three, or opens those that the flags name.
 func openSockets(names []string, listen, status, logout string) (*listeners, error) {
 	inherited, err := sockets.Inherit(names...)
 	if err != nil {
@@ -60,9 +61,9 @@ func openSockets(names []string, listen, status, logout string) (*listeners, err
 	return s, nil
 }
 
-// open makes a listener: unix:PATH, or HOST:PORT on loopback. What listens here
-// tells whose token a request carries, or is told about users in plain text, so it
-// is not for the network.
+// open makes a listener: unix:PATH, or HOST:PORT on loopback. It refuses other
+// addresses, because who reaches these sockets can learn whose token a request
+// carries, or sends data about users without encryption.
 func open(flag, address string) (net.Listener, error) {
 	if path, ok := strings.CutPrefix(address, "unix:"); ok {
 		ln, err := sockets.Listen(path, 0o660)
@@ -82,7 +83,7 @@ func open(flag, address string) (net.Listener, error) {
 	return ln, nil
 }
 
-// What the web servers, or something that speaks like them, may hold open, and monitors.
+// The limits of open connections: of web servers, and of monitors.
 const (
 	maxConnections = 8192
 	maxMonitors    = 64

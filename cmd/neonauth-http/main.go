@@ -1,9 +1,11 @@
 // Neonauth-http answers the authorisation requests of web servers (nginx,
-// Caddy, HAProxy, Traefik, Envoy) from neonauthd. It holds no secret, gives
-// accepted answers again until the daemon says that they have ended, and decides by the token and by what the web server's configuration
-// asks of it, never by a path, a method or a forwarded address.
+// Caddy, HAProxy, Traefik, Envoy) by asking neonauthd. It holds no secret. It
+// keeps accepted answers until the daemon reports that they have ended. It
+// decides by the token and by what the web server's configuration requires,
+// never by a path, a method or a forwarded address.
 //
-// "neonauth-http hooks" is another process, with secrets and the daemon's admin socket: it has the daemon follow webhooks.
+// "neonauth-http hooks" is a separate process with secrets and access to the
+// daemon's admin socket: it receives webhooks and makes the daemon follow them.
 package main
 
 import (
@@ -35,7 +37,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 	return command.Run(ctx, root)
 }
 
-// flags are the places that the program touches; everything else stands in the
+// flags are the sockets and files of the program; all other settings are in the
 // configuration file.
 type flags struct {
 	listen, status string
@@ -44,7 +46,7 @@ type flags struct {
 	config         string
 	check          bool
 	logFormat      string                // "": the configuration's
-	began          *authrequest.Settings // of the configuration at the start
+	began          *authrequest.Settings // the configuration at the start
 }
 
 func root() *cobra.Command {
@@ -86,8 +88,8 @@ place of the flags.`,
 	return root
 }
 
-// logFormat adds the flag that says how the log is written; otherwise is what holds
-// without it.
+// logFormat adds the flag for the format of the log. otherwise names the
+// default in the help.
 func logFormat(cmd *cobra.Command, format *string, otherwise string) {
 	command.Text(cmd.Flags(), format, "log-format", "`FORMAT` of the log: text or json (default "+otherwise+")", func(format string) string {
 		if err := authrequest.CheckLogFormat(format); err != nil {

@@ -25,14 +25,15 @@ import (
 	"github.com/neonauthd/neonauthd/internal/sockets"
 )
 
-// drainTimeout is how long requests under way may take at the end.
+// drainTimeout is how long requests in progress may take at the end.
 const drainTimeout = 20 * time.Second
 
-// gcPercent trades a few megabytes for a tenth of the work: what a request
-// leaves behind is much, what lives on is next to nothing. GOGC overrides it.
+// gcPercent trades a few megabytes for a tenth of the CPU time: a request
+// allocates much, and hardly anything of it lives on. The environment variable
+// GOGC overrides it.
 const gcPercent = 400
 
-// checkConfig fails if the configuration file does not hold.
+// checkConfig returns an error if the configuration file is not valid.
 func (f *flags) checkConfig() error {
 	set, err := authrequest.Load(f.config)
 	if err == nil {
@@ -86,8 +87,8 @@ func address(ln net.Listener) string {
 	return ln.Addr().String()
 }
 
-// run serves both listeners, reloads on SIGHUP, and returns when every request
-// under way is answered and every goroutine has ended.
+// run serves the listeners, reloads on SIGHUP, and returns when every request
+// in progress is answered and every goroutine has ended.
 func (f *flags) run(ctx context.Context, s *authrequest.Service, l *listeners, log *slog.Logger) error {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
@@ -118,7 +119,7 @@ func (f *flags) run(ctx context.Context, s *authrequest.Service, l *listeners, l
 	}
 	program.Notify(program.Ready)
 	wg.Go(func() { program.Watch(ctx, s.Alive) })
-	writing, written := context.WithCancel(context.WithoutCancel(ctx)) // requests under way have lines to come
+	writing, written := context.WithCancel(context.WithoutCancel(ctx)) // requests in progress still write lines
 	wg.Go(func() { s.Run(writing) })
 	f.untilEnd(ctx, hup, s, log)
 	program.Notify(program.Stopping)
@@ -132,7 +133,7 @@ func (f *flags) run(ctx context.Context, s *authrequest.Service, l *listeners, l
 	return errors.Join(append(drained, failed[:]...)...)
 }
 
-// untilEnd reloads whenever it is told to, until ctx ends.
+// untilEnd reloads at each SIGHUP, until ctx ends.
 func (f *flags) untilEnd(ctx context.Context, hup <-chan os.Signal, s *authrequest.Service, log *slog.Logger) {
 	for {
 		select {
@@ -146,10 +147,10 @@ func (f *flags) untilEnd(ctx context.Context, hup <-chan os.Signal, s *authreque
 	}
 }
 
-// reload applies the configuration file whole or not at all. Connections and
-// requests under way keep the settings they began with.
+// reload applies the whole configuration file, or nothing of it. Connections
+// and requests in progress keep the settings with which they began.
 func (f *flags) reload(s *authrequest.Service, log *slog.Logger) {
-	s.Reopen() // whatever becomes of the rest: a file that was moved must not be written to any more
+	s.Reopen() // in any case: a log file that was moved must not be written to any more
 	set, err := authrequest.Load(f.config)
 	if err != nil {
 		s.Kept()
@@ -170,8 +171,8 @@ func (f *flags) reload(s *authrequest.Service, log *slog.Logger) {
 	log.Info("configuration reloaded")
 }
 
-// fixed is a key that differs from the start's and that only a restart can change; "" if
-// there is none.
+// fixed returns a key that differs from the configuration at the start and that
+// only a restart can change; "" if there is none.
 func (f *flags) fixed(next *authrequest.Settings) string {
 	switch {
 	case next.Keep() != f.began.Keep():

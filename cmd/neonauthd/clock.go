@@ -4,5 +4,5 @@ package main
 
 import "time"
 
-// clock is what the daemon tells the time by; nil: the host's clocks.
+// clock returns the daemon's clock; nil: the host's clocks.
 func clock() func() time.Time { return nil }

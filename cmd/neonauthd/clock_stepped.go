@@ -14,13 +14,15 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/clock/clocktest"
 )
 
-// steppedClock names the variable with the path of a file of eight bytes: how far
-// the wall clock is wrong, in nanoseconds, in the host's byte order.
+// steppedClock names the environment variable with the path of a file of eight
+// bytes: by how many nanoseconds the wall clock is wrong, in the host's byte
+// order.
 const steppedClock = "NEONAUTHD_STEPPED_CLOCK"
 
-// clock is the host's clock, set wrong by as much as the file says. Whoever writes to it steps the clock of a running
-// daemon, whose monotonic clock goes on, and it stays so over its end. No program that is shipped has this file: it
-// needs the build tag steppedclock, which the soak sets.
+// clock returns the host's clock, wrong by as much as the file says. Writing to
+// the file steps the clock of a running daemon; the daemon's monotonic clock
+// goes on, and a restarted daemon reads the same file. No released program has
+// this code: it needs the build tag steppedclock, which the soak test sets.
 func clock() func() time.Time {
 	path := os.Getenv(steppedClock)
 	if path == "" {
@@ -44,7 +46,8 @@ func clock() func() time.Time {
 	}
 }
 
-// mapped is the file's number, which changes when somebody writes to the file.
+// mapped returns the number in the file. It changes when somebody writes to the
+// file.
 func mapped(path string) (*atomic.Int64, error) {
 	f, err := os.Open(path)
 	if err != nil {

@@ -39,7 +39,7 @@ can reach the upstream, on this host, mints tokens for anybody.`,
 	return cmd
 }
 
-// demoFlags are those of everything that runs a demo.
+// demoFlags adds the flags of every command that runs a demo.
 func demoFlags(cmd *cobra.Command, o *demo.Options) {
 	command.Path(cmd.Flags(), &o.Dir, "dir", "", "folder of the sockets and tokens (default: a private one, which is removed)")
 	command.Text(cmd.Flags(), &o.Seed, "seed", "`WORD` that project, keys, users and ids follow from (default: each start has its own)", seedFault)
@@ -69,7 +69,7 @@ func credentialFault(text string) string {
 	return ""
 }
 
-// listenFlag adds the flag that says where the upstream listens.
+// listenFlag adds the flag for the upstream's address.
 func listenFlag(cmd *cobra.Command, listen *string, otherwise, usage string) {
 	*listen = otherwise
 	command.Text(cmd.Flags(), listen, "listen", usage, func(text string) string {
@@ -91,8 +91,8 @@ func runDemo(cmd *cobra.Command, o demo.Options) error {
 			return err
 		}
 		return serve(ctx, cfg, daemon.Options{
-			NoFormerRun: o.Dir == "", // then its sockets are in a folder of its own
-			Version:     release,     // and no logger: the project that is down would fill the screen
+			NoFormerRun: o.Dir == "", // its sockets are in a new folder then
+			Version:     release,     // no logger: the project whose upstream is down would fill the screen
 			Reload:      load,
 			Notify: func(state string) {
 				if strings.HasPrefix(state, "READY=1") {
@@ -104,7 +104,7 @@ func runDemo(cmd *cobra.Command, o demo.Options) error {
 	return demo.Run(cmd.Context(), o)
 }
 
-// tokenCommand mints tokens of a demo that runs.
+// tokenCommand prints tokens of a running demo.
 func tokenCommand() *cobra.Command {
 	var dir string
 	var spec demo.Spec
@@ -147,7 +147,8 @@ known yet is added, with an id that follows from the seed and the name.`,
 	return cmd
 }
 
-// demoFolder is where to look for a demo; "" when nothing says so.
+// demoFolder returns the folder of the demo; "" if neither a flag nor a
+// variable names one.
 func demoFolder(flag string) string {
 	switch socket := os.Getenv("NEONAUTHD_SOCKET"); {
 	case flag != "":
@@ -160,8 +161,8 @@ func demoFolder(flag string) string {
 	return ""
 }
 
-// sibling is how a program of ours is called from here: through go run if this
-// one was, else beside this one if it is there.
+// sibling returns how to call another program of ours: with go run if this
+// program was started so, else beside this program if it is there.
 func sibling(name string) string {
 	self, err := os.Executable()
 	switch {

@@ -9,7 +9,7 @@ import (
 	"github.com/neonauthd/neonauthd/internal/program/command"
 )
 
-// fleetKeyCommand prints a key that a fleet's hosts share.
+// fleetKeyCommand prints a key for the hosts of a fleet.
 func fleetKeyCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "fleet-key",

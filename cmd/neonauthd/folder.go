@@ -13,8 +13,8 @@ import (
 	"github.com/neonauthd/neonauthd/internal/program/command"
 )
 
-// folderCommand makes a folder for the daemon's sockets or state where nothing
-// else can: an image has no shell, and volumes come as everybody's.
+// folderCommand makes a folder for the daemon's sockets or state. Images need
+// it: they have no shell, and in new volumes everybody may write.
 func folderCommand() *cobra.Command {
 	var user, group int
 	cmd := &cobra.Command{
@@ -49,9 +49,9 @@ root before the daemon starts.`,
 	return cmd
 }
 
-// makeFolder needs no capability but that to give folders away: what is right
-// already, after a restart, is not touched. It gives nothing away that somebody else has
-// led it to with a link.
+// makeFolder needs only the capability to change owners: it does not change
+// what is right already, as after a restart. It refuses a path with a link that
+// somebody else could have made.
 func makeFolder(path string, user, group int) error {
 	if err := os.MkdirAll(path, 0o755); err != nil {
 		return err

@@ -11,8 +11,9 @@ import (
 	"github.com/neonauthd/neonauthd/internal/folders"
 )
 
-// TestAFolderIsGivenAwayOnlyWhereItWasMeant: a volume that is everybody's becomes its
-// user's, and a link that somebody else could have made on the way to it leads nowhere.
+// TestAFolderIsGivenAwayOnlyWhereItWasMeant: a volume in which everybody may
+// write becomes its user's, and a link on the way that somebody else could have
+// made is not followed.
 func TestAFolderIsGivenAwayOnlyWhereItWasMeant(t *testing.T) {
 	need.Root(t, "giving folders away")
 	const user, stranger = 65532, 12345

@@ -2,6 +2,6 @@
 
 package main
 
-// An image holds nothing but the programs: they bring the certificates of the
-// authorities themselves, for where the system has none.
+// An image contains only the programs. So they bring the certificates of the
+// authorities themselves, for systems without any.
 import _ "golang.org/x/crypto/x509roots/fallback"

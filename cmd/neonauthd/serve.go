@@ -70,7 +70,7 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 
 // serve runs a daemon until ctx ends; SIGHUP reloads it.
 func serve(ctx context.Context, cfg config.Config, opts daemon.Options) error {
-	// A log that nobody reads any more ends the logging, not the daemon.
+	// If nobody reads the log any more, logging ends, not the daemon.
 	signal.Ignore(syscall.SIGPIPE)
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
@@ -91,7 +91,7 @@ func serve(ctx context.Context, cfg config.Config, opts daemon.Options) error {
 			case <-reloading.Done():
 				return
 			case <-hup:
-				_ = d.ReloadAndTell() // it has told
+				_ = d.ReloadAndTell() // it has logged its error
 			}
 		}
 	})
@@ -101,10 +101,10 @@ func serve(ctx context.Context, cfg config.Config, opts daemon.Options) error {
 	return err
 }
 
-// check says what the configuration comes to, asks each upstream whether it
-// fits, and fails if anything is wrong.
+// check prints what the configuration means, asks each upstream whether the
+// configuration fits it, and fails if anything is wrong.
 func check(ctx context.Context, out io.Writer, cfg config.Config, opts daemon.Options) error {
-	opts.Logger = slog.New(slog.DiscardHandler) // the report says it all
+	opts.Logger = slog.New(slog.DiscardHandler) // the report has everything
 	wrong, err := daemon.Check(ctx, out, cfg, opts)
 	if err == nil && wrong > 0 {
 		return fmt.Errorf("%d finding(s); see above", wrong)

@@ -12,8 +12,8 @@ import (
 	"github.com/neonauthd/neonauthd/internal/program/command"
 )
 
-// standinCommand serves the stand-in for people who develop an application,
-// alone or with a daemon that asks it.
+// standinCommand serves the stand-in upstream for people who develop an
+// application, alone or with a daemon.
 func standinCommand() *cobra.Command {
 	o := demo.Options{Screen: demo.StandinScreen, AllPresets: true}
 	var daemon bool

@@ -8,6 +8,6 @@ var (
 	commit  = ""
 )
 
-// clockFloor is the earliest time the host's clock can rightly show: this code
-// did not exist before. A clock that was never set reads 1970.
+// clockFloor returns the earliest time that the host's clock can rightly show:
+// this code did not exist before. A clock that was never set shows 1970.
 func clockFloor() time.Time { return time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC) }

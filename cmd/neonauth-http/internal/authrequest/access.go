@@ -6,9 +6,10 @@ import (
 	"github.com/neonauthd/neonauthd/internal/accesslog"
 )
 
-// Record lets the Service write a line about each request to a destination, as package
-// accesslog has it; "" is nowhere. Without a key the hashes of users are this run's.
-// Call it before the first request.
+// Record makes the Service write a line about each request to a destination, as
+// package accesslog defines it; "": no lines. Without a key, the hashes of
+// users are only comparable within this run. Call Record before the first
+// request.
 func (s *Service) Record(destination string, key accesslog.Key) (err error) {
 	if destination != "" && key == nil {
 		key = accesslog.NewKey()
@@ -18,14 +19,16 @@ func (s *Service) Record(destination string, key accesslog.Key) (err error) {
 	return err
 }
 
-// UnsafeLog is why the access log would be refused now; nil if it is not.
+// UnsafeLog returns why the access log would be refused now; nil if it would
+// not.
 func (s *Service) UnsafeLog() error { return s.access.Unsafe() }
 
-// Reopen opens the access log's file anew, for those who have moved it.
+// Reopen opens the file of the access log again, after it was moved.
 func (s *Service) Reopen() { s.access.Reopen() }
 
-// record writes a line about a request, where somebody wants it. It holds nothing
-// that a visitor sent: no path, no address, no token, and of the user a hash.
+// record writes a line about a request, if there is an access log. The line
+// contains nothing that a visitor sent: no path, no address, no token, and only
+// a hash of the user.
 func (s *Service) record(began time.Time, took time.Duration, d *dialect, want *requirement, f *finding) {
 	if s.access == nil {
 		return

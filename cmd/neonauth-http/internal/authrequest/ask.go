@@ -10,29 +10,33 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// retryPause is the time between two attempts to reach a daemon that restarts.
+// retryPause is the time between two attempts to reach a daemon that is
+// restarting.
 const retryPause = 20 * time.Millisecond
 
-// asker asks the daemon, and bridges its restart: a lookup that finds nobody
-// at the socket is asked again for a while. When the daemon has been away for
-// longer than that, lookups fail at once, or all web servers would soon wait.
+// asker asks the daemon, also across its restart: while nobody listens on the
+// socket, a lookup is tried again for a while. If the daemon has been away for
+// longer than that, lookups fail at once, so that web servers do not have to
+// wait.
 type asker struct {
 	client *client.Client
 	now    func() time.Time
-	gone   atomic.Int64             // since when nobody answers, Unix nanoseconds; 0: it answers
-	older  atomic.Int64             // until when the daemon is one that knows no visitors, Unix nanoseconds
-	told   atomic.Bool              // that it is gone stands in the log
-	back   func(away time.Duration) // tells that it answers again, after told
+	gone   atomic.Int64             // since when the daemon is not reachable, Unix nanoseconds; 0: it is reachable
+	older  atomic.Int64             // until when the daemon is taken for one that knows no visitors, Unix nanoseconds
+	told   atomic.Bool              // the log says that the daemon is not reachable
+	back   func(away time.Duration) // logs that the daemon is reachable again, after told
 }
 
-// question is a token and the visitor that presented it; "": nobody knows.
+// question is a token and the visitor that presented it; "": the visitor is not
+// known.
 type question struct{ token, visitor string }
 
-// olderFor is how long a daemon is taken for an older one that knows no visitors.
+// olderFor is how long a daemon is taken for an older one, after it did not
+// know visitors.
 const olderFor = time.Minute
 
-// ask puts one question, and has an answer after limit at most. patience is how
-// long a restart may take.
+// ask asks one question and returns an answer after limit at most. patience is
+// how long a restart may take.
 func (a *asker) ask(ctx context.Context, want *requirement, q question, limit, patience time.Duration) client.Answer {
 	end := a.now().Add(limit)
 	left, broken := limit, false
@@ -48,9 +52,10 @@ func (a *asker) ask(ctx context.Context, want *requirement, q question, limit, p
 		switch {
 		case errors.Is(u.Err, client.ErrUnreachable) && a.wait(ctx, patience):
 		case errors.Is(u.Err, client.ErrBroken) && !broken && a.wait(ctx, patience):
-			// It went away while it had the question. Once: a daemon that
-			// dies of a question must not be fed it for ever. Not at once: one
-			// that is dying may still take connections for a moment.
+			// The daemon ended while it had the question. Ask only once more: a
+			// request on which a daemon dies must not be sent for ever. Do not
+			// ask at once: a daemon that is ending may still accept connections
+			// for a moment.
 			broken = true
 		default:
 			return answer
@@ -61,7 +66,7 @@ func (a *asker) ask(ctx context.Context, want *requirement, q question, limit, p
 	}
 }
 
-// reachable is 0 while nobody answers at the socket, as far as anybody asked.
+// reachable returns 0 if the last lookup could not reach the daemon, else 1.
 func (a *asker) reachable() float64 {
 	if a.gone.Load() != 0 {
 		return 0
@@ -69,15 +74,15 @@ func (a *asker) reachable() float64 {
 	return 1
 }
 
-// answered notes that the daemon is there.
+// answered notes that the daemon is reachable.
 func (a *asker) answered() {
 	if since := a.gone.Swap(0); since != 0 && a.told.Swap(false) {
 		a.back(time.Duration(a.now().UnixNano() - since))
 	}
 }
 
-// once asks once or, where an older daemon does not know visitors, once more
-// without.
+// once asks once. If an older daemon does not know visitors, it asks again
+// without the visitor.
 func (a *asker) once(ctx context.Context, want *requirement, q question, limit time.Duration) client.Answer {
 	began := a.now()
 	if q.visitor == "" || began.UnixNano() < a.older.Load() {
@@ -108,7 +113,7 @@ func (a *asker) put(ctx context.Context, want *requirement, token string, opts .
 	return a.client.Verify(ctx, token, opts...)
 }
 
-// wait pauses before the next attempt, and tells whether there is to be one.
+// wait pauses before the next attempt, and reports whether there is one.
 func (a *asker) wait(ctx context.Context, patience time.Duration) bool {
 	now := a.now().UnixNano()
 	a.gone.CompareAndSwap(0, now)

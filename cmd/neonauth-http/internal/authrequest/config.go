@@ -17,38 +17,39 @@ import (
 )
 
 const (
-	defaultTimeout  = 5 * time.Second // what the daemon gives a lookup by itself
+	defaultTimeout  = 5 * time.Second // the daemon's own default for a lookup
 	defaultPatience = time.Second
 	maxConfig       = 64 << 10
 )
 
-// MaxTimeout is the longest time that a configuration file can give a request.
+// MaxTimeout is the longest timeout that a configuration file may set.
 const MaxTimeout = time.Minute
 
-// DefaultKeep is how many accepted answers are kept unless the configuration file says
-// otherwise, and MaxKeep the most that it can say. Each takes up to 4 KiB.
+// DefaultKeep is how many accepted answers are kept by default, and MaxKeep is
+// the most that a configuration file may set. Each takes up to 4 KiB.
 const (
 	DefaultKeep = 4096
 	MaxKeep     = 1 << 16
 )
 
-// Settings are what a configuration file says. They are not changed once in use.
+// Settings are the settings of a configuration file. They do not change once
+// they are in use.
 type Settings struct {
 	realm    string
-	timeout  time.Duration    // for one request
+	timeout  time.Duration    // of one request
 	patience time.Duration    // for a restart of the daemon
-	tokens   *httpauth.Search // where a token may be
+	tokens   *httpauth.Search // the places where a token may be
 	show     selection
 	keep     int // how many accepted answers are kept
 	access   string
-	format   string // of the log
+	format   string // the format of the log
 	pprof    bool
 
 	resources []resource
 }
 
-// Keep is how many accepted answers are to be kept, as client.Client has it: below zero
-// none.
+// Keep returns how many accepted answers are kept, for client.Client: negative
+// for none.
 func (s *Settings) Keep() int {
 	if s.keep == 0 {
 		return -1
@@ -56,16 +57,17 @@ func (s *Settings) Keep() int {
 	return s.keep
 }
 
-// AccessLog is where lines about requests go, as package accesslog has it.
+// AccessLog returns the destination of the access log, as package accesslog
+// defines it.
 func (s *Settings) AccessLog() string { return s.access }
 
-// The forms of the log, in the daemon's words.
+// The formats of the log, with the daemon's names.
 const (
 	LogText = "text" // name=value
 	LogJSON = "json" // an object a line
 )
 
-// CheckLogFormat says what is wrong with the name of a form of the log.
+// CheckLogFormat returns an error if the name is not a format of the log.
 func CheckLogFormat(name string) error {
 	if name == LogText || name == LogJSON {
 		return nil
@@ -73,10 +75,10 @@ func CheckLogFormat(name string) error {
 	return errors.New("must be text or json" + nearest.Question(name, []string{LogText, LogJSON}, "", ""))
 }
 
-// LogFormat is how a line of the log is written: LogText or LogJSON.
+// LogFormat returns the format of the log: LogText or LogJSON.
 func (s *Settings) LogFormat() string { return s.format }
 
-// file is the configuration file. Absent keys have their defaults.
+// file is the configuration file. A key that is absent has its default.
 type file struct {
 	Realm    string    `toml:"realm"`
 	Timeout  period    `toml:"timeout"`
@@ -92,8 +94,8 @@ type file struct {
 	Resources []resourceTable `toml:"resource"`
 }
 
-// Load reads a configuration file, which may begin with a byte order
-// mark, as editors on Windows write it; path "" is the defaults.
+// Load reads a configuration file; path "" gives the defaults. The file may
+// begin with a byte order mark, which editors on Windows write.
 func Load(path string) (*Settings, error) {
 	var f file
 	if path != "" {
@@ -119,10 +121,10 @@ func Load(path string) (*Settings, error) {
 	return set, err
 }
 
-// period is a duration as the file has it. Its zero value is that of an absent key.
+// period is a duration in the file. The zero value is an absent key.
 type period time.Duration
 
-// Wants is what the text must be.
+// Wants says what the text must be.
 func (period) Wants() string {
 	return "a duration from 1ms to " + span.String(MaxTimeout) + `, such as "5s"`
 }
@@ -174,8 +176,8 @@ func (f *file) settings() (*Settings, error) {
 	return set, nil
 }
 
-// search reads token_from. What it names replaces the default: a proxy that is
-// to look in one place only can say so.
+// search reads token_from. Its places replace the default, so that a proxy can
+// name a single place.
 func search(names *[]string) (*httpauth.Search, error) {
 	if names == nil {
 		return httpauth.NewSearch(append(httpauth.Headers(), httpauth.SDKCookies, httpauth.SessionCookie)...)

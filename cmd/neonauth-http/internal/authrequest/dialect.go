@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// dialect is a web server's way to ask. The differences are few; what is asked
-// and how it is judged is the same for all.
+// dialect is how a kind of web server asks. The differences are few: all ask
+// the same and are answered by the same rules.
 type dialect struct {
 	name string
 	// allowed is the status that lets a request through. Envoy knows only 200.
@@ -14,14 +14,15 @@ type dialect struct {
 	// anyMethod: the server asks with the visitor's own method. The others
 	// ask with GET whatever the visitor sent.
 	anyMethod bool
-	// wish tells what the server's configuration asks for.
+	// wish returns the requirements that the server's configuration sets.
 	wish func(r *http.Request) (query string, ok bool)
-	// visitor tells on whose behalf the server asks, as the server knows it.
+	// visitor returns the visitor for whom the server asks, as the server knows
+	// it.
 	visitor func(r *http.Request) string
 }
 
-// wishHeader carries the requirements where the request's query is the
-// visitor's own. Envoy sets it in place of one that a visitor sent
+// wishHeader carries the requirements of a server whose requests have the
+// visitor's own query. Envoy replaces the header if a visitor sent it
 // (authorization_request.headers_to_add).
 const wishHeader = "X-Neonauth-Require"
 
@@ -37,8 +38,8 @@ func dialects() []*dialect {
 
 func fromQuery(r *http.Request) (string, bool) { return r.URL.RawQuery, true }
 
-// fromHeader takes exactly one header. None means that Envoy's configuration
-// does not set it, and then a visitor could.
+// fromHeader requires exactly one header. If it is missing, Envoy's
+// configuration does not set it, and a visitor could.
 func fromHeader(r *http.Request) (string, bool) {
 	all := r.Header[wishHeader]
 	if len(all) != 1 {
@@ -47,8 +48,8 @@ func fromHeader(r *http.Request) (string, bool) {
 	return all[0], true
 }
 
-// route finds the dialect of a request; nil if there is none. Envoy appends the
-// visitor's path to its prefix; that part is not looked at.
+// route returns the dialect of a request; nil if there is none. Envoy appends
+// the visitor's path to its prefix; route ignores that part.
 func route(table []*dialect, path string) *dialect {
 	for _, d := range table {
 		rest, ok := strings.CutPrefix(path, "/"+d.name)

@@ -10,15 +10,15 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// outcome is what became of a request. The zero value knows nothing.
+// outcome is the result of a request. The zero value is unknown.
 type outcome uint8
 
 const (
-	unknown   outcome = iota // it could not be told; ask again
+	unknown   outcome = iota // nothing was learnt; ask again
 	accepted                 // a verified user who meets the location's requirements
 	rejected                 // no token, or proof against it
 	invalid                  // two different tokens, or one that cannot be read
-	denied                   // a verified user who may not come in here
+	denied                   // a verified user who is not allowed here
 	faulty                   // the web server asks for something that does not exist
 	noRoute                  // not one of our paths
 	badMethod                // a method that no web server asks with
@@ -28,29 +28,30 @@ func (o outcome) String() string {
 	return [...]string{"unknown", "accepted", "rejected", "invalid-request", "denied", "faulty", "no-route", "bad-method"}[o]
 }
 
-// Our own reasons, beside the protocol's and those of httpauth.
+// The reasons of this program, in addition to those of the protocol and of
+// httpauth.
 const (
 	reasonTooLarge = "identity-too-large"
 	reasonHeader   = "foreign-identity-header"
 	reasonFault    = "misconfigured-location"
 	reasonBusy     = string(protocol.CodeBusy)
-	reasonDown     = "unreachable" // no answer of the daemon was had
+	reasonDown     = "unreachable" // the daemon gave no answer
 )
 
-// finding is an outcome with what goes into the reply. Nothing but accepted has
-// an identity.
+// finding is an outcome and what the reply needs. Only accepted has an
+// identity.
 type finding struct {
 	outcome  outcome
-	reason   string           // of a closed list; never text from outside
-	refusal  httpauth.Refusal // of a request about which something was found out, or could not be
+	reason   string           // from a closed list; never text from outside
+	refusal  httpauth.Refusal // of a request whose token was judged or could not be
 	identity identity
-	expires  time.Time        // of the token
-	reuse    time.Duration    // for how long the reply may be reused, whole seconds
-	answer   *client.Accepted // whom the daemon vouches for, let in or not; nil: nobody
+	expires  time.Time        // when the token ends
+	reuse    time.Duration    // how long the reply may be reused, whole seconds
+	answer   *client.Accepted // the daemon's answer about a verified user, let in or not; nil: none
 	vary     string           // the headers that were searched for a token; "" are those of the configuration file
 }
 
-// refused is a finding that lets nobody in.
+// refused returns the finding of a refusal.
 func refused(r httpauth.Refusal) finding {
 	f := finding{refusal: r, reason: r.Reason}
 	switch r.Status {
@@ -67,11 +68,11 @@ func refused(r httpauth.Refusal) finding {
 	return f
 }
 
-// undecided is a finding of ours that nothing could be learnt.
+// undecided returns a finding of this program itself: nothing could be learnt.
 func undecided(reason string) finding { return refused(httpauth.Unavailable(reason, 0)) }
 
-// status is that of the web server's own part in an outcome; what was found out
-// about the request has its status from httpauth.
+// status returns the status of an outcome that is about the web server's
+// request itself; outcomes about the token have their status from httpauth.
 func (f *finding) status(d *dialect) int {
 	switch f.outcome {
 	case accepted:
@@ -88,7 +89,7 @@ func (f *finding) status(d *dialect) int {
 }
 
 // judge turns the daemon's answer into a finding. asked is when the question
-// was sent: from then on counts how long the answer may be reused.
+// was sent: the time in which the answer may be reused counts from then.
 func judge(answer client.Answer, want *requirement, show *selection, asked, now time.Time) finding {
 	if refusal, no := httpauth.RefusalOf(answer); no {
 		return refused(refusal)
@@ -102,14 +103,14 @@ func judge(answer client.Answer, want *requirement, show *selection, asked, now 
 	return f
 }
 
-// admit applies what the location asks for to a user whom the daemon vouches for.
+// admit applies the requirements of the location to a verified user.
 func admit(a *client.Accepted, want *requirement, show *selection, asked, now time.Time) finding {
 	switch {
 	case !now.Before(a.Expires):
-		// It was good when the daemon looked at it.
+		// The token was good when the daemon looked at it.
 		return refused(httpauth.InvalidToken(string(protocol.ReasonExpired)))
 	case a.Level < want.level:
-		return undecided(reasonDown) // not what was asked; the client sees to it already
+		return undecided(reasonDown) // not what was asked for; the client has already checked this
 	}
 	u := a.User()
 	if refusal, no := want.user.Refusal(u); no {
@@ -122,7 +123,8 @@ func admit(a *client.Accepted, want *requirement, show *selection, asked, now ti
 	return finding{outcome: accepted, identity: id, expires: a.Expires, reuse: want.reuse(a, asked, now)}
 }
 
-// reuse is for how long the same answer would do for the location, whole seconds.
+// reuse returns how long the same answer would be valid for the location, in
+// whole seconds.
 func (r *requirement) reuse(a *client.Accepted, asked, now time.Time) time.Duration {
 	since := now.Sub(asked)
 	span := min(a.TTL-since, a.Expires.Sub(now))
@@ -130,7 +132,7 @@ func (r *requirement) reuse(a *client.Accepted, asked, now time.Time) time.Durat
 		span = min(span, r.maxAge-a.Age-time.Second-since)
 	}
 	if r.heard > 0 {
-		span = 0 // the fleet was heard then
+		span = 0 // the answer only says that the daemon heard its fleet at that time
 	}
 	return max(0, span).Truncate(time.Second)
 }

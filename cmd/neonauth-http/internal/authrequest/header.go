@@ -29,7 +29,7 @@ const (
 	fieldCount
 )
 
-// fieldNames are the headers in their canonical form; the configuration names
+// fieldNames returns the headers in canonical form. The configuration names
 // them without X-Auth- and in lower case.
 func fieldNames() [fieldCount]string {
 	return [fieldCount]string{
@@ -38,28 +38,30 @@ func fieldNames() [fieldCount]string {
 	}
 }
 
-// Headers returns the names of all identity headers. The slice is the caller's.
+// Headers returns the names of all identity headers. The caller may change the
+// slice.
 func Headers() []string {
 	names := fieldNames()
 	return names[:]
 }
 
-// maxIdentity bounds the identity headers, names and line ends included. With
-// the rest of a reply they fit into the 4 KiB that nginx has for it.
+// maxIdentity bounds the identity headers in bytes, names and line ends
+// included. With the rest of a reply they fit into the 4 KiB that nginx has for
+// a header.
 const maxIdentity = 3 << 10
 
 var errTooLarge = errors.New("identity does not fit into the headers")
 
-// identity is the values of all identity headers, fit to be sent.
+// identity holds the encoded values of all identity headers.
 type identity [fieldCount]string
 
-// selection is which headers are filled; the others are sent empty.
+// selection says which headers are filled; the others are sent empty.
 type selection struct {
 	fields [fieldCount]bool
 	claims []string // members of X-Auth-Claims; nil is all
 }
 
-// identityOf encodes what is known of a user. The error is errTooLarge.
+// identityOf encodes the values for a user. The error is errTooLarge.
 func identityOf(u *client.User, a *client.Accepted, s *selection) (identity, error) {
 	var id identity
 	fill := func(f field, value string) {
@@ -67,7 +69,7 @@ func identityOf(u *client.User, a *client.Accepted, s *selection) (identity, err
 			id[f] = encode(value)
 		}
 	}
-	id[fieldUserID] = encode(u.ID) // never left out: it is what a 2xx rests on
+	id[fieldUserID] = encode(u.ID) // never left out: a 2xx must name the user
 	fill(fieldEmail, u.Email)
 	fill(fieldEmailVerified, u.EmailVerified.String())
 	fill(fieldName, u.Name)
@@ -88,8 +90,8 @@ func identityOf(u *client.User, a *client.Accepted, s *selection) (identity, err
 	return id, nil
 }
 
-// claimsValue is the JSON in base64url without padding, or "" if that is longer
-// than room. Members of a selection keep their order.
+// claimsValue returns the JSON in base64url without padding, or "" if that is
+// longer than room. Selected members keep their order.
 func claimsValue(object []byte, only []string, room int) string {
 	if only != nil {
 		picked := []byte{'{'}
@@ -114,7 +116,7 @@ func claimsValue(object []byte, only []string, room int) string {
 	return base64.RawURLEncoding.EncodeToString(object)
 }
 
-// write puts all identity headers into h.
+// write sets all identity headers in h.
 func (id *identity) write(h http.Header) {
 	values := id[:]
 	for i, name := range fieldNames() {
@@ -124,9 +126,10 @@ func (id *identity) write(h http.Header) {
 
 const upperHex = "0123456789ABCDEF"
 
-// encode writes letters, digits and . _ : @ - as they are and every other byte
-// as "%" with two hex digits, so that no name can end a header, split a list
-// or look like another one. Decoding is decodeURIComponent, or url.PathUnescape.
+// encode keeps letters, digits and . _ : @ - as they are, and writes every
+// other byte as "%" with two hex digits. So no value can end a header, split a
+// list or look like another value. Decode it with decodeURIComponent or
+// url.PathUnescape.
 func encode(s string) string {
 	n := 0
 	for i := range len(s) {

@@ -5,15 +5,15 @@ import (
 	"strings"
 )
 
-// lexer cuts a configuration into words.
+// lexer splits a configuration into words.
 type lexer struct {
 	text string
 	at   int
 	line int
 }
 
-// next returns the next word, or in end one of ; { and }. At the end of the
-// text all are empty.
+// next returns the next word, or one of ; { and } in end. At the end of the
+// text all results are empty.
 func (l *lexer) next() (word string, quoted bool, end byte, err error) {
 	l.blanks()
 	if l.at == len(l.text) {
@@ -30,7 +30,7 @@ func (l *lexer) next() (word string, quoted bool, end byte, err error) {
 	return l.plain(), false, 0, nil
 }
 
-// blanks skips blanks and remarks.
+// blanks skips blanks and comments.
 func (l *lexer) blanks() {
 	for l.at < len(l.text) {
 		switch l.text[l.at] {
@@ -52,8 +52,8 @@ func (l *lexer) blanks() {
 	}
 }
 
-// plain reads a word without quotes. In it "${" opens a variable's name, no
-// block.
+// plain reads a word without quotes. In such a word "${" begins the name of a
+// variable, not a block.
 func (l *lexer) plain() string {
 	var word strings.Builder
 	for ; l.at < len(l.text); l.at++ {

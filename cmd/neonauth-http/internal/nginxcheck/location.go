@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// normalise reads a path as nginx does: decoded once, slashes merged, dots resolved. It is false for what nginx itself
-// refuses.
+// normalise reads a path as nginx does: decoded once, slashes merged, dots
+// resolved. ok is false for a path that nginx refuses.
 func normalise(target string, merge bool) (string, bool) {
 	path, _, _ := strings.Cut(target, "?")
 	path, _, _ = strings.Cut(path, "#")
@@ -54,7 +54,7 @@ func normalise(target string, merge bool) (string, bool) {
 	return "/" + strings.Join(kept, "/"), true
 }
 
-// unhex is the value of a hexadecimal digit, -1 of anything else.
+// unhex returns the value of a hexadecimal digit, -1 for any other byte.
 func unhex(c byte) int {
 	if c >= 'A' && c <= 'F' {
 		c |= 0x20
@@ -62,7 +62,8 @@ func unhex(c byte) int {
 	return strings.IndexByte("0123456789abcdef", c)
 }
 
-// pattern takes a location's arguments apart: its modifier ("=", "^~", "~", "~*", "@" or none) and what follows.
+// pattern splits a location's arguments into its modifier ("=", "^~", "~",
+// "~*", "@" or none) and the text after it.
 func (d *directive) pattern() (modifier, text string) {
 	switch len(d.args) {
 	case 1:
@@ -78,8 +79,10 @@ func (d *directive) pattern() (modifier, text string) {
 	return "", text
 }
 
-// choose finds the block that serves a path, as nginx does: an exact location, else the longest beginning, which a regular
-// expression may overrule unless it has "^~". It is nil where nginx redirects by itself, to a slash at the end.
+// choose returns the location that serves a path, by nginx's rules: an exact
+// location, else the longest prefix, which a regular expression may overrule
+// unless it has "^~". It returns nil where nginx itself redirects to the path
+// with a slash at the end.
 func choose(block *directive, uri string) *directive {
 	var prefix *directive
 	longest, plain := -1, true
@@ -124,7 +127,8 @@ func choose(block *directive, uri string) *directive {
 	return block
 }
 
-// passes is the first directive in a location that hands a request to an application; nil if there is none.
+// passes returns the first directive in a location that passes a request to an
+// application; nil if there is none.
 func (d *directive) passes() *directive {
 	for _, c := range d.block {
 		switch {
@@ -139,7 +143,7 @@ func (d *directive) passes() *directive {
 	return nil
 }
 
-// named finds a location such as @name.
+// named returns a location such as @name.
 func named(s *directive, name string) *directive {
 	for _, loc := range s.find("location") {
 		if modifier, text := loc.pattern(); modifier == "@" && "@"+text == name {

@@ -6,17 +6,18 @@ import (
 	"strings"
 )
 
-// site is a server block and where it hands requests to.
+// site is a server block and the addresses to which it passes requests.
 type site struct {
 	block   *directive
 	gated   bool
 	targets map[string]*directive // by address: the directive that hands on
 }
 
-// folder begins the name of a target that is no application.
+// folder begins the name of a target that is a folder, not an application.
 const folder = "the folder "
 
-// open looks for servers that ask nobody, beside those that do.
+// open looks for servers that pass requests without asking neonauth-http to an
+// application for which another server asks.
 func (l *linter) open(sites []site) {
 	gated := map[string]*directive{}
 	for _, s := range sites {
@@ -49,7 +50,7 @@ func (l *linter) open(sites []site) {
 	}
 }
 
-// below tells whether d stands in a block of a name.
+// below reports whether d is inside a block with this name.
 func (d *directive) below(name string) bool {
 	for b := d.parent; b != nil; b = b.parent {
 		if b.name == name {
@@ -59,8 +60,10 @@ func (d *directive) below(name string) bool {
 	return false
 }
 
-// targets are the addresses to which a server hands requests, those of an upstream block by themselves, and the folders
-// that it serves; of one that asks, those about which it does. What holds a variable is left out.
+// targets returns the addresses to which a server passes requests, with each
+// server of an upstream block, and the folders that it serves. For a server
+// that asks, they are only those about which it asks. Addresses with a variable
+// are left out.
 func (l *linter) targets(s *directive, questions map[*directive]bool) map[string]*directive {
 	all := map[string]*directive{}
 	s.walk(func(d *directive) {
@@ -79,7 +82,8 @@ func (l *linter) targets(s *directive, questions map[*directive]bool) map[string
 	return all
 }
 
-// addresses are where a pass goes to: the servers of its upstream block, or its own host.
+// addresses returns where a pass leads: the servers of its upstream block, or
+// its own host.
 func addresses(d *directive, pass string) []string {
 	host := pass
 	if _, rest, found := strings.Cut(pass, "://"); found {
@@ -107,7 +111,7 @@ func addresses(d *directive, pass string) []string {
 	return []string{local(host)}
 }
 
-// local writes an address of this host in one way.
+// local returns an address of this host in one canonical form.
 func local(address string) string {
 	host, port, found := strings.Cut(address, ":")
 	if !found || host == "unix" {

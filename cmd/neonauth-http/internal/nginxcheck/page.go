@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// page is an error_page: for which codes, whether the answer's status becomes another one, and where it goes.
+// page is an error_page: its codes, whether it changes the status of the
+// response, and its target.
 type page struct {
 	codes  []int
 	change string // "=", or "=200"
@@ -28,15 +29,16 @@ func pageOf(d *directive) page {
 	return p
 }
 
-// beforeTheGate are the codes that a visitor can cause before anybody is asked.
+// beforeTheGate returns the codes that a visitor can cause before auth_request
+// runs.
 func beforeTheGate() []int {
 	return []int{400, 405, 408, 411, 413, 414, 417, 421, 431, 494, 495, 496, 497, 501, 505}
 }
 
-// ofTheGate are the codes that auth_request ends with when it does not let somebody in.
+// ofTheGate returns the codes of a refusal by auth_request.
 func ofTheGate() []int { return []int{401, 403, 500} }
 
-// errorPage looks for pages that make a success of a failure.
+// errorPage looks for pages that turn a refusal into a success.
 func (l *linter) errorPage(d *directive) {
 	p := pageOf(d)
 	if strings.HasPrefix(p.change, "=2") {
@@ -44,7 +46,7 @@ func (l *linter) errorPage(d *directive) {
 	}
 }
 
-// pages looks at where the errors of a server go.
+// pages checks the targets of a server's error pages.
 func (l *linter) pages(s *directive) {
 	seen := map[*directive]bool{}
 	s.walk(func(b *directive) {
@@ -57,7 +59,7 @@ func (l *linter) pages(s *directive) {
 	})
 }
 
-// target looks at where one error_page of a server goes.
+// target checks the target of one error_page of a server.
 func (l *linter) target(s, d *directive) {
 	p := pageOf(d)
 	if strings.Contains(p.target, "$") && !strings.Contains(p.target, "://") {
@@ -86,7 +88,8 @@ func (l *linter) target(s, d *directive) {
 	}
 }
 
-// succeeds tells whether a location answers with a success by itself: a return of one, or files.
+// succeeds reports whether a location itself responds with success: by a
+// return, or with files.
 func (d *directive) succeeds() bool {
 	returns := d.find("return")
 	if len(returns) == 0 {
@@ -97,8 +100,9 @@ func (d *directive) succeeds() bool {
 	})
 }
 
-// returns looks at each "return code" that an error_page hands to an open location: it is a hole, which is meant for
-// preflights of CORS alone.
+// returns checks each "return code" that an error_page passes to an open
+// location. Such a return is an exception from the check, and must only match
+// CORS preflights.
 func (l *linter) returns(s, d *directive, code int, target string) {
 	s.walk(func(r *directive) {
 		if !r.is("return", strconv.Itoa(code)) || !slices.Contains(r.parent.inherited("error_page"), d) {
@@ -113,7 +117,7 @@ func (l *linter) returns(s, d *directive, code int, target string) {
 	})
 }
 
-// askable tells whether the check can tell what the condition of an if says.
+// askable reports whether the check understands the condition of an if.
 func askable(branch *directive, r *request) bool {
 	words := strings.Fields(strings.Trim(strings.Join(branch.args, " "), "()"))
 	if len(words) == 0 {
@@ -123,7 +127,7 @@ func askable(branch *directive, r *request) bool {
 	return known
 }
 
-// ordinary are requests that are no preflights.
+// ordinary returns requests that are not preflights.
 func ordinary() []*request {
 	all := []*request{
 		{method: "GET"}, {method: "POST"}, {method: "OPTIONS"},

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// question looks at the location that asks neonauth-http.
+// question checks the location that asks neonauth-http.
 func (l *linter) question(q *directive) {
 	if len(q.find("internal")) == 0 {
 		l.report(q, "this location asks neonauth-http and is not internal: visitors can call it; write internal; into it")
@@ -46,7 +46,8 @@ func (l *linter) question(q *directive) {
 	l.kept(q)
 }
 
-// visitor looks whether neonauth-http is told one visitor from another, by somebody who knows.
+// visitor checks that neonauth-http is told which visitor a request is from, by
+// a value that the visitor cannot choose.
 func (l *linter) visitor(q *directive) {
 	values := setHeader(q, "proxy_set_header", "x-neonauth-visitor")
 	switch {
@@ -57,7 +58,8 @@ func (l *linter) visitor(q *directive) {
 	}
 }
 
-// address looks at what proxy_pass asks for, and names the headers that may carry the token.
+// address checks the address of proxy_pass, and returns the headers that may
+// carry the token.
 func (l *linter) address(pass *directive) (carriers []string) {
 	_, rest, _ := strings.Cut(pass.args[0], "://")
 	if strings.HasPrefix(rest, "unix:") {
@@ -84,7 +86,8 @@ func (l *linter) address(pass *directive) (carriers []string) {
 	return carriers
 }
 
-// cache looks for a cache whose key does not tell visitors apart: by each header that may carry the token.
+// cache looks for a cache whose key does not contain each header that may carry
+// the token, and so mixes visitors.
 func (l *linter) cache(d *directive, carriers []string, harm string) {
 	on := d.inherited("proxy_cache")
 	if len(on) == 0 || on[0].is("proxy_cache", "off") {
@@ -102,7 +105,8 @@ func (l *linter) cache(d *directive, carriers []string, harm string) {
 	}
 }
 
-// kept looks for answers of neonauth-http that are used for longer than it says.
+// kept looks for answers of neonauth-http that are cached for longer than it
+// allows.
 func (l *linter) kept(q *directive) {
 	on := q.inherited("proxy_cache")
 	if len(on) == 0 || on[0].is("proxy_cache", "off") {
@@ -125,7 +129,7 @@ func (l *linter) kept(q *directive) {
 	}
 }
 
-// shared looks for two questions whose answers are kept under one key.
+// shared looks for two questions whose answers are cached under the same key.
 func (l *linter) shared(questions map[*directive]bool) {
 	first := map[string]*directive{}
 	for _, q := range sorted(questions) {
@@ -145,14 +149,14 @@ func (l *linter) shared(questions map[*directive]bool) {
 	}
 }
 
-// sorted are the blocks of a set in the order in which they stand.
+// sorted returns the blocks of a set in the order of the configuration.
 func sorted(set map[*directive]bool) []*directive {
 	return slices.SortedFunc(maps.Keys(set), func(a, b *directive) int {
 		return cmp.Or(strings.Compare(a.file, b.file), a.line-b.line)
 	})
 }
 
-// shortWait tells whether a time of nginx is less than a minute.
+// shortWait reports whether a time in nginx's notation is less than a minute.
 func shortWait(text string) bool {
 	unit := 1000
 	switch {
@@ -165,7 +169,7 @@ func shortWait(text string) bool {
 	return err == nil && n > 0 && n < 60_000/unit
 }
 
-// sizeOf reads a size such as 4k; -1 if it is none.
+// sizeOf reads a size such as 4k; -1 if the text is none.
 func sizeOf(text string) int64 {
 	unit := int64(1)
 	if text != "" {

@@ -2,23 +2,26 @@ package nginxcheck
 
 import "strings"
 
-// request is one that a visitor could send, as far as the check follows it.
+// request is a request that a visitor could send, as far as the check follows
+// it.
 type request struct {
 	method string
 	target string            // path and query as they are sent
 	uri    string            // the path as nginx reads it: decoded and resolved
-	header map[string]string // by the name in $http_name
-	steps  int               // variables looked at
+	header map[string]string // by NAME of $http_NAME
+	steps  int               // variables expanded so far
 }
 
-// mapDepth bounds maps whose values are variables of other maps, and maxSteps the variables that are looked at for one
-// request: what is beyond is not known.
+// mapDepth bounds the nesting of maps whose values are variables of other maps.
+// maxSteps bounds the variables that are expanded for one request. What is
+// beyond these limits counts as not known.
 const (
 	mapDepth = 8
 	maxSteps = 1000
 )
 
-// expand is text with its variables replaced, in the place of d. It is false if one of them is not known to the check.
+// expand returns text with its variables replaced, as they are at d. It returns
+// false if the check does not know one of them.
 func (r *request) expand(d *directive, text string, depth int) (string, bool) {
 	if depth == 0 || r.steps > maxSteps {
 		return "", false
@@ -41,7 +44,8 @@ func (r *request) expand(d *directive, text string, depth int) (string, bool) {
 	return out.String(), known
 }
 
-// variableName cuts a name, in braces or not, off what follows a "$".
+// variableName splits what follows a "$" into the name, in braces or not, and
+// the rest.
 func variableName(text string) (name, rest string) {
 	if inner, ok := strings.CutPrefix(text, "{"); ok {
 		if name, rest, ok = strings.Cut(inner, "}"); ok {
@@ -82,7 +86,8 @@ func (r *request) variable(d *directive, name string, depth int) (string, bool) 
 	return "", false
 }
 
-// look finds the value of a map: strings first, in any case, then regular expressions in their order, then the default.
+// look returns the value of a map: strings first, ignoring case, then regular
+// expressions in order, then the default.
 func (r *request) look(m *directive, depth int) (string, bool) {
 	source, known := r.expand(m, m.args[0], depth)
 	value := ""
@@ -106,7 +111,8 @@ func (r *request) look(m *directive, depth int) (string, bool) {
 	return value, known && ok
 }
 
-// holds tells whether the condition of an if is met; not if the check does not know.
+// holds reports whether the condition of an if is met; false if the check does
+// not know.
 func (r *request) holds(branch *directive) bool {
 	words := strings.Fields(strings.Join(branch.args, " "))
 	if len(words) == 0 {
@@ -141,7 +147,8 @@ func (r *request) holds(branch *directive) bool {
 	return false
 }
 
-// returned is the first return that nginx meets in a block for this request, before it asks anybody: nil if none.
+// returned returns the first return that nginx runs in a block for this request
+// before auth_request; nil if there is none.
 func (r *request) returned(block *directive) *directive {
 	for _, d := range block.block {
 		switch {

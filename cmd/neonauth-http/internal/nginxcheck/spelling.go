@@ -7,9 +7,11 @@ import (
 	"strings"
 )
 
-// spelling looks at a location that asks for something else than its server: whether another spelling of its paths, which
-// an application may read as the same, is asked what the server asks, and whether a path that nginx gives to it may be
-// another one to the application.
+// spelling checks a location that requires something else than its server. It
+// looks for other spellings of the location's path that an application may read
+// as the same path, but about which nginx asks only what the server requires.
+// It also looks for paths that nginx gives to the location and an application
+// may read as others.
 func (l *linter) spelling(s, loc *directive) {
 	want := l.asked(s, loc.auth())
 	if loc.name != "location" || loc.auth() == "" || s.auth() == "" || want == l.asked(s, s.auth()) {
@@ -48,7 +50,8 @@ func (l *linter) spelling(s, loc *directive) {
 	}
 }
 
-// asked is what an address asks: two locations may ask the same.
+// asked returns what the location at an address requires: two locations may
+// require the same.
 func (l *linter) asked(s *directive, address string) string {
 	if q := locationOf(s, address); q != nil {
 		if pass := q.find("proxy_pass"); len(pass) == 1 && len(pass[0].args) == 1 {
@@ -58,7 +61,8 @@ func (l *linter) asked(s *directive, address string) string {
 	return address
 }
 
-// lands tells whether a request for a target is refused, or asked about with want, before it reaches an application.
+// lands reports whether a request for a target is refused, or asked about with
+// want, before it reaches an application.
 func (l *linter) lands(s *directive, target, want string) bool {
 	merge := s.inherited("merge_slashes")
 	uri, ok := normalise(target, len(merge) == 0 || !merge[0].is("merge_slashes", "off"))
@@ -73,7 +77,7 @@ func (l *linter) lands(s *directive, target, want string) bool {
 	return loc == nil || r.returned(loc) != nil || loc.passes() == nil || l.asked(s, loc.auth()) == want
 }
 
-// within tells whether d is block, or inside it.
+// within reports whether d is block, or inside it.
 func within(d, block *directive) bool {
 	for ; d != nil; d = d.parent {
 		if d == block {
@@ -83,7 +87,8 @@ func within(d, block *directive) bool {
 	return false
 }
 
-// page is the path that a location is for, without a slash at its end. It is false where that cannot be told.
+// page returns the path that a location is for, without a slash at its end. It
+// returns false if the path cannot be told.
 func (d *directive) page() (string, bool) {
 	modifier, text := d.pattern()
 	if modifier == "~" || modifier == "~*" {
@@ -97,7 +102,7 @@ func (d *directive) page() (string, bool) {
 	return text, modifier != "@" && strings.HasPrefix(text, "/")
 }
 
-// literal is what a regular expression begins with and can only be itself.
+// literal returns the literal prefix of a regular expression.
 func literal(pattern string) string {
 	var out []byte
 	for i := 0; i < len(pattern); i++ {
@@ -116,7 +121,8 @@ func literal(pattern string) string {
 	return string(out)
 }
 
-// respelt are spellings of base+rest that some kind of application reads as it.
+// respelt returns spellings of base+rest that some kind of application reads as
+// base+rest.
 func respelt(base, rest string) []string {
 	path := base + rest
 	first := base[1:2]

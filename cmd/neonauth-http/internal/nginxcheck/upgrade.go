@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// upgrade looks at what a visitor can change the protocol of a connection to. In a connection that has become something
-// else, nginx looks at no request any more.
+// upgrade checks to which protocols a visitor can switch a connection. After a
+// switch, nginx checks no request on that connection any more.
 func (l *linter) upgrade(d, pass *directive) {
 	settings := false
 	for _, s := range d.inherited("proxy_set_header") {
@@ -29,19 +29,21 @@ func (l *linter) upgrade(d, pass *directive) {
 	}
 }
 
-// onlyWebSocket tells whether a value of Upgrade is "websocket" or nothing, whatever the visitor sends.
+// onlyWebSocket reports whether a value of Upgrade is "websocket" or empty,
+// whatever the visitor sends.
 func onlyWebSocket(d *directive, value string) bool {
 	return valuesOf(d, value, map[string]bool{}, func(v string) bool { return v == "" || v == "websocket" })
 }
 
-// valuesOf tells whether good holds for each value that text can have, where text is a constant or the variable of a map.
-// Of any other variable it is not known. seen are the variables that have been looked at.
+// valuesOf reports whether good is true for each value that text can have,
+// where text is a constant or the variable of a map. For any other variable it
+// is false. seen holds the variables that have been checked already.
 func valuesOf(d *directive, text string, seen map[string]bool, good func(string) bool) bool {
 	if !strings.Contains(text, "$") {
 		return good(text)
 	}
 	if seen[text] {
-		return true // its values are all looked at already
+		return true // its values are checked already
 	}
 	seen[text] = true
 	var maps []*directive
