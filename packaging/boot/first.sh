@@ -61,7 +61,7 @@ cold() {
 	say "VERIFY $(cat token)" >reply
 	grep -q ' OK ' reply
 	tell "connect to first answer, nothing running, keys saved: $(cut -d: -f1 reply)"
-	says neonauthd 'limits per user count their processes' >/dev/null
+	fails says neonauthd 'limits per user count their processes' # it can tell its callers apart
 	tell "status: $(property neonauthd.service StatusText); memory: $(awk '/^VmRSS:/ { print $2, $3 }' "/proc/$(main_pid)/status")"
 }
 
@@ -139,6 +139,7 @@ caller_rules() {
 	cp good.toml /etc/neonauthd/neonauthd.toml
 	systemctl restart neonauthd
 	may excluded OK
+	within 60 says neonauthd 'limits per user count their processes' >/dev/null
 	awk '{ print $1, $2, $3 }' "/proc/$(main_pid)/uid_map" >users
 	diff -u - users <<<"0 0 1"$'\n'"$(id -u neonauthd) $(id -u neonauthd) 1" # of its own
 	exposed neonauthd.service 10

@@ -36,9 +36,13 @@ trap cleanup EXIT
 trap 'exit 130' INT TERM
 
 quietly() { # WHAT COMMAND...: its output is of interest only when it fails
-	local what=$1 log=$work/command.log began=$SECONDS
+	local what=$1 log=$work/command.log began=$SECONDS status
 	shift
-	"$@" >"$log" 2>&1 || { tail -n 40 "$log"; return 1; }
+	set +e # and no "||": behind one, bash goes on within a function when one of its commands fails
+	(set -e; "$@") >"$log" 2>&1
+	status=$?
+	set -e
+	[ "$status" = 0 ] || { tail -n 40 "$log"; return 1; }
 	echo "boot-test: $what ($((SECONDS - began)) s)"
 }
 

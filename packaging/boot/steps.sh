@@ -144,8 +144,13 @@ list_everything() {
 # shellcheck source=packaging/boot/second.sh
 . ./second.sh
 
-# The rest of a boot means nothing without it.
-must() { step "$@" || exit 1; }
+# must is step for what the rest of a boot needs. With "step ... || exit" bash would go on within the step when one
+# of its commands fails.
+must() {
+	local before=$failures
+	step "$@"
+	[ "$failures" = "$before" ] || exit 1
+}
 
 systemctl is-system-running --wait >state || true
 echo "         $1 boot: Debian $(cat /etc/debian_version), $(systemctl --version | head -n 1), $(cat state)"
