@@ -1,9 +1,10 @@
-// Neonauthctl asks and steers neonauthd from a terminal or a script.
+// Neonauthctl asks neonauthd about tokens and administers it, from a terminal
+// or a script.
 //
-// It exits with 0 when the answer is yes (accepted, done), with 1 when it is no
-// (rejected, with proof), with 2 when it was called wrongly and with 3 when it
-// could not be told. A token is read from standard input or a file and never
-// from the command line, where every process of the host could read it.
+// Its exit status is 0 for yes (accepted, done), 1 for no (rejected, with
+// proof), 2 for a wrong call, and 3 if it could not tell. It reads a token from
+// standard input or a file, never from the command line, which every process of
+// the host can read.
 package main
 
 import (

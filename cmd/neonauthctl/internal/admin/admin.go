@@ -1,4 +1,5 @@
-// Package admin has the commands that steer the daemon through its admin socket.
+// Package admin has the commands that administer the daemon through its admin
+// socket.
 package admin
 
 import (
@@ -13,7 +14,7 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// Commands are those that ask the admin socket, top not included.
+// Commands returns the commands that use the admin socket, except top.
 func Commands(s *cli.Settings) []*cobra.Command {
 	stats := &cobra.Command{
 		Use:   "stats",
@@ -60,8 +61,9 @@ Caches, connections and lookups under way survive.`,
 	return cmds
 }
 
-// oneOf allows at least some arguments, the first of which is one of words,
-// and one more. It repeats none of them in its errors.
+// oneOf requires at least so many arguments, of which the first is one of
+// words. If none is required, only one is allowed. Its errors do not repeat the
+// arguments.
 func oneOf(least int, words ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		see := fmt.Sprintf("(see %s --help)", cmd.CommandPath())
@@ -103,7 +105,7 @@ Exit codes: 0 the token is accepted, 1 rejected, 2 called wrongly, 3 could not t
 	return cmd
 }
 
-// coverCommand is revoke or unrevoke.
+// coverCommand returns the command revoke or unrevoke.
 func coverCommand(s *cli.Settings, verb protocol.Verb) *cobra.Command {
 	token := cli.TokenSource{Settings: s}
 	kinds := []string{"token", "session", "subject", "key"}

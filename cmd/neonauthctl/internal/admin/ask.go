@@ -20,12 +20,13 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// ask asks the admin socket. Its errors are reported and are exit codes.
+// ask asks the admin socket. It reports errors itself, and returns them as exit
+// codes.
 func ask(s *cli.Settings, cmd *cobra.Command, verb protocol.Verb, words ...string) (*protocol.Reply, error) {
 	return askWith(s, cmd, verb, "", "", words...)
 }
 
-// askWith is ask with one field, unless its value is "".
+// askWith is ask with one field; a field whose value is "" is left out.
 func askWith(s *cli.Settings, cmd *cobra.Command, verb protocol.Verb, field, value string, words ...string) (*protocol.Reply, error) {
 	c := s.Admin()
 	defer c.Close()
@@ -45,7 +46,7 @@ func askWith(s *cli.Settings, cmd *cobra.Command, verb protocol.Verb, field, val
 	return r, nil
 }
 
-// showObject prints the JSON object that a verb answers with.
+// showObject prints the JSON object in the reply to a verb.
 func showObject(s *cli.Settings, cmd *cobra.Command, verb protocol.Verb) error {
 	r, err := ask(s, cmd, verb)
 	if err != nil {
@@ -61,7 +62,7 @@ func printObject(s *cli.Settings, object []byte) error {
 	return s.PrintTree(object)
 }
 
-// explain prints an explanation; what it says of the token is the exit code.
+// explain prints an explanation. The outcome for the token is the exit code.
 func explain(s *cli.Settings, cmd *cobra.Command, token cli.Token) error {
 	if !token.Askable() {
 		return lookup.Show(s, client.Rejected{Reason: protocol.ReasonMalformed}, token.Finding)
@@ -90,8 +91,8 @@ func explain(s *cli.Settings, cmd *cobra.Command, token cli.Token) error {
 	return cli.ExitUnknown
 }
 
-// withAdvice adds to a daemon's explanation what the token looks like, and what to
-// do.
+// withAdvice adds to a daemon's explanation what the text looks like, and what
+// to do.
 func withAdvice(object []byte, outcome, reason string, looks credential.Finding) ([]byte, error) {
 	var add struct {
 		Given string `json:"given,omitempty"`

@@ -12,8 +12,8 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// cover does revoke, unrevoke and purge: a kind and what it applies to. reason is
-// for revoke only.
+// cover runs revoke, unrevoke or purge for a kind and its value. reason is for
+// revoke only.
 func cover(s *cli.Settings, cmd *cobra.Command, verb protocol.Verb, args []string, token *cli.TokenSource, reason string) error {
 	kind := args[0]
 	words := []string{kind}
@@ -44,7 +44,7 @@ func cover(s *cli.Settings, cmd *cobra.Command, verb protocol.Verb, args []strin
 	return printChange(s, verb, r)
 }
 
-// printChange prints what a revoke, unrevoke or purge came to.
+// printChange prints the result of a revoke, unrevoke or purge.
 func printChange(s *cli.Settings, verb protocol.Verb, r *protocol.Reply) error {
 	entries, err := number(r, protocol.FieldEntries)
 	if err != nil {
@@ -70,12 +70,12 @@ func printChange(s *cli.Settings, verb protocol.Verb, r *protocol.Reply) error {
 		tellChange(s, verb, &d)
 	}
 	if err = cmp.Or(err, tellReach(s, d.Fleet)); err == nil && verb == protocol.UNREVOKE && !*d.Changed {
-		return cli.ExitNo // what was to be taken back is not there
+		return cli.ExitNo // there is no such revocation
 	}
 	return err
 }
 
-// counted is a number of things in words.
+// counted returns a number with its noun.
 func counted(n int64, one, many string) string {
 	if n == 1 {
 		return "1 " + one
@@ -83,7 +83,7 @@ func counted(n int64, one, many string) string {
 	return fmt.Sprintf("%d %s", n, many)
 }
 
-// tellChange says what a change came to.
+// tellChange prints the result of a change for people.
 func tellChange(s *cli.Settings, verb protocol.Verb, d *document.Change) {
 	entries, inForce := d.Entries, counted(d.Entries, "revocation", "revocations")
 	switch {

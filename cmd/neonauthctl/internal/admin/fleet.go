@@ -26,7 +26,7 @@ Exit codes: 0 this host hears its fleet, or is in none, 2 called wrongly, 3 it d
 	}
 }
 
-// fleetView is what FLEET answers, as far as it is shown to people.
+// fleetView is the part of FLEET's reply that is shown to people.
 type fleetView struct {
 	Name      string `json:"name"`
 	Host      string `json:"host"`
@@ -114,8 +114,8 @@ func printFleet(s *cli.Settings, v *fleetView) {
 
 func ago(seconds int64) string { return (time.Duration(seconds) * time.Second).String() + " ago" }
 
-// readReach reads from the reply to a change on how many hosts of a fleet it is in
-// force; nil if there is no fleet.
+// readReach reads on how many hosts of a fleet a change is in force; nil if
+// there is no fleet.
 func readReach(r *protocol.Reply) (*document.Reach, error) {
 	if _, ok := r.Fields.Get(protocol.FieldReached); !ok {
 		return nil, nil
@@ -139,8 +139,8 @@ func readReach(r *protocol.Reply) (*document.Reach, error) {
 	return &reach, nil
 }
 
-// tellReach tells people on how many hosts a change is in force, and ends with
-// "could not tell" unless that is known to be all.
+// tellReach prints on how many hosts a change is in force. It returns "could
+// not tell" unless all hosts are known to have the change.
 func tellReach(s *cli.Settings, reach *document.Reach) error {
 	if reach == nil {
 		return nil

@@ -35,7 +35,7 @@ host of the fleet revoked has no user and no reason here.`,
 	return cmd
 }
 
-// reasonFault is what is wrong with a reason, or "".
+// reasonFault returns what is wrong with a reason; "" if nothing is.
 func reasonFault(text string) string {
 	switch {
 	case credential.Resembles(text):
@@ -46,14 +46,15 @@ func reasonFault(text string) string {
 	return ""
 }
 
-// page is one answer to REVOCATIONS.
+// page is one reply to REVOCATIONS.
 type page struct {
 	Entries     int                   `json:"entries"`
 	Revocations []document.Revocation `json:"revocations"`
 	More        string                `json:"more"`
 }
 
-// maxPages bounds how many answers make a list: more than there can be revocations.
+// maxPages bounds how many replies make a list: there cannot be so many
+// revocations.
 const maxPages = 1000
 
 func listRevocations(s *cli.Settings, cmd *cobra.Command) error {
@@ -112,7 +113,7 @@ func instant(seconds int64, none string) string {
 	return terminal.Instant(time.Unix(seconds, 0))
 }
 
-// userName is the name of a user of this host, with the number.
+// userName returns the name of a user of this host, with the number.
 func userName(uid uint32) string {
 	number := strconv.FormatUint(uint64(uid), 10)
 	if u, err := user.LookupId(number); err == nil {

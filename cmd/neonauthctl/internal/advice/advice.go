@@ -1,5 +1,5 @@
-// Package advice says what the person at the terminal can do next, for each way
-// in which a command can end without a yes.
+// Package advice says what to do next, for each way in which a command can
+// fail.
 package advice
 
 import (
@@ -10,7 +10,7 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// Rejected is what to do about a token that is rejected for that reason.
+// Rejected returns what to do about a token that is rejected for this reason.
 func Rejected(reason protocol.Reason) string {
 	switch reason {
 	case protocol.ReasonMalformed:
@@ -49,14 +49,14 @@ func Rejected(reason protocol.Reason) string {
 	return "neonauthctl explain shows the check that failed"
 }
 
-// Explained is Rejected for who reads the explanation already.
+// Explained is Rejected for people who are reading the output of explain.
 func Explained(reason protocol.Reason) string {
 	text, _, _ := strings.Cut(Rejected(reason), "neonauthctl explain")
 	return cmp.Or(strings.TrimRight(text, ":; "), "see the check that failed")
 }
 
-// Looks is what the token looks like, if that can be why it is rejected for the
-// reason. What was correctly signed and has ended has the form of a token.
+// Looks returns what the text looks like, if that can be the cause of this
+// reason. A token that was correctly signed and has ended has the right form.
 func Looks(reason protocol.Reason, looks credential.Finding) credential.Finding {
 	switch reason {
 	case protocol.ReasonExpired, protocol.ReasonNotYetValid, protocol.ReasonSenderConstrained, protocol.ReasonUserNotFound,
@@ -67,7 +67,7 @@ func Looks(reason protocol.Reason, looks credential.Finding) credential.Finding 
 	}
 }
 
-// Unknown is what to do when the daemon could not tell, for that code.
+// Unknown returns what to do when the daemon could not tell, for this code.
 func Unknown(code protocol.Code) string {
 	switch code {
 	case protocol.CodeBadRequest:
@@ -96,7 +96,8 @@ func Unknown(code protocol.Code) string {
 	return "the daemon's log (journalctl -u neonauthd) may tell more"
 }
 
-// Logout is what to do about a logout token that is refused for that reason.
+// Logout returns what to do about a logout token that is refused for this
+// reason.
 func Logout(reason protocol.Reason) string {
 	switch reason {
 	case protocol.ReasonMalformed:
@@ -116,7 +117,8 @@ func Logout(reason protocol.Reason) string {
 	}
 }
 
-// Refused is what to do when the daemon refuses a verb that is no lookup.
+// Refused returns what to do when the daemon refuses a verb that is not a
+// lookup.
 func Refused(verb protocol.Verb, code protocol.Code) string {
 	switch {
 	case verb == protocol.LOGOUT && code == protocol.CodeMisconfigured:

@@ -15,11 +15,11 @@ import (
 	"github.com/neonauthd/neonauthd/client"
 )
 
-// Socket is the one that was asked.
+// Socket is the socket that was asked.
 type Socket struct {
 	Path string
-	From string // where the path comes from: a flag, a variable, the default
-	Flag string // that names another
+	From string // the source of the path: a flag, a variable, the default
+	Flag string // the flag that names another socket
 }
 
 const (
@@ -27,7 +27,7 @@ const (
 	journal = "journalctl -u neonauthd -n 20"
 )
 
-// NoAnswer is what to do when the daemon gave no answer, or none that makes sense.
+// NoAnswer returns what to do when the daemon gave no valid answer.
 func NoAnswer(err error, s Socket) string {
 	tried := fmt.Sprintf("%s is %s", s.Path, s.From)
 	switch {
@@ -54,7 +54,7 @@ func NoAnswer(err error, s Socket) string {
 	return "see that " + tried + " and that neonauthd runs: " + status
 }
 
-// permission is what to do about a socket that this user may not open.
+// permission returns what to do about a socket that this user may not open.
 func (s Socket) permission() string {
 	info, err := os.Stat(s.Path)
 	if err != nil {

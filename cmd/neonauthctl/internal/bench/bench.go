@@ -1,4 +1,4 @@
-// Package bench measures a daemon: how many lookups it answers, and how soon.
+// Package bench measures how many lookups a daemon answers, and how fast.
 package bench
 
 import (
@@ -19,7 +19,7 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// bench is what is to be measured.
+// bench holds the options of a measurement.
 type bench struct {
 	settings    *cli.Settings
 	token       cli.TokenSource
@@ -35,11 +35,11 @@ type bench struct {
 	quiet       bool
 }
 
-// rounds is how many slices each gets when the daemon and others are measured
-// in turn: a machine that is busy for a while then slows all of them.
+// rounds is how many turns each server gets when several are measured
+// alternately. A machine that is busy for a while then slows all of them.
 const rounds = 5
 
-// Commands are bench and the server that it measures against.
+// Commands returns bench and the server of its baseline.
 func Commands(s *cli.Settings) []*cobra.Command {
 	b := &bench{settings: s, token: cli.TokenSource{Settings: s}}
 	cmd := &cobra.Command{
@@ -135,9 +135,9 @@ func (b *bench) run(ctx context.Context) error {
 	return nil
 }
 
-// try asks about one token by the client before anything is measured: figures
-// about refusals alone would be a mistake in most cases, so a token that is
-// not accepted ends the run.
+// try asks about one token before the measurement, and returns an error if it
+// is not accepted. Figures about refusals alone would nearly always be a
+// mistake.
 func (b *bench) try(ctx context.Context, token string) error {
 	if b.misses+b.bad == 100 {
 		return nil
@@ -159,19 +159,19 @@ func (b *bench) try(ctx context.Context, token string) error {
 	return lookup.Exit(answer)
 }
 
-// results are what a run measured.
+// results are the results of a run.
 type results struct {
 	daemon, baseline, compared *tally // the last two are nil when not asked for
 }
 
-// subject is one of those that are measured in turn.
+// subject is one of the servers that are measured alternately.
 type subject struct {
 	name  string
 	load  *load
 	tally *tally
 }
 
-// measure measures the daemon, and what else was asked for, in turn.
+// measure measures the daemon and the other requested servers alternately.
 func (b *bench) measure(ctx context.Context, m *mix) (*results, error) {
 	c := b.settings.Asker()
 	daemon, warm, err := b.subject(ctx, "daemon", c.Path(), m)

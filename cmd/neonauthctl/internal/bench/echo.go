@@ -21,8 +21,8 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// echo is the bare server that a baseline is measured against: a process of its
-// own, as the daemon is one.
+// echo is the bare server of the baseline. It is a separate process, as the
+// daemon is.
 type echo struct {
 	path  string
 	dir   string
@@ -64,7 +64,7 @@ func startEcho(ctx context.Context, reply int) (*echo, error) {
 	return e, nil
 }
 
-// stop ends the server, which lives as long as its standard input, and waits.
+// stop ends the server by closing its standard input, and waits for it.
 func (e *echo) stop() {
 	if e.stdin != nil {
 		_ = e.stdin.Close()
@@ -75,7 +75,8 @@ func (e *echo) stop() {
 	_ = os.RemoveAll(e.dir)
 }
 
-// echoCommand is the server. It is no command for people.
+// echoCommand returns the command of the server. It is hidden: people do not
+// call it.
 func echoCommand(s *cli.Settings) *cobra.Command {
 	var path string
 	var reply int

@@ -14,17 +14,18 @@ import (
 
 const (
 	// maxDepth is the daemon's default limit of requests in flight on one
-	// connection; beyond it, it stops reading and the loop would not be one.
+	// connection. Beyond the limit the daemon stops reading, and the loop would
+	// not be closed any more.
 	maxDepth = 256
 
-	// stall is how long the server may say nothing before the run is given up.
+	// stall is how long the server may be silent before the run ends.
 	stall = 10 * time.Second
 
-	// headMost is how much of a reply is looked at: tag, status and code.
+	// headMost is how many bytes of a reply are read: tag, status and code.
 	headMost = 80
 )
 
-// load is a set of connections on which a mix is asked in a closed loop.
+// load is a set of connections that send a mix in a closed loop.
 type load struct {
 	lanes []*lane
 	done  atomic.Int64 // replies so far, for the progress line
@@ -38,7 +39,7 @@ type lane struct {
 	depth  int
 	tags   [][]byte // "@7 " of each slot, nil when untagged
 	sent   []time.Time
-	oldest int // untagged: the slot whose reply comes next
+	oldest int // if untagged: the slot whose reply comes next
 	free   []int
 	batch  net.Buffers
 	in     []byte // read buffer
@@ -78,7 +79,7 @@ func (l *load) close() {
 	}
 }
 
-// run keeps all lanes busy for d and returns what they measured. Afterwards no
+// run keeps all lanes busy for d and returns the measurement. Afterwards no
 // request is in flight, so it may be called again.
 func (l *load) run(ctx context.Context, d time.Duration) (*tally, error) {
 	stop := context.AfterFunc(ctx, l.close)
@@ -133,7 +134,7 @@ func (l *lane) run(end time.Time) error {
 	}
 }
 
-// send fills the window: everything that may go out goes out in one write.
+// send sends all requests that the window allows, in one write.
 func (l *lane) send(now time.Time) error {
 	if len(l.free) == 0 {
 		return nil
@@ -153,12 +154,12 @@ func (l *lane) send(now time.Time) error {
 		_, err := l.nc.Write(l.batch[0])
 		return err
 	}
-	rest := l.batch // WriteTo eats its receiver
+	rest := l.batch // WriteTo empties its receiver
 	_, err := rest.WriteTo(l.nc)
 	return err
 }
 
-// take reads what has come: it looks at the beginning of each reply and for
+// take parses received bytes: it reads the beginning of each reply and finds
 // its end.
 func (l *lane) take(text []byte, now time.Time) error {
 	for len(text) > 0 {
@@ -204,12 +205,12 @@ func (l *lane) moreLines(s *shape) (bool, error) {
 	case l.length != s.length:
 		return false, fmt.Errorf("a reply of %d bytes, not %d", l.length, s.length)
 	}
-	l.length-- // which reply counts
+	l.length-- // reply counts the last byte itself
 	l.head = append(l.head[:0], "OK "...)
 	return false, nil
 }
 
-// reply books one whole reply.
+// reply counts one whole reply.
 func (l *lane) reply(now time.Time) error {
 	head := l.head
 	if len(l.free) == l.depth {

@@ -8,7 +8,7 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// kind is a sort of lookup.
+// kind is a kind of lookup.
 type kind uint8
 
 const (
@@ -21,16 +21,16 @@ const (
 // token that was never seen: 60 random bits.
 const freshChars = 10
 
-// mix is what is asked, ready to be written: request lines without a tag.
+// mix is the set of requests, ready to be written: request lines without a tag.
 type mix struct {
 	hits     [][]byte
 	misses   []miss // nil when no token has a signature to replace
 	bad      []byte
-	reply    *shape // of a reply; nil: one line of the protocol
-	schedule []kind // repeated for ever, from a place of its own on each connection
+	reply    *shape // the form of a reply; nil: one line of the protocol
+	schedule []kind // repeated for ever; each connection starts at its own position
 }
 
-// miss is a request line whose signature is to be made fresh at an offset.
+// miss is a request line whose signature is replaced from an offset on.
 type miss struct {
 	line []byte
 	at   int
@@ -47,8 +47,8 @@ func (b *bench) mix(tokens []string) *mix {
 		line := append(bytes.Clone(head), token...)
 		line = append(line, '\n')
 		m.hits = append(m.hits, line)
-		// The last characters of a signature stay: not every one is allowed
-		// at its end.
+		// The last characters of a signature stay, because not every character
+		// is allowed at its end.
 		if dot := strings.LastIndexByte(token, '.'); dot > 0 && len(token)-dot-1 >= freshChars+6 {
 			m.misses = append(m.misses, miss{line: line, at: len(head) + dot + 1})
 		}
@@ -59,7 +59,7 @@ func (b *bench) mix(tokens []string) *mix {
 	return m
 }
 
-// schedule spreads the kinds over a hundred lookups, the same way each time.
+// schedule spreads the kinds over a hundred lookups, always in the same way.
 func schedule(misses, bad int) []kind {
 	kinds := make([]kind, 100)
 	for i := range kinds {
@@ -75,10 +75,10 @@ func schedule(misses, bad int) []kind {
 	return kinds
 }
 
-// script is one connection's walk through a mix.
+// script is the position of one connection in a mix.
 type script struct {
 	mix   *mix
-	turn  int // in the schedule
+	turn  int // position in the schedule
 	token int
 	slots [][]byte // for each request in flight, room for a fresh miss
 	rand  *rand.Rand
@@ -91,7 +91,7 @@ func newScript(m *mix, number, depth int) *script {
 	}
 }
 
-// next returns the next request line. It is good until the slot is used again.
+// next returns the next request line. It is valid until the slot is used again.
 func (s *script) next(slot int) []byte {
 	s.turn++
 	s.token++

@@ -76,7 +76,7 @@ func (b *bench) print(r *results) {
 	}
 }
 
-// progress shows on a terminal how the run goes.
+// progress shows the progress of the run on a terminal.
 type progress struct {
 	out   io.Writer // nil: nobody looks
 	total time.Duration
@@ -91,7 +91,7 @@ func (b *bench) progress(subjects int) *progress {
 	return p
 }
 
-// run is load.run with a line that tells once a second how it goes.
+// run is load.run with a progress line once a second.
 func (p *progress) run(ctx context.Context, l *load, name string, d time.Duration) (*tally, error) {
 	if p.out == nil {
 		return l.run(ctx, d)

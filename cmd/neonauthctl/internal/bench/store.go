@@ -13,14 +13,14 @@ import (
 	"time"
 )
 
-// store is a general cache that the daemon is compared with.
+// store is another cache with which the daemon is compared.
 type store struct {
 	kind, path string
 	wire       storeWire
 }
 
-// storeWire are the lines that a kind of store is spoken to in. Each reply of
-// the store ends with a CR and a LF.
+// storeWire are the lines of a store's protocol. Each reply of the store ends
+// with CR LF.
 type storeWire struct {
 	set    func(key string, value []byte, lifetime time.Duration) []byte
 	stored string // the reply to set
@@ -29,7 +29,7 @@ type storeWire struct {
 	drop   func(key string) []byte
 }
 
-// parseStore reads KIND:PATH; nil if it is none.
+// parseStore reads KIND:PATH; nil if the text has another form.
 func parseStore(text string) *store {
 	kind, path, _ := strings.Cut(text, ":")
 	wire, ok := map[string]storeWire{"memcached": memcached(), "redis": redis()}[kind]
@@ -76,7 +76,7 @@ func redis() storeWire {
 
 func seconds(d time.Duration) int64 { return int64(d/time.Second) + 1 }
 
-// shape is what each reply of a store looks like.
+// shape is the form of a store's replies.
 type shape struct {
 	head   []byte // how it begins
 	lines  int
@@ -91,14 +91,15 @@ type held struct {
 	shape *shape
 }
 
-// put stores a value of the given length. It outlives a run of d by a minute,
-// should nobody be left to drop it.
+// put stores a value of the given length. The value expires a minute after a
+// run of d, if the program does not delete it before.
 func (s *store) put(ctx context.Context, length int, d time.Duration) (*held, error) {
 	nc, err := new(net.Dialer).DialContext(ctx, "unix", s.path)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.kind, err)
 	}
-	// No token's own digest: nothing of a token belongs in foreign hands.
+	// This is not the digest of a token: a foreign store must not get anything
+	// of a token.
 	sum := sha256.Sum256(fmt.Append(nil, "neonauthctl bench ", time.Now().UnixNano()))
 	h := &held{store: s, nc: nc, key: hex.EncodeToString(sum[:])}
 	value := bytes.Repeat([]byte{'.'}, max(length, 1))
@@ -129,7 +130,7 @@ func (h *held) do(command []byte, want string) error {
 	return nil
 }
 
-// drop takes the value back.
+// drop deletes the value.
 func (h *held) drop() {
 	_ = h.nc.SetDeadline(time.Now().Add(stall))
 	if _, err := h.nc.Write(h.store.wire.drop(h.key)); err == nil {
@@ -138,7 +139,7 @@ func (h *held) drop() {
 	_ = h.nc.Close()
 }
 
-// mix asks for the value and nothing else.
+// mix returns a mix that only asks for the value.
 func (h *held) mix() *mix {
 	return &mix{hits: [][]byte{h.store.wire.get(h.key)}, reply: h.shape, schedule: schedule(0, 0)}
 }

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// tally is what was measured on one or more connections.
+// tally is the measurement of one or more connections.
 type tally struct {
 	elapsed                     time.Duration
 	accepted, rejected, unknown uint64
@@ -25,7 +25,7 @@ func (t *tally) meanReply() int { return int(t.bytesIn / max(t.requests(), 1)) }
 
 func (t *tally) meanRequest() int { return int(t.bytesOut / max(t.requests(), 1)) }
 
-// book counts one reply by its beginning.
+// book counts one reply by its first bytes.
 func (t *tally) book(head []byte, took time.Duration, length int) {
 	t.bytesIn += uint64(length)
 	t.latency.add(took)
@@ -40,13 +40,13 @@ func (t *tally) book(head []byte, took time.Duration, length int) {
 	} else {
 		t.unknown++
 	}
-	const most = 64 // a server that is none must not fill the memory
+	const most = 64 // a server that is not neonauthd must not fill the memory
 	if _, known := t.words[string(word)]; known || len(t.words) < most {
 		t.words[string(word)]++
 	}
 }
 
-// merge adds what another connection measured in the same time.
+// merge adds the measurement of another connection in the same time.
 func (t *tally) merge(other *tally) {
 	t.accepted += other.accepted
 	t.rejected += other.rejected
@@ -59,13 +59,13 @@ func (t *tally) merge(other *tally) {
 	t.latency.merge(&other.latency)
 }
 
-// add adds what the same connections measured at another time.
+// add adds the measurement of the same connections at another time.
 func (t *tally) add(other *tally) {
 	t.elapsed += other.elapsed
 	t.merge(other)
 }
 
-// histogram counts durations in buckets that grow with them: each is at most
+// histogram counts durations in buckets whose width grows: a bucket is at most
 // 1/32 wider than the durations in it. The zero value is empty.
 type histogram struct {
 	counts [64 * subBuckets]uint64
@@ -85,8 +85,8 @@ func (h *histogram) add(d time.Duration) {
 	h.most = max(h.most, d)
 }
 
-// bucket numbers nanoseconds: below 32 each has its own, above that each power
-// of two is cut into 32.
+// bucket returns the bucket of a duration in nanoseconds. Below 32 each value
+// has its own bucket; above, each power of two is split into 32.
 func bucket(ns uint64) int {
 	if ns < subBuckets {
 		return int(ns)
@@ -112,8 +112,8 @@ func (h *histogram) merge(other *histogram) {
 	h.most = max(h.most, other.most)
 }
 
-// quantile returns the duration that the share q of all do not exceed, to
-// within 1/32, and 0 when there are none.
+// quantile returns the duration that the share q of all durations does not
+// exceed, to within 1/32; 0 if there are none.
 func (h *histogram) quantile(q float64) time.Duration {
 	if h.total == 0 {
 		return 0

@@ -16,11 +16,11 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// Exit is an error that has been reported already, or needs no report, and is
-// now an exit code only.
+// Exit is an exit code as an error. The error has been reported already, or
+// needs no report.
 type Exit int
 
-// The exit codes, which are part of the program's interface.
+// The exit codes. They are part of the program's interface.
 const (
 	ExitYes     Exit = 0                 // accepted; done
 	ExitNo      Exit = 1                 // rejected: the daemon holds proof
@@ -31,11 +31,11 @@ const (
 func (e Exit) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
 // Fail reports why a command other than a lookup got no answer, and what to do.
-// That the daemon finds the request itself wrong is a mistake of usage.
+// If the daemon says that the request is wrong, the exit code is ExitUsage.
 func (s *Settings) Fail(err error) error { return s.FailAt("", err) }
 
-// FailAt is Fail of a verb of the admin socket, for which a code can have a meaning
-// of its own.
+// FailAt is Fail for a verb of the admin socket, where a code can have another
+// meaning.
 func (s *Settings) FailAt(verb protocol.Verb, err error) error {
 	d := s.FailureAt(verb, err)
 	code := ExitUnknown
@@ -53,7 +53,7 @@ func (s *Settings) FailAt(verb protocol.Verb, err error) error {
 	return code
 }
 
-// FailureAt is the document of an error of the client that was made last.
+// FailureAt returns the document for an error of the last client.
 func (s *Settings) FailureAt(verb protocol.Verb, err error) document.Failure {
 	d := document.Failure{Error: Cause(err)}
 	var reply *client.ReplyError
@@ -65,9 +65,9 @@ func (s *Settings) FailureAt(verb protocol.Verb, err error) document.Failure {
 	return d
 }
 
-// meantProject is what to do about an unknown project: the daemon that was asked
-// is asked once more, for the projects that there are for this caller. For other
-// codes, and where none is like the one that was named, it is otherwise.
+// meantProject returns what to do about an unknown project: it asks the daemon
+// for the caller's projects and names a similar one. For other codes, or
+// without a similar name, it returns otherwise.
 func (s *Settings) meantProject(code protocol.Code, otherwise string) string {
 	if code != protocol.CodeUnknownProject {
 		return otherwise
@@ -81,17 +81,19 @@ func (s *Settings) meantProject(code protocol.Code, otherwise string) string {
 	return otherwise + nearest.Question(s.Project, d.Projects, "", "")
 }
 
-// Unknown is what to do when nothing was learnt of a token, for that code.
+// Unknown returns what to do when nothing was learnt about the token, for this
+// code.
 func (s *Settings) Unknown(code protocol.Code) string {
 	return s.meantProject(code, advice.Unknown(code))
 }
 
-// NoAnswer is what to do about an error of the client that was made last, which
-// is no reply.
+// NoAnswer returns what to do about an error of the last client that is not a
+// reply.
 func (s *Settings) NoAnswer(err error) string { return advice.NoAnswer(err, s.asked) }
 
-// Cause is the text of a client's error, without the client's name. What the daemon
-// says is whole: which line of its configuration is wrong, for one thing.
+// Cause returns the text of a client's error, without the client's name. The
+// daemon's explanation is not cut, because it may name the wrong line of its
+// configuration.
 func Cause(err error) string {
 	var reply *client.ReplyError
 	if !errors.As(err, &reply) || reply.Text == "" {

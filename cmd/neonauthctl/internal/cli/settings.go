@@ -1,5 +1,5 @@
-// Package cli is what every command of neonauthctl shares: its flags, whom it
-// asks, where it has its token from, and what it ends with.
+// Package cli is the common part of all commands of neonauthctl: flags,
+// clients, tokens and exit codes.
 package cli
 
 import (
@@ -19,22 +19,22 @@ import (
 // AdminVariable names the environment variable with the admin socket's path.
 const AdminVariable = "NEONAUTHD_ADMIN_SOCKET"
 
-// adminTimeout is what an admin command may take unless --timeout is given:
-// saving revocations and reading the configuration touch the disk.
+// adminTimeout is the default timeout of admin commands, which may have to wait
+// for the disk: to save revocations or read the configuration.
 const adminTimeout = 10 * time.Second
 
-// Settings are the flags that every command has, and where it reads and writes.
+// Settings are the flags of every command, and its terminal.
 type Settings struct {
 	terminal.Terminal
-	Socket, AdminSocket string        // "": as the environment says, or the default
+	Socket, AdminSocket string        // "": the environment variable or the default
 	Project             string        // "": the daemon's first
-	Timeout             time.Duration // of one question; 0: as long as such a question usually may take
+	Timeout             time.Duration // of one question; 0: the default for such a question
 	JSON                bool          // print one JSON object instead of text
 
-	asked advice.Socket // the one that the client made last asks
+	asked advice.Socket // the socket of the last client
 }
 
-// Flags adds the flags that every command has.
+// Flags adds the flags of every command.
 func (s *Settings) Flags(flags *pflag.FlagSet) {
 	command.Path(flags, &s.Socket, "socket", "", "`path` of the daemon's socket (default $"+client.SocketVariable+", else "+protocol.DefaultSocket+")")
 	command.Path(flags, &s.AdminSocket, "admin-socket", "", "`path` of the admin socket (default $"+AdminVariable+", else "+protocol.DefaultAdminSocket+")")
@@ -42,7 +42,7 @@ func (s *Settings) Flags(flags *pflag.FlagSet) {
 	flags.BoolVar(&s.JSON, "json", false, "print one JSON object instead of text")
 }
 
-// NoArguments refuses arguments: the usual mistake is a token on the command
+// NoArguments refuses arguments. The usual mistake is a token on the command
 // line.
 func NoArguments(cmd *cobra.Command, args []string) error {
 	return command.NoArgumentsBut("a token is read from standard input or --token-file, and is never an argument")(cmd, args)
@@ -54,7 +54,8 @@ func (s *Settings) Asker() *client.Client {
 	return &client.Client{Socket: s.asked.Path, Project: s.Project, Timeout: s.Timeout, Conns: 1, Keep: -1, Name: "neonauthctl"}
 }
 
-// place is where a socket is: as the flag says, the variable, or by default.
+// place returns the path of a socket: from the flag, the variable, or the
+// default.
 func place(flag, name, variable, otherwise string) advice.Socket {
 	s := advice.Socket{Path: flag, From: "from --" + name, Flag: "--" + name}
 	if s.Path == "" {
@@ -76,7 +77,7 @@ func (s *Settings) Admin() *client.Client {
 	return &client.Client{Socket: s.asked.Path, Project: s.Project, Timeout: timeout, Conns: 1, Keep: -1, Name: "neonauthctl"}
 }
 
-// ProjectFlag adds --project to a command that can ask about several.
+// ProjectFlag adds --project to a command that can ask about several projects.
 func (s *Settings) ProjectFlag(cmd *cobra.Command) {
 	command.Text(cmd.Flags(), &s.Project, "project", "`name` of the project, as the daemon's configuration has it (default its first)", func(name string) string {
 		if name != "" && !protocol.IsProject(name) {

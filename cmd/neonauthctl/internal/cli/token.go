@@ -16,7 +16,7 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// TokenSource is where a command has its token from.
+// TokenSource is where a command reads its token from.
 type TokenSource struct {
 	Settings *Settings
 	file     string
@@ -27,11 +27,12 @@ func (t *TokenSource) Flag(cmd *cobra.Command) {
 	command.Path(cmd.Flags(), &t.file, "token-file", "", "read the token from this `file` (default standard input)")
 }
 
-// maxOne is how much is read in place of one token: enough to tell what it is.
+// maxOne is how many bytes are read for one token: enough to tell what a text
+// is that is not a token.
 const maxOne = 64 << 10
 
-// One reads a single token: all there is, without what a shell adds around it. It
-// is an error of usage if there is nothing.
+// One reads a single token: the whole input, without blanks and line ends
+// around it. Empty input is an error of usage.
 func (t *TokenSource) One() (Token, error) {
 	text, err := t.read(maxOne)
 	if err != nil {
@@ -49,20 +50,21 @@ func (t *TokenSource) One() (Token, error) {
 	return token, nil
 }
 
-// Token is what was given as a token.
+// Token is the text that was given as a token.
 type Token struct {
 	Text string
-	// Finding says what else it looks like. Its Is is "" for what looks like a token.
+	// Finding says what else the text looks like. Its Is is "" for a text that
+	// looks like a token.
 	credential.Finding
 }
 
-// Askable reports whether the daemon can be asked about it, or has to be: else it
-// is malformed, whatever the daemon's projects are.
+// Askable reports whether the daemon can judge the text. Otherwise it is
+// malformed for every project.
 func (t *Token) Askable() bool {
 	return !t.Never && len(t.Text) <= protocol.MaxToken && protocol.ValidWord([]byte(t.Text))
 }
 
-// Refuse is the error of a command that takes nothing but a token.
+// Refuse returns the error of a command that takes only a token.
 func (t *Token) Refuse() error {
 	if t.Is == "" {
 		return program.Usage("this is no token")

@@ -1,4 +1,4 @@
-// Package daemontest answers a client in a daemon's place.
+// Package daemontest answers a client in place of a daemon.
 package daemontest
 
 import (
@@ -7,7 +7,8 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// Answer answers each line of a connection as answer says, until it ends.
+// Answer answers each line of a connection with the result of answer, until the
+// connection ends.
 func Answer(nc net.Conn, answer func(*protocol.Request) string) {
 	defer nc.Close()
 	lines := protocol.NewLineReader(nc, protocol.MaxRequestLine)

@@ -1,6 +1,6 @@
 package document
 
-// Bench is what bench prints.
+// Bench is the document of bench.
 type Bench struct {
 	Verb         string `json:"verb"`
 	Connections  int    `json:"connections"`
@@ -17,14 +17,14 @@ type Bench struct {
 	Compare *Compare `json:"compare,omitempty"`
 }
 
-// Compare is a store that was measured too.
+// Compare is another store that was measured.
 type Compare struct {
 	Store    string `json:"store"`
 	Measured Tally  `json:"measured"`
 	Ratio    Ratio  `json:"ratio"`
 }
 
-// Tally is what was measured of one server. Durations are in seconds.
+// Tally is the measurement of one server. Durations are in seconds.
 type Tally struct {
 	Seconds  float64           `json:"seconds"`
 	Requests uint64            `json:"requests"`
@@ -39,7 +39,7 @@ type Tally struct {
 	Words    map[string]uint64 `json:"words"`
 }
 
-// Ratio is the daemon's figures over another server's.
+// Ratio is the daemon's figures divided by those of another server.
 type Ratio struct {
 	Rate float64 `json:"rate"`
 	P50  float64 `json:"p50"`

@@ -22,11 +22,11 @@ type Accepted struct {
 type Rejected struct {
 	Outcome string `json:"outcome"`
 	Reason  string `json:"reason"`
-	Given   string `json:"given"` // "": it looks like a token
+	Given   string `json:"given"` // what the text looks like; "": a token
 	Next    string `json:"next"`
 }
 
-// Unknown is a lookup that told nothing about the token.
+// Unknown is a lookup that learnt nothing about the token.
 type Unknown struct {
 	Outcome    string `json:"outcome"`
 	Code       string `json:"code"`
@@ -35,20 +35,21 @@ type Unknown struct {
 	Next       string `json:"next"`
 }
 
-// Logout is what logout prints of a token that is good; else it prints a Rejected.
+// Logout is the document of logout for a valid logout token; for others it
+// prints a Rejected.
 type Logout struct {
 	Outcome string `json:"outcome"`
 	Ended   string `json:"ended"`
-	Changed bool   `json:"changed"` // false: it was ended already
+	Changed bool   `json:"changed"` // false: the session had ended already
 }
 
-// Ping is what ping prints.
+// Ping is the document of ping.
 type Ping struct {
 	OK      bool    `json:"ok"`
 	Seconds float64 `json:"seconds"`
 }
 
-// Hello is what hello prints.
+// Hello is the document of hello.
 type Hello struct {
 	Version  string   `json:"version"`
 	Protocol int      `json:"protocol"`
@@ -57,17 +58,16 @@ type Hello struct {
 	Projects []string `json:"projects"`
 }
 
-// Change is what revoke, unrevoke and purge print; purge has no
-// Changed.
+// Change is the document of revoke, unrevoke and purge. purge has no Changed.
 type Change struct {
 	Changed *bool  `json:"changed,omitempty"`
 	Entries int64  `json:"entries"`
 	Fleet   *Reach `json:"fleet,omitempty"`
-	// UnknownKey: of the key that was revoked the project's key set has none now.
+	// UnknownKey: the project's key set does not have the revoked key now.
 	UnknownKey bool `json:"unknown_key,omitempty"`
 }
 
-// Revocations is what revocations prints.
+// Revocations is the document of revocations.
 type Revocations struct {
 	Revocations []Revocation `json:"revocations"`
 }
@@ -78,7 +78,7 @@ type Revocation struct {
 	Kind    string  `json:"kind"`
 	Value   string  `json:"value"`
 	Since   int64   `json:"since"` // 0: not known
-	Until   int64   `json:"until"` // 0: until it is taken back
+	Until   int64   `json:"until"` // 0: until unrevoke
 	UID     *uint32 `json:"uid,omitempty"`
 	Reason  string  `json:"reason"`
 }
@@ -87,22 +87,21 @@ type Revocation struct {
 type Reach struct {
 	Reached int64 `json:"reached"`
 	Of      int64 `json:"of"`
-	Silent  int64 `json:"silent"` // of them, not heard and perhaps accepting
+	Silent  int64 `json:"silent"` // hosts of these that are not heard and may still accept
 	Blind   bool  `json:"blind"`  // this host does not hear the fleet
 }
 
-// Level is what level prints.
+// Level is the document of level.
 type Level struct {
 	Level string `json:"level"`
 }
 
-// OK is what a command prints that has nothing to tell.
+// OK is the document of a command without a result.
 type OK struct {
 	OK bool `json:"ok"`
 }
 
-// Failure is printed in place of any other but a lookup's when the
-// command failed.
+// Failure is the document of a command that failed, except lookups.
 type Failure struct {
 	Code       string `json:"code"`
 	RetryAfter int64  `json:"retry_after"`

@@ -17,11 +17,11 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// logoutTimeout is what a logout token may take unless --timeout is given: keys may
-// have to be fetched for it.
+// logoutTimeout is the default timeout for a logout token, for which the daemon
+// may have to fetch keys.
 const logoutTimeout = 5 * time.Second
 
-// LogoutCommand hands a logout token on.
+// LogoutCommand returns the command that sends a logout token to the daemon.
 func LogoutCommand(s *cli.Settings) *cobra.Command {
 	token := cli.TokenSource{Settings: s}
 	cmd := &cobra.Command{

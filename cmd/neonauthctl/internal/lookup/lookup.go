@@ -1,4 +1,4 @@
-// Package lookup asks about one token and tells what came of it.
+// Package lookup asks about one token and prints the answer.
 package lookup
 
 import (
@@ -27,7 +27,7 @@ type lookup struct {
 	fallback bool
 }
 
-// Commands are verify and profile.
+// Commands returns the commands verify and profile.
 func Commands(s *cli.Settings) []*cobra.Command {
 	v := &lookup{settings: s, token: cli.TokenSource{Settings: s}}
 	verify := &cobra.Command{
@@ -91,8 +91,8 @@ func (l *lookup) run(ctx context.Context, ask question, opts ...client.Option) e
 	return Show(l.settings, ask(c, ctx, token.Text, opts...), token.Finding)
 }
 
-// Show prints an answer, with what the token looks like if that can be why it is
-// rejected, and turns it into an exit code.
+// Show prints an answer and returns its exit code. looks is printed if it can
+// be the cause of a rejection.
 func Show(s *cli.Settings, answer client.Answer, looks credential.Finding) error {
 	if r, ok := answer.(client.Rejected); ok {
 		looks = advice.Looks(r.Reason, looks)
@@ -107,7 +107,7 @@ func Show(s *cli.Settings, answer client.Answer, looks credential.Finding) error
 	return Exit(answer)
 }
 
-// Exit is the one place where an answer becomes an exit code.
+// Exit returns the exit code of an answer.
 func Exit(answer client.Answer) error {
 	switch answer.(type) {
 	case client.Accepted:
@@ -151,13 +151,13 @@ func printAnswer(s *cli.Settings, answer client.Answer, looks credential.Finding
 	}
 }
 
-// afterRejection is what to do about a rejection. What the token looks like says
-// more than what the daemon may.
+// afterRejection returns what to do about a rejection. What the text looks like
+// says more than the daemon's reason.
 func afterRejection(a client.Rejected, looks credential.Finding) string {
 	return cmp.Or(looks.Next, advice.Rejected(a.Reason))
 }
 
-// afterUnknown is what to do when nothing was learnt.
+// afterUnknown returns what to do when nothing was learnt.
 func afterUnknown(s *cli.Settings, a client.Unknown) string {
 	if a.Code == "" {
 		return s.NoAnswer(a.Err)

@@ -34,9 +34,9 @@ func (t *Terminal) PrintIndented(object []byte) {
 	fmt.Fprintf(t.Out, "  %s\n", escapeJSON(text.Bytes()))
 }
 
-// escapeJSON replaces what a terminal might obey or a reader might misread
-// (controls, text direction) by JSON escapes, which changes no value: such
-// runes stand in strings only.
+// escapeJSON replaces runes that a terminal might obey or a reader might
+// misread (controls, text direction) by JSON escapes. That changes no value,
+// because such runes occur only in strings.
 func escapeJSON(text []byte) []byte {
 	if !bytes.ContainsFunc(text, unprintable) {
 		return text
@@ -58,7 +58,7 @@ func escapeJSON(text []byte) []byte {
 
 func unprintable(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }
 
-// Printable makes text from elsewhere fit for a terminal.
+// Printable makes foreign text safe for a terminal.
 func Printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
@@ -77,7 +77,7 @@ func (t *Terminal) PrintRows(rows [][2]string) {
 	_ = w.Flush()
 }
 
-// OrNone is s, or "none" where that is empty.
+// OrNone returns s, or "none" if s is empty.
 func OrNone(s string) string {
 	if s == "" {
 		return "none"
@@ -85,5 +85,5 @@ func OrNone(s string) string {
 	return s
 }
 
-// Instant writes an instant as RFC 3339 has it, in UTC.
+// Instant formats an instant as RFC 3339 in UTC.
 func Instant(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -1,5 +1,5 @@
-// Package terminal is where neonauthctl reads and writes, and how it writes for
-// people: in columns, and without what a terminal might obey.
+// Package terminal is the terminal of neonauthctl. It prints in columns for
+// people, without characters that a terminal might obey.
 package terminal
 
 import (
@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// Terminal is where a call of the program reads and writes.
+// Terminal holds the streams of a run of the program.
 type Terminal struct {
 	In       io.Reader
 	Out, Err io.Writer
 }
 
-// IsTerminal tells whether a person sits at the other end of f.
+// IsTerminal reports whether f is a terminal.
 func IsTerminal(f any) bool {
 	file, ok := f.(*os.File)
 	if !ok {
@@ -24,7 +24,7 @@ func IsTerminal(f any) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0 && file.Name() != os.DevNull
 }
 
-// Short writes a duration with three digits or so.
+// Short formats a duration with about three digits.
 func Short(d time.Duration) string {
 	switch {
 	case d >= time.Second:

@@ -13,9 +13,9 @@ import (
 
 // node is a JSON value whose objects keep the order of their members.
 type node struct {
-	names []string // of an object's members; nil for other values
-	items []node   // of an object or array
-	text  string   // of anything else, as a person reads it
+	names []string // names of an object's members; nil for other values
+	items []node   // values of an object or array
+	text  string   // any other value, for people
 	array bool
 }
 
@@ -66,7 +66,7 @@ func parseNode(dec *json.Decoder) (node, error) {
 }
 
 // PrintTree prints a JSON object: first its plain members in two columns, then
-// each object and array in it under a heading of its own.
+// each inner object and array under its own heading.
 func (t *Terminal) PrintTree(object []byte) error {
 	n, err := parseOrdered(object)
 	if err != nil {
@@ -100,11 +100,11 @@ func writeTree(w *tabwriter.Writer, n node, indent string) {
 	}
 }
 
-// below reports whether a member stands in a line of its own below its row: what a
-// check found, and what it wants.
+// below reports whether a member is printed on its own line below its row: what
+// a check found, and what it wants.
 func below(name string) bool { return name == "is" || name == "wants" }
 
-// passed reports whether a row is of a check that found what it wants.
+// passed reports whether a row is a check that found what it wants.
 func (n *node) passed() bool {
 	i := slices.Index(n.names, "result")
 	return i >= 0 && n.items[i].text == "pass"
@@ -160,8 +160,8 @@ func writeApart(w *tabwriter.Writer, items []node, indent string) {
 	}
 }
 
-// human writes a value for people. By the protocol instants are seconds since
-// 1970 and durations are seconds; the names say which.
+// human formats a value for people. In the protocol, instants are seconds since
+// 1970 and durations are seconds; the names tell which is which.
 func human(name, text string) string {
 	if strings.HasSuffix(name, "p50") || strings.HasSuffix(name, "p99") {
 		if seconds, err := strconv.ParseFloat(text, 64); err == nil && seconds > 0 {

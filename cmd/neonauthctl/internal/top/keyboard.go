@@ -11,11 +11,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// keyPause is how long a read waits for a key, in the terminal's unit of tenths
-// of a second, and so how long the end of a run may wait for it.
+// keyPause is how long a read waits for a key, in tenths of a second, the unit
+// of terminals. The end of a run may wait as long.
 const keyPause = 1
 
-// keyboard is a terminal that hands over keys at once and does not show them.
+// keyboard is a terminal that passes keys on at once and does not echo them.
 type keyboard struct {
 	fd    int
 	saved unix.Termios
@@ -24,8 +24,8 @@ type keyboard struct {
 }
 
 // openKeyboard reads keys from a terminal until it is closed or ctx ends. "q"
-// calls quit. Ctrl-C stays a signal; Ctrl-Z, which would leave the shell with
-// our screen, is off.
+// calls quit. Ctrl-C stays a signal. Ctrl-Z is off, because the shell would be
+// left with our screen.
 func openKeyboard(ctx context.Context, in *os.File, quit func()) (*keyboard, error) {
 	fd := int(in.Fd())
 	saved, err := unix.IoctlGetTermios(fd, getTermios)
@@ -66,15 +66,15 @@ func (k *keyboard) read(ctx context.Context, quit func()) {
 	}
 }
 
-// close gives the terminal back as it was.
+// close restores the terminal's settings.
 func (k *keyboard) close() {
 	k.stop()
 	k.done.Wait()
 	_ = unix.IoctlSetTermios(k.fd, setTermios, &k.saved)
 }
 
-// sizeOf is the terminal's size in characters, the usual one if it does not
-// tell.
+// sizeOf returns the terminal's size in characters, or the usual size if the
+// terminal does not report it.
 func sizeOf(f *os.File) (width, height int) {
 	size, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
 	if err != nil || size.Col == 0 || size.Row == 0 {

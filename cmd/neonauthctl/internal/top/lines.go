@@ -13,7 +13,7 @@ import (
 // plainLines prints one line for each interval, for files and pipes.
 type plainLines struct{ *cli.Settings }
 
-// plainColumns are the widths that fit what usually stands in a column.
+// plainColumns are widths that fit the usual values of the columns.
 const plainColumns = "%-8s %9s %9s %9s %9s %6s %9s %9s %7s %9s %8s %7s %-9s %8s %6s %6s %8s %8s  %s\n"
 
 func (p *plainLines) first(*look) error {
@@ -53,8 +53,8 @@ func (p *plainLines) line(cells ...any) error {
 	return err
 }
 
-// worst is several projects on one line: calls together, and of the rest that
-// of the project which is worst off.
+// worst combines several projects on one line: the sum of their calls, and
+// otherwise the values of the project that is worst off.
 type worst struct {
 	calls   rate
 	budget  int64
@@ -90,7 +90,7 @@ func severity(circuit string) int {
 	return 2
 }
 
-// String writes small rates with a decimal, and an unknown one as "-".
+// String formats small rates with a decimal, and an unknown rate as "-".
 func (r rate) String() string {
 	switch {
 	case !r.known:
@@ -110,7 +110,7 @@ func percent(ratio float64, known bool) string {
 	return strconv.FormatFloat(100*ratio, 'f', 1, 64)
 }
 
-// fill is the share of the cache's room that is taken.
+// fill returns how full the cache is.
 func fill(s *stats) (ratio float64, known bool) {
 	if s.Cache.MaxBytes <= 0 {
 		return 0, false
@@ -118,7 +118,7 @@ func fill(s *stats) (ratio float64, known bool) {
 	return float64(s.Cache.Bytes) / float64(s.Cache.MaxBytes), true
 }
 
-// ago writes seconds with two units at most: 45s, 9m5s, 3h20m, 12d4h.
+// ago formats seconds with at most two units: 45s, 9m5s, 3h20m, 12d4h.
 func ago(seconds int64) string {
 	d := time.Duration(seconds) * time.Second
 	switch {
@@ -130,7 +130,7 @@ func ago(seconds int64) string {
 	return fmt.Sprintf("%dd%dh", d/(24*time.Hour), d%(24*time.Hour)/time.Hour)
 }
 
-// short writes a time that a lookup took, "-" for none.
+// short formats the time of a lookup, "-" for none.
 func short(seconds float64) string {
 	if seconds <= 0 {
 		return "-"

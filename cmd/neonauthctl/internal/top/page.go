@@ -9,22 +9,22 @@ import (
 	"github.com/neonauthd/neonauthd/cmd/neonauthctl/internal/terminal"
 )
 
-// style is how what is wrong stands out.
+// style is how wrong values are highlighted.
 type style struct {
 	colour bool // else by a mark
 }
 
-// hasColour reports whether the terminal has colours and whoever sits there wants them
+// hasColour reports whether the terminal has colours and the user wants them
 // (https://no-color.org).
 func hasColour() bool {
 	kind := os.Getenv("TERM")
 	return os.Getenv("NO_COLOR") == "" && !strings.HasPrefix(kind, "vt") && !strings.HasSuffix(kind, "-m") && !strings.HasSuffix(kind, "-mono")
 }
 
-// mark is what stands before a value that is wrong, where there is no colour.
+// mark stands before a wrong value if there are no colours.
 const mark = "!"
 
-// text is a value as it is shown.
+// text returns a value as it is shown.
 func (s style) text(value string, wrong bool) string {
 	if wrong && !s.colour {
 		return mark + value
@@ -38,13 +38,14 @@ type span struct {
 	wrong bool // an operator should look at it
 }
 
-// row is a line of the page; a loud one is a heading.
+// row is a line of the page; a loud row is a heading.
 type row struct {
 	spans []span
 	loud  bool
 }
 
-// frame is what puts the rows on a terminal of that size, without flicker.
+// frame returns the text that draws the rows on a terminal of this size,
+// without flicker.
 func frame(rows []row, width, height int, s style) string {
 	var b strings.Builder
 	b.WriteString(homeCursor)
@@ -72,7 +73,7 @@ func frame(rows []row, width, height int, s style) string {
 	return b.String()
 }
 
-// page writes what is known. Of a failed look it shows what was known before.
+// page returns the rows. After a failed look they show what was known before.
 func page(before, now *look, every time.Duration, s style) []row {
 	if now.err != nil {
 		text := s.text("no answer for "+ago(int64(now.at.Sub(before.at).Seconds()))+": "+now.err.Error(), true)
@@ -97,7 +98,7 @@ type figure struct {
 	wrong       bool
 }
 
-// line puts figures beside each other.
+// line returns a row with the figures beside each other.
 func (s style) line(figures ...figure) row {
 	var r row
 	for n, f := range figures {
@@ -148,7 +149,7 @@ func (i *interval) figures(s style) []row {
 	}
 }
 
-// faults are rows about what should not be at all.
+// faults returns rows about things that should never happen.
 func (i *interval) faults(s style) []row {
 	var rows []row
 	add := func(n uint64, what string) {
@@ -164,8 +165,8 @@ func (i *interval) faults(s style) []row {
 	return rows
 }
 
-// projects is a table with a row for each project, what matters most first: a
-// narrow terminal cuts the rest.
+// projects returns a table with a row for each project. The most important
+// columns come first, because a narrow terminal cuts the others off.
 func (i *interval) projects(s style) []row {
 	width := len("PROJECT")
 	for _, p := range i.now.Projects {
@@ -205,7 +206,8 @@ func (i *interval) projects(s style) []row {
 	return rows
 }
 
-// causes are rows about what an upstream does not answer now, and why.
+// causes returns rows about the requests that an upstream does not answer now,
+// and why.
 func (i *interval) causes(s style) []row {
 	var rows []row
 	for n := range i.now.Projects {
@@ -220,7 +222,8 @@ func (i *interval) causes(s style) []row {
 	return rows
 }
 
-// why lists the reasons and codes of the interval, nothing when there were none.
+// why returns rows with the reasons and codes of the interval; none if there
+// were none.
 func (i *interval) why(s style) []row {
 	var rows []row
 	for _, of := range []struct {

@@ -10,8 +10,8 @@ import (
 	"github.com/neonauthd/neonauthd/cmd/neonauthctl/internal/terminal"
 )
 
-// What the screen says to the terminal (ECMA-48; the alternate screen is
-// xterm's, which every terminal of today has).
+// The control sequences of the screen (ECMA-48; the alternate screen is
+// xterm's, which all current terminals have).
 const (
 	enterScreen = "\x1b[?1049h\x1b[?25l"
 	leaveScreen = "\x1b[?25h\x1b[?1049l"
@@ -31,7 +31,8 @@ type screen struct {
 	style    style
 }
 
-// openScreen takes the terminal. "q" on it calls quit.
+// openScreen switches the terminal to the alternate screen. The key "q" calls
+// quit.
 func openScreen(ctx context.Context, in, out *os.File, interval time.Duration, quit func()) (*screen, error) {
 	s := &screen{out: out, interval: interval, style: style{hasColour()}}
 	if in != nil && terminal.IsTerminal(in) {
@@ -49,7 +50,7 @@ func openScreen(ctx context.Context, in, out *os.File, interval time.Duration, q
 }
 
 func (s *screen) close() {
-	// A terminal that takes nothing any more cannot be helped.
+	// If the terminal does not take output any more, nothing can be done.
 	_, _ = s.out.WriteString(leaveScreen)
 	if s.keyboard != nil {
 		s.keyboard.close()
@@ -69,7 +70,7 @@ func bar(ratio float64, width int) string {
 	return strings.Repeat("#", full) + strings.Repeat(".", width-full)
 }
 
-// size writes bytes in the unit that leaves few digits.
+// size formats bytes in the unit that needs few digits.
 func size(n int64) string {
 	switch {
 	case n >= 1<<30:

@@ -9,8 +9,8 @@ import (
 	"github.com/neonauthd/neonauthd/cmd/neonauthctl/internal/terminal"
 )
 
-// stats are the members of STATS's object that top shows. What a daemon does
-// not send is zero.
+// stats are the members of STATS's object that top shows. A member that the
+// daemon does not send is zero.
 type stats struct {
 	Version  string
 	Started  int64
@@ -54,14 +54,14 @@ type projectStats struct {
 	KeysFailures int64 `json:"keys_failures"`
 	Upstream     upstreamStats
 	Failures     []failure
-	// Introspection is that of a project that has none where it is zero.
+	// Introspection is zero for a project without introspection.
 	Introspection struct {
 		Circuit  string
 		Unlinked bool
 	}
 }
 
-// failure is the last time that an upstream did not answer one kind of question.
+// failure is the last failure of one kind of request to an upstream.
 type failure struct {
 	Of, Cause string
 	At        int64
@@ -75,12 +75,13 @@ type upstreamStats struct {
 	RetryAfter               int64 `json:"retry_after"`
 }
 
-// open tells whether the circuit is not closed.
+// open reports whether the circuit is not closed.
 func (p *projectStats) open() bool {
 	return p.Upstream.Circuit == "open" || p.Upstream.Circuit == "half-open"
 }
 
-// trouble is what an operator should look at in the project, in the words of the table.
+// trouble returns what an operator should look at in the project, in the words
+// of the table.
 func (i *interval) trouble(p *projectStats) []string {
 	is := func(counter func(*upstreamStats) uint64) bool { return i.upstream(p, counter).perSecond > 0 }
 	words := which([]wrongness{
@@ -102,7 +103,7 @@ func (i *interval) trouble(p *projectStats) []string {
 	return words
 }
 
-// wrong is all that an operator should look at.
+// wrong returns everything that an operator should look at.
 func (i *interval) wrong() []string {
 	is := func(counter func(*stats) uint64) bool { return i.rate(counter).perSecond > 0 }
 	all := which([]wrongness{
@@ -122,7 +123,7 @@ func (i *interval) wrong() []string {
 	return all
 }
 
-// wrongness is something that may be wrong, with its word.
+// wrongness is a condition that may be wrong, with its word.
 type wrongness struct {
 	word  string
 	holds bool
@@ -138,8 +139,8 @@ func which(all []wrongness) []string {
 	return words
 }
 
-// rate is a change per second. Its zero value is one that is not known: before
-// a second look, and across a restart of the daemon.
+// rate is a change per second. The zero value is an unknown rate: before the
+// second look, and across a restart of the daemon.
 type rate struct {
 	perSecond float64
 	known     bool
@@ -151,7 +152,7 @@ type interval struct {
 	seconds     float64
 }
 
-// between is the interval that ends with now; before may be nil.
+// between returns the interval that ends with now; before may be nil.
 func between(before, now *look) interval {
 	i := interval{now: now.stats}
 	if before == nil || before.stats == nil {
@@ -163,7 +164,8 @@ func between(before, now *look) interval {
 	return i
 }
 
-// rate is the change of a counter. A counter that went back was reset.
+// rate returns the change of a counter. A counter that is lower than before was
+// reset.
 func (i *interval) rate(counter func(*stats) uint64) rate {
 	if i.before == nil {
 		return rate{}
@@ -180,7 +182,7 @@ func lookups(s *stats) uint64 {
 	return s.Outcomes.Accepted + s.Outcomes.Rejected + s.Outcomes.Unknown
 }
 
-// hitRatio is the share of questions to the cache that it could answer.
+// hitRatio returns the share of lookups in the cache that were hits.
 func (i *interval) hitRatio() (ratio float64, known bool) {
 	hits := i.rate(func(s *stats) uint64 { return s.Cache.Hits })
 	misses := i.rate(func(s *stats) uint64 { return s.Cache.Misses })
@@ -191,8 +193,8 @@ func (i *interval) hitRatio() (ratio float64, known bool) {
 	return hits.perSecond / all, true
 }
 
-// upstream is the change of one project's counter. Projects come and go with a
-// reload, so they are found by name.
+// upstream returns the change of one project's counter. A reload can add and
+// remove projects, so they are found by name.
 func (i *interval) upstream(p *projectStats, counter func(*upstreamStats) uint64) rate {
 	return i.rate(func(s *stats) uint64 {
 		for n := range s.Projects {
@@ -204,13 +206,13 @@ func (i *interval) upstream(p *projectStats, counter func(*upstreamStats) uint64
 	})
 }
 
-// worded is a reason or code with how often it was given.
+// worded is a reason or code, and how often it was given.
 type worded struct {
 	word string
 	rate rate
 }
 
-// words returns what was given in the interval, the most frequent first.
+// words returns the reasons and codes of the interval, the most frequent first.
 func (i *interval) words(of func(*stats) map[string]uint64) []worded {
 	var all []worded
 	for word := range maps.Keys(of(i.now)) {

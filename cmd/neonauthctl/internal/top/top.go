@@ -19,12 +19,12 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// topPatience is what one look may take unless --timeout is given. It is less
-// than other admin commands have: a screen that stands still tells nothing.
+// topPatience is the default timeout of one request of top. It is shorter than
+// that of other admin commands, because a screen must not stand still.
 const topPatience = 2 * time.Second
 
-// watch is one run of top: it looks at the daemon's counters again and again,
-// and shows what they changed by.
+// watch is one run of top. It reads the daemon's counters repeatedly and shows
+// their changes.
 type watch struct {
 	settings *cli.Settings
 	interval time.Duration
@@ -35,27 +35,27 @@ type watch struct {
 	tick func(time.Duration) (ticks <-chan time.Time, stop func())
 }
 
-// look is what one question to the daemon came to.
+// look is the result of one request to the daemon.
 type look struct {
 	at     time.Time
 	took   time.Duration
 	stats  *stats
-	object []byte // the stats as they came
+	object []byte // the stats as the daemon sent them
 	err    error  // nil exactly if there are stats
 }
 
 // view shows looks: a screen, lines, or JSON.
 type view interface {
-	// first shows the look that everything begins with: no interval has passed.
+	// first shows the first look: no interval has passed yet.
 	first(now *look) error
-	// next shows the interval between two looks, of which the second may have
+	// next shows the interval between two looks. The second look may have
 	// failed.
 	next(before, now *look) error
-	// close puts the terminal back.
+	// close restores the terminal.
 	close()
 }
 
-// Command is top.
+// Command returns the command top.
 func Command(s *cli.Settings) *cobra.Command {
 	w := &watch{settings: s, now: time.Now, tick: ticker}
 	cmd := &cobra.Command{
@@ -118,8 +118,8 @@ func (w *watch) run(ctx context.Context) error {
 	return w.follow(ctx, c, v, first, ticks)
 }
 
-// follow looks at each tick until it has seen enough. That the last look
-// failed is the exit code.
+// follow looks at each tick until the run is over. If the last look failed, it
+// returns its exit code.
 func (w *watch) follow(ctx context.Context, c *client.Client, v view, before *look, ticks <-chan time.Time) error {
 	if err := v.first(before); err != nil {
 		return written(err)
@@ -149,7 +149,7 @@ func (w *watch) follow(ctx context.Context, c *client.Client, v view, before *lo
 	}
 }
 
-// over tells whether somebody has ended the run, which is no failure of it.
+// over reports whether the user has ended the run, which is not a failure.
 func over(ctx context.Context) bool { return ctx.Err() != nil }
 
 func written(err error) error { return fmt.Errorf("write what was seen: %w", err) }
@@ -173,7 +173,7 @@ func (w *watch) look(ctx context.Context, c *client.Client) *look {
 	return l
 }
 
-// open chooses the view: whatever is no terminal gets lines.
+// open chooses the view: lines if the output is not a terminal.
 func (w *watch) open(ctx context.Context, quit func()) (view, error) {
 	s := w.settings
 	switch out, file := s.Out.(*os.File); {

@@ -1,4 +1,4 @@
-// Package storetest has stores for the tests of bench.
+// Package storetest provides stores for the tests of bench.
 package storetest
 
 import (
@@ -11,7 +11,7 @@ import (
 	"sync"
 )
 
-// Store speaks as much of a store's language as bench needs. The kind
+// Store implements the part of a store's protocol that bench needs. The kind
 // "full" is a memcached without memory, "forgetful" one that keeps nothing.
 type Store struct {
 	kind     string
@@ -22,7 +22,7 @@ type Store struct {
 	gets     int
 }
 
-// Start serves a store of a kind on a Unix socket.
+// Start serves a store of this kind on a Unix socket.
 func Start(path, kind string) (*Store, error) {
 	l, err := net.Listen("unix", path)
 	if err != nil {
@@ -53,7 +53,7 @@ func Start(path, kind string) (*Store, error) {
 	return s, nil
 }
 
-// Stop ends it.
+// Stop ends the store.
 func (s *Store) Stop() { _ = s.listener.Close() }
 
 func (s *Store) serve(in *bufio.Reader) (string, error) {
@@ -91,7 +91,7 @@ func (s *Store) serve(in *bufio.Reader) (string, error) {
 	return s.memcached(words), nil
 }
 
-// bulk reads a word as a client of Redis writes it.
+// bulk reads a word in the encoding of Redis clients.
 func bulk(in *bufio.Reader) (string, error) {
 	line, err := in.ReadString('\n')
 	if err != nil {
@@ -165,8 +165,8 @@ func (s *Store) redis(words []string) string {
 	return "-ERR unknown command\r\n"
 }
 
-// Asked tells what the store was asked, and what is left in it: the keys that
-// were set, how many values there are now, and how often one was asked for.
+// Asked returns the keys that were set, the number of values now, and the
+// number of gets.
 func (s *Store) Asked() (sets []string, values, gets int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
