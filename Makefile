@@ -7,18 +7,18 @@ SHELL       := /bin/bash
 GO    ?= go
 TOOLS ?= $(CURDIR)/.tools
 
-# The version stands in one place: the newest heading of the changelog.
+# The version is defined in one place: the newest heading of the changelog.
 VERSION := $(shell sed -n 's/^\#\# \([0-9][^ ]*\).*/\1/p' CHANGELOG.md | head -n 1)
 COMMIT  ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
-# The time of the commit stands for the time of the build everywhere.
+# Everything is dated with the time of the commit, not of the build.
 export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 
-# Static and the same bytes wherever it is built: no C, no local paths, no build time.
+# Static programs, with the same bytes wherever they are built: no C, no local paths, no build time.
 export CGO_ENABLED ?= 0
 LDFLAGS = -s -w -X main.release=$(VERSION) -X main.commit=$(COMMIT)
 BUILD   = $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
 
-# Tools are installed at a pinned version, each into a folder named after it, through the module proxy.
+# Each tool is installed at a pinned version, into a folder named after the version, through the module proxy.
 GOLANGCI_VERSION := v2.15.0
 GOLANGCI         := $(TOOLS)/golangci-lint/$(GOLANGCI_VERSION)/golangci-lint
 NFPM_VERSION     := v2.45.2
@@ -28,24 +28,25 @@ SBOM             := $(TOOLS)/cyclonedx-gomod/$(SBOM_VERSION)/cyclonedx-gomod
 GOVULN_VERSION   := v1.9.0
 GOVULN           := $(TOOLS)/govulncheck/$(GOVULN_VERSION)/govulncheck
 
-# What reads the declarations of the client for Node, with those of the oldest Node that it runs on; through npm.
+# TypeScript checks the declarations of the client for Node, with the types of the oldest Node that the client supports;
+# installed with npm.
 TYPESCRIPT_VERSION := 5.9.3
 NODE_TYPES_VERSION := 20.19.43
 TYPESCRIPT         := $(TOOLS)/typescript/$(TYPESCRIPT_VERSION)-node-$(NODE_TYPES_VERSION)/node_modules
 TSC                := $(TYPESCRIPT)/typescript/bin/tsc
 
-# The frameworks that the client for Node has guards for, with what their tests use; through npm.
+# The frameworks for which the client for Node has guards, and what their tests use; installed with npm.
 FRAMEWORKS_LIST := express@5.3.0 cors@2.8.6 fastify@5.12.8 @fastify/cors@11.4.3 @fastify/websocket@11.3.7 hono@4.13.19 \
 	@hono/node-server@2.1.9 ws@8.23.0 @modelcontextprotocol/sdk@1.32.2 @types/express@5.0.6 @types/ws@8.18.2
 FRAMEWORKS      := $(TOOLS)/frameworks/$(firstword $(shell echo $(FRAMEWORKS_LIST) | cksum))/node_modules
 
-# What TypeScript has to know to compile our guards with the types of the frameworks, which are elsewhere.
+# The configuration with which TypeScript checks our guards against the types of the frameworks, which are in another folder.
 FRAMEWORK_TYPES = {"extends": "$(CURDIR)/client/node/tsconfig.json", "compilerOptions": {"skipLibCheck": true, \
 	"module": "esnext", "moduleResolution": "bundler", \
 	"typeRoots": ["$(TYPESCRIPT)/@types"], "paths": {"neonauthd/*": ["$(CURDIR)/client/node/*.d.ts"], \
 	"*": ["$(FRAMEWORKS)/@types/*", "$(FRAMEWORKS)/*"]}}, "files": ["$(CURDIR)/client/node/test/frameworks/types.mts"]}
 
-# What is said of a check whose tool is missing. In CI, where nobody would read it, it is a failure.
+# The message for a check whose tool is missing. In CI, where nobody would read the message, the check fails.
 unchecked = echo "$(1)"; [ "$${CI:-}" != true ]
 
 FUZZTIME  ?= 20s
@@ -64,16 +65,16 @@ build: ## build the programs into bin/
 	$(BUILD) -o bin/ ./cmd/...
 
 .PHONY: test
-test: vet lint types vuln test-race test-plain package ## run every check and test there is
+test: vet lint types vuln test-race test-plain package ## run all checks and tests
 
 .PHONY: vet
-vet: ## go vet, here and for the other systems that must build
+vet: ## go vet, and builds for the other supported systems
 	$(GO) vet ./...
 	GOOS=darwin GOARCH=arm64 $(GO) build ./...
 	GOOS=linux GOARCH=arm64 $(GO) build ./...
 
 .PHONY: lint
-lint: $(GOLANGCI) ## the chosen linters, formatting, and go.mod in order
+lint: $(GOLANGCI) ## run the linters, and check formatting and go.mod
 	$(GOLANGCI) config verify
 	$(GOLANGCI) run ./...
 	$(GO) mod tidy -diff
@@ -85,7 +86,7 @@ lint: $(GOLANGCI) ## the chosen linters, formatting, and go.mod in order
 	fi
 
 .PHONY: types types-node types-python
-types: types-node types-python ## what the types of the clients for Node and Python promise, in strict mode
+types: types-node types-python ## check the types of the clients for Node and Python in strict mode
 
 types-node:
 	@if command -v npm >/dev/null && node -e 'process.exit(process.versions.node.split(".")[0] >= 20 ? 0 : 1)'; then \
@@ -110,15 +111,15 @@ types-python:
 	fi
 
 .PHONY: test-race
-test-race: ## all tests under the race detector, fuzz seeds included
+test-race: ## run all tests under the race detector, fuzz seeds included
 	CGO_ENABLED=1 $(GO) test -race -exec "$(CURDIR)/.ci/again" -count=1 -timeout 15m ./...
 
 .PHONY: test-plain
-test-plain: ## all tests as users build the code: those that count allocations skip under the race detector
+test-plain: ## run all tests without the race detector; tests that count allocations run only here
 	$(GO) test -count=1 -timeout 15m ./...
 
-# Unless told otherwise, go minimises each new input for up to a minute, and
-# fuzzes nothing meanwhile: of 20 seconds one input remains.
+# By default, go minimises each new input for up to a minute, and does not fuzz meanwhile. Of 20 seconds hardly any would be
+# left.
 .PHONY: fuzz
 fuzz: ## run each fuzz target for FUZZTIME (20s)
 	@for package in $$($(GO) list ./...); do \
@@ -129,37 +130,37 @@ fuzz: ## run each fuzz target for FUZZTIME (20s)
 	done
 
 .PHONY: outage
-outage: ## kill the upstream, bring it back, rotate, delete, revoke: a table of the measured delays
+outage: ## kill and restart the upstream, rotate keys, delete a user, revoke: print the measured delays
 	$(GO) test -count=1 -v -run '^TestScriptedOutage$$' ./internal/e2e/neonauthd
 
 .PHONY: soak
-soak: ## faults, rotations, revocations, kill -9 and clock steps at once for SOAK (1m); stops at the first wrong answer (SOAK_PROGRAM=another neonauthd, with the build tag steppedclock)
+soak: ## run with faults, rotations, revocations, kill -9 and clock steps for SOAK (1m), until the first wrong answer (SOAK_PROGRAM=another neonauthd, with the build tag steppedclock)
 	NEONAUTHD_SOAK=$(SOAK) NEONAUTHD_SOAK_PROGRAM=$(SOAK_PROGRAM) $(GO) test -count=1 -timeout 0 -v -run '^TestSoak$$' ./internal/e2e/soak
 
 .PHONY: flood
-flood: ## FLOOD (1000000) junk tokens, as many invented key ids, a tenth as many connections: what the daemon takes of the host before and after
+flood: ## send FLOOD (1000000) invalid tokens, as many unknown key ids, a tenth as many connections; print the daemon's resources before and after
 	NEONAUTHD_FLOOD=$(FLOOD) $(GO) test -count=1 -timeout 0 -v -run '^TestFloods$$' ./internal/e2e/soak
 
 .PHONY: fleet-faults
-fleet-faults: ## six hosts of a fleet, then six daemons, 100 000 changes and more, 100 faults: all must agree (minutes)
+fleet-faults: ## test that six hosts of a fleet agree after 100 000 changes and 100 faults (minutes)
 	FLEET_LONG=1 $(GO) test -count=1 -v -timeout 60m -run '^TestHostsAgreeAfterManyFaults$$' ./daemon/fleet
 	FLEET_LONG=1 $(GO) test -count=1 -v -timeout 60m ./internal/e2e/fleet
 
 .PHONY: lease-faults
-lease-faults: ## ten million answers of clients that keep them, under faults: none may come after REVOKE (minutes)
+lease-faults: ## test ten million answers of clients that keep answers, under faults: no token may be accepted after REVOKE (minutes)
 	LEASE_LONG=1 $(GO) test -count=1 -v -timeout 60m -run '^TestNobodyIsAcceptedAfterRevoke$$' ./internal/e2e/leases
 
 .PHONY: fairness
-fairness: ## greedy callers beside a quiet one: a table of what it notices (root; FAIRNESS_PROGRAM=another neonauthd)
+fairness: ## print how much greedy callers slow down a quiet one (root; FAIRNESS_PROGRAM=another neonauthd)
 	NEONAUTHD_FAIRNESS=1 NEONAUTHD_FAIRNESS_PROGRAM=$(FAIRNESS_PROGRAM) $(GO) test -count=1 -timeout 15m -v -run '^TestFairness$$' ./internal/e2e/neonauthd
 
 .PHONY: bench
-bench: ## run the benchmarks that docs/benchmarks.md has in a table (BENCH=regexp, BENCHTIME=1s)
+bench: ## run the benchmarks of docs/benchmarks.md (BENCH=regexp, BENCHTIME=1s)
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -benchtime $(BENCHTIME) ./...
 
-# A daemon of their own, and nothing that has to be installed for it.
+# They start a demo, so nothing has to be installed.
 .PHONY: bench-clients
-bench-clients: build ## the benchmarks of the clients for Node and Python, against a demo
+bench-clients: build ## run the benchmarks of the clients for Node and Python, against a demo
 	@dir=$$(mktemp -d); bin/neonauthd demo --dir $$dir >$$dir/said 2>&1 & demo=$$!; \
 	trap 'kill $$demo; wait $$demo || true; rm -r $$dir' EXIT; \
 	for try in $$(seq 100); do bin/neonauthd demo token --dir $$dir >$$dir/token 2>/dev/null && break; sleep 0.1; done; \
@@ -168,23 +169,23 @@ bench-clients: build ## the benchmarks of the clients for Node and Python, again
 	(cd client/python && for bench in bench/*.py; do echo "# python3 $$bench"; PYTHONPATH=src python3 $$bench $$dir/token; done)
 
 .PHONY: vuln
-vuln: $(GOVULN) ## known vulnerabilities in what we call, where the database can be reached
+vuln: $(GOVULN) ## look for known vulnerabilities in code that we call, if the database can be reached
 	@if $(GOVULN) -mode=query -json golang.org/x/sys@v0.1.0 >/dev/null 2>&1; then \
 		$(GOVULN) ./...; \
 	else \
 		echo "vuln: skipped, the vulnerability database cannot be reached from here"; \
 	fi
 
-# What is released: static programs for Linux, as packages and as archives.
+# The release: static programs for Linux, as packages and as archives.
 ARCHES ?= $(shell $(GO) env GOARCH)
 DIST   := dist
 NAME    = neonauthd_$(VERSION)_linux_$*
 
 .PHONY: package
-package: $(ARCHES:%=package-%) ## deb and rpm for this machine's architecture into dist/ (ARCHES="amd64 arm64")
+package: $(ARCHES:%=package-%) ## make the deb and the rpm for this machine's architecture in dist/ (ARCHES="amd64 arm64")
 
 .PHONY: clients
-clients: ## the clients for Node and Python as files that npm and pip install, into dist/clients/
+clients: ## make the packages of the clients for npm and pip in dist/clients/
 	rm -rf $(DIST)/clients
 	packaging/clients.sh $(DIST)/clients
 
@@ -197,11 +198,11 @@ package-%: build clients $(NFPM)
 	$(NFPM) package --config $(DIST)/stage/$*.yaml --packager deb --target $(DIST)/$(NAME).deb
 	$(NFPM) package --config $(DIST)/stage/$*.yaml --packager rpm --target $(DIST)/$(NAME).rpm
 
-# An image for containers: the programs on nothing, as an OCI archive of all architectures, without a registry.
+# An image for containers: only the programs, as an OCI archive for all architectures, made without a registry.
 IMAGE := $(DIST)/neonauthd_$(VERSION)_oci.tar
 
 .PHONY: image
-image: $(ARCHES:%=image-%) ## an image for containers as an OCI archive into dist/ (ARCHES="amd64 arm64")
+image: $(ARCHES:%=image-%) ## make the container image as an OCI archive in dist/ (ARCHES="amd64 arm64")
 	$(GO) run ./packaging/image -out $(IMAGE) -version $(VERSION) -revision $(COMMIT) -created $(SOURCE_DATE_EPOCH) \
 		$(foreach arch,$(ARCHES),$(arch)=$(DIST)/image/$(arch))
 
@@ -221,7 +222,7 @@ bom-%: package-% $(SBOM)
 	done
 
 .PHONY: release
-release: ## everything that a release consists of: packages, archives, bills of materials, checksums
+release: ## make all files of a release: packages, archives, bills of materials, checksums
 	rm -rf $(DIST)
 	$(MAKE) release-files ARCHES="amd64 arm64"
 
@@ -235,7 +236,7 @@ boot-test: package ## install and use the package in a booted Debian 12 with sys
 	packaging/boot/run.sh $(DIST)/neonauthd_$(VERSION)_linux_$(shell $(GO) env GOARCH).deb
 
 .PHONY: reproducible
-reproducible: $(NFPM) $(SBOM) ## release the last commit twice, in two places and from nothing, and compare every byte
+reproducible: $(NFPM) $(SBOM) ## release the last commit twice from nothing, in two folders, and compare every byte
 	packaging/reproducible.sh
 
 .PHONY: fmt
@@ -250,7 +251,7 @@ $(TSC):
 	npm install --prefix $(TYPESCRIPT)/.. --no-save --no-audit --no-fund --ignore-scripts --loglevel=error \
 		typescript@$(TYPESCRIPT_VERSION) @types/node@$(NODE_TYPES_VERSION)
 
-# Its place is taken by the whole at once: tests may look at it meanwhile.
+# The folder is moved into place when it is complete, because tests may look at it meanwhile.
 $(FRAMEWORKS):
 	mkdir -p $(TOOLS)/frameworks
 	place=$$(mktemp -d $(TOOLS)/frameworks/XXXXXX) && \
@@ -258,7 +259,7 @@ $(FRAMEWORKS):
 	{ mv -T $$place $(@D) 2>/dev/null || { rm -r $$place; [ -e $@ ]; }; }
 
 .PHONY: frameworks
-frameworks: $(FRAMEWORKS) ## the frameworks of Node that our guards are tested in: prints where they are
+frameworks: $(FRAMEWORKS) ## install the Node frameworks of our guards' tests, and print their folder
 	@echo $(FRAMEWORKS)
 
 $(GOLANGCI):

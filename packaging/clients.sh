@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Makes the clients for Node and Python as files that npm and pip install: a tarball, a wheel, and a source distribution.
-# Usage: clients.sh DEST. The same bytes wherever it runs: both tools go by SOURCE_DATE_EPOCH, or by no time at all.
+# Makes the packages of the clients for Node and Python: a tarball for npm, and a wheel and a source distribution for pip.
+# Usage: clients.sh DEST. The files have the same bytes wherever they are made: one tool uses SOURCE_DATE_EPOCH, the other no
+# time at all.
 set -euo pipefail
 mkdir -p "$1"
 dest=$(realpath "$1")
 cd "$(dirname "$0")/.."
 
-# Debian's package is for Debian's Python.
+# Debian's package of hatchling works only with Debian's Python.
 for python in python3 /usr/bin/python3; do
 	if "$python" -c 'import hatchling' 2>/dev/null; then break; fi
 	python=''
@@ -14,7 +15,7 @@ done
 [ -n "$python" ] || { echo "clients.sh: hatchling builds the client for Python: install python3-hatchling" >&2; exit 1; }
 command -v npm >/dev/null || { echo "clients.sh: npm packs the client for Node: install it" >&2; exit 1; }
 
-# A copy, without what working on them leaves behind.
+# A copy, without the files that development leaves behind.
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 for client in node python; do

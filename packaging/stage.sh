@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Lays out what a package installs under /usr. Usage: stage.sh PROGRAMS NATIVE CLIENTS DEST, where PROGRAMS holds the programs
-# of the package's architecture, NATIVE the same ones for this machine, which are asked for their shell completions, and
-# CLIENTS what clients.sh has made.
+# Arranges the files that a package installs under /usr. Usage: stage.sh PROGRAMS NATIVE CLIENTS DEST. PROGRAMS holds the
+# programs for the package's architecture, NATIVE the same for this machine, which print their shell completions, and CLIENTS
+# the output of clients.sh.
 set -euo pipefail
 programs=$1 native=$2 clients=$3 dest=$4
 cd "$(dirname "$0")/.."
@@ -30,7 +30,7 @@ for drop_in in systemd/drop-ins/*.conf; do
 	put "$drop_in" "share/doc/neonauthd/examples/$(basename "$drop_in")"
 done
 put LICENSE share/doc/neonauthd/copyright
-# What people read, laid out as here, so that its links lead somewhere.
+# The documentation, in the same folders as here, so that its links work.
 doc=share/doc/neonauthd
 for page in README.md CHANGELOG.md docs/operating.md docs/state.md docs/fairness.md docs/fleet.md docs/leases.md protocol/protocol.md packaging/neonauthd.toml; do
 	put "$page" "$doc/$page"
@@ -54,7 +54,7 @@ for page in docs/man/*.[1-8]; do
 done
 [ ! -d "$dest/usr/share/man" ] || find "$dest/usr/share/man" -type f -exec gzip -9n {} +
 
-# Whatever umask this ran under.
+# Set the modes, because they depend on the umask of the caller.
 find "$dest" -type d -exec chmod 0755 {} +
 find "$dest" -type f ! -perm -u+x -exec chmod 0644 {} +
 find "$dest" -exec touch -d "@$SOURCE_DATE_EPOCH" {} +

@@ -120,7 +120,7 @@ exposure() {
 	exposed neonauth-http-hooks.service 5
 }
 
-# may USER TEXT: what a lookup of that user begins with.
+# may USER TEXT: a lookup of that user begins with the text.
 may() { as "$1" ./load -say "VERIFY $(cat token)" | grep -q " ms: $2"; }
 caller_rules() {
 	local drop_in=/etc/systemd/system/neonauthd.service.d/private-users.conf
@@ -172,7 +172,7 @@ metrics() {
 	systemctl disable --now neonauthd-metrics.socket
 }
 
-# logged FILE...: a lookup leaves its line there.
+# logged FILE...: a lookup writes its line to the files.
 logged() { may root OK && within 60 grep -qs '"verb":"VERIFY","level":"claims","project":"main","outcome":"accepted"' "$@"; }
 journaled() { journalctl -q -o cat NEONAUTH_ACCESS=1 SYSLOG_IDENTIFIER=neonauthd | grep -q '"outcome":"accepted"'; }
 access_log() {
@@ -227,7 +227,7 @@ restart() {
 	none refused wrong unknown unanswered lost-new lost-kept
 }
 
-# answered TEXT TOKEN: that the answer to a token begins with a text.
+# answered TEXT TOKEN: the answer to the token begins with the text.
 answered() { say "VERIFY $2" | grep -q ": $1"; }
 
 # The keys that are saved prove whom they accept. That a signature is bad they prove only once the upstream has confirmed

@@ -18,7 +18,7 @@ skip() {
 	exit 0
 }
 
-# Everything lives in one folder, one control group and one container, and none outlives this script.
+# All is in one folder, one control group and one container, and this script removes all three at its end.
 work='' group='' container='' reader=''
 cleanup() {
 	if [ -n "$container" ] && kill "$container" 2>/dev/null; then
@@ -50,7 +50,7 @@ tools() {
 	for tool in mmdebstrap systemd-nspawn; do command -v "$tool" >/dev/null || return 1; done
 }
 
-# can_contain runs a program of this machine in a container, as the boot will, before anything is downloaded for it.
+# can_contain checks that this machine can run a container, before anything is downloaded for it.
 can_contain() {
 	local probe=$work/probe name
 	mkdir -p "$probe"/{usr,etc,proc,sys,dev,run,tmp,var}
@@ -58,7 +58,7 @@ can_contain() {
 	root=$probe nspawn --bind-ro=/usr /usr/bin/true
 }
 
-# make_root: mmdebstrap takes half of debootstrap's time. Mirrors fail now and then, so it may try again.
+# make_root uses mmdebstrap, which takes half of debootstrap's time. Mirrors fail now and then, so it may try again.
 make_root() {
 	mkdir -p "$(dirname "$cache")"
 	for _ in 1 2; do
@@ -67,7 +67,7 @@ make_root() {
 	return 1
 }
 
-# The package, and the same one with a higher number, for the upgrade.
+# The package, and the same package with a higher version for the upgrade.
 make_packages() {
 	local arch version
 	arch=$($GO env GOARCH)
@@ -81,8 +81,8 @@ make_packages() {
 	cp packaging/boot/*.sh "$work/share/"
 }
 
-# nspawn starts a container. Where no systemd can give it a control group it gets one here: two that shared one would
-# end each other's processes.
+# nspawn starts a container. If no systemd can give the container a control group, nspawn makes one: two containers with the
+# same group would end each other's processes.
 nspawn() {
 	local unit=()
 	if [ ! -d /run/systemd/system ]; then
@@ -97,7 +97,7 @@ make_group() {
 	[ ! -d /run/systemd/system ] && top=$(findmnt -n -f -t cgroup2 -o TARGET) && mkdir "$top/neonauthd-boot-$$" && group=$top/neonauthd-boot-$$
 }
 
-# Boots the root once; systemd starts the steps of a stage, which end the boot.
+# Boots the root once. systemd starts the steps of a stage, which end the boot.
 boot() { # STAGE
 	local status=0
 	cat >"$root/etc/systemd/system/boot-test.service" <<-UNIT

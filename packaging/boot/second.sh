@@ -92,7 +92,7 @@ helper_belongings() {
 	fails grep -q . owned
 }
 
-# deliver EVENT USER: through nginx; the reply has the status.
+# deliver EVENT USER: delivers a webhook through nginx and prints the status of the reply.
 deliver() {
 	control webhooks "{\"url\":\"http://127.0.0.1:8080/hooks/main\",\"secret\":\"$(cat webhook-secret)\",\"event\":\"$1\",\"user\":\"$2\"}"
 }

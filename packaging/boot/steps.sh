@@ -42,7 +42,7 @@ step() {
 
 fails() { ! "$@"; }
 
-# within SECONDS COMMAND...: until it succeeds.
+# within SECONDS COMMAND...: runs the command until it succeeds.
 within() {
 	local end=$(($(date +%s%N) + $1 * 1000000000))
 	shift
@@ -61,7 +61,7 @@ as() { # USER COMMAND...
 	setpriv --reuid="$user" --regid="$(id -g "$user")" --init-groups --no-new-privs "$@"
 }
 
-# control PATH JSON: orders to the upstream.
+# control PATH JSON: sends a command to the upstream.
 control() { curl -sS --fail -d "$2" "$upstream/_standin/$1"; }
 member() { grep -o "\"$1\":\"[^\"]*\"" | head -n 1 | cut -d'"' -f4; }
 
@@ -74,7 +74,7 @@ start_upstream() {
 	questions
 }
 
-# questions writes what the load asks, and has answered.
+# questions writes the requests of the load with their expected answers.
 questions() {
 	local name user
 	: >questions
@@ -90,7 +90,7 @@ questions() {
 	[ -s user ] && [ -s token ]
 }
 
-# configure does what the comments of the shipped file say.
+# configure edits the shipped file as its comments say.
 configure() {
 	sed -i -e '/^# Neon Auth on Stack Auth/,/^$/ s/^#\([^ ]\)/\1/' \
 		-e "s|^#*project_id = .*|$(grep ^project_id wanted)|" -e "/^# Neon Auth on Stack Auth/,/^$/ s|^#*base_url = .*|base_url = \"$upstream\"|" /etc/neonauthd/neonauthd.toml
@@ -98,7 +98,7 @@ configure() {
 	install -m 0400 /dev/stdin /etc/credstore/neonauthd.server-key <server-key
 }
 
-# under_load COMMAND...: while it runs the questions of a file are asked, and $counts is what came of them.
+# under_load COMMAND...: asks the questions of a file while the command runs, and sets $counts to the counted answers.
 asked=questions
 under_load() {
 	./load -socket "$socket" "$asked" >counts &

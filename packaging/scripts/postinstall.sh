@@ -1,6 +1,6 @@
 #!/bin/sh
-# After installing and after an upgrade. dpkg calls with "configure" and the version that was configured before, or
-# nothing; rpm with the number of versions installed.
+# Runs after an installation and after an upgrade. dpkg passes "configure" and the version that was configured before, if
+# any; rpm passes the number of installed versions.
 set -e
 
 case "$1" in
@@ -10,7 +10,7 @@ abort-*) exit 0 ;;
 *) upgrade=yes ;;
 esac
 
-# Users and folders, also where systemd is installed and not running, as in a container that is being built.
+# Make users and folders, also if systemd is installed but not running, as in a container image that is being built.
 if command -v systemd-sysusers >/dev/null; then
 	systemd-sysusers neonauthd.conf
 fi

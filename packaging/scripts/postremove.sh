@@ -1,5 +1,5 @@
 #!/bin/sh
-# After removal. Configuration and state stay until dpkg is told to purge; rpm has no such step and keeps them.
+# Runs after removal. Configuration and state stay until dpkg is told to purge. rpm has no purge and keeps them.
 set -e
 
 case "$1" in

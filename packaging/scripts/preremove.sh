@@ -1,6 +1,6 @@
 #!/bin/sh
-# Before removal, and before an upgrade replaces the files. In an upgrade the old version keeps answering until the new
-# one is in place. dpkg calls with "remove" or "upgrade"; rpm with the number of versions that stay.
+# Runs before removal, and before an upgrade replaces the files. In an upgrade the old version keeps answering until the new
+# one is installed. dpkg passes "remove" or "upgrade"; rpm passes the number of versions that stay.
 set -e
 
 case "$1" in
