@@ -7,10 +7,10 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// Confirm judges an accepted verdict once more whose reply had to wait: what it
-// rests on may have ended, and it has grown older. A rejection stays, for it was
-// proved when it was asked for. The body, which may have been redacted, stays too
-// as long as the level does.
+// Confirm checks an accepted verdict again whose reply had to wait: its grounds may have
+// ended, and its age has changed. A rejection does not change, because there was proof when
+// the lookup came. The body, which may have been redacted, does not change if the level does
+// not.
 func (r *Resolver) Confirm(l *Lookup, v Verdict) Verdict {
 	if v.Status() != protocol.OK || v.entry == nil {
 		return v
@@ -24,7 +24,7 @@ func (r *Resolver) Confirm(l *Lookup, v Verdict) Verdict {
 	case e.revoked(r.revocations, l.revoked()):
 		v = rejected(protocol.ReasonRevoked)
 	case e.key != nil && !r.holds(l, e, now), !e.alive(l.Project, now), r.purges.Covers(e.revision, l.purged(), e.user()):
-		v = unknown(protocol.CodeBusy, time.Second) // withdrawn, purged or too old: asking again finds what is true now
+		v = unknown(protocol.CodeBusy, time.Second) // withdrawn, purged or too old: the caller has to ask again
 	case v.Level == LevelProfile:
 		r.profiles.confirm(l, &v, now)
 	default:
@@ -35,11 +35,11 @@ func (r *Resolver) Confirm(l *Lookup, v Verdict) Verdict {
 	return v
 }
 
-// confirm judges a verdict of level profile once more whose claims have been
-// confirmed already; see Resolver.Confirm.
+// confirm is Resolver.Confirm for a verdict at level profile whose claims have been checked
+// already.
 func (s *profiles) confirm(l *Lookup, v *Verdict, now time.Time) {
 	e, p := v.entry, v.profile
-	claims := e // a session credential has none: its entry is the profile's own
+	claims := e // an opaque credential has none: its entry is the profile's
 	if e == p.entry {
 		claims = nil
 	}
@@ -48,7 +48,7 @@ func (s *profiles) confirm(l *Lookup, v *Verdict, now time.Time) {
 	case denied && no.project == l.Project && (later || no.fresh(now)):
 		*v = rejected(no.reason)
 		return
-	case later: // said to this project under another table, which may ask for other things
+	case later: // the denial is for another configuration of this project, which may have other rules
 		*v = unknown(protocol.CodeBusy, time.Second)
 		return
 	}

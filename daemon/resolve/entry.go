@@ -10,15 +10,15 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// entry is one token's verified claims with the instants and the evidence they
-// hang on. It proves its own validity each time it is read (alive), so it does
-// not matter what the cache that holds it does. It never changes.
+// entry is the verified claims of one token, with the times and the key that they depend
+// on. Each reader checks with alive that the entry is valid, so correctness does not depend
+// on the cache. An entry never changes.
 type entry struct {
 	project     *Project
 	key         *keyset.Key // nil for an opaque credential
 	revision    uint64      // of purges, taken before the verification began
 	established time.Time   // with monotonic reading
-	deadline    time.Time   // exp by the wall clock, and by the monotonic one as it lay ahead when established
+	deadline    time.Time   // exp, with a monotonic reading as far ahead as exp was when established
 	expires     int64       // exp, Unix seconds, by the wall clock
 	issued      int64       // iat, Unix seconds; 0 = the token does not say
 	class       keyset.Class
@@ -28,9 +28,9 @@ type entry struct {
 	json        []byte // the claims
 }
 
-// newEntry fixes the instants of a token verified at now. It is the only place
-// where a claims verdict gets its lifetime: until exp, by the wall clock and,
-// should that be set back, by the monotonic one.
+// newEntry makes the entry of a token that was verified at now. Only here does a verdict at
+// level claims get its lifetime: until exp by the wall clock, or by the monotonic clock if
+// the wall clock is set back.
 func newEntry(p *Project, c *keyset.Claims, revision uint64, now time.Time) *entry {
 	expires := c.Expires.Truncate(time.Second)
 	e := &entry{
@@ -54,7 +54,7 @@ func newEntry(p *Project, c *keyset.Claims, revision uint64, now time.Time) *ent
 	return e
 }
 
-// principalOf says who it is that a token of the class stands for.
+// principalOf returns the kind of principal that a token of the class stands for.
 func principalOf(class keyset.Class) string {
 	switch class {
 	case keyset.ClassMachine:
@@ -66,21 +66,20 @@ func principalOf(class keyset.Class) string {
 	}
 }
 
-// alive reports whether the entry may still speak for a token asked of p at
-// now. Revocations and purges are the resolver's to add.
+// alive reports whether the entry is valid at now for a lookup in project p. The resolver
+// checks for revocations and purges separately.
 func (e *entry) alive(p *Project, now time.Time) bool {
 	return e.project == p && !clock.Over(e.deadline, now) && (e.key == nil || !e.key.Withdrawn())
 }
 
-// over reports whether the token's exp is past by the wall clock, which is what
-// rejects it.
+// over reports whether exp has passed by the wall clock. Then the token is rejected.
 func (e *entry) over(now time.Time) bool { return now.Unix() >= e.expires }
 
 // claimsReuse is how long a caller may reuse a claims verdict without asking
 // again. It bounds how late a caller learns of a revocation.
 const claimsReuse = protocol.MaxTTL * time.Second
 
-// accept is the verdict at level claims that e gives at now.
+// accept returns the verdict at level claims for e at now.
 func (e *entry) accept(source Source, now time.Time) Verdict {
 	return Verdict{
 		Outcome: protocol.Accepted(),
@@ -93,17 +92,18 @@ func (e *entry) accept(source Source, now time.Time) Verdict {
 	}
 }
 
-// reuse is most, cut at exp: no caller reuses anything past the token's end.
+// reuse returns how long a caller may reuse a verdict: most, but not beyond the end of the
+// token.
 func (e *entry) reuse(most time.Duration, now time.Time) time.Duration {
 	return max(0, min(most, clock.Left(e.deadline, now)))
 }
 
-// revoked reports whether list covers the token, whose entry this is.
+// revoked reports whether list covers the token of this entry.
 func (e *entry) revoked(list *revoke.List, token []byte) bool {
 	return list.Len() > 0 && list.Covers(e.facts(token))
 }
 
-// facts are what of a token matters for revocations.
+// facts returns what revocations look at.
 func (e *entry) facts(token []byte) *revoke.Token {
 	facts := &revoke.Token{
 		Project:  e.project.name,
@@ -120,7 +120,7 @@ func (e *entry) facts(token []byte) *revoke.Token {
 	return facts
 }
 
-// user names the entry's user; that of no entry is nobody.
+// user returns the entry's user. For a nil entry it returns the zero Subject.
 func (e *entry) user() purge.Subject {
 	if e == nil {
 		return purge.Subject{}

@@ -14,49 +14,50 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// denial is a no of the upstream. It answers for DenialLifetime, and is remembered for as
-// long as the token could be accepted: nothing but the upstream takes it back.
+// denial is a "no" from the upstream. It answers lookups for DenialLifetime. It is
+// remembered for as long as the token could be accepted: only a later "yes" from the
+// upstream ends it.
 type denial struct {
 	project  *Project
 	revision uint64
 	reason   protocol.Reason
-	at       time.Time // when the answer had come, with monotonic reading
+	at       time.Time // of the answer, with monotonic reading
 }
 
-// fresh reports whether the upstream need not be asked again.
+// fresh reports whether the denial answers without a question to the upstream.
 func (d *denial) fresh(now time.Time) bool { return clock.Elapsed(d.at, now) < DenialLifetime }
 
-// unsent tells that a fetch was not sent, because the governor did not let it
-// through. Others who wait for it need not be refused as well.
+// unsent says why a fetch was not sent: the governor has refused it. Other lookups that wait
+// for the same fetch need not be refused for this reason.
 type unsent uint8
 
 const (
 	wasSent      unsent = iota
-	asBackground        // an interactive one may be let through
-	forItsAsker         // another asker's turn may come
+	asBackground        // because of its priority: an interactive one may be sent
+	forItsAsker         // because of its asker: another asker's may be sent
 )
 
-// fetched is what one fetch came to, for all that wait for it.
+// fetched is the result of one fetch, for all lookups that wait for it.
 type fetched struct {
 	profile *profile
 	asked   time.Time
 	source  Source          // of profile
 	denied  protocol.Reason // empty: no denial
-	ofToken bool            // the denial is about the token that was shown, not about its user
+	ofToken bool            // the denial is about the token, not about its user
 	digest  cache.Key
 	asker   fair.Asker
 	unsent  unsent
-	failure Verdict // unknown, if there is neither profile nor denial
+	failure Verdict // unknown; set if there is neither a profile nor a denial
 }
 
-// fetch returns the run of a flight: one call to the upstream and what follows
-// from its answer.
+// fetch returns the function of a flight: it makes one call to the upstream and keeps the
+// result.
 func (s *profiles) fetch(key cache.Key, l *Lookup, e *entry, priority upstream.Priority) func(context.Context) fetched {
 	return func(ctx context.Context) fetched {
 		revision := s.purges.Current()
 		f := fetched{asked: s.now(), digest: l.digest, asker: l.Asker}
 		if p := s.get(key, l, f.asked); p != nil && priority != upstream.Background && clock.Elapsed(p.asked, f.asked) < l.freshness() {
-			f.profile, f.asked = p, p.asked // the flight before this one has just landed
+			f.profile, f.asked = p, p.asked // another flight has just fetched it
 			return f
 		}
 		sh := s.share(l, e, priority)
@@ -70,7 +71,7 @@ func (s *profiles) fetch(key cache.Key, l *Lookup, e *entry, priority upstream.P
 				f.failure = unknown(protocol.CodeUnavailable, time.Second)
 				return f
 			}
-			s.replace(key, f.profile, s.now()) // and no denial is lifted: the upstream was not asked about this token
+			s.replace(key, f.profile, s.now()) // a denial stays: the upstream was not asked about this token
 			return f
 		}
 		answer, err := l.Project.ask(ctx, l, e, priority)
@@ -93,7 +94,7 @@ func (s *profiles) fetch(key cache.Key, l *Lookup, e *entry, priority upstream.P
 	}
 }
 
-// keep remembers a profile, and forgets what was said against it.
+// keep remembers a profile, and forgets denials and failures.
 func (s *profiles) keep(key cache.Key, l *Lookup, p *profile) {
 	s.denials.Delete(key)
 	s.denials.Delete(cachekey.Denied(key, l.digest))
@@ -101,8 +102,7 @@ func (s *profiles) keep(key cache.Key, l *Lookup, p *profile) {
 	s.replace(key, p, s.now())
 }
 
-// replace puts a profile in the place of the one that is remembered, and tells if it
-// is another one.
+// replace replaces the profile in memory, and calls ended if its content has changed.
 func (s *profiles) replace(key cache.Key, p *profile, now time.Time) {
 	before := s.memory.profile(&key, now)
 	s.memory.keepProfile(key, p, now)
@@ -111,8 +111,8 @@ func (s *profiles) replace(key cache.Key, p *profile, now time.Time) {
 	}
 }
 
-// takeLast remembers the fleet's profile where it is younger than this host's: the
-// upstream has just failed, and what is there is all that stale answers can have.
+// takeLast remembers the fleet's profile if it is younger than this host's. It is called
+// after the upstream has failed, so that stale answers have the youngest profile.
 func (s *profiles) takeLast(ctx context.Context, key cache.Key, l *Lookup, e *entry, sh *share, revision uint64) {
 	body, age, ok := sh.last(ctx)
 	if !ok {
@@ -126,9 +126,9 @@ func (s *profiles) takeLast(ctx context.Context, key cache.Key, l *Lookup, e *en
 	}
 }
 
-// shared is a profile that another host has fetched for a token with claims e. What
-// introspection says is read again, as if it had come from the upstream; nil if it does
-// not hold any more.
+// shared returns the profile from a body that another host has fetched for a token with
+// claims e. The result of an introspection is checked again, as if it had come from the
+// upstream; shared returns nil if it is not valid any more.
 func (s *profiles) shared(l *Lookup, e *entry, body []byte, asked time.Time, revision uint64) *profile {
 	a := answer{body: body}
 	if l.introspects(e) {
@@ -142,7 +142,7 @@ func (s *profiles) shared(l *Lookup, e *entry, body []byte, asked time.Time, rev
 	return p
 }
 
-// newProfile is what the upstream has answered when it was asked.
+// newProfile makes a profile of an answer. asked is when the upstream was asked.
 func newProfile(l *Lookup, a answer, asked time.Time, revision uint64) *profile {
 	p := &profile{project: l.Project, revision: revision, asked: asked, body: a.body}
 	if !a.ends.IsZero() {
@@ -151,7 +151,7 @@ func newProfile(l *Lookup, a answer, asked time.Time, revision uint64) *profile 
 	return p
 }
 
-// failed turns an upstream's error into what it means for those who wait.
+// failed sets the result of a fetch that ended with an error of the upstream.
 func (s *profiles) failed(f *fetched, key cache.Key, l *Lookup, claims *entry, err error, revision uint64, priority upstream.Priority) {
 	var e *upstream.Error
 	if !errors.As(err, &e) {
@@ -159,7 +159,7 @@ func (s *profiles) failed(f *fetched, key cache.Key, l *Lookup, claims *entry, e
 		return
 	}
 	if _, told := s.troubles.Get(&key); e.Meaning != upstream.Denied && !(told && e.Local) {
-		s.troubles.Set(key, e.Error(), troubleKept) // an open circuit is not the reason for itself
+		s.troubles.Set(key, e.Error(), troubleKept) // an open circuit does not replace its cause
 	}
 	if e.Meaning != upstream.Denied && !e.Local {
 		l.Project.profileFailures.Add(1)
@@ -167,14 +167,14 @@ func (s *profiles) failed(f *fetched, key cache.Key, l *Lookup, claims *entry, e
 	switch e.Meaning {
 	case upstream.Denied:
 		f.denied, f.ofToken = e.Denial, ofToken(e.Denial)
-		// Whoever was denied is not served what was fetched before, fresh or
-		// stale, once the denial is forgotten. Other tokens of the user fetch anew.
+		// The former profile must not answer after the denial, fresh or stale. Other tokens
+		// of the user fetch a new one.
 		s.memory.Delete(key)
 		denied := key
 		if f.ofToken {
 			denied = cachekey.Denied(key, l.digest)
 		}
-		if !e.OwnClock { // else the clock may be set right meanwhile
+		if !e.OwnClock { // a denial because of this host's clock may end when the clock is set right
 			now, lifetime := s.now(), DenialLifetime
 			if claims != nil {
 				lifetime = max(lifetime, clock.Left(claims.deadline, now))
@@ -195,7 +195,7 @@ func (s *profiles) failed(f *fetched, key cache.Key, l *Lookup, claims *entry, e
 	}
 }
 
-// unsentAs is why a fetch of that priority was not sent, by a budget or a pause.
+// unsentAs returns why a fetch of that priority was not sent because of a budget or a pause.
 func unsentAs(priority upstream.Priority) unsent {
 	if priority != upstream.Interactive {
 		return asBackground
@@ -203,8 +203,7 @@ func unsentAs(priority upstream.Priority) unsent {
 	return forItsAsker
 }
 
-// ofToken reports whether a denial by the upstream is about the token alone, and
-// not about its user.
+// ofToken reports whether a denial is about the token only, and not about its user.
 func ofToken(denial protocol.Reason) bool {
 	return denial != protocol.ReasonUserNotFound && denial != protocol.ReasonClassNotAllowed
 }

@@ -16,32 +16,32 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 )
 
-// DefaultDeadline is how long a lookup should wait when its caller names no
-// deadline.
+// DefaultDeadline is how long a lookup waits if its caller gives no deadline.
 const DefaultDeadline = 5 * time.Second
 
-// Lookup is one question about one credential. It is for one goroutine at a time,
-// and asked once; a copy with a Token of its own can be handed on.
+// Lookup is one question about one credential. Use it once, and in one goroutine at a time.
+// To pass it to another goroutine, make a copy with a Token of its own.
 type Lookup struct {
 	// Project is asked about the credential. Required.
 	Project *Project
-	// Token is the credential: a token, or what else the project has a door for.
+	// Token is the credential: a token, or another credential that the project takes.
 	Token []byte
-	// Level is how much is to be established.
+	// Level is the level that the caller asks for.
 	Level Level
-	// MaxAge is the greatest age of a profile that the caller takes; below zero: as
+	// MaxAge is the greatest age of a profile that the caller accepts; below zero: as
 	// configured.
 	MaxAge time.Duration
-	// Heard is within how long this host must have heard its fleet for an accepted
-	// verdict; 0: it need not.
+	// Heard is how long ago this host may have heard its fleet at most, for an accepted
+	// verdict; 0: any time.
 	Heard time.Duration
-	// Fallback tells that claims will do when the profile cannot be had.
+	// Fallback says that the caller accepts a verdict at level claims if the profile is not
+	// available.
 	Fallback bool
-	// Asker is whose share of things the lookup takes.
+	// Asker is the caller whose share of the resources the lookup uses.
 	Asker fair.Asker
 
-	place *place // set by Admit; nil for a question that nobody waits for
-	trace *trace // how the checks went; nil unless the lookup is explained
+	place *place // set by Admit; nil if nobody waits for the answer
+	trace *trace // the results of the checks; nil unless for EXPLAIN
 
 	// Set by classify:
 	kind        kind
@@ -50,21 +50,20 @@ type Lookup struct {
 	names       *names    // of an opaque credential; nil for other kinds
 	notAdmitted bool      // an API key of a team, and the project does not admit those
 
-	ends bool // asked about is a logout token, which ends a session and lets nobody in
+	ends bool // Token is a logout token, which ends a session and is never accepted as a token
 }
 
-// kind is what a credential is, as far as its form tells. The zero value is
-// malformed.
+// kind is the kind of a credential by its form. The zero value is malformed.
 type kind uint8
 
 // The kinds of credential.
 const (
-	malformed kind = iota // nothing that the project has a door for
+	malformed kind = iota // not a credential that the project takes
 	signed                // a token that the project's keys can judge
 	opaque                // a credential that only the upstream can judge
 )
 
-// door is how the upstream is asked about an opaque credential. The zero value is
+// door is the endpoint of the upstream that judges an opaque credential. The zero value is
 // none.
 type door uint8
 
@@ -76,30 +75,29 @@ const (
 	accessTokens      // introspection of OAuth
 )
 
-// String says of what kind the credentials are that come through the door.
+// String returns the kind of the credentials that the door is for.
 func (d door) String() string {
 	return map[door]string{sessions: "a session credential", apiKeys: "an API key", accessTokens: "an opaque access token"}[d]
 }
 
-// names are what an opaque credential goes by, and with a session all credentials of
-// it. They hold nothing of the lookup's Token, whose bytes a copy of the lookup may
-// outlive.
+// names identify an opaque credential in purges and revocations. All credentials of a
+// session have the same names. They share no memory with the lookup's Token, because a
+// copy of the lookup may live longer than those bytes.
 type names struct {
 	mark  cache.Key // for purges
 	token []byte    // for revocations
 }
 
-// classify says of which kind the credential is. It is done once, before anything
-// else: a credential of one kind is never tried as one of another. It looks at the
-// form alone, and at as little of it as tells the kinds apart, because each hit
-// pays for it.
+// classify finds the kind of the credential. It is called once, before anything else: a
+// credential of one kind is never tried as another kind. classify looks at the form only,
+// and at as little of it as possible, because it is part of each hit.
 func (l *Lookup) classify() {
 	if keyset.Shaped(l.Token) {
 		l.kind, l.digest = signed, DigestOf(l.Token)
 		return
 	}
-	// The forms overlap in one place: a session's bare token looks like an access
-	// token, and a project that introspects takes it for one.
+	// Two forms overlap: a session's token without its signature looks like an opaque access
+	// token, and a project that introspects treats it as one.
 	c := &l.Project.config
 	switch {
 	case len(c.APIKeys) > 0 && l.isAPIKey():
@@ -113,13 +111,12 @@ func (l *Lookup) classify() {
 	}
 }
 
-// pass makes the credential one that comes through a door.
+// pass makes the lookup one of an opaque credential for a door.
 func (l *Lookup) pass(d door, digest cache.Key, n names) {
 	l.kind, l.door, l.digest, l.names = opaque, d, digest, &n
 }
 
-// isAPIKey tells whether the credential is an API key of a type that the project has a
-// door for.
+// isAPIKey reports whether the credential is an API key of a type that the project takes.
 func (l *Lookup) isAPIKey() bool {
 	k, ok := upstream.ParseAPIKey(l.Token)
 	kind := config.APIKeysUser
@@ -130,14 +127,13 @@ func (l *Lookup) isAPIKey() bool {
 	return ok && slices.Contains(l.Project.config.APIKeys, kind)
 }
 
-// introspects tells whether what the upstream is asked about the credential is an
-// access token's state: of a token with claims e, or of an opaque one without.
+// introspects reports whether the upstream is asked by introspection: about a token with
+// claims e, or about an opaque access token, for which e is nil.
 func (l *Lookup) introspects(e *entry) bool {
 	return e == nil && l.door == accessTokens || e != nil && l.Project.config.IntrospectsTokens()
 }
 
-// rules are those that the credential is judged by; nil while nobody knows whose
-// tokens the project's are.
+// rules returns the rules for the credential; nil while the project's issuer is not known.
 func (l *Lookup) rules() *keyset.Policy {
 	if l.ends {
 		return l.Project.logout.Load()
@@ -145,8 +141,8 @@ func (l *Lookup) rules() *keyset.Policy {
 	return l.Project.rules()
 }
 
-// keys are those that may judge the credential at now, and whether they may. A
-// lookup that is explained has nobody look for others.
+// keys returns the current keys, and whether they may be used at now. For EXPLAIN it does
+// not start a fetch.
 func (l *Lookup) keys(now time.Time) (current *keyring.Snapshot, usable bool) {
 	if l.trace == nil {
 		return l.Project.keys.Current(now)
@@ -155,15 +151,15 @@ func (l *Lookup) keys(now time.Time) (current *keyring.Snapshot, usable bool) {
 	return current, current.Usable(now)
 }
 
-// OnlyUpstream reports whether nobody but the upstream can judge the credential.
-// It is known once the lookup was asked.
+// OnlyUpstream reports whether only the upstream can judge the credential. It is valid
+// after Recall.
 func (l *Lookup) OnlyUpstream() bool { return l.kind == opaque }
 
-// Digest is what the credential is remembered by. It is known once the lookup was
-// asked, and zero of what is malformed.
+// Digest returns the key of the credential in memory. It is valid after Recall, and zero
+// for a malformed credential.
 func (l *Lookup) Digest() [32]byte { return l.digest }
 
-// purged is the key by which a purge of this credential names it.
+// purged returns the key of the credential in purges.
 func (l *Lookup) purged() cache.Key {
 	if l.names != nil {
 		return l.names.mark
@@ -171,7 +167,7 @@ func (l *Lookup) purged() cache.Key {
 	return l.digest
 }
 
-// revoked is the text by which a revocation of this credential names it.
+// revoked returns the text of the credential in revocations.
 func (l *Lookup) revoked() []byte {
 	if l.names != nil {
 		return l.names.token
@@ -179,18 +175,18 @@ func (l *Lookup) revoked() []byte {
 	return l.Token
 }
 
-// DigestOf is the form in which a credential is kept and compared.
+// DigestOf returns the SHA-256 of a credential. Only this is kept and compared.
 func DigestOf(credential []byte) cache.Key { return sha256.Sum256(credential) }
 
-// sessionMark names all credentials of a session, whatever their spelling and
-// signature: a purge of one is a purge of all.
+// sessionMark returns the key of all credentials of a session in purges, whatever their
+// spelling and signature. So a purge of one of them covers all.
 func sessionMark(s upstream.Session) cache.Key {
 	return cachekey.Of("session token", string(s.Token()))
 }
 
-// TokenMark is what a revocation of a project's credential goes by, and when the
-// credential ends: zero if that cannot be told, as of a session, whose end the
-// upstream may put off. Not ok means that the project has no door for it.
+// TokenMark returns the mark for a revocation of a credential, and when the credential ends.
+// The end is zero if it is not known, for example for a session, whose end the upstream may
+// change. ok is false if the project takes no such credential.
 func (p *Project) TokenMark(credential []byte, now time.Time) (mark revoke.Mark, expires time.Time, ok bool) {
 	l := Lookup{Project: p, Token: credential}
 	l.classify()

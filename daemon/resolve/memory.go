@@ -14,27 +14,26 @@ import (
 const (
 	// maxEntryLifetime bounds how long a verdict is kept; exp ends it sooner.
 	maxEntryLifetime = 24 * time.Hour
-	// entryJitter shortens lifetimes by up to so many percent, so that tokens
-	// issued together are not forgotten together.
+	// entryJitter is by how many percent lifetimes are shortened at most, at random, so
+	// that tokens that were issued together are not forgotten together.
 	entryJitter = 5
-	// entryBytes and profileBytes are the sizes of the structures, with the
-	// allocator's rounding; a test holds them to it.
+	// entryBytes and profileBytes are the sizes of the structures in memory, rounded as
+	// the allocator does. A test checks them.
 	entryBytes   = 176
 	profileBytes = 128
-	// tidyInterval is how often what has expired in an idle cache is freed.
+	// tidyInterval is how often expired entries of an idle cache are freed.
 	tidyInterval = time.Minute
 )
 
-// memory is the byte-bounded cache of verdicts and profiles. What it returns is
-// a hint: entries and profiles prove their own validity. Safe for concurrent
-// use.
+// memory is the cache of verdicts and profiles, with a limit in bytes. Callers have to
+// check that what it returns is still valid. It is safe for concurrent use.
 type memory struct {
 	*cache.Cache[remembered]
 	seed maphash.Seed
 }
 
-// remembered is a verdict or a profile. Their keys are digests of different
-// things and do not meet; if they did, the nil would be a miss.
+// remembered is a verdict or a profile; the other field is nil. Their keys are digests of
+// different things and never equal. If they were, the nil would count as a miss.
 type remembered struct {
 	entry   *entry
 	profile *profile
@@ -48,32 +47,32 @@ func newMemory(maxBytes int64, now func() time.Time) (*memory, error) {
 	return &memory{Cache: c, seed: maphash.MakeSeed()}, nil
 }
 
-// entry returns the verdict kept for a token at now, or nil.
+// entry returns the verdict for a token at now, or nil.
 func (m *memory) entry(digest *cache.Key, now time.Time) *entry {
 	r, _ := m.PeekAt(digest, now)
 	return r.entry
 }
 
-// profile returns the profile kept under key at now, or nil.
+// profile returns the profile under key at now, or nil.
 func (m *memory) profile(key *cache.Key, now time.Time) *profile {
 	r, _ := m.PeekAt(key, now)
 	return r.profile
 }
 
-// recallEntry is entry for Recall alone: it counts as a hit or a miss. Whatever looks
-// again for the same lookup counts no more.
+// recallEntry is entry for Recall only: it counts a hit or a miss. Later reads for the same
+// lookup are not counted.
 func (m *memory) recallEntry(digest *cache.Key, now time.Time) *entry {
 	r, _ := m.GetAt(digest, now)
 	return r.entry
 }
 
-// recallProfile is the same for profile.
+// recallProfile is profile for Recall only, as recallEntry is for entry.
 func (m *memory) recallProfile(key *cache.Key, now time.Time) *profile {
 	r, _ := m.GetAt(key, now)
 	return r.profile
 }
 
-// keepEntry keeps a verdict until its token expires.
+// keepEntry keeps a verdict until its token expires, or for maxEntryLifetime.
 func (m *memory) keepEntry(digest cache.Key, e *entry, now time.Time) {
 	cost := entryBytes + int64(len(e.subject)+len(e.session)+len(e.head)+len(e.json))
 	m.Set(digest, m.group(e.user()), remembered{entry: e}, cost, e.reuse(maxEntryLifetime, now))
@@ -87,10 +86,10 @@ func (m *memory) keepProfile(key cache.Key, p *profile, now time.Time) {
 	m.Set(key, m.group(p.user), remembered{profile: p}, cost, lifetime)
 }
 
-// group is the share of the cache that one user's tokens compete for.
+// group returns the group of a user in the cache. Entries of one group share a limit.
 func (m *memory) group(user purge.Subject) uint64 { return maphash.Comparable(m.seed, user) }
 
-// tidy frees what has expired, now and then, until ctx ends.
+// tidy frees expired entries regularly, until ctx ends.
 func (m *memory) tidy(ctx context.Context) {
 	ticker := time.NewTicker(tidyInterval)
 	defer ticker.Stop()

@@ -17,37 +17,37 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// The rhythm of profiles, where it is not the operator's to set.
+// Times and limits of profiles that are not configurable.
 const (
-	DenialLifetime = 15 * time.Second // how long a denial by the upstream answers without another question
+	DenialLifetime = 15 * time.Second // how long a denial is used before the upstream is asked again
 	refreshPause   = 5 * time.Second  // between background refreshes of one profile, however they end
 	MaxRefreshes   = 64               // background refreshes at once
-	troubleKept    = 10 * time.Minute // how long EXPLAIN can tell why a profile could not be had
-	troublesKept   = 1024             // and of how many
+	troubleKept    = 10 * time.Minute // how long EXPLAIN can say why a profile was not available
+	troublesKept   = 1024             // and for how many profiles
 )
 
-// profile is what the upstream said of one user, or of one credential where only the
-// upstream can judge it or introspects it.
+// profile is the upstream's answer about one user, or about one credential if the upstream
+// judges or introspects it.
 type profile struct {
 	project  *Project
 	user     purge.Subject
 	revision uint64
-	asked    time.Time // when the question went out, with monotonic reading: the profile is at least that live
+	asked    time.Time // when the upstream was asked, with monotonic reading; the profile is not older
 	body     []byte
 	entry    *entry // of an opaque credential, which has no claims of its own; nil otherwise
-	ends     int64  // by the upstream, Unix seconds; 0: with the token
+	ends     int64  // when it ends, from the upstream, Unix seconds; 0: when the token ends
 
 	lookedUp atomic.Int64 // its age at the last lookup; all else never changes
 }
 
-// profiles keeps profiles fresh, shared and honest about their age. They are
-// kept per user, not per token, because clients renew their tokens every minute
-// or so; what introspection says is of one token. Safe for concurrent use.
+// profiles fetches, keeps and refreshes profiles. A profile is kept for a user, not for a
+// token, because clients renew their tokens about every minute. The result of an
+// introspection is kept for its token. It is safe for concurrent use.
 type profiles struct {
 	memory      *memory
 	denials     *cache.Recent[denial]
-	recent      *cache.Recent[struct{}] // profiles refreshed just now
-	troubles    *cache.Recent[string]   // why profiles could not be had, in closed words
+	recent      *cache.Recent[struct{}] // profiles refreshed within refreshPause
+	troubles    *cache.Recent[string]   // why profiles were not available, in fixed words
 	flights     *cache.Flights[fetched]
 	purges      *purge.List
 	revocations *revoke.List
@@ -61,20 +61,20 @@ type profiles struct {
 	background sync.WaitGroup
 }
 
-// recall answers from memory, for Recall. e holds the verified claims; it is nil for an
-// opaque credential.
+// recall is Resolver.Recall for profiles. e has the verified claims; it is nil for an opaque
+// credential.
 func (s *profiles) recall(l *Lookup, e *entry, now time.Time) (Verdict, bool) {
 	key := l.profileKey(e)
 	return s.answer(l, e, key, s.memory.recallProfile(&key, now), now)
 }
 
-// known is recall for a lookup that memory could not answer a moment ago.
+// known is recall for a lookup that has been counted already.
 func (s *profiles) known(l *Lookup, e *entry, now time.Time) (Verdict, bool) {
 	key := l.profileKey(e)
 	return s.answer(l, e, key, s.memory.profile(&key, now), now)
 }
 
-// answer answers with the profile that is kept, if that is fresh.
+// answer answers with the profile p from memory, if it is fresh.
 func (s *profiles) answer(l *Lookup, e *entry, key cache.Key, p *profile, now time.Time) (Verdict, bool) {
 	if no, denied := s.denied(key, l, e, now); denied && no.project == l.Project && no.fresh(now) && l.MaxAge != 0 {
 		return rejected(no.reason), true
@@ -91,8 +91,8 @@ func (s *profiles) answer(l *Lookup, e *entry, key cache.Key, p *profile, now ti
 	return s.accept(l, p.evidence(e), p, SourceCache, now), true
 }
 
-// denied is the last word of the upstream about the user, or about the token alone,
-// if that was a no. A reload does not take it back that leaves the upstream as it is.
+// denied returns the denial of the user or of the token, if the last answer of the upstream
+// was one. A reload that does not change the upstream keeps it.
 func (s *profiles) denied(key cache.Key, l *Lookup, e *entry, now time.Time) (denial, bool) {
 	for _, k := range [2]cache.Key{key, cachekey.Denied(key, l.digest)} {
 		if no, hit := s.denials.GetAt(&k, now); hit && l.Project.hasUpstreamOf(no.project) && !s.purges.Covers(no.revision, l.purged(), e.user()) {
@@ -102,7 +102,7 @@ func (s *profiles) denied(key cache.Key, l *Lookup, e *entry, now time.Time) (de
 	return denial{}, false
 }
 
-// evidence is the entry that a verdict with this profile rests on.
+// evidence returns the entry for a verdict with this profile.
 func (p *profile) evidence(e *entry) *entry {
 	if e == nil {
 		return p.entry
@@ -110,21 +110,21 @@ func (p *profile) evidence(e *entry) *entry {
 	return e
 }
 
-// dead reports that nothing can rest on e any more, and the verdict then.
+// dead reports whether e has ended, and returns the verdict in this case.
 func (s *profiles) dead(l *Lookup, e *entry, now time.Time) (Verdict, bool) {
 	switch {
 	case e.over(now):
 		return rejected(protocol.ReasonExpired), true
 	case e.revoked(s.revocations, l.revoked()):
 		return rejected(protocol.ReasonRevoked), true
-	case !e.alive(l.Project, now): // its key or its project has gone meanwhile
+	case !e.alive(l.Project, now): // its key or its project has been removed
 		return unknown(protocol.CodeBusy, time.Second), true
 	}
 	return Verdict{}, false
 }
 
-// profileKey is where the profile for a lookup is kept: the user's, or the
-// credential's where that is what the upstream is asked about.
+// profileKey returns the key of the profile in memory: a key of the user, or of the
+// credential if the upstream is asked about the credential.
 func (l *Lookup) profileKey(e *entry) cache.Key {
 	if e == nil || l.introspects(e) {
 		return cachekey.Credential(l.Project.name, l.digest)
@@ -132,7 +132,7 @@ func (l *Lookup) profileKey(e *entry) cache.Key {
 	return cachekey.User(l.Project.name, e.class, e.subject)
 }
 
-// freshness is the age below which a profile answers this lookup at once.
+// freshness returns the age below which a profile answers this lookup without a fetch.
 func (l *Lookup) freshness() time.Duration {
 	fresh := time.Duration(l.Project.config.ProfileFresh)
 	if l.MaxAge >= 0 {
@@ -142,7 +142,7 @@ func (l *Lookup) freshness() time.Duration {
 	return fresh
 }
 
-// wholeMaxAge is the first age that is too old for the caller.
+// wholeMaxAge returns the smallest age that is too old for the caller.
 func (l *Lookup) wholeMaxAge() time.Duration {
 	if l.MaxAge == 0 {
 		return 0
@@ -150,35 +150,35 @@ func (l *Lookup) wholeMaxAge() time.Duration {
 	return l.MaxAge + time.Second
 }
 
-// get returns the profile under key if it may still be used at all.
+// get returns the profile under key, or nil if there is none that may be used.
 func (s *profiles) get(key cache.Key, l *Lookup, now time.Time) *profile {
 	return s.usable(s.memory.profile(&key, now), l, now)
 }
 
-// usable is p, or nil if it may not be used at all.
+// usable returns p, or nil if p may not be used, fresh or stale.
 func (s *profiles) usable(p *profile, l *Lookup, now time.Time) *profile {
 	switch {
 	case p == nil, p.project != l.Project, s.purges.Covers(p.revision, l.purged(), p.user):
 		return nil
 	case p.entry != nil && !p.entry.over(now) && !p.entry.alive(l.Project, now):
-		return nil // what is known of the credential's end rests on a clock that was set back since
+		return nil // the clock was set back, so the end of the credential is not known
 	case p.over(l.Project, now):
 		return nil
 	}
 	return p
 }
 
-// over reports whether what the upstream has said to a project ends the credential
-// before its own end. It does not if p is nil.
+// over reports whether the credential has ended by the upstream's answer to this project. It
+// returns false for a nil p.
 func (p *profile) over(of *Project, now time.Time) bool {
 	return p != nil && p.project == of && p.ends != 0 && now.Unix() >= p.ends
 }
 
-// resolve fetches the profile, or says why it cannot and falls back on what the
-// lookup allows. e is as for recall.
+// resolve fetches the profile. If it cannot, it falls back on what the lookup allows. For e
+// see recall.
 func (s *profiles) resolve(ctx context.Context, l *Lookup, e *entry) Verdict {
 	key := l.profileKey(e)
-	if e != nil && e.class == keyset.ClassMachine && !l.introspects(e) { // there is nobody whose profile there could be
+	if e != nil && e.class == keyset.ClassMachine && !l.introspects(e) { // a machine has no profile
 		return s.fallback(l, e, key, unknown(protocol.CodeUnavailable, 0))
 	}
 	if !l.place.forUpstream() {
@@ -189,8 +189,8 @@ func (s *profiles) resolve(ctx context.Context, l *Lookup, e *entry) Verdict {
 	if l.door == accessTokens && s.get(key, l, asked) == nil {
 		priority = upstream.Unproved
 	}
-	// Up to three flights: one may have been under way that is too old for us,
-	// was not let through for another's sake, or showed another token.
+	// Up to three flights: the first may have begun before and be too old for this lookup,
+	// may have been refused because of its asker, or may have been about another token.
 	for range 3 {
 		f, _, err := s.flights.Do(ctx, l.Project.flight(key), s.fetch(key, l, e, priority))
 		switch {
@@ -218,10 +218,10 @@ func (s *profiles) resolve(ctx context.Context, l *Lookup, e *entry) Verdict {
 	return s.fallback(l, e, key, failure)
 }
 
-// fallback answers when the profile could not be had now: with a stale one,
-// with the claims if the caller takes those, or else with the failure. Where the last
-// word of the upstream was a no, neither will do: that no may be over by now, and what
-// it was said against was not accepted since.
+// fallback answers if the profile is not available: with a stale profile, with the claims if
+// the caller accepts them, or else with the failure. If the last answer of the upstream was a
+// denial, the answer is the failure, because the upstream has not accepted the user or the
+// token since.
 func (s *profiles) fallback(l *Lookup, e *entry, key cache.Key, failure Verdict) Verdict {
 	now := s.now()
 	if e != nil {
@@ -247,8 +247,7 @@ func (s *profiles) fallback(l *Lookup, e *entry, key cache.Key, failure Verdict)
 	return failure
 }
 
-// acceptStale serves what is kept beyond its fresh time, if configuration and
-// caller allow.
+// acceptStale answers with a stale profile, if the configuration and the caller allow it.
 func (s *profiles) acceptStale(l *Lookup, e *entry, p *profile, now time.Time) (Verdict, bool) {
 	age, fresh := clock.Elapsed(p.asked, now), time.Duration(l.Project.config.ProfileFresh)
 	if age >= fresh+time.Duration(l.Project.config.ProfileStale) || l.MaxAge >= 0 && age >= l.wholeMaxAge() {
@@ -263,11 +262,10 @@ func (s *profiles) acceptStale(l *Lookup, e *entry, p *profile, now time.Time) (
 	return s.accept(l, e, p, SourceStale, now), true
 }
 
-// accept is the verdict at level profile. Like every verdict it ends with the
-// token.
+// accept returns the verdict at level profile. It ends when the token ends.
 func (s *profiles) accept(l *Lookup, e *entry, p *profile, source Source, now time.Time) Verdict {
 	age := clock.Elapsed(p.asked, now)
-	// A stale profile is not reused at all: the next lookup may find a live one.
+	// A stale profile must not be reused: the next lookup may find a newer one.
 	reuse := min(claimsReuse, time.Duration(l.Project.config.ProfileFresh)-age)
 	if p.ends != 0 {
 		reuse = min(reuse, time.Unix(p.ends, 0).Sub(now.Round(0)))

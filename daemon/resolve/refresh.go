@@ -8,11 +8,11 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 )
 
-// wantsRefresh decides, at each lookup from half the fresh time on, whether a
-// refresh is due: when the next lookup, should it follow this one as this one
-// followed the last, would find nine tenths of the fresh time gone. So a busy
-// user costs little more than one call per fresh time, and a rare one is still
-// found fresh.
+// wantsRefresh decides at each lookup, from half of the fresh time on, whether to refresh
+// the profile. It assumes that the next lookup comes after the same interval as this one,
+// and returns true if nine tenths of the fresh time will have passed by then. So a busy user
+// costs little more than one call for each fresh time, and the profile of a rare user is
+// still fresh at the next lookup.
 func (p *profile) wantsRefresh(now time.Time) bool {
 	fresh := time.Duration(p.project.config.ProfileFresh)
 	age := clock.Elapsed(p.asked, now)
@@ -20,8 +20,8 @@ func (p *profile) wantsRefresh(now time.Time) bool {
 	return age >= fresh/2 && age+gap >= fresh*9/10
 }
 
-// refresh fetches anew in the background, at most now and then for one profile
-// and never more than MaxRefreshes at once.
+// refresh fetches the profile again in the background: once in refreshPause for one profile,
+// and at most MaxRefreshes at the same time.
 func (s *profiles) refresh(key cache.Key, l *Lookup, e *entry) {
 	if _, lately := s.recent.Get(&key); lately {
 		return
@@ -33,7 +33,7 @@ func (s *profiles) refresh(key cache.Key, l *Lookup, e *entry) {
 	}
 	s.recent.Set(key, struct{}{}, refreshPause)
 	own := *l
-	own.place = nil // nobody waits
+	own.place = nil // nobody waits for the answer
 	own.Token = append([]byte(nil), l.Token...)
 	s.background.Go(func() {
 		defer func() { <-s.refreshes }()

@@ -1,11 +1,12 @@
-// Package resolve reaches verdicts: it says what a credential is, what is
-// remembered of it, what a verification finds, and what the profile adds. It knows
-// no socket and no line.
+// Package resolve answers lookups. It recognises the kind of a credential, looks into
+// memory, verifies the credential, and fetches the profile. It knows nothing of sockets
+// and lines.
 //
-// Read resolver.go and verify.go from the top: their functions are the order of
-// decisions, and Explain goes the same way. What ends a verdict is in entry.go
-// (time, withdrawn keys), in package revoke, and in package purge. A Project is what one
-// configured upstream project is at work: its rules, its keys and its upstream.
+// Read resolver.go and verify.go from the top: their functions are in the order of the
+// decisions, and Explain takes the same path. A verdict ends by time or by a withdrawn
+// key (entry.go), by a revocation (package revoke), or by a purge (package purge). A
+// Project is a configured upstream project at run time: its rules, its keys and its
+// upstream.
 package resolve
 
 import (
@@ -25,40 +26,41 @@ import (
 )
 
 const (
-	// flightTimeout ends a flight that everything else has failed to end: it is
-	// longer than any upstream_timeout can be.
+	// flightTimeout is the last limit of a flight. It is longer than any
+	// upstream_timeout.
 	flightTimeout = config.MaxUpstreamTimeout + 5*time.Second
-	// RejectionsKept is how many rejections are remembered, whatever comes.
+	// RejectionsKept is how many rejections are remembered at most.
 	RejectionsKept = 8192
 )
 
-// Config is what a Resolver is made of. All of it is required but ClockFloor and
-// Ended.
+// Config is the configuration of a Resolver. All fields but ClockFloor, Fleet and
+// Ended are required.
 type Config struct {
 	// MaxBytes bounds the cache of verdicts and profiles.
 	MaxBytes int64
-	// Revocations are asked about each verdict, and told of what was seen.
+	// Revocations is the list of revocations, which each accepted verdict is checked
+	// against. It is told of each verified token.
 	Revocations *revoke.List
-	// Now is the clock, with both readings; see package clock.
+	// Now returns the time with the wall clock's and the monotonic clock's reading; see
+	// package clock.
 	Now func() time.Time
-	// ClockFloor is the earliest time the wall clock can rightly show; before it no
-	// token is judged. Zero checks nothing.
+	// ClockFloor is the earliest time that the wall clock can show if it is right. Before
+	// this time every answer is unknown. Zero: no check.
 	ClockFloor time.Time
-	// Fleet returns the fleet that profiles and budgets are shared with; not ok while
-	// there is none. nil: there is never one.
+	// Fleet returns the fleet that shares profiles and budgets. ok is false while there is
+	// none. nil: there is never one.
 	Fleet func() (f Fleet, ok bool)
-	// Log hears of what an operator may have to mend.
+	// Log gets a line for each fault that an operator may have to mend.
 	Log *slog.Logger
-	// Panicked is told of a panic in a verification or a fetch, which costs those who
-	// wait for it their verdict. It must not keep value, which may hold a token.
+	// Panicked is called after a panic in a verification or a fetch. The lookups that wait
+	// for it are answered unknown. Panicked must not keep value, which may have a token.
 	Panicked func(value any, stack []byte)
-	// Ended is told what has ended of that which accepted verdicts rest on, when it has,
-	// unless it was ended from outside (see package revoke, and the Purge methods); nil
-	// ignores it. It must return soon.
+	// Ended is called when grounds of accepted verdicts have ended, except by revocations
+	// (package revoke) and the Purge methods. It must return soon. nil: nothing is called.
 	Ended func(...Ground)
 }
 
-// Resolver reaches verdicts. Make it with New, end it with Close. Safe for
+// Resolver answers lookups. Make it with New and end it with Close. It is safe for
 // concurrent use.
 type Resolver struct {
 	memory        *memory
@@ -77,19 +79,19 @@ type Resolver struct {
 	stop          context.CancelFunc // ends flights and refreshes
 }
 
-// rejection is a remembered no. It counts only for the project and the key set
-// it was reached under, and from an instant on if it rests on the clock: should
-// that be set back, the token may not be over.
+// rejection is a remembered rejection. It is valid only for its project and its key
+// set. If it rests on the clock, it is valid only from an instant on: if the clock is
+// set back, the token may not have expired.
 type rejection struct {
 	project  *Project
 	keys     *keyset.Set
 	revision uint64
 	proof    protocol.Reason
-	from     time.Time // by the wall clock; zero: whatever the clock says
+	from     time.Time // by the wall clock; zero: at any time
 }
 
-// New returns a Resolver that remembers nothing yet. It starts nothing but the
-// cache's own housekeeping.
+// New returns a Resolver with an empty memory. It starts only the cache's own
+// housekeeping.
 func New(c Config) (*Resolver, error) {
 	memory, err := newMemory(c.MaxBytes, c.Now)
 	if err != nil {
@@ -133,10 +135,10 @@ func New(c Config) (*Resolver, error) {
 	}, nil
 }
 
-// Run frees what has expired in an idle cache, now and then, until ctx ends.
+// Run frees expired entries of an idle cache regularly, until ctx ends.
 func (r *Resolver) Run(ctx context.Context) { r.memory.tidy(ctx) }
 
-// Close ends the flights, the refreshes and the cache. Nobody may ask any more.
+// Close ends the flights, the refreshes and the cache. No method may be called after it.
 func (r *Resolver) Close() {
 	r.stop()
 	r.profiles.background.Wait()
@@ -145,8 +147,8 @@ func (r *Resolver) Close() {
 	r.memory.Close()
 }
 
-// Recall answers from memory: it never waits, and takes no lock but the cache's.
-// Not ok means that Resolve has to be asked, once Admit has let the lookup in.
+// Recall answers from memory. It never waits, and takes no lock but the cache's. If ok
+// is false, the caller has to call Admit and then Resolve.
 func (r *Resolver) Recall(l *Lookup) (v Verdict, ok bool) {
 	now := r.now()
 	l.classify()
@@ -160,8 +162,8 @@ func (r *Resolver) Recall(l *Lookup) (v Verdict, ok bool) {
 	return rejected(protocol.ReasonMalformed), true
 }
 
-// recallToken answers for a token. What is remembered needs no gate: it is of these
-// very bytes, and they have passed it.
+// recallToken is Recall for a token. A remembered verdict is for exactly these bytes,
+// which have passed keyset.Gate, so Gate is not called again.
 func (r *Resolver) recallToken(l *Lookup, now time.Time) (Verdict, bool) {
 	timely := r.timely(now)
 	if timely {
@@ -181,7 +183,8 @@ func (r *Resolver) recallToken(l *Lookup, now time.Time) (Verdict, bool) {
 	return Verdict{}, false
 }
 
-// kept is what is remembered of the token. A lookup that is explained counts as none.
+// kept returns the entry of the token in memory, or nil. A lookup of Explain is not
+// counted as a hit or a miss.
 func (r *Resolver) kept(l *Lookup, now time.Time) *entry {
 	if l.trace != nil {
 		return r.memory.entry(&l.digest, now)
@@ -189,8 +192,8 @@ func (r *Resolver) kept(l *Lookup, now time.Time) *entry {
 	return r.memory.recallEntry(&l.digest, now)
 }
 
-// recallOpaque answers for a credential that only the upstream can judge. It has no
-// claims of its own.
+// recallOpaque is Recall for a credential that only the upstream can judge. Such a
+// credential has no claims.
 func (r *Resolver) recallOpaque(l *Lookup, now time.Time) (Verdict, bool) {
 	switch {
 	case l.notAdmitted:
@@ -203,11 +206,11 @@ func (r *Resolver) recallOpaque(l *Lookup, now time.Time) (Verdict, bool) {
 	return r.profiles.recall(l, nil, now)
 }
 
-// timely reports whether the clock can be right, as far as is known.
+// timely reports whether the clock is at ClockFloor or later.
 func (r *Resolver) timely(now time.Time) bool { return !now.Before(r.clockFloor) }
 
-// holds reports whether what is remembered of the token may still be believed:
-// it lives, no purge has hit it, and the key set it rests on is not too old.
+// holds reports whether the entry of the token is still valid: it is alive, no purge
+// covers it, and the key set is not too old.
 func (r *Resolver) holds(l *Lookup, e *entry, now time.Time) bool {
 	if !e.alive(l.Project, now) {
 		return false
@@ -216,7 +219,7 @@ func (r *Resolver) holds(l *Lookup, e *entry, now time.Time) bool {
 	return usable && !r.purges.Covers(e.revision, l.digest, e.user())
 }
 
-// recallEntry answers for a token whose claims are known to hold.
+// recallEntry is Recall for a token with a valid entry.
 func (r *Resolver) recallEntry(l *Lookup, e *entry, now time.Time) (Verdict, bool) {
 	switch {
 	case e.revoked(r.revocations, l.Token):
@@ -227,20 +230,21 @@ func (r *Resolver) recallEntry(l *Lookup, e *entry, now time.Time) (Verdict, boo
 	return r.remembered(l, e, now), true
 }
 
-// remembered is the verdict on a token that was verified earlier.
+// remembered returns the verdict for a token that was verified earlier.
 func (r *Resolver) remembered(l *Lookup, e *entry, now time.Time) Verdict {
 	return e.accept(sourceOf(l.Project.keys.Snapshot(), SourceCache, now), now)
 }
 
-// stands reports whether a remembered rejection still counts.
+// stands reports whether a remembered rejection is still valid.
 func (r *Resolver) stands(l *Lookup, no rejection, now time.Time) bool {
 	keys := l.Project.keys.Snapshot()
 	return no.project == l.Project && keys != nil && no.keys == keys.Set() && !now.Round(0).Before(no.from) &&
 		!r.purges.Covers(no.revision, l.digest, purge.Subject{})
 }
 
-// Admit gives a lookup that Recall could not answer a place to wait at, or reports
-// that its asker has used up its share. Leave ends what Admit has given.
+// Admit takes a place for a lookup that Recall could not answer. It returns false if the
+// asker has used up its share. After Admit has returned true, call Leave when the lookup
+// is answered.
 func (r *Resolver) Admit(l *Lookup) bool {
 	if l.OnlyUpstream() && !r.sessions.Allow(l.Asker) {
 		return false
@@ -259,8 +263,8 @@ func (r *Resolver) Admit(l *Lookup) bool {
 // Leave gives back the place of a lookup that was admitted.
 func (r *Resolver) Leave(l *Lookup) { l.place.of.GiveFor(l.place.asker) }
 
-// Resolve reaches the verdict that Recall could not give. It returns within the
-// deadline of ctx; what it began for others goes on without it.
+// Resolve answers a lookup that Recall could not answer. It returns within the deadline of
+// ctx. A verification or a fetch that other lookups wait for goes on without it.
 func (r *Resolver) Resolve(ctx context.Context, l *Lookup) Verdict {
 	if l.kind == opaque {
 		return r.profiles.resolve(ctx, l, nil)
@@ -269,7 +273,7 @@ func (r *Resolver) Resolve(ctx context.Context, l *Lookup) Verdict {
 	if v.Status() != protocol.OK || l.Level != LevelProfile {
 		return v
 	}
-	if known, ok := r.profiles.known(l, v.entry, r.now()); ok { // of another token of this user
+	if known, ok := r.profiles.known(l, v.entry, r.now()); ok { // fetched for another token of this user
 		return known
 	}
 	return r.profiles.resolve(ctx, l, v.entry)

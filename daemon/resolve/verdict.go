@@ -10,8 +10,8 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// sourceOf is where a verdict's evidence comes from that rests on the set:
-// otherwise, if that is what the upstream says.
+// sourceOf returns the source of a verdict that rests on the key set: otherwise if the set
+// is fresh, else stale.
 func sourceOf(set *keyring.Snapshot, otherwise Source, now time.Time) Source {
 	if set.Fresh(now) {
 		return otherwise
@@ -19,8 +19,7 @@ func sourceOf(set *keyring.Snapshot, otherwise Source, now time.Time) Source {
 	return SourceStale
 }
 
-// Verdict is what a lookup comes to: its outcome and what goes with it. The zero
-// value is unknown.
+// Verdict is the result of a lookup. The zero value is unknown.
 type Verdict struct {
 	protocol.Outcome
 	Level      Level
@@ -28,7 +27,7 @@ type Verdict struct {
 	Age        time.Duration // of the evidence; accepted only
 	TTL        time.Duration // how long the caller may reuse it; accepted only
 	RetryAfter time.Duration // when asking again may help; unknown only, 0 = not known
-	Heard      time.Duration // how long ago the fleet was heard, where that is told; accepted only, 0 = not told
+	Heard      time.Duration // how long ago the fleet was heard; accepted only, 0 = not told
 	Body       []byte        // one line of JSON: claims or profile; accepted only
 
 	entry   *entry   // accepted only
@@ -41,8 +40,8 @@ func unknown(why protocol.Code, retryAfter time.Duration) Verdict {
 	return Verdict{Outcome: protocol.Unknown(why), RetryAfter: retryAfter}
 }
 
-// Fields are the fields of an accepted verdict's reply that never change, in wire
-// form: project and sub. It is nil if there is no evidence for the verdict.
+// Fields returns the fields of an accepted reply that never change, in wire form: project,
+// sub and principal. It is nil unless the verdict is accepted.
 func (v *Verdict) Fields() []byte {
 	if v.entry == nil {
 		return nil
@@ -50,7 +49,7 @@ func (v *Verdict) Fields() []byte {
 	return v.entry.head
 }
 
-// Subject is whose token it is: an id, "" unless accepted.
+// Subject returns the id of the token's user; "" unless accepted.
 func (v *Verdict) Subject() string {
 	if v.entry == nil {
 		return ""
@@ -58,7 +57,8 @@ func (v *Verdict) Subject() string {
 	return v.entry.subject
 }
 
-// Expires is when an accepted verdict's token ends, in Unix seconds.
+// Expires returns when the token of an accepted verdict ends, in Unix seconds; 0 unless
+// accepted.
 func (v *Verdict) Expires() int64 {
 	if v.entry == nil {
 		return 0
@@ -69,21 +69,21 @@ func (v *Verdict) Expires() int64 {
 	return v.entry.expires
 }
 
-// Unheard is the verdict on a lookup that would be accepted by a host that has not
-// heard its fleet for too long.
+// Unheard returns the verdict that replaces an accepted one on a host that has not heard
+// its fleet for too long.
 func Unheard() Verdict { return unknown(protocol.CodeUnavailable, time.Second) }
 
-// Busy is the verdict on a lookup for which there is no room now.
+// Busy returns the verdict for a lookup for which there is no room now.
 func Busy() Verdict { return unknown(protocol.CodeBusy, time.Second) }
 
-// unfinished is the verdict of a flight that brought none.
+// unfinished returns the verdict for a flight that ended with an error.
 func unfinished(err error) Verdict {
 	switch {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return unknown(protocol.CodeDeadline, time.Second)
 	case errors.Is(err, cache.ErrBusy):
 		return unknown(protocol.CodeBusy, time.Second)
-	default: // stopped, or a panic that has been logged where it happened
+	default: // the resolver is closed, or a panic, which is logged
 		return unknown(protocol.CodeUnavailable, time.Second)
 	}
 }

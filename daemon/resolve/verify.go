@@ -14,16 +14,16 @@ import (
 const (
 	// RejectionLifetime is how long a rejection is remembered.
 	RejectionLifetime = 30 * time.Second
-	// tooManyKeysInterval is how often the operator hears that a token named none
-	// of too many keys.
+	// tooManyKeysInterval is the interval of the log line about a token without a key
+	// id, for which there are too many keys to try.
 	tooManyKeysInterval = 10 * time.Minute
 )
 
-// verify has establish judge the token, and adds what ends a verdict whoever
-// reached it.
+// verify calls establish for a verdict, and then checks for revocations, purges and the
+// end of the token.
 func (r *Resolver) verify(l *Lookup, establish func() (Verdict, error)) Verdict {
-	// Twice: a verification that began before a purge returned may end after
-	// it; whoever asked after the purge must not be served by it.
+	// Twice: a verification that began before a purge may end after it. It must not
+	// answer a lookup that came after the purge.
 	for range 2 {
 		v, err := establish()
 		if err != nil {
@@ -45,8 +45,8 @@ func (r *Resolver) verify(l *Lookup, establish func() (Verdict, error)) Verdict 
 	return unknown(protocol.CodeBusy, time.Second)
 }
 
-// inTurn joins or begins the verification once the gate lets the asker in. What
-// waits for the upstream waits outside.
+// inTurn waits until the gate lets the asker in, and then joins or begins the
+// verification of the token. A verification that waits for the upstream leaves the gate.
 func (r *Resolver) inTurn(ctx context.Context, l *Lookup) (Verdict, error) {
 	if err := r.verifications.Enter(ctx, l.Asker); err != nil {
 		return Verdict{}, err
@@ -72,7 +72,7 @@ func (r *Resolver) inTurn(ctx context.Context, l *Lookup) (Verdict, error) {
 	return v, err
 }
 
-// landed is what the flight before this one has found out, if it has just landed.
+// landed returns the verdict of a flight for the same token that has just ended.
 func (r *Resolver) landed(l *Lookup) (Verdict, bool) {
 	now := r.now()
 	if e := r.memory.entry(&l.digest, now); e != nil && r.holds(l, e, now) {
@@ -81,17 +81,16 @@ func (r *Resolver) landed(l *Lookup) (Verdict, bool) {
 	return Verdict{}, false
 }
 
-// walk is the way of one token through the checks that need keys. VERIFY and
-// EXPLAIN both go it.
+// walk is the verification of one token with keys. VERIFY and EXPLAIN both use it.
 type walk struct {
 	*Resolver
 	l    *Lookup
 	ctx  context.Context // of the flight
-	slow func()          // called before the walk waits for the upstream
+	slow func()          // to be called before waiting for the upstream
 }
 
-// seek looks for a key that the set tried does not hold, or for any set if kid is
-// empty. A walk that is explained asks nobody and finds what is known already.
+// seek asks the upstream for a key that the set tried does not have, or for any key set
+// if kid is empty. For EXPLAIN it asks nobody and returns what is already known.
 func (w *walk) seek(kid string, tried *keyring.Snapshot) (keyring.SeekResult, time.Duration) {
 	if w.l.trace != nil {
 		return w.l.Project.keys.Known(kid, tried), 0
@@ -99,7 +98,7 @@ func (w *walk) seek(kid string, tried *keyring.Snapshot) (keyring.SeekResult, ti
 	return w.l.Project.keys.Seek(w.ctx, w.l.Asker.ID, kid, tried, w.slow)
 }
 
-// establish verifies the token, and remembers what that came to.
+// establish verifies the token and remembers the verdict.
 func (w *walk) establish() Verdict {
 	revision := w.purges.Current()
 	j := w.judge()
@@ -109,20 +108,20 @@ func (w *walk) establish() Verdict {
 	return w.conclude(&j, revision)
 }
 
-// judged is what the cryptographic check has found out.
+// judged is the result of the cryptographic check.
 type judged struct {
-	keys    *keyring.Snapshot // that it was made with; nil: none was made
+	keys    *keyring.Snapshot // the keys of the check; nil: there was no check
 	claims  keyset.Claims
 	outcome protocol.Outcome
 	at      time.Time
-	pending Verdict // why none was made
+	pending Verdict // why there was no check
 }
 
-// judge verifies the token under the keys there are, and has keys sought when they
-// do not suffice.
+// judge verifies the token with the current keys. If they do not suffice, it has the
+// upstream asked for newer ones.
 func (w *walk) judge() judged {
 	began, trace := w.now(), w.l.trace
-	// Bounded: each round but the last follows a change of the key set.
+	// The loop is bounded. Each further round follows a change of the key set.
 	for range 4 {
 		now := w.now()
 		current, usable := w.l.keys(now)
@@ -135,10 +134,10 @@ func (w *walk) judge() judged {
 			case current == nil:
 				return judged{pending: unknown(protocol.CodeKeysPending, max(time.Second, wait))}
 			}
-			return judged{pending: unknown(protocol.CodeUnavailable, wait)} // there were keys; the upstream has been gone for too long
+			return judged{pending: unknown(protocol.CodeUnavailable, wait)} // the keys are too old, because the upstream does not answer
 		}
 		if w.l.rules() == nil {
-			return judged{pending: unknown(protocol.CodeKeysPending, time.Second)} // it is not known yet whose tokens these are
+			return judged{pending: unknown(protocol.CodeKeysPending, time.Second)} // the issuer is not known yet
 		}
 		claims, outcome := trace.verify(w.l, current.Set(), now)
 		if kid, doubtful := newerKey(w.l, outcome, current, began, now); doubtful {
@@ -159,15 +158,15 @@ func (w *walk) judge() judged {
 	return judged{pending: unknown(protocol.CodeKeysPending, time.Second)}
 }
 
-// unnamedKey, with the token's digest behind it, stands for the key of a token
-// that names none: what a fetch proves of one such token it does not prove of
-// the next. No key of any set has such an id.
+// unnamedKey and the token's digest together are the id under which the key of a token
+// without kid is sought. It is different for each token, because a fetch that finds no
+// key for one such token says nothing about the next. No key in a key set has such an id.
 const unnamedKey = "\x00"
 
-// newerKey tells whether another key might change the outcome, and the id to seek
-// it under. The id is empty if there is none to be found: the key of that id is
-// there and has not signed the token, and the upstream has confirmed it after since,
-// which is when the lookup began, or shortly before.
+// newerKey reports whether a newer key might change the outcome, and under which id to
+// seek it. The id is empty if there cannot be a newer key: the set has the key of that
+// id, it has not signed the token, and the upstream has confirmed the set after since or
+// shortly before. since is when the lookup began.
 func newerKey(l *Lookup, outcome protocol.Outcome, tried *keyring.Snapshot, since, now time.Time) (kid string, doubtful bool) {
 	kid, doubtful = l.rules().Doubt(l.Token, outcome)
 	switch {
@@ -181,8 +180,7 @@ func newerKey(l *Lookup, outcome protocol.Outcome, tried *keyring.Snapshot, sinc
 	return kid, true
 }
 
-// conclude turns the outcome of the cryptographic check into a verdict and
-// remembers it.
+// conclude makes a verdict of the outcome of the cryptographic check, and remembers it.
 func (w *walk) conclude(j *judged, revision uint64) Verdict {
 	keys, outcome, now := j.keys, j.outcome, j.at
 	switch outcome.Status() {
@@ -207,7 +205,7 @@ func (w *walk) conclude(j *judged, revision uint64) Verdict {
 	return rejected(outcome.Reason())
 }
 
-// unjudged tells the operator why the cryptographic check could not judge a token.
+// unjudged logs why the cryptographic check has no outcome for a token.
 func (w *walk) unjudged(why protocol.Code) Verdict {
 	project := slog.String("project", w.l.Project.name)
 	if why == protocol.CodeMisconfigured {
@@ -219,9 +217,10 @@ func (w *walk) unjudged(why protocol.Code) Verdict {
 	return unknown(why, time.Second)
 }
 
-// lasting is how long a rejection is remembered. A key may be published, and a
-// time may come, meanwhile: those two are decided afresh. What rests on a key
-// being up to date is remembered no longer than the key is taken to be.
+// lasting returns how long a rejection is remembered; 0: not at all. An unknown key may be
+// published soon, and a not-before time passes, so these two are not remembered. If a newer
+// key might change the outcome, the rejection is remembered only while the key set counts
+// as confirmed.
 func (w *walk) lasting(keys *keyring.Snapshot, outcome protocol.Outcome, now time.Time) time.Duration {
 	if proof := outcome.Reason(); proof == protocol.ReasonUnknownKey || proof == protocol.ReasonNotYetValid {
 		return 0
