@@ -17,15 +17,15 @@ func checkNginxCommand() *cobra.Command {
 	var prefix string
 	cmd := &cobra.Command{
 		Use:   "check-nginx FILE",
-		Short: "Look for the known traps in an nginx configuration",
-		Long: `Reads an nginx configuration with what it includes, and tells of what would let a
-visitor in or let one pass for somebody else: identity headers that are not set,
-protocols that a visitor can change to, holes that are wider than they look,
-locations whose requirement another spelling evades, servers around the gate,
-error pages that turn a refusal into a success, caches that give one visitor's
-answer to another, requirements that do not exist. Each finding says what to
-write instead. It exits with 1 when it finds something. nginx itself is not
-needed, and "nginx -t" is not replaced.`,
+		Short: "Look for known mistakes in an nginx configuration",
+		Long: `Reads an nginx configuration with its includes, and reports what would let a
+visitor in without a check, or under another user's name: identity headers that are
+not set, protocols to which a visitor can switch, exceptions that are wider than
+they look, locations whose requirement another spelling of the path evades, servers
+that pass requests on without asking, error pages that turn a refusal into a
+success, caches that give one visitor's answer to another, requirements that do not
+exist. Each finding says what to write instead. It exits with 1 if it finds
+something. It does not need nginx, and does not replace "nginx -t".`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return program.Usage("check-nginx takes one file (see --help)")

@@ -43,13 +43,13 @@ func hooksCommand() *cobra.Command {
 	var f hookFlags
 	cmd := &cobra.Command{
 		Use:   "hooks",
-		Short: "Take webhooks of Stack Auth and have the daemon follow them",
-		Long: `Takes webhooks of Stack Auth, which Svix delivers, at /hooks/PROJECT, and has the
-daemon forget what they say has changed, and revoke the tokens of whom they say is
-deleted. It answers 204 when the daemon has done that, and otherwise lets the
-sender try again. It steers the daemon over its admin socket and holds the secrets
-that deliveries are signed with, so it is a process and a unit of its own
-(neonauth-http-hooks). It serves until it is told to stop (SIGTERM).
+		Short: "Receive webhooks of Stack Auth and make the daemon follow them",
+		Long: `Receives webhooks of Stack Auth, which Svix delivers, at /hooks/PROJECT. It makes
+the daemon forget profiles that have changed, and revoke the tokens of users who are
+deleted. It answers 204 when the daemon has done that, and otherwise makes the
+sender try again. It uses the daemon's admin socket and holds the secrets with which
+deliveries are signed, so it is a separate process and unit (neonauth-http-hooks).
+It serves until it is told to stop (SIGTERM).
 
 The configuration file has a [[project]] table for each project: its name in
 neonauthd.toml, and the credentials or files with its secrets.`,
@@ -63,8 +63,8 @@ neonauthd.toml, and the credentials or files with its secrets.`,
 	cmd.Flags().StringVar(&f.listen, "listen", "", "`ADDRESS` for deliveries, from a web server: unix:PATH, or HOST:PORT on loopback")
 	cmd.Flags().StringVar(&f.status, "status-listen", "", "`ADDRESS` for health and metrics, of the same kinds; empty: none")
 	command.Path(cmd.Flags(), &f.socket, "admin-socket", "", "`PATH` of the daemon's admin socket (default $"+adminVariable+", else "+protocol.DefaultAdminSocket+")")
-	command.Path(cmd.Flags(), &f.config, "config", "", "configuration `FILE`, which has to be there")
-	cmd.Flags().BoolVar(&f.check, "check", false, "read the configuration file and the secrets, say what is wrong with them, and end")
+	command.Path(cmd.Flags(), &f.config, "config", "", "configuration `FILE` (required)")
+	cmd.Flags().BoolVar(&f.check, "check", false, "check the configuration file and the secrets, then exit")
 	logFormat(cmd, &f.logFormat, authrequest.LogText)
 	return cmd
 }

@@ -56,15 +56,15 @@ func root() *cobra.Command {
 		Short: "Answer web servers' authorisation requests from neonauthd",
 		Long: `neonauth-http answers the authorisation requests of nginx (auth_request), Caddy
 (forward_auth), HAProxy, Traefik (forwardAuth) and Envoy (HTTP ext_authz): 2xx
-with the user's identity in X-Auth-* headers, 401 or 403 with proof, 503 when it
-could not be told. Without a command it serves until it is told to stop
-(SIGTERM); SIGHUP reads the configuration file again.
+with the user's identity in X-Auth-* headers if the token is good, 401 or 403 if
+there is proof against it, 503 if it could not tell. Without a command it serves
+until it is told to stop (SIGTERM); SIGHUP reads the configuration file again.
 
-On the first listener there are /nginx, /caddy, /haproxy, /traefik and /envoy
-and nothing else; on the second /healthz, /readyz and /metrics; on the third
-/logout/PROJECT, where an issuer posts that a session has ended. Sockets passed
-by systemd (neonauth-http, neonauth-http-status, neonauth-http-logout) take the
-place of the flags.`,
+--listen serves /nginx, /caddy, /haproxy, /traefik and /envoy and nothing else,
+--status-listen serves /healthz, /readyz and /metrics, and --logout-listen serves
+/logout/PROJECT, to which an issuer posts that a session has ended. Sockets that
+systemd passes (neonauth-http, neonauth-http-status, neonauth-http-logout) replace
+these flags.`,
 		Example: `  neonauth-http --listen unix:/run/neonauth-http/http.sock
   neonauth-http --listen 127.0.0.1:4181 --status-listen 127.0.0.1:9465
   neonauth-http check-nginx /etc/nginx/nginx.conf`,
@@ -80,8 +80,8 @@ place of the flags.`,
 	root.Flags().StringVar(&f.status, "status-listen", "", "`ADDRESS` for health and metrics, of the same kinds; empty: none")
 	root.Flags().StringVar(&f.logout, "logout-listen", "", "`ADDRESS` for logout tokens, of the same kinds; empty: none")
 	command.Path(root.Flags(), &f.socket, "socket", "", "`PATH` of the daemon's socket (default $"+client.SocketVariable+", else "+protocol.DefaultSocket+")")
-	command.Path(root.Flags(), &f.config, "config", "", "configuration `FILE`; without one the defaults hold")
-	root.Flags().BoolVar(&f.check, "check", false, "read the configuration file, say what is wrong with it, and end")
+	command.Path(root.Flags(), &f.config, "config", "", "configuration `FILE` (default: none, with default settings)")
+	root.Flags().BoolVar(&f.check, "check", false, "check the configuration file, then exit")
 	logFormat(root, &f.logFormat, "log_format of the configuration file")
 	root.AddCommand(checkNginxCommand(), hooksCommand())
 	command.Set(root, program.Version("neonauth-http", release, commit))

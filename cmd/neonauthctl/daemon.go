@@ -17,7 +17,7 @@ func daemonCommands(s *cli.Settings) []*cobra.Command {
 	ping := &cobra.Command{
 		Use:   "ping",
 		Short: "Ask whether the daemon answers",
-		Long: `Ping asks the daemon for a sign of life and prints how long it took.
+		Long: `Ping asks whether the daemon answers, and prints how long that took.
 
 Exit codes: 0 it answers, 2 called wrongly, 3 it does not.`,
 		Args: cli.NoArguments,

@@ -43,8 +43,8 @@ func run(ctx context.Context, args []string, t terminal.Terminal) int {
 func newRoot(s *cli.Settings) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "neonauthctl",
-		Short: "Ask and steer neonauthd",
-		Long: `Neonauthctl asks neonauthd about tokens and steers it.
+		Short: "Ask and administer neonauthd",
+		Long: `Neonauthctl asks neonauthd about tokens and administers it.
 
 A token is read from standard input, or from a file with --token-file. It is
 never taken from the command line, where every process of the host could read it.

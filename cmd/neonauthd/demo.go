@@ -21,12 +21,12 @@ func demoCommand() *cobra.Command {
 	o := demo.Options{Screen: demo.Screen}
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "Try it: a daemon with an embedded upstream, tokens, and commands to paste",
-		Long: `Serves a daemon and the upstream that it asks until Ctrl-C, and prints what to
-paste into another terminal. With --dir and --seed each start has the same sockets,
-project, keys, users and ids, so that it can be left running in a test of an
-application; "neonauthd demo token" mints its tokens. Never for production: whoever
-can reach the upstream, on this host, mints tokens for anybody.`,
+		Short: "Try neonauthd: a daemon with an embedded upstream, tokens, and commands to paste",
+		Long: `Runs a daemon and an embedded upstream until Ctrl-C, and prints commands to paste
+into another terminal. With --dir and --seed each start has the same sockets,
+project, keys, users and ids, for tests of an application; "neonauthd demo token"
+prints tokens. Never use it in production: every program on this host can get
+tokens of any user from the upstream.`,
 		Example: `  neonauthd demo
   neonauthd demo --dir /tmp/auth --seed ci &
   neonauthd demo token --dir /tmp/auth --user ada`,
@@ -34,15 +34,15 @@ can reach the upstream, on this host, mints tokens for anybody.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runDemo(cmd, o) },
 	}
 	demoFlags(cmd, &o)
-	listenFlag(cmd, &o.Listen, "", "loopback `HOST:PORT` of the upstream (default: a port that follows from the seed, or any)")
+	listenFlag(cmd, &o.Listen, "", "loopback `HOST:PORT` of the upstream (default: a port derived from the seed, or any)")
 	cmd.AddCommand(tokenCommand())
 	return cmd
 }
 
 // demoFlags adds the flags of every command that runs a demo.
 func demoFlags(cmd *cobra.Command, o *demo.Options) {
-	command.Path(cmd.Flags(), &o.Dir, "dir", "", "folder of the sockets and tokens (default: a private one, which is removed)")
-	command.Text(cmd.Flags(), &o.Seed, "seed", "`WORD` that project, keys, users and ids follow from (default: each start has its own)", seedFault)
+	command.Path(cmd.Flags(), &o.Dir, "dir", "", "folder of the sockets and tokens (default: a private one, removed at the end)")
+	command.Text(cmd.Flags(), &o.Seed, "seed", "`WORD` from which project, keys, users and ids are derived (default: new ones at each start)", seedFault)
 }
 
 // maxSeed is the longest seed.
@@ -112,9 +112,9 @@ func tokenCommand() *cobra.Command {
 		Use:   "token",
 		Short: "Print a token of a running demo",
 		Long: `Prints a token of the demo that runs in the folder of --dir, else of $DEMO, else
-of $NEONAUTHD_SOCKET. It is ada's unless --user names somebody else: grace, bob,
-whose address is not verified, rita, who is restricted, or whom you like; who is not
-known yet is added, with an id that follows from the seed and the name.`,
+of $NEONAUTHD_SOCKET. --user names the user: ada, grace, bob (whose address is not
+verified), rita (who is restricted), or any other name. A user with another name is
+added, with an id that is derived from the seed and the name.`,
 		Example: `  neonauthd demo token --user ada
   neonauthd demo token --expired | neonauthctl verify`,
 		Args: command.NoArguments,
@@ -129,9 +129,9 @@ known yet is added, with an id that follows from the seed and the name.`,
 	}
 	command.Path(cmd.Flags(), &dir, "dir", "", "folder of the demo (default: $DEMO, else that of $NEONAUTHD_SOCKET)")
 	command.Text(cmd.Flags(), &spec.User, "user", "`NAME` or address of the user (default: ada)", userFault)
-	cmd.Flags().BoolVar(&spec.Expired, "expired", false, "one that ended an hour ago")
-	cmd.Flags().BoolVar(&spec.Forged, "forged", false, "one that somebody else has signed")
-	cmd.Flags().BoolVar(&spec.Restricted, "restricted", false, "one of a restricted user")
+	cmd.Flags().BoolVar(&spec.Expired, "expired", false, "print a token that ended an hour ago")
+	cmd.Flags().BoolVar(&spec.Forged, "forged", false, "print a token with a wrong signature")
+	cmd.Flags().BoolVar(&spec.Restricted, "restricted", false, "print a token of a restricted user")
 	cmd.PreRunE = func(*cobra.Command, []string) error {
 		chosen := 0
 		for _, is := range []bool{spec.Expired, spec.Forged, spec.Restricted} {

@@ -20,10 +20,10 @@ func folderCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "folder PATH...",
 		Short: "Make folders for sockets and state that only their user can change",
-		Long: `Makes each folder if it is missing, gives it to a user and a group, and lets
-nobody else change it (mode 0755). For containers: volumes come as everybody's, and
-the daemon refuses a folder in which others could replace its socket. Run it as
-root before the daemon starts.`,
+		Long: `Makes each folder if it is missing, sets its owner and group, and its mode to 0755,
+so that nobody else can change it. Use it in containers: everybody may write to a new
+volume, and the daemon refuses a folder in which others could replace its socket. Run
+it as root before the daemon starts.`,
 		Example: `  neonauthd folder --user 65532 --group 65532 /run/neonauthd /var/lib/neonauthd`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {

@@ -27,14 +27,14 @@ func root() *cobra.Command {
 about access tokens over a Unix socket. Without a command it serves the projects
 of its configuration file until it is told to stop (SIGTERM), and reads the file
 again on SIGHUP.`,
-		Example: `  neonauthd demo                         try it, with nothing else installed
-  neonauthd --config FILE --check        say whether a configuration is right
+		Example: `  neonauthd demo                         try it; nothing else has to be installed
+  neonauthd --config FILE --check        check a configuration
   neonauthd --config FILE                serve`,
 		Args: command.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return flags.run(cmd) },
 	}
 	command.Path(root.Flags(), &flags.config, "config", defaultConfig, "configuration `FILE`")
-	root.Flags().BoolVar(&flags.check, "check", false, "check the configuration and the upstreams' word on it, then exit")
+	root.Flags().BoolVar(&flags.check, "check", false, "check the configuration, also against the upstreams, then exit")
 	command.Path(root.Flags(), &flags.socket, "socket", "", "serve on this `PATH` instead of the configured one")
 	root.AddCommand(demoCommand(), standinCommand(), fleetKeyCommand(), folderCommand())
 	command.Set(root, program.Version("neonauthd", release, commit))

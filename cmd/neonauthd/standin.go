@@ -19,8 +19,8 @@ func standinCommand() *cobra.Command {
 	var daemon bool
 	cmd := &cobra.Command{
 		Use:   "standin",
-		Short: "Serve an embedded Neon Auth for developing applications; never for production",
-		Long:  "Serves an embedded upstream that mints tokens for anybody who asks. Never for production.\n\n" + standin.Usage(),
+		Short: "Serve an embedded Neon Auth to develop applications with; never for production",
+		Long:  "Serves an embedded upstream that gives tokens of any user to everybody. Never use it in production.\n\n" + standin.Usage(),
 		Args:  command.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if daemon {
@@ -39,7 +39,7 @@ func standinCommand() *cobra.Command {
 		},
 	}
 	listenFlag(cmd, &o.Listen, "127.0.0.1:4000", "loopback `HOST:PORT` to serve on")
-	cmd.Flags().BoolVar(&daemon, "daemon", false, "serve a daemon as well that asks it, with the users of the demo")
+	cmd.Flags().BoolVar(&daemon, "daemon", false, "also serve a daemon that asks it, with the users of the demo")
 	demoFlags(cmd, &o)
 	return cmd
 }

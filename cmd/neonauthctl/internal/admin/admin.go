@@ -36,8 +36,8 @@ func Commands(s *cli.Settings) []*cobra.Command {
 	reload := &cobra.Command{
 		Use:   "reload",
 		Short: "Make the daemon read its configuration again",
-		Long: `Reload makes the daemon read its configuration again and apply it whole or not at all.
-Caches, connections and lookups under way survive.`,
+		Long: `Reload makes the daemon read its configuration again. The daemon applies all of it or,
+if anything is wrong, nothing. Caches, connections and lookups in progress stay.`,
 		Args: cli.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return reload(s, cmd) },
 	}
@@ -86,11 +86,11 @@ func explainCommand(s *cli.Settings) *cobra.Command {
 	token := cli.TokenSource{Settings: s}
 	cmd := &cobra.Command{
 		Use:   "explain",
-		Short: "Show every check of one token with its result",
+		Short: "Show each check of a token with its result",
 		Long: `Explain reads a token from standard input or --token-file and shows each check that
-the daemon makes of it, with its result. It changes nothing in the daemon.
+the daemon makes, with its result. It changes nothing in the daemon.
 
-Exit codes: 0 the token is accepted, 1 rejected, 2 called wrongly, 3 could not tell.`,
+Exit codes: 0 accepted, 1 rejected, 2 called wrongly, 3 could not tell.`,
 		Args: cli.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			text, err := token.One()
@@ -115,11 +115,14 @@ func coverCommand(s *cli.Settings, verb protocol.Verb) *cobra.Command {
 	reason := ""
 	cmd := &cobra.Command{
 		Use:   "revoke token | session ID | subject ID | key ID",
-		Short: "Have tokens rejected from now on",
-		Long: `Revoke has tokens rejected from now on: one token (read from standard input or
---token-file), those of a session, those of a user issued up to now, or those
-signed by a key (by its id or RFC 7638 thumbprint). It is in force when the command returns,
-and survives a restart of the daemon.`,
+		Short: "Make the daemon reject tokens from now on",
+		Long: `Revoke makes the daemon reject tokens from now on: one token (read from standard
+input or --token-file), the tokens of a session, the tokens of a user issued up to
+now, or the tokens signed by a key (named by its id or RFC 7638 thumbprint). The
+revocation is in force when the command returns, and survives a restart of the daemon.
+
+Exit codes: 0 revoked, 2 called wrongly, 3 could not tell, or some hosts of the fleet
+may not have it yet.`,
 		ValidArgs: kinds,
 		Args:      oneOf(1, kinds...),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -128,8 +131,8 @@ and survives a restart of the daemon.`,
 	}
 	if verb == protocol.UNREVOKE {
 		cmd.Use = strings.Replace(cmd.Use, "revoke", "unrevoke", 1) + " | sessionless ID"
-		cmd.Short = "Take a revocation back"
-		cmd.Long = "Unrevoke takes back a revocation of the same project, kind and id. Of kind\nsessionless are those of a logout, see LOGOUT in neonauthd-protocol(7).\n\nExit codes: 0 taken back, 1 there was none, 2 called wrongly, 3 could not tell."
+		cmd.Short = "End a revocation"
+		cmd.Long = "Unrevoke ends the revocation of the same project, kind and id. A logout makes\nrevocations of kind sessionless, see LOGOUT in neonauthd-protocol(7).\n\nExit codes: 0 ended, 1 there was none, 2 called wrongly, 3 could not tell."
 	} else {
 		command.Text(cmd.Flags(), &reason, "reason", "why, as a `text` for people, which neonauthctl revocations shows", reasonFault)
 	}
@@ -143,7 +146,7 @@ func purgeCommand(s *cli.Settings) *cobra.Command {
 	kinds := []string{"all", "subject", "token"}
 	cmd := &cobra.Command{
 		Use:   "purge all | subject ID | token",
-		Short: "Forget what is cached",
+		Short: "Forget cached verdicts and profiles",
 		Long: `Purge forgets cached verdicts and profiles: all of them, those of a user, or those of
 one token (read from standard input or --token-file). Key sets and revocations stay.`,
 		ValidArgs: kinds,

@@ -17,8 +17,8 @@ import (
 func fleetCommand(s *cli.Settings) *cobra.Command {
 	return &cobra.Command{
 		Use:   "fleet",
-		Short: "Show the hosts of the fleet, as this one sees them",
-		Long: `Fleet shows how this host stands with its fleet, and how it sees the other hosts.
+		Short: "Show the hosts of the fleet, as this host sees them",
+		Long: `Fleet shows whether this host hears its fleet, and the state of the other hosts.
 
 Exit codes: 0 this host hears its fleet, or is in none, 2 called wrongly, 3 it does not hear it, or could not tell.`,
 		Args: cli.NoArguments,

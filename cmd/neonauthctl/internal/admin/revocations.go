@@ -24,10 +24,10 @@ import (
 func revocationsCommand(s *cli.Settings) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "revocations",
-		Short: "List what is revoked, since when, until when, by whom and why",
-		Long: `Revocations lists what is revoked on this host, of all projects or of one: since
-when, until when, by which user, and the reason that was given. What another
-host of the fleet revoked has no user and no reason here.`,
+		Short: "List the revocations: since when, until when, by whom and why",
+		Long: `Revocations lists the revocations on this host, for all projects or for one: since
+when, until when, by which user, and the reason that was given. A revocation that
+was made on another host of the fleet has no user and no reason here.`,
 		Args: cli.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return listRevocations(s, cmd) },
 	}

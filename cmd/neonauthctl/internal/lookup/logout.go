@@ -27,12 +27,12 @@ func LogoutCommand(s *cli.Settings) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "logout",
 		Short: "End the session that a logout token names",
-		Long: `Logout reads a logout token from standard input or --token-file and hands it to the
-daemon, as neonauth-http does with what an issuer sends when a session has ended.
-If it is good, the session that it names is revoked or, where it names none, what
-its user has had until then.
+		Long: `Logout reads a logout token from standard input or --token-file and sends it to the
+daemon, as neonauth-http does with the logout tokens of an issuer. If it is good, the
+daemon revokes the session that it names or, if it names none, all earlier tokens of
+its user.
 
-Exit codes: 0 ended, now or before, 1 the token is refused, 2 called wrongly,
+Exit codes: 0 ended, now or before, 1 the logout token is refused, 2 called wrongly,
 3 could not tell.`,
 		Example: `  neonauthctl logout --project members < logout-token`,
 		Args:    cli.NoArguments,

@@ -76,9 +76,9 @@ socket, and sees what its counters show.`,
 		Args: cli.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return w.run(cmd.Context()) },
 	}
-	command.Duration(cmd.Flags(), &w.interval, "interval", "", time.Second, "time between two looks")
-	cmd.Flags().IntVar(&w.count, "count", 0, "end after so many intervals (default none: go on)")
-	cmd.Flags().BoolVar(&w.plain, "plain", false, "print lines, on a terminal too")
+	command.Duration(cmd.Flags(), &w.interval, "interval", "", time.Second, "time between two requests")
+	cmd.Flags().IntVar(&w.count, "count", 0, "end after so many intervals (default: never)")
+	cmd.Flags().BoolVar(&w.plain, "plain", false, "print lines also on a terminal")
 	return cmd
 }
 
