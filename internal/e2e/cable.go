@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// Cable is a way to a server that can be cut. It listens on loopback.
+// Cable forwards connections to a server, and can be cut. It listens on
+// loopback.
 type Cable struct {
 	ln          net.Listener
 	network, to string
@@ -18,7 +19,7 @@ type Cable struct {
 	going sync.WaitGroup
 }
 
-// NewCable makes one to an address, which lasts until the end of the test.
+// NewCable starts a Cable to an address. It lasts until the end of the test.
 func NewCable(t testing.TB, network, to string) *Cable {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -31,10 +32,11 @@ func NewCable(t testing.TB, network, to string) *Cable {
 	return c
 }
 
-// Address is where the cable begins.
+// Address returns the address on which the cable listens.
 func (c *Cable) Address() string { return c.ln.Addr().String() }
 
-// Cut ends what goes through the cable, and whatever comes until Mend.
+// Cut closes the connections through the cable, and refuses new ones until
+// Mend.
 func (c *Cable) Cut() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

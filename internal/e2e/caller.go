@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// Caller is a client's end of a connection, as plain as can be.
+// Caller is the client's end of a connection, without the logic of a client.
 type Caller struct {
 	Conn *net.UnixConn
 	In   *bufio.Reader
@@ -31,8 +31,8 @@ func Call(t testing.TB, socket string) *Caller {
 	return c
 }
 
-// Dial connects to a socket. All that is done on the connection has to be done
-// within Patience.
+// Dial connects to a socket. Everything on the connection must be done within
+// Patience.
 func Dial(socket string) (*Caller, error) {
 	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: socket, Net: "unix"})
 	if err != nil {
@@ -67,7 +67,7 @@ func (c *Caller) Reply(t testing.TB) string {
 	return line
 }
 
-// Line reads one line, which may not come.
+// Line reads one line. The error says that none came.
 func (c *Caller) Line() (string, error) {
 	line, err := c.In.ReadString('\n')
 	return strings.TrimSuffix(line, "\n"), err
@@ -96,13 +96,13 @@ func (c *Caller) Silent(t testing.TB, d time.Duration) bool {
 	return errors.Is(err, os.ErrDeadlineExceeded)
 }
 
-// Expect asks and compares the reply with a regular expression for all of it.
+// Expect asks, and compares the whole reply with a regular expression.
 func (c *Caller) Expect(t testing.TB, line, pattern string) {
 	t.Helper()
 	Matches(t, c.Ask(t, line), pattern)
 }
 
-// Matches compares a reply with a regular expression for all of it.
+// Matches compares a whole reply with a regular expression.
 func Matches(t testing.TB, reply, pattern string) {
 	t.Helper()
 	if !regexp.MustCompile(`\A(?s:` + pattern + `)\z`).MatchString(reply) {
@@ -110,7 +110,7 @@ func Matches(t testing.TB, reply, pattern string) {
 	}
 }
 
-// Field is the value of a reply's field as it stands; "" if there is none.
+// Field returns the undecoded value of a reply's field; "" if there is none.
 func Field(reply, name string) string {
 	for _, word := range strings.Split(reply, " ") {
 		if strings.HasPrefix(word, "{") {
@@ -123,13 +123,13 @@ func Field(reply, name string) string {
 	return ""
 }
 
-// Head is a reply without its JSON.
+// Head returns a reply without its JSON.
 func Head(reply string) string {
 	before, _, _ := strings.Cut(reply, " {")
 	return before
 }
 
-// Shorten cuts what is too long to be shown.
+// Shorten cuts a text that is too long to be shown.
 func Shorten(s string) string {
 	if len(s) > 300 {
 		return fmt.Sprintf("%s... (%d bytes)", s[:300], len(s))

@@ -1,8 +1,8 @@
-// Package e2e starts the programs of this project as they are shipped, with
-// what they need around them: a folder with configuration, sockets and state, a
-// stand-in for the upstream, a service manager that listens. It is the harness
-// of every test that starts a program; README.md says which these are and what
-// each needs from the machine. Package need asks for that.
+// Package e2e starts the programs of this project as they are released, with
+// their environment: a folder with configuration, sockets and state, a stand-in
+// for the upstream, and a service manager that listens. It is the harness of
+// every test that starts a program. README.md lists these tests and what each
+// needs from the machine; package need checks that.
 package e2e
 
 import (
@@ -18,21 +18,21 @@ import (
 	"time"
 )
 
-// Patience bounds every wait of these tests: for what has to happen at once on
-// an idle machine, and may take a while on a busy one.
+// Patience bounds every wait of these tests. An idle machine needs a fraction
+// of it.
 const Patience = 30 * time.Second
 
 // programsVariable names the environment variable with the folder of the
-// programs under test, for the processes that a test starts to find them too.
+// programs under test, so that processes which a test starts find them too.
 const programsVariable = "NEONAUTHD_E2E_PROGRAMS"
 
-// Main builds programs (folders of cmd) as they are shipped, with the race
-// detector if the tests have it, runs the tests of m and removes the programs.
-// It is what TestMain calls, and does not return.
+// Main builds programs (folders of cmd) as they are released, with the race
+// detector if the tests have it. Then it runs the tests of m and removes the
+// programs. TestMain calls it; it does not return.
 func Main(m *testing.M, programs ...string) {
 	flag.Parse()
-	// Many of these tests wait for a time limit to pass: they may wait together,
-	// however few processors there are.
+	// Many of these tests wait for a time limit to pass. They can wait at the
+	// same time, however few processors there are.
 	if n := flag.Lookup("test.parallel"); n.Value.String() == fmt.Sprint(runtime.GOMAXPROCS(0)) {
 		_ = n.Value.Set("6")
 	}
@@ -76,8 +76,8 @@ func build(dir, name string, flags ...string) error {
 	return nil
 }
 
-// Build builds one program for one test, where Main would hold up all others or
-// flags of go build are wanted, and returns its path.
+// Build builds one program for one test and returns its path. Use it if Main
+// would delay all other tests, or if go build needs flags.
 func Build(t testing.TB, name string, flags ...string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -101,11 +101,11 @@ func RaceEnabled() bool {
 	return false
 }
 
-// Program is the path of a program that Main has built.
+// Program returns the path of a program that Main has built.
 func Program(name string) string { return filepath.Join(os.Getenv(programsVariable), name) }
 
-// Environment is ours without what would change a program's behaviour, and with
-// further variables.
+// Environment returns our environment without the variables that would change a
+// program's behaviour, and with further variables.
 func Environment(extra ...string) []string {
 	env := []string{"GORACE=halt_on_error=0 exitcode=66"}
 	for _, pair := range os.Environ() {

@@ -8,14 +8,14 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
-// Engine is what a fleet shares: a real redis-server on a Unix socket.
+// Engine is the engine of a fleet: a real redis-server on a Unix socket.
 type Engine struct {
 	*Process
-	URL string // as [fleet] takes it
+	URL string // for urls of [fleet]
 }
 
-// StartEngine starts one, empty, that ends with the test. dir must have a short
-// name; an engine that has ended there leaves its place to the next.
+// StartEngine starts an empty engine that ends with the test. dir must have a
+// short name. After an engine has ended, another one can start in its folder.
 func StartEngine(t testing.TB, dir string) *Engine {
 	t.Helper()
 	socket := filepath.Join(dir, "engine")

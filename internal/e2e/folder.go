@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// Folder is the place of one daemon: configuration, sockets, state, secrets.
-// Other programs of a test may have theirs there too.
+// Folder is the folder of one daemon: configuration, sockets, state, secrets.
+// Other programs of a test may use it too.
 type Folder struct{ Dir string }
 
 // NewFolder makes a folder whose name is short, because a socket's path must
@@ -28,16 +28,16 @@ func NewFolder(t testing.TB) *Folder {
 	return &Folder{Dir: dir}
 }
 
-// Path is that of a file in the folder.
+// Path returns the path of a file in the folder.
 func (f *Folder) Path(name string) string { return filepath.Join(f.Dir, name) }
 
-// Socket is the path of the daemon's ordinary socket.
+// Socket returns the path of the daemon's ordinary socket.
 func (f *Folder) Socket() string { return f.Path("run/neonauthd.sock") }
 
-// AdminSocket is the path of its admin socket.
+// AdminSocket returns the path of the daemon's admin socket.
 func (f *Folder) AdminSocket() string { return f.Path("run/admin.sock") }
 
-// Config is the path of its configuration.
+// Config returns the path of the daemon's configuration.
 func (f *Folder) Config() string { return f.Path("neonauthd.toml") }
 
 // Write writes a file that nobody else may read.
@@ -48,8 +48,8 @@ func (f *Folder) Write(t testing.TB, name, text string) {
 	}
 }
 
-// Settings are what a test wants in a daemon's configuration file beside the
-// paths, which the folder decides.
+// Settings are the keys that a test sets in a daemon's configuration file. The
+// folder sets the paths.
 type Settings struct {
 	Top    string   // keys before the first table
 	Limits string   // keys of [limits]
@@ -72,7 +72,7 @@ func Serve(t testing.TB, f *Folder, s Settings) *Process {
 	return f.Start(t)
 }
 
-// Start is Serve with the configuration that is there.
+// Start is Serve with the configuration file that exists already.
 func (f *Folder) Start(t testing.TB) *Process {
 	t.Helper()
 	p := f.Launch(t)
@@ -80,14 +80,16 @@ func (f *Folder) Start(t testing.TB) *Process {
 	return p
 }
 
-// Launch starts a daemon, which may fail. wrapper is a command that has the
-// daemon's as its further arguments; it has to become the daemon.
+// Launch starts a daemon, and does not wait until it is ready. wrapper is a
+// command to which the daemon's command is appended; it has to execute that
+// command in its own process.
 func (f *Folder) Launch(t testing.TB, wrapper ...string) *Process {
 	t.Helper()
 	return f.LaunchWith(t, func(*exec.Cmd) {}, wrapper...)
 }
 
-// LaunchWith is Launch with a change to the command before it starts.
+// LaunchWith is Launch with a function that changes the command before it
+// starts.
 func (f *Folder) LaunchWith(t testing.TB, change func(*exec.Cmd), wrapper ...string) *Process {
 	t.Helper()
 	argv := append(wrapper, Program("neonauthd"), "--config", f.Config())

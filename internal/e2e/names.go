@@ -2,8 +2,8 @@ package e2e
 
 import "strings"
 
-// HostileNames are display names that try to get out of the header, the line or
-// the screen that they stand in.
+// HostileNames returns display names that try to break out of the header, line
+// or screen in which they are shown.
 func HostileNames() []string {
 	bytes := ""
 	for r := rune(1); r < 256; r++ {

@@ -18,13 +18,13 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
-// Output is what a process wrote so far. Safe for concurrent use.
+// Output collects what a process writes. Safe for concurrent use.
 type Output struct {
 	mu   sync.Mutex
 	text bytes.Buffer
 }
 
-// Write adds to it.
+// Write appends to the output.
 func (o *Output) Write(p []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -38,19 +38,19 @@ func (o *Output) String() string {
 	return o.text.String()
 }
 
-// Process is a program that runs until the test ends, under a service manager
-// that is the test.
+// Process is a program that runs until the test ends. The test is its service
+// manager.
 type Process struct {
 	Cmd            *exec.Cmd
 	Stdout, Stderr Output
-	States         chan string   // what it told the service manager
+	States         chan string   // the states that it sent to the service manager
 	Ended          chan struct{} // closed when the process is gone
 	Err            error         // of the process; valid once Ended is closed
-	Rough          bool          // an end other than in order is expected
+	Rough          bool          // the test expects that it ends with an error
 }
 
-// Start starts a command, which the end of the test stops; then it looks for
-// races and faults in what the process wrote. See Begin.
+// Start starts a command that is stopped at the end of the test. Then it
+// searches the output of the process for races and faults. See Begin.
 func Start(t testing.TB, dir string, cmd *exec.Cmd) *Process {
 	t.Helper()
 	p, err := Begin(dir, cmd)
@@ -61,10 +61,10 @@ func Start(t testing.TB, dir string, cmd *exec.Cmd) *Process {
 	return p
 }
 
-// Begin is Start outside of a test's own goroutine: whoever calls it has to see
-// to the end. Where the command leaves them out, the environment is Environment
-// and the output is kept. dir, whose name must be short, gets the service
-// manager's socket.
+// Begin is Start for other goroutines than the test's own: the caller must end
+// the process. If the command has no environment, it gets Environment; if it
+// has no output, the output is kept. dir, whose name must be short, gets the
+// service manager's socket.
 func Begin(dir string, cmd *exec.Cmd) (*Process, error) {
 	p := &Process{Cmd: cmd, States: make(chan string, 4096), Ended: make(chan struct{})}
 	manager, err := p.listen(dir)
@@ -93,7 +93,7 @@ func Begin(dir string, cmd *exec.Cmd) (*Process, error) {
 	return p, nil
 }
 
-// listen plays the service manager's notification socket (sd_notify(3)).
+// listen serves the service manager's notification socket (sd_notify(3)).
 func (p *Process) listen(dir string) (*net.UnixConn, error) {
 	path := filepath.Join(dir, fmt.Sprintf("notify-%d", time.Now().UnixNano()))
 	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
@@ -116,14 +116,14 @@ func (p *Process) listen(dir string) (*net.UnixConn, error) {
 	return conn, nil
 }
 
-// Name is that of the program.
+// Name returns the name of the program.
 func (p *Process) Name() string { return filepath.Base(p.Cmd.Path) }
 
-// Written is all that the process wrote so far.
+// Written returns the whole output of the process so far.
 func (p *Process) Written() string { return p.Stdout.String() + p.Stderr.String() }
 
-// Await waits until the process has told the service manager a state that
-// begins with prefix, and returns that.
+// Await waits until the process has sent the service manager a state that
+// begins with prefix, and returns that state.
 func (p *Process) Await(t testing.TB, prefix string) string {
 	t.Helper()
 	state, err := p.State(prefix)
@@ -133,7 +133,7 @@ func (p *Process) Await(t testing.TB, prefix string) string {
 	return state
 }
 
-// State is Await outside of a test's own goroutine.
+// State is Await for other goroutines than the test's own.
 func (p *Process) State(prefix string) (string, error) {
 	timeout := time.After(Patience)
 	for {
@@ -150,7 +150,8 @@ func (p *Process) State(prefix string) (string, error) {
 	}
 }
 
-// Reload sends SIGHUP and returns what the process says of the outcome.
+// Reload sends SIGHUP and returns the state with which the process reports the
+// result.
 func (p *Process) Reload(t testing.TB) string {
 	t.Helper()
 	p.Signal(t, syscall.SIGHUP)
@@ -179,7 +180,7 @@ func (p *Process) AwaitEnd(t testing.TB) int {
 }
 
 // Stop ends the process as a service manager does, unless it has ended, and
-// waits for it. It has to end in order, unless it is Rough.
+// waits for it. The process must end without an error, unless it is Rough.
 func (p *Process) Stop(t testing.TB) {
 	t.Helper()
 	if err := p.End(syscall.SIGTERM); err != nil && !p.Rough {
@@ -187,9 +188,9 @@ func (p *Process) Stop(t testing.TB) {
 	}
 }
 
-// End sends a signal, unless the process has ended, and waits for its end: nil
-// if it ended in order, or before. It is Stop and Kill outside of a test's own
-// goroutine.
+// End sends a signal, unless the process has ended, and waits for its end. It
+// returns nil if the process ended without an error, or had ended before. It is
+// Stop and Kill for other goroutines than the test's own.
 func (p *Process) End(signal os.Signal) error {
 	select {
 	case <-p.Ended:
@@ -209,7 +210,7 @@ func (p *Process) End(signal os.Signal) error {
 	}
 }
 
-// Kill ends the process as a crash does, and waits for it.
+// Kill kills the process, as a crash would, and waits for its end.
 func (p *Process) Kill(t testing.TB) {
 	t.Helper()
 	p.Rough = true
@@ -217,7 +218,7 @@ func (p *Process) Kill(t testing.TB) {
 	p.AwaitEnd(t)
 }
 
-// AwaitListening waits until somebody accepts at an address.
+// AwaitListening waits until an address accepts connections.
 func (p *Process) AwaitListening(t testing.TB, network, address string) {
 	t.Helper()
 	deadline := time.Now().Add(Patience)
@@ -238,9 +239,9 @@ func (p *Process) AwaitListening(t testing.TB, network, address string) {
 	t.Fatalf("%s does not listen on %s:\n%s", p.Name(), address, p.Written())
 }
 
-// Freeze stops the process without ending it, until the end of the test: its
-// sockets go on taking connections. It returns when every thread stands still,
-// which is after the signal was sent.
+// Freeze stops the process with SIGSTOP until the end of the test: the kernel
+// still accepts connections for its sockets. It returns when every thread has
+// stopped, which is later than the signal.
 func (p *Process) Freeze(t testing.TB) {
 	t.Helper()
 	_, err := os.Stat("/proc/self/task")
@@ -251,8 +252,8 @@ func (p *Process) Freeze(t testing.TB) {
 	}
 }
 
-// Stand is Freeze outside of a test's own goroutine, until somebody sends
-// SIGCONT.
+// Stand is Freeze for other goroutines than the test's own, until somebody
+// sends SIGCONT.
 func (p *Process) Stand() error {
 	if err := p.Cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 		return err
@@ -273,7 +274,8 @@ func (p *Process) stands() bool {
 	})
 }
 
-// judge stops the process, if it runs, and looks at what it wrote.
+// judge stops the process, if it runs, and searches its output for races and
+// faults.
 func (p *Process) judge(t testing.TB) {
 	p.Stop(t)
 	for _, fault := range []string{"DATA RACE", "panic:", "fault of ours", "fatal error", "without a verified user"} {

@@ -12,16 +12,16 @@ import (
 	"testing"
 )
 
-// Proxy is an outgoing proxy that takes CONNECT. Its fields are to be set before it is
-// asked, but for SetAnswer.
+// Proxy is an outgoing proxy with CONNECT. Set its fields before the first
+// request; only SetAnswer may be called later.
 type Proxy struct {
 	net.Listener
-	// Leads says where the hosts are that it is asked for, HOST:PORT to HOST:PORT; others
-	// are where their names lead.
+	// Leads maps the requested HOST:PORT to the HOST:PORT to connect to. Hosts
+	// that are not in it are resolved by name.
 	Leads map[string]string
-	// Answer is what it sends in place of connecting; empty: it connects.
+	// Answer is what it sends instead of connecting; empty: it connects.
 	Answer string
-	// Silent has it answer nothing.
+	// Silent makes it send no answer.
 	Silent bool
 
 	mu    sync.Mutex
@@ -58,18 +58,19 @@ func NewProxy(t testing.TB, secure *tls.Config) *Proxy {
 	return p
 }
 
-// Address is HOST:PORT of the proxy.
+// Address returns HOST:PORT of the proxy.
 func (p *Proxy) Address() string { return p.Addr().String() }
 
-// SetAnswer has the proxy send that in place of connecting, from now on.
+// SetAnswer makes the proxy send this answer instead of connecting, from now
+// on.
 func (p *Proxy) SetAnswer(answer string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.Answer = answer
 }
 
-// Asked is what it was asked so far: method, HOST:PORT, and the Proxy-Authorization if
-// there was one.
+// Asked returns the requests so far: method, HOST:PORT, and Proxy-Authorization
+// if there was one.
 func (p *Proxy) Asked() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -103,7 +104,8 @@ func (p *Proxy) serve(ctx context.Context, conn net.Conn) {
 	}
 }
 
-// tunnel connects to an address and copies either way until one end is closed.
+// tunnel connects to an address and copies in both directions until one end is
+// closed.
 func tunnel(conn net.Conn, in io.Reader, to string) {
 	out, err := net.DialTimeout("tcp", to, Patience)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
 
-// Upstream is a stand-in that serves on loopback.
+// Upstream is a stand-in upstream on loopback.
 type Upstream struct {
 	*standin.Standin
 	Stop func() // ends it, as an outage does
@@ -41,11 +41,12 @@ func (u *Upstream) Open(t testing.TB, address string) {
 	t.Cleanup(u.Stop)
 }
 
-// Address is where the stand-in serves, or did.
+// Address returns the address of the stand-in, also after Stop.
 func (u *Upstream) Address() string { return strings.TrimPrefix(u.BaseURL(), "http://") }
 
-// Project is the [[project]] table for a preset, with further keys. The stack
-// one is called main and reads its key from the folder.
+// Project returns the [[project]] table for a preset, with further keys. The
+// project of preset stack is called main and reads its server key from the
+// folder.
 func (u *Upstream) Project(t testing.TB, f *Folder, p standin.Preset, keys ...string) string {
 	t.Helper()
 	f.Write(t, "server-key", u.ServerKey())
@@ -56,8 +57,8 @@ func (u *Upstream) Project(t testing.TB, f *Folder, p standin.Preset, keys ...st
 	return block + "\n" + strings.Join(keys, "\n") + "\n"
 }
 
-// Members is the table of a project "members", a protected resource of the Neon upstream that takes
-// the logout tokens of its client.
+// Members returns the table of a project "members": a protected resource of the
+// Neon upstream that takes the logout tokens of its client.
 func (u *Upstream) Members(keys ...string) string {
 	return fmt.Sprintf("[[project]]\nname = \"members\"\npreset = \"neon\"\nbase_url = %q\nresources = [%q]\nlogout_client_ids = [%q]\n",
 		u.ServiceURL(standin.Neon), u.Resource(), u.Client()) + strings.Join(keys, "\n") + "\n"
@@ -73,8 +74,8 @@ func (u *Upstream) Await(t testing.TB, e standin.Endpoint, n int) {
 	}
 }
 
-// SelfTested waits until the daemon has asked whether its server key is right,
-// which is a call of the REST API like any other, and returns their number.
+// SelfTested waits until the daemon has checked its server key, which is a call
+// of the REST API like any other, and returns the number of these calls.
 func (u *Upstream) SelfTested(t testing.TB) int {
 	t.Helper()
 	u.Await(t, standin.Me, 1)
@@ -92,7 +93,7 @@ func (u *Upstream) User(name string) (token, id string) {
 	return u.StackToken(standin.TokenSpec{Subject: user.ID}), user.ID
 }
 
-// Strange returns a token with a good shape and a key id that nobody has.
+// Strange returns a token of valid form with a key id that does not exist.
 func (u *Upstream) Strange(kid string) string {
 	return u.StackToken(standin.TokenSpec{Header: map[string]any{"kid": kid}})
 }

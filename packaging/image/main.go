@@ -1,6 +1,6 @@
-// Image writes an image for containers as an OCI archive (image-spec 1.1): the
-// programs on nothing, for one or several architectures. It needs no registry
-// and no daemon, and the same programs make the same bytes.
+// Image writes an image for containers as an OCI archive (image-spec 1.1) that
+// contains only the programs, for one or several architectures. It needs no
+// registry and no container daemon, and the same programs give the same bytes.
 //
 //	image -out FILE -version V -created SECONDS -revision COMMIT amd64=DIR arm64=DIR
 package main
@@ -23,8 +23,8 @@ import (
 	"time"
 )
 
-// user runs the programs; nobody else has the id, which images on nothing
-// commonly use.
+// user is the user id of the programs. Images without a distribution commonly
+// use this id, and no user of a host has it.
 const user = 65532
 
 const source = "https://github.com/neonauthd/neonauthd"
@@ -99,7 +99,7 @@ type document map[string]any
 func encode(v any) []byte {
 	text, err := json.Marshal(v)
 	if err != nil {
-		panic(err) // of values of ours
+		panic(err) // our own values always have an encoding
 	}
 	return text
 }
@@ -167,8 +167,8 @@ type entry struct {
 	text  []byte
 }
 
-// layer is the file system. Folders for sockets and state are the user's, so
-// that volumes which are made from them are too.
+// layer returns the file system. The folders for sockets and state belong to
+// the user, so that volumes which are made from them do too.
 func (m *image) layer(dir string) ([]byte, error) {
 	all := []entry{
 		{"etc/", 0o755, 0, nil},
@@ -195,7 +195,8 @@ func (m *image) layer(dir string) ([]byte, error) {
 	return m.tar(all), nil
 }
 
-// archive is the whole: the layout, the index, and the blobs by their digests.
+// archive returns the archive: the layout, the index, and the blobs by their
+// digests.
 func (m *image) archive(index []byte) []byte {
 	all := []entry{
 		{"oci-layout", 0o644, 0, encode(document{"imageLayoutVersion": "1.0.0"})},
@@ -224,7 +225,7 @@ func (m *image) tar(all []entry) []byte {
 			_, err = io.Copy(w, bytes.NewReader(e.text))
 		}
 		if err != nil {
-			panic(err) // of what is in memory
+			panic(err) // writing to memory does not fail
 		}
 	}
 	if err := w.Close(); err != nil {

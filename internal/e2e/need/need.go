@@ -1,9 +1,9 @@
-// Package need asks for what a test cannot do without.
+// Package need checks that the machine has what a test needs.
 //
-// On the machine of somebody who develops, a test whose tools are missing is
-// skipped, and says what is missing. In CI, where the variable CI is "true" as
-// every CI sets it, a missing tool fails the test: there a skipped test is one
-// that nobody notices. .ci/run installs the tools.
+// On a developer's machine, a test whose tools are missing is skipped and says
+// what is missing. In CI, where the variable CI is "true", a missing tool fails
+// the test, because nobody would notice a skipped test there. .ci/run installs
+// the tools.
 package need
 
 import (
@@ -17,10 +17,10 @@ import (
 	"time"
 )
 
-// inCI reports whether a missing tool is a fault.
+// inCI reports whether a missing tool fails the test.
 func inCI() bool { return os.Getenv("CI") == "true" }
 
-// missing ends the test.
+// missing skips the test or, in CI, fails it.
 func missing(t testing.TB, format string, args ...any) {
 	t.Helper()
 	if inCI() {
@@ -29,8 +29,8 @@ func missing(t testing.TB, format string, args ...any) {
 	t.Skipf(format, args...)
 }
 
-// Program returns the path of a program that a Debian package brings. Programs
-// for administrators are found too, which not everybody has on the PATH.
+// Program returns the path of a program in a Debian package. It also looks in
+// the folders of administrators' programs, which not every PATH contains.
 func Program(t testing.TB, name, debian string) string {
 	t.Helper()
 	if path, err := exec.LookPath(name); err == nil {
@@ -49,8 +49,8 @@ func Program(t testing.TB, name, debian string) string {
 // trialTimeout is how long a trial of Working may take.
 const trialTimeout = 30 * time.Second
 
-// Working needs a command to succeed: that of a program in a version that is
-// new enough, say, or with a module that a package brings. what names it.
+// Working requires that a command succeeds: for example that a program is new
+// enough, or that a module is installed. what names the requirement.
 func Working(t testing.TB, what string, command ...string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), trialTimeout)
@@ -60,11 +60,12 @@ func Working(t testing.TB, what string, command ...string) {
 	}
 }
 
-// fetchTimeout is how long a target of the Makefile may take that fetches something.
+// fetchTimeout is how long a target of the Makefile may take that downloads
+// something.
 const fetchTimeout = 5 * time.Minute
 
-// Made needs what a target of the Makefile in dir fetches, such as packages of
-// npm, and returns what the target prints: where that is.
+// Made requires what a target of the Makefile in dir downloads, such as
+// packages of npm. It returns what the target prints: the folder.
 func Made(t testing.TB, dir, target string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), fetchTimeout)
@@ -80,8 +81,8 @@ func Made(t testing.TB, dir, target string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// AnyOf returns the first of some programs with which a command succeeds; none
-// is as Working has it.
+// AnyOf returns the first of some programs with which a command succeeds. If
+// there is none, it does as Working does.
 func AnyOf(t testing.TB, what string, programs []string, args ...string) string {
 	t.Helper()
 	last := len(programs) - 1
@@ -97,14 +98,14 @@ func AnyOf(t testing.TB, what string, programs []string, args ...string) string 
 	return programs[last]
 }
 
-// Root needs the test to run as root, because of what it does.
+// Root requires that the test runs as root.
 func Root(t testing.TB, because string) {
 	t.Helper()
 	Host(t, os.Geteuid() == 0, "only root can do this: "+because)
 }
 
-// Host needs something that no package brings, such as a kind of kernel, or a
-// build without the race detector: where it is not met, the test is skipped in
+// Host requires something that no package provides, such as a kernel feature or
+// a build without the race detector. If it is missing, the test is skipped, in
 // CI too.
 func Host(t testing.TB, met bool, what string) {
 	t.Helper()
@@ -113,7 +114,7 @@ func Host(t testing.TB, met bool, what string) {
 	}
 }
 
-// Time needs a run that may take long: with -short the test is skipped.
+// Time marks a test that takes long: with -short it is skipped.
 func Time(t testing.TB, because string) {
 	t.Helper()
 	if testing.Short() {
@@ -121,8 +122,8 @@ func Time(t testing.TB, because string) {
 	}
 }
 
-// Wish needs a variable to be set: such a test measures, or needs a program
-// that CI does not have, and runs only for those who ask for it.
+// Wish requires that a variable is set: the test measures something, or needs a
+// program that CI does not have, and runs only on request.
 func Wish(t testing.TB, variable, what string) {
 	t.Helper()
 	if os.Getenv(variable) == "" {

@@ -8,14 +8,14 @@ import (
 	"testing"
 )
 
-// VectorsVariable names the folder of others' vectors, where that is not
-// shared/vectors beside the repository.
+// VectorsVariable names the environment variable with the folder of foreign
+// test vectors. Default: shared/vectors beside the repository.
 const VectorsVariable = "NEONAUTHD_VECTORS"
 
-// Vectors returns the files of one folder of vectors that others have made for
-// all implementations, by name. They do not belong into the repository: a clone
-// without them skips the test and says so, also in CI. A folder that is there
-// and empty fails it.
+// Vectors returns the files in one folder of test vectors that others have made
+// for all implementations, by name. The vectors are not part of the repository:
+// a clone without them skips the test and says so, also in CI. A folder that is
+// empty fails the test.
 func Vectors(t testing.TB, folder string) map[string][]byte {
 	t.Helper()
 	base, given := os.LookupEnv(VectorsVariable)
@@ -46,7 +46,7 @@ func Vectors(t testing.TB, folder string) map[string][]byte {
 	return files
 }
 
-// top is the folder of go.mod.
+// top returns the folder of go.mod.
 func top(t testing.TB) string {
 	t.Helper()
 	dir, err := os.Getwd()

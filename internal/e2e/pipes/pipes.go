@@ -1,5 +1,6 @@
-// Package pipes gives tests a listener whose connections are pipes. Servers and clients
-// that use it can live in a bubble of testing/synctest, where a TCP connection cannot.
+// Package pipes provides a listener whose connections are pipes. Servers and
+// clients that use it can run in a bubble of testing/synctest, where a TCP
+// connection cannot.
 package pipes
 
 import (
@@ -8,7 +9,7 @@ import (
 	"sync"
 )
 
-// Listener is a net.Listener. Make it with Listen. It is safe for concurrent use.
+// Listener is a net.Listener; Listen makes one. It is safe for concurrent use.
 type Listener struct {
 	conns  chan net.Conn
 	once   sync.Once
@@ -44,8 +45,8 @@ func (l *Listener) Accept() (net.Conn, error) {
 	}
 }
 
-// Close ends Accept and Dial. Connections live on.
+// Close ends Accept and Dial. Connections stay open.
 func (l *Listener) Close() error { l.once.Do(func() { close(l.closed) }); return nil }
 
-// Addr returns an address of no meaning.
+// Addr returns an address without a meaning.
 func (l *Listener) Addr() net.Addr { return &net.UnixAddr{Name: "pipes"} }

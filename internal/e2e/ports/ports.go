@@ -1,7 +1,8 @@
-// Package ports gives tests ports of the loopback address that nobody else takes. A
-// port that is taken by listening and given back is anybody's until the program that it
-// is for listens there: the program fails then or, as two Caddys do, shares the port
-// without a word, and answers what the other was asked.
+// Package ports gives tests ports of the loopback address that no other test
+// takes. If a test found a free port by listening and closing, another program
+// could take the port before the intended one listens. The intended program
+// would then fail or, as two Caddys do, share the port silently and answer the
+// other's requests.
 package ports
 
 import (
@@ -12,17 +13,17 @@ import (
 	"testing"
 )
 
-// The ports that are given. They lie below those that systems choose from by
-// themselves, and so do the ports 10000 above them, which a node of a Redis cluster
-// takes beside its own.
+// The ports that are given. They are below the ports that systems choose by
+// themselves. So are the ports 10000 above them, which a node of a Redis
+// cluster takes in addition.
 const (
 	first = 11000
 	count = 10000
 )
 
-// Free returns a port of 127.0.0.1 at which nobody listens. It is this test's until the
-// test ends: no other caller of Free gets it, in whatever process, also while a server
-// that had it is down.
+// Free returns a port of 127.0.0.1 that is not in use. It belongs to this test
+// until the test ends: no other caller of Free gets it, in any process, not
+// even while a server on it is down.
 func Free(t testing.TB) string {
 	t.Helper()
 	for range count {
@@ -41,8 +42,8 @@ func Address(t testing.TB) string {
 	return net.JoinHostPort("127.0.0.1", Free(t))
 }
 
-// claim makes the port t's, unless it is somebody's already. The claim is a socket of
-// Linux that is in no folder, which ends with its process.
+// claim reserves the port for t, and reports whether it was free. The
+// reservation is an abstract Unix socket of Linux, which ends with its process.
 func claim(t testing.TB, port string) bool {
 	mark, err := net.Listen("unix", fmt.Sprintf("@neonauthd-test-port-%s", port))
 	if err != nil {

@@ -12,20 +12,21 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// again is the pause before a question is asked anew.
+// again is the pause before a question is asked again.
 const again = 2 * time.Millisecond
 
-// load is what is asked, and what came of it.
+// load holds the questions and the counted results.
 type load struct {
 	socket    string
 	questions []question
-	pause     time.Duration // of each asker between two questions
-	patience  time.Duration // with one question, however often it has to be asked
+	pause     time.Duration // between two questions of an asker
+	patience  time.Duration // for one question, however often it has to be asked
 	tally     tally
 }
 
-// run asks until ctx ends, with some askers that open a connection for each
-// question and some that keep theirs. What has been asked by then is awaited.
+// run asks until ctx ends. Some askers open a connection for each question,
+// others keep theirs. It waits for the answers to the questions that are in
+// progress then.
 func (l *load) run(ctx context.Context, fresh, kept int) {
 	var askers sync.WaitGroup
 	for n := range fresh + kept {
@@ -70,7 +71,7 @@ func (a *asker) hangUp() {
 	a.conn, a.in, a.used = nil, nil, false
 }
 
-// ask asks q until it is answered, and counts.
+// ask asks q until it is answered, and counts the result.
 func (a *asker) ask(q *question) {
 	t := &a.load.tally
 	began := time.Now()
@@ -94,7 +95,7 @@ func (a *asker) ask(q *question) {
 }
 
 // attempt sends line over the connection, opening one if there is none, and
-// reads a reply. ok tells whether there was one; why not is counted.
+// reads a reply. ok says whether a reply came; if not, the cause is counted.
 func (a *asker) attempt(began time.Time, line string) (reply []byte, ok bool) {
 	t := &a.load.tally
 	if a.conn == nil {

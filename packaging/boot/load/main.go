@@ -1,7 +1,7 @@
-// Load asks a daemon the same few questions again and again, over connections
-// that it opens anew and others that it keeps, and counts what becomes of them.
-// It is the load of the boot test: daemons are killed, restarted and replaced
-// under it, and none of that may be told from slowness.
+// Load asks a daemon the same few questions again and again, over new
+// connections and over kept ones, and counts the results. It is the load of the
+// boot test, in which daemons are killed, restarted and replaced. A client must
+// see no more of that than slow answers.
 package main
 
 import (
@@ -71,7 +71,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer) error {
 	return l.tally.report(out)
 }
 
-// say prints the reply to one line, and how long it took from the connect on.
+// say prints the reply to one line, and how long it took, connecting included.
 func say(ctx context.Context, out io.Writer, socket, line string) error {
 	began := time.Now()
 	nc, err := (&net.Dialer{}).DialContext(ctx, "unix", socket)

@@ -8,10 +8,10 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// question is a token with the one right answer to it.
+// question is a token and its right answer.
 type question struct {
 	status protocol.Status
-	word   string // the subject of who is accepted, the reason of who is not
+	word   string // the subject of an accepted token, the reason of a rejected one
 	token  string
 }
 
@@ -39,7 +39,7 @@ func readQuestions(file string) ([]question, error) {
 	return all, nil
 }
 
-// judgement is what a reply is worth.
+// judgement is the result of checking a reply.
 type judgement uint8
 
 const (
@@ -48,8 +48,8 @@ const (
 	unknown                  // ERR: the daemon could not tell
 )
 
-// judge compares a reply, without its line feed, with the right one to q asked
-// under tag.
+// judge compares a reply, without its line feed, with the right reply to q
+// under this tag.
 func (q *question) judge(reply []byte, tag string) judgement {
 	var r protocol.Reply
 	if err := protocol.ParseReply(reply, &r); err != nil || string(r.Tag) != tag {

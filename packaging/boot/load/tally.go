@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// maxNotes is how many oddities are shown.
+// maxNotes is how many unexpected replies are shown.
 const maxNotes = 5
 
-// tally counts what became of the questions.
+// tally counts the results of the questions.
 type tally struct {
 	mu          sync.Mutex
 	questions   int
@@ -20,7 +20,7 @@ type tally struct {
 	refused     int // connects that failed
 	foundClosed int // attempts at a connection that was closed already
 	lostNew     int // questions sent and not answered, on a connection that had brought none before
-	lostKept    int // and on one that had
+	lostKept    int // the same, on a connection that had brought a reply before
 	unanswered  int // questions given up
 	judged      [unknown + 1]int
 	times       []time.Duration // from the first attempt to the answer
@@ -33,7 +33,7 @@ func (t *tally) count(how func(*tally)) {
 	how(t)
 }
 
-// note keeps the first few oddities. The caller holds the lock.
+// note keeps the first few unexpected replies. The caller holds the lock.
 func (t *tally) note(text string) {
 	if len(t.notes) < maxNotes {
 		t.notes = append(t.notes, fmt.Sprintf("%.150q", text))
@@ -50,7 +50,7 @@ func (t *tally) answered(j judgement, reply []byte, took time.Duration) {
 	})
 }
 
-// quantile returns the time that a share of the answers came within.
+// quantile returns the time within which a share of the answers came.
 func (t *tally) quantile(share float64) time.Duration {
 	if len(t.times) == 0 {
 		return 0
@@ -59,7 +59,7 @@ func (t *tally) quantile(share float64) time.Duration {
 	return t.times[min(int(share*float64(len(t.times))), len(t.times)-1)]
 }
 
-// report writes one line of counts, and below it the oddities.
+// report writes one line of counts, and below it the unexpected replies.
 func (t *tally) report(out io.Writer) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -72,7 +72,8 @@ func (t *tally) report(out io.Writer) error {
 	return err
 }
 
-// milliseconds writes d for people: with one digit, and two below one.
+// milliseconds formats d for people: with one decimal, or two below one
+// millisecond.
 func milliseconds(d time.Duration) string {
 	digits := 1
 	if d < time.Millisecond {
