@@ -12,14 +12,14 @@ import (
 
 const durationName = "neonauth_http_duration_seconds"
 
-// durations are the bounds of the histogram: from what memory answers to the
-// longest that a web server waits.
+// durations returns the bounds of the histogram: from an answer out of memory
+// to the longest time that a web server waits.
 func durations() []float64 {
 	return []float64{5e-5, 1e-4, 2e-4, 5e-4, .001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10}
 }
 
-// counters are what /metrics shows. All are made at the start, so that nothing
-// a request holds can become a label.
+// counters are the metrics. All are made at the start, so that nothing in a
+// request can become a label.
 type counters struct {
 	exposition.Families
 	replies  map[replyKey]*metrics.Counter
@@ -38,7 +38,7 @@ type replyKey struct {
 	outcome outcome
 }
 
-// newCounters makes them. The functions tell what is so at the moment.
+// newCounters makes the counters. The functions return current values.
 func newCounters(version string, table []*dialect, inFlight, reachable, linesLost func() float64) *counters {
 	c := &counters{replies: map[replyKey]*metrics.Counter{}, reasons: map[string]*metrics.Counter{}}
 	c.Build("neonauth_http_build_info", version)
@@ -50,7 +50,7 @@ func newCounters(version string, table []*dialect, inFlight, reachable, linesLos
 	c.Gauge("neonauth_http_in_flight_max", "How many may wait; further ones are answered 503.", func() float64 { return maxInFlight })
 	c.refused = c.Counter("neonauth_http_connections_refused_total", "Connections closed because there were too many: those whose peers were furthest behind, or new ones.")
 	lost := c.Family("neonauth_http_access_lines_lost_total", exposition.Counter, "Lines of the access log that could not be written, or would have made a request wait.")
-	lost.NewGauge(lost.Name, linesLost) // which counts elsewhere
+	lost.NewGauge(lost.Name, linesLost) // which the access log counts
 	c.panics = c.Counter("neonauth_http_panics_total", "Faults of ours that cost a request, answered 503; each is logged.")
 	c.unproved = c.Counter("neonauth_http_unproved_total", "Requests that would have been let through without a verified user, by a fault of ours, and got 500.")
 	logouts := c.Family("neonauth_http_logouts_total", exposition.Counter, "Logout tokens received, by what became of them; an accepted one has ended what it names.")
@@ -98,7 +98,7 @@ func (c *counters) countReasons() {
 	c.other = f.NewCounter(f.Name + `{reason="other"}`)
 }
 
-// count books one reply.
+// count counts one reply.
 func (c *counters) count(d *dialect, f *finding) {
 	if counter := c.replies[replyKey{d.name, f.outcome}]; counter != nil {
 		counter.Inc()

@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// reply is the one place that writes a status. A 2xx leaves here only with the
-// id of a user in the headers of the same reply, and of a token that is alive;
-// anything else that claims to be one is a fault of ours and becomes a 500.
+// reply is the only function that writes a status. It sends a 2xx only with the
+// id of a user in the headers of the same reply, and only while the token is
+// valid. Any other 2xx would be a mistake in this program, and becomes a 500.
 func (s *Service) reply(w http.ResponseWriter, r *http.Request, d *dialect, set *Settings, f *finding) {
 	status := f.status(d)
 	if status/100 == 2 && (f.outcome != accepted || f.identity[fieldUserID] == "" || !s.now().Before(f.expires)) {
@@ -24,8 +24,8 @@ func (s *Service) reply(w http.ResponseWriter, r *http.Request, d *dialect, set 
 	if f.outcome == accepted {
 		f.identity.write(h)
 		h["Cache-Control"] = []string{"private, max-age=" + strconv.FormatInt(int64(f.reuse/time.Second), 10)}
-		// For a proxy that is told to disregard "private", such as nginx with
-		// proxy_ignore_headers Cache-Control.
+		// For a proxy that is configured to ignore "private", such as nginx
+		// with proxy_ignore_headers Cache-Control.
 		h["Expires"] = []string{s.now().Add(f.reuse).UTC().Format(http.TimeFormat)}
 		w.WriteHeader(status)
 		s.metrics.count(d, f)
@@ -47,7 +47,7 @@ func (s *Service) reply(w http.ResponseWriter, r *http.Request, d *dialect, set 
 	h["Content-Length"] = []string{strconv.Itoa(len(body))}
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
-		_, _ = w.Write([]byte(body)) // a web server that is gone needs no answer
+		_, _ = w.Write([]byte(body)) // it fails only if the web server has left
 	}
 	s.metrics.count(d, f)
 }

@@ -14,25 +14,25 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// requirement is what a location's configuration asks of a request. Its zero
-// value asks for a genuine token of an ordinary user.
+// requirement is what a location's configuration requires of a request. The
+// zero value requires a genuine token of a normal user.
 type requirement struct {
 	level   client.Level
 	project string
 	maxAge  time.Duration
 	live    bool             // maxAge was given
 	heard   time.Duration    // within which the daemon must have heard its fleet; 0: it need not
-	clean   bool             // no identity header of the visitor's may be left
-	tokens  *httpauth.Search // where the token is; nil is where the configuration file says
+	clean   bool             // no identity header of the visitor may be left
+	tokens  *httpauth.Search // where the token is; nil: where the configuration file says
 	user    httpauth.Requirements
 }
 
-// maxPlaces bounds the places that one question may have a token searched in.
+// maxPlaces bounds the places in which one request may search for a token.
 const maxPlaces = 16
 
-// parseRequirement reads the query that the web server's configuration fixes.
-// Whatever it does not know is an error: a misspelt requirement must never
-// become none. Errors do not repeat values.
+// parseRequirement reads the query that the web server's configuration sets.
+// Everything unknown is an error: a misspelt requirement must never become no
+// requirement. Errors do not repeat values.
 func parseRequirement(query string) (requirement, error) {
 	r := requirement{level: client.LevelClaims}
 	if query == "" {
@@ -65,8 +65,8 @@ func parseRequirement(query string) (requirement, error) {
 	return r, nil
 }
 
-// singles are the parameters that stand once, and what stands often and makes
-// sense together only.
+// singles notes which parameters have occurred: some may occur only once, and
+// some only together with another.
 type singles struct {
 	level, project, maxAge, heard bool
 	places                        []httpauth.Place
@@ -120,7 +120,7 @@ func (r *requirement) takeHeard(value string) (err error) {
 	return err
 }
 
-// seconds reads a number of seconds, which has one spelling.
+// seconds reads a number of seconds, without leading zeros or a sign.
 func seconds(name, value string, least, most uint64) (time.Duration, error) {
 	n, err := strconv.ParseUint(value, 10, 32)
 	if err != nil || n < least || n > most || value != strconv.FormatUint(n, 10) {
@@ -183,7 +183,7 @@ func (r *requirement) takeAllow(value string) error {
 	return nil
 }
 
-// options are what goes with the lookup.
+// options returns the options of the lookup.
 func (r *requirement) options() []client.Option {
 	var all []client.Option
 	if r.project != "" {
@@ -198,7 +198,7 @@ func (r *requirement) options() []client.Option {
 	return all
 }
 
-// shown makes foreign text fit for an error: quoted and cut.
+// shown makes foreign text safe for an error: quoted and cut.
 func shown(s string) string {
 	const most = 40
 	if len(s) > most {
@@ -207,8 +207,9 @@ func shown(s string) string {
 	return strconv.QuoteToASCII(s)
 }
 
-// Searched returns the headers in which a question has its token searched for. The configuration file is not known to the
-// check: without token-from they are those of the default.
+// Searched returns the headers in which a request with this query searches for
+// its token. The check does not know the configuration file: without token-from
+// it assumes the default places.
 func Searched(query string) ([]string, error) {
 	want, err := parseRequirement(query)
 	if err != nil {

@@ -23,7 +23,7 @@ type resourceTable struct {
 // resource is a protected resource behind the web server.
 type resource struct {
 	*httpauth.Resource
-	project string // whose locations it is; "": the daemon's first
+	project string // the project of its locations; "": the daemon's first
 }
 
 func readResources(tables []resourceTable) ([]resource, error) {
@@ -46,7 +46,7 @@ func readResources(tables []resourceTable) ([]resource, error) {
 	return all, nil
 }
 
-// of returns the resource whose locations ask of the project; nil if there is none.
+// of returns the resource of the project's locations; nil if there is none.
 func (set *Settings) of(project string) *httpauth.Resource {
 	for _, each := range set.resources {
 		if each.project == project {
@@ -56,8 +56,9 @@ func (set *Settings) of(project string) *httpauth.Resource {
 	return nil
 }
 
-// described returns the resource whose metadata a request asks for: the one with its path, of several that of the host
-// asked, and without a path the only one there is.
+// described returns the resource whose metadata a request asks for: the
+// resource with the requested path; of several, the one with the requested
+// host; without a path, the only resource there is.
 func (set *Settings) described(r *http.Request) *httpauth.Resource {
 	var found []*httpauth.Resource
 	path := r.URL.EscapedPath()

@@ -1,7 +1,8 @@
 // Package authrequest answers the authorisation requests of web servers (nginx,
-// Caddy, HAProxy, Traefik, Envoy) from neonauthd. It holds no secret, gives
-// accepted answers again until the daemon says that they have ended, and decides by the token and by what the web server's configuration
-// asks of it, never by a path, a method or a forwarded address.
+// Caddy, HAProxy, Traefik, Envoy) by asking neonauthd. It holds no secret. It
+// keeps accepted answers until the daemon reports that they have ended. It
+// decides by the token and by what the web server's configuration requires,
+// never by a path, a method or a forwarded address.
 package authrequest
 
 import (
@@ -22,12 +23,12 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// maxInFlight bounds the requests worked on at once. More than the daemon's
-// own limit would only wait there.
+// maxInFlight bounds the requests that are processed at the same time. More
+// than the daemon's own limit would only wait there.
 const maxInFlight = 4096
 
-// MaxConns is how many connections to the daemon there are at most: as many
-// lookups can wait for an upstream. An eighth of them is one visitor's.
+// MaxConns is the greatest number of connections to the daemon: so many lookups
+// can wait for an upstream. One visitor can use an eighth of them.
 const MaxConns = 8 * maxPerVisitor
 
 // Service answers authorisation requests. It is an http.Handler, safe for
@@ -45,8 +46,8 @@ type Service struct {
 	access   *accesslog.Log // nil: none
 }
 
-// New makes a Service that asks c, goes by set, and complains in log. version is
-// what its metrics say that it is.
+// New returns a Service that asks c, uses the settings and logs to log. version
+// is the version in its metrics.
 func New(version string, c *client.Client, set *Settings, log *slog.Logger, now func() time.Time) *Service {
 	lines := program.NewRare(log.Handler())
 	s := &Service{
@@ -65,26 +66,26 @@ func New(version string, c *client.Client, set *Settings, log *slog.Logger, now 
 	return s
 }
 
-// Use lets the requests that begin from now on go by other settings.
+// Use sets the settings of requests that begin from now on.
 func (s *Service) Use(set *Settings) {
 	s.settings.Store(set)
 	s.metrics.reloads[1].Inc()
 }
 
-// Kept counts that settings were to be replaced and could not be read.
+// Kept counts a reload that failed, so that the old settings stay in force.
 func (s *Service) Kept() { s.metrics.reloads[0].Inc() }
 
-// Refused counts a connection that was one too many.
+// Refused counts a connection above the limit.
 func (s *Service) Refused() { s.metrics.refused.Inc() }
 
-// LoggedOut counts what became of a logout token.
+// LoggedOut counts the outcome of a logout token.
 func (s *Service) LoggedOut(outcome protocol.Status) { s.metrics.logouts[outcome].Inc() }
 
-// Log is where complaints go, of which each kind is rare.
+// Log returns the logger for problems, which logs each kind rarely.
 func (s *Service) Log() *slog.Logger { return s.log }
 
-// Run tells how often complaints were left out, and writes the access log, until
-// ctx ends.
+// Run logs how many lines were left out, and writes the access log, until ctx
+// ends.
 func (s *Service) Run(ctx context.Context) {
 	var wg sync.WaitGroup
 	wg.Go(func() { s.access.Run(ctx) })
@@ -92,8 +93,8 @@ func (s *Service) Run(ctx context.Context) {
 	wg.Wait()
 }
 
-// Alive judges a request without a token, which is never let through, and
-// reports whether that came out right.
+// Alive processes a request without a token, which must never be let through,
+// and reports whether the outcome is right.
 func (s *Service) Alive(ctx context.Context) bool {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "/nginx", http.NoBody)
 	if err != nil {
@@ -103,13 +104,14 @@ func (s *Service) Alive(ctx context.Context) bool {
 	return f.outcome == rejected && f.reason == httpauth.ReasonNoToken
 }
 
-// ServeHTTP answers one request: which dialect, what is asked for, and then
-// what becomes of it.
+// ServeHTTP answers one request.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := s.now()
 	if r.ContentLength != 0 {
-		// No web server asks with a body. Where one passes a visitor's on, and they do not agree where that ends, the
-		// rest would be taken for the next question, and the next visitor get its answer.
+		// No web server asks with a body. If one passes on the body of a
+		// visitor, and the two ends disagree where the body ends, its rest
+		// would be taken for the next request, and the next visitor would get
+		// that request's answer.
 		w.Header()["Connection"] = []string{"close"}
 	}
 	set := s.settings.Load()
@@ -121,7 +123,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var f finding
 	var want requirement
 	if d == nil {
-		d = new(dialect) // whose status for "accepted" is none at all
+		d = new(dialect) // without a status for "accepted"
 		f = finding{outcome: noRoute, reason: "no-route"}
 	} else {
 		f, want = s.find(r, d, set)
@@ -132,12 +134,13 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.record(began, took, d, &want, &f)
 }
 
-// find comes to a finding about what the web server asks for. A panic on the way
-// is one too: nothing was learnt.
+// find returns the finding for the web server's request. A panic becomes a
+// finding too: nothing was learnt.
 func (s *Service) find(r *http.Request, d *dialect, set *Settings) (f finding, want requirement) {
 	defer func() {
 		if p := recover(); p != nil {
-			// The value may hold what the request holds; the stack does not.
+			// The panic's value may contain parts of the request; the stack
+			// does not.
 			s.complain(slog.LevelError, "a fault of ours; please report this line", slog.String("stack", string(debug.Stack())))
 			s.metrics.panics.Inc()
 			f = undecided(reasonDown)
@@ -191,9 +194,9 @@ func (s *Service) find(r *http.Request, d *dialect, set *Settings) (f finding, w
 	return f, want
 }
 
-// project is the one that the question named, if the daemon has it. What else a request
-// names as its project may be anything, a token in the wrong place included, and is not
-// written down.
+// project returns the project of the question, if the daemon's answer names it.
+// Other text in place of a project may be anything, even a token, and is not
+// logged.
 func project(u client.Unknown) []slog.Attr {
 	e, ok := errors.AsType[*client.ReplyError](u.Err)
 	if known := u.Code == protocol.CodeForbidden || u.Code == protocol.CodeMisconfigured; !ok || !known || e.Project == "" {
@@ -202,16 +205,16 @@ func project(u client.Unknown) []slog.Attr {
 	return []slog.Attr{slog.String("project", e.Project)}
 }
 
-// complaintInterval is the least time between two complaints of one kind:
-// requests cause them, and requests are the visitor's to send.
+// complaintInterval is the shortest time between two log lines of one kind,
+// because visitors can cause them with requests.
 const complaintInterval = 10 * time.Second
 
-// complain logs what goes wrong with requests, each kind rarely.
+// complain logs a problem with requests, each kind rarely.
 func (s *Service) complain(level slog.Level, message string, attrs ...slog.Attr) {
 	s.log.LogAttrs(context.Background(), level, message, append(attrs, program.Every(complaintInterval))...)
 }
 
-// tellOfUnknown tells the operator of what only the operator can mend.
+// tellOfUnknown logs an answer whose cause only the operator can remove.
 func (s *Service) tellOfUnknown(answer client.Answer) {
 	u, ok := answer.(client.Unknown)
 	if !ok {
@@ -223,7 +226,7 @@ func (s *Service) tellOfUnknown(answer client.Answer) {
 		s.complain(slog.LevelWarn, "the daemon refuses the question", append(project(u), slog.String("code", string(u.Code)), slog.String("hint", httpauth.Hint(u.Code)))...)
 	case protocol.CodeNeedsProfile:
 		s.complain(slog.LevelWarn, "a request carries a credential that only the upstream can judge; if that is how users sign in, ask with level=profile at this location")
-	case protocol.CodeUnavailable, protocol.CodeBusy, protocol.CodeDeadline, protocol.CodeKeysPending: // will pass by itself
+	case protocol.CodeUnavailable, protocol.CodeBusy, protocol.CodeDeadline, protocol.CodeKeysPending: // these pass by themselves
 	case "":
 		if u.Err != nil && s.asker.gone.Load() != 0 {
 			s.asker.told.Store(true)

@@ -6,12 +6,14 @@ import (
 	"strings"
 )
 
-// namesItself tells whether a header of the visitor's could be taken for one of ours by an application: those that the
-// web server removes before it asks are not here any more, so the others reach the application. carriers, a value of
-// Vary, are headers that may hold the token, which are the visitor's by right.
+// namesItself reports whether an application could take a header of the visitor
+// for one of ours. The web server has removed some headers before it asked; all
+// others reach the application. carriers, a value of Vary, are the headers that
+// may hold the token, and that a visitor may send.
 func namesItself(h http.Header, carriers string) bool {
 	for name := range h {
-		// A gateway interface (CGI, WSGI, Rack) makes the same variable of both spellings.
+		// Gateway interfaces (CGI, WSGI, Rack) make the same variable from "-"
+		// and "_".
 		if norm := strings.ReplaceAll(strings.ToLower(name), "_", "-"); strings.HasPrefix(norm, "x-auth-") &&
 			!slices.ContainsFunc(strings.Split(carriers, ", "), func(c string) bool { return strings.EqualFold(c, name) }) {
 			return true

@@ -12,8 +12,9 @@ import (
 // pingTimeout is how long a monitor waits for the daemon.
 const pingTimeout = time.Second
 
-// Status returns what serves monitors, on a listener of its own: there is no path
-// here that a web server could take for a yes. exposed tells that other hosts reach it.
+// Status returns the handler for monitors. It has its own listener, so that no
+// web server can take one of its 200s for an authorisation. exposed says that
+// other hosts can reach it.
 //
 //	/healthz       this process serves
 //	/readyz        and the daemon answers it
@@ -44,5 +45,5 @@ func tell(w http.ResponseWriter, status int, text string) {
 	h.Set("Content-Type", "text/plain; charset=utf-8")
 	h.Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_, _ = w.Write([]byte(text + "\n")) // a monitor that is gone needs no answer
+	_, _ = w.Write([]byte(text + "\n")) // it fails only if the monitor has left
 }

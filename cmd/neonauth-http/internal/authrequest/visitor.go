@@ -7,16 +7,16 @@ import (
 	"sync"
 )
 
-// visitorHeader is where a web server says who its visitor is, in place of one
-// that a visitor sent. Nothing is decided by it: visitors that are told apart
-// take turns, and one of them cannot use up what all have.
+// visitorHeader is the header in which a web server names its visitor; the web
+// server replaces a header that the visitor sent. The name does not influence
+// the decision: it divides the program's capacity among visitors, so that one
+// visitor cannot use up all of it.
 const visitorHeader = "X-Neonauth-Visitor"
 
-// maxVisitor bounds what is taken for a visitor's address.
+// maxVisitor bounds the length of a visitor's address.
 const maxVisitor = 64
 
-// fromVisitorHeader takes exactly one header. "" is nobody that could be told
-// from others.
+// fromVisitorHeader requires exactly one header. "": the visitor is not known.
 func fromVisitorHeader(r *http.Request) string {
 	all := r.Header[visitorHeader]
 	if len(all) != 1 {
@@ -25,8 +25,8 @@ func fromVisitorHeader(r *http.Request) string {
 	return visitor(all[0])
 }
 
-// fromForwarded takes the last address of X-Forwarded-For, which is the one that
-// the web server itself has put there.
+// fromForwarded returns the last address of X-Forwarded-For, which the web
+// server itself has added.
 func fromForwarded(r *http.Request) string {
 	all := r.Header["X-Forwarded-For"]
 	if len(all) == 0 {
@@ -36,8 +36,8 @@ func fromForwarded(r *http.Request) string {
 	return visitor(strings.TrimSpace(last[strings.LastIndexByte(last, ',')+1:]))
 }
 
-// visitor is who has an address. A visitor of IPv6 has a whole network of 64
-// bits, and as many addresses as it likes.
+// visitor returns the visitor of an address. For IPv6 that is the network of 64
+// bits, because a visitor has all addresses in such a network.
 func visitor(address string) string {
 	if len(address) > maxVisitor {
 		return ""
@@ -56,20 +56,21 @@ func visitor(address string) string {
 	return network.String()
 }
 
-// maxPerVisitor is how many requests of one visitor are worked on at once. What
-// the daemon knows takes microseconds; so many at once wait for an upstream, and
-// more would keep others from its connections.
+// maxPerVisitor is how many requests of one visitor are processed at the same
+// time. The daemon answers what it knows in microseconds, so a visitor with so
+// many requests waits for an upstream. More of them would keep other visitors
+// from the connections.
 const maxPerVisitor = 32
 
-// visitors are those whose requests are being worked on. Safe for concurrent use;
-// the zero value is ready.
+// visitors counts the requests in progress of each visitor. Safe for concurrent
+// use; the zero value is ready.
 type visitors struct {
 	mu   sync.Mutex
-	here map[string]int // requests
+	here map[string]int // requests in progress, by visitor
 }
 
-// enter counts one more request of a visitor, which leave has to end, or reports
-// that there are too many. Those whom nobody can tell from others are not bounded.
+// enter counts a request of a visitor until leave, or reports that there are
+// too many. Requests of unknown visitors are not limited.
 func (v *visitors) enter(visitor string) bool {
 	if visitor == "" {
 		return true

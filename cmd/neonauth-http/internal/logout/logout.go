@@ -1,6 +1,7 @@
-// Package logout takes the logout tokens that an issuer sends when a session has
-// ended (OpenID Connect Back-Channel Logout 1.0), and hands them to the daemon, which
-// judges them. It is for a listener of its own: what may be public is nothing else.
+// Package logout receives the logout tokens that an issuer sends when a session
+// has ended (OpenID Connect Back-Channel Logout 1.0), and passes them to the
+// daemon, which verifies them. It has its own listener, because only this part
+// of the program may be public.
 package logout
 
 import (
@@ -22,15 +23,15 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// Bounds of what is taken from outside.
+// Limits of what is received from outside.
 const (
 	// Path is where tokens are posted to; the project's name follows.
 	Path = "/logout/"
-	// MaxBody is the longest body: a token of the greatest length, and room for what
-	// else a sender may add.
+	// MaxBody is the greatest size of a body: the longest token, and space for
+	// other parameters of a sender.
 	MaxBody = 16 << 10
-	// MaxConnections is how many connections there are at once, and MaxConns how many
-	// of them can be asking the daemon.
+	// MaxConnections is the greatest number of connections, and MaxConns is how
+	// many of them may ask the daemon at the same time.
 	MaxConnections = 256
 	MaxConns       = 16
 	// ReadTimeout is how long a request may take from its first byte to its last, and
@@ -40,23 +41,26 @@ const (
 	maxHeader   = 16 << 10
 )
 
-// Time limits of the daemon's answer. A sender waits five seconds.
+// Time limits of the daemon's answer. A sender waits for five seconds.
 const (
 	// Timeout is how long a token may take, restarts of the daemon included.
 	Timeout = 4500 * time.Millisecond
-	// retryPause is the time between two attempts to reach a daemon that restarts.
+	// retryPause is the time between two attempts to reach a daemon that is
+	// restarting.
 	retryPause = 50 * time.Millisecond
-	// complaintInterval is the least time between two log lines of one kind.
+	// complaintInterval is the shortest time between two log lines of one kind.
 	complaintInterval = time.Minute
 )
 
-// Receiver takes logout tokens. It is an http.Handler, safe for concurrent use.
+// Receiver receives logout tokens. It is an http.Handler, safe for concurrent
+// use.
 type Receiver struct {
-	// Daemon is asked. Its Project is empty: each request names one.
+	// Daemon is the client for the daemon. Its Project is empty: each request
+	// names one.
 	Daemon *client.Client
-	// Count is told the outcome of each token that came to the daemon.
+	// Count is called with the outcome of each token that reached the daemon.
 	Count func(protocol.Status)
-	// Log hears of what an operator may have to mend.
+	// Log gets the problems that an operator may have to solve.
 	Log *slog.Logger
 }
 
@@ -65,15 +69,16 @@ func NewClient(socket string) *client.Client {
 	return &client.Client{Socket: socket, Name: "neonauth-http", Conns: MaxConns, Keep: -1, Timeout: Timeout}
 }
 
-// NewServer makes a server for h with limits that befit the network.
+// NewServer returns a server for h with limits for requests from the network.
 func NewServer(h http.Handler) *http.Server {
 	return httpserver.New(h, httpserver.Limits{Read: ReadTimeout, Write: ReadTimeout + Timeout + time.Second, Idle: idleTimeout, Header: maxHeader})
 }
 
-// failure is why a token was not taken, as section 2.8 has it told.
+// failure is why a token was refused, as section 2.8 requires it to be
+// reported.
 type failure struct {
 	status     int
-	code       string // OAuth's
+	code       string // an OAuth error code
 	text       string
 	retryAfter time.Duration
 }
@@ -82,8 +87,8 @@ func invalid(status int, text string) *failure {
 	return &failure{status: status, code: "invalid_request", text: text}
 }
 
-// ServeHTTP answers one request. There are no redirects, and no path that is close
-// enough.
+// ServeHTTP answers one request. It does not redirect, and accepts only exact
+// paths.
 func (s *Receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	project, token, failed := read(w, r)
@@ -111,10 +116,10 @@ func (s *Receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.Set("Retry-After", strconv.FormatInt(int64((failed.retryAfter+time.Second-1)/time.Second), 10))
 	}
 	w.WriteHeader(failed.status)
-	_, _ = w.Write(append(text, '\n')) // a sender that is gone needs none
+	_, _ = w.Write(append(text, '\n')) // it fails only if the sender has left
 }
 
-// read takes the project and the token out of a request.
+// read returns the project and the token of a request.
 func read(w http.ResponseWriter, r *http.Request) (project, token string, failed *failure) {
 	project, ok := strings.CutPrefix(r.URL.EscapedPath(), Path)
 	if !ok || !protocol.IsProject(project) {
@@ -139,7 +144,7 @@ func read(w http.ResponseWriter, r *http.Request) (project, token string, failed
 	return project, form["logout_token"][0], nil
 }
 
-// receive hands a token to the daemon. nil says that what it names has ended.
+// receive passes a token to the daemon. nil says that the session has ended.
 func (s *Receiver) receive(ctx context.Context, project, token string) *failure {
 	if len(token) > protocol.MaxToken || strings.Trim(token, tokenLetters) != "" {
 		s.Count(protocol.NO)
@@ -170,14 +175,15 @@ func (s *Receiver) receive(ctx context.Context, project, token string) *failure 
 	return &failure{status: http.StatusServiceUnavailable, code: "temporarily_unavailable", text: "nothing was ended, as far as is known", retryAfter: time.Second}
 }
 
-// tokenLetters are those that a signed token can have.
+// tokenLetters are the characters of a signed token.
 const tokenLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
 
 func refused(why protocol.Reason) *failure {
 	return invalid(http.StatusBadRequest, "the logout token is refused: "+string(why))
 }
 
-// ask asks the daemon, and bridges its restart: to hand a token on twice does no harm.
+// ask asks the daemon, also across its restart: passing a token twice does no
+// harm.
 func (s *Receiver) ask(ctx context.Context, project, token string) (*protocol.Reply, error) {
 	var fields protocol.Fields
 	if err := fields.Add(protocol.FieldProject, []byte(project)); err != nil {

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// block looks at a server, a location or an if, other than a question.
+// block checks a server, a location or an if that does not ask neonauth-http.
 func (l *linter) block(d *directive) {
 	if l.document(d) {
 		return
@@ -40,8 +40,9 @@ func (l *linter) block(d *directive) {
 	}
 }
 
-// document tells whether a location does nothing but hand out what neonauth-http tells everybody of protected resources
-// (RFC 9728): it is a hole to nothing else.
+// document reports whether a location only serves the metadata of protected
+// resources (RFC 9728), which neonauth-http gives to everybody. Such a location
+// is an exception that opens nothing else.
 func (l *linter) document(d *directive) bool {
 	all := l.targets(d, nil)
 	for address := range all {
@@ -54,7 +55,7 @@ func (l *linter) document(d *directive) bool {
 		!slices.ContainsFunc(d.block, func(inner *directive) bool { return inner.opens })
 }
 
-// hasURI tells whether proxy_pass replaces the path.
+// hasURI reports whether proxy_pass replaces the path.
 func hasURI(pass *directive) bool {
 	if len(pass.args) == 0 {
 		return false
@@ -63,7 +64,7 @@ func hasURI(pass *directive) bool {
 	return strings.Contains(rest, "/")
 }
 
-// gateway is a way to hand a request to an application.
+// gateway is a directive that passes requests to an application.
 type gateway struct {
 	pass, set string
 	header    func(name string) string
@@ -81,7 +82,8 @@ func passes() []gateway {
 	}
 }
 
-// setHeader are the values that a block sets a header to: nginx sends each of them that is not empty.
+// setHeader returns the values to which a block sets a header: nginx sends each
+// value that is not empty.
 func setHeader(d *directive, directiveName, header string) (values []string) {
 	for _, s := range d.inherited(directiveName) {
 		if len(s.args) >= 2 && strings.ToLower(s.args[0]) == header {
@@ -91,10 +93,11 @@ func setHeader(d *directive, directiveName, header string) (values []string) {
 	return values
 }
 
-// otherPath looks whether a visitor can name another path than the one that the gate was chosen by.
+// otherPath checks whether a visitor can make the application see another path
+// than the one by which nginx chose the location.
 func (l *linter) otherPath(d, pass *directive, g gateway) {
 	if !l.several {
-		return // all paths ask the same
+		return // all paths require the same
 	}
 	var missing []string
 	for _, name := range []string{"X-Original-URL", "X-Rewrite-URL"} {
@@ -107,7 +110,7 @@ func (l *linter) otherPath(d, pass *directive, g gateway) {
 	}
 }
 
-// identity looks whether each identity header is ours or nobody's.
+// identity checks that each identity header is set by nginx or removed.
 func (l *linter) identity(d, pass *directive, g gateway) {
 	var missing []string
 	for _, name := range l.rules.Headers {
@@ -130,8 +133,8 @@ func (l *linter) identity(d, pass *directive, g gateway) {
 	}
 }
 
-// ours tells whether a value is the variable that auth_request_set fills with a
-// header of the answer.
+// ours reports whether a value is the variable that auth_request_set fills with
+// a header of the answer.
 func ours(d *directive, value, header string) bool {
 	from := "$upstream_http_" + strings.ReplaceAll(strings.ToLower(header), "-", "_")
 	return slices.ContainsFunc(d.inherited("auth_request_set"), func(s *directive) bool {

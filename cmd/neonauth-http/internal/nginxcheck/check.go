@@ -1,6 +1,7 @@
-// Package nginxcheck looks for the known traps of auth_request in a
-// configuration of nginx: what would let a visitor in, or let one pass for
-// somebody else. It reads the configuration as nginx does and needs no nginx.
+// Package nginxcheck looks for known mistakes with auth_request in a
+// configuration of nginx: what would let a visitor in without a check, or under
+// another user's name. It reads the configuration as nginx does, and does not
+// need nginx.
 package nginxcheck
 
 import (
@@ -8,20 +9,21 @@ import (
 	"slices"
 )
 
-// Rules are what the answering program decides. The zero value knows no header
-// and every question.
+// Rules describe the program that nginx asks. The zero value knows no header
+// and accepts every query.
 type Rules struct {
-	// Headers are the names of the identity headers in the program's replies.
+	// Headers are the identity headers in the program's replies.
 	Headers []string
-	// Query names the headers in which a question with this query has the
-	// token of a request searched for, or says what is wrong with it; nil is
-	// nothing.
+	// Query returns the headers in which a request with this query searches for
+	// its token. The error says what is wrong with the query. nil: queries are
+	// not checked.
 	Query func(query string) (carriers []string, err error)
 }
 
-// Check reads a configuration file and what it includes, relative to prefix,
-// and returns what it finds: sorted, each with file and line, and what to write
-// instead. An error says that it could not be read.
+// Check reads a configuration file and its includes, which are relative to
+// prefix, and returns the findings: sorted, each with file and line, and with
+// what to write instead. The error says why the configuration could not be
+// read.
 func Check(file, prefix string, rules Rules) ([]string, error) {
 	top, err := read(file, prefix)
 	if err != nil {
@@ -37,10 +39,10 @@ func Check(file, prefix string, rules Rules) ([]string, error) {
 type linter struct {
 	rules     Rules
 	found     []string
-	questions map[string]bool // addresses at which neonauth-http is asked, by any server
-	answering map[string]bool // those that the server that is looked at asks
-	several   bool            // it asks several questions
-	carriers  []string        // the headers that may carry a token in it
+	questions map[string]bool // addresses with which any server asks neonauth-http
+	answering map[string]bool // those of the server that is being checked
+	several   bool            // this server has several of them
+	carriers  []string        // the headers that may carry a token in this server
 }
 
 func (l *linter) report(d *directive, format string, args ...any) {
@@ -67,12 +69,12 @@ func lint(top *directive, rules Rules) []string {
 	} else {
 		l.report(&directive{file: top.file, line: 1}, "no server has auth_request: nothing is protected; include neonauth-gate.conf in the server")
 	}
-	// The same included file may stand in several servers.
+	// The same file may be included in several servers.
 	slices.Sort(l.found)
 	return slices.Compact(l.found)
 }
 
-// auth is the address that auth_request asks in a block; "" is none.
+// auth returns the address of auth_request in a block; "": there is none.
 func (d *directive) auth() string {
 	all := d.inherited("auth_request")
 	if len(all) == 0 || len(all[0].args) == 0 || all[0].args[0] == "off" {
@@ -81,7 +83,7 @@ func (d *directive) auth() string {
 	return all[0].args[0]
 }
 
-// server looks at a server, and says what it is.
+// server checks a server and returns it as a site.
 func (l *linter) server(s *directive) site {
 	asked := map[string]*directive{}
 	s.walk(func(d *directive) {
@@ -128,7 +130,7 @@ func (l *linter) server(s *directive) site {
 	return site{block: s, gated: true, targets: l.targets(s, questions)}
 }
 
-// locationOf finds "location = address", or else "location address".
+// locationOf returns "location = address", or else "location address".
 func locationOf(s *directive, address string) *directive {
 	for _, exact := range []bool{true, false} {
 		for _, loc := range s.find("location") {

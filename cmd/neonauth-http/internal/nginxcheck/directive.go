@@ -10,14 +10,14 @@ import (
 	"strings"
 )
 
-// Bounds of what check-nginx reads.
+// Limits of what check-nginx reads.
 const (
 	maxFile  = 4 << 20
 	maxFiles = 1000
 	maxDepth = 32
 )
 
-// directive is one of nginx's, with the block that it opens if it does.
+// directive is a directive of nginx, with its block if it has one.
 type directive struct {
 	name   string
 	args   []string
@@ -29,12 +29,13 @@ type directive struct {
 	exprs  expressions
 }
 
-// expressions are the regular expressions of a configuration, by their text, compiled when they are first met; nil is one
-// that Go cannot read.
+// expressions are the regular expressions of a configuration, by their text.
+// Each is compiled at its first use; nil stands for one that Go cannot compile.
 type expressions map[string]*regexp.Regexp
 
-// matches applies a pattern as it stands behind "~"; "*" at its beginning ignores case. A pattern that Go cannot read, as
-// one that looks around itself, matches nothing.
+// matches applies the pattern after "~"; a "*" at its beginning ignores case. A
+// pattern that Go cannot compile, for example one with a lookahead, matches
+// nothing.
 func (x expressions) matches(pattern, text string) bool {
 	compiled, known := x[pattern]
 	if !known {
@@ -48,11 +49,11 @@ func (x expressions) matches(pattern, text string) bool {
 	if compiled == nil {
 		return false
 	}
-	// "$" of PCRE is the end of the text, or before a line's end there.
+	// In PCRE, "$" also matches before a line feed at the end of the text.
 	return compiled.MatchString(text) || strings.HasSuffix(text, "\n") && compiled.MatchString(text[:len(text)-1])
 }
 
-// is tells whether the directive has this name and these first arguments.
+// is reports whether the directive has this name and these first arguments.
 func (d *directive) is(name string, args ...string) bool {
 	if d.name != name || len(d.args) < len(args) {
 		return false
@@ -67,7 +68,7 @@ func (d *directive) is(name string, args ...string) bool {
 
 func (d *directive) place() string { return fmt.Sprintf("%s:%d", d.file, d.line) }
 
-// find returns the directives of a name in the block itself.
+// find returns the directives with a name in the block itself.
 func (d *directive) find(name string) []*directive {
 	var all []*directive
 	for _, c := range d.block {
@@ -78,8 +79,8 @@ func (d *directive) find(name string) []*directive {
 	return all
 }
 
-// inherited returns the directives of a name that hold in d: those of the
-// innermost block that has any, which is how nginx inherits.
+// inherited returns the directives with a name that are in force in d: those of
+// the innermost block that has any, which is nginx's rule.
 func (d *directive) inherited(name string) []*directive {
 	for b := d; b != nil; b = b.parent {
 		if all := b.find(name); len(all) > 0 {
@@ -97,14 +98,14 @@ func (d *directive) walk(visit func(*directive)) {
 	}
 }
 
-// reader reads a configuration with what it includes.
+// reader reads a configuration with its includes.
 type reader struct {
 	base  string // the folder of nginx.conf, from which includes are relative
 	files int
 }
 
-// read reads a configuration file and what it includes, relative to base.
-// The top is a block without a name.
+// read reads a configuration file and its includes, which are relative to base.
+// The result is a block without a name.
 func read(path, base string) (*directive, error) {
 	r := &reader{base: base}
 	top := &directive{opens: true, file: path, exprs: expressions{}}
@@ -130,7 +131,7 @@ func (r *reader) file(path string, into *directive, depth int) error {
 	return r.text(path, string(text), into, depth)
 }
 
-// text reads what stands in a file.
+// text parses the text of a file.
 func (r *reader) text(path, text string, into *directive, depth int) error {
 	p := &parser{lexer: lexer{text: text, line: 1}, file: path}
 	if err := p.directives(into, r, depth, false); err != nil {
@@ -139,7 +140,7 @@ func (r *reader) text(path, text string, into *directive, depth int) error {
 	return nil
 }
 
-// include reads the files of an include directive in its place.
+// include reads the files of an include directive into its place.
 func (r *reader) include(d, into *directive, depth int) error {
 	if len(d.args) != 1 {
 		return errors.New("include takes one argument")
@@ -169,7 +170,8 @@ type parser struct {
 	file string
 }
 
-// directives reads a block's, up to its brace or the file's end.
+// directives reads the directives of a block, up to its brace or the end of the
+// file.
 func (p *parser) directives(into *directive, r *reader, depth int, braced bool) error {
 	if depth > maxDepth {
 		return errors.New("nested too deeply")
@@ -231,7 +233,7 @@ func (p *parser) words(d *directive) (byte, error) {
 	}
 }
 
-// shown makes foreign text fit for a finding: quoted and cut.
+// shown makes foreign text safe for a finding: quoted and cut.
 func shown(s string) string {
 	const most = 40
 	if len(s) > most {
