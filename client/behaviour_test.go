@@ -17,8 +17,8 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
-// stepDeadline is that of a question whose step names none: what takes long is no
-// fault of the client's.
+// stepDeadline is the deadline of a question whose step names none. It is long,
+// so that a busy machine does not fail the test.
 const stepDeadline = 10 * time.Second
 
 // TestBehaviours plays testdata/behaviours with the Go client; TestLanguages
@@ -47,7 +47,8 @@ func TestBehaviours(t *testing.T) {
 	}
 }
 
-// TestBehavioursCanFail: a player that lets these pass proves nothing.
+// TestBehavioursCanFail: these behaviours are wrong, and a player that passes
+// them would prove nothing.
 func TestBehavioursCanFail(t *testing.T) {
 	need.Time(t, "it starts the real daemon")
 	s := newStage(t, buildDaemon(t))
@@ -68,7 +69,7 @@ func TestBehavioursCanFail(t *testing.T) {
 	}
 }
 
-// actor plays one behaviour.
+// actor runs one behaviour.
 type actor struct {
 	stage  *stage
 	client client.Client
@@ -78,7 +79,7 @@ type actor struct {
 	gone   sync.WaitGroup
 }
 
-// member is one caller of a crowd.
+// member is one of several concurrent callers.
 type member struct {
 	mu       sync.Mutex
 	accepted int

@@ -13,7 +13,7 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
-// language is a client that has tests of its own.
+// language is a client with its own tests in another language.
 type language struct {
 	what    string   // is needed
 	present []string // succeeds where the interpreter is there and new enough

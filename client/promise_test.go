@@ -16,11 +16,11 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// TestNobodyIsAcceptedWhoWasRevoked lets several clients ask, a daemon that keeps
-// the rules of protocol.md revoke, and everything take its time: answers, lines
-// of watches, reads and writes of the clients. Watches are cut, and the daemon is
-// restarted. No lookup that begins after a revocation has returned may be
-// accepted. All of it happens by a clock that only counts.
+// TestNobodyIsAcceptedWhoWasRevoked: several clients ask a daemon that follows
+// the rules of protocol.md and revokes tokens. Everything is slow at random:
+// answers, lines of watches, reads and writes of the clients. Watches are cut,
+// and the daemon is restarted. No lookup that begins after a revocation has
+// returned may be accepted. The test runs in simulated time.
 func TestNobodyIsAcceptedWhoWasRevoked(t *testing.T) {
 	for round := range uint64(4) {
 		t.Run(fmt.Sprint("round ", round), func(t *testing.T) {
@@ -69,8 +69,8 @@ func TestNobodyIsAcceptedWhoWasRevoked(t *testing.T) {
 	}
 }
 
-// customer is somebody whose token is revoked now and then. state is odd while that
-// is so, and known to be so.
+// customer is a user whose token is revoked now and then. state is odd while
+// the token is revoked and the revocation has returned.
 type customer struct {
 	token   string
 	handle  protocol.Handle
@@ -117,7 +117,7 @@ func newLessor(run protocol.Run) *lessor {
 	return l
 }
 
-// dial makes a connection that is slow now and then, at both ends.
+// dial makes a connection that is slow now and then at both ends.
 func (l *lessor) dial(context.Context) (net.Conn, error) {
 	near, far := net.Pipe()
 	l.mu.Lock()
@@ -127,7 +127,7 @@ func (l *lessor) dial(context.Context) (net.Conn, error) {
 	return &slowConn{near}, nil
 }
 
-// slowConn takes its time, mostly little.
+// slowConn delays reads and writes, mostly for a short time.
 type slowConn struct{ net.Conn }
 
 func dawdle() {
@@ -191,7 +191,7 @@ func (l *lessor) serve(nc net.Conn) {
 	}
 }
 
-// lookup decides, and takes its time before and after.
+// lookup decides, with a delay before and after.
 func (l *lessor) lookup(r *protocol.Request) []byte {
 	l.mu.Lock()
 	rev := protocol.Revision{Run: l.run, N: l.rev}
@@ -240,7 +240,8 @@ func (l *lessor) seen(w *watcher, rev int64) {
 	w.out <- fmt.Sprintf("OK lease=1000 rev=%d", w.told)
 }
 
-// tell has the watches forget, and returns when none uses what it kept any more.
+// tell makes the watches forget handles, and returns when no client uses what
+// it kept about them.
 func (l *lessor) tell(line string) {
 	l.mu.Lock()
 	l.rev++
@@ -258,15 +259,15 @@ func (l *lessor) tell(line string) {
 	time.Sleep(time.Until(l.born.Add(simulatedLease))) // the run before may have granted leases
 }
 
-// released reports whether the watch has forgotten all that it was told to, or
-// uses nothing any more.
+// released reports whether the watch has forgotten everything that it was told
+// to forget, or has ended.
 func (l *lessor) released(w *watcher) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return w.seen >= l.rev || w.gone
 }
 
-// misfortune revokes somebody, or lets something else happen.
+// misfortune revokes a user, or causes another event.
 func (l *lessor) misfortune() {
 	time.Sleep(rand.N(150 * time.Millisecond))
 	p := &l.people[rand.N(len(l.people))]
@@ -301,7 +302,7 @@ func (l *lessor) misfortune() {
 	}
 }
 
-// restart begins another run, which knows nothing of the watches of this one.
+// restart begins another run, which does not know the watches of the old one.
 func (l *lessor) restart() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

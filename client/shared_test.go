@@ -50,8 +50,8 @@ func readRequest(lines *protocol.LineReader) (request, error) {
 	return request{tag: string(r.Tag), token: string(r.Args[0])}, nil
 }
 
-// replying answers each request with what answer makes of it, until the
-// connection ends.
+// replying answers each request with the result of answer, until the connection
+// ends.
 func replying(answer func(*protocol.Request) string) daemonFunc {
 	return func(_ int, nc net.Conn) {
 		lines := protocol.NewLineReader(nc, protocol.MaxRequestLine)
@@ -73,9 +73,10 @@ func accept(to io.Writer, r request) error {
 	return err
 }
 
-// TestNoAnswerIsMixedUp has many callers share connections to a daemon that
-// answers a question now and then twice, or once more when the next one is
-// there, while some callers give up: each answer names the token asked about.
+// TestNoAnswerIsMixedUp: many callers share connections to a daemon that
+// sometimes sends a reply twice, or again when the next request has come, and
+// some callers give up. Each answer must name the token that its caller asked
+// about.
 func TestNoAnswerIsMixedUp(t *testing.T) {
 	for _, tt := range []struct {
 		name           string
@@ -123,7 +124,7 @@ func TestNoAnswerIsMixedUp(t *testing.T) {
 	}
 }
 
-// overSockets has room for about half a request of 8 KiB on its way.
+// overSockets uses sockets whose buffers hold about half a request of 8 KiB.
 func overSockets(t *testing.T, conns int) *client.Client {
 	path := listen(t, repeat)
 	return &client.Client{Conns: conns, Dial: func(context.Context) (net.Conn, error) {
@@ -135,7 +136,7 @@ func overSockets(t *testing.T, conns int) *client.Client {
 	}}
 }
 
-// repeat says most answers once.
+// repeat sends most answers once, and some twice.
 func repeat(nc net.Conn) {
 	defer nc.Close()
 	lines := protocol.NewLineReader(nc, protocol.MaxRequestLine)
@@ -160,9 +161,9 @@ func repeat(nc net.Conn) {
 	}
 }
 
-// TestReplyThatComesTwiceFitsNoOtherQuestion, whether the second one comes with
-// the first, later, or only when another question is there. In the first case
-// nobody notices.
+// TestReplyThatComesTwiceFitsNoOtherQuestion: the second reply comes with the
+// first, later, or only after another question. In the first case no caller
+// notices.
 func TestReplyThatComesTwiceFitsNoOtherQuestion(t *testing.T) {
 	twice := func(nc net.Conn, r request) { _ = accept(nc, r); _ = accept(nc, r) }
 	for name, daemon := range map[string]func(nc net.Conn, r request, before *request){
@@ -213,7 +214,7 @@ func TestReplyThatComesTwiceFitsNoOtherQuestion(t *testing.T) {
 	}
 }
 
-// TestEachCallEndsAtItsTime has callers with different budgets wait on one
+// TestEachCallEndsAtItsTime: callers with different deadlines wait on one
 // silent connection.
 func TestEachCallEndsAtItsTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -262,7 +263,8 @@ func TestEachCallEndsAtItsTime(t *testing.T) {
 	})
 }
 
-// TestDaemonIsToldTheTime: a tenth less than is left, at most 50 ms.
+// TestDaemonIsToldTheTime: the daemon is told the time that is left, less a
+// tenth of it and at most 50 ms.
 func TestDaemonIsToldTheTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		told := make(chan string, 1)
@@ -285,8 +287,8 @@ func TestDaemonIsToldTheTime(t *testing.T) {
 	})
 }
 
-// TestCallersBeyondTheLimitWait: a daemon that is slow for everybody does not
-// get more connections than the client may have, and nobody is lost.
+// TestCallersBeyondTheLimitWait: a slow daemon does not get more connections
+// than the client may have, and every caller gets an answer.
 func TestCallersBeyondTheLimitWait(t *testing.T) {
 	for _, limit := range []int{1, 7, client.DefaultConns} {
 		for _, callers := range []int{limit - 1, limit, limit + 1, 10 * limit} {

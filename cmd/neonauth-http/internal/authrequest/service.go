@@ -194,9 +194,9 @@ func (s *Service) find(r *http.Request, d *dialect, set *Settings) (f finding, w
 	return f, want
 }
 
-// project returns the project of the question, if the daemon's answer names it.
-// Other text in place of a project may be anything, even a token, and is not
-// logged.
+// project returns the project that the question named, if the code shows that
+// the daemon has it. Otherwise the text in its place may be anything, even a
+// token, and is not logged.
 func project(u client.Unknown) []slog.Attr {
 	e, ok := errors.AsType[*client.ReplyError](u.Err)
 	if known := u.Code == protocol.CodeForbidden || u.Code == protocol.CodeMisconfigured; !ok || !known || e.Project == "" {
