@@ -1,16 +1,17 @@
-// Package cache is the daemon's memory: byte-bounded, concurrent and generic. It knows no token, no HTTP
-// and no line; what it keeps is addressed by a 32-byte key and believed only as far as its caller checks it.
+// Package cache is the daemon's in-memory cache: generic, safe for concurrent use, and bounded in bytes. It knows
+// nothing of tokens, HTTP or the protocol. A 32-byte key addresses each value, and the caller checks that the value
+// it gets is still valid.
 //
-// Three types share the room. [Cache] holds what is worth keeping, [Recent] is a fixed table for what is only
-// worth remembering for a moment, and [Flights] lets many callers wait for one computation.
+// The package has three types. [Cache] holds values by their worth, [Recent] is a table of fixed size for values
+// with a short lifetime, and [Flights] lets many callers wait for one computation.
 //
 // # How Cache is built
 //
-// An index of our own (sharded plain maps) says what is true: which value is the newest for a key, and whether
-// there is one at all. Ristretto says what is worth its bytes: it is told of every entry that leaves the small
-// window of the newest ones, and what it evicts or refuses leaves the index too. Ristretto alone could not carry
-// the first duty: it drops writes when busy, keeps the first of two writes to a key it has not yet applied,
-// refuses newcomers, and compares hashes instead of keys. With the index in front none of that is visible:
+// An index (sharded plain maps) decides which value is the newest for a key, and whether there is one. Ristretto
+// decides which entries are worth their bytes: every entry that leaves the small window of the newest entries is
+// offered to ristretto, and an entry that ristretto evicts or refuses leaves the index too. Ristretto alone could
+// not replace the index: it drops writes when it is busy, keeps the first of two writes to a key that it has not
+// yet applied, refuses new entries, and compares hashes instead of keys. The index hides all of that:
 //
 //   - Get never returns a value stored under another key: all 32 bytes are compared.
 //   - Get never returns a value older than the last Set, Delete or Purge of that key that had returned when Get

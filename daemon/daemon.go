@@ -1,11 +1,11 @@
-// Package daemon is the judgement: it answers lookups over a Unix socket from
-// what it has verified and remembered, and asks the upstream for what it lacks.
+// Package daemon puts the parts of the daemon together. The daemon answers lookups
+// over a Unix socket: it verifies credentials, caches verdicts and profiles, and asks
+// the upstream when the cache has no answer.
 //
-// The way of a lookup: server accepts a connection, conn reads one line and the
-// protocol package parses it, request reads its fields; package resolve reaches the
-// verdict, from memory or with the upstream; outbox writes the reply when its turn
-// has come. What the daemon is made of is put together here; state has what a reload
-// changes.
+// A lookup takes this path. In package serve, server accepts a connection, conn reads
+// one line, package protocol parses the line, and request reads the fields. Package
+// resolve reaches the verdict, from the cache or with the upstream. Then outbox writes
+// the reply. In this package, state holds what a reload changes.
 package daemon
 
 import (

@@ -46,7 +46,7 @@ func (a *admin) revoke(r *protocol.Request, by fair.ID) (protocol.Reply, serve.R
 
 // unrevoke takes a revocation back.
 func (a *admin) unrevoke(r *protocol.Request, by fair.ID) (protocol.Reply, serve.Rest, *serve.Refusal) {
-	// What a logout has revoked can be taken back as well.
+	// A revocation that a logout has made can be taken back as well.
 	_, m, _, refused := a.revocation(r, revoke.Kinds())
 	if refused != nil {
 		return protocol.Reply{}, nil, refused

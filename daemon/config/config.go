@@ -1,10 +1,10 @@
-// Package config is what an operator may say: the configuration file, read
-// strictly, with its defaults, its bounds, and what each preset derives from it.
+// Package config reads the configuration file strictly. It defines the defaults,
+// the bounds, and the settings that each preset implies.
 //
-// Load reads a file, Validate finds every fault that can be known without
-// touching the host, a Project's WithDerived and Policy fill in what follows
-// from its preset, ReadServerKey reads the secret that a project names, and a
-// Fleet's Options reads those of the fleet.
+// Load reads a file. Validate finds every fault that can be found without touching
+// the host. The methods WithDerived and Policy of a Project fill in what its preset
+// implies. ReadServerKey reads the secret of a project, and the method Options of a
+// Fleet reads the secrets of the fleet.
 package config
 
 import (

@@ -23,7 +23,7 @@ const (
 	purgeLife = 24 * time.Hour
 )
 
-// What a host does that has not heard its fleet for longer than blind_after.
+// What a host does after it has not heard from its fleet for longer than blind_after.
 const (
 	WhenBlindServe  = "serve"
 	WhenBlindRefuse = "refuse"

@@ -45,7 +45,7 @@ func (a *Allowance) Allow(asker Asker) bool {
 	return true
 }
 
-// room makes room for one more asker. Who has made up for all it took needs not be remembered. a.mu is held.
+// room makes room for one more asker. It forgets the askers whose allowance is full again. a.mu is held.
 func (a *Allowance) room(now time.Time) bool {
 	if len(a.next) >= min(a.most, max(minRemembered, a.look)) {
 		maps.DeleteFunc(a.next, func(_ Asker, next time.Time) bool { return !next.After(now) })

@@ -1,19 +1,20 @@
-// Package fair divides what the daemon has among those who ask for it, so that one greedy caller cannot take the share
-// of a quiet one. What is divided, and into which shares, stands in divisions.go.
+// Package fair divides the resources of the daemon among its callers, so that one greedy caller cannot take the share
+// of a quiet one. The file divisions.go lists the resources and their shares.
 //
-// A caller is a user or, where users cannot be told apart, a process ([ID]). It may say for whom it asks, and then those
-// have parts of its share ([Asker]).
+// A caller is a user or, where users cannot be told apart, a process ([ID]). A caller may name the client for which it
+// asks. Then each of its clients has a part of the caller's share ([Asker]).
 //
-// There are four ways of dividing, one for each kind of thing:
+// There are four ways to divide, one for each kind of resource:
 //
-//   - what is held and given back (connections, places, buffers) is counted by a [Pool], and by [Bodies] where several
-//     replies hold one thing. Who finds nothing left is refused. [Shares] is the rule for all of them: most goes to
-//     whoever comes first, the rest is kept for callers that hold little;
-//   - what is soon free again (a processor) is waited for at a [Gate], in a [Line] in which callers take turns;
-//   - what arrives at a rate (an upstream's budget) is given out along a [Line] by whoever has it;
-//   - what costs others something each time has an [Allowance].
+//   - A [Pool] counts resources that callers hold and give back: connections, places, buffers. [Bodies] counts them
+//     where several replies hold one body. A caller for which nothing is left is refused. [Shares] is the rule for all
+//     of these: callers may take most of the resource in the order in which they come, and the rest is kept for callers
+//     that hold little.
+//   - At a [Gate], callers wait for a resource that is soon free again, such as a processor. They take turns in a [Line].
+//   - A resource that arrives at a rate, such as an upstream's budget, is given out by its owner along a [Line].
+//   - An [Allowance] limits actions that cost others something each time.
 //
-// Nothing here remembers a caller for longer than it has something or waits for something, and an allowance until it is
-// full again. The package knows neither clock nor socket: whoever divides asks it under locks of its own that are never
-// held for long.
+// The package remembers a caller only while that caller holds something or waits for something. An allowance remembers a
+// caller until the caller's allowance is full again. The package reads no clock and opens no socket. Its users call it
+// under locks of their own, which they never hold for long.
 package fair

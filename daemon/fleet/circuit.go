@@ -67,8 +67,8 @@ func (c *claims) closed() bool {
 
 var errBusy = errors.New("too many claims are under way")
 
-// call runs one call of the engine, for no longer than timeout, whatever the
-// client does: it may be dialling. What comes too late is dropped.
+// call runs one call of the engine, and waits no longer than timeout, even while
+// the client is still dialling. A result that comes too late is dropped.
 func (c *claims) call(ctx context.Context, timeout time.Duration, do func(context.Context) ([]string, error)) ([]string, error) {
 	type outcome struct {
 		said []string

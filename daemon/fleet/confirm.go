@@ -67,8 +67,8 @@ func (f *Fleet) setAgain() {
 	}
 }
 
-// confirmTo writes this host's words at once. What fails is written with the next
-// heartbeat.
+// confirmTo writes this host's words at once. If that fails, the next heartbeat
+// writes them.
 func (f *Fleet) confirmTo(ctx context.Context, e *engine) {
 	f.sealing.Lock()
 	defer f.sealing.Unlock()

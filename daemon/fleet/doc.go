@@ -2,13 +2,13 @@
 // upstream's budget over a Valkey or Redis server, the engine, of version 6.2 or
 // later.
 //
-// The engine is a bus and a second copy, never the truth: each host's journal is.
-// A host tells the engine what it lacks, and takes in what it does not know
-// itself. What hosts agree on is a set of marks, each of which only grows (see
-// [Mark]), so that any order of messages, and any loss that is repaired later,
-// leads to the same state. Everything that is kept in the engine is sealed and
-// named under the fleet's keys, so that whoever can write there can withhold and
-// delay, and can never make a host accept anything.
+// The engine carries messages and holds a second copy. The journal of each host
+// remains the source of truth. A host sends the engine the marks that the engine
+// lacks, and takes over the marks that the host lacks. All hosts agree on one set of
+// marks. A mark only grows (see [Mark]), so the hosts reach the same state in any
+// order of messages, and after any loss that is repaired later. Every record in the
+// engine is sealed and named under the fleet's keys. An attacker who can write to the
+// engine can withhold and delay records, but cannot make a host accept anything.
 //
 // The package knows nothing of tokens, of the protocol and of HTTP. From bottom to
 // top: mark and stamp (what is shared), key and seal (how it is kept), script and

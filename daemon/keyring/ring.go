@@ -1,6 +1,6 @@
-// Package keyring keeps a project's key set over time: it decides when to fetch,
-// what replaces what, when an unknown key id is worth a fetch, and what outlives
-// the process.
+// Package keyring keeps the key set of a project up to date. It decides when to fetch
+// a key set, whether the fetched set replaces the old one, when an unknown key id
+// justifies a fetch, and which key set is saved for the next start.
 package keyring
 
 import (

@@ -147,7 +147,7 @@ func (c *payload) member(name []byte, value strictjson.Value) error {
 		c.readReason(name, value)
 	}
 	c.checkEnded(name, value)
-	// What is no string names no session.
+	// A value that is not a string names no session.
 	if at := slices.Index(c.policy.SessionClaims, string(name)); at >= 0 && what == "" && value.Kind() == '"' {
 		var id string
 		if id, what = identifier(value); id != "" && (c.session == "" || at < c.sessionAt) {

@@ -3,7 +3,7 @@ package keyset
 import "time"
 
 // Said is what a token says of itself and of its issuer, whether that is true or
-// not. It names no user. What is absent or cannot be read has the zero value.
+// not. It names no user. A field that is absent or cannot be read has the zero value.
 type Said struct {
 	Algorithm, KeyID string // of the header
 	Type             string

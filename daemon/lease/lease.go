@@ -1,13 +1,14 @@
 // Package lease lets clients keep accepted answers in their own memory, and still
 // has a revocation in force in each of their processes when REVOKE returns.
 //
-// A client that keeps answers has a watch: a connection on which it is told what to
-// forget. What it keeps it may use for one lease after it has asked for that
-// (WATCH, SEEN), and the watch answers. So whoever ends something makes it end
-// here, calls [Watches.Forget], and waits in [Watches.Settled] until each watch has
-// said that it has forgotten, or its lease is over. Nothing is remembered of who
-// keeps what: an answer carries handles of what it depends on, and the revision
-// that was current before it was decided (protocol.md, "Keeping answers").
+// A client that keeps answers has a watch: a connection on which the daemon tells the
+// client what to forget. The client asks for a lease (WATCH, SEEN), the watch answers,
+// and the client may use its kept answers for one lease after it has asked. Code that
+// revokes or purges first makes the change in the daemon, then calls [Watches.Forget],
+// then waits in [Watches.Settled] until each watch has confirmed or its lease is over.
+// The daemon does not remember which client keeps which answer: an answer carries
+// handles of everything that it depends on, and the revision that was current before
+// the answer was decided (protocol.md, "Keeping answers").
 //
 // Leases of this kind: Gray and Cheriton, Leases: An Efficient Fault-Tolerant
 // Mechanism for Distributed File Cache Consistency, 1989.

@@ -1,6 +1,6 @@
-// Package logout ends sessions because their issuer says that they have ended: it
-// answers LOGOUT, whose logout token is its own permission (OpenID Connect Back-Channel
-// Logout 1.0). What a logout token must say is package keyset's to judge.
+// Package logout ends sessions when their issuer says that they have ended. It answers
+// the verb LOGOUT. The caller needs no other permission than the logout token itself
+// (OpenID Connect Back-Channel Logout 1.0), which package keyset verifies.
 package logout
 
 import (

@@ -1,6 +1,6 @@
-// Package revoke holds what must not be accepted whatever the upstream says: the
-// list of revocations, which every lookup asks, and its journal, the file by
-// which it survives a restart.
+// Package revoke holds the list of revocations. Every lookup asks the list, and a
+// revoked token is not accepted whatever the upstream says. The journal is the file
+// that keeps the list over a restart.
 package revoke
 
 import (

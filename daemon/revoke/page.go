@@ -20,8 +20,8 @@ type Entry struct {
 
 // Page returns the first n revocations in force behind the mark after, in the order
 // of Mark.compare, of one project or of all ("") and of those that match, and
-// whether there are more. What is revoked or taken back meanwhile is in none of the
-// pages, or in one; everything else is in one.
+// whether there are more. A revocation that is made or taken back while the
+// caller reads the pages is in one page or in none. Every other one is in exactly one.
 func (l *List) Page(project string, after Mark, n int) (page []Entry, more bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -107,8 +107,8 @@ type Totals struct {
 	// Levels and Sources are those that were accepted.
 	Levels  [resolve.Levels]uint64
 	Sources [resolve.Sources]uint64
-	// Reasons and Codes are replies by the protocol's word, those to requests that were
-	// refused included. What never occurred is absent.
+	// Reasons and Codes count replies by the protocol's word, including replies to
+	// refused requests. A word that never occurred is absent.
 	Reasons, Codes map[string]uint64
 }
 

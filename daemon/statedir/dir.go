@@ -1,7 +1,7 @@
-// Package statedir keeps the state directory: what outlives the daemon. One
-// process at a time owns it. Nobody but that process's user and root can change
-// what is in it, every file is replaced whole, and it says which version of
-// neonauthd's files it holds.
+// Package statedir manages the state directory, whose files outlive the daemon. One
+// process at a time owns the directory. Only the user of that process and root can
+// change its files. Every file is replaced whole. The directory records the version
+// of the format of its files.
 package statedir
 
 import (

@@ -1,8 +1,7 @@
-// Package transport is how an upstream is reached: over TLS, with the system's
-// authorities or with those of the project alone, directly or through a proxy; and
-// over plain http within this machine, or within a private network where the operator
-// says so. What goes wrong on the way is told in words of this package, which hold no
-// foreign text.
+// Package transport connects to an upstream. It uses TLS, with the system's certificate
+// authorities or only with those of the project, directly or through a proxy. It uses
+// plain http only within this machine, or within a private network if the operator
+// allows that. Its error texts are its own and contain no text from the network.
 package transport
 
 import (

@@ -1,9 +1,9 @@
 // Package upstream does all outgoing HTTP of the daemon: it fetches key sets and profiles, and says what the
 // answers mean.
 //
-// Meaning is taken from the upstream's own codes, never from a bare status: a 401 from a firewall is not the
-// upstream's word about a user. Three things may come of a question, as everywhere in the daemon: an answer, a
-// denial with the upstream's proof, or no verdict ([Unavailable], [Misconfigured]).
+// The upstream's own error codes decide what an answer means, never a bare status: a 401 from a firewall says nothing
+// about a user. A request has one of three results, as everywhere in the daemon: an answer, a denial with the
+// upstream's proof, or no verdict ([Unavailable], [Misconfigured]).
 //
 // Profiles cost the upstream dearly and are limited project-wide, so one [Client] holds one budget, one circuit
 // and one Retry-After for its project; see [GovernorState]. Key sets are outside of these: they must be had even

@@ -15,8 +15,8 @@ const (
 	discoveryPause = time.Minute
 )
 
-// discovery finds an issuer's endpoints (OpenID Connect Discovery 1.0 section 4) and remembers them. What was found
-// once is used on while a later refresh fails.
+// discovery finds an issuer's endpoints (OpenID Connect Discovery 1.0 section 4) and remembers them. While a
+// later refresh fails, it continues to use the endpoints that it has found before.
 type discovery struct {
 	turn  chan struct{} // holds one element while nobody fetches; guards the fields below
 	found document

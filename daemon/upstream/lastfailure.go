@@ -42,7 +42,7 @@ func kindOf(act string) string {
 	return ""
 }
 
-// note enters the end of an act: nil for an answer. What was not sent says nothing, unless the operator has to act.
+// note enters the end of an act: nil for an answer. A request that was not sent is ignored, unless the operator has to act.
 func (l *lastFailures) note(act string, e *Error, now time.Time) {
 	kind := kindOf(act)
 	if kind == "" || e != nil && e.Meaning != Denied && (e.outcome == silent || e.Local && e.Meaning != Misconfigured) {

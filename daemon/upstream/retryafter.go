@@ -10,8 +10,8 @@ import (
 const leastRetryAfter = time.Second
 
 // retryAfter returns how long the upstream asks to be left alone: the longest of Retry-After (RFC 9110 section
-// 10.2.3: seconds or a date) and Better Auth's X-Retry-After, at least a second, at most MaxRetryAfter. What makes no
-// sense, such as a negative number, counts as absent; 0 means that there is no hint.
+// 10.2.3: seconds or a date) and Better Auth's X-Retry-After, at least a second, at most MaxRetryAfter. A value
+// that makes no sense, such as a negative number, counts as absent. A result of 0 means that there is no hint.
 //
 // A date is compared with the answer's own Date: this host's clock, which is now, may be another.
 func retryAfter(header http.Header, now time.Time) time.Duration {
