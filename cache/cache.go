@@ -120,8 +120,8 @@ func New[V any](config Config) (*Cache[V], error) {
 // After Close it finds nothing.
 func (c *Cache[V]) Get(k *Key) (V, bool) { return c.GetAt(k, c.now()) }
 
-// GetAt is Get for a caller that has read the clock, Config.Now, at that instant. Reading it again would be a part of the
-// cost that can be felt.
+// GetAt is Get for a caller that has just read the clock Config.Now. A second reading of the clock would be a notable part
+// of the cost of a hit.
 func (c *Cache[V]) GetAt(k *Key, at time.Time) (V, bool) {
 	hash := c.hash(k)
 	now := at.Sub(c.epoch)
@@ -144,8 +144,8 @@ func (c *Cache[V]) GetAt(k *Key, at time.Time) (V, bool) {
 	return e.value, true
 }
 
-// PeekAt is GetAt for a caller that has asked before, and looks again: it counts as no hit and as no miss, and makes
-// nothing popular.
+// PeekAt is GetAt for a caller that looks a second time. It counts neither as a hit nor as a miss, and the eviction policy
+// does not learn of it.
 func (c *Cache[V]) PeekAt(k *Key, at time.Time) (V, bool) {
 	hash := c.hash(k)
 	s := &c.shards[hash%shardCount]
@@ -212,7 +212,7 @@ func (c *Cache[V]) Delete(k Key) {
 	policy.release(freed)
 }
 
-// Purge removes everything, and what ristretto had learnt about popularity. It holds to the same promise as Delete.
+// Purge removes all entries, and the popularity counts of ristretto. When it has returned, no Get finds an older value.
 // The memory is free for reuse when it returns; Get is not held up meanwhile.
 func (c *Cache[V]) Purge() {
 	policy, err := c.newPolicy()

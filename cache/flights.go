@@ -118,8 +118,8 @@ func (f *Flights[V]) DoSlow(ctx context.Context, k Key, run func(ctx context.Con
 	return fl.value, shared, fl.err
 }
 
-// wait returns nil when the flight has landed, or why the caller leaves before. A flight that has landed meanwhile is
-// worth more than any reason to leave.
+// wait returns nil when the flight has landed, or the reason why the caller leaves earlier. If the flight has landed at
+// the same time, wait returns nil.
 func (fl *flight[V]) wait(ctx context.Context, stay func() bool) error {
 	slow := fl.slow
 	if stay == nil {

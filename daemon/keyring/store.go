@@ -44,9 +44,10 @@ type savedSet struct {
 	Body         string    `json:"body"`
 }
 
-// save writes k, whole or not at all. Where that cannot be done, a set that is
-// saved and not k is removed: it may have keys that have been withdrawn since.
-// What can be neither replaced nor removed will not be used by load.
+// save writes k, whole or not at all. If k cannot be written, save removes the set
+// that was saved before, unless that set is k: the old set may have keys that have
+// been withdrawn since. If the old set can be neither replaced nor removed, load will
+// not use it.
 func (s Store) save(k *Snapshot) error {
 	if s.dir == nil {
 		return nil

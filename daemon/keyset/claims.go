@@ -262,8 +262,8 @@ func (c *payload) date(name []byte, value strictjson.Value, round func(float64) 
 }
 
 // judge returns the audience that the claims are accepted for at the instant, or
-// nil and the first reason against them. What is no bearer token comes first, then presence, then who issued
-// it to whom, then the class of user, then time.
+// nil and the first reason against them. The order of the checks: bearer token, required claims, issuer and audience,
+// class of user, time, scope.
 func (c *payload) judge(now time.Time) (*Audience, protocol.Reason) {
 	switch {
 	case c.bound:

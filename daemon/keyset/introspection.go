@@ -118,9 +118,9 @@ func (i *Introspection) Token(now time.Time) (Claims, protocol.Outcome) {
 }
 
 // Confirms compares the answer, at an instant, with the claims of a token that Verify
-// has accepted, which were read in the same way. What the answer does not say it does
-// not deny. An answer about another token is none: the outcome is unknown, and other
-// names the member by which that shows.
+// has accepted, which were read in the same way. A member that is absent from the answer
+// denies nothing. If the answer is about another token, the outcome is unknown, and
+// other names the member that shows this.
 func (i *Introspection) Confirms(token *Introspection, now time.Time) (outcome protocol.Outcome, other string) {
 	answer, claims := i.said, token.said
 	for _, one := range []struct{ name, answer, token string }{

@@ -83,8 +83,8 @@ func (w *Watch) tellLocked(line []byte, n int64) {
 	}
 }
 
-// shortenLocked makes one line of all that is not being written yet. What the client
-// is owed comes behind it. all.mu is held.
+// shortenLocked replaces all lines that are not being written yet by one line. The
+// lines that the client must still get follow that line. all.mu is held.
 func (w *Watch) shortenLocked() {
 	before := len(w.out)
 	w.out = forgetLine(append([]byte(nil), w.out[:w.opening]...), w.told, appendAll)

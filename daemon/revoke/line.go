@@ -142,8 +142,8 @@ func appendHead(b []byte, id string, seq uint64) []byte {
 // errNewer says that a file is of a version that this program does not know.
 var errNewer = errors.New("is of a newer neonauthd; install that one again, or a newer one")
 
-// parseHead reads a head without its end. What is wrong with it is said in
-// words.
+// parseHead reads a head without its end. The error says in words what is wrong
+// with the head.
 func parseHead(text string) (id string, seq uint64, wrong error) {
 	words := strings.Split(text, " ")
 	if words[0] != headWord {

@@ -194,7 +194,7 @@ func (l *List) Revoke(m Mark, o Origin, leeway time.Duration, until time.Time) (
 	if !there {
 		return l.add(m, v, l.most)
 	}
-	// What was issued since the last time is covered anew, and for as long.
+	// A repeated revocation also covers tokens issued since the last one, and ends at the later of the two ends.
 	v.at, v.until = max(before.at, v.at), max(before.until, v.until)
 	if m.Kind == KindToken || m.Kind == KindKey { // one token is issued once, and a key signs at any time
 		v.at = before.at

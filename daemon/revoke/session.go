@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// What a revocation of a session outlives. A session that has ended may leave a
+// The bounds of revocations of sessions. A session that has ended may leave a
 // refresh token behind that goes on giving out tokens, each with another refresh
 // token: those tokens name the session, are new, and verify.
 const (

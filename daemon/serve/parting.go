@@ -8,9 +8,9 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// What a peer has not read yet is in the kernel's memory and counts against the
-// limit of this process (MemoryMax=), as long as the peer keeps its end open,
-// even after this process has closed its own.
+// Replies that a peer has not read yet are in the kernel's memory. They count against
+// the limit of this process (MemoryMax=) as long as the peer keeps its end open, even
+// after this process has closed its own end.
 const (
 	// narrowSendBuffer is the size of the send buffer of connections that have not
 	// the system's (fair.SendBuffers), about 220 KiB. The kernel makes about 13 KiB

@@ -30,8 +30,8 @@ type Dir struct {
 }
 
 // Open takes the directory at path for this process, until Close; it makes the
-// folder, with mode 0700, if it is missing. What a crash left half written is
-// removed.
+// folder, with mode 0700, if it is missing. It removes files that a
+// crash has left half written.
 //
 // A folder that cannot be made or written to, as on a disk that is full or
 // read-only, is no error of Open: what is there can be read, and each change
@@ -122,8 +122,8 @@ func lockedBy(f *os.File) string {
 	return fmt.Sprintf(" (process %d)", pid)
 }
 
-// note writes this process's id into the lock file, for whoever meets the lock.
-// Where the disk is full, it has to do without.
+// note writes this process's id into the lock file, so that a second process can name
+// the owner of the lock. If the disk is full, the lock file has no id.
 func note(f *os.File) error {
 	if err := f.Truncate(0); err != nil {
 		return unwritable{err}

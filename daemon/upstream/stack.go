@@ -58,9 +58,9 @@ func (c *Client) stackProfile(ctx context.Context, token, subject string) (Profi
 // judgeClass compares the user's present class with those admitted. The upstream refuses by the flags in the token
 // only, which may be older than a ban.
 //
-// Older releases lack some of the members, or all. What is absent proves nothing: the class stands that the verified
-// token has proved, which is an admitted one. A member that is there is held against the user on its own, so that a
-// restriction is not missed because a flag beside it is absent.
+// Older releases omit some or all of the members. An absent member proves nothing: then the class that the verified
+// token has proved remains, which is an admitted one. Each member that is present is judged on its own, so that no
+// restriction is missed because another flag is absent.
 func (c *Client) judgeClass(user object) *Error {
 	flags, ok := readClassFlags(user)
 	switch {
