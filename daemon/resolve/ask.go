@@ -16,12 +16,12 @@ import (
 // answer is what the upstream says of a credential.
 type answer struct {
 	body  []byte
-	whose *keyset.Claims // of an opaque credential, which has no claims of its own; nil otherwise
-	ends  time.Time      // of a token with claims; zero: with the token's own exp
+	whose *keyset.Claims // the claims of an opaque credential, which has none of its own; nil otherwise
+	ends  time.Time      // when a token with claims ends; zero: at the token's own exp
 }
 
-// ask puts to the upstream the question that the project has for the credential, whose
-// verified claims are e, nil for an opaque one.
+// ask asks the upstream about the credential, in the way of the project. e has the
+// verified claims; it is nil for an opaque credential.
 func (p *Project) ask(ctx context.Context, l *Lookup, e *entry, priority upstream.Priority) (answer, error) {
 	if l.introspects(e) {
 		return p.introspect(ctx, l, e, priority)
@@ -37,10 +37,11 @@ func (p *Project) ask(ctx context.Context, l *Lookup, e *entry, priority upstrea
 	return a, nil
 }
 
-// claimsOf are the claims of an opaque credential by what the upstream says of it.
+// claimsOf returns the claims of an opaque credential, from the upstream's answer.
 //
-// A session that began later than this host's clock and the leeway allow does not tell
-// when: a revocation of its user covers it, as it covers a token without iat.
+// If a session began later than this host's clock plus the leeway, the claims have no
+// iat. Then a revocation of the user covers the session, as it covers a token without
+// iat.
 func (p *Project) claimsOf(profile *upstream.Profile) *keyset.Claims {
 	c := &keyset.Claims{Subject: profile.Subject, Session: profile.Session, Class: keyset.ClassNormal, IssuedAt: profile.Started, Expires: profile.Expires}
 	if c.IssuedAt.After(p.now().Add(time.Duration(p.config.Leeway))) {
@@ -52,8 +53,8 @@ func (p *Project) claimsOf(profile *upstream.Profile) *keyset.Claims {
 	return c
 }
 
-// introspect asks what the upstream says of an access token. Of one with claims e, which
-// has been verified, it can say no more than no.
+// introspect asks the upstream about an access token by introspection. If e is not nil,
+// the token has been verified, and the answer can only deny it.
 func (p *Project) introspect(ctx context.Context, l *Lookup, e *entry, priority upstream.Priority) (a answer, err error) {
 	if err := p.findIssuer(ctx); err != nil {
 		return answer{}, err
@@ -66,8 +67,9 @@ func (p *Project) introspect(ctx context.Context, l *Lookup, e *entry, priority 
 	return a, err
 }
 
-// read judges an answer that calls a token active, at an instant, and compares it with
-// the token's claims e. An answer of no use is unknown, and detail says why.
+// read judges, at now, an answer that calls a token active, and compares the answer with
+// the token's claims e. If the answer is not usable, the outcome is unknown, and detail
+// says why.
 func (p *Project) read(text []byte, e *entry, now time.Time) (a answer, outcome protocol.Outcome, detail string) {
 	policy := p.introspection.Load()
 	said, err := policy.ReadIntrospection(text)
@@ -90,12 +92,12 @@ func (p *Project) read(text []byte, e *entry, now time.Time) (a answer, outcome 
 }
 
 const (
-	freshToken    = 10 * time.Minute // how old a token may be of which most are still active
-	doubtInterval = 10 * time.Minute // how often the operator is asked whether the client is linked
+	freshToken    = 10 * time.Minute // a verified token up to this age is normally still active
+	doubtInterval = 10 * time.Minute // the interval of the log line that doubts that the client is linked
 )
 
-// noteLink learns from what the upstream has said of a token whether this host's client
-// has to do with the tokens at all, and asks the operator where that is doubtful.
+// noteLink learns from the upstream's answers about tokens whether this host's client is
+// linked to their resource. If that is doubtful, noteLink logs it for the operator.
 func (p *Project) noteLink(l *Lookup, e *entry, err error) {
 	var failure *upstream.Error
 	change := linkage.None

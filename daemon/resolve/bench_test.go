@@ -10,7 +10,8 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// hitToken is a token of the size that Stack Auth's have, remembered.
+// hitToken returns a token of the size of Stack Auth's tokens. The resolver
+// remembers it.
 func hitToken(b *testing.B, k *harness) []byte {
 	b.Helper()
 	token := k.upstream.StackToken(standin.TokenSpec{Subject: "ada", Size: 850})
@@ -21,8 +22,8 @@ func hitToken(b *testing.B, k *harness) []byte {
 	return []byte(token)
 }
 
-// BenchmarkRecall is a hit without its line and reply, beside the digest that
-// is the least it can cost, in one run.
+// BenchmarkRecall measures a hit without its line and reply. In the same run it
+// measures the digest, which is the least that a hit can cost.
 func BenchmarkRecall(b *testing.B) {
 	k := newHarness(b, func(c *config.Config) { c.Cache.MaxBytes = 64 << 20 })
 	k.resolver.now = time.Now
@@ -52,7 +53,7 @@ func BenchmarkRecall(b *testing.B) {
 	b.Run("recall with revocations", recall)
 }
 
-// BenchmarkMiss is a verification with all that is around it.
+// BenchmarkMiss measures a verification with all that a lookup does around it.
 func BenchmarkMiss(b *testing.B) {
 	k := newHarness(b, nil)
 	token := hitToken(b, k)

@@ -10,8 +10,8 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// TestARejectionThatRestsOnTheClockEndsWithIt: the clock was ahead for a moment.
-// As long as it is, the no comes from memory like any other.
+// TestARejectionThatRestsOnTheClockEndsWithIt: the clock is ahead for a moment.
+// During this moment the rejection comes from memory like any other.
 func TestARejectionThatRestsOnTheClockEndsWithIt(t *testing.T) {
 	k := newHarness(t, nil)
 	p := k.project("stack")
@@ -22,7 +22,7 @@ func TestARejectionThatRestsOnTheClockEndsWithIt(t *testing.T) {
 		known, unseen := k.token("ada"), k.token("bob")
 		wantAccepted(t, "before", k.ask(p, known))
 		k.clock.Step(ahead)
-		k.giveKeys(p) // as a refresh does, if the old set is too old by now
+		k.giveKeys(p) // as a refresh does, in case the old set is too old now
 		for _, token := range []string{known, unseen} {
 			for _, recalled := range []bool{false, true, true} {
 				v, was := k.askFully(l(token))
@@ -45,7 +45,7 @@ func TestARejectionThatRestsOnTheClockEndsWithIt(t *testing.T) {
 }
 
 // TestADenialThatRestsOnThisHostsClockIsNotRemembered: the upstream's answer had
-// no Date to go by.
+// no Date, so only this host's clock could judge it.
 func TestADenialThatRestsOnThisHostsClockIsNotRemembered(t *testing.T) {
 	for _, own := range []bool{false, true} {
 		k := newHarness(t, nil)
@@ -62,8 +62,8 @@ func TestADenialThatRestsOnThisHostsClockIsNotRemembered(t *testing.T) {
 	}
 }
 
-// TestAHitReadsTheClockOnce at both levels: reading it is a part of what a hit
-// costs that can be felt.
+// TestAHitReadsTheClockOnce at both levels: reading the clock is a notable part
+// of the cost of a hit.
 func TestAHitReadsTheClockOnce(t *testing.T) {
 	k := newHarness(t, nil)
 	token := k.token(k.upstream.AddUser(standin.User{}).ID)

@@ -10,24 +10,24 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// Explanation is what a lookup at level claims would come to, and why.
+// Explanation is the result that a lookup at level claims would have, and why.
 type Explanation struct {
 	Outcome protocol.Outcome
-	Digest  string      // the first 12 hex digits of the credential's
-	Checks  []Check     // in their order
-	Key     *keyset.Key // of the project: the one that the token names or that signed it; nil if there is none
+	Digest  string      // the first 12 hex digits of the credential's digest
+	Checks  []Check     // in the order of the checks
+	Key     *keyset.Key // the project's key that the token names or that signed it; nil if there is none
 	Cache   Cached
 }
 
-// Cached is what is remembered of a credential.
+// Cached says whether memory has the credential's verdict and profile.
 type Cached struct {
 	Verdict, Profile string        // hit, stale or miss
 	Age              time.Duration // of the verdict, on a hit
 }
 
-// Explain goes the way of a lookup at level claims, asks nobody and changes
-// nothing. Where the answer would wait for the upstream, the outcome is what can be
-// said without.
+// Explain takes the path of a lookup at level claims, but asks nobody and changes
+// nothing. If the lookup would wait for the upstream, the outcome is the one that
+// is known without the upstream.
 func (r *Resolver) Explain(l *Lookup) Explanation {
 	t := &trace{}
 	l.Level, l.trace = LevelClaims, t
@@ -43,15 +43,15 @@ func (r *Resolver) Explain(l *Lookup) Explanation {
 	case malformed:
 		r.explainMalformed(l)
 		x.Outcome, x.Checks = v.Outcome, t.checks()
-		l.digest = DigestOf(l.Token) // which a lookup does without
+		l.digest = DigestOf(l.Token) // a lookup of a malformed credential needs no digest
 	}
 	x.Digest = hex.EncodeToString(l.digest[:6])
 	x.Cache = r.cached(l)
 	return x
 }
 
-// explainToken goes through the checks of a token, also where memory has answered
-// already: known is that answer. They may differ when the clock was set since.
+// explainToken makes all checks of a token, even if memory has the answer. known is
+// the answer from memory. The two may differ if the clock has been set since.
 func (r *Resolver) explainToken(l *Lookup, known Verdict, recalled bool) protocol.Outcome {
 	if !keyset.Gate(l.Token) {
 		r.explainMalformed(l)
@@ -74,7 +74,7 @@ func (r *Resolver) explainToken(l *Lookup, known Verdict, recalled bool) protoco
 	return known.Outcome
 }
 
-// explainMalformed goes through the checks of what does not pass the first.
+// explainMalformed makes the checks of a token that fails the first check.
 func (r *Resolver) explainMalformed(l *Lookup) {
 	now := r.now()
 	current, usable := l.keys(now)
@@ -82,12 +82,12 @@ func (r *Resolver) explainMalformed(l *Lookup) {
 	l.trace.verify(l, &keyset.Set{}, now)
 }
 
-// explainOpaque says what can be told of a credential that only the upstream can
-// judge.
+// explainOpaque says what is known on this host about a credential that only the
+// upstream can judge.
 func (r *Resolver) explainOpaque(l *Lookup) {
 	now, key := r.now(), l.profileKey(nil)
 	l.trace.note("gate", keyset.NotReached, l.door.String()+", which only the upstream can judge: ask PROFILE")
-	e := newEntry(l.Project, &keyset.Claims{Expires: now}, 0, now) // of nobody yet
+	e := newEntry(l.Project, &keyset.Claims{Expires: now}, 0, now) // the user is not known yet
 	if found := r.profiles.get(key, l, now); found != nil {
 		e = found.entry
 	}
@@ -99,8 +99,8 @@ func (r *Resolver) explainOpaque(l *Lookup) {
 	r.noteTrouble(l, nil, key)
 }
 
-// noteTrouble says why a profile could not be had, if that is known, or what the
-// upstream has said against the credential with claims e.
+// noteTrouble notes why a profile was not available, if this is known, and whether
+// the upstream has denied the credential with claims e.
 func (r *Resolver) noteTrouble(l *Lookup, e *entry, profile cache.Key) {
 	if no, denied := r.profiles.denied(profile, l, e, r.now()); denied {
 		text := "the last word of the upstream was no: " + string(no.reason)
@@ -114,7 +114,7 @@ func (r *Resolver) noteTrouble(l *Lookup, e *entry, profile cache.Key) {
 	}
 }
 
-// cached says what is remembered of the credential.
+// cached returns what memory has of the credential.
 func (r *Resolver) cached(l *Lookup) Cached {
 	now := r.now()
 	c := Cached{Verdict: "miss", Profile: "miss"}

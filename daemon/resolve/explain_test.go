@@ -21,7 +21,8 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// credentials are of each kind, and of each outcome that a lookup can have.
+// credentials returns credentials of each kind, and for each outcome that a lookup can
+// have.
 func (h *harness) credentials() map[string]string {
 	h.t.Helper()
 	ada := h.upstream.AddUser(standin.User{Name: "Ada"})
@@ -30,7 +31,7 @@ func (h *harness) credentials() map[string]string {
 		h.t.Fatal(err)
 	}
 	spec := func(change func(*standin.TokenSpec)) standin.TokenSpec {
-		s := standin.TokenSpec{Subject: h.upstream.AddUser(standin.User{}).ID} // what ends one of them is nothing to the others
+		s := standin.TokenSpec{Subject: h.upstream.AddUser(standin.User{}).ID} // a user of its own, so that what ends one of them does not end the others
 		change(&s)
 		return s
 	}
@@ -60,7 +61,7 @@ func (h *harness) credentials() map[string]string {
 	return all
 }
 
-// situation is what a lookup finds when it is asked.
+// situation is a state of the resolver in which a lookup is asked.
 type situation struct {
 	name  string
 	bring func(h *harness, p *Project, token string)
@@ -68,7 +69,8 @@ type situation struct {
 
 func situations() []situation { return slices.Concat(beforehand(), ended(), timed()) }
 
-// evidence is what an accepted verdict on the token rests on; that of others is empty.
+// evidence returns the evidence of an accepted verdict on the token. For other
+// verdicts it is empty.
 func (h *harness) evidence(p *Project, token string) *entry {
 	if e := h.ask(p, token).entry; e != nil {
 		return e
@@ -76,7 +78,7 @@ func (h *harness) evidence(p *Project, token string) *entry {
 	return &entry{}
 }
 
-// beforehand are those of the memory.
+// beforehand returns the situations that differ in what is remembered.
 func beforehand() []situation {
 	return []situation{
 		{"never seen", func(*harness, *Project, string) {}},
@@ -98,7 +100,7 @@ func beforehand() []situation {
 	}
 }
 
-// ended are those in which a token's time is up before its end.
+// ended returns the situations in which a token has become invalid before its exp.
 func ended() []situation {
 	mark := func(kind revoke.Kind, value func(h *harness, p *Project, token string) string) func(*harness, *Project, string) {
 		return func(h *harness, p *Project, token string) {
@@ -139,7 +141,7 @@ func ended() []situation {
 	}
 }
 
-// timed are those of the clock, and what may be over by now.
+// timed returns the situations that differ in the time, and in what has expired.
 func timed() []situation {
 	after := func(d time.Duration) func(*harness, *Project, string) {
 		return func(h *harness, p *Project, token string) { h.ask(p, token); h.clock.Advance(d) }
@@ -175,8 +177,8 @@ func timed() []situation {
 	}
 }
 
-// wantExplained fails unless EXPLAIN comes to what VERIFY answers right after, and
-// leaves nothing behind.
+// wantExplained fails unless EXPLAIN has the outcome that VERIFY answers right after
+// it, and unless EXPLAIN changes nothing.
 func (h *harness) wantExplained(what string, p *Project, token string) protocol.Outcome {
 	h.t.Helper()
 	before := h.resolver.State()
@@ -206,7 +208,7 @@ func TestEXPLAINComesToWhatVERIFYAnswers(t *testing.T) {
 			for _, project := range []string{"stack", "neon", "oidc"} {
 				h := newHarness(t, func(c *config.Config) { c.Projects[0].Allow = []string{config.AllowRestricted} })
 				for _, p := range h.projects {
-					p.stopKeys() // nobody waits for keys that do not come
+					p.stopKeys() // so that nobody waits for keys that do not come
 				}
 				p := h.project(project)
 				all := h.credentials()
@@ -219,7 +221,7 @@ func TestEXPLAINComesToWhatVERIFYAnswers(t *testing.T) {
 					h.resolver.clockFloor = floor
 					h.clock.Step(now.Round(0).Sub(h.clock.Read().Round(0)))
 					if h.clock.Read().Sub(now) > time.Minute {
-						h.giveKeys(h.project("stack")) // the keys of the next one are as young as those of the first
+						h.giveKeys(h.project("stack")) // the next credential finds keys as young as the first one did
 						h.giveKeys(h.project("neon"))
 					}
 				}
@@ -259,8 +261,8 @@ func fixture(t *testing.T, name string, into any) []byte {
 	return text
 }
 
-// TestEXPLAINComesToWhatVERIFYAnswersOfEachFixture whose keys are those of the
-// fixtures.
+// TestEXPLAINComesToWhatVERIFYAnswersOfEachFixture: with the keys of the fixtures, for
+// each fixture.
 func TestEXPLAINComesToWhatVERIFYAnswersOfEachFixture(t *testing.T) {
 	for _, c := range []struct {
 		project string
@@ -309,8 +311,8 @@ func TestEXPLAINComesToWhatVERIFYAnswersOfEachFixture(t *testing.T) {
 	}
 }
 
-// TestACredentialIsOfOneKind: what has the form of a session credential never has
-// the shape of a token, however it is spelled, and is not tried as one.
+// TestACredentialIsOfOneKind: a text that has the form of a session credential never
+// has the form of a token, in any spelling, and is not tried as a token.
 func TestACredentialIsOfOneKind(t *testing.T) {
 	h := newHarness(t, nil)
 	kinds := map[kind]int{}
@@ -334,7 +336,8 @@ func TestACredentialIsOfOneKind(t *testing.T) {
 	}
 }
 
-// TestEachReasonOfATokenIsExplained: what is left out is found out elsewhere.
+// TestEachReasonOfATokenIsExplained: the reasons that are left out are found by other
+// code.
 func TestEachReasonOfATokenIsExplained(t *testing.T) {
 	elsewhere := []protocol.Reason{protocol.ReasonUserNotFound, protocol.ReasonRevoked, protocol.ReasonRejectedUpstream}
 	for _, reason := range protocol.Reasons() {

@@ -11,8 +11,8 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 )
 
-// PurgeAll forgets everything, and says how many verdicts and profiles that was.
-// What was established before it is never served again, also if it was in flight.
+// PurgeAll forgets everything, and returns how many verdicts and profiles that was.
+// Nothing that was established before is served again, even if it was in flight.
 func (r *Resolver) PurgeAll() (entries int64) {
 	before := r.memory.Stats().Entries
 	r.purges.All()
@@ -22,16 +22,16 @@ func (r *Resolver) PurgeAll() (entries int64) {
 	return max(0, before-r.memory.Stats().Entries)
 }
 
-// PurgeToken forgets a token, whatever project it was asked of, or a session
-// credential of the projects in each of its spellings. It says how many verdicts and
-// profiles are gone at once.
+// PurgeToken forgets a token, whatever project it was asked of. If the text is a
+// session credential, PurgeToken forgets the session's credential of each project,
+// in each spelling. It returns how many verdicts and profiles were removed at once.
 func (r *Resolver) PurgeToken(token []byte, projects []*Project) (entries int64) {
 	before, digest := r.memory.Stats().Entries, DigestOf(token)
 	r.purges.Purge(digest)
 	r.memory.Delete(digest)
 	r.rejections.Delete(digest)
 	if s, ok := upstream.ParseSession(token); ok {
-		r.purges.Purge(sessionMark(s)) // makes every spelling void; this one is dropped at once
+		r.purges.Purge(sessionMark(s)) // makes every spelling void; the canonical one is removed at once
 		digest = DigestOf(s.Canonical())
 	}
 	for _, p := range projects {
@@ -40,9 +40,9 @@ func (r *Resolver) PurgeToken(token []byte, projects []*Project) (entries int64)
 	return max(0, before-r.memory.Stats().Entries)
 }
 
-// PurgesOf are the marks by which a fleet's hosts tell each other of the purge of a
-// credential: of what it is remembered by as a token and, if it can be one, as a
-// session credential.
+// PurgesOf returns the marks by which the hosts of a fleet tell each other that a
+// credential is purged: one for the credential as a token and, if it can be a
+// session credential, one for the session.
 func PurgesOf(credential []byte) []revoke.Mark {
 	marks := []revoke.Mark{purgeMark(DigestOf(credential))}
 	if s, ok := upstream.ParseSession(credential); ok {
@@ -51,8 +51,8 @@ func PurgesOf(credential []byte) []revoke.Mark {
 	return marks
 }
 
-// PurgeNamed forgets the credential of a mark of PurgesOf, which another host has
-// told.
+// PurgeNamed forgets the credential that a mark of PurgesOf names. Another host has
+// sent the mark.
 func (r *Resolver) PurgeNamed(m revoke.Mark) {
 	var name cache.Key
 	if n, err := hex.Decode(name[:], []byte(m.Value)); err != nil || n != len(name) {
@@ -63,8 +63,9 @@ func (r *Resolver) PurgeNamed(m revoke.Mark) {
 	r.rejections.Delete(name)
 }
 
-// PurgeSubject forgets a user of a project, and says how many profiles there were.
-// Verdicts go by token and cannot be found by user; the purge makes them void.
+// PurgeSubject forgets a user of a project, and returns how many profiles it
+// removed. Verdicts are kept by token, so they cannot be found by user; the purge
+// makes them void.
 func (r *Resolver) PurgeSubject(project, subject string) (profiles int64) {
 	r.purges.Purge(purge.Subject{Project: project, ID: subject})
 	for _, class := range []keyset.Class{keyset.ClassNormal, keyset.ClassRestricted, keyset.ClassAnonymous} {

@@ -8,12 +8,13 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 )
 
-// Ground is one thing that an accepted verdict rests on, apart from time: the verdict
-// ends with it. It names what can be revoked as a revocation does.
+// Ground is one thing that an accepted verdict rests on, apart from time: when the
+// ground ends, the verdict ends. If a ground can be revoked, its name is the same as
+// in a revocation.
 type Ground = revoke.Mark
 
-// kindProfile is the kind of a ground that cannot be revoked: what the upstream says
-// of a user. Its value goes by the key of the profile in the cache.
+// kindProfile is the kind of a ground that cannot be revoked: the upstream's answer
+// about a user. Its value is the key of the profile in the cache.
 const kindProfile revoke.Kind = "profile"
 
 func ground(kind revoke.Kind, project, value string) Ground {
@@ -24,7 +25,7 @@ func profileGround(project string, key cache.Key) Ground {
 	return ground(kindProfile, project, string(key[:]))
 }
 
-// appendKey appends the names that a key goes by.
+// appendKey appends the grounds for a key: one for its id and one for its thumbprint.
 func appendKey(dst []Ground, project string, key *keyset.Key) []Ground {
 	if key.ID() != "" {
 		dst = append(dst, ground(revoke.KindKey, project, key.ID()))
@@ -32,7 +33,8 @@ func appendKey(dst []Ground, project string, key *keyset.Key) []Ground {
 	return append(dst, ground(revoke.KindKey, project, key.Thumbprint()))
 }
 
-// withdrawn returns what tells ended of keys that a project's upstream has withdrawn.
+// withdrawn returns a function that tells ended which keys a project's upstream has
+// withdrawn; nil if ended is nil.
 func withdrawn(project string, ended func(...Ground)) func([]*keyset.Key) {
 	if ended == nil {
 		return nil
@@ -46,7 +48,8 @@ func withdrawn(project string, ended func(...Ground)) func([]*keyset.Key) {
 	}
 }
 
-// purgeMark names a credential by what it is remembered by.
+// purgeMark returns the mark of a purge of the credential that is remembered under
+// name.
 func purgeMark(name cache.Key) revoke.Mark {
 	return revoke.Mark{Kind: revoke.KindPurgeToken, Value: hex.EncodeToString(name[:])}
 }

@@ -2,10 +2,10 @@ package resolve
 
 import "github.com/neonauthd/neonauthd/daemon/revoke"
 
-// Grounds appends what the accepted verdict on the lookup rests on: seven grounds at
-// most, of a verdict without evidence none. Purges of a token go by another name of it
-// than revocations. An answer to a lookup of level profile
-// rests on the profile also where claims had to do: the user may be denied.
+// Grounds appends the grounds of the accepted verdict on the lookup: at most seven,
+// and none if the verdict has no evidence. A token has one name for revocations and
+// another for purges. A lookup of level profile has the profile as a ground even if it
+// was answered with the claims, because the upstream may deny the user.
 func (v *Verdict) Grounds(dst []Ground, l *Lookup) []Ground {
 	e := v.entry
 	if e == nil {

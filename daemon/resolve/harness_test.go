@@ -19,15 +19,15 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// patience is how long a test waits for what must happen soon.
+// patience is how long a test waits for something that must happen soon.
 const patience = 20 * time.Second
 
 // testLeeway is the leeway of a harness's projects.
 const testLeeway = 5 * time.Second
 
-// harness is a resolver with three projects, at a clock that the test turns. Their
-// upstream is a stand-in in the same process, which they ask for profiles. Their keys
-// are put there by hand: nobody looks for others.
+// harness is a resolver with three projects, and a clock that the test sets. The
+// projects' upstream is a stand-in in the same process, which they ask for profiles.
+// The test puts their keys there itself; nothing fetches others.
 type harness struct {
 	t           testing.TB
 	clock       *standintest.Clock
@@ -38,8 +38,8 @@ type harness struct {
 	projects    map[string]*Project
 }
 
-// newHarness makes one with the stand-in's projects "stack", "neon" and "oidc"; the
-// last, whose keys are dear, without keys. change may be nil.
+// newHarness makes a harness with the stand-in's projects "stack", "neon" and "oidc".
+// The last has no keys, because its keys are slow to make. change may be nil.
 func newHarness(t testing.TB, change func(*config.Config)) *harness {
 	t.Helper()
 	u := standintest.New(t, change)
@@ -92,8 +92,8 @@ func (h *harness) project(name string) *Project {
 	return p
 }
 
-// giveKeys does for a project what a successful fetch does: another one of the same
-// table fetches once and is inherited.
+// giveKeys has the same effect on a project as a successful fetch: another project of
+// the same table fetches once, and p inherits its keys.
 func (h *harness) giveKeys(p *Project) {
 	h.t.Helper()
 	ctx, stop := context.WithTimeout(context.Background(), patience)
@@ -118,30 +118,31 @@ func (h *harness) giveKeys(p *Project) {
 	p.Inherit(donor)
 }
 
-// stopKeys has no lookup wait for keys that do not come.
+// stopKeys lets no lookup wait for keys that do not come.
 func (p *Project) stopKeys() {
 	ctx, stop := context.WithCancel(context.Background())
 	stop()
 	p.keys.Run(ctx)
 }
 
-// claims is a lookup at level claims.
+// claims returns a lookup at level claims.
 func (h *harness) claims(p *Project, token string) *Lookup {
 	return &Lookup{Project: p, Token: []byte(token), Level: LevelClaims, MaxAge: -1}
 }
 
-// profile is a lookup at level profile.
+// profile returns a lookup at level profile.
 func (h *harness) profile(p *Project, token string) *Lookup {
 	return &Lookup{Project: p, Token: []byte(token), Level: LevelProfile, MaxAge: -1}
 }
 
-// ask is the whole way of a lookup of level claims.
+// ask answers a lookup at level claims in all its steps.
 func (h *harness) ask(p *Project, token string) Verdict {
 	v, _ := h.askFully(h.claims(p, token))
 	return v
 }
 
-// askFully also tells whether memory sufficed.
+// askFully answers a lookup in all its steps, and also tells whether the answer came
+// from memory.
 func (h *harness) askFully(l *Lookup) (v Verdict, recalled bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -155,18 +156,18 @@ func (h *harness) askFully(l *Lookup) (v Verdict, recalled bool) {
 	return h.resolver.Resolve(ctx, l), false
 }
 
-// token is a good token of project "stack" for a user of that id.
+// token returns a good token of project "stack" for the user with that id.
 func (h *harness) token(subject string) string {
 	return h.upstream.StackToken(standin.TokenSpec{Subject: subject})
 }
 
-// pend is a token that names a key nobody has: its lookup takes exactly its
+// pend returns a token that names a key that nobody has. Its lookup takes exactly its
 // deadline.
 func (h *harness) pend() string {
 	return h.upstream.StackToken(standin.TokenSpec{Header: map[string]any{"kid": "bm9ib2R5"}})
 }
 
-// revoke revokes and fails if that does not come to want.
+// revoke revokes, and fails unless the list's answer is want.
 func (h *harness) revoke(kind, value string, want bool) {
 	h.t.Helper()
 	changed, err := h.revocations.Revoke(revoke.Mark{Kind: revoke.Kind(kind), Project: "stack", Value: value}, revoke.Origin{}, testLeeway, time.Time{})

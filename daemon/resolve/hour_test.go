@@ -10,8 +10,8 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// TestAnHourOfUsersCostsAboutACallPerFreshTime has people renew their tokens
-// every 75 s and ask 50 times a minute.
+// TestAnHourOfUsersCostsAboutACallPerFreshTime: users renew their tokens every
+// 75 s and ask 50 times a minute.
 func TestAnHourOfUsersCostsAboutACallPerFreshTime(t *testing.T) {
 	const users = 5
 	calls, lookups := anHour(t, users)
@@ -21,7 +21,8 @@ func TestAnHourOfUsersCostsAboutACallPerFreshTime(t *testing.T) {
 	}
 }
 
-// BenchmarkAnHourOfTwoHundredUsers states the number of calls for 200 of them.
+// BenchmarkAnHourOfTwoHundredUsers reports the number of calls for 200 such
+// users.
 func BenchmarkAnHourOfTwoHundredUsers(b *testing.B) {
 	for b.Loop() {
 		calls, lookups := anHour(b, 200)

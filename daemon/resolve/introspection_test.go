@@ -22,8 +22,8 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// newIntrospecting is a harness whose "neon" introspects, as "mcp" does, a resource of the same upstream. Of each no more
-// than limit questions a minute may be asked.
+// newIntrospecting returns a harness whose project "neon" introspects, and so does "mcp", a resource of the same
+// upstream. Each may ask at most limit questions a minute.
 func newIntrospecting(t testing.TB, limit int) *harness {
 	h := newHarness(t, func(c *config.Config) {
 		if err := os.WriteFile(filepath.Join(c.Dir, "secret"), []byte("s3cret"), 0o600); err != nil {
@@ -46,13 +46,13 @@ func newIntrospecting(t testing.TB, limit int) *harness {
 	return h
 }
 
-// TestTwoHundredUsersStayWithinTheLimit of a hundred questions within any minute, and nobody is refused for it: who was
-// accepted before is served stale, who is new is told to come again.
+// TestTwoHundredUsersStayWithinTheLimit of a hundred questions within any minute. No user is rejected because of the
+// limit: a user who was accepted before is served stale, and a new user is told to come again.
 func TestTwoHundredUsersStayWithinTheLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const users, tick, minutes = 200, time.Second / 4, 10
 		k := newIntrospecting(t, config.DefaultIntrospectionLimit)
-		k.upstream.SetIntrospectionLimit(1 << 20) // what the genuine one does to more, the next test shows
+		k.upstream.SetIntrospectionLimit(1 << 20) // no limit here; the next test shows what the genuine upstream does at its limit
 		asked, outcomes := k.crowd(users, tick, minutes*time.Minute)
 		window := int(time.Minute / tick)
 		for i := range asked {
@@ -83,7 +83,8 @@ func TestTheUpstreamsLimitIsNoDenial(t *testing.T) {
 	})
 }
 
-// TestMadeUpTokensCostOthersNothing: each costs a question, and they get no more than half of what may be sent at once.
+// TestMadeUpTokensCostOthersNothing: each made-up token costs a question, and together they get at most half of the
+// questions that may be sent at once.
 func TestMadeUpTokensCostOthersNothing(t *testing.T) {
 	k := newIntrospecting(t, config.DefaultIntrospectionLimit)
 	p := k.project("mcp")
@@ -111,8 +112,8 @@ func TestMadeUpTokensCostOthersNothing(t *testing.T) {
 	}
 }
 
-// crowd has users look up a token of their own every ten seconds or so, and returns how many questions had been asked at
-// each tick, and what the lookups came to: an ERR is late if the user was accepted before.
+// crowd lets each user look up a token of its own about every ten seconds. It returns how many questions had been asked
+// at each tick, and how many lookups had which result: an ERR is late if the user was accepted before.
 func (h *harness) crowd(users int, tick, lasts time.Duration) (asked []int, outcomes map[string]int) {
 	h.t.Helper()
 	tokens, accepted := make([]string, users), make([]bool, users)
@@ -154,7 +155,7 @@ func (h *harness) crowd(users int, tick, lasts time.Duration) (asked []int, outc
 	return asked, outcomes
 }
 
-// told is what a verdict is counted as.
+// told returns the name under which crowd counts a verdict.
 func told(v Verdict, before bool) string {
 	switch {
 	case v.Status() == protocol.OK:
@@ -167,7 +168,7 @@ func told(v Verdict, before bool) string {
 	return "ERR"
 }
 
-// TestWhatIntrospectionSaysIsSharedByToken, out of a budget of its own, and read again by each host.
+// TestWhatIntrospectionSaysIsSharedByToken: it has a budget of its own, and each host reads the shared answer again.
 func TestWhatIntrospectionSaysIsSharedByToken(t *testing.T) {
 	k := newIntrospecting(t, config.DefaultIntrospectionLimit)
 	f := &scriptedFleet{answer: fleet.Answer{Decision: fleet.Go}}
@@ -213,14 +214,15 @@ func TestWhatIntrospectionSaysIsSharedByToken(t *testing.T) {
 	}
 }
 
-// TestNoCredentialPassesForAnOpaqueToken, nor the reverse, also where the upstream says yes to everything.
+// TestNoCredentialPassesForAnOpaqueToken, and no opaque token for another credential, even if the upstream says yes to
+// everything.
 func TestNoCredentialPassesForAnOpaqueToken(t *testing.T) {
 	k := newIntrospecting(t, 100_000)
 	k.upstream.Inject(standin.Introspection, standin.Fault{Kind: standin.Answer, Header: http.Header{"Content-Type": {"application/json"}},
 		Body: `{"active":true,"sub":"mallory","client_id":"c","aud":"https://mcp.example.net/mcp"}`})
 	all := k.credentials()
 	for _, unknownKey := range []string{"stack forged", "stack unknown key", "stack unnamed, bad", "neon forged", "neon unknown key", "neon unnamed, bad", "oidc"} {
-		delete(all, unknownKey) // nobody here looks for keys, so these would wait
+		delete(all, unknownKey) // nothing fetches keys here, so these lookups would wait
 	}
 	spec := standin.TokenSpec{Subject: "ada"}
 	all["resource token"] = k.upstream.ResourceToken(standin.Neon, spec)
@@ -230,7 +232,7 @@ func TestNoCredentialPassesForAnOpaqueToken(t *testing.T) {
 	}
 	passed := 0
 	for name, text := range all {
-		k.clock.Advance(time.Second / 2) // so that the asker may put another one to the upstream
+		k.clock.Advance(time.Second / 2) // so that the asker may send another credential to the upstream
 		for _, p := range []string{"stack", "neon", "mcp"} {
 			l := k.profile(k.project(p), text)
 			v, _ := k.askFully(l)
@@ -253,7 +255,7 @@ func TestNoCredentialPassesForAnOpaqueToken(t *testing.T) {
 	}
 }
 
-// randomText has the characters of credentials, and their lengths.
+// randomText returns a text of the characters and of a length that credentials have.
 func randomText(r *rand.Rand) string {
 	const characters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_~+/...==%"
 	most := len(characters)
@@ -267,8 +269,8 @@ func randomText(r *rand.Rand) string {
 	return string(text)
 }
 
-// TestAnEndByTheUpstreamIsTheEnd: introspection may say that a token ends before its own exp. Nothing is served past
-// that: not the claims when the upstream fails, and not a reply that had to wait.
+// TestAnEndByTheUpstreamIsTheEnd: introspection may say that a token ends before its own exp. After that end nothing is
+// served: neither the claims when the upstream fails, nor a reply that had to wait.
 func TestAnEndByTheUpstreamIsTheEnd(t *testing.T) {
 	k := newIntrospecting(t, config.DefaultIntrospectionLimit)
 	p := k.project("mcp")

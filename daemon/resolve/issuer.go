@@ -11,11 +11,10 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 )
 
-// rules are those that the project's tokens are judged by; nil while nobody knows
-// whose tokens they are.
+// rules returns the rules for the project's tokens; nil while their issuer is not known.
 func (p *Project) rules() *keyset.Policy { return p.policy.Load() }
 
-// pin makes these the issuers of the project's tokens, if there are any.
+// pin sets the issuers of the project's tokens. Without issuers it does nothing.
 func (p *Project) pin(issuers ...string) {
 	if len(issuers) > 0 {
 		config := p.config
@@ -26,8 +25,8 @@ func (p *Project) pin(issuers ...string) {
 	}
 }
 
-// Issuer is the issuer of the project's tokens that the upstream's metadata name; empty
-// while that is not known or not asked for.
+// Issuer returns the issuer that the upstream's metadata name; empty while it is not known,
+// and if the project does not look for it there.
 func (p *Project) Issuer() string {
 	rules := p.rules()
 	if rules == nil || !p.config.FindsIssuer() {
@@ -36,9 +35,9 @@ func (p *Project) Issuer() string {
 	return rules.Admitted[0].Issuers[0]
 }
 
-// fetchKeys fetches the key set, and before it, where the configuration does not say
-// whose tokens these are, what the upstream calls itself. What was found once stays
-// until the configuration changes.
+// fetchKeys fetches the key set. If the configuration does not name the issuer of the tokens,
+// fetchKeys first asks the upstream for its issuer. An issuer that was found stays until the
+// configuration changes.
 func (p *Project) fetchKeys(ctx context.Context, known upstream.Validators) (upstream.KeySetResponse, error) {
 	if err := p.findIssuer(ctx); err != nil {
 		return upstream.KeySetResponse{}, err
@@ -46,7 +45,7 @@ func (p *Project) fetchKeys(ctx context.Context, known upstream.Validators) (ups
 	return p.upstream.Keyset(ctx, known)
 }
 
-// findIssuer asks the upstream what it calls itself, unless that is known.
+// findIssuer asks the upstream for its issuer, unless the issuer is known.
 func (p *Project) findIssuer(ctx context.Context) error {
 	if p.rules() != nil {
 		return nil
@@ -63,8 +62,8 @@ func (p *Project) findIssuer(ctx context.Context) error {
 	return nil
 }
 
-// seekIssuer goes on until the issuer is known: with a key set at hand nothing is
-// fetched that would find it.
+// seekIssuer repeats findIssuer until the issuer is known. If the project has a key set
+// already, no fetch of keys would find the issuer soon.
 func (p *Project) seekIssuer(ctx context.Context) {
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = selfTestPause, selfTestLongest
@@ -77,7 +76,8 @@ func (p *Project) seekIssuer(ctx context.Context) {
 	}
 }
 
-// inheritIssuer takes over what a predecessor has found, if the key set's origin admits that.
+// inheritIssuer takes over the issuer that a predecessor has found, if the key set's origin
+// allows that.
 func (p *Project) inheritIssuer(before *Project) {
 	if issuer := before.Issuer(); p.rules() == nil && issuer != "" && p.origin.Admits(&before.origin) {
 		p.pin(issuer)

@@ -10,21 +10,22 @@ import (
 )
 
 // MaxLogoutsWaiting is how many logout tokens may wait for keys at once. Anybody can make
-// tokens that name unknown keys, and the places of those who bring them are few: one that
-// names a known key must find a place, since its sender tries once.
+// tokens that name unknown keys, and the callers that bring logout tokens have few
+// places. A logout token that names a known key must still find a place, because its
+// sender tries only once.
 const MaxLogoutsWaiting = 4
 
-// Ending is what a logout token says, once it is accepted: that a session has ended,
-// or all that a subject has had until then. The zero value says nothing.
+// Ending is what an accepted logout token says: that one session has ended, or that all
+// sessions of a subject until then have ended. The zero value says nothing.
 type Ending struct {
-	// Outcome is that of the token. Only an accepted one ends anything.
+	// Outcome is the token's outcome. Only an accepted token ends anything.
 	protocol.Outcome
 	// RetryAfter is when asking again may help; unknown only, 0 = not known.
 	RetryAfter time.Duration
-	// Session is the session that has ended. It is empty if the token names none;
-	// then Subject is whose sessions all have.
+	// Session is the session that has ended. It is empty if the token names no session;
+	// then all sessions of Subject have ended.
 	Session, Subject string
-	// Issued is when the issuer said so, by its own clock.
+	// Issued is when the issuer made the token, by the issuer's clock.
 	Issued time.Time
 
 	claims keyset.Claims
@@ -35,7 +36,7 @@ func (p *Project) TakesLogout() bool { return len(p.config.LogoutClients()) > 0 
 
 // MayTakeLogout reports whether a logout token that another project has accepted may be
 // for p too: it is for one of p's clients, and p's issuer is the same or not known yet.
-// Whether it is good is for Logout to say, by p's own keys.
+// Only Logout says, with p's own keys, whether the token is good.
 func (p *Project) MayTakeLogout(accepted *Ending) bool {
 	policy := p.logout.Load()
 	if policy == nil && p.TakesLogout() {
@@ -46,16 +47,15 @@ func (p *Project) MayTakeLogout(accepted *Ending) bool {
 	return policy != nil && policy.Addresses(&accepted.claims)
 }
 
-// NamesSessions tells whether every signed token of the project's users names its
-// session, and whether any does, as far as that is known of the preset.
+// NamesSessions reports whether every signed token of the project's users names its
+// session, and whether any does, as far as this is known of the preset.
 func (p *Project) NamesSessions() (every, some bool) {
 	naming := p.config.SessionNaming()
 	return naming == config.SessionsAlways, naming != config.SessionsNever
 }
 
-// Logout judges a logout token of a project that takes them. It goes the way of a
-// verification, waits for keys until ctx ends, and neither remembers anything nor
-// ends anything.
+// Logout judges a logout token of a project that takes them. It takes the path of a
+// verification, and waits for keys until ctx ends. It remembers nothing and ends nothing.
 func (r *Resolver) Logout(ctx context.Context, l *Lookup) Ending {
 	switch {
 	case !keyset.Gate(l.Token):
@@ -82,8 +82,8 @@ func (r *Resolver) Logout(ctx context.Context, l *Lookup) Ending {
 
 func ending(v Verdict) Ending { return Ending{Outcome: v.Outcome, RetryAfter: v.RetryAfter} }
 
-// judgeInTurn has the token verified once the gate lets the asker in. What waits for
-// the upstream waits outside, as far as there is room for it.
+// judgeInTurn verifies the token after the gate has let the asker in. A verification that
+// waits for the upstream leaves the gate, and stops if there is no place to wait.
 func (r *Resolver) judgeInTurn(ctx context.Context, l *Lookup) (judged, error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()

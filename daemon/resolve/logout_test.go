@@ -11,8 +11,8 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// TestFewLogoutTokensWaitForKeys, which anybody can have made up: the others are told to come again, and one of a known
-// key is judged at once.
+// TestFewLogoutTokensWaitForKeys, because anybody can make such tokens up. The others are told to come again, and a
+// token that names a known key is judged at once.
 func TestFewLogoutTokensWaitForKeys(t *testing.T) {
 	k := newHarness(t, func(c *config.Config) {
 		for i := range c.Projects {

@@ -8,7 +8,7 @@ import (
 )
 
 // TestWhatALookupGoesByIsItsOwn: a connection reads the next line into the bytes of
-// the one before, while a copy of the lookup, with a Token of its own, goes on.
+// the line before. A copy of the lookup, with a Token of its own, is not affected.
 func TestWhatALookupGoesByIsItsOwn(t *testing.T) {
 	k := newHarness(t, func(c *config.Config) {
 		for i := range c.Projects {

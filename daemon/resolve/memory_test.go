@@ -9,8 +9,8 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/config"
 )
 
-// TestSizesThatAreAccountedForAreTrue holds the constants to the structures, up
-// to the next size that the allocator hands out.
+// TestSizesThatAreAccountedForAreTrue compares the constants with the
+// structures, rounded up to the next size of the allocator.
 func TestSizesThatAreAccountedForAreTrue(t *testing.T) {
 	for _, c := range []struct {
 		name        string

@@ -2,25 +2,26 @@ package resolve
 
 import "github.com/neonauthd/neonauthd/daemon/fair"
 
-// places are what lookups in flight take. Those that wait for the upstream are
-// apart from those that wait for a verification: while an upstream hangs, tokens
-// that need none are judged.
+// places are the places that lookups in flight take. Lookups that wait for the
+// upstream and lookups that wait for a verification have separate places. So
+// while an upstream hangs, tokens that do not need it are still judged.
 type places struct{ local, upstream *fair.Pool }
 
 func newPlaces() places {
 	return places{local: fair.NewPool(fair.Waiting()), upstream: fair.NewPool(fair.Waiting())}
 }
 
-// place is one lookup's place. Its methods are for the goroutine that serves the
-// lookup.
+// place is the place of one lookup. Only the goroutine that serves the lookup
+// may call its methods.
 type place struct {
 	places places
 	asker  fair.Asker
 	of     *fair.Pool
 }
 
-// forUpstream makes the place one of those that wait for the upstream, or
-// reports false where there is none. A question of our own needs none.
+// forUpstream exchanges the place for a place to wait for the upstream. It
+// returns false if no such place is free. A nil place, of a question of this
+// program's own, needs none.
 func (p *place) forUpstream() bool {
 	switch {
 	case p == nil, p.of == p.places.upstream:

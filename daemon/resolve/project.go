@@ -29,40 +29,41 @@ const (
 	selfTestLongest = time.Minute
 )
 
-// Project is one configured upstream project at work. A reload that changes its
-// table makes a new one; what was cached for the old one then no longer counts,
-// because entries name their project by pointer. Make it with NewProject. Safe for
-// concurrent use.
+// Project is one configured upstream project at run time. A reload that changes its
+// table makes a new Project. Entries that were cached for the old one are not valid any
+// more, because entries name their project by pointer. Make it with NewProject. It is
+// safe for concurrent use.
 type Project struct {
 	name            string
 	config          config.Project // as derived
 	preset          config.Preset
 	serverKey       upstream.Secret
-	secret          upstream.Secret // of introspection
+	secret          upstream.Secret // of the client that introspects
 	ca              *config.CA      // nil: the system's authorities
 	log             *slog.Logger
 	now             func() time.Time
 	policy          atomic.Pointer[keyset.Policy] // nil until the issuer is known
-	introspection   atomic.Pointer[keyset.Policy] // for what introspection says; nil until policy is not
+	introspection   atomic.Pointer[keyset.Policy] // for the answers of introspection; nil while policy is nil
 	link            linkage.Watch
 	origin          keyring.Origin // of the key set
 	issuer          keyring.IssuerFile
-	logout          atomic.Pointer[keyset.Policy] // of logout tokens; nil also where the project takes none
+	logout          atomic.Pointer[keyset.Policy] // of logout tokens; nil while policy is nil, and if the project takes none
 	upstream        *upstream.Client
 	keys            *keyring.Ring
 	profileFailures atomic.Uint64
-	salt            cache.Key // keeps its flights apart from other projects', its predecessor included
+	salt            cache.Key // separates the project's flights from those of other projects, and of its predecessor
 }
 
-// NewProject makes the project of a validated table. Nothing is started; Run does
-// that. A server key that cannot be read is said, and costs profiles only.
+// NewProject makes the project of a validated table. It starts nothing; Run does. A
+// server key that cannot be read is logged, and makes only profiles unavailable.
 func NewProject(table config.Project, s Surroundings) (*Project, error) {
 	derived := table.WithDerived()
 	log := s.Log.With("project", derived.Name)
 	key, err := config.ReadServerKey(derived.SecretServerKey, s.ConfigDir)
 	unreadable := err != nil
 	if unreadable {
-		// Level claims needs no key: a host that cannot read it still verifies.
+		// Level claims needs no server key: a host that cannot read the key still
+		// verifies.
 		log.Error("server key not usable: profiles are answered as misconfigured, claims are still verified; mend what the error names, then reload (a systemd credential is delivered anew by a restart only)", "error", err)
 	}
 	secret, secretErr := config.ReadIntrospectionSecret(&derived, s.ConfigDir)
@@ -132,7 +133,8 @@ func NewProject(table config.Project, s Surroundings) (*Project, error) {
 	return p, nil
 }
 
-// introspectionClient is how the upstream of a table is asked about access tokens.
+// introspectionClient returns the client that asks the upstream of a table about access
+// tokens; nil if there is none.
 func introspectionClient(table *config.Project, secret upstream.Secret) *upstream.Introspection {
 	i := table.Introspection
 	if i == nil {
@@ -144,16 +146,18 @@ func introspectionClient(table *config.Project, secret upstream.Secret) *upstrea
 // Name returns the project's name, by which callers ask for it.
 func (p *Project) Name() string { return p.name }
 
-// Config returns the project's table with what its preset derives.
+// Config returns the project's table with the values that its preset derives.
 func (p *Project) Config() config.Project { return p.config }
 
-// CA is the authorities that are trusted in place of the system's; nil: the system's.
+// CA returns the authorities that are trusted in place of the system's; nil: the
+// system's.
 func (p *Project) CA() *config.CA { return p.ca }
 
-// Upstream is the project's client, for who tells how its upstream is reached.
+// Upstream returns the project's client, for reports on how the upstream is reached.
 func (p *Project) Upstream() *upstream.Client { return p.upstream }
 
-// Is reports whether the project is that of an equal table, server key and authorities.
+// Is reports whether the project has an equal table, the same secrets and the same
+// authorities.
 func (p *Project) Is(table config.Project, configDir string) bool {
 	if !reflect.DeepEqual(p.config, table.WithDerived()) {
 		return false
@@ -161,28 +165,28 @@ func (p *Project) Is(table config.Project, configDir string) bool {
 	if !p.ca.Same(table.CA, configDir) || !p.upstream.Takes(table.UpstreamProxy.Read(configDir)) {
 		return false
 	}
-	// A key that cannot be read now is no reason to give up the one there is.
+	// If a secret cannot be read now, the project keeps the one that it has.
 	key, err := config.ReadServerKey(table.SecretServerKey, configDir)
 	secret, secretErr := config.ReadIntrospectionSecret(&table, configDir)
 	return (err != nil || key.Equal(p.serverKey)) && (secretErr != nil || secret.Equal(p.secret))
 }
 
-// hasUpstreamOf reports whether another project, which may be this one before a reload,
-// is of that name and asks the same upstream.
+// hasUpstreamOf reports whether another project, which may be this project before a
+// reload, has the same name and asks the same upstream.
 func (p *Project) hasUpstreamOf(other *Project) bool {
 	a, b := &p.config, &other.config
 	return p == other || a.Name == b.Name && a.Preset == b.Preset && a.BaseURL == b.BaseURL && a.ProjectID == b.ProjectID &&
 		a.UserinfoURL == b.UserinfoURL && a.IntrospectionURL == b.IntrospectionURL
 }
 
-// Inherit takes over the keys of a predecessor. To be called before Run.
+// Inherit takes over the issuer and the keys of a predecessor. Call it before Run.
 func (p *Project) Inherit(before *Project) {
 	p.inheritIssuer(before)
 	p.keys.Inherit(before.keys)
 }
 
-// Run keeps the project's keys fresh until ctx ends, and at first finds out
-// whether the upstream takes the server key.
+// Run keeps the project's keys fresh until ctx ends. At its start it also tests whether
+// the upstream takes the server key.
 func (p *Project) Run(ctx context.Context) {
 	var wg sync.WaitGroup
 	wg.Go(func() { p.selfTest(ctx) })
@@ -192,11 +196,12 @@ func (p *Project) Run(ctx context.Context) {
 	p.Close()
 }
 
-// Close ends idle connections to the upstream. Run ends with it.
+// Close ends idle connections to the upstream. Run calls it at its end.
 func (p *Project) Close() { p.upstream.Close() }
 
-// selfTest asks until the upstream has an opinion, and tells the operator: a
-// wrong key shows itself only on good tokens otherwise.
+// selfTest tests the server key until the upstream says yes or no, and tells the
+// operator. Without this test a wrong key would show only when a good token is looked
+// up.
 func (p *Project) selfTest(ctx context.Context) {
 	if !p.NeedsServerKey() || !p.HasServerKey() {
 		return
@@ -213,7 +218,7 @@ func (p *Project) selfTest(ctx context.Context) {
 			p.log.Info("project id and server key are right")
 			return
 		case errors.As(err, &e) && e.Meaning == upstream.Misconfigured:
-			return // the client has told
+			return // the client has logged it
 		}
 		select {
 		case <-ctx.Done():
@@ -223,13 +228,13 @@ func (p *Project) selfTest(ctx context.Context) {
 	}
 }
 
-// Audiences returns whose tokens are accepted.
+// Audiences returns the audiences and issuers whose tokens are accepted.
 func (p *Project) Audiences() []keyset.Audience {
 	config := p.config
 	return config.Policy().Admitted
 }
 
-// FetchKeys fetches the key set once, and keeps nothing of it.
+// FetchKeys fetches the key set once, and does not keep it.
 func (p *Project) FetchKeys(ctx context.Context) (*keyset.Set, error) {
 	answer, err := p.fetchKeys(ctx, upstream.Validators{})
 	if err != nil {
@@ -238,7 +243,7 @@ func (p *Project) FetchKeys(ctx context.Context) (*keyset.Set, error) {
 	return keyset.ParseSet(answer.Body, p.rules().Algorithms)
 }
 
-// NeedsServerKey reports whether profiles are asked for with a secret server key.
+// NeedsServerKey reports whether fetching profiles needs a secret server key.
 func (p *Project) NeedsServerKey() bool { return p.preset.ServerKey }
 
 // HasServerKey reports whether a server key was read.
@@ -257,9 +262,9 @@ func (p *Project) TestIntrospection(ctx context.Context) error {
 // TestServerKey asks the upstream once whether it takes project id and server key.
 func (p *Project) TestServerKey(ctx context.Context) error { return p.upstream.SelfTest(ctx) }
 
-// flight is the key under which those join who ask this project for what key
-// names, a token's digest or a profile. After a reload nobody is served by what
-// was begun under the old table.
+// flight returns the key of the flight for key, which is a token's digest or the key of
+// a profile. Lookups with the same flight key share one flight. After a reload no lookup
+// gets the result of a flight that was begun under the old table.
 func (p *Project) flight(key cache.Key) cache.Key {
 	for i := 0; i < len(key); i += 8 {
 		binary.LittleEndian.PutUint64(key[i:], binary.LittleEndian.Uint64(key[i:])^binary.LittleEndian.Uint64(p.salt[i:]))

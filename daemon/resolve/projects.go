@@ -1,16 +1,17 @@
 package resolve
 
-// Projects are the configured projects. They never change; a reload makes others.
+// Projects are the configured projects. They never change; a reload makes new
+// Projects.
 type Projects struct {
-	// First is the default one.
+	// First is the default project.
 	First *Project
-	// List has all of them, in the configuration's order.
+	// List has all projects, in the configuration's order.
 	List []*Project
-	// ByName has all of them by their name.
+	// ByName has all projects by name.
 	ByName map[string]*Project
 }
 
-// NewProjects returns the projects of a list, which is not empty.
+// NewProjects returns the projects of a list. The list must not be empty.
 func NewProjects(list []*Project) Projects {
 	p := Projects{First: list[0], List: list, ByName: map[string]*Project{}}
 	for _, project := range list {

@@ -8,8 +8,8 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
 
-// TestAfterEachPurgeTheTokenIsVerifiedAnew also shows that a purge leaves
-// nothing behind that keeps a good token from being accepted.
+// TestAfterEachPurgeTheTokenIsVerifiedAnew also shows that nothing of a purge
+// keeps a good token from being accepted.
 func TestAfterEachPurgeTheTokenIsVerifiedAnew(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -50,9 +50,9 @@ func TestAPurgeOfOneLeavesOthersAlone(t *testing.T) {
 	}
 }
 
-// TestNoVerdictSurvivesAPurgeThatRaces has verifications and purges run at the
-// same time: whatever was established before a purge returned must not be
-// served to whoever asks after it.
+// TestNoVerdictSurvivesAPurgeThatRaces lets verifications and purges run at the
+// same time. What was established before a purge returned must not be served to
+// a lookup after it.
 func TestNoVerdictSurvivesAPurgeThatRaces(t *testing.T) {
 	t.Parallel()
 	rounds := 10_000

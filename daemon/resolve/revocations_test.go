@@ -14,8 +14,8 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// TestEachKindOfRevocationCoversItsTokensOnly asks for each token when it is
-// remembered and when it is not.
+// TestEachKindOfRevocationCoversItsTokensOnly asks for each token while it is
+// remembered and while it is not.
 func TestEachKindOfRevocationCoversItsTokensOnly(t *testing.T) {
 	k := newHarness(t, nil)
 	p := k.project("stack")
@@ -51,7 +51,7 @@ func TestEachKindOfRevocationCoversItsTokensOnly(t *testing.T) {
 						wantAccepted(t, name, v)
 					}
 				}
-				k.resolver.PurgeAll() // again, from nothing
+				k.resolver.PurgeAll() // again, with an empty memory
 			}
 			k.unrevoke(c.kind, c.value, true)
 			k.unrevoke(c.kind, c.value, false)
@@ -87,8 +87,8 @@ func TestASubjectsLaterTokensAreGoodUntilItIsRevokedAgain(t *testing.T) {
 	wantOutcome(t, "does not say when it was issued", k.ask(p, silent), protocol.Rejected(protocol.ReasonRevoked))
 }
 
-// TestTheOtherSignatureOfARevokedTokenIsRevokedWithIt: of every ECDSA signature
-// (r, s) there is a twin (r, n-s), which is as valid.
+// TestTheOtherSignatureOfARevokedTokenIsRevokedWithIt: for every ECDSA
+// signature (r, s) there is a second one, (r, n-s), which is valid too.
 func TestTheOtherSignatureOfARevokedTokenIsRevokedWithIt(t *testing.T) {
 	k := newHarness(t, nil)
 	p := k.project("stack")
@@ -104,7 +104,7 @@ func TestTheOtherSignatureOfARevokedTokenIsRevokedWithIt(t *testing.T) {
 	wantOutcome(t, "twin", k.ask(p, other), protocol.Rejected(protocol.ReasonRevoked))
 }
 
-// twin is the ES256 token with the other signature of the same text.
+// twin returns the ES256 token with the second signature of the same text.
 func twin(t *testing.T, token string) string {
 	cut := strings.LastIndexByte(token, '.')
 	signature, err := base64.RawURLEncoding.DecodeString(token[cut+1:])

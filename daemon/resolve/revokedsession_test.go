@@ -13,7 +13,8 @@ import (
 )
 
 // TestARevokedUsersSessionIsCoveredThatBeganInTheFuture by this host's clock: the
-// upstream's is ahead by more than the leeway, so when it began is not known.
+// upstream's clock is ahead by more than the leeway, so it is not known when the
+// session began.
 func TestARevokedUsersSessionIsCoveredThatBeganInTheFuture(t *testing.T) {
 	k := newHarness(t, nil)
 	p, now := k.project("neon"), k.clock.Read()
@@ -43,8 +44,8 @@ func TestARevokedUsersSessionIsCoveredThatBeganInTheFuture(t *testing.T) {
 	}
 }
 
-// TestARevokedUsersEarlierTokenIsCoveredToTheFraction of a second, where its
-// issuer tells that.
+// TestARevokedUsersEarlierTokenIsCoveredToTheFraction of a second, if the token's
+// iat has a fraction.
 func TestARevokedUsersEarlierTokenIsCoveredToTheFraction(t *testing.T) {
 	k := newHarness(t, nil)
 	p := k.project("stack")

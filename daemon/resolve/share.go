@@ -16,34 +16,34 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// Fleet is what hosts share of profiles: whoever has fetched one hands it to the
-// others, one host fetches at a time, and the upstream's budget and pauses hold for
-// all.
+// Fleet is what the hosts of a fleet share about profiles. A host that has fetched a
+// profile gives it to the others, one host fetches at a time, and the upstream's
+// budget and pauses hold for all hosts together.
 type Fleet interface {
-	// Claim, Finish and Shared are those of fleet.Fleet.
+	// Claim, Finish and Shared are the methods of fleet.Fleet.
 	Claim(context.Context, fleet.Ask) fleet.Answer
 	Finish(context.Context, fleet.Flight, fleet.Result)
 	Shared(context.Context, fleet.Ask, time.Duration) (profile []byte, age time.Duration, ok bool)
-	// Denied tells the others that the upstream denies a user: what was fetched
-	// before does not count any more. It does not wait.
+	// Denied tells the other hosts that the upstream denies a user: profiles that were
+	// fetched before do not count any more. It does not wait.
 	Denied(project, subject string)
 }
 
-// share is one fetch as the fleet sees it. The zero value is that of a host
-// without a fleet.
+// share is one fetch as the fleet sees it. The zero value is for a host without a
+// fleet.
 type share struct {
 	fleet  Fleet
 	ask    fleet.Ask
 	flight fleet.Flight
 }
 
-// introspectionOf follows a project's name, which has no such character, where its
-// introspection is meant.
+// introspectionOf is appended to a project's name to name the project's introspection.
+// A project's name cannot have a "/".
 const introspectionOf = "/introspection"
 
-// share returns what the fleet is asked before a fetch: for a verified token with
-// claims e, or for an opaque credential, whose subject is not known before the
-// upstream has said it and which therefore is told to nobody.
+// share returns what the fleet is asked before a fetch, for a verified token with
+// claims e or for an opaque credential. The subject of an opaque credential is not
+// known before the upstream answers, so no other host is told of that fetch.
 func (s *profiles) share(l *Lookup, e *entry, priority upstream.Priority) share {
 	if s.fleet == nil {
 		return share{}
@@ -70,19 +70,19 @@ func (s *profiles) share(l *Lookup, e *entry, priority upstream.Priority) share 
 			{Kind: string(revoke.KindPurgeSubject), Project: config.Name, Value: e.subject},
 		}
 	}
-	if l.introspects(e) { // has a budget of its own, and is of this token alone
+	if l.introspects(e) { // introspection has a budget of its own, and its result is for this token alone
 		ask.Project, ask.Class = ask.Project+introspectionOf, hex.EncodeToString(l.digest[:])
 		ask.Rate, ask.Burst = l.Project.upstream.Budget()
 	}
-	if ask.Background { // what this host has is younger than that
+	if ask.Background { // so that the answer is younger than the profile that this host has
 		ask.MaxAge = min(ask.MaxAge, time.Duration(config.ProfileFresh)/2)
 	}
 	return share{fleet: f, ask: ask}
 }
 
-// profileOrigin names all that decides what a profile says, or whether there is one. A
-// project of the same name on another host, or before a reload, may have another
-// upstream, and the same subject may be somebody else there.
+// profileOrigin returns a digest of everything that decides what a profile says, or
+// whether there is one. A project of the same name on another host, or before a
+// reload, may have another upstream, where the same subject may be somebody else.
 func (p *Project) profileOrigin() string {
 	c := &p.config
 	client := ""
@@ -95,17 +95,18 @@ func (p *Project) profileOrigin() string {
 	return hex.EncodeToString(name[:])
 }
 
-// purgedItself reports whether the credential was purged on any host within the
-// time that purges are remembered: a profile that was fetched before may rest on it.
+// purgedItself reports whether the credential was purged on any host within the time
+// that purges are remembered. Then a profile that was fetched earlier may rest on the
+// purged credential.
 func (s *profiles) purgedItself(l *Lookup) bool {
 	_, purged := s.revocations.Get(purgeMark(l.purged()))
 	return purged
 }
 
-// claim asks whether this host has to call the upstream. If not, have is the
-// profile that another host has fetched, or failure says why nobody may call now.
-// Who waits for an answer waits for the fleet's budget as long as for the host's
-// own.
+// claim asks the fleet whether this host has to call the upstream. If not, have is the
+// profile that another host has fetched, or failure says why no host may call now. A
+// lookup waits for the fleet's budget for at most as long as for the host's own
+// budget.
 func (sh *share) claim(ctx context.Context) (have *fleet.Answer, failure *Verdict) {
 	if sh.fleet == nil {
 		return nil, nil
@@ -132,11 +133,11 @@ func (sh *share) claim(ctx context.Context) (have *fleet.Answer, failure *Verdic
 	}
 }
 
-// leastPause is the shortest time between two questions to the fleet, whatever it
-// says: it bounds how often one fetch asks.
+// leastPause is the shortest time between two questions to the fleet, even if the
+// fleet asks for less. So it bounds how often one fetch asks.
 const leastPause = 10 * time.Millisecond
 
-// pause waits for d, and reports whether ctx has not ended before.
+// pause waits for d. It returns false if ctx ends before.
 func pause(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -148,7 +149,7 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// finish tells the fleet what a call of the upstream has come to.
+// finish tells the fleet the result of a call of the upstream.
 func (sh *share) finish(ctx context.Context, body []byte, err error) {
 	if sh.fleet == nil {
 		return
@@ -167,8 +168,8 @@ func (sh *share) finish(ctx context.Context, body []byte, err error) {
 	}
 }
 
-// last returns the newest profile that the fleet has within a project's limits, for
-// when the upstream has failed.
+// last returns the newest profile that the fleet has within the project's limits. It
+// is used when the upstream has failed.
 func (sh *share) last(ctx context.Context) (body []byte, age time.Duration, ok bool) {
 	if sh.fleet == nil || sh.ask.Private {
 		return nil, 0, false

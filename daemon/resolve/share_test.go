@@ -13,11 +13,11 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// scriptedFleet answers every claim alike, and notes what it is told.
+// scriptedFleet gives the same answer to every claim, and notes what it is told.
 type scriptedFleet struct {
 	answer fleet.Answer
 	last   []byte        // what the fleet has kept; nil: nothing
-	age    time.Duration // of it
+	age    time.Duration // the age of last
 
 	mu       sync.Mutex
 	claims   []fleet.Ask
@@ -48,7 +48,7 @@ func (f *scriptedFleet) Denied(project, subject string) {
 	f.denied = append(f.denied, project+" "+subject)
 }
 
-// inFleet is a harness whose host is in a fleet that gives that answer.
+// inFleet returns a harness whose host is in a fleet that gives that answer.
 func inFleet(t *testing.T, answer fleet.Answer) (*harness, *scriptedFleet) {
 	k, f := newHarness(t, nil), &scriptedFleet{answer: answer}
 	k.resolver.profiles.fleet = func() (Fleet, bool) { return f, true }
@@ -71,8 +71,8 @@ func TestAProfileThatAnotherHostHasFetchedIsServed(t *testing.T) {
 	}
 }
 
-// TestAnotherHostsProfileLiftsNoDenial: the upstream has denied this very token, and
-// was not asked about it since.
+// TestAnotherHostsProfileLiftsNoDenial: the upstream has denied this very token, and has
+// not been asked about the token since.
 func TestAnotherHostsProfileLiftsNoDenial(t *testing.T) {
 	k, _ := inFleet(t, fleet.Answer{Decision: fleet.Have, Profile: []byte(`{"id":"ada"}`)})
 	p := k.project("stack")
@@ -94,13 +94,13 @@ func TestAnotherHostsProfileLiftsNoDenial(t *testing.T) {
 }
 
 // TestANoToAnotherTableRejectsNobody: before or after a reload the same upstream is asked
-// for other things, so its no then is proof of nothing now.
+// for other things, so its denial under the other table proves nothing under this one.
 func TestANoToAnotherTableRejectsNobody(t *testing.T) {
 	const while = time.Second
 	for _, c := range []struct {
 		name    string
-		another bool // table
-		later   bool // than the profile
+		another bool // the denial is for another table
+		later   bool // the denial is later than the profile
 		want    protocol.Outcome
 	}{
 		{"to this table", false, false, protocol.Rejected(protocol.ReasonClassNotAllowed)},
@@ -147,8 +147,8 @@ func TestANoToAnotherTableRejectsNobody(t *testing.T) {
 	}
 }
 
-// TestWithoutTheFleetsLeaveNobodyCalls, and nothing that could not be asked becomes
-// a rejection.
+// TestWithoutTheFleetsLeaveNobodyCalls: and a question that could not be asked does not
+// become a rejection.
 func TestWithoutTheFleetsLeaveNobodyCalls(t *testing.T) {
 	for name, answer := range map[string]fleet.Answer{
 		"a pause":                           {Decision: fleet.Pause, After: 5 * time.Second},
@@ -185,8 +185,8 @@ func TestTheFleetIsToldWhatACallHasComeTo(t *testing.T) {
 	}
 }
 
-// TestNoProfileOfAnotherUpstreamIsTaken: hosts have a configuration each, and a reload
-// changes it, under one name.
+// TestNoProfileOfAnotherUpstreamIsTaken: each host has its own configuration, and a
+// reload may change it under the same project name.
 func TestNoProfileOfAnotherUpstreamIsTaken(t *testing.T) {
 	k, f := inFleet(t, fleet.Answer{Decision: fleet.Have, Profile: []byte(`{"id":"ada"}`)})
 	for _, preset := range []string{"stack", "oidc"} {
@@ -227,8 +227,8 @@ func TestNoProfileOfAnotherUpstreamIsTaken(t *testing.T) {
 	}
 }
 
-// TestTheFleetsProfileStandsInWhileTheUpstreamFails with its true age, and as stale
-// where it is past its fresh time.
+// TestTheFleetsProfileStandsInWhileTheUpstreamFails with its true age, and as stale if it
+// is older than its fresh time.
 func TestTheFleetsProfileStandsInWhileTheUpstreamFails(t *testing.T) {
 	k, f := inFleet(t, fleet.Answer{Decision: fleet.Go})
 	p := k.project("stack")

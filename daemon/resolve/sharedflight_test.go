@@ -14,7 +14,7 @@ import (
 )
 
 // TestADenialOfOneTokenIsNoneOfAnother: two tokens of one user wait for one
-// call, and the upstream refuses the one that it was shown.
+// call, and the upstream denies the token that the call sent.
 func TestADenialOfOneTokenIsNoneOfAnother(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newHarness(t, nil)
@@ -36,7 +36,8 @@ func TestADenialOfOneTokenIsNoneOfAnother(t *testing.T) {
 	})
 }
 
-// begin asks meanwhile.
+// begin answers a lookup in the background, and returns where its verdict will
+// come.
 func (h *harness) begin(l *Lookup) <-chan Verdict {
 	answer := make(chan Verdict, 1)
 	go func() {
@@ -46,8 +47,8 @@ func (h *harness) begin(l *Lookup) <-chan Verdict {
 	return answer
 }
 
-// TestALookupIsNotRefusedForAnothersShare: it joins a fetch that another caller
-// began, and that caller has used up its share of the budget.
+// TestALookupIsNotRefusedForAnothersShare: the lookup joins a fetch that
+// another caller began, and that caller has used up its share of the budget.
 func TestALookupIsNotRefusedForAnothersShare(t *testing.T) {
 	refused := unknown(protocol.CodeUnavailable, 7*time.Second)
 	self, another := fair.Asker{ID: fair.ID{UID: 1}}, fair.Asker{ID: fair.ID{UID: 2}}

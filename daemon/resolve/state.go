@@ -12,34 +12,34 @@ import (
 // ProjectState is a reading of a Project, for people and monitors.
 type ProjectState struct {
 	Name, Preset string
-	// Proxy is what the upstream is asked through, without user and password; "": directly.
+	// Proxy is the proxy to the upstream, without user and password; "": none.
 	Proxy string
-	// PlainHTTP tells that the upstream is asked over plain http in a network.
+	// PlainHTTP tells that the upstream is asked over plain HTTP in a network.
 	PlainHTTP bool
-	// Keys is what there is to tell of the key set, KeysUsable whether it may verify.
+	// Keys is the state of the key set; KeysUsable tells whether it may be used to verify.
 	Keys       keyring.State
 	KeysUsable bool
-	// Upstream is the budget, circuit and pause of the profiles' calls, and
-	// ProfileFailures how many of these brought no usable answer since the start.
+	// Upstream is the budget, circuit and pause of the calls for profiles. ProfileFailures
+	// is how many of these calls brought no usable answer since the start.
 	Upstream        upstream.GovernorState
 	ProfileFailures uint64
-	// Failures are the last ones of each kind of question but those for the key set.
+	// Failures are the last failures of each kind of question, except those for the key
+	// set.
 	Failures []upstream.LastFailure
 	// ClockAhead is how far this host's clock was ahead of the upstream's at its last
-	// answer, if ClockHeard: there was one that told. ClockDiffers tells that they do not
-	// agree.
+	// answer that told the time. ClockHeard tells that there was such an answer.
+	// ClockDiffers tells that the two clocks do not agree.
 	ClockAhead               time.Duration
 	ClockHeard, ClockDiffers bool
-	// Introspects tells that access tokens are introspected, Introspected what that has
-	// come to, and Introspection is its budget, circuit and pause; it stands in Upstream
-	// too where all profiles are asked for there.
+	// Introspects tells that access tokens are introspected. Introspected counts the
+	// answers. Introspection is the budget, circuit and pause of introspection; Upstream
+	// has the same if all profiles are fetched by introspection.
 	Introspects   bool
 	Introspected  linkage.State
 	Introspection upstream.GovernorState
 }
 
-// State returns what there is to tell of the project at now. Reading changes
-// nothing.
+// State returns the state of the project at now. Reading changes nothing.
 func (p *Project) State(now time.Time) ProjectState {
 	s := ProjectState{
 		Name:            p.name,
@@ -68,12 +68,12 @@ func (p *Project) KeysUsable(now time.Time) bool { return p.keys.Snapshot().Usab
 type State struct {
 	// Memory is the state of the cache of verdicts and profiles.
 	Memory cache.Stats
-	// InFlight is how many lookups wait, WaitingForUpstream how many of them for the
-	// upstream.
+	// InFlight is how many lookups wait; WaitingForUpstream is how many of them wait for
+	// the upstream.
 	InFlight, WaitingForUpstream int
 }
 
-// State returns what there is to tell. Reading changes nothing.
+// State returns the state of the resolver. Reading changes nothing.
 func (r *Resolver) State() State {
 	waiting := r.places.upstream.Taken()
 	return State{Memory: r.memory.Stats(), InFlight: r.places.local.Taken() + waiting, WaitingForUpstream: waiting}

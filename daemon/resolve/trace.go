@@ -12,27 +12,27 @@ import (
 type Check struct {
 	Name   string
 	Result keyset.Result
-	Detail string // a sentence; it may name a member of header or payload and its kind, and holds no value
-	// Is is what the token says where the check looks, and Wants what the project
-	// has it say. Neither names a user; both may be "". Is is foreign text, in
-	// visible ASCII and cut.
+	Detail string // a sentence; it may name a member of header or payload and the member's kind, but holds no value
+	// Is is the token's value at the check, and Wants is what the project demands
+	// there. Neither names a user; both may be "". Is is foreign text, in visible
+	// ASCII and cut.
 	Is, Wants string
 }
 
-// trace is told on the way of a lookup how each check went. A nil trace is told
-// in vain.
+// trace collects, during a lookup, how each check went. A nil trace collects
+// nothing.
 type trace struct {
-	keys    Check            // whether there is a key set to check with
-	set     *keyset.Set      // the keys that were checked with; nil if there were none
-	policy  *keyset.Policy   // that the token was judged by; nil if it was not
-	at      time.Time        // when it was judged
+	keys    Check            // whether there is a key set for the check
+	set     *keyset.Set      // the keys of the check; nil if there were none
+	policy  *keyset.Policy   // the rules of the check; nil if there were none
+	at      time.Time        // when the token was judged
 	token   keyset.Trace     // how the checks of the token went
-	outcome protocol.Outcome // of these
-	rest    []Check          // what was checked beside them, in its order
+	outcome protocol.Outcome // of the checks of the token
+	rest    []Check          // the other checks, in their order
 }
 
-// begin begins a round of checks with a key set. With one that is not usable the
-// checks are made that need no key, so that they are known too.
+// begin begins a round of checks with a key set. If the key set is not usable,
+// begin makes the checks that need no key, so that their results are known too.
 func (t *trace) begin(l *Lookup, keys *keyring.Snapshot, usable bool, now time.Time) {
 	if t == nil {
 		return
@@ -44,7 +44,7 @@ func (t *trace) begin(l *Lookup, keys *keyring.Snapshot, usable bool, now time.T
 	}
 }
 
-// verify is the cryptographic check.
+// verify makes the cryptographic check, and traces it unless t is nil.
 func (t *trace) verify(l *Lookup, set *keyset.Set, now time.Time) (claims keyset.Claims, outcome protocol.Outcome) {
 	if t == nil {
 		return keyset.Verify(l.rules(), set, l.Token, now, nil)
@@ -54,7 +54,7 @@ func (t *trace) verify(l *Lookup, set *keyset.Set, now time.Time) (claims keyset
 	return claims, t.outcome
 }
 
-// sought is told what became of the search for another key.
+// sought notes the result of the search for another key.
 func (t *trace) sought(f keyring.SeekResult) {
 	switch f {
 	case keyring.Pending:
@@ -65,7 +65,7 @@ func (t *trace) sought(f keyring.SeekResult) {
 	}
 }
 
-// revocation is told whether the token is revoked.
+// revocation notes whether the token is revoked.
 func (t *trace) revocation(revoked bool) {
 	if revoked {
 		t.note("revocation", keyset.Failed, "the token, its session, its user or its key is revoked on this host")
@@ -80,11 +80,11 @@ func (t *trace) note(name string, result keyset.Result, detail string) {
 	}
 }
 
-// checks are all of them, in their order.
+// checks returns all checks, in their order.
 func (t *trace) checks() []Check {
 	var all []Check
 	for i, step := range t.token.Steps {
-		if i == 1 { // the keys come after the gate, which needs none
+		if i == 1 { // the key set comes after the gate, which needs no key
 			all = append(all, t.keys)
 		}
 		is, wants := t.values(step.Name)
@@ -93,7 +93,7 @@ func (t *trace) checks() []Check {
 	return append(all, t.rest...)
 }
 
-// detail is a sentence on one check of the token.
+// detail returns a sentence about one check of the token.
 func (t *trace) detail(s keyset.Step) string {
 	switch s.Result {
 	case keyset.Passed:
@@ -109,7 +109,7 @@ func (t *trace) detail(s keyset.Step) string {
 	return "not reached: an earlier check failed"
 }
 
-// passed says what it means that a check of the token went well.
+// passed returns what it means that a check of the token has passed.
 func passed(step string) string {
 	return map[string]string{
 		"gate":      "three canonical base64url segments within the size limit",
@@ -126,8 +126,9 @@ func passed(step string) string {
 	}[step]
 }
 
-// failed says what is wrong with a token that has this outcome, at the check that
-// failed, and what to look at. A test holds the list to the protocol's reasons.
+// failed returns what is wrong with a token that has this outcome, at the check
+// that failed, and where to look. A test compares the list with the protocol's
+// reasons.
 func failed(outcome protocol.Outcome, step string) string {
 	if outcome.Status() != protocol.NO {
 		return "the header names no key, and the key set has more of this algorithm than are tried; see that the issuer writes kid"

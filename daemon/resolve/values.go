@@ -10,8 +10,8 @@ import (
 	"github.com/neonauthd/neonauthd/internal/span"
 )
 
-// values are what the token says where a check of it looks, and what the project
-// has it say there. Values of a token that is not to be read are empty.
+// values returns the token's value at a check, and what the project demands there.
+// They are empty if the token could not be read.
 func (t *trace) values(check string) (is, wants string) {
 	said := &t.token.Said
 	if t.policy == nil || said.Algorithm == "" && said.Expires.IsZero() {
@@ -38,7 +38,7 @@ func (t *trace) values(check string) (is, wants string) {
 	return "", ""
 }
 
-// types are what "typ" may be.
+// types returns the values that "typ" may have.
 func (t *trace) types() string {
 	switch {
 	case t.policy.Resource:
@@ -50,8 +50,8 @@ func (t *trace) types() string {
 	}
 }
 
-// audience is whom the token is for, with the claim that says so where that is not
-// "aud".
+// audience returns for whom the token is, and for whom it must be. If another
+// claim than "aud" says so, the texts name that claim.
 func (t *trace) audience() (is, wants string) {
 	said, claim := &t.token.Said, t.policy.AudienceClaim
 	is, wants = excerpt.List(said.Audiences), audiences(t.policy.Admitted)
@@ -68,7 +68,8 @@ func (t *trace) audience() (is, wants string) {
 	return strings.Join(has, "; "), claim + " " + wants + "; no aud"
 }
 
-// algorithms are those of the key that the token names, or else of the project.
+// algorithms returns the algorithms of the key that the token names; without such
+// a key, those of the project.
 func (t *trace) algorithms() string {
 	from, whose := t.policy.Algorithms, ""
 	if k := t.token.Key; k != nil && !k.Withdrawn() {
@@ -81,7 +82,7 @@ func (t *trace) algorithms() string {
 	return excerpt.List(all) + whose
 }
 
-// keyIDs are those that the key set has.
+// keyIDs returns the ids of the keys in the key set.
 func (t *trace) keyIDs() string {
 	var all []string
 	if t.set == nil {
@@ -95,7 +96,8 @@ func (t *trace) keyIDs() string {
 	return excerpt.List(all)
 }
 
-// classes are those of users, or their roles where the project goes by these.
+// classes returns the class of the user and the admitted classes. If the project
+// admits by role, it returns roles instead.
 func (t *trace) classes() (is, wants string) {
 	if t.policy.Role != "" {
 		return excerpt.Of(t.token.Said.Role), t.policy.Role
@@ -140,7 +142,7 @@ func appendNew(all []string, one string) []string {
 	return append(all, one)
 }
 
-// times are the instants that a token names, each with its distance from now.
+// times returns the instants that a token names, each with its distance from now.
 func times(said *keyset.Said, now time.Time) string {
 	var all []string
 	for _, is := range []struct {

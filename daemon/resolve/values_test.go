@@ -15,7 +15,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin/stackauth"
 )
 
-// check is the check of that name in the explanation of a token.
+// check returns the check of that name in the explanation of a token.
 func (h *harness) check(p *Project, token, name string) Check {
 	h.t.Helper()
 	for _, c := range h.resolver.Explain(&Lookup{Project: p, Token: []byte(token)}).Checks {
@@ -31,7 +31,8 @@ func (h *harness) check(p *Project, token, name string) Check {
 func TestAnExplanationShowsWhatIsAndWhatIsWanted(t *testing.T) {
 	h := newHarness(t, nil)
 	p := h.project("stack")
-	// Of a second of which most has passed, as little is shown as of any other.
+	// Late in a second: the rest of the second must not change the distances
+	// that are shown.
 	h.clock.Advance(h.clock.Read().Truncate(time.Second).Add(1700 * time.Millisecond).Sub(h.clock.Read().Round(0)))
 	now := h.clock.Read()
 	issuer, audience := p.rules().Admitted[0].Issuers[0], p.rules().Admitted[0].Name
@@ -65,7 +66,8 @@ func TestAnExplanationShowsWhatIsAndWhatIsWanted(t *testing.T) {
 	}
 }
 
-// TestTheValuesOfAnExplanationNameNobody, whatever the token says of its user.
+// TestTheValuesOfAnExplanationNameNobody: no value of the token that identifies
+// its user is shown.
 func TestTheValuesOfAnExplanationNameNobody(t *testing.T) {
 	h := newHarness(t, func(c *config.Config) { c.Projects[0].Allow = []string{config.AllowRestricted} })
 	shown := 0

@@ -26,8 +26,8 @@ func TestWhatForgetsToDecideIsUnknown(t *testing.T) {
 	}
 }
 
-// TestAnEntryProvesItsOwnValidity reads it at instants whose wall clock and
-// monotonic clock went different ways.
+// TestAnEntryProvesItsOwnValidity reads an entry at instants at which the wall
+// clock and the monotonic clock differ.
 func TestAnEntryProvesItsOwnValidity(t *testing.T) {
 	const lifetime = time.Hour
 	c := clocktest.New()
@@ -101,8 +101,9 @@ func TestAWithdrawnKeyKillsWhatItSignedAndNothingElse(t *testing.T) {
 	}
 }
 
-// TestNoVerdictServesAnotherQuestion primes the memory with one question and
-// asks another, in all pairs; the answer must be what a cold daemon gives.
+// TestNoVerdictServesAnotherQuestion asks one question to fill the memory and
+// then another, in all pairs. The second answer must be the one that a daemon
+// with an empty memory gives.
 func TestNoVerdictServesAnotherQuestion(t *testing.T) {
 	k := newHarness(t, func(c *config.Config) {
 		twin := c.Projects[0]
@@ -183,7 +184,8 @@ func TestRejectionsAreRememberedUnderTheirKeySetOnly(t *testing.T) {
 	wantAccepted(t, "no longer early", k.ask(p, early))
 }
 
-// TestKeysOlderThanADayDecideNothing not even about what they verified before.
+// TestKeysOlderThanADayDecideNothing, not even about a token that they verified
+// before.
 func TestKeysOlderThanADayDecideNothing(t *testing.T) {
 	k := newHarness(t, nil)
 	p := k.project("stack")

@@ -11,8 +11,8 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// TestAnswersFromMemoryWaitForNoVerification: another caller's verification has
-// the one place there is at the gate.
+// TestAnswersFromMemoryWaitForNoVerification: the gate has only one place, and
+// another caller's verification has it.
 func TestAnswersFromMemoryWaitForNoVerification(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newHarness(t, nil)
@@ -41,7 +41,8 @@ func TestAnswersFromMemoryWaitForNoVerification(t *testing.T) {
 				t.Errorf("%s: %s, and waits", name, v.Outcome)
 			}
 		}
-		// A token never seen waits, though its user's profile is there.
+		// A token that was never seen waits, even if its user's profile is in
+		// memory.
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
 		l := k.profile(p, k.token(ada))
@@ -60,8 +61,8 @@ func TestAnswersFromMemoryWaitForNoVerification(t *testing.T) {
 	})
 }
 
-// TestAVerificationThatWaitsForKeysLeavesTheGate, so that others are judged while
-// the upstream takes its time.
+// TestAVerificationThatWaitsForKeysLeavesTheGate, so that other tokens are judged
+// while the upstream takes its time.
 func TestAVerificationThatWaitsForKeysLeavesTheGate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newHarness(t, nil)
@@ -77,8 +78,8 @@ func TestAVerificationThatWaitsForKeysLeavesTheGate(t *testing.T) {
 	})
 }
 
-// TestTokensThatNeedNoUpstreamAreJudgedWhileItHangs: lookups of profiles take all
-// the places there are for waiting.
+// TestTokensThatNeedNoUpstreamAreJudgedWhileItHangs: lookups of profiles have
+// taken all places for waiting for the upstream.
 func TestTokensThatNeedNoUpstreamAreJudgedWhileItHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newHarness(t, nil)

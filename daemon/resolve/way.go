@@ -14,8 +14,9 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// wayTo is how a project's upstream is reached, and the authorities in the system's place,
-// nil for none. That they cannot be read is an error: nothing could be believed then.
+// wayTo returns how a project's upstream is reached, and the authorities that are trusted
+// in place of the system's; nil: the system's. If they cannot be read, wayTo returns an
+// error, because then no answer could be trusted.
 func wayTo(p *config.Project, s *Surroundings, log *slog.Logger) (transport.Config, *config.CA, error) {
 	proxy, err := p.UpstreamProxy.Read(s.ConfigDir)
 	ca, unread := p.Authorities(s.ConfigDir, s.Now())

@@ -1,5 +1,6 @@
-// Package excerpt shows people what a token says: foreign text in visible ASCII, cut,
-// a few values of many, and instants with how far away they are.
+// Package excerpt shows people what a token says. Foreign text is shown in visible
+// ASCII and cut, only a few of many values are shown, and instants are shown with
+// their distance from now.
 package excerpt
 
 import (
@@ -13,13 +14,13 @@ import (
 
 // Bounds of what is shown.
 const (
-	// MaxValue is the most of one value, in bytes.
+	// MaxValue is how many bytes of one value are shown at most.
 	MaxValue = 256
-	// MaxListed is how many values of one kind are named.
+	// MaxListed is how many values of one kind are listed at most.
 	MaxListed = 8
 )
 
-// Of is foreign text in visible ASCII, cut.
+// Of returns foreign text in visible ASCII, cut at MaxValue.
 func Of(text string) string {
 	if len(text) > MaxValue {
 		text = text[:MaxValue] + "..."
@@ -28,7 +29,7 @@ func Of(text string) string {
 	return quoted[1 : len(quoted)-1]
 }
 
-// List names the first values and how many more there are.
+// List returns the first values, and how many more there are.
 func List(all []string) string {
 	more := ""
 	if len(all) > MaxListed {
@@ -41,11 +42,11 @@ func List(all []string) string {
 	return strings.Join(text, ", ") + more
 }
 
-// Instant is an instant in UTC, to the second.
+// Instant returns an instant in UTC, to the second.
 func Instant(at time.Time) string { return at.UTC().Format(time.RFC3339) }
 
-// Distance is how far at is from now, of both of which the seconds are shown: so the
-// distance is between what is shown.
+// Distance returns how far at is from now. Both are cut to the second first, so the
+// distance fits the two instants as they are shown.
 func Distance(at, now time.Time) string {
 	switch ahead := at.Truncate(time.Second).Sub(now.Truncate(time.Second)); {
 	case ahead > 0:

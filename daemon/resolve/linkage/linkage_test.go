@@ -2,7 +2,8 @@ package linkage
 
 import "testing"
 
-// TestTheLinkIsDoubtedAfterSoManyFreshTokens, each counted once, and none active between.
+// TestTheLinkIsDoubtedAfterSoManyFreshTokens: each token counts once, and no token was
+// called active between them.
 func TestTheLinkIsDoubtedAfterSoManyFreshTokens(t *testing.T) {
 	var w Watch
 	inactive := func(n byte, fresh bool) Change { return w.Inactive([32]byte{n}, fresh) }

@@ -1,4 +1,5 @@
-// Package purge makes purges hold, whatever a cache still has and whatever is in flight.
+// Package purge remembers purges, so that they hold for everything that a cache still
+// has and for everything in flight.
 package purge
 
 import (
@@ -8,20 +9,20 @@ import (
 	"github.com/neonauthd/neonauthd/cache"
 )
 
-// MaxKept bounds the purges of one token or user that are kept apart; beyond it
-// everything is purged, which costs verifications and nothing else.
+// MaxKept is how many purges of single tokens and users are kept at most. Beyond this
+// limit everything is purged, which only costs new verifications.
 const MaxKept = 10000
 
-// List is the purges there were. Every verification and fetch takes the revision before
-// it begins and stamps its entry with it; a purge raises the revision and notes it
-// for what it purges. An entry of an older revision is dead, whatever the cache
-// still holds and whatever was in flight. Safe for concurrent use; reading takes no
-// lock.
+// List is the list of purges. Every verification and fetch takes the revision before it
+// begins, and stamps its entry with it. A purge raises the revision, and notes the new
+// revision for what it purges. An entry with an older revision is dead, even if the
+// cache still has it or it was in flight. A List is safe for concurrent use; reading
+// takes no lock.
 type List struct {
 	revision atomic.Uint64
 	all      atomic.Uint64 // the revision of the last purge of everything
-	count    atomic.Int64  // of single
-	single   sync.Map      // cache.Key of a token, Subject of a user -> uint64, the revision of its last purge
+	count    atomic.Int64  // the number of entries of single
+	single   sync.Map      // cache.Key of a token or Subject of a user -> uint64, the revision of its last purge
 
 	mu sync.Mutex // serialises purges
 }
@@ -29,25 +30,25 @@ type List struct {
 // Subject names a user of a project. The zero value is nobody.
 type Subject struct{ Project, ID string }
 
-// Current is the revision to stamp an entry with.
+// Current returns the revision to stamp an entry with.
 func (p *List) Current() uint64 { return p.revision.Load() }
 
-// All kills everything stamped before now.
+// All purges everything that was stamped before now.
 func (p *List) All() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.everything()
 }
 
-// everything is All; p.mu is held.
+// everything does what All does; p.mu is held.
 func (p *List) everything() {
 	p.all.Store(p.revision.Add(1))
 	p.single.Clear()
 	p.count.Store(0)
 }
 
-// Purge kills what was stamped before now and goes by name, which is a cache.Key
-// or a Subject.
+// Purge purges what was stamped before now under name, which is a cache.Key or a
+// Subject.
 func (p *List) Purge(name any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -60,8 +61,8 @@ func (p *List) Purge(name any) {
 	}
 }
 
-// Covers reports whether a purge has killed an entry that is stamped with revision,
-// for the token and user named.
+// Covers reports whether a purge covers an entry that is stamped with revision, for that
+// token and that user.
 func (p *List) Covers(revision uint64, token cache.Key, user Subject) bool {
 	if p.count.Load() != 0 {
 		for _, name := range [2]any{token, user} {
@@ -70,6 +71,7 @@ func (p *List) Covers(revision uint64, token cache.Key, user Subject) bool {
 			}
 		}
 	}
-	// Last: single purges are dropped only after they have been made part of all.
+	// This check is the last: single purges are dropped only after they have become part
+	// of all.
 	return revision < p.all.Load()
 }

@@ -27,9 +27,9 @@ func TestMorePurgesThanAreKeptPurgeEverything(t *testing.T) {
 	}
 }
 
-// TestPurgesHoldWhileEverythingIsPurged has an entry that one purge has killed
-// looked at while another purge makes everything older void: at no instant may
-// it seem alive.
+// TestPurgesHoldWhileEverythingIsPurged reads an entry that one purge has
+// killed, while a second purge kills everything older. The entry must not seem
+// alive at any instant.
 func TestPurgesHoldWhileEverythingIsPurged(t *testing.T) {
 	rounds := 20_000
 	if testing.Short() {

@@ -1,5 +1,5 @@
-// Package resolvetest has what the tests need of those who ask a resolver: projects
-// that have keys without anybody looking for others.
+// Package resolvetest helps the tests of packages that use a resolver: it gives
+// projects their keys without any further fetch.
 package resolvetest
 
 import (
@@ -10,11 +10,11 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/resolve"
 )
 
-// patience is how long a fetch may take.
+// patience is how long a fetch may take at most.
 const patience = 20 * time.Second
 
-// GiveKeys does for p what a successful fetch of its keys does: another project of the
-// same table fetches once, in the same surroundings, and is inherited.
+// GiveKeys has the same effect on p as a successful fetch of its keys: another project
+// of the same table and surroundings fetches once, and p inherits its keys.
 func GiveKeys(t testing.TB, p *resolve.Project, s resolve.Surroundings) {
 	t.Helper()
 	ctx, stop := context.WithTimeout(context.Background(), patience)
@@ -26,7 +26,7 @@ func GiveKeys(t testing.TB, p *resolve.Project, s resolve.Surroundings) {
 		}
 	}
 	table := p.Config()
-	table.SecretServerKey = "" // which would be tested
+	table.SecretServerKey = "" // with a server key, Run would test it
 	donor, err := resolve.NewProject(table, s)
 	if err != nil {
 		t.Fatal(err)
@@ -40,7 +40,7 @@ func GiveKeys(t testing.TB, p *resolve.Project, s resolve.Surroundings) {
 	p.Inherit(donor)
 }
 
-// StopKeys has no lookup wait for keys that do not come.
+// StopKeys lets no lookup wait for keys that do not come.
 func StopKeys(p *resolve.Project) {
 	ctx, stop := context.WithCancel(context.Background())
 	stop()
