@@ -30,8 +30,8 @@ func pair(b *testing.B) (near, far net.Conn) {
 	return ends[0], ends[1]
 }
 
-// BenchmarkSettled forgets a thing in so many clients that are alive, in this
-// process, and waits for them.
+// BenchmarkSettled tells that many clients, which are alive and in this
+// process, to forget one thing, and waits until they have.
 func BenchmarkSettled(b *testing.B) {
 	for _, clients := range []int{0, 1, 200} {
 		b.Run(fmt.Sprintf("watches=%d", clients), func(b *testing.B) {
@@ -59,7 +59,7 @@ func BenchmarkSettled(b *testing.B) {
 	}
 }
 
-// obey says of each line that tells to forget that it has.
+// obey confirms each line that tells to forget.
 func obey(c net.Conn) {
 	lines := protocol.NewLineReader(c, protocol.MaxWatchLine)
 	for line, err := lines.ReadLine(); err == nil; line, err = lines.ReadLine() {

@@ -29,18 +29,20 @@ import (
 )
 
 const (
-	// Length is how long what is kept may be used after the client has asked for it.
+	// Length is how long a client may use its kept answers after it has asked for the
+	// lease.
 	Length = protocol.MaxLease * time.Millisecond
-	// Term is how long a lease is taken to stand. It is longer than Length by a
-	// twentieth: by the clock of whoever has the lease it may last longer than by ours.
+	// Term is how long this host takes a lease to last. It is longer than Length by a
+	// twentieth, because the lease may last longer by the client's clock than by this
+	// host's.
 	Term = Length + Length/20
-	// MaxHits is how many answers from memory one SEEN can count: far more than fit
-	// into a lease.
+	// MaxHits is how many answers from memory one SEEN can count. It is far more than a
+	// client can give during one lease.
 	MaxHits = 1 << 32
 )
 
-// Watches are all who keep answers, and the revision that they have to see. Make it
-// with New. Safe for concurrent use.
+// Watches are the watches of all clients that keep answers, and the revision that the
+// watches have to see. Make it with New. It is safe for concurrent use.
 type Watches struct {
 	run      protocol.Run
 	secret   [sha256.Size]byte // of handles
@@ -53,14 +55,15 @@ type Watches struct {
 
 	mu      sync.Mutex
 	open    map[*Watch]struct{}
-	ends    time.Time // when the leases of a former run, and of watches that were lost, are over
-	backlog int       // bytes that wait, of all watches
-	told    bool      // everything was told to be forgotten since withhold began to say so
+	ends    time.Time // when the leases of a former run, and of watches that were lost, end
+	backlog int       // unwritten bytes of all watches together
+	told    bool      // withhold is true, and the watches have been told to forget everything since it became true
 }
 
-// New returns Watches that nobody has opened, and knows of no former run; see Start.
-// While withhold says so nothing may be kept; watches go on, and are told to forget
-// everything when they ask for their lease. It must return at once; nil never says so.
+// New returns Watches without any watch. They know of no former run; see Start. While
+// withhold returns true, no answer may be kept; watches stay open, and are told to
+// forget everything when they ask for their lease. withhold must return at once; nil
+// never returns true.
 func New(withhold func() bool) *Watches {
 	if withhold == nil {
 		withhold = func() bool { return false }
@@ -73,30 +76,31 @@ func New(withhold func() bool) *Watches {
 	return s
 }
 
-// Start says that from now on no former run of this program grants leases, because
-// this one has its sockets. Those that it may have granted until now are waited for.
+// Start says that from now on no former run of this program grants leases, because this
+// run has its sockets. Settled waits for the leases that a former run may have granted
+// until now.
 func (s *Watches) Start() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.standUntil(time.Now())
 }
 
-// standUntil has Settled wait for a lease that was granted at an instant and whose
-// holder cannot be told anything any more. s.mu is held.
+// standUntil makes Settled wait for a lease that was granted at that instant. The
+// client that has the lease cannot be told anything any more. s.mu is held.
 func (s *Watches) standUntil(granted time.Time) {
 	if ends := granted.Add(Term); ends.After(s.ends) {
 		s.ends = ends
 	}
 }
 
-// HeardBy says how this host stands with its fleet: while it is blind no answer may
-// be kept, and answers to SEEN tell how long ago the fleet was heard. It is said
-// before Start, by a host that can be in a fleet.
+// HeardBy sets the function that says whether this host hears its fleet. While the host
+// is blind, no answer may be kept, and answers to SEEN tell how long ago the fleet was
+// heard. A host that can be in a fleet calls HeardBy before Start.
 func (s *Watches) HeardBy(hearing func() (heard time.Duration, blind bool)) { s.blind = hearing }
 
-// Revision is what an answer carries that may be kept. It has to be read before the
-// answer is decided. Not ok means that nothing may be kept: the program drains, is
-// blind, or withholds. It takes no lock.
+// Revision returns the revision for an answer that may be kept. Read it before the
+// answer is decided. If ok is false, nothing may be kept: the program drains, is blind,
+// or withholds. Revision takes no lock.
 func (s *Watches) Revision() (r protocol.Revision, ok bool) {
 	if _, blind := s.blind(); blind {
 		return protocol.Revision{}, false
@@ -104,12 +108,12 @@ func (s *Watches) Revision() (r protocol.Revision, ok bool) {
 	return protocol.Revision{Run: s.run, N: s.revision.Load()}, !s.draining.Load() && !s.withhold()
 }
 
-// Handle names a thing of a project that answers depend on. It tells nobody what
-// that is, and another run has another one for it.
+// Handle returns the handle of something in a project that answers depend on. A handle
+// does not reveal what it stands for, and another run of the program has other handles.
 func (s *Watches) Handle(kind, project, value string) protocol.Handle {
-	var room [256]byte // enough for most, so that nothing is allocated
+	var room [256]byte // enough for most texts, so that nothing is allocated
 	text := append(room[:0], s.secret[:]...)
-	for _, part := range [...]string{kind, project, value} { // lengths first: no two lists have one text
+	for _, part := range [...]string{kind, project, value} { // lengths go first, so that no two lists give one text
 		text = binary.BigEndian.AppendUint32(text, uint32(len(part)))
 		text = append(text, part...)
 	}
@@ -117,30 +121,30 @@ func (s *Watches) Handle(kind, project, value string) protocol.Handle {
 	return protocol.Handle(binary.BigEndian.Uint64(sum[:]))
 }
 
-// Forget tells every watch to forget what depends on one of these things. What has
-// ended them must be in force.
+// Forget tells every watch to forget the answers that depend on one of the handles. The
+// change that has ended these answers must be in force before the call.
 func (s *Watches) Forget(handles ...protocol.Handle) {
 	for some := range slices.Chunk(handles, protocol.MaxForget) {
 		s.tell(func(line []byte) []byte { return protocol.AppendHandles(line, protocol.FieldForget, some...) })
 	}
 }
 
-// ForgetAll tells every watch to forget everything. What has ended it must be in
-// force.
+// ForgetAll tells every watch to forget all answers. The change that has ended them
+// must be in force before the call.
 func (s *Watches) ForgetAll() { s.tell(appendAll) }
 
 func appendAll(line []byte) []byte {
 	return protocol.AppendField(line, protocol.FieldForget, protocol.ForgetAll)
 }
 
-// tell raises the revision and gives every watch a line.
+// tell raises the revision and gives every watch the line of that revision.
 func (s *Watches) tell(what func(line []byte) []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.tellLocked(what)
 }
 
-// tellLocked is tell; s.mu is held.
+// tellLocked does what tell does; s.mu is held.
 func (s *Watches) tellLocked(what func(line []byte) []byte) {
 	n := s.revision.Add(1)
 	line := forgetLine(nil, n, what)
@@ -156,7 +160,7 @@ func forgetLine(dst []byte, n int64, what func([]byte) []byte) []byte {
 }
 
 // withholdLocked tells every watch to forget everything, once each time that withhold
-// begins to say so. s.mu is held.
+// changes to true. s.mu is held.
 func (s *Watches) withholdLocked() {
 	is := s.withhold()
 	if is && !s.told {
@@ -165,11 +169,11 @@ func (s *Watches) withholdLocked() {
 	s.told = is
 }
 
-// Settled returns nil when no answer can be used any more that Forget had to have
-// forgotten before this call: each watch has said that it has seen the revision
-// that is current now, or its lease is over, and so are those of watches that were
-// lost and of a former run. That takes a Term at most. It returns the error of ctx
-// if that ends first.
+// Settled waits until no client can use any answer that was to be forgotten before this
+// call, and returns nil. It waits for each watch until the watch has confirmed the
+// revision that is current now, or its lease is over. It also waits until the leases of
+// lost watches and of a former run are over. This takes at most one Term. If ctx ends
+// first, Settled returns its error.
 func (s *Watches) Settled(ctx context.Context) error {
 	n, behind, ends := s.behind()
 	for _, b := range behind {
@@ -180,15 +184,15 @@ func (s *Watches) Settled(ctx context.Context) error {
 	return wait(ctx, nil, ends)
 }
 
-// pending is a watch that has something to forget, and when its lease is over that
-// was granted before it was told.
+// pending is a watch that has not confirmed yet. ends is the end of the lease that was
+// granted before the watch was told.
 type pending struct {
 	watch *Watch
 	ends  time.Time
 }
 
-// behind returns the revision, the watches that have not seen it, and when the leases
-// are over of those who cannot be asked.
+// behind returns the current revision, the watches that have not seen it, and when the
+// leases of the clients that cannot be asked are over.
 func (s *Watches) behind() (n int64, behind []pending, ends time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -215,7 +219,8 @@ func (p pending) settled(ctx context.Context, n int64) error {
 	return nil
 }
 
-// wait returns nil once the channel is closed, or at an instant.
+// wait returns nil when the channel is closed or the instant till has come. It returns
+// the error of ctx if ctx ends first.
 func wait(ctx context.Context, done <-chan struct{}, till time.Time) error {
 	left := time.Until(till)
 	if left <= 0 {
@@ -232,21 +237,22 @@ func wait(ctx context.Context, done <-chan struct{}, till time.Time) error {
 	return nil
 }
 
-// Drain ends the granting: from its return on no lookup may be kept any more, no
-// watch begins, and one that asks for its lease to go on ends. A program calls it
-// before its sockets are free for the next run, which counts from then on.
+// Drain ends the granting of leases. After Drain has returned, no answer may be kept
+// any more, no watch begins, and a watch that asks for another lease ends. A program
+// calls Drain before its sockets are free for the next run, which waits for the leases
+// granted until then.
 func (s *Watches) Drain() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.draining.Store(true)
 }
 
-// State is what there is to tell about watches.
+// State is a reading of the Watches.
 type State struct {
-	Open int    // watches
-	Max  int    // how many there can be
-	Told int64  // lines that told to forget
-	Hits uint64 // answers that clients have given from their memory, as they say
+	Open int    // open watches
+	Max  int    // how many watches can be open
+	Told int64  // lines that told to forget, each counted once for all watches
+	Hits uint64 // answers that clients say they have given from their memory
 }
 
 // State returns the state now.

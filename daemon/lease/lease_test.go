@@ -12,12 +12,12 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// TestAWatchHearsWhatIsToBeForgotten, in order, and its SEEN is answered behind it.
+// TestAWatchHearsWhatIsToBeForgotten, in order, and the answer to its SEEN comes after that.
 func TestAWatchHearsWhatIsToBeForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := started()
 		ada, bob := handle(s, "ada"), handle(s, "bob")
-		s.Forget(ada) // before there is anybody
+		s.Forget(ada) // before there is any watch
 		c := up(t, s, 1)
 		s.Forget(ada)
 		c.hears(forgetting(2, ada))
@@ -54,7 +54,7 @@ func TestAnAnswerToWatchNamesTheRun(t *testing.T) {
 	})
 }
 
-// TestManyHandlesAreToldInSeveralLines: n-1, n and n+1 of what a line takes.
+// TestManyHandlesAreToldInSeveralLines: n-1, n and n+1 of the handles that fit one line.
 func TestManyHandlesAreToldInSeveralLines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := started()
@@ -73,7 +73,7 @@ func TestManyHandlesAreToldInSeveralLines(t *testing.T) {
 	})
 }
 
-// TestAHandleStandsForOneThing: its parts do not run into each other.
+// TestAHandleStandsForOneThing: parts that are split differently give another handle.
 func TestAHandleStandsForOneThing(t *testing.T) {
 	s := New(nil)
 	long := string(make([]byte, 512))
@@ -92,7 +92,7 @@ func TestAHandleStandsForOneThing(t *testing.T) {
 	}
 }
 
-// TestSettledWaitsForWhoHasNotSeen, and for nobody else.
+// TestSettledWaitsForWhoHasNotSeen, and for no other watch.
 func TestSettledWaitsForWhoHasNotSeen(t *testing.T) {
 	const later = 300 * time.Millisecond
 	for name, test := range map[string]struct {
@@ -135,8 +135,8 @@ func TestSettledWaitsForWhoHasNotSeen(t *testing.T) {
 	}
 }
 
-// TestALeaseCountsFromTheLastAnswerBeforeTheForget: those before it have ended sooner, those
-// after it are read behind it.
+// TestALeaseCountsFromTheLastAnswerBeforeTheForget: leases before it have ended sooner, and
+// the client reads leases after it behind the line that tells to forget.
 func TestALeaseCountsFromTheLastAnswerBeforeTheForget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := started()
@@ -147,14 +147,14 @@ func TestALeaseCountsFromTheLastAnswerBeforeTheForget(t *testing.T) {
 		s.ForgetAll()
 		c.hears(forgettingAll(1))
 		took := settling(t, s)
-		for range 6 { // it renews its lease, and does not say that it has forgotten
+		for range 6 { // the client renews its lease, and does not say that it has forgotten
 			c.seesOf(0, 1)
 			time.Sleep(250 * time.Millisecond)
 		}
 		if want := Term - 300*time.Millisecond; took() != want {
 			t.Errorf("waited %s, want %s", took(), want)
 		}
-		s.ForgetAll() // now the lease counts that was granted last
+		s.ForgetAll() // now the lease that was granted last counts
 		c.hears(forgettingAll(2))
 		if got, want := settles(t, s), Term-250*time.Millisecond; got != want {
 			t.Errorf("waited %s, want %s", got, want)
@@ -162,7 +162,8 @@ func TestALeaseCountsFromTheLastAnswerBeforeTheForget(t *testing.T) {
 	})
 }
 
-// TestAnIdleWatchIsNotWaitedFor when its lease is over, or nothing was told since.
+// TestAnIdleWatchIsNotWaitedFor if its lease is over, or if nothing was told since its last
+// SEEN.
 func TestAnIdleWatchIsNotWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := started()
@@ -183,7 +184,8 @@ func TestAnIdleWatchIsNotWaitedFor(t *testing.T) {
 	})
 }
 
-// TestALostWatchStandsUntilItsLeaseIsOver, also for what is told after it was lost.
+// TestALostWatchStandsUntilItsLeaseIsOver, also for a change that was told after the watch
+// was lost.
 func TestALostWatchStandsUntilItsLeaseIsOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := started()
@@ -205,14 +207,14 @@ func TestALostWatchStandsUntilItsLeaseIsOver(t *testing.T) {
 	})
 }
 
-// TestAStartWaitsForTheRunBefore, whether there are watches or not.
+// TestAStartWaitsForTheRunBefore, with watches and without.
 func TestAStartWaitsForTheRunBefore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := New(nil)
 		if got := settles(t, s); got != 0 {
 			t.Errorf("of no run before, waited %s", got)
 		}
-		time.Sleep(time.Minute) // reading what is on disk
+		time.Sleep(time.Minute) // a minute for reading the disk
 		s.Start()
 		time.Sleep(100 * time.Millisecond)
 		if got, want := settles(t, s), Term-100*time.Millisecond; got != want {
@@ -238,7 +240,7 @@ func TestADrainGrantsNothing(t *testing.T) {
 			t.Error("another watch is up")
 		}
 		s.ForgetAll()
-		c.hears(forgettingAll(1)) // whoever still listens need not be waited for
+		c.hears(forgettingAll(1)) // a watch that still listens need not be waited for
 		took := settling(t, s)
 		c.says("SEEN rev=1 hits=0")
 		if err := c.ends(); !errors.Is(err, errDraining) {
@@ -251,7 +253,7 @@ func TestADrainGrantsNothing(t *testing.T) {
 	})
 }
 
-// TestSettledEndsWithItsContext, and says that it is not so.
+// TestSettledEndsWithItsContext, and returns an error then.
 func TestSettledEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := started()
@@ -271,7 +273,7 @@ func TestSettledEndsWithItsContext(t *testing.T) {
 	})
 }
 
-// TestSettledWaitsForOneRevision: what is told meanwhile is not its matter.
+// TestSettledWaitsForOneRevision: it does not wait for what is told after its call.
 func TestSettledWaitsForOneRevision(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := started()
@@ -289,8 +291,8 @@ func TestSettledWaitsForOneRevision(t *testing.T) {
 	})
 }
 
-// TestWhileItIsWithheldNothingIsKept: what was kept is forgotten before the lease goes
-// on, each time that it begins.
+// TestWhileItIsWithheldNothingIsKept: each time that withholding begins, kept answers are
+// forgotten before the lease goes on.
 func TestWhileItIsWithheldNothingIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var withheld atomic.Bool

@@ -13,8 +13,8 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// model is what the promise is about: users, of whom some are revoked, and processes
-// that keep what they were told of them.
+// model is the world of the promise: users, some of whom are revoked, and processes
+// that keep answers about them.
 type model struct {
 	*Watches
 	mu      sync.Mutex
@@ -22,7 +22,7 @@ type model struct {
 	revoked map[string]bool
 }
 
-// pause sleeps for up to most, mostly much less.
+// pause sleeps for at most most, and mostly much less.
 func (w *model) pause(most time.Duration) {
 	w.mu.Lock()
 	d := time.Duration(w.rng.Int64N(int64(most)))
@@ -33,21 +33,22 @@ func (w *model) pause(most time.Duration) {
 	time.Sleep(d)
 }
 
-// chance is true once in so many times.
+// chance returns true once in that many times, at random.
 func (w *model) chance(in int) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.rng.IntN(in) == 0
 }
 
-// set puts a revocation in force, or takes it back.
+// set puts a revocation in force, or ends it.
 func (w *model) set(user string, revoked bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.revoked[user] = revoked
 }
 
-// lookup is an answer of the daemon, which takes its time before and behind.
+// lookup plays an answer of the daemon, which takes time before and after the
+// decision.
 func (w *model) lookup(user string) (rev protocol.Revision, accepted bool) {
 	w.pause(2 * Length)
 	rev, granted := w.Revision()
@@ -59,8 +60,8 @@ func (w *model) lookup(user string) (rev protocol.Revision, accepted bool) {
 	return rev, accepted
 }
 
-// process keeps answers by the rules of protocol.md. Its clock is slow, and its
-// reader may be stopped while others go on to use what is kept.
+// process keeps answers by the rules of protocol.md. Its clock is slow. Its reader
+// may stop while other goroutines go on using the kept answers.
 type process struct {
 	*model
 	mu     sync.Mutex
@@ -71,7 +72,7 @@ type process struct {
 	until  time.Time // end of the lease
 }
 
-// accepts is a lookup from memory.
+// accepts is a lookup that the process answers from its memory.
 func (p *process) accepts(user string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -94,7 +95,7 @@ func (p *process) learn(user string) {
 	p.kept[user] = true
 }
 
-// watch has a watch, until it is lost, left, or ctx ends.
+// watch keeps a watch open until it is lost, the process leaves it, or ctx ends.
 func (p *process) watch(ctx context.Context) {
 	w, ok := p.Open(owner(1), nil)
 	if !ok {
@@ -129,7 +130,7 @@ func (p *process) watch(ctx context.Context) {
 		answered = p.hear(line, sent)
 	}
 	near.Close()
-	p.pause(2 * Length) // before it knows
+	p.pause(2 * Length) // before the process knows of the loss
 	p.end()
 }
 
@@ -139,7 +140,7 @@ func (p *process) end() {
 	p.up, p.kept, p.events = false, map[string]bool{}, map[int64]protocol.Handle{}
 }
 
-// hear takes a line, and reports whether it was the answer to what was sent.
+// hear takes a line, and reports whether the line answers what was sent.
 func (p *process) hear(line []byte, sent time.Time) bool {
 	var r protocol.Reply
 	_ = protocol.ParseReply(line, &r)
@@ -169,8 +170,8 @@ func (p *process) hear(line []byte, sent time.Time) bool {
 	return false
 }
 
-// TestNobodyAcceptsAfterSettledHasReturned plays processes that stop, lose their
-// watch and hear late, in a time of their own, and revokes what they keep.
+// TestNobodyAcceptsAfterSettledHasReturned revokes answers that processes keep. The
+// processes stop, lose their watch and hear late, in a synctest bubble.
 func TestNobodyAcceptsAfterSettledHasReturned(t *testing.T) {
 	users := []string{"ada", "bob", "eve"}
 	for seed := range uint64(4) {

@@ -30,8 +30,8 @@ func (s served) Send(lines []byte) error {
 
 func (s served) HangUp() { s.Close() }
 
-// client is the other end. What it reads it reads when it is told to: nothing is on
-// its way in between.
+// client is the client's end of a watch. It reads only when the test tells it to:
+// the connection buffers nothing.
 type client struct {
 	t     *testing.T
 	conn  net.Conn
@@ -40,7 +40,7 @@ type client struct {
 	err   error // of Serve
 }
 
-// started returns Watches after the hold of their start, in a time of their own.
+// started returns Watches in a synctest bubble, after the wait for a former run.
 func started() *Watches {
 	s := New(nil)
 	s.Start()
@@ -68,7 +68,7 @@ func up(t *testing.T, s *Watches, uid uint32) *client {
 	c := watch(t, s, uid)
 	rev, _ := s.Revision()
 	c.hears(string(protocol.AppendRevision([]byte("OK lease=1000"), rev)))
-	synctest.Wait() // until it is listened to
+	synctest.Wait() // until the daemon's end waits for lines
 	return c
 }
 
@@ -80,7 +80,7 @@ func (c *client) says(format string, args ...any) {
 	}
 }
 
-// hears expects lines, and that they come without delay.
+// hears expects these lines, without delay.
 func (c *client) hears(want ...string) {
 	c.t.Helper()
 	for _, w := range want {
@@ -92,21 +92,21 @@ func (c *client) hears(want ...string) {
 	}
 }
 
-// sees says that it has forgotten, and expects the lease to go on.
+// sees confirms revision n, and expects the next lease.
 func (c *client) sees(n int64) {
 	c.t.Helper()
 	c.seesOf(n, n)
 }
 
-// seesOf says that it has forgotten up to n of what it was told.
+// seesOf confirms revision n, while the watch has been told up to revision told.
 func (c *client) seesOf(n, told int64) {
 	c.t.Helper()
 	c.says("SEEN rev=%d hits=0", n)
 	c.hears(fmt.Sprintf("OK lease=1000 rev=%d", told))
-	synctest.Wait() // until it is listened to
+	synctest.Wait() // until the daemon's end waits for lines
 }
 
-// ends expects the end of the watch, and returns why it came.
+// ends expects the end of the watch, and returns the reason.
 func (c *client) ends() error {
 	c.t.Helper()
 	_ = c.conn.SetReadDeadline(time.Now().Add(time.Minute))
@@ -117,7 +117,7 @@ func (c *client) ends() error {
 	return c.err
 }
 
-// lose ends the connection without a word.
+// lose closes the connection without QUIT.
 func (c *client) lose() {
 	c.conn.Close()
 	c.ended.Wait()
@@ -133,8 +133,8 @@ func settles(t *testing.T, s *Watches) time.Duration {
 	return time.Since(began)
 }
 
-// settling calls Settled, and returns what tells how long it waited, below zero as
-// long as it does.
+// settling calls Settled in the background. The function that it returns tells how
+// long Settled has waited; below zero: it still waits.
 func settling(t *testing.T, s *Watches) func() time.Duration {
 	t.Helper()
 	took := time.Duration(-1)
@@ -154,10 +154,10 @@ func settling(t *testing.T, s *Watches) func() time.Duration {
 	}
 }
 
-// handle is the handle of a subject.
+// handle returns the handle of a subject.
 func handle(s *Watches, subject string) protocol.Handle { return s.Handle("subject", "main", subject) }
 
-// forgetting is the line that tells to forget these handles.
+// forgetting returns the line that tells to forget these handles.
 func forgetting(rev int64, handles ...protocol.Handle) string {
 	line := protocol.AppendHandles([]byte("OK"), protocol.FieldForget, handles...)
 	return string(protocol.AppendInt(line, protocol.FieldRev, rev))

@@ -9,18 +9,18 @@ import (
 
 // Conn is the connection of a watch.
 type Conn interface {
-	// ReadLine returns the next line of the client, without its end. It is valid until
+	// ReadLine returns the client's next line, without its end. The line is valid until
 	// the next call.
 	ReadLine() ([]byte, error)
-	// Send writes whole lines. It fails when the client does not read for long.
+	// Send writes whole lines. It fails if the client does not read for long.
 	Send(lines []byte) error
-	// HangUp makes ReadLine return, now or when it is called, while others may be inside.
+	// HangUp makes ReadLine return, now and in later calls. It may be called while
+	// ReadLine or Send runs.
 	HangUp()
 }
 
-// Serve speaks with the client until the watch ends, closes the watch, and says why:
-// nil after QUIT. Lines are written by a goroutine of its own, which has ended when
-// Serve returns.
+// Serve speaks with the client until the watch ends. It closes the watch, and returns the
+// reason: nil after QUIT. A goroutine writes the lines; it has ended when Serve returns.
 func (w *Watch) Serve(c Conn) error {
 	var writing sync.WaitGroup
 	defer writing.Wait()
@@ -29,7 +29,7 @@ func (w *Watch) Serve(c Conn) error {
 	return w.read(c)
 }
 
-// write writes what the watch is given, until it is closed.
+// write writes the lines of the watch until the watch is closed.
 func (w *Watch) write(c Conn) {
 	defer c.HangUp()
 	defer w.close()
@@ -41,8 +41,8 @@ func (w *Watch) write(c Conn) {
 	}
 }
 
-// read takes the client's lines, one when the answer to the one before is written:
-// whoever does not read is not heard.
+// read reads the client's lines. It reads the next line only after the answer to the one
+// before is written, so a client that does not read is not heard.
 func (w *Watch) read(c Conn) error {
 	for done := false; ; {
 		if !w.flushed() {
@@ -61,7 +61,7 @@ func (w *Watch) read(c Conn) error {
 	}
 }
 
-// take does what a line of the client says. done means that it has left.
+// take carries out a line of the client. done means that the client has left.
 func (w *Watch) take(line []byte) (done bool, err error) {
 	var r protocol.Request
 	if err := protocol.ParseRequest(line, &r); err != nil {

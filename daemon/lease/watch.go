@@ -9,17 +9,19 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// smallBuffer is what a watch that reads keeps for the next lines.
+// smallBuffer is the size of the largest buffer that a watch keeps for its next
+// lines.
 const smallBuffer = 1 << 10
 
-// Why a watch ends, beside errors of its connection.
+// The reasons why a watch ends, apart from errors of its connection.
 var (
 	errUnsent   = errors.New("a SEEN of a revision that was not sent")
 	errDraining = errors.New("no leases are granted any more")
 	errBroken   = errors.New("the watch cannot be written to")
 )
 
-// Watch is one client that keeps answers. Open makes it, Serve speaks with it.
+// Watch is one client that keeps answers. Open makes it, and Serve speaks with the
+// client.
 type Watch struct {
 	all *Watches
 	who fair.ID
@@ -27,23 +29,23 @@ type Watch struct {
 	// Guarded by all.mu:
 	moved    sync.Cond     // on all.mu: out, sending or closed has changed
 	out      []byte        // lines to be written
-	opening  int           // how many bytes of out, the first ones, are the reply to WATCH
-	owed     bool          // out holds the answer to a SEEN, whose tag is
-	tag      []byte        // this
+	opening  int           // the reply to WATCH is that many bytes at the beginning of out
+	owed     bool          // out has the answer to a SEEN
+	tag      []byte        // the tag of that SEEN
 	sending  int           // bytes that are being written
-	told     int64         // the revision of the last line in out, or before it
-	sent     int64         // and of the last one that was given to the connection
-	seen     int64         // what the client says that it has forgotten
-	granted  time.Time     // when the last lease was granted: no earlier than the client asked for it
-	ends     time.Time     // when the lease is over that was granted before the last line that told to forget
-	progress chan struct{} // closed when seen rises; nil if nobody waits for that
-	left     bool          // it has given its lease back
+	told     int64         // the revision of the last line that tells to forget
+	sent     int64         // the revision of the last such line that was given to the connection
+	seen     int64         // the revision up to which the client says that it has forgotten
+	granted  time.Time     // when the last lease was granted, which is not before the client asked for it
+	ends     time.Time     // the end of the lease that was granted before the last line that tells to forget
+	progress chan struct{} // closed when seen rises; nil if nobody waits for it
+	left     bool          // the client has given its lease back
 	closed   bool
 }
 
-// Open makes a watch for a client, whose WATCH had this tag. It has to be served,
-// which also closes it. Not ok means that there is no room for it, or that no leases
-// are granted any more.
+// Open makes a watch for a client. tag is the tag of its WATCH. The caller has to
+// call Serve, which also closes the watch. If ok is false, there is no room for the
+// watch, or no leases are granted any more.
 func (s *Watches) Open(who fair.ID, tag []byte) (w *Watch, ok bool) {
 	if !s.places.Take(who) {
 		return nil, false
@@ -71,9 +73,9 @@ func (w *Watch) putLocked(line []byte) {
 	w.moved.Broadcast()
 }
 
-// tellLocked gives the watch a line that tells to forget, and notes until when what
-// it has to forget may be used: leases that are granted from now on are read behind
-// that line. all.mu is held.
+// tellLocked gives the watch a line that tells to forget, and notes until when the
+// client may use what it has to forget: leases that are granted from now on are read
+// after that line. all.mu is held.
 func (w *Watch) tellLocked(line []byte, n int64) {
 	w.told, w.ends = n, w.granted.Add(Term)
 	w.putLocked(line)
@@ -104,8 +106,8 @@ func (w *Watch) appendLease(dst []byte) []byte {
 	return append(dst, '\n')
 }
 
-// saw notes that the client has forgotten what it was told up to revision n, and
-// grants it a lease.
+// saw notes that the client has forgotten everything up to revision n, and grants it
+// a lease.
 func (w *Watch) saw(n, hits int64, tag []byte) error {
 	w.all.mu.Lock()
 	defer w.all.mu.Unlock()
@@ -126,7 +128,8 @@ func (w *Watch) saw(n, hits int64, tag []byte) error {
 	return nil
 }
 
-// sawLocked releases who waits for what was seen. all.mu is held.
+// sawLocked notes that revision n was seen, and wakes those who wait for it. all.mu
+// is held.
 func (w *Watch) sawLocked(n int64) {
 	if n > w.seen && w.progress != nil {
 		close(w.progress)
@@ -142,14 +145,14 @@ func (w *Watch) leave(tag []byte) {
 	if w.closed {
 		return
 	}
-	delete(w.all.open, w) // so that nothing is told any more
+	delete(w.all.open, w) // so that the watch is told nothing any more
 	w.left = true
 	w.sawLocked(w.told)
 	w.putLocked(append(protocol.AppendStatus(nil, tag, protocol.OK, ""), '\n'))
 }
 
-// moving returns what is closed when seen rises, or nil if revision n was seen. A
-// watch that was lost never moves.
+// moving returns a channel that is closed when seen rises, or nil if revision n has
+// been seen. For a watch that was lost the channel is never closed.
 func (w *Watch) moving(n int64) <-chan struct{} {
 	w.all.mu.Lock()
 	defer w.all.mu.Unlock()
@@ -162,8 +165,8 @@ func (w *Watch) moving(n int64) <-chan struct{} {
 	return w.progress
 }
 
-// next returns the lines to be written next, in a buffer that takes the place of the
-// one given, and nil when the watch is closed. It waits for lines.
+// next waits for lines to write, and returns them; nil when the watch is closed.
+// buffer is used again for later lines.
 func (w *Watch) next(buffer []byte) []byte {
 	w.all.mu.Lock()
 	defer w.all.mu.Unlock()
@@ -185,8 +188,8 @@ func (w *Watch) next(buffer []byte) []byte {
 	return lines
 }
 
-// flushed waits until nothing waits to be written, and reports whether that can go
-// on.
+// flushed waits until all lines are written. It returns false if the watch is
+// closed.
 func (w *Watch) flushed() bool {
 	w.all.mu.Lock()
 	defer w.all.mu.Unlock()
@@ -196,8 +199,8 @@ func (w *Watch) flushed() bool {
 	return !w.closed
 }
 
-// close ends the watch. Unless the client has given its lease back, the lease stands
-// until it is over: the client may not know yet.
+// close ends the watch. Unless the client has given its lease back, Settled goes on
+// waiting for the lease, because the client may not know of the end yet.
 func (w *Watch) close() {
 	w.all.mu.Lock()
 	defer w.all.mu.Unlock()

@@ -16,7 +16,7 @@ import (
 
 func owner(uid uint32) fair.ID { return fair.ID{UID: uid} }
 
-// TestAWatchEndsWithWhatItDoesNotTake, and says nothing more.
+// TestAWatchEndsWithWhatItDoesNotTake, without another reply.
 func TestAWatchEndsWithWhatItDoesNotTake(t *testing.T) {
 	for _, line := range []string{
 		"", "PING", "VERIFY a.b.c", "WATCH", "QUIT now", "QUIT rev=1", "seen", "SEEN", "SEEN rev=1", "SEEN hits=1", "SEEN rev=1 hits=0 more=1",
@@ -43,7 +43,7 @@ func TestAWatchEndsWithWhatItDoesNotTake(t *testing.T) {
 	}
 }
 
-// TestASeenGoesNoWayBack: what was forgotten cannot be kept again.
+// TestASeenGoesNoWayBack: SEEN cannot name an earlier revision than before.
 func TestASeenGoesNoWayBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := started()
@@ -58,13 +58,14 @@ func TestASeenGoesNoWayBack(t *testing.T) {
 	})
 }
 
-// TestALineThatWaitsWasNotSeen: it may be seen when it is being written.
+// TestALineThatWaitsWasNotSeen: the client can confirm a line only after its writing
+// has begun.
 func TestALineThatWaitsWasNotSeen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := started()
 		c := up(t, s, 1)
 		s.ForgetAll()
-		synctest.Wait() // the line is being written, and not read
+		synctest.Wait() // the line is being written, and nobody reads it
 		s.ForgetAll()
 		c.says("SEEN rev=2 hits=0")
 		if synctest.Wait(); s.State().Open != 0 {
@@ -80,16 +81,16 @@ func TestALineThatWaitsWasNotSeen(t *testing.T) {
 	})
 }
 
-// TestALongBacklogBecomesOneLine: n-1, n and n+1 bytes, those that are being written
-// included.
+// TestALongBacklogBecomesOneLine: n-1, n and n+1 bytes, including those that are
+// being written.
 func TestALongBacklogBecomesOneLine(t *testing.T) {
 	for over := -1; over <= 1; over++ {
 		synctest.Test(t, func(t *testing.T) {
 			s := started()
-			s.revision.Store(1000) // so that each line is as long as the others
+			s.revision.Store(1000) // so that all lines have the same length
 			c := up(t, s, 1)
 			c.says("SEEN rev=1000 hits=0")
-			synctest.Wait() // the answer is being written, and not read
+			synctest.Wait() // the answer is being written, and nobody reads it
 			const answer = "OK lease=1000 rev=1000"
 			room, line := fair.WatchBacklog-len(answer+"\n")+over, len(forgettingAll(1000)+"\n")
 			pad := strings.Repeat("x", room%line)
@@ -114,8 +115,8 @@ func TestALongBacklogBecomesOneLine(t *testing.T) {
 	}
 }
 
-// fill tells until a watch that does not read gets a line that tells to forget
-// everything. It returns the last revision.
+// fill tells a watch that does not read to forget, until the watch gets a line that
+// tells to forget everything. fill returns the last revision.
 func fill(s *Watches) int64 {
 	for before := -1; s.backlog > before; {
 		before = s.backlog
@@ -124,13 +125,14 @@ func fill(s *Watches) int64 {
 	return s.revision.Load()
 }
 
-// TestWhatIsOwedComesBehindWhatToForget, whatever becomes of the lines.
+// TestWhatIsOwedComesBehindWhatToForget, even if the lines to forget are replaced by
+// one.
 func TestWhatIsOwedComesBehindWhatToForget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := started()
 		c := up(t, s, 1)
 		s.Forget(handle(s, "bob"))
-		synctest.Wait() // the line is being written, and not read
+		synctest.Wait() // the line is being written, and nobody reads it
 		c.says("@t SEEN rev=0 hits=0")
 		synctest.Wait()
 		last := fill(s)
@@ -139,7 +141,7 @@ func TestWhatIsOwedComesBehindWhatToForget(t *testing.T) {
 	})
 }
 
-// TestTheAnswerToWatchComesFirst, whatever is told before it is read.
+// TestTheAnswerToWatchComesFirst, even if lines to forget come before it is read.
 func TestTheAnswerToWatchComesFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := started()
@@ -156,7 +158,8 @@ func TestTheAnswerToWatchComesFirst(t *testing.T) {
 	})
 }
 
-// TestWhereMuchWaitsEachHasItsPart: n-1, n and n+1 bytes of all, and of one.
+// TestWhereMuchWaitsEachHasItsPart: n-1, n and n+1 bytes of all watches together, and
+// of one watch.
 func TestWhereMuchWaitsEachHasItsPart(t *testing.T) {
 	part := fair.WatchBacklogs / fair.Watches().Total
 	for _, c := range []struct {
@@ -169,7 +172,7 @@ func TestWhereMuchWaitsEachHasItsPart(t *testing.T) {
 		s := New(nil)
 		w, _ := s.Open(owner(1), nil)
 		line := forgetLine(nil, 1, appendAll)
-		// Two lines, of which one is new, and the rest is being written.
+		// Of own, two lines wait, one of which is new; the rest is being written.
 		w.opening, w.sending, w.out = 0, c.own-2*len(line), append([]byte(nil), line...)
 		s.backlog = c.all - len(line)
 		w.tellLocked(line, 1)
@@ -179,7 +182,7 @@ func TestWhereMuchWaitsEachHasItsPart(t *testing.T) {
 	}
 }
 
-// TestAWatchThatDoesNotReadIsNotHeard, and is cut.
+// TestAWatchThatDoesNotReadIsNotHeard, and its connection is cut.
 func TestAWatchThatDoesNotReadIsNotHeard(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := started()
@@ -196,7 +199,7 @@ func TestAWatchThatDoesNotReadIsNotHeard(t *testing.T) {
 	})
 }
 
-// TestHitsAreBounded: n-1, n and n+1 of one SEEN, and the most that a number can say.
+// TestHitsAreBounded: n-1, n and n+1 hits of one SEEN, and the largest number.
 func TestHitsAreBounded(t *testing.T) {
 	for hits, want := range map[int64]uint64{MaxHits - 1: MaxHits - 1, MaxHits: MaxHits, MaxHits + 1: MaxHits, math.MaxInt64: MaxHits} {
 		synctest.Test(t, func(t *testing.T) {
@@ -211,7 +214,7 @@ func TestHitsAreBounded(t *testing.T) {
 	}
 }
 
-// TestWatchesAreDivided: n-1, n and n+1 of one user, and another user.
+// TestWatchesAreDivided: n-1, n and n+1 watches of one user, and one of another user.
 func TestWatchesAreDivided(t *testing.T) {
 	s := New(nil)
 	var open []*Watch

@@ -35,8 +35,8 @@ func (l *failingListener) Accept() (net.Conn, error) {
 func (l *failingListener) Close() error   { close(l.closed); return nil }
 func (l *failingListener) Addr() net.Addr { return &net.UnixAddr{Name: "failing", Net: "unix"} }
 
-// TestAFailingAcceptIsTriedAgainWithPatience for ten minutes out of file
-// descriptors.
+// TestAFailingAcceptIsTriedAgainWithPatience: accepting fails for ten minutes,
+// as without file descriptors.
 func TestAFailingAcceptIsTriedAgainWithPatience(t *testing.T) {
 	for _, errno := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ECONNABORTED} {
 		synctest.Test(t, func(t *testing.T) {
@@ -64,7 +64,7 @@ func TestAFailingAcceptIsTriedAgainWithPatience(t *testing.T) {
 			if lines := strings.Count(log.String(), "\n"); lines != 1 {
 				t.Errorf("%v: %d lines in the log", errno, lines)
 			}
-			time.Sleep(acceptMaxBackoff) // and now it waits for a connection
+			time.Sleep(acceptMaxBackoff) // now the server waits for a connection
 			stop()
 			if err := <-ended; err != nil {
 				t.Errorf("%v: %v", errno, err)

@@ -20,8 +20,9 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// Callers are the rules of who may ask what. Without any, whoever may open the
-// socket may ask everything; with any, who matches none may ask nothing. The zero value has none. Safe for concurrent use.
+// Callers are the rules that say who may ask what. Without any rule, everybody who can open the socket may ask
+// everything. With rules, a caller that matches none may ask nothing. The zero value has no rules. It is safe for
+// concurrent use.
 type Callers struct{ rules []*callerRule }
 
 type callerRule struct {
@@ -31,12 +32,11 @@ type callerRule struct {
 	withhold []strictjson.Path
 	rate     float64
 
-	limiters sync.Map // uid -> *rate.Limiter: one caller's haste is not another's
+	limiters sync.Map // uid -> *rate.Limiter: each caller has a rate of its own
 }
 
-// errUserNamespace refuses rules that cannot work: where callers from outside of
-// the namespace all look like one, a rule for a uid would match somebody else or
-// nobody.
+// errUserNamespace refuses rules that cannot work: in a user namespace all callers from outside may look like one user,
+// so a rule for a uid would match somebody else or nobody.
 var errUserNamespace = errors.New("caller: this process runs in a user namespace and cannot tell its callers apart; if that is PrivateUsers=yes, as the drop-in private-users.conf " +
 	"or a unit of an earlier build has it (systemctl cat neonauthd), set PrivateUsers=no with systemctl edit neonauthd and restart; otherwise remove the [[caller]] tables")
 
@@ -131,12 +131,12 @@ func (r *callerRule) limiter(uid uint32) *rate.Limiter {
 	return l.(*rate.Limiter)
 }
 
-// retryAfter is the time in which a caller of that rate may ask once more.
+// retryAfter returns the time after which a caller with that rate may ask once more.
 func (r *callerRule) retryAfter() time.Duration {
 	return time.Duration(max(1, min(1/r.rate, 3600)) * float64(time.Second))
 }
 
-// refuse says why the lookup may not be asked, or nil.
+// refuse returns why the caller may not ask the lookup, or nil.
 func (a *access) refuse(l *resolve.Lookup) *Refusal {
 	if a.rule != nil && a.sees(l.Project.Name()) && (!a.reaches(l.Level) || l.Fallback && !a.reaches(resolve.LevelClaims)) {
 		return &Refusal{Code: protocol.CodeForbidden, Advice: "this caller may not ask for this level"}
@@ -144,7 +144,7 @@ func (a *access) refuse(l *resolve.Lookup) *Refusal {
 	return a.refuseProject(l.Project.Name())
 }
 
-// refuseProject says why the caller may not ask anything about the project now, or nil.
+// refuseProject returns why the caller may not ask about the project now, or nil.
 func (a *access) refuseProject(project string) *Refusal {
 	switch {
 	case a.forbidden:
@@ -159,7 +159,7 @@ func (a *access) refuseProject(project string) *Refusal {
 	return nil
 }
 
-// reaches reports whether the caller may be told of a level.
+// reaches reports whether the caller may ask for a level.
 func (a *access) reaches(level resolve.Level) bool {
 	return len(a.rule.levels) == 0 || slices.Contains(a.rule.levels, level.String())
 }
@@ -169,7 +169,7 @@ func (a *access) sees(project string) bool {
 	return !a.forbidden && (a.rule == nil || len(a.rule.projects) == 0 || slices.Contains(a.rule.projects, project))
 }
 
-// withheld are the members of the verdict's body that the caller is not given.
+// withheld returns the members of the verdict's body that are withheld from the caller.
 func (a *access) withheld(v *resolve.Verdict) []strictjson.Path {
 	if a.rule == nil || v.Level != resolve.LevelProfile {
 		return nil
@@ -177,9 +177,8 @@ func (a *access) withheld(v *resolve.Verdict) []strictjson.Path {
 	return a.rule.withhold
 }
 
-// redact takes out of the verdict's body what is withheld from the caller, and
-// holds the result for one reply to who if it is large enough to be shared. It
-// reports false when there is no room for it.
+// redact removes from the verdict's body the members that are withheld from the caller. If the result is large enough
+// to be shared, redact holds it for one reply to who, and returns false if there is no room for it.
 func (a *access) redact(v *resolve.Verdict, who fair.ID, bodies *fair.Bodies) (fair.Held, bool) {
 	paths := a.withheld(v)
 	switch {

@@ -19,7 +19,7 @@ import (
 
 func id(n uint32) *uint32 { return &n }
 
-// myself is a user and a group that this host knows.
+// myself returns a user and a group that this host knows.
 func myself(t *testing.T) (uid, gid uint32, userName, groupName string) {
 	t.Helper()
 	u, err := user.Current()
@@ -44,7 +44,7 @@ func TestTheFirstRuleThatMatchesACallerDecides(t *testing.T) {
 		name     string
 		rules    []config.Caller
 		uid, gid uint32
-		want     int // which rule; -1: none, forbidden; -2: everything is allowed
+		want     int // the index of the rule; -1: none, forbidden; -2: everything is allowed
 	}{
 		{"no rules", nil, stranger, elsewhere, -2},
 		{"uid", []config.Caller{{UID: id(stranger)}}, stranger, elsewhere, 0},
@@ -154,8 +154,8 @@ func TestEachCallerOfARuleHasARateOfItsOwn(t *testing.T) {
 	}
 }
 
-// TestProcessesOfOneUserAreToldApartByTheirGroup: what is shared between a
-// user's connections must not carry over another process's group.
+// TestProcessesOfOneUserAreToldApartByTheirGroup: state that a user's
+// connections share must not give one process the group of another.
 func TestProcessesOfOneUserAreToldApartByTheirGroup(t *testing.T) {
 	const uid, allowed, other = 4_000_000_001, 4_000_000_002, 4_000_000_003
 	k := newHarness(t, func(c *config.Config) { c.Callers = []config.Caller{{GID: id(allowed)}} })
@@ -176,7 +176,8 @@ func TestProcessesOfOneUserAreToldApartByTheirGroup(t *testing.T) {
 	}
 }
 
-// TestARefusalOfAnAdminVerbSaysWhenToComeBack and is counted, as any refusal is.
+// TestARefusalOfAnAdminVerbSaysWhenToComeBack, and it is counted like any
+// refusal.
 func TestARefusalOfAnAdminVerbSaysWhenToComeBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newHarness(t, nil)

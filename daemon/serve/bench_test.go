@@ -21,8 +21,9 @@ func (sink) Write(p []byte) (int, error)      { return len(p), nil }
 func (sink) SetWriteDeadline(time.Time) error { return nil }
 func (sink) Close() error                     { return nil }
 
-// BenchmarkHit is what a lookup that memory answers costs from its line to its
-// reply, without the system calls. The parallel one has a connection per core.
+// BenchmarkHit measures a lookup that memory answers, from its line to its
+// reply, without the system calls. The parallel benchmark has one connection
+// per core.
 func BenchmarkHit(b *testing.B) {
 	k := newHarness(b, nil)
 	token := k.token("ada")
@@ -57,10 +58,10 @@ func BenchmarkHit(b *testing.B) {
 	})
 }
 
-// BenchmarkReply is the writing of an accepted verdict's line.
+// BenchmarkReply measures the writing of an accepted verdict's line.
 func BenchmarkReply(b *testing.B) {
 	k := newHarness(b, nil)
-	token := k.upstream.StackToken(standin.TokenSpec{Subject: "ada", Size: 850}) // as large as Stack Auth's
+	token := k.upstream.StackToken(standin.TokenSpec{Subject: "ada", Size: 850}) // as large as Stack Auth's tokens
 	v := k.ask(k.claims(token))
 	if v.Status() != protocol.OK {
 		b.Fatal(v.Outcome)

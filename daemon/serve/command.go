@@ -11,7 +11,8 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// command answers every verb that is not a lookup. False ends the connection.
+// command answers every verb that is not a lookup. It returns false if the connection
+// ends.
 func (c *conn) command(r *protocol.Request) bool {
 	switch verb := protocol.Verb(r.Verb); verb {
 	case protocol.LOGOUT:
@@ -32,7 +33,7 @@ func (c *conn) command(r *protocol.Request) bool {
 	return true
 }
 
-// simple answers a verb that takes nothing and does nothing.
+// simple answers a verb that takes no arguments and changes nothing.
 func (c *conn) simple(r *protocol.Request) bool {
 	if refused := TakesNothing(r); refused != nil {
 		c.refuse(r.Tag, refused)
@@ -42,7 +43,7 @@ func (c *conn) simple(r *protocol.Request) bool {
 	return true
 }
 
-// quit answers after everything before it, and ends the connection.
+// quit answers after all earlier requests, and ends the connection.
 func (c *conn) quit(r *protocol.Request) bool {
 	if TakesNothing(r) == nil {
 		c.out.flush()
@@ -94,7 +95,8 @@ func readHello(r *protocol.Request) (version int, name string, refused *Refusal)
 	return int(v), name, nil
 }
 
-// TakesNothing refuses fields and arguments, or returns nil.
+// TakesNothing refuses a request with fields or arguments. It returns nil for one
+// without.
 func TakesNothing(r *protocol.Request) *Refusal {
 	if r.Fields.Len() > 0 || r.NArgs > 0 {
 		return BadRequest("this verb takes no fields and no argument")
@@ -102,7 +104,7 @@ func TakesNothing(r *protocol.Request) *Refusal {
 	return nil
 }
 
-// line hands over a reply other than a verdict's.
+// line hands over a reply that is not a verdict.
 func (c *conn) line(tag []byte, reply protocol.Reply) {
 	reply.Tag = tag
 	c.out.reply(nil, &reply)
@@ -134,8 +136,8 @@ func (c *conn) administer(verb protocol.Verb, r *protocol.Request) {
 	})
 }
 
-// meanwhile answers a request by what takes its time, in a goroutine: what comes
-// behind it is begun before it is done.
+// meanwhile answers a request in a goroutine, because the answer takes time. Requests
+// after it are begun before it is answered.
 func (c *conn) meanwhile(tag []byte, answer func() (*protocol.Reply, *Refusal)) {
 	c.takeSlot()
 	tag = bytes.Clone(tag)
@@ -154,7 +156,7 @@ func (c *conn) meanwhile(tag []byte, answer func() (*protocol.Reply, *Refusal)) 
 	})
 }
 
-// logout has a logout token judged, and what it names ended.
+// logout answers LOGOUT: the token is judged, and what it names is ended.
 func (c *conn) logout(r *protocol.Request) {
 	if t := c.server.terms.Load(); t != c.terms {
 		c.adopt(t)
@@ -178,7 +180,7 @@ func (c *conn) logout(r *protocol.Request) {
 	})
 }
 
-// readLogout reads a logout token and the project that it is given to.
+// readLogout reads a logout token and the project that the request names.
 func readLogout(r *protocol.Request, projects *resolve.Projects) (*resolve.Lookup, *Refusal) {
 	if r.NArgs != 1 {
 		return nil, BadRequest("takes one logout token as its argument")
@@ -196,7 +198,7 @@ func readLogout(r *protocol.Request, projects *resolve.Projects) (*resolve.Looku
 	return l, nil
 }
 
-// administered hands over the reply to a verb that is no lookup, or why there is none.
+// administered hands over the reply to a verb that is no lookup, or the refusal.
 func (c *conn) administered(tag []byte, place *slot, reply *protocol.Reply, refused *Refusal) {
 	if refused != nil {
 		c.server.counters.Refused.add(refused.Code)
@@ -207,8 +209,8 @@ func (c *conn) administered(tag []byte, place *slot, reply *protocol.Reply, refu
 	c.out.reply(place, reply)
 }
 
-// Done is an OK reply with fields, given as pairs of name and value. The values are
-// ours, and such that a field can hold them.
+// Done returns an OK reply with fields, given as pairs of name and value. The values
+// are this program's own, and always valid in a field.
 func Done(pairs ...string) protocol.Reply {
 	reply := protocol.Reply{Status: protocol.OK}
 	for i := 0; i+1 < len(pairs); i += 2 {
@@ -217,7 +219,8 @@ func Done(pairs ...string) protocol.Reply {
 	return reply
 }
 
-// AddField adds a value of ours, which is always one that a field can hold.
+// AddField adds a field with a value of this program's own, which is always valid in a
+// field.
 func AddField(r *protocol.Reply, name, value string) {
 	if err := r.Fields.Add(name, protocol.AppendValue(nil, value)); err != nil {
 		panic("reply field " + name + ": " + err.Error())

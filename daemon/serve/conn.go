@@ -19,38 +19,36 @@ const (
 	// LineTimeout is how long a line may take from its first byte to its last,
 	// and a new connection to its first line.
 	LineTimeout = 5 * time.Second
-	// lingerTime and maxLinger bound what is read and thrown away behind a line
-	// that was too long.
+	// lingerTime and maxLinger bound how long, and how much, is read and thrown away after a line that was too long.
 	lingerTime = 500 * time.Millisecond
 	maxLinger  = 1 << 20
 )
 
-// conn serves one connection: line in, line out. One goroutine reads and
-// answers whatever memory can; a lookup that has to wait gets a goroutine of
-// its own. Untagged replies keep the order of their requests.
+// conn serves one connection: line in, line out. One goroutine reads requests and answers those that memory can answer;
+// a lookup that has to wait gets a goroutine of its own. Untagged replies keep the order of their requests.
 type conn struct {
 	server *Server
 	net    net.Conn
 	peer   *peer
-	gid    uint32           // of the process that connected; processes of one user may differ in it
-	is     accesslog.Caller // that process
+	gid    uint32           // of the process that connected; processes of one user may have different groups
+	is     accesslog.Caller // the process that connected
 	admin  bool             // on the admin socket
 	roomy  bool             // has a large send buffer
-	terms  *Terms           // from which access was taken
+	terms  *Terms           // the terms that access was taken from
 	access access           // what this caller may ask
 	lines  *protocol.LineReader
-	ask    ask              // of the line at hand
-	req    protocol.Request // of the line at hand
+	ask    ask              // of the current line
+	req    protocol.Request // of the current line
 	slots  chan struct{}    // one per lookup in flight
-	idle   time.Duration    // how long a peer may ask nothing
+	idle   time.Duration    // how long a peer may stay without a request
 	misses sync.WaitGroup
 	ctx    context.Context
 	cancel context.CancelFunc
 
 	greeted  bool      // a first line has come
-	begun    bool      // what was read last is the beginning of a line
-	timed    bool      // the deadline of the line at hand is set
-	idleTill time.Time // read deadline in force
+	begun    bool      // the last bytes read are the beginning of a line
+	timed    bool      // the deadline of the current line is set
+	idleTill time.Time // the read deadline that is set
 	deaf     bool      // nothing more can arrive
 
 	drainMu  sync.Mutex // guards draining and the read deadline; never held while writing
@@ -59,8 +57,8 @@ type conn struct {
 	out *outbox
 }
 
-// serve answers until the peer leaves, errs, idles too long, or the server
-// drains. Every line it has read is answered before it returns.
+// serve answers until the peer leaves, makes an error or is idle for too long, or the server drains. Every line that
+// was read is answered before serve returns.
 func (c *conn) serve() {
 	defer c.server.part(c.net)
 	defer func() {
@@ -77,7 +75,7 @@ func (c *conn) serve() {
 	}()
 	err := c.loop()
 	if !peerWaits(err) {
-		c.cancel() // nobody is left to answer
+		c.cancel() // nobody waits for the answers any more
 	}
 	c.misses.Wait()
 	c.out.flush()
@@ -86,12 +84,11 @@ func (c *conn) serve() {
 	}
 }
 
-// linger takes what a peer is still sending, within bounds: closing on unread
-// bytes would reset the connection, and the peer might lose the reply that
-// tells why.
+// linger reads what a peer is still sending, within bounds. Closing a connection with unread bytes would reset it, and
+// the peer might lose the reply that tells the reason.
 func (c *conn) linger() {
 	if u, ok := c.net.(*net.UnixConn); ok {
-		_ = u.CloseWrite() // Read tells if the peer is gone
+		_ = u.CloseWrite() // if the peer is gone, Read tells it
 	}
 	_ = c.net.SetReadDeadline(time.Now().Add(lingerTime))
 	_, _ = io.CopyN(io.Discard, c.net, maxLinger)
@@ -105,13 +102,13 @@ func (c *conn) loop() error {
 		switch {
 		case err == nil:
 		case errors.Is(err, protocol.ErrLineTooLong):
-			c.req = protocol.Request{} // which was another line
+			c.req = protocol.Request{} // req may still have the request of an earlier line
 			c.refuse(nil, &Refusal{Code: protocol.CodeLineTooLong, Advice: "a request line has at most 16384 bytes; this connection ends"})
 			return err
 		case isTimeout(err) && c.busy() && !c.begun && !c.stopping():
-			continue // idle only because we are slow
+			continue // the peer is idle only because this host is slow to answer
 		case isTimeout(err) && c.stopping() && c.deafen():
-			continue // with what has arrived
+			continue // read on, to get the bytes that have arrived
 		default:
 			return err
 		}
@@ -125,17 +122,17 @@ func (c *conn) loop() error {
 	}
 }
 
-// Read arms the read deadline and reads; it is the line reader's source.
+// Read sets the read deadline and reads; the line reader reads through it.
 func (c *conn) Read(p []byte) (int, error) {
 	now := time.Now()
 	switch {
-	case c.timed: // once per line, or a byte now and then would keep it alive
+	case c.timed: // once per line, or a peer could keep the connection open with single bytes
 	case c.begun || !c.greeted:
 		c.timed = true
 		c.setIdle(now.Add(min(LineTimeout, c.idle)))
 	default:
-		// Resetting a deadline costs more than reading a line: let it lie as
-		// long as it is not too early, nor more than a quarter late.
+		// Setting a deadline costs more than reading a line. So the deadline stays as long as it is neither too early
+		// nor more than a quarter of idle too late.
 		if left := c.idleTill.Sub(now); left < c.idle || left > c.idle+c.idle/4 {
 			c.setIdle(now.Add(c.idle + c.idle/4))
 		}
@@ -152,11 +149,11 @@ func (c *conn) setIdle(till time.Time) {
 	defer c.drainMu.Unlock()
 	if !c.draining {
 		c.idleTill = till
-		_ = c.net.SetReadDeadline(till) // fails only when closed, and then so does Read
+		_ = c.net.SetReadDeadline(till) // fails only on a closed connection, and then Read fails too
 	}
 }
 
-// drain lets the connection end: what arrives within grace is still answered.
+// drain makes the connection end. Lines that arrive within grace are still answered.
 func (c *conn) drain(grace time.Duration) {
 	c.drainMu.Lock()
 	defer c.drainMu.Unlock()
@@ -164,9 +161,9 @@ func (c *conn) drain(grace time.Duration) {
 	_ = c.net.SetReadDeadline(time.Now().Add(grace))
 }
 
-// deafen ends what can arrive, the first time it is asked to: from then on the
-// peer's writes fail, so it has no line that was taken and not answered. What
-// has arrived can be read still (on Linux; other systems may drop it).
+// deafen stops, on its first call, that more can arrive. From then on the peer's writes fail, so no line is accepted
+// from the peer and then not answered. Bytes that have arrived can still be read (on Linux; other systems may drop
+// them).
 func (c *conn) deafen() bool {
 	u, ok := c.net.(*net.UnixConn)
 	if !ok || c.deaf {
@@ -185,7 +182,7 @@ func (c *conn) stopping() bool {
 // busy reports whether lookups are in flight.
 func (c *conn) busy() bool { return len(c.slots) > 0 }
 
-// handle answers one line, or begins to. False ends the connection.
+// handle answers one line, or begins to. It returns false if the connection ends.
 func (c *conn) handle(line []byte) bool {
 	r := &c.req
 	if err := protocol.ParseRequest(line, r); err != nil {
@@ -203,8 +200,8 @@ func (c *conn) handle(line []byte) bool {
 	return true
 }
 
-// adopt takes this caller's rights from a configuration, at first and after
-// each reload. The admin socket's mode says who administers: no rule applies.
+// adopt takes this caller's permissions from t, when the connection begins and after each reload. For the admin socket
+// no rule applies: the mode of the socket file decides who may use it.
 func (c *conn) adopt(t *Terms) {
 	c.terms = t
 	c.access = access{}
@@ -213,7 +210,7 @@ func (c *conn) adopt(t *Terms) {
 	}
 }
 
-// lookup answers the request at hand from memory, or sends it to be resolved.
+// lookup answers the current request from memory, or starts its resolution.
 func (c *conn) lookup(level resolve.Level) {
 	a := &c.ask
 	a.reset(level)
@@ -235,7 +232,8 @@ func (c *conn) lookup(level resolve.Level) {
 	}
 	began := c.server.counters.Latency.sample()
 	a.begin(c.server.leases)
-	// A reload tells all to forget what the old terms have decided. One that has come between is in the revision already.
+	// A reload tells clients to forget what the old terms have decided. If a reload has come since c.terms was taken,
+	// the revision may include it already, so the answer must not be kept.
 	a.keep = a.keep && c.server.terms.Load() == c.terms
 	v, ok := c.server.resolver.Recall(&a.Lookup)
 	if ok {
@@ -243,7 +241,7 @@ func (c *conn) lookup(level resolve.Level) {
 		c.server.counters.Latency.hit(began)
 		return
 	}
-	a.Asker.For = string(a.label) // not before: a hit needs no share
+	a.Asker.For = string(a.label) // only now, because a hit needs no share
 	if c.server.resolver.Admit(&a.Lookup) {
 		c.miss(a)
 		return
@@ -252,11 +250,11 @@ func (c *conn) lookup(level resolve.Level) {
 	c.reply(c.req.Tag, nil, &a.question, &v, &c.access)
 }
 
-// errMissing ends a connection on which a reply will not come.
+// errMissing ends a connection on which a reply will never come.
 var errMissing = errors.New("a reply is missing")
 
-// takeSlot takes the place of one request in flight. A full connection is read no
-// further until one of them has been answered.
+// takeSlot takes the slot of one request in flight. If all slots are taken, it waits until a request has been answered,
+// and no more lines are read.
 func (c *conn) takeSlot() {
 	select {
 	case c.slots <- struct{}{}:
@@ -273,7 +271,7 @@ func (c *conn) miss(a *ask) {
 	own := *a
 	own.Token = append([]byte(nil), a.Token...)
 	tag := append([]byte(nil), c.req.Tag...)
-	rights := c.access // as they were when it asked: a reload may change the connection's meanwhile
+	rights := c.access // the permissions at the time of the request: a reload may change the connection's
 	place := c.out.reserve(tag)
 	c.misses.Go(func() {
 		defer func() {
@@ -281,7 +279,7 @@ func (c *conn) miss(a *ask) {
 			<-c.slots
 			if p := recover(); p != nil {
 				c.server.Panicked(p)
-				c.out.abort(errMissing) // this connection only
+				c.out.abort(errMissing) // ends this connection only
 			}
 		}()
 		ctx, cancel := context.WithTimeout(c.ctx, own.deadline)
@@ -295,8 +293,8 @@ func (c *conn) miss(a *ask) {
 	})
 }
 
-// reply hands over a verdict's line to a caller with these rights. Where too
-// much waits to be sent already, the caller is told that nothing is known.
+// reply hands over a verdict's line to a caller with these permissions. If too many bytes wait to be sent already, the
+// caller gets an unknown verdict.
 func (c *conn) reply(tag []byte, place *slot, q *question, v *resolve.Verdict, rights *access) {
 	body, ok := rights.redact(v, c.peer.id, c.server.bodies)
 	if !ok {
@@ -305,7 +303,7 @@ func (c *conn) reply(tag []byte, place *slot, q *question, v *resolve.Verdict, r
 	c.out.verdict(tag, place, q, v, body)
 }
 
-// refuse hands over the reply to a wrong request.
+// refuse hands over the reply to a request that is refused.
 func (c *conn) refuse(tag []byte, r *Refusal) {
 	c.server.counters.Refused.add(r.Code)
 	c.server.log.Debug("request refused", "uid", c.peer.id.User(), "code", string(r.Code))
@@ -313,8 +311,8 @@ func (c *conn) refuse(tag []byte, r *Refusal) {
 	c.out.refusal(tag, nil, r)
 }
 
-// peerWaits reports whether a peer that ended its requests with err may still
-// read replies: after a clean end, or because we ended the reading.
+// peerWaits reports whether a peer may still read replies after its requests ended with err: after a clean end, or
+// because this host stopped reading.
 func peerWaits(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, protocol.ErrLineTooLong) || isTimeout(err)
 }

@@ -9,28 +9,28 @@ import (
 )
 
 // Counters count what happened since the start. Make them with NewCounters. Reading
-// changes nothing; all of it is safe for concurrent use.
+// changes nothing. They are safe for concurrent use.
 type Counters struct {
-	// Accepted, Rejected and Unknown are lookups: by what was established and from where,
-	// by the reason, and by the code.
+	// Accepted, Rejected and Unknown count lookups: accepted ones by level and source,
+	// rejected ones by reason, unknown ones by code.
 	Accepted [resolve.Levels][resolve.Sources]atomic.Uint64
 	Rejected Counts[protocol.Reason]
 	Unknown  Counts[protocol.Code]
-	// Refused are requests that were answered before any lookup.
+	// Refused counts requests that were answered before any lookup.
 	Refused Counts[protocol.Code]
-	// Connections were served, TurnedAway were not because a limit was reached, and
-	// AcceptErrors is how often none could be accepted.
+	// Connections counts connections that were served, TurnedAway those that were refused
+	// because a limit was reached, and AcceptErrors the failures to accept one.
 	Connections, TurnedAway, AcceptErrors atomic.Uint64
-	// Panics are faults of ours that cost one lookup or connection.
+	// Panics counts faults of this program that cost one lookup or connection.
 	Panics atomic.Uint64
-	// Latency is how long lookups took.
+	// Latency has how long lookups took.
 	Latency Latency
 
-	own [32]byte // digest of the token by which the daemon asks itself
+	own [32]byte // digest of the token that the daemon's own lookups use
 }
 
-// NewCounters returns Counters at zero. Lookups of the token own are questions of the
-// daemon's own: they would drown those of a quiet host, and are not counted.
+// NewCounters returns Counters at zero. Lookups of the token own are the daemon's own.
+// They are not counted, because on a quiet host they would be the majority.
 func NewCounters(own []byte) *Counters {
 	return &Counters{
 		Rejected: newCounts(protocol.Reasons()), Unknown: newCounts(LookupCodes()), Refused: newCounts(protocol.Codes()),
@@ -38,11 +38,11 @@ func NewCounters(own []byte) *Counters {
 	}
 }
 
-// isOwn reports whether the lookup is a question of the daemon's own.
+// isOwn reports whether the lookup is one of the daemon's own.
 func (c *Counters) isOwn(asked *resolve.Lookup) bool { return asked.Digest() == c.own }
 
-// Counts has a counter for each word of a closed list. It never changes; the counters
-// do.
+// Counts has a counter for each word of a closed list. The map never changes; the
+// counters do.
 type Counts[W ~string] map[W]*atomic.Uint64
 
 func newCounts[W ~string](list []W) Counts[W] {
@@ -53,14 +53,14 @@ func newCounts[W ~string](list []W) Counts[W] {
 	return c
 }
 
-// add counts a word of the list. A word that is not on it is counted nowhere.
+// add counts a word. A word that is not on the list is not counted.
 func (c Counts[W]) add(word W) {
 	if counter := c[word]; counter != nil {
 		counter.Add(1)
 	}
 }
 
-// Sum adds what is above zero to byWord, unless that is nil, and returns all of it.
+// Sum adds the counts above zero to byWord, unless byWord is nil, and returns their sum.
 func (c Counts[W]) Sum(byWord map[string]uint64) (all uint64) {
 	for word, counter := range c {
 		n := counter.Load()
@@ -72,8 +72,8 @@ func (c Counts[W]) Sum(byWord map[string]uint64) (all uint64) {
 	return all
 }
 
-// LookupCodes are the codes that a lookup can have: all but those of a request that is
-// itself wrong.
+// LookupCodes returns the codes that a lookup can have: all codes except those of a wrong
+// request.
 func LookupCodes() []protocol.Code {
 	return slices.DeleteFunc(protocol.Codes(), func(code protocol.Code) bool {
 		switch code {
@@ -85,7 +85,7 @@ func LookupCodes() []protocol.Code {
 	})
 }
 
-// count enters one verdict.
+// count counts one verdict.
 func (c *Counters) count(asked *resolve.Lookup, v *resolve.Verdict) {
 	if c.isOwn(asked) {
 		return
@@ -100,11 +100,11 @@ func (c *Counters) count(asked *resolve.Lookup, v *resolve.Verdict) {
 	}
 }
 
-// Totals are the lookups, summed in the ways that people ask for.
+// Totals are the lookups, summed in several ways.
 type Totals struct {
-	// Outcomes are lookups by their status.
+	// Outcomes are all lookups by status.
 	Outcomes map[protocol.Status]uint64
-	// Levels and Sources are those that were accepted.
+	// Levels and Sources are the accepted lookups by level and by source.
 	Levels  [resolve.Levels]uint64
 	Sources [resolve.Sources]uint64
 	// Reasons and Codes count replies by the protocol's word, including replies to

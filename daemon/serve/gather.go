@@ -6,18 +6,19 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/fair"
 )
 
-// Bounds of the replies that are gathered for one write. They are what a
-// connection holds of its own while its peer does not read.
+// Bounds of the replies that are gathered for one write. A connection holds that many bytes of its
+// own while its peer does not read.
 const (
 	// MaxGathered is how many bytes every connection may gather.
 	MaxGathered = 16 << 10
-	// MaxGatheredWide is how many it may gather in a wide buffer, of which there are
-	// few (fair.WideBuffers): a peer that sends many requests at once is then served with few writes.
+	// MaxGatheredWide is how many bytes it may gather in a wide buffer. There are few wide buffers
+	// (fair.WideBuffers). With one, a peer that sends many requests at once is served with few
+	// writes.
 	MaxGatheredWide = 64 << 10
 )
 
-// wideBuffers are lent to connections with much to write. Safe for concurrent
-// use; use newWideBuffers.
+// wideBuffers are lent to connections that have much to write. They are safe for concurrent use. Make
+// them with newWideBuffers.
 type wideBuffers struct {
 	lent  *fair.Pool
 	spare sync.Pool // of *[]byte
@@ -27,7 +28,7 @@ func newWideBuffers() *wideBuffers {
 	return &wideBuffers{lent: fair.NewPool(fair.WideBuffers())}
 }
 
-// lend returns an empty buffer, or nil if there is none for this caller.
+// lend returns an empty buffer, or nil if none is left for this caller.
 func (w *wideBuffers) lend(who fair.ID) *[]byte {
 	if !w.lent.Take(who) {
 		return nil

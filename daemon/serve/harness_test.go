@@ -29,14 +29,14 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// patience is how long a test waits for what must happen soon.
+// patience is how long a test waits for something that must happen soon.
 const patience = 20 * time.Second
 
 // testLeeway is the leeway of a harness's projects.
 const testLeeway = 5 * time.Second
 
-// harness is a server whose connections are pipes, in front of a resolver whose
-// projects have keys and do not look for others.
+// harness is a server whose connections are pipes. Its resolver's projects have their
+// keys and fetch no others.
 type harness struct {
 	t           testing.TB
 	clock       *standintest.Clock
@@ -49,8 +49,8 @@ type harness struct {
 	server      *Server
 }
 
-// newHarness makes one with the stand-in's projects "stack", "neon" and "oidc"; the
-// last, whose keys are dear, without keys. change may be nil.
+// newHarness makes a harness with the stand-in's projects "stack", "neon" and "oidc".
+// The last has no keys, because its keys are slow to make. change may be nil.
 func newHarness(t testing.TB, change func(*config.Config)) *harness {
 	t.Helper()
 	u := standintest.New(t, change)
@@ -102,7 +102,7 @@ func newHarness(t testing.TB, change func(*config.Config)) *harness {
 	return h
 }
 
-// notInFleet is how a host stands that has no fleet.
+// notInFleet returns the Hearing of a host without a fleet.
 func notInFleet() (h membership.Hearing) { return }
 
 func (h *harness) project(name string) *resolve.Project {
@@ -119,22 +119,23 @@ func (h *harness) giveKeys(p *resolve.Project) {
 	resolvetest.GiveKeys(h.t, p, h.surrounding)
 }
 
-// token is a good token of project "stack" for a user of that id.
+// token returns a good token of project "stack" for the user with that id.
 func (h *harness) token(subject string) string {
 	return h.upstream.StackToken(standin.TokenSpec{Subject: subject})
 }
 
-// pend is a token that names a key nobody has: its lookup takes exactly its deadline.
+// pend returns a token that names a key that nobody has. Its lookup takes exactly its
+// deadline.
 func (h *harness) pend() string {
 	return h.upstream.StackToken(standin.TokenSpec{Header: map[string]any{"kid": "bm9ib2R5"}})
 }
 
-// claims is a lookup of project "stack" at level claims.
+// claims returns a lookup of project "stack" at level claims.
 func (h *harness) claims(token string) *resolve.Lookup {
 	return &resolve.Lookup{Project: h.project("stack"), Token: []byte(token), Level: resolve.LevelClaims, MaxAge: -1}
 }
 
-// ask is the whole way of a lookup, without a connection.
+// ask answers a lookup in all its steps, without a connection.
 func (h *harness) ask(l *resolve.Lookup) resolve.Verdict {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -144,7 +145,7 @@ func (h *harness) ask(l *resolve.Lookup) resolve.Verdict {
 	return h.resolver.Resolve(ctx, l)
 }
 
-// accepted is an accepted verdict with that level and body.
+// accepted returns an accepted verdict with that level and body.
 func (h *harness) accepted(level resolve.Level, body []byte) *resolve.Verdict {
 	h.t.Helper()
 	v := h.ask(h.claims(h.token("ada")))
@@ -155,7 +156,7 @@ func (h *harness) accepted(level resolve.Level, body []byte) *resolve.Verdict {
 	return &v
 }
 
-// profileOf has a profile of that size fetched, and returns the line that asks for it
+// profileOf fetches a profile of that size, and returns the line that asks for it
 // with another token.
 func (h *harness) profileOf(subject string, size int) string {
 	h.t.Helper()
@@ -169,7 +170,7 @@ func (h *harness) profileOf(subject string, size int) string {
 	return "PROFILE " + h.token(subject)
 }
 
-// revoke revokes and fails if that does not come to want.
+// revoke revokes, and fails unless the list's answer is want.
 func (h *harness) revoke(kind, value string, want bool) {
 	h.t.Helper()
 	changed, err := h.revocations.Revoke(revoke.Mark{Kind: revoke.Kind(kind), Project: "stack", Value: value}, revoke.Origin{}, testLeeway, time.Time{})
@@ -178,7 +179,8 @@ func (h *harness) revoke(kind, value string, want bool) {
 	}
 }
 
-// connect serves one end of a pipe and talks over the other, in a bubble.
+// connect serves one end of a pipe and returns the other, for use in a synctest
+// bubble.
 func (h *harness) connect(uid uint32) *talk {
 	ours, theirs := net.Pipe()
 	return h.serve(uid, false, ours, theirs)
@@ -200,7 +202,7 @@ func (h *harness) serve(uid uint32, admin bool, ours, theirs net.Conn) *talk {
 	return &talk{h.t, ours, bufio.NewReaderSize(ours, 64<<10)}
 }
 
-// talk is a connection that asks and is answered line by line.
+// talk is a connection on which each line is answered before the next is sent.
 type talk struct {
 	t  testing.TB
 	nc net.Conn
@@ -230,7 +232,7 @@ func (k *talk) ask(format string, args ...any) string {
 	return k.receive()
 }
 
-// field is the value of a reply's field, or "".
+// field returns the value of a reply's field, or "".
 func field(reply, name string) string {
 	for _, word := range strings.Fields(reply) {
 		if value, ok := strings.CutPrefix(word, name+"="); ok {

@@ -8,8 +8,8 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// hold makes unknown what would be accepted by a host that has not heard its fleet
-// for too long, and has the reply say how long ago that was.
+// hold makes an accepted verdict unknown if this host has not heard its fleet for
+// too long. Otherwise it lets the reply say, where needed, how long ago that was.
 func hold(h membership.Hearing, l *resolve.Lookup, v *resolve.Verdict) {
 	switch {
 	case !h.InFleet, v.Status() != protocol.OK:

@@ -8,23 +8,23 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// keeping is what a request says of keeping its answer. The zero value: it will not
-// be kept.
+// keeping says whether the client may keep the answer to a request, and for which
+// revision. The zero value: the answer is not kept.
 type keeping struct {
 	keep     bool
 	revision protocol.Revision
 }
 
-// begin reads the revision, which has to be done before the lookup is decided: what
-// ends later has a later one.
+// begin reads the revision. It must be called before the lookup is decided, so that
+// anything that ends the verdict later has a later revision.
 func (k *keeping) begin(leases *lease.Watches) {
 	if k.keep {
 		k.revision, k.keep = leases.Revision()
 	}
 }
 
-// appendKept appends the fields that an accepted verdict has that is to be kept:
-// nothing where none may be.
+// appendKept appends the fields that let a client keep an accepted verdict. It
+// appends nothing if the verdict may not be kept.
 func (q *question) appendKept(dst []byte, leases *lease.Watches, v *resolve.Verdict) []byte {
 	if _, granted := leases.Revision(); !granted || v.Status() != protocol.OK {
 		return dst
@@ -42,12 +42,13 @@ func (q *question) appendKept(dst []byte, leases *lease.Watches, v *resolve.Verd
 	return protocol.AppendHandles(dst, protocol.FieldHandles, handles[:len(grounds)]...)
 }
 
-// HandleOf is the handle by which those who keep answers know what these rest on.
+// HandleOf returns the handle of a ground, for clients that keep answers.
 func HandleOf(leases *lease.Watches, g *resolve.Ground) protocol.Handle {
 	return leases.Handle(string(g.Kind), g.Project, g.Value)
 }
 
-// watch makes the connection a watch, until it ends. False ends the connection.
+// watch makes the connection a watch until the watch ends. It returns false if the
+// connection ends.
 func (c *conn) watch(r *protocol.Request) bool {
 	if refused := c.refuseWatch(r); refused != nil {
 		c.refuse(r.Tag, refused)
@@ -66,7 +67,7 @@ func (c *conn) watch(r *protocol.Request) bool {
 	return false
 }
 
-// refuseWatch says why the caller may have no watch, or nil.
+// refuseWatch returns why the caller may have no watch, or nil.
 func (c *conn) refuseWatch(r *protocol.Request) *Refusal {
 	if t := c.server.terms.Load(); t != c.terms {
 		c.adopt(t)
@@ -80,7 +81,8 @@ func (c *conn) refuseWatch(r *protocol.Request) *Refusal {
 	return nil
 }
 
-// watched is a connection that has become a watch: nothing else reads or writes it.
+// watched is a connection that has become a watch. Nothing else reads or writes the
+// connection.
 type watched struct{ *conn }
 
 // ReadLine returns the next line, within the time limits of every connection.
@@ -91,7 +93,7 @@ func (c watched) ReadLine() ([]byte, error) {
 
 // Send writes lines. A peer that does not read them is cut off.
 func (c watched) Send(lines []byte) error {
-	_ = c.net.SetWriteDeadline(time.Now().Add(WriteTimeout)) // fails only when closed, and then so does Write
+	_ = c.net.SetWriteDeadline(time.Now().Add(WriteTimeout)) // fails only on a closed connection, and then Write fails too
 	_, err := c.net.Write(lines)
 	return err
 }

@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// TestAnAnswerByTheTermsOfBeforeIsNotKept has a reload come, with all that it tells, between the terms by which a lookup
-// is judged and the revision that it carries.
+// TestAnAnswerByTheTermsOfBeforeIsNotKept: a reload comes, and clients are told, between the terms by which a lookup is
+// judged and the revision that its answer has.
 func TestAnAnswerByTheTermsOfBeforeIsNotKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHarness(t, nil)
 		var reload sync.Once
-		h.server.leases.HeardBy(func() (time.Duration, bool) { // which is asked when the revision is read
+		h.server.leases.HeardBy(func() (time.Duration, bool) { // this is called when the revision is read
 			reload.Do(func() {
 				next := *h.terms
 				h.server.SetTerms(&next)

@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// HitSample is how many answers from memory go by for each that is timed: an answer
-	// takes about as long as looking at the clock a few times.
+	// HitSample: one of that many answers from memory is timed, because an answer takes
+	// about as long as reading the clock a few times.
 	HitSample = 64
 	// LatencyName is the name of the metric that Latency writes.
 	LatencyName = "neonauthd_lookup_duration_seconds"
@@ -22,8 +22,8 @@ const (
 	bucketCount = 21
 )
 
-// bucketBounds are the longest times that the buckets of a histogram hold. Another
-// bucket holds what takes longer than the last.
+// bucketBounds returns the longest time of each bucket of a histogram. One more bucket
+// is for longer times.
 func bucketBounds() [bucketCount]time.Duration {
 	const us, ms, s = time.Microsecond, time.Millisecond, time.Second
 	return [...]time.Duration{
@@ -32,10 +32,10 @@ func bucketBounds() [bucketCount]time.Duration {
 	}
 }
 
-// tally is a number of times for each bucket.
+// tally has the number of lookups in each bucket.
 type tally [bucketCount + 1]uint64
 
-// histogram counts times. Safe for concurrent use.
+// histogram counts times. It is safe for concurrent use.
 type histogram struct {
 	counts [bucketCount + 1]atomic.Uint64
 	sum    atomic.Int64
@@ -55,7 +55,7 @@ func (h *histogram) read() (t tally) {
 	return t
 }
 
-// write writes the histogram as Prometheus reads it.
+// write writes the histogram in Prometheus' text format.
 func (h *histogram) write(w io.Writer, label string) {
 	var all uint64
 	bounds := bucketBounds()
@@ -70,16 +70,16 @@ func (h *histogram) write(w io.Writer, label string) {
 	fmt.Fprintf(w, "%s_sum{%s} %v\n%s_count{%s} %d\n", LatencyName, label, time.Duration(h.sum.Load()).Seconds(), LatencyName, label, all)
 }
 
-// Latency times lookups from the parsed line to the reply. Its zero value has timed
-// none. Safe for concurrent use.
+// Latency times lookups from the parsed line to the reply. The zero value has timed
+// none. It is safe for concurrent use.
 type Latency struct {
 	hits, misses histogram
 
 	mu    sync.Mutex
-	marks []latencyMark // the oldest first
+	marks []latencyMark // oldest first
 }
 
-// latencyMark is what had been counted at an instant.
+// latencyMark is what had been counted at that instant.
 type latencyMark struct {
 	at           time.Time
 	hits, misses tally
@@ -91,8 +91,8 @@ func (l *Latency) Write(w io.Writer) {
 	l.misses.write(w, `memory="miss"`)
 }
 
-// sample returns the beginning of an answer that is to be timed, and zero for
-// most.
+// sample returns the current time if an answer is to be timed, and zero for most
+// answers.
 func (l *Latency) sample() time.Time {
 	if rand.Uint32()%HitSample != 0 {
 		return time.Time{}
@@ -100,17 +100,17 @@ func (l *Latency) sample() time.Time {
 	return time.Now()
 }
 
-// hit enters an answer from memory that sample chose.
+// hit adds an answer from memory that sample chose; for other answers began is zero.
 func (l *Latency) hit(began time.Time) {
 	if !began.IsZero() {
 		l.hits.add(time.Since(began))
 	}
 }
 
-// miss enters an answer that memory did not have.
+// miss adds an answer that was not in memory.
 func (l *Latency) miss(began time.Time) { l.misses.add(time.Since(began)) }
 
-// Mark remembers what was counted by now, for Recent. It is called now and then.
+// Mark remembers what is counted by now, for Recent. It is called from time to time.
 func (l *Latency) Mark(now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -120,15 +120,15 @@ func (l *Latency) Mark(now time.Time) {
 	}
 }
 
-// Spread is how long lookups took: half of them P50 at most, 99 of 100 P99 at most, as
-// exactly as the buckets tell. Zero: there were none.
+// Spread is how long lookups took: half of them took at most P50, and 99 of 100 at most
+// P99, as precisely as the buckets tell. The zero value: there were none.
 type Spread struct{ P50, P99 time.Duration }
 
 // Recent returns how long lookups of about the last RecentTime took: all of them, those
-// that memory answered, and the others.
+// from memory, and the others.
 func (l *Latency) Recent() (all, hits, misses Spread) {
 	l.mu.Lock()
-	hit, miss := l.hits.read(), l.misses.read() // with the lock held: no mark is newer
+	hit, miss := l.hits.read(), l.misses.read() // with the lock held, so that no mark is newer
 	if len(l.marks) > 0 {
 		hit, miss = hit.since(&l.marks[0].hits), miss.since(&l.marks[0].misses)
 	}
@@ -149,8 +149,8 @@ func (t *tally) since(before *tally) (now tally) {
 
 func (t *tally) spread() Spread { return Spread{t.quantile(.5), t.quantile(.99)} }
 
-// quantile is the time that a share of the lookups took at most, supposing that those of
-// one bucket are spread evenly over it.
+// quantile returns the time that this share of the lookups took at most. It assumes that
+// the lookups of one bucket are spread evenly over the bucket.
 func (t *tally) quantile(share float64) time.Duration {
 	var all uint64
 	for _, n := range t {
@@ -166,5 +166,5 @@ func (t *tally) quantile(share float64) time.Duration {
 		}
 		left, lower = left-float64(t[i]), upper
 	}
-	return lower // or longer
+	return lower // this long, or longer
 }

@@ -32,7 +32,8 @@ func TestAQuantileLiesInItsBucket(t *testing.T) {
 	}
 }
 
-// TestOfAllLookupsHitsCountForThoseThatAreNotTimed.
+// TestOfAllLookupsHitsCountForThoseThatAreNotTimed: each timed hit counts
+// HitSample times.
 func TestOfAllLookupsHitsCountForThoseThatAreNotTimed(t *testing.T) {
 	var l Latency
 	for range 10 {

@@ -12,13 +12,13 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// tells reports whether lookups are told to anybody: to the access log, or to the
-// log at level debug.
+// tells reports whether lookups are logged: in the access log, or in the log at level
+// debug.
 func (s *Server) tells(ctx context.Context) bool {
 	return s.access != nil || s.log.Enabled(ctx, slog.LevelDebug)
 }
 
-// tell tells of a lookup and its answer.
+// tell logs a lookup and its answer.
 func (o *outbox) tell(q *question, v *resolve.Verdict) {
 	if o.counters.isOwn(&q.Lookup) {
 		return
@@ -41,7 +41,7 @@ func (o *outbox) tell(q *question, v *resolve.Verdict) {
 	o.access.Write(line)
 }
 
-// verb is what asked.
+// verb returns the verb of the request.
 func (q *question) verb() string {
 	if q.Level == resolve.LevelProfile {
 		return string(protocol.PROFILE)
@@ -50,8 +50,8 @@ func (q *question) verb() string {
 }
 
 // logLookup logs a lookup and its answer at level debug: who asked what of which
-// project, and what came of it. Nothing of the token is in it but the beginning of
-// its digest, as in EXPLAIN, and nothing of the user.
+// project, and the outcome. Of the token it logs only the beginning of its digest, as
+// EXPLAIN shows it. Of the user it logs nothing.
 func (o *outbox) logLookup(q *question, v *resolve.Verdict, took time.Duration) {
 	attrs := []any{"uid", o.who.User(), "verb", q.verb(), "project", q.Project.Name(), "outcome", outcomeWord(v.Status())}
 	if v.Status() == protocol.OK {
@@ -60,14 +60,14 @@ func (o *outbox) logLookup(q *question, v *resolve.Verdict, took time.Duration) 
 		attrs = append(attrs, "reason", v.Outcome.Word())
 	}
 	attrs = append(attrs, "duration", took.Round(time.Microsecond))
-	if digest := q.Digest(); digest != [len(digest)]byte{} { // what is malformed has none
+	if digest := q.Digest(); digest != [len(digest)]byte{} { // a malformed credential has no digest
 		attrs = append(attrs, "digest", hex.EncodeToString(digest[:6]))
 	}
 	o.log.Debug("lookup", attrs...)
 }
 
-// tellRefused tells the access log of the request at hand, which is refused. A verb
-// that does not exist is not repeated.
+// tellRefused writes the current request, which is refused, to the access log. It does
+// not write a verb that does not exist.
 func (c *conn) tellRefused(r *Refusal) {
 	if c.server.access == nil {
 		return
@@ -82,8 +82,8 @@ func (c *conn) tellRefused(r *Refusal) {
 	c.server.access.Write(line)
 }
 
-// tellAdministered tells the access log of an admin verb that was answered, unless all
-// that it does is to show how the daemon is.
+// tellAdministered writes an admin verb that was answered to the access log. Verbs
+// that only show the daemon's state are left out.
 func (c *conn) tellAdministered(verb protocol.Verb, began time.Time, refused *Refusal) {
 	switch verb {
 	case protocol.STATS, protocol.KEYS, protocol.REVOCATIONS, protocol.FLEET:
@@ -97,7 +97,7 @@ func (c *conn) tellAdministered(verb protocol.Verb, began time.Time, refused *Re
 	c.server.access.Write(line)
 }
 
-// tellLogout tells the access log of a logout token and what became of it.
+// tellLogout writes a logout token's request and its result to the access log.
 func (c *conn) tellLogout(project string, began time.Time, reply *protocol.Reply, refused *Refusal) {
 	line := accesslog.Line{Time: began, Caller: &c.is, Verb: string(protocol.LOGOUT), Project: project, Outcome: outcomeWord(reply.Status), Reason: string(reply.Word), Duration: accesslog.Seconds(time.Since(began))}
 	if refused != nil {
@@ -106,7 +106,7 @@ func (c *conn) tellLogout(project string, began time.Time, reply *protocol.Reply
 	c.server.access.Write(line)
 }
 
-// outcomeWord is the word for an outcome that EXPLAIN has for it too.
+// outcomeWord returns the word for an outcome, as in EXPLAIN.
 func outcomeWord(s protocol.Status) string {
 	switch s {
 	case protocol.OK:

@@ -10,8 +10,8 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// TestAHitAllocatesNothing, with an access log or without one: the log has its cost
-// elsewhere.
+// TestAHitAllocatesNothing, with an access log or without one: the log does its
+// work elsewhere.
 func TestAHitAllocatesNothing(t *testing.T) {
 	k := newHarness(t, nil)
 	token := k.token("ada")

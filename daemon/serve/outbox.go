@@ -20,24 +20,24 @@ const (
 	// WriteTimeout is how long a peer may leave replies unread: at least this,
 	// at most twice this.
 	WriteTimeout = 5 * time.Second
-	// MinShared is the size from which a body is not copied into what is
-	// gathered: it is written from where it is, which all who wait for it share.
+	// MinShared is the size from which a body is not copied into the gathered
+	// replies. It is written from where it is, and all replies with this body share
+	// it.
 	MinShared = 4 << 10
-	// MaxHeld is how many bytes of replies that are known may wait for an earlier
-	// one, bodies that are shared not counted, before
-	// no more lines are read.
+	// MaxHeld is how many bytes of finished replies may wait for an earlier reply;
+	// shared bodies are not counted. When more wait, no more lines are read.
 	MaxHeld = 16 << 10
 )
 
-// outbox is the writing half of a connection: it gathers replies into few
-// writes, keeps untagged ones in the order of their requests, and cuts off a
-// peer that does not read. Safe for concurrent use.
+// outbox is the writing half of a connection. It gathers replies into few writes,
+// keeps untagged replies in the order of their requests, and cuts off a peer that
+// does not read. It is safe for concurrent use.
 type outbox struct {
 	net      net.Conn
-	who      fair.ID // whose connection it is
+	who      fair.ID // the caller of the connection
 	from     *accesslog.Caller
 	wide     *wideBuffers
-	most     int // untagged replies held back at once
+	most     int // how many untagged replies are held back at most
 	counters *Counters
 	log      *slog.Logger // nil: none
 	access   *accesslog.Log
@@ -45,25 +45,25 @@ type outbox struct {
 	outboxCalls
 
 	mu      sync.Mutex
-	moved   sync.Cond // on mu: untagged replies have left ordered, or none will any more
+	moved   sync.Cond // on mu: untagged replies have left ordered, or the connection has ended
 	out     []byte    // replies to be written
-	narrow  []byte    // the connection's own buffer, while out is in a lent one
+	narrow  []byte    // the connection's own buffer, while out uses a lent one
 	lent    *[]byte
 	parts   [3][]byte // of a write with a shared body
 	ordered []*slot   // untagged requests not yet answered, oldest first
 	held    int       // bytes of replies in ordered
 	writeBy time.Time
-	broken  error // set once the peer cannot be written to
+	broken  error // set when the peer cannot be written to any more
 }
 
-// outboxCalls is what an outbox needs of its connection.
+// outboxCalls are the functions of the connection that an outbox needs.
 type outboxCalls struct {
-	// confirm judges a verdict again that had to wait. (By value: a pointer that
-	// goes here would cost every verdict an allocation.)
+	// confirm judges again a verdict that had to wait. (The verdict goes by value: a
+	// pointer would cost every verdict an allocation.)
 	confirm func(l *resolve.Lookup, v resolve.Verdict) resolve.Verdict
-	// hearing tells how this host stands with its fleet.
+	// hearing tells whether and when this host has heard its fleet.
 	hearing func() membership.Hearing
-	// broke is called once the peer cannot be written to.
+	// broke is called when the peer cannot be written to any more.
 	broke func()
 }
 
@@ -73,15 +73,15 @@ func newOutbox(nc net.Conn, who fair.ID, from *accesslog.Caller, s *Server, most
 	return o
 }
 
-// slot keeps the place of an untagged reply. A verdict is judged again and
-// written out only when its turn has come.
+// slot keeps the place of an untagged reply. When the turn of a verdict comes, it is
+// judged again and then written out.
 type slot struct {
-	reply  []byte // of anything but a verdict
+	reply  []byte // of any reply that is not a verdict
 	answer *answer
 	ready  bool
 }
 
-// answer is a verdict, the question that it answers, and its body where that is
+// answer is a verdict, the question that it answers, and its body if the body is
 // shared.
 type answer struct {
 	question
@@ -89,11 +89,11 @@ type answer struct {
 	body    fair.Held
 }
 
-// answerBytes is what an answer counts for besides its token and a body that is
-// not shared; a test holds it to the structures.
+// answerBytes is how many bytes an answer counts for, besides its token and a body
+// that is not shared. A test compares it with the structures.
 const answerBytes = 376
 
-// size is what the slot counts for while it waits.
+// size returns how many bytes the slot counts for while it waits.
 func (s *slot) size() int {
 	switch {
 	case s.answer == nil:
@@ -104,10 +104,10 @@ func (s *slot) size() int {
 	return answerBytes + len(s.answer.Token) + len(s.answer.verdict.Body)
 }
 
-// verdict takes the reply to a lookup, and the hold on its body where that is
+// verdict takes the reply to a lookup, and the hold on its body if the body is
 // shared.
 func (o *outbox) verdict(tag []byte, place *slot, q *question, v *resolve.Verdict, body fair.Held) {
-	waited := !o.mu.TryLock() // whoever has the lock may be writing, which takes as long as the peer likes
+	waited := !o.mu.TryLock() // another goroutine may hold the lock while it writes, which takes as long as the peer likes
 	if waited {
 		o.mu.Lock()
 	}
@@ -124,7 +124,7 @@ func (o *outbox) verdict(tag []byte, place *slot, q *question, v *resolve.Verdic
 	o.settle()
 }
 
-// render writes out a verdict and gives its body back. o.mu is held.
+// render writes out a verdict and releases its body. o.mu is held.
 func (o *outbox) render(tag []byte, q *question, v *resolve.Verdict, body fair.Held, waited bool) {
 	defer body.Release()
 	before := v.Level
@@ -149,8 +149,8 @@ func (o *outbox) render(tag []byte, q *question, v *resolve.Verdict, body fair.H
 	o.write(shared)
 }
 
-// refusal takes the reply to a request that is refused, at the place that was
-// reserved for it if there is one.
+// refusal takes the reply to a refused request. If a place was reserved for the
+// reply, it goes there.
 func (o *outbox) refusal(tag []byte, place *slot, r *Refusal) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -160,7 +160,7 @@ func (o *outbox) refusal(tag []byte, place *slot, r *Refusal) {
 	o.settle()
 }
 
-// reply takes any other reply, at the place that was reserved for it if there is one.
+// reply takes any other reply. If a place was reserved for the reply, it goes there.
 func (o *outbox) reply(place *slot, reply *protocol.Reply) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -170,7 +170,8 @@ func (o *outbox) reply(place *slot, reply *protocol.Reply) {
 	o.settle()
 }
 
-// reserve takes the next place among the untagged replies; nil for a tag.
+// reserve takes the next place among the untagged replies. For a tagged reply it
+// returns nil.
 func (o *outbox) reserve(tag []byte) *slot {
 	if len(tag) > 0 {
 		return nil
@@ -182,8 +183,8 @@ func (o *outbox) reserve(tag []byte) *slot {
 	return s
 }
 
-// room waits while too much is held back behind an untagged lookup in flight:
-// quick answers to what a peer asks meanwhile would pile up without bound.
+// room waits while too much is held back behind an untagged lookup in flight.
+// Otherwise the replies to a peer's further requests would pile up without bound.
 func (o *outbox) room() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -193,22 +194,23 @@ func (o *outbox) room() {
 	}
 }
 
-// flush writes what is gathered.
+// flush writes the gathered replies.
 func (o *outbox) flush() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.write(nil)
 }
 
-// abort ends the connection, which cannot go on for the reason err.
+// abort ends the connection because of err.
 func (o *outbox) abort(err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.end(err)
 }
 
-// target is the buffer that a reply belongs in: the one to be written next, or
-// that of a place among the untagged ones, the last if it is nil. o.mu is held.
+// target returns the buffer for a reply: out, or the reply buffer of a place among
+// the untagged replies. If place is nil and earlier untagged replies wait, target
+// adds a new place at the end. o.mu is held.
 func (o *outbox) target(tag []byte, place *slot) *[]byte {
 	if len(tag) > 0 || place == nil && len(o.ordered) == 0 {
 		return &o.out
@@ -216,8 +218,8 @@ func (o *outbox) target(tag []byte, place *slot) *[]byte {
 	return &o.take(place).reply
 }
 
-// take makes a place ready, a new one behind all others if it is nil. o.mu is
-// held.
+// take marks a place as ready, or adds a new ready place at the end if place is nil.
+// o.mu is held.
 func (o *outbox) take(place *slot) *slot {
 	if place == nil {
 		place = &slot{}
@@ -227,16 +229,16 @@ func (o *outbox) take(place *slot) *slot {
 	return place
 }
 
-// count counts a reply written to what target returned as held, if it is. o.mu
-// is held.
+// count adds a reply in a buffer of target to held, unless the buffer is out. o.mu is
+// held.
 func (o *outbox) count(to *[]byte) {
 	if to != &o.out {
 		o.held += len(*to)
 	}
 }
 
-// settle moves the untagged replies whose turn has come, and writes whenever
-// enough has gathered. o.mu is held.
+// settle moves the untagged replies whose turn has come to out, and writes each time
+// that enough is gathered. o.mu is held.
 func (o *outbox) settle() {
 	for len(o.ordered) > 0 && o.ordered[0].ready {
 		first := o.ordered[0]
@@ -258,7 +260,7 @@ func (o *outbox) settle() {
 	}
 }
 
-// full reports whether what is gathered has to be written before more is. It
+// full reports whether the gathered replies must be written before more are added. It
 // may take a wide buffer instead. o.mu is held.
 func (o *outbox) full() bool {
 	switch {
@@ -276,7 +278,7 @@ func (o *outbox) full() bool {
 	return false
 }
 
-// empty forgets what was gathered. o.mu is held.
+// empty clears the gathered replies. o.mu is held.
 func (o *outbox) empty() {
 	if o.lent != nil {
 		o.wide.giveBack(o.who, o.lent)
@@ -284,12 +286,13 @@ func (o *outbox) empty() {
 	}
 	o.out = o.out[:0]
 	if cap(o.out) > MaxGathered+2*MinShared {
-		o.out = nil // one large reply does not stay for the connection's life
+		o.out = nil // so that one large reply does not use memory for the connection's whole life
 	}
 }
 
-// write writes what is gathered and, unless it is nil, a shared body that ends
-// its line. A peer that does not read is cut off. o.mu is held.
+// write writes the gathered replies and then shared, unless it is nil. shared is the
+// body at the end of the last line. A peer that does not read is cut off. o.mu is
+// held.
 func (o *outbox) write(shared []byte) {
 	if len(o.out) == 0 {
 		return
@@ -300,15 +303,15 @@ func (o *outbox) write(shared []byte) {
 	}
 	if now := time.Now(); o.writeBy.Sub(now) < WriteTimeout {
 		o.writeBy = now.Add(2 * WriteTimeout)
-		_ = o.net.SetWriteDeadline(o.writeBy) // fails only when closed, and then so does Write
+		_ = o.net.SetWriteDeadline(o.writeBy) // fails only on a closed connection, and then Write fails too
 	}
 	if err := o.send(shared); err != nil {
 		o.end(err)
 	}
 }
 
-// send gives the kernel what is gathered and a shared body, if there is one: it
-// takes them from where they are. o.mu is held.
+// send gives the kernel the gathered replies and the shared body, if there is one,
+// without copying them. o.mu is held.
 func (o *outbox) send(shared []byte) error {
 	if shared == nil {
 		_, err := o.net.Write(o.out)
@@ -329,8 +332,9 @@ func (o *outbox) end(err error) {
 	o.moved.Signal()
 }
 
-// close gives back what is still held when nobody hands over or waits for
-// replies any more: behind a reply that is missing, others have waited in vain.
+// close releases the bodies that are still held. It is called when no goroutine hands
+// over replies or waits for them any more: if a reply is missing, the replies behind
+// it were never written.
 func (o *outbox) close() {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -17,12 +17,12 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// asItWas leaves verdicts as they are.
+// asItWas returns a verdict unchanged.
 func asItWas(_ *resolve.Lookup, v resolve.Verdict) resolve.Verdict { return v }
 
-// TestRepliesThatWaitForTheirTurnShareTheirProfile: many who wait behind a slow
-// lookup for one large profile must not cost a copy each, neither while they
-// wait nor when they are written.
+// TestRepliesThatWaitForTheirTurnShareTheirProfile: if many replies with one
+// large profile wait behind a slow lookup, they must not cost a copy each,
+// neither while they wait nor when they are written.
 func TestRepliesThatWaitForTheirTurnShareTheirProfile(t *testing.T) {
 	const waiting, size = 255, 1 << 20
 	k := newHarness(t, nil)
@@ -81,8 +81,8 @@ func TestRepliesThatWaitForTheirTurnShareTheirProfile(t *testing.T) {
 	}
 }
 
-// TestAConnectionThatEndsGivesBackItsBodies: those that were being written, and
-// those that waited behind a reply that never came.
+// TestAConnectionThatEndsGivesBackItsBodies: bodies that were being written,
+// and bodies that waited behind a reply that never came.
 func TestAConnectionThatEndsGivesBackItsBodies(t *testing.T) {
 	k := newHarness(t, nil)
 	for name, end := range map[string]func(o *outbox, theirs net.Conn){
@@ -123,7 +123,7 @@ func TestAConnectionThatEndsGivesBackItsBodies(t *testing.T) {
 	}
 }
 
-// writes notes the sizes of what is written.
+// writes notes the size of each write.
 type writes struct {
 	net.Conn
 	sizes []int
@@ -136,8 +136,8 @@ func (w *writes) Write(p []byte) (int, error) {
 
 func (w *writes) SetWriteDeadline(time.Time) error { return nil }
 
-// TestConnectionsGatherLittleOnceTheWideBuffersAreLent: a caller's last wide
-// buffer, and the connection that gets none.
+// TestConnectionsGatherLittleOnceTheWideBuffersAreLent: the connection that
+// gets the caller's last wide buffer, and the next one, which gets none.
 func TestConnectionsGatherLittleOnceTheWideBuffersAreLent(t *testing.T) {
 	wide := newWideBuffers()
 	hand := func(o *outbox, bytes int) {
@@ -172,7 +172,7 @@ func TestConnectionsGatherLittleOnceTheWideBuffersAreLent(t *testing.T) {
 	}
 }
 
-// heap is the bytes that are alive.
+// heap returns how many bytes of the heap are in use.
 func heap() int64 {
 	runtime.GC()
 	var m runtime.MemStats
@@ -191,8 +191,8 @@ func skipLine(r *bufio.Reader) (n int, err error) {
 	}
 }
 
-// TestTheSizeOfAnAnswerThatIsAccountedForIsTrue up to the next size that the
-// allocator hands out.
+// TestTheSizeOfAnAnswerThatIsAccountedForIsTrue, rounded up to the next size of
+// the allocator.
 func TestTheSizeOfAnAnswerThatIsAccountedForIsTrue(t *testing.T) {
 	if is := reflect.TypeFor[answer]().Size() + reflect.TypeFor[slot]().Size(); is > answerBytes || answerBytes > is+is/4 {
 		t.Errorf("an answer with its slot takes %d bytes, %d are counted", is, answerBytes)

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Pair returns the far end of a connection that is served as if accepted on the ordinary
-// socket.
+// Pair returns the far end of a connection that is served as if it had been accepted on
+// the ordinary socket.
 func (s *Server) Pair(ctx context.Context) (net.Conn, error) {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
 	if err != nil {

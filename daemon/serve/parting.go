@@ -12,28 +12,28 @@ import (
 // the limit of this process (MemoryMax=) as long as the peer keeps its end open, even
 // after this process has closed its own end.
 const (
-	// narrowSendBuffer is the size of the send buffer of connections that have not
-	// the system's (fair.SendBuffers), about 220 KiB. The kernel makes about 13 KiB
-	// of it.
+	// narrowSendBuffer is the size of the send buffer of connections that do not get
+	// the system's size (fair.SendBuffers), which is about 220 KiB. The kernel makes
+	// about 13 KiB of it.
 	narrowSendBuffer = 4 << 10
-	// partingPause is the longest pause between two looks whether a peer has read
-	// what it was sent before it is forgotten.
+	// partingPause is the longest pause between two checks whether a peer has read
+	// everything.
 	partingPause = time.Second
 )
 
-// makeRoom gives the connection the send buffer that is its share.
+// makeRoom gives the connection the send buffer that it may have.
 func (s *Server) makeRoom(c *conn) {
 	if c.roomy = s.roomy.Take(c.peer.id); c.roomy {
 		return
 	}
 	if u, ok := c.net.(*net.UnixConn); ok {
-		_ = u.SetWriteBuffer(narrowSendBuffer) // fails only when closed
+		_ = u.SetWriteBuffer(narrowSendBuffer) // fails only on a closed connection
 	}
 }
 
-// part ends a connection. It returns when the peer has read everything or is
-// gone, or when the server stops: until then the connection keeps its place, or
-// a peer that reads nothing could have the kernel keep more and more.
+// part ends a connection. It returns when the peer has read everything or is gone, or
+// when the server stops. Until then the connection keeps its place. Otherwise a peer
+// that reads nothing could make the kernel keep more and more.
 func (s *Server) part(nc net.Conn) {
 	hangUp(nc)
 	for pause := time.Millisecond; unread(nc) > 0; pause = min(2*pause, partingPause) {
@@ -47,19 +47,19 @@ func (s *Server) part(nc net.Conn) {
 	_ = nc.Close()
 }
 
-// hangUp ends both directions. The peer can read what was sent before.
+// hangUp ends both directions. The peer can still read what was sent before.
 func hangUp(nc net.Conn) {
 	u, ok := nc.(*net.UnixConn)
 	if !ok {
 		_ = nc.Close()
 		return
 	}
-	_ = u.CloseWrite() // both fail only when the peer is gone
+	_ = u.CloseWrite() // both calls fail only if the peer is gone
 	_ = u.CloseRead()
 }
 
-// turnAway tells why and closes. One small write into an empty socket buffer
-// does not block; the deadline is for the day it does.
+// turnAway tells the peer the reason and closes the connection. One small write into
+// an empty socket buffer does not block; the deadline is for the case that it does.
 func (s *Server) turnAway(nc net.Conn, who fair.ID) {
 	if !s.notices.Take(who) {
 		_ = nc.Close()

@@ -11,8 +11,9 @@ import (
 	"github.com/neonauthd/neonauthd/internal/sockets"
 )
 
-// TestOnlyAShareOfTheConnectionsHasALargeSendBuffer: a caller's last one, and the
-// next, whose peer cannot make the kernel keep much.
+// TestOnlyAShareOfTheConnectionsHasALargeSendBuffer: the last connection of a
+// caller that gets one, and the next, whose peer cannot make the kernel keep
+// much.
 func TestOnlyAShareOfTheConnectionsHasALargeSendBuffer(t *testing.T) {
 	k := newHarness(t, nil)
 	s := k.server
@@ -49,7 +50,7 @@ func TestOnlyAShareOfTheConnectionsHasALargeSendBuffer(t *testing.T) {
 	}
 }
 
-// fileConn makes a connection of a descriptor.
+// fileConn makes a connection from a file descriptor.
 func fileConn(t *testing.T, fd int) *net.UnixConn {
 	t.Helper()
 	f := os.NewFile(uintptr(fd), "")
@@ -61,7 +62,7 @@ func fileConn(t *testing.T, fd int) *net.UnixConn {
 	return nc.(*net.UnixConn)
 }
 
-// writeNow writes what the kernel takes at once: 0 if that is nothing.
+// writeNow writes as much as the kernel takes at once, which may be 0 bytes.
 func writeNow(u *net.UnixConn, b []byte) (n int, err error) {
 	raw, err := u.SyscallConn()
 	if err != nil {

@@ -7,9 +7,10 @@ import (
 	"github.com/neonauthd/neonauthd/internal/sockets"
 )
 
-// callerOf says who is counted for a connection: a user or, where users cannot be
-// told apart, a process. One process then still cannot starve the others. Who
-// starts many can, and who gets a dead one's number shares its count for a while.
+// callerOf returns the caller that a connection counts for: a user or, where
+// users cannot be told apart, a process. Then one process still cannot starve the
+// others. But whoever starts many processes can, and a process with the number of
+// a dead one shares the dead one's count for a while.
 func callerOf(from sockets.Credentials, users sockets.UserNamespace) fair.ID {
 	if users.Tells(from.UID) {
 		return fair.ID{UID: from.UID}
@@ -17,17 +18,18 @@ func callerOf(from sockets.Credentials, users sockets.UserNamespace) fair.ID {
 	return fair.ID{UID: from.UID, PID: from.PID}
 }
 
-// peer is what one caller has of the server.
+// peer is what the server counts for one caller.
 type peer struct {
 	id     fair.ID
 	conns  int // guarded by server.mu
-	admins int // of conns; guarded by server.mu
+	admins int // how many of conns are on the admin socket; guarded by server.mu
 }
 
-// minPeers is how many peers are kept before the first look at who has gone.
+// minPeers is how many peers are kept before forget first drops those without
+// connections.
 const minPeers = 64
 
-// peer returns the books of a connection's caller. s.mu is held.
+// peer returns the peer of a connection's caller. s.mu is held.
 func (s *Server) peer(from sockets.Credentials) *peer {
 	id := callerOf(from, s.users)
 	p := s.peers[id]
@@ -39,8 +41,8 @@ func (s *Server) peer(from sockets.Credentials) *peer {
 	return p
 }
 
-// forget drops peers without connections, each time that there are twice as many
-// peers as it left the last time. s.mu is held.
+// forget drops peers without connections each time that the number of peers has
+// doubled since it last did so. s.mu is held.
 func (s *Server) forget() {
 	if len(s.peers) < max(minPeers, s.peersLeft) {
 		return

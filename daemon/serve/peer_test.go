@@ -25,7 +25,7 @@ func namespace(uidMap string) sockets.UserNamespace {
 	return sockets.ReadUserNamespace(strings.NewReader(uidMap))
 }
 
-// stranger is a process of whom no user is known.
+// stranger returns the credentials of a process whose user is not known.
 func stranger(pid int32) sockets.Credentials {
 	return sockets.Credentials{UID: sockets.OverflowUID, PID: pid}
 }
@@ -51,12 +51,12 @@ func (c acceptor) accept(from sockets.Credentials) *conn {
 }
 
 // TestWhereUsersAreNotToldEachProcessHasItsShare: n-1, n and n+1 connections of
-// one process, beside those of another.
+// one process, and connections of another process.
 func TestWhereUsersAreNotToldEachProcessHasItsShare(t *testing.T) {
 	const share = 3
 	for _, c := range []struct {
 		name, uidMap string
-		other        bool // whether another process of the user has a place, when one has taken its share
+		other        bool // whether another process of the user finds a place after one process has taken its share
 	}{
 		{"namespace of its own", unitMap, true},
 		{"the host's", hostMap, false},
@@ -119,7 +119,7 @@ func TestSessionCredentialsAreAskedForEachHolder(t *testing.T) {
 			if allow(first) {
 				t.Error("one more than the burst is allowed")
 			}
-			acceptor.server.unregister(first) // gone, and not forgotten
+			acceptor.server.unregister(first) // no connections are left, but the peer is not forgotten yet
 			if got := allow(acceptor.accept(c.second)); got != c.allows {
 				t.Errorf("allowed: %t", got)
 			}
@@ -127,7 +127,7 @@ func TestSessionCredentialsAreAskedForEachHolder(t *testing.T) {
 	}
 }
 
-// TestPassersByAreForgotten: processes come and go by the million.
+// TestPassersByAreForgotten: millions of processes come and go.
 func TestPassersByAreForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		acceptor := newAcceptor(t, unitMap, nil)

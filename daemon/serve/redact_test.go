@@ -40,8 +40,8 @@ func TestOnlyProfilesOfCallersWithSuchARuleAreRedacted(t *testing.T) {
 	}
 }
 
-// padded is the object with its last member, a number, made so long that all of it
-// has that size.
+// padded returns the object with its last member, a number, made so long that the
+// object has that size.
 func padded(object string, size int) []byte {
 	cut := len(object) - 1
 	return []byte(object[:cut] + strings.Repeat("0", size-len(object)) + object[cut:])

@@ -8,8 +8,9 @@ import (
 )
 
 // appendVerdict appends the reply line for v. It is the only place where a verdict
-// becomes a reply. One that is accepted without evidence is a fault of ours, and
-// proves nothing. kept are the fields of an answer that is to be kept.
+// becomes a reply. A verdict that is accepted without evidence is a fault of this
+// program and proves nothing, so it is answered as unknown. kept has the fields of
+// an answer that may be kept.
 func appendVerdict(dst, tag []byte, v *resolve.Verdict, kept []byte) []byte {
 	is := v.Outcome
 	if is.Status() == protocol.OK {
@@ -25,7 +26,7 @@ func appendVerdict(dst, tag []byte, v *resolve.Verdict, kept []byte) []byte {
 	return append(dst, '\n')
 }
 
-// appendAccepted appends the line of an accepted verdict as far as its body.
+// appendAccepted appends the line of an accepted verdict, without its body.
 func appendAccepted(dst, tag []byte, v *resolve.Verdict, kept []byte) []byte {
 	dst = protocol.AppendStatus(dst, tag, protocol.OK, "")
 	dst = protocol.AppendField(dst, protocol.FieldLevel, v.Level.String())
@@ -40,7 +41,7 @@ func appendAccepted(dst, tag []byte, v *resolve.Verdict, kept []byte) []byte {
 	return append(dst, kept...)
 }
 
-// appendRefusal appends the reply to a request that is itself wrong.
+// appendRefusal appends the reply to a refused request.
 func appendRefusal(dst, tag []byte, r *Refusal) []byte {
 	dst = protocol.AppendStatus(dst, tag, protocol.ERR, string(r.Code))
 	if r.RetryAfter > 0 {
@@ -49,5 +50,6 @@ func appendRefusal(dst, tag []byte, r *Refusal) []byte {
 	return append(protocol.AppendText(dst, r.Advice), '\n')
 }
 
-// ceilSeconds rounds up: a caller that waits that long does not come early.
+// ceilSeconds rounds up, so that a caller that waits that long does not come too
+// early.
 func ceilSeconds(d time.Duration) int64 { return int64((d + time.Second - 1) / time.Second) }

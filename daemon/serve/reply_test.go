@@ -10,8 +10,8 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// TestNoVerdictIsNOWithoutProofNorOKWithoutEvidence runs through everything a
-// verdict can hold, outcomes that nobody makes included.
+// TestNoVerdictIsNOWithoutProofNorOKWithoutEvidence tries everything that a
+// verdict can hold, including outcomes that no code makes.
 func TestNoVerdictIsNOWithoutProofNorOKWithoutEvidence(t *testing.T) {
 	outcomes := []protocol.Outcome{{}, protocol.Accepted(), protocol.Rejected(""), protocol.Unknown("")}
 	for _, reason := range protocol.Reasons() {

@@ -10,33 +10,33 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// ask is one VERIFY or PROFILE request, checked.
+// ask is one checked VERIFY or PROFILE request.
 type ask struct {
 	question
 	deadline time.Duration
-	label    []byte // for whom of its own the caller asks, if it says
+	label    []byte // for which of its own users or clients the caller asks (field "for"); nil if it does not say
 }
 
-// question is what of a request its reply depends on.
+// question is the part of a request that its reply depends on.
 type question struct {
 	resolve.Lookup
 	keeping
-	asked time.Time // when the line was read, where each lookup is told to a log
+	asked time.Time // when the line was read; set only if lookups are logged
 }
 
-// Refusal is why a request is answered without being looked at further.
+// Refusal is why a request is refused before its lookup.
 type Refusal struct {
-	// Code is the reply's.
+	// Code is the reply's code.
 	Code protocol.Code
-	// RetryAfter is when asking again may help; 0: it does not.
+	// RetryAfter is when asking again may help; 0: it does not help.
 	RetryAfter time.Duration
 	// Advice says what to do next.
 	Advice string
 
-	about *resolve.Project // that the request is about; nil: not known
+	about *resolve.Project // the project that the request is about; nil: not known
 }
 
-// BadRequest refuses what the protocol does not know.
+// BadRequest returns the refusal of a request that the protocol does not allow.
 func BadRequest(advice string) *Refusal {
 	return &Refusal{Code: protocol.CodeBadRequest, Advice: advice}
 }
@@ -46,7 +46,7 @@ func (a *ask) reset(level resolve.Level) {
 	*a = ask{question: question{Lookup: resolve.Lookup{Level: level, MaxAge: -1}}, deadline: resolve.DefaultDeadline}
 }
 
-// read fills a from r's fields and argument. projects resolves names.
+// read reads r's fields and argument into a. projects has the projects by name.
 func (a *ask) read(r *protocol.Request, projects *resolve.Projects) *Refusal {
 	if r.NArgs != 1 {
 		return BadRequest("takes one token as its argument")
@@ -59,7 +59,7 @@ func (a *ask) read(r *protocol.Request, projects *resolve.Projects) *Refusal {
 			return refused
 		}
 	}
-	if a.Project == nil { // only now: faults of the request itself come first
+	if a.Project == nil { // only now, so that faults of the request itself come first
 		return unknownProject()
 	}
 	return nil
@@ -103,7 +103,7 @@ func (a *ask) field(name string, raw []byte, projects *resolve.Projects) *Refusa
 	return nil
 }
 
-// isLabel reports whether raw can stand in "for".
+// isLabel reports whether raw is valid as the value of the field "for".
 func isLabel(raw []byte) bool {
 	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	return len(raw) > 0 && len(raw) <= protocol.MaxFor && len(bytes.TrimLeft(raw, letters)) == 0

@@ -1,10 +1,10 @@
-// Package serve answers lines over Unix sockets: it accepts connections, reads
-// requests, has lookups answered by package resolve, and writes the replies. Who may
-// ask what, and how much of the daemon one caller can hold, is decided here.
+// Package serve answers lines over Unix sockets: it accepts connections, reads requests,
+// passes lookups to package resolve, and writes the replies. It decides who may ask what, and
+// how much of the daemon one caller can hold.
 //
-// The way of a line: server.go accepts a connection, conn.go reads a line from it;
-// request.go reads a lookup's fields, command.go answers every other verb; access.go
-// says what the caller may ask; outbox.go writes the reply when its turn has come.
+// The path of a line: server.go accepts a connection, and conn.go reads a line from it;
+// request.go reads a lookup's fields, and command.go answers every other verb; access.go says
+// what the caller may ask; outbox.go writes the reply when its turn has come.
 package serve
 
 import (
@@ -33,62 +33,61 @@ import (
 const (
 	// MaxAdminConnections is how many connections the admin socket serves at once.
 	MaxAdminConnections = 64
-	// turnedAwayInterval is how often it is logged that connections are turned
+	// turnedAwayInterval is the interval of the log line about connections that are turned
 	// away.
 	turnedAwayInterval = 10 * time.Second
-	// drainGrace is how long a stopping server still takes lines that were on
-	// their way.
+	// drainGrace is how long a stopping server still accepts lines that were on their way.
 	drainGrace = 100 * time.Millisecond
-	// drainLast is how long the replies of an impatient end may take.
+	// drainLast is how long the replies may take after the context of Drain has ended.
 	drainLast = time.Second
-	// acceptMinBackoff and acceptMaxBackoff bound the pause after a failed
-	// accept, as net/http has them.
+	// acceptMinBackoff and acceptMaxBackoff bound the pause after a failed accept, with the
+	// values of net/http.
 	acceptMinBackoff = 5 * time.Millisecond
 	acceptMaxBackoff = time.Second
 )
 
-// Terms are what connections are served on, which a reload changes.
+// Terms are the settings by which connections are served. A reload changes them.
 type Terms struct {
-	// Limits bound what callers hold.
+	// Limits bound what callers can hold.
 	Limits config.Limits
-	// Projects are those that can be asked about.
+	// Projects are the projects that can be asked about.
 	Projects resolve.Projects
 	// Callers say who may ask what.
 	Callers Callers
 }
 
-// Rest is what is left of an admin verb once it is in effect: it waits for others, may
-// add to the reply, and returns why there is none, or nil.
+// Rest is the rest of an admin verb after the verb is in effect. It waits for others, may add
+// to the reply, and returns a refusal if there is no reply, or nil.
 type Rest func(ctx context.Context, reply *protocol.Reply) *Refusal
 
-// Config is what a Server is made of. All of it is required.
+// Config is the configuration of a Server. All fields but Access are required.
 type Config struct {
 	// Resolver answers the lookups.
 	Resolver *resolve.Resolver
 	// Counters count what happens.
 	Counters *Counters
-	// Admin answers a caller's verbs of the admin socket, or says why it does not. Each is in
-	// effect when it returns. Where the answer has to wait for others, rest is not nil.
+	// Admin answers a caller's verb on the admin socket, or refuses it. When Admin returns,
+	// the verb is in effect. If the answer has to wait for others, rest is not nil.
 	Admin func(verb protocol.Verb, r *protocol.Request, by fair.ID) (reply protocol.Reply, rest Rest, refused *Refusal)
-	// Logout judges a caller's logout token, of a project that it may ask about, and ends
-	// what the token names, or says why it cannot tell. It returns soon.
+	// Logout judges a caller's logout token for a project that the caller may ask about, and
+	// ends what the token names; or it refuses the request. It returns soon.
 	Logout func(ctx context.Context, l *resolve.Lookup) (reply protocol.Reply, refused *Refusal)
-	// Leases are of those who keep answers.
+	// Leases are the watches of clients that keep answers.
 	Leases *lease.Watches
-	// Hearing tells how this host stands with its fleet.
+	// Hearing tells whether and when this host has heard its fleet.
 	Hearing func() membership.Hearing
-	// Terms are in force until SetTerms changes them.
+	// Terms are the settings until SetTerms changes them.
 	Terms *Terms
 	// Version is told to callers (HELLO).
 	Version string
-	// Log receives one line per event that an operator acts on.
+	// Log gets one line for each event that an operator acts on.
 	Log *slog.Logger
-	// Access receives a line about each lookup; nil: there is none.
+	// Access gets a line about each lookup; nil: there is no access log.
 	Access *accesslog.Log
 }
 
-// Server owns the connections: it accepts them, bounds them and drains them. Make it
-// with New. Safe for concurrent use.
+// Server owns the connections: it accepts, limits and drains them. Make it with New. It is
+// safe for concurrent use.
 type Server struct {
 	resolver *resolve.Resolver
 	leases   *lease.Watches
@@ -110,9 +109,9 @@ type Server struct {
 	bodies    *fair.Bodies
 	wide      *wideBuffers
 	roomy     *fair.Pool    // connections with a large send buffer
-	notices   *fair.Pool    // connections that were turned away and have not read why
+	notices   *fair.Pool    // connections that were turned away and whose peers have not read the reason
 	stopping  chan struct{} // closed once the server drains
-	peersLeft int           // how many peers forget may leave before it looks again
+	peersLeft int           // forget drops peers when there are that many
 	running   sync.WaitGroup
 }
 
@@ -141,13 +140,11 @@ func New(c Config) *Server {
 	return s
 }
 
-// SetTerms puts t in force: for lines that are read from now on, and for new
-// connections.
+// SetTerms puts t in force for lines that are read from now on, and for new connections.
 func (s *Server) SetTerms(t *Terms) { s.terms.Store(t) }
 
-// Serve accepts on ln, the admin socket or the ordinary one, until ctx ends or ln is
-// closed. It returns when no more connections will come; Drain is for those that are
-// there.
+// Serve accepts connections on ln, the admin socket or the ordinary one, until ctx ends or ln
+// is closed. When it returns, no more connections come; Drain ends those that are open.
 func (s *Server) Serve(ctx context.Context, ln net.Listener, admin bool) error {
 	stop := context.AfterFunc(ctx, func() { _ = ln.Close() })
 	defer stop()
@@ -162,7 +159,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener, admin bool) error {
 		case ctx.Err() != nil, errors.Is(err, net.ErrClosed):
 			return nil
 		}
-		// Out of file descriptors or memory: what is open goes on, and a spin
+		// Out of file descriptors or memory: open connections go on. A retry without a pause
 		// would make it worse.
 		s.counters.AcceptErrors.Add(1)
 		if backoff == acceptMinBackoff {
@@ -198,7 +195,7 @@ func (s *Server) open(ctx context.Context, nc net.Conn, admin bool) {
 	}
 	s.makeRoom(c)
 	c.adopt(s.terms.Load())
-	// Lookups end with their own deadlines, not with ctx: a drain answers them.
+	// Lookups end with their own deadlines, not with ctx, because a drain still answers them.
 	c.ctx, c.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	s.running.Go(func() {
 		defer s.unregister(c)
@@ -206,9 +203,9 @@ func (s *Server) open(ctx context.Context, nc net.Conn, admin bool) {
 	})
 }
 
-// register makes the connection's books, or returns nil if a limit is reached.
-// Admin connections have a limit of their own: an operator has to be able to
-// revoke while an application holds all there are.
+// register makes the conn of a new connection, or returns nil if a limit is reached. Admin
+// connections have a limit of their own: an operator must be able to revoke while an
+// application holds all other connections.
 func (s *Server) register(nc net.Conn, from sockets.Credentials, admin bool) *conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -250,8 +247,8 @@ func (s *Server) unregister(c *conn) {
 	}
 }
 
-// Drain ends every connection after its replies. When ctx ends, lookups in
-// flight are answered without their outcome; then connections are cut.
+// Drain ends every connection after its replies. When ctx ends, the lookups in flight are
+// answered as unknown; then the connections are cut.
 func (s *Server) Drain(ctx context.Context) error {
 	s.mu.Lock()
 	s.draining = true
@@ -270,8 +267,8 @@ func (s *Server) Drain(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 	}
-	// Whoever waits still is told that nothing is known. Who is left then does
-	// not read.
+	// Lookups that still wait are answered as unknown. A connection that is still open after
+	// that has a peer that does not read.
 	s.mu.Lock()
 	for c := range s.conns {
 		c.cancel()
@@ -292,7 +289,7 @@ func (s *Server) Drain(ctx context.Context) error {
 	return fmt.Errorf("drain: %d connections were cut: %w", cut, ctx.Err())
 }
 
-// Panicked records a panic without what it was about, which may be a token.
+// Panicked records a panic, without the panic's value, which may be a token.
 func (s *Server) Panicked(p any) {
 	s.counters.Panics.Add(1)
 	s.log.Error("a connection failed by a fault of ours; it was closed, the others go on; please report this line",

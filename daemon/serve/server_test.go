@@ -101,8 +101,9 @@ func TestConnectionsAreBoundedInAllForEachUserAndForAdministrators(t *testing.T)
 	}
 }
 
-// TestCallersThatHoldNoConnectionFindOne: five greedy callers, or processes of
-// one user where users are not told apart, do not take all there are.
+// TestCallersThatHoldNoConnectionFindOne: five greedy callers, or five greedy
+// processes of one user where users are not told apart, do not take all
+// connections.
 func TestCallersThatHoldNoConnectionFindOne(t *testing.T) {
 	k := newHarness(t, func(c *config.Config) { c.Limits.Connections, c.Limits.ConnectionsPerUID = 64, 16 })
 	s := k.server
@@ -116,7 +117,7 @@ func TestCallersThatHoldNoConnectionFindOne(t *testing.T) {
 			continue
 		}
 	}
-	if free := 64 - len(s.conns); free != fair.Connections(64, 16).Kept-1 { // each had its first
+	if free := 64 - len(s.conns); free != fair.Connections(64, 16).Kept-1 { // each caller had its first connection
 		t.Errorf("%d are free", free)
 	}
 	var last *conn
@@ -134,7 +135,7 @@ func TestCallersThatHoldNoConnectionFindOne(t *testing.T) {
 	}
 }
 
-// faulty is a connection whose reading fails by a fault of ours.
+// faulty is a connection whose Read panics.
 type faulty struct{ net.Conn }
 
 func (f faulty) Read([]byte) (int, error) { panic("a fault of ours: eyJhbGciOiJ") }
@@ -208,7 +209,7 @@ func TestADrainAnswersWhatIsInFlight(t *testing.T) {
 	}
 }
 
-// TestPatienceWithAPeerEnds: what a peer sends, and after how long the
+// TestPatienceWithAPeerEnds: what a peer sends, and after which time its
 // connection ends.
 func TestPatienceWithAPeerEnds(t *testing.T) {
 	for _, c := range []struct {

@@ -2,15 +2,15 @@ package serve
 
 // State is a reading of a Server, for people and monitors.
 type State struct {
-	// Busy is how many connections wait for a lookup that memory could not answer, Idle
-	// how many others are open.
+	// Busy is how many connections wait for a lookup that memory could not answer; Idle
+	// is how many other connections are open.
 	Busy, Idle int
-	// UnsentBytes is how many bytes of large JSON objects wait to be read, each counted
-	// once.
+	// UnsentBytes is how many bytes of large JSON objects wait to be read by peers. An
+	// object that several replies share is counted once.
 	UnsentBytes int
 }
 
-// State returns what there is to tell. Reading changes nothing.
+// State returns the state of the server. Reading changes nothing.
 func (s *Server) State() State {
 	is := State{UnsentBytes: s.bodies.Taken()}
 	s.mu.Lock()

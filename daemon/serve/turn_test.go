@@ -20,15 +20,16 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// late is what happens to a lookup between its verdict and its turn.
+// late is a case of something that happens to a lookup between its verdict and
+// its turn.
 type late struct {
 	name, ask string // before the token
-	profile   bool   // ada's is in memory, 20 seconds old
+	profile   bool   // ada's profile is in memory, 20 seconds old
 	meanwhile func(k *harness, token string)
-	want      string // the reply begins like this
-	fields    string // some of its fields
+	want      string // the beginning of the reply
+	fields    string // some of the reply's fields
 
-	aged time.Duration // key set, beforehand
+	aged time.Duration // how old the key set is at the beginning
 }
 
 func lates() []late {
@@ -98,7 +99,7 @@ func lates() []late {
 	}
 }
 
-// check fails unless reply is the one that has to come.
+// check fails unless reply is the expected one.
 func (l *late) check(t *testing.T, reply string) {
 	t.Helper()
 	if !strings.HasPrefix(reply, l.want) {
@@ -111,8 +112,8 @@ func (l *late) check(t *testing.T, reply string) {
 	}
 }
 
-// prepare brings the daemon into the state that the lookup begins in, and returns
-// its line without LF.
+// prepare brings the daemon into the state in which the lookup begins, and
+// returns the lookup's line without LF.
 func (l *late) prepare(k *harness) (line, token string) {
 	k.clock.Advance(l.aged)
 	token = k.token("ada")
@@ -130,8 +131,8 @@ func (l *late) prepare(k *harness) (line, token string) {
 	return l.ask + " " + token, token
 }
 
-// TestAReplyIsJudgedAgainWhenItsTurnComes has a lookup wait behind a slow one,
-// over a connection that goes on and over one that is drained.
+// TestAReplyIsJudgedAgainWhenItsTurnComes lets a lookup wait behind a slow one,
+// on a connection that goes on and on one that is drained.
 func TestAReplyIsJudgedAgainWhenItsTurnComes(t *testing.T) {
 	for _, drained := range []bool{false, true} {
 		for _, l := range lates() {
@@ -159,8 +160,8 @@ func TestAReplyIsJudgedAgainWhenItsTurnComes(t *testing.T) {
 	}
 }
 
-// TestAReplyIsJudgedAgainWhenAnotherIsWrittenFirst has a tagged lookup's verdict
-// wait for a peer that is slow to read an earlier reply.
+// TestAReplyIsJudgedAgainWhenAnotherIsWrittenFirst lets the verdict of a tagged
+// lookup wait for a peer that is slow to read an earlier reply.
 func TestAReplyIsJudgedAgainWhenAnotherIsWrittenFirst(t *testing.T) {
 	for _, l := range lates() {
 		t.Run(l.name, func(t *testing.T) {
@@ -191,7 +192,7 @@ func TestAReplyIsJudgedAgainWhenAnotherIsWrittenFirst(t *testing.T) {
 	}
 }
 
-// stacks are the stacks of goroutines that wait for a lock.
+// stacks returns the stacks of goroutines that wait for a lock.
 func stacks() string {
 	all := make([]byte, 1<<20)
 	var waiting strings.Builder
@@ -204,7 +205,7 @@ func stacks() string {
 }
 
 // TestWhatWaitsForItsTurnCountsForNoMoreThanItIs: the answers behind a slow
-// lookup, until no more lines are read.
+// lookup are counted until no more lines are read.
 func TestWhatWaitsForItsTurnCountsForNoMoreThanItIs(t *testing.T) {
 	o := newOutbox(nil, fair.ID{}, nil, &Server{wide: newWideBuffers(), counters: NewCounters(nil)}, 1000, outboxCalls{asItWas, notInFleet, func() {}})
 	o.reserve(nil)

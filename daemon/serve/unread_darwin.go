@@ -2,5 +2,5 @@ package serve
 
 import "net"
 
-// unread cannot be told on this system, which is one to develop on.
+// unread returns 0: this system, which is only for development, cannot tell.
 func unread(net.Conn) int { return 0 }

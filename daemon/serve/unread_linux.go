@@ -6,8 +6,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// unread is how many bytes, with the kernel's own beside them, the peer has not
-// read yet (SIOCOUTQ, unix(7)); 0 where that cannot be told.
+// unread returns how many bytes the peer has not read yet, including the
+// kernel's own overhead (SIOCOUTQ, unix(7)). It returns 0 if this cannot be
+// told.
 func unread(nc net.Conn) (n int) {
 	u, ok := nc.(*net.UnixConn)
 	if !ok {

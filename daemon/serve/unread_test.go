@@ -10,7 +10,7 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// TestACallerThatDoesNotReadIsRefusedMoreAndOthersAreNot fills the room for
+// TestACallerThatDoesNotReadIsRefusedMoreAndOthersAreNot: the caller fills the room for
 // bodies that wait to be sent.
 func TestACallerThatDoesNotReadIsRefusedMoreAndOthersAreNot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -22,8 +22,9 @@ func TestACallerThatDoesNotReadIsRefusedMoreAndOthersAreNot(t *testing.T) {
 			t.Cleanup(func() { _ = c.nc.Close() })
 			return c
 		}
-		// What is not read has to be answered from memory: another goroutine that writes for
-		// ever, while the connection's waits for the same lock, would stop a bubble's clock.
+		// Replies that are not read have to come from memory. Otherwise another goroutine
+		// would write without end while the connection's goroutine waits for the same lock,
+		// and the bubble's clock would stop.
 		known := func(line string) string {
 			token := strings.TrimPrefix(line, "PROFILE ")
 			if v := k.ask(k.claims(token)); v.Status() != protocol.OK {
