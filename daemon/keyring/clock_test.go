@@ -10,8 +10,8 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
 
-// hourly runs test in a bubble with a ring that has fetched once and need no
-// refresh for about an hour.
+// hourly runs test in a synctest bubble, with a ring that has fetched once and needs
+// no refresh for about an hour.
 func hourly(t *testing.T, test func(*rig)) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newRig(t, Store{})
@@ -23,16 +23,17 @@ func hourly(t *testing.T, test func(*rig)) {
 	})
 }
 
-// hit does what a lookup does that memory answers.
+// hit does what a lookup does if memory answers it.
 func (b *rig) hit() (usable bool) {
 	_, usable = b.Current(b.clock.Now())
 	synctest.Wait()
 	return usable
 }
 
-// TestAfterASleepOrAStepAheadTheKeySetIsFetchedAtOnce: when it went by a timer
-// that stands still in sleep, a key withdrawn meanwhile was good for most of the
-// hour, and a set older than a day made all lookups unknown for as long.
+// TestAfterASleepOrAStepAheadTheKeySetIsFetchedAtOnce: a timer stands still while
+// the host sleeps. With a timer alone, a key that was withdrawn meanwhile would be
+// good for most of the hour, and a set older than a day would make all lookups
+// unknown for as long.
 func TestAfterASleepOrAStepAheadTheKeySetIsFetchedAtOnce(t *testing.T) {
 	for name, move := range map[string]func(*clocktest.Clock){
 		"a sleep of two hours":      func(c *clocktest.Clock) { c.Sleep(2 * time.Hour) },
@@ -74,8 +75,8 @@ func TestAfterASleepOrAStepAheadTheKeySetIsFetchedAtOnce(t *testing.T) {
 	}
 }
 
-// TestDuringAnOutageASleepHurriesNobody: hits under a stale set ask for its
-// refresh in the rhythm of failing fetches alone.
+// TestDuringAnOutageASleepHurriesNobody: hits with a stale set cause a refresh only
+// at the intervals of failing fetches.
 func TestDuringAnOutageASleepHurriesNobody(t *testing.T) {
 	hourly(t, func(b *rig) {
 		b.behave(0, down(0))
@@ -111,7 +112,7 @@ func TestDuringAnOutageASleepHurriesNobody(t *testing.T) {
 	})
 }
 
-// TestAStepBackDelaysNoFetch and makes no set younger.
+// TestAStepBackDelaysNoFetch, and makes no set younger.
 func TestAStepBackDelaysNoFetch(t *testing.T) {
 	for _, back := range []time.Duration{time.Minute, time.Hour, 8 * time.Hour, 30 * 24 * time.Hour} {
 		t.Run(back.String(), func(t *testing.T) {
@@ -135,7 +136,7 @@ func TestAStepBackDelaysNoFetch(t *testing.T) {
 	}
 }
 
-// TestAMomentaryStepAheadCostsOneFetch whatever it made of the ages.
+// TestAMomentaryStepAheadCostsOneFetch, whatever age the step gave to the sets.
 func TestAMomentaryStepAheadCostsOneFetch(t *testing.T) {
 	for _, ahead := range []time.Duration{2 * time.Hour, 30 * 24 * time.Hour} {
 		for _, lasts := range []time.Duration{0, time.Second, time.Minute, 20 * time.Minute} {
@@ -158,16 +159,16 @@ func TestAMomentaryStepAheadCostsOneFetch(t *testing.T) {
 	}
 }
 
-// TestASetIsAsOldAsTheQuestion: the host may sleep while the answer is on its
-// way.
+// TestASetIsAsOldAsTheQuestion: the host may sleep between the request and the
+// answer.
 func TestASetIsAsOldAsTheQuestion(t *testing.T) {
 	hourly(t, func(b *rig) {
 		b.behave(3*time.Second, nil)
 		b.clock.Sleep(time.Hour)
-		b.hit() // its refresh goes out
+		b.hit() // sends the request of the refresh
 		b.sleep(time.Second)
 		b.clock.Sleep(8 * time.Hour)
-		b.sleep(2 * time.Second) // and comes back
+		b.sleep(2 * time.Second) // the answer arrives
 		b.wantFetched("before and after the second sleep", 3)
 		if k := b.current.Load(); !k.Stale(b.clock.Now()) {
 			t.Error("the answer of before the sleep is fresh")
@@ -179,13 +180,13 @@ func TestASetIsAsOldAsTheQuestion(t *testing.T) {
 	})
 }
 
-// TestASavedSetIsAsOldAsARightClockSays: whether it verifies at a start during an
-// outage, by the clock of the start, and later.
+// TestASavedSetIsAsOldAsARightClockSays: whether the set verifies at a start during
+// an outage, by the clock at the start, and later.
 func TestASavedSetIsAsOldAsARightClockSays(t *testing.T) {
 	const h = time.Hour
 	for _, c := range []struct {
 		name   string
-		saving time.Duration // how far the clock was ahead when the set was saved, below 0: behind
+		saving time.Duration // how far the clock was ahead when the set was saved; below 0: behind
 		outage time.Duration
 		start  time.Duration // how far the clock is ahead at the start
 		usable bool
@@ -240,8 +241,8 @@ func TestASavedSetIsAsOldAsARightClockSays(t *testing.T) {
 	}
 }
 
-// TestASavedSetThatBecomesUsableIsInForceBeforeALookup: readiness and status go by
-// what is in force.
+// TestASavedSetThatBecomesUsableIsInForceBeforeALookup: readiness and status depend
+// on the set in force.
 func TestASavedSetThatBecomesUsableIsInForceBeforeALookup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := NewStore(openStateDir(t), "main", keysOrigin)
@@ -265,8 +266,9 @@ func TestASavedSetThatBecomesUsableIsInForceBeforeALookup(t *testing.T) {
 	})
 }
 
-// TestRefreshesThatNobodyAsksFor is the timetable's row (package daemon) for what no
-// lookup begins: whether the key set is fetched within seconds after the event.
+// TestRefreshesThatNobodyAsksFor is the row of the timetable (package daemon) for
+// refreshes that no lookup causes: whether the key set is fetched within seconds
+// after the event.
 func TestRefreshesThatNobodyAsksFor(t *testing.T) {
 	const h = time.Hour
 	for name, e := range map[string]struct {

@@ -7,29 +7,30 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/statedir"
 )
 
-// maxIssuerFile bounds the file of an issuer.
+// maxIssuerFile is the largest size of an issuer's file, in bytes.
 const maxIssuerFile = 16 << 10
 
-// IssuerFile is where an issuer that was found outlives the process, as the key set
-// does. One without a folder saves and loads nothing.
+// IssuerFile saves the issuer that a project has found over a restart, as Store saves the key
+// set. Without a folder it saves and loads nothing.
 type IssuerFile struct {
 	dir    *statedir.Dir
 	name   string
 	origin Origin
 }
 
-// NewIssuerFile returns that of a project, for the key set of that origin; dir is nil for none.
+// NewIssuerFile returns the file of a project, for the key set of that origin. If dir is nil,
+// nothing is saved.
 func NewIssuerFile(dir *statedir.Dir, project string, origin Origin) IssuerFile {
 	return IssuerFile{dir, "issuer-" + project + ".json", origin}
 }
 
-// savedIssuer is the file's content. It counts for the key set of this origin only.
+// savedIssuer is the file's content. It is valid only for a key set of this origin.
 type savedIssuer struct {
 	Origin
 	Issuer string `json:"issuer"`
 }
 
-// Save replaces the issuer that is kept.
+// Save replaces the saved issuer.
 func (f IssuerFile) Save(issuer string) error {
 	if f.dir == nil {
 		return nil
@@ -39,7 +40,7 @@ func (f IssuerFile) Save(issuer string) error {
 	})
 }
 
-// Load returns the issuer that was saved, none if there is none to be used.
+// Load returns the saved issuer, or nothing if there is none that may be used.
 func (f IssuerFile) Load() []string {
 	if f.dir == nil {
 		return nil

@@ -9,13 +9,13 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// Open has open judge what the upstream has signed, with the keys there are. Where a newer
-// key set may change the outcome it has one fetched, by the rules of Seek and within the
-// same cooldown, and open judges again. An outcome that is unknown comes with the time
-// when asking again may help. who is the caller.
+// Open calls open to judge, with the current keys, something that the upstream has signed.
+// If a newer key set might change the outcome, Open has one fetched, by the rules of Seek
+// and within the same cooldown, and calls open again. If the outcome is unknown, Open also
+// returns when asking again may help. who is the caller.
 func (r *Ring) Open(ctx context.Context, who fair.ID, policy *keyset.Policy, signed []byte, open func(*keyset.Set, time.Time) protocol.Outcome) (protocol.Outcome, time.Duration) {
 	began := r.config.Now()
-	// Bounded: each round but the last follows a change of the key set.
+	// The loop is bounded. Each further round follows a change of the key set.
 	for range 4 {
 		now := r.config.Now()
 		current, usable := r.Current(now)

@@ -2,20 +2,22 @@ package keyring
 
 import "slices"
 
-// Origin is where a key set comes from, and who vouches that it does. Whoever is
-// trusted no longer may have vouched for a set of somebody else's.
+// Origin is where a key set comes from, and which authorities have proved that. An
+// authority that is not trusted any more may have vouched for somebody else's key set.
 type Origin struct {
-	// URL is the key set's own, or that of the issuer that it is discovered at.
+	// URL is the URL of the key set, or of the issuer whose metadata name the key set.
 	URL string `json:"url"`
-	// Authorities are the fingerprints of those that are trusted in the system's
-	// place; none: the system's.
+	// Authorities are the fingerprints of the authorities that are trusted in place of
+	// the system's; none: the system's are trusted.
 	Authorities []string `json:"authorities,omitempty"`
-	// PlainHTTP tells that it may have come over plain http, for which nobody vouches.
+	// PlainHTTP tells that the key set may have come over plain HTTP, which proves no
+	// origin.
 	PlainHTTP bool `json:"plain_http,omitempty"`
 }
 
-// Admits reports whether what came from before may count as from o: from the same
-// place, and vouched for by nobody who is not trusted any more.
+// Admits reports whether a key set of the origin before may count as one of o: it
+// comes from the same URL, and all authorities that may have vouched for it are still
+// trusted.
 func (o *Origin) Admits(before *Origin) bool {
 	if o.URL != before.URL || before.PlainHTTP && !o.PlainHTTP {
 		return false

@@ -28,7 +28,8 @@ func TestAnOriginAdmitsWhatNobodyVouchedForWhoIsTrustedNoMore(t *testing.T) {
 	}
 }
 
-// TestKeysAreInheritedByTheirOrigin in memory, by the saved set and with the saved issuer alike.
+// TestKeysAreInheritedByTheirOrigin: the same rule holds for the set in memory, the saved set
+// and the saved issuer.
 func TestKeysAreInheritedByTheirOrigin(t *testing.T) {
 	one, two := keysOrigin, keysOrigin
 	one.Authorities, two.Authorities = []string{"a"}, []string{"a", "b"}

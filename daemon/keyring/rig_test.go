@@ -25,17 +25,17 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// patience is how long a lookup waits.
+// patience is how long a lookup waits at most.
 const patience = 5 * time.Second
 
-// rig is a ring with the stand-in's handler behind it, without a connection, in a
-// bubble of its own time.
+// rig is a ring in a synctest bubble. Its upstream is the stand-in's handler,
+// without a connection.
 type rig struct {
 	*Ring
 	t        *testing.T
 	upstream *standin.Standin
 	log      *logBuffer
-	clock    *clocktest.Clock // follows the bubble's
+	clock    *clocktest.Clock // follows the bubble's clock
 	began    time.Time
 	cancel   context.CancelFunc
 	ended    chan struct{}
@@ -43,22 +43,22 @@ type rig struct {
 	mu       sync.Mutex
 	attempts []call
 	latency  time.Duration
-	trouble  func() (upstream.KeySetResponse, error) // instead of the stand-in's answer
+	trouble  func() (upstream.KeySetResponse, error) // in place of the stand-in's answer
 }
 
 // call is one call of the upstream.
 type call struct {
-	at          time.Duration // since the bench began
+	at          time.Duration // since the rig was made
 	conditional bool
 }
 
-// newRig makes a ring that does not run yet. To be called in a bubble.
+// newRig makes a ring that does not run yet. It must be called in a bubble.
 func newRig(t *testing.T, store Store) *rig {
 	return newRigAhead(t, store, 0)
 }
 
-// newRigAhead makes the ring of a host whose clock is ahead from the start,
-// or behind.
+// newRigAhead makes the ring of a host whose clock is ahead from the start; below
+// 0: behind.
 func newRigAhead(t *testing.T, store Store, ahead time.Duration) *rig {
 	b := &rig{t: t, log: &logBuffer{}, clock: clocktest.Following(), began: time.Now()}
 	b.upstream = standin.New(standin.Options{BaseURL: "http://127.0.0.1:9", TokenLifetime: 48 * time.Hour})
@@ -103,19 +103,20 @@ func (b *rig) stop() {
 	<-b.ended
 }
 
-// sleep lets the bubble's time pass, and everything due in it happen.
+// sleep lets the bubble's time pass, and lets everything happen that is due in
+// it.
 func (b *rig) sleep(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
 }
 
-// ask is the ring's fetch.
+// ask is the Fetch function of the ring.
 func (b *rig) ask(ctx context.Context, v upstream.Validators) (upstream.KeySetResponse, error) {
 	b.mu.Lock()
 	b.attempts = append(b.attempts, call{time.Since(b.began), v != upstream.Validators{}})
 	latency, trouble := b.latency, b.trouble
 	b.mu.Unlock()
-	r := b.call(v) // before the latency: what is published meanwhile is not in it
+	r := b.call(v) // before the latency, so that keys published meanwhile are not in the answer
 	if latency > 0 {
 		select {
 		case <-time.After(latency):
@@ -172,7 +173,7 @@ func (b *rig) fetched() int {
 	return len(b.attempts)
 }
 
-// history is a copy of all calls.
+// history returns a copy of all calls.
 func (b *rig) history() []call {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -186,7 +187,7 @@ func (b *rig) behave(latency time.Duration, trouble func() (upstream.KeySetRespo
 	b.latency, b.trouble = latency, trouble
 }
 
-// down is an upstream that fails, asking for patience.
+// down is an upstream that fails, with that Retry-After.
 func down(after time.Duration) func() (upstream.KeySetResponse, error) {
 	return func() (upstream.KeySetResponse, error) {
 		return upstream.KeySetResponse{}, &upstream.Error{Meaning: upstream.Unavailable, RetryAfter: after}
@@ -200,8 +201,8 @@ func body(text string) func() (upstream.KeySetResponse, error) {
 	}
 }
 
-// look asks for a key id until it is decided, as a lookup does: Changed
-// means that the key is there, or for no key id that there is a set.
+// look asks for a key id until the result is final, as a lookup does. Changed
+// means that the key is there or, if kid is empty, that there is a set.
 func (b *rig) look(kid string) (SeekResult, time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -216,7 +217,7 @@ func (b *rig) look(kid string) (SeekResult, time.Duration) {
 	}
 }
 
-// wantLook fails unless looking for kid comes to want.
+// wantLook fails unless look finds want.
 func (b *rig) wantLook(what, kid string, want SeekResult) (wait time.Duration) {
 	b.t.Helper()
 	f, wait := b.look(kid)
@@ -237,7 +238,7 @@ func (b *rig) wantFetched(what string, n int) {
 	}
 }
 
-// signer is the id of the key that signs normal users' tokens now.
+// signer returns the id of the key that now signs normal users' tokens.
 func (b *rig) signer() string {
 	kid, plausible := keyset.KeyID([]byte(b.upstream.StackToken(standin.TokenSpec{})))
 	if !plausible {

@@ -21,76 +21,76 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 )
 
-// Lifetime is how long a set may verify after the upstream has confirmed it last.
+// Lifetime is how long a set may verify after the upstream has last confirmed it.
 const Lifetime = 24 * time.Hour
 
-// The rhythm of key sets, where it is not the operator's to set.
+// The intervals of key sets that the operator cannot set.
 const (
-	minRefresh = time.Minute      // least interval that Cache-Control can ask for
+	minRefresh = time.Minute      // least fresh time that Cache-Control can ask for
 	maxBackoff = time.Minute      // longest pause between failing fetches,
 	maxRetry   = 10 * time.Minute // unless Retry-After asks for more, up to this
-	jitter     = 0.1              // share of the fresh time by which hosts that started together drift apart
+	jitter     = 0.1              // share of the fresh time by which refreshes are spread, so that hosts do not refresh together
 	margin     = 0.05
-	// lookInterval is how often Run looks whether a fetch is due, whatever its timer
-	// says: timers stand still while the host sleeps, and know nothing of a step of
-	// the wall clock.
+	// lookInterval is how often Run checks whether a fetch is due, apart from its timer.
+	// Timers stand still while the host sleeps, and do not follow a step of the wall
+	// clock.
 	lookInterval = 5 * time.Second
 )
 
-// Config is what a Ring is made of. All of it is required but Store, Changed and
-// Withdrawn.
+// Config is the configuration of a Ring. All fields but Store, Changed and Withdrawn are
+// required.
 type Config struct {
-	// Fetch asks the upstream. Its error is told to the operator.
+	// Fetch asks the upstream. Its error is logged for the operator.
 	Fetch func(context.Context, upstream.Validators) (upstream.KeySetResponse, error)
-	// Algorithms are what keys may be for.
+	// Algorithms are the algorithms that keys may be used for.
 	Algorithms []keyset.Algorithm
-	// Refresh is the fresh time of a set whose Cache-Control does not say, MaxAge
-	// the longest that it can say.
+	// Refresh is the fresh time of a set without Cache-Control. MaxAge is the longest
+	// fresh time that Cache-Control can ask for.
 	Refresh, MaxAge time.Duration
-	// Cooldown is the least time between two fetches that lookups cause.
+	// Cooldown is the shortest time between two fetches that lookups cause.
 	Cooldown time.Duration
-	// Store is where the set outlives the process.
+	// Store saves the set over a restart.
 	Store Store
-	// Now is the clock, with both readings; see package clock.
+	// Now returns the time with both clock readings; see package clock.
 	Now func() time.Time
-	// Log hears of what an operator may have to mend.
+	// Log gets a line for each fault that an operator may have to mend.
 	Log *slog.Logger
-	// Changed is told that a set has come into force or was confirmed, by whoever saw to
-	// it; nil ignores it. It must return soon, and not ask the Ring.
+	// Changed is called when a set has come into force or has been confirmed, whatever
+	// caused that; nil: nothing is called. It must return soon, and not call the Ring.
 	Changed func()
-	// Withdrawn is told of keys that the set in force has no longer; nil ignores it. It
-	// must return soon, and not ask the Ring.
+	// Withdrawn is called with the keys that the set in force does not have any more;
+	// nil: nothing is called. It must return soon, and not call the Ring.
 	Withdrawn func([]*keyset.Key)
 }
 
-// Ring keeps one project's key set. A lookup under a known key reads Current and
-// waits for nothing. Make it with New. Safe for concurrent use.
+// Ring keeps one project's key set. A lookup whose key is known reads Current and does
+// not wait. Make it with New. It is safe for concurrent use.
 type Ring struct {
 	config  Config
 	current atomic.Pointer[Snapshot]
-	spare   atomic.Pointer[Snapshot]  // that was saved, usable or not; nil once another has been had
+	spare   atomic.Pointer[Snapshot]  // the saved set, usable or not; nil after a set was fetched
 	due     atomic.Pointer[time.Time] // of the next refresh; written with mu held
 	wake    chan struct{}
 
 	mu       sync.Mutex
-	attempt  *attempt             // under way, or planned for at once; nil otherwise
+	attempt  *attempt             // in progress, or to be made at once; nil otherwise
 	forced   time.Time            // when a lookup last caused an attempt
 	wanted   map[string]bool      // key ids asked for since the last attempt began
-	absent   map[string]time.Time // key ids that a fetch did not find, until when to say so
+	absent   map[string]time.Time // key ids that a fetch did not find, and until when Seek answers Absent for them
 	waiting  *fair.Pool           // lookups of unknown keys inside Seek
 	stopped  bool                 // Run has returned
-	failures int                  // attempts failed in a row
+	failures int                  // failed attempts in a row
 	problem  error                // of the last attempt; nil if it succeeded or there was none
-	failure  Failure              // the last one
+	failure  Failure              // the last failure
 	backoff  *backoff.ExponentialBackOff
 	counts   Counts
 }
 
-// attempt is one fetch; done closes when it has ended, well or not.
+// attempt is one fetch. done is closed when it has ended, successful or not.
 type attempt struct{ done chan struct{} }
 
-// New returns a Ring that holds what the store has, if that is young enough.
-// Nothing is fetched before Run.
+// New returns a Ring with the set from the store, if that set is young enough. Nothing
+// is fetched before Run.
 func New(config Config) *Ring {
 	r := &Ring{
 		config:  config,
@@ -99,10 +99,10 @@ func New(config Config) *Ring {
 		absent:  map[string]time.Time{},
 		waiting: fair.NewPool(fair.NewKeys()),
 		backoff: backoff.NewExponentialBackOff(),
-		attempt: &attempt{done: make(chan struct{})}, // Run begins with it; lookups may wait for it
+		attempt: &attempt{done: make(chan struct{})}, // Run begins with this attempt; lookups may wait for it
 	}
 	r.backoff.InitialInterval = time.Second
-	r.backoff.RandomizationFactor = 0.2 // up and down
+	r.backoff.RandomizationFactor = 0.2 // in both directions
 	r.backoff.MaxInterval = maxBackoff * 5 / 6
 	now := config.Now()
 	r.plan(now)
@@ -111,20 +111,21 @@ func New(config Config) *Ring {
 	return r
 }
 
-// Inherit takes over the set of a predecessor, if its origin admits that
-// and it is for the same algorithms, so that a new configuration loses none during an
-// outage. To be called before Run.
+// Inherit takes over the set of a predecessor, if its origin allows that and it is for
+// the same algorithms. So a new configuration does not lose its keys during an outage.
+// Call it before Run.
 func (r *Ring) Inherit(before *Ring) {
 	if !r.config.Store.origin.Admits(&before.config.Store.origin) || !slices.Equal(before.config.Algorithms, r.config.Algorithms) {
 		return
 	}
-	// Also one that is too old, if there is no other: the clock may be set right.
+	// If there is no other set, take even one that is too old: the clock may be set
+	// right later.
 	if s := before.current.Load(); s.Usable(r.config.Now()) || r.current.Load() == nil {
 		r.put(s)
 	}
 }
 
-// put has s in force.
+// put puts s in force.
 func (r *Ring) put(s *Snapshot) {
 	r.current.Store(s)
 	if r.config.Changed != nil {
@@ -132,13 +133,13 @@ func (r *Ring) put(s *Snapshot) {
 	}
 }
 
-// Snapshot returns the set that there is, usable or not, or nil.
+// Snapshot returns the set in force, usable or not, or nil.
 func (r *Ring) Snapshot() *Snapshot { return r.current.Load() }
 
-// Current returns the set that there is, or nil, and whether it may verify at now.
-// It has Run look at once whether a set past its fresh time is due for its refresh,
-// or a saved one has become usable, so that after a sleep or a step of the clock
-// the first lookup is enough. It takes no lock.
+// Current returns the set in force, or nil, and whether it may verify at now. If a set
+// past its fresh time is due for a refresh, or a saved set has become usable, Current
+// wakes Run at once. So after a sleep or a step of the clock the first lookup is enough.
+// Current takes no lock.
 func (r *Ring) Current(now time.Time) (current *Snapshot, usable bool) {
 	switch current = r.current.Load(); {
 	case current == nil && r.spare.Load().Usable(now),
@@ -148,16 +149,18 @@ func (r *Ring) Current(now time.Time) (current *Snapshot, usable bool) {
 	return current, current.Usable(now)
 }
 
-// takeSpare puts the saved set in force if there is no other and it is usable now,
-// which it may become when a clock that was wrong at the start is set right. Run
-// alone calls it: a set that is being fetched meanwhile would not succeed it.
+// takeSpare puts the saved set in force if there is no other and it is usable now. The
+// set may become usable when a clock that was wrong at the start is set right. Only Run
+// and New call takeSpare: during a fetch, the fetched set would not become the successor
+// of the saved one.
 func (r *Ring) takeSpare(now time.Time) {
 	if spare := r.spare.Load(); r.current.Load() == nil && spare.Usable(now) {
 		r.put(spare)
 	}
 }
 
-// Run fetches in its rhythm until ctx ends, and releases whoever still waits.
+// Run fetches the key set when it is due, until ctx ends. Then it wakes those who still
+// wait.
 func (r *Ring) Run(ctx context.Context) {
 	defer r.stop()
 	timer := time.NewTimer(0)
@@ -178,7 +181,7 @@ func (r *Ring) Run(ctx context.Context) {
 	}
 }
 
-// begin claims the attempt that is due now, or returns nil.
+// begin returns the attempt to be made now, or nil if none is due.
 func (r *Ring) begin() *attempt {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -195,8 +198,8 @@ func (r *Ring) begin() *attempt {
 	return r.attempt
 }
 
-// earliest is when an unknown key id may cause an attempt: after the cooldown,
-// and while attempts fail not before the next is due anyway, which heeds
+// earliest returns when an unknown key id may cause an attempt: after the cooldown.
+// While attempts fail, it is not before the next attempt is due anyway, which respects
 // Retry-After. r.mu is held.
 func (r *Ring) earliest() time.Time {
 	at := r.forced.Add(r.config.Cooldown)
@@ -206,11 +209,11 @@ func (r *Ring) earliest() time.Time {
 	return at
 }
 
-// plan makes at the instant of the next refresh. r.mu is held, or nobody else has
-// r yet.
+// plan sets the instant of the next refresh. r.mu is held, or no other goroutine has r
+// yet.
 func (r *Ring) plan(at time.Time) { r.due.Store(&at) }
 
-// pause is the time until the next attempt may be due.
+// pause returns the time until the next attempt may be due.
 func (r *Ring) pause() time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -222,7 +225,7 @@ func (r *Ring) pause() time.Duration {
 	return pause
 }
 
-// perform fetches once and puts the outcome in force.
+// perform makes one fetch and puts its result in force.
 func (r *Ring) perform(ctx context.Context, a *attempt) {
 	r.mu.Lock()
 	asked := r.wanted
@@ -252,10 +255,9 @@ func (r *Ring) perform(ctx context.Context, a *attempt) {
 	r.finish(a)
 }
 
-// accept turns an answer into the keys that replace old, and those that old alone
-// has, or says why it cannot.
-// They are as old as the question, which went out at began: the host may have
-// slept since.
+// accept makes the set that replaces old from an answer. withdrawn are the keys that
+// only old has. An error says why the answer cannot be used. The set is as old as the
+// question, which was sent at began, because the host may have slept since.
 func (r *Ring) accept(old *Snapshot, answer upstream.KeySetResponse, began time.Time) (next *Snapshot, withdrawn []*keyset.Key, err error) {
 	next = &Snapshot{fetched: began, fresh: began.Add(r.interval(answer.MaxAge)), validators: answer.Validators}
 	if answer.NotModified && old != nil {
@@ -270,15 +272,15 @@ func (r *Ring) accept(old *Snapshot, answer upstream.KeySetResponse, began time.
 		}
 		next.set, next.body = set, answer.Body
 	}
-	// Also when it has not changed: a saved set counts from when it was last
-	// confirmed.
+	// Save the set even if it has not changed: the age of a saved set counts from its
+	// last confirmation.
 	if err := r.config.Store.save(next); err != nil {
 		r.config.Log.Warn("key set not saved: a restart during an outage would verify nothing; mend the state directory", "error", err)
 	}
 	return next, withdrawn, nil
 }
 
-// interval is how long a set is fresh, by its Cache-Control if it has one.
+// interval returns how long a set is fresh, by its Cache-Control if it has one.
 func (r *Ring) interval(maxAge time.Duration) time.Duration {
 	if maxAge < 0 {
 		return r.config.Refresh
@@ -298,8 +300,8 @@ func (r *Ring) succeeded(next *Snapshot, asked map[string]bool, maxAge time.Dura
 	r.failures, r.problem, r.failure.Over = 0, nil, true
 	r.spare.Store(nil)
 	r.backoff.Reset()
-	// Always early, so that nothing is called stale while a refresh that works
-	// is on its way.
+	// Always before the end of the fresh time, so that a set is not called stale while a
+	// working refresh is on its way.
 	r.plan(next.fetched.Add(time.Duration(float64(r.interval(maxAge)) * (1 - margin - jitter*rand.Float64()))))
 	for kid, until := range r.absent {
 		if clock.Over(until, now) || next.set.Find(kid) != nil {
@@ -317,7 +319,7 @@ func (r *Ring) failed(ctx context.Context, asked map[string]bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if ctx.Err() != nil {
-		return // the daemon is stopping: nothing was learnt about the upstream
+		return // the daemon stops, so this says nothing about the upstream
 	}
 	if r.failures == 0 || r.problem != nil && err.Error() != r.problem.Error() {
 		what, remedy := tell(err)
@@ -332,12 +334,12 @@ func (r *Ring) failed(ctx context.Context, asked map[string]bool, err error) {
 		pause = min(after, maxRetry)
 	}
 	r.plan(r.config.Now().Add(pause))
-	for kid := range asked { // still unanswered
+	for kid := range asked { // these are not answered yet
 		r.want(kid)
 	}
 }
 
-// finish ends the attempt a and releases who waits for it.
+// finish ends the attempt a and wakes those who wait for it.
 func (r *Ring) finish(a *attempt) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -345,7 +347,7 @@ func (r *Ring) finish(a *attempt) {
 	r.attempt = nil
 }
 
-// stop ends the attempt that was planned, if any: none will be made any more.
+// stop ends the planned attempt, if there is one, because no more attempts will be made.
 func (r *Ring) stop() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -356,7 +358,7 @@ func (r *Ring) stop() {
 	r.stopped = true
 }
 
-// nudge makes Run look at once.
+// nudge makes Run check at once.
 func (r *Ring) nudge() {
 	select {
 	case r.wake <- struct{}{}:
@@ -364,7 +366,7 @@ func (r *Ring) nudge() {
 	}
 }
 
-// retryAfter is the pause that an upstream asked for, or 0.
+// retryAfter returns the pause that an upstream asked for, or 0.
 func retryAfter(err error) time.Duration {
 	var e *upstream.Error
 	if errors.As(err, &e) {

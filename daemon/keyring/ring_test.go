@@ -134,7 +134,7 @@ func TestFailingFetchesBackOffUpToAMinute(t *testing.T) {
 		b.behave(0, down(0))
 		b.sleep(10 * time.Minute)
 		all = b.history()
-		for i := 1; i < len(all); i++ { // find the success by its long pause
+		for i := 1; i < len(all); i++ { // the success is followed by a long pause
 			if all[i].at-all[i-1].at > 5*time.Minute && i+1 < len(all) && all[i+1].at-all[i].at > 2*time.Second {
 				t.Error("the backoff goes on from before the success")
 			}

@@ -8,14 +8,14 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/fair"
 )
 
-// MaxWanted is how many key ids are remembered between two fetches; lookups under
-// others are Pending.
+// MaxWanted is how many key ids are remembered between two fetches. Lookups for
+// other key ids are Pending.
 const MaxWanted = 1024
 
 // Bounds of the search for unknown keys.
 const (
 	absentFor = 30 * time.Second // how long a key id that a fetch did not find is remembered
-	maxAbsent = 4 * MaxWanted    // and as not found
+	maxAbsent = 4 * MaxWanted    // how many key ids are remembered as not found
 )
 
 // want remembers a key id until the next attempt begins. r.mu is held.
@@ -25,26 +25,26 @@ func (r *Ring) want(kid string) {
 	}
 }
 
-// SeekResult is what Seek came to. The zero value is Pending.
+// SeekResult is the result of Seek. The zero value is Pending.
 type SeekResult uint8
 
-// The findings.
+// The results.
 const (
-	Pending SeekResult = iota // nothing is proven: ask again later
-	Changed                   // there is another set than the one tried: verify again
+	Pending SeekResult = iota // nothing is proved: ask again later
+	Changed                   // there is another set than the tried one: verify again
 	Absent                    // a fetch that began after the question did not find the key
 )
 
-// Seek is asked when a token names a key that the set tried does not hold, when
-// the key of that id there has not signed it and may be out of date, or when
-// there is no usable set (tried is nil, kid empty). It joins the attempt
-// under way, or causes one if the cooldown has passed, and never queues: inside
-// the cooldown the answer is Pending and one attempt is deferred to its end.
-// slow is called before it waits. who is the caller, and the time when asking again
-// may help comes with Pending.
+// Seek looks for a key that the tried set lacks. It is also for a key of that id in
+// the set that has not signed the token and may be out of date, and for a missing or
+// unusable set (kid is empty). Seek waits for the attempt in progress, or causes one
+// if the cooldown has passed. Within the cooldown it does not wait: it returns
+// Pending, and one attempt is planned for the end of the cooldown. With Pending
+// comes the time after which asking again may help. slow is called before Seek
+// waits. who is the caller.
 func (r *Ring) Seek(ctx context.Context, who fair.ID, kid string, tried *Snapshot, slow func()) (SeekResult, time.Duration) {
-	// Twice: an attempt that was under way when we came proves nothing about
-	// our key id, the one caused after it does.
+	// Twice: an attempt that was in progress at the call proves nothing about kid.
+	// The attempt that Seek causes after it does.
 	for range 2 {
 		a, f, wait := r.join(who, kid, tried)
 		if a == nil {
@@ -66,7 +66,7 @@ func (r *Ring) Seek(ctx context.Context, who fair.ID, kid string, tried *Snapsho
 	return f, wait
 }
 
-// join returns the attempt to wait for, or the finding if there is none.
+// join returns the attempt to wait for, or the result if there is none.
 func (r *Ring) join(who fair.ID, kid string, tried *Snapshot) (*attempt, SeekResult, time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -77,8 +77,8 @@ func (r *Ring) join(who fair.ID, kid string, tried *Snapshot) (*attempt, SeekRes
 	if r.stopped {
 		return nil, Pending, time.Second
 	}
-	if kid == "" { // no usable set: the rhythm of failing fetches decides
-		if due := *r.due.Load(); r.attempt == nil && clock.Over(due, now) { // the host slept, or its clock was set
+	if kid == "" { // no usable set: the next attempt comes at the interval of failing fetches
+		if due := *r.due.Load(); r.attempt == nil && clock.Over(due, now) { // the host has slept, or its clock was set
 			r.attempt = &attempt{done: make(chan struct{})}
 			r.nudge()
 		}
@@ -102,34 +102,34 @@ func (r *Ring) join(who fair.ID, kid string, tried *Snapshot) (*attempt, SeekRes
 	return r.attempt, Pending, 0
 }
 
-// leave ends the waiting of a lookup that join let wait.
+// leave gives back the place of a lookup that has waited.
 func (r *Ring) leave(who fair.ID, kid string) {
-	if kid == "" { // was not counted: no known key suffers
+	if kid == "" { // it took no place: without a usable set there are no lookups of known keys to protect
 		return
 	}
 	r.waiting.Give(who)
 }
 
-// Confirmed reports whether the upstream has confirmed the set at or after since
-// or within the cooldown: then what its keys have not signed is not signed.
+// Confirmed reports whether the upstream has confirmed the set at or after since, or
+// within the cooldown. Then a signature that none of its keys has made is bad.
 func (r *Ring) Confirmed(tried *Snapshot, since, now time.Time) bool {
 	return !tried.saved && (clock.Elapsed(tried.fetched, now) < r.config.Cooldown || !tried.fetched.Before(since))
 }
 
-// ConfirmedFor is how much longer what the set's keys have not signed is taken to be
-// not signed, without another fetch.
+// ConfirmedFor returns for how much longer such a signature counts as bad without
+// another fetch.
 func (r *Ring) ConfirmedFor(tried *Snapshot, now time.Time) time.Duration {
 	return r.config.Cooldown - clock.Elapsed(tried.fetched, now)
 }
 
-// Known is what Seek would find without asking anybody and without waiting.
+// Known returns what Seek would return without a fetch and without waiting.
 func (r *Ring) Known(kid string, tried *Snapshot) SeekResult {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.known(kid, tried, r.config.Now())
 }
 
-// known is Known; r.mu is held.
+// known does what Known does; r.mu is held.
 func (r *Ring) known(kid string, tried *Snapshot, now time.Time) SeekResult {
 	if current := r.current.Load(); current != tried && current.Usable(now) {
 		return Changed

@@ -11,7 +11,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 )
 
-// all asks for n key ids at the same time and counts the findings.
+// all asks for n key ids at the same time and counts the results.
 func (b *rig) all(n int, kid func(int) string) map[SeekResult]int {
 	var mu sync.Mutex
 	var wg sync.WaitGroup
@@ -105,13 +105,13 @@ func TestARefreshInItsRhythmLeavesTheCooldownAlone(t *testing.T) {
 	})
 }
 
-// TestAFetchUnderWayProvesNothingAboutWhoeverComesDuringIt: what is published
-// after the upstream has put its answer together is not in it.
+// TestAFetchUnderWayProvesNothingAboutWhoeverComesDuringIt: a key that is
+// published after the upstream has made its answer is not in the answer.
 func TestAFetchUnderWayProvesNothingAboutWhoeverComesDuringIt(t *testing.T) {
 	bench(t, func(b *rig) {
 		b.behave(2*time.Second, nil)
 		for b.fetched() < 2 {
-			b.sleep(time.Second) // until a refresh is under way
+			b.sleep(time.Second) // until a refresh is in progress
 		}
 		b.upstream.Rotate(standin.Stack, false)
 		b.wantLook("asked during a refresh", b.signer(), Changed)
@@ -131,8 +131,8 @@ func TestAFetchUnderWayProvesNothingAboutWhoeverComesDuringIt(t *testing.T) {
 	})
 }
 
-// TestTenMinutesOfBogusKeyIDs counts the fetches under a flood of distinct key
-// ids, the refreshes included.
+// TestTenMinutesOfBogusKeyIDs counts the fetches, including refreshes, during a
+// flood of different key ids.
 func TestTenMinutesOfBogusKeyIDs(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -167,7 +167,7 @@ func TestTenMinutesOfBogusKeyIDs(t *testing.T) {
 	}
 }
 
-// wantBounded fails if more key ids are remembered than there may be.
+// wantBounded fails if more key ids are remembered than allowed.
 func (b *rig) wantBounded() {
 	b.t.Helper()
 	b.locked(func() {
@@ -253,7 +253,8 @@ func TestALookupThatLeavesIsPendingAndKillsNoFetch(t *testing.T) {
 	})
 }
 
-// TestAKeyThatHasComeIsNoLongerAbsent: what a fetch did not find, a later one may.
+// TestAKeyThatHasComeIsNoLongerAbsent: a later fetch may find a key that an
+// earlier one did not.
 func TestAKeyThatHasComeIsNoLongerAbsent(t *testing.T) {
 	bench(t, func(b *rig) {
 		b.config.Cooldown = time.Second

@@ -10,7 +10,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 )
 
-// tell says what an attempt came to that brought no key set, and what an operator
+// tell returns what happened in an attempt that brought no key set, and what an operator
 // can do about it.
 func tell(err error) (what, remedy string) {
 	var unusable *keyset.NoUsableKeyError
@@ -27,17 +27,16 @@ func tell(err error) (what, remedy string) {
 	}
 }
 
-// Failure is the last attempt that brought no key set. Its zero value is that of a ring
-// that has had none.
+// Failure is the last attempt that brought no key set. The zero value: there was none.
 type Failure struct {
 	At time.Time
-	// Kind is unavailable or misconfigured, or unusable for what was fetched and is no key
-	// set that can be used. Status is the HTTP status, 0 when there was no answer.
+	// Kind is unavailable or misconfigured, or unusable if the fetched text is no usable
+	// key set. Status is the HTTP status; 0: there was no answer.
 	Kind   string
 	Status int
 	// Cause says why, in closed words.
 	Cause string
-	// Over tells that a set was had since.
+	// Over tells that a key set has been fetched since.
 	Over bool
 }
 
@@ -50,7 +49,7 @@ func failureOf(err error, at time.Time) Failure {
 	return f
 }
 
-// trouble is what went wrong in the last attempt, in closed words; empty if it
+// trouble returns what went wrong in the last attempt, in closed words; empty if it
 // succeeded.
 func (r *Ring) trouble() string {
 	r.mu.Lock()
@@ -61,8 +60,8 @@ func (r *Ring) trouble() string {
 	return r.problem.Error()
 }
 
-// Describe is a sentence for people on the set that was current a moment ago, and on
-// what went wrong since.
+// Describe returns a sentence for people about current, which was the set in force a
+// moment ago, and about what has gone wrong since.
 func (r *Ring) Describe(current *Snapshot, now time.Time) string {
 	trouble := r.trouble()
 	if trouble != "" {
@@ -88,8 +87,8 @@ func (r *Ring) Describe(current *Snapshot, now time.Time) string {
 	return text + trouble
 }
 
-// leftOut are the entries of the key set that are not used: of the one in use
-// or, without one, of the one that was fetched last.
+// leftOut returns the entries of the key set that are not used: of the set in use or,
+// without one, of the set that was fetched last.
 func (r *Ring) leftOut() []keyset.Skipped {
 	if current := r.current.Load(); current != nil {
 		return current.set.Skipped()
@@ -105,37 +104,37 @@ func (r *Ring) leftOut() []keyset.Skipped {
 
 // Counts are numbers of events since the start.
 type Counts struct {
-	Fetches, Failures uint64 // attempts, and those of them that brought no set
+	Fetches, Failures uint64 // attempts, and how many of them brought no set
 	Forced            uint64 // attempts that a lookup caused
-	UnknownKeyIDs     uint64 // lookups under a key id that the set lacked
+	UnknownKeyIDs     uint64 // lookups for a key id that the set lacked
 }
 
 // State is a reading of a Ring, for people and monitors.
 type State struct {
 	Counts
-	// Set is the set in use, nil if there is none; Fetched is when the upstream
-	// confirmed it last, and Age how long ago that is.
+	// Set is the set in use, nil if there is none. Fetched is when the upstream last
+	// confirmed it, and Age is how long ago that was.
 	Set     *keyset.Set
 	Fetched time.Time
 	Age     time.Duration
-	// Stale tells that the set is past its fresh time, Saved that it is from the
+	// Stale tells that the set is past its fresh time. Saved tells that it is from the
 	// state directory and the upstream has not confirmed it yet.
 	Stale, Saved bool
-	// Next is when it is fetched again, Due how long that is from now.
+	// Next is when the set is fetched again. Due is how long that is from now.
 	Next time.Time
 	Due  time.Duration
-	// FailuresInARow is the number of attempts that failed since the last that did
-	// not, Problem what went wrong in the last one, in closed words.
+	// FailuresInARow is the number of failed attempts since the last success. Problem is
+	// what went wrong in the last attempt, in closed words.
 	FailuresInARow int
 	Problem        string
-	// Failure is the last one.
+	// Failure is the last failure.
 	Failure Failure
-	// Skipped are the entries of the set that are not used: of the one in use or,
-	// without one, of the one that was fetched last.
+	// Skipped are the entries of the key set that are not used: of the set in use or,
+	// without one, of the set that was fetched last.
 	Skipped []keyset.Skipped
 }
 
-// Len is the number of keys in use.
+// Len returns the number of keys in use.
 func (s *State) Len() int {
 	if s.Set == nil {
 		return 0
@@ -143,7 +142,7 @@ func (s *State) Len() int {
 	return len(s.Set.Keys())
 }
 
-// State returns what there is to tell at now. Reading changes nothing.
+// State returns the state of the ring at now. Reading changes nothing.
 func (r *Ring) State(now time.Time) State {
 	r.mu.Lock()
 	next := *r.due.Load()

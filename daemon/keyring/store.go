@@ -15,16 +15,17 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 )
 
-// maxSaved bounds a saved key set's file: the body's own bound, escaped.
+// maxSaved is the largest size of a saved key set's file, in bytes: the largest body,
+// escaped.
 const maxSaved = 1 << 20
 
-// Store is where one project's key set outlives the process, so that a
-// restart during an outage still verifies. Key sets are public; what is saved
-// is checked like what is fetched. The zero value saves and loads nothing.
+// Store saves one project's key set over a restart, so that a daemon that starts
+// during an outage can verify. Key sets are public. A saved set is checked like a
+// fetched one. The zero value saves and loads nothing.
 type Store struct {
 	dir    *statedir.Dir // nil: nothing is saved
 	file   string
-	origin Origin // a set from elsewhere is not ours
+	origin Origin // a set of another origin is not used
 }
 
 // NewStore returns the store in dir of the project called name.
@@ -32,7 +33,7 @@ func NewStore(dir *statedir.Dir, name string, origin Origin) Store {
 	return Store{dir: dir, file: "keys-" + name + ".json", origin: origin}
 }
 
-// path is where the file is, for people.
+// path returns the path of the file, for people.
 func (s Store) path() string { return filepath.Join(s.dir.Path(), s.file) }
 
 type savedSet struct {
@@ -57,16 +58,16 @@ func (s Store) save(k *Snapshot) error {
 		return err
 	}
 	if s.dir.Remove(s.file) == nil {
-		err = s.write(k) // on a full disk there is room now
+		err = s.write(k) // after the removal, a full disk has room
 	} else if f, failed := s.dir.OpenToWrite(s.file); failed == nil {
-		// In a folder that cannot be written to, the file still may be.
+		// The file may be writable even if its folder is not.
 		_ = errors.Join(f.Truncate(0), f.Sync(), f.Close())
 	}
 	return err
 }
 
-// holds reports whether the set that is saved is k, though perhaps as it was
-// confirmed earlier.
+// holds reports whether the saved set is k, perhaps with the times of an earlier
+// confirmation, or nothing is saved.
 func (s Store) holds(k *Snapshot) bool {
 	saved, err := s.parse()
 	return errors.Is(err, fs.ErrNotExist) || err == nil && s.origin.Admits(&saved.Origin) && saved.Body == string(k.body)
@@ -94,8 +95,8 @@ func (s Store) write(k *Snapshot) error {
 	return nil
 }
 
-// load returns the saved keys, usable by the clock at now or not, or nil: whatever
-// is wrong with the file is logged, and the fetch at start makes up for it.
+// load returns the saved keys, even if they are not usable at now, or nil. Any fault
+// of the file is logged, and the fetch at the start replaces the file.
 func (s Store) load(allowed []keyset.Algorithm, now time.Time, log *slog.Logger) *Snapshot {
 	if s.dir == nil {
 		return nil
@@ -113,7 +114,7 @@ func (s Store) load(allowed []keyset.Algorithm, now time.Time, log *slog.Logger)
 	}
 	k.read = now
 	switch {
-	case !k.plausible(now): // a clock that was wrong then or is wrong now
+	case !k.plausible(now): // the clock was wrong then or is wrong now
 		log.Warn("saved key set not used for now: it was saved in the future; see that this host's clock is right", "file", s.path(), "fetched", k.fetched)
 	case !k.Usable(now):
 		log.Info("saved key set not used for now: it is too old, by this host's clock", "file", s.path(), "fetched", k.fetched)
@@ -121,17 +122,17 @@ func (s Store) load(allowed []keyset.Algorithm, now time.Time, log *slog.Logger)
 	return k
 }
 
-// replaceable reports whether save can replace the file now. If not, it could
-// not have done so either when the set changed last.
+// replaceable reports whether save can replace the file now. If it cannot, it may
+// also not have been able to when the set changed last.
 func (s Store) replaceable() bool {
 	if s.dir.Writable() != nil {
 		return false
 	}
-	f, err := s.dir.OpenToWrite(s.file) // fails for a file that nobody may change
+	f, err := s.dir.OpenToWrite(s.file) // fails if nobody may change the file
 	return err == nil && f.Close() == nil
 }
 
-// parse reads the file, whatever is in it.
+// parse reads the file. It does not check the origin.
 func (s Store) parse() (*savedSet, error) {
 	f, err := s.dir.Open(s.file)
 	if err != nil {

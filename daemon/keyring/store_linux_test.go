@@ -20,7 +20,7 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
-// smallDisk is a state directory on a file system of its own, of 64 KiB.
+// smallDisk returns a state directory on a file system of its own, with 64 KiB.
 func smallDisk(t *testing.T) *statedir.Dir {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "state")
@@ -34,7 +34,7 @@ func smallDisk(t *testing.T) *statedir.Dir {
 	return dir
 }
 
-// fill takes all the room of the disk but a little: less than a key set needs.
+// fill fills the disk, so that less room is left than a key set needs.
 func fill(t *testing.T, s Store) {
 	t.Helper()
 	f, err := os.Create(filepath.Join(s.dir.Path(), "filler"))
@@ -48,14 +48,14 @@ func fill(t *testing.T, s Store) {
 	}
 }
 
-// readOnly makes the disk read-only, for which no file may be open to write.
+// readOnly makes the disk read-only. No file on it may be open for writing.
 func readOnly(t *testing.T, s Store) {
 	t.Helper()
 	must(t, s.dir.Close())
 	must(t, unix.Mount("", s.dir.Path(), "", unix.MS_REMOUNT|unix.MS_RDONLY, ""))
 }
 
-// lockFile makes that not even root can change the file.
+// lockFile makes the file immutable, so that not even root can change it.
 func lockFile(t *testing.T, s Store) {
 	t.Helper()
 	const immutable = 0x10 // FS_IMMUTABLE_FL, ioctl_iflags(2)
@@ -77,8 +77,8 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// TestAKeySetThatCouldNotBeReplacedIsNotUsedByTheNextRun: the one after it lacks
-// a key that was withdrawn.
+// TestAKeySetThatCouldNotBeReplacedIsNotUsedByTheNextRun: the newer set lacks a
+// key that was withdrawn.
 func TestAKeySetThatCouldNotBeReplacedIsNotUsedByTheNextRun(t *testing.T) {
 	up := standin.New(standin.Options{ProjectID: "p"})
 	fetch := func() []byte {
@@ -93,10 +93,10 @@ func TestAKeySetThatCouldNotBeReplacedIsNotUsedByTheNextRun(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		spoil   func(*testing.T, Store)
-		next    []byte // what is fetched then
-		saved   bool   // it can be saved all the same
-		used    []byte // by the next run; nil: nothing is
-		message string // in that run's log
+		next    []byte // the set that is fetched then
+		saved   bool   // the next set can still be saved
+		used    []byte // the set that the next run uses; nil: none
+		message string // in the log of that run
 	}{
 		{"a good disk", func(*testing.T, Store) {}, second, true, second, ""},
 		{"a full disk", fill, second, true, second, ""},

@@ -18,8 +18,8 @@ import (
 
 var keysOrigin = Origin{URL: "https://api.example.com/keys"}
 
-// TestASavedKeySetServesAStartDuringAnOutage also for a set that the upstream
-// has only confirmed for days: it counts from when it was last confirmed.
+// TestASavedKeySetServesAStartDuringAnOutage, even if the upstream has only
+// confirmed the set for days: the set's age counts from its last confirmation.
 func TestASavedKeySetServesAStartDuringAnOutage(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -74,7 +74,7 @@ func TestASavedKeySetThatCannotBeTrustedIsNotUsed(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		change  func(s Store) error
-		message string // in the log; empty: it is used
+		message string // in the log; empty: the set is used
 	}{
 		{"good", func(Store) error { return nil }, ""},
 		{"missing", func(s Store) error { return os.Remove(s.path()) }, "-"},
