@@ -9,7 +9,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/statedir"
 )
 
-// fullList is a list with as many revocations as there can be, in its journal.
+// fullList returns a list with as many revocations as possible, in its journal.
 func fullList(b *testing.B, dir *statedir.Dir) *List {
 	b.Helper()
 	l, err := Open(dir, Options{Now: time.Now})
@@ -31,7 +31,7 @@ func fullList(b *testing.B, dir *statedir.Dir) *List {
 	return l
 }
 
-// BenchmarkLoad also tells how much memory a full list takes.
+// BenchmarkLoad also reports how much memory a full list takes.
 func BenchmarkLoad(b *testing.B) {
 	dir := newShelf(b).openState(b.TempDir())
 	if err := fullList(b, dir).Close(); err != nil {
@@ -55,7 +55,7 @@ func BenchmarkLoad(b *testing.B) {
 	b.ReportMetric(float64(size)/1e6, "MB-live")
 }
 
-// heap is how many bytes are in use.
+// heap returns how many bytes of the heap are in use.
 func heap() uint64 {
 	runtime.GC()
 	var m runtime.MemStats

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// kept are the revocations that a stored journal holds.
+// kept returns the revocations in a stored journal.
 func kept() []Mark {
 	return []Mark{
 		{KindToken, "main", SignedDigest([]byte("a.b.c"))},
@@ -20,19 +20,19 @@ func kept() []Mark {
 	}
 }
 
-// stored is what a daemon left behind: the files' text, and what they were
-// before its last change.
+// stored is what a daemon has left on disk: the text of both files, and their
+// text before the daemon's last change.
 type stored struct{ journal, seal, olderJournal, olderSeal string }
 
-// lines are the journal's lines with their ends; the first is the head.
+// lines returns the journal's lines with their ends; the first is the head.
 func (o stored) lines() []string { return slices.Collect(strings.Lines(o.journal)) }
 
-// from is the journal with its lines changed.
+// from returns the journal with its lines changed.
 func (o stored) from(change func(lines []string) []string) string {
 	return strings.Join(change(o.lines()), "")
 }
 
-// store fills s by a daemon's run, and returns what is there.
+// store fills s by a run of a daemon, and returns the files.
 func (s *shelf) store() stored {
 	s.t.Helper()
 	var o stored
@@ -48,7 +48,7 @@ func (s *shelf) store() stored {
 	return o
 }
 
-// wantKept fails unless everything of kept is in force.
+// wantKept fails unless all revocations of kept are in force.
 func wantKept(t *testing.T, r *List) {
 	t.Helper()
 	for _, m := range kept() {
@@ -61,8 +61,8 @@ func wantKept(t *testing.T, r *List) {
 	}
 }
 
-// TestWhatDamageToTheJournalDoes goes through everything that can be imagined to
-// happen to the files.
+// TestWhatDamageToTheJournalDoes tries every damage to the files that we can
+// imagine.
 func TestWhatDamageToTheJournalDoes(t *testing.T) {
 	for _, c := range slices.Concat(endings(), middles(t), heads(t), seals(t)) {
 		t.Run(c.name, func(t *testing.T) {
@@ -99,7 +99,7 @@ func TestWhatDamageToTheJournalDoes(t *testing.T) {
 
 func sorted(f []Fault) []Fault { return slices.Sorted(slices.Values(f)) }
 
-// put writes, or removes, what a damage makes of a file.
+// put writes the text that a damage gives a file, or removes the file.
 func (s *shelf) put(path string, of func(stored) string, o stored) {
 	s.t.Helper()
 	if of == nil {
@@ -112,8 +112,7 @@ func (s *shelf) put(path string, of func(stored) string, o stored) {
 	}
 }
 
-// goesOn shows that r can change and save, and that the next start finds nothing
-// wrong any more.
+// goesOn fails unless r can change and save, and the next start finds no fault.
 func (s *shelf) goesOn(r *List) {
 	s.t.Helper()
 	more := Mark{KindKey, "main", "one more"}
@@ -132,8 +131,8 @@ func (s *shelf) goesOn(r *List) {
 }
 
 // TestNoSingleDamageForgetsARevocation cuts the files at each byte, flips each
-// bit of them and lays zeros over each place: the daemon refuses to start, or
-// everything that was acknowledged is in force.
+// bit, and writes zeros over each place. Each time, the daemon refuses to start,
+// or every acknowledged revocation is in force.
 func TestNoSingleDamageForgetsARevocation(t *testing.T) {
 	s := newShelf(t)
 	o := s.store()
@@ -162,13 +161,13 @@ func TestNoSingleDamageForgetsARevocation(t *testing.T) {
 			try("journal, zeros", at, zeros(o.journal, at, n), o.seal)
 		}
 	}
-	for at := 0; at < len(o.seal); at += 5 { // a start that succeeds syncs, which takes its time
+	for at := 0; at < len(o.seal); at += 5 { // a start that succeeds syncs, which takes time
 		try("seal cut", at, o.journal, o.seal[:at])
 		try("seal, one bit", at, o.journal, flip(o.seal, at, at%8))
 		try("seal, zeros", at, o.journal, zeros(o.seal, at, 16))
 	}
-	// The line without its end is the one cut that costs nothing; half a seal
-	// is enough.
+	// Of all cuts of the journal, only the loss of the last line's end loses
+	// nothing. Half a seal is enough.
 	if started["journal cut"] != 1 || started["journal, one bit"] != 0 || started["journal, zeros"] != 0 {
 		t.Errorf("it started that often: %v", started)
 	}
@@ -186,8 +185,8 @@ func zeros(text string, at, n int) string {
 	return string(b)
 }
 
-// TestACutUnacknowledgedLineIsDroppedAndSaid at each byte of it: the seal does
-// not know of it yet.
+// TestACutUnacknowledgedLineIsDroppedAndSaid: the line is cut at each of its
+// bytes, and the seal does not have its number yet.
 func TestACutUnacknowledgedLineIsDroppedAndSaid(t *testing.T) {
 	s := newShelf(t)
 	o := s.store()
@@ -212,8 +211,8 @@ func TestACutUnacknowledgedLineIsDroppedAndSaid(t *testing.T) {
 	}
 }
 
-// TestFilesThatSomebodyElseTouchesAreWrittenAnew while the daemon runs: memory
-// knows what is in force.
+// TestFilesThatSomebodyElseTouchesAreWrittenAnew while the daemon runs, because
+// the daemon has everything in memory.
 func TestFilesThatSomebodyElseTouchesAreWrittenAnew(t *testing.T) {
 	for name, touch := range map[string]func(*shelf){
 		"journal removed":       func(s *shelf) { s.remove(s.path) },
@@ -259,8 +258,9 @@ func TestFilesThatSomebodyElseTouchesAreWrittenAnew(t *testing.T) {
 	}
 }
 
-// TestWhatTheErrorSaysToDoHelps follows its advice: remove the damaged line and
-// the seal, and what the other lines say stays in force.
+// TestWhatTheErrorSaysToDoHelps follows the advice of the error: after the
+// damaged line and the seal are removed, the revocations of the other lines are
+// in force.
 func TestWhatTheErrorSaysToDoHelps(t *testing.T) {
 	followed := 0
 	for _, c := range slices.Concat(endings(), middles(t), heads(t)) {

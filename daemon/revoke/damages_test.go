@@ -7,18 +7,17 @@ import (
 	"testing"
 )
 
-// damage is one thing that can happen to the files, and what a start makes of
-// it: it refuses with these words, or it starts with everything in force and
-// says these faults.
+// damage is one damage to the files, and how a start reacts. The start refuses
+// with these words, or everything is in force and it reports these faults.
 type damage struct {
 	name    string
-	journal func(o stored) string // its text then; nil: as it was
-	seal    func(o stored) string // likewise
+	journal func(o stored) string // the journal's text after the damage; nil: unchanged
+	seal    func(o stored) string // the seal's text after the damage; nil: unchanged
 	refuses string
 	faults  []Fault
 }
 
-// gone stands for a file that is not there.
+// gone stands for the text of a file that does not exist.
 const gone = "\x00gone"
 
 func text(text string) func(stored) string { return func(stored) string { return text } }
@@ -31,7 +30,7 @@ func change(change func([]string) []string) func(stored) string {
 	return func(o stored) string { return o.from(change) }
 }
 
-// other is a journal of another directory, with as many lines.
+// other returns a journal of another directory, with as many lines.
 func other(t *testing.T) stored { return newShelf(t).store() }
 
 func endings() []damage {
@@ -95,8 +94,8 @@ func middles(t *testing.T) []damage {
 	}
 }
 
-// signed is one more line of the stored journal, with its sum, n lines after the
-// head.
+// signed returns a further line for the stored journal, with its sum, as line n
+// after the head.
 func signed(o stored, n uint64, change string) string {
 	id, seq, _ := parseHead(strings.TrimSuffix(o.lines()[0], "\n"))
 	return fmt.Sprintf("%d %s %s\n", seq+n, appendSum(nil, id, seq+n, []byte(change)), change)

@@ -6,10 +6,11 @@ import (
 	"testing"
 )
 
-// earlyLine is one line of a journal of version 1, as its daemon wrote it.
+// earlyLine is one line of a journal of version 1, as a daemon of that version
+// wrote it.
 const earlyLine = `{"op":"revoke","kind":"session","project":"main","value":"s","at":1764000000,"until":99999999999}`
 
-// TestAJournalOfTheEarlierVersionIsReadAndWrittenAnew with all that was in it.
+// TestAJournalOfTheEarlierVersionIsReadAndWrittenAnew with all its content.
 func TestAJournalOfTheEarlierVersionIsReadAndWrittenAnew(t *testing.T) {
 	const whole = `{"op":"longest","kind":"","project":"","value":"","until":3600}
 {"op":"revoke","kind":"token","project":"main","value":"5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef","at":1764000000,"until":99999999999}
@@ -32,7 +33,7 @@ func TestAJournalOfTheEarlierVersionIsReadAndWrittenAnew(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s := newShelf(t)
 			s.write(s.path, c.text)
-			for n, faults := range [][]Fault{c.faults, nil} { // as it was, and as it has become
+			for n, faults := range [][]Fault{c.faults, nil} { // the first start reads version 1, the second the new version
 				r := s.open()
 				if r.Len() != 3 || !r.has(Mark{KindSubject, "main", "<ada>"}) || !r.has(Mark{KindKey, "main", "kid"}) {
 					t.Errorf("start %d: %d in force, want 3", n, r.Len())
@@ -86,7 +87,7 @@ func TestADamagedJournalOfTheEarlierVersionRefusesTheStart(t *testing.T) {
 			"zeros behind": earlyLine + "\n" + line + "\x00",
 		} {
 			if place == "without end" && (line == "" || line == earlyLine[:40]) {
-				continue // nothing, and what a crash leaves
+				continue // an empty line, and a line as a crash leaves it
 			}
 			t.Run(name+" "+place, func(t *testing.T) {
 				s := newShelf(t)

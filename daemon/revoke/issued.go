@@ -7,24 +7,24 @@ import (
 	"time"
 )
 
-// The rhythm of Keep.
+// The intervals of Keep.
 const (
-	// noteInterval is how often what was learnt of tokens is saved, so how much
-	// of it the end of a host can cost.
+	// noteInterval is how often what Note has learnt is saved. So it is also how much
+	// of it a crash of the host can lose.
 	noteInterval = time.Minute
-	// sweepEvery is after how many of these what is over is forgotten.
+	// sweepEvery: once in that many intervals Keep forgets revocations that are over.
 	sweepEvery = 10
 )
 
-// latestIssue is the greatest iat that a token issued by now can have. The
-// issuer's clock may be ahead of this host's, by no more than the leeway if its
-// tokens are accepted at all; and this host's clock may have been set back since
-// it saw some of them.
+// latestIssue returns the greatest iat that a token issued by now can have. The
+// issuer's clock may be ahead of this host's, but by at most the leeway if the tokens
+// are accepted. This host's clock may have been set back since it saw some of the
+// tokens.
 func (l *List) latestIssue(project string, leeway time.Duration, now time.Time) int64 {
 	return max(now.Add(leeway).Unix(), l.floor.Add(leeway).Unix(), l.issuedIn(project).Load())
 }
 
-// issuedIn is where the greatest iat seen of a project's tokens is kept.
+// issuedIn returns the greatest iat seen in a project's tokens.
 func (l *List) issuedIn(project string) *atomic.Int64 {
 	at, ok := l.issued.Load(project)
 	if !ok {
@@ -33,7 +33,7 @@ func (l *List) issuedIn(project string) *atomic.Int64 {
 	return at.(*atomic.Int64)
 }
 
-// raise makes n at least v, and reports whether that changed it.
+// raise makes n at least v, and reports whether n has changed.
 func raise(n *atomic.Int64, v int64) bool {
 	for {
 		old := n.Load()
@@ -46,8 +46,8 @@ func raise(n *atomic.Int64, v int64) bool {
 	}
 }
 
-// Note learns from a verified token what decides how far revocations reach: how
-// long tokens live here, and when they are issued by their issuer's clock.
+// Note learns from a verified token what decides how much revocations cover: how long
+// tokens live here, and when they are issued by their issuer's clock.
 func (l *List) Note(t *Token) {
 	started := t.Issued
 	if started == 0 {
@@ -59,17 +59,17 @@ func (l *List) Note(t *Token) {
 		return
 	}
 	if retain := l.retain.Load(); retain == 0 || lifetime <= retain || l.counts.session.Load()+l.counts.subject.Load() == 0 {
-		return // saved by Keep, or with the next change
+		return // Keep or the next change saves it
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	_ = l.save() // what fails is tried again with the next change
+	_ = l.save() // after a failure the next change tries again
 }
 
-// Keep saves now and then what Note has learnt, until ctx ends, and then once
-// more: a host whose clock is set back while it is down, or has no clock of its
-// own, would else revoke less than has been issued. At once it notes which revoked
-// sessions are still in use. It also forgets what is over.
+// Keep regularly saves what Note has learnt, until ctx ends, and then a last time.
+// Otherwise, a host that has no clock of its own, or whose clock is set back while it
+// is down, would revoke less than has been issued. Keep notes at once which revoked
+// sessions are still in use. It also forgets revocations that are over.
 func (l *List) Keep(ctx context.Context) {
 	ticker := time.NewTicker(noteInterval)
 	defer ticker.Stop()
@@ -78,9 +78,9 @@ func (l *List) Keep(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 		case <-l.sights.due:
-			n-- // not a minute
+			n-- // no interval has passed
 		case <-ticker.C:
-			if n%sweepEvery == 1 { // the first time soon after the start, when upstreams have been heard
+			if n%sweepEvery == 1 { // for the first time soon after the start, when upstreams have been heard
 				l.Sweep()
 			}
 		}
@@ -95,8 +95,8 @@ func (l *List) Keep(ctx context.Context) {
 	}
 }
 
-// Sweep forgets the revocations that are over, as far as that is certain. They
-// leave the journal when it is written anew.
+// Sweep forgets the revocations that are certainly over. They leave the journal when
+// the journal is written anew.
 func (l *List) Sweep() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -105,8 +105,8 @@ func (l *List) Sweep() {
 	}
 }
 
-// saveNews saves what Note has learnt, and changes that could not be saved, if that is
-// not in the journal yet.
+// saveNews saves what Note has learnt and changes that could not be saved earlier, if
+// the journal does not have them yet.
 func (l *List) saveNews() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// TestTheGreatestIatIsSavedNowAndThen and when the daemon stops, once for each
-// change of it, and its failure is told once.
+// TestTheGreatestIatIsSavedNowAndThen, and when the daemon stops: once for each
+// change. A failure to save is logged once.
 func TestTheGreatestIatIsSavedNowAndThen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShelf(t)

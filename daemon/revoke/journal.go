@@ -13,27 +13,27 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/statedir"
 )
 
-// maxJournal bounds the journal that is read, in bytes: every revocation there
-// can be, a few times over.
+// maxJournal is the largest journal that is read, in bytes. It is a few times
+// as large as a full list.
 const maxJournal = 256 << 20
 
-// slack is how many superseded lines the journal may hold beyond those in force
-// before it is written anew.
+// slack is how many superseded lines the journal may have, besides those in
+// force, before it is written anew.
 const slack = 1000
 
-// journal is the file of changes with its seal: appended to and synced at each
-// change, so that what was acknowledged is on disk. It knows lines and not what
-// is in force. Its owner's lock guards it.
+// journal is the file of changes, with its seal. Each change is appended and
+// synced, so that an acknowledged change is on disk. A journal knows lines, and
+// not what is in force. Its owner's lock guards it.
 type journal struct {
 	dir   *statedir.Dir
 	seal  seal
 	id    string
-	seq   uint64 // of the last line
-	lines int    // in the file
-	size  int64  // that the file must have
+	seq   uint64 // number of the last line
+	lines int    // number of lines in the file
+	size  int64  // size that the file must have
 	file  *os.File
-	// broken: the file may not hold what was acknowledged, or end in half a
-	// line. It is written anew before anything is appended.
+	// broken: the file may lack acknowledged changes, or end in half a line. It
+	// is written anew before anything is appended.
 	broken bool
 }
 
@@ -43,24 +43,25 @@ const (
 	sealName    = "revocations.seal"
 )
 
-// newJournal returns the journal in dir and its seal beside it, unread.
+// newJournal returns the journal in dir with its seal. It does not read them.
 func newJournal(dir *statedir.Dir) *journal {
 	return &journal{dir: dir, seal: seal{dir: dir}, broken: true}
 }
 
-// path is where the journal is, for people.
+// path returns the path of the journal, for people.
 func (j *journal) path() string { return filepath.Join(j.dir.Path(), journalName) }
 
-// sealPath is where its seal is.
+// sealPath returns the path of the seal, for people.
 func (j *journal) sealPath() string { return filepath.Join(j.dir.Path(), sealName) }
 
-// sound reports whether the file can be appended to: it and its seal are as the
-// last call left them. Somebody may have removed or cut them since.
+// sound reports whether lines can be appended to the file: the file and its
+// seal are as the last call left them. Somebody may have removed or cut them
+// since.
 func (j *journal) sound() bool {
 	return !j.broken && j.dir.InPlace(j.file, journalName, j.size) && j.seal.inPlace()
 }
 
-// append adds lines to a sound journal. They are on disk when it returns.
+// append adds lines to a sound journal. When it returns, they are on disk.
 func (j *journal) append(lines []line) error {
 	var text []byte
 	var err error
@@ -72,7 +73,7 @@ func (j *journal) append(lines []line) error {
 	if err != nil {
 		return err
 	}
-	j.broken = true // half a line may be there, until all is done
+	j.broken = true // until everything is written, the file may end in half a line
 	if _, err = j.file.WriteAt(text, j.size); err == nil {
 		err = j.file.Sync()
 	}
@@ -89,18 +90,19 @@ func (j *journal) append(lines []line) error {
 	return nil
 }
 
-// replace makes the file hold exactly lines. They are on disk when it returns.
+// replace writes the file anew with exactly lines. When it returns, they are on
+// disk.
 func (j *journal) replace(lines iter.Seq[line]) error {
 	if j.id == "" {
 		j.id = newID()
 	}
 	j.broken = true
-	j.seq++ // also after a failure: no number stands for two lines
+	j.seq++ // also after a failure, so that no number stands for two lines
 	head := appendHead(nil, j.id, j.seq)
 	size, count := int64(len(head)), 0
 	err := j.dir.Replace(journalName, func(w io.Writer) error {
 		buffered := bufio.NewWriterSize(w, 64<<10)
-		_, _ = buffered.Write(head) // Flush tells
+		_, _ = buffered.Write(head) // an error comes back from Flush
 		var text []byte
 		for l := range lines {
 			var err error
@@ -130,13 +132,13 @@ func (j *journal) reopen() error {
 		return err
 	}
 	if j.file != nil {
-		_ = j.file.Close() // what was in it has been synced or replaced
+		_ = j.file.Close() // its content has been synced or replaced
 	}
 	j.file = f
 	return nil
 }
 
-// close closes the files; everything in them has been synced.
+// close closes the files. Everything in them has been synced.
 func (j *journal) close() error {
 	err := j.seal.close()
 	if j.file != nil {
@@ -146,7 +148,7 @@ func (j *journal) close() error {
 	return err
 }
 
-// newID draws the name of a directory's journal.
+// newID draws a random name for a directory's journal.
 func newID() string {
 	var id [idLen / 2]byte
 	_, _ = rand.Read(id[:]) // never fails

@@ -16,10 +16,10 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/statedir"
 )
 
-// retention is a shelf's, unless its test has another.
+// retention is the retention of a shelf, unless the test sets another.
 const retention = 24 * time.Hour
 
-// shelf is a state directory, from which a list is opened again and again.
+// shelf is a state directory from which a test opens lists again and again.
 type shelf struct {
 	t     testing.TB
 	dir   string
@@ -28,10 +28,9 @@ type shelf struct {
 	clock *clocktest.Clock
 	wall  *clock.Wall   // of the list opened last
 	kept  time.Duration // the retention
-	// lifetimes are those of the projects' sessions.
+	// lifetimes are the session lifetimes of the projects.
 	lifetimes map[string]time.Duration
-	// state is the directory that lists are opened in, all of them by this one
-	// process.
+	// state is the directory as this process has opened it; all lists use it.
 	state *statedir.Dir
 	stamp func(Mark, uint64) uint64 // of a host in a fleet
 	log   *bytes.Buffer             // of the list opened last
@@ -47,7 +46,7 @@ func newShelf(t testing.TB) *shelf {
 func (s *shelf) now() time.Time          { return s.clock.Now() }
 func (s *shelf) advance(d time.Duration) { s.clock.Advance(d) }
 
-// try reads the journal, as a start does.
+// try opens a list, as a start does.
 func (s *shelf) try() (*List, error) {
 	s.t.Helper()
 	s.log = &bytes.Buffer{}
@@ -69,7 +68,8 @@ func (s *shelf) openState(path string) *statedir.Dir {
 	return dir
 }
 
-// open is try with success. The list is closed when the test ends.
+// open is try, and fails the test on an error. The list is closed when the test
+// ends.
 func (s *shelf) open() *List {
 	s.t.Helper()
 	r, err := s.try()
@@ -80,13 +80,12 @@ func (s *shelf) open() *List {
 	return r
 }
 
-// hear has an upstream tell the time, whose clock differs from the host's by off.
+// hear lets an upstream tell the time. Its clock differs from the host's by off.
 func (s *shelf) hear(off time.Duration) {
 	s.wall.Hear(clock.Testimony{Date: s.now().Round(0).Add(off), Asked: s.now(), Answered: s.now()})
 }
 
-// swept is what a start finds that hears an upstream and then forgets what is
-// over.
+// swept opens a list as a start does, lets it hear an upstream, and sweeps it.
 func (s *shelf) swept() *List {
 	s.t.Helper()
 	r := s.open()
@@ -144,7 +143,7 @@ func TestRevocationsSurviveARestart(t *testing.T) {
 	if _, err := r.Unrevoke(Mark{KindSession, "main", "taken back"}); err != nil {
 		t.Error(err)
 	}
-	for range 3 { // the file as appended to, as read, as written anew
+	for range 3 { // the file with appended lines, after a load, and written anew
 		again := s.open()
 		for _, m := range marks {
 			was, _ := r.find(m)
@@ -172,8 +171,8 @@ func TestAJournalThatCannotBeReadRefusesTheStart(t *testing.T) {
 	}
 }
 
-// block puts a file in the place of the state directory, so that nothing can be
-// written, and returns what mends that.
+// block replaces the state directory by a file, so that nothing can be written.
+// mend undoes this.
 func (s *shelf) block() (mend func()) {
 	s.t.Helper()
 	if err := os.Rename(s.dir, s.dir+"-away"); err != nil {
@@ -189,8 +188,8 @@ func (s *shelf) block() (mend func()) {
 	}
 }
 
-// TestWhatCannotBeSavedIsInForceAndSavedWhenRepeated mends the state directory
-// after two failures.
+// TestWhatCannotBeSavedIsInForceAndSavedWhenRepeated: the state directory is
+// mended after two failures.
 func TestWhatCannotBeSavedIsInForceAndSavedWhenRepeated(t *testing.T) {
 	s := newShelf(t)
 	r := s.open()
@@ -221,7 +220,7 @@ func TestTheJournalIsWrittenAnewWhenMostOfItIsHistory(t *testing.T) {
 	r := s.open()
 	kept := Mark{KindKey, "main", "kept"}
 	s.revoke(r, kept)
-	r.journal.lines = slack - 5 // as if it had been written; each change is synced, which takes its time
+	r.journal.lines = slack - 5 // as if the lines had been written, because each real change is synced, which takes time
 	most := 0
 	for i := range 10 {
 		m := Mark{KindSession, "main", fmt.Sprint(i)}
@@ -246,7 +245,7 @@ func TestTheJournalIsWrittenAnewWhenMostOfItIsHistory(t *testing.T) {
 	}
 }
 
-// TestLongLivedTokensAreNotForgottenByARestart has one seen after the
+// TestLongLivedTokensAreNotForgottenByARestart: such a token is seen after the
 // revocation that covers it.
 func TestLongLivedTokensAreNotForgottenByARestart(t *testing.T) {
 	s := newShelf(t)
@@ -265,8 +264,8 @@ func TestLongLivedTokensAreNotForgottenByARestart(t *testing.T) {
 	}
 }
 
-// TestARevocationRepeatedIsKeptForTokensIssuedSince: sessions and users go on
-// getting tokens while they are revoked.
+// TestARevocationRepeatedIsKeptForTokensIssuedSince: revoked sessions and users
+// may still get new tokens.
 func TestARevocationRepeatedIsKeptForTokensIssuedSince(t *testing.T) {
 	for _, kind := range []Kind{KindSession, KindSubject} {
 		s := newShelf(t)

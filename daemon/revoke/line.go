@@ -19,22 +19,21 @@ import (
 //
 //	SEQ SUM {"op":"revoke","kind":"subject","project":"main","value":"...","at":1764000000}
 //
-// A revocation says when it was made, "made", by which user, "by", and why, "reason",
-// where that is known. On a host in a fleet a change has stamps too, "r" and "u", what was taken back
-// stays with them, and purges are changes. A program that does not know the
-// members refuses the file as well.
+// A revocation says when it was made, "made", by which user, "by", and why, "reason", where these are
+// known. On a host in a fleet a change also has stamps, "r" and "u", revocations that were taken back
+// stay in the journal with their stamps, and purges are changes too. A program that does not know
+// these members refuses the file.
 //
-// SEQ counts by one from line to line, through the life of the state directory:
-// when the file is written anew, its head has the next number. ID is drawn when
-// the first journal of a directory is made. SUM is the CRC-32C of ID, SEQ and the
-// text, so that no line passes for another of this file or of another one. A
-// further kind of change is another op; a program that does not know it refuses
-// the file rather than forget something.
+// SEQ counts by one from line to line, during the whole life of the state directory: when the file is
+// written anew, its head has the next number. ID is drawn when the first journal of a directory is
+// made. SUM is the CRC-32C of ID, SEQ and the text. So a line cannot be taken for another line of
+// this file or of another file. A further kind of change gets another op. A program that does not
+// know the op refuses the file, so that it forgets nothing.
 const (
 	headWord    = "neonauthd-revocations"
 	formVersion = 2
-	// maxLine bounds a line in bytes: the longest id there can be, with each of
-	// its bytes escaped.
+	// maxLine is the longest line in bytes: with the longest possible id, and each of the id's bytes
+	// escaped.
 	maxLine = 8 << 10
 	idLen   = 16
 	sumLen  = 8
@@ -44,9 +43,9 @@ const (
 const (
 	opRevoke   = "revoke"
 	opUnrevoke = "unrevoke"
-	opLongest  = "longest" // Until holds the lifetime in seconds
-	opIssued   = "issued"  // At holds the greatest iat seen of Project's tokens
-	opPurge    = "purge"   // of a host in a fleet: Revoked holds its stamp
+	opLongest  = "longest" // Until is the lifetime in seconds
+	opIssued   = "issued"  // At is the greatest iat seen in Project's tokens
+	opPurge    = "purge"   // of a host in a fleet: Revoked is its stamp
 )
 
 // line is one operation, the JSON of one line.
@@ -55,7 +54,7 @@ type line struct {
 	Mark
 	At    int64 `json:"at,omitzero"`
 	Until int64 `json:"until,omitzero"`
-	// Of what is in force: when it was asked for, by which user, and why.
+	// Of a revocation in force: when it was made, by which user, and why.
 	Made   int64  `json:"made,omitzero"`
 	By     string `json:"by,omitzero"`
 	Reason string `json:"reason,omitzero"`
@@ -64,8 +63,8 @@ type line struct {
 	Undone  uint64 `json:"u,omitzero"`
 }
 
-// valid reports whether the line is of a form that this program writes. A kind
-// that nobody asks for would be a revocation lost.
+// valid reports whether this program writes lines of this form. A line with a kind that no lookup
+// asks for would be a lost revocation.
 func (l *line) valid() bool {
 	if l.Op != opRevoke && (l.Made != 0 || l.By != "" || l.Reason != "") {
 		return false
@@ -95,16 +94,16 @@ func parseLine(text []byte) (l line, ok bool) {
 	if err := json.Unmarshal(text, &l, json.RejectUnknownMembers(true)); err != nil {
 		return l, false
 	}
-	// Few values for many marks: each is kept once.
+	// Many marks have the same few values, so each value is kept in memory once.
 	l.Kind = unique.Make(l.Kind).Value()
 	l.Project = unique.Make(l.Project).Value()
 	return l, l.valid()
 }
 
-// castagnoli is the polynomial of the sums.
-func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) } // made once, by the package
+// castagnoli returns the polynomial of the sums.
+func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) } // the package makes it only once
 
-// appendSum appends the sum that proves text as number seq of the journal id.
+// appendSum appends the sum that proves text as line seq of the journal id.
 func appendSum(b []byte, id string, seq uint64, text []byte) []byte {
 	var room [idLen + 1 + 20 + 1]byte
 	where := append(append(room[:0], id...), ' ')
@@ -120,7 +119,7 @@ func appendHex(b []byte, sum uint32) []byte {
 	return b
 }
 
-// appendLine appends the line, whose number is seq, as it stands in the file.
+// appendLine appends the line with number seq in the form of the file.
 func appendLine(b []byte, id string, seq uint64, l *line) ([]byte, error) {
 	text, err := json.Marshal(l)
 	if err != nil {
@@ -131,8 +130,7 @@ func appendLine(b []byte, id string, seq uint64, l *line) ([]byte, error) {
 	return append(append(b, text...), '\n'), nil
 }
 
-// appendHead appends the head of a journal whose first line will have number
-// seq + 1.
+// appendHead appends the head of a journal whose first line will have the number seq + 1.
 func appendHead(b []byte, id string, seq uint64) []byte {
 	b = append(b, headWord+" "+strconv.Itoa(formVersion)+" "+id+" "...)
 	b = append(strconv.AppendUint(b, seq, 10), ' ')
@@ -164,13 +162,13 @@ func parseHead(text string) (id string, seq uint64, wrong error) {
 	return "", 0, errors.New("the head does not have its own sum")
 }
 
-// parseSeq reads a number in the one way it is written.
+// parseSeq reads a number in the only spelling that is written.
 func parseSeq(text string) (seq uint64, ok bool) {
 	seq, err := strconv.ParseUint(text, 10, 63)
 	return seq, err == nil && strconv.FormatUint(seq, 10) == text
 }
 
-// splitLine takes a line without its end apart. ok tells that it proves itself.
+// splitLine splits a line without its end into its parts. ok tells whether its sum is right.
 func splitLine(text []byte, id string) (seq uint64, change []byte, ok bool) {
 	number, rest, _ := bytes.Cut(text, []byte(" "))
 	seq, ok = parseSeq(string(number))

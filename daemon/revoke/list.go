@@ -20,27 +20,28 @@ const Max = 100_000
 
 // The errors that callers tell apart.
 var (
-	// ErrFull says that Max revocations are in force; nothing was changed.
+	// ErrFull says that there is no room for a revocation, which was therefore not made: Max are in force, or
+	// for End only Reserve fewer.
 	ErrFull = errors.New("no room for more revocations; revoke the key, or take others back")
 	// ErrNotSaved says that a change is in force but would not survive a restart.
 	ErrNotSaved = errors.New("in force, but not saved")
 )
 
-// revocation is one mark's term. It never changes.
+// revocation is the term and the origin of one mark. It never changes.
 type revocation struct {
-	at    int64 // Unix seconds; tokens are covered, of a kind that is dated, whose iat is not later
-	until int64 // Unix seconds: the exp of the one token it covers; 0 = not known, or several
-	since int64 // nanoseconds after the list was opened: when this process made it; 0 = read
+	at    int64 // Unix seconds; a mark of a dated kind covers tokens whose iat is not later
+	until int64 // Unix seconds: the exp of the one token that the mark covers; 0 = not known, or several tokens
+	since int64 // nanoseconds after the list was opened: when this process made it; 0 = read from the journal
 
-	made   int64 // Unix seconds: when it was asked for; 0 = not known
+	made   int64 // Unix seconds: when the revocation was made; 0 = not known
 	origin Origin
 
-	// Of a host in a fleet, see Shared; else 0.
+	// Only on a host in a fleet, see Shared; else 0.
 	revoked, undone uint64
 }
 
-// Origin is who asked for a revocation, and why. The zero value is of somebody on
-// another host, or who asked an earlier version.
+// Origin is who asked for a revocation, and why. The zero value: it was made on another host, or by an earlier
+// version.
 type Origin struct {
 	By     string // the caller's user id, as digits
 	Reason string // at most MaxReason bytes; "": none was given
@@ -49,21 +50,21 @@ type Origin struct {
 // MaxReason is the longest reason, in bytes.
 const MaxReason = 256
 
-// List is what must not be accepted whatever the upstream says. A revocation is
-// in force before Revoke returns, and survives a restart. Asking takes no lock
-// and, while there are none of a kind, costs one load. Safe for concurrent use.
+// List is the list of revocations: what must not be accepted whatever the upstream says. A revocation is in
+// force before Revoke returns, and survives a restart. Covers takes no lock, and costs one load for each kind
+// without revocations. A List is safe for concurrent use.
 type List struct {
 	now     func() time.Time
 	wall    *clock.Wall
-	floor   time.Time // the earliest time it can be
+	floor   time.Time // the clock cannot rightly show an earlier time
 	opened  time.Time // with both readings
 	most    int64     // how many can be in force at once
 	stamp   func(m Mark, known uint64) uint64
 	marks   sync.Map // Mark -> revocation
 	counts  struct{ token, session, sessionless, subject, key, all atomic.Int64 }
-	retain  atomic.Int64                             // how long what has no until is kept, in seconds; 0 = for ever
+	retain  atomic.Int64                             // how long a revocation without until is kept, in seconds; 0 = for ever
 	longest atomic.Int64                             // lifetime of the longest-lived token seen, in seconds
-	issued  sync.Map                                 // project name -> *atomic.Int64, the greatest iat seen of its tokens
+	issued  sync.Map                                 // project name -> *atomic.Int64, the greatest iat seen in its tokens
 	terms   atomic.Pointer[map[string]time.Duration] // of sessions, see SetSessionLifetimes
 	sights  sights
 
@@ -71,35 +72,33 @@ type List struct {
 	mu      sync.Mutex // serialises changes
 	journal *journal
 	faults  map[Fault]bool
-	past    map[Mark]revocation // of a host in a fleet: what was taken back or purged
+	past    map[Mark]revocation // of a host in a fleet: revocations that were taken back, and purges
 	unsaved bool                // a change is in force that is not in the journal
-	touched bool                // somebody else changed the journal, which is not mended yet
-	learnt  facts               // what of longest and issued is in the journal
+	touched bool                // somebody else changed the journal, and it is not written anew yet
+	learnt  facts               // the part of longest and issued that is in the journal
 }
 
-// Options are the surroundings of a list.
+// Options are the settings of a list.
 type Options struct {
-	// Now is the clock; it must be given.
+	// Now is the clock. It is required.
 	Now func() time.Time
-	// Wall knows whether the clock can be trusted, for without that nothing is
-	// forgotten; nil has heard of nobody.
+	// Wall knows whether the clock can be trusted; without that nothing is forgotten. nil: no upstream has been
+	// heard.
 	Wall *clock.Wall
-	// ClockFloor is the earliest time it can be, whatever the clock says.
+	// ClockFloor is the earliest time that a right clock can show.
 	ClockFloor time.Time
-	// Retention is how long a revocation is kept of which it is not known when
-	// the last token that it covers ends: a session's or a subject's. 0 keeps it
-	// until it is taken back. See SetRetention.
+	// Retention is how long a revocation is kept if the end of the last token that it covers is not known, as
+	// for a session or a subject. 0: it is kept until it is taken back. See SetRetention.
 	Retention time.Duration
-	// Stamp is SetStamp's; nil: no fleet.
+	// Stamp is as for SetStamp; nil: no fleet.
 	Stamp func(m Mark, known uint64) uint64
-	// Log receives a line for each thing that an operator has to know; nil
-	// discards.
+	// Log gets a line for each thing that an operator has to know; nil: nothing is logged.
 	Log *slog.Logger
 }
 
-// Open returns what the journal in dir holds, and begins one if there is none. A
-// damaged journal is an error: starting without it would let revoked tokens in.
-// That nothing can be written is none; it is logged. Close the list.
+// Open returns the list in the journal of dir, and begins a journal if there is none. A damaged journal is an
+// error: a start without it would let revoked tokens in. If the journal cannot be written, this is no error, but
+// it is logged. The caller has to close the list.
 func Open(dir *statedir.Dir, o Options) (*List, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -118,7 +117,7 @@ func Open(dir *statedir.Dir, o Options) (*List, error) {
 	for _, f := range found {
 		l.tell(f)
 	}
-	// Nothing is forgotten now: the clock may be wrong, and nobody has been heard.
+	// Nothing is forgotten now: the clock may be wrong, and no upstream has been heard.
 	if !l.journal.sound() {
 		if err := l.save(); err != nil && dir.Writable() == nil {
 			l.log.Error("journal of revocations cannot be written: what is revoked from now on will not survive a restart; mend the state directory", "error", err)
@@ -127,7 +126,7 @@ func Open(dir *statedir.Dir, o Options) (*List, error) {
 	return l, nil
 }
 
-// replay does what a line of the journal says.
+// replay applies a line of the journal.
 func (l *List) replay(one *line) {
 	switch one.Op {
 	case opRevoke:
@@ -161,7 +160,7 @@ func (l *List) count(kind Kind) *atomic.Int64 {
 	}
 }
 
-// put adds or replaces; l.mu is held, or nobody else has l yet.
+// put adds or replaces; l.mu is held, or no other goroutine has l yet.
 func (l *List) put(m Mark, v revocation) {
 	if _, there := l.marks.Swap(m, v); !there {
 		l.count(m.Kind).Add(1)
@@ -176,11 +175,10 @@ func (l *List) drop(m Mark) {
 	}
 }
 
-// Revoke puts m in force, and saves it. until is the exp of a token; zero for
-// everything else, and when it is not known. leeway is how far ahead of this host's clock iat may be in m's
-// project. o is kept for List.Page; of a mark that is in force already the first
-// is kept, unless a reason is given anew. changed is false when it was in force already. An error wrapping
-// ErrNotSaved leaves it in force.
+// Revoke puts m in force, and saves it. until is the exp of a token; it is zero for all other kinds, and if exp
+// is not known. leeway is how far iat may be ahead of this host's clock in m's project. o is kept for List.Page;
+// if m is in force already, o replaces the first origin only if it has a reason. changed is false if m was in
+// force already and covers no more tokens than before. After an error that wraps ErrNotSaved, m is in force.
 func (l *List) Revoke(m Mark, o Origin, leeway time.Duration, until time.Time) (changed bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -205,12 +203,12 @@ func (l *List) Revoke(m Mark, o Origin, leeway time.Duration, until time.Time) (
 	return l.extend(m, v, before)
 }
 
-// begun is a revocation that is made now. l.mu is held.
+// begun returns a revocation that is made now. l.mu is held.
 func (l *List) begun(now time.Time, o Origin) revocation {
 	return revocation{since: int64(clock.Awake(l.opened, now)), made: now.Unix(), origin: o}
 }
 
-// add puts m in force, which is not, unless most others are. l.mu is held.
+// add puts m in force, which was not in force, unless already most revocations are. l.mu is held.
 func (l *List) add(m Mark, v revocation, most int64) (changed bool, err error) {
 	if l.counts.all.Load() >= most {
 		if l.sweep(); l.counts.all.Load() >= most {
@@ -222,8 +220,8 @@ func (l *List) add(m Mark, v revocation, most int64) (changed bool, err error) {
 	return true, l.save(v.line(m))
 }
 
-// extend makes v of what is in force as before, and reports whether it covers more
-// tokens. l.mu is held.
+// extend replaces before, which is in force, by v, and reports whether the mark covers more tokens. l.mu is
+// held.
 func (l *List) extend(m Mark, v, before revocation) (changed bool, err error) {
 	v.made = before.made
 	if v.at == before.at && v.until == before.until && v.origin == before.origin {
@@ -234,7 +232,7 @@ func (l *List) extend(m Mark, v, before revocation) (changed bool, err error) {
 	return m.Kind.dated() && v.at > before.at, l.save(v.line(m))
 }
 
-// Unrevoke takes m back and saves that.
+// Unrevoke takes m back, and saves the change.
 func (l *List) Unrevoke(m Mark) (changed bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -246,12 +244,12 @@ func (l *List) Unrevoke(m Mark) (changed bool, err error) {
 	return true, l.save(l.takeBack(m, old.(revocation)))
 }
 
-// SetRetention changes how long revocations are kept; see Options. They are kept
-// longer where tokens were seen that live longer.
+// SetRetention changes how long revocations are kept; see Options. If longer-lived tokens were seen, revocations
+// are kept longer than d.
 func (l *List) SetRetention(d time.Duration) { l.retain.Store(int64(d / time.Second)) }
 
-// ends is when a revocation has covered everything that it can cover, in Unix
-// seconds; never is that of a key, which goes on signing.
+// ends returns when a revocation has covered everything that it can cover, in Unix seconds. never is true if
+// there is no such time, as for a key, which can sign again and again.
 func (l *List) ends(m Mark, v revocation) (at int64, never bool) {
 	retain := l.retain.Load()
 	switch {
@@ -264,11 +262,11 @@ func (l *List) ends(m Mark, v revocation) (at int64, never bool) {
 	case retain == 0:
 		return 0, true
 	}
-	// Longer-lived tokens may have been seen since, and a journal of version 1
-	// says until when it has promised.
+	// Longer-lived tokens may have been seen since. A journal of version 1 says until when the revocation was to
+	// be kept.
 	term := max(retain, l.longest.Load()+1)
 	switch m.Kind {
-	case KindSessionless: // an issuer's word on each sign-out, so there may be many
+	case KindSessionless: // an issuer may make one at each sign-out, so there may be many
 		term = l.tokenLife()
 	case KindSession:
 		more, never := l.sessionTerm(m.Project)
@@ -281,13 +279,12 @@ func (l *List) ends(m Mark, v revocation) (at int64, never bool) {
 	return max(v.until, v.at+term), false
 }
 
-// anyLeeway is more than any leeway can be: by so much a mark's at may be ahead of
-// when it was made.
+// anyLeeway is more than any leeway can be. A mark's at may be ahead of the time when the mark was made by the
+// leeway.
 const anyLeeway = 5 * time.Minute
 
-// sweep forgets what no living token can be covered by, if that is certain: a
-// clock that is wrong, at a start or by a step, forgets nothing. It returns how
-// many. l.mu is held.
+// sweep forgets the revocations that can cover no living token, if this is certain. A clock that is wrong, at a
+// start or after a step, forgets nothing. gone is how many were forgotten. l.mu is held.
 func (l *List) sweep() (gone int) {
 	now := l.now()
 	l.marks.Range(func(k, v any) bool {
@@ -312,7 +309,7 @@ func (l *List) Covers(t *Token) bool {
 	if l.counts.all.Load() == 0 {
 		return false
 	}
-	if l.counts.session.Load() > 0 && t.Session != "" { // first: a token of a revoked session has to be noticed
+	if l.counts.session.Load() > 0 && t.Session != "" { // first, so that each use of a revoked session is noticed
 		m := Mark{KindSession, t.Project, t.Session}
 		if v, ok := l.find(m); ok {
 			l.sighted(m, v)
@@ -336,14 +333,14 @@ func (l *List) Covers(t *Token) bool {
 	return l.counts.token.Load() > 0 && l.has(Mark{KindToken, t.Project, SignedDigest(t.Text)})
 }
 
-// has reports whether m is kept.
+// has reports whether the list has m.
 func (l *List) has(m Mark) bool {
 	_, ok := l.find(m)
 	return ok
 }
 
-// find returns what is kept under m, past its term or not: as long as it is
-// here, a token that it covers shows that the term was too short.
+// find returns the revocation under m, even if its term is over: while the list still has it, a token that it
+// covers shows that the term was too short.
 func (l *List) find(m Mark) (revocation, bool) {
 	v, ok := l.marks.Load(m)
 	if !ok {
@@ -352,10 +349,10 @@ func (l *List) find(m Mark) (revocation, bool) {
 	return v.(revocation), true
 }
 
-// Len is how many revocations are in force.
+// Len returns how many revocations are in force.
 func (l *List) Len() int { return int(l.counts.all.Load()) }
 
-// Count is how many revocations of one kind are in force.
+// Count returns how many revocations of one kind are in force.
 func (l *List) Count(kind Kind) int { return int(l.count(kind).Load()) }
 
 // Unsaved reports whether a change is in force that is not on disk.

@@ -34,18 +34,18 @@ func TestThereIsRoomForSoManyRevocations(t *testing.T) {
 	}
 }
 
-// TestARevocationIsKeptAsLongAsACoveredTokenCanLive and not much longer, across a
-// restart.
+// TestARevocationIsKeptAsLongAsACoveredTokenCanLive, and not much longer, across
+// a restart.
 func TestARevocationIsKeptAsLongAsACoveredTokenCanLive(t *testing.T) {
 	const long, forever = 100 * time.Hour, 0
 	for _, c := range []struct {
 		name      string
 		retention time.Duration
-		see       []time.Duration // lifetimes of tokens seen before
-		seeAfter  time.Duration   // and after the revocation
+		see       []time.Duration // lifetimes of tokens that are seen before the revocation
+		seeAfter  time.Duration   // and of a token that is seen after it
 		kind      Kind
-		exp       time.Duration // of a token, from now
-		keptUntil time.Duration // forever: 0
+		exp       time.Duration // the token's exp, from now
+		keptUntil time.Duration // 0: for ever
 	}{
 		{"nothing seen", retention, nil, 0, KindSubject, 0, retention + testLeeway},
 		{"short ones seen", retention, []time.Duration{time.Hour}, 0, KindSession, 0, retention + testLeeway},
@@ -107,7 +107,8 @@ func TestARevocationIsKeptAsLongAsACoveredTokenCanLive(t *testing.T) {
 	}
 }
 
-// TestAChangeOfTheRetentionHoldsForWhatIsRevokedAlready, shorter or longer.
+// TestAChangeOfTheRetentionHoldsForWhatIsRevokedAlready, whether it gets shorter
+// or longer.
 func TestAChangeOfTheRetentionHoldsForWhatIsRevokedAlready(t *testing.T) {
 	s := newShelf(t)
 	r := s.open()

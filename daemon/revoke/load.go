@@ -14,36 +14,36 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Fault is something that was not right with the journal and did not keep the
-// daemon from starting: nothing that was acknowledged can have been lost by it,
-// or an operator has chosen to go on. It is also a metric's label.
+// Fault is a fault of the journal that did not keep the daemon from starting: it
+// cannot have lost an acknowledged change, or an operator has chosen to go on. A
+// Fault is also a metric's label.
 type Fault string
 
 // The faults.
 const (
-	// FaultHalfLine: the file ended in half a line, of a change that was under
-	// way when the daemon ended and that nobody was told of.
+	// FaultHalfLine: the file ended in half a line. The daemon ended while it
+	// wrote that change, and nobody had been told that the change was made.
 	FaultHalfLine Fault = "half-line"
-	// FaultNoSeal: there was no seal, so that lines lost at the end of the
-	// journal, or an older copy of it, would not have been noticed.
+	// FaultNoSeal: there was no seal. Lines that were lost at the end of the
+	// journal, or an older copy of it, could not have been noticed.
 	FaultNoSeal Fault = "no-seal"
-	// FaultHalfSeal: one of the seal's two slots does not prove itself. A crash
-	// while it was written does that.
+	// FaultHalfSeal: one of the seal's two slots has a wrong sum. A crash during
+	// its writing can cause this.
 	FaultHalfSeal Fault = "half-seal"
 	// FaultGap: lines are missing in the middle, and there was no seal.
 	FaultGap Fault = "gap"
 	// FaultChanged: somebody else removed or changed the file while the daemon
-	// ran. It was written anew with everything that is in force.
+	// ran. The file was written anew with everything that is in force.
 	FaultChanged Fault = "changed"
 )
 
-// Faults returns the faults there are.
+// Faults returns all faults that there are.
 func Faults() []Fault {
 	return []Fault{FaultHalfLine, FaultNoSeal, FaultHalfSeal, FaultGap, FaultChanged}
 }
 
-// load hands every line of the file to apply, in order, and returns what was not
-// right. Damage is an error that says what to do. Nothing is written.
+// load passes every line of the file to apply, in order, and returns the faults.
+// Damage is an error that says what to do. load writes nothing.
 func (j *journal) load(apply func(*line)) (faults []Fault, err error) {
 	seal, sealErr := j.seal.read()
 	if sealErr != nil && !errors.Is(sealErr, errSealDamaged) {
@@ -70,18 +70,18 @@ func (j *journal) load(apply func(*line)) (faults []Fault, err error) {
 	}
 	j.size, j.broken = r.offset, r.anew
 	if !j.broken && (j.reopen() != nil || j.seal.open() != nil) {
-		j.broken = true // it will be said that nothing can be written
+		j.broken = true // a later write will report that nothing can be written
 	}
 	return r.faults, nil
 }
 
-// putBack is what can be done about a journal that is no use.
+// putBack says what can be done about a journal that cannot be used.
 func (j *journal) putBack() string {
 	return "put back a copy of both from one moment, or move both away, which forgets every revocation"
 }
 
-// putBackOrTake is what can be done about a journal whose lines prove
-// themselves.
+// putBackOrTake says what can be done about a journal whose lines have right
+// sums.
 func (j *journal) putBackOrTake() string {
 	return fmt.Sprintf("put back a copy of both from one moment, or move %s away, which takes %s as it is", sealName, journalName)
 }
@@ -92,14 +92,14 @@ type reading struct {
 	seal   sealed
 	text   *bufio.Reader
 	apply  func(*line)
-	number int   // of the line in the file, from 1
-	offset int64 // of what has been read
+	number int   // number of the current line in the file, from 1
+	offset int64 // how many bytes have been read
 	faults []Fault
-	anew   bool // the file must be written anew before it is appended to
-	old    bool // it is of version 1
+	anew   bool // the file must be written anew before lines are appended
+	old    bool // the file is of version 1
 }
 
-// all reads the file.
+// all reads the whole file.
 func (r *reading) all() error {
 	first, ended, err := r.next()
 	switch {
@@ -174,8 +174,8 @@ func (r *reading) rest() error {
 	}
 }
 
-// early reads a journal of version 1: one JSON object a line, which proves
-// nothing. It was never left empty.
+// early reads a journal of version 1: one JSON object in each line, without a
+// sum. Version 1 never left an empty journal.
 func (r *reading) early(text []byte, ended bool) error {
 	for {
 		l, ok := parseLine(text)
@@ -195,8 +195,9 @@ func (r *reading) early(text []byte, ended bool) error {
 	}
 }
 
-// next reads one line without its end. ended tells that it had one; text is
-// empty then only if the line is, and good until the next call.
+// next reads one line without its end. ended tells whether the line had an end.
+// If it had, text is empty only for an empty line. text is valid until the next
+// call.
 func (r *reading) next() (text []byte, ended bool, err error) {
 	raw, err := r.text.ReadSlice('\n')
 	r.number++
@@ -214,23 +215,23 @@ func (r *reading) next() (text []byte, ended bool, err error) {
 	return nil, false, fmt.Errorf("read %s: %w", r.path(), err)
 }
 
-// damaged is the error for the line read last.
+// damaged returns the error for the line that was read last.
 func (r *reading) damaged(why error) error {
 	if r.old {
 		return fmt.Errorf("%s is damaged in line %d: %w; put back a copy, remove that line, or move the file away, which forgets every revocation", r.path(), r.number, why)
 	}
-	if r.number == 1 { // without its head it is nothing
+	if r.number == 1 { // without its head the journal is worth nothing
 		return fmt.Errorf("%s is damaged in line 1: %w; put back a copy of it and %s from one moment, or move both away, which forgets every revocation", r.path(), why, sealName)
 	}
 	return fmt.Errorf("%s is damaged in line %d: %w; put back a copy of it and %[4]s from one moment, or remove that line and %[4]s, which forgets what the line said, or move both away, which forgets every revocation",
 		r.path(), r.number, why, sealName)
 }
 
-// half reports whether text, at the end of the file, can be what a crash left of
-// the line that would have come next, before anybody was told of it.
+// half reports whether text, at the end of the file, can be a part of the next
+// line that a crash has left, before anybody was told of the change.
 func (r *reading) half(text string) bool {
 	if r.seal.id != "" && r.seq < r.seal.seq {
-		return false // it had been acknowledged
+		return false // the line had been acknowledged
 	}
 	number := fmt.Sprint(r.seq + 1)
 	seq, rest, _ := strings.Cut(text, " ")
@@ -244,14 +245,14 @@ func (r *reading) half(text string) bool {
 	return change == "" || halfChange(change)
 }
 
-// halfChange reports whether text can be the beginning of a change's JSON and is
-// not the whole of one.
+// halfChange reports whether text can be the beginning of a change's JSON, but
+// not the whole JSON.
 func halfChange(text string) bool {
 	const begin = `{"op":"`
 	if len(text) < len(begin) {
 		return strings.HasPrefix(begin, text)
 	}
-	// The cut may go through a character.
+	// The text may end in the middle of a character.
 	whole := text
 	for i := 0; i < utf8.UTFMax && !utf8.ValidString(whole); i++ {
 		whole = whole[:len(whole)-1]
@@ -259,8 +260,8 @@ func halfChange(text string) bool {
 	return strings.HasPrefix(text, begin) && utf8.ValidString(whole) && incomplete([]byte(whole))
 }
 
-// incomplete reports whether text is the beginning of a JSON value, and lacks
-// its end.
+// incomplete reports whether text is the beginning of a JSON value without its
+// end.
 func incomplete(text []byte) bool {
 	d := jsontext.NewDecoder(bytes.NewReader(text))
 	for {

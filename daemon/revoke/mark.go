@@ -16,20 +16,20 @@ const (
 	KindSession Kind = "session"
 	KindSubject Kind = "subject"
 	KindKey     Kind = "key"
-	// KindSessionless is of a subject's tokens that name no session: one of its
-	// sessions has ended, and which of them are of that one cannot be told.
+	// KindSessionless is for the tokens of a subject that name no session. One of the
+	// subject's sessions has ended, and it cannot be told which of these tokens are of that
+	// session.
 	KindSessionless Kind = "sessionless"
 )
 
-// Kinds returns the kinds of revocation there are.
+// Kinds returns all kinds of revocation.
 func Kinds() []Kind { return []Kind{KindToken, KindSession, KindSessionless, KindSubject, KindKey} }
 
-// dated tells whether a revocation covers what was issued up to an instant, and not
-// what is issued later.
+// dated reports whether a revocation covers only tokens that were issued up to an instant.
 func (k Kind) dated() bool { return k == KindSubject || k == KindSessionless }
 
-// Mark names what is revoked in which project. The value is the id of a session,
-// of a subject (of KindSessionless too) or of a key, a key's RFC 7638 thumbprint, or a token's
+// Mark names what is revoked in which project. The value is the id of a session, of a subject
+// (also for KindSessionless) or of a key, the RFC 7638 thumbprint of a key, or a token's
 // SignedDigest.
 type Mark struct {
 	Kind    Kind   `json:"kind,omitzero"`
@@ -37,22 +37,22 @@ type Mark struct {
 	Value   string `json:"value,omitzero"`
 }
 
-// Token is what is known of a verified token, as far as revocations go.
+// Token is what revocations need to know of a verified token.
 type Token struct {
 	Project string
 	Subject string
 	Session string // "": the token names none
-	KeyID   string // of the key that signed it; "": the key has none, or nothing is signed
+	KeyID   string // of the key that signed it; "": the key has no id, or there is no signature
 	// Thumbprint is the key's RFC 7638 thumbprint; "" for a session credential.
 	Thumbprint string
 	Issued     int64     // iat, Unix seconds; 0: the token does not say
 	Expires    int64     // exp, Unix seconds
-	Verified   time.Time // when this host established the above
+	Verified   time.Time // when this host established the fields above
 	Text       []byte    // as the caller sent it
 }
 
-// SignedDigest is the hex SHA-256 of what a token's signature covers, so that
-// the other valid ECDSA signature of the same text is revoked with it.
+// SignedDigest returns the hex SHA-256 of the text that a token's signature covers. So the
+// second valid ECDSA signature of the same text is revoked too.
 func SignedDigest(token []byte) string {
 	if dot := bytes.LastIndexByte(token, '.'); dot >= 0 {
 		token = token[:dot]

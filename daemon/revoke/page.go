@@ -6,22 +6,23 @@ import (
 	"time"
 )
 
-// Entry is a revocation in force, for who looks after them.
+// Entry is a revocation in force, for people who manage revocations.
 type Entry struct {
 	Mark
 	Origin
-	// Since is when it was asked for, or when this host heard of it from its
-	// fleet; the zero time of what an earlier version kept.
+	// Since is when the revocation was made, or when this host heard of it from its
+	// fleet. It is the zero time if an earlier version made the revocation.
 	Since time.Time
-	// Until is when it ends unless it is taken back or asked for again; the zero
-	// time is never.
+	// Until is when the revocation ends, unless it is taken back or made again. The
+	// zero time: never.
 	Until time.Time
 }
 
-// Page returns the first n revocations in force behind the mark after, in the order
-// of Mark.compare, of one project or of all ("") and of those that match, and
-// whether there are more. A revocation that is made or taken back while the
-// caller reads the pages is in one page or in none. Every other one is in exactly one.
+// Page returns the first n revocations in force that come after the mark after, in the
+// order of Mark.Compare. They are those of one project, or of all projects if project
+// is "". more reports whether there are more. A revocation that is made or taken back
+// while the caller reads the pages is in one page or in none. Every other one is in
+// exactly one.
 func (l *List) Page(project string, after Mark, n int) (page []Entry, more bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -39,8 +40,7 @@ func (l *List) Page(project string, after Mark, n int) (page []Entry, more bool)
 	return slices.Clip(page[:n]), true
 }
 
-// Projects returns for each project how many revocations are in force that cover its
-// tokens.
+// Projects returns, for each project, how many of its revocations are in force.
 func (l *List) Projects() map[string]int {
 	all := map[string]int{}
 	l.marks.Range(func(k, _ any) bool {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// TestARevocationSaysSinceWhenByWhomAndWhy, after a restart too, and when the
+// TestARevocationSaysSinceWhenByWhomAndWhy, also after a restart, and after the
 // journal was written anew.
 func TestARevocationSaysSinceWhenByWhomAndWhy(t *testing.T) {
 	s := newShelf(t)
@@ -53,7 +53,8 @@ func TestARevocationSaysSinceWhenByWhomAndWhy(t *testing.T) {
 	}
 }
 
-// TestWhatAnotherHostRevokedHasNobodysReason, not even of one that was taken back.
+// TestWhatAnotherHostRevokedHasNobodysReason, not even the reason of an earlier
+// revocation that was taken back.
 func TestWhatAnotherHostRevokedHasNobodysReason(t *testing.T) {
 	l := member(t).open()
 	m := Mark{KindSubject, "main", "u"}
@@ -65,7 +66,7 @@ func TestWhatAnotherHostRevokedHasNobodysReason(t *testing.T) {
 		told Shared
 		want Origin
 	}{
-		{Shared{m, ours.Revoked + 1, 0, ours.At + 1, Never}, Origin{"7", "ours"}}, // repeated elsewhere
+		{Shared{m, ours.Revoked + 1, 0, ours.At + 1, Never}, Origin{"7", "ours"}}, // made again on another host
 		{Shared{m, 0, ours.Revoked + 1, 0, 0}, Origin{}},                          // taken back
 		{Shared{m, ours.Revoked + 2, 0, ours.At + 2, Never}, Origin{}},
 	} {
@@ -82,7 +83,7 @@ func TestWhatAnotherHostRevokedHasNobodysReason(t *testing.T) {
 	}
 }
 
-// TestPagesHaveEachRevocationOnce, with one page of n-1, n and n+1 of them.
+// TestPagesHaveEachRevocationOnce, for pages of n-1, n and n+1 revocations.
 func TestPagesHaveEachRevocationOnce(t *testing.T) {
 	r := newShelf(t).open()
 	const n = 7

@@ -7,8 +7,8 @@ import (
 	"sync/atomic"
 )
 
-// facts are what is known of the tokens of this host, as far as the journal
-// holds it.
+// facts are the journal's lines about this host's tokens: their longest
+// lifetime, and the greatest iat of each project.
 type facts struct {
 	longest int64
 	issued  map[string]int64
@@ -16,7 +16,7 @@ type facts struct {
 
 func newFacts() facts { return facts{issued: map[string]int64{}} }
 
-// note takes in a line that is in the journal.
+// note adds a line that is in the journal.
 func (f *facts) note(l *line) {
 	switch l.Op {
 	case opLongest:
@@ -26,7 +26,7 @@ func (f *facts) note(l *line) {
 	}
 }
 
-// known are the facts as they are now.
+// known returns the facts as they are now.
 func (l *List) known() facts {
 	f := newFacts()
 	f.longest = l.longest.Load()
@@ -38,7 +38,7 @@ func (l *List) known() facts {
 	return f
 }
 
-// since returns the lines that lead from old to f.
+// since returns the lines that change old to f.
 func (f *facts) since(old *facts) []line {
 	var all []line
 	if f.longest != old.longest {
@@ -52,9 +52,9 @@ func (f *facts) since(old *facts) []line {
 	return all
 }
 
-// save puts changes, which are in force, into the journal, and what has been
-// learnt since the last time. When that fails, later calls save everything. l.mu
-// is held.
+// save writes changes, which are in force already, into the journal, and also
+// what has been learnt since the last save. If save fails, later calls save
+// everything. l.mu is held.
 func (l *List) save(changes ...line) error {
 	l.unsaved = l.unsaved || len(changes) > 0
 	known := l.known()
@@ -77,7 +77,7 @@ func (l *List) save(changes ...line) error {
 	return nil
 }
 
-// settle saves what earlier changes could not. l.mu is held.
+// settle saves what earlier changes could not save. l.mu is held.
 func (l *List) settle() error {
 	if !l.unsaved {
 		return nil
@@ -85,8 +85,8 @@ func (l *List) settle() error {
 	return l.save()
 }
 
-// rewrite makes the journal hold what is in force and what is known, and nothing
-// else. l.mu is held.
+// rewrite writes the journal anew with what is in force and what is known, and
+// nothing else. l.mu is held.
 func (l *List) rewrite(known *facts) error {
 	none := newFacts()
 	return l.journal.replace(func(yield func(line) bool) {
@@ -108,7 +108,7 @@ func (l *List) rewrite(known *facts) error {
 	})
 }
 
-// told are the words for each fault in the log.
+// told returns the log line for each fault.
 func told() map[Fault]string {
 	return map[Fault]string{
 		FaultHalfLine: "the journal of revocations ended in half a line: a change that was under way when the daemon ended, and that nobody was told of, is not in force",
@@ -119,14 +119,14 @@ func told() map[Fault]string {
 	}
 }
 
-// tell logs a fault and remembers it. l.mu is held, or nobody else has l yet.
+// tell logs a fault and remembers it. l.mu is held, or no other goroutine has l
+// yet.
 func (l *List) tell(f Fault) {
 	l.faults[f] = true
 	l.log.Warn(told()[f], "file", l.journal.path(), "fault", string(f))
 }
 
-// Faults are what has not been right with the journal since the start. No list
-// has none.
+// Faults returns the faults of the journal since the start. A nil list has none.
 func (l *List) Faults() []Fault {
 	if l == nil {
 		return nil

@@ -11,34 +11,35 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/statedir"
 )
 
-// The seal is a small file beside the journal that tells which journal belongs
-// to this directory and up to which number its changes were acknowledged. A
-// journal that lost lines at its end, was emptied, or is an older copy, proves
-// itself line by line all the same; beside its seal it does not.
+// The seal is a small file beside the journal. It tells which journal belongs to
+// this directory, and up to which number its changes were acknowledged. A
+// journal that has lost lines at its end, that was emptied, or that is an older
+// copy still has right sums in all its lines. Only the seal shows what is
+// missing.
 //
-// It has two slots of sealSlot bytes, which are written in turn and in place, so
-// that a crash spoils the one that it interrupts and the other stays:
+// It has two slots of sealSlot bytes. They are written in turn and in place, so
+// that a crash spoils at most the slot that is being written:
 //
 //	neonauthd-seal 2 ID SEQ SUM
 //
-// SEQ has 20 digits here, with zeros in front.
+// Here SEQ has 20 digits, with leading zeros.
 const (
 	sealWord = "neonauthd-seal"
 	sealSlot = 64
 )
 
-// errSealDamaged says that no slot of the seal proves itself.
+// errSealDamaged says that no slot of the seal has a right sum.
 var errSealDamaged = errors.New("seal damaged")
 
-// seal is the file at work. Its journal's owner guards it.
+// seal is the file of the seal. The owner of its journal guards it.
 type seal struct {
 	dir  *statedir.Dir
 	file *os.File // nil: not open
-	slot int64    // to write next: 0 or 1
-	half bool     // read found one slot that does not prove itself
+	slot int64    // the slot to write next: 0 or 1
+	half bool     // read found one slot with a wrong sum
 }
 
-// sealed is what a seal says. The zero value is that of no seal.
+// sealed is the content of a seal. The zero value: there is no seal.
 type sealed struct {
 	id  string
 	seq uint64
@@ -66,7 +67,7 @@ func parseSeal(slot []byte) (s sealed, ok bool) {
 	return s, string(appendSeal(nil, s)) == string(slot)
 }
 
-// read returns what the seal says; the zero value if there is none.
+// read returns the content of the seal; the zero value if there is none.
 func (s *seal) read() (sealed, error) {
 	text, err := readFile(s.dir, sealName, 2*sealSlot)
 	switch {
@@ -92,7 +93,7 @@ func (s *seal) read() (sealed, error) {
 	return newest, nil
 }
 
-// set makes the seal say what. It is on disk when set returns.
+// set writes what into the seal. When it returns, what is on disk.
 func (s *seal) set(what sealed) error {
 	if !s.inPlace() {
 		return s.make(what)
@@ -107,7 +108,7 @@ func (s *seal) set(what sealed) error {
 	return err
 }
 
-// make writes the file anew, both slots alike.
+// make writes the file anew, with the same content in both slots.
 func (s *seal) make(what sealed) error {
 	if err := s.close(); err != nil {
 		return err
@@ -122,10 +123,11 @@ func (s *seal) make(what sealed) error {
 	return s.open()
 }
 
-// inPlace reports whether the file is open and as it was left.
+// inPlace reports whether the file is open and nobody else has replaced or cut
+// it.
 func (s *seal) inPlace() bool { return s.dir.InPlace(s.file, sealName, 2*sealSlot) }
 
-// open opens the file to write, if it is there.
+// open opens the file for writing, if it exists.
 func (s *seal) open() (err error) {
 	s.file, err = s.dir.OpenToWrite(sealName)
 	return err
@@ -140,7 +142,7 @@ func (s *seal) close() error {
 	return err
 }
 
-// readFile reads at most one byte more than most of a file.
+// readFile reads a file, but at most most bytes and one more.
 func readFile(dir *statedir.Dir, name string, most int64) ([]byte, error) {
 	f, err := dir.Open(name)
 	if err != nil {

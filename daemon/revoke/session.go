@@ -5,32 +5,28 @@ import (
 	"time"
 )
 
-// The bounds of revocations of sessions. A session that has ended may leave a
-// refresh token behind that goes on giving out tokens, each with another refresh
-// token: those tokens name the session, are new, and verify.
+// The bounds of revocations of sessions. A session that has ended may leave a refresh token behind that can still be
+// used. Each use gives a new token and a new refresh token; the new tokens name the session and verify.
 const (
-	// renewInterval is how often, at most, it is noted of a revoked session that one
-	// of its tokens was seen.
+	// renewInterval is the shortest interval at which the use of a revoked session is noted.
 	renewInterval = 24 * time.Hour
-	// leastTokenLife is how long the last token is taken to live at least that was
-	// given out in a session; longer where longer-lived tokens were seen.
+	// leastTokenLife is for how long the last token of a session is assumed to live. It is longer if longer-lived
+	// tokens were seen.
 	leastTokenLife = 24 * time.Hour
-	// Reserve is how many revocations End leaves room for: whatever number of users
-	// sign out, an operator can still revoke.
+	// Reserve is how many revocations End leaves room for. So an operator can still revoke, however many users sign
+	// out.
 	Reserve = Max / 10
 )
 
-// SetSessionLifetimes says how long a refresh token may live of the sessions of each
-// project; 0 is for ever. A revocation of a session is kept for so long, and some
-// days more, after one of its tokens was seen last, also where Retention is shorter;
-// that of a project which is not among them as long as that of a subject. The map is
-// the list's from now on.
+// SetSessionLifetimes sets how long a refresh token may live in the sessions of each project; 0 is for ever. A
+// revocation of a session is kept for this time and some days more after one of its tokens was last seen, even if
+// Retention is shorter. If a project is not in the map, its sessions' revocations are kept as long as a subject's. The
+// map belongs to the list from now on.
 func (l *List) SetSessionLifetimes(of map[string]time.Duration) { l.terms.Store(&of) }
 
-// sessionTerm is how long the revocation of a project's session is kept, in seconds,
-// from when it was made or one of its tokens was seen: as long as a refresh token can
-// live that was given out then, and as long as the last token that it gives. A sight
-// may be up to renewInterval later than is known.
+// sessionTerm returns how long the revocation of a project's session is kept, in seconds, from when it was made or one
+// of its tokens was last seen. It is the lifetime of a refresh token that was given out then, plus the lifetime of the
+// last token that it gives. The last use may be up to renewInterval later than noted, so this is added too.
 func (l *List) sessionTerm(project string) (seconds int64, never bool) {
 	terms := l.terms.Load()
 	if terms == nil {
@@ -43,16 +39,15 @@ func (l *List) sessionTerm(project string) (seconds int64, never bool) {
 	return int64((lifetime+renewInterval)/time.Second) + l.tokenLife(), false
 }
 
-// tokenLife is how long a token is taken to live at most, in seconds.
+// tokenLife returns how long a token is assumed to live at most, in seconds.
 func (l *List) tokenLife() int64 {
 	return max(int64(leastTokenLife/time.Second), l.longest.Load()+1)
 }
 
-// End puts in force that a session has ended, or that the tokens of a subject have
-// that were issued until ended (or those of them that name no session), because their issuer says so. It saves that. What is
-// in force already stays as it is, so that to be told again costs nothing; changed is
-// false then. Of room for revocations it leaves some; see Reserve. An error wrapping
-// ErrNotSaved leaves it in force.
+// End puts a sign-out in force that an issuer has reported: that a session has ended, or that the tokens of a subject
+// that were issued until ended are over (or only those that name no session). End saves it. If the same is reported
+// again, nothing changes, except that the revocation of a session may be kept longer; changed is false then. End leaves
+// some room for revocations; see Reserve. After an error that wraps ErrNotSaved, m is in force.
 func (l *List) End(m Mark, o Origin, ended time.Time) (changed bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -72,35 +67,34 @@ func (l *List) End(m Mark, o Origin, ended time.Time) (changed bool, err error) 
 	return l.extend(m, v, before)
 }
 
-// sights are revoked sessions of which tokens were seen lately.
+// sights are revoked sessions whose tokens were seen lately.
 type sights struct {
 	mu    sync.Mutex
 	marks map[Mark]struct{}
-	due   chan struct{} // has an element while marks may have some
-	tell  func([]Mark)  // SetRenewed's; guarded by mu
+	due   chan struct{} // has an element if marks may have some
+	tell  func([]Mark)  // set by SetRenewed; guarded by mu
 }
 
 func (s *sights) init() {
 	s.marks, s.due, s.tell = map[Mark]struct{}{}, make(chan struct{}, 1), func([]Mark) {}
 }
 
-// SetRenewed has told called with the revocations of sessions whose end was put off
-// because a token of theirs was seen, after that is saved.
+// SetRenewed sets a function that is called with revocations of sessions whose end was put off because one of their
+// tokens was seen. It is called after this is saved.
 func (l *List) SetRenewed(told func([]Mark)) {
 	l.sights.mu.Lock()
 	defer l.sights.mu.Unlock()
 	l.sights.tell = told
 }
 
-// renewable reports whether it is so long ago that a token of the session was seen,
-// as far as is noted, that another sight is noted too.
+// renewable reports whether the last noted use of the session is so long ago that another use is noted.
 func renewable(v revocation, now time.Time) bool {
 	return now.Unix()-v.at >= int64(renewInterval/time.Second)
 }
 
-// sighted has Keep note that a token of a revoked session was seen: its refresh token
-// is in use, and the revocation has to outlive the next one too. It does not wait for
-// the disk, and seldom does more than look at the clock.
+// sighted makes Keep note that a token of a revoked session was seen: the session's refresh token is in use, and the
+// revocation must outlive the next refresh token too. sighted does not wait for the disk, and mostly only reads the
+// clock.
 func (l *List) sighted(m Mark, v revocation) {
 	if !renewable(v, l.now()) {
 		return
@@ -109,7 +103,7 @@ func (l *List) sighted(m Mark, v revocation) {
 		return
 	}
 	l.sights.mu.Lock()
-	l.sights.marks[m] = struct{}{} // one of those in force, so there are not too many
+	l.sights.marks[m] = struct{}{} // only marks in force, so there cannot be too many
 	l.sights.mu.Unlock()
 	select {
 	case l.sights.due <- struct{}{}:
@@ -117,8 +111,7 @@ func (l *List) sighted(m Mark, v revocation) {
 	}
 }
 
-// renew puts off the end of the revocations whose tokens were sighted, saves that,
-// and tells of it.
+// renew puts off the end of the revocations whose tokens were seen, saves this, and calls the function of SetRenewed.
 func (l *List) renew() error {
 	l.sights.mu.Lock()
 	seen, tell := l.sights.marks, l.sights.tell

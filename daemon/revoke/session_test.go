@@ -15,19 +15,19 @@ import (
 
 const day = 24 * time.Hour
 
-// ofSession is a token of a session that is issued now.
+// ofSession returns a token of a session, issued now.
 func (s *shelf) ofSession(id string) *Token {
 	return &Token{Project: "main", Subject: "ada", Session: id, Issued: s.now().Unix(), Expires: s.now().Add(time.Hour).Unix(), Verified: s.now(), Text: []byte("a.b.c")}
 }
 
-// TestARevokedSessionIsKeptWhileItsRefreshTokenMayLive and no longer, across a restart.
+// TestARevokedSessionIsKeptWhileItsRefreshTokenMayLive, and no longer, across a restart.
 func TestARevokedSessionIsKeptWhileItsRefreshTokenMayLive(t *testing.T) {
 	const spare = renewInterval + leastTokenLife
 	for _, c := range []struct {
 		name      string
 		lifetimes map[string]time.Duration
 		retention time.Duration
-		longest   time.Duration // of a token that was seen
+		longest   time.Duration // lifetime of a token that was seen
 		kind      Kind
 		kept      time.Duration // 0: for ever
 	}{
@@ -72,8 +72,8 @@ func TestARevokedSessionIsKeptWhileItsRefreshTokenMayLive(t *testing.T) {
 	}
 }
 
-// TestASessionInUseStaysRevoked although no term would do: its refresh token gives
-// another one each time. The daemon is restarted after each use.
+// TestASessionInUseStaysRevoked: no fixed term would be enough, because each use of the
+// refresh token gives another one. The daemon is restarted after each use.
 func TestASessionInUseStaysRevoked(t *testing.T) {
 	for _, revoke := range []func(*List, Mark) error{
 		func(l *List, m Mark) error { _, err := l.End(m, Origin{}, time.Time{}); return err },
@@ -95,11 +95,11 @@ func TestASessionInUseStaysRevoked(t *testing.T) {
 					t.Fatal(err)
 				}
 			})
-			for range 6 { // a third of a year
+			for range 6 { // for four months
 				time.Sleep(20 * day)
 				run(func(l *List) {
 					s.hear(0)
-					time.Sleep(2 * noteInterval) // it forgets what is over
+					time.Sleep(2 * noteInterval) // Keep forgets revocations that are over
 					if !l.Covers(s.ofSession("ended")) {
 						t.Fatalf("a refreshed token is let in on %s", s.now())
 					}
@@ -118,7 +118,7 @@ func TestASessionInUseStaysRevoked(t *testing.T) {
 	}
 }
 
-// TestSightsCostALineADay however many there are.
+// TestSightsCostALineADay, however often a session is seen.
 func TestSightsCostALineADay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShelf(t)
@@ -168,7 +168,7 @@ func TestSightsCostALineADay(t *testing.T) {
 	})
 }
 
-// TestASightThatCannotBeSavedIsSavedLater and meanwhile it is noted in memory.
+// TestASightThatCannotBeSavedIsSavedLater, and until then it is noted in memory.
 func TestASightThatCannotBeSavedIsSavedLater(t *testing.T) {
 	s := newShelf(t)
 	s.lifetimes = map[string]time.Duration{"main": 30 * day}
@@ -192,7 +192,8 @@ func TestASightThatCannotBeSavedIsSavedLater(t *testing.T) {
 	}
 }
 
-// TestWhatAnIssuerSaysTwiceChangesNothing and costs no line, whatever happened since.
+// TestWhatAnIssuerSaysTwiceChangesNothing and writes no line, however much time has
+// passed since.
 func TestWhatAnIssuerSaysTwiceChangesNothing(t *testing.T) {
 	for _, kind := range []Kind{KindSession, KindSessionless, KindSubject} {
 		s := newShelf(t)
@@ -229,7 +230,8 @@ func TestWhatAnIssuerSaysTwiceChangesNothing(t *testing.T) {
 	}
 }
 
-// TestTokensWithoutASessionAreToldFromThoseWithOne of the same subject, across a restart.
+// TestTokensWithoutASessionAreToldFromThoseWithOne, for the same subject and across a
+// restart.
 func TestTokensWithoutASessionAreToldFromThoseWithOne(t *testing.T) {
 	s := newShelf(t)
 	l := s.open()
@@ -251,7 +253,8 @@ func TestTokensWithoutASessionAreToldFromThoseWithOne(t *testing.T) {
 	}
 }
 
-// TestSignOutsLeaveRoomForOperators up to the last but a tenth, and not one more.
+// TestSignOutsLeaveRoomForOperators: sign-outs fill all but the last tenth of the list,
+// and no more.
 func TestSignOutsLeaveRoomForOperators(t *testing.T) {
 	s := newShelf(t)
 	l := s.open()
@@ -275,7 +278,7 @@ func TestSignOutsLeaveRoomForOperators(t *testing.T) {
 	}
 }
 
-// TestARenewalElsewhereKeepsTheRevocationHere and ends nothing anew.
+// TestARenewalElsewhereKeepsTheRevocationHere, and does not count as a new end.
 func TestARenewalElsewhereKeepsTheRevocationHere(t *testing.T) {
 	here, there := member(t), member(t)
 	for _, s := range []*shelf{here, there} {

@@ -9,8 +9,8 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/clock"
 )
 
-// The kinds of purge. A host in a fleet keeps purges as marks: they end what is
-// shared of profiles, and a host that was away must learn of them.
+// The kinds of purge. A host in a fleet keeps purges as marks: they end shared
+// profiles, and a host that was away must learn of them.
 const (
 	KindPurgeAll     Kind = "purge-all"
 	KindPurgeSubject Kind = "purge-subject"
@@ -21,29 +21,31 @@ func isPurge(kind Kind) bool {
 	return kind == KindPurgeAll || kind == KindPurgeSubject || kind == KindPurgeToken
 }
 
-// Never is the Until of what is kept until it is taken back.
+// Never is the Until of a mark that is kept until it is taken back.
 const Never int64 = math.MaxInt64
 
-// pastKept is how long what was taken back, and a purge, is kept beyond its end:
-// so long a host that was away may bring an older state of it.
+// pastKept is how long a purge, or a revocation that was taken back, is kept after
+// its end. For so long a host that was away may tell an older state of it.
 const pastKept = time.Hour
 
-// MaxPast is how many of these are kept at once. Of more, those that come are not
-// kept: another host may then bring back what was taken back here.
+// MaxPast is how many purges, and revocations that were taken back, are kept at
+// once. Beyond it no further ones are kept: then another host may bring back a
+// revocation that was taken back here.
 const MaxPast = Max
 
-// Shared is a mark as the hosts of a fleet tell each other of it. It only grows:
-// of two, each field's larger holds. What is taken back is so by the stamp of the
-// revocation, so that a newer one, made on another host meanwhile, stays.
+// Shared is a mark as the hosts of a fleet tell it to each other. Its values only
+// grow: of two states, the larger value of each field counts. A revocation is taken
+// back by its stamp, so a newer revocation of the same mark, made on another host
+// meanwhile, stays in force.
 type Shared struct {
 	Mark
-	Revoked uint64 // stamp of the newest revocation, or of the purge; 0: none
+	Revoked uint64 // stamp of the newest revocation or purge; 0: none
 	Undone  uint64 // stamp of the newest revocation that was taken back
-	At      int64  // Unix seconds; a subject's tokens are covered whose iat is not later
+	At      int64  // Unix seconds; covers a subject's tokens whose iat is not later
 	Until   int64  // Unix seconds, or Never
 }
 
-// join takes the larger of each field.
+// join returns v with the larger value of each field.
 func (v revocation) join(other revocation) revocation {
 	v.at, v.until = max(v.at, other.at), max(v.until, other.until)
 	v.revoked, v.undone = max(v.revoked, other.revoked), max(v.undone, other.undone)
@@ -63,8 +65,8 @@ func (v revocation) line(m Mark) line {
 	return one
 }
 
-// keep puts what is in force into the list, and the rest beside it; l.mu is held,
-// or nobody else has l yet.
+// keep puts v into the list if it is in force, and otherwise into past. l.mu is
+// held, or no other goroutine has l yet.
 func (l *List) keep(m Mark, v revocation) {
 	if isPurge(m.Kind) || v.revoked > 0 && v.revoked <= v.undone {
 		l.drop(m)
@@ -77,18 +79,18 @@ func (l *List) keep(m Mark, v revocation) {
 	l.put(m, v)
 }
 
-// SetStamp says how this host's changes are ordered among those of its fleet; see
-// Shared. known is the newest stamp that the list has for the mark. nil is a host
-// without a fleet: it keeps neither purges nor what was taken back. stamp is called
-// under the list's lock, and must not call the list.
+// SetStamp sets the function that orders this host's changes among those of its
+// fleet; see Shared. known is the newest stamp that the list has for the mark. nil
+// is for a host without a fleet: it keeps neither purges nor revocations that were
+// taken back. stamp is called under the list's lock, and must not call the list.
 func (l *List) SetStamp(stamp func(m Mark, known uint64) uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.stamp = stamp
 }
 
-// stampNew gives v, which this host has just made, its stamps. known is what the
-// list had. l.mu is held.
+// stampNew gives stamps to v, which this host has just made. known is what the list
+// had for the mark. l.mu is held.
 func (l *List) stampNew(m Mark, v *revocation, known revocation) {
 	if l.stamp == nil {
 		v.revoked, v.undone = known.revoked, known.undone
@@ -98,8 +100,8 @@ func (l *List) stampNew(m Mark, v *revocation, known revocation) {
 	v.revoked = max(l.stamp(m, max(known.revoked, known.undone)), known.revoked+1, known.undone+1)
 }
 
-// takeBack keeps that v was taken back, if there is a fleet to tell, and returns
-// the line that says it. l.mu is held.
+// takeBack keeps in a fleet that v was taken back, and returns the line that says
+// this. l.mu is held.
 func (l *List) takeBack(m Mark, v revocation) line {
 	if l.stamp == nil {
 		return line{Op: opUnrevoke, Mark: m}
@@ -110,8 +112,8 @@ func (l *List) takeBack(m Mark, v revocation) line {
 	return v.line(m)
 }
 
-// Purge keeps that m was purged now, for life, and saves it. Without a fleet it
-// does nothing. An error wrapping ErrNotSaved leaves it kept.
+// Purge keeps, for the time life, that m was purged now, and saves it. Without a
+// fleet it does nothing. After an error that wraps ErrNotSaved, the purge is kept.
 func (l *List) Purge(m Mark, life time.Duration) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -125,8 +127,8 @@ func (l *List) Purge(m Mark, life time.Duration) error {
 	return l.save(v.line(m))
 }
 
-// shared is what is told of a mark. What was revoked before there was a fleet has
-// the stamp of its time, the same whenever it is asked for.
+// shared returns what is told of a mark. A revocation from before there was a fleet
+// gets a stamp from its time, so that the stamp is always the same.
 func (l *List) shared(m Mark, v revocation) Shared {
 	const stampBits = 20
 	s := Shared{Mark: m, Revoked: v.revoked, Undone: v.undone, At: v.at}
@@ -140,18 +142,18 @@ func (l *List) shared(m Mark, v revocation) Shared {
 	return s
 }
 
-// Longest is the lifetime of the longest-lived token that this host has seen, or
-// has been told of: so long revocations of sessions and subjects are kept at
-// least.
+// Longest returns the lifetime of the longest-lived token that this host has seen
+// or has been told of. Revocations of sessions and subjects are kept for at least
+// this time.
 func (l *List) Longest() time.Duration { return time.Duration(l.longest.Load()) * time.Second }
 
-// RaiseLongest takes in the lifetime of the longest-lived token that the fleet has
-// seen, and reports whether that was longer. Then the marks that are told reach
-// further than they did.
+// RaiseLongest notes the lifetime of the longest-lived token that the fleet has
+// seen, and reports whether it is longer than the known one. If it is, marks are
+// kept, and told, with a later end than before.
 func (l *List) RaiseLongest(d time.Duration) bool { return raise(&l.longest, int64(d/time.Second)) }
 
 // Get returns what is known of a mark: in force, taken back or purged. ok is false
-// if nothing is.
+// if nothing is known.
 func (l *List) Get(m Mark) (s Shared, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -165,8 +167,8 @@ func (l *List) Get(m Mark) (s Shared, ok bool) {
 	return l.shared(m, v), true
 }
 
-// Shared yields everything that a fleet is told: what is in force, what was taken
-// back, and purges. The list may change meanwhile.
+// Shared yields everything that is told to a fleet: what is in force, what was
+// taken back, and purges. The list may change during the iteration.
 func (l *List) Shared() iter.Seq[Shared] {
 	return func(yield func(Shared) bool) {
 		var all []Shared
@@ -187,10 +189,10 @@ func (l *List) Shared() iter.Seq[Shared] {
 	}
 }
 
-// Join takes in what other hosts have told. It is in force when Join returns, and
-// saved. changed are the marks that came into force, are covered further, or were
-// taken back. ErrFull says that not all had room: the others are in force; an
-// error wrapping ErrNotSaved leaves all in force.
+// Join adds what other hosts have told. When Join returns, it is in force and
+// saved. changed are the marks that came into force, cover more, or were taken
+// back. ErrFull says that there was not enough room: the marks that had room are in
+// force. After an error that wraps ErrNotSaved, all are in force.
 func (l *List) Join(told []Shared) (changed []Mark, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -203,7 +205,7 @@ func (l *List) Join(told []Shared) (changed []Mark, err error) {
 			before = l.past[s.Mark]
 		}
 		if before.at > 0 && before.revoked == 0 {
-			before.revoked = l.shared(s.Mark, before).Revoked // from before there was a fleet
+			before.revoked = l.shared(s.Mark, before).Revoked // made before there was a fleet
 		}
 		v := before.join(revocation{at: s.At, until: s.Until, revoked: s.Revoked, undone: s.Undone})
 		if v.since = before.since; before.revoked == 0 || v.at > before.at {
@@ -213,7 +215,7 @@ func (l *List) Join(told []Shared) (changed []Mark, err error) {
 			continue
 		}
 		covers := !isPurge(s.Kind) && v.revoked > v.undone
-		if covers && !inForce { // another host's
+		if covers && !inForce { // made on another host
 			v.made, v.origin = now.Unix(), Origin{}
 		}
 		if covers && !inForce && l.counts.all.Load() >= l.most {
@@ -237,8 +239,9 @@ func (l *List) Join(told []Shared) (changed []Mark, err error) {
 	return changed, err
 }
 
-// sweepPast forgets what was taken back or purged when it is over for long, if
-// that is certain. What was taken back of a key stays. l.mu is held.
+// sweepPast forgets purges, and revocations that were taken back, if they have
+// certainly been over for pastKept. A revocation of a key that was taken back
+// stays. l.mu is held.
 func (l *List) sweepPast(now time.Time) {
 	for m, v := range l.past {
 		end, never := l.ends(m, v)

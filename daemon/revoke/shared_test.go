@@ -13,7 +13,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// member is the state directory of a host in a fleet, whose stamps count by
+// member returns the state directory of a host in a fleet. Its stamps count by
 // ten.
 func member(t *testing.T) *shelf {
 	s := newShelf(t)
@@ -22,7 +22,7 @@ func member(t *testing.T) *shelf {
 	return s
 }
 
-// shares is everything that the list tells a fleet.
+// shares returns everything that the list tells a fleet.
 func shares(l *List) map[Mark]Shared {
 	all := map[Mark]Shared{}
 	for s := range l.Shared() {
@@ -57,7 +57,7 @@ func TestWhatAFleetIsToldSurvivesARestart(t *testing.T) {
 			t.Errorf("%+v", one)
 		}
 	}
-	for range 2 { // as appended, and as written anew
+	for range 2 { // with appended lines, and written anew
 		_ = l.Close()
 		l = s.open()
 		if after := shares(l); !maps.Equal(before, after) || l.Len() != 2 {
@@ -85,7 +85,7 @@ func TestWithoutAFleetTheJournalHasNoStamps(t *testing.T) {
 		t.Errorf("%v\n%s", err, text)
 	}
 	_ = l.Close()
-	s.stamp = func(_ Mark, known uint64) uint64 { return known + 1 } // it joins one
+	s.stamp = func(_ Mark, known uint64) uint64 { return known + 1 } // the host joins a fleet
 	l = s.open()
 	before := shares(l)
 	if one := before[m]; one.Revoked == 0 || one.Undone != 0 {
@@ -99,8 +99,8 @@ func TestWithoutAFleetTheJournalHasNoStamps(t *testing.T) {
 	}
 }
 
-// TestListsAgreeInWhateverOrderTheyAreTold draws marks from few, so that they
-// often meet.
+// TestListsAgreeInWhateverOrderTheyAreTold draws from few marks, so that many
+// changes are about the same mark.
 func TestListsAgreeInWhateverOrderTheyAreTold(t *testing.T) {
 	kinds := []Kind{KindToken, KindSession, KindSubject, KindKey, KindPurgeSubject}
 	rapid.Check(t, func(rt *rapid.T) {
@@ -150,9 +150,9 @@ func TestWhatChangesWhenOthersTell(t *testing.T) {
 	}{
 		{Shared{m, 5, 0, 100, Never}, true},
 		{Shared{m, 5, 0, 100, Never}, false},
-		{Shared{m, 6, 0, 100, Never}, false}, // nothing that was not covered
+		{Shared{m, 6, 0, 100, Never}, false}, // it covers nothing more
 		{Shared{m, 6, 0, 101, Never}, true},
-		{Shared{m, 0, 5, 0, 0}, false}, // an older one
+		{Shared{m, 0, 5, 0, 0}, false}, // an older revocation is taken back
 		{Shared{m, 0, 6, 0, 0}, true},
 		{Shared{m, 7, 0, 101, Never}, true},
 	} {

@@ -11,7 +11,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/clock/clocktest"
 )
 
-// TestNothingIsForgottenBeforeItIsCertainlyOver whatever the clock says, at a
+// TestNothingIsForgottenBeforeItIsCertainlyOver, whatever the clock says, at a
 // start or while the daemon runs.
 func TestNothingIsForgottenBeforeItIsCertainlyOver(t *testing.T) {
 	const day = 24 * time.Hour
@@ -65,7 +65,7 @@ func TestNothingIsForgottenBeforeItIsCertainlyOver(t *testing.T) {
 	}
 }
 
-// TestAFullListMakesNoRoomByAWrongClock but refuses.
+// TestAFullListMakesNoRoomByAWrongClock, but refuses further revocations.
 func TestAFullListMakesNoRoomByAWrongClock(t *testing.T) {
 	s := newShelf(t)
 	r := s.open()
@@ -79,8 +79,8 @@ func TestAFullListMakesNoRoomByAWrongClock(t *testing.T) {
 	s.revoke(r, Mark{KindSession, "main", "another"})
 }
 
-// TestTheFloorOfTheClockIsCovered: a host that starts in 1970 revokes what has
-// been issued since all the same.
+// TestTheFloorOfTheClockIsCovered: a host whose clock starts in 1970 still
+// revokes what has been issued since.
 func TestTheFloorOfTheClockIsCovered(t *testing.T) {
 	s := newShelf(t)
 	floor := s.now().Add(-time.Hour)
@@ -98,8 +98,8 @@ func TestTheFloorOfTheClockIsCovered(t *testing.T) {
 	}
 }
 
-// TestWhatIsOverIsForgottenWhileTheDaemonRuns soon after its start, and then now
-// and then.
+// TestWhatIsOverIsForgottenWhileTheDaemonRuns: soon after its start, and then
+// regularly.
 func TestWhatIsOverIsForgottenWhileTheDaemonRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShelf(t)
