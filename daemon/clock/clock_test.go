@@ -7,8 +7,8 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/clock/clocktest"
 )
 
-// moves are what happens to a host's clock in ten minutes of running, by what
-// the two readings then say.
+// moves are the ways in which a host's clock can move in ten minutes, and what
+// the two readings say afterwards.
 func moves() map[string]struct {
 	move            func(*clocktest.Clock)
 	elapsed, jumped time.Duration
@@ -47,7 +47,8 @@ func TestWhatHasElapsedIsWhatTheClockThatSaysMoreSays(t *testing.T) {
 			if d := Jump(since, now); d != m.jumped {
 				t.Errorf("jump: %s, want %s", d, m.jumped)
 			}
-			// The last instant of a deadline that is not over, and its first.
+			// The last instant before the deadline, the deadline itself, and
+			// the first instant after it.
 			for _, off := range []time.Duration{-1, 0, 1} {
 				deadline := since.Add(m.elapsed + off)
 				if over := Over(deadline, now); over != (off <= 0) {
@@ -61,7 +62,7 @@ func TestWhatHasElapsedIsWhatTheClockThatSaysMoreSays(t *testing.T) {
 	}
 }
 
-// TestInstantsFromElsewhereGoByTheWallClock: those of a file or a header.
+// TestInstantsFromElsewhereGoByTheWallClock: instants from a file or a header.
 func TestInstantsFromElsewhereGoByTheWallClock(t *testing.T) {
 	c := clocktest.New()
 	saved := c.Now().Round(0).Add(-time.Hour)

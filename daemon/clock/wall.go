@@ -5,29 +5,32 @@ import (
 	"time"
 )
 
-// Tolerance is how far the wall clock may be from an upstream's and still agree
-// with it. It is more than what hosts that keep the time differ by, and less
-// than what rejects tokens of an issuer with a generous leeway.
+// Tolerance is how far the wall clock may differ from an upstream's clock and
+// still agree with it. Hosts with synchronised clocks differ by less. A
+// difference at which an issuer's tokens are rejected, even with a generous
+// leeway, is larger.
 const Tolerance = 10 * time.Second
 
-// dateResolution is by how much a Date header may be rounded down (RFC 9110
+// dateResolution is how much a Date header may be rounded down by (RFC 9110
 // section 5.6.7).
 const dateResolution = time.Second
 
-// Testimony is what an upstream's answer says of the time.
+// Testimony is what an upstream's answer tells about the time.
 type Testimony struct {
 	// Date is when the upstream made the answer, by its own clock.
 	Date time.Time
-	// Age is how long the answer may have lain in caches since; 0 if none says.
+	// Age is how long the answer may have been in caches since Date; 0: no
+	// header says so.
 	Age time.Duration
-	// Asked and Answered are when the question went out and when the answer
+	// Asked and Answered are when the question was sent and when the answer
 	// came, by this host's clock.
 	Asked, Answered time.Time
 }
 
-// Ahead is how far this host's wall clock was ahead of the upstream's when the
-// answer came; below zero if it was behind. It is 0 as far as cannot be told:
-// the answer was made at some time between the question and its arrival.
+// Ahead returns how far this host's wall clock was ahead of the upstream's when
+// the answer came; below zero: behind. The answer was made at an unknown time
+// between the question and its arrival, so a difference that this can explain
+// counts as 0.
 func (t *Testimony) Ahead() time.Duration {
 	earliest := t.Date
 	latest := t.Date.Add(dateResolution + t.Age + max(0, Elapsed(t.Asked, t.Answered)))
@@ -41,15 +44,16 @@ func (t *Testimony) Ahead() time.Duration {
 }
 
 // Wall knows how far the wall clock is confirmed. A clock that is wrong at the
-// start, or set wrong later, is not confirmed by running: it takes an upstream
-// that says the same. The zero value has heard of none. Safe for concurrent use.
+// start, or is set wrong later, does not become right by running; an upstream
+// has to tell the same time. The zero value has heard no upstream. It is safe
+// for concurrent use.
 type Wall struct {
 	mu    sync.Mutex
 	heard bool
 	last  Testimony
 }
 
-// Hear takes a testimony. The one whose answer came last counts.
+// Hear takes a testimony. The testimony whose answer came last counts.
 func (w *Wall) Hear(t Testimony) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -58,12 +62,13 @@ func (w *Wall) Hear(t Testimony) {
 	}
 }
 
-// Confirmed returns the latest instant that has come both by the wall clock and
-// by the upstreams' word: the earlier of the wall clock's reading and of the
-// last Date header with the time that this process has seen pass since. It may
-// be late, by no more than the host slept since an upstream last answered or the
-// wall clock is behind; it is not early unless both are. Not ok means that no
-// upstream has told the time.
+// Confirmed returns the latest instant that has come by both the wall clock and
+// the upstreams. That is the earlier of two: the wall clock's reading, and the
+// last Date header plus the time that this process has seen pass since. The
+// instant may be behind the right time, by at most the time that the host has
+// slept since an upstream last answered, or by what the wall clock is behind. It
+// is ahead of the right time only if both are. ok is false if no upstream has
+// told the time.
 func (w *Wall) Confirmed(now time.Time) (at time.Time, ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -78,13 +83,13 @@ func (w *Wall) Confirmed(now time.Time) (at time.Time, ok bool) {
 }
 
 // Passed reports whether the instant until has certainly come, so that what was
-// to be kept till then may be forgotten. The wall clock has to say so, and
-// besides it either Confirmed, or that this process has kept the thing for its
-// whole term: since is when the process made or read it, with both readings, and
+// to be kept until then may be forgotten. The wall clock has to say so. Besides,
+// either Confirmed has to say so, or this process has kept the thing for its
+// whole term. since is when the process made or read it, with both readings, and
 // term is the time from when it was made to until.
 //
-// So a host whose upstreams never tell the time forgets too, only later, and a
-// wrong clock alone forgets nothing, neither at a start nor by a step.
+// So a host whose upstreams never tell the time also forgets, only later. A
+// wrong clock alone forgets nothing, neither at a start nor after a step.
 func (w *Wall) Passed(until, since time.Time, term time.Duration, now time.Time) bool {
 	if now.Round(0).Before(until.Round(0)) {
 		return false

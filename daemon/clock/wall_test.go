@@ -9,8 +9,8 @@ import (
 
 const day = 24 * time.Hour
 
-// told is an upstream's answer to a question that took a second; the upstream's
-// clock differs from the host's by off.
+// told returns an upstream's answer to a question that took a second. The
+// upstream's clock differs from the host's by off.
 func told(c *clocktest.Clock, off time.Duration) Testimony {
 	asked := c.Now()
 	c.Advance(time.Second)
@@ -44,14 +44,14 @@ func TestHowFarTheWallClockIsAheadOfAnUpstreams(t *testing.T) {
 	}
 }
 
-// TestTheWallClockIsConfirmedByUpstreams at most as far as both say, whatever
-// either does afterwards.
+// TestTheWallClockIsConfirmedByUpstreams: it is confirmed at most as far as
+// both say, whatever either clock does afterwards.
 func TestTheWallClockIsConfirmedByUpstreams(t *testing.T) {
 	for _, s := range []struct {
 		name string
 		do   func(*clocktest.Clock, *Wall)
 		ok   bool
-		want time.Duration // since the right time at the start, to two seconds
+		want time.Duration // from the right time at the start, within two seconds
 	}{
 		{"nothing heard", func(c *clocktest.Clock, _ *Wall) { c.Advance(day) }, false, 0},
 		{"a step, and nothing heard", func(c *clocktest.Clock, _ *Wall) { c.Step(30 * day) }, false, 0},
@@ -86,7 +86,7 @@ func TestTheWallClockIsConfirmedByUpstreams(t *testing.T) {
 }
 
 // TestNothingHasPassedBeforeItCertainlyHas looks at something that is kept for
-// 30 days, of which 29 have gone when the process reads it.
+// 30 days, 29 of which have passed when the process reads it.
 func TestNothingHasPassedBeforeItCertainlyHas(t *testing.T) {
 	for _, s := range []struct {
 		name string

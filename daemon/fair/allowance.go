@@ -6,30 +6,30 @@ import (
 	"time"
 )
 
-// Allowance lets each asker do something so often: a number of times at once, and then at a steady rate. Safe for
-// concurrent use; use NewAllowance.
+// Allowance limits how often each asker may do something: a number of times at once, and then at a steady rate. It is
+// safe for concurrent use. Make it with NewAllowance.
 type Allowance struct {
 	now   func() time.Time
-	every time.Duration // between two at the steady rate
+	every time.Duration // interval of the steady rate
 	burst time.Duration // how far ahead of the steady rate an asker may be
 	most  int
 
 	mu   sync.Mutex
-	next map[Asker]time.Time // when the asker is no more ahead of the steady rate
-	look int                 // how many there may be before it is looked who can be forgotten
+	next map[Asker]time.Time // when the asker is not ahead of the steady rate any more
+	look int                 // with that many askers, room looks again which ones can be forgotten
 }
 
-// NewAllowance returns an Allowance of burst times at once and then one each so often, for at most so many askers at one
-// time. The clock is asked by now. burst and most are at least 1.
+// NewAllowance returns an Allowance of burst times at once, and then of one time per every, for at most most askers at
+// the same time. now returns the time. burst and most must be at least 1.
 func NewAllowance(now func() time.Time, burst int, every time.Duration, most int) *Allowance {
 	return &Allowance{now: now, every: every, burst: time.Duration(burst-1) * every, most: most, next: map[Asker]time.Time{}}
 }
 
-// minRemembered is how many askers are remembered before the first look who can be forgotten.
+// minRemembered is how many askers are remembered before room first looks which ones can be forgotten.
 const minRemembered = 64
 
-// Allow takes one from the asker's allowance, or reports that it is used up. While there are as many askers as can be
-// remembered who have not made up for what they took, a new one is refused as well.
+// Allow takes one from the asker's allowance, or returns false if the allowance is used up. A new asker is also refused
+// while as many askers as can be remembered are ahead of the steady rate.
 func (a *Allowance) Allow(asker Asker) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// TestAnAllowanceIsEachAskersOwn: n-1, n and n+1 at once, then one each so often, beside another asker.
+// TestAnAllowanceIsEachAskersOwn: n-1, n and n+1 times at once, then one per interval, and a second
+// asker.
 func TestAnAllowanceIsEachAskersOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const burst = 5

@@ -5,41 +5,42 @@ import (
 	"unsafe"
 )
 
-// Bodies are the bodies of replies that wait to be sent. Each is kept once, however many replies have it, and counts
-// once for all callers and once for each caller that waits for it. A body that is not sent yet keeps its memory whatever
-// the cache does, so what is here has to be bounded apart. Safe for concurrent use; use NewBodies.
+// Bodies are the bodies of replies that wait to be sent. Each body is kept once, however many replies have it. It
+// counts once for all callers together, and once for each caller that waits for it. A body that is not sent yet keeps
+// its memory whatever the cache does, so Bodies need a limit of their own. They are safe for concurrent use. Make them
+// with NewBodies.
 type Bodies struct {
 	shares Shares // of bytes
 
 	mu     sync.Mutex
-	taken  int // bytes of bodies
+	taken  int // bytes of all bodies
 	bodies map[bodyKey]*body
 	owners map[ID]*owner
 }
 
-// bodyKey tells bodies apart: by where the original is in memory, which nobody else can have as long as it is kept, and
-// by the form in which it is sent.
+// bodyKey identifies a body: by the address of the original, which no other body can have while it is kept, and by the
+// form in which it is sent.
 type bodyKey struct {
 	first *byte
 	form  any
 }
 
-// body is one body that somebody waits for.
+// body is one body that at least one reply waits for.
 type body struct {
 	key   bodyKey
-	size  int // what it counts for
-	held  int // replies that have it; guarded by Bodies.mu
+	size  int // how many bytes it counts for
+	held  int // how many replies have it; guarded by Bodies.mu
 	once  sync.Once
 	bytes []byte // set by once
 }
 
-// owner is what one caller waits for.
+// owner is what one caller's replies wait for.
 type owner struct {
 	taken int
-	held  map[*body]int // replies that have it
+	held  map[*body]int // how many replies have each body
 }
 
-// NewBodies returns an empty Bodies that is divided, in bytes, by shares.
+// NewBodies returns empty Bodies. shares divides their bytes.
 func NewBodies(shares Shares) *Bodies {
 	return &Bodies{shares: shares, bodies: map[bodyKey]*body{}, owners: map[ID]*owner{}}
 }
@@ -51,17 +52,17 @@ type Held struct {
 	body   *body
 }
 
-// Hold keeps original, which must never change, for one reply to who, until Release. With a convert other than nil the
-// reply has what convert makes of it, which is made once for all replies of that form and may be no longer than
-// original. form is any comparable value; nil with a convert of nil.
+// Hold keeps original, which must never change, for one reply to who, until Release. If convert is not nil, the reply
+// has the result of convert, which must not be longer than original. It is made once for all replies of the same form.
+// form is any comparable value; it is nil if convert is nil.
 //
-// It reports false when the caller or all callers together have too much to be sent already; nothing is kept then.
+// Hold returns false if the caller, or all callers together, have too much to be sent already. Then nothing is kept.
 func (b *Bodies) Hold(who ID, original []byte, form any, convert func([]byte) []byte) (Held, bool) {
 	kept, ok := b.keep(who, bodyKey{unsafe.SliceData(original), form}, original, convert != nil)
 	if !ok {
 		return Held{}, false
 	}
-	kept.once.Do(func() { // not under the lock: it may take a while
+	kept.once.Do(func() { // not under the lock, because it may take a while
 		if kept.bytes = original; convert != nil {
 			kept.bytes = convert(original)
 		}
@@ -69,7 +70,7 @@ func (b *Bodies) Hold(who ID, original []byte, form any, convert func([]byte) []
 	return Held{b, who, kept}, true
 }
 
-// keep counts one more reply for the body under key, and the body's bytes where they are not counted yet.
+// keep counts one more reply for the body under key, and counts the body's bytes if they are not counted yet.
 func (b *Bodies) keep(who ID, key bodyKey, original []byte, converted bool) (*body, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -78,12 +79,12 @@ func (b *Bodies) keep(who ID, key bodyKey, original []byte, converted bool) (*bo
 		of = &owner{held: map[*body]int{}}
 	}
 	size := len(original)
-	if converted { // both are in memory
+	if converted { // the original and the result are both in memory
 		size *= 2
 	}
 	switch {
-	case kept != nil && of.held[kept] > 0: // counted for both
-	case kept != nil && of.taken+size > b.shares.Each, // counted for all
+	case kept != nil && of.held[kept] > 0: // the bytes count for this caller and for all already
+	case kept != nil && of.taken+size > b.shares.Each, // the bytes count for all already
 		kept == nil && !b.shares.Admit(of.taken, b.taken, size):
 		return nil, false
 	default:
@@ -100,7 +101,7 @@ func (b *Bodies) keep(who ID, key bodyKey, original []byte, converted bool) (*bo
 	return kept, true
 }
 
-// Bytes returns the body as it is to be sent; nil of the zero value.
+// Bytes returns the body in the form to be sent; nil for the zero value.
 func (h Held) Bytes() []byte {
 	if h.body == nil {
 		return nil
@@ -108,7 +109,7 @@ func (h Held) Bytes() []byte {
 	return h.body.bytes
 }
 
-// Release gives the hold back. It must be called once; of the zero value it does nothing.
+// Release gives the hold back. Call it once. For the zero value it does nothing.
 func (h Held) Release() {
 	b := h.bodies
 	if b == nil {

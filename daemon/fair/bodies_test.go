@@ -58,7 +58,8 @@ func TestBodiesAreBoundedForEachCallerAndInAll(t *testing.T) {
 	}
 }
 
-// TestWhatOthersHoldIsNoExcuse: a body that is in memory anyway counts for each caller that has replies with it.
+// TestWhatOthersHoldIsNoExcuse: a body counts for each caller that has replies with it, even if it is in memory
+// already.
 func TestWhatOthersHoldIsNoExcuse(t *testing.T) {
 	b := NewBodies(Shares{Total: 100, Each: 20})
 	one, two, three := make([]byte, 10), make([]byte, 10), make([]byte, 10)
@@ -78,7 +79,8 @@ func TestWhatOthersHoldIsNoExcuse(t *testing.T) {
 	}
 }
 
-// TestAFormIsMadeOnceForAllWhoWait: redacting costs time and a copy, for each form and not for each reply.
+// TestAFormIsMadeOnceForAllWhoWait: redacting costs time and a copy, but only once for each form, not for each
+// reply.
 func TestAFormIsMadeOnceForAllWhoWait(t *testing.T) {
 	b := NewBodies(Shares{Total: 1000, Each: 1000})
 	original := []byte("original")
@@ -105,7 +107,7 @@ func TestAFormIsMadeOnceForAllWhoWait(t *testing.T) {
 	if h, ok := b.Hold(ID{}, original, nil, nil); !ok || string(h.Bytes()) != "original" {
 		t.Error("the original is not itself any more")
 	}
-	if n := b.Taken(); n != 5*len(original) { // as it is, and each form with the original that it keeps
+	if n := b.Taken(); n != 5*len(original) { // the original itself, and each form together with the original that it keeps
 		t.Errorf("%d bytes are counted", n)
 	}
 }

@@ -2,7 +2,7 @@ package fair
 
 import "testing"
 
-// TestDivisionsAreSound: one caller gets something, not everything, and something is kept, wherever there is enough.
+// TestDivisionsAreSound: one caller gets something, but not everything, and something is kept wherever there is enough.
 func TestDivisionsAreSound(t *testing.T) {
 	for name, s := range map[string]Shares{
 		"connections":     Connections(4096, 1024),
@@ -28,16 +28,16 @@ func TestDivisionsAreSound(t *testing.T) {
 	}
 }
 
-// TestWhatIsDividedFitsTheUnit adds up what callers can make the daemon and the kernel hold, all of it at once, beside a cache
-// that is full: MemoryMax= of the unit is 400 MiB.
+// TestWhatIsDividedFitsTheUnit adds up what callers can make the daemon and the kernel hold, all at the same time and
+// with a full cache. MemoryMax= of the unit is 400 MiB.
 func TestWhatIsDividedFitsTheUnit(t *testing.T) {
 	const kib, mib = 1 << 10, 1 << 20
 	connections := Connections(4096, 1024).Total
 	wide, roomy := WideBuffers().Total, SendBuffers().Total
-	held := 20*mib + 64*mib + // the program, the cache
-		connections*(12+20)*kib + wide*64*kib + // what connections hold, replies of their own
+	held := 20*mib + 64*mib + // the program and the cache
+		connections*(12+20)*kib + wide*64*kib + // what each connection holds, including replies of its own
 		UnsentBodies().Total +
-		Watches().Total*(8+4)*kib + 2*WatchBacklogs + // a goroutine and a part of the lines for each, in buffers that have doubled
+		Watches().Total*(8+4)*kib + 2*WatchBacklogs + // a goroutine and a part of the lines for each watch, in buffers that have doubled
 		roomy*220*kib + (connections-roomy)*13*kib
 	if held > 400*mib {
 		t.Errorf("%d MiB can be held", held/mib)

@@ -5,20 +5,22 @@ import (
 	"sync"
 )
 
-// Gate lets a number of askers in at once. The others wait in a [Line]. Safe for concurrent use; use NewGate.
+// Gate lets a number of askers in at once. The others wait in a [Line]. It is safe for concurrent use. Make
+// it with NewGate.
 type Gate struct {
 	shares Shares
 
 	mu     sync.Mutex
 	inside int
-	own    map[ID]int // of inside, of those who have any
+	own    map[ID]int // how many of inside each caller has
 	line   Line
 }
 
-// NewGate returns a Gate whose inside is divided by shares.
+// NewGate returns a Gate. shares divides the places inside.
 func NewGate(shares Shares) *Gate { return &Gate{shares: shares, own: map[ID]int{}} }
 
-// Enter returns nil once the asker is inside, which Leave has to end, or the error of ctx if that ends first.
+// Enter waits until the asker is inside, and returns nil; then the caller has to call Leave. If ctx ends
+// first, Enter returns its error.
 func (g *Gate) Enter(ctx context.Context, asker Asker) error {
 	g.mu.Lock()
 	w := g.line.Join(asker)
@@ -31,13 +33,13 @@ func (g *Gate) Enter(ctx context.Context, asker Asker) error {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if !g.line.Leave(w) { // let in at the same time
+	if !g.line.Leave(w) { // the gate let the asker in at the same time
 		g.leave(asker.ID)
 	}
 	return ctx.Err()
 }
 
-// Leave ends one stay of who inside.
+// Leave gives back one place of who inside.
 func (g *Gate) Leave(who ID) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -50,7 +52,7 @@ func (g *Gate) leave(who ID) {
 	g.serve()
 }
 
-// serve lets in whoever may come in now, by turns. g.mu is held.
+// serve lets in the waiters that may come in now, by turns. g.mu is held.
 func (g *Gate) serve() {
 	may := func(who ID) bool { return g.shares.Admit(g.own[who], g.inside, 1) }
 	for w := g.line.Next(may); w != nil; w = g.line.Next(may) {
@@ -60,7 +62,7 @@ func (g *Gate) serve() {
 	}
 }
 
-// Waiting returns how many wait.
+// Waiting returns how many askers wait.
 func (g *Gate) Waiting() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// TestAQuietCallerWaitsForOneTurn: a caller with much to do takes a second for each, another one comes.
+// TestAQuietCallerWaitsForOneTurn: a caller with many askers takes a second for each of them, and then
+// another caller comes.
 func TestAQuietCallerWaitsForOneTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := NewGate(Shares{Total: 1, Each: 1})
@@ -27,7 +28,7 @@ func TestAQuietCallerWaitsForOneTurn(t *testing.T) {
 		for range 3 {
 			began := time.Now()
 			work(asker("2"))
-			// The one inside, one turn of the greedy caller, and its own.
+			// The asker inside, one turn of the greedy caller, and the quiet caller's own turn.
 			if took := time.Since(began); took > 3*time.Second {
 				t.Errorf("the quiet caller is done after %s", took)
 			}
@@ -39,7 +40,7 @@ func TestAQuietCallerWaitsForOneTurn(t *testing.T) {
 	})
 }
 
-// TestOneCallerDoesNotFillTheInside: n-1, n and n+1 of one caller, and another.
+// TestOneCallerDoesNotFillTheInside: n-1, n and n+1 askers of one caller, and one of another.
 func TestOneCallerDoesNotFillTheInside(t *testing.T) {
 	g := NewGate(Shares{Total: 3, Each: 2})
 	soon, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
@@ -63,7 +64,8 @@ func TestOneCallerDoesNotFillTheInside(t *testing.T) {
 	}
 }
 
-// TestNobodyIsLostWhoLeavesWhileLetIn races the end of patience with the turn.
+// TestNobodyIsLostWhoLeavesWhileLetIn: the waiter's context ends at about the same time as its turn
+// comes.
 func TestNobodyIsLostWhoLeavesWhileLetIn(t *testing.T) {
 	g := NewGate(Shares{Total: 2, Each: 2})
 	var all sync.WaitGroup

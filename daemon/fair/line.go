@@ -2,17 +2,17 @@ package fair
 
 import "container/list"
 
-// Asker is on whose behalf something is done: a caller and, where the caller asks for several others, for whom.
+// Asker is for whom something is done: a caller and, if the caller asks for several clients of its own, one of them.
 type Asker struct {
 	ID
-	// For tells the caller's own askers apart, such as the visitors of a web server. It divides the caller's share and
-	// gives it no more. Empty: the caller itself.
+	// For names one of the caller's own clients, such as a visitor of a web server. It divides the caller's share, and
+	// does not make it larger. Empty: the caller itself.
 	For string
 }
 
-// Line is a waiting line that is served by turns: each caller that waits has its turn before any has the next, and
-// within a caller's turns the same holds for those it asks for. One that asks for much waits behind itself. The zero value
-// is an empty line. It is not safe for concurrent use.
+// Line is a waiting line that is served by turns: each caller that waits has one turn before any caller has the next.
+// Within a caller's turns the same holds for its askers. So an asker with many waiters waits only behind itself. The
+// zero value is an empty line. It is not safe for concurrent use.
 type Line struct {
 	callers turns[ID]
 	len     int
@@ -24,14 +24,14 @@ type Waiter struct {
 	Ready chan struct{}
 
 	asker Asker
-	place *list.Element // in line.waiters; nil once it has left
+	place *list.Element // in line.waiters; nil after the waiter has left
 	line  *lineOf
 }
 
-// Asker returns on whose behalf the waiter is there.
+// Asker returns for whom the waiter waits.
 func (w *Waiter) Asker() Asker { return w.asker }
 
-// turns are what wait by turns, the next one in front.
+// turns is a list of lines that are served by turns, with the next one in front.
 type turns[K comparable] struct {
 	order list.List
 	byKey map[K]*list.Element
@@ -44,14 +44,14 @@ type linesOf struct {
 	len    int
 }
 
-// lineOf is the line of one asker, the first to come in front.
+// lineOf is the line of one asker. The waiter that came first is in front.
 type lineOf struct {
 	of      *linesOf
 	name    string
 	waiters list.List
 }
 
-// at returns what waits under k, putting what make returns at the end if there is nothing.
+// at returns the line under k. If there is none, it appends a new one, made by create.
 func (t *turns[K]) at(k K, create func() any) any {
 	if e := t.byKey[k]; e != nil {
 		return e.Value
@@ -63,7 +63,7 @@ func (t *turns[K]) at(k K, create func() any) any {
 	return t.byKey[k].Value
 }
 
-// next puts what waits under k at the end, or drops it if it is empty.
+// next moves the line under k to the end, or drops it if it is empty.
 func (t *turns[K]) next(k K, empty bool) {
 	e := t.byKey[k]
 	if !empty {
@@ -78,7 +78,7 @@ func (t *turns[K]) drop(k K) {
 	delete(t.byKey, k)
 }
 
-// Len returns how many wait.
+// Len returns how many waiters there are.
 func (l *Line) Len() int { return l.len }
 
 // Join adds a waiter at the end of the asker's own line.
@@ -92,7 +92,7 @@ func (l *Line) Join(asker Asker) *Waiter {
 	return w
 }
 
-// Leave removes a waiter whose turn has not come, and reports whether it has not.
+// Leave removes a waiter whose turn has not come yet. It returns false if the turn has come.
 func (l *Line) Leave(w *Waiter) bool {
 	if w.place == nil {
 		return false
@@ -107,8 +107,8 @@ func (l *Line) Leave(w *Waiter) bool {
 	return true
 }
 
-// Next takes the waiter whose turn it is out of the line, without closing Ready, and gives its asker the last turn. Callers
-// that may not go now keep theirs. It returns nil when nobody waits who may go; a nil may admits everybody.
+// Next takes the waiter whose turn it is out of the line, without closing Ready, and moves its asker to the end. A
+// caller that may not go now keeps its turn. Next returns nil if no waiter may go; if may is nil, all may go.
 func (l *Line) Next(may func(ID) bool) *Waiter {
 	for e := l.callers.order.Front(); e != nil; e = e.Next() {
 		of := e.Value.(*linesOf)
@@ -125,7 +125,7 @@ func (l *Line) Next(may func(ID) bool) *Waiter {
 	return nil
 }
 
-// Waits reports whether anybody waits who may go now, as Next has it.
+// Waits reports whether there is a waiter that may go now; may is as for Next.
 func (l *Line) Waits(may func(ID) bool) bool {
 	for e := l.callers.order.Front(); e != nil; e = e.Next() {
 		if may(e.Value.(*linesOf).id) {
@@ -142,7 +142,7 @@ func (l *Line) remove(w *Waiter) {
 	l.len--
 }
 
-// Ahead returns how many would be served before a further waiter of the asker, if none left and none came.
+// Ahead returns how many waiters would be served before a further waiter of the asker, if no other left or came.
 func (l *Line) Ahead(asker Asker) int {
 	own := 0
 	if e := l.callers.byKey[asker.ID]; e != nil {
@@ -152,7 +152,7 @@ func (l *Line) Ahead(asker Asker) int {
 	return l.callers.aheadOf(asker.ID, own, func(of any) int { return of.(*linesOf).len })
 }
 
-// ahead returns how many are served before a further one at the end of what waits under k.
+// ahead returns how many are served before a further waiter at the end of the line under k.
 func (t *turns[K]) ahead(k K, size func(any) int) int {
 	own := 0
 	if e := t.byKey[k]; e != nil {
@@ -161,8 +161,8 @@ func (t *turns[K]) ahead(k K, size func(any) int) int {
 	return t.aheadOf(k, own, size)
 }
 
-// aheadOf returns how many are served before the one under k that has own before it there: as many of each other that
-// waits, and one more of those whose turn comes first.
+// aheadOf returns how many are served before the waiter under k that has own waiters before it in its line. From each
+// other line that is as many, and one more from the lines whose turn comes first; but no more than the line has.
 func (t *turns[K]) aheadOf(k K, own int, size func(any) int) int {
 	mine, rounds, sum := t.byKey[k], own+1, own
 	for e := t.order.Front(); e != nil; e = e.Next() {

@@ -7,10 +7,10 @@ import (
 	"testing"
 )
 
-// asker reads "1a": caller 1, for "a".
+// asker reads a text such as "1a": caller 1, for "a".
 func asker(text string) Asker { return Asker{ID{UID: uint32(text[0] - '0')}, text[1:]} }
 
-// serve takes everybody out of the line and says in which order.
+// serve takes all waiters out of the line and returns their order.
 func serve(l *Line, may func(ID) bool) string {
 	var order []string
 	for w := l.Next(may); w != nil; w = l.Next(may) {
@@ -27,7 +27,7 @@ func TestCallersAndTheirAskersTakeTurns(t *testing.T) {
 		{"1 1 1 2 2 3", "1 2 3 1 2 1"},
 		{"1a 1a 1a 1b", "1a 1b 1a 1a"},
 		{"1a 1a 1b 2 2 2", "1a 2 1b 2 1a 2"},
-		{"1a 1b 1c 1d 1e 2", "1a 2 1b 1c 1d 1e"}, // asking for many gives a caller no more
+		{"1a 1b 1c 1d 1e 2", "1a 2 1b 1c 1d 1e"}, // a caller that asks for many gets no more
 		{"1 1a", "1 1a"},
 	} {
 		var l Line
@@ -50,7 +50,7 @@ func TestTurnsGoOnWhereTheyWere(t *testing.T) {
 	}
 	l.Next(nil)
 	l.Join(asker("2"))
-	if w := l.Next(nil); w.asker != asker("1") { // it was last served, and nobody waited then
+	if w := l.Next(nil); w.asker != asker("1") { // this caller was served last, and nobody else waited then
 		t.Errorf("%v is served", w.asker)
 	}
 	if w := l.Next(nil); w.asker != asker("2") {
@@ -85,7 +85,8 @@ func TestWhoLeavesLeavesNothingBehind(t *testing.T) {
 	}
 }
 
-// TestAheadIsWhatIsServedBefore compares with serving, in random lines.
+// TestAheadIsWhatIsServedBefore compares Ahead with real serving, in random
+// lines.
 func TestAheadIsWhatIsServedBefore(t *testing.T) {
 	for seed := range uint64(300) {
 		r := rand.New(rand.NewPCG(seed, 1))

@@ -2,28 +2,29 @@ package fair
 
 import "sync"
 
-// Pool divides things that are all alike and are given back one by one. Safe for concurrent use; use NewPool.
+// Pool divides equal things that are given back one by one. It is safe for concurrent use. Make it with NewPool.
 type Pool struct {
 	shares Shares
 
 	mu    sync.Mutex
 	taken int
-	own   map[ID]int    // of those who have any
-	parts map[Asker]int // of own, what is for somebody whom the caller asks for
+	own   map[ID]int    // how many each caller has
+	parts map[Asker]int // how many of own are for one of the caller's own clients
 }
 
-// NewPool returns a Pool that is divided by shares.
+// NewPool returns a Pool. shares divides it.
 func NewPool(shares Shares) *Pool {
 	return &Pool{shares: shares, own: map[ID]int{}, parts: map[Asker]int{}}
 }
 
-// Take gives the caller one more, which has to be given back, or reports false.
+// Take gives the caller one more, which the caller has to give back. It returns false if the caller gets none.
 func (p *Pool) Take(who ID) bool { return p.TakeFor(Asker{ID: who}) }
 
-// Give gives back one that Take gave to who.
+// Give gives back one thing that Take gave to who.
 func (p *Pool) Give(who ID) { p.GiveFor(Asker{ID: who}) }
 
-// TakeFor is Take where a caller asks for several others: one of them may have an eighth of what the caller may.
+// TakeFor is Take for a caller that asks for several clients of its own: one of them may have an eighth of what
+// the caller may have.
 func (p *Pool) TakeFor(asker Asker) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -39,7 +40,7 @@ func (p *Pool) TakeFor(asker Asker) bool {
 	return true
 }
 
-// GiveFor gives back one that TakeFor gave to the asker.
+// GiveFor gives back one thing that TakeFor gave to the asker.
 func (p *Pool) GiveFor(asker Asker) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -50,7 +51,7 @@ func (p *Pool) GiveFor(asker Asker) {
 	p.taken--
 }
 
-// drop counts one less under k, and forgets k at zero.
+// drop counts one less under k, and removes k at zero.
 func drop[K comparable](counts map[K]int, k K) {
 	if counts[k]--; counts[k] == 0 {
 		delete(counts, k)
@@ -64,5 +65,5 @@ func (p *Pool) Taken() int {
 	return p.taken
 }
 
-// Total returns how many there are in all.
+// Total returns how many things there are in all.
 func (p *Pool) Total() int { return p.shares.Total }

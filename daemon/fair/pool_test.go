@@ -42,7 +42,8 @@ func TestAPoolForgetsWhoHasNothing(t *testing.T) {
 	}
 }
 
-// TestOneOfManyAskersOfACallerHasAPart: the eighth that one may have, and the next.
+// TestOneOfManyAskersOfACallerHasAPart: the last one of the eighth that an asker
+// may have, and the next one.
 func TestOneOfManyAskersOfACallerHasAPart(t *testing.T) {
 	p := NewPool(Shares{Total: 100, Each: 24})
 	for _, c := range []struct {

@@ -9,13 +9,13 @@ type Shares struct {
 	Total int
 	// Each is how many one caller may hold at most.
 	Each int
-	// Kept is how many of Total, the last ones, are kept for callers that hold little: of these a caller gets only what
-	// leaves it with an eighth of what was free, and in any case its first. So it takes more than forty greedy callers
-	// to leave nothing for the next one.
+	// Kept is how many of Total, the last ones, are kept for callers that hold little. Of these a caller gets only so
+	// many that it holds at most an eighth of what was free, and in any case its first one. So it takes more than forty
+	// greedy callers to leave nothing for the next one.
 	Kept int
 }
 
-// little is the part of what is free that a caller may hold and still be given what is kept: one in so many.
+// little is the divisor of [Shares].Kept: a caller that holds at most an eighth of what is free still gets kept things.
 const little = 8
 
 // Admit reports whether a caller that holds own of the things may have n more while all callers together hold taken.
@@ -30,15 +30,15 @@ func (s Shares) Admit(own, taken, n int) bool {
 	return own == 0 || own+n <= free/little
 }
 
-// ID says who a caller is. It is comparable, and holds nothing secret.
+// ID identifies a caller. It is comparable, and holds nothing secret.
 type ID struct {
 	// UID is the caller's user, as this process sees it.
 	UID uint32
-	// PID is the caller's process where users cannot be told apart, and 0 where the caller is all processes of the user.
+	// PID is the caller's process if users cannot be told apart. It is 0 if the caller is all processes of the user.
 	PID int32
 }
 
-// User is the caller's user in digits, or "" where users cannot be told apart.
+// User returns the caller's user in digits, or "" if users cannot be told apart.
 func (id ID) User() string {
 	if id.PID != 0 {
 		return ""

@@ -33,7 +33,8 @@ func TestSharesAdmitUpToEachBound(t *testing.T) {
 	}
 }
 
-// TestSomethingIsLeftForTheNextCaller lets ever more callers take as much as they can get.
+// TestSomethingIsLeftForTheNextCaller lets more and more callers take as much as they can
+// get.
 func TestSomethingIsLeftForTheNextCaller(t *testing.T) {
 	s := Shares{Total: 4096, Each: 1024, Kept: 512}
 	taken := 0

@@ -21,47 +21,49 @@ import (
 
 const (
 	// Time is how long a logout token may wait for the keys that judge it. Its sender
-	// waits five seconds, tries once, and has the user who signs out wait too.
+	// waits five seconds and tries only once, and the user who signs out waits with it.
 	Time = 4 * time.Second
-	// Patience is how long the answer waits for programs that keep answers to say that
-	// they have forgotten. Those that run say so within a millisecond or a few. What the
-	// others keep ends with their lease.
+	// Patience is how long the answer waits until programs that keep answers say that
+	// they have forgotten them. A program that runs says so within a few milliseconds.
+	// The answers that other programs keep end with their lease.
 	Patience = 250 * time.Millisecond
-	// Reason is what a revocation says that a logout token has made.
+	// Reason is the reason of revocations that a logout token has made.
 	Reason = "back-channel logout"
-	// MaxAnnouncing is how many revocations at once are told to the fleet the quick way.
+	// MaxAnnouncing is how many revocations may be announced to the fleet at once;
+	// further ones are told with Tell.
 	MaxAnnouncing = 16
-	// label is for whom logout tokens are judged: they come from outside, and have one
-	// visitor's share of what is scarce.
+	// label is the asker's name when logout tokens are judged. The tokens come from
+	// outside, so together they have the share of one visitor.
 	label = "LOGOUT"
-	// complaintInterval is the least time between two log lines of one kind.
+	// complaintInterval is the interval of log lines of one kind.
 	complaintInterval = 10 * time.Minute
 )
 
-// Config is what a Receiver is made of. All of it is required.
+// Config is the configuration of a Receiver. All fields are required.
 type Config struct {
-	// Judge says what a token comes to; see resolve.Resolver.Logout.
+	// Judge judges a token; see resolve.Resolver.Logout.
 	Judge func(context.Context, *resolve.Lookup) resolve.Ending
-	// Projects are those there are.
+	// Projects returns all projects.
 	Projects func() []*resolve.Project
-	// Revocations keep what has ended.
+	// Revocations get what has ended.
 	Revocations *revoke.List
-	// Ended tells those who keep answers what has ended.
+	// Ended tells clients that keep answers what has ended.
 	Ended func(...resolve.Ground)
-	// Settled waits until they have forgotten it.
+	// Settled waits until these clients have forgotten it.
 	Settled func(context.Context) error
-	// Announce tells the fleet, if there is one, and may take seconds. Tell does so
-	// within a second and does not wait.
+	// Announce tells the fleet, if there is one, and may take seconds. Tell does the
+	// same within a second, without waiting.
 	Announce, Tell func(revoke.Mark)
-	// Log hears of what an operator may have to mend.
+	// Log gets a line for each fault that an operator may have to mend.
 	Log *slog.Logger
 }
 
-// Receiver answers LOGOUT. Make it with New, end it with Wait. Safe for concurrent use.
+// Receiver answers LOGOUT. Make it with New, and end it with Wait. It is safe for
+// concurrent use.
 type Receiver struct {
 	config     Config
-	changing   sync.Mutex    // held until those who keep answers are told of a change
-	announcing chan struct{} // one for each announcement under way
+	changing   sync.Mutex    // held until clients that keep answers are told of a change
+	announcing chan struct{} // one for each announcement in progress
 	group      sync.WaitGroup
 	counts     struct{ accepted, rejected, unknown atomic.Uint64 }
 }
@@ -71,20 +73,20 @@ func New(c Config) *Receiver {
 	return &Receiver{config: c, announcing: make(chan struct{}, MaxAnnouncing)}
 }
 
-// Wait waits for what is being announced. Nothing more may be received.
+// Wait waits for the announcements in progress. No token may be received after it.
 func (r *Receiver) Wait() { r.group.Wait() }
 
-// Counts are how many logout tokens were accepted and rejected, and of how many it
-// could not be told.
+// Counts returns how many logout tokens were accepted, how many were rejected, and for
+// how many the outcome was unknown.
 func (r *Receiver) Counts() (accepted, rejected, unknown uint64) {
 	return r.counts.accepted.Load(), r.counts.rejected.Load(), r.counts.unknown.Load()
 }
 
-// Receive judges a logout token and ends what it names: in the project that it is given
-// to and, if it is good there, in every other one that takes logout tokens of that
-// issuer for that client. When it returns that it has,
-// the end is in the journal, and no lookup that begins then is accepted here. It waits
-// neither for other hosts nor, for more than Patience, for programs that keep answers.
+// Receive judges a logout token and ends what it names, in the project of l. If the
+// token is good there, Receive does the same in every other project that takes logout
+// tokens of that issuer for that client. When it returns an OK reply, the end is in the
+// journal, and this host accepts no later lookup of what has ended. It does not wait for
+// other hosts. It waits at most Patience for programs that keep answers.
 func (r *Receiver) Receive(ctx context.Context, l *resolve.Lookup) (protocol.Reply, *serve.Refusal) {
 	reply, refused := r.receive(ctx, l)
 	switch {
@@ -121,14 +123,14 @@ func (r *Receiver) receive(ctx context.Context, l *resolve.Lookup) (protocol.Rep
 	}
 	waiting, stop := context.WithTimeout(ctx, Patience)
 	defer stop()
-	_ = r.config.Settled(waiting) // the leases of those that have not said so end by themselves
+	_ = r.config.Settled(waiting) // if a program has not confirmed, its lease ends by itself
 	_, what := marks(l.Project, &e)
 	return serve.Done(protocol.FieldEnded, what, protocol.FieldChanged, map[bool]string{true: "1", false: "0"}[changed || more]), nil
 }
 
-// elsewhere ends what an accepted token names in the other projects that it is for:
-// its sender has one address for each client, and sends it once. A project that has
-// other keys than the first refuses it, and nothing of it ends there.
+// elsewhere ends what an accepted token names in the other projects that the token is
+// for, because its sender has one address for each client, and sends the token once. A
+// project with other keys than the first refuses the token, and nothing ends there.
 func (r *Receiver) elsewhere(ctx context.Context, l *resolve.Lookup, accepted *resolve.Ending) (changed bool, refused *serve.Refusal) {
 	for _, p := range r.config.Projects() {
 		if p.Name() == l.Project.Name() || !p.MayTakeLogout(accepted) {
@@ -149,9 +151,9 @@ func (r *Receiver) elsewhere(ctx context.Context, l *resolve.Lookup, accepted *r
 	return changed, refused
 }
 
-// marks are what has to be revoked for what an accepted token says to be true. Where a
-// token of the session may name none, it has to go with all of its user's that name
-// none: those of other sessions have to be fetched anew, and can be.
+// marks returns what has to be revoked for an accepted token. If tokens of the session
+// may name no session, all tokens of the user that name none are revoked too. Tokens of
+// the user's other sessions are among them; they can be fetched anew, and must be.
 func marks(p *resolve.Project, e *resolve.Ending) (all []revoke.Mark, ended string) {
 	name := p.Name()
 	if e.Session == "" {
@@ -164,7 +166,7 @@ func marks(p *resolve.Project, e *resolve.Ending) (all []revoke.Mark, ended stri
 	return all, protocol.EndedSession
 }
 
-// end puts in force what an accepted token says of l's project.
+// end ends in l's project what an accepted token names.
 func (r *Receiver) end(l *resolve.Lookup, e *resolve.Ending) (changed bool, refused *serve.Refusal) {
 	all, _ := marks(l.Project, e)
 	changed, err := r.change(all, l, e.Issued)
@@ -183,8 +185,8 @@ func (r *Receiver) end(l *resolve.Lookup, e *resolve.Ending) (changed bool, refu
 	return changed, nil
 }
 
-// change revokes, and tells those who keep answers and the fleet. Whoever finds that
-// nothing is left to change has waited until the former were told.
+// change revokes, and tells clients that keep answers and the fleet. A call that finds
+// nothing left to change returns only after the clients were told.
 func (r *Receiver) change(all []revoke.Mark, l *resolve.Lookup, ended time.Time) (changed bool, err error) {
 	r.changing.Lock()
 	defer r.changing.Unlock()
@@ -205,7 +207,7 @@ func (r *Receiver) change(all []revoke.Mark, l *resolve.Lookup, ended time.Time)
 	return changed, err
 }
 
-// announce tells the fleet behind the answer.
+// announce tells the fleet, without delaying the answer.
 func (r *Receiver) announce(m revoke.Mark) {
 	select {
 	case r.announcing <- struct{}{}:
@@ -218,7 +220,7 @@ func (r *Receiver) announce(m revoke.Mark) {
 	}
 }
 
-// cannotTell says that nothing was learnt about the token for l's project.
+// cannotTell logs and returns that the token could not be judged for l's project.
 func (r *Receiver) cannotTell(l *resolve.Lookup, e *resolve.Ending, advice string) *serve.Refusal {
 	r.complain(l, e.Outcome, "it could not be told whether a logout token is good, and its sender tries once: what it names goes on until its tokens end; see the upstream and the key set")
 	return &serve.Refusal{Code: e.Code(), RetryAfter: e.RetryAfter, Advice: advice}

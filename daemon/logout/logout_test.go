@@ -26,7 +26,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// rig is a receiver among parts that note what they are told.
+// rig is a receiver. Its surroundings note what they are told.
 type rig struct {
 	t       *testing.T
 	dir     string
@@ -42,7 +42,7 @@ type rig struct {
 	log             bytes.Buffer
 }
 
-// newRig has to be called in a bubble.
+// newRig must be called in a synctest bubble.
 func newRig(t *testing.T) *rig {
 	t.Helper()
 	r := &rig{t: t, dir: filepath.Join(t.TempDir(), "state"), judged: func(context.Context) {}, settled: func(context.Context) {}, announcing: func() {}}
@@ -69,7 +69,7 @@ func newRig(t *testing.T) *rig {
 	return r
 }
 
-// resource is the table of a project whose tokens name their session.
+// resource returns the table of a project whose tokens name their session.
 func resource(clients ...string) config.Project {
 	table := config.DefaultProject()
 	table.Preset, table.BaseURL, table.Resources, table.LogoutClientIDs = "neon", "https://issuer.example/auth", []string{"https://mcp.example"}, clients
@@ -87,7 +87,7 @@ func project(t *testing.T, table config.Project) *resolve.Project {
 	return p
 }
 
-// receive is the reply to a token, or the code of the refusal.
+// receive returns the reply to a token, or the code of the refusal.
 func (r *rig) receive() string {
 	reply, refused := r.Receive(r.t.Context(), &resolve.Lookup{Project: r.project})
 	if refused != nil {
@@ -104,7 +104,7 @@ func TestTheAnswerWaitsForNobodyForLong(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			r := newRig(t)
-			r.announcing = func() { time.Sleep(2 * time.Second) } // as for a fleet
+			r.announcing = func() { time.Sleep(2 * time.Second) } // as with a fleet
 			r.settled = func(ctx context.Context) {
 				waiting, stop := context.WithTimeout(ctx, c.settled)
 				defer stop()
@@ -125,7 +125,7 @@ func TestTheAnswerWaitsForNobodyForLong(t *testing.T) {
 	}
 }
 
-// TestTheKeysAreWaitedForWithinTheSendersTime which is five seconds.
+// TestTheKeysAreWaitedForWithinTheSendersTime, which is five seconds.
 func TestTheKeysAreWaitedForWithinTheSendersTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
@@ -138,8 +138,8 @@ func TestTheKeysAreWaitedForWithinTheSendersTime(t *testing.T) {
 	})
 }
 
-// TestOutcomesStayApart: what is refused, and what cannot be told, ends nothing and
-// is told nobody.
+// TestOutcomesStayApart: a rejected token, and one whose outcome is unknown, end
+// nothing, and nobody is told.
 func TestOutcomesStayApart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
@@ -166,7 +166,7 @@ func TestOutcomesStayApart(t *testing.T) {
 		if accepted != 0 || rejected != uint64(len(protocol.Reasons())) || unknown != uint64(len(protocol.Codes()))+2 {
 			t.Errorf("counted %d, %d, %d", accepted, rejected, unknown)
 		}
-		if lines := strings.Count(r.log.String(), "level=WARN"); lines != len(protocol.Reasons())+len(protocol.Codes()) { // the zero outcome is one of them
+		if lines := strings.Count(r.log.String(), "level=WARN"); lines != len(protocol.Reasons())+len(protocol.Codes()) { // the zero outcome is one of these
 			t.Errorf("%d lines: %s", lines, r.log.String())
 		}
 		if strings.Contains(r.log.String(), "ada") {
@@ -175,7 +175,7 @@ func TestOutcomesStayApart(t *testing.T) {
 	})
 }
 
-// TestARetryTellsNobody and costs nothing, but it waits until all were told.
+// TestARetryTellsNobody and writes nothing, but it waits until all were told.
 func TestARetryTellsNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
@@ -196,8 +196,8 @@ func TestARetryTellsNobody(t *testing.T) {
 	})
 }
 
-// TestTokensThatMayNameNoSessionEndWithTheSession and what cannot be matched is not
-// called done.
+// TestTokensThatMayNameNoSessionEndWithTheSession: and a logout that matches no
+// token is not called done.
 func TestTokensThatMayNameNoSessionEndWithTheSession(t *testing.T) {
 	sessions, oidc := resource("client"), resource("client")
 	sessions.Resources = nil
@@ -239,7 +239,8 @@ func introspecting(table config.Project) config.Project {
 	return table
 }
 
-// TestManyLogoutsAtOnceAreToldTheSlowWay from one more than there is room for.
+// TestManyLogoutsAtOnceAreToldTheSlowWay: the last one that is announced, and the
+// next one.
 func TestManyLogoutsAtOnceAreToldTheSlowWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
@@ -258,7 +259,7 @@ func TestManyLogoutsAtOnceAreToldTheSlowWay(t *testing.T) {
 	})
 }
 
-// TestWhatIsNotSavedIsNotCalledDone although it is in force here and elsewhere.
+// TestWhatIsNotSavedIsNotCalledDone, although it is in force here and elsewhere.
 func TestWhatIsNotSavedIsNotCalledDone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)

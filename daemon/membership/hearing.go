@@ -7,24 +7,26 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 )
 
-// Hearing is how this host stands with its fleet at one moment. The zero value is
-// that of a host without a fleet.
+// Hearing says whether this host hears its fleet at the moment, and when it last
+// did. The zero value is for a host without a fleet.
 type Hearing struct {
-	// InFleet says that there is a fleet; without one the rest means nothing.
+	// InFleet says that there is a fleet. Without one the other fields mean
+	// nothing.
 	InFleet bool
 	// Blind says that the host does not hear the fleet at the moment.
 	Blind bool
-	// Refuses says that the host was blind for so long that it accepts nothing.
+	// Refuses says that the host has been blind for so long that it accepts
+	// nothing.
 	Refuses bool
 	// Ever says that the host has heard the fleet since it joined.
 	Ever bool
-	// Age is the time since the host has last heard everything that the fleet said;
-	// since it joined, if it never has.
+	// Age is the time since the host last heard everything that the fleet said;
+	// since it joined, if it has never heard the fleet.
 	Age time.Duration
 }
 
-// Hearing tells how this host stands with its fleet. It costs two loads, and one
-// where there is no fleet.
+// Hearing returns the Hearing of this host. It takes no lock. Without a fleet it
+// costs one load.
 func (m *Member) Hearing() Hearing {
 	f := m.Fleet()
 	if f == nil {
@@ -38,7 +40,7 @@ func (m *Member) Hearing() Hearing {
 	return h
 }
 
-// Link is a fleet as lookups use it: profiles and budgets.
+// Link is the part of a fleet that lookups use: profiles and budgets.
 type Link struct {
 	*fleet.Fleet
 	member *Member
@@ -50,8 +52,8 @@ func (m *Member) Link() (l Link, ok bool) {
 	return Link{f, m}, f != nil
 }
 
-// Denied tells the fleet, without waiting, that the upstream denies a user: no
-// profile that was asked for earlier counts any more, on any host.
+// Denied tells the fleet, without waiting, that the upstream denies a user. From
+// then on no host uses a profile that was asked for earlier.
 func (l Link) Denied(project, subject string) {
 	mark := revoke.Mark{Kind: revoke.KindPurgeSubject, Project: project, Value: subject}
 	if err := l.member.o.List.Purge(mark, purgeLife); err != nil {

@@ -11,15 +11,16 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/statedir"
 )
 
-// idFile holds the host's id. A host that is made as a copy of another, with this
-// file in it, gives itself another id when it meets its twin.
+// idFile holds the host's id. A host that was made as a copy of another,
+// including this file, gives itself another id when it meets the other host.
 const idFile = "host-id"
 
-// idBytes is how much of an id is random.
+// idBytes is how many bytes of an id are random.
 const idBytes = 16
 
-// hostID returns the id that this host has kept, or a new one. An id that cannot
-// be kept costs the other hosts a silent one for an hour after each restart.
+// hostID returns the saved id of this host, or a new one. If an id cannot be
+// saved, the other hosts miss a silent host, the one with the old id, for an
+// hour after each restart.
 func hostID(dir *statedir.Dir, log *slog.Logger) string {
 	if id, err := readID(dir); err == nil {
 		return id

@@ -10,15 +10,16 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 )
 
-// kindLongest is the mark that says how long the longest-lived token lives that
-// the fleet has seen: At holds seconds, and the larger holds. Revocations of
-// sessions and subjects are kept for so long on every host.
+// kindLongest is the kind of the mark that tells the lifetime of the longest-lived
+// token that the fleet has seen. At is that lifetime in seconds, and the larger At
+// counts. Every host keeps revocations of sessions and subjects for at least this
+// time.
 const kindLongest = "longest-token"
 
-// journal is the list of revocations as the fleet sees it.
+// journal gives the fleet access to the list of revocations.
 type journal struct{ member *Member }
 
-// Marks yields everything that the list keeps.
+// Marks yields all marks that the list keeps.
 func (j *journal) Marks() iter.Seq[fleet.Mark] {
 	list := j.member.o.List
 	return func(yield func(fleet.Mark) bool) {
@@ -33,8 +34,8 @@ func (j *journal) Marks() iter.Seq[fleet.Mark] {
 	}
 }
 
-// Join takes in what other hosts have told. Marks of kinds that this version does
-// not know are for newer hosts, and change nothing here.
+// Join adds what other hosts have told. Marks of kinds that this version does not
+// know are for newer hosts, and change nothing here.
 func (j *journal) Join(marks []fleet.Mark) error {
 	m := j.member
 	var told []revoke.Shared
@@ -60,10 +61,10 @@ func (j *journal) Join(marks []fleet.Mark) error {
 	return err
 }
 
-// Settled is the daemon's word on answers that were given before.
+// Settled waits until answers that were given before are settled; see Options.
 func (j *journal) Settled(ctx context.Context) error { return j.member.o.Settled(ctx) }
 
-// maxLife bounds what the fleet can say of a token's lifetime, in seconds: ten
+// maxLife is the longest token lifetime that the fleet can tell, in seconds: ten
 // years.
 const maxLife = 10 * 366 * 24 * 3600
 
@@ -71,7 +72,7 @@ func longestMark(d time.Duration) fleet.Mark {
 	return fleet.Mark{Name: fleet.Name{Kind: kindLongest}, Revoked: 1, At: min(int64(d/time.Second), maxLife), Until: fleet.Never}
 }
 
-// known reports whether a mark of that kind is for the list.
+// known reports whether marks of that kind are for the list.
 func known(kind revoke.Kind) bool {
 	switch kind {
 	case revoke.KindToken, revoke.KindSession, revoke.KindSessionless, revoke.KindSubject, revoke.KindKey,
@@ -104,11 +105,12 @@ func collect(marks iter.Seq[fleet.Mark]) []fleet.Mark {
 	return all
 }
 
-// tellEvery is how often the host looks whether it has met longer-lived tokens.
+// tellEvery is how often the host checks whether it has seen longer-lived tokens.
 const tellEvery = time.Second
 
-// tellLonger tells the fleet when this host meets tokens that live longer than any
-// it has heard of, and with that how far its revocations reach, until ctx ends.
+// tellLonger tells the fleet, until ctx ends, when this host has seen a token that
+// lives longer than any it has heard of. With this it tells the later ends of its
+// revocations.
 func (m *Member) tellLonger(ctx context.Context, f *fleet.Fleet) {
 	told := m.o.List.Longest()
 	tick := time.NewTicker(tellEvery)

@@ -1,10 +1,10 @@
-// Package membership makes this host a member of its fleet: it gives the fleet
+// Package membership makes this host a member of its fleet. It gives the fleet
 // this host's journal of revocations as a set of marks, tells it what changes
-// here, has the daemon act on what other hosts have said, and joins and leaves
+// here, lets the daemon act on what other hosts have told, and joins and leaves
 // when the configuration changes.
 //
-// It is the one place that knows both the journal (package revoke) and the fleet
-// (package fleet), which know nothing of each other.
+// Only this package knows both the journal (package revoke) and the fleet (package
+// fleet). These two do not know each other.
 package membership
 
 import (
@@ -19,11 +19,11 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/statedir"
 )
 
-// purgeLife is how long a purge is remembered: no profile that is shared may be
-// older, nor any answer that was given before.
+// purgeLife is how long a purge is remembered. No shared profile, and no answer
+// that was given before, may be older.
 const purgeLife = 24 * time.Hour
 
-// Options are the surroundings of a member. All but Log must be given.
+// Options are the settings of a member. All fields but Log are required.
 type Options struct {
 	List *revoke.List
 	Dir  *statedir.Dir // keeps the host's id
@@ -31,17 +31,16 @@ type Options struct {
 	Version string
 	Now     func() time.Time
 	// Changed is called with what other hosts have revoked, taken back or purged,
-	// after that is in the list: caches and those who keep answers have to hear of
-	// it before Changed returns.
+	// after it is in the list. Before Changed returns, caches and clients that
+	// keep answers must have been told.
 	Changed func([]revoke.Mark)
-	// Settled is fleet.Journal's.
+	// Settled is the method of fleet.Journal.
 	Settled func(context.Context) error
-	Log     *slog.Logger // nil discards
+	Log     *slog.Logger // nil: nothing is logged
 }
 
 // Member is this host's membership in a fleet, or in none. Its methods are safe
-// for concurrent use, and on a nil Member they are those of a host without a
-// fleet.
+// for concurrent use. A nil Member is a host without a fleet.
 type Member struct {
 	o       Options
 	id      string
@@ -50,9 +49,9 @@ type Member struct {
 
 	mu      sync.Mutex // serialises joining and leaving
 	options *fleet.Options
-	life    context.Context // of Run; nil before it
+	life    context.Context // the context of Run; nil before Run
 	stop    context.CancelFunc
-	ended   chan struct{} // closed when the last fleet that was begun has ended
+	ended   chan struct{} // closed when the fleet that was begun last has ended
 	group   sync.WaitGroup
 }
 
@@ -69,10 +68,10 @@ func New(o Options) *Member {
 	return m
 }
 
-// Plan returns what joins the fleet of o, or leaves the fleet if o is nil. The
-// error says why o can be nobody's fleet; then nothing changes. change is called
-// once, and does nothing if the membership is that already. One change is planned
-// and made after the other.
+// Plan returns a function that joins the fleet of o, or leaves the fleet if o is
+// nil. The error says why no fleet can have the options o; then nothing changes.
+// change is called once. It does nothing if the membership is as planned already.
+// Each change must be made before the next one is planned.
 func (m *Member) Plan(o *fleet.Options) (change func(), err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -82,7 +81,7 @@ func (m *Member) Plan(o *fleet.Options) (change func(), err error) {
 	if m.options != nil && m.options.Same(*o) {
 		return func() {}, nil
 	}
-	if m.id == "" { // a host that is in no fleet keeps no id
+	if m.id == "" { // a host that was in no fleet yet has no id
 		m.id = hostID(m.o.Dir, m.o.Log)
 	}
 	full := *o
@@ -115,8 +114,8 @@ func (m *Member) become(f *fleet.Fleet, o *fleet.Options) {
 	}
 }
 
-// Run takes part in the fleet, and in those that the host joins later, until ctx
-// ends. It returns when the host has taken leave.
+// Run takes part in the fleet, and in fleets that the host joins later, until ctx
+// ends. It returns after the host has left.
 func (m *Member) Run(ctx context.Context) {
 	m.mu.Lock()
 	m.life = ctx
@@ -128,8 +127,7 @@ func (m *Member) Run(ctx context.Context) {
 	m.group.Wait()
 }
 
-// begin ends the fleet that runs, and starts the current one after it. m.mu is
-// held.
+// begin ends the fleet that runs, and then starts the current one. m.mu is held.
 func (m *Member) begin() {
 	m.stop()
 	before, f := m.ended, m.current.Load()
@@ -142,7 +140,7 @@ func (m *Member) begin() {
 	m.stop, m.ended = stop, ended
 	m.group.Go(func() {
 		defer close(ended)
-		<-before // two would answer for one host
+		<-before // otherwise two fleets would answer for one host
 		var both sync.WaitGroup
 		both.Go(func() { m.tellLonger(ctx, f) })
 		f.Run(ctx)
@@ -158,9 +156,9 @@ func (m *Member) Fleet() *fleet.Fleet {
 	return m.current.Load()
 }
 
-// Announce tells the fleet what this host's list holds of a mark, and waits until
-// the hosts that are heard have it in force, 2 s at most. ok is false if there is
-// no fleet, or nothing to tell.
+// Announce tells the fleet what this host's list has of a mark. It waits, for at
+// most 2 s, until the hosts that are heard have put it in force. ok is false if
+// there is no fleet, or nothing to tell.
 func (m *Member) Announce(ctx context.Context, mark revoke.Mark) (reach fleet.Reach, ok bool) {
 	f := m.Fleet()
 	if f == nil {
@@ -178,8 +176,8 @@ func (m *Member) Announce(ctx context.Context, mark revoke.Mark) (reach fleet.Re
 	return reach, true
 }
 
-// Tell tells the fleet what this host's list holds of marks, within a second and
-// without waiting for anybody.
+// Tell tells the fleet what this host's list has of marks, within a second and
+// without waiting.
 func (m *Member) Tell(marks ...revoke.Mark) {
 	f := m.Fleet()
 	if f == nil {
@@ -194,8 +192,8 @@ func (m *Member) Tell(marks ...revoke.Mark) {
 	f.Tell(told)
 }
 
-// Purge notes a purge in the journal and tells the fleet, as Announce does. The
-// error says that it would not survive a restart.
+// Purge notes a purge in the journal, and tells the fleet as Announce does. After
+// an error, the purge would not survive a restart.
 func (m *Member) Purge(ctx context.Context, mark revoke.Mark) (reach fleet.Reach, ok bool, err error) {
 	if m.Fleet() == nil {
 		return fleet.Reach{}, false, nil

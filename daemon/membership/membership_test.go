@@ -16,7 +16,7 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
-// host is what a daemon has of its membership.
+// host is the part of a daemon that its membership needs.
 type host struct {
 	t testing.TB
 	*Member
@@ -84,7 +84,7 @@ func (h *host) plan(o *fleet.Options) {
 	change()
 }
 
-// hears waits until the host hears so many hosts, itself included.
+// hears waits until the host hears n hosts, including itself.
 func (h *host) hears(n int) {
 	h.t.Helper()
 	until(h.t, "the fleet is heard", func() bool {
@@ -100,7 +100,7 @@ func (h *host) revoke(m revoke.Mark) {
 	}
 }
 
-// reaches tells the mark until all have it.
+// reaches announces the mark until all hosts have it.
 func (h *host) reaches(m revoke.Mark, of int) {
 	h.t.Helper()
 	until(h.t, "all hosts have the change", func() bool {
@@ -187,7 +187,7 @@ func TestAHostThatJoinsLaterLearnsAndTellsEverything(t *testing.T) {
 	old, late := newHost(t, folder.Path("a")), newHost(t, folder.Path("b"))
 	here := revoke.Mark{Kind: revoke.KindSubject, Project: "main", Value: "before the fleet"}
 	there := revoke.Mark{Kind: revoke.KindSession, Project: "main", Value: "while it was away"}
-	late.revoke(here) // in no fleet yet
+	late.revoke(here) // not in a fleet yet
 	if _, ok := late.Announce(t.Context(), here); ok {
 		t.Error("a host without a fleet has told somebody")
 	}
@@ -198,14 +198,15 @@ func TestAHostThatJoinsLaterLearnsAndTellsEverything(t *testing.T) {
 	late.join(engine.URL)
 	late.hears(2)
 	until(t, "both know both", func() bool { return old.list.Len() == 2 && late.list.Len() == 2 })
-	late.plan(nil) // leaves
+	late.plan(nil) // leaves the fleet
 	until(t, "the other knows that it has left", func() bool { return old.Fleet().Stats().Hosts == 1 })
 	if late.Fleet() != nil || late.list.Len() != 2 {
 		t.Errorf("after leaving: fleet %v, %d revocations in force", late.Fleet(), late.list.Len())
 	}
 }
 
-// TestAHostKeepsItsIDOverARestart and so is not missed as a silent one.
+// TestAHostKeepsItsIDOverARestart, so the other hosts do not miss it as a silent
+// host.
 func TestAHostKeepsItsIDOverARestart(t *testing.T) {
 	folder := e2e.NewFolder(t)
 	engine := e2e.StartEngine(t, folder.Dir)
@@ -239,7 +240,7 @@ func TestTheLongestLifetimeOfATokenIsTheFleets(t *testing.T) {
 }
 
 // TestTheSameTableIsTheSameMembership: a reload that changes nothing of the fleet
-// leaves the connection alone, and another label or key does not.
+// leaves the connection alone. Another label or key does not.
 func TestTheSameTableIsTheSameMembership(t *testing.T) {
 	hosts, engine := newFleet(t, 1)
 	h := hosts[0]
@@ -274,8 +275,8 @@ func TestTheSameTableIsTheSameMembership(t *testing.T) {
 	}
 }
 
-// TestASightOfARevokedSessionIsToldToTheFleet so that the session stays revoked on
-// hosts that did not see its token.
+// TestASightOfARevokedSessionIsToldToTheFleet, so that the session stays revoked
+// on hosts that have not seen its token.
 func TestASightOfARevokedSessionIsToldToTheFleet(t *testing.T) {
 	hosts, _ := newFleet(t, 2)
 	m := revoke.Mark{Kind: revoke.KindSession, Project: "main", Value: "ended"}

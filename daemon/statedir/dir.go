@@ -19,26 +19,25 @@ import (
 // ErrInUse says that another process owns the directory.
 var ErrInUse = errors.New("in use by another neonauthd")
 
-// Dir is a state directory. Its methods are safe for concurrent use; one file is
-// written by one goroutine at a time.
+// Dir is a state directory. Its methods are safe for concurrent use, but only one
+// goroutine at a time may write a file.
 type Dir struct {
 	path string
 
 	mu   sync.Mutex
-	root *os.Root // nil: there is no folder that could be opened
-	lock *os.File // nil: it is not ours, and is only read
+	root *os.Root // nil: no folder could be opened
+	lock *os.File // nil: this process does not own the directory, and only reads it
 }
 
-// Open takes the directory at path for this process, until Close; it makes the
-// folder, with mode 0700, if it is missing. It removes files that a
-// crash has left half written.
+// Open takes the directory at path for this process, until Close. It makes the
+// folder, with mode 0700, if it is missing. It removes files that a crash has left
+// half written.
 //
-// A folder that cannot be made or written to, as on a disk that is full or
-// read-only, is no error of Open: what is there can be read, and each change
-// tries again, and fails as long as it has to. Writable tells. The error is for
-// a directory that must not be used: another process owns it (ErrInUse), others
-// could change what is in it (folders.ErrUnsafe), it cannot be read, or it is of
-// a newer version.
+// If the folder cannot be made or written to, as on a disk that is full or read-only,
+// Open returns no error: the files can be read, and each change tries again to write.
+// Writable tells whether that is possible. The error is for a directory that must not
+// be used: another process owns it (ErrInUse), others could change its files
+// (folders.ErrUnsafe), it cannot be read, or it is of a newer version.
 func Open(path string) (*Dir, error) {
 	d := &Dir{path: path}
 	d.mu.Lock()
@@ -52,12 +51,12 @@ func Open(path string) (*Dir, error) {
 	return d, nil
 }
 
-// unwritable is an error that may be gone at the next attempt.
+// unwritable is an error that may not occur at the next attempt.
 type unwritable struct{ error }
 
 func (u unwritable) Unwrap() error { return u.error }
 
-// acquire opens the folder and makes it ours. d.mu is held.
+// acquire opens the folder and takes it for this process. d.mu is held.
 func (d *Dir) acquire() error {
 	made := os.MkdirAll(d.path, 0o700)
 	resolved, err := folders.Check(d.path, os.Geteuid())
@@ -83,12 +82,12 @@ func (d *Dir) acquire() error {
 	return d.writeVersion()
 }
 
-// lockName is the file whose lock says who owns the directory. It stays when the
-// owner has gone: removing it would let two owners lock two files.
+// lockName is the file whose lock says who owns the directory. The file stays when
+// the owner has gone. If it were removed, two owners could lock two different files.
 const lockName = "lock"
 
-// own takes the lock. It belongs to the open file, so it ends with the process,
-// whatever ends that.
+// own takes the lock. The lock belongs to the open file, so it ends with the process,
+// however the process ends.
 func (d *Dir) own() error {
 	f, err := d.root.OpenFile(lockName, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -113,7 +112,7 @@ func (d *Dir) own() error {
 	return nil
 }
 
-// lockedBy names the process that holds the lock, if it could be read.
+// lockedBy names the process that holds the lock; "" if the file does not say.
 func lockedBy(f *os.File) string {
 	var pid int
 	if n, err := fmt.Fscan(f, &pid); n != 1 || err != nil {
@@ -132,8 +131,8 @@ func note(f *os.File) error {
 	return nil
 }
 
-// ours returns the folder to write to. If it was not ours, or somebody has put
-// another in its place, it tries once more.
+// ours returns the folder to write to. If this process does not own the folder, or
+// somebody has replaced it, ours tries once to take the folder at the path.
 func (d *Dir) ours() (*os.Root, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -147,8 +146,8 @@ func (d *Dir) ours() (*os.Root, error) {
 	return d.root, nil
 }
 
-// inPlace reports whether the folder that is open is the one at the path, and
-// the lock is on the file that others would try to lock.
+// inPlace reports whether the open folder is the one at the path, and the lock is on
+// the file that other processes would try to lock.
 func (d *Dir) inPlace() bool {
 	open, err := d.root.Stat(".")
 	if err != nil {
@@ -158,7 +157,7 @@ func (d *Dir) inPlace() bool {
 	return err == nil && os.SameFile(open, there) && isAt(d.root, lockName, d.lock)
 }
 
-// isAt reports whether the open file is the one of that name.
+// isAt reports whether the open file f is the file called name.
 func isAt(root *os.Root, name string, f *os.File) bool {
 	open, err := f.Stat()
 	if err != nil {
@@ -178,10 +177,10 @@ func (d *Dir) read() (*os.Root, error) {
 	return d.root, nil
 }
 
-// release gives up what acquire took. d.mu is held.
+// release gives back what acquire took. d.mu is held.
 func (d *Dir) release() {
 	if d.lock != nil {
-		_ = d.lock.Close() // which unlocks; nothing in it matters
+		_ = d.lock.Close() // this unlocks it; its content does not matter
 	}
 	if d.root != nil {
 		_ = d.root.Close()
@@ -189,8 +188,8 @@ func (d *Dir) release() {
 	d.lock, d.root = nil, nil
 }
 
-// Writable returns why nothing can be written now, or nil. A disk may be full
-// all the same.
+// Writable returns why nothing can be written now, or nil. Even then the disk may be
+// full.
 func (d *Dir) Writable() error {
 	if _, err := d.ours(); err != nil {
 		return err
@@ -198,10 +197,10 @@ func (d *Dir) Writable() error {
 	return syscall.Access(d.path, 2|1) // W_OK and X_OK of access(2)
 }
 
-// Path is where the directory is, as it was configured.
+// Path returns the path of the directory, as it was configured.
 func (d *Dir) Path() string { return d.path }
 
-// Close gives the directory up. Files that were opened stay open.
+// Close gives the directory up. Files that were opened from it stay open.
 func (d *Dir) Close() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -209,10 +208,9 @@ func (d *Dir) Close() error {
 	return nil
 }
 
-// Inspect tells what Open would refuse, without changing anything: the error is
-// as Open's, but for a directory that is in use or cannot be written to, which
-// is none. A missing one is none either. Asked by root, it judges as the user
-// whom the directory belongs to.
+// Inspect returns why the folder or a file in it is not safe to use, without changing
+// anything. It is no error if the directory is missing, in use, not writable or of a
+// newer version. If root calls Inspect, it judges as the user who owns the directory.
 func Inspect(path string) error {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return nil

@@ -29,7 +29,7 @@ func TestADirectoryIsMadePrivateWithItsVersion(t *testing.T) {
 	}
 }
 
-// TestOneProcessAtATimeOwnsADirectory whatever ends that process.
+// TestOneProcessAtATimeOwnsADirectory, however that process ends.
 func TestOneProcessAtATimeOwnsADirectory(t *testing.T) {
 	path := place(t)
 	other := launch(t, "hold", path, os.Geteuid())
@@ -58,7 +58,8 @@ func TestOneProcessAtATimeOwnsADirectory(t *testing.T) {
 }
 
 // TestALockThatWasRemovedIsNotedBeforeTheNextWrite: a second process can lock
-// the file that takes its place, and from then on the first must not write.
+// the file that replaces the lock, and from then on the first process must not
+// write.
 func TestALockThatWasRemovedIsNotedBeforeTheNextWrite(t *testing.T) {
 	path := place(t)
 	d := open(t, path)
@@ -82,7 +83,7 @@ func TestALockThatWasRemovedIsNotedBeforeTheNextWrite(t *testing.T) {
 	}
 }
 
-// TestADirectoryThatIsReplacedIsTakenAnew when it is written to.
+// TestADirectoryThatIsReplacedIsTakenAnew at the next write.
 func TestADirectoryThatIsReplacedIsTakenAnew(t *testing.T) {
 	path := place(t)
 	d := open(t, path)
@@ -101,12 +102,12 @@ func TestADirectoryThatIsReplacedIsTakenAnew(t *testing.T) {
 	must(t, d.Writable())
 }
 
-// TestADirectoryThatCannotBeWrittenToIsRead and tried again at each change. Root
-// may write everywhere, so another user tries.
+// TestADirectoryThatCannotBeWrittenToIsRead, and each change tries again to
+// write. Root may write everywhere, so the test uses another user.
 func TestADirectoryThatCannotBeWrittenToIsRead(t *testing.T) {
 	need.Root(t, "becoming another user")
 	const nobody = 65534
-	shared := filepath.Join(os.TempDir(), fmt.Sprintf("statedir-%d", os.Getpid())) // where others can go
+	shared := filepath.Join(os.TempDir(), fmt.Sprintf("statedir-%d", os.Getpid())) // a folder that other users can enter
 	must(t, os.Mkdir(shared, 0o755))
 	t.Cleanup(func() { _ = os.RemoveAll(shared) })
 	path := filepath.Join(shared, "state")
@@ -123,7 +124,7 @@ func TestADirectoryThatCannotBeWrittenToIsRead(t *testing.T) {
 	if _, err := Open(path); !errors.Is(err, folders.ErrUnsafe) {
 		t.Errorf("another user's: %v", err)
 	}
-	must(t, Inspect(path)) // root asks for its owner
+	must(t, Inspect(path)) // root judges as the directory's owner
 }
 
 func TestADirectoryThatOthersCanChangeIsRefused(t *testing.T) {
@@ -186,7 +187,7 @@ func TestADirectoryOfANewerVersionIsRefused(t *testing.T) {
 	}
 }
 
-// TestWhatACrashLeftHalfWrittenIsRemoved and nothing else.
+// TestWhatACrashLeftHalfWrittenIsRemoved, and nothing else.
 func TestWhatACrashLeftHalfWrittenIsRemoved(t *testing.T) {
 	path := place(t)
 	must(t, os.Mkdir(path, 0o700))

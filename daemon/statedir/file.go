@@ -16,9 +16,9 @@ import (
 	"github.com/neonauthd/neonauthd/internal/folders"
 )
 
-// Open opens a file to read. It is ErrNotExist if there is none, and an error if
-// it is nothing that this process or root has written: another user's, writable
-// by others, or no ordinary file.
+// Open opens a file for reading. The error is ErrNotExist if there is none. It
+// is another error if neither this process nor root has written the file: it
+// belongs to another user, others can write to it, or it is no ordinary file.
 func (d *Dir) Open(name string) (*os.File, error) {
 	root, err := d.read()
 	if err != nil {
@@ -27,8 +27,8 @@ func (d *Dir) Open(name string) (*os.File, error) {
 	return d.open(root, name, os.O_RDONLY)
 }
 
-// OpenToWrite opens a file that is there, to be written at its end or in place.
-// The caller syncs it.
+// OpenToWrite opens an existing file, to append to it or to change it in place.
+// The caller has to sync it.
 func (d *Dir) OpenToWrite(name string) (*os.File, error) {
 	root, err := d.ours()
 	if err != nil {
@@ -38,7 +38,7 @@ func (d *Dir) OpenToWrite(name string) (*os.File, error) {
 }
 
 func (d *Dir) open(root *os.Root, name string, flag int) (*os.File, error) {
-	// Not blocking, because a pipe that nobody writes to would.
+	// Without O_NONBLOCK, opening a pipe that nobody writes to would block.
 	f, err := root.OpenFile(name, flag|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
@@ -49,7 +49,7 @@ func (d *Dir) open(root *os.Root, name string, flag int) (*os.File, error) {
 	return f, nil
 }
 
-// check refuses a file that this process has not written.
+// check refuses a file that neither this process nor root has written.
 func (d *Dir) check(root *os.Root, name string, f *os.File) error {
 	path := filepath.Join(d.path, name)
 	if !isAt(root, name, f) {
@@ -62,9 +62,9 @@ func (d *Dir) check(root *os.Root, name string, f *os.File) error {
 	return folders.CheckFile(path, info, os.Geteuid())
 }
 
-// Replace replaces a file by what write writes, with mode 0600: readers see the
-// old or the new, and after a crash one of the two is there, on disk when
-// Replace returns.
+// Replace replaces a file by what write writes, with mode 0600. Readers see the
+// old file or the new one, and after a crash one of the two is there. When
+// Replace returns, the new file is on disk.
 func (d *Dir) Replace(name string, write func(io.Writer) error) error {
 	root, err := d.ours()
 	if err != nil {
@@ -108,7 +108,7 @@ func (d *Dir) Remove(name string) error {
 	return syncFolder(root)
 }
 
-// syncFolder makes a change of names outlive a loss of power.
+// syncFolder makes a change of file names survive a loss of power.
 func syncFolder(root *os.Root) error {
 	f, err := root.Open(".")
 	if err != nil {
@@ -117,8 +117,8 @@ func syncFolder(root *os.Root) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// InPlace reports whether the open file is still the one of that name, and has
-// that size: nobody has removed, replaced or cut it.
+// InPlace reports whether the open file is still the file called name and has
+// that size, so that nobody has removed, replaced or cut it.
 func (d *Dir) InPlace(f *os.File, name string, size int64) bool {
 	root, err := d.ours()
 	if err != nil || f == nil {
@@ -128,18 +128,20 @@ func (d *Dir) InPlace(f *os.File, name string, size int64) bool {
 	return err == nil && there.Size() == size && isAt(root, name, f)
 }
 
-// unfinished is the name of a file that is to become name.
+// unfinished returns a name for a temporary file that will replace name.
 func unfinished(name string) string {
 	return "." + name + "-" + strconv.FormatUint(uint64(rand.Uint32()), 10)
 }
 
-// isUnfinished matches those of this version and of the ones before.
+// isUnfinished reports whether name is a temporary file of this version or of an
+// earlier one.
 func isUnfinished(name string) bool {
-	matched, _ := regexp.MatchString(`^\..+-[0-9]+$`, name) // the pattern is good
+	matched, _ := regexp.MatchString(`^\..+-[0-9]+$`, name) // the pattern has no error
 	return matched
 }
 
-// removeUnfinished removes what replacements left that a crash interrupted.
+// removeUnfinished removes the temporary files of replacements that a crash
+// interrupted.
 func (d *Dir) removeUnfinished() error {
 	entries, err := fs.ReadDir(d.root.FS(), ".")
 	if err != nil {
@@ -155,15 +157,16 @@ func (d *Dir) removeUnfinished() error {
 	return nil
 }
 
-// The version of the directory: of the names and forms of all files in it. A
-// directory without one is of version 1, or new.
+// The version of the directory: of the names and forms of all its files. A
+// directory without a version file is of version 1, or new.
 const (
 	versionName = "version"
 	versionWord = "neonauthd-state"
 	version     = 2
 )
 
-// checkVersion refuses a directory whose files this program may not know.
+// checkVersion refuses a directory of a newer version, whose files this program
+// may not know.
 func (d *Dir) checkVersion() (found bool, err error) {
 	f, err := d.open(d.root, versionName, os.O_RDONLY)
 	if errors.Is(err, fs.ErrNotExist) {

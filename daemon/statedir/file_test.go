@@ -54,15 +54,15 @@ func TestAFileIsReplacedWholeAndPrivate(t *testing.T) {
 	}
 }
 
-// TestOnlyFilesThatWeOrRootHaveWrittenAreOpened: whoever could once write to the
-// folder may have left others.
+// TestOnlyFilesThatWeOrRootHaveWrittenAreOpened: somebody who could once write
+// to the folder may have left other files.
 func TestOnlyFilesThatWeOrRootHaveWrittenAreOpened(t *testing.T) {
 	outside := filepath.Join(t.TempDir(), "outside")
 	must(t, os.WriteFile(outside, []byte("x"), 0o600))
 	for _, c := range []struct {
 		name  string
 		plant func(path string) error
-		says  string // of the refusal; empty: it is opened
+		says  string // the refusal; empty: the file is opened
 	}{
 		{"ours", func(string) error { return nil }, ""},
 		{"to be read by all", func(path string) error { return os.Chmod(path, 0o644) }, ""},

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// A test starts this very program as another process, which does what helperTask
-// says with the directory helperPath.
+// A test starts this program as another process, which does the task helperTask
+// with the directory helperPath.
 const (
 	helperTask = "STATEDIR_TEST_TASK"
 	helperPath = "STATEDIR_TEST_PATH"
@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// help tells on standard output how it went.
+// help does the task, and prints the result on standard output.
 func help(task, path string) {
 	d, err := Open(path)
 	if err != nil {
@@ -34,7 +34,7 @@ func help(task, path string) {
 		return
 	}
 	switch task {
-	case "hold": // until somebody kills it
+	case "hold": // until the test kills it
 		fmt.Println("open")
 		_, _ = io.Copy(io.Discard, os.Stdin)
 	case "write":
@@ -44,10 +44,10 @@ func help(task, path string) {
 	}
 }
 
-// process is a helper that runs.
+// process is a running helper.
 type process struct {
 	cmd   *exec.Cmd
-	first string // of its lines
+	first string // the first line of its output
 	stdin io.Closer
 }
 
@@ -55,7 +55,7 @@ type process struct {
 func launch(t *testing.T, task, path string, uid int) *process {
 	t.Helper()
 	program := os.Args[0]
-	if uid != os.Geteuid() { // who may not read where Go builds
+	if uid != os.Geteuid() { // another user may not read the folder where Go builds
 		program = filepath.Join(filepath.Dir(path), "helper")
 		if _, err := os.Stat(program); err != nil {
 			binary, err := os.ReadFile(os.Args[0])
@@ -99,7 +99,7 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// place is where a directory may be made, in a folder of its own.
+// place returns a path for a directory, in a folder of its own.
 func place(t testing.TB) string { return filepath.Join(t.TempDir(), "state") }
 
 func open(t testing.TB, path string) *Dir {
