@@ -14,10 +14,10 @@ import (
 )
 
 // accessKeyName is the file of the state directory with the key of the access log's
-// hashes, where no credential has it.
+// hashes. It is used if no credential has the key.
 const accessKeyName = "access-log.key"
 
-// newAccessLog returns the access log, nil where no destination is named.
+// newAccessLog returns the access log, or nil if no destination is named.
 func newAccessLog(destination string, dir *statedir.Dir, log *slog.Logger) (*accesslog.Log, error) {
 	if destination == "" {
 		return nil, nil
@@ -36,8 +36,8 @@ func newAccessLog(destination string, dir *statedir.Dir, log *slog.Logger) (*acc
 	return l, nil
 }
 
-// ownAccessKey is the key that this host made for itself. It is made anew where it
-// cannot be kept.
+// ownAccessKey returns the key that this host has made for itself. If the key
+// cannot be saved, each start makes a new one.
 func ownAccessKey(dir *statedir.Dir, log *slog.Logger) (accesslog.Key, error) {
 	f, err := dir.Open(accessKeyName)
 	if err == nil {

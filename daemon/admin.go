@@ -16,12 +16,12 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// admin answers the verbs of the admin socket. Each is in effect before its
-// reply is returned.
+// admin answers the verbs of the admin socket. When its reply is returned, the verb is
+// in effect.
 type admin struct{ daemon *Daemon }
 
-// answer does what one admin verb of a caller says, and returns its reply or why there
-// is none. Where that has to wait for others, rest waits; see serve.Config.
+// answer carries out one admin verb of a caller, and returns its reply or the refusal.
+// If that has to wait for others, rest waits; see serve.Config.
 func (a *admin) answer(verb protocol.Verb, r *protocol.Request, by fair.ID) (reply protocol.Reply, rest serve.Rest, refused *serve.Refusal) {
 	switch verb {
 	case protocol.STATS:
@@ -50,7 +50,7 @@ func (a *admin) answer(verb protocol.Verb, r *protocol.Request, by fair.ID) (rep
 	return reply, nil, refused
 }
 
-// object is an OK reply with a JSON object.
+// object returns an OK reply with a JSON object.
 func object(v any) (protocol.Reply, *serve.Refusal) {
 	text, err := json.Marshal(v)
 	if err != nil || len(text) > protocol.MaxProfile {
@@ -59,9 +59,8 @@ func object(v any) (protocol.Reply, *serve.Refusal) {
 	return protocol.Reply{Status: protocol.OK, Rest: text}, nil
 }
 
-// named returns the project that the request is about: the default one if it
-// names none, and then named is false.
-// Other fields have to be among those that the verb takes.
+// named returns the project that the request is about. If the request names none, it
+// is the default project, and named is false. Other fields must be in takes.
 func (a *admin) named(r *protocol.Request, takes ...string) (p *resolve.Project, named bool, refused *serve.Refusal) {
 	projects := a.daemon.projects()
 	p = projects.First
@@ -92,8 +91,8 @@ func (a *admin) purge(r *protocol.Request) (reply protocol.Reply, rest serve.Res
 	kind, d := string(r.Args[0]), a.daemon
 	switch {
 	case r.NArgs == 1 && kind == "all":
-		// One project's entries are not kept apart: purging more than asked
-		// costs verifications and nothing else.
+		// The entries of one project are not kept separately. Purging more than asked
+		// only costs verifications.
 		entries, marks = d.resolver.PurgeAll(), []revoke.Mark{{Kind: revoke.KindPurgeAll}}
 	case r.NArgs == 2 && kind == string(revoke.KindSubject):
 		subject, refused := readID(r.Args[1])

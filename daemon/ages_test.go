@@ -9,8 +9,8 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
 
-// TestACallerOfProfilesIsNotToldClaimsInstead: levels hold for what a lookup
-// falls back to, too.
+// TestACallerOfProfilesIsNotToldClaimsInstead: the levels of a rule also hold
+// for the level that a lookup falls back to.
 func TestACallerOfProfilesIsNotToldClaimsInstead(t *testing.T) {
 	w := newLiveDaemon(t, func(c *config.Config) {
 		withoutOIDC(c)

@@ -48,7 +48,8 @@ func TestAPIKeysTellWhoseTheyAre(t *testing.T) {
 	}
 }
 
-// TestWhatIsNoAPIKeyIsNotAskedAbout: junk, a wrong checksum, and keys that the project has no door for.
+// TestWhatIsNoAPIKeyIsNotAskedAbout: text of other forms, a wrong checksum, and keys of a type that the
+// project does not take.
 func TestWhatIsNoAPIKeyIsNotAskedAbout(t *testing.T) {
 	w := newLiveDaemon(t, withAPIKeys([]string{"user", "team"}, nil))
 	s, k := w.upstream, w.dial()
@@ -122,7 +123,7 @@ func TestAPIKeysEnd(t *testing.T) {
 	}
 }
 
-// TestAnAPIKeyIsServedStaleWhileTheUpstreamFails and never called wrong for that.
+// TestAnAPIKeyIsServedStaleWhileTheUpstreamFails, and is never rejected because of that.
 func TestAnAPIKeyIsServedStaleWhileTheUpstreamFails(t *testing.T) {
 	w := newLiveDaemon(t, withAPIKeys([]string{"user"}, nil))
 	s, k := w.upstream, w.dial()

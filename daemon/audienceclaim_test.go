@@ -10,8 +10,8 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
 
-// TestTokensWithoutAudAreTakenByTheirClient: of issuers such as Cognito and Clerk, whose
-// tokens have the shapes that their documentation shows.
+// TestTokensWithoutAudAreTakenByTheirClient: tokens of issuers such as Cognito and
+// Clerk, in the form that their documentation shows.
 func TestTokensWithoutAudAreTakenByTheirClient(t *testing.T) {
 	const pool, site = "5bsjlins3936h9gvpi0c24ah5b", "https://app.example.com"
 	w := newLiveDaemon(t, func(c *config.Config) {
@@ -39,7 +39,7 @@ func TestTokensWithoutAudAreTakenByTheirClient(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		token string
-		want  map[string]string // by project; elsewhere no yes
+		want  map[string]string // by project; no other project says yes
 	}{
 		"Cognito's":             {of(cognito, "aud", "sid"), map[string]string{"cognito": "OK", "machines": "OK", "clerk": "NO wrong-audience", "oidc": "NO wrong-audience"}},
 		"another app's":         {of(changed(cognito, "client_id", "other"), "aud", "sid"), map[string]string{"cognito": "NO wrong-audience"}},

@@ -10,8 +10,9 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
 
-// BenchmarkSocket is a lookup over a socket, one after the other, beside a
-// process that echoes as many bytes without looking at them.
+// BenchmarkSocket measures lookups over a socket, one after the other. For
+// comparison it measures a process that sends as many bytes without reading
+// them.
 func BenchmarkSocket(b *testing.B) {
 	w := newLiveDaemon(b, nil)
 	w.upstream.SetProfile(w.user.ID, "client_metadata", map[string]string{"pad": string(make([]byte, 0)) + fmt.Sprintf("%0300d", 0)})
@@ -43,7 +44,7 @@ func BenchmarkSocket(b *testing.B) {
 	}
 }
 
-// discard reads one line without making a string of it.
+// discard reads one line without making a string.
 func (k *talk) discard() {
 	for {
 		_, more, err := k.r.ReadLine()
@@ -56,7 +57,8 @@ func (k *talk) discard() {
 	}
 }
 
-// echoing serves one connection with a fixed reply to each so many bytes.
+// echoing serves one connection: it reads as many bytes as request says, sends
+// a fixed reply, and repeats this.
 func echoing(b *testing.B, dir string, request, reply int) *talk {
 	b.Helper()
 	path := filepath.Join(dir, fmt.Sprintf("echo-%d-%d", request, time.Now().UnixNano()%1e6))
@@ -97,8 +99,8 @@ func echoing(b *testing.B, dir string, request, reply int) *talk {
 	return k
 }
 
-// BenchmarkLargeProfile is a hit on a profile with an image in it, and what it
-// counts for in the cache beyond its bytes.
+// BenchmarkLargeProfile measures a hit on a profile with an image in it, and
+// how much it counts for in the cache beyond its bytes.
 func BenchmarkLargeProfile(b *testing.B) {
 	const size = 300_000
 	w := newLiveDaemon(b, nil)

@@ -8,8 +8,8 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
 
-// TestNoDoorTakesATokenThatIsBoundToAKey asks about tokens with a "cnf" in
-// every way in which the daemon can be asked about a token.
+// TestNoDoorTakesATokenThatIsBoundToAKey asks about tokens with "cnf" in every
+// way in which a token can be asked about.
 func TestNoDoorTakesATokenThatIsBoundToAKey(t *testing.T) {
 	w := newLiveDaemon(t, nil)
 	k, admin := w.dial(), w.dialAdmin()

@@ -17,7 +17,7 @@ func TestWithheldMembersAreMissingFromProfilesOnly(t *testing.T) {
 	})
 	w.upstream.SetProfile(w.user.ID, "server_metadata", map[string]any{"plan": "secret"})
 	k := w.dial()
-	for range 2 { // fetched, and from memory
+	for range 2 { // first fetched, then from memory
 		if reply := k.ask("PROFILE %s", w.token()); head(reply) != "OK" || strings.Contains(reply, "secret") || !strings.Contains(reply, `"primary_email"`) {
 			t.Errorf("%.300s", reply)
 		}
@@ -58,8 +58,8 @@ func TestWhoMatchesNoRuleIsForbiddenEverythingButToTalk(t *testing.T) {
 	}
 }
 
-// TestTheFirstOfSeveralFaultsIsAnswered holds requests with two faults each
-// against the order that the protocol gives.
+// TestTheFirstOfSeveralFaultsIsAnswered compares the replies to requests with two
+// faults with the order that the protocol gives.
 func TestTheFirstOfSeveralFaultsIsAnswered(t *testing.T) {
 	uid := uint32(os.Getuid())
 	w := newLiveDaemon(t, func(c *config.Config) {
@@ -85,7 +85,8 @@ func TestTheFirstOfSeveralFaultsIsAnswered(t *testing.T) {
 	}
 }
 
-// TestACallersRuleHoldsForLogoutsToo, but for levels: a logout token asks for none.
+// TestACallersRuleHoldsForLogoutsToo, except for its levels, because a logout token
+// asks for none.
 func TestACallersRuleHoldsForLogoutsToo(t *testing.T) {
 	uid := uint32(os.Getuid())
 	w := newLiveDaemon(t, func(c *config.Config) {
@@ -106,8 +107,8 @@ func TestACallersRuleHoldsForLogoutsToo(t *testing.T) {
 			t.Errorf("%.30s: %.80s, want %s", c.ask, reply, c.want)
 		}
 	}
-	// The rule is about who may bring it: the session has ended in project neon too,
-	// which is of the same issuer and client.
+	// The rule decides who may bring the token. The session has ended in project
+	// neon too, because neon has the same issuer and client.
 	if n := w.daemon.revocations.Len(); n != 3 {
 		t.Errorf("%d are revoked", n)
 	}

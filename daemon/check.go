@@ -18,13 +18,12 @@ import (
 	"github.com/neonauthd/neonauthd/internal/program"
 )
 
-// checkTimeout bounds what Check asks of one project's upstream.
+// checkTimeout is how long Check may take to ask one project's upstream.
 const checkTimeout = 10 * time.Second
 
-// Check writes to out what cfg comes to, with each project's upstream's word on
-// it, and returns how many findings an operator has to mend. It serves nothing,
-// saves nothing and needs no user's token. The error says why cfg cannot be
-// used at all.
+// Check writes to out what cfg means and what each project's upstream answers. It returns how many faults an operator
+// has to mend. It serves nothing, saves nothing and needs no user's token. The error says why cfg cannot be used at
+// all.
 func Check(ctx context.Context, out io.Writer, cfg config.Config, opts Options) (wrong int, err error) {
 	opts = opts.withDefaults()
 	if _, err := serve.NewCallers(cfg.Callers); err != nil {
@@ -47,7 +46,7 @@ func Check(ctx context.Context, out io.Writer, cfg config.Config, opts Options) 
 		}
 	}
 	if len(cfg.Callers) > 0 {
-		// A unit may have a user namespace, this process as a rule has not.
+		// A unit may have a user namespace. This process normally has none.
 		fmt.Fprintf(out, "callers       %d [[caller]] table(s); a unit with PrivateUsers=yes does not start with them\n", len(cfg.Callers))
 	}
 	if err := statedir.Inspect(cfg.StateDir); err != nil {
@@ -67,7 +66,7 @@ func Check(ctx context.Context, out io.Writer, cfg config.Config, opts Options) 
 	return wrong, nil
 }
 
-// checkFleet asks the engine what a host of the fleet would, and joins nothing.
+// checkFleet asks the engine what a host of the fleet would ask. It does not join the fleet.
 func checkFleet(ctx context.Context, out io.Writer, cfg *config.Config) (wrong int) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
@@ -92,8 +91,8 @@ func checkFleet(ctx context.Context, out io.Writer, cfg *config.Config) (wrong i
 	return wrong
 }
 
-// checkWay says how the upstream is reached, where that is not directly, over TLS and by
-// the system's authorities.
+// checkWay writes how the upstream is reached, unless it is reached directly, over TLS and with the system's
+// authorities.
 func checkWay(out io.Writer, p *resolve.Project) (wrong int) {
 	c := p.Config()
 	if proxy, says := p.Upstream().Proxy(); proxy != "" {
@@ -119,8 +118,8 @@ func checkWay(out io.Writer, p *resolve.Project) (wrong int) {
 	return 0
 }
 
-// checkIntrospection asks about a token that nobody has. Whether the client is told anything of good tokens needs a good
-// token, which there is none of here.
+// checkIntrospection asks about a token that nobody has. Whether the upstream tells this client that good tokens are
+// active can only be found with a good token, and Check has none.
 func checkIntrospection(ctx context.Context, out io.Writer, p *resolve.Project, report func(string, error), dir string) {
 	c := p.Config()
 	secret, err := config.ReadIntrospectionSecret(&c, dir)
@@ -146,7 +145,7 @@ func checkIntrospection(ctx context.Context, out io.Writer, p *resolve.Project, 
 	}
 }
 
-// inClaim names the claim that audiences are compared with, where that is not "aud".
+// inClaim names the claim that audiences are compared with, unless it is "aud".
 func inClaim(p *config.Project) string {
 	if p.AudienceClaim == "" || p.AudienceClaim == config.AudienceClaimAud {
 		return ""
@@ -204,7 +203,7 @@ func checkProject(ctx context.Context, out io.Writer, table config.Project, opts
 		report(fmt.Sprintf("key set (keys: %d, skipped: %d%s)", len(set.Keys()), len(set.Skipped()), left), nil)
 	}
 	if _, err := config.ReadServerKey(c.SecretServerKey, dir); errors.Is(err, config.ErrNoCredentials) {
-		// systemd alone can read it, for the service alone.
+		// Only systemd can read the credential, and only the service gets it.
 		fmt.Fprintf(out, "  unchecked   server key: a credential is delivered to the service only, whose log says at its start whether it is right\n")
 	} else if err != nil {
 		report("server key", err)

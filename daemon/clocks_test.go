@@ -10,7 +10,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
 
-// TestAClockThatDiffersFromTheUpstreamsIsShown where an operator looks.
+// TestAClockThatDiffersFromTheUpstreamsIsShown in the places where an operator looks.
 func TestAClockThatDiffersFromTheUpstreamsIsShown(t *testing.T) {
 	w, m := newMonitoredWorld(t, func(c *config.Config) { c.Projects = c.Projects[:1] })
 	const name = "neonauthd_upstream_clock_ahead_seconds"
@@ -49,8 +49,9 @@ func TestAClockThatDiffersFromTheUpstreamsIsShown(t *testing.T) {
 	}
 }
 
-// TestASessionIsNotOverForAWrongClock: the upstream calls it alive, and has another time,
-// so nothing is known as long as the clock is wrong, and nothing of that is remembered.
+// TestASessionIsNotOverForAWrongClock: the upstream accepts the session, and tells
+// another time. So the answer is unknown while the clock is wrong, and nothing of this is
+// remembered.
 func TestASessionIsNotOverForAWrongClock(t *testing.T) {
 	w := newLiveDaemon(t, withoutOIDC)
 	k := w.dial()
@@ -82,7 +83,7 @@ func TestASessionIsNotOverForAWrongClock(t *testing.T) {
 	}
 }
 
-// TestAReloadWhileTheClockIsWrongLosesNoKeys that are good when it is right.
+// TestAReloadWhileTheClockIsWrongLosesNoKeys that are good after the clock is set right.
 func TestAReloadWhileTheClockIsWrongLosesNoKeys(t *testing.T) {
 	w := newLiveDaemon(t, withoutOIDC)
 	k := w.dial()

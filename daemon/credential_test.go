@@ -9,8 +9,8 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
 
-// spellings are those of one session's credentials: its token alone, and with
-// its signature, encoded or not, with the cookie's name or not.
+// spellings returns the credentials of one session: its token alone, and with
+// its signature; encoded or not, and with the cookie's name or without.
 func spellings(signed string) map[string]string {
 	const name = "__Secure-neon-auth.session_token="
 	raw, _, _ := strings.Cut(signed, ".")
@@ -20,8 +20,8 @@ func spellings(signed string) map[string]string {
 	}
 }
 
-// TestWhatOnlyTheUpstreamCanJudgeIsNotMalformed where the project has a door for
-// it, and is where it has none.
+// TestWhatOnlyTheUpstreamCanJudgeIsNotMalformed if the project takes such
+// credentials, and is malformed if it does not.
 func TestWhatOnlyTheUpstreamCanJudgeIsNotMalformed(t *testing.T) {
 	w := newLiveDaemon(t, nil)
 	session, err := w.upstream.SignIn(w.user.ID)
@@ -56,7 +56,7 @@ func TestWhatOnlyTheUpstreamCanJudgeIsNotMalformed(t *testing.T) {
 			}
 		}
 	}
-	// The bare token is the upstream's to judge, and it says no or yes.
+	// Only the upstream can judge the bare token, and it says no or yes.
 	raw := spellings(session.NeonCookie)["raw"]
 	if reply := k.ask("PROFILE project=neon %s", raw); reply != "NO rejected-upstream" {
 		t.Errorf("without the plugin: %.60s", reply)
@@ -65,13 +65,13 @@ func TestWhatOnlyTheUpstreamCanJudgeIsNotMalformed(t *testing.T) {
 	if reply := k.ask("PROFILE project=neon max-age=0 %s", raw); head(reply) != "OK" {
 		t.Errorf("with the plugin: %.60s", reply)
 	}
-	if reply := k.ask("VERIFY project=neon %s", raw); reply != "ERR needs-profile" { // what memory knows is not asked for
+	if reply := k.ask("VERIFY project=neon %s", raw); reply != "ERR needs-profile" { // VERIFY does not use what memory knows of the session
 		t.Errorf("VERIFY: %.60s", reply)
 	}
 }
 
-// TestSpellingsOfASessionShareTheirAnswer and no more than that: a token with
-// another signature, or with none, has to be judged for itself.
+// TestSpellingsOfASessionShareTheirAnswer, but only these: a token with another
+// signature, or with none, has to be judged separately.
 func TestSpellingsOfASessionShareTheirAnswer(t *testing.T) {
 	w := newLiveDaemon(t, nil)
 	session, err := w.upstream.SignIn(w.user.ID)
@@ -99,7 +99,8 @@ func TestSpellingsOfASessionShareTheirAnswer(t *testing.T) {
 	}
 }
 
-// TestAPurgeOrARevocationOfASessionKnowsAllItsSpellings, whichever is named.
+// TestAPurgeOrARevocationOfASessionKnowsAllItsSpellings, whichever of them it
+// names.
 func TestAPurgeOrARevocationOfASessionKnowsAllItsSpellings(t *testing.T) {
 	w := newLiveDaemon(t, nil)
 	w.upstream.TakeBearer(true)
@@ -122,7 +123,7 @@ func TestAPurgeOrARevocationOfASessionKnowsAllItsSpellings(t *testing.T) {
 			}
 		}
 		before := w.upstream.Calls(standin.GetSession)
-		ask("OK ", before+2) // once with the signature, once without
+		ask("OK ", before+2) // one question with the signature, one without
 		if reply := admin.ask("PURGE token %s", all[named]); head(reply) != "OK" {
 			t.Errorf("PURGE token %s: %s", named, reply)
 		}

@@ -42,45 +42,46 @@ const MaxRevocations = revoke.Max
 const (
 	// drainTimeout is how long a stopping daemon waits for lookups in flight.
 	drainTimeout = 10 * time.Second
-	// stateDirectory is the variable in which systemd names the folder that
-	// StateDirectory= made; it wins over the configuration.
+	// stateDirectory is the variable in which systemd names the folder of
+	// StateDirectory=. It has priority over the configuration.
 	stateDirectory = "STATE_DIRECTORY"
 )
 
-// Options are the parts of a daemon that no configuration file holds.
+// Options are the settings of a daemon that are not in a configuration file.
 type Options struct {
 	// Version is told to callers (HELLO) and upstreams; empty means "dev".
 	Version string
-	// Logger receives one line per event that an operator acts on; nil discards.
+	// Logger gets one line for each event that an operator acts on; nil: nothing is
+	// logged.
 	Logger *slog.Logger
-	// Level is the level of Logger's handler, which RELOAD and LEVEL set; nil
-	// means that they have no effect.
+	// Level is the level of Logger's handler, which RELOAD and LEVEL set; nil: they have
+	// no effect.
 	Level *slog.LevelVar
 	// Now is the clock; nil means time.Now. It must carry a monotonic reading.
 	Now func() time.Time
-	// ClockFloor is the earliest time the wall clock can rightly show; before
-	// it no token is judged. Zero checks nothing.
+	// ClockFloor is the earliest time that a right wall clock can show. Before this time
+	// no token is judged. Zero: no check.
 	ClockFloor time.Time
-	// Reload reads the configuration again; nil means that there is nothing to
-	// read.
+	// Reload reads the configuration again; nil: there is nothing to read.
 	Reload func() (config.Config, error)
-	// Notify is told of each change of state, and that the daemon answers, in
-	// the words of sd_notify(3), by several goroutines; nil ignores it.
+	// Notify is called with each change of state, and regularly while the daemon
+	// answers, in the words of sd_notify(3). Several goroutines call it. nil: nothing is
+	// called.
 	Notify func(state string)
-	// RootCAs are the authorities that upstreams' certificates may come from;
-	// nil means the system's.
+	// RootCAs are the authorities that are trusted for upstreams' certificates; nil
+	// means the system's.
 	RootCAs *x509.CertPool
-	// NoFormerRun says that nobody has been served on these sockets by a run before this
-	// one. Otherwise REVOKE, PURGE and RELOAD wait until what that may have granted is
-	// over; see package lease.
+	// NoFormerRun says that no earlier run has served anybody on these sockets.
+	// Otherwise REVOKE, PURGE and RELOAD wait until the leases that an earlier run may
+	// have granted are over; see package lease.
 	NoFormerRun bool
 	// Dial connects to upstreams; nil means over the network.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	// Environment says through which proxy an upstream is asked where the configuration
-	// names none; nil: none. See transport.Environment.
+	// Environment returns the proxy for an upstream if the configuration names none;
+	// nil: no proxy. See transport.Environment.
 	Environment func(*url.URL) (*url.URL, error)
 
-	wall *clock.Wall // what the upstreams say of the time
+	wall *clock.Wall // learns the time that upstreams' answers tell
 }
 
 func (o Options) withDefaults() Options {
@@ -103,7 +104,7 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Daemon is a running or runnable neonauthd. Make it with New; Run it once.
+// Daemon is a neonauthd, before or during its run. Make it with New, and call Run once.
 type Daemon struct {
 	opts        Options
 	stateDir    *statedir.Dir
@@ -118,9 +119,9 @@ type Daemon struct {
 	access      *accesslog.Log
 	lines       program.Rare // the handler behind opts.Logger
 	started     time.Time
-	selfToken   []byte   // of the daemon's own questions; nobody signed it
-	selfLookups outcomes // of the watchdog and of health checks
-	reloads     outcomes // of the configuration
+	selfToken   []byte   // the token of the daemon's own lookups; nobody has signed it
+	selfLookups outcomes // lookups of the watchdog and of health checks
+	reloads     outcomes // reloads of the configuration
 
 	mu      sync.Mutex // serialises reloads
 	running map[*resolve.Project]context.CancelFunc
@@ -128,9 +129,9 @@ type Daemon struct {
 	life    context.Context
 }
 
-// New builds a daemon of a validated configuration. It reads the state
-// directory and starts nothing but the caches' own housekeeping. What the host
-// has against the configuration is a program.ConfigError.
+// New makes a daemon of a validated configuration. It reads the state directory, and
+// starts only the caches' own housekeeping. If the configuration does not fit the host,
+// the error is a program.ConfigError.
 func New(cfg config.Config, opts Options) (*Daemon, error) {
 	d := &Daemon{
 		opts:    opts.withDefaults(),
@@ -187,9 +188,9 @@ func New(cfg config.Config, opts Options) (*Daemon, error) {
 	return d, nil
 }
 
-// openState takes the state directory and reads the revocations. A directory
-// that cannot be written to costs what would be saved, and is said. One that must
-// not be used, and revocations that cannot be read, are an error.
+// openState takes the state directory and reads the revocations. If the directory cannot
+// be written to, nothing can be saved; this is logged. If the directory must not be
+// used, or the revocations cannot be read, openState returns an error.
 func (d *Daemon) openState(cfg config.Config) error {
 	path := cfg.StateDir
 	if dir := os.Getenv(stateDirectory); dir != "" {
@@ -213,7 +214,7 @@ func (d *Daemon) openState(cfg config.Config) error {
 	return nil
 }
 
-// openResolver makes what reaches verdicts.
+// openResolver makes the resolver.
 func (d *Daemon) openResolver(cfg config.Config) (err error) {
 	d.resolver, err = resolve.New(resolve.Config{
 		MaxBytes:    int64(cfg.Cache.MaxBytes),
@@ -231,8 +232,8 @@ func (d *Daemon) openResolver(cfg config.Config) (err error) {
 	return err
 }
 
-// Run serves l until ctx ends, then answers what is in flight and returns. Every
-// goroutine it started has ended by then. It closes l.
+// Run serves l until ctx ends. Then it answers what is in flight, closes l and returns.
+// Every goroutine that it started has ended by then.
 func (d *Daemon) Run(ctx context.Context, l *Listeners) error {
 	life, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -271,7 +272,7 @@ func (d *Daemon) Run(ctx context.Context, l *Listeners) error {
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
 	err := d.server.Drain(drain)
-	d.mu.Lock() // a reload under way ends first, and none begins after
+	d.mu.Lock() // a reload in progress ends first, and none begins after it
 	stop()
 	d.mu.Unlock()
 	d.group.Wait()
@@ -285,11 +286,11 @@ func (d *Daemon) Run(ctx context.Context, l *Listeners) error {
 	return err
 }
 
-// close ends the resolver. Nobody asks it any more.
+// close ends the resolver, which nobody calls any more.
 func (d *Daemon) close() error {
 	d.resolver.Close()
 	return d.closeState()
 }
 
-// closeState gives up the state directory; everything in it has been saved.
+// closeState gives up the state directory. Everything in it has been saved.
 func (d *Daemon) closeState() error { return errors.Join(d.revocations.Close(), d.stateDir.Close()) }

@@ -9,9 +9,8 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
 
-// TestASessionThatTheUpstreamDeniedStaysDenied: what was fetched before the
-// denial must not outlive the memory of the denial, neither while it would
-// still be fresh nor when the upstream fails.
+// TestASessionThatTheUpstreamDeniedStaysDenied: a profile that was fetched before the denial must not be served after
+// the memory of the denial ends, neither while it would still be fresh nor when the upstream fails.
 func TestASessionThatTheUpstreamDeniedStaysDenied(t *testing.T) {
 	for name, fault := range map[string]*standin.Fault{
 		"upstream answers": nil,
@@ -45,8 +44,8 @@ func TestASessionThatTheUpstreamDeniedStaysDenied(t *testing.T) {
 	}
 }
 
-// TestADeniedTokenIsNotServedWhatWasFetchedBefore holds the same for access
-// tokens: the profile is the user's, but the denial was about this token.
+// TestADeniedTokenIsNotServedWhatWasFetchedBefore tests the same for access tokens: the profile is the user's, but
+// the denial was about this token.
 func TestADeniedTokenIsNotServedWhatWasFetchedBefore(t *testing.T) {
 	w := newLiveDaemon(t, withoutOIDC)
 	k := w.dial()
@@ -68,8 +67,7 @@ func TestADeniedTokenIsNotServedWhatWasFetchedBefore(t *testing.T) {
 	}
 }
 
-// TestAnAcceptedTokenIsNoLongerDenied: an answer of the upstream takes back what
-// it said of the same token before.
+// TestAnAcceptedTokenIsNoLongerDenied: an answer of the upstream replaces its earlier answer about the same token.
 func TestAnAcceptedTokenIsNoLongerDenied(t *testing.T) {
 	w := newLiveDaemon(t, withoutOIDC)
 	k := w.dial()
@@ -89,8 +87,8 @@ func TestAnAcceptedTokenIsNoLongerDenied(t *testing.T) {
 	}
 }
 
-// TestTheClaimsOfWhoWasDeniedWillNotDo when the upstream fails after its no: that may be over, so it is no rejection,
-// and it was the last word, so nobody is let in against it.
+// TestTheClaimsOfWhoWasDeniedWillNotDo when the upstream fails after a denial. The reason of the denial may be over,
+// so the token is not rejected. The denial was the last answer, so the token is not accepted either.
 func TestTheClaimsOfWhoWasDeniedWillNotDo(t *testing.T) {
 	w := introspecting(t, nil)
 	banned, deleted := w.upstream.AddUser(standin.User{}).ID, w.upstream.AddUser(standin.User{Email: "x@example.org", EmailVerified: true}).ID
@@ -129,12 +127,13 @@ func TestTheClaimsOfWhoWasDeniedWillNotDo(t *testing.T) {
 				want("deadline=1000", "ERR unavailable")
 			}
 			w.dialAdmin().ask("PURGE project=%s subject %s", c.project, c.user)
-			want("fallback=claims", "OK") // the operator knows better
+			want("fallback=claims", "OK") // the operator has decided that this is enough
 		})
 	}
 }
 
-// TestAReloadTakesNoDenialBack that the upstream has not taken back, unless another upstream is asked since.
+// TestAReloadTakesNoDenialBack that the upstream has not taken back, unless the new configuration asks another
+// upstream.
 func TestAReloadTakesNoDenialBack(t *testing.T) {
 	w := newLiveDaemon(t, withoutOIDC)
 	gone := w.upstream.AddUser(standin.User{Email: "x@example.org"}).ID

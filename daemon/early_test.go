@@ -9,7 +9,7 @@ import (
 )
 
 // TestATokenBeforeItsTimeIsAcceptedOnceItComes: a rejection is remembered for
-// half a minute, but not one that time itself undoes.
+// half a minute, but not if it ends by itself with time.
 func TestATokenBeforeItsTimeIsAcceptedOnceItComes(t *testing.T) {
 	w := newLiveDaemon(t, withoutOIDC)
 	k := w.dial()

@@ -18,7 +18,7 @@ func read(t testing.TB, path string) string {
 	return string(text)
 }
 
-// given is what operators are given beside the daemon.
+// given returns the files that operators get together with the daemon.
 func given() expositiontest.Given {
 	return expositiontest.Given{
 		List:      "testdata/metrics.txt",

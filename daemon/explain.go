@@ -36,7 +36,8 @@ type cacheReport struct {
 	Age     *int64 `json:"age,omitempty"`
 }
 
-// explain walks every check of one token, asking nobody and changing nothing.
+// explain goes through every check of one token. It asks nobody and changes
+// nothing.
 func (a *admin) explain(r *protocol.Request) (protocol.Reply, *serve.Refusal) {
 	p, _, refused := a.named(r)
 	if refused != nil {

@@ -19,7 +19,7 @@ type failure struct {
 	Over   bool   `json:"over"`
 }
 
-// failuresOf are those of the project: of its key set first.
+// failuresOf returns the failures of the project, with the key set's first.
 func failuresOf(p *resolve.ProjectState) []failure {
 	all := []failure{}
 	if f := &p.Keys.Failure; !f.At.IsZero() {
@@ -31,8 +31,8 @@ func failuresOf(p *resolve.ProjectState) []failure {
 	return all
 }
 
-// whyNoKeys is the cause of what keeps the project from having a key set; "" if nothing
-// does that is known.
+// whyNoKeys returns why the last fetch of the project's key set failed; "" if it did not
+// fail.
 func whyNoKeys(p *resolve.ProjectState) string {
 	if p.Keys.Failure.Over {
 		return ""
@@ -40,8 +40,8 @@ func whyNoKeys(p *resolve.ProjectState) string {
 	return p.Keys.Failure.Cause
 }
 
-// whyNoProfiles is the cause of what fails now of that which profiles are had with; "" if
-// nothing does.
+// whyNoProfiles returns why the project's calls other than for the key set fail now; ""
+// if none fails.
 func whyNoProfiles(p *resolve.ProjectState) string {
 	var causes []string
 	for _, f := range p.Failures {
@@ -57,7 +57,7 @@ func misconfigured(p *resolve.ProjectState) bool {
 	return slices.ContainsFunc(p.Failures, func(f upstream.LastFailure) bool { return !f.Over && f.Meaning == upstream.Misconfigured })
 }
 
-// because is a project's name with what there is to say of it.
+// because returns a project's name with the causes that are known.
 func because(name string, causes ...string) string {
 	causes = slices.DeleteFunc(causes, func(cause string) bool { return cause == "" })
 	if len(causes) == 0 {

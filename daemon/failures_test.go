@@ -13,7 +13,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
 
-// failures are those that STATS has of the project main, by what they are of.
+// failures returns the failures of project main in STATS, by what they are of.
 func (w *liveDaemon) failures() map[string]failure {
 	w.t.Helper()
 	var stats struct {
@@ -30,8 +30,8 @@ func (w *liveDaemon) failures() map[string]failure {
 	return all
 }
 
-// TestStatsTellWhyAnUpstreamDoesNotAnswer, when, and that it is over; nothing of it was
-// said by the upstream.
+// TestStatsTellWhyAnUpstreamDoesNotAnswer, and when, and that it is over. No text of
+// the upstream is repeated.
 func TestStatsTellWhyAnUpstreamDoesNotAnswer(t *testing.T) {
 	w := newLiveDaemon(t, withoutOIDC)
 	k, token := w.dial(), w.token()
@@ -53,7 +53,7 @@ func TestStatsTellWhyAnUpstreamDoesNotAnswer(t *testing.T) {
 		test.want.Of, test.want.At = "profile", w.clock.Now().Unix()
 		got := w.failures()["profile"]
 		if test.fault.Kind == standin.Reset {
-			got.Cause = test.want.Cause // the kernel has several words for it
+			got.Cause = test.want.Cause // the kernel has several words for this cause
 		}
 		if got != test.want {
 			t.Errorf("%+v, want %+v", got, test.want)
@@ -96,8 +96,8 @@ func TestStatsTellWhyThereIsNoKeySet(t *testing.T) {
 	}
 }
 
-// TestAWrongServerKeyIsToldOnce: at the start, and not again by the lookups that meet
-// with it.
+// TestAWrongServerKeyIsToldOnce: it is logged at the start, and not again by lookups
+// that need the key.
 func TestAWrongServerKeyIsToldOnce(t *testing.T) {
 	w := newLiveDaemon(t, withoutOIDC)
 	text, err := os.ReadFile(filepath.Join(w.dir, "neonauthd.toml"))

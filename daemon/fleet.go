@@ -13,7 +13,7 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// openFleet makes the membership, in no fleet yet.
+// openFleet makes the membership. The host is in no fleet yet.
 func (d *Daemon) openFleet() {
 	d.fleet = membership.New(membership.Options{
 		List: d.revocations, Dir: d.stateDir, Version: d.opts.Version, Now: d.opts.Now, Log: d.opts.Logger,
@@ -26,13 +26,14 @@ func (d *Daemon) openFleet() {
 	})
 }
 
-// sharing is the fleet that lookups share profiles and budgets with.
+// sharing returns the fleet with which lookups share profiles and budgets.
 func (d *Daemon) sharing() (resolve.Fleet, bool) {
 	link, ok := d.fleet.Link()
 	return link, ok
 }
 
-// planFleet returns what joins the fleet of cfg, or leaves the one there is.
+// planFleet returns a function that joins the fleet of cfg, or leaves the fleet if
+// cfg has none.
 func (d *Daemon) planFleet(cfg *config.Config) (change func(), err error) {
 	if !cfg.Fleet.On() {
 		return d.fleet.Plan(nil)
@@ -45,8 +46,8 @@ func (d *Daemon) planFleet(cfg *config.Config) (change func(), err error) {
 }
 
 // changedElsewhere acts on what other hosts have revoked, taken back or purged:
-// what is kept of it is forgotten, here and by clients. Revocations are asked about
-// at each lookup.
+// cached entries that were purged are forgotten, and clients are told to forget.
+// Revocations need no more, because each lookup asks for them.
 func (d *Daemon) changedElsewhere(marks []revoke.Mark) {
 	for _, m := range marks {
 		switch m.Kind {
@@ -62,21 +63,21 @@ func (d *Daemon) changedElsewhere(marks []revoke.Mark) {
 	d.ended(marks...)
 }
 
-// tell adds to the reply to a change on how many hosts of the fleet it is in
-// force, if there is a fleet.
+// tell adds to a reply on how many hosts of the fleet the change is in force, if
+// there is a fleet.
 func (a *admin) tell(reply *protocol.Reply, m revoke.Mark) {
 	if reach, ok := a.daemon.fleet.Announce(a.daemon.lifetime(), m); ok && reply.Status == protocol.OK {
 		addReach(reply, reach)
 	}
 }
 
-// tellPurge keeps a purge for the fleet, tells it, and adds to the reply on how
-// many hosts it is done.
+// tellPurge saves a purge for the fleet and tells it, and adds to the reply on how
+// many hosts the purge is done.
 func (a *admin) tellPurge(reply *protocol.Reply, marks []revoke.Mark) *serve.Refusal {
 	var last fleet.Reach
 	var unsaved *serve.Refusal
 	told := false
-	for _, m := range marks { // a host that has the last has those before it; one that is not saved is told all the same
+	for _, m := range marks { // a host that has the last mark has those before it; a mark that is not saved is told too
 		reach, ok, err := a.daemon.fleet.Purge(a.daemon.lifetime(), m)
 		if err != nil {
 			a.daemon.opts.Logger.Error("purge not saved: it is done, and a restart would not tell the fleet of it; mend the state directory and repeat", "kind", m.Kind, "error", err)
@@ -153,7 +154,7 @@ func (a *admin) fleet(r *protocol.Request) (protocol.Reply, *serve.Refusal) {
 	return object(out)
 }
 
-// hostState is how a host is seen, in one word.
+// hostState returns the state of a host in one word.
 func hostState(h fleet.Host) string {
 	switch {
 	case !h.Opens:

@@ -2,7 +2,7 @@ package daemon
 
 import "github.com/neonauthd/neonauthd/daemon/fleet"
 
-// fleet writes how this host stands with its fleet; nothing where there is none.
+// fleet writes how this host hears its fleet. Without a fleet it writes nothing.
 func (p *page) fleet(f *fleet.Fleet) {
 	if f == nil {
 		return

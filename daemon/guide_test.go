@@ -28,7 +28,7 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// limits are the rows of the guide's table, as the code has them.
+// limits returns the rows of the guide's table, with the values of the code.
 func limits() [][2]string {
 	c, p := config.Default(), config.DefaultProject()
 	size := func(n int) string { return fmt.Sprint(n, " bytes") }
@@ -104,7 +104,7 @@ func TestGuideNamesTheLimits(t *testing.T) {
 	}
 }
 
-// TestThePageOnFairSharesNamesThem as the code has them.
+// TestThePageOnFairSharesNamesThem, with the values of the code.
 func TestThePageOnFairSharesNamesThem(t *testing.T) {
 	const mib = 1 << 20
 	limits := config.Default().Limits
@@ -132,7 +132,8 @@ func TestGuideNamesMetricsThatExist(t *testing.T) {
 	}
 }
 
-// TestGuideLinksLeadSomewhere follows the links within the guide, each to one heading.
+// TestGuideLinksLeadSomewhere follows the links within the guide: each must lead to
+// exactly one heading.
 func TestGuideLinksLeadSomewhere(t *testing.T) {
 	guide := read(t, guideFile)
 	anchors := map[string]bool{}
@@ -155,8 +156,8 @@ func TestGuideLinksLeadSomewhere(t *testing.T) {
 	}
 }
 
-// TestThePageOfTheStateDirectoryHasAllThatIsThere: each file of a directory in
-// use, and each fault of the journal.
+// TestThePageOfTheStateDirectoryHasAllThatIsThere: each file of a directory in use,
+// and each fault of the journal.
 func TestThePageOfTheStateDirectoryHasAllThatIsThere(t *testing.T) {
 	w := newLiveDaemon(t, withoutOIDC)
 	w.dial().ask("VERIFY %s", w.token())
@@ -182,7 +183,7 @@ func TestThePageOfTheStateDirectoryHasAllThatIsThere(t *testing.T) {
 	}
 }
 
-// TestThePageOfBenchmarksHasEachThatIsThere, and none that is not.
+// TestThePageOfBenchmarksHasEachThatIsThere, and no benchmark that does not exist.
 func TestThePageOfBenchmarksHasEachThatIsThere(t *testing.T) {
 	there := map[string]bool{}
 	err := fs.WalkDir(os.DirFS(".."), ".", func(name string, entry fs.DirEntry, err error) error {
@@ -224,7 +225,7 @@ func TestThePageOfBenchmarksHasEachThatIsThere(t *testing.T) {
 }
 
 // TestThePageOfTheArchitectureNamesWhatIsThere: each package of the daemon, and no
-// file or folder that is not.
+// file or folder that does not exist.
 func TestThePageOfTheArchitectureNamesWhatIsThere(t *testing.T) {
 	page := read(t, "../docs/architecture.md")
 	folders, err := os.ReadDir(".")

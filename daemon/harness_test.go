@@ -25,14 +25,14 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// patience is how long a test waits for what must happen soon.
+// patience is how long a test waits for something that must happen soon.
 const patience = 20 * time.Second
 
-// handClock is a clock that the test turns: both readings by advance, or apart by
-// Step and Sleep.
+// handClock is a clock that the test sets. advance moves both readings; Step and Sleep
+// move them apart.
 type handClock struct {
 	*clocktest.Clock
-	reads *atomic.Int64 // by now
+	reads *atomic.Int64 // calls of now
 }
 
 func newClock() handClock { return handClock{clocktest.New(), new(atomic.Int64)} }
@@ -44,20 +44,20 @@ func (c handClock) now() time.Time {
 
 func (c handClock) advance(d time.Duration) { c.Advance(d) }
 
-// liveDaemon is a daemon with its stand-in upstream, on real sockets, at a clock
-// that the test turns.
+// liveDaemon is a daemon with a stand-in upstream, on real sockets, and with a clock
+// that the test sets.
 type liveDaemon struct {
 	t        testing.TB
 	clock    handClock
 	upstream *standin.Standin
 	user     standin.User
-	tested   int // calls of users/me that the self-tests made
+	tested   int // calls of users/me by the self-tests
 	dir      string
 	config   config.Config
 	log      *logBuffer
 	daemon   *Daemon
 	stop     context.CancelFunc
-	// admitting is held by a test while nobody's connection is to be admitted.
+	// admitting is locked by a test while no connection is to be admitted.
 	admitting sync.Mutex
 	ended     chan error
 }
@@ -67,8 +67,8 @@ type liveDaemon struct {
 func newLiveDaemon(t testing.TB, change func(*config.Config)) *liveDaemon {
 	t.Helper()
 	w := &liveDaemon{t: t, clock: newClock(), dir: t.TempDir(), log: &logBuffer{}}
-	// Making sockets sets the umask of the whole process, tests in parallel
-	// included: this folder may have been made under it.
+	// Making sockets sets the umask of the whole process, also for tests that run in
+	// parallel. This folder may have been made with that umask.
 	if err := os.Chmod(w.dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -109,8 +109,8 @@ func (w *liveDaemon) write(name, text string) {
 	}
 }
 
-// makeOIDCKeys has the upstream make the keys of its project "oidc": on a busy machine
-// that takes longer than anybody waits for an answer.
+// makeOIDCKeys makes the upstream generate the keys of its project "oidc". On a busy
+// machine this takes longer than a test waits for an answer.
 func (w *liveDaemon) makeOIDCKeys() { get(w.upstream, w.upstream.KeysURL(standin.OIDC)) }
 
 // start runs the daemon until halt.
@@ -120,11 +120,11 @@ func (w *liveDaemon) start() {
 	w.startTelling(nil)
 	if w.config.Projects[0].Preset == "stack" && w.config.Projects[0].SecretServerKey != "" {
 		w.tested++
-		w.awaitCalls(former + 1 - w.tested) // of this start, not of a former one
+		w.awaitCalls(former + 1 - w.tested) // wait for the self-test of this start, not of an earlier one
 	}
 }
 
-// startTelling runs the daemon until halt. It tells notify how it is.
+// startTelling runs the daemon until halt. The daemon tells notify its state.
 func (w *liveDaemon) startTelling(notify func(string)) {
 	w.t.Helper()
 	listeners, err := Listen(&w.config)
@@ -134,7 +134,7 @@ func (w *liveDaemon) startTelling(notify func(string)) {
 	listeners.Ordinary = admitted{listeners.Ordinary, &w.admitting}
 	w.daemon, err = New(w.config, Options{
 		Version: "test",
-		// Most tests want no wait for a run before this one.
+		// Most tests need no wait for an earlier run.
 		NoFormerRun: true,
 		Now:         w.clock.now,
 		Logger:      slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
@@ -149,7 +149,7 @@ func (w *liveDaemon) startTelling(notify func(string)) {
 	go func(d *Daemon) { w.ended <- d.Run(ctx, listeners) }(w.daemon)
 }
 
-// admitted is a listener whose connections come when the lock is free.
+// admitted is a listener that accepts only while the lock is free.
 type admitted struct {
 	net.Listener
 	lock *sync.Mutex
@@ -162,7 +162,7 @@ func (a admitted) Accept() (net.Conn, error) {
 	return nc, err
 }
 
-// calls is how many lookups have reached users/me.
+// calls returns how many lookups have reached users/me.
 func (w *liveDaemon) calls() int { return w.upstream.Calls(standin.Me) - w.tested }
 
 // awaitCalls waits until n lookups have reached users/me.
@@ -192,12 +192,12 @@ func (w *liveDaemon) halt() {
 	}
 }
 
-// token is a fresh access token of the daemon's user.
+// token returns a fresh access token of the daemon's user.
 func (w *liveDaemon) token() string {
 	return w.upstream.StackToken(standin.TokenSpec{Subject: w.user.ID})
 }
 
-// talk is a connection that asks and is answered line by line.
+// talk is a connection on which each line is answered before the next is sent.
 type talk struct {
 	t  testing.TB
 	nc net.Conn
@@ -243,7 +243,7 @@ func (k *talk) ask(format string, args ...any) string {
 	return k.receive()
 }
 
-// field is the value of a reply's field, or "".
+// field returns the value of a reply's field, or "".
 func field(reply, name string) string {
 	for _, word := range strings.Fields(reply) {
 		if value, ok := strings.CutPrefix(word, name+"="); ok {
@@ -253,7 +253,7 @@ func field(reply, name string) string {
 	return ""
 }
 
-// head is a reply up to its first field.
+// head returns a reply up to its first field.
 func head(reply string) string {
 	words := strings.Fields(reply)
 	if len(words) > 1 && !strings.Contains(words[1], "=") {

@@ -16,26 +16,26 @@ import (
 	"github.com/neonauthd/neonauthd/internal/profiling"
 )
 
-// Bounds of the metrics listener. It is asked by monitors, but over TCP anybody
-// on the host can try.
+// Bounds of the metrics listener. It is for monitors, but over TCP every user of the
+// host can connect.
 const (
-	maxScrapers        = 64      // connections at once; whoever keeps waiting most makes room
+	maxScrapers        = 64      // connections at once; a further one replaces the one that has been idle longest
 	maxScrapeHeader    = 8 << 10 // bytes of a request's head
 	scrapeReadTimeout  = 5 * time.Second
 	scrapeWriteTimeout = 10 * time.Second
 	scrapeIdleTimeout  = 2 * time.Minute
 )
 
-// health serves metrics_listen: what monitors read, profiles where they are allowed,
-// and nothing else.
+// health serves metrics_listen: metrics and health for monitors, profiles if they
+// are allowed, and nothing else.
 type health struct {
 	daemon   *Daemon
 	self     *selfCheck // nil if there is no ordinary socket
-	exposed  bool       // to other hosts
+	exposed  bool       // other hosts can reach the listener
 	stopping atomic.Bool
 }
 
-// routes are all there is.
+// routes returns the handler of all paths.
 func (h *health) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /metrics", h.metrics)
@@ -48,7 +48,7 @@ func (h *health) routes() http.Handler {
 // profiles reports whether profiles are served now: a reload may have changed that.
 func (h *health) profiles() bool { return h.daemon.state.Load().config.Pprof && !h.exposed }
 
-// serve answers on ln until ctx ends; requests under way are given a moment.
+// serve answers on ln until ctx ends. Requests in progress then get one more second.
 func (h *health) serve(ctx context.Context, ln net.Listener) error {
 	s := httpserver.New(h.routes(), httpserver.Limits{Read: scrapeReadTimeout, Write: scrapeWriteTimeout, Idle: scrapeIdleTimeout, Header: maxScrapeHeader})
 	s.BaseContext = func(net.Listener) context.Context { return ctx }
@@ -73,7 +73,7 @@ func (h *health) serve(ctx context.Context, ln net.Listener) error {
 	return err
 }
 
-// guard turns a fault of ours into a 500 and a line in the log.
+// guard answers a panic with 500 and logs it.
 func (h *health) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
@@ -88,12 +88,12 @@ func (h *health) guard(next http.Handler) http.Handler {
 
 func (h *health) metrics(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", exposition.ContentType)
-	_, _ = w.Write(h.daemon.metrics()) // a scraper that left needs none
+	_, _ = w.Write(h.daemon.metrics()) // if the scraper has left, it needs no reply
 }
 
-// alive tells whether lookups are answered: it asks one.
+// alive reports whether lookups are answered. To find out, it asks one.
 func (h *health) alive(w http.ResponseWriter, r *http.Request) {
-	if h.self != nil && !h.stopping.Load() { // a stopping daemon takes no new connection and is well
+	if h.self != nil && !h.stopping.Load() { // a stopping daemon takes no new connections, which is no fault
 		if err := h.self.askWithin(r.Context(), selfCheckTimeout); err != nil {
 			say(w, http.StatusServiceUnavailable, "not answering: "+err.Error())
 			return
@@ -102,7 +102,7 @@ func (h *health) alive(w http.ResponseWriter, r *http.Request) {
 	say(w, http.StatusOK, "ok")
 }
 
-// ready tells whether every project can verify tokens.
+// ready reports whether every project can verify tokens.
 func (h *health) ready(w http.ResponseWriter, _ *http.Request) {
 	if h.stopping.Load() {
 		say(w, http.StatusServiceUnavailable, "stopping")

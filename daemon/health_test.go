@@ -60,8 +60,8 @@ func TestHealthBoundsHeads(t *testing.T) {
 	}
 }
 
-// TestHealthBoundsConnections: one more than there can be takes the place of the one that
-// has been idle longest, so that nobody can keep monitors out.
+// TestHealthBoundsConnections: a connection beyond the limit replaces the one that has
+// been idle longest, so that nobody can keep monitors out.
 func TestHealthBoundsConnections(t *testing.T) {
 	w, m := newMonitoredWorld(t, nil)
 	path := strings.TrimPrefix(w.config.MetricsListen, "unix:")
@@ -97,7 +97,7 @@ func TestHealthBoundsConnections(t *testing.T) {
 	m.scrape()
 }
 
-// await tries again until it holds.
+// await waits until holds returns true.
 func await(t testing.TB, holds func() bool) {
 	t.Helper()
 	ticker := time.NewTicker(5 * time.Millisecond)
@@ -113,9 +113,9 @@ func await(t testing.TB, holds func() bool) {
 }
 
 func TestReadyNamesTheProjectsWithoutKeys(t *testing.T) {
-	t.Setenv("STATE_DIRECTORY", "") // whatever the tests run under
+	t.Setenv("STATE_DIRECTORY", "") // the tests may run under systemd
 	w, m := newMonitoredWorld(t, func(c *config.Config) {
-		c.Projects[1].BaseURL, c.Projects[1].JWKSURL = "http://127.0.0.1:9/neondb/auth", "" // port 9: nobody answers
+		c.Projects[1].BaseURL, c.Projects[1].JWKSURL = "http://127.0.0.1:9/neondb/auth", "" // nothing answers on port 9
 	})
 	w.dial().ask("VERIFY %s", w.token())
 	lacking := w.config.Projects[1].Name

@@ -19,8 +19,8 @@ import (
 // testLeeway is the leeway of an idle daemon's projects.
 const testLeeway = 5 * time.Second
 
-// idleDaemon is a daemon that is asked without sockets and never runs: its keys are
-// put there by hand, its upstream is a stand-in in the same process.
+// idleDaemon is a daemon that is asked without sockets and never runs. The test
+// gives it its keys, and its upstream is a stand-in in the same process.
 type idleDaemon struct {
 	t        testing.TB
 	clock    *standintest.Clock
@@ -28,8 +28,9 @@ type idleDaemon struct {
 	daemon   *Daemon
 }
 
-// newIdleDaemon makes one with the stand-in's projects "stack", "neon" and "oidc",
-// in this order; the last, whose keys are dear, without keys. change may be nil.
+// newIdleDaemon makes an idleDaemon with the stand-in's projects "stack", "neon"
+// and "oidc", in this order. The last has no keys, because its keys are slow to
+// make. change may be nil.
 func newIdleDaemon(t testing.TB, change func(*config.Config)) *idleDaemon {
 	t.Helper()
 	u := standintest.New(t, change)
@@ -39,7 +40,7 @@ func newIdleDaemon(t testing.TB, change func(*config.Config)) *idleDaemon {
 	return k
 }
 
-// begin makes the daemon, and gives its projects keys.
+// begin makes the daemon, and gives keys to its projects.
 func (k *idleDaemon) begin(cfg config.Config) {
 	k.t.Helper()
 	var err error
@@ -50,7 +51,7 @@ func (k *idleDaemon) begin(cfg config.Config) {
 	k.giveKeys(k.project("neon"))
 }
 
-// end ends the daemon in good order.
+// end stops the daemon in an orderly way.
 func (k *idleDaemon) end() {
 	k.t.Helper()
 	if err := k.daemon.close(); err != nil {
@@ -75,7 +76,7 @@ func (k *idleDaemon) giveKeys(p *resolve.Project) {
 	resolvetest.GiveKeys(k.t, p, k.daemon.opts.surroundings(nil, k.upstream.Config.Dir))
 }
 
-// revoke revokes and fails if that does not come to want.
+// revoke revokes, and fails unless the list's answer is want.
 func (k *idleDaemon) revoke(kind, value string, want bool) {
 	k.t.Helper()
 	changed, err := k.daemon.revocations.Revoke(revoke.Mark{Kind: revoke.Kind(kind), Project: "stack", Value: value}, revoke.Origin{}, testLeeway, time.Time{})
@@ -92,7 +93,7 @@ func (k *idleDaemon) unrevoke(kind, value string, want bool) {
 	}
 }
 
-// get asks a handler without a connection.
+// get calls a handler without a connection.
 func get(h http.Handler, address string) *httptest.ResponseRecorder {
 	u, err := url.Parse(address)
 	if err != nil {
@@ -105,13 +106,14 @@ func get(h http.Handler, address string) *httptest.ResponseRecorder {
 	return w
 }
 
-// ask is the whole way of a lookup of level claims.
+// ask answers a lookup at level claims in all its steps.
 func (k *idleDaemon) ask(p *resolve.Project, token string) resolve.Verdict {
 	v, _ := k.askFully(&resolve.Lookup{Project: p, Token: []byte(token), Level: resolve.LevelClaims, MaxAge: -1})
 	return v
 }
 
-// askFully also tells whether memory sufficed.
+// askFully answers a lookup in all its steps, and also tells whether the answer
+// came from memory.
 func (k *idleDaemon) askFully(l *resolve.Lookup) (v resolve.Verdict, recalled bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()

@@ -17,8 +17,9 @@ import (
 // checkerSecret is the secret of the client that introspects.
 const checkerSecret = "s3cret-canary"
 
-// introspecting is a daemon with projects that introspect: a resource of each OAuth server, "mcp" and "mcp-oidc", and the
-// servers themselves, "neon" and "oidc". Its client, "checker", is linked to their resources. change may be nil.
+// introspecting returns a daemon with projects that introspect: a resource of each OAuth server, "mcp" and "mcp-oidc",
+// and the servers themselves, "neon" and "oidc". Its client, "checker", is linked to their resources. change may be
+// nil.
 func introspecting(t testing.TB, change func(*config.Config)) *liveDaemon {
 	t.Helper()
 	w := newLiveDaemon(t, func(c *config.Config) {
@@ -45,7 +46,7 @@ func introspecting(t testing.TB, change func(*config.Config)) *liveDaemon {
 
 func (w *liveDaemon) introspections() int { return w.upstream.Calls(standin.Introspection) }
 
-// TestOneQuestionAnswersForAsLongAsAProfile is fresh, whatever becomes of the token meanwhile, unless the caller wants a
+// TestOneQuestionAnswersForAsLongAsAProfile is fresh, even if the token ends meanwhile, unless the caller wants a
 // younger answer.
 func TestOneQuestionAnswersForAsLongAsAProfile(t *testing.T) {
 	w := introspecting(t, nil)
@@ -77,7 +78,7 @@ func TestOneQuestionAnswersForAsLongAsAProfile(t *testing.T) {
 	}
 }
 
-// TestNobodyIsAskedAboutWhatIsNotVerified: the genuine endpoint fails on it, and anybody can make it up.
+// TestNobodyIsAskedAboutWhatIsNotVerified: the genuine endpoint fails on such tokens, and anybody can make them up.
 func TestNobodyIsAskedAboutWhatIsNotVerified(t *testing.T) {
 	w := introspecting(t, nil)
 	s, k := w.upstream, w.dial()
@@ -115,7 +116,7 @@ func TestNobodyIsAskedAboutWhatIsNotVerified(t *testing.T) {
 	}
 }
 
-// TestAnOpaqueTokenIsJudgedByTheUpstreamAlone where the project has a door for it, and is malformed elsewhere.
+// TestAnOpaqueTokenIsJudgedByTheUpstreamAlone if the project takes opaque tokens; otherwise it is malformed.
 func TestAnOpaqueTokenIsJudgedByTheUpstreamAlone(t *testing.T) {
 	w := introspecting(t, nil)
 	s, k := w.upstream, w.dial()
@@ -195,7 +196,7 @@ func TestAnOpaqueTokenIsJudgedByTheUpstreamAlone(t *testing.T) {
 	}
 }
 
-// TestAnOpaqueTokenEnds by its own end, by what is revoked here, and by a purge.
+// TestAnOpaqueTokenEnds: at its own end, by a revocation here, and by a purge.
 func TestAnOpaqueTokenEnds(t *testing.T) {
 	w := introspecting(t, nil)
 	s, k, admin := w.upstream, w.dial(), w.dialAdmin()
@@ -242,13 +243,13 @@ func TestAnOpaqueTokenEnds(t *testing.T) {
 	}
 }
 
-// TestWhatAnswersMean: each answer of the endpoint but those of the fixtures, about a token that is good, and then while
-// there is an older answer.
+// TestWhatAnswersMean: all answers of the endpoint that are not in the fixtures, about a good token: first without an
+// older answer, then with one.
 func TestWhatAnswersMean(t *testing.T) {
 	header := func(kind string) http.Header { return http.Header{"Content-Type": {kind}} }
 	for name, c := range map[string]struct {
 		fault standin.Fault
-		want  string // of a token that was not asked about before
+		want  string // for a token that was not asked about before
 		stale bool   // an older answer is served
 	}{
 		"429":            {standin.Fault{Kind: standin.Status, Status: 429, XRetryAfter: "60"}, "ERR unavailable", true},

@@ -13,7 +13,8 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin/introspect"
 )
 
-// TestAnUnlinkedClientIsToldToTheOperator: its good tokens look like dead ones.
+// TestAnUnlinkedClientIsToldToTheOperator, because to this client good tokens look
+// inactive.
 func TestAnUnlinkedClientIsToldToTheOperator(t *testing.T) {
 	w, m := newMonitoredWorld(t, nil)
 	w.halt()
@@ -109,7 +110,7 @@ func TestCheckTriesTheIntrospectionClient(t *testing.T) {
 	}
 }
 
-// TestAnIntrospectionSecretIsTakenAnewAtAReload, with nothing but its file changed.
+// TestAnIntrospectionSecretIsTakenAnewAtAReload, even if only its file has changed.
 func TestAnIntrospectionSecretIsTakenAnewAtAReload(t *testing.T) {
 	w := introspecting(t, func(c *config.Config) { c.Projects = c.Projects[3:4] })
 	w.write("neonauthd.toml", fmt.Sprintf("socket = %q\nadmin_socket = %q\nstate_dir = %q\n[[project]]\nname = \"mcp\"\npreset = \"neon\"\nbase_url = %q\nresources = [%q]\nallow = [\"machine\"]\nintrospection = { client_id = \"checker\", secret = \"./checker-secret\" }\n",

@@ -12,7 +12,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
 
-// end is something that ends a token upstream, or does not.
+// end is an event that may end a token at the upstream.
 type end struct {
 	what string
 	act  func(w *liveDaemon, session standin.Session, opaque string)
@@ -37,8 +37,8 @@ func ends() []end {
 	}
 }
 
-// TestTheGuideSaysWhenAnEndIsNoticed: of what ends a token upstream, how long VERIFY and PROFILE say yes all the same.
-// The guide has what is measured here.
+// TestTheGuideSaysWhenAnEndIsNoticed measures for how long VERIFY and PROFILE still say yes after each event that ends
+// a token at the upstream. The guide must have the measured times.
 func TestTheGuideSaysWhenAnEndIsNoticed(t *testing.T) {
 	guide, err := os.ReadFile("../docs/operating.md")
 	if err != nil {
@@ -55,11 +55,11 @@ func TestTheGuideSaysWhenAnEndIsNoticed(t *testing.T) {
 	}
 }
 
-// squeeze takes the padding out of tables.
+// squeeze removes the padding of tables.
 func squeeze(text string) string { return regexp.MustCompile(` +\|`).ReplaceAllString(text, " |") }
 
-// noticed is how long after an end a lookup of a token that is asked about each second still says yes. later is by how
-// much the token is younger than the end: it was refreshed after it.
+// noticed returns for how long after an end a lookup still says yes, if the token is asked about each second. If later
+// is not 0, the token is that much younger than the end: it was refreshed after the end.
 func noticed(t *testing.T, e end, lookup string, opaque bool, later time.Duration) string {
 	t.Helper()
 	w := introspecting(t, func(c *config.Config) { c.Projects = c.Projects[1:4] })
@@ -77,7 +77,7 @@ func noticed(t *testing.T, e end, lookup string, opaque bool, later time.Duratio
 		t.Fatalf("before: %.90s", reply)
 	}
 	e.act(w, session, given)
-	if later > 0 { // the refresh token goes on yielding tokens of the session that has ended
+	if later > 0 { // the refresh token still gives tokens of the session that has ended
 		w.clock.advance(later)
 		token, lookup = w.upstream.ResourceToken(standin.Neon, spec), "PROFILE project=mcp"
 	}
@@ -92,12 +92,12 @@ func noticed(t *testing.T, e end, lookup string, opaque bool, later time.Duratio
 	return "never"
 }
 
-// timeOf is a time as the table has it.
+// timeOf returns a time in the form of the table.
 func timeOf(seconds int) string {
 	switch {
 	case seconds == 0:
 		return "at once"
-	case seconds <= 60: // sooner where the token is refreshed in the background
+	case seconds <= 60: // sooner if the answer is refreshed in the background
 		return "within 60 s"
 	case seconds < 3600:
 		return fmt.Sprintf("after %d s", seconds)

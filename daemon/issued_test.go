@@ -13,19 +13,19 @@ import (
 )
 
 // TestARevokedSubjectsTokensAreCoveredThatCanHaveBeenIssued: their iat is by the
-// issuer's clock, which may be ahead of this host's, and this host's may have
-// been set back.
+// issuer's clock, which may be ahead of this host's. This host's clock may also
+// have been set back.
 func TestARevokedSubjectsTokensAreCoveredThatCanHaveBeenIssued(t *testing.T) {
 	const hour = time.Hour
 	for _, c := range []struct {
 		name    string
-		ahead   time.Duration   // of the clock when the token is issued
-		seen    bool            // before the revocation, by this host
-		other   time.Duration   // how far ahead another user's token is that was seen; 0: none
-		setBack time.Duration   // of this host's clock, before the revocation
-		again   bool            // taken back and revoked again
-		restart bool            // between the clock's step and the revocation
-		later   []time.Duration // after which the token is asked for again
+		ahead   time.Duration   // how far the clock is ahead when the token is issued
+		seen    bool            // this host has seen the token before the revocation
+		other   time.Duration   // how far ahead another user's token is that this host has seen; 0: none
+		setBack time.Duration   // how far this host's clock is set back before the revocation
+		again   bool            // the revocation is taken back and made again
+		restart bool            // between the step of the clock and the revocation
+		later   []time.Duration // the times after which the token is asked for again
 	}{
 		{name: "the issuer's clock is right", seen: true},
 		{name: "the issuer's clock is ahead", ahead: 4 * time.Second, later: []time.Duration{4 * time.Second, time.Minute}},
@@ -71,7 +71,8 @@ func TestARevokedSubjectsTokensAreCoveredThatCanHaveBeenIssued(t *testing.T) {
 	}
 }
 
-// restart ends the daemon in good order and makes another of its state.
+// restart stops the daemon in an orderly way, and makes another one with its
+// state.
 func (k *idleDaemon) restart() {
 	k.t.Helper()
 	ended, end := context.WithCancel(k.t.Context())
@@ -81,21 +82,22 @@ func (k *idleDaemon) restart() {
 	k.begin(k.daemon.state.Load().config)
 }
 
-// sweep has an upstream say the same time as the host, and forgets what is over.
+// sweep lets an upstream tell the host's own time, and forgets revocations that
+// are over.
 func (k *idleDaemon) sweep() {
 	k.daemon.opts.wall.Hear(clock.Testimony{Date: k.clock.Read().Round(0), Asked: k.clock.Read(), Answered: k.clock.Read()})
 	k.daemon.revocations.Sweep()
 }
 
-// TestARevocationIsKeptForTheConfiguredTime over restarts, whatever tokens have
-// been seen.
+// TestARevocationIsKeptForTheConfiguredTime over restarts, whatever tokens were
+// seen.
 func TestARevocationIsKeptForTheConfiguredTime(t *testing.T) {
 	const day = 24 * time.Hour
 	for text, kept := range map[string]time.Duration{"": 30 * day, "30d": 30 * day, "2h": 2 * time.Hour, "forever": 100 * 365 * day} {
 		t.Run(text, func(t *testing.T) {
 			k := newIdleDaemon(t, func(c *config.Config) {
 				if text == "" {
-					return // as by default
+					return // the default
 				}
 				if err := c.RevocationRetention.UnmarshalText([]byte(text)); err != nil {
 					t.Fatal(err)

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// TestADaemonDoesNotStartWithoutItsRevocations whatever has become of the file.
+// TestADaemonDoesNotStartWithoutItsRevocations, whatever has happened to the
+// file.
 func TestADaemonDoesNotStartWithoutItsRevocations(t *testing.T) {
 	for name, damage := range map[string]func(path string) error{
 		"emptied":      func(path string) error { return os.Truncate(path, 0) },

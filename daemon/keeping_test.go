@@ -22,8 +22,8 @@ func (w *liveDaemon) watch() *talk {
 	return k
 }
 
-// forgotten reads a line of the watch, says that it was seen, and reports whether it
-// names one of the handles, or everything.
+// forgotten reads a line of the watch, confirms it, and reports whether it names one
+// of the handles, or everything.
 func (k *talk) forgotten(handles string) bool {
 	k.t.Helper()
 	line := k.receive()
@@ -39,7 +39,7 @@ func (k *talk) forgotten(handles string) bool {
 	})
 }
 
-// quiet expects that the watch has been told nothing.
+// quiet fails if the watch has been told anything.
 func (k *talk) quiet(name string) {
 	k.t.Helper()
 	if reply := k.ask("SEEN rev=0 hits=0"); !strings.HasPrefix(reply, "OK lease=") {
@@ -47,7 +47,7 @@ func (k *talk) quiet(name string) {
 	}
 }
 
-// TestAnAnswerThatMayBeKeptSaysWhatItRestsOn, if that was asked for.
+// TestAnAnswerThatMayBeKeptSaysWhatItRestsOn, if the request asks for it.
 func TestAnAnswerThatMayBeKeptSaysWhatItRestsOn(t *testing.T) {
 	w := newLiveDaemon(t, nil)
 	session, err := w.upstream.SignIn(w.user.ID)
@@ -64,7 +64,7 @@ func TestAnAnswerThatMayBeKeptSaysWhatItRestsOn(t *testing.T) {
 		{"claims from memory", "VERIFY keep=1 " + token, 6},
 		{"profile", "PROFILE keep=1 " + token, 7},
 		{"profile from memory", "PROFILE keep=1 " + token, 7},
-		{"claims for want of a profile", "PROFILE keep=1 fallback=claims project=neon " + w.upstream.NeonToken(standin.TokenSpec{Subject: w.user.ID}), 7}, // for the session, that it names none
+		{"claims for want of a profile", "PROFILE keep=1 fallback=claims project=neon " + w.upstream.NeonToken(standin.TokenSpec{Subject: w.user.ID}), 7}, // one handle says that the token names no session
 		{"another token", "VERIFY keep=1 " + other, 6},
 		{"session credential", "PROFILE keep=1 project=neon " + session.NeonCookie, 5},
 		{"not to be kept", "VERIFY " + token, 0},
@@ -101,7 +101,7 @@ func TestAnAnswerThatMayBeKeptSaysWhatItRestsOn(t *testing.T) {
 	}
 }
 
-// shared is how many handles two lists have in common.
+// shared returns how many handles two lists have in common.
 func shared(one, other string) (n int) {
 	for h := range strings.SplitSeq(one, ",") {
 		if slices.Contains(strings.Split(other, ","), h) {
@@ -111,7 +111,7 @@ func shared(one, other string) (n int) {
 	return n
 }
 
-// TestWhatEndsAnAnswerIsToldToThoseWhoKeepIt, and what does not is not.
+// TestWhatEndsAnAnswerIsToldToThoseWhoKeepIt, and other changes are not told.
 func TestWhatEndsAnAnswerIsToldToThoseWhoKeepIt(t *testing.T) {
 	w := newLiveDaemon(t, withoutOIDC)
 	admin, k := w.dialAdmin(), w.dial()
@@ -129,10 +129,10 @@ func TestWhatEndsAnAnswerIsToldToThoseWhoKeepIt(t *testing.T) {
 	watch := w.watch()
 	for _, c := range []struct {
 		ask                     string
-		claims, profile, opaque bool // whether such an answer has to be forgotten
+		claims, profile, opaque bool // whether clients must forget such an answer
 	}{
 		{"REVOKE token " + token, true, true, false},
-		{"REVOKE token " + token, true, true, false}, // again
+		{"REVOKE token " + token, true, true, false}, // a repetition
 		{"REVOKE session session-of-ada", true, true, false},
 		{"REVOKE subject " + w.user.ID, true, true, false},
 		{"REVOKE key " + kid, true, true, false},
@@ -140,7 +140,7 @@ func TestWhatEndsAnAnswerIsToldToThoseWhoKeepIt(t *testing.T) {
 		{"REVOKE project=neon subject " + w.user.ID, false, false, true},
 		{"REVOKE project=neon session " + session.SessionID, false, false, true},
 		{"REVOKE project=neon token " + session.NeonCookie, false, false, true},
-		{"REVOKE project=neon token " + raw, false, false, true}, // of the same session
+		{"REVOKE project=neon token " + raw, false, false, true}, // another credential of the same session
 		{"REVOKE subject somebody", false, false, false},
 		{"REVOKE project=neon key " + kid, false, false, false},
 		{"PURGE token " + token, true, true, false},
@@ -153,7 +153,7 @@ func TestWhatEndsAnAnswerIsToldToThoseWhoKeepIt(t *testing.T) {
 	} {
 		before := w.daemon.leases.State().Told
 		admin.send(c.ask + "\n")
-		// Each handle is looked for in what one or several lines name.
+		// The handles may be named in one line or in several.
 		var lines []string
 		for told := before; told < w.awaitTold(before); told++ {
 			lines = append(lines, watch.receive())
@@ -185,7 +185,8 @@ func TestWhatEndsAnAnswerIsToldToThoseWhoKeepIt(t *testing.T) {
 	}
 }
 
-// TestALogoutIsToldToThoseWhoKeepItsTokens whether they name the session or none.
+// TestALogoutIsToldToThoseWhoKeepItsTokens, for tokens that name the session and
+// tokens that name none.
 func TestALogoutIsToldToThoseWhoKeepItsTokens(t *testing.T) {
 	w := newLiveDaemon(t, members)
 	k, spec := w.dial(), standin.TokenSpec{Subject: w.user.ID, Session: "ended", Client: "client"}
@@ -210,7 +211,7 @@ func TestALogoutIsToldToThoseWhoKeepItsTokens(t *testing.T) {
 	}
 }
 
-// awaitTold waits until more was told than before, and returns how much.
+// awaitTold waits until more was told than before, and returns the new number.
 func (w *liveDaemon) awaitTold(before int64) (told int64) {
 	w.t.Helper()
 	await(w.t, func() bool {
@@ -220,8 +221,8 @@ func (w *liveDaemon) awaitTold(before int64) (told int64) {
 	return told
 }
 
-// TestAProfileThatIsAnotherOneIsToldToThoseWhoKeepIt, and so is a denial; one that is
-// the same is not.
+// TestAProfileThatIsAnotherOneIsToldToThoseWhoKeepIt: a changed profile and a denial
+// are told; an unchanged profile is not.
 func TestAProfileThatIsAnotherOneIsToldToThoseWhoKeepIt(t *testing.T) {
 	w := newLiveDaemon(t, nil)
 	k, token := w.dial(), w.token()
@@ -245,7 +246,7 @@ func TestAProfileThatIsAnotherOneIsToldToThoseWhoKeepIt(t *testing.T) {
 	if told := w.daemon.leases.State().Told; told != 1 {
 		t.Errorf("told %d times", told)
 	}
-	// The claims of the token stand.
+	// The claims of the token are still valid.
 	if fresh := field(k.ask("VERIFY keep=1 %s", token), "handles"); fresh != claims || shared(claims, profile) != 6 {
 		t.Errorf("handles %s, before %s", fresh, claims)
 	}
@@ -275,7 +276,7 @@ func TestAWithdrawnKeyIsToldToThoseWhoKeepWhatItSigned(t *testing.T) {
 	if !w.upstream.WithdrawKey(kid) {
 		t.Fatal("there is no such key")
 	}
-	w.clock.advance(time.Minute) // more than the cooldown
+	w.clock.advance(time.Minute) // longer than the cooldown
 	k.ask("VERIFY %s", w.upstream.StackToken(standin.TokenSpec{Header: map[string]any{"kid": "stranger"}}))
 	if !watch.forgotten(handles) {
 		t.Error("it is not told")

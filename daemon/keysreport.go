@@ -7,7 +7,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/resolve"
 )
 
-// keysReport is one project of KEYS's answer.
+// keysReport is the part of KEYS's answer about one project.
 type keysReport struct {
 	Name     string         `json:"name"`
 	Fetched  int64          `json:"fetched"`

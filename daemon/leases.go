@@ -9,8 +9,8 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// ended tells those who keep answers what these rest on and is no more: what was
-// revoked or purged, here or on another host, or what package resolve has found out.
+// ended tells clients that keep answers which grounds of the answers have ended: by
+// a revocation or a purge, here or on another host, or as package resolve has found.
 func (d *Daemon) ended(grounds ...resolve.Ground) {
 	var handles []protocol.Handle
 	for _, g := range grounds {
@@ -27,7 +27,7 @@ func (d *Daemon) ended(grounds ...resolve.Ground) {
 	d.leases.Forget(handles...)
 }
 
-// settled waits until nobody can use any more what was told to be forgotten.
+// settled waits until no client can use an answer that was to be forgotten.
 func (a *admin) settled(ctx context.Context) *serve.Refusal {
 	if a.daemon.leases.Settled(ctx) != nil {
 		return &serve.Refusal{Code: protocol.CodeUnavailable, Advice: "done, but the daemon stops before every client that keeps answers has said that it has forgotten: for a second more some may be used"}

@@ -12,8 +12,8 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/lease"
 )
 
-// TestARevocationWaitsForThoseWhoKeep: until they have seen it, have left, or their
-// lease is over. What is asked behind it is answered meanwhile.
+// TestARevocationWaitsForThoseWhoKeep: until they have confirmed or left, or their
+// lease is over. Later requests are answered meanwhile.
 func TestARevocationWaitsForThoseWhoKeep(t *testing.T) {
 	w := newLiveDaemon(t, withoutOIDC)
 	admin := w.dialAdmin()
@@ -43,7 +43,7 @@ func TestARevocationWaitsForThoseWhoKeep(t *testing.T) {
 	}
 }
 
-// TestAChangeThatIsNotSavedIsToldToo: it is in force.
+// TestAChangeThatIsNotSavedIsToldToo, because it is in force.
 func TestAChangeThatIsNotSavedIsToldToo(t *testing.T) {
 	w := newLiveDaemon(t, withoutOIDC)
 	handles := field(w.dial().ask("VERIFY keep=1 %s", w.token()), "handles")
@@ -67,8 +67,8 @@ func TestAChangeThatIsNotSavedIsToldToo(t *testing.T) {
 	}
 }
 
-// TestAWatchTakesNothingElse, comes behind what was asked before, and is for those
-// who may ask.
+// TestAWatchTakesNothingElse, begins after earlier requests are answered, and is
+// only for callers that a rule allows.
 func TestAWatchTakesNothingElse(t *testing.T) {
 	w := newLiveDaemon(t, withoutOIDC)
 	k := w.dial()
@@ -99,7 +99,8 @@ func TestAWatchTakesNothingElse(t *testing.T) {
 	}
 }
 
-// TestADaemonThatStopsGrantsNothing: no answer to be kept, no watch, no lease.
+// TestADaemonThatStopsGrantsNothing: no answer may be kept, and there is no watch
+// and no lease.
 func TestADaemonThatStopsGrantsNothing(t *testing.T) {
 	w := newLiveDaemon(t, withoutOIDC)
 	k, watch, token := w.dial(), w.watch(), w.token()
@@ -119,14 +120,14 @@ func TestADaemonThatStopsGrantsNothing(t *testing.T) {
 	}
 }
 
-// TestAStoppingDaemonGrantsNothingBeforeItsSocketsAreFree: the next run counts from
-// when it has them.
+// TestAStoppingDaemonGrantsNothingBeforeItsSocketsAreFree, because the next run
+// waits only for leases from before it had the sockets.
 func TestAStoppingDaemonGrantsNothingBeforeItsSocketsAreFree(t *testing.T) {
 	w := newLiveDaemon(t, withoutOIDC)
 	w.watch()
 	w.stop()
 	w.stop = nil
-	for deadline := time.Now().Add(patience); ; { // until nobody listens
+	for deadline := time.Now().Add(patience); ; { // until nothing listens
 		k, err := net.Dial("unix", w.socket())
 		if err != nil {
 			break
@@ -143,13 +144,13 @@ func TestAStoppingDaemonGrantsNothingBeforeItsSocketsAreFree(t *testing.T) {
 	}
 }
 
-// TestAStartWaitsForTheRunBefore: it may have granted leases that stand.
+// TestAStartWaitsForTheRunBefore, which may have granted leases that are not over.
 func TestAStartWaitsForTheRunBefore(t *testing.T) {
 	w := newLiveDaemon(t, withoutOIDC)
 	w.halt()
 	began := time.Now()
 	w.start()
-	w.daemon.leases.Start() // as a program does that knows nothing of a run before
+	w.daemon.leases.Start() // as a program does that does not know whether there was an earlier run
 	for _, ask := range []string{"REVOKE subject ada", "PURGE all", "RELOAD"} {
 		if reply := w.dialAdmin().ask("%s", ask); head(reply) != "OK" || time.Since(began) < lease.Term {
 			t.Errorf("%s: %s after %s", ask, reply, time.Since(began))

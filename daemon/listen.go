@@ -17,15 +17,15 @@ const (
 	metricsName = "neonauthd-metrics"
 )
 
-// Listeners are the sockets a daemon serves. A nil one is not served.
+// Listeners are the sockets that a daemon serves. A nil one is not served.
 type Listeners struct {
 	Ordinary, Admin, Metrics net.Listener
 	// Inherited tells that the sockets came from the service manager.
 	Inherited bool
 }
 
-// Close closes what is open still. It never unlinks an inherited socket: the
-// net package does that only for those it made.
+// Close closes the listeners that are still open. It never unlinks an inherited
+// socket: the net package unlinks only sockets that it has made.
 func (l *Listeners) Close() error {
 	var all []error
 	for _, ln := range []net.Listener{l.Ordinary, l.Admin, l.Metrics} {
@@ -39,8 +39,7 @@ func (l *Listeners) Close() error {
 	return errors.Join(all...)
 }
 
-// listenMetrics makes the listener that metrics_listen names: "unix:PATH" or
-// HOST:PORT.
+// listenMetrics makes the listener of metrics_listen, "unix:PATH" or HOST:PORT.
 func listenMetrics(address string) (net.Listener, error) {
 	if path, ok := strings.CutPrefix(address, "unix:"); ok {
 		return sockets.Listen(path, 0o660)
@@ -52,9 +51,10 @@ func listenMetrics(address string) (net.Listener, error) {
 	return ln, nil
 }
 
-// Listen takes the sockets that systemd passed, or else makes those that cfg
-// names. It must be called before anything that other goroutines or child
-// processes could mistake for them, and once: the variables are consumed.
+// Listen takes the sockets that systemd has passed, or makes those that cfg
+// names. Call it first and only once, because it consumes the environment
+// variables: later, other goroutines or child processes could mistake other
+// descriptors for these sockets.
 func Listen(cfg *config.Config) (*Listeners, error) {
 	inherited, err := sockets.Inherit(socketName, adminName, metricsName)
 	if err != nil {
@@ -75,8 +75,7 @@ func Listen(cfg *config.Config) (*Listeners, error) {
 	return l, nil
 }
 
-// adopt takes inherited listeners over. Only a Unix socket tells who connects
-// to it.
+// adopt takes inherited listeners. Only a Unix socket tells who connects to it.
 func (l *Listeners) adopt(inherited map[string]net.Listener) error {
 	l.Ordinary, l.Admin, l.Metrics = inherited[socketName], inherited[adminName], inherited[metricsName]
 	for name, ln := range map[string]net.Listener{socketName: l.Ordinary, adminName: l.Admin} {

@@ -8,8 +8,8 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/config"
 )
 
-// TestOnlyAUnixSocketTellsWhoAsks: connections of any other would each be
-// refused, one by one.
+// TestOnlyAUnixSocketTellsWhoAsks: on any other socket each connection would be
+// refused.
 func TestOnlyAUnixSocketTellsWhoAsks(t *testing.T) {
 	for _, name := range []string{socketName, adminName} {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")

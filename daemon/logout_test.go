@@ -28,15 +28,15 @@ func upstreamFile(t testing.TB, name string, into any) {
 	}
 }
 
-// logoutFixture is an entry of oauth/logout-tokens.json.
+// logoutFixture is one entry of oauth/logout-tokens.json.
 type logoutFixture struct {
 	Name, Expect, Why, Token string
 	At                       int64
 	Ends                     struct{ Sub, Sid string }
 }
 
-// newLogoutFixtures starts a daemon that takes the genuine logout tokens, with the
-// genuine keys.
+// newLogoutFixtures starts a daemon that takes the genuine logout tokens and has the genuine
+// keys.
 func newLogoutFixtures(t *testing.T) (*liveDaemon, []logoutFixture) {
 	t.Helper()
 	var said struct {
@@ -73,7 +73,7 @@ func newLogoutFixtures(t *testing.T) (*liveDaemon, []logoutFixture) {
 // turnTo sets the wall clock.
 func (w *liveDaemon) turnTo(at int64) { w.clock.Step(time.Unix(at, 0).Sub(w.clock.Now().Round(0))) }
 
-// TestEachGenuineLogoutTokenGetsItsVerdict and what is refused ends nothing.
+// TestEachGenuineLogoutTokenGetsItsVerdict, and a rejected token ends nothing.
 func TestEachGenuineLogoutTokenGetsItsVerdict(t *testing.T) {
 	w, tokens := newLogoutFixtures(t)
 	k, a := w.dial(), w.dialAdmin()
@@ -102,7 +102,7 @@ func TestEachGenuineLogoutTokenGetsItsVerdict(t *testing.T) {
 			if again := k.ask("LOGOUT project=mcp %s", f.Token); f.Expect == "reject" && again != reply || f.Expect != "reject" && field(again, "changed") != "0" {
 				t.Errorf("once more: %s", again)
 			}
-			// Nor does any of them let anybody in.
+			// None of these tokens is accepted as an access token either.
 			for _, verb := range []string{"VERIFY", "PROFILE"} {
 				for _, project := range []string{"mcp", "sessions"} {
 					reply := k.ask("%s project=%s %s", verb, project, f.Token)
@@ -118,7 +118,7 @@ func TestEachGenuineLogoutTokenGetsItsVerdict(t *testing.T) {
 	}
 }
 
-// TestNoTokenThatLetsSomebodyInEndsASession asks about all there are.
+// TestNoTokenThatLetsSomebodyInEndsASession asks about all such tokens.
 func TestNoTokenThatLetsSomebodyInEndsASession(t *testing.T) {
 	w, logouts := newLogoutFixtures(t)
 	w.turnTo(logouts[0].At)
@@ -147,8 +147,8 @@ func TestNoTokenThatLetsSomebodyInEndsASession(t *testing.T) {
 	}
 }
 
-// members has the projects "mcp", "neon" and "oidc" take the logout tokens of the
-// stand-in's client.
+// members lets the projects "mcp", "neon" and "oidc" take the logout tokens of the stand-in's
+// client.
 func members(c *config.Config) {
 	resources(c)
 	for i := range c.Projects {
@@ -158,8 +158,8 @@ func members(c *config.Config) {
 	}
 }
 
-// TestALogoutEndsItsSessionAndNoOther of the same user, also where a token is
-// remembered or is issued later.
+// TestALogoutEndsItsSessionAndNoOther session of the same user, also for tokens that are
+// remembered or are issued later.
 func TestALogoutEndsItsSessionAndNoOther(t *testing.T) {
 	w := newLiveDaemon(t, members)
 	s, k := w.upstream, w.dial()
@@ -187,12 +187,13 @@ func TestALogoutEndsItsSessionAndNoOther(t *testing.T) {
 		verify(first, "NO revoked")
 		verify(second, "OK ")
 		w.clock.advance(time.Minute)
-		verify(mint("first"), "NO revoked") // its refresh token works on
+		verify(mint("first"), "NO revoked") // the refresh token of the session still works
 		verify(mint("third"), "OK ")
 		if reply := k.ask("LOGOUT project=%s %s", project, logout); reply != "OK ended=session changed=0" {
 			t.Errorf("%s, once more: %s", project, reply)
 		}
-		// Without a session it is what the subject has had until then, by the issuer's clock.
+		// A logout token without a session ends all that the subject has had until then, by
+		// the issuer's clock.
 		ended := w.clock.Now()
 		all := standin.TokenSpec{Subject: w.user.ID, Client: "another client", Remove: []string{"sid"}}
 		logout = s.LogoutToken(preset, all)
@@ -207,7 +208,7 @@ func TestALogoutEndsItsSessionAndNoOther(t *testing.T) {
 		if reply := k.ask("LOGOUT project=%s %s", project, logout); reply != "OK ended=subject changed=0" {
 			t.Errorf("%s, once more: %s", project, reply)
 		}
-		verify(later, "OK ") // a retry reaches no further
+		verify(later, "OK ") // a retry covers no later tokens
 		if list := w.dialAdmin().ask("REVOCATIONS project=%s", project); !strings.Contains(list, `"reason":"back-channel logout"`) || !strings.Contains(list, `"uid":`) {
 			t.Errorf("%s: since %s: %s", project, ended, list)
 		}
@@ -225,9 +226,9 @@ func TestALogoutEndsItsSessionAndNoOther(t *testing.T) {
 	}
 }
 
-// TestALogoutEndsTheTokensThatNameNoSession of its user, remembered or not, of which
-// nobody can tell whether they are of the session that has ended. What names another
-// session, is issued later or is another user's stays.
+// TestALogoutEndsTheTokensThatNameNoSession of its user, remembered or not, because nobody
+// can tell whether they are of the session that has ended. Tokens that name another session,
+// that are issued later, or that are another user's are still good.
 func TestALogoutEndsTheTokensThatNameNoSession(t *testing.T) {
 	w := newLiveDaemon(t, members)
 	s, k, a := w.upstream, w.dial(), w.dialAdmin()
@@ -282,8 +283,8 @@ func TestALogoutEndsTheTokensThatNameNoSession(t *testing.T) {
 	}
 }
 
-// TestALogoutLeavesOtherSessionsAlone where credentials name them: session
-// credentials of Neon Auth do, and its JWTs do not.
+// TestALogoutLeavesOtherSessionsAlone if credentials name their session. Session credentials
+// of Neon Auth do, and its JWTs do not.
 func TestALogoutLeavesOtherSessionsAlone(t *testing.T) {
 	w := newLiveDaemon(t, members)
 	s, k := w.upstream, w.dial()
@@ -308,7 +309,7 @@ func TestALogoutLeavesOtherSessionsAlone(t *testing.T) {
 	}
 }
 
-// TestALogoutTokenThatCannotBeJudgedIsNotRefused while the keys are not there.
+// TestALogoutTokenThatCannotBeJudgedIsNotRefused while there are no keys.
 func TestALogoutTokenThatCannotBeJudgedIsNotRefused(t *testing.T) {
 	w := newLiveDaemon(t, members)
 	k := w.dial()
@@ -332,7 +333,7 @@ func TestALogoutTokenThatCannotBeJudgedIsNotRefused(t *testing.T) {
 	}
 }
 
-// TestCheckSaysWhoseLogoutTokensCount of each project that takes some.
+// TestCheckSaysWhoseLogoutTokensCount, for each project that takes some.
 func TestCheckSaysWhoseLogoutTokensCount(t *testing.T) {
 	w := newLiveDaemon(t, members)
 	var out bytes.Buffer

@@ -9,8 +9,8 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
 
-// TestALogoutEndsTheSessionInEachProjectThatItIsFor of those that have one issuer, by
-// its audience: whichever of them it is given to.
+// TestALogoutEndsTheSessionInEachProjectThatItIsFor: in each project with the issuer
+// and an audience of the token, whichever of them the token is given to.
 func TestALogoutEndsTheSessionInEachProjectThatItIsFor(t *testing.T) {
 	w := newLiveDaemon(t, func(c *config.Config) {
 		resources(c)

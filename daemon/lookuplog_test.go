@@ -12,8 +12,8 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
 
-// TestEachLookupIsALineAtLevelDebug, which says who asked what and what came of it,
-// and holds nothing of the token or its user.
+// TestEachLookupIsALineAtLevelDebug: the line says who asked what and the outcome.
+// It has nothing of the token or its user.
 func TestEachLookupIsALineAtLevelDebug(t *testing.T) {
 	w := newLiveDaemon(t, nil)
 	caller, token := w.dial(), w.token()
@@ -41,7 +41,8 @@ func TestEachLookupIsALineAtLevelDebug(t *testing.T) {
 	}
 }
 
-// TestTheFormOfTheLogChangesByARestartOnly: a reload says so.
+// TestTheFormOfTheLogChangesByARestartOnly, and a reload that changes the form says
+// so.
 func TestTheFormOfTheLogChangesByARestartOnly(t *testing.T) {
 	next := config.Default()
 	next.LogFormat = config.LogJSON

@@ -17,7 +17,7 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// metrics writes everything there is to scrape. Reading changes nothing.
+// metrics returns the page of all metrics. Reading changes nothing.
 func (d *Daemon) metrics() []byte {
 	p := &page{}
 	p.Family("neonauthd_build_info", gauge, "Always 1; the labels tell what is running.")
@@ -117,7 +117,7 @@ func (p *page) logouts(r *logout.Receiver) {
 	p.Sample(name, float64(unknown), "outcome", outcomeWord(protocol.ERR))
 }
 
-// perProject is a metric with a sample, or several, for each project.
+// perProject is a metric with one or more samples for each project.
 type perProject struct {
 	name, kind, help string
 	samples          func(p *resolve.ProjectState, add func(value float64, labels ...string))
@@ -136,7 +136,7 @@ func (p *page) perProject(d *Daemon, all []perProject) {
 }
 
 func (p *page) keys(d *Daemon) {
-	// of makes a metric of what one reading of the project's keys says.
+	// of makes a metric from a reading of the project's keys.
 	of := func(name, kind, help string, value func(k *keyring.State) float64) perProject {
 		return perProject{name, kind, help, func(p *resolve.ProjectState, add func(float64, ...string)) { add(value(&p.Keys)) }}
 	}
@@ -174,7 +174,7 @@ func (p *page) upstreams(d *Daemon) {
 		}},
 	})
 	now := d.opts.Now()
-	// of makes a metric of what one reading of the project's governor says.
+	// of makes a metric from a reading of the project's governor.
 	of := func(name, kind, help string, value func(g *upstream.GovernorState) float64) perProject {
 		return perProject{name, kind, help, func(p *resolve.ProjectState, add func(float64, ...string)) { add(value(&p.Upstream)) }}
 	}

@@ -75,7 +75,8 @@ func (m *monitor) scrape() string {
 	return body
 }
 
-// sampleOf returns the value of one sample of a page, spelled with its labels.
+// sampleOf returns the value of one sample of a page. sample is its name with its
+// labels.
 func sampleOf(t testing.TB, page, sample string) float64 {
 	t.Helper()
 	for line := range strings.Lines(page) {
@@ -91,8 +92,8 @@ func sampleOf(t testing.TB, page, sample string) float64 {
 	return -1
 }
 
-// TestMetricsAreThoseOfTheList on a host without a fleet, which has none of a
-// fleet's, and on one whose fleet is heard.
+// TestMetricsAreThoseOfTheList on a host without a fleet, where the fleet's metrics
+// are absent, and on a host that hears its fleet.
 func TestMetricsAreThoseOfTheList(t *testing.T) {
 	list, err := os.ReadFile("testdata/metrics.txt")
 	if err != nil {
@@ -118,7 +119,7 @@ func TestMetricsAreThoseOfTheList(t *testing.T) {
 	}
 }
 
-// fleetOfOne is the table of a fleet whose engine is this test's own.
+// fleetOfOne returns the table of a fleet whose engine belongs to this test.
 func fleetOfOne(t testing.TB) config.Fleet {
 	t.Helper()
 	folder := e2e.NewFolder(t)
@@ -205,7 +206,8 @@ func TestMetricsSampleHits(t *testing.T) {
 			k.receive()
 		}
 	}
-	// One in 64 of 6400 is 100, give or take 10: these bounds are 8 deviations away.
+	// One in 64 of 6400 hits is 100, with a deviation of 10. The bounds are 8
+	// deviations away.
 	if n := sampleOf(t, m.scrape(), `neonauthd_lookup_duration_seconds_count{memory="hit"}`); n < 20 || n > 180 {
 		t.Errorf("%v of %d hits were timed, want about one in %d", n, hits, serve.HitSample)
 	}

@@ -13,8 +13,8 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// TestRotationIsNoticedByTokensThatNameNoKey: a signature that the only fitting
-// key has not made proves nothing while a newer key may exist.
+// TestRotationIsNoticedByTokensThatNameNoKey: if the only fitting key has not
+// made a signature, this proves nothing while a newer key may exist.
 func TestRotationIsNoticedByTokensThatNameNoKey(t *testing.T) {
 	w := newLiveDaemon(t, func(c *config.Config) {
 		oidc := &c.Projects[2]
@@ -38,8 +38,8 @@ func TestRotationIsNoticedByTokensThatNameNoKey(t *testing.T) {
 	}
 }
 
-// TestATokenThatNamesNoKeyIsRefusedOnlyAfterAFetchOfItsOwn: what was found out
-// about another token, or about no key at all, is no proof.
+// TestATokenThatNamesNoKeyIsRefusedOnlyAfterAFetchOfItsOwn: a fetch for another
+// token, or for no key id at all, proves nothing about this token.
 func TestATokenThatNamesNoKeyIsRefusedOnlyAfterAFetchOfItsOwn(t *testing.T) {
 	for name, prepare := range map[string]func(*liveDaemon, *talk, standin.TokenSpec){
 		"another one was forged": func(w *liveDaemon, k *talk, spec standin.TokenSpec) {
@@ -80,8 +80,9 @@ func TestATokenThatNamesNoKeyIsRefusedOnlyAfterAFetchOfItsOwn(t *testing.T) {
 	}
 }
 
-// TestATokenThatNamesNoKeyIsTriedWithEachOfItsAlgorithm, where the preset lets a
-// token name none; with more keys than are tried nothing is proven.
+// TestATokenThatNamesNoKeyIsTriedWithEachOfItsAlgorithm, if the preset allows
+// tokens that name no key. If there are more keys than are tried, nothing is
+// proved.
 func TestATokenThatNamesNoKeyIsTriedWithEachOfItsAlgorithm(t *testing.T) {
 	k := newIdleDaemon(t, nil)
 	unnamed := standin.TokenSpec{RemoveHeader: []string{"kid"}}

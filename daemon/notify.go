@@ -18,8 +18,8 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// status is one line for the service manager and for people: what the daemon
-// can do now. It holds nothing that changes by the second.
+// status returns one line about what the daemon can do now, for the service manager and
+// for people. It holds nothing that changes each second.
 func (d *Daemon) status() string {
 	now := d.opts.Now()
 	list := d.projects().List
@@ -75,8 +75,8 @@ func (d *Daemon) status() string {
 	return text
 }
 
-// observer tells the operator when the state of the projects changes, and
-// remembers what it told last. It is not safe for concurrent use.
+// observer tells the operator when the state of the projects changes, and remembers
+// what it last told. It is not safe for concurrent use.
 type observer struct {
 	daemon   *Daemon
 	told     string    // to the service manager
@@ -84,14 +84,14 @@ type observer struct {
 	projects map[string]projectHealth
 }
 
-// projectHealth is what the observer has told of one project.
+// projectHealth is what the observer has last told about one project.
 type projectHealth struct {
-	project *resolve.Project // another one after a reload that changed it
+	project *resolve.Project // a reload that changes the project replaces it
 	usable  bool
 	circuit upstream.CircuitState
 }
 
-// run checks now and then until ctx ends.
+// run checks regularly until ctx ends.
 func (o *observer) run(ctx context.Context) {
 	ticker := time.NewTicker(statusInterval)
 	defer ticker.Stop()
@@ -107,8 +107,8 @@ func (o *observer) run(ctx context.Context) {
 	}
 }
 
-// check tells what has changed since the last check: the service manager of the
-// status, the log of what an operator may have to mend.
+// check tells what has changed since the last check: it tells the service manager the
+// status, and logs what an operator may have to mend.
 func (o *observer) check() {
 	d := o.daemon
 	if status := d.status(); status != o.told {
@@ -128,7 +128,7 @@ func (o *observer) check() {
 		o.projects[p.Name()] = is
 		was := before[p.Name()]
 		if was.project != p {
-			was.circuit = upstream.Closed // which is all that is known of a new one
+			was.circuit = upstream.Closed // nothing else is known of a new project
 		}
 		log := d.opts.Logger.With("project", p.Name())
 		if was.usable && !is.usable {
@@ -143,9 +143,9 @@ func (o *observer) check() {
 	}
 }
 
-// startMonitoring starts what serves the operator beside the lookups. The watchdog and
-// the status end with ctx, because a draining daemon takes no questions; metrics
-// are served until life ends, and what goes wrong with them is put into failed.
+// startMonitoring starts what serves the operator besides the lookups. The watchdog and
+// the status end with ctx, because a draining daemon takes no questions. Metrics are
+// served until life ends; the error of serving them is sent to failed.
 func (d *Daemon) startMonitoring(ctx, life context.Context, l *Listeners, failed chan<- error) *health {
 	h := &health{daemon: d, exposed: sockets.OnNetwork(l.Metrics)}
 	if l.Ordinary != nil {
@@ -160,7 +160,7 @@ func (d *Daemon) startMonitoring(ctx, life context.Context, l *Listeners, failed
 	return h
 }
 
-// logStart is how a run begins.
+// logStart logs the beginning of a run.
 func (d *Daemon) logStart(l *Listeners) {
 	var names []string
 	for _, p := range d.projects().List {
@@ -180,8 +180,9 @@ func (d *Daemon) logStart(l *Listeners) {
 		"socket", address(l.Ordinary), "admin_socket", address(l.Admin), "metrics", address(l.Metrics), "access_log", d.state.Load().config.AccessLog, "inherited", l.Inherited)
 }
 
-// tellOfStrays tells of revocations that cover nobody here because no project has their
-// name, which they go by. In a fleet another host may have it.
+// tellOfStrays warns of revocations that cover nobody on this host, because no project
+// has the name that they are for. On a host in a fleet it warns of none, because
+// another host may have the project.
 func (d *Daemon) tellOfStrays() {
 	if d.fleet.Fleet() != nil || d.revocations.Len() == 0 {
 		return
@@ -194,7 +195,8 @@ func (d *Daemon) tellOfStrays() {
 	}
 }
 
-// tellOfProfiles tells who can take profiles, where that is not what was meant.
+// tellOfProfiles warns if profiles cannot be taken, or if more users can take them than
+// the operator may expect.
 func (d *Daemon) tellOfProfiles(metrics net.Listener) {
 	_, unix := metrics.(*net.UnixListener)
 	switch {
@@ -207,7 +209,7 @@ func (d *Daemon) tellOfProfiles(metrics net.Listener) {
 	}
 }
 
-// logStop is the last one.
+// logStop logs the end of a run.
 func (d *Daemon) logStop(err error) {
 	t := d.counters.Totals()
 	args := []any{"uptime", clock.Awake(d.started, d.opts.Now()).Round(time.Second),

@@ -15,8 +15,8 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 )
 
-// newObserver is the observer of a daemon that checks when the test says so, and what it
-// told.
+// newObserver returns the observer of a daemon, which checks only when the test says so,
+// and what it has told.
 func newObserver(w *liveDaemon) (*observer, *[]string) {
 	told := &[]string{}
 	d := w.daemon
@@ -56,7 +56,8 @@ func TestStatusTellsWhatChanges(t *testing.T) {
 		t.Errorf("an open circuit was logged %d times", n)
 	}
 
-	// Another project in its place has a circuit of its own, which tells nothing yet.
+	// A project that replaces this one has a circuit of its own, which tells nothing
+	// yet.
 	text, err := os.ReadFile(filepath.Join(w.dir, "neonauthd.toml"))
 	if err != nil {
 		t.Fatal(err)
@@ -83,12 +84,12 @@ func TestStatusTellsWhatChanges(t *testing.T) {
 	}
 }
 
-// TestAJumpOfTheClockIsTold once, and the time that passes in between is none.
+// TestAJumpOfTheClockIsTold once. The time that passes between two checks is no jump.
 func TestAJumpOfTheClockIsTold(t *testing.T) {
 	w := newLiveDaemon(t, withoutOIDC)
 	o, _ := newObserver(w)
 	o.check()
-	w.clock.Step(time.Hour) // has not been looked at before
+	w.clock.Step(time.Hour) // the first case below is about this step
 	for _, c := range []struct {
 		name string
 		do   func()
@@ -138,7 +139,7 @@ func TestStatusIsKeptUntilTheEnd(t *testing.T) {
 	o := &observer{daemon: newIdleDaemon(t, nil).daemon}
 	ctx, stop := context.WithCancel(context.Background())
 	stop()
-	o.run(ctx) // returns
+	o.run(ctx) // returns at once
 	if o.told != "" {
 		t.Error("something was told after the end")
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
 
-// renamed is a daemon whose upstream publishes keys under an id of the test's
-// choice, as issuers do that keep one id for ever.
+// renamed is a daemon whose upstream publishes its keys under an id of the
+// test's choice, like issuers that use one id for ever.
 type renamed struct {
 	*liveDaemon
 	t       *testing.T
@@ -30,14 +30,14 @@ func newRenamed(t *testing.T, preset standin.Preset, fetches standin.Endpoint) *
 	if preset == standin.OIDC {
 		mint = w.upstream.OIDCToken
 	}
-	if reply := w.k.ask("VERIFY project=%s %s", preset, mint(standin.TokenSpec{})); head(reply) != "OK" { // the first fetch has ended
+	if reply := w.k.ask("VERIFY project=%s %s", preset, mint(standin.TokenSpec{})); head(reply) != "OK" { // the first fetch is done
 		t.Fatal(reply)
 	}
 	return w
 }
 
-// publish makes the keys that sign with these algorithms now, and no others,
-// those of the key set, all under oneID.
+// publish sets the key set: only the keys that now sign with these algorithms,
+// all under oneID.
 func (w *renamed) publish(algorithms ...string) {
 	w.t.Helper()
 	w.upstream.Clear(w.fetches)
@@ -63,7 +63,8 @@ func (w *renamed) publish(algorithms ...string) {
 	w.upstream.Inject(w.fetches, standin.Fault{Kind: standin.Answer, Body: string(body), Header: map[string][]string{"Content-Type": {"application/json"}}})
 }
 
-// token is signed with the present key of the algorithm and names oneID.
+// token returns a token that is signed with the current key of the algorithm and
+// names oneID.
 func (w *renamed) token(alg string, forged bool) string {
 	spec := standin.TokenSpec{Header: map[string]any{"kid": oneID}, Forged: forged}
 	if w.preset == standin.Neon {
@@ -73,8 +74,8 @@ func (w *renamed) token(alg string, forged bool) string {
 	return w.upstream.OIDCToken(spec)
 }
 
-// want fails unless the token gets the reply, n fetches later, and EXPLAIN says
-// beforehand what VERIFY will say without one.
+// want fails unless the token gets the reply after n more fetches, and EXPLAIN
+// says before it what VERIFY would say without a fetch.
 func (w *renamed) want(what, token, reply string, n int) {
 	w.t.Helper()
 	var x explanation
@@ -97,8 +98,9 @@ func (w *renamed) want(what, token, reply string, n int) {
 	}
 }
 
-// TestANewKeyUnderAnOldIDIsFound: a signature that the key of that id has not
-// made is proof only while the upstream has confirmed that key of late.
+// TestANewKeyUnderAnOldIDIsFound: that the key of that id has not made a
+// signature is proof only while the upstream has confirmed this key shortly
+// before.
 func TestANewKeyUnderAnOldIDIsFound(t *testing.T) {
 	w := newRenamed(t, standin.Neon, standin.NeonKeys)
 	cooldown := time.Duration(w.config.Projects[1].WithDerived().JWKSCooldown)
@@ -117,8 +119,8 @@ func TestANewKeyUnderAnOldIDIsFound(t *testing.T) {
 	w.want("old key", old, "NO bad-signature", 0)
 }
 
-// TestForgedTokensCostOneFetchPerCooldown, and while the upstream cannot confirm
-// the key they are neither forged nor good.
+// TestForgedTokensCostOneFetchPerCooldown: while the upstream cannot confirm the
+// key, the tokens are neither rejected as forged nor accepted.
 func TestForgedTokensCostOneFetchPerCooldown(t *testing.T) {
 	w := newRenamed(t, standin.Neon, standin.NeonKeys)
 	cooldown := time.Duration(w.config.Projects[1].WithDerived().JWKSCooldown)
@@ -147,8 +149,8 @@ func TestForgedTokensCostOneFetchPerCooldown(t *testing.T) {
 	w.want("when it is back", forged, "NO bad-signature", 1)
 }
 
-// TestAKeyOfAnotherAlgorithmUnderAnOldIDIsFound: id and algorithm together name
-// the key, and the set may not have it yet.
+// TestAKeyOfAnotherAlgorithmUnderAnOldIDIsFound: a key is named by its id and
+// its algorithm together, and the set may not have that key yet.
 func TestAKeyOfAnotherAlgorithmUnderAnOldIDIsFound(t *testing.T) {
 	w := newRenamed(t, standin.OIDC, standin.OIDCKeys)
 	cooldown := time.Duration(w.config.Projects[2].WithDerived().JWKSCooldown)

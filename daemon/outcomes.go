@@ -6,7 +6,7 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// outcomes counts what can go well or not. Safe for concurrent use.
+// outcomes counts successes and failures. It is safe for concurrent use.
 type outcomes struct{ ok, failed atomic.Uint64 }
 
 func (o *outcomes) count(err error) {
@@ -17,7 +17,7 @@ func (o *outcomes) count(err error) {
 	o.ok.Add(1)
 }
 
-// outcomeWord is the word for what lookups of that status came to.
+// outcomeWord returns the word for lookups of that status.
 func outcomeWord(s protocol.Status) string {
 	switch s {
 	case protocol.OK:

@@ -9,9 +9,9 @@ const (
 	histogram = exposition.Histogram
 )
 
-// page is a page of metrics. Labels come from closed lists and the configuration
-// alone: nothing that a caller or an upstream says can become one, so their
-// number is bounded and no identity is among them.
+// page is a page of metrics. Labels come only from closed lists and from the
+// configuration. Nothing that a caller or an upstream says can become a label,
+// so the number of labels is bounded and none identifies anybody.
 type page struct{ exposition.Page }
 
 func truth(b bool) float64 {

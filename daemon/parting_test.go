@@ -13,8 +13,9 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
 
-// TestAConnectionKeepsItsPlaceUntilItsPeerHasReadOrLeft: what the kernel keeps of
-// a reply counts against the daemon's memory even after the daemon has closed.
+// TestAConnectionKeepsItsPlaceUntilItsPeerHasReadOrLeft: unread bytes in the
+// kernel count against the daemon's memory even after the daemon has closed the
+// connection.
 func TestAConnectionKeepsItsPlaceUntilItsPeerHasReadOrLeft(t *testing.T) {
 	for name, c := range map[string]struct {
 		leave func(t *testing.T, nc *net.UnixConn)
@@ -40,7 +41,7 @@ func TestAConnectionKeepsItsPlaceUntilItsPeerHasReadOrLeft(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer nc.Close() // after the daemon's end, which does not wait for it
+			defer nc.Close() // after the daemon's end, because the daemon does not wait for it
 			defer w.halt()
 			u := nc.(*net.UnixConn)
 			if _, err := u.Write([]byte("PROFILE " + w.token() + "\n")); err != nil {
@@ -55,7 +56,7 @@ func TestAConnectionKeepsItsPlaceUntilItsPeerHasReadOrLeft(t *testing.T) {
 				await(t, func() bool { return w.served() })
 				return
 			}
-			for range 20 { // the daemon looks ever less often, and soon often enough
+			for range 20 { // the daemon checks less and less often, but often enough for these tries
 				if w.served() {
 					t.Fatal("its place was given to another")
 				}
@@ -64,17 +65,17 @@ func TestAConnectionKeepsItsPlaceUntilItsPeerHasReadOrLeft(t *testing.T) {
 	}
 }
 
-// served reports whether a connection is served, not turned away.
+// served reports whether a connection is served and not turned away.
 func (w *liveDaemon) served() bool {
 	k := w.dial()
 	defer k.nc.Close()
-	_, _ = k.nc.Write([]byte("PING\n")) // it may be turned away
+	_, _ = k.nc.Write([]byte("PING\n")) // fails if the connection is turned away
 	reply, _ := k.r.ReadString('\n')
 	return reply == "OK\n"
 }
 
-// TestPeersThatWereTurnedAwayAreToldWhyUpToABound: a caller's last reason that is
-// kept for it, and the next connection, which is closed without.
+// TestPeersThatWereTurnedAwayAreToldWhyUpToABound: the last connection of a
+// caller that gets a reason, and the next one, which is closed without a reason.
 func TestPeersThatWereTurnedAwayAreToldWhyUpToABound(t *testing.T) {
 	w := newLiveDaemon(t, func(c *config.Config) { c.Limits.ConnectionsPerUID = 1 })
 	w.dial().ask("PING")
@@ -94,7 +95,7 @@ func TestPeersThatWereTurnedAwayAreToldWhyUpToABound(t *testing.T) {
 			t.Fatalf("connection %d is told %q, %v", i, text, err)
 		}
 	}
-	await(t, func() bool { // there is room for reasons again once all were read
+	await(t, func() bool { // after all reasons were read, there is room for others
 		line, _ := bufio.NewReader(w.dial().nc).ReadString('\n')
 		return strings.HasPrefix(line, "ERR busy")
 	})

@@ -12,9 +12,9 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
 
-// TestProfileByTokenCacheAndUpstream is the table of what a PROFILE comes to:
-// the state of the token, of the cache and of the upstream give the verdict,
-// its level and source, and the calls that were made.
+// TestProfileByTokenCacheAndUpstream is the table of the results of PROFILE.
+// The states of the token, the cache and the upstream give the verdict, its
+// level and source, and the number of calls.
 func TestProfileByTokenCacheAndUpstream(t *testing.T) {
 	for _, c := range profileCases() {
 		t.Run(c.name, func(t *testing.T) {
@@ -27,7 +27,7 @@ func TestProfileByTokenCacheAndUpstream(t *testing.T) {
 // profileCase is one row of the table.
 type profileCase struct {
 	name   string
-	token  string        // "good", "expired", "forged"; of the user whose profile is warm
+	token  string        // "good", "expired" or "forged"; of the user whose profile is cached
 	warm   time.Duration // age of the cached profile; 0: none
 	fault  *standin.Fault
 	ask    string // fields of the request
@@ -139,7 +139,7 @@ func TestAThousandWaitersCostOneCallAndLeavingKillsNothing(t *testing.T) {
 			talks[i].send(fmt.Sprintf("@%d PROFILE %s\n", n, token))
 		}
 	}
-	_ = first.nc.Close() // the one that began it leaves
+	_ = first.nc.Close() // the lookup that began the fetch leaves
 	close(answer)
 	var wg sync.WaitGroup
 	for _, k := range talks {
@@ -162,7 +162,7 @@ func TestProfilesInUseAreRefreshedInTheBackground(t *testing.T) {
 	k := w.dial()
 	k.ask("PROFILE %s", w.token())
 	w.upstream.SetProfile(w.user.ID, "display_name", "Countess")
-	w.clock.advance(31 * time.Second) // the last lookup was as long ago as the profile is old
+	w.clock.advance(31 * time.Second) // as much time has passed since the last lookup as the profile is old
 	if reply := k.ask("PROFILE %s", w.token()); field(reply, "source") != "cache" || strings.Contains(reply, "Countess") {
 		t.Fatalf("a refresh is waited for: %.120s", reply)
 	}

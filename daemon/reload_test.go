@@ -29,7 +29,7 @@ func (w *liveDaemon) rewrite(old, new string) {
 	w.write("neonauthd.toml", changed)
 }
 
-// withoutOIDC leaves the project out whose keys take long to make; a reload
+// withoutOIDC leaves out the project whose keys are slow to make. A reload
 // brings it back.
 func withoutOIDC(c *config.Config) { c.Projects = c.Projects[:2] }
 
@@ -85,8 +85,8 @@ func TestAReloadPutsAChangedTableInForceAtOnce(t *testing.T) {
 	}
 }
 
-// TestWhatWasBegunBeforeAReloadServesNobodyWhoAsksAfterIt has a lookup under
-// way whose answer depends on the old table.
+// TestWhatWasBegunBeforeAReloadServesNobodyWhoAsksAfterIt: during the reload a
+// lookup is in flight whose answer depends on the old table.
 func TestWhatWasBegunBeforeAReloadServesNobodyWhoAsksAfterIt(t *testing.T) {
 	w := newLiveDaemon(t, nil)
 	answer := make(chan struct{})
@@ -114,7 +114,7 @@ func TestWhatWasBegunBeforeAReloadServesNobodyWhoAsksAfterIt(t *testing.T) {
 func TestAReloadDuringAnOutageLosesNoKeys(t *testing.T) {
 	w := newLiveDaemon(t, func(c *config.Config) { c.StateDir = filepath.Join(c.StateDir, "not", "used") })
 	k := w.dial()
-	// A set that is saved later would be in the folder's way.
+	// If a set were saved later, it would be in the way of the folder.
 	await(t, func() bool { return w.daemon.status() == "3 of 3 projects have keys" })
 	w.upstream.Inject(standin.Keys, standin.Fault{Kind: standin.Status})
 	state := fmt.Sprintf("state_dir = %q", filepath.Join(w.dir, "state"))
@@ -151,8 +151,8 @@ func TestARemovedProjectIsUnknownAndARestoredOneWorks(t *testing.T) {
 	}
 }
 
-// TestAReloadIsWholeOrNotAtAll breaks the file in several ways; each time
-// another, good change is in it, which must not come into force.
+// TestAReloadIsWholeOrNotAtAll breaks the file in several ways. Each time the
+// file also has a good change, which must not come into force.
 func TestAReloadIsWholeOrNotAtAll(t *testing.T) {
 	for _, c := range []struct{ name, old, new, message string }{
 		{"syntax", `name = "oidc"`, `name = oidc`, "line "},
@@ -246,7 +246,7 @@ func TestReloadsAndLookupsAtTheSameTime(t *testing.T) {
 	<-done
 }
 
-// TestAReloadChangesHowLongRevocationsAreKept, of what is revoked already too.
+// TestAReloadChangesHowLongRevocationsAreKept, also for existing revocations.
 func TestAReloadChangesHowLongRevocationsAreKept(t *testing.T) {
 	w := newLiveDaemon(t, withoutOIDC)
 	admin := w.dialAdmin()

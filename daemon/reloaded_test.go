@@ -16,14 +16,14 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin/stackauth"
 )
 
-// reloaded is a daemon with a table that one reload after the other replaces, all under one name.
+// reloaded is a daemon whose only table is replaced by reloads, one after the other, always under the same name.
 type reloaded struct {
 	*liveDaemon
-	other  *standin.Standin     // has the same users, under other names
-	head   string               // of the configuration
-	tables map[string]string    // by what is in them
-	asked  map[string][2]string // questions, and tokens
-	puts   int                  // configurations written
+	other  *standin.Standin     // has the same users with other names
+	head   string               // the beginning of the configuration
+	tables map[string]string    // tables, by what is special about them
+	asked  map[string][2]string // the questions and their tokens
+	puts   int                  // number of configurations that were written
 }
 
 func newReloaded(t *testing.T) *reloaded {
@@ -89,14 +89,14 @@ func newReloaded(t *testing.T) *reloaded {
 	return w
 }
 
-// put writes the configuration with a table, which is never quite the one of before.
+// put writes the configuration with a table, which is always a little different from the one before.
 func (w *reloaded) put(table string) {
 	w.puts++
 	leeway := fmt.Sprintf("leeway = \"%dms\"\nname = ", 5000+w.puts)
 	w.write("neonauthd.toml", w.head+strings.Replace(w.tables[table], "name = ", leeway, 1))
 }
 
-// answers asks everything.
+// answers asks all questions.
 func (w *reloaded) answers(fields string) map[string]string {
 	k, all := w.dial(), map[string]string{}
 	defer func() { _ = k.nc.Close() }()
@@ -106,7 +106,7 @@ func (w *reloaded) answers(fields string) map[string]string {
 	return all
 }
 
-// cold is what a daemon answers that knows no other table.
+// cold returns the answers of a daemon that has never had another table.
 func (w *reloaded) cold(table string) map[string]string {
 	w.put(table)
 	if err := os.RemoveAll(filepath.Join(w.dir, "state")); err != nil {
@@ -123,7 +123,8 @@ func (w *reloaded) cold(table string) map[string]string {
 	return w.answers("")
 }
 
-// said is what is accepted in a reply, and of whom; "" for anything else. Of a profile it has whose upstream it comes from.
+// said returns what a reply accepts and for whom; "" if it accepts nothing. For a profile it tells which upstream it is
+// from.
 func said(reply string) string {
 	if !strings.HasPrefix(reply, "OK ") {
 		return ""
@@ -135,8 +136,8 @@ func said(reply string) string {
 	return is + reply[strings.IndexByte(reply, '{'):]
 }
 
-// TestAfterAReloadNothingIsAnsweredThatTheNewTableWouldNot compares each table after each other one with a daemon that
-// knows it alone: while the upstreams answer, and while they fail, when what is remembered shows.
+// TestAfterAReloadNothingIsAnsweredThatTheNewTableWouldNot compares each table, after each other one, with a daemon
+// that knows only this table. It does so while the upstreams answer, and while they fail, when remembered answers show.
 func TestAfterAReloadNothingIsAnsweredThatTheNewTableWouldNot(t *testing.T) {
 	w := newReloaded(t)
 	right, accepted := map[string]map[string]string{}, 0
@@ -176,7 +177,7 @@ func TestAfterAReloadNothingIsAnsweredThatTheNewTableWouldNot(t *testing.T) {
 	}
 }
 
-// reload puts a table in force, and waits for its keys unless the upstreams are to fail from now on.
+// reload puts a table in force. It waits for the table's keys, unless fail says that the upstreams fail from now on.
 func (w *reloaded) reload(table string, fail bool) {
 	for _, s := range []*standin.Standin{w.upstream, w.other} {
 		s.ClearAll()
@@ -185,7 +186,7 @@ func (w *reloaded) reload(table string, fail bool) {
 		}
 	}
 	w.put(table)
-	w.clock.advance(time.Second) // for the allowance of sessions
+	w.clock.advance(time.Second) // so that the allowance of sessions has room again
 	k := w.dialAdmin()
 	defer func() { _ = k.nc.Close() }()
 	if reply := k.ask("RELOAD"); reply != "OK" {

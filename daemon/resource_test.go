@@ -45,7 +45,7 @@ func TestAResourceTakesItsOwnTokensAndNoOthers(t *testing.T) {
 	of := func(spec standin.TokenSpec) string { return s.ResourceToken(standin.Neon, spec) }
 	for name, c := range map[string]struct {
 		token string
-		want  map[string]string // by project; elsewhere no yes
+		want  map[string]string // by project; no other project says yes
 	}{
 		"a user's":             {of(ada), map[string]string{"mcp": "OK", "wide": "OK", "neon": "NO wrong-type", "files": "NO wrong-audience"}},
 		"another resource's":   {of(files), map[string]string{"files": "OK", "mcp": "NO wrong-audience", "wide": "NO wrong-audience"}},
@@ -103,8 +103,8 @@ func (w *liveDaemon) wantKindExplained(token, project, where string) {
 	}
 }
 
-// TestTheIssuerOfAResourceIsPinned: before the metadata are read nothing is judged, then only their issuer counts,
-// after a restart during an outage too.
+// TestTheIssuerOfAResourceIsPinned: before the metadata are read, nothing is judged. After that only their issuer
+// counts, also after a restart during an outage.
 func TestTheIssuerOfAResourceIsPinned(t *testing.T) {
 	w := newLiveDaemon(t, func(c *config.Config) { resources(c); c.Projects = c.Projects[:4] })
 	ada := standin.TokenSpec{Subject: w.user.ID}

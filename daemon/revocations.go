@@ -33,7 +33,7 @@ func (a *admin) revoke(r *protocol.Request, by fair.ID) (protocol.Reply, serve.R
 	if errors.Is(err, revoke.ErrFull) {
 		return protocol.Reply{}, nil, &serve.Refusal{Code: protocol.CodeBusy, Advice: err.Error()}
 	}
-	a.daemon.ended(m) // also when it was in force, or is not saved
+	a.daemon.ended(m) // even if it was in force already, or is not saved
 	reply, refused := a.revoked(m, by, true, changed, err)
 	if refused == nil && m.Kind == revoke.KindKey && p.Lacks(m.Value, a.daemon.opts.Now()) {
 		serve.AddField(&reply, protocol.FieldKnown, "0")
@@ -59,7 +59,8 @@ func (a *admin) unrevoke(r *protocol.Request, by fair.ID) (protocol.Reply, serve
 	}, refused
 }
 
-// revoked is the reply to a change that is in force, and was saved if err is nil.
+// revoked returns the reply to a change that is in force. The change was saved if err
+// is nil.
 func (a *admin) revoked(m revoke.Mark, by fair.ID, on, changed bool, err error) (protocol.Reply, *serve.Refusal) {
 	if err != nil {
 		a.daemon.opts.Logger.Error("revocation not saved: it is in force, and a restart would forget it; mend the state directory and repeat", "kind", m.Kind, "project", m.Project, "error", err)
@@ -69,13 +70,13 @@ func (a *admin) revoked(m revoke.Mark, by fair.ID, on, changed bool, err error) 
 	return serve.Done(protocol.FieldChanged, bit(changed), protocol.FieldEntries, strconv.Itoa(a.daemon.revocations.Len())), nil
 }
 
-// revocable are the kinds that are for REVOKE.
+// revocable returns the kinds that REVOKE takes.
 func revocable() []revoke.Kind {
 	return []revoke.Kind{revoke.KindToken, revoke.KindSession, revoke.KindSubject, revoke.KindKey}
 }
 
-// revocation reads what is to be revoked or taken back, of one of the kinds, and for a
-// token until when.
+// revocation reads the mark to revoke or to take back, which must be of one of the
+// kinds. For a token it also returns when the token ends.
 func (a *admin) revocation(r *protocol.Request, kinds []revoke.Kind, takes ...string) (*resolve.Project, revoke.Mark, time.Time, *serve.Refusal) {
 	p, _, refused := a.named(r, takes...)
 	if refused != nil {
@@ -91,7 +92,7 @@ func (a *admin) revocation(r *protocol.Request, kinds []revoke.Kind, takes ...st
 	return p, m, until, refused
 }
 
-// mark reads what is to be revoked, and for a token until when.
+// mark reads the mark and, for a token, when the token ends.
 func (a *admin) mark(p *resolve.Project, kind revoke.Kind, raw []byte) (revoke.Mark, time.Time, *serve.Refusal) {
 	if kind != revoke.KindToken {
 		value, refused := readID(raw)
@@ -104,12 +105,12 @@ func (a *admin) mark(p *resolve.Project, kind revoke.Kind, raw []byte) (revoke.M
 	return m, until, nil
 }
 
-// maxID is the longest id that can be revoked, in bytes, decoded: far beyond
-// what upstreams use, and short enough for MaxRevocations of them.
+// maxID is the longest id that can be revoked, in decoded bytes. It is far longer than
+// upstreams' ids, and short enough for MaxRevocations of them.
 const maxID = 512
 
-// readID reads the id of a session, a subject or a key. It is text without
-// control characters: no token could carry anything else.
+// readID reads the id of a session, a subject or a key. An id is text without control
+// characters, because no token can have another.
 func readID(raw []byte) (string, *serve.Refusal) {
 	id, err := protocol.Value(raw)
 	if err != nil || id == "" || len(id) > maxID || !oneLine(id) {
@@ -118,7 +119,7 @@ func readID(raw []byte) (string, *serve.Refusal) {
 	return id, nil
 }
 
-// readReason reads why something is revoked; "" if nobody says.
+// readReason reads the reason of a revocation; "" if none is given.
 func readReason(r *protocol.Request) (string, *serve.Refusal) {
 	raw, given := r.Fields.Get(protocol.FieldReason)
 	reason, err := protocol.Value(raw)
@@ -132,8 +133,8 @@ func oneLine(text string) bool {
 	return utf8.ValidString(text) && !strings.ContainsFunc(text, unicode.IsControl)
 }
 
-// maxListed bounds how many revocations are in one answer. The longest there can
-// be, with each byte of value and reason escaped, fit a line too.
+// maxListed is how many revocations one answer has at most. Even the longest possible
+// ones, with each byte of value and reason escaped, fit one line.
 const maxListed = 800
 
 // revocationList is REVOCATIONS's answer; protocol.md describes its members.
@@ -153,7 +154,7 @@ type revocationReport struct {
 	Reason  string  `json:"reason"`
 }
 
-// list answers with what is revoked.
+// list answers with the revocations in force.
 func (a *admin) list(r *protocol.Request) (protocol.Reply, *serve.Refusal) {
 	p, named, refused := a.named(r, protocol.FieldAfter)
 	if refused != nil {

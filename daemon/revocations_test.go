@@ -31,8 +31,7 @@ func (w *liveDaemon) list(fields string) (all []revocationReport, pages int) {
 	return all, pages
 }
 
-// TestTheListOfRevocationsSaysWhoAndWhy, of this process's user, and the log does
-// not repeat the reason.
+// TestTheListOfRevocationsSaysWhoAndWhy: it names the user of this process. The log does not repeat the reason.
 func TestTheListOfRevocationsSaysWhoAndWhy(t *testing.T) {
 	w := newLiveDaemon(t, nil)
 	admin := w.dialAdmin()
@@ -73,7 +72,7 @@ func TestTheListOfRevocationsSaysWhoAndWhy(t *testing.T) {
 	}
 }
 
-// TestRevokingAKeyThatIsNotThereIsSaid only where the key set is known.
+// TestRevokingAKeyThatIsNotThereIsSaid, but only if the key set is known.
 func TestRevokingAKeyThatIsNotThereIsSaid(t *testing.T) {
 	w := newLiveDaemon(t, nil)
 	admin := w.dialAdmin()
@@ -99,7 +98,7 @@ func TestRevokingAKeyThatIsNotThereIsSaid(t *testing.T) {
 	}
 }
 
-// TestTheListOfRevocationsFitsItsLines, were they the longest there can be.
+// TestTheListOfRevocationsFitsItsLines, even with the longest possible revocations.
 func TestTheListOfRevocationsFitsItsLines(t *testing.T) {
 	value, reason := strings.Repeat("<", maxID-4), strings.Repeat("<", protocol.MaxReason)
 	var worst revocationList
@@ -123,7 +122,8 @@ func TestTheListOfRevocationsFitsItsLines(t *testing.T) {
 	}
 }
 
-// TestRevocationsOfAProjectThatIsNotThereAreTold at a reload and at a start: its tokens may go by another name now.
+// TestRevocationsOfAProjectThatIsNotThereAreTold at a reload and at a start, because the project may have another
+// name now.
 func TestRevocationsOfAProjectThatIsNotThereAreTold(t *testing.T) {
 	w := newLiveDaemon(t, withoutOIDC)
 	admin := w.dialAdmin()

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// TestARevokedSessionCredentialStaysRevoked over a restart, as long as the
-// session lasts: a week, where access tokens last minutes.
+// TestARevokedSessionCredentialStaysRevoked over a restart, for as long as the
+// session lasts: a week, while access tokens last minutes.
 func TestARevokedSessionCredentialStaysRevoked(t *testing.T) {
 	w := newLiveDaemon(t, nil)
 	session, err := w.upstream.SignIn(w.user.ID)
@@ -27,8 +27,8 @@ func TestARevokedSessionCredentialStaysRevoked(t *testing.T) {
 	}
 }
 
-// TestARevokedUsersLaterSessionIsGood: who signs in after the revocation is not
-// covered by it, with a session credential either.
+// TestARevokedUsersLaterSessionIsGood: a session that begins after the
+// revocation of its user is not covered, and neither is its session credential.
 func TestARevokedUsersLaterSessionIsGood(t *testing.T) {
 	w := newLiveDaemon(t, nil)
 	k := w.dial()

@@ -8,8 +8,8 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
 
-// TestASavedKeySetIsStaleUntilTheUpstreamConfirmsIt in every answer that rests on
-// it: nobody can tell what has been withdrawn since.
+// TestASavedKeySetIsStaleUntilTheUpstreamConfirmsIt, in every answer that rests
+// on it, because nobody can tell which keys have been withdrawn since.
 func TestASavedKeySetIsStaleUntilTheUpstreamConfirmsIt(t *testing.T) {
 	w := newLiveDaemon(t, withoutOIDC)
 	k, token := w.dial(), w.token()
@@ -35,7 +35,7 @@ func TestASavedKeySetIsStaleUntilTheUpstreamConfirmsIt(t *testing.T) {
 	k = w.dial()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	for field(k.ask("VERIFY %s", token), "source") != "cache" { // from when the fetch has come back
+	for field(k.ask("VERIFY %s", token), "source") != "cache" { // until the fetch has ended
 		if ctx.Err() != nil {
 			t.Fatal("stale for ever")
 		}

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestAKeyThatCannotBeReadIsNotCalledMissing: the operator who is told that
-// none is set looks in the wrong place.
+// TestAKeyThatCannotBeReadIsNotCalledMissing, because an operator who is told
+// that no key is set looks in the wrong place.
 func TestAKeyThatCannotBeReadIsNotCalledMissing(t *testing.T) {
 	for name, c := range map[string]struct{ key, says, saysNot string }{
 		"unreadable": {`secret_server_key = "./empty"`, "could not be read", "no secret_server_key is set"},

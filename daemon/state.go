@@ -14,14 +14,14 @@ import (
 	"github.com/neonauthd/neonauthd/internal/program"
 )
 
-// state is one configuration at work. A reload replaces it whole.
+// state is one configuration in force. A reload replaces it as a whole.
 type state struct {
 	config config.Config
 	terms  *serve.Terms
 }
 
-// build makes the state for cfg. Projects of old whose table is the same go on
-// as they are, with their keys, flights and cached verdicts.
+// build makes the state for cfg. If a project of old has the same table, the new
+// state keeps the project with its keys, flights and cached verdicts.
 func (d *Daemon) build(cfg config.Config, old *state) (*state, error) {
 	callers, err := serve.NewCallers(cfg.Callers)
 	if err != nil {
@@ -46,7 +46,7 @@ func (d *Daemon) build(cfg config.Config, old *state) (*state, error) {
 	return &state{config: cfg, terms: &serve.Terms{Limits: cfg.Limits, Projects: resolve.NewProjects(list), Callers: callers}}, nil
 }
 
-// project returns the project of an equal table and server key, or nil.
+// project returns the project for which resolve.Project.Is is true, or nil.
 func (s *state) project(table config.Project, configDir string) *resolve.Project {
 	if p := s.named(table.Name); p != nil && p.Is(table, configDir) {
 		return p
@@ -54,7 +54,7 @@ func (s *state) project(table config.Project, configDir string) *resolve.Project
 	return nil
 }
 
-// named returns the project of that name, or nil. There is none in no state.
+// named returns the project of that name, or nil. A nil state has no projects.
 func (s *state) named(name string) *resolve.Project {
 	if s == nil {
 		return nil
@@ -62,17 +62,17 @@ func (s *state) named(name string) *resolve.Project {
 	return s.terms.Projects.ByName[name]
 }
 
-// projects are those of the state in force.
+// projects returns the projects of the state in force.
 func (d *Daemon) projects() *resolve.Projects { return &d.state.Load().terms.Projects }
 
-// surroundings are what the daemon's projects need of it.
+// surroundings returns the surroundings of the daemon's projects.
 func (d *Daemon) surroundings(configDir string) resolve.Surroundings {
 	s := d.opts.surroundings(d.stateDir, configDir)
 	s.Ended = d.ended
 	return s
 }
 
-// surroundings are what a project needs that no daemon runs.
+// surroundings returns the surroundings of a project without a running daemon.
 func (o *Options) surroundings(stateDir *statedir.Dir, configDir string) resolve.Surroundings {
 	return resolve.Surroundings{
 		StateDir:    stateDir,
@@ -113,8 +113,8 @@ func (d *Daemon) sync(st *state) {
 	}
 }
 
-// Reload reads the configuration again and puts it in force, whole or not at
-// all. Safe for concurrent use while Run runs.
+// Reload reads the configuration again and puts it in force, as a whole or not at
+// all. It is safe for concurrent use while Run runs.
 func (d *Daemon) Reload() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -152,7 +152,7 @@ func (d *Daemon) Reload() error {
 	return nil
 }
 
-// lifetime ends with Run.
+// lifetime returns a context that ends with Run.
 func (d *Daemon) lifetime() context.Context {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -162,25 +162,27 @@ func (d *Daemon) lifetime() context.Context {
 	return d.life
 }
 
-// ReloadAndTell reloads, waits until no answer can be used any more that rests on
-// the old configuration, and tells the log and the service manager how it went.
+// ReloadAndTell reloads, and waits until no client can use an answer that rests
+// on the old configuration. Then it tells the log and the service manager whether
+// the reload succeeded.
 func (d *Daemon) ReloadAndTell() error {
 	err := d.beginReload()
 	if err == nil {
-		_ = d.leases.Settled(context.Background()) // takes a lease.Term at most
+		_ = d.leases.Settled(context.Background()) // takes at most a lease.Term
 	}
 	d.tellReload(err)
 	return err
 }
 
-// beginReload reloads, and tells the service manager that this goes on.
+// beginReload reloads, and tells the service manager that a reload is in
+// progress.
 func (d *Daemon) beginReload() error {
-	d.access.Reopen() // whatever becomes of the rest: a file that was moved must not be written to any more
+	d.access.Reopen() // in any case, because a log file that was moved must not be written to any more
 	d.opts.Notify(program.Reloading())
 	return d.Reload()
 }
 
-// tellReload tells how a reload went.
+// tellReload tells whether a reload succeeded.
 func (d *Daemon) tellReload(err error) {
 	d.reloads.count(err)
 	if err != nil {

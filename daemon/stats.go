@@ -31,11 +31,11 @@ type statsReport struct {
 	Projects    []projectStats    `json:"projects"`
 }
 
-// sourceClient is the word for what clients have given from their own memory, beside
-// those of resolve.Source.
+// sourceClient is the source, besides those of resolve.Source, of answers that
+// clients have given from their own memory.
 const sourceClient = "client"
 
-// latencyStats are in seconds.
+// latencyStats has times in seconds.
 type latencyStats struct {
 	P50     float64 `json:"p50"`
 	P99     float64 `json:"p99"`
@@ -118,7 +118,7 @@ func (a *admin) stats(r *protocol.Request) (protocol.Reply, *serve.Refusal) {
 	return object(a.daemon.report())
 }
 
-// report reads every counter. Reading changes nothing.
+// report reads all counters. Reading changes nothing.
 func (d *Daemon) report() statsReport {
 	now := d.opts.Now()
 	lookups, kept := d.counters.Totals(), d.leases.State()
@@ -208,7 +208,8 @@ func projectReport(s resolve.ProjectState, now time.Time) projectStats {
 	}
 }
 
-// introspectionReport is nil where there is no introspection.
+// introspectionReport returns the statistics of introspection; nil if the project
+// does not introspect.
 func introspectionReport(s *resolve.ProjectState, now time.Time) *introspectionStats {
 	if !s.Introspects {
 		return nil
@@ -226,7 +227,7 @@ func introspectionReport(s *resolve.ProjectState, now time.Time) *introspectionS
 	}
 }
 
-// retryAfter is in how many seconds the upstream may be asked again.
+// retryAfter returns after how many seconds the upstream may be asked again.
 func retryAfter(g *upstream.GovernorState, now time.Time) (seconds int64) {
 	for _, until := range []time.Time{g.OpenUntil, g.RetryUntil} {
 		seconds = max(seconds, int64((clock.Left(until, now)+time.Second-1)/time.Second))

@@ -28,8 +28,8 @@ func TestEveryCodeOfTheProtocolIsCounted(t *testing.T) {
 	}
 }
 
-// TestEachMissOfTheCacheCountsOnce, however often the lookup looks again on its way,
-// and an explanation counts nothing.
+// TestEachMissOfTheCacheCountsOnce, even if the lookup reads the cache several
+// times. An explanation counts nothing.
 func TestEachMissOfTheCacheCountsOnce(t *testing.T) {
 	w := newLiveDaemon(t, withoutOIDC)
 	k, admin, first, second := w.dial(), w.dialAdmin(), w.token(), w.token()
@@ -40,9 +40,9 @@ func TestEachMissOfTheCacheCountsOnce(t *testing.T) {
 	}{
 		{"VERIFY " + first, 0, 1},
 		{"VERIFY " + first, 1, 0},
-		{"PROFILE " + first, 1, 1}, // the claims, and not the profile
+		{"PROFILE " + first, 1, 1}, // the claims, but not the profile
 		{"PROFILE " + first, 2, 0},
-		{"PROFILE " + second, 0, 1}, // the claims; the profile is there, and is not asked for yet
+		{"PROFILE " + second, 0, 1}, // the claims; the profile is in the cache, but is not looked for yet
 		{"PROFILE " + second, 2, 0},
 		{"VERIFY nonsense", 0, 0},
 	} {
@@ -58,7 +58,7 @@ func TestEachMissOfTheCacheCountsOnce(t *testing.T) {
 	}
 }
 
-// TestStatsTellHowLongLookupsTook, those that memory did not answer.
+// TestStatsTellHowLongLookupsTook, for lookups that memory did not answer.
 func TestStatsTellHowLongLookupsTook(t *testing.T) {
 	w := newLiveDaemon(t, withoutOIDC)
 	w.dial().ask("VERIFY %s", w.token())

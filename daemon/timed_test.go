@@ -11,7 +11,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
 
-// timed is a daemon with one token to ask about.
+// timed is a daemon with one token that the test asks about.
 type timed struct {
 	*liveDaemon
 	token string
@@ -25,7 +25,7 @@ func newTimed(t *testing.T) *timed {
 	return w
 }
 
-// settle waits for the attempt at the key set that a start makes.
+// settle waits for the fetch of the key set that a start makes.
 func (w *timed) settle() {
 	p := w.daemon.projects().First
 	await(w.t, func() bool { return p.State(w.clock.now()).Keys.Fetches > 0 })
@@ -45,8 +45,8 @@ func (w *timed) happen(e event) {
 	}
 }
 
-// answer asks about the token, and gives the reply's first words: OK and its
-// source, NO and the reason, ERR and the code.
+// answer asks about the token, and returns the reply's first words: OK and the
+// source, NO and the reason, or ERR and the code.
 func (w *timed) answer(verb string) string {
 	reply := w.dial().ask("%s %s", verb, w.token)
 	if source := field(reply, "source"); source != "" {
@@ -55,8 +55,8 @@ func (w *timed) answer(verb string) string {
 	return head(reply)
 }
 
-// answerUntilFresh asks until the answer does not rest on an old key set: its
-// refresh is under way.
+// answerUntilFresh asks until the answer does not rest on an old key set any
+// more, because its refresh is in progress.
 func (w *timed) answerUntilFresh() string {
 	answer := w.answer("VERIFY")
 	for began := time.Now(); answer == "OK stale" && time.Since(began) < patience; {
@@ -76,15 +76,16 @@ func (w *timed) fail(at standin.Endpoint, status int) {
 	w.upstream.Inject(at, standin.Fault{Kind: standin.Status, Status: status})
 }
 
-// hold lets the upstream answer no question for the key set until release is
-// called, so that the refresh cannot overtake the answer that began it.
+// hold makes the upstream answer no request for the key set until release is
+// called, so that the refresh cannot end before the lookup that began it is
+// answered.
 func (w *timed) hold() (release func()) {
 	until := make(chan struct{})
 	w.upstream.Inject(standin.Keys, standin.Fault{Kind: standin.Delay, Until: until, Times: 1})
 	return func() { close(until) }
 }
 
-// withdraw takes the key back that has signed the token.
+// withdraw withdraws the key that has signed the token.
 func (w *timed) withdraw() {
 	signer, _ := keyset.KeyID([]byte(w.token))
 	w.upstream.Rotate(standin.Stack, false)
@@ -93,7 +94,7 @@ func (w *timed) withdraw() {
 	}
 }
 
-// stranger is a token under a key that nobody has published.
+// stranger returns a token under a key that nobody has published.
 func (w *timed) stranger(kid string) string {
 	return w.upstream.StackToken(standin.TokenSpec{Subject: w.user.ID, IssuedAt: w.clock.Right().Add(-2 * time.Hour), Lifetime: 90 * 24 * time.Hour, Header: map[string]any{"kid": "stranger-" + kid}})
 }
@@ -107,7 +108,7 @@ func (w *timed) await(at standin.Endpoint, n int) {
 	}
 }
 
-// asked is how often the upstream was asked by lookups.
+// asked returns how often lookups have asked the upstream.
 func (w *timed) asked() asked { return asked{w.upstream.Calls(standin.StackKeys), w.calls()} }
 
 type asked struct{ keys, profiles int }

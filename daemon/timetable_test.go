@@ -9,13 +9,12 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
 
-// The timetable is what the daemon answers, and when it asks the upstream, after
-// its host's clock was stepped, the host slept, or the daemon was restarted under
-// a right or a wrong clock. Each row is something that has its time; each cell is
-// the answer to a question right after the event, with +keys or +profile where the
-// upstream was asked for it since. Between rows that differ in nothing else, the
-// difference is the row's reason to be here. The row of what nobody asks about, the
-// refresh in the background, is in package keyring.
+// The timetable shows what the daemon answers, and when it asks the upstream, after an event: its
+// host's clock was stepped, the host slept, or the daemon was restarted with a right or a wrong
+// clock. Each row is about something that lasts for a limited time. Each cell is the answer to a
+// question right after the event, with +keys or +profile if the upstream was asked for it since. If
+// two rows differ in one thing only, this difference is why both are here. The row of the refresh in
+// the background, which no question causes, is in package keyring.
 
 // The columns.
 const (
@@ -31,7 +30,7 @@ const (
 	columns
 )
 
-// events are what the columns are about.
+// events are the events of the columns.
 func events() [columns]event {
 	const h = time.Hour
 	return [columns]event{
@@ -52,8 +51,8 @@ type event struct {
 	restart           bool
 }
 
-// rows are what has its time. Tokens live for 90 days unless a row says otherwise,
-// and key sets are fresh for an hour.
+// rows are the things that last for a limited time. Tokens live for 90 days unless a row says
+// otherwise, and key sets are fresh for an hour.
 func rows() []row { return slices.Concat(verdicts(), profileRows(), refusals(), pauses()) }
 
 func verdicts() []row {
@@ -61,8 +60,8 @@ func verdicts() []row {
 	return []row{
 		{
 			"a verdict", func(w *timed) { w.answer("VERIFY") }, verify,
-			// The set of 25 hours ago verifies nothing, so the token is verified anew; that of
-			// eight hours ago does, and is refreshed behind the answer.
+			// A set from 25 hours ago verifies nothing, so the token is verified again. A set from
+			// eight hours ago still verifies, and is refreshed after the answer.
 			cells{
 				ahead10s: "OK cache", ahead25h: "OK upstream +keys",
 				back1h: "OK cache", back1hLater: "OK stale +keys",
@@ -81,7 +80,8 @@ func verdicts() []row {
 		},
 		{
 			"a verdict, without an upstream", func(w *timed) { w.answer("VERIFY"); w.fail(standin.Keys, 503) }, verify,
-			// A saved set is good for a day after it was fetched, by a clock that makes sense of it.
+			// A saved set is good for a day after it was fetched, by a clock with which its times
+			// are possible.
 			cells{
 				ahead10s: "OK cache", ahead25h: "ERR unavailable +keys",
 				back1h: "OK cache", back1hLater: "OK stale +keys",
@@ -91,7 +91,7 @@ func verdicts() []row {
 		},
 		{
 			"a key that was withdrawn", func(w *timed) { w.answer("VERIFY"); w.withdraw() }, (*timed).answerUntilFresh,
-			// Without an event it is good until the refresh in its time.
+			// Without an event the key is good until the regular refresh.
 			cells{
 				ahead10s: "OK cache", ahead25h: "NO unknown-key +keys",
 				back1h: "OK cache", back1hLater: "NO unknown-key +keys",
@@ -139,7 +139,7 @@ func refusals() []row {
 				w.answer("VERIFY")
 				w.dialAdmin().ask("REVOKE subject %s", w.user.ID)
 			}, (*timed).answerAndSetRight,
-			// Not even the wrong clock of a start ends it.
+			// Even a start with a wrong clock does not end the revocation.
 			cells{
 				ahead10s: "NO revoked, NO revoked", ahead25h: "NO revoked, NO revoked +keys",
 				back1h: "NO revoked, NO revoked", back1hLater: "NO revoked, NO revoked +keys",
@@ -178,7 +178,7 @@ func refusals() []row {
 				w.answer("PROFILE")
 				w.upstream.ClearAll()
 			}, profile,
-			// It is remembered for 15 seconds; the upstream would say yes.
+			// The denial is remembered for 15 seconds; the upstream would say yes now.
 			cells{
 				ahead10s: "NO rejected-upstream", ahead25h: "OK upstream +keys +profile",
 				back1h: "NO rejected-upstream", back1hLater: "OK upstream +keys +profile",
@@ -195,7 +195,7 @@ func pauses() []row {
 	return []row{
 		{
 			"the cooldown", func(w *timed) { w.token = w.stranger("a"); w.answer("VERIFY"); w.token = w.stranger("b") }, verify,
-			// Two tokens under made-up keys: the second is looked for after half a minute.
+			// Two tokens under made-up keys: the second key is looked for after half a minute.
 			cells{
 				ahead10s: "ERR keys-pending", ahead25h: "NO unknown-key +keys",
 				back1h: "ERR keys-pending", back1hLater: "NO unknown-key +keys",
@@ -224,7 +224,7 @@ func pauses() []row {
 				}
 				w.upstream.ClearAll()
 			}, profile,
-			// For about a second, the first time.
+			// The circuit is open for about a second, the first time.
 			cells{
 				ahead10s: "OK upstream +profile", ahead25h: "OK upstream +keys +profile",
 				back1h: "ERR unavailable", back1hLater: "OK upstream +keys +profile",
@@ -237,7 +237,7 @@ func pauses() []row {
 
 type row struct {
 	name string
-	set  func(*timed)        // brings it about
+	set  func(*timed)        // begins what the row is about
 	ask  func(*timed) string // asks about it
 	want cells               // one for each event
 }
@@ -258,7 +258,7 @@ func TestTheTimetable(t *testing.T) {
 				w.happen(e)
 				answer := r.ask(w)
 				release()
-				if strings.Contains(r.want[i], "+keys") { // perhaps behind the answer
+				if strings.Contains(r.want[i], "+keys") { // the fetch may come after the answer
 					w.await(standin.StackKeys, before.keys+1)
 				}
 				if got := answer + w.asked().since(before); got != r.want[i] {

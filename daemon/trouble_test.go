@@ -13,7 +13,8 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
 
-// explained is EXPLAIN's answer about a token, and the detail of one check.
+// explained returns EXPLAIN's answer about a token, and the detail of one
+// check.
 func (w *liveDaemon) explained(project, token, name string) (x explanation, detail string) {
 	w.t.Helper()
 	if err := json.Unmarshal([]byte(strings.TrimPrefix(w.dialAdmin().ask("EXPLAIN project=%s %s", project, token), "OK ")), &x); err != nil {
@@ -27,8 +28,8 @@ func (w *liveDaemon) explained(project, token, name string) (x explanation, deta
 	return x, ""
 }
 
-// TestAKeySetWithoutAUsableKeyIsToldAsWhatItIs: not as an upstream that cannot
-// be reached, in the log, in KEYS and in EXPLAIN.
+// TestAKeySetWithoutAUsableKeyIsToldAsWhatItIs, in the log, in KEYS and in
+// EXPLAIN, and not as an upstream that cannot be reached.
 func TestAKeySetWithoutAUsableKeyIsToldAsWhatItIs(t *testing.T) {
 	for name, c := range map[string]struct {
 		status       int
@@ -98,8 +99,8 @@ func TestEXPLAINSaysWhichKeysWereLeftOut(t *testing.T) {
 	}
 }
 
-// TestAProfileThatCannotBeUsedIsToldByKind, in the log and in EXPLAIN, and half
-// a surrogate pair makes none unusable.
+// TestAProfileThatCannotBeUsedIsToldByKind, in the log and in EXPLAIN. Half a
+// surrogate pair does not make a profile unusable.
 func TestAProfileThatCannotBeUsedIsToldByKind(t *testing.T) {
 	w := newLiveDaemon(t, nil)
 	k, token := w.dial(), w.token()

@@ -12,9 +12,9 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
 
-// TestPeersThatDoNotReadCostOneCopyOfAProfile: many connections that ask for one
-// large profile, several times each, and read nothing. It is in memory once, and
-// once more where members are withheld from them.
+// TestPeersThatDoNotReadCostOneCopyOfAProfile: many connections ask for one
+// large profile, several times each, and read nothing. The profile is in memory
+// once, and once more if members are withheld from the callers.
 func TestPeersThatDoNotReadCostOneCopyOfAProfile(t *testing.T) {
 	const peers, size = 300, 1 << 20
 	for name, rules := range map[string]string{
@@ -53,7 +53,8 @@ func TestPeersThatDoNotReadCostOneCopyOfAProfile(t *testing.T) {
 			if n := w.daemon.server.State().UnsentBytes; n < size || n > 3*size {
 				t.Errorf("%d bytes count as waiting, for one profile of %d", n, size)
 			}
-			// What a connection needs in any case is not what this is about.
+			// The memory that each connection needs in any case is not tested
+			// here.
 			if grown := heap() - before; grown > 4*size+peers*24<<10 {
 				t.Errorf("%d bytes for %d peers that do not read", grown, peers)
 			}
@@ -68,7 +69,7 @@ func TestPeersThatDoNotReadCostOneCopyOfAProfile(t *testing.T) {
 	}
 }
 
-// heap is the bytes that are alive.
+// heap returns how many bytes of the heap are in use.
 func heap() int64 {
 	runtime.GC()
 	var m runtime.MemStats

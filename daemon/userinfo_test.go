@@ -10,8 +10,8 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
 
-// TestSignedUserinfoIsVerified: what is signed by the issuer's key, about this user and for
-// this client, is a profile. Whatever else comes says nothing about the user.
+// TestSignedUserinfoIsVerified: an answer that is signed by the issuer's key, about this
+// user and for this client, is a profile. Any other answer says nothing about the user.
 func TestSignedUserinfoIsVerified(t *testing.T) {
 	w := newLiveDaemon(t, func(c *config.Config) {
 		for i := range c.Projects {
@@ -63,7 +63,8 @@ func TestSignedUserinfoIsVerified(t *testing.T) {
 		if !strings.Contains(w.log.String(), c.log) {
 			t.Errorf("%s: the log does not say %q", c.name, c.log)
 		}
-		// It was no word about the user: what needs no profile goes on.
+		// The answer said nothing about the user, so lookups that need no profile are still
+		// answered.
 		if reply := k.ask("VERIFY project=oidc %s", token); head(reply) != "OK" {
 			t.Errorf("%s: then VERIFY %s", c.name, reply)
 		}
@@ -73,8 +74,8 @@ func TestSignedUserinfoIsVerified(t *testing.T) {
 	}
 }
 
-// TestANewKeyThatSignsUserinfoIsFetched, once for however many unknown ones within the
-// cooldown.
+// TestANewKeyThatSignsUserinfoIsFetched: once within the cooldown, however many unknown
+// keys sign.
 func TestANewKeyThatSignsUserinfoIsFetched(t *testing.T) {
 	w := newLiveDaemon(t, func(c *config.Config) {
 		for i := range c.Projects {

@@ -12,11 +12,11 @@ import (
 )
 
 // TestOneVisitorsCredentialsAreNoOtherVisitors: a web server tells its visitors
-// apart, and one of them asks about many that are made up.
+// apart, and one visitor asks about many made-up credentials.
 func TestOneVisitorsCredentialsAreNoOtherVisitors(t *testing.T) {
 	w := newLiveDaemon(t, func(c *config.Config) {
 		withoutOIDC(c)
-		c.Projects[1].UpstreamRate = 10_000 // not what this is about
+		c.Projects[1].UpstreamRate = 10_000 // so that this budget does not matter here
 	})
 	made := func(of string, n int) string { return fmt.Sprintf("%s%032d", of, n) }
 	ask := func(k *talk, label, credential string) string {
@@ -43,7 +43,8 @@ func TestOneVisitorsCredentialsAreNoOtherVisitors(t *testing.T) {
 	}
 }
 
-// TestALabelChangesNoAnswer asks the same with and without, and with wrong ones.
+// TestALabelChangesNoAnswer asks the same questions with a label, without one,
+// and with wrong labels.
 func TestALabelChangesNoAnswer(t *testing.T) {
 	w := newLiveDaemon(t, withoutOIDC)
 	k, good := w.dial(), w.token()

@@ -20,40 +20,41 @@ import (
 )
 
 const (
-	// selfCheckTimeout is how long a question of the daemon's own may take, unless
-	// the watchdog wants it quicker.
+	// selfCheckTimeout is how long a lookup of the daemon's own may take, unless
+	// the watchdog needs it sooner.
 	selfCheckTimeout = 3 * time.Second
-	// statusInterval is how often the line for the service manager is renewed,
-	// if it has changed.
+	// statusInterval is how often the status for the service manager is checked,
+	// and sent if it has changed.
 	statusInterval = 5 * time.Second
 )
 
-// unsigned is a token that passes the gate and that nobody signed: it names no
-// algorithm that any project can have, so it is judged without the upstream.
-// It is another in each process, so that nobody else's question is taken for
-// one of ours.
+// unsigned returns a token that passes the gate and that nobody has signed. It
+// names an algorithm that no project can have, so it is judged without the
+// upstream. Each process has another token, so that no other lookup is taken for
+// one of the daemon's own.
 func unsigned() []byte {
 	segment := func(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
 	return []byte(segment(`{"alg":"none"}`) + "." + segment(`{"jti":"`+rand.Text()+`"}`) + "." + segment("unsigned"))
 }
 
-// Why a question of our own was not answered as it has to be.
+// The errors of a self-check whose reply is wrong.
 var (
 	errSelfAccepted = errors.New("a token that nobody signed was accepted")
 	errSelfMistaken = errors.New("the reply is not one that this question can have")
 )
 
-// selfCheck asks the daemon a question through its own socket, as a caller does.
+// selfCheck sends the daemon a lookup through its own socket, as a caller does.
 type selfCheck struct {
 	daemon *Daemon
 	addr   net.Addr // of the ordinary socket
 }
 
-// ask sends one lookup and judges its reply. nil means that connections are
-// accepted, and that a lookup passes connection and cache and, unless its answer
-// is remembered, verification. ERR forbidden and ERR busy count as answers too,
-// though they come before the cache: where [[caller]] rules leave out our own
-// user, or a limit is reached, no more can be shown. The upstream is not asked.
+// ask sends one lookup and judges its reply. If it returns nil, connections are
+// accepted, and the lookup has passed connection and cache and, unless its answer
+// is remembered, verification. ERR forbidden and ERR busy also count as answers,
+// although they come before the cache: if the [[caller]] rules leave out the
+// daemon's own user, or a limit is reached, no more can be shown. The upstream is
+// not asked.
 func (s *selfCheck) ask(ctx context.Context) (err error) {
 	defer func() { s.daemon.selfLookups.count(err) }()
 	nc, err := s.dial(ctx)
@@ -66,7 +67,7 @@ func (s *selfCheck) ask(ctx context.Context) (err error) {
 	project, ready := s.project()
 	line := fmt.Appendf(nil, "%s %s=%s %s=%d %s\n", protocol.VERIFY, protocol.FieldProject, project.Name(),
 		protocol.FieldDeadline, s.deadline(ctx).Milliseconds(), s.daemon.selfToken)
-	_, unsent := nc.Write(line) // who is turned away may find that out here, and still has a reply to read
+	_, unsent := nc.Write(line) // fails if the connection is turned away; a reply may still be there
 	reply, err := bufio.NewReader(nc).ReadString('\n')
 	if err != nil {
 		return fmt.Errorf("self-lookup: no reply: %w", errors.Join(unsent, err))
@@ -74,10 +75,10 @@ func (s *selfCheck) ask(ctx context.Context) (err error) {
 	return s.judge(strings.TrimSuffix(reply, "\n"), ready)
 }
 
-// dial opens a connection to our own ordinary socket. Where its mode keeps us
-// out, because an operator gave the socket to another group, the connection is
-// made without the socket, and the check does not show that connections are
-// accepted.
+// dial opens a connection to the daemon's own ordinary socket. If the socket's
+// mode does not let the daemon in, because an operator gave the socket to another
+// group, the connection is made without the socket. Then the check does not show
+// that connections are accepted.
 func (s *selfCheck) dial(ctx context.Context) (net.Conn, error) {
 	nc, err := (&net.Dialer{}).DialContext(ctx, s.addr.Network(), s.addr.String())
 	if !errors.Is(err, fs.ErrPermission) {
@@ -88,8 +89,8 @@ func (s *selfCheck) dial(ctx context.Context) (net.Conn, error) {
 	return s.daemon.server.Pair(ctx)
 }
 
-// project is the one to ask about, and whether it has keys: the first one that
-// has, for without keys a lookup waits for them.
+// project returns the project to ask about, and whether it has keys. It is the
+// first project with keys, because without keys a lookup waits for them.
 func (s *selfCheck) project() (p *resolve.Project, ready bool) {
 	projects := &s.daemon.state.Load().terms.Projects
 	for _, p := range projects.List {
@@ -100,7 +101,7 @@ func (s *selfCheck) project() (p *resolve.Project, ready bool) {
 	return projects.First, false
 }
 
-// deadline leaves a quarter of the time for the reply's way.
+// deadline leaves a quarter of the time for the reply to come back.
 func (s *selfCheck) deadline(ctx context.Context) time.Duration {
 	left := selfCheckTimeout
 	if till, ok := ctx.Deadline(); ok {
@@ -109,8 +110,8 @@ func (s *selfCheck) deadline(ctx context.Context) time.Duration {
 	return min(max(left*3/4, time.Millisecond), protocol.MaxDeadline*time.Millisecond)
 }
 
-// judge reads the reply to a question of our own. ready tells whether the
-// project had keys: if not, nothing could be said in time.
+// judge judges the reply to a lookup of the daemon's own. ready tells whether the
+// project had keys. If it had none, ERR deadline is a right reply.
 func (s *selfCheck) judge(reply string, ready bool) error {
 	var r protocol.Reply
 	if err := protocol.ParseReply([]byte(reply), &r); err != nil {
@@ -141,9 +142,9 @@ func (s *selfCheck) judge(reply string, ready bool) error {
 	return fmt.Errorf("self-lookup: ERR %s: %w", word, errSelfMistaken)
 }
 
-// watch feeds the service manager's watchdog, if there is one, until ctx ends:
-// after a lookup through our own socket each time, and not otherwise. A daemon
-// that does not answer is thus ended and started anew.
+// watch feeds the service manager's watchdog, if there is one, until ctx ends. It
+// feeds the watchdog only after a successful lookup through the daemon's own
+// socket. So the service manager restarts a daemon that does not answer.
 func (s *selfCheck) watch(ctx context.Context) {
 	limit, err := program.Watchdog()
 	log := s.daemon.opts.Logger

@@ -17,9 +17,9 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// managed runs the daemon anew, under a service manager that is a
-// socket, with the watchdog at limit (0: none). What it is told comes through
-// the channel.
+// managed restarts the daemon under a service manager that is a socket, with
+// the watchdog at limit (0: none). What the manager is told comes through the
+// channel.
 func (w *liveDaemon) managed(limit string) <-chan string {
 	w.t.Helper()
 	w.halt()
@@ -66,7 +66,7 @@ func (w *liveDaemon) hear(told <-chan string, prefix string) string {
 	}
 }
 
-// self is the asker of the daemon.
+// self returns the self-check of the daemon.
 func (w *liveDaemon) self() *selfCheck {
 	return &selfCheck{daemon: w.daemon, addr: &net.UnixAddr{Name: w.socket(), Net: "unix"}}
 }
@@ -79,10 +79,10 @@ func TestWatchdogIsFedByLookupsAlone(t *testing.T) {
 	w.hear(told, "WATCHDOG=1")
 
 	logged := func() int { return strings.Count(w.log.String(), "does not answer itself") }
-	failed, before := w.daemon.selfLookups.failed.Load(), logged() // some, where the machine is too slow for it
-	w.admitting.Lock()                                             // nobody is admitted any more
+	failed, before := w.daemon.selfLookups.failed.Load(), logged() // there may be some failures if the machine is too slow
+	w.admitting.Lock()                                             // no connection is admitted any more
 	await(t, func() bool { return w.daemon.selfLookups.failed.Load() > failed })
-	for len(told) > 0 { // from before
+	for len(told) > 0 { // read what was told earlier
 		<-told
 	}
 	await(t, func() bool { return w.daemon.selfLookups.failed.Load() > failed+2 })
@@ -180,7 +180,7 @@ func TestSelfLookupTakesAFullHouseForAnAnswer(t *testing.T) {
 func TestSelfLookupWorksWithoutKeys(t *testing.T) {
 	w := newLiveDaemon(t, func(c *config.Config) {
 		c.Projects = c.Projects[1:2]
-		c.Projects[0].BaseURL, c.Projects[0].JWKSURL = "http://127.0.0.1:9/neondb/auth", "" // port 9: nobody answers
+		c.Projects[0].BaseURL, c.Projects[0].JWKSURL = "http://127.0.0.1:9/neondb/auth", "" // nothing answers on port 9
 	})
 	if err := w.self().askWithin(t.Context(), selfCheckTimeout); err != nil {
 		t.Error(err)
@@ -232,7 +232,7 @@ func TestSelfLookupJudgesReplies(t *testing.T) {
 		{"ERR busy retry-after=1", true, nil},
 		{"ERR keys-pending retry-after=1", false, nil},
 		{"ERR deadline", false, nil},
-		{"ERR deadline", true, errSelfMistaken}, // there are keys: nothing to wait for
+		{"ERR deadline", true, errSelfMistaken}, // the project has keys, so there is nothing to wait for
 		{"ERR bad-request", true, errSelfMistaken},
 		{"NO unknown-key", true, errSelfMistaken},
 		{"OK level=claims project=main sub=x age=0 ttl=60 exp=1 source=cache {}", true, errSelfAccepted},
