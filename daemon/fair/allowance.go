@@ -19,8 +19,8 @@ type Allowance struct {
 	look int                 // with that many askers, room looks again which ones can be forgotten
 }
 
-// NewAllowance returns an Allowance of burst times at once, and then of one time per every, for at most most askers at
-// the same time. now returns the time. burst and most must be at least 1.
+// NewAllowance returns an Allowance of burst times at once, and then of once per every. most is the largest number of
+// askers at the same time. now returns the time. burst and most must be at least 1.
 func NewAllowance(now func() time.Time, burst int, every time.Duration, most int) *Allowance {
 	return &Allowance{now: now, every: every, burst: time.Duration(burst-1) * every, most: most, next: map[Asker]time.Time{}}
 }

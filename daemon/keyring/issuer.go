@@ -10,8 +10,8 @@ import (
 // maxIssuerFile is the largest size of an issuer's file, in bytes.
 const maxIssuerFile = 16 << 10
 
-// IssuerFile saves the issuer that a project has found over a restart, as Store saves the key
-// set. Without a folder it saves and loads nothing.
+// IssuerFile keeps the issuer that a project has found for the next start, as Store keeps the
+// key set. Without a folder it saves and loads nothing.
 type IssuerFile struct {
 	dir    *statedir.Dir
 	name   string

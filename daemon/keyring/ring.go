@@ -49,7 +49,7 @@ type Config struct {
 	Refresh, MaxAge time.Duration
 	// Cooldown is the shortest time between two fetches that lookups cause.
 	Cooldown time.Duration
-	// Store saves the set over a restart.
+	// Store keeps the set for the next start.
 	Store Store
 	// Now returns the time with both clock readings; see package clock.
 	Now func() time.Time
@@ -151,8 +151,8 @@ func (r *Ring) Current(now time.Time) (current *Snapshot, usable bool) {
 
 // takeSpare puts the saved set in force if there is no other and it is usable now. The
 // set may become usable when a clock that was wrong at the start is set right. Only Run
-// and New call takeSpare: during a fetch, the fetched set would not become the successor
-// of the saved one.
+// and New call takeSpare. During a fetch, a call would come too late: the fetched set
+// would not be treated as the successor of the saved one.
 func (r *Ring) takeSpare(now time.Time) {
 	if spare := r.spare.Load(); r.current.Load() == nil && spare.Usable(now) {
 		r.put(spare)

@@ -116,8 +116,8 @@ func (r *Ring) Confirmed(tried *Snapshot, since, now time.Time) bool {
 	return !tried.saved && (clock.Elapsed(tried.fetched, now) < r.config.Cooldown || !tried.fetched.Before(since))
 }
 
-// ConfirmedFor returns for how much longer such a signature counts as bad without
-// another fetch.
+// ConfirmedFor returns for how much longer a signature that none of the set's keys has
+// made counts as bad without another fetch.
 func (r *Ring) ConfirmedFor(tried *Snapshot, now time.Time) time.Duration {
 	return r.config.Cooldown - clock.Elapsed(tried.fetched, now)
 }

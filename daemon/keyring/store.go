@@ -19,7 +19,7 @@ import (
 // escaped.
 const maxSaved = 1 << 20
 
-// Store saves one project's key set over a restart, so that a daemon that starts
+// Store keeps one project's key set for the next start, so that a daemon that starts
 // during an outage can verify. Key sets are public. A saved set is checked like a
 // fetched one. The zero value saves and loads nothing.
 type Store struct {

@@ -22,7 +22,7 @@ type model struct {
 	revoked map[string]bool
 }
 
-// pause sleeps for at most most, and mostly much less.
+// pause sleeps for a random time: never longer than most, and mostly much shorter.
 func (w *model) pause(most time.Duration) {
 	w.mu.Lock()
 	d := time.Duration(w.rng.Int64N(int64(most)))

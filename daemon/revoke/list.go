@@ -82,8 +82,8 @@ type List struct {
 type Options struct {
 	// Now is the clock. It is required.
 	Now func() time.Time
-	// Wall knows whether the clock can be trusted; without that nothing is forgotten. nil: no upstream has been
-	// heard.
+	// Wall knows how far the clock is confirmed, which decides when a revocation may be forgotten. nil: no upstream
+	// has been heard.
 	Wall *clock.Wall
 	// ClockFloor is the earliest time that a right clock can show.
 	ClockFloor time.Time
@@ -279,8 +279,8 @@ func (l *List) ends(m Mark, v revocation) (at int64, never bool) {
 	return max(v.until, v.at+term), false
 }
 
-// anyLeeway is more than any leeway can be. A mark's at may be ahead of the time when the mark was made by the
-// leeway.
+// anyLeeway is more than any leeway can be. A mark's at may be later than the time when the mark was made, by up to
+// the leeway.
 const anyLeeway = 5 * time.Minute
 
 // sweep forgets the revocations that can cover no living token, if this is certain. A clock that is wrong, at a

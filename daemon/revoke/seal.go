@@ -142,7 +142,7 @@ func (s *seal) close() error {
 	return err
 }
 
-// readFile reads a file, but at most most bytes and one more.
+// readFile reads a file, up to one byte more than most.
 func readFile(dir *statedir.Dir, name string, most int64) ([]byte, error) {
 	f, err := dir.Open(name)
 	if err != nil {

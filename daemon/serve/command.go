@@ -180,7 +180,7 @@ func (c *conn) logout(r *protocol.Request) {
 	})
 }
 
-// readLogout reads a logout token and the project that the request names.
+// readLogout reads a logout token, and the project that the request names or the default one.
 func readLogout(r *protocol.Request, projects *resolve.Projects) (*resolve.Lookup, *Refusal) {
 	if r.NArgs != 1 {
 		return nil, BadRequest("takes one logout token as its argument")

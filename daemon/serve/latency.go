@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// HitSample: one of that many answers from memory is timed, because an answer takes
-	// about as long as reading the clock a few times.
+	// HitSample is how many answers from memory there are for each timed one, because an answer takes about as long
+	// as reading the clock a few times.
 	HitSample = 64
 	// LatencyName is the name of the metric that Latency writes.
 	LatencyName = "neonauthd_lookup_duration_seconds"
