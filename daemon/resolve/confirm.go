@@ -17,14 +17,14 @@ func (r *Resolver) Confirm(l *Lookup, v Verdict) Verdict {
 	}
 	e, now := v.entry, r.now()
 	switch {
-	case now.Before(r.clockFloor):
+	case !r.timely(now):
 		v = unknown(protocol.CodeUnavailable, 0)
-	case now.Unix() >= e.expires:
+	case e.over(now):
 		v = rejected(protocol.ReasonExpired)
 	case e.revoked(r.revocations, l.revoked()):
 		v = rejected(protocol.ReasonRevoked)
 	case e.key != nil && !r.holds(l, e, now), !e.alive(l.Project, now), r.purges.Covers(e.revision, l.purged(), e.user()):
-		v = unknown(protocol.CodeBusy, time.Second) // withdrawn, purged or too old: the caller has to ask again
+		v = Busy() // withdrawn, purged or too old: the caller has to ask again
 	case v.Level == LevelProfile:
 		r.profiles.confirm(l, &v, now)
 	default:
@@ -49,7 +49,7 @@ func (s *profiles) confirm(l *Lookup, v *Verdict, now time.Time) {
 		*v = rejected(no.reason)
 		return
 	case later: // the denial is for another configuration of this project, which may have other rules
-		*v = unknown(protocol.CodeBusy, time.Second)
+		*v = Busy()
 		return
 	}
 	if p.over(l.Project, now) {
@@ -70,6 +70,6 @@ func (s *profiles) confirm(l *Lookup, v *Verdict, now time.Time) {
 	case l.Fallback && claims != nil:
 		*v = e.accept(sourceOf(l.Project.keys.Snapshot(), SourceCache, now), now)
 	default:
-		*v = unknown(protocol.CodeBusy, time.Second)
+		*v = Busy()
 	}
 }

@@ -87,15 +87,9 @@ func ending(v Verdict) Ending { return Ending{Outcome: v.Outcome, RetryAfter: v.
 func (r *Resolver) judgeInTurn(ctx context.Context, l *Lookup) (judged, error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	if err := r.verifications.Enter(ctx, l.Asker); err != nil {
+	leave, err := r.enter(ctx, l.Asker)
+	if err != nil {
 		return judged{}, err
-	}
-	inside := true
-	leave := func() {
-		if inside {
-			inside = false
-			r.verifications.Leave(l.Asker.ID)
-		}
 	}
 	defer leave()
 	waits := false
@@ -106,7 +100,7 @@ func (r *Resolver) judgeInTurn(ctx context.Context, l *Lookup) (judged, error) {
 	}()
 	w := walk{r, l, ctx, func() {
 		leave()
-		if l.ends && !waits {
+		if !waits {
 			select {
 			case r.logouts <- struct{}{}:
 				waits = true

@@ -118,7 +118,7 @@ func (s *profiles) dead(l *Lookup, e *entry, now time.Time) (Verdict, bool) {
 	case e.revoked(s.revocations, l.revoked()):
 		return rejected(protocol.ReasonRevoked), true
 	case !e.alive(l.Project, now): // its key or its project has been removed
-		return unknown(protocol.CodeBusy, time.Second), true
+		return Busy(), true
 	}
 	return Verdict{}, false
 }
@@ -182,10 +182,10 @@ func (s *profiles) resolve(ctx context.Context, l *Lookup, e *entry) Verdict {
 		return s.fallback(l, e, key, unknown(protocol.CodeUnavailable, 0))
 	}
 	if !l.place.forUpstream() {
-		return s.fallback(l, e, key, unknown(protocol.CodeBusy, time.Second))
+		return s.fallback(l, e, key, Busy())
 	}
 	asked := s.now()
-	failure, priority := unknown(protocol.CodeBusy, time.Second), upstream.Interactive
+	failure, priority := Busy(), upstream.Interactive
 	if l.door == accessTokens && s.get(key, l, asked) == nil {
 		priority = upstream.Unproved
 	}

@@ -82,7 +82,7 @@ func unfinished(err error) Verdict {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return unknown(protocol.CodeDeadline, time.Second)
 	case errors.Is(err, cache.ErrBusy):
-		return unknown(protocol.CodeBusy, time.Second)
+		return Busy()
 	default: // the resolver is closed, or a panic, which is logged
 		return unknown(protocol.CodeUnavailable, time.Second)
 	}

@@ -3,8 +3,10 @@ package resolve
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
+	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/daemon/keyring"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/internal/program"
@@ -42,21 +44,15 @@ func (r *Resolver) verify(l *Lookup, establish func() (Verdict, error)) Verdict 
 			return v
 		}
 	}
-	return unknown(protocol.CodeBusy, time.Second)
+	return Busy()
 }
 
 // inTurn waits until the gate lets the asker in, and then joins or begins the
 // verification of the token. A verification that waits for the upstream leaves the gate.
 func (r *Resolver) inTurn(ctx context.Context, l *Lookup) (Verdict, error) {
-	if err := r.verifications.Enter(ctx, l.Asker); err != nil {
+	leave, err := r.enter(ctx, l.Asker)
+	if err != nil {
 		return Verdict{}, err
-	}
-	inside := true
-	leave := func() {
-		if inside {
-			inside = false
-			r.verifications.Leave(l.Asker.ID)
-		}
 	}
 	defer leave()
 	v, _, err := r.flights.DoSlow(ctx, l.Project.flight(l.digest), func(ctx context.Context, slow func()) Verdict {
@@ -70,6 +66,14 @@ func (r *Resolver) inTurn(ctx context.Context, l *Lookup) (Verdict, error) {
 		return l.place.forUpstream()
 	})
 	return v, err
+}
+
+// enter waits until the gate lets the asker in. leave gives the place back; only its first call counts.
+func (r *Resolver) enter(ctx context.Context, asker fair.Asker) (leave func(), err error) {
+	if err := r.verifications.Enter(ctx, asker); err != nil {
+		return nil, err
+	}
+	return sync.OnceFunc(func() { r.verifications.Leave(asker.ID) }), nil
 }
 
 // landed returns the verdict of a flight for the same token that has just ended.
