@@ -46,8 +46,8 @@ const maxJitter = 50
 // Config shapes a Cache. The zero value is not usable: MaxBytes is required.
 type Config struct {
 	// MaxBytes bounds the memory of everything the cache holds, in bytes: the costs passed to Set, the cost of
-	// keeping an entry (see Overhead) and the fixed tables. At least MinBytes. An entry larger than a
-	// thirteenth of what the fixed tables leave is not stored.
+	// keeping an entry (see Overhead) and the fixed tables. At least MinBytes. An entry that takes more than 8 % of
+	// what the fixed tables leave is not stored.
 	MaxBytes int64
 	// PerGroup is the largest number of entries of one group; the oldest leave first. Zero means DefaultPerGroup.
 	PerGroup int
@@ -55,8 +55,8 @@ type Config struct {
 	// entries filled together do not expire together. It never lengthens one. Zero means exact lifetimes.
 	Jitter int
 	// Now is the clock that lifetimes are measured on; nil means time.Now. Differences between its readings are
-	// taken, so with time.Now lifetimes run on the monotonic clock: a step of the wall clock empties nothing. Values
-	// that must not outlive an instant of the wall clock prove that themselves.
+	// taken, so with time.Now lifetimes run on the monotonic clock: a step of the wall clock empties nothing. Whoever
+	// reads a value that must not outlive an instant of the wall clock has to check that instant.
 	Now func() time.Time
 }
 
@@ -135,7 +135,7 @@ func (c *Cache[V]) GetAt(k *Key, at time.Time) (V, bool) {
 		return none, false
 	}
 	// Only hits are reported to the policy: junk that is asked for but never stored cannot become popular.
-	// Within the lock, so that the policy cannot be closed meanwhile.
+	// The call is within the lock, so that the policy cannot be closed meanwhile.
 	if e.popular(now) {
 		s.policy.touch(hash)
 	}
@@ -275,7 +275,7 @@ func (c *Cache[V]) hash(k *Key) uint64 {
 	return binary.LittleEndian.Uint64(k[:8]) & c.mask
 }
 
-// elapsed is the time since New on the clock handed in.
+// elapsed is the time since New on the clock Config.Now.
 func (c *Cache[V]) elapsed() time.Duration {
 	return c.now().Sub(c.epoch)
 }

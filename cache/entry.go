@@ -26,7 +26,7 @@ type entry[V any] struct {
 // and then, so the first few hits tell it all there is to tell, and telling it costs as much as the rest of a hit.
 const touchEvery = 50 * time.Millisecond
 
-// popular reports whether the policy is to be told of a hit at now. Two hits at the same time may both be told of.
+// popular reports whether the policy is to be told of a hit at now. Of two hits at the same time both may be reported.
 func (e *entry[V]) popular(now time.Duration) bool {
 	last := e.touched.Load()
 	if last != 0 && now-time.Duration(last) < touchEvery {

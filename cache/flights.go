@@ -90,8 +90,8 @@ func NewFlights[V any](owner context.Context, config FlightsConfig) *Flights[V] 
 
 // Do returns the result of the run in progress for k, or begins one: run is called on a goroutine of its own with a
 // context that carries nothing of ctx, and ends with the owner's or after the timeout. run must heed that context, and
-// should look into the cache again before it works: the flight before it may have landed since its caller looked.
-// shared tells whether the run was begun by another call.
+// should look into the cache again before it works: an earlier flight may have landed since the caller looked. shared
+// tells whether the run was begun by another call.
 //
 // When ctx ends first, Do returns its error and the run goes on. Otherwise err is nil, ErrBusy, ErrPanicked or ErrStopped,
 // and v is the zero value unless err is nil. All callers get the same v.
@@ -215,7 +215,7 @@ func (f *Flights[V]) land(k Key, fl *flight[V], cancel context.CancelFunc) {
 	value := recover()
 	cancel()
 	f.mu.Lock()
-	delete(f.flights, k) // Before the waiters go on: whoever asks after them begins anew.
+	delete(f.flights, k) // Before the waiters go on: a later call begins a new run.
 	if fl.err != nil {
 		f.counts.Panicked++
 	}

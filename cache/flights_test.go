@@ -308,7 +308,7 @@ func TestCallersDecideAboutARunThatTakesLong(t *testing.T) {
 		ask(0, false, ErrBusy, time.Second)
 		ask(0, true, nil, 2*time.Second)
 		ask(1500*time.Millisecond, false, ErrBusy, 1500*time.Millisecond)
-		all.Go(func() { // who does not care is not asked
+		all.Go(func() { // a caller without stay is not asked
 			if v, _, err := f.DoSlow(t.Context(), Key{1}, run, nil); err != nil || v != "landed" {
 				t.Errorf("%q, %v", v, err)
 			}

@@ -73,7 +73,8 @@ func standJunk(t testing.TB, junk uint64) {
 	before := heap()
 	k := digest(1 << 50)
 	for i := range junk {
-		// Half of it asked of the cache too: that costs most of the time and would suffice to pollute it.
+		// Half of the junk is asked of the cache too: that takes most of the time, and would be enough to pollute the
+		// cache.
 		k[0], k[1], k[2], k[3], k[4] = byte(i), byte(i>>8), byte(i>>16), byte(i>>24), byte(i>>32)
 		if i%2 == 0 {
 			c.Get(&k)
@@ -107,8 +108,8 @@ func TestOneGroupEvictsNoOther(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
 		maxBytes int64
-		cost     int64 // of an entry of the intruder
-		lost     int   // others that may go, of those that were there
+		cost     int64 // of each entry that the intruder stores
+		lost     int   // how many of the others may be evicted
 	}{
 		{"with room to spare", 4 << 20, 600, 0},
 		{"with entries too large for the window to hold the group", 8 << 20, 16 << 10, 0},

@@ -24,8 +24,8 @@ type shard[V any] struct {
 	_       [72]byte
 }
 
-// reset empties the index and puts policy (nil: closed) in the place of the old one, which it returns for closing:
-// when it has returned, nobody but late releases uses the old policy any more. Under c.mu, or in New.
+// reset empties the index and replaces the old policy by policy (nil: closed). It returns the old policy for closing:
+// from then on only late releases use the old policy. Under c.mu, or in New.
 func (c *Cache[V]) reset(policy *policy[V]) *policy[V] {
 	old := c.policy
 	if old != nil {
@@ -49,7 +49,7 @@ func (c *Cache[V]) reset(policy *policy[V]) *policy[V] {
 
 // store makes e the entry of its key: in the index, the newest of its group and of the window. The functions below
 // run under c.mu, and append to freed the hashes that the policy must be told to release after c.mu is free again:
-// that may wait for the policy, whose callbacks wait for c.mu.
+// the release may wait for the policy, whose callbacks wait for c.mu.
 func (c *Cache[V]) store(e *entry[V], freed []uint64) []uint64 {
 	hash := c.hash(&e.key)
 	s := &c.shards[hash%shardCount]

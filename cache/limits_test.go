@@ -216,7 +216,7 @@ func TestStatsCountWhatHappened(t *testing.T) {
 	for i := range uint64(3) {
 		k := digest(i)
 		c.Get(&k)
-		if n, found := c.PeekAt(&k, clock.now()); found != (i > 0) || n != 0 { // which counts no more
+		if n, found := c.PeekAt(&k, clock.now()); found != (i > 0) || n != 0 { // PeekAt does not count
 			t.Errorf("entry %d: %t", i, found)
 		}
 	}

@@ -25,7 +25,7 @@ type machine struct {
 	next  int
 }
 
-// modelKeys returns keys of which each three share the index hash and each six one shard.
+// modelKeys returns keys in groups: three share an index hash, and six a shard.
 func modelKeys() []Key {
 	keys := make([]Key, 18)
 	for i := range keys {

@@ -69,8 +69,8 @@ func (p *policy[V]) touch(hash uint64) {
 	p.cache.Get(hash)
 }
 
-// offer hands e over and reports whether ristretto took it for consideration. Under Cache.mu: should it still store an
-// older entry of this hash, that one is gone from the index, so the callback does not ask for Cache.mu.
+// offer hands e over and reports whether ristretto took it for consideration. Under Cache.mu: if ristretto still stores
+// an older entry of this hash, that entry is no longer in the index, so the callback does not ask for Cache.mu.
 func (p *policy[V]) offer(hash uint64, e *entry[V]) bool {
 	p.held.Add(e.cost)
 	if p.cache.Set(hash, e, e.cost) {
@@ -118,14 +118,14 @@ func (p *policy[V]) close() {
 // measured with a million of them (BenchmarkMemoryPerEntry), and a margin.
 const Overhead = 320
 
-// limits divides MaxBytes. All but counters in bytes.
+// limits divides MaxBytes. All fields but counters are in bytes.
 type limits struct {
 	max      int64 // MaxBytes
 	fixed    int64 // tables that do not grow
 	window   int64 // of the newest entries, unless a single one is larger
 	kept     int64 // what ristretto may keep
-	behind   int64 // above this Set waits until it has decided
-	held     int64 // above this it is offered nothing more until it has evicted
+	behind   int64 // above this, Set waits until ristretto has decided
+	held     int64 // above this, ristretto is offered nothing until it has evicted
 	entry    int64 // largest entry
 	counters int64 // of ristretto's popularity sketch
 }

@@ -45,7 +45,7 @@ func TestWhatIsRemovedStaysRemoved(t *testing.T) {
 		}
 	})
 	hits := 0
-	// On a busy machine longer, until a Set has come after its removal: else nothing has raced.
+	// A busy machine needs more rounds, until a Set has come after the removal: without one the test has not raced.
 	for round := 0; round < rounds || hits == 0 && round < 100*rounds; round++ {
 		c.Set(k, 1, 2*round, 100, time.Hour)
 		if round%3 == 0 {
@@ -83,9 +83,9 @@ func TestWhatIsRemovedStaysRemoved(t *testing.T) {
 	examine(t, c)
 }
 
-// TestStaleWritesFailTheirOwnCheck is how a caller uses the promise: it takes the floor before it works, stamps the value
-// with it, and a reader believes a value only if its stamp is not below the floor. A write that was overtaken by a
-// removal may be found until then, but only the one that was under way, none of those before.
+// TestStaleWritesFailTheirOwnCheck shows how a caller uses the promise: the caller reads the floor before it works, and
+// stamps the value with it. A reader believes a value only if its stamp is not below the floor. After a removal a stale
+// value may still be found, but only that of a write that was under way during the removal, and no earlier one.
 func TestStaleWritesFailTheirOwnCheck(t *testing.T) {
 	rounds := 100_000
 	if testing.Short() {

@@ -11,10 +11,10 @@ import (
 // recentWays is the number of slots that a key may be in.
 const recentWays = 8
 
-// Recent remembers values for a short time in a table of fixed size: a newcomer takes the place of the one whose
+// Recent remembers values for a short time in a table of fixed size: a new value takes the place of the value whose
 // lifetime ends first among the few slots it may use. It starts no goroutine, never grows and never waits long, so a
-// flood of junk costs it nothing but what it remembered of other junk. Values are shared between callers and must not be changed.
-// All methods may be called by any number of goroutines. Use NewRecent; the zero value is not usable.
+// flood of junk costs it nothing but what it remembered of other junk. Values are shared between callers and must not
+// be changed. All methods may be called by any number of goroutines. Use NewRecent; the zero value is not usable.
 type Recent[V any] struct {
 	now     func() time.Time
 	buckets []recentBucket[V]

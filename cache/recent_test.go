@@ -32,8 +32,8 @@ func TestRecentForgetsWhatWouldEndFirst(t *testing.T) {
 	}
 }
 
-// TestRecentForgetsWhatASleepHasMadeOld, or a step of the wall clock for as long
-// as it lasts; one back prolongs nothing.
+// TestRecentForgetsWhatASleepHasMadeOld: a step ahead of the wall clock ends
+// lifetimes too, until it is undone. A step back prolongs no lifetime.
 func TestRecentForgetsWhatASleepHasMadeOld(t *testing.T) {
 	for _, s := range []struct {
 		name string

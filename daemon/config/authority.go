@@ -19,16 +19,15 @@ import (
 // maxCA bounds a file of certificates, in bytes.
 const maxCA = 1 << 20
 
-// CA is the authorities of a file, whose certificates are trusted in place of the
-// system's.
+// CA is the certificate authorities of a file. They are trusted in place of the system's.
 type CA struct {
-	// Pool holds them.
+	// Pool holds the authorities.
 	Pool *x509.CertPool
-	// Certificates is how many there are.
+	// Certificates is how many authorities there are.
 	Certificates int
 	fingerprints []string // SHA-256 of each, in hex
-	// Unfit says of each certificate that has expired, or is not valid yet, that it is
-	// so: a sentence each. Nothing that it signed is trusted.
+	// Unfit has a sentence for each certificate that has expired or is not valid yet.
+	// Nothing that such a certificate signed is trusted.
 	Unfit []string
 }
 
@@ -58,7 +57,7 @@ func ReadCA(path, dir string, now time.Time) (*CA, error) {
 	return ca, nil
 }
 
-// Authorities reads those that the table names; nil if it names none.
+// Authorities reads the authorities that the table names; nil if it names none.
 func (p *Project) Authorities(dir string, now time.Time) (*CA, error) {
 	if p.CA == "" {
 		return nil, nil
@@ -95,7 +94,7 @@ func (ca *CA) Warnings() []string {
 }
 
 // Same reports whether the file at path, which is relative to dir, has the same
-// authorities now. Nil is those of no file.
+// authorities now. A nil CA stands for no file, which is path "".
 func (ca *CA) Same(path, dir string) bool {
 	if path == "" || ca == nil {
 		return path == "" && ca == nil
@@ -130,9 +129,9 @@ func (ca *CA) add(block *pem.Block, path string, now time.Time) error {
 	return nil
 }
 
-// readPublic reads a file that everybody may read, and that nobody but root and this
-// process's user may write: whoever can put another authority there is believed as
-// the upstream is.
+// readPublic reads a file that everybody may read, but that only root and this process's
+// user may write: whoever can put another authority into the file can pass for the
+// upstream.
 func readPublic(path string) ([]byte, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe must not hold up the start
 	if err != nil {

@@ -80,8 +80,7 @@ func TestFilesOfAuthorities(t *testing.T) {
 	}
 }
 
-// TestAFileOfAuthoritiesMustBeOurOwn: whoever can write to it is believed as the upstream
-// is.
+// TestAFileOfAuthoritiesMustBeOurOwn: whoever can write to it can pass for the upstream.
 func TestAFileOfAuthoritiesMustBeOurOwn(t *testing.T) {
 	one, _ := authority(t, "one", time.Now())
 	dir := t.TempDir()

@@ -133,7 +133,7 @@ func setFleet(c *Config) { c.Fleet.Name, c.Fleet.URLs = "f", []string{"redis://l
 
 func setCallers(c *Config, n int) {
 	if n < 0 {
-		n = MaxCallers + 1 // there are no fewer than none
+		n = MaxCallers + 1 // there cannot be fewer than 0 callers
 	}
 	for range n {
 		c.Callers = append(c.Callers, Caller{UID: new(uint32(1))})

@@ -122,7 +122,7 @@ type Project struct {
 	JWKSCooldown    Duration `toml:"jwks_cooldown"`
 }
 
-// Caller is one rule of who may ask what; see callers.go.
+// Caller is one rule of who may ask what; see caller.go.
 type Caller struct {
 	UID      *uint32  `toml:"uid"`
 	GID      *uint32  `toml:"gid"`

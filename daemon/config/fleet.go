@@ -35,8 +35,8 @@ const (
 	defaultFleetKey      = "fleet-key"
 )
 
-// Fleet says which fleet this host belongs to. A table without a name is that of
-// no fleet.
+// Fleet says which fleet this host belongs to. Without a Name the host belongs
+// to none.
 type Fleet struct {
 	Name       string   `toml:"name"`
 	URLs       []string `toml:"urls"`
@@ -161,8 +161,8 @@ func visible(text string) bool {
 }
 
 // Options reads the secrets and the certificates that the table names, and
-// returns it as the fleet takes it; the rest of the options is the daemon's to
-// add. dir is the folder of the configuration file. Errors never hold any of the
+// returns the fleet's options; the daemon adds those that are not in the table.
+// dir is the folder of the configuration file. Errors never hold any of the
 // secrets.
 func (f *Fleet) Options(dir string) (fleet.Options, error) {
 	o := fleet.Options{
@@ -173,7 +173,7 @@ func (f *Fleet) Options(dir string) (fleet.Options, error) {
 		o.RefuseAfter = time.Duration(f.BlindAfter)
 	}
 	if o.Label == "" {
-		o.Label, _ = os.Hostname() // what the host does not know, its label does not tell
+		o.Label, _ = os.Hostname() // on an error the label is empty
 	}
 	password, err := readSecret(secretfile.Secret{What: "fleet password", Name: f.Password, Fallback: defaultFleetPassword}, dir)
 	if err != nil {

@@ -24,13 +24,13 @@ const (
 	maxClientID               = 512
 	// defaultIntrospectionSecret is the credential looked for when the table names none.
 	defaultIntrospectionSecret = "introspection-secret"
-	// secretLike is from how many letters and digits in a row on a text is taken for a
-	// secret itself, and for no name of one.
+	// secretLike is how many letters and digits in a row make a text look like a secret
+	// itself, and not like a secret's name.
 	secretLike = 24
 )
 
-// Introspection says as which client the upstream is asked about access tokens (RFC
-// 7662).
+// Introspection says which client this host is when it asks the upstream about access
+// tokens (RFC 7662).
 type Introspection struct {
 	ClientID string `toml:"client_id"`
 	Secret   string `toml:"secret"`
@@ -49,7 +49,7 @@ func (i *Introspection) PerMinute() int {
 	return *i.Limit
 }
 
-// Method is Auth, or what it is by default.
+// Method is Auth, or AuthPost if Auth is empty.
 func (i *Introspection) Method() string {
 	if i.Auth == "" {
 		return AuthPost
@@ -57,9 +57,9 @@ func (i *Introspection) Method() string {
 	return i.Auth
 }
 
-// IntrospectsTokens tells whether the profile of a token that the project's keys have
-// verified is what the upstream's introspection says of it. It is so wherever these
-// tokens are access tokens: session tokens of preset neon are none.
+// IntrospectsTokens tells whether tokens that the project's keys have verified have the
+// upstream's introspection answer as their profile. They have it if they are access tokens,
+// which session tokens of preset neon are not.
 func (p *Project) IntrospectsTokens() bool {
 	return p.Introspection != nil && (p.Preset != "neon" || len(p.Resources) > 0)
 }

@@ -7,10 +7,10 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 )
 
-// MaxLogoutClients is how many clients there can be whose logout tokens a project takes.
+// MaxLogoutClients is the largest number of clients whose logout tokens a project takes.
 const MaxLogoutClients = 16
 
-// checkLogout checks what ends sessions, and how long that is kept.
+// checkLogout checks the clients whose logout tokens end sessions, and session_lifetime.
 func checkLogout(p *Project, report reporter) {
 	if r := p.SessionLifetime; r != Forever && time.Duration(r) < MinRetention {
 		report("session_lifetime", "must be %s", r.Wants())
@@ -69,8 +69,8 @@ type SessionNaming int
 
 // How far tokens name their session.
 const (
-	// SessionsPerhaps: some issuers of preset "oidc" put it into access tokens, others
-	// do not.
+	// SessionsPerhaps: some issuers of preset "oidc" name the session in access tokens,
+	// others do not.
 	SessionsPerhaps SessionNaming = iota
 	// SessionsAlways: access tokens of Neon Auth for a resource, and tokens of Stack Auth.
 	SessionsAlways

@@ -41,8 +41,8 @@ func TestLogoutClientsAreBounded(t *testing.T) {
 	}
 }
 
-// TestLogoutTokensAreJudgedByTheProjectsKeysAndIssuers for other audiences than its
-// access tokens.
+// TestLogoutTokensAreJudgedByTheProjectsKeysAndIssuers: their audiences are the
+// clients, and not those of its access tokens.
 func TestLogoutTokensAreJudgedByTheProjectsKeysAndIssuers(t *testing.T) {
 	for name, resources := range map[string][]string{"sessions": nil, "a resource": {"https://mcp.example/mcp"}} {
 		c := members("one", "two")
@@ -79,7 +79,8 @@ func TestLogoutTokensAreJudgedByTheProjectsKeysAndIssuers(t *testing.T) {
 	}
 }
 
-// TestItIsKnownHowFarTokensNameTheirSession by the claims that are read of them.
+// TestItIsKnownHowFarTokensNameTheirSession: SessionNaming agrees with the
+// session claims of the policy.
 func TestItIsKnownHowFarTokensNameTheirSession(t *testing.T) {
 	for name, c := range map[string]struct {
 		preset    string

@@ -100,7 +100,7 @@ func (p *Project) KeysID() string {
 // --- Stack Auth, later Hexclave (the legacy Neon Auth)
 
 // stackClouds lists the hosts under which one and the same cloud answers: an
-// access token names the one its client talked to.
+// access token names the host that its client talked to.
 var stackClouds = [][]string{
 	{"https://api.stack-auth.com", "https://api.hexclave.com"},
 	{"https://api.dev.stack-auth.com", "https://api.dev.hexclave.com"},
@@ -163,8 +163,9 @@ func deriveStack(p *Project) {
 		}
 	}
 	if p.JWKSURL == "" {
-		// The superset: under the plain set, tokens of the other classes would
-		// look like unknown keys and provoke fetches. The audience decides.
+		// This is the key set of all classes: with the plain set, tokens of the other
+		// classes would seem to have an unknown key, and would cause fetches. The audience
+		// decides which class is admitted.
 		p.JWKSURL = p.BaseURL + "/api/v1/projects/" + p.ProjectID + "/.well-known/jwks.json?include_anonymous=true"
 	}
 	p.Algorithms = []string{"ES256"}

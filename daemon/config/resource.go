@@ -13,8 +13,8 @@ const (
 	maxScopeLength    = 128
 )
 
-// checkResources checks what makes a project a resource server (RFC 8707, RFC 9068),
-// and that nothing of it is there without resources.
+// checkResources checks the settings that make a project a resource server (RFC 8707, RFC
+// 9068), and that none of them is there without resources.
 func checkResources(p *Project, report reporter) {
 	if len(p.Resources) == 0 {
 		if len(p.Scopes) > 0 {
@@ -44,7 +44,8 @@ func checkResources(p *Project, report reporter) {
 	checkScopes(p, report)
 }
 
-// checkMachines checks whom a project admits that knows OAuth clients.
+// checkMachines checks which classes are admitted by a project whose tokens name an OAuth
+// client.
 func checkMachines(p *Project, report reporter) {
 	for _, class := range p.Allow {
 		if class != AllowMachine {
@@ -55,7 +56,7 @@ func checkMachines(p *Project, report reporter) {
 
 // resourceFault says what is wrong with the name of a resource. That is an absolute
 // URI without a fragment (RFC 8707 section 2), but issuers have names of other forms
-// in "aud" as well, so all that is refused is what cannot be meant.
+// in "aud" as well, so only names that are certainly a mistake are refused.
 func resourceFault(resource string) string {
 	switch {
 	case resource == "", resource[0] == '/', strings.Contains(resource, "#"), !visible(resource):

@@ -93,7 +93,8 @@ func (c *Clock) Sleep(d time.Duration) {
 
 // layout is that of a time.Time with a monotonic reading: from the highest bit
 // on, wall holds a one, the seconds since 1885 and the nanoseconds, and ext the
-// monotonic reading in nanoseconds. A test holds package time to it.
+// monotonic reading in nanoseconds. A test checks that package time still has
+// it.
 type layout struct {
 	wall uint64
 	ext  int64
