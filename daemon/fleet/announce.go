@@ -16,22 +16,22 @@ const (
 	lastLook  = 25 * time.Millisecond
 )
 
-// Reach says on how many hosts a change is in force, and nothing that was
-// answered before it can be used any more.
+// Reach says on how many hosts a change is in force. On such a host no answer
+// from before the change can be used any more.
 type Reach struct {
-	Reached int  // of them, this one included once it is so here
+	Reached int  // hosts on which it is in force, this one included
 	Of      int  // hosts that were heard of late or are silent
-	Silent  int  // hosts that took no leave and are not heard, and may be accepting
-	Blind   bool // this host does not hear the fleet: the others are told when it does
+	Silent  int  // hosts that have not said that they end, and are not heard: they may be accepting
+	Blind   bool // this host does not hear the fleet: it tells the others when it hears them again
 }
 
 // Whole reports whether the change is known to be in force everywhere.
 func (r Reach) Whole() bool { return !r.Blind && r.Silent == 0 && r.Reached == r.Of }
 
 // Announce tells the fleet a mark that is in this host's journal and in force
-// here, whether or not that was a change, and waits until every host that is heard
-// has it, 2 s at most. The mark is told in any case, if not now then when
-// the fleet is heard again.
+// here, even if that was no change. It waits until every host that is heard has
+// the mark, 2 s at most. If the fleet cannot be told now, it is told when it is
+// heard again.
 func (f *Fleet) Announce(ctx context.Context, m Mark) (Reach, error) {
 	if err := m.valid(); err != nil {
 		return Reach{}, err
@@ -44,7 +44,7 @@ func (f *Fleet) Announce(ctx context.Context, m Mark) (Reach, error) {
 	for ctx.Err() == nil {
 		e := f.engine.Load()
 		if age, ever := f.Heard(); e == nil || !ever || age > heardWithin {
-			break // for longer than a failover of the connection takes
+			break // the fleet has not been heard for longer than a failover of the connection takes
 		}
 		_, _, epoch, _ := f.chain.look("")
 		places, err := f.announceOn(ctx, e.commands, []Mark{f.table.get(m.Name)}, true, nil)
@@ -58,7 +58,7 @@ func (f *Fleet) Announce(ctx context.Context, m Mark) (Reach, error) {
 			return r, nil
 		}
 	}
-	r.Reached = max(1, r.Reached) // it is in force here, and the caller waits for its own watches
+	r.Reached = max(1, r.Reached) // the change is in force here, and the caller waits for its own watches
 	if r.Blind {
 		r.Of = f.peers.known(f.o.Now())
 	}
@@ -73,8 +73,8 @@ func (f *Fleet) Tell(marks []Mark) {
 	_, _ = f.table.learn(marks, f.o.Now())
 }
 
-// announceOn has the engine take marks in, and returns their places in the log; a
-// place is empty where nothing was new and always is false.
+// announceOn gives marks to the engine and returns their places in the log. The
+// place of a mark that the engine has already is empty, unless always is true.
 func (f *Fleet) announceOn(ctx context.Context, c caller, marks []Mark, always bool, broken map[string]string) ([]cursor, error) {
 	ctx, cancel := context.WithTimeout(ctx, commandTime)
 	defer cancel()
@@ -129,8 +129,8 @@ func (f *Fleet) await(ctx context.Context, e *engine, at cursor, epoch uint64) (
 	}
 }
 
-// reach counts the hosts that have confirmed what this host has met at or after a
-// place.
+// reach counts the hosts that have confirmed a place that this host has met at
+// or after the given one.
 func (f *Fleet) reach(at position, met bool) Reach {
 	confirmed := func(c cursor) bool {
 		p, known, _, _ := f.chain.look(c)

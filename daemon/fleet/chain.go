@@ -55,7 +55,7 @@ type chain struct {
 	met     map[cursor]position
 	order   []cursor // of those in met, the oldest first
 	at      cursor   // the newest
-	catchUp cursor   // the digest is exact from here on; "": it is
+	catchUp cursor   // the digest is exact from here on; "": it is exact already
 	changed chan struct{}
 }
 
@@ -63,8 +63,8 @@ func newChain() *chain {
 	return &chain{met: map[cursor]position{}, at: start, changed: make(chan struct{})}
 }
 
-// restart begins anew at a place. The digest is that of a later one, until
-// exact is met.
+// restart begins anew at the place at. The digest is that of a later place,
+// until the place exact is met.
 func (c *chain) restart(at, exact cursor) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -75,8 +75,8 @@ func (c *chain) restart(at, exact cursor) {
 	c.announce()
 }
 
-// meet notes the next place, and the digest there, which is not exact if more than
-// that place is in it.
+// meet notes the next place, and the digest there, which is not exact if later
+// places are in it too.
 func (c *chain) meet(at cursor, d digest, exact bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -56,7 +56,8 @@ func Check(ctx context.Context, o Options) []Finding {
 	return c.found
 }
 
-// dialWithin is dial with an end: the client's own attempts have theirs.
+// dialWithin is dial that also ends with ctx: dial itself ends only with the
+// timeouts of the client's attempts.
 func dialWithin(ctx context.Context, o *Options) (*engine, error) {
 	type outcome struct {
 		engine *engine

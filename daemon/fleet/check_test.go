@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// found checks an engine.
+// found runs Check, and returns its findings as one text and the worst
+// severity.
 func found(t *testing.T, o Options) (all string, worst Severity) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)

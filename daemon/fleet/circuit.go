@@ -99,7 +99,8 @@ func (c *claims) call(ctx context.Context, timeout time.Duration, do func(contex
 	return o.said, o.err
 }
 
-// ended learns from a call. That the asker has left says nothing of the engine.
+// ended learns from a call. A call whose asker has left says nothing about the
+// engine.
 func (c *claims) ended(ctx context.Context, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -119,8 +120,9 @@ func (c *claims) ended(ctx context.Context, err error) {
 	}
 }
 
-// own takes from this host's part of a project's budget: that of one of so many
-// hosts, one call at once. It returns how long to wait instead.
+// own takes a call from this host's part of a project's budget, which is
+// divided evenly among the hosts, without a burst. It returns 0, or how long to
+// wait if the part is spent.
 func (c *claims) own(project string, perSecond float64, hosts int) time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()

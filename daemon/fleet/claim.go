@@ -38,8 +38,9 @@ type Ask struct {
 	// Origin is where the profile comes from: hosts that have configured something
 	// else under the project's name share none.
 	Origin string
-	// MaxAge is the greatest age of a profile that answers; 0 wants a live check,
-	// so neither what is there nor a fetch that began earlier.
+	// MaxAge is the greatest age of a profile that answers; 0 wants a live
+	// check: neither a profile that is there nor a fetch that began earlier
+	// will do.
 	MaxAge time.Duration
 	// Keep is how long a profile is of use to anybody.
 	Keep time.Duration
@@ -51,8 +52,8 @@ type Ask struct {
 	// Background leaves half of the burst to those who wait.
 	Background bool
 	// Purges are the purges that end this profile: of everything, and of the
-	// subject. A profile counts only if its fetcher knew those that this host
-	// knows, before it asked.
+	// subject. A profile counts only if its fetcher, before it asked the
+	// upstream, knew all the purges that this host knows.
 	Purges []Name
 	// Private takes and shares no profile: for a token that was purged itself.
 	Private bool
@@ -125,7 +126,7 @@ func (f *Fleet) Claim(ctx context.Context, ask Ask) Answer {
 		}
 		left := f.o.Wait - f.o.Now().Sub(began)
 		if left <= 0 {
-			c.over = true // the other host takes too long: this one goes
+			c.over = true // the other host takes too long: this one fetches itself
 			continue
 		}
 		wait(ctx, min(again, left, pollEvery+mathrand.N(pollJitter)))
@@ -137,8 +138,8 @@ func (f *Fleet) Claim(ctx context.Context, ask Ask) Answer {
 	}
 }
 
-// Shared returns a profile that the fleet has, however old within maxAge, and
-// asks nobody to fetch it: for a host whose upstream has just failed.
+// Shared returns a profile that the fleet has and that is no older than maxAge.
+// It asks nobody to fetch one: it is for a host whose upstream has just failed.
 func (f *Fleet) Shared(ctx context.Context, ask Ask, maxAge time.Duration) (profile []byte, age time.Duration, ok bool) {
 	ask.MaxAge = maxAge
 	c := claimer{Fleet: f, ask: ask, look: true}
@@ -155,10 +156,10 @@ type claimer struct {
 	ask    Ask
 	mark   string
 	purged []Stamp
-	live   bool // takes neither what is there nor another's fetch
+	live   bool // takes neither a profile that is there nor another host's fetch
 	over   bool // takes over another's lease
 	look   bool // only looks
-	refuse bool // what is there was looked at, and does not count
+	refuse bool // the profile that is there was read, and does not count
 }
 
 // claimKeys are the keys of one claim.
@@ -244,7 +245,7 @@ func bit(b bool) int64 {
 }
 
 // budget is a rate as the script takes it: microseconds for each call, and how
-// many may come at once, least or more.
+// many calls may come at once, which is at least least.
 func budget(rate float64, least int) (each, burst int64) {
 	const longest = 24 * time.Hour
 	each = longest.Microseconds()
@@ -272,7 +273,7 @@ type about struct {
 	Subject string  `json:"s"`
 	Class   string  `json:"c"`
 	Fetched int64   `json:"t"` // ms, engine's time, when its fetcher asked
-	Purged  []Stamp `json:"x"` // of the purges that its fetcher knew then
+	Purged  []Stamp `json:"x"` // stamps of the purges that its fetcher knew then
 }
 
 // Finish ends a flight: the profile is shared, what was denied is removed, a pause

@@ -20,8 +20,8 @@ func askFor(subject string) Ask {
 	}
 }
 
-// claimed asks and expects a decision of the engine: on a busy machine one may not
-// come in time, and the host goes on alone.
+// claimed asks until the engine decides, and expects the decision want: on a
+// busy machine the engine may answer too late, and the host then decides alone.
 func (h *host) claimed(ask Ask, want Decision) Answer {
 	h.t.Helper()
 	var a Answer
@@ -101,7 +101,7 @@ func TestASharedProfileCountsOnlyWhileItMay(t *testing.T) {
 	if a := hosts[1].claimed(ask, Have); string(a.Profile) != "first" || a.Age < 0 || a.Age > patience {
 		t.Errorf("%+v", a)
 	}
-	hosts[1].share(ask, "second") // although the first is there
+	hosts[1].share(ask, "second") // although the first profile is there
 	if a := hosts[0].claimed(ask, Have); string(a.Profile) != "second" {
 		t.Errorf("%q", a.Profile)
 	}
@@ -191,7 +191,7 @@ func TestTheBudgetCountsForAllHosts(t *testing.T) {
 	hosts := newHosts(t, 2, newServer(t))
 	began := time.Now()
 	const rate, burst = 0.5, 1
-	granted, alone := 0, 0 // by the fleet; and by a host itself that has just lost the engine, as on a busy machine
+	granted, alone := 0, 0 // by the fleet; by a host alone, which on a busy machine may have lost the engine
 	for i := range 20 {
 		ask := askFor(fmt.Sprint(i))
 		ask.Rate = rate
@@ -303,7 +303,7 @@ func TestWithoutTheEngineAHostHasItsPartOfTheBudget(t *testing.T) {
 	s.signal(syscall.SIGSTOP)
 	defer s.signal(syscall.SIGCONT)
 	ask := askFor("u")
-	ask.Rate = 0.001 // so each of two hosts has a call in 2000 s
+	ask.Rate = 0.001 // each of the two hosts may make one call in 2000 s
 	if a := hosts[0].Claim(t.Context(), ask); a.Decision != Go || !a.Flight.Alone() {
 		t.Errorf("a stopped engine has answered: %+v", a)
 	}

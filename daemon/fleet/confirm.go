@@ -33,8 +33,8 @@ func (f *Fleet) say() words {
 	return w
 }
 
-// confirm tells the others up to where this host has everything in force and
-// nothing answered before is in use, whenever that has changed.
+// confirm tells the others the newest place up to which everything is in force
+// on this host and no earlier answer is in use, whenever that place changes.
 func (f *Fleet) confirm(ctx context.Context) {
 	for {
 		select {

@@ -20,19 +20,20 @@ import (
 const (
 	dialTimeout  = time.Second
 	writeTimeout = time.Second
-	commandTime  = 750 * time.Millisecond // for what nobody waits for in a lookup
+	commandTime  = 750 * time.Millisecond // for calls that no lookup waits for
 	bufferBytes  = 16 << 10
 	ringScale    = 6
 	// mostRead is what one answer on the listening connection may have, in bytes.
-	// All that is read by scripts is far below, so more is an entry of somebody
-	// who floods the log.
+	// The answers of scripts are far smaller, so a larger answer is an entry of
+	// somebody who floods the log.
 	mostRead = 8 << 20
-	// topology is how often the sentinels are asked who the master is, for an
-	// announcement of theirs that was missed.
+	// topology is how often the sentinels are asked who the master is, in case
+	// an announcement of theirs was missed.
 	topology = 5 * time.Second
 )
 
-// errFlood says that the engine sent more than anything that is ours has.
+// errFlood says that the engine sent a larger answer than a fleet's records
+// need.
 var errFlood = errors.New("the engine sent more than a fleet's records have; somebody else writes under the fleet's names")
 
 // engine is the connection to Valkey or Redis: one client for commands, which
@@ -52,8 +53,8 @@ func newEngineKeys(fleet string) engineKeys {
 	return engineKeys{prefix, prefix + "log", prefix + "marks", prefix + "last", prefix + "hosts"}
 }
 
-// dial connects. Close the engine. Sentinels are often left without a password
-// where the engine has one.
+// dial connects. The caller closes the engine. If sentinels refuse the password
+// of the engine, it connects to them without one, because they often have none.
 func dial(o *Options) (*engine, error) {
 	option, err := clientOption(o)
 	if err != nil {
@@ -73,7 +74,7 @@ func dialWith(o *Options, option valkey.ClientOption) (*engine, error) {
 	var err error
 	e := &engine{keys: newEngineKeys(o.Name), scripts: loadScripts()}
 	commands := option
-	commands.AlwaysPipelining = true // so that an answer that comes too late does not cost the connection
+	commands.AlwaysPipelining = true // otherwise an answer that comes too late ends the connection
 	commands.DialCtxFn = dialer(o, nil)
 	if e.commands, err = valkey.NewClient(commands); err != nil {
 		return nil, explain(err)
@@ -91,8 +92,8 @@ func (e *engine) close() {
 	e.commands.Close()
 }
 
-// clientOption are the settings that both clients have: small buffers, no cache
-// of its own, nothing repeated behind our back.
+// clientOption are the settings that both clients have: small buffers, no
+// cache, no repeated commands.
 func clientOption(o *Options) (valkey.ClientOption, error) {
 	option := valkey.ClientOption{
 		Password:            o.Password,
@@ -179,7 +180,8 @@ func ParseURL(raw string) (Endpoint, error) {
 	return e, nil
 }
 
-// dialer returns how connections are made. wrap may put itself around each.
+// dialer returns how connections are made. wrap, unless it is nil, wraps each
+// connection.
 func dialer(o *Options, wrap func(net.Conn) net.Conn) func(context.Context, string, *net.Dialer, *tls.Config) (net.Conn, error) {
 	return func(ctx context.Context, address string, d *net.Dialer, config *tls.Config) (net.Conn, error) {
 		ctx, cancel := context.WithTimeout(ctx, dialTimeout)
@@ -202,14 +204,14 @@ func dialer(o *Options, wrap func(net.Conn) net.Conn) func(context.Context, stri
 	}
 }
 
-// boundedConn ends when more is read than one answer may have.
+// boundedConn fails when more is read than one answer may have.
 type boundedConn struct {
 	net.Conn
 	mu   sync.Mutex
 	read int
 }
 
-// Write begins a question, whose answer may have mostRead bytes.
+// Write begins a request, whose answer may have mostRead bytes.
 func (c *boundedConn) Write(b []byte) (int, error) {
 	c.mu.Lock()
 	c.read = 0
@@ -217,7 +219,7 @@ func (c *boundedConn) Write(b []byte) (int, error) {
 	return c.Conn.Write(b)
 }
 
-// Read reads of an answer.
+// Read reads a part of an answer.
 func (c *boundedConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	c.mu.Lock()

@@ -18,7 +18,7 @@ const (
 	logLength = 10_000
 )
 
-// errAnswer says that the engine answered what our scripts do not.
+// errAnswer says that the engine's answer is none that our scripts return.
 var errAnswer = errors.New("the engine answered a script in a way that it does not; is it Valkey or Redis 6.2 or later?")
 
 // exchange compares everything with the engine: what this host lacks is taken in,
@@ -111,8 +111,8 @@ func (s *session) takeField(field, value string) (m Mark, key int, ok bool) {
 	return m, key, true
 }
 
-// tell announces what the engine has lacked for at least age. That it has it then
-// is told by the log, to this host as to the others.
+// tell announces what the engine has lacked for at least age. The log then
+// tells this host, as it tells the others, that the engine has the marks.
 func (s *session) tell(ctx context.Context, age time.Duration) error {
 	marks := s.table.lacking(age, s.o.Now())
 	for some := range slices.Chunk(marks, batch) {
@@ -124,8 +124,8 @@ func (s *session) tell(ctx context.Context, age time.Duration) error {
 	return nil
 }
 
-// dropOld removes what is named under old keys, once every host seals under the
-// new one and everything stands under its new name too.
+// dropOld removes the marks that are named under old keys, once every host
+// seals under the new key and all marks are there under their new names too.
 func (s *session) dropOld(ctx context.Context, old []string) error {
 	for len(old) > 0 {
 		n := min(len(old), 2*batch)

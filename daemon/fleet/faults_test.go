@@ -138,8 +138,8 @@ func TestHostsAgreeAfterManyFaults(t *testing.T) {
 
 const fleetHosts = 6
 
-// converge has hosts make changes, and faults happen, until each of them has had
-// its rounds of changes after each fault. Then all must agree.
+// converge causes faults, and lets each host make its rounds of changes after
+// each fault. Then all hosts must agree.
 func converge(t *testing.T, faults, rounds int) {
 	s := newServer(t)
 	var hosts []*host
@@ -195,7 +195,8 @@ func change(h *host, random *rand.Rand, rounds int) {
 	}
 }
 
-// happen has the fault with this number happen, and returns what ends it.
+// happen causes the fault with this number, and returns a function that ends
+// it.
 func happen(t *testing.T, n int, s *server, ways []*e2e.Cable) (end func()) {
 	t.Helper()
 	switch n % 8 {

@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// Fleet is this host's part in a fleet. Make it with New, have Run work, ask the
-// rest from any goroutine. Nothing but Claim, Finish and Announce waits for the
-// engine.
+// Fleet is this host's part in a fleet. Make it with New, and let Run run. The
+// other methods may be called from any goroutine. Only Claim, Shared, Finish
+// and Announce wait for the engine.
 type Fleet struct {
 	o       Options
 	ring    *keyring
@@ -35,7 +35,7 @@ type Fleet struct {
 	applied   chan struct{} // wakes the confirmer
 	state     hostState
 	counts    counts
-	lastTried time.Time // of an exchange; of the goroutine of Run
+	lastTried time.Time // when an exchange was last begun; only the goroutine of Run uses it
 }
 
 // hostState is what this host says of itself next.
@@ -86,8 +86,8 @@ func (f *Fleet) Stamp(m Mark, known Stamp) Stamp {
 }
 
 // Run connects, takes in what others say and tells what they lack, until ctx
-// ends; then it takes leave. It returns when everything that it started has
-// ended.
+// ends; then it tells them that this host ends. It returns when everything that
+// it started has ended.
 func (f *Fleet) Run(ctx context.Context) {
 	for m := range f.o.Journal.Marks() {
 		if m.valid() == nil {
@@ -128,9 +128,9 @@ func (f *Fleet) Label() string { return f.o.Label }
 // have that.
 func (f *Fleet) ID() string { return *f.id.Load() }
 
-// Refuses reports whether this host was blind for so long that it accepts nothing:
-// for RefuseAfter since it last heard, or since it began if it never has. What it
-// would reject it still rejects.
+// Refuses reports whether this host was blind for so long that it accepts
+// nothing: for RefuseAfter since it last heard the fleet, or since it began if
+// it never has. It still rejects everything that it would reject otherwise.
 func (f *Fleet) Refuses() bool {
 	since := f.born
 	if at := f.heard.Load(); at != nil {

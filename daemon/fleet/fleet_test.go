@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, refresh)
 }
 
-// TestALowerStampNeverWins in the engine, in whatever order they come.
+// TestALowerStampNeverWins: the engine keeps the higher stamp if a lower one comes later.
 func TestALowerStampNeverWins(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -59,8 +59,8 @@ func TestAnEmptyEngineIsNotTakenForAnEmptyFleet(t *testing.T) {
 	}
 }
 
-// TestOnlyWhoHasConfirmedThePlaceOrALaterOneCounts whatever places hosts name: met
-// before and after it, of another epoch, or none.
+// TestOnlyWhoHasConfirmedThePlaceOrALaterOneCounts: hosts confirm places that were met
+// before or after it, places of another epoch, or none.
 func TestOnlyWhoHasConfirmedThePlaceOrALaterOneCounts(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		now := time.Now()
@@ -135,7 +135,7 @@ func TestAHostThatHasNotAppliedDoesNotCountAsReached(t *testing.T) {
 	if reach.Reached > 2 || reach.Whole() {
 		t.Errorf("reached %+v", reach)
 	}
-	late := newHost(t, options(t, 3, s.url())) // is not kept from hearing by the one that cannot
+	late := newHost(t, options(t, 3, s.url())) // the host that cannot take marks in does not keep this one from hearing
 	until(t, "a new host hears", late.Connected)
 	until(t, "the others know why", func() bool {
 		return slices.ContainsFunc(hosts[0].Hosts(), func(h Host) bool { return h.Broken && h.ID == "id-2" })

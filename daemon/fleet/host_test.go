@@ -105,7 +105,7 @@ func options(t testing.TB, i int, urls ...string) Options {
 	}
 }
 
-// testLog shows what hosts log to whoever asks for it.
+// testLog shows what hosts log if FLEET_TEST_LOG is set.
 func testLog(t testing.TB) *slog.Logger {
 	if os.Getenv("FLEET_TEST_LOG") == "" {
 		return slog.New(slog.DiscardHandler)
@@ -157,8 +157,8 @@ func (h *host) revoke(n Name) (Mark, Reach) {
 	return m, must[Reach](h.t)(h.Announce(h.t.Context(), m))
 }
 
-// reaches revokes until that reaches all of so many hosts: on a busy machine one
-// may have been late, or just have lost its connection.
+// reaches revokes again until a revocation reaches all of so many hosts: on a
+// busy machine a host may be late, or have lost its connection.
 func (h *host) reaches(n Name, of int) Mark {
 	h.t.Helper()
 	var m Mark

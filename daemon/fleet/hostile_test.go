@@ -12,7 +12,8 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
-// dump is what the engine holds, as somebody with full access sees it.
+// hash returns the hash that the engine holds under key, as somebody with full
+// access sees it.
 func (s *server) hash(key string) map[string]string {
 	s.t.Helper()
 	m, err := s.do("HGETALL", key).AsStrMap()
@@ -30,8 +31,8 @@ const (
 )
 
 // TestWhoCanWriteTheEngineCannotMakeAHostAccept forges, replays, swaps and deletes
-// for a while: what was revoked stays revoked on those that know it, and what was
-// not is not.
+// for a while: revoked names stay revoked on the hosts that know it, and names
+// that were taken back stay taken back.
 func TestWhoCanWriteTheEngineCannotMakeAHostAccept(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -96,7 +97,7 @@ func TestWhoCanWriteTheEngineCannotMakeAHostAccept(t *testing.T) {
 			}
 		}
 	}
-	s.must("DEL", hostsKey) // else hosts that never were are missed for an hour
+	s.must("DEL", hostsKey) // otherwise hosts that never were count as silent for an hour
 	if _, reach := hosts[0].revoke(subject("then")); reach.Blind {
 		until(t, "it is in force on the other host too", func() bool { return hosts[1].inForce(subject("then")) })
 	}

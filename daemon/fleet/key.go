@@ -41,8 +41,8 @@ func ParseKey(text string) (Key, error) {
 	return k, nil
 }
 
-// Key is what a fleet's hosts have in common and nobody else has. It prints as
-// nothing but its type. The zero value is no key.
+// Key is the secret of a fleet's hosts, which nobody else has. Printing it
+// shows nothing of the secret. The zero value is no key.
 type Key struct{ *material }
 
 type material struct {
@@ -123,7 +123,7 @@ func (k Key) aead(salt []byte) cipher.AEAD {
 }
 
 // place is where a sealed value stands. It is authenticated with the value, so
-// that none passes for another: one of another fleet, record, key or field.
+// that no value passes for one of another fleet, record, key or field.
 type place struct{ record, key, field string }
 
 func (k *keyring) authenticated(p place) []byte {
@@ -193,7 +193,7 @@ func (k *keyring) aeadOf(i int, salt string) cipher.AEAD {
 }
 
 // name blinds a name under one of the keys: a reader of the engine learns that
-// there is one, and nothing of it.
+// there is a name, but nothing about it.
 func (k *keyring) name(key int, record string, parts ...string) string {
 	mac := hmac.New(sha256.New, k.keys[key].naming)
 	mac.Write(list(append([]string{k.fleet, record}, parts...)...))

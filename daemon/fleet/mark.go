@@ -14,18 +14,18 @@ type Name struct {
 	Value   string `json:"value,omitzero"`
 }
 
-// Never is the Until of a mark that stays until it is taken back, and then for
-// ever.
+// Never is the Until of a mark that is in force until it is taken back. The
+// mark is kept for ever.
 const Never int64 = math.MaxInt64
 
-// Keep is how long a mark is kept beyond its Until, in seconds: so long a host
-// that was away may still bring an older state of it.
+// Keep is how long a mark is kept beyond its Until, in seconds: a host that was
+// away may bring an older state of it for so long.
 const Keep = 3600
 
 // Mark is one thing that must not be accepted any more, or that was taken back.
 // It only grows: Join takes the larger of each field, so marks can be joined in
-// any order and any number of times. The zero value of each field is that of
-// somebody who knows nothing.
+// any order and any number of times. The zero value of each field means that
+// nothing is known.
 type Mark struct {
 	Name
 	// Revoked is the stamp of the newest revocation (or purge).
@@ -34,7 +34,7 @@ type Mark struct {
 	// one, made elsewhere meanwhile, stays in force.
 	Undone Stamp `json:"u,omitzero"`
 	// At says what is covered, in Unix seconds: of a subject's tokens those whose
-	// iat is not later. What it means is for whoever made the mark.
+	// iat is not later. Only the maker of the mark interprets it.
 	At int64 `json:"at,omitzero"`
 	// Until is when no living token can be covered any more, in Unix seconds, or
 	// Never.

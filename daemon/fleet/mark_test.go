@@ -42,8 +42,8 @@ func TestMarksAreASemilattice(t *testing.T) {
 	})
 }
 
-// TestTakingBackAnOldRevocationLeavesANewerOneOfAnotherHost in force, in whatever
-// order the hosts hear of both.
+// TestTakingBackAnOldRevocationLeavesANewerOneOfAnotherHost: the newer one
+// stays in force, in whatever order the hosts hear of both.
 func TestTakingBackAnOldRevocationLeavesANewerOneOfAnotherHost(t *testing.T) {
 	old := Mark{Name: subject("u"), Revoked: 5, Until: 100}
 	undone := old

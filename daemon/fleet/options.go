@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// Journal is the truth of what a host knows: the fleet reads its marks once, and
-// hands it what other hosts have said. It is asked by one goroutine at a time,
-// except for Settled.
+// Journal is the source of truth of what a host knows: the fleet reads its marks once, and
+// hands it what other hosts have said. One goroutine at a time calls its methods, except
+// for Settled.
 type Journal interface {
 	// Marks yields every mark that is kept: those in force, those taken back, and
 	// purges.
@@ -21,13 +21,12 @@ type Journal interface {
 	// has said itself: field by field the larger. When it returns, they are in
 	// force here, and saved unless the error says ErrNotSaved. Any other error means that
 	// some are not in force: the fleet then does not say that this host has them.
-	// It is told marks again that it has, and marks that are over.
+	// It is also called with marks that the journal has, and with marks that are over.
 	Join(marks []Mark) error
-	// Settled returns when every answer that was given before what is in force
-	// now can be used no more: each watch has seen the revision now current, or
-	// its lease is over. A daemon that has just started waits for the leases of
-	// the run before it too. An error means that it is not so, such as that ctx
-	// has ended.
+	// Settled returns when no answer can be used any more that was given before the marks
+	// that are in force now: each watch has seen the current revision, or its lease is
+	// over. A daemon that has just started waits for the leases of the run before it too.
+	// An error means that this is not so, for example because ctx has ended.
 	Settled(ctx context.Context) error
 }
 
@@ -49,8 +48,8 @@ type Options struct {
 	Label   string // of this host, for people
 	Version string // of the program, for people
 
-	// RefuseAfter is the blindness after which this host accepts nothing; 0: it
-	// goes on. The daemon acts on it; the fleet tells the other hosts.
+	// RefuseAfter is how long this host may be blind before it accepts nothing; 0: it goes
+	// on. The daemon acts on it; the fleet tells the other hosts.
 	RefuseAfter time.Duration
 	Timeout     time.Duration // of one claim; 0 is 50 ms
 	Wait        time.Duration // for another host's fetch; 0 waits for none
@@ -62,9 +61,8 @@ type Options struct {
 	Log     *slog.Logger // nil discards
 }
 
-// Same reports whether o and other are the configuration of one membership: what
-// New gets of both is the same but for the id, the version, the journal, the clock
-// and the log.
+// Same reports whether o and other configure one membership: they are equal but for the id,
+// the version, the journal, the clock and the log.
 func (o *Options) Same(other Options) bool {
 	return o.Name == other.Name && slices.Equal(o.URLs, other.URLs) && o.Sentinel == other.Sentinel &&
 		o.Password == other.Password && o.CA.Equal(other.CA) && slices.EqualFunc(o.Keys, other.Keys, Key.same) && o.Label == other.Label &&

@@ -16,8 +16,8 @@ const (
 	heardWithin = 2 * time.Second
 	// silentFor is how long a host that fell silent is counted.
 	silentFor = time.Hour
-	// refuseMargin is given to a silent host that refuses by itself, beyond the
-	// time after which it does.
+	// refuseMargin is added to the time after which a silent host refuses by
+	// itself.
 	refuseMargin = time.Second
 	// MaxHosts is how many hosts a fleet can have.
 	MaxHosts = 1024
@@ -28,10 +28,10 @@ const (
 // words are what a host says of itself, again and again.
 type words struct {
 	Run       string `json:"run"`
-	Number    uint64 `json:"n"`  // counts within a run, so that nothing old passes for new
+	Number    uint64 `json:"n"`  // counts within a run, so that old words do not pass for new ones
 	Time      int64  `json:"t"`  // of the engine, in ms
-	Confirmed cursor `json:"c"`  // all that was answered before is over on this host up to here
-	Applied   cursor `json:"a"`  // in force on this host up to here
+	Confirmed cursor `json:"c"`  // no answer from before this place is in use on this host
+	Applied   cursor `json:"a"`  // everything up to this place is in force on this host
 	Digest    string `json:"d"`  // of what is in force at Applied; "" while that is not exact
 	Refuse    int64  `json:"rf"` // ms of blindness after which the host accepts nothing; 0: it goes on
 	Left      bool   `json:"x,omitzero"`
@@ -118,7 +118,7 @@ func (p *peers) take(one *peer, raw string, engine int64, now time.Time) bool {
 	if !ok {
 		p.unopened++
 		if one.opens {
-			return false // somebody has written over it: it says nothing, and is silent soon
+			return false // somebody has overwritten its words: it says nothing new, and is silent soon
 		}
 		one.raw, one.at = raw, now
 		return true
@@ -168,10 +168,11 @@ func (one *peer) silent(now time.Time) bool {
 	return refuse == 0 || since < refuse+refuseMargin
 }
 
-// compare notes which of the heard hosts have the same marks as this one, by what
-// same says of a host's words. One that says itself that it has not is left out,
-// or it would keep all others from being heard. It reports whether all have, and the longest time
-// for which one has not.
+// compare notes which of the heard hosts have the same marks as this one, by
+// what same says of a host's words. A host that says itself that it has not is
+// left out, or it would keep all others from being heard. compare reports
+// whether all have the same marks, and the longest time for which a host has
+// not.
 func (p *peers) compare(same func(words) bool, now time.Time) (agree bool, longest time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -215,8 +216,8 @@ func (p *peers) count(own bool, confirmed func(cursor) bool, now time.Time) (rea
 	return reached, of, silent
 }
 
-// known is how many hosts there are, this one included, that took no leave and
-// may be serving.
+// known is how many hosts may be serving, this one included: those that are
+// heard or silent.
 func (p *peers) known(now time.Time) int {
 	_, of, _ := p.count(true, func(cursor) bool { return true }, now)
 	return of
@@ -255,7 +256,7 @@ type Host struct {
 	Label    string
 	Version  string
 	Age      time.Duration // since it was last heard
-	Silent   bool          // not heard of late, took no leave, and may be accepting
+	Silent   bool          // not heard of late, has not said that it ends, and may be accepting
 	Left     bool
 	Broken   bool          // it says that it cannot take in what the fleet says
 	Opens    bool          // false: its words are sealed under a key that this host does not have

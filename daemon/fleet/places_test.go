@@ -61,7 +61,8 @@ func TestAFleetWorksAsAUserWhoMayDoNothingElse(t *testing.T) {
 	})
 }
 
-// certificates writes a certificate for 127.0.0.1 and returns who vouches for it.
+// certificates writes a certificate for 127.0.0.1 and returns the authority
+// that signed it.
 func certificates(t *testing.T, dir string) *x509.CertPool {
 	t.Helper()
 	key := must[*ecdsa.PrivateKey](t)(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
@@ -153,7 +154,7 @@ func TestNothingIsLostWhenAReplicaTakesOver(t *testing.T) {
 	hosts := works(t, o)
 	hosts[0].revokeHere(subject("late"))
 	hosts[0].Tell(valuesOf(hosts[0].journal))
-	master.kill() // it may have told the replica, or not
+	master.kill() // the replica may have the mark, or not
 	until(t, "the replica is master", func() bool {
 		info, _ := replica.do("INFO", "replication").ToString()
 		return strings.Contains(info, "role:master")
@@ -168,7 +169,7 @@ func TestNothingIsLostWhenAReplicaTakesOver(t *testing.T) {
 	}
 }
 
-// newSentinel starts one of three that watch a master.
+// newSentinel starts one of three sentinels that watch a master.
 func newSentinel(t *testing.T, master *server) *server {
 	t.Helper()
 	s := &server{t: t, dir: t.TempDir(), port: ports.Free(t)}

@@ -81,7 +81,8 @@ func (r *records) openField(field, value string) (m Mark, undone bool, key int, 
 	if err != nil || json.Unmarshal(text, &m) != nil || m.valid() != nil || r.ring.markName(key, m.Name) != field[len(revokedField):] {
 		return Mark{}, false, 0, false
 	}
-	// What is in clear decides in the engine alone, and must be what is sealed.
+	// The engine compares only the order in clear, so it must agree with the
+	// sealed mark.
 	if undone && (m.Revoked != 0 || orderUndone(m) != value[:width]) || !undone && (m.Undone != 0 || orderRevoked(m) != value[:width]) {
 		return Mark{}, false, 0, false
 	}

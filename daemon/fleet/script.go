@@ -40,14 +40,14 @@ func loadScripts() scripts {
 	}
 }
 
-// sha1Hex is what redis.sha1hex gives. It names and compares; no secret and no
-// decision rests on it.
+// sha1Hex is what redis.sha1hex gives. It serves to name and compare texts; no
+// secret and no decision depends on it.
 func sha1Hex(text string) string {
 	sum := sha1.Sum([]byte(text))
 	return hex.EncodeToString(sum[:])
 }
 
-// caller is a connection, or a client that has some.
+// caller is a connection, or a client that has connections.
 type caller interface {
 	Do(ctx context.Context, cmd valkey.Completed) valkey.ValkeyResult
 	B() valkey.Builder

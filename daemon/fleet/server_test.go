@@ -18,8 +18,8 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e/ports"
 )
 
-// patience is how long a test waits for what has to happen; a busy machine takes
-// a part of it.
+// patience is how long a test waits for something that has to happen. Even a
+// busy machine needs only a part of it.
 const patience = 30 * time.Second
 
 // server is a real redis-server, of this test alone.
@@ -28,12 +28,12 @@ type server struct {
 	dir  string
 	port string
 	args []string
-	// password is what its commands of do and must are asked with.
+	// password is the password with which do and must connect.
 	password string
 	cmd      *exec.Cmd
 }
 
-// newServer starts one on a free port of the loopback address.
+// newServer starts a server on a free port of the loopback address.
 func newServer(t testing.TB, args ...string) *server {
 	t.Helper()
 	s := &server{t: t, dir: t.TempDir(), port: ports.Free(t), args: args}
@@ -46,7 +46,8 @@ func (s *server) address() string { return net.JoinHostPort("127.0.0.1", s.port)
 
 func (s *server) url() string { return "redis://" + s.address() }
 
-// redis is the program. Its package would start a server by itself: see .ci/run.
+// redis is the path of the program. Installing its package would start a
+// server: see .ci/run.
 func redis(t testing.TB) string {
 	t.Helper()
 	return need.Program(t, "redis-server", "redis-server")
@@ -96,7 +97,7 @@ func (s *server) signal(signal syscall.Signal) {
 	}
 }
 
-// do runs one command, written as on the command line, as somebody who may do
+// do runs one command, written as on the command line, as a user who may do
 // everything.
 func (s *server) do(words ...string) valkey.ValkeyResult {
 	s.t.Helper()
@@ -135,7 +136,7 @@ func until(t testing.TB, what string, is func() bool) {
 	}
 }
 
-// failing is a test, or a property's.
+// failing is a test, or the test of a property.
 type failing interface {
 	Helper()
 	Fatal(args ...any)
@@ -153,7 +154,7 @@ func must[T any](t failing) func(T, error) T {
 
 func label(i int) string { return fmt.Sprintf("host-%d", i) }
 
-// wishLong needs somebody to ask for tests that take minutes.
+// wishLong skips a test that takes minutes, unless somebody has asked for it.
 func wishLong(t testing.TB) {
 	t.Helper()
 	need.Wish(t, "FLEET_LONG", "run the long test of convergence, or say make fleet-faults")

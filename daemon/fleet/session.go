@@ -20,12 +20,12 @@ const (
 	firstBlock  = 100 * time.Millisecond           // until the others are known to have the same marks
 	heardLimit  = readBlock + 250*time.Millisecond // also the deadline of a read
 	exchangeGap = time.Second                      // between full exchanges, at least
-	settleTime  = heartbeat + 100*time.Millisecond // after an exchange, until every other host has had its say
+	settleTime  = heartbeat + 100*time.Millisecond // after an exchange, until every other host has sent its words
 	disagreeFor = 2 * time.Second
 	breaksBorne = 2                     // in a row, before the log is begun anew
 	firstPause  = 50 * time.Millisecond // after a failed connection, doubling
 	lastPause   = time.Second
-	clockLimit  = time.Second // of a difference between the clocks that goes without a warning
+	clockLimit  = time.Second // the largest difference between the clocks without a warning
 )
 
 // errChain says that entries of the log are missing, or are not the ones that
@@ -76,7 +76,7 @@ type session struct {
 	broken    map[string]string // sums of values that do not open, by field
 	exchanged time.Time         // when the last exchange was complete
 	breaks    int               // of the chain, since the others had the same marks
-	agreed    bool              // once since the connection or the chain broke
+	agreed    bool              // the others had the same marks once since the connection or the chain broke
 	beaten    time.Time         // when the last heartbeat was sent
 	swept     time.Time
 }
@@ -114,9 +114,9 @@ func (f *Fleet) session(ctx context.Context) error {
 	}
 }
 
-// clearLog removes a log that does not fit what is said to be its newest entry,
-// however often everything is exchanged. Nothing is lost: the marks are apart, and
-// each host announces what they lack.
+// clearLog removes a log that still does not fit its recorded newest entry
+// after everything was exchanged again. Nothing is lost: the marks are kept
+// elsewhere, and each host announces the marks that are missing there.
 func (s *session) clearLog(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, commandTime)
 	defer cancel()
@@ -214,7 +214,8 @@ func (s *session) take(found []valkey.XRangeEntry) error {
 	}
 	err := s.join(marks)
 	for _, place := range places {
-		// Several at once have one digest, that of the last, and only it is exact.
+		// Several places at once get one digest, that of the last place. It is
+		// exact for that place only.
 		s.chain.meet(place, s.table.sum(), place == s.cursor)
 	}
 	if err != nil {
@@ -245,8 +246,8 @@ func (s *session) join(marks []Mark) error {
 	return nil
 }
 
-// compareNewest compares the engine's newest entry with what was read. If more
-// has come, it must be there to read.
+// compareNewest compares the engine's newest entry with what was read. If there
+// are newer entries, they must be there to read.
 func (s *session) compareNewest(ctx context.Context, newest cursor) error {
 	if newest == s.cursor {
 		return nil
@@ -283,8 +284,8 @@ func (s *session) keepUp(ctx context.Context) error {
 	return nil
 }
 
-// same reports whether another host has the same in force at its place of the log
-// as this host had there.
+// same reports whether another host has the same marks in force at its place of
+// the log as this host had at that place.
 func (s *session) same(w words) bool {
 	if w.Digest == "" {
 		return false
@@ -319,9 +320,9 @@ func (s *session) beat(ctx context.Context) (cursor, error) {
 	return newest, err
 }
 
-// lookForTwin looks whether what this host said last was overwritten: by another
-// one with the same id, so from a copy of its state directory. Of two, the one
-// whose run has the greater name takes another id.
+// lookForTwin looks whether this host's last words were overwritten by another
+// host with the same id, whose state directory is then a copy. Of the two
+// hosts, the one whose run has the greater name takes another id.
 func (s *session) lookForTwin(id, before string, now time.Time) {
 	w, _, ok := s.peers.openWords(id, before)
 	if !ok || w.Run >= s.Fleet.run || s.beaten.IsZero() || time.UnixMilli(w.Time).Before(s.Fleet.now().Add(-now.Sub(s.beaten)-heartbeat)) {

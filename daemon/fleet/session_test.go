@@ -143,7 +143,7 @@ func TestAnAnswerHasABound(t *testing.T) {
 	}
 }
 
-// TestAPageLeavesOutWhatNoMarkIs and removes it.
+// TestAPageLeavesOutWhatNoMarkIs: it also removes such values.
 func TestAPageLeavesOutWhatNoMarkIs(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)

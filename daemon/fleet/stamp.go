@@ -15,7 +15,7 @@ type Stamp uint64
 // MaxStamp is the greatest stamp. It fits into int64.
 const MaxStamp Stamp = math.MaxInt64
 
-// tieBits is how many bits of a stamp tell apart what was made in one
+// tieBits is how many bits of a stamp tell apart changes that were made in one
 // millisecond.
 const tieBits = 20
 

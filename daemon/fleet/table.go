@@ -30,10 +30,10 @@ func (d *digest) flip(m Mark) {
 // held is what is known of one name.
 type held struct {
 	own     Mark      // all that this host knows: the join of everything
-	engine  Mark      // what the engine holds of the revocation, as far as heard; Undone and undoneUntil apart
+	engine  Mark      // what the engine holds of the revocation, as far as heard; its Undone, with until, is what it holds of taking back
 	until   int64     // the Until beside engine.Undone
 	counted bool      // engine is in the digest
-	since   time.Time // when own became more than the engine has; zero: it is not
+	since   time.Time // since when the engine lacks something of own; zero: it lacks nothing
 }
 
 // undone is what the engine holds of taking back.
@@ -69,8 +69,8 @@ func (t *table) held(n Name) *held {
 	return h
 }
 
-// learn joins marks with what the host knows. It returns those that tell it
-// something new, joined, and what was known of them before.
+// learn joins marks with what the host knows. It returns the marks that told it
+// something new, joined, and what it knew of them before.
 func (t *table) learn(marks []Mark, at time.Time) (news, before []Mark) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -87,8 +87,8 @@ func (t *table) learn(marks []Mark, at time.Time) (news, before []Mark) {
 	return news, before
 }
 
-// unlearn puts back what was known before, because the journal could not take in
-// what is new: it is news when it is heard again.
+// unlearn puts back what was known before, because the journal could not take
+// in the news: when the host hears them again, they are news again.
 func (t *table) unlearn(before []Mark, at time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -139,7 +139,8 @@ func (t *table) settle(h *held, at time.Time) {
 	}
 }
 
-// forget begins anew with what the engine holds: nothing of it is heard yet.
+// forget begins anew with what the engine holds, as if nothing of it had been
+// heard.
 func (t *table) forget(at time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -151,8 +152,9 @@ func (t *table) forget(at time.Time) {
 	}
 }
 
-// lacking returns what the engine has lacked for at least so long. What is told
-// now is lacking again in that time, unless the log has told it meanwhile.
+// lacking returns what the engine has lacked for at least so long. A mark that
+// is returned now is returned again after that time, unless the log has it by
+// then.
 func (t *table) lacking(age time.Duration, now time.Time) (all []Mark) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -165,7 +167,8 @@ func (t *table) lacking(age time.Duration, now time.Time) (all []Mark) {
 	return all
 }
 
-// sweep takes out of the digest what is over, and forgets what is so for long.
+// sweep takes marks that are no longer in force out of the digest, and forgets
+// marks that can be forgotten (see Mark.Over).
 func (t *table) sweep() {
 	now := t.now()
 	t.mu.Lock()
