@@ -123,7 +123,7 @@ func describes(path, scope string) trial {
 			{at, "", 200, "", `{"resource":"https://mcp.example.com/mcp","authorization_servers":["https://auth.example.com"],"scopes_supported":["read","write"],`},
 			{httpauth.MetadataPath + "/", "", 200, "", `{"resource":"https://mcp.example.com/mcp",`},
 			{path, "", 401, "Bearer " + metadata, "Unauthorized\n"},
-			{path, ada, 403, `Bearer error="insufficient_scope", error_description="insufficient-scope", scope="` + scope + `", ` + metadata, "Forbidden\n"},
+			{path, ada, 403, `Bearer error="insufficient_scope", scope="` + scope + `", error_description="insufficient-scope", ` + metadata, "Forbidden\n"},
 		} {
 			resp, body := get(t, base+test.at, test.token)
 			for begun := time.Now(); resp.StatusCode == http.StatusServiceUnavailable && time.Since(begun) < stagePatience; { // a busy machine

@@ -127,12 +127,12 @@ func (r Refusal) challenge(realm string) string {
 	}
 	if r.Error != "" {
 		params = append(params, "error="+quotedString(r.Error))
-		if r.Reason != "" {
-			params = append(params, "error_description="+quotedString(r.Reason))
-		}
 	}
 	if r.Scope != "" {
 		params = append(params, "scope="+quotedString(r.Scope))
+	}
+	if r.Error != "" && r.Reason != "" {
+		params = append(params, "error_description="+quotedString(r.Reason))
 	}
 	if r.ResourceMetadata != "" {
 		params = append(params, "resource_metadata="+quotedString(r.ResourceMetadata))

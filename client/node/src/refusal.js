@@ -57,7 +57,7 @@ function unavailable(reason = '', after = 0) {
 
 // challenge returns the value of WWW-Authenticate (RFC 6750 section 3).
 function challenge({ error, reason, scope }, realm, resourceMetadata) {
-  const params = { realm, error, error_description: error && reason, scope, resource_metadata: resourceMetadata }
+  const params = { realm, error, scope, error_description: error && reason, resource_metadata: resourceMetadata }
   const said = Object.entries(params).filter(([, value]) => value)
   return ['Bearer', said.map(([name, value]) => `${name}=${quotedString(value)}`).join(', ')].filter(Boolean).join(' ')
 }

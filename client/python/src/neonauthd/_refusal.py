@@ -59,8 +59,8 @@ class Refusal:
         params = {
             "realm": realm,
             "error": self.error,
-            "error_description": self.reason if self.error else "",
             "scope": self.scope,
+            "error_description": self.reason if self.error else "",
             "resource_metadata": resource_metadata,
         }
         said = ", ".join(f"{name}={_quoted(value)}" for name, value in params.items() if value)

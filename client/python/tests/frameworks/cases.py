@@ -46,7 +46,7 @@ CASES: list[tuple[str | None, dict[str, Any], int, str]] = [
         "app",
         {"scopes": ["read", "write"], "kinds": ["machine"], "resource": RESOURCE},
         403,
-        'Bearer error="insufficient_scope", error_description="insufficient-scope", scope="read write", '
+        'Bearer error="insufficient_scope", scope="read write", error_description="insufficient-scope", '
         f'resource_metadata="{RESOURCE.metadata_url}"',
     ),
     (None, {"resource": RESOURCE}, 401, f'Bearer resource_metadata="{RESOURCE.metadata_url}"'),

@@ -187,7 +187,7 @@ func TestAScopeIsAWholeWord(t *testing.T) {
 		}
 		h := http.Header{}
 		f.refusal.SetHeaders(h, "")
-		if challenge := `Bearer error="insufficient_scope", error_description="insufficient-scope", scope="read write"`; want == denied && h.Get("WWW-Authenticate") != challenge {
+		if challenge := `Bearer error="insufficient_scope", scope="read write", error_description="insufficient-scope"`; want == denied && h.Get("WWW-Authenticate") != challenge {
 			t.Errorf("%s: %s", claims, h.Get("WWW-Authenticate"))
 		}
 	}
