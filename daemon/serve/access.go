@@ -148,7 +148,7 @@ func (a *access) refuse(l *resolve.Lookup) *Refusal {
 func (a *access) refuseProject(project string) *Refusal {
 	switch {
 	case a.forbidden:
-		return &Refusal{Code: protocol.CodeForbidden, Advice: "no [[caller]] rule matches this user"}
+		return noRule()
 	case a.rule == nil:
 		return nil
 	case !a.sees(project):
@@ -157,6 +157,11 @@ func (a *access) refuseProject(project string) *Refusal {
 		return &Refusal{Code: protocol.CodeBusy, RetryAfter: a.rule.retryAfter(), Advice: "this caller's rate is used up"}
 	}
 	return nil
+}
+
+// noRule returns the refusal of a caller that may ask nothing.
+func noRule() *Refusal {
+	return &Refusal{Code: protocol.CodeForbidden, Advice: "no [[caller]] rule matches this user"}
 }
 
 // reaches reports whether the caller may ask for a level.

@@ -59,12 +59,9 @@ func (c *conn) hello(r *protocol.Request) {
 		c.refuse(r.Tag, refused)
 		return
 	}
-	t := c.server.terms.Load()
-	if t != c.terms {
-		c.adopt(t)
-	}
+	c.current()
 	var names []string
-	for _, p := range t.Projects.List {
+	for _, p := range c.terms.Projects.List {
 		if c.access.sees(p.Name()) {
 			names = append(names, p.Name())
 		}
@@ -158,9 +155,7 @@ func (c *conn) meanwhile(tag []byte, answer func() (*protocol.Reply, *Refusal)) 
 
 // logout answers LOGOUT: the token is judged, and what it names is ended.
 func (c *conn) logout(r *protocol.Request) {
-	if t := c.server.terms.Load(); t != c.terms {
-		c.adopt(t)
-	}
+	c.current()
 	l, refused := readLogout(r, &c.terms.Projects)
 	if refused == nil {
 		if refused = c.access.refuseProject(l.Project.Name()); refused != nil {

@@ -210,6 +210,13 @@ func (c *conn) adopt(t *Terms) {
 	}
 }
 
+// current brings this caller's permissions up to date with the last reload.
+func (c *conn) current() {
+	if t := c.server.terms.Load(); t != c.terms {
+		c.adopt(t)
+	}
+}
+
 // lookup answers the current request from memory, or starts its resolution.
 func (c *conn) lookup(level resolve.Level) {
 	a := &c.ask
@@ -218,9 +225,7 @@ func (c *conn) lookup(level resolve.Level) {
 	if c.server.tells(c.ctx) {
 		a.asked = time.Now()
 	}
-	if t := c.server.terms.Load(); t != c.terms {
-		c.adopt(t)
-	}
+	c.current()
 	refused := a.read(&c.req, &c.terms.Projects)
 	if refused == nil {
 		refused = c.access.refuse(&a.Lookup)

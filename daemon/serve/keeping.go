@@ -69,14 +69,12 @@ func (c *conn) watch(r *protocol.Request) bool {
 
 // refuseWatch returns why the caller may have no watch, or nil.
 func (c *conn) refuseWatch(r *protocol.Request) *Refusal {
-	if t := c.server.terms.Load(); t != c.terms {
-		c.adopt(t)
-	}
+	c.current()
 	if refused := TakesNothing(r); refused != nil {
 		return refused
 	}
 	if c.access.forbidden {
-		return &Refusal{Code: protocol.CodeForbidden, Advice: "no [[caller]] rule matches this user"}
+		return noRule()
 	}
 	return nil
 }
