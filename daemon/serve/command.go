@@ -47,7 +47,7 @@ func (c *conn) simple(r *protocol.Request) bool {
 func (c *conn) quit(r *protocol.Request) bool {
 	if TakesNothing(r) == nil {
 		c.out.flush()
-		c.misses.Wait()
+		c.pending.Wait()
 	}
 	return !c.simple(r)
 }
@@ -124,31 +124,12 @@ func (c *conn) administer(verb protocol.Verb, r *protocol.Request) {
 		c.tellAdministered(verb, began, refused)
 		return
 	}
-	c.meanwhile(r.Tag, func() (*protocol.Reply, *Refusal) {
+	c.meanwhile(func(tag []byte, place *slot) {
 		if later := rest(c.ctx, &reply); refused == nil {
 			refused = later
 		}
 		c.tellAdministered(verb, began, refused)
-		return &reply, refused
-	})
-}
-
-// meanwhile answers a request in a goroutine, because the answer takes time. Requests
-// after it are begun before it is answered.
-func (c *conn) meanwhile(tag []byte, answer func() (*protocol.Reply, *Refusal)) {
-	c.takeSlot()
-	tag = bytes.Clone(tag)
-	place := c.out.reserve(tag)
-	c.misses.Go(func() {
-		defer func() {
-			<-c.slots
-			if p := recover(); p != nil {
-				c.server.Panicked(p)
-				c.out.abort(errMissing)
-			}
-		}()
-		reply, refused := answer()
-		c.administered(tag, place, reply, refused)
+		c.administered(tag, place, &reply, refused)
 		c.out.flush()
 	})
 }
@@ -168,10 +149,11 @@ func (c *conn) logout(r *protocol.Request) {
 	}
 	l.Asker.ID = c.peer.id
 	began := time.Now()
-	c.meanwhile(r.Tag, func() (*protocol.Reply, *Refusal) {
+	c.meanwhile(func(tag []byte, place *slot) {
 		reply, refused := c.server.logout(c.ctx, l)
 		c.tellLogout(l.Project.Name(), began, &reply, refused)
-		return &reply, refused
+		c.administered(tag, place, &reply, refused)
+		c.out.flush()
 	})
 }
 

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -27,23 +28,23 @@ const (
 // conn serves one connection: line in, line out. One goroutine reads requests and answers those that memory can answer;
 // a lookup that has to wait gets a goroutine of its own. Untagged replies keep the order of their requests.
 type conn struct {
-	server *Server
-	net    net.Conn
-	peer   *peer
-	gid    uint32           // of the process that connected; processes of one user may have different groups
-	is     accesslog.Caller // the process that connected
-	admin  bool             // on the admin socket
-	roomy  bool             // has a large send buffer
-	terms  *Terms           // the terms that access was taken from
-	access access           // what this caller may ask
-	lines  *protocol.LineReader
-	ask    ask              // of the current line
-	req    protocol.Request // of the current line
-	slots  chan struct{}    // one per lookup in flight
-	idle   time.Duration    // how long a peer may stay without a request
-	misses sync.WaitGroup
-	ctx    context.Context
-	cancel context.CancelFunc
+	server  *Server
+	net     net.Conn
+	peer    *peer
+	gid     uint32           // of the process that connected; processes of one user may have different groups
+	is      accesslog.Caller // the process that connected
+	admin   bool             // on the admin socket
+	roomy   bool             // has a large send buffer
+	terms   *Terms           // the terms that access was taken from
+	access  access           // what this caller may ask
+	lines   *protocol.LineReader
+	ask     ask              // of the current line
+	req     protocol.Request // of the current line
+	slots   chan struct{}    // one per lookup in flight
+	idle    time.Duration    // how long a peer may stay without a request
+	pending sync.WaitGroup   // requests that are answered in a goroutine
+	ctx     context.Context
+	cancel  context.CancelFunc
 
 	greeted  bool      // a first line has come
 	begun    bool      // the last bytes read are the beginning of a line
@@ -64,7 +65,7 @@ func (c *conn) serve() {
 	defer func() {
 		c.cancel()
 		hangUp(c.net)
-		c.misses.Wait()
+		c.pending.Wait()
 		c.out.close()
 		c.lines = nil
 	}()
@@ -77,7 +78,7 @@ func (c *conn) serve() {
 	if !peerWaits(err) {
 		c.cancel() // nobody waits for the answers any more
 	}
-	c.misses.Wait()
+	c.pending.Wait()
 	c.out.flush()
 	if errors.Is(err, protocol.ErrLineTooLong) {
 		c.linger()
@@ -269,24 +270,32 @@ func (c *conn) takeSlot() {
 	}
 }
 
-// miss resolves the lookup in a goroutine.
-func (c *conn) miss(a *ask) {
-	began := time.Now()
+// meanwhile answers the current request in a goroutine, because the answer takes time. Requests after it are begun before
+// it is answered.
+func (c *conn) meanwhile(answer func(tag []byte, place *slot)) {
 	c.takeSlot()
-	own := *a
-	own.Token = append([]byte(nil), a.Token...)
-	tag := append([]byte(nil), c.req.Tag...)
-	rights := c.access // the permissions at the time of the request: a reload may change the connection's
+	tag := bytes.Clone(c.req.Tag)
 	place := c.out.reserve(tag)
-	c.misses.Go(func() {
+	c.pending.Go(func() {
 		defer func() {
-			c.server.resolver.Leave(&own.Lookup)
 			<-c.slots
 			if p := recover(); p != nil {
 				c.server.Panicked(p)
 				c.out.abort(errMissing) // ends this connection only
 			}
 		}()
+		answer(tag, place)
+	})
+}
+
+// miss resolves the lookup in a goroutine.
+func (c *conn) miss(a *ask) {
+	began := time.Now()
+	own := *a
+	own.Token = bytes.Clone(a.Token)
+	rights := c.access // the permissions at the time of the request: a reload may change the connection's
+	c.meanwhile(func(tag []byte, place *slot) {
+		defer c.server.resolver.Leave(&own.Lookup)
 		ctx, cancel := context.WithTimeout(c.ctx, own.deadline)
 		defer cancel()
 		v := c.server.resolver.Resolve(ctx, &own.Lookup)

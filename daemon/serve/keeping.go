@@ -55,7 +55,7 @@ func (c *conn) watch(r *protocol.Request) bool {
 		return true
 	}
 	c.out.flush()
-	c.misses.Wait()
+	c.pending.Wait()
 	c.out.flush()
 	w, ok := c.server.leases.Open(c.peer.id, r.Tag)
 	if !ok {
