@@ -101,7 +101,7 @@ func TestClassesOfUsersAreKeptApart(t *testing.T) {
 					}
 				}
 				if iss != aud {
-					want = wrongIssuer // of another class: never mixed
+					want = wrongIssuer // issuer and audience are of different classes
 				}
 				s, token := signed(t, testPayload(map[string]any{"iss": testIssuer + iss, "aud": testAudience + aud}))
 				c, reason := Verify(p, s, token, testNow, nil)
@@ -151,8 +151,8 @@ func TestFlagsMayNotContradictTheAudience(t *testing.T) {
 	}
 }
 
-// TestFlagsMayNotContradictEachOther goes through all that a token can say, and
-// knows by name what no release of the upstream writes.
+// TestFlagsMayNotContradictEachOther tries every combination of the flags, and
+// lists those that no release of the upstream writes.
 func TestFlagsMayNotContradictEachOther(t *testing.T) {
 	all := classPolicy(ClassNormal, ClassRestricted, ClassAnonymous)
 	reasons := map[string]any{
@@ -166,7 +166,7 @@ func TestFlagsMayNotContradictEachOther(t *testing.T) {
 				for name, reason := range reasons {
 					given := name != "absent" && name != "null"
 					odd := anonymous == true && restricted == false || // an anonymous user is restricted
-						given && restricted != true || name == "null" && restricted == true || // a reason is of a restriction
+						given && restricted != true || name == "null" && restricted == true || // a reason is given exactly if the user is restricted
 						name == "anonymous" && anonymous == false ||
 						class == ClassNormal && (anonymous == true || restricted == true) ||
 						class == ClassRestricted && (anonymous == true || restricted == false) ||

@@ -88,8 +88,8 @@ func TestAnotherClaimStandsInForAnAbsentAudience(t *testing.T) {
 	}
 }
 
-// TestNoTokenOfTheFixturesPassesForItsClient: all that the upstreams sign has an "aud",
-// and none of it is for a project that takes tokens without, whoever the client is.
+// TestNoTokenOfTheFixturesPassesForItsClient: all tokens that the upstreams sign have an
+// "aud". A project that takes tokens without "aud" takes none of them, for any client.
 func TestNoTokenOfTheFixturesPassesForItsClient(t *testing.T) {
 	policies := oauthPolicies(t)
 	admitted := policies["wide"].Admitted
@@ -111,7 +111,7 @@ func TestNoTokenOfTheFixturesPassesForItsClient(t *testing.T) {
 		for _, f := range oauthTokens(t) {
 			claims, outcome := Verify(p, s, []byte(f.Token), fixtureNow, nil)
 			compared[fmt.Sprint(outcome)]++
-			// One lacks what RFC 9068 demands, and has the client.
+			// One token lacks the "aud" that RFC 9068 demands, and names the client.
 			if outcome == accepted && f.Name != "aud-missing" {
 				t.Errorf("%s passes by its %s: %s", f.Name, claim, claims.JSON)
 			}

@@ -26,7 +26,7 @@ func benchToken(b *testing.B, upstream, name string) (*Policy, *Set, []byte) {
 	return nil, nil, nil
 }
 
-// verifyLoop measures the cold way of a token: gate and judgement.
+// verifyLoop measures a token that is not cached: Gate and Verify.
 func verifyLoop(b *testing.B, p *Policy, s *Set, token []byte) {
 	b.Helper()
 	b.ReportAllocs()
@@ -41,7 +41,7 @@ func verifyLoop(b *testing.B, p *Policy, s *Set, token []byte) {
 }
 
 // BenchmarkVerifyES256 and BenchmarkBareECDSA verify the same signature; their
-// ratio is what the judge adds to the mathematics.
+// ratio shows what Verify adds to the mathematics.
 func BenchmarkVerifyES256(b *testing.B) {
 	p, s, token := benchToken(b, "stack", "normal")
 	verifyLoop(b, p, s, token)

@@ -19,7 +19,7 @@ func TestATokenThatIsBoundToAKeyIsNoBearerToken(t *testing.T) {
 	}
 	for name, p := range policies {
 		for _, value := range cnf {
-			for _, other := range []map[string]any{nil, {"exp": 1}, {"iss": nil}, {"sub": nil}} { // the first that is looked for
+			for _, other := range []map[string]any{nil, {"exp": 1}, {"iss": nil}, {"sub": nil}} { // "cnf" is looked for before these
 				payload := testPayload(other)
 				payload = payload[:len(payload)-1] + `,"\u0063nf":` + value + "}"
 				s, token := signed(t, payload)

@@ -8,8 +8,8 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// TestATokenWithoutKeyIDIsTriedWithEachKeyOfItsAlgorithm: which key is meant
-// cannot be told, so only all of them together are proof.
+// TestATokenWithoutKeyIDIsTriedWithEachKeyOfItsAlgorithm: the token does not
+// say which key is meant, so it is refused only after all of them were tried.
 func TestATokenWithoutKeyIDIsTriedWithEachKeyOfItsAlgorithm(t *testing.T) {
 	p := testPolicy()
 	p.KeyIDOptional = true
@@ -40,7 +40,8 @@ func TestATokenWithoutKeyIDIsTriedWithEachKeyOfItsAlgorithm(t *testing.T) {
 		expect(t, p, s, token(minters()[ES256].fresh()), stranger)
 		expect(t, p, s, minters()[EdDSA].mint(`{"alg":"EdDSA"}`, testPayload(nil)), accepted)
 
-		// A withdrawn key is not tried, and takes no other's place.
+		// A withdrawn key is not tried, and does not count among those that are
+		// tried.
 		next := mustSet(t, setBody(slices.Delete(slices.Clone(entries), 2, 3)...))
 		next.Succeed(s)
 		expect(t, p, s, token(signers[0]), map[bool]protocol.Outcome{true: badSignature, false: unknownKey}[n > 1])
@@ -87,7 +88,7 @@ func TestKeyIDAndAlgorithmTogetherNameTheKey(t *testing.T) {
 					t.Errorf("%s: %v", m.alg, reason)
 				}
 			}
-			// The records live on in a successor, each for its own use.
+			// A successor keeps the records, each for its own use.
 			next := mustSet(t, setBody(c.entries...))
 			next.Succeed(s)
 			if !slices.Equal(next.Keys(), s.Keys()) {
@@ -100,7 +101,8 @@ func TestKeyIDAndAlgorithmTogetherNameTheKey(t *testing.T) {
 	}
 }
 
-// TestAKeyWithoutAlgorithmServesEachOfItsTypeThatThePolicyAdmits and no other.
+// TestAKeyWithoutAlgorithmServesEachOfItsTypeThatThePolicyAdmits: it serves no
+// other algorithm.
 func TestAKeyWithoutAlgorithmServesEachOfItsTypeThatThePolicyAdmits(t *testing.T) {
 	open := map[string]any{"alg": nil}
 	s := mustSet(t, setBody(minters()[RS256].jwk(open), minters()[ES256].jwk(open), minters()[EdDSA].jwk(open)))
@@ -114,7 +116,7 @@ func TestAKeyWithoutAlgorithmServesEachOfItsTypeThatThePolicyAdmits(t *testing.T
 			m.kid = "kid-RS256"
 		}
 		want := accepted
-		if alg == ES384 || alg == ES512 || alg == EdDSA { // of another curve, or under the id of another type
+		if alg == ES384 || alg == ES512 || alg == EdDSA { // the key with this id has another curve or type
 			want = wrongAlgorithm
 		}
 		expect(t, testPolicy(), s, m.mint(m.header(), testPayload(nil)), want)
@@ -125,7 +127,8 @@ func TestAKeyWithoutAlgorithmServesEachOfItsTypeThatThePolicyAdmits(t *testing.T
 	}
 }
 
-// TestDoubtIsWhatANewerKeySetCouldSettle and nothing else.
+// TestDoubtIsWhatANewerKeySetCouldSettle: there is no doubt about any other
+// outcome.
 func TestDoubtIsWhatANewerKeySetCouldSettle(t *testing.T) {
 	named, unnamed, algorithm := `{"alg":"ES256","kid":"kid-ES256"}`, `{"alg":"ES256"}`, `{"alg":"RS256","kid":"kid-ES256"}`
 	strict, optional, narrow := testPolicy(), testPolicy(), testPolicy()

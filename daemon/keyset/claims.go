@@ -31,15 +31,15 @@ type Claims struct {
 	// Class is that of the audience, or ClassMachine.
 	Class Class
 	// Client is the id of the OAuth client that got the token, and Scope what it
-	// was granted, words with blanks between. Both are empty unless the policy is
-	// that of a Resource, but for the Client of one with an AudienceClaim.
+	// was granted, words with blanks between. Both are empty unless the policy
+	// is that of a Resource; with an AudienceClaim only Scope is empty.
 	Client, Scope string
-	// IssuedAt is "iat", rounded down to seconds: who revokes what was issued
-	// up to an instant must not miss a token by a fraction. NotBefore is "nbf",
-	// rounded up. Both are the zero time when absent.
+	// IssuedAt is "iat", rounded down to seconds: a revocation of all tokens
+	// issued up to an instant must not miss one because of a fraction.
+	// NotBefore is "nbf", rounded up. Both are the zero time when absent.
 	IssuedAt, NotBefore time.Time
-	// Expires is "exp", rounded down to seconds. From that instant on the
-	// token is worth nothing.
+	// Expires is "exp", rounded down to seconds. From that instant on the token
+	// is not accepted.
 	Expires time.Time
 	// Key is the key that signed the token. See Key.Withdrawn.
 	Key *Key
@@ -83,10 +83,10 @@ type payload struct {
 	sessionAt   int // place of session in the policy's list
 	expires     moment
 	notBefore   moment
-	issuedAt    moment // rounded up, for judging whether that is in the future
-	issued      moment // rounded down, for telling
+	issuedAt    moment // rounded up, to judge whether it is in the future
+	issued      moment // rounded down, as it is returned in Claims
 	bound       bool   // has a "cnf"
-	other       string // a claim that no access token has; empty: none
+	other       string // a claim that shows another kind of token; empty: none
 	client      string // "client_id" or "azp"
 	stated      bool   // client is in the policy's AudienceClaim
 	scope       string
@@ -99,8 +99,9 @@ type payload struct {
 	misfit      *flaw  // the first claim read here that is of the wrong kind
 }
 
-// readPayload reads the claims. It judges their form, not their content: what
-// nobody could read is an error. A claim that is not read here may be anything.
+// readPayload reads the claims. It judges their form, not their content: text
+// that is not one strict JSON object and values that cannot be read are errors.
+// A claim that is not read here may be anything.
 func readPayload(p *Policy, text []byte) (*payload, error) {
 	c := &payload{policy: p}
 	return c, object(text, claimNames, c.member)
@@ -127,7 +128,7 @@ func (c *payload) member(name []byte, value strictjson.Value) error {
 		c.issuedAt, what = c.date(name, value, math.Ceil)
 		c.issued, _ = c.date(name, value, math.Floor)
 	case "cnf":
-		c.bound = true // whatever it holds: nobody here could check the proof
+		c.bound = true // whatever it holds: the daemon cannot check the proof
 	case "at_hash", "c_hash", "events", "typ", "token_use":
 		if c.otherKind(string(name), value) {
 			c.other = string(name)
@@ -160,15 +161,15 @@ func (c *payload) member(name []byte, value strictjson.Value) error {
 	return nil
 }
 
-// misfits notes that a claim is not what it has to be.
+// misfits notes that a claim is not of the kind or form that it must have.
 func (c *payload) misfits(name []byte, what string) {
 	if c.misfit == nil {
 		c.misfit = &flaw{string(name), what}
 	}
 }
 
-// fits tells whether a claim is of one of the kinds, and else notes that it is
-// not, in the words for what it is and has to be.
+// fits tells whether a claim is of one of the kinds. If not, it notes what the
+// claim is and what it is wanted to be.
 func (c *payload) fits(name []byte, value strictjson.Value, kinds, wanted string) bool {
 	if strings.IndexByte(kinds, byte(value.Kind())) >= 0 {
 		return true
@@ -188,7 +189,7 @@ func identifier(value strictjson.Value) (id, what string) {
 	return id, ""
 }
 
-// boolean reads a flag. Where the policy has no use for it, any form will do.
+// boolean reads a flag. If the policy does not use the flag, any form will do.
 func (c *payload) boolean(name []byte, value strictjson.Value) flag {
 	if !c.policy.StackFlags || !c.fits(name, value, "tf", "true or false") {
 		return flag{}
@@ -301,7 +302,7 @@ func (c *payload) judge(now time.Time) (*Audience, protocol.Reason) {
 	return a, ""
 }
 
-// missing names a claim that has to be there and is not; nil if all are.
+// missing names a required claim that is absent; nil if all are there.
 func (c *payload) missing() error {
 	resource, logout := c.policy.Resource, c.policy.Logout
 	switch {
@@ -322,8 +323,8 @@ func (c *payload) missing() error {
 	}
 }
 
-// flaw is what is wrong with the claims that are refused for the reason; nil
-// where the reason says it all.
+// flaw says what is wrong with claims that are refused for the reason; nil if
+// the reason says everything.
 func (c *payload) flaw(reason protocol.Reason) error {
 	switch {
 	case reason == protocol.ReasonWrongType:
@@ -343,9 +344,10 @@ func (c *payload) flaw(reason protocol.Reason) error {
 
 // contradicts tells whether the flags of the user disagree with each other or
 // with the class that the audience stands for. An anonymous user is a restricted
-// one, too, and there is a reason exactly if the user is restricted. A flag that
-// is absent disagrees with nothing: older releases lack some, or all. But none
-// that gives a reason lacks the flag it is the reason for.
+// one, too, and there is a reason exactly if the user is restricted. A flag
+// that is absent disagrees with nothing: older releases lack some or all of
+// them. But every release that gives a reason also gives the flag
+// is_restricted.
 func (c *payload) contradicts(class Class) bool {
 	switch {
 	case !c.policy.StackFlags:

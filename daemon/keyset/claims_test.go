@@ -49,7 +49,8 @@ func TestNamesGivenTwiceAreRefused(t *testing.T) {
 			expect(t, testPolicy(), s, string(token), malformed)
 		})
 	}
-	// Names that merely look alike are two, and below the top nobody reads by folded names.
+	// Names that only look alike are different names. Names that differ only in
+	// case are refused at the top only, and only if somebody reads them.
 	for name, member := range map[string]string{
 		"prefix": `"su":1,"subs":2,"ub":3`, "underscore": `"branch_id":"a","branchId":"b"`, "Cyrillic": `"ѕub":1`,
 		"nested, cased": `"o":{"id":1,"ID":2}`, "empty name": `"":1`, "cased, nobody reads it": `"Groups":1,"groups":2,"GROUPS":3`,

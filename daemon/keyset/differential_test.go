@@ -29,8 +29,9 @@ func secondOpinion(token []byte, k *Key) ([]byte, error) {
 	return parsed.Verify(k.material)
 }
 
-// agree fails if Verify accepts what the other implementation does not, or for
-// another reason than its claims. It returns whether Verify accepts.
+// agree fails if Verify accepts a token that the other implementation does not
+// accept, or reads another payload or other claims. It returns whether Verify
+// accepts.
 func agree(t testing.TB, p *Policy, s *Set, token []byte, now time.Time) bool {
 	t.Helper()
 	c, reason := Verify(p, s, token, now, nil)
@@ -49,7 +50,7 @@ func agree(t testing.TB, p *Policy, s *Set, token []byte, now time.Time) bool {
 		return true // RFC 9864: a name the other implementation does not know
 	}
 	if header, _ := base64.RawURLEncoding.DecodeString(string(first)); bytes.Contains(header, []byte("jwk")) || bytes.Contains(header, []byte("x5")) {
-		return true // hints that nobody should read, and the other implementation does
+		return true // hints about keys, which only the other implementation reads
 	}
 	payload, err := secondOpinion(token, c.Key)
 	if err != nil && strings.Contains(err.Error(), "cannot unmarshal number") {
@@ -67,7 +68,7 @@ func agree(t testing.TB, p *Policy, s *Set, token []byte, now time.Time) bool {
 }
 
 // checkSaid compares claims with what encoding/json finds in the payload, which
-// is what most programs behind us will use.
+// most callers of the daemon will use.
 func checkSaid(t testing.TB, c Claims, payload []byte, now time.Time) {
 	t.Helper()
 	var said struct {

@@ -17,8 +17,8 @@ import (
 )
 
 // asResource asks another implementation, in Go, whether a token is one for a resource of
-// the policy: with all that it has to offer for RFC 9068, and "typ" compared by hand,
-// which it leaves to its callers.
+// the policy: with all its checks for RFC 9068. "typ" is compared here, because the library
+// leaves that to its callers.
 func asResource(p *Policy, keys *jose.JSONWebKeySet, token string, now time.Time) error {
 	parsed, err := jwt.ParseSigned(token, []jose.SignatureAlgorithm{jose.EdDSA})
 	if err != nil {
@@ -39,8 +39,8 @@ func asResource(p *Policy, keys *jose.JSONWebKeySet, token string, now time.Time
 	return claims.ValidateWithLeeway(expected, p.Leeway)
 }
 
-// unlikeOthers is where we and another library do not agree on a token for a resource,
-// with the reason. A test sees that none is missing and none is idle.
+// unlikeOthers lists the tokens for a resource about which we and another library do not
+// agree, with the reason. A test checks that no entry is missing and none is needless.
 func unlikeOthers() map[string]map[string]string {
 	const (
 		bound    = "cnf binds it to a key: it is no bearer token (RFC 9449 section 7, RFC 8705 section 3), and no library looks at it"
@@ -91,7 +91,7 @@ func TestOtherLibrariesAgreeOnTokensForAResource(t *testing.T) {
 			return
 		}
 		seen[library+" "+name] = true
-		// What we accept and others refuse needs more than any explanation.
+		// If we accept what others refuse, the explanation must begin with "ours: ".
 		if reason := explained[library][name]; reason == "" || ours != strings.HasPrefix(reason, "ours: ") {
 			t.Errorf("%s under %s: accepted by us: %v, by %s: %v (%v); explain it or mend it", name, policy, ours, library, theirs, why)
 		}
@@ -107,7 +107,7 @@ func TestOtherLibrariesAgreeOnTokensForAResource(t *testing.T) {
 			theirs := asResource(p, &keys, f.Token, fixtureNow)
 			ours := outcome == accepted
 			if outcome == insufficientScope || outcome == classNotAllowed {
-				ours = true // what is demanded beyond RFC 9068, no library is told
+				ours = true // the libraries do not check what is demanded beyond RFC 9068
 			}
 			compare("go-jose", policy, f.Name, ours, theirs == nil, theirs)
 			if policy == "default" {

@@ -44,7 +44,7 @@ var fixtureNow = time.Unix(1_800_000_000, 0)
 type byClass[T any] struct{ Normal, Restricted, Anonymous T }
 
 // stackPolicies returns the three policies of the fixtures, as the daemon
-// derives them: what is not admitted is refused by name.
+// derives them: audiences that are not admitted are refused by name.
 func stackPolicies(audiences byClass[string], issuers byClass[[]string]) map[string]*Policy {
 	normal := Audience{ClassNormal, audiences.Normal, issuers.Normal}
 	restricted := Audience{ClassRestricted, audiences.Restricted, issuers.Restricted}
@@ -107,8 +107,8 @@ func (f *fixtureToken) under(policy string) string {
 	return f.Expect
 }
 
-// otherDefect names the reason given to tokens that have two defects, where it
-// is not the one the fixtures put first.
+// otherDefect lists tokens with two defects that Verify refuses for another
+// reason than the one the fixtures put first.
 func otherDefect() map[string]protocol.Outcome {
 	return map[string]protocol.Outcome{
 		"stack/sig-empty":      malformed, // an empty segment
@@ -122,7 +122,7 @@ func otherDefect() map[string]protocol.Outcome {
 		"oauth/aud-name-case":     malformed, // two names that differ only in case
 		"oauth/session-jwt-cnf":   wrongType,
 		"oauth/session-jwt-as-at": missingClaim, // no client, and no resource in aud
-		"oauth/client-differs":    missingClaim, // what is of the wrong kind counts as missing
+		"oauth/client-differs":    missingClaim, // a claim of the wrong kind counts as missing
 		"oauth/sub-number":        missingClaim,
 		"oauth/scope-array":       missingClaim,
 		"oauth/scope-true":        missingClaim,

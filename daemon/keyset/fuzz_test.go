@@ -69,7 +69,8 @@ func FuzzSigned(f *testing.F) {
 	})
 }
 
-// FuzzParseSet reads any body, and holds what it takes to what is promised.
+// FuzzParseSet reads any body, and checks that each set it takes keeps what
+// ParseSet promises.
 func FuzzParseSet(f *testing.F) {
 	for _, path := range []string{"stack/jwks.json", "stack/jwks-no-alg.json", "stack/jwks-odd-keys.json", "neon/jwks.json"} {
 		body, err := os.ReadFile(filepath.Join(fixtures, path))

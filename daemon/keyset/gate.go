@@ -31,9 +31,9 @@ var sextets = [256]uint8{
 const nameRoom = 64
 
 // Shaped tells, at a glance, whether the token may pass Gate: it has the size and
-// the dots, and does not begin with a name and "=". What else comes in place of a
-// token is not shaped so, a session credential above all, which has one dot, and
-// another one in its cookie's name.
+// the dots, and does not begin with a name and "=". Other credentials do not
+// have this shape: a session credential has one dot, or two dots with its
+// cookie's name, which is followed by "=".
 func Shaped(token []byte) bool {
 	return len(token) >= MinToken && len(token) <= MaxToken &&
 		bytes.Count(token, []byte{'.'}) == 2 && bytes.IndexByte(token[:min(nameRoom, len(token))], '=') < 0
@@ -54,8 +54,8 @@ func Gate(token []byte) bool {
 	return canonical(signature) && canonical(header) && canonical(payload)
 }
 
-// segments cuts the token at its first two dots. Of anything but a compact JWS
-// at least one segment is empty or holds a byte outside base64url.
+// segments cuts the token at its first two dots. If the token is no compact
+// JWS, at least one segment is empty or holds a byte outside base64url.
 func segments(token []byte) (header, payload, signature []byte) {
 	first := bytes.IndexByte(token, '.')
 	if first < 0 {

@@ -98,7 +98,7 @@ func TestEverySpellingOfATokenButOneIsRefused(t *testing.T) {
 		at := (i * 7919) % len(token)
 		for _, insert := range []string{"=", "+", "/", "\r", "\n", " ", "\t", "\x00", ".", "%3D"} {
 			if Gate([]byte(token[:at] + insert + token[at:])) {
-				// Another dot can stand in for none: the segments differ then.
+				// An inserted dot is a third one, and is refused too.
 				t.Fatalf("%q inserted at %d was taken", insert, at)
 			}
 		}

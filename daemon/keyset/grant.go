@@ -7,11 +7,10 @@ import (
 	"github.com/neonauthd/neonauthd/internal/strictjson"
 )
 
-// otherKind tells whether a claim says that this is another kind of token than the
-// policy takes: no access token, or no logout token: hashes that
-// only ID tokens have (OpenID Connect Core section 3.3.2.11), what happened, as
-// logout tokens and security events have it (RFC 8417), the type as Keycloak
-// writes it and the use as Cognito does.
+// otherKind tells whether a claim shows that the token is of another kind than the policy
+// takes (access tokens or logout tokens). The claims are: hashes that only ID tokens have
+// (OpenID Connect Core section 3.3.2.11); "events" of logout tokens and security events
+// (RFC 8417); "typ" as Keycloak writes it; "token_use" as Cognito writes it.
 func (c *payload) otherKind(name string, value strictjson.Value) bool {
 	switch name {
 	case "typ":
@@ -35,8 +34,8 @@ func (c *payload) otherKind(name string, value strictjson.Value) bool {
 	}
 }
 
-// grant reads to whom a token was given and what for (RFC 9068 section 2.2). Where
-// the policy has no use for it, any form will do.
+// grant reads which client got the token and for which scope (RFC 9068 section 2.2). If the
+// policy does not use the claim, any form will do.
 func (c *payload) grant(name []byte, value strictjson.Value) (what string) {
 	used := c.policy.Resource || c.policy.AudienceClaim != "" && string(name) != "scope"
 	if !used || !c.fits(name, value, "\"", "a string") {
@@ -60,8 +59,8 @@ func (c *payload) grant(name []byte, value strictjson.Value) (what string) {
 	return what
 }
 
-// addressees are whom the token is for: the names in "aud" or, by the policy, the
-// client alone where there is no "aud".
+// addressees are the audiences of the token: the names in "aud" or, if the policy has an
+// AudienceClaim, the client if there is no "aud".
 func (c *payload) addressees() []string {
 	switch {
 	case c.policy.AudienceClaim == "":
@@ -73,8 +72,8 @@ func (c *payload) addressees() []string {
 	}
 }
 
-// audienceFlaw is why nobody the policy knows is addressed, where a claim stands in
-// for "aud"; nil if that is no more than the claim's value.
+// audienceFlaw says why a token has none of the policy's audiences if the policy has an
+// AudienceClaim; nil if the only reason is the claim's value.
 func (c *payload) audienceFlaw() error {
 	switch {
 	case c.policy.AudienceClaim == "":
@@ -88,7 +87,7 @@ func (c *payload) audienceFlaw() error {
 	}
 }
 
-// class is the class of who the token stands for, which a tells of users.
+// class is ClassMachine for a client that acts for itself, and for users the class of a.
 func (c *payload) class(a *Audience) Class {
 	if (c.policy.Resource || c.policy.AudienceClaim != "") && c.subject == c.client {
 		return ClassMachine

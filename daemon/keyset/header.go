@@ -7,7 +7,7 @@ import (
 
 const maxKeyID = 128 // bytes of a "kid"
 
-// header is what a JOSE header says, once nothing in it is to be refused.
+// header is what a JOSE header says, if it has nothing that must be refused.
 type header struct {
 	alg      string // empty: absent or not a string
 	kid      string
@@ -17,10 +17,11 @@ type header struct {
 }
 
 // readHeader reads the first segment of a token that passed the gate. It
-// refuses members that change how the rest is to be read or belong to
-// encryption. All others are ignored and their values never read, "cty" and the
-// hints about keys ("jwk", "jku", "x5u", "x5c", "x5t", "x5t#S256") above all:
-// several issuers write them into every token, and the key comes from the set.
+// refuses members that change how the rest is to be read, and members of
+// encryption. It ignores all others without reading their values. Among these
+// are "cty" and the hints about keys ("jwk", "jku", "x5u", "x5c", "x5t",
+// "x5t#S256"): several issuers write them into every token, and the key comes
+// from the set.
 func readHeader(segment []byte) (h header, err error) {
 	err = object(decode(segment, MaxToken), headerNames, h.member)
 	return h, err
@@ -36,7 +37,7 @@ func (h *header) member(name []byte, value strictjson.Value) error {
 		h.hasKeyID = true
 	case "typ":
 		h.typ, ok = strictjson.Text(value)
-		ok, what = ok || value.Kind() != '"', "has half a surrogate pair" // what is no string names no type
+		ok, what = ok || value.Kind() != '"', "has half a surrogate pair" // a value that is no string names no type
 		h.hasType = true
 	case "crit", "b64", "zip", "enc", // RFC 7515, 7516, 7797: another meaning of the bytes
 		"epk", "p2c", "iv", "tag": // RFC 7518: encryption
@@ -57,8 +58,8 @@ func (h *header) algorithm() Algorithm {
 	return Algorithm(h.alg)
 }
 
-// unfit is the flaw of a header that could be read and that the policy does not
-// take, with the reason; nil if there is none.
+// unfit returns the reason and the flaw if the policy does not take a header
+// that could be read; nil if it does.
 func (h *header) unfit(p *Policy) (protocol.Reason, error) {
 	switch {
 	case !h.typeFits(p) && !h.hasType:
@@ -117,9 +118,10 @@ func KeyID(token []byte) (kid string, plausible bool) {
 }
 
 // Doubt tells whether a newer key set could change what Verify found about the
-// token: the key that it names may be published by now, another key may have
-// taken its "kid", or it names none. kid is the id to look for, empty in the
-// last case. Where there is no doubt, the outcome is final for this policy.
+// token. The key that the token names may be published by now, another key may
+// have the same "kid" now, or the token names no key. kid is the id to look
+// for, empty if the token names none. Where there is no doubt, the outcome is
+// final for this policy.
 func (p *Policy) Doubt(token []byte, outcome protocol.Outcome) (kid string, doubtful bool) {
 	switch outcome.Reason() {
 	case protocol.ReasonUnknownKey, protocol.ReasonBadSignature, protocol.ReasonWrongAlgorithm:

@@ -57,7 +57,7 @@ func TestPublicKeysAreNotSecrets(t *testing.T) {
 					if checkClaims(t, c, reason); reason != wrongAlgorithm {
 						t.Errorf("%s of a %s key as %s secret: %v", form, alg, name, reason)
 					}
-					// Nor would it help to have the name on the list.
+					// The token is also refused if the policy lists the name.
 					p := testPolicy()
 					p.Algorithms = append(p.Algorithms, Algorithm(name))
 					expect(t, p, s, token, wrongAlgorithm)
@@ -107,7 +107,8 @@ func TestOneKeyWorksWithOneAlgorithmOnly(t *testing.T) {
 		for _, said := range Algorithms() {
 			m := *minters()[key]
 			if other := minters()[said]; fmt.Sprintf("%T", m.key) == fmt.Sprintf("%T", other.key) {
-				// The strongest forger: signs with this key in the way it says.
+				// The strongest forgery: signed with this key by the algorithm
+				// that the header names.
 				m.alg, m.hash = said, other.hash
 			}
 			want := wrongAlgorithm
@@ -284,7 +285,7 @@ func TestKeyIDMayBeAbsentWhereThePolicySaysSo(t *testing.T) {
 	// A key without kid answers to no kid, not even the empty one.
 	expect(t, optional, nameless, m.mint(`{"alg":"ES256","kid":""}`, testPayload(nil)), unknownKey)
 	expect(t, optional, nameless, m.mint(m.header(), testPayload(nil)), unknownKey)
-	// And one that fits still has to have signed.
+	// A key that fits must also have signed the token.
 	expect(t, optional, two, other.fresh().mint(`{"alg":"ES256"}`, testPayload(nil)), badSignature)
 	expect(t, optional, one, other.mint(`{"alg":"ES256"}`, testPayload(nil)), badSignature)
 }

@@ -12,15 +12,15 @@ import (
 const (
 	// maxAnswerDepth is how deep arrays and objects of an answer may nest.
 	maxAnswerDepth = 64
-	// withoutEnd is for how long a token is good whose answer does not say when it
-	// ends, before it has to be asked about anew, whatever else is configured.
+	// withoutEnd is how long a token is good if the answer does not say when it ends. Then
+	// it has to be asked about again, whatever else is configured.
 	withoutEnd = 24 * time.Hour
 )
 
 // Introspection is what an introspection endpoint says of a token that it calls
-// active (RFC 7662 section 2.2). That is no proof of the token's form, and not of
-// whom it is for: an endpoint calls tokens for other resources active too, and
-// tokens that are bound to a key. Make it with ReadIntrospection.
+// active (RFC 7662 section 2.2). It proves neither the token's form nor its audience: an
+// endpoint also calls tokens active that are for other resources or bound to a key. Make it
+// with ReadIntrospection.
 type Introspection struct {
 	said *payload
 	kind tokenKind
@@ -37,12 +37,12 @@ const (
 )
 
 // ReadIntrospection reads an answer, which is one strict JSON object, for a policy.
-// The error says what is wrong with it in words that hold no value of it.
+// The error says what is wrong with the answer, and repeats no value of it.
 func (p *Policy) ReadIntrospection(text []byte) (*Introspection, error) {
 	i := &Introspection{said: &payload{policy: p}, kind: bearer}
 	rules := strictjson.Rules{MaxDepth: maxAnswerDepth, Read: answerNames}
 	err := rules.Members(text, func(name []byte, value strictjson.Value) error {
-		if value.Kind() == 'n' || string(name) == "aud" && string(value) == "[]" { // some write so what they do not say
+		if value.Kind() == 'n' || string(name) == "aud" && string(value) == "[]" { // some servers write absent members so
 			return nil
 		}
 		switch string(name) {
@@ -66,8 +66,8 @@ func (p *Policy) ReadIntrospection(text []byte) (*Introspection, error) {
 	return i, nil
 }
 
-// tokenTypeOf reads "token_type" (RFC 6749 section 7.1): names are compared in any case,
-// and some servers name the use there.
+// tokenTypeOf reads "token_type" (RFC 6749 section 7.1): case does not matter in the names,
+// and some servers write the use of the token there.
 func tokenTypeOf(value strictjson.Value) tokenKind {
 	switch strings.ToLower(exactText(value)) {
 	case "bearer", "access_token":
@@ -80,10 +80,9 @@ func tokenTypeOf(value strictjson.Value) tokenKind {
 	return unknownKind
 }
 
-// Token judges by the answer alone a token that no key can judge, at an instant, and
-// returns what it is good for. Its claims are those of a token that Verify has
-// accepted, but that Key and JSON are nil. A "sub" that is absent means that the
-// client acts for itself; without "exp" the token is good for a day.
+// Token judges an opaque token at an instant, by the answer alone. The claims are as those
+// that Verify returns, except that Key and JSON are nil. If "sub" is absent, the client
+// acts for itself; without "exp" the token is good for a day.
 //
 // The outcome is unknown where the answer does not say whose the token is.
 func (i *Introspection) Token(now time.Time) (Claims, protocol.Outcome) {
@@ -139,11 +138,11 @@ func (i *Introspection) Confirms(token *Introspection, now time.Time) (outcome p
 	return protocol.Accepted(), ""
 }
 
-// Ends is when the token ends by the answer; zero if that does not say.
+// Ends is when the token ends by the answer; zero if the answer does not say.
 func (i *Introspection) Ends() time.Time { return i.said.expires.time() }
 
-// against is the first reason that the answer gives against the token. Of an opaque
-// token nothing else is known, so what has to be known has to be there.
+// against is the first reason that the answer gives against the token. About an opaque
+// token nothing else is known, so the answer must have the required audience and scope.
 func (i *Introspection) against(now time.Time, opaque bool) protocol.Reason {
 	c := i.said
 	latest := now.Add(max(c.policy.Leeway, 0))
@@ -166,10 +165,10 @@ func (i *Introspection) against(now time.Time, opaque bool) protocol.Reason {
 	return ""
 }
 
-// namesOthers tells whether the answer says that the token is for others. Better
-// Auth names nobody for tokens that no resource was asked for with. An answer may have
-// an "aud" where the token has none and another claim stands in for it: then that
-// counts, as it does in the answer about any other token.
+// namesOthers tells whether the answer says that the token is for others. Better Auth names
+// no audience if the client asked for no resource. If the policy has an AudienceClaim, the
+// token has no "aud", but the answer may have one: then the answer's "aud" counts, as in an
+// answer about any other token.
 func (c *payload) namesOthers(opaque bool) bool {
 	told := c.hasAudience || c.stated
 	if !told {

@@ -30,7 +30,7 @@ func answerOf(change map[string]any) []byte {
 
 var unusable = protocol.Outcome{}
 
-// TestWhatAnAnswerComesTo of an opaque token, and of a token with the claims of a good answer.
+// TestWhatAnAnswerComesTo is about an opaque token, and about a token with the claims of a good answer.
 func TestWhatAnAnswerComesTo(t *testing.T) {
 	type members = map[string]any
 	no := protocol.Rejected
@@ -105,7 +105,7 @@ func TestWhatAnAnswerComesTo(t *testing.T) {
 	}
 }
 
-// TestAnOpaqueTokensClaims are what the answer says, with an end where it says none.
+// TestAnOpaqueTokensClaims: they are what the answer says, and an end if it names none.
 func TestAnOpaqueTokensClaims(t *testing.T) {
 	p := answerPolicy(func(p *Policy) { p.Machines = true })
 	of := func(change map[string]any) Claims {
@@ -129,7 +129,8 @@ func TestAnOpaqueTokensClaims(t *testing.T) {
 	}
 }
 
-// FuzzReadIntrospection: whatever is said, nobody is accepted without a name and an end, and the error repeats nothing.
+// FuzzReadIntrospection: whatever the answer says, no token is accepted without a subject and an end, and the error
+// repeats nothing.
 func FuzzReadIntrospection(f *testing.F) {
 	var genuine struct{ Answers []struct{ Body string } }
 	read(f, "oauth/introspection.json", &genuine)

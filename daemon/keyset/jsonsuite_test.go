@@ -35,8 +35,8 @@ func jsonTexts(t *testing.T) (names []string, texts map[string][]byte) {
 	return names, texts
 }
 
-// verdictOfSuite is what a place has to do with a text: take it, refuse it, or
-// either.
+// verdictOfSuite says what has to happen to a text: it is taken ("y"), refused
+// ("n"), or either ("i").
 func verdictOfSuite(name string, exceptions map[string]string) string {
 	if exceptions[name] != "" {
 		return "n"
@@ -52,7 +52,7 @@ func TestJSONTestSuiteAsHeaderAndPayload(t *testing.T) {
 		_, isObject := objectOf(text)
 		verdict := verdictOfSuite(name, refusedAsToken())
 		// No text of the suite is a whole header or payload, so none is accepted;
-		// what is wrong tells whether it was read.
+		// the outcome shows whether the text was read.
 		for place, c := range map[string]struct {
 			token string
 			read  protocol.Outcome // if it is an object

@@ -15,8 +15,8 @@ import (
 	"github.com/lestrrat-go/jwx/v2/jws"
 )
 
-// The bounds of an RSA modulus, in bits. Below, it can be factored or soon;
-// above, one signature costs as much as many.
+// The bounds of an RSA modulus, in bits. A smaller one can be factored, or soon
+// will be; with a larger one, one signature costs as much as many.
 const (
 	minModulus = 2048
 	maxModulus = 8192

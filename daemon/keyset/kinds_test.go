@@ -91,7 +91,7 @@ func TestOAuthTokensGetTheirVerdicts(t *testing.T) {
 	}
 }
 
-// kindOf is what a token of the fixtures is by its own words, read with nothing of
+// kindOf is the kind of token that a token of the fixtures says it is. It uses nothing of
 // the code under test.
 func kindOf(token string) string {
 	var h struct{ Typ any }
@@ -124,9 +124,8 @@ func kindOf(token string) string {
 	}
 }
 
-// TestNoTokenPassesForOneOfAnotherKind asks every policy about every token that the
-// fixtures have of any kind, so also where a resource is called like the audience
-// of another kind.
+// TestNoTokenPassesForOneOfAnotherKind tries every policy on every token of the fixtures,
+// of any kind. Some policies name a resource like the audience of another kind.
 func TestNoTokenPassesForOneOfAnotherKind(t *testing.T) {
 	policies := oauthPolicies(t)
 	wide := policies["wide"]
@@ -141,7 +140,7 @@ func TestNoTokenPassesForOneOfAnotherKind(t *testing.T) {
 		s := fixtureSet(t, set, Algorithms()...)
 		for name, p := range policies {
 			for _, token := range allTokens(t) {
-				claims, outcome := Verify(p, s, []byte(token), time.Unix(1780272030, 0), nil) // while the logout tokens are good too
+				claims, outcome := Verify(p, s, []byte(token), time.Unix(1780272030, 0), nil) // the logout tokens are valid at that time too
 				if outcome != accepted {
 					continue
 				}

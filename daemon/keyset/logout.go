@@ -11,8 +11,8 @@ const (
 	// tells of (OpenID Connect Back-Channel Logout 1.0 sections 2.4 and 2.6).
 	logoutType  = "logout+jwt"
 	logoutEvent = "http://schemas.openid.net/event/backchannel-logout"
-	// MaxEnded is the longest "sub" and "sid" of a logout token, in bytes: as long
-	// as an id can be that is revoked.
+	// MaxEnded is the longest "sub" and "sid" of a logout token, in bytes: the longest id
+	// that can be revoked.
 	MaxEnded = 512
 )
 
@@ -50,8 +50,8 @@ func hasLogoutEvent(value strictjson.Value) (has bool) {
 	return has
 }
 
-// logoutMember reads what only a logout token must have, "jti", and what it must
-// not, "nonce": that would make an ID token of it. Other policies look at neither.
+// logoutMember reads "jti", which only a logout token must have, and "nonce", which it must
+// not have, because an ID token has it. Other policies look at neither.
 func (c *payload) logoutMember(name []byte, value strictjson.Value) {
 	switch {
 	case !c.policy.Logout:
@@ -64,8 +64,8 @@ func (c *payload) logoutMember(name []byte, value strictjson.Value) {
 	}
 }
 
-// checkEnded holds "sub" and "sid" of a logout token to what can be revoked. A "sid"
-// of another form does not count as absent: what is left would end every session of
+// checkEnded checks that "sub" and "sid" of a logout token can be revoked. A "sid" of
+// another form does not count as absent: without "sid" the token would end every session of
 // the subject.
 func (c *payload) checkEnded(name []byte, value strictjson.Value) {
 	if !c.policy.Logout || string(name) != "sub" && string(name) != "sid" || !c.fits(name, value, "\"", "a string") {

@@ -44,7 +44,7 @@ func TestLogoutTokensGetTheirVerdicts(t *testing.T) {
 			case f.Expect == "reject" && outcome == accepted:
 				t.Fatalf("accepted, and it is %s", f.Why)
 			case f.Expect == "reject":
-			case outcome != accepted: // also those that may be either: a repetition is a retry
+			case outcome != accepted: // also tokens that may be taken or refused: a repeated token is a retry
 				t.Fatalf("%v, and it is %s", outcome, f.Why)
 			case c.Session != f.Ends.Sid, c.Subject != f.Ends.Sub:
 				t.Errorf("ends session %q of %q, want %+v", c.Session, c.Subject, f.Ends)
@@ -67,7 +67,7 @@ func ending(change map[string]any) string {
 	return testPayload(all)
 }
 
-// TestALogoutTokenSaysWhatItHasTo with each member wrong in turn.
+// TestALogoutTokenSaysWhatItHasTo makes each member wrong in turn.
 func TestALogoutTokenSaysWhatItHasTo(t *testing.T) {
 	m := minters()[ES256]
 	s := mustSet(t, setBody(m.jwk(nil)))
@@ -129,7 +129,8 @@ func TestALogoutTokenSaysWhatItHasTo(t *testing.T) {
 	expect(t, p, s, m.mint(head, `{"sub":"a","Sub":"b"}`), malformed)
 }
 
-// TestAnExplanationNamesALogoutToken by its typ, and by its claims where it has none.
+// TestAnExplanationNamesALogoutToken: by its typ, or by its claims if it has
+// none.
 func TestAnExplanationNamesALogoutToken(t *testing.T) {
 	m := minters()[ES256]
 	s := mustSet(t, setBody(m.jwk(nil)))

@@ -19,8 +19,8 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// The tests sign with the standard library alone, so that nothing of what they
-// check signs for them.
+// The tests sign with the standard library alone, and not with the code that
+// they check.
 
 // minter signs tokens with one key.
 type minter struct {
@@ -107,7 +107,8 @@ func (m *minter) sign(input string) []byte {
 	return out
 }
 
-// mint signs a header and a payload given as they are to stand in the token.
+// mint signs a header and a payload, which stand in the token as they are
+// given.
 func (m *minter) mint(header, payload string) string {
 	input := b64([]byte(header)) + "." + b64([]byte(payload))
 	return input + "." + b64(m.sign(input))

@@ -11,8 +11,8 @@ import (
 // maxDepth is how deep arrays and objects may nest, the outermost counted.
 const maxDepth = 16
 
-// The names that are picked out of a header, a payload, what introspection says of one,
-// and a JWK, here and by whoever reads the claims behind us.
+// The names that are read from a header, a payload, an introspection answer and a JWK, here
+// or by callers that read the claims.
 var (
 	headerNames = strictjson.NewNames("alg", "kid", "typ")
 	claimNames  = strictjson.NewNames(readClaims()...)
@@ -25,8 +25,8 @@ func readClaims() []string {
 	return append(withoutScope(), "iss", "exp", "nbf", "iat", "cnf", "at_hash", "c_hash", "events", "typ", "token_use")
 }
 
-// withoutScope is what is read of a user but for "scope": "Scope" is another claim
-// (RFC 9068 section 2.2.3), and whoever looks for scopes reads names to the letter.
+// withoutScope are the names that are read of a user, except "scope": "Scope" is another
+// claim (RFC 9068 section 2.2.3), and programs that look for scopes compare names exactly.
 func withoutScope() []string {
 	return slices.DeleteFunc(strictjson.UserNames(), func(name string) bool { return name == "scope" })
 }

@@ -14,8 +14,8 @@ import (
 // MaxKeys is how many entries a key set may have, usable or not.
 const MaxKeys = 64
 
-// NoUsableKeyError is the error of a body that is a key set, and none of whose
-// keys can be used.
+// NoUsableKeyError is the error of a body that is a key set without a usable
+// key.
 type NoUsableKeyError struct {
 	// Skipped are all entries of the set, in its order.
 	Skipped []Skipped
@@ -84,8 +84,9 @@ func ParseSet(body []byte, allowed []Algorithm) (*Set, error) {
 	return s, nil
 }
 
-// setEntries returns the elements of the one array "keys". Neither they nor the
-// members beside it are looked into: each key is judged for itself.
+// setEntries returns the elements of the one array "keys". It looks neither
+// into the elements nor into the members beside "keys": each key is judged on
+// its own.
 func setEntries(body []byte) (entries []strictjson.Value, err error) {
 	found := false
 	rules := strictjson.Rules{Loose: true, Read: strictjson.NewNames("keys")}
@@ -105,10 +106,10 @@ func setEntries(body []byte) (entries []strictjson.Value, err error) {
 	return entries, err
 }
 
-// refuseTwins sees to it that "kid" and algorithm together name one key: it
-// takes an algorithm from all keys that share it under one "kid" if they
-// differ, and from all but the first if they are the same key again. A key
-// that has no algorithm left is removed.
+// refuseTwins makes sure that "kid" and algorithm together name one key. If
+// keys with one "kid" and one algorithm differ, it takes the algorithm from all
+// of them; if they are the same key, from all but the first. A key that has no
+// algorithm left is removed.
 func refuseTwins(candidates []*Key, why []string) {
 	claimed := map[use][]int{}
 	for i, k := range candidates {
@@ -173,7 +174,7 @@ func parseEntry(entry strictjson.Value, allowed []Algorithm) (k *Key, why string
 // entryMembers are the members of a JWK that decide whether its key is used.
 type entryMembers struct {
 	kty, kid, alg string
-	why           string // the first thing that speaks against it
+	why           string // the first reason why the key cannot be used
 }
 
 func (m *entryMembers) member(name []byte, value strictjson.Value) error {

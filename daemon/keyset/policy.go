@@ -94,8 +94,8 @@ type Policy struct {
 	// AudienceArray lets "aud" be an array that contains a Name (RFC 7519
 	// section 4.1.3). If it contains a refused one too, the refusal wins.
 	AudienceArray bool
-	// AudienceOptional takes opaque tokens of which an introspection endpoint does
-	// not say whom they are for. It does not matter to Verify.
+	// AudienceOptional takes opaque tokens even if the introspection endpoint does not name
+	// their audience. Verify does not look at it.
 	AudienceOptional bool
 	// KeyIDOptional lets "kid" be absent (RFC 7515 section 4.1.4): then each key
 	// of the token's algorithm is tried, at most MaxTried.
@@ -105,17 +105,16 @@ type Policy struct {
 	// "application/" (RFC 7515 section 4.1.9). Without it "typ" is exactly
 	// "JWT" or absent.
 	AccessTokenType bool
-	// Resource makes the policy that of a protected resource (RFC 9068): "typ"
-	// is "at+jwt", compared as a media type, "client_id" or "azp" names the
-	// client, both the same one where both are there, and "iat" and a "scope"
-	// that is a string if it is there. The audiences are the resource's names.
-	// No other token passes, and without it none of these is looked at.
+	// Resource makes the policy that of a protected resource (RFC 9068): "typ" is "at+jwt",
+	// compared as a media type; "client_id" or "azp" names the client, and both name the
+	// same one if both are there; "iat" is there; "scope" is a string if it is there. The
+	// audiences are the resource's names. No other token passes. Without Resource none of
+	// these is looked at.
 	Resource bool
 	// AudienceClaim names the claim, "client_id" or "azp", that stands in for "aud"
-	// in tokens that have none, as those of Amazon Cognito and of Clerk. It has to be a
-	// Name then, and a token with an "aud" is for somebody else: so no ID token, no
-	// logout token and no token for a resource passes, because these have one.
-	// Empty: "aud" itself.
+	// in tokens that have none, as those of Amazon Cognito and of Clerk. The claim has to
+	// be a Name then. A token with an "aud" is for somebody else, so no ID token, no logout
+	// token and no token for a resource passes. Empty: "aud" itself.
 	AudienceClaim string
 	// Logout makes the policy that of a receiver of logout tokens (OpenID Connect
 	// Back-Channel Logout 1.0 section 2.6): "typ" is "logout+jwt" or "JWT", compared
@@ -124,11 +123,11 @@ type Policy struct {
 	// client. No other token passes, and no other policy takes a logout token.
 	Logout bool
 	// Machines admits tokens that a client got for itself, whose "sub" is the
-	// client. Of a Resource, or with an AudienceClaim; elsewhere nobody knows the
-	// client.
+	// client. It counts only for a Resource or with an AudienceClaim: otherwise the client
+	// is not known.
 	Machines bool
 	// Scopes are the words that "scope" has to hold, all of them; else
-	// InsufficientScope. Of a Resource only.
+	// InsufficientScope. For a Resource only.
 	Scopes []string
 	// SessionClaims name the claims that may hold the id of the session, in
 	// order of preference.
@@ -159,7 +158,7 @@ func (p *Policy) place(issuer string, names []string) (*Audience, protocol.Reaso
 }
 
 // Addresses tells whether a token that another policy has accepted, and whose claims
-// are c, is for p too by its issuer and its audience. Nothing else of it is compared.
+// are c, is for p too by its issuer and its audience. Nothing else is compared.
 func (p *Policy) Addresses(c *Claims) bool {
 	said, err := readPayload(p, c.JSON)
 	if err != nil {

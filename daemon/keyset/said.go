@@ -9,8 +9,9 @@ type Said struct {
 	Type             string
 	Issuer, Role     string
 	Scope            string // of a Resource only
-	// Audiences are whom the token is for, by the claim that the policy goes by, and
-	// Aud what "aud" names where that is another claim; HasAud tells that it is there.
+	// Audiences are the audiences of the token in the claim that the policy uses. If that
+	// is another claim than "aud", Aud is what "aud" names, and HasAud tells that "aud" is
+	// there.
 	Audiences []string
 	Aud       []string
 	HasAud    bool
@@ -20,7 +21,7 @@ type Said struct {
 	IssuedAt, NotBefore, Expires time.Time
 }
 
-// said reads what a token says that passed Gate, as far as it can be read.
+// said reads what a token that passed Gate says, as far as it can be read.
 func said(p *Policy, token []byte) Said {
 	first, second, _ := segments(token)
 	h, err := readHeader(first)

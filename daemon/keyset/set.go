@@ -7,8 +7,8 @@ type Skipped struct {
 }
 
 // Set is the usable keys of a JSON Web Key Set (RFC 7517 section 5). It is
-// immutable once Succeed has been called, or is not going to be; then any
-// number of goroutines may share it. The zero value holds no key.
+// immutable after Succeed, if that is called at all; then any number of
+// goroutines may share it. The zero value holds no key.
 type Set struct {
 	keys    []*Key
 	skipped []Skipped
@@ -17,7 +17,7 @@ type Set struct {
 	byAlg   map[Algorithm][]*Key // in the order of the set
 }
 
-// use is what a token names its key by. In a set it names one key at most.
+// use is how a token names its key. In a set it names one key at most.
 type use struct {
 	id  string
 	alg Algorithm
@@ -51,10 +51,10 @@ func (s *Set) index() {
 	}
 }
 
-// Succeed makes s the successor of old: keys that are in both (same "kid",
-// algorithms and thumbprint) keep old's records, so that what they signed stays
-// good, and the records of keys that s no longer has are marked withdrawn.
-// It returns those keys. Call it once, before s is shared. A nil old is nothing.
+// Succeed makes s the successor of old. Keys that are in both (same "kid",
+// algorithms and thumbprint) keep old's records, so that tokens they signed
+// stay good. The records of keys that s no longer has are marked withdrawn, and
+// returned. Call it once, before s is shared. With a nil old it does nothing.
 func (s *Set) Succeed(old *Set) (withdrawn []*Key) {
 	if old == nil || old == s {
 		return nil

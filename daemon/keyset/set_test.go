@@ -22,7 +22,8 @@ func odd(m *minter, extra map[string]any) any {
 	return m.jwk(extra)
 }
 
-// oddMembers are entries whose names, algorithm or use speak against them.
+// oddMembers are entries that cannot be used because of their names, algorithm
+// or use.
 func oddMembers() map[string]any {
 	good, p384, rsaKey := minters()[ES256], minters()[ES384], minters()[RS256]
 	return map[string]any{
@@ -63,7 +64,8 @@ func oddMembers() map[string]any {
 	}
 }
 
-// oddPoints are entries whose curve or coordinates speak against them.
+// oddPoints are entries that cannot be used because of their curve or
+// coordinates.
 func oddPoints() map[string]any {
 	good, ed := minters()[ES256], minters()[EdDSA]
 	padded := b64(append([]byte{0}, decode([]byte(good.jwk(nil)["x"].(string)), 32)...))
@@ -90,7 +92,7 @@ func oddPoints() map[string]any {
 	}
 }
 
-// oddModuli are RSA entries that speak against themselves.
+// oddModuli are RSA entries that cannot be used.
 func oddModuli(t *testing.T) map[string]any {
 	rsaKey := minters()[RS256]
 	weak, err := rsa.GenerateKey(rand.Reader, 1024)
@@ -283,7 +285,7 @@ func TestASuccessorKeepsRecordsAndWithdrawsTheRest(t *testing.T) {
 	}
 	token := ed.mint(ed.header(), testPayload(nil))
 	expect(t, testPolicy(), next, token, unknownKey)
-	expect(t, testPolicy(), old, token, unknownKey) // also for who still holds the old set
+	expect(t, testPolicy(), old, token, unknownKey) // also in the old set, which somebody may still hold
 	expect(t, testPolicy(), old, es.mint(es.header(), testPayload(nil)), accepted)
 
 	// A key that comes back is a new record.

@@ -194,7 +194,7 @@ func TestPublishedVectorsVerify(t *testing.T) {
 	)
 	for name, c := range map[string]struct {
 		key, token, thumbprint string
-		want                   protocol.Outcome // of a signature that holds, over claims that do not
+		want                   protocol.Outcome // for a good signature over claims that are refused
 	}{
 		"RFC 7515 A.3": {
 			`{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}`,

@@ -10,8 +10,8 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// badValues are texts that stand where a JSON value should and are none, or
-// none that may be taken, by the sections of RFC 8259.
+// badValues are texts in the place of a JSON value that are no JSON value, or
+// one that must be refused, by the sections of RFC 8259.
 func badValues() []string {
 	return []string{
 		// 2 and 3: structure and literals
@@ -78,7 +78,8 @@ func TestPayloadAndHeaderAreStrictJSON(t *testing.T) {
 	}
 }
 
-// hostilePayloads are made to be dear to read, as large as a token can be.
+// hostilePayloads are payloads that cost much to read, as large as a token can
+// be.
 func hostilePayloads() map[string]string {
 	var names strings.Builder
 	for i := range 600 {

@@ -7,12 +7,12 @@ import "github.com/neonauthd/neonauthd/protocol"
 type Trace struct {
 	Steps []Step // every check, in order
 	Key   *Key   // of the set: the one that the token names or that signed it; nil if there is none
-	// Detail says what is wrong at the check that failed, where the reason alone
-	// does not: a phrase that may name a member of header or payload and its
-	// kind, and holds no value. May be empty.
+	// Detail says what is wrong at the check that failed, if the reason alone does not: a
+	// phrase that may name a member of header or payload and its kind, and holds no value.
+	// May be empty.
 	Detail string
-	// Said is what the token says, for a comparison with what it has to say. It is
-	// read where the token passed the gate, and nothing in it is proof of anything.
+	// Said is what the token says, for a comparison with what it should say. It is read
+	// only if the token passed the gate, and proves nothing.
 	Said Said
 }
 
@@ -45,8 +45,8 @@ func (r Result) String() string {
 	}
 }
 
-// trace tells how the checks went that ended with the outcome. Where the token
-// could not be judged nothing is known of any check, and none counts as reached.
+// trace tells how the checks went that ended with the outcome. If the token could not be
+// judged, nothing is known of any check, and none counts as reached.
 func (w *walk) trace(p *Policy, token []byte, outcome protocol.Outcome) Trace {
 	steps := []Step{
 		{Name: "gate"}, {Name: "header"}, {Name: "algorithm"}, {Name: "key"}, {Name: "signature"},

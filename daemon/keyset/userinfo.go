@@ -16,14 +16,12 @@ const MaxUserinfo = 4 << 20
 // Userinfo verifies a signed answer of a userinfo endpoint (OpenID Connect Core 1.0 section
 // 5.3.2), which was asked with a token that Verify has accepted, and returns its payload.
 // The rules for header, algorithm, key and signature are those for tokens, but for the
-// size and "typ", which is absent or "JWT". "iss" has to be the token's. "aud", where it
-// is there, has to have the client that got the token, or an audience of the policy;
-// "exp", "nbf" and "iat", where they are there, have to fit. What is an ID token or a
-// logout token by its claims is no userinfo. Whose it is, the caller has to see.
+// size and "typ", which is absent or "JWT". "iss" has to be the token's. If "aud" is there, it has to name the client
+// that got the token, or an audience of the policy. If "exp", "nbf" and "iat" are there, they have to fit. An answer
+// that is an ID token or a logout token by its claims is refused. The caller has to check whose userinfo it is.
 //
-// A rejection is about the answer, and says nothing about the token or its user; detail says
-// why, in closed words, where the reason does not. Doubt tells whether a newer key set might
-// change it.
+// A rejection is about the answer, and says nothing about the token or its user; detail says why, in closed words, if
+// the reason does not. Doubt tells whether a newer key set might change it.
 func (p *Policy) Userinfo(s *Set, answer, token []byte, now time.Time) (payload []byte, outcome protocol.Outcome, detail string) {
 	defer func() {
 		if recover() != nil {
@@ -59,7 +57,7 @@ func (p *Policy) opened(s *Set, answer []byte) ([]byte, protocol.Outcome) {
 	switch {
 	case err != nil:
 		return nil, protocol.Rejected(protocol.ReasonMalformed)
-	case !p.allows(h.algorithm()): // also of what is not signed
+	case !p.allows(h.algorithm()): // an answer that is not signed ends here too
 		return nil, protocol.Rejected(protocol.ReasonWrongAlgorithm)
 	case h.hasType && strings.TrimPrefix(strings.ToLower(h.typ), "application/") != "jwt":
 		return nil, protocol.Rejected(protocol.ReasonWrongType)
@@ -80,7 +78,7 @@ func (p *Policy) opened(s *Set, answer []byte) ([]byte, protocol.Outcome) {
 	return decode(second, MaxUserinfo), protocol.Accepted()
 }
 
-// statement is what is compared of a token and of the answer to it.
+// statement holds the claims of a token, or of the answer about it, that are compared.
 type statement struct{ payload }
 
 // readStatement reads the claims of those names. Others may be anything.
@@ -97,7 +95,7 @@ func readStatement(p *Policy, text []byte, names ...string) (*statement, error) 
 	return st, err
 }
 
-// against is what speaks against an answer to a question about a token.
+// against returns the reason to refuse an answer about a token, and says why; both empty if there is none.
 func (s *statement) against(token *statement, now time.Time) (protocol.Reason, string) {
 	latest := now.Add(max(s.policy.Leeway, 0))
 	switch {
@@ -117,7 +115,7 @@ func (s *statement) against(token *statement, now time.Time) (protocol.Reason, s
 	return "", ""
 }
 
-// isFor tells whether "aud" names the client, or whom the project's tokens are for.
+// isFor tells whether "aud" names the client or one of the project's audiences.
 func (s *statement) isFor(client string) bool {
 	return client != "" && slices.Contains(s.audiences, client) ||
 		slices.ContainsFunc(s.policy.Admitted, func(a Audience) bool { return a.Name != "" && slices.Contains(s.audiences, a.Name) })

@@ -14,8 +14,8 @@ const MaxTried = 8
 // returns what the token says and that it is accepted, or zero Claims and the
 // first reason against it in the order of the package comment; so a token that is
 // both forged and expired is forged. Algorithms, keys and issuers come from
-// policy and set alone: the token only says which of them it claims. t is told
-// how each check went, unless it is nil.
+// policy and set alone: the token only says which of them it claims. Unless t
+// is nil, Verify writes into it how each check went.
 //
 // Two outcomes are unknown: they say nothing about the token, and nobody may
 // answer "no" to it or remember it for them. CodeUnavailable is a nil policy or

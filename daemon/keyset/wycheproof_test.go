@@ -45,8 +45,8 @@ func readWycheproof(t *testing.T, name string, atLeast int) (w wycheproof) {
 	return w
 }
 
-// signatureHolds tells whether a token gets past the check of its signature: the
-// payloads of these tests are no claims.
+// signatureHolds tells whether a token passes the check of its signature. The
+// payloads of these tests are no claims, so no token is accepted.
 func signatureHolds(s *Set, token string) bool {
 	p := testPolicy()
 	p.KeyIDOptional, p.AccessTokenType = true, true
@@ -60,8 +60,8 @@ func signatureHolds(s *Set, token string) bool {
 	return false
 }
 
-// disagreement says why we refuse what the suite takes; "" where there is no
-// reason to. There is nothing that we take and the suite refuses.
+// disagreement says why we refuse a test that the suite takes; "" if we have no
+// reason. We take nothing that the suite refuses.
 func disagreement(keys []byte, comment string) string {
 	switch {
 	case strings.Contains(string(keys), `"oct"`):
