@@ -23,7 +23,7 @@ const (
 	apiKeyLength   = 3 + apiKeySecret + apiKeyID + 4 + 1 + len(apiKeyMark) + apiKeyChecksum
 )
 
-// keyWithoutEnd is for how long an API key without an end is good before it is asked about anew, whatever else is
+// keyWithoutEnd is how long an API key without an end is good. Then it has to be asked about again, whatever else is
 // configured.
 const keyWithoutEnd = 24 * time.Hour
 
@@ -34,8 +34,8 @@ type APIKey struct {
 	Team bool
 }
 
-// ParseAPIKey reads an API key. The form and the checksum prove nothing; they tell a key from what the upstream need not
-// be asked about.
+// ParseAPIKey reads an API key. The form and the checksum prove nothing: they only show that a credential is no key, so
+// that the upstream need not be asked.
 func ParseAPIKey(credential []byte) (APIKey, bool) {
 	if len(credential) != apiKeyLength {
 		return APIKey{}, false
@@ -58,7 +58,7 @@ func isHex(text string) bool {
 	return !strings.ContainsFunc(text, func(r rune) bool { return (r < '0' || r > '9') && (r < 'a' || r > 'f') })
 }
 
-// id is that of the key, as the upstream's answer has it: a UUID, in the key without its dashes.
+// id is the id of the key without dashes. The upstream's answer has it as a UUID, with dashes.
 func (k APIKey) id() string { return k.text[3+apiKeySecret : 3+apiKeySecret+apiKeyID] }
 
 // owner is the member that says whose key it is, and the type.
@@ -69,8 +69,8 @@ func (k APIKey) owner() (member, kind string) {
 	return "user_id", "user"
 }
 
-// keyOwner asks whose an API key is (POST {user,team}-api-keys/check). The user's own token is never sent along: it would
-// be judged first.
+// keyOwner asks who owns an API key (POST {user,team}-api-keys/check). The user's own token is never sent along: the
+// upstream would judge it first.
 func (c *Client) keyOwner(ctx context.Context, k APIKey) (Profile, *Error) {
 	_, kind := k.owner()
 	body, err := json.Marshal(map[string]string{"api_key": k.text})
@@ -89,7 +89,7 @@ func (c *Client) keyOwner(ctx context.Context, k APIKey) (Profile, *Error) {
 	return c.readKey(a, k)
 }
 
-// readKey reads a 200 about a key. It counts only if it is about this one.
+// readKey reads a 200 about a key. The answer counts only if it is about this key.
 func (c *Client) readKey(a *answer, k APIKey) (Profile, *Error) {
 	if !isJSON(a.header) {
 		return Profile{}, unusable(a.status, "the body is not JSON by its Content-Type")
@@ -148,7 +148,8 @@ func unknownKey(team bool) APIKey {
 }
 
 // apiKeyCode returns the meaning of a known error of the check; false for a code that is not on the list. Codes about
-// the request or the server key mean what they mean everywhere; those about an access token cannot be, for none is sent.
+// the request or the server key mean what they mean everywhere; those about an access token are not expected, because
+// none is sent.
 func apiKeyCode(code string) (Meaning, protocol.Reason, bool) {
 	switch code {
 	case codeNoKey, "WRONG_API_KEY_TYPE":

@@ -21,7 +21,7 @@ type keyAnswer struct {
 	Malformed                                  bool
 }
 
-// TestAnswersAboutAPIKeysMeanWhatTheyMean plays the upstream's answers. What is no key never gets there.
+// TestAnswersAboutAPIKeysMeanWhatTheyMean plays the upstream's answers. Credentials that are no API keys are not sent.
 func TestAnswersAboutAPIKeysMeanWhatTheyMean(t *testing.T) {
 	f := load[struct {
 		At      int64
@@ -45,7 +45,7 @@ func TestAnswersAboutAPIKeysMeanWhatTheyMean(t *testing.T) {
 				t.Fatal("its checksum is wrong, and it is read as a key")
 			}
 			if other := map[bool]string{true: "team", false: "user"}[k.Team]; other != a.Endpoint {
-				return // asked at the other door, which is never done
+				return // this key is never sent to the endpoint of the other type
 			}
 			asked++
 			server := serve(t, func(w http.ResponseWriter, r *http.Request) {

@@ -8,11 +8,13 @@ import (
 	"github.com/neonauthd/neonauthd/internal/program"
 )
 
-// attentionInterval is how often one and the same thing is told at most.
+// attentionInterval is the shortest time between two lines about the same
+// thing.
 const attentionInterval = 10 * time.Minute
 
-// callAttention tells the operator of e if it concerns them, each cause once in a while rather than once per request, whichever
-// act met with it. An error's text has only closed words and a status in it.
+// callAttention tells the operator of e if it concerns them. Each cause is told
+// once per attentionInterval and not once per request, for all acts together.
+// An error's text has only closed words and a status in it.
 func (c *Client) callAttention(e *Error) {
 	if e.Meaning != Misconfigured && !e.loud {
 		return

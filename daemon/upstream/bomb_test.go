@@ -15,7 +15,8 @@ import (
 	"time"
 )
 
-// raw starts a server that speaks bytes of its own to every connection. The talk ends at the latest with the test.
+// raw starts a server that calls talk for every connection. talk ends at the
+// latest with the test.
 func raw(t *testing.T, talk func(net.Conn)) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -75,7 +76,7 @@ func zipped(size int) []byte {
 	return b.Bytes()
 }
 
-// pour writes chunk again and again until the other side has had enough.
+// pour writes chunk again and again until the other side closes the connection.
 func pour(conn net.Conn, chunk string) {
 	b := []byte(chunk)
 	for {

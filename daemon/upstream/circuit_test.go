@@ -144,7 +144,7 @@ func TestACallersImpatienceIsNotTheUpstreamsFault(t *testing.T) {
 		counts   bool
 	}{
 		{DefaultTimeout/2 - 1, false},
-		// The upstream had its chance, and a flight's deadline may be a hair shorter than ours.
+		// The upstream had enough time, and a flight's deadline may be a little shorter than ours.
 		{DefaultTimeout / 2, true},
 		{DefaultTimeout - 1, true},
 		{DefaultTimeout + 1, true}, // ours ends it

@@ -6,11 +6,11 @@
 // upstream's proof, or no verdict ([Unavailable], [Misconfigured]).
 //
 // Profiles cost the upstream dearly and are limited project-wide, so one [Client] holds one budget, one circuit
-// and one Retry-After for its project; see [GovernorState]. Key sets are outside of these: they must be had even
-// when the profile budget is gone, they come seldom, and whoever asks for them keeps a rhythm of his own.
+// and one Retry-After for its project; see [GovernorState]. Requests for key sets do not count here: they must be
+// possible even when the profile budget is spent, they are rare, and their caller limits them itself.
 //
-// The package knows no cache, and of the wire protocol the reasons alone. It starts no goroutines of its own; idle connections end
-// with [Client.Close].
+// The package knows no cache, and of the wire protocol only the reasons. It starts no goroutines of its own; idle
+// connections end with [Client.Close].
 package upstream
 
 import (
@@ -30,8 +30,8 @@ const (
 	Interactive Priority = iota
 	// Background: a refresh nobody waits for. Uses only a part of the budget and never waits.
 	Background
-	// Unproved: somebody waits, and anybody can make up what is asked about. Like Background, so that it costs others
-	// nothing.
+	// Unproved: somebody waits, but the credential may be made up by anybody. It is treated like Background, so that it
+	// costs others nothing.
 	Unproved
 )
 
@@ -114,7 +114,7 @@ func New(config Config) (*Client, error) {
 		governor:  newGovernor(config, config.Rate, int(max(1, math.Ceil(config.Rate)))),
 		discovery: newDiscovery(),
 	}
-	if config.KeyUnreadable { // which nobody has to ask for to find out
+	if config.KeyUnreadable { // LastFailures tells this before anybody asks for a profile
 		c.failures.note(actSelfTest, unreadableKey(), config.Now())
 	}
 	if config.Introspection != nil {
@@ -142,8 +142,8 @@ func (c *Client) Budget() (rate float64, burst int) {
 // LastFailures returns the last failure of each kind of question that has failed; those for key sets are not among them.
 func (c *Client) LastFailures() []LastFailure { return c.failures.list() }
 
-// finish names the act in e, tells the operator if e concerns them, and turns it into the caller's error. Of key sets
-// the caller tells.
+// finish names the act in e, tells the operator if e concerns them, and turns it into the caller's error. Failures of
+// key sets are told by the caller.
 func (c *Client) finish(act string, e *Error) error {
 	c.failures.note(act, e, c.config.Now())
 	if e == nil {

@@ -76,8 +76,8 @@ type Config struct {
 	UserinfoURL string
 	// ServerKey is Stack's secret server key. Without it there are key sets but no profiles.
 	ServerKey Secret
-	// KeyUnreadable tells that a server key is configured and could not be read: the operator is then told so, and
-	// not that there is none. It has no effect beside a ServerKey.
+	// KeyUnreadable tells that a server key is configured and could not be read: the operator is then told this, and
+	// not that there is no key. It has no effect beside a ServerKey.
 	KeyUnreadable bool
 	// Open verifies a signed answer about a token with the project's keys (OIDC); nil: signed answers are of no use.
 	Open Opener
@@ -89,11 +89,11 @@ type Config struct {
 	Timeout time.Duration
 	// Rate is the number of profile requests per second, with a burst of the same size; 0 means DefaultRate.
 	Rate float64
-	// Transport is how the upstream is reached: authorities, proxy, plain http. Its bounds are the Client's to set.
+	// Transport is how the upstream is reached: authorities, proxy, plain http. The Client sets its bounds itself.
 	Transport transport.Config
 	// Now tells the time; nil means time.Now. Budget, circuit and pauses all go by it.
 	Now func() time.Time
-	// Wall is told what the upstream's answers say of the time; nil means that nobody wants to know.
+	// Wall is told what the upstream's answers say of the time; nil: nobody is told.
 	Wall *clock.Wall
 	// UserAgent names this program to the upstream; empty means "neonauthd".
 	UserAgent string
@@ -127,12 +127,12 @@ func (config Config) withDefaults() Config {
 	return config
 }
 
-// Opener verifies a signed answer about a token with the keys of the upstream, and returns its payload where the outcome is
-// accepted. A rejection is about the answer, with detail in closed words where the reason does not say it all. wait is when
-// asking again may help where the outcome is unknown. asker is on whose behalf keys are sought.
+// Opener verifies a signed answer about a token with the keys of the upstream, and returns its payload if the outcome
+// is accepted. A rejection is about the answer; detail says in closed words what the reason does not say. If the
+// outcome is unknown, wait is how long to wait before asking again may help. Keys are fetched on behalf of asker.
 type Opener func(ctx context.Context, signed, token []byte, asker fair.Asker) (payload []byte, outcome protocol.Outcome, detail string, wait time.Duration)
 
-// Introspection tells as which client access tokens are asked about (RFC 7662), and how often.
+// Introspection says which client asks about access tokens (RFC 7662), and how often.
 type Introspection struct {
 	// URL is the endpoint. Empty: the metadata name it.
 	URL string

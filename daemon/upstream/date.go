@@ -19,8 +19,8 @@ type comparison struct {
 	ahead time.Duration
 }
 
-// note takes what the last answer says, and reports whether the clocks have
-// begun to differ, or to agree again, with it.
+// note takes what the last answer says, and reports whether since this answer the clocks
+// differ, or agree again.
 func (c *comparison) note(ahead time.Duration) (began, ended bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -40,16 +40,15 @@ func (c *Client) ClockAhead() (ahead time.Duration, known bool) {
 	return c.comparison.ahead, c.comparison.known
 }
 
-// ClockDiffers reports whether that is more than hosts that keep the time differ
-// by.
+// ClockDiffers reports whether the clocks differ by more than clock.Tolerance.
 func (c *Client) ClockDiffers() bool {
 	ahead, _ := c.ClockAhead()
 	return differs(ahead)
 }
 
-// instants are when an answer came. What is in it is judged by this host's clock, as
-// tokens are. Its Date is anybody's on the way: it can cast doubt on that judgement, and
-// never makes one.
+// instants are when an answer came. Its content is judged by this host's clock, as tokens
+// are. Anybody on the way can write its Date: so the Date can make that judgement doubtful,
+// but never decides.
 type instants struct {
 	own   time.Time // by this host's clock
 	told  time.Time // by the Date; own where there is none, or where the clocks agree
@@ -57,8 +56,8 @@ type instants struct {
 }
 
 // heed learns from an answer's head what the time is, and tells the operator when
-// this host's clock has another. Any answer counts, errors too: it need not be
-// right in anything but the time.
+// this host's clock has another. Any answer counts, errors too: only its time has to be
+// right.
 func (c *Client) heed(header http.Header, asked time.Time) instants {
 	now := c.config.Now()
 	date, err := http.ParseTime(header.Get("Date"))
@@ -83,15 +82,15 @@ func (c *Client) heed(header http.Header, asked time.Time) instants {
 	return instants{own: now, told: now.Add(-ahead), dated: true}
 }
 
-// holds reports whether something is so when the answer came, by this host's clock, and
-// whether the answer's Date does not say otherwise.
+// holds reports whether something is so when the answer came, by this host's clock. sure
+// tells that the answer's Date agrees.
 func (i instants) holds(is func(now time.Time) bool) (so, sure bool) {
 	so = is(i.own)
 	return so, is(i.told) == so
 }
 
-// doubtful is the failure of an answer that says no by this host's clock, and not by its
-// own Date.
+// doubtful is the failure of an answer about which this host's clock and the answer's Date
+// do not agree.
 func doubtful(status int) *Error {
 	return unusable(status, "whether it is over depends on whether this host's clock is right or the answer's Date; set the clock, or mend what writes the Date")
 }

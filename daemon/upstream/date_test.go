@@ -13,7 +13,7 @@ import (
 	"github.com/neonauthd/neonauthd/internal/program"
 )
 
-// TestEveryAnswerTellsTheTime whatever else it says.
+// TestEveryAnswerTellsTheTime, whatever else it says.
 func TestEveryAnswerTellsTheTime(t *testing.T) {
 	for name, answer := range map[string]struct {
 		status int
@@ -36,7 +36,7 @@ func TestEveryAnswerTellsTheTime(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, wall := clocktest.New(), &clock.Wall{}
-			c.Advance(time.Second - time.Duration(c.Now().Nanosecond())) // on the second, so that rounding costs nothing
+			c.Advance(time.Second - time.Duration(c.Now().Nanosecond())) // to a full second, because a Date has no fraction
 			config := stackConfig("http://127.0.0.1:9")
 			config.Now, config.Wall = c.Now, wall
 			client := inMemory(t, config, func(*http.Request) (*http.Response, error) {
@@ -68,8 +68,8 @@ func TestEveryAnswerTellsTheTime(t *testing.T) {
 func keys(c *Client) { _, _ = c.Keyset(context.Background(), Validators{}) }
 func me(c *Client)   { _, _ = profile(c) }
 
-// TestADifferenceOfTheClocksIsToldWhenItBeginsAndWhenItEnds not with each answer,
-// and not below the tolerance.
+// TestADifferenceOfTheClocksIsToldWhenItBeginsAndWhenItEnds: it is not told
+// with each answer, and not below the tolerance.
 func TestADifferenceOfTheClocksIsToldWhenItBeginsAndWhenItEnds(t *testing.T) {
 	c, log := clocktest.New(), &strings.Builder{}
 	config := stackConfig("http://127.0.0.1:9")

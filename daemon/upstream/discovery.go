@@ -23,7 +23,8 @@ type discovery struct {
 	next  time.Time // when found has to be fetched again
 }
 
-// document is what is wanted of a discovery document. Endpoints that are absent or may not be asked are empty.
+// document holds the members of a discovery document that are used. Endpoints that are absent or may not be asked are
+// empty.
 type document struct{ issuer, keys, profile, introspection string }
 
 func newDiscovery() *discovery {

@@ -13,7 +13,8 @@ import (
 // parseEndpoint checks a URL out of the configuration or out of a discovery document. The error says what is
 // wrong and what to write instead, and repeats nothing of the URL: it may hold a password.
 //
-// Plain http is for this machine or, if private, for a private network; which a name leads to, the transport sees.
+// Plain http is for this machine or, if private, for a private network. The transport checks the address that a name
+// leads to.
 func parseEndpoint(raw string, private bool) (*url.URL, error) {
 	if raw == "" {
 		return nil, errors.New("missing; write an absolute URL such as https://auth.example.com")
@@ -46,7 +47,8 @@ func parseEndpoint(raw string, private bool) (*url.URL, error) {
 	return u, nil
 }
 
-// checkHost wants a host that means the same to every reader: ASCII, no zone, a real port.
+// checkHost refuses a host that two readers could understand differently: it must be ASCII, without a zone, and with a
+// real port.
 func checkHost(u *url.URL) error {
 	for _, r := range u.Host {
 		if r <= ' ' || r >= 0x7f || r == '%' {
@@ -69,7 +71,7 @@ type endpoints struct {
 	keys, profile, discovery, introspection string
 
 	plain     bool // one of the configured URLs is plain http
-	elsewhere bool // and to another host than this one
+	elsewhere bool // one of these is on another host than this one
 }
 
 // note remembers whether a configured URL is plain http.

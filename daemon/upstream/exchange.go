@@ -17,7 +17,7 @@ import (
 // maxErrorBody bounds the body of an answer other than 200. A longer one is no known error.
 const maxErrorBody = 16 << 10
 
-// errOverdue is the cause of a context that ran into the Client's own Timeout, as opposed to its caller's.
+// errOverdue is the cause of a context that ended by the Client's own Timeout, and not by its caller's.
 var errOverdue = errors.New("the upstream's time is over")
 
 // answer is a response of the upstream, read to its end.
@@ -130,9 +130,9 @@ func isJSON(header http.Header) bool {
 	return kind == "application/json" || strings.HasPrefix(kind, "application/") && strings.HasSuffix(kind, "+json")
 }
 
-// exchangeFailure turns an error of the HTTP client into ours. A caller that gave up says nothing about the
-// upstream, unless the upstream had half of its time already: a flight whose owner's deadline is about as long
-// as ours must not hide a dead upstream from the circuit.
+// exchangeFailure turns an error of the HTTP client into ours. If a caller gives up, this says nothing about the
+// upstream, unless the upstream has had half of its time: a flight whose deadline is about as long as ours must not
+// hide a dead upstream from the circuit.
 func (c *Client) exchangeFailure(ctx context.Context, began time.Time, err error) *Error {
 	switch {
 	case transport.NeedsOperator(err):
@@ -149,7 +149,7 @@ func (c *Client) exchangeFailure(ctx context.Context, began time.Time, err error
 	return e
 }
 
-// phrase describes an error of the HTTP client, and tells what went wrong behind a proxy from what did at it.
+// phrase describes an error of the HTTP client, and says whether it happened behind a proxy or at the proxy.
 func (c *Client) phrase(err error) string {
 	text := transport.Phrase(err)
 	var proxy *transport.ProxyError
@@ -159,7 +159,7 @@ func (c *Client) phrase(err error) string {
 	return text
 }
 
-// sentinel returns what of err callers may test for, which is nothing but an end of time.
+// sentinel returns the error that callers may test err for: context.Canceled, context.DeadlineExceeded or nil.
 func sentinel(err error) error {
 	switch {
 	case errors.Is(err, context.Canceled):
@@ -178,9 +178,9 @@ func abandoned(ctx context.Context) *Error {
 	return &Error{detail: "the caller gave up", err: context.Canceled, outcome: silent}
 }
 
-// unusable is the failure of an answer that does not hold what it should: something goes wrong on the way, or
-// with this one user. It does not count against the upstream as a whole. The operator has to hear of it: of one user it
-// may stay so for ever.
+// unusable is the failure of an answer that does not hold what it should: something went wrong on the way, or only with
+// this user. It does not count against the upstream as a whole. The operator has to hear of it, because it may stay so
+// for this user for ever.
 func unusable(status int, detail string) *Error {
 	return &Error{Meaning: Unavailable, Status: status, detail: detail, loud: true}
 }

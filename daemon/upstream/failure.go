@@ -30,7 +30,7 @@ const (
 	// Misconfigured: the operator must act (wrong key, wrong project, something in between that answers in
 	// the upstream's place). It says nothing about the token or the user.
 	Misconfigured
-	// Answered: what was asked for has been had. No *Error has this meaning.
+	// Answered: the request was answered. No *Error has this meaning.
 	Answered
 )
 
@@ -57,18 +57,19 @@ type Error struct {
 	Meaning Meaning
 	// Denial is the reason why the upstream denied. It is set exactly when the meaning is [Denied].
 	//
-	// ReasonRejectedUpstream means that it does not recognise the token or the session, ReasonExpired that these are over:
-	// both are of this token alone. ReasonUserNotFound and ReasonClassNotAllowed (anonymous, restricted or banned now) are of
-	// the user.
+	// ReasonRejectedUpstream means that it does not recognise the token or the session, ReasonExpired that these are
+	// over: both concern this token alone. ReasonUserNotFound and ReasonClassNotAllowed (anonymous, restricted or
+	// banned now) concern the user.
 	Denial protocol.Reason
 	// Code is the upstream's own code, if it is on the closed list of codes this package knows; else empty.
 	Code string
 	// Status is the HTTP status the meaning was taken from; 0 when there was no answer.
 	Status int
-	// RetryAfter is how long to wait before asking again; 0 when nothing is known about it. At most [MaxRetryAfter].
+	// RetryAfter is how long to wait before asking again; 0 when nothing is known about it. What the upstream asks for
+	// is capped at [MaxRetryAfter].
 	RetryAfter time.Duration
-	// OwnClock tells that a denial rests on this host's clock alone, because the answer has no Date. It holds no longer
-	// than that clock says so.
+	// OwnClock tells that a denial rests on this host's clock alone, because the answer has no Date. The denial holds
+	// only as long as that clock says so.
 	OwnClock bool
 	// Local tells that nothing was sent: budget, circuit, a pause that the upstream asked for, or a missing setting.
 	Local bool
@@ -122,7 +123,7 @@ func (e *Error) Cause() string {
 // Unwrap returns context.Canceled, context.DeadlineExceeded, [ErrNotSession] or nil.
 func (e *Error) Unwrap() error { return e.err }
 
-// unreadableKey is the failure of whatever needs the server key, which could not be read.
+// unreadableKey is the failure of a call that needs the server key, which could not be read.
 func unreadableKey() *Error {
 	return &Error{Meaning: Misconfigured, Local: true, detail: "the server key could not be read, so there are no profiles; the line \"server key not usable\" says why"}
 }

@@ -18,7 +18,7 @@ func flood(ctx context.Context, c *Client, asker fair.Asker, at int, all *sync.W
 		all.Go(func() {
 			for ctx.Err() == nil {
 				if _, err := c.Profile(ctx, []byte(token), stackUser, asker, Interactive); err != nil {
-					select { // as a caller that heeds no Retry-After and needs a moment for each
+					select { // this caller ignores Retry-After, and needs a moment for each request
 					case <-time.After(20 * time.Millisecond):
 					case <-ctx.Done():
 					}
@@ -28,7 +28,8 @@ func flood(ctx context.Context, c *Client, asker fair.Asker, at int, all *sync.W
 	}
 }
 
-// TestAQuietAskerIsServedBesideGreedyOnes: each has to wait for one turn of each other, not for all they ask.
+// TestAQuietAskerIsServedBesideGreedyOnes: each asker waits for one turn of each other asker, not for all their
+// requests.
 func TestAQuietAskerIsServedBesideGreedyOnes(t *testing.T) {
 	user := func(uid uint32, of string) fair.Asker { return fair.Asker{ID: fair.ID{UID: uid}, For: of} }
 	for _, c := range []struct {
@@ -77,7 +78,7 @@ func TestAQuietAskerIsServedBesideGreedyOnes(t *testing.T) {
 	}
 }
 
-// TestPlacesInFlightAreKeptForOthers: an upstream that answers nothing has a greedy caller's requests.
+// TestPlacesInFlightAreKeptForOthers: the upstream does not answer the requests of a greedy caller.
 func TestPlacesInFlightAreKeptForOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := inMemory(t, memoryConfig(1000), func(r *http.Request) (*http.Response, error) {
@@ -101,7 +102,8 @@ func TestPlacesInFlightAreKeptForOthers(t *testing.T) {
 	})
 }
 
-// TestAShareOnItsWayIsHadByTheNext: who leaves leaves the share to others, and nobody gets more than there are.
+// TestAShareOnItsWayIsHadByTheNext: an asker that leaves leaves its share to the next one, and no more shares are given
+// than there are.
 func TestAShareOnItsWayIsHadByTheNext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := inMemory(t, memoryConfig(2), answerWith(200, jsonType, goodProfile))

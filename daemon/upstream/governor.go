@@ -28,9 +28,9 @@ type CircuitState uint8
 const (
 	// Closed: the upstream answers.
 	Closed CircuitState = iota
-	// HalfOpen: one request may try, or is trying, whether it answers again.
+	// HalfOpen: one request may try, or is trying, whether the upstream answers again.
 	HalfOpen
-	// Open: it does not answer, and nothing is sent.
+	// Open: the upstream does not answer, and nothing is sent.
 	Open
 )
 
@@ -56,7 +56,7 @@ type GovernorState struct {
 	OpenUntil time.Time
 	// RetryUntil is the end of a pause that the upstream asked for; zero if there is none.
 	RetryUntil time.Time
-	// InFlight is the number of profile requests under way, Waiting of those waiting for their turn.
+	// InFlight is the number of profile requests under way, Waiting the number of those that wait for their turn.
 	InFlight, Waiting int
 	// Sent and Refused count profile requests since the start: let through, and refused here.
 	Sent, Refused uint64
@@ -98,8 +98,8 @@ type turn struct {
 	generation uint64
 }
 
-// admit waits for a turn, no longer than maxWait, or refuses. One that is not interactive does not wait at all, and is
-// refused once half of the budget or of the places is gone, so also whenever an interactive one has to wait.
+// admit waits for a turn, no longer than maxWait, or refuses. A request that is not interactive does not wait. It is
+// refused once half of the budget or of the places is taken, and so whenever an interactive request has to wait.
 func (g *governor) admit(ctx context.Context, asker fair.Asker, p Priority) (turn, *Error) {
 	if e := g.obstacle(); e != nil {
 		return turn{}, g.refuse(e)
@@ -150,8 +150,8 @@ func (g *governor) refuse(e *Error) *Error {
 	return e
 }
 
-// end gives the turn back and learns from the result: nil for an answer, else the failure, whose retry hint it may
-// complete.
+// end gives the turn back and learns from the result: nil for an answer, otherwise the failure, to which it may add a
+// retry hint.
 func (t turn) end(e *Error) {
 	g := t.governor
 	g.mu.Lock()

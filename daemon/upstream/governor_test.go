@@ -56,7 +56,8 @@ func TestTheBudgetIsABucketWithAShortQueue(t *testing.T) {
 		if took := time.Since(began); took != 0 {
 			t.Fatalf("the burst took %v", took)
 		}
-		// A hundred more at once: as many as fit into the second that is the longest wait, the rest is refused at once.
+		// A hundred more at once: those that fit into one second, the longest wait, are
+		// accepted, and the rest is refused at once.
 		var accepted, turned atomic.Int64
 		var all sync.WaitGroup
 		for range 100 {
@@ -181,9 +182,9 @@ func TestRequestsInFlightAreCapped(t *testing.T) {
 			inFlight, waiting int // in all, then
 		}{
 			{1, MaxConcurrent / 4, most, 0},
-			{1, 1, most, 1},     // more than one caller may have
-			{2, 2, most + 1, 2}, // its first of those that are kept
-			{3, 1, most + 2, 2}, // another's first
+			{1, 1, most, 1},     // one more than a single caller may have
+			{2, 2, most + 1, 2}, // its first takes one of the places kept for others
+			{3, 1, most + 2, 2}, // the first of another caller
 			{4, 1, most + 3, 2},
 			{5, 1, MaxConcurrent, 2},
 			{6, 1, MaxConcurrent, 3},
@@ -215,7 +216,7 @@ func TestWhoWaitsTooLongForAPlaceIsRefused(t *testing.T) {
 		if took := time.Since(began); took != c.governor.maxWait {
 			t.Errorf("waited %v", took)
 		}
-		// The share of the budget was given back, so it is whole but for those in flight.
+		// The share of the budget was given back, so the budget is whole.
 		if s := c.Governor(); s.Budget != s.Burst {
 			t.Errorf("budget %v of %v", s.Budget, s.Burst)
 		}

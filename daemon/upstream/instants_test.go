@@ -12,7 +12,7 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// timed is a kind of answer that names an instant from which on it is a no, or until which.
+// timed is a kind of answer that names an instant: from then on, or until then, the answer is a no.
 type timed struct {
 	config Config
 	body   func(instant time.Time) string
@@ -70,8 +70,8 @@ func timedAnswers(now time.Time) map[string]timed {
 	}
 }
 
-// TestADateIsNoVerdict: an instant in an answer is judged by this host's clock. The answer's
-// Date, which is anybody's on the way, makes no yes a no; a no that it contradicts is unknown.
+// TestADateIsNoVerdict: an instant in an answer is judged by this host's clock. Anybody on the way can write the
+// answer's Date, so it never makes a no out of a yes; a no that it contradicts is unknown.
 func TestADateIsNoVerdict(t *testing.T) {
 	now := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 	const near, far = clock.Tolerance - time.Second, 100 * 8760 * time.Hour

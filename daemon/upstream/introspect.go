@@ -15,17 +15,17 @@ import (
 // maxIntrospection is the largest answer about a token that is accepted, in bytes.
 const maxIntrospection = 256 << 10
 
-// Judge says what an answer comes to that calls its token active, at an instant. Where the outcome is unknown the answer
-// is of no use, and detail says why, in closed words. It may be asked about a second instant, which has no say in a yes.
+// Judge judges, at an instant, an answer that calls its token active. If the outcome is unknown, the answer cannot be
+// used, and detail says why, in closed words. A no is judged again at a second instant; a yes is not.
 type Judge func(answer []byte, now time.Time) (outcome protocol.Outcome, detail string)
 
 // Introspect asks what the upstream says of an access token, and returns its answer if that calls the token active and
-// judge has accepted it: one JSON object on one line, values as sent. It is always asked as an access token: else
+// judge has accepted it: one JSON object on one line, values as sent. The hint is always access_token: otherwise
 // refresh tokens would be active too.
 //
-// A token that looks like a JWT must have been verified locally: the endpoint of Better Auth fails on others, and
-// anybody can make those up. asker, priority and ctx are as for [Client.Profile], the budget, circuit and pause are
-// introspection's own. The error is an *Error.
+// A token that looks like a JWT must have been verified locally: the endpoint of Better Auth fails on other JWTs, which
+// anybody can make up. asker, priority and ctx are as for [Client.Profile]. Introspection has a budget, a circuit and a
+// pause of its own. The error is an *Error.
 func (c *Client) Introspect(ctx context.Context, token []byte, judge Judge, asker fair.Asker, priority Priority) ([]byte, error) {
 	const act = actIntrospect
 	switch i := c.config.Introspection; {
@@ -85,7 +85,7 @@ func (c *Client) introspect(ctx context.Context, target, token string, judge Jud
 	return readIntrospection(a, judge)
 }
 
-// readIntrospection reads a 200. That a token is not active is the upstream's word on it.
+// readIntrospection reads a 200. If the answer says that the token is not active, this is a denial by the upstream.
 func readIntrospection(a *answer, judge Judge) ([]byte, *Error) {
 	if !isJSON(a.header) {
 		return nil, unusable(a.status, "the body is not JSON by its Content-Type")
@@ -115,13 +115,13 @@ func readIntrospection(a *answer, judge Judge) ([]byte, *Error) {
 	}
 }
 
-// restsOnTime reports whether at another time it would not be a reason.
+// restsOnTime reports whether the reason may not hold at another time.
 func restsOnTime(reason protocol.Reason) bool {
 	return reason == protocol.ReasonExpired || reason == protocol.ReasonNotYetValid
 }
 
-// judgeIntrospection returns nil for a 200. A refusal is about the client and never about the token, of which an answer
-// of 200 tells.
+// judgeIntrospection returns nil for a 200. Any other answer is about the client and never about the token: only a 200
+// tells of the token.
 func (c *Client) judgeIntrospection(a *answer) *Error {
 	if e := c.judgeStatus(a.status, a.header); e != nil {
 		if e.Meaning == Misconfigured { // a redirect, or another success: not the endpoint, and perhaps for a moment only
@@ -161,8 +161,9 @@ func clientCode(code string) string {
 	return ""
 }
 
-// TestIntrospection asks about a token that nobody has, and returns nil if the upstream says that it is not active: then
-// it takes the client. Whether it tells the client anything of good tokens does not show so. The error is an *Error.
+// TestIntrospection asks about a token that nobody has, and returns nil if the upstream says that the token is not
+// active: then it takes the client. This does not show whether it tells the client about good tokens. The error is an
+// *Error.
 func (c *Client) TestIntrospection(ctx context.Context) error {
 	_, err := c.Introspect(ctx, []byte(rand.Text()+rand.Text()), func([]byte, time.Time) (protocol.Outcome, string) {
 		return protocol.Outcome{}, "a token was called active that nobody has"

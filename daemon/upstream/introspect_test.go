@@ -21,7 +21,8 @@ func introspectingConfig(perMinute int) Config {
 
 func takeAll([]byte, time.Time) (protocol.Outcome, string) { return protocol.Accepted(), "" }
 
-// TestTheLimitHoldsWithinAnyMinute, the smallest ones too, and is used.
+// TestTheLimitHoldsWithinAnyMinute, even the smallest limit, and at least half of it is
+// used.
 func TestTheLimitHoldsWithinAnyMinute(t *testing.T) {
 	for _, limit := range []int{1, 2, 3, 4, 5, 99, 100, 101, 1000} {
 		t.Run(fmt.Sprint(limit), func(t *testing.T) {
@@ -55,7 +56,7 @@ func TestTheLimitHoldsWithinAnyMinute(t *testing.T) {
 	}
 }
 
-// TestTheClientShowsItselfAsItIsRegistered, and a secret of any characters arrives.
+// TestTheClientShowsItselfAsItIsRegistered: a secret may have any characters.
 func TestTheClientShowsItselfAsItIsRegistered(t *testing.T) {
 	for _, basic := range []bool{false, true} {
 		config := introspectingConfig(100)
@@ -81,7 +82,7 @@ func TestTheClientShowsItselfAsItIsRegistered(t *testing.T) {
 	}
 }
 
-// TestNothingIsAskedWithoutAClient or its secret, and that is the operator's business.
+// TestNothingIsAskedWithoutAClient, nor without its secret, which is a misconfiguration.
 func TestNothingIsAskedWithoutAClient(t *testing.T) {
 	config := introspectingConfig(100)
 	config.Introspection.Secret = Secret{}

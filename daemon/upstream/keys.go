@@ -10,12 +10,13 @@ import (
 
 // Keyset fetches the key set. With validators of an earlier answer the request is conditional.
 //
-// It takes nothing from the profile budget and is not held up by circuit or pause, nor does its failure count
-// there: without keys no token can be judged at all, while a profile is a luxury. The caller keeps the rhythm, and is
-// told Retry-After in the error like everywhere.
+// It takes nothing from the profile budget and does not wait for circuit or pause, and its failure does not count
+// there: without keys no token can be judged at all, while a profile can be missing. The caller limits its calls
+// itself. The error has Retry-After as everywhere.
 //
-// The body is not HTML by its type, and is JSON by its type or begins like a JSON object: key sets are often plain
-// files, whose server calls them text/plain or application/octet-stream. The error is an *Error and never Denied.
+// The body must not be HTML by its type, and must be JSON by its type or begin like a JSON object: key sets are often
+// plain files, which their server calls text/plain or application/octet-stream. The error is an *Error and never
+// Denied.
 func (c *Client) Keyset(ctx context.Context, v Validators) (KeySetResponse, error) {
 	ctx, cancel := c.within(ctx)
 	defer cancel()
@@ -72,8 +73,8 @@ func (c *Client) judgeKeyset(a *answer, sent Validators) (KeySetResponse, *Error
 	return got, nil
 }
 
-// judgeDocument refuses a body that cannot be a JSON object. Its type has a say only where that says HTML: a page that
-// answers in the upstream's place. Otherwise the content decides, which is then parsed strictly.
+// judgeDocument refuses a body that cannot be a JSON object. If its type is HTML, a page has answered in the upstream's
+// place. Any other type does not matter: the content decides, and is then parsed strictly.
 func judgeDocument(a *answer) *Error {
 	switch kind := mediaType(a.header); {
 	case kind == "text/html" || kind == "application/xhtml+xml":

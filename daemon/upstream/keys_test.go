@@ -42,8 +42,8 @@ func TestNotModifiedNeedsAQuestion(t *testing.T) {
 	want(t, err, Misconfigured, "")
 }
 
-// TestTheContentSaysWhatIsAKeySet: a key set in a bucket or on a file server has whatever type that gives it. A page does
-// not become one by its content.
+// TestTheContentSaysWhatIsAKeySet: a bucket or a file server may give a key set any type. A page is no key set,
+// whatever its content is.
 func TestTheContentSaysWhatIsAKeySet(t *testing.T) {
 	const keys, page, text = ` {"keys":[]}`, "<html>{}</html>", "Project not found"
 	for _, c := range []struct {
@@ -62,7 +62,7 @@ func TestTheContentSaysWhatIsAKeySet(t *testing.T) {
 		{"binary/octet-stream", keys, true},
 		{"", keys, true},
 		{"json", keys, true},
-		{"application/json", text, true}, // who parses it refuses it
+		{"application/json", text, true}, // the parser of key sets refuses it
 		{"text/html", keys, false},
 		{"Text/HTML; charset=utf-8", keys, false},
 		{"application/xhtml+xml", keys, false},

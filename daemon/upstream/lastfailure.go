@@ -27,10 +27,10 @@ type lastFailures struct {
 	all []LastFailure
 }
 
-// kindOf is what an act asks for; "" for what keeps its failures elsewhere.
+// kindOf is what an act asks for; "" for an act whose failures are kept elsewhere.
 func kindOf(act string) string {
 	switch act {
-	case actProfile, actSelfTest: // which asks as for a profile
+	case actProfile, actSelfTest: // the test of the settings asks for a profile too
 		return "profile"
 	case actAPIKey:
 		return "api-key"

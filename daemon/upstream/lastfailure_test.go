@@ -7,8 +7,8 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// TestTheLastFailureIsOfTheUpstreamAndNotOfACaller: what callers can cause, and what was
-// held back here, would hide it.
+// TestTheLastFailureIsOfTheUpstreamAndNotOfACaller: failures that callers can cause, and
+// requests that were not sent, would hide it.
 func TestTheLastFailureIsOfTheUpstreamAndNotOfACaller(t *testing.T) {
 	at := time.Unix(1764000000, 0)
 	failing := &Error{Status: 503, outcome: failed}
@@ -42,7 +42,7 @@ func TestTheLastFailureIsOfTheUpstreamAndNotOfACaller(t *testing.T) {
 	for _, act := range []string{actProfile, actAPIKey, actIntrospect, actMetadata, actKeys} {
 		l.note(act, failing, at)
 	}
-	if len(l.all) != 4 { // the keyring keeps that of the key set
+	if len(l.all) != 4 { // the keyring keeps the last failure of the key set
 		t.Errorf("%+v", l.all)
 	}
 }

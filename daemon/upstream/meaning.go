@@ -8,8 +8,8 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// This file holds what answers mean. The lists are closed: what is not on them is the operator's business, never
-// a denial. They follow Stack Auth's packages/stack-shared/src/known-errors.tsx and the order of checks in
+// This file holds what answers mean. The lists are closed: a code that is not on them is a misconfiguration, never a
+// denial. They follow Stack Auth's packages/stack-shared/src/known-errors.tsx and the order of checks in
 // apps/backend/src/route-handlers/smart-request.tsx, and for OpenID Connect RFC 6750 section 3.1.
 
 // stackCode returns the meaning of a known error of Stack Auth; false for a code that is not on the list.
@@ -56,7 +56,7 @@ func bearerCode(code string, status int) (Meaning, protocol.Reason, bool) {
 	return Misconfigured, "", false
 }
 
-// judgeStatus judges what needs no code: every status but 200 and the 4xx that may carry one. It returns nil for those.
+// judgeStatus judges every status that needs no code. It returns nil for 200, and for each 4xx that may have a code.
 func (c *Client) judgeStatus(status int, header http.Header) *Error {
 	switch {
 	case status == http.StatusTooManyRequests:
@@ -110,8 +110,8 @@ func (c *Client) judgeKnown(a *answer, meaningOf func(string) (Meaning, protocol
 	return &Error{Meaning: meaning, Denial: denial, Code: code, Status: status}
 }
 
-// trueStatus returns the status the upstream meant. Asked to (which we never do, but something in between may),
-// Stack Auth sends 200 for an error and the true status in a header.
+// trueStatus returns the status the upstream meant. Stack Auth can be asked to send 200 for an error, with the true
+// status in a header. We never ask for this, but something between may.
 func trueStatus(a *answer) (status int, ok bool) {
 	if a.status != http.StatusOK {
 		return a.status, true

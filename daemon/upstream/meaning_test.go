@@ -95,8 +95,8 @@ func noForeignText(t *testing.T, e *Error, body string) {
 	}
 }
 
-// stackUnusable are answers with status 200 whose body is not the profile asked for. They are no denial and no hint at
-// a setting; the next attempt may do better.
+// stackUnusable are answers with status 200 whose body is not the profile asked for. They
+// are no denial and do not point to a wrong setting; the next attempt may succeed.
 func stackUnusable() []string {
 	return []string{"other-user", "no-id", "id-number", "id-twice", "body-null", "body-true", "body-string", "body-array",
 		"body-empty-object", "body-empty", "body-blank", "body-cut", "body-trailing", "body-html", "type-html"}
@@ -137,7 +137,7 @@ func TestOtherAnswersToUsersMe(t *testing.T) {
 }
 
 func TestOtherAnswersToKeySetRequests(t *testing.T) {
-	// Whether JSON is a key set is for the reader of key sets to say.
+	// Only the parser of key sets decides whether JSON is a key set.
 	readable := map[string]bool{"jwks-empty": true, "jwks-no-keys": true, "jwks-keys-object": true, "jwks-cut": true}
 	seen := 0
 	for _, a := range load[[]stackAnswer](t, "stack/other-answers.json") {
@@ -333,7 +333,7 @@ func TestAnswersOfGetSession(t *testing.T) {
 		Cookie  string
 		Answers []neonAnswer
 	}](t, "neon/get-session.json")
-	// Where the fixture leaves the choice, or speaks of another endpoint, this is ours.
+	// The fixture leaves these open, or is about another endpoint: this is what we choose.
 	ours := map[string]Meaning{"token-absent": Misconfigured, "wrong-method": Misconfigured, "conflict": Misconfigured,
 		"forbidden-html": Misconfigured, "banned": Denied, "expired-inside": Denied}
 	if len(fixture.Answers) < 20 {

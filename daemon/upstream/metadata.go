@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// place is where the metadata of an issuer are (RFC 8414 section 3).
+// place is a URL where metadata may be, and the issuer that they must name (RFC 8414 section 3).
 type place struct{ url, issuer string }
 
-// metadataPlaces are where Better Auth with its OAuth provider serves metadata. Its issuer is its base URL, or the
-// origin if it was told so; for the one it answers 404 where those of the other would be.
+// metadataPlaces are the places where Better Auth with its OAuth provider may serve metadata. Its issuer is its base
+// URL, or the origin if it is configured so. Where the metadata of the other issuer would be, it answers 404.
 func metadataPlaces(baseURL string) []place {
 	const server, openid = "/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"
 	root := strings.TrimRight(baseURL, "/")
@@ -27,8 +27,8 @@ func metadataPlaces(baseURL string) []place {
 	return append(places, place{origin + server + root[len(origin):], root}, place{origin + server, origin}, place{origin + openid, origin})
 }
 
-// Issuer returns the name that the upstream has as an OAuth server: of OIDC that of the configuration, of Neon what its
-// metadata say, which is the base URL or its origin. The error is an *Error.
+// Issuer returns the name of the upstream as an OAuth server. For OIDC it is the configured issuer; for Neon its
+// metadata name it, and it is the base URL or its origin. The error is an *Error.
 func (c *Client) Issuer(ctx context.Context) (string, error) {
 	ctx, cancel := c.within(ctx)
 	defer cancel()
@@ -36,8 +36,8 @@ func (c *Client) Issuer(ctx context.Context) (string, error) {
 	return found.issuer, c.finish(actMetadata, e)
 }
 
-// discoverNeon looks for the metadata in their places. That there are none in one place is no reason to trust another
-// that names a third issuer.
+// discoverNeon looks for the metadata in their places. If there are none in one place, it goes on to the next, but
+// never takes metadata that name a third issuer.
 func (c *Client) discoverNeon(ctx context.Context) (document, *Error) {
 	for _, at := range metadataPlaces(c.config.BaseURL) {
 		a, e := c.get(ctx, at.url, nil, MaxKeysetBody)

@@ -35,14 +35,15 @@ func (c *Client) neonProfile(ctx context.Context, s Session, subject string) (Pr
 }
 
 // readSession reads the two halves of a get-session answer, which have to agree with each other and with the question.
-// Only the user is handed on: the session's half holds its token, which with the signature is the credential itself.
+// Only the user is passed on: the session's half holds its token, which together with the signature is the credential
+// itself.
 func readSession(body object, s Session, subject string, at instants) (Profile, *Error) {
 	half, ok := body.inner("session")
 	user, ok2 := body.inner("user")
 	if !ok || !ok2 {
 		return Profile{}, unusable(http.StatusOK, "the answer lacks session or user")
 	}
-	if err := profileRules.Members(user.compact, nil); err != nil { // for it is what is handed on
+	if err := profileRules.Members(user.compact, nil); err != nil { // because the user is what is passed on
 		return Profile{}, unusable(http.StatusOK, "the user is not one strict JSON object: "+faultOf(err))
 	}
 	id, ok := user.identifier("id")
@@ -67,8 +68,8 @@ func readSession(body object, s Session, subject string, at instants) (Profile, 
 	return Profile{Body: user.compact, Subject: id, Session: number, Started: started, Expires: expires}, nil
 }
 
-// judgeSession denies what the upstream itself denies as soon as it looks: sessions that are over, and banned users. That
-// a ban is over is no proof of it where the clocks differ, and neither that it is not.
+// judgeSession denies sessions that are over, and banned users, as the upstream does itself at its next check. If the
+// clocks differ about whether a ban is over, the answer is doubtful, whichever of them says so.
 func judgeSession(user object, expires time.Time, at instants) *Error {
 	switch over, sure := at.holds(func(now time.Time) bool { return !now.Before(expires) }); {
 	case over && !sure:
@@ -85,7 +86,7 @@ func judgeSession(user object, expires time.Time, at instants) *Error {
 	}
 	no := &Error{Meaning: Denied, Denial: protocol.ReasonClassNotAllowed, Status: http.StatusOK, detail: "the user is banned"}
 	end, err := time.Parse(time.RFC3339, user.text("banExpires"))
-	if err != nil { // for good
+	if err != nil { // a ban without an end
 		return no
 	}
 	no.OwnClock = !at.dated
@@ -93,7 +94,7 @@ func judgeSession(user object, expires time.Time, at instants) *Error {
 	case !sure:
 		return doubtful(http.StatusOK)
 	case over:
-		return nil // lifted upstream at the next sign-in
+		return nil // the upstream lifts the ban at the next sign-in
 	}
 	return no
 }

@@ -55,8 +55,9 @@ func TestSessionCredentials(t *testing.T) {
 	}
 }
 
-// TestSpellingsOfASessionAreTold apart from other credentials, and each has its
-// canonical form, its question to the upstream, and its session's token.
+// TestSpellingsOfASessionAreTold checks that they are told from other
+// credentials. Each spelling has its canonical form, its question to the
+// upstream, and its session's token.
 func TestSpellingsOfASessionAreTold(t *testing.T) {
 	const raw, mac = "Aax3xEc6DKjW8qpKBJo2Oa5AHP7zTjmx", "H8Vyy16AgYCEuwo94O06OSEc7J5rWauCiyA12NkpFUc="
 	encoded := raw + "." + mac[:43] + "%3D"

@@ -11,8 +11,8 @@ import (
 // maxDepth bounds the nesting of JSON that is accepted from the upstream.
 const maxDepth = 64
 
-// The rules for what comes from the upstream. A profile is handed on, so what two readers of it could take for two things
-// is refused; of other documents we pick out what we need, and the rest does not matter.
+// The rules for what comes from the upstream. A profile is passed on, so it is refused if two readers could understand
+// it differently. Of other documents only the members that we need matter.
 var (
 	documentRules = strictjson.Rules{MaxDepth: maxDepth}
 	profileRules  = strictjson.Rules{MaxDepth: maxDepth, Read: strictjson.NewNames(strictjson.UserNames()...), Finite: true}
@@ -22,15 +22,15 @@ var (
 // depth. Its text is compact and has no control character, so it is one line for any reader.
 type object struct{ compact []byte }
 
-// readObject reads body by the rules; body is the object's from then on. Values keep the very characters they were sent
-// with; only blanks between them are dropped, and what may end a line becomes its escape.
+// readObject reads body by the rules; body belongs to the object from then on. Values keep the characters that they
+// were sent with. Only blanks between them are dropped, and characters that may end a line become escapes.
 func readObject(body []byte, rules strictjson.Rules) (object, error) {
 	if err := rules.Members(body, nil); err != nil {
 		return object{}, err
 	}
 	compact := strictjson.Line(body)
 	if cap(compact)-len(compact) > len(compact)/8 {
-		compact = bytes.Clone(compact) // what is kept is counted by its length
+		compact = bytes.Clone(compact) // the cache counts what it keeps by its length
 	}
 	return object{compact}, nil
 }
@@ -54,7 +54,7 @@ var errFound = errors.New("found")
 
 // member returns the raw value of a member of the object itself, nil if there is none. It is a copy.
 func (o object) member(name string) (found strictjson.Value) {
-	// Strictness was readObject's; looking for repeated names again would only cost time.
+	// readObject was strict already; looking for repeated names again would only cost time.
 	_ = strictjson.Rules{Loose: true}.Members(o.compact, func(n []byte, value strictjson.Value) error {
 		if string(n) != name {
 			return nil

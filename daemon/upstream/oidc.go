@@ -7,7 +7,7 @@ import (
 
 // oidcProfile asks the userinfo endpoint (OpenID Connect Core 1.0 section 5.3).
 //
-// The answer is one JSON object or the same as a signed JWT, as the issuer was told for the client that got the token.
+// The answer is one JSON object, or the same object as a signed JWT if the client that got the token is registered so.
 func (c *Client) oidcProfile(ctx context.Context, token, subject string) (Profile, *Error) {
 	target := c.endpoints.profile
 	if target == "" {

@@ -41,7 +41,7 @@ func (c *Client) Profile(ctx context.Context, token []byte, subject string, aske
 		found, e = ask(ctx)
 		return e
 	})
-	if e == nil && found.signed != nil { // outside of the budget: keys may have to be fetched
+	if e == nil && found.signed != nil { // this is outside of the budget: keys may have to be fetched
 		found, e = c.open(ctx, found, token, asker)
 	}
 	return found, c.finish(act, e)
@@ -87,7 +87,7 @@ func (c *Client) governed(ctx context.Context, g *governor, asker fair.Asker, pr
 	return e
 }
 
-// missing is the failure of a call without what it needs.
+// missing is the failure of a call that lacks what it needs.
 func missing(what string) *Error {
 	return &Error{Local: true, detail: "asked without " + what}
 }
@@ -100,7 +100,7 @@ func readProfile(a *answer, name, subject string) (object, *Error) {
 	return readClaims(a.body, a.status, name, subject)
 }
 
-// readClaims reads the body of an answer as the profile of subject, whom the member of that name tells.
+// readClaims reads the body of an answer as the profile of subject, whose id is in the member with that name.
 func readClaims(text []byte, status int, name, subject string) (object, *Error) {
 	body, err := readObject(text, profileRules)
 	if err != nil {

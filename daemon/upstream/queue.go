@@ -9,20 +9,20 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/fair"
 )
 
-// lateness is how much longer than is allowed a request may wait whose turn is to come just in time.
+// lateness is added to the longest wait of a request whose turn is expected just before the end of it.
 const lateness = 50 * time.Millisecond
 
-// queue is who waits for a share of a governor's budget and for a place among the requests in flight. Callers take
-// turns, so that one that asks for much takes only its own part of what the upstream can bear. The governor's mutex
+// queue holds the requests that wait for a share of a governor's budget and for a place in flight. Callers take turns,
+// so that a caller with many requests takes only its own part of what the upstream can bear. The governor's mutex
 // guards it.
 type queue struct {
 	line     fair.Line
 	inFlight int
 	own      map[fair.ID]int // of inFlight, of those who have any
 
-	share *rate.Reservation // the share of whoever's turn is next; nil: none is reserved
-	due   bool              // it has come
-	timer *time.Timer       // brings it
+	share *rate.Reservation // the share of the caller whose turn is next; nil: none is reserved
+	due   bool              // the share may be used now
+	timer *time.Timer       // sets due
 }
 
 // ahead is how many shares are reserved and not used yet.
@@ -104,7 +104,7 @@ func (g *governor) serve() {
 	}
 }
 
-// reserve takes the next share out of the budget, and has it arrive in its time. g.mu is held.
+// reserve takes the next share out of the budget, and starts the timer that sets due. g.mu is held.
 func (g *governor) reserve() {
 	q, now := &g.queue, g.now()
 	share := g.budget.ReserveN(now, 1)
@@ -123,7 +123,7 @@ func (g *governor) reserve() {
 	})
 }
 
-// rest gives back a share that is on its way when nobody waits for it any more. g.mu is held.
+// rest gives back a share that is not due yet if nobody waits for it any more. g.mu is held.
 func (g *governor) rest() {
 	q := &g.queue
 	if q.line.Len() > 0 || q.share == nil || q.due {

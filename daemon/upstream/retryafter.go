@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// leastRetryAfter is what a Retry-After of zero, or of a moment ago, comes to.
+// leastRetryAfter is used instead of a Retry-After of zero or in the past.
 const leastRetryAfter = time.Second
 
-// retryAfter returns how long the upstream asks to be left alone: the longest of Retry-After (RFC 9110 section
-// 10.2.3: seconds or a date) and Better Auth's X-Retry-After, at least a second, at most MaxRetryAfter. A value
-// that makes no sense, such as a negative number, counts as absent. A result of 0 means that there is no hint.
+// retryAfter returns how long the upstream asks not to be called: the longest of Retry-After (RFC 9110 section 10.2.3:
+// seconds or a date) and Better Auth's X-Retry-After, at least a second, at most MaxRetryAfter. A value that makes no
+// sense, such as a negative number, counts as absent. A result of 0 means that there is no hint.
 //
 // A date is compared with the answer's own Date: this host's clock, which is now, may be another.
 func retryAfter(header http.Header, now time.Time) time.Duration {

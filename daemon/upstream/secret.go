@@ -29,7 +29,7 @@ func NewSecret(text string) Secret {
 // Empty reports whether there is no secret.
 func (s Secret) Empty() bool { return s.text == nil }
 
-// Equal reports whether both hold the same text, in a time that does not tell where they differ.
+// Equal reports whether both hold the same text, in a time that does not depend on where they differ.
 func (s Secret) Equal(other Secret) bool {
 	if s.text == nil || other.text == nil {
 		return s.text == other.text
@@ -37,7 +37,7 @@ func (s Secret) Equal(other Secret) bool {
 	return subtle.ConstantTimeCompare([]byte(*s.text), []byte(*other.text)) == 1
 }
 
-// Reveal returns the text itself. Its one place of use is the request header that carries it.
+// Reveal returns the text itself. Call it only where the secret is sent or used, never to show it.
 func (s Secret) Reveal() string {
 	if s.text == nil {
 		return ""

@@ -28,8 +28,8 @@ func (c *Client) SelfTest(ctx context.Context) error {
 	return c.finish(act, c.governed(ctx, c.governor, fair.Asker{}, Interactive, func() *Error { return c.stackSelfTest(ctx) }))
 }
 
-// TestAPIKeys asks about an API key that nobody has, and returns nil if the upstream says so: then it judges keys of that
-// type. The error is an *Error.
+// TestAPIKeys asks about an API key that nobody has, and returns nil if the upstream says that there is no such key:
+// then it judges keys of that type. The error is an *Error.
 func (c *Client) TestAPIKeys(ctx context.Context, team bool) error {
 	const act = "test API keys"
 	if e := c.missingKey(); e != nil {

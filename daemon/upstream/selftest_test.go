@@ -122,10 +122,10 @@ func TestTheOperatorHearsOfEachThingOnceInAWhile(t *testing.T) {
 	now = now.Add(attentionInterval - 1)
 	lines(1)
 	now = now.Add(1)
-	lines(3)                                                        // and how many were left out
+	lines(3)                                                        // with a line that says how many were left out
 	answers = reply(200, jsonType, `{"id":"somebody-else-canary"}`) // not a misconfiguration, but loud
 	lines(4)
-	answers = reply(200, jsonType, `canary`) // of one user it may stay so for ever
+	answers = reply(200, jsonType, `canary`) // for one user it may stay so for ever
 	lines(5)
 	answers = reply(500, nil, "canary") // passes by itself
 	lines(5)

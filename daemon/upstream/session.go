@@ -19,7 +19,7 @@ func sessionCookies() []string {
 
 // Bounds of a session's token. Better Auth makes it of 32 letters and digits.
 const (
-	minRawSession   = 32 // of one that comes without its signature: nothing else tells it from any word
+	minRawSession   = 32 // without its signature: only the length tells such a token from a word
 	maxSessionToken = 512
 )
 
@@ -34,7 +34,7 @@ type Session struct {
 // of letters, digits, "-" and "_", a dot, and a HMAC-SHA-256 in padded base64. It may be percent-encoded once, as it
 // stands in the cookie, and may have the cookie's name and "=" before it. The token may come alone if it has at least 32
 // letters and digits. The form proves nothing; it only tells a session credential from a JWT, which has two dots, and
-// from what nobody could take for a credential.
+// from text that can be no credential.
 func ParseSession(credential []byte) (Session, bool) {
 	s, text := Session{cookie: sessionCookie}, string(credential)
 	if name, value, found := strings.Cut(text, "="); found && slices.Contains(sessionCookies(), name) {
@@ -72,15 +72,15 @@ func (s Session) Canonical() []byte {
 	if s.signature != "" {
 		text += "." + s.signature
 	}
-	if s.cookie != sessionCookie { // another question to the upstream
+	if s.cookie != sessionCookie { // the upstream is asked with this cookie
 		text = s.cookie + "=" + text
 	}
 	return []byte(text)
 }
 
 // Token returns the session's token, which all credentials of the session have in common, also one with another
-// signature or with none. It is as secret as a credential, and proves less: nothing may be accepted because its token
-// is known, and what forbids one credential of a session forbids all.
+// signature or with none. It is as secret as a credential, but proves less. Nothing may be accepted because its token
+// is known, but whatever forbids one credential of a session forbids all of them.
 func (s Session) Token() []byte { return []byte(s.token) }
 
 // header is how the upstream is asked about the credential: with the cookie as a browser sends it, percent-encoded

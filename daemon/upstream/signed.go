@@ -10,8 +10,8 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// open puts in the place of a signed answer what it says (OpenID Connect Core 1.0 section 5.3.2). Whatever is wrong with
-// it, nothing is known of the user then: it is never a denial.
+// open replaces a signed answer by its claims (OpenID Connect Core 1.0 section 5.3.2). A fault of the answer says
+// nothing about the user, so it is never a denial.
 func (c *Client) open(ctx context.Context, p Profile, token []byte, asker fair.Asker) (Profile, *Error) {
 	signed := bytes.TrimSpace(p.signed)
 	if c.config.Open == nil {
@@ -28,8 +28,8 @@ func (c *Client) open(ctx context.Context, p Profile, token []byte, asker fair.A
 	return Profile{Body: claims.compact, Subject: p.Subject}, nil
 }
 
-// judgeSigned returns nil if a signed answer may be read. What the issuer was told to send, and sends each time, is the
-// operator's; what another key set or another try may mend is not.
+// judgeSigned returns nil if a signed answer may be read. A fault that every answer has, because of the issuer's
+// settings, is a misconfiguration; a fault that another key set or another try may mend is not.
 func judgeSigned(signed []byte, outcome protocol.Outcome, detail string, wait time.Duration) *Error {
 	const status, name = http.StatusOK, "userinfo is signed, and "
 	switch outcome.Reason() {

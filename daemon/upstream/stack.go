@@ -26,7 +26,7 @@ func (c *Client) stackHeader(token string) http.Header {
 	return header
 }
 
-// missingKey returns the failure of whatever needs the server key while there is none.
+// missingKey returns the failure of a call that needs the server key, if there is none; nil if there is one.
 func (c *Client) missingKey() *Error {
 	switch {
 	case !c.config.ServerKey.Empty():
@@ -78,10 +78,10 @@ func (c *Client) judgeClass(user object) *Error {
 // classFlags are what a profile says of its user's class. False means "no" as well as "not said".
 type classFlags struct {
 	anonymous, restricted, banned bool
-	contradicted                  bool // there is a reason for a restriction that is denied in the same breath
+	contradicted                  bool // the profile gives a reason for a restriction, and says that there is none
 }
 
-// readClassFlags reads them; not ok if one is neither true, false, null nor absent.
+// readClassFlags reads the flags. It is not ok if a flag is there that is not true, false or null.
 func readClassFlags(user object) (f classFlags, ok bool) {
 	var ok1, ok2, ok3 bool
 	f.anonymous, ok1 = user.flag("is_anonymous")

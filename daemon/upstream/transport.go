@@ -11,7 +11,8 @@ func newTransport(config Config) http.RoundTripper {
 	is := config.Transport
 	is.Stage = config.Timeout * 2 / 3
 	is.Idle = MaxConcurrent
-	// Room for key sets and discovery beside a full house of profile requests.
+	// Key sets and discovery have room even if all places of profile requests
+	// are taken.
 	is.Conns = MaxConcurrent + 8
 	is.MaxHeader = MaxHeaderBytes
 	return transport.New(is)

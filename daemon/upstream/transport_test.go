@@ -210,8 +210,8 @@ func TestRequestsSayWhatTheyMustAndNoMore(t *testing.T) {
 	}
 }
 
-// TestAProxyThatRefusesIsTheOperatorsMatter, and one that cannot go on is nobody's: neither
-// says anything about the user.
+// TestAProxyThatRefusesIsTheOperatorsMatter: a proxy that cannot reach the upstream is not. Neither says anything about
+// the user.
 func TestAProxyThatRefusesIsTheOperatorsMatter(t *testing.T) {
 	for status, c := range map[int]struct {
 		meaning Meaning

@@ -6,8 +6,8 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/transport"
 )
 
-// Proxy tells through which proxy base_url is asked, without user and password, and who says so: "upstream_proxy" or
-// "HTTPS_PROXY". Both are empty where it is asked directly.
+// Proxy tells through which proxy base_url is asked, without user and password, and which setting says so:
+// "upstream_proxy" or "HTTPS_PROXY". Both are empty where it is asked directly.
 func (c *Client) Proxy() (proxy, says string) {
 	base, err := url.Parse(c.config.BaseURL)
 	if err != nil {
