@@ -41,7 +41,7 @@ func (s *Standin) answerAPIKey(w http.ResponseWriter, r *http.Request, kind, tex
 	s.mu.Lock()
 	k := s.apiKeys[text]
 	var copied apiKey
-	if k != nil && (k.Team != "" || s.users[k.User] != nil) { // keys of a deleted user go with it
+	if k != nil && (k.Team != "" || s.users[k.User] != nil) { // a deleted user's keys are deleted too
 		copied = *k
 	}
 	s.mu.Unlock()

@@ -12,7 +12,8 @@ import (
 
 // APIKeySpec is what an API key of Stack Auth is made of.
 type APIKeySpec struct {
-	// User is the id of its owner; with Team that of a team.
+	// User is the id of the user who owns the key. If Team is set, the team
+	// with that id owns it.
 	User, Team string
 	// Public makes a key that may be seen ("pk_").
 	Public bool
@@ -62,7 +63,7 @@ func (s *Standin) RevokeAPIKey(text string) bool {
 	return true
 }
 
-// answer is what is told of a good key.
+// answer is what the endpoint says about a good key.
 func (k *apiKey) answer(text string) ordered.Object {
 	o := ordered.Object{{"id", k.id}, {"description", "made by the stand-in"}, {"is_public", k.Public}, {"created_at_millis", k.created.UnixMilli()}}
 	if !k.Expires.IsZero() {

@@ -6,8 +6,8 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin/authorize"
 )
 
-// authorizationRoutes serve the authorization server of the Neon preset, for a client that nobody has told of it: it
-// finds the address in the metadata, registers itself, and has a signed-in user's browser bring it a code.
+// authorizationRoutes serve the authorization server of the Neon preset, for a client that knows only the upstream: the
+// client finds the address in the metadata, registers itself, and gets a code through a signed-in user's browser.
 func (s *Standin) authorizationRoutes(mux *http.ServeMux) {
 	server := authorize.New(authorize.World{
 		Now:    s.now,

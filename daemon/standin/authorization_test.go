@@ -59,7 +59,8 @@ func (o *oauth) post(path, kind, body string) (int, map[string]any) {
 	return response.StatusCode, answer
 }
 
-// authorize returns what the browser brings back; change departs from a good question.
+// authorize returns what the browser brings back; change replaces parameters of a good
+// request.
 func (o *oauth) authorize(cookie string, change url.Values) url.Values {
 	o.t.Helper()
 	asked := url.Values{"response_type": {"code"}, "client_id": {o.id}, "redirect_uri": {callback}, "state": {"s"}, "scope": {"read offline_access"},

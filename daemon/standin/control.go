@@ -16,7 +16,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin/stackauth"
 )
 
-// Bounds of what the control interface lets pile up.
+// Bounds of what can be added through the control interface.
 const (
 	maxUsers  = 100_000
 	maxFaults = 1_000

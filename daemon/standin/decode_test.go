@@ -16,7 +16,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin/stackauth"
 )
 
-// publicOnly is a key of which the private half is not known.
+// publicOnly is a key whose private half is not known.
 type publicOnly struct{ *ecdsa.PublicKey }
 
 func (p publicOnly) Public() crypto.PublicKey { return p.PublicKey }

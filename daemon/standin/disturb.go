@@ -79,7 +79,7 @@ func pause(r *http.Request, f Fault) bool {
 
 // extend gives the rest of an answer the server's full time again.
 func extend(w http.ResponseWriter) {
-	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(serving.WriteTimeout)) // fails without a connection, where none is needed
+	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(serving.WriteTimeout)) // fails without a connection, and is then not needed
 }
 
 func rest(r *http.Request, d time.Duration) bool {
@@ -197,7 +197,7 @@ func writeStatus(w http.ResponseWriter, e Endpoint, f Fault) {
 func (s *Standin) distort(w http.ResponseWriter, r *http.Request, f Fault, genuine http.HandlerFunc) {
 	answer := &recorder{header: w.Header(), status: http.StatusOK}
 	r = r.Clone(r.Context())
-	r.Header.Del("If-None-Match") // else a caller who has the genuine answer would not see the fault
+	r.Header.Del("If-None-Match") // otherwise a caller that has the genuine answer would not see the fault
 	genuine(answer, r)
 	w.Header().Del("ETag")
 	body := answer.body.Bytes()

@@ -30,15 +30,15 @@ func (s *Standin) introspectionRoute(mux *http.ServeMux, p Preset, path string) 
 	mux.HandleFunc("POST "+path, s.at(Introspection, s.oauth[p].ServeHTTP))
 }
 
-// AddClient adds an OAuth client that may introspect tokens, or replaces the one of its id. There is one from the start:
-// [Standin.Client], with [Standin.ClientSecret], registered to send these in the form.
+// AddClient adds an OAuth client that may introspect tokens, or replaces the client with its id. There is one from the
+// start: [Standin.Client], with [Standin.ClientSecret], registered to send these in the form.
 func (s *Standin) AddClient(c introspect.Client) {
 	for _, server := range s.oauth {
 		server.AddClient(c)
 	}
 }
 
-// controlClient adds a client, or tells the one that is there from the start.
+// controlClient adds a client, or returns the one that is there from the start.
 func (s *Standin) controlClient(r *http.Request) (any, error) {
 	var form struct {
 		ID        string   `json:"client_id"`
@@ -72,8 +72,8 @@ func (s *Standin) SetIntrospectionLimit(n int) {
 }
 
 // OpaqueToken gives out an opaque access token, as the OAuth servers of the presets Neon and OIDC give to clients that
-// name no resource; a spec with Resources has some on record. A spec whose Subject is its Client makes the token of a
-// machine. Of the spec's claims "cnf" alone counts.
+// name no resource; a spec with Resources makes a token that has these on record. A spec whose Subject is its Client
+// makes the token of a machine. Of the claims in the spec only "cnf" counts.
 func (s *Standin) OpaqueToken(p Preset, spec TokenSpec) string { return s.giveOpaque(p, spec, false) }
 
 // OAuthRefreshToken gives out a refresh token in the same form.

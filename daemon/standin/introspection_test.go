@@ -44,7 +44,7 @@ func (s *Standin) by(token string, change func(url.Values)) question {
 	return question{form: form}
 }
 
-// everyQuestion are questions that are answered as those of the fixtures of that name, and an active token.
+// everyQuestion returns questions that are answered as the fixtures with the same names, and an active token.
 func (s *Standin) everyQuestion() (byName map[string]question, jwt string) {
 	ada := s.AddUser(User{Name: "Ada"})
 	row := s.startSession(ada.ID)
@@ -98,8 +98,8 @@ func (s *Standin) everyQuestion() (byName map[string]question, jwt string) {
 	}, jwt
 }
 
-// TestIntrospectionAnswersAsTheGenuineEndpointDoes compares status, headers, members and their order with what that has
-// answered.
+// TestIntrospectionAnswersAsTheGenuineEndpointDoes compares status, headers, members and their order with the answers
+// of the genuine endpoint.
 func TestIntrospectionAnswersAsTheGenuineEndpointDoes(t *testing.T) {
 	var genuine struct {
 		Answers []struct {
@@ -166,7 +166,7 @@ func membersOfText(text string) string {
 	return strings.Join(all, " ")
 }
 
-// TestProgramsLearnTheClientThatIntrospects, and add others.
+// TestProgramsLearnTheClientThatIntrospects: they can also add others.
 func TestProgramsLearnTheClientThatIntrospects(t *testing.T) {
 	s := New(Options{BaseURL: "https://auth.example"})
 	control := func(body string) (int, map[string]string) {
@@ -196,7 +196,7 @@ func TestProgramsLearnTheClientThatIntrospects(t *testing.T) {
 	}
 }
 
-// TestIntrospectionIsLimitedAsAtBetterAuth: so many, until nobody has asked for a minute.
+// TestIntrospectionIsLimitedAsAtBetterAuth: so many, until a minute has passed after the last one that was answered.
 func TestIntrospectionIsLimitedAsAtBetterAuth(t *testing.T) {
 	now := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
 	s := New(Options{BaseURL: "https://auth.example", Now: func() time.Time { return now }})

@@ -17,8 +17,8 @@ type caching struct {
 }
 
 // SetCaching changes what a preset's key set says about its lifetime: the Cache-Control header (empty:
-// none) and whether it carries an ETag and honours If-None-Match. At first these are the genuine
-// "public, max-age=3600" for Stack and no header for Neon, five minutes for OpenID Connect, no ETag.
+// none) and whether it carries an ETag and honours If-None-Match. At first there is no ETag, and the header is the
+// genuine "public, max-age=3600" for Stack, none for Neon, and five minutes for OpenID Connect.
 func (s *Standin) SetCaching(p Preset, cacheControl string, etags bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -38,15 +38,15 @@ func (s *Standin) LogoutToken(p Preset, spec TokenSpec) string {
 }
 
 // SendLogouts has a logout token of the Neon upstream sent to an address for each session that ends by sign-out, ban
-// or deletion, as for a client that has registered it; "" sends none. What ends a session waits for the answer. Unlike the
-// genuine server this one takes any address.
+// or deletion, as for a client that has registered it; "" sends none. The call that ends a session waits for the
+// answer. Unlike the genuine server this one takes any address.
 func (s *Standin) SendLogouts(address string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.logouts = address
 }
 
-// tellEnded sends the logout tokens of sessions that have ended. That nobody takes one is nobody's concern here.
+// tellEnded sends the logout tokens of sessions that have ended. It ignores failures.
 func (s *Standin) tellEnded(ended ...session) {
 	s.mu.Lock()
 	address := s.logouts

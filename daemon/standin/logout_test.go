@@ -27,8 +27,8 @@ func claimsOf(t *testing.T, token string) (claims map[string]any) {
 	return claims
 }
 
-// TestLogoutTokensAreSentAtSignOutBanAndDeletion, each once, and not where a session
-// merely expires; whatever the receiver answers, the session has ended.
+// TestLogoutTokensAreSentAtSignOutBanAndDeletion, each once, and not if a session only
+// expires. The session has ended whatever the receiver answers.
 func TestLogoutTokensAreSentAtSignOutBanAndDeletion(t *testing.T) {
 	var mu sync.Mutex
 	var sent []string

@@ -23,7 +23,7 @@ type fixtureError struct {
 	Note    string
 }
 
-// fixtureErrors are the genuine envelopes by code; where a code has several, in order.
+// fixtureErrors are the genuine envelopes by code; if a code has several, in their order.
 func fixtureErrors(t *testing.T) map[string][]fixtureError {
 	t.Helper()
 	var all []fixtureError
@@ -61,7 +61,7 @@ func (want fixtureError) check(t *testing.T, got reply) {
 	}
 }
 
-// TestMeRefusals walks the server's checks in their order; each case would pass if its one fault were mended.
+// TestMeRefusals goes through the server's checks in their order; each case has one fault, without which it would pass.
 func TestMeRefusals(t *testing.T) {
 	s := serve(t, Options{})
 	user := s.AddUser(User{ID: "a2a49861-1bb1-40b0-b5f1-558b88acf49f", Email: "ada@example.org"})
@@ -147,7 +147,7 @@ func TestExampleErrorsAreGenuine(t *testing.T) {
 	for code, all := range fixtureErrors(t) {
 		got := stackauth.Example(code, s.options.ProjectID, s.now())
 		if strings.HasPrefix(got.Text, "Something that") {
-			continue // not one of ours: a fault invents it
+			continue // not a code of ours: a fault invents it
 		}
 		compared++
 		match := func(e fixtureError) bool {

@@ -11,7 +11,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin/stackauth"
 )
 
-// Better Auth's age of a session from which it is extended, and Neon's name of the cookie.
+// The age from which Better Auth extends a session, and the name of Neon's cookie.
 const (
 	neonUpdateAge   = 24 * time.Hour
 	neonCookieName  = "__Secure-neon-auth.session_token"
@@ -43,7 +43,7 @@ func presentedCookie(r *http.Request) string {
 	return value
 }
 
-// findNeon looks a session up by its cookie. State is what the answer depends on.
+// findNeon looks a session up by its cookie. The answer depends on state.
 func (s *Standin) findNeon(r *http.Request) (row session, user User, state neonState) {
 	token, signed := s.cookieToken(presentedCookie(r))
 	if bearer, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok && !signed && s.takesBearer() && !strings.Contains(bearer, ".") {
@@ -81,7 +81,7 @@ func (s *Standin) neonGetSession(w http.ResponseWriter, r *http.Request) {
 		clearCookies(w)
 	case neonExpired:
 		clearCookies(w)
-		s.endSession(row.id) // of which no client is told
+		s.endSession(row.id) // no client is told of this
 		s.setAuthJWT(w, user)
 	case neonLive:
 		if r.URL.Query().Get("disableRefresh") != "true" {

@@ -10,7 +10,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin/ordered"
 )
 
-// What resource tokens are like unless their spec says otherwise.
+// Defaults of resource tokens.
 const (
 	defaultResource  = "https://mcp.example.net/mcp"
 	defaultScope     = "openid profile email"
@@ -84,7 +84,7 @@ func (s *Standin) ResourceToken(p Preset, spec TokenSpec) string {
 	return s.mint(spec, signer, claims)
 }
 
-// audiences is the "aud" of a resource token: with the scope openid userinfo is one of them.
+// audiences is the "aud" of a resource token: with the scope openid, userinfo is one of the audiences.
 func (s *Standin) audiences(spec TokenSpec) any {
 	all := slices.Clone(spec.Resources)
 	if slices.Contains(strings.Split(spec.Scope, " "), "openid") {

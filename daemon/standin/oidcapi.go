@@ -40,8 +40,8 @@ func (s *Standin) oidcDiscovery(w http.ResponseWriter, _ *http.Request) {
 	}))
 }
 
-// oidcUserinfo answers as OpenID Connect Core 1.0, section 5.3, and RFC 6750, section 3, ask. A signed
-// out session ends its tokens here, unlike at Stack Auth.
+// oidcUserinfo answers as OpenID Connect Core 1.0, section 5.3, and RFC 6750, section 3, ask. Unlike at Stack Auth,
+// tokens end here when their session is signed out.
 func (s *Standin) oidcUserinfo(w http.ResponseWriter, r *http.Request) {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") || token == "" {
@@ -103,8 +103,8 @@ func (s *Standin) tokenUser(token string) (User, bool) {
 	return s.User(sub)
 }
 
-// sessionEnded reports whether a session of this id was signed out. An id that no session has did not
-// come from a sign-in, and is not held against the token.
+// sessionEnded reports whether a session of this id was signed out. An id that no session has did not come from a
+// sign-in, and counts as not ended.
 func (s *Standin) sessionEnded(id string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -31,8 +31,8 @@ func (s *Standin) Rotate(p Preset, overlap bool) {
 	}
 }
 
-// SignWithNext makes Stack tokens from now on carry the second key of each class, already published:
-// the planned change of key that needs no new key set.
+// SignWithNext makes Stack tokens from now on be signed with the second key of each class, which is already published.
+// Such a planned change of key needs no new key set.
 func (s *Standin) SignWithNext(on bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -86,7 +86,7 @@ func (s *Standin) publishedKeys(p Preset, widest stackauth.Class) []*mint.Key {
 	return keys
 }
 
-// rsaKeys makes the issuer's RSA keys when they are first needed: that takes a while.
+// rsaKeys makes the issuer's RSA keys when they are first needed, because making them takes a while.
 func (s *Standin) rsaKeys() {
 	s.rsaOnce.Do(func() {
 		fresh := mint.NewRSAKeys()

@@ -12,15 +12,16 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin/stackauth"
 )
 
-// seeded is a stand-in as it starts: what two of them have in common follows
-// from the seed.
+// seeded is a stand-in as it starts. Two of them have in common only what is derived from
+// the seed.
 func seeded(t *testing.T, word string) *Standin {
 	t.Helper()
 	now := time.Unix(1_800_000_000, 0)
 	return New(Options{Seed: word, BaseURL: "http://127.0.0.1:1", Now: func() time.Time { return now }})
 }
 
-// told is everything of a stand-in that others keep: ids, secrets and public keys.
+// told returns everything of a stand-in that other programs store: ids, secrets and public
+// keys.
 func told(s *Standin) []string {
 	all := []string{s.ProjectID(), s.ServerKey(), s.options.ClientKey, s.options.ServerSecret, s.ID("ada"), s.AddUser(User{Email: "ada@example.org"}).ID}
 	for _, p := range []Preset{Stack, Neon} {

@@ -13,7 +13,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin/mint"
 )
 
-// neonSessionLifetime is Better Auth's default, maxSessions bounds what sign-ins let pile up.
+// neonSessionLifetime is Better Auth's default; maxSessions bounds the sessions that sign-ins make.
 const (
 	neonSessionLifetime = 7 * 24 * time.Hour
 	maxSessions         = 100_000
@@ -40,8 +40,8 @@ type Session struct {
 	OIDCToken string `json:"oidc_token"`
 }
 
-// session is a row of the session table; the Standin's mutex guards it. Ended rows stay, marked, so that
-// their cookies are told from invented ones.
+// session is a row of the session table; the Standin's mutex guards it. Ended rows stay, with a mark, so that their
+// cookies can be told from invented ones.
 type session struct {
 	id, userID, refreshToken, neonToken string
 	created, updated, expires           time.Time
@@ -63,8 +63,8 @@ func (s *Standin) SignIn(user string) (Session, error) {
 	return s.tokens(s.startSession(u.ID)), nil
 }
 
-// TakeBearer makes the Neon upstream take a session's bare token as a bearer token, or no more, as a Better
-// Auth does that somebody hosts with the plugin "bearer". Neon itself does not.
+// TakeBearer sets whether the Neon upstream takes a session's bare token as a bearer token. A self-hosted Better Auth
+// with the plugin "bearer" does; Neon itself does not.
 func (s *Standin) TakeBearer(on bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -104,7 +104,7 @@ func (s *Standin) tokens(row session) Session {
 }
 
 // RevokeSession ends a session, as logout does, and reports whether it was alive. Refresh tokens and
-// cookies die at once; access tokens that are out live on, as they do with the real services.
+// cookies die at once; access tokens that were given out stay valid, as with the real services.
 func (s *Standin) RevokeSession(id string) bool {
 	row, alive := s.endSession(id)
 	if alive {

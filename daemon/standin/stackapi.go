@@ -32,7 +32,7 @@ func writeStack(w http.ResponseWriter, body any) {
 	w.Write(ordered.Encode(body))
 }
 
-// refuse answers with an error of the authentication; an assertion that failed is a bare 500.
+// refuse answers with an error of the authentication. If an assertion failed, the answer is a bare 500.
 func refuse(w http.ResponseWriter, r *http.Request, e *stackauth.KnownError) {
 	if e.Code == "" {
 		stackauth.WriteInternalError(w)
@@ -111,7 +111,7 @@ func (s *Standin) stackMe(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	user, known := s.User(caller.UserID)
-	if !known { // deleted while the token lives on
+	if !known { // the user was deleted, and the token is still valid
 		stackauth.NoOwnUser().Write(w, r)
 		return
 	}
@@ -137,7 +137,7 @@ func (s *Standin) stackRefresh(w http.ResponseWriter, r *http.Request) {
 	writeStack(w, ordered.Object{{"access_token", s.StackToken(TokenSpec{Subject: row.userID, Session: row.id})}})
 }
 
-// stackSignOut ends the session of the token presented. The token itself lives on until it expires.
+// stackSignOut ends the session of the token presented. The token itself stays valid until it expires.
 func (s *Standin) stackSignOut(w http.ResponseWriter, r *http.Request) {
 	caller, _, refusal := s.authenticate(r)
 	switch {

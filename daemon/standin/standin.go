@@ -1,7 +1,7 @@
 // Package standin is an embedded Neon Auth for demos, for tests and for people who develop an
 // application: one HTTP handler that answers like the three kinds of upstream the daemon knows.
-// It is never started in production: whoever reaches its control interface may mint a token for
-// anybody, and its keys protect nothing.
+// It must never run in production: everybody who reaches its control interface can mint a token for anybody, and its
+// keys protect nothing.
 //
 // It is a server, not a mock. Tokens carry genuine signatures made with the key derivation, claims
 // and order of members of the real services, and answers have their codes, statuses and headers:
@@ -51,9 +51,9 @@ const (
 type Options struct {
 	// Now is the clock; nil means [time.Now]. It is called from many goroutines.
 	Now func() time.Time
-	// Seed lets two stand-ins have the same keys, secrets, and ids of users: what the fields below leave
-	// out follows from it. Whoever knows it can mint tokens. RSA keys are fresh all the same, and so are
-	// sessions and keys after a rotation. Empty: everything is fresh.
+	// Seed lets two stand-ins have the same keys, secrets, and ids of users: they are derived from it if the fields
+	// below are empty. Whoever knows it can mint tokens. RSA keys are always fresh, as are sessions and keys after a
+	// rotation. Empty: everything is fresh.
 	Seed string
 	// BaseURL is the public address without a trailing slash, such as http://127.0.0.1:4000. Issuers
 	// and audiences derive from it. Empty: set it later with [Standin.SetBaseURL], or let
@@ -67,8 +67,8 @@ type Options struct {
 	ServerSecret string
 	// Audience of OpenID Connect tokens; empty: "standin".
 	Audience string
-	// Client is the OAuth client that gets the tokens for resources; empty: a fresh id. Resource is what they are for;
-	// empty: https://mcp.example.net/mcp.
+	// Client is the OAuth client that gets the tokens for resources; empty: a fresh id. Resource is the resource that
+	// they are for; empty: https://mcp.example.net/mcp.
 	Client, Resource string
 	// ClientSecret is that client's, with which it introspects tokens; empty: a fresh one.
 	ClientSecret string
@@ -162,10 +162,10 @@ func (s *Standin) KeysURL(p Preset) string {
 	}
 }
 
-// Resource is what tokens for a protected resource are for.
+// Resource is the protected resource that tokens are for.
 func (s *Standin) Resource() string { return s.options.Resource }
 
-// Client is the id of the OAuth client that gets them.
+// Client is the id of the OAuth client that gets the tokens for Resource.
 func (s *Standin) Client() string { return s.options.Client }
 
 // Audience of a preset's tokens for normal users.

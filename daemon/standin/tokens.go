@@ -9,8 +9,8 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin/stackauth"
 )
 
-// TokenSpec describes a token to mint. The zero value is a valid token of an invented user; each field
-// departs from that, so any kind of broken token can be had with a good signature or a forged one.
+// TokenSpec describes a token to mint. The zero value is a valid token of an invented user; each field changes this, so
+// any kind of broken token can be made with a good signature or a forged one.
 type TokenSpec struct {
 	// Subject is the "sub". When it is the id of a known user, the claims are that user's. Empty: a fresh UUID.
 	Subject string

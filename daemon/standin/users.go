@@ -44,8 +44,8 @@ type Team struct {
 	Name string `json:"name"`
 }
 
-// AddUser adds a user, or replaces the one of the same id, and returns what was stored. [Standin.ID]
-// tells which id a user gets that has none.
+// AddUser adds a user, or replaces the one of the same id, and returns what was stored. [Standin.ID] tells which id a
+// user without one gets.
 func (s *Standin) AddUser(u User) User {
 	fallback(&u.ID, func() string {
 		if u.Email != "" && s.options.Seed != "" {
@@ -91,8 +91,8 @@ func (s *Standin) UserByEmail(email string) (User, bool) {
 	return User{}, false
 }
 
-// DeleteUser deletes a user with all sessions and reports whether there was one. Access tokens that
-// are out stay valid by their signature.
+// DeleteUser deletes a user with all sessions and reports whether there was one. Access tokens that were given out keep
+// a valid signature.
 func (s *Standin) DeleteUser(id string) bool {
 	var ended []session
 	known := s.change(id, func(*User) {
@@ -154,7 +154,7 @@ func (u *User) clone() User {
 	return c
 }
 
-// class of the tokens minted for a user.
+// class is the class of the tokens minted for a user.
 func (u *User) class() stackauth.Class {
 	switch {
 	case u.Anonymous:

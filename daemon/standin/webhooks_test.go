@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// TestADeliveryIsSignedAndSaysWhatThereIs of the user.
+// TestADeliveryIsSignedAndSaysWhatThereIs: the body has the user's data.
 func TestADeliveryIsSignedAndSaysWhatThereIs(t *testing.T) {
 	secret := "whsec_" + base64.StdEncoding.EncodeToString([]byte("24 bytes, as the secrets"))
 	var bodies []string

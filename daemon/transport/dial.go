@@ -45,8 +45,8 @@ func (d *dialer) secure(ctx context.Context, network, address string) (net.Conn,
 }
 
 // plain returns what connects for plain http: within this machine or, if private, within
-// the private network. It never takes a proxy: that would resolve the name, and nobody
-// here would see where it leads.
+// the private network. It never takes a proxy: the proxy would resolve the name, and this
+// host could not check the address.
 func (d *dialer) plain(private bool) Dialer {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		host, _, err := net.SplitHostPort(address)
@@ -61,8 +61,8 @@ func (d *dialer) plain(private bool) Dialer {
 	}
 }
 
-// direct connects to an address. check is asked about what its name leads to, at the very
-// moment when that is connected to; nil admits all.
+// direct connects to an address. check is called with the address that its name leads to,
+// just before the connection is made; nil admits all.
 func (d *dialer) direct(network, address string, check func(netip.Addr) error) func(context.Context) (net.Conn, error) {
 	to := net.Dialer{Timeout: d.stage, Resolver: d.resolver}
 	if check != nil {
@@ -92,7 +92,7 @@ func privateOnly(at netip.Addr) error {
 }
 
 // isPrivate reports whether an address is of this machine or of a private network (RFC
-// 1918, RFC 4193). Link-local ones are not: clouds tell secrets there.
+// 1918, RFC 4193). Link-local ones are not: cloud providers serve secrets there.
 func isPrivate(at netip.Addr) bool { return at.IsLoopback() || at.IsPrivate() }
 
 // IsLoopback reports whether host names this machine: 127.0.0.0/8, ::1 or localhost.
@@ -116,6 +116,6 @@ func PlainFault(host string, private bool) string {
 	case err == nil && !isPrivate(at.Unmap()):
 		return "is plain http to a public address, which insecure_http does not admit; write https"
 	default:
-		return "" // what the name leads to is seen when it is connected to
+		return "" // the address that the name leads to is checked when the connection is made
 	}
 }

@@ -25,8 +25,8 @@ func TestAddressesOfPrivateNetworks(t *testing.T) {
 	}
 }
 
-// dns answers every question for an IPv4 address with the next of answers, the last again
-// and again: so a name can lead elsewhere when it is asked for once more.
+// dns answers every question for an IPv4 address with the next of answers, and then always
+// with the last: so a name can lead to another address when it is looked up again.
 func dns(t *testing.T, answers ...string) *net.Resolver {
 	t.Helper()
 	ours, theirs := make(chan net.Conn, 8), make(chan struct{})
@@ -78,7 +78,7 @@ func answer(conn net.Conn, answers []string) []string {
 	}
 }
 
-// TestWhatANameLeadsToIsSeenWhenItIsConnectedTo, each time anew.
+// TestWhatANameLeadsToIsSeenWhenItIsConnectedTo, for each connection anew.
 func TestWhatANameLeadsToIsSeenWhenItIsConnectedTo(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// FuzzParseProxy: what is taken is shown as what is taken again, without user or password,
-// and what is not leaves nothing of itself behind.
+// FuzzParseProxy: the text shown for a proxy can be parsed again, and has no user or
+// password. A text that is refused leaves nothing in the proxy or in the error.
 func FuzzParseProxy(f *testing.F) {
 	for _, seed := range []string{"", "none", "http://proxy.example:3128", "https://ada:x@[::1]", "http://ada%3a:x@proxy.example", "socks5://x", "http://a b:1", "http://x:1/#"} {
 		f.Add(seed)

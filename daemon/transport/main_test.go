@@ -15,7 +15,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// long is a stage that nothing here is to run into.
+// long is a stage that no test should reach the end of.
 const long = 20 * time.Second
 
 // server answers over TLS, with a certificate for example.com and 127.0.0.1 by an

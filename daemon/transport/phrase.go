@@ -51,8 +51,8 @@ func Phrase(err error) string {
 	return "the exchange failed (no proper HTTP answer, or its header is too long)"
 }
 
-// NeedsOperator reports whether asking again is useless until somebody acts: the proxy does not let this host, or not to
-// this upstream, or an address is none that may be connected to.
+// NeedsOperator reports whether asking again is useless until somebody acts: the proxy does not admit this host or this
+// upstream, or an address may not be connected to.
 func NeedsOperator(err error) bool {
 	var proxy *ProxyError
 	return errors.As(err, &proxy) && proxy.Refused() || errors.Is(err, errNotLoopback) || errors.Is(err, errNotPrivate) || errors.Is(err, errEnvironment)

@@ -78,7 +78,7 @@ func ParseProxy(text string) (Proxy, error) {
 	return p, p.authorize(u.User)
 }
 
-// authorize has the proxy told who asks (RFC 7617).
+// authorize sets the user and password that are sent to the proxy (RFC 7617).
 func (p *Proxy) authorize(user *url.Userinfo) error {
 	if user == nil {
 		return nil

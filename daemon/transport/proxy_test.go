@@ -82,8 +82,9 @@ func TestProxiesAreTheSameWithTheirPasswords(t *testing.T) {
 	}
 }
 
-// TestTheEnvironmentsProxyIsChecked: what the library takes for none, such as
-// an address that is none, is told before anybody relies on it.
+// TestTheEnvironmentsProxyIsChecked: a value that the library takes for no
+// proxy, such as an invalid address, is an error here before anybody relies on
+// it.
 func TestTheEnvironmentsProxyIsChecked(t *testing.T) {
 	for _, name := range []string{"HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "ALL_PROXY"} {
 		t.Setenv(name, "")

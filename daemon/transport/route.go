@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// Route says how upstreams are reached over TLS. The zero value is directly. This
-// machine is always reached directly.
+// Route says how upstreams are reached over TLS. With the zero value they are reached
+// directly. This machine is always reached directly.
 type Route struct {
 	// Proxy is the one that the configuration names.
 	Proxy Proxy
@@ -50,7 +50,7 @@ func parseLoosely(text string) (Proxy, error) {
 }
 
 // Through tells through which proxy a URL is asked, for people: its URL without user and
-// password, and who says so. Both are "" where it is asked directly.
+// password, and which setting says so. Both are "" if it is asked directly.
 func (r *Route) Through(u *url.URL) (proxy, says string) {
 	if u.Scheme != "https" || IsLoopback(u.Hostname()) {
 		return "", ""
@@ -70,7 +70,7 @@ func (r *Route) Through(u *url.URL) (proxy, says string) {
 	}
 }
 
-// through is a proxy with whom it is trusted by.
+// through is a proxy with the authorities that may sign its certificate.
 type through struct {
 	Proxy
 	authorities *x509.CertPool

@@ -38,8 +38,8 @@ type Config struct {
 }
 
 // New returns the transport that all requests to one upstream go through. Every stage has
-// its own limit, so that the stage that hangs is known and a connection is not kept for
-// nothing. No redirect is followed by a transport. CloseIdleConnections ends what is idle.
+// its own limit, so that it is known which stage hangs and no connection is kept
+// needlessly. A transport follows no redirect. CloseIdleConnections ends idle connections.
 func New(config Config) http.RoundTripper {
 	secure, plain := config.Dial, config.Dial
 	if config.Dial == nil {
@@ -52,7 +52,7 @@ func New(config Config) http.RoundTripper {
 // over returns a transport over connections that dial makes.
 func (config *Config) over(dial Dialer) *http.Transport {
 	return &http.Transport{
-		// How a proxy is used is the dialer's: it can say what failed on the way to it.
+		// The dialer connects through a proxy itself: it can then say what failed there.
 		Proxy:                  nil,
 		DialContext:            dial,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: config.Authorities},
@@ -72,7 +72,8 @@ func (config *Config) over(dial Dialer) *http.Transport {
 	}
 }
 
-// byScheme has a transport for each scheme, because what may be connected to differs.
+// byScheme has a transport for each scheme, because the addresses that may be connected to
+// differ.
 type byScheme struct{ https, http *http.Transport }
 
 // RoundTrip implements [http.RoundTripper].

@@ -15,7 +15,7 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
-// name is an upstream that only a proxy knows the way to.
+// name is an upstream that only a proxy can reach.
 const name = "https://example.com/keys"
 
 func TestAnUpstreamIsReachedThroughAProxy(t *testing.T) {
@@ -23,7 +23,7 @@ func TestAnUpstreamIsReachedThroughAProxy(t *testing.T) {
 	_, port, _ := net.SplitHostPort(s.Listener.Addr().String())
 	for how, c := range map[string]struct {
 		proxy func(address string) Route
-		want  string // in what the proxy was asked; "" if it was not
+		want  string // in what the proxy was asked; "" if it was not asked
 	}{
 		"of the configuration": {func(at string) Route { return via(t, "http://"+at) }, "CONNECT example.com:443"},
 		"with a password":      {func(at string) Route { return via(t, "http://Aladdin:open%20sesame@"+at) }, "CONNECT example.com:443 Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="},
@@ -139,8 +139,8 @@ func TestWhatFailsOnTheWayToAProxyIsTold(t *testing.T) {
 	}
 }
 
-// TestThisMachineAndPlainHTTPTakeNoProxy, whatever is configured: nobody here would see
-// where a proxy goes.
+// TestThisMachineAndPlainHTTPTakeNoProxy, whatever is configured: this host
+// could not check where a proxy connects to.
 func TestThisMachineAndPlainHTTPTakeNoProxy(t *testing.T) {
 	s, authorities := server(t)
 	p := e2e.NewProxy(t, nil)

@@ -31,12 +31,12 @@ func (e *ProxyError) Error() string { return e.what }
 // Unwrap is what kept the proxy from answering; nil if it has answered.
 func (e *ProxyError) Unwrap() error { return e.err }
 
-// Refused reports whether asking again is useless until somebody acts: the proxy
-// does not let this host, or not to this upstream.
+// Refused reports whether asking again is useless until somebody acts: the proxy does not
+// admit this host or this upstream.
 func (e *ProxyError) Refused() bool { return e.Status >= 300 && e.Status < 500 }
 
-// tunnel connects to address through the proxy (RFC 9110 section 9.3.6). The name is the
-// proxy's to look up, and TLS says afterwards whether the other end is who it has to be.
+// tunnel connects to address through the proxy (RFC 9110 section 9.3.6). The proxy looks
+// the name up, and TLS proves afterwards that the other end is the upstream.
 func (p *through) tunnel(ctx context.Context, stage time.Duration, address string) (net.Conn, error) {
 	conn, err := p.reach(ctx, stage)
 	if err != nil {
@@ -66,8 +66,8 @@ func (p *through) reach(ctx context.Context, stage time.Duration) (net.Conn, err
 	return secure, nil
 }
 
-// connect has the proxy connect to address. It ends with ctx, and at the latest with the
-// stage.
+// connect asks the proxy to connect to address. It ends with ctx, and at the latest with
+// the stage.
 func (p *through) connect(ctx context.Context, conn net.Conn, stage time.Duration, address string) error {
 	ctx, cancel := context.WithTimeout(ctx, stage)
 	defer cancel()
@@ -97,7 +97,7 @@ func ask(conn net.Conn, request *http.Request) (status int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	if answer.StatusCode/100 == 2 && in.Buffered() > 0 { // whoever speaks TLS waits for our first word
+	if answer.StatusCode/100 == 2 && in.Buffered() > 0 { // a TLS server waits for our first message
 		return 0, errEager
 	}
 	return answer.StatusCode, nil

@@ -22,7 +22,7 @@ const (
 	CodeLifetime = time.Minute
 	// RefreshLifetime is how long a refresh token can be used; each use gives another one.
 	RefreshLifetime = 30 * 24 * time.Hour
-	// most bounds what registrations, codes and refresh tokens let pile up, of each.
+	// most bounds the number of registrations, of codes and of refresh tokens.
 	most = 10_000
 )
 
@@ -33,12 +33,13 @@ type Grant struct {
 	Resources []string
 }
 
-// World is what a Server has to be told. All of it is required.
+// World is what a Server has to know. All of it is required.
 type World struct {
 	Now func() time.Time
-	// User says who the browser is that asks, by its session; not ok: nobody.
+	// User says whose browser asks, by its session; not ok: nobody's.
 	User func(r *http.Request) (subject, session string, ok bool)
-	// Known reports whether there still is a user. A session that has ended is not looked at, as in the genuine server.
+	// Known reports whether there still is a user. Whether the session has ended does not matter, as in the genuine
+	// server.
 	Known func(subject string) bool
 	// Mint makes the access token of a grant, which lasts for so many seconds.
 	Mint func(g Grant) (token string, seconds int)
@@ -180,7 +181,7 @@ func (s *Server) Token(w http.ResponseWriter, r *http.Request) {
 	write(w, http.StatusOK, answer)
 }
 
-// takeCode takes the grant of a code. No code is taken twice, whether what comes with it is right or not.
+// takeCode takes the grant of a code. A code can be used only once, even if the parameters with it are wrong.
 func (s *Server) takeCode(form url.Values) (Grant, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -15,17 +15,18 @@ import (
 	"time"
 )
 
-// Timeout is how long the sender waits for an answer, and whoever signs out with it.
+// Timeout is how long the sender waits for an answer. The request that signs out waits as
+// long.
 const Timeout = 5 * time.Second
 
-// Bounds of what is sent at once, and read of an answer.
+// Bounds of the tokens sent at once, and of the bytes read of an answer.
 const (
 	atOnce    = 16
 	maxAnswer = 64 << 10
 )
 
 // Send sends each token to the address once, and returns when all are answered or
-// given up. A failure is the error, and nothing more is done about it.
+// given up. Failures are returned as the error; nothing is sent again.
 func Send(ctx context.Context, address string, tokens ...string) error {
 	client := &http.Client{
 		Timeout:       Timeout,

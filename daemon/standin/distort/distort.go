@@ -1,4 +1,4 @@
-// Package distort changes bodies that an upstream answers with, into others that it might.
+// Package distort changes the bodies of an upstream's answers into others that it might send.
 package distort
 
 import (
@@ -9,7 +9,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin/ordered"
 )
 
-// OddKeys are members of a key set that nobody can verify with, as JSON.
+// OddKeys are members of a key set that cannot be used to verify anything, as JSON.
 func OddKeys() []json.RawMessage {
 	const x = "jp3Gj2nGaqmUUJUqGGm6oJPa-bvnZQCJMMnkPSUDeZA"
 	texts := []string{
@@ -89,7 +89,7 @@ func setMember(body []byte, name, value string) []byte {
 	return bytes.Join([][]byte{body[:at], []byte(value), body[at+int(decoder.InputOffset()):]}, nil)
 }
 
-// ProfileID is the user's id in the profile of any preset; empty when a body is none.
+// ProfileID is the user's id in the profile of any preset; empty if the body is no profile.
 func ProfileID(body []byte) string {
 	var profile struct {
 		ID   string `json:"id"`

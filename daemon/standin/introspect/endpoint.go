@@ -1,5 +1,5 @@
-// Package introspect answers as the introspection endpoint of Better Auth's OAuth provider does (RFC 7662), its order of
-// checks, its leniencies and its oddities included. It knows no user and mints nothing: whoever uses it tells which
+// Package introspect answers as the introspection endpoint of Better Auth's OAuth provider does (RFC 7662), its order
+// of checks, its leniencies and its oddities included. It knows no user and mints nothing: its user tells it which
 // clients and tokens there are.
 package introspect
 
@@ -24,27 +24,27 @@ type Client struct {
 	Basic bool
 	// Disabled clients are refused.
 	Disabled bool
-	// Resources are those it is linked to. It is told of the tokens for them, and of its own.
+	// Resources are those it is linked to. It may ask about tokens for them, and about its own tokens.
 	Resources []string
 }
 
 // token is an access token, or a refresh token, that was given out.
 type token struct {
-	claims    ordered.Object // those of the JWT, or what is on record of an opaque one
-	client    string         // got it
-	resources []string       // it is for these
+	claims    ordered.Object // those of the JWT, or those on record for an opaque token
+	client    string         // the client that got it
+	resources []string       // the resources that it is for
 	alive     bool           // it has not ended
 	opaque    bool           // it is no JWT: then "active" comes first
-	refresh   bool           // it is a refresh token, which is found only without a hint
+	refresh   bool           // it is a refresh token, which is not found with the hint access_token
 	bound     bool           // to a key
 }
 
-// finding is what a text was found to be.
+// finding is the result of a search for a text.
 type finding int
 
 const (
 	nothing finding = iota // no token that is known
-	failing                // what looks like a JWT and is not one of this issuer's: the genuine endpoint fails on it
+	failing                // a JWT that is not of this issuer: the genuine endpoint fails on it
 	found                  // a token
 )
 
@@ -96,7 +96,7 @@ func (e *endpoint) authenticate(r *http.Request) (Client, *refusal) {
 	if id == "" || secret == "" {
 		return Client{}, &refusal{http.StatusUnauthorized, false, "missing required credentials"}
 	}
-	// By post a wrong secret is a bad request, by Basic the client is unauthorized.
+	// A wrong secret in the form is a bad request; in the header the client is unauthorized.
 	status := http.StatusBadRequest
 	if basic {
 		status = http.StatusUnauthorized
@@ -137,9 +137,10 @@ func credentials(r *http.Request) (id, secret string, basic bool) {
 	return id, secret, true
 }
 
-// tell tells the client of a text, as far as the text is a token that the client has to do with.
+// tell answers the client's question about a text. It says more than inactive only about a token of the client, or for
+// a resource of the client.
 func (e *endpoint) tell(w http.ResponseWriter, client *Client, text, hint string) {
-	// The genuine endpoint takes these off, and so calls more spellings active than one.
+	// The genuine endpoint removes these, and so calls more than one spelling of a token active.
 	text = strings.TrimSuffix(strings.TrimPrefix(text, "Bearer "), "\n")
 	t, is := e.find(text)
 	concerned := t.client == client.ID || slices.ContainsFunc(t.resources, func(r string) bool { return slices.Contains(client.Resources, r) })
@@ -165,8 +166,8 @@ func write(w http.ResponseWriter, status int, body any) {
 	_, _ = w.Write(ordered.Encode(body))
 }
 
-// Meter counts requests as Better Auth's limiter does: so many, until nobody has asked for a whole window. The zero
-// value has counted none. It is for one goroutine at a time.
+// Meter counts requests as Better Auth's limiter does: so many, until a whole window has passed after the last one that
+// was let through. The zero value has counted none. It is for one goroutine at a time.
 type Meter struct {
 	count int
 	last  time.Time

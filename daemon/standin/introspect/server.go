@@ -28,11 +28,11 @@ type Server struct {
 	limit   int
 }
 
-// World is what a Server has to be told. All of it is required.
+// World is what a Server has to know. All of it is required.
 type World struct {
 	Now    func() time.Time
 	Issuer func() string
-	// Keys are those that the issuer publishes.
+	// Keys are the keys that the issuer publishes.
 	Keys func() []*mint.Key
 	// Lives reports whether the session of a token and its user have not ended; a machine has neither.
 	Lives func(subject, client, session string) bool
@@ -43,7 +43,7 @@ func New(world World) *Server {
 	return &Server{world: world, clients: map[string]Client{}, given: map[string]*grant{}, meters: map[string]*Meter{}, limit: DefaultLimit}
 }
 
-// AddClient adds a client, or replaces the one of its id.
+// AddClient adds a client, or replaces the client with its id.
 func (s *Server) AddClient(c Client) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -60,11 +60,11 @@ func (s *Server) SetLimit(n int) {
 // Grant is what an opaque token stands for.
 type Grant struct {
 	Subject, Client, Session, Scope string
-	// Audience is told if there are Resources.
+	// Audience is in the answer if there are Resources.
 	Audience        any
 	Resources       []string
 	Issued, Expires time.Time
-	// Key is told as "cnf"; nil: the token is bound to none.
+	// Key is "cnf" in the answer; nil: the token is bound to no key.
 	Key any
 	// Refresh makes it a refresh token.
 	Refresh bool
@@ -137,7 +137,7 @@ func (s *Server) client(id string) (Client, bool) {
 	return c, known
 }
 
-// find returns what a text is.
+// find looks a text up.
 func (s *Server) find(text string) (token, finding) {
 	s.mu.Lock()
 	var g grant
@@ -158,7 +158,7 @@ func (s *Server) find(text string) (token, finding) {
 	return t, found
 }
 
-// claims are what is told of an opaque token, in the order of the genuine endpoint.
+// claims are the claims of an opaque token, in the order of the genuine endpoint.
 func (s *Server) claims(g *Grant) ordered.Object {
 	all := ordered.Object{{"iss", s.world.Issuer()}, {"client_id", g.Client}, {"azp", g.Client}}
 	if g.Refresh {
@@ -177,8 +177,8 @@ func (s *Server) claims(g *Grant) ordered.Object {
 	return all
 }
 
-// findJWT reads a JWT as the genuine endpoint does: what has a header and a payload and is not this issuer's makes it
-// fail, and tokens that no client got are not active.
+// findJWT reads a JWT as the genuine endpoint does: that fails on a text with a header and a payload that is no token
+// of this issuer. Tokens that no client got are not active.
 func (s *Server) findJWT(text string) (token, finding) {
 	segments := strings.Split(text, ".")
 	if len(segments) != 3 {
@@ -206,7 +206,7 @@ func (s *Server) findJWT(text string) (token, finding) {
 		alive: mint.Number(claims["exp"]) > float64(s.world.Now().Unix()) && s.world.Lives(subject, client, session)}, found
 }
 
-// members are those of a payload in their order.
+// members are the members of a payload, in their order.
 func members(segment string) ordered.Object {
 	raw, _ := mint.ReadBase64(segment)
 	decoder := json.NewDecoder(strings.NewReader(string(raw)))
@@ -225,7 +225,7 @@ func members(segment string) ordered.Object {
 	return all
 }
 
-// texts are those of a claim that is a text or an array of some.
+// texts are the texts of a claim that is a text or an array of texts.
 func texts(value any) (all []string) {
 	switch value := value.(type) {
 	case string:

@@ -28,7 +28,7 @@ func Algorithms() []string {
 	return []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
 }
 
-// Key is one signing key. It is immutable apart from its mark Withdrawn: keys and rings are guarded by whoever holds them.
+// Key is one signing key. It is immutable apart from its mark Withdrawn: keys and rings are guarded by their owner.
 type Key struct {
 	Kid       string
 	Alg       string

@@ -10,7 +10,7 @@ import (
 	"strconv"
 )
 
-// Seed is what the first keys, secrets and ids of a stand-in follow from.
+// Seed is the text from which the first keys, secrets and ids of a stand-in are derived.
 type Seed string
 
 // bytes returns n bytes that follow from the seed and from what they are for.
@@ -28,8 +28,8 @@ func (s Seed) Text(purpose string, n int) string { return textOf(s.bytes(purpose
 // UUID returns a UUID of version 4 that follows from the seed and from what it is for.
 func (s Seed) UUID(purpose string) string { return uuidOf([16]byte(s.bytes(purpose, 16))) }
 
-// signer makes the private key of an algorithm; there is none of RSA, whose keys
-// nothing can be made to follow from.
+// signer makes the private key of an algorithm; there is none for RSA, whose keys cannot be
+// derived from a seed.
 func (s Seed) signer(alg string) crypto.Signer {
 	switch alg {
 	case "EdDSA":

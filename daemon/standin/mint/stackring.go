@@ -26,8 +26,8 @@ func NewStackRing(secret string) *StackRing {
 	return &StackRing{secrets: []string{secret}, pairs: map[[2]string]*pair{}}
 }
 
-// pair returns the keys of an audience. Only kept ones can be named or withdrawn later; what strangers
-// ask about is not kept.
+// pair returns the keys of an audience. Only kept keys can be named or withdrawn later. Keys of audiences that
+// strangers ask about are not kept.
 func (r *StackRing) pair(secret, audience string, keep bool) *pair {
 	at := [2]string{secret, audience}
 	if p := r.pairs[at]; p != nil {
@@ -62,7 +62,7 @@ func (r *StackRing) Published(audience string, keep bool) []*Key {
 }
 
 // Signer is the key that signs for an audience. A withdrawn key hands over to the other one of its
-// pair; when both are gone the first signs on, since such tokens are wanted too.
+// pair; if both are withdrawn, the first still signs, because tests need such tokens too.
 func (r *StackRing) Signer(audience string, next bool) *Key {
 	p := r.pair(r.secrets[0], audience, true)
 	first, second := p.old, p.new
@@ -75,7 +75,7 @@ func (r *StackRing) Signer(audience string, next bool) *Key {
 	return first
 }
 
-// Rotate replaces the secret. The genuine server never publishes keys of a former one; overlap does.
+// Rotate replaces the secret. The genuine server never publishes keys of a former secret; with overlap this one does.
 func (r *StackRing) Rotate(overlap bool) {
 	fresh := []string{RandomText(43)}
 	if overlap {

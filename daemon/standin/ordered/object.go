@@ -1,4 +1,4 @@
-// Package ordered writes JSON objects whose members keep their order, as the services do that the stand-in stands in for.
+// Package ordered writes JSON objects whose members keep their order, as the genuine services do.
 package ordered
 
 import (
@@ -11,7 +11,7 @@ import (
 )
 
 // Object is a JSON object that keeps the order of its members: the real services emit theirs in a
-// fixed order, and a consumer that quietly depends on it should meet the same one here.
+// fixed order, and a consumer that depends on it should find the same order here.
 type Object []Member
 
 // Member is a name, which is a string, and a value.

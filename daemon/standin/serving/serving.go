@@ -68,11 +68,11 @@ func stop(server *http.Server) {
 	}
 }
 
-// connections knows the connections of a server.
+// connections keeps track of the connections of a server.
 type connections struct {
 	all   sync.WaitGroup
 	mu    sync.Mutex
-	fresh map[net.Conn]struct{} // those that brought no request yet
+	fresh map[net.Conn]struct{} // connections without a request so far
 }
 
 func (c *connections) track(conn net.Conn, state http.ConnState) {

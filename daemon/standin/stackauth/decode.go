@@ -19,8 +19,8 @@ type Access struct {
 }
 
 // Decoder judges an access token as Stack Auth does (apps/backend/src/lib/tokens.tsx and jose), its
-// leniencies and its order of checks included. A daemon that relies on more than the genuine server
-// checks would otherwise pass its tests here and fail there.
+// leniencies and its order of checks included. Otherwise a daemon that relies on checks that the genuine server does
+// not make would pass its tests here and fail there.
 type Decoder struct {
 	Bases []string                          // API URLs whose issuers are accepted
 	Keys  func(audience string) []*mint.Key // published keys of an audience

@@ -149,8 +149,8 @@ func BadPassword() *KnownError {
 	return plainError("EMAIL_PASSWORD_MISMATCH", http.StatusBadRequest, "Wrong e-mail or password.")
 }
 
-// Example is an error of a code as a fault shows it; a code it does not know makes an error of a
-// later version of the server.
+// Example is an error of a code as a fault shows it; a code that it does not know gives an error as of a later version
+// of the server.
 func Example(code, project string, now time.Time) *KnownError {
 	for _, e := range []*KnownError{
 		errAccessTokenExpired(float64(now.Unix()), project, mint.UUID(), mint.UUID()),
@@ -229,7 +229,7 @@ func APIKeyNotFound() *KnownError {
 	return plainError("API_KEY_NOT_FOUND", http.StatusNotFound, "API key not found.")
 }
 
-// WrongAPIKeyType refuses an API key at the door of the other type.
+// WrongAPIKeyType refuses an API key at the endpoint of the other type.
 func WrongAPIKeyType(expected, actual string) *KnownError {
 	return &KnownError{"WRONG_API_KEY_TYPE", http.StatusBadRequest, ordered.Object{{"expected_type", expected}, {"actual_type", actual}},
 		"This endpoint is for " + expected + " API keys, but a " + actual + " API key was provided."}

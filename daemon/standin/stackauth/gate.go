@@ -5,7 +5,7 @@ import (
 	"net/http"
 )
 
-// Gate is what precedes every endpoint of Stack Auth.
+// Gate makes the checks that precede every endpoint of Stack Auth.
 type Gate struct {
 	Project, ClientKey, ServerKey string
 	Tokens                        Decoder
@@ -58,8 +58,8 @@ func checkType(r *http.Request, kind string) *KnownError {
 	}
 }
 
-// checkToken decodes the token and applies the caller's admissions. They go by the token's flags, not by
-// the live user.
+// checkToken decodes the token and checks its class against the classes that the caller allows. It compares the token's
+// flags, not the live user.
 func (g Gate) checkToken(r *http.Request, token, project string) (Access, *KnownError) {
 	a, refusal := g.Tokens.Decode(token)
 	anonymous := Header(r, "allow-anonymous-user") == "true"
@@ -85,7 +85,7 @@ func (g Gate) checkKey(r *http.Request, kind, project string) *KnownError {
 	case "server":
 		return compareKey(Header(r, "secret-server-key"), g.ServerKey,
 			errServerKeyRequired(), errWrongKey("INVALID_SECRET_SERVER_KEY", "secret server", project))
-	default: // the stand-in has no admin key, so none is right
+	default: // the stand-in has no admin key, so every one is wrong
 		return compareKey(Header(r, "super-secret-admin-key"), "",
 			errAdminKeyRequired(), errWrongKey("INVALID_SUPER_SECRET_ADMIN_KEY", "super secret admin", project))
 	}

@@ -12,10 +12,10 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
 
-// Clock is a clock that the test turns, and that counts who reads it by Read.
+// Clock is a clock that the test sets, and that counts its readings by Read.
 type Clock struct {
 	*clocktest.Clock
-	// Reads is how often it was read.
+	// Reads is how often Read was called.
 	Reads atomic.Int64
 }
 
@@ -25,9 +25,8 @@ func (c *Clock) Read() time.Time {
 	return c.Now()
 }
 
-// Offline is a stand-in that is asked without a network, at a clock that the test
-// turns, and the configuration of three projects that ask it: "stack", "neon" and
-// "oidc".
+// Offline is a stand-in without a network, with a clock that the test sets, and
+// the configuration of three projects that ask it: "stack", "neon" and "oidc".
 type Offline struct {
 	*standin.Standin
 	Clock  *Clock
@@ -35,8 +34,8 @@ type Offline struct {
 	Config config.Config
 }
 
-// New makes one, which ends with the test. Its configuration has a folder of its own,
-// and a small cache; change may change it, or be nil.
+// New makes an Offline, which ends with the test. Its configuration has a
+// folder of its own, and a small cache; change may change it, or be nil.
 func New(t testing.TB, change func(*config.Config)) *Offline {
 	t.Helper()
 	o := &Offline{Clock: &Clock{Clock: clocktest.New()}}

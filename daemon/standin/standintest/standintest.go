@@ -11,11 +11,11 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
 
-// Dialer connects to an upstream, wherever that is said to be.
+// Dialer connects to an upstream, whatever the address is.
 type Dialer func(ctx context.Context, network, address string) (net.Conn, error)
 
 // Serve answers as s to each connection that the Dialer makes, until the test ends.
-// Whoever dials has closed its connections by then.
+// All connections must be closed by then.
 func Serve(t testing.TB, s *standin.Standin) Dialer {
 	ln := &pipes{ends: make(chan net.Conn), closed: make(chan struct{})}
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -68,5 +68,5 @@ func (p *pipes) Close() error {
 	return nil
 }
 
-// Addr is that of no network.
+// Addr is an address of no network.
 func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipes", Net: "unix"} }
