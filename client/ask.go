@@ -69,7 +69,7 @@ func isBadRequest(a Answer) bool {
 
 // askAbout asks the daemon about a token.
 func (c *Client) askAbout(ctx context.Context, q *question) (Answer, grant) {
-	if !askable(q.verb, q.token) {
+	if !protocol.IsToken(q.verb, q.token) {
 		return Rejected{Reason: protocol.ReasonMalformed}, grant{}
 	}
 	line, err := c.ask(ctx, q)

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"hash/maphash"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/neonauthd/neonauthd/protocol"
@@ -187,24 +186,4 @@ func wishesOf(project string, opts []Option) wishes {
 		}
 	}
 	return w
-}
-
-// The characters of tokens (protocol.md, "Rules for clients"). PROFILE also
-// takes the session credentials of preset neon as they stand in their cookie:
-// these end in padded base64 and may be percent-encoded.
-const (
-	ofToken   = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
-	ofSession = ofToken + "+/=%"
-)
-
-// askable reports whether the text can be a token at all. If not, it is
-// malformed beyond doubt, and must not be sent: after a line feed in it the
-// rest would be a second request, "x project=other" would be two arguments, and
-// "project=other" would be a field.
-func askable(verb protocol.Verb, token string) bool {
-	letters := ofToken
-	if verb == protocol.PROFILE {
-		letters = ofSession
-	}
-	return token != "" && len(token) <= protocol.MaxToken && strings.TrimLeft(token, letters) == "" && protocol.ValidWord([]byte(token))
 }

@@ -2,6 +2,7 @@ package protocol_test
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -127,6 +128,20 @@ func TestNamesOfProjects(t *testing.T) {
 	} {
 		if protocol.IsProject(name) != good {
 			t.Errorf("%q: want good: %v", name, good)
+		}
+	}
+}
+
+func TestWhatMayBeAskedAbout(t *testing.T) {
+	for text, verbs := range map[string]string{
+		"aa.bb-_.C9": "VERIFY PROFILE LOGOUT", strings.Repeat("x", protocol.MaxToken): "VERIFY PROFILE LOGOUT",
+		"aa.b+/%=": "PROFILE", "a%2B": "PROFILE", "=a": "PROFILE", "A=": "PROFILE",
+		"": "", strings.Repeat("x", protocol.MaxToken+1): "", "a b": "", "a\n": "", "a,b": "", "a:b": "", "ä": "", "a\xff": "", "max-age=": "", "a=b": "",
+	} {
+		for _, verb := range []protocol.Verb{protocol.VERIFY, protocol.PROFILE, protocol.LOGOUT} {
+			if want := slices.Contains(strings.Fields(verbs), string(verb)); protocol.IsToken(verb, text) != want {
+				t.Errorf("%s of %.20q: want %v", verb, text, want)
+			}
 		}
 	}
 }

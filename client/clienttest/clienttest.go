@@ -55,9 +55,16 @@ func Expires() time.Time { return time.Unix(4102444800, 0) }
 
 // Accept makes the token belong to this user. Verify then returns claims, and
 // Profile a profile, as Neon Auth on Stack Auth writes them; Accepted.User
-// returns the user again. A user without a Kind is a normal one. Accept panics
-// if the user has no ID, if one of the scopes is not one word, or if the text
-// cannot be a token.
+// returns the user again. A user without a Kind is a normal one.
+//
+// A text with one of the characters + / = % is a session credential of the newer
+// Neon Auth. Profile then returns a profile as Better Auth writes it, without
+// claims; Verify rejects the text as malformed, as a client does.
+//
+// Accept panics if the user has no ID, if one of the scopes is not one word, or
+// if the text cannot be a token. It also panics if the text is a session
+// credential and the user has a team, a session or scopes, or is neither normal
+// nor anonymous: no session says that of its user.
 func (f *Fake) Accept(token string, user client.User) {
 	if user.ID == "" {
 		panic("clienttest: a user has an ID")
@@ -70,8 +77,14 @@ func (f *Fake) Accept(token string, user client.User) {
 	if !slices.Equal(accepted.User().Scopes, user.Scopes) {
 		panic("clienttest: a scope is one word")
 	}
-	profile := accepted.ForToken(tokenOf(claims))
-	profile.Level, profile.JSON = client.LevelProfile, profileOf(&user)
+	profile := accepted
+	profile.Level = client.LevelProfile
+	if protocol.IsToken(protocol.VERIFY, token) {
+		profile = profile.ForToken(tokenOf(claims))
+		profile.JSON = profileOf(&user)
+	} else {
+		profile.JSON = sessionProfileOf(&user)
+	}
 	f.say(token, map[client.Level]client.Answer{client.LevelClaims: accepted, client.LevelProfile: profile})
 }
 
@@ -94,8 +107,8 @@ func (f *Fake) Answer(token string, answer client.Answer) {
 }
 
 func (f *Fake) say(token string, answers map[client.Level]client.Answer) {
-	if !canBeToken(token) {
-		panic(fmt.Sprintf("clienttest: %q is no token: it would be rejected as malformed; take 1 to %d of A-Z a-z 0-9 - _ .", token, protocol.MaxToken))
+	if !protocol.IsToken(protocol.PROFILE, token) {
+		panic(fmt.Sprintf("clienttest: %q is no token: it would be rejected as malformed; take 1 to %d of A-Z a-z 0-9 - _ ., for a session credential also of + / = %%", token, protocol.MaxToken))
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -130,14 +143,18 @@ func (f *Fake) ask(ctx context.Context, l Lookup) client.Answer {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.asked = append(f.asked, l)
+	verb := protocol.VERIFY
+	if l.Level == client.LevelProfile {
+		verb = protocol.PROFILE
+	}
+	if !protocol.IsToken(verb, l.Token) {
+		return client.Rejected{Reason: protocol.ReasonMalformed}
+	}
 	if answer, ok := f.said[l.Token][l.Level]; ok {
 		if err := ctx.Err(); err != nil {
 			return client.Unknown{Err: fmt.Errorf("neonauthd: given up by the caller: %w", err)}
 		}
 		return answer
-	}
-	if !canBeToken(l.Token) {
-		return client.Rejected{Reason: protocol.ReasonMalformed}
 	}
 	return client.Unknown{Err: errNothingSaid}
 }

@@ -2,6 +2,7 @@ package clienttest_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -93,6 +94,36 @@ func TestEachQuestionHasTheAnswerThatTheTestSays(t *testing.T) {
 	}
 }
 
+func TestASessionCredentialHasAProfileAndNoClaims(t *testing.T) {
+	const session, malformed = "q0Wm-5_x.AA%2Bb%3D", "rejected: malformed"
+	fake := new(clienttest.Fake)
+	for _, kind := range []client.Kind{client.KindNormal, client.KindAnonymous} {
+		want := client.User{ID: "u", Email: "ada@example.org", EmailVerified: client.FlagTrue, ImageURL: "https://example.org/ada.png", Kind: kind}
+		fake.Accept(session, want)
+		a, ok := fake.Profile(t.Context(), session).(client.Accepted)
+		var profile client.NeonProfile
+		if err := json.Unmarshal(a.JSON, &profile); err != nil || !profile.EmailVerified || profile.IsAnonymous != (kind == client.KindAnonymous) {
+			t.Errorf("the profile is %s: %v", a.JSON, err)
+		}
+		if !ok || !reflect.DeepEqual(a.User(), want) || a.Level != client.LevelProfile || a.Claims() != nil {
+			t.Errorf("%+v: %#v with %s", want, a, a.JSON)
+		}
+	}
+	fake.Reject("a.b+c=", protocol.ReasonRejectedUpstream)
+	fake.Unknown("a.b/c=", protocol.CodeUnavailable)
+	for token, want := range map[string]string{
+		session: "accepted", "a.b+c=": "rejected: rejected-upstream", "a.b/c=": "unknown: neonauthd: daemon answers unavailable",
+		"a.c%3D": "unknown: clienttest: the test says nothing", "max-age=": malformed,
+	} {
+		if got := fake.Profile(t.Context(), token).String(); !strings.HasPrefix(got, want) {
+			t.Errorf("the profile of %s: %s, want %s", token, got, want)
+		}
+		if got := fake.Verify(t.Context(), token).String(); got != malformed {
+			t.Errorf("the claims of %s: %s, want %s", token, got, malformed)
+		}
+	}
+}
+
 func TestWhatIsAskedIsCounted(t *testing.T) {
 	fake := new(clienttest.Fake)
 	fake.Accept("ada", whole())
@@ -124,6 +155,12 @@ func TestWhatCouldNotBeTrueIsAFaultOfTheTest(t *testing.T) {
 		"an empty token":              func(f *clienttest.Fake) { f.Reject("", protocol.ReasonExpired) },
 		"a token that is a list":      func(f *clienttest.Fake) { f.Unknown("a,b", protocol.CodeBusy) },
 		"a token longer than any are": func(f *clienttest.Fake) { f.Answer(strings.Repeat("x", protocol.MaxToken+1), client.Rejected{}) },
+		"what reads as a field":       func(f *clienttest.Fake) { f.Reject("max-age=", protocol.ReasonExpired) },
+		"a session with a team":       func(f *clienttest.Fake) { f.Accept("a.b=", client.User{ID: "ada", TeamID: "t"}) },
+		"a session with its id":       func(f *clienttest.Fake) { f.Accept("a.b=", client.User{ID: "ada", SessionID: "s"}) },
+		"a session with scopes":       func(f *clienttest.Fake) { f.Accept("a.b=", client.User{ID: "ada", Scopes: client.Scopes{"read"}}) },
+		"a session of a machine":      func(f *clienttest.Fake) { f.Accept("a.b=", client.User{ID: "ada", Kind: client.KindMachine}) },
+		"a session with restrictions": func(f *clienttest.Fake) { f.Accept("a.b=", client.User{ID: "ada", Kind: client.KindRestricted}) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer func() {

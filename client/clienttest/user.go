@@ -29,6 +29,18 @@ func profileOf(u *client.User) json.RawMessage {
 	})
 }
 
+// sessionProfileOf returns the user as a profile of Better Auth, which is what a
+// session credential has. It panics if the user has what no such profile says.
+func sessionProfileOf(u *client.User) json.RawMessage {
+	if u.TeamID != "" || u.SessionID != "" || len(u.Scopes) > 0 || u.Kind > client.KindNormal && u.Kind != client.KindAnonymous {
+		panic("clienttest: the user of a session credential has neither team, session nor scopes, and is a normal or an anonymous one")
+	}
+	return object(map[string]any{
+		"id": u.ID, "email": text(u.Email), "emailVerified": u.EmailVerified, "name": text(u.Name), "image": text(u.ImageURL),
+		"isAnonymous": u.Kind == client.KindAnonymous,
+	})
+}
+
 // principalOf returns the principal that the daemon would send for the user.
 func principalOf(u *client.User) string {
 	if u.Kind == client.KindMachine || u.Kind == client.KindTeam {
@@ -56,10 +68,4 @@ func object(members map[string]any) json.RawMessage {
 // tokenOf returns a token with these claims.
 func tokenOf(claims []byte) string {
 	return "e30." + base64.RawURLEncoding.EncodeToString(claims) + ".c2ln"
-}
-
-// canBeToken reports whether a client would ask the daemon about the text.
-func canBeToken(token string) bool {
-	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
-	return token != "" && len(token) <= protocol.MaxToken && strings.TrimLeft(token, letters) == ""
 }

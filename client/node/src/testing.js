@@ -17,7 +17,8 @@ class FakeClient {
   #said = new Map()
   #asked = []
 
-  // accept makes the token belong to this user.
+  // accept makes the token belong to this user. A text that only PROFILE takes is
+  // a session credential: it has no claims, and verify rejects it.
   accept(token, user, { claims = {}, profile = {} } = {}) {
     if (typeof user?.id !== 'string' || user.id === '') throw new TypeError('neonauthd: a user has an id')
     for (const name of Object.keys(user)) {
@@ -25,12 +26,21 @@ class FakeClient {
     }
     new Requirements({ scopes: user.scopes ?? [] }) // throws if a scope is not valid
     if (![...KINDS, ''].includes(user.kind ?? 'normal')) throw new TypeError('neonauthd: kind is none of "normal", "restricted", "anonymous", "machine" and "team"')
+    const session = !askable('VERIFY', token)
+    if (session && (user.teamId || user.sessionId || user.scopes?.length || !['normal', 'anonymous', ''].includes(user.kind ?? 'normal'))) {
+      throw new TypeError('neonauthd: the user of a session credential has neither team, session nor scopes, and is a normal or an anonymous one')
+    }
     const json = JSON.stringify({ ...claimsOf(user), ...claims })
     const principal = user.kind === 'machine' || user.kind === 'team' ? user.kind : 'user'
     const fields = { project: 'main', subject: user.id, principal, age: AGE, ttl: TTL, expires: new Date(EXPIRES * 1000), source: 'cache' }
     this.#say(token, {
       VERIFY: new Accepted({ ...fields, level: 'claims', json }),
-      PROFILE: new Accepted({ ...fields, level: 'profile', json: JSON.stringify({ ...profileOf(user), ...profile }), payload: Buffer.from(json) }),
+      PROFILE: new Accepted({
+        ...fields,
+        level: 'profile',
+        json: JSON.stringify({ ...(session ? sessionProfileOf(user) : profileOf(user)), ...profile }),
+        payload: session ? undefined : Buffer.from(json),
+      }),
     })
   }
 
@@ -60,7 +70,9 @@ class FakeClient {
   }
 
   #say(token, answers) {
-    if (!askable('VERIFY', token)) throw new TypeError('neonauthd: that is no token, and would be rejected as malformed: take 1 to 8192 of A-Z a-z 0-9 - _ .')
+    if (!askable('PROFILE', token)) {
+      throw new TypeError('neonauthd: that is no token, and would be rejected as malformed: take 1 to 8192 of A-Z a-z 0-9 - _ ., for a session credential also of + / = %')
+    }
     this.#said.set(token, answers)
   }
 
@@ -98,6 +110,16 @@ const profileOf = (user) => ({
   profile_image_url: user.imageUrl || null,
   selected_team_id: user.teamId || null,
   ...kindOf(user),
+})
+
+// The user as a profile of Better Auth, which is what a session credential has.
+const sessionProfileOf = (user) => ({
+  id: user.id,
+  email: user.email || null,
+  emailVerified: user.emailVerified ?? null,
+  name: user.name || null,
+  image: user.imageUrl || null,
+  isAnonymous: kindOf(user).is_anonymous,
 })
 
 // Flags that are neither true nor false leave a kind unknown.

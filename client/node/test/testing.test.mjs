@@ -54,6 +54,27 @@ test('each question has the answer that the test says', async () => {
   assert.equal((await fake.profile('ada')).reason, 'revoked')
 })
 
+test('a session credential has a profile and no claims', async () => {
+  const fake = new FakeClient()
+  const [session, malformed] = ['q0Wm-5_x.AA%2Bb%3D', 'rejected: malformed']
+  for (const kind of ['normal', 'anonymous', '']) {
+    const user = { ...NOTHING, id: 'u', email: 'ada@example.org', emailVerified: true, imageUrl: 'https://example.org/ada.png', kind }
+    fake.accept(session, user)
+    const answer = await fake.profile(session)
+    assert.deepEqual([answer.outcome, answer.level, answer.subject, answer.claims, { ...answer.user }], ['accepted', 'profile', 'u', undefined, user])
+    assert.equal(answer.profile.emailVerified, true)
+    assert.equal(String(await fake.verify(session)), malformed)
+  }
+  fake.reject('a.b+c=', 'rejected-upstream')
+  fake.unknown('a.b/c=')
+  for (const [token, says] of [
+    ['a.b+c=', 'rejected: rejected-upstream'], ['a.b/c=', 'unknown: neonauthd: daemon answers unavailable'], ['a.c%3D', 'unknown'], ['max-age=', malformed],
+  ]) {
+    assert.ok(String(await fake.profile(token)).startsWith(says), token)
+    assert.equal(String(await fake.verify(token)), malformed)
+  }
+})
+
 test('what is asked is counted', async () => {
   const fake = new FakeClient()
   await fake.verify('a', { project: 'shop' })
@@ -68,7 +89,8 @@ test('what could not be true is a fault of the test', async () => {
   for (const wrong of [
     () => fake.accept('ada'), () => fake.accept('ada', {}), () => fake.accept('ada', { id: '' }), () => fake.accept('ada', { id: 'ada', mail: 'x' }),
     () => fake.accept('ada', { id: 'ada', kind: 'admin' }), () => fake.accept('Bearer ada', WHOLE), () => fake.reject(''), () => fake.unknown('a,b'),
-    () => fake.reject('x'.repeat(8193)),
+    () => fake.reject('x'.repeat(8193)), () => fake.reject('max-age='),
+    ...[{ teamId: 't' }, { sessionId: 's' }, { scopes: ['read'] }, { kind: 'restricted' }, { kind: 'machine' }].map((more) => () => fake.accept('a.b=', { id: 'ada', ...more })),
   ]) assert.throws(wrong, TypeError)
   fake.reject('x'.repeat(8192))
   await assert.rejects(fake.verify(undefined), TypeError)

@@ -68,6 +68,25 @@ class Fakes(unittest.TestCase):
             fake.reject("ada", "revoked")
             self.assertEqual(repr(self.ask(fake, "profile", "ada")), "Rejected(reason='revoked')")
 
+    def test_a_session_credential_has_a_profile_and_no_claims(self) -> None:
+        session, wanted = "q0Wm-5_x.AA%2Bb%3D", {**NOTHING, "email": "ada@example.org", "email_verified": True, "image_url": "https://example.org/ada.png"}
+        for fake in (FakeClient(), FakeAsyncClient()):
+            for kind in ("normal", "anonymous", ""):
+                fake.accept(session, **{**wanted, "kind": kind})
+                answer = self.ask(fake, "profile", session)
+                assert isinstance(answer, Accepted)
+                self.assertEqual((answer.user, answer.level, answer.subject, answer.claims), (User(**{**wanted, "kind": kind}), "profile", "u", None))
+                self.assertEqual(answer.profile and answer.profile.get("emailVerified"), True)
+                self.assertEqual(repr(self.ask(fake, "verify", session)), "Rejected(reason='malformed')")
+            fake.reject("a.b+c=", "rejected-upstream")
+            fake.unknown("a.b/c=")
+            for token, says in (
+                ("a.b+c=", "Rejected(reason='rejected-upstream')"), ("a.b/c=", "Unknown(error=ReplyError('neonauthd: daemon answers unavailable'"),
+                ("a.c%3D", "Unknown(error=UnreachableError("), ("max-age=", "Rejected(reason='malformed')"),
+            ):  # fmt: skip
+                self.assertTrue(repr(self.ask(fake, "profile", token)).startswith(says), token)
+                self.assertEqual(repr(self.ask(fake, "verify", token)), "Rejected(reason='malformed')")
+
     def test_what_is_asked_is_noted(self) -> None:
         for fake in (FakeClient(), FakeAsyncClient()):
             self.ask(fake, "verify", "a", project="shop")
@@ -79,7 +98,10 @@ class Fakes(unittest.TestCase):
         bad: Any = "admin"
         wrongs: list[Callable[[], None]] = [
             lambda: fake.accept("ada", id=""), lambda: fake.accept("ada", id="ada", kind=bad), lambda: fake.accept("Bearer ada", id="ada"),
-            lambda: fake.reject(""), lambda: fake.unknown("a,b"), lambda: fake.reject("x" * 8193),
+            lambda: fake.reject(""), lambda: fake.unknown("a,b"), lambda: fake.reject("x" * 8193), lambda: fake.reject("max-age="),
+            lambda: fake.accept("a.b=", id="ada", team_id="t"), lambda: fake.accept("a.b=", id="ada", session_id="s"),
+            lambda: fake.accept("a.b=", id="ada", scopes=["read"]), lambda: fake.accept("a.b=", id="ada", kind="restricted"),
+            lambda: fake.accept("a.b=", id="ada", kind="machine"),
         ]  # fmt: skip
         for wrong in wrongs:
             with self.assertRaises(ValueError):

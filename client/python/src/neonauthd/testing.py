@@ -24,6 +24,7 @@ from typing import Any, Literal
 from ._answer import Accepted, Answer, Rejected, Unknown
 from ._errors import ReplyError, UnreachableError
 from ._requirements import KINDS, Kind, Requirements
+from ._user import User
 from ._words import askable
 
 __all__ = ["Asked", "FakeAsyncClient", "FakeClient"]
@@ -73,50 +74,33 @@ class _Fake:
         """Makes the token belong to this user, whom answer.user returns.
 
         verify then returns claims, and profile a profile, as Neon Auth on Stack Auth
-        writes them; the arguments claims and profile add members to them. Raises
-        ValueError for a user without an id, and for a text that cannot be a token.
+        writes them; the arguments claims and profile add members to them.
+
+        A text with one of the characters + / = % is a session credential of the newer
+        Neon Auth. profile then returns a profile as Better Auth writes it, without
+        claims; verify rejects the text as malformed, as a client does.
+
+        Raises ValueError for a user without an id, and for a text that cannot be a token;
+        also if the user of a session credential has a team, a session or scopes, or is
+        neither normal nor anonymous.
         """
         if not id:
             raise ValueError("neonauthd: a user has an id")
         if kind not in (*KINDS, ""):
             raise ValueError('neonauthd: kind is none of "normal", "restricted", "anonymous", "machine" and "team"')
         Requirements(scopes=scopes)  # raises if a scope is not valid
-        # A flag that is neither true nor false leaves a kind unknown.
-        flags = {
-            "is_anonymous": kind == "anonymous" if kind else 0,
-            "is_restricted": kind in ("restricted", "anonymous") if kind else 0,
-            "selected_team_id": team_id or None,
-        }
-        in_token = json.dumps(
-            {
-                "sub": id,
-                "email": email or None,
-                "email_verified": email_verified,
-                "name": name or None,
-                "picture": image_url or None,  # the claim of other issuers: tokens of Stack Auth have no picture
-                "refresh_token_id": session_id or None,
-                "scope": " ".join(scopes) or None,
-                "exp": _EXPIRES,
-                **flags,
-                **(claims or {}),
-            }
-        )
-        in_profile = json.dumps(
-            {
-                "id": id,
-                "primary_email": email or None,
-                "primary_email_verified": email_verified,
-                "display_name": name or None,
-                "profile_image_url": image_url or None,
-                **flags,
-                **(profile or {}),
-            }
-        )
-        principal = kind if kind in ("machine", "team") else "user"
+        user = User(id, email, email_verified, name, image_url, team_id, session_id, kind, tuple(scopes))
+        session = not askable("VERIFY", token)
+        if session and (team_id or session_id or scopes or kind not in ("normal", "anonymous", "")):
+            raise ValueError(
+                "neonauthd: the user of a session credential has neither team, session nor scopes, and is a normal or an anonymous one"
+            )
+        in_token = json.dumps({**_claims_of(user), **(claims or {})})
+        found = _session_profile_of(user) if session else _profile_of(user)
         self._say(
             token,
-            _accepted("claims", id, principal, in_token, in_token),
-            _accepted("profile", id, principal, in_profile, in_token),
+            _accepted("claims", user, in_token, in_token),
+            _accepted("profile", user, json.dumps({**found, **(profile or {})}), "" if session else in_token),
         )
 
     def reject(self, token: str, reason: str = "bad-signature") -> None:
@@ -129,9 +113,10 @@ class _Fake:
         self._say(token, answer, answer)
 
     def _say(self, token: str, verify: Answer, profile: Answer) -> None:
-        if not askable("VERIFY", token):
+        if not askable("PROFILE", token):
             raise ValueError(
-                "neonauthd: that is no token, and would be rejected as malformed: take 1 to 8192 of A-Z a-z 0-9 - _ ."
+                "neonauthd: that is no token, and would be rejected as malformed: take 1 to 8192 of A-Z a-z 0-9 - _ .,"
+                " for a session credential also of + / = %"
             )
         self._said[token] = {"verify": verify, "profile": profile}
 
@@ -149,10 +134,61 @@ class _Fake:
         )
 
 
-def _accepted(level: Literal["claims", "profile"], subject: str, principal: str, text: str, claims: str) -> Accepted:
+def _claims_of(user: User) -> dict[str, object]:
+    """Returns the user as claims of Stack Auth."""
+    return {
+        "sub": user.id,
+        "email": user.email or None,
+        "email_verified": user.email_verified,
+        "name": user.name or None,
+        "picture": user.image_url or None,  # the claim of other issuers: tokens of Stack Auth have no picture
+        "selected_team_id": user.team_id or None,
+        "refresh_token_id": user.session_id or None,
+        "scope": " ".join(user.scopes) or None,
+        "exp": _EXPIRES,
+        **_kind_of(user),
+    }
+
+
+def _profile_of(user: User) -> dict[str, object]:
+    """Returns the user as a profile of Stack Auth."""
+    return {
+        "id": user.id,
+        "primary_email": user.email or None,
+        "primary_email_verified": user.email_verified,
+        "display_name": user.name or None,
+        "profile_image_url": user.image_url or None,
+        "selected_team_id": user.team_id or None,
+        **_kind_of(user),
+    }
+
+
+def _session_profile_of(user: User) -> dict[str, object]:
+    """Returns the user as a profile of Better Auth, which is what a session credential has."""
+    return {
+        "id": user.id,
+        "email": user.email or None,
+        "emailVerified": user.email_verified,
+        "name": user.name or None,
+        "image": user.image_url or None,
+        "isAnonymous": _kind_of(user)["is_anonymous"],
+    }
+
+
+def _kind_of(user: User) -> dict[str, object]:
+    # A flag that is neither true nor false leaves a kind unknown.
+    kind = user.kind
+    return {
+        "is_anonymous": kind == "anonymous" if kind else 0,
+        "is_restricted": kind in ("restricted", "anonymous") if kind else 0,
+    }
+
+
+def _accepted(level: Literal["claims", "profile"], user: User, text: str, claims: str) -> Accepted:
+    principal = user.kind if user.kind in ("machine", "team") else "user"
     payload = base64.urlsafe_b64encode(claims.encode()).decode().rstrip("=")
     expires = datetime.fromtimestamp(_EXPIRES, timezone.utc)
-    return Accepted(level, "main", subject, _AGE, _TTL, expires, "cache", text, principal=principal, _payload=payload)
+    return Accepted(level, "main", user.id, _AGE, _TTL, expires, "cache", text, principal=principal, _payload=payload)
 
 
 class FakeClient(_Fake):

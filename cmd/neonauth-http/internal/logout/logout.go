@@ -146,7 +146,7 @@ func read(w http.ResponseWriter, r *http.Request) (project, token string, failed
 
 // receive passes a token to the daemon. nil says that the session has ended.
 func (s *Receiver) receive(ctx context.Context, project, token string) *failure {
-	if len(token) > protocol.MaxToken || strings.Trim(token, tokenLetters) != "" {
+	if !protocol.IsToken(protocol.LOGOUT, token) {
 		s.Count(protocol.NO)
 		return refused(protocol.ReasonMalformed)
 	}
@@ -174,9 +174,6 @@ func (s *Receiver) receive(ctx context.Context, project, token string) *failure 
 	s.complain("the daemon is not reachable, and the sender of a logout token tries once: what it names goes on; see systemctl status neonauthd", "unreachable")
 	return &failure{status: http.StatusServiceUnavailable, code: "temporarily_unavailable", text: "nothing was ended, as far as is known", retryAfter: time.Second}
 }
-
-// tokenLetters are the characters of a signed token.
-const tokenLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
 
 func refused(why protocol.Reason) *failure {
 	return invalid(http.StatusBadRequest, "the logout token is refused: "+string(why))
