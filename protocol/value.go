@@ -141,11 +141,12 @@ func unhex(c byte) byte {
 	return c - 'A' + 10
 }
 
-// The characters of names of projects and of tokens. PROFILE also takes the session credentials of preset neon as they
-// stand in their cookie: these end in padded base64 and may be percent-encoded.
+// The characters of names of projects and of tokens. PROFILE also takes opaque access tokens (RFC 6750 section 2.1), and
+// the session credentials of preset neon as they stand in their cookie: these end in padded base64 and may be
+// percent-encoded.
 const (
-	ofToken   = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
-	ofSession = ofToken + "+/=%"
+	ofToken  = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
+	ofOpaque = ofToken + "~+/=%"
 )
 
 // IsProject reports whether a project can have that name: 1 to [MaxProject] letters, digits, "-", "_" and ".".
@@ -154,13 +155,13 @@ func IsProject(name string) bool {
 }
 
 // IsToken reports whether a request with that verb may be about the token (protocol.md, "Rules for clients"): 1 to
-// [MaxToken] letters, digits, "-", "_" and ".", for PROFILE also "+", "/", "=" and "%", unless the text reads as a
-// field. A text that is no token is malformed beyond doubt, and must not be sent: after a line feed in it the rest would
+// [MaxToken] letters, digits, "-", "_" and ".", for PROFILE also "~", "+", "/", "=" and "%", unless the text reads
+// as a field. A text that is no token is malformed beyond doubt, and must not be sent: after a line feed in it the rest would
 // be a second request, "x project=other" would be two arguments, and "project=other" would be a field.
 func IsToken(verb Verb, token string) bool {
 	letters := ofToken
 	if verb == PROFILE {
-		letters = ofSession
+		letters = ofOpaque
 	}
 	return token != "" && len(token) <= MaxToken && strings.TrimLeft(token, letters) == "" && ValidWord([]byte(token))
 }

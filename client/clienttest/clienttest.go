@@ -57,9 +57,9 @@ func Expires() time.Time { return time.Unix(4102444800, 0) }
 // Profile a profile, as Neon Auth on Stack Auth writes them; Accepted.User
 // returns the user again. A user without a Kind is a normal one.
 //
-// A text with one of the characters + / = % is a session credential of the newer
-// Neon Auth. Profile then returns a profile as Better Auth writes it, without
-// claims; Verify rejects the text as malformed, as a client does.
+// A text with one of the characters ~ + / = % is an opaque credential, as those of
+// sessions of the newer Neon Auth are. Profile then returns a profile as Better
+// Auth writes it, without claims; Verify rejects the text as malformed, as a client does.
 //
 // Accept panics if the user has no ID, if one of the scopes is not one word, or
 // if the text cannot be a token. It also panics if the text is a session
@@ -108,7 +108,7 @@ func (f *Fake) Answer(token string, answer client.Answer) {
 
 func (f *Fake) say(token string, answers map[client.Level]client.Answer) {
 	if !protocol.IsToken(protocol.PROFILE, token) {
-		panic(fmt.Sprintf("clienttest: %q is no token: it would be rejected as malformed; take 1 to %d of A-Z a-z 0-9 - _ ., for a session credential also of + / = %%", token, protocol.MaxToken))
+		panic(fmt.Sprintf("clienttest: %q is no token: it would be rejected as malformed; take 1 to %d of A-Z a-z 0-9 - _ ., for an opaque credential also of ~ + / = %%", token, protocol.MaxToken))
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -30,9 +30,9 @@ export class FakeClient implements Asker {
    * Makes the token belong to this user. verify then resolves to claims, and profile to a profile,
    * as Neon Auth on Stack Auth writes them. `claims` and `profile` add members to them.
    *
-   * A text with one of the characters + / = % is a session credential of the newer Neon Auth.
-   * profile then resolves to a profile as Better Auth writes it, without claims; verify rejects
-   * the text as malformed, as a client does. accept throws a TypeError if the user of such a text
+   * A text with one of the characters ~ + / = % is an opaque credential, as those of sessions of
+   * the newer Neon Auth are. profile then resolves to a profile as Better Auth writes it, without
+   * claims; verify rejects the text as malformed, as a client does. accept throws a TypeError if the user of such a text
    * has a team, a session or scopes, or is neither normal nor anonymous.
    */
   accept(token: string, user: FakeUser, more?: { claims?: Record<string, unknown>; profile?: Record<string, unknown> }): void

@@ -71,7 +71,7 @@ class FakeClient {
 
   #say(token, answers) {
     if (!askable('PROFILE', token)) {
-      throw new TypeError('neonauthd: that is no token, and would be rejected as malformed: take 1 to 8192 of A-Z a-z 0-9 - _ ., for a session credential also of + / = %')
+      throw new TypeError('neonauthd: that is no token, and would be rejected as malformed: take 1 to 8192 of A-Z a-z 0-9 - _ ., for an opaque credential also of ~ + / = %')
     }
     this.#said.set(token, answers)
   }

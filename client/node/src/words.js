@@ -28,10 +28,10 @@ const MAX_SOCKET_PATH = 107
 // sent: after a line feed in it the rest would be a second request.
 const TOKEN = /^[A-Za-z0-9._-]{1,8192}$/
 
-// PROFILE also takes the session credentials of preset neon, which end in
-// padded base64 and may be percent-encoded; but never a text that reads as a
-// field.
-const CREDENTIAL = /^(?![a-z0-9-]+=)[A-Za-z0-9._+/=%-]{1,8192}$/
+// PROFILE also takes opaque access tokens (RFC 6750 section 2.1), and the session
+// credentials of preset neon, which end in padded base64 and may be
+// percent-encoded; but never a text that reads as a field.
+const CREDENTIAL = /^(?![a-z0-9-]+=)[A-Za-z0-9._~+/=%-]{1,8192}$/
 
 const askable = (verb, token) => (verb === 'PROFILE' ? CREDENTIAL : TOKEN).test(token)
 

@@ -76,9 +76,9 @@ class _Fake:
         verify then returns claims, and profile a profile, as Neon Auth on Stack Auth
         writes them; the arguments claims and profile add members to them.
 
-        A text with one of the characters + / = % is a session credential of the newer
-        Neon Auth. profile then returns a profile as Better Auth writes it, without
-        claims; verify rejects the text as malformed, as a client does.
+        A text with one of the characters ~ + / = % is an opaque credential, as those of
+        sessions of the newer Neon Auth are. profile then returns a profile as Better
+        Auth writes it, without claims; verify rejects the text as malformed, as a client does.
 
         Raises ValueError for a user without an id, and for a text that cannot be a token;
         also if the user of a session credential has a team, a session or scopes, or is
@@ -116,7 +116,7 @@ class _Fake:
         if not askable("PROFILE", token):
             raise ValueError(
                 "neonauthd: that is no token, and would be rejected as malformed: take 1 to 8192 of A-Z a-z 0-9 - _ .,"
-                " for a session credential also of + / = %"
+                " for an opaque credential also of ~ + / = %"
             )
         self._said[token] = {"verify": verify, "profile": profile}
 
