@@ -56,13 +56,12 @@ func (s *profiles) confirm(l *Lookup, v *Verdict, now time.Time) {
 		*v = rejected(protocol.ReasonExpired)
 		return
 	}
-	age, fresh := clock.Elapsed(p.asked, now), time.Duration(l.Project.config.ProfileFresh)
-	tooOld := age >= fresh+time.Duration(l.Project.config.ProfileStale) ||
-		v.Source != SourceUpstream && l.MaxAge >= 0 && age >= l.wholeMaxAge()
+	age := clock.Elapsed(p.asked, now)
+	tooOld := l.Project.pastStale(age) || v.Source != SourceUpstream && l.tooOld(age)
 	switch purged := s.purges.Covers(p.revision, l.purged(), p.user); {
 	case !purged && !tooOld:
 		body, source := v.Body, v.Source
-		if age >= fresh {
+		if age >= time.Duration(l.Project.config.ProfileFresh) {
 			source = SourceStale
 		}
 		*v = s.accept(l, e, p, source, now)

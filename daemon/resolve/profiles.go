@@ -150,6 +150,14 @@ func (l *Lookup) wholeMaxAge() time.Duration {
 	return l.MaxAge + time.Second
 }
 
+// tooOld reports whether a profile of that age is too old for the caller.
+func (l *Lookup) tooOld(age time.Duration) bool { return l.MaxAge >= 0 && age >= l.wholeMaxAge() }
+
+// pastStale reports whether a profile of that age is too old for the configuration, even while the upstream fails.
+func (p *Project) pastStale(age time.Duration) bool {
+	return age >= time.Duration(p.config.ProfileFresh)+time.Duration(p.config.ProfileStale)
+}
+
 // get returns the profile under key, or nil if there is none that may be used.
 func (s *profiles) get(key cache.Key, l *Lookup, now time.Time) *profile {
 	return s.usable(s.memory.profile(&key, now), l, now)
@@ -205,7 +213,7 @@ func (s *profiles) resolve(ctx context.Context, l *Lookup, e *entry) Verdict {
 			continue
 		case f.profile == nil:
 			return s.fallback(l, e, key, f.failure)
-		case l.MaxAge >= 0 && f.asked.Before(asked) && clock.Elapsed(f.asked, asked) >= l.wholeMaxAge(),
+		case f.asked.Before(asked) && l.tooOld(clock.Elapsed(f.asked, asked)),
 			s.purges.Covers(f.profile.revision, l.purged(), f.profile.user):
 			continue
 		}
@@ -249,14 +257,14 @@ func (s *profiles) fallback(l *Lookup, e *entry, key cache.Key, failure Verdict)
 
 // acceptStale answers with a stale profile, if the configuration and the caller allow it.
 func (s *profiles) acceptStale(l *Lookup, e *entry, p *profile, now time.Time) (Verdict, bool) {
-	age, fresh := clock.Elapsed(p.asked, now), time.Duration(l.Project.config.ProfileFresh)
-	if age >= fresh+time.Duration(l.Project.config.ProfileStale) || l.MaxAge >= 0 && age >= l.wholeMaxAge() {
+	age := clock.Elapsed(p.asked, now)
+	if l.Project.pastStale(age) || l.tooOld(age) {
 		return Verdict{}, false
 	}
 	if v, dead := s.dead(l, e, now); dead {
 		return v, true
 	}
-	if age < fresh {
+	if age < time.Duration(l.Project.config.ProfileFresh) {
 		return s.accept(l, e, p, SourceCache, now), true
 	}
 	return s.accept(l, e, p, SourceStale, now), true
