@@ -20,6 +20,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/keyring"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/resolve/linkage"
+	"github.com/neonauthd/neonauthd/daemon/transport"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 )
 
@@ -55,82 +56,95 @@ type Project struct {
 }
 
 // NewProject makes the project of a validated table. It starts nothing; Run does. A
-// server key that cannot be read is logged, and makes only profiles unavailable.
+// secret that cannot be read is logged, and makes only that unavailable for which the
+// secret is needed.
 func NewProject(table config.Project, s Surroundings) (*Project, error) {
 	derived := table.WithDerived()
-	log := s.Log.With("project", derived.Name)
-	key, err := config.ReadServerKey(derived.SecretServerKey, s.ConfigDir)
-	unreadable := err != nil
-	if unreadable {
-		// Level claims needs no server key: a host that cannot read the key still
-		// verifies.
-		log.Error("server key not usable: profiles are answered as misconfigured, claims are still verified; mend what the error names, then reload (a systemd credential is delivered anew by a restart only)", "error", err)
+	p := &Project{
+		name:   derived.Name,
+		config: derived,
+		preset: derived.Meaning(),
+		log:    s.Log.With("project", derived.Name),
+		now:    s.Now,
 	}
-	secret, secretErr := config.ReadIntrospectionSecret(&derived, s.ConfigDir)
-	if secretErr != nil {
-		log.Error("secret of introspection not usable: what it judges is answered as misconfigured, claims are still verified; mend what the error names, then reload (a systemd credential is delivered anew by a restart only)", "error", secretErr)
-	}
-	way, ca, err := wayTo(&derived, &s, log)
+	unreadable := p.readSecrets(s.ConfigDir)
+	route, ca, err := transportOf(&derived, &s, p.log)
 	if err != nil {
 		return nil, err
 	}
-	preset, p := derived.Meaning(), new(Project)
-	client, err := upstream.New(upstream.Config{
-		Preset:          preset.Upstream,
-		BaseURL:         derived.BaseURL,
-		ProjectID:       derived.ProjectID,
-		KeysURL:         derived.JWKSURL,
-		UserinfoURL:     derived.UserinfoURL,
-		ServerKey:       key,
-		KeyUnreadable:   unreadable,
-		Open:            p.open,
-		Introspection:   introspectionClient(&derived, secret),
-		AllowRestricted: derived.Admits(config.AllowRestricted),
-		AllowAnonymous:  derived.Admits(config.AllowAnonymous),
-		Timeout:         time.Duration(derived.UpstreamTimeout),
-		Rate:            derived.UpstreamRate,
-		Transport:       way,
-		Now:             s.Now,
-		Wall:            s.Wall,
-		UserAgent:       s.UserAgent,
-		Logger:          log,
-		Name:            derived.Name,
-	})
+	p.ca = ca
+	p.upstream, err = upstream.New(p.upstreamConfig(&s, route, unreadable))
 	if err != nil {
-		return nil, fmt.Errorf("project %q: %w", derived.Name, err)
+		return nil, fmt.Errorf("project %q: %w", p.name, err)
 	}
-	origin := keyring.Origin{URL: derived.KeysID(), Authorities: ca.Fingerprints(), PlainHTTP: derived.InsecureHTTP}
-	*p = Project{
-		name:      derived.Name,
-		config:    derived,
-		preset:    preset,
-		serverKey: key,
-		secret:    secret,
-		ca:        ca,
-		log:       log,
-		now:       s.Now,
-		upstream:  client,
-		origin:    origin,
-		issuer:    keyring.NewIssuerFile(s.StateDir, derived.Name, origin),
-	}
+	p.origin = keyring.Origin{URL: derived.KeysID(), Authorities: ca.Fingerprints(), PlainHTTP: derived.InsecureHTTP}
+	p.issuer = keyring.NewIssuerFile(s.StateDir, p.name, p.origin)
 	p.pin(derived.Issuers...)
 	if derived.FindsIssuer() {
 		p.pin(p.issuer.Load()...)
 	}
 	_, _ = rand.Read(p.salt[:]) // never fails
-	p.keys = keyring.New(keyring.Config{
+	p.keys = keyring.New(p.ringConfig(&s))
+	return p, nil
+}
+
+// readSecrets reads the server key and the secret of introspection, and logs what cannot
+// be read: level claims needs neither, so a host that cannot read them still verifies.
+// unreadable reports that of the server key.
+func (p *Project) readSecrets(dir string) (unreadable bool) {
+	var err error
+	if p.serverKey, err = config.ReadServerKey(p.config.SecretServerKey, dir); err != nil {
+		unreadable = true
+		p.log.Error("server key not usable: profiles are answered as misconfigured, claims are still verified; mend what the error names, then reload (a systemd credential is delivered anew by a restart only)", "error", err)
+	}
+	if p.secret, err = config.ReadIntrospectionSecret(&p.config, dir); err != nil {
+		p.log.Error("secret of introspection not usable: what it judges is answered as misconfigured, claims are still verified; mend what the error names, then reload (a systemd credential is delivered anew by a restart only)", "error", err)
+	}
+	return unreadable
+}
+
+// upstreamConfig returns the configuration of the client. unreadable says that the server
+// key could not be read.
+func (p *Project) upstreamConfig(s *Surroundings, route transport.Config, unreadable bool) upstream.Config {
+	c := &p.config
+	return upstream.Config{
+		Preset:          p.preset.Upstream,
+		BaseURL:         c.BaseURL,
+		ProjectID:       c.ProjectID,
+		KeysURL:         c.JWKSURL,
+		UserinfoURL:     c.UserinfoURL,
+		ServerKey:       p.serverKey,
+		KeyUnreadable:   unreadable,
+		Open:            p.open,
+		Introspection:   introspectionClient(c, p.secret),
+		AllowRestricted: c.Admits(config.AllowRestricted),
+		AllowAnonymous:  c.Admits(config.AllowAnonymous),
+		Timeout:         time.Duration(c.UpstreamTimeout),
+		Rate:            c.UpstreamRate,
+		Transport:       route,
+		Now:             s.Now,
+		Wall:            s.Wall,
+		UserAgent:       s.UserAgent,
+		Logger:          p.log,
+		Name:            c.Name,
+	}
+}
+
+// ringConfig returns the configuration of the key ring.
+func (p *Project) ringConfig(s *Surroundings) keyring.Config {
+	c := &p.config
+	return keyring.Config{
 		Fetch:      p.fetchKeys,
-		Algorithms: derived.Policy().Algorithms,
-		Refresh:    time.Duration(derived.JWKSRefresh),
-		MaxAge:     time.Duration(derived.JWKSMaxAge),
-		Cooldown:   time.Duration(derived.JWKSCooldown),
-		Store:      keyring.NewStore(s.StateDir, derived.Name, origin),
+		Algorithms: c.Policy().Algorithms,
+		Refresh:    time.Duration(c.JWKSRefresh),
+		MaxAge:     time.Duration(c.JWKSMaxAge),
+		Cooldown:   time.Duration(c.JWKSCooldown),
+		Store:      keyring.NewStore(s.StateDir, p.name, p.origin),
 		Now:        s.Now,
-		Log:        log,
+		Log:        p.log,
 		Changed:    s.KeysChanged,
 		Withdrawn:  withdrawn(p.name, s.Ended),
-	})
-	return p, nil
+	}
 }
 
 // introspectionClient returns the client that asks the upstream of a table about access

@@ -14,10 +14,10 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// wayTo returns how a project's upstream is reached, and the authorities that are trusted
-// in place of the system's; nil: the system's. If they cannot be read, wayTo returns an
+// transportOf returns how a project's upstream is reached, and the authorities that are trusted
+// in place of the system's; nil: the system's. If they cannot be read, transportOf returns an
 // error, because then no answer could be trusted.
-func wayTo(p *config.Project, s *Surroundings, log *slog.Logger) (transport.Config, *config.CA, error) {
+func transportOf(p *config.Project, s *Surroundings, log *slog.Logger) (transport.Config, *config.CA, error) {
 	proxy, err := p.UpstreamProxy.Read(s.ConfigDir)
 	ca, unread := p.Authorities(s.ConfigDir, s.Now())
 	if err := errors.Join(err, unread); err != nil {
