@@ -3,9 +3,6 @@ package resolve
 import (
 	"context"
 	"log/slog"
-	"time"
-
-	"github.com/cenkalti/backoff/v5"
 
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
@@ -65,15 +62,7 @@ func (p *Project) findIssuer(ctx context.Context) error {
 // seekIssuer repeats findIssuer until the issuer is known. If the project has a key set
 // already, no fetch of keys would find the issuer soon.
 func (p *Project) seekIssuer(ctx context.Context) {
-	pause := backoff.NewExponentialBackOff()
-	pause.InitialInterval, pause.MaxInterval = selfTestPause, selfTestLongest
-	for p.findIssuer(ctx) != nil {
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(pause.NextBackOff()):
-		}
-	}
+	retry(ctx, func() bool { return p.findIssuer(ctx) == nil })
 }
 
 // inheritIssuer takes over the issuer that a predecessor has found, if the key set's origin

@@ -13,8 +13,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/cenkalti/backoff/v5"
-
 	"github.com/neonauthd/neonauthd/cache"
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/keyring"
@@ -22,12 +20,6 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/resolve/linkage"
 	"github.com/neonauthd/neonauthd/daemon/transport"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
-)
-
-// The first and the longest pause between self-tests that got no answer.
-const (
-	selfTestPause   = 5 * time.Second
-	selfTestLongest = time.Minute
 )
 
 // Project is one configured upstream project at run time. A reload that changes its
@@ -220,26 +212,15 @@ func (p *Project) selfTest(ctx context.Context) {
 	if !p.NeedsServerKey() || !p.HasServerKey() {
 		return
 	}
-	pause := backoff.NewExponentialBackOff()
-	pause.InitialInterval, pause.MaxInterval = selfTestPause, selfTestLongest
-	for {
+	retry(ctx, func() bool {
 		err := p.TestServerKey(ctx)
-		var e *upstream.Error
-		switch {
-		case ctx.Err() != nil:
-			return
-		case err == nil:
+		if err == nil {
 			p.log.Info("project id and server key are right")
-			return
-		case errors.As(err, &e) && e.Meaning == upstream.Misconfigured:
-			return // the client has logged it
+			return true
 		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(pause.NextBackOff()):
-		}
-	}
+		var e *upstream.Error
+		return errors.As(err, &e) && e.Meaning == upstream.Misconfigured // the client has logged that
+	})
 }
 
 // Audiences returns the audiences and issuers whose tokens are accepted.

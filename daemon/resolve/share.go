@@ -137,18 +137,6 @@ func (sh *share) claim(ctx context.Context) (have *fleet.Answer, failure *Verdic
 // fleet asks for less. So it bounds how often one fetch asks.
 const leastPause = 10 * time.Millisecond
 
-// pause waits for d. It returns false if ctx ends before.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
 // finish tells the fleet the result of a call of the upstream.
 func (sh *share) finish(ctx context.Context, body []byte, err error) {
 	if sh.fleet == nil {
