@@ -91,9 +91,9 @@ func checkFleet(ctx context.Context, out io.Writer, cfg *config.Config) (wrong i
 	return wrong
 }
 
-// checkWay writes how the upstream is reached, unless it is reached directly, over TLS and with the system's
+// checkTransport writes how the upstream is reached, unless it is reached directly, over TLS and with the system's
 // authorities.
-func checkWay(out io.Writer, p *resolve.Project) (wrong int) {
+func checkTransport(out io.Writer, p *resolve.Project) (wrong int) {
 	c := p.Config()
 	if proxy, says := p.Upstream().Proxy(); proxy != "" {
 		fmt.Fprintf(out, "  proxy       %s (%s)\n", proxy, says)
@@ -164,7 +164,7 @@ func checkProject(ctx context.Context, out io.Writer, table config.Project, opts
 	c := p.Config()
 	fmt.Fprintf(out, "\nproject %q (%s)\n  upstream    %s\n  key set     %s\n  algorithms  %s\n",
 		c.Name, c.Preset, c.BaseURL, c.KeysID(), strings.Join(c.Algorithms, " "))
-	wrong += checkWay(out, p)
+	wrong += checkTransport(out, p)
 	for _, a := range p.Audiences() {
 		issuers := "whom the upstream's metadata name"
 		if len(a.Issuers) > 0 {

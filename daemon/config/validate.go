@@ -175,7 +175,7 @@ func (p *Project) validate(report reporter) {
 	} else {
 		d.check(p, report)
 	}
-	p.checkWay(report)
+	p.checkTransport(report)
 	if strings.Contains(p.BaseURL, "?") {
 		report("base_url", "must not contain a query: paths are appended to it")
 	}

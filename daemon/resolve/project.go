@@ -276,3 +276,23 @@ func (p *Project) Lacks(key string, now time.Time) bool {
 	}
 	return !slices.ContainsFunc(current.Set().Keys(), func(k *keyset.Key) bool { return k.ID() == key || k.Thumbprint() == key })
 }
+
+// Projects are the configured projects. They never change; a reload makes new
+// Projects.
+type Projects struct {
+	// First is the default project.
+	First *Project
+	// List has all projects, in the configuration's order.
+	List []*Project
+	// ByName has all projects by name.
+	ByName map[string]*Project
+}
+
+// NewProjects returns the projects of a list. The list must not be empty.
+func NewProjects(list []*Project) Projects {
+	p := Projects{First: list[0], List: list, ByName: map[string]*Project{}}
+	for _, project := range list {
+		p.ByName[project.name] = project
+	}
+	return p
+}

@@ -4,9 +4,9 @@ import (
 	"strings"
 )
 
-// checkWay checks the settings that say how the upstream is reached: a proxy,
+// checkTransport checks the settings that say how the upstream is reached: a proxy,
 // plain http, an authority.
-func (p *Project) checkWay(report reporter) {
+func (p *Project) checkTransport(report reporter) {
 	secure := p.BaseURL == "" // only preset stack has an address of its own, which is https
 	for key, raw := range map[string]string{"base_url": p.BaseURL, "jwks_url": p.JWKSURL, "userinfo_url": p.UserinfoURL, "introspection_url": p.IntrospectionURL} {
 		if raw == "" {
