@@ -9,6 +9,8 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -108,15 +110,39 @@ const maxSocketPath = 107
 // what to check.
 func unixDialer(path string) func(ctx context.Context) (net.Conn, error) {
 	return func(ctx context.Context) (net.Conn, error) {
-		if len(path) > maxSocketPath {
+		switch {
+		case len(path) > maxSocketPath:
 			return nil, fmt.Errorf("socket path has %d bytes, more than the %d that a Unix socket can have", len(path), maxSocketPath)
+		case strings.HasPrefix(path, "@"):
+			return nil, errors.New("an abstract socket has no owner: give the path of a socket in a folder")
 		}
 		nc, err := dialUnix(ctx, path)
 		if err != nil {
 			return nil, fmt.Errorf("connect to %s: %w", quoted(path), hint(err))
 		}
+		if err := checkOwner(path); err != nil { // after connecting: the owner cannot have changed before
+			_ = nc.Close()
+			return nil, fmt.Errorf("connect to %s: %w", quoted(path), err)
+		}
 		return nc, nil
 	}
+}
+
+// checkOwner refuses a socket of another user in a folder such as /tmp, where
+// everybody can make files: another program than the daemon may listen there.
+func checkOwner(path string) error {
+	folder, err := os.Stat(filepath.Dir(path))
+	if err != nil || folder.Mode().Perm()&0o002 == 0 {
+		return err
+	}
+	socket, err := os.Lstat(path)
+	if err != nil {
+		return err
+	}
+	if stat, ok := socket.Sys().(*syscall.Stat_t); ok && stat.Uid != 0 && int(stat.Uid) != os.Geteuid() {
+		return fmt.Errorf("it belongs to user %d, and everybody can make files in its folder (keep the daemon's socket in a folder that only the daemon's user can write to)", stat.Uid)
+	}
+	return nil
 }
 
 // dialUnix connects. When the daemon's queue of new connections is full, Linux

@@ -1,8 +1,11 @@
 package client_test
 
 import (
+	"bufio"
 	"context"
+	"crypto/rand"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -14,6 +17,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/internal/e2e/need"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -54,6 +58,78 @@ func TestCausesTellWhatToDo(t *testing.T) {
 		if err := c.Ping(t.Context()); err == nil || !strings.Contains(err.Error(), hint) || !errors.Is(err, client.ErrUnreachable) {
 			t.Errorf("got %v", err)
 		}
+	}
+}
+
+// TestASocketOfAStrangerIsNotAsked: in a folder where everybody can make files,
+// another user can listen where the daemon is expected.
+func TestASocketOfAStrangerIsNotAsked(t *testing.T) {
+	need.Root(t, "giving a socket to another user")
+	const stranger = 65534
+	for name, c := range map[string]struct {
+		folder os.FileMode
+		owner  int
+		asked  bool
+	}{
+		"ours in a folder of all":          {0o777 | os.ModeSticky, 0, true},
+		"a stranger's in a folder of all":  {0o777 | os.ModeSticky, stranger, false},
+		"a stranger's, and nobody guards":  {0o777, stranger, false},
+		"another user's in its own folder": {0o755, stranger, true},
+		"another user's in a group's":      {0o775, stranger, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			path := filepath.Join(dir, "s")
+			listener, err := net.Listen("unix", path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer listener.Close()
+			if err := errors.Join(os.Lchown(path, c.owner, c.owner), os.Chmod(dir, c.folder)); err != nil {
+				t.Fatal(err)
+			}
+			var requests atomic.Int32
+			var serving sync.WaitGroup
+			serving.Go(func() { answerEach(listener, &requests) })
+			cl := &client.Client{Socket: path}
+			err = cl.Ping(t.Context())
+			if c.asked != (err == nil) || c.asked != (requests.Load() > 0) {
+				t.Errorf("%d requests, and the answer %v", requests.Load(), err)
+			}
+			if !c.asked && (!errors.Is(err, client.ErrUnreachable) || !strings.Contains(err.Error(), "belongs to user 65534")) {
+				t.Errorf("got %v", err)
+			}
+			_ = cl.Close()
+			_ = listener.Close()
+			serving.Wait()
+		})
+	}
+}
+
+// answerEach answers one line of each connection with OK.
+func answerEach(listener net.Listener, requests *atomic.Int32) {
+	for {
+		nc, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		if line, err := bufio.NewReader(nc).ReadString('\n'); err == nil {
+			requests.Add(1)
+			tag, _, _ := strings.Cut(line, " ")
+			_, _ = io.WriteString(nc, tag+" OK\n")
+		}
+		_ = nc.Close()
+	}
+}
+
+// TestAbstractSocketsAreNotAsked, which belong to no folder and no user.
+func TestAbstractSocketsAreNotAsked(t *testing.T) {
+	listener, err := net.Listen("unix", "@neonauthd-"+rand.Text())
+	need.Host(t, err == nil, "abstract sockets")
+	defer listener.Close()
+	c := &client.Client{Socket: listener.Addr().String()}
+	if err := c.Ping(t.Context()); !errors.Is(err, client.ErrUnreachable) || !strings.Contains(err.Error(), "abstract") {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -1,7 +1,10 @@
 'use strict'
 
 const { once } = require('node:events')
+const { lstatSync, statSync } = require('node:fs')
 const { createConnection } = require('node:net')
+const { dirname } = require('node:path')
+const { geteuid } = require('node:process')
 
 const { requestLine } = require('./call.js')
 const { BrokenError, GarbledError, UnreachableError, quoted } = require('./errors.js')
@@ -19,6 +22,8 @@ const MAX_ABANDONED = 64
 const MIN_SILENCE = 20
 
 const MAX_DIAL_PAUSE = 50 // milliseconds
+
+const OTHERS_MAY_WRITE = 0o002 // in the mode of a file (inode(7))
 
 const SPACE = 0x20
 
@@ -141,18 +146,31 @@ function untagged(line) {
 const IS_IT_THERE = ' (is neonauthd running, and is this its socket?)'
 const ADVICE = { ENOENT: IS_IT_THERE, ECONNREFUSED: IS_IT_THERE, EACCES: ' (is this user in the group of the socket?)' }
 
+// checkOwner refuses a socket of another user in a folder such as /tmp, where
+// everybody can make files: another program than the daemon may listen there.
+function checkOwner(path) {
+  if (!(statSync(dirname(path)).mode & OTHERS_MAY_WRITE)) return
+  const { uid } = lstatSync(path)
+  if (uid !== 0 && uid !== geteuid()) {
+    throw new Error(`it belongs to user ${uid}, and everybody can make files in its folder (keep the daemon's socket in a folder that only the daemon's user can write to)`)
+  }
+}
+
 // dial connects to the daemon. When the daemon's queue of new connections is
 // full, Linux reports EAGAIN at once; dial then tries again as long as wanted()
 // is true. It throws an UnreachableError.
 async function dial(path, wanted) {
   try {
     if (Buffer.byteLength(path) > MAX_SOCKET_PATH) throw new Error(`socket path is longer than ${MAX_SOCKET_PATH} bytes, the most there can be`)
+    if (path.startsWith('\0')) throw new Error('an abstract socket has no owner: give the path of a socket in a folder')
     for (let pause = 1; ; pause = Math.min(2 * pause, MAX_DIAL_PAUSE)) {
       const socket = createConnection({ path })
       try {
         await once(socket, 'connect')
+        checkOwner(path) // after connecting: the owner cannot have changed before
         return socket
       } catch (error) {
+        socket.destroy()
         if (error.code !== 'EAGAIN' || !wanted()) throw error
       }
       await new Promise((resolve) => setTimeout(resolve, pause))

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
+import { chmodSync, lchownSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
 
@@ -28,6 +30,29 @@ test('many callers travel on one connection', async (t) => {
   t.after(() => client.close())
   for (let i = 0; i < 5; i++) await Promise.all(Array.from({ length: 1000 }, () => client.verify('a.b.c')))
   assert.equal(fake.connections, 1)
+})
+
+for (const [name, mode, owner, asked] of [
+  ['of this user in a folder of all is asked', 0o1777, process.geteuid(), true],
+  ['of a stranger in a folder of all is not asked', 0o1777, 65534, false],
+  ['of another user in a folder of its own is asked', 0o755, 65534, true],
+]) {
+  test(`a socket ${name}`, { skip: process.geteuid() !== 0 && 'only root can give a socket to another user' }, async (t) => {
+    const fake = await fakeDaemon(t, () => 'OK')
+    lchownSync(fake.path, owner, owner)
+    chmodSync(dirname(fake.path), mode)
+    const client = new Client({ socket: fake.path })
+    t.after(() => client.close())
+    if (asked) await client.ping()
+    else await assert.rejects(client.ping(), { name: 'UnreachableError', message: /belongs to user 65534/ })
+    assert.equal(fake.requests.length > 0, asked)
+  })
+}
+
+test('an abstract socket is not asked', async (t) => {
+  const client = new Client({ socket: '\0neonauthd' })
+  t.after(() => client.close())
+  await assert.rejects(client.ping(), { name: 'UnreachableError', message: /abstract/ })
 })
 
 for (const callers of [255, 256, 257]) {

@@ -42,6 +42,28 @@ class WithDaemon(unittest.TestCase):
         return client
 
 
+class Strangers(WithDaemon):
+    @unittest.skipUnless(os.geteuid() == 0, "only root can give a socket to another user")
+    def test_a_socket_of_another_user_in_a_folder_of_all_is_not_asked(self) -> None:
+        stranger = 65534
+        for mode, owner, asked in ((0o1777, 0, True), (0o1777, stranger, False), (0o777, stranger, False), (0o755, stranger, True)):
+            with self.subTest(mode=oct(mode), owner=owner):
+                fake = self.daemon("OK")
+                os.chown(fake.path, owner, owner, follow_symlinks=False)
+                os.chmod(os.path.dirname(fake.path), mode)
+                client = self.client(fake)
+                if asked:
+                    client.ping()
+                else:
+                    with self.assertRaisesRegex(UnreachableError, f"belongs to user {stranger}"):
+                        client.ping()
+                self.assertEqual(bool(fake.chunks), asked)
+
+    def test_an_abstract_socket_is_not_asked(self) -> None:
+        with Client(socket="\0neonauthd") as client, self.assertRaisesRegex(UnreachableError, "abstract"):
+            client.ping()
+
+
 class Answers(WithDaemon):
     def test_the_package_has_a_version_and_no_other_name(self) -> None:
         self.assertRegex(neonauthd.__version__, r"^[0-9]+\.[0-9]")

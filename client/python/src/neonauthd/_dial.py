@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import socket as _socket
+import stat
 import time
 from collections.abc import Callable, Iterator
 from time import monotonic
@@ -63,10 +65,13 @@ def connect(path: str) -> _socket.socket | None:
     """Returns a non-blocking socket; None: the daemon's queue of new connections is full."""
     if len(path.encode(errors="surrogateescape")) > MAX_SOCKET_PATH:
         raise ValueError(f"socket path is longer than the {MAX_SOCKET_PATH} bytes that a Unix socket can have")
+    if path.startswith("\0"):
+        raise ValueError("an abstract socket has no owner: give the path of a socket in a folder")
     sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     try:
         sock.setblocking(False)
         sock.connect(path)
+        _check_owner(path)  # after connecting: the owner cannot have changed before
         return sock
     except BlockingIOError:
         sock.close()
@@ -74,3 +79,17 @@ def connect(path: str) -> _socket.socket | None:
     except BaseException:
         sock.close()
         raise
+
+
+def _check_owner(path: str) -> None:
+    """Refuses a socket of another user in a folder such as /tmp, where everybody can make files.
+
+    Another program than the daemon may listen there.
+    """
+    if os.stat(os.path.dirname(path) or ".").st_mode & stat.S_IWOTH:
+        owner = os.lstat(path).st_uid
+        if owner not in (0, os.geteuid()):
+            raise ValueError(
+                f"it belongs to user {owner}, and everybody can make files in its folder "
+                "(keep the daemon's socket in a folder that only the daemon's user can write to)"
+            )
