@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/neonauthd/neonauthd/cmd/neonauthd/internal/demo"
 	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/internal/program/command"
 )
@@ -36,7 +37,7 @@ again on SIGHUP.`,
 	command.Path(root.Flags(), &flags.config, "config", defaultConfig, "configuration `FILE`")
 	root.Flags().BoolVar(&flags.check, "check", false, "check the configuration, also against the upstreams, then exit")
 	command.Path(root.Flags(), &flags.socket, "socket", "", "serve on this `PATH` instead of the configured one")
-	root.AddCommand(demoCommand(), standinCommand(), fleetKeyCommand(), folderCommand())
+	root.AddCommand(demo.Command(serveDemo), demo.StandinCommand(serveDemo), fleetKeyCommand(), folderCommand())
 	command.Set(root, program.Version("neonauthd", release, commit))
 	return root
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"sync"
 	"syscall"
 
@@ -99,6 +100,24 @@ func serve(ctx context.Context, cfg config.Config, opts daemon.Options) error {
 	stop()
 	wg.Wait()
 	return err
+}
+
+// serveDemo runs the daemon of a demo.
+func serveDemo(ctx context.Context, load func() (config.Config, error), fresh bool, ready func()) error {
+	cfg, err := load()
+	if err != nil {
+		return err
+	}
+	return serve(ctx, cfg, daemon.Options{
+		NoFormerRun: fresh,
+		Version:     release, // no logger: the project whose upstream is down would fill the screen
+		Reload:      load,
+		Notify: func(state string) {
+			if strings.HasPrefix(state, "READY=1") {
+				ready()
+			}
+		},
+	})
 }
 
 // check prints what the configuration means, asks each upstream whether the

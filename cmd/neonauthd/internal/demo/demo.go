@@ -54,10 +54,14 @@ type Options struct {
 	Screen func(w io.Writer, s *Stage) error
 	Out    io.Writer
 
-	// Serve runs a daemon until ctx ends. It calls ready when the daemon
-	// answers.
-	Serve func(ctx context.Context, load func() (config.Config, error), ready func()) error
+	// Serve runs the daemon.
+	Serve Serve
 }
+
+// Serve runs a daemon with the configuration that load reads, until ctx ends. It
+// calls ready when the daemon answers. fresh says that the folder of its sockets
+// is new, so that no other daemon has used it.
+type Serve func(ctx context.Context, load func() (config.Config, error), fresh bool, ready func()) error
 
 // Stage is what runs, for a Screen.
 type Stage struct {
@@ -100,7 +104,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		Dir: folder.path, URL: upstream.BaseURL(), Self: o.Self, Control: o.Control, HTTP: o.HTTP,
 		Lifetime: TokenLifetime, PortTaken: taken,
 	}
-	return o.Serve(ctx, folder.config, func() { screen.tell(func(w io.Writer) error { return o.Screen(w, stage) }) })
+	return o.Serve(ctx, folder.config, o.Dir == "", func() { screen.tell(func(w io.Writer) error { return o.Screen(w, stage) }) })
 }
 
 // newUpstream is a stand-in with the demo's users.

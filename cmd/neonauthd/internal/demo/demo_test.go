@@ -33,7 +33,7 @@ func during(t *testing.T, o Options, act func(s *Stage)) {
 		act(s)
 		return nil
 	}
-	o.Serve = func(_ context.Context, load func() (config.Config, error), ready func()) error {
+	o.Serve = func(_ context.Context, load func() (config.Config, error), _ bool, ready func()) error {
 		_, err := load()
 		ready()
 		return err

@@ -1,7 +1,6 @@
-package main
+package demo
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"os"
@@ -10,15 +9,13 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/neonauthd/neonauthd/cmd/neonauthd/internal/demo"
-	"github.com/neonauthd/neonauthd/daemon"
-	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/internal/program/command"
 )
 
-func demoCommand() *cobra.Command {
-	o := demo.Options{Screen: demo.Screen}
+// Command returns the command "demo", whose daemon serve runs.
+func Command(serve Serve) *cobra.Command {
+	o := Options{Screen: Screen, Serve: serve}
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Try neonauthd: a daemon with an embedded upstream, tokens, and commands to paste",
@@ -31,16 +28,16 @@ tokens of any user from the upstream.`,
   neonauthd demo --dir /tmp/auth --seed ci &
   neonauthd demo token --dir /tmp/auth --user ada`,
 		Args: command.NoArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error { return runDemo(cmd, o) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
 	}
-	demoFlags(cmd, &o)
+	o.addFlags(cmd)
 	listenFlag(cmd, &o.Listen, "", "loopback `HOST:PORT` of the upstream (default: a port derived from the seed, or any)")
 	cmd.AddCommand(tokenCommand())
 	return cmd
 }
 
-// demoFlags adds the flags of every command that runs a demo.
-func demoFlags(cmd *cobra.Command, o *demo.Options) {
+// addFlags adds the flags of every command that runs a demo.
+func (o *Options) addFlags(cmd *cobra.Command) {
 	command.Path(cmd.Flags(), &o.Dir, "dir", "", "folder of the sockets and tokens (default: a private one, removed at the end)")
 	command.Text(cmd.Flags(), &o.Seed, "seed", "`WORD` from which project, keys, users and ids are derived (default: new ones at each start)", seedFault)
 }
@@ -56,7 +53,7 @@ func seedFault(word string) string {
 }
 
 func userFault(name string) string {
-	if fault := demo.CheckUser(name); fault != "" {
+	if fault := CheckUser(name); fault != "" {
 		return fault
 	}
 	return credentialFault(name)
@@ -81,33 +78,17 @@ func listenFlag(cmd *cobra.Command, listen *string, otherwise, usage string) {
 	})
 }
 
-// runDemo serves an upstream and a daemon until it is told to stop.
-func runDemo(cmd *cobra.Command, o demo.Options) error {
+// run serves an upstream and a daemon until it is told to stop.
+func (o Options) run(cmd *cobra.Command) error {
 	o.Out = cmd.OutOrStdout()
 	o.Self, o.Control, o.HTTP = sibling("neonauthd"), sibling("neonauthctl"), sibling("neonauth-http")
-	o.Serve = func(ctx context.Context, load func() (config.Config, error), ready func()) error {
-		cfg, err := load()
-		if err != nil {
-			return err
-		}
-		return serve(ctx, cfg, daemon.Options{
-			NoFormerRun: o.Dir == "", // its sockets are in a new folder then
-			Version:     release,     // no logger: the project whose upstream is down would fill the screen
-			Reload:      load,
-			Notify: func(state string) {
-				if strings.HasPrefix(state, "READY=1") {
-					ready()
-				}
-			},
-		})
-	}
-	return demo.Run(cmd.Context(), o)
+	return Run(cmd.Context(), o)
 }
 
 // tokenCommand prints tokens of a running demo.
 func tokenCommand() *cobra.Command {
 	var dir string
-	var spec demo.Spec
+	var spec Spec
 	cmd := &cobra.Command{
 		Use:   "token",
 		Short: "Print a token of a running demo",
@@ -119,7 +100,7 @@ added, with an id that is derived from the seed and the name.`,
   neonauthd demo token --expired | neonauthctl verify`,
 		Args: command.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			token, err := demo.Mint(cmd.Context(), demoFolder(dir), spec)
+			token, err := Mint(cmd.Context(), runningFolder(dir), spec)
 			if err != nil {
 				return fmt.Errorf("demo token: %w", err)
 			}
@@ -147,9 +128,9 @@ added, with an id that is derived from the seed and the name.`,
 	return cmd
 }
 
-// demoFolder returns the folder of the demo; "" if neither a flag nor a
+// runningFolder returns the folder of the running demo; "" if neither a flag nor a
 // variable names one.
-func demoFolder(flag string) string {
+func runningFolder(flag string) string {
 	switch socket := os.Getenv("NEONAUTHD_SOCKET"); {
 	case flag != "":
 		return flag

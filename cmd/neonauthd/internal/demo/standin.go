@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"fmt"
@@ -6,16 +6,15 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/neonauthd/neonauthd/cmd/neonauthd/internal/demo"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/internal/program/command"
 )
 
-// standinCommand serves the stand-in upstream for people who develop an
-// application, alone or with a daemon.
-func standinCommand() *cobra.Command {
-	o := demo.Options{Screen: demo.StandinScreen, AllPresets: true}
+// StandinCommand returns the command "standin". It serves the stand-in upstream
+// for people who develop an application, alone or with a daemon that serve runs.
+func StandinCommand(serve Serve) *cobra.Command {
+	o := Options{Screen: StandinScreen, AllPresets: true, Serve: serve}
 	var daemon bool
 	cmd := &cobra.Command{
 		Use:   "standin",
@@ -24,7 +23,7 @@ func standinCommand() *cobra.Command {
 		Args:  command.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if daemon {
-				return runDemo(cmd, o)
+				return o.run(cmd)
 			}
 			if o.Dir != "" {
 				return program.Usage("--dir is where a daemon has its sockets: add --daemon")
@@ -40,6 +39,6 @@ func standinCommand() *cobra.Command {
 	}
 	listenFlag(cmd, &o.Listen, "127.0.0.1:4000", "loopback `HOST:PORT` to serve on")
 	cmd.Flags().BoolVar(&daemon, "daemon", false, "also serve a daemon that asks it, with the users of the demo")
-	demoFlags(cmd, &o)
+	o.addFlags(cmd)
 	return cmd
 }
