@@ -15,6 +15,9 @@ const (
 	authName   = "neonauth-http"
 	statusName = "neonauth-http-status"
 	logoutName = "neonauth-http-logout"
+
+	hooksName       = "neonauth-http-hooks"
+	hooksStatusName = "neonauth-http-hooks-status"
 )
 
 // listeners are the sockets on which the program serves. status and logout may

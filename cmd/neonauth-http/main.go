@@ -11,12 +11,16 @@ package main
 import (
 	"context"
 	"io"
+	"log/slog"
+	"net"
 	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/neonauthd/neonauthd/client"
 	"github.com/neonauthd/neonauthd/cmd/neonauth-http/internal/authrequest"
+	"github.com/neonauthd/neonauthd/cmd/neonauth-http/internal/hooks"
+	"github.com/neonauthd/neonauthd/cmd/neonauth-http/internal/nginxcheck"
 	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/internal/program/command"
 	"github.com/neonauthd/neonauthd/protocol"
@@ -83,9 +87,30 @@ these flags.`,
 	command.Path(root.Flags(), &f.config, "config", "", "configuration `FILE` (default: none, with default settings)")
 	root.Flags().BoolVar(&f.check, "check", false, "check the configuration file, then exit")
 	logFormat(root, &f.logFormat, "log_format of the configuration file")
-	root.AddCommand(checkNginxCommand(), hooksCommand())
+	root.AddCommand(hooksCommand(), nginxcheck.Command(nginxcheck.Rules{Headers: authrequest.Headers(), Query: authrequest.Searched}))
 	command.Set(root, program.Version("neonauth-http", release, commit))
 	return root
+}
+
+// hooksCommand returns the command "hooks", which shares with the program how
+// sockets are opened and how the log is written.
+func hooksCommand() *cobra.Command {
+	var format string
+	cmd := hooks.Command(hooks.Program{
+		Release: release, Now: now,
+		Open: func(listen, status string) (deliveries, monitors net.Listener, err error) {
+			l, err := openSockets([]string{hooksName, hooksStatusName}, listen, status, "")
+			if err != nil {
+				return nil, nil, err
+			}
+			return l.auth, l.status, nil
+		},
+		NewLogger: func(w io.Writer) *slog.Logger {
+			return program.NewLogger(w, slog.LevelInfo, format == authrequest.LogJSON)
+		},
+	})
+	logFormat(cmd, &format, authrequest.LogText)
+	return cmd
 }
 
 // logFormat adds the flag for the format of the log. otherwise names the

@@ -35,11 +35,7 @@ const gcPercent = 400
 
 // checkConfig returns an error if the configuration file is not valid.
 func (f *flags) checkConfig() error {
-	set, err := authrequest.Load(f.config)
-	if err == nil {
-		err = accesslog.Unsafe(set.AccessLog())
-	}
-	if err != nil {
+	if err := authrequest.Check(f.config); err != nil {
 		return program.ConfigError{Err: err}
 	}
 	return nil
@@ -71,20 +67,13 @@ func (f *flags) serve(ctx context.Context, errs io.Writer) error {
 	}
 	for _, ln := range []net.Listener{l.auth, l.status} {
 		if sockets.OnNetwork(ln) { // the flags refuse it, a socket unit does not
-			log.Warn("an inherited socket can be reached from other hosts: whoever reaches it can ask whose a token is; write a path or a loopback address behind ListenStream=", "socket", address(ln))
+			log.Warn("an inherited socket can be reached from other hosts: whoever reaches it can ask whose a token is; write a path or a loopback address behind ListenStream=", "socket", sockets.Address(ln))
 		}
 	}
-	log.Info("serving", "version", release, "daemon", c.Path(), "listen", address(l.auth), "status", address(l.status), "logout", address(l.logout))
+	log.Info("serving", "version", release, "daemon", c.Path(), "listen", sockets.Address(l.auth), "status", sockets.Address(l.status), "logout", sockets.Address(l.logout))
 	err = f.run(ctx, s, l, log)
 	log.Info("stopped")
 	return errors.Join(err, c.Close())
-}
-
-func address(ln net.Listener) string {
-	if ln == nil {
-		return "none"
-	}
-	return ln.Addr().String()
 }
 
 // run serves the listeners, reloads on SIGHUP, and returns when every request
@@ -162,25 +151,11 @@ func (f *flags) reload(s *authrequest.Service, log *slog.Logger) {
 		log.Error("the configuration was not reloaded, the old one holds", "error", err)
 		return
 	}
-	if key := f.fixed(set); key != "" {
+	if key := f.began.Fixed(set); key != "" {
 		s.Kept()
 		log.Error("the configuration was not reloaded, the old one holds: " + key + " cannot change by a reload; restart to change it")
 		return
 	}
 	s.Use(set)
 	log.Info("configuration reloaded")
-}
-
-// fixed returns a key that differs from the configuration at the start and that
-// only a restart can change; "" if there is none.
-func (f *flags) fixed(next *authrequest.Settings) string {
-	switch {
-	case next.Keep() != f.began.Keep():
-		return "keep"
-	case next.AccessLog() != f.began.AccessLog():
-		return "access_log"
-	case next.LogFormat() != f.began.LogFormat():
-		return "log_format"
-	}
-	return ""
 }

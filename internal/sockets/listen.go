@@ -82,6 +82,14 @@ func OnNetwork(ln net.Listener) bool {
 	return ok && !tcp.IP.IsLoopback()
 }
 
+// Address returns the address of ln for a log; "none" if ln is nil.
+func Address(ln net.Listener) string {
+	if ln == nil {
+		return "none"
+	}
+	return ln.Addr().String()
+}
+
 // checkFolder makes the folder if it is missing, and refuses one in which other
 // users could replace the socket.
 func checkFolder(dir string) error {

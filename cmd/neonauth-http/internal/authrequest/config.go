@@ -78,6 +78,30 @@ func CheckLogFormat(name string) error {
 // LogFormat returns the format of the log: LogText or LogJSON.
 func (s *Settings) LogFormat() string { return s.format }
 
+// Fixed returns a key that differs in next and that only a restart can change;
+// "" if there is none.
+func (s *Settings) Fixed(next *Settings) string {
+	switch {
+	case next.Keep() != s.Keep():
+		return "keep"
+	case next.access != s.access:
+		return "access_log"
+	case next.format != s.format:
+		return "log_format"
+	}
+	return ""
+}
+
+// Check returns why a start with the configuration file at path would fail: the
+// file is not valid, or its access log cannot be written. nil: neither is so.
+func Check(path string) error {
+	set, err := Load(path)
+	if err != nil {
+		return err
+	}
+	return accesslog.Unsafe(set.access)
+}
+
 // file is the configuration file. A key that is absent has its default.
 type file struct {
 	Realm    string    `toml:"realm"`

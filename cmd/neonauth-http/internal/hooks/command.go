@@ -1,4 +1,4 @@
-package main
+package hooks
 
 import (
 	"context"
@@ -6,41 +6,49 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/neonauthd/neonauthd/cmd/neonauth-http/internal/authrequest"
-	"github.com/neonauthd/neonauthd/cmd/neonauth-http/internal/hooks"
 	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/internal/program/command"
 	"github.com/neonauthd/neonauthd/internal/sockets"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// The names that the socket units of "neonauth-http hooks" give their descriptors.
-const (
-	hooksName       = "neonauth-http-hooks"
-	hooksStatusName = "neonauth-http-hooks-status"
-)
-
 // adminVariable names the environment variable with the path of the admin
 // socket; neonauthctl reads the same one.
 const adminVariable = "NEONAUTHD_ADMIN_SOCKET"
 
-// hookFlags are the sockets and files of "neonauth-http hooks".
-type hookFlags struct {
+// Program is what the command gets from the program that it is part of.
+type Program struct {
+	// Release is the version that the log and the metrics tell.
+	Release string
+	// Now is what the time of a webhook is compared with.
+	Now func() time.Time
+	// Open opens the listeners for deliveries and for monitors at the addresses
+	// of the flags, or takes those that systemd passed. monitors may be nil.
+	Open func(listen, status string) (deliveries, monitors net.Listener, err error)
+	// NewLogger returns the log that is written to w. It is called after the flags
+	// are parsed.
+	NewLogger func(w io.Writer) *slog.Logger
+}
+
+// flags are the sockets and files of "neonauth-http hooks".
+type flags struct {
 	listen, status string
 	socket         string
 	config         string
 	check          bool
-	logFormat      string // "": text
 }
 
-func hooksCommand() *cobra.Command {
-	var f hookFlags
+// Command returns the command "hooks".
+func Command(p Program) *cobra.Command {
+	var f flags
 	cmd := &cobra.Command{
 		Use:   "hooks",
 		Short: "Receive webhooks of Stack Auth and make the daemon follow them",
@@ -57,7 +65,7 @@ neonauthd.toml, and the credentials or files with its secrets.`,
   neonauth-http hooks --config hooks.toml --check`,
 		Args: command.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return f.run(cmd.Context(), cmd.OutOrStdout(), program.NewLogger(cmd.ErrOrStderr(), slog.LevelInfo, f.logFormat == authrequest.LogJSON))
+			return f.run(cmd.Context(), &p, cmd.OutOrStdout(), p.NewLogger(cmd.ErrOrStderr()))
 		},
 	}
 	cmd.Flags().StringVar(&f.listen, "listen", "", "`ADDRESS` for deliveries, from a web server: unix:PATH, or HOST:PORT on loopback")
@@ -65,18 +73,17 @@ neonauthd.toml, and the credentials or files with its secrets.`,
 	command.Path(cmd.Flags(), &f.socket, "admin-socket", "", "`PATH` of the daemon's admin socket (default $"+adminVariable+", else "+protocol.DefaultAdminSocket+")")
 	command.Path(cmd.Flags(), &f.config, "config", "", "configuration `FILE` (required)")
 	cmd.Flags().BoolVar(&f.check, "check", false, "check the configuration file and the secrets, then exit")
-	logFormat(cmd, &f.logFormat, authrequest.LogText)
 	return cmd
 }
 
 // run reads the configuration and serves until ctx ends.
-func (f *hookFlags) run(ctx context.Context, out io.Writer, log *slog.Logger) error {
+func (f *flags) run(ctx context.Context, p *Program, out io.Writer, log *slog.Logger) error {
 	if f.config == "" {
 		return program.Usage("--config is missing: the file that names the projects and where their secrets are (see neonauth-http hooks --help)")
 	}
-	set, err := hooks.Load(f.config)
+	set, err := Load(f.config)
 	switch {
-	case f.check && hooks.Undelivered(err):
+	case f.check && Undelivered(err):
 		fmt.Fprintf(out, "%v: not checked, only the service gets it; its log says at the start whether it is right\n", err)
 		return nil
 	case err != nil:
@@ -84,22 +91,22 @@ func (f *hookFlags) run(ctx context.Context, out io.Writer, log *slog.Logger) er
 	case f.check:
 		return nil
 	}
-	l, err := openSockets([]string{hooksName, hooksStatusName}, f.listen, f.status, "")
+	deliveries, monitors, err := p.Open(f.listen, f.status)
 	if err != nil {
 		return err
 	}
-	if sockets.OnNetwork(l.auth) { // the flags refuse it, a socket unit does not
-		log.Warn("an inherited socket can be reached from other hosts: deliveries hold what the upstream knows of users, and nothing encrypts them there; let a web server with TLS stand before it", "socket", address(l.auth))
+	if sockets.OnNetwork(deliveries) { // the flags refuse it, a socket unit does not
+		log.Warn("an inherited socket can be reached from other hosts: deliveries hold what the upstream knows of users, and nothing encrypts them there; let a web server with TLS stand before it", "socket", sockets.Address(deliveries))
 	}
-	s := hooks.New(release, f.adminSocket(), set, log, now)
-	log.Info("serving", "version", release, "daemon", f.adminSocket(), "listen", address(l.auth), "status", address(l.status), "projects", set.Projects())
+	s := New(p.Release, f.adminSocket(), set, log, p.Now)
+	log.Info("serving", "version", p.Release, "daemon", f.adminSocket(), "listen", sockets.Address(deliveries), "status", sockets.Address(monitors), "projects", set.Projects())
 	defer ignoreHangups(log)()
-	err = s.Serve(ctx, l.auth, l.status)
+	err = s.Serve(ctx, deliveries, monitors)
 	log.Info("stopped")
 	return errors.Join(err, s.Close())
 }
 
-func (f *hookFlags) adminSocket() string {
+func (f *flags) adminSocket() string {
 	switch variable := os.Getenv(adminVariable); {
 	case f.socket != "":
 		return f.socket

@@ -170,7 +170,7 @@ func TestLargeBodiesHaveFewPlacesAndUsualOnesNeedNone(t *testing.T) {
 	for range maxLarge {
 		body, writer := io.Pipe()
 		writers = append(writers, writer)
-		r := signed(t, io.MultiReader(strings.NewReader(text[:small+1]), signal(reading), body), text)
+		r := signed(t, io.MultiReader(strings.NewReader(text[:small+1]), tellingReader(reading), body), text)
 		go func() {
 			w := httptest.NewRecorder()
 			s.ServeHTTP(w, r)
@@ -199,8 +199,8 @@ func TestLargeBodiesHaveFewPlacesAndUsualOnesNeedNone(t *testing.T) {
 	}
 }
 
-// signal is an empty reader that tells when it is read.
-func signal(reading chan<- struct{}) io.Reader {
+// tellingReader returns an empty reader that tells when it is read.
+func tellingReader(reading chan<- struct{}) io.Reader {
 	return readerFunc(func([]byte) (int, error) {
 		reading <- struct{}{}
 		return 0, io.EOF

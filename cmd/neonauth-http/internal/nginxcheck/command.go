@@ -1,4 +1,4 @@
-package main
+package nginxcheck
 
 import (
 	"cmp"
@@ -7,13 +7,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/neonauthd/neonauthd/cmd/neonauth-http/internal/authrequest"
-	"github.com/neonauthd/neonauthd/cmd/neonauth-http/internal/nginxcheck"
 	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/internal/program/command"
 )
 
-func checkNginxCommand() *cobra.Command {
+// Command returns the command "check-nginx", which checks by these rules.
+func Command(rules Rules) *cobra.Command {
 	var prefix string
 	cmd := &cobra.Command{
 		Use:   "check-nginx FILE",
@@ -37,7 +36,7 @@ something. It does not need nginx, and does not replace "nginx -t".`,
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			base := cmp.Or(prefix, filepath.Dir(args[0]))
-			found, err := nginxcheck.Check(args[0], base, nginxcheck.Rules{Headers: authrequest.Headers(), Query: authrequest.Searched})
+			found, err := Check(args[0], base, rules)
 			if err != nil {
 				return program.UsageError{Err: err}
 			}
