@@ -7,6 +7,7 @@ import ctypes
 import gc
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,9 +18,9 @@ import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from unittest.mock import patch
+from unittest.mock import ANY, patch
 
-from neonauthd import Accepted, Answer, AsyncClient, Client, Rejected
+from neonauthd import Accepted, Answer, AsyncClient, Client, Rejected, _process
 
 from .fake import ACCEPTED, GRANTED, FakeDaemon
 
@@ -301,6 +302,74 @@ class Processes(WithWatch):
                 self.in_child(fork, lambda c=client: c.close() is None)  # type: ignore[misc]
                 self.assertTrue(client._keeper.get().memory.up)
                 self.assertNotIn("QUIT", self.fake.told)
+
+
+class ProcessesWithOneId(Processes):
+    """The same where the child has the id of its parent, as it can have in another pid namespace."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        same = patch("os.getpid", return_value=os.getpid())
+        same.start()
+        self.addCleanup(same.stop)
+
+
+class ProcessesWithoutAClearedPage(Processes):
+    """The same where the kernel clears no page in the child: the ids differ, or Python forks."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        for change in (patch("neonauthd._process._cleared_by_forks", return_value=None), patch("neonauthd._process._here", ANY)):
+            change.start()
+            self.addCleanup(change.stop)
+        _process._here = _process.Process()
+
+    def test_the_hook_does_not_go_by_the_id(self) -> None:
+        with patch("os.getpid", return_value=os.getpid()):
+            client = self.kept(self.client())
+            self.in_child(os.fork, lambda: not client._keeper.get().memory.up)
+
+
+# Asks and keeps as process 1 of a pid namespace, and then as process 1 of another one.
+NAMESPACES = """
+import ctypes, os, select, sys, time, neonauthd
+path, kind = sys.argv[1:]
+client, libc = neonauthd.Client(socket=path), ctypes.PyDLL(None)
+while not client._keeper.get().memory._young:
+    client.verify('a.b.c')
+    time.sleep(0.001)
+ready, done = os.pipe()
+assert libc.unshare(0x20000000) == 0  # CLONE_NEWPID
+if (os.fork if kind == 'Python' else libc.fork)() == 0:
+    up = client._keeper.get().memory.up
+    os.write(done, f'{os.getpid()} {up} {client.verify("a.b.c").outcome}'.encode())
+    os._exit(0)
+if select.select([ready], [], [], 10)[0]: print(os.getpid(), os.read(ready, 100).decode())
+os._exit(0)
+"""
+UNSHARE = ("unshare", "--pid", "--fork")
+
+
+def can_unshare() -> bool:
+    return shutil.which("unshare") is not None and subprocess.run([*UNSHARE, "true"], capture_output=True).returncode == 0
+
+
+@unittest.skipUnless(can_unshare(), "needs the right to make pid namespaces")
+class Namespaces(WithWatch):
+    def test_a_child_in_another_pid_namespace_keeps_nothing(self) -> None:
+        for kind in ("Python", "C"):
+            with self.subTest(kind):
+                for _ in range(FORKS):  # see in_child
+                    done = subprocess.run(
+                        [*UNSHARE, sys.executable, "-c", NAMESPACES, self.fake.path, kind],
+                        capture_output=True,
+                        text=True,
+                        timeout=60,
+                        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+                    )
+                    if done.stdout or done.stderr:
+                        break
+                self.assertEqual((done.stdout, done.stderr), ("1 1 False accepted\n", ""))
 
 
 class Surroundings(WithWatch):

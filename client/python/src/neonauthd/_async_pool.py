@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 import weakref
 from time import monotonic
@@ -11,6 +10,7 @@ from time import monotonic
 from ._async_conn import AsyncConn
 from ._dial import Dialer, pauses
 from ._errors import BrokenError, ClosedError, NeonauthdError, TimedOutError
+from ._process import here
 from ._question import Question
 
 # How many calls a connection carries before another one is opened: the daemon
@@ -27,7 +27,7 @@ class AsyncPool:
         self._places = asyncio.Semaphore(limit * MAX_IN_FLIGHT)
         self._conns: list[AsyncConn] = []
         self._closed = False
-        self._process = os.getpid()  # the process of the loop
+        self._process = here()  # the process of the loop
         self._loop = weakref.ref(asyncio.get_running_loop())
 
     async def ask(self, question: Question, span: float) -> bytes | NeonauthdError:
@@ -81,7 +81,7 @@ class AsyncPool:
     def __del__(self) -> None:
         # Nobody has closed the client, and nobody can use it any more.
         loop = self._loop()
-        if loop is not None and os.getpid() == self._process:
+        if loop is not None and here() is self._process:
             for conn in self._conns:
                 try:
                     loop.call_soon_threadsafe(conn.retire)

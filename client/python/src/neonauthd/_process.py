@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import mmap
 import os
 import sys
 import weakref
@@ -18,37 +19,92 @@ class Abandonable(Protocol):
 T = TypeVar("T", bound=Abandonable)
 
 
+class Process:
+    """A process. In a forked child, the object of the parent does not run any more.
+
+    The process id cannot tell the two apart: in another pid namespace, a child may have
+    the id of its parent. So the kernel clears a page of memory in each child. That needs
+    no system call when it is checked, and holds for forks in C too, for example uWSGI's,
+    which os.register_at_fork does not notice.
+    """
+
+    __slots__ = ("_children", "_page", "_pid")
+
+    def __init__(self) -> None:
+        self._page = _cleared_by_forks()
+        self._pid = os.getpid()  # decides where no kernel clears the page
+        self._children: dict[int, Process] = {}
+
+    def runs(self) -> bool:
+        return self._page[0] != 0 if self._page is not None else os.getpid() == self._pid
+
+    def child(self) -> Process:
+        """Returns the same object to all threads of the child."""
+        return self._children.setdefault(0, Process())
+
+
+_WIPE_ON_FORK = 18  # MADV_WIPEONFORK, which module mmap does not name
+_NO_ADVICE = -1
+
+
+def _cleared_by_forks() -> mmap.mmap | None:
+    """Returns a page whose first byte is 0 in forked children only; None: the kernel cannot do that (macOS)."""
+    if sys.platform != "linux":
+        return None
+    page = mmap.mmap(-1, mmap.PAGESIZE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    try:
+        page.madvise(_WIPE_ON_FORK)
+    except OSError:
+        return None
+    try:
+        page.madvise(_NO_ADVICE)
+    except OSError:
+        page[0] = 1
+        return page
+    return None  # an emulator that accepts all advice and does nothing
+
+
+_here = Process()
+
+
+def here() -> Process:
+    """Returns the process that runs. Safe for threads without a lock, because a fork could copy a locked one."""
+    global _here
+    process = _here
+    while not process.runs():
+        process = _here = process.child()
+    return process
+
+
 class PerProcess(Generic[T]):
-    """One value for each process, made at the first use.
+    """One value for each process, made at the first use. Safe for threads without a lock.
 
     A fork copies locks that no thread of the child will ever release, and connections
-    on which two processes would write. Code in C forks too, for example uWSGI's, and
-    os.register_at_fork does not notice that; so each use checks the process id. Safe
-    for threads without a lock, because a fork could copy a locked one.
+    on which two processes would write. So each use checks which process runs.
     """
 
     def __init__(self, make: Callable[[], T]) -> None:
         self._make = make
-        self._values: dict[int, T] = {}  # by process
+        self._values: dict[Process, T] = {}
         _all.add(self)
 
     def get(self) -> T:
-        value = self._values.get(os.getpid())
+        process = here()
+        value = self._values.get(process)
         if value is None:
             self.clear()
-            value = self._values.setdefault(os.getpid(), self._make())
+            value = self._values.setdefault(process, self._make())
         return value
 
     def made(self) -> T | None:
         """Returns the value of this process, if it has been used."""
         self.clear()
-        return self._values.get(os.getpid())
+        return self._values.get(here())
 
     def clear(self) -> None:
         """Abandons the values of the parent."""
-        here = os.getpid()
         for process in list(self._values):
-            if process != here and (value := self._values.pop(process, None)) is not None:
+            if process is not here() and (value := self._values.pop(process, None)) is not None:
                 value.abandon()
 
 
@@ -56,6 +112,8 @@ _all: weakref.WeakSet[PerProcess[Any]] = weakref.WeakSet()
 
 
 def _after_fork() -> None:
+    global _here
+    _here = Process()  # in any case: the id may be that of the parent
     for one in list(_all):
         one.clear()
 

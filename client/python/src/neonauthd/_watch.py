@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket as _socket
 import threading
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from time import monotonic
 
 from ._errors import GarbledError
 from ._memory import Instant, Memory
+from ._process import here
 from ._reply import MAX_REVISION, LineBuffer, Reply, handles_in, parse_reply, revision_in
 from ._words import MAX_FORGET, MAX_LEASE, MAX_WATCH_LINE
 
@@ -31,7 +31,7 @@ class Watch:
 
     def __init__(self, sock: _socket.socket, lock: threading.Lock, memory: Memory, clock: Callable[[], Instant]) -> None:
         self.pause = WATCH_PAUSE  # before another one is opened
-        self._process = os.getpid()  # the process that opened it
+        self._process = here()  # the process that opened it
         self._sock = sock
         self._lock = lock
         self._memory = memory
@@ -128,7 +128,7 @@ class Watch:
         """Forgets everything, and then ends the connection, which run closes."""
         self._memory.end()
         self._over = True
-        if os.getpid() != self._process:
+        if here() is not self._process:
             self.abandon()
             return
         try:
