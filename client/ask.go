@@ -186,7 +186,8 @@ func (c *Client) AskWith(ctx context.Context, verb protocol.Verb, fields *protoc
 		return nil, garbled(err.Error())
 	}
 	if r.Status == protocol.ERR {
-		return nil, replyError(r, q.wishes.project, args...)
+		// Before another argument stands the kind, such as "token": a word that the daemon's texts have too.
+		return nil, replyError(r, q.wishes.project, args[max(0, len(args)-1):]...)
 	}
 	return r, nil
 }

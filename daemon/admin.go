@@ -13,6 +13,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/serve"
+	"github.com/neonauthd/neonauthd/internal/credential"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -96,8 +97,11 @@ func (a *admin) purge(r *protocol.Request) (reply protocol.Reply, rest serve.Res
 		entries, marks = d.resolver.PurgeAll(), []revoke.Mark{{Kind: revoke.KindPurgeAll}}
 	case r.NArgs == 2 && kind == string(revoke.KindSubject):
 		subject, refused := readID(r.Args[1])
-		if refused != nil {
+		switch {
+		case refused != nil:
 			return reply, nil, refused
+		case credential.Contains(subject):
+			return reply, nil, errCredential()
 		}
 		entries = d.resolver.PurgeSubject(p.Name(), subject)
 		marks = []revoke.Mark{{Kind: revoke.KindPurgeSubject, Project: p.Name(), Value: subject}}

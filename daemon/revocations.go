@@ -15,6 +15,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/serve"
+	"github.com/neonauthd/neonauthd/internal/credential"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -25,8 +26,11 @@ func (a *admin) revoke(r *protocol.Request, by fair.ID) (protocol.Reply, serve.R
 		return protocol.Reply{}, nil, refused
 	}
 	reason, refused := readReason(r)
-	if refused != nil {
+	switch {
+	case refused != nil:
 		return protocol.Reply{}, nil, refused
+	case credential.Contains(m.Value): // the list of revocations would keep it, and show it
+		return protocol.Reply{}, nil, errCredential()
 	}
 	origin := revoke.Origin{By: by.User(), Reason: reason}
 	changed, err := a.daemon.revocations.Revoke(m, origin, time.Duration(p.Config().Leeway), until)
@@ -48,8 +52,11 @@ func (a *admin) revoke(r *protocol.Request, by fair.ID) (protocol.Reply, serve.R
 func (a *admin) unrevoke(r *protocol.Request, by fair.ID) (protocol.Reply, serve.Rest, *serve.Refusal) {
 	// A revocation that a logout has made can be taken back as well.
 	_, m, _, refused := a.revocation(r, revoke.Kinds())
-	if refused != nil {
+	switch {
+	case refused != nil:
 		return protocol.Reply{}, nil, refused
+	case credential.Contains(m.Value) && !a.daemon.revocations.Has(m): // an earlier build may have taken one
+		return protocol.Reply{}, nil, errCredential()
 	}
 	changed, err := a.daemon.revocations.Unrevoke(m)
 	reply, refused := a.revoked(m, by, false, changed, err)
@@ -105,18 +112,19 @@ func (a *admin) mark(p *resolve.Project, kind revoke.Kind, raw []byte) (revoke.M
 	return m, until, nil
 }
 
-// maxID is the longest id that can be revoked, in decoded bytes. It is far longer than
-// upstreams' ids, and short enough for MaxRevocations of them.
-const maxID = 512
-
 // readID reads the id of a session, a subject or a key. An id is text without control
 // characters, because no token can have another.
 func readID(raw []byte) (string, *serve.Refusal) {
 	id, err := protocol.Value(raw)
-	if err != nil || id == "" || len(id) > maxID || !oneLine(id) {
+	if err != nil || id == "" || len(id) > protocol.MaxID || !oneLine(id) {
 		return "", serve.BadRequest("the value is not the percent-encoded id of anything: 1 to 512 bytes of UTF-8 without control characters")
 	}
 	return id, nil
+}
+
+// errCredential refuses a value in an id's place. It does not repeat the value.
+func errCredential() *serve.Refusal {
+	return serve.BadRequest("the value has the form of a token or a key, and an id is wanted here: a credential is given after the kind token")
 }
 
 // readReason reads the reason of a revocation; "" if none is given.
@@ -125,6 +133,9 @@ func readReason(r *protocol.Request) (string, *serve.Refusal) {
 	reason, err := protocol.Value(raw)
 	if given && (err != nil || reason == "" || len(reason) > protocol.MaxReason || !oneLine(reason)) {
 		return "", serve.BadRequest("the reason is not the percent-encoded text for people that it has to be: 1 to 256 bytes of UTF-8 without control characters")
+	}
+	if credential.Contains(reason) {
+		return "", serve.BadRequest("the reason has something in it with the form of a token or a key; it is a text for people, which is kept and shown")
 	}
 	return reason, nil
 }

@@ -2,7 +2,9 @@ package daemon
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -72,6 +74,65 @@ func TestTheListOfRevocationsSaysWhoAndWhy(t *testing.T) {
 	}
 }
 
+// TestACredentialIsNeitherIDNorReason: the journal and the list of revocations would show it.
+func TestACredentialIsNeitherIDNorReason(t *testing.T) {
+	const canary = "canary0canary0canary0canary0canary0canary0"
+	w := newLiveDaemon(t, nil)
+	admin := w.dialAdmin()
+	texts := []string{
+		w.token(), "eyJhbGciOiJFUzI1NiJ9." + canary + "." + canary, "ssk_" + canary, "sk_" + canary + "574ck4u7h", "stackauth_" + canary,
+		"Bearer%20" + canary, "Aax3xEc6DKjW8qpKBJo2Oa5AHP7zTjmx." + canary + "x%3D",
+	}
+	for _, text := range texts {
+		for _, request := range []string{
+			"REVOKE session ", "REVOKE subject ", "REVOKE key ", "UNREVOKE session ", "UNREVOKE subject ", "UNREVOKE key ", "UNREVOKE sessionless ",
+			"PURGE subject ", "REVOKE session s reason=", "HELLO 1 ",
+		} {
+			words := strings.Fields(request + text)
+			if before, field, found := strings.Cut(request+text, " reason="); found {
+				words = strings.Fields("REVOKE reason=" + field + strings.TrimPrefix(before, "REVOKE"))
+			}
+			reply := admin.ask("%s", strings.Join(words, " "))
+			if !strings.HasPrefix(reply, "ERR bad-request ") || strings.Contains(reply, text) || strings.Contains(reply, canary) {
+				t.Errorf("%s%.12s: %s", request, text, reply)
+			}
+		}
+	}
+	if all, _ := w.list(""); len(all) != 0 {
+		t.Errorf("%+v", all)
+	}
+	journal, err := os.ReadFile(filepath.Join(w.dir, "state", "revocations.journal"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	if said := string(journal) + w.log.String(); strings.Contains(said, canary) || strings.Contains(said, texts[0]) {
+		t.Error("the journal or the log has a credential")
+	}
+}
+
+// TestIDsOfUpstreamsAreRevoked, and a credential that an earlier build has taken for one is taken back.
+func TestIDsOfUpstreamsAreRevoked(t *testing.T) {
+	w := newLiveDaemon(t, nil)
+	admin := w.dialAdmin()
+	for _, id := range []string{
+		"a2a49861-1bb1-40b0-b5f1-558b88acf49f", "Aax3xEc6DKjW8qpKBJo2Oa5AHP7zTjmx", "eyJ3xEc6DKjW8qpKBJo2Oa5AHP7zTjmx", "auth0|5f7c8ec7c33c6c004bbafe82",
+		"google-oauth2|103547991597142817347", "ada.lovelace@mail.example.org", strings.Repeat("0f", 20),
+	} {
+		for _, verb := range []string{"REVOKE session", "REVOKE subject", "REVOKE key", "UNREVOKE session", "PURGE subject"} {
+			if reply := admin.ask("%s %s", verb, protocol.AppendValue(nil, id)); !strings.HasPrefix(reply, "OK ") {
+				t.Errorf("%s %s: %s", verb, id, reply)
+			}
+		}
+	}
+	m := revoke.Mark{Kind: revoke.KindSession, Project: "main", Value: "ssk_canary"}
+	if _, err := w.daemon.revocations.Revoke(m, revoke.Origin{}, 0, w.daemon.opts.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if reply := admin.ask("UNREVOKE project=main session ssk_canary"); field(reply, "changed") != "1" {
+		t.Error(reply)
+	}
+}
+
 // TestRevokingAKeyThatIsNotThereIsSaid, but only if the key set is known.
 func TestRevokingAKeyThatIsNotThereIsSaid(t *testing.T) {
 	w := newLiveDaemon(t, nil)
@@ -100,13 +161,13 @@ func TestRevokingAKeyThatIsNotThereIsSaid(t *testing.T) {
 
 // TestTheListOfRevocationsFitsItsLines, even with the longest possible revocations.
 func TestTheListOfRevocationsFitsItsLines(t *testing.T) {
-	value, reason := strings.Repeat("<", maxID-4), strings.Repeat("<", protocol.MaxReason)
+	value, reason := strings.Repeat("<", protocol.MaxID-4), strings.Repeat("<", protocol.MaxReason)
 	var worst revocationList
 	for range maxListed {
 		uid := uint32(1<<32 - 1)
 		worst.Revocations = append(worst.Revocations, revocationReport{strings.Repeat("p", 32), "subject", value + "1234", 1 << 40, 1 << 40, &uid, reason})
 	}
-	worst.More = strings.Repeat(`\u003c`, maxID)
+	worst.More = strings.Repeat(`\u003c`, protocol.MaxID)
 	if reply, refused := object(worst); refused != nil || len(reply.Rest) < protocol.MaxProfile/2 {
 		t.Errorf("%d bytes, %+v", len(reply.Rest), refused)
 	}

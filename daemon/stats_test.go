@@ -142,9 +142,9 @@ func TestOnlyIDsThatATokenCanCarryAreRevoked(t *testing.T) {
 	k := w.dialAdmin()
 	for _, c := range []struct{ value, want string }{
 		{"ada", "OK changed=1"},
-		{strings.Repeat("a", maxID-1), "OK changed=1"},
-		{strings.Repeat("a", maxID), "OK changed=1"},
-		{strings.Repeat("a", maxID+1), "ERR bad-request"},
+		{strings.Repeat("a", protocol.MaxID-1), "OK changed=1"},
+		{strings.Repeat("a", protocol.MaxID), "OK changed=1"},
+		{strings.Repeat("a", protocol.MaxID+1), "ERR bad-request"},
 		{"%0A", "ERR bad-request"},
 		{"a%00", "ERR bad-request"},
 		{"%C2%85", "ERR bad-request"},

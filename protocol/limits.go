@@ -38,6 +38,9 @@ const (
 	MaxClientName = 64
 	// MaxReason is the greatest length in bytes of the reason for a revocation, before percent-encoding.
 	MaxReason = 256
+	// MaxID is the greatest length in bytes of the id of a session, a user or a key, before percent-encoding. It is far
+	// longer than the ids of upstreams.
+	MaxID = 512
 	// MaxTTL is the greatest ttl of an accepted answer, in seconds.
 	MaxTTL = 60
 	// MaxDeadline is the greatest deadline of a lookup, in milliseconds.

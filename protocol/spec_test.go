@@ -160,7 +160,7 @@ func TestSpecAndCodeHaveTheSameLimits(t *testing.T) {
 		"MaxRequestLine": protocol.MaxRequestLine, "MaxProfile": protocol.MaxProfile, "MaxReplyLine": protocol.MaxReplyLine,
 		"MaxTag": protocol.MaxTag, "MaxName": protocol.MaxName, "MaxFields": protocol.MaxFields,
 		"MaxArguments": protocol.MaxArguments, "MaxToken": protocol.MaxToken, "MaxText": protocol.MaxText,
-		"MaxClientName": protocol.MaxClientName, "MaxReason": protocol.MaxReason, "MaxTTL": protocol.MaxTTL, "MaxDeadline": protocol.MaxDeadline,
+		"MaxClientName": protocol.MaxClientName, "MaxReason": protocol.MaxReason, "MaxID": protocol.MaxID, "MaxTTL": protocol.MaxTTL, "MaxDeadline": protocol.MaxDeadline,
 		"MaxMaxAge": protocol.MaxMaxAge, "MaxHeard": protocol.MaxHeard, "MaxProject": protocol.MaxProject, "MaxFor": protocol.MaxFor, "HandleLength": protocol.HandleLength, "MaxHandles": protocol.MaxHandles,
 		"MaxForget": protocol.MaxForget, "MaxWatchLine": protocol.MaxWatchLine, "MaxLease": protocol.MaxLease,
 	}

@@ -52,7 +52,7 @@ func (s *shelf) store() stored {
 func wantKept(t *testing.T, r *List) {
 	t.Helper()
 	for _, m := range kept() {
-		if !r.has(m) {
+		if !r.Has(m) {
 			t.Errorf("%s %q is not in force", m.Kind, m.Value)
 		}
 	}
@@ -125,7 +125,7 @@ func (s *shelf) goesOn(r *List) {
 		s.t.Fatalf("the next start: %v", err)
 	}
 	defer func() { _ = again.Close() }()
-	if !again.has(more) || again.Len() != len(kept())+1 || s.log.Len() > 0 {
+	if !again.Has(more) || again.Len() != len(kept())+1 || s.log.Len() > 0 {
 		s.t.Errorf("the next start: %d in force, log %s", again.Len(), s.log)
 	}
 }
@@ -147,7 +147,7 @@ func TestNoSingleDamageForgetsARevocation(t *testing.T) {
 		started[what]++
 		defer func() { _ = r.Close() }()
 		for _, m := range kept() {
-			if !r.has(m) {
+			if !r.Has(m) {
 				t.Fatalf("%s at byte %d: it starts, and %s %q is not in force; log: %s", what, at, m.Kind, m.Value, s.log)
 			}
 		}
@@ -199,7 +199,7 @@ func TestACutUnacknowledgedLineIsDroppedAndSaid(t *testing.T) {
 			t.Fatalf("cut at %d: %v", at-last, err)
 		}
 		whole := at == len(o.journal)-1
-		if r.has(kept()[4]) != whole || r.Len() != len(kept())-1 && !whole {
+		if r.Has(kept()[4]) != whole || r.Len() != len(kept())-1 && !whole {
 			t.Errorf("cut at %d: %d in force", at-last, r.Len())
 		}
 		if told := len(r.Faults()) == 1 && strings.Contains(s.log.String(), "half a line"); told == (whole || at == last) {

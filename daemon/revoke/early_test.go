@@ -35,7 +35,7 @@ func TestAJournalOfTheEarlierVersionIsReadAndWrittenAnew(t *testing.T) {
 			s.write(s.path, c.text)
 			for n, faults := range [][]Fault{c.faults, nil} { // the first start reads version 1, the second the new version
 				r := s.open()
-				if r.Len() != 3 || !r.has(Mark{KindSubject, "main", "<ada>"}) || !r.has(Mark{KindKey, "main", "kid"}) {
+				if r.Len() != 3 || !r.Has(Mark{KindSubject, "main", "<ada>"}) || !r.Has(Mark{KindKey, "main", "kid"}) {
 					t.Errorf("start %d: %d in force, want 3", n, r.Len())
 				}
 				if r.longest.Load() != 3600 || r.issuedIn("main").Load() != 1764000001 {

@@ -203,14 +203,14 @@ func TestWhatCannotBeSavedIsInForceAndSavedWhenRepeated(t *testing.T) {
 	if changed, err := r.Revoke(other, Origin{}, 0, time.Time{}); !changed || !errors.Is(err, ErrNotSaved) {
 		t.Errorf("another: changed %v, %v", changed, err)
 	}
-	if !r.has(m) || !r.has(other) || !r.Unsaved() {
+	if !r.Has(m) || !r.Has(other) || !r.Unsaved() {
 		t.Error("not in force, or said to be saved")
 	}
 	mend()
 	if changed, err := r.Revoke(m, Origin{}, 0, time.Time{}); changed || err != nil || r.Unsaved() {
 		t.Errorf("repeated on a mended disk: changed %v, %v", changed, err)
 	}
-	if again := s.open(); !again.has(m) || !again.has(other) {
+	if again := s.open(); !again.Has(m) || !again.Has(other) {
 		t.Error("not everything is saved")
 	}
 }
@@ -237,7 +237,7 @@ func TestTheJournalIsWrittenAnewWhenMostOfItIsHistory(t *testing.T) {
 		t.Errorf("%d lines in the file, %d are counted and a head", lines, r.journal.lines)
 	}
 	again := s.open()
-	if !again.has(kept) || again.Len() != 1 || s.log.Len() > 0 {
+	if !again.Has(kept) || again.Len() != 1 || s.log.Len() > 0 {
 		t.Errorf("something was lost or came back: %s", s.log)
 	}
 	if again.journal.id != r.journal.id || again.journal.seq != r.journal.seq {
@@ -255,11 +255,11 @@ func TestLongLivedTokensAreNotForgottenByARestart(t *testing.T) {
 	now := s.now()
 	r.Note(&Token{Project: "main", Issued: now.Unix(), Expires: now.Add(30 * 24 * time.Hour).Unix(), Verified: now})
 	s.advance(29 * 24 * time.Hour)
-	if !s.swept().has(m) {
+	if !s.swept().Has(m) {
 		t.Error("forgotten while a covered token can be alive")
 	}
 	s.advance(2 * 24 * time.Hour)
-	if s.swept().has(m) {
+	if s.swept().Has(m) {
 		t.Error("kept for ever")
 	}
 }
@@ -277,11 +277,11 @@ func TestARevocationRepeatedIsKeptForTokensIssuedSince(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.advance(time.Hour)
-		if !s.swept().has(m) {
+		if !s.swept().Has(m) {
 			t.Errorf("%s: forgotten while tokens issued before the second time can be alive", kind)
 		}
 		s.advance(retention)
-		if s.swept().has(m) {
+		if s.swept().Has(m) {
 			t.Errorf("%s: kept for ever", kind)
 		}
 	}

@@ -327,14 +327,14 @@ func (l *List) Covers(t *Token) bool {
 		}
 	}
 	if l.counts.key.Load() > 0 && t.Thumbprint != "" &&
-		(l.has(Mark{KindKey, t.Project, t.KeyID}) || l.has(Mark{KindKey, t.Project, t.Thumbprint})) {
+		(l.Has(Mark{KindKey, t.Project, t.KeyID}) || l.Has(Mark{KindKey, t.Project, t.Thumbprint})) {
 		return true
 	}
-	return l.counts.token.Load() > 0 && l.has(Mark{KindToken, t.Project, SignedDigest(t.Text)})
+	return l.counts.token.Load() > 0 && l.Has(Mark{KindToken, t.Project, SignedDigest(t.Text)})
 }
 
-// has reports whether the list has m.
-func (l *List) has(m Mark) bool {
+// Has reports whether the list has m. It is safe for concurrent use.
+func (l *List) Has(m Mark) bool {
 	_, ok := l.find(m)
 	return ok
 }

@@ -89,7 +89,7 @@ func TestARevocationIsKeptAsLongAsACoveredTokenCanLive(t *testing.T) {
 			}
 			kept := func(at time.Duration) bool {
 				s.advance(at - s.now().Sub(began))
-				return s.swept().has(m)
+				return s.swept().Has(m)
 			}
 			if c.keptUntil == 0 {
 				if !kept(10 * 365 * 24 * time.Hour) {
@@ -122,8 +122,8 @@ func TestAChangeOfTheRetentionHoldsForWhatIsRevokedAlready(t *testing.T) {
 	}{{0, true}, {3 * retention, true}, {2*retention - time.Second, false}} {
 		r.SetRetention(c.retention)
 		r.Sweep()
-		if r.has(m) != c.kept {
-			t.Errorf("%s: kept %v", c.retention, r.has(m))
+		if r.Has(m) != c.kept {
+			t.Errorf("%s: kept %v", c.retention, r.Has(m))
 		}
 	}
 }

@@ -57,7 +57,7 @@ func TestARevokedSessionIsKeptWhileItsRefreshTokenMayLive(t *testing.T) {
 			}
 			kept := func(at time.Duration) bool {
 				s.advance(at - s.now().Sub(began))
-				return s.swept().has(m)
+				return s.swept().Has(m)
 			}
 			if c.kept == 0 {
 				if !kept(10 * 365 * day) {
@@ -187,7 +187,7 @@ func TestASightThatCannotBeSavedIsSavedLater(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.advance(20 * day)
-	if !s.swept().has(Mark{KindSession, "main", "ended"}) {
+	if !s.swept().Has(Mark{KindSession, "main", "ended"}) {
 		t.Error("forgotten")
 	}
 }

@@ -174,7 +174,7 @@ func TestAFullListSaysSoAndTakesTheRest(t *testing.T) {
 	l.most = 1
 	a, b, c := Mark{KindKey, "main", "a"}, Mark{KindKey, "main", "b"}, Mark{KindPurgeAll, "", ""}
 	_, err := l.Join([]Shared{{a, 1, 0, 1, Never}, {b, 1, 0, 1, Never}, {c, 1, 0, 1, Never}})
-	if !errors.Is(err, ErrFull) || !l.has(a) || l.has(b) || shares(l)[c].Revoked != 1 {
+	if !errors.Is(err, ErrFull) || !l.Has(a) || l.Has(b) || shares(l)[c].Revoked != 1 {
 		t.Errorf("%v, told %v", err, shares(l))
 	}
 }

@@ -54,10 +54,10 @@ func TestNothingIsForgottenBeforeItIsCertainlyOver(t *testing.T) {
 				}
 				c.do(s, &r)
 				r.Sweep()
-				if r.has(m) != c.kept {
-					t.Errorf("kept: %v", r.has(m))
+				if r.Has(m) != c.kept {
+					t.Errorf("kept: %v", r.Has(m))
 				}
-				if again := s.open(); c.kept && !again.has(m) {
+				if again := s.open(); c.kept && !again.Has(m) {
 					t.Error("the next start has forgotten it")
 				}
 			})

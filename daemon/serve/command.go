@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/resolve"
+	"github.com/neonauthd/neonauthd/internal/credential"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -88,6 +89,9 @@ func readHello(r *protocol.Request) (version int, name string, refused *Refusal)
 	name, err = protocol.Value(r.Args[1])
 	if err != nil || len(name) > protocol.MaxClientName {
 		return 0, "", BadRequest("the client name is at most 64 bytes, percent-encoded")
+	}
+	if credential.Contains(name) { // the log shows it
+		return 0, "", BadRequest("the client name has the form of a token or a key; give the program's name")
 	}
 	return int(v), name, nil
 }

@@ -3,11 +3,16 @@ package admin
 import (
 	"cmp"
 	"fmt"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
 	"github.com/neonauthd/neonauthd/cmd/neonauthctl/internal/cli"
 	"github.com/neonauthd/neonauthd/cmd/neonauthctl/internal/document"
+	"github.com/neonauthd/neonauthd/internal/credential"
 	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/protocol"
 )
@@ -25,6 +30,8 @@ func cover(s *cli.Settings, cmd *cobra.Command, verb protocol.Verb, args []strin
 		return program.Usage("too many arguments (see " + cmd.CommandPath() + " --help)")
 	case !alone && (len(args) < 2 || args[1] == ""):
 		return program.Usage("say which " + kind + " (see " + cmd.CommandPath() + " --help)")
+	case !alone && idFault(cmd, kind, args[1]) != "":
+		return program.Usage(idFault(cmd, kind, args[1]) + " (see " + cmd.CommandPath() + " --help)")
 	case kind == "token":
 		text, err := token.One()
 		if err != nil {
@@ -42,6 +49,19 @@ func cover(s *cli.Settings, cmd *cobra.Command, verb protocol.Verb, args []strin
 		return err
 	}
 	return printChange(s, verb, r)
+}
+
+// idFault returns what is wrong with the id of something of this kind; "" if nothing is. It does not repeat the id, which
+// may be a credential.
+func idFault(cmd *cobra.Command, kind, id string) string {
+	switch {
+	case credential.Contains(id):
+		return "the id of a " + strings.TrimSuffix(kind, "less") + " is wanted, and this looks like a token or a key itself: give that to \"" + cmd.CommandPath() +
+			" token <FILE\", and have it replaced if others can see your command lines"
+	case len(id) > protocol.MaxID, !utf8.ValidString(id), strings.ContainsFunc(id, unicode.IsControl):
+		return "the id of a " + strings.TrimSuffix(kind, "less") + " is one line of 1 to " + strconv.Itoa(protocol.MaxID) + " bytes"
+	}
+	return ""
 }
 
 // printChange prints the result of a revoke, unrevoke or purge.

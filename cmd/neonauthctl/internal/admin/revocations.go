@@ -38,8 +38,8 @@ was made on another host of the fleet has no user and no reason here.`,
 // reasonFault returns what is wrong with a reason; "" if nothing is.
 func reasonFault(text string) string {
 	switch {
-	case credential.Resembles(text):
-		return "must be a text for people, and this looks like a token or a key itself"
+	case credential.Contains(text):
+		return "must be a text for people, and this has something in it that looks like a token or a key; have it replaced if others can see your command lines"
 	case text == "", len(text) > protocol.MaxReason, !utf8.ValidString(text), strings.ContainsFunc(text, unicode.IsControl):
 		return "must be a text for people: one line of 1 to " + strconv.Itoa(protocol.MaxReason) + " bytes"
 	}

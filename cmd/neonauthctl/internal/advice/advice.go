@@ -127,6 +127,8 @@ func Refused(verb protocol.Verb, code protocol.Code) string {
 		return "nothing was ended: if too many sessions are revoked, shorten session_lifetime; else ask again later"
 	case verb == protocol.LOGOUT:
 		return Unknown(code)
+	case code == protocol.CodeBadRequest && (verb == protocol.REVOKE || verb == protocol.UNREVOKE || verb == protocol.PURGE):
+		return "nothing was changed: give what the daemon asks for; neonauthctl " + strings.ToLower(string(verb)) + " --help shows the forms"
 	case code == protocol.CodeForbidden:
 		return "this is the socket for applications: give the admin socket with --admin-socket"
 	case code == protocol.CodeUnavailable && verb == protocol.REVOKE:
