@@ -36,8 +36,8 @@ type Settings struct {
 
 // Flags adds the flags of every command.
 func (s *Settings) Flags(flags *pflag.FlagSet) {
-	command.Path(flags, &s.Socket, "socket", "", "`path` of the daemon's socket (default $"+client.SocketVariable+", else "+protocol.DefaultSocket+")")
-	command.Path(flags, &s.AdminSocket, "admin-socket", "", "`path` of the admin socket (default $"+AdminVariable+", else "+protocol.DefaultAdminSocket+")")
+	command.Path(flags, &s.Socket, "socket", "", "`path` of the daemon's socket (default --admin-socket, else $"+client.SocketVariable+", else "+protocol.DefaultSocket+")")
+	command.Path(flags, &s.AdminSocket, "admin-socket", "", "`path` of the admin socket (default --socket, else $"+AdminVariable+", else "+protocol.DefaultAdminSocket+")")
 	command.Duration(flags, &s.Timeout, "timeout", "", 0, "time limit of one request (default 1s, for admin commands 10s)")
 	flags.BoolVar(&s.JSON, "json", false, "print one JSON object instead of text")
 }
@@ -50,18 +50,22 @@ func NoArguments(cmd *cobra.Command, args []string) error {
 
 // Asker returns a client of the ordinary socket. It must be closed.
 func (s *Settings) Asker() *client.Client {
-	s.asked = place(s.Socket, "socket", client.SocketVariable, protocol.DefaultSocket)
+	s.asked = place("socket", s.Socket, "admin-socket", s.AdminSocket, client.SocketVariable, protocol.DefaultSocket)
 	return &client.Client{Socket: s.asked.Path, Project: s.Project, Timeout: s.Timeout, Conns: 1, Keep: -1, Name: "neonauthctl"}
 }
 
-// place returns the path of a socket: from the flag, the variable, or the
-// default.
-func place(flag, name, variable, otherwise string) advice.Socket {
-	s := advice.Socket{Path: flag, From: "from --" + name, Flag: "--" + name}
-	if s.Path == "" {
+// place returns the path of a socket: from its flag, the flag of the other socket, the variable, or the default. Whoever
+// names a socket means its daemon, and a variable may name that of another daemon.
+func place(name, flag, otherName, otherFlag, variable, otherwise string) advice.Socket {
+	s := advice.Socket{Flag: "--" + name}
+	switch {
+	case flag != "":
+		s.Path, s.From = flag, "from --"+name
+	case otherFlag != "":
+		s.Path, s.From = otherFlag, "from --"+otherName
+	case os.Getenv(variable) != "":
 		s.Path, s.From = os.Getenv(variable), "from $"+variable
-	}
-	if s.Path == "" {
+	default:
 		s.Path, s.From = otherwise, "the default"
 	}
 	return s
@@ -69,7 +73,7 @@ func place(flag, name, variable, otherwise string) advice.Socket {
 
 // Admin returns a client of the admin socket. It must be closed.
 func (s *Settings) Admin() *client.Client {
-	s.asked = place(s.AdminSocket, "admin-socket", AdminVariable, protocol.DefaultAdminSocket)
+	s.asked = place("admin-socket", s.AdminSocket, "socket", s.Socket, AdminVariable, protocol.DefaultAdminSocket)
 	timeout := s.Timeout
 	if timeout <= 0 {
 		timeout = adminTimeout
