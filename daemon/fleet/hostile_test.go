@@ -3,6 +3,7 @@ package fleet
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -175,6 +176,77 @@ func TestAHostOfAnotherKeyIsCountedAndNeverApplied(t *testing.T) {
 	}
 	if hosts[1].Stats().Unopened == 0 {
 		t.Error("not counted")
+	}
+}
+
+// TestAHostThatComesBackWithAnotherKeyMayBeAccepting: a host keeps its id over a
+// restart and over a reload, so the others know its earlier words. It ends in either
+// way that a host can end.
+func TestAHostThatComesBackWithAnotherKeyMayBeAccepting(t *testing.T) {
+	for name, leaves := range map[string]bool{"it took leave": true, "it was killed": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newServer(t)
+			hosts := newHosts(t, 3, s)
+			before := s.hash(hostsKey)["id-2"]
+			hosts[2].stop()
+			if !leaves {
+				s.must("HSET", hostsKey, "id-2", before) // as if it had not written its last words
+			}
+			o := options(t, 2, s.url())
+			o.Keys = []Key{testKey(t, 2)}
+			stranger := newHost(t, o)
+			until(t, "it is there", func() bool { return hosts[0].sees("id-2", func(h Host) bool { return !h.Opens && !h.Left }) })
+			if _, reach := hosts[0].revoke(subject("u")); reach.Whole() || reach.Of != 3 || reach.Reached > 2 {
+				t.Errorf("reached %+v", reach)
+			}
+			if stranger.inForce(subject("u")) {
+				t.Error("in force on a host that cannot read it")
+			}
+			stranger.stop() // how it ends cannot be read either
+			until(t, "it is silent", func() bool { return hosts[0].Stats().Silent == 1 })
+			if _, reach := hosts[0].revoke(subject("v")); reach.Whole() || reach.Silent != 1 || reach.Of != 3 {
+				t.Errorf("reached %+v", reach)
+			}
+			newHost(t, options(t, 2, s.url()))
+			hosts[0].reaches(subject("w"), 3)
+		})
+	}
+}
+
+// sees reports whether another host is in a state, as this one sees it.
+func (h *host) sees(id string, is func(Host) bool) bool {
+	return slices.ContainsFunc(h.Hosts(), func(other Host) bool { return other.ID == id && is(other) })
+}
+
+// TestWordsThatNobodyWritesAnyMoreAreNoHost: those of a host that ended under a key
+// that is no longer known, say. After an hour they leave the engine.
+func TestWordsThatNobodyWritesAnyMoreAreNoHost(t *testing.T) {
+	p := newPeers(newKeyring("test", []Key{testKey(t, 1)}), hostsKey, "own")
+	now := time.Now()
+	found := map[string]string{"x": "junk"}
+	p.hear(found, now.UnixMilli(), now)
+	now = now.Add(heardWithin)
+	if _, of, silent := p.count(true, func(cursor) bool { return true }, now); of != 1 || silent != 0 {
+		t.Errorf("of %d, %d silent", of, silent)
+	}
+	found["x"] = "more junk" // somebody writes
+	p.hear(found, now.UnixMilli(), now)
+	for _, since := range []time.Duration{heardWithin, silentFor} {
+		if _, of, silent := p.count(true, func(cursor) bool { return true }, now.Add(since)); of != 2 || silent != 1 {
+			t.Errorf("%s later of %d, %d silent", since, of, silent)
+		}
+	}
+	if over := p.over(found, now.UnixMilli(), now.Add(silentFor)); over != nil {
+		t.Errorf("they leave too early: %q", over)
+	}
+	now = now.Add(silentFor + 1)
+	p.hear(found, now.UnixMilli(), now)
+	if over := p.over(found, now.UnixMilli(), now); !slices.Equal(over, []string{"x", sha1Hex("more junk")}) {
+		t.Errorf("they stay: %q", over)
+	}
+	if p.hear(map[string]string{}, now.UnixMilli(), now); len(p.all) != 0 {
+		t.Error("they are remembered")
 	}
 }
 

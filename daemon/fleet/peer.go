@@ -44,8 +44,9 @@ type words struct {
 type peer struct {
 	id       string
 	raw      string
-	words    words
-	opens    bool
+	words    words     // the newest that open; zero: none ever did
+	opens    bool      // false: its newest words do not open, so it has another key, or somebody has overwritten them
+	writes   bool      // its words have changed while this host looked, so somebody runs there
 	key      int       // which of our keys it seals under
 	at       time.Time // when its words last changed, by our clock
 	disagree time.Time // since when its marks differ from ours; zero: they do not
@@ -106,24 +107,26 @@ func (p *peers) hear(found map[string]string, engine int64, now time.Time) {
 	}
 	for id, one := range p.all {
 		_, there := found[id]
-		if now.Sub(one.at) > silentFor || !there && (!one.opens || one.words.Left) {
+		if !there && (!one.opens || one.words.Left) || (!there || one.opens) && now.Sub(one.at) > silentFor {
 			delete(p.all, id)
 		}
 	}
 }
 
 // take takes in one host's new words, unless they are older than what is known.
+//
+// Words that do not open are those of a host with another key, also where this host
+// could open the host's earlier words: an id is kept over restarts, keys are not. What
+// the earlier words said, that it has left for example, counts no more.
 func (p *peers) take(one *peer, raw string, engine int64, now time.Time) bool {
 	w, key, ok := p.openWords(one.id, raw)
 	if !ok {
 		p.unopened++
-		if one.opens {
-			return false // somebody has overwritten its words: it says nothing new, and is silent soon
-		}
-		one.raw, one.at = raw, now
+		one.writes = one.raw != ""
+		one.raw, one.at, one.opens, one.key, one.disagree = raw, now, false, 0, time.Time{}
 		return true
 	}
-	known := one.opens
+	known := one.words.Run != ""
 	if known && w.Run == one.words.Run && w.Number <= one.words.Number ||
 		known && w.Run != one.words.Run && w.Time <= one.words.Time && now.Sub(one.at) < 2*heardWithin {
 		return true // replayed
@@ -138,6 +141,9 @@ func (p *peers) take(one *peer, raw string, engine int64, now time.Time) bool {
 	one.raw, one.words, one.key, one.opens, one.at = raw, w, key, true, now.Add(-age)
 	return true
 }
+
+// left reports whether the host has said that it ends.
+func (one *peer) left() bool { return one.opens && one.words.Left }
 
 // rename gives this host another id.
 func (p *peers) rename(own string) {
@@ -155,14 +161,19 @@ func (p *peers) strange() uint64 {
 
 // heard reports whether the host was heard of late.
 func (one *peer) heard(now time.Time) bool {
-	return !one.words.Left && now.Sub(one.at) < heardWithin
+	return !one.left() && now.Sub(one.at) < heardWithin
 }
 
-// silent reports whether the host may be accepting without hearing.
+// silent reports whether the host may be accepting without hearing. A host with
+// another key does not hear even while it writes, and how it ends cannot be read: it
+// counts as long as any host that took no leave, unless nobody ever saw it write.
 func (one *peer) silent(now time.Time) bool {
 	since := now.Sub(one.at)
-	if !one.opens || one.words.Left || since < heardWithin || since > silentFor {
+	if one.left() || since < heardWithin || since > silentFor {
 		return false
+	}
+	if !one.opens {
+		return one.writes
 	}
 	refuse := time.Duration(one.words.Refuse) * time.Millisecond
 	return refuse == 0 || since < refuse+refuseMargin
@@ -236,14 +247,20 @@ func (p *peers) oldKeys(now time.Time) bool {
 	return false
 }
 
-// over returns the fields of hosts that left or fell silent long ago, with the
-// sums by which they are removed.
-func (p *peers) over(found map[string]string, engine int64) (args []string) {
+// over returns the fields of hosts that left or fell silent long ago, and of words
+// that do not open and have not changed for as long, with the sums by which they are
+// removed.
+func (p *peers) over(found map[string]string, engine int64, now time.Time) (args []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for id, raw := range found {
 		w, _, ok := p.openWords(id, raw)
-		if ok && id != p.own && engine-w.Time > silentFor.Milliseconds() {
+		old := engine-w.Time > silentFor.Milliseconds()
+		if !ok {
+			one := p.all[id]
+			old = one != nil && one.raw == raw && now.Sub(one.at) > silentFor
+		}
+		if old && id != p.own {
 			args = append(args, id, sha1Hex(raw))
 		}
 	}
@@ -271,7 +288,7 @@ func (p *peers) list(now time.Time) (hosts []Host) {
 	for _, one := range p.all {
 		h := Host{
 			ID: one.id, Label: one.words.Label, Version: one.words.Version, Age: now.Sub(one.at), Silent: one.silent(now),
-			Left: one.words.Left, Broken: one.words.Broken, Opens: one.opens, OldKey: one.key != 0, Cursor: one.words.Confirmed.id(),
+			Left: one.left(), Broken: one.opens && one.words.Broken, Opens: one.opens, OldKey: one.key != 0, Cursor: one.words.Confirmed.id(),
 		}
 		if !one.disagree.IsZero() {
 			h.Disagree = now.Sub(one.disagree)

@@ -314,7 +314,7 @@ func (s *session) beat(ctx context.Context) (cursor, error) {
 	}
 	s.lookForTwin(id, found[3], sent)
 	s.beaten = sent
-	if over := s.peers.over(hosts, engineTime); over != nil {
+	if over := s.peers.over(hosts, engineTime, sent); over != nil {
 		_, err = s.run(ctx, s.scripts.drop, []string{s.keys.hosts}, over)
 	}
 	return newest, err
