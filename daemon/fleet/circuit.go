@@ -23,7 +23,8 @@ const (
 )
 
 // claims are what claims have in common: a circuit while the engine is slow or
-// away, and this host's own part of each budget meanwhile. Safe for concurrent
+// away, and this host's own part of each budget meanwhile. Both go by the monotonic
+// clock, so that no step of the wall clock lets more calls through. Safe for concurrent
 // use.
 type claims struct {
 	now   func() time.Time

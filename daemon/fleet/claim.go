@@ -11,6 +11,8 @@ import (
 	mathrand "math/rand/v2"
 	"strconv"
 	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/clock"
 )
 
 // Bounds of a claim.
@@ -197,7 +199,7 @@ func (c *claimer) once(ctx context.Context) (answer Answer, again time.Duration)
 			c.refuse = true
 			return c.once(ctx)
 		}
-		return Answer{Decision: Have, Profile: profile, Age: age + max(0, c.o.Now().Sub(sent))}, 0
+		return Answer{Decision: Have, Profile: profile, Age: age + max(0, clock.Elapsed(sent, c.o.Now()))}, 0
 	case "wait":
 		return Answer{Decision: Budget, After: number}, max(number, time.Millisecond)
 	case "pause":

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/neonauthd/neonauthd/daemon/clock"
 	"github.com/neonauthd/neonauthd/internal/program"
 )
 
@@ -140,6 +141,21 @@ func (s *session) dropOld(ctx context.Context, old []string) error {
 	return nil
 }
 
+// compareClocks notes how far the engine's clock is ahead of this host's. Between
+// sending and the answer this host may have slept, or its clock may have been set: such
+// an answer says nothing.
+func (f *Fleet) compareClocks(engineTime int64, sent, came time.Time) {
+	took := clock.Awake(sent, came)
+	if jump := clock.Jump(sent, came); jump > clockLimit || jump < -clockLimit {
+		return
+	}
+	offset := engineTime - sent.Add(took/2).UnixMilli()
+	f.offset.Store(offset)
+	if d := time.Duration(offset) * time.Millisecond; d > clockLimit || d < -clockLimit {
+		f.o.Log.Warn("this host's clock and the engine's differ: ages of shared profiles go by the engine's; set the clocks right", slog.Duration("ahead", d), program.Every(time.Hour))
+	}
+}
+
 // readHosts takes in what all hosts say. sent is when they were asked.
 func (f *Fleet) readHosts(found []string, sent time.Time) (newest cursor, engineTime int64, hosts map[string]string, err error) {
 	if len(found) < 4 || len(found)%2 != 0 {
@@ -147,12 +163,7 @@ func (f *Fleet) readHosts(found []string, sent time.Time) (newest cursor, engine
 	}
 	came := f.o.Now()
 	engineTime = parseNumber(found[1])*1000 + parseNumber(found[2])/1000
-	middle := sent.Add(came.Sub(sent) / 2)
-	offset := engineTime - middle.UnixMilli()
-	f.offset.Store(offset)
-	if d := time.Duration(offset) * time.Millisecond; d > clockLimit || d < -clockLimit {
-		f.o.Log.Warn("this host's clock and the engine's differ: ages of shared profiles go by the engine's; set the clocks right", slog.Duration("ahead", d), program.Every(time.Hour))
-	}
+	f.compareClocks(engineTime, sent, came)
 	hosts = map[string]string{}
 	for i := 4; i < len(found); i += 2 {
 		hosts[found[i]] = found[i+1]

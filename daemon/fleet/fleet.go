@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/clock"
 )
 
 // Fleet is this host's part in a fleet. Make it with New, and let Run run. The
@@ -106,17 +108,19 @@ func (f *Fleet) Run(ctx context.Context) {
 }
 
 // Heard is the age of the newest instant up to which this host has heard
-// everything that the fleet said; ok is false if it never has.
+// everything that the fleet said; ok is false if it never has. The age goes by the
+// clock that says more: a host that slept, for which the monotonic clock stood still,
+// has missed what was said meanwhile.
 func (f *Fleet) Heard() (age time.Duration, ok bool) {
 	at := f.heard.Load()
 	if at == nil {
 		return 0, false
 	}
-	return max(0, f.o.Now().Sub(*at)), true
+	return max(0, clock.Elapsed(*at, f.o.Now())), true
 }
 
-// Joined is how long ago this host began to take part.
-func (f *Fleet) Joined() time.Duration { return max(0, f.o.Now().Sub(f.born)) }
+// Joined is how long ago this host began to take part, by the clock that says more.
+func (f *Fleet) Joined() time.Duration { return max(0, clock.Elapsed(f.born, f.o.Now())) }
 
 // Name is what the fleet is called.
 func (f *Fleet) Name() string { return f.o.Name }
@@ -136,7 +140,7 @@ func (f *Fleet) Refuses() bool {
 	if at := f.heard.Load(); at != nil {
 		since = *at
 	}
-	return f.o.RefuseAfter > 0 && f.o.Now().Sub(since) >= f.o.RefuseAfter
+	return f.o.RefuseAfter > 0 && clock.Elapsed(since, f.o.Now()) >= f.o.RefuseAfter
 }
 
 // Connected reports whether this host hears the fleet at the moment.

@@ -6,6 +6,8 @@ import (
 	"sort"
 	"sync"
 	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/clock"
 )
 
 // What is believed of other hosts.
@@ -53,6 +55,10 @@ type peer struct {
 }
 
 // peers are the other hosts. Safe for concurrent use.
+//
+// How long ago they spoke goes by the time that this host was awake (clock.Awake): a
+// host counts too long after this one slept, never too short. Whether this host itself
+// hears goes by the clock that says more, see Fleet.Heard.
 type peers struct {
 	keys *keyring
 	key  string // of the hash in the engine
@@ -107,7 +113,7 @@ func (p *peers) hear(found map[string]string, engine int64, now time.Time) {
 	}
 	for id, one := range p.all {
 		_, there := found[id]
-		if !there && (!one.opens || one.words.Left) || (!there || one.opens) && now.Sub(one.at) > silentFor {
+		if !there && (!one.opens || one.words.Left) || (!there || one.opens) && clock.Awake(one.at, now) > silentFor {
 			delete(p.all, id)
 		}
 	}
@@ -128,7 +134,7 @@ func (p *peers) take(one *peer, raw string, engine int64, now time.Time) bool {
 	}
 	known := one.words.Run != ""
 	if known && w.Run == one.words.Run && w.Number <= one.words.Number ||
-		known && w.Run != one.words.Run && w.Time <= one.words.Time && now.Sub(one.at) < 2*heardWithin {
+		known && w.Run != one.words.Run && w.Time <= one.words.Time && clock.Awake(one.at, now) < 2*heardWithin {
 		return true // replayed
 	}
 	age := time.Duration(max(0, engine-w.Time)) * time.Millisecond
@@ -161,14 +167,14 @@ func (p *peers) strange() uint64 {
 
 // heard reports whether the host was heard of late.
 func (one *peer) heard(now time.Time) bool {
-	return !one.left() && now.Sub(one.at) < heardWithin
+	return !one.left() && clock.Awake(one.at, now) < heardWithin
 }
 
 // silent reports whether the host may be accepting without hearing. A host with
 // another key does not hear even while it writes, and how it ends cannot be read: it
 // counts as long as any host that took no leave, unless nobody ever saw it write.
 func (one *peer) silent(now time.Time) bool {
-	since := now.Sub(one.at)
+	since := clock.Awake(one.at, now)
 	if one.left() || since < heardWithin || since > silentFor {
 		return false
 	}
@@ -258,7 +264,7 @@ func (p *peers) over(found map[string]string, engine int64, now time.Time) (args
 		old := engine-w.Time > silentFor.Milliseconds()
 		if !ok {
 			one := p.all[id]
-			old = one != nil && one.raw == raw && now.Sub(one.at) > silentFor
+			old = one != nil && one.raw == raw && clock.Awake(one.at, now) > silentFor
 		}
 		if old && id != p.own {
 			args = append(args, id, sha1Hex(raw))
@@ -287,7 +293,7 @@ func (p *peers) list(now time.Time) (hosts []Host) {
 	defer p.mu.Unlock()
 	for _, one := range p.all {
 		h := Host{
-			ID: one.id, Label: one.words.Label, Version: one.words.Version, Age: now.Sub(one.at), Silent: one.silent(now),
+			ID: one.id, Label: one.words.Label, Version: one.words.Version, Age: max(0, clock.Elapsed(one.at, now)), Silent: one.silent(now),
 			Left: one.left(), Broken: one.opens && one.words.Broken, Opens: one.opens, OldKey: one.key != 0, Cursor: one.words.Confirmed.id(),
 		}
 		if !one.disagree.IsZero() {

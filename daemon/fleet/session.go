@@ -13,7 +13,8 @@ import (
 	"github.com/neonauthd/neonauthd/internal/program"
 )
 
-// The rhythm of listening.
+// The rhythm of listening. It goes by the monotonic clock: what is due while the host
+// sleeps is done when it is awake.
 const (
 	readCount   = 500
 	readBlock   = 500 * time.Millisecond

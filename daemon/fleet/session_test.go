@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/valkey-io/valkey-go"
+
+	"github.com/neonauthd/neonauthd/daemon/clock/clocktest"
 )
 
 // quiet is a host that speaks to no engine.
@@ -96,6 +98,74 @@ func TestABlindHostRefusesWhenItsTimeIsOver(t *testing.T) {
 				t.Errorf("refuse after %s, heard %s ago: %v", refuse, age, got)
 			}
 		}
+	}
+}
+
+// TestAHostThatSleptKnowsThatItIsBlind, at once and not only when it reads again:
+// meanwhile the others have taken it for one that refuses.
+func TestAHostThatSleptKnowsThatItIsBlind(t *testing.T) {
+	for name, row := range map[string]struct {
+		move  func(*clocktest.Clock)
+		blind bool
+	}{
+		"a moment":        {func(c *clocktest.Clock) { c.Advance(time.Millisecond) }, false},
+		"a long time":     {func(c *clocktest.Clock) { c.Advance(time.Hour) }, true},
+		"a sleep":         {func(c *clocktest.Clock) { c.Sleep(8 * time.Hour) }, true},
+		"a step ahead":    {func(c *clocktest.Clock) { c.Step(time.Hour) }, true},
+		"a step back":     {func(c *clocktest.Clock) { c.Step(-time.Hour) }, false},
+		"back, a while":   {func(c *clocktest.Clock) { c.Step(-time.Hour); c.Advance(time.Minute) }, true},
+		"slept, set back": {func(c *clocktest.Clock) { c.Sleep(8 * time.Hour); c.Step(-time.Hour) }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, _ := quiet(t)
+			c := clocktest.New()
+			heard := c.Now()
+			s.o.Now, s.born, s.o.RefuseAfter = c.Now, heard, 5*time.Second
+			s.Fleet.heard.Store(&heard)
+			s.online.Store(true)
+			row.move(c)
+			age, _ := s.Heard()
+			if s.Refuses() != row.blind || s.Connected() == row.blind || age > time.Second != row.blind || s.Joined() > time.Second != row.blind {
+				t.Errorf("heard %s ago, joined %s ago, refuses %v, connected %v", age, s.Joined(), s.Refuses(), s.Connected())
+			}
+			s.Fleet.heard.Store(nil)
+			if s.Refuses() != row.blind {
+				t.Errorf("never heard: refuses %v", s.Refuses())
+			}
+		})
+	}
+}
+
+// TestOtherHostsCountWhileThisOneSleeps: this host has not seen them fall silent.
+func TestOtherHostsCountWhileThisOneSleeps(t *testing.T) {
+	c := clocktest.New()
+	one := &peer{opens: true, at: c.Now(), words: words{Refuse: 5000}}
+	c.Sleep(8 * time.Hour)
+	if !one.heard(c.Now()) {
+		t.Error("a host that was just heard is silent")
+	}
+	c.Advance(heardWithin)
+	if !one.silent(c.Now()) {
+		t.Error("a host that was heard just before the sleep is not silent")
+	}
+}
+
+func TestASleepSaysNothingOfTheEnginesClock(t *testing.T) {
+	s, _ := quiet(t)
+	c := clocktest.New()
+	s.o.Now = c.Now
+	said := func(ahead time.Duration) []string {
+		now := c.Right().Add(ahead)
+		return []string{"", fmt.Sprint(now.Unix()), "0", ""}
+	}
+	sent := c.Now()
+	if _, _, _, err := s.readHosts(said(time.Minute), sent); err != nil {
+		t.Fatal(err)
+	}
+	before := s.offset.Load()
+	c.Sleep(time.Hour)
+	if _, _, _, err := s.readHosts(said(0), sent); err != nil || s.offset.Load() != before || before < 58_000 {
+		t.Errorf("the engine's clock is ahead by %d ms, then by %d ms, %v", before, s.offset.Load(), err)
 	}
 }
 
