@@ -91,66 +91,13 @@ func checkFleet(ctx context.Context, out io.Writer, cfg *config.Config) (wrong i
 	return wrong
 }
 
-// checkTransport writes how the upstream is reached, unless it is reached directly, over TLS and with the system's
-// authorities.
-func checkTransport(out io.Writer, p *resolve.Project) (wrong int) {
-	c := p.Config()
-	if proxy, says := p.Upstream().Proxy(); proxy != "" {
-		fmt.Fprintf(out, "  proxy       %s (%s)\n", proxy, says)
-	}
-	if p.Upstream().PlainHTTP() {
-		fmt.Fprintf(out, "  warn        PLAIN HTTP (insecure_http): whoever is on the way reads tokens and server key, and can have any token accepted\n")
-	} else if c.InsecureHTTP {
-		fmt.Fprintf(out, "  note        insecure_http is set and not needed: no URL is plain http to another host; leave it out\n")
-	}
-	ca := p.CA()
-	if ca == nil {
-		return 0
-	}
-	fmt.Fprintf(out, "  ca          %s, in place of the system's: %d certificate(s)\n", c.CA, ca.Certificates)
-	for _, unfit := range ca.Unfit {
-		fmt.Fprintf(out, "  warn        %s\n", unfit)
-	}
-	if len(ca.Unfit) == ca.Certificates {
-		fmt.Fprintf(out, "  WRONG       ca: no certificate in it is valid now\n")
-		return 1
-	}
-	return 0
-}
-
-// checkIntrospection asks about a token that nobody has. Whether the upstream tells this client that good tokens are
-// active can only be found with a good token, and Check has none.
-func checkIntrospection(ctx context.Context, out io.Writer, p *resolve.Project, report func(string, error), dir string) {
-	c := p.Config()
-	secret, err := config.ReadIntrospectionSecret(&c, dir)
-	switch {
-	case errors.Is(err, config.ErrNoCredentials):
-		fmt.Fprintf(out, "  unchecked   introspection secret: a credential is delivered to the service only, whose log says so at the first token if it is wrong\n")
-		return
-	case err != nil:
-		report("introspection", err)
-		return
-	case secret.Empty():
-		report("introspection", errors.New("no introspection.secret: what it judges is answered as misconfigured"))
-		return
-	}
-	err = p.TestIntrospection(ctx)
-	report(fmt.Sprintf("introspection as client %s, by %s", c.Introspection.ClientID, c.Introspection.Method()), err)
-	if err == nil {
-		what := "its resource"
-		if len(c.Resources) > 0 {
-			what = strings.Join(c.Resources, " and ")
-		}
-		fmt.Fprintf(out, "  note        introspection: is this client linked to %s? If not, each good token is called inactive; that shows on users' tokens only, then the log and neonauthctl stats (unlinked) say so\n", what)
-	}
-}
-
-// inClaim names the claim that audiences are compared with, unless it is "aud".
-func inClaim(p *config.Project) string {
-	if p.AudienceClaim == "" || p.AudienceClaim == config.AudienceClaimAud {
-		return ""
-	}
-	return p.AudienceClaim + " "
+// projectCheck writes what is found about one project, and counts the faults.
+type projectCheck struct {
+	out     io.Writer
+	project *resolve.Project
+	config  config.Project // as derived
+	dir     string         // that paths with "./" start from
+	wrong   int
 }
 
 func checkProject(ctx context.Context, out io.Writer, table config.Project, opts *Options, dir string) (wrong int, err error) {
@@ -161,62 +108,145 @@ func checkProject(ctx context.Context, out io.Writer, table config.Project, opts
 		return 0, program.ConfigError{Err: err}
 	}
 	defer p.Close()
-	c := p.Config()
+	c := projectCheck{out: out, project: p, config: p.Config(), dir: dir}
 	fmt.Fprintf(out, "\nproject %q (%s)\n  upstream    %s\n  key set     %s\n  algorithms  %s\n",
-		c.Name, c.Preset, c.BaseURL, c.KeysID(), strings.Join(c.Algorithms, " "))
-	wrong += checkTransport(out, p)
-	for _, a := range p.Audiences() {
+		c.config.Name, c.config.Preset, c.config.BaseURL, c.config.KeysID(), strings.Join(c.config.Algorithms, " "))
+	c.transport()
+	c.audiences()
+	c.logout()
+	c.keys(ctx)
+	c.serverKey(ctx)
+	if c.config.Introspection != nil {
+		c.introspection(ctx)
+	}
+	return c.wrong, nil
+}
+
+// report writes that a part of the check has succeeded, or what is wrong.
+func (c *projectCheck) report(what string, err error) {
+	if err != nil {
+		c.wrong++
+		fmt.Fprintf(c.out, "  WRONG       %s: %v\n", what, err)
+		return
+	}
+	fmt.Fprintf(c.out, "  ok          %s\n", what)
+}
+
+// transport writes how the upstream is reached, unless it is reached directly, over TLS and with the system's
+// authorities.
+func (c *projectCheck) transport() {
+	if proxy, says := c.project.Upstream().Proxy(); proxy != "" {
+		fmt.Fprintf(c.out, "  proxy       %s (%s)\n", proxy, says)
+	}
+	if c.project.Upstream().PlainHTTP() {
+		fmt.Fprintf(c.out, "  warn        PLAIN HTTP (insecure_http): whoever is on the way reads tokens and server key, and can have any token accepted\n")
+	} else if c.config.InsecureHTTP {
+		fmt.Fprintf(c.out, "  note        insecure_http is set and not needed: no URL is plain http to another host; leave it out\n")
+	}
+	ca := c.project.CA()
+	if ca == nil {
+		return
+	}
+	fmt.Fprintf(c.out, "  ca          %s, in place of the system's: %d certificate(s)\n", c.config.CA, ca.Certificates)
+	for _, unfit := range ca.Unfit {
+		fmt.Fprintf(c.out, "  warn        %s\n", unfit)
+	}
+	if len(ca.Unfit) == ca.Certificates {
+		c.wrong++
+		fmt.Fprintf(c.out, "  WRONG       ca: no certificate in it is valid now\n")
+	}
+}
+
+// audiences writes whose tokens are accepted.
+func (c *projectCheck) audiences() {
+	claim := "" // that audiences are compared with, unless it is "aud"
+	if c.config.AudienceClaim != "" && c.config.AudienceClaim != config.AudienceClaimAud {
+		claim = c.config.AudienceClaim + " "
+	}
+	for _, a := range c.project.Audiences() {
 		issuers := "whom the upstream's metadata name"
 		if len(a.Issuers) > 0 {
 			issuers = strings.Join(a.Issuers, " or ")
 		}
-		fmt.Fprintf(out, "  audience    %s%s (%s), issued by %s\n", inClaim(&c), a.Name, a.Class, issuers)
+		fmt.Fprintf(c.out, "  audience    %s%s (%s), issued by %s\n", claim, a.Name, a.Class, issuers)
 	}
-	if clients := c.LogoutClients(); len(clients) > 0 {
-		fmt.Fprintf(out, "  logout      tokens for %s end sessions, once the issuer has the address of neonauth-http's /logout/%s\n", strings.Join(clients, " or "), c.Name)
-		switch c.SessionNaming() {
-		case config.SessionsNever:
-			fmt.Fprintf(out, "  note        logout: session JWTs name no session, so a logout refuses those of its user that were issued until then, whichever session they are of; sessions that go on fetch new ones. With resources, tokens name their session\n")
-		case config.SessionsPerhaps:
-			fmt.Fprintf(out, "  note        logout: it refuses tokens of its session and, of its user, those issued until then that name none; see that the issuer puts \"sid\" into access tokens\n")
-		case config.SessionsAlways:
-		}
+}
+
+// logout writes what a logout token can end, if the project takes logout tokens.
+func (c *projectCheck) logout() {
+	clients := c.config.LogoutClients()
+	if len(clients) == 0 {
+		return
 	}
-	report := func(what string, err error) {
-		if err != nil {
-			wrong++
-			fmt.Fprintf(out, "  WRONG       %s: %v\n", what, err)
-			return
-		}
-		fmt.Fprintf(out, "  ok          %s\n", what)
+	fmt.Fprintf(c.out, "  logout      tokens for %s end sessions, once the issuer has the address of neonauth-http's /logout/%s\n", strings.Join(clients, " or "), c.config.Name)
+	switch c.config.SessionNaming() {
+	case config.SessionsNever:
+		fmt.Fprintf(c.out, "  note        logout: session JWTs name no session, so a logout refuses those of its user that were issued until then, whichever session they are of; sessions that go on fetch new ones. With resources, tokens name their session\n")
+	case config.SessionsPerhaps:
+		fmt.Fprintf(c.out, "  note        logout: it refuses tokens of its session and, of its user, those issued until then that name none; see that the issuer puts \"sid\" into access tokens\n")
+	case config.SessionsAlways:
 	}
-	if set, err := p.FetchKeys(ctx); err != nil {
-		report("key set", err)
-	} else {
-		left := ""
-		if skipped := set.Skipped(); len(skipped) > 0 {
-			left = ", " + keyset.Kinds(skipped)
-		}
-		if c.FindsIssuer() {
-			report("the issuer is "+p.Issuer()+", as the upstream's metadata say", nil)
-		}
-		report(fmt.Sprintf("key set (keys: %d, skipped: %d%s)", len(set.Keys()), len(set.Skipped()), left), nil)
+}
+
+// keys fetches the key set.
+func (c *projectCheck) keys(ctx context.Context) {
+	set, err := c.project.FetchKeys(ctx)
+	if err != nil {
+		c.report("key set", err)
+		return
 	}
-	if _, err := config.ReadServerKey(c.SecretServerKey, dir); errors.Is(err, config.ErrNoCredentials) {
+	left := ""
+	if skipped := set.Skipped(); len(skipped) > 0 {
+		left = ", " + keyset.Kinds(skipped)
+	}
+	if c.config.FindsIssuer() {
+		c.report("the issuer is "+c.project.Issuer()+", as the upstream's metadata say", nil)
+	}
+	c.report(fmt.Sprintf("key set (keys: %d, skipped: %d%s)", len(set.Keys()), len(set.Skipped()), left), nil)
+}
+
+// serverKey asks whether the upstream takes the server key, and whether it judges the API keys of the configuration.
+func (c *projectCheck) serverKey(ctx context.Context) {
+	_, err := config.ReadServerKey(c.config.SecretServerKey, c.dir)
+	switch {
+	case errors.Is(err, config.ErrNoCredentials):
 		// Only systemd can read the credential, and only the service gets it.
-		fmt.Fprintf(out, "  unchecked   server key: a credential is delivered to the service only, whose log says at its start whether it is right\n")
-	} else if err != nil {
-		report("server key", err)
-	} else if p.NeedsServerKey() && !p.HasServerKey() {
-		fmt.Fprintf(out, "  note        no server key: claims are verified, profiles are answered as misconfigured\n")
-	} else if p.NeedsServerKey() {
-		report("project id and server key, as the upstream sees them", p.TestServerKey(ctx))
-		for _, kind := range c.APIKeys {
-			report("API keys of type "+kind+", as the upstream sees them", p.TestAPIKeys(ctx, kind))
+		fmt.Fprintf(c.out, "  unchecked   server key: a credential is delivered to the service only, whose log says at its start whether it is right\n")
+	case err != nil:
+		c.report("server key", err)
+	case !c.project.NeedsServerKey():
+	case !c.project.HasServerKey():
+		fmt.Fprintf(c.out, "  note        no server key: claims are verified, profiles are answered as misconfigured\n")
+	default:
+		c.report("project id and server key, as the upstream sees them", c.project.TestServerKey(ctx))
+		for _, kind := range c.config.APIKeys {
+			c.report("API keys of type "+kind+", as the upstream sees them", c.project.TestAPIKeys(ctx, kind))
 		}
 	}
-	if c.Introspection != nil {
-		checkIntrospection(ctx, out, p, report, dir)
+}
+
+// introspection asks about a token that nobody has. Whether the upstream tells this client that good tokens are
+// active can only be found with a good token, and Check has none.
+func (c *projectCheck) introspection(ctx context.Context) {
+	secret, err := config.ReadIntrospectionSecret(&c.config, c.dir)
+	switch {
+	case errors.Is(err, config.ErrNoCredentials):
+		fmt.Fprintf(c.out, "  unchecked   introspection secret: a credential is delivered to the service only, whose log says so at the first token if it is wrong\n")
+		return
+	case err != nil:
+		c.report("introspection", err)
+		return
+	case secret.Empty():
+		c.report("introspection", errors.New("no introspection.secret: what it judges is answered as misconfigured"))
+		return
 	}
-	return wrong, nil
+	err = c.project.TestIntrospection(ctx)
+	c.report(fmt.Sprintf("introspection as client %s, by %s", c.config.Introspection.ClientID, c.config.Introspection.Method()), err)
+	if err == nil {
+		what := "its resource"
+		if len(c.config.Resources) > 0 {
+			what = strings.Join(c.config.Resources, " and ")
+		}
+		fmt.Fprintf(c.out, "  note        introspection: is this client linked to %s? If not, each good token is called inactive; that shows on users' tokens only, then the log and neonauthctl stats (unlinked) say so\n", what)
+	}
 }
