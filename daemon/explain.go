@@ -49,7 +49,7 @@ func (a *admin) explain(r *protocol.Request) (protocol.Reply, *serve.Refusal) {
 	now := a.daemon.opts.Now()
 	is := a.daemon.resolver.Explain(&resolve.Lookup{Project: p, Token: r.Args[0]})
 	x := explanation{
-		Outcome:  outcomeWord(is.Outcome.Status()),
+		Outcome:  is.Outcome.Status().Name(),
 		Reason:   is.Outcome.Word(),
 		Project:  p.Name(),
 		Digest:   is.Digest,

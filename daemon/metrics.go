@@ -40,15 +40,15 @@ func (p *page) lookups(c *serve.Counters, kept lease.State) {
 	p.Family(name, counter, "Lookups answered. Accepted ones by level and source, the others by the reason or code of the reply. Of source client are those that clients have answered from their own memory, as they say.")
 	for _, level := range []resolve.Level{resolve.LevelClaims, resolve.LevelProfile} {
 		for source := range resolve.Sources {
-			p.Sample(name, float64(c.Accepted[level][source].Load()), "outcome", outcomeWord(protocol.OK), "level", level.String(), "source", source.String())
+			p.Sample(name, float64(c.Accepted[level][source].Load()), "outcome", protocol.OK.Name(), "level", level.String(), "source", source.String())
 		}
 	}
-	p.Sample(name, float64(kept.Hits), "outcome", outcomeWord(protocol.OK), "source", sourceClient)
+	p.Sample(name, float64(kept.Hits), "outcome", protocol.OK.Name(), "source", sourceClient)
 	for _, reason := range protocol.Reasons() {
-		p.Sample(name, float64(c.Rejected[reason].Load()), "outcome", outcomeWord(protocol.NO), "reason", string(reason))
+		p.Sample(name, float64(c.Rejected[reason].Load()), "outcome", protocol.NO.Name(), "reason", string(reason))
 	}
 	for _, code := range serve.LookupCodes() {
-		p.Sample(name, float64(c.Unknown[code].Load()), "outcome", outcomeWord(protocol.ERR), "reason", string(code))
+		p.Sample(name, float64(c.Unknown[code].Load()), "outcome", protocol.ERR.Name(), "reason", string(code))
 	}
 	p.Family(serve.LatencyName, histogram, fmt.Sprintf("Time from the parsed request to its reply. Answers from memory (hit) are sampled, one in %d; all others (miss) are timed, with their wait for the upstream.", serve.HitSample))
 	c.Latency.Write(p)
@@ -112,9 +112,9 @@ func (p *page) logouts(r *logout.Receiver) {
 	const name = "neonauthd_logouts_total"
 	accepted, rejected, unknown := r.Counts()
 	p.Family(name, counter, "Logout tokens received (LOGOUT), by what became of them; an accepted one has ended what it names.")
-	p.Sample(name, float64(accepted), "outcome", outcomeWord(protocol.OK))
-	p.Sample(name, float64(rejected), "outcome", outcomeWord(protocol.NO))
-	p.Sample(name, float64(unknown), "outcome", outcomeWord(protocol.ERR))
+	p.Sample(name, float64(accepted), "outcome", protocol.OK.Name())
+	p.Sample(name, float64(rejected), "outcome", protocol.NO.Name())
+	p.Sample(name, float64(unknown), "outcome", protocol.ERR.Name())
 }
 
 // perProject is a metric with one or more samples for each project.

@@ -1,10 +1,6 @@
 package daemon
 
-import (
-	"sync/atomic"
-
-	"github.com/neonauthd/neonauthd/protocol"
-)
+import "sync/atomic"
 
 // outcomes counts successes and failures. It is safe for concurrent use.
 type outcomes struct{ ok, failed atomic.Uint64 }
@@ -15,16 +11,4 @@ func (o *outcomes) count(err error) {
 		return
 	}
 	o.ok.Add(1)
-}
-
-// outcomeWord returns the word for lookups of that status.
-func outcomeWord(s protocol.Status) string {
-	switch s {
-	case protocol.OK:
-		return "accepted"
-	case protocol.NO:
-		return "rejected"
-	case protocol.ERR:
-	}
-	return "unknown"
 }

@@ -142,12 +142,12 @@ func (d *Daemon) report() statsReport {
 		Projects:    []projectStats{},
 	}
 	for _, status := range []protocol.Status{protocol.ERR, protocol.OK, protocol.NO} {
-		out.Outcomes[outcomeWord(status)] = lookups.Outcomes[status]
+		out.Outcomes[status.Name()] = lookups.Outcomes[status]
 	}
 	for _, s := range []resolve.Source{resolve.SourceUpstream, resolve.SourceCache, resolve.SourceStale} {
 		out.Sources[s.String()] = lookups.Sources[s]
 	}
-	out.Outcomes[outcomeWord(protocol.OK)] += kept.Hits
+	out.Outcomes[protocol.OK.Name()] += kept.Hits
 	out.Sources[sourceClient] = kept.Hits
 	for _, level := range []resolve.Level{resolve.LevelClaims, resolve.LevelProfile} {
 		out.Levels[level.String()] = lookups.Levels[level]

@@ -66,3 +66,11 @@ func TestNothingUnknownIsARefusalInHTTP(t *testing.T) {
 		}
 	}
 }
+
+func TestAStatusThatIsNoneIsUnknown(t *testing.T) {
+	for status, want := range map[protocol.Status]string{protocol.OK: "accepted", protocol.NO: "rejected", protocol.ERR: "unknown", 9: "unknown"} {
+		if got := status.Name(); got != want {
+			t.Errorf("%s is %s, want %s", status, got, want)
+		}
+	}
+}

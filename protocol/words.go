@@ -25,6 +25,19 @@ func (s Status) String() string {
 	}
 }
 
+// Name returns the outcome's name in logs, metrics and the answers of EXPLAIN and STATS: accepted, rejected or unknown. A value
+// outside the three is unknown.
+func (s Status) Name() string {
+	switch s {
+	case OK:
+		return "accepted"
+	case NO:
+		return "rejected"
+	default:
+		return "unknown"
+	}
+}
+
 // Verb is the word that says what a request asks for.
 type Verb string
 

@@ -31,7 +31,7 @@ func (o *outbox) tell(q *question, v *resolve.Verdict) {
 		return
 	}
 	line := accesslog.Line{
-		Time: q.asked, Caller: o.from, Verb: q.verb(), Project: q.Project.Name(), Outcome: outcomeWord(v.Status()), Duration: accesslog.Seconds(took),
+		Time: q.asked, Caller: o.from, Verb: q.verb(), Project: q.Project.Name(), Outcome: v.Status().Name(), Duration: accesslog.Seconds(took),
 	}
 	if v.Status() == protocol.OK {
 		line.Level, line.Source, line.Subject = v.Level.String(), v.Source.String(), v.Subject()
@@ -53,7 +53,7 @@ func (q *question) verb() string {
 // project, and the outcome. Of the token it logs only the beginning of its digest, as
 // EXPLAIN shows it. Of the user it logs nothing.
 func (o *outbox) logLookup(q *question, v *resolve.Verdict, took time.Duration) {
-	attrs := []any{"uid", o.who.User(), "verb", q.verb(), "project", q.Project.Name(), "outcome", outcomeWord(v.Status())}
+	attrs := []any{"uid", o.who.User(), "verb", q.verb(), "project", q.Project.Name(), "outcome", v.Status().Name()}
 	if v.Status() == protocol.OK {
 		attrs = append(attrs, "level", v.Level.String(), "source", v.Source.String())
 	} else {
@@ -72,7 +72,7 @@ func (c *conn) tellRefused(r *Refusal) {
 	if c.server.access == nil {
 		return
 	}
-	line := accesslog.Line{Time: time.Now(), Caller: &c.is, Outcome: outcomeWord(protocol.ERR), Reason: string(r.Code)}
+	line := accesslog.Line{Time: time.Now(), Caller: &c.is, Outcome: protocol.ERR.Name(), Reason: string(r.Code)}
 	if verb := protocol.Verb(c.req.Verb); slices.Contains(protocol.Verbs(), verb) || slices.Contains(protocol.AdminVerbs(), verb) {
 		line.Verb = string(verb)
 	}
@@ -90,30 +90,18 @@ func (c *conn) tellAdministered(verb protocol.Verb, began time.Time, refused *Re
 		return
 	default:
 	}
-	line := accesslog.Line{Time: began, Caller: &c.is, Verb: string(verb), Outcome: outcomeWord(protocol.OK), Duration: accesslog.Seconds(time.Since(began))}
+	line := accesslog.Line{Time: began, Caller: &c.is, Verb: string(verb), Outcome: protocol.OK.Name(), Duration: accesslog.Seconds(time.Since(began))}
 	if refused != nil {
-		line.Outcome, line.Reason = outcomeWord(protocol.ERR), string(refused.Code)
+		line.Outcome, line.Reason = protocol.ERR.Name(), string(refused.Code)
 	}
 	c.server.access.Write(line)
 }
 
 // tellLogout writes a logout token's request and its result to the access log.
 func (c *conn) tellLogout(project string, began time.Time, reply *protocol.Reply, refused *Refusal) {
-	line := accesslog.Line{Time: began, Caller: &c.is, Verb: string(protocol.LOGOUT), Project: project, Outcome: outcomeWord(reply.Status), Reason: string(reply.Word), Duration: accesslog.Seconds(time.Since(began))}
+	line := accesslog.Line{Time: began, Caller: &c.is, Verb: string(protocol.LOGOUT), Project: project, Outcome: reply.Status.Name(), Reason: string(reply.Word), Duration: accesslog.Seconds(time.Since(began))}
 	if refused != nil {
-		line.Outcome, line.Reason = outcomeWord(protocol.ERR), string(refused.Code)
+		line.Outcome, line.Reason = protocol.ERR.Name(), string(refused.Code)
 	}
 	c.server.access.Write(line)
-}
-
-// outcomeWord returns the word for an outcome, as in EXPLAIN.
-func outcomeWord(s protocol.Status) string {
-	switch s {
-	case protocol.OK:
-		return "accepted"
-	case protocol.NO:
-		return "rejected"
-	case protocol.ERR:
-	}
-	return "unknown"
 }
