@@ -62,7 +62,7 @@ func wordAt(value int, words ...string) string {
 type Accepted struct {
 	Level   Level
 	Project string // the daemon's name of the project
-	Subject string // the user's id, never empty
+	Subject string // the id of what Principal says, never empty: of a user, a client or a team
 
 	// Principal says what Subject names: protocol.PrincipalUser, or
 	// PrincipalMachine or PrincipalTeam where the daemon's project admits

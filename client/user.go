@@ -21,9 +21,9 @@ import (
 // client for Node: id, email, emailVerified (true, false or null), name,
 // imageUrl, teamId, sessionId, kind, scopes.
 type User struct {
-	// ID identifies the user, and is never empty in an answer. Do not identify
-	// users by Email: an address can change, and can later belong to another
-	// user.
+	// ID identifies the user. Do not identify users by Email: an address can
+	// change, and can later belong to another user. A machine, which is no user,
+	// has its client id here. It is empty for a team, and never otherwise.
 	ID string `json:"id"`
 
 	// Email is the primary address. EmailVerified is about this address.
@@ -38,7 +38,7 @@ type User struct {
 	ImageURL string `json:"imageUrl"`
 
 	// TeamID is the selected team (Stack Auth) or the active organization
-	// (Better Auth).
+	// (Better Auth). For a team's API key it is the team.
 	TeamID string `json:"teamId"`
 
 	// SessionID identifies the sign-in that the token comes from. It is empty
@@ -111,9 +111,10 @@ func (a Accepted) User() User {
 	case protocol.PrincipalMachine:
 		u.Kind = KindMachine
 	case protocol.PrincipalTeam:
-		u.Kind = KindTeam
+		// A program that looks up a user by the ID must not find one by the id of a team.
+		u.Kind, u.ID, u.TeamID = KindTeam, "", a.Subject
 	default: // a newer daemon's principal, which this program has not admitted
-		u.Kind = KindUnknown
+		u.Kind, u.ID = KindUnknown, ""
 	}
 	return u
 }

@@ -62,16 +62,19 @@ func Expires() time.Time { return time.Unix(4102444800, 0) }
 // Auth writes it, without claims; Verify rejects the text as malformed, as a client does.
 //
 // Accept panics if the user has no ID, if one of the scopes is not one word, or
-// if the text cannot be a token. It also panics if the text is a session
+// if the text cannot be a token. A team (client.KindTeam) has a TeamID and no ID. It also panics if the text is a session
 // credential and the user has a team, a session or scopes, or is neither normal
 // nor anonymous: no session says that of its user.
 func (f *Fake) Accept(token string, user client.User) {
-	if user.ID == "" {
+	switch {
+	case user.Kind != client.KindTeam && user.ID == "":
 		panic("clienttest: a user has an ID")
+	case user.Kind == client.KindTeam && (user.ID != "" || user.TeamID == ""):
+		panic("clienttest: a team has a TeamID and no ID")
 	}
 	claims := claimsOf(&user)
 	accepted := client.Accepted{
-		Level: client.LevelClaims, Project: "main", Subject: user.ID, Principal: principalOf(&user), Age: Age, TTL: TTL, Expires: Expires(),
+		Level: client.LevelClaims, Project: "main", Subject: subjectOf(&user), Principal: principalOf(&user), Age: Age, TTL: TTL, Expires: Expires(),
 		Source: client.SourceCache, JSON: claims,
 	}
 	if !slices.Equal(accepted.User().Scopes, user.Scopes) {

@@ -1,6 +1,7 @@
 package clienttest_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -28,17 +29,19 @@ func whole() client.User {
 
 func TestAUserComesBackAtEitherLevel(t *testing.T) {
 	users := []client.User{whole(), {ID: "nobody else is known", Kind: client.KindNormal}, {ID: "u", Kind: client.KindMachine, Scopes: client.Scopes{"read", "write:all"}}}
-	for _, kind := range []client.Kind{client.KindNormal, client.KindRestricted, client.KindAnonymous, client.KindMachine, client.KindTeam} {
+	for _, kind := range []client.Kind{client.KindNormal, client.KindRestricted, client.KindAnonymous, client.KindMachine} {
 		users = append(users, client.User{ID: "u", EmailVerified: client.FlagFalse, Kind: kind})
 	}
+	users = append(users, client.User{TeamID: "team-1", Kind: client.KindTeam})
 	for _, want := range users {
+		subject := cmp.Or(want.ID, want.TeamID)
 		fake := new(clienttest.Fake)
 		fake.Accept("token", want)
 		for level, answer := range map[client.Level]client.Answer{
 			client.LevelClaims: fake.Verify(t.Context(), "token"), client.LevelProfile: fake.Profile(t.Context(), "token"),
 		} {
 			a, ok := answer.(client.Accepted)
-			if !ok || !reflect.DeepEqual(a.User(), want) || a.Level != level || a.Subject != want.ID || a.Project == "" || a.TTL != clienttest.TTL || !a.Expires.Equal(clienttest.Expires()) {
+			if !ok || !reflect.DeepEqual(a.User(), want) || a.Level != level || a.Subject != subject || a.Project == "" || a.TTL != clienttest.TTL || !a.Expires.Equal(clienttest.Expires()) {
 				t.Errorf("%s of %+v: %#v with %s", level, want, answer, a.JSON)
 			}
 			if a.Claims() == nil {

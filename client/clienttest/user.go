@@ -13,7 +13,7 @@ import (
 // the picture has the claim of other issuers.
 func claimsOf(u *client.User) json.RawMessage {
 	return object(map[string]any{
-		"sub": u.ID, "email": text(u.Email), "email_verified": u.EmailVerified, "name": text(u.Name), "picture": text(u.ImageURL),
+		"sub": subjectOf(u), "email": text(u.Email), "email_verified": u.EmailVerified, "name": text(u.Name), "picture": text(u.ImageURL),
 		"selected_team_id": text(u.TeamID), "refresh_token_id": text(u.SessionID),
 		"is_anonymous": u.Kind == client.KindAnonymous, "is_restricted": u.Kind == client.KindAnonymous || u.Kind == client.KindRestricted,
 		"exp": Expires().Unix(), "scope": text(strings.Join(u.Scopes, " ")),
@@ -23,7 +23,7 @@ func claimsOf(u *client.User) json.RawMessage {
 // profileOf returns the user as a profile of Stack Auth.
 func profileOf(u *client.User) json.RawMessage {
 	return object(map[string]any{
-		"id": u.ID, "primary_email": text(u.Email), "primary_email_verified": u.EmailVerified, "display_name": text(u.Name),
+		"id": subjectOf(u), "primary_email": text(u.Email), "primary_email_verified": u.EmailVerified, "display_name": text(u.Name),
 		"profile_image_url": text(u.ImageURL), "selected_team_id": text(u.TeamID),
 		"is_anonymous": u.Kind == client.KindAnonymous, "is_restricted": u.Kind == client.KindAnonymous || u.Kind == client.KindRestricted,
 	})
@@ -39,6 +39,14 @@ func sessionProfileOf(u *client.User) json.RawMessage {
 		"id": u.ID, "email": text(u.Email), "emailVerified": u.EmailVerified, "name": text(u.Name), "image": text(u.ImageURL),
 		"isAnonymous": u.Kind == client.KindAnonymous,
 	})
+}
+
+// subjectOf returns the id that the daemon would send for the user.
+func subjectOf(u *client.User) string {
+	if u.Kind == client.KindTeam {
+		return u.TeamID
+	}
+	return u.ID
 }
 
 // principalOf returns the principal that the daemon would send for the user.

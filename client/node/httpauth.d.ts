@@ -139,7 +139,10 @@ export interface RequirementOptions {
    * so; a profile does.
    */
   emailVerified?: boolean
-  /** Requires that the user's selected team, or active organization, has this id. */
+  /**
+   * Requires that the user's selected team, or active organization, has this id. An API key of a
+   * team must be this team's.
+   */
   team?: string
   /**
    * The kinds of users that are admitted. Default: `['normal']`. The daemon's project must admit

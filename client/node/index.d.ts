@@ -45,7 +45,7 @@ export class Accepted {
   readonly level: Level
   /** The daemon's name of the token's project. */
   readonly project: string
-  /** The user's id, never empty. */
+  /** The id of what `principal` says, never empty: of a user, a client or a team. */
   readonly subject: string
   /** What the subject names. Empty: the daemon is older and knows only users. */
   readonly principal: Principal | ''
@@ -88,7 +88,8 @@ export class Accepted {
 export interface User {
   /**
    * Identifies the user. Do not identify users by email: an address can change, and can later
-   * belong to another user.
+   * belong to another user. A machine, which is no user, has its client id here. Empty for a team,
+   * and never otherwise.
    */
   readonly id: string
   /** The primary address. */
@@ -102,7 +103,10 @@ export interface User {
    * have no picture.
    */
   readonly imageUrl: string
-  /** The selected team (Stack Auth) or the active organization (Better Auth). */
+  /**
+   * The selected team (Stack Auth) or the active organization (Better Auth). For a team's API key it
+   * is the team.
+   */
   readonly teamId: string
   /** The sign-in that the token comes from. Empty for a session credential of Better Auth. */
   readonly sessionId: string

@@ -2,7 +2,10 @@
 
 import type { Answer, Asker, Code, ProfileOptions, Reason, User, VerifyOptions } from './index.js'
 
-/** A user of a test. Every member but id is optional; the default kind is normal. */
+/**
+ * A user of a test. Every member but id is optional; the default kind is normal. A team has an empty
+ * id, and a teamId.
+ */
 export interface FakeUser extends Partial<User> {
   readonly id: string
 }

@@ -41,7 +41,8 @@ core.register_action("neonauth", { "http-req" }, function(txn, query)
         url = "http://neonauth/haproxy?" .. query, dst = socket, timeout = timeout, headers = headers,
     }
     local status = answer and answer.status or 0
-    if status == 204 and first(answer.headers, "x-auth-user-id") ~= "" then
+    -- A team's API key has no user (allow=team).
+    if status == 204 and first(answer.headers, "x-auth-user-id") .. first(answer.headers, "x-auth-team-id") ~= "" then
         for _, name in ipairs(identity) do txn.http:req_set_header(name, first(answer.headers, name)) end
     elseif status == 400 or status == 401 or status == 403 or status == 500 then
         txn:set_var("txn.neonauth_challenge", first(answer.headers, "www-authenticate"))

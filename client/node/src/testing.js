@@ -20,7 +20,9 @@ class FakeClient {
   // accept makes the token belong to this user. A text that only PROFILE takes is
   // a session credential: it has no claims, and verify rejects it.
   accept(token, user, { claims = {}, profile = {} } = {}) {
-    if (typeof user?.id !== 'string' || user.id === '') throw new TypeError('neonauthd: a user has an id')
+    const team = user?.kind === 'team'
+    if (team && (user.id || !user.teamId)) throw new TypeError('neonauthd: a team has a teamId and no id')
+    if (!team && (typeof user?.id !== 'string' || user.id === '')) throw new TypeError('neonauthd: a user has an id')
     for (const name of Object.keys(user)) {
       if (!USER.includes(name)) throw new TypeError(`neonauthd: a user has no "${name}"`)
     }
@@ -32,7 +34,7 @@ class FakeClient {
     }
     const json = JSON.stringify({ ...claimsOf(user), ...claims })
     const principal = user.kind === 'machine' || user.kind === 'team' ? user.kind : 'user'
-    const fields = { project: 'main', subject: user.id, principal, age: AGE, ttl: TTL, expires: new Date(EXPIRES * 1000), source: 'cache' }
+    const fields = { project: 'main', subject: subjectOf(user), principal, age: AGE, ttl: TTL, expires: new Date(EXPIRES * 1000), source: 'cache' }
     this.#say(token, {
       VERIFY: new Accepted({ ...fields, level: 'claims', json }),
       PROFILE: new Accepted({
@@ -86,10 +88,13 @@ class FakeClient {
 
 const USER = ['id', 'email', 'emailVerified', 'name', 'imageUrl', 'teamId', 'sessionId', 'kind', 'scopes']
 
+// The id that the daemon would send for the user.
+const subjectOf = (user) => (user.kind === 'team' ? user.teamId : user.id)
+
 // The user as claims of Stack Auth. Those have no picture, so the picture has
 // the claim of other issuers.
 const claimsOf = (user) => ({
-  sub: user.id,
+  sub: subjectOf(user),
   email: user.email || null,
   email_verified: user.emailVerified ?? null,
   name: user.name || null,
@@ -103,7 +108,7 @@ const claimsOf = (user) => ({
 
 // The user as a profile of Stack Auth.
 const profileOf = (user) => ({
-  id: user.id,
+  id: subjectOf(user),
   primary_email: user.email || null,
   primary_email_verified: user.emailVerified ?? null,
   display_name: user.name || null,

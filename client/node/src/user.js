@@ -18,12 +18,13 @@ function userOf({ subject, principal }, object, token) {
   const primary = 'primary_email' in object || 'primary_email_verified' in object
   const flags = primary ? [object.primary_email_verified] : [object.email_verified, object.emailVerified]
   return Object.freeze({
-    id: subject,
+    // A program that looks up a user by the id must not find one by the id of a team.
+    id: isUser(principal) || principal === 'machine' ? subject : '',
     email: text(primary ? object.primary_email : object.email),
     emailVerified: flags.map(flag).find((one) => one === true || one === false) ?? null,
     name: first(object.display_name, object.name),
     imageUrl: first(object.profile_image_url, object.image, object.picture),
-    teamId: first(object.selected_team_id, object.selected_team?.id, object.o?.id),
+    teamId: principal === 'team' ? subject : first(object.selected_team_id, object.selected_team?.id, object.o?.id),
     sessionId: first(claims.refresh_token_id, claims.refreshTokenId, claims.sid),
     kind: isUser(principal) ? classOf(object, claims) : kindOfOther(principal),
     scopes: Object.freeze(text(claims.scope).split(' ').filter(Boolean)),

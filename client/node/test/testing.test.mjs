@@ -12,16 +12,24 @@ const NOTHING = { email: '', emailVerified: null, name: '', imageUrl: '', teamId
 test('a user comes back at either level', async () => {
   for (const [said, user] of [
     [WHOLE, WHOLE], [{ id: 'u' }, { ...NOTHING, id: 'u' }],
-    ...['normal', 'restricted', 'anonymous', 'machine', 'team', ''].map((kind) => [{ id: 'u', emailVerified: false, kind }, { ...NOTHING, id: 'u', emailVerified: false, kind }]),
+    ...['normal', 'restricted', 'anonymous', 'machine', ''].map((kind) => [{ id: 'u', emailVerified: false, kind }, { ...NOTHING, id: 'u', emailVerified: false, kind }]),
+    [{ id: '', teamId: 'team-1', kind: 'team' }, { ...NOTHING, id: '', teamId: 'team-1', kind: 'team' }],
   ]) {
     const fake = new FakeClient()
+    const subject = user.id || user.teamId
     fake.accept('token', said)
     for (const level of ['claims', 'profile']) {
       const answer = await (level === 'claims' ? fake.verify('token') : fake.profile('token'))
-      assert.deepEqual([answer.outcome, answer.level, answer.subject, { ...answer.user }], ['accepted', level, user.id, user])
-      assert.equal(answer.claims.sub, user.id)
+      assert.deepEqual([answer.outcome, answer.level, answer.subject, { ...answer.user }], ['accepted', level, subject, user])
+      assert.equal(answer.claims.sub, subject)
       assert.ok(answer.ttl > 0 && answer.expires > new Date() && answer.project !== '')
     }
+  }
+})
+
+test('a team has a teamId and no id', () => {
+  for (const user of [{ id: 'u', kind: 'team' }, { id: 'u', teamId: 'team-1', kind: 'team' }, { id: '', kind: 'team' }]) {
+    assert.throws(() => new FakeClient().accept('token', user), /a team has a teamId and no id/)
   }
 })
 

@@ -26,17 +26,24 @@ class Fakes(unittest.TestCase):
 
     def test_a_user_comes_back_at_either_level(self) -> None:
         said: list[tuple[dict[str, Any], dict[str, Any]]] = [(WHOLE, WHOLE), ({"id": "u"}, NOTHING)]
-        said += [({"id": "u", "kind": kind}, {**NOTHING, "kind": kind}) for kind in ("normal", "restricted", "anonymous", "machine", "team", "")]
+        said += [({"id": "u", "kind": kind}, {**NOTHING, "kind": kind}) for kind in ("normal", "restricted", "anonymous", "machine", "")]
+        team = {"id": "", "team_id": "team-1", "kind": "team"}
+        said.append((team, {**NOTHING, **team}))
         for given, user in said:
             for fake in (FakeClient(), FakeAsyncClient()):
                 fake.accept("token", **given)
                 for method, level in (("verify", "claims"), ("profile", "profile")):
                     answer = self.ask(fake, method, "token")
                     assert isinstance(answer, Accepted)
-                    self.assertEqual((answer.user, answer.level, answer.subject), (User(**user), level, user["id"]))
+                    self.assertEqual((answer.user, answer.level, answer.subject), (User(**user), level, user["id"] or user["team_id"]))
                     assert answer.claims is not None
-                    self.assertEqual(answer.claims["sub"], user["id"])
+                    self.assertEqual(answer.claims["sub"], user["id"] or user["team_id"])
                     self.assertTrue(answer.project and answer.ttl > 0 and answer.expires > datetime.now(timezone.utc))
+
+    def test_a_team_has_a_team_id_and_no_id(self) -> None:
+        for id, team in (("u", ""), ("u", "team-1"), ("", "")):
+            with self.assertRaisesRegex(ValueError, "a team has a team_id and no id"):
+                FakeClient().accept("token", id=id, team_id=team, kind="team")
 
     def test_claims_and_profiles_may_have_more(self) -> None:
         fake = FakeClient()

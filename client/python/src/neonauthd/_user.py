@@ -30,14 +30,15 @@ class User:
 
     Attributes:
         id: Identifies the user. Do not identify users by email: an address can change,
-            and can later belong to another user.
+            and can later belong to another user. A machine, which is no user, has its
+            client id here. Empty for a team, and never otherwise.
         email: The primary address.
         email_verified: Whether email is verified. None: not known.
         name: The name to show to people. It may contain any character.
         image_url: The address of the user's picture. It may be a data URL of a
             megabyte.
         team_id: The selected team (Stack Auth) or the active organization (Better
-            Auth).
+            Auth). For a team's API key: the team.
         session_id: The sign-in that the token comes from. Empty for a session
             credential of Better Auth.
         kind: The class of the user; empty: not known. "machine" and "team" are not
@@ -78,12 +79,15 @@ def user_of(subject: str, principal: str, found: Mapping[str, Any], token: Mappi
         email, flags = found.get("email"), [found.get("email_verified"), found.get("emailVerified")]
     verified = next((flag for flag in map(_flag, flags) if isinstance(flag, bool)), None)
     return User(
-        id=subject,
+        # A program that looks up a user by the id must not find one by the id of a team.
+        id=subject if principal in ("", "user", "machine") else "",
         email=_text(email),
         email_verified=verified,
         name=_first(found.get("display_name"), found.get("name")),
         image_url=_first(found.get("profile_image_url"), found.get("image"), found.get("picture")),
-        team_id=_first(found.get("selected_team_id"), _id_of(found.get("selected_team")), _id_of(found.get("o"))),
+        team_id=subject
+        if principal == "team"
+        else _first(found.get("selected_team_id"), _id_of(found.get("selected_team")), _id_of(found.get("o"))),
         session_id=_first(claims.get("refresh_token_id"), claims.get("refreshTokenId"), claims.get("sid")),
         # An older daemon does not send the principal, and knows only users. A
         # newer daemon may send a principal that this program has not admitted.

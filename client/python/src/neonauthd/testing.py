@@ -80,11 +80,15 @@ class _Fake:
         sessions of the newer Neon Auth are. profile then returns a profile as Better
         Auth writes it, without claims; verify rejects the text as malformed, as a client does.
 
+        A team (kind "team") has a team_id and an empty id.
+
         Raises ValueError for a user without an id, and for a text that cannot be a token;
         also if the user of a session credential has a team, a session or scopes, or is
         neither normal nor anonymous.
         """
-        if not id:
+        if kind == "team" and (id or not team_id):
+            raise ValueError("neonauthd: a team has a team_id and no id")
+        if kind != "team" and not id:
             raise ValueError("neonauthd: a user has an id")
         if kind not in (*KINDS, ""):
             raise ValueError('neonauthd: kind is none of "normal", "restricted", "anonymous", "machine" and "team"')
@@ -134,10 +138,15 @@ class _Fake:
         )
 
 
+def _subject_of(user: User) -> str:
+    """Returns the id that the daemon would send for the user."""
+    return user.team_id if user.kind == "team" else user.id
+
+
 def _claims_of(user: User) -> dict[str, object]:
     """Returns the user as claims of Stack Auth."""
     return {
-        "sub": user.id,
+        "sub": _subject_of(user),
         "email": user.email or None,
         "email_verified": user.email_verified,
         "name": user.name or None,
@@ -153,7 +162,7 @@ def _claims_of(user: User) -> dict[str, object]:
 def _profile_of(user: User) -> dict[str, object]:
     """Returns the user as a profile of Stack Auth."""
     return {
-        "id": user.id,
+        "id": _subject_of(user),
         "primary_email": user.email or None,
         "primary_email_verified": user.email_verified,
         "display_name": user.name or None,
@@ -188,7 +197,7 @@ def _accepted(level: Literal["claims", "profile"], user: User, text: str, claims
     principal = user.kind if user.kind in ("machine", "team") else "user"
     payload = base64.urlsafe_b64encode(claims.encode()).decode().rstrip("=")
     expires = datetime.fromtimestamp(_EXPIRES, timezone.utc)
-    return Accepted(level, "main", user.id, _AGE, _TTL, expires, "cache", text, principal=principal, _payload=payload)
+    return Accepted(level, "main", _subject_of(user), _AGE, _TTL, expires, "cache", text, principal=principal, _payload=payload)
 
 
 class FakeClient(_Fake):

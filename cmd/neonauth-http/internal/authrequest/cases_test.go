@@ -1,6 +1,7 @@
 package authrequest
 
 import (
+	"cmp"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -62,7 +63,7 @@ func TestSharedCases(t *testing.T) {
 					if got.StatusCode != d.allowed {
 						return ""
 					}
-					return got.Header.Get("X-Auth-User-Id")
+					return cmp.Or(got.Header.Get("X-Auth-User-Id"), got.Header.Get("X-Auth-Team-Id"))
 				})
 			}
 		})

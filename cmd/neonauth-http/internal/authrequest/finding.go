@@ -71,6 +71,15 @@ func refused(r httpauth.Refusal) finding {
 // undecided returns a finding of this program itself: nothing could be learnt.
 func undecided(reason string) finding { return refused(httpauth.Unavailable(reason, 0)) }
 
+// named reports whether the identity says who is let in. A team has no user, and
+// only a team may be without one.
+func (f *finding) named() bool {
+	if f.answer != nil && f.answer.Principal == protocol.PrincipalTeam {
+		return f.identity[fieldTeamID] != ""
+	}
+	return f.identity[fieldUserID] != ""
+}
+
 // status returns the status of an outcome that is about the web server's
 // request itself; outcomes about the token have their status from httpauth.
 func (f *finding) status(d *dialect) int {

@@ -70,6 +70,9 @@ func identityOf(u *client.User, a *client.Accepted, s *selection) (identity, err
 		}
 	}
 	id[fieldUserID] = encode(u.ID) // never left out: a 2xx must name the user
+	if u.Kind == client.KindTeam {
+		id[fieldTeamID] = encode(u.TeamID) // or the team, which has no user
+	}
 	fill(fieldEmail, u.Email)
 	fill(fieldEmailVerified, u.EmailVerified.String())
 	fill(fieldName, u.Name)

@@ -9,11 +9,11 @@ import (
 )
 
 // reply is the only function that writes a status. It sends a 2xx only with the
-// id of a user in the headers of the same reply, and only while the token is
-// valid. Any other 2xx would be a mistake in this program, and becomes a 500.
+// id of a user, machine or team in the headers of the same reply, and only while
+// the token is valid. Any other 2xx would be a mistake in this program, and becomes a 500.
 func (s *Service) reply(w http.ResponseWriter, r *http.Request, d *dialect, set *Settings, f *finding) {
 	status := f.status(d)
-	if status/100 == 2 && (f.outcome != accepted || f.identity[fieldUserID] == "" || !s.now().Before(f.expires)) {
+	if status/100 == 2 && (f.outcome != accepted || !f.named() || !s.now().Before(f.expires)) {
 		s.complain(slog.LevelError, "a request was about to be let through without a verified user")
 		s.metrics.unproved.Inc()
 		*f = finding{outcome: faulty, reason: reasonFault}
