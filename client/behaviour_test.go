@@ -75,7 +75,7 @@ type actor struct {
 	client client.Client
 	people map[string]person
 	crowd  []*member
-	stop   chan struct{} // closed when the crowd is to disperse
+	stop   chan struct{} // closed to end the crowd
 	gone   sync.WaitGroup
 }
 

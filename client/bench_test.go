@@ -26,8 +26,9 @@ var (
 		`{"sub":"9f1c1f7e-2f0e-4c0a-a0ab-0d9a6f4a2f11","pad":"` + strings.Repeat("p", 500) + `"}`
 )
 
-// answerLines is the barest daemon there can be: each line gets the same reply
-// with the line's tag, everything that arrived together in one write.
+// answerLines is a daemon that does the least possible work: each line gets the
+// same reply with the line's tag, and lines that arrived together are answered
+// in one write.
 func answerLines(nc net.Conn) {
 	in := bufio.NewReaderSize(nc, 64<<10)
 	var out []byte
@@ -91,9 +92,8 @@ func bareAsk(b testing.TB, nc net.Conn, in *bufio.Reader, request []byte) {
 	}
 }
 
-// BenchmarkLoneCaller compares one caller of a Client with a bare blocking
-// echo of the same sizes, turn by turn in one run; "p50-ratio" is what the
-// client adds.
+// BenchmarkLoneCaller compares one caller of a Client with a bare blocking echo
+// of the same sizes, by turns in one run; "p50-ratio" is what the client adds.
 func BenchmarkLoneCaller(b *testing.B) {
 	path := listenBare(b)
 	c := &client.Client{Socket: path, Keep: -1}
@@ -126,8 +126,9 @@ func BenchmarkLoneCaller(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// BenchmarkConcurrentCallers lets 64 goroutines ask through one Client, and,
-// for comparison, each by bare writes and reads on a connection of its own.
+// BenchmarkConcurrentCallers lets 64 goroutines ask through one Client. For
+// comparison, each also asks by bare writes and reads on a connection of its
+// own.
 func BenchmarkConcurrentCallers(b *testing.B) {
 	const callers = 64
 	for _, conns := range []int{1, 4, client.DefaultConns} {

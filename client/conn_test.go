@@ -13,8 +13,8 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// TestQuestionLargerThanTheSocketsRoomArrivesWhole is asked alone, of a daemon
-// that reads only when it cannot be written on.
+// TestQuestionLargerThanTheSocketsRoomArrivesWhole: one caller asks a daemon
+// that begins to read only after the socket's buffer is full.
 func TestQuestionLargerThanTheSocketsRoomArrivesWhole(t *testing.T) {
 	read := make(chan struct{})
 	path := listen(t, func(nc net.Conn) {
@@ -46,9 +46,10 @@ func TestQuestionLargerThanTheSocketsRoomArrivesWhole(t *testing.T) {
 	}
 }
 
-// TestPeerThatTakesQuestionsButAnswersNoMore half-closes its connection after
-// the first answer. The next call need not notice in time to ask again on another
-// connection, but then it learns nothing, and the one after it has another.
+// TestPeerThatTakesQuestionsButAnswersNoMore: the daemon half-closes its
+// connection after the first answer. The next call may not notice this in time
+// to ask again on another connection; its answer is then unknown, and the call
+// after it uses another connection.
 func TestPeerThatTakesQuestionsButAnswersNoMore(t *testing.T) {
 	ended := make(chan struct{}, 2)
 	path := listen(t, func(nc net.Conn) {
@@ -60,7 +61,7 @@ func TestPeerThatTakesQuestionsButAnswersNoMore(t *testing.T) {
 		_ = accept(nc, r)
 		_ = nc.(*net.UnixConn).CloseWrite()
 		ended <- struct{}{}
-		_, _ = lines.ReadLine() // takes one more
+		_, _ = lines.ReadLine() // takes one more question
 		_, _ = lines.ReadLine()
 	})
 	c := &client.Client{Socket: path, Conns: 1, Timeout: patience}
@@ -78,8 +79,8 @@ func TestPeerThatTakesQuestionsButAnswersNoMore(t *testing.T) {
 	}
 }
 
-// TestConnectionThatDiedUnusedIsReplaced: the call that has made it left before
-// it asked.
+// TestConnectionThatDiedUnusedIsReplaced: the call that made the connection was
+// cancelled before it asked, and the daemon then closed the connection.
 func TestConnectionThatDiedUnusedIsReplaced(t *testing.T) {
 	var connections atomic.Int32
 	end, ended := make(chan struct{}), make(chan struct{})

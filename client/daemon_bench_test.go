@@ -13,8 +13,8 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// daemonForBench starts the real daemon and returns its socket and a token that
-// it holds a verdict of.
+// daemonForBench starts the real daemon. It returns its socket, and a token
+// about which the daemon holds a verdict.
 func daemonForBench(b *testing.B) (socket, token string) {
 	b.Helper()
 	s := newStage(b, buildDaemon(b))
@@ -32,7 +32,7 @@ func daemonForBench(b *testing.B) (socket, token string) {
 }
 
 // bareConn asks one question at a time on a connection of its own: a write and
-// a read, and not a look at what it says.
+// a read. It does not look at the reply.
 type bareConn struct {
 	net.Conn
 	in      *bufio.Reader
@@ -60,9 +60,9 @@ func (c *bareConn) ask(b *testing.B) []byte {
 	return line
 }
 
-// BenchmarkDaemonLoneCaller has one caller ask the real daemon about a token
-// that it knows, through a Client and by bare writes and reads, by turns in one
-// run. "over-bare" is what the client adds to a lookup.
+// BenchmarkDaemonLoneCaller: one caller asks the real daemon about a token that
+// the daemon knows, through a Client and by bare writes and reads, by turns in
+// one run. "over-bare" is what the client adds to a lookup.
 func BenchmarkDaemonLoneCaller(b *testing.B) {
 	socket, token := daemonForBench(b)
 	bare := dialBare(b, socket, "VERIFY deadline=950 "+token+"\n")
@@ -80,7 +80,7 @@ func BenchmarkDaemonLoneCaller(b *testing.B) {
 	var took [2][]time.Duration
 	for b.Loop() {
 		for way, ask := range ways {
-			ask() // the first after a change of connection pays for the change
+			ask() // the first call after a change of connection pays for the change
 			for range 20 {
 				start := time.Now()
 				ask()
@@ -100,16 +100,16 @@ func median(spans []time.Duration) float64 {
 	return float64(spans[len(spans)/2])
 }
 
-// BenchmarkDaemonConcurrentCallers has 64 goroutines ask the real daemon about
-// a token that it knows, through one Client and, by turns in one run, in the
-// other ways that there are:
+// BenchmarkDaemonConcurrentCallers: 64 goroutines ask the real daemon about a
+// token that the daemon knows, through one Client and, by turns in one run, in
+// these other ways:
 //
 //   - apart: each through a Client of its own, with its one connection;
 //   - bare: each by writes and reads on its connection, and a parser;
 //   - shared: the same on as many connections as the one Client has;
 //   - fresh: the same on a new connection for each request.
 //
-// "over-apart" and so on are how many times as many lookups a second the one
+// "over-apart" and so on say how many times as many lookups a second the one
 // Client makes.
 func BenchmarkDaemonConcurrentCallers(b *testing.B) {
 	const callers, round = 64, 64 * 100
@@ -172,7 +172,7 @@ func BenchmarkDaemonConcurrentCallers(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// crowd lets the callers ask so many questions between them.
+// crowd lets the callers together ask this many questions.
 func crowd(callers, questions int, ask func(caller int)) {
 	var wg sync.WaitGroup
 	for n := range callers {

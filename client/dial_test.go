@@ -43,7 +43,7 @@ func TestSocketComesFromFieldThenEnvironmentThenDefault(t *testing.T) {
 	}
 }
 
-// TestCausesTellWhatToDo: the two usual mistakes of an installation.
+// TestCausesTellWhatToDo tests the two usual mistakes of an installation.
 func TestCausesTellWhatToDo(t *testing.T) {
 	dir := t.TempDir()
 	closed := filepath.Join(dir, "s")
@@ -122,7 +122,8 @@ func answerEach(listener net.Listener, requests *atomic.Int32) {
 	}
 }
 
-// TestAbstractSocketsAreNotAsked, which belong to no folder and no user.
+// TestAbstractSocketsAreNotAsked: an abstract socket is in no folder and
+// belongs to no user.
 func TestAbstractSocketsAreNotAsked(t *testing.T) {
 	listener, err := net.Listen("unix", "@neonauthd-"+rand.Text())
 	need.Host(t, err == nil, "abstract sockets")
@@ -133,8 +134,9 @@ func TestAbstractSocketsAreNotAsked(t *testing.T) {
 	}
 }
 
-// TestFailedDialsBackOff: while a daemon is down, a busy program dials a few
-// times, not at every call, and finds it soon after it is back.
+// TestFailedDialsBackOff: while a daemon is down, a busy program dials about 20
+// times a second, not in every call. It finds the daemon soon after the daemon
+// is back.
 func TestFailedDialsBackOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var dials int
@@ -185,8 +187,9 @@ func answerAccepted(nc net.Conn) {
 	}
 }
 
-// TestCallersBeyondTheLimitShareItsConnections: they wait, each at most its own
-// time, and nobody is lost when the one that dials gives up.
+// TestCallersBeyondTheLimitShareItsConnections: callers wait, each at most its
+// own time, and every caller gets an answer even if the caller that dials gives
+// up.
 func TestCallersBeyondTheLimitShareItsConnections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var dials atomic.Int32
@@ -231,8 +234,8 @@ func TestCallersBeyondTheLimitShareItsConnections(t *testing.T) {
 	})
 }
 
-// TestRestartKillsAllIdleConnections: the connections of a pool die together,
-// and no caller notices.
+// TestRestartKillsAllIdleConnections: the idle connections of a pool end
+// together, and no caller notices.
 func TestRestartKillsAllIdleConnections(t *testing.T) {
 	const callers = 5
 	var mu sync.Mutex
@@ -309,7 +312,8 @@ func TestCloseEndsCallsThatConnect(t *testing.T) {
 	})
 }
 
-// TestCloseEndsCallsThatWaitForAStubbornDial, which does not look at its context.
+// TestCloseEndsCallsThatWaitForAStubbornDial: the Dial function does not look
+// at its context.
 func TestCloseEndsCallsThatWaitForAStubbornDial(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dial := make(chan struct{})
@@ -333,8 +337,8 @@ func TestCloseEndsCallsThatWaitForAStubbornDial(t *testing.T) {
 	})
 }
 
-// TestConnectingWithoutTimeIsNoWordAboutTheDaemon: a TCP dial reports its end in
-// a way of its own.
+// TestConnectingWithoutTimeIsNoWordAboutTheDaemon: a TCP dial whose time is
+// over returns an error of its own kind.
 func TestConnectingWithoutTimeIsNoWordAboutTheDaemon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var dials atomic.Int32

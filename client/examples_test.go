@@ -44,7 +44,8 @@ func TestExampleServices(t *testing.T) {
 	}
 }
 
-// goService is the example built, so that the end of the test reaches it.
+// goService builds the example, so that the end of the test stops the program
+// itself and not only "go run".
 func goService(t *testing.T) *exec.Cmd {
 	t.Helper()
 	service := filepath.Join(t.TempDir(), "service")
@@ -55,7 +56,7 @@ func goService(t *testing.T) *exec.Cmd {
 	return exec.Command(service)
 }
 
-// nodeService is the example with the package installed.
+// nodeService runs the example with the package installed.
 func nodeService(t *testing.T) *exec.Cmd {
 	t.Helper()
 	cmd := exec.Command("node", "service.js")
@@ -71,7 +72,7 @@ func nodeExample(t *testing.T) string {
 	if err := os.CopyFS(dir, os.DirFS("../examples/node")); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.RemoveAll(filepath.Join(dir, "node_modules")); err != nil { // of whoever has tried it there
+	if err := os.RemoveAll(filepath.Join(dir, "node_modules")); err != nil { // left by somebody who has tried the example there
 		t.Fatal(err)
 	}
 	library, err := filepath.Abs("node")

@@ -5,15 +5,14 @@ import (
 	"time"
 )
 
-// Clocks are those of a client under test. They stand still but for what a test
-// moves.
+// Clocks are the clocks of a client under test. They change only by Move.
 type Clocks struct {
 	mu  sync.Mutex
 	now instant
 }
 
-// SetClocks gives the client clocks that begin with the wall clock at that
-// instant. It is for a client that nobody has asked yet.
+// SetClocks gives the client new clocks; the wall clock begins at that instant.
+// Call it before the client is asked anything.
 func (c *Client) SetClocks(wall time.Time) *Clocks {
 	clocks := &Clocks{now: instant{wall: wall.UnixNano()}}
 	c.init()
@@ -27,7 +26,7 @@ func (c *Clocks) read() instant {
 	return c.now
 }
 
-// Move lets time pass, by each clock as much as is said.
+// Move moves each clock forward by the given time.
 func (c *Clocks) Move(mono, wall time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -38,7 +37,7 @@ func (c *Clocks) Move(mono, wall time.Duration) {
 // Wall is the wall clock.
 func (c *Clocks) Wall() time.Time { return time.Unix(0, c.read().wall) }
 
-// Watching reports whether the client's watch is up and no answer is owed on it.
+// Watching reports whether the client's watch is up and no answer is due on it.
 func (c *Client) Watching() bool {
 	m := &c.keeper.memory
 	m.mu.RLock()
@@ -57,5 +56,5 @@ func (c *Client) Heard() int64 {
 // Unwatched reports whether the client has no watch and opens none.
 func (c *Client) Unwatched() bool { return !c.keeper.watching.Load() }
 
-// Still reports whether nothing is asked in the background.
+// Still reports whether no lookup runs in the background.
 func (c *Client) Still() bool { return len(c.keeper.refreshes) == 0 }

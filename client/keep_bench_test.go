@@ -48,7 +48,7 @@ func answerKept(nc net.Conn) {
 	}
 }
 
-// keptReply has the size of a genuine one.
+// keptReply has the size of a genuine reply.
 var keptReply = strings.Replace(strings.Replace(benchReply, "exp=1764000000", "exp=4000000000", 1),
 	" {", " rev=AAAAAAAAAAA.0 handles=AAAAAAAAAAA,AAAAAAAAAAE,AAAAAAAAAAI,AAAAAAAAAAM,AAAAAAAAAAQ {", 1)
 
@@ -72,7 +72,7 @@ func keeping(tb testing.TB, tokens ...string) *client.Client {
 }
 
 // BenchmarkKept is a lookup that is answered from memory, beside the SHA-256 of
-// its token: what a busy machine makes slow it makes slow for both.
+// its token: a busy machine makes both slow alike.
 func BenchmarkKept(b *testing.B) {
 	ctx := context.Background()
 	b.Run("64 callers, sha256 alone", func(b *testing.B) {
@@ -121,8 +121,8 @@ func BenchmarkKept(b *testing.B) {
 	}
 }
 
-// cpu is the time that this process has taken of the processors: on a busy
-// machine it says more than the clock.
+// cpu returns the CPU time that this process has used. On a busy machine it is
+// more exact than the clock.
 func cpu(tb testing.TB) time.Duration {
 	tb.Helper()
 	var used syscall.Rusage
@@ -132,7 +132,8 @@ func cpu(tb testing.TB) time.Duration {
 	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
-// TestAKeptAnswerAllocatesLittle: the answer and its JSON, which is the caller's.
+// TestAKeptAnswerAllocatesLittle: it allocates only the answer and its JSON,
+// which is the caller's.
 func TestAKeptAnswerAllocatesLittle(t *testing.T) {
 	c := keeping(t, benchToken)
 	allocations := testing.AllocsPerRun(1000, func() {
@@ -145,9 +146,9 @@ func TestAKeptAnswerAllocatesLittle(t *testing.T) {
 	}
 }
 
-// BenchmarkColdStart is the first lookup of a process: from the making of the
-// client to the answer. The process is this program, which TestMain sends into
-// coldStart.
+// BenchmarkColdStart is the first lookup of a process, from the making of the
+// client to the answer. The process is this test program; TestMain calls
+// coldStart in it.
 func BenchmarkColdStart(b *testing.B) {
 	path := listen(b, answerKept)
 	for _, keep := range []string{"0", "-1"} {

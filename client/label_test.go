@@ -11,8 +11,9 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// TestALabelTellsAskersApartAndNothingElse about what goes over the wire for whom
-// a program asks.
+// TestALabelTellsAskersApartAndNothingElse: what goes over the wire
+// distinguishes those for whom a program asks, and says nothing else about
+// them.
 func TestALabelTellsAskersApartAndNothingElse(t *testing.T) {
 	seed, other := maphash.MakeSeed(), maphash.MakeSeed()
 	line := func(seed maphash.Seed, asker string) string {

@@ -15,12 +15,12 @@ import (
 
 // language is a client with its own tests in another language.
 type language struct {
-	what    string   // is needed
-	present []string // succeeds where the interpreter is there and new enough
+	what    string   // what the tests need
+	present []string // succeeds if the interpreter is there and new enough
 	dir     string
 	command []string       // runs in dir with the stage of testdata/behaviours at hand
-	passed  *regexp.Regexp // what its output has to say: a run of nothing passes too
-	failed  *regexp.Regexp // what it says of a failure, which may stand far from the end
+	passed  *regexp.Regexp // what its output has to match, because a run without tests succeeds too
+	failed  *regexp.Regexp // a failure in the output, which may be far from the end
 }
 
 func languages() map[string]language {
@@ -35,7 +35,8 @@ func languages() map[string]language {
 		},
 		"python": pythonOf("python3"),
 	}
-	// Another release of Python 3.11 is another Python: some have faults in what we use.
+	// The system's Python may be another release, and some releases have faults
+	// in what we use.
 	if path, err := exec.LookPath("python3"); err == nil && path != systemPython {
 		if _, err := os.Stat(systemPython); err == nil {
 			all["python of the system"] = pythonOf(systemPython)
@@ -44,7 +45,7 @@ func languages() map[string]language {
 	return all
 }
 
-// systemPython is where a distribution has its own.
+// systemPython is the Python of a distribution.
 const systemPython = "/usr/bin/python3"
 
 func pythonOf(interpreter string) language {
@@ -91,12 +92,12 @@ func (l language) test(t *testing.T, env []string, command ...string) {
 	}
 }
 
-// pythonWithFrameworks is what a Python has to import for the tests of our guards
-// in the frameworks. Debian's packages are for Debian's Python.
+// pythonWithFrameworks is what a Python must be able to import for the tests of
+// our guards in the frameworks. Debian's packages are for Debian's Python only.
 const pythonWithFrameworks = "import sys, asgiref, corsheaders, django, fastapi, flask, flask_cors, httpx, starlette, uvicorn, websockets; " +
 	"sys.exit(sys.version_info < (3, 11))"
 
-// needPython is a Python that has the frameworks.
+// needPython returns a Python that has the frameworks.
 func needPython(t *testing.T) string {
 	t.Helper()
 	return need.AnyOf(t, "Python 3.11 with Flask, Django, FastAPI and Starlette", []string{"python3", "/usr/bin/python3"}, "-c", pythonWithFrameworks)

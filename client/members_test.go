@@ -25,7 +25,7 @@ func FuzzMembersAreTheObjects(f *testing.F) {
 		var compact bytes.Buffer
 		if json.Unmarshal(object, &raw) != nil || raw == nil || json.Compact(&compact, object) != nil ||
 			!bytes.Equal(compact.Bytes(), object) || !utf8.Valid(object) {
-			return // of what the daemon does not send nothing is asked but to end
+			return // for an object that the daemon does not send, members only has to return
 		}
 		want := map[string]string{}
 		for name, value := range raw {

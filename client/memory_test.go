@@ -10,7 +10,7 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// leased returns a memory of so many places in a generation, under a lease.
+// leased returns a memory with a lease and this many places in each generation.
 func leased(places int) *memory {
 	m := &memory{most: places}
 	m.ask(instant{})
@@ -20,7 +20,7 @@ func leased(places int) *memory {
 
 func keyNamed(n int) key { return key{project: fmt.Sprint(n)} }
 
-// entryOf returns an answer of so many bytes that depends on these things.
+// entryOf returns an answer of this many bytes that depends on these handles.
 func entryOf(size int, handles ...protocol.Handle) *entry {
 	return &entry{
 		answer:  Accepted{TTL: time.Minute, Expires: time.Unix(1<<33, 0), JSON: []byte(strings.Repeat("x", size))},
@@ -28,7 +28,8 @@ func entryOf(size int, handles ...protocol.Handle) *entry {
 	}
 }
 
-// kept lists which of so many answers a memory has, without using them.
+// kept lists which of the first so many answers the memory has, without using
+// them.
 func (m *memory) kept(of int) []int {
 	var names []int
 	for n := range of {
@@ -55,8 +56,8 @@ func TestMemoryHasALimit(t *testing.T) {
 	}
 }
 
-// TestMemoryKnowsTheSizeOfItsAnswers: a place has 4096 bytes, of which some are
-// for what is not text.
+// TestMemoryKnowsTheSizeOfItsAnswers: a place has 4096 bytes, and an answer
+// takes some bytes for what is not text.
 func TestMemoryKnowsTheSizeOfItsAnswers(t *testing.T) {
 	const places = 4
 	fits := places*bytesPerAnswer - 512 - 8 // one handle
@@ -94,7 +95,8 @@ func TestAnswerThatIsReplacedTakesItsPlaceOnce(t *testing.T) {
 	}
 }
 
-// TestWhatIsUsedStays for as long as it is used at least once in a generation.
+// TestWhatIsUsedStays: an answer stays for as long as it is used at least once
+// in a generation.
 func TestWhatIsUsedStays(t *testing.T) {
 	m := leased(4)
 	use := func(n int) bool {
@@ -114,7 +116,7 @@ func TestWhatIsUsedStays(t *testing.T) {
 	}
 }
 
-// TestForgettingReachesBothGenerations, and what moves between them.
+// TestForgettingReachesBothGenerations, whichever of them an answer is in.
 func TestForgettingReachesBothGenerations(t *testing.T) {
 	for name, forget := range map[string]func(m *memory) bool{
 		"by a handle": func(m *memory) bool { return m.forget(1, []protocol.Handle{9, 2, 8}, false) },
@@ -134,8 +136,9 @@ func TestForgettingReachesBothGenerations(t *testing.T) {
 	}
 }
 
-// TestWhatIsForgottenBeforeItMovesUpStaysForgotten: a use has seen it in the old
-// generation, and the event comes before it is moved.
+// TestWhatIsForgottenBeforeItMovesUpStaysForgotten: a lookup finds an answer in
+// the old generation, and the event that ends the answer comes before it is
+// moved.
 func TestWhatIsForgottenBeforeItMovesUpStaysForgotten(t *testing.T) {
 	m := leased(1)
 	e := entryOf(1, 1)
@@ -151,8 +154,9 @@ func TestWhatIsForgottenBeforeItMovesUpStaysForgotten(t *testing.T) {
 	}
 }
 
-// TestEventsAreRememberedUpToTheirLimit: with one more the answers that were
-// decided before the first of them are refused, whatever they depend on.
+// TestEventsAreRememberedUpToTheirLimit: if there is one event more, the memory
+// refuses all answers that were decided before the first event, whatever they
+// depend on.
 func TestEventsAreRememberedUpToTheirLimit(t *testing.T) {
 	for _, events := range []int{maxEvents - 1, maxEvents, maxEvents + 1} {
 		m := leased(1000)
@@ -178,7 +182,8 @@ func TestEventsAreRememberedUpToTheirLimit(t *testing.T) {
 	}
 }
 
-// TestAgeCountsForAMaxAgeToTheSecond: the daemon's age was rounded down.
+// TestAgeCountsForAMaxAgeToTheSecond: the daemon has rounded the age down, so
+// the client adds a second.
 func TestAgeCountsForAMaxAgeToTheSecond(t *testing.T) {
 	e := entryOf(1)
 	e.answer.Age = 3 * time.Second
@@ -195,8 +200,8 @@ func TestAgeCountsForAMaxAgeToTheSecond(t *testing.T) {
 	}
 }
 
-// TestForkLeavesEverythingToTheParent: the child finds out where it takes a
-// connection.
+// TestForkLeavesEverythingToTheParent: the child notices the fork when it takes
+// a connection or writes on the watch.
 func TestForkLeavesEverythingToTheParent(t *testing.T) {
 	p := newPool(1, nil)
 	p.idle, p.process = []*conn{{}}, p.process+1

@@ -18,14 +18,14 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// patience is how long anything in a transcript may take that is not meant to
+// patience is the time limit for each step of a transcript that is not meant to
 // time out.
 const patience = 10 * time.Second
 
 // player plays one transcript: it is the daemon, and it makes the calls.
 type player struct {
 	client *client.Client
-	clocks *client.Clocks // nil: those of the host
+	clocks *client.Clocks // nil: the host's clocks
 	socket string
 	listen net.Listener
 	conns  map[string]*accepted // by their names
@@ -56,8 +56,8 @@ func play(t *testing.T, path string, steps []step, keeps bool) {
 	}
 }
 
-// newPlayer returns one for a client that keeps answers, by clocks that the
-// transcript moves, or for one that does not.
+// newPlayer returns a player. If keeps is true, its client keeps answers and
+// uses clocks that the transcript moves.
 func newPlayer(t *testing.T, keeps bool) *player {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "na") // t.TempDir would be too long for a socket
@@ -121,7 +121,7 @@ func (p *player) play(steps []step) error {
 
 // quiet checks that the client did nothing that the transcript does not say.
 func (p *player) quiet() error {
-	// Whatever the calls did they did before they were answered, so that a
+	// Everything that a call causes happens before the call is answered, so a
 	// connection or a request would be waiting by now.
 	_ = p.listen.(*net.UnixListener).SetDeadline(time.Now().Add(time.Millisecond))
 	if nc, err := p.listen.Accept(); err == nil {
@@ -198,7 +198,7 @@ func (p *player) turnTo(name string) error {
 	return nil
 }
 
-// move moves both clocks, or the one on the wall.
+// move moves both clocks, or only the wall clock.
 func (p *player) move(s step) error {
 	number, err := strconv.Atoi(s.rest)
 	if err != nil {
@@ -213,7 +213,7 @@ func (p *player) move(s step) error {
 	return nil
 }
 
-// until waits for something that only the client knows.
+// until waits for a state that only the client knows.
 func (p *player) until(text string) error {
 	what, number, _ := strings.Cut(text, " ")
 	rev, _ := strconv.ParseInt(number, 10, 64)
@@ -233,8 +233,8 @@ func (p *player) until(text string) error {
 	return nil
 }
 
-// request reads a line and compares it: the order of fields is free, "*" as a
-// value stands for any, and the tag gets its name.
+// request reads a line and compares it. The fields may be in any order, a "*"
+// matches any value, and the tag is kept under the transcript's name for it.
 func (p *player) request(want string) error {
 	_ = p.on.SetReadDeadline(time.Now().Add(patience))
 	line, err := p.on.lines.ReadLine()
@@ -265,7 +265,7 @@ func (p *player) request(want string) error {
 	return nil
 }
 
-// withTag puts the client's tag in the place of the transcript's name for it.
+// withTag replaces the transcript's name of a tag by the client's tag.
 func (p *player) withTag(line string) string {
 	name, rest, _ := strings.Cut(line, " ")
 	if tag, ok := p.tags[name]; ok {
@@ -276,7 +276,7 @@ func (p *player) withTag(line string) string {
 
 var times = regexp.MustCompile(`\{now\+([0-9]+)\}`)
 
-// withTimes puts instants in the place of what is so many seconds from now.
+// withTimes replaces each {now+N} by the instant N seconds from now.
 func (p *player) withTimes(text string) string {
 	return times.ReplaceAllStringFunc(text, func(m string) string {
 		seconds, _ := strconv.ParseInt(times.FindStringSubmatch(m)[1], 10, 64)

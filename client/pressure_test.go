@@ -14,11 +14,11 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// slow answers each request on its own, accepting it, after the time that its
-// token has.
+// slow accepts each request independently of the others, after the time that
+// answerAfter gives for its token.
 func slow(answerAfter func(token string) time.Duration) daemonFunc {
 	return func(_ int, nc net.Conn) {
-		turn := make(chan struct{}, 1) // a mutex would keep the time of synctest from going on
+		turn := make(chan struct{}, 1) // a mutex would stop the clock of synctest
 		lines := protocol.NewLineReader(nc, protocol.MaxRequestLine)
 		for {
 			r, err := readRequest(lines)
@@ -39,7 +39,8 @@ func always(d time.Duration) func(string) time.Duration {
 }
 
 // TestQuestionThatNobodyWaitsForIsNotSent: callers wait for a connection until
-// their time is over, which is when one comes free, or have left before.
+// their time is over, and at that moment one becomes free; or they have left
+// before they ask.
 func TestQuestionThatNobodyWaitsForIsNotSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := slow(func(token string) time.Duration {
@@ -68,8 +69,8 @@ func TestQuestionThatNobodyWaitsForIsNotSent(t *testing.T) {
 	})
 }
 
-// TestCallThatLeavesTakesItsConnectionAlong: the reply that is still to come is
-// nobody's.
+// TestCallThatLeavesTakesItsConnectionAlong: nobody waits for the reply that is
+// still to come, so the connection is closed.
 func TestCallThatLeavesTakesItsConnectionAlong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var ends atomic.Int32
@@ -159,8 +160,8 @@ func TestIdleConnectionsEndByThemselves(t *testing.T) {
 	})
 }
 
-// TestConnectionInUseStaysOpen: the one used last serves the next, and those
-// that only a crowd needed end.
+// TestConnectionInUseStaysOpen: the connection that was used last serves the
+// next call, and those that only a crowd needed end.
 func TestConnectionInUseStaysOpen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var dials, open atomic.Int32

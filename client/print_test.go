@@ -27,7 +27,7 @@ func TestPrintedAnswersHideTheUser(t *testing.T) {
 	}
 }
 
-// TestZeroValuesAreUnknown: a value that nobody set is no yes and no no.
+// TestZeroValuesAreUnknown: a value that nobody set means neither yes nor no.
 func TestZeroValuesAreUnknown(t *testing.T) {
 	if s := (client.Unknown{}).String(); s != "unknown" {
 		t.Errorf("the zero Unknown prints as %q", s)
@@ -46,8 +46,8 @@ func TestForeignTextIsQuotedAndCut(t *testing.T) {
 	}
 }
 
-// TestLookupAllocatesLittle: a lookup over the socket has the reply line, the
-// answer and two strings in it, and a few for the end of its context.
+// TestLookupAllocatesLittle: a lookup over the socket allocates the reply line,
+// the answer, two strings, and a little for the end of its context.
 func TestLookupAllocatesLittle(t *testing.T) {
 	path := listenBare(t)
 	c := &client.Client{Socket: path}

@@ -146,7 +146,7 @@ func (c *slowConn) Read(p []byte) (int, error) {
 
 func (c *slowConn) Write(p []byte) (int, error) {
 	dawdle()
-	_ = c.Conn.SetWriteDeadline(time.Time{}) // a slow peer is not what this is about
+	_ = c.Conn.SetWriteDeadline(time.Time{}) // slow peers are not the subject of this test
 	return c.Conn.Write(p)
 }
 
@@ -182,7 +182,7 @@ func (l *lessor) serve(nc net.Conn) {
 			}
 		}
 	}
-	if w != nil { // it counts until its lease is over
+	if w != nil { // the watch counts until its lease is over
 		close(w.done)
 		time.Sleep(simulatedLease)
 		l.mu.Lock()
@@ -283,7 +283,7 @@ func (l *lessor) misfortune() {
 		}
 		l.mu.Unlock()
 	default:
-		p.state.Add(p.state.Load() % 2) // even: it may be accepted again from now on
+		p.state.Add(p.state.Load() % 2) // even: the token may be accepted again from now on
 		l.mu.Lock()
 		p.revoked = true
 		l.mu.Unlock()

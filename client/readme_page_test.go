@@ -15,8 +15,9 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
-// calls is the trial of what a page does: it calls the program of another block
-// with the token that the SDK has for the user, by the rules of a browser.
+// calls is the trial of a page that calls a server. It runs the program of
+// another block as this server, and the page with the token that the SDK has
+// for the user, by the rules of a browser.
 func calls(server string) trial {
 	return func(t *testing.T, r *reader, b block) {
 		need.Program(t, "node", "nodejs")
@@ -32,7 +33,7 @@ func calls(server string) trial {
 		hello := "hello " + r.stage.people["ada"].subject + "\n"
 		shared := allowing(t, base, strings.TrimSuffix(elsewhere, "/"))
 		for name, test := range map[string]struct {
-			page, server string // the server's address in the page's own text; "": where the page comes from
+			page, server string // the server's address in the page's own text; "": the page's own origin
 			ada, past    string // what the page shows
 		}{
 			"of the server's origin":                        {page: base + "/", ada: hello, past: "Unauthorized"},
@@ -66,8 +67,9 @@ func (r *reader) shows(t *testing.T, text, page, who, says string) {
 	}
 }
 
-// allowing returns the address of a proxy that adds the headers of CORS to what a
-// server answers, as what stands around a guard does, and answers preflights itself.
+// allowing returns the address of a proxy that adds CORS headers to the
+// server's responses and answers preflights itself, like middleware around a
+// guard.
 func allowing(t *testing.T, base, origin string) string {
 	t.Helper()
 	target, err := url.Parse(base)

@@ -27,8 +27,7 @@ func (r *reader) start(t *testing.T, b block) string {
 	return startService(t, cmd)
 }
 
-// goProgram makes a whole program of what a README shows in Go, where it is one
-// or would be one inside main.
+// goProgram returns a whole program for a block of Go, if the block is one or can be the body of main.
 func goProgram(b block) (text string, ok bool) {
 	if strings.Contains(b.text, "package main\n") {
 		return b.text, true
@@ -49,8 +48,7 @@ func main() {
 ` + b.text + "}\n", true
 }
 
-// startGo builds a program that listens on port 8080, lets it listen on a port
-// of its own instead, and starts it.
+// startGo builds a program that listens on port 8080, gives it a free port instead, and starts it.
 func (r *reader) startGo(t *testing.T, text string) string {
 	t.Helper()
 	const listens = `http.ListenAndServe("127.0.0.1:8080", nil)`
@@ -136,7 +134,7 @@ func describes(path, scope string) trial {
 	}
 }
 
-// tryIt runs the command that a program shows for it.
+// tryIt runs the command that a program shows for trying it.
 func (r *reader) tryIt(t *testing.T, b block, base, path string) {
 	t.Helper()
 	need.Program(t, "curl", "curl")
@@ -156,8 +154,8 @@ func (r *reader) tryIt(t *testing.T, b block, base, path string) {
 	}
 }
 
-// passes is the trial of a test that a README shows for programs of its own: it
-// passes beside them, and without a daemon.
+// passes is the trial of a test that a README shows for its own programs: the test passes beside these programs, and
+// without a daemon.
 func passes(programs ...string) trial {
 	return func(t *testing.T, r *reader, b block) {
 		files := []string{filepath.Join(r.dir, b.name())}
@@ -170,7 +168,7 @@ func passes(programs ...string) trial {
 			r.paste(t, r.blocks[i], "ada")
 			files = append(files, filepath.Join(r.dir, name))
 		}
-		if b.command() == "go test" { // which would want a module
+		if b.command() == "go test" { // the command needs a module
 			out, err := exec.Command("go", append([]string{"test", "-count=1"}, files...)...).CombinedOutput()
 			if err != nil || !strings.HasPrefix(string(out), "ok ") {
 				t.Fatalf("%v\n%s", err, out)
@@ -183,8 +181,7 @@ func passes(programs ...string) trial {
 	}
 }
 
-// handles is the trial of statements of Go for the inside of a handler: here is
-// the rest of the program.
+// handles is the trial of Go statements for the inside of a handler. It adds the rest of the program.
 func handles(t *testing.T, r *reader, b block) {
 	declarations, statements, found := strings.Cut(b.text, "\nswitch ")
 	if !found {

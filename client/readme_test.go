@@ -14,8 +14,9 @@ import (
 // A trial shows that a block of a README does what the README says.
 type trial func(t *testing.T, r *reader, b block)
 
-// readmes are the texts that people paste from, and what becomes of each of
-// their blocks, by its name. A block that is not here fails the tests.
+// readmes are the texts from which people paste, with the trial of each of
+// their blocks under the block's name. A block that is not here fails the
+// tests.
 func readmes() map[string]map[string]trial {
 	return map[string]map[string]trial{
 		"README.md": {
@@ -61,7 +62,7 @@ func readmes() map[string]map[string]trial {
 	}
 }
 
-// TestReadmes does what a reader does who pastes everything.
+// TestReadmes does what a reader does who pastes every block.
 func TestReadmes(t *testing.T) {
 	need.Time(t, "it starts the real daemon")
 	program := buildDaemon(t)
@@ -99,17 +100,18 @@ func TestReadmesHaveNoBlockThatNothingRuns(t *testing.T) {
 	}
 }
 
-// block is what a README shows as code, fenced or indented.
+// block is a piece of code in a README, fenced or indented.
 type block struct {
 	line int // of the README, where its text begins
 	text string
 }
 
-// A program says in its first line how its file is called and how to run it,
-// and may say in its second one how to try it.
+// The first line of a program gives the name of its file and the command that
+// runs it. The second line may give a command to try it.
 var programHead = regexp.MustCompile(`^(?://|#) (\w+\.\w+): (.+)\n(?:(?://|#) try it: (.+)\n)?`)
 
-// name is that of a program's file, else the block's first line up to a gap.
+// name returns the name of a program's file. For other blocks it returns the
+// first line up to two spaces.
 func (b block) name() string {
 	if m := programHead.FindStringSubmatch(b.text); m != nil {
 		return m[1]
@@ -135,8 +137,9 @@ func blocksOf(t *testing.T, file string) []block {
 	return blocks
 }
 
-// parseBlocks finds the code in a Markdown text. What is indented far inside a
-// list counts as code too, though it may be none: rather one too many.
+// parseBlocks finds the code in a Markdown text. Text that is indented far
+// inside a list counts as code too: it is better to find a block too many than
+// to miss one.
 func parseBlocks(text string) ([]block, error) {
 	var blocks []block
 	opening := regexp.MustCompile("^( *)(`{3,}|~{3,})")

@@ -17,13 +17,14 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
-// How the READMEs say that the packages are installed.
+// The commands by which the READMEs install the packages.
 const (
 	npmInstall = "npm install /path/to/neonauthd/client/node"
 	pipInstall = "pip install /path/to/neonauthd/client/python"
 )
 
-// reader is somebody with a README, a terminal and the lines of the demo.
+// reader stands for somebody with a README, a terminal and the output of the
+// demo.
 type reader struct {
 	stage  *stage
 	blocks []block
@@ -32,7 +33,8 @@ type reader struct {
 	serve  []string // what a server finds there besides
 }
 
-// newReader returns one for whom ada may come in and past's token is over.
+// newReader returns a reader. ada's token is valid, and past's token has
+// expired.
 func newReader(t *testing.T, program, file string) *reader {
 	t.Helper()
 	r := &reader{dir: t.TempDir()}
@@ -69,7 +71,7 @@ func absolute(t *testing.T, path string) string {
 	return path
 }
 
-// installNode does what the README says, or what npm would do where it is not.
+// installNode does what the README says. Without npm it does what npm would do.
 func (r *reader) installNode(t *testing.T, root string) {
 	t.Helper()
 	if _, err := exec.LookPath("npm"); err == nil {
@@ -85,19 +87,20 @@ func (r *reader) installNode(t *testing.T, root string) {
 	}
 }
 
-// run does what a line of the terminal does.
+// run runs a line of the terminal.
 func (r *reader) run(t *testing.T, command string, env ...string) (string, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*stagePatience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", "-c", command)
-	cmd.WaitDelay = time.Second // for what the shell has started
+	cmd.WaitDelay = time.Second // for processes that the shell has started
 	cmd.Dir, cmd.Env = r.dir, append(r.env[:len(r.env):len(r.env)], env...)
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
 
-// paste writes a program, and somebody's token where the demo has its own.
+// paste writes a program and the token of this user, in the file in which the
+// demo puts its own token.
 func (r *reader) paste(t *testing.T, b block, who string) {
 	t.Helper()
 	token := r.stage.people[who].token
@@ -120,7 +123,7 @@ func (r *reader) without(t *testing.T, do func()) {
 	}
 }
 
-// shown is the trial of a block that is not run here, and why.
+// shown is the trial of a block that is not run here; reason says why.
 func shown(reason string) trial {
 	return func(t *testing.T, _ *reader, _ block) { t.Log(reason) }
 }
@@ -135,15 +138,16 @@ func elsewhere(file, words string) trial {
 	}
 }
 
-// asks is the trial of a program that asks about $TOKEN, and of what it prints
-// at each outcome.
+// asks is the trial of a program that asks about $TOKEN. It compares what the
+// program prints at each outcome.
 func asks(accepted, rejected, unknown string) trial {
 	return func(t *testing.T, r *reader, b block) {
 		expect := func(who, says string) {
 			t.Helper()
 			r.paste(t, b, who)
 			says = strings.ReplaceAll(says, "SUBJECT", r.stage.people[who].subject)
-			// The program has its own patience, which a busy machine can exceed.
+			// The program has a time limit of its own, which a busy machine can
+			// exceed.
 			late := regexp.MustCompile("no answer within|please come back later")
 			for begun := time.Now(); ; {
 				out, err := r.run(t, b.command())
@@ -189,10 +193,10 @@ func (r *reader) protected(t *testing.T, url, challenge string) {
 	expect(ada.token, 200, ada.subject, "WWW-Authenticate", "$")
 }
 
-// settled reports whether a status is the last word of a service from which another may
-// be wanted: not so a 503, for a busy machine can exceed the client's patience, and not
-// anything else where a 503 is wanted, for what is kept is used until the client has
-// noticed that the daemon is gone.
+// settled reports whether to stop waiting for the wanted status. A 503 is not
+// final, because a busy machine can exceed the client's time limit. If a 503 is
+// wanted, no other status is final, because kept answers are used until the
+// client has noticed that the daemon is gone.
 func settled(status, wanted int) bool {
 	return status == wanted || status != http.StatusServiceUnavailable && wanted != http.StatusServiceUnavailable
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// TestAnAnswerPastTheTokensEndIsUnknown: the second before exp, exp, and the one
-// after.
+// TestAnAnswerPastTheTokensEndIsUnknown: the clock is one second before exp, at
+// exp, and one second after.
 func TestAnAnswerPastTheTokensEndIsUnknown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for left, accepted := range map[int64]bool{1: true, 0: false, -1: false} {

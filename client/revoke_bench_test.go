@@ -9,9 +9,9 @@ import (
 	"github.com/neonauthd/neonauthd/client"
 )
 
-// BenchmarkRevokeWatched revokes sessions of nobody at the real daemon, each time
-// another, while so many clients keep an answer and have to confirm that they have
-// seen the end of what was revoked.
+// BenchmarkRevokeWatched revokes a new session, which nobody has, at the real
+// daemon each time. Meanwhile so many clients keep an answer, and each has to
+// confirm every revocation.
 func BenchmarkRevokeWatched(b *testing.B) {
 	for _, watches := range []int{0, 1, 20, 200} {
 		b.Run(fmt.Sprintf("%d watches", watches), func(b *testing.B) {
@@ -41,7 +41,7 @@ func BenchmarkRevokeWatched(b *testing.B) {
 	}
 }
 
-// keepOne has a client of its own keep the answer about a token.
+// keepOne makes a new client keep the answer about a token.
 func keepOne(b *testing.B, socket, token string) {
 	b.Helper()
 	c := &client.Client{Socket: socket, Timeout: stagePatience}

@@ -40,7 +40,7 @@ func peopled(t *testing.T) (s *stage, people []person) {
 	return s, people
 }
 
-// TestServersWithGreenThreads: Python's threads and sockets are replaced by ones that take turns by themselves.
+// TestServersWithGreenThreads: Python's threads and sockets are replaced by cooperative ones.
 func TestServersWithGreenThreads(t *testing.T) {
 	need.Time(t, "it starts the real daemon, gevent and eventlet")
 	python := need.AnyOf(t, "Python 3.11 with gevent and eventlet", []string{"python3", "/usr/bin/python3"}, "-c", "import gevent, eventlet")
@@ -58,7 +58,7 @@ func TestServersWithGreenThreads(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 			defer cancel()
 			cmd := exec.CommandContext(ctx, python, "-X", "faulthandler", "-m", "tests.servers.green", kind)
-			cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGABRT) } // tells where it stands
+			cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGABRT) } // makes Python print where it hangs
 			cmd.WaitDelay = time.Second
 			cmd.Dir, cmd.Env = "python", pythonEnv(s)
 			cmd.Stdin = bytes.NewReader(asked)
@@ -73,8 +73,8 @@ func pythonEnv(s *stage, more ...string) []string {
 	return append(e2e.Environment("PYTHONPATH=src", "PYTHONDONTWRITEBYTECODE=1", client.SocketVariable+"="+s.path("s")), more...)
 }
 
-// TestServersThatForkInC runs uWSGI, whose workers are forks that Python is not told of, with Python's threads and, as
-// is its default, without: then nobody hears what a watch says.
+// TestServersThatForkInC runs uWSGI, whose workers are forks that Python does not notice. It runs with Python's
+// threads, and without, as is uWSGI's default: then no thread reads from the watch.
 func TestServersThatForkInC(t *testing.T) {
 	need.Time(t, "it starts the real daemon and uWSGI")
 	uwsgi := need.Program(t, "uwsgi", "uwsgi-core")
@@ -113,7 +113,7 @@ func TestServersThatForkInC(t *testing.T) {
 	}
 }
 
-// askWorkers asks about everybody many times, and returns which processes have answered.
+// askWorkers asks about everybody many times, and returns which worker processes have answered.
 func askWorkers(t *testing.T, socket string, people []person, want func(person) string) map[string]bool {
 	t.Helper()
 	workers := map[string]bool{}

@@ -246,7 +246,7 @@ func TestEachCallEndsAtItsTime(t *testing.T) {
 		}
 		wg.Wait()
 
-		// Without anything said the default holds, and an earlier end of the
+		// Without an option the default holds, and an earlier end of the
 		// context wins.
 		start = time.Now()
 		c.Verify(t.Context(), "a.b.c")

@@ -20,7 +20,7 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// stagePatience is how long any one thing on the stage may take.
+// stagePatience is the time limit for each single thing on the stage.
 const stagePatience = 20 * time.Second
 
 // stage is the real daemon, as a process, and the stand-in upstream, for
@@ -57,7 +57,7 @@ func newStage(t testing.TB, program string) *stage {
 
 func (s *stage) path(name string) string { return s.folder.Path(name) }
 
-// do does what a line says; testdata/behaviours/README.md lists them.
+// do runs one line; testdata/behaviours/README.md lists what lines there are.
 func (s *stage) do(line string) (string, error) {
 	word := append(strings.Split(line, " "), "", "")
 	switch word[0] {
@@ -117,7 +117,7 @@ func (s *stage) reset() error {
 	return errors.Join(os.RemoveAll(s.path("state")), s.configure(""), s.start())
 }
 
-// configure writes the daemon's files; table is one more of its configuration.
+// configure writes the daemon's files; table is added to the configuration.
 func (s *stage) configure(table string) error {
 	config := fmt.Sprintf("socket = %q\nadmin_socket = %q\nstate_dir = %q\n\n", s.path("s"), s.path("a"), s.path("state")) + table +
 		strings.Replace(s.up.ConfigBlock(standin.Stack, s.path("key")), `name = "stack"`, "name = \"main\"\njwks_cooldown = \"100ms\"", 1)
@@ -129,7 +129,7 @@ func (s *stage) configure(table string) error {
 	return nil
 }
 
-// hear starts the engine that the daemon's fleet has, unless it runs.
+// hear starts the engine of the daemon's fleet, unless it runs.
 func (s *stage) hear() error {
 	if s.engine != nil {
 		return nil
@@ -139,7 +139,7 @@ func (s *stage) hear() error {
 	return err
 }
 
-// deafen ends it at once.
+// deafen kills the engine.
 func (s *stage) deafen() {
 	if s.engine != nil {
 		_ = s.engine.End(syscall.SIGKILL) // "signal: killed"
@@ -160,7 +160,7 @@ func (s *stage) start() error {
 	return err
 }
 
-// stop ends the daemon in order.
+// stop ends the daemon by its ordinary shutdown.
 func (s *stage) stop() error {
 	if s.daemon == nil {
 		return errors.New("the daemon does not run")
@@ -178,7 +178,7 @@ func (s *stage) kill() {
 	}
 }
 
-// freeze returns when every thread of the daemon stands still.
+// freeze stops the daemon, and returns when all its threads stand still.
 func (s *stage) freeze() error { return s.daemon.Stand() }
 
 func (s *stage) mint(name, fault string) (string, error) {

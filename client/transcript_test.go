@@ -17,10 +17,10 @@ import (
 type step struct {
 	line int
 	verb string // the first word
-	rest string // the others, repetitions written out
+	rest string // the other words, with repetitions written out
 }
 
-// words are the steps there are, so that a misspelt one fails in every case.
+// words lists all steps, so that a misspelt step fails in every case.
 var words = []string{
 	"needs", "call", "cancel", "close", "accept", ">", "<", "<<", "cut", "gone", "down", "up", "answer",
 	"include", "on", "clock", "wall", "until", // of keeping
@@ -66,18 +66,19 @@ func readTranscript(path string) ([]step, error) {
 	return steps, lines.Err()
 }
 
-// needs tells whether the transcript is for clients that can do that.
+// needs reports whether the transcript needs clients that can do this.
 func needs(steps []step, what string) bool {
 	return slices.ContainsFunc(steps, func(s step) bool { return s.verb == "needs" && s.rest == what })
 }
 
-// TestTranscripts plays every transcript: the same files that the clients in
-// other languages play.
+// TestTranscripts plays the transcripts that clients in other languages play
+// too.
 func TestTranscripts(t *testing.T) {
 	playAll(t, "testdata/transcripts/*.txt", 25, false)
 }
 
-// TestTranscriptsOfKeeping plays those that are about answers kept in memory.
+// TestTranscriptsOfKeeping plays the transcripts about answers that are kept in
+// memory.
 func TestTranscriptsOfKeeping(t *testing.T) {
 	playAll(t, "testdata/transcripts/keeping/*.txt", 50, true)
 }

@@ -15,11 +15,11 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// scribe is a daemon that grants everything and notes what it is told on watches.
+// scribe is a daemon that grants everything, and notes the lines that it receives on watches.
 type scribe struct {
 	ttl     int
 	mu      sync.Mutex
-	told    []string // what came on watches
+	told    []string // lines received on watches
 	lookups int
 	open    int // connections
 	delay   time.Duration
@@ -85,8 +85,8 @@ func (s *scribe) heard() []string {
 	return slices.Clone(s.told)
 }
 
-// TestWatchEndsWithTheUse: a program that asks nothing any more has no watch, no
-// connection and no goroutine, whether its client is closed or not.
+// TestWatchEndsWithTheUse: a program that asks nothing any more has no watch, no connection and no goroutine, even if
+// its client is not closed.
 func TestWatchEndsWithTheUse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &scribe{ttl: 60}
@@ -99,7 +99,7 @@ func TestWatchEndsWithTheUse(t *testing.T) {
 		}
 		ask() // opens the watch
 		<-time.After(2 * time.Millisecond)
-		ask() // is kept
+		ask() // this answer is kept
 		for range 40 {
 			time.Sleep(100 * time.Millisecond)
 			ask()
@@ -172,8 +172,7 @@ func TestClientThatKeepsNothingHasNoWatch(t *testing.T) {
 	})
 }
 
-// TestKeptAnswerIsTheReceiversOwn: what one caller does to it does not reach the
-// next.
+// TestKeptAnswerIsTheReceiversOwn: changes that one caller makes to the answer do not reach the next caller.
 func TestKeptAnswerIsTheReceiversOwn(t *testing.T) {
 	c := keeping(t)
 	for n := range 3 {
@@ -188,8 +187,8 @@ func TestKeptAnswerIsTheReceiversOwn(t *testing.T) {
 	}
 }
 
-// TestRefreshesHaveALimit: when many answers age at once only a few are asked
-// about at a time, and callers need not wait.
+// TestRefreshesHaveALimit: if many answers are old at the same time, the client asks about only a few at once, and
+// callers do not wait.
 func TestRefreshesHaveALimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var now, most atomic.Int32
@@ -221,7 +220,7 @@ func TestRefreshesHaveALimit(t *testing.T) {
 			c.Verify(t.Context(), fmt.Sprint("t.", n))
 			synctest.Wait()
 		}
-		for range 5 { // the lease goes on
+		for range 5 { // extends the lease
 			time.Sleep(220 * time.Millisecond)
 			c.Verify(t.Context(), "t.50")
 			synctest.Wait()
@@ -240,7 +239,7 @@ func TestRefreshesHaveALimit(t *testing.T) {
 		if most.Load() != 8 {
 			t.Errorf("%d lookups in the background at once", most.Load())
 		}
-		_ = c.Close() // which waits for them
+		_ = c.Close() // waits for the refreshes
 		if !c.Still() {
 			t.Error("something goes on after the client was closed")
 		}
@@ -273,8 +272,8 @@ func TestWatchThatHangsHoldsNobodyUp(t *testing.T) {
 	})
 }
 
-// TestAskingWithoutKeepTakesNoLongerThanACall: a daemon that does not know keep=1 is asked a second time, within the time
-// of the one call.
+// TestAskingWithoutKeepTakesNoLongerThanACall: a daemon that does not know keep=1 is asked a second time, within the
+// time of the one call.
 func TestAskingWithoutKeepTakesNoLongerThanACall(t *testing.T) {
 	for delay, answered := range map[time.Duration]bool{400 * time.Millisecond: true, 700 * time.Millisecond: false} {
 		for name, options := range map[string][]client.Option{"the client's time": nil, "a time of its own": {client.Deadline(time.Second)}} {
@@ -300,7 +299,7 @@ func TestAskingWithoutKeepTakesNoLongerThanACall(t *testing.T) {
 						t.Errorf("%v after %s, %d lookups", a, took, s.lookups)
 					}
 					_ = c.Close()
-					time.Sleep(time.Minute) // what the daemon still does ends
+					time.Sleep(time.Minute) // until the daemon has finished
 				})
 			})
 		}

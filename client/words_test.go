@@ -8,8 +8,8 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// TestEveryWordOfTheProtocolIsInEveryList: a reason or a code that is added has
-// to reach the types of Node, and what all three languages play.
+// TestEveryWordOfTheProtocolIsInEveryList: a new reason or code has to be added
+// to the types of Node, and to the cases that all three languages play.
 func TestEveryWordOfTheProtocolIsInEveryList(t *testing.T) {
 	read := func(path string) string {
 		text, err := os.ReadFile(path)

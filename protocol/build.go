@@ -28,7 +28,7 @@ func AppendField(dst []byte, name, value string) []byte {
 	return AppendValue(appendName(dst, name), value)
 }
 
-// AppendRest appends a space and rest as it is, which has to satisfy [ValidRest] and must not begin like a field; a
+// AppendRest appends a space and rest, unchanged. rest has to satisfy [ValidRest] and must not begin like a field; a
 // JSON object never does. For text that comes from elsewhere use [AppendText].
 func AppendRest(dst, rest []byte) []byte {
 	dst = append(dst, ' ')

@@ -72,7 +72,8 @@ func TestTextIsCutBetweenCharacters(t *testing.T) {
 	}
 }
 
-// The scanners look at many bytes at once; here each byte stands at each place, and the plain rule is the judge.
+// The scanners look at many bytes at once. This test puts each byte at each place and expects what the rule for a
+// single byte says.
 func TestEveryByteIsSeenAtEveryPlace(t *testing.T) {
 	const size = 100
 	for place := range size {

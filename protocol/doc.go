@@ -18,7 +18,7 @@
 //
 // # Memory
 //
-// Parsed values alias the line they came from and are valid only as long as it is. Parsing and formatting allocate
-// nothing; [Value] is the exception, since it hands out a string of its own. Nothing in this package is safe for
-// concurrent use unless it says so, apart from plain functions.
+// Parsed values alias the line they came from, and are valid only as long as the line is. Parsing and formatting
+// allocate nothing; [Value] is the exception, since it returns a new string. Plain functions are safe for concurrent
+// use; other things in this package are only if their comment says so.
 package protocol

@@ -4,7 +4,7 @@ package protocol
 // most [MaxFields]. Values are kept as they stand on the line, percent-encoded; see [Value].
 type Fields struct {
 	n        int
-	initials uint32 // a bit for the first letter of each name: most names need be compared with no other
+	initials uint32 // a bit for the first letter of each name, so that most names need no comparison
 	words    [MaxFields]field
 }
 
@@ -23,7 +23,7 @@ func (f *Fields) At(i int) (name, value []byte) {
 func (f *Fields) Get(name string) (raw []byte, ok bool) {
 	for i := range f.words[:f.n] {
 		w := &f.words[i]
-		// No name is empty; many are of one length, few of those begin alike.
+		// No name is empty. Many names have the same length, but few of these have the same first letter.
 		if len(w.name) == len(name) && w.name[0] == name[0] && string(w.name) == name {
 			return w.value, true
 		}

@@ -73,7 +73,7 @@ func FuzzReply(f *testing.F) {
 	})
 }
 
-// checkField holds that a parsed value can be decoded, and encodes to itself.
+// checkField checks that a parsed value can be decoded, and that its text encodes to the same value.
 func checkField(t *testing.T, name, raw []byte) {
 	s, err := protocol.Value(raw)
 	if err != nil {
@@ -94,7 +94,7 @@ func FuzzValue(f *testing.F) {
 		if err := protocol.ParseRequest(append([]byte("V a="), raw...), &r); err != nil && len(raw) < protocol.MaxRequestLine-5 {
 			t.Fatalf("%q cannot stand on a line: %v", raw, err)
 		}
-		// The other way round: s as something that claims to be encoded.
+		// The other direction: s may itself be a valid encoding.
 		if back, err := protocol.Value([]byte(s)); err == nil && string(protocol.AppendValue(nil, back)) != s {
 			t.Fatalf("%q is a second spelling of %q", s, back)
 		}
@@ -112,9 +112,9 @@ func FuzzValue(f *testing.F) {
 // maxRuns bounds the stream of FuzzLineReader to about a megabyte.
 const maxRuns = 64
 
-// unroll makes a stream of pairs of bytes, a byte and how often it comes: 1 to 128 times, or one of the multiples of 128
-// up to 16384. The fuzzing engine cuts each new input down, byte by byte and for up to a minute; so what it handles has to
-// be short, while the stream has to be longer than every buffer.
+// unroll makes a stream of pairs of bytes: a byte, and how often it comes, which is 1 to 128 times or one of the
+// multiples of 128 up to 16384. The fuzzing engine shortens each new input byte by byte, for up to a minute, so the
+// input has to be short. The stream has to be longer than every buffer.
 func unroll(runs []byte) (stream []byte) {
 	for len(runs) >= 2 {
 		times := int(runs[1]) + 1
@@ -131,7 +131,7 @@ func unroll(runs []byte) (stream []byte) {
 func FuzzLineReader(f *testing.F) {
 	f.Fuzz(func(t *testing.T, runs []byte, limit uint16, sizes []byte) {
 		if len(runs) > 2*maxRuns || len(sizes) > maxRuns {
-			return // longer than what a long stream takes
+			return // enough to make a long stream is enough
 		}
 		stream := unroll(runs)
 		most := int(limit)%20_000 + 1

@@ -42,8 +42,8 @@ func ParseRevision(raw []byte) (Revision, error) {
 	return Revision{Run(run), n}, nil
 }
 
-// AppendHandles appends " name=H,H,...". There have to be handles: 1 to [MaxHandles] of an answer, 1 to [MaxForget] to
-// forget.
+// AppendHandles appends " name=H,H,...". An answer has 1 to [MaxHandles] handles; a line of a watch has 1 to
+// [MaxForget] handles to forget.
 func AppendHandles(dst []byte, name string, handles ...Handle) []byte {
 	dst = appendName(dst, name)
 	for i, h := range handles {
@@ -55,8 +55,8 @@ func AppendHandles(dst []byte, name string, handles ...Handle) []byte {
 	return dst
 }
 
-// ParseHandles reads what [AppendHandles] wrote as a value, and appends it to dst. It refuses every other spelling, no
-// handle at all, and more than most; dst is then returned as it was.
+// ParseHandles reads what [AppendHandles] wrote as a value, and appends it to dst. It refuses every other spelling, an
+// empty list, and more than most handles; it then returns dst unchanged.
 func ParseHandles(dst []Handle, raw []byte, most int) ([]Handle, error) {
 	const each = HandleLength + 1 // with the comma after it
 	if len(raw)%each != HandleLength || len(raw)/each >= most {
@@ -73,7 +73,7 @@ func ParseHandles(dst []Handle, raw []byte, most int) ([]Handle, error) {
 	return handles, nil
 }
 
-// words64 is how handles and runs are written: base64url without padding, each word with one spelling.
+// words64 is the encoding of handles and runs: base64url without padding, in which each word has one spelling.
 var words64 = base64.RawURLEncoding.Strict()
 
 func appendWord64(dst []byte, v uint64) []byte {

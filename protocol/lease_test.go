@@ -74,7 +74,8 @@ func TestHandlesHaveALimit(t *testing.T) {
 	}
 }
 
-// The longest line of a watch fits into its limit, and so does the longest answer with its handles into that of replies.
+// The longest line of a watch fits into MaxWatchLine. The revision and the most handles take only a small part of the
+// space that MaxReplyLine leaves before the JSON.
 func TestLinesWithHandlesFit(t *testing.T) {
 	line := protocol.AppendHandles([]byte("OK"), protocol.FieldForget, make([]protocol.Handle, protocol.MaxForget)...)
 	line = append(protocol.AppendInt(line, protocol.FieldRev, math.MaxInt64), '\n')

@@ -3,7 +3,7 @@ package protocol
 // Version is the version of the protocol that this package speaks, as HELLO carries it.
 const Version = 1
 
-// Where the daemon listens unless it is told otherwise.
+// The sockets on which the daemon listens by default.
 const (
 	// DefaultSocket is the path of the ordinary socket.
 	DefaultSocket = "/run/neonauthd/neonauthd.sock"

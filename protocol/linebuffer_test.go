@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// script is a source that hands out one whole line per Read, as a peer does that waits for each reply.
+// script is a source that returns one whole line per Read, like a peer that waits for each reply.
 type script struct{ lines [][]byte }
 
 func (s *script) Read(b []byte) (int, error) {
@@ -99,7 +99,7 @@ func TestBufferDoesNotFlap(t *testing.T) {
 	}
 }
 
-// A peer that sends ahead fills the buffer; a larger one takes fewer reads.
+// A peer that sends ahead fills the buffer. With a larger buffer the reader needs fewer reads.
 func TestBufferGrowsForABusyPeerUpToTheReadAhead(t *testing.T) {
 	const lines = 2000
 	for _, limit := range []int{MaxRequestLine, MaxReplyLine} {

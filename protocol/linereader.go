@@ -10,8 +10,8 @@ const (
 	// smallBuffer is what a reader starts with and returns to: four common requests, so that thousands of idle
 	// connections cost little.
 	smallBuffer = 4 << 10
-	// readAhead is how far the buffer grows for a peer that sends faster than it is read. Beyond it the buffer grows
-	// only for a line that needs it, and is given up as soon as that line has been used.
+	// readAhead is how far the buffer grows for a peer that sends faster than the lines are read. The buffer grows
+	// further only for a line that needs more, and such a buffer is released as soon as that line has been used.
 	readAhead = 64 << 10
 	// quietFills is how many small fills in a row show that a grown buffer is no longer needed.
 	quietFills = 8
@@ -53,7 +53,7 @@ func (l *LineReader) ReadLine() ([]byte, error) {
 	}
 	for {
 		if l.Buffered() {
-			if l.clean-l.r >= l.max { // read ahead, and the LF comes too late
+			if l.clean-l.r >= l.max { // the whole line was read ahead, but is too long
 				l.over, l.buf = true, nil
 				return nil, ErrLineTooLong
 			}

@@ -12,7 +12,7 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// pieces is a source that gives one piece per Read, and an error where a piece is one.
+// pieces is a source that returns one piece per Read. A piece that is an error is returned as the error.
 type pieces []any
 
 func (p *pieces) Read(b []byte) (int, error) {

@@ -1,13 +1,13 @@
 package protocol
 
-// Outcome is what a lookup comes to: accepted; rejected, with the [Reason] that is the proof; or unknown, with the [Code] that says
-// why. There is no fourth kind: a reason makes it rejected and a code unknown, and none has both. The zero value is unknown with
-// [CodeUnavailable], so what forgets to decide has not decided.
+// Outcome is the result of a lookup: accepted; rejected, with the [Reason] that is the proof; or unknown, with the
+// [Code] that says why. There is no fourth kind: an outcome with a reason is rejected, one with a code is unknown, and
+// none has both. The zero value is unknown with [CodeUnavailable], so code that forgets to decide has not decided.
 //
 // Outcomes are compared with ==. They are values and safe for concurrent use.
 type Outcome struct {
 	status Status
-	word   string // a Reason or a Code; empty of an accepted one, and for CodeUnavailable
+	word   string // a Reason or a Code; empty if accepted, and for CodeUnavailable
 }
 
 // Accepted is the outcome of a lookup that is answered OK.
@@ -32,7 +32,7 @@ func Unknown(why Code) Outcome {
 // Status returns the first word of the reply.
 func (o Outcome) Status() Status { return o.status }
 
-// Reason returns the proof of a rejection, and nothing of any other outcome.
+// Reason returns the proof of a rejection; "" for every other outcome.
 func (o Outcome) Reason() Reason {
 	if o.status != NO {
 		return ""
@@ -40,7 +40,7 @@ func (o Outcome) Reason() Reason {
 	return Reason(o.word)
 }
 
-// Code returns why an outcome is unknown, and nothing of any other outcome.
+// Code returns why an outcome is unknown; "" for every other outcome.
 func (o Outcome) Code() Code {
 	switch {
 	case o.status != ERR:
@@ -67,8 +67,8 @@ func (o Outcome) String() string {
 	return o.status.String() + " " + o.Word()
 }
 
-// HTTPStatus returns the status by which a guard answers a request whose token has this outcome: 200, 401, 403 or 503. What could
-// not be told is never 401, which would log the user out.
+// HTTPStatus returns the status by which a guard answers a request whose token has this outcome: 200, 401, 403 or 503.
+// An unknown outcome is never 401, which would log the user out.
 func (o Outcome) HTTPStatus() int {
 	switch {
 	case o.status == OK:

@@ -6,8 +6,8 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// TestNoOutcomeIsTwoThings holds every outcome there is to the rules: what it is, it is alone, and the zero value and
-// whatever lacks its word are unknown.
+// TestNoOutcomeIsTwoThings checks every outcome: each is exactly one of accepted, rejected and unknown. The zero value
+// is unknown, and so is an outcome without the reason or code that it needs.
 func TestNoOutcomeIsTwoThings(t *testing.T) {
 	all := map[protocol.Outcome]string{protocol.Accepted(): "OK"}
 	for _, reason := range protocol.Reasons() {
@@ -46,7 +46,7 @@ func TestNoOutcomeIsTwoThings(t *testing.T) {
 	}
 }
 
-// TestNothingUnknownIsARefusalInHTTP: a 401 logs the user out, which takes proof.
+// TestNothingUnknownIsARefusalInHTTP: a 401 logs the user out, so it needs proof.
 func TestNothingUnknownIsARefusalInHTTP(t *testing.T) {
 	if status := protocol.Accepted().HTTPStatus(); status != 200 {
 		t.Errorf("accepted: %d", status)

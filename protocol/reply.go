@@ -2,9 +2,9 @@ package protocol
 
 // Reply is one parsed reply line. Its slices alias the line. One value can be parsed into again and again.
 //
-// The zero value stands for "could not tell", and so does a NO without a reason: both are written as ERR unavailable.
+// The zero value means "could not tell", like a NO without a reason: both are written as ERR unavailable.
 type Reply struct {
-	// Tag is the mark of the request answered, without its "@"; nil when that had none.
+	// Tag is the tag of the request that is answered, without its "@"; nil if the request had none.
 	Tag []byte
 	// Status is the outcome.
 	Status Status
@@ -58,7 +58,7 @@ func (r *Reply) parse(line []byte) error {
 	return r.tail(rest, more)
 }
 
-// tail reads the fields, and from the first word on that is none, the rest.
+// tail reads the fields, and then the rest, which begins at the first word that is not a field.
 func (r *Reply) tail(line []byte, more bool) error {
 	for more {
 		name, ok := fieldName(line)
@@ -82,7 +82,7 @@ func (r *Reply) tail(line []byte, more bool) error {
 	return nil
 }
 
-// reset empties r, but for its tag.
+// reset empties r and sets its tag.
 func (r *Reply) reset(tag []byte) {
 	r.Tag, r.Status, r.Word, r.Rest = tag, ERR, nil, nil
 	r.Fields.clear()

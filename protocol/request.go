@@ -60,7 +60,8 @@ func (r *Request) parse(line []byte) error {
 	return nil
 }
 
-// word takes one word after the verb: a field, or from the first other word on an argument.
+// word takes one word after the verb. Words are fields up to the first word that is not one; that word and all that
+// follow are arguments.
 func (r *Request) word(word []byte) error {
 	if len(word) == 0 {
 		return errSpace
@@ -85,7 +86,7 @@ func (r *Request) word(word []byte) error {
 	return nil
 }
 
-// reset empties r, but for its tag.
+// reset empties r and sets its tag.
 func (r *Request) reset(tag []byte) {
 	r.Tag, r.Verb, r.NArgs = tag, nil, 0
 	r.Args = [MaxArguments][]byte{}
@@ -95,8 +96,8 @@ func (r *Request) reset(tag []byte) {
 // Append appends the request as a line with its LF. For a request from [ParseRequest] that is the line it came from.
 //
 // Append writes what it is given. In a request put together by hand, Tag has to satisfy [ValidTag], Verb has to be one
-// of the verbs, the first argument has to satisfy [ValidWord] and another one has to be visible ASCII; Fields see to
-// themselves.
+// of the verbs, the first argument has to satisfy [ValidWord] and another one has to be visible ASCII. [Fields.Add]
+// checks the fields.
 func (r *Request) Append(dst []byte) []byte {
 	dst = appendTag(dst, r.Tag)
 	dst = append(dst, r.Verb...)

@@ -42,7 +42,7 @@ func TestRequestIsReadAsTheGrammarSays(t *testing.T) {
 		{"VERIFY =b", "tag= verb=VERIFY [=b]"},
 		{"VERIFY a_b=c", "tag= verb=VERIFY [a_b=c]"},
 		{"VERIFY -=", "tag= verb=VERIFY {-}={}"},
-		// After the first argument everything is one.
+		// After the first argument every word is an argument.
 		{"REVOKE subject a=b", "tag= verb=REVOKE [subject] [a=b]"},
 		{"REVOKE subject %zz", "tag= verb=REVOKE [subject] [%zz]"},
 		{"HELLO 1 my%20client", "tag= verb=HELLO [1] [my%20client]"},

@@ -8,7 +8,7 @@ type SyntaxError string
 func (e SyntaxError) Error() string { return string(e) }
 
 // ErrLineTooLong is returned for a line longer than its limit. For a request it becomes ERR line-too-long, after which
-// the connection ends, because where the next line begins is not known.
+// the connection ends, because the start of the next line is not known.
 const ErrLineTooLong SyntaxError = "line too long"
 
 const (

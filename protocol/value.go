@@ -84,7 +84,7 @@ func AppendInt(dst []byte, name string, v int64) []byte {
 // plain reports whether c stands for itself in a value.
 func plain(c byte) bool { return 0x21 <= c && c <= 0x7e && c != '%' }
 
-// plainPrefix returns how many bytes from the first on stand for themselves.
+// plainPrefix returns how many bytes at the start of b stand for themselves.
 func plainPrefix(b []byte) int {
 	for i, c := range b {
 		if !plain(c) {
@@ -110,7 +110,7 @@ func cutValue(line []byte) (value, rest []byte, more bool, err error) {
 	switch n := plainPrefix(line); {
 	case n == len(line):
 		return line, nil, false, nil
-	case line[n] == ' ': // as nearly always: one look at each byte finds the end too
+	case line[n] == ' ': // nearly always: plainPrefix has then found the end too, with one look at each byte
 		return line[:n], line[n+1:], true, nil
 	}
 	value, rest, more = cutWord(line)
@@ -133,7 +133,7 @@ func canonical(raw []byte) bool {
 
 func isHex(c byte) bool { return '0' <= c && c <= '9' || 'A' <= c && c <= 'F' }
 
-// unhex returns the worth of a digit for which isHex holds.
+// unhex returns the value of a digit for which isHex is true.
 func unhex(c byte) byte {
 	if c <= '9' {
 		return c - '0'
@@ -155,8 +155,9 @@ func IsProject(name string) bool {
 }
 
 // IsToken reports whether a request with that verb may be about the token (protocol.md, "Rules for clients"): 1 to
-// [MaxToken] letters, digits, "-", "_" and ".", for PROFILE also "~", "+", "/", "=" and "%", unless the text reads
-// as a field. A text that is no token is malformed beyond doubt, and must not be sent: after a line feed in it the rest would
+// [MaxToken] letters, digits, "-", "_" and ".", for PROFILE also "~", "+", "/", "=" and "%", unless the text reads as a
+// field. Any other text is certainly malformed, and must not be sent: text after a line feed would be a second request,
+// "x project=other" would be two arguments, and "project=other" would be a field.
 // be a second request, "x project=other" would be two arguments, and "project=other" would be a field.
 func IsToken(verb Verb, token string) bool {
 	letters := ofToken

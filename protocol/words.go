@@ -47,11 +47,12 @@ const (
 	VERIFY Verb = "VERIFY"
 	// PROFILE asks for a verdict at level profile.
 	PROFILE Verb = "PROFILE"
-	// LOGOUT ends the session that a logout token names, or what its subject has had until then.
+	// LOGOUT ends the session that a logout token names, or, if it names none, every token of its subject issued until
+	// then.
 	LOGOUT Verb = "LOGOUT"
-	// WATCH turns the connection into a watch, on which the daemon says what is to be forgotten.
+	// WATCH turns the connection into a watch, on which the daemon tells the client what to forget.
 	WATCH Verb = "WATCH"
-	// SEEN says on a watch up to which revision the client has forgotten, and asks for the lease to go on.
+	// SEEN says on a watch up to which revision the client has forgotten, and asks to extend the lease.
 	SEEN Verb = "SEEN"
 	// PING asks whether the connection is served.
 	PING Verb = "PING"
@@ -69,11 +70,11 @@ const (
 	KEYS Verb = "KEYS"
 	// EXPLAIN asks for every check of one token with its result.
 	EXPLAIN Verb = "EXPLAIN"
-	// REVOKE makes tokens be rejected from now on.
+	// REVOKE makes the daemon reject tokens from now on.
 	REVOKE Verb = "REVOKE"
 	// UNREVOKE takes one REVOKE back.
 	UNREVOKE Verb = "UNREVOKE"
-	// REVOCATIONS asks for what is revoked.
+	// REVOCATIONS asks for the list of revocations.
 	REVOCATIONS Verb = "REVOCATIONS"
 	// PURGE drops cached entries.
 	PURGE Verb = "PURGE"
@@ -103,7 +104,8 @@ type Reason string
 const (
 	// ReasonMalformed: the text is not a token at all.
 	ReasonMalformed Reason = "malformed"
-	// ReasonWrongType: a token of another kind, as its typ or a claim says: no access token, or not one for this project.
+	// ReasonWrongType: the typ or a claim says that the token is of another kind: not an access token, or not one for
+	// this project.
 	ReasonWrongType Reason = "wrong-type"
 	// ReasonBadSignature: the named key did not sign this text.
 	ReasonBadSignature Reason = "bad-signature"
@@ -131,7 +133,7 @@ const (
 	ReasonUserNotFound Reason = "user-not-found"
 	// ReasonRevoked: an operator revoked the token, its session, its user or its key.
 	ReasonRevoked Reason = "revoked"
-	// ReasonRejectedUpstream: the upstream refused this very token with a code that means so.
+	// ReasonRejectedUpstream: the upstream refused this very token with a code that means a rejection.
 	ReasonRejectedUpstream Reason = "rejected-upstream"
 )
 
@@ -163,13 +165,13 @@ const (
 	CodeNeedsProfile Code = "needs-profile"
 	// CodeUnavailable: the upstream gives no usable answer now.
 	CodeUnavailable Code = "unavailable"
-	// CodeMisconfigured: only an operator can mend it.
+	// CodeMisconfigured: only an operator can repair it.
 	CodeMisconfigured Code = "misconfigured"
 	// CodeBusy: a limit of the daemon is reached.
 	CodeBusy Code = "busy"
-	// CodeDeadline: the caller's deadline, or the default one, passed first.
+	// CodeDeadline: the caller's deadline, or the default one, passed before the verdict.
 	CodeDeadline Code = "deadline"
-	// CodeKeysPending: the keys that decide are not here yet.
+	// CodeKeysPending: the keys that decide are not fetched yet.
 	CodeKeysPending Code = "keys-pending"
 )
 
@@ -185,23 +187,23 @@ func Codes() []Code {
 const (
 	// FieldProject names the project. Also in replies.
 	FieldProject = "project"
-	// FieldMaxAge is the greatest age of a profile that the caller takes, in seconds.
+	// FieldMaxAge is the greatest age of a profile that the caller accepts, in seconds.
 	FieldMaxAge = "max-age"
 	// FieldDeadline is the time within which the caller wants an answer, in milliseconds.
 	FieldDeadline = "deadline"
-	// FieldFallback names the level ([LevelClaims]) that the caller takes when the profile cannot be had.
+	// FieldFallback names the level ([LevelClaims]) that the caller accepts if the profile is not available.
 	FieldFallback = "fallback"
-	// FieldHeard is within how many seconds the daemon must have heard its fleet for an accepted answer. In replies: how
-	// many seconds ago it has, rounded up.
+	// FieldHeard is a number of seconds: an answer is accepted only if the daemon has heard its fleet within that time.
+	// In replies: how many seconds ago the daemon has heard its fleet, rounded up.
 	FieldHeard = "heard"
-	// FieldFor tells for whom of its own the caller asks, up to [MaxFor] letters, digits, "-" and "_". It divides the
-	// caller's share of what is scarce, and changes no answer.
+	// FieldFor is a label that the caller chooses for whom it asks, such as one of a web server's visitors: up to [MaxFor]
+	// letters, digits, "-" and "_". It divides the caller's share of what is scarce, and changes no answer.
 	FieldFor = "for"
 	// FieldKeep is 1 when the caller wants to keep the answer ([FieldRev], [FieldHandles]).
 	FieldKeep = "keep"
 	// FieldReason says, for people, why something is revoked: up to [MaxReason] bytes.
 	FieldReason = "reason"
-	// FieldAfter says after what the list is to go on.
+	// FieldAfter is the entry after which the list continues.
 	FieldAfter = "after"
 	// FieldHits counts the answers that the client has given from its own memory since the last [SEEN].
 	FieldHits = "hits"
@@ -217,13 +219,13 @@ const (
 	FieldPrincipal = "principal"
 	// FieldAge is the age of the evidence in seconds.
 	FieldAge = "age"
-	// FieldTTL is for how many seconds the caller may reuse the answer.
+	// FieldTTL is how long the caller may reuse the answer, in seconds.
 	FieldTTL = "ttl"
 	// FieldExpires is the instant at which the token expires, in seconds since 1970.
 	FieldExpires = "exp"
 	// FieldSource is [SourceUpstream], [SourceCache] or [SourceStale].
 	FieldSource = "source"
-	// FieldRetryAfter is after how many seconds asking again can help.
+	// FieldRetryAfter is the time after which asking again can help, in seconds.
 	FieldRetryAfter = "retry-after"
 	// FieldVersion is the daemon's release.
 	FieldVersion = "version"
@@ -241,10 +243,10 @@ const (
 	FieldChanged = "changed"
 	// FieldEntries counts what an admin command concerned.
 	FieldEntries = "entries"
-	// FieldKnown is 0 when a key is revoked of which the project's key set has none.
+	// FieldKnown is 0 if the project's key set does not have the key that is revoked.
 	FieldKnown = "known"
-	// FieldReached is on how many hosts of the fleet an admin command is in force, [FieldOf] how many have to be reached, and
-	// FieldSilent how many of these are not heard and may be accepting.
+	// FieldReached is the number of hosts of the fleet on which an admin command is in force, [FieldOf] how many have
+	// to be reached, and [FieldSilent] how many of these are not heard and may still be accepting.
 	FieldReached = "reached"
 	// FieldOf is how many hosts there are; see [FieldReached].
 	FieldOf = "of"
@@ -258,7 +260,7 @@ const (
 	FieldHandles = "handles"
 	// FieldForget names on a watch what has ended, 1 to [MaxForget] handles joined by commas, or [ForgetAll].
 	FieldForget = "forget"
-	// FieldLease is for how many milliseconds from asking on kept answers may be used.
+	// FieldLease is how long kept answers may be used, in milliseconds from the moment of asking.
 	FieldLease = "lease"
 )
 

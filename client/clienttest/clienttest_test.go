@@ -19,7 +19,7 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// whole is a user of whom everything is known.
+// whole returns a user with every field set.
 func whole() client.User {
 	return client.User{
 		ID: "ada", Email: "ada@example.org", EmailVerified: client.FlagTrue, Name: "Ada \u2603", ImageURL: "https://example.org/ada.png",

@@ -13,8 +13,9 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// What becomes of requests is in client/testdata/httpauth, and played by
-// client/middleware and neonauth-http. Here is what those cannot show.
+// client/testdata/httpauth has the cases of whole requests, which
+// client/middleware and neonauth-http play. The tests here cover what those
+// cases cannot show.
 
 func TestAPlaceIsNamedRightOrTheErrorSaysHow(t *testing.T) {
 	long := strings.Repeat("x", httpauth.MaxPlaceName)

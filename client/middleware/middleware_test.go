@@ -64,7 +64,7 @@ func serve(nc net.Conn) {
 	}
 }
 
-// show answers with what the context tells.
+// show is a handler that responds with what the context says about the user.
 func show(w http.ResponseWriter, r *http.Request) {
 	a, ok := middleware.From(r.Context())
 	fmt.Fprintf(w, "%v %s %s", ok, a.Level, a.Subject)
@@ -193,7 +193,8 @@ func TestRefuseWritesTheBody(t *testing.T) {
 	}
 }
 
-// TestARefusalThatSaysNoStatusHasItsOwn where net/http would say 200.
+// TestARefusalThatSaysNoStatusHasItsOwn: the response has the status of the
+// refusal, where net/http would say 200.
 func TestARefusalThatSaysNoStatusHasItsOwn(t *testing.T) {
 	for name, refuse := range map[string]func(http.ResponseWriter){
 		"nothing":     func(http.ResponseWriter) {},
@@ -290,7 +291,8 @@ func TestSharedCases(t *testing.T) {
 	}
 }
 
-// TestAGuardServesWhatItsResourceTells, and nothing else without a token.
+// TestAGuardServesWhatItsResourceTells: without a token it serves the metadata,
+// and nothing else.
 func TestAGuardServesWhatItsResourceTells(t *testing.T) {
 	right, _ := httpauthtest.Resources(t, "../testdata/httpauth/resources.json")
 	for _, c := range right {
@@ -316,8 +318,8 @@ func kindCalled(t *testing.T, name string) client.Kind {
 	return client.KindUnknown
 }
 
-// TestGuardsWithoutAClientShareOne: a program that makes a Guard for each request
-// does not take the daemon's connections one by one.
+// TestGuardsWithoutAClientShareOne: a program that makes a Guard for each
+// request does not use up the daemon's connections.
 func TestGuardsWithoutAClientShareOne(t *testing.T) {
 	dir, err := os.MkdirTemp("", "na") // t.TempDir would be too long for a socket
 	if err != nil {
@@ -351,7 +353,7 @@ func TestGuardsWithoutAClientShareOne(t *testing.T) {
 			t.Fatalf("got %d %v", w.Code, w.Header())
 		}
 	}
-	if n := connections.Load(); n > 100 { // one, and another for each second that a busy machine pauses
+	if n := connections.Load(); n > 100 { // one, and one more for each second that a busy machine pauses
 		t.Errorf("300 guards made %d connections", n)
 	}
 }

@@ -11,7 +11,8 @@ import (
 	"github.com/neonauthd/neonauthd/client/middleware"
 )
 
-// TestOfTwoGuardsTheInnerOneSaysWhoIsAsking, also that nobody is.
+// TestOfTwoGuardsTheInnerOneSaysWhoIsAsking, even if the inner one says that
+// nobody is.
 func TestOfTwoGuardsTheInnerOneSaysWhoIsAsking(t *testing.T) {
 	outer, inner := new(clienttest.Fake), new(clienttest.Fake)
 	outer.Accept("good", client.User{ID: "ada"})

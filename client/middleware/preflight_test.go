@@ -11,7 +11,7 @@ import (
 	"github.com/neonauthd/neonauthd/client/middleware"
 )
 
-// cors is what adds CORS headers, as libraries do: it answers preflights itself where it stands in front.
+// cors adds CORS headers, as libraries do. It answers preflights itself.
 func cors(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Access-Control-Allow-Origin", "https://app.example")
@@ -23,7 +23,7 @@ func cors(next http.Handler) http.Handler {
 	})
 }
 
-// TestNobodyIsTakenForAUserInAPreflight is also the order of CORS, mux and guard that the README teaches.
+// TestNobodyIsTakenForAUserInAPreflight also tests the order of CORS, mux and guard that the README recommends.
 func TestNobodyIsTakenForAUserInAPreflight(t *testing.T) {
 	fake := new(clienttest.Fake)
 	fake.Accept("good", client.User{ID: "ada"})

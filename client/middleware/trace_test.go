@@ -46,7 +46,7 @@ func TestAnOutageLeavesOneLineAndThenFewMore(t *testing.T) {
 		for _, step := range []struct {
 			after    time.Duration
 			requests int
-			lines    []float64 // what each line says of requests
+			lines    []float64 // the number of requests in each line
 		}{
 			{0, 1, []float64{1}},
 			{time.Second, 5, nil},
@@ -91,7 +91,7 @@ func TestOnlyWhatIsUnknownLeavesATrace(t *testing.T) {
 	for token, ctx := range map[string]context.Context{"ada": t.Context(), "old": t.Context(), "a b": t.Context()} {
 		asking(ctx, g, token)
 	}
-	if status := asking(gone, g, "ada"); status != http.StatusServiceUnavailable { // its visitor has left
+	if status := asking(gone, g, "ada"); status != http.StatusServiceUnavailable { // the visitor of this request has left
 		t.Errorf("got %d", status)
 	}
 	if log.Len() > 0 {

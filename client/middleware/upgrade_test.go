@@ -16,8 +16,8 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// TestAnUpgradeIsJudgedLikeEveryRequest, over a socket: behind the guard is a
-// handler that takes the connection over, whatever is asked.
+// TestAnUpgradeIsJudgedLikeEveryRequest uses a real connection. The handler
+// behind the guard takes the connection over, whatever the request is.
 func TestAnUpgradeIsJudgedLikeEveryRequest(t *testing.T) {
 	fake := new(clienttest.Fake)
 	fake.Accept("good", client.User{ID: "ada"})
@@ -71,7 +71,7 @@ func TestAnUpgradeIsJudgedLikeEveryRequest(t *testing.T) {
 	}
 }
 
-// takeOver does as a WebSocket's handler does.
+// takeOver takes the connection over, as the handler of a WebSocket does.
 func takeOver(w http.ResponseWriter, r *http.Request) {
 	a, _ := middleware.From(r.Context())
 	conn, both, err := http.NewResponseController(w).Hijack()

@@ -14,7 +14,7 @@
 //	# text       a remark
 //
 // Empty lines mean nothing. $NAME (an upper-case letter, then upper-case letters, digits and "_") stands for a value
-// that whoever plays the dialogue supplies; in a regular expression it is quoted.
+// that the caller of Play supplies; in a regular expression it is quoted.
 package dialogue
 
 import (
@@ -191,8 +191,8 @@ func parseStep(line string) (Step, error) {
 	return Step{}, errors.New("not a step of a dialogue")
 }
 
-// Verbs returns the verbs that the dialogue sends, each once, in their order. Words that could be a verb but are none
-// of the protocol's are among them.
+// Verbs returns the verbs that the dialogue sends, each once, in their order. Words that have the shape of a verb but
+// are not in the protocol are included.
 func (d Dialogue) Verbs() []string {
 	var verbs []string
 	seen := map[string]bool{}
