@@ -35,8 +35,8 @@ func languages() map[string]language {
 		},
 		"python": pythonOf("python3"),
 	}
-	// The system's Python may be another release, and some releases have faults
-	// in what we use.
+	// The system's Python may be another release, and some releases have faults in what
+	// we use.
 	if path, err := exec.LookPath("python3"); err == nil && path != systemPython {
 		if _, err := os.Stat(systemPython); err == nil {
 			all["python of the system"] = pythonOf(systemPython)
@@ -92,8 +92,8 @@ func (l language) test(t *testing.T, env []string, command ...string) {
 	}
 }
 
-// pythonWithFrameworks is what a Python must be able to import for the tests of
-// our guards in the frameworks. Debian's packages are for Debian's Python only.
+// pythonWithFrameworks is what a Python must be able to import for the tests of our
+// guards in the frameworks. Debian's packages are for Debian's Python only.
 const pythonWithFrameworks = "import sys, asgiref, corsheaders, django, fastapi, flask, flask_cors, httpx, starlette, uvicorn, websockets; " +
 	"sys.exit(sys.version_info < (3, 11))"
 

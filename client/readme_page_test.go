@@ -15,9 +15,9 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
-// calls is the trial of a page that calls a server. It runs the program of
-// another block as this server, and the page with the token that the SDK has
-// for the user, by the rules of a browser.
+// calls is the trial of a page that calls a server. It runs the program of another block
+// as this server, and the page with the token that the SDK has for the user, by the rules
+// of a browser.
 func calls(server string) trial {
 	return func(t *testing.T, r *reader, b block) {
 		need.Program(t, "node", "nodejs")
@@ -67,9 +67,8 @@ func (r *reader) shows(t *testing.T, text, page, who, says string) {
 	}
 }
 
-// allowing returns the address of a proxy that adds CORS headers to the
-// server's responses and answers preflights itself, like middleware around a
-// guard.
+// allowing returns the address of a proxy that adds CORS headers to the server's
+// responses and answers preflights itself, like middleware around a guard.
 func allowing(t *testing.T, base, origin string) string {
 	t.Helper()
 	target, err := url.Parse(base)

@@ -23,8 +23,7 @@ const (
 	pipInstall = "pip install /path/to/neonauthd/client/python"
 )
 
-// reader stands for somebody with a README, a terminal and the output of the
-// demo.
+// reader stands for somebody with a README, a terminal and the output of the demo.
 type reader struct {
 	stage  *stage
 	blocks []block
@@ -33,8 +32,7 @@ type reader struct {
 	serve  []string // what a server finds there besides
 }
 
-// newReader returns a reader. ada's token is valid, and past's token has
-// expired.
+// newReader returns a reader. ada's token is valid, and past's token has expired.
 func newReader(t *testing.T, program, file string) *reader {
 	t.Helper()
 	r := &reader{dir: t.TempDir()}
@@ -99,8 +97,8 @@ func (r *reader) run(t *testing.T, command string, env ...string) (string, error
 	return string(out), err
 }
 
-// paste writes a program and the token of this user, in the file in which the
-// demo puts its own token.
+// paste writes a program and the token of this user, in the file in which the demo puts
+// its own token.
 func (r *reader) paste(t *testing.T, b block, who string) {
 	t.Helper()
 	token := r.stage.people[who].token
@@ -138,16 +136,15 @@ func elsewhere(file, words string) trial {
 	}
 }
 
-// asks is the trial of a program that asks about $TOKEN. It compares what the
-// program prints at each outcome.
+// asks is the trial of a program that asks about $TOKEN. It compares what the program
+// prints at each outcome.
 func asks(accepted, rejected, unknown string) trial {
 	return func(t *testing.T, r *reader, b block) {
 		expect := func(who, says string) {
 			t.Helper()
 			r.paste(t, b, who)
 			says = strings.ReplaceAll(says, "SUBJECT", r.stage.people[who].subject)
-			// The program has a time limit of its own, which a busy machine can
-			// exceed.
+			// The program has a time limit of its own, which a busy machine can exceed.
 			late := regexp.MustCompile("no answer within|please come back later")
 			for begun := time.Now(); ; {
 				out, err := r.run(t, b.command())
@@ -193,10 +190,10 @@ func (r *reader) protected(t *testing.T, url, challenge string) {
 	expect(ada.token, 200, ada.subject, "WWW-Authenticate", "$")
 }
 
-// settled reports whether to stop waiting for the wanted status. A 503 is not
-// final, because a busy machine can exceed the client's time limit. If a 503 is
-// wanted, no other status is final, because kept answers are used until the
-// client has noticed that the daemon is gone.
+// settled reports whether to stop waiting for the wanted status. A 503 is not final,
+// because a busy machine can exceed the client's time limit. If a 503 is wanted, no other
+// status is final, because kept answers are used until the client has noticed that the
+// daemon is gone.
 func settled(status, wanted int) bool {
 	return status == wanted || status != http.StatusServiceUnavailable && wanted != http.StatusServiceUnavailable
 }

@@ -44,8 +44,8 @@ func TestSharedUsers(t *testing.T) {
 	})
 }
 
-// TestAMachineIsNoUser: neither is a team. A guard admits them only if it names
-// these kinds.
+// TestAMachineIsNoUser: neither is a team. A guard admits them only if it names these
+// kinds.
 func TestAMachineIsNoUser(t *testing.T) {
 	for principal, want := range map[string]client.Kind{
 		"": client.KindNormal, protocol.PrincipalUser: client.KindNormal, protocol.PrincipalMachine: client.KindMachine,
@@ -84,8 +84,8 @@ func TestPrintedUsersHideWhoTheyAre(t *testing.T) {
 	}
 }
 
-// An answer that was made by hand may lack members; its user then has only what
-// the answer holds.
+// An answer that was made by hand may lack members; its user then has only what the
+// answer holds.
 func TestAUserOfAnAnswerMadeByHand(t *testing.T) {
 	for name, a := range map[string]client.Accepted{
 		"zero":     {},
@@ -98,8 +98,8 @@ func TestAUserOfAnAnswerMadeByHand(t *testing.T) {
 	}
 }
 
-// TestShapesAreWhatUpstreamsSend decodes what Stack Auth and Better Auth send
-// into the types for it. No member may be left over.
+// TestShapesAreWhatUpstreamsSend decodes what Stack Auth and Better Auth send into the
+// types for it. No member may be left over.
 func TestShapesAreWhatUpstreamsSend(t *testing.T) {
 	decoded := map[string]int{}
 	httpauthtest.PlayUsers(t, "testdata/user/cases.json", func(t *testing.T, _ *client.Client, _ string, c httpauthtest.UserCase) {

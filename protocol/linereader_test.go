@@ -12,7 +12,8 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// pieces is a source that returns one piece per Read. A piece that is an error is returned as the error.
+// pieces is a source that returns one piece per Read. A piece that is an error is
+// returned as the error.
 type pieces []any
 
 func (p *pieces) Read(b []byte) (int, error) {

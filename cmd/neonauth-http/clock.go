@@ -4,5 +4,5 @@ package main
 
 import "time"
 
-// now is what the time of a webhook is compared with.
+// now returns the time with which the time of a webhook is compared.
 func now() time.Time { return time.Now() }

@@ -78,7 +78,7 @@ func connectionsAreKeptAndBounded(t *testing.T, newServer func(http.Handler) *ht
 	}
 }
 
-// sendHalf connects, sends the request but for its last byte, and waits until the server
+// sendHalf connects, sends the request without its last byte, and waits until the server
 // closes the connection or ctx ends.
 func sendHalf(ctx context.Context, dials *pipes.Listener, request string) {
 	nc, err := dials.Dial(ctx)

@@ -30,7 +30,7 @@ func TestDestinations(t *testing.T) {
 	if err := Check("jornal"); !strings.Contains(err.Error(), `did you mean "journal"?`) {
 		t.Error(err)
 	}
-	there := filepath.Join(t.TempDir(), "log") // which is made when it is needed
+	there := filepath.Join(t.TempDir(), "log") // this file is made when it is needed
 	for destination, good := range map[string]bool{"file:" + there: true, "file:" + there + "/log": false, "unix:" + there: false, "unix:" + filepath.Dir(there): true} {
 		if err := Inspect(destination); (err == nil) != good {
 			t.Errorf("%q: %v", destination, err)
@@ -169,7 +169,7 @@ func TestAFileIsTheOwnersAndItsGroupReads(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, mode := range map[string]os.FileMode{filepath.Join(dir, "new"): 0o640, there: 0o600} {
-		old := syscall.Umask(0o077) // as in the unit
+		old := syscall.Umask(0o077) // the umask of the unit
 		l, _ := newLog(t, "file:"+path)
 		running(t, l, func() { l.Write(lineOf("P")) })
 		syscall.Umask(old)
@@ -182,8 +182,8 @@ func TestAFileIsTheOwnersAndItsGroupReads(t *testing.T) {
 	}
 }
 
-// TestAFileThatCannotBeWrittenIsNoDisaster: lines are counted, the program's log says
-// why and then that it is over, and nothing waits.
+// TestAFileThatCannotBeWrittenIsNoDisaster: lost lines are counted, the program's log
+// says why and later that lines are written again, and nothing waits.
 func TestAFileThatCannotBeWrittenIsNoDisaster(t *testing.T) {
 	dir := t.TempDir()
 	pipe, later := filepath.Join(dir, "pipe"), filepath.Join(dir, "later", "log")
@@ -210,7 +210,7 @@ func TestAFileThatCannotBeWrittenIsNoDisaster(t *testing.T) {
 	}
 }
 
-// TestALineThatWasCutDoesNotSpoilTheNext: a disk may be full in the middle of a line.
+// TestALineThatWasCutDoesNotSpoilTheNext: a disk may become full in the middle of a line.
 func TestALineThatWasCutDoesNotSpoilTheNext(t *testing.T) {
 	l, _ := newLog(t, "file:"+filepath.Join(t.TempDir(), "log"))
 	w := &writer{Log: l}
@@ -224,7 +224,7 @@ func TestALineThatWasCutDoesNotSpoilTheNext(t *testing.T) {
 	if err != nil || string(text) != strings.Replace(written, "P", "2", 1) || l.Written() != 2 || l.Lost() != 0 {
 		t.Errorf("%q then %q (%v); written %d, lost %d", cut.text, text, err, l.Written(), l.Lost())
 	}
-	w.torn = true // as of a file
+	w.torn = true // as after a write to a file that ended within a line
 	w.gather(lineOf("3"))
 	w.put()
 	if text, _ := os.ReadFile(strings.TrimPrefix(l.Destination, "file:")); !strings.HasSuffix(string(text), "}\n\n"+strings.Replace(written, "P", "3", 1)) {
@@ -232,7 +232,7 @@ func TestALineThatWasCutDoesNotSpoilTheNext(t *testing.T) {
 	}
 }
 
-// cutting is a destination that is full.
+// cutting is a destination that becomes full.
 type cutting struct {
 	room int
 	text []byte
@@ -284,7 +284,8 @@ func TestLinesReachASocketThatIsBack(t *testing.T) {
 	running(t, l, func() { read(ln, "two") })
 }
 
-// TestTheEndDoesNotWaitForAReaderThatHangs longer than it has to: what is left is lost.
+// TestTheEndDoesNotWaitForAReaderThatHangs, at least not for long. The lines that are
+// left are lost.
 func TestTheEndDoesNotWaitForAReaderThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, _ := newLog(t, "unix:/nowhere")
@@ -335,7 +336,7 @@ func TestAFullLogLosesLinesAndNobodyWaits(t *testing.T) {
 	if n := l.Lost(); n != 2 {
 		t.Errorf("lost %d, want 2", n)
 	}
-	running(t, l, func() {}) // the end writes what waits
+	running(t, l, func() {}) // the end of the log writes the lines that wait
 	if text, err := os.ReadFile(path); err != nil || strings.Count(string(text), "\n") != MaxWaiting || l.Written() != MaxWaiting {
 		t.Errorf("written %d (%v)", l.Written(), err)
 	}

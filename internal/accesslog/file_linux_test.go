@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// TestWhatWasInheritedIsWrittenTo, which is a link: containers log to it.
+// TestWhatWasInheritedIsWrittenTo: an inherited descriptor's path is a link,
+// and containers log to it.
 func TestWhatWasInheritedIsWrittenTo(t *testing.T) {
 	file, err := os.Create(filepath.Join(t.TempDir(), "out"))
 	must(t, err)

@@ -13,9 +13,9 @@ import (
 	"github.com/neonauthd/neonauthd/internal/folders"
 )
 
-// TestALogIsNotLedToAnotherFile: whoever can write in the folder of the log, or put a file
-// there, does not choose what this process writes to. Each case makes the folder "d" and
-// what is in it; the log is d/log.
+// TestALogIsNotLedToAnotherFile: a user who can write in the folder of the log, or put a
+// file there, cannot choose which file this process writes to. Each case makes the folder
+// "d" and its contents; the log is d/log.
 func TestALogIsNotLedToAnotherFile(t *testing.T) {
 	const stranger = 12345
 	give := func(t *testing.T, path string) error {
@@ -27,7 +27,7 @@ func TestALogIsNotLedToAnotherFile(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		build  func(t *testing.T, dir, log string) error
-		unsafe string // words of the refusal; "": it is none
+		unsafe string // words of the refusal; "": it is accepted
 	}{
 		"nothing":                {func(*testing.T, string, string) error { return nil }, ""},
 		"a file of ours":         {func(_ *testing.T, _, log string) error { return write(log, 0o640) }, ""},
@@ -66,13 +66,13 @@ func TestALogIsNotLedToAnotherFile(t *testing.T) {
 				t.Error("a file was made elsewhere")
 			}
 			if c.unsafe == "" {
-				if err := errors.Join(started, checked, reloaded); err != nil || l.Lost() > 0 && name != "a pipe of ours" { // which nobody reads
+				if err := errors.Join(started, checked, reloaded); err != nil || l.Lost() > 0 && name != "a pipe of ours" { // nobody reads the pipe
 					t.Errorf("%v, %s", err, said)
 				}
 				return
 			}
 			for when, err := range map[string]error{"at the start": started, "at a check": checked, "at a reload": reloaded} {
-				if name == "another user's folder" && when == "at a check" { // root asks for that user
+				if name == "another user's folder" && when == "at a check" { // root checks as that user
 					continue
 				}
 				if !errors.Is(err, folders.ErrUnsafe) || !strings.Contains(err.Error(), c.unsafe) || !strings.HasPrefix(err.Error(), "access_log: ") {
@@ -80,7 +80,7 @@ func TestALogIsNotLedToAnotherFile(t *testing.T) {
 				}
 			}
 			why := c.unsafe
-			if name == "another user's pipe" { // which nobody reads: nobody gets to look at it
+			if name == "another user's pipe" { // nobody reads the pipe, so opening it fails before the check
 				why = "no such device or address"
 			}
 			if l.Lost() != 1 || !strings.Contains(said.String(), why) {
@@ -102,8 +102,8 @@ func newLogError(destination string) error {
 	return err
 }
 
-// TestALinkOnTheWayIsFollowed if it is ours: systemd makes one for LogsDirectory= of a unit
-// with DynamicUser=.
+// TestALinkOnTheWayIsFollowed if it belongs to this user or root: systemd makes such a
+// link for LogsDirectory= of a unit with DynamicUser=.
 func TestALinkOnTheWayIsFollowed(t *testing.T) {
 	dir := t.TempDir()
 	must(t, os.MkdirAll(filepath.Join(dir, "private/d"), 0o755))
@@ -115,9 +115,9 @@ func TestALinkOnTheWayIsFollowed(t *testing.T) {
 	}
 }
 
-// TestAFileThatCannotBeOpenedAnewStaysOpen: a reload that comes when the file has been moved
-// and the folder is not safe any more loses no line, leads nowhere else, and is told; when
-// that is mended the next line is in the new file.
+// TestAFileThatCannotBeOpenedAnewStaysOpen: the file was moved, its folder is not safe
+// any more, and a reload comes. No line is lost or goes to another file, and the log says
+// so. After the folder is safe again, the next line is in the new file.
 func TestAFileThatCannotBeOpenedAnewStaysOpen(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "d")
 	must(t, os.Mkdir(dir, 0o755))

@@ -1,5 +1,5 @@
-// Package archtest keeps the rules of the architecture that no linter can. The others, and the table of imports, are in
-// .golangci.yml. Each failure says what to do.
+// Package archtest checks the rules of the architecture that no linter can check. The other rules, and the table of
+// imports, are in .golangci.yml. Each failure says what to do.
 package archtest
 
 import (
@@ -20,7 +20,7 @@ import (
 // repository is the root of the module.
 var repository = os.DirFS("../..")
 
-// skipped are folders that git ignores or owns.
+// skipped are folders that git ignores, and git's own.
 var skipped = []string{".git", ".tools", "bin", "dist", "node_modules", "__pycache__"}
 
 // files calls visit with the path and the text of each file, fixtures included.
@@ -73,7 +73,7 @@ func read(t *testing.T, name string) string {
 	return string(text)
 }
 
-// TestEachPackageHasARowInTheTableOfImports, and each row its package: without a row a package may import anything.
+// TestEachPackageHasARowInTheTableOfImports, and each row has a package. A package without a row could import anything.
 func TestEachPackageHasARowInTheTableOfImports(t *testing.T) {
 	_, table, found := strings.Cut(read(t, ".golangci.yml"), "# The table of imports:")
 	rows := regexp.MustCompile(`(?m)^ +files: \["\*\*/(.+?)/(\*\*/)?\*\.go", "!\$test"\]$`).FindAllStringSubmatch(table, -1)
@@ -106,7 +106,7 @@ func TestEachPackageHasARowInTheTableOfImports(t *testing.T) {
 	}
 }
 
-// TestEachDependencyHasItsReason: a library has to earn its place. That each is used, go mod tidy sees.
+// TestEachDependencyHasItsReason: go.mod must say why we depend on a library. Whether each is used, go mod tidy checks.
 func TestEachDependencyHasItsReason(t *testing.T) {
 	required := regexp.MustCompile(`(?m)^\s*(?:require )?(\S+\.\S+/\S+|\S+\.\S+) v\S+(?: // (.*))?$`).FindAllStringSubmatch(read(t, "go.mod"), -1)
 	if len(required) < 5 {
@@ -137,7 +137,7 @@ func TestTheFirstListingIsTheTableOfContents(t *testing.T) {
 	}
 }
 
-// TestNoFixtureIsEmpty: a test over nothing passes and proves nothing.
+// TestNoFixtureIsEmpty: a test that plays no case passes and proves nothing.
 func TestNoFixtureIsEmpty(t *testing.T) {
 	files(t, func(name string, text []byte) {
 		if isFixture(name) && len(text) == 0 {
@@ -146,9 +146,9 @@ func TestNoFixtureIsEmpty(t *testing.T) {
 	})
 }
 
-// TestEachFuzzTargetHasSeeds, without which it checks nothing in a plain run, and each corpus its target.
+// TestEachFuzzTargetHasSeeds, because without seeds a plain run checks nothing. Each corpus has a target.
 func TestEachFuzzTargetHasSeeds(t *testing.T) {
-	corpora, targets := map[string]bool{}, map[string]bool{} // targets tells which add seeds in code
+	corpora, targets := map[string]bool{}, map[string]bool{} // targets: the value is true if the target adds seeds in code
 	files(t, func(name string, _ []byte) {
 		if dir := path.Dir(name); strings.HasSuffix(path.Dir(dir), "testdata/fuzz") {
 			corpora[dir] = true
@@ -174,7 +174,7 @@ func TestEachFuzzTargetHasSeeds(t *testing.T) {
 	}
 }
 
-// addsSeeds tells whether a target calls Add on its *testing.F, or hands it to a function that may.
+// addsSeeds reports whether a target calls Add on its *testing.F, or passes it to a function that may.
 func addsSeeds(f *ast.FuncDecl) bool {
 	parameter := f.Type.Params.List[0].Names[0].Name
 	is := func(x ast.Expr) bool { name, ok := x.(*ast.Ident); return ok && name.Name == parameter }
@@ -189,8 +189,9 @@ func addsSeeds(f *ast.FuncDecl) bool {
 	return adds
 }
 
-// TestTestsSleepInABubbleOnly: there a sleep takes no time and waits for everybody. For real, a test that sleeps is slow
-// when it passes and wrong when the machine is slow. Functions other than tests may sleep where the file has a bubble.
+// TestTestsSleepInABubbleOnly: in a bubble of synctest a sleep takes no real time, and waits until all other goroutines
+// wait too. Outside, a test that sleeps is slow when it passes and fails when the machine is slow. Functions other than
+// tests may sleep if the file uses synctest.
 func TestTestsSleepInABubbleOnly(t *testing.T) {
 	goFiles(t, func(name string, file *ast.File, set *token.FileSet) {
 		if !strings.HasSuffix(name, "_test.go") {
@@ -231,7 +232,7 @@ func calls(call *ast.CallExpr) string {
 	return of.Name + "." + method.Sel.Name
 }
 
-// TestOtherFilesAreShortAndPromiseNothing, as linters see to for Go.
+// TestOtherFilesAreShortAndPromiseNothing: linters check this for Go.
 func TestOtherFilesAreShortAndPromiseNothing(t *testing.T) {
 	code := []string{".mjs", ".js", ".ts", ".py", ".sh", ".lua"}
 	promise := regexp.MustCompile(`\b(TO` + `DO|FIX` + `ME|XX` + `X)\b`)

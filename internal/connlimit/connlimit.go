@@ -154,8 +154,8 @@ func (c *Conn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// CloseWrite ends the direction to the peer. net/http uses it so that an answer arrives
-// that it gives before the request is complete.
+// CloseWrite ends the direction to the peer. net/http calls it so that an answer that it
+// gives before the request is complete still arrives.
 func (c *Conn) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()

@@ -118,8 +118,8 @@ func (r *rig) visit(ctx context.Context, text string) {
 	_, _ = io.Copy(io.Discard, nc)
 }
 
-// TestAfterAWhileTheOneFurthestBehindMakesRoom, though it keeps the pace as the others do:
-// otherwise peers that just keep the pace would keep all others out.
+// TestAfterAWhileTheOneFurthestBehindMakesRoom, even if it keeps the pace like the
+// others. Otherwise peers that just keep the pace would keep all others out.
 func TestAfterAWhileTheOneFurthestBehindMakesRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, 2)
@@ -166,7 +166,7 @@ func TestAServerThatIsClosedWaitsForNoPlace(t *testing.T) {
 	})
 }
 
-// What a peer does for a second or two.
+// The behaviours of a peer during a second or two.
 
 func (p *peer) isSilent() { time.Sleep(time.Second) }
 
@@ -195,8 +195,8 @@ func (p *peer) sendsMuchAndStops() {
 	time.Sleep(Lead + time.Second)
 }
 
-// TestWhoKeepsWaitingMostMakesRoom, of three connections of which each has done something
-// for a while, one after the other.
+// TestWhoKeepsWaitingMostMakesRoom: there are three connections. The peers behave in
+// different ways for a while, one after the other.
 func TestWhoKeepsWaitingMostMakesRoom(t *testing.T) {
 	for name, do := range map[string][3]func(*peer){
 		"of silent ones the oldest":                  {(*peer).isSilent, (*peer).isSilent, (*peer).isSilent},
@@ -224,8 +224,8 @@ func TestWhoKeepsWaitingMostMakesRoom(t *testing.T) {
 	}
 }
 
-// TestAWholeRequestKeepsItsPlaceUntilItIsAnswered, with a body or without. If all are being
-// answered, the new connection is closed.
+// TestAWholeRequestKeepsItsPlaceUntilItIsAnswered, with a body or without. If all
+// connections are being answered, the new connection is closed.
 func TestAWholeRequestKeepsItsPlaceUntilItIsAnswered(t *testing.T) {
 	for _, request := range []string{whole, post(5) + "12345", "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n"} {
 		synctest.Test(t, func(t *testing.T) {
@@ -256,7 +256,8 @@ func TestAWholeRequestKeepsItsPlaceUntilItIsAnswered(t *testing.T) {
 	}
 }
 
-// TestWhoDoesNotReadItsAnswerMakesRoom, and who reads it slowly is waited for.
+// TestWhoDoesNotReadItsAnswerMakesRoom. A peer that reads its answer slowly is waited
+// for.
 func TestWhoDoesNotReadItsAnswerMakesRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, 1)
@@ -270,8 +271,8 @@ func TestWhoDoesNotReadItsAnswerMakesRoom(t *testing.T) {
 	})
 }
 
-// TestARequestKeepsAConnectionAlive: what was idle for long and asks again is as good as
-// a new one.
+// TestARequestKeepsAConnectionAlive: a connection that was idle for long and has a new
+// request is treated like a new one.
 func TestARequestKeepsAConnectionAlive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, 2)
@@ -298,8 +299,8 @@ func TestAConnectionThatIsNotCountedIsNone(t *testing.T) {
 	}
 }
 
-// TestAnAnswerArrivesThoughTheRequestIsNotReadWhole, as without the bound: net/http ends
-// one direction first, or the peer has a reset in place of the answer.
+// TestAnAnswerArrivesThoughTheRequestIsNotReadWhole, as without Bound: net/http closes
+// its writing side first. Otherwise the peer would get a reset instead of the answer.
 func TestAnAnswerArrivesThoughTheRequestIsNotReadWhole(t *testing.T) {
 	t.Parallel()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -317,7 +318,7 @@ func TestAnAnswerArrivesThoughTheRequestIsNotReadWhole(t *testing.T) {
 	}
 	defer nc.Close()
 	_ = nc.SetDeadline(time.Now().Add(time.Minute))
-	const discarded = 256 << 10 // what net/http reads of a body that nobody wants
+	const discarded = 256 << 10 // how much net/http reads of a body that the handler does not read
 	if _, err := io.WriteString(nc, post(8*discarded)+strings.Repeat("x", 2*discarded)); err != nil {
 		t.Fatal(err)
 	}

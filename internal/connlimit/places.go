@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// Patience is how long a new connection waits at most for another one to fall behind. Only
-// if the peers of all connections keep the pace for so long does the one that is furthest
-// behind the others lose its place.
+// Patience is how long a new connection waits at most for another one to fall behind. If
+// the peers of all connections keep the pace for so long, the connection that is furthest
+// behind the others loses its place.
 const Patience = Lead
 
 // Places are a number of places for connections. Make them with NewPlaces. They are safe
@@ -35,7 +35,7 @@ func NewPlaces(limit int, quiet time.Duration) *Places {
 	}
 }
 
-// Place is one of Places. Whoever takes a place has to leave it.
+// Place is one of Places. A caller of Take has to call Leave.
 type Place struct {
 	of   *Places
 	conn *Conn
@@ -43,10 +43,10 @@ type Place struct {
 	once sync.Once
 }
 
-// Take gives c a place. Calls get their places in their order. If all places are taken, the
-// first call waits until a place is left or until a connection has fallen behind, for
-// Patience at most. Then Take closes the connection that is furthest behind. Whoever has
-// the place of that connection has to leave it at once.
+// Take gives c a place. Calls get their places in their order. If all places are taken,
+// the first call waits until a place is left or until a connection has fallen behind, for
+// Patience at most. Then Take closes the connection that is furthest behind. The holder
+// of that connection's place has to leave it at once.
 //
 // The time in which c waits does not count against its peer. If c is nil, nobody can take
 // its place.
@@ -85,9 +85,10 @@ func (p *Places) Take(ctx context.Context, c *Conn) *Place {
 	return nil
 }
 
-// enter takes a free place, or the place of the connection that is furthest behind, which
-// it returns, if that one is behind or anyone will do. Else it returns how long it takes
-// until that one is behind; 0 if the server waits for no peer.
+// enter takes a free place. If there is none, enter takes the place of the connection
+// that is furthest behind, and returns it, if that connection is behind or anyone is
+// true. Otherwise it returns the time until that connection is behind; 0 if the server
+// waits for no peer.
 func (p *Places) enter(place *Place, anyone bool) (last *Place, wait time.Duration, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -121,7 +122,8 @@ func (p *Places) last() (last *Place) {
 	return last
 }
 
-// Leave gives the place back. Further calls do nothing. A nil Place is none.
+// Leave gives the place back. Further calls do nothing. Leave of a nil Place does
+// nothing.
 func (p *Place) Leave() {
 	if p == nil {
 		return

@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// TestAPlaceIsHandedOverWhenItIsLeft, so that there are never more than the limit.
+// TestAPlaceIsHandedOverWhenItIsLeft: there are never more connections than the
+// limit.
 func TestAPlaceIsHandedOverWhenItIsLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const quiet = Lead / 4
@@ -59,7 +60,8 @@ func TestAPlaceIsHandedOverWhenItIsLeft(t *testing.T) {
 	})
 }
 
-// TestWhoWaitsForAPlaceWaitsInTurn, whether a place is left or taken over.
+// TestWhoWaitsForAPlaceWaitsInTurn, whether a place is left or taken from
+// another connection.
 func TestWhoWaitsForAPlaceWaitsInTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := NewPlaces(1, Lead/10)
@@ -75,7 +77,7 @@ func TestWhoWaitsForAPlaceWaitsInTurn(t *testing.T) {
 					place.Leave()
 					return
 				}
-				_, _ = io.Copy(io.Discard, theirs) // until it has to leave
+				_, _ = io.Copy(io.Discard, theirs) // until the place is taken from it
 				place.Leave()
 			})
 			synctest.Wait()

@@ -40,12 +40,13 @@ func newRig(t *testing.T, limit int) *rig {
 	return r
 }
 
-// peer is the other end of a connection. What the server sends is read and kept.
+// peer is the other end of a connection. It reads and keeps everything that the
+// server sends.
 type peer struct {
 	net.Conn
 	mu     sync.Mutex
 	got    strings.Builder
-	ending bool // the server has closed it
+	ending bool // the server has closed the connection
 }
 
 func (r *rig) dial() *peer {
@@ -69,7 +70,7 @@ func (r *rig) dial() *peer {
 	return p
 }
 
-// dialDeaf is dial of a peer that reads nothing.
+// dialDeaf is dial for a peer that reads nothing.
 func (r *rig) dialDeaf() *peer {
 	r.t.Helper()
 	nc, err := r.ln.Dial(r.t.Context())

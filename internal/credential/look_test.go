@@ -11,7 +11,8 @@ import (
 
 func b64(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
 
-// jwt has the form of a token, with a signature of that many characters.
+// jwt returns a text in the form of a token, with a signature of that many
+// characters.
 func jwt(header, claims string, signature int) string {
 	return b64(header) + "." + b64(claims) + "." + strings.Repeat("s", signature)
 }
@@ -24,7 +25,7 @@ const (
 
 var token = jwt(es256, claims, 86)
 
-// given are texts in a token's place, with what is said of each.
+// given are texts in a token's place, with the finding for each.
 var given = []struct{ text, is string }{
 	{"Bearer " + token, "it begins with Bearer"},
 	{"bearer  " + token, "it begins with Bearer"},
@@ -181,7 +182,7 @@ func TestWhatAShellAddsIsTrimmed(t *testing.T) {
 	}
 }
 
-// FuzzLook: whatever is given, what is said of it is one short line of ASCII.
+// FuzzLook: for every text, the finding is one short line of ASCII.
 func FuzzLook(f *testing.F) {
 	for _, g := range given {
 		f.Add(g.text)

@@ -11,7 +11,7 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
-// site is a folder of ours to build in.
+// site is a folder of this user in which a test makes files and folders.
 type site struct {
 	t    *testing.T
 	root string
@@ -26,7 +26,7 @@ func (s *site) must(err error) {
 	}
 }
 
-// folder makes a folder with exactly mode, and those above it with 0755.
+// folder makes a folder with exactly this mode, and its parents with 0755.
 func (s *site) folder(name string, mode fs.FileMode) {
 	s.t.Helper()
 	path := s.root
@@ -44,7 +44,7 @@ func (s *site) link(target, name string) {
 	s.must(os.Symlink(target, s.path(name)))
 }
 
-// give makes a file or a link another user's. Only root can.
+// give gives a file or a link to another user. Only root can.
 func (s *site) give(name string) {
 	s.t.Helper()
 	need.Root(s.t, "giving a file away")
@@ -138,7 +138,8 @@ func TestPathsThatCannotBeFollowedAreNoUnsafeFolders(t *testing.T) {
 	}
 }
 
-// TestAFolderIsJudgedForTheUserWhoIsToUseIt who need not be the one who asks.
+// TestAFolderIsJudgedForTheUserWhoIsToUseIt, who may be another user than the
+// caller.
 func TestAFolderIsJudgedForTheUserWhoIsToUseIt(t *testing.T) {
 	s := &site{t, filepath.Join(t.TempDir(), "s")}
 	s.must(os.Mkdir(s.root, 0o755))

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// TestOnlyFilesThatWeOrRootHaveWrittenAreTaken: the rule for each file is here once.
+// TestOnlyFilesThatWeOrRootHaveWrittenAreTaken tests the rule for each file.
 func TestOnlyFilesThatWeOrRootHaveWrittenAreTaken(t *testing.T) {
 	for name, c := range map[string]struct {
 		build func(s *site, path string)
@@ -47,7 +47,8 @@ func TestOnlyFilesThatWeOrRootHaveWrittenAreTaken(t *testing.T) {
 	}
 }
 
-// TestRootAsksForTheOwner of a folder, and everybody else for themselves.
+// TestRootAsksForTheOwner: root checks a folder for its owner, and all others check for
+// themselves.
 func TestRootAsksForTheOwner(t *testing.T) {
 	s := &site{t, filepath.Join(t.TempDir(), "s")}
 	s.must(os.Mkdir(s.root, 0o755))

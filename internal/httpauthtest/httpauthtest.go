@@ -1,5 +1,5 @@
-// Package httpauthtest plays the cases of client/testdata/httpauth, which say
-// what becomes of a request, with an http.Handler.
+// Package httpauthtest plays the cases of client/testdata/httpauth, each of
+// which is a request and the expected response, with an http.Handler.
 package httpauthtest
 
 import (
@@ -21,7 +21,7 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// Case is one request, and what has to become of it.
+// Case is a request with what is expected of the guard.
 type Case struct {
 	Name     string
 	Method   string   // "" is GET
@@ -31,13 +31,13 @@ type Case struct {
 	Realm    string
 	Optional bool
 
-	// What is required of the user.
+	// The requirements for the user.
 	EmailVerified bool `json:"email_verified"`
 	Team          string
 	Kinds         []string
 	Scopes        []string
 
-	Resource string // the address of the protected resource that the guard is told; "": none
+	Resource string // the address of the protected resource that the guard is configured with; "": none
 
 	Asked      []string
 	User       string // "" is a refusal
@@ -50,8 +50,8 @@ type Case struct {
 }
 
 // Play plays each case of a file in a test of its own, with the handler that
-// start makes for it. user tells as whom a response says the request got
-// through, "" for a refusal.
+// start makes for it. user returns the user for whom the response says that the
+// request got through; "" for a refusal.
 func Play(t *testing.T, path string, start func(*testing.T, *client.Client, Case) http.Handler, user func(*http.Response) string) {
 	t.Helper()
 	replies, cases := load(t, path)
@@ -87,7 +87,7 @@ func load(t *testing.T, path string) (replies map[string]string, cases []Case) {
 	return file.Daemon, file.Cases
 }
 
-// request is what a server makes of the case's bytes.
+// request returns the case's bytes as a server reads them.
 func (c *Case) request(t *testing.T) *http.Request {
 	t.Helper()
 	method := c.Method
@@ -128,14 +128,14 @@ func values(value string) []string {
 	return []string{value}
 }
 
-// Client returns a client of a daemon that answers a lookup with the line that
-// replies has for its token. Both end with the test.
+// Client returns a client of a daemon that answers each lookup with the line
+// for its token in replies. Both end with the test.
 func Client(t *testing.T, replies map[string]string) *client.Client {
 	t.Helper()
 	return (&daemon{replies: replies}).client(t)
 }
 
-// daemon answers each lookup by its token, and notes it.
+// daemon answers each lookup by its token, and notes the lookup.
 type daemon struct {
 	replies map[string]string
 

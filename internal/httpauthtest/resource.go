@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// ResourceCase is a protected resource of client/testdata/httpauth/resources.json, and what it tells of itself.
+// ResourceCase is a protected resource of client/testdata/httpauth/resources.json, and its metadata.
 type ResourceCase struct {
 	Name     string
 	Resource string
@@ -18,15 +18,15 @@ type ResourceCase struct {
 	Title    string
 
 	Metadata string   // the address of the document
-	Paths    []string // where the document is
-	Others   []string // where it is not
+	Paths    []string // paths that serve the document
+	Others   []string // paths that do not
 	Document string
 }
 
-// Server gives out the tokens of a Case's Resource.
+// Server is the issuer of the tokens for a Case's Resource.
 const Server = "https://auth.example.com"
 
-// Resources are the cases of a file: those that are right, and those that are not.
+// Resources returns the cases of a file: the valid ones, and the wrong ones.
 func Resources(t *testing.T, path string) (right, wrong []ResourceCase) {
 	t.Helper()
 	text, err := os.ReadFile(path)
@@ -45,7 +45,8 @@ func Resources(t *testing.T, path string) (right, wrong []ResourceCase) {
 	return file.Resources, file.Wrong
 }
 
-// PlayResource asks a handler for the case's document where it is, and where it is not: there the status has to be elsewhere.
+// PlayResource asks a handler for the case's document at all of its paths, and at other paths, where the status has to
+// be elsewhere.
 func PlayResource(t *testing.T, c *ResourceCase, h http.Handler, elsewhere int) {
 	t.Helper()
 	ask := func(method, path string) (status int, header http.Header, body string) {

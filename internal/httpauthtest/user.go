@@ -11,7 +11,8 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// UserCase is one answer of client/testdata/user, and the user that it tells.
+// UserCase is an answer of client/testdata/user, and the user that it
+// describes.
 type UserCase struct {
 	Name      string
 	Level     string

@@ -18,7 +18,7 @@ func limits() Limits {
 	return Limits{Read: 5 * time.Second, Write: 10 * time.Second, Idle: time.Minute, Header: 1 << 10}
 }
 
-// serve has h served, and returns how to connect, and the server.
+// serve serves h, and returns a function that connects, and the server.
 func serve(t *testing.T, h http.HandlerFunc) (dial func() net.Conn, s *http.Server) {
 	t.Helper()
 	ln := pipes.Listen()
@@ -30,7 +30,7 @@ func serve(t *testing.T, h http.HandlerFunc) (dial func() net.Conn, s *http.Serv
 		if err := <-done; !errors.Is(err, http.ErrServerClosed) {
 			t.Error(err)
 		}
-		time.Sleep(time.Minute) // handlers that were cut, and connections that linger, end in the bubble
+		time.Sleep(time.Minute) // time for handlers that were cut off, and connections that linger, to end in the bubble
 	})
 	return func() net.Conn {
 		nc, err := ln.Dial(t.Context())
@@ -72,7 +72,7 @@ func TestAConnectionEndsByItsLimits(t *testing.T) {
 }
 
 func TestAHeaderOfSoManyBytesIsTaken(t *testing.T) {
-	const slack = 4096 // that net/http adds
+	const slack = 4096 // bytes that net/http adds
 	synctest.Test(t, func(t *testing.T) {
 		dial, _ := serve(t, func(http.ResponseWriter, *http.Request) {})
 		for _, n := range []int{-1, 0, 1} {
@@ -107,7 +107,7 @@ func TestOptionsOfTheServerAreTheHandlers(t *testing.T) {
 
 func TestDrainAnswersWhatIsUnderWayAndCutsWhatTakesTooLong(t *testing.T) {
 	const grace = 3 * time.Second
-	for _, takes := range []time.Duration{grace - time.Second, grace + time.Second} { // net/http looks now and then
+	for _, takes := range []time.Duration{grace - time.Second, grace + time.Second} { // net/http checks only from time to time
 		synctest.Test(t, func(t *testing.T) {
 			dial, s := serve(t, func(http.ResponseWriter, *http.Request) { time.Sleep(takes) })
 			c := dial()

@@ -25,7 +25,7 @@ const (
 	// MaxSeconds is the longest duration of a profile, in seconds.
 	MaxSeconds = 60
 
-	defaultSeconds      = 30 // of what the processor does
+	defaultSeconds      = 30 // for a CPU profile
 	defaultTraceSeconds = 1
 	sendTime            = 10 * time.Second
 )
@@ -98,9 +98,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // request is the options of a request.
 type request struct {
-	seconds int  // 0: as it is
-	text    bool // for people
-	collect bool // garbage, before a profile of the heap
+	seconds int  // 0: a profile of the present state
+	text    bool // text for people
+	collect bool // run the garbage collector before a profile of the heap
 }
 
 // read reads the options from a query. It refuses those that would show or take too much.
@@ -121,7 +121,8 @@ func read(name string, query url.Values) (q request, err error) {
 	case "1":
 		q.text = true
 	default:
-		// Stacks with the arguments of functions, which may hold parts of what they are about.
+		// Greater values show stacks with the arguments of functions, which may contain
+		// user data.
 		return q, errors.New("debug can only be 1")
 	}
 	q.collect = query.Get("gc") == "1"

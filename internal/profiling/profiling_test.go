@@ -39,7 +39,7 @@ func TestNothingIsServedUnlessItIsAllowed(t *testing.T) {
 	}
 }
 
-// TestWhatIsServedIsAProfile of pprof's form, which is compressed, or text.
+// TestWhatIsServedIsAProfile in pprof's form, which is compressed, or as text.
 func TestWhatIsServedIsAProfile(t *testing.T) {
 	allowed := true
 	h := server(t, &allowed)
@@ -72,7 +72,7 @@ func TestOnlyProfilesAreServedAndNoArguments(t *testing.T) {
 	}
 }
 
-// TestOneProfileAtATime is taken, and it ends with whoever asked for it.
+// TestOneProfileAtATime: a profile ends when its client leaves.
 func TestOneProfileAtATime(t *testing.T) {
 	allowed := true
 	said := &bytes.Buffer{}
@@ -84,7 +84,7 @@ func TestOneProfileAtATime(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	first, err := server.Client().Do(r) // a trace begins with its head
+	first, err := server.Client().Do(r) // a trace begins with its header
 	if err != nil {
 		t.Fatal(err)
 	}

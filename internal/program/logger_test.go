@@ -14,7 +14,7 @@ func TestLinesForTheJournalBeginWithTheirPriority(t *testing.T) {
 	var out bytes.Buffer
 	log := slog.New(newHandler(&out, slog.LevelDebug, false, true)).With("project", "main").WithGroup("g")
 	log.Debug("a")
-	log.Info("b", "level", "own") // in a group, so no level of the line
+	log.Info("b", "level", "own") // in a group, so it is not the level of the line
 	log.Warn("c")
 	log.Error("d", "n", 1)
 	want := "<7>msg=a project=main\n<6>msg=b project=main g.level=own\n<4>msg=c project=main\n<3>msg=d project=main g.n=1\n"
@@ -32,8 +32,8 @@ func TestLinesElsewhereBeginWithTimeAndLevel(t *testing.T) {
 	}
 }
 
-// TestLinesAreJSONWhereThatIsWanted: each an object with time and level, in the
-// journal behind its priority.
+// TestLinesAreJSONWhereThatIsWanted: each line is an object with time and
+// level; in the journal the priority is before it.
 func TestLinesAreJSONWhereThatIsWanted(t *testing.T) {
 	for _, journaled := range []bool{false, true} {
 		var out bytes.Buffer

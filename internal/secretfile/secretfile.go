@@ -75,8 +75,8 @@ func (s Secret) Read(dir string) ([]byte, error) {
 	return s.file(s.Path(dir), false)
 }
 
-// file reads path. With private set, a file that others may read or that is
-// somebody else's is refused: it would hold no secret.
+// file reads path. If private is true, it refuses a file that others may read or that
+// belongs to another user, because such a file holds no secret.
 func (s Secret) file(path string, private bool) ([]byte, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe must not hold up the start
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestWhereASecretIsReadFrom, and what is said of each place. What a file may hold,
-// and whose it may be, daemon/config tests for the server key.
+// TestWhereASecretIsReadFrom also tests the error for each place. daemon/config tests,
+// with the server key, what a file may contain and who may own it.
 func TestWhereASecretIsReadFrom(t *testing.T) {
 	files, credentials := t.TempDir(), t.TempDir()
 	for path, text := range map[string]string{
@@ -23,7 +23,7 @@ func TestWhereASecretIsReadFrom(t *testing.T) {
 		{"./file", "", "", "of a file", ""},
 		{filepath.Join(files, "file"), "fallback", credentials, "of a file", ""},
 		{"name", "fallback", credentials, "of a credential", ""},
-		{"", "fallback", credentials, "of the fallback\ntwo lines\n", ""}, // one end of a line is the file's
+		{"", "fallback", credentials, "of the fallback\ntwo lines\n", ""}, // one line end belongs to the file
 		{"", "missing", credentials, "", ""},
 		{"", "fallback", "", "", ""},
 		{"./missing", "fallback", credentials, "", "no such file"},

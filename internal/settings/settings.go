@@ -1,6 +1,6 @@
-// Package settings reads configuration files: TOML, strictly, and with its faults
-// told in the words of whoever wrote the file. An error names line, column and key,
-// and what would be right; it never names a type of Go.
+// Package settings reads configuration files: TOML, strictly. Its errors are for the
+// author of the file: an error names line, column and key, and says what would be right;
+// it never names a type of Go.
 package settings
 
 import (
@@ -22,13 +22,14 @@ import (
 // UnmarshalText say what the text must be: "must be a duration such as ...".
 type Value interface {
 	encoding.TextUnmarshaler
-	// Wants is what the text must be, for who wrote no text.
+	// Wants says what the text must be. It is used if the value in the file is not a
+	// text.
 	Wants() string
 }
 
-// Decode reads text into the struct that into points to. Keys that the struct
-// lacks are errors, of which there may be several, one a line; manual is the page
-// that has the list. A byte order mark before the text is taken for none.
+// Decode reads text into the struct that into points to. Keys that the struct lacks are
+// errors, of which there may be several, one a line; manual is the page that lists the
+// keys. A byte order mark before the text is ignored.
 func Decode(text []byte, into any, manual string) error {
 	text = bytes.TrimPrefix(text, []byte("\ufeff"))
 	of := reflect.TypeOf(into).Elem()
@@ -44,14 +45,13 @@ func Decode(text []byte, into any, manual string) error {
 	return explain(d.Decode(into), of, manual)
 }
 
-// bareText matches a value that was meant as a text, alone on its line.
+// bareText matches a line with one value that should be a text but has no quotes.
 func bareText() *regexp.Regexp {
 	return regexp.MustCompile(`^\s*([A-Za-z0-9_-]+)\s*=\s*([A-Za-z/@.:][^"'\[\]{}]*)$`)
 }
 
-// unquoted is err, or a clearer one where the line at which the text is no TOML has
-// a value without quotes: the parser takes the i of info for the beginning of
-// infinity.
+// unquoted returns err, or a clearer error if the line that is not TOML has a value
+// without quotes. The parser takes the i of info for the beginning of infinity.
 func unquoted(text []byte, err error) error {
 	var at *toml.DecodeError
 	if !errors.As(err, &at) {
@@ -70,7 +70,8 @@ func unquoted(text []byte, err error) error {
 	return fmt.Errorf("line %d, column %d: %s: a text must be in quotes", row, match[4]+1, cut(string(line[match[2]:match[3]])))
 }
 
-// explain turns the decoder's errors into one line each: where, which key, what.
+// explain turns the decoder's errors into one line each: the place, the key, and what is
+// wrong.
 func explain(err error, of reflect.Type, manual string) error {
 	var missing *toml.StrictMissingError
 	if errors.As(err, &missing) {
@@ -92,15 +93,15 @@ func explain(err error, of reflect.Type, manual string) error {
 		if wants := wants(t, key); speaksOfTypes(what) && wants != "" {
 			what = "must be " + wants
 		}
-		if !strings.Contains(what, "already") { // that names the key
+		if !strings.Contains(what, "already") { // such a text names the key itself
 			what = strings.Join(key, ".") + ": " + what
 		}
 	}
 	return fmt.Errorf("line %d, column %d: %s", line, column, what)
 }
 
-// speaksOfTypes reports whether the decoder's text is about what a value is for
-// the program: the names of types and kinds.
+// speaksOfTypes reports whether the decoder's text describes the value by the names of Go
+// types and kinds.
 func speaksOfTypes(text string) bool {
 	for _, words := range []string{"cannot decode", "cannot store", "cannot be stored", "cannot be assigned", "too large to fit", "out of range"} {
 		if strings.Contains(text, words) {
@@ -110,7 +111,7 @@ func speaksOfTypes(text string) bool {
 	return false
 }
 
-// wants says what a value of the type must be; "" for what no file can be wrong in.
+// wants says what a value of the type must be; "" if no value in a file can be wrong.
 func wants(t reflect.Type, key toml.Key) string {
 	if isValue(t) {
 		return reflect.New(t).Interface().(Value).Wants()
@@ -147,8 +148,8 @@ func isValue(t reflect.Type) bool {
 	return reflect.PointerTo(t).Implements(reflect.TypeFor[Value]())
 }
 
-// typeAt is the type of the value under a key, nil if there is none. A list's is
-// that of the list.
+// typeAt returns the type of the value under a key; nil if there is none. For a list it
+// returns the type of the list.
 func typeAt(key toml.Key, of reflect.Type) reflect.Type {
 	for _, name := range key {
 		for of.Kind() == reflect.Pointer || of.Kind() == reflect.Slice && of.Elem().Kind() == reflect.Struct {
@@ -175,7 +176,7 @@ func fieldOf(of reflect.Type, name string) (reflect.StructField, bool) {
 	return reflect.StructField{}, false
 }
 
-// names are the keys that a table of the type can have.
+// names returns the keys that a table of the type can have.
 func names(of reflect.Type) []string {
 	var all []string
 	for f := range of.Fields() {
@@ -186,7 +187,7 @@ func names(of reflect.Type) []string {
 	return all
 }
 
-// unknown says of a key that there is none like it, and which was meant.
+// unknown returns the error for an unknown key, with the key that was probably meant.
 func unknown(key toml.Key, of reflect.Type, manual string) string {
 	last := key[len(key)-1]
 	text := fmt.Sprintf("unknown key %q", cut(strings.Join(key, ".")))
@@ -199,7 +200,7 @@ func unknown(key toml.Key, of reflect.Type, manual string) string {
 	if table == nil || table.Kind() != reflect.Struct {
 		return text + "; see " + manual + " for the list"
 	}
-	// The decoder does not tell the name of a table in braces.
+	// The decoder's error does not contain the name of a table in braces.
 	candidates := append(names(table), namesInBraces(table)...)
 	if question := nearest.Question(last, candidates, `"`, `"`); question != "" && !slices.Contains(candidates, last) {
 		return text + question
@@ -210,7 +211,7 @@ func unknown(key toml.Key, of reflect.Type, manual string) string {
 	return text + "; see " + manual + " for the list"
 }
 
-// namesInBraces are the keys that the tables within a table of the type can have.
+// namesInBraces returns the keys that the tables within a table of the type can have.
 func namesInBraces(of reflect.Type) (all []string) {
 	for f := range of.Fields() {
 		if f.Type.Kind() == reflect.Pointer && f.Type.Elem().Kind() == reflect.Struct {
@@ -220,7 +221,7 @@ func namesInBraces(of reflect.Type) (all []string) {
 	return all
 }
 
-// elsewhere says in which other table there is a key of that name.
+// elsewhere says which other table has a key of that name; "" if none has.
 func elsewhere(name string, of, not reflect.Type) string {
 	if of != not && slices.Contains(names(of), name) {
 		return "before the first table"
@@ -237,9 +238,9 @@ func elsewhere(name string, of, not reflect.Type) string {
 	return ""
 }
 
-// checkQuoted reports values that are written without quotes and need some: the
-// decoder would take leeway = 5 for five nanoseconds. table is a decoded table, of
-// the struct that it is meant for.
+// checkQuoted reports values that are written without quotes but need them: the decoder
+// would take leeway = 5 for five nanoseconds. table is the decoded table for a struct of
+// type of.
 func checkQuoted(where string, table map[string]any, of reflect.Type) error {
 	var all []error
 	for f := range of.Fields() {

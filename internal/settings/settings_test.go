@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// size is a value with words of its own.
+// size is a value with an error text of its own.
 type size int
 
 func (size) Wants() string { return `a size such as "3B"` }
@@ -36,7 +36,8 @@ type file struct {
 	Dir string `toml:"-"`
 }
 
-// TestEachFaultNamesItsPlaceAndWhatWouldBeRight, and none of the program's types.
+// TestEachFaultNamesItsPlaceAndWhatWouldBeRight, and names none of the
+// program's types.
 func TestEachFaultNamesItsPlaceAndWhatWouldBeRight(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                   "",

@@ -13,16 +13,17 @@ import (
 
 // Inherit takes the listeners that a service manager passed (sd_listen_fds(3)),
 // by the names that names lists. The first of names is the socket that the
-// program cannot do without. The result is empty when nothing was passed;
+// program cannot do without. If no socket was passed, the result is empty;
 // otherwise it holds the first name, and each other name that was passed.
 //
-// Names are optional (LISTEN_FDNAMES): a socket that comes alone and that nobody
-// named is the first one. systemd names a socket after its unit where
-// FileDescriptorName= is not set, so "NAME.socket" is NAME too.
+// The service manager need not give names (LISTEN_FDNAMES): a single socket
+// without a name is the first of names. systemd names a socket after its unit
+// if FileDescriptorName= is not set, so "NAME.socket" is NAME too.
 //
-// Anything else is a fault of the units, and is better found at start than by
-// the first client: all sockets are closed then. A socket is never removed from
-// the file system, because it belongs to the service manager.
+// Anything else is an error in the units, and Inherit then closes all sockets:
+// the error is better found at the start than by the first client. A socket is
+// never removed from the file system, because it belongs to the service
+// manager.
 //
 // Call Inherit once, before anything else opens files or starts processes: it
 // consumes the variables and takes over the descriptors.
@@ -48,7 +49,7 @@ func sorted(files []*os.File, names []string) (map[string]net.Listener, error) {
 	return found, nil
 }
 
-// adopt makes the listener of one descriptor, which it closes.
+// adopt makes the listener of one descriptor, and closes the descriptor.
 func adopt(found map[string]net.Listener, f *os.File, name string, names []string) (err error) {
 	defer func() { err = errors.Join(err, f.Close()) }() // the listener has a copy
 	switch {
@@ -70,8 +71,8 @@ func adopt(found map[string]net.Listener, f *os.File, name string, names []strin
 	return nil
 }
 
-// nameOf is the name that somebody gave a socket, the first of names for one
-// that came alone without a name, and "" for another without a name.
+// nameOf returns the name that a socket was given, the first of names for a
+// single socket without a name, and "" for every other socket without a name.
 func nameOf(given string, names []string, count int) string {
 	stem, unit := strings.CutSuffix(given, ".socket")
 	switch {

@@ -35,8 +35,8 @@ func TestInheritedSocketsAreSortedByNameAndNeverRemoved(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		passed []string // names, in the order of the descriptors
-		want   []string // names that are served, when it is no error
-		says   string   // or the error
+		want   []string // names that are served, if there is no error
+		says   string   // the error, otherwise
 	}{
 		{"nothing", nil, nil, ""},
 		{"all", []string{"b", "a"}, []string{"a", "b"}, ""},
@@ -92,8 +92,8 @@ func TestInheritedSocketsAreSortedByNameAndNeverRemoved(t *testing.T) {
 	}
 }
 
-// TestADescriptorThatIsNoListenerIsAnError: such a one would otherwise be
-// missing without a word, or be an open file for ever.
+// TestADescriptorThatIsNoListenerIsAnError: such a descriptor would otherwise
+// be missing without an error, or stay open for ever.
 func TestADescriptorThatIsNoListenerIsAnError(t *testing.T) {
 	file, err := os.Create(filepath.Join(t.TempDir(), "file"))
 	if err != nil {

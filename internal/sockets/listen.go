@@ -19,8 +19,8 @@ import (
 // unix(7) less its NUL.
 const MaxPath = 107
 
-// umaskMu is held while the umask is another one: who sets it back has to be the one
-// who set it.
+// umaskMu is held while the umask is changed: the goroutine that changed it has to
+// restore it before another changes it.
 //
 //nolint:gochecknoglobals // so is the umask
 var umaskMu sync.Mutex
@@ -28,8 +28,8 @@ var umaskMu sync.Mutex
 // errAbstract refuses a socket that is in no folder.
 var errAbstract = errors.New("must be a path: a name that begins with \"@\" is an abstract socket (unix(7)), which has no mode and which every process of the host can reach; write ./@name for a file of that name")
 
-// CheckPath refuses what cannot be the path of a socket that only some may
-// open. It looks at the path alone.
+// CheckPath refuses a path that cannot be that of a socket with restricted access. It
+// looks at the path alone.
 func CheckPath(path string) error {
 	switch {
 	case strings.HasPrefix(path, "@"), strings.Contains(path, "\x00"):
@@ -45,8 +45,8 @@ func CheckPath(path string) error {
 // 0755. It dials before it removes a stale socket, and never removes anything
 // else. Closing the listener removes the socket.
 //
-// Call it before anything else of the process creates files: the umask, which
-// all goroutines share, is another one meanwhile.
+// Call it before anything else of the process creates files: Listen changes the umask for
+// a moment, and all goroutines share it.
 func Listen(path string, mode fs.FileMode) (net.Listener, error) {
 	if err := CheckPath(path); err != nil {
 		return nil, fmt.Errorf("socket %s: %w", cut(path), err)
@@ -58,9 +58,9 @@ func Listen(path string, mode fs.FileMode) (net.Listener, error) {
 	if err := removeStale(path); err != nil {
 		return nil, fmt.Errorf("socket %s: %w", path, err)
 	}
-	// The umask makes the socket right from its first moment; a chmod would
-	// leave one in which anybody connects. It is the process's, so this runs
-	// before anything else creates files.
+	// With the umask the socket has the right mode from its first moment. With a chmod
+	// everybody could connect before it. The umask is the process's, so this runs before
+	// anything else creates files.
 	umaskMu.Lock()
 	old := syscall.Umask(int(0o777 &^ mode))
 	ln, err := net.Listen("unix", path)
@@ -72,8 +72,8 @@ func Listen(path string, mode fs.FileMode) (net.Listener, error) {
 	return ln, nil
 }
 
-// OnNetwork reports whether other hosts can reach ln, as far as this one knows:
-// it is neither a Unix socket nor on loopback. Nobody reaches a nil one.
+// OnNetwork reports whether other hosts can reach ln, as far as this host knows: ln is
+// neither a Unix socket nor on loopback. A nil listener cannot be reached.
 func OnNetwork(ln net.Listener) bool {
 	if ln == nil {
 		return false
@@ -107,14 +107,14 @@ func checkFolder(dir string) error {
 	return err
 }
 
-// lockFolder lets one process at a time look for a stale socket and make its
-// own: of several that start at once each would otherwise remove another's new
-// one. Whoever may open the folder could hold the lock, so it is not waited for
-// without end: it orders starts, and keeps nobody out.
+// lockFolder lets one process at a time look for a stale socket and make its own socket.
+// Without it, processes that start at the same time could remove each other's new
+// sockets. Every user who may open the folder could hold the lock, so lockFolder waits
+// for a second at most: the lock only orders starts, and keeps nobody out.
 func lockFolder(dir string) (unlock func()) {
 	f, err := os.Open(dir)
 	if err != nil {
-		return func() {} // checkFolder had it a moment ago; making the socket will tell
+		return func() {} // checkFolder could read the folder a moment ago; if that has changed, making the socket fails
 	}
 	for range 100 {
 		if err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); !errors.Is(err, syscall.EWOULDBLOCK) {
@@ -122,7 +122,7 @@ func lockFolder(dir string) (unlock func()) {
 		}
 		<-time.After(10 * time.Millisecond)
 	}
-	return func() { _ = f.Close() } // which unlocks
+	return func() { _ = f.Close() } // closing unlocks
 }
 
 // removeStale removes the socket that a dead process left at path.

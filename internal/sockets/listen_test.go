@@ -36,8 +36,8 @@ func TestSocketsAreMadeWithExactlyTheirMode(t *testing.T) {
 	}
 }
 
-// TestWhatLiesAtTheSocketsPath is removed only if it is the socket of a dead
-// process.
+// TestWhatLiesAtTheSocketsPath: a file at the path is removed only if it is the socket of
+// a dead process.
 func TestWhatLiesAtTheSocketsPath(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -162,8 +162,8 @@ func folder(mode os.FileMode) func(*testing.T, string) {
 	}
 }
 
-// TestAbstractSocketsAreRefused: they have no mode, so that every process of the
-// host could open one.
+// TestAbstractSocketsAreRefused: they have no mode, so every process of the host could
+// connect.
 func TestAbstractSocketsAreRefused(t *testing.T) {
 	for _, path := range []string{"@neonauthd", "@", "@/run/x", "\x00neonauthd", "run\x00"} {
 		if ln, err := Listen(path, 0o600); !errors.Is(err, errAbstract) {
@@ -257,8 +257,8 @@ func TestOnlyWhatOtherHostsCanReachIsOnTheNetwork(t *testing.T) {
 	}
 }
 
-// TestSocketsMadeAtOnceLeaveTheUmaskAsItWas: it is the process's, and whoever sets it
-// back must be the one who set it.
+// TestSocketsMadeAtOnceLeaveTheUmaskAsItWas: the umask is the process's, so the goroutine
+// that changed it has to restore it before another changes it.
 func TestSocketsMadeAtOnceLeaveTheUmaskAsItWas(t *testing.T) {
 	was := syscall.Umask(0o022)
 	defer syscall.Umask(was)

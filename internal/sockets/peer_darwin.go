@@ -9,7 +9,8 @@ import (
 )
 
 // PeerCredentials asks for LOCAL_PEERCRED (unix(4)), whose group is the primary
-// one. It names no process, and none is needed: there are no user namespaces.
+// one. It returns no process id. None is needed, because there are no user
+// namespaces.
 func PeerCredentials(nc net.Conn) (Credentials, error) {
 	u, ok := nc.(*net.UnixConn)
 	if !ok {

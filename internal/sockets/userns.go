@@ -12,26 +12,27 @@ import (
 )
 
 // OverflowUID is the id under which the kernel shows a user whom a namespace
-// does not map (user_namespaces(7)). A host may change it in
-// /proc/sys/kernel/overflowuid, which a hardened unit cannot read: then the id
-// that is shown is, as a rule, one that the namespace does not map.
+// does not map (user_namespaces(7)). A host may set another id in
+// /proc/sys/kernel/overflowuid, which a hardened unit cannot read. Such an id
+// is usually one that the namespace does not map.
 const OverflowUID = 65534
 
-// UserNamespace is what is known of the user namespace of this process: which
-// users it can tell from each other. The zero value maps nobody.
+// UserNamespace describes the user namespace of this process: which users the
+// process can distinguish. The zero value maps nobody.
 type UserNamespace struct{ mapped []idRange }
 
-// idRange is a line of uid_map: so many ids, from which on within the namespace
-// and without.
+// idRange is a line of uid_map: size ids, which begin at inside within the
+// namespace and at outside in its parent.
 type idRange struct{ inside, outside, size uint64 }
 
-// OwnUserNamespace is the one of this process. Where it cannot be read, it is
-// the zero value.
+// OwnUserNamespace returns the user namespace of this process. If it cannot be
+// read, it is the zero value.
 func OwnUserNamespace() UserNamespace { return userNamespaceOf("/proc/self") }
 
-// userNamespaceOf is the one of the process that the directory is about. A
-// system that has none (another kernel, or Linux built without) maps every user.
-// Linux without /proc cannot tell, and then nobody is told apart.
+// userNamespaceOf returns the user namespace of the process with this directory
+// in /proc. On a system without user namespaces (another kernel, or Linux built
+// without them) every user is mapped. On Linux without /proc nothing is known,
+// so nobody is mapped.
 func userNamespaceOf(process string) UserNamespace {
 	f, err := os.Open(filepath.Join(process, "uid_map"))
 	if err == nil {
@@ -44,11 +45,11 @@ func userNamespaceOf(process string) UserNamespace {
 	return UserNamespace{[]idRange{{0, 0, everyID}}}
 }
 
-// everyID is how many ids there are: the last of 32 bits stands for none.
+// everyID is how many ids there are. The last number of 32 bits is not an id.
 const everyID = 1<<32 - 1
 
-// ReadUserNamespace reads a uid_map (user_namespaces(7)). Lines that are none
-// map nobody.
+// ReadUserNamespace reads a uid_map (user_namespaces(7)). It ignores lines of
+// another form.
 func ReadUserNamespace(uidMap io.Reader) UserNamespace {
 	var n UserNamespace
 	for lines := bufio.NewScanner(uidMap); lines.Scan(); {

@@ -16,8 +16,8 @@ const Day = 24 * time.Hour
 // ErrForm is the error of a text that is no duration. It repeats nothing.
 var ErrForm = errors.New(`not a duration such as "500ms", "60s", "5m", "48h" or "7d"`)
 
-// Parse reads a duration: a whole number of days, or what time.ParseDuration
-// reads, or the one and the other behind it.
+// Parse reads a duration: a whole number of days, what time.ParseDuration
+// reads, or days followed by that.
 func Parse(text string) (time.Duration, error) {
 	number, rest, days := strings.Cut(text, "d")
 	if !days {

@@ -9,8 +9,8 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
-// TestJSONTestSuite holds the rules to the suite's verdicts: n_ must be refused,
-// y_ be taken, and i_ is either, but no more than the standard library takes.
+// TestJSONTestSuite compares the rules with the suite's verdicts: n_ must be refused, y_
+// must be accepted, and i_ may be either, but only what the standard library accepts.
 func TestJSONTestSuite(t *testing.T) {
 	texts := need.Vectors(t, "jsontestsuite")
 	if len(texts) < 300 {
@@ -43,7 +43,7 @@ func TestJSONTestSuite(t *testing.T) {
 		if loosely != want {
 			t.Errorf("%s loosely: %v", name, loosely)
 		}
-		// Several texts become a list of two elements, or of none, between brackets.
+		// Between brackets, several texts become a list of two elements or of none.
 		if want && elements != nil {
 			t.Errorf("%s as an element: %v", name, elements)
 		}

@@ -42,11 +42,11 @@ func stringEnd(text []byte, i int) int {
 	}
 }
 
-// escapeBreaks writes U+007F to U+009F, U+2028 and U+2029 as \u escapes. In
-// valid JSON they stand in strings only, and never behind a backslash.
+// escapeBreaks writes U+007F to U+009F, U+2028 and U+2029 as \u escapes. In valid JSON
+// these characters occur only in strings, and never after a backslash.
 func escapeBreaks(text []byte) []byte {
 	if bytes.IndexByte(text, 0x7f) < 0 && bytes.IndexByte(text, 0xc2) < 0 && bytes.IndexByte(text, 0xe2) < 0 {
-		return text // as nearly always
+		return text // nearly always
 	}
 	const hex = "0123456789abcdef"
 	out := make([]byte, 0, len(text)+64)
@@ -67,8 +67,8 @@ func escapeBreaks(text []byte) []byte {
 	return append(out, text[from:]...)
 }
 
-// nextBreak returns the index at or behind from where a character to escape
-// begins, or the length of the text.
+// nextBreak returns the index, from on, of the next character to escape, or the length of
+// the text.
 func nextBreak(text []byte, from int) int {
 	for i := from; i < len(text); i++ {
 		switch c := text[i]; {

@@ -13,8 +13,8 @@ const maxNames = 64
 // does not change and is safe for concurrent use. A nil *Names is empty.
 type Names struct{ bits map[string]uint64 }
 
-// NewNames returns the names given, at most 64 of them; two that differ only in
-// case are one.
+// NewNames returns a set of these names, at most 64. Two names that differ only in case
+// count as one.
 func NewNames(names ...string) *Names {
 	n := &Names{bits: map[string]uint64{}}
 	for _, name := range names {
@@ -86,8 +86,8 @@ func (s *nameSet) addToMap(name []byte) bool {
 	return !again
 }
 
-// appendFold appends the name with every letter replaced by the one that
-// stands for all its cases, in the sense of bytes.EqualFold.
+// appendFold appends the name with every letter replaced by the one that represents all
+// its cases, in the sense of bytes.EqualFold.
 func appendFold(dst, name []byte) []byte {
 	for len(name) > 0 {
 		r, size := rune(name[0]), 1
@@ -110,8 +110,8 @@ func appendFold(dst, name []byte) []byte {
 	return dst
 }
 
-// UserNames are the names under which the clients and neonauth-http look for
-// facts about a user, in the claims and profiles of any preset.
+// UserNames returns the names under which the clients and neonauth-http look for facts
+// about a user, in the claims and profiles of any preset.
 func UserNames() []string {
 	return []string{
 		"sub", "id", "email", "primary_email", "email_verified", "emailVerified", "primary_email_verified",

@@ -14,7 +14,7 @@ import (
 var strict = Rules{MaxDepth: 16, Read: NewNames("sub", "kid", "emailVerified")}
 
 func TestOnlyOneStrictObjectIsTaken(t *testing.T) {
-	for _, c := range []struct{ text, member, what string }{ // no what: taken
+	for _, c := range []struct{ text, member, what string }{ // what "": accepted
 		{`{}`, "", ""}, {" \t\r\n{ } \n", "", ""}, {`{"a":1,"b":[1,{"a":null}],"c":"x"}`, "", ""},
 		{`{"a":1,"A":2,"Sub":3}`, "", ""}, {`{"sub":1,"o":{"SUB":1,"sub":2}}`, "", ""}, {`{"":1}`, "", ""},
 		{`{"a":"\ud83d","b":["\ude00\ud83d"]}`, "", ""}, {`{"a":"\u0000\n"}`, "", ""}, {`{"a":1e999}`, "", ""},
@@ -151,7 +151,7 @@ func TestTextSaysWhetherItIsExact(t *testing.T) {
 	}
 }
 
-// seeds are objects and what looks like one.
+// seeds returns objects, and texts that look like objects.
 func seeds() []string {
 	return []string{
 		`{}`, `{"a":1}`, `{"a":"\\","b":{"c":[1,{"d":null}]},"e\u0066":"x\"y"}`, `{"a":[],"b":{},"c":""}`, `[`, `{"a":}`, `{"a":1,}`, `{"a"}`,
@@ -159,7 +159,8 @@ func seeds() []string {
 	}
 }
 
-// FuzzMembers holds what is taken, and what is made of it, against encoding/json.
+// FuzzMembers compares what is accepted, and what is read from it, with
+// encoding/json.
 func FuzzMembers(f *testing.F) {
 	for _, seed := range seeds() {
 		f.Add([]byte(seed))
@@ -197,7 +198,7 @@ func FuzzMembers(f *testing.F) {
 	})
 }
 
-// FuzzLine makes lines of what is JSON, and takes members out of them.
+// FuzzLine makes lines of valid JSON, and takes members out of them.
 func FuzzLine(f *testing.F) {
 	for _, seed := range seeds() {
 		f.Add([]byte(seed))
@@ -277,8 +278,8 @@ func TestNamesHaveABound(t *testing.T) {
 	NewNames(names...)
 }
 
-// TestManyNamesAreToldApart, whatever their number, and in a time that grows
-// with it and no faster.
+// TestManyNamesAreToldApart, whatever their number. The time grows no faster
+// than the number.
 func TestManyNamesAreToldApart(t *testing.T) {
 	for _, n := range []int{0, 1, 10, 300, 900, 1100, 50_000} {
 		var text strings.Builder

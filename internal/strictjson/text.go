@@ -55,8 +55,8 @@ func appendText(dst []byte, value Value) (text []byte, exact bool) {
 	return out, err == nil
 }
 
-// hasControl tells whether the text has a character below U+0020. Raw ones
-// cannot stand in JSON, escaped ones can.
+// hasControl reports whether the text has a character below U+0020. JSON cannot contain
+// such characters unescaped, but can contain their escapes.
 func hasControl(text []byte) bool {
 	for _, c := range text {
 		if c < ' ' {

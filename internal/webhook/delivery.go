@@ -26,7 +26,7 @@ const (
 
 // Envelope is the contents of a delivery's headers. Make it with ReadEnvelope.
 type Envelope struct {
-	// ID is the delivery's, the same in each attempt.
+	// ID is the id of the delivery, the same in each attempt.
 	ID string
 	// At is the time of signing that the headers give. It can be trusted after Signed.
 	At        time.Time
@@ -58,7 +58,7 @@ func ReadEnvelope(h http.Header) (Envelope, error) {
 	return Envelope{ID: id, At: time.Unix(seconds, 0), signature: signature}, nil
 }
 
-// single is the one value of a header, which is not empty.
+// single returns the value of a header that occurs once and is not empty.
 func single(h http.Header, name string) (string, bool) {
 	values := h.Values(name)
 	if len(values) != 1 || values[0] == "" {
@@ -95,7 +95,7 @@ func parseSeconds(text string) (int64, bool) {
 	return seconds, err == nil
 }
 
-// Timely reports whether the delivery was signed at now, give or take Tolerance.
+// Timely reports whether the time of signing differs from now by Tolerance at most.
 func (e *Envelope) Timely(now time.Time) bool {
 	return now.Sub(e.At).Abs() <= Tolerance
 }

@@ -16,7 +16,7 @@ const (
 	UserCreated       Kind = "user.created"
 	UserUpdated       Kind = "user.updated"
 	UserDeleted       Kind = "user.deleted"
-	TeamMembership    Kind = "team_membership"    // created, deleted, and what may come
+	TeamMembership    Kind = "team_membership"    // created, deleted, and later ones
 	TeamPermission    Kind = "team_permission"    // likewise
 	ProjectPermission Kind = "project_permission" // likewise
 	// Other is any other event.

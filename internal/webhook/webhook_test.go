@@ -53,7 +53,7 @@ func parsed(t testing.TB, text string) Secret {
 	return secret
 }
 
-// judge takes a delivery through all steps, and names the one that refuses it.
+// judge takes a delivery through all steps, and names the step that refuses it.
 func judge(h http.Header, body []byte, now time.Time, secrets []Secret) (e Event, refused string) {
 	envelope, err := ReadEnvelope(h)
 	switch {
@@ -72,7 +72,8 @@ func judge(h http.Header, body []byte, now time.Time, secrets []Secret) (e Event
 
 func TestDeliveriesAreJudgedAsTheirFixturesSay(t *testing.T) {
 	f, secrets := load(t)
-	// Where each that is not to be taken is refused: a header that is looked at by chance would hide behind another.
+	// The step that refuses each bad delivery. Without this, a header that is checked by accident could hide behind
+	// another check.
 	refusals := map[string]string{
 		"wrong-secret": "signature", "body-changed": "signature", "signature-changed": "signature", "id-changed": "signature", "timestamp-changed": "signature",
 		"old": "time", "early": "time", "very-old": "time", "milliseconds": "headers", "no-signature": "headers", "no-id": "headers", "no-timestamp": "headers",
@@ -126,7 +127,7 @@ func TestHeadersHaveOneReading(t *testing.T) {
 		return func(h http.Header) {
 			h.Set("svix-id", id)
 			h.Set("svix-timestamp", stamp)
-			// The library signs the number, whatever its text.
+			// The library signs the number, not its text.
 			h.Set("svix-signature", sign(t, secrets[0], id, "1780358400", plain))
 		}
 	}
@@ -293,7 +294,7 @@ func TestAnEventHasOneReading(t *testing.T) {
 	}
 }
 
-// FuzzParseEvent holds every event that is taken to the reading of another parser.
+// FuzzParseEvent compares every accepted event with the result of another parser.
 func FuzzParseEvent(f *testing.F) {
 	all, _ := load(f)
 	for _, d := range all.Deliveries {
@@ -319,7 +320,7 @@ func FuzzParseEvent(f *testing.F) {
 		}
 		var data map[string]any
 		reader := json.NewDecoder(bytes.NewReader(read.Data))
-		reader.UseNumber() // there are numbers that no float holds
+		reader.UseNumber() // there are numbers that no float64 can hold
 		if err := reader.Decode(&data); err != nil || data[event.Kind.member()] != event.User {
 			t.Fatalf("user %q, and the body says %v (%v)", event.User, data, err)
 		}

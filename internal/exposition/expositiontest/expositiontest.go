@@ -1,5 +1,5 @@
-// Package expositiontest holds what operators are given beside a program, its
-// alerts, dashboard and guide, against the metrics that the program has.
+// Package expositiontest compares the files that operators get with a program
+// (alerts, dashboard and guide) with the metrics that the program has.
 package expositiontest
 
 import (
@@ -15,17 +15,17 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
-// Given is what operators are given for one program: paths of files.
+// Given are the files that operators get with one program, as paths.
 type Given struct {
 	List      string // the program's metrics, as Families lists them
 	Alerts    string // rules of Prometheus; beside them NAME_test.yml and prometheus.yml
 	Dashboard string // of Grafana; "": there is none
 	Guide     string // has a heading of the third level for each alert, in their order
-	Metrics   string // a regular expression for the names that are the program's, without groups
-	Alert     string // one for the names of its alerts
+	Metrics   string // a regular expression without groups for the names of the program's metrics
+	Alert     string // a regular expression for the names of its alerts
 }
 
-// Check runs a subtest for each thing that has to fit.
+// Check runs a subtest for each comparison.
 func (g Given) Check(t *testing.T) {
 	t.Run("alerts fit the metrics", g.alertsFit)
 	t.Run("alerts are explained", g.alertsAreExplained)
@@ -37,8 +37,8 @@ func (g Given) Check(t *testing.T) {
 	t.Run("dashboard expressions parse", g.dashboardParses)
 }
 
-// Families lists a page's metrics as "type name labels", the labels of each
-// shape of sample once.
+// Families lists a page's metrics as "type name labels". Samples with the same
+// labels are listed once.
 func Families(t testing.TB, page string) []string {
 	t.Helper()
 	sample := regexp.MustCompile(`^([a-z_]+)(?:\{(.*)\})? \S+$`)
@@ -77,7 +77,7 @@ func Families(t testing.TB, page string) []string {
 	return all
 }
 
-// PassesPromtool has promtool look at a page of metrics.
+// PassesPromtool requires that promtool accepts a page of metrics.
 func PassesPromtool(t testing.TB, page string) {
 	t.Helper()
 	check := exec.CommandContext(t.Context(), need.Program(t, "promtool", "prometheus"), "check", "metrics")
@@ -114,8 +114,8 @@ func (g Given) listed(t testing.TB) map[string][]string {
 	return all
 }
 
-// Expressions looks for metrics, and for labels in their braces, that the
-// program does not have. It returns how many metrics it met.
+// Expressions reports metrics, and labels in their braces, that the program
+// does not have. It returns how many metrics it found.
 func (g Given) Expressions(t testing.TB, where, text string) (met int) {
 	t.Helper()
 	known := g.listed(t)
@@ -213,7 +213,7 @@ func (g Given) dashboardFits(t *testing.T) {
 	}
 }
 
-// dashboardParses has promtool read each expression as a rule.
+// dashboardParses lets promtool read each expression as a rule.
 func (g Given) dashboardParses(t *testing.T) {
 	promtool := need.Program(t, "promtool", "prometheus")
 	var rules []any
@@ -228,7 +228,7 @@ func (g Given) dashboardParses(t *testing.T) {
 	if len(rules) == 0 {
 		t.Fatal("no expression found")
 	}
-	// JSON is YAML.
+	// JSON is valid YAML.
 	text, err := json.Marshal(map[string]any{"groups": []any{map[string]any{"name": "g", "rules": rules}}})
 	if err != nil {
 		t.Fatal(err)

@@ -39,8 +39,8 @@ func Set(root *cobra.Command, version string) {
 	}
 }
 
-// setVersion gives root the flags --version and -v. Cobra's own print another form,
-// unless they are given a template; a program that holds a text/template keeps each
+// setVersion gives root the flags --version and -v. Cobra's own flags print another form,
+// unless they have a template; and a program that contains text/template keeps each
 // method of each type that it links: 12 MB of neonauthd.
 func setVersion(root *cobra.Command, version string) {
 	asked := root.Flags().BoolP("version", "v", false, "version for "+root.Name())

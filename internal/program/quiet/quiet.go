@@ -1,9 +1,10 @@
-// Package quiet silences the default logger of package log, to which libraries write by themselves: what they say is for
-// no operator, and net/http's client even repeats what an upstream has sent unasked. Our programs log through slog.
+// Package quiet silences the default logger of package log. Libraries write to it by themselves. Their lines do not
+// help an operator, and those of net/http's client even repeat what an upstream has sent unasked. Our programs log
+// through slog.
 //
-// It imports next to nothing, so that it is initialised before libraries that write when they are, such as
-// VictoriaMetrics/metrics: of the packages whose imports are ready Go takes the first by path, and that library waits for
-// net/http.
+// This package imports almost nothing, so that it is initialised before libraries that write during their
+// initialisation, such as VictoriaMetrics/metrics. Of the packages whose imports are initialised, Go takes the first by
+// path, and that library has to wait for net/http.
 package quiet
 
 import (

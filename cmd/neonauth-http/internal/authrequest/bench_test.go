@@ -15,7 +15,7 @@ import (
 	"github.com/neonauthd/neonauthd/client"
 )
 
-// reply is a genuine-looking OK without its tag.
+// okReply returns a genuine-looking OK without its tag.
 func okReply() string {
 	claims := `{"sub":"6f2c1d52-3c1b-4c0e-9a5e-0b7f5d0f8a11","project_id":"0c8a52d6-8d35-4f0a-9c39-6a4c1c7f2b60","branch_id":"main",` +
 		`"refresh_token_id":"11111111-2222-4333-8444-555555555555","role":"authenticated","name":"Ada Lovelace","email":"ada@example.org",` +
@@ -81,7 +81,8 @@ func BenchmarkAccepted(b *testing.B) {
 	}
 }
 
-// BenchmarkIdentity is what is ours in it: the user and the headers.
+// BenchmarkIdentity is this package's own part of such a request: the user and
+// the headers.
 func BenchmarkIdentity(b *testing.B) {
 	_, object, _ := strings.Cut(okReply(), "source=cache ")
 	a := client.Accepted{Level: client.LevelClaims, Subject: "6f2c1d52-3c1b-4c0e-9a5e-0b7f5d0f8a11", JSON: []byte(strings.TrimSpace(object))}

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// TestBehindABodyThereIsNoOtherQuestion on the connection: whose it would be depends on who reads it.
+// TestBehindABodyThereIsNoOtherQuestion: after a request with a body the connection ends, because two readers could
+// disagree where the body ends and the next request begins.
 func TestBehindABodyThereIsNoOtherQuestion(t *testing.T) {
 	t.Parallel()
 	set, err := Load("")

@@ -37,7 +37,7 @@ func TestSharedCases(t *testing.T) {
 				wish = "level=profile"
 			}
 			for _, kind := range c.Kinds {
-				if kind != client.KindNormal.String() { // who always may come in
+				if kind != client.KindNormal.String() { // normal users may always come in
 					wish += "&allow=" + kind
 				}
 			}

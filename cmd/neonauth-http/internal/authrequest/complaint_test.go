@@ -15,7 +15,7 @@ import (
 )
 
 // TestTheLogSaysWhatHasToBeMended: the operator reads what to do, and the project's name
-// where the daemon has such a one; the visitor reads neither.
+// if the daemon has such a project; the visitor reads neither.
 func TestTheLogSaysWhatHasToBeMended(t *testing.T) {
 	t.Parallel()
 	const token = "asked.a.b"

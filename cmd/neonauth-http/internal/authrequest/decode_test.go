@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// claimsOf is what an application makes of X-Auth-Claims.
+// claimsOf decodes X-Auth-Claims as an application does.
 func claimsOf(t testing.TB, value string) map[string]any {
 	t.Helper()
 	text, err := base64.RawURLEncoding.Strict().DecodeString(value)

@@ -65,8 +65,8 @@ func TestWhatIsNotUnderstoodIsRefused(t *testing.T) {
 	}
 }
 
-// TestKindsAreLetInWhereALocationNamesThem: of a user whose kind is not known,
-// because a flag cannot be read, nobody knows that it is a normal one.
+// TestKindsAreLetInWhereALocationNamesThem: a user whose kind is not known, because a
+// flag cannot be read, does not count as a normal user.
 func TestKindsAreLetInWhereALocationNamesThem(t *testing.T) {
 	t.Parallel()
 	for query, want := range map[string]map[client.Kind]bool{
@@ -117,7 +117,7 @@ func TestSharedUsers(t *testing.T) {
 	})
 }
 
-// TestTheDaemonIsAskedForWhatTheLocationAsks, as far as that is the daemon's to judge.
+// TestTheDaemonIsAskedForWhatTheLocationAsks, as far as the daemon decides it.
 func TestTheDaemonIsAskedForWhatTheLocationAsks(t *testing.T) {
 	t.Parallel()
 	for query, want := range map[string][]client.Option{

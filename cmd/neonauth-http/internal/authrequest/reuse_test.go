@@ -7,7 +7,8 @@ import (
 	"github.com/neonauthd/neonauthd/client"
 )
 
-// TestAnAnswerIsReusedWhileItWouldDoAgain, for the same location.
+// TestAnAnswerIsReusedWhileItWouldDoAgain: the time for which the same location
+// would accept the answer again.
 func TestAnAnswerIsReusedWhileItWouldDoAgain(t *testing.T) {
 	t.Parallel()
 	asked := time.Now()

@@ -53,8 +53,8 @@ func TestVisitorsAreToldApartByWhatTheWebServerSays(t *testing.T) {
 	}
 }
 
-// listening is a daemon that notes the labels it is told, and may be an older one
-// that knows none.
+// listening is a daemon that notes the labels in its requests. It may be an
+// older daemon, which knows no labels.
 type listening struct {
 	older  bool
 	hold   chan struct{} // answers wait for it, unless it is nil
@@ -103,7 +103,7 @@ func (l *listening) serve(conn net.Conn) {
 	}
 }
 
-// status is what a request of the visitor is answered.
+// status returns the status of the reply to a request of the visitor.
 func status(s *Service, visitor string) int {
 	r := httptest.NewRequest(http.MethodGet, "/nginx", nil)
 	r.Header.Set("Authorization", "Bearer a.b.c")
@@ -139,8 +139,9 @@ func TestAnOlderDaemonIsAskedWithoutVisitors(t *testing.T) {
 	}
 }
 
-// TestOneVisitorDoesNotHaveAllTheConnections: the last request of one visitor that
-// is worked on, the next, and another visitor's.
+// TestOneVisitorDoesNotHaveAllTheConnections: one visitor has as many requests
+// in progress as the limit allows. The visitor's next request is refused, and
+// another visitor's is not.
 func TestOneVisitorDoesNotHaveAllTheConnections(t *testing.T) {
 	l := &listening{hold: make(chan struct{})}
 	s := quietService(t, l.client(t))

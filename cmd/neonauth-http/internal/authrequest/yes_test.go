@@ -20,11 +20,11 @@ import (
 	"github.com/neonauthd/neonauthd/client"
 )
 
-// theToken is the only one that the picky daemon accepts.
+// theToken is the only token that pickyDaemon accepts.
 const theToken = "eyJ.good.token"
 
-// pickyDaemon accepts one token, refuses most, and is at a loss at times. It
-// counts how often it said yes.
+// pickyDaemon accepts one token, refuses most others, and sometimes cannot
+// tell. It counts the tokens that it accepted.
 type pickyDaemon struct{ yes atomic.Int64 }
 
 func (p *pickyDaemon) client() *client.Client {
@@ -98,10 +98,11 @@ func (l *stage) Accept() (net.Conn, error) {
 func (l *stage) Close() error   { return nil }
 func (l *stage) Addr() net.Addr { return &net.UnixAddr{} }
 
-// play sends bytes to a server as it is made for web servers, and returns what
-// it answers.
+// play sends bytes to a server made by NewServer, and returns what the server
+// sends.
 func play(s *Service, sent []byte) string {
-	// The peer's end of sending cancels requests under way; not here.
+	// net/http cancels the requests in progress when the peer stops sending.
+	// Here they go on.
 	patient := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.ServeHTTP(w, r.WithContext(context.WithoutCancel(r.Context())))
 	})
@@ -112,9 +113,9 @@ func play(s *Service, sent []byte) string {
 	return conn.out.String()
 }
 
-// FuzzNoYesWithoutVerifiedToken is the heart of the matter (N1): whatever bytes
-// arrive, there are no more 2xx than tokens verified for those very requests,
-// and each names its user.
+// FuzzNoYesWithoutVerifiedToken is the most important test (N1). Whatever bytes
+// arrive, there are no more 2xx than tokens that were verified for these very
+// requests, and each 2xx names its user.
 func FuzzNoYesWithoutVerifiedToken(f *testing.F) {
 	for _, seed := range yesSeeds() {
 		f.Add([]byte(strings.ReplaceAll(seed, "\n", "\r\n")))
@@ -151,8 +152,8 @@ func FuzzNoYesWithoutVerifiedToken(f *testing.F) {
 	})
 }
 
-// yesSeeds are requests of every shape: those that have been let through
-// somewhere, and those that are let through here.
+// yesSeeds returns requests of every shape: requests that some other program
+// has wrongly let through, and requests that this program must let through.
 func yesSeeds() []string {
 	host := " HTTP/1.1\nHost: x\n"
 	bear := "Authorization: Bearer " + theToken + "\n"
@@ -177,8 +178,9 @@ func yesSeeds() []string {
 	}
 }
 
-// The seeds that ought to be let through are: else the target above would hold
-// of a server that refuses everything.
+// This test shows that the server lets the good seeds through. Otherwise
+// FuzzNoYesWithoutVerifiedToken would pass with a server that refuses
+// everything.
 func TestTheSeedsHoldYesAndNo(t *testing.T) {
 	t.Parallel()
 	daemon := new(pickyDaemon)

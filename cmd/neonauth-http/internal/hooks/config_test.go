@@ -29,7 +29,7 @@ func TestConfigurationsAreRefusedInWords(t *testing.T) {
 	for name, c := range map[string]struct {
 		text    string
 		files   map[string]string
-		message string // "": it is taken
+		message string // "": it is accepted
 	}{
 		"one":                        {main(`["./s"]`), map[string]string{"s": secretOf("a")}, ""},
 		"two in one file":            {main(`["./s"]`), map[string]string{"s": lines(2)}, ""},
@@ -94,8 +94,8 @@ func TestConfigurationsAreRefusedInWords(t *testing.T) {
 	}
 }
 
-// TestTheShippedConfigurationLacksAProjectAndShowsEverySetting, and what it shows
-// is taken.
+// TestTheShippedConfigurationLacksAProjectAndShowsEverySetting: the shown
+// settings, with their comment signs removed, are accepted.
 func TestTheShippedConfigurationLacksAProjectAndShowsEverySetting(t *testing.T) {
 	text, err := os.ReadFile("../../../../packaging/neonauth-http-hooks.toml")
 	if err != nil {

@@ -22,10 +22,10 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 )
 
-// theTime is when everything happens.
+// theTime is the time of all tests.
 var theTime = time.Unix(1780358400, 0)
 
-// secretOf is a secret that follows from a letter.
+// secretOf returns a secret made from a letter.
 func secretOf(letter string) string {
 	return "whsec_" + base64.StdEncoding.EncodeToString([]byte(strings.Repeat(letter, 24)))
 }
@@ -58,7 +58,7 @@ func (d *fakeDaemon) dial(context.Context) (net.Conn, error) {
 	return ours, nil
 }
 
-// asked are the lines so far.
+// asked returns the lines so far.
 func (d *fakeDaemon) asked() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -104,7 +104,7 @@ func configured(t *testing.T, text string, files map[string]string) string {
 	return path
 }
 
-// delivery of a body, signed with secretOf("a").
+// signed returns a delivery of a body, signed with secretOf("a").
 func signed(t *testing.T, body io.Reader, text string) *http.Request {
 	t.Helper()
 	hook, err := standardwebhooks.NewWebhook(secretOf("a"))
@@ -135,7 +135,7 @@ func (s *stage) scrape() string {
 	return w.Body.String()
 }
 
-// updated is a delivery about a user, filled up to a length.
+// updated returns a delivery about a user, padded to a length.
 func updated(length int) string {
 	const head, tail = `{"type":"user.updated","data":{"id":"ada","m":"`, `"}}`
 	return head + strings.Repeat("x", length-len(head)-len(tail)) + tail

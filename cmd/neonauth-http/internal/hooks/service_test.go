@@ -16,8 +16,8 @@ import (
 	"github.com/neonauthd/neonauthd/internal/webhook"
 )
 
-// TestWhatTheDaemonIsTold of each kind of event, in this order, and what it is told
-// twice when a delivery comes twice.
+// TestWhatTheDaemonIsTold: for each kind of event the daemon gets these requests, in this
+// order. If a delivery comes twice, the daemon gets them twice.
 func TestWhatTheDaemonIsTold(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]string{
@@ -43,8 +43,8 @@ func TestWhatTheDaemonIsTold(t *testing.T) {
 	}
 }
 
-// TestOnlyWhatIsDoneIsAcknowledged: 2xx is that the daemon has said so of all that
-// follows.
+// TestOnlyWhatIsDoneIsAcknowledged: a 2xx means that the daemon has confirmed everything
+// that the event requires.
 func TestOnlyWhatIsDoneIsAcknowledged(t *testing.T) {
 	t.Parallel()
 	const whole = "OK changed=1 entries=1 reached=3 of=3"
@@ -89,11 +89,11 @@ func TestOnlyWhatIsDoneIsAcknowledged(t *testing.T) {
 	}
 }
 
-// TestADaemonThatIsAwayIsWaitedForAMoment, and a frozen one not for longer than the
-// sender waits.
+// TestADaemonThatIsAwayIsWaitedForAMoment. A daemon that hangs is not waited for longer
+// than the sender waits.
 func TestADaemonThatIsAwayIsWaitedForAMoment(t *testing.T) {
 	for name, c := range map[string]struct {
-		back time.Duration // when it answers again; 0: never
+		back time.Duration // the time until it answers again; 0: never
 		dead bool          // it takes connections and answers nothing
 		want result
 		most time.Duration
@@ -151,15 +151,15 @@ func TestABodyHasItsBound(t *testing.T) {
 			t.Errorf("%d bytes: %d, want %d", length, w.Code, want)
 		}
 		w := httptest.NewRecorder()
-		if s.ServeHTTP(w, signed(t, io.MultiReader(strings.NewReader(text)), text)); w.Code != want { // which does not say how long it is
+		if s.ServeHTTP(w, signed(t, io.MultiReader(strings.NewReader(text)), text)); w.Code != want { // this reader does not know its length
 			t.Errorf("%d bytes of unknown length: %d, want %d", length, w.Code, want)
 		}
 	}
 }
 
-// TestLargeBodiesHaveFewPlacesAndUsualOnesNeedNone, so that whoever does not know
-// the secret cannot fill the memory. Connections that are not counted, as these, do not
-// make room.
+// TestLargeBodiesHaveFewPlacesAndUsualOnesNeedNone: a sender who does not know the secret
+// cannot fill the memory. The connections of this test are not counted, so they do not
+// lose their places.
 func TestLargeBodiesHaveFewPlacesAndUsualOnesNeedNone(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, does)
@@ -211,8 +211,8 @@ type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
-// TestWhatIsNotSignedIsNotRead: headers that are none, or of another time, cost no
-// body.
+// TestWhatIsNotSignedIsNotRead: the body is not read if the headers are wrong or of
+// another time.
 func TestWhatIsNotSignedIsNotRead(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, does)
@@ -243,7 +243,7 @@ func TestWhatIsNotSignedIsNotRead(t *testing.T) {
 	}
 }
 
-// TestAFaultOfOursIsTriedAgain, and told without what the delivery holds.
+// TestAFaultOfOursIsTriedAgain. The log line repeats nothing of the delivery.
 func TestAFaultOfOursIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, does)

@@ -15,7 +15,7 @@ import (
 	"github.com/neonauthd/neonauthd/internal/webhook"
 )
 
-// patience is for what is sure to come, on a slow machine too.
+// patience is the time limit for what certainly happens, also on a slow machine.
 const patience = time.Minute
 
 // serve serves a stage on a TCP socket until the end of the test and returns its
@@ -46,7 +46,7 @@ func post(t *testing.T, address, text string, chunked bool) (int, error) {
 	defer cancel()
 	var body io.Reader = strings.NewReader(text)
 	if chunked {
-		body = io.MultiReader(body) // of which net/http does not know the length
+		body = io.MultiReader(body) // of this reader net/http does not know the length
 	}
 	out, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+address+r.URL.Path, body)
 	if err != nil {
@@ -63,9 +63,9 @@ func post(t *testing.T, address, text string, chunked bool) (int, error) {
 	return res.StatusCode, nil
 }
 
-// strangers send a text each over a connection and then nothing more, until the end of
-// the test. Whoever is closed connects again at once. It returns when all have sent the
-// text and so many of them have been closed.
+// strangers opens number connections. Each sends the text and then nothing more, until
+// the end of the test, and connects again at once if it is closed. The function returns
+// when all have sent the text and closed of them have been closed.
 func strangers(t *testing.T, address string, number int, text string, closed int) {
 	t.Helper()
 	ends := make(chan struct{}, number)
@@ -100,7 +100,8 @@ func strangers(t *testing.T, address string, number int, text string, closed int
 	}
 }
 
-// head is that of a delivery which looks right and says how long its body is.
+// head returns the head of a delivery that looks right; length is the header that says
+// how long the body is.
 func head(t *testing.T, length string) string {
 	t.Helper()
 	var text bytes.Buffer
@@ -109,8 +110,9 @@ func head(t *testing.T, length string) string {
 	return text.String() + "\r\n"
 }
 
-// TestSlowStrangersKeepNoDeliveryOut. They do not know the secret. This shows when a body
-// is complete, and theirs never are. Whoever is closed connects again at once.
+// TestSlowStrangersKeepNoDeliveryOut. Strangers do not know the secret, but that shows
+// only when a body is complete, and their bodies never are. Strangers whose connection is
+// closed connect again at once.
 func TestSlowStrangersKeepNoDeliveryOut(t *testing.T) {
 	t.Parallel()
 	const large = 350 << 10 // as Svix carries it

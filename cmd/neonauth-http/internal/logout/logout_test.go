@@ -34,7 +34,7 @@ type rig struct {
 
 	mu     sync.Mutex
 	reply  string
-	asked  []string // without their tags
+	asked  []string // requests without their tags
 	counts map[protocol.Status]int
 }
 
@@ -90,7 +90,7 @@ func (r *rig) answer(conn net.Conn) {
 	}
 }
 
-// says has the daemon answer so from now on.
+// says sets the daemon's reply from now on.
 func (r *rig) says(reply string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -113,8 +113,8 @@ func (r *rig) post(path, kind, body string) *httptest.ResponseRecorder {
 	return w
 }
 
-// wantFailure checks an answer that is no success: JSON of section 2.8, never kept,
-// never a redirect.
+// wantFailure checks the response to a failure: JSON of section 2.8, never cached, never
+// a redirect.
 func wantFailure(t *testing.T, what string, w *httptest.ResponseRecorder, status int) {
 	t.Helper()
 	var said map[string]string
@@ -169,7 +169,7 @@ func TestEachReplyOfTheDaemonBecomesAnAnswer(t *testing.T) {
 	}
 }
 
-// TestOnlyALogoutRequestReachesTheDaemon and whatever else is the sender's is left out.
+// TestOnlyALogoutRequestReachesTheDaemon, without other parameters of the sender.
 func TestOnlyALogoutRequestReachesTheDaemon(t *testing.T) {
 	r := newRig(t)
 	r.listen()
@@ -236,7 +236,8 @@ func TestOnlyALogoutRequestReachesTheDaemon(t *testing.T) {
 	}
 }
 
-// TestARestartOfTheDaemonCostsNoLogout which would be lost: its sender tries once.
+// TestARestartOfTheDaemonCostsNoLogout. The logout would be lost, because its sender
+// tries only once.
 func TestARestartOfTheDaemonCostsNoLogout(t *testing.T) {
 	r := newRig(t)
 	answered := make(chan int)
@@ -253,7 +254,7 @@ func TestARestartOfTheDaemonCostsNoLogout(t *testing.T) {
 	}
 }
 
-// TestADaemonThatStaysAwayIsNoRefusal and the answer comes within the sender's time.
+// TestADaemonThatStaysAwayIsNoRefusal. The answer comes within the sender's time.
 func TestADaemonThatStaysAwayIsNoRefusal(t *testing.T) {
 	if Timeout >= 5*time.Second {
 		t.Errorf("a sender waits five seconds, not %s", Timeout)

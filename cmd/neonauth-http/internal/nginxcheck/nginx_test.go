@@ -19,7 +19,7 @@ import (
 
 const patience = 30 * time.Second
 
-// startNginx runs nginx with servers, one for each socket, and returns the folder of the sockets.
+// startNginx runs nginx with conf inside its http block, and returns when every socket of conf can be reached.
 func startNginx(t *testing.T, dir, conf string) {
 	t.Helper()
 	path := need.Program(t, "nginx", "nginx-light")
@@ -102,7 +102,7 @@ func ask(t *testing.T, socket string, r *request) (status int, body string) {
 	return res.StatusCode, string(all)
 }
 
-// targets are paths in which readers differ.
+// targets returns paths that programs read differently.
 func targets() []string {
 	all := []string{
 		"/", "/x", "/a", "/a/", "/a/b", "/a/b/", "/a/b/c", "/A", "/A/B", "/ab", "/a.b", "/a.php", "/a/x.php", "/b/x.php", "/b", "/b/", "/b/c/x.png", "/c", "/c/", "/c/d", "/d", "/d/e/f",
@@ -160,7 +160,8 @@ func TestLocationsAreChosenAsNginxChoosesThem(t *testing.T) {
 		}
 		conf += "}\n"
 	}
-	// What answers is behind nginx, as an application is: nginx redirects to a slash only in front of one.
+	// An application behind nginx answers, because nginx redirects to a path with a slash only if it passes the
+	// requests to an application.
 	ln, err := net.Listen("unix", filepath.Join(dir, "mark.sock"))
 	if err != nil {
 		t.Fatal(err)
@@ -197,7 +198,7 @@ func TestLocationsAreChosenAsNginxChoosesThem(t *testing.T) {
 	}
 }
 
-// chosen is the mark of the block that the check would choose.
+// chosen returns the mark of the block that the check would choose.
 func chosen(s *directive, target string) string {
 	uri, ok := normalise(target, true)
 	if !ok {

@@ -10,7 +10,7 @@ import (
 type site struct {
 	block   *directive
 	gated   bool
-	targets map[string]*directive // by address: the directive that hands on
+	targets map[string]*directive // by address: the directive that passes the requests on
 }
 
 // folder begins the name of a target that is a folder, not an application.

@@ -28,14 +28,14 @@ const renewInterval = TokenLifetime / 2
 
 // Options of Run.
 type Options struct {
-	// Dir is where sockets, tokens and the configuration are. What the demo
-	// wrote there is removed at its end; the folder stays, with the file that
-	// marks it as a demo's. Empty: a private folder, which is removed.
+	// Dir is the folder of sockets, tokens and the configuration. At its end the demo
+	// removes the files that it wrote. The folder stays, with the file that marks it as a
+	// demo's. Empty: a private folder, which is removed.
 	Dir string
 
-	// Seed is the word that project, keys, users, ids and the upstream's port
-	// follow from; whoever knows it can mint tokens of the demo. Empty: each
-	// start has its own.
+	// Seed is a word from which the demo makes its project, keys, users, ids and the
+	// upstream's port. Everybody who knows the seed can mint tokens of the demo. Empty:
+	// each start has a seed of its own.
 	Seed string
 
 	// Listen is the HOST:PORT of the upstream, which must be a loopback
@@ -45,12 +45,12 @@ type Options struct {
 	// AllPresets serves a project of each preset, and not only of the first.
 	AllPresets bool
 
-	// Self, Control and HTTP are how neonauthd, neonauthctl and neonauth-http are called
-	// here.
+	// Self, Control and HTTP are the commands that call neonauthd, neonauthctl and
+	// neonauth-http here.
 	Self, Control, HTTP string
 
-	// Screen tells on Out what runs and what to do with it. It is called once,
-	// when the daemon answers.
+	// Screen writes to Out what runs and what to do with it. It is called once, when the
+	// daemon answers.
 	Screen func(w io.Writer, s *Stage) error
 	Out    io.Writer
 
@@ -107,7 +107,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	return o.Serve(ctx, folder.config, o.Dir == "", func() { screen.tell(func(w io.Writer) error { return o.Screen(w, stage) }) })
 }
 
-// newUpstream is a stand-in with the demo's users.
+// newUpstream returns a stand-in with the demo's users.
 func newUpstream(seed, url string) *standin.Standin {
 	upstream := standin.New(standin.Options{Seed: seed, BaseURL: url, TokenLifetime: TokenLifetime})
 	for _, u := range users(upstream.ID) {
@@ -116,8 +116,9 @@ func newUpstream(seed, url string) *standin.Standin {
 	return upstream
 }
 
-// listen opens the upstream's port. Tokens name the upstream by its address: so
-// a seed has a port of its own, and one that is taken is returned.
+// listen opens the upstream's port. Tokens contain the upstream's address, so each seed
+// has a port of its own. If another program has this port, listen returns it as taken and
+// opens another one.
 func listen(o *Options) (ln net.Listener, taken int, err error) {
 	if o.Listen != "" {
 		ln, err = net.Listen("tcp", o.Listen)
@@ -134,8 +135,8 @@ func listen(o *Options) (ln net.Listener, taken int, err error) {
 	return ln, taken, err
 }
 
-// seedPort is a port that neither well-known services have nor kernels give to
-// connections.
+// seedPort returns a port that well-known services do not use, and that kernels do not
+// give to outgoing connections.
 func seedPort(seed string) int {
 	const first, number = 20000, 10000
 	sum := sha256.Sum256([]byte(seed))
@@ -166,7 +167,7 @@ func renew(ctx context.Context, f *folder, upstream *standin.Standin, s *screen,
 	}
 }
 
-// screen lets one speak at a time.
+// screen lets one goroutine write at a time.
 type screen struct {
 	mu  sync.Mutex
 	out io.Writer
@@ -180,7 +181,7 @@ func (s *screen) tell(say func(io.Writer) error) {
 	}
 }
 
-// spoken is a duration of whole minutes as people write it.
+// spoken returns a duration of whole minutes as people write it.
 func spoken(d time.Duration) string {
 	return strings.NewReplacer("m0s", "m", "h0m0s", "h").Replace(d.String())
 }

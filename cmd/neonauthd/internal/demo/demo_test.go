@@ -93,7 +93,7 @@ func TestASeedHasAPort(t *testing.T) {
 	if port != seedPort("word") || port == seedPort("words") || port < 20000 || port > 29999 {
 		t.Errorf("the port is %d", port)
 	}
-	// If it cannot be had, somebody else has it, which is as good.
+	// If Listen fails, another program has the port, and that is as good.
 	if blocked, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))); err == nil {
 		defer blocked.Close()
 	}

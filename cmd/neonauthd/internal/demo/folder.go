@@ -15,9 +15,9 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
 
-// What a demo's folder holds besides the sockets, which the daemon removes.
+// The files in a demo's folder besides the sockets, which the daemon removes.
 const (
-	markFile     = "demo.lock" // held while the demo runs
+	markFile     = "demo.lock" // locked while the demo runs
 	configFile   = "neonauthd.toml"
 	keyFile      = "server-key"
 	urlFile      = "upstream" // the upstream's address, for those who mint tokens
@@ -29,16 +29,16 @@ const (
 	apiKeyFile   = "api.key"
 	resourceFile = "resource.jwt"
 	leaverFile   = "bob.jwt"          // of the user whom deletedFile is about
-	deletedFile  = "bob-deleted.json" // what to tell the upstream to have it delivered
+	deletedFile  = "bob-deleted.json" // the request that makes the upstream deliver the event
 	hooksFile    = "hooks.toml"
 	signingFile  = "webhook-secret"
 	stateDir     = "state"
 )
 
-// membersProject is the project that takes an OAuth server's tokens.
+// membersProject is the project that accepts an OAuth server's tokens.
 const membersProject = "members"
 
-// hooksAddress is where the program that hooksFile is for listens on the demo's screen.
+// hooksAddress is the address on the demo's screen for the program that uses hooksFile.
 const hooksAddress = "127.0.0.1:4182"
 
 func written() []string {
@@ -48,15 +48,15 @@ func written() []string {
 	}
 }
 
-// folder is that of one demo.
+// folder is the folder of one demo.
 type folder struct {
 	path    string
-	private bool // nobody named it: it goes as a whole
+	private bool // no path was given, so the whole folder is removed
 	mark    *os.File
 }
 
-// openFolder makes the folder and locks it. One that somebody named must hold
-// nothing that the demo would overwrite and has not written itself.
+// openFolder makes the folder and locks it. If a path is given, the folder must have no
+// file that the demo would overwrite and that no demo wrote.
 func openFolder(path string) (*folder, error) {
 	if path == "" {
 		path, err := os.MkdirTemp(os.Getenv("XDG_RUNTIME_DIR"), "neonauthd-demo-")
@@ -85,7 +85,7 @@ func openFolder(path string) (*folder, error) {
 	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		return nil, errors.Join(errors.New("another demo runs in this folder: use that one, or name another folder with --dir"), file.Close())
 	}
-	return f, f.clear() // of one that was killed
+	return f, f.clear() // removes the files of a demo that was killed
 }
 
 // close removes what the demo wrote.
@@ -109,7 +109,8 @@ func (f *folder) file(name string) string { return filepath.Join(f.path, name) }
 // config reads the daemon's configuration.
 func (f *folder) config() (config.Config, error) { return config.Load(f.file(configFile)) }
 
-// prepare writes everything: what tells others that the folder is ready last.
+// prepare writes all files. It ends with the file that tells others that the folder is
+// ready.
 func (f *folder) prepare(upstream *standin.Standin, allPresets bool) error {
 	text := fmt.Sprintf("# Written by neonauthd demo.\nsocket = %q\nadmin_socket = %q\nstate_dir = %q\n\n",
 		f.file("neonauthd.sock"), f.file("admin.sock"), f.file(stateDir))
@@ -119,7 +120,7 @@ func (f *folder) prepare(upstream *standin.Standin, allPresets bool) error {
 	if allPresets {
 		text += upstream.ConfigBlock(standin.Neon, "") + upstream.ConfigBlock(standin.OIDC, "")
 	}
-	// A project whose upstream nobody answers for: port 9 (discard).
+	// The upstream of this project does not answer: port 9 (discard).
 	text += "[[project]]\nname = \"down\"\npreset = \"neon\"\nbase_url = \"http://127.0.0.1:9/neondb/auth\"\n"
 	return errors.Join(
 		f.write(configFile, text),
@@ -131,16 +132,16 @@ func (f *folder) prepare(upstream *standin.Standin, allPresets bool) error {
 	)
 }
 
-// members is the project of an OAuth server's resource: it introspects, and takes
-// logout tokens.
+// members returns the project of an OAuth server's resource. It uses introspection and
+// accepts logout tokens.
 func members(upstream *standin.Standin) string {
 	return fmt.Sprintf("[[project]]\nname = %q\npreset = \"neon\"\nbase_url = %q\nresources = [%q]\nlogout_client_ids = [%[4]q]\n"+
 		"introspection = { client_id = %[4]q, secret = %[5]q }\n\n",
 		membersProject, upstream.ServiceURL(standin.Neon), upstream.Resource(), upstream.Client(), "./"+secretFile)
 }
 
-// writeHooks writes what neonauth-http needs to take the upstream's webhooks, and a
-// delivery to ask the upstream for.
+// writeHooks writes the files with which neonauth-http accepts the upstream's webhooks,
+// and a request that makes the upstream send one.
 func (f *folder) writeHooks(upstream *standin.Standin) error {
 	secret := "whsec_" + base64.StdEncoding.EncodeToString([]byte(upstream.ID("webhook secret")))
 	delivery, err := json.Marshal(standin.Webhook{
@@ -154,12 +155,12 @@ func (f *folder) writeHooks(upstream *standin.Standin) error {
 	)
 }
 
-// writeTokens writes the files with tokens. The opaque one is of a new session each
-// time: somebody may have ended the last one.
+// writeTokens writes the files with tokens. The opaque token is of a new session each
+// time, because somebody may have ended the last one.
 func (f *folder) writeTokens(upstream *standin.Standin) error {
 	subject := upstream.ID(defaultUser + domain)
 	ending := standin.TokenSpec{Subject: subject, Lifetime: TokenLifetime, Resources: []string{upstream.Resource()}}
-	if session, err := upstream.SignIn(subject); err == nil { // not while somebody has banned the user
+	if session, err := upstream.SignIn(subject); err == nil { // fails while the user is banned
 		ending.Session = session.SessionID
 	}
 	return errors.Join(
@@ -173,7 +174,7 @@ func (f *folder) writeTokens(upstream *standin.Standin) error {
 	)
 }
 
-// write replaces a file as a whole: others may be reading it.
+// write replaces a file as a whole, because other programs may be reading it.
 func (f *folder) write(name, text string) error {
 	fresh, err := os.CreateTemp(f.path, "."+name+"-*") // mode 0600
 	if err != nil {

@@ -9,12 +9,12 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
 
-// Exports is the line that a terminal pastes to ask the demo's daemon.
+// Exports returns the line to paste into a terminal before asking the demo's daemon.
 func (s *Stage) Exports() string {
 	return "export NEONAUTHD_SOCKET=" + quoted(s.Dir+"/neonauthd.sock") + " NEONAUTHD_ADMIN_SOCKET=" + quoted(s.Dir+"/admin.sock") + " DEMO=" + quoted(s.Dir)
 }
 
-// plainWord is what a shell takes for one word as it stands.
+// plainWord matches a text that a shell takes for one word without quotes.
 func plainWord() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`) }
 
 func quoted(text string) string {
@@ -24,8 +24,8 @@ func quoted(text string) string {
 	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
 
-// fill puts what the stage has into a screen. A text/template would do the same, but
-// a program that holds one keeps each method of each type: 12 MB of neonauthd.
+// fill replaces the placeholders of a screen. A text/template would do the same, but a
+// program that contains one keeps each method of each type: 12 MB of neonauthd.
 func (s *Stage) fill(screen string) string {
 	taken := ""
 	if s.PortTaken != 0 {
@@ -36,8 +36,8 @@ func (s *Stage) fill(screen string) string {
 		"{{neonauthd}}", s.Self, "{{neonauthctl}}", s.Control, "{{neonauthhttp}}", s.HTTP, "{{hooks}}", hooksAddress).Replace(screen)
 }
 
-// credentials are the lines about what the upstreams hand out besides session tokens, and
-// about what they tell by themselves.
+// credentials are the lines about the credentials that the upstreams issue besides
+// session tokens, and about the messages that they send by themselves.
 const credentials = `# API key (exit 0): ada's, which the upstream is asked about
 {{neonauthctl}} profile --token-file "$DEMO/api.key"
 # resource token (exit 0): a JWT for the resource of one project
@@ -81,7 +81,7 @@ Other credentials, and what the upstream tells by itself:
 
 ` + credentials
 
-// Screen is the one of "neonauthd demo".
+// Screen writes the screen of "neonauthd demo".
 func Screen(w io.Writer, s *Stage) error {
 	_, err := io.WriteString(w, s.fill(demoScreen))
 	return err
@@ -97,7 +97,7 @@ const standinScreen = `stand-in upstream at {{url}}, and a daemon that asks it; 
 {{neonauthd}} demo token --user ada
 ` + credentials + "\n"
 
-// StandinScreen is the one of "neonauthd standin --daemon".
+// StandinScreen writes the screen of "neonauthd standin --daemon".
 func StandinScreen(w io.Writer, s *Stage) error {
 	_, err := io.WriteString(w, s.fill(standinScreen)+standin.Usage())
 	return err

@@ -17,19 +17,19 @@ import (
 	"time"
 )
 
-// Bounds of what is asked of a running demo.
+// Limits of a request to a running demo.
 const (
 	mintTimeout = 10 * time.Second
 	maxAnswer   = 1 << 20
 )
 
-// Spec says which token to mint. Its zero value is a good one of ada's.
+// Spec says which token to mint. The zero value is a good token of ada.
 type Spec struct {
-	// User is a name, such as ada, or an address. Somebody whom the demo does
-	// not know is added, as a normal user with a verified address.
+	// User is a name, such as ada, or an address. If the demo does not know the
+	// user, it adds one: a normal user with a verified address.
 	User string
 
-	// At most one of these.
+	// At most one of these is set.
 	Expired    bool // an hour ago
 	Forged     bool // signed by a stranger under the id of the right key
 	Restricted bool // of a restricted user, whom the daemon's project does not admit
@@ -89,8 +89,9 @@ func Mint(ctx context.Context, dir string, spec Spec) (string, error) {
 // errNotRunning says what to do when there is no demo.
 var errNotRunning = errors.New("no demo runs there: start one with \"neonauthd demo\", and paste its \"export\" line here or name its folder with --dir")
 
-// address is that of the upstream in a demo's folder. Nothing is sent to an
-// address that is not of this host.
+// address returns the address of the upstream of the demo in a folder. It
+// refuses an address that is not of this host, so that nothing is sent
+// elsewhere.
 func address(dir string) (string, error) {
 	if dir == "" {
 		return "", errNotRunning
@@ -125,7 +126,7 @@ type signedIn struct {
 	Session string `json:"session_id"`
 }
 
-// signIn starts a session of a user, who is added when nobody has the name.
+// signIn starts a session of a user. If no user has the name, it adds one.
 func (c control) signIn(ctx context.Context, name string) (signedIn, error) {
 	email := strings.ToLower(name)
 	if !strings.Contains(email, "@") {
@@ -144,7 +145,7 @@ func (c control) signIn(ctx context.Context, name string) (signedIn, error) {
 	return session, c.post(ctx, "/sign-in", map[string]any{"email": email}, &session)
 }
 
-// errUnknown says that there is nobody of a name.
+// errUnknown says that no user has this name.
 var errUnknown = errors.New("nobody has this name")
 
 func (c control) post(ctx context.Context, path string, form, into any) error {

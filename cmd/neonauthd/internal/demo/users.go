@@ -13,10 +13,11 @@ const (
 	leaver         = "bob"  // whose address is not verified, and whom the demo's webhook is about
 )
 
-// domain is that of the demo's addresses (RFC 2606).
+// domain is the domain of the users' addresses (RFC 2606).
 const domain = "@example.org"
 
-// users are those of every demo. The id of a name follows from the seed.
+// users returns the users of every demo. The id of a name follows from the
+// seed.
 func users(id func(name string) string) []standin.User {
 	all := []standin.User{
 		{Name: "Ada Lovelace", Email: defaultUser + domain, EmailVerified: true, Team: standin.Team{ID: id("team analysts"), Name: "Analysts"}},

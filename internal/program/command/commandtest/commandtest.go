@@ -17,11 +17,10 @@ import (
 // pasted is a token that somebody puts in a wrong place. It is easy to find in any output.
 const pasted = "eyJhbGciOiJFUzI1NiJ9.canary.canary"
 
-// RepeatsNothing puts a token in each place of a program's command line where
-// none belongs: as an argument, as a command, as a flag, and as the value of
-// each flag of each command. Every time the call has to be an error of usage
-// that says nothing of the token. root returns the program's root command,
-// freshly made.
+// RepeatsNothing puts a token in each wrong place of a program's command line: as an
+// argument, as a command, as a flag, and as the value of each flag of each command. Each
+// of these calls has to fail with an error of usage that contains no part of the token.
+// root returns a new root command of the program.
 func RepeatsNothing(t *testing.T, root func() *cobra.Command) {
 	t.Helper()
 	var calls [][]string
