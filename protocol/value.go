@@ -158,7 +158,6 @@ func IsProject(name string) bool {
 // [MaxToken] letters, digits, "-", "_" and ".", for PROFILE also "~", "+", "/", "=" and "%", unless the text reads as a
 // field. Any other text is certainly malformed, and must not be sent: text after a line feed would be a second request,
 // "x project=other" would be two arguments, and "project=other" would be a field.
-// be a second request, "x project=other" would be two arguments, and "project=other" would be a field.
 func IsToken(verb Verb, token string) bool {
 	letters := ofToken
 	if verb == PROFILE {

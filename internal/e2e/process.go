@@ -109,7 +109,7 @@ func (p *Process) listen(dir string) (*net.UnixConn, error) {
 			}
 			select {
 			case p.States <- string(buf[:n]):
-			default: // nobody waits for that many
+			default: // no test waits for so many states
 			}
 		}
 	}()

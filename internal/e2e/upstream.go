@@ -58,7 +58,7 @@ func (u *Upstream) Project(t testing.TB, f *Folder, p standin.Preset, keys ...st
 }
 
 // Members returns the table of a project "members": a protected resource of the
-// Neon upstream that takes the logout tokens of its client.
+// Neon upstream that accepts the logout tokens of its client.
 func (u *Upstream) Members(keys ...string) string {
 	return fmt.Sprintf("[[project]]\nname = \"members\"\npreset = \"neon\"\nbase_url = %q\nresources = [%q]\nlogout_client_ids = [%q]\n",
 		u.ServiceURL(standin.Neon), u.Resource(), u.Client()) + strings.Join(keys, "\n") + "\n"

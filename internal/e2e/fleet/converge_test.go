@@ -19,15 +19,16 @@ import (
 const (
 	daemons = 6
 	shared  = 400 // users that every host revokes and takes back
-	callers = 4   // of each host's admin socket at a time
+	callers = 4   // connections at a time to each host's admin socket
 )
 
 // user is somebody with a token.
 type user struct{ token, id string }
 
-// TestDaemonsAgreeAfterManyFaults revokes and takes back on six hosts, while
-// engine, ways and daemons fail. Whenever REVOKE says that it has reached all, no
-// host that hears the fleet accepts a second later; at the end all agree.
+// TestDaemonsAgreeAfterManyFaults revokes users and takes revocations back on six hosts,
+// while the engine, the connections to it and daemons fail. If REVOKE says that it has
+// reached all hosts, no host that hears the fleet accepts the user a second later; at the
+// end all hosts agree.
 func TestDaemonsAgreeAfterManyFaults(t *testing.T) {
 	t.Run("short", func(t *testing.T) {
 		need.Time(t, "ten faults of six daemons")
@@ -44,21 +45,21 @@ type course struct {
 	*world
 	people   []user
 	changes  atomic.Int64
-	wholes   atomic.Int64 // revocations of somebody that reached all
-	late     atomic.Int64 // acceptances afterwards
-	accepted atomic.Int64 // acceptances of those who were revoked for good, among what said asks
+	wholes   atomic.Int64 // revocations for good that reached all hosts
+	late     atomic.Int64 // acceptances more than a second after such a revocation
+	accepted atomic.Int64 // acceptances of users who were revoked for good, counted by said
 	watching sync.WaitGroup
 	mu       sync.Mutex
 	revoked  []user // for good
 }
 
-// converge has each host make its rounds of changes during each fault.
+// converge lets each host make its rounds of changes during each fault.
 func converge(t *testing.T, faults, rounds int) {
 	c := &course{world: newWorld(t, daemons, "")}
 	for n := range shared {
 		c.people = append(c.people, c.user(fmt.Sprint("shared", n)))
 	}
-	before := 0 // of those revoked for good, those before the last fault
+	before := 0 // how many users were revoked for good before the last fault
 	for n := range faults {
 		before = len(c.revoked)
 		restore := c.happen(n)
@@ -81,7 +82,7 @@ func converge(t *testing.T, faults, rounds int) {
 	c.await("all hosts say the same", func() bool { return c.agreed(c.revoked[before:]) })
 	took := time.Since(began)
 	c.accepted.Store(0)
-	// They are thousands: to ask about them takes longer than to agree.
+	// There are thousands of them, so asking about all takes longer than agreeing.
 	c.await("all hosts refuse everybody who was revoked for good", func() bool { return c.agreed(c.revoked) })
 	if n := c.accepted.Load(); n > 0 {
 		t.Errorf("%d times a host accepts somebody who was revoked for good, after all agree", n)
@@ -99,7 +100,7 @@ func (w *world) user(name string) user {
 	return user{token, id}
 }
 
-// change revokes and takes back some of those that all hosts change.
+// change revokes some of the users that all hosts share, and takes revocations back.
 func (c *course) change(h *host, random *rand.Rand, rounds int) {
 	var admin *e2e.Caller
 	for range rounds {
@@ -128,11 +129,11 @@ func (c *course) change(h *host, random *rand.Rand, rounds int) {
 
 var reach = regexp.MustCompile(`reached=(\d+) of=(\d+)`)
 
-// revokeForGood revokes somebody whom nobody takes back.
+// revokeForGood revokes a user; nobody takes this revocation back.
 func (c *course) revokeForGood(h *host, gone user) {
 	reply := h.ask("REVOKE subject " + gone.id)
 	if !strings.HasPrefix(reply, "OK ") {
-		return // it is not acknowledged
+		return // the revocation is not acknowledged
 	}
 	c.mu.Lock()
 	c.revoked = append(c.revoked, gone)
@@ -159,8 +160,8 @@ func (c *course) revokeForGood(h *host, gone user) {
 	})
 }
 
-// agreed reports whether each host says the same of all that everybody changes, and
-// refuses those who were revoked for good.
+// agreed reports whether all hosts give the same answers about the shared users, and
+// refuse the users who were revoked for good.
 func (c *course) agreed(revoked []user) bool {
 	said := make([][]string, len(c.hosts))
 	var asking sync.WaitGroup
@@ -176,8 +177,8 @@ func (c *course) agreed(revoked []user) bool {
 	return true
 }
 
-// said is what a host says of all that everybody changes. It is nil if one of them is not
-// judged, or one of those who were revoked for good is not refused.
+// said returns a host's answers about the shared users. It returns nil if one of them is
+// not judged, or if one of the users who were revoked for good is not refused.
 func (c *course) said(h *host, revoked []user) (verdicts []string) {
 	caller, err := e2e.Dial(h.Socket())
 	if err != nil {
@@ -202,7 +203,7 @@ func (c *course) said(h *host, revoked []user) (verdicts []string) {
 	return verdicts
 }
 
-// verdict is what a reply says, without how old that is.
+// verdict returns a reply without the members that say how old it is.
 func verdict(reply string) string {
 	if strings.HasPrefix(reply, "OK ") {
 		return "OK"
@@ -210,7 +211,7 @@ func verdict(reply string) string {
 	return reply
 }
 
-// happen has the fault with this number happen, and returns what ends it.
+// happen causes the fault with this number, and returns the function that ends it.
 func (c *course) happen(n int) (end func()) {
 	c.t.Helper()
 	h := c.hosts[n%len(c.hosts)]
@@ -229,7 +230,7 @@ func (c *course) happen(n int) (end func()) {
 		return c.restartEngine()
 	case 5:
 		c.command("SAVE")
-	case 6: // the copy that 5 made comes back
+	case 6: // restores the copy that case 5 saved
 		c.restartEngine()()
 	case 7:
 		c.command("DEL {neonauthd:test}:marks")

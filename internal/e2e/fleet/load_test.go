@@ -12,9 +12,9 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
-// TestLookupsGoOnWhileTheEngineFails asks a host about tokens that it knows, and
-// about profiles that it does not, while the engine is stopped, killed and cut off.
-// FLEET_LONG=1 asks for long enough for the rates to mean something.
+// TestLookupsGoOnWhileTheEngineFails asks a host about tokens that it knows, and about
+// profiles that it does not know, while the engine is stopped, killed and cut off. With
+// FLEET_LONG=1 it asks for so long that the rates mean something.
 func TestLookupsGoOnWhileTheEngineFails(t *testing.T) {
 	lasts := 300 * time.Millisecond
 	if os.Getenv("FLEET_LONG") != "" {
@@ -47,11 +47,11 @@ func TestLookupsGoOnWhileTheEngineFails(t *testing.T) {
 	}
 }
 
-// seen is what callers have seen for a while.
+// seen is what callers have measured for a while.
 type seen struct {
 	lookups int
 	took    time.Duration
-	longest time.Duration // of a lookup about what the host does not know
+	longest time.Duration // of a lookup about a profile that the host does not know
 }
 
 func (s seen) rate() float64 { return float64(s.lookups) / s.took.Seconds() }
@@ -60,8 +60,8 @@ func (s seen) String() string {
 	return fmt.Sprintf("%.0f hits a second, a miss took %s at most", s.rate(), s.longest.Round(time.Millisecond))
 }
 
-// load asks about those who are known for as long as it is told, and once about
-// each of the others. Whatever the engine does, all of them are accepted.
+// load asks about the known users for the time lasts, and once about each of the others.
+// Whatever the engine does, all of them are accepted.
 func (w *world) load(h *host, known, others []user, lasts time.Duration) seen {
 	w.t.Helper()
 	var all sync.WaitGroup

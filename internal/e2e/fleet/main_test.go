@@ -1,5 +1,5 @@
-// Package fleet_test has real daemons share revocations over a real engine, while
-// everything that can go wrong with either does.
+// Package fleet_test tests real daemons that share revocations over a real
+// engine, while the engine and the daemons fail in every possible way.
 package fleet_test
 
 import (

@@ -18,11 +18,11 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
-// world is a fleet: hosts, each with a way of its own to one engine, and an
-// upstream with users.
+// world is a fleet: hosts, each with its own connection to the one engine, and
+// an upstream with users.
 type world struct {
 	t        *testing.T
-	place    *e2e.Folder // of the engine
+	place    *e2e.Folder // the engine's folder
 	engine   *e2e.Engine
 	upstream *e2e.Upstream
 	hosts    []*host
@@ -37,8 +37,8 @@ type host struct {
 	daemon *e2e.Process
 }
 
-// newWorld starts n hosts, and returns when all hear each other. more are further
-// keys of [fleet].
+// newWorld starts n hosts, and returns when all hear each other. more is text
+// with further keys of [fleet].
 func newWorld(t *testing.T, n int, more string) *world {
 	t.Helper()
 	w := &world{t: t, place: e2e.NewFolder(t), upstream: e2e.NewUpstream(t, standin.Options{})}
@@ -88,13 +88,14 @@ func (h *host) process() *e2e.Process {
 	return h.daemon
 }
 
-// stop ends the daemon, whatever has happened to it.
+// stop ends the daemon, even if it was stopped by a signal.
 func (h *host) stop() {
-	_ = h.process().Cmd.Process.Signal(syscall.SIGCONT) // it may be gone
+	_ = h.process().Cmd.Process.Signal(syscall.SIGCONT) // the process may be gone
 	_ = h.process().End(syscall.SIGKILL)
 }
 
-// ask asks the admin socket on a connection of its own. "" while nobody answers.
+// ask sends a line to the admin socket on a connection of its own. It returns
+// "" if nobody answers.
 func (h *host) ask(line string) string {
 	c, err := e2e.Dial(h.AdminSocket())
 	if err != nil {
@@ -104,7 +105,8 @@ func (h *host) ask(line string) string {
 	return say(c, line)
 }
 
-// say asks on a connection. "" when it has ended.
+// say sends a line on a connection and returns the reply; "" if the connection
+// has ended.
 func say(c *e2e.Caller, line string) string {
 	if c.Conn.SetDeadline(time.Now().Add(e2e.Patience)) != nil {
 		return ""
@@ -134,7 +136,7 @@ func (w *world) await(what string, holds func() bool) {
 	}
 }
 
-// command has the engine do something, as somebody who may do everything.
+// command sends the engine a command, as a client that may do everything.
 func (w *world) command(line string) {
 	w.t.Helper()
 	conn, err := net.Dial("unix", w.place.Path("engine"))
@@ -152,8 +154,8 @@ func (w *world) command(line string) {
 	}
 }
 
-// restartEngine kills the engine now, and returns what starts it again: with the
-// copy that SAVE has made, if there is one.
+// restartEngine kills the engine now, and returns the function that starts it
+// again, with the copy that SAVE has made if there is one.
 func (w *world) restartEngine() (start func()) {
 	w.engine.Kill(w.t)
 	return func() {

@@ -15,16 +15,16 @@ import (
 	"github.com/neonauthd/neonauthd/client"
 )
 
-// askerVariable makes this binary an asking program.
+// askerVariable makes this test binary an asking program.
 const askerVariable = "NEONAUTHD_E2E_ASKER"
 
-// profileEvery is of how many lookups one is for a profile.
+// profileEvery: one of so many lookups is for a profile.
 const profileEvery = 16
 
-// ask is the asking program for Go; ask.mjs and ask.py are those for Node and Python. Each has so many callers, that is
-// goroutines, threads or tasks, which share a client. A caller asks about tokens at random, and after each burst of lookups,
-// or when nothing was learnt, it pauses for a millisecond. It tells runs on its standard output, and ends with its
-// standard input.
+// ask is the asking program for Go; ask.mjs and ask.py are those for Node and Python. Each has a number of callers
+// (goroutines, threads or tasks) that share a client. A caller asks about tokens at random. After each burst of
+// lookups, and when nothing was learnt, it pauses for a millisecond. The program writes runs to its standard output,
+// and ends with its standard input.
 func ask(args []string) error {
 	if len(args) != 4 {
 		return fmt.Errorf("usage: SOCKET TOKENS CALLERS BURST")
@@ -72,7 +72,7 @@ func ask(args []string) error {
 	return c.Close()
 }
 
-// askBurst asks so many times, unless nothing is learnt.
+// askBurst asks burst times, but stops when nothing is learnt.
 func askBurst(c *client.Client, tokens []string, burst int, r *runs) {
 	for range burst {
 		n := rand.N(len(tokens))
@@ -89,7 +89,7 @@ func askBurst(c *client.Client, tokens []string, burst int, r *runs) {
 	}
 }
 
-// outcomeOf is the outcome in a word: a rejection's is its reason.
+// outcomeOf returns the outcome as one word. For a rejection this is the reason.
 func outcomeOf(answer client.Answer) string {
 	switch a := answer.(type) {
 	case client.Accepted:

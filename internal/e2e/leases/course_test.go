@@ -20,12 +20,12 @@ import (
 )
 
 const (
-	people   = 24 // who have a token each
-	revokers = 12 // who share them out among themselves
-	callers  = 4  // of an asking program, and of each kind that it has
+	people   = 24 // each has a token
+	revokers = 12 // each revokes its own part of the people
+	callers  = 4  // of each asking program, for each kind of caller that it has
 )
 
-// course is a round: the daemon, who asks it, and what was revoked.
+// course is a round: the daemon, the programs that ask it, and the changes.
 type course struct {
 	folder *e2e.Folder
 	up     *e2e.Upstream
@@ -34,7 +34,7 @@ type course struct {
 	askers []*asker
 
 	mu      sync.Mutex
-	changes []change // in the order in which they were begun, for each token
+	changes []change // for each token, in the order in which they began
 	failed  error
 }
 
@@ -62,7 +62,7 @@ func newCourse(t testing.TB) *course {
 	return c
 }
 
-// program is an asking program.
+// program is an asking program in one language.
 type program struct {
 	name    string
 	command []string
@@ -82,11 +82,11 @@ func (c *course) programs(t testing.TB) []program {
 	}
 }
 
-// asker is an asking program that runs.
+// asker is a running asking program.
 type asker struct {
 	*e2e.Process
 	name  string
-	relay *relay // nil: it asks the daemon itself
+	relay *relay // nil: it asks the daemon directly
 	stdin io.Closer
 	told  e2e.Output
 }
@@ -111,7 +111,7 @@ func (c *course) startAsker(t testing.TB, p program, burst int, slowly bool) {
 	c.askers = append(c.askers, a)
 }
 
-// end ends the program in order and returns what it has seen.
+// end ends the program by closing its input, and returns the runs that it has seen.
 func (a *asker) end(t testing.TB) []run {
 	t.Helper()
 	_ = a.stdin.Close()
@@ -123,7 +123,7 @@ func (a *asker) end(t testing.TB) []run {
 	return seen
 }
 
-// startRevoking has people revoked, and let in again, until the function is called that it returns.
+// startRevoking begins to revoke people and to let them in again. The function that it returns ends this.
 func (c *course) startRevoking() (end func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var all sync.WaitGroup
@@ -141,8 +141,8 @@ func (c *course) startRevoking() (end func()) {
 	}
 }
 
-// revoke has a person revoked for a while. Now and then everybody has just been made to ask about them anew, so that answers
-// are under way while they are revoked.
+// revoke revokes a person for a while. Half of the time it first purges the token, so that lookups of it are in
+// progress during the revocation.
 func (c *course) revoke(n int) {
 	p := c.people[n]
 	way := p.ways[rand.N(len(p.ways))]
@@ -158,7 +158,7 @@ func (c *course) revoke(n int) {
 	purging.Wait()
 }
 
-// change makes a change, whatever happens to the daemon meanwhile.
+// change makes a change, whatever happens to the daemon in the meantime.
 func (c *course) change(n int, revoke bool, line string) {
 	begin := now()
 	c.fail(c.admin(line))
@@ -168,14 +168,15 @@ func (c *course) change(n int, revoke bool, line string) {
 	c.changes = append(c.changes, made)
 }
 
-// fail notes what has failed, if anything has.
+// fail records an error; nil is ignored.
 func (c *course) fail(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.failed = errors.Join(c.failed, err)
 }
 
-// admin asks on the admin socket until that has succeeded: of a daemon that was killed the next run, as soon as it is there.
+// admin repeats a request on the admin socket until it succeeds. If the daemon was killed, it asks the next run as soon
+// as that serves.
 func (c *course) admin(line string) error {
 	for patience := time.Now().Add(e2e.Patience); ; <-time.After(time.Millisecond) {
 		reply, err := askOnce(c.folder.AdminSocket(), line)
@@ -200,7 +201,7 @@ func askOnce(socket, line string) (reply string, err error) {
 	return c.Line()
 }
 
-// fault is something that goes wrong. It returns when it is over.
+// fault is something that goes wrong. happen returns when it is over.
 type fault struct {
 	name   string
 	happen func(t *testing.T, c *course)
@@ -249,7 +250,7 @@ var faults = []fault{
 	}},
 }
 
-// cut has most connections through relays lost.
+// cut closes most connections through relays.
 func (c *course) cut(far bool) {
 	for _, a := range c.askers {
 		if a.relay != nil {

@@ -9,10 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// window is the longest run. A token stays revoked, or not, for at least twice as long; see run.
+// window is the longest duration of a run. A token stays revoked, or not revoked, for at least twice as long; see run.
 const window = 50 * time.Millisecond
 
-// now is the time in nanoseconds by the clock that all processes of the host share.
+// now returns the time in nanoseconds, from the clock that all processes of the host share.
 func now() int64 {
 	var ts unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
@@ -21,12 +21,12 @@ func now() int64 {
 	return ts.Nano()
 }
 
-// span is when something began and when it had ended.
+// span says when something began and when it had ended.
 type span struct{ begin, end int64 }
 
-// run is a series of lookups by one caller about one token, one after the other, with one outcome, within a window. Because
-// nothing is revoked for less than two windows, no lookup of a run breaks the promise unless the first or the last one does:
-// when the first begins before REVOKE has returned, the last one ends before UNREVOKE begins.
+// run is a series of lookups by one caller about one token, one after the other, with one outcome, within a window.
+// Every revocation lasts for two windows or more. So it is enough to check the first and the last lookup of a run: if
+// the first begins before REVOKE has returned, the last one ends before UNREVOKE begins.
 type run struct {
 	token       int
 	outcome     string
@@ -53,19 +53,19 @@ func (r *runs) add(token int, outcome string, s span) {
 	r.open[token] = &run{token: token, outcome: outcome, count: 1, first: s, last: s}
 }
 
-// end tells the runs that are open.
+// end reports the runs that are still open.
 func (r *runs) end() {
 	for _, open := range r.open {
 		r.tell(*open)
 	}
 }
 
-// line is how an asking program tells a run, in whatever language.
+// line returns a run as the asking programs of all languages write it.
 func (r run) line() string {
 	return fmt.Sprintf("%d %s %d %d %d %d %d\n", r.token, r.outcome, r.count, r.first.begin, r.first.end, r.last.begin, r.last.end)
 }
 
-// parseRuns reads what an asking program has told.
+// parseRuns reads the output of an asking program.
 func parseRuns(text string) (all []run, err error) {
 	lines := bufio.NewScanner(strings.NewReader(text))
 	for lines.Scan() {

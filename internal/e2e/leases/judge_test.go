@@ -8,15 +8,16 @@ import (
 	"github.com/anishathalye/porcupine"
 )
 
-// change is a revocation, or the end of one. It begins before the daemon was first asked, and has returned when the daemon
-// has said that it is in force.
+// change is a revocation, or the end of one. It begins before the daemon is first asked, and ends when the daemon has
+// said that it is in force.
 type change struct {
 	token  int
 	revoke bool
 	span
 }
 
-// What an operation of a history is. A change is two of them: while it is under way a lookup may end either way.
+// The kinds of operations in a history. A change is two operations: while it is in progress, a lookup may be accepted
+// or rejected.
 const (
 	begins = iota
 	revoked
@@ -27,7 +28,7 @@ const (
 
 type operation struct{ token, kind int }
 
-// What the state of a token is.
+// The states of a token.
 const (
 	in = iota
 	changing
@@ -67,7 +68,7 @@ func byToken(history []porcupine.Operation) [][]porcupine.Operation {
 	return parts
 }
 
-// operationsOf makes operations of changes and of what each caller has seen.
+// operationsOf makes operations from the changes and from the runs of each caller.
 func operationsOf(changes []change, callers [][]run) (history []porcupine.Operation) {
 	add := func(caller, token, kind int, s span) {
 		history = append(history, porcupine.Operation{ClientId: caller, Input: operation{token, kind}, Call: s.begin, Return: s.end})
@@ -97,7 +98,7 @@ func operationsOf(changes []change, callers [][]run) (history []porcupine.Operat
 	return history
 }
 
-// tooLate tells of lookups that were accepted although they began after a revocation had returned.
+// tooLate describes the lookups that were accepted although they began after a revocation had returned.
 func tooLate(changes []change, runs []run) (all []string) {
 	for i, c := range changes {
 		if !c.revoke {
@@ -122,8 +123,8 @@ func tooLate(changes []change, runs []run) (all []string) {
 	return all
 }
 
-// judgeTimeout bounds the search for an order. An order is found in seconds, or a minute under the race detector; that there
-// is none can take for ever.
+// judgeTimeout bounds the search for an order. If there is an order, it is found in seconds, or in a minute under the
+// race detector. If there is none, the search may never end.
 const judgeTimeout = 5 * time.Minute
 
 // judge fails the test unless the promise was kept.
@@ -146,7 +147,7 @@ func judge(t *testing.T, changes []change, callers map[string][]run) {
 	}
 }
 
-// TestJudge shows histories to the judge.
+// TestJudge tests judge with known histories.
 func TestJudge(t *testing.T) {
 	changes := []change{{0, true, span{100, 200}}, {0, false, span{400, 500}}, {0, true, span{800, 900}}}
 	for name, c := range map[string]struct {
@@ -183,7 +184,7 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-// TestRuns joins lookups, and loses none that could matter.
+// TestRuns: lookups are joined, and none that could matter is lost.
 func TestRuns(t *testing.T) {
 	const w = int64(window)
 	var told []run

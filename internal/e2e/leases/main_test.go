@@ -1,5 +1,5 @@
-// Package leases_test holds the three clients to their promise: no lookup that begins after REVOKE has returned is
-// accepted, in whatever process, and whatever happens to processes and connections.
+// Package leases_test tests the promise of the three clients: no lookup that begins after REVOKE has returned is
+// accepted, in any process, whatever happens to processes and connections.
 package leases_test
 
 import (

@@ -13,16 +13,18 @@ import (
 )
 
 const (
-	// calmFor is the longest time between two faults. Clients that have lost their watch wait for a second.
+	// calmFor is the longest time between two faults. Clients that have lost their watch wait for a second before they
+	// open another.
 	calmFor = 3 * time.Second
 
-	// manyAnswers is how many the long run has judged at least, in at least so many rounds.
+	// The long run judges at least manyAnswers answers, in at least manyRounds rounds.
 	manyAnswers, manyRounds = 10_000_000, 20
 )
 
-// TestNobodyIsAcceptedAfterRevoke has programs in Go, Node and Python ask the real daemon, revokes the tokens that they ask
-// about, and stops, kills and slows down whoever has a part in it. No lookup that begins after REVOKE has returned may be
-// accepted, and none that begins after UNREVOKE has returned may be refused. "make lease-faults" does so for long.
+// TestNobodyIsAcceptedAfterRevoke has programs in Go, Node and Python ask the real daemon. It revokes the tokens that
+// they ask about, and stops, kills and slows down everything that takes part. No lookup that begins after REVOKE has
+// returned may be accepted, and none that begins after UNREVOKE has returned may be refused. "make lease-faults" runs
+// this for a long time.
 func TestNobodyIsAcceptedAfterRevoke(t *testing.T) {
 	need.Time(t, "leases end by the clock of the host")
 	need.Working(t, "Node 20", "node", "-e", "process.exit(process.versions.node.split('.')[0] >= 20 ? 0 : 1)")
@@ -40,7 +42,7 @@ func TestNobodyIsAcceptedAfterRevoke(t *testing.T) {
 	t.Logf("%d answers, none too late", answers)
 }
 
-// playRound returns how many answers there were to judge.
+// playRound plays one round and returns how many answers were judged.
 func playRound(t *testing.T, burst int) (answers int64) {
 	c := newCourse(t)
 	for _, p := range c.programs(t) {
@@ -48,7 +50,7 @@ func playRound(t *testing.T, burst int) (answers int64) {
 		c.startAsker(t, p, burst, true)
 	}
 	end := c.startRevoking()
-	defer end() // should a fault end the test
+	defer end() // in case a fault ends the test
 	for _, n := range rand.Perm(len(faults)) {
 		pauseUpTo(calmFor)
 		faults[n].happen(t, c)
@@ -64,7 +66,7 @@ func playRound(t *testing.T, burst int) (answers int64) {
 	return c.weigh(t, callers)
 }
 
-// weigh tells what there was to judge, and fails the test where that is too little.
+// weigh logs how many answers there were, and fails the test if they are too few to show anything.
 func (c *course) weigh(t *testing.T, callers map[string][]run) (answers int64) {
 	t.Helper()
 	var table strings.Builder

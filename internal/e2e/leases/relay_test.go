@@ -10,19 +10,19 @@ import (
 	"time"
 )
 
-// relay stands between an asking program and the daemon and is slow: what is said comes late, in either direction, and so
-// does the end of a connection.
+// relay forwards connections between an asking program and the daemon, slowly: data and the ends of connections come
+// late in both directions.
 type relay struct {
 	to    string
-	lines atomic.Int64 // that clients have sent
+	lines atomic.Int64 // lines that clients have sent
 
 	all   sync.WaitGroup
 	mu    sync.Mutex
-	conns map[net.Conn]bool // true: the daemon's
+	conns map[net.Conn]bool // true: the daemon's end
 	over  bool
 }
 
-// newRelay makes one that listens at a path until the end of the test.
+// newRelay starts a relay that listens at path until the end of the test.
 func newRelay(t testing.TB, path, to string) *relay {
 	t.Helper()
 	listener, err := net.Listen("unix", path)
@@ -52,8 +52,9 @@ func newRelay(t testing.TB, path, to string) *relay {
 // slowFor is longer than a lease.
 const slowFor = 1500 * time.Millisecond
 
-// A direction of a connection goes through phases, for up to phaseLasts each. They are the longest that a chunk takes: on a
-// watch at times too long for a lease, and elsewhere seldom so long that callers do nothing but wait.
+// A direction of a connection goes through phases, for up to phaseLasts each. The values are the longest delay of a
+// chunk in a phase. On a watch some phases are too slow for a lease. On other connections most phases are fast, so that
+// callers do more than wait.
 var (
 	watchPhases  = []time.Duration{time.Millisecond, 200 * time.Millisecond, slowFor}
 	lookupPhases = []time.Duration{time.Millisecond, time.Millisecond, 200 * time.Millisecond}
@@ -61,7 +62,7 @@ var (
 
 const phaseLasts = 3 * time.Second
 
-// pace is how fast a relay is in one direction of a connection.
+// pace decides how fast the relay is in one direction of a connection.
 type pace struct {
 	watch *atomic.Bool // the connection is a watch
 	most  time.Duration
@@ -80,7 +81,7 @@ func (p *pace) dawdle() {
 	pauseUpTo(p.most)
 }
 
-// lose keeps the end of a connection from the other side, half of the time for long.
+// lose delays the end of a connection, in half of all cases for a long time.
 func (p *pace) lose() {
 	if rand.N(2) == 0 {
 		pauseUpTo(slowFor)
@@ -120,7 +121,7 @@ func (r *relay) add(conn net.Conn, far bool) {
 	}
 }
 
-// carry brings what comes from one to the other, the end too.
+// carry copies data from one connection to the other, and its end.
 func (r *relay) carry(from, to net.Conn, p *pace, see func(chunk []byte)) {
 	defer to.Close()
 	buf := make([]byte, 64<<10)
@@ -140,7 +141,7 @@ func (r *relay) carry(from, to net.Conn, p *pace, see func(chunk []byte)) {
 	}
 }
 
-// cut closes some of the connections, at the client's end or at the daemon's; the other one notices that late.
+// cut closes some of the connections, at the client's end or at the daemon's end. The other end notices this late.
 func (r *relay) cut(share float64, far bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

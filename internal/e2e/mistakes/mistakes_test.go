@@ -1,5 +1,5 @@
-// Package mistakes_test makes the mistakes that people make with each program, and
-// reads what it says.
+// Package mistakes_test makes the usual mistakes with each program, and checks
+// the program's answer.
 package mistakes_test
 
 import (
@@ -21,19 +21,21 @@ func TestMain(m *testing.M) { e2e.Main(m, "neonauthd", "neonauthctl", "neonauth-
 
 const table = "testdata/mistakes.txt"
 
-// rewrite is for whoever has changed a text, and then reads the difference.
+// rewrite is for developers who have changed a text and will read the
+// difference.
 var rewrite = flag.Bool("rewrite", false, "write the table anew, with what the programs say now")
 
-// mistake is one of the table. Lines that begin with ">" go into wrong.toml, with
-// "<" to standard input, with "$" are the command; then come what is said, on both
-// outputs, and the exit status.
+// mistake is an entry of the table. Lines that begin with ">" go into
+// wrong.toml, lines with "<" to standard input, and the line with "$" is the
+// command. After them come the program's output, of both kinds, and its exit
+// status.
 type mistake struct {
 	file, input []string
 	command     string
 	says        string
 }
 
-// block is a paragraph of the table, and the mistake in it, if there is one.
+// parse reads a paragraph of the table. ok is false if it has no mistake.
 func parse(block string) (m mistake, head string, ok bool) {
 	var before, after []string
 	for line := range strings.Lines(block) {
@@ -57,19 +59,19 @@ func parse(block string) (m mistake, head string, ok bool) {
 	return m, strings.Join(before, "\n"), ok
 }
 
-// stage is where mistakes are made: a folder with a daemon that is asked.
+// stage returns a folder for the commands, with a running daemon.
 func stage(t *testing.T) *e2e.Folder {
 	t.Helper()
 	u := e2e.NewUpstream(t, standin.Options{})
 	f := e2e.NewFolder(t)
 	e2e.Serve(t, f, e2e.Settings{Tables: []string{u.Project(t, f, standin.Neon)}})
-	e2e.Call(t, f.Socket()).Expect(t, "VERIFY "+u.NeonToken(standin.TokenSpec{}), "OK .*") // so the keys are there
+	e2e.Call(t, f.Socket()).Expect(t, "VERIFY "+u.NeonToken(standin.TokenSpec{}), "OK .*") // then the daemon has the keys
 	f.Write(t, "token", u.NeonToken(standin.TokenSpec{}))
 	f.Write(t, "good.toml", "[[project]]\nname = \"main\"\npreset = \"neon\"\nbase_url = \"https://auth.example.com/neondb/auth\"\n")
 	return f
 }
 
-// made is what is said to the mistake.
+// made makes the mistake, and returns the program's output.
 func made(t *testing.T, f *e2e.Folder, m *mistake) string {
 	t.Helper()
 	f.Write(t, "wrong.toml", strings.Join(m.file, "\n")+"\n")
@@ -91,7 +93,8 @@ func made(t *testing.T, f *e2e.Folder, m *mistake) string {
 	return regexp.MustCompile(`(?m)[ \t]+$`).ReplaceAllString(said, "") + fmt.Sprintf("\n[%d]", status)
 }
 
-// TestEachMistakeIsAnsweredToTheLetter: by its name and what would be right, once.
+// TestEachMistakeIsAnsweredToTheLetter: the answer names the mistake and what
+// would be right, once.
 func TestEachMistakeIsAnsweredToTheLetter(t *testing.T) {
 	text, err := os.ReadFile(table)
 	if err != nil {
@@ -122,8 +125,8 @@ func TestEachMistakeIsAnsweredToTheLetter(t *testing.T) {
 	}
 }
 
-// judge holds what is said to the rules that hold for all of it: something fails
-// and is told, in words that are ours, and nothing secret is repeated.
+// judge checks the rules for all answers: something fails, the answer says so
+// in our own words, and nothing secret is repeated.
 func judge(t *testing.T, m *mistake, said string) {
 	t.Helper()
 	if strings.HasPrefix(said, "\n[") || strings.HasSuffix(said, "\n[0]") && !strings.Contains(said, "next: ") && !strings.Contains(said, "no key of") {

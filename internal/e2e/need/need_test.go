@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// trial is a test whose end is looked at.
+// trial records how a test ends.
 type trial struct {
 	testing.TB
 	skipped, failed string
@@ -78,7 +78,8 @@ func TestWhatIsThereIsHad(t *testing.T) {
 	}
 }
 
-// TestWhatNoPackageBringsIsSkippedInCIToo, and so is what nobody wished for.
+// TestWhatNoPackageBringsIsSkippedInCIToo. A test that runs only on request is
+// skipped there as well.
 func TestWhatNoPackageBringsIsSkippedInCIToo(t *testing.T) {
 	t.Setenv("CI", "true")
 	for _, need := range []func(testing.TB){
@@ -111,7 +112,8 @@ func TestVectorsAreReadWhereTheyAre(t *testing.T) {
 			t.Errorf("%s: %+v", folder, r)
 		}
 	}
-	// Without the variable they are beside the repository, or the test is skipped.
+	// Without the variable the vectors are beside the repository, or the test
+	// is skipped.
 	if err := os.Unsetenv(VectorsVariable); err != nil {
 		t.Fatal(err)
 	}

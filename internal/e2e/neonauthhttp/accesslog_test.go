@@ -14,9 +14,9 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
-// TestBothLogsAreAsTheFileSays: the program's log is JSON without a flag, and the access
-// log has the hash that the key makes, goes on in a new file after a reload that fails,
-// and in the old one where there can be no new one.
+// TestBothLogsAreAsTheFileSays: the program's log is JSON without a flag. The access log
+// has the hash that the key makes. After a reload that fails it goes on in a new file, or
+// in the old file if no new one can be made.
 func TestBothLogsAreAsTheFileSays(t *testing.T) {
 	t.Parallel()
 	w := newSystem(t)
@@ -57,7 +57,7 @@ func TestBothLogsAreAsTheFileSays(t *testing.T) {
 	}
 	ask()
 	for _, step := range []string{"file", "folder"} {
-		if step == "folder" { // in the place of the file, so that none can be opened
+		if step == "folder" { // it takes the place of the file, so that no file can be opened
 			if err := os.Mkdir(path, 0o700); err != nil {
 				t.Fatal(err)
 			}
@@ -94,8 +94,8 @@ func TestBothLogsAreAsTheFileSays(t *testing.T) {
 	}
 }
 
-// TestALogInAFolderOfOthersIsRefused, at a check, at a start, and by a reload, which
-// leaves everything as it is.
+// TestALogInAFolderOfOthersIsRefused: a check, a start and a reload refuse it. The reload
+// changes nothing.
 func TestALogInAFolderOfOthersIsRefused(t *testing.T) {
 	t.Parallel()
 	w := newSystem(t)

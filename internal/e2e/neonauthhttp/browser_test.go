@@ -18,7 +18,8 @@ import (
 )
 
 // TestASiteInABrowser signs in, reads a protected page, and signs out, in a
-// real browser before the nginx recipe. It is opt-in, since it wants Chromium:
+// real browser before the nginx recipe. It runs only on request, because it
+// needs Chromium:
 //
 //	NEONAUTHD_BROWSER=1 go test -run Browser ./internal/e2e/neonauthhttp
 //
@@ -57,12 +58,12 @@ func TestASiteInABrowser(t *testing.T) {
 	b.await("/login", "Sign in")
 	b.open(home + "/letters")
 	b.await("/login?return=%2Fletters", "Sign in")
-	// Signing out revoked the session: the cookie is of no use to a thief.
+	// Signing out has revoked the session, so a thief cannot use the cookie.
 	if g := get(t, "tcp", address, "/letters", stolen); g.StatusCode != http.StatusUnauthorized || !strings.Contains(g.Header.Get("WWW-Authenticate"), "revoked") {
 		t.Errorf("the cookie from before: %s %v", g.Status, g.Header)
 	}
 
-	// When it cannot be told, nobody is signed out.
+	// While the outcome is unknown, nobody is signed out.
 	b.open(home + "/login")
 	b.await("Sign in")
 	b.js(`document.querySelector("[name=email]").value = "ada+x@example.org", document.forms[0].submit()`)
@@ -73,18 +74,19 @@ func TestASiteInABrowser(t *testing.T) {
 	b.shot(filepath.Join(where, "3-unavailable.png"))
 	w.startDaemon(t)
 	for get(t, "unix", w.path("s.sock"), "/readyz").StatusCode != http.StatusOK {
-		// It is tried again a quarter of a second later at the latest.
+		// neonauth-http tries the daemon again after a quarter of a second at
+		// most.
 	}
 	b.open(home + "/letters")
 	b.await("Hello Ada Lovelace")
 }
 
-// site is a small application that keeps no session of its own: who visits
-// stands in the headers.
+// site is a small application that keeps no session of its own: the headers say
+// who the visitor is.
 type site struct {
 	w      *system
 	admin  *client.Client
-	cookie string // the last one given out
+	cookie string // the last cookie that was set
 }
 
 func newSite(w *system) *site {
@@ -106,7 +108,8 @@ func (s *site) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		}
 		s.cookie = "stack-access=" + url.QueryEscape(`["`+session.RefreshToken+`","`+session.AccessToken+`"]`)
 		rw.Header().Set("Set-Cookie", s.cookie+"; Path=/; HttpOnly; SameSite=Lax")
-		// Checked once more: anybody can write an address with another value.
+		// The application checks the value again, because anybody can write an
+		// address with another value.
 		back := r.URL.Query().Get("return")
 		if !strings.HasPrefix(back, "/") || strings.HasPrefix(back, "//") || strings.Contains(back, `\`) {
 			back = "/"
@@ -124,6 +127,6 @@ func (s *site) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		rw.Header().Set("Content-Type", "text/html; charset=utf-8")
 		_ = sitePage.Execute(rw, map[string]string{
 			"User": show("X-Auth-User-Id"), "Name": show("X-Auth-Name"), "Email": show("X-Auth-Email"), "Verified": show("X-Auth-Email-Verified"), "Return": r.URL.Query().Get("return"),
-		}) // who is gone needs no page
+		}) // it fails only if the visitor has left
 	}
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
-// chromium is a headless browser, steered over its debugging pipe: JSON
-// messages that end with a zero byte.
+// chromium is a headless browser that is controlled over its debugging pipe:
+// JSON messages that end with a zero byte.
 type chromium struct {
 	t    testing.TB
 	to   io.Writer

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Nothing but the web server's own header is answered, and in a refusal only.
+// Only the web server's own header is answered, and only in a refusal.
 func TestOnlyARefusalTellsWhereToComeBackTo(t *testing.T) {
 	t.Parallel()
 	w := newSystem(t)
@@ -27,8 +27,7 @@ func TestOnlyARefusalTellsWhereToComeBackTo(t *testing.T) {
 	}
 }
 
-// The redirect to the login page goes to the login page of this site, and brings back what was asked for as it was, as
-// its only parameter.
+// The redirect goes to the login page of this site. Its only parameter is the requested address, unchanged.
 func TestLoginRedirectsKeepWhatWasAskedFor(t *testing.T) {
 	t.Parallel()
 	eachFront(t, func(t *testing.T, f *front) {
@@ -69,7 +68,7 @@ func TestLoginRedirectsKeepWhatWasAskedFor(t *testing.T) {
 				t.Errorf("%.60q: comes back to %q", target, to)
 			}
 		}
-		// What would leave the site gets no redirect at all.
+		// An address that leads to another site gets no redirect at all.
 		for _, target := range []string{"//evil.example/", `/\evil.example/`, "///evil.example", "/%2fevil.example", "/%5cevil.example", "/x/..//evil.example", "/.//evil.example"} {
 			if g := f.get(t, target, browser); g.StatusCode != http.StatusBadRequest {
 				t.Errorf("%q: %s to %q", target, g.Status, g.Header.Get("Location"))

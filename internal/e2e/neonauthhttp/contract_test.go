@@ -5,14 +5,14 @@ import (
 	"testing"
 )
 
-// What neonauth-http(8) promises to whoever configures a web server. The tests here see the program from outside, so
-// these are its words as a recipe has them, and not its constants.
+// What neonauth-http(8) promises to administrators who configure a web server. These tests see the program from
+// outside, so the constants are copies of the documented values and not the program's own constants.
 const (
 	fieldCount   = 9
 	wishHeader   = "X-Neonauth-Require"
 	returnHeader = "X-Neonauth-Return"
-	maxReturn    = 2048 // bytes of an address to come back to
-	maxPlaces    = 16   // where a question may say that its tokens are
+	maxReturn    = 2048 // bytes of the address to return to
+	maxPlaces    = 16   // the places that a question may name for its tokens
 
 	reasonDown   = "unreachable"
 	reasonFault  = "misconfigured-location"
@@ -27,7 +27,7 @@ func fieldNames() [fieldCount]string {
 	}
 }
 
-// decoded is what an application makes of an identity header.
+// decoded decodes an identity header as an application does.
 func decoded(t testing.TB, value string) string {
 	t.Helper()
 	text, err := url.PathUnescape(value)

@@ -11,8 +11,8 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
-// TestLinesForTheJournalSayHowBadItIs: the journal sorts by priority, and whoever
-// looks for errors looks there.
+// TestLinesForTheJournalSayHowBadItIs: the journal filters by priority, and
+// operators search for errors by it.
 func TestLinesForTheJournalSayHowBadItIs(t *testing.T) {
 	t.Parallel()
 	w := newSystem(t)

@@ -21,8 +21,8 @@ import (
 func TestTheDaemonsRestartCostsNoRequest(t *testing.T) {
 	t.Parallel()
 	w := newSystem(t)
-	// As long as a slow machine may take to start a process; what is shown is
-	// that a request is held until then.
+	// The limits are as long as a slow machine may take to start a process. The
+	// test shows that a request is held until then.
 	w.restartHTTP(t, "restart_patience = \"20s\"\ntimeout = \"25s\"")
 	token := bearing(w.token())
 	stop, answers := make(chan struct{}), make(chan int, 100)
@@ -49,7 +49,7 @@ func TestTheDaemonsRestartCostsNoRequest(t *testing.T) {
 		})
 	}
 	for range 3 {
-		// A request may be hit by one restart, not by all of them.
+		// One restart may hit a request, but not all of them may.
 		for len(answers) > 0 {
 			<-answers
 		}
@@ -70,7 +70,7 @@ func TestTheDaemonsRestartCostsNoRequest(t *testing.T) {
 	}
 }
 
-// While the daemon stays away, requests do not pile up behind it.
+// While the daemon is away, requests do not pile up.
 func TestALongOutageIsSaidAtOnce(t *testing.T) {
 	t.Parallel()
 	w := newSystem(t)
@@ -96,13 +96,13 @@ func TestALongOutageIsSaidAtOnce(t *testing.T) {
 			t.Fatal("still", g.Status)
 		}
 	}
-	w.http.Stop(t) // its log is whole now
+	w.http.Stop(t) // its log is complete now
 	if n := strings.Count(w.http.Written(), `msg="the daemon is not reachable"`); n < 1 || n > 2 {
 		t.Errorf("log: %s", w.http.Written())
 	}
 }
 
-// What is under way when the end comes is answered.
+// Requests in progress at the end are answered.
 func TestTheEndWaitsForWhatIsUnderWay(t *testing.T) {
 	t.Parallel()
 	w := newSystem(t)
@@ -111,7 +111,7 @@ func TestTheEndWaitsForWhatIsUnderWay(t *testing.T) {
 	slow := make(chan got, 1)
 	fresh, calls := bearing(w.long(t, 1)), w.Calls(standin.Me)
 	go func() {
-		defer close(slow) // also when there is no answer
+		defer close(slow) // also if there is no answer
 		slow <- w.ask(t, "/nginx?level=profile", fresh)
 	}()
 	if err := w.AwaitCalls(t.Context(), standin.Me, calls+1); err != nil {
@@ -158,20 +158,20 @@ func TestReloadAppliesAllOrNothing(t *testing.T) {
 	if g.StatusCode != http.StatusNoContent || g.Header.Get("Vary") != "X-Own" || g.Header.Get("X-Auth-Email") == "" || g.Header.Get("X-Auth-Name") != "" {
 		t.Error(g.Status, g.Header)
 	}
-	reload("realm = \"third\"\nkeep = 1\n") // which takes a restart
+	reload("realm = \"third\"\nkeep = 1\n") // changing keep takes a restart
 	if realm() != `Bearer realm="second"` {
 		t.Error("half a reload:", realm())
 	}
 	if m := w.metrics(t); !strings.Contains(m, `reloads_total{result="failed"} 2`) || !strings.Contains(m, `reloads_total{result="done"} 1`) {
 		t.Error(m)
 	}
-	w.http.Stop(t) // its log is whole now
+	w.http.Stop(t) // its log is complete now
 	if !strings.Contains(w.http.Written(), "was not reloaded") {
 		t.Error("the operator is not told:", w.http.Written())
 	}
 }
 
-// systemd's sockets are taken by their names and not removed.
+// systemd's sockets are recognised by their names, and are not removed.
 func TestInheritedSocketsAreServedByName(t *testing.T) {
 	t.Parallel()
 	w := newSystem(t)
@@ -191,7 +191,7 @@ func TestInheritedSocketsAreServedByName(t *testing.T) {
 		files = append(files, file)
 	}
 	run := func(names string, files ...*os.File) *exec.Cmd {
-		// The shell becomes the program, so LISTEN_PID is right.
+		// The shell is replaced by the program, so LISTEN_PID is right.
 		cmd := exec.Command("/bin/sh", "-c", `LISTEN_PID=$$ exec "$0" --socket "$1"`, e2e.Program("neonauth-http"), w.path("d.sock"))
 		cmd.Env = append(e2e.Environment(), fmt.Sprintf("LISTEN_FDS=%d", len(files)))
 		if names != "" {
@@ -203,7 +203,7 @@ func TestInheritedSocketsAreServedByName(t *testing.T) {
 	if out, err := run("neonauth-http:stranger", files...).CombinedOutput(); err == nil || !strings.Contains(string(out), "stranger") {
 		t.Errorf("%v: %s", err, out)
 	}
-	for names, n := range map[string]int{"neonauth-http:neonauth-http-status": 2, "": 1} { // names are optional for one
+	for names, n := range map[string]int{"neonauth-http:neonauth-http-status": 2, "": 1} { // a single socket needs no name
 		cmd := run(names, files[:n]...)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
@@ -270,7 +270,7 @@ func TestSocketsAreOnlyReplacedWhenDead(t *testing.T) {
 	}
 }
 
-// The watchdog is fed by a judgement that comes out right.
+// The watchdog gets its message only while the program judges correctly.
 func TestTheWatchdogIsFed(t *testing.T) {
 	t.Parallel()
 	w := newSystem(t)
@@ -280,7 +280,8 @@ func TestTheWatchdogIsFed(t *testing.T) {
 	p.Await(t, "WATCHDOG=1")
 }
 
-// --listen refuses such an address; a socket unit may have its reasons.
+// --listen refuses such an address, but an administrator may have a reason to
+// set it in a socket unit.
 func TestAnInheritedSocketOnTheNetworkIsWarnedAbout(t *testing.T) {
 	t.Parallel()
 	w := newSystem(t)

@@ -21,8 +21,8 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e/ports"
 )
 
-// startLogouts replaces neonauth-http by one that takes logout tokens, on a free port
-// of loopback, and returns the address that an issuer posts them to.
+// startLogouts replaces neonauth-http by one that accepts logout tokens, on a free port
+// of loopback. It returns the address to which an issuer posts them.
 func (w *system) startLogouts(t testing.TB, project string) (address string) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -59,8 +59,8 @@ func postLogout(t testing.TB, address, token string) (int, string) {
 	return answer.StatusCode, string(body)
 }
 
-// TestASignOutAtTheUpstreamEndsTheSessionBehindTheGate: the stand-in sends what the
-// genuine OAuth server sends, to the address that is registered there.
+// TestASignOutAtTheUpstreamEndsTheSessionBehindTheGate: the stand-in sends the same
+// request as the genuine OAuth server, to the address that is registered there.
 func TestASignOutAtTheUpstreamEndsTheSessionBehindTheGate(t *testing.T) {
 	t.Parallel()
 	w := newSystem(t)
@@ -118,8 +118,8 @@ func TestASignOutAtTheUpstreamEndsTheSessionBehindTheGate(t *testing.T) {
 	}
 }
 
-// TestEachClientOfAnIssuerEndsItsOwnProjectsSessions through one listener, and a token
-// that is for both ends both, wherever it is posted.
+// TestEachClientOfAnIssuerEndsItsOwnProjectsSessions through one listener. A token for
+// both clients ends the sessions of both projects, whichever address it is posted to.
 func TestEachClientOfAnIssuerEndsItsOwnProjectsSessions(t *testing.T) {
 	t.Parallel()
 	w := newSystem(t)
@@ -155,7 +155,8 @@ func TestEachClientOfAnIssuerEndsItsOwnProjectsSessions(t *testing.T) {
 	}
 }
 
-// guide is the block in a language of the guide's chapter on back-channel logout.
+// guide returns the block in this language from the guide's chapter on back-channel
+// logout.
 func guide(t testing.TB, language string) string {
 	t.Helper()
 	text, err := os.ReadFile("../../../docs/operating.md")
@@ -172,8 +173,8 @@ func guide(t testing.TB, language string) string {
 	return block
 }
 
-// TestTheGuidesRecipesHandLogoutsOn through a site that is behind neonauth-http, and
-// hand nothing else on.
+// TestTheGuidesRecipesHandLogoutsOn through a site that is behind neonauth-http, and pass
+// nothing else on.
 func TestTheGuidesRecipesHandLogoutsOn(t *testing.T) {
 	const socket = "/run/neonauth-http/logout.sock"
 	for name, start := range map[string]func(testing.TB, *system) *front{
@@ -227,7 +228,7 @@ func TestTheGuidesRecipesHandLogoutsOn(t *testing.T) {
 	}
 }
 
-// TestWhatTheGuideTriesOfLogoutsWorks as it stands, but for ports and folder.
+// TestWhatTheGuideTriesOfLogoutsWorks unchanged, except for ports and folder.
 func TestWhatTheGuideTriesOfLogoutsWorks(t *testing.T) {
 	t.Parallel()
 	bash := need.Program(t, "bash", "bash")
@@ -243,14 +244,14 @@ func TestWhatTheGuideTriesOfLogoutsWorks(t *testing.T) {
 	defer cancel()
 	try := exec.CommandContext(ctx, bash, "-c", text)
 	try.Env = e2e.Environment(path)
-	out, _ := try.CombinedOutput() // what it ends with is that of kill
+	out, _ := try.CombinedOutput() // the exit status is that of kill
 	accepted, rejected := strings.Index(string(out), "accepted\n"), strings.Index(string(out), "rejected: revoked")
 	if accepted < 0 || rejected < accepted {
 		t.Errorf("it says:\n%s", out)
 	}
 }
 
-// TestASlowSenderIsCutOff and costs nobody else anything.
+// TestASlowSenderIsCutOff, and other senders are not affected.
 func TestASlowSenderIsCutOff(t *testing.T) {
 	t.Parallel()
 	w := newSystem(t)
@@ -265,7 +266,7 @@ func TestASlowSenderIsCutOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	if status, body := postLogout(t, address, "a.b.c"); status != http.StatusServiceUnavailable || !strings.Contains(body, "misconfigured") {
-		t.Errorf("another sender: %d %s", status, body) // project main takes no logout tokens
+		t.Errorf("another sender: %d %s", status, body) // project main accepts no logout tokens
 	}
 	if err := slow.SetDeadline(time.Now().Add(e2e.Patience)); err != nil {
 		t.Fatal(err)

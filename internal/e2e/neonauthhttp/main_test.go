@@ -1,4 +1,5 @@
-// Package neonauthhttp_test asks neonauth-http as web servers do, and the web servers that have its recipe as visitors do.
+// Package neonauthhttp_test sends requests to neonauth-http as web servers do, and to web servers with its recipe as
+// visitors do.
 package neonauthhttp_test
 
 import (
@@ -20,8 +21,7 @@ func TestMain(m *testing.M) {
 	e2e.Main(m, "neonauthd", "neonauthctl", "neonauth-http")
 }
 
-// launch starts a program in a folder. Its end, at the test's latest, has to be
-// in order.
+// launch starts a program in a folder. It must end without an error, at the end of the test at the latest.
 func launch(t testing.TB, dir, path string, env []string, args ...string) *e2e.Process {
 	t.Helper()
 	cmd := exec.Command(path, args...)
@@ -29,7 +29,7 @@ func launch(t testing.TB, dir, path string, env []string, args ...string) *e2e.P
 	return e2e.Start(t, dir, cmd)
 }
 
-// launchForeign is launch of a program that is not ours to judge.
+// launchForeign is launch for a program that is not part of this project, and may end with an error.
 func launchForeign(t testing.TB, dir, path string, env []string, args ...string) *e2e.Process {
 	t.Helper()
 	p := launch(t, dir, path, env, args...)

@@ -21,8 +21,8 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e/ports"
 )
 
-// TestAnMCPClientFindsItsWay: with nothing but the address of a resource a client of npm's MCP SDK finds the document of
-// the resource, the authorization server and its metadata, registers itself, gets a token for a user, and comes in.
+// TestAnMCPClientFindsItsWay: a client of npm's MCP SDK knows only the address of a resource. It finds the document of
+// the resource, the authorization server and its metadata, registers itself, gets a token for a user, and is let in.
 func TestAnMCPClientFindsItsWay(t *testing.T) {
 	t.Parallel()
 	need.Time(t, "it installs the MCP SDK")
@@ -37,7 +37,7 @@ func TestAnMCPClientFindsItsWay(t *testing.T) {
 	w.walk(t, node, modules, resource)
 }
 
-// TestAnMCPClientFindsItsWayThroughAGuard of each language, which is all that there is before the MCP server.
+// TestAnMCPClientFindsItsWayThroughAGuard of each language, with only the guard before the MCP server.
 func TestAnMCPClientFindsItsWayThroughAGuard(t *testing.T) {
 	t.Parallel()
 	need.Time(t, "it installs the MCP SDK")
@@ -65,7 +65,7 @@ func TestAnMCPClientFindsItsWayThroughAGuard(t *testing.T) {
 	}
 }
 
-// serveGuarded puts the guard for Go before an MCP server, and tells that who asks.
+// serveGuarded puts the guard for Go before an MCP server, and passes the user on to this server.
 func serveGuarded(t *testing.T, w *system, address, behind string) {
 	t.Helper()
 	resource, err := httpauth.NewResource(httpauth.Metadata{
@@ -93,7 +93,7 @@ func serveGuarded(t *testing.T, w *system, address, behind string) {
 	t.Cleanup(server.Close)
 }
 
-// walk lets a client come in that knows the resource's address and the cookie of a browser.
+// walk lets in a client that knows the resource's address and has a browser's cookie.
 func (w *system) walk(t *testing.T, node, modules, resource string) {
 	t.Helper()
 	session, err := w.SignIn(w.ada.ID)
@@ -109,13 +109,13 @@ func (w *system) walk(t *testing.T, node, modules, resource string) {
 	}
 }
 
-// serveMCP starts an MCP server and returns its address, if it has chosen that itself.
+// serveMCP starts an MCP server. It returns the server's address if the server has chosen it.
 func (w *system) serveMCP(t *testing.T, node, modules string, args ...string) string {
 	t.Helper()
 	return "127.0.0.1:" + w.program(t, node, []string{"FOLDER=" + modules}, append([]string{"mcp.mjs"}, args...)...)
 }
 
-// program starts a server that asks the daemon, and returns the first line that it prints when it listens.
+// program starts a server that asks the daemon, and returns the line that the server prints when it listens.
 func (w *system) program(t *testing.T, path string, env []string, args ...string) string {
 	t.Helper()
 	cmd := exec.Command(path, args...)

@@ -50,7 +50,7 @@ func TestNginxAnswersEveryKindOfVisitor(t *testing.T) {
 		}
 		where := g.Header.Get("Location")
 		if _, after, found := strings.Cut(where, "site.example"); found {
-			where = after // nginx makes it absolute
+			where = after // nginx makes the address absolute
 		}
 		if where != test.location {
 			t.Errorf("%s: goes to %q, want %q", test.name, where, test.location)
@@ -97,7 +97,7 @@ func TestNginxSaysUnavailableWhenItCouldNotBeTold(t *testing.T) {
 	if g := n.get(t, "/", good); g.StatusCode != http.StatusOK {
 		t.Error("claims need no upstream:", g.Status)
 	}
-	good = bearing(w.token(claim("x", 1))) // which nobody can have an answer for
+	good = bearing(w.token(claim("x", 1))) // no program can have an answer about this token
 	w.daemon.Kill(t)
 	check("daemon down", "/", http.StatusServiceUnavailable)
 	w.http.Stop(t)
@@ -107,7 +107,8 @@ func TestNginxSaysUnavailableWhenItCouldNotBeTold(t *testing.T) {
 	}
 }
 
-// What is asked for does not exist: waiting does not help, so it is no 503.
+// A requirement does not exist. Waiting does not help, so the status is not
+// 503.
 func TestNginxSaysSoWhenItIsMisconfigured(t *testing.T) {
 	t.Parallel()
 	w := newSystem(t)
@@ -115,7 +116,7 @@ func TestNginxSaysSoWhenItIsMisconfigured(t *testing.T) {
 	if g := n.get(t, "/", bearing(w.token())); g.StatusCode != http.StatusInternalServerError || w.app.count() != 0 {
 		t.Error(g.Status, "and", w.app.count(), "hits")
 	}
-	w.http.Stop(t) // its log is whole now
+	w.http.Stop(t) // its log is complete now
 	if !strings.Contains(w.http.Written(), `parameter \"levels\" is not known`) {
 		t.Error("the log does not name the parameter:", w.http.Written())
 	}
@@ -138,7 +139,8 @@ func TestNginxHolesAreExact(t *testing.T) {
 			t.Errorf("%s: %s", path, g.Status)
 		}
 	}
-	// And what nginx takes for the hole is nothing else to the application.
+	// A path that nginx takes for the hole reaches the application as this path
+	// and no other.
 	for _, path := range []string{"//login", "/./login", "/x/../login", "/%6cogin", "/account/..%2flogin", "/account/%2e%2e/login"} {
 		g := n.get(t, path)
 		if g.StatusCode == http.StatusBadRequest {

@@ -13,9 +13,8 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
-// identityOnly is what of a request's headers any application could take for an
-// identity: however they are spelt, and whatever way a gateway interface
-// (CGI, WSGI, Rack) spells them.
+// identityOnly returns the headers of a request that an application could take for an identity, in any spelling,
+// including the spellings that gateway interfaces (CGI, WSGI, Rack) make the same.
 func identityOnly(h http.Header) map[string]string {
 	found := map[string]string{}
 	for name, values := range h {
@@ -26,7 +25,7 @@ func identityOnly(h http.Header) map[string]string {
 	return found
 }
 
-// sameIdentity compares what an application is told. Ages may differ by the time that the test itself takes.
+// sameIdentity compares identity headers. X-Auth-Age may differ, because the test itself takes time.
 func sameIdentity(got, want map[string]string) bool {
 	got = maps.Clone(got)
 	if _, err := strconv.Atoi(got["X-Auth-Age"]); err == nil {
@@ -35,7 +34,7 @@ func sameIdentity(got, want map[string]string) bool {
 	return maps.Equal(got, want)
 }
 
-// spoofs are header lines with which a visitor could try to be somebody else.
+// spoofs returns header lines with which a visitor could try to be another user.
 func spoofs() []string {
 	var all []string
 	for _, name := range fieldNames() {
@@ -76,7 +75,7 @@ func TestNginxLetsNoVisitorNameItself(t *testing.T) {
 			t.Errorf("hole with %q: %v", spoof, got)
 		}
 	}
-	// A header that Connection lists is dropped by many a proxy: not ours.
+	// Many proxies drop a header that Connection lists. Our headers must stay.
 	for _, name := range fieldNames() {
 		g := n.get(t, "/", good, "Connection: close, "+name, name+": mallory")
 		if got := identityOnly(g.seen(t).Header); !sameIdentity(got, want) {
@@ -85,7 +84,7 @@ func TestNginxLetsNoVisitorNameItself(t *testing.T) {
 	}
 }
 
-// Nothing but the token decides (N2): 200 forwarded headers change nothing.
+// Only the token decides (N2): 200 forwarded headers change nothing.
 func TestForwardedHeadersDecideNothing(t *testing.T) {
 	t.Parallel()
 	w := newSystem(t)
@@ -147,7 +146,7 @@ func TestNoNameBreaksOutOfItsHeader(t *testing.T) {
 			}
 		}
 	}
-	// Too much for the headers: 403, never nginx's "too big header".
+	// If the values are too large for the headers, the status is 403; nginx never fails with "too big header".
 	for _, size := range []int{4 << 10, 100 << 10} {
 		g := n.get(t, "/account/", bearing(w.long(t, size)))
 		if g.StatusCode != http.StatusForbidden {

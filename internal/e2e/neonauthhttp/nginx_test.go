@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// startNginx runs nginx with examples/nginx/site.conf, in which only places are
-// replaced, and whatever further replacements say (old, new, old, new).
+// startNginx runs nginx with examples/nginx/site.conf. It replaces paths and
+// addresses, and makes the given replacements (old, new, old, new).
 func startNginx(t testing.TB, w *system, replace ...string) *front {
 	t.Helper()
 	address := w.path("n.sock")
@@ -41,7 +41,8 @@ http {
 	return &front{p, w, network, address}
 }
 
-// layNginx puts the recipe's files where a main configuration file includes them.
+// layNginx writes the recipe's files to where a main configuration file
+// includes them.
 func layNginx(t testing.TB, w *system, replace ...string) {
 	t.Helper()
 	files, err := filepath.Glob("../../../examples/nginx/*.conf")

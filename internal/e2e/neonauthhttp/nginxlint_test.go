@@ -14,7 +14,7 @@ import (
 	"github.com/neonauthd/neonauthd/internal/program"
 )
 
-// lint runs check-nginx and returns its exit status and words.
+// lint runs check-nginx and returns its exit status and output.
 func lint(t testing.TB, args ...string) (int, string) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), e2e.Program("neonauth-http"), append([]string{"check-nginx"}, args...)...)
@@ -62,7 +62,7 @@ func TestTheRecipeHasNoKnownTrap(t *testing.T) {
 	}
 }
 
-// Each trap is put into the recipe, and found at its place.
+// Each trap is put into the recipe, and check-nginx finds it at its place.
 func TestEachTrapIsFound(t *testing.T) {
 	t.Parallel()
 	instead := regexp.MustCompile(`[;,] (or )?(write|include|add|put|remove|leave|give|refuse|serve) `)
@@ -79,7 +79,8 @@ func TestEachTrapIsFound(t *testing.T) {
 	}
 }
 
-// The key of a cache has to have what the question itself says may carry a token.
+// The key of a cache must contain each place that the question names for its
+// token.
 func TestACacheIsKeyedByTheQuestionsOwnPlaces(t *testing.T) {
 	t.Parallel()
 	file := layRecipe(t, "proxy_cache off;", "include neonauth/neonauth-cache.conf;", "level=claims&require=clean-headers;", "level=claims&require=clean-headers&token-from=header:X-Api-Key;")
@@ -111,7 +112,7 @@ func TestUnreadableConfigurationsAreNoGoodOnes(t *testing.T) {
 	}
 }
 
-// What is meant and does no harm is left alone.
+// Configurations that are intended and do no harm have no finding.
 func TestGoodConfigurationsHaveNoFinding(t *testing.T) {
 	t.Parallel()
 	const before, location = "server {\n    listen 8080;", "    location / {\n"

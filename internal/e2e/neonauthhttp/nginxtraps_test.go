@@ -1,6 +1,6 @@
 package neonauthhttp_test
 
-// trap is a change of the recipe, and what the check says of it.
+// trap is a change of the recipe, and the finding for it.
 type trap struct{ name, old, changed, want string }
 
 const (
@@ -8,7 +8,7 @@ const (
 	hole     = "    location = /login {\n        auth_request off;\n        proxy_pass http://app/login;"
 )
 
-// headerTraps are about what reaches the application.
+// headerTraps are about the headers that reach the application.
 func headerTraps() []trap {
 	return []trap{
 		{"identity header left out", "proxy_set_header X-Auth-Team-Id        $auth_team_id;\n", "", "a visitor's own arrive: X-Auth-Team-Id"},
@@ -61,7 +61,7 @@ func questionTraps() []trap {
 	}
 }
 
-// gateTraps are about who is asked about at all.
+// gateTraps are about requests that nginx does not ask about.
 func gateTraps() []trap {
 	return []trap{
 		{"in a hole too", hole, hole + "\n proxy_set_header X-Mine 1;", "site.conf:26: not set here"},
@@ -96,7 +96,7 @@ func gateTraps() []trap {
 	}
 }
 
-// spellingTraps are about what is asked for a path.
+// spellingTraps are about the requirements for a path.
 func spellingTraps() []trap {
 	return []trap{
 		{"stricter by beginning", stricter, "location /account/ {", "is evaded by another spelling"},

@@ -12,7 +12,7 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
-// outage is a way in which what stands behind a web server's question does not answer it.
+// outage is a way in which a web server gets no usable answer from neonauth-http.
 type outage struct {
 	name  string
 	begin func(t *testing.T, w *system)
@@ -39,12 +39,13 @@ func outages() []outage {
 	}
 }
 
-// impostor takes the place of neonauth-http, and says the same to everybody. "bye" at the end hangs up.
+// impostor takes the place of neonauth-http, and sends the same words to everybody. If they end with "bye", it then
+// closes the connection.
 func impostor(words string) func(*testing.T, *system) {
 	return func(t *testing.T, w *system) {
 		t.Helper()
 		w.http.Stop(t)
-		_ = os.Remove(w.path("h.sock")) // it may have gone with its process
+		_ = os.Remove(w.path("h.sock")) // the process may have removed it
 		ln, err := net.Listen("unix", w.path("h.sock"))
 		if err != nil {
 			t.Fatal(err)
@@ -72,8 +73,9 @@ func impostor(words string) func(*testing.T, *system) {
 	}
 }
 
-// Whatever happens to neonauth-http or the daemon, a visitor has an answer within the test's patience, it is a 5xx, and the
-// application is not reached. Waits of the recipes are a tenth of what they are, so that the test is not long.
+// Whatever happens to neonauth-http or the daemon, a visitor has an answer within the test's patience, the answer is a
+// 5xx, and the application is not reached. The time limits of the recipes are divided by ten, so that the test is not
+// long.
 func TestAnOutageIsA5xxInTime(t *testing.T) {
 	t.Parallel()
 	for _, start := range []struct {
@@ -106,12 +108,12 @@ func tryOutage(t *testing.T, start func(testing.TB, *system) *front, o outage) {
 	deadline := time.Now().Add(e2e.Patience)
 	for g := f.get(t, "/", good); g.StatusCode != http.StatusOK; g = f.get(t, "/", good) {
 		if time.Now().After(deadline) {
-			t.Fatal(g.Status) // on a busy machine the short waits may end too early now and then
+			t.Fatal(g.Status) // on a busy machine a request may exceed the short limits
 		}
 	}
 	o.begin(t, w)
 	before := w.app.count()
-	fresh := bearing(w.token(claim("x", 1))) // which nobody can have an answer for
+	fresh := bearing(w.token(claim("x", 1))) // no program can have an answer about this token
 	if g := f.get(t, "/", fresh); g.StatusCode/100 != 5 || w.app.count() != before {
 		t.Errorf("%s, and the application was reached %d times", g.Status, w.app.count()-before)
 	}
@@ -120,8 +122,8 @@ func tryOutage(t *testing.T, start func(testing.TB, *system) *front, o outage) {
 	}
 }
 
-// The waits of the recipes as they are shipped: without them HAProxy takes 40 s, nginx and Caddy a minute and more, which
-// is longer than the test's patience.
+// This test has the time limits of the shipped recipes. Without these limits HAProxy takes 40 s, and nginx and Caddy a
+// minute and more, which is longer than the test's patience.
 func TestTheShippedWaitsEnd(t *testing.T) {
 	t.Parallel()
 	eachFront(t, func(t *testing.T, f *front) {

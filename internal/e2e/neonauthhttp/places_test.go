@@ -36,7 +36,7 @@ func TestAQuestionSaysWhereItsTokensAre(t *testing.T) {
 				}
 			}
 		}
-		// Several, and what depends on them.
+		// Several places, and the results that depend on them.
 		g := w.ask(t, "/nginx?token-from=header:x-api-key&level=claims&token-from=cookie:app.ticket", lines["header:X-Api-Key"])
 		if g.StatusCode != http.StatusNoContent || g.Header.Get("Vary") != "Cookie, X-Api-Key" {
 			t.Error(g.Status, g.Header)
@@ -54,8 +54,8 @@ func TestAQuestionSaysWhereItsTokensAre(t *testing.T) {
 	}
 }
 
-// One site, two kinds of visitors: pages take the cookie of the browser, the API takes a header and no cookie, so that no
-// form of another site can call it. A visitor cannot choose.
+// One site has two kinds of visitors. Its pages accept the browser's cookie. Its API accepts a header and no cookie, so
+// that no form of another site can call it. A visitor cannot choose.
 func TestEachLocationHasItsOwnPlaces(t *testing.T) {
 	t.Parallel()
 	w := newSystem(t)
@@ -91,7 +91,7 @@ func TestEachLocationHasItsOwnPlaces(t *testing.T) {
 	}
 }
 
-// Envoy says it in its header.
+// Envoy names the places in its header.
 func TestEnvoySaysWhereItsTokensAre(t *testing.T) {
 	t.Parallel()
 	w := newSystem(t)

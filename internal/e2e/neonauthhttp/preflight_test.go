@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// A preflight of CORS carries no token, and the application answers it where the recipe says so. Nothing else gets through
-// that way, and a preflight is nobody.
+// A CORS preflight carries no token, and the application answers it where the recipe allows this. Nothing else gets
+// through in this way, and a preflight has no user.
 func TestPreflightsReachTheApplication(t *testing.T) {
 	t.Parallel()
 	const origin, wish = "Origin: https://app.example", "Access-Control-Request-Method: PUT"
@@ -63,7 +63,8 @@ func TestPreflightsReachTheApplication(t *testing.T) {
 	})
 }
 
-// spoofsAsMore are lines with which a preflight could be taken for another request, or for somebody's.
+// spoofsAsMore returns header lines with which a preflight could be taken for another request, or for a request of a
+// user.
 func spoofsAsMore() []string {
 	return slices.Concat(spoofs()[:2], []string{
 		"X-HTTP-Method-Override: DELETE", "X-HTTP-Method: DELETE", "X-Method-Override: DELETE", "Cookie: session=1", "Upgrade: h2c",

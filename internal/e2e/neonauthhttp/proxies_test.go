@@ -34,8 +34,8 @@ func eachFront(t *testing.T, try func(t *testing.T, f *front)) {
 	}
 }
 
-// startHAProxy runs HAProxy with the recipe, in which only places are replaced, and what the pairs say: in the script what
-// is there, else in the configuration.
+// startHAProxy runs HAProxy with the recipe. It replaces paths and addresses, and makes the given replacements: in the
+// script if the old text is there, else in the configuration.
 func startHAProxy(t testing.TB, w *system, replace ...string) *front {
 	t.Helper()
 	path := installed(t, "haproxy")
@@ -57,7 +57,7 @@ func startHAProxy(t testing.TB, w *system, replace ...string) *front {
 	return &front{p, w, "tcp", address}
 }
 
-// startCaddy runs Caddy with the recipe, in which only places are replaced, and what the pairs say.
+// startCaddy runs Caddy with the recipe. It replaces paths and addresses, and makes the given replacements.
 func startCaddy(t testing.TB, w *system, replace ...string) *front {
 	t.Helper()
 	path := installed(t, "caddy")
@@ -70,7 +70,7 @@ func startCaddy(t testing.TB, w *system, replace ...string) *front {
 	return &front{p, w, "tcp", address}
 }
 
-// recipe reads an example and replaces places, each of which must be there.
+// recipe reads an example and makes replacements. Each old text must be there.
 func recipe(t testing.TB, name string, replace ...string) string {
 	t.Helper()
 	file, err := os.ReadFile("../../../examples/" + name)
@@ -111,7 +111,7 @@ func TestCaddyRecipe(t *testing.T) {
 	tryRecipe(t, startCaddy(t, w))
 }
 
-// tryRecipe asks what every recipe has to hold.
+// tryRecipe tests what every recipe has to guarantee.
 func tryRecipe(t *testing.T, f *front) {
 	w, good, bad := f.w, bearing(f.w.token()), bearing(f.w.token(expired))
 	for _, test := range []struct {
@@ -164,7 +164,7 @@ func trySpoofs(t *testing.T, f *front, good string) {
 		for _, path := range []string{"/", "/login"} {
 			g := f.get(t, path, append(strings.Split(spoof, "\n"), good)...)
 			if g.StatusCode == http.StatusBadRequest {
-				continue // refused before it was read
+				continue // the server refuses the line itself
 			}
 			got := identityOnly(g.seen(t).Header)
 			if path == "/" && !sameIdentity(got, want) || path == "/login" && len(got) != 0 {
@@ -183,7 +183,7 @@ func trySpoofs(t *testing.T, f *front, good string) {
 
 func tryOutages(t *testing.T, f *front, good string) {
 	t.Helper()
-	fresh := bearing(f.w.long(t, 1)) // whose profile the daemon has not met
+	fresh := bearing(f.w.long(t, 1)) // the daemon does not have this user's profile
 	check := func(state, path string) {
 		t.Helper()
 		before := f.w.app.count()

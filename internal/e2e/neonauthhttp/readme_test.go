@@ -37,11 +37,11 @@ func section(t *testing.T, folder, heading string) string {
 	return strings.Join(lines, "")
 }
 
-// operator is somebody who follows a README on a machine whose /etc is a folder of the test.
+// operator stands for somebody who follows a README, on a machine whose /etc is a folder of the test.
 type operator struct {
 	w       *system
-	root    string // in the place of /
-	address string // of the web server, in the place of 127.0.0.1:8080
+	root    string // stands for /
+	address string // of the web server, instead of 127.0.0.1:8080
 }
 
 func newOperator(t *testing.T, w *system) *operator {
@@ -50,7 +50,7 @@ func newOperator(t *testing.T, w *system) *operator {
 	o.command(t, "systemctl", `echo "systemctl $*" >>`+w.path("done"))
 	o.command(t, "usermod", `echo "usermod $*" >>`+w.path("done"))
 	o.command(t, "neonauth-http", `exec `+e2e.Program("neonauth-http")+` "$@"`)
-	// What has to be edited: addresses, and where the socket is on this machine.
+	// The edits that the README asks for: addresses, and the path of the socket on this machine.
 	o.command(t, "editor", fmt.Sprintf(`echo "editor $*" >>%s
 exec sed -i 's#127.0.0.1:3000#%s#; s#listen 8080#listen %s#; s#bind :8080#bind %s#; s#^:8080 {#http://:%s {#; s/^    user haproxy$//; s/^    group neonauth-http$//; s# /etc/haproxy/# %s/etc/haproxy/#' "$1"`,
 		w.path("done"), w.app.address(), o.address, o.address, o.address[strings.LastIndexByte(o.address, ':')+1:], o.root))
@@ -79,7 +79,7 @@ func (o *operator) file(t *testing.T, path, text string) {
 	}
 }
 
-// follow runs what a section of a README says, to its end.
+// follow runs all commands in a section of a README.
 func (o *operator) follow(t *testing.T, folder, heading string) string {
 	t.Helper()
 	examples, err := filepath.Abs("../../../examples")
@@ -97,7 +97,7 @@ func (o *operator) follow(t *testing.T, folder, heading string) string {
 	return string(out)
 }
 
-// did tells what was done beside files, in its order.
+// did returns the commands that changed more than files, in order.
 func (o *operator) did(t *testing.T) []string {
 	t.Helper()
 	text, err := os.ReadFile(o.w.path("done"))
@@ -107,7 +107,8 @@ func (o *operator) did(t *testing.T) []string {
 	return strings.Split(strings.TrimSpace(strings.ReplaceAll(string(text), o.root, "")), "\n")
 }
 
-// Who does what an example's README says has a site that works: every step is there, and each does what it is for.
+// An operator who follows an example's README has a site that works: no step is missing, and each step does what it is
+// for.
 func TestWhoFollowsAREADMEHasASite(t *testing.T) {
 	t.Parallel()
 	need.Program(t, "curl", "curl")
@@ -172,7 +173,7 @@ func startNginxOf(t *testing.T, o *operator) *e2e.Process {
 	t.Helper()
 	o.move(t, "/etc/nginx/neonauth/neonauth-http.conf")
 	if err := os.Remove(o.root + "/etc/nginx/sites-enabled/default"); err != nil {
-		t.Fatal(err) // its port is not the test's
+		t.Fatal(err) // its port does not belong to the test
 	}
 	return launchForeign(t, o.w.dir, installed(t, "nginx"), nil, "-c", o.root+"/etc/nginx/nginx.conf", "-e", "stderr", "-g", "daemon off;")
 }
@@ -195,7 +196,7 @@ func startHAProxyOf(t *testing.T, o *operator) *e2e.Process {
 	return launchForeign(t, o.w.dir, installed(t, "haproxy"), nil, "-db", "-f", o.root+"/etc/haproxy/haproxy.cfg")
 }
 
-// move writes this machine's socket in the place of the service's.
+// move replaces the service's socket by this machine's socket in a file.
 func (o *operator) move(t *testing.T, path string) {
 	t.Helper()
 	text, err := os.ReadFile(o.root + path)
@@ -209,8 +210,8 @@ func (o *operator) move(t *testing.T, path string) {
 	o.file(t, path, strings.ReplaceAll(string(text), socket, o.w.path("h.sock")))
 }
 
-// The group is what opens the socket, as the READMEs say: for nginx that of its user's groups, for HAProxy the one in its
-// file and no other.
+// The group gives access to the socket, as the READMEs say: for nginx a group of its user, for HAProxy the group in its
+// configuration and no other.
 func TestWebServersOpenTheSocketByItsGroup(t *testing.T) {
 	t.Parallel()
 	need.Root(t, "processes change their user, and see another /etc/group")
@@ -236,7 +237,7 @@ func TestWebServersOpenTheSocketByItsGroup(t *testing.T) {
 				t.Fatal(err)
 			}
 			groups := w.write(t, "group", string(before)+"neonauth-http:x:"+strconv.Itoa(gid)+":"+test.member+"\n")
-			// As systemd makes it: root's, and the group's.
+			// As systemd makes the socket: it belongs to root and to the group.
 			for _, change := range []error{os.Chmod(w.dir, 0o755), os.Chmod(groups, 0o644), os.Chown(w.path("h.sock"), 0, gid), os.Chmod(w.path("h.sock"), 0o660)} {
 				if change != nil {
 					t.Fatal(change)
@@ -250,7 +251,7 @@ func TestWebServersOpenTheSocketByItsGroup(t *testing.T) {
 	}
 }
 
-// withGroups runs a program that sees a file as /etc/group.
+// withGroups runs a program for which a file takes the place of /etc/group.
 func withGroups(t *testing.T, w *system, groups, program string, args ...string) *e2e.Process {
 	t.Helper()
 	p := launch(t, w.dir, "/usr/bin/unshare", nil, append([]string{
@@ -284,7 +285,7 @@ func startHAProxyAs(t *testing.T, w *system, groups, user, group string) *front 
 	return &front{p, w, "tcp", address}
 }
 
-// The examples that are not run here lead to files that exist, and name what the recipes need.
+// The examples that are not run here refer to files that exist, and name what the recipes need.
 func TestTheOtherREADMEsLeadSomewhere(t *testing.T) {
 	t.Parallel()
 	for folder, want := range map[string][]string{

@@ -19,8 +19,8 @@ type got struct {
 	body string
 }
 
-// raw sends the text of a request as it stands and reads one response. Lines
-// end with LF in the text and CRLF on the wire.
+// raw sends the text of a request unchanged and reads one response. Lines end
+// with LF in the text and CRLF on the wire.
 func raw(t testing.TB, network, address, text string) got {
 	t.Helper()
 	conn, err := net.Dial(network, address)
@@ -47,7 +47,7 @@ func raw(t testing.TB, network, address, text string) got {
 	return got{res, string(body)}
 }
 
-// get asks with a path and header lines ("Name: value").
+// get sends a GET request with a path and header lines ("Name: value").
 func get(t testing.TB, network, address, path string, lines ...string) got {
 	t.Helper()
 	return raw(t, network, address, request("GET", path, lines...))
@@ -61,13 +61,14 @@ func request(method, path string, lines ...string) string {
 	return text + "\n"
 }
 
-// ask puts a question to neonauth-http as a web server does.
+// ask sends a question to neonauth-http as a web server does.
 func (w *system) ask(t testing.TB, path string, lines ...string) got {
 	t.Helper()
 	return get(t, "unix", w.path("h.sock"), path, lines...)
 }
 
-// seen decodes what the application got, which must have been asked.
+// seen decodes the request that the application got. It fails the test if the
+// application got none.
 func (g *got) seen(t testing.TB) seen {
 	t.Helper()
 	var s seen
@@ -77,7 +78,7 @@ func (g *got) seen(t testing.TB) seen {
 	return s
 }
 
-// reason is the word in a refusal of neonauth-http.
+// reason returns the reason in a refusal of neonauth-http.
 func (g *got) reason(t testing.TB) string {
 	t.Helper()
 	var refusal struct{ Outcome, Reason string }

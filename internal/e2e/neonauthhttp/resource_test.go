@@ -9,8 +9,8 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e/ports"
 )
 
-// eachResource tries each web server in front of a protected resource: all of the site needs a token for it, and /account
-// a scope.
+// eachResource tries each web server in front of a protected resource. The whole site needs a token for this resource,
+// and /account needs a scope as well.
 func eachResource(t *testing.T, try func(t *testing.T, f *front, resource string)) {
 	t.Helper()
 	for name, start := range map[string]func(testing.TB, *system) *front{
@@ -37,7 +37,7 @@ func eachResource(t *testing.T, try func(t *testing.T, f *front, resource string
 	}
 }
 
-// protect makes the site a resource that tokens of the Neon preset are for.
+// protect makes the site a protected resource, with tokens of the Neon preset.
 func (w *system) protect(t testing.TB, resource string) string {
 	t.Helper()
 	block := strings.Replace(strings.TrimSpace(w.ConfigBlock(standin.Neon, "")), `name = "neon"`, `name = "mcp"`, 1)
@@ -47,7 +47,8 @@ func (w *system) protect(t testing.TB, resource string) string {
 	return resource
 }
 
-// TestAResourceTellsOfItself: who has no token, or not enough of one, learns from the refusal where to ask for it.
+// TestAResourceTellsOfItself: for a request without a token, or with an insufficient one, the refusal says where to get
+// a token.
 func TestAResourceTellsOfItself(t *testing.T) {
 	t.Parallel()
 	eachResource(t, func(t *testing.T, f *front, resource string) {
@@ -64,7 +65,7 @@ func TestAResourceTellsOfItself(t *testing.T) {
 		for _, test := range []struct {
 			name, path string
 			lines      []string
-			status     int // 0: whatever is no success
+			status     int // 0: any status that is no success
 			challenge  []string
 		}{
 			{"its document", document, nil, 200, nil},

@@ -10,7 +10,7 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
-// Requests as Traefik and Envoy send them, which are not run here.
+// Requests in the form of Traefik and Envoy, which are not run here.
 func TestTraefiksAndEnvoysRequestsAreUnderstood(t *testing.T) {
 	t.Parallel()
 	w := newSystem(t)
@@ -63,7 +63,7 @@ func TestTraefiksAndEnvoysRequestsAreUnderstood(t *testing.T) {
 	}
 }
 
-// Twelve shapes of request, none of which is a user's (N6).
+// Twelve shapes of requests, none of which belongs to a user (N6).
 func TestNginxLetsNoShapeThrough(t *testing.T) {
 	t.Parallel()
 	w := newSystem(t)
@@ -105,13 +105,15 @@ func TestNginxPassesTheLongestTokenAndFollowsARotation(t *testing.T) {
 	if g := n.get(t, "/", bearing(before)); g.StatusCode != http.StatusOK {
 		t.Error("a token of the former key:", g.Status)
 	}
-	// Two different tokens are refused, whichever the application would take.
+	// Two different tokens are refused, whichever of them the application would
+	// use.
 	if g := n.get(t, "/", bearing(before), "X-Stack-Access-Token: "+after); g.StatusCode != http.StatusBadRequest {
 		t.Error("two tokens:", g.Status)
 	}
 }
 
-// The cache recipe keeps answers apart, and not for longer than they are good.
+// The cache recipe separates the answers of visitors, and keeps no answer
+// longer than it is valid.
 func TestNginxCacheKeepsVisitorsApart(t *testing.T) {
 	t.Parallel()
 	w := newSystem(t)
@@ -140,7 +142,7 @@ func TestNginxCacheKeepsVisitorsApart(t *testing.T) {
 	}
 }
 
-// No token and nothing of a user reaches a log or a counter.
+// No token and no data of a user reaches a log or a metric.
 func TestNothingOfAUserIsWrittenDown(t *testing.T) {
 	t.Parallel()
 	w := newSystem(t)

@@ -13,14 +13,15 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
 
-// reading is how a kind of application reads the target of a request: the path that it looks its handler up with, or
-// false if it refuses the request. Where versions and settings differ, it is the one that reads more as the same path.
+// reading is how a kind of application reads the target of a request: it returns the path by which the application
+// finds the handler, or false if the application refuses the request. Where versions and settings differ, it follows
+// the one that treats more spellings as the same path.
 type reading struct {
 	name string
 	read func(target string) (string, bool)
 }
 
-// takes tells whether the application gives a target to the handler of /account.
+// takes reports whether the application gives a target to the handler of /account.
 func (r reading) takes(target string) bool {
 	read, ok := r.read(target)
 	return ok && (read == "/account" || strings.HasPrefix(read, "/account/"))
@@ -85,7 +86,7 @@ func readTomcat(target string) (string, bool) {
 	return resolve(strings.ReplaceAll(decoded, `\`, "/"))
 }
 
-// readFile is a server of files such as Express's "send", on a file system that Windows or macOS has.
+// readFile is a server of files such as Express's "send", on a file system of Windows or macOS.
 //
 //  1. %xx is decoded once; a malformed one, and a zero byte, are refused.
 //  2. "\" separates as "/" does; "//", "/./" and "/../" are resolved; above the root it is refused.
@@ -100,7 +101,7 @@ func readFile(target string) (string, bool) {
 	return regexp.MustCompile(`[. ]+(/|$)`).ReplaceAllString(strings.ToLower(resolved), "$1"), ok
 }
 
-// readTwice decodes once more than it should, which servers do where a rewriting rule stands before the application.
+// readTwice decodes once more than it should, as servers do behind a rewriting rule.
 func readTwice(target string) (string, bool) {
 	before, _, _ := strings.Cut(target, "?")
 	decoded, err := url.PathUnescape(before)
@@ -110,7 +111,7 @@ func readTwice(target string) (string, bool) {
 	return readFile(strings.ReplaceAll(decoded, "?", "%3f"))
 }
 
-// resolve merges slashes and resolves dots; above the root it is false.
+// resolve merges slashes and resolves dots. It returns false for a path above the root.
 func resolve(p string) (string, bool) {
 	depth := 0
 	for segment := range strings.SplitSeq(p, "/") {
@@ -127,10 +128,10 @@ func resolve(p string) (string, bool) {
 	return path.Clean("/" + p), strings.HasPrefix(p, "/")
 }
 
-// spellings are targets that a kind of application may read as /account or a page below it.
+// spellings returns targets that some kind of application may read as /account or a page below it.
 func spellings() []string {
 	return []string{
-		// As it is, and with less or more at the end.
+		// Unchanged, and with less or more at the end.
 		"/account/", "/account", "/account/x", "/account?x", "/account/?x", "/account//", "/account/.", "/account/./x", "/account/x/..", "/account/..//account/",
 		// Case.
 		"/Account/", "/ACCOUNT", "/aCCount/x", "/accounT?x", "/ACCOUNT/X",
@@ -146,17 +147,17 @@ func spellings() []string {
 		"/%2e/account/", "/x/%2e%2e/account/", "/x/.%2e/account/", "/x/%2E./account/", "/x%2f..%2faccount", "/x/..%2faccount/", "/..%2faccount/", "/x/%2e%2e%2faccount/",
 		// Other separators.
 		`/\account/`, `/x\..\account/`, `/account\x`, "/%5caccount/", "/x/..%5caccount/", "/account%5cx", "/x%5c..%5caccount",
-		// What ends a path for one reader and not for the next.
+		// Characters that end the path for some readers only.
 		"/account#", "/account#/x", "/login#/../account/", "/account%23", "/account%3fx", "/account%00", "/account%00/x", "/account%20", "/account%20/", "/account./", "/account.",
 		"/account%2e/", "/account...", "/account%0a", "/account%09/", "/account%7f", "/account\xa0", "/account%a0",
 		// Malformed.
 		"/account/%", "/account/%6", "/account/%zz", "/%u0061ccount/", "/%6/../account/", "/%zz/../account/", "/account%c0%af", "/x/..%c0%afaccount/",
-		// Whole addresses, and none.
+		// Whole addresses, and texts that are no addresses.
 		"http://site.example/account/", "http://site.example//account/", "http://site.example/%61ccount/", "HTTP://SITE.EXAMPLE/ACCOUNT/", "account/", "*",
 	}
 }
 
-// echo keeps the targets that reach the application, as they stand in the request line.
+// echo keeps the targets that reach the application, unchanged from the request line.
 type echo struct {
 	mu      sync.Mutex
 	targets []string
@@ -176,7 +177,7 @@ func (a *echo) taken() []string {
 	return all
 }
 
-// No spelling of a path reaches a handler whose location asks for more than the visitor has.
+// Whatever the spelling of a path, no request reaches a handler whose location requires more than the visitor has.
 func TestNoSpellingEvadesALocationsRequirement(t *testing.T) {
 	t.Parallel()
 	if len(spellings()) < 60 {
@@ -207,7 +208,7 @@ func TestNoSpellingEvadesALocationsRequirement(t *testing.T) {
 	})
 }
 
-// Nobody without a token gets anywhere but to the holes, however they are spelt.
+// Visitors without a token reach only the holes, whatever the spelling of the path.
 func TestNoSpellingOpensAHole(t *testing.T) {
 	t.Parallel()
 	eachFront(t, func(t *testing.T, f *front) {
@@ -228,8 +229,8 @@ func TestNoSpellingOpensAHole(t *testing.T) {
 	})
 }
 
-// Paths as applications have them go on working: for those who meet the requirements as they were sent, for others as far
-// as they get.
+// Usual paths of applications keep working. They reach the application unchanged for a visitor who meets the
+// requirements, and are refused as usual for others.
 func TestPathsOfApplicationsAreLeftAlone(t *testing.T) {
 	t.Parallel()
 	eachFront(t, func(t *testing.T, f *front) {
@@ -260,7 +261,7 @@ func TestPathsOfApplicationsAreLeftAlone(t *testing.T) {
 	})
 }
 
-// Some frameworks route by these headers instead of the path that the web server judged by.
+// Some frameworks route by these headers instead of the path that the web server has checked.
 func TestNoHeaderTakesThePlaceOfThePath(t *testing.T) {
 	t.Parallel()
 	eachFront(t, func(t *testing.T, f *front) {
@@ -275,7 +276,8 @@ func TestNoHeaderTakesThePlaceOfThePath(t *testing.T) {
 	})
 }
 
-// Traefik is not run here; the rule of its stricter router is, on the path as Traefik's rules see it: decoded.
+// Traefik is not run here. This test applies the rule of its stricter router to the decoded path, which is what
+// Traefik's rules see.
 func TestTraefiksStricterRouterTakesEverySpelling(t *testing.T) {
 	t.Parallel()
 	found := regexp.MustCompile("PathRegexp\\(`(.*)`\\)").FindStringSubmatch(recipe(t, "traefik/dynamic.yaml"))
@@ -287,7 +289,7 @@ func TestTraefiksStricterRouterTakesEverySpelling(t *testing.T) {
 		before, _, _ := strings.Cut(spelling, "?")
 		decoded, err := url.PathUnescape(before)
 		if err != nil || !strings.HasPrefix(spelling, "/") {
-			continue // refused by the standard library's server, which Traefik uses
+			continue // the standard library's server, which Traefik uses, refuses it
 		}
 		for _, r := range readings() {
 			if r.takes(spelling) && !rule.MatchString(decoded) {

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// others are identity headers that are not ours: of other gates, of a later version, of somebody's own.
+// others returns identity headers that are not ours: of other gates, of a later version, of an application.
 func others() []string {
 	return []string{
 		"X-Auth-User", "X-Auth-Role", "X-Auth-Roles", "X-Auth-Groups", "X-Auth-Request-User", "X-Auth-Request-Email", "X-Auth-Admin", "X-Auth-Image",
@@ -17,7 +17,7 @@ func others() []string {
 	}
 }
 
-// No header that begins as ours do reaches the application from a visitor: it is removed, or the request is refused.
+// No visitor's header with our prefix reaches the application: it is removed, or the request is refused.
 func TestNoForeignIdentityHeaderReachesTheApplication(t *testing.T) {
 	t.Parallel()
 	eachFront(t, func(t *testing.T, f *front) {
@@ -35,7 +35,7 @@ func TestNoForeignIdentityHeaderReachesTheApplication(t *testing.T) {
 					t.Errorf("%s with %s: %v", path, name, id)
 				}
 			}
-			// nginx knows the names of a list only where it does not ask.
+			// Where nginx does not ask neonauth-http, it removes only the headers of a list.
 			if g := f.get(t, "/login", name+": mallory"); g.StatusCode == http.StatusOK && (f.Process.Name() != "nginx" || slices.Contains(nginxRemoves(t, "identity"), name)) {
 				if id := identityOnly(g.seen(t).Header); len(id) != 0 {
 					t.Errorf("hole with %s: %v", name, id)
@@ -51,7 +51,7 @@ func mustSee(t *testing.T, f *front, path string, lines ...string) seen {
 	return g.seen(t)
 }
 
-// nginxRemoves are the identity headers that a file of nginx's recipe sets or removes.
+// nginxRemoves returns the identity headers that a file of nginx's recipe sets or removes.
 func nginxRemoves(t *testing.T, file string) []string {
 	t.Helper()
 	var all []string
@@ -62,7 +62,8 @@ func nginxRemoves(t *testing.T, file string) []string {
 	return all
 }
 
-// What nginx does not hand on it does not show to neonauth-http either, which would refuse it.
+// nginx must remove the same headers from its question as from the visitor's request, because neonauth-http refuses a
+// question with such a header.
 func TestNginxAsksAboutWhatItHandsOn(t *testing.T) {
 	t.Parallel()
 	asked, handed := nginxRemoves(t, "ask"), nginxRemoves(t, "identity")
@@ -92,7 +93,7 @@ func TestHeadersThatAreLeftAreRefusedOnRequest(t *testing.T) {
 	if g := w.ask(t, "/nginx?require=clean-headers", "X-Auth-Admin: 1"); g.StatusCode != http.StatusUnauthorized {
 		t.Error("nobody:", g.Status)
 	}
-	// A header that may carry the token is the visitor's.
+	// A visitor may send a header that may carry the token.
 	w.restartHTTP(t, `token_from = ["header:X-Auth-Token"]`)
 	if g := w.ask(t, "/nginx?require=clean-headers", "X-Auth-Token: "+w.token()); g.StatusCode != http.StatusNoContent {
 		t.Error("the token's own header:", g.Status)

@@ -71,7 +71,8 @@ func TestEachFindingHasItsStatus(t *testing.T) {
 	}
 }
 
-// checkHeaders looks at what every reply has to have, and what only a yes may.
+// checkHeaders checks the headers that every reply must have, and those that
+// only a yes may have.
 func checkHeaders(t *testing.T, name string, g *got, _ string) {
 	t.Helper()
 	for _, field := range fieldNames() {

@@ -16,8 +16,9 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
-// system is everything behind a web server: the upstream's stand-in, the daemon,
-// neonauth-http, and an application that tells what reached it.
+// system is everything behind a web server: the upstream's stand-in, the
+// daemon, neonauth-http, and an application that returns the request that
+// reached it.
 type system struct {
 	*e2e.Upstream
 	dir    string
@@ -89,7 +90,7 @@ func (w *system) restartHTTP(t testing.TB, config string) {
 	w.startHTTP(t, config)
 }
 
-// token is a valid one of a user with further changes.
+// token returns a valid token of a user, with further changes.
 func (w *system) token(change ...func(*standin.TokenSpec)) string {
 	spec := standin.TokenSpec{Subject: w.ada.ID, Session: "11111111-2222-4333-8444-555555555555"}
 	for _, c := range change {
@@ -113,14 +114,15 @@ func expired(spec *standin.TokenSpec) {
 }
 func forged(spec *standin.TokenSpec) { spec.Forged = true }
 
-// app is the application behind a web server. It answers with what it got.
+// app is the application behind a web server. It answers with the request that
+// it got.
 type app struct {
 	*httptest.Server
 	mu   sync.Mutex
 	hits int
 }
 
-// seen is what reached the application.
+// seen is the request that reached the application.
 type seen struct {
 	Method string
 	Path   string
@@ -140,10 +142,10 @@ func (a *app) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.mu.Unlock()
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("X-App", "1")
-	_ = json.NewEncoder(w).Encode(seen{r.Method, r.URL.Path, r.Header}) // who is gone needs no answer
+	_ = json.NewEncoder(w).Encode(seen{r.Method, r.URL.Path, r.Header}) // it fails only if the client has left
 }
 
-// count is how many requests have reached the application.
+// count returns how many requests have reached the application.
 func (a *app) count() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -17,8 +17,8 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e/ports"
 )
 
-// bareVariable makes the test binary a bare HTTP server on this socket: the
-// least that a sub-request to a program in Go can cost.
+// bareVariable makes the test binary a bare HTTP server on this socket. This is
+// the lowest possible cost of a sub-request to a program in Go.
 const bareVariable = "NEONAUTH_HTTP_BARE"
 
 func serveBare(path string) error {
@@ -30,8 +30,9 @@ func serveBare(path string) error {
 }
 
 // TestThroughputThroughNginx compares our sub-request with a bare handler's,
-// both through the recipe and the same nginx, in turns. It is opt-in: it keeps
-// every core busy, and its figure is worth something on an idle machine only.
+// both through the recipe and the same nginx, by turns. It runs only on
+// request: it keeps every core busy, and its result means something only on an
+// idle machine.
 //
 //	NEONAUTHD_WRK=1 go test -run Throughput -v ./internal/e2e/neonauthhttp
 func TestThroughputThroughNginx(t *testing.T) {
@@ -44,7 +45,8 @@ func TestThroughputThroughNginx(t *testing.T) {
 	}
 	bare := launchForeign(t, w.dir, self, []string{bareVariable + "=" + w.path("bare.sock")})
 	bare.AwaitListening(t, "unix", w.path("bare.sock"))
-	// The page is a file: what is measured is the gate and nothing behind it.
+	// The page is a file, so that only the gate is measured and nothing behind
+	// it.
 	w.write(t, "ok.txt", "ok\n")
 	page := fmt.Sprintf("location / { root %s; try_files /ok.txt =404; }\n    location = /unused {", w.dir)
 	address, other := ports.Address(t), ports.Address(t)
@@ -64,10 +66,10 @@ func TestThroughputThroughNginx(t *testing.T) {
 	t.Logf("share of throughput %.2f, median %.2f; of CPU work (busy machine or not) %.2f, median %.2f", share, share[3], work, work[3])
 }
 
-// loaded is what a run of wrk came to.
+// loaded is the result of a run of wrk.
 type loaded struct {
 	rate float64 // requests a second
-	cpu  float64 // seconds of CPU for a request, of everything that took part
+	cpu  float64 // seconds of CPU time for a request, of all processes that took part
 }
 
 // load runs wrk with 16 connections.
@@ -96,7 +98,8 @@ func load(t *testing.T, wrk, address, line string, part ...*e2e.Process) loaded 
 	return loaded{rate: number(`Requests/sec:\s+(\S+)`), cpu: cpu / number(`(\d+) requests in`)}
 }
 
-// cpuTime is the time that a process and its children have had, in seconds.
+// cpuTime returns the CPU time that a process and its children have used, in
+// seconds.
 func cpuTime(t testing.TB, p *e2e.Process) float64 {
 	t.Helper()
 	pids := []string{strconv.Itoa(p.Cmd.Process.Pid)}
@@ -109,7 +112,7 @@ func cpuTime(t testing.TB, p *e2e.Process) float64 {
 			t.Fatal(err)
 		}
 		fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
-		for _, i := range []int{11, 12} { // utime, stime (proc(5)), counted behind the name
+		for _, i := range []int{11, 12} { // utime, stime (proc(5)), counted after the name
 			n, err := strconv.Atoi(fields[i])
 			if err != nil {
 				t.Fatal(err)
@@ -120,7 +123,7 @@ func cpuTime(t testing.TB, p *e2e.Process) float64 {
 	return float64(ticks) / 100
 }
 
-// copy is the same system with a folder of its own for another nginx.
+// copy returns the same system with a folder of its own for another nginx.
 func (w *system) copy(t testing.TB) *system {
 	t.Helper()
 	other := &system{Upstream: w.Upstream, dir: t.TempDir(), app: w.app, ada: w.ada}

@@ -18,8 +18,9 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
-// willing is an application that changes to whatever protocol it is asked for, and then takes requests from anybody, as
-// one does that speaks h2c. Requests in the tunnel are plain HTTP here, which is enough to see whether anybody gets in.
+// willing is an application that switches to any protocol that a request names, and then accepts requests from
+// everybody, like an application that speaks h2c. Requests in the tunnel are plain HTTP here, which is enough to see
+// whether anybody gets in.
 type willing struct {
 	mu   sync.Mutex
 	seen []http.Header // of every request, those in tunnels included
@@ -39,7 +40,7 @@ func (a *willing) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	sum := sha1.Sum([]byte(r.Header.Get("Sec-Websocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")) // RFC 6455 section 4.2.2
 	_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: "+wish+
 		"\r\nSec-WebSocket-Accept: "+base64.StdEncoding.EncodeToString(sum[:])+"\r\n\r\n")
-	for wish != "websocket" { // in a WebSocket there are frames, and no requests
+	for wish != "websocket" { // a WebSocket has frames, and no requests
 		r, err := http.ReadRequest(buf.Reader)
 		if err != nil {
 			return
@@ -55,7 +56,7 @@ func (a *willing) note(r *http.Request) {
 	a.seen = append(a.seen, r.Header.Clone())
 }
 
-// taken returns what was seen since the last call.
+// taken returns the headers that were seen since the last call.
 func (a *willing) taken() []http.Header {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -64,8 +65,8 @@ func (a *willing) taken() []http.Header {
 	return all
 }
 
-// follow sends a request, reads its answer, and then says on the same connection that it is somebody else. It returns
-// the status of the first answer. A web server that hangs up in between has done right.
+// follow sends a request and reads its answer. Then it sends, on the same connection, a request under another user's
+// name. It returns the status of the first answer. A web server may hang up in between.
 func follow(t *testing.T, f *front, text string) int {
 	t.Helper()
 	conn, err := net.Dial(f.network, f.address)
@@ -108,7 +109,7 @@ func hungUp(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &op) && !op.Timeout()
 }
 
-// tunnels are requests for a tunnel, from whoever can send any bytes.
+// tunnels returns requests for a tunnel, from a client that can send any bytes.
 func tunnels(path string) []string {
 	settings := []string{"Connection: Upgrade, HTTP2-Settings", "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA"}
 	var all []string
@@ -125,8 +126,8 @@ func tunnels(path string) []string {
 	return all
 }
 
-// Nobody gets a connection to the application in which nobody looks at requests: h2c, or any other protocol that an
-// application changes to on request.
+// No visitor gets a connection to the application on which requests are not checked: by h2c, or by any other protocol
+// that an application switches to on request.
 func TestNoVisitorGetsATunnel(t *testing.T) {
 	t.Parallel()
 	eachFront(t, func(t *testing.T, f *front) {
@@ -138,7 +139,7 @@ func TestNoVisitorGetsATunnel(t *testing.T) {
 				for _, who := range []string{"", good + "\n"} {
 					asked := strings.TrimSuffix(text, "\n") + who + "\n"
 					status, seen := follow(t, f, asked), app.taken()
-					// Of two wishes nginx takes the first. The other one goes no further.
+					// If there are two Upgrade headers, nginx takes the first. The other one is not passed on.
 					live := strings.HasPrefix(path, "/live/") && who != "" && len(seen) == 1 && slices.Equal(seen[0]["Upgrade"], []string{"websocket"})
 					if status == http.StatusSwitchingProtocols && !live {
 						t.Errorf("%.200q: 101", text)

@@ -8,26 +8,26 @@ import (
 	"testing"
 )
 
-// TestTheWebServerSaysWhoItsVisitorIs, whatever the visitor sends: something else
-// takes the place of neonauth-http and notes what it is told.
+// TestTheWebServerSaysWhoItsVisitorIs, whatever the visitor sends. The test
+// listens in place of neonauth-http, and notes the header.
 func TestTheWebServerSaysWhoItsVisitorIs(t *testing.T) {
 	t.Parallel()
 	eachFront(t, func(t *testing.T, f *front) {
 		f.w.http.Stop(t)
-		_ = os.Remove(f.w.path("h.sock")) // it may have gone with its process
+		_ = os.Remove(f.w.path("h.sock")) // the process may have removed it
 		ln, err := net.Listen("unix", f.w.path("h.sock"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		want := []string{"127.0.0.1"}
 		if f.network == "unix" {
-			want = []string{"unix:"} // as nginx calls everybody there
+			want = []string{"unix:"} // on a Unix socket nginx gives this address to every visitor
 		}
 		told := make(chan []string, 1)
 		server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			select {
 			case told <- r.Header["X-Neonauth-Visitor"]:
-			default: // asked again
+			default: // the web server has asked again
 			}
 			w.WriteHeader(http.StatusUnauthorized)
 		})}

@@ -15,7 +15,8 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
-// TestADeliveryUnderWayIsAnsweredAtTheEnd: who stops the program loses none.
+// TestADeliveryUnderWayIsAnsweredAtTheEnd: stopping the program loses no
+// delivery.
 func TestADeliveryUnderWayIsAnsweredAtTheEnd(t *testing.T) {
 	h := newHost(t)
 	token, ada := h.User("Ada")
@@ -40,7 +41,7 @@ func TestADeliveryUnderWayIsAnsweredAtTheEnd(t *testing.T) {
 	e2e.Call(t, h.Socket()).Expect(t, "VERIFY "+token, `NO revoked`)
 }
 
-// awaitDelivery waits until a delivery is under way.
+// awaitDelivery waits until a delivery is in progress.
 func awaitDelivery(t testing.TB, h *host) {
 	t.Helper()
 	deadline := time.Now().Add(e2e.Patience)
@@ -57,7 +58,7 @@ func awaitDelivery(t testing.TB, h *host) {
 	}
 }
 
-// TestABodyThatDoesNotComeIsGivenUp before the sender would give up by itself.
+// TestABodyThatDoesNotComeIsGivenUp before the sender itself gives up.
 func TestABodyThatDoesNotComeIsGivenUp(t *testing.T) {
 	t.Parallel()
 	h := newHost(t)

@@ -13,7 +13,8 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e/ports"
 )
 
-// fixtures are deliveries that the sender's own code has signed, all of one time.
+// fixtures are deliveries that the sender's own code has signed. The secrets and the user
+// are the same for all.
 type fixtures struct {
 	User       string   `json:"user_id"`
 	Secrets    []string `json:"secrets"`
@@ -26,24 +27,24 @@ type fixtures struct {
 	}
 }
 
-// statuses are those of deliveries that are not followed; the others get 204.
+// statuses returns the statuses of the deliveries that are refused; the others get 204.
 func statuses() map[string]int {
 	return map[string]int{
-		// nobody who knows the secret has signed it
+		// not signed by anybody who knows the secret
 		"wrong-secret": 401, "body-changed": 401, "signature-changed": 401, "id-changed": 401, "timestamp-changed": 401,
 		"signature-bare": 401, "signature-v2": 401, "signature-v1a": 401, "signature-truncated": 401,
-		// not now
+		// signed at another time
 		"old": 400, "early": 400, "very-old": 400,
-		// no delivery
+		// not a delivery
 		"milliseconds": 400, "no-signature": 400, "no-id": 400, "no-timestamp": 400, "signature-empty": 400,
 		"timestamp-text": 400, "timestamp-tail": 400, "dot-moved": 400,
-		// signed, and no event of one reading
+		// signed, but not an event with one meaning
 		"not-json": 400, "empty-body": 400, "array": 400, "no-type": 400, "no-data": 400, "no-id-inside": 400, "id-number": 400, "type-twice": 400,
 	}
 }
 
-// TestEachDeliveryHasItsStatusAndItsEffect, through the program and a daemon, at the
-// time at which they were signed.
+// TestEachDeliveryHasItsStatusAndItsEffect, through the program and a daemon, at the time
+// at which each was signed.
 func TestEachDeliveryHasItsStatusAndItsEffect(t *testing.T) {
 	text, err := os.ReadFile("../../../daemon/testdata/upstream/stack/webhooks.json")
 	if err != nil {

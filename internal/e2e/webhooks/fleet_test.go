@@ -12,8 +12,8 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
-// TestOneDeliveryReachesAllHostsOfAFleet, and at a host that does not hear the
-// others it is taken, and told to them later.
+// TestOneDeliveryReachesAllHostsOfAFleet. A host that does not hear the others
+// accepts a delivery, and tells them later.
 func TestOneDeliveryReachesAllHostsOfAFleet(t *testing.T) {
 	place := e2e.NewFolder(t)
 	engine := e2e.StartEngine(t, place.Dir)
@@ -54,7 +54,7 @@ func TestOneDeliveryReachesAllHostsOfAFleet(t *testing.T) {
 	ask("VERIFY", token, "OK")
 	engine.Kill(t)
 	await(t, hosts[0], "FLEET", func(reply string) bool { return strings.Contains(reply, `"connected":false`) })
-	deliver(t, u, h.url, "user.deleted", bob, http.StatusNoContent) // it is saved here, and nothing is gained by another one
+	deliver(t, u, h.url, "user.deleted", bob, http.StatusNoContent) // it is saved here, so another delivery would not help
 	h.counted(t, delivered("user.deleted", "partly", 1))
 	h.says(t, "told as soon as they can be")
 	e2e.Call(t, hosts[0].Socket()).Expect(t, "VERIFY "+token, `NO revoked`)
@@ -75,7 +75,7 @@ func awaitFleet(t testing.TB, hosts []*e2e.Folder) {
 	}
 }
 
-// await asks an admin socket until the reply is as wanted.
+// await repeats a line on the admin socket until the reply is as wanted.
 func await(t testing.TB, f *e2e.Folder, line string, wanted func(reply string) bool) {
 	t.Helper()
 	admin := e2e.Call(t, f.AdminSocket())

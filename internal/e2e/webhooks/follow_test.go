@@ -12,7 +12,7 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
-// host is a daemon with its upstream, and what takes webhooks before it.
+// host is a daemon with its upstream, and the program that accepts webhooks for it.
 type host struct {
 	*e2e.Folder
 	*e2e.Upstream
@@ -23,13 +23,13 @@ type host struct {
 func newHost(t *testing.T) *host {
 	t.Helper()
 	h := &host{Folder: e2e.NewFolder(t), Upstream: e2e.NewUpstream(t, standin.Options{TokenLifetime: time.Hour})}
-	// As long as webhooks let it be.
+	// profile_fresh has the value that docs/operating.md recommends with webhooks.
 	h.daemon = e2e.Serve(t, h.Folder, e2e.Settings{Tables: []string{h.Project(t, h.Folder, standin.Stack, `profile_fresh = "15m"`, `api_keys = ["user"]`)}})
 	h.taker = take(t, h.Folder, secret)
 	return h
 }
 
-// deliver sends a webhook of the stand-in.
+// deliver makes the stand-in send a webhook.
 func (h *host) deliver(t testing.TB, event, user string, want int) {
 	t.Helper()
 	deliver(t, h.Upstream, h.taker.url, event, user, want)
@@ -54,8 +54,8 @@ func TestAChangedProfileIsSeenAtOnce(t *testing.T) {
 	c.Expect(t, "PROFILE "+token, `OK level=profile .* source=upstream .*"display_name":"Countess".*`)
 }
 
-// TestNobodyIsADeletedUserAgain: not with a token that is out, not with another one
-// issued before, not with an API key, and not after a restart.
+// TestNobodyIsADeletedUserAgain: not with a token that the daemon knows, not with another
+// one issued before, not with an API key, and not after a restart.
 func TestNobodyIsADeletedUserAgain(t *testing.T) {
 	h := newHost(t)
 	token, ada := h.User("Ada")
@@ -66,7 +66,7 @@ func TestNobodyIsADeletedUserAgain(t *testing.T) {
 	c.Expect(t, "PROFILE "+token, `OK level=profile .*`)
 	c.Expect(t, "PROFILE "+key, `OK level=profile .*`)
 	h.DeleteUser(ada)
-	c.Expect(t, "PROFILE "+token, `OK level=profile .*`) // this is what it is for
+	c.Expect(t, "PROFILE "+token, `OK level=profile .*`) // without the webhook the deleted user is still accepted
 	h.deliver(t, "user.deleted", ada, http.StatusNoContent)
 	for range 2 {
 		for _, line := range []string{"VERIFY " + token, "PROFILE " + token, "VERIFY " + unseen, "PROFILE " + unseen} {
@@ -75,7 +75,7 @@ func TestNobodyIsADeletedUserAgain(t *testing.T) {
 		c.Expect(t, "PROFILE "+key, `NO (revoked|rejected-upstream)`)
 		c.Expect(t, "VERIFY "+other, `OK .*`)
 		e2e.Call(t, h.AdminSocket()).Expect(t, "REVOCATIONS", `OK \{"entries":1,.*"kind":"subject","value":"`+ada+`".*"reason":"user deleted \(webhook\)"\}.*`)
-		h.deliver(t, "user.deleted", ada, http.StatusNoContent) // the sender had no answer
+		h.deliver(t, "user.deleted", ada, http.StatusNoContent) // as if the sender had got no answer
 		h.daemon.Stop(t)
 		h.daemon = h.Start(t)
 		c = e2e.Call(t, h.Socket())
@@ -83,7 +83,8 @@ func TestNobodyIsADeletedUserAgain(t *testing.T) {
 	h.taker.tellsNothing(t, ada)
 }
 
-// TestANewUserIsNotRememberedAsNotThere by whoever asked a moment too early.
+// TestANewUserIsNotRememberedAsNotThere if somebody asked about the user a moment too
+// early.
 func TestANewUserIsNotRememberedAsNotThere(t *testing.T) {
 	h := newHost(t)
 	const id = "3f6cf2c3-5d6b-4f0c-8a7e-0a9d5c0e4b11"
@@ -96,7 +97,7 @@ func TestANewUserIsNotRememberedAsNotThere(t *testing.T) {
 	c.Expect(t, "PROFILE "+token, `OK level=profile .*`)
 }
 
-// TestWhatTheDaemonHasNotDoneIsAskedForAgain: it is away, of another
+// TestWhatTheDaemonHasNotDoneIsAskedForAgain: the daemon is away, has another
 // configuration, or cannot save.
 func TestWhatTheDaemonHasNotDoneIsAskedForAgain(t *testing.T) {
 	h := newHost(t)
@@ -125,7 +126,7 @@ func TestWhatTheDaemonHasNotDoneIsAskedForAgain(t *testing.T) {
 	if err := os.Remove(journal); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Mkdir(journal, 0o700); err != nil { // which nobody can write to
+	if err := os.Mkdir(journal, 0o700); err != nil { // the daemon cannot write to a folder
 		t.Fatal(err)
 	}
 	h.deliver(t, "user.deleted", bob, http.StatusServiceUnavailable)
@@ -147,7 +148,7 @@ func TestWhatTheDaemonHasNotDoneIsAskedForAgain(t *testing.T) {
 	}
 	h.taker.Stop(t)
 	h.taker = take(t, h.Folder, secret)
-	h.taker.says(t, "deliveries cannot be followed") // before the first one comes
+	h.taker.says(t, "deliveries cannot be followed") // before the first delivery comes
 }
 
 // TestAFrozenDaemonIsGivenUpBeforeTheSenderGivesUp.
@@ -187,8 +188,8 @@ func TestOtherRequestsAreRefused(t *testing.T) {
 	h.taker.counted(t, delivered("unread", "bad-method", 6), delivered("unread", "bad-headers", 1), `neonauth_hooks_deliveries_total{project="",event="unread",result="no-project"} 11`)
 }
 
-// TestASecretIsReplacedWithoutALostDelivery: the old and the new one stand in one
-// file, and after a restart both count.
+// TestASecretIsReplacedWithoutALostDelivery: one file has the old and the new secret, and
+// after a restart both are valid.
 func TestASecretIsReplacedWithoutALostDelivery(t *testing.T) {
 	h := newHost(t)
 	_, ada := h.User("Ada")
@@ -200,7 +201,7 @@ func TestASecretIsReplacedWithoutALostDelivery(t *testing.T) {
 		}
 	}
 	deliverAs(otherSecret, http.StatusUnauthorized)
-	h.taker.Signal(t, syscall.SIGHUP) // no reload, and no end
+	h.taker.Signal(t, syscall.SIGHUP) // it neither reloads nor ends the program
 	h.taker.says(t, "restart to have the configuration and the secrets read")
 	h.taker.Stop(t)
 	h.taker = take(t, h.Folder, secret, otherSecret)

@@ -1,5 +1,5 @@
-// Package webhooks_test delivers webhooks to "neonauth-http hooks" as the upstream's sender does, and asks the daemon behind
-// it what has become of the users.
+// Package webhooks_test delivers webhooks to "neonauth-http hooks" as the upstream's sender does, and asks the daemon
+// behind it about the users.
 package webhooks_test
 
 import (
@@ -22,21 +22,20 @@ import (
 
 func TestMain(m *testing.M) { e2e.Main(m, "neonauthd", "neonauth-http", "neonauthctl") }
 
-// The secret of a project's endpoint, and the one that follows it.
+// The secret of a project's endpoint, and the secret that replaces it.
 const (
 	secret      = "whsec_MjQgYnl0ZXMsIGFzIG1hbnkgYXMgU3ZpeCBoYXM="
 	otherSecret = "whsec_YW5vdGhlciBvbmUsIGZvciBhbm90aGVyIGVuZHBvaW50"
 )
 
-// taker is a "neonauth-http hooks" that runs.
+// taker is a running "neonauth-http hooks".
 type taker struct {
 	*e2e.Process
-	status string // the socket that monitors ask
+	status string // the socket for monitors
 	url    string // of project main
 }
 
-// take starts the program before the daemon of a folder. secrets are lines of the
-// project's file.
+// take starts the program for the daemon of a folder. secrets are lines of the project's file of secrets.
 func take(t testing.TB, f *e2e.Folder, secrets ...string) *taker {
 	t.Helper()
 	return takeWith(t, f, e2e.Program("neonauth-http"), ports.Address(t), nil, secrets...)
@@ -87,7 +86,7 @@ func send(t testing.TB, c *http.Client, r *http.Request) (int, string) {
 	return answer.StatusCode, string(text)
 }
 
-// ask asks what monitors ask.
+// ask sends a monitor's request.
 func (h *taker) ask(t testing.TB, path string) (int, string) {
 	t.Helper()
 	c := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -101,7 +100,7 @@ func (h *taker) ask(t testing.TB, path string) (int, string) {
 	return send(t, c, r)
 }
 
-// counted expects samples among the metrics.
+// counted requires these samples in the metrics.
 func (h *taker) counted(t testing.TB, samples ...string) {
 	t.Helper()
 	_, page := h.ask(t, "/metrics")
@@ -112,7 +111,7 @@ func (h *taker) counted(t testing.TB, samples ...string) {
 	}
 }
 
-// delivered is the sample that counts deliveries.
+// delivered returns the sample that counts these deliveries.
 func delivered(event, result string, n int) string {
 	return fmt.Sprintf("neonauth_hooks_deliveries_total{project=\"main\",event=%q,result=%q} %d", event, result, n)
 }
@@ -130,8 +129,7 @@ func (h *taker) says(t testing.TB, text string) {
 	}
 }
 
-// tellsNothing expects none of the texts in what the program wrote, nor in its
-// metrics.
+// tellsNothing requires that none of the texts is in the program's output or in its metrics.
 func (h *taker) tellsNothing(t testing.TB, texts ...string) {
 	t.Helper()
 	_, page := h.ask(t, "/metrics")
@@ -142,7 +140,7 @@ func (h *taker) tellsNothing(t testing.TB, texts ...string) {
 	}
 }
 
-// keepsNothing expects a text in no file below a folder.
+// keepsNothing requires that no file below a folder contains the text.
 func keepsNothing(t testing.TB, dir, text string) {
 	t.Helper()
 	seen := 0

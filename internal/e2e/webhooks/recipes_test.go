@@ -17,8 +17,8 @@ import (
 	"github.com/neonauthd/neonauthd/internal/webhook"
 )
 
-// recipe is the block in a language of the guide's chapter, with places replaced
-// (old, new, old, new).
+// recipe returns the block in this language from the guide's chapter, with
+// replacements (old, new, old, new).
 func recipe(t *testing.T, language string, replace ...string) string {
 	t.Helper()
 	_, chapter, _ := strings.Cut(readFile(t, "../../../docs/operating.md"), "\n## Webhooks\n")
@@ -39,12 +39,12 @@ func recipe(t *testing.T, language string, replace ...string) string {
 
 const hooksSocket = "/run/neonauth-http-hooks/hooks.sock"
 
-// TestTheGuidesRecipesHandDeliveriesOn, and nothing else: real web servers, with
-// the lines of the guide.
+// TestTheGuidesRecipesHandDeliveriesOn, and nothing else. It runs real web
+// servers with the lines of the guide.
 func TestTheGuidesRecipesHandDeliveriesOn(t *testing.T) {
 	for name, c := range map[string]struct {
 		debian string
-		config func(t *testing.T, f *e2e.Folder, socket, address string) []string // writes it, and returns the arguments
+		config func(t *testing.T, f *e2e.Folder, socket, address string) []string // writes the configuration and returns the program's arguments
 	}{
 		"nginx": {"nginx-light", func(t *testing.T, f *e2e.Folder, socket, address string) []string {
 			user := ""
@@ -93,7 +93,7 @@ http {
 				}
 			}
 			h.taker.counted(t, `neonauth_hooks_deliveries_total{project="",event="unread",result="no-project"} 0`)
-			// Nearly as large as can be.
+			// A delivery that is nearly as large as allowed.
 			_, bob := h.User("Bob")
 			h.SetProfile(bob, "server_metadata", strings.Repeat("x", webhook.MaxBody-4096))
 			deliver(t, h.Upstream, "http://"+address+"/hooks/main", "user.updated", bob, http.StatusNoContent)
@@ -101,7 +101,7 @@ http {
 	}
 }
 
-// TestWhatTheGuideTriesWorks as it stands, but for ports and folder.
+// TestWhatTheGuideTriesWorks unchanged, except for ports and folder.
 func TestWhatTheGuideTriesWorks(t *testing.T) {
 	for _, name := range []string{"bash", "curl"} {
 		need.Program(t, name, name)
@@ -118,7 +118,7 @@ func TestWhatTheGuideTriesWorks(t *testing.T) {
 	try := exec.CommandContext(ctx, "bash", "-c", recipe(t, "bash", "/tmp/auth", f.Dir, "127.0.0.1:4182", hooks, "127.0.0.1:4000", upstream,
 		"curl -d @bob-deleted.json", "sed s/127.0.0.1:4182/"+hooks+"/ bob-deleted.json | curl -d @-", "sleep 1", "until curl -s -o status http://"+hooks+"; do sleep 0.1; done"))
 	try.Env = e2e.Environment(path)
-	out, _ := try.CombinedOutput() // what it ends with is that of kill
+	out, _ := try.CombinedOutput() // the exit status is that of kill
 	if said := string(out); !strings.Contains(said, `{"status":204}`) || !strings.Contains(said, "rejected: revoked") {
 		t.Errorf("it says:\n%s", said)
 	}
