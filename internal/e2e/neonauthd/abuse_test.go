@@ -29,7 +29,7 @@ func TestThousandInventedKeyIDsCauseOneFetch(t *testing.T) {
 	for range all {
 		e2e.Matches(t, peer.Reply(t), "@a[0-9]+ (NO unknown-key|ERR keys-pending retry-after=[1-9][0-9]*)")
 	}
-	// Once more, on other connections: the cooldown is the project's.
+	// The cooldown is the project's, so other connections do not avoid it.
 	for _, kid := range kids("b", 50) {
 		e2e.Call(t, h.Socket()).Expect(t, "VERIFY "+c.Strange(kid), "ERR keys-pending retry-after=[1-9][0-9]*")
 	}
@@ -42,7 +42,8 @@ func TestThousandInventedKeyIDsCauseOneFetch(t *testing.T) {
 	peer.Expect(t, "VERIFY "+good, "OK .* source=cache .*")
 }
 
-// TestKeyIDsThatNobodyCanHaveCauseNoFetch sends what no upstream would use.
+// TestKeyIDsThatNobodyCanHaveCauseNoFetch sends key ids that no upstream would
+// use.
 func TestKeyIDsThatNobodyCanHaveCauseNoFetch(t *testing.T) {
 	t.Parallel()
 	c := e2e.NewUpstream(t, standin.Options{})
@@ -77,13 +78,13 @@ func TestFloodOfJunkEvictsNobody(t *testing.T) {
 	for n := range junk {
 		parts := strings.Split(good[n%len(good)], ".")
 		switch n % 4 {
-		case 0: // a signature that is another one each time
+		case 0: // a different signature each time
 			parts[2] = fmt.Sprintf("%06d", n) + parts[2][6:]
-		case 1: // other claims
+		case 1: // changed claims
 			parts[1] = fmt.Sprintf("%s%06d", parts[1][:len(parts[1])/4*4-8], n) + "AA"
-		case 2: // no token at all
+		case 2: // not a token
 			parts = []string{fmt.Sprintf("junk%d", n)}
-		case 3: // somebody's session, as another kind of upstream has it
+		case 3: // a session credential of another kind of upstream
 			parts = []string{fmt.Sprintf("%032d", n), "c2lnbmF0dXJl"}
 		}
 		fmt.Fprintf(&text, "VERIFY %s\nPROFILE %s\n", strings.Join(parts, "."), strings.Join(parts, "."))
@@ -132,7 +133,7 @@ func TestLinesAtTheLimit(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			peer := e2e.Call(t, h.Socket())
-			go func() { _, _ = io.WriteString(peer.Conn, sent) }() // the daemon may cut it
+			go func() { _, _ = io.WriteString(peer.Conn, sent) }() // the daemon may close the connection before the end
 			if strings.HasPrefix(sent, "PING") {
 				e2e.Matches(t, peer.Reply(t), "OK")
 			}
@@ -183,7 +184,7 @@ func TestStrangeBytesGetAnErrorAndTheNextLineIsServed(t *testing.T) {
 	}
 }
 
-// everyByte is a line for every byte but LF.
+// everyByte returns a line for every byte but LF.
 func everyByte() string {
 	var lines strings.Builder
 	for b := range 256 {
@@ -191,7 +192,7 @@ func everyByte() string {
 			lines.WriteString("PING" + string([]byte{byte(b)}) + "\n")
 		}
 	}
-	// PINGA and its like are verbs that nobody knows: errors as well.
+	// PINGA and similar words are unknown verbs, so they are errors too.
 	return lines.String()
 }
 

@@ -16,8 +16,8 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
-// accessLines are those of a file, without what differs from run to run: time and
-// duration, which have to be there.
+// accessLines returns the lines of a file without the values that differ between runs:
+// time and duration, which must be present.
 func accessLines(t *testing.T, path string) []string {
 	t.Helper()
 	text, err := os.ReadFile(path)
@@ -33,15 +33,15 @@ func accessLines(t *testing.T, path string) []string {
 		}
 		delete(l, "time")
 		delete(l, "duration")
-		rest, err := json.Marshal(l) // with the members in the order of their names
+		rest, err := json.Marshal(l) // with the members sorted by name
 		must(t, err)
 		all = append(all, string(rest))
 	}
 	return all
 }
 
-// TestTheAccessLogHasALineForEachLookup, for each that was refused, and for what an
-// operator did; and nothing of a token or a user but a hash that needs a key.
+// TestTheAccessLogHasALineForEachLookup, also for a refused one, and for each command of
+// an operator. It has nothing of a token, and of a user only a hash that needs a key.
 func TestTheAccessLogHasALineForEachLookup(t *testing.T) {
 	t.Parallel()
 	c, h := e2e.NewUpstream(t, standin.Options{}), e2e.NewFolder(t)
@@ -93,7 +93,8 @@ func TestTheAccessLogHasALineForEachLookup(t *testing.T) {
 		t.Errorf("%v, %v", info.Mode(), err)
 	}
 
-	// The next run has the same hash for the user, and another host's key another one.
+	// The next run has the same hash for the user; with another host's key the hash
+	// differs.
 	for _, credentials := range []string{"", h.Dir} {
 		if credentials != "" {
 			h.Write(t, accesslog.KeyCredential, "the key of several hosts\n")
@@ -110,7 +111,7 @@ func TestTheAccessLogHasALineForEachLookup(t *testing.T) {
 	}
 }
 
-// TestTheAccessLogIsOffByDefault, and then nothing is made for it.
+// TestTheAccessLogIsOffByDefault, and then no file is made.
 func TestTheAccessLogIsOffByDefault(t *testing.T) {
 	t.Parallel()
 	c, h := e2e.NewUpstream(t, standin.Options{}), e2e.NewFolder(t)
@@ -123,8 +124,8 @@ func TestTheAccessLogIsOffByDefault(t *testing.T) {
 	e2e.Call(t, h.AdminSocket()).Expect(t, "STATS", `OK .*"access_log":\{"written":0,"lost":0\}.*`)
 }
 
-// TestTheAccessLogIsRotatedByAReload, also by one that fails: the file that was moved
-// gets no further line.
+// TestTheAccessLogIsRotatedByAReload, also by a reload that fails: the file that was
+// moved gets no further line.
 func TestTheAccessLogIsRotatedByAReload(t *testing.T) {
 	t.Parallel()
 	c, h := e2e.NewUpstream(t, standin.Options{}), e2e.NewFolder(t)
@@ -138,7 +139,7 @@ func TestTheAccessLogIsRotatedByAReload(t *testing.T) {
 		func() { i.Reload(t) },
 		func() {
 			e2e.Call(t, h.AdminSocket()).Expect(t, "RELOAD", "OK")
-			i.Await(t, "RELOADING=1") // or the next reload would take these states for its own
+			i.Await(t, "RELOADING=1") // otherwise the next reload would take these states for its own
 			i.Await(t, "READY=1")
 		},
 		func() {
@@ -147,7 +148,7 @@ func TestTheAccessLogIsRotatedByAReload(t *testing.T) {
 			h.Write(t, "neonauthd.toml", string(good))
 		},
 	} {
-		old := min(n, 1) // of the last round, after its reload
+		old := min(n, 1) // a line that the last round wrote after its reload
 		peer.Expect(t, "VERIFY "+token, "OK .*")
 		awaitLines(t, path, old+1)
 		moved := fmt.Sprintf("%s.%d", path, n)
@@ -177,8 +178,9 @@ func awaitLines(t *testing.T, path string, n int) {
 	}
 }
 
-// TestAnAccessLogThatCannotBeWrittenStopsNoLookup: a full disk, a folder that is not
-// there, a reader that has gone. It is counted and said, and over when it is over.
+// TestAnAccessLogThatCannotBeWrittenStopsNoLookup: the disk is full, the folder is
+// missing, or the reader has gone. Lost lines are counted and logged, and lines are
+// written again when the cause is gone.
 func TestAnAccessLogThatCannotBeWrittenStopsNoLookup(t *testing.T) {
 	t.Parallel()
 	for name, destination := range map[string]string{"a full disk": "file:/dev/full", "no folder": "file:FOLDER/later/log", "no reader": "unix:FOLDER/none"} {
@@ -211,7 +213,7 @@ func TestAnAccessLogThatCannotBeWrittenStopsNoLookup(t *testing.T) {
 	}
 }
 
-// TestAKeyOfTheAccessLogThatIsTooShortIsRefused, and not repeated.
+// TestAKeyOfTheAccessLogThatIsTooShortIsRefused, and the error does not repeat the key.
 func TestAKeyOfTheAccessLogThatIsTooShortIsRefused(t *testing.T) {
 	t.Parallel()
 	c, h := e2e.NewUpstream(t, standin.Options{}), e2e.NewFolder(t)
@@ -229,8 +231,8 @@ func TestAKeyOfTheAccessLogThatIsTooShortIsRefused(t *testing.T) {
 	}
 }
 
-// TestAnAccessLogInAFolderOfOthersIsRefused, at a check, at a start, and by a reload, which
-// leaves everything as it is: whoever can write in the folder could lead the daemon to
+// TestAnAccessLogInAFolderOfOthersIsRefused by a check, a start and a reload; the reload
+// changes nothing. A user who can write in the folder could make the daemon write to
 // another file.
 func TestAnAccessLogInAFolderOfOthersIsRefused(t *testing.T) {
 	t.Parallel()

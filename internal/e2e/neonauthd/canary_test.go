@@ -21,14 +21,14 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
-// canaryMark is what no program may ever write, in any spelling.
+// canaryMark is a text that no program may ever write, in any encoding.
 const canaryMark = "C4N4RYxJ7qT2"
 
 // canaries are the texts to look for.
 type canaries struct{ texts []string }
 
-// add watches a secret text. Of a token each part is watched, and so is its
-// beginning: a log that shows a part of a secret shows it.
+// add adds a secret text to look for. It takes the middle and the end of each
+// part of a token, because a log that shows a part of a secret shows too much.
 func (c *canaries) add(texts ...string) {
 	for _, text := range texts {
 		for _, part := range strings.Split(text, ".") {
@@ -41,7 +41,7 @@ func (c *canaries) add(texts ...string) {
 
 func newCanaries() *canaries {
 	c := &canaries{texts: []string{canaryMark, url.QueryEscape(canaryMark)}}
-	for shift := range 3 { // however it lies in what is encoded
+	for shift := range 3 { // at every position within a group of base64
 		text := base64.RawURLEncoding.EncodeToString([]byte(strings.Repeat("x", shift) + canaryMark))
 		c.texts = append(c.texts, text[(shift*8+5)/6:len(text)-1])
 	}
@@ -59,7 +59,7 @@ func (c *canaries) search(t *testing.T, where, text string) {
 	}
 }
 
-// sweep is a daemon whose every secret is marked, and what looks for the marks.
+// sweep is a daemon whose secrets all have marks. It looks for these marks.
 type sweep struct {
 	*canaries
 	cloud    *e2e.Upstream
@@ -71,7 +71,7 @@ type sweep struct {
 	logouts  []string // logout tokens of every outcome
 }
 
-// hostile are answers of the upstream whose every part is marked.
+// hostile returns answers of the upstream with a mark in every part.
 func hostile() []standin.Fault {
 	header := http.Header{"Content-Type": {"application/json"}, "X-Stack-Known-Error": {canaryMark}, "X-Note": {canaryMark}, "Set-Auth-Jwt": {canaryMark}, "Www-Authenticate": {canaryMark}}
 	body := `{"code":"` + canaryMark + `","error":"` + canaryMark + `","message":"` + canaryMark + `","id":"` + canaryMark + `","details":{"x":"` + canaryMark + `"}}`
@@ -156,7 +156,8 @@ func (s *sweep) mint(t *testing.T) {
 	}
 }
 
-// ask puts a request to the daemon. Replies that are not OK hold nothing of it.
+// ask sends a request to the daemon. A reply that is not OK must contain no
+// part of the request.
 func (s *sweep) ask(t *testing.T, peer *e2e.Caller, request string) {
 	t.Helper()
 	if got := peer.Ask(t, request); !strings.HasPrefix(got, "OK level=") {
@@ -168,9 +169,9 @@ func (s *sweep) ask(t *testing.T, peer *e2e.Caller, request string) {
 	}
 }
 
-// shownToOperators is what EXPLAIN shows of a token to whoever may open the admin
-// socket: the values that decide where it comes from and whom it is for. They name
-// no user.
+// shownToOperators matches what EXPLAIN shows of a token to everybody who may
+// open the admin socket: the values that say where the token comes from and
+// whom it is for. They name no user.
 var shownToOperators = regexp.MustCompile(`("check":"(?:header|scope|algorithm|key|issuer|audience)","result":"[a-z]+","detail":"[^"]*"),"is":"(?:[^"\\]|\\.)*"`)
 
 // lookups asks about every token at every level.
@@ -236,7 +237,8 @@ func (s *sweep) administer(t *testing.T) {
 	}
 }
 
-// reloadBroken has files read that are wrong beside or within the secret.
+// reloadBroken makes the daemon read files that are wrong beside or within the
+// secret.
 func (s *sweep) reloadBroken(t *testing.T) {
 	whole, err := os.ReadFile(s.home.Config())
 	must(t, err)
@@ -262,7 +264,7 @@ func (s *sweep) reloadBroken(t *testing.T) {
 	s.instance.Reload(t)
 }
 
-// run runs a program to its end and returns all that it wrote.
+// run runs a program to its end and returns everything that it wrote.
 func run(t *testing.T, name string, args ...string) string {
 	t.Helper()
 	if args[len(args)-1] == "" {
@@ -272,14 +274,15 @@ func run(t *testing.T, name string, args ...string) string {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, e2e.Program(name), args...)
 	cmd.Env = e2e.Environment()
-	out, _ := cmd.CombinedOutput() // its status is not the matter
+	out, _ := cmd.CombinedOutput() // the exit status does not matter here
 	if ctx.Err() != nil {
 		t.Errorf("%s %v does not end", name, args)
 	}
 	return string(out)
 }
 
-// inspect searches what the running daemon has written and shows of itself.
+// inspect searches the running daemon's output, and everything that the daemon
+// shows.
 func (s *sweep) inspect(t *testing.T) {
 	s.search(t, "standard output", s.instance.Stdout.String())
 	s.search(t, "the log", s.instance.Stderr.String())
@@ -306,7 +309,7 @@ func (s *sweep) inspect(t *testing.T) {
 }
 
 // crash makes the runtime dump every goroutine's stack while lookups are in
-// flight, as a fatal fault of ours would.
+// progress, as a fatal error in our code would.
 func (s *sweep) crash(t *testing.T) {
 	s.instance.Rough = true
 	s.cloud.Inject(standin.Any, standin.Fault{Kind: standin.Hang})
@@ -314,7 +317,7 @@ func (s *sweep) crash(t *testing.T) {
 		s.peer.Send(t, "@x PROFILE max-age=0 "+token+"\n")
 	}
 	s.peer.Send(t, "PING\n")
-	for s.peer.Reply(t) != "OK" { // then all are being worked on, or answered
+	for s.peer.Reply(t) != "OK" { // then each of them is in progress, or answered
 	}
 	s.instance.Signal(t, syscall.SIGQUIT)
 	s.instance.AwaitEnd(t)
@@ -326,7 +329,8 @@ func (s *sweep) crash(t *testing.T) {
 	s.cloud.ClearAll()
 }
 
-// checkProgram searches --check while the upstream answers well and badly.
+// checkProgram searches the output of --check while the upstream answers well
+// and badly.
 func (s *sweep) checkProgram(t *testing.T) {
 	s.search(t, "--check", run(t, "neonauthd", "--config", s.home.Config(), "--check"))
 	for _, fault := range hostile() {

@@ -12,8 +12,8 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
-// TestCompletionsAreScripts makes what the packages install. Where the shell is
-// here, it reads the script.
+// TestCompletionsAreScripts makes the scripts that the packages install. If the
+// shell is installed here, it reads the script.
 func TestCompletionsAreScripts(t *testing.T) {
 	t.Parallel()
 	for _, shell := range []string{"bash", "zsh", "fish"} {
@@ -40,7 +40,7 @@ func TestCompletionsAreScripts(t *testing.T) {
 	}
 }
 
-// TestCompletionsOfferWhatThereIs asks as the scripts ask.
+// TestCompletionsOfferWhatThereIs asks for completions as the scripts do.
 func TestCompletionsOfferWhatThereIs(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]string{

@@ -11,8 +11,8 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
-// TestStopTakesNoLineThatItDoesNotAnswer asks on while the daemon stops: each
-// question goes out and is answered, or does not go out.
+// TestStopTakesNoLineThatItDoesNotAnswer sends questions while the daemon
+// stops. Each question that can be sent is answered.
 func TestStopTakesNoLineThatItDoesNotAnswer(t *testing.T) {
 	t.Parallel()
 	c := e2e.NewUpstream(t, standin.Options{})
@@ -20,7 +20,7 @@ func TestStopTakesNoLineThatItDoesNotAnswer(t *testing.T) {
 	i := e2e.Serve(t, h, e2e.Settings{Tables: []string{c.Project(t, h, standin.Stack)}})
 	token, _ := c.User("Ada")
 	asked := c.SelfTested(t)
-	// A lookup under way keeps the connection open, long after its last line.
+	// A lookup in progress keeps the connection open, long after its last line.
 	release := make(chan struct{})
 	c.Inject(standin.Me, standin.Fault{Kind: standin.Delay, Until: release})
 	peer := e2e.Call(t, h.Socket())
@@ -37,7 +37,7 @@ func TestStopTakesNoLineThatItDoesNotAnswer(t *testing.T) {
 			break
 		}
 		if sent++; sent == 5000 {
-			break // the daemon takes lines without end
+			break // the daemon does not stop reading lines
 		}
 	}
 	close(release)

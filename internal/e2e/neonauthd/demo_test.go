@@ -21,8 +21,8 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e/ports"
 )
 
-// TestDemoShowsEachAnswerAndCredentialAndLeavesNothingBehind runs what the demo tells people
-// to paste, in the order in which it tells them.
+// TestDemoShowsEachAnswerAndCredentialAndLeavesNothingBehind runs the commands that the
+// demo tells people to paste, in the same order.
 func TestDemoShowsEachAnswerAndCredentialAndLeavesNothingBehind(t *testing.T) {
 	t.Parallel()
 	h := e2e.NewFolder(t)
@@ -74,7 +74,7 @@ func TestDemoShowsEachAnswerAndCredentialAndLeavesNothingBehind(t *testing.T) {
 	}
 }
 
-// prints says what the command below a remark of the demo prints.
+// prints returns what the command below each remark of the demo prints.
 func prints() map[string]string {
 	return map[string]string{
 		"accepted":       "level    claims",
@@ -95,7 +95,7 @@ func prints() map[string]string {
 	}
 }
 
-// pasteAll runs the demo's commands. The remark above each says with which status it ends.
+// pasteAll runs the demo's commands. The remark above each command says its exit status.
 func pasteAll(t *testing.T, dir string, told []string) {
 	t.Helper()
 	need.Program(t, "socat", "socat")
@@ -114,7 +114,7 @@ func pasteAll(t *testing.T, dir string, told []string) {
 		case strings.HasPrefix(line, "eyJ"):
 			t.Error("it prints a token, which is many lines, where there is something to paste")
 		case remark == "" || !strings.Contains(line, "$DEMO") && !strings.Contains(line, " demo token "):
-			continue // it tells people something
+			continue // the line is for people
 		}
 		longest := ""
 		for prefix := range left {
@@ -140,8 +140,8 @@ func pasteAll(t *testing.T, dir string, told []string) {
 	}
 }
 
-// takeWebhooks runs what takes webhooks until the end of the test, at a port that no other
-// test has.
+// takeWebhooks runs the program that accepts webhooks until the end of the test, at a
+// port that no other test has.
 func takeWebhooks(t *testing.T, dir, exports, line string) {
 	t.Helper()
 	const address = "127.0.0.1:4182"
@@ -189,7 +189,7 @@ func TestDemoEndsWhateverHappens(t *testing.T) {
 			for _, s := range signals {
 				must(t, cmd.Process.Signal(s))
 			}
-			_, _ = io.Copy(io.Discard, stdout) // to its end
+			_, _ = io.Copy(io.Discard, stdout) // read to the end
 			_ = cmd.Wait()                     // a second signal may end it by force
 			if ctx.Err() != nil {
 				t.Fatal("the demo does not end")

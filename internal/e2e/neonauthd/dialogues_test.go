@@ -13,7 +13,8 @@ import (
 )
 
 // TestDialoguesOfTheProtocolAreTrue plays every dialogue of the contract, one
-// after another against one daemon: each is to leave it as it found it.
+// after another against one daemon. Each dialogue must leave the daemon as it
+// was.
 func TestDialoguesOfTheProtocolAreTrue(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../../protocol/protocol.md")
@@ -28,7 +29,8 @@ func TestDialoguesOfTheProtocolAreTrue(t *testing.T) {
 	h := e2e.NewFolder(t)
 	e2e.Serve(t, h, e2e.Settings{Tables: []string{c.Project(t, h, standin.Stack), c.Members()}})
 	values := placeholders(c)
-	// Twice: what one dialogue leaves behind the next round would notice.
+	// The dialogues are played twice, so that the second round notices what a
+	// dialogue leaves behind.
 	for round := range 2 {
 		for _, d := range all {
 			socket := h.Socket()

@@ -21,19 +21,19 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
-// The variables that ask for the measurement, and name another build of the
-// daemon than this one to be measured.
+// fairnessWanted asks for the measurement. fairnessProgram names another build of the
+// daemon to measure instead of this one.
 const (
 	fairnessWanted  = "NEONAUTHD_FAIRNESS"
 	fairnessProgram = "NEONAUTHD_FAIRNESS_PROGRAM"
 )
 
-// greedyUsers are those who take what they can get; the quiet one is root.
+// greedyUsers are the users who take as much as they can get; the quiet user is root.
 func greedyUsers() []int { return []int{20001, 20002, 20003, 20004, 20005} }
 
-// TestFairness measures what greedy callers do to a quiet one, kind by kind of
-// greed, and prints the table of docs/fairness.md. It asserts nothing about time:
-// what has to hold is held by tests of the rooms.
+// TestFairness measures what greedy callers do to a quiet caller, for each kind of greed,
+// and prints the table of docs/fairness.md. It asserts nothing about time; the tests of
+// the packages assert the limits.
 func TestFairness(t *testing.T) {
 	need.Wish(t, fairnessWanted, "measure what greedy callers do")
 	need.Root(t, "being several users")
@@ -76,7 +76,7 @@ func newGreed(t *testing.T, keys ...string) *greed {
 			cmd.Path, cmd.Args[0] = other, other
 		}
 	})}
-	g.daemon.Rough = true // what it says of the greedy is no fault
+	g.daemon.Rough = true // complaints about greedy callers are no fault
 	g.daemon.Await(t, "READY=1")
 	openToAll(t, f)
 	g.admin = e2e.Call(t, f.AdminSocket())
@@ -95,7 +95,7 @@ func (g *greed) call(uid int) *e2e.Caller {
 	return c
 }
 
-// stat is a number of STATS.
+// stat returns a number of STATS.
 func (g *greed) stat(name string) int {
 	g.t.Helper()
 	found := regexp.MustCompile(`"` + name + `":(\d+)`).FindStringSubmatch(g.admin.Ask(g.t, "STATS"))
@@ -107,7 +107,7 @@ func (g *greed) stat(name string) int {
 	return n
 }
 
-// settled waits until a number of STATS rises no more.
+// settled waits until a number of STATS stops rising.
 func (g *greed) settled(name string) {
 	for last, same := -1, 0; same < 5; {
 		if n := g.stat(name); n == last {
@@ -142,7 +142,7 @@ func (g *greed) connections() (alone, beside string) {
 		for range 20 {
 			c, err := e2e.Dial(g.folder.Socket())
 			must(g.t, err)
-			_, _ = c.Conn.Write([]byte("PING\n")) // it may be turned away
+			_, _ = c.Conn.Write([]byte("PING\n")) // the connection may be refused
 			if line, _ := c.Line(); line != "OK" {
 				bad++
 			}
@@ -198,7 +198,8 @@ func (g *greed) verifications() (alone, beside string) {
 	must(g.t, os.Chmod(filepath.Dir(e2e.Program("neonauthctl")), 0o755))
 	ctx, stop := context.WithCancel(g.t.Context())
 	defer stop()
-	// A process of its own, as greedy callers are: two connections with 64 in flight each.
+	// The greedy caller is a process of its own, as in practice: two connections with 64
+	// lookups in flight each.
 	junk := exec.CommandContext(ctx, e2e.Program("neonauthctl"), "--socket", g.folder.Socket(), "bench", "--misses", "100", "-c", "2", "-d", "64", "-t", "1m")
 	junk.Stdin = strings.NewReader(good)
 	junk.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(greedyUsers()[0]), Gid: uint32(greedyUsers()[0])}}

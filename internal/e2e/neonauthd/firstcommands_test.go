@@ -13,8 +13,8 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
-// TestTheFirstCommandsWorkInAnEmptyFolder runs the two commands that the README
-// begins with in a folder that holds what git holds, and nothing else.
+// TestTheFirstCommandsWorkInAnEmptyFolder runs the README's first two commands
+// in a folder with the files that git has, and nothing else.
 func TestTheFirstCommandsWorkInAnEmptyFolder(t *testing.T) {
 	need.Time(t, "it compiles the demo")
 	block := fenced(t, "console")[0]
@@ -36,7 +36,7 @@ func TestTheFirstCommandsWorkInAnEmptyFolder(t *testing.T) {
 	t.Run("everything", func(t *testing.T) { runsEverything(t, dir, commands[1][1]) })
 }
 
-// checkout copies what git has of the working tree.
+// checkout copies the files of the working tree that git has.
 func checkout(t *testing.T) string {
 	t.Helper()
 	need.Program(t, "git", "git")
@@ -49,7 +49,7 @@ func checkout(t *testing.T) string {
 	for name := range bytes.SplitSeq(bytes.TrimSuffix(names, []byte{0}), []byte{0}) {
 		from, to := filepath.Join(repository, string(name)), filepath.Join(dir, string(name))
 		info, err := os.Lstat(from)
-		if os.IsNotExist(err) { // removed, and not yet committed
+		if os.IsNotExist(err) { // removed, but not committed yet
 			continue
 		}
 		must(t, err)
@@ -65,8 +65,8 @@ func checkout(t *testing.T) string {
 	return dir
 }
 
-// runsEverything runs .ci/run up to where it would run this test: what it calls
-// then is noted, and nothing may be missing by then.
+// runsEverything runs .ci/run up to the command that would run this test. That
+// command is noted instead of run, and nothing may be missing before it.
 func runsEverything(t *testing.T, dir, command string) {
 	t.Helper()
 	need.Program(t, "promtool", "prometheus")
@@ -91,7 +91,7 @@ func runsEverything(t *testing.T, dir, command string) {
 	}
 	for _, line := range lines[:len(lines)-1] {
 		if strings.HasPrefix(line, "apt-get install") || strings.HasPrefix(line, "apt-get update") || strings.HasPrefix(line, "npm install") {
-			continue // at home something may be missing
+			continue // on a developer's machine something may be missing
 		}
 		t.Errorf("it also calls %q", line)
 	}

@@ -52,15 +52,15 @@ func (s *specimen) under(policy string) string {
 	return s.Expect
 }
 
-// another names the reason of specimens with several defects, where it is as
-// good as the one the fixtures prefer.
+// another returns the reason for specimens with several defects, if it is as right as the
+// one in the fixtures.
 func another() map[string]string {
 	return map[string]string{
-		"sig-empty":      "malformed", // an empty part
+		"sig-empty":      "malformed", // one part is empty
 		"alg-none-empty": "malformed",
-		"alg-none":       "malformed", // of oauth, where its last part is empty
+		"alg-none":       "malformed", // in the fixtures of oauth, where its last part is empty
 
-		"header-typ-logout": "wrong-type", // the files of stack know no such reason
+		"header-typ-logout": "wrong-type", // the fixtures of stack do not have this reason
 		"session-jwt-as-at": "missing-claim",
 		"aud-name-case":     "malformed",
 		"client-differs":    "missing-claim",
@@ -76,14 +76,14 @@ type collection struct {
 	atLeast               int
 }
 
-// table is the project's configuration. The upstream hosts are never asked: the
-// key set comes from loopback.
+// table returns the project's configuration. The upstream hosts are never asked: the key
+// set comes from loopback.
 func (c *collection) table(preset, url string, more ...string) string {
 	return fmt.Sprintf("[[project]]\nname = %q\npreset = %q\njwks_url = %q\njwks_cooldown = \"100ms\"\n", c.project, preset, url) +
 		strings.Join(more, "\n") + "\n"
 }
 
-// fixtureWorld is every collection with the tables and key sets that go with it.
+// fixtureWorld has all collections, with their tables and key sets.
 type fixtureWorld struct {
 	server *keyServer
 	tables []string
@@ -127,8 +127,8 @@ func (w *fixtureWorld) addStack(t testing.TB) {
 	w.addShort(t, string(issuers))
 }
 
-// addShort adds the projects whose keys have a coordinate with a zero in front,
-// left out by the upstream.
+// addShort adds the projects whose keys have a coordinate that begins with a zero byte,
+// which the upstream leaves out.
 func (w *fixtureWorld) addShort(t testing.TB, issuers string) {
 	var short []struct {
 		Name      string
@@ -168,7 +168,8 @@ func (w *fixtureWorld) addNeon(t testing.TB) {
 		Token string
 	}
 	readFixture(t, "neon/rotation.json", &rotation)
-	// Which tokens hold under which published set: the old key's until it goes.
+	// Which tokens are accepted with which key set: a token of the old key until this key
+	// is withdrawn.
 	verdicts := map[string][3]string{"before": {"accept", "reject", "reject"}, "during": {"accept", "accept", "accept"}, "after": {"reject", "accept", "accept"}}
 	for set, expected := range verdicts {
 		c := collection{project: "neon-" + set, policy: "default", atLeast: 3}
@@ -209,8 +210,8 @@ func (w *fixtureWorld) addOAuth(t testing.TB) {
 	}
 }
 
-// oauthSpecimens are the OAuth server's tokens with what is expected under a policy. The
-// reason is told of the policy default only.
+// oauthSpecimens returns the OAuth server's tokens with the expected verdict under a
+// policy. Only policy default has reasons.
 func oauthSpecimens(t testing.TB, policy string) []specimen {
 	var tokens []specimen
 	var expected []map[string]any
@@ -270,7 +271,7 @@ func judge(t *testing.T, server *keyServer, peer *e2e.Caller, c *collection, s *
 		t.Errorf("%s: first %s, then %s", s.Name, e2e.Head(got), e2e.Head(again))
 	}
 	opaque := s.Name == "refresh-token" || s.Name == "opaque-access-token"
-	if s.Name == "format-session-cookie" || opaque && c.policy == "session" { // no token, but what PROFILE has judged
+	if s.Name == "format-session-cookie" || opaque && c.policy == "session" { // this is not an access token; only PROFILE can judge it
 		if got != "ERR needs-profile" {
 			t.Errorf("%s: got %s", s.Name, e2e.Head(got))
 		}
@@ -307,7 +308,7 @@ func decided(t *testing.T, server *keyServer, peer *e2e.Caller, keys, request st
 	}
 }
 
-// verdictOf is the part of a reply that must not differ from one time to the next.
+// verdictOf returns the part of a reply that must be the same each time.
 func verdictOf(reply string) string {
 	if strings.HasPrefix(reply, "OK ") {
 		return "OK sub=" + e2e.Field(reply, "sub")
@@ -315,7 +316,7 @@ func verdictOf(reply string) string {
 	return reply
 }
 
-// checkIdentity compares who the daemon says it is with who it is.
+// checkIdentity compares the user in the reply with the user of the specimen.
 func checkIdentity(t *testing.T, s *specimen, got string) {
 	t.Helper()
 	sub, err := protocol.Value([]byte(e2e.Field(got, "sub")))

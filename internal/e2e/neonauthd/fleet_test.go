@@ -28,8 +28,9 @@ type fleetHost struct {
 	*e2e.Process
 }
 
-// newFleet starts n daemons over one engine and one upstream, and waits until all
-// hear each other. more are further keys of [fleet], project those of [[project]].
+// newFleet starts n daemons with one engine and one upstream, and waits until all hear
+// each other. more is text with further keys of [fleet]; project has further keys of
+// [[project]].
 func newFleet(t *testing.T, n int, more string, project ...string) (hosts []*fleetHost, engine *e2e.Engine, upstream *e2e.Upstream) {
 	t.Helper()
 	return newFleetOf(t, n, more, func(u *e2e.Upstream, f *e2e.Folder) string { return u.Project(t, f, standin.Stack, project...) })
@@ -64,7 +65,8 @@ func awaitFleet(t *testing.T, hosts []*fleetHost) {
 	}
 }
 
-// await asks the admin socket until the reply holds a text and is as wanted.
+// await repeats a line on the admin socket until the reply contains text and is as
+// wanted.
 func (h *fleetHost) await(t *testing.T, line, text string, wanted func(reply string) bool) {
 	t.Helper()
 	admin := e2e.Call(t, h.AdminSocket())
@@ -89,7 +91,7 @@ func (h *fleetHost) ctl(t *testing.T, args ...string) (out string, code int) {
 	return outputOf(t, "neonauthctl", append([]string{"--admin-socket", h.AdminSocket()}, args...)...)
 }
 
-// outputOf is what a program writes, and what it ends with.
+// outputOf returns a program's output and exit status.
 func outputOf(t *testing.T, program string, args ...string) (out string, code int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), e2e.Patience)
@@ -121,7 +123,7 @@ func TestARevocationOnOneHostIsInForceOnAll(t *testing.T) {
 	var callers []*e2e.Caller
 	for _, h := range hosts {
 		c := e2e.Call(t, h.Socket())
-		c.Expect(t, "VERIFY "+token, `OK level=claims .* source=\w+ \{.*`) // says nothing of the fleet: it is heard
+		c.Expect(t, "VERIFY "+token, `OK level=claims .* source=\w+ \{.*`) // the reply says nothing about the fleet, because the daemon hears the fleet
 		callers = append(callers, c)
 	}
 	admin := e2e.Call(t, hosts[0].AdminSocket())
@@ -145,7 +147,8 @@ func TestARevocationOnOneHostIsInForceOnAll(t *testing.T) {
 	}
 }
 
-// TestAFleetAsksTheUpstreamOnceForAUser, and a purge has all ask anew.
+// TestAFleetAsksTheUpstreamOnceForAUser. After a purge, the profile is fetched again,
+// once.
 func TestAFleetAsksTheUpstreamOnceForAUser(t *testing.T) {
 	hosts, _, upstream := newFleet(t, 3, `timeout = "1s"`)
 	token, user := upstream.User("Ada")
@@ -153,7 +156,7 @@ func TestAFleetAsksTheUpstreamOnceForAUser(t *testing.T) {
 	for _, h := range hosts {
 		e2e.Call(t, h.Socket()).Expect(t, "PROFILE "+token, `OK level=profile .*`)
 	}
-	if n := upstream.Calls(standin.Me) - before; n > 3 { // each daemon tests its key when it starts
+	if n := upstream.Calls(standin.Me) - before; n > 3 { // the call for the user, and calls of the other daemons, which test their keys at the start
 		t.Errorf("%d calls of the upstream", n)
 	}
 	e2e.Call(t, hosts[1].Socket()).Expect(t, "PROFILE "+token, `OK level=profile .* source=cache \{.*`)
@@ -167,7 +170,7 @@ func TestAFleetAsksTheUpstreamOnceForAUser(t *testing.T) {
 	}
 }
 
-// TestABlindHostSaysSo and does what its operator chose.
+// TestABlindHostSaysSo, and does what its operator has configured.
 func TestABlindHostSaysSo(t *testing.T) {
 	for _, choice := range []string{"serve", "refuse"} {
 		t.Run(choice, func(t *testing.T) {
@@ -195,7 +198,7 @@ func TestABlindHostSaysSo(t *testing.T) {
 			if code != 3 || !strings.Contains(out, "does not hear") {
 				t.Errorf("neonauthctl revoke ends with %d and says %q", code, out)
 			}
-			// The engine comes back empty: what the host knows is told.
+			// The engine comes back empty, and the host sends again what it knows.
 			e2e.StartEngine(t, strings.TrimSuffix(strings.TrimPrefix(engine.URL, "unix://"), "/engine"))
 			awaitFleet(t, hosts)
 			e2e.Call(t, hosts[1].Socket()).Expect(t, "VERIFY "+token, `NO revoked`)
@@ -203,8 +206,8 @@ func TestABlindHostSaysSo(t *testing.T) {
 	}
 }
 
-// TestAHostJoinsAndLeavesByAReload, and a table that cannot be used leaves the old
-// one in force.
+// TestAHostJoinsAndLeavesByAReload. If the new table cannot be used, the old one stays in
+// force.
 func TestAHostJoinsAndLeavesByAReload(t *testing.T) {
 	hosts, _, _ := newFleet(t, 2, "")
 	h := hosts[0]
@@ -245,8 +248,8 @@ func TestWhatIsWrongWithAFleetIsSaidByCheck(t *testing.T) {
 	}
 }
 
-// TestARevocationEndsAnswersThatProcessesOfAnotherHostKeep: when REVOKE returns
-// whole, no client of any host accepts, also from its own memory.
+// TestARevocationEndsAnswersThatProcessesOfAnotherHostKeep: after REVOKE has returned and
+// has reached all hosts, no client of any host accepts, not even from its own memory.
 func TestARevocationEndsAnswersThatProcessesOfAnotherHostKeep(t *testing.T) {
 	hosts, engine, upstream := newFleet(t, 2, "when_blind = \"refuse\"\nblind_after = \"2s\"")
 	admin := e2e.Call(t, hosts[0].AdminSocket())
@@ -255,7 +258,7 @@ func TestARevocationEndsAnswersThatProcessesOfAnotherHostKeep(t *testing.T) {
 	verify := func(token string) client.Answer { return c.Verify(t.Context(), token) }
 	for n := range 20 {
 		token, user := upstream.User(fmt.Sprint("user", n))
-		for range 3 { // the first is asked for, the others are kept
+		for range 3 { // the first answer comes from the daemon, the others from memory
 			if _, ok := verify(token).(client.Accepted); !ok {
 				t.Fatalf("user %d: %v", n, verify(token))
 			}
@@ -314,8 +317,8 @@ func TestTheExampleOfAFleetDoesWhatItSays(t *testing.T) {
 	p.AwaitEnd(t)
 }
 
-// TestHostsThatMissAtOnceCallTheUpstreamOnce for each user: nearly, for a host that
-// the engine does not answer in time goes by itself.
+// TestHostsThatMissAtOnceCallTheUpstreamOnce for each user. A few more calls are allowed,
+// because a host that gets no answer from the engine in time asks the upstream by itself.
 func TestHostsThatMissAtOnceCallTheUpstreamOnce(t *testing.T) {
 	const daemons, users = 8, 200
 	hosts, _, upstream := newFleet(t, daemons, "timeout = \"1s\"\nwait = \"10s\"", "upstream_rate = 1000")
@@ -324,7 +327,7 @@ func TestHostsThatMissAtOnceCallTheUpstreamOnce(t *testing.T) {
 		token, _ := upstream.User(fmt.Sprint("user", n))
 		tokens = append(tokens, token)
 	}
-	upstream.Await(t, standin.Me, daemons) // each tests its key when it starts
+	upstream.Await(t, standin.Me, daemons) // each daemon tests its key at the start
 	before := upstream.Calls(standin.Me)
 	var asking sync.WaitGroup
 	var answered, unknown atomic.Int64
@@ -335,7 +338,7 @@ func TestHostsThatMissAtOnceCallTheUpstreamOnce(t *testing.T) {
 		t.Cleanup(func() { _ = c.Close() })
 		for _, token := range tokens {
 			asking.Go(func() {
-				for ctx.Err() == nil { // what a slow machine makes unknown is asked again, as applications do
+				for ctx.Err() == nil { // on a slow machine an answer may be unknown; applications then ask again too
 					switch a := c.Profile(ctx, token).(type) {
 					case client.Accepted:
 						if a.Level == client.LevelProfile {

@@ -30,10 +30,10 @@ type introspectionAnswer struct {
 	Name, Meaning, Body, Token, Sub string
 	Status                          int
 	Headers                         map[string]string
-	project                         string // a name that is short enough
+	project                         string // a short name for the project
 }
 
-// introspectionServer gives each answer at an address of its own, to a question as it should be.
+// introspectionServer gives each answer at an address of its own, and checks that the question is right.
 type introspectionServer struct {
 	*httptest.Server
 	fixtures introspectionFixtures
@@ -85,7 +85,7 @@ func (s *introspectionServer) ServeHTTP(w http.ResponseWriter, r *http.Request) 
 	_, _ = w.Write([]byte(a.Body))
 }
 
-// tokenOf is the token that the answer is about.
+// tokenOf returns the token that the answer is about.
 func (s *introspectionServer) tokenOf(a *introspectionAnswer) string {
 	if a.Token != "" {
 		return a.Token
@@ -93,7 +93,7 @@ func (s *introspectionServer) tokenOf(a *introspectionAnswer) string {
 	return s.fixtures.Request.Token
 }
 
-// table is the project that gets an answer: a resource, or what is none.
+// table returns the project that gets an answer. If resource is not empty, the project is a protected resource.
 func (s *introspectionServer) table(a *introspectionAnswer, base, issuer, resource string) string {
 	table := fmt.Sprintf("[[project]]\nname = %q\npreset = \"neon\"\nbase_url = %q\nissuers = [%q]\njwks_url = %q\nallow = [\"machine\"]\nintrospection_url = %q\nintrospection = { client_id = %q, secret = \"./introspection-secret\" }\n",
 		a.project, base, issuer, s.URL+"/keys", s.URL+"/introspect/"+a.Name, s.fixtures.Request.Client.ID)
@@ -103,8 +103,8 @@ func (s *introspectionServer) table(a *introspectionAnswer, base, issuer, resour
 	return table
 }
 
-// TestGenuineAnswersAboutTokensMeanWhatTheyMean asks a daemon about each token whose upstream gives that answer, as a
-// resource and as what is none.
+// TestGenuineAnswersAboutTokensMeanWhatTheyMean asks a daemon about each token whose upstream gives that answer, for
+// projects that are protected resources and for projects that are not.
 func TestGenuineAnswersAboutTokensMeanWhatTheyMean(t *testing.T) {
 	t.Parallel()
 	s := newIntrospectionServer(t)
@@ -140,7 +140,8 @@ func TestGenuineAnswersAboutTokensMeanWhatTheyMean(t *testing.T) {
 	}
 }
 
-// judge wants for a token what the answer about it means, and that nobody is asked about what has not been verified.
+// judge checks that the daemon's reply has the meaning of the upstream's answer, and that the upstream is not asked
+// about a token that was not verified.
 func (s *introspectionServer) judge(t *testing.T, peer *e2e.Caller, a *introspectionAnswer, resource bool) {
 	t.Helper()
 	token := s.tokenOf(a)
@@ -161,7 +162,7 @@ func (s *introspectionServer) judge(t *testing.T, peer *e2e.Caller, a *introspec
 	asked := s.asked[a.Name] - before
 	s.mu.Unlock()
 	opaque := verified == "ERR needs-profile"
-	if a.Name == "inactive-session-jwt" && !resource { // is no access token, so introspection is not asked
+	if a.Name == "inactive-session-jwt" && !resource { // it is not an access token, so introspection is not asked
 		if asked != 0 || !strings.HasPrefix(verified, "OK ") || got != "ERR unavailable" {
 			t.Errorf("%s: asked %d times, %s", a.Name, asked, e2e.Head(got))
 		}
@@ -177,9 +178,9 @@ func (s *introspectionServer) judge(t *testing.T, peer *e2e.Caller, a *introspec
 	case opaque && a.Name == "active-machine-opaque":
 		want = "OK"
 	case opaque && a.Name == "active-refresh-token":
-		want = "NO" // expired by now; the hint is what tells it from an access token
+		want = "NO" // it has expired; only the hint distinguishes it from an access token
 	}
-	if opaque && resource { // none of these is for a resource
+	if opaque && resource { // none of these tokens is for a resource
 		want = "NO"
 	}
 	if !strings.HasPrefix(got, want) || resource && opaque && a.Status == http.StatusOK && strings.HasPrefix(a.Body, `{"active":true`) && got != "NO wrong-audience" {

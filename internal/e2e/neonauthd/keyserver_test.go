@@ -11,13 +11,13 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
-// keyServer serves key sets by path and tells of each request.
+// keyServer serves key sets by path and counts the requests.
 type keyServer struct {
 	*httptest.Server
 	mu      sync.Mutex
 	sets    map[string][]byte
 	served  map[string]int
-	changed chan struct{} // closed and replaced at each request's end
+	changed chan struct{} // closed and replaced at the end of each request
 }
 
 func newKeyServer(t testing.TB) *keyServer {
@@ -37,7 +37,7 @@ func (k *keyServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(body) // a caller that is gone needs no answer
+	_, _ = w.Write(body) // it fails only if the caller has left
 	k.served[r.URL.Path]++
 	close(k.changed)
 	k.changed = make(chan struct{})
@@ -51,7 +51,8 @@ func (k *keyServer) put(path string, body []byte) string {
 	return k.URL + path
 }
 
-// count tells how often a set was served, and gives what closes at the next request.
+// count returns how often a set was served, and a channel that is closed at the end of
+// the next request.
 func (k *keyServer) count(path string) (int, <-chan struct{}) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -75,7 +76,7 @@ func (k *keyServer) awaitMore(t testing.TB, path string, n int) {
 	}
 }
 
-// kids returns n key ids of the upstream's shape that it does not have.
+// kids returns n key ids in the upstream's form that the upstream does not have.
 func kids(prefix string, n int) []string {
 	all := make([]string, n)
 	for i := range all {

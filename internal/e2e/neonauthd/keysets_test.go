@@ -14,11 +14,11 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
-// quick are keys of a project whose key sets are fetched in a short rhythm.
+// quick is configuration for a project that fetches its key sets often.
 const quick = "jwks_cooldown = \"100ms\"\nupstream_timeout = \"500ms\"\n"
 
-// provoke asks about key ids nobody has until that has caused a fetch that has
-// ended, and returns the last reply.
+// provoke asks about key ids that do not exist until this has caused a fetch,
+// and the fetch has ended. It returns the last reply.
 func provoke(t *testing.T, c *e2e.Upstream, peer *e2e.Caller, name string) string {
 	t.Helper()
 	before := c.Calls(standin.StackKeys)
@@ -38,7 +38,7 @@ func provoke(t *testing.T, c *e2e.Upstream, peer *e2e.Caller, name string) strin
 }
 
 // TestBadKeySetsNeitherReplaceNorBlockGoodOnes serves every kind of bad answer
-// in place of the key set.
+// instead of the key set.
 func TestBadKeySetsNeitherReplaceNorBlockGoodOnes(t *testing.T) {
 	t.Parallel()
 	var strayed atomic.Int64
@@ -101,7 +101,7 @@ func TestBadKeySetsNeitherReplaceNorBlockGoodOnes(t *testing.T) {
 	})
 }
 
-// awaitKeys asks for the state of the key sets until it holds a text.
+// awaitKeys repeats KEYS until the reply contains a text.
 func awaitKeys(t *testing.T, h *e2e.Folder, text string) string {
 	t.Helper()
 	admin := e2e.Call(t, h.AdminSocket())
@@ -194,7 +194,7 @@ func TestWithdrawnKeyKillsItsVerdictsAtOnce(t *testing.T) {
 	}
 }
 
-// awaitNoKey waits until a key id is in no key set any more.
+// awaitNoKey waits until no key set contains a key id.
 func awaitNoKey(t *testing.T, h *e2e.Folder, kid string) {
 	t.Helper()
 	admin := e2e.Call(t, h.AdminSocket())

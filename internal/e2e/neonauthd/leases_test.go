@@ -25,13 +25,12 @@ import (
 // keeperVariable names the environment variable with the socket that a keeper asks.
 const keeperVariable = "NEONAUTHD_E2E_KEEPER"
 
-// spied is a connection on which lookups are counted, and their replies can be held
-// back.
+// spied is a connection that counts lookups and can delay their replies.
 type spied struct {
 	net.Conn
 	asked *atomic.Int64
 	held  *atomic.Pointer[chan struct{}]
-	late  atomic.Bool // a reply is to be held back
+	late  atomic.Bool // the next reply is to be delayed
 }
 
 func (s *spied) Write(p []byte) (int, error) {
@@ -50,10 +49,10 @@ func (s *spied) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// spy is what spied connections of a client have in common.
+// spy is shared by all spied connections of a client.
 type spy struct {
-	asked atomic.Int64                  // lines that crossed the socket
-	held  atomic.Pointer[chan struct{}] // nil: nothing is held back
+	asked atomic.Int64                  // lookups that crossed the socket
+	held  atomic.Pointer[chan struct{}] // nil: no reply is delayed
 }
 
 // client returns a client of the socket that keeps answers.
@@ -67,14 +66,14 @@ func (s *spy) client(socket string) *client.Client {
 	}}
 }
 
-// TestKeeper is, in a process that another test has started, an application that
-// keeps answers: for each line on standard input, a token and a number, it asks so
-// often, and prints how many answers were accepted, and how many questions crossed
-// the socket.
+// TestKeeper runs as an application that keeps answers, in a process that another test
+// has started. Each line of standard input has a token and a number. The application asks
+// that many times, and prints how many answers were accepted, and how many questions
+// crossed the socket.
 func TestKeeper(t *testing.T) {
 	socket := os.Getenv(keeperVariable)
 	if socket == "" {
-		return // nobody has started a keeper
+		return // no test has started this process as a keeper
 	}
 	s := &spy{}
 	c := s.client(socket)
@@ -94,7 +93,7 @@ func TestKeeper(t *testing.T) {
 	}
 }
 
-// keeper is such a process.
+// keeper is a process that runs TestKeeper.
 type keeper struct {
 	*e2e.Process
 	t   *testing.T
@@ -114,8 +113,8 @@ func startKeeper(t *testing.T, h *e2e.Folder) *keeper {
 	must(t, err)
 	cmd.Stdout = to
 	k := &keeper{Process: e2e.Start(t, h.Dir, cmd), t: t, in: in, out: bufio.NewReader(out)}
-	_ = to.Close()     // the process has its own
-	t.Cleanup(func() { // before Start's, which would end it by a signal
+	_ = to.Close()     // the process has its own copy
+	t.Cleanup(func() { // runs before the cleanup of Start, which would end it by a signal
 		_ = k.in.Close()
 		if code := k.AwaitEnd(t); code != 0 {
 			t.Errorf("a keeper ends with %d", code)
@@ -125,14 +124,14 @@ func startKeeper(t *testing.T, h *e2e.Folder) *keeper {
 	return k
 }
 
-// begin has the keeper ask so often.
+// begin makes the keeper ask that many times.
 func (k *keeper) begin(token string, times int) {
 	k.t.Helper()
 	_, err := fmt.Fprintln(k.in, token, times)
 	must(k.t, err)
 }
 
-// answers returns what came of it.
+// answers returns the keeper's result.
 func (k *keeper) answers() (accepted, asked int) {
 	k.t.Helper()
 	for {
@@ -158,7 +157,7 @@ func (k *keeper) keep(token string) {
 	}
 }
 
-// office is a daemon with processes that keep what it says, and its administrator.
+// office is a daemon with keepers, and its administrator.
 type office struct {
 	t       *testing.T
 	up      *e2e.Upstream
@@ -179,7 +178,7 @@ func newOffice(t *testing.T, keepers int) *office {
 	return o
 }
 
-// session is a token of a session of its own, which all keepers keep.
+// session returns a token of a new session. All keepers keep the answer about it.
 func (o *office) session(name string) (token string) {
 	o.t.Helper()
 	token = o.up.StackToken(standin.TokenSpec{Subject: o.user, Session: name})
@@ -199,8 +198,8 @@ func (o *office) revoke(name string) time.Duration {
 	return time.Since(began)
 }
 
-// nobody expects that no keeper accepts a token. Those lookups begin after what has
-// ended it has returned.
+// nobody checks that no keeper accepts a token. Its lookups begin after the command that
+// ended the token has returned.
 func (o *office) nobody(name, token string) {
 	o.t.Helper()
 	for i, k := range o.keepers {
@@ -211,8 +210,8 @@ func (o *office) nobody(name, token string) {
 	}
 }
 
-// TestWhatIsKeptEndsBeforeRevokeReturns, whatever the processes that keep it, and the
-// daemon, go through.
+// TestWhatIsKeptEndsBeforeRevokeReturns, whatever happens to the keepers and to the
+// daemon.
 func TestWhatIsKeptEndsBeforeRevokeReturns(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t, 3)
@@ -221,8 +220,8 @@ func TestWhatIsKeptEndsBeforeRevokeReturns(t *testing.T) {
 	o.revoke("all-are-alive")
 	o.nobody("all are alive", token)
 
-	// One is stopped, and goes on when the revocation has returned: what it is asked
-	// then is in its input already.
+	// One keeper is stopped, and goes on after the revocation has returned. Its next
+	// question is already in its input.
 	token = o.session("stopped")
 	o.keepers[0].Freeze(t)
 	o.revoke("stopped")
@@ -233,8 +232,8 @@ func TestWhatIsKeptEndsBeforeRevokeReturns(t *testing.T) {
 	}
 	o.nobody("stopped", token)
 
-	// The daemon is killed and started again, and revokes at once. Who knows of the run
-	// before only is stopped meanwhile, or would notice.
+	// The daemon is killed and started again, and revokes at once. A keeper that knows
+	// only the old run is stopped during this time; otherwise it would notice the end.
 	token = o.session("killed")
 	o.keepers[1].Freeze(t)
 	o.daemon.Kill(t)
@@ -251,7 +250,7 @@ func TestWhatIsKeptEndsBeforeRevokeReturns(t *testing.T) {
 	}
 	o.nobody("killed", token)
 
-	// The daemon is stopped for so long that leases lapse, and goes on.
+	// The daemon is stopped for so long that leases end, and then goes on.
 	token = o.session("paused")
 	o.daemon.Freeze(t)
 	admin := e2e.Call(t, o.folder.AdminSocket())
@@ -259,10 +258,10 @@ func TestWhatIsKeptEndsBeforeRevokeReturns(t *testing.T) {
 	o.keepers[2].begin(token, 20_000)
 	o.daemon.Signal(t, syscall.SIGCONT)
 	e2e.Matches(t, admin.Reply(t), "OK changed=1 .*")
-	o.keepers[2].answers() // some of them were concurrent with the revocation
+	o.keepers[2].answers() // some of these lookups ran at the same time as the revocation
 	o.nobody("paused", token)
 
-	// The configuration is read again, and the key set loses the key.
+	// Everything is purged, and the configuration is reloaded.
 	token = o.session("purged")
 	admin.Expect(t, "PURGE all", "OK entries=[0-9]+")
 	if code := o.daemon.Reload(t); code == "" {
@@ -272,8 +271,8 @@ func TestWhatIsKeptEndsBeforeRevokeReturns(t *testing.T) {
 	o.nobody("purged", token)
 }
 
-// TestAReplyThatComesLateIsNotKept: it was decided before a revocation, and arrives
-// after that has returned.
+// TestAReplyThatComesLateIsNotKept: the reply was decided before a revocation, and
+// arrives after the revocation has returned.
 func TestAReplyThatComesLateIsNotKept(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t, 0)
@@ -281,7 +280,7 @@ func TestAReplyThatComesLateIsNotKept(t *testing.T) {
 	c := s.client(o.folder.Socket())
 	defer c.Close()
 	first := o.session("first")
-	for deadline := time.Now().Add(e2e.Patience); ; { // until there is a watch
+	for deadline := time.Now().Add(e2e.Patience); ; { // until the client has a watch
 		before := s.asked.Load()
 		if _, ok := c.Verify(t.Context(), first).(client.Accepted); !ok {
 			t.Fatal("not accepted")
@@ -298,11 +297,11 @@ func TestAReplyThatComesLateIsNotKept(t *testing.T) {
 	s.held.Store(&until)
 	under := make(chan client.Answer)
 	go func() { under <- c.Verify(context.Background(), token) }()
-	o.await(`"upstream":2}`) // until both are verified
+	o.await(`"upstream":2}`) // until both tokens are verified
 	o.revoke("late")
 	s.held.Store(nil)
 	close(until)
-	<-under // may be accepted: it was under way
+	<-under // it may be accepted, because the lookup was in progress
 	for range 100 {
 		if a, ok := c.Verify(t.Context(), token).(client.Rejected); !ok {
 			t.Fatalf("a later lookup is %v", a)
@@ -310,7 +309,7 @@ func TestAReplyThatComesLateIsNotKept(t *testing.T) {
 	}
 }
 
-// await waits until the daemon's counters have a text.
+// await waits until the daemon's counters contain a text.
 func (o *office) await(text string) {
 	o.t.Helper()
 	for deadline := time.Now().Add(e2e.Patience); !strings.Contains(o.stats(), text); {
@@ -327,7 +326,7 @@ func (o *office) stats() string {
 	return admin.Ask(o.t, "STATS")
 }
 
-// source is how many lookups have an answer of that source.
+// source returns how many lookups had an answer from this source.
 func (o *office) source(name string) int {
 	o.t.Helper()
 	found := regexp.MustCompile(`"` + name + `":(\d+)`).FindStringSubmatch(o.stats())
@@ -339,7 +338,8 @@ func (o *office) source(name string) int {
 	return n
 }
 
-// TestAHitInTheProcessCrossesNoSocket: the daemon hears of it by a number only.
+// TestAHitInTheProcessCrossesNoSocket: the client only reports the number of its hits to
+// the daemon.
 func TestAHitInTheProcessCrossesNoSocket(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t, 1)

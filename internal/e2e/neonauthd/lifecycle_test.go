@@ -24,7 +24,7 @@ func TestStopAnswersEveryLineAlreadySent(t *testing.T) {
 	tagged.Expect(t, "VERIFY "+token, "OK .*")
 	ordered.Expect(t, "PING", "OK")
 
-	// Two questions that only the upstream can answer, and it takes its time.
+	// Two questions that only the upstream can answer, which takes its time.
 	release := make(chan struct{})
 	c.Inject(standin.StackKeys, standin.Fault{Kind: standin.Delay, Until: release})
 	c.Inject(standin.Me, standin.Fault{Kind: standin.Delay, Until: release})
@@ -59,8 +59,8 @@ func TestStopAnswersEveryLineAlreadySent(t *testing.T) {
 	}
 }
 
-// TestStopAnswersWhatTakesTooLong stops a daemon whose upstream hangs longer
-// than the stop may take.
+// TestStopAnswersWhatTakesTooLong stops a daemon while its upstream hangs for
+// longer than the stop may take.
 func TestStopAnswersWhatTakesTooLong(t *testing.T) {
 	t.Parallel()
 	c := e2e.NewUpstream(t, standin.Options{})
@@ -195,8 +195,8 @@ func TestReloadAppliesLimitsToNewConnections(t *testing.T) {
 	peer.AwaitEnd(t) // idle for a second
 }
 
-// TestDeathOfTheLogsReaderEndsNothing closes the other end of standard error
-// and has something logged.
+// TestDeathOfTheLogsReaderEndsNothing closes the other end of standard error,
+// and then makes the daemon log something.
 func TestDeathOfTheLogsReaderEndsNothing(t *testing.T) {
 	t.Parallel()
 	h := e2e.NewFolder(t)

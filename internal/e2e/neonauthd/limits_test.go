@@ -8,7 +8,8 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
-// fill opens connections that are served, and expects the next to be refused.
+// fill opens n connections that are served, and expects that the next one is
+// refused.
 func fill(t *testing.T, socket string, n int) []*e2e.Caller {
 	t.Helper()
 	all := make([]*e2e.Caller, n)
@@ -30,7 +31,7 @@ func readmitted(t *testing.T, socket string) {
 		if err != nil {
 			continue
 		}
-		_, _ = c.Conn.Write([]byte("PING\n")) // it may be turned away
+		_, _ = c.Conn.Write([]byte("PING\n")) // the connection may be refused
 		line, _ := c.Line()
 		c.Conn.Close()
 		if line == "OK" {
@@ -61,8 +62,8 @@ func TestConnectionsAreCapped(t *testing.T) {
 	}
 }
 
-// TestFullOrdinarySocketLeavesTheAdminSocketReachable is about the operator who
-// has to revoke while an application holds every connection.
+// TestFullOrdinarySocketLeavesTheAdminSocketReachable: an operator has to
+// revoke while an application holds all connections.
 func TestFullOrdinarySocketLeavesTheAdminSocketReachable(t *testing.T) {
 	t.Parallel()
 	c := e2e.NewUpstream(t, standin.Options{})

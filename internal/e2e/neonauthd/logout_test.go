@@ -15,7 +15,7 @@ import (
 // ending is a user with two sessions at an OAuth server, and the logout tokens that end them.
 type ending struct {
 	first, second         string // access tokens
-	endsFirst, endsSecond string // the second names no session, but the user
+	endsFirst, endsSecond string // the second token names the user and no session
 }
 
 func newEnding(u *e2e.Upstream) ending {
@@ -28,7 +28,7 @@ func newEnding(u *e2e.Upstream) ending {
 	}
 }
 
-// TestALogoutThatWasAnsweredSurvivesAKill of a session and of a subject.
+// TestALogoutThatWasAnsweredSurvivesAKill, for a session and for a subject.
 func TestALogoutThatWasAnsweredSurvivesAKill(t *testing.T) {
 	t.Parallel()
 	u, f := e2e.NewUpstream(t, standin.Options{}), e2e.NewFolder(t)
@@ -50,7 +50,7 @@ func TestALogoutThatWasAnsweredSurvivesAKill(t *testing.T) {
 	e2e.Call(t, f.AdminSocket()).Expect(t, "REVOCATIONS", `OK \{"entries":2,.*"reason":"back-channel logout".*"reason":"back-channel logout".*`)
 }
 
-// TestAKeptAnswerEndsWithItsSession when LOGOUT has answered, and that of another
+// TestAKeptAnswerEndsWithItsSession when LOGOUT has answered. The answer about another
 // session of the user stays.
 func TestAKeptAnswerEndsWithItsSession(t *testing.T) {
 	t.Parallel()
@@ -90,7 +90,8 @@ func TestAKeptAnswerEndsWithItsSession(t *testing.T) {
 	}
 }
 
-// TestALogoutOnOneHostEndsTheSessionOnAll although its answer waits for none of them.
+// TestALogoutOnOneHostEndsTheSessionOnAll, although the answer to LOGOUT waits for no
+// other host.
 func TestALogoutOnOneHostEndsTheSessionOnAll(t *testing.T) {
 	hosts, _, u := newFleetOf(t, 3, "", func(u *e2e.Upstream, _ *e2e.Folder) string { return u.Members() })
 	s := newEnding(u)
@@ -99,7 +100,7 @@ func TestALogoutOnOneHostEndsTheSessionOnAll(t *testing.T) {
 		c.Expect(t, "VERIFY project=members "+s.first, "OK .*")
 		c.Expect(t, "VERIFY project=members "+s.second, "OK .*")
 	}
-	hosts[2].Freeze(t) // which REVOKE would wait for
+	hosts[2].Freeze(t) // REVOKE would wait for this host
 	e2e.Call(t, hosts[0].Socket()).Expect(t, "LOGOUT project=members "+s.endsFirst, "OK ended=session changed=1")
 	hosts[2].Signal(t, syscall.SIGCONT)
 	for _, h := range hosts {
@@ -108,7 +109,7 @@ func TestALogoutOnOneHostEndsTheSessionOnAll(t *testing.T) {
 	}
 }
 
-// awaitReply asks the ordinary socket until the reply is the wanted one.
+// awaitReply repeats a line on the ordinary socket until the reply is the wanted one.
 func (h *fleetHost) awaitReply(t *testing.T, line, want string) {
 	t.Helper()
 	c := e2e.Call(t, h.Socket())

@@ -1,4 +1,4 @@
-// Package neonauthd_test asks the daemon as its callers and operators do: from outside of its process.
+// Package neonauthd_test uses the daemon as its callers and operators do: from outside its process.
 package neonauthd_test
 
 import (

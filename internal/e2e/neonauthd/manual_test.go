@@ -22,7 +22,7 @@ import (
 
 const manFolder = "../../../docs/man/"
 
-// manPage is the source of a manual page.
+// manPage returns the source of a manual page.
 func manPage(t *testing.T, name string) string {
 	t.Helper()
 	text, err := os.ReadFile(manFolder + name)
@@ -32,8 +32,8 @@ func manPage(t *testing.T, name string) string {
 	return string(text)
 }
 
-// manWords returns the words that a page marks up with an mdoc macro. A macro's
-// words end at the line's end or at the next macro.
+// manWords returns the words in a page that have an mdoc macro. A macro's words end at the end of the line or at the
+// next macro.
 func manWords(text, macro string) map[string]bool {
 	all := map[string]bool{}
 	for line := range strings.Lines(text) {
@@ -79,8 +79,7 @@ func TestManualPagesAreWellFormed(t *testing.T) {
 	}
 }
 
-// TestManualPagesNameEachOther follows every reference from one of our pages to
-// another of ours.
+// TestManualPagesNameEachOther checks every reference from one of our pages to another.
 func TestManualPagesNameEachOther(t *testing.T) {
 	pages, err := filepath.Glob(manFolder + "*.[1-8]")
 	if err != nil {
@@ -100,8 +99,7 @@ func TestManualPagesNameEachOther(t *testing.T) {
 	}
 }
 
-// manHelp runs a program's --help for every command and returns the flags and the
-// commands that it tells of.
+// manHelp runs a program's --help for every command, and returns the flags and the commands that it lists.
 func manHelp(t *testing.T, program string, commands ...string) (flags, names map[string]bool) {
 	t.Helper()
 	cmd := exec.Command(program, append(slices.Clone(commands), "--help")...)
@@ -128,7 +126,7 @@ func manHelp(t *testing.T, program string, commands ...string) (flags, names map
 			names[words[0]] = true
 			below, deeper := manHelp(t, program, append(slices.Clone(commands), words[0])...)
 			maps.Copy(flags, below)
-			if words[0] != "completion" { // its commands are shells, given as words
+			if words[0] != "completion" { // its commands are shells, which the page gives as words
 				maps.Copy(names, deeper)
 			}
 		}
@@ -171,8 +169,8 @@ func TestManualHasTheFlagsAndCommandsThatThereAre(t *testing.T) {
 	}
 }
 
-// manKeys returns the names of all keys of a configuration type, those of tables in it too, and adds the names of the
-// tables to tables.
+// manKeys returns the names of all keys of a configuration type, including those of its tables, and adds the names of
+// the tables to tables.
 func manKeys(of reflect.Type, tables map[string]bool) map[string]bool {
 	all := map[string]bool{}
 	for i := range of.NumField() {
@@ -212,8 +210,7 @@ func TestManualHasTheKeysThatThereAre(t *testing.T) {
 	}
 }
 
-// TestManualHasTheKeysOfTheHelper reads the keys out of the helper's code,
-// which this package cannot import.
+// TestManualHasTheKeysOfTheHelper reads the keys from the helper's code, because this package cannot import it.
 func TestManualHasTheKeysOfTheHelper(t *testing.T) {
 	files, err := filepath.Glob("../../../cmd/neonauth-http/internal/authrequest/*.go")
 	if err != nil {
@@ -230,14 +227,14 @@ func TestManualHasTheKeysOfTheHelper(t *testing.T) {
 		}
 	}
 	described := manWords(manSection(t, manPage(t, "neonauth-http.8"), "CONFIGURATION"), "Cm")
-	delete(described, "[[resource]]") // the table of the key
+	delete(described, "[[resource]]") // the table for this key
 	if len(there) < 4 || !maps.Equal(there, described) {
 		t.Errorf("neonauth-http(8) describes the keys %v, there are %v", slices.Sorted(maps.Keys(described)), slices.Sorted(maps.Keys(there)))
 	}
 }
 
-// TestManualHasTheDefaultsThatThereAre looks for the default of each plain key
-// between its heading and the next one.
+// TestManualHasTheDefaultsThatThereAre looks for the default of each plain key between the key's heading and the next
+// one.
 func TestManualHasTheDefaultsThatThereAre(t *testing.T) {
 	cfg, err := config.Parse([]byte("[[project]]\nname=\"m\"\npreset=\"oidc\"\nbase_url=\"https://x.example\"\naudiences=[\"a\"]\n"))
 	if err != nil {
@@ -265,7 +262,7 @@ func TestManualHasTheDefaultsThatThereAre(t *testing.T) {
 	}
 }
 
-// manSpelled is how a page writes a value, "" for what it explains in words.
+// manSpelled returns a value as a page writes it; "" if the page explains it in words.
 func manSpelled(t *testing.T, v reflect.Value) string {
 	t.Helper()
 	switch value := v.Interface().(type) {
@@ -320,8 +317,7 @@ func manList[S ~string](words []S) []string {
 	return all
 }
 
-// TestManualHasTheExitStatusOfAWrongConfiguration is about the one that units
-// rely on.
+// TestManualHasTheExitStatusOfAWrongConfiguration: units depend on this status.
 func TestManualHasTheExitStatusOfAWrongConfiguration(t *testing.T) {
 	h := e2e.NewFolder(t)
 	h.Write(t, "neonauthd.toml", "colour = \"blue\"\n")

@@ -16,8 +16,8 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
-// unshared puts a command into a user namespace that maps only our own user, as
-// PrivateUsers=yes does, and into further namespaces.
+// unshared returns a function that runs a command in a user namespace that maps only our
+// own user, as PrivateUsers=yes does, and in further namespaces.
 func unshared(further uintptr) func(*exec.Cmd) {
 	return func(cmd *exec.Cmd) {
 		cmd.SysProcAttr = &syscall.SysProcAttr{
@@ -37,8 +37,8 @@ func needNamespaces(t *testing.T) {
 	need.Host(t, err == nil, fmt.Sprintf("no user namespaces here: %v", err))
 }
 
-// TestCallerRulesAreRefusedWhereUsersCannotBeTold: in a user namespace of its
-// own the daemon would take every caller for one.
+// TestCallerRulesAreRefusedWhereUsersCannotBeTold: in a user namespace of its own the
+// daemon would take all callers for one user.
 func TestCallerRulesAreRefusedWhereUsersCannotBeTold(t *testing.T) {
 	t.Parallel()
 	needNamespaces(t)
@@ -59,13 +59,13 @@ func TestCallerRulesAreRefusedWhereUsersCannotBeTold(t *testing.T) {
 			t.Errorf("%s: %v: %s", name, err, out)
 		}
 	}
-	// Who checks as an operator is not in the unit's namespace.
+	// An operator who runs --check is not in the unit's namespace.
 	if out, err := run(func(*exec.Cmd) {}, "--check"); err != nil || !strings.Contains(out, "PrivateUsers=yes") {
 		t.Errorf("checking outside of it: %v: %s", err, out)
 	}
 }
 
-// pingAsNobody runs another process of that user, and returns what it was told.
+// pingAsNobody runs a new process of user nobody, and returns its output.
 func pingAsNobody(t *testing.T, h *e2e.Folder) string {
 	t.Helper()
 	must(t, os.Chmod(filepath.Dir(e2e.Program("neonauthctl")), 0o755))
@@ -79,12 +79,12 @@ func pingAsNobody(t *testing.T, h *e2e.Folder) string {
 	return string(out)
 }
 
-// takeLastPlace connects once the daemon has seen the other process leave.
+// takeLastPlace connects after the daemon has noticed that the other process has left.
 func takeLastPlace(t *testing.T, h *e2e.Folder) {
 	t.Helper()
 	for deadline := time.Now().Add(e2e.Patience); time.Now().Before(deadline); {
 		c := other(t, h)
-		_, _ = c.Conn.Write([]byte("PING\n")) // it may be turned away
+		_, _ = c.Conn.Write([]byte("PING\n")) // the connection may be refused
 		if line, _ := c.Line(); line == "OK" {
 			return
 		}
@@ -92,18 +92,19 @@ func takeLastPlace(t *testing.T, h *e2e.Folder) {
 	t.Fatal("the place of a process that has ended stays taken")
 }
 
-// TestLimitsPerUserCountProcessesWhereUsersCannotBeTold: two processes of one
-// user, one of which takes as many connections as it can get.
+// TestLimitsPerUserCountProcessesWhereUsersCannotBeTold: one user has two processes, and
+// one of them takes as many connections as it can get.
 func TestLimitsPerUserCountProcessesWhereUsersCannotBeTold(t *testing.T) {
 	t.Parallel()
 	const share = 3
 	for name, c := range map[string]struct {
 		namespaces func(*exec.Cmd)
-		told, log  string // to the other process when the share is taken; by the daemon
+		told, log  string // told: to the other process when the share is used up; log: by the daemon
 	}{
 		"the host's": {func(*exec.Cmd) {}, "busy", ""},
 		"its own":    {unshared(0), "", "limits per user count their processes"},
-		// Without the host's process ids either, all are one again, and that is said.
+		// Without the host's process ids too, all callers count as one, and the daemon
+		// logs this.
 		"its own, processes too": {unshared(syscall.CLONE_NEWPID), "busy", "cannot be told apart at all"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -125,7 +126,7 @@ func TestLimitsPerUserCountProcessesWhereUsersCannotBeTold(t *testing.T) {
 			if got := pingAsNobody(t, h); strings.Contains(got, "busy") != (c.told == "busy") {
 				t.Errorf("with the share taken, the other process got %q", got)
 			}
-			e2e.Call(t, h.Socket()).Expect(t, "PING", "OK") // root is a user of his own everywhere
+			e2e.Call(t, h.Socket()).Expect(t, "PING", "OK") // root is always recognised as a user of its own
 			if text := i.Stderr.String(); !strings.Contains(text, c.log) {
 				t.Errorf("the log lacks %q:\n%s", c.log, text)
 			}

@@ -19,7 +19,7 @@ import (
 
 const stopSignal = syscall.SIGTERM
 
-// memory is the process's resident set, in bytes (proc(5)).
+// memory returns the process's resident set, in bytes (proc(5)).
 func memory(t testing.TB, i *e2e.Process) int64 {
 	t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", i.Cmd.Process.Pid))
@@ -31,9 +31,9 @@ func memory(t testing.TB, i *e2e.Process) int64 {
 	return resident * int64(os.Getpagesize())
 }
 
-// TestRepliesHeldBackBehindASlowOneAreBounded asks one slow untagged question
-// and then untagged quick ones for as long as the daemon takes them. Their
-// replies have to wait for the first, and must not pile up without bound.
+// TestRepliesHeldBackBehindASlowOneAreBounded sends one slow question without a tag, and then fast ones without tags
+// for as long as the daemon reads them. Their replies have to wait for the first one, and must not use unbounded
+// memory.
 func TestRepliesHeldBackBehindASlowOneAreBounded(t *testing.T) {
 	t.Parallel()
 	c := e2e.NewUpstream(t, standin.Options{})
@@ -72,14 +72,14 @@ func TestRepliesHeldBackBehindASlowOneAreBounded(t *testing.T) {
 	}
 }
 
-// TestTagsAreNeverMixedUp lets many connections ask about many users at once,
-// tagged and pipelined, hits and misses, and compares who each answer is about.
+// TestTagsAreNeverMixedUp asks about many users on many connections at once, tagged and pipelined, with hits and
+// misses. It compares the user in each answer.
 func TestTagsAreNeverMixedUp(t *testing.T) {
 	t.Parallel()
 	c := e2e.NewUpstream(t, standin.Options{})
 	h := e2e.NewFolder(t)
-	// Were all 30 connections to wait with all they may, one user's limit of 2048 must not be reached: on a slow
-	// machine they do, before the first verification has ended.
+	// The limit of 2048 for one user must not be reached even if all 30 connections have their greatest number of
+	// lookups in flight. On a slow machine this happens before the first verification has ended.
 	e2e.Serve(t, h, e2e.Settings{Limits: "in_flight_per_connection = 64", Tables: []string{c.Project(t, h, standin.Stack)}})
 	const users, connections, asks = 50, 30, 300
 	tokens, ids := make([]string, users), make([]string, users)
@@ -140,7 +140,7 @@ func TestFullConnectionIsReadNoFurtherUntilAReplyHasGoneOut(t *testing.T) {
 		peer.Send(t, fmt.Sprintf("@m%d VERIFY %s\n", n, c.Strange(fmt.Sprintf("stranger%d", n))))
 	}
 	c.Await(t, standin.StackKeys, 2)
-	// Not full: a hit goes past the misses.
+	// The connection is not full, so a hit is answered before the misses.
 	peer.Expect(t, "@hit VERIFY "+token, "@hit OK .* source=cache .*")
 	for n := 3; n < 6; n++ {
 		peer.Send(t, fmt.Sprintf("@m%d VERIFY %s\n", n, c.Strange(fmt.Sprintf("stranger%d", n))))
@@ -149,7 +149,7 @@ func TestFullConnectionIsReadNoFurtherUntilAReplyHasGoneOut(t *testing.T) {
 	if !peer.Silent(t, 300*time.Millisecond) {
 		t.Errorf("a full connection answered %q", peer.Reply(t))
 	}
-	other.Expect(t, "VERIFY "+token, "OK .* source=cache .*") // others notice nothing
+	other.Expect(t, "VERIFY "+token, "OK .* source=cache .*") // other connections are not affected
 	close(release)
 	got := map[string]bool{}
 	for range 7 {

@@ -12,8 +12,8 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
-// short are the times of a project in the scripted outage: a minute of the
-// default ones passes in a second.
+// short are the time settings of a project in the scripted outage: one second
+// stands for a minute of the defaults.
 const short = `profile_fresh = "1s"
 profile_stale = "5m"
 jwks_refresh = "1s"
@@ -21,22 +21,22 @@ jwks_cooldown = "100ms"
 upstream_timeout = "500ms"
 `
 
-// outageLasts is long enough for everything to be stale and for the circuit
-// to open.
+// outageLasts is long enough for all profiles to become stale and for the
+// circuit to open.
 const outageLasts = 4 * time.Second
 
-// script is a course of events and what it was seen to bring about.
+// script plays a series of events and records the results.
 type script struct {
 	t     *testing.T
 	cloud *e2e.Upstream
 	peer  *e2e.Caller
-	neon  string // asks about a token of preset neon, whose key set names no lifetime of its own
+	neon  string // a question about a token of preset neon, whose key set gives no lifetime of its own
 	rows  []string
 }
 
-// TestScriptedOutage plays an outage, and what else an upstream can do to a
-// daemon with warm profiles, and measures when the answers know. "make outage"
-// shows the table.
+// TestScriptedOutage plays an outage, and other events of an upstream, with a
+// daemon that knows profiles. It measures when the answers show each event.
+// "make outage" shows the table.
 func TestScriptedOutage(t *testing.T) {
 	t.Parallel()
 	c := e2e.NewUpstream(t, standin.Options{TokenLifetime: time.Hour})
@@ -67,9 +67,8 @@ func (s *script) tell(event, then string, after time.Duration) {
 	s.rows = append(s.rows, fmt.Sprintf("%s\t%s\t%s", event, then, after.Round(100*time.Microsecond)))
 }
 
-// until asks until the reply is the wanted one and returns how long after the
-// event that was. Any reply before it has to be of the kind that is right
-// meanwhile.
+// until repeats a request until the reply matches wanted, and returns the time
+// since the event. Every reply before that has to match meanwhile.
 func (s *script) until(event time.Time, request, meanwhile, wanted string) time.Duration {
 	s.t.Helper()
 	must(s.t, s.peer.Conn.SetDeadline(time.Now().Add(2*e2e.Patience)))
@@ -90,7 +89,8 @@ func (s *script) until(event time.Time, request, meanwhile, wanted string) time.
 	}
 }
 
-// warm fills the memory with the profiles of n users and returns their tokens.
+// warm makes the daemon remember the profiles of n users, and returns their
+// tokens.
 func (s *script) warm(n int) []string {
 	tokens := make([]string, n)
 	for i := range tokens {
@@ -102,10 +102,11 @@ func (s *script) warm(n int) []string {
 	return tokens
 }
 
-// outage kills the upstream and asks about everybody all the time.
+// outage stops the upstream and keeps asking about all users.
 func (s *script) outage(tokens []string) {
 	const ok = "OK level=(profile|claims) .* source=(upstream|cache|stale) .*"
-	// Fresh to the last, so that hits and stale answers can be told apart.
+	// The profile is fresh at the moment of the outage, so that hits and stale
+	// answers can be distinguished.
 	s.until(time.Now(), "PROFILE max-age=0 "+tokens[0], ok, "OK level=profile .* age=0 .*")
 	s.cloud.Stop()
 	killed := time.Now()
@@ -135,7 +136,7 @@ func (s *script) outage(tokens []string) {
 	s.tell("", "max-age=0: ERR unavailable; with fallback=claims OK", time.Since(killed))
 }
 
-// recovery brings the upstream back under the same address.
+// recovery starts the upstream again at the same address.
 func (s *script) recovery(i *e2e.Process, tokens []string) {
 	const ok = "OK level=(profile|claims) .* source=(upstream|cache|stale) .*"
 	s.cloud.Open(s.t, s.cloud.Address())
@@ -157,7 +158,7 @@ func (s *script) recovery(i *e2e.Process, tokens []string) {
 	}
 }
 
-// rotation takes all keys away at once and signs with others.
+// rotation replaces all keys at once.
 func (s *script) rotation(old string) {
 	s.peer.Expect(s.t, "VERIFY "+old, "OK .*")
 	s.cloud.Rotate(standin.Stack, false)
@@ -168,7 +169,8 @@ func (s *script) rotation(old string) {
 	s.tell("", "token of an old key NO unknown-key", s.until(rotated, "VERIFY "+old, "ERR keys-pending .*", "NO unknown-key"))
 }
 
-// deletion deletes two users: one who is asked about as usual, one live.
+// deletion deletes two users: the test asks about one as usual, and about the
+// other with live checks.
 func (s *script) deletion() {
 	usual, usualID := s.cloud.User("deleted")
 	live, liveID := s.cloud.User("live")
@@ -184,7 +186,7 @@ func (s *script) deletion() {
 	s.peer.Expect(s.t, "VERIFY "+usual, "OK level=claims .*|NO user-not-found")
 }
 
-// revocation revokes a session at the daemon.
+// revocation revokes a session with the daemon's REVOKE.
 func (s *script) revocation(admin *e2e.Caller) {
 	_, id := s.cloud.User("revoked")
 	signedIn, err := s.cloud.SignIn(id)
@@ -194,14 +196,14 @@ func (s *script) revocation(admin *e2e.Caller) {
 	asked := time.Now()
 	admin.Expect(s.t, "REVOKE session "+signedIn.SessionID, "OK changed=1 .*")
 	s.tell("session revoked (REVOKE)", "the reply, saved to disk", time.Since(asked))
-	// From the reply on: not one more OK.
+	// After the reply there must be no OK any more.
 	s.peer.Expect(s.t, "VERIFY "+signedIn.AccessToken, "NO revoked")
 	s.tell("", "VERIFY NO revoked", time.Since(asked))
 	s.peer.Expect(s.t, "PROFILE "+signedIn.AccessToken, "NO revoked")
 	s.tell("", "PROFILE NO revoked", time.Since(asked))
 }
 
-// signOut ends a session at the upstream, whose credential is asked about.
+// signOut ends a session at the upstream, and then asks about its credential.
 func (s *script) signOut() {
 	_, id := s.cloud.User("leaver")
 	signedIn, err := s.cloud.SignIn(id)

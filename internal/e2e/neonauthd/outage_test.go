@@ -70,7 +70,7 @@ func TestRestartDuringAnOutageVerifiesFromTheStateDirectory(t *testing.T) {
 	e2e.Call(t, h.Socket()).Expect(t, "VERIFY "+revoked, "OK .*")
 }
 
-// TestDamagedStateIsNotTrusted damages what a former run has left.
+// TestDamagedStateIsNotTrusted damages the files that a former run has left.
 func TestDamagedStateIsNotTrusted(t *testing.T) {
 	t.Parallel()
 	c := e2e.NewUpstream(t, standin.Options{})

@@ -11,8 +11,8 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
-// TestUnfinishedLineIsCutAfterAFewSeconds is about peers that begin a line and
-// never end it, in every way there is.
+// TestUnfinishedLineIsCutAfterAFewSeconds: peers begin a line and never end it,
+// in several ways.
 func TestUnfinishedLineIsCutAfterAFewSeconds(t *testing.T) {
 	t.Parallel()
 	h := e2e.NewFolder(t)
@@ -46,7 +46,7 @@ func TestUnfinishedLineIsCutAfterAFewSeconds(t *testing.T) {
 	}
 }
 
-// TestDripOfBytesIsCut keeps a line alive with a byte now and then.
+// TestDripOfBytesIsCut: a peer sends a byte of its line from time to time.
 func TestDripOfBytesIsCut(t *testing.T) {
 	t.Parallel()
 	h := e2e.NewFolder(t)
@@ -122,8 +122,8 @@ func TestPeerThatDoesNotReadIsCutAndHarmsNobody(t *testing.T) {
 	}
 }
 
-// TestDeafPeersDoNotHoldUpTheStop stops a daemon some of whose peers do not
-// read, while others wait for their answers.
+// TestDeafPeersDoNotHoldUpTheStop stops a daemon while some of its peers do not
+// read, and others are idle.
 func TestDeafPeersDoNotHoldUpTheStop(t *testing.T) {
 	t.Parallel()
 	c := e2e.NewUpstream(t, standin.Options{})
@@ -137,7 +137,7 @@ func TestDeafPeersDoNotHoldUpTheStop(t *testing.T) {
 		must(t, deaf.Conn.SetWriteDeadline(time.Now().Add(500*time.Millisecond)))
 		for {
 			if _, err := io.WriteString(deaf.Conn, many); err != nil {
-				break // full in both directions
+				break // the buffers of both directions are full
 			}
 		}
 	}
@@ -154,5 +154,5 @@ func TestDeafPeersDoNotHoldUpTheStop(t *testing.T) {
 	if took := time.Since(began); took > 5*time.Second {
 		t.Errorf("idle peers were let go after %v", took)
 	}
-	i.Kill(t) // the deaf ones have their time still
+	i.Kill(t) // the time of the deaf peers is not over yet
 }

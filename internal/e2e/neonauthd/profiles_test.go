@@ -32,8 +32,8 @@ func fetch(t *testing.T, socket, path string) (int, []byte) {
 	return answer.StatusCode, body
 }
 
-// TestProfilesAreServedWhileTheConfigurationSaysSo, and hold nothing that callers or
-// the upstream have said.
+// TestProfilesAreServedWhileTheConfigurationSaysSo. They contain nothing that callers or
+// the upstream have sent.
 func TestProfilesAreServedWhileTheConfigurationSaysSo(t *testing.T) {
 	t.Parallel()
 	c, h := e2e.NewUpstream(t, standin.Options{}), e2e.NewFolder(t)
@@ -94,8 +94,8 @@ func TestProfilesAreServedWhileTheConfigurationSaysSo(t *testing.T) {
 	}
 }
 
-// TestWhoCanTakeProfilesIsSaid: every user of the host at an address, nobody where
-// nothing is served, and never another host.
+// TestWhoCanTakeProfilesIsSaid: at an address every user of the host can; without a
+// listener nobody can; other hosts never can.
 func TestWhoCanTakeProfilesIsSaid(t *testing.T) {
 	t.Parallel()
 	c, h := e2e.NewUpstream(t, standin.Options{}), e2e.NewFolder(t)

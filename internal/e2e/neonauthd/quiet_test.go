@@ -13,7 +13,8 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
-// TestLibrariesAreSilencedBeforeTheyCanWrite, which they may do when they are initialised.
+// TestLibrariesAreSilencedBeforeTheyCanWrite: libraries may write during their
+// initialisation.
 func TestLibrariesAreSilencedBeforeTheyCanWrite(t *testing.T) {
 	t.Parallel()
 	cmd := exec.CommandContext(t.Context(), e2e.Program("neonauthd"), "--version")
@@ -26,7 +27,7 @@ func TestLibrariesAreSilencedBeforeTheyCanWrite(t *testing.T) {
 	}
 }
 
-// TestWhatAnUpstreamSendsUnaskedIsNotWritten: net/http's client would repeat it.
+// TestWhatAnUpstreamSendsUnaskedIsNotWritten: the client of net/http would log it.
 func TestWhatAnUpstreamSendsUnaskedIsNotWritten(t *testing.T) {
 	t.Parallel()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -50,7 +51,7 @@ func TestWhatAnUpstreamSendsUnaskedIsNotWritten(t *testing.T) {
 		const keys = `{"keys":[]}`
 		fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(keys), keys)
 		_, _ = conn.Write([]byte("SECRET of somebody"))
-		_, _ = in.Peek(1) // the client closes a connection on which it is told what it has not asked for
+		_, _ = in.Peek(1) // the client closes a connection on which it gets data that it has not asked for
 	}()
 	h := e2e.NewFolder(t)
 	i := e2e.Serve(t, h, e2e.Settings{Tables: []string{fmt.Sprintf("[[project]]\nname = \"main\"\npreset = \"neon\"\nbase_url = \"http://%s/neondb/auth\"\n", ln.Addr())}})

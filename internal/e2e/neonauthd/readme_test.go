@@ -22,7 +22,7 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// repository is the folder that the README's commands are run in.
+// repository is the folder in which the README's commands run.
 const repository = "../../.."
 
 func readme(t *testing.T) string {
@@ -34,7 +34,7 @@ func readme(t *testing.T) string {
 	return string(text)
 }
 
-// fenced returns the README's blocks of a language.
+// fenced returns the README's code blocks in a language.
 func fenced(t *testing.T, language string) []string {
 	t.Helper()
 	var all []string
@@ -47,7 +47,7 @@ func fenced(t *testing.T, language string) []string {
 	return all
 }
 
-// part returns the README's text under a heading, line ends as blanks.
+// part returns the README's text under a heading, with line ends replaced by blanks.
 func part(t *testing.T, heading string) string {
 	t.Helper()
 	_, rest, found := strings.Cut(readme(t), "\n## "+heading+"\n")
@@ -58,15 +58,15 @@ func part(t *testing.T, heading string) string {
 	return strings.Join(strings.Fields(text), " ")
 }
 
-// step is one command of a session and what it is shown to print.
+// step is one command of a session and the output that the README shows for it.
 type step struct {
 	command string
 	shown   []string
-	exit    int // -1: it runs on
+	exit    int // -1: it keeps running
 }
 
-// sessions reads the console blocks: "$ " begins a command, whose remark tells
-// its exit code if that is not 0.
+// sessions reads the console blocks. "$ " begins a command, and a remark after the
+// command gives its exit status if that is not 0.
 func sessions(t *testing.T) []step {
 	t.Helper()
 	var all []step
@@ -89,8 +89,8 @@ func sessions(t *testing.T) []step {
 	return all
 }
 
-// agrees tells whether a command printed what is shown: "[...]" stands for any
-// lines, "..." for anything, and one user's id for another's.
+// agrees reports whether a command printed what the README shows: "[...]" stands for any
+// lines, "..." for any text, and one user's id for another's.
 func agrees(shown []string, printed string) bool {
 	const id = `[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}`
 	pattern := "^"
@@ -105,7 +105,7 @@ func agrees(shown []string, printed string) bool {
 	return regexp.MustCompile(pattern).MatchString(printed)
 }
 
-// TestReadmeSession runs the first screen as it stands.
+// TestReadmeSession runs the README's first session unchanged.
 func TestReadmeSession(t *testing.T) {
 	need.Time(t, "it builds the programs")
 	need.Program(t, "make", "make")
@@ -116,7 +116,7 @@ func TestReadmeSession(t *testing.T) {
 			exports = startDemo(t, repository, s.command)
 			continue
 		case strings.HasPrefix(s.command, ".ci/run"):
-			continue // which runs this test
+			continue // .ci/run runs this test
 		}
 		cmd := exec.Command("bash", "-c", exports+"\n"+s.command)
 		cmd.Dir, cmd.Env = repository, e2e.Environment()
@@ -139,7 +139,7 @@ func TestReadmeSession(t *testing.T) {
 	checkVersions(t)
 }
 
-// checkVersions asks the programs that the session has built.
+// checkVersions runs --version of the programs that the session has built.
 func checkVersions(t *testing.T) {
 	t.Helper()
 	changelog, err := os.ReadFile(filepath.Join(repository, "CHANGELOG.md"))
@@ -155,15 +155,15 @@ func checkVersions(t *testing.T) {
 	}
 }
 
-// startDemo runs the demo in a folder until the test ends, and returns its line
-// of exports.
+// startDemo runs the demo in a folder until the test ends, and returns its export line.
 func startDemo(t *testing.T, dir, command string) (exports string) {
 	t.Helper()
 	cmd := exec.Command("bash", "-c", command)
 	cmd.Dir = dir
-	// A folder of the test's own: the path of a socket must be short.
+	// The demo's sockets are in a folder of the test, because the path of a socket must
+	// be short.
 	cmd.Env = e2e.Environment("XDG_RUNTIME_DIR=" + e2e.NewFolder(t).Dir)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C reaches all of a terminal
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C reaches all processes of a terminal
 	var stderr e2e.Output
 	cmd.Stderr = &stderr
 	out, err := cmd.StdoutPipe()
@@ -174,12 +174,13 @@ func startDemo(t *testing.T, dir, command string) (exports string) {
 		t.Fatal(err)
 	}
 	signal := func(s syscall.Signal) { _ = syscall.Kill(-cmd.Process.Pid, s) }
-	slow := time.AfterFunc(8*e2e.Patience, func() { signal(syscall.SIGKILL) }) // it may have to be compiled
+	slow := time.AfterFunc(8*e2e.Patience, func() { signal(syscall.SIGKILL) }) // go run may have to compile it first
 	t.Cleanup(func() {
 		slow.Reset(e2e.Patience)
 		signal(syscall.SIGINT)
 		_, _ = io.Copy(io.Discard, out)
-		// Of itself "go run" ends with 1 after Ctrl-C, and it would tell of a program that did.
+		// "go run" itself ends with 1 after Ctrl-C, and would report a program that ended
+		// with an error.
 		if err := cmd.Wait(); err != nil && (cmd.ProcessState.ExitCode() != 1 || stderr.String() != "") {
 			t.Errorf("the demo ended with %v\n%s", err, stderr.String())
 		}
@@ -241,7 +242,7 @@ func TestDocumentsLinkToWhatIsThere(t *testing.T) {
 	}
 }
 
-// anchors returns the names under which a document's headings can be reached.
+// anchors returns the anchors of a document's headings.
 func anchors(t *testing.T, file string) map[string]bool {
 	t.Helper()
 	text, err := os.ReadFile(file)
@@ -256,7 +257,7 @@ func anchors(t *testing.T, file string) map[string]bool {
 	return all
 }
 
-// constant reads a number out of code that this package cannot import.
+// constant reads a number from code that this package cannot import.
 func constant(t *testing.T, file, name string) int {
 	t.Helper()
 	code, err := os.ReadFile(filepath.Join(repository, file))
@@ -300,7 +301,7 @@ func TestReadmeTellsForHowLongProfilesAreKept(t *testing.T) {
 	}
 }
 
-// TestReadmeProtocolIsTheContract looks for the lines of the summary in the
+// TestReadmeProtocolIsTheContract looks for the lines of the README's summary in the
 // contract, and parses the replies.
 func TestReadmeProtocolIsTheContract(t *testing.T) {
 	contract, err := os.ReadFile(filepath.Join(repository, "protocol/protocol.md"))

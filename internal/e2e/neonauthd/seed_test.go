@@ -15,14 +15,14 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
-// seeded is a demo, or a stand-in with a daemon, that runs in the background.
+// seeded is a demo, or a stand-in with a daemon, that runs during a test.
 type seeded struct {
 	t       *testing.T
 	exports string
 }
 
-// runs starts a command of neonauthd that prints a line of exports, and calls
-// act while it runs.
+// runs starts a command of neonauthd that prints an export line, and calls act while the
+// command runs.
 func runs(t *testing.T, args []string, act func(s seeded)) {
 	t.Helper()
 	cmd := exec.Command(e2e.Program("neonauthd"), args...)
@@ -52,7 +52,7 @@ func runs(t *testing.T, args []string, act func(s seeded)) {
 	}
 }
 
-// token mints one.
+// token mints a token.
 func (s seeded) token(args ...string) string {
 	s.t.Helper()
 	status, out := shell(s.t, s.exports+"\n"+e2e.Program("neonauthd")+" demo token "+strings.Join(args, " "))
@@ -62,8 +62,8 @@ func (s seeded) token(args ...string) string {
 	return strings.TrimSpace(out)
 }
 
-// ask runs a command of neonauthctl with a token, and returns its status and the
-// members of what it prints.
+// ask runs a command of neonauthctl with a token, and returns the exit status and the
+// members of its output.
 func (s seeded) ask(token string, args ...string) (status int, answer map[string]any) {
 	s.t.Helper()
 	cmd := exec.Command("sh", "-c", s.exports+"\nexec "+e2e.Program("neonauthctl")+" --json "+strings.Join(args, " "))
@@ -79,8 +79,8 @@ func (s seeded) ask(token string, args ...string) (status int, answer map[string
 	return cmd.ProcessState.ExitCode(), answer
 }
 
-// TestEachStartOfASeededDemoIsLikeTheOneBefore: project, keys, users and ids;
-// tokens of the one are good at the next.
+// TestEachStartOfASeededDemoIsLikeTheOneBefore: it has the same project, keys, users and
+// ids, and accepts tokens of the former start.
 func TestEachStartOfASeededDemoIsLikeTheOneBefore(t *testing.T) {
 	t.Parallel()
 	dir := e2e.NewFolder(t).Path("run/demo")
@@ -175,8 +175,8 @@ func TestStandinServesADaemonToo(t *testing.T) {
 	}
 }
 
-// TestTheTokenThatADemoShowsEndsWithItsSession, and the next start of the same seed has
-// forgotten that.
+// TestTheTokenThatADemoShowsEndsWithItsSession. The next start with the same seed does
+// not remember the end.
 func TestTheTokenThatADemoShowsEndsWithItsSession(t *testing.T) {
 	t.Parallel()
 	dir := e2e.NewFolder(t).Path("run/demo")

@@ -16,7 +16,7 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
-// alone is a configuration whose upstream is nobody: port 9 discards.
+// alone is a configuration whose upstream does not answer: port 9 (discard).
 const alone = "[[project]]\nname = \"main\"\npreset = \"neon\"\nbase_url = \"http://127.0.0.1:9/auth\"\n"
 
 func TestStaleSocketIsReplacedAndALivingOneIsNot(t *testing.T) {
@@ -155,7 +155,7 @@ func TestPlaceOfTheSocketHasToBeSafe(t *testing.T) {
 }
 
 // TestASocketThatWasPassedWithoutANameIsServed: names are optional
-// (sd_listen_fds(3)), and not every service manager gives one.
+// (sd_listen_fds(3)), and some service managers give none.
 func TestASocketThatWasPassedWithoutANameIsServed(t *testing.T) {
 	t.Parallel()
 	h := e2e.NewFolder(t)
@@ -170,7 +170,7 @@ func TestASocketThatWasPassedWithoutANameIsServed(t *testing.T) {
 	i := h.LaunchWith(t, func(cmd *exec.Cmd) {
 		cmd.ExtraFiles = []*os.File{file}
 		cmd.Env = append(cmd.Env, "LISTEN_FDS=1")
-	}, "/bin/sh", "-c", `LISTEN_PID=$$ exec "$@"`, "sh") // the shell becomes the daemon
+	}, "/bin/sh", "-c", `LISTEN_PID=$$ exec "$@"`, "sh") // the shell is replaced by the daemon
 	i.Await(t, "READY=1")
 	e2e.Call(t, h.Socket()).Expect(t, "PING", "OK")
 	i.Signal(t, syscall.SIGTERM)
@@ -182,7 +182,7 @@ func TestASocketThatWasPassedWithoutANameIsServed(t *testing.T) {
 	}
 }
 
-// modes lists what lies in the folder of the sockets.
+// modes lists the files in the folder of the sockets with their modes.
 func modes(t testing.TB, h *e2e.Folder) string {
 	t.Helper()
 	var list strings.Builder
@@ -201,7 +201,8 @@ func TestSocketsHaveTheirModesFromTheFirstMoment(t *testing.T) {
 	h := e2e.NewFolder(t)
 	h.Configure(t, e2e.Settings{Tables: []string{alone}})
 	want := map[string]fs.FileMode{h.Socket(): 0o660, h.AdminSocket(): 0o600}
-	// The widest umask there is, and an eye on the sockets until all is ready.
+	// The daemon starts with the umask 0, and the test looks at the sockets
+	// until the daemon is ready.
 	i := h.Launch(t, "/bin/sh", "-c", `umask 0; exec "$@"`, "sh")
 	for ready := false; !ready; runtime.Gosched() {
 		select {

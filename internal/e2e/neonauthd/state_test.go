@@ -12,7 +12,8 @@ import (
 	"github.com/neonauthd/neonauthd/internal/program"
 )
 
-// beside is another folder with sockets of its own and the state directory of h.
+// beside makes another folder, with sockets of its own and with the state
+// directory of h.
 func beside(t *testing.T, h *e2e.Folder, s e2e.Settings) *e2e.Folder {
 	t.Helper()
 	other := e2e.NewFolder(t)
@@ -23,7 +24,8 @@ func beside(t *testing.T, h *e2e.Folder, s e2e.Settings) *e2e.Folder {
 	return other
 }
 
-// TestASecondDaemonOnAStateDirectoryRefuses and spoils nothing of the first's.
+// TestASecondDaemonOnAStateDirectoryRefuses, and changes nothing of the first
+// daemon's state.
 func TestASecondDaemonOnAStateDirectoryRefuses(t *testing.T) {
 	t.Parallel()
 	c := e2e.NewUpstream(t, standin.Options{})
@@ -45,8 +47,8 @@ func TestASecondDaemonOnAStateDirectoryRefuses(t *testing.T) {
 	e2e.Call(t, other.Socket()).Expect(t, "VERIFY "+token, "NO revoked")
 }
 
-// TestAStateDirectoryThatOthersCanChangeIsRefused by --check too: whoever can
-// write to it can plant a key set, or remove the journal.
+// TestAStateDirectoryThatOthersCanChangeIsRefused, also by --check: a user who
+// can write to it can plant a key set, or remove the journal.
 func TestAStateDirectoryThatOthersCanChangeIsRefused(t *testing.T) {
 	t.Parallel()
 	c := e2e.NewUpstream(t, standin.Options{})
@@ -87,8 +89,9 @@ func TestAStateDirectoryThatOthersCanChangeIsRefused(t *testing.T) {
 	}
 }
 
-// TestWhatWasAcknowledgedSurvivesKills that come while changes are being written:
-// the daemon starts each time, and knows everything it has answered OK to.
+// TestWhatWasAcknowledgedSurvivesKills: the daemon is killed while it writes
+// changes. It starts each time, and knows everything that it has answered with
+// OK.
 func TestWhatWasAcknowledgedSurvivesKills(t *testing.T) {
 	t.Parallel()
 	c := e2e.NewUpstream(t, standin.Options{})
@@ -105,7 +108,7 @@ func TestWhatWasAcknowledgedSurvivesKills(t *testing.T) {
 		taken := fmt.Sprintf("s-%d-%d", round, round)
 		admin.Expect(t, "UNREVOKE session "+taken, "OK changed=1 .*")
 		inForce[taken] = false
-		for n := range 50 { // nobody waits for these
+		for n := range 50 { // the test does not wait for the replies
 			admin.Send(t, fmt.Sprintf("REVOKE session unheard-%d-%d\n", round, n))
 		}
 		daemon.Kill(t)

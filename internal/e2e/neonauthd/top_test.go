@@ -10,8 +10,8 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
-// TestTopShowsWhatTheDaemonDoes asks without a pause while top looks: every
-// column that a daemon at work fills has to be filled.
+// TestTopShowsWhatTheDaemonDoes asks without a pause while top runs. Each
+// column that a busy daemon fills must be filled.
 func TestTopShowsWhatTheDaemonDoes(t *testing.T) {
 	t.Parallel()
 	c := e2e.NewUpstream(t, standin.Options{})

@@ -13,11 +13,11 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
-// nobody is a user who is somebody else than the tests' own, who is root.
+// nobody is another user than the tests' own user, which is root.
 const nobody = 65534
 
 // callAs connects as another user. A thread of its own takes that user's id and
-// ends with the goroutine; the kernel notes the ids of the thread that connects
+// ends with the goroutine. The kernel notes the ids of the thread that connects
 // (unix(7), SO_PEERCRED).
 func callAs(t *testing.T, uid int, socket string) (*e2e.Caller, error) {
 	t.Helper()
@@ -27,7 +27,7 @@ func callAs(t *testing.T, uid int, socket string) (*e2e.Caller, error) {
 	}
 	done := make(chan result)
 	go func() {
-		runtime.LockOSThread() // and never unlock: the thread is spoilt
+		runtime.LockOSThread() // the thread is never unlocked, because its ids have changed
 		if _, _, errno := syscall.RawSyscall(syscall.SYS_SETRESGID, ^uintptr(0), uintptr(uid), ^uintptr(0)); errno != 0 {
 			done <- result{nil, errno}
 			return
@@ -68,7 +68,7 @@ func TestOtherUsersCannotReachTheSockets(t *testing.T) {
 	h := e2e.NewFolder(t)
 	e2e.Serve(t, h, e2e.Settings{Tables: []string{alone}})
 	openToAll(t, h)
-	must(t, os.Chmod(h.Socket(), 0o660)) // as it was
+	must(t, os.Chmod(h.Socket(), 0o660)) // restores the mode
 	for _, socket := range []string{h.Socket(), h.AdminSocket()} {
 		if _, err := callAs(t, nobody, socket); err == nil {
 			t.Errorf("%s lets anybody in", socket)
@@ -111,7 +111,8 @@ func TestCallerRulesHold(t *testing.T) {
 			t.Errorf("%s is not withheld: %s", secret, got)
 		}
 	}
-	// Us no rule names: all is forbidden, and the admin socket is not concerned.
+	// No rule names our user, so everything is forbidden. This does not affect
+	// the admin socket.
 	ours, admin := e2e.Call(t, h.Socket()), e2e.Call(t, h.AdminSocket())
 	ours.Expect(t, "VERIFY "+token, "ERR forbidden.*")
 	ours.Expect(t, "HELLO 1 x", "OK .* projects=")

@@ -24,10 +24,10 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
-// upstreamName is a host that only a proxy of ours knows the way to.
+// upstreamName is a host that only our proxy can reach.
 const upstreamName = "auth.example.net"
 
-// ownAuthority is an authority of nobody's but this test's.
+// ownAuthority is a certificate authority of this test alone.
 type ownAuthority struct {
 	certificate *x509.Certificate
 	key         *ecdsa.PrivateKey
@@ -66,14 +66,14 @@ func (a *ownAuthority) sign(t *testing.T, host string) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
-// behindProxy is an upstream at https://auth.example.net, with a certificate of its own
-// authority, and a proxy that knows the way to it.
+// behindProxy returns an upstream at https://auth.example.net, with a certificate of its
+// own authority, and a proxy that can reach it.
 func behindProxy(t *testing.T) (*e2e.Upstream, *ownAuthority, *e2e.Proxy) {
 	t.Helper()
 	u := e2e.NewUpstream(t, standin.Options{BaseURL: "https://" + upstreamName})
 	ours := newAuthority(t)
 	s := httptest.NewUnstartedServer(u.Standin)
-	s.Config.ErrorLog = log.New(io.Discard, "", 0) // a check that trusts somebody else hangs up
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // a check that does not trust this authority hangs up
 	s.TLS = &tls.Config{Certificates: []tls.Certificate{ours.sign(t, upstreamName)}, MinVersion: tls.VersionTLS12}
 	s.StartTLS()
 	t.Cleanup(s.Close)
@@ -82,7 +82,7 @@ func behindProxy(t *testing.T) (*e2e.Upstream, *ownAuthority, *e2e.Proxy) {
 	return u, ours, p
 }
 
-// checked is what --check says of a folder's configuration, and its status.
+// checked returns the output and the exit status of --check for a folder's configuration.
 func checked(t *testing.T, f *e2e.Folder, extra ...string) (out string, code int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), e2e.Patience)
@@ -93,14 +93,15 @@ func checked(t *testing.T, f *e2e.Folder, extra ...string) (out string, code int
 	return string(text), cmd.ProcessState.ExitCode()
 }
 
-// proxyPassword is one that nobody gets to see, and in base64 with its user.
+// proxyPassword is a password that no output may show; proxyEncoded is the user and the
+// password in base64.
 const (
 	proxyPassword = "canary-0123456789"
 	proxyEncoded  = "YWRhOmNhbmFyeS0wMTIzNDU2Nzg5"
 )
 
-// proxied is a daemon whose upstream is behind a proxy, with an authority of its own, both
-// of which are in files.
+// proxied is a daemon whose upstream is behind a proxy and has an authority of its own.
+// The proxy and the authority are configured in files.
 type proxied struct {
 	*e2e.Folder
 	upstream *e2e.Upstream
@@ -108,7 +109,7 @@ type proxied struct {
 	proxy    *e2e.Proxy
 	process  *e2e.Process
 	token    string
-	written  string // by --check
+	written  string // the output of --check
 }
 
 func newProxied(t *testing.T) *proxied {
@@ -124,13 +125,14 @@ func newProxied(t *testing.T) *proxied {
 	return d
 }
 
-// through writes the file of a proxy.
+// through writes the file with the proxy's address.
 func (d *proxied) through(t *testing.T, address string) {
 	t.Helper()
 	d.Write(t, "proxy", "http://ada:"+proxyPassword+"@"+address+"\n")
 }
 
-// check expects --check to say all of these, and to find something wrong or not.
+// check requires that the output of --check contains each text; wrong says whether it
+// must fail.
 func (d *proxied) check(t *testing.T, wrong bool, want ...string) {
 	t.Helper()
 	out, code := checked(t, d.Folder)
@@ -142,7 +144,7 @@ func (d *proxied) check(t *testing.T, wrong bool, want ...string) {
 	}
 }
 
-// end stops the daemon, which has to have said that, and no secret.
+// end stops the daemon. Its log must contain these texts, and no secret.
 func (d *proxied) end(t *testing.T, said ...string) {
 	t.Helper()
 	d.process.Stop(t)
@@ -157,8 +159,8 @@ func (d *proxied) end(t *testing.T, said ...string) {
 	}
 }
 
-// TestAnUpstreamBehindAProxy: keys, profiles and the test of the server key all go through
-// it, and whatever fails on the way is told.
+// TestAnUpstreamBehindAProxy: requests for keys and profiles and the test of the server
+// key all go through the proxy, and every failure on the way is reported.
 func TestAnUpstreamBehindAProxy(t *testing.T) {
 	t.Parallel()
 	d := newProxied(t)
@@ -180,7 +182,7 @@ func TestAnUpstreamBehindAProxy(t *testing.T) {
 	}
 	d.proxy.SetAnswer("")
 
-	// What is in the file is compared at a reload, not its name.
+	// A reload compares the content of the file, not its name.
 	d.through(t, "127.0.0.1:1")
 	d.check(t, true, "unavailable: the proxy cannot be reached: connection refused")
 	admin.Expect(t, "RELOAD", "OK")
@@ -192,8 +194,8 @@ func TestAnUpstreamBehindAProxy(t *testing.T) {
 	d.end(t, "the proxy cannot be reached")
 }
 
-// TestAnUpstreamWithAnAuthorityOfItsOwn: nobody else's certificate is its own, and a file
-// that cannot be used changes nothing, or keeps the daemon from starting.
+// TestAnUpstreamWithAnAuthorityOfItsOwn: only certificates of this authority are
+// accepted. A file that cannot be used changes nothing at a reload, and prevents a start.
 func TestAnUpstreamWithAnAuthorityOfItsOwn(t *testing.T) {
 	t.Parallel()
 	d := newProxied(t)
@@ -204,7 +206,7 @@ func TestAnUpstreamWithAnAuthorityOfItsOwn(t *testing.T) {
 	e2e.Call(t, d.Socket()).Expect(t, "PROFILE max-age=0 "+d.token, "OK .*")
 	d.Write(t, "ca.pem", newAuthority(t).pem)
 	admin.Expect(t, "RELOAD", "OK")
-	// Keys that were had under the authority of before are not believed.
+	// Keys that were fetched under the former authority are not trusted.
 	e2e.Call(t, d.Socket()).Expect(t, "VERIFY "+d.token, "ERR keys-pending .*")
 	d.check(t, true, "the certificate is signed by an unknown authority, through the proxy")
 	d.end(t, "holds a private key")
@@ -225,7 +227,7 @@ func TestAnUpstreamWithAnAuthorityOfItsOwn(t *testing.T) {
 	}
 }
 
-// TestTheEnvironmentNamesAProxy, as far as upstreams at https go, and says who is asked
+// TestTheEnvironmentNamesAProxy for upstreams at https, and the hosts that are reached
 // directly.
 func TestTheEnvironmentNamesAProxy(t *testing.T) {
 	t.Parallel()
@@ -271,7 +273,7 @@ func TestTheEnvironmentNamesAProxy(t *testing.T) {
 	}
 }
 
-// privateAddress is one of this host's in a private network, "" if it has none.
+// privateAddress returns an address of this host in a private network; "" if it has none.
 func privateAddress(t *testing.T) string {
 	t.Helper()
 	all, err := net.InterfaceAddrs()
@@ -284,7 +286,8 @@ func privateAddress(t *testing.T) string {
 	return ""
 }
 
-// TestPlainHTTPStaysInAPrivateNetwork, and is said wherever somebody looks.
+// TestPlainHTTPStaysInAPrivateNetwork, and status, log, statistics and --check warn of
+// it.
 func TestPlainHTTPStaysInAPrivateNetwork(t *testing.T) {
 	t.Parallel()
 	f := e2e.NewFolder(t)

@@ -16,7 +16,7 @@ import (
 // maxBatch is how many questions are asked in one write.
 const maxBatch = 24
 
-// ask puts questions on one connection after the other until ctx ends.
+// ask asks questions on one connection after the other until ctx ends.
 func (s *soak) ask(ctx context.Context) {
 	for ctx.Err() == nil {
 		run := s.world.run.Load()
@@ -37,7 +37,8 @@ func (s *soak) ask(ctx context.Context) {
 	}
 }
 
-// lost counts what came to nothing. While one daemon is up nothing may.
+// lost counts a failed question or connection. While the same run of the daemon
+// is up, none may fail.
 func (s *soak) lost(run int64, doing string, err error) {
 	if up := run%2 == 1; up && s.world.run.Load() == run {
 		s.found(&wrong{"no answer", fmt.Sprintf("%s: %v", doing, err)}, nil, nil)
@@ -46,7 +47,7 @@ func (s *soak) lost(run int64, doing string, err error) {
 	s.counts.add("cut off by a restart", 1)
 }
 
-// batch asks several questions in one write and judges the answers.
+// batch sends several questions in one write and judges the answers.
 func (s *soak) batch(caller *e2e.Caller, run int64) error {
 	if err := caller.Conn.SetDeadline(time.Now().Add(e2e.Patience)); err != nil {
 		return err
@@ -88,10 +89,10 @@ func (s *soak) batch(caller *e2e.Caller, run int64) error {
 	return nil
 }
 
-// question invents one about a token.
+// question makes a random question about a token.
 func (s *soak) question(t *token, run int64) *question {
 	q := &question{verb: "VERIFY", project: t.project, token: t, maxAge: -1, run: run}
-	if n := rnd.IntN(20); n == 0 { // somebody else's
+	if n := rnd.IntN(20); n == 0 { // maybe with another project
 		q.project = s.world.projects[rnd.IntN(len(s.world.projects))]
 	}
 	if q.project.preset != standin.Stack || t.anonymous || rnd.IntN(3) > 0 {
@@ -105,7 +106,7 @@ func (s *soak) question(t *token, run int64) *question {
 	return q
 }
 
-// line is the question as it goes over the wire.
+// line returns the question as it is sent.
 func (q *question) line() string {
 	line := q.verb + " project=" + q.project.name
 	if q.maxAge >= 0 {
@@ -117,7 +118,7 @@ func (q *question) line() string {
 	return line + " " + q.token.text
 }
 
-// heard judges an answer and counts it under a name.
+// heard judges an answer, and counts it under a name.
 func (s *soak) heard(name string, q *question, a *answer) {
 	s.counts.add(name, 1)
 	words := strings.SplitN(a.line, " ", 3)

@@ -5,26 +5,26 @@ import (
 	"time"
 )
 
-// fact is something that changes, with what it has been and when. A change takes
-// time: while it is under way, what was before and what comes may both hold. Safe
-// for concurrent use; changes come one after the other.
+// fact is a value that changes, with all its former values and their times. A
+// change takes time: while it is in progress, the old and the new value may
+// both hold. It is safe for concurrent use; changes come one after the other.
 type fact[T any] struct {
 	mu     sync.Mutex
 	phases []phase[T] // in the order in which they began
 }
 
-// phase is a value that may hold from one instant to another; until is zero as
-// long as nothing else surely holds.
+// phase is a value that may hold from one instant to another. until is zero
+// until another value certainly holds.
 type phase[T any] struct {
 	value       T
 	from, until time.Time
 }
 
-// always is a fact that has been so ever since.
+// always returns a fact that has always had this value.
 func always[T any](v T) *fact[T] { return &fact[T]{phases: []phase[T]{{value: v}}} }
 
-// change begins a change to v. From the call of done on nothing else holds; a
-// change of which that never becomes known leaves both possible.
+// change begins a change to v. After done is called, only v holds. If done is
+// never called, both values remain possible.
 func (f *fact[T]) change(v T) (done func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -42,8 +42,8 @@ func (f *fact[T]) change(v T) (done func()) {
 	}
 }
 
-// during are the values that may have held at some instant of a span, the latest
-// first.
+// during returns the values that may have held at some instant of a span, the
+// latest first.
 func (f *fact[T]) during(from, until time.Time) []T {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -51,7 +51,7 @@ func (f *fact[T]) during(from, until time.Time) []T {
 	for i := len(f.phases) - 1; i >= 0; i-- {
 		p := &f.phases[i]
 		if !p.until.IsZero() && p.until.Before(from) {
-			break // and all before it
+			break // this one and all before it ended earlier
 		}
 		if !p.from.After(until) {
 			values = append(values, p.value)
@@ -70,7 +70,7 @@ func ever[T comparable](f *fact[T], v T, from, until time.Time) bool {
 	return false
 }
 
-// latest is the value that was changed to last.
+// latest returns the value of the last change.
 func (f *fact[T]) latest() T {
 	f.mu.Lock()
 	defer f.mu.Unlock()

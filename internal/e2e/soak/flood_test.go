@@ -22,10 +22,10 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
-// floodOf is the variable that says how many tokens the floods have.
+// floodOf is the environment variable with the number of tokens.
 const floodOf = "NEONAUTHD_FLOOD"
 
-// flood is a daemon with nothing but junk to do, and a good token now and then.
+// flood is a daemon that gets only junk, and sometimes a good token.
 type flood struct {
 	t      *testing.T
 	up     *e2e.Upstream
@@ -34,17 +34,17 @@ type flood struct {
 	good   []string
 }
 
-// size is what the daemon takes of the host.
+// size is how much of the host's resources the daemon uses.
 type size struct{ descriptors, threads, mebibytes, logLines, metricLines int }
 
 func (s size) String() string {
 	return fmt.Sprintf("%d descriptors, %d threads, %d MiB, %d lines of log, %d of metrics", s.descriptors, s.threads, s.mebibytes, s.logLines, s.metricLines)
 }
 
-// TestFloods sends so many junk tokens, as many tokens with invented key ids, and
-// a tenth as many connections. Each junk token is refused or not judged, each good
-// token between them is accepted, and afterwards the daemon takes no more of the
-// host than before. "make flood" runs it.
+// TestFloods sends n junk tokens, as many tokens with invented key ids, and
+// opens a tenth as many connections. Each junk token is refused or not judged,
+// each good token between them is accepted, and afterwards the daemon uses no
+// more resources than before. "make flood" runs it.
 func TestFloods(t *testing.T) {
 	need.Wish(t, floodOf, "flood the daemon; instead of 1, say with how many tokens, such as 1000000")
 	n, err := strconv.Atoi(os.Getenv(floodOf))
@@ -52,7 +52,7 @@ func TestFloods(t *testing.T) {
 		n = 10_000
 	}
 	f := newFlood(t)
-	f.tokens(n/20, f.junk, `NO (malformed|bad-signature)`) // what grows once has grown
+	f.tokens(n/20, f.junk, `NO (malformed|bad-signature)`) // after this, what grows only once has grown
 	f.connections(n / 200)
 	before := f.size()
 	fmt.Printf("\nat first           %s\n", before)
@@ -102,7 +102,7 @@ func newFlood(t *testing.T) *flood {
 	return f
 }
 
-// junk is a token that is none, or that nobody has signed.
+// junk returns a text that is not a token, or a token that nobody has signed.
 func (f *flood) junk(i int) string {
 	parts := strings.Split(f.good[i%len(f.good)], ".")
 	switch number := fmt.Sprintf("%08d", i); i % 4 {
@@ -118,14 +118,14 @@ func (f *flood) junk(i int) string {
 	return strings.Join(parts, ".")
 }
 
-// invented is a token under a key id that nobody has.
+// invented returns a token with a key id that does not exist.
 func (f *flood) invented(i int) string {
 	_, rest, _ := strings.Cut(f.good[i%len(f.good)], ".")
 	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, `{"alg":"ES256","kid":"k%011d"}`, i)) + "." + rest
 }
 
-// tokens asks about n of a kind over four connections, and about a good one after
-// each hundred; every reply has to be one of the right ones.
+// tokens asks about n tokens of a kind over four connections, and about a good
+// token after each hundred. Every reply has to be a right one.
 func (f *flood) tokens(n int, kind func(int) string, right string) string {
 	const askers, batch = 4, 100
 	refused, good := regexp.MustCompile("^("+right+")$"), regexp.MustCompile(`^OK level=claims .* source=(cache|upstream) `)
@@ -189,7 +189,7 @@ func (f *flood) connections(n int) string {
 	return fmt.Sprint(n)
 }
 
-// size reads what the daemon takes, once its connections have ended.
+// size returns the daemon's resources after its connections have ended.
 func (f *flood) size() (s size) {
 	process := filepath.Join("/proc", strconv.Itoa(f.daemon.Cmd.Process.Pid))
 	s.metricLines = f.metricLines()

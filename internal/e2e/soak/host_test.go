@@ -19,19 +19,19 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
-// host is where the daemon runs: its folder, its process, its clock.
+// host is the environment of the daemon: its folder, its process, its clock.
 type host struct {
 	world   *world
 	folder  *e2e.Folder
 	program string
-	clock   []byte // mapped: how far the clock is wrong
+	clock   []byte // a mapped file: by how much the clock is wrong
 
-	config sync.Mutex // of the file and what is in force of it
+	config sync.Mutex // guards the file and the configuration that is in force
 	mu     sync.Mutex
 	daemon *e2e.Process
 }
 
-// newHost makes the surroundings of a daemon. Nothing runs yet.
+// newHost makes the environment of a daemon. It starts nothing.
 func newHost(t *testing.T, w *world, program string) *host {
 	h := &host{world: w, folder: e2e.NewFolder(t), program: program}
 	h.folder.Write(t, "clock", string(make([]byte, 8)))
@@ -53,7 +53,7 @@ func newHost(t *testing.T, w *world, program string) *host {
 	return h
 }
 
-// serve has an upstream answer until the end of the test.
+// serve lets an upstream answer until the end of the test.
 func (h *host) serve(t *testing.T, u *upstream) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -65,7 +65,7 @@ func (h *host) serve(t *testing.T, u *upstream) {
 	t.Cleanup(func() { _ = server.Close() })
 }
 
-// configure writes the configuration as the facts are.
+// configure writes the configuration according to the facts.
 func (h *host) configure() error {
 	text := fmt.Sprintf("socket = %q\nadmin_socket = %q\nstate_dir = %q\nlog_level = \"warn\"\n", h.folder.Socket(), h.folder.AdminSocket(), h.folder.Path("state"))
 	for _, p := range h.world.projects {
@@ -84,8 +84,8 @@ func (h *host) configure() error {
 	return os.Rename(next, h.folder.Config())
 }
 
-// start starts the daemon and waits until it is ready: then the configuration on
-// disk is in force.
+// start starts the daemon and waits until it is ready. Then the configuration
+// on disk is in force.
 func (h *host) start() error {
 	h.config.Lock()
 	defer h.config.Unlock()
@@ -108,7 +108,7 @@ func (h *host) start() error {
 	return nil
 }
 
-// end ends the daemon by a signal, and says what was not in order.
+// end ends the daemon by a signal. The error describes what went wrong.
 func (h *host) end(signal syscall.Signal) error {
 	h.mu.Lock()
 	daemon := h.daemon
@@ -131,14 +131,14 @@ func (h *host) end(signal syscall.Signal) error {
 	return err
 }
 
-// step sets the daemon's clock wrong by so much.
+// step makes the daemon's clock wrong by this much.
 func (h *host) step(by time.Duration) {
 	done := h.world.offset.change(by)
 	binary.NativeEndian.PutUint64(h.clock, uint64(by))
 	done()
 }
 
-// rest waits, and tells whether ctx goes on.
+// rest waits, and returns false if ctx has ended.
 func rest(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -12,18 +12,19 @@ import (
 	"github.com/neonauthd/neonauthd/client"
 )
 
-// keepers is how many programs ask through a client that keeps answers.
+// keepers is how many goroutines ask through a client that keeps answers.
 const keepers = 3
 
-// keep asks through a client of its own, which answers from its memory as long as
-// the daemon has promised to tell what has ended. So the same answers are right.
+// keep asks through a client of its own, which answers from its memory as long
+// as the daemon reports what has ended. So the same answers are right as for
+// the daemon.
 func (s *soak) keep(ctx context.Context) {
 	c := &client.Client{Timeout: 2 * time.Second, Dial: func(ctx context.Context) (net.Conn, error) {
 		conn, err := (&net.Dialer{}).DialContext(ctx, "unix", s.host.folder.Socket())
 		return &slow{Conn: conn}, err
 	}}
 	defer c.Close()
-	var visitors [40]*token // whom a program sees again and again for a while
+	var visitors [40]*token // users that the program sees again and again for a while
 	for n := range visitors {
 		visitors[n] = s.pool.good()
 	}
@@ -51,8 +52,8 @@ func (s *soak) keep(ctx context.Context) {
 	}
 }
 
-// slow is a connection of a program that now and then does not come to read its
-// watch for a while. A daemon that revokes has to wait for that.
+// slow is a connection of a program that sometimes does not read its watch for
+// a while. A daemon that revokes has to wait for this.
 type slow struct {
 	net.Conn
 	watch atomic.Bool
@@ -73,7 +74,7 @@ func (c *slow) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// ask puts the question by a client.
+// ask asks the question through a client.
 func (q *question) ask(ctx context.Context, c *client.Client) client.Answer {
 	options := []client.Option{client.WithProject(q.project.name)}
 	if q.verb == "VERIFY" {
@@ -88,8 +89,8 @@ func (q *question) ask(ctx context.Context, c *client.Client) client.Answer {
 	return c.Profile(ctx, q.token.text, options...)
 }
 
-// spelled is an answer as the daemon would have written it; empty where the client
-// has none of the daemon's.
+// spelled returns an answer as the daemon would have written it; "" if the
+// client has no answer of the daemon.
 func spelled(a client.Answer) string {
 	switch a := a.(type) {
 	case client.Accepted:

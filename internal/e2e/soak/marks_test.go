@@ -12,15 +12,15 @@ type markID struct {
 	kind, value string
 }
 
-// mark is a revocation that was made at some time, in force or not.
+// mark is a revocation that was made at some time. It may have been taken back.
 type mark struct {
 	id      markID
 	force   *fact[reach]
-	highest int64 // the greatest iat that any of its reaches may have covered
+	highest int64 // the greatest iat that any reach of this mark may have covered
 }
 
-// reach is how far a revocation goes. That of a subject covers tokens by their
-// iat: surely up to one, and surely not beyond another.
+// reach is what a revocation covers. A revocation of a subject covers tokens by
+// their iat: certainly up to surely, and certainly not beyond perhaps.
 type reach struct {
 	on      bool
 	surely  int64
@@ -29,11 +29,12 @@ type reach struct {
 
 func off() reach { return reach{perhaps: &atomic.Int64{}} }
 
-// coverage is what reaches that may be in force make of a token.
+// coverage says whether the reaches that may be in force cover a token, surely
+// or perhaps.
 type coverage struct{ surely, perhaps bool }
 
-// mark returns the revocation of this name, which is new and not in force if
-// there was none.
+// mark returns the revocation with this name. If there was none, it is new and
+// not in force.
 func (w *world) mark(id markID) *mark {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -45,7 +46,7 @@ func (w *world) mark(id markID) *mark {
 	return m
 }
 
-// inForce are the revocations that may be in force.
+// inForce returns the revocations that may be in force.
 func (w *world) inForce() []*mark {
 	w.mu.RLock()
 	defer w.mu.RUnlock()
@@ -58,7 +59,8 @@ func (w *world) inForce() []*mark {
 	return all
 }
 
-// revoking begins to put the mark in force; done says that it is.
+// revoking begins to put the mark in force. The caller calls done when it is in
+// force.
 func (w *world) revoking(m *mark) (done func()) {
 	now := time.Now()
 	earliest, _ := w.wall(now, now)
@@ -73,7 +75,7 @@ func (w *world) revoking(m *mark) (done func()) {
 	}
 }
 
-// covered is what the revocations in a span make of a token.
+// covered returns whether the revocations in a span cover a token.
 func (w *world) covered(t *token, from, until time.Time) (c coverage) {
 	w.mu.RLock()
 	defer w.mu.RUnlock()

@@ -10,7 +10,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
 
-// scene is a world in which one token is asked about.
+// scene is a world with a question about one token.
 type scene struct {
 	world *world
 	token *token
@@ -41,7 +41,7 @@ func (s *scene) profile(age, version int, at string) string {
 	return fmt.Sprintf(`OK level=profile project=a sub=ada age=%d ttl=0 exp=%d source=stale {"id":"ada","client_metadata":{"at":%q,"version":%d}}`, age, s.token.expires, at, version)
 }
 
-// withdrawn takes the token's key away, so long ago.
+// withdrawn withdraws the token's key, this long before the question.
 func (s *scene) withdrawn(ago time.Duration) *signingKey {
 	k := s.token.project.keys[s.token.key]
 	at := s.q.sent.Add(-ago)
@@ -49,7 +49,8 @@ func (s *scene) withdrawn(ago time.Duration) *signingKey {
 	return k
 }
 
-// revoke puts a revocation in force, and has the question asked after it was acknowledged.
+// revoke puts a revocation in force. The function that it returns acknowledges the
+// revocation, and moves the question after this.
 func (s *scene) revoke(kind, value string) func() {
 	done := s.world.revoking(s.world.mark(markID{s.token.project, kind, value}))
 	return func() {
@@ -59,13 +60,13 @@ func (s *scene) revoke(kind, value string) func() {
 	}
 }
 
-// sight is an answer and what is wrong with it.
+// sight is an answer, and what the oracle must say about it.
 type sight struct {
-	wrong string // its kind; "" for a right answer
+	wrong string // the kind of the wrong answer; "" for a right one
 	set   func(*scene) string
 }
 
-// TestTheOracleKnows which answers are right, and what is wrong with the others.
+// TestTheOracleKnows which answers are right, and why the others are wrong.
 func TestTheOracleKnows(t *testing.T) {
 	all := sightsOfTokens()
 	maps.Copy(all, sightsOfProfiles())
@@ -167,19 +168,19 @@ func sightsOfProfiles() map[string]sight {
 	}
 }
 
-// later has the question asked now.
+// later moves the question to the present time.
 func (s *scene) later() {
 	s.q.sent = time.Now()
 	s.a.came = s.q.sent.Add(time.Millisecond)
 }
 
-// claimsLater is an OK about a token that is valid by now because time has passed.
+// claimsLater returns an OK about a token that has become valid because time has passed.
 func (s *scene) claimsLater() string {
 	s.q.sent, s.a.came = s.q.sent.Add(5*time.Second), s.a.came.Add(5*time.Second)
 	return s.claims("cache")
 }
 
-// handedOut has the daemon been handed n key sets, a while ago.
+// handedOut gives the daemon n key sets, a while before the question.
 func (s *scene) handedOut(n int) {
 	for range n {
 		at := s.q.sent.Add(-5 * time.Second)
@@ -187,7 +188,7 @@ func (s *scene) handedOut(n int) {
 	}
 }
 
-// restarted has another run of the daemon been asked.
+// restarted makes the question one for another run of the daemon.
 func (s *scene) restarted() {
 	s.q.run = s.world.run.Add(2)
 	s.a.run = s.q.run
@@ -200,7 +201,7 @@ func (s *scene) takeBack() {
 	s.a.came = s.q.sent.Add(time.Millisecond)
 }
 
-// edited gives the user's profile another version, so long before the question.
+// edited gives the user's profile another version, this long before the question.
 func (s *scene) edited(ago time.Duration) {
 	u := s.q.project.up.users[0]
 	u.version.change(1)()

@@ -13,22 +13,22 @@ import (
 
 // question is one lookup.
 type question struct {
-	tag      string // empty: none
+	tag      string // empty: no tag
 	verb     string // VERIFY or PROFILE
 	project  *project
 	token    *token
-	maxAge   int // seconds; below zero: not said
+	maxAge   int // seconds; below zero: not given
 	fallback bool
 	kept     bool // the answer may be from a client's own memory
 	sent     time.Time
 	run      int64 // of the daemon that was asked
 }
 
-// answer is the reply to it.
+// answer is the reply to a question.
 type answer struct {
 	line string
 	came time.Time
-	run  int64 // of the daemon that was up then
+	run  int64 // of the daemon when the answer came
 }
 
 // The kinds of wrong answers.
@@ -43,11 +43,12 @@ const (
 // wrong is a wrong answer and why it is one.
 type wrong struct{ kind, why string }
 
-// late is what a machine that is busy may add to how old something is told to be.
+// late is how much older a busy machine may make something.
 const late = 200 * time.Millisecond
 
-// judge says what is wrong with an answer; nil if it is one of the right ones. It
-// knows nothing of how the daemon works, only what is true and what is promised.
+// judge returns what is wrong with an answer; nil if it is one of the right
+// ones. It does not know how the daemon works, only what is true and what the
+// protocol promises.
 func (w *world) judge(q *question, a *answer) *wrong {
 	status, rest, _ := strings.Cut(a.line, " ")
 	word, _, _ := strings.Cut(rest, " ")
@@ -65,7 +66,7 @@ func (w *world) judge(q *question, a *answer) *wrong {
 	return &wrong{unreadable, "it is none of OK, NO, ERR"}
 }
 
-// reasons are the reasons for a rejection that may be true of the token.
+// reasons returns the reasons for a rejection that may be true for the token.
 func (w *world) reasons(q *question, a *answer) []string {
 	t := q.token
 	switch {
@@ -86,7 +87,8 @@ func (w *world) reasons(q *question, a *answer) []string {
 	return append(all, w.reasonsOfSigned(q, a)...)
 }
 
-// reasonsOfSigned are those that may be true of a token whose signature is good.
+// reasonsOfSigned returns the reasons that may be true for a token with a good
+// signature.
 func (w *world) reasonsOfSigned(q *question, a *answer) (all []string) {
 	t := q.token
 	earliest, latest := w.wall(q.sent, a.came)
@@ -112,8 +114,8 @@ func (w *world) reasonsOfSigned(q *question, a *answer) (all []string) {
 	return all
 }
 
-// denials are reasons that only the upstream can give. The daemon remembers them
-// for 15 seconds, unless it is asked for a live check.
+// denials returns the reasons that only the upstream can give. The daemon
+// remembers them for 15 seconds, unless it is asked for a live check.
 func (w *world) denials(q *question, a *answer) (all []string) {
 	from := q.sent.Add(-17 * time.Second)
 	if q.maxAge == 0 {
@@ -128,8 +130,8 @@ func (w *world) denials(q *question, a *answer) (all []string) {
 	return all
 }
 
-// judgeERR: whatever the upstream does, a good token under a key that the daemon
-// has been handed is judged.
+// judgeERR judges an ERR. Whatever the upstream does, the daemon must judge a
+// good token if it has received the token's key.
 func (w *world) judgeERR(q *question, a *answer, code string) *wrong {
 	switch code {
 	case "busy", "deadline":
@@ -154,14 +156,15 @@ func (w *world) judgeERR(q *question, a *answer, code string) *wrong {
 	return nil
 }
 
-// accepted is what an OK says.
+// accepted is the content of an OK.
 type accepted struct {
 	level, project, sub, source string
 	age, ttl, exp               int64
 	body                        string
 }
 
-// readOK reads an OK and tells whether it has everything that was promised.
+// readOK reads an OK, and reports whether it has everything that the protocol
+// promises.
 func readOK(line string) (r accepted, ok bool) {
 	head, body, found := strings.Cut(line, " {")
 	fields := map[string]string{}
@@ -178,8 +181,8 @@ func readOK(line string) (r accepted, ok bool) {
 	return r, ok
 }
 
-// judgeOK: an acceptance is right if at some instant between question and answer
-// nothing was against it.
+// judgeOK judges an OK. An acceptance is right if, at some instant between
+// question and answer, nothing contradicted it.
 func (w *world) judgeOK(q *question, a *answer) *wrong {
 	r, ok := readOK(a.line)
 	if !ok {
@@ -211,13 +214,14 @@ func (w *world) judgeOK(q *question, a *answer) *wrong {
 	return nil
 }
 
-// judgeToken: nothing about the token itself is against an acceptance.
+// judgeToken checks that nothing about the token itself contradicts an
+// acceptance.
 func (w *world) judgeToken(q *question, a *answer, r *accepted) *wrong {
 	t := q.token
 	earliest, _ := w.wall(q.sent, a.came)
-	_, latest := w.wall(t.minted, a.came) // that a token has been valid is not undone by a clock that is set back
+	_, latest := w.wall(t.minted, a.came) // a token that was valid once stays valid if the clock is set back
 	k, _ := t.project.key(t.key)
-	if q.kept && earliest.After(q.sent) { // a client goes by its own clock, which nobody steps
+	if q.kept && earliest.After(q.sent) { // a client uses its own clock, which is never stepped
 		earliest = q.sent.Round(0)
 	}
 	switch {
@@ -239,8 +243,8 @@ func (w *world) judgeToken(q *question, a *answer, r *accepted) *wrong {
 	return nil
 }
 
-// judgeProfile: a profile is the user's at this project's upstream, and as old as
-// the answer says.
+// judgeProfile checks that the profile is the user's at this project's
+// upstream, and as old as the answer says.
 func (w *world) judgeProfile(q *question, a *answer, r *accepted) *wrong {
 	var body struct {
 		ID       string
@@ -255,7 +259,7 @@ func (w *world) judgeProfile(q *question, a *answer, r *accepted) *wrong {
 	}
 	age := time.Duration(r.age) * time.Second
 	switch {
-	case q.maxAge >= 0 && age > time.Duration(q.maxAge)*time.Second+a.came.Sub(q.sent)+w.steps(q.sent, a.came): // it has aged on its way
+	case q.maxAge >= 0 && age > time.Duration(q.maxAge)*time.Second+a.came.Sub(q.sent)+w.steps(q.sent, a.came): // it has become older on its way
 		return &wrong{wrongAccept, "it is older than was asked for"}
 	case r.source == "cache" && age >= profileFresh, age >= profileFresh+profileStale+w.steps(q.sent, a.came):
 		return &wrong{wrongAccept, "it is too old for its source"}
@@ -263,7 +267,7 @@ func (w *world) judgeProfile(q *question, a *answer, r *accepted) *wrong {
 		return &wrong{wrongAccept, "it may be reused past its fresh time"}
 	}
 	from := q.sent.Add(-age - time.Second - late)
-	if q.kept { // rounded down twice
+	if q.kept { // the age was rounded down twice
 		from = from.Add(-time.Second)
 	}
 	if q.maxAge == 0 {

@@ -1,6 +1,6 @@
-// Package soak_test lets everything happen to a daemon at once that may happen to
-// it, and asks all the time. An oracle, which knows what is true and nothing of
-// how the daemon works, says of each answer whether it is one of the right ones.
+// Package soak_test exposes a daemon to all kinds of trouble at once, and asks
+// all the time. An oracle knows what is true and nothing of how the daemon
+// works. It says for each answer whether it is one of the right ones.
 package soak_test
 
 import (
@@ -20,14 +20,14 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
-// The variables that ask for the soak, and name another build of the daemon,
+// soakFor asks for the soak. soakProgram names another build of the daemon,
 // which needs the build tag steppedclock.
 const (
 	soakFor     = "NEONAUTHD_SOAK"
 	soakProgram = "NEONAUTHD_SOAK_PROGRAM"
 )
 
-// connections is how many ask at one time.
+// connections is how many connections ask at the same time.
 const connections = 6
 
 // soak is one run.
@@ -41,11 +41,11 @@ type soak struct {
 
 	mu     sync.Mutex
 	events []string
-	story  string // of the first wrong answer
+	story  string // about the first wrong answer
 }
 
-// TestSoak asks a daemon for as long as the variable says, and fails at the first
-// wrong answer. "make soak SOAK=10m" runs it.
+// TestSoak asks a daemon for as long as the variable says, and stops at the
+// first wrong answer. "make soak SOAK=10m" runs it.
 func TestSoak(t *testing.T) {
 	need.Wish(t, soakFor, "soak the daemon; instead of 1, say for how long, such as 10m")
 	length, err := time.ParseDuration(os.Getenv(soakFor))
@@ -109,7 +109,7 @@ func newSoak(t *testing.T) *soak {
 	return &soak{world: w, host: newHost(t, w, program)}
 }
 
-// happened notes an event for the story.
+// happened records an event for the story.
 func (s *soak) happened(what, where string) {
 	s.counts.add(what, 1)
 	s.mu.Lock()
@@ -120,7 +120,7 @@ func (s *soak) happened(what, where string) {
 	}
 }
 
-// found tells the story of the first wrong answer, and ends the soak.
+// found writes the story of the first wrong answer, and ends the soak.
 func (s *soak) found(w *wrong, q *question, a *answer) {
 	s.counts.add("WRONG: "+w.kind, 1)
 	s.mu.Lock()
@@ -146,8 +146,8 @@ func (s *soak) found(w *wrong, q *question, a *answer) {
 	s.stop()
 }
 
-// lookComplete fails a soak in which something never happened: it shows nothing
-// about that.
+// lookComplete fails a soak in which some kind of event never happened, because
+// such a soak shows nothing about it.
 func (s *soak) lookComplete(t *testing.T, length time.Duration) {
 	wanted := []string{"answers OK claims cache", "answers OK profile cache", "answers NO revoked", "answers NO expired", "answers NO unknown-key", "answers NO bad-signature",
 		"client OK claims cache", "client OK profile cache", "client NO revoked"}
@@ -162,7 +162,7 @@ func (s *soak) lookComplete(t *testing.T, length time.Duration) {
 	}
 }
 
-// counts are numbers by name. Safe for concurrent use.
+// counts are numbers by name. They are safe for concurrent use.
 type counts struct {
 	mu     sync.Mutex
 	byName map[string]int
@@ -183,7 +183,7 @@ func (c *counts) of(name string) int {
 	return c.byName[name]
 }
 
-// table lists them.
+// table returns them as lines, sorted by name.
 func (c *counts) table() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -12,7 +12,8 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin/stackauth"
 )
 
-// flaw is what is wrong with a token for ever; the empty one is nothing.
+// flaw is the reason why a token is never accepted; "" for a token without a
+// flaw.
 type flaw string
 
 const (
@@ -24,7 +25,7 @@ const (
 	incomplete flaw = "missing-claim"
 )
 
-// token is one that was minted, and what is true of it.
+// token is a token that was minted, and what is true about it.
 type token struct {
 	text      string
 	project   *project
@@ -32,7 +33,7 @@ type token struct {
 	flaw      flaw
 	subject   string
 	session   string
-	id        string // its "jti", which no other has
+	id        string // its "jti", which no other token has
 	issued    int64
 	expires   int64
 	minted    time.Time
@@ -41,7 +42,7 @@ type token struct {
 
 // mint makes a token of some kind, most of them good.
 func (p *project) mint() *token {
-	p.mu.RLock() // so that no key comes or goes meanwhile
+	p.mu.RLock() // no key may come or go during this
 	defer p.mu.RUnlock()
 	t := &token{project: p, id: rand.Text(), subject: p.up.users[rnd.IntN(len(p.up.users))].id}
 	now := time.Now()
@@ -72,7 +73,7 @@ func (p *project) mint() *token {
 	return t
 }
 
-// spoil makes some tokens what should not be accepted, or not now.
+// spoil makes some tokens such that they must not be accepted, or not now.
 func (p *project) spoil(t *token, spec *standin.TokenSpec) {
 	switch n := rnd.IntN(100); {
 	case n < 6:
@@ -89,13 +90,13 @@ func (p *project) spoil(t *token, spec *standin.TokenSpec) {
 		spec.Set["iss"] = "https://somebody-else.example"
 	case n < 21:
 		t.flaw, spec.Remove = incomplete, []string{"exp"}
-	case n < 24: // over
+	case n < 24: // expired
 		spec.IssuedAt = spec.IssuedAt.Add(-time.Hour)
-	case n < 27: // good later
+	case n < 27: // valid later
 		spec.IssuedAt = spec.IssuedAt.Add(time.Duration(2+rnd.IntN(5)) * time.Second)
 	case n < 31 && p.preset == standin.Stack:
 		t.anonymous, spec.Class = true, stackauth.ClassAnonymous
-	case n < 33: // signed by a key that is no more
+	case n < 33: // signed by a key that was withdrawn
 		for id, k := range p.keys {
 			if k.withdrawn.happened() && time.Since(k.withdrawn.by) < 30*time.Second {
 				spec.KeyID = id
@@ -105,13 +106,13 @@ func (p *project) spoil(t *token, spec *standin.TokenSpec) {
 	}
 }
 
-// pool holds the tokens that are asked about. Safe for concurrent use.
+// pool holds the tokens for questions. It is safe for concurrent use.
 type pool struct {
 	mu     sync.RWMutex
 	tokens []*token
 }
 
-// poolSize is how many tokens are asked about at one time.
+// poolSize is how many tokens the pool has.
 const poolSize = 1200
 
 func (p *pool) add(t *token) {
@@ -122,7 +123,7 @@ func (p *pool) add(t *token) {
 		return
 	}
 	now := time.Now().Unix()
-	for range 8 { // rather one that has been over for a while
+	for range 8 { // replace a token that expired some time ago, if one is found
 		i := rnd.IntN(len(p.tokens))
 		if p.tokens[i].expires+5 < now {
 			p.tokens[i] = t
@@ -138,7 +139,7 @@ func (p *pool) pick() *token {
 	return p.tokens[rnd.IntN(len(p.tokens))]
 }
 
-// good is one without a flaw, of preset stack if there is one.
+// good returns a token without a flaw, of preset stack if one is found.
 func (p *pool) good() *token {
 	t := p.pick()
 	for range 100 {

@@ -12,8 +12,8 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
-// trouble is something that happens again and again, after pauses of a length
-// between two bounds.
+// trouble is something that happens again and again. The pauses are between
+// least and most.
 type trouble struct {
 	least, most time.Duration
 	happen      func(context.Context) error
@@ -34,7 +34,7 @@ func (s *soak) troubles() []trouble {
 	}
 }
 
-// endure lets one trouble happen until ctx ends.
+// endure makes one trouble happen until ctx ends.
 func (s *soak) endure(ctx context.Context, t trouble) {
 	for rest(ctx, t.least+rnd.N(t.most-t.least)) {
 		if err := t.happen(ctx); err != nil {
@@ -53,7 +53,7 @@ func (s *soak) mint(context.Context) error {
 	return nil
 }
 
-// rotate gives a project new keys, or takes one away.
+// rotate gives a project new keys, or withdraws one.
 func (s *soak) rotate(context.Context) error {
 	p := s.anyProject()
 	switch n := rnd.IntN(10); {
@@ -72,7 +72,7 @@ func (s *soak) rotate(context.Context) error {
 	return nil
 }
 
-// disturb has one endpoint of an upstream fail for a while.
+// disturb makes one endpoint of an upstream fail for a while.
 func (s *soak) disturb(ctx context.Context) error {
 	u := s.anyUpstream()
 	endpoints := []standin.Endpoint{standin.Keys, standin.Me, standin.Any}
@@ -86,7 +86,7 @@ func (s *soak) disturb(ctx context.Context) error {
 	}
 	var ends []func()
 	if e != standin.Me {
-		ends = append(ends, u.keysBad.change(false)) // one phase after the other
+		ends = append(ends, u.keysBad.change(false)) // so that one phase follows the other
 		ends[0]()
 		u.keysBad.change(true)()
 	}
@@ -107,7 +107,7 @@ func (s *soak) disturb(ctx context.Context) error {
 	return nil
 }
 
-// edit gives a user another profile.
+// edit changes a user's profile.
 func (s *soak) edit(context.Context) error {
 	u := s.anyUpstream()
 	if one := u.users[rnd.IntN(len(u.users))]; one.there.latest() {
@@ -120,7 +120,7 @@ func (s *soak) edit(context.Context) error {
 // deleteUser deletes a user for a while.
 func (s *soak) deleteUser(ctx context.Context) error {
 	u := s.anyUpstream()
-	one := u.users[rnd.IntN(len(u.users)/4)] // the others stay
+	one := u.users[rnd.IntN(len(u.users)/4)] // the other users are never deleted
 	done := one.there.change(false)
 	u.DeleteUser(one.id)
 	done()
@@ -132,7 +132,7 @@ func (s *soak) deleteUser(ctx context.Context) error {
 	return nil
 }
 
-// administer revokes, takes back, or purges.
+// administer revokes, takes a revocation back, or purges.
 func (s *soak) administer(context.Context) error {
 	s.admin.Lock()
 	defer s.admin.Unlock()
@@ -154,7 +154,7 @@ func (s *soak) purge() string {
 	return []string{"PURGE all", "PURGE project=" + t.project.name + " subject " + t.subject, "PURGE project=" + t.project.name + " token " + t.text}[rnd.IntN(3)]
 }
 
-// someMark names a revocation that covers a token of the pool.
+// someMark returns the name of a revocation that covers a token of the pool.
 func (s *soak) someMark() markID {
 	t := s.pool.good()
 	switch n := rnd.IntN(20); {
@@ -177,9 +177,9 @@ func (s *soak) revoke(id markID) error {
 	return s.command("REVOKE "+id.argument(), func() func() { return s.world.revoking(m) })
 }
 
-// command sends one admin verb. begin tells the world what is about to change, and
-// returns what tells that it has. A daemon that is killed meanwhile may have done
-// it or not.
+// command sends one admin verb. begin records that a change begins, and returns
+// the function that records its end. If the daemon is killed in between, it may
+// have made the change or not.
 func (s *soak) command(line string, begin func() func()) error {
 	run := s.world.run.Load()
 	caller, err := e2e.Dial(s.host.folder.AdminSocket())
@@ -207,7 +207,7 @@ func (s *soak) command(line string, begin func() func()) error {
 	return nil
 }
 
-// cut is err, unless the daemon was ended.
+// cut returns err, or nil if the daemon was ended.
 func (s *soak) cut(run int64, err error) error {
 	if run%2 == 1 && s.world.run.Load() == run {
 		return fmt.Errorf("admin: %w", err)
@@ -215,7 +215,7 @@ func (s *soak) cut(run int64, err error) error {
 	return nil
 }
 
-// reload admits anonymous users, or no longer.
+// reload changes whether anonymous users are admitted.
 func (s *soak) reload(context.Context) error {
 	s.host.config.Lock()
 	defer s.host.config.Unlock()
@@ -228,8 +228,8 @@ func (s *soak) reload(context.Context) error {
 	return s.command("RELOAD", func() func() { return done })
 }
 
-// restart ends the daemon, mostly by kill -9, and starts it again. Half of the
-// time it has just acknowledged revocations.
+// restart ends the daemon, mostly by kill -9, and starts it again. In half of
+// all cases the daemon has just acknowledged revocations.
 func (s *soak) restart(ctx context.Context) error {
 	if rnd.IntN(2) == 0 {
 		s.admin.Lock()
@@ -253,7 +253,7 @@ func (s *soak) restart(ctx context.Context) error {
 	return s.host.start()
 }
 
-// stepClock sets the daemon's clock wrong for a while.
+// stepClock makes the daemon's clock wrong for a while.
 func (s *soak) stepClock(ctx context.Context) error {
 	steps := []time.Duration{3 * time.Second, -3 * time.Second, time.Hour, -time.Hour, 25 * time.Hour, 31 * 24 * time.Hour}
 	by := steps[rnd.IntN(len(steps))]

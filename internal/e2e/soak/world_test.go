@@ -14,7 +14,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
 
-// What the daemon under soak is configured with, as the oracle has to know it.
+// The daemon's settings in the soak. The oracle has to know them.
 const (
 	leeway       = time.Second
 	keysFresh    = time.Second
@@ -22,38 +22,38 @@ const (
 	profileStale = 15 * time.Second
 )
 
-// world is what is true: of upstreams, projects, users, keys, revocations and of
-// the clock that the daemon goes by. Whoever changes something tells it.
+// world is what is true about upstreams, projects, users, keys, revocations and
+// the daemon's clock. Everything that changes one of them records the change
+// here.
 type world struct {
 	upstreams []*upstream
 	projects  []*project
 	offset    *fact[time.Duration] // of the daemon's wall clock
-	run       atomic.Int64         // of the daemon: odd while one is up, and another number for each
+	run       atomic.Int64         // of the daemon: odd while it is up, and different for each run
 
 	mu    sync.RWMutex
 	marks map[markID]*mark
 }
 
-// upstream is a stand-in with its users, and with a note of what key sets it has
-// handed out.
+// upstream is a stand-in with its users. It notes which key sets it has served.
 type upstream struct {
 	*standin.Standin
 	name     string
 	world    *world
 	users    []*user
-	keysBad  *fact[bool] // key sets are disturbed
-	denies   *fact[bool] // users/me denies tokens without cause
+	keysBad  *fact[bool] // key sets may be wrong now
+	denies   *fact[bool] // users/me may reject good tokens
 	projects []*project
 }
 
-// user has the same id at every upstream, and something else in each profile.
+// user has the same id at every upstream, but a different profile at each.
 type user struct {
 	id      string
 	there   *fact[bool]
 	version *fact[int]
 }
 
-// project is one of the daemon's configuration.
+// project is a project of the daemon's configuration.
 type project struct {
 	name   string
 	preset standin.Preset
@@ -65,7 +65,7 @@ type project struct {
 	keys map[string]*signingKey
 }
 
-// moment is when something happened: not before from, and surely by.
+// moment is when something happened: not before from, and certainly before by.
 type moment struct{ from, by time.Time }
 
 func (m moment) happened() bool { return !m.from.IsZero() }
@@ -77,10 +77,10 @@ type signingKey struct {
 	shown, missing       handed
 }
 
-// handed counts key sets that one run of the daemon was handed.
+// handed counts the key sets that one run of the daemon has received.
 type handed struct {
 	run, sets int64
-	enough    time.Time // when there were so many that the daemon must have taken one
+	enough    time.Time // when there were so many that the daemon must have used one
 }
 
 func (h *handed) count(run, enough int64, at time.Time) {
@@ -92,7 +92,8 @@ func (h *handed) count(run, enough int64, at time.Time) {
 	}
 }
 
-// ServeHTTP is the stand-in's, and notes what key sets were handed out whole.
+// ServeHTTP serves the stand-in, and notes which key sets were served
+// completely.
 func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began, run := time.Now(), u.world.run.Load()
 	u.Standin.ServeHTTP(&brief{ResponseWriter: w}, r)
@@ -107,7 +108,7 @@ func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// brief is an answer without Cache-Control, for with it a key set would be fresh
+// brief is a response without Cache-Control. With it a key set would stay fresh
 // for a minute at least.
 type brief struct {
 	http.ResponseWriter
@@ -127,10 +128,10 @@ func (b *brief) Write(p []byte) (int, error) {
 	return b.ResponseWriter.Write(p)
 }
 
-// Unwrap is for http.ResponseController.
+// Unwrap makes http.ResponseController work.
 func (b *brief) Unwrap() http.ResponseWriter { return b.ResponseWriter }
 
-// handedOut notes that a run of the daemon was handed the key set between two
+// handedOut notes that a run of the daemon received the key set between two
 // instants.
 func (p *project) handedOut(run int64, began, ended time.Time) {
 	p.mu.Lock()
@@ -147,7 +148,8 @@ func (p *project) handedOut(run int64, began, ended time.Time) {
 	}
 }
 
-// rekey changes the upstream's keys and notes which came and went.
+// rekey changes the upstream's keys, and notes which of them are new and which
+// are withdrawn.
 func (p *project) rekey(act func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -167,7 +169,7 @@ func (p *project) rekey(act func()) {
 	}
 }
 
-// key returns a copy of what is known of a key.
+// key returns a copy of what is known about a key.
 func (p *project) key(id string) (signingKey, bool) {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
@@ -178,7 +180,7 @@ func (p *project) key(id string) (signingKey, bool) {
 	return *k, true
 }
 
-// keyIDs are those that are published, or those that were withdrawn.
+// keyIDs returns the ids of the published keys, or of the withdrawn ones.
 func (p *project) keyIDs(withdrawn bool) []string {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
@@ -191,16 +193,18 @@ func (p *project) keyIDs(withdrawn bool) []string {
 	return ids
 }
 
-// wall is the earliest and the latest that the daemon's wall clock may have shown
-// in a span. Its process follows the monotonic clock, so a little is added.
+// wall returns the earliest and the latest time that the daemon's wall clock
+// may have shown in a span. The daemon's process uses the monotonic clock, so a
+// little is added.
 func (w *world) wall(from, until time.Time) (earliest, latest time.Time) {
 	const drift = 50 * time.Millisecond
 	offsets := w.offset.during(from, until)
 	return from.Round(0).Add(slices.Min(offsets) - drift), until.Round(0).Add(slices.Max(offsets) + drift)
 }
 
-// steps is by how much the daemon's clock may have been stepped in a span. What it
-// had the upstream say meanwhile is told to be older by as much.
+// steps returns by how much the daemon's clock may have been stepped in a span.
+// Evidence that the daemon got from the upstream during this span seems older
+// by as much.
 func (w *world) steps(from, until time.Time) time.Duration {
 	offsets := w.offset.during(from, until)
 	return slices.Max(offsets) - slices.Min(offsets)
@@ -218,7 +222,7 @@ func (w *world) newUpstream(name string, ids []string) *upstream {
 	return u
 }
 
-// add makes the user as they are by the facts.
+// add adds the user according to the facts.
 func (u *upstream) add(one *user) {
 	u.AddUser(standin.User{ID: one.id, Email: one.id + "@example.org", EmailVerified: true, Name: "Somebody", Fields: map[string]json.RawMessage{
 		"client_metadata": json.RawMessage(fmt.Sprintf(`{"at":%q,"version":%d}`, u.name, one.version.latest())),
@@ -237,12 +241,12 @@ func (u *upstream) edit(one *user) {
 func (w *world) newProject(name string, u *upstream, preset standin.Preset) *project {
 	p := &project{name: name, preset: preset, up: u, allow: always(false), keys: map[string]*signingKey{}}
 	w.projects, u.projects = append(w.projects, p), append(u.projects, p)
-	u.SetCaching(preset, "", name == "a") // one of them answers 304
+	u.SetCaching(preset, "", name == "a") // one of the projects answers 304
 	p.rekey(func() {})
 	return p
 }
 
-// userOf is the user of this id, or nil.
+// userOf returns the user with this id, or nil.
 func (u *upstream) userOf(id string) *user {
 	for _, one := range u.users {
 		if one.id == id {
@@ -257,6 +261,6 @@ func header(token, member string) string {
 	head, _, _ := strings.Cut(token, ".")
 	raw, _ := base64.RawURLEncoding.DecodeString(head)
 	var members map[string]string
-	_ = json.Unmarshal(raw, &members) // then there is none
+	_ = json.Unmarshal(raw, &members) // then the header has no member
 	return members[member]
 }
