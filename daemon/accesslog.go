@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -14,8 +15,15 @@ import (
 )
 
 // accessKeyName is the file of the state directory with the key of the access log's
-// hashes. It is used if no credential has the key.
+// hashes. It is used if no credential has the key. It holds nothing but the key, so that
+// an operator can use it.
 const accessKeyName = "access-log.key"
+
+// accessSum describes the file that proves the key: it holds the hash of accessKeyName
+// under the key.
+func accessSum() statedir.File {
+	return statedir.File{Kind: statedir.KindAccessLog, Name: "access-log.sum", Most: 64}
+}
 
 // newAccessLog returns the access log, or nil if no destination is named.
 func newAccessLog(destination string, dir *statedir.Dir, log *slog.Logger) (*accesslog.Log, error) {
@@ -36,28 +44,60 @@ func newAccessLog(destination string, dir *statedir.Dir, log *slog.Logger) (*acc
 	return l, nil
 }
 
-// ownAccessKey returns the key that this host has made for itself. If the key
-// cannot be saved, each start makes a new one.
+// ownAccessKey returns the key that this host has made for itself. If the key is another
+// than at the last start, this is logged. If the key cannot be saved, each start makes a
+// new one.
 func ownAccessKey(dir *statedir.Dir, log *slog.Logger) (accesslog.Key, error) {
-	f, err := dir.Open(accessKeyName)
-	if err == nil {
-		defer f.Close()
-		key, err := accesslog.ReadKey(f)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w; or remove the file to have a new one made, and other hashes", filepath.Join(dir.Path(), accessKeyName), err)
-		}
-		return key, nil
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
+	path := filepath.Join(dir.Path(), accessKeyName)
+	before, _, broken := dir.Load(accessSum())
+	f, err := dir.OpenSecret(accessKeyName)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return newAccessKey(dir, broken == nil, log), nil
+	case err != nil:
 		return nil, err
 	}
+	defer f.Close()
+	key, err := accesslog.ReadKey(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w; or remove the file to have a new one made, and other hashes", path, err)
+	}
+	switch {
+	case broken == nil && bytes.Equal(before, accessSumOf(key)):
+		return key, nil
+	case broken == nil:
+		dir.Tell(statedir.KindAccessLog)
+		log.Warn("access log: its key is another one than at the last start, and users have other hashes from now on; if nobody has replaced it on purpose, it is damaged: put back a copy", "file", path)
+	case !errors.Is(broken, fs.ErrNotExist):
+		log.Warn("access log: whether its key is still the same cannot be told; if users have other hashes from now on, put back a copy of the key", "file", path, "error", broken)
+	}
+	saveAccessSum(dir, key, log)
+	return key, nil
+}
+
+// newAccessKey makes a key and saves it. lost tells that there was one before.
+func newAccessKey(dir *statedir.Dir, lost bool, log *slog.Logger) accesslog.Key {
+	if lost {
+		dir.Tell(statedir.KindAccessLog)
+		log.Warn("access log: its key is gone, and users have other hashes from now on; put back a copy if there is one", "file", filepath.Join(dir.Path(), accessKeyName))
+	}
 	key := accesslog.NewKey()
-	err = dir.Replace(accessKeyName, func(w io.Writer) error {
+	err := dir.Replace(accessKeyName, func(w io.Writer) error {
 		_, err := w.Write(append(key, '\n'))
 		return err
 	})
 	if err != nil {
 		log.Warn("access log: its key could not be saved, and the hash of a user changes with each start; make the state directory writable", "error", err)
+		return key
 	}
-	return key, nil
+	saveAccessSum(dir, key, log)
+	return key
+}
+
+func accessSumOf(key accesslog.Key) []byte { return []byte(`"` + key.Subject(accessKeyName) + `"`) }
+
+func saveAccessSum(dir *statedir.Dir, key accesslog.Key, log *slog.Logger) {
+	if err := dir.Save(accessSum(), accessSumOf(key)); err != nil {
+		log.Warn("access log: what proves its key could not be saved, and damage to the key would not be noticed; make the state directory writable", "error", err)
+	}
 }

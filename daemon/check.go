@@ -49,7 +49,7 @@ func Check(ctx context.Context, out io.Writer, cfg config.Config, opts Options) 
 		// A unit may have a user namespace. This process normally has none.
 		fmt.Fprintf(out, "callers       %d [[caller]] table(s); a unit with PrivateUsers=yes does not start with them\n", len(cfg.Callers))
 	}
-	if err := statedir.Inspect(cfg.StateDir); err != nil {
+	if err := statedir.Inspect(cfg.StateDir, accessKeyName); err != nil {
 		wrong++
 		fmt.Fprintf(out, "WRONG         state: %v\n", err)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/serve"
+	"github.com/neonauthd/neonauthd/daemon/statedir"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 	"github.com/neonauthd/neonauthd/protocol"
 )
@@ -26,6 +27,7 @@ func (d *Daemon) metrics() []byte {
 	p.connections(d)
 	p.memory(d)
 	p.revocations(d.revocations)
+	p.stateDir(d.stateDir)
 	p.logouts(d.logouts)
 	p.keys(d)
 	p.upstreams(d)
@@ -105,6 +107,15 @@ func (p *page) revocations(r *revoke.List) {
 	found := r.Faults()
 	for _, f := range revoke.Faults() {
 		p.Sample(faults, truth(slices.Contains(found, f)), "fault", string(f))
+	}
+}
+
+func (p *page) stateDir(d *statedir.Dir) {
+	const faults = "neonauthd_state_faults"
+	p.Family(faults, gauge, "1 if such a file of the state directory was damaged at the start or since; the log says what it means.")
+	found := d.Faults()
+	for _, kind := range statedir.Kinds() {
+		p.Sample(faults, truth(slices.Contains(found, kind)), "file", string(kind))
 	}
 }
 

@@ -72,6 +72,9 @@ func (d *Daemon) status() string {
 	if faults := d.revocations.Faults(); len(faults) > 0 {
 		text += fmt.Sprintf("; journal of revocations: %v", faults)
 	}
+	if faults := d.stateDir.Faults(); len(faults) > 0 {
+		text += fmt.Sprintf("; damaged in the state directory: %v", faults)
+	}
 	return text
 }
 

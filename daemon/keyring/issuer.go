@@ -2,7 +2,10 @@ package keyring
 
 import (
 	"encoding/json"
-	"io"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"path/filepath"
 
 	"github.com/neonauthd/neonauthd/daemon/statedir"
 )
@@ -35,23 +38,34 @@ func (f IssuerFile) Save(issuer string) error {
 	if f.dir == nil {
 		return nil
 	}
-	return f.dir.Replace(f.name, func(w io.Writer) error {
-		return json.NewEncoder(w).Encode(savedIssuer{f.origin, issuer})
-	})
+	text, err := json.Marshal(savedIssuer{f.origin, issuer})
+	if err != nil {
+		return err
+	}
+	return f.dir.Save(f.proved(), text)
 }
 
-// Load returns the saved issuer, or nothing if there is none that may be used.
-func (f IssuerFile) Load() []string {
+// proved returns the file's description. A text without a checksum, as earlier versions
+// wrote it, is not used: an issuer with one wrong letter would reject every token.
+func (f IssuerFile) proved() statedir.File {
+	return statedir.File{Kind: statedir.KindIssuer, Name: f.name, Most: maxIssuerFile, Early: early}
+}
+
+// Load returns the saved issuer, or nothing if there is none that may be used. A damaged
+// file is logged. It is replaced when the upstream has said its issuer.
+func (f IssuerFile) Load(log *slog.Logger) []string {
 	if f.dir == nil {
 		return nil
 	}
-	file, err := f.dir.Open(f.name)
+	text, proved, err := f.dir.Load(f.proved())
 	if err != nil {
+		if !errors.Is(err, fs.ErrNotExist) {
+			log.Warn("saved issuer not used: the upstream is asked for it again", "file", filepath.Join(f.dir.Path(), f.name), "error", err)
+		}
 		return nil
 	}
-	defer func() { _ = file.Close() }()
 	var saved savedIssuer
-	if err := json.NewDecoder(io.LimitReader(file, maxIssuerFile)).Decode(&saved); err != nil || !f.origin.Admits(&saved.Origin) || saved.Issuer == "" {
+	if err := json.Unmarshal(text, &saved); err != nil || !proved || !f.origin.Admits(&saved.Origin) || saved.Issuer == "" {
 		return nil
 	}
 	return []string{saved.Issuer}

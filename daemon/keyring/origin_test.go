@@ -1,6 +1,7 @@
 package keyring
 
 import (
+	"log/slog"
 	"testing"
 	"testing/synctest"
 )
@@ -49,7 +50,7 @@ func TestKeysAreInheritedByTheirOrigin(t *testing.T) {
 			saved := newRig(t, NewStore(dir, "main", c.now))
 			inherited := newRig(t, NewStore(nil, "main", c.now))
 			inherited.Inherit(before.Ring)
-			issuers := NewIssuerFile(dir, "main", c.now).Load()
+			issuers := NewIssuerFile(dir, "main", c.now).Load(slog.New(slog.DiscardHandler))
 			isSaved, isInherited, isIssuer := saved.current.Load() != nil, inherited.current.Load() != nil, len(issuers) > 0
 			if isSaved != c.kept || isInherited != c.kept || isIssuer != c.kept {
 				t.Errorf("%v after %v: saved %v, inherited %v, issuer %v", c.now, c.before, isSaved, isInherited, isIssuer)

@@ -1,10 +1,10 @@
 package keyring
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"path/filepath"
@@ -12,7 +12,6 @@ import (
 
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/statedir"
-	"github.com/neonauthd/neonauthd/daemon/upstream"
 )
 
 // maxSaved is the largest size of a saved key set's file, in bytes: the largest body,
@@ -21,7 +20,8 @@ const maxSaved = 1 << 20
 
 // Store keeps one project's key set for the next start, so that a daemon that starts
 // during an outage can verify. Key sets are public. A saved set is checked like a
-// fetched one. The zero value saves and loads nothing.
+// fetched one, and it has a checksum, because a damaged key would reject good tokens.
+// The zero value saves and loads nothing.
 type Store struct {
 	dir    *statedir.Dir // nil: nothing is saved
 	file   string
@@ -36,13 +36,21 @@ func NewStore(dir *statedir.Dir, name string, origin Origin) Store {
 // path returns the path of the file, for people.
 func (s Store) path() string { return filepath.Join(s.dir.Path(), s.file) }
 
+// proved returns the file's description. An earlier version wrote it without a checksum.
+func (s Store) proved() statedir.File {
+	return statedir.File{Kind: statedir.KindKeys, Name: s.file, Most: maxSaved, Early: early}
+}
+
+// early reports whether a text without a checksum begins as one of an earlier version.
+func early(text []byte) bool { return bytes.HasPrefix(text, []byte(`{"url":`)) }
+
+// savedSet is the file's content. What validates the set is not saved: with it, an
+// upstream would confirm a set that it does not see.
 type savedSet struct {
 	Origin
-	Fetched      time.Time `json:"fetched"`
-	Fresh        time.Time `json:"fresh"`
-	ETag         string    `json:"etag,omitempty"`
-	LastModified string    `json:"last_modified,omitempty"`
-	Body         string    `json:"body"`
+	Fetched time.Time `json:"fetched"`
+	Fresh   time.Time `json:"fresh"`
+	Body    string    `json:"body"`
 }
 
 // save writes k, whole or not at all. If k cannot be written, save removes the set
@@ -75,20 +83,14 @@ func (s Store) holds(k *Snapshot) bool {
 
 func (s Store) write(k *Snapshot) error {
 	text, err := json.Marshal(savedSet{
-		Origin:       s.origin,
-		Fetched:      k.fetched.UTC(),
-		Fresh:        k.fresh.UTC(),
-		ETag:         k.validators.ETag,
-		LastModified: k.validators.LastModified,
-		Body:         string(k.body),
+		Origin:  s.origin,
+		Fetched: k.fetched.UTC(),
+		Fresh:   k.fresh.UTC(),
+		Body:    string(k.body),
 	})
-	if err != nil {
-		return fmt.Errorf("save keyset: %w", err)
+	if err == nil {
+		err = s.dir.Save(s.proved(), text)
 	}
-	err = s.dir.Replace(s.file, func(w io.Writer) error {
-		_, err := w.Write(text)
-		return err
-	})
 	if err != nil {
 		return fmt.Errorf("save keyset: %w", err)
 	}
@@ -134,18 +136,14 @@ func (s Store) replaceable() bool {
 
 // parse reads the file. It does not check the origin.
 func (s Store) parse() (*savedSet, error) {
-	f, err := s.dir.Open(s.file)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxSaved))
+	text, _, err := s.dir.Load(s.proved())
 	if err != nil {
 		return nil, err
 	}
 	var saved savedSet
 	if err := json.Unmarshal(text, &saved); err != nil {
-		return nil, errors.New("is damaged")
+		s.dir.Tell(statedir.KindKeys)
+		return nil, statedir.ErrDamaged
 	}
 	return &saved, nil
 }
@@ -163,11 +161,10 @@ func (s Store) read(allowed []keyset.Algorithm) (*Snapshot, error) {
 		return nil, err
 	}
 	return &Snapshot{
-		set:        set,
-		body:       []byte(saved.Body),
-		validators: upstream.Validators{ETag: saved.ETag, LastModified: saved.LastModified},
-		fetched:    saved.Fetched,
-		fresh:      saved.Fresh,
-		saved:      true,
+		set:     set,
+		body:    []byte(saved.Body),
+		fetched: saved.Fetched,
+		fresh:   saved.Fresh,
+		saved:   true,
 	}, nil
 }

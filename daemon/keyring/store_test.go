@@ -2,9 +2,11 @@ package keyring
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -59,8 +61,8 @@ func TestASavedKeySetServesAStartDuringAnOutage(t *testing.T) {
 				defer again.stop()
 				synctest.Wait()
 				again.wantFetched("it is refreshed at once all the same", 1)
-				if c.etags && !again.history()[0].conditional {
-					t.Error("what validates the saved set is forgotten")
+				if again.history()[0].conditional {
+					t.Error("the upstream is asked to confirm a set that only a file knows")
 				}
 			})
 		})
@@ -89,7 +91,16 @@ func TestASavedKeySetThatCannotBeTrustedIsNotUsed(t *testing.T) {
 		{"no usable key", func(s Store) error {
 			return s.save(&Snapshot{fetched: now, fresh: now, body: []byte(`{"keys":[]}`)})
 		}, "the key set is empty"},
-		{"larger than any", func(s Store) error { return os.WriteFile(s.path(), make([]byte, maxSaved+1), 0o600) }, "is damaged"},
+		{"larger than any", func(s Store) error { return os.WriteFile(s.path(), make([]byte, 2*maxSaved), 0o600) }, "is damaged"},
+		{"one letter changed", func(s Store) error { return replaceIn(s.path(), "keys", "keyz") }, "is damaged"},
+		{"of another project", func(s Store) error {
+			other := NewStore(s.dir, "other", keysOrigin)
+			return errors.Join(other.save(&good), os.Rename(other.path(), s.path()))
+		}, "is damaged"},
+		{"of an earlier version", func(s Store) error { return saveEarly(s, &good) }, ""},
+		{"of an earlier version, cut", func(s Store) error {
+			return errors.Join(saveEarly(s, &good), os.Truncate(s.path(), 300))
+		}, "is damaged"},
 		{"a folder", func(s Store) error { return errors.Join(os.Remove(s.path()), os.Mkdir(s.path(), 0o700)) }, "no ordinary file"},
 		{"a link", func(s Store) error {
 			return errors.Join(os.Rename(s.path(), s.path()+"2"), os.Symlink(filepath.Base(s.path())+"2", s.path()))
@@ -115,6 +126,87 @@ func TestASavedKeySetThatCannotBeTrustedIsNotUsed(t *testing.T) {
 				t.Errorf("log %q, want %q", log, c.message)
 			}
 		})
+	}
+}
+
+// saveEarly saves k as an earlier version did, without a checksum and with what
+// validates the set.
+func saveEarly(s Store, k *Snapshot) error {
+	text := fmt.Sprintf(`{"url":%q,"fetched":%q,"fresh":%q,"etag":"\"early\"","body":%q}`,
+		s.origin.URL, k.fetched.Format(time.RFC3339Nano), k.fresh.Format(time.RFC3339Nano), k.body)
+	return os.WriteFile(s.path(), []byte(text), 0o600)
+}
+
+// replaceIn replaces the first old in a file.
+func replaceIn(path, old, by string) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, []byte(strings.Replace(string(text), old, by, 1)), 0o600)
+}
+
+// TestOnlyTheUpstreamConfirmsASavedKeySet: the first fetch after a start is not
+// conditional, whichever version has saved the set. An upstream that says "not
+// modified" says nothing about what a file holds.
+func TestOnlyTheUpstreamConfirmsASavedKeySet(t *testing.T) {
+	for name, early := range map[string]bool{"this version": false, "an earlier version": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := NewStore(openStateDir(t), "main", keysOrigin)
+				first := newRig(t, store)
+				first.upstream.SetCaching(standin.Stack, "", true)
+				first.start()
+				first.sleep(time.Minute)
+				first.stop()
+				if early {
+					must(t, saveEarly(store, first.current.Load()))
+				}
+				again := newRig(t, store)
+				again.upstream.SetCaching(standin.Stack, "", true)
+				saved := again.current.Load()
+				if saved == nil || again.Confirmed(saved, again.began, again.began) {
+					t.Fatalf("the saved set %v is not used, or counts as confirmed", saved)
+				}
+				again.start()
+				defer again.stop()
+				again.sleep(time.Hour)
+				for i, c := range again.history() {
+					if c.conditional != (i > 0) {
+						t.Errorf("fetch %d: conditional %v", i, c.conditional)
+					}
+				}
+			})
+		})
+	}
+}
+
+// TestASavedIssuerIsProved: with another issuer every token is rejected.
+func TestASavedIssuerIsProved(t *testing.T) {
+	dir := openStateDir(t)
+	f := NewIssuerFile(dir, "main", keysOrigin)
+	path := filepath.Join(dir.Path(), "issuer-main.json")
+	for _, c := range []struct {
+		name   string
+		change func() error
+		want   []string
+		says   string
+	}{
+		{"good", func() error { return nil }, []string{"https://issuer"}, ""},
+		{"one letter changed", func() error { return replaceIn(path, "issuer", "issued") }, nil, "is damaged"},
+		{"empty", func() error { return os.Truncate(path, 0) }, nil, "is damaged"},
+		{"missing", func() error { return os.Remove(path) }, nil, ""},
+		{"of an earlier version", func() error {
+			return os.WriteFile(path, []byte(`{"url":"`+keysOrigin.URL+`","issuer":"https://issuer"}`+"\n"), 0o600)
+		}, nil, ""},
+	} {
+		must(t, f.Save("https://issuer"))
+		must(t, c.change())
+		log := &logBuffer{}
+		got := f.Load(slog.New(slog.NewTextHandler(log, nil)))
+		if !slices.Equal(got, c.want) || !strings.Contains(log.String(), c.says) || c.says == "" && log.String() != "" {
+			t.Errorf("%s: %q, log %s", c.name, got, log)
+		}
 	}
 }
 

@@ -4,9 +4,10 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
-	"io"
 	"io/fs"
 	"log/slog"
+	"path/filepath"
+	"strings"
 
 	"github.com/neonauthd/neonauthd/daemon/statedir"
 )
@@ -22,41 +23,55 @@ const idBytes = 16
 // saved, the other hosts miss a silent host, the one with the old id, for an
 // hour after each restart.
 func hostID(dir *statedir.Dir, log *slog.Logger) string {
-	if id, err := readID(dir); err == nil {
+	id, sure, err := readID(dir)
+	switch {
+	case err == nil && sure:
 		return id
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		log.Warn("the host's id cannot be read: it gets a new one", "error", err)
+	case err == nil: // now with a checksum
+		saveID(dir, id, log)
+		return id
+	case !errors.Is(err, fs.ErrNotExist):
+		log.Warn("the host's id cannot be used: it gets a new one, and the fleet counts the old one as silent for an hour", "file", filepath.Join(dir.Path(), idFile), "error", err)
 	}
 	var raw [idBytes]byte
 	_, _ = rand.Read(raw[:])
-	id := hex.EncodeToString(raw[:])
-	err := dir.Replace(idFile, func(w io.Writer) error {
-		_, err := io.WriteString(w, id+"\n")
-		return err
-	})
-	if err != nil {
-		log.Warn("the host's id cannot be saved: after a restart the fleet takes this host for another one", "error", err)
-	}
+	id = hex.EncodeToString(raw[:])
+	saveID(dir, id, log)
 	return id
 }
 
-var errID = errors.New("that is no id")
+// proved returns the file's description.
+func proved() statedir.File {
+	return statedir.File{Kind: statedir.KindHostID, Name: idFile, Most: 2*idBytes + 2, Early: earlyID}
+}
 
-func readID(dir *statedir.Dir) (string, error) {
-	file, err := dir.Open(idFile)
+// earlyID reports whether a text can be an id as an earlier version wrote it: a line,
+// without a checksum.
+func earlyID(text []byte) bool {
+	id, ended := strings.CutSuffix(string(text), "\n")
+	return ended && isID(id)
+}
+
+func isID(text string) bool {
+	_, err := hex.DecodeString(text)
+	return err == nil && len(text) == 2*idBytes
+}
+
+func saveID(dir *statedir.Dir, id string, log *slog.Logger) {
+	if err := dir.Save(proved(), []byte(`"`+id+`"`)); err != nil {
+		log.Warn("the host's id cannot be saved: after a restart the fleet takes this host for another one", "error", err)
+	}
+}
+
+// readID returns the saved id. If an earlier version has written it, it is not proved.
+func readID(dir *statedir.Dir) (id string, sure bool, err error) {
+	text, sure, err := dir.Load(proved())
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
-	defer file.Close()
-	text, err := io.ReadAll(io.LimitReader(file, 2*idBytes+2))
-	if err != nil {
-		return "", err
+	if id = strings.Trim(string(text), "\"\n"); !isID(id) {
+		dir.Tell(statedir.KindHostID)
+		return "", false, statedir.ErrDamaged
 	}
-	if len(text) != 2*idBytes+1 || text[2*idBytes] != '\n' {
-		return "", errID
-	}
-	if _, err := hex.DecodeString(string(text[:2*idBytes])); err != nil {
-		return "", errID
-	}
-	return string(text[:2*idBytes]), nil
+	return id, sure, nil
 }

@@ -73,7 +73,7 @@ func NewProject(table config.Project, s Surroundings) (*Project, error) {
 	p.issuer = keyring.NewIssuerFile(s.StateDir, p.name, p.origin)
 	p.pin(derived.Issuers...)
 	if derived.FindsIssuer() {
-		p.pin(p.issuer.Load()...)
+		p.pin(p.issuer.Load(p.log)...)
 	}
 	_, _ = rand.Read(p.salt[:]) // never fails
 	p.keys = keyring.New(p.ringConfig(&s))

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 
@@ -27,6 +28,8 @@ type Dir struct {
 	mu   sync.Mutex
 	root *os.Root // nil: no folder could be opened
 	lock *os.File // nil: this process does not own the directory, and only reads it
+
+	faults []Kind // see Faults
 }
 
 // Open takes the directory at path for this process, until Close. It makes the
@@ -210,8 +213,9 @@ func (d *Dir) Close() error {
 
 // Inspect returns why the folder or a file in it is not safe to use, without changing
 // anything. It is no error if the directory is missing, in use, not writable or of a
-// newer version. If root calls Inspect, it judges as the user who owns the directory.
-func Inspect(path string) error {
+// newer version. secrets are the names of the files that others may not read either. If
+// root calls Inspect, it judges as the user who owns the directory.
+func Inspect(path string, secrets ...string) error {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	} else if err != nil {
@@ -236,6 +240,9 @@ func Inspect(path string) error {
 		info, err := e.Info()
 		if err == nil {
 			err = folders.CheckFile(filepath.Join(path, e.Name()), info, uid)
+		}
+		if err == nil && slices.Contains(secrets, e.Name()) {
+			err = private(filepath.Join(path, e.Name()), info)
 		}
 		all = append(all, err)
 	}

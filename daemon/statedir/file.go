@@ -27,6 +27,31 @@ func (d *Dir) Open(name string) (*os.File, error) {
 	return d.open(root, name, os.O_RDONLY)
 }
 
+// OpenSecret is Open for a file that is no secret any more if others may read it, which
+// is an error too.
+func (d *Dir) OpenSecret(name string) (*os.File, error) {
+	f, err := d.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil {
+		err = private(filepath.Join(d.path, name), info)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// private refuses a file that others may read.
+func private(path string, info fs.FileInfo) error {
+	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+		return fmt.Errorf("%s has mode %#o, and is a secret; make it 0600, or remove it to have a new one made if somebody may have read it", path, mode)
+	}
+	return nil
+}
+
 // OpenToWrite opens an existing file, to append to it or to change it in place.
 // The caller has to sync it.
 func (d *Dir) OpenToWrite(name string) (*os.File, error) {
@@ -186,7 +211,7 @@ func (d *Dir) checkVersion() (found bool, err error) {
 	case !ok || err != nil || n < 1:
 		return false, fmt.Errorf("state directory: %s/%s is damaged; put back a copy of the directory, or remove that file if no newer neonauthd has used it", d.path, versionName)
 	case n > version:
-		return false, fmt.Errorf("state directory %s is of a newer neonauthd (version %d, and this one knows %d); install that one again", d.path, n, version)
+		return false, fmt.Errorf("state directory %s is of a newer neonauthd (version %d, and this one knows %d); install that one again, or remove %s/%s if none has used the directory", d.path, n, version, d.path, versionName)
 	}
 	return n == version, nil
 }

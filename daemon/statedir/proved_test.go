@@ -1,0 +1,61 @@
+package statedir
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+)
+
+// TestNoDamageToAProvedFileIsMissed flips each bit and cuts at each byte.
+func TestNoDamageToAProvedFileIsMissed(t *testing.T) {
+	d := open(t, place(t))
+	f := File{Kind: KindKeys, Name: "f", Most: 100, Early: func(text []byte) bool { return bytes.HasPrefix(text, []byte("early")) }}
+	if _, _, err := d.Load(f); !errors.Is(err, fs.ErrNotExist) || len(d.Faults()) > 0 {
+		t.Fatalf("no file: %v, faults %v", err, d.Faults())
+	}
+	const content = `{"a":["b",1]}`
+	must(t, d.Save(f, []byte(content)))
+	path := filepath.Join(d.Path(), f.Name)
+	whole, err := os.ReadFile(path)
+	must(t, err)
+	if got, proved, err := d.Load(f); string(got) != content || !proved || err != nil || len(d.Faults()) > 0 {
+		t.Fatalf("%s, %v, %v, faults %v", got, proved, err, d.Faults())
+	}
+	damaged := func(what string, at int, text []byte) {
+		must(t, os.WriteFile(path, text, 0o600))
+		if got, _, err := d.Load(f); !errors.Is(err, ErrDamaged) {
+			t.Errorf("%s at %d: %q, %v", what, at, got, err)
+		}
+	}
+	for at := range whole {
+		damaged("cut", at, whole[:at])
+		for bit := range 8 {
+			text := bytes.Clone(whole)
+			text[at] ^= 1 << bit
+			damaged("flipped", at, text)
+		}
+	}
+	damaged("more", len(whole), append(bytes.Clone(whole), '\n'))
+	damaged("twice", len(whole), append(bytes.Clone(whole), whole...))
+	damaged("zeros", 0, make([]byte, len(whole)))
+	damaged("larger than any", 0, make([]byte, 1000))
+	if !slices.Equal(d.Faults(), []Kind{KindKeys}) {
+		t.Errorf("faults %v", d.Faults())
+	}
+
+	must(t, os.WriteFile(path, []byte("early text"), 0o600))
+	if got, proved, err := d.Load(f); string(got) != "early text" || proved || err != nil {
+		t.Errorf("an early text: %q, %v, %v", got, proved, err)
+	}
+	other := f
+	other.Name = "g"
+	must(t, d.Save(f, []byte(content)))
+	must(t, os.Rename(path, filepath.Join(d.Path(), other.Name)))
+	if _, _, err := d.Load(other); !errors.Is(err, ErrDamaged) {
+		t.Errorf("the file of another name: %v", err)
+	}
+}
