@@ -66,3 +66,37 @@ func TestWhatWasNotRightWithTheJournalIsSaid(t *testing.T) {
 		t.Error("the journal was not taken as it is")
 	}
 }
+
+// TestAJournalThatIsGoneWithItsSealIsSaid: the daemon starts, because an operator may
+// have removed both to start at all, but revocations are lost. A new directory has
+// neither, and nothing is said.
+func TestAJournalThatIsGoneWithItsSealIsSaid(t *testing.T) {
+	w, m := newMonitoredWorld(t, withoutOIDC)
+	sample := `neonauthd_journal_faults{fault="no-journal"}`
+	if got := sampleOf(t, m.scrape(), sample); got != 0 || strings.Contains(w.log.String(), "journal of revocations") {
+		t.Errorf("a new directory: %v, log %s", got, w.log)
+	}
+	w.dialAdmin().ask("REVOKE session nobody")
+	w.halt()
+	for _, name := range []string{"revocations.journal", "revocations.seal"} {
+		if err := os.Remove(filepath.Join(w.config.StateDir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.start()
+	if got := sampleOf(t, m.scrape(), sample); got != 1 {
+		t.Errorf("%s is %v", sample, got)
+	}
+	if status := w.daemon.status(); !strings.Contains(status, "journal of revocations: [no-journal]") {
+		t.Errorf("status %s", status)
+	}
+	if log := w.log.String(); !strings.Contains(log, "every revocation that was made is forgotten; stop the daemon and put back a copy of both, or revoke again") {
+		t.Errorf("log %s", log)
+	}
+	w.halt()
+	w.log.reset()
+	w.start()
+	if faults := w.daemon.revocations.Faults(); len(faults) > 0 || strings.Contains(w.log.String(), "journal of revocations") {
+		t.Errorf("the next start says %v, log %s", faults, w.log)
+	}
+}

@@ -27,6 +27,9 @@ const (
 	// FaultNoSeal: there was no seal. Lines that were lost at the end of the
 	// journal, or an older copy of it, could not have been noticed.
 	FaultNoSeal Fault = "no-seal"
+	// FaultNoJournal: there was neither a journal nor a seal, although the directory
+	// has been in use. Every revocation is forgotten.
+	FaultNoJournal Fault = "no-journal"
 	// FaultHalfSeal: one of the seal's two slots has a wrong sum. A crash during
 	// its writing can cause this.
 	FaultHalfSeal Fault = "half-seal"
@@ -39,7 +42,7 @@ const (
 
 // Faults returns all faults that there are.
 func Faults() []Fault {
-	return []Fault{FaultHalfLine, FaultNoSeal, FaultHalfSeal, FaultGap, FaultChanged}
+	return []Fault{FaultHalfLine, FaultNoSeal, FaultNoJournal, FaultHalfSeal, FaultGap, FaultChanged}
 }
 
 // load passes every line of the file to apply, in order, and returns the faults.
@@ -51,6 +54,8 @@ func (j *journal) load(apply func(*line)) (faults []Fault, err error) {
 	}
 	f, err := j.dir.Open(journalName)
 	switch {
+	case errors.Is(err, fs.ErrNotExist) && sealErr == nil && seal.id == "" && j.dir.Used():
+		return []Fault{FaultNoJournal}, nil
 	case errors.Is(err, fs.ErrNotExist) && sealErr == nil && seal.id == "":
 		return nil, nil // the directory is new
 	case errors.Is(err, fs.ErrNotExist):

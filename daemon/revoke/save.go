@@ -111,11 +111,12 @@ func (l *List) rewrite(known *facts) error {
 // told returns the log line for each fault.
 func told() map[Fault]string {
 	return map[Fault]string{
-		FaultHalfLine: "the journal of revocations ended in half a line: a change that was under way when the daemon ended, and that nobody was told of, is not in force",
-		FaultNoSeal:   "the journal of revocations had no seal: if lines were lost at its end, or it is an older copy, the revocations in them are forgotten; see that those you made are in force",
-		FaultHalfSeal: "half of the seal of the journal of revocations was damaged: the other half was used; if no crash did that, test the disk",
-		FaultGap:      "lines are missing in the journal of revocations: what they said is forgotten; see that the revocations you made are in force",
-		FaultChanged:  "somebody else removed or changed the journal of revocations: it is written anew with everything that is in force; nothing but neonauthd may touch it",
+		FaultHalfLine:  "the journal of revocations ended in half a line: a change that was under way when the daemon ended, and that nobody was told of, is not in force",
+		FaultNoSeal:    "the journal of revocations had no seal: if lines were lost at its end, or it is an older copy, the revocations in them are forgotten; see that those you made are in force",
+		FaultNoJournal: "the journal of revocations and its seal are gone: every revocation that was made is forgotten; stop the daemon and put back a copy of both, or revoke again what has to stay revoked",
+		FaultHalfSeal:  "half of the seal of the journal of revocations was damaged: the other half was used; if no crash did that, test the disk",
+		FaultGap:       "lines are missing in the journal of revocations: what they said is forgotten; see that the revocations you made are in force",
+		FaultChanged:   "somebody else removed or changed the journal of revocations: it is written anew with everything that is in force; nothing but neonauthd may touch it",
 	}
 }
 

@@ -30,6 +30,7 @@ type Dir struct {
 	lock *os.File // nil: this process does not own the directory, and only reads it
 
 	faults []Kind // see Faults
+	used   bool   // see Used
 }
 
 // Open takes the directory at path for this process, until Close. It makes the
@@ -45,7 +46,8 @@ func Open(path string) (*Dir, error) {
 	d := &Dir{path: path}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	err := d.acquire()
+	current, err := d.acquire()
+	d.used = current
 	var later unwritable
 	if err != nil && !errors.As(err, &later) {
 		d.release()
@@ -59,30 +61,30 @@ type unwritable struct{ error }
 
 func (u unwritable) Unwrap() error { return u.error }
 
-// acquire opens the folder and takes it for this process. d.mu is held.
-func (d *Dir) acquire() error {
+// acquire opens the folder and takes it for this process. current tells that an earlier
+// process has left a directory of this version. d.mu is held.
+func (d *Dir) acquire() (current bool, err error) {
 	made := os.MkdirAll(d.path, 0o700)
 	resolved, err := folders.Check(d.path, os.Geteuid())
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && made != nil:
-		return unwritable{made}
+		return false, unwritable{made}
 	case err != nil:
-		return fmt.Errorf("state directory: %w", err)
+		return false, fmt.Errorf("state directory: %w", err)
 	}
 	if d.root, err = os.OpenRoot(resolved); err != nil {
-		return fmt.Errorf("state directory: %w", err)
+		return false, fmt.Errorf("state directory: %w", err)
 	}
-	current, err := d.checkVersion()
-	if err != nil {
-		return err
+	if current, err = d.checkVersion(); err != nil {
+		return false, err
 	}
 	if err := d.own(); err != nil {
-		return err
+		return current, err
 	}
 	if err := d.removeUnfinished(); err != nil || current {
-		return err
+		return current, err
 	}
-	return d.writeVersion()
+	return false, d.writeVersion()
 }
 
 // lockName is the file whose lock says who owns the directory. The file stays when
@@ -143,7 +145,7 @@ func (d *Dir) ours() (*os.Root, error) {
 		return d.root, nil
 	}
 	d.release()
-	if err := d.acquire(); err != nil {
+	if _, err := d.acquire(); err != nil {
 		return nil, err
 	}
 	return d.root, nil
@@ -198,6 +200,14 @@ func (d *Dir) Writable() error {
 		return err
 	}
 	return syscall.Access(d.path, 2|1) // W_OK and X_OK of access(2)
+}
+
+// Used reports whether an earlier process had the directory in this version when Open
+// took it. Then the files that each start makes should be there.
+func (d *Dir) Used() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.used
 }
 
 // Path returns the path of the directory, as it was configured.
