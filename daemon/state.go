@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/config"
@@ -12,6 +13,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/serve"
 	"github.com/neonauthd/neonauthd/daemon/statedir"
 	"github.com/neonauthd/neonauthd/internal/program"
+	"github.com/neonauthd/neonauthd/protocol"
 )
 
 // state is one configuration in force. A reload replaces it as a whole.
@@ -122,7 +124,7 @@ func (d *Daemon) Reload() error {
 		return errors.New("the daemon is stopping")
 	}
 	if d.opts.Reload == nil {
-		return errors.New("this daemon was started without a configuration file")
+		return errors.New(protocol.TextNoFile)
 	}
 	cfg, err := d.opts.Reload()
 	if err != nil {
@@ -196,6 +198,7 @@ func (d *Daemon) tellReload(err error) {
 
 // fixed refuses changes that only a restart can make.
 func fixed(old, next *config.Config) error {
+	var keys []string
 	for _, f := range []struct {
 		key      string
 		old, now any
@@ -209,8 +212,11 @@ func fixed(old, next *config.Config) error {
 		{"cache.max_bytes", old.Cache.MaxBytes, next.Cache.MaxBytes},
 	} {
 		if f.old != f.now {
-			return fmt.Errorf("%s: cannot change by a reload; restart to change it", f.key)
+			keys = append(keys, f.key)
 		}
+	}
+	if len(keys) > 0 {
+		return fmt.Errorf("%s: %s", strings.Join(keys, ", "), protocol.TextRestart)
 	}
 	return nil
 }

@@ -209,6 +209,14 @@ const (
 	FieldHits = "hits"
 )
 
+// Texts of ERR misconfigured to RELOAD where no fault of the file is the cause.
+const (
+	// TextRestart stands behind the keys that were changed, and that only a restart can change.
+	TextRestart = "cannot change by a reload; restart to change it"
+	// TextNoFile is the answer of a daemon that has no file to read again, such as that of "neonauthd demo".
+	TextNoFile = "this daemon was started without a configuration file"
+)
+
 // Names of fields in replies.
 const (
 	// FieldLevel is what was established: [LevelClaims] or [LevelProfile]. In the reply to LEVEL: the log level.

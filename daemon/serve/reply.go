@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"strings"
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/resolve"
@@ -47,7 +48,8 @@ func appendRefusal(dst, tag []byte, r *Refusal) []byte {
 	if r.RetryAfter > 0 {
 		dst = protocol.AppendInt(dst, protocol.FieldRetryAfter, ceilSeconds(r.RetryAfter))
 	}
-	return append(protocol.AppendText(dst, r.Advice), '\n')
+	advice := strings.ReplaceAll(r.Advice, "\n", "; ") // of several errors, each has a line of its own
+	return append(protocol.AppendText(dst, advice), '\n')
 }
 
 // ceilSeconds rounds up, so that a caller that waits that long does not come too

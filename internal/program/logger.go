@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 
 	"github.com/coreos/go-systemd/v22/journal"
 )
@@ -19,7 +20,7 @@ func NewLogger(w io.Writer, level slog.Leveler, asJSON bool) *slog.Logger {
 }
 
 func newHandler(w io.Writer, level slog.Leveler, asJSON, journaled bool) slog.Handler {
-	options := &slog.HandlerOptions{Level: level}
+	options := &slog.HandlerOptions{Level: level, ReplaceAttr: joined}
 	lines := func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, options) }
 	if asJSON { // time and level belong into the object
 		lines = func(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, options) }
@@ -31,13 +32,21 @@ func newHandler(w io.Writer, level slog.Leveler, asJSON, journaled bool) slog.Ha
 		if !asJSON && len(groups) == 0 && (a.Key == slog.TimeKey || a.Key == slog.LevelKey) {
 			return slog.Attr{}
 		}
-		return a
+		return joined(groups, a)
 	}
 	h := &journalHandler{}
 	for i, prefix := range [...]string{"<7>", "<6>", "<4>", "<3>"} {
 		h.byLevel[i] = lines(prefixed{w, prefix})
 	}
 	return h
+}
+
+// joined writes several errors (errors.Join) one after the other: in a line, their line ends would be escapes.
+func joined(_ []string, a slog.Attr) slog.Attr {
+	if err, ok := a.Value.Any().(error); ok && strings.Contains(err.Error(), "\n") {
+		a.Value = slog.StringValue(strings.ReplaceAll(err.Error(), "\n", "; "))
+	}
+	return a
 }
 
 // journalHandler gives each record to the handler that writes its priority.

@@ -32,6 +32,16 @@ func TestLinesElsewhereBeginWithTimeAndLevel(t *testing.T) {
 	}
 }
 
+func TestSeveralErrorsAreOneText(t *testing.T) {
+	for _, journaled := range []bool{false, true} {
+		var out bytes.Buffer
+		slog.New(newHandler(&out, slog.LevelInfo, false, journaled)).Error("x", "error", errors.Join(errors.New("a"), errors.New("b")))
+		if got := out.String(); !strings.HasSuffix(got, ` error="a; b"`+"\n") {
+			t.Errorf("journaled %v: %s", journaled, got)
+		}
+	}
+}
+
 // TestLinesAreJSONWhereThatIsWanted: each line is an object with time and
 // level; in the journal the priority is before it.
 func TestLinesAreJSONWhereThatIsWanted(t *testing.T) {

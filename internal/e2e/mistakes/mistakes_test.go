@@ -66,6 +66,11 @@ func stage(t *testing.T) *e2e.Folder {
 	f := e2e.NewFolder(t)
 	e2e.Serve(t, f, e2e.Settings{Tables: []string{u.Project(t, f, standin.Neon)}})
 	e2e.Call(t, f.Socket()).Expect(t, "VERIFY "+u.NeonToken(standin.TokenSpec{}), "OK .*") // then the daemon has the keys
+	first, err := os.ReadFile(f.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Write(t, "first.toml", string(first))
 	f.Write(t, "token", u.NeonToken(standin.TokenSpec{}))
 	f.Write(t, "good.toml", "[[project]]\nname = \"main\"\npreset = \"neon\"\nbase_url = \"https://auth.example.com/neondb/auth\"\n")
 	return f

@@ -118,8 +118,8 @@ func Logout(reason protocol.Reason) string {
 }
 
 // Refused returns what to do when the daemon refuses a verb that is not a
-// lookup.
-func Refused(verb protocol.Verb, code protocol.Code) string {
+// lookup. text is what the daemon said.
+func Refused(verb protocol.Verb, code protocol.Code, text string) string {
 	switch {
 	case verb == protocol.LOGOUT && code == protocol.CodeMisconfigured:
 		return "the project takes no logout tokens: set its logout_client_ids, or name another with --project"
@@ -136,9 +136,20 @@ func Refused(verb protocol.Verb, code protocol.Code) string {
 	case code == protocol.CodeUnavailable && verb == protocol.UNREVOKE:
 		return "the revocation is taken back but that is not saved, so a restart would bring it back: mend the state directory and repeat"
 	case code == protocol.CodeMisconfigured && verb == protocol.RELOAD:
-		return "the configuration in force before stays in force: mend the file, and try it with neonauthd --check"
+		return reload(text)
 	case code == protocol.CodeBusy && verb == protocol.REVOKE:
 		return "nothing was revoked: revoke the key, or take others back"
 	}
 	return Unknown(code)
+}
+
+// reload returns what to do about a refused reload, of which the daemon said text.
+func reload(text string) string {
+	switch {
+	case strings.Contains(text, protocol.TextRestart):
+		return "the configuration in force before stays in force: systemctl restart neonauthd, or take the change back"
+	case strings.Contains(text, protocol.TextNoFile):
+		return "there is nothing to read again: what it does was decided when it was started"
+	}
+	return "the configuration in force before stays in force: mend the file, and try it with neonauthd --check"
 }

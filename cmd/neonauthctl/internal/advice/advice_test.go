@@ -37,9 +37,12 @@ func TestEachEndHasItsOwnAdvice(t *testing.T) {
 		protocol.REVOKE: protocol.CodeUnavailable, protocol.UNREVOKE: protocol.CodeUnavailable,
 		protocol.RELOAD: protocol.CodeMisconfigured, protocol.STATS: protocol.CodeForbidden,
 	} {
-		see(string(verb), Refused(verb, code))
+		see(string(verb), Refused(verb, code, ""))
 	}
-	if len(said) != len(protocol.Reasons())+len(protocol.Codes())+6 {
+	for _, text := range []string{"socket: " + protocol.TextRestart, protocol.TextNoFile} {
+		see(text, Refused(protocol.RELOAD, protocol.CodeMisconfigured, text))
+	}
+	if len(said) != len(protocol.Reasons())+len(protocol.Codes())+8 {
 		t.Errorf("%d pieces of advice", len(said))
 	}
 }

@@ -58,7 +58,7 @@ func (s *Settings) FailureAt(verb protocol.Verb, err error) document.Failure {
 	d := document.Failure{Error: Cause(err)}
 	var reply *client.ReplyError
 	if errors.As(err, &reply) {
-		d.Code, d.RetryAfter, d.Next = string(reply.Code), int64(reply.RetryAfter.Seconds()), s.meantProject(reply.Code, advice.Refused(verb, reply.Code))
+		d.Code, d.RetryAfter, d.Next = string(reply.Code), int64(reply.RetryAfter.Seconds()), s.meantProject(reply.Code, advice.Refused(verb, reply.Code, reply.Text))
 		return d
 	}
 	d.Next = s.NoAnswer(err)
