@@ -64,9 +64,9 @@ func openSockets(names []string, listen, status, logout string) (*listeners, err
 	return s, nil
 }
 
-// open makes a listener: unix:PATH, or HOST:PORT on loopback. It refuses other
-// addresses, because who reaches these sockets can learn whose token a request
-// carries, or sends data about users without encryption.
+// open makes a listener: unix:PATH, or HOST:PORT on loopback. The flags refuse other
+// addresses ([command.Listen]), because who reaches these sockets can learn whose token a
+// request carries, or sends data about users without encryption.
 func open(flag, address string) (net.Listener, error) {
 	if path, ok := strings.CutPrefix(address, "unix:"); ok {
 		ln, err := sockets.Listen(path, 0o660)
@@ -74,10 +74,6 @@ func open(flag, address string) (net.Listener, error) {
 			return nil, fmt.Errorf("%s: %w", flag, err)
 		}
 		return ln, nil
-	}
-	host, _, err := net.SplitHostPort(address)
-	if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsLoopback() {
-		return nil, program.UsageError{Err: fmt.Errorf("%s: neither unix:PATH nor a loopback address such as 127.0.0.1:4181", flag)}
 	}
 	ln, err := net.Listen("tcp", address)
 	if err != nil {

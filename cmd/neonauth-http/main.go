@@ -80,9 +80,9 @@ these flags.`,
 			return f.serve(cmd.Context(), cmd.ErrOrStderr())
 		},
 	}
-	root.Flags().StringVar(&f.listen, "listen", "", "`ADDRESS` for web servers: unix:PATH, or HOST:PORT on loopback")
-	root.Flags().StringVar(&f.status, "status-listen", "", "`ADDRESS` for health and metrics, of the same kinds; empty: none")
-	root.Flags().StringVar(&f.logout, "logout-listen", "", "`ADDRESS` for logout tokens, of the same kinds; empty: none")
+	command.Listen(root.Flags(), &f.listen, "listen", "127.0.0.1:4181", "`ADDRESS` for web servers: unix:PATH, or HOST:PORT on loopback")
+	command.Listen(root.Flags(), &f.status, "status-listen", "127.0.0.1:4181", "`ADDRESS` for health and metrics, of the same kinds; empty: none")
+	command.Listen(root.Flags(), &f.logout, "logout-listen", "127.0.0.1:4181", "`ADDRESS` for logout tokens, of the same kinds; empty: none")
 	command.Path(root.Flags(), &f.socket, "socket", "", "`PATH` of the daemon's socket (default $"+client.SocketVariable+", else "+protocol.DefaultSocket+")")
 	command.Path(root.Flags(), &f.config, "config", "", "configuration `FILE` (default: none, with default settings)")
 	root.Flags().BoolVar(&f.check, "check", false, "check the configuration file, then exit")

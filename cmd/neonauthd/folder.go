@@ -13,10 +13,14 @@ import (
 	"github.com/neonauthd/neonauthd/internal/program/command"
 )
 
+// maxID is the greatest number of a user or a group. The next one, -1 for the kernel, means
+// "leave it as it is".
+const maxID = 1<<32 - 2
+
 // folderCommand makes a folder for the daemon's sockets or state. Images need
 // it: they have no shell, and in new volumes everybody may write.
 func folderCommand() *cobra.Command {
-	var user, group int
+	user, group := os.Geteuid(), os.Getegid()
 	cmd := &cobra.Command{
 		Use:   "folder PATH...",
 		Short: "Make folders for sockets and state that only their user can change",
@@ -44,8 +48,8 @@ it as root before the daemon starts.`,
 			return errors.Join(all...)
 		},
 	}
-	cmd.Flags().IntVar(&user, "user", os.Geteuid(), "`UID` of the owner")
-	cmd.Flags().IntVar(&group, "group", os.Getegid(), "`GID` of the group")
+	command.Number(cmd.Flags(), &user, "user", "", 0, maxID, "`UID` of the owner")
+	command.Number(cmd.Flags(), &group, "group", "", 0, maxID, "`GID` of the group")
 	return cmd
 }
 

@@ -17,7 +17,9 @@ import (
 // sample is a command line with one of each kind of flag.
 func sample() *cobra.Command {
 	var file, color string
-	var timeout time.Duration
+	var listen, upstream string
+	var many int
+	timeout := time.Second
 	root := &cobra.Command{
 		Use:  "sample",
 		Args: NoArguments,
@@ -42,7 +44,10 @@ func sample() *cobra.Command {
 		return ""
 	})
 	verify.Flags().Bool("json", false, "")
-	Duration(verify.Flags(), &timeout, "timeout", "", time.Second, "")
+	Duration(verify.Flags(), &timeout, "timeout", "", time.Millisecond, 30*24*time.Hour, "")
+	Number(verify.Flags(), &many, "many", "", 1, 10, "")
+	Listen(verify.Flags(), &listen, "listen", "127.0.0.1:1", "")
+	Loopback(verify.Flags(), &upstream, "upstream", "127.0.0.1:2", "it is ours", "")
 	verify.Flags().Int("count", 0, "")
 	verify.Flags().Float64("rate", 0, "")
 	root.AddCommand(verify)
@@ -74,6 +79,21 @@ func TestWhatIsWrongIsSaidInOneLine(t *testing.T) {
 		{"verify -x", program.ExitUsage, "sample: no such flag (see sample verify --help)\n"},
 		{"verify --json=yes-please", program.ExitUsage, "sample: --json takes no value (see sample verify --help)\n"},
 		{"verify --timeout 5", program.ExitUsage, "sample: --timeout must be a duration such as 500ms, 2s, 5m or 7d (see sample verify --help)\n"},
+		{"verify --timeout 0s", program.ExitUsage, "sample: --timeout must be from 1ms to 30d (see sample verify --help)\n"},
+		{"verify --timeout -1s", program.ExitUsage, "sample: --timeout must be from 1ms to 30d (see sample verify --help)\n"},
+		{"verify --timeout 31d", program.ExitUsage, "sample: --timeout must be from 1ms to 30d (see sample verify --help)\n"},
+		{"verify --many 0", program.ExitUsage, "sample: --many must be a whole number from 1 to 10 (see sample verify --help)\n"},
+		{"verify --many 99999999999999999999", program.ExitUsage, "sample: --many must be a whole number from 1 to 10 (see sample verify --help)\n"},
+		{"verify --many 1 --many 10 --timeout 1ms --timeout 30d --timeout 1s", 0, "config /etc/sample color \n"},
+		{"verify --listen= --listen 127.0.0.1:0 --listen [::1]:65535 --listen unix:x --upstream 127.0.0.1:1", 0, "config /etc/sample color \n"},
+		{"verify --listen 127.0.0.1:65536", program.ExitUsage, "sample: --listen must have a port from 0 to 65535 (see sample verify --help)\n"},
+		{"verify --listen 127.0.0.1:http", program.ExitUsage, "sample: --listen must have a port from 0 to 65535 (see sample verify --help)\n"},
+		{"verify --listen 127.0.0.1:", program.ExitUsage, "sample: --listen must have a port from 0 to 65535 (see sample verify --help)\n"},
+		{"verify --listen unix:", program.ExitUsage, "sample: --listen lacks the path behind unix: (see sample verify --help)\n"},
+		{"verify --listen unix:eyJx", program.ExitUsage, "sample: --listen must have a path behind unix:, and " + credential + " (see sample verify --help)\n"},
+		{"verify --listen 80", program.ExitUsage, "sample: --listen is neither unix:PATH nor a loopback address such as 127.0.0.1:1 (see sample verify --help)\n"},
+		{"verify --upstream 0.0.0.0:80", program.ExitUsage, "sample: --upstream must be a loopback address such as 127.0.0.1:2: it is ours (see sample verify --help)\n"},
+		{"verify --upstream 127.0.0.1:-1", program.ExitUsage, "sample: --upstream must have a port from 0 to 65535 (see sample verify --help)\n"},
 		{"verify --count x", program.ExitUsage, "sample: --count must be a whole number (see sample verify --help)\n"},
 		{"verify --rate x", program.ExitUsage, "sample: --rate cannot have this value (see sample verify --help)\n"},
 		{"verify --color blue", program.ExitUsage, "sample: --color must be red (see sample verify --help)\n"},

@@ -3,7 +3,6 @@ package command
 import (
 	"errors"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -11,7 +10,6 @@ import (
 	"github.com/neonauthd/neonauthd/internal/credential"
 	"github.com/neonauthd/neonauthd/internal/nearest"
 	"github.com/neonauthd/neonauthd/internal/program"
-	"github.com/neonauthd/neonauthd/internal/span"
 )
 
 // flagError names the flag that is wrong, without its value.
@@ -46,30 +44,6 @@ func reason(err *pflag.InvalidValueError) string {
 		return "must be a whole number"
 	}
 	return "cannot have this value"
-}
-
-// Duration adds a flag whose value is a duration as people write it; see package
-// span. shorthand may be "".
-func Duration(flags *pflag.FlagSet, d *time.Duration, name, shorthand string, otherwise time.Duration, usage string) {
-	*d = otherwise
-	flags.VarP((*duration)(d), name, shorthand, usage)
-}
-
-type duration time.Duration
-
-func (d *duration) String() string {
-	if *d == 0 { // pflag shows no default for "0"
-		return "0"
-	}
-	return span.String(time.Duration(*d))
-}
-
-func (d *duration) Type() string { return "duration" }
-
-func (d *duration) Set(text string) error {
-	parsed, err := span.Parse(text)
-	*d = duration(parsed)
-	return err
 }
 
 // ownWords is an error about a flag's value with a fixed text, which may be shown.

@@ -68,8 +68,8 @@ neonauthd.toml, and the credentials or files with its secrets.`,
 			return f.run(cmd.Context(), &p, cmd.OutOrStdout(), p.NewLogger(cmd.ErrOrStderr()))
 		},
 	}
-	cmd.Flags().StringVar(&f.listen, "listen", "", "`ADDRESS` for deliveries, from a web server: unix:PATH, or HOST:PORT on loopback")
-	cmd.Flags().StringVar(&f.status, "status-listen", "", "`ADDRESS` for health and metrics, of the same kinds; empty: none")
+	command.Listen(cmd.Flags(), &f.listen, "listen", "127.0.0.1:4182", "`ADDRESS` for deliveries, from a web server: unix:PATH, or HOST:PORT on loopback")
+	command.Listen(cmd.Flags(), &f.status, "status-listen", "127.0.0.1:4182", "`ADDRESS` for health and metrics, of the same kinds; empty: none")
 	command.Path(cmd.Flags(), &f.socket, "admin-socket", "", "`PATH` of the daemon's admin socket (default $"+adminVariable+", else "+protocol.DefaultAdminSocket+")")
 	command.Path(cmd.Flags(), &f.config, "config", "", "configuration `FILE` (required)")
 	cmd.Flags().BoolVar(&f.check, "check", false, "check the configuration file and the secrets, then exit")

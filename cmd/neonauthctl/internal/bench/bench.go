@@ -70,12 +70,13 @@ Latency is from just before a request is written until its reply was read.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return b.run(cmd.Context()) },
 	}
 	flags := cmd.Flags()
-	flags.IntVarP(&b.connections, "connections", "c", 8, "connections")
-	flags.IntVarP(&b.depth, "depth", "d", 1, "requests in flight on each connection")
-	command.Duration(flags, &b.duration, "duration", "t", 10*time.Second, "how long to measure, --baseline and --compare not included")
+	b.connections, b.depth, b.duration = 8, 1, 10*time.Second
+	command.Number(flags, &b.connections, "connections", "c", 1, 4096, "connections")
+	command.Number(flags, &b.depth, "depth", "d", 1, maxDepth, "requests in flight on each connection")
+	command.Duration(flags, &b.duration, "duration", "t", 10*time.Millisecond, 24*time.Hour, "how long to measure, --baseline and --compare not included")
 	flags.BoolVar(&b.profile, "profile", false, "ask for profiles instead of verifying")
-	flags.IntVar(&b.misses, "misses", 0, "share of lookups with a token never seen before, in `percent`")
-	flags.IntVar(&b.bad, "bad", 0, "share of lookups with something that is no token, in `percent`")
+	command.Number(flags, &b.misses, "misses", "", 0, 100, "share of lookups with a token never seen before, in `percent`")
+	command.Number(flags, &b.bad, "bad", "", 0, 100, "share of lookups with something that is no token, in `percent`")
 	flags.BoolVar(&b.tagged, "tagged", false, "tag the requests, so that replies may come in any order")
 	flags.BoolVar(&b.baseline, "baseline", false, "measure a bare line-echo server too")
 	flags.StringVar(&b.compare, "compare", "", "measure a store with the same payload too: memcached:`PATH` or redis:PATH")
@@ -86,14 +87,7 @@ Latency is from just before a request is written until its reply was read.`,
 }
 
 func (b *bench) check() error {
-	switch {
-	case b.connections < 1 || b.connections > 4096:
-		return program.Usage("--connections must be 1 to 4096")
-	case b.depth < 1 || b.depth > maxDepth:
-		return program.Usage(fmt.Sprintf("--depth must be 1 to %d", maxDepth))
-	case b.duration < 10*time.Millisecond:
-		return program.Usage("--duration must be at least 10ms")
-	case b.misses < 0 || b.bad < 0 || b.misses+b.bad > 100:
+	if b.misses+b.bad > 100 {
 		return program.Usage("--misses and --bad must be 0 to 100 percent together")
 	}
 	if b.compare == "" {

@@ -79,7 +79,7 @@ func (e *echo) stop() {
 // call it.
 func echoCommand(s *cli.Settings) *cobra.Command {
 	var path string
-	var reply int
+	reply := 3
 	cmd := &cobra.Command{
 		Use:    "echo-server",
 		Short:  "Answer every line with a fixed one, for bench --baseline",
@@ -90,7 +90,7 @@ func echoCommand(s *cli.Settings) *cobra.Command {
 		},
 	}
 	command.Path(cmd.Flags(), &path, "listen", "", "`path` of the socket")
-	cmd.Flags().IntVar(&reply, "reply", 3, "length of a reply in `bytes`")
+	command.Number(cmd.Flags(), &reply, "reply", "", 1, protocol.MaxReplyLine, "length of a reply in `bytes`")
 	return cmd
 }
 

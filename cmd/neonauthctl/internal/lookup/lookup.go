@@ -66,7 +66,7 @@ Exit codes: 0 accepted, 1 rejected, 2 called wrongly, 3 could not tell.`,
 			return p.run(cmd.Context(), (*client.Client).Profile, opts...)
 		},
 	}
-	command.Duration(profile.Flags(), &p.maxAge, "max-age", "", 0, "greatest age of the profile; 0s asks the upstream now (default as configured)")
+	command.Duration(profile.Flags(), &p.maxAge, "max-age", "", 0, protocol.MaxMaxAge*time.Second, "greatest age of the profile; 0s asks the upstream now (default as configured)")
 	profile.Flags().BoolVar(&p.fallback, "fallback-claims", false, "accept the claims if the profile cannot be had")
 	for _, cmd := range []*cobra.Command{verify, profile} {
 		s.ProjectFlag(cmd)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"time"
 
@@ -14,7 +15,6 @@ import (
 	"github.com/neonauthd/neonauthd/client"
 	"github.com/neonauthd/neonauthd/cmd/neonauthctl/internal/cli"
 	"github.com/neonauthd/neonauthd/cmd/neonauthctl/internal/terminal"
-	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/internal/program/command"
 	"github.com/neonauthd/neonauthd/protocol"
 )
@@ -57,7 +57,7 @@ type view interface {
 
 // Command returns the command top.
 func Command(s *cli.Settings) *cobra.Command {
-	w := &watch{settings: s, now: time.Now, tick: ticker}
+	w := &watch{settings: s, interval: time.Second, now: time.Now, tick: ticker}
 	cmd := &cobra.Command{
 		Use:   "top",
 		Short: "Watch the daemon at work",
@@ -76,8 +76,8 @@ socket, and sees what its counters show.`,
 		Args: cli.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return w.run(cmd.Context()) },
 	}
-	command.Duration(cmd.Flags(), &w.interval, "interval", "", time.Second, "time between two requests")
-	cmd.Flags().IntVar(&w.count, "count", 0, "end after so many intervals (default: never)")
+	command.Duration(cmd.Flags(), &w.interval, "interval", "", 100*time.Millisecond, time.Hour, "time between two requests")
+	command.Number(cmd.Flags(), &w.count, "count", "", 0, math.MaxInt32, "end after so many intervals (default: never)")
 	cmd.Flags().BoolVar(&w.plain, "plain", false, "print lines also on a terminal")
 	return cmd
 }
@@ -88,12 +88,6 @@ func ticker(interval time.Duration) (<-chan time.Time, func()) {
 }
 
 func (w *watch) run(ctx context.Context) error {
-	if w.interval < 100*time.Millisecond || w.interval > time.Hour {
-		return program.Usage("--interval must be 100ms to 1h")
-	}
-	if w.count < 0 {
-		return program.Usage("--count must not be negative")
-	}
 	c := w.settings.Admin()
 	defer c.Close()
 	if w.settings.Timeout <= 0 {

@@ -2,7 +2,6 @@ package demo
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -69,13 +68,7 @@ func credentialFault(text string) string {
 // listenFlag adds the flag for the upstream's address.
 func listenFlag(cmd *cobra.Command, listen *string, otherwise, usage string) {
 	*listen = otherwise
-	command.Text(cmd.Flags(), listen, "listen", usage, func(text string) string {
-		host, _, err := net.SplitHostPort(text)
-		if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsLoopback() {
-			return "must be a loopback address such as 127.0.0.1:4000: this server mints tokens for anybody"
-		}
-		return ""
-	})
+	command.Loopback(cmd.Flags(), listen, "listen", "127.0.0.1:4000", "this server mints tokens for anybody", usage)
 }
 
 // run serves an upstream and a daemon until it is told to stop.
