@@ -49,7 +49,6 @@ type Flights[V any] struct {
 	idle    sync.Cond // signalled when running falls to zero
 	flights map[Key]*flight[V]
 	running int // goroutines; a flight leaves the map a little before its goroutine ends
-	counts  FlightStats
 }
 
 type flight[V any] struct {
@@ -59,17 +58,6 @@ type flight[V any] struct {
 	value   V
 	err     error
 	waiters int // guarded by Flights.mu
-}
-
-// FlightStats is a reading of the counters of a Flights.
-type FlightStats struct {
-	Running  int    // runs in progress
-	Waiting  int    // callers inside Do
-	Started  uint64 // runs begun
-	Shared   uint64 // calls that joined a run in progress
-	Left     uint64 // calls that left before their run ended
-	Busy     uint64 // calls refused with ErrBusy
-	Panicked uint64 // runs that panicked
 }
 
 // NewFlights returns a Flights whose runs end when owner ends. It starts nothing.
@@ -110,11 +98,11 @@ func (f *Flights[V]) DoSlow(ctx context.Context, k Key, run func(ctx context.Con
 	if err != nil {
 		return v, false, err
 	}
-	if err := fl.wait(ctx, stay); err != nil {
-		f.leave(fl, true)
+	err = fl.wait(ctx, stay)
+	f.leave(fl)
+	if err != nil {
 		return v, shared, err
 	}
-	f.leave(fl, false)
 	return fl.value, shared, fl.err
 }
 
@@ -156,15 +144,6 @@ func (f *Flights[V]) Wait() {
 	}
 }
 
-// Stats returns the counters.
-func (f *Flights[V]) Stats() FlightStats {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	stats := f.counts
-	stats.Running = f.running
-	return stats
-}
-
 // join adds the caller to the flight of k, beginning it if there is none.
 func (f *Flights[V]) join(k Key, run func(context.Context, func()) V) (fl *flight[V], shared bool, err error) {
 	f.mu.Lock()
@@ -172,10 +151,8 @@ func (f *Flights[V]) join(k Key, run func(context.Context, func()) V) (fl *fligh
 	fl = f.flights[k]
 	switch {
 	case fl != nil && fl.waiters >= f.config.MaxWaiters, fl == nil && f.running >= f.config.MaxFlights:
-		f.counts.Busy++
 		return nil, false, ErrBusy
 	case fl != nil:
-		f.counts.Shared++
 		shared = true
 	case f.owner.Err() != nil:
 		return nil, false, ErrStopped
@@ -183,22 +160,16 @@ func (f *Flights[V]) join(k Key, run func(context.Context, func()) V) (fl *fligh
 		fl = &flight[V]{done: make(chan struct{}), slow: make(chan struct{})}
 		f.flights[k] = fl
 		f.running++
-		f.counts.Started++
 		go f.fly(k, fl, run)
 	}
 	fl.waiters++
-	f.counts.Waiting++
 	return fl, shared, nil
 }
 
-func (f *Flights[V]) leave(fl *flight[V], early bool) {
+func (f *Flights[V]) leave(fl *flight[V]) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	fl.waiters--
-	f.counts.Waiting--
-	if early {
-		f.counts.Left++
-	}
 }
 
 // fly runs the flight of k and lands it whatever happens.
@@ -216,9 +187,6 @@ func (f *Flights[V]) land(k Key, fl *flight[V], cancel context.CancelFunc) {
 	cancel()
 	f.mu.Lock()
 	delete(f.flights, k) // Before the waiters go on: a later call begins a new run.
-	if fl.err != nil {
-		f.counts.Panicked++
-	}
 	f.mu.Unlock()
 	close(fl.done)
 

@@ -100,27 +100,6 @@ func (r *Recent[V]) Purge() {
 	}
 }
 
-// Len counts the entries whose lifetime has not ended. It walks the whole table: for occasional statistics.
-func (r *Recent[V]) Len() int {
-	now, n := r.now(), 0
-	for i := range r.buckets {
-		b := &r.buckets[i]
-		b.mu.Lock()
-		for j := range b.slots {
-			if s := &b.slots[j]; !s.expires.IsZero() && !clock.Over(s.expires, now) {
-				n++
-			}
-		}
-		b.mu.Unlock()
-	}
-	return n
-}
-
-// Cap is the number of slots.
-func (r *Recent[V]) Cap() int {
-	return len(r.buckets) * recentWays
-}
-
 func (r *Recent[V]) bucket(k *Key) *recentBucket[V] {
 	return &r.buckets[binary.LittleEndian.Uint64(k[:8])&r.mask]
 }

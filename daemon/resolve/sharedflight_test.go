@@ -25,8 +25,8 @@ func TestADenialOfOneTokenIsNoneOfAnother(t *testing.T) {
 		synctest.Wait()
 		other := k.begin(k.profile(k.project("stack"), k.upstream.StackToken(standin.TokenSpec{Subject: ada, Session: "another"})))
 		synctest.Wait()
-		if n := k.resolver.profiles.flights.Stats().Waiting; n != 2 {
-			t.Fatalf("%d wait for the call", n)
+		if len(other) > 0 {
+			t.Fatal("the other token did not wait for the call")
 		}
 		close(answer)
 		wantOutcome(t, "the token that was shown", <-shown, protocol.Rejected(protocol.ReasonRejectedUpstream))
@@ -78,8 +78,8 @@ func TestALookupIsNotRefusedForAnothersShare(t *testing.T) {
 				l.Asker = self
 				answer := k.begin(l)
 				synctest.Wait()
-				if n := k.resolver.profiles.flights.Stats().Waiting; n != 2 {
-					t.Fatalf("%d wait for the call", n)
+				if len(answer) > 0 {
+					t.Fatal("the lookup did not wait for the call")
 				}
 				close(refuse)
 				v := <-answer
