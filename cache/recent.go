@@ -80,6 +80,25 @@ func (r *Recent[V]) Set(k Key, v V, lifetime time.Duration) {
 	*s = recentSlot[V]{key: k, expires: expires, value: v}
 }
 
+// Replace is Set that pushes out no value of another key. It returns the value that k had if that was still remembered,
+// and false as stored if there is no room for v. lifetime is positive.
+func (r *Recent[V]) Replace(k Key, v V, lifetime time.Duration) (before V, had, stored bool) {
+	now := r.now()
+	b := r.bucket(&k)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := b.find(&k)
+	if s == nil {
+		if s = b.first(); !s.expires.IsZero() && !clock.Over(s.expires, now) {
+			return before, false, false
+		}
+	} else if !clock.Over(s.expires, now) {
+		before, had = s.value, true
+	}
+	*s = recentSlot[V]{key: k, expires: now.Add(lifetime), value: v}
+	return before, had, true
+}
+
 // Delete forgets k: when it has returned no Get finds a value that was Set before.
 func (r *Recent[V]) Delete(k Key) {
 	b := r.bucket(&k)

@@ -34,6 +34,33 @@ func TestRecentForgetsWhatWouldEndFirst(t *testing.T) {
 	}
 }
 
+// TestReplacePushesNothingOut: there is room only where nothing is remembered any more.
+func TestReplacePushesNothingOut(t *testing.T) {
+	clock := clocktest.New()
+	r := NewRecent[int](recentWays, clock.Now)
+	key := func(i int) Key { return Key{31: byte(i)} }
+	replaced := func(k, v, before int, had, stored bool) {
+		t.Helper()
+		if b, h, s := r.Replace(key(k), v, time.Duration(1+v)*time.Second); b != before || h != had || s != stored {
+			t.Errorf("%d of key %d: before %d, %v; stored %v; want %d, %v; %v", v, k, b, h, s, before, had, stored)
+		}
+	}
+	for i := range recentWays {
+		replaced(i, i, 0, false, true)
+	}
+	replaced(100, 0, 0, false, false)
+	replaced(0, 100, 0, true, true)
+	replaced(0, 101, 100, true, true)
+	clock.Advance(2 * time.Second)
+	replaced(100, 7, 0, false, true) // where key 1 was
+	replaced(101, 7, 0, false, false)
+	clock.Advance(time.Second)
+	replaced(2, 9, 0, false, true)
+	if v, ok := r.Get(&Key{31: 2}); v != 9 || !ok {
+		t.Errorf("key 2: %d, %v", v, ok)
+	}
+}
+
 // TestRecentForgetsWhatASleepHasMadeOld: a step ahead of the wall clock ends
 // lifetimes too, until it is undone. A step back prolongs no lifetime.
 func TestRecentForgetsWhatASleepHasMadeOld(t *testing.T) {

@@ -2,10 +2,13 @@ package daemon
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/neonauthd/neonauthd/cache"
+	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/protocol"
@@ -262,6 +265,35 @@ func TestAProfileThatIsAnotherOneIsToldToThoseWhoKeepIt(t *testing.T) {
 	w.upstream.DeleteUser(w.user.ID)
 	if reply := k.ask("PROFILE max-age=0 %s", token); reply != "NO user-not-found" || !watch.forgotten(profile) {
 		t.Errorf("a user who was denied is not told: %s", reply)
+	}
+}
+
+// TestAChangedProfileIsToldThoughMemoryHasLostIt: the profile that clients keep is too
+// large for the daemon's memory, or was pushed out of it.
+func TestAChangedProfileIsToldThoughMemoryHasLostIt(t *testing.T) {
+	large := strings.Repeat("x", 300<<10)
+	for name, c := range map[string]struct {
+		profile string
+		tokens  int // of the same user, looked up while clients keep
+	}{
+		"too large":  {large, 0},
+		"pushed out": {"Ada", cache.DefaultPerGroup + 1},
+	} {
+		w := newLiveDaemon(t, func(c *config.Config) { c.Cache.MaxBytes = cache.MinBytes })
+		k, watch := w.dial(), w.watch()
+		w.upstream.SetProfile(w.user.ID, "display_name", c.profile)
+		profile := field(k.ask("PROFILE keep=1 %s", w.token()), "handles")
+		if k.ask("PROFILE max-age=0 %s", w.token()); w.daemon.leases.State().Told != 0 {
+			t.Errorf("%s: the same profile was told", name)
+		}
+		for i := range c.tokens {
+			k.ask("VERIFY %s", w.upstream.StackToken(standin.TokenSpec{Subject: w.user.ID, Session: strconv.Itoa(i)}))
+		}
+		w.upstream.SetProfile(w.user.ID, "display_name", "Countess of Lovelace")
+		k.ask("PROFILE max-age=0 %s", w.token())
+		if told := w.daemon.leases.State().Told; told != 1 || !watch.forgotten(profile) {
+			t.Errorf("%s: another profile is told %d times", name, told)
+		}
 	}
 }
 

@@ -1,8 +1,8 @@
 package resolve
 
 import (
-	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"time"
 
@@ -102,13 +102,25 @@ func (s *profiles) keep(key cache.Key, l *Lookup, p *profile) {
 	s.replace(key, p, s.now())
 }
 
-// replace replaces the profile in memory, and calls ended if its content has changed.
+// replace replaces the profile in memory, and calls ended if clients may keep another one.
 func (s *profiles) replace(key cache.Key, p *profile, now time.Time) {
-	before := s.memory.profile(&key, now)
 	s.memory.keepProfile(key, p, now)
-	if before != nil && !bytes.Equal(before.body, p.body) {
+	if !s.mayKeep(key, p) {
 		s.ended(profileGround(p.project.name, key))
 	}
+}
+
+// mayKeep notes that clients may keep answers with this profile, and calls ended if they
+// may keep another one. Memory cannot tell that: it may have dropped the other one, or never
+// had room for it. mayKeep returns false if there is no room for the note; clients must then
+// not keep the profile, because nobody could tell them of its end.
+func (s *profiles) mayKeep(key cache.Key, p *profile) bool {
+	is := version{p.project, p.digest}
+	before, had, noted := s.kept.Replace(key, is, claimsReuse)
+	if had && before != is {
+		s.ended(profileGround(p.project.name, key))
+	}
+	return noted
 }
 
 // takeLast remembers the fleet's profile if it is younger than this host's. It is called
@@ -144,7 +156,7 @@ func (s *profiles) shared(l *Lookup, e *entry, body []byte, asked time.Time, rev
 
 // newProfile makes a profile of an answer. asked is when the upstream was asked.
 func newProfile(l *Lookup, a answer, asked time.Time, revision uint64) *profile {
-	p := &profile{project: l.Project, revision: revision, asked: asked, body: a.body}
+	p := &profile{project: l.Project, revision: revision, asked: asked, body: a.body, digest: sha256.Sum256(a.body)}
 	if !a.ends.IsZero() {
 		p.ends = a.ends.Unix()
 	}

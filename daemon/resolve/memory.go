@@ -20,7 +20,7 @@ const (
 	// entryBytes and profileBytes are the sizes of the structures in memory, rounded as
 	// the allocator does. A test checks them.
 	entryBytes   = 176
-	profileBytes = 128
+	profileBytes = 160
 	// tidyInterval is how often expired entries of an idle cache are freed.
 	tidyInterval = time.Minute
 )

@@ -2,6 +2,7 @@ package resolve
 
 import (
 	"context"
+	"crypto/sha256"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -24,6 +25,7 @@ const (
 	MaxRefreshes   = 64               // background refreshes at once
 	troubleKept    = 10 * time.Minute // how long EXPLAIN can say why a profile was not available
 	troublesKept   = 1024             // and for how many profiles
+	versionsKept   = 8192             // of how many profiles clients may keep answers
 )
 
 // profile is the upstream's answer about one user, or about one credential if the upstream
@@ -34,10 +36,17 @@ type profile struct {
 	revision uint64
 	asked    time.Time // when the upstream was asked, with monotonic reading; the profile is not older
 	body     []byte
-	entry    *entry // of an opaque credential, which has no claims of its own; nil otherwise
-	ends     int64  // when it ends, from the upstream, Unix seconds; 0: when the token ends
+	digest   [sha256.Size]byte // of body
+	entry    *entry            // of an opaque credential, which has no claims of its own; nil otherwise
+	ends     int64             // when it ends, from the upstream, Unix seconds; 0: when the token ends
 
 	lookedUp atomic.Int64 // its age at the last lookup; all else never changes
+}
+
+// version is the content of a profile. A changed project has other versions.
+type version struct {
+	project *Project
+	digest  [sha256.Size]byte
 }
 
 // profiles fetches, keeps and refreshes profiles. A profile is kept for a user, not for a
@@ -46,6 +55,7 @@ type profile struct {
 type profiles struct {
 	memory      *memory
 	denials     *cache.Recent[denial]
+	kept        *cache.Recent[version]  // of profiles in answers that clients may keep; see mayKeep
 	recent      *cache.Recent[struct{}] // profiles refreshed within refreshPause
 	troubles    *cache.Recent[string]   // why profiles were not available, in fixed words
 	flights     *cache.Flights[fetched]

@@ -25,18 +25,18 @@ func (k *keeping) begin(leases *lease.Watches) {
 
 // appendKept appends the fields that let a client keep an accepted verdict. It
 // appends nothing if the verdict may not be kept.
-func (q *question) appendKept(dst []byte, leases *lease.Watches, v *resolve.Verdict) []byte {
-	if _, granted := leases.Revision(); !granted || v.Status() != protocol.OK {
+func (o *outbox) appendKept(dst []byte, q *question, v *resolve.Verdict) []byte {
+	if _, granted := o.leases.Revision(); !granted || v.Status() != protocol.OK {
 		return dst
 	}
 	var room [protocol.MaxHandles]resolve.Ground
-	grounds := v.Grounds(room[:0], &q.Lookup)
+	grounds := o.resolver.Grounds(room[:0], &q.Lookup, v)
 	if len(grounds) == 0 {
 		return dst
 	}
 	var handles [protocol.MaxHandles]protocol.Handle
 	for i := range grounds {
-		handles[i] = HandleOf(leases, &grounds[i])
+		handles[i] = HandleOf(o.leases, &grounds[i])
 	}
 	dst = protocol.AppendRevision(dst, q.revision)
 	return protocol.AppendHandles(dst, protocol.FieldHandles, handles[:len(grounds)]...)

@@ -42,6 +42,7 @@ type outbox struct {
 	log      *slog.Logger // nil: none
 	access   *accesslog.Log
 	leases   *lease.Watches
+	resolver *resolve.Resolver
 	outboxCalls
 
 	mu      sync.Mutex
@@ -68,7 +69,7 @@ type outboxCalls struct {
 }
 
 func newOutbox(nc net.Conn, who fair.ID, from *accesslog.Caller, s *Server, most int, calls outboxCalls) *outbox {
-	o := &outbox{net: nc, who: who, from: from, wide: s.wide, counters: s.counters, log: s.log, access: s.access, leases: s.leases, most: most, outboxCalls: calls}
+	o := &outbox{net: nc, who: who, from: from, wide: s.wide, counters: s.counters, log: s.log, access: s.access, leases: s.leases, resolver: s.resolver, most: most, outboxCalls: calls}
 	o.moved.L = &o.mu
 	return o
 }
@@ -134,7 +135,7 @@ func (o *outbox) render(tag []byte, q *question, v *resolve.Verdict, body fair.H
 	o.counters.count(&q.Lookup, v)
 	var kept []byte
 	if q.keep {
-		kept = q.appendKept(nil, o.leases, v)
+		kept = o.appendKept(nil, q, v)
 	}
 	hold(o.hearing(), &q.Lookup, v)
 	if !q.asked.IsZero() {

@@ -1,0 +1,95 @@
+package resolve
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/neonauthd/neonauthd/cache"
+	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+// keeper is a harness with a user whose profile clients keep.
+type keeper struct {
+	*harness
+	t     *testing.T
+	user  string
+	ended int // how often an end of this profile was told
+}
+
+func newKeeper(t *testing.T) *keeper {
+	k := &keeper{harness: newHarness(t, nil), t: t}
+	k.user = k.upstream.AddUser(standin.User{Name: "Ada"}).ID
+	k.resolver.profiles.ended = func(grounds ...Ground) {
+		if slices.ContainsFunc(grounds, func(g Ground) bool { return g.Kind == kindProfile }) {
+			k.ended++
+		}
+	}
+	return k
+}
+
+// asks asks for the profile, with a live check.
+func (k *keeper) asks() (*Lookup, Verdict) {
+	k.t.Helper()
+	l := k.profile(k.project("stack"), k.token(k.user))
+	l.MaxAge = 0
+	v, _ := k.askFully(l)
+	if v.Status() != protocol.OK || v.profile == nil {
+		k.t.Fatalf("%s", v.Outcome)
+	}
+	return l, v
+}
+
+// keeps fails unless a client may keep the verdict, or may not.
+func (k *keeper) keeps(l *Lookup, v Verdict, may bool) {
+	k.t.Helper()
+	if grounds := k.resolver.Grounds(nil, l, &v); (len(grounds) > 0) != may {
+		k.t.Errorf("grounds %v; may be kept: %v", grounds, may)
+	}
+}
+
+func (k *keeper) toldTimes(n int) {
+	k.t.Helper()
+	if k.ended != n {
+		k.t.Errorf("the end of the profile is told %d times, want %d", k.ended, n)
+	}
+	k.ended = 0
+}
+
+// TestAnAnswerOlderThanTheProfileIsToldAfterIt: another profile comes between the
+// decision of an answer and its reply. Its handle is told once more, so that the client
+// refuses it.
+func TestAnAnswerOlderThanTheProfileIsToldAfterIt(t *testing.T) {
+	k := newKeeper(t)
+	l, v := k.asks()
+	k.toldTimes(0)
+	k.upstream.SetProfile(k.user, "display_name", "Countess of Lovelace")
+	newer, now := k.asks()
+	k.toldTimes(1)
+	k.keeps(l, v, true)
+	k.toldTimes(1)
+	k.keeps(newer, now, true)
+	k.toldTimes(1)
+	k.keeps(newer, now, true)
+	k.asks()
+	k.toldTimes(0)
+}
+
+// TestAProfileWithoutANoteIsNotKept: there is no room to remember which profile clients
+// keep. Where it may have been kept before, its end is told.
+func TestAProfileWithoutANoteIsNotKept(t *testing.T) {
+	k := newKeeper(t)
+	k.resolver.profiles.kept = cache.NewRecent[version](1, k.clock.Read)
+	for i := range k.resolver.profiles.kept.Cap() {
+		k.resolver.profiles.kept.Set(cache.Key{31: byte(i)}, version{}, time.Minute)
+	}
+	l, v := k.asks()
+	k.toldTimes(1)
+	k.keeps(l, v, false)
+	k.clock.Advance(time.Minute)
+	l, v = k.asks()
+	k.keeps(l, v, true)
+	k.asks()
+	k.toldTimes(0)
+}
