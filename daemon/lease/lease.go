@@ -36,9 +36,11 @@ const (
 	// twentieth, because the lease may last longer by the client's clock than by this
 	// host's.
 	Term = Length + Length/20
-	// MaxHits is how many answers from memory one SEEN can count. It is far more than a
-	// client can give during one lease.
-	MaxHits = 1 << 32
+
+	// A SEEN counts at most HitsAtOnce answers from memory, and HitsEvery more for each
+	// microsecond since the SEEN before. That is more than a client can give.
+	HitsAtOnce = 100
+	HitsEvery  = 10
 )
 
 // Watches are the watches of all clients that keep answers, and the revision that the

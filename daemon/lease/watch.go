@@ -119,10 +119,11 @@ func (w *Watch) saw(n, hits int64, tag []byte) error {
 	case w.all.draining.Load():
 		return errDraining
 	}
-	w.all.hits.Add(uint64(min(hits, MaxHits)))
 	w.sawLocked(n)
 	w.all.withholdLocked()
-	w.granted = time.Now()
+	now := time.Now()
+	w.all.hits.Add(uint64(min(hits, HitsAtOnce+now.Sub(w.granted).Microseconds()*HitsEvery)))
+	w.granted = now
 	w.owed, w.tag = true, append(w.tag[:0], tag...)
 	w.putLocked(w.appendLease(nil))
 	return nil

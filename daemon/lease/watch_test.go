@@ -199,18 +199,24 @@ func TestAWatchThatDoesNotReadIsNotHeard(t *testing.T) {
 	})
 }
 
-// TestHitsAreBounded: n-1, n and n+1 hits of one SEEN, and the largest number.
+// TestHitsAreBounded: n-1, n and n+1 hits of one SEEN, and the largest number, at once and
+// after a quarter of a second.
 func TestHitsAreBounded(t *testing.T) {
-	for hits, want := range map[int64]uint64{MaxHits - 1: MaxHits - 1, MaxHits: MaxHits, MaxHits + 1: MaxHits, math.MaxInt64: MaxHits} {
-		synctest.Test(t, func(t *testing.T) {
-			s := started()
-			c := up(t, s, 1)
-			c.says("SEEN rev=0 hits=%d", hits)
-			c.hears("OK lease=1000 rev=0")
-			if got := s.State().Hits; got != want {
-				t.Errorf("%d counts as %d", hits, got)
-			}
-		})
+	for after, most := range map[time.Duration]int64{0: HitsAtOnce, Length / 4: HitsAtOnce + HitsEvery*250_000} {
+		for hits, want := range map[int64]int64{most - 1: most - 1, most: most, most + 1: most, math.MaxInt64: most} {
+			synctest.Test(t, func(t *testing.T) {
+				s := started()
+				c := up(t, s, 1)
+				for n := range int64(2) { // what was counted before does not count
+					time.Sleep(after)
+					c.says("SEEN rev=0 hits=%d", hits)
+					c.hears("OK lease=1000 rev=0")
+					if got := s.State().Hits; got != uint64((n+1)*want) {
+						t.Errorf("%d after %v count as %d", hits, after, got)
+					}
+				}
+			})
+		}
 	}
 }
 
