@@ -13,7 +13,7 @@ import (
 )
 
 // TestTokensAreInNoOutput calls the program in every way, right and wrong, with
-// tokens that bear a mark, and looks for the mark in all it writes.
+// tokens that contain a mark, and looks for the mark in all output.
 func TestTokensAreInNoOutput(t *testing.T) {
 	dir, err := os.MkdirTemp("", "na") // t.TempDir would be too long for a socket
 	if err != nil {

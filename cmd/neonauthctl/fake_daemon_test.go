@@ -13,10 +13,11 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// canary is in every token: it may be in no output.
+// canary is part of every token, so no output may contain it.
 const canary = "canary"
 
-// tokens are what the scripted daemon knows, by the name of their file.
+// tokens returns the tokens that the scripted daemon knows, by the names of
+// their files.
 func tokens() map[string]string {
 	token := func(word string) string {
 		return canary + "-" + word + "." + canary + ".signature0123456789" + canary
@@ -148,7 +149,7 @@ func answerAdmin(r *protocol.Request) string {
 	return "ERR bad-request"
 }
 
-// exitCode is the exit code in an error of os/exec.
+// exitCode returns the exit code in an error of os/exec.
 func exitCode(err error) string {
 	var e *exec.ExitError
 	if errors.As(err, &e) {

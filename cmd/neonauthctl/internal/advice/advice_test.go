@@ -18,7 +18,8 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// TestEachEndHasItsOwnAdvice: for none of them is there only the general one.
+// TestEachEndHasItsOwnAdvice: no known reason, code or refused verb gets only
+// the general advice.
 func TestEachEndHasItsOwnAdvice(t *testing.T) {
 	said := map[string]string{Rejected("new"): "an unknown reason", Unknown("new"): "an unknown code"}
 	see := func(what, text string) {
@@ -47,7 +48,8 @@ func TestEachEndHasItsOwnAdvice(t *testing.T) {
 	}
 }
 
-// TestAnExplanationSendsNobodyBackToItself: whoever reads it has asked for it.
+// TestAnExplanationSendsNobodyBackToItself: the reader is reading the output of
+// explain already.
 func TestAnExplanationSendsNobodyBackToItself(t *testing.T) {
 	for _, r := range append(protocol.Reasons(), "new") {
 		if text := Explained(r); text == "" || strings.Contains(text, "explain") || strings.HasSuffix(text, ":") || strings.HasSuffix(text, " ") {
@@ -68,8 +70,8 @@ func TestWhatATokenLooksLikeIsNoReasonForWhatWasSigned(t *testing.T) {
 	}
 }
 
-// TestASocketThatDoesNotAnswer asks a client, so that its errors are those that
-// there are.
+// TestASocketThatDoesNotAnswer asks with a real client, so that the errors are
+// real ones.
 func TestASocketThatDoesNotAnswer(t *testing.T) {
 	dir, err := os.MkdirTemp("", "na") // t.TempDir would be too long for a socket
 	if err != nil {
@@ -139,8 +141,8 @@ func TestASocketThatDoesNotAnswer(t *testing.T) {
 	}
 }
 
-// TestAForbiddenSocketNamesItsGroup, or why no group would help. Root may open any
-// socket, so the error is made here.
+// TestAForbiddenSocketNamesItsGroup, or says why no group would help. Root may
+// open any socket, so the test makes the error itself.
 func TestAForbiddenSocketNamesItsGroup(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	l, err := net.Listen("unix", path)

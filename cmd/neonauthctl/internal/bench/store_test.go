@@ -8,8 +8,8 @@ import (
 	"github.com/neonauthd/neonauthd/cmd/neonauthctl/internal/cli"
 )
 
-// TestStoreIsAskedForOneValueAndLeftAsItWas measures a store and looks at what
-// it was asked.
+// TestStoreIsAskedForOneValueAndLeftAsItWas measures a store and looks at the
+// requests that the store got.
 func TestStoreIsAskedForOneValueAndLeftAsItWas(t *testing.T) {
 	for _, kind := range []string{"memcached", "redis"} {
 		for _, depth := range []int{1, 7} {

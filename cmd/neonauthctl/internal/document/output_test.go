@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestOutputIsDescribed: each member of each document stands in output.md.
+// TestOutputIsDescribed: output.md describes each member of each document.
 func TestOutputIsDescribed(t *testing.T) {
 	text, err := os.ReadFile("../../output.md")
 	if err != nil {

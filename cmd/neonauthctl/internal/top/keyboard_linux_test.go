@@ -14,8 +14,8 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
-// pseudoterminal returns both ends of one: what a person has, and what a
-// program has.
+// pseudoterminal returns both ends of a pseudoterminal: the person's and the
+// program's.
 func pseudoterminal(t *testing.T) (person, program *os.File) {
 	t.Helper()
 	person, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// seen is a look at the counters after n seconds.
+// seen returns a look at the counters after n seconds.
 func seen(t *testing.T, started, n int) *look {
 	t.Helper()
 	l := &look{at: time.Date(2026, 3, 1, 14, 2, n, 0, time.UTC), took: 312 * time.Microsecond, stats: new(stats)}
@@ -18,7 +18,7 @@ func seen(t *testing.T, started, n int) *look {
 	return l
 }
 
-// shown is the frame as a person sees it: without what steers the terminal.
+// shown returns the frame as a person sees it, without control sequences.
 func shown(frame string) string {
 	frame = strings.NewReplacer(homeCursor, "", clearLine, "", clearBelow, "", bold, "", red, "", normal, "", "\r", "").Replace(frame)
 	lines := strings.Split(frame, "\n")
@@ -93,8 +93,8 @@ func TestFrameKeepsToTheTerminal(t *testing.T) {
 	}
 }
 
-// TestWhatIsWrongStandsOut, by its colour or a mark, and nothing else does; each kind
-// of fault has its word in the lines of --plain.
+// TestWhatIsWrongStandsOut, by its colour or a mark, and nothing else does. Each kind of
+// fault has its word in the lines of --plain.
 func TestWhatIsWrongStandsOut(t *testing.T) {
 	for name, test := range map[string]struct {
 		change      func(*stats)
@@ -149,7 +149,7 @@ func TestWhatIsWrongStandsOut(t *testing.T) {
 	}
 }
 
-// TestColourIsWhereItIsWanted: NO_COLOR has the last word.
+// TestColourIsWhereItIsWanted: NO_COLOR overrides the terminal.
 func TestColourIsWhereItIsWanted(t *testing.T) {
 	for _, test := range []struct {
 		term, noColor string

@@ -146,7 +146,7 @@ type rate struct {
 	known     bool
 }
 
-// interval is what lies between two looks.
+// interval is the time between two looks.
 type interval struct {
 	before, now *stats
 	seconds     float64

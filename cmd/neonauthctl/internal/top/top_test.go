@@ -18,8 +18,8 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// counters is a daemon that answers STATS with one object after the other; ""
-// in place of one is a daemon that says it is busy.
+// counters is a daemon that answers STATS with one object after the other. For
+// the object "" it answers that it is busy.
 type counters struct {
 	mu      sync.Mutex
 	objects []string
@@ -67,7 +67,7 @@ func (c *counters) answer(r *protocol.Request) string {
 	return "OK " + object
 }
 
-// statsObject is a daemon's counters after n seconds of steady work.
+// statsObject returns a daemon's counters after n seconds of steady work.
 func statsObject(started, n int) string {
 	return fmt.Sprintf(`{"version":"1.2.3","started":%d,"uptime":%d,"outcomes":{"accepted":%d,"rejected":%d,"unknown":%d},`+
 		`"reasons":{"expired":%d,"bad-signature":%d},"codes":{"unavailable":%d},"latency":{"p50":0.0000042,"p99":0.0123,"hit_p99":0.00002,"miss_p99":1.5},"sources":{"upstream":%d,"cache":%d,"stale":%d,"client":%d},"watches":{"open":6,"told":%d},`+
@@ -80,8 +80,8 @@ func statsObject(started, n int) string {
 		started, 80+n, 1000*n, 30*n, 5*n, 20*n, 10*n, 5*n, 40*n, 950*n, 10*n, 250*n, 2*n, 12*n, 990*n, 10*n, 80+n, 3*n, 2*n, n, n/2)
 }
 
-// looker is a run of top whose looks are a second apart on its clock, and at
-// once in fact.
+// looker returns a run of top. Its looks are a second apart on its clock, but
+// follow each other at once.
 func looker(t *testing.T, socket string, count int) (w *watch, out, errs *bytes.Buffer) {
 	t.Helper()
 	out, errs = new(bytes.Buffer), new(bytes.Buffer)
@@ -97,7 +97,8 @@ func looker(t *testing.T, socket string, count int) (w *watch, out, errs *bytes.
 			}
 		}
 	}()
-	// Each question takes half a second, and so does what lies between two.
+	// On this clock each question takes half a second, and so does the pause
+	// between two.
 	seen := time.Date(2026, 3, 1, 14, 2, 10, 500_000_000, time.UTC)
 	return &watch{
 		settings: &cli.Settings{Terminal: terminal.Terminal{In: strings.NewReader(""), Out: out, Err: errs}, AdminSocket: socket},
