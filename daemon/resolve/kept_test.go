@@ -80,8 +80,9 @@ func TestAnAnswerOlderThanTheProfileIsToldAfterIt(t *testing.T) {
 // keep. Where it may have been kept before, its end is told.
 func TestAProfileWithoutANoteIsNotKept(t *testing.T) {
 	k := newKeeper(t)
-	k.resolver.profiles.kept = cache.NewRecent[version](1, k.clock.Read)
-	for i := range k.resolver.profiles.kept.Cap() {
+	const places = 8 // a power of two, so that the table has no more
+	k.resolver.profiles.kept = cache.NewRecent[version](places, k.clock.Read)
+	for i := range places {
 		k.resolver.profiles.kept.Set(cache.Key{31: byte(i)}, version{}, time.Minute)
 	}
 	l, v := k.asks()
