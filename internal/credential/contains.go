@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// forms match credentials that can be told by their form, anywhere in a text. A token or a key stands at the beginning of
-// a word, so that no random id has one in it. An id of 32 letters and digits may begin with eyJ, and a thumbprint of 43
-// characters with sk_: so a token needs a dot or a length, and a key a greater length.
+// forms match credentials that can be recognised by their form, anywhere in a text. A token or a key must be at the
+// beginning of a word, so that no random id contains one. An id of 32 letters and digits may begin with eyJ, and a
+// thumbprint of 43 characters with sk_. A token therefore needs a dot or a length, and a key a greater length.
 const forms = `(?:^|[^A-Za-z0-9_-])(?:` +
 	`eyJ[A-Za-z0-9_-]{12,}\.[A-Za-z0-9_-]` + // a token, or the beginning of one
 	`|eyJ[A-Za-z0-9+/_-]{62}` + // a JSON object in base64: the SDK's envelope without its prefix
@@ -19,9 +19,10 @@ const forms = `(?:^|[^A-Za-z0-9_-])(?:` +
 	`|-----BEGIN` +
 	`|^(?i:bearer|dpop) +\S{16}`
 
-// Contains reports whether text has something in it with the form of a token, a key, a session cookie or a header with
-// one. So it is neither an id nor a remark for people. A credential without a form of its own, such as 32 letters and
-// digits, cannot be told from an id. Contains accepts the ids that issuers give to users, sessions and keys.
+// Contains reports whether text contains something in the form of a token, a key, a session cookie or a header with one
+// of these. Such a text is neither an id nor a remark for people. A credential without a form of its own, such as 32
+// letters and digits, cannot be told from an id. For the ids that issuers give to users, sessions and keys Contains
+// returns false.
 func Contains(text string) bool {
 	text = Trim([]byte(text))
 	if regexp.MustCompile(forms).MatchString(text) {

@@ -29,8 +29,8 @@ func TestACredentialIsNotTakenForAnID(t *testing.T) {
 	}
 }
 
-// TestAnIDIsNotTakenForACredential, nor a remark of an operator: whoever could not revoke a session by its id would have
-// to revoke more.
+// TestAnIDIsNotTakenForACredential, and neither is an operator's remark: an operator who cannot revoke a session by its
+// id would have to revoke more.
 func TestAnIDIsNotTakenForACredential(t *testing.T) {
 	ids := []string{
 		"a2a49861-1bb1-40b0-b5f1-558b88acf49f", "Aax3xEc6DKjW8qpKBJo2Oa5AHP7zTjmx", "eyJ3xEc6DKjW8qpKBJo2Oa5AHP7zTjmx",

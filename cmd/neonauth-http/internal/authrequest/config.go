@@ -93,7 +93,7 @@ func (s *Settings) Fixed(next *Settings) string {
 }
 
 // Check returns why a start with the configuration file at path would fail: the
-// file is not valid, or its access log cannot be written. nil: neither is so.
+// file is not valid, or its access log cannot be written. nil: it would not fail.
 func Check(path string) error {
 	set, err := Load(path)
 	if err != nil {

@@ -71,8 +71,8 @@ func refused(r httpauth.Refusal) finding {
 // undecided returns a finding of this program itself: nothing could be learnt.
 func undecided(reason string) finding { return refused(httpauth.Unavailable(reason, 0)) }
 
-// named reports whether the identity says who is let in. A team has no user, and
-// only a team may be without one.
+// named reports whether the identity says who is let in: by the team's id for a
+// team, which has no user, and else by the user's id.
 func (f *finding) named() bool {
 	if f.answer != nil && f.answer.Principal == protocol.PrincipalTeam {
 		return f.identity[fieldTeamID] != ""

@@ -26,9 +26,9 @@ const adminVariable = "NEONAUTHD_ADMIN_SOCKET"
 
 // Program is what the command gets from the program that it is part of.
 type Program struct {
-	// Release is the version that the log and the metrics tell.
+	// Release is the version in the log and the metrics.
 	Release string
-	// Now is what the time of a webhook is compared with.
+	// Now returns the time with which the time of a webhook is compared.
 	Now func() time.Time
 	// Open opens the listeners for deliveries and for monitors at the addresses
 	// of the flags, or takes those that systemd passed. monitors may be nil.

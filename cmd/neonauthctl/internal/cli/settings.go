@@ -54,8 +54,8 @@ func (s *Settings) Asker() *client.Client {
 	return &client.Client{Socket: s.asked.Path, Project: s.Project, Timeout: s.Timeout, Conns: 1, Keep: -1, Name: "neonauthctl"}
 }
 
-// place returns the path of a socket: from its flag, the flag of the other socket, the variable, or the default. Whoever
-// names a socket means its daemon, and a variable may name that of another daemon.
+// place returns the path of a socket: from its flag, the flag of the other socket, the variable, or the default. A user
+// who names one socket means the daemon behind it, and the variable may name a socket of another daemon.
 func place(name, flag, otherName, otherFlag, variable, otherwise string) advice.Socket {
 	s := advice.Socket{Flag: "--" + name}
 	switch {
