@@ -91,7 +91,7 @@ func TestCheckTriesTheIntrospectionClient(t *testing.T) {
 		"wrong secret":     {func(i *config.Introspection) { i.Secret = "./other-secret" }, "WRONG       introspection as client checker, by post: introspect a token: misconfigured: status 400: invalid_client: there is no such client, its secret is another, or it is disabled"},
 		"by basic":         {func(i *config.Introspection) { i.Auth = "basic" }, "status 401: invalid_client: the client is not taken so; check that introspection.auth is the way that the client is registered for"},
 		"unknown client":   {func(i *config.Introspection) { i.ClientID = "nobody" }, "status 400: invalid_client"},
-		"no secret's file": {func(i *config.Introspection) { i.Secret = "./missing" }, "WRONG       introspection: introspection secret: open"},
+		"no secret's file": {func(i *config.Introspection) { i.Secret = "./missing" }, "WRONG       introspection: introspection.secret: "},
 		"no secret":        {func(i *config.Introspection) { i.Secret = "" }, "WRONG       introspection: no introspection.secret"},
 		"a credential":     {func(i *config.Introspection) { i.Secret = "checker" }, "unchecked   introspection secret"},
 	} {

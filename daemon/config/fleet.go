@@ -142,16 +142,20 @@ func (f *Fleet) validateSecrets(report reporter) {
 	if len(f.Keys) < 1 || len(f.Keys) > MaxFleetKeys || slices.Contains(f.Keys, "") {
 		report("keys", "must name 1 to %d keys: the first seals, all open", MaxFleetKeys)
 	}
-	for _, name := range append([]string{f.Password}, f.Keys...) {
+	for i, name := range append([]string{f.Password}, f.Keys...) {
 		key := "keys"
-		if name == f.Password {
+		if i == 0 {
 			key = "password"
 		}
-		if _, err := fleet.ParseKey(name); err == nil {
-			// Never repeated: this text goes to the log.
-			report("keys", "holds a key itself, and must name what holds it: put a fresh key into a file of mode 0600 and give the file's path, because others may have read this file")
-		} else if strings.Contains(name, "/") && !isPath(name) {
-			report(key, "must be a credential name without \"/\", or a path that starts with \"/\" or \"./\"")
+		_, err := fleet.ParseKey(name)
+		switch fault := secretfile.NameFault(name); {
+		// Never repeated: these texts go to the log.
+		case err == nil:
+			report(key, "holds a key itself, and must name what holds it: put a fresh key into a file of mode 0600 and give the file's path, because others may have read this file")
+		case isSecret(name):
+			report(key, "holds a secret itself, and must name what holds it: put a fresh one into a file of mode 0600 and give the file's path, because others may have read this file")
+		case fault != "":
+			report(key, "%s", fault)
 		}
 	}
 }
@@ -175,19 +179,20 @@ func (f *Fleet) Options(dir string) (fleet.Options, error) {
 	if o.Label == "" {
 		o.Label, _ = os.Hostname() // on an error the label is empty
 	}
-	password, err := readSecret(secretfile.Secret{What: "fleet password", Name: f.Password, Fallback: defaultFleetPassword}, dir)
+	password, err := readSecret(secretfile.Secret{What: "fleet.password", Name: f.Password, Fallback: defaultFleetPassword}, dir)
 	if err != nil {
 		return o, err
 	}
 	o.Password = password.Reveal()
-	for _, name := range f.Keys {
-		text, err := readSecret(secretfile.Secret{What: "fleet key", Name: name, Fallback: defaultFleetKey}, dir)
+	for i, name := range f.Keys {
+		s := secretfile.Secret{What: fmt.Sprintf("fleet.keys, entry %d", i+1), Name: name, Fallback: defaultFleetKey}
+		text, err := readSecret(s, dir)
 		if err != nil {
 			return o, err
 		}
 		key, err := fleet.ParseKey(text.Reveal())
 		if err != nil {
-			return o, fmt.Errorf("fleet key %q: %w", cut(name), err)
+			return o, fmt.Errorf("%s: %s: %w", s.What, s.Where(dir), err)
 		}
 		o.Keys = append(o.Keys, key)
 	}

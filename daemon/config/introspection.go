@@ -1,7 +1,6 @@
 package config
 
 import (
-	"strings"
 	"unicode"
 
 	"github.com/neonauthd/neonauthd/daemon/keyset"
@@ -83,7 +82,7 @@ func ReadIntrospectionSecret(p *Project, dir string) (upstream.Secret, error) {
 	if p.Introspection == nil {
 		return upstream.Secret{}, nil
 	}
-	return readSecret(secretfile.Secret{What: "introspection secret", Name: p.Introspection.Secret, Fallback: defaultIntrospectionSecret}, dir)
+	return readSecret(secretfile.Secret{What: "introspection.secret", Name: p.Introspection.Secret, Fallback: defaultIntrospectionSecret}, dir)
 }
 
 func checkIntrospection(p *Project, report reporter) {
@@ -110,8 +109,8 @@ func checkIntrospection(p *Project, report reporter) {
 	case isSecret(i.Secret):
 		// Never repeated: this text goes to the log.
 		report("introspection.secret", "is the secret itself, and must name what holds it: put the secret into a file of mode 0600, give the file's path, and have the secret replaced if others can read this file")
-	case strings.Contains(i.Secret, "/") && !secretfile.IsPath(i.Secret):
-		report("introspection.secret", "must be a credential name without \"/\", or a path that starts with \"/\" or \"./\"")
+	case secretfile.NameFault(i.Secret) != "":
+		report("introspection.secret", "%s", secretfile.NameFault(i.Secret))
 	}
 	if p.UserinfoURL != "" {
 		report("userinfo_url", "cannot be set beside introspection, which says what PROFILE answers in its place")

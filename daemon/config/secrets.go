@@ -23,7 +23,7 @@ var ErrNoCredentials = secretfile.ErrNoCredentials
 // the default credential if there is one, and no key otherwise. Errors never
 // hold any of the content.
 func ReadServerKey(name, dir string) (upstream.Secret, error) {
-	return readSecret(secretfile.Secret{What: "server key", Name: name, Fallback: defaultServerKey}, dir)
+	return readSecret(secretfile.Secret{What: "secret_server_key", Name: name, Fallback: defaultServerKey}, dir)
 }
 
 // readSecret reads a secret that is one word, alone in its file.
@@ -33,7 +33,7 @@ func readSecret(s secretfile.Secret, dir string) (upstream.Secret, error) {
 		return upstream.Secret{}, err
 	}
 	if slices.ContainsFunc(text, func(b byte) bool { return b <= ' ' || b > '~' }) {
-		return upstream.Secret{}, fmt.Errorf("%s: %s holds a blank, control or non-ASCII byte; it must be the key alone", s.What, s.Path(dir))
+		return upstream.Secret{}, fmt.Errorf("%s: %s holds a blank, control or non-ASCII byte; it must be the key alone", s.What, s.Where(dir))
 	}
 	return upstream.NewSecret(string(text)), nil
 }

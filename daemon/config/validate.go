@@ -14,8 +14,8 @@ import (
 
 	"github.com/neonauthd/neonauthd/daemon/transport"
 	"github.com/neonauthd/neonauthd/internal/accesslog"
-	"github.com/neonauthd/neonauthd/internal/credential"
 	"github.com/neonauthd/neonauthd/internal/nearest"
+	"github.com/neonauthd/neonauthd/internal/secretfile"
 	"github.com/neonauthd/neonauthd/internal/sockets"
 	"github.com/neonauthd/neonauthd/internal/span"
 	"github.com/neonauthd/neonauthd/protocol"
@@ -179,11 +179,11 @@ func (p *Project) validate(report reporter) {
 	if strings.Contains(p.BaseURL, "?") {
 		report("base_url", "must not contain a query: paths are appended to it")
 	}
-	if credential.Resembles(p.SecretServerKey) {
+	if isSecret(p.SecretServerKey) {
 		// Never repeated: this text goes to the log.
 		report("secret_server_key", "is the key itself, and must name what holds it: put the key into a file of mode 0600, give the file's path, and have the key replaced if others can read this file")
-	} else if key := p.SecretServerKey; key != "" && strings.Contains(key, "/") && !isPath(key) {
-		report("secret_server_key", "must be a credential name without \"/\", or a path that starts with \"/\" or \"./\"")
+	} else if fault := secretfile.NameFault(p.SecretServerKey); fault != "" {
+		report("secret_server_key", "%s", fault)
 	}
 	checkAudienceClaim(p, report)
 	checkLogout(p, report)
@@ -238,7 +238,7 @@ func checkURL(raw string, private bool) error {
 	return nil
 }
 
-// isPath tells a file name from a credential name in secret_server_key.
+// isPath tells whether s is the path of a file.
 func isPath(s string) bool { return strings.HasPrefix(s, "/") || strings.HasPrefix(s, "./") }
 
 func dirOf(path string) string { return filepath.Dir(path) }

@@ -26,10 +26,11 @@ func TestWhereASecretIsReadFrom(t *testing.T) {
 		{"", "fallback", credentials, "of the fallback\ntwo lines\n", ""}, // one line end belongs to the file
 		{"", "missing", credentials, "", ""},
 		{"", "fallback", "", "", ""},
-		{"./missing", "fallback", credentials, "", "no such file"},
-		{"missing", "fallback", credentials, "", "no such file"},
+		{"./missing", "fallback", credentials, "", "secret: " + filepath.Join(files, "missing") + ": no such file"},
+		{"missing", "fallback", credentials, "", "secret: the credential that it names: no such file"},
+		{"missing", "missing", credentials, "", `secret: the credential "missing": no such file`},
 		{"name", "", "", "", "LoadCredential="},
-		{strings.Repeat("n", 1000), "", "", "", "nnn..."},
+		{"name", "name", "", "", `secret: the credential "name": $CRED`},
 	} {
 		t.Setenv(Directory, c.delivered)
 		text, err := Secret{What: "secret", Name: c.name, Fallback: c.fallback}.Read(files)
@@ -38,6 +39,38 @@ func TestWhereASecretIsReadFrom(t *testing.T) {
 		}
 		if c.message == "LoadCredential=" && !errors.Is(err, ErrNoCredentials) {
 			t.Errorf("%+v: %v", c, err)
+		}
+	}
+}
+
+// TestANameIsToldFromASecret: a text that cannot name a secret is refused, and not repeated.
+func TestANameIsToldFromASecret(t *testing.T) {
+	for text, good := range map[string]bool{
+		"": true, "server-key": true, "a": true, "key_2.txt": true, "/run/secrets/key with blank": true, "./key": true, strings.Repeat("n", maxName): true,
+		strings.Repeat("n", maxName+1): false, ".": false, "..": false, "two words": false, "secrets/key": false, "../key": false,
+		"p@ssw0rd!": false, "c2VjcmV0=": false, "a:b": false, "schl\u00fcssel": false, "key\n": false,
+	} {
+		fault := NameFault(text)
+		if (fault == "") != good || len(text) > 2 && strings.Contains(fault, text) {
+			t.Errorf("%q: %q", text, fault)
+		}
+	}
+}
+
+// TestNoNameIsRepeated, which may be the secret itself.
+func TestNoNameIsRepeated(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"empty-canary": "", "large-canary": strings.Repeat("x", Max+1), "missing-canary": ""} {
+		if name != "missing-canary" {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o400); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, delivered := range []string{"", dir} {
+			t.Setenv(Directory, delivered)
+			if _, err := (Secret{What: "secret", Name: name, Fallback: "key"}).Read(dir); err == nil || strings.Contains(err.Error(), "canary") {
+				t.Errorf("%s: %v", name, err)
+			}
 		}
 	}
 }

@@ -160,10 +160,12 @@ func readSecrets(name, dir string) ([]webhook.Secret, error) {
 	switch {
 	case strings.HasPrefix(name, "whsec_"):
 		return nil, errors.New("this is a secret itself: write it into a file that nobody else may read, and the file's path or the credential's name here; and have it replaced if others could read it")
-	case name == "", strings.Contains(name, "/") && !secretfile.IsPath(name):
-		return nil, errors.New(`must be names of credentials, or paths that begin with / or ./` + nearest.Question(name, []string{Credential}, `"`, `"`))
+	case name == "":
+		return nil, errors.New("must be names of credentials, or paths that begin with / or ./")
+	case secretfile.NameFault(name) != "":
+		return nil, errors.New(secretfile.NameFault(name) + nearest.Question(name, []string{Credential}, `"`, `"`))
 	}
-	source := secretfile.Secret{What: "webhook secret", Name: name}
+	source := secretfile.Secret{What: "webhook secret", Name: name, Fallback: Credential}
 	text, err := source.Read(dir)
 	if err != nil {
 		return nil, err
@@ -172,7 +174,7 @@ func readSecrets(name, dir string) ([]webhook.Secret, error) {
 	for i, line := range strings.Split(string(text), "\n") {
 		secret, err := webhook.ParseSecret(line)
 		if err != nil {
-			return nil, fmt.Errorf("%s, line %d: the secret %w", source.Path(dir), i+1, err)
+			return nil, fmt.Errorf("%s, line %d: the secret %w", source.Where(dir), i+1, err)
 		}
 		all = append(all, secret)
 	}

@@ -47,7 +47,7 @@ func TestConfigurationsAreRefusedInWords(t *testing.T) {
 		"a secret of two projects":   {main(`["./s"]`) + strings.Replace(main(`["./t"]`), "main", "other", 1), map[string]string{"s": lines(2), "t": secretOf("b")}, "is one of project main too"},
 		"no secrets":                 {main(`[]`), nil, "the list is empty"},
 		"an empty source":            {main(`[""]`), nil, "must be names of credentials, or paths"},
-		"a path without a dot":       {main(`["a/b"]`), nil, "must be names of credentials, or paths"},
+		"a path without a dot":       {main(`["a/b"]`), nil, "must be a credential name without"},
 		"the secret itself":          {main(`["` + secretOf("a") + `"]`), nil, "this is a secret itself"},
 		"a file that is not there":   {main(`["./s"]`), nil, "no such file"},
 		"an empty file":              {main(`["./s"]`), map[string]string{"s": ""}, "is empty"},
