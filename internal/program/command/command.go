@@ -26,6 +26,7 @@ func Set(root *cobra.Command, version string) {
 	setVersion(root, version)
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.SetFlagErrorFunc(flagError)
+	root.SetHelpCommand(helpCommand())
 	root.InitDefaultCompletionCmd()
 	for _, cmd := range root.Commands() {
 		if cmd.Name() != "completion" {
@@ -93,10 +94,52 @@ func refuse(cmd *cobra.Command, args []string, hint string) error {
 	switch {
 	case len(args) == 0:
 		return nil
-	case cmd.HasParent():
+	case cmd.HasParent() && !cmd.HasAvailableSubCommands():
 		return program.Usage(cmd.CommandPath() + " takes no arguments" + hint + see(cmd))
 	}
 	return program.Usage("no such command" + cmp.Or(meant(cmd, args[0]), hint) + see(cmd))
+}
+
+// helpCommand is cobra's, but it refuses an unknown command, and does not repeat it.
+func helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [command]",
+		Short: "Help about any command",
+		Long:  "Help shows the help of a command, as its flag --help does.",
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, begun string) (names []string, _ cobra.ShellCompDirective) {
+			of, err := find(cmd.Root(), args)
+			if err != nil {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			for _, c := range of.Commands() {
+				if c.IsAvailableCommand() && strings.HasPrefix(c.Name(), begun) {
+					names = append(names, cobra.CompletionWithDesc(c.Name(), c.Short))
+				}
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			of, err := find(cmd.Root(), args)
+			if err != nil {
+				return err
+			}
+			of.InitDefaultHelpFlag() // a command that does not run lacks it
+			return of.Help()
+		},
+	}
+}
+
+// find returns the command with these names, one below the other.
+func find(root *cobra.Command, names []string) (*cobra.Command, error) {
+	cmd := root
+	for _, name := range names {
+		i := slices.IndexFunc(cmd.Commands(), func(c *cobra.Command) bool { return c.Name() == name })
+		if i < 0 {
+			return nil, program.Usage("no such command" + meant(cmd, name) + see(cmd))
+		}
+		cmd = cmd.Commands()[i]
+	}
+	return cmd, nil
 }
 
 // meant returns a question for one of cmd's commands, or "". It repeats nothing of
