@@ -1,6 +1,7 @@
 package keyset
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -151,7 +152,7 @@ func parseEntry(entry strictjson.Value, allowed []Algorithm) (k *Key, why string
 			k, why = nil, "not a readable key"
 		}
 	}()
-	var m entryMembers
+	m := entryMembers{raw: map[string]strictjson.Value{}}
 	if entry.Kind() != '{' {
 		return nil, "not an object"
 	}
@@ -161,26 +162,60 @@ func parseEntry(entry strictjson.Value, allowed []Algorithm) (k *Key, why string
 	if m.why != "" {
 		return nil, m.why
 	}
-	if m.kty != "RSA" && m.kty != "EC" && m.kty != "OKP" {
+	needed := materialNames(m.kty)
+	if needed == nil {
 		return nil, "type of key not used for public signature keys"
 	}
-	parsed, err := jwk.ParseKey(entry)
+	parsed, err := jwk.ParseKey(m.material(needed))
 	if err != nil {
 		return nil, "not a readable key"
 	}
 	return newKey(m.kid, m.alg, parsed, allowed)
 }
 
+// materialNames returns the names of the members that the public key of a type consists
+// of (RFC 7518 section 6, RFC 8037 section 2); nil if the type is not used.
+func materialNames(kty string) []string {
+	switch kty {
+	case "RSA":
+		return []string{"n", "e"}
+	case "EC":
+		return []string{"crv", "x", "y"}
+	case "OKP":
+		return []string{"crv", "x"}
+	}
+	return nil
+}
+
 // entryMembers are the members of a JWK that decide whether its key is used.
 type entryMembers struct {
 	kty, kid, alg string
-	why           string // the first reason why the key cannot be used
+	raw           map[string]strictjson.Value // the members of all materialNames, as they stand
+	why           string                      // the first thing that speaks against it
 }
 
+// member reads one member. Hints such as "x5c", and names that nobody knows, do not
+// matter, whatever their values are. A member that is null counts as absent, but for
+// those of the key itself.
 func (m *entryMembers) member(name []byte, value strictjson.Value) error {
 	switch string(name) {
 	case "kty":
 		m.kty = m.text(value, "kty is not a string")
+	case "crv", "x", "y", "n", "e":
+		m.raw[string(name)] = bytes.Clone(value)
+	case "d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv":
+		m.refuse("holds private or secret members")
+	case "alg", "kid", "use", "key_ops":
+		if value.Kind() != 'n' {
+			m.purpose(string(name), value)
+		}
+	}
+	return nil
+}
+
+// purpose reads a member that says what the key is for, or how it is called.
+func (m *entryMembers) purpose(name string, value strictjson.Value) {
+	switch name {
 	case "alg":
 		if m.alg = m.text(value, "alg is not a string"); m.alg == "" {
 			m.refuse("alg is empty")
@@ -198,10 +233,20 @@ func (m *entryMembers) member(name []byte, value strictjson.Value) error {
 		if !lists(value, "verify") {
 			m.refuse("key_ops does not hold verify")
 		}
-	case "d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv":
-		m.refuse("holds private or secret members")
 	}
-	return nil
+}
+
+// material returns a JWK of the key's type and the needed members alone, so that the
+// library reads nothing else.
+func (m *entryMembers) material(needed []string) []byte {
+	b := append([]byte(`{"kty":"`), m.kty...)
+	b = append(b, '"')
+	for _, name := range needed {
+		if value, there := m.raw[name]; there {
+			b = append(append(b, `,"`+name+`":`...), value...)
+		}
+	}
+	return append(b, '}')
 }
 
 func (m *entryMembers) text(value strictjson.Value, why string) string {

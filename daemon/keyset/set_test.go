@@ -51,7 +51,6 @@ func oddMembers() map[string]any {
 		"ops string":          odd(good, map[string]any{"key_ops": "verify"}),
 		"private member null": odd(good, map[string]any{"d": json.RawMessage("null")}),
 		"kid number":          odd(good, map[string]any{"kid": 42}),
-		"kid null":            odd(good, map[string]any{"kid": json.RawMessage("null")}),
 		"kid empty":           odd(good, map[string]any{"kid": ""}),
 		"kid too long":        odd(good, map[string]any{"kid": strings.Repeat("k", 129)}),
 		"kid with line feed":  odd(good, map[string]any{"kid": "a\nb"}),
@@ -78,6 +77,10 @@ func oddPoints() map[string]any {
 		"x beyond the field": odd(good, map[string]any{"x": b64(slices.Repeat([]byte{0xff}, 32))}),
 		"x empty":            odd(good, map[string]any{"x": ""}),
 		"x number":           odd(good, map[string]any{"x": 1}),
+		"x null":             odd(good, map[string]any{"x": json.RawMessage("null")}),
+		"crv null":           odd(good, map[string]any{"crv": json.RawMessage("null")}),
+		"x in an array":      odd(good, map[string]any{"x": []any{good.jwk(nil)["x"]}}),
+		"X for x":            odd(good, map[string]any{"x": nil, "X": good.jwk(nil)["x"]}),
 		"x not base64":       odd(good, map[string]any{"x": "!!!!"}),
 		"no x":               odd(good, map[string]any{"x": nil}),
 		"no y":               odd(good, map[string]any{"y": nil}),
@@ -186,6 +189,55 @@ func TestUsableKeysAreTaken(t *testing.T) {
 				t.Errorf("%s %s: %+v", name, alg, s.Keys())
 			}
 			expect(t, testPolicy(), s, m.mint(m.header(), testPayload(nil)), accepted)
+		}
+	}
+}
+
+// TestWhatNobodyReadsOfAKeyDoesNotMatter: hints and unknown members may have any value,
+// and null is as good as nothing.
+func TestWhatNobodyReadsOfAKeyDoesNotMatter(t *testing.T) {
+	values := []string{`null`, `true`, `5`, `1e999`, `"AAAA"`, `"\ud83d"`, `"!!"`, `[]`, `["AAAA"]`, `["!!"]`, `[5]`, `{}`, `{"x":1}`}
+	for _, alg := range Algorithms() {
+		m := minters()[alg]
+		want := mustSet(t, setBody(m.jwk(nil))).Keys()[0].Thumbprint()
+		taken := func(name, value string) *Key {
+			t.Helper()
+			s, err := ParseSet(setBody(m.jwk(map[string]any{name: raw("%s", value)})), []Algorithm{alg})
+			if err != nil || s.Keys()[0].Thumbprint() != want {
+				t.Errorf("%s: %s %s: %v", alg, name, value, err)
+				return &Key{}
+			}
+			return s.Keys()[0]
+		}
+		for _, name := range []string{"x5c", "x5t", "x5t#S256", "x5u", "exp", "nbf", "iat", "ext", "revoked", "Note", "unknown"} {
+			for _, value := range values {
+				if k := taken(name, value); k.ID() != m.kid {
+					t.Errorf("%s: %s %s: kid %q", alg, name, value, k.ID())
+				}
+			}
+		}
+		for _, name := range []string{"alg", "use", "key_ops"} {
+			if k := taken(name, "null"); k.ID() != m.kid || !slices.Contains(k.Algorithms(), alg) {
+				t.Errorf("%s: %s null: %+v", alg, name, k)
+			}
+		}
+		if k := taken("kid", "null"); k.ID() != "" {
+			t.Errorf("%s: kid null is the kid %q", alg, k.ID())
+		}
+		for _, ops := range []string{`["verify","verify"]`, `["verify","made-up"]`} {
+			taken("key_ops", ops)
+		}
+	}
+}
+
+// TestAMemberOfAnotherTypeOfKeyDoesNotMatter, because the key does not consist of it.
+func TestAMemberOfAnotherTypeOfKeyDoesNotMatter(t *testing.T) {
+	for alg, names := range map[Algorithm][]string{ES256: {"n", "e"}, EdDSA: {"n", "e", "y"}, RS256: {"crv", "x", "y"}} {
+		for _, name := range names {
+			m := minters()[alg]
+			if _, err := ParseSet(setBody(m.jwk(map[string]any{name: 5})), []Algorithm{alg}); err != nil {
+				t.Errorf("%s with %s: %v", alg, name, err)
+			}
 		}
 	}
 }
