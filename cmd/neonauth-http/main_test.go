@@ -26,6 +26,10 @@ func TestCommandLineIsRefusedInWords(t *testing.T) {
 	if err := errors.Join(os.Mkdir(open, 0o700), os.Chmod(open, 0o777)); err != nil {
 		t.Fatal(err)
 	}
+	loose := filepath.Join(dir, "loose.toml")
+	if err := errors.Join(os.WriteFile(loose, nil, 0o600), os.Chmod(loose, 0o666)); err != nil {
+		t.Fatal(err)
+	}
 	for _, test := range []struct {
 		args []string
 		code int
@@ -41,6 +45,9 @@ func TestCommandLineIsRefusedInWords(t *testing.T) {
 		{[]string{"--listen", "unix:" + filepath.Join(open, "a")}, program.ExitFailure, "writable by others, who could replace what is in it"},
 		{[]string{"--listen", "unix:" + filepath.Join(dir, "a"), "--status-listen", "unix:" + filepath.Join(open, "a")}, program.ExitFailure, "--status-listen: "},
 		{[]string{"--listen", "unix:" + filepath.Join(dir, "a"), "--config", bad}, program.ExitConfig, "bad.toml"},
+		{[]string{"--listen", "unix:" + filepath.Join(dir, "a"), "--config", loose}, program.ExitConfig, "loose.toml is writable by others; chmod go-w"},
+		{[]string{"hooks", "--config", loose}, program.ExitConfig, "loose.toml is writable by others; chmod go-w"},
+		{[]string{"hooks", "--config", loose, "--check"}, program.ExitConfig, "loose.toml is writable by others; chmod go-w"},
 		{[]string{"check-nginx"}, program.ExitUsage, "takes one file"},
 		{[]string{"hooks"}, program.ExitUsage, "--config is missing"},
 		{[]string{"hooks", "--config", bad}, program.ExitConfig, "bad.toml"},

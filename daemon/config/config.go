@@ -11,14 +11,13 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/pelletier/go-toml/v2"
 
+	"github.com/neonauthd/neonauthd/internal/folders"
 	"github.com/neonauthd/neonauthd/internal/nearest"
 	"github.com/neonauthd/neonauthd/internal/settings"
 	"github.com/neonauthd/neonauthd/internal/span"
@@ -172,19 +171,12 @@ func DefaultProject() Project {
 }
 
 // Load reads, decodes and validates the file at path. Its errors name the
-// file, the line and column where the decoder knows them, and the cure.
+// file, the line and column where the decoder knows them, and the cure. A file
+// that other users can change is refused: they could say who gets in.
 func Load(path string) (Config, error) {
-	f, err := os.Open(path)
+	body, err := folders.ReadConfig(path, MaxFile)
 	if err != nil {
-		return Config{}, fmt.Errorf("open configuration: %w", err)
-	}
-	defer f.Close()
-	body, err := io.ReadAll(io.LimitReader(f, MaxFile+1))
-	if err != nil {
-		return Config{}, fmt.Errorf("read configuration %s: %w", path, err)
-	}
-	if len(body) > MaxFile {
-		return Config{}, fmt.Errorf("configuration %s is larger than %d bytes", path, MaxFile)
+		return Config{}, fmt.Errorf("configuration: %w", err)
 	}
 	cfg, err := Parse(body)
 	if err != nil {

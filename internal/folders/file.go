@@ -15,7 +15,13 @@ func CheckFile(path string, info fs.FileInfo, uid int) error {
 		return fmt.Errorf("%s is no ordinary file", path)
 	case CheckOwner(path, info, uid) != nil:
 		return CheckOwner(path, info, uid)
-	case info.Mode().Perm()&0o022 != 0:
+	}
+	return checkMode(path, info)
+}
+
+// checkMode refuses a file that others may write to.
+func checkMode(path string, info fs.FileInfo) error {
+	if info.Mode().Perm()&0o022 != 0 {
 		return fmt.Errorf("%w: %s is writable by others; chmod go-w, if you know that nobody has changed it", ErrUnsafe, path)
 	}
 	return nil
@@ -24,7 +30,7 @@ func CheckFile(path string, info fs.FileInfo, uid int) error {
 // CheckOwner refuses a file of any type that belongs to another user than root or uid.
 func CheckOwner(path string, info fs.FileInfo, uid int) error {
 	if owner, known := Owner(info); known && owner != 0 && owner != uid {
-		return fmt.Errorf("%w: %s belongs to another user (%d)", ErrUnsafe, path, owner)
+		return fmt.Errorf("%w: %s belongs to another user (%d); chown it to root or to user %d, if you know that nobody has changed it", ErrUnsafe, path, owner, uid)
 	}
 	return nil
 }

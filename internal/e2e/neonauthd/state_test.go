@@ -89,6 +89,27 @@ func TestAStateDirectoryThatOthersCanChangeIsRefused(t *testing.T) {
 	}
 }
 
+// TestAConfigurationThatOthersCanChangeIsRefused by a start, by --check and by a reload:
+// whoever can write to it says who gets in.
+func TestAConfigurationThatOthersCanChangeIsRefused(t *testing.T) {
+	t.Parallel()
+	c := e2e.NewUpstream(t, standin.Options{})
+	h := e2e.NewFolder(t)
+	running := e2e.Serve(t, h, e2e.Settings{Tables: []string{c.Project(t, h, standin.Stack, quick)}})
+	must(t, os.Chmod(h.Config(), 0o620))
+	e2e.Call(t, h.AdminSocket()).Expect(t, "RELOAD", "ERR .*")
+	running.Kill(t)
+	i := h.Launch(t)
+	if code := i.AwaitEnd(t); code != program.ExitConfig || !strings.Contains(i.Stderr.String(), h.Config()+" is writable by others; chmod go-w") {
+		t.Errorf("it ended with status %d and wrote %q", code, i.Stderr.String())
+	}
+	if out := run(t, "neonauthd", "--config", h.Config(), "--check"); !strings.Contains(out, h.Config()+" is writable by others; chmod go-w") {
+		t.Errorf("--check: %s", out)
+	}
+	must(t, os.Chmod(h.Config(), 0o640)) // as for root and the daemon's group
+	h.Start(t)
+}
+
 // TestWhatWasAcknowledgedSurvivesKills: the daemon is killed while it writes
 // changes. It starts each time, and knows everything that it has answered with
 // OK.

@@ -4,13 +4,13 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/neonauthd/neonauthd/client/httpauth"
 	"github.com/neonauthd/neonauthd/internal/accesslog"
+	"github.com/neonauthd/neonauthd/internal/folders"
 	"github.com/neonauthd/neonauthd/internal/nearest"
 	config "github.com/neonauthd/neonauthd/internal/settings"
 	"github.com/neonauthd/neonauthd/internal/span"
@@ -119,18 +119,12 @@ type file struct {
 }
 
 // Load reads a configuration file; path "" gives the defaults. The file may
-// begin with a byte order mark, which editors on Windows write.
+// begin with a byte order mark, which editors on Windows write. A file that other
+// users can change is refused.
 func Load(path string) (*Settings, error) {
 	var f file
 	if path != "" {
-		info, err := os.Stat(path)
-		if err != nil {
-			return nil, err
-		}
-		if info.Size() > maxConfig {
-			return nil, fmt.Errorf("%s: longer than %d bytes", path, maxConfig)
-		}
-		text, err := os.ReadFile(path)
+		text, err := folders.ReadConfig(path, maxConfig)
 		if err != nil {
 			return nil, err
 		}

@@ -3,11 +3,11 @@ package hooks
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/neonauthd/neonauthd/internal/folders"
 	"github.com/neonauthd/neonauthd/internal/nearest"
 	"github.com/neonauthd/neonauthd/internal/secretfile"
 	"github.com/neonauthd/neonauthd/internal/settings"
@@ -55,10 +55,19 @@ type projectTable struct {
 	Secrets *[]string `toml:"secrets"`
 }
 
-// Load reads a configuration file and the secrets that it names. Its errors hold
-// nothing of the secrets.
+// Load reads a configuration file and the secrets that it names. A file that other users
+// can change is refused. Its errors hold nothing of the secrets.
 func Load(path string) (*Settings, error) {
-	set, err := load(path)
+	text, err := folders.ReadConfig(path, maxConfig)
+	if err != nil {
+		return nil, err
+	}
+	var f file
+	err = settings.Decode(text, &f, "neonauth-http(8)")
+	var set *Settings
+	if err == nil {
+		set, err = f.settings(filepath.Dir(path))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -68,25 +77,6 @@ func Load(path string) (*Settings, error) {
 // Undelivered reports whether Load failed because the program was not started by systemd,
 // which provides the credentials that the file names.
 func Undelivered(err error) bool { return errors.Is(err, secretfile.ErrNoCredentials) }
-
-func load(path string) (*Settings, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, errors.Unwrap(err) // which names the path, as Load does
-	}
-	if info.Size() > maxConfig {
-		return nil, fmt.Errorf("longer than %d bytes", maxConfig)
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, errors.Unwrap(err)
-	}
-	var f file
-	if err := settings.Decode(text, &f, "neonauth-http(8)"); err != nil {
-		return nil, err
-	}
-	return f.settings(filepath.Dir(path))
-}
 
 func (f *file) settings(dir string) (*Settings, error) {
 	switch {

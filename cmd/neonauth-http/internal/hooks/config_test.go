@@ -82,7 +82,7 @@ func TestConfigurationsAreRefusedInWords(t *testing.T) {
 	if _, err := Load(path); err == nil || !strings.Contains(err.Error(), "mode 0640") {
 		t.Errorf("others may read the secret: %v", err)
 	}
-	if _, err := Load(configured(t, strings.Repeat("#", maxConfig+1), nil)); err == nil || !strings.Contains(err.Error(), "longer than") {
+	if _, err := Load(configured(t, strings.Repeat("#", maxConfig+1), nil)); err == nil || !strings.Contains(err.Error(), "larger than") {
 		t.Errorf("a long file: %v", err)
 	}
 	if _, err := Load("/nowhere/hooks.toml"); err == nil || strings.Count(err.Error(), "/nowhere/hooks.toml") != 1 {
