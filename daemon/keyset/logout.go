@@ -88,6 +88,8 @@ func (c *payload) otherFlaw() error {
 		return &flaw{c.other, "says that this is no logout token"}
 	case c.other == "events":
 		return &flaw{c.other, "tells what has happened, as a logout token does, which ends a session and lets nobody in: LOGOUT takes it"}
+	case c.other == "at_hash", c.other == "c_hash":
+		return &flaw{c.other, "is of an ID token, which tells an application who has signed in and lets nobody in"}
 	default:
 		return &flaw{c.other, "says that this is no access token"}
 	}

@@ -71,5 +71,24 @@ func (w *walk) trace(p *Policy, token []byte, outcome protocol.Outcome) Trace {
 	if w.at != stageGate {
 		t.Said = said(p, token)
 	}
+	if w.at == stageHeader && outcome == protocol.Rejected(protocol.ReasonWrongType) {
+		t.Detail += kindByClaims(p, token)
+	}
 	return t
+}
+
+// kindByClaims says what kind of token this is by its claims, if the policy wants another
+// typ. It begins with a comma; "" if the claims say nothing.
+func kindByClaims(p *Policy, token []byte) string {
+	_, second, _ := segments(token)
+	c, err := readPayload(p, decode(second, MaxToken))
+	switch {
+	case err != nil:
+		return ""
+	case c.other == "at_hash", c.other == "c_hash":
+		return ", and its claims are those of an ID token, which tells an application who has signed in and lets nobody in"
+	case p.Resource && c.other == "" && c.client == "":
+		return ", and its claims name no client: it is the token of a session, and the project takes access tokens for its resources only"
+	}
+	return ""
 }

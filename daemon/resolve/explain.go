@@ -6,7 +6,9 @@ import (
 
 	"github.com/neonauthd/neonauthd/cache"
 	"github.com/neonauthd/neonauthd/daemon/clock"
+	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
+	"github.com/neonauthd/neonauthd/daemon/upstream"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -80,13 +82,25 @@ func (r *Resolver) explainMalformed(l *Lookup) {
 	current, usable := l.keys(now)
 	l.trace.begin(l, current, usable, now)
 	l.trace.verify(l, &keyset.Set{}, now)
+	if text := l.untaken(); text != "" && l.kind == malformed {
+		l.trace.token.Detail = text
+	}
 }
 
 // explainOpaque says what is known on this host about a credential that only the
 // upstream can judge.
 func (r *Resolver) explainOpaque(l *Lookup) {
 	now, key := r.now(), l.profileKey(nil)
-	l.trace.note("gate", keyset.NotReached, l.door.String()+", which only the upstream can judge: ask PROFILE")
+	kind := l.door.String()
+	if k, is := upstream.ParseAPIKey(l.Token); is && l.door == apiKeys {
+		kind = keyKind(k)
+	}
+	if l.notAdmitted {
+		l.trace.note("gate", keyset.NotReached, kind+", which only the upstream can judge")
+		l.trace.note("class", keyset.Failed, "the project does not admit teams: allow in the configuration lacks \""+config.AllowTeam+"\"")
+	} else {
+		l.trace.note("gate", keyset.NotReached, kind+", which only the upstream can judge: ask PROFILE")
+	}
 	e := newEntry(l.Project, &keyset.Claims{Expires: now}, 0, now) // the user is not known yet
 	if found := r.profiles.get(key, l, now); found != nil {
 		e = found.entry

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -48,6 +49,12 @@ func ParseAPIKey(credential []byte) (APIKey, bool) {
 		(kind == "user" || kind == "team") && '0' <= scanner && scanner <= '3' && text[rest+5:len(body)] == apiKeyMark &&
 		checksum == fmt.Sprintf("%08x", crc32.ChecksumIEEE([]byte(body)))
 	return APIKey{text: text, Team: kind == "team"}, ok
+}
+
+// ResemblesAPIKey reports whether a credential was meant to be an API key: it begins like one and has what scanners know
+// such keys by. It may lack a part or have a wrong checksum, so it is for words to people only.
+func ResemblesAPIKey(credential []byte) bool {
+	return (bytes.HasPrefix(credential, []byte("sk_")) || bytes.HasPrefix(credential, []byte("pk_"))) && bytes.Contains(credential, []byte(apiKeyMark))
 }
 
 func lowerAlnum(text string) bool {

@@ -10,7 +10,7 @@ import (
 
 // ErrNotSession is wrapped by the error of [Client.Profile] when preset Neon is given anything but a session
 // credential, such as a JWT: this upstream knows nothing to ask about a JWT. See [ParseSession].
-var ErrNotSession = errors.New("not a session credential")
+var ErrNotSession = errors.New("a token, and no session credential: without introspection this upstream has nothing to ask about it")
 
 // Profile fetches the live profile of the user behind token.
 //

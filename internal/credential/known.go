@@ -2,6 +2,7 @@ package credential
 
 import (
 	"fmt"
+	"hash/crc32"
 	"net/url"
 	"path"
 	"strings"
@@ -45,7 +46,7 @@ func Resembles(text string) bool {
 			return true
 		}
 	}
-	return isAPIKey(text) || sessionForm().MatchString(text)
+	return formOfAPIKey(text) || sessionForm().MatchString(text)
 }
 
 // apiKeyMark is part of every API key of Stack Auth, so that scanners find such keys.
@@ -69,19 +70,44 @@ func known(text string) Finding {
 	}
 	switch {
 	case isAPIKey(text):
-		return Finding{"this is an API key of Stack Auth", "ask a project that admits API keys, with neonauthctl profile; have the key replaced if it was shown", false}
+		kind := apiKeyType(text)
+		return Finding{"this is an API key of a " + kind + " of Stack Auth", "the project takes no such keys: ask one whose api_keys has \"" + kind + "\", with neonauthctl profile; have the key replaced if it was shown", false}
+	case formOfAPIKey(text):
+		return Finding{"this has the form of an API key of Stack Auth, and its checksum is wrong: it was cut or changed", "copy the key again, whole", true}
 	case strings.HasPrefix(text, "sk_"), strings.HasPrefix(text, "pk_"):
 		return Finding{"this looks like an API key (" + text[:3] + "), and is none of Stack Auth's that is whole", replace, true}
 	}
 	return Finding{}
 }
 
-// isAPIKey reports whether text has the form of an API key of Stack Auth. It does not check
-// the checksum.
-func isAPIKey(text string) bool {
-	const length = 102
-	return len(text) == length && (strings.HasPrefix(text, "sk_") || strings.HasPrefix(text, "pk_")) && strings.Contains(text, apiKeyMark)
+// The parts of an API key of Stack Auth that are looked at: its length, where its type
+// stands, and the checksum of all before at its end.
+const (
+	apiKeyLength   = 102
+	apiKeyTypeAt   = 80
+	apiKeyTypeEnd  = apiKeyTypeAt + len("user")
+	apiKeyChecksum = 8
+)
+
+// formOfAPIKey reports whether text has the form of an API key of Stack Auth. It does not
+// look at the checksum.
+func formOfAPIKey(text string) bool {
+	return len(text) == apiKeyLength && (strings.HasPrefix(text, "sk_") || strings.HasPrefix(text, "pk_")) && strings.Contains(text, apiKeyMark)
 }
+
+// isAPIKey reports whether text has the form and the checksum of an API key of Stack Auth,
+// and a known type.
+func isAPIKey(text string) bool {
+	if !formOfAPIKey(text) {
+		return false
+	}
+	body, checksum := text[:apiKeyLength-apiKeyChecksum], text[apiKeyLength-apiKeyChecksum:]
+	kind := apiKeyType(text)
+	return (kind == "user" || kind == "team") && checksum == fmt.Sprintf("%08x", crc32.ChecksumIEEE([]byte(body)))
+}
+
+// apiKeyType returns the type of a text that has the form of an API key.
+func apiKeyType(text string) string { return text[apiKeyTypeAt:apiKeyTypeEnd] }
 
 // variable finds texts that a shell or a program gives for a missing token.
 func variable(text string) Finding {

@@ -38,7 +38,7 @@ func Rejected(reason protocol.Reason) string {
 	case protocol.ReasonInsufficientScope:
 		return "have the client ask for the scopes that the project demands: neonauthctl explain"
 	case protocol.ReasonClassNotAllowed:
-		return "allow, in the project's configuration, says which restricted or anonymous users, or machines, are admitted"
+		return "allow, in the project's configuration, says which restricted or anonymous users, machines or teams are admitted"
 	case protocol.ReasonUserNotFound:
 		return "the upstream has no such user: see whether the user was deleted, or is of another project"
 	case protocol.ReasonRevoked:
@@ -56,11 +56,12 @@ func Explained(reason protocol.Reason) string {
 }
 
 // Looks returns what the text looks like, if that can be the cause of this
-// reason. A token that was correctly signed and has ended has the right form.
+// reason. A token that was correctly signed, and has ended or is of somebody who is not
+// admitted, has the right form.
 func Looks(reason protocol.Reason, looks credential.Finding) credential.Finding {
 	switch reason {
 	case protocol.ReasonExpired, protocol.ReasonNotYetValid, protocol.ReasonSenderConstrained, protocol.ReasonUserNotFound,
-		protocol.ReasonRevoked, protocol.ReasonRejectedUpstream:
+		protocol.ReasonRevoked, protocol.ReasonRejectedUpstream, protocol.ReasonClassNotAllowed, protocol.ReasonInsufficientScope:
 		return credential.Finding{}
 	default:
 		return looks

@@ -63,6 +63,7 @@ func TestWhatATokenLooksLikeIsNoReasonForWhatWasSigned(t *testing.T) {
 	for reason, kept := range map[protocol.Reason]bool{
 		protocol.ReasonMalformed: true, protocol.ReasonBadSignature: true, protocol.ReasonWrongAudience: true, "new": true,
 		protocol.ReasonExpired: false, protocol.ReasonRevoked: false,
+		protocol.ReasonClassNotAllowed: false, protocol.ReasonInsufficientScope: false,
 	} {
 		if (Looks(reason, looks) == looks) != kept {
 			t.Errorf("%s: %+v", reason, Looks(reason, looks))
