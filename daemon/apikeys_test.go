@@ -159,7 +159,12 @@ func TestCheckAsksAboutAPIKeys(t *testing.T) {
 		t.Errorf("%s", text)
 	}
 	w.upstream.Inject(standin.APIKeys, standin.Fault{Kind: standin.Answer, Status: http.StatusBadRequest, Body: "User API keys are not enabled for this project.", Header: http.Header{"Content-Type": {"text/plain"}}})
-	if text := check(); !strings.Contains(text, "WRONG       API keys of type user") {
+	text := check()
+	if !strings.Contains(text, "WRONG       API keys of type user") || !strings.Contains(text, "API keys of type user are switched off in the upstream's project") {
+		t.Errorf("%s", text)
+	}
+	// An answer about keys of teams only counts where keys of teams were asked about.
+	if strings.Contains(text, "API keys of type team are switched off") || !strings.Contains(text, "no known error") {
 		t.Errorf("%s", text)
 	}
 }

@@ -91,9 +91,19 @@ func (c *Client) keyOwner(ctx context.Context, k APIKey) (Profile, *Error) {
 		return Profile{}, e
 	}
 	if e := c.judgeKnown(a, apiKeyCode); e != nil {
+		if e.Code == "" && keysAreOff(a, kind) {
+			e.detail = "API keys of type " + kind + " are switched off in the upstream's project: switch them on there, or take the type out of api_keys"
+		}
 		return Profile{}, e
 	}
 	return c.readKey(a, k)
+}
+
+// keysAreOff reports whether the upstream says that keys of the type are switched off in its project. This is the one
+// answer of the check that has no code: a text.
+func keysAreOff(a *answer, kind string) bool {
+	said, off := strings.CutSuffix(strings.TrimSpace(string(a.body)), " API keys are not enabled for this project.")
+	return a.status == http.StatusBadRequest && off && strings.EqualFold(said, kind)
 }
 
 // readKey reads a 200 about a key. The answer counts only if it is about this key.
