@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -43,9 +44,9 @@ func statuses() map[string]int {
 	}
 }
 
-// TestEachDeliveryHasItsStatusAndItsEffect, through the program and a daemon, at the time
-// at which each was signed.
-func TestEachDeliveryHasItsStatusAndItsEffect(t *testing.T) {
+// TestEachGenuineDeliveryHasItsStatusAndItsEffect, through the program and a daemon, at the
+// time at which each was signed. -v lists them.
+func TestEachGenuineDeliveryHasItsStatusAndItsEffect(t *testing.T) {
 	text, err := os.ReadFile("../../../daemon/testdata/upstream/stack/webhooks.json")
 	if err != nil {
 		t.Fatal(err)
@@ -61,6 +62,7 @@ func TestEachDeliveryHasItsStatusAndItsEffect(t *testing.T) {
 	program := e2e.Build(t, "neonauth-http", "-tags", "steppedclock")
 	h := takeWith(t, f, program, ports.Address(t), []string{fmt.Sprint("NEONAUTH_HTTP_FIXED_CLOCK=", all.Deliveries[0].At)}, all.Secrets...)
 	token := u.StackToken(standin.TokenSpec{Subject: all.User})
+	var list strings.Builder
 	caller, admin := e2e.Call(t, f.Socket()), e2e.Call(t, f.AdminSocket())
 	for _, d := range all.Deliveries {
 		if d.At != all.Deliveries[0].At {
@@ -71,6 +73,7 @@ func TestEachDeliveryHasItsStatusAndItsEffect(t *testing.T) {
 		caller.Expect(t, "PROFILE "+token, `OK level=profile .* source=cache \{.*`)
 		want := cmp.Or(statuses()[d.Name], 204)
 		status, said := post(t, h.url, d.Headers, d.Body)
+		fmt.Fprintf(&list, "%-24s %-7s %d %s\n", d.Name, d.Expect, status, strings.TrimSpace(said))
 		if status != want || (status == 204) != (said == "") {
 			t.Errorf("%s: status %d, want %d: %q", d.Name, status, want, said)
 		}
@@ -95,6 +98,7 @@ func TestEachDeliveryHasItsStatusAndItsEffect(t *testing.T) {
 			t.Errorf("%s had an effect: %s", d.Name, reply)
 		}
 	}
+	t.Logf("%d deliveries:\n%s", len(all.Deliveries), &list)
 	h.counted(t, delivered("user.deleted", "done", 1), delivered("user.created", "done", 1), delivered("other", "ignored", 2),
 		delivered("unread", "bad-signature", 9), delivered("unread", "bad-time", 3), delivered("unread", "bad-headers", 8), delivered("unread", "bad-body", 8))
 	h.tellsNothing(t, all.User, "a2a49861@example.org", "primary_email", "server_metadata", "Zo", all.Secrets[0][6:], all.Secrets[1][6:])
