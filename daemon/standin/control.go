@@ -205,6 +205,8 @@ func (s *Standin) controlToken(r *http.Request) (any, error) {
 		Client   string         `json:"client"`
 		Opaque   bool           `json:"opaque"`
 		Scope    string         `json:"scope"`
+		Kind     string         `json:"kind"`
+		Header   map[string]any `json:"header"`
 	}
 	if err := readForm(r, &form); err != nil {
 		return nil, err
@@ -221,23 +223,37 @@ func (s *Standin) controlToken(r *http.Request) (any, error) {
 	if !known {
 		return nil, errors.New("unknown class")
 	}
-	mint, err := s.minter(form.Preset)
+	var resources []string
+	if form.For != "" {
+		resources = []string{form.For}
+		fallback(&form.Kind, func() string { return "resource" })
+	}
+	if form.Opaque {
+		form.Kind = "opaque"
+	}
+	mint, err := s.minterOf(form.Preset, form.Kind)
 	if err != nil {
 		return nil, err
 	}
-	var resources []string
-	if (form.For != "" || form.Opaque) && form.Preset != Neon && form.Preset != OIDC {
-		return nil, errors.New("only neon and oidc have opaque tokens and tokens for a resource")
-	}
-	if form.For != "" {
-		resources = []string{form.For}
-		mint = func(spec TokenSpec) string { return s.ResourceToken(form.Preset, spec) }
-	}
-	if form.Opaque {
-		mint = func(spec TokenSpec) string { return s.OpaqueToken(form.Preset, spec) }
-	}
-	return ordered.Object{{"token", mint(TokenSpec{Subject: form.User, Session: form.Session, Alg: form.Alg, Lifetime: lifetime,
+	return ordered.Object{{"token", mint(TokenSpec{Subject: form.User, Session: form.Session, Alg: form.Alg, Lifetime: lifetime, Header: form.Header,
 		Set: form.Set, Remove: form.Remove, Forged: form.Forged, Class: class, Resources: resources, Client: form.Client, Scope: form.Scope})}}, nil
+}
+
+// minterOf returns what mints tokens of a kind: "" is a session's.
+func (s *Standin) minterOf(p Preset, kind string) (func(TokenSpec) string, error) {
+	if kind == "" || kind == "session" {
+		return s.minter(p)
+	}
+	mint, known := map[string]func(Preset, TokenSpec) string{
+		"resource": s.ResourceToken, "opaque": s.OpaqueToken, "refresh": s.OAuthRefreshToken, "id": s.IDToken, "logout": s.LogoutToken,
+	}[kind]
+	switch {
+	case !known:
+		return nil, errors.New("kind: must be session, resource, opaque, refresh, id or logout")
+	case p != Neon && p != OIDC:
+		return nil, errors.New("only neon and oidc have opaque tokens, tokens for a resource and other tokens of OAuth")
+	}
+	return func(spec TokenSpec) string { return mint(p, spec) }, nil
 }
 
 func (s *Standin) controlAPIKey(r *http.Request) (any, error) {

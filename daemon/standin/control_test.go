@@ -1,6 +1,7 @@
 package standin
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -183,4 +184,29 @@ func TestUsageNamesEverything(t *testing.T) {
 			t.Errorf("kind %s", k)
 		}
 	}
+}
+
+// TestEachKindIsMintedOnDemand with its typ, and another typ if that is asked for.
+func TestEachKindIsMintedOnDemand(t *testing.T) {
+	s := serve(t, Options{})
+	for form, want := range map[string]string{
+		`"kind":"resource"`:                            `"typ":"at+jwt"`,
+		`"kind":"logout"`:                              `"typ":"logout+jwt"`,
+		`"kind":"id"`:                                  `{"alg":`,
+		`"kind":"id","header":{"typ":"id+jwt"}`:        `"typ":"id+jwt"`,
+		`"kind":"session","header":{"typ":"dpop+jwt"}`: `"typ":"dpop+jwt"`,
+		`"kind":"refresh"`:                             "", `"kind":"opaque"`: "",
+	} {
+		for _, preset := range []string{"neon", "oidc"} {
+			var minted struct{ Token string }
+			s.control(t, "POST", "/tokens", `{"preset":"`+preset+`",`+form+`}`, http.StatusOK, &minted)
+			header, _, signed := strings.Cut(minted.Token, ".")
+			text, _ := base64.RawURLEncoding.DecodeString(header)
+			if signed != (want != "") || signed && !strings.Contains(string(text), want) {
+				t.Errorf("%s of %s: %s", form, preset, text)
+			}
+		}
+	}
+	s.control(t, "POST", "/tokens", `{"preset":"neon","kind":"other"}`, http.StatusBadRequest, nil)
+	s.control(t, "POST", "/tokens", `{"kind":"id"}`, http.StatusBadRequest, nil)
 }

@@ -10,9 +10,11 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin/ordered"
 )
 
+// DefaultResource is [Options.Resource] if that is empty.
+const DefaultResource = "https://mcp.example.net/mcp"
+
 // Defaults of resource tokens.
 const (
-	defaultResource  = "https://mcp.example.net/mcp"
 	defaultScope     = "openid profile email"
 	resourceLifetime = time.Hour
 )
@@ -82,6 +84,31 @@ func (s *Standin) ResourceToken(p Preset, spec TokenSpec) string {
 	}
 	spec.Header = withType(spec.Header, "at+jwt")
 	return s.mint(spec, signer, claims)
+}
+
+// idTokenLifetime is how long an ID token is good for.
+const idTokenLifetime = 10 * time.Hour
+
+// IDToken mints an ID token of a sign-in at the OAuth server of a preset, for [Options.Client] or the spec's Client. It has
+// no "typ" and tells that client who has signed in; it is no access token. Like [Standin.StackToken] it panics when the
+// spec cannot be carried out.
+func (s *Standin) IDToken(p Preset, spec TokenSpec) string {
+	if spec.Lifetime == 0 {
+		spec.Lifetime = idTokenLifetime
+	}
+	s.complete(&spec, p)
+	fallback(&spec.Client, func() string { return s.options.Client })
+	return s.mint(spec, s.oauthSigner(p, spec.Alg), ordered.Object{
+		{"auth_time", spec.IssuedAt.Unix()},
+		{"acr", "urn:mace:incommon:iap:bronze"},
+		{"at_hash", mint.RandomText(22)},
+		{"iss", s.issuerOf(p)},
+		{"sub", spec.Subject},
+		{"aud", spec.Client},
+		{"iat", spec.IssuedAt.Unix()},
+		{"exp", spec.Expires.Unix()},
+		{"sid", spec.Session},
+	})
 }
 
 // audiences is the "aud" of a resource token: with the scope openid, userinfo is one of the audiences.

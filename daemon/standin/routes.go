@@ -22,7 +22,7 @@ func New(o Options) *Standin {
 	fallback(&o.ServerSecret, func() string { return from.Text("server secret", 43) })
 	fallback(&o.Client, func() string { return from.Text("client", 32) })
 	fallback(&o.ClientSecret, func() string { return from.Text("client secret", 32) })
-	fallback(&o.Resource, func() string { return defaultResource })
+	fallback(&o.Resource, func() string { return DefaultResource })
 	fallback(&o.Audience, func() string { return defaultAudience })
 	s := &Standin{
 		now:      o.Now,

@@ -20,8 +20,10 @@ Add a user, sign in, get tokens for all three:
 Mint a token of your own, also a broken one:
   curl -d '{"preset":"stack","user":"ID","lifetime":"30s"}' BASE/_standin/tokens
   Members: preset, user, session, alg (oidc), lifetime ("-1m" has expired), set, remove, forged,
-  class (stack: normal, restricted, anonymous); for (neon, oidc: the resource that an OAuth client gets the
-  token for), client, scope, opaque (neon, oidc: an opaque access token).
+  class (stack: normal, restricted, anonymous); header (members of the header, such as {"typ":"dpop+jwt"}).
+  Of neon and oidc also kind (session, resource, opaque, refresh, id, logout), for (the resource of a token for
+  one), client, scope:
+  curl -d '{"preset":"neon","user":"ID","session":"SESSION_ID","kind":"logout"}' BASE/_standin/tokens
 
 Learn the OAuth client that introspects (neon, oidc), or add one, linked to resources or not:
   curl -X POST BASE/_standin/clients
@@ -34,7 +36,8 @@ Make an API key (stack), and revoke it:
 
 Deliver a webhook (stack), signed as Svix signs it; the reply has the status of the answer:
   curl -d '{"url":"http://127.0.0.1:4182/hooks/main","secret":"whsec_...","user":"ID"}' BASE/_standin/webhooks
-  Members: url, secret, user, event (user.created, user.updated, user.deleted; user.updated without).
+  Members: url, secret, user, team, event (user.updated without; user.created, user.deleted, team.updated,
+  team_membership.created, team_permission.created, project_permission.created and so on, or one of your own).
 
 End things. Access tokens that are out stay valid by their signature, as with the real services:
   curl -d '{"session":"SESSION_ID"}' BASE/_standin/revoke

@@ -25,10 +25,12 @@ type Webhook struct {
 	URL string `json:"url"`
 	// Secret signs it; "whsec_" and base64.
 	Secret string `json:"secret"`
-	// Event is user.created, user.updated or user.deleted; empty: user.updated.
+	// Event is any of the upstream's, or one that it does not have; empty: user.updated.
 	Event string `json:"event"`
-	// User is the id of the user, who for user.deleted need not be there any more.
+	// User is the id of the user, who only for user.created and user.updated has to be there.
 	User string `json:"user"`
+	// Team is the id of the team of an event about teams; empty: the user's.
+	Team string `json:"team"`
 }
 
 // deliveryTimeout is how long Svix waits for an answer.
@@ -47,7 +49,7 @@ func (s *Standin) Deliver(ctx context.Context, w Webhook) (status int, err error
 		return 0, errors.New("secret: must be whsec_ and base64")
 	}
 	fallback(&w.Event, func() string { return "user.updated" })
-	body, err := s.webhookBody(w.Event, w.User)
+	body, err := s.webhookBody(w.Event, w.User, w.Team)
 	if err != nil {
 		return 0, err
 	}
@@ -75,22 +77,34 @@ func (s *Standin) Deliver(ctx context.Context, w Webhook) (status int, err error
 	return answer.StatusCode, nil
 }
 
-// webhookBody is the body of an event about a user.
-func (s *Standin) webhookBody(event, id string) ([]byte, error) {
+// webhookBody is the body of an event. One that the upstream does not have names the user.
+func (s *Standin) webhookBody(event, id, team string) ([]byte, error) {
+	user, known := s.User(id)
+	fallback(&team, func() string { return user.Team.ID })
+	of, what, _ := strings.Cut(event, ".")
 	var data ordered.Object
-	switch user, known := s.User(id); {
+	switch {
 	case event == "user.deleted":
 		var teams = []any{}
 		if user.Team.ID != "" {
 			teams = append(teams, ordered.Object{{"id", user.Team.ID}})
 		}
 		data = ordered.Object{{"id", id}, {"teams", teams}}
-	case event != "user.created" && event != "user.updated":
-		return nil, errors.New("event: must be user.created, user.updated or user.deleted")
-	case !known:
+	case (event == "user.created" || event == "user.updated") && !known:
 		return nil, ErrUnknownUser
-	default:
+	case event == "user.created", event == "user.updated":
 		data = user.stackProfile(s.now(), true)
+	case of == "team" && what != "":
+		data = ordered.Object{{"id", team}, {"display_name", user.Team.Name}, {"profile_image_url", nil}, {"client_metadata", nil},
+			{"client_read_only_metadata", nil}, {"server_metadata", nil}, {"created_at_millis", s.now().UnixMilli()}}
+	case of == "team_membership":
+		data = ordered.Object{{"team_id", team}, {"user_id", id}}
+	case of == "team_permission":
+		data = ordered.Object{{"id", "admin"}, {"team_id", team}, {"user_id", id}}
+	case of == "project_permission":
+		data = ordered.Object{{"id", "admin"}, {"user_id", id}}
+	default:
+		data = ordered.Object{{"user_id", id}}
 	}
 	return ordered.Encode(ordered.Object{{"type", event}, {"data", data}}), nil
 }

@@ -34,7 +34,7 @@ func TestADeliveryIsSignedAndSaysWhatThereIs(t *testing.T) {
 	deliver := func(event string, want int) {
 		t.Helper()
 		var reply struct{ Status int }
-		s.control(t, "POST", "/webhooks", `{"url":"`+receiver.URL+`/hooks/main","secret":"`+secret+`","user":"`+user.ID+`","event":"`+event+`"}`, want, &reply)
+		s.control(t, "POST", "/webhooks", `{"url":"`+receiver.URL+`/hooks/main","secret":"`+secret+`","user":"`+user.ID+`","team":"team-2","event":"`+event+`"}`, want, &reply)
 		if want == http.StatusOK && reply.Status != http.StatusNoContent {
 			t.Errorf("%s: answered %d", event, reply.Status)
 		}
@@ -44,11 +44,18 @@ func TestADeliveryIsSignedAndSaysWhatThereIs(t *testing.T) {
 	s.DeleteUser(user.ID)
 	deliver("user.deleted", http.StatusOK)
 	deliver("user.updated", http.StatusNotFound)
-	deliver("session.revoked", http.StatusBadRequest)
+	for _, event := range []string{"team_membership.created", "team_permission.deleted", "project_permission.created", "team.updated", "session.revoked"} {
+		deliver(event, http.StatusOK)
+	}
 	for i, want := range []string{
 		`{"type":"user.updated","data":{"id":"` + user.ID + `","display_name":`,
 		`{"type":"user.deleted","data":{"id":"` + user.ID + `","teams":[{"id":"team-1"}]}}`,
 		`{"type":"user.deleted","data":{"id":"` + user.ID + `","teams":[]}}`,
+		`{"type":"team_membership.created","data":{"team_id":"team-2","user_id":"` + user.ID + `"}}`,
+		`{"type":"team_permission.deleted","data":{"id":"admin","team_id":"team-2","user_id":"` + user.ID + `"}}`,
+		`{"type":"project_permission.created","data":{"id":"admin","user_id":"` + user.ID + `"}}`,
+		`{"type":"team.updated","data":{"id":"team-2","display_name":`,
+		`{"type":"session.revoked","data":{"user_id":"` + user.ID + `"}}`,
 	} {
 		if i >= len(bodies) || !strings.HasPrefix(bodies[i], want) {
 			t.Errorf("delivery %d of %d: want %s", i+1, len(bodies), want)

@@ -88,8 +88,19 @@ func tokenCommand() *cobra.Command {
 		Long: `Prints a token of the demo that runs in the folder of --dir, else of $DEMO, else
 of $NEONAUTHD_SOCKET. --user names the user: ada, grace, bob (whose address is not
 verified), rita (who is restricted), or any other name. A user with another name is
-added, with an id that is derived from the seed and the name.`,
+added, with an id that is derived from the seed and the name.
+
+Without --kind it is the access token of a session (project main). The other kinds:
+  resource  access token that an OAuth client gets for a resource (project members)
+  opaque    access token that only the upstream can judge (project members)
+  refresh   refresh token of an OAuth client, which nobody accepts
+  id        ID token, which nobody accepts
+  logout    logout token, which ends the user's new session: neonauthctl logout
+  proof     DPoP proof, which nobody accepts
+  user-key  API key of the user (project main)
+  team-key  API key of a team`,
 		Example: `  neonauthd demo token --user ada
+  neonauthd demo token --kind id | neonauthctl verify
   neonauthd demo token --expired | neonauthctl verify`,
 		Args: command.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -106,8 +117,12 @@ added, with an id that is derived from the seed and the name.`,
 	cmd.Flags().BoolVar(&spec.Expired, "expired", false, "print a token that ended an hour ago")
 	cmd.Flags().BoolVar(&spec.Forged, "forged", false, "print a token with a wrong signature")
 	cmd.Flags().BoolVar(&spec.Restricted, "restricted", false, "print a token of a restricted user")
+	command.Text(cmd.Flags(), &spec.Kind, "kind", "print a credential of another `KIND`", checkKind)
 	cmd.PreRunE = func(*cobra.Command, []string) error {
 		chosen := 0
+		if spec.Kind != "" && (spec.Expired || spec.Forged || spec.Restricted) {
+			return program.Usage("--kind goes with none of --expired, --forged and --restricted")
+		}
 		for _, is := range []bool{spec.Expired, spec.Forged, spec.Restricted} {
 			if is {
 				chosen++

@@ -3,6 +3,7 @@ package demo
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
 	"io"
 	"net"
@@ -210,4 +211,29 @@ func TestMintTellsOfABan(t *testing.T) {
 			t.Errorf("%q, %v", token, err)
 		}
 	})
+}
+
+// TestEachKindIsMade by the upstream of a demo, with the typ that tells it.
+func TestEachKindIsMade(t *testing.T) {
+	during(t, Options{Seed: "kinds"}, func(s *Stage) {
+		for _, kind := range kinds() {
+			made, err := Mint(t.Context(), s.Dir, Spec{Kind: kind})
+			if err != nil {
+				t.Errorf("%s: %v", kind, err)
+				continue
+			}
+			header, _, signed := strings.Cut(made, ".")
+			text, _ := base64.RawURLEncoding.DecodeString(header)
+			typ, wants := map[string]string{"resource": `"typ":"at+jwt"`, "logout": `"typ":"logout+jwt"`, "proof": `"typ":"dpop+jwt"`, "id": `"alg":"EdDSA"`}[kind]
+			switch {
+			case wants != signed || !strings.Contains(string(text), typ), kind == "id" && strings.Contains(string(text), "typ"):
+				t.Errorf("%s: %s", kind, text)
+			case strings.HasSuffix(kind, "-key") && !strings.HasPrefix(made, "sk_"):
+				t.Errorf("%s: %.3s", kind, made)
+			}
+		}
+	})
+	if fault := checkKind("idtoken"); fault == "" || strings.Contains(fault, "idtoken") {
+		t.Errorf("%q", fault)
+	}
 }

@@ -13,8 +13,11 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/standin"
 )
 
 // Limits of a request to a running demo.
@@ -29,7 +32,10 @@ type Spec struct {
 	// user, it adds one: a normal user with a verified address.
 	User string
 
-	// At most one of these is set.
+	// Kind is one of kinds; empty: the token of a session.
+	Kind string
+
+	// At most one of these is set, and none with a Kind.
 	Expired    bool // an hour ago
 	Forged     bool // signed by a stranger under the id of the right key
 	Restricted bool // of a restricted user, whom the daemon's project does not admit
@@ -69,6 +75,9 @@ func Mint(ctx context.Context, dir string, spec Spec) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if path, form := mintOf(spec.Kind, session); path != "" {
+		return c.mint(ctx, path, form)
+	}
 	form := map[string]any{"user": session.User, "session": session.Session, "forged": spec.Forged}
 	if spec.Restricted {
 		form["class"] = "restricted"
@@ -77,13 +86,52 @@ func Mint(ctx context.Context, dir string, spec Spec) (string, error) {
 		end := time.Now().Add(-TokenLifetime)
 		form["set"] = map[string]int64{"iat": end.Add(-TokenLifetime).Unix(), "exp": end.Unix()}
 	}
-	var minted struct {
-		Token string `json:"token"`
+	return c.mint(ctx, "/tokens", form)
+}
+
+// demoTeam owns the team's API keys.
+const demoTeam = "demo-team"
+
+// kinds are the kinds of credentials that a demo's upstream makes beside the tokens of sessions.
+func kinds() []string {
+	return []string{"resource", "opaque", "refresh", "id", "logout", "proof", "user-key", "team-key"}
+}
+
+// checkKind says what is wrong with a kind, without repeating it; "": nothing.
+func checkKind(kind string) string {
+	if slices.Contains(kinds(), kind) {
+		return ""
 	}
-	if err := c.post(ctx, "/tokens", form, &minted); err != nil {
+	return "must be one of " + strings.Join(kinds(), ", ")
+}
+
+// mintOf returns where a credential of the kind is asked for, and with what; "" for the
+// token of a session.
+func mintOf(kind string, of signedIn) (path string, form map[string]any) {
+	switch kind {
+	case "":
+		return "", nil
+	case "user-key":
+		return "/api-keys", map[string]any{"user": of.User}
+	case "team-key":
+		return "/api-keys", map[string]any{"team": demoTeam}
+	case "proof":
+		return "/tokens", map[string]any{"preset": "neon", "user": of.User, "header": map[string]any{"typ": "dpop+jwt"}}
+	default:
+		return "/tokens", map[string]any{"preset": "neon", "user": of.User, "session": of.Session, "kind": kind, "for": standin.DefaultResource}
+	}
+}
+
+// mint asks for a token or an API key.
+func (c control) mint(ctx context.Context, path string, form map[string]any) (string, error) {
+	var minted struct {
+		Token  string `json:"token"`
+		APIKey string `json:"api_key"`
+	}
+	if err := c.post(ctx, path, form, &minted); err != nil {
 		return "", err
 	}
-	return minted.Token, nil
+	return minted.Token + minted.APIKey, nil
 }
 
 // errNotRunning says what to do when there is no demo.
