@@ -293,17 +293,17 @@ func TestCallersDecideAboutARunThatTakesLong(t *testing.T) {
 		var runs atomic.Int64
 		run := func(_ context.Context, slow func()) string {
 			runs.Add(1)
-			<-time.After(time.Second)
+			time.Sleep(time.Second)
 			slow()
 			slow()
-			<-time.After(time.Second)
+			time.Sleep(time.Second)
 			return "landed"
 		}
 		began := time.Now()
 		var all sync.WaitGroup
 		ask := func(after time.Duration, stays bool, wantErr error, took time.Duration) {
 			all.Go(func() {
-				<-time.After(after)
+				time.Sleep(after)
 				asked := 0
 				v, _, err := f.DoSlow(t.Context(), Key{1}, run, func() bool { asked++; return stays })
 				if err != wantErr || (err == nil) != (v == "landed") || asked != 1 || time.Since(began) != took {

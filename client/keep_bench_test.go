@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -61,7 +62,7 @@ func keeping(tb testing.TB, tokens ...string) *client.Client {
 		tb.Fatal("not accepted")
 	}
 	for !c.Watching() {
-		<-time.After(100 * time.Microsecond)
+		runtime.Gosched()
 	}
 	for _, token := range tokens {
 		if !isAccepted(c.Verify(tb.Context(), token)) {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -225,7 +226,7 @@ func (p *player) until(text string) error {
 	if so == nil {
 		return errors.New("nothing is called so")
 	}
-	for end := time.Now().Add(patience); !so(); <-time.After(100 * time.Microsecond) {
+	for end := time.Now().Add(patience); !so(); runtime.Gosched() {
 		if time.Now().After(end) {
 			return errors.New("it does not get so")
 		}

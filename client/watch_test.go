@@ -98,7 +98,7 @@ func TestWatchEndsWithTheUse(t *testing.T) {
 			synctest.Wait()
 		}
 		ask() // opens the watch
-		<-time.After(2 * time.Millisecond)
+		time.Sleep(2 * time.Millisecond)
 		ask() // this answer is kept
 		for range 40 {
 			time.Sleep(100 * time.Millisecond)
@@ -127,7 +127,7 @@ func TestWatchEndsWithTheUse(t *testing.T) {
 			t.Errorf("%d of 40 uses were told: %v", hits, told)
 		}
 		ask()
-		<-time.After(2 * time.Millisecond)
+		time.Sleep(2 * time.Millisecond)
 		ask()
 		if s.lookups != 4 {
 			t.Errorf("%d lookups over the socket: what was kept has outlived its watch", s.lookups)
@@ -164,7 +164,7 @@ func TestClientThatKeepsNothingHasNoWatch(t *testing.T) {
 			if a := c.Verify(t.Context(), "a.b.c"); !isAccepted(a) {
 				t.Fatal(a)
 			}
-			<-time.After(2 * time.Millisecond)
+			time.Sleep(2 * time.Millisecond)
 		}
 		if s.lookups != 3 || len(s.heard()) != 0 {
 			t.Errorf("%d lookups over the socket, told %v", s.lookups, s.heard())
@@ -214,7 +214,7 @@ func TestRefreshesHaveALimit(t *testing.T) {
 		})
 		c := daemon.client(0)
 		c.Verify(t.Context(), "t.0") // opens the watch
-		<-time.After(2 * time.Millisecond)
+		time.Sleep(2 * time.Millisecond)
 		begun := time.Now()
 		for n := range 100 {
 			c.Verify(t.Context(), fmt.Sprint("t.", n))

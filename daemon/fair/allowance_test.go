@@ -27,7 +27,7 @@ func TestAnAllowanceIsEachAskersOwn(t *testing.T) {
 			{0, "1", burst}, {0, "1", 0}, {0, "1a", burst}, {0, "2", burst},
 			{time.Second - 1, "1", 0}, {1, "1", 1}, {2 * time.Second, "1", 2}, {time.Hour, "1", burst},
 		} {
-			<-time.After(c.after)
+			time.Sleep(c.after)
 			if got := take(c.who); got != c.want {
 				t.Errorf("%s later asker %s gets %d, want %d", c.after, c.who, got, c.want)
 			}
@@ -47,7 +47,7 @@ func TestAskersArePassedByAndForgotten(t *testing.T) {
 		if !a.Allow(Asker{For: "0"}) || a.Allow(Asker{For: "0"}) {
 			t.Error("who is known has no allowance any more, or another one")
 		}
-		<-time.After(time.Second)
+		time.Sleep(time.Second)
 		if !a.Allow(Asker{For: "another"}) {
 			t.Error("no room though all but one have made up for what they took")
 		}
@@ -55,7 +55,7 @@ func TestAskersArePassedByAndForgotten(t *testing.T) {
 			t.Error("who has not made up for it was forgotten")
 		}
 		for i := range 100 * most {
-			<-time.After(10 * time.Millisecond)
+			time.Sleep(10 * time.Millisecond)
 			if !a.Allow(Asker{For: fmt.Sprint("passer", i)}) {
 				t.Fatalf("passer-by %d is refused", i)
 			}

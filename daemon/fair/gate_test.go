@@ -17,7 +17,7 @@ func TestAQuietCallerWaitsForOneTurn(t *testing.T) {
 			if err := g.Enter(t.Context(), asker); err != nil {
 				t.Error(err)
 			}
-			<-time.After(time.Second)
+			time.Sleep(time.Second)
 			g.Leave(asker.ID)
 		}
 		var greedy sync.WaitGroup

@@ -112,7 +112,7 @@ func TestWhatIsOverIsForgottenWhileTheDaemonRuns(t *testing.T) {
 		done := make(chan struct{})
 		go func() { defer close(done); r.Keep(ctx) }()
 		defer func() { stop(); <-done }()
-		<-time.After(noteInterval + time.Second)
+		time.Sleep(noteInterval + time.Second)
 		synctest.Wait()
 		if r.Len() != 0 {
 			t.Error("not forgotten after a minute")
@@ -120,7 +120,7 @@ func TestWhatIsOverIsForgottenWhileTheDaemonRuns(t *testing.T) {
 		s.revoke(r, Mark{KindSession, "main", "now"})
 		s.clock.Sleep(2 * retention)
 		s.hear(0)
-		<-time.After(sweepEvery * noteInterval)
+		time.Sleep(sweepEvery * noteInterval)
 		synctest.Wait()
 		if r.Len() != 0 || strings.Count(s.log.String(), "were forgotten") != 2 {
 			t.Errorf("%d are in force; log %s", r.Len(), s.log)

@@ -50,7 +50,7 @@ func TestAQuietAskerIsServedBesideGreedyOnes(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				client := inMemory(t, memoryConfig(20), func(*http.Request) (*http.Response, error) {
-					<-time.After(c.slow)
+					time.Sleep(c.slow)
 					return response(200, jsonType, goodProfile), nil
 				})
 				var all sync.WaitGroup
@@ -58,7 +58,7 @@ func TestAQuietAskerIsServedBesideGreedyOnes(t *testing.T) {
 				for _, asker := range c.greedy {
 					flood(ctx, client, asker, 40, &all)
 				}
-				<-time.After(5 * time.Second)
+				time.Sleep(5 * time.Second)
 				began, refused := time.Now(), 0
 				for range 60 {
 					if _, err := client.Profile(t.Context(), []byte(token), stackUser, c.quiet, Interactive); err != nil {

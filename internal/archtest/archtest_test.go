@@ -7,6 +7,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"go/types"
 	"io/fs"
 	"maps"
 	"os"
@@ -191,45 +192,38 @@ func addsSeeds(f *ast.FuncDecl) bool {
 
 // TestTestsSleepInABubbleOnly: in a bubble of synctest a sleep takes no real time, and waits until all other goroutines
 // wait too. Outside, a test that sleeps is slow when it passes and fails when the machine is slow. Functions other than
-// tests may sleep if the file uses synctest.
+// tests may sleep if the file uses synctest. The soak and the test of leases inject faults at random moments, for a while:
+// they sleep for real.
 func TestTestsSleepInABubbleOnly(t *testing.T) {
+	injectsFaults := regexp.MustCompile(`^internal/e2e/(soak|leases)/`)
 	goFiles(t, func(name string, file *ast.File, set *token.FileSet) {
-		if !strings.HasSuffix(name, "_test.go") {
+		if !strings.HasSuffix(name, "_test.go") || injectsFaults.MatchString(name) {
 			return
 		}
 		bubble := slices.ContainsFunc(file.Imports, func(i *ast.ImportSpec) bool { return i.Path.Value == `"testing/synctest"` })
 		for _, declaration := range file.Decls {
 			f, isFunction := declaration.(*ast.FuncDecl)
 			real := !bubble || isFunction && regexp.MustCompile(`^(Test|Benchmark|Fuzz)`).MatchString(f.Name.Name)
+			var inSelect ast.Stmt
 			ast.Inspect(declaration, func(node ast.Node) bool {
-				call, ok := node.(*ast.CallExpr)
-				if !ok {
-					return true
-				}
-				switch calls(call) {
-				case "synctest.Test":
-					return false
-				case "time.Sleep":
-					if real {
-						t.Errorf("%s sleeps: wait for the event itself, or use testing/synctest", set.Position(call.Pos()))
+				calls := ""
+				switch n := node.(type) {
+				case *ast.CommClause:
+					inSelect = n.Comm // it is visited next, and may end a wait
+				case *ast.ExprStmt:
+					if calls = types.ExprString(n.X); n == inSelect || !strings.HasPrefix(calls, "<-time.After(") {
+						calls = ""
 					}
+				case *ast.CallExpr:
+					calls = types.ExprString(n.Fun)
 				}
-				return true
+				if real && (calls == "time.Sleep" || strings.HasPrefix(calls, "<-")) {
+					t.Errorf("%s sleeps: wait for the event itself, or use testing/synctest", set.Position(node.Pos()))
+				}
+				return calls != "synctest.Test"
 			})
 		}
 	})
-}
-
-func calls(call *ast.CallExpr) string {
-	method, ok := call.Fun.(*ast.SelectorExpr)
-	if !ok {
-		return ""
-	}
-	of, _ := method.X.(*ast.Ident)
-	if of == nil {
-		return ""
-	}
-	return of.Name + "." + method.Sel.Name
 }
 
 // TestOtherFilesAreShortAndPromiseNothing: linters check this for Go.

@@ -56,7 +56,7 @@ func ask(args []string) error {
 			r := runs{open: map[int]*run{}, tell: func(one run) { lines.WriteString(one.line()) }}
 			for !over.Load() {
 				askBurst(c, tokens, burst, &r)
-				<-time.After(time.Millisecond)
+				time.Sleep(time.Millisecond)
 				writing.Lock()
 				fmt.Print(lines.String())
 				writing.Unlock()

@@ -152,9 +152,9 @@ func (c *course) revoke(n int) {
 		pauseUpTo(50 * time.Millisecond)
 	}
 	c.change(n, true, "REVOKE "+way)
-	<-time.After(2*window + rand.N(2*window))
+	time.Sleep(2*window + rand.N(2*window))
 	c.change(n, false, "UNREVOKE "+way)
-	<-time.After(2*window + rand.N(2*window))
+	time.Sleep(2*window + rand.N(2*window))
 	purging.Wait()
 }
 
@@ -178,12 +178,12 @@ func (c *course) fail(err error) {
 // admin repeats a request on the admin socket until it succeeds. If the daemon was killed, it asks the next run as soon
 // as that serves.
 func (c *course) admin(line string) error {
-	for patience := time.Now().Add(e2e.Patience); ; <-time.After(time.Millisecond) {
+	for end := time.Now().Add(e2e.Patience); ; time.Sleep(time.Millisecond) {
 		reply, err := askOnce(c.folder.AdminSocket(), line)
 		if err == nil && strings.HasPrefix(reply, "OK") {
 			return nil
 		}
-		if time.Now().After(patience) {
+		if time.Now().After(end) {
 			return fmt.Errorf("%.20s: %.100s, %w", line, reply, err)
 		}
 	}
@@ -260,4 +260,4 @@ func (c *course) cut(far bool) {
 	pauseUpTo(slowFor)
 }
 
-func pauseUpTo(most time.Duration) { <-time.After(rand.N(most)) }
+func pauseUpTo(most time.Duration) { time.Sleep(rand.N(most)) }

@@ -107,15 +107,15 @@ func (g *greed) stat(name string) int {
 	return n
 }
 
-// settled waits until a number of STATS stops rising.
+// settled waits until a number of STATS stops rising while the daemon answers many
+// times.
 func (g *greed) settled(name string) {
-	for last, same := -1, 0; same < 5; {
+	for last, same := -1, 0; same < 500; {
 		if n := g.stat(name); n == last {
 			same++
 		} else {
 			last, same = n, 0
 		}
-		<-time.After(50 * time.Millisecond)
 	}
 }
 
@@ -219,17 +219,25 @@ func (g *greed) upstream() (alone, beside string) {
 	alone = g.refused(quiet, 60, ask, "ERR")
 	ctx, stop := context.WithCancel(g.t.Context())
 	var all sync.WaitGroup
+	var once sync.Once
+	refused := make(chan struct{})
 	for range 40 {
 		token, _ := g.up.User("greedy")
 		c := g.call(greedyUsers()[0])
 		all.Go(func() {
 			for ctx.Err() == nil {
 				_, _ = c.Conn.Write([]byte("PROFILE max-age=0 " + token + "\n"))
-				_, _ = c.Line()
+				if line, _ := c.Line(); strings.HasPrefix(line, "ERR") {
+					once.Do(func() { close(refused) })
+				}
 			}
 		})
 	}
-	<-time.After(3 * time.Second)
+	select {
+	case <-refused: // the greedy user has used up its share
+	case <-time.After(e2e.Patience):
+		g.t.Error("the greedy user is never refused")
+	}
 	beside = g.refused(quiet, 60, ask, "ERR")
 	stop()
 	all.Wait()

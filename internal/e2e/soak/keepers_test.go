@@ -69,7 +69,7 @@ func (c *slow) Write(p []byte) (int, error) {
 func (c *slow) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if c.watch.Load() && rnd.IntN(6) == 0 {
-		<-time.After(time.Duration(rnd.IntN(400)) * time.Millisecond)
+		time.Sleep(time.Duration(rnd.IntN(400)) * time.Millisecond)
 	}
 	return n, err
 }
