@@ -79,17 +79,17 @@ func parseID(s string) (*uint32, error) {
 	return &id, err
 }
 
-// access is what one caller may ask. The zero value allows everything.
-type access struct {
+// permission is what one caller may ask. The zero value allows everything.
+type permission struct {
 	forbidden bool
 	rule      *callerRule
 	limiter   *rate.Limiter
 }
 
-// access returns what the user may ask: the first rule that matches decides.
-func (c *Callers) access(uid, gid uint32) access {
+// permission returns what the user may ask: the first rule that matches decides.
+func (c *Callers) permission(uid, gid uint32) permission {
 	if len(c.rules) == 0 {
-		return access{}
+		return permission{}
 	}
 	var groups []uint32
 	for _, r := range c.rules {
@@ -97,10 +97,10 @@ func (c *Callers) access(uid, gid uint32) access {
 			groups = groupsOf(uid, gid)
 		}
 		if r.uid != nil && *r.uid == uid || r.gid != nil && slices.Contains(groups, *r.gid) {
-			return access{rule: r, limiter: r.limiter(uid)}
+			return permission{rule: r, limiter: r.limiter(uid)}
 		}
 	}
-	return access{forbidden: true}
+	return permission{forbidden: true}
 }
 
 // groupsOf returns the user's primary group at connect time and the groups that
@@ -137,24 +137,24 @@ func (r *callerRule) retryAfter() time.Duration {
 }
 
 // refuse returns why the caller may not ask the lookup, or nil.
-func (a *access) refuse(l *resolve.Lookup) *Refusal {
-	if a.rule != nil && a.sees(l.Project.Name()) && (!a.reaches(l.Level) || l.Fallback && !a.reaches(resolve.LevelClaims)) {
+func (p *permission) refuse(l *resolve.Lookup) *Refusal {
+	if p.rule != nil && p.sees(l.Project.Name()) && (!p.reaches(l.Level) || l.Fallback && !p.reaches(resolve.LevelClaims)) {
 		return &Refusal{Code: protocol.CodeForbidden, Advice: "this caller may not ask for this level"}
 	}
-	return a.refuseProject(l.Project.Name())
+	return p.refuseProject(l.Project.Name())
 }
 
 // refuseProject returns why the caller may not ask about the project now, or nil.
-func (a *access) refuseProject(project string) *Refusal {
+func (p *permission) refuseProject(project string) *Refusal {
 	switch {
-	case a.forbidden:
+	case p.forbidden:
 		return noRule()
-	case a.rule == nil:
+	case p.rule == nil:
 		return nil
-	case !a.sees(project):
+	case !p.sees(project):
 		return &Refusal{Code: protocol.CodeForbidden, Advice: "this caller may not ask about this project"}
-	case a.limiter != nil && !a.limiter.Allow():
-		return &Refusal{Code: protocol.CodeBusy, RetryAfter: a.rule.retryAfter(), Advice: "this caller's rate is used up"}
+	case p.limiter != nil && !p.limiter.Allow():
+		return &Refusal{Code: protocol.CodeBusy, RetryAfter: p.rule.retryAfter(), Advice: "this caller's rate is used up"}
 	}
 	return nil
 }
@@ -165,27 +165,27 @@ func noRule() *Refusal {
 }
 
 // reaches reports whether the caller may ask for a level.
-func (a *access) reaches(level resolve.Level) bool {
-	return len(a.rule.levels) == 0 || slices.Contains(a.rule.levels, level.String())
+func (p *permission) reaches(level resolve.Level) bool {
+	return len(p.rule.levels) == 0 || slices.Contains(p.rule.levels, level.String())
 }
 
 // sees reports whether the caller may ask about a project.
-func (a *access) sees(project string) bool {
-	return !a.forbidden && (a.rule == nil || len(a.rule.projects) == 0 || slices.Contains(a.rule.projects, project))
+func (p *permission) sees(project string) bool {
+	return !p.forbidden && (p.rule == nil || len(p.rule.projects) == 0 || slices.Contains(p.rule.projects, project))
 }
 
 // withheld returns the members of the verdict's body that are withheld from the caller.
-func (a *access) withheld(v *resolve.Verdict) []strictjson.Path {
-	if a.rule == nil || v.Level != resolve.LevelProfile {
+func (p *permission) withheld(v *resolve.Verdict) []strictjson.Path {
+	if p.rule == nil || v.Level != resolve.LevelProfile {
 		return nil
 	}
-	return a.rule.withhold
+	return p.rule.withhold
 }
 
 // redact removes from the verdict's body the members that are withheld from the caller. If the result is large enough
 // to be shared, redact holds it for one reply to who, and returns false if there is no room for it.
-func (a *access) redact(v *resolve.Verdict, who fair.ID, bodies *fair.Bodies) (fair.Held, bool) {
-	paths := a.withheld(v)
+func (p *permission) redact(v *resolve.Verdict, who fair.ID, bodies *fair.Bodies) (fair.Held, bool) {
+	paths := p.withheld(v)
 	switch {
 	case len(v.Body) < MinShared && len(paths) == 0:
 		return fair.Held{}, true
@@ -195,7 +195,7 @@ func (a *access) redact(v *resolve.Verdict, who fair.ID, bodies *fair.Bodies) (f
 	case len(paths) == 0:
 		return bodies.Hold(who, v.Body, nil, nil)
 	}
-	held, ok := bodies.Hold(who, v.Body, a.rule, func(body []byte) []byte { return strictjson.Without(body, paths) })
+	held, ok := bodies.Hold(who, v.Body, p.rule, func(body []byte) []byte { return strictjson.Without(body, paths) })
 	if ok {
 		v.Body = held.Bytes()
 	}

@@ -63,7 +63,7 @@ func TestTheFirstRuleThatMatchesACallerDecides(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			a := all.access(c.uid, c.gid)
+			a := all.permission(c.uid, c.gid)
 			got := -1
 			switch {
 			case a.rule != nil:
@@ -110,7 +110,7 @@ func TestRulesRefuseWhatACallerMayNotAsk(t *testing.T) {
 		{3, "stack", resolve.LevelProfile, ""},
 		{4, "stack", resolve.LevelClaims, protocol.CodeForbidden},
 	} {
-		a := all.access(c.uid, 0)
+		a := all.permission(c.uid, 0)
 		var got protocol.Code
 		if r := a.refuse(&resolve.Lookup{Project: k.project(c.project), Level: c.level}); r != nil {
 			got = r.Code
@@ -139,7 +139,7 @@ func TestEachCallerOfARuleHasARateOfItsOwn(t *testing.T) {
 		for _, uid := range []uint32{4_000_000_001, 4_000_000_002} {
 			granted := 0
 			for range 1000 {
-				a := all.access(uid, gid) // as each new connection does
+				a := all.permission(uid, gid) // as each new connection does
 				r := a.refuse(&resolve.Lookup{Project: k.project("stack"), Level: resolve.LevelClaims})
 				if r == nil {
 					granted++
@@ -168,10 +168,10 @@ func TestProcessesOfOneUserAreToldApartByTheirGroup(t *testing.T) {
 		return c
 	}
 	first, second := open(allowed), open(other)
-	if first.access.forbidden {
+	if first.permission.forbidden {
 		t.Error("the group that a rule names is forbidden")
 	}
-	if !second.access.forbidden {
+	if !second.permission.forbidden {
 		t.Error("a process of another group has the rights of its user's first connection")
 	}
 }

@@ -80,7 +80,7 @@ func BenchmarkRedact(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	a, bodies := rules.access(1, 1), fair.NewBodies(fair.UnsentBodies())
+	a, bodies := rules.permission(1, 1), fair.NewBodies(fair.UnsentBodies())
 	body := fmt.Appendf(nil, `{"image":"%0300000d","server_metadata":{"a":1}}`, 0)
 	b.SetBytes(int64(len(body)))
 	b.ReportAllocs()

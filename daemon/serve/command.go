@@ -63,7 +63,7 @@ func (c *conn) hello(r *protocol.Request) {
 	c.current()
 	var names []string
 	for _, p := range c.terms.Projects.List {
-		if c.access.sees(p.Name()) {
+		if c.permission.sees(p.Name()) {
 			names = append(names, p.Name())
 		}
 	}
@@ -143,7 +143,7 @@ func (c *conn) logout(r *protocol.Request) {
 	c.current()
 	l, refused := readLogout(r, &c.terms.Projects)
 	if refused == nil {
-		if refused = c.access.refuseProject(l.Project.Name()); refused != nil {
+		if refused = c.permission.refuseProject(l.Project.Name()); refused != nil {
 			refused.about = l.Project
 		}
 	}

@@ -28,23 +28,23 @@ const (
 // conn serves one connection: line in, line out. One goroutine reads requests and answers those that memory can answer;
 // a lookup that has to wait gets a goroutine of its own. Untagged replies keep the order of their requests.
 type conn struct {
-	server  *Server
-	net     net.Conn
-	peer    *peer
-	gid     uint32           // of the process that connected; processes of one user may have different groups
-	is      accesslog.Caller // the process that connected
-	admin   bool             // on the admin socket
-	roomy   bool             // has a large send buffer
-	terms   *Terms           // the terms that access was taken from
-	access  access           // what this caller may ask
-	lines   *protocol.LineReader
-	ask     ask              // of the current line
-	req     protocol.Request // of the current line
-	slots   chan struct{}    // one per lookup in flight
-	idle    time.Duration    // how long a peer may stay without a request
-	pending sync.WaitGroup   // requests that are answered in a goroutine
-	ctx     context.Context
-	cancel  context.CancelFunc
+	server     *Server
+	net        net.Conn
+	peer       *peer
+	gid        uint32           // of the process that connected; processes of one user may have different groups
+	is         accesslog.Caller // the process that connected
+	admin      bool             // on the admin socket
+	roomy      bool             // has a large send buffer
+	terms      *Terms           // the terms that permission was taken from
+	permission permission       // what this caller may ask
+	lines      *protocol.LineReader
+	ask        ask              // of the current line
+	req        protocol.Request // of the current line
+	slots      chan struct{}    // one per lookup in flight
+	idle       time.Duration    // how long a peer may stay without a request
+	pending    sync.WaitGroup   // requests that are answered in a goroutine
+	ctx        context.Context
+	cancel     context.CancelFunc
 
 	greeted  bool      // a first line has come
 	begun    bool      // the last bytes read are the beginning of a line
@@ -205,9 +205,9 @@ func (c *conn) handle(line []byte) bool {
 // no rule applies: the mode of the socket file decides who may use it.
 func (c *conn) adopt(t *Terms) {
 	c.terms = t
-	c.access = access{}
+	c.permission = permission{}
 	if !c.admin {
-		c.access = t.Callers.access(c.peer.id.UID, c.gid)
+		c.permission = t.Callers.permission(c.peer.id.UID, c.gid)
 	}
 }
 
@@ -229,7 +229,7 @@ func (c *conn) lookup(level resolve.Level) {
 	c.current()
 	refused := a.read(&c.req, &c.terms.Projects)
 	if refused == nil {
-		refused = c.access.refuse(&a.Lookup)
+		refused = c.permission.refuse(&a.Lookup)
 	}
 	if refused != nil {
 		refused.about = a.Project
@@ -243,7 +243,7 @@ func (c *conn) lookup(level resolve.Level) {
 	a.keep = a.keep && c.server.terms.Load() == c.terms
 	v, ok := c.server.resolver.Recall(&a.Lookup)
 	if ok {
-		c.reply(c.req.Tag, nil, &a.question, &v, &c.access)
+		c.reply(c.req.Tag, nil, &a.question, &v, &c.permission)
 		c.server.counters.Latency.hit(began)
 		return
 	}
@@ -253,7 +253,7 @@ func (c *conn) lookup(level resolve.Level) {
 		return
 	}
 	v = resolve.Busy()
-	c.reply(c.req.Tag, nil, &a.question, &v, &c.access)
+	c.reply(c.req.Tag, nil, &a.question, &v, &c.permission)
 }
 
 // errMissing ends a connection on which a reply will never come.
@@ -293,7 +293,7 @@ func (c *conn) miss(a *ask) {
 	began := time.Now()
 	own := *a
 	own.Token = bytes.Clone(a.Token)
-	rights := c.access // the permissions at the time of the request: a reload may change the connection's
+	rights := c.permission // the permissions at the time of the request: a reload may change the connection's
 	c.meanwhile(func(tag []byte, place *slot) {
 		defer c.server.resolver.Leave(&own.Lookup)
 		ctx, cancel := context.WithTimeout(c.ctx, own.deadline)
@@ -309,7 +309,7 @@ func (c *conn) miss(a *ask) {
 
 // reply hands over a verdict's line to a caller with these permissions. If too many bytes wait to be sent already, the
 // caller gets an unknown verdict.
-func (c *conn) reply(tag []byte, place *slot, q *question, v *resolve.Verdict, rights *access) {
+func (c *conn) reply(tag []byte, place *slot, q *question, v *resolve.Verdict, rights *permission) {
 	body, ok := rights.redact(v, c.peer.id, c.server.bodies)
 	if !ok {
 		*v = resolve.Busy()

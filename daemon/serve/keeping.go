@@ -73,7 +73,7 @@ func (c *conn) refuseWatch(r *protocol.Request) *Refusal {
 	if refused := TakesNothing(r); refused != nil {
 		return refused
 	}
-	if c.access.forbidden {
+	if c.permission.forbidden {
 		return noRule()
 	}
 	return nil

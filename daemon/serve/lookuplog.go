@@ -15,7 +15,7 @@ import (
 // tells reports whether lookups are logged: in the access log, or in the log at level
 // debug.
 func (s *Server) tells(ctx context.Context) bool {
-	return s.access != nil || s.log.Enabled(ctx, slog.LevelDebug)
+	return s.accessLog != nil || s.log.Enabled(ctx, slog.LevelDebug)
 }
 
 // tell logs a lookup and its answer.
@@ -27,7 +27,7 @@ func (o *outbox) tell(q *question, v *resolve.Verdict) {
 	if o.log.Enabled(context.Background(), slog.LevelDebug) {
 		o.logLookup(q, v, took)
 	}
-	if o.access == nil {
+	if o.accessLog == nil {
 		return
 	}
 	line := accesslog.Line{
@@ -38,7 +38,7 @@ func (o *outbox) tell(q *question, v *resolve.Verdict) {
 	} else {
 		line.Reason = v.Outcome.Word()
 	}
-	o.access.Write(line)
+	o.accessLog.Write(line)
 }
 
 // verb returns the verb of the request.
@@ -69,7 +69,7 @@ func (o *outbox) logLookup(q *question, v *resolve.Verdict, took time.Duration) 
 // tellRefused writes the current request, which is refused, to the access log. It does
 // not write a verb that does not exist.
 func (c *conn) tellRefused(r *Refusal) {
-	if c.server.access == nil {
+	if c.server.accessLog == nil {
 		return
 	}
 	line := accesslog.Line{Time: time.Now(), Caller: &c.is, Outcome: protocol.ERR.Name(), Reason: string(r.Code)}
@@ -79,7 +79,7 @@ func (c *conn) tellRefused(r *Refusal) {
 	if r.about != nil {
 		line.Project = r.about.Name()
 	}
-	c.server.access.Write(line)
+	c.server.accessLog.Write(line)
 }
 
 // tellAdministered writes an admin verb that was answered to the access log. Verbs
@@ -94,7 +94,7 @@ func (c *conn) tellAdministered(verb protocol.Verb, began time.Time, refused *Re
 	if refused != nil {
 		line.Outcome, line.Reason = protocol.ERR.Name(), string(refused.Code)
 	}
-	c.server.access.Write(line)
+	c.server.accessLog.Write(line)
 }
 
 // tellLogout writes a logout token's request and its result to the access log.
@@ -103,5 +103,5 @@ func (c *conn) tellLogout(project string, began time.Time, reply *protocol.Reply
 	if refused != nil {
 		line.Outcome, line.Reason = protocol.ERR.Name(), string(refused.Code)
 	}
-	c.server.access.Write(line)
+	c.server.accessLog.Write(line)
 }

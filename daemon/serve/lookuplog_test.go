@@ -23,8 +23,8 @@ func TestAHitAllocatesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	line := []byte("VERIFY " + token)
-	for name, access := range map[string]*accesslog.Log{"off": nil, "on": log} {
-		k.server.access = access
+	for name, accessLog := range map[string]*accesslog.Log{"off": nil, "on": log} {
+		k.server.accessLog = accessLog
 		c := k.server.register(sink{}, sockets.Credentials{UID: 1, GID: 1}, false)
 		c.adopt(k.terms)
 		if n := testing.AllocsPerRun(100, func() { c.handle(line); c.out.flush() }); n != 0 {

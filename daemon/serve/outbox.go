@@ -33,16 +33,16 @@ const (
 // keeps untagged replies in the order of their requests, and cuts off a peer that
 // does not read. It is safe for concurrent use.
 type outbox struct {
-	net      net.Conn
-	who      fair.ID // the caller of the connection
-	from     *accesslog.Caller
-	wide     *wideBuffers
-	most     int // how many untagged replies are held back at most
-	counters *Counters
-	log      *slog.Logger // nil: none
-	access   *accesslog.Log
-	leases   *lease.Watches
-	resolver *resolve.Resolver
+	net       net.Conn
+	who       fair.ID // the caller of the connection
+	from      *accesslog.Caller
+	wide      *wideBuffers
+	most      int // how many untagged replies are held back at most
+	counters  *Counters
+	log       *slog.Logger // nil: none
+	accessLog *accesslog.Log
+	leases    *lease.Watches
+	resolver  *resolve.Resolver
 	outboxCalls
 
 	mu      sync.Mutex
@@ -69,7 +69,7 @@ type outboxCalls struct {
 }
 
 func newOutbox(nc net.Conn, who fair.ID, from *accesslog.Caller, s *Server, most int, calls outboxCalls) *outbox {
-	o := &outbox{net: nc, who: who, from: from, wide: s.wide, counters: s.counters, log: s.log, access: s.access, leases: s.leases, resolver: s.resolver, most: most, outboxCalls: calls}
+	o := &outbox{net: nc, who: who, from: from, wide: s.wide, counters: s.counters, log: s.log, accessLog: s.accessLog, leases: s.leases, resolver: s.resolver, most: most, outboxCalls: calls}
 	o.moved.L = &o.mu
 	return o
 }

@@ -13,20 +13,20 @@ func TestOnlyProfilesOfCallersWithSuchARuleAreRedacted(t *testing.T) {
 	body := []byte(`{"a":1,"b":2}`)
 	rule := &callerRule{withhold: []strictjson.Path{{"a"}}}
 	for _, c := range []struct {
-		name   string
-		access access
-		level  resolve.Level
-		want   string
+		name       string
+		permission permission
+		level      resolve.Level
+		want       string
 	}{
-		{"profile", access{rule: rule}, resolve.LevelProfile, `{"b":2}`},
-		{"claims", access{rule: rule}, resolve.LevelClaims, string(body)},
-		{"no rule", access{}, resolve.LevelProfile, string(body)},
-		{"rule that withholds nothing", access{rule: &callerRule{}}, resolve.LevelProfile, string(body)},
+		{"profile", permission{rule: rule}, resolve.LevelProfile, `{"b":2}`},
+		{"claims", permission{rule: rule}, resolve.LevelClaims, string(body)},
+		{"no rule", permission{}, resolve.LevelProfile, string(body)},
+		{"rule that withholds nothing", permission{rule: &callerRule{}}, resolve.LevelProfile, string(body)},
 	} {
 		for _, size := range []int{len(body), MinShared} {
 			v := &resolve.Verdict{Level: c.level, Body: padded(string(body), size)}
 			original := string(v.Body)
-			held, ok := c.access.redact(v, fair.ID{}, fair.NewBodies(fair.Shares{Total: 3 * size, Each: 3 * size}))
+			held, ok := c.permission.redact(v, fair.ID{}, fair.NewBodies(fair.Shares{Total: 3 * size, Each: 3 * size}))
 			if want := string(padded(c.want, size-len(body)+len(c.want))); !ok || string(v.Body) != want {
 				t.Errorf("%s: %.40s, %v, want %.40s", c.name, v.Body, ok, want)
 			}

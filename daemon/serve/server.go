@@ -89,17 +89,17 @@ type Config struct {
 // Server owns the connections: it accepts, limits and drains them. Make it with New. It is
 // safe for concurrent use.
 type Server struct {
-	resolver *resolve.Resolver
-	leases   *lease.Watches
-	hearing  func() membership.Hearing
-	counters *Counters
-	log      *slog.Logger
-	access   *accesslog.Log
-	version  string
-	admin    func(verb protocol.Verb, r *protocol.Request, by fair.ID) (protocol.Reply, Rest, *Refusal)
-	logout   func(ctx context.Context, l *resolve.Lookup) (protocol.Reply, *Refusal)
-	terms    atomic.Pointer[Terms]
-	users    sockets.UserNamespace
+	resolver  *resolve.Resolver
+	leases    *lease.Watches
+	hearing   func() membership.Hearing
+	counters  *Counters
+	log       *slog.Logger
+	accessLog *accesslog.Log
+	version   string
+	admin     func(verb protocol.Verb, r *protocol.Request, by fair.ID) (protocol.Reply, Rest, *Refusal)
+	logout    func(ctx context.Context, l *resolve.Lookup) (protocol.Reply, *Refusal)
+	terms     atomic.Pointer[Terms]
+	users     sockets.UserNamespace
 
 	mu        sync.Mutex
 	draining  bool
@@ -118,23 +118,23 @@ type Server struct {
 // New returns a Server without connections. It starts nothing.
 func New(c Config) *Server {
 	s := &Server{
-		resolver: c.Resolver,
-		counters: c.Counters,
-		log:      c.Log,
-		access:   c.Access,
-		version:  c.Version,
-		admin:    c.Admin,
-		logout:   c.Logout,
-		leases:   c.Leases,
-		hearing:  c.Hearing,
-		users:    sockets.OwnUserNamespace(),
-		conns:    map[*conn]struct{}{},
-		peers:    map[fair.ID]*peer{},
-		bodies:   fair.NewBodies(fair.UnsentBodies()),
-		wide:     newWideBuffers(),
-		roomy:    fair.NewPool(fair.SendBuffers()),
-		notices:  fair.NewPool(fair.Notices()),
-		stopping: make(chan struct{}),
+		resolver:  c.Resolver,
+		counters:  c.Counters,
+		log:       c.Log,
+		accessLog: c.Access,
+		version:   c.Version,
+		admin:     c.Admin,
+		logout:    c.Logout,
+		leases:    c.Leases,
+		hearing:   c.Hearing,
+		users:     sockets.OwnUserNamespace(),
+		conns:     map[*conn]struct{}{},
+		peers:     map[fair.ID]*peer{},
+		bodies:    fair.NewBodies(fair.UnsentBodies()),
+		wide:      newWideBuffers(),
+		roomy:     fair.NewPool(fair.SendBuffers()),
+		notices:   fair.NewPool(fair.Notices()),
+		stopping:  make(chan struct{}),
 	}
 	s.terms.Store(c.Terms)
 	return s
