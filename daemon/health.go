@@ -95,17 +95,17 @@ func (h *health) metrics(w http.ResponseWriter, _ *http.Request) {
 func (h *health) alive(w http.ResponseWriter, r *http.Request) {
 	if h.self != nil && !h.stopping.Load() { // a stopping daemon takes no new connections, which is no fault
 		if err := h.self.askWithin(r.Context(), selfCheckTimeout); err != nil {
-			say(w, http.StatusServiceUnavailable, "not answering: "+err.Error())
+			httpserver.Say(w, http.StatusServiceUnavailable, "not answering: "+err.Error())
 			return
 		}
 	}
-	say(w, http.StatusOK, "ok")
+	httpserver.Say(w, http.StatusOK, "ok")
 }
 
 // ready reports whether every project can verify tokens.
 func (h *health) ready(w http.ResponseWriter, _ *http.Request) {
 	if h.stopping.Load() {
-		say(w, http.StatusServiceUnavailable, "stopping")
+		httpserver.Say(w, http.StatusServiceUnavailable, "stopping")
 		return
 	}
 	var without []string
@@ -116,25 +116,17 @@ func (h *health) ready(w http.ResponseWriter, _ *http.Request) {
 		}
 	}
 	if len(without) > 0 {
-		say(w, http.StatusServiceUnavailable, "no usable keys: "+strings.Join(without, ", "))
+		httpserver.Say(w, http.StatusServiceUnavailable, "no usable keys: "+strings.Join(without, ", "))
 		return
 	}
 	hearing := h.daemon.fleet.Hearing()
 	if hearing.Refuses {
-		say(w, http.StatusServiceUnavailable, "has not heard its fleet for too long, and accepts nothing")
+		httpserver.Say(w, http.StatusServiceUnavailable, "has not heard its fleet for too long, and accepts nothing")
 		return
 	}
 	text := fmt.Sprintf("ok: %d of %d projects have keys", len(all), len(all))
 	if hearing.InFleet && hearing.Blind {
 		text = "degraded: does not hear its fleet; " + text
 	}
-	say(w, http.StatusOK, text)
-}
-
-// say answers with a line for people.
-func say(w http.ResponseWriter, status int, text string) {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	_, _ = fmt.Fprintln(w, text)
+	httpserver.Say(w, http.StatusOK, text)
 }

@@ -1,5 +1,6 @@
 // Package httpserver makes HTTP servers with limits for untrusted clients. They never write
-// to the log what a client has sent.
+// to the log what a client has sent. It also has the answers that every program gives to
+// monitors.
 package httpserver
 
 import (

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/neonauthd/neonauthd/internal/httpserver"
 )
 
 // Prefix is the path prefix of profiles.
@@ -64,16 +66,16 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	case name == "":
-		say(w, http.StatusOK, fmt.Sprintf("%s?seconds=%d\n%s?seconds=%d\n%s", cpu, defaultSeconds, trace, defaultTraceSeconds, strings.Join(snapshots(), "\n")))
+		httpserver.Say(w, http.StatusOK, fmt.Sprintf("%s?seconds=%d\n%s?seconds=%d\n%s", cpu, defaultSeconds, trace, defaultTraceSeconds, strings.Join(snapshots(), "\n")))
 		return
 	}
 	ask, err := read(name, r.URL.Query())
 	if err != nil {
-		say(w, http.StatusBadRequest, err.Error())
+		httpserver.Say(w, http.StatusBadRequest, err.Error())
 		return
 	}
 	if !h.busy.CompareAndSwap(false, true) {
-		say(w, http.StatusServiceUnavailable, "another profile is being taken")
+		httpserver.Say(w, http.StatusServiceUnavailable, "another profile is being taken")
 		return
 	}
 	defer h.busy.Store(false)
@@ -142,11 +144,4 @@ func (q request) query() string {
 		v.Set("gc", "1")
 	}
 	return v.Encode()
-}
-
-func say(w http.ResponseWriter, status int, text string) {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	_, _ = fmt.Fprintln(w, text) // the client may have closed the connection
 }
