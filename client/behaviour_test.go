@@ -30,7 +30,7 @@ func TestBehaviours(t *testing.T) {
 		t.Fatalf("found %d behaviours, expected at least 8 (error: %v)", len(paths), err)
 	}
 	need.Program(t, "redis-server", "redis-server") // the engine of a fleet
-	s := newStage(t, buildDaemon(t))
+	s := newSystem(t, buildDaemon(t))
 	t.Setenv(client.SocketVariable, s.path("s"))
 	for _, path := range paths {
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".txt"), func(t *testing.T) {
@@ -38,7 +38,7 @@ func TestBehaviours(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			a := &actor{stage: s, people: map[string]person{}}
+			a := &actor{system: s, people: map[string]person{}}
 			defer a.client.Close()
 			if err := a.play(string(text)); err != nil {
 				t.Errorf("%s:%v", path, err)
@@ -51,16 +51,16 @@ func TestBehaviours(t *testing.T) {
 // them would prove nothing.
 func TestBehavioursCanFail(t *testing.T) {
 	need.Time(t, "it starts the real daemon")
-	s := newStage(t, buildDaemon(t))
+	s := newSystem(t, buildDaemon(t))
 	t.Setenv(client.SocketVariable, s.path("s"))
 	for name, text := range map[string]string{
-		"other outcome":    "do mint a\nask verify a = rejected",
-		"other source":     "do mint a\nask verify a = accepted source=stale",
-		"impossible stage": "do vanish",
-		"crowd unserved":   "crowd 2 verify\nserved\ndo stop\ndo start\ndisperse rejected",
+		"other outcome":     "do mint a\nask verify a = rejected",
+		"other source":      "do mint a\nask verify a = accepted source=stale",
+		"impossible line": "do vanish",
+		"callers unserved":  "callers 2 verify\nserved\ndo stop\ndo start\nfinish rejected",
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := &actor{stage: s, people: map[string]person{}}
+			a := &actor{system: s, people: map[string]person{}}
 			defer a.client.Close()
 			if err := a.play(text); err == nil {
 				t.Error("this behaviour must fail, and did not")
@@ -71,12 +71,12 @@ func TestBehavioursCanFail(t *testing.T) {
 
 // actor runs one behaviour.
 type actor struct {
-	stage  *stage
-	client client.Client
-	people map[string]person
-	crowd  []*member
-	stop   chan struct{} // closed to end the crowd
-	gone   sync.WaitGroup
+	system  *system
+	client  client.Client
+	people  map[string]person
+	callers []*member
+	stop    chan struct{} // closed to end the callers
+	gone    sync.WaitGroup
 }
 
 // member is one of several concurrent callers.
@@ -89,8 +89,8 @@ type member struct {
 }
 
 func (a *actor) play(text string) (err error) {
-	defer func() { err = errors.Join(err, a.disperse("accepted|rejected|unknown")) }()
-	if _, err := a.stage.do("reset"); err != nil {
+	defer func() { err = errors.Join(err, a.finish("accepted|rejected|unknown")) }()
+	if _, err := a.system.do("reset"); err != nil {
 		return err
 	}
 	for i, line := range strings.Split(text, "\n") {
@@ -112,24 +112,24 @@ func (a *actor) step(line string) error {
 	case "ask":
 		return a.ask(rest)
 	case "until":
-		end := time.Now().Add(stagePatience)
+		end := time.Now().Add(systemTimeout)
 		err := a.ask(rest)
 		for err != nil && time.Now().Before(end) {
 			err = a.ask(rest)
 		}
 		return err
-	case "crowd":
+	case "callers":
 		return a.gather(rest)
 	case "served":
 		return a.served()
-	case "disperse":
-		return a.disperse(rest)
+	case "finish":
+		return a.finish(rest)
 	}
 	return errors.New("no such step")
 }
 
 func (a *actor) do(line string) error {
-	answer, err := a.stage.do(line)
+	answer, err := a.system.do(line)
 	if words := strings.Split(line, " "); err == nil && words[0] == "mint" {
 		token, subject, _ := strings.Cut(answer, " ")
 		a.people[words[1]] = person{token, subject}
@@ -209,7 +209,7 @@ func (a *actor) gather(text string) error {
 			return err
 		}
 		m := &member{changed: make(chan struct{}), outcomes: map[string]bool{}}
-		a.crowd = append(a.crowd, m)
+		a.callers = append(a.callers, m)
 		who := a.people[strconv.Itoa(i+1)]
 		a.gone.Go(func() {
 			for {
@@ -242,12 +242,12 @@ func (m *member) note(have map[string]string, subject string) {
 
 func (a *actor) served() error {
 	var waits []<-chan struct{}
-	for _, m := range a.crowd {
+	for _, m := range a.callers {
 		m.mu.Lock()
 		waits = append(waits, m.changed)
 		m.mu.Unlock()
 	}
-	late := time.After(stagePatience)
+	late := time.After(systemTimeout)
 	for i, wait := range waits {
 		select {
 		case <-wait:
@@ -258,15 +258,15 @@ func (a *actor) served() error {
 	return nil
 }
 
-func (a *actor) disperse(outcomes string) error {
-	if a.crowd == nil {
+func (a *actor) finish(outcomes string) error {
+	if a.callers == nil {
 		return nil
 	}
 	close(a.stop)
 	a.gone.Wait()
-	crowd := a.crowd
-	a.crowd = nil
-	for i, m := range crowd {
+	callers := a.callers
+	a.callers = nil
+	for i, m := range callers {
 		if m.mixed {
 			return fmt.Errorf("caller %d got another's answer", i+1)
 		}

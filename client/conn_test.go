@@ -28,7 +28,7 @@ func TestQuestionLargerThanTheSocketsRoomArrivesWhole(t *testing.T) {
 			_ = accept(nc, r)
 		}
 	})
-	c := &client.Client{Timeout: patience, Dial: func(context.Context) (net.Conn, error) {
+	c := &client.Client{Timeout: testTimeout, Dial: func(context.Context) (net.Conn, error) {
 		nc, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: path, Net: "unix"})
 		if err != nil {
 			return nil, err
@@ -64,7 +64,7 @@ func TestPeerThatTakesQuestionsButAnswersNoMore(t *testing.T) {
 		_, _ = lines.ReadLine() // takes one more question
 		_, _ = lines.ReadLine()
 	})
-	c := &client.Client{Socket: path, Conns: 1, Timeout: patience}
+	c := &client.Client{Socket: path, Conns: 1, Timeout: testTimeout}
 	defer c.Close()
 	if a := c.Verify(t.Context(), "a.b.c"); !isAccepted(a) {
 		t.Fatal(a)
@@ -94,7 +94,7 @@ func TestConnectionThatDiedUnusedIsReplaced(t *testing.T) {
 		answerAccepted(nc)
 	})
 	ctx, leave := context.WithCancel(t.Context())
-	c := &client.Client{Timeout: patience, Dial: func(context.Context) (net.Conn, error) {
+	c := &client.Client{Timeout: testTimeout, Dial: func(context.Context) (net.Conn, error) {
 		nc, err := net.Dial("unix", path)
 		leave()
 		return nc, err

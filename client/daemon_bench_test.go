@@ -17,7 +17,7 @@ import (
 // about which the daemon holds a verdict.
 func daemonForBench(b *testing.B) (socket, token string) {
 	b.Helper()
-	s := newStage(b, buildDaemon(b))
+	s := newSystem(b, buildDaemon(b))
 	for _, line := range []string{"reset", "mint ada"} {
 		if _, err := s.do(line); err != nil {
 			b.Fatal(err)
@@ -161,7 +161,7 @@ func BenchmarkDaemonConcurrentCallers(b *testing.B) {
 	for b.Loop() {
 		for way, w := range ways {
 			start := time.Now()
-			crowd(callers, round, w.ask)
+			askTogether(callers, round, w.ask)
 			took[way] += time.Since(start)
 		}
 	}
@@ -172,8 +172,8 @@ func BenchmarkDaemonConcurrentCallers(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// crowd lets the callers together ask this many questions.
-func crowd(callers, questions int, ask func(caller int)) {
+// askTogether lets the callers together ask this many questions.
+func askTogether(callers, questions int, ask func(caller int)) {
 	var wg sync.WaitGroup
 	for n := range callers {
 		wg.Go(func() {

@@ -257,7 +257,7 @@ func TestRestartKillsAllIdleConnections(t *testing.T) {
 	var wg sync.WaitGroup
 	for range callers {
 		wg.Go(func() {
-			if a := c.Verify(t.Context(), "a.b.c", client.Deadline(patience)); !isAccepted(a) {
+			if a := c.Verify(t.Context(), "a.b.c", client.Deadline(testTimeout)); !isAccepted(a) {
 				t.Errorf("got %v", a)
 			}
 		})

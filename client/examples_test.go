@@ -32,7 +32,7 @@ func TestExampleServices(t *testing.T) {
 			if language, ok := languages()[name]; ok {
 				need.Working(t, language.what, language.present...)
 			}
-			s := newStage(t, program)
+			s := newSystem(t, program)
 			if err := s.reset(); err != nil {
 				t.Fatal(err)
 			}
@@ -124,7 +124,7 @@ func startService(t *testing.T, cmd *exec.Cmd) string {
 	return base
 }
 
-func checkService(t *testing.T, s *stage, base string) {
+func checkService(t *testing.T, s *system, base string) {
 	t.Helper()
 	for _, who := range []string{"ada", "mallory forged"} {
 		if _, err := s.do("mint " + who); err != nil {
@@ -154,7 +154,7 @@ func expectService(t *testing.T, url, token string, status int, body string) {
 	t.Helper()
 	var resp *http.Response
 	var text string
-	for begun := time.Now(); time.Since(begun) < stagePatience; {
+	for begun := time.Now(); time.Since(begun) < systemTimeout; {
 		if resp, text = get(t, url, token); settled(resp.StatusCode, status) {
 			break
 		}
@@ -189,7 +189,7 @@ func TestExamplesTestThemselves(t *testing.T) {
 func TestExampleShell(t *testing.T) {
 	need.Time(t, "it starts the real daemon")
 	need.Program(t, "socat", "socat")
-	s := newStage(t, buildDaemon(t))
+	s := newSystem(t, buildDaemon(t))
 	for _, line := range []string{"reset", "mint ada", "mint mallory forged"} {
 		if _, err := s.do(line); err != nil {
 			t.Fatal(err)

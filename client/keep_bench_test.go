@@ -56,7 +56,7 @@ var keptReply = strings.Replace(strings.Replace(benchReply, "exp=1764000000", "e
 // keeping returns a client that keeps the answers about these tokens already.
 func keeping(tb testing.TB, tokens ...string) *client.Client {
 	tb.Helper()
-	c := &client.Client{Socket: listen(tb, answerKept), Timeout: patience}
+	c := &client.Client{Socket: listen(tb, answerKept), Timeout: testTimeout}
 	tb.Cleanup(func() { _ = c.Close() })
 	if !isAccepted(c.Verify(tb.Context(), "open.the.watch")) {
 		tb.Fatal("not accepted")

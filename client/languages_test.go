@@ -18,7 +18,7 @@ type language struct {
 	what    string   // what the tests need
 	present []string // succeeds if the interpreter is there and new enough
 	dir     string
-	command []string       // runs in dir with the stage of testdata/behaviours at hand
+	command []string       // runs in dir with the system of testdata/behaviours at hand
 	passed  *regexp.Regexp // what its output has to match, because a run without tests succeeds too
 	failed  *regexp.Regexp // a failure in the output, which may be far from the end
 }
@@ -63,17 +63,17 @@ func pythonOf(interpreter string) language {
 // against the real daemon included.
 func TestLanguages(t *testing.T) {
 	need.Time(t, "it starts the real daemon many times")
-	need.Program(t, "redis-server", "redis-server") // the engine of a fleet, on the stage
+	need.Program(t, "redis-server", "redis-server") // the engine of the fleet of the system
 	program := buildDaemon(t)
 	for name, language := range languages() {
 		t.Run(name, func(t *testing.T) {
 			need.Working(t, language.what, language.present...)
-			s := newStage(t, program)
+			s := newSystem(t, program)
 			path, err := s.serve(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
-			language.test(t, []string{"NEONAUTHD_STAGE=" + path, client.SocketVariable + "=" + s.path("s")}, language.command...)
+			language.test(t, []string{"NEONAUTHD_SYSTEM=" + path, client.SocketVariable + "=" + s.path("s")}, language.command...)
 		})
 	}
 }

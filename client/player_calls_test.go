@@ -86,7 +86,7 @@ func (p *player) answer(text string) error {
 	var got any
 	select {
 	case got = <-s.result:
-	case <-time.After(patience):
+	case <-time.After(testTimeout):
 		return errors.New("the call does not return")
 	}
 	s.cancel()

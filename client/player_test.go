@@ -19,9 +19,9 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// patience is the time limit for each step of a transcript that is not meant to
+// testTimeout is the time limit for each step of a transcript that is not meant to
 // time out.
-const patience = 10 * time.Second
+const testTimeout = 10 * time.Second
 
 // player plays one transcript: it is the daemon, and it makes the calls.
 type player struct {
@@ -67,7 +67,7 @@ func newPlayer(t *testing.T, keeps bool) *player {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	p := &player{socket: filepath.Join(dir, "s"), conns: map[string]*accepted{}, tags: map[string]string{}, calls: map[string]*started{}}
-	p.client = &client.Client{Socket: p.socket, Conns: 1, Keep: -1, Timeout: patience, Name: "transcript"}
+	p.client = &client.Client{Socket: p.socket, Conns: 1, Keep: -1, Timeout: testTimeout, Name: "transcript"}
 	if keeps {
 		p.client.Keep = 0
 		p.clocks = p.client.SetClocks(time.Now())
@@ -181,7 +181,7 @@ func (p *player) step(s step) error {
 }
 
 func (p *player) accept(name string) error {
-	_ = p.listen.(*net.UnixListener).SetDeadline(time.Now().Add(patience))
+	_ = p.listen.(*net.UnixListener).SetDeadline(time.Now().Add(testTimeout))
 	nc, err := p.listen.Accept()
 	if err != nil {
 		return err
@@ -226,7 +226,7 @@ func (p *player) until(text string) error {
 	if so == nil {
 		return errors.New("nothing is called so")
 	}
-	for end := time.Now().Add(patience); !so(); runtime.Gosched() {
+	for end := time.Now().Add(testTimeout); !so(); runtime.Gosched() {
 		if time.Now().After(end) {
 			return errors.New("it does not get so")
 		}
@@ -237,7 +237,7 @@ func (p *player) until(text string) error {
 // request reads a line and compares it. The fields may be in any order, a "*"
 // matches any value, and the tag is kept under the transcript's name for it.
 func (p *player) request(want string) error {
-	_ = p.on.SetReadDeadline(time.Now().Add(patience))
+	_ = p.on.SetReadDeadline(time.Now().Add(testTimeout))
 	line, err := p.on.lines.ReadLine()
 	if err != nil {
 		return err
@@ -286,7 +286,7 @@ func (p *player) withTimes(text string) string {
 }
 
 func (p *player) send(raw string) error {
-	_ = p.on.SetWriteDeadline(time.Now().Add(patience))
+	_ = p.on.SetWriteDeadline(time.Now().Add(testTimeout))
 	_, err := p.on.Write([]byte(p.withTimes(raw)))
 	if err != nil && len(raw) > protocol.MaxReplyLine {
 		return nil // the client hung up in the middle, as it should
@@ -296,7 +296,7 @@ func (p *player) send(raw string) error {
 
 // gone waits for the client to end the current connection.
 func (p *player) gone() error {
-	_ = p.on.SetReadDeadline(time.Now().Add(patience))
+	_ = p.on.SetReadDeadline(time.Now().Add(testTimeout))
 	if line, err := p.on.lines.ReadLine(); err == nil {
 		return fmt.Errorf("the client sent %q", line)
 	} else if errors.Is(err, os.ErrDeadlineExceeded) {

@@ -161,7 +161,7 @@ func TestIdleConnectionsEndByThemselves(t *testing.T) {
 }
 
 // TestConnectionInUseStaysOpen: the connection that was used last serves the
-// next call, and those that only a crowd needed end.
+// next call, and those that only many callers at once needed end.
 func TestConnectionInUseStaysOpen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var dials, open atomic.Int32

@@ -53,7 +53,7 @@ func TestLookupAllocatesLittle(t *testing.T) {
 	c := &client.Client{Socket: path}
 	defer c.Close()
 	allocations := testing.AllocsPerRun(100, func() {
-		if !isAccepted(c.Verify(t.Context(), "a.b.c", client.Deadline(patience))) {
+		if !isAccepted(c.Verify(t.Context(), "a.b.c", client.Deadline(testTimeout))) {
 			t.Fatal("not accepted")
 		}
 	})

@@ -30,7 +30,7 @@ func calls(server string) trial {
 		if !strings.Contains(b.text, "fetch('"+path+"'") {
 			t.Fatalf("it does not call %s", path)
 		}
-		hello := "hello " + r.stage.people["ada"].subject + "\n"
+		hello := "hello " + r.system.people["ada"].subject + "\n"
 		shared := allowing(t, base, strings.TrimSuffix(elsewhere, "/"))
 		for name, test := range map[string]struct {
 			page, server string // the server's address in the page's own text; "": the page's own origin
@@ -57,11 +57,11 @@ func (r *reader) shows(t *testing.T, text, page, who, says string) {
 		t.Fatal(err)
 	}
 	for begun := time.Now(); ; {
-		out, err := r.run(t, "node --import "+browser+" page.mjs 2>&1 || true", "PAGE="+page, "TOKEN="+r.stage.people[who].token)
+		out, err := r.run(t, "node --import "+browser+" page.mjs 2>&1 || true", "PAGE="+page, "TOKEN="+r.system.people[who].token)
 		if err == nil && strings.Contains(out, says) {
 			return
 		}
-		if err != nil || !strings.Contains(out, "Service Unavailable") || time.Since(begun) > stagePatience {
+		if err != nil || !strings.Contains(out, "Service Unavailable") || time.Since(begun) > systemTimeout {
 			t.Fatalf("for %s the page shows %q (error: %v), expected %q", who, out, err, says)
 		}
 	}

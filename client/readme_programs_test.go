@@ -112,7 +112,7 @@ func describes(path, scope string) trial {
 		if !strings.HasSuffix(b.tryIt(), address+at) {
 			t.Fatalf("it does not say how to try %s", address+at)
 		}
-		ada, metadata := r.stage.people["ada"].token, `resource_metadata="https://mcp.example.com`+at+`"`
+		ada, metadata := r.system.people["ada"].token, `resource_metadata="https://mcp.example.com`+at+`"`
 		for _, test := range []struct {
 			at, token       string
 			status          int
@@ -124,7 +124,7 @@ func describes(path, scope string) trial {
 			{path, ada, 403, `Bearer error="insufficient_scope", scope="` + scope + `", error_description="insufficient-scope", ` + metadata, "Forbidden\n"},
 		} {
 			resp, body := get(t, base+test.at, test.token)
-			for begun := time.Now(); resp.StatusCode == http.StatusServiceUnavailable && time.Since(begun) < stagePatience; { // a busy machine
+			for begun := time.Now(); resp.StatusCode == http.StatusServiceUnavailable && time.Since(begun) < systemTimeout; { // a busy machine
 				resp, body = get(t, base+test.at, test.token)
 			}
 			if resp.StatusCode != test.status || resp.Header.Get("WWW-Authenticate") != test.challenge || !strings.HasPrefix(body, test.says) {
@@ -145,10 +145,10 @@ func (r *reader) tryIt(t *testing.T, b block, base, path string) {
 	command := strings.Replace(b.tryIt(), address, base, 1)
 	for begun := time.Now(); ; {
 		out, err := r.run(t, command)
-		if err == nil && strings.Contains(out, " 200 ") && strings.Contains(out, "hello "+r.stage.people["ada"].subject+"\n") {
+		if err == nil && strings.Contains(out, " 200 ") && strings.Contains(out, "hello "+r.system.people["ada"].subject+"\n") {
 			return
 		}
-		if err != nil || !strings.Contains(out, " 503 ") || time.Since(begun) > stagePatience {
+		if err != nil || !strings.Contains(out, " 503 ") || time.Since(begun) > systemTimeout {
 			t.Fatalf("%s: %v\n%s", command, err, out)
 		}
 	}

@@ -25,7 +25,7 @@ const (
 
 // reader stands for somebody with a README, a terminal and the output of the demo.
 type reader struct {
-	stage  *stage
+	system *system
 	blocks []block
 	dir    string   // where the programs are pasted, with the package installed
 	env    []string // of the terminal
@@ -40,14 +40,14 @@ func newReader(t *testing.T, program, file string) *reader {
 	if language, ok := languages()[name]; ok {
 		need.Working(t, language.what, language.present...)
 	}
-	r.stage = newStage(t, program)
+	r.system = newSystem(t, program)
 	for _, line := range []string{"reset", "mint ada", "mint past expired"} {
-		if _, err := r.stage.do(line); err != nil {
+		if _, err := r.system.do(line); err != nil {
 			t.Fatal(err)
 		}
 	}
 	root, tools := absolute(t, ".."), absolute(t, "testdata/readme")
-	r.env = append(os.Environ(), client.SocketVariable+"="+r.stage.path("s"), "DEMO="+r.dir, "PATH="+tools+":"+os.Getenv("PATH"))
+	r.env = append(os.Environ(), client.SocketVariable+"="+r.system.path("s"), "DEMO="+r.dir, "PATH="+tools+":"+os.Getenv("PATH"))
 	switch name {
 	case "node":
 		r.serve = []string{"NODE_OPTIONS=--import=" + filepath.Join(tools, "port.mjs")}
@@ -88,7 +88,7 @@ func (r *reader) installNode(t *testing.T, root string) {
 // run runs a line of the terminal.
 func (r *reader) run(t *testing.T, command string, env ...string) (string, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*stagePatience)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*systemTimeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", "-c", command)
 	cmd.WaitDelay = time.Second // for processes that the shell has started
@@ -101,7 +101,7 @@ func (r *reader) run(t *testing.T, command string, env ...string) (string, error
 // its own token.
 func (r *reader) paste(t *testing.T, b block, who string) {
 	t.Helper()
-	token := r.stage.people[who].token
+	token := r.system.people[who].token
 	err := errors.Join(os.WriteFile(filepath.Join(r.dir, b.name()), []byte(b.text), 0o600),
 		os.WriteFile(filepath.Join(r.dir, "valid.jwt"), []byte(token), 0o600))
 	if err != nil {
@@ -112,11 +112,11 @@ func (r *reader) paste(t *testing.T, b block, who string) {
 // without runs something while there is no daemon.
 func (r *reader) without(t *testing.T, do func()) {
 	t.Helper()
-	if err := r.stage.stop(); err != nil {
+	if err := r.system.stop(); err != nil {
 		t.Fatal(err)
 	}
 	do()
-	if err := r.stage.start(); err != nil {
+	if err := r.system.start(); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -143,7 +143,7 @@ func asks(accepted, rejected, unknown string) trial {
 		expect := func(who, says string) {
 			t.Helper()
 			r.paste(t, b, who)
-			says = strings.ReplaceAll(says, "SUBJECT", r.stage.people[who].subject)
+			says = strings.ReplaceAll(says, "SUBJECT", r.system.people[who].subject)
 			// The program has a time limit of its own, which a busy machine can exceed.
 			late := regexp.MustCompile("no answer within|please come back later")
 			for begun := time.Now(); ; {
@@ -151,7 +151,7 @@ func asks(accepted, rejected, unknown string) trial {
 				if err == nil && strings.Contains(out, says) {
 					return
 				}
-				if err != nil || !late.MatchString(out) || time.Since(begun) > stagePatience {
+				if err != nil || !late.MatchString(out) || time.Since(begun) > systemTimeout {
 					t.Fatalf("about %s it says %q (error: %v), expected %q", who, out, err, says)
 				}
 			}
@@ -165,12 +165,12 @@ func asks(accepted, rejected, unknown string) trial {
 // protected asks a route with each kind of token, and without a daemon.
 func (r *reader) protected(t *testing.T, url, challenge string) {
 	t.Helper()
-	ada, past := r.stage.people["ada"], r.stage.people["past"]
+	ada, past := r.system.people["ada"], r.system.people["past"]
 	expect := func(token string, status int, says, header, value string) {
 		t.Helper()
 		var resp *http.Response
 		var body string
-		for begun := time.Now(); time.Since(begun) < stagePatience; {
+		for begun := time.Now(); time.Since(begun) < systemTimeout; {
 			resp, body = get(t, url, token)
 			if settled(resp.StatusCode, status) {
 				break

@@ -15,7 +15,7 @@ import (
 func BenchmarkRevokeWatched(b *testing.B) {
 	for _, watches := range []int{0, 1, 20, 200} {
 		b.Run(fmt.Sprintf("%d watches", watches), func(b *testing.B) {
-			s := newStage(b, buildDaemon(b))
+			s := newSystem(b, buildDaemon(b))
 			for _, line := range []string{"reset", "mint ada"} {
 				if _, err := s.do(line); err != nil {
 					b.Fatal(err)
@@ -24,7 +24,7 @@ func BenchmarkRevokeWatched(b *testing.B) {
 			for range watches {
 				keepOne(b, s.path("s"), s.people["ada"].token)
 			}
-			admin := &client.Client{Socket: s.path("a"), Timeout: stagePatience}
+			admin := &client.Client{Socket: s.path("a"), Timeout: systemTimeout}
 			defer admin.Close()
 			var took []time.Duration
 			for b.Loop() {
@@ -44,7 +44,7 @@ func BenchmarkRevokeWatched(b *testing.B) {
 // keepOne makes a new client keep the answer about a token.
 func keepOne(b *testing.B, socket, token string) {
 	b.Helper()
-	c := &client.Client{Socket: socket, Timeout: stagePatience}
+	c := &client.Client{Socket: socket, Timeout: systemTimeout}
 	b.Cleanup(func() { _ = c.Close() })
 	for kept := false; !kept; kept = c.Watching() {
 		if !isAccepted(c.Verify(b.Context(), token)) {

@@ -21,10 +21,10 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
-// peopled is a stage with many users.
-func peopled(t *testing.T) (s *stage, people []person) {
+// peopled is a system with many users.
+func peopled(t *testing.T) (s *system, people []person) {
 	t.Helper()
-	s = newStage(t, buildDaemon(t))
+	s = newSystem(t, buildDaemon(t))
 	lines := []string{"reset"}
 	for n := range 20 {
 		lines = append(lines, fmt.Sprint("mint user", n))
@@ -69,7 +69,7 @@ func TestServersWithGreenThreads(t *testing.T) {
 	}
 }
 
-func pythonEnv(s *stage, more ...string) []string {
+func pythonEnv(s *system, more ...string) []string {
 	return append(e2e.Environment("PYTHONPATH=src", "PYTHONDONTWRITEBYTECODE=1", client.SocketVariable+"="+s.path("s")), more...)
 }
 
@@ -146,7 +146,7 @@ func askWorker(socket, token string) (said, worker string, err error) {
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", socket)
 	}
-	c := &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}, Timeout: e2e.Patience}
+	c := &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}, Timeout: e2e.Timeout}
 	response, err := c.Do(request)
 	if err != nil {
 		return "", "", err

@@ -91,14 +91,14 @@ func TestNoAnswerIsMixedUp(t *testing.T) {
 			c := overSockets(t, tt.conns)
 			defer c.Close()
 			var answered, given, garbled atomic.Int64
-			crowd(tt.callers, 64*200, func(caller int) {
+			askTogether(tt.callers, 64*200, func(caller int) {
 				token := fmt.Sprintf("t.%d.%d%s", caller, rand.Uint64(), strings.Repeat("p", rand.N(tt.padding)))
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
 				if rand.N(20) == 0 {
 					go cancel()
 				}
-				switch a := c.Verify(ctx, token, client.Deadline(patience)).(type) {
+				switch a := c.Verify(ctx, token, client.Deadline(testTimeout)).(type) {
 				case client.Accepted:
 					answered.Add(1)
 					if a.Subject != token {
@@ -193,7 +193,7 @@ func TestReplyThatComesTwiceFitsNoOtherQuestion(t *testing.T) {
 					daemon(nc, r, &before)
 				}
 			})
-			c := &client.Client{Socket: path, Conns: 1, Timeout: patience}
+			c := &client.Client{Socket: path, Conns: 1, Timeout: testTimeout}
 			defer c.Close()
 			for n := range 20 {
 				token := fmt.Sprint("t.", n)

@@ -22,7 +22,7 @@ func TestSharedUsers(t *testing.T) {
 		if c.Level == client.LevelProfile.String() {
 			ask = asks.Profile
 		}
-		answer := ask(t.Context(), token, client.Deadline(patience))
+		answer := ask(t.Context(), token, client.Deadline(testTimeout))
 		a, ok := answer.(client.Accepted)
 		if !ok {
 			t.Fatal(answer)
@@ -142,7 +142,7 @@ func TestTheClaimsOfTheTokenStandBesideAProfile(t *testing.T) {
 		if c.Level != client.LevelProfile.String() {
 			return
 		}
-		a, ok := asks.Profile(t.Context(), token, client.Deadline(patience)).(client.Accepted)
+		a, ok := asks.Profile(t.Context(), token, client.Deadline(testTimeout)).(client.Accepted)
 		if !ok {
 			t.Fatal("not accepted")
 		}

@@ -12,7 +12,7 @@ import (
 
 // TestAClockThatDiffersFromTheUpstreamsIsShown in the places where an operator looks.
 func TestAClockThatDiffersFromTheUpstreamsIsShown(t *testing.T) {
-	w, m := newMonitoredWorld(t, func(c *config.Config) { c.Projects = c.Projects[:1] })
+	w, m := newMonitoredDaemon(t, func(c *config.Config) { c.Projects = c.Projects[:1] })
 	const name = "neonauthd_upstream_clock_ahead_seconds"
 	w.clock.Step(-time.Hour)
 	if reply := w.dial().ask("PROFILE %s", w.token()); reply != "NO not-yet-valid" {

@@ -78,7 +78,7 @@ func limits() [][2]string {
 		{"`session_lifetime`", p.SessionLifetime.String()},
 		{"revocations made by logout tokens", fmt.Sprint(MaxRevocations - revoke.Reserve)},
 		{"wait of a logout token for keys", span.String(logout.Time)},
-		{"wait of its answer for clients that keep answers", span.String(logout.Patience)},
+		{"wait of its answer for clients that keep answers", span.String(logout.ClientsWait)},
 		{"purges of single users and tokens kept apart", fmt.Sprint(purge.MaxKept)},
 		{"configuration file", size(config.MaxFile)},
 		{"projects", fmt.Sprint(config.MaxProjects)},

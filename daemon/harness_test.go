@@ -25,8 +25,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// patience is how long a test waits for something that must happen soon.
-const patience = 20 * time.Second
+// testTimeout is how long a test waits for something that must happen soon.
+const testTimeout = 20 * time.Second
 
 // handClock is a clock that the test sets. advance moves both readings; Step and Sleep
 // move them apart.
@@ -168,7 +168,7 @@ func (w *liveDaemon) calls() int { return w.upstream.Calls(standin.Me) - w.teste
 // awaitCalls waits until n lookups have reached users/me.
 func (w *liveDaemon) awaitCalls(n int) {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
 	defer cancel()
 	if err := w.upstream.AwaitCalls(ctx, standin.Me, n+w.tested); err != nil {
 		w.t.Fatal(err)
@@ -187,7 +187,7 @@ func (w *liveDaemon) halt() {
 		if err != nil {
 			w.t.Errorf("Run: %v", err)
 		}
-	case <-time.After(patience):
+	case <-time.After(testTimeout):
 		w.t.Error("Run did not end")
 	}
 }
@@ -214,7 +214,7 @@ func dial(t testing.TB, path string) *talk {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = nc.Close() })
-	if err := nc.SetDeadline(time.Now().Add(patience)); err != nil {
+	if err := nc.SetDeadline(time.Now().Add(testTimeout)); err != nil {
 		t.Fatal(err)
 	}
 	return &talk{t, nc, bufio.NewReaderSize(nc, 64<<10)}

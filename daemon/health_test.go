@@ -18,7 +18,7 @@ import (
 )
 
 func TestHealthServesNothingElse(t *testing.T) {
-	_, m := newMonitoredWorld(t, nil)
+	_, m := newMonitoredDaemon(t, nil)
 	for _, test := range []struct {
 		method, path string
 		status       int
@@ -52,7 +52,7 @@ func TestProfilesAreNotForOtherHosts(t *testing.T) {
 }
 
 func TestHealthBoundsHeads(t *testing.T) {
-	_, m := newMonitoredWorld(t, nil)
+	_, m := newMonitoredDaemon(t, nil)
 	// net/http reads 4096 bytes more than it is told to.
 	big := http.Header{"X-Big": {strings.Repeat("a", maxScrapeHeader+4096)}}
 	if status, _, _ := m.do(http.MethodGet, "/metrics", big); status != http.StatusRequestHeaderFieldsTooLarge {
@@ -63,7 +63,7 @@ func TestHealthBoundsHeads(t *testing.T) {
 // TestHealthBoundsConnections: a connection beyond the limit replaces the one that has
 // been idle longest, so that nobody can keep monitors out.
 func TestHealthBoundsConnections(t *testing.T) {
-	w, m := newMonitoredWorld(t, nil)
+	w, m := newMonitoredDaemon(t, nil)
 	path := strings.TrimPrefix(w.config.MetricsListen, "unix:")
 	ask := func() (net.Conn, error) {
 		nc, err := net.Dial("unix", path)
@@ -71,7 +71,7 @@ func TestHealthBoundsConnections(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = nc.Close() })
-		_ = nc.SetDeadline(time.Now().Add(patience))
+		_ = nc.SetDeadline(time.Now().Add(testTimeout))
 		if _, err := nc.Write([]byte("GET /readyz HTTP/1.1\r\nHost: m\r\n\r\n")); err != nil {
 			return nc, err
 		}
@@ -102,7 +102,7 @@ func await(t testing.TB, holds func() bool) {
 	t.Helper()
 	ticker := time.NewTicker(5 * time.Millisecond)
 	defer ticker.Stop()
-	timeout := time.After(patience)
+	timeout := time.After(testTimeout)
 	for !holds() {
 		select {
 		case <-ticker.C:
@@ -114,7 +114,7 @@ func await(t testing.TB, holds func() bool) {
 
 func TestReadyNamesTheProjectsWithoutKeys(t *testing.T) {
 	t.Setenv("STATE_DIRECTORY", "") // the tests may run under systemd
-	w, m := newMonitoredWorld(t, func(c *config.Config) {
+	w, m := newMonitoredDaemon(t, func(c *config.Config) {
 		c.Projects[1].BaseURL, c.Projects[1].JWKSURL = "http://127.0.0.1:9/neondb/auth", "" // nothing answers on port 9
 	})
 	w.dial().ask("VERIFY %s", w.token())
@@ -129,7 +129,7 @@ func TestReadyNamesTheProjectsWithoutKeys(t *testing.T) {
 }
 
 func TestReadyWhenEveryProjectHasKeys(t *testing.T) {
-	w, m := newMonitoredWorld(t, nil)
+	w, m := newMonitoredDaemon(t, nil)
 	await(t, func() bool {
 		status, _, body := m.do(http.MethodGet, "/readyz", nil)
 		return status == http.StatusOK && body == "ok: 3 of 3 projects have keys\n"
@@ -142,7 +142,7 @@ func TestReadyWhenEveryProjectHasKeys(t *testing.T) {
 }
 
 func TestHealthFailsWhenLookupsAreNotAnswered(t *testing.T) {
-	w, m := newMonitoredWorld(t, nil)
+	w, m := newMonitoredDaemon(t, nil)
 	w.admitting.Lock()
 	status, _, body := m.do(http.MethodGet, "/healthz", nil)
 	w.admitting.Unlock()
@@ -155,7 +155,7 @@ func TestHealthFailsWhenLookupsAreNotAnswered(t *testing.T) {
 }
 
 func TestMetricsEndWithRun(t *testing.T) {
-	w, m := newMonitoredWorld(t, nil)
+	w, m := newMonitoredDaemon(t, nil)
 	m.scrape()
 	w.halt()
 	if _, err := m.client.Get("http://monitor/metrics"); err == nil {

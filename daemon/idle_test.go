@@ -115,7 +115,7 @@ func (k *idleDaemon) ask(p *resolve.Project, token string) resolve.Verdict {
 // askFully answers a lookup in all its steps, and also tells whether the answer
 // came from memory.
 func (k *idleDaemon) askFully(l *resolve.Lookup) (v resolve.Verdict, recalled bool) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
 	defer cancel()
 	if v, ok := k.daemon.resolver.Recall(l); ok {
 		return v, true

@@ -16,7 +16,7 @@ import (
 // TestAnUnlinkedClientIsToldToTheOperator, because to this client good tokens look
 // inactive.
 func TestAnUnlinkedClientIsToldToTheOperator(t *testing.T) {
-	w, m := newMonitoredWorld(t, nil)
+	w, m := newMonitoredDaemon(t, nil)
 	w.halt()
 	w.write("checker-secret", checkerSecret)
 	resources(&w.config)

@@ -42,7 +42,7 @@ func TestADaemonDoesNotStartWithoutItsRevocations(t *testing.T) {
 // TestWhatWasNotRightWithTheJournalIsSaid in the log, in the status and in the
 // metrics.
 func TestWhatWasNotRightWithTheJournalIsSaid(t *testing.T) {
-	w, m := newMonitoredWorld(t, nil)
+	w, m := newMonitoredDaemon(t, nil)
 	sample := `neonauthd_journal_faults{fault="no-seal"}`
 	if got := sampleOf(t, m.scrape(), sample); got != 0 || strings.Contains(w.daemon.status(), "journal") {
 		t.Errorf("%v, status %s: a fault before there is one", got, w.daemon.status())
@@ -71,7 +71,7 @@ func TestWhatWasNotRightWithTheJournalIsSaid(t *testing.T) {
 // have removed both to start at all, but revocations are lost. A new directory has
 // neither, and nothing is said.
 func TestAJournalThatIsGoneWithItsSealIsSaid(t *testing.T) {
-	w, m := newMonitoredWorld(t, withoutOIDC)
+	w, m := newMonitoredDaemon(t, withoutOIDC)
 	sample := `neonauthd_journal_faults{fault="no-journal"}`
 	if got := sampleOf(t, m.scrape(), sample); got != 0 || strings.Contains(w.log.String(), "journal of revocations") {
 		t.Errorf("a new directory: %v, log %s", got, w.log)

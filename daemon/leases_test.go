@@ -127,7 +127,7 @@ func TestAStoppingDaemonGrantsNothingBeforeItsSocketsAreFree(t *testing.T) {
 	w.watch()
 	w.stop()
 	w.stop = nil
-	for deadline := time.Now().Add(patience); ; { // until nothing listens
+	for deadline := time.Now().Add(testTimeout); ; { // until nothing listens
 		k, err := net.Dial("unix", w.socket())
 		if err != nil {
 			break

@@ -28,8 +28,8 @@ type monitor struct {
 	client *http.Client
 }
 
-// newMonitoredWorld is newLiveDaemon with metrics_listen set.
-func newMonitoredWorld(t testing.TB, change func(*config.Config)) (*liveDaemon, *monitor) {
+// newMonitoredDaemon is newLiveDaemon with metrics_listen set.
+func newMonitoredDaemon(t testing.TB, change func(*config.Config)) (*liveDaemon, *monitor) {
 	t.Helper()
 	var path string
 	w := newLiveDaemon(t, func(c *config.Config) {
@@ -43,7 +43,7 @@ func newMonitoredWorld(t testing.TB, change func(*config.Config)) (*liveDaemon, 
 		return (&net.Dialer{}).DialContext(ctx, "unix", path)
 	}}
 	t.Cleanup(transport.CloseIdleConnections)
-	return w, &monitor{t, &http.Client{Transport: transport, Timeout: patience}}
+	return w, &monitor{t, &http.Client{Transport: transport, Timeout: testTimeout}}
 }
 
 func (m *monitor) do(method, path string, header http.Header) (int, http.Header, string) {
@@ -100,7 +100,7 @@ func TestMetricsAreThoseOfTheList(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, inFleet := range []bool{false, true} {
-		w, m := newMonitoredWorld(t, func(c *config.Config) {
+		w, m := newMonitoredDaemon(t, func(c *config.Config) {
 			if inFleet {
 				c.Fleet = fleetOfOne(t)
 			}
@@ -129,7 +129,7 @@ func fleetOfOne(t testing.TB) config.Fleet {
 
 func (w *liveDaemon) awaitFleet(t testing.TB) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
 	defer cancel()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
@@ -144,7 +144,7 @@ func (w *liveDaemon) awaitFleet(t testing.TB) {
 }
 
 func TestMetricsCountWhatHappened(t *testing.T) {
-	w, m := newMonitoredWorld(t, nil)
+	w, m := newMonitoredDaemon(t, nil)
 	k := w.dial()
 	token := w.token()
 	for _, step := range []struct{ line, head string }{
@@ -196,7 +196,7 @@ func TestMetricsCountWhatHappened(t *testing.T) {
 }
 
 func TestMetricsSampleHits(t *testing.T) {
-	w, m := newMonitoredWorld(t, nil)
+	w, m := newMonitoredDaemon(t, nil)
 	k, token := w.dial(), w.token()
 	const hits = 100 * serve.HitSample
 	lines := strings.Repeat("VERIFY "+token+"\n", 16)
@@ -214,7 +214,7 @@ func TestMetricsSampleHits(t *testing.T) {
 }
 
 func TestMetricsAndLogHoldNoIdentity(t *testing.T) {
-	w, m := newMonitoredWorld(t, nil)
+	w, m := newMonitoredDaemon(t, nil)
 	k, admin, token := w.dial(), w.dialAdmin(), w.token()
 	for _, line := range []string{
 		"HELLO 1 canary%0Aclient", "PROFILE " + token, "VERIFY " + token + "x", "VERIFY project=" + w.user.ID + " " + token,
@@ -247,7 +247,7 @@ func TestMetricsAndLogHoldNoIdentity(t *testing.T) {
 }
 
 func TestMetricsPassPromtool(t *testing.T) {
-	w, m := newMonitoredWorld(t, nil)
+	w, m := newMonitoredDaemon(t, nil)
 	w.dial().ask("VERIFY %s", w.token())
 	expositiontest.PassesPromtool(t, m.scrape())
 }

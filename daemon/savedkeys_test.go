@@ -33,7 +33,7 @@ func TestASavedKeySetIsStaleUntilTheUpstreamConfirmsIt(t *testing.T) {
 	w.upstream.Clear(standin.Keys)
 	w.start()
 	k = w.dial()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
 	defer cancel()
 	for field(k.ask("VERIFY %s", token), "source") != "cache" { // until the fetch has ended
 		if ctx.Err() != nil {

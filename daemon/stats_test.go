@@ -75,7 +75,7 @@ func TestStatsTellHowLongLookupsTook(t *testing.T) {
 
 // TestHitsOfClientsAreCounted among the accepted lookups.
 func TestHitsOfClientsAreCounted(t *testing.T) {
-	w, m := newMonitoredWorld(t, nil)
+	w, m := newMonitoredDaemon(t, nil)
 	watch := w.watch()
 	w.dial().ask("VERIFY %s", w.token())
 	watch.ask("SEEN rev=0 hits=40")
@@ -106,7 +106,7 @@ func TestHitsOfClientsAreCounted(t *testing.T) {
 // TestWhatAnAdministratorIsRefusedIsCounted like any other refusal, in STATS and in
 // the metrics.
 func TestWhatAnAdministratorIsRefusedIsCounted(t *testing.T) {
-	w, m := newMonitoredWorld(t, withoutOIDC)
+	w, m := newMonitoredDaemon(t, withoutOIDC)
 	k := w.dialAdmin()
 	asks := map[string]protocol.Code{
 		"STATS now": protocol.CodeBadRequest, "KEYS now": protocol.CodeBadRequest, "EXPLAIN": protocol.CodeBadRequest,

@@ -59,7 +59,7 @@ func (w *timed) answer(verb string) string {
 // more, because its refresh is in progress.
 func (w *timed) answerUntilFresh() string {
 	answer := w.answer("VERIFY")
-	for began := time.Now(); answer == "OK stale" && time.Since(began) < patience; {
+	for began := time.Now(); answer == "OK stale" && time.Since(began) < testTimeout; {
 		answer = w.answer("VERIFY")
 	}
 	return answer
@@ -101,7 +101,7 @@ func (w *timed) stranger(kid string) string {
 
 func (w *timed) await(at standin.Endpoint, n int) {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
 	defer cancel()
 	if err := w.upstream.AwaitCalls(ctx, at, n); err != nil {
 		w.t.Error(err)

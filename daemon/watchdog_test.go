@@ -53,7 +53,7 @@ func (w *liveDaemon) managed(limit string) <-chan string {
 // hear waits until the manager is told something that begins with prefix.
 func (w *liveDaemon) hear(told <-chan string, prefix string) string {
 	w.t.Helper()
-	timeout := time.After(patience)
+	timeout := time.After(testTimeout)
 	for {
 		select {
 		case state := <-told:

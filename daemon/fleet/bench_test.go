@@ -24,7 +24,7 @@ func BenchmarkAnnounce(b *testing.B) {
 				done := make(chan time.Duration, 1)
 				go func() {
 					for _, h := range hosts[1:] {
-						for h.table.get(name).Revoked == 0 && time.Since(began) < patience {
+						for h.table.get(name).Revoked == 0 && time.Since(began) < testTimeout {
 							pause()
 						}
 					}

@@ -12,7 +12,7 @@ import (
 // severity.
 func found(t *testing.T, o Options) (all string, worst Severity) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
 	defer cancel()
 	var texts []string
 	for _, f := range Check(ctx, o) {

@@ -55,7 +55,7 @@ func TestOneHostFetchesForAll(t *testing.T) {
 	var hosts []*host
 	for i := range 4 {
 		o := options(t, i, s.url())
-		o.Wait = patience // the machine may be busy
+		o.Wait = testTimeout // the machine may be busy
 		hosts = append(hosts, newHost(t, o))
 	}
 	awaitAll(t, hosts)
@@ -98,7 +98,7 @@ func TestASharedProfileCountsOnlyWhileItMay(t *testing.T) {
 	hosts := newHosts(t, 2, s)
 	ask := askFor("u")
 	hosts[0].share(ask, "first")
-	if a := hosts[1].claimed(ask, Have); string(a.Profile) != "first" || a.Age < 0 || a.Age > patience {
+	if a := hosts[1].claimed(ask, Have); string(a.Profile) != "first" || a.Age < 0 || a.Age > testTimeout {
 		t.Errorf("%+v", a)
 	}
 	hosts[1].share(ask, "second") // although the first profile is there

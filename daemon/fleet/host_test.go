@@ -163,7 +163,7 @@ func (h *host) reaches(n Name, of int) Mark {
 	h.t.Helper()
 	var m Mark
 	var last Reach
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(testTimeout)
 	for !last.Whole() || last.Of != of {
 		if time.Now().After(deadline) {
 			h.t.Fatalf("a change reaches %+v, not all of %d", last, of)

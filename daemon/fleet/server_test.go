@@ -18,9 +18,9 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e/ports"
 )
 
-// patience is how long a test waits for something that has to happen. Even a
+// testTimeout is how long a test waits for something that has to happen. Even a
 // busy machine needs only a part of it.
-const patience = 30 * time.Second
+const testTimeout = 30 * time.Second
 
 // server is a real redis-server, of this test alone.
 type server struct {
@@ -124,7 +124,7 @@ func (s *server) must(words ...string) valkey.ValkeyMessage {
 // until waits for a state.
 func until(t testing.TB, what string, is func() bool) {
 	t.Helper()
-	deadline := time.After(patience)
+	deadline := time.After(testTimeout)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for !is() {

@@ -25,8 +25,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// patience is how long a lookup waits at most.
-const patience = 5 * time.Second
+// testTimeout is how long a lookup waits at most.
+const testTimeout = 5 * time.Second
 
 // rig is a ring in a synctest bubble. Its upstream is the stand-in's handler,
 // without a connection.
@@ -204,7 +204,7 @@ func body(text string) func() (upstream.KeySetResponse, error) {
 // look asks for a key id until the result is final, as a lookup does. Changed
 // means that the key is there or, if kid is empty, that there is a set.
 func (b *rig) look(kid string) (SeekResult, time.Duration) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
 	defer cancel()
 	for {
 		tried := b.current.Load()

@@ -13,7 +13,7 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// model is the world of the promise: users, some of whom are revoked, and processes
+// model is what the promise is about: users, some of whom are revoked, and processes
 // that keep answers about them.
 type model struct {
 	*Watches

@@ -23,10 +23,10 @@ const (
 	// Time is how long a logout token may wait for the keys that judge it. Its sender
 	// waits five seconds and tries only once, and the user who signs out waits with it.
 	Time = 4 * time.Second
-	// Patience is how long the answer waits until programs that keep answers say that
+	// ClientsWait is how long the answer waits until programs that keep answers say that
 	// they have forgotten them. A program that runs says so within a few milliseconds.
 	// The answers that other programs keep end with their lease.
-	Patience = 250 * time.Millisecond
+	ClientsWait = 250 * time.Millisecond
 	// Reason is the reason of revocations that a logout token has made.
 	Reason = "back-channel logout"
 	// MaxAnnouncing is how many revocations may be announced to the fleet at once;
@@ -86,7 +86,7 @@ func (r *Receiver) Counts() (accepted, rejected, unknown uint64) {
 // token is good there, Receive does the same in every other project that takes logout
 // tokens of that issuer for that client. When it returns an OK reply, the end is in the
 // journal, and this host accepts no later lookup of what has ended. It does not wait for
-// other hosts. It waits at most Patience for programs that keep answers.
+// other hosts. It waits at most ClientsWait for programs that keep answers.
 func (r *Receiver) Receive(ctx context.Context, l *resolve.Lookup) (protocol.Reply, *serve.Refusal) {
 	reply, refused := r.receive(ctx, l)
 	switch {
@@ -121,7 +121,7 @@ func (r *Receiver) receive(ctx context.Context, l *resolve.Lookup) (protocol.Rep
 	if refused = cmp.Or(refused, failed); refused != nil {
 		return protocol.Reply{}, refused
 	}
-	waiting, stop := context.WithTimeout(ctx, Patience)
+	waiting, stop := context.WithTimeout(ctx, ClientsWait)
 	defer stop()
 	_ = r.config.Settled(waiting) // if a program has not confirmed, its lease ends by itself
 	_, what := marks(l.Project, &e)

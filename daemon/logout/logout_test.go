@@ -100,7 +100,7 @@ func TestTheAnswerWaitsForNobodyForLong(t *testing.T) {
 	for name, c := range map[string]struct{ settled, takes time.Duration }{
 		"all have forgotten": {0, 0},
 		"one takes its time": {3 * time.Millisecond, 3 * time.Millisecond},
-		"one says nothing":   {time.Hour, Patience},
+		"one says nothing":   {time.Hour, ClientsWait},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			r := newRig(t)
@@ -132,7 +132,7 @@ func TestTheKeysAreWaitedForWithinTheSendersTime(t *testing.T) {
 		r.judged = func(ctx context.Context) { <-ctx.Done() }
 		r.says = resolve.Ending{Outcome: protocol.Unknown(protocol.CodeKeysPending), RetryAfter: time.Second}
 		began := time.Now()
-		if reply := r.receive(); reply != "ERR keys-pending" || time.Since(began) != Time || Time+Patience >= 5*time.Second {
+		if reply := r.receive(); reply != "ERR keys-pending" || time.Since(began) != Time || Time+ClientsWait >= 5*time.Second {
 			t.Errorf("%s after %s", reply, time.Since(began))
 		}
 	})

@@ -117,7 +117,7 @@ func (h *host) wasTold(m revoke.Mark) bool {
 
 func until(t testing.TB, what string, is func() bool) {
 	t.Helper()
-	deadline := time.After(e2e.Patience)
+	deadline := time.After(e2e.Timeout)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for !is() {

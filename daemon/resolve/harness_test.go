@@ -19,8 +19,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// patience is how long a test waits for something that must happen soon.
-const patience = 20 * time.Second
+// testTimeout is how long a test waits for something that must happen soon.
+const testTimeout = 20 * time.Second
 
 // testLeeway is the leeway of a harness's projects.
 const testLeeway = 5 * time.Second
@@ -96,7 +96,7 @@ func (h *harness) project(name string) *Project {
 // the same table fetches once, and p inherits its keys.
 func (h *harness) giveKeys(p *Project) {
 	h.t.Helper()
-	ctx, stop := context.WithTimeout(context.Background(), patience)
+	ctx, stop := context.WithTimeout(context.Background(), testTimeout)
 	defer stop()
 	inherited, s := false, h.surrounding
 	s.KeysChanged = func() {
@@ -144,7 +144,7 @@ func (h *harness) ask(p *Project, token string) Verdict {
 // askFully answers a lookup in all its steps, and also tells whether the answer came
 // from memory.
 func (h *harness) askFully(l *Lookup) (v Verdict, recalled bool) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
 	defer cancel()
 	if v, ok := h.resolver.Recall(l); ok {
 		return v, true

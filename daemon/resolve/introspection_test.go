@@ -53,7 +53,7 @@ func TestTwoHundredUsersStayWithinTheLimit(t *testing.T) {
 		const users, tick, minutes = 200, time.Second / 4, 10
 		k := newIntrospecting(t, config.DefaultIntrospectionLimit)
 		k.upstream.SetIntrospectionLimit(1 << 20) // no limit here; the next test shows what the genuine upstream does at its limit
-		asked, outcomes := k.crowd(users, tick, minutes*time.Minute)
+		asked, outcomes := k.lookUpOften(users, tick, minutes*time.Minute)
 		window := int(time.Minute / tick)
 		for i := range asked {
 			if n := asked[i] - asked[max(0, i-window)]; n > config.DefaultIntrospectionLimit {
@@ -75,7 +75,7 @@ func TestTwoHundredUsersStayWithinTheLimit(t *testing.T) {
 func TestTheUpstreamsLimitIsNoDenial(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newIntrospecting(t, config.DefaultIntrospectionLimit)
-		_, outcomes := k.crowd(200, time.Second/4, 10*time.Minute)
+		_, outcomes := k.lookUpOften(200, time.Second/4, 10*time.Minute)
 		if refused := k.upstream.Calls(standin.Introspection); outcomes["NO"] > 0 || outcomes["late ERR"] > 0 || refused > 1000 {
 			t.Errorf("%d questions, %v", refused, outcomes)
 		}
@@ -112,9 +112,9 @@ func TestMadeUpTokensCostOthersNothing(t *testing.T) {
 	}
 }
 
-// crowd lets each user look up a token of its own about every ten seconds. It returns how many questions had been asked
+// lookUpOften lets each user look up a token of its own about every ten seconds. It returns how many questions had been asked
 // at each tick, and how many lookups had which result: an ERR is late if the user was accepted before.
-func (h *harness) crowd(users int, tick, lasts time.Duration) (asked []int, outcomes map[string]int) {
+func (h *harness) lookUpOften(users int, tick, lasts time.Duration) (asked []int, outcomes map[string]int) {
 	h.t.Helper()
 	tokens, accepted := make([]string, users), make([]bool, users)
 	for i := range tokens {
@@ -155,7 +155,7 @@ func (h *harness) crowd(users int, tick, lasts time.Duration) (asked []int, outc
 	return asked, outcomes
 }
 
-// told returns the name under which crowd counts a verdict.
+// told returns the name under which lookUpOften counts a verdict.
 func told(v Verdict, before bool) string {
 	switch {
 	case v.Status() == protocol.OK:

@@ -40,7 +40,7 @@ func TestFewLogoutTokensWaitForKeys(t *testing.T) {
 				if e.Outcome != protocol.Unknown(protocol.CodeKeysPending) {
 					t.Errorf("made up: %v", e.Outcome)
 				}
-			case <-time.After(patience):
+			case <-time.After(testTimeout):
 				t.Fatal("more of them wait")
 			}
 		}

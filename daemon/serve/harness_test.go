@@ -29,8 +29,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// patience is how long a test waits for something that must happen soon.
-const patience = 20 * time.Second
+// testTimeout is how long a test waits for something that must happen soon.
+const testTimeout = 20 * time.Second
 
 // testLeeway is the leeway of a harness's projects.
 const testLeeway = 5 * time.Second
@@ -137,7 +137,7 @@ func (h *harness) claims(token string) *resolve.Lookup {
 
 // ask answers a lookup in all its steps, without a connection.
 func (h *harness) ask(l *resolve.Lookup) resolve.Verdict {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
 	defer cancel()
 	if v, ok := h.resolver.Recall(l); ok {
 		return v

@@ -141,7 +141,7 @@ func TestAfterAWhileTheOneFurthestBehindMakesRoom(t *testing.T) {
 		time.Sleep(Lead)
 		next := r.dial()
 		next.send(whole)
-		time.Sleep(Patience - time.Millisecond)
+		time.Sleep(MaxWait - time.Millisecond)
 		if next.answered(1) {
 			t.Error("the new one does not wait")
 		}
@@ -215,7 +215,7 @@ func TestWhoKeepsWaitingMostMakesRoom(t *testing.T) {
 					does(p)
 				}
 				r.dial()
-				time.Sleep(Patience)
+				time.Sleep(MaxWait)
 				if !all[0].ended() || all[1].ended() || all[2].ended() {
 					t.Errorf("closed: %t, %t, %t; it is the first that has to make room", all[0].ended(), all[1].ended(), all[2].ended())
 				}

@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// Patience is how long a new connection waits at most for another one to fall behind. If
+// MaxWait is how long a new connection waits at most for another one to fall behind. If
 // the peers of all connections keep the pace for so long, the connection that is furthest
 // behind the others loses its place.
-const Patience = Lead
+const MaxWait = Lead
 
 // Places are a number of places for connections. Make them with NewPlaces. They are safe
 // for concurrent use.
@@ -45,7 +45,7 @@ type Place struct {
 
 // Take gives c a place. Calls get their places in their order. If all places are taken,
 // the first call waits until a place is left or until a connection has fallen behind, for
-// Patience at most. Then Take closes the connection that is furthest behind. The holder
+// MaxWait at most. Then Take closes the connection that is furthest behind. The holder
 // of that connection's place has to leave it at once.
 //
 // The time in which c waits does not count against its peer. If c is nil, nobody can take
@@ -63,7 +63,7 @@ func (p *Places) Take(ctx context.Context, c *Conn) *Place {
 		return nil
 	}
 	place := &Place{of: p, conn: c, left: make(chan struct{})}
-	latest := time.Now().Add(Patience)
+	latest := time.Now().Add(MaxWait)
 	for ctx.Err() == nil {
 		last, wait, ok := p.enter(place, !time.Now().Before(latest))
 		switch {

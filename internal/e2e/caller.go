@@ -32,14 +32,14 @@ func Call(t testing.TB, socket string) *Caller {
 }
 
 // Dial connects to a socket. Everything on the connection must be done within
-// Patience.
+// Timeout.
 func Dial(socket string) (*Caller, error) {
 	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: socket, Net: "unix"})
 	if err != nil {
 		return nil, err
 	}
 	c := &Caller{Conn: conn, In: bufio.NewReaderSize(conn, 64<<10)}
-	return c, conn.SetDeadline(time.Now().Add(Patience))
+	return c, conn.SetDeadline(time.Now().Add(Timeout))
 }
 
 // Ask sends one line and returns the reply to it.
@@ -91,7 +91,7 @@ func (c *Caller) Silent(t testing.TB, d time.Duration) bool {
 	if err := c.Conn.SetReadDeadline(time.Now().Add(d)); err != nil {
 		t.Fatal(err)
 	}
-	defer c.Conn.SetReadDeadline(time.Now().Add(Patience))
+	defer c.Conn.SetReadDeadline(time.Now().Add(Timeout))
 	_, err := c.In.Peek(1)
 	return errors.Is(err, os.ErrDeadlineExceeded)
 }

@@ -18,9 +18,9 @@ import (
 	"time"
 )
 
-// Patience bounds every wait of these tests. An idle machine needs a fraction
+// Timeout bounds every wait of these tests. An idle machine needs a fraction
 // of it.
-const Patience = 30 * time.Second
+const Timeout = 30 * time.Second
 
 // programsVariable names the environment variable with the folder of the
 // programs under test, so that processes which a test starts find them too.

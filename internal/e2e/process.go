@@ -135,7 +135,7 @@ func (p *Process) Await(t testing.TB, prefix string) string {
 
 // State is Await for other goroutines than the test's own.
 func (p *Process) State(prefix string) (string, error) {
-	timeout := time.After(Patience)
+	timeout := time.After(Timeout)
 	for {
 		select {
 		case state := <-p.States:
@@ -173,7 +173,7 @@ func (p *Process) AwaitEnd(t testing.TB) int {
 	select {
 	case <-p.Ended:
 		return p.Cmd.ProcessState.ExitCode()
-	case <-time.After(Patience):
+	case <-time.After(Timeout):
 		t.Fatalf("%s does not end:\n%s", p.Name(), p.Written())
 		return 0
 	}
@@ -204,7 +204,7 @@ func (p *Process) End(signal os.Signal) error {
 			return fmt.Errorf("%s after %v: %w\n%s", p.Name(), signal, p.Err, p.Written())
 		}
 		return nil
-	case <-time.After(Patience):
+	case <-time.After(Timeout):
 		_ = p.Cmd.Process.Kill()
 		return fmt.Errorf("%s did not end after %v:\n%s", p.Name(), signal, p.Written())
 	}
@@ -221,7 +221,7 @@ func (p *Process) Kill(t testing.TB) {
 // AwaitListening waits until an address accepts connections.
 func (p *Process) AwaitListening(t testing.TB, network, address string) {
 	t.Helper()
-	deadline := time.Now().Add(Patience)
+	deadline := time.Now().Add(Timeout)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for time.Now().Before(deadline) {
@@ -259,7 +259,7 @@ func (p *Process) Stand() error {
 		return err
 	}
 	for begun := time.Now(); !p.stands(); {
-		if time.Since(begun) > Patience {
+		if time.Since(begun) > Timeout {
 			return fmt.Errorf("%s goes on after SIGSTOP", p.Name())
 		}
 	}

@@ -107,7 +107,7 @@ func (p *Proxy) serve(ctx context.Context, conn net.Conn) {
 // tunnel connects to an address and copies in both directions until one end is
 // closed.
 func tunnel(conn net.Conn, in io.Reader, to string) {
-	out, err := net.DialTimeout("tcp", to, Patience)
+	out, err := net.DialTimeout("tcp", to, Timeout)
 	if err != nil {
 		_, _ = io.WriteString(conn, "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
 		return

@@ -67,7 +67,7 @@ func (u *Upstream) Members(keys ...string) string {
 // Await waits until an endpoint has been called n times in all.
 func (u *Upstream) Await(t testing.TB, e standin.Endpoint, n int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), Patience)
+	ctx, cancel := context.WithTimeout(context.Background(), Timeout)
 	defer cancel()
 	if err := u.AwaitCalls(ctx, e, n); err != nil {
 		t.Fatalf("%d calls of %s, expected %d: %v", u.Calls(e), e, n, err)
@@ -79,7 +79,7 @@ func (u *Upstream) Await(t testing.TB, e standin.Endpoint, n int) {
 func (u *Upstream) SelfTested(t testing.TB) int {
 	t.Helper()
 	u.Await(t, standin.Me, 1)
-	ctx, cancel := context.WithTimeout(context.Background(), Patience)
+	ctx, cancel := context.WithTimeout(context.Background(), Timeout)
 	defer cancel()
 	if err := u.AwaitIdle(ctx, standin.Me); err != nil {
 		t.Fatal(err)

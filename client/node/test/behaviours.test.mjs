@@ -1,5 +1,5 @@
 // Plays ../../testdata/behaviours against the real daemon; see the README there.
-// `go test ./client -run Languages` sets the stage.
+// `go test ./client -run Languages` starts the system.
 import assert from 'node:assert/strict'
 import { readFileSync, readdirSync } from 'node:fs'
 import { createConnection } from 'node:net'
@@ -12,7 +12,7 @@ import { facts } from './facts.mjs'
 const FOLDER = new URL('../../testdata/behaviours/', import.meta.url)
 const PATIENCE = 20_000
 const DEADLINE = 10_000 // of a question whose step names none: what takes long is no fault of the client's
-const skip = process.env.NEONAUTHD_STAGE ? false : 'there is no stage: go test ./client -run Languages sets it'
+const skip = process.env.NEONAUTHD_SYSTEM ? false : 'there is no system: go test ./client -run Languages starts it'
 
 const names = readdirSync(FOLDER).filter((name) => name.endsWith('.txt'))
 assert.ok(names.length >= 8, `found ${names.length} behaviours, expected at least 8`)
@@ -27,11 +27,11 @@ test('a behaviour with another outcome fails', { skip }, () =>
 class Actor {
   client = new Client()
   people = new Map()
-  crowd = []
+  callers = []
   over = false
 
   async play(text) {
-    this.socket = createConnection(process.env.NEONAUTHD_STAGE)
+    this.socket = createConnection(process.env.NEONAUTHD_SYSTEM)
     this.replies = createInterface({ input: this.socket })[Symbol.asyncIterator]()
     try {
       await this.say('reset')
@@ -44,7 +44,7 @@ class Actor {
         }
       }
     } finally {
-      await this.disperse('accepted|rejected|unknown')
+      await this.finish('accepted|rejected|unknown')
       await this.client.close()
       this.socket.destroy()
     }
@@ -58,16 +58,16 @@ class Actor {
       case 'do': return this.say(rest)
       case 'ask': return this.ask(rest)
       case 'until': return this.until(rest)
-      case 'crowd': return this.gather(rest)
+      case 'callers': return this.gather(rest)
       case 'served': return this.served()
-      case 'disperse': return this.disperse(rest)
+      case 'finish': return this.finish(rest)
       default: throw new Error('no such step')
     }
   }
 
   async say(line) {
     this.socket.write(`${line}\n`)
-    const { value = 'failed: the stage is gone' } = await this.replies.next()
+    const { value = 'failed: the system is gone' } = await this.replies.next()
     const [status, token, subject] = value.split(' ')
     if (status !== 'ok') throw new Error(value)
     const words = line.split(' ')
@@ -124,7 +124,7 @@ class Actor {
     for (let i = 1; i <= Number(count); i++) {
       const member = { who: this.people.get(`${i}`), outcomes: new Set(), mixed: false, wake: () => {} }
       member.gone = this.loop(member, method)
-      this.crowd.push(member)
+      this.callers.push(member)
     }
   }
 
@@ -145,15 +145,15 @@ class Actor {
     const late = new Promise((_, reject) => {
       timer = setTimeout(() => reject(new Error('a caller is not served')), PATIENCE)
     })
-    const all = Promise.all(this.crowd.map((member) => new Promise((resolve) => { member.wake = resolve })))
+    const all = Promise.all(this.callers.map((member) => new Promise((resolve) => { member.wake = resolve })))
     await Promise.race([all, late]).finally(() => clearTimeout(timer))
   }
 
-  async disperse(outcomes) {
+  async finish(outcomes) {
     this.over = true
-    const crowd = this.crowd
-    this.crowd = []
-    for (const member of crowd) {
+    const callers = this.callers
+    this.callers = []
+    for (const member of callers) {
       await member.gone
       assert.ok(!member.mixed, "a caller got another's answer")
       for (const outcome of member.outcomes) assert.ok(outcomes.split('|').includes(outcome), `a caller got ${outcome}`)

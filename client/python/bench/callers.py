@@ -32,10 +32,10 @@ def threads(token: str, callers: int, seconds: float) -> Times:
             while (start := perf_counter()) < end:
                 note(times, start, client.verify(token))
 
-        crowd = [threading.Thread(target=caller) for _ in range(callers)]
-        for thread in crowd:
+        started = [threading.Thread(target=caller) for _ in range(callers)]
+        for thread in started:
             thread.start()
-        for thread in crowd:
+        for thread in started:
             thread.join()
     return times
 

@@ -96,11 +96,11 @@ def elapsed(make: Callable[[], Callable[[], object]], turns: int) -> float:
         for _ in range(turns // THREADS):
             ask()
 
-    crowd = [threading.Thread(target=work, args=(ask,)) for ask in asks]
+    threads = [threading.Thread(target=work, args=(ask,)) for ask in asks]
     start = perf_counter()
-    for thread in crowd:
+    for thread in threads:
         thread.start()
-    for thread in crowd:
+    for thread in threads:
         thread.join()
     return (perf_counter() - start) / turns * 1e6
 

@@ -1,6 +1,6 @@
 """Plays ../../testdata/behaviours against the real daemon; see the README there.
 
-`go test ./client -run Languages` sets the stage.
+`go test ./client -run Languages` starts the system.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from .player import facts
 FOLDER = Path(__file__).resolve().parents[2] / "testdata" / "behaviours"
 PATIENCE = 20.0
 DEADLINE = 10.0  # of a question whose step names none: what takes long is no fault of the client's
-STAGE = os.environ.get("NEONAUTHD_STAGE", "")
+SYSTEM = os.environ.get("NEONAUTHD_SYSTEM", "")
 
 
 class Member:
-    """One caller of a crowd."""
+    """One of the callers."""
 
     def __init__(self, token: str, subject: str) -> None:
         self.token = token
@@ -40,10 +40,10 @@ class Actor:
     def __init__(self, caller: Callable[..., Caller]) -> None:
         self._caller = caller()
         self._people: dict[str, tuple[str, str]] = {}
-        self._crowd: list[tuple[Member, threading.Thread]] = []
+        self._callers: list[tuple[Member, threading.Thread]] = []
         self._over = threading.Event()
         self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.connect(STAGE)
+        self._socket.connect(SYSTEM)
         self._stage = self._socket.makefile("rw")
 
     def play(self, text: str) -> None:
@@ -58,7 +58,7 @@ class Actor:
                 except AssertionError as error:
                     raise AssertionError(f"line {number}: {line}: {error}") from error
         finally:
-            self._disperse("accepted|rejected|unknown")
+            self._finish("accepted|rejected|unknown")
             self._caller.end()
             self._stage.close()
             self._socket.close()
@@ -68,9 +68,9 @@ class Actor:
             "do": self._do,
             "ask": self._ask,
             "until": self._until,
-            "crowd": self._gather,
+            "callers": self._gather,
             "served": self._served,
-            "disperse": self._disperse,
+            "finish": self._finish,
         }
         if verb not in steps:
             raise AssertionError("no such step")
@@ -81,7 +81,7 @@ class Actor:
         self._stage.flush()
         status, *words = self._stage.readline().split()
         if status != "ok":
-            raise AssertionError(f"the stage says {words}")
+            raise AssertionError(f"the system says {words}")
         return words
 
     def _do(self, line: str) -> None:
@@ -149,21 +149,21 @@ class Actor:
             members.append(Member(*self._people[str(number)]))
         for member in members:
             thread = threading.Thread(target=self._loop, args=(member, method), daemon=True)
-            self._crowd.append((member, thread))
+            self._callers.append((member, thread))
             thread.start()
 
     def _served(self, _: str) -> None:
-        for member, _thread in self._crowd:
+        for member, _thread in self._callers:
             member.accepted.clear()
         end = monotonic() + PATIENCE
-        for member, _thread in self._crowd:
+        for member, _thread in self._callers:
             if not member.accepted.wait(max(end - monotonic(), 0)):
                 raise AssertionError("a caller is not served")
 
-    def _disperse(self, outcomes: str) -> None:
+    def _finish(self, outcomes: str) -> None:
         self._over.set()
-        crowd, self._crowd = self._crowd, []
-        for member, thread in crowd:
+        callers, self._callers = self._callers, []
+        for member, thread in callers:
             thread.join(PATIENCE)
             if member.mixed:
                 raise AssertionError("a caller got another's answer")
@@ -171,7 +171,7 @@ class Actor:
                 raise AssertionError(f"a caller got {member.outcomes}")
 
 
-@unittest.skipUnless(STAGE, "there is no stage: go test ./client -run Languages sets it")
+@unittest.skipUnless(SYSTEM, "there is no system: go test ./client -run Languages starts it")
 class Behaviours(unittest.TestCase):
     def _each(self, caller: Callable[..., Caller]) -> None:
         paths = sorted(FOLDER.glob("*.txt"))

@@ -10,14 +10,14 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/resolve"
 )
 
-// patience is how long a fetch may take at most.
-const patience = 20 * time.Second
+// testTimeout is how long a fetch may take at most.
+const testTimeout = 20 * time.Second
 
 // GiveKeys has the same effect on p as a successful fetch of its keys: another project
 // of the same table and surroundings fetches once, and p inherits its keys.
 func GiveKeys(t testing.TB, p *resolve.Project, s resolve.Surroundings) {
 	t.Helper()
-	ctx, stop := context.WithTimeout(context.Background(), patience)
+	ctx, stop := context.WithTimeout(context.Background(), testTimeout)
 	defer stop()
 	inherited := false
 	s.KeysChanged = func() {

@@ -42,7 +42,7 @@ func TestDaemonsAgreeAfterManyFaults(t *testing.T) {
 
 // course is one run.
 type course struct {
-	*world
+	*fleetUnderTest
 	people   []user
 	changes  atomic.Int64
 	wholes   atomic.Int64 // revocations for good that reached all hosts
@@ -55,7 +55,7 @@ type course struct {
 
 // converge lets each host make its rounds of changes during each fault.
 func converge(t *testing.T, faults, rounds int) {
-	c := &course{world: newWorld(t, daemons, "")}
+	c := &course{fleetUnderTest: newFleet(t, daemons, "")}
 	for n := range shared {
 		c.people = append(c.people, c.user(fmt.Sprint("shared", n)))
 	}
@@ -95,7 +95,7 @@ func converge(t *testing.T, faults, rounds int) {
 	}
 }
 
-func (w *world) user(name string) user {
+func (w *fleetUnderTest) user(name string) user {
 	token, id := w.upstream.User(name)
 	return user{token, id}
 }

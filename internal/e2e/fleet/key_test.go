@@ -13,7 +13,7 @@ import (
 // restart. It keeps its id, and it accepts what the others have revoked: REVOKE must
 // not say that the revocation is in force everywhere.
 func TestAHostWithAWrongKeyIsNotReached(t *testing.T) {
-	w := newWorld(t, 2, "")
+	w := newFleet(t, 2, "")
 	good, err := os.ReadFile(w.hosts[0].Path("fleet-key"))
 	if err != nil {
 		t.Fatal(err)

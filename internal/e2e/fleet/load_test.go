@@ -20,7 +20,7 @@ func TestLookupsGoOnWhileTheEngineFails(t *testing.T) {
 	if os.Getenv("FLEET_LONG") != "" {
 		lasts = 4 * time.Second
 	}
-	w := newWorld(t, 2, "timeout = \"100ms\"")
+	w := newFleet(t, 2, "timeout = \"100ms\"")
 	h := w.hosts[0]
 	var known, others []user
 	for n := range 50 {
@@ -62,7 +62,7 @@ func (s seen) String() string {
 
 // load asks about the known users for the time lasts, and once about each of the others.
 // Whatever the engine does, all of them are accepted.
-func (w *world) load(h *host, known, others []user, lasts time.Duration) seen {
+func (w *fleetUnderTest) load(h *host, known, others []user, lasts time.Duration) seen {
 	w.t.Helper()
 	var all sync.WaitGroup
 	var mu sync.Mutex

@@ -178,7 +178,7 @@ func (c *course) fail(err error) {
 // admin repeats a request on the admin socket until it succeeds. If the daemon was killed, it asks the next run as soon
 // as that serves.
 func (c *course) admin(line string) error {
-	for end := time.Now().Add(e2e.Patience); ; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(e2e.Timeout); ; time.Sleep(time.Millisecond) {
 		reply, err := askOnce(c.folder.AdminSocket(), line)
 		if err == nil && strings.HasPrefix(reply, "OK") {
 			return nil

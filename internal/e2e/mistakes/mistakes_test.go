@@ -59,8 +59,8 @@ func parse(block string) (m mistake, head string, ok bool) {
 	return m, strings.Join(before, "\n"), ok
 }
 
-// stage returns a folder for the commands, with a running daemon.
-func stage(t *testing.T) *e2e.Folder {
+// folderWithDaemon returns a folder for the commands, with a running daemon.
+func folderWithDaemon(t *testing.T) *e2e.Folder {
 	t.Helper()
 	u := e2e.NewUpstream(t, standin.Options{})
 	f := e2e.NewFolder(t)
@@ -80,7 +80,7 @@ func stage(t *testing.T) *e2e.Folder {
 func made(t *testing.T, f *e2e.Folder, m *mistake) string {
 	t.Helper()
 	f.Write(t, "wrong.toml", strings.Join(m.file, "\n")+"\n")
-	ctx, cancel := context.WithTimeout(t.Context(), e2e.Patience)
+	ctx, cancel := context.WithTimeout(t.Context(), e2e.Timeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", m.command)
 	cmd.Dir = f.Dir
@@ -105,7 +105,7 @@ func TestEachMistakeIsAnsweredToTheLetter(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := stage(t)
+	f := folderWithDaemon(t)
 	blocks := strings.Split(strings.TrimSpace(string(text)), "\n\n")
 	mistakes := 0
 	for i, block := range blocks {

@@ -165,7 +165,7 @@ func awaitLines(t *testing.T, path string, n int) {
 	t.Helper()
 	ticker := time.NewTicker(5 * time.Millisecond)
 	defer ticker.Stop()
-	for timeout := time.After(e2e.Patience); ; {
+	for timeout := time.After(e2e.Timeout); ; {
 		got, _ := os.ReadFile(path)
 		if strings.Count(string(got), `"verb":"VERIFY"`) == n {
 			return
@@ -192,7 +192,7 @@ func TestAnAccessLogThatCannotBeWrittenStopsNoLookup(t *testing.T) {
 		for range 100 {
 			peer.Expect(t, "VERIFY "+token, "OK .*")
 		}
-		for deadline := time.Now().Add(e2e.Patience); !strings.Contains(admin.Ask(t, "STATS"), `"access_log":{"written":0,"lost":100}`); {
+		for deadline := time.Now().Add(e2e.Timeout); !strings.Contains(admin.Ask(t, "STATS"), `"access_log":{"written":0,"lost":100}`); {
 			if time.Now().After(deadline) {
 				t.Fatalf("%s: %s", name, admin.Ask(t, "STATS"))
 			}

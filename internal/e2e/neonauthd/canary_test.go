@@ -103,7 +103,7 @@ func newSweep(t *testing.T) *sweep {
 	tables = append(tables, s.cloud.Members(quick))
 	s.instance = e2e.Serve(t, s.home, e2e.Settings{Top: fmt.Sprintf("access_log = %q", "file:"+s.home.Path("state/access.log")), Tables: tables})
 	s.peer, s.admin = e2e.Call(t, s.home.Socket()), e2e.Call(t, s.home.AdminSocket())
-	for deadline := time.Now().Add(e2e.Patience); strings.Count(s.admin.Ask(t, "KEYS"), `"source":"upstream"`) < len(tables); {
+	for deadline := time.Now().Add(e2e.Timeout); strings.Count(s.admin.Ask(t, "KEYS"), `"source":"upstream"`) < len(tables); {
 		if time.Now().After(deadline) {
 			t.Fatal("not every project has keys")
 		}
@@ -270,7 +270,7 @@ func run(t *testing.T, name string, args ...string) string {
 	if args[len(args)-1] == "" {
 		return ""
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), e2e.Patience)
+	ctx, cancel := context.WithTimeout(context.Background(), e2e.Timeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, e2e.Program(name), args...)
 	cmd.Env = e2e.Environment()

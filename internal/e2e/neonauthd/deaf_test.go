@@ -32,7 +32,7 @@ func TestStopTakesNoLineThatItDoesNotAnswer(t *testing.T) {
 	sent := 0
 	pace := time.NewTicker(time.Millisecond)
 	defer pace.Stop()
-	for end := time.Now().Add(e2e.Patience); time.Now().Before(end); <-pace.C {
+	for end := time.Now().Add(e2e.Timeout); time.Now().Before(end); <-pace.C {
 		if _, err := peer.Conn.Write([]byte("PING\n")); err != nil {
 			break
 		}

@@ -42,7 +42,7 @@ func TestDemoShowsEachAnswerAndCredentialAndLeavesNothingBehind(t *testing.T) {
 		}
 		ended <- cmd.Wait()
 	}()
-	timeout := time.After(e2e.Patience)
+	timeout := time.After(e2e.Timeout)
 	for len(told) == 0 || !strings.Contains(told[len(told)-1], "bob.jwt") {
 		select {
 		case line := <-lines:
@@ -155,7 +155,7 @@ func takeWebhooks(t *testing.T, dir, exports, line string) {
 
 func shell(t *testing.T, script string) (status int, out string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), e2e.Patience)
+	ctx, cancel := context.WithTimeout(context.Background(), e2e.Timeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", script)
 	cmd.Env = e2e.Environment()
@@ -177,7 +177,7 @@ func TestDemoEndsWhateverHappens(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h := e2e.NewFolder(t)
-			ctx, cancel := context.WithTimeout(context.Background(), e2e.Patience)
+			ctx, cancel := context.WithTimeout(context.Background(), e2e.Timeout)
 			defer cancel()
 			cmd := exec.CommandContext(ctx, e2e.Program("neonauthd"), "demo")
 			cmd.Env = e2e.Environment("XDG_RUNTIME_DIR=" + h.Path("run"))

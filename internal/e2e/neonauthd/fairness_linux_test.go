@@ -235,7 +235,7 @@ func (g *greed) upstream() (alone, beside string) {
 	}
 	select {
 	case <-refused: // the greedy user has used up its share
-	case <-time.After(e2e.Patience):
+	case <-time.After(e2e.Timeout):
 		g.t.Error("the greedy user is never refused")
 	}
 	beside = g.refused(quiet, 60, ask, "ERR")

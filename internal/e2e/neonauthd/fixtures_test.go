@@ -297,7 +297,7 @@ func judge(t *testing.T, server *keyServer, peer *e2e.Caller, c *collection, s *
 // decided repeats a request while the answer waits for a deferred fetch.
 func decided(t *testing.T, server *keyServer, peer *e2e.Caller, keys, request string) string {
 	t.Helper()
-	deadline := time.Now().Add(e2e.Patience)
+	deadline := time.Now().Add(e2e.Timeout)
 	for {
 		before, _ := server.count(keys)
 		got := peer.Ask(t, request)

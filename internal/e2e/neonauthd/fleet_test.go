@@ -70,7 +70,7 @@ func awaitFleet(t *testing.T, hosts []*fleetHost) {
 func (h *fleetHost) await(t *testing.T, line, text string, wanted func(reply string) bool) {
 	t.Helper()
 	admin := e2e.Call(t, h.AdminSocket())
-	deadline := time.Now().Add(e2e.Patience)
+	deadline := time.Now().Add(e2e.Timeout)
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -94,7 +94,7 @@ func (h *fleetHost) ctl(t *testing.T, args ...string) (out string, code int) {
 // outputOf returns a program's output and exit status.
 func outputOf(t *testing.T, program string, args ...string) (out string, code int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), e2e.Patience)
+	ctx, cancel := context.WithTimeout(t.Context(), e2e.Timeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, e2e.Program(program), args...)
 	cmd.Env = e2e.Environment()
@@ -253,7 +253,7 @@ func TestWhatIsWrongWithAFleetIsSaidByCheck(t *testing.T) {
 func TestARevocationEndsAnswersThatProcessesOfAnotherHostKeep(t *testing.T) {
 	hosts, engine, upstream := newFleet(t, 2, "when_blind = \"refuse\"\nblind_after = \"2s\"")
 	admin := e2e.Call(t, hosts[0].AdminSocket())
-	c := &client.Client{Socket: hosts[1].Socket(), Timeout: e2e.Patience}
+	c := &client.Client{Socket: hosts[1].Socket(), Timeout: e2e.Timeout}
 	t.Cleanup(func() { _ = c.Close() })
 	verify := func(token string) client.Answer { return c.Verify(t.Context(), token) }
 	for n := range 20 {
@@ -274,7 +274,7 @@ func TestARevocationEndsAnswersThatProcessesOfAnotherHostKeep(t *testing.T) {
 	}
 	engine.Kill(t)
 	hosts[1].await(t, "VERIFY "+token, "ERR unavailable retry-after=1", anyReply)
-	deadline := time.Now().Add(e2e.Patience)
+	deadline := time.Now().Add(e2e.Timeout)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for ; ; <-tick.C {
@@ -299,7 +299,7 @@ func TestTheExampleOfAFleetDoesWhatItSays(t *testing.T) {
 	cmd.Env = e2e.Environment("PATH=" + filepath.Dir(e2e.Program("neonauthd")) + ":" + os.Getenv("PATH"))
 	p := e2e.Start(t, e2e.NewFolder(t).Dir, cmd)
 	p.Rough = true
-	deadline := time.Now().Add(e2e.Patience)
+	deadline := time.Now().Add(e2e.Timeout)
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for !strings.Contains(p.Stdout.String(), "Ctrl-C ends everything.") {
@@ -331,10 +331,10 @@ func TestHostsThatMissAtOnceCallTheUpstreamOnce(t *testing.T) {
 	before := upstream.Calls(standin.Me)
 	var asking sync.WaitGroup
 	var answered, unknown atomic.Int64
-	ctx, stop := context.WithTimeout(t.Context(), e2e.Patience)
+	ctx, stop := context.WithTimeout(t.Context(), e2e.Timeout)
 	defer stop()
 	for _, h := range hosts {
-		c := &client.Client{Socket: h.Socket(), Timeout: e2e.Patience}
+		c := &client.Client{Socket: h.Socket(), Timeout: e2e.Timeout}
 		t.Cleanup(func() { _ = c.Close() })
 		for _, token := range tokens {
 			asking.Go(func() {

@@ -62,7 +62,7 @@ func (k *keyServer) count(path string) (int, <-chan struct{}) {
 // awaitMore waits until a set has been served more than n times.
 func (k *keyServer) awaitMore(t testing.TB, path string, n int) {
 	t.Helper()
-	timeout := time.After(e2e.Patience)
+	timeout := time.After(e2e.Timeout)
 	for {
 		now, changed := k.count(path)
 		if now > n {

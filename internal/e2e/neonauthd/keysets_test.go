@@ -22,11 +22,11 @@ const quick = "jwks_cooldown = \"100ms\"\nupstream_timeout = \"500ms\"\n"
 func provoke(t *testing.T, c *e2e.Upstream, peer *e2e.Caller, name string) string {
 	t.Helper()
 	before := c.Calls(standin.StackKeys)
-	deadline := time.Now().Add(e2e.Patience)
+	deadline := time.Now().Add(e2e.Timeout)
 	for n := 0; ; n++ {
 		got := peer.Ask(t, "VERIFY "+c.Strange(fmt.Sprintf("%s%04d", name, n)))
 		if c.Calls(standin.StackKeys) > before {
-			ctx, cancel := context.WithTimeout(context.Background(), e2e.Patience)
+			ctx, cancel := context.WithTimeout(context.Background(), e2e.Timeout)
 			defer cancel()
 			must(t, c.AwaitIdle(ctx, standin.StackKeys))
 			return got
@@ -105,7 +105,7 @@ func TestBadKeySetsNeitherReplaceNorBlockGoodOnes(t *testing.T) {
 func awaitKeys(t *testing.T, h *e2e.Folder, text string) string {
 	t.Helper()
 	admin := e2e.Call(t, h.AdminSocket())
-	for deadline := time.Now().Add(e2e.Patience); ; {
+	for deadline := time.Now().Add(e2e.Timeout); ; {
 		got := admin.Ask(t, "KEYS")
 		if strings.Contains(got, text) {
 			return got
@@ -198,7 +198,7 @@ func TestWithdrawnKeyKillsItsVerdictsAtOnce(t *testing.T) {
 func awaitNoKey(t *testing.T, h *e2e.Folder, kid string) {
 	t.Helper()
 	admin := e2e.Call(t, h.AdminSocket())
-	for deadline := time.Now().Add(e2e.Patience); strings.Contains(admin.Ask(t, "KEYS"), kid); {
+	for deadline := time.Now().Add(e2e.Timeout); strings.Contains(admin.Ask(t, "KEYS"), kid); {
 		if time.Now().After(deadline) {
 			t.Fatal("the key stays")
 		}

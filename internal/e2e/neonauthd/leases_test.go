@@ -57,7 +57,7 @@ type spy struct {
 
 // client returns a client of the socket that keeps answers.
 func (s *spy) client(socket string) *client.Client {
-	return &client.Client{Timeout: e2e.Patience, Dial: func(ctx context.Context) (net.Conn, error) {
+	return &client.Client{Timeout: e2e.Timeout, Dial: func(ctx context.Context) (net.Conn, error) {
 		nc, err := new(net.Dialer).DialContext(ctx, "unix", socket)
 		if err != nil {
 			return nil, err
@@ -146,7 +146,7 @@ func (k *keeper) answers() (accepted, asked int) {
 // keep asks until the keeper answers from memory.
 func (k *keeper) keep(token string) {
 	k.t.Helper()
-	for deadline := time.Now().Add(e2e.Patience); ; {
+	for deadline := time.Now().Add(e2e.Timeout); ; {
 		k.begin(token, 10)
 		if accepted, asked := k.answers(); accepted == 10 && asked == 0 {
 			return
@@ -280,7 +280,7 @@ func TestAReplyThatComesLateIsNotKept(t *testing.T) {
 	c := s.client(o.folder.Socket())
 	defer c.Close()
 	first := o.session("first")
-	for deadline := time.Now().Add(e2e.Patience); ; { // until the client has a watch
+	for deadline := time.Now().Add(e2e.Timeout); ; { // until the client has a watch
 		before := s.asked.Load()
 		if _, ok := c.Verify(t.Context(), first).(client.Accepted); !ok {
 			t.Fatal("not accepted")
@@ -312,7 +312,7 @@ func TestAReplyThatComesLateIsNotKept(t *testing.T) {
 // await waits until the daemon's counters contain a text.
 func (o *office) await(text string) {
 	o.t.Helper()
-	for deadline := time.Now().Add(e2e.Patience); !strings.Contains(o.stats(), text); {
+	for deadline := time.Now().Add(e2e.Timeout); !strings.Contains(o.stats(), text); {
 		if time.Now().After(deadline) {
 			o.t.Fatalf("no %s in %s", text, o.stats())
 		}

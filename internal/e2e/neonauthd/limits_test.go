@@ -26,7 +26,7 @@ func fill(t *testing.T, socket string, n int) []*e2e.Caller {
 // readmitted waits until a connection is served again.
 func readmitted(t *testing.T, socket string) {
 	t.Helper()
-	for deadline := time.Now().Add(e2e.Patience); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(e2e.Timeout); time.Now().Before(deadline); {
 		c, err := e2e.Dial(socket)
 		if err != nil {
 			continue

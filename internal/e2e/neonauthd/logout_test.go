@@ -65,7 +65,7 @@ func TestAKeptAnswerEndsWithItsSession(t *testing.T) {
 		session.Session = "kept " + time.Now().String()
 		token, other := u.ResourceToken(standin.Neon, session), u.ResourceToken(standin.Neon, standin.TokenSpec{Subject: "ada"})
 		kept := false
-		for began := time.Now(); !kept && time.Since(began) < e2e.Patience; {
+		for began := time.Now(); !kept && time.Since(began) < e2e.Timeout; {
 			for range 50 {
 				if _, ok := verify(token).(client.Accepted); !ok {
 					t.Fatal("not accepted")
@@ -115,7 +115,7 @@ func (h *fleetHost) awaitReply(t *testing.T, line, want string) {
 	c := e2e.Call(t, h.Socket())
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(e2e.Patience); ; <-tick.C {
+	for deadline := time.Now().Add(e2e.Timeout); ; <-tick.C {
 		reply := c.Ask(t, line)
 		if reply == want {
 			return

@@ -82,7 +82,7 @@ func pingAsNobody(t *testing.T, h *e2e.Folder) string {
 // takeLastPlace connects after the daemon has noticed that the other process has left.
 func takeLastPlace(t *testing.T, h *e2e.Folder) {
 	t.Helper()
-	for deadline := time.Now().Add(e2e.Patience); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(e2e.Timeout); time.Now().Before(deadline); {
 		c := other(t, h)
 		_, _ = c.Conn.Write([]byte("PING\n")) // the connection may be refused
 		if line, _ := c.Line(); line == "OK" {

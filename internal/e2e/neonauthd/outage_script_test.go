@@ -71,7 +71,7 @@ func (s *script) tell(event, then string, after time.Duration) {
 // since the event. Every reply before that has to match meanwhile.
 func (s *script) until(event time.Time, request, meanwhile, wanted string) time.Duration {
 	s.t.Helper()
-	must(s.t, s.peer.Conn.SetDeadline(time.Now().Add(2*e2e.Patience)))
+	must(s.t, s.peer.Conn.SetDeadline(time.Now().Add(2*e2e.Timeout)))
 	done := regexp.MustCompile(`\A(?s:` + wanted + `)\z`)
 	pace := time.NewTicker(5 * time.Millisecond)
 	defer pace.Stop()
@@ -82,7 +82,7 @@ func (s *script) until(event time.Time, request, meanwhile, wanted string) time.
 			return after
 		}
 		e2e.Matches(s.t, got, meanwhile)
-		if after > e2e.Patience {
+		if after > e2e.Timeout {
 			s.t.Fatalf("never %s: the last reply was %s", wanted, e2e.Head(got))
 		}
 		<-pace.C

@@ -127,7 +127,7 @@ func TestProfileIsServedStaleWhileTheUpstreamFails(t *testing.T) {
 	peer := e2e.Call(t, h.Socket())
 	peer.Expect(t, "PROFILE "+token, "OK level=profile .* source=upstream .*")
 	c.Inject(standin.Me, standin.Fault{Kind: standin.Status, Status: 503})
-	for deadline := time.Now().Add(e2e.Patience); ; {
+	for deadline := time.Now().Add(e2e.Timeout); ; {
 		got := peer.Ask(t, "PROFILE "+token)
 		e2e.Matches(t, got, "OK level=profile .* source=(cache|stale) .*")
 		if e2e.Field(got, "source") == "stale" {

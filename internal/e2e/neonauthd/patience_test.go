@@ -39,7 +39,7 @@ func TestUnfinishedLineIsCutAfterAFewSeconds(t *testing.T) {
 				}
 			}
 			peer.AwaitEnd(t)
-			if took := time.Since(began); took < serve.LineTimeout-time.Second || took > 2*serve.LineTimeout+e2e.Patience/6 {
+			if took := time.Since(began); took < serve.LineTimeout-time.Second || took > 2*serve.LineTimeout+e2e.Timeout/6 {
 				t.Errorf("cut after %v", took)
 			}
 		})
@@ -60,7 +60,7 @@ func TestDripOfBytesIsCut(t *testing.T) {
 	}()
 	drip := time.NewTicker(100 * time.Millisecond)
 	defer drip.Stop()
-	timeout := time.After(e2e.Patience)
+	timeout := time.After(e2e.Timeout)
 	for n := 0; ; n++ {
 		select {
 		case <-drip.C:
@@ -116,7 +116,7 @@ func TestPeerThatDoesNotReadIsCutAndHarmsNobody(t *testing.T) {
 			other.Expect(t, "VERIFY "+token, "OK .* source=cache .*")
 			asked++
 		}
-		if time.Since(began) > e2e.Patience {
+		if time.Since(began) > e2e.Timeout {
 			t.Fatal("a peer that does not read is not cut")
 		}
 	}

@@ -24,7 +24,7 @@ func fetch(t *testing.T, socket, path string) (int, []byte) {
 	}}
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://monitor"+path, http.NoBody)
 	must(t, err)
-	answer, err := (&http.Client{Transport: transport, Timeout: e2e.Patience}).Do(r)
+	answer, err := (&http.Client{Transport: transport, Timeout: e2e.Timeout}).Do(r)
 	must(t, err)
 	defer answer.Body.Close()
 	body, err := io.ReadAll(answer.Body)

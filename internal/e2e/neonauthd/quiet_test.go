@@ -43,7 +43,7 @@ func TestWhatAnUpstreamSendsUnaskedIsNotWritten(t *testing.T) {
 			return
 		}
 		defer conn.Close()
-		_ = conn.SetDeadline(time.Now().Add(e2e.Patience))
+		_ = conn.SetDeadline(time.Now().Add(e2e.Timeout))
 		in := bufio.NewReader(conn)
 		if _, err := http.ReadRequest(in); err != nil {
 			return
@@ -57,7 +57,7 @@ func TestWhatAnUpstreamSendsUnaskedIsNotWritten(t *testing.T) {
 	i := e2e.Serve(t, h, e2e.Settings{Tables: []string{fmt.Sprintf("[[project]]\nname = \"main\"\npreset = \"neon\"\nbase_url = \"http://%s/neondb/auth\"\n", ln.Addr())}})
 	select {
 	case <-ended:
-	case <-time.After(e2e.Patience):
+	case <-time.After(e2e.Timeout):
 		t.Fatal("the daemon does not ask")
 	}
 	i.Stop(t)

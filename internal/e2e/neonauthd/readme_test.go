@@ -174,9 +174,9 @@ func startDemo(t *testing.T, dir, command string) (exports string) {
 		t.Fatal(err)
 	}
 	signal := func(s syscall.Signal) { _ = syscall.Kill(-cmd.Process.Pid, s) }
-	slow := time.AfterFunc(8*e2e.Patience, func() { signal(syscall.SIGKILL) }) // go run may have to compile it first
+	slow := time.AfterFunc(8*e2e.Timeout, func() { signal(syscall.SIGKILL) }) // go run may have to compile it first
 	t.Cleanup(func() {
-		slow.Reset(e2e.Patience)
+		slow.Reset(e2e.Timeout)
 		signal(syscall.SIGINT)
 		_, _ = io.Copy(io.Discard, out)
 		// "go run" itself ends with 1 after Ctrl-C, and would report a program that ended

@@ -32,7 +32,7 @@ func runs(t *testing.T, args []string, act func(s seeded)) {
 	stdout, err := cmd.StdoutPipe()
 	must(t, err)
 	must(t, cmd.Start())
-	slow := time.AfterFunc(4*e2e.Patience, func() { _ = cmd.Process.Kill() })
+	slow := time.AfterFunc(4*e2e.Timeout, func() { _ = cmd.Process.Kill() })
 	defer slow.Stop()
 	s := seeded{t: t}
 	for in := bufio.NewScanner(stdout); s.exports == "" && in.Scan(); {

@@ -85,7 +85,7 @@ func behindProxy(t *testing.T) (*e2e.Upstream, *ownAuthority, *e2e.Proxy) {
 // checked returns the output and the exit status of --check for a folder's configuration.
 func checked(t *testing.T, f *e2e.Folder, extra ...string) (out string, code int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), e2e.Patience)
+	ctx, cancel := context.WithTimeout(t.Context(), e2e.Timeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, e2e.Program("neonauthd"), "--config", f.Config(), "--check")
 	cmd.Env = e2e.Environment(extra...)

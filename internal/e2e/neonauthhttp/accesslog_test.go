@@ -37,7 +37,7 @@ func TestBothLogsAreAsTheFileSays(t *testing.T) {
 		t.Helper()
 		ticker := time.NewTicker(5 * time.Millisecond)
 		defer ticker.Stop()
-		for timeout := time.After(e2e.Patience); !holds(); {
+		for timeout := time.After(e2e.Timeout); !holds(); {
 			select {
 			case <-ticker.C:
 			case <-timeout:
@@ -110,7 +110,7 @@ func TestALogInAFolderOfOthersIsRefused(t *testing.T) {
 	w.http.Await(t, "READY=1")
 	ticker := time.NewTicker(5 * time.Millisecond)
 	defer ticker.Stop()
-	for timeout := time.After(e2e.Patience); ; {
+	for timeout := time.After(e2e.Timeout); ; {
 		if _, err := os.Stat(dir + "/access.log"); err == nil {
 			break
 		}

@@ -90,7 +90,7 @@ type site struct {
 }
 
 func newSite(w *system) *site {
-	return &site{w: w, admin: &client.Client{Socket: w.path("a.sock"), Timeout: e2e.Patience}}
+	return &site{w: w, admin: &client.Client{Socket: w.path("a.sock"), Timeout: e2e.Timeout}}
 }
 
 var sitePage = template.Must(template.New("site").Parse(`<!doctype html><title>Letters</title><body style="font: 18px sans-serif; margin: 3em">

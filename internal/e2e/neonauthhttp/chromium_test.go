@@ -110,7 +110,7 @@ func (c *chromium) open(url string) {
 // await waits until the page is loaded and its text holds all of the words.
 func (c *chromium) await(words ...string) string {
 	c.t.Helper()
-	deadline := time.Now().Add(e2e.Patience)
+	deadline := time.Now().Add(e2e.Timeout)
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for ; ; <-tick.C {

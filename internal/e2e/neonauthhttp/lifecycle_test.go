@@ -90,7 +90,7 @@ func TestALongOutageIsSaidAtOnce(t *testing.T) {
 		t.Error("healthz:", g.Status)
 	}
 	w.startDaemon(t)
-	deadline := time.Now().Add(e2e.Patience)
+	deadline := time.Now().Add(e2e.Timeout)
 	for g := w.ask(t, "/nginx", token); g.StatusCode != http.StatusNoContent; g = w.ask(t, "/nginx", token) {
 		if time.Now().After(deadline) {
 			t.Fatal("still", g.Status)

@@ -43,7 +43,7 @@ func (w *system) startLogouts(t testing.TB, project string) (address string) {
 // postLogout posts a logout token as an issuer does, and returns the status and the body.
 func postLogout(t testing.TB, address, token string) (int, string) {
 	t.Helper()
-	c := http.Client{Timeout: e2e.Patience, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	c := http.Client{Timeout: e2e.Timeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	answer, err := c.PostForm(address, url.Values{"logout_token": {token}})
 	if err != nil {
 		t.Fatal(err)
@@ -236,11 +236,11 @@ func TestWhatTheGuideTriesOfLogoutsWorks(t *testing.T) {
 	f := e2e.NewFolder(t)
 	upstream, logouts := ports.Address(t), ports.Address(t)
 	path := "PATH=" + filepath.Dir(e2e.Program("neonauthd")) + ":" + os.Getenv("PATH")
-	stage := launch(t, f.Dir, e2e.Program("neonauthd"), nil, "standin", "--daemon", "--dir", f.Dir, "--listen", upstream)
-	stage.AwaitListening(t, "unix", f.Path("neonauthd.sock"))
+	demo := launch(t, f.Dir, e2e.Program("neonauthd"), nil, "standin", "--daemon", "--dir", f.Dir, "--listen", upstream)
+	demo.AwaitListening(t, "unix", f.Path("neonauthd.sock"))
 	text := strings.NewReplacer("/tmp/auth", f.Dir, "127.0.0.1:4183", logouts, "127.0.0.1:4000", upstream,
 		"sleep 1", "until curl -s -o status http://"+logouts+"; do sleep 0.1; done").Replace(guide(t, "bash"))
-	ctx, cancel := context.WithTimeout(t.Context(), e2e.Patience)
+	ctx, cancel := context.WithTimeout(t.Context(), e2e.Timeout)
 	defer cancel()
 	try := exec.CommandContext(ctx, bash, "-c", text)
 	try.Env = e2e.Environment(path)
@@ -268,7 +268,7 @@ func TestASlowSenderIsCutOff(t *testing.T) {
 	if status, body := postLogout(t, address, "a.b.c"); status != http.StatusServiceUnavailable || !strings.Contains(body, "misconfigured") {
 		t.Errorf("another sender: %d %s", status, body) // project main accepts no logout tokens
 	}
-	if err := slow.SetDeadline(time.Now().Add(e2e.Patience)); err != nil {
+	if err := slow.SetDeadline(time.Now().Add(e2e.Timeout)); err != nil {
 		t.Fatal(err)
 	}
 	answer, err := http.ReadResponse(bufio.NewReader(slow), nil)

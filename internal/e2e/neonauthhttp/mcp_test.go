@@ -74,7 +74,7 @@ func serveGuarded(t *testing.T, w *system, address, behind string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &client.Client{Socket: w.path("d.sock"), Project: "mcp", Timeout: e2e.Patience}
+	c := &client.Client{Socket: w.path("d.sock"), Project: "mcp", Timeout: e2e.Timeout}
 	t.Cleanup(func() { _ = c.Close() })
 	guard := &middleware.Guard{Client: c, Resource: resource, Require: httpauth.Requirements{Scopes: []string{"read"}}}
 	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
@@ -138,7 +138,7 @@ func (w *system) program(t *testing.T, path string, env []string, args ...string
 
 func mcp(t *testing.T, node, modules string, args ...string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), e2e.Patience)
+	ctx, cancel := context.WithTimeout(t.Context(), e2e.Timeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, node, append([]string{"mcp.mjs"}, args...)...)
 	cmd.Env = e2e.Environment("FOLDER=" + modules)

@@ -73,7 +73,7 @@ func impostor(words string) func(*testing.T, *system) {
 	}
 }
 
-// Whatever happens to neonauth-http or the daemon, a visitor has an answer within the test's patience, the answer is a
+// Whatever happens to neonauth-http or the daemon, a visitor has an answer within the test's timeout, the answer is a
 // 5xx, and the application is not reached. The time limits of the recipes are divided by ten, so that the test is not
 // long.
 func TestAnOutageIsA5xxInTime(t *testing.T) {
@@ -105,7 +105,7 @@ func tryOutage(t *testing.T, start func(testing.TB, *system) *front, o outage) {
 	w := newSystem(t)
 	f := start(t, w)
 	good := bearing(w.token())
-	deadline := time.Now().Add(e2e.Patience)
+	deadline := time.Now().Add(e2e.Timeout)
 	for g := f.get(t, "/", good); g.StatusCode != http.StatusOK; g = f.get(t, "/", good) {
 		if time.Now().After(deadline) {
 			t.Fatal(g.Status) // on a busy machine a request may exceed the short limits
@@ -123,7 +123,7 @@ func tryOutage(t *testing.T, start func(testing.TB, *system) *front, o outage) {
 }
 
 // This test has the time limits of the shipped recipes. Without these limits HAProxy takes 40 s, and nginx and Caddy a
-// minute and more, which is longer than the test's patience.
+// minute and more, which is longer than the test's timeout.
 func TestTheShippedWaitsEnd(t *testing.T) {
 	t.Parallel()
 	eachFront(t, func(t *testing.T, f *front) {

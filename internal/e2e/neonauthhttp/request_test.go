@@ -28,7 +28,7 @@ func raw(t testing.TB, network, address, text string) got {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(e2e.Patience)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(e2e.Timeout)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := io.WriteString(conn, strings.ReplaceAll(text, "\n", "\r\n")); err != nil {

@@ -95,7 +95,7 @@ func TestNginxPassesTheLongestTokenAndFollowsARotation(t *testing.T) {
 	before := w.token()
 	w.Rotate(standin.Stack, true)
 	after := w.token()
-	deadline := time.Now().Add(e2e.Patience)
+	deadline := time.Now().Add(e2e.Timeout)
 	g := n.get(t, "/", bearing(after))
 	for ; g.StatusCode == http.StatusServiceUnavailable && time.Now().Before(deadline); g = n.get(t, "/", bearing(after)) {
 	}

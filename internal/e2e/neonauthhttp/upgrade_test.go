@@ -74,7 +74,7 @@ func follow(t *testing.T, f *front, text string) int {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(e2e.Patience)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(e2e.Timeout)); err != nil {
 		t.Fatal(err)
 	}
 	send := func(text string) {
@@ -237,7 +237,7 @@ func extendedConnect(t *testing.T, f *front, fields [][2]string) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(e2e.Patience)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(e2e.Timeout)); err != nil {
 		t.Fatal(err)
 	}
 	frame := func(kind, flags byte, stream uint32, body []byte) []byte {

@@ -19,7 +19,7 @@ const maxBatch = 24
 // ask asks questions on one connection after the other until ctx ends.
 func (s *soak) ask(ctx context.Context) {
 	for ctx.Err() == nil {
-		run := s.world.run.Load()
+		run := s.model.run.Load()
 		caller, err := e2e.Dial(s.host.folder.Socket())
 		if err != nil {
 			s.lost(run, "connect", err)
@@ -27,7 +27,7 @@ func (s *soak) ask(ctx context.Context) {
 			continue
 		}
 		for batches := 0; err == nil && ctx.Err() == nil && batches < 500; batches++ {
-			run = s.world.run.Load()
+			run = s.model.run.Load()
 			err = s.batch(caller, run)
 		}
 		if err != nil {
@@ -40,7 +40,7 @@ func (s *soak) ask(ctx context.Context) {
 // lost counts a failed question or connection. While the same run of the daemon
 // is up, none may fail.
 func (s *soak) lost(run int64, doing string, err error) {
-	if up := run%2 == 1; up && s.world.run.Load() == run {
+	if up := run%2 == 1; up && s.model.run.Load() == run {
 		s.found(&wrong{"no answer", fmt.Sprintf("%s: %v", doing, err)}, nil, nil)
 		return
 	}
@@ -49,7 +49,7 @@ func (s *soak) lost(run int64, doing string, err error) {
 
 // batch sends several questions in one write and judges the answers.
 func (s *soak) batch(caller *e2e.Caller, run int64) error {
-	if err := caller.Conn.SetDeadline(time.Now().Add(e2e.Patience)); err != nil {
+	if err := caller.Conn.SetDeadline(time.Now().Add(e2e.Timeout)); err != nil {
 		return err
 	}
 	tagged := rnd.IntN(5) > 0
@@ -72,7 +72,7 @@ func (s *soak) batch(caller *e2e.Caller, run int64) error {
 		if err != nil {
 			return err
 		}
-		a := &answer{line: line, came: time.Now(), run: s.world.run.Load()}
+		a := &answer{line: line, came: time.Now(), run: s.model.run.Load()}
 		if tagged {
 			tag, rest, _ := strings.Cut(line, " ")
 			if i = slices.IndexFunc(questions, func(q *question) bool { return q != nil && q.tag == tag }); i < 0 {
@@ -93,7 +93,7 @@ func (s *soak) batch(caller *e2e.Caller, run int64) error {
 func (s *soak) question(t *token, run int64) *question {
 	q := &question{verb: "VERIFY", project: t.project, token: t, maxAge: -1, run: run}
 	if n := rnd.IntN(20); n == 0 { // maybe with another project
-		q.project = s.world.projects[rnd.IntN(len(s.world.projects))]
+		q.project = s.model.projects[rnd.IntN(len(s.model.projects))]
 	}
 	if q.project.preset != standin.Stack || t.anonymous || rnd.IntN(3) > 0 {
 		return q
@@ -129,7 +129,7 @@ func (s *soak) heard(name string, q *question, a *answer) {
 		name += " " + r.level + " " + r.source
 	}
 	s.counts.add(name, 1)
-	if found := s.world.judge(q, a); found != nil {
+	if found := s.model.judge(q, a); found != nil {
 		s.found(found, q, a)
 	}
 }

@@ -139,7 +139,7 @@ func (f *flood) tokens(n int, kind func(int) string, right string) string {
 			}
 			defer caller.Conn.Close()
 			for from := a * batch; from < n; from += askers * batch {
-				_ = caller.Conn.SetDeadline(time.Now().Add(e2e.Patience))
+				_ = caller.Conn.SetDeadline(time.Now().Add(e2e.Timeout))
 				var text strings.Builder
 				for i := range batch {
 					text.WriteString("VERIFY " + kind(from+i) + "\n")
@@ -194,7 +194,7 @@ func (f *flood) size() (s size) {
 	process := filepath.Join("/proc", strconv.Itoa(f.daemon.Cmd.Process.Pid))
 	s.metricLines = f.metricLines()
 	last := -1
-	for begun := time.Now(); last != s.descriptors && time.Since(begun) < e2e.Patience; {
+	for begun := time.Now(); last != s.descriptors && time.Since(begun) < e2e.Timeout; {
 		last = s.descriptors
 		rest(f.t.Context(), 300*time.Millisecond)
 		open, err := os.ReadDir(filepath.Join(process, "fd"))
@@ -219,7 +219,7 @@ func (f *flood) metricLines() int {
 	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", f.folder.Path("run/metrics.sock"))
 	}}
-	response, err := (&http.Client{Transport: transport, Timeout: e2e.Patience}).Get("http://daemon/metrics")
+	response, err := (&http.Client{Transport: transport, Timeout: e2e.Timeout}).Get("http://daemon/metrics")
 	if err != nil {
 		f.t.Fatal(err)
 	}

@@ -21,7 +21,7 @@ import (
 
 // host is the environment of the daemon: its folder, its process, its clock.
 type host struct {
-	world   *world
+	model   *model
 	folder  *e2e.Folder
 	program string
 	clock   []byte // a mapped file: by how much the clock is wrong
@@ -32,8 +32,8 @@ type host struct {
 }
 
 // newHost makes the environment of a daemon. It starts nothing.
-func newHost(t *testing.T, w *world, program string) *host {
-	h := &host{world: w, folder: e2e.NewFolder(t), program: program}
+func newHost(t *testing.T, w *model, program string) *host {
+	h := &host{model: w, folder: e2e.NewFolder(t), program: program}
 	h.folder.Write(t, "clock", string(make([]byte, 8)))
 	f, err := os.OpenFile(h.folder.Path("clock"), os.O_RDWR, 0)
 	if err != nil {
@@ -68,7 +68,7 @@ func (h *host) serve(t *testing.T, u *upstream) {
 // configure writes the configuration according to the facts.
 func (h *host) configure() error {
 	text := fmt.Sprintf("socket = %q\nadmin_socket = %q\nstate_dir = %q\nlog_level = \"warn\"\n", h.folder.Socket(), h.folder.AdminSocket(), h.folder.Path("state"))
-	for _, p := range h.world.projects {
+	for _, p := range h.model.projects {
 		block := strings.TrimSpace(p.up.ConfigBlock(p.preset, "./key-"+p.up.name))
 		text += "\n" + strings.Replace(block, fmt.Sprintf("name = %q", p.preset), fmt.Sprintf("name = %q", p.name), 1) +
 			fmt.Sprintf("\nleeway = %q\nprofile_fresh = %q\nprofile_stale = %q\njwks_refresh = %q\n", leeway, profileFresh, profileStale, keysFresh) +
@@ -101,10 +101,10 @@ func (h *host) start() error {
 	if _, err := daemon.State("READY=1"); err != nil {
 		return err
 	}
-	for _, p := range h.world.projects {
+	for _, p := range h.model.projects {
 		p.allow.change(p.allow.latest())()
 	}
-	h.world.run.Add(1)
+	h.model.run.Add(1)
 	return nil
 }
 
@@ -118,7 +118,7 @@ func (h *host) end(signal syscall.Signal) error {
 		return fmt.Errorf("the daemon ended by itself: %w\n%s", daemon.Err, daemon.Written())
 	default:
 	}
-	h.world.run.Add(1)
+	h.model.run.Add(1)
 	err := daemon.End(signal)
 	if signal == syscall.SIGKILL {
 		err = nil
@@ -133,7 +133,7 @@ func (h *host) end(signal syscall.Signal) error {
 
 // step makes the daemon's clock wrong by this much.
 func (h *host) step(by time.Duration) {
-	done := h.world.offset.change(by)
+	done := h.model.offset.change(by)
 	binary.NativeEndian.PutUint64(h.clock, uint64(by))
 	done()
 }

@@ -36,10 +36,10 @@ func (s *soak) keep(ctx context.Context) {
 		case (*at).expires < time.Now().Unix()-1:
 			*at = s.pool.good()
 		}
-		q := s.question(*at, s.world.run.Load())
+		q := s.question(*at, s.model.run.Load())
 		q.kept, q.sent = true, time.Now()
 		line := spelled(q.ask(ctx, c))
-		a := &answer{line: line, came: time.Now(), run: s.world.run.Load()}
+		a := &answer{line: line, came: time.Now(), run: s.model.run.Load()}
 		if line == "" {
 			s.counts.add("client unreached", 1)
 			rest(ctx, 10*time.Millisecond)

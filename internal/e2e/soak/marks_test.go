@@ -35,7 +35,7 @@ type coverage struct{ surely, perhaps bool }
 
 // mark returns the revocation with this name. If there was none, it is new and
 // not in force.
-func (w *world) mark(id markID) *mark {
+func (w *model) mark(id markID) *mark {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	m := w.marks[id]
@@ -47,7 +47,7 @@ func (w *world) mark(id markID) *mark {
 }
 
 // inForce returns the revocations that may be in force.
-func (w *world) inForce() []*mark {
+func (w *model) inForce() []*mark {
 	w.mu.RLock()
 	defer w.mu.RUnlock()
 	var all []*mark
@@ -61,7 +61,7 @@ func (w *world) inForce() []*mark {
 
 // revoking begins to put the mark in force. The caller calls done when it is in
 // force.
-func (w *world) revoking(m *mark) (done func()) {
+func (w *model) revoking(m *mark) (done func()) {
 	now := time.Now()
 	earliest, _ := w.wall(now, now)
 	r := reach{on: true, surely: earliest.Add(leeway).Unix(), perhaps: &atomic.Int64{}}
@@ -76,7 +76,7 @@ func (w *world) revoking(m *mark) (done func()) {
 }
 
 // covered returns whether the revocations in a span cover a token.
-func (w *world) covered(t *token, from, until time.Time) (c coverage) {
+func (w *model) covered(t *token, from, until time.Time) (c coverage) {
 	w.mu.RLock()
 	defer w.mu.RUnlock()
 	for kind, value := range map[string]string{"token": t.text, "session": t.session, "subject": t.subject, "key": t.key} {

@@ -10,16 +10,16 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
 
-// scene is a world with a question about one token.
+// scene is a model with a question about one token.
 type scene struct {
-	world *world
+	model *model
 	token *token
 	q     question
 	a     answer
 }
 
 func newScene() *scene {
-	w := &world{offset: always(time.Duration(0)), marks: map[markID]*mark{}}
+	w := &model{offset: always(time.Duration(0)), marks: map[markID]*mark{}}
 	w.run.Store(1)
 	first, second := w.newUpstream("first", []string{"ada"}), w.newUpstream("second", []string{"ada"})
 	p := w.newProject("a", first, standin.Stack)
@@ -28,7 +28,7 @@ func newScene() *scene {
 	key := p.keyIDs(false)[0]
 	p.keys[key].published = moment{now.Add(-time.Hour), now.Add(-time.Hour)}
 	t := &token{text: "x.y.z", project: p, key: key, subject: "ada", session: "s", id: "J", issued: now.Unix() - 60, expires: now.Unix() + 60, minted: now.Add(-time.Minute)}
-	return &scene{world: w, token: t, q: question{verb: "VERIFY", project: p, token: t, maxAge: -1, sent: now, run: 1}, a: answer{came: now.Add(time.Millisecond), run: 1}}
+	return &scene{model: w, token: t, q: question{verb: "VERIFY", project: p, token: t, maxAge: -1, sent: now, run: 1}, a: answer{came: now.Add(time.Millisecond), run: 1}}
 }
 
 // The replies that the daemon might give about the scene's token.
@@ -52,7 +52,7 @@ func (s *scene) withdrawn(ago time.Duration) *signingKey {
 // revoke puts a revocation in force. The function that it returns acknowledges the
 // revocation, and moves the question after this.
 func (s *scene) revoke(kind, value string) func() {
-	done := s.world.revoking(s.world.mark(markID{s.token.project, kind, value}))
+	done := s.model.revoking(s.model.mark(markID{s.token.project, kind, value}))
 	return func() {
 		done()
 		s.q.sent = time.Now().Add(time.Millisecond)
@@ -75,7 +75,7 @@ func TestTheOracleKnows(t *testing.T) {
 			s := newScene()
 			s.a.line = c.set(s)
 			got := ""
-			if found := s.world.judge(&s.q, &s.a); found != nil {
+			if found := s.model.judge(&s.q, &s.a); found != nil {
 				got = found.kind
 			}
 			if got != c.wrong {
@@ -109,10 +109,10 @@ func sightsOfTokens() map[string]sight {
 		"over, accepted":                {wrongAccept, func(s *scene) string { s.token.expires = s.q.sent.Unix() - 1; return s.claims("cache") }},
 		"over, refused":                 {"", func(s *scene) string { s.token.expires = s.q.sent.Unix() - 1; return "NO expired" }},
 		"not over, called so":           {wrongReject, func(*scene) string { return "NO expired" }},
-		"over by a clock that is ahead": {"", func(s *scene) string { s.world.offset.change(time.Hour)(); s.later(); return "NO expired" }},
+		"over by a clock that is ahead": {"", func(s *scene) string { s.model.offset.change(time.Hour)(); s.later(); return "NO expired" }},
 		"reuse past its end":            {wrongAccept, func(s *scene) string { return strings.Replace(s.claims("cache"), "ttl=10", "ttl=61", 1) }},
-		"another project's":             {wrongAccept, func(s *scene) string { s.q.project = s.world.projects[1]; return s.claims("cache") }},
-		"another project's, refused":    {"", func(s *scene) string { s.q.project = s.world.projects[1]; return "NO unknown-key" }},
+		"another project's":             {wrongAccept, func(s *scene) string { s.q.project = s.model.projects[1]; return s.claims("cache") }},
+		"another project's, refused":    {"", func(s *scene) string { s.q.project = s.model.projects[1]; return "NO unknown-key" }},
 		"withdrawn a minute ago, fresh": {wrongAccept, func(s *scene) string { s.withdrawn(time.Minute); return s.claims("cache") }},
 		"withdrawn a minute ago, stale": {"", func(s *scene) string { s.withdrawn(time.Minute); return s.claims("stale") }},
 		"withdrawn, and the daemon was told": {wrongAccept, func(s *scene) string {
@@ -158,7 +158,7 @@ func sightsOfProfiles() map[string]sight {
 		"older, by a clock that was stepped": {"", func(s *scene) string {
 			s.q.maxAge = 0
 			s.later()
-			s.world.offset.change(3 * time.Second)()
+			s.model.offset.change(3 * time.Second)()
 			s.a.came = time.Now().Add(time.Millisecond)
 			return s.profile(3, 0, "first")
 		}},
@@ -184,18 +184,18 @@ func (s *scene) claimsLater() string {
 func (s *scene) handedOut(n int) {
 	for range n {
 		at := s.q.sent.Add(-5 * time.Second)
-		s.token.project.handedOut(s.world.run.Load(), at, at)
+		s.token.project.handedOut(s.model.run.Load(), at, at)
 	}
 }
 
 // restarted makes the question one for another run of the daemon.
 func (s *scene) restarted() {
-	s.q.run = s.world.run.Add(2)
+	s.q.run = s.model.run.Add(2)
 	s.a.run = s.q.run
 }
 
 func (s *scene) takeBack() {
-	m := s.world.mark(markID{s.token.project, "session", "s"})
+	m := s.model.mark(markID{s.token.project, "session", "s"})
 	m.force.change(off())()
 	s.q.sent = time.Now().Add(time.Millisecond)
 	s.a.came = s.q.sent.Add(time.Millisecond)

@@ -49,7 +49,7 @@ const late = 200 * time.Millisecond
 // judge returns what is wrong with an answer; nil if it is one of the right
 // ones. It does not know how the daemon works, only what is true and what the
 // protocol promises.
-func (w *world) judge(q *question, a *answer) *wrong {
+func (w *model) judge(q *question, a *answer) *wrong {
 	status, rest, _ := strings.Cut(a.line, " ")
 	word, _, _ := strings.Cut(rest, " ")
 	switch status {
@@ -67,7 +67,7 @@ func (w *world) judge(q *question, a *answer) *wrong {
 }
 
 // reasons returns the reasons for a rejection that may be true for the token.
-func (w *world) reasons(q *question, a *answer) []string {
+func (w *model) reasons(q *question, a *answer) []string {
 	t := q.token
 	switch {
 	case t.flaw == malformed:
@@ -89,7 +89,7 @@ func (w *world) reasons(q *question, a *answer) []string {
 
 // reasonsOfSigned returns the reasons that may be true for a token with a good
 // signature.
-func (w *world) reasonsOfSigned(q *question, a *answer) (all []string) {
+func (w *model) reasonsOfSigned(q *question, a *answer) (all []string) {
 	t := q.token
 	earliest, latest := w.wall(q.sent, a.came)
 	if t.flaw != "" {
@@ -116,7 +116,7 @@ func (w *world) reasonsOfSigned(q *question, a *answer) (all []string) {
 
 // denials returns the reasons that only the upstream can give. The daemon
 // remembers them for 15 seconds, unless it is asked for a live check.
-func (w *world) denials(q *question, a *answer) (all []string) {
+func (w *model) denials(q *question, a *answer) (all []string) {
 	from := q.sent.Add(-17 * time.Second)
 	if q.maxAge == 0 {
 		from = q.sent.Add(-late)
@@ -132,7 +132,7 @@ func (w *world) denials(q *question, a *answer) (all []string) {
 
 // judgeERR judges an ERR. Whatever the upstream does, the daemon must judge a
 // good token if it has received the token's key.
-func (w *world) judgeERR(q *question, a *answer, code string) *wrong {
+func (w *model) judgeERR(q *question, a *answer, code string) *wrong {
 	switch code {
 	case "busy", "deadline":
 		return nil
@@ -183,7 +183,7 @@ func readOK(line string) (r accepted, ok bool) {
 
 // judgeOK judges an OK. An acceptance is right if, at some instant between
 // question and answer, nothing contradicted it.
-func (w *world) judgeOK(q *question, a *answer) *wrong {
+func (w *model) judgeOK(q *question, a *answer) *wrong {
 	r, ok := readOK(a.line)
 	if !ok {
 		return &wrong{unreadable, "a field is missing"}
@@ -216,7 +216,7 @@ func (w *world) judgeOK(q *question, a *answer) *wrong {
 
 // judgeToken checks that nothing about the token itself contradicts an
 // acceptance.
-func (w *world) judgeToken(q *question, a *answer, r *accepted) *wrong {
+func (w *model) judgeToken(q *question, a *answer, r *accepted) *wrong {
 	t := q.token
 	earliest, _ := w.wall(q.sent, a.came)
 	_, latest := w.wall(t.minted, a.came) // a token that was valid once stays valid if the clock is set back
@@ -245,7 +245,7 @@ func (w *world) judgeToken(q *question, a *answer, r *accepted) *wrong {
 
 // judgeProfile checks that the profile is the user's at this project's
 // upstream, and as old as the answer says.
-func (w *world) judgeProfile(q *question, a *answer, r *accepted) *wrong {
+func (w *model) judgeProfile(q *question, a *answer, r *accepted) *wrong {
 	var body struct {
 		ID       string
 		Metadata struct {

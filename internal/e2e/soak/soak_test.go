@@ -32,7 +32,7 @@ const connections = 6
 
 // soak is one run.
 type soak struct {
-	world  *world
+	model  *model
 	host   *host
 	pool   pool
 	counts counts
@@ -93,7 +93,7 @@ func (s *soak) run(ctx context.Context) {
 // newSoak makes two upstreams with the same users, and three projects: a stack
 // project at each, and a neon project.
 func newSoak(t *testing.T) *soak {
-	w := &world{offset: always(time.Duration(0)), marks: map[markID]*mark{}}
+	w := &model{offset: always(time.Duration(0)), marks: map[markID]*mark{}}
 	users := make([]string, 24)
 	for i := range users {
 		users[i] = "user-" + strings.ToLower(rand.Text()[:12])
@@ -106,7 +106,7 @@ func newSoak(t *testing.T) *soak {
 	if program == "" {
 		program = e2e.Build(t, "neonauthd", "-tags", "steppedclock")
 	}
-	return &soak{world: w, host: newHost(t, w, program)}
+	return &soak{model: w, host: newHost(t, w, program)}
 }
 
 // happened records an event for the story.

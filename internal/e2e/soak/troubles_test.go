@@ -43,9 +43,9 @@ func (s *soak) endure(ctx context.Context, t trouble) {
 	}
 }
 
-func (s *soak) anyProject() *project { return s.world.projects[rnd.IntN(len(s.world.projects))] }
+func (s *soak) anyProject() *project { return s.model.projects[rnd.IntN(len(s.model.projects))] }
 
-func (s *soak) anyUpstream() *upstream { return s.world.upstreams[rnd.IntN(len(s.world.upstreams))] }
+func (s *soak) anyUpstream() *upstream { return s.model.upstreams[rnd.IntN(len(s.model.upstreams))] }
 
 func (s *soak) mint(context.Context) error {
 	s.pool.add(s.anyProject().mint())
@@ -136,7 +136,7 @@ func (s *soak) deleteUser(ctx context.Context) error {
 func (s *soak) administer(context.Context) error {
 	s.admin.Lock()
 	defer s.admin.Unlock()
-	inForce := s.world.inForce()
+	inForce := s.model.inForce()
 	switch n := rnd.IntN(10); {
 	case n == 0:
 		return s.command(s.purge(), nil)
@@ -173,15 +173,15 @@ func (id markID) argument() string {
 }
 
 func (s *soak) revoke(id markID) error {
-	m := s.world.mark(id)
-	return s.command("REVOKE "+id.argument(), func() func() { return s.world.revoking(m) })
+	m := s.model.mark(id)
+	return s.command("REVOKE "+id.argument(), func() func() { return s.model.revoking(m) })
 }
 
 // command sends one admin verb. begin records that a change begins, and returns
 // the function that records its end. If the daemon is killed in between, it may
 // have made the change or not.
 func (s *soak) command(line string, begin func() func()) error {
-	run := s.world.run.Load()
+	run := s.model.run.Load()
 	caller, err := e2e.Dial(s.host.folder.AdminSocket())
 	if err != nil {
 		return s.cut(run, err)
@@ -209,7 +209,7 @@ func (s *soak) command(line string, begin func() func()) error {
 
 // cut returns err, or nil if the daemon was ended.
 func (s *soak) cut(run int64, err error) error {
-	if run%2 == 1 && s.world.run.Load() == run {
+	if run%2 == 1 && s.model.run.Load() == run {
 		return fmt.Errorf("admin: %w", err)
 	}
 	return nil
@@ -219,7 +219,7 @@ func (s *soak) cut(run int64, err error) error {
 func (s *soak) reload(context.Context) error {
 	s.host.config.Lock()
 	defer s.host.config.Unlock()
-	p := s.world.projects[0]
+	p := s.model.projects[0]
 	done := p.allow.change(!p.allow.latest())
 	if err := s.host.configure(); err != nil {
 		return err

@@ -44,7 +44,7 @@ func TestADeliveryUnderWayIsAnsweredAtTheEnd(t *testing.T) {
 // awaitDelivery waits until a delivery is in progress.
 func awaitDelivery(t testing.TB, h *host) {
 	t.Helper()
-	deadline := time.Now().Add(e2e.Patience)
+	deadline := time.Now().Add(e2e.Timeout)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for ; ; <-tick.C {
@@ -67,7 +67,7 @@ func TestABodyThatDoesNotComeIsGivenUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(e2e.Patience)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(e2e.Timeout)); err != nil {
 		t.Fatal(err)
 	}
 	fmt.Fprintf(conn, "POST /hooks/main HTTP/1.1\r\nHost: x\r\nSvix-Id: m\r\nSvix-Timestamp: %d\r\nSvix-Signature: v1,x\r\nContent-Length: 100\r\n\r\nnot all", time.Now().Unix())

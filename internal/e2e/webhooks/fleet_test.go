@@ -79,7 +79,7 @@ func awaitFleet(t testing.TB, hosts []*e2e.Folder) {
 func await(t testing.TB, f *e2e.Folder, line string, wanted func(reply string) bool) {
 	t.Helper()
 	admin := e2e.Call(t, f.AdminSocket())
-	deadline := time.Now().Add(e2e.Patience)
+	deadline := time.Now().Add(e2e.Timeout)
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for ; ; <-tick.C {

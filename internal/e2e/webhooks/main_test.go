@@ -119,7 +119,7 @@ func delivered(event, result string, n int) string {
 // says waits until the program has written a text.
 func (h *taker) says(t testing.TB, text string) {
 	t.Helper()
-	deadline := time.Now().Add(e2e.Patience)
+	deadline := time.Now().Add(e2e.Timeout)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for ; !strings.Contains(h.Written(), text); <-tick.C {

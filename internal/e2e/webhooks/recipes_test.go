@@ -111,9 +111,9 @@ func TestWhatTheGuideTriesWorks(t *testing.T) {
 	path := "PATH=" + filepath.Dir(e2e.Program("neonauthd")) + ":" + os.Getenv("PATH")
 	cmd := exec.Command(e2e.Program("neonauthd"), "standin", "--daemon", "--dir", f.Dir, "--listen", upstream)
 	cmd.Env = e2e.Environment(path)
-	stage := e2e.Start(t, f.Dir, cmd)
-	stage.AwaitListening(t, "unix", f.Path("neonauthd.sock"))
-	ctx, cancel := context.WithTimeout(t.Context(), e2e.Patience)
+	demo := e2e.Start(t, f.Dir, cmd)
+	demo.AwaitListening(t, "unix", f.Path("neonauthd.sock"))
+	ctx, cancel := context.WithTimeout(t.Context(), e2e.Timeout)
 	defer cancel()
 	try := exec.CommandContext(ctx, "bash", "-c", recipe(t, "bash", "/tmp/auth", f.Dir, "127.0.0.1:4182", hooks, "127.0.0.1:4000", upstream,
 		"curl -d @bob-deleted.json", "sed s/127.0.0.1:4182/"+hooks+"/ bob-deleted.json | curl -d @-", "sleep 1", "until curl -s -o status http://"+hooks+"; do sleep 0.1; done"))

@@ -40,7 +40,7 @@ func TestKilledAgainAndAgainTheDaemonRefusesNobodyAndMistakesNothing(t *testing.
 		}
 	}
 	dir := folder(t)
-	l := &load{socket: filepath.Join(dir, "neonauthd.sock"), questions: prepare(t, dir), pause: time.Millisecond, patience: time.Minute}
+	l := &load{socket: filepath.Join(dir, "neonauthd.sock"), questions: prepare(t, dir), pause: time.Millisecond, timeout: time.Minute}
 	m := manage(t, dir)
 
 	ctx, stop := context.WithCancel(t.Context())

@@ -20,7 +20,7 @@ type load struct {
 	socket    string
 	questions []question
 	pause     time.Duration // between two questions of an asker
-	patience  time.Duration // for one question, however often it has to be asked
+	timeout   time.Duration // for one question, however often it has to be asked
 	tally     tally
 }
 
@@ -78,7 +78,7 @@ func (a *asker) ask(q *question) {
 	a.asked++
 	tag := fmt.Sprintf("%d.%d", a.name, a.asked)
 	t.count(func(t *tally) { t.questions++ })
-	for time.Since(began) < a.load.patience {
+	for time.Since(began) < a.load.timeout {
 		reply, ok := a.attempt(began, fmt.Sprintf("@%s %s %s\n", tag, protocol.VERIFY, q.token))
 		if !ok {
 			a.hangUp()
@@ -99,17 +99,17 @@ func (a *asker) ask(q *question) {
 func (a *asker) attempt(began time.Time, line string) (reply []byte, ok bool) {
 	t := &a.load.tally
 	if a.conn == nil {
-		nc, err := net.DialTimeout("unix", a.load.socket, a.load.patience)
+		nc, err := net.DialTimeout("unix", a.load.socket, a.load.timeout)
 		if err != nil {
 			t.count(func(t *tally) { t.refused++; t.note("connect: " + err.Error()) })
 			return nil, false
 		}
 		t.count(func(t *tally) { t.connects++ })
 		a.conn, a.in = nc, bufio.NewReader(nc)
-		_ = nc.SetDeadline(began.Add(a.load.patience))
+		_ = nc.SetDeadline(began.Add(a.load.timeout))
 	}
 	if a.keeps {
-		_ = a.conn.SetDeadline(began.Add(a.load.patience))
+		_ = a.conn.SetDeadline(began.Add(a.load.timeout))
 	}
 	if _, err := a.conn.Write([]byte(line)); err != nil {
 		// The daemon has not had the question, so it has not lost it either.

@@ -106,7 +106,7 @@ func TestEveryFateOfAQuestionIsCounted(t *testing.T) {
 					_, _ = nc.Write([]byte(tag + " " + c.reply + "\n"))
 				}
 			})
-			l := &load{socket: socket, questions: []question{{status: protocol.OK, word: "ada", token: "a.b.c"}}, patience: time.Minute}
+			l := &load{socket: socket, questions: []question{{status: protocol.OK, word: "ada", token: "a.b.c"}}, timeout: time.Minute}
 			l.run(ctx, c.fresh, c.own)
 			var report strings.Builder
 			if err := l.tally.report(&report); err != nil || !strings.Contains(report.String(), c.want) {
@@ -119,7 +119,7 @@ func TestEveryFateOfAQuestionIsCounted(t *testing.T) {
 func TestRefusedAndUnansweredAreCounted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	l := &load{socket: filepath.Join(folder(t), "nobody"), questions: []question{{}}, patience: 20 * time.Millisecond}
+	l := &load{socket: filepath.Join(folder(t), "nobody"), questions: []question{{}}, timeout: 20 * time.Millisecond}
 	(&asker{load: l}).ask(&l.questions[0])
 	l.run(ctx, 1, 1) // asks nothing
 	if l.tally.refused == 0 || l.tally.unanswered != 1 || l.tally.questions != 1 {

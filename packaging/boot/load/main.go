@@ -66,7 +66,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer) error {
 		ctx, cancel = context.WithTimeout(ctx, *length)
 		defer cancel()
 	}
-	l := &load{socket: *socket, questions: questions, pause: *pause, patience: time.Minute}
+	l := &load{socket: *socket, questions: questions, pause: *pause, timeout: time.Minute}
 	l.run(ctx, *fresh, *kept)
 	return l.tally.report(out)
 }

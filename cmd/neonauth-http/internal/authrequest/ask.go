@@ -35,9 +35,9 @@ type question struct{ token, visitor string }
 // know visitors.
 const olderFor = time.Minute
 
-// ask asks one question and returns an answer after limit at most. patience is
+// ask asks one question and returns an answer after limit at most. restartWait is
 // how long a restart may take.
-func (a *asker) ask(ctx context.Context, want *requirement, q question, limit, patience time.Duration) client.Answer {
+func (a *asker) ask(ctx context.Context, want *requirement, q question, limit, restartWait time.Duration) client.Answer {
 	end := a.now().Add(limit)
 	left, broken := limit, false
 	for {
@@ -50,8 +50,8 @@ func (a *asker) ask(ctx context.Context, want *requirement, q question, limit, p
 			return answer
 		}
 		switch {
-		case errors.Is(u.Err, client.ErrUnreachable) && a.wait(ctx, patience):
-		case errors.Is(u.Err, client.ErrBroken) && !broken && a.wait(ctx, patience):
+		case errors.Is(u.Err, client.ErrUnreachable) && a.wait(ctx, restartWait):
+		case errors.Is(u.Err, client.ErrBroken) && !broken && a.wait(ctx, restartWait):
 			// The daemon ended while it had the question. Ask only once more: a
 			// request on which a daemon dies must not be sent for ever. Do not
 			// ask at once: a daemon that is ending may still accept connections
@@ -114,10 +114,10 @@ func (a *asker) put(ctx context.Context, want *requirement, token string, opts .
 }
 
 // wait pauses before the next attempt, and reports whether there is one.
-func (a *asker) wait(ctx context.Context, patience time.Duration) bool {
+func (a *asker) wait(ctx context.Context, restartWait time.Duration) bool {
 	now := a.now().UnixNano()
 	a.gone.CompareAndSwap(0, now)
-	if since := a.gone.Load(); since != 0 && now-since >= int64(patience) {
+	if since := a.gone.Load(); since != 0 && now-since >= int64(restartWait) {
 		return false
 	}
 	timer := time.NewTimer(retryPause)

@@ -17,9 +17,9 @@ import (
 )
 
 const (
-	defaultTimeout  = 5 * time.Second // the daemon's own default for a lookup
-	defaultPatience = time.Second
-	maxConfig       = 64 << 10
+	defaultTimeout     = 5 * time.Second // the daemon's own default for a lookup
+	defaultRestartWait = time.Second
+	maxConfig          = 64 << 10
 )
 
 // MaxTimeout is the longest timeout that a configuration file may set.
@@ -35,15 +35,15 @@ const (
 // Settings are the settings of a configuration file. They do not change once
 // they are in use.
 type Settings struct {
-	realm    string
-	timeout  time.Duration    // of one request
-	patience time.Duration    // for a restart of the daemon
-	tokens   *httpauth.Search // the places where a token may be
-	show     selection
-	keep     int // how many accepted answers are kept
-	access   string
-	format   string // the format of the log
-	pprof    bool
+	realm       string
+	timeout     time.Duration    // of one request
+	restartWait time.Duration    // for a restart of the daemon
+	tokens      *httpauth.Search // the places where a token may be
+	show        selection
+	keep        int // how many accepted answers are kept
+	access      string
+	format      string // the format of the log
+	pprof       bool
 
 	resources []resource
 }
@@ -104,16 +104,16 @@ func Check(path string) error {
 
 // file is the configuration file. A key that is absent has its default.
 type file struct {
-	Realm    string    `toml:"realm"`
-	Timeout  period    `toml:"timeout"`
-	Patience period    `toml:"restart_patience"`
-	Tokens   *[]string `toml:"token_from"`
-	Fields   *[]string `toml:"fields"`
-	Claims   *[]string `toml:"claims"`
-	Keep     *int      `toml:"keep"`
-	Access   string    `toml:"access_log"`
-	Format   string    `toml:"log_format"`
-	Pprof    bool      `toml:"pprof"`
+	Realm       string    `toml:"realm"`
+	Timeout     period    `toml:"timeout"`
+	RestartWait period    `toml:"restart_patience"`
+	Tokens      *[]string `toml:"token_from"`
+	Fields      *[]string `toml:"fields"`
+	Claims      *[]string `toml:"claims"`
+	Keep        *int      `toml:"keep"`
+	Access      string    `toml:"access_log"`
+	Format      string    `toml:"log_format"`
+	Pprof       bool      `toml:"pprof"`
 
 	Resources []resourceTable `toml:"resource"`
 }
@@ -159,13 +159,13 @@ func (p *period) UnmarshalText(text []byte) error {
 
 func (f *file) settings() (*Settings, error) {
 	set := &Settings{
-		keep:     DefaultKeep,
-		access:   f.Access,
-		format:   cmp.Or(f.Format, LogText),
-		pprof:    f.Pprof,
-		realm:    f.Realm,
-		timeout:  cmp.Or(time.Duration(f.Timeout), defaultTimeout),
-		patience: cmp.Or(time.Duration(f.Patience), defaultPatience),
+		keep:        DefaultKeep,
+		access:      f.Access,
+		format:      cmp.Or(f.Format, LogText),
+		pprof:       f.Pprof,
+		realm:       f.Realm,
+		timeout:     cmp.Or(time.Duration(f.Timeout), defaultTimeout),
+		restartWait: cmp.Or(time.Duration(f.RestartWait), defaultRestartWait),
 	}
 	if !plainText(f.Realm) {
 		return nil, errors.New("realm: only visible ASCII and blanks, without quotes and backslashes")

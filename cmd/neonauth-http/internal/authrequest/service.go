@@ -184,7 +184,7 @@ func (s *Service) find(r *http.Request, d *dialect, set *Settings) (f finding, w
 	asked := s.now()
 	answer, _ := found.Ask(func(token string) client.Answer {
 		left := max(set.timeout-s.now().Sub(asked), time.Millisecond)
-		return s.asker.ask(r.Context(), &want, question{token, visitor}, left, set.patience)
+		return s.asker.ask(r.Context(), &want, question{token, visitor}, left, set.restartWait)
 	})
 	s.tellOfUnknown(answer)
 	f = judge(answer, &want, &set.show, asked, s.now())

@@ -81,13 +81,13 @@ func (s *script) SetDeadline(time.Time) error      { return nil }
 func (s *script) SetReadDeadline(time.Time) error  { return nil }
 func (s *script) SetWriteDeadline(time.Time) error { return nil }
 
-// stage is a listener with a single connection.
-type stage struct {
+// singleListener is a listener with a single connection.
+type singleListener struct {
 	conn  *script
 	given bool
 }
 
-func (l *stage) Accept() (net.Conn, error) {
+func (l *singleListener) Accept() (net.Conn, error) {
 	if !l.given {
 		l.given = true
 		return l.conn, nil
@@ -95,8 +95,8 @@ func (l *stage) Accept() (net.Conn, error) {
 	<-l.conn.closed
 	return nil, io.EOF
 }
-func (l *stage) Close() error   { return nil }
-func (l *stage) Addr() net.Addr { return &net.UnixAddr{} }
+func (l *singleListener) Close() error   { return nil }
+func (l *singleListener) Addr() net.Addr { return &net.UnixAddr{} }
 
 // play sends bytes to a server made by NewServer, and returns what the server
 // sends.
@@ -107,7 +107,7 @@ func play(s *Service, sent []byte) string {
 		s.ServeHTTP(w, r.WithContext(context.WithoutCancel(r.Context())))
 	})
 	conn := &script{in: bytes.NewReader(sent), closed: make(chan struct{})}
-	_ = NewServer(patient).Serve(&stage{conn: conn}) // ends with the connection
+	_ = NewServer(patient).Serve(&singleListener{conn: conn}) // ends with the connection
 	conn.mu.Lock()
 	defer conn.mu.Unlock()
 	return conn.out.String()

@@ -65,20 +65,20 @@ func (d *fakeDaemon) asked() string {
 	return strings.Join(d.lines, "\n")
 }
 
-// stage is a Service before a fakeDaemon, with a project main that has secretOf("a").
-type stage struct {
+// testService is a Service before a fakeDaemon, with a project main that has secretOf("a").
+type testService struct {
 	*Service
 	daemon *fakeDaemon
 	log    *bytes.Buffer
 }
 
-func newStage(t *testing.T, answer func(line string) string) *stage {
+func newTestService(t *testing.T, answer func(line string) string) *testService {
 	t.Helper()
 	set, err := Load(configured(t, "[[project]]\nname = \"main\"\nsecrets = [\"./s\"]\n", map[string]string{"s": secretOf("a")}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &stage{daemon: &fakeDaemon{answer: answer}, log: new(bytes.Buffer)}
+	s := &testService{daemon: &fakeDaemon{answer: answer}, log: new(bytes.Buffer)}
 	s.Service = New("dev", "", set, slog.New(slog.NewTextHandler(s.log, nil)), func() time.Time { return theTime })
 	s.Service.daemon.client.Dial = s.daemon.dial
 	t.Cleanup(func() { _ = s.Close() })
@@ -122,14 +122,14 @@ func signed(t *testing.T, body io.Reader, text string) *http.Request {
 	return r
 }
 
-func (s *stage) deliver(t *testing.T, text string) *httptest.ResponseRecorder {
+func (s *testService) deliver(t *testing.T, text string) *httptest.ResponseRecorder {
 	t.Helper()
 	w := httptest.NewRecorder()
 	s.ServeHTTP(w, signed(t, strings.NewReader(text), text))
 	return w
 }
 
-func (s *stage) scrape() string {
+func (s *testService) scrape() string {
 	w := httptest.NewRecorder()
 	s.Status().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", http.NoBody))
 	return w.Body.String()

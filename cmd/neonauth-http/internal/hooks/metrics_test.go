@@ -11,7 +11,7 @@ import (
 func TestMetricsAreThoseOfTheList(t *testing.T) {
 	t.Parallel()
 	const list = "testdata/metrics.txt"
-	s := newStage(t, does)
+	s := newTestService(t, does)
 	s.deliver(t, updated(100))
 	s.deliver(t, "[]")
 	s.metrics.refused.Inc()
@@ -39,7 +39,7 @@ func TestMetricsAreThoseOfTheList(t *testing.T) {
 // success.
 func TestEachResultIsCountedAndHasAStatus(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, does)
+	s := newTestService(t, does)
 	page := s.scrape()
 	for _, is := range []result{done, partly, ignored, noProject, badMethod, badHeaders, badTime, tooLarge, unread, badSignature, badBody, busy, unavailable, fault} {
 		if !strings.Contains(page, `result="`+string(is)+`"}`) {

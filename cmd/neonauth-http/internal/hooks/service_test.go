@@ -31,7 +31,7 @@ func TestWhatTheDaemonIsTold(t *testing.T) {
 		`{"type":"team.deleted","data":{"id":"ada","user_id":"ada"}}`:  "",
 		`{"type":"session.revoked","data":{"id":"a","user_id":"ada"}}`: "",
 	} {
-		s := newStage(t, does)
+		s := newTestService(t, does)
 		for n := 1; n <= 2; n++ {
 			if w := s.deliver(t, body); w.Code != http.StatusNoContent || w.Body.Len() > 0 {
 				t.Errorf("%s: %d %s", body, w.Code, w.Body)
@@ -70,7 +70,7 @@ func TestOnlyWhatIsDoneIsAcknowledged(t *testing.T) {
 		{"OK", "OK entries=0", unavailable},
 		{"OK changed=1 entries=1", "OK", unavailable},
 	} {
-		s := newStage(t, func(line string) string {
+		s := newTestService(t, func(line string) string {
 			if strings.HasPrefix(line, "REVOKE ") {
 				return c.revoke
 			}
@@ -98,13 +98,13 @@ func TestADaemonThatIsAwayIsWaitedForAMoment(t *testing.T) {
 		want result
 		most time.Duration
 	}{
-		"restarts":     {back: restartPatience - 500*time.Millisecond, want: done, most: restartPatience},
-		"stays away":   {want: unavailable, most: restartPatience + restartPause},
+		"restarts":     {back: restartWait - 500*time.Millisecond, want: done, most: restartWait},
+		"stays away":   {want: unavailable, most: restartWait + restartPause},
 		"answers none": {dead: true, want: unavailable, most: askTimeout},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t, does)
+				s := newTestService(t, does)
 				began := time.Now()
 				s.Service.daemon.client = &client.Client{Timeout: askTimeout, Keep: -1, Dial: func(ctx context.Context) (net.Conn, error) {
 					switch {
@@ -129,7 +129,7 @@ func TestADaemonThatIsAwayIsWaitedForAMoment(t *testing.T) {
 
 func TestASenderThatLeavesDoesNotStopWhatWasBegun(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, does)
+	s := newTestService(t, does)
 	const text = `{"type":"user.deleted","data":{"id":"ada"}}`
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -146,7 +146,7 @@ func TestABodyHasItsBound(t *testing.T) {
 		small - 1: 204, small: 204, small + 1: 204, webhook.MaxBody - 1: 204, webhook.MaxBody: 204, webhook.MaxBody + 1: 413, 2 * webhook.MaxBody: 413,
 	} {
 		text := updated(length)
-		s := newStage(t, does)
+		s := newTestService(t, does)
 		if w := s.deliver(t, text); w.Code != want {
 			t.Errorf("%d bytes: %d, want %d", length, w.Code, want)
 		}
@@ -162,7 +162,7 @@ func TestABodyHasItsBound(t *testing.T) {
 // lose their places.
 func TestLargeBodiesHaveFewPlacesAndUsualOnesNeedNone(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, does)
+	s := newTestService(t, does)
 	text := updated(small + 2)
 	var writers []*io.PipeWriter
 	codes := make(chan int, maxLarge)
@@ -215,7 +215,7 @@ func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 // another time.
 func TestWhatIsNotSignedIsNotRead(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, does)
+	s := newTestService(t, does)
 	for name, change := range map[string]func(*http.Request){
 		"no id":          func(r *http.Request) { r.Header.Del("svix-id") },
 		"another time":   func(r *http.Request) { r.Header.Set("svix-timestamp", "1780358000") },
@@ -246,7 +246,7 @@ func TestWhatIsNotSignedIsNotRead(t *testing.T) {
 // TestAFaultOfOursIsTriedAgain. The log line repeats nothing of the delivery.
 func TestAFaultOfOursIsTriedAgain(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, does)
+	s := newTestService(t, does)
 	r := signed(t, readerFunc(func([]byte) (int, error) { panic("canary") }), "")
 	w := httptest.NewRecorder()
 	if s.ServeHTTP(w, r); w.Code != http.StatusInternalServerError {
@@ -262,7 +262,7 @@ func TestAFaultOfOursIsTriedAgain(t *testing.T) {
 
 func TestItKnowsThatItIsAlive(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, does)
+	s := newTestService(t, does)
 	if !s.Alive() {
 		t.Error("it takes itself for dead")
 	}
@@ -274,7 +274,7 @@ func TestItKnowsThatItIsAlive(t *testing.T) {
 // TestComplaintsAreRare: anybody can cause them.
 func TestComplaintsAreRare(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, does)
+	s := newTestService(t, does)
 	for range 100 {
 		r := signed(t, strings.NewReader("{}"), "other")
 		s.ServeHTTP(httptest.NewRecorder(), r)

@@ -19,10 +19,10 @@ import (
 const askTimeout = 9 * time.Second
 
 // While a daemon restarts, and no service manager keeps its socket open, a question is
-// repeated after each restartPause, for restartPatience at most.
+// repeated after each restartPause, for restartWait at most.
 const (
-	restartPatience = 2 * time.Second
-	restartPause    = 100 * time.Millisecond
+	restartWait  = 2 * time.Second
+	restartPause = 100 * time.Millisecond
 )
 
 // deletedReason is the reason that "neonauthctl revocations" shows.
@@ -111,7 +111,7 @@ func (s *steerer) ask(ctx context.Context, project string, verb protocol.Verb, u
 // patiently asks again if the daemon cannot be reached or ends before it answers. The verbs
 // can be repeated without harm.
 func (s *steerer) patiently(ctx context.Context, ask func() (*protocol.Reply, error)) (*protocol.Reply, error) {
-	waiting, cancel := context.WithTimeout(ctx, restartPatience)
+	waiting, cancel := context.WithTimeout(ctx, restartWait)
 	defer cancel()
 	for {
 		reply, err := ask()

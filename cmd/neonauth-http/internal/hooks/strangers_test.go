@@ -15,12 +15,12 @@ import (
 	"github.com/neonauthd/neonauthd/internal/webhook"
 )
 
-// patience is the time limit for what certainly happens, also on a slow machine.
-const patience = time.Minute
+// testTimeout is the time limit for what certainly happens, also on a slow machine.
+const testTimeout = time.Minute
 
-// serve serves a stage on a TCP socket until the end of the test and returns its
+// serve serves a testService on a TCP socket until the end of the test and returns its
 // address.
-func (s *stage) serve(t *testing.T) string {
+func (s *testService) serve(t *testing.T) string {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -42,7 +42,7 @@ func (s *stage) serve(t *testing.T) string {
 func post(t *testing.T, address, text string, chunked bool) (int, error) {
 	t.Helper()
 	r := signed(t, http.NoBody, text)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
 	defer cancel()
 	var body io.Reader = strings.NewReader(text)
 	if chunked {
@@ -133,7 +133,7 @@ func TestSlowStrangersKeepNoDeliveryOut(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newStage(t, does)
+			s := newTestService(t, does)
 			address := s.serve(t)
 			strangers(t, address, c.number, c.text, c.closed)
 			var all sync.WaitGroup

@@ -17,7 +17,7 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
-const patience = 30 * time.Second
+const testTimeout = 30 * time.Second
 
 // startNginx runs nginx with conf inside its http block, and returns when every socket of conf can be reached.
 func startNginx(t *testing.T, dir, conf string) {
@@ -50,7 +50,7 @@ client_body_temp_path %[2]s/t1; proxy_temp_path %[2]s/t2; fastcgi_temp_path %[2]
 		_ = cmd.Process.Signal(os.Interrupt)
 		<-ended
 	})
-	sockets, deadline := strings.Count(conf, "listen unix:"), time.Now().Add(patience)
+	sockets, deadline := strings.Count(conf, "listen unix:"), time.Now().Add(testTimeout)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for i := 0; i < sockets; {
@@ -80,7 +80,7 @@ func ask(t *testing.T, socket string, r *request) (status int, body string) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(testTimeout)); err != nil {
 		t.Fatal(err)
 	}
 	text := r.method + " " + r.target + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"

@@ -19,9 +19,9 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// topPatience is the default timeout of one request of top. It is shorter than
+// topTimeout is the default timeout of one request of top. It is shorter than
 // that of other admin commands, because a screen must not stand still.
-const topPatience = 2 * time.Second
+const topTimeout = 2 * time.Second
 
 // watch is one run of top. It reads the daemon's counters repeatedly and shows
 // their changes.
@@ -91,7 +91,7 @@ func (w *watch) run(ctx context.Context) error {
 	c := w.settings.Admin()
 	defer c.Close()
 	if w.settings.Timeout <= 0 {
-		c.Timeout = topPatience
+		c.Timeout = topTimeout
 	}
 	ticks, stop := w.tick(w.interval)
 	defer stop()

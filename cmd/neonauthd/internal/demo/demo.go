@@ -51,7 +51,7 @@ type Options struct {
 
 	// Screen writes to Out what runs and what to do with it. It is called once, when the
 	// daemon answers.
-	Screen func(w io.Writer, s *Stage) error
+	Screen func(w io.Writer, s *Running) error
 	Out    io.Writer
 
 	// Serve runs the daemon.
@@ -63,8 +63,8 @@ type Options struct {
 // is new, so that no other daemon has used it.
 type Serve func(ctx context.Context, load func() (config.Config, error), fresh bool, ready func()) error
 
-// Stage is what runs, for a Screen.
-type Stage struct {
+// Running is what runs, for a Screen.
+type Running struct {
 	Dir                 string
 	URL                 string // of the upstream
 	Self, Control, HTTP string // how the programs are called
@@ -100,11 +100,11 @@ func Run(ctx context.Context, o Options) (err error) {
 	}
 	screen := &screen{out: o.Out}
 	wg.Go(func() { renew(ctx, folder, upstream, screen, o.Self) })
-	stage := &Stage{
+	running := &Running{
 		Dir: folder.path, URL: upstream.BaseURL(), Self: o.Self, Control: o.Control, HTTP: o.HTTP,
 		Lifetime: TokenLifetime, PortTaken: taken,
 	}
-	return o.Serve(ctx, folder.config, o.Dir == "", func() { screen.tell(func(w io.Writer) error { return o.Screen(w, stage) }) })
+	return o.Serve(ctx, folder.config, o.Dir == "", func() { screen.tell(func(w io.Writer) error { return o.Screen(w, running) }) })
 }
 
 // newUpstream returns a stand-in with the demo's users.

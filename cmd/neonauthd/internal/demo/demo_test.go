@@ -25,12 +25,12 @@ import (
 )
 
 // during runs a demo without a daemon, and act while it runs.
-func during(t *testing.T, o Options, act func(s *Stage)) {
+func during(t *testing.T, o Options, act func(s *Running)) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	o.Self, o.Control, o.Out = "neonauthd", "neonauthctl", io.Discard
-	o.Screen = func(_ io.Writer, s *Stage) error {
+	o.Screen = func(_ io.Writer, s *Running) error {
 		act(s)
 		return nil
 	}
@@ -47,7 +47,7 @@ func during(t *testing.T, o Options, act func(s *Stage)) {
 func TestAFolderThatSomebodyNamedKeepsWhatIsTheirs(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new", "demo")
 	for range 2 {
-		during(t, Options{Dir: dir}, func(s *Stage) {
+		during(t, Options{Dir: dir}, func(s *Running) {
 			for _, name := range slices.DeleteFunc(written(), func(name string) bool { return name == stateDir }) { // the daemon's
 				info, err := os.Stat(filepath.Join(s.Dir, name))
 				if err != nil || info.Mode().Perm() != 0o600 {
@@ -69,7 +69,7 @@ func TestAFolderThatSomebodyNamedKeepsWhatIsTheirs(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, validFile), []byte("of a demo that was killed"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	during(t, Options{Dir: dir}, func(*Stage) {})
+	during(t, Options{Dir: dir}, func(*Running) {})
 }
 
 func TestAFolderWithFilesOfOthersIsRefused(t *testing.T) {
@@ -98,7 +98,7 @@ func TestASeedHasAPort(t *testing.T) {
 	if blocked, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))); err == nil {
 		defer blocked.Close()
 	}
-	during(t, Options{Seed: "word"}, func(s *Stage) {
+	during(t, Options{Seed: "word"}, func(s *Running) {
 		var text bytes.Buffer
 		if err := errors.Join(Screen(&text, s), StandinScreen(&text, s)); err != nil || s.PortTaken != port {
 			t.Errorf("told that port %d is taken: %v", s.PortTaken, err)
@@ -150,7 +150,7 @@ func TestTokenFilesAreRenewedBeforeTheyEnd(t *testing.T) {
 
 func TestTheLineToPasteHoldsAnyFolder(t *testing.T) {
 	for _, dir := range []string{"/tmp/demo", "/tmp/my demo", "/tmp/it's; echo no $HOME `id` \"x\" \\"} {
-		s := &Stage{Dir: dir}
+		s := &Running{Dir: dir}
 		out, err := exec.CommandContext(t.Context(), "sh", "-c", s.Exports()+"\nprintf '%s\\n' \"$NEONAUTHD_SOCKET\" \"$NEONAUTHD_ADMIN_SOCKET\" \"$DEMO\"").CombinedOutput()
 		if want := dir + "/neonauthd.sock\n" + dir + "/admin.sock\n" + dir + "\n"; err != nil || string(out) != want {
 			t.Errorf("%s\nis pasted as\n%s (error: %v)", s.Exports(), out, err)
@@ -198,7 +198,7 @@ func TestMintAsksTheUpstreamOfADemoAlone(t *testing.T) {
 }
 
 func TestMintTellsOfABan(t *testing.T) {
-	during(t, Options{Seed: "ban"}, func(s *Stage) {
+	during(t, Options{Seed: "ban"}, func(s *Running) {
 		id := standin.New(standin.Options{Seed: "ban"}).ID("ada" + domain)
 		c := control{s.URL + "/_standin", http.DefaultClient}
 		if err := c.post(t.Context(), "/users/"+id+"/ban", map[string]any{}, new(map[string]bool)); err != nil {

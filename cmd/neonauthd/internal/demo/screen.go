@@ -10,7 +10,7 @@ import (
 )
 
 // Exports returns the line to paste into a terminal before asking the demo's daemon.
-func (s *Stage) Exports() string {
+func (s *Running) Exports() string {
 	return "export NEONAUTHD_SOCKET=" + quoted(s.Dir+"/neonauthd.sock") + " NEONAUTHD_ADMIN_SOCKET=" + quoted(s.Dir+"/admin.sock") + " DEMO=" + quoted(s.Dir)
 }
 
@@ -26,7 +26,7 @@ func quoted(text string) string {
 
 // fill replaces the placeholders of a screen. A text/template would do the same, but a
 // program that contains one keeps each method of each type: 12 MB of neonauthd.
-func (s *Stage) fill(screen string) string {
+func (s *Running) fill(screen string) string {
 	taken := ""
 	if s.PortTaken != 0 {
 		taken = "Another program has port " + strconv.Itoa(s.PortTaken) +
@@ -82,7 +82,7 @@ Other credentials, and what the upstream tells by itself:
 ` + credentials
 
 // Screen writes the screen of "neonauthd demo".
-func Screen(w io.Writer, s *Stage) error {
+func Screen(w io.Writer, s *Running) error {
 	_, err := io.WriteString(w, s.fill(demoScreen))
 	return err
 }
@@ -98,7 +98,7 @@ const standinScreen = `stand-in upstream at {{url}}, and a daemon that asks it; 
 ` + credentials + "\n"
 
 // StandinScreen writes the screen of "neonauthd standin --daemon".
-func StandinScreen(w io.Writer, s *Stage) error {
+func StandinScreen(w io.Writer, s *Running) error {
 	_, err := io.WriteString(w, s.fill(standinScreen)+standin.Usage())
 	return err
 }

@@ -20,12 +20,12 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// stagePatience is the time limit for each single thing on the stage.
-const stagePatience = 20 * time.Second
+// systemTimeout is the time limit for each single thing that the system does.
+const systemTimeout = 20 * time.Second
 
-// stage is the real daemon, as a process, and the stand-in upstream, for
+// system is the real daemon, as a process, and the stand-in upstream, for
 // players of testdata/behaviours in any language.
-type stage struct {
+type system struct {
 	program string // the daemon's
 	folder  *e2e.Folder
 	up      *e2e.Upstream
@@ -42,9 +42,9 @@ func buildDaemon(t testing.TB) string {
 	return e2e.Build(t, "neonauthd")
 }
 
-func newStage(t testing.TB, program string) *stage {
+func newSystem(t testing.TB, program string) *system {
 	t.Helper()
-	s := &stage{program: program, folder: e2e.NewFolder(t), up: e2e.NewUpstream(t, standin.Options{TokenLifetime: time.Hour})}
+	s := &system{program: program, folder: e2e.NewFolder(t), up: e2e.NewUpstream(t, standin.Options{TokenLifetime: time.Hour})}
 	t.Cleanup(func() {
 		if s.daemon != nil && t.Failed() {
 			t.Logf("the daemon's log:\n%s", s.daemon.Written())
@@ -55,10 +55,10 @@ func newStage(t testing.TB, program string) *stage {
 	return s
 }
 
-func (s *stage) path(name string) string { return s.folder.Path(name) }
+func (s *system) path(name string) string { return s.folder.Path(name) }
 
 // do runs one line; testdata/behaviours/README.md lists what lines there are.
-func (s *stage) do(line string) (string, error) {
+func (s *system) do(line string) (string, error) {
 	word := append(strings.Split(line, " "), "", "")
 	switch word[0] {
 	case "reset":
@@ -106,10 +106,10 @@ func (s *stage) do(line string) (string, error) {
 	case "unrevoke":
 		return "", s.revoke(protocol.UNREVOKE, word[1], word[2])
 	}
-	return "", errors.New("the stage has no such line")
+	return "", errors.New("the system has no such line")
 }
 
-func (s *stage) reset() error {
+func (s *system) reset() error {
 	s.kill()
 	s.deafen()
 	s.up.ClearAll()
@@ -118,7 +118,7 @@ func (s *stage) reset() error {
 }
 
 // configure writes the daemon's files; table is added to the configuration.
-func (s *stage) configure(table string) error {
+func (s *system) configure(table string) error {
 	config := fmt.Sprintf("socket = %q\nadmin_socket = %q\nstate_dir = %q\n\n", s.path("s"), s.path("a"), s.path("state")) + table +
 		strings.Replace(s.up.ConfigBlock(standin.Stack, s.path("key")), `name = "stack"`, "name = \"main\"\njwks_cooldown = \"100ms\"", 1)
 	for name, text := range map[string]string{"config": config, "key": s.up.ServerKey(), "fleet-key": fleet.GenerateKey()} {
@@ -130,7 +130,7 @@ func (s *stage) configure(table string) error {
 }
 
 // hear starts the engine of the daemon's fleet, unless it runs.
-func (s *stage) hear() error {
+func (s *system) hear() error {
 	if s.engine != nil {
 		return nil
 	}
@@ -140,7 +140,7 @@ func (s *stage) hear() error {
 }
 
 // deafen kills the engine.
-func (s *stage) deafen() {
+func (s *system) deafen() {
 	if s.engine != nil {
 		_ = s.engine.End(syscall.SIGKILL) // "signal: killed"
 		s.engine = nil
@@ -148,7 +148,7 @@ func (s *stage) deafen() {
 }
 
 // start returns when the daemon has reported that it is ready.
-func (s *stage) start() error {
+func (s *system) start() error {
 	if s.daemon != nil {
 		return errors.New("the daemon runs")
 	}
@@ -161,7 +161,7 @@ func (s *stage) start() error {
 }
 
 // stop ends the daemon by its ordinary shutdown.
-func (s *stage) stop() error {
+func (s *system) stop() error {
 	if s.daemon == nil {
 		return errors.New("the daemon does not run")
 	}
@@ -171,7 +171,7 @@ func (s *stage) stop() error {
 }
 
 // kill ends the daemon at once, if it runs.
-func (s *stage) kill() {
+func (s *system) kill() {
 	if s.daemon != nil {
 		_ = s.daemon.End(syscall.SIGKILL) // "signal: killed"
 		s.daemon = nil
@@ -179,9 +179,9 @@ func (s *stage) kill() {
 }
 
 // freeze stops the daemon, and returns when all its threads stand still.
-func (s *stage) freeze() error { return s.daemon.Stand() }
+func (s *system) freeze() error { return s.daemon.Stand() }
 
-func (s *stage) mint(name, fault string) (string, error) {
+func (s *system) mint(name, fault string) (string, error) {
 	user := s.up.AddUser(standin.User{Name: name, Restricted: fault == "restricted"})
 	spec := standin.TokenSpec{Subject: user.ID, Forged: fault == "forged"}
 	if fault == "expired" {
@@ -192,7 +192,7 @@ func (s *stage) mint(name, fault string) (string, error) {
 	return p.token + " " + p.subject, nil
 }
 
-func (s *stage) revoke(verb protocol.Verb, kind, name string) error {
+func (s *system) revoke(verb protocol.Verb, kind, name string) error {
 	p, ok := s.people[name]
 	if !ok {
 		return errors.New("no such user")
@@ -201,15 +201,15 @@ func (s *stage) revoke(verb protocol.Verb, kind, name string) error {
 	if kind == "subject" {
 		value = p.subject
 	}
-	admin := &client.Client{Socket: s.path("a"), Timeout: stagePatience}
+	admin := &client.Client{Socket: s.path("a"), Timeout: systemTimeout}
 	defer admin.Close()
 	_, err := admin.Ask(context.Background(), verb, kind, value)
 	return err
 }
 
 // serve lets a player in another process say lines, until ctx ends.
-func (s *stage) serve(ctx context.Context) (path string, err error) {
-	path = s.path("stage")
+func (s *system) serve(ctx context.Context) (path string, err error) {
+	path = s.path("system")
 	_ = os.Remove(path)
 	ln, err := net.Listen("unix", path)
 	if err != nil {
@@ -228,7 +228,7 @@ func (s *stage) serve(ctx context.Context) (path string, err error) {
 	return path, nil
 }
 
-func (s *stage) converse(nc net.Conn) {
+func (s *system) converse(nc net.Conn) {
 	defer nc.Close()
 	lines := bufio.NewScanner(nc)
 	for lines.Scan() {

@@ -22,10 +22,10 @@ const (
 	profileStale = 15 * time.Second
 )
 
-// world is what is true about upstreams, projects, users, keys, revocations and
+// model is what is true about upstreams, projects, users, keys, revocations and
 // the daemon's clock. Everything that changes one of them records the change
 // here.
-type world struct {
+type model struct {
 	upstreams []*upstream
 	projects  []*project
 	offset    *fact[time.Duration] // of the daemon's wall clock
@@ -39,7 +39,7 @@ type world struct {
 type upstream struct {
 	*standin.Standin
 	name     string
-	world    *world
+	model    *model
 	users    []*user
 	keysBad  *fact[bool] // key sets may be wrong now
 	denies   *fact[bool] // users/me may reject good tokens
@@ -95,10 +95,10 @@ func (h *handed) count(run, enough int64, at time.Time) {
 // ServeHTTP serves the stand-in, and notes which key sets were served
 // completely.
 func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	began, run := time.Now(), u.world.run.Load()
+	began, run := time.Now(), u.model.run.Load()
 	u.Standin.ServeHTTP(&brief{ResponseWriter: w}, r)
 	ended := time.Now()
-	if !strings.Contains(r.URL.Path, "jwks") || ever(u.keysBad, true, began, ended) || u.world.run.Load() != run {
+	if !strings.Contains(r.URL.Path, "jwks") || ever(u.keysBad, true, began, ended) || u.model.run.Load() != run {
 		return
 	}
 	for _, p := range u.projects {
@@ -196,7 +196,7 @@ func (p *project) keyIDs(withdrawn bool) []string {
 // wall returns the earliest and the latest time that the daemon's wall clock
 // may have shown in a span. The daemon's process uses the monotonic clock, so a
 // little is added.
-func (w *world) wall(from, until time.Time) (earliest, latest time.Time) {
+func (w *model) wall(from, until time.Time) (earliest, latest time.Time) {
 	const drift = 50 * time.Millisecond
 	offsets := w.offset.during(from, until)
 	return from.Round(0).Add(slices.Min(offsets) - drift), until.Round(0).Add(slices.Max(offsets) + drift)
@@ -205,14 +205,14 @@ func (w *world) wall(from, until time.Time) (earliest, latest time.Time) {
 // steps returns by how much the daemon's clock may have been stepped in a span.
 // Evidence that the daemon got from the upstream during this span seems older
 // by as much.
-func (w *world) steps(from, until time.Time) time.Duration {
+func (w *model) steps(from, until time.Time) time.Duration {
 	offsets := w.offset.during(from, until)
 	return slices.Max(offsets) - slices.Min(offsets)
 }
 
 // newUpstream makes a stand-in with users.
-func (w *world) newUpstream(name string, ids []string) *upstream {
-	u := &upstream{Standin: standin.New(standin.Options{}), name: name, world: w, keysBad: always(false), denies: always(false)}
+func (w *model) newUpstream(name string, ids []string) *upstream {
+	u := &upstream{Standin: standin.New(standin.Options{}), name: name, model: w, keysBad: always(false), denies: always(false)}
 	for _, id := range ids {
 		one := &user{id: id, there: always(true), version: always(0)}
 		u.add(one)
@@ -238,7 +238,7 @@ func (u *upstream) edit(one *user) {
 }
 
 // newProject adds a project at an upstream.
-func (w *world) newProject(name string, u *upstream, preset standin.Preset) *project {
+func (w *model) newProject(name string, u *upstream, preset standin.Preset) *project {
 	p := &project{name: name, preset: preset, up: u, allow: always(false), keys: map[string]*signingKey{}}
 	w.projects, u.projects = append(w.projects, p), append(u.projects, p)
 	u.SetCaching(preset, "", name == "a") // one of the projects answers 304

@@ -18,9 +18,9 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
-// world is a fleet: hosts, each with its own connection to the one engine, and
+// fleetUnderTest is a fleet: hosts, each with its own connection to the one engine, and
 // an upstream with users.
-type world struct {
+type fleetUnderTest struct {
 	t        *testing.T
 	place    *e2e.Folder // the engine's folder
 	engine   *e2e.Engine
@@ -37,11 +37,11 @@ type host struct {
 	daemon *e2e.Process
 }
 
-// newWorld starts n hosts, and returns when all hear each other. more is text
+// newFleet starts n hosts, and returns when all hear each other. more is text
 // with further keys of [fleet].
-func newWorld(t *testing.T, n int, more string) *world {
+func newFleet(t *testing.T, n int, more string) *fleetUnderTest {
 	t.Helper()
-	w := &world{t: t, place: e2e.NewFolder(t), upstream: e2e.NewUpstream(t, standin.Options{})}
+	w := &fleetUnderTest{t: t, place: e2e.NewFolder(t), upstream: e2e.NewUpstream(t, standin.Options{})}
 	w.engine = e2e.StartEngine(t, w.place.Dir)
 	key := fleet.GenerateKey() + "\n"
 	for range n {
@@ -108,7 +108,7 @@ func (h *host) ask(line string) string {
 // say sends a line on a connection and returns the reply; "" if the connection
 // has ended.
 func say(c *e2e.Caller, line string) string {
-	if c.Conn.SetDeadline(time.Now().Add(e2e.Patience)) != nil {
+	if c.Conn.SetDeadline(time.Now().Add(e2e.Timeout)) != nil {
 		return ""
 	}
 	if _, err := io.WriteString(c.Conn, line+"\n"); err != nil {
@@ -122,11 +122,11 @@ func say(c *e2e.Caller, line string) string {
 }
 
 // await waits until something holds.
-func (w *world) await(what string, holds func() bool) {
+func (w *fleetUnderTest) await(what string, holds func() bool) {
 	w.t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for end := time.Now().Add(e2e.Patience); !holds(); <-tick.C {
+	for end := time.Now().Add(e2e.Timeout); !holds(); <-tick.C {
 		if time.Now().After(end) {
 			for _, h := range w.hosts {
 				w.t.Logf("%s: %s", h.Dir, h.ask("FLEET"))
@@ -137,14 +137,14 @@ func (w *world) await(what string, holds func() bool) {
 }
 
 // command sends the engine a command, as a client that may do everything.
-func (w *world) command(line string) {
+func (w *fleetUnderTest) command(line string) {
 	w.t.Helper()
 	conn, err := net.Dial("unix", w.place.Path("engine"))
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(e2e.Patience))
+	_ = conn.SetDeadline(time.Now().Add(e2e.Timeout))
 	if _, err := io.WriteString(conn, line+"\r\n"); err != nil {
 		w.t.Fatal(err)
 	}
@@ -156,7 +156,7 @@ func (w *world) command(line string) {
 
 // restartEngine kills the engine now, and returns the function that starts it
 // again, with the copy that SAVE has made if there is one.
-func (w *world) restartEngine() (start func()) {
+func (w *fleetUnderTest) restartEngine() (start func()) {
 	w.engine.Kill(w.t)
 	return func() {
 		_ = os.Remove(w.place.Path("engine"))
