@@ -6,7 +6,6 @@ import (
 	"errors"
 	"math"
 	"net"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -144,7 +143,7 @@ func (k *keeper) watchOnce() error {
 		return err
 	}
 	defer nc.Close()
-	w := &watch{nc: nc, process: os.Getpid(), memory: &k.memory, clock: k.clock}
+	w := &watch{nc: nc, memory: &k.memory, clock: k.clock}
 	k.watch.Store(w)
 	if k.open.Err() != nil { // close may have found no watch
 		k.endWatch()

@@ -199,17 +199,3 @@ func TestAgeCountsForAMaxAgeToTheSecond(t *testing.T) {
 		}
 	}
 }
-
-// TestForkLeavesEverythingToTheParent: the child notices the fork when it takes
-// a connection or writes on the watch.
-func TestForkLeavesEverythingToTheParent(t *testing.T) {
-	p := newPool(1, nil)
-	p.idle, p.process = []*conn{{}}, p.process+1
-	if c, err := p.pop(); c != nil || err != nil || p.idle != nil {
-		t.Errorf("it takes its parent's connection (error: %v)", err)
-	}
-	w := &watch{process: -1, memory: leased(1)}
-	if err := w.write(w.seen()); err != errForked {
-		t.Errorf("it speaks for its parent (error: %v)", err)
-	}
-}

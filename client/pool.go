@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"sync"
 	"time"
 )
@@ -33,7 +32,6 @@ type pool struct {
 	shut   context.CancelFunc // ends open
 
 	mu      sync.Mutex
-	process int     // the process that opened the idle connections; a forked child must not use them
 	idle    []*conn // the one that has been idle longest first
 	sweeper *time.Timer
 	until   time.Time // no dial before this time
@@ -41,7 +39,7 @@ type pool struct {
 }
 
 func newPool(limit int, dial func(ctx context.Context) (net.Conn, error)) *pool {
-	p := &pool{dial: dial, places: make(chan struct{}, limit), process: os.Getpid()}
+	p := &pool{dial: dial, places: make(chan struct{}, limit)}
 	p.open, p.shut = context.WithCancel(context.Background())
 	return p
 }
@@ -120,9 +118,6 @@ func (p *pool) take(ctx context.Context, end time.Time) (*conn, error) {
 func (p *pool) pop() (*conn, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if pid := os.Getpid(); pid != p.process {
-		p.process, p.idle = pid, nil
-	}
 	switch n := len(p.idle); {
 	case p.open.Err() != nil:
 		return nil, errClosed()

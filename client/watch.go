@@ -20,17 +20,15 @@ var (
 	errUnused = errors.New("nobody asks anything any more")
 	errNoVerb = errors.New("the daemon does not know the verb")
 	errNoLine = errors.New("not a line of a watch")
-	errForked = errors.New("it is another process's")
 )
 
 // watch is the connection on which the daemon reports what must be forgotten.
 // One goroutine, in run, reads and writes it.
 type watch struct {
-	nc      net.Conn
-	lines   *protocol.LineReader
-	process int // the process that opened it; a forked child must not write for its parent
-	memory  *memory
-	clock   func() instant
+	nc     net.Conn
+	lines  *protocol.LineReader
+	memory *memory
+	clock  func() instant
 
 	up     bool      // the daemon has granted the watch
 	rev    int64     // the last revision that the daemon has reported
@@ -94,9 +92,6 @@ func (w *watch) seen() []byte {
 }
 
 func (w *watch) write(line []byte) error {
-	if os.Getpid() != w.process {
-		return errForked
-	}
 	_ = w.nc.SetWriteDeadline(time.Now().Add(renewAfter))
 	_, err := w.nc.Write(append(line, '\n'))
 	return err
