@@ -76,13 +76,15 @@ class Fakes(unittest.TestCase):
             self.assertEqual(repr(self.ask(fake, "profile", "ada")), "Rejected(reason='revoked')")
 
     def test_a_session_credential_has_a_profile_and_no_claims(self) -> None:
-        session, wanted = "q0Wm-5_x.AA%2Bb%3D", {**NOTHING, "email": "ada@example.org", "email_verified": True, "image_url": "https://example.org/ada.png"}
+        session = "q0Wm-5_x.AA%2Bb%3D"
+        wanted: dict[str, Any] = {**NOTHING, "email": "ada@example.org", "email_verified": True, "image_url": "https://example.org/ada.png"}
         for fake in (FakeClient(), FakeAsyncClient()):
             for kind in ("normal", "anonymous", ""):
-                fake.accept(session, **{**wanted, "kind": kind})
+                wanted["kind"] = kind
+                fake.accept(session, **wanted)
                 answer = self.ask(fake, "profile", session)
                 assert isinstance(answer, Accepted)
-                self.assertEqual((answer.user, answer.level, answer.subject, answer.claims), (User(**{**wanted, "kind": kind}), "profile", "u", None))
+                self.assertEqual((answer.user, answer.level, answer.subject, answer.claims), (User(**wanted), "profile", "u", None))
                 self.assertEqual(answer.profile and answer.profile.get("emailVerified"), True)
                 self.assertEqual(repr(self.ask(fake, "verify", session)), "Rejected(reason='malformed')")
             fake.reject("a.b+c=", "rejected-upstream")
