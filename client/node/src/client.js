@@ -186,17 +186,6 @@ class Client {
   }
 }
 
-let shared
-
-// sharedClient returns the client of all guards without a client. A program
-// that makes a guard for each request then has only the connections of one
-// client.
-function sharedClient() {
-  const path = process.env[SOCKET_VARIABLE] || DEFAULT_SOCKET
-  if (shared?.socket !== path) shared = new Client()
-  return shared
-}
-
 function known(options, names) {
   for (const name of Object.keys(options)) {
     if (!names.includes(name)) throw new TypeError(`neonauthd: no option is called ${quoted(name)} here`)
@@ -220,4 +209,4 @@ function projectName(value = '') {
   return value
 }
 
-module.exports = { DEFAULT_KEEP, DEFAULT_NAME, DEFAULT_TIMEOUT, Client, checkLookup, internals, sharedClient }
+module.exports = { DEFAULT_KEEP, DEFAULT_NAME, DEFAULT_TIMEOUT, Client, checkLookup, internals }

@@ -4,7 +4,7 @@
 
 const { STATUS_CODES } = require('node:http')
 
-const { checkLookup, sharedClient } = require('./client.js')
+const { Client, checkLookup } = require('./client.js')
 const { DEFAULT_SOCKET, SOCKET_VARIABLE } = require('./words.js')
 const { REQUIREMENTS } = require('./requirements.js')
 const { Found, HEADERS, Requirements, Resource, Search, denied, preflight, refusalOf } = require('./httpauth.js')
@@ -35,6 +35,17 @@ const TRACE_INTERVAL = 60_000
 // own, so that nothing a client sends or another middleware sets can look like
 // it.
 const answers = new WeakMap()
+
+// The client of all guards without a client.
+let shared
+
+// sharedClient returns it. A program that makes a guard for each request then
+// has only the connections of one client.
+function sharedClient() {
+  const path = process.env[SOCKET_VARIABLE] || DEFAULT_SOCKET
+  if (shared?.socket !== path) shared = new Client()
+  return shared
+}
 
 // letIn records the answer for a request that is let through; undefined: there
 // is no user, whatever an outer guard has recorded.
@@ -228,4 +239,4 @@ function fault(error) {
 const bodyOf = (status) => `${STATUS_CODES[status]}\n`
 const TEXT = 'text/plain; charset=utf-8'
 
-module.exports = { Rules, TEXT, answers, bodyOf, fault, letIn, needHandler, needResource, only, userOfAnswer }
+module.exports = { Rules, TEXT, answers, bodyOf, fault, letIn, needHandler, needResource, only, sharedClient, userOfAnswer }

@@ -17,7 +17,8 @@ function loaded() {
   for (const path of Object.keys(require.cache)) {
     if (path.includes('/client/node/src/')) delete require.cache[path]
   }
-  const { Client, internals, sharedClient } = require('../src/client.js')
+  const { Client, internals } = require('../src/client.js')
+  const { sharedClient } = require('../src/rules.js')
   return { Client, internals, sharedClient, guard: require('neonauthd/middleware').guard }
 }
 
