@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypedDict, TypeVar, Unpack, cast
 
 from ._answer import Accepted, Answer, Rejected, Unknown
-from ._asker import Asker, AsyncAsker, check_lookup
+from ._asker import Asker, AsyncAsker
 from ._async_client import AsyncClient
 from ._client import Client
+from ._lookup import check_lookup
 from ._refusal import Refusal, better, denied, refusal_of
 from ._requirements import Kind, Requirements
 from ._resource import Described, Resource
