@@ -215,7 +215,7 @@ func TestMintTellsOfABan(t *testing.T) {
 
 // TestEachKindIsMade by the upstream of a demo, with the typ that tells it.
 func TestEachKindIsMade(t *testing.T) {
-	during(t, Options{Seed: "kinds"}, func(s *Stage) {
+	during(t, Options{Seed: "kinds"}, func(s *Running) {
 		for _, kind := range kinds() {
 			made, err := Mint(t.Context(), s.Dir, Spec{Kind: kind})
 			if err != nil {
