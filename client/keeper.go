@@ -88,17 +88,15 @@ func (k *keeper) learn(of key, answer Answer, g grant, sent instant) {
 
 // refresh runs a background lookup, unless maxRefreshes are running.
 func (k *keeper) refresh(e *entry, ask func(ctx context.Context)) {
-	later := func() { e.refresh.Store(int64(k.clock().mono + refreshPause)) }
-	select {
-	case k.refreshes <- struct{}{}:
-		k.start(func() {
+	k.start(func() {
+		select {
+		case k.refreshes <- struct{}{}:
 			ask(k.open)
-			later()
 			<-k.refreshes
-		})
-	default:
-		later()
-	}
+		default:
+		}
+		e.refresh.Store(int64(k.clock().mono + refreshPause))
+	})
 }
 
 // openWatch opens a watch soon, unless one is open or must not be opened yet.
