@@ -62,6 +62,7 @@ func limits() [][2]string {
 		{"`cache.max_bytes`", c.Cache.MaxBytes.String()},
 		{"entries of one user", fmt.Sprint(cache.DefaultPerGroup)},
 		{"rejections remembered", fmt.Sprint(resolve.RejectionsKept)},
+		{"profiles of which clients may keep answers", fmt.Sprint(resolve.VersionsKept)},
 		{"a rejection is remembered for", span.String(resolve.RejectionLifetime)},
 		{"an upstream's no is remembered for", span.String(resolve.DenialLifetime)},
 		{"key set", size(upstream.MaxKeysetBody)},

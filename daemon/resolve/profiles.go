@@ -25,7 +25,7 @@ const (
 	MaxRefreshes   = 64               // background refreshes at once
 	troubleKept    = 10 * time.Minute // how long EXPLAIN can say why a profile was not available
 	troublesKept   = 1024             // and for how many profiles
-	versionsKept   = 8192             // of how many profiles clients may keep answers
+	VersionsKept   = 8192             // of how many profiles clients may keep answers at the same time
 )
 
 // profile is the upstream's answer about one user, or about one credential if the upstream

@@ -114,7 +114,7 @@ func New(c Config) (*Resolver, error) {
 		profiles: &profiles{
 			memory:      memory,
 			denials:     cache.NewRecent[denial](RejectionsKept, c.Now),
-			kept:        cache.NewRecent[version](versionsKept, c.Now),
+			kept:        cache.NewRecent[version](VersionsKept, c.Now),
 			recent:      cache.NewRecent[struct{}](RejectionsKept, c.Now),
 			troubles:    cache.NewRecent[string](troublesKept, c.Now),
 			flights:     cache.NewFlights[fetched](owner, flights),
