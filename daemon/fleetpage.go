@@ -27,7 +27,7 @@ func (p *page) fleet(f *fleet.Fleet) {
 	p.Single("neonauthd_fleet_announced_total", counter, "Changes of this host that the fleet was told.", float64(s.Announced))
 	p.Single("neonauthd_fleet_announced_again_total", counter, "Marks that the engine had lost, or that a host lacked, and that were told again.", float64(s.Again))
 	p.Single("neonauthd_fleet_unopened_total", counter, "Records that do not open under this host's keys, or are not what they should be; none of them counts.", float64(s.Unopened))
-	p.Single("neonauthd_fleet_skipped_total", counter, "Records that are larger than they may be.", float64(s.Skipped))
+	p.Single("neonauthd_fleet_skipped_total", counter, "Records that were removed because they are larger than any of the fleet's.", float64(s.Skipped))
 	p.Single("neonauthd_fleet_unsaved_total", counter, "Marks of other hosts that are in force here and would not survive a restart.", float64(s.NotSaved))
 	const claims = "neonauthd_fleet_claims_total"
 	p.Family(claims, counter, "Questions before a profile is fetched, by answer: have (another host has it, a call saved), go, alone (the engine is slow or away), pause, budget.")

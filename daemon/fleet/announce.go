@@ -150,7 +150,7 @@ func (f *Fleet) lookAtHosts(ctx context.Context, e *engine) {
 	ctx, cancel := context.WithTimeout(ctx, commandTime)
 	defer cancel()
 	sent := f.o.Now()
-	found, err := run(ctx, e.commands, f.scripts.hosts, []string{f.keys.hosts, f.keys.last}, hostsArgs())
+	found, err := run(ctx, e.commands, f.scripts.hosts, f.keys.ofHosts(), hostsArgs())
 	if err == nil {
 		_, _, _, _ = f.readHosts(found, sent) // what cannot be read confirms nothing
 	}

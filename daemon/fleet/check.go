@@ -145,7 +145,7 @@ func (c *checker) allowed(ctx context.Context) bool {
 	defer func() { _ = c.engine.commands.Do(ctx, b.Del().Key(all...).Build()).Error() }()
 	for _, step := range []func() error{
 		try(s.announce, []string{log, marks, last}, []string{"100", "8192", "1", "x", "x", digits60, "x", "", digits40, "x", ""}),
-		try(s.hosts, []string{hosts, last}, append(hostsArgs(), "x", "x")),
+		try(s.hosts, []string{hosts, last, log}, append(hostsArgs(), "x", "x")),
 		try(s.page, []string{marks, last}, []string{"0", "10", "8192"}),
 		try(s.drop, []string{hosts}, []string{"x", sha1Hex("x")}),
 		try(s.claim, all[4:], []string{"1000", "1000", "x", "1000", "0", "1000", "10", "0", "1000", "0"}),
@@ -198,13 +198,13 @@ func (c *checker) opens(ctx context.Context) {
 		}
 	}
 	began := time.Now()
-	hosts, err := run(ctx, c.engine.commands, c.engine.scripts.hosts, []string{c.engine.keys.hosts, c.engine.keys.last}, hostsArgs())
-	if err != nil || len(hosts) < 4 {
+	hosts, err := run(ctx, c.engine.commands, c.engine.scripts.hosts, c.engine.keys.ofHosts(), hostsArgs())
+	if err != nil || len(hosts) < hostsHead {
 		c.say(Fault, "the fleet's hosts cannot be read: %v", err)
 		return
 	}
 	p := newPeers(ring, c.engine.keys.hosts, "")
-	for i := 4; i+1 < len(hosts); i += 2 {
+	for i := hostsHead; i+1 < len(hosts); i += 2 {
 		_, key, ok := p.openWords(hosts[i], hosts[i+1])
 		count(key, ok)
 	}

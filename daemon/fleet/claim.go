@@ -184,12 +184,13 @@ func (c *claimer) once(ctx context.Context) (answer Answer, again time.Duration)
 	said, err := c.claims.call(ctx, c.o.Timeout, func(ctx context.Context) ([]string, error) {
 		return run(ctx, e.commands, c.scripts.claim, keys, c.args())
 	})
-	if err == nil && len(said) != 3 {
+	if err == nil && len(said) != 4 {
 		err = errAnswer
 	}
 	if err != nil {
 		return c.alone(), 0
 	}
+	c.skipped(parseNumber(said[3]))
 	at, number := parseNumber(said[0]), time.Duration(parseNumber(said[2]))*time.Millisecond
 	switch said[1] {
 	case "have":

@@ -78,7 +78,7 @@ func (s *session) scan(ctx context.Context) (from, to cursor, old []string, err 
 		if first {
 			from = to
 		}
-		s.counts.skipped.Add(uint64(max(0, parseNumber(page[2]))))
+		s.skipped(parseNumber(page[2]))
 		for i := 3; i < len(page); i += 2 {
 			m, key, ok := s.takeField(page[i], page[i+1])
 			if ok {
@@ -156,16 +156,20 @@ func (f *Fleet) compareClocks(engineTime int64, sent, came time.Time) {
 	}
 }
 
+// hostsHead is how many texts come before the hosts in the answer of their script.
+const hostsHead = 5
+
 // readHosts takes in what all hosts say. sent is when they were asked.
 func (f *Fleet) readHosts(found []string, sent time.Time) (newest cursor, engineTime int64, hosts map[string]string, err error) {
-	if len(found) < 4 || len(found)%2 != 0 {
+	if len(found) < hostsHead || (len(found)-hostsHead)%2 != 0 {
 		return start, 0, nil, errAnswer
 	}
+	f.skipped(parseNumber(found[4]))
 	came := f.o.Now()
 	engineTime = parseNumber(found[1])*1000 + parseNumber(found[2])/1000
 	f.compareClocks(engineTime, sent, came)
 	hosts = map[string]string{}
-	for i := 4; i < len(found); i += 2 {
+	for i := hostsHead; i < len(found); i += 2 {
 		hosts[found[i]] = found[i+1]
 	}
 	f.peers.hear(hosts, engineTime, came)

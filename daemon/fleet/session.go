@@ -47,7 +47,11 @@ func (f *Fleet) sessions(ctx context.Context) {
 			return
 		}
 		f.counts.reconnects.Add(1)
-		f.o.Log.Warn("this host does not hear the fleet: revocations made on others are not in force here until it does; see that the engine of [fleet] can be reached", slog.Any("error", err), program.Every(10*time.Second))
+		if errors.Is(err, errFlood) {
+			f.clearFlood(ctx)
+		} else {
+			f.o.Log.Warn("this host does not hear the fleet: revocations made on others are not in force here until it does; see that the engine of [fleet] can be reached", slog.Any("error", err), program.Every(10*time.Second))
+		}
 		if f.o.Now().Sub(began) > lastPause {
 			pause = firstPause
 		}
@@ -107,7 +111,7 @@ func (f *Fleet) session(ctx context.Context) error {
 		f.online.Store(false)
 		s.agreed = false
 		if s.breaks++; s.breaks > breaksBorne {
-			if err := s.clearLog(ctx); err != nil {
+			if err := s.clearLog(ctx, s.line); err != nil {
 				return err
 			}
 		}
@@ -116,12 +120,33 @@ func (f *Fleet) session(ctx context.Context) error {
 }
 
 // clearLog removes a log that still does not fit its recorded newest entry
-// after everything was exchanged again. Nothing is lost: the marks are kept
-// elsewhere, and each host announces the marks that are missing there.
-func (s *session) clearLog(ctx context.Context) error {
+// after everything was exchanged again, or that has an entry that nobody can read.
+// Nothing is lost: the marks are kept elsewhere, and each host announces the marks that
+// are missing there.
+func (f *Fleet) clearLog(ctx context.Context, c caller) error {
 	ctx, cancel := context.WithTimeout(ctx, commandTime)
 	defer cancel()
-	return explain(s.line.Do(ctx, s.line.B().Del().Key(s.keys.log, s.keys.last).Build()).Error())
+	return explain(c.Do(ctx, c.B().Del().Key(f.keys.log, f.keys.last).Build()).Error())
+}
+
+// clearFlood removes the log after an entry was too large to be read. The connection on
+// which it came is of no use any more. If the log cannot be removed now, the next
+// session finds the entry again.
+func (f *Fleet) clearFlood(ctx context.Context) {
+	f.skipped(1)
+	if e := f.engine.Load(); e != nil {
+		_ = f.clearLog(ctx, e.commands)
+	}
+}
+
+// skipped notes that so many records are larger than any of the fleet's. Whoever finds
+// them removes them.
+func (f *Fleet) skipped(n int64) {
+	if n <= 0 {
+		return
+	}
+	f.counts.skipped.Add(uint64(n))
+	f.o.Log.Warn("records under the fleet's names were larger than any of the fleet's and are removed: somebody else writes to the engine; see who has its password", slog.Int64("number", n), program.Every(time.Minute))
 }
 
 // run has the engine run a script on the listening connection.
@@ -305,7 +330,7 @@ func (s *session) beat(ctx context.Context) (cursor, error) {
 	sent := s.o.Now()
 	id := *s.id.Load()
 	args := append(hostsArgs(), id, s.peers.sealWords(id, s.say()))
-	found, err := s.run(ctx, s.scripts.hosts, []string{s.keys.hosts, s.keys.last}, args)
+	found, err := s.run(ctx, s.scripts.hosts, s.keys.ofHosts(), args)
 	if err != nil {
 		return start, err
 	}
