@@ -24,7 +24,7 @@ func (f *Fleet) say() words {
 	defer f.state.mu.Unlock()
 	f.state.number++
 	w := words{
-		Run: f.run, Number: f.state.number, Time: f.now().UnixMilli(), Confirmed: f.state.confirmed, Applied: f.state.applied,
+		Run: f.run, Number: f.state.number, Time: f.EngineTime().UnixMilli(), Confirmed: f.state.confirmed, Applied: f.state.applied,
 		Refuse: f.o.RefuseAfter.Milliseconds(), Broken: f.state.broken, Version: f.o.Version, Label: f.o.Label,
 	}
 	if exact && at == f.state.applied {

@@ -63,7 +63,7 @@ func New(o Options) (*Fleet, error) {
 	f := &Fleet{o: o, keys: newEngineKeys(o.Name), scripts: loadScripts(), chain: newChain(), applied: make(chan struct{}, 1)}
 	f.ring = newKeyring(o.Name, o.Keys)
 	f.records = records{f.ring, f.keys}
-	f.table = newTable(func() int64 { return f.now().Unix() })
+	f.table = newTable(func() int64 { return f.EngineTime().Unix() })
 	f.peers = newPeers(f.ring, f.keys.hosts, o.ID)
 	f.claims = newClaims(o.Now)
 	var run [8]byte
@@ -75,8 +75,9 @@ func New(o Options) (*Fleet, error) {
 	return f, nil
 }
 
-// now is the time by the engine's clock, as far as it is known.
-func (f *Fleet) now() time.Time {
+// EngineTime is the time by the engine's clock, with which all hosts compare theirs:
+// this host's time before the engine was heard for the first time.
+func (f *Fleet) EngineTime() time.Time {
 	return f.o.Now().Add(time.Duration(f.offset.Load()) * time.Millisecond)
 }
 
@@ -84,7 +85,7 @@ func (f *Fleet) now() time.Time {
 // known is the newest stamp that its journal has for the mark.
 func (f *Fleet) Stamp(m Mark, known Stamp) Stamp {
 	other := f.table.get(m.Name)
-	return NewStamp(f.now(), max(known, other.Revoked, other.Undone), *f.id.Load(), m)
+	return NewStamp(f.EngineTime(), max(known, other.Revoked, other.Undone), *f.id.Load(), m)
 }
 
 // Run connects, takes in what others say and tells what they lack, until ctx

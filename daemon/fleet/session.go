@@ -351,7 +351,7 @@ func (s *session) beat(ctx context.Context) (cursor, error) {
 // hosts, the one whose run has the greater name takes another id.
 func (s *session) lookForTwin(id, before string, now time.Time) {
 	w, _, ok := s.peers.openWords(id, before)
-	if !ok || w.Run >= s.Fleet.run || s.beaten.IsZero() || time.UnixMilli(w.Time).Before(s.Fleet.now().Add(-now.Sub(s.beaten)-heartbeat)) {
+	if !ok || w.Run >= s.Fleet.run || s.beaten.IsZero() || time.UnixMilli(w.Time).Before(s.EngineTime().Add(-now.Sub(s.beaten)-heartbeat)) {
 		return
 	}
 	own := id[:min(len(id), 40)] + "-" + s.Fleet.run

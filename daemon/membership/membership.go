@@ -104,10 +104,12 @@ func (m *Member) become(f *fleet.Fleet, o *fleet.Options) {
 	m.options = o
 	if f == nil {
 		m.o.List.SetStamp(nil)
+		m.o.List.SetCommonClock(nil)
 	} else {
 		m.o.List.SetStamp(func(mark revoke.Mark, known uint64) uint64 {
 			return uint64(f.Stamp(fleet.Mark{Name: nameOf(mark)}, fleet.Stamp(known)))
 		})
+		m.o.List.SetCommonClock(f.EngineTime)
 	}
 	if m.life != nil {
 		m.begin()

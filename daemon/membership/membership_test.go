@@ -31,16 +31,21 @@ type host struct {
 // newHost starts a host that is in no fleet.
 func newHost(t testing.TB, path string) *host {
 	t.Helper()
+	return newHostWithClock(t, path, time.Now)
+}
+
+func newHostWithClock(t testing.TB, path string, now func() time.Time) *host {
+	t.Helper()
 	h := &host{t: t}
 	var err error
 	if h.dir, err = statedir.Open(path); err != nil {
 		t.Fatal(err)
 	}
-	if h.list, err = revoke.Open(h.dir, revoke.Options{Now: time.Now, Retention: time.Hour}); err != nil {
+	if h.list, err = revoke.Open(h.dir, revoke.Options{Now: now, Retention: time.Hour}); err != nil {
 		t.Fatal(err)
 	}
 	h.Member = New(Options{
-		List: h.list, Dir: h.dir, Version: "1", Now: time.Now, Log: nil,
+		List: h.list, Dir: h.dir, Version: "1", Now: now, Log: nil,
 		Changed: func(marks []revoke.Mark) {
 			h.mu.Lock()
 			defer h.mu.Unlock()
@@ -163,6 +168,49 @@ func TestWhatOneHostRevokesAllDo(t *testing.T) {
 		if n := hosts[0].list.Count(kind); n != 0 {
 			t.Errorf("%d of kind %s are in force after one was taken back elsewhere", n, kind)
 		}
+	}
+}
+
+// TestAHostWhoseClockIsBehindRevokesWhatOthersAccept: what was issued an hour after the
+// time that the revoking host shows, and is an hour from its end where it is accepted.
+func TestAHostWhoseClockIsBehindRevokesWhatOthersAccept(t *testing.T) {
+	folder := e2e.NewFolder(t)
+	engine := e2e.StartEngine(t, folder.Dir)
+	behind := newHostWithClock(t, folder.Path("a"), func() time.Time { return time.Now().Add(-time.Hour) })
+	right := newHost(t, folder.Path("b"))
+	behind.join(engine.URL)
+	right.join(engine.URL)
+	behind.hears(2)
+	right.hears(2)
+	now := time.Now()
+	for _, kind := range []revoke.Kind{revoke.KindSubject, revoke.KindSession} {
+		m := revoke.Mark{Kind: kind, Project: "main", Value: string(kind)}
+		token := &revoke.Token{Project: "main", Subject: string(kind), Session: string(kind), Issued: now.Unix() - 60, Expires: now.Unix() + 3600, Verified: now}
+		behind.revoke(m)
+		behind.reaches(m, 2)
+		if !right.list.Covers(token) {
+			t.Errorf("%s: revoked an hour behind, and accepted", kind)
+		}
+		later := *token
+		if later.Issued = now.Unix() + 3600; kind == revoke.KindSubject && right.list.Covers(&later) {
+			t.Error("what is issued in an hour is revoked")
+		}
+		if s, _ := right.list.Get(m); s.Until < now.Add(time.Hour).Unix() {
+			t.Errorf("%s: kept until %s, before the token's end", kind, time.Unix(s.Until, 0))
+		}
+	}
+	purge := revoke.Mark{Kind: revoke.KindPurgeSubject, Project: "main", Value: "ada"}
+	if _, _, err := behind.Purge(t.Context(), purge); err != nil {
+		t.Fatal(err)
+	}
+	if s, _ := behind.list.Get(purge); s.Until < now.Add(purgeLife).Unix() {
+		t.Errorf("the purge is kept until %s", time.Unix(s.Until, 0))
+	}
+	behind.plan(nil)
+	alone := revoke.Mark{Kind: revoke.KindSubject, Project: "main", Value: "later"}
+	behind.revoke(alone)
+	if s, _ := behind.list.Get(alone); s.At > now.Add(-time.Minute).Unix() {
+		t.Error("a host that has left goes by the fleet's clock")
 	}
 }
 

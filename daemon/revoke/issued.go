@@ -19,9 +19,23 @@ const (
 // latestIssue returns the greatest iat that a token issued by now can have. The
 // issuer's clock may be ahead of this host's, but by at most the leeway if the tokens
 // are accepted. This host's clock may have been set back since it saw some of the
-// tokens.
+// tokens. It may also be behind the clocks of the other hosts of its fleet, which accept
+// what is issued later than this host thinks possible. l.mu is held.
 func (l *List) latestIssue(project string, leeway time.Duration, now time.Time) int64 {
-	return max(now.Add(leeway).Unix(), l.floor.Add(leeway).Unix(), l.issuedIn(project).Load())
+	return max(l.latest(now).Add(leeway).Unix(), l.floor.Add(leeway).Unix(), l.issuedIn(project).Load())
+}
+
+// latest returns the later of this host's time and the fleet's. What a host in a fleet
+// dates by it reaches far enough on all hosts, also if this host's clock is behind. l.mu
+// is held.
+func (l *List) latest(now time.Time) time.Time {
+	if l.common == nil {
+		return now
+	}
+	if common := l.common(); common.After(now) {
+		return common
+	}
+	return now
 }
 
 // issuedIn returns the greatest iat seen in a project's tokens.

@@ -60,7 +60,8 @@ type List struct {
 	opened  time.Time // with both readings
 	most    int64     // how many can be in force at once
 	stamp   func(m Mark, known uint64) uint64
-	marks   sync.Map // Mark -> revocation
+	common  func() time.Time // nil: no fleet
+	marks   sync.Map         // Mark -> revocation
 	counts  struct{ token, session, sessionless, subject, key, all atomic.Int64 }
 	retain  atomic.Int64                             // how long a revocation without until is kept, in seconds; 0 = for ever
 	longest atomic.Int64                             // lifetime of the longest-lived token seen, in seconds

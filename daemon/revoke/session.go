@@ -53,7 +53,7 @@ func (l *List) End(m Mark, o Origin, ended time.Time) (changed bool, err error) 
 	defer l.mu.Unlock()
 	now := l.now()
 	v := l.begun(now, o)
-	if v.at = now.Unix(); m.Kind.dated() {
+	if v.at = l.latest(now).Unix(); m.Kind.dated() {
 		v.at = ended.Unix()
 	}
 	before, there := l.find(m)
@@ -134,7 +134,7 @@ func (l *List) putOff(seen map[Mark]struct{}) (renewed []Mark, err error) {
 		if !there || !renewable(v, now) {
 			continue
 		}
-		v.at, v.since = now.Unix(), l.begun(now, Origin{}).since
+		v.at, v.since = l.latest(now).Unix(), l.begun(now, Origin{}).since
 		l.put(m, v)
 		lines, renewed = append(lines, v.line(m)), append(renewed, m)
 	}

@@ -89,6 +89,16 @@ func (l *List) SetStamp(stamp func(m Mark, known uint64) uint64) {
 	l.stamp = stamp
 }
 
+// SetCommonClock sets the function that tells the time by the clock that all hosts of
+// the fleet compare theirs with. A revocation covers what is issued until the later of
+// that time and this host's. nil is for a host without a fleet. common is called under
+// the list's lock, and must not call the list.
+func (l *List) SetCommonClock(common func() time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.common = common
+}
+
 // stampNew gives stamps to v, which this host has just made. known is what the list
 // had for the mark. l.mu is held.
 func (l *List) stampNew(m Mark, v *revocation, known revocation) {
@@ -121,7 +131,7 @@ func (l *List) Purge(m Mark, life time.Duration) error {
 		return nil
 	}
 	now := l.now()
-	v := revocation{at: now.Unix(), until: now.Add(life).Unix(), since: int64(clock.Awake(l.opened, now))}
+	v := revocation{at: l.latest(now).Unix(), until: l.latest(now).Add(life).Unix(), since: int64(clock.Awake(l.opened, now))}
 	l.stampNew(m, &v, l.past[m])
 	l.keep(m, v)
 	return l.save(v.line(m))

@@ -31,6 +31,35 @@ func shares(l *List) map[Mark]Shared {
 	return all
 }
 
+// TestAFleetsClockCountsWhereItIsAhead, and never where it is behind.
+func TestAFleetsClockCountsWhereItIsAhead(t *testing.T) {
+	for ahead, want := range map[time.Duration]time.Duration{time.Hour: time.Hour, -time.Hour: 0} {
+		s := member(t)
+		l := s.open()
+		l.SetCommonClock(func() time.Time { return s.now().Add(ahead) })
+		m := Mark{KindSubject, "main", "u"}
+		if _, err := l.Revoke(m, Origin{}, 5*time.Second, time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+		ended := Mark{KindSession, "main", "s"}
+		if _, err := l.End(ended, Origin{}, s.now()); err != nil {
+			t.Fatal(err)
+		}
+		purge := Mark{KindPurgeAll, "", ""}
+		if err := l.Purge(purge, time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		for _, row := range []struct {
+			mark Mark
+			at   time.Duration // from now
+		}{{m, want + 5*time.Second}, {ended, want}, {purge, want}} {
+			if one, _ := l.Get(row.mark); one.At != s.now().Add(row.at).Unix() {
+				t.Errorf("%s, a fleet's clock that is %s ahead: at %s", row.mark.Kind, ahead, time.Unix(one.At, 0).Sub(s.now()))
+			}
+		}
+	}
+}
+
 func TestWhatAFleetIsToldSurvivesARestart(t *testing.T) {
 	s := member(t)
 	l := s.open()
