@@ -163,6 +163,8 @@ func hostState(h fleet.Host) string {
 		return "left"
 	case h.Silent:
 		return "silent"
+	case !h.Heard:
+		return "refusing"
 	case h.Broken:
 		return "broken"
 	}

@@ -60,7 +60,7 @@ func (f *Fleet) Announce(ctx context.Context, m Mark) (Reach, error) {
 	}
 	r.Reached = max(1, r.Reached) // the change is in force here, and the caller waits for its own watches
 	if r.Blind {
-		r.Of = f.peers.known(f.o.Now())
+		_, r.Of, r.Silent = f.peers.count(true, true, func(cursor) bool { return false }, f.o.Now())
 	}
 	return r, nil
 }
@@ -139,9 +139,8 @@ func (f *Fleet) reach(at position, met bool) Reach {
 	f.state.mu.Lock()
 	own := f.state.confirmed
 	f.state.mu.Unlock()
-	var r Reach
-	r.Reached, r.Of, r.Silent = f.peers.count(confirmed(own), confirmed, f.o.Now())
-	r.Blind = !f.Connected()
+	r := Reach{Blind: !f.Connected()}
+	r.Reached, r.Of, r.Silent = f.peers.count(confirmed(own), r.Blind, confirmed, f.o.Now())
 	return r
 }
 

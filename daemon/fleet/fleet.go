@@ -179,7 +179,7 @@ func (f *Fleet) Stats() Stats {
 		s.Heard = age
 	}
 	s.Marks, s.Lacking = f.table.size()
-	_, s.Hosts, s.Silent = f.peers.count(true, func(cursor) bool { return false }, now)
+	_, s.Hosts, s.Silent = f.peers.count(true, !s.Connected, func(cursor) bool { return false }, now)
 	for _, h := range f.Hosts() {
 		s.Disagree = max(s.Disagree, h.Disagree)
 	}
@@ -190,4 +190,4 @@ func (f *Fleet) Stats() Stats {
 }
 
 // Hosts are the other hosts, as this one sees them.
-func (f *Fleet) Hosts() []Host { return f.peers.list(f.o.Now()) }
+func (f *Fleet) Hosts() []Host { return f.peers.list(!f.Connected(), f.o.Now()) }

@@ -219,6 +219,63 @@ func TestAHostThatEndsTakesLeaveAndOneThatDoesNotIsSilent(t *testing.T) {
 	}
 }
 
+// TestWhatABlindHostSaysOfTheOthers: those that refuse when they are blind may hear each
+// other and accept, and all of them may call the upstream.
+func TestWhatABlindHostSaysOfTheOthers(t *testing.T) {
+	s, _ := quiet(t)
+	now := time.Now()
+	s.o.Now = func() time.Time { return now }
+	long := now.Add(-2 * silentFor)
+	for id, one := range map[string]*peer{
+		"heard":     {opens: true, at: now},
+		"silent":    {opens: true, at: now.Add(-heardWithin)},
+		"refuses":   {opens: true, at: now.Add(-time.Minute), words: words{Refuse: 5000}},
+		"long ago":  {opens: true, at: long},
+		"left":      {opens: true, at: now, words: words{Left: true}},
+		"other key": {writes: true, at: long},
+		"junk":      {at: long},
+	} {
+		one.id = id
+		s.peers.all[id] = one
+	}
+	heard := now
+	for what, row := range map[string]struct {
+		blind  bool
+		of     int
+		silent []string
+	}{
+		"connected": {false, 3, []string{"silent"}},
+		"blind":     {true, 6, []string{"long ago", "other key", "refuses", "silent"}},
+	} {
+		s.Fleet.heard.Store(&heard)
+		s.online.Store(!row.blind)
+		if st := s.Stats(); st.Hosts != row.of || st.Silent != len(row.silent) {
+			t.Errorf("%s: %d hosts, %d silent", what, st.Hosts, st.Silent)
+		}
+		var silent []string
+		for _, h := range s.Hosts() {
+			if h.Silent {
+				silent = append(silent, h.ID)
+			}
+			if h.Heard != (h.ID == "heard") {
+				t.Errorf("%s: %s is heard: %v", what, h.ID, h.Heard)
+			}
+		}
+		if !slices.Equal(silent, row.silent) {
+			t.Errorf("%s: %q are silent", what, silent)
+		}
+		if r := s.reach(position{}, false); r.Of != row.of || r.Silent != len(row.silent) || r.Blind != row.blind {
+			t.Errorf("%s: reached %+v", what, r)
+		}
+		if n := s.peers.known(now); n != 6 {
+			t.Errorf("%s: %d hosts share the rate", what, n)
+		}
+	}
+	if r, err := s.Announce(t.Context(), Mark{Name: subject("u"), Revoked: 1, Until: Never}); err != nil || !r.Blind || r.Of != 6 || r.Silent != 4 || r.Reached != 1 {
+		t.Errorf("reached %+v, %v", r, err)
+	}
+}
+
 // TestTwoHostsWithOneIDAreTwo: the state directory of one is a copy of the
 // other's.
 func TestTwoHostsWithOneIDAreTwo(t *testing.T) {

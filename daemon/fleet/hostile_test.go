@@ -248,13 +248,13 @@ func TestWordsThatNobodyWritesAnyMoreAreNoHost(t *testing.T) {
 	found := map[string]string{"x": "junk"}
 	p.hear(found, now.UnixMilli(), now)
 	now = now.Add(heardWithin)
-	if _, of, silent := p.count(true, func(cursor) bool { return true }, now); of != 1 || silent != 0 {
+	if _, of, silent := p.count(true, false, func(cursor) bool { return true }, now); of != 1 || silent != 0 {
 		t.Errorf("of %d, %d silent", of, silent)
 	}
 	found["x"] = "more junk" // somebody writes
 	p.hear(found, now.UnixMilli(), now)
 	for _, since := range []time.Duration{heardWithin, silentFor} {
-		if _, of, silent := p.count(true, func(cursor) bool { return true }, now.Add(since)); of != 2 || silent != 1 {
+		if _, of, silent := p.count(true, false, func(cursor) bool { return true }, now.Add(since)); of != 2 || silent != 1 {
 			t.Errorf("%s later of %d, %d silent", since, of, silent)
 		}
 	}

@@ -209,9 +209,9 @@ func (p *peers) compare(same func(words) bool, now time.Time) (agree bool, longe
 }
 
 // count says how many hosts, this one included, are to be waited for, how many of
-// them have confirmed by what confirmed says, and how many are silent. of holds
-// the silent ones too.
-func (p *peers) count(own bool, confirmed func(cursor) bool, now time.Time) (reached, of, silent int) {
+// them have confirmed by what confirmed says, and how many are silent. of holds the
+// silent ones too. blind says that this host does not hear the fleet, see missed.
+func (p *peers) count(own, blind bool, confirmed func(cursor) bool, now time.Time) (reached, of, silent int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	of = 1
@@ -220,23 +220,33 @@ func (p *peers) count(own bool, confirmed func(cursor) bool, now time.Time) (rea
 	}
 	for _, one := range p.all {
 		switch {
-		case one.silent(now):
-			silent++
-			of++
 		case one.heard(now):
 			of++
 			if one.opens && confirmed(one.words.Confirmed) {
 				reached++
 			}
+		case one.missed(blind, now):
+			silent++
+			of++
 		}
 	}
 	return reached, of, silent
 }
 
-// known is how many hosts may be serving, this one included: those that are
-// heard or silent.
+// missed reports whether the host may be accepting without being heard. A host that is
+// blind itself cannot tell who else is: the others may hear each other, and not refuse.
+// So for a blind host each counts that took no leave, however long ago it was heard.
+func (one *peer) missed(blind bool, now time.Time) bool {
+	if blind && !one.heard(now) && !one.left() {
+		return one.opens || one.writes
+	}
+	return one.silent(now)
+}
+
+// known is how many hosts may be calling upstreams, this one included: all that took no
+// leave, also those that accept nothing at the moment.
 func (p *peers) known(now time.Time) int {
-	_, of, _ := p.count(true, func(cursor) bool { return true }, now)
+	_, of, _ := p.count(true, true, func(cursor) bool { return true }, now)
 	return of
 }
 
@@ -279,6 +289,7 @@ type Host struct {
 	Label    string
 	Version  string
 	Age      time.Duration // since it was last heard
+	Heard    bool          // of late
 	Silent   bool          // not heard of late, has not said that it ends, and may be accepting
 	Left     bool
 	Broken   bool          // it says that it cannot take in what the fleet says
@@ -288,12 +299,13 @@ type Host struct {
 	Disagree time.Duration // for how long its marks have differed from ours; 0: they do not
 }
 
-func (p *peers) list(now time.Time) (hosts []Host) {
+// list returns the other hosts. blind says that this host does not hear the fleet.
+func (p *peers) list(blind bool, now time.Time) (hosts []Host) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, one := range p.all {
 		h := Host{
-			ID: one.id, Label: one.words.Label, Version: one.words.Version, Age: max(0, clock.Elapsed(one.at, now)), Silent: one.silent(now),
+			ID: one.id, Label: one.words.Label, Version: one.words.Version, Age: max(0, clock.Elapsed(one.at, now)), Heard: one.heard(now), Silent: one.missed(blind, now),
 			Left: one.left(), Broken: one.opens && one.words.Broken, Opens: one.opens, OldKey: one.key != 0, Cursor: one.words.Confirmed.id(),
 		}
 		if !one.disagree.IsZero() {
