@@ -38,13 +38,13 @@ end
 
 local lease = tonumber(ARGV[4])
 if lease > 0 and ARGV[5] ~= '1' then
-  local ms = left(KEYS[2], lease)
-  if ms > 0 then return answer('wait', tostring(ms)) end
+  local taken = left(KEYS[2], lease)
+  if taken > 0 then return answer('wait', tostring(taken)) end
 end
+local ms = left(KEYS[4], tonumber(ARGV[9]))
+if ms > 0 then return answer('pause', tostring(ms)) end
 local each, burst = tonumber(ARGV[6]), tonumber(ARGV[7])
 if each > 0 then
-  local ms = left(KEYS[4], tonumber(ARGV[9]))
-  if ms > 0 then return answer('pause', tostring(ms)) end
   -- GCRA: the instant at which the budget is whole again moves on by one call, and may be a burst ahead.
   local whole = micros
   local kept = redis.call('GET', KEYS[3]) or ''

@@ -235,17 +235,29 @@ func TestBudgetsInNumbers(t *testing.T) {
 	}
 }
 
+// TestAPauseHoldsForAllHosts: also for those that share no budget.
 func TestAPauseHoldsForAllHosts(t *testing.T) {
-	t.Parallel()
-	hosts := newHosts(t, 2, newServer(t))
-	hosts[0].finish(hosts[0].claimed(askFor("u"), Go), Result{RetryAfter: time.Hour})
-	until(t, "the pause is known", func() bool { return hosts[0].Claim(t.Context(), askFor("w")).Decision == Pause })
-	if a := hosts[1].claimed(askFor("v"), Pause); a.After <= 0 || a.After > MaxPause {
-		t.Errorf("paused for %s", a.After)
+	for _, shared := range []bool{true, false} {
+		t.Run(fmt.Sprint("budget ", shared), func(t *testing.T) {
+			t.Parallel()
+			s := newServer(t)
+			var hosts []*host
+			for i := range 2 {
+				o := options(t, i, s.url())
+				o.Budget = shared
+				hosts = append(hosts, newHost(t, o))
+			}
+			awaitAll(t, hosts)
+			hosts[0].finish(hosts[0].claimed(askFor("u"), Go), Result{RetryAfter: time.Hour})
+			until(t, "the pause is known", func() bool { return hosts[0].Claim(t.Context(), askFor("w")).Decision == Pause })
+			if a := hosts[1].claimed(askFor("v"), Pause); a.After <= 0 || a.After > MaxPause {
+				t.Errorf("paused for %s", a.After)
+			}
+			other := askFor("u")
+			other.Project = "other"
+			hosts[1].claimed(other, Go)
+		})
 	}
-	other := askFor("u")
-	other.Project = "other"
-	hosts[1].claimed(other, Go)
 }
 
 // TestWhatSomebodyElseWritesUnderTheNamesOfClaimsIsClamped: budgets far ahead,
