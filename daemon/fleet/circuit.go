@@ -51,36 +51,53 @@ func newClaims(now func() time.Time) *claims {
 	return &claims{now: now, calls: make(chan struct{}, maxCalls), open: firstOpen, budgets: map[string]*rate.Limiter{}}
 }
 
-// closed reports whether the engine may be asked now. After a while of not asking
-// it, one claim may.
-func (c *claims) closed() bool {
+// attempt is a call that the circuit lets through.
+type attempt int
+
+const (
+	refused attempt = iota // the engine may not be asked now
+	usual                  // the circuit is closed
+	trial                  // the circuit is open, and this call tries whether the engine is back
+)
+
+// begin says whether the engine may be asked now. While the circuit is open, one call
+// may, after a while.
+func (c *claims) begin() attempt {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.until.IsZero() {
-		return true
+		return usual
 	}
 	if c.now().Before(c.until) || c.trying {
-		return false
+		return refused
 	}
 	c.trying = true
-	return true
+	return trial
 }
 
-var errBusy = errors.New("too many claims are under way")
+var (
+	errBusy = errors.New("too many claims are under way")
+	errOpen = errors.New("the engine is not asked for a while")
+)
 
-// call runs one call of the engine, and waits no longer than timeout, even while
-// the client is still dialling. A result that comes too late is dropped.
+// call runs one call of the engine, if the circuit lets it through, and waits no longer
+// than timeout, even while the client is still dialling. A result that comes too late
+// is dropped.
 func (c *claims) call(ctx context.Context, timeout time.Duration, do func(context.Context) ([]string, error)) ([]string, error) {
 	type outcome struct {
 		said []string
 		err  error
+	}
+	as := c.begin()
+	if as == refused {
+		return nil, errOpen
 	}
 	limited, cancel := context.WithTimeout(ctx, timeout)
 	select {
 	case c.calls <- struct{}{}:
 	case <-limited.Done():
 		cancel()
-		c.ended(ctx, errBusy)
+		c.ended(ctx, as, errBusy)
 		return nil, errBusy
 	}
 	done := make(chan outcome, 1)
@@ -96,17 +113,19 @@ func (c *claims) call(ctx context.Context, timeout time.Duration, do func(contex
 	case <-limited.Done():
 		o.err = limited.Err()
 	}
-	c.ended(ctx, o.err)
+	c.ended(ctx, as, o.err)
 	return o.said, o.err
 }
 
 // ended learns from a call. A call whose asker has left says nothing about the
-// engine.
-func (c *claims) ended(ctx context.Context, err error) {
+// engine. A call that had begun before the circuit opened, and fails later, is of the
+// outage for which the circuit is open, and does not prolong it.
+func (c *claims) ended(ctx context.Context, as attempt, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	trying := c.trying
-	c.trying = false
+	if as == trial {
+		c.trying = false
+	}
 	switch {
 	case err == nil:
 		c.failures, c.open, c.until = 0, firstOpen, time.Time{}
@@ -115,7 +134,7 @@ func (c *claims) ended(ctx context.Context, err error) {
 		return
 	}
 	c.counted.Failed++
-	if c.failures++; c.failures >= failuresToOpen || trying {
+	if c.failures++; as == trial || c.until.IsZero() && c.failures >= failuresToOpen {
 		c.until = c.now().Add(c.open)
 		c.open = min(2*c.open, lastOpen)
 	}

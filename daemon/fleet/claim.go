@@ -176,7 +176,7 @@ func (f *Fleet) claimKeys(ask Ask) []string {
 // take; 0 if the answer stands.
 func (c *claimer) once(ctx context.Context) (answer Answer, again time.Duration) {
 	e := c.Fleet.engine.Load()
-	if e == nil || !c.claims.closed() {
+	if e == nil {
 		return c.alone(), 0
 	}
 	keys := c.claimKeys(c.ask)
@@ -284,7 +284,7 @@ type about struct {
 // no longer than a claim.
 func (f *Fleet) Finish(ctx context.Context, flight Flight, r Result) {
 	e := f.engine.Load()
-	if flight.Alone() || e == nil || !f.claims.closed() {
+	if flight.Alone() || e == nil {
 		return
 	}
 	keys := f.claimKeys(flight.ask)

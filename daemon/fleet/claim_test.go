@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -332,38 +333,72 @@ func TestWithoutTheEngineAHostHasItsPartOfTheBudget(t *testing.T) {
 func TestTheCircuitOpensAfterThreeFailuresAndDoubles(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newClaims(time.Now)
-		fail := func() {
-			if c.closed() {
-				_, _ = c.call(t.Context(), time.Millisecond, func(ctx context.Context) ([]string, error) { <-ctx.Done(); return nil, ctx.Err() })
+		fail := func() error {
+			_, err := c.call(t.Context(), time.Millisecond, func(ctx context.Context) ([]string, error) { <-ctx.Done(); return nil, ctx.Err() })
+			return err
+		}
+		for range failuresToOpen {
+			if err := fail(); errors.Is(err, errOpen) {
+				t.Fatal("open too early")
 			}
 		}
-		for range failuresToOpen - 1 {
-			fail()
-		}
-		if !c.closed() {
-			t.Fatal("open too early")
-		}
-		fail()
 		for _, open := range []time.Duration{1, 2, 4, 8, 10, 10} {
 			time.Sleep(open*time.Second - 1)
-			if c.closed() {
-				t.Fatalf("closed before %d s", open)
+			if err := fail(); !errors.Is(err, errOpen) {
+				t.Fatalf("closed before %d s: %v", open, err)
 			}
-			time.Sleep(time.Nanosecond)
-			if !c.closed() || c.closed() { // one tries, the others do not
-				t.Fatalf("after %d s not one call tries", open)
+			time.Sleep(1)
+			var tried atomic.Int64
+			var all sync.WaitGroup
+			for range 5 { // one tries, the others do not
+				all.Go(func() {
+					if !errors.Is(fail(), errOpen) {
+						tried.Add(1)
+					}
+				})
 			}
-			c.mu.Lock()
-			c.trying = false
-			c.mu.Unlock()
-			fail()
+			if all.Wait(); tried.Load() != 1 {
+				t.Fatalf("after %d s %d calls try", open, tried.Load())
+			}
 		}
 		time.Sleep(lastOpen)
-		if c.closed() {
-			_, _ = c.call(t.Context(), time.Second, func(context.Context) ([]string, error) { return nil, nil })
+		_, err := c.call(t.Context(), time.Second, func(context.Context) ([]string, error) { return nil, nil })
+		if err != nil || c.stats().Open || errors.Is(fail(), errOpen) {
+			t.Errorf("an answer does not close it: %v", err)
 		}
-		if !c.closed() || c.stats().Open {
-			t.Error("an answer does not close it")
+		c.wait()
+	})
+}
+
+// TestCallsThatWereUnderWayOpenTheCircuitOnce: all of them fail by one and the same
+// outage. Neither do they end the one call that tries.
+func TestCallsThatWereUnderWayOpenTheCircuitOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newClaims(time.Now)
+		var all sync.WaitGroup
+		fail := func(timeout time.Duration) {
+			all.Go(func() {
+				_, _ = c.call(t.Context(), timeout, func(ctx context.Context) ([]string, error) { <-ctx.Done(); return nil, ctx.Err() })
+			})
+		}
+		for range 10 {
+			fail(time.Millisecond)
+		}
+		fail(1100 * time.Millisecond) // ends while the next call tries
+		time.Sleep(2 * time.Millisecond)
+		c.mu.Lock()
+		if open := time.Until(c.until); open > firstOpen || c.open != 2*firstOpen {
+			t.Errorf("open for %s, the next time for %s", open, c.open)
+		}
+		c.mu.Unlock()
+		time.Sleep(firstOpen)
+		fail(time.Second)
+		time.Sleep(500 * time.Millisecond)
+		if got := c.begin(); got != refused {
+			t.Errorf("a second call tries: %d", got)
+		}
+		if all.Wait(); c.open != 4*firstOpen {
+			t.Errorf("it opens for %s the next time", c.open)
 		}
 		c.wait()
 	})
@@ -376,7 +411,7 @@ func TestAnAskerThatLeavesSaysNothingOfTheEngine(t *testing.T) {
 	for range 2 * failuresToOpen {
 		_, _ = c.call(gone, time.Hour, func(ctx context.Context) ([]string, error) { return nil, ctx.Err() })
 	}
-	if !c.closed() || c.stats().Failed != 0 {
+	if c.begin() != usual || c.stats().Failed != 0 {
 		t.Error("counted as failures of the engine")
 	}
 	c.wait()
