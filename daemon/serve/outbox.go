@@ -132,12 +132,12 @@ func (o *outbox) render(tag []byte, q *question, v *resolve.Verdict, body fair.H
 	if waited {
 		*v = o.confirm(&q.Lookup, *v)
 	}
-	o.counters.count(&q.Lookup, v)
 	var kept []byte
 	if q.keep {
 		kept = o.appendKept(nil, q, v)
 	}
 	hold(o.hearing(), &q.Lookup, v)
+	o.counters.count(&q.Lookup, v) // what is answered
 	if !q.asked.IsZero() {
 		o.tell(q, v)
 	}

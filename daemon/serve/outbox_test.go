@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/fair"
+	"github.com/neonauthd/neonauthd/daemon/membership"
 	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/protocol"
 )
@@ -196,5 +197,38 @@ func skipLine(r *bufio.Reader) (n int, err error) {
 func TestTheSizeOfAnAnswerThatIsAccountedForIsTrue(t *testing.T) {
 	if is := reflect.TypeFor[answer]().Size() + reflect.TypeFor[slot]().Size(); is > answerBytes || answerBytes > is+is/4 {
 		t.Errorf("an answer with its slot takes %d bytes, %d are counted", is, answerBytes)
+	}
+}
+
+// TestWhatIsCountedIsWhatIsAnswered: a host that has not heard its fleet for too long
+// answers "could not tell" to what it would accept.
+func TestWhatIsCountedIsWhatIsAnswered(t *testing.T) {
+	k := newHarness(t, nil)
+	for name, row := range map[string]struct {
+		hearing  membership.Hearing
+		heard    time.Duration // that the lookup asks for
+		accepted uint64
+	}{
+		"no fleet":               {membership.Hearing{}, 0, 1},
+		"heard":                  {membership.Hearing{InFleet: true, Ever: true}, time.Second, 1},
+		"blind, serves":          {membership.Hearing{InFleet: true, Ever: true, Blind: true, Age: time.Minute}, 0, 1},
+		"blind, refuses":         {membership.Hearing{InFleet: true, Ever: true, Blind: true, Refuses: true, Age: time.Minute}, 0, 0},
+		"blind for too long":     {membership.Hearing{InFleet: true, Ever: true, Blind: true, Age: time.Minute}, time.Second, 0},
+		"has never heard anyone": {membership.Hearing{InFleet: true, Blind: true}, time.Second, 0},
+	} {
+		ours, theirs := net.Pipe()
+		counters := NewCounters(nil)
+		o := newOutbox(ours, fair.ID{}, nil, &Server{wide: newWideBuffers(), counters: counters}, 1,
+			outboxCalls{asItWas, func() membership.Hearing { return row.hearing }, func() { t.Error("the connection broke") }})
+		q := &question{}
+		q.Heard = row.heard
+		o.verdict(nil, nil, q, k.accepted(resolve.LevelClaims, nil), fair.Held{})
+		if said := string(o.out); strings.HasPrefix(said, "OK ") != (row.accepted == 1) {
+			t.Errorf("%s: answered %q", name, said)
+		}
+		if got := counters.Totals(); got.Outcomes[protocol.OK] != row.accepted || got.Codes[string(protocol.CodeUnavailable)] != 1-row.accepted {
+			t.Errorf("%s: counted %v, %v", name, got.Outcomes, got.Codes)
+		}
+		_, _ = ours.Close(), theirs.Close()
 	}
 }
