@@ -13,6 +13,9 @@ type cursor string
 // start is the place before the first entry of an empty log.
 const start cursor = "0-0 0"
 
+// maxCursor bounds a place in the engine, in bytes.
+const maxCursor = 128
+
 // parseCursor reads what the engine says is its newest entry.
 func parseCursor(text string) cursor {
 	id, tag, ok := strings.Cut(text, " ")

@@ -16,10 +16,13 @@ import (
 // The rhythm of listening. It goes by the monotonic clock: what is due while the host
 // sleeps is done when it is awake.
 const (
-	readCount   = 500
-	readBlock   = 500 * time.Millisecond
+	readCount = 500
+	// readBlock is how long a read waits for an entry. Heard counts from the sending of
+	// a read, and is known when the next has answered: on an idle fleet its age is at
+	// most twice this, well below the least value that a caller can ask for (1 s).
+	readBlock   = 250 * time.Millisecond
 	firstBlock  = 100 * time.Millisecond           // until the others are known to have the same marks
-	heardLimit  = readBlock + 250*time.Millisecond // also the deadline of a read
+	heardLimit  = 750 * time.Millisecond           // the deadline of a read: after it this host knows that it is blind
 	exchangeGap = time.Second                      // between full exchanges, at least
 	settleTime  = heartbeat + 100*time.Millisecond // after an exchange, until every other host has sent its words
 	disagreeFor = 2 * time.Second
@@ -171,23 +174,47 @@ func (s *session) follow(ctx context.Context) error {
 		if err := s.take(found); err != nil {
 			return err
 		}
-		if len(found) == 0 || s.o.Now().Sub(s.beaten) >= heartbeat*4/5 {
-			newest, err := s.beat(ctx)
-			if err != nil {
-				return err
-			}
-			if err := s.compareNewest(ctx, newest); err != nil {
-				return err
-			}
-			if err := s.keepUp(ctx); err != nil {
-				return err
-			}
+		if err := s.afterRead(ctx, len(found) == 0); err != nil {
+			return err
 		}
 		if len(found) < readCount && s.agreed {
 			s.online.Store(true)
 			s.Fleet.heard.Store(&sent)
 		}
 	}
+}
+
+// afterRead does what follows a read: the heartbeat and what is due with it, or, between
+// two heartbeats and after an idle read, only a look at the newest entry.
+func (s *session) afterRead(ctx context.Context, idle bool) error {
+	if recent := s.o.Now().Sub(s.beaten) < heartbeat*4/5; recent && !idle {
+		return nil
+	} else if recent && s.agreed {
+		newest, err := s.newest(ctx)
+		if err != nil {
+			return err
+		}
+		return s.compareNewest(ctx, newest)
+	}
+	newest, err := s.beat(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.compareNewest(ctx, newest); err != nil {
+		return err
+	}
+	return s.keepUp(ctx)
+}
+
+// newest asks for the newest entry of the log, of which it reads no more than one has.
+func (s *session) newest(ctx context.Context) (cursor, error) {
+	ctx, cancel := context.WithTimeout(ctx, heardLimit)
+	defer cancel()
+	text, err := s.line.Do(ctx, s.line.B().Getrange().Key(s.keys.last).Start(0).End(maxCursor).Build()).ToString()
+	if said, ok := valkey.IsValkeyErr(err); ok && wrongType(said.Error()) {
+		return start, errChain
+	}
+	return parseCursor(text), explain(err)
 }
 
 // read reads what follows the cursor, and waits for it up to block.

@@ -170,6 +170,53 @@ func TestASleepSaysNothingOfTheEnginesClock(t *testing.T) {
 	}
 }
 
+// TestTheLeastHeardCanBeAnswered: on an idle fleet Heard is at most two reads old, and
+// a caller can ask for one second.
+func TestTheLeastHeardCanBeAnswered(t *testing.T) {
+	if oldest := 2 * readBlock; oldest > 600*time.Millisecond {
+		t.Errorf("what was heard is %s old on an idle fleet", oldest)
+	}
+	if heartbeat < readBlock || heardLimit < 2*readBlock {
+		t.Error("a host that waits for entries is taken for one that is blind")
+	}
+}
+
+// TestBetweenHeartbeatsAnIdleHostOnlyLooks: it counts as hearing only while the newest
+// entry is the one that it has read.
+func TestBetweenHeartbeatsAnIdleHostOnlyLooks(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	h := newHosts(t, 1, s)[0]
+	h.reaches(subject("u"), 1)
+	calls := func() (all map[string]uint64) {
+		all = map[string]uint64{}
+		text, _ := s.do("INFO", "commandstats").ToString()
+		for line := range strings.Lines(text) {
+			name, rest, _ := strings.Cut(strings.TrimPrefix(line, "cmdstat_"), ":calls=")
+			n, _, _ := strings.Cut(rest, ",")
+			all[name] = uint64(parseNumber(n))
+		}
+		return all
+	}
+	before := calls()
+	until(t, "it has read ten times", func() bool { return calls()["xread"] >= before["xread"]+10 })
+	now := calls()
+	reads, beats := now["xread"]-before["xread"], now["evalsha"]-before["evalsha"]
+	if now["getrange"] == before["getrange"] || beats >= reads {
+		t.Errorf("%d reads, %d heartbeats, %d looks", reads, beats, now["getrange"]-before["getrange"])
+	}
+	for what, junk := range map[string][]string{
+		"another place": {"SET", lastKey, "1-1 abc"},
+		"no place":      {"DEL", lastKey},
+		"another kind":  {"SADD", lastKey, "x"},
+	} {
+		exchanges := h.Stats().Exchanges
+		s.must("DEL", lastKey)
+		s.must(junk...)
+		until(t, what+": everything is exchanged and heard again", func() bool { return h.Stats().Exchanges > exchanges && h.Connected() })
+	}
+}
+
 func TestTheChainRemembersSoManyPlaces(t *testing.T) {
 	c := newChain()
 	for i := range remembered + 1 {
