@@ -72,21 +72,25 @@ func checkFleet(ctx context.Context, out io.Writer, cfg *config.Config) (wrong i
 	defer cancel()
 	fmt.Fprintf(out, "\nfleet %q\n", cfg.Fleet.Name)
 	o, err := cfg.Fleet.Options(cfg.Dir)
-	if err != nil {
+	if errors.Is(err, config.ErrNoCredentials) {
+		o.Keys = nil // then Check finds out what it can without secrets
+	} else if err != nil {
 		fmt.Fprintf(out, "  WRONG       %v\n", err)
 		return 1
 	}
 	for _, f := range fleet.Check(ctx, o) {
-		word := "ok   "
+		word := "ok"
 		switch f.Severity {
 		case fleet.Fault:
 			word = "WRONG"
 			wrong++
 		case fleet.Warning:
-			word = "warn "
+			word = "warn"
+		case fleet.Unchecked:
+			word = "unchecked"
 		case fleet.Fine:
 		}
-		fmt.Fprintf(out, "  %s       %s\n", word, f.Text)
+		fmt.Fprintf(out, "  %-11s %s\n", word, f.Text)
 	}
 	return wrong
 }

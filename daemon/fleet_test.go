@@ -1,8 +1,11 @@
 package daemon
 
 import (
+	"bytes"
+	"strings"
 	"testing"
 
+	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/fleet"
 )
 
@@ -20,5 +23,19 @@ func TestStatesOfHosts(t *testing.T) {
 				t.Errorf("%+v: %s, want %s", h, got, want)
 			}
 		}
+	}
+}
+
+// TestCheckWithoutCredentialsSaysWhatItCouldNotCheck: a credential is delivered to the
+// service only, and the key of a fleet is one by default.
+func TestCheckWithoutCredentialsSaysWhatItCouldNotCheck(t *testing.T) {
+	t.Setenv(config.CredentialsDirectory, "")
+	f := fleetOfOne(t)
+	f.Keys = []string{"fleet-key"}
+	var out bytes.Buffer
+	wrong, err := Check(t.Context(), &out, config.Config{Fleet: f}, Options{})
+	text := out.String()
+	if err != nil || wrong != 0 || !strings.Contains(text, "  ok          the user may do all that a fleet does\n") || !strings.Contains(text, "  unchecked   fleet key and password: ") {
+		t.Errorf("%d wrong, %v\n%s", wrong, err, text)
 	}
 }

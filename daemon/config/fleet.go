@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -167,7 +168,8 @@ func visible(text string) bool {
 // Options reads the secrets and the certificates that the table names, and
 // returns the fleet's options; the daemon adds those that are not in the table.
 // dir is the folder of the configuration file. Errors never hold any of the
-// secrets.
+// secrets. If a credential is named and nobody delivers any, the error is
+// ErrNoCredentials, and the options are whole but for secrets.
 func (f *Fleet) Options(dir string) (fleet.Options, error) {
 	o := fleet.Options{
 		Name: f.Name, URLs: f.URLs, Sentinel: f.Sentinel, Label: f.Host,
@@ -179,15 +181,21 @@ func (f *Fleet) Options(dir string) (fleet.Options, error) {
 	if o.Label == "" {
 		o.Label, _ = os.Hostname() // on an error the label is empty
 	}
+	var missing error // credentials
 	password, err := readSecret(secretfile.Secret{What: "fleet.password", Name: f.Password, Fallback: defaultFleetPassword}, dir)
-	if err != nil {
+	if errors.Is(err, ErrNoCredentials) {
+		missing = err
+	} else if err != nil {
 		return o, err
 	}
 	o.Password = password.Reveal()
 	for i, name := range f.Keys {
 		s := secretfile.Secret{What: fmt.Sprintf("fleet.keys, entry %d", i+1), Name: name, Fallback: defaultFleetKey}
 		text, err := readSecret(s, dir)
-		if err != nil {
+		if errors.Is(err, ErrNoCredentials) {
+			missing = err
+			continue
+		} else if err != nil {
 			return o, err
 		}
 		key, err := fleet.ParseKey(text.Reveal())
@@ -203,5 +211,5 @@ func (f *Fleet) Options(dir string) (fleet.Options, error) {
 		}
 		o.CA = ca.Pool
 	}
-	return o, nil
+	return o, missing
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -15,9 +16,10 @@ type Severity int
 
 // The severities.
 const (
-	Fine    Severity = iota + 1
-	Warning          // it works, and something will bite
-	Fault            // it does not work
+	Fine      Severity = iota + 1
+	Unchecked          // it could not be found out
+	Warning            // it works, and something will bite
+	Fault              // it does not work
 )
 
 // Finding is what Check found out, in words for an operator.
@@ -42,19 +44,31 @@ const scratchLife = time.Minute
 // and whether what is there opens under the keys. It joins nothing and changes
 // nothing of the fleet's; what it tries, it tries under a name of its own and
 // removes. o needs no journal, id and clock. It takes no longer than ctx allows.
+//
+// Without keys in o the secrets are not known here, the password included if it is "".
+// Then Check finds out what it can without them.
 func Check(ctx context.Context, o Options) []Finding {
 	e, err := dialWithin(ctx, &o)
+	if errors.Is(err, errPassword) && len(o.Keys) == 0 && o.Password == "" {
+		return []Finding{{Fine, "the engine answers, and wants a password"}, {Unchecked, uncheckedText}}
+	}
 	if err != nil {
 		return []Finding{{Fault, "cannot connect: " + err.Error()}}
 	}
 	defer e.close()
 	c := &checker{engine: e, o: &o}
 	c.version(ctx)
-	if c.allowed(ctx) {
+	if c.allowed(ctx) && len(o.Keys) > 0 {
 		c.opens(ctx)
+	}
+	if len(o.Keys) == 0 {
+		c.say(Unchecked, uncheckedText)
 	}
 	return c.found
 }
+
+// uncheckedText is what Check says without keys.
+const uncheckedText = "fleet key and password: a credential is delivered to the service only, whose log says at its start if one of them is wrong"
 
 // dialWithin is dial that also ends with ctx: dial itself ends only with the
 // timeouts of the client's attempts.

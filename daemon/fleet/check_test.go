@@ -48,7 +48,10 @@ func TestCheckSaysWhatIsWrong(t *testing.T) {
 			awaitAll(t, []*host{newHost(t, options(t, 1, s.url()))})
 			s.must("HSET", "{neonauthd:test}:hosts", "x", "junk")
 		}, "1 records of the fleet \"test\" open under none", Warning},
-		"nobody listens": {nil, func(_ *testing.T, s *server, _ *Options) { s.kill() }, "cannot connect", Fault},
+		"without the secrets": {nil, func(_ *testing.T, _ *server, o *Options) { o.Keys = nil }, "the user may do all that a fleet does\nfleet key and password: a credential", Unchecked},
+		"without a password":  {[]string{"--requirepass", "secret"}, func(_ *testing.T, _ *server, o *Options) { o.Keys = nil }, "wants a password\nfleet key and password: a credential", Unchecked},
+		"without the key":     {[]string{"--requirepass", "right"}, func(_ *testing.T, _ *server, o *Options) { o.Keys, o.Password = nil, "wrong" }, "refuses the user or the password", Fault},
+		"nobody listens":      {nil, func(_ *testing.T, s *server, _ *Options) { s.kill() }, "cannot connect", Fault},
 		"no answer": {nil, func(t *testing.T, _ *server, o *Options) {
 			ln := must[net.Listener](t)(net.Listen("tcp", "127.0.0.1:0"))
 			t.Cleanup(func() { _ = ln.Close() })
