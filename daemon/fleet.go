@@ -113,6 +113,7 @@ type fleetReport struct {
 	Connected bool         `json:"connected"`
 	Heard     int64        `json:"heard"`
 	Refuses   bool         `json:"refuses"`
+	Cursor    string       `json:"cursor"`
 	Marks     int          `json:"marks"`
 	Lacking   int          `json:"lacking"`
 	OldNames  int          `json:"old_names"`
@@ -138,7 +139,7 @@ func (a *admin) fleet(r *protocol.Request) (protocol.Reply, *serve.Refusal) {
 	if f := a.daemon.fleet.Fleet(); f != nil {
 		s := f.Stats()
 		out = fleetReport{
-			Name: f.Name(), Host: f.Label(), ID: f.ID(), Connected: s.Connected, Heard: -1, Refuses: f.Refuses(),
+			Name: f.Name(), Host: f.Label(), ID: f.ID(), Connected: s.Connected, Heard: -1, Refuses: f.Refuses(), Cursor: s.Cursor,
 			Marks: s.Marks, Lacking: s.Lacking, OldNames: s.OldNames, Hosts: []hostReport{},
 		}
 		if s.Heard >= 0 {

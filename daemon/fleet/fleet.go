@@ -161,6 +161,7 @@ type Stats struct {
 	Unopened, Skipped     uint64 // values that do not open, and that are too large
 	NotSaved              uint64 // marks of others that are in force and not saved
 	OldNames              int    // fields under old keys, by the last exchange
+	Cursor                string // the place in the log that this host has confirmed, as Host.Cursor
 	Disagree              time.Duration
 	Offset                time.Duration // the engine's clock less this host's
 	Claims                ClaimStats
@@ -185,7 +186,7 @@ func (f *Fleet) Stats() Stats {
 	}
 	f.state.mu.Lock()
 	defer f.state.mu.Unlock()
-	s.OldNames = f.state.oldNames
+	s.OldNames, s.Cursor = f.state.oldNames, f.state.confirmed.id()
 	return s
 }
 

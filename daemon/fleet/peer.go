@@ -306,7 +306,10 @@ func (p *peers) list(blind bool, now time.Time) (hosts []Host) {
 	for _, one := range p.all {
 		h := Host{
 			ID: one.id, Label: one.words.Label, Version: one.words.Version, Age: max(0, clock.Elapsed(one.at, now)), Heard: one.heard(now), Silent: one.missed(blind, now),
-			Left: one.left(), Broken: one.opens && one.words.Broken, Opens: one.opens, OldKey: one.key != 0, Cursor: one.words.Confirmed.id(),
+			Left: one.left(), Broken: one.opens && one.words.Broken, Opens: one.opens, OldKey: one.key != 0,
+		}
+		if one.opens {
+			h.Cursor = one.words.Confirmed.id()
 		}
 		if !one.disagree.IsZero() {
 			h.Disagree = now.Sub(one.disagree)

@@ -142,7 +142,7 @@ func TestARevocationOnOneHostIsInForceOnAll(t *testing.T) {
 	if code != 0 || !strings.Contains(out, "on 3 of 3 hosts") {
 		t.Errorf("neonauthctl revoke ends with %d and says %q", code, out)
 	}
-	if out, code := hosts[0].ctl(t, "fleet"); code != 0 || strings.Count(out, "heard") < 2 {
+	if out, code := hosts[0].ctl(t, "fleet"); code != 0 || strings.Count(out, "heard") < 2 || strings.Count(out, ", has confirmed 1") != 3 {
 		t.Errorf("neonauthctl fleet ends with %d and says %q", code, out)
 	}
 }

@@ -33,6 +33,7 @@ type fleetView struct {
 	Connected bool   `json:"connected"`
 	Heard     int64  `json:"heard"`
 	Refuses   bool   `json:"refuses"`
+	Cursor    string `json:"cursor"`
 	Marks     int    `json:"marks"`
 	Lacking   int    `json:"lacking"`
 	OldNames  int    `json:"old_names"`
@@ -42,6 +43,7 @@ type fleetView struct {
 		Version  string `json:"version"`
 		State    string `json:"state"`
 		Age      int64  `json:"age"`
+		Cursor   string `json:"cursor"`
 		Disagree int64  `json:"disagree"`
 		OldKey   bool   `json:"old_key"`
 	} `json:"hosts"`
@@ -86,14 +88,14 @@ func printFleet(s *cli.Settings, v *fleetView) {
 		heard += "; accepts nothing until it hears it (when_blind)"
 	}
 	rows := [][2]string{
-		{"fleet", v.Name}, {"this host", v.Host}, {"hears the fleet", heard},
+		{"fleet", v.Name}, {"this host", v.Host + confirmed(v.Cursor)}, {"hears the fleet", heard},
 		{"marks", fmt.Sprintf("revocations and purges: %d, still to be told: %d", v.Marks, v.Lacking)},
 	}
 	if v.OldNames > 0 {
 		rows = append(rows, [2]string{"old key", strconv.Itoa(v.OldNames) + " marks are still kept under it: do not remove it yet"})
 	}
 	for _, h := range v.Hosts {
-		text := h.State + ", " + ago(h.Age)
+		text := h.State + ", " + ago(h.Age) + confirmed(h.Cursor)
 		if h.Version != "" {
 			text += ", version " + h.Version
 		}
@@ -110,6 +112,15 @@ func printFleet(s *cli.Settings, v *fleetView) {
 		rows = append(rows, [2]string{name, text})
 	}
 	s.PrintRows(rows)
+}
+
+// confirmed says up to which entry of the log a host has confirmed. A host whose words
+// do not open tells none.
+func confirmed(cursor string) string {
+	if cursor == "" {
+		return ""
+	}
+	return ", has confirmed " + cursor
 }
 
 func ago(seconds int64) string { return (time.Duration(seconds) * time.Second).String() + " ago" }
