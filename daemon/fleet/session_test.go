@@ -210,6 +210,7 @@ func TestBetweenHeartbeatsAnIdleHostOnlyLooks(t *testing.T) {
 		"no place":      {"DEL", lastKey},
 		"another kind":  {"SADD", lastKey, "x"},
 	} {
+		h.reaches(subject("u"), 1)
 		exchanges := h.Stats().Exchanges
 		s.must("DEL", lastKey)
 		s.must(junk...)
