@@ -23,7 +23,7 @@ func tokens() map[string]string {
 		return canary + "-" + word + "." + canary + ".signature0123456789" + canary
 	}
 	return map[string]string{
-		"good": token("good"), "expired": token("expired"), "down": token("down"), "stale": token("stale"),
+		"good": token("good"), "expired": token("expired"), "down": token("down"), "stale": token("stale"), "team": token("team"), "older": token("older"),
 		"hostile": token("hostile"), "garbled": token("garbled"), "blank": token("good") + " x", "shell": " \r\n" + token("good") + " \r\n\r\n",
 	}
 }
@@ -63,7 +63,7 @@ func (d *fakeDaemon) stop() {
 }
 
 func answerLookup(r *protocol.Request) string {
-	const facts = " project=main sub=user-1 age=3 ttl=57 exp=4102444800 source=cache "
+	const facts = " project=main sub=user-1 principal=user age=3 ttl=57 exp=4102444800 source=cache "
 	word, _, _ := strings.Cut(strings.TrimPrefix(string(r.Args[0]), canary+"-"), ".")
 	profile := string(r.Verb) == "PROFILE"
 	_, fallback := r.Fields.Get("fallback")
@@ -93,6 +93,10 @@ func answerLookup(r *protocol.Request) string {
 		return "OK level=claims" + facts + `{"sub":"user-1","n":12345678901234567890}`
 	case word == "stale" && fallback:
 		return "OK level=claims" + facts + `{"sub":"user-1"}`
+	case word == "team":
+		return "OK level=" + map[bool]string{true: "profile", false: "claims"}[profile] + strings.ReplaceAll(strings.ReplaceAll(facts, "user-1", "team-1"), "=user ", "=team ") + `{"id":"k"}`
+	case word == "older":
+		return "OK level=claims" + strings.ReplaceAll(facts, " principal=user", "") + `{"sub":"user-1"}`
 	case word == "hostile":
 		return "OK level=claims" + facts + "{\"name\":\"\u202e\u009b31mred\u007f\"}"
 	case word == "garbled":

@@ -6,16 +6,17 @@ import "encoding/json"
 
 // Accepted is an accepted lookup.
 type Accepted struct {
-	Outcome string          `json:"outcome"`
-	Level   string          `json:"level"`
-	Project string          `json:"project"`
-	Subject string          `json:"subject"`
-	Age     int64           `json:"age"`
-	TTL     int64           `json:"ttl"`
-	Expires int64           `json:"expires"`
-	Source  string          `json:"source"`
-	Claims  json.RawMessage `json:"claims,omitempty"`
-	Profile json.RawMessage `json:"profile,omitempty"`
+	Outcome   string          `json:"outcome"`
+	Level     string          `json:"level"`
+	Project   string          `json:"project"`
+	Subject   string          `json:"subject"`
+	Principal string          `json:"principal"` // what Subject is the id of
+	Age       int64           `json:"age"`
+	TTL       int64           `json:"ttl"`
+	Expires   int64           `json:"expires"`
+	Source    string          `json:"source"`
+	Claims    json.RawMessage `json:"claims,omitempty"`
+	Profile   json.RawMessage `json:"profile,omitempty"`
 }
 
 // Rejected is a rejected lookup.

@@ -126,6 +126,7 @@ func printAnswer(s *cli.Settings, answer client.Answer, looks credential.Finding
 			{"level", a.Level.String()},
 			{"project", a.Project},
 			{"subject", a.Subject},
+			{"principal", principal(a)},
 			{"age", a.Age.String()},
 			{"ttl", a.TTL.String()},
 			{"expires", terminal.Instant(a.Expires)},
@@ -169,7 +170,7 @@ func answerDocument(s *cli.Settings, answer client.Answer, looks credential.Find
 	switch a := answer.(type) {
 	case client.Accepted:
 		d := document.Accepted{
-			Outcome: "accepted", Level: a.Level.String(), Project: a.Project, Subject: a.Subject,
+			Outcome: "accepted", Level: a.Level.String(), Project: a.Project, Subject: a.Subject, Principal: principal(a),
 			Age: int64(a.Age.Seconds()), TTL: int64(a.TTL.Seconds()), Expires: a.Expires.Unix(), Source: a.Source.String(),
 		}
 		if a.Level == client.LevelProfile {
@@ -185,6 +186,9 @@ func answerDocument(s *cli.Settings, answer client.Answer, looks credential.Find
 	}
 	return nil
 }
+
+// principal returns what the subject is the id of. An older daemon does not say it, and knows users only.
+func principal(a client.Accepted) string { return cmp.Or(a.Principal, protocol.PrincipalUser) }
 
 func spanOrNone(d time.Duration) string {
 	if d == 0 {
