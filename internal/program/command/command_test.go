@@ -70,7 +70,7 @@ func TestWhatIsWrongIsSaidInOneLine(t *testing.T) {
 		{"verify --config x/y.toml --color red", 0, "config x/y.toml color red\n"},
 		{"verify --timeout 7d", 0, "config /etc/sample color \ntimeout 168h0m0s\n"},
 		{"verify --timeout 48h", 0, "config /etc/sample color \ntimeout 48h0m0s\n"},
-		{"verify --config=", 0, "config  color \n"},
+		{"verify --config=", program.ExitUsage, "sample: --config must be a path, and is empty (see sample verify --help)\n"},
 		{"verfy", program.ExitUsage, "sample: no such command; did you mean verify? (see sample --help)\n"},
 		{"nothing-like-it", program.ExitUsage, "sample: no such command (see sample --help)\n"},
 		{"completion bsh", program.ExitUsage, "sample: no such command; did you mean bash or zsh? (see sample completion --help)\n"},

@@ -67,6 +67,9 @@ func meantFlag(cmd *cobra.Command, typed string) string {
 func Path(flags *pflag.FlagSet, path *string, name, otherwise, usage string) {
 	*path = otherwise
 	Text(flags, path, name, usage, func(text string) string {
+		if text == "" { // as of a variable that is not set: the default could be another daemon's
+			return "must be a path, and is empty"
+		}
 		if err := CheckPath(text); err != nil {
 			return "must be a path, and " + err.Error()
 		}

@@ -84,7 +84,7 @@ func (s *Settings) Admin() *client.Client {
 // ProjectFlag adds --project to a command that can ask about several projects.
 func (s *Settings) ProjectFlag(cmd *cobra.Command) {
 	command.Text(cmd.Flags(), &s.Project, "project", "`name` of the project, as the daemon's configuration has it (default its first)", func(name string) string {
-		if name != "" && !protocol.IsProject(name) {
+		if !protocol.IsProject(name) {
 			return "must be the name of a project: 1 to 32 letters, digits, \"-\", \"_\" or \".\""
 		}
 		return ""
