@@ -11,7 +11,7 @@ import (
 // validate checks one [[caller]] table against the whole configuration.
 func (r *Caller) validate(c *Config, report reporter) {
 	if named := count(r.UID != nil, r.GID != nil, r.User != "", r.Group != ""); named != 1 {
-		report("who", "exactly one of uid, gid, user, group must be given")
+		report("uid", "exactly one of uid, gid, user and group must be given")
 	}
 	for _, name := range r.Projects {
 		if !slices.ContainsFunc(c.Projects, func(p Project) bool { return p.Name == name }) {

@@ -138,7 +138,7 @@ func removeStale(path string) error {
 	}
 	nc, err := net.DialTimeout("unix", path, time.Second)
 	if err == nil {
-		return errors.Join(errors.New("another process serves this socket"), nc.Close())
+		return errors.Join(errors.New("another process serves this socket: stop it first, or serve on another path"), nc.Close())
 	}
 	if !errors.Is(err, syscall.ECONNREFUSED) {
 		return fmt.Errorf("cannot tell whether another process serves it: %w", err)

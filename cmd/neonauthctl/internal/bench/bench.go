@@ -192,12 +192,12 @@ func (b *bench) measure(ctx context.Context, m *mix) (*results, error) {
 	if b.store != nil {
 		held, err := b.store.put(ctx, warm.meanReply(), b.duration)
 		if err != nil {
-			return nil, err
+			return nil, b.store.advise(err)
 		}
 		defer held.drop()
 		other, _, err := b.subject(ctx, b.store.kind, b.store.path, held.mix())
 		if err != nil {
-			return nil, err
+			return nil, b.store.advise(err)
 		}
 		defer other.load.close()
 		r.compared = other.tally

@@ -11,6 +11,8 @@ import (
 	"net"
 	"strings"
 	"time"
+
+	"github.com/neonauthd/neonauthd/cmd/neonauthctl/internal/cli"
 )
 
 // store is another cache with which the daemon is compared.
@@ -37,6 +39,11 @@ func parseStore(text string) *store {
 		return nil
 	}
 	return &store{kind: kind, path: path, wire: wire}
+}
+
+// advise adds to an error of the store what to do next.
+func (s *store) advise(err error) error {
+	return cli.Advised{Err: err, Next: "it is the store that does not do its part: see that " + s.kind + " runs, and that --compare names its socket"}
 }
 
 // memcached speaks the classic text protocol (protocol.txt of its sources).

@@ -61,9 +61,25 @@ func (s *Settings) FailureAt(verb protocol.Verb, err error) document.Failure {
 		d.Code, d.RetryAfter, d.Next = string(reply.Code), int64(reply.RetryAfter.Seconds()), s.meantProject(reply.Code, advice.Refused(verb, reply.Code, reply.Text))
 		return d
 	}
+	var advised Advised
+	if errors.As(err, &advised) {
+		d.Next = advised.Next
+		return d
+	}
 	d.Next = s.NoAnswer(err)
 	return d
 }
+
+// Advised is an error that is not about the daemon, with what to do next.
+type Advised struct {
+	Err  error
+	Next string
+}
+
+func (a Advised) Error() string { return a.Err.Error() }
+
+// Unwrap returns the error.
+func (a Advised) Unwrap() error { return a.Err }
 
 // meantProject returns what to do about an unknown project: it asks the daemon
 // for the caller's projects and names a similar one. For other codes, or

@@ -21,7 +21,11 @@ func IsTerminal(f any) bool {
 		return false
 	}
 	info, err := file.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0 && file.Name() != os.DevNull
+	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return false
+	}
+	null, err := os.Stat(os.DevNull) // standard input has another name
+	return err != nil || !os.SameFile(info, null)
 }
 
 // Short formats a duration with about three digits.
