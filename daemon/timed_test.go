@@ -3,12 +3,14 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/protocol"
 )
 
 // timed is a daemon with one token that the test asks about.
@@ -16,6 +18,10 @@ type timed struct {
 	*liveDaemon
 	token string
 	wrong time.Duration // how far the clock is ahead
+
+	watching *talk             // a watch that keep has opened
+	former   protocol.Revision // of the answer that keep had
+	handles  string            // of that answer
 }
 
 func newTimed(t *testing.T) *timed {
@@ -70,6 +76,76 @@ func (w *timed) answerAndSetRight() string {
 	answer := w.answer("VERIFY")
 	w.clock.Step(-w.wrong)
 	return answer + ", " + w.answer("VERIFY")
+}
+
+// keep asks as a client that keeps the answer, and opens its watch.
+func (w *timed) keep() {
+	w.t.Helper()
+	reply := w.dial().ask("VERIFY keep=1 %s", w.token)
+	var err error
+	if w.former, err = protocol.ParseRevision([]byte(field(reply, "rev"))); err != nil {
+		w.t.Fatalf("%v: %s", err, reply)
+	}
+	w.handles = field(reply, "handles")
+	w.watching = w.watch()
+}
+
+// keeping returns what a client gets that goes on: an answer and whether it may be kept, the reply to
+// SEEN on its watch or to another WATCH, and when REVOKE returns.
+func (w *timed) keeping() string {
+	reply := w.dial().ask("VERIFY keep=1 %s", w.token)
+	text := "OK " + field(reply, "source")
+	if _, err := protocol.ParseRevision([]byte(field(reply, "rev"))); err == nil {
+		text += " kept"
+	}
+	if w.lost() {
+		text += ", the watch ends, WATCH of "
+		w.watching = w.dial()
+		if now, err := protocol.ParseRevision([]byte(field(w.watching.ask("WATCH"), "rev"))); err != nil || now.Run == w.former.Run {
+			text += "the same run"
+		} else {
+			text += "another run"
+		}
+	} else {
+		text += ", SEEN granted"
+	}
+	admin := w.dialAdmin()
+	admin.send("@1 REVOKE subject somebody\n@2 PING\n")
+	if reply := admin.receive(); reply != "@2 OK" {
+		return text + ", REVOKE does not wait: " + reply
+	}
+	w.watching.forgotten("")
+	return text + ", REVOKE waits for SEEN" + strings.TrimPrefix(head(admin.receive()), "@1 OK")
+}
+
+// lost asks for another lease, and reports whether the watch has ended instead.
+func (w *timed) lost() bool {
+	if _, err := w.watching.nc.Write([]byte("SEEN rev=0 hits=0\n")); err != nil {
+		return true
+	}
+	line, err := w.watching.r.ReadString('\n')
+	if err == nil && !strings.HasPrefix(line, "OK lease=1000 ") {
+		w.t.Errorf("SEEN: %s", line)
+	}
+	return err != nil
+}
+
+// toldOfKeys asks until the answer does not rest on an old key set, and then returns what the watch
+// was told before.
+func (w *timed) toldOfKeys() string {
+	answer := w.answerUntilFresh()
+	if !strings.HasPrefix(answer, "NO") {
+		w.watching.quiet(answer)
+		return answer
+	}
+	line, err := w.watching.r.ReadString('\n')
+	switch {
+	case err != nil:
+		return answer + ", the watch ends"
+	case strings.HasPrefix(line, "OK forget="):
+		return answer + ", told to forget"
+	}
+	return answer + ", " + line
 }
 
 func (w *timed) fail(at standin.Endpoint, status int) {

@@ -14,7 +14,8 @@ import (
 // clock. Each row is about something that lasts for a limited time. Each cell is the answer to a
 // question right after the event, with +keys or +profile if the upstream was asked for it since. If
 // two rows differ in one thing only, this difference is why both are here. The row of the refresh in
-// the background, which no question causes, is in package keyring.
+// the background, which no question causes, is TestRefreshesThatNobodyAsksFor of package keyring, and
+// what a client does with the answers that it keeps is in client/testdata/transcripts.
 
 // The columns.
 const (
@@ -53,7 +54,7 @@ type event struct {
 
 // rows are the things that last for a limited time. Tokens live for 90 days unless a row says
 // otherwise, and key sets are fresh for an hour.
-func rows() []row { return slices.Concat(verdicts(), profileRows(), refusals(), pauses()) }
+func rows() []row { return slices.Concat(verdicts(), profileRows(), refusals(), pauses(), watches()) }
 
 func verdicts() []row {
 	verify := func(w *timed) string { return w.answer("VERIFY") }
@@ -230,6 +231,35 @@ func pauses() []row {
 				back1h: "ERR unavailable", back1hLater: "OK upstream +keys +profile",
 				asleep8h: "OK upstream +keys +profile", restarted: "OK upstream +keys +profile",
 				restarted31dAhead: "OK upstream +keys +profile", restarted1hBehind: "OK upstream +keys +profile",
+			},
+		},
+	}
+}
+
+// watches are the rows of a client that keeps answers. Leases go by the monotonic clock of the host,
+// in the client and in the daemon, which stands still in a sleep and follows no step: so the watch
+// goes on, and a revocation returns when the watch has seen it. A restart ends the watch, and nothing
+// of the former run is kept.
+func watches() []row {
+	const goesOn, over = ", SEEN granted, REVOKE waits for SEEN", ", the watch ends, WATCH of another run, REVOKE waits for SEEN"
+	return []row{
+		{
+			"a watch", (*timed).keep, (*timed).keeping,
+			cells{
+				ahead10s: "OK cache kept" + goesOn, ahead25h: "OK upstream kept" + goesOn + " +keys",
+				back1h: "OK cache kept" + goesOn, back1hLater: "OK stale kept" + goesOn + " +keys",
+				asleep8h: "OK stale kept" + goesOn + " +keys", restarted: "OK upstream kept" + over + " +keys",
+				restarted31dAhead: "OK upstream kept" + over + " +keys", restarted1hBehind: "OK upstream kept" + over + " +keys",
+			},
+		},
+		{
+			// The watch is told before the first answer that rests on the newer key set.
+			"a watch, and a key that was withdrawn", func(w *timed) { w.keep(); w.withdraw() }, (*timed).toldOfKeys,
+			cells{
+				ahead10s: "OK cache", ahead25h: "NO unknown-key, told to forget +keys",
+				back1h: "OK cache", back1hLater: "NO unknown-key, told to forget +keys",
+				asleep8h: "NO unknown-key, told to forget +keys", restarted: "NO unknown-key, the watch ends +keys",
+				restarted31dAhead: "NO unknown-key, the watch ends +keys", restarted1hBehind: "NO unknown-key, the watch ends +keys",
 			},
 		},
 	}
