@@ -54,10 +54,10 @@ func TestBehavioursCanFail(t *testing.T) {
 	s := newSystem(t, buildDaemon(t))
 	t.Setenv(client.SocketVariable, s.path("s"))
 	for name, text := range map[string]string{
-		"other outcome":     "do mint a\nask verify a = rejected",
-		"other source":      "do mint a\nask verify a = accepted source=stale",
-		"impossible line": "do vanish",
-		"callers unserved":  "callers 2 verify\nserved\ndo stop\ndo start\nfinish rejected",
+		"other outcome":    "do mint a\nask verify a = rejected",
+		"other source":     "do mint a\nask verify a = accepted source=stale",
+		"impossible line":  "do vanish",
+		"callers unserved": "callers 2 verify\nserved\ndo stop\ndo start\nfinish rejected",
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := &actor{system: s, people: map[string]person{}}

@@ -37,10 +37,11 @@ const (
 	// host's.
 	Term = Length + Length/20
 
-	// A SEEN counts at most HitsAtOnce answers from memory, and HitsEvery more for each
-	// microsecond since the SEEN before. That is more than a client can give.
+	// HitsAtOnce is how many answers from memory one SEEN counts at most, with HitsEvery
+	// more for each microsecond since the SEEN before.
 	HitsAtOnce = 100
-	HitsEvery  = 10
+	// HitsEvery answers in a microsecond are more than a client can give.
+	HitsEvery = 10
 )
 
 // Watches are the watches of all clients that keep answers, and the revision that the
