@@ -55,9 +55,9 @@ func TestEachBoundOfTheConfigurationHoldsOnBothSides(t *testing.T) {
 		"jwks_refresh":     duration(func(c *Config, d Duration) { c.Projects[0].JWKSRefresh = d }, time.Second, span.Day),
 		"jwks_max_age":     duration(func(c *Config, d Duration) { c.Projects[0].JWKSMaxAge = d }, time.Minute, span.Day),
 		"jwks_cooldown":    duration(func(c *Config, d Duration) { c.Projects[0].JWKSCooldown = d }, 100*time.Millisecond, time.Hour),
-		"blind_after":      duration(func(c *Config, d Duration) { c.Fleet.BlindAfter = d }, time.Second, time.Hour),
-		"timeout":          duration(func(c *Config, d Duration) { c.Fleet.Timeout = d }, time.Millisecond, time.Second),
-		"wait":             duration(func(c *Config, d Duration) { c.Fleet.Wait = d }, 0, 10*time.Second),
+		"blind_after":      duration(func(c *Config, d Duration) { setFleet(c); c.Fleet.BlindAfter = d }, time.Second, time.Hour),
+		"timeout":          duration(func(c *Config, d Duration) { setFleet(c); c.Fleet.Timeout = d }, time.Millisecond, time.Second),
+		"wait":             duration(func(c *Config, d Duration) { setFleet(c); c.Fleet.Wait = d }, 0, 10*time.Second),
 		"idle_timeout":     duration(func(c *Config, d Duration) { c.Limits.IdleTimeout = d }, time.Second, span.Day),
 
 		"revocation_retention": {{kept(Forever), true}, {kept(Retention(MinRetention - 1)), false}, {kept(Retention(MinRetention)), true}, {kept(Retention(MinRetention + 1)), true}, {kept(-1), false}},

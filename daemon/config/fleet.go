@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -72,7 +73,7 @@ func (f *Fleet) On() bool { return f.Name != "" }
 // validate checks what can be known without touching the host or the engine.
 func (f *Fleet) validate(projects []Project, report reporter) {
 	switch {
-	case f.Name == "" && (len(f.URLs) > 0 || f.Sentinel != "" || f.Password != "" || f.CA != "" || f.Host != ""):
+	case f.Name == "" && !reflect.DeepEqual(*f, defaultFleet()): // a table without effect would pass for a fleet
 		report("name", "is required for a fleet: the same on all of its hosts")
 	case f.Name != "" && !protocol.IsProject(f.Name): // a fleet is named as projects are
 		report("name", "must be 1 to %d letters, digits, \"-\", \"_\" or \".\"", MaxProjectName)
