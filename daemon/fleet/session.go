@@ -178,8 +178,10 @@ func (s *session) follow(ctx context.Context) error {
 			return err
 		}
 		if len(found) < readCount && s.agreed {
-			s.online.Store(true)
 			s.Fleet.heard.Store(&sent)
+			if !s.online.Swap(true) {
+				s.o.Log.Info("this host hears the fleet", program.Every(10*time.Second))
+			}
 		}
 	}
 }
