@@ -40,7 +40,7 @@ func TestAPIKeysTellWhoseTheyAre(t *testing.T) {
 	if n := s.Calls(standin.APIKeys); n != 4 {
 		t.Errorf("%d calls", n)
 	}
-	if reply := w.dialAdmin().ask("EXPLAIN %s", ada); !strings.Contains(reply, "an API key, which only the upstream can judge") {
+	if reply := w.dialAdmin().ask("EXPLAIN %s", ada); !strings.Contains(reply, "an API key of a user, which only the upstream can judge") {
 		t.Errorf("%.300s", reply)
 	}
 	if strings.Contains(w.log.String(), ada) || strings.Contains(w.log.String(), team) {
