@@ -77,14 +77,14 @@ func TestDemoShowsEachAnswerAndCredentialAndLeavesNothingBehind(t *testing.T) {
 // prints returns what the command below each remark of the demo prints.
 func prints() map[string]string {
 	return map[string]string{
-		"accepted":       "level    claims",
+		"accepted":       "level      claims",
 		"rejected":       "rejected: bad-signature",
 		"unknown":        "keys-pending",
 		"profile":        `"display_name": "Ada Lovelace"`,
 		"the same":       "OK level=claims ",
 		"more tokens":    "eyJ",
-		"API key":        "level    profile",
-		"resource token": "project  members",
+		"API key":        "level      profile",
+		"resource token": "project    members",
 		"rejected (exit 1): it is for no other project": "ask a project that has that resource",
 		"introspection":                        `"active": true`,
 		"logout":                               "ended: the session",
