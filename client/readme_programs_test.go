@@ -102,6 +102,22 @@ func serves(path string) trial {
 	}
 }
 
+// builds is the trial of the commands that make a module of a program and run it. It
+// builds the program instead, which would not end.
+func builds(program string) trial {
+	return func(t *testing.T, r *reader, b block) {
+		i := slices.IndexFunc(r.blocks, func(of block) bool { return of.name() == program })
+		fresh := *r
+		fresh.dir = t.TempDir()
+		fresh.paste(t, r.blocks[i], "ada")
+		commands := strings.Replace(b.text, "/path/to/neonauthd", absolute(t, ".."), 1)
+		commands = strings.Replace(commands, "go run "+program, "go build -o program "+program, 1)
+		if out, err := fresh.run(t, "set -e\n"+commands); err != nil || !strings.Contains(commands, "go build") {
+			t.Errorf("%s: %v\n%s", commands, err, out)
+		}
+	}
+}
+
 // describes is the trial of a program that listens on port 8080 and is a protected resource at a path, for a scope that the tokens
 // of users do not have.
 func describes(path, scope string) trial {

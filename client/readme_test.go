@@ -22,6 +22,7 @@ func readmes() map[string]map[string]trial {
 		"README.md": {
 			"page.mjs":        calls("main.go"),
 			"main.go":         serves("/account"),
+			"go mod init app": builds("main.go"),
 			"files.go":        describes("/mcp", "read"),
 			"account_test.go": passes("main.go"),
 			"var auth client.Client // share it: callers travel together on few connections": handles,

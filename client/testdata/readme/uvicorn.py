@@ -1,5 +1,4 @@
-#!/usr/bin/env python3
-"""Serves an ASGI application as uvicorn does, as far as the programs of the READMEs go: uvicorn MODULE:NAME --port PORT."""
+"""Serves an ASGI application as uvicorn does, as far as the programs of the READMEs go: python3 -m uvicorn MODULE:NAME --port PORT."""
 
 import asyncio
 import importlib
