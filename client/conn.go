@@ -128,19 +128,26 @@ func unixDialer(path string) func(ctx context.Context) (net.Conn, error) {
 	}
 }
 
+const ownFolder = "keep the daemon's socket in a folder that only the daemon's user can write to"
+
 // checkOwner refuses a socket of another user in a folder such as /tmp, where
 // everybody can make files: another program than the daemon may listen there.
+// In a folder that is not sticky everybody can also replace files, so that the
+// owner of a file says nothing.
 func checkOwner(path string) error {
 	folder, err := os.Stat(filepath.Dir(path))
-	if err != nil || folder.Mode().Perm()&0o002 == 0 {
+	switch {
+	case err != nil || folder.Mode().Perm()&0o002 == 0:
 		return err
+	case folder.Mode()&os.ModeSticky == 0:
+		return errors.New("everybody can replace it: its folder is writable by all and not sticky (" + ownFolder + ")")
 	}
 	socket, err := os.Lstat(path)
 	if err != nil {
 		return err
 	}
 	if stat, ok := socket.Sys().(*syscall.Stat_t); ok && stat.Uid != 0 && int(stat.Uid) != os.Geteuid() {
-		return fmt.Errorf("it belongs to user %d, and everybody can make files in its folder (keep the daemon's socket in a folder that only the daemon's user can write to)", stat.Uid)
+		return fmt.Errorf("it belongs to user %d, and everybody can make files in its folder (%s)", stat.Uid, ownFolder)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -13,9 +14,9 @@ import (
 	"github.com/neonauthd/neonauthd/internal/program/command"
 )
 
-// maxID is the greatest number of a user or a group. The next one, -1 for the kernel, means
-// "leave it as it is".
-const maxID = 1<<32 - 2
+// maxID is the greatest number of a user or a group, or the greatest int where that is
+// less. The next number, -1 for the kernel, means "leave it as it is".
+const maxID = min(1<<32-2, math.MaxInt)
 
 // folderCommand makes a folder for the daemon's sockets or state. Images need
 // it: they have no shell, and in new volumes everybody may write.

@@ -3,6 +3,7 @@ package credential
 import (
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // forms match credentials that can be recognised by their form, anywhere in a text. A token or a key must be at the
@@ -19,13 +20,16 @@ const forms = `(?:^|[^A-Za-z0-9_-])(?:` +
 	`|-----BEGIN` +
 	`|^(?i:bearer|dpop) +\S{16}`
 
+// anyForm is compiled at its first use: most processes never need it.
+var anyForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(forms) })
+
 // Contains reports whether text contains something in the form of a token, a key, a session cookie or a header with one
 // of these. Such a text is neither an id nor a remark for people. A credential without a form of its own, such as 32
 // letters and digits, cannot be told from an id. For the ids that issuers give to users, sessions and keys Contains
 // returns false.
 func Contains(text string) bool {
 	text = Trim([]byte(text))
-	if regexp.MustCompile(forms).MatchString(text) {
+	if anyForm().MatchString(text) {
 		return true
 	}
 	first, rest, _ := strings.Cut(text, ".") // a token whose header does not begin as usual

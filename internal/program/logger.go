@@ -43,6 +43,9 @@ func newHandler(w io.Writer, level slog.Leveler, asJSON, journaled bool) slog.Ha
 
 // joined writes several errors (errors.Join) one after the other: in a line, their line ends would be escapes.
 func joined(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() != slog.KindAny {
+		return a
+	}
 	if err, ok := a.Value.Any().(error); ok && strings.Contains(err.Error(), "\n") {
 		a.Value = slog.StringValue(strings.ReplaceAll(err.Error(), "\n", "; "))
 	}

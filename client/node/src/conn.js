@@ -23,7 +23,9 @@ const MIN_SILENCE = 20
 
 const MAX_DIAL_PAUSE = 50 // milliseconds
 
-const OTHERS_MAY_WRITE = 0o002 // in the mode of a file (inode(7))
+// Bits in the mode of a folder (inode(7)).
+const OTHERS_MAY_WRITE = 0o002
+const STICKY = 0o1000
 
 const SPACE = 0x20
 
@@ -148,12 +150,16 @@ const ADVICE = { ENOENT: IS_IT_THERE, ECONNREFUSED: IS_IT_THERE, EACCES: ' (is t
 
 // checkOwner refuses a socket of another user in a folder such as /tmp, where
 // everybody can make files: another program than the daemon may listen there.
+// In a folder that is not sticky everybody can also replace files, so that the
+// owner of a file says nothing.
 function checkOwner(path) {
-  if (!(statSync(dirname(path)).mode & OTHERS_MAY_WRITE)) return
+  const { mode } = statSync(dirname(path))
+  if (!(mode & OTHERS_MAY_WRITE)) return
   const { uid } = lstatSync(path)
-  if (uid !== 0 && uid !== geteuid()) {
-    throw new Error(`it belongs to user ${uid}, and everybody can make files in its folder (keep the daemon's socket in a folder that only the daemon's user can write to)`)
-  }
+  const problem = !(mode & STICKY)
+    ? 'everybody can replace it: its folder is writable by all and not sticky'
+    : uid !== 0 && uid !== geteuid() && `it belongs to user ${uid}, and everybody can make files in its folder`
+  if (problem) throw new Error(`${problem} (keep the daemon's socket in a folder that only the daemon's user can write to)`)
 }
 
 // dial connects to the daemon. When the daemon's queue of new connections is

@@ -84,12 +84,17 @@ def connect(path: str) -> _socket.socket | None:
 def _check_owner(path: str) -> None:
     """Refuses a socket of another user in a folder such as /tmp, where everybody can make files.
 
-    Another program than the daemon may listen there.
+    Another program than the daemon may listen there. In a folder that is not sticky
+    everybody can also replace files, so that the owner of a file says nothing.
     """
-    if os.stat(os.path.dirname(path) or ".").st_mode & stat.S_IWOTH:
-        owner = os.lstat(path).st_uid
-        if owner not in (0, os.geteuid()):
-            raise ValueError(
-                f"it belongs to user {owner}, and everybody can make files in its folder "
-                "(keep the daemon's socket in a folder that only the daemon's user can write to)"
-            )
+    mode = os.stat(os.path.dirname(path) or ".").st_mode
+    if not mode & stat.S_IWOTH:
+        return
+    owner = os.lstat(path).st_uid
+    if not mode & stat.S_ISVTX:
+        problem = "everybody can replace it: its folder is writable by all and not sticky"
+    elif owner not in (0, os.geteuid()):
+        problem = f"it belongs to user {owner}, and everybody can make files in its folder"
+    else:
+        return
+    raise ValueError(f"{problem} (keep the daemon's socket in a folder that only the daemon's user can write to)")

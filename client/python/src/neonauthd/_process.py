@@ -48,11 +48,11 @@ _NO_ADVICE = -1
 
 
 def _cleared_by_forks() -> mmap.mmap | None:
-    """Returns a page whose first byte is 0 in forked children only; None: the kernel cannot do that (macOS)."""
+    """Returns a page whose first byte is 0 in forked children only; None: the kernel cannot do that (macOS), or has no page left."""
     if sys.platform != "linux":
         return None
-    page = mmap.mmap(-1, mmap.PAGESIZE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     try:
+        page = mmap.mmap(-1, mmap.PAGESIZE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         page.madvise(_WIPE_ON_FORK)
     except OSError:
         return None
