@@ -8,12 +8,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/neonauthd/neonauthd/internal/e2e/need"
 	"github.com/neonauthd/neonauthd/internal/program"
 )
 
 func TestCommandLineIsRefusedInWords(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
+	dir := need.Folder(t)
 	bad := filepath.Join(dir, "bad.toml")
 	file := filepath.Join(dir, "file")
 	undelivered := filepath.Join(dir, "undelivered.toml")

@@ -10,16 +10,29 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/internal/e2e/need"
 	"github.com/neonauthd/neonauthd/internal/span"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// configFiles are the files of testdata/config with that ending.
+// configFiles are copies of the files of testdata with that ending. Load may refuse the files
+// themselves: a checkout can belong to anybody, and its modes follow the umask.
 func configFiles(t *testing.T, ending string) []string {
 	t.Helper()
+	dir := need.Folder(t)
 	files, err := filepath.Glob("testdata/*." + ending + ".toml")
 	if err != nil || len(files) < 3 {
 		t.Fatalf("%d files: %v", len(files), err)
+	}
+	for i, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[i] = filepath.Join(dir, filepath.Base(file))
+		if err := os.WriteFile(files[i], text, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return files
 }
@@ -30,7 +43,7 @@ func TestGoodConfigurationsAreTaken(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s: %v", file, err)
 		}
-		if c.Dir != "testdata" {
+		if c.Dir != filepath.Dir(file) {
 			t.Errorf("%s: folder %q", file, c.Dir)
 		}
 	}
@@ -105,7 +118,7 @@ func TestConfigurationFilesAreBounded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(t.TempDir(), "c.toml")
+	path := filepath.Join(need.Folder(t), "c.toml")
 	for _, c := range []struct {
 		size int
 		good bool
@@ -124,7 +137,11 @@ func TestConfigurationFilesAreBounded(t *testing.T) {
 }
 
 func TestDefaultsAreTheDocumentedOnes(t *testing.T) {
-	c, err := Load("testdata/minimal-stack.good.toml")
+	text, err := os.ReadFile("testdata/minimal-stack.good.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := Parse(text)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/neonauthd/neonauthd/internal/e2e/need"
 	"github.com/neonauthd/neonauthd/internal/program"
 )
 
@@ -30,7 +31,7 @@ func TestDestinations(t *testing.T) {
 	if err := Check("jornal"); !strings.Contains(err.Error(), `did you mean "journal"?`) {
 		t.Error(err)
 	}
-	there := filepath.Join(t.TempDir(), "log") // this file is made when it is needed
+	there := filepath.Join(need.Folder(t), "log") // this file is made when it is needed
 	for destination, good := range map[string]bool{"file:" + there: true, "file:" + there + "/log": false, "unix:" + there: false, "unix:" + filepath.Dir(there): true} {
 		if err := Inspect(destination); (err == nil) != good {
 			t.Errorf("%q: %v", destination, err)
@@ -114,7 +115,7 @@ func lineOf(project string) Line {
 const written = `{"time":"2025-11-24T16:00:00Z","project":"P","outcome":"accepted","duration":0}` + "\n"
 
 func TestALineHasWhatAppliesAndAHashForTheUser(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "log")
+	path := filepath.Join(need.Folder(t), "log")
 	l, _ := newLog(t, "file:"+path)
 	running(t, l, func() {
 		l.Write(Line{
@@ -133,7 +134,7 @@ func TestALineHasWhatAppliesAndAHashForTheUser(t *testing.T) {
 }
 
 func TestLinesReachAFileAndTheNextOne(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "log")
+	path := filepath.Join(need.Folder(t), "log")
 	l, _ := newLog(t, "file:"+path)
 	running(t, l, func() {
 		l.Write(lineOf("1"))
@@ -163,7 +164,7 @@ func TestLinesReachAFileAndTheNextOne(t *testing.T) {
 }
 
 func TestAFileIsTheOwnersAndItsGroupReads(t *testing.T) {
-	dir := t.TempDir()
+	dir := need.Folder(t)
 	there := filepath.Join(dir, "there")
 	if err := os.WriteFile(there, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -185,7 +186,7 @@ func TestAFileIsTheOwnersAndItsGroupReads(t *testing.T) {
 // TestAFileThatCannotBeWrittenIsNoDisaster: lost lines are counted, the program's log
 // says why and later that lines are written again, and nothing waits.
 func TestAFileThatCannotBeWrittenIsNoDisaster(t *testing.T) {
-	dir := t.TempDir()
+	dir := need.Folder(t)
 	pipe, later := filepath.Join(dir, "pipe"), filepath.Join(dir, "later", "log")
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
 		t.Fatal(err)
@@ -212,7 +213,7 @@ func TestAFileThatCannotBeWrittenIsNoDisaster(t *testing.T) {
 
 // TestALineThatWasCutDoesNotSpoilTheNext: a disk may become full in the middle of a line.
 func TestALineThatWasCutDoesNotSpoilTheNext(t *testing.T) {
-	l, _ := newLog(t, "file:"+filepath.Join(t.TempDir(), "log"))
+	l, _ := newLog(t, "file:"+filepath.Join(need.Folder(t), "log"))
 	w := &writer{Log: l}
 	defer w.close()
 	w.gather(lineOf("1"))
@@ -250,7 +251,7 @@ func (c *cutting) Close() error                     { return nil }
 func (c *cutting) SetWriteDeadline(time.Time) error { return nil }
 
 func TestLinesReachASocketThatIsBack(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "s")
+	path := filepath.Join(need.Folder(t), "s")
 	listen := func() net.Listener {
 		t.Helper()
 		ln, err := net.Listen("unix", path)
@@ -300,7 +301,7 @@ func TestTheEndDoesNotWaitForAReaderThatHangs(t *testing.T) {
 }
 
 func TestTheJournalHasAMessageForEachLine(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "j")
+	path := filepath.Join(need.Folder(t), "j")
 	journal, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
 	if err != nil {
 		t.Fatal(err)
@@ -320,7 +321,7 @@ func TestTheJournalHasAMessageForEachLine(t *testing.T) {
 			}
 		}
 	})
-	l.journal = filepath.Join(t.TempDir(), "none")
+	l.journal = filepath.Join(need.Folder(t), "none")
 	running(t, l, func() { l.Write(lineOf("3")) })
 	if l.Written() != 2 || l.Lost() != 1 {
 		t.Errorf("written %d, lost %d", l.Written(), l.Lost())
@@ -328,7 +329,7 @@ func TestTheJournalHasAMessageForEachLine(t *testing.T) {
 }
 
 func TestAFullLogLosesLinesAndNobodyWaits(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "log")
+	path := filepath.Join(need.Folder(t), "log")
 	l, said := newLog(t, "file:"+path)
 	for range MaxWaiting + 2 { // nobody writes
 		l.Write(lineOf("P"))
@@ -346,7 +347,7 @@ func TestAFullLogLosesLinesAndNobodyWaits(t *testing.T) {
 }
 
 func TestALineAllocatesNothing(t *testing.T) {
-	l, _ := newLog(t, "file:"+filepath.Join(t.TempDir(), "log"))
+	l, _ := newLog(t, "file:"+filepath.Join(need.Folder(t), "log"))
 	line := Line{Time: time.Now(), Caller: &Caller{1, 2}, Verb: "VERIFY", Project: "main", Outcome: "accepted", Source: "cache", Subject: "ada"}
 	if n := testing.AllocsPerRun(100, func() { l.Write(line) }); n != 0 {
 		t.Errorf("%v allocations", n)
@@ -365,7 +366,7 @@ func TestASubjectIsAKeyedHashAndNobodyIsNone(t *testing.T) {
 }
 
 func TestAKeyIsACredentialOfSomeLength(t *testing.T) {
-	dir := t.TempDir()
+	dir := need.Folder(t)
 	t.Setenv("CREDENTIALS_DIRECTORY", "")
 	if k, err := CredentialKey(); k != nil || err != nil {
 		t.Errorf("without credentials: %q, %v", k, err)

@@ -14,11 +14,13 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
 func TestSocketsAreMadeWithExactlyTheirMode(t *testing.T) {
 	for _, mode := range []os.FileMode{0o660, 0o600} {
-		path := filepath.Join(t.TempDir(), "new", "s")
+		path := filepath.Join(need.Folder(t), "new", "s")
 		ln, err := Listen(path, mode)
 		if err != nil {
 			t.Fatal(err)
@@ -72,7 +74,7 @@ func TestWhatLiesAtTheSocketsPath(t *testing.T) {
 		}, "not a socket"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), "s")
+			path := filepath.Join(need.Folder(t), "s")
 			c.put(t, path)
 			before, _ := os.Lstat(path)
 			ln, err := Listen(path, 0o600)
@@ -137,7 +139,7 @@ func TestTheSocketsFolderMustBeOurs(t *testing.T) {
 		{"below a missing one", nil, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			dir := filepath.Join(t.TempDir(), "d")
+			dir := filepath.Join(need.Folder(t), "d")
 			if c.make == nil {
 				dir = filepath.Join(dir, "e")
 			} else {
@@ -186,7 +188,7 @@ func TestAbstractSocketsAreRefused(t *testing.T) {
 	if found, err := sorted([]*os.File{os.NewFile(uintptr(fd), "a")}, []string{"a"}); !errors.Is(err, errAbstract) {
 		t.Errorf("inherited: %v, %v", found, err)
 	}
-	t.Chdir(t.TempDir())
+	t.Chdir(need.Folder(t))
 	ln2, err := Listen("./@neonauthd", 0o600)
 	if err != nil {
 		t.Fatalf("a file of such a name: %v", err)
@@ -197,7 +199,7 @@ func TestAbstractSocketsAreRefused(t *testing.T) {
 }
 
 func TestPathsLongerThanASocketCanHave(t *testing.T) {
-	dir := t.TempDir()
+	dir := need.Folder(t)
 	for n, good := range map[int]bool{MaxPath: true, MaxPath + 1: false} {
 		path := dir + "/" + strings.Repeat("s", n-len(dir)-1)
 		ln, err := Listen(path, 0o600)
@@ -211,7 +213,7 @@ func TestPathsLongerThanASocketCanHave(t *testing.T) {
 }
 
 func TestSocketsAreNotMadeBelowFoldersThatOthersMayReplace(t *testing.T) {
-	above := filepath.Join(t.TempDir(), "open")
+	above := filepath.Join(need.Folder(t), "open")
 	inner := filepath.Join(above, "inner")
 	if err := os.MkdirAll(inner, 0o755); err != nil {
 		t.Fatal(err)
@@ -247,7 +249,7 @@ func TestOnlyWhatOtherHostsCanReachIsOnTheNetwork(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	ln, err := Listen(filepath.Join(t.TempDir(), "s"), 0o600)
+	ln, err := Listen(filepath.Join(need.Folder(t), "s"), 0o600)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -264,7 +266,7 @@ func TestSocketsMadeAtOnceLeaveTheUmaskAsItWas(t *testing.T) {
 	defer syscall.Umask(was)
 	folders := make([]string, 32)
 	for i := range folders {
-		folders[i] = filepath.Join(t.TempDir(), "f")
+		folders[i] = filepath.Join(need.Folder(t), "f")
 		if err := os.Mkdir(folders[i], 0o755); err != nil {
 			t.Fatal(err)
 		}

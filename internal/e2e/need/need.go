@@ -29,6 +29,18 @@ func missing(t testing.TB, format string, args ...any) {
 	t.Skipf(format, args...)
 }
 
+// Folder makes a temporary folder that nobody else can write to, as our programs require of the
+// folder of a configuration. The mode of t.TempDir follows the umask: with 002, which many systems
+// give to users, its group may write to it.
+func Folder(t testing.TB) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
 // Program returns the path of a program in a Debian package. It also looks in
 // the folders of administrators' programs, which not every PATH contains.
 func Program(t testing.TB, name, debian string) string {

@@ -11,11 +11,12 @@ import (
 	"testing"
 
 	"github.com/neonauthd/neonauthd/internal/accesslog"
+	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
 func TestEachRequestLeavesALineThatNamesNobody(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "access")
+	path := filepath.Join(need.Folder(t), "access")
 	s := quietService(t, new(pickyDaemon).client())
 	key := accesslog.NewKey()
 	if err := s.Record("file:"+path, key); err != nil {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
 func TestConfigurationIsAllOrNothing(t *testing.T) {
@@ -63,7 +64,7 @@ func TestConfigurationIsAllOrNothing(t *testing.T) {
 		"keep = \"1024\"":                                            "keep: must be",
 		"keep = 1.5":                                                 "keep: must be",
 	} {
-		file := filepath.Join(t.TempDir(), "c.toml")
+		file := filepath.Join(need.Folder(t), "c.toml")
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -76,7 +77,7 @@ func TestConfigurationIsAllOrNothing(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]int{"": DefaultKeep, "keep = 0": -1, "keep = 1": 1} {
-		file := filepath.Join(t.TempDir(), "c.toml")
+		file := filepath.Join(need.Folder(t), "c.toml")
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}

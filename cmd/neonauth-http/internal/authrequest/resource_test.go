@@ -13,6 +13,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/client"
 	"github.com/neonauthd/neonauthd/client/httpauth"
+	"github.com/neonauthd/neonauthd/internal/e2e/need"
 	"github.com/neonauthd/neonauthd/internal/httpauthtest"
 )
 
@@ -31,7 +32,7 @@ authorization_servers = ["https://auth.example.com", "https://other.example.com/
 
 func resourceService(t *testing.T, text string) *Service {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "http.toml")
+	path := filepath.Join(need.Folder(t), "http.toml")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +154,7 @@ func TestWrongResourcesAreRefused(t *testing.T) {
 		"one project":     "[[resource]]\n" + good + "[[resource]]\n" + strings.Replace(good, "a.example", "b.example", 1),
 		"too many":        strings.Repeat("[[resource]]\n"+good, maxResources+1),
 	} {
-		path := filepath.Join(t.TempDir(), "http.toml")
+		path := filepath.Join(need.Folder(t), "http.toml")
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}

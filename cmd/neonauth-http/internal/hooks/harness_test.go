@@ -20,6 +20,8 @@ import (
 	"time"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
+	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
 // theTime is the time of all tests.
@@ -91,7 +93,7 @@ func does(string) string { return "OK changed=1 entries=1" }
 // path.
 func configured(t *testing.T, text string, files map[string]string) string {
 	t.Helper()
-	dir := t.TempDir()
+	dir := need.Folder(t)
 	path := filepath.Join(dir, "hooks.toml")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
