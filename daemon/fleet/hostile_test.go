@@ -271,6 +271,42 @@ func TestWordsThatNobodyWritesAnyMoreAreNoHost(t *testing.T) {
 	}
 }
 
+// TestWhatTheEngineLosesOfAHostDoesNotEndIt: the field of a host is missing, after a
+// flush for example. If its words ever opened it may be cut off and accepting, also if
+// the newest do not open.
+func TestWhatTheEngineLosesOfAHostDoesNotEndIt(t *testing.T) {
+	for name, row := range map[string]struct {
+		opened, left, otherKey bool
+		stays                  bool
+	}{
+		"it opens":                     {opened: true, stays: true},
+		"it took leave":                {opened: true, left: true},
+		"it opened, then other key":    {opened: true, otherKey: true, stays: true},
+		"it came back with other key":  {opened: true, left: true, otherKey: true, stays: true},
+		"it never opened, as junk may": {otherKey: true},
+	} {
+		p := newPeers(newKeyring("test", []Key{testKey(t, 1)}), hostsKey, "own")
+		now := time.Now()
+		if row.opened {
+			p.hear(map[string]string{"x": p.sealWords("x", words{Run: "r", Number: 1, Time: now.UnixMilli(), Left: row.left})}, now.UnixMilli(), now)
+		}
+		if row.otherKey {
+			p.hear(map[string]string{"x": "other key"}, now.UnixMilli(), now)
+		}
+		for _, since := range []time.Duration{heardWithin, silentFor} {
+			then := now.Add(since)
+			p.hear(map[string]string{}, then.UnixMilli(), then)
+			if _, of, silent := p.count(true, false, func(cursor) bool { return true }, then); silent == 1 != row.stays || of != 1+silent {
+				t.Errorf("%s: %s later of %d, %d silent", name, since, of, silent)
+			}
+		}
+		then := now.Add(silentFor + 1)
+		if p.hear(map[string]string{}, then.UnixMilli(), then); len(p.all) != 0 {
+			t.Errorf("%s: it is remembered", name)
+		}
+	}
+}
+
 func TestAnotherFleetOnTheSameEngineIsApart(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)

@@ -113,7 +113,7 @@ func (p *peers) hear(found map[string]string, engine int64, now time.Time) {
 	}
 	for id, one := range p.all {
 		_, there := found[id]
-		if !there && (!one.opens || one.words.Left) || (!there || one.opens) && clock.Awake(one.at, now) > silentFor {
+		if !there && (one.left() || !one.known()) || (!there || one.opens) && clock.Awake(one.at, now) > silentFor {
 			delete(p.all, id)
 		}
 	}
@@ -132,7 +132,7 @@ func (p *peers) take(one *peer, raw string, engine int64, now time.Time) bool {
 		one.raw, one.at, one.opens, one.key, one.disagree = raw, now, false, 0, time.Time{}
 		return true
 	}
-	known := one.words.Run != ""
+	known := one.known()
 	if known && w.Run == one.words.Run && w.Number <= one.words.Number ||
 		known && w.Run != one.words.Run && w.Time <= one.words.Time && clock.Awake(one.at, now) < 2*heardWithin {
 		return true // replayed
@@ -147,6 +147,10 @@ func (p *peers) take(one *peer, raw string, engine int64, now time.Time) bool {
 	one.raw, one.words, one.key, one.opens, one.at = raw, w, key, true, now.Add(-age)
 	return true
 }
+
+// known reports whether words of the host ever opened. So it is a host and not junk,
+// and what the engine loses of it says nothing about whether it still accepts.
+func (one *peer) known() bool { return one.words.Run != "" }
 
 // left reports whether the host has said that it ends.
 func (one *peer) left() bool { return one.opens && one.words.Left }
