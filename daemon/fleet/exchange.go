@@ -141,19 +141,42 @@ func (s *session) dropOld(ctx context.Context, old []string) error {
 	return nil
 }
 
+// comparison is what this host found when it compared the engine's clock with its own.
+type comparison struct {
+	at    time.Time     // by this host's clock, with both readings
+	ahead time.Duration // the engine's clock less this host's
+}
+
 // compareClocks notes how far the engine's clock is ahead of this host's. Between
 // sending and the answer this host may have slept, or its clock may have been set: such
 // an answer says nothing.
 func (f *Fleet) compareClocks(engineTime int64, sent, came time.Time) {
-	took := clock.Awake(sent, came)
-	if jump := clock.Jump(sent, came); jump > clockLimit || jump < -clockLimit {
+	if jumped(sent, came) {
 		return
 	}
-	offset := engineTime - sent.Add(took/2).UnixMilli()
-	f.offset.Store(offset)
-	if d := time.Duration(offset) * time.Millisecond; d > clockLimit || d < -clockLimit {
+	at := sent.Add(clock.Awake(sent, came) / 2)
+	d := time.Duration(engineTime-at.UnixMilli()) * time.Millisecond
+	f.compared.Store(&comparison{at: at, ahead: d})
+	if d > clockLimit || d < -clockLimit {
 		f.o.Log.Warn("this host's clock and the engine's differ: ages of shared profiles go by the engine's; set the clocks right", slog.Duration("ahead", d), program.Every(time.Hour))
 	}
+}
+
+// ahead is how far the engine's clock is ahead of this host's, as far as that is known.
+// Once this host's clock was set, the last comparison is of a clock that it no longer
+// has.
+func (f *Fleet) ahead(now time.Time) time.Duration {
+	last := f.compared.Load()
+	if last == nil || jumped(last.at, now) {
+		return 0
+	}
+	return last.ahead
+}
+
+// jumped reports whether this host slept between two instants, or its clock was set.
+func jumped(before, now time.Time) bool {
+	jump := clock.Jump(before, now)
+	return jump > clockLimit || jump < -clockLimit
 }
 
 // hostsHead is how many texts come before the hosts in the answer of their script.

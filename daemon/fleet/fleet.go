@@ -28,11 +28,11 @@ type Fleet struct {
 	born    time.Time
 	id      atomic.Pointer[string] // Options.ID, or another one if two hosts have that
 
-	engine  atomic.Pointer[engine] // nil before the first connection
-	offset  atomic.Int64           // engine's time less ours, in ms
-	heard   atomic.Pointer[time.Time]
-	online  atomic.Bool // connected, everything exchanged, and agreed with the others
-	sealing sync.Mutex  // of one heartbeat after the other
+	engine   atomic.Pointer[engine]     // nil before the first connection
+	compared atomic.Pointer[comparison] // of the clocks, the last; nil before the first
+	heard    atomic.Pointer[time.Time]
+	online   atomic.Bool // connected, everything exchanged, and agreed with the others
+	sealing  sync.Mutex  // of one heartbeat after the other
 
 	applied   chan struct{} // wakes the confirmer
 	state     hostState
@@ -75,10 +75,12 @@ func New(o Options) (*Fleet, error) {
 	return f, nil
 }
 
-// EngineTime is the time by the engine's clock, with which all hosts compare theirs:
-// this host's time before the engine was heard for the first time.
+// EngineTime is the time by the engine's clock, with which all hosts compare theirs.
+// It is this host's time before the engine was heard for the first time, and after this
+// host's clock was set or stood still for a sleep, until the engine is heard again.
 func (f *Fleet) EngineTime() time.Time {
-	return f.o.Now().Add(time.Duration(f.offset.Load()) * time.Millisecond)
+	now := f.o.Now()
+	return now.Add(f.ahead(now))
 }
 
 // Stamp returns the stamp for a change of the mark that this host makes now.
@@ -163,7 +165,7 @@ type Stats struct {
 	OldNames              int    // fields under old keys, by the last exchange
 	Cursor                string // the place in the log that this host has confirmed, as Host.Cursor
 	Disagree              time.Duration
-	Offset                time.Duration // the engine's clock less this host's
+	Offset                time.Duration // the engine's clock less this host's; 0 while that is not known
 	Claims                ClaimStats
 }
 
@@ -174,7 +176,7 @@ func (f *Fleet) Stats() Stats {
 		Connected: f.Connected(), Heard: -1, Exchanges: f.counts.exchanges.Load(), Again: f.counts.again.Load(),
 		Announced: f.counts.announced.Load(), Reconnects: f.counts.reconnects.Load(), Unopened: f.counts.unopened.Load() + f.peers.strange(),
 		Skipped: f.counts.skipped.Load(), NotSaved: f.counts.notSaved.Load(),
-		Offset: time.Duration(f.offset.Load()) * time.Millisecond, Claims: f.claims.stats(),
+		Offset: f.ahead(now), Claims: f.claims.stats(),
 	}
 	if age, ok := f.Heard(); ok {
 		s.Heard = age

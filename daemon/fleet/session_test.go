@@ -163,10 +163,47 @@ func TestASleepSaysNothingOfTheEnginesClock(t *testing.T) {
 	if _, _, _, err := s.readHosts(said(time.Minute), sent); err != nil {
 		t.Fatal(err)
 	}
-	before := s.offset.Load()
+	before := s.compared.Load()
 	c.Sleep(time.Hour)
-	if _, _, _, err := s.readHosts(said(0), sent); err != nil || s.offset.Load() != before || before < 58_000 {
-		t.Errorf("the engine's clock is ahead by %d ms, then by %d ms, %v", before, s.offset.Load(), err)
+	if _, _, _, err := s.readHosts(said(0), sent); err != nil || s.compared.Load() != before || before.ahead < 58*time.Second {
+		t.Errorf("the engine's clock is ahead by %s, then by %s, %v", before.ahead, s.compared.Load().ahead, err)
+	}
+}
+
+// TestAComparisonOfClocksEndsWhenTheClockIsSet: the host starts an hour behind the
+// engine, whose clock is right, and the engine goes away. A REVOKE that is dated ahead
+// of the right time would reject sessions that begin after it.
+func TestAComparisonOfClocksEndsWhenTheClockIsSet(t *testing.T) {
+	for name, row := range map[string]struct {
+		move        func(*clocktest.Clock)
+		time, ahead time.Duration // of the engine less the right time, and less the host's
+	}{
+		"at once":         {func(*clocktest.Clock) {}, 0, time.Hour},
+		"a day later":     {func(c *clocktest.Clock) { c.Advance(24 * time.Hour) }, 0, time.Hour},
+		"a little ahead":  {func(c *clocktest.Clock) { c.Step(clockLimit) }, clockLimit, time.Hour},
+		"a little back":   {func(c *clocktest.Clock) { c.Step(-clockLimit) }, -clockLimit, time.Hour},
+		"more than that":  {func(c *clocktest.Clock) { c.Step(clockLimit + 1) }, -time.Hour + clockLimit + 1, 0},
+		"set right":       {func(c *clocktest.Clock) { c.Step(time.Hour) }, 0, 0},
+		"set right, used": {func(c *clocktest.Clock) { c.Step(time.Hour); c.Advance(time.Hour) }, 0, 0},
+		"set further off": {func(c *clocktest.Clock) { c.Step(-time.Hour) }, -2 * time.Hour, 0},
+		"a sleep":         {func(c *clocktest.Clock) { c.Sleep(time.Hour) }, -time.Hour, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, _ := quiet(t)
+			c := clocktest.New()
+			s.o.Now = c.Now
+			c.Step(-time.Hour)
+			s.compareClocks(c.Right().UnixMilli(), c.Now(), c.Now())
+			row.move(c)
+			off := s.EngineTime().Round(0).Sub(c.Right()) - row.time
+			if ahead := s.Stats().Offset - row.ahead; max(off, -off, ahead, -ahead) >= time.Millisecond {
+				t.Errorf("the engine's time is off by %s, its clock ahead by %s", off+row.time, ahead+row.ahead)
+			}
+			s.compareClocks(c.Right().UnixMilli(), c.Now(), c.Now())
+			if off := s.EngineTime().Round(0).Sub(c.Right()); max(off, -off) >= time.Millisecond {
+				t.Errorf("heard again, the engine's time is off by %s", off)
+			}
+		})
 	}
 }
 
