@@ -70,10 +70,19 @@ func defaultFleet() Fleet {
 // On reports whether this host belongs to a fleet.
 func (f *Fleet) On() bool { return f.Name != "" }
 
+// untouched reports whether the table says nothing but defaults.
+func (f *Fleet) untouched() bool {
+	said, defaults := *f, defaultFleet()
+	if len(said.URLs) == 0 { // no list and an empty one are the same
+		said.URLs = defaults.URLs
+	}
+	return reflect.DeepEqual(said, defaults)
+}
+
 // validate checks what can be known without touching the host or the engine.
 func (f *Fleet) validate(projects []Project, report reporter) {
 	switch {
-	case f.Name == "" && !reflect.DeepEqual(*f, defaultFleet()): // a table without effect would pass for a fleet
+	case f.Name == "" && !f.untouched(): // a table without effect would pass for a fleet
 		report("name", "is required for a fleet: the same on all of its hosts")
 	case f.Name != "" && !protocol.IsProject(f.Name): // a fleet is named as projects are
 		report("name", "must be 1 to %d letters, digits, \"-\", \"_\" or \".\"", MaxProjectName)
