@@ -39,14 +39,14 @@ func TestAHostWithAWrongKeyIsNotReached(t *testing.T) {
 			last.Write(t, "fleet-key", fleet.GenerateKey()+"\n")
 			change()
 			w.await("the other host sees the key", func() bool { return strings.Contains(w.hosts[0].ask("FLEET"), `"state":"other-key"`) })
-			reply := ""
-			w.await("a host that hears the fleet has revoked", func() bool {
-				reply = w.hosts[0].ask("REVOKE subject " + u.id)
-				return strings.HasPrefix(reply, "OK ") && !strings.Contains(reply, "fleet=blind")
+			// On a busy machine a host may hear nothing for a while, or be late and count as silent.
+			w.await("REVOKE says that one of two is reached", func() bool {
+				reply := w.hosts[0].ask("REVOKE subject " + u.id)
+				if strings.Contains(reply, " reached=2 ") || strings.Contains(reply, " of=1") {
+					t.Fatal(reply)
+				}
+				return strings.HasPrefix(reply, "OK ") && strings.HasSuffix(reply, " reached=1 of=2")
 			})
-			if !strings.HasSuffix(reply, " reached=1 of=2") {
-				t.Error(reply)
-			}
 			last.Write(t, "fleet-key", string(good))
 			change()
 			w.await("it is reached again", func() bool { return strings.HasSuffix(w.hosts[0].ask("REVOKE subject "+u.id), " reached=2 of=2") })
