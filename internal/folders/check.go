@@ -53,7 +53,7 @@ func follow(dir string, w walk) (resolved string, err error) {
 		return "", err
 	}
 	w.at, w.rest = "/", split(dir)
-	if err := w.look("/", len(w.rest) == 0); err != nil {
+	if err := w.look("/", w.last()); err != nil {
 		return "", err
 	}
 	for len(w.rest) > 0 {
@@ -69,6 +69,9 @@ type walk struct {
 	uid    int
 	sticky bool     // makes the last folder safe
 	way    bool     // the last folder need not be safe
+	file   bool     // the path leads to a file; its folder is the last
+	mount  string   // what is mounted here is taken as it is; empty: nothing is
+	mounts mounts   // all mounts
 	at     string   // the part that was followed and is safe
 	rest   []string // the names that are left
 	links  int
@@ -79,16 +82,23 @@ func (w *walk) step() error {
 	name := w.rest[0]
 	if name == ".." {
 		w.at, w.rest = filepath.Dir(w.at), w.rest[1:]
-		return w.look(w.at, len(w.rest) == 0) // so far it may have been a parent only
+		return w.look(w.at, w.last()) // so far it may have been a parent only
 	}
 	next := filepath.Join(w.at, name)
+	if w.file && len(w.rest) == 1 && strings.HasPrefix(next, "/proc/") { // what a process has open, which need not have a path
+		w.at, w.rest = next, nil
+		return nil
+	}
 	info, err := os.Lstat(next)
 	if err != nil {
 		return err
 	}
 	if info.Mode()&fs.ModeSymlink == 0 {
 		w.at, w.rest = next, w.rest[1:]
-		return w.judge(next, info, len(w.rest) == 0)
+		if w.file && len(w.rest) == 0 {
+			return nil
+		}
+		return w.judge(next, info, w.last())
 	}
 	if w.links++; w.links > maxLinks {
 		return fmt.Errorf("%s: too many symbolic links", next)
@@ -104,10 +114,19 @@ func (w *walk) step() error {
 		w.at = "/"
 	}
 	w.rest = append(split(target), w.rest[1:]...)
-	if len(w.rest) == 0 { // the link leads to its own folder
+	if w.last() { // so far it may have been a parent only
 		return w.look(w.at, true)
 	}
 	return nil
+}
+
+// last reports whether the part that was followed is the folder that must be safe. The folder of a
+// file that is mounted need not be: nobody can replace the file.
+func (w *walk) last() bool {
+	if w.file {
+		return len(w.rest) == 1 && filepath.Join(w.at, w.rest[0]) != w.mount
+	}
+	return len(w.rest) == 0
 }
 
 // split returns the names of a path, without "" and ".".
@@ -134,7 +153,7 @@ func (w *walk) judge(dir string, info fs.FileInfo, last bool) error {
 	if !info.IsDir() {
 		return fmt.Errorf("%s is not a folder", dir)
 	}
-	if last && w.way {
+	if last && w.way || w.mounts.within(w.mount, dir) {
 		return nil
 	}
 	if err := w.owned(dir, info); err != nil {
@@ -150,6 +169,9 @@ func (w *walk) judge(dir string, info fs.FileInfo, last bool) error {
 }
 
 func (w *walk) owned(path string, info fs.FileInfo) error {
+	if w.mounts.within(w.mount, path) {
+		return nil
+	}
 	if owner, known := Owner(info); known && owner != 0 && owner != w.uid {
 		return fmt.Errorf("%w: %s belongs to another user (%d), who could replace what is in it; this is user %d", ErrUnsafe, path, owner, w.uid)
 	}

@@ -83,20 +83,93 @@ func TestAConfigurationMayComeFromAPipe(t *testing.T) {
 // TestAFileThatIsMountedReadOnlyIsTaken: in a container it belongs to a user of the host. The
 // folder of a ConfigMap is writable by all by its mode.
 func TestAFileThatIsMountedReadOnlyIsTaken(t *testing.T) {
-	const mounts = `22 1 8:1 / / ro,relatime shared:1 - ext4 /dev/sda1 rw
+	const text = `22 1 8:1 / / ro,relatime shared:1 - ext4 /dev/sda1 rw
 30 22 8:1 /home/me/n.toml /etc/neonauthd/neonauthd.toml ro,relatime - ext4 /dev/sda1 rw
 31 22 8:1 /home/me/my\040files /etc/my\040files ro,nosuid - ext4 /dev/sda1 rw
 32 22 8:1 /x /etc/written rw,relatime - ext4 /dev/sda1 rw
 33 22 8:1 /x /etc/covered ro - ext4 /dev/sda1 ro
 34 22 8:1 /x /etc/covered rw - ext4 /dev/sda1 ro
+35 31 8:1 /y /etc/my\040files/written rw - ext4 /dev/sda1 rw
+36 22 8:1 /opt /opt ro - ext4 /dev/sda1 rw
+37 22 8:2 / /home ro - ext4 /dev/sda2 rw
+38 37 8:2 /me/x /home/me/x ro - ext4 /dev/sda2 rw
+39 37 8:2 /me/x /home/me/y ro - ext4 /dev/sda2 rw
 `
-	for path, want := range map[string]bool{
-		"/etc/neonauthd/neonauthd.toml": true, "/etc/my files": true,
-		"/etc/written": false, "/etc/covered": false, "/etc/neonauthd": false,
-		"/etc": false, // all of the root is, as for a unit with ProtectSystem=strict
+	for path, want := range map[string]string{
+		"/etc/neonauthd/neonauthd.toml": "/etc/neonauthd/neonauthd.toml",
+		"/etc/neonauthd/other.toml":     "", // all of the root is read-only, as for a unit with ProtectSystem=strict
+		"/etc/my files/n.toml":          "/etc/my files",
+		"/etc/my files/a/b/n.toml":      "/etc/my files",
+		"/etc/my files/written/n.toml":  "",
+		"/etc/my filesystem/n.toml":     "",
+		"/etc/written/n.toml":           "",
+		"/etc/covered/n.toml":           "",
+		"/opt/n.toml":                   "", // on itself, as with ReadOnlyPaths=
+		"/home/n.toml":                  "/home",
+		"/home/me/n.toml":               "", // as with ProtectHome=read-only
+		"/home/me/x/n.toml":             "",
+		"/home/me/y/n.toml":             "/home/me/y",
 	} {
-		if got := readOnlyMount(mounts, path); got != want {
-			t.Errorf("%s: %v", path, got)
+		if got := readMounts(text).chosen(filepath.Dir(path), path); got != want {
+			t.Errorf("%s: %q", path, got)
 		}
+	}
+	if got := readMounts(text).chosen("/home", "/home/..data/n.toml"); got != "/home" { // as the folder of a Secret
+		t.Errorf("a link in a folder that is a file system: %q", got)
+	}
+}
+
+// TestTheWayToWhatIsMountedIsJudged: whoever can change a link on the way can let it lead to a
+// file of his own while the program opens it, and to a mount afterwards.
+func TestTheWayToWhatIsMountedIsJudged(t *testing.T) {
+	for name, c := range map[string]struct {
+		spoil  func(s *site)
+		path   string
+		refuse string // empty: it is taken
+		root   bool
+	}{
+		"by its path":                  {func(*site) {}, "etc/m/sub/c.toml", "", false},
+		"by a relative path":           {func(s *site) { s.t.Chdir(s.path("etc/m/sub")) }, "c.toml", "", false},
+		"the file alone":               {func(*site) {}, "etc/file.toml", "", false},
+		"the file alone, for a group":  {func(s *site) { s.folder("etc", 0o775) }, "etc/file.toml", "", false},
+		"another user's file":          {func(s *site) { s.give("etc/m/sub/c.toml"); s.give("etc/m") }, "etc/m/sub/c.toml", "", true},
+		"by a link":                    {func(s *site) { s.link("m/sub/c.toml", "etc/l") }, "etc/l", "", false},
+		"by a link of another user":    {func(s *site) { s.link("m/sub/c.toml", "etc/l"); s.give("etc/l") }, "etc/l", "etc/l belongs to another user", true},
+		"by a link in a folder of all": {func(s *site) { s.folder("all", 0o777); s.link("../etc/m", "all/l") }, "all/l/sub/c.toml", "all, on the way to it, is writable by all", false},
+		"from a folder of all":         {func(s *site) { s.folder("etc", 0o777) }, "etc/m/sub/c.toml", "etc, on the way to it, is writable by all", false},
+		"after another file was read": {func(s *site) {
+			s.must(os.Rename(s.path("etc/m/sub/c.toml"), s.path("etc/m/c")))
+			s.must(os.WriteFile(s.path("etc/m/sub/c.toml"), nil, 0o600))
+		}, "etc/m/sub/c.toml", "was replaced", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if c.root {
+				need.Root(t, "give a file to another user")
+			}
+			s := &site{t, filepath.Join(t.TempDir(), "s")}
+			s.must(os.Mkdir(s.root, 0o700))
+			s.folder("etc/m/sub", 0o777)
+			s.folder("etc/m", 0o777)
+			for _, name := range []string{"etc/m/sub/c.toml", "etc/file.toml"} {
+				s.must(os.WriteFile(s.path(name), nil, 0o600))
+				s.must(os.Chmod(s.path(name), 0o666))
+			}
+			open := "etc/m/sub/c.toml"
+			if strings.Contains(c.path, "file.toml") {
+				open = c.path
+			}
+			f, err := os.Open(s.path(open))
+			s.must(err)
+			defer f.Close()
+			c.spoil(s)
+			path := c.path
+			if path != "c.toml" {
+				path = s.path(path)
+			}
+			err = checkConfig(path, f, os.Geteuid(), readMounts(fmt.Sprintf("30 1 8:9 /x %s ro\n31 1 8:9 /y %s ro\n", s.path("etc/m"), s.path("etc/file.toml"))))
+			if (err == nil) != (c.refuse == "") || err != nil && !strings.Contains(err.Error(), c.refuse) {
+				t.Errorf("%v; want %q", err, c.refuse)
+			}
+		})
 	}
 }
