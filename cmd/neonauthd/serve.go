@@ -31,7 +31,11 @@ type serveFlags struct {
 
 // load reads the configuration file and applies the flags to it.
 func (f *serveFlags) load() (config.Config, error) {
-	cfg, err := config.Load(f.config)
+	read := config.Load
+	if f.check {
+		read = config.LoadToCheck
+	}
+	cfg, err := read(f.config)
 	if err == nil && f.socket != "" {
 		cfg.Socket = f.socket
 		err = cfg.Validate()

@@ -12,6 +12,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -174,7 +176,24 @@ func DefaultProject() Project {
 // file, the line and column where the decoder knows them, and the cure. A file
 // that other users can change is refused: they could say who gets in.
 func Load(path string) (Config, error) {
-	body, err := folders.ReadConfig(path, MaxFile)
+	return load(path, func([]byte) int { return os.Geteuid() })
+}
+
+// LoadToCheck is Load for a program that only says what the file means. If root calls it, the
+// file is judged for the user whom the daemon will have: the owner of the state directory or, if
+// there is none yet, of the folder of the file.
+func LoadToCheck(path string) (Config, error) {
+	return load(path, func(text []byte) int {
+		cfg, _ := Parse(text) // load returns the error
+		if _, err := os.Stat(cfg.StateDir); err == nil {
+			return folders.UserOf(cfg.StateDir)
+		}
+		return folders.UserOf(filepath.Dir(path))
+	})
+}
+
+func load(path string, userOf func(text []byte) (uid int)) (Config, error) {
+	body, err := folders.ReadConfigFor(path, MaxFile, userOf)
 	if err != nil {
 		return Config{}, fmt.Errorf("configuration: %w", err)
 	}

@@ -67,13 +67,19 @@ func checkContent(path string, info fs.FileInfo, uid int) error {
 // ReadConfig reads the file at path, of at most that many bytes, if CheckConfig accepts it
 // for the user of this process. Its errors name the file.
 func ReadConfig(path string, most int64) ([]byte, error) {
+	return ReadConfigFor(path, most, func([]byte) int { return os.Geteuid() })
+}
+
+// ReadConfigFor is ReadConfig for another user, whom userOf finds by the text. The text has not
+// been judged then.
+func ReadConfigFor(path string, most int64, userOf func(text []byte) (uid int)) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, most+1))
-	if unsafe := CheckConfig(path, f, os.Geteuid()); unsafe != nil {
+	if unsafe := CheckConfig(path, f, userOf(text)); unsafe != nil {
 		return nil, unsafe
 	}
 	switch {

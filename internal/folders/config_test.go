@@ -32,7 +32,7 @@ func TestAConfigurationIsWhatWeOrRootHaveWritten(t *testing.T) {
 		"0644":                       {mode(0o644), "", false},
 		"0660":                       {mode(0o660), "c.toml is writable by others; chmod go-w", false},
 		"0666":                       {mode(0o666), "c.toml is writable by others; chmod go-w", false},
-		"another user's":             {give, "c.toml belongs to another user (12345); chown it to root or to user", true},
+		"another user's":             {give, "c.toml belongs to another user (12345); chown it to root", true},
 		"a folder for a group":       {folder(0o775), "etc is writable by others", false},
 		"a folder for all":           {folder(0o777), "etc is writable by others", false},
 		"a sticky folder, as /tmp":   {folder(0o777 | os.ModeSticky), "", false},

@@ -30,7 +30,11 @@ func checkMode(path string, info fs.FileInfo) error {
 // CheckOwner refuses a file of any type that belongs to another user than root or uid.
 func CheckOwner(path string, info fs.FileInfo, uid int) error {
 	if owner, known := Owner(info); known && owner != 0 && owner != uid {
-		return fmt.Errorf("%w: %s belongs to another user (%d); chown it to root or to user %d, if you know that nobody has changed it", ErrUnsafe, path, owner, uid)
+		to := "root"
+		if uid != 0 {
+			to = fmt.Sprintf("root or to user %d", uid)
+		}
+		return fmt.Errorf("%w: %s belongs to another user (%d); chown it to %s, if you know that nobody has changed it", ErrUnsafe, path, owner, to)
 	}
 	return nil
 }
