@@ -9,6 +9,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
+	"github.com/neonauthd/neonauthd/daemon/lease"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/protocol"
 )
@@ -98,9 +99,11 @@ func (w *timed) keeping() string {
 	if _, err := protocol.ParseRevision([]byte(field(reply, "rev"))); err == nil {
 		text += " kept"
 	}
+	admin, asked := w.dialAdmin(), time.Now()
 	if w.lost() {
 		text += ", the watch ends, WATCH of "
 		w.watching = w.dial()
+		asked = time.Now()
 		if now, err := protocol.ParseRevision([]byte(field(w.watching.ask("WATCH"), "rev"))); err != nil || now.Run == w.former.Run {
 			text += "the same run"
 		} else {
@@ -109,13 +112,27 @@ func (w *timed) keeping() string {
 	} else {
 		text += ", SEEN granted"
 	}
-	admin := w.dialAdmin()
-	admin.send("@1 REVOKE subject somebody\n@2 PING\n")
-	if reply := admin.receive(); reply != "@2 OK" {
-		return text + ", REVOKE does not wait: " + reply
+	return text + w.revoking(admin, asked)
+}
+
+// revoking returns when REVOKE returns. The watch has asked for its lease at that time. On a busy
+// machine the lease may be over before the daemon reads REVOKE, which then has nothing to wait
+// for; this is tried again with another lease.
+func (w *timed) revoking(admin *talk, asked time.Time) string {
+	for n := 1; ; n++ {
+		admin.send(fmt.Sprintf("@1 REVOKE subject somebody-%d\n@2 PING\n", n))
+		reply := admin.receive()
+		if reply == "@2 OK" {
+			w.watching.forgotten("")
+			return ", REVOKE waits for SEEN" + strings.TrimPrefix(head(admin.receive()), "@1 OK")
+		}
+		if time.Since(asked) < lease.Length || n == 5 {
+			return ", REVOKE does not wait: " + reply
+		}
+		admin.receive() // the reply to PING
+		asked = time.Now()
+		w.watching.forgotten("") // asks for another lease
 	}
-	w.watching.forgotten("")
-	return text + ", REVOKE waits for SEEN" + strings.TrimPrefix(head(admin.receive()), "@1 OK")
 }
 
 // lost asks for another lease, and reports whether the watch has ended instead.
