@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -46,6 +47,10 @@ func TestRootChecksAsTheDaemonWill(t *testing.T) {
 			}
 			if _, err := Load(file); (err == nil) != (c.file == 0) {
 				t.Errorf("to serve: %v", err)
+			}
+			mistaken := os.WriteFile(file, []byte(text+"colour = \"red\"\n"), 0o600)
+			if _, wrong := LoadToCheck(file); mistaken != nil || c.refuse == "" && !strings.Contains(fmt.Sprint(wrong), "colour") {
+				t.Errorf("with a mistake: %v (%v)", wrong, mistaken)
 			}
 		})
 	}

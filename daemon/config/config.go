@@ -184,12 +184,27 @@ func Load(path string) (Config, error) {
 // there is none yet, of the folder of the file.
 func LoadToCheck(path string) (Config, error) {
 	return load(path, func(text []byte) int {
-		cfg, _ := Parse(text) // load returns the error
-		if _, err := os.Stat(cfg.StateDir); err == nil {
-			return folders.UserOf(cfg.StateDir)
+		if state := stateDirIn(text); exists(state) {
+			return folders.UserOf(state)
 		}
 		return folders.UserOf(filepath.Dir(path))
 	})
+}
+
+// stateDirIn returns the state directory of a text that may have mistakes: load names them.
+func stateDirIn(text []byte) string {
+	var said struct {
+		StateDir string `toml:"state_dir"`
+	}
+	if err := toml.Unmarshal(bytes.TrimPrefix(text, []byte("\ufeff")), &said); err != nil || said.StateDir == "" {
+		return Default().StateDir
+	}
+	return said.StateDir
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 func load(path string, userOf func(text []byte) (uid int)) (Config, error) {

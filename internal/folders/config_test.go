@@ -119,6 +119,16 @@ func TestAFileThatIsMountedReadOnlyIsTaken(t *testing.T) {
 	}
 }
 
+// resolved returns a path without links, as the table of mounts has it.
+func resolved(t *testing.T, path string) string {
+	t.Helper()
+	path, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
 // TestTheWayToWhatIsMountedIsJudged: whoever can change a link on the way can let it lead to a
 // file of his own while the program opens it, and to a mount afterwards.
 func TestTheWayToWhatIsMountedIsJudged(t *testing.T) {
@@ -146,7 +156,7 @@ func TestTheWayToWhatIsMountedIsJudged(t *testing.T) {
 			if c.root {
 				need.Root(t, "give a file to another user")
 			}
-			s := &site{t, filepath.Join(t.TempDir(), "s")}
+			s := &site{t, filepath.Join(resolved(t, t.TempDir()), "s")}
 			s.must(os.Mkdir(s.root, 0o700))
 			s.folder("etc/m/sub", 0o777)
 			s.folder("etc/m", 0o777)
