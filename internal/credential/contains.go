@@ -20,7 +20,10 @@ const forms = `(?:^|[^A-Za-z0-9_-])(?:` +
 	`|-----BEGIN` +
 	`|^(?i:bearer|dpop) +\S{16}`
 
-// anyForm is compiled at its first use: most processes never need it.
+// anyForm is compiled at its first use, because most processes never need it, and only once,
+// because everybody who may ask the daemon can have it look.
+//
+//nolint:gochecknoglobals // a constant that cannot be written as one
 var anyForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(forms) })
 
 // Contains reports whether text contains something in the form of a token, a key, a session cookie or a header with one
