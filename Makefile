@@ -119,15 +119,15 @@ test-plain: ## run all tests without the race detector; tests that count allocat
 	$(GO) test -count=1 -timeout 15m ./...
 
 # By default, go minimises each new input for up to a minute, and does not fuzz meanwhile. Of 20 seconds hardly any would be
-# left.
+# left. The script instrument makes a run of each target two to nine times as fast.
 .PHONY: fuzz
 fuzz: ## run each fuzz target for FUZZTIME (20s)
-	@for package in $$($(GO) list ./...); do \
+	@failed=0; for package in $$($(GO) list ./...); do \
 		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
 			echo "$$package $$target"; \
-			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$package; \
+			$(GO) test -toolexec '$(CURDIR)/.ci/instrument' -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$package || failed=1; \
 		done; \
-	done
+	done; exit $$failed
 
 .PHONY: outage
 outage: ## kill and restart the upstream, rotate keys, delete a user, revoke: print the measured delays
