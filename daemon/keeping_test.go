@@ -9,8 +9,8 @@ import (
 
 	"github.com/neonauthd/neonauthd/cache"
 	"github.com/neonauthd/neonauthd/daemon/config"
-	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/daemon/standin/standintest"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -119,7 +119,7 @@ func TestWhatEndsAnAnswerIsToldToThoseWhoKeepIt(t *testing.T) {
 	w := newLiveDaemon(t, withoutOIDC)
 	admin, k := w.dialAdmin(), w.dial()
 	token := w.upstream.StackToken(standin.TokenSpec{Subject: w.user.ID, Session: "session-of-ada"})
-	kid, _ := keyset.KeyID([]byte(token))
+	kid := standintest.KeyID(t, token)
 	session, err := w.upstream.SignIn(w.user.ID)
 	if err != nil {
 		t.Fatal(err)
@@ -303,7 +303,7 @@ func TestAWithdrawnKeyIsToldToThoseWhoKeepWhatItSigned(t *testing.T) {
 	k, token := w.dial(), w.token()
 	handles := field(k.ask("VERIFY keep=1 %s", token), "handles")
 	watch := w.watch()
-	kid, _ := keyset.KeyID([]byte(token))
+	kid := standintest.KeyID(t, token)
 	w.upstream.Rotate(standin.Stack, false)
 	if !w.upstream.WithdrawKey(kid) {
 		t.Fatal("there is no such key")

@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/config"
-	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/lease"
 	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/daemon/standin/standintest"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -180,7 +180,7 @@ func (w *timed) hold() (release func()) {
 
 // withdraw withdraws the key that has signed the token.
 func (w *timed) withdraw() {
-	signer, _ := keyset.KeyID([]byte(w.token))
+	signer := standintest.KeyID(w.t, w.token)
 	w.upstream.Rotate(standin.Stack, false)
 	if !w.upstream.WithdrawKey(signer) {
 		w.t.Fatal("there is no such key")

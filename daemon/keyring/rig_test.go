@@ -20,6 +20,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/daemon/standin/standintest"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 )
 
@@ -240,11 +241,7 @@ func (b *rig) wantFetched(what string, n int) {
 
 // signer returns the id of the key that now signs normal users' tokens.
 func (b *rig) signer() string {
-	kid, plausible := keyset.KeyID([]byte(b.upstream.StackToken(standin.TokenSpec{})))
-	if !plausible {
-		b.t.Fatal("the stand-in's token names no key")
-	}
-	return kid
+	return standintest.KeyID(b.t, b.upstream.StackToken(standin.TokenSpec{}))
 }
 
 func bogus(i int) string { return fmt.Sprintf("bogus-%d", i) }

@@ -105,18 +105,6 @@ func plausibleKeyID(kid string) bool {
 	return true
 }
 
-// KeyID returns the "kid" of a token that passed Gate, and whether a key of
-// any set can have it: else the header is refused, names no key, or names one
-// that no set can hold.
-func KeyID(token []byte) (kid string, plausible bool) {
-	first, _, _ := segments(token)
-	h, err := readHeader(first)
-	if err != nil || !h.hasKeyID || !plausibleKeyID(h.kid) {
-		return "", false
-	}
-	return h.kid, true
-}
-
 // Doubt tells whether a newer key set could change what Verify found about the
 // token. The key that the token names may be published by now, another key may
 // have the same "kid" now, or the token names no key. kid is the id to look

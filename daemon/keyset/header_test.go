@@ -239,18 +239,18 @@ func TestKeyIDIsAStringComparedExactly(t *testing.T) {
 			}
 		}
 		var want string
-		if c.plausible {
+		if c.want != malformed {
 			if err := json.Unmarshal([]byte(c.kid), &want); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if kid, plausible := KeyID([]byte(token)); kid != want || plausible != c.plausible {
-			t.Errorf("KeyID of %.40s: %q, %v", c.kid, kid, plausible)
+		if kid, doubtful := testPolicy().Doubt([]byte(token), unknownKey); kid != want || doubtful != c.plausible {
+			t.Errorf("doubt of %.40s: %q, %v", c.kid, kid, doubtful)
 		}
 	}
 	for _, junk := range []string{"", "x", "...", ".AAAA.AAAA", "AAAA.AAAA.AAAA"} {
-		if kid, plausible := KeyID([]byte(junk)); kid != "" || plausible {
-			t.Errorf("KeyID of %q: %q", junk, kid)
+		if kid, doubtful := testPolicy().Doubt([]byte(junk), unknownKey); kid != "" || doubtful {
+			t.Errorf("doubt of %q: %q", junk, kid)
 		}
 	}
 }

@@ -4,8 +4,11 @@ package standintest
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/neonauthd/neonauthd/daemon/standin"
@@ -32,6 +35,22 @@ func Serve(t testing.TB, s *standin.Standin) Dialer {
 		<-ended
 	})
 	return ln.dial
+}
+
+// KeyID returns the id of the key that a token of the stand-in names. A token that
+// names none fails the test.
+func KeyID(t testing.TB, token string) string {
+	t.Helper()
+	head, _, _ := strings.Cut(token, ".")
+	text, err := base64.RawURLEncoding.DecodeString(head)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var header struct{ Kid string }
+	if err := json.Unmarshal(text, &header); err != nil || header.Kid == "" {
+		t.Fatalf("the token names no key: %s: %v", text, err)
+	}
+	return header.Kid
 }
 
 // pipes is a listener whose connections are pipes within the process.
