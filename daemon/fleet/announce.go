@@ -25,9 +25,6 @@ type Reach struct {
 	Blind   bool // this host does not hear the fleet: it tells the others when it hears them again
 }
 
-// Whole reports whether the change is known to be in force everywhere.
-func (r Reach) Whole() bool { return !r.Blind && r.Silent == 0 && r.Reached == r.Of }
-
 // Announce tells the fleet a mark that is in this host's journal and in force
 // here, even if that was no change. It waits until every host that is heard has
 // the mark, 2 s at most. If the fleet cannot be told now, it is told when it is

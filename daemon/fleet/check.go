@@ -28,14 +28,6 @@ type Finding struct {
 	Text     string
 }
 
-// ACL returns what an engine's user needs for a fleet, and nothing else, as ACL
-// SETUSER takes it. For a cluster or with sentinels the client asks more, see the
-// guide.
-func ACL(fleet string) string {
-	return "~{neonauthd:" + fleet + "}:* resetchannels -@all +ping +hello +info +evalsha +eval +xread +hset +del +pexpire" +
-		" +type +time +hstrlen +hget +hdel +hlen +hkeys +hscan +hrandfield +get +set +getrange +strlen +pttl +xadd"
-}
-
 // scratchLife bounds how long what Check writes stays if it cannot remove it.
 const scratchLife = time.Minute
 

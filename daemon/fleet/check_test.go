@@ -3,6 +3,7 @@ package fleet
 import (
 	"context"
 	"net"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -60,16 +61,16 @@ func TestCheckSaysWhatIsWrong(t *testing.T) {
 		"a wrong password": {[]string{"--requirepass", "right"}, func(_ *testing.T, _ *server, o *Options) { o.Password = "wrong" }, "refuses the user or the password", Fault},
 		"no password":      {[]string{"--requirepass", "right"}, nil, "refuses the user or the password", Fault},
 		"the right one":    {[]string{"--requirepass", "right"}, func(_ *testing.T, _ *server, o *Options) { o.Password = "right" }, "nothing of the fleet", Fine},
-		"the guide's ACL": {nil, func(_ *testing.T, s *server, o *Options) {
-			s.must(append([]string{"ACL", "SETUSER", "neonauthd", "on", ">pw"}, strings.Fields(ACL("test"))...)...)
+		"the guide's ACL": {nil, func(t *testing.T, s *server, o *Options) {
+			s.must(append([]string{"ACL", "SETUSER", "neonauthd", "on", ">pw"}, strings.Fields(acl(t, "test"))...)...)
 			o.URLs, o.Password = []string{"redis://neonauthd@" + s.address()}, "pw"
 		}, "the user may do all that a fleet does", Fine},
-		"an ACL that lacks a command": {nil, func(_ *testing.T, s *server, o *Options) {
-			s.must(append([]string{"ACL", "SETUSER", "neonauthd", "on", ">pw"}, strings.Fields(ACL("test")+" -hrandfield")...)...)
+		"an ACL that lacks a command": {nil, func(t *testing.T, s *server, o *Options) {
+			s.must(append([]string{"ACL", "SETUSER", "neonauthd", "on", ">pw"}, strings.Fields(acl(t, "test")+" -hrandfield")...)...)
 			o.URLs, o.Password = []string{"redis://neonauthd@" + s.address()}, "pw"
 		}, "ACL does not let this user", Fault},
-		"an ACL for other keys": {nil, func(_ *testing.T, s *server, o *Options) {
-			s.must(append([]string{"ACL", "SETUSER", "neonauthd", "on", ">pw"}, strings.Fields(ACL("prod"))...)...)
+		"an ACL for other keys": {nil, func(t *testing.T, s *server, o *Options) {
+			s.must(append([]string{"ACL", "SETUSER", "neonauthd", "on", ">pw"}, strings.Fields(acl(t, "prod"))...)...)
 			o.URLs, o.Password = []string{"redis://neonauthd@" + s.address()}, "pw"
 		}, "ACL does not let this user", Fault},
 		"a replica": {nil, func(_ *testing.T, s *server, _ *Options) {
@@ -150,4 +151,19 @@ func TestCheckEndsWithItsContext(t *testing.T) {
 	if all := Check(ctx, options(t, 0, "redis://"+ln.Addr().String())); len(all) != 1 || all[0].Severity != Fault {
 		t.Errorf("%+v", all)
 	}
+}
+
+// acl returns the rules that docs/fleet.md gives the engine's user, for that fleet.
+func acl(t *testing.T, fleet string) string {
+	t.Helper()
+	guide, err := os.ReadFile("../../docs/fleet.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rules, found := strings.Cut(string(guide), "user neonauthd on ><password> ")
+	rules, _, _ = strings.Cut(rules, "\n")
+	if !found || !strings.Contains(rules, "{neonauthd:prod}") {
+		t.Fatal("docs/fleet.md has no rules for the fleet prod")
+	}
+	return strings.ReplaceAll(rules, "{neonauthd:prod}", "{neonauthd:"+fleet+"}")
 }

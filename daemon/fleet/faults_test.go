@@ -112,7 +112,7 @@ func TestAHostThatIsCutOffIsSilentAndCatchesUp(t *testing.T) {
 	way.Cut()
 	until(t, "the host that is cut off knows it", func() bool { return !hosts[1].Connected() })
 	until(t, "it is silent", func() bool { return hosts[0].Stats().Silent == 1 })
-	if _, reach := hosts[0].revoke(subject("u1")); reach.Reached != 1 || reach.Of != 2 || reach.Whole() {
+	if _, reach := hosts[0].revoke(subject("u1")); reach.Reached != 1 || reach.Of != 2 || whole(reach) {
 		t.Errorf("reached %+v", reach)
 	}
 	hosts[1].revoke(subject("u2"))

@@ -116,7 +116,7 @@ func TestARevocationIsInForceOnAllHostsBeforeAnnounceReturns(t *testing.T) {
 			t.Errorf("not in force on host %d", i)
 		}
 	}
-	until(t, "taking back reaches all", func() bool { return hosts[1].undo(subject("u1")).Whole() })
+	until(t, "taking back reaches all", func() bool { return whole(hosts[1].undo(subject("u1"))) })
 	for i, h := range hosts {
 		if h.inForce(subject("u1")) {
 			t.Errorf("still in force on host %d", i)
@@ -132,7 +132,7 @@ func TestAHostThatHasNotAppliedDoesNotCountAsReached(t *testing.T) {
 	hosts[2].journal.full = true
 	hosts[2].journal.mu.Unlock()
 	_, reach := hosts[0].revoke(subject("u1"))
-	if reach.Reached > 2 || reach.Whole() {
+	if reach.Reached > 2 || whole(reach) {
 		t.Errorf("reached %+v", reach)
 	}
 	late := newHost(t, options(t, 3, s.url())) // the host that cannot take marks in does not keep this one from hearing
@@ -154,7 +154,7 @@ func TestAHostWhoseOldAnswersAreInUseDoesNotCountAsReached(t *testing.T) {
 	hosts[1].journal.hold = hold
 	hosts[1].journal.mu.Unlock()
 	_, reach := hosts[0].revoke(subject("u1"))
-	if reach.Reached != 1 || reach.Whole() {
+	if reach.Reached != 1 || whole(reach) {
 		t.Errorf("reached %+v", reach)
 	}
 	close(hold)
@@ -183,7 +183,7 @@ func TestWhatWasRevokedWithoutTheEngineIsToldWhenItIsBack(t *testing.T) {
 	hosts := newHosts(t, 2, s)
 	s.kill()
 	until(t, "the first host knows that it is blind", func() bool { return !hosts[0].Connected() })
-	if _, reach := hosts[0].revoke(subject("u1")); !reach.Blind || reach.Reached != 1 || reach.Of != 2 || reach.Whole() {
+	if _, reach := hosts[0].revoke(subject("u1")); !reach.Blind || reach.Reached != 1 || reach.Of != 2 || whole(reach) {
 		t.Errorf("reached %+v", reach)
 	}
 	s.start() // empty: nothing was saved

@@ -164,7 +164,7 @@ func (h *host) reaches(n Name, of int) Mark {
 	var m Mark
 	var last Reach
 	deadline := time.Now().Add(testTimeout)
-	for !last.Whole() || last.Of != of {
+	for !whole(last) || last.Of != of {
 		if time.Now().After(deadline) {
 			h.t.Fatalf("a change reaches %+v, not all of %d", last, of)
 		}
@@ -196,3 +196,6 @@ func (h *host) undo(n Name) Reach {
 func (h *host) inForce(n Name) bool { return h.journal.get(n).InForce(time.Now().Unix()) }
 
 func subject(value string) Name { return Name{"subject", "main", value} }
+
+// whole reports whether the change is known to be in force on every host.
+func whole(r Reach) bool { return r == Reach{Reached: r.Of, Of: r.Of} }

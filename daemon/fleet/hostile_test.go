@@ -189,7 +189,7 @@ func TestAHostOfAnotherKeyIsCountedAndNeverApplied(t *testing.T) {
 	until(t, "it is there", func() bool { return hosts[0].Stats().Hosts == 3 })
 	_, _ = stranger.Announce(t.Context(), stranger.revokeHere(subject("theirs")))
 	_, reach := hosts[0].revoke(subject("ours"))
-	if reach.Whole() || reach.Reached > 2 {
+	if whole(reach) || reach.Reached > 2 {
 		t.Errorf("reached %+v", reach)
 	}
 	if hosts[0].inForce(subject("theirs")) || stranger.inForce(subject("ours")) {
@@ -221,7 +221,7 @@ func TestAHostThatComesBackWithAnotherKeyMayBeAccepting(t *testing.T) {
 			o.Keys = []Key{testKey(t, 2)}
 			stranger := newHost(t, o)
 			until(t, "it is there", func() bool { return hosts[0].sees("id-2", func(h Host) bool { return !h.Opens && !h.Left }) })
-			if _, reach := hosts[0].revoke(subject("u")); reach.Whole() || reach.Of != 3 || reach.Reached > 2 {
+			if _, reach := hosts[0].revoke(subject("u")); whole(reach) || reach.Of != 3 || reach.Reached > 2 {
 				t.Errorf("reached %+v", reach)
 			}
 			if stranger.inForce(subject("u")) {
@@ -231,7 +231,7 @@ func TestAHostThatComesBackWithAnotherKeyMayBeAccepting(t *testing.T) {
 			// On a busy machine another host may be late, and is silent too.
 			until(t, "it alone is silent", func() bool {
 				_, reach := hosts[0].revoke(subject("v"))
-				if reach.Whole() || reach.Of != 3 {
+				if whole(reach) || reach.Of != 3 {
 					t.Fatalf("reached %+v", reach)
 				}
 				return reach.Silent == 1

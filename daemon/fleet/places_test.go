@@ -52,7 +52,7 @@ func TestAFleetWorksOverAUnixSocket(t *testing.T) {
 func TestAFleetWorksAsAUserWhoMayDoNothingElse(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
-	s.must(append([]string{"ACL", "SETUSER", "neonauthd", "on", ">pw"}, strings.Fields(ACL("test"))...)...)
+	s.must(append([]string{"ACL", "SETUSER", "neonauthd", "on", ">pw"}, strings.Fields(acl(t, "test"))...)...)
 	s.must("ACL", "SETUSER", "default", "off")
 	works(t, func(i int) Options {
 		o := options(t, i, "redis://neonauthd@"+s.address())

@@ -19,9 +19,6 @@ const MaxStamp Stamp = math.MaxInt64
 // millisecond.
 const tieBits = 20
 
-// Time is when the change was made, to the millisecond.
-func (s Stamp) Time() time.Time { return time.UnixMilli(int64(s >> tieBits)) }
-
 // NewStamp returns a stamp for a change of the mark that is made at now by the
 // host: after known, which is the newest stamp that the host knows for the mark,
 // whatever its clock says.

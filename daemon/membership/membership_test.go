@@ -110,7 +110,7 @@ func (h *host) reaches(m revoke.Mark, of int) {
 	h.t.Helper()
 	until(h.t, "all hosts have the change", func() bool {
 		reach, ok := h.Announce(h.t.Context(), m)
-		return ok && reach.Whole() && reach.Of == of
+		return ok && reach == fleet.Reach{Reached: of, Of: of}
 	})
 }
 
@@ -222,7 +222,7 @@ func TestAPurgeIsToldToAll(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return ok && reach.Whole() && reach.Of == 2
+		return ok && reach == fleet.Reach{Reached: 2, Of: 2}
 	})
 	if !hosts[1].wasTold(m) || hosts[1].list.Len() != 0 {
 		t.Errorf("told %v, %d revocations in force", hosts[1].changed, hosts[1].list.Len())
