@@ -116,12 +116,9 @@ func New[V any](config Config) (*Cache[V], error) {
 	return c, nil
 }
 
-// Get returns the newest value of k whose lifetime has not ended. It allocates nothing and waits for nothing.
-// After Close it finds nothing.
-func (c *Cache[V]) Get(k *Key) (V, bool) { return c.GetAt(k, c.now()) }
-
-// GetAt is Get for a caller that has just read the clock Config.Now. A second reading of the clock would be a notable part
-// of the cost of a hit.
+// GetAt returns the newest value of k whose lifetime has not ended at that reading of the clock Config.Now. It allocates
+// nothing and waits for nothing. After Close it finds nothing. The caller has just read the clock: a second reading would be
+// a notable part of the cost of a hit.
 func (c *Cache[V]) GetAt(k *Key, at time.Time) (V, bool) {
 	hash := c.hash(k)
 	now := at.Sub(c.epoch)

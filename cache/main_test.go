@@ -26,6 +26,9 @@ type fail interface {
 	Errorf(format string, args ...any)
 }
 
+// Get is GetAt now.
+func (c *Cache[V]) Get(k *Key) (V, bool) { return c.GetAt(k, c.now()) }
+
 func newCache[V any](tb testing.TB, config Config) *Cache[V] {
 	tb.Helper()
 	if config.MaxBytes == 0 {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/fleet"
+	"github.com/neonauthd/neonauthd/internal/secretfile"
 )
 
 func TestStatesOfHosts(t *testing.T) {
@@ -29,7 +30,7 @@ func TestStatesOfHosts(t *testing.T) {
 // TestCheckWithoutCredentialsSaysWhatItCouldNotCheck: a credential is delivered to the
 // service only, and the key of a fleet is one by default.
 func TestCheckWithoutCredentialsSaysWhatItCouldNotCheck(t *testing.T) {
-	t.Setenv(config.CredentialsDirectory, "")
+	t.Setenv(secretfile.Directory, "")
 	f := fleetOfOne(t)
 	f.Keys = []string{"fleet-key"}
 	var out bytes.Buffer

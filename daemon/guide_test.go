@@ -70,7 +70,7 @@ func limits() [][2]string {
 		{"a key set is used for", span.String(keyring.Lifetime)},
 		{"key ids asked for between fetches", fmt.Sprint(keyring.MaxWanted)},
 		{"profile", size(upstream.MaxProfileBody)},
-		{"calls to one upstream at once, and of one user", fmt.Sprintf("%d, %d", upstream.MaxConcurrent, upstream.MaxConcurrentEach)},
+		{"calls to one upstream at once, and of one user", fmt.Sprintf("%d, %d", upstream.MaxConcurrent, fair.MaxCallsEach)},
 		{"background refreshes at once", fmt.Sprint(resolve.MaxRefreshes)},
 		{"`upstream_rate`", fmt.Sprint(p.UpstreamRate, " per second")},
 		{"pause that an upstream can ask for", span.String(upstream.MaxRetryAfter)},

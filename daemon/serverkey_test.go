@@ -1,12 +1,12 @@
 package daemon
 
 import (
-	"github.com/neonauthd/neonauthd/daemon/config"
-
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/neonauthd/neonauthd/internal/secretfile"
 )
 
 // TestAKeyThatCannotBeReadIsNotCalledMissing, because an operator who is told
@@ -17,7 +17,7 @@ func TestAKeyThatCannotBeReadIsNotCalledMissing(t *testing.T) {
 		"none":       {"", "no secret_server_key is set", "could not be read"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Setenv(config.CredentialsDirectory, "")
+			t.Setenv(secretfile.Directory, "")
 			w := newLiveDaemon(t, nil)
 			text, err := os.ReadFile(filepath.Join(w.dir, "neonauthd.toml"))
 			if err != nil {

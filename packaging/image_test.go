@@ -17,6 +17,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
+	"github.com/neonauthd/neonauthd/internal/secretfile"
 )
 
 const containers = "../examples/containers/"
@@ -96,7 +97,7 @@ func TestRecipesForKubernetesHold(t *testing.T) {
 func checkConfig(t *testing.T, text string) {
 	t.Helper()
 	dir := t.TempDir()
-	t.Setenv(config.CredentialsDirectory, dir)
+	t.Setenv(secretfile.Directory, dir)
 	if err := os.WriteFile(filepath.Join(dir, "server-key"), []byte("ssk_x"), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/fleet"
+	"github.com/neonauthd/neonauthd/internal/secretfile"
 )
 
 // fleetFolder holds the secrets of a fleet.
@@ -54,7 +55,7 @@ func TestAFleetsSecretsAreReadAndNeverTold(t *testing.T) {
 	if _, err := f.Options(dir); !errors.Is(err, ErrNoCredentials) {
 		t.Errorf("a credential without systemd: %v", err)
 	}
-	t.Setenv(CredentialsDirectory, dir)
+	t.Setenv(secretfile.Directory, dir)
 	f.Keys, f.Password = []string{"key"}, "" // no credential of the default name
 	if o, err := f.Options(""); err != nil || o.Password != "" || o.RefuseAfter == 0 {
 		t.Errorf("%+v, %v", o, err)

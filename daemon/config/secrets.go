@@ -8,10 +8,6 @@ import (
 	"github.com/neonauthd/neonauthd/internal/secretfile"
 )
 
-// CredentialsDirectory is the variable in which systemd names the folder of
-// delivered credentials (systemd.exec(5)).
-const CredentialsDirectory = secretfile.Directory
-
 // defaultServerKey is the credential looked for when the table names none.
 const defaultServerKey = "server-key"
 

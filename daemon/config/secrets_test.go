@@ -89,7 +89,7 @@ func TestServerKeysAsCredentials(t *testing.T) {
 		{"missing", dir, "", "no such file"},
 		{"other", "", "", "LoadCredential="},
 	} {
-		t.Setenv(CredentialsDirectory, c.folder)
+		t.Setenv(secretfile.Directory, c.folder)
 		key, err := ReadServerKey(c.name, "/nowhere")
 		if c.message == "" && err != nil || c.message != "" && (err == nil || !strings.Contains(err.Error(), c.message)) {
 			t.Errorf("%q in %q: error %v, want %q", c.name, c.folder, err, c.message)
@@ -101,7 +101,7 @@ func TestServerKeysAsCredentials(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, defaultServerKey), []byte("ssk_default"), 0o400); err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv(CredentialsDirectory, dir)
+	t.Setenv(secretfile.Directory, dir)
 	if key, err := ReadServerKey("", "/nowhere"); err != nil || key.Reveal() != "ssk_default" {
 		t.Errorf("default credential: %v", err)
 	}

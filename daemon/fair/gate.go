@@ -61,10 +61,3 @@ func (g *Gate) serve() {
 		close(w.Ready)
 	}
 }
-
-// Waiting returns how many askers wait.
-func (g *Gate) Waiting() int {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.line.Len()
-}

@@ -34,8 +34,8 @@ func TestAQuietCallerWaitsForOneTurn(t *testing.T) {
 			}
 		}
 		greedy.Wait()
-		if g.Waiting() != 0 || g.inside != 0 || len(g.own) != 0 {
-			t.Errorf("%d wait, %d are inside, %d callers are remembered", g.Waiting(), g.inside, len(g.own))
+		if g.line.Len() != 0 || g.inside != 0 || len(g.own) != 0 {
+			t.Errorf("%d wait, %d are inside, %d callers are remembered", g.line.Len(), g.inside, len(g.own))
 		}
 	})
 }
@@ -84,7 +84,7 @@ func TestNobodyIsLostWhoLeavesWhileLetIn(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if g.inside != 0 || len(g.own) != 0 || g.Waiting() != 0 {
-		t.Errorf("%d are inside, %d wait when all have gone", g.inside, g.Waiting())
+	if g.inside != 0 || len(g.own) != 0 || g.line.Len() != 0 {
+		t.Errorf("%d are inside, %d wait when all have gone", g.inside, g.line.Len())
 	}
 }

@@ -46,8 +46,6 @@ const (
 	DefaultRate = 20
 	// MaxConcurrent is the number of profile requests in flight at once.
 	MaxConcurrent = fair.MaxCalls
-	// MaxConcurrentEach is the number of them that one caller may have; the rest is for callers that have none.
-	MaxConcurrentEach = fair.MaxCallsEach
 	// MaxKeysetBody is the largest key set accepted, in bytes.
 	MaxKeysetBody = 256 << 10
 	// MaxProfileBody is the largest profile accepted, in bytes. Two images of a million characters each, as

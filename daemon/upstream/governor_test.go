@@ -175,7 +175,7 @@ func TestRequestsInFlightAreCapped(t *testing.T) {
 			t.Fatalf("%d in flight", n)
 		}
 		refused(t, askAs(c, 2, Background)) // half of the places is the background's share
-		const most = MaxConcurrentEach
+		const most = fair.MaxCallsEach
 		for _, caller := range []struct {
 			uid               uint32
 			asks              int
@@ -207,7 +207,7 @@ func TestWhoWaitsTooLongForAPlaceIsRefused(t *testing.T) {
 		config := memoryConfig(1000)
 		c := inMemory(t, config, blocking{make(chan struct{})}.answer)
 		var all sync.WaitGroup
-		for range MaxConcurrentEach {
+		for range fair.MaxCallsEach {
 			all.Go(func() { want(t, ask(c, Interactive), Unavailable, "") })
 		}
 		synctest.Wait()
