@@ -21,7 +21,7 @@ func (r *Resolver) Confirm(l *Lookup, v Verdict) Verdict {
 		v = unknown(protocol.CodeUnavailable, 0)
 	case e.over(now):
 		v = rejected(protocol.ReasonExpired)
-	case e.revoked(r.revocations, l.revoked()):
+	case e.revoked(r.revocations):
 		v = rejected(protocol.ReasonRevoked)
 	case e.key != nil && !r.holds(l, e, now), !e.alive(l.Project, now), r.purges.Covers(e.revision, l.purged(), e.user()):
 		v = Busy() // withdrawn, purged or too old: the caller has to ask again

@@ -24,17 +24,18 @@ type entry struct {
 	class       keyset.Class
 	subject     string
 	session     string
+	signed      string // its SignedDigest, the token's name in revocations
 	head        []byte // the reply's fields that never change, in wire form
 	json        []byte // the claims
 }
 
-// newEntry makes the entry of a token that was verified at now. Only here does a verdict at
+// newEntry makes the entry of the lookup's token, which was verified at now. Only here does a verdict at
 // level claims get its lifetime: until exp by the wall clock, or by the monotonic clock if
 // the wall clock is set back.
-func newEntry(p *Project, c *keyset.Claims, revision uint64, now time.Time) *entry {
+func newEntry(l *Lookup, c *keyset.Claims, revision uint64, now time.Time) *entry {
 	expires := c.Expires.Truncate(time.Second)
 	e := &entry{
-		project:     p,
+		project:     l.Project,
 		key:         c.Key,
 		revision:    revision,
 		established: now,
@@ -43,12 +44,13 @@ func newEntry(p *Project, c *keyset.Claims, revision uint64, now time.Time) *ent
 		class:       c.Class,
 		subject:     c.Subject,
 		session:     c.Session,
+		signed:      revoke.SignedDigest(l.revoked()),
 		json:        c.JSON,
 	}
 	if !c.IssuedAt.IsZero() {
 		e.issued = c.IssuedAt.Unix()
 	}
-	e.head = protocol.AppendField(e.head, "project", p.name)
+	e.head = protocol.AppendField(e.head, "project", l.Project.name)
 	e.head = protocol.AppendField(e.head, "sub", c.Subject)
 	e.head = protocol.AppendField(e.head, protocol.FieldPrincipal, principalOf(c.Class))
 	return e
@@ -99,12 +101,12 @@ func (e *entry) reuse(most time.Duration, now time.Time) time.Duration {
 }
 
 // revoked reports whether list covers the token of this entry.
-func (e *entry) revoked(list *revoke.List, token []byte) bool {
-	return list.Len() > 0 && list.Covers(e.facts(token))
+func (e *entry) revoked(list *revoke.List) bool {
+	return list.Len() > 0 && list.Covers(e.facts())
 }
 
 // facts returns what revocations look at.
-func (e *entry) facts(token []byte) *revoke.Token {
+func (e *entry) facts() *revoke.Token {
 	facts := &revoke.Token{
 		Project:  e.project.name,
 		Subject:  e.subject,
@@ -112,7 +114,7 @@ func (e *entry) facts(token []byte) *revoke.Token {
 		Issued:   e.issued,
 		Expires:  e.expires,
 		Verified: e.established,
-		Text:     token,
+		Signed:   e.signed,
 	}
 	if e.key != nil {
 		facts.KeyID, facts.Thumbprint = e.key.ID(), e.key.Thumbprint()

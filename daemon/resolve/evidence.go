@@ -19,7 +19,7 @@ func (r *Resolver) Grounds(dst []Ground, l *Lookup, v *Verdict) []Ground {
 		return dst
 	}
 	name := e.project.name
-	dst = append(dst, ground(revoke.KindToken, name, revoke.SignedDigest(l.revoked())), purgeMark(l.purged()), ground(revoke.KindSubject, name, e.subject))
+	dst = append(dst, ground(revoke.KindToken, name, e.signed), purgeMark(l.purged()), ground(revoke.KindSubject, name, e.subject))
 	if e.session != "" {
 		dst = append(dst, ground(revoke.KindSession, name, e.session))
 	} else {

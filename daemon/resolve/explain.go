@@ -101,11 +101,11 @@ func (r *Resolver) explainOpaque(l *Lookup) {
 	} else {
 		l.trace.note("gate", keyset.NotReached, kind+", which only the upstream can judge: ask PROFILE")
 	}
-	e := newEntry(l.Project, &keyset.Claims{Expires: now}, 0, now) // the user is not known yet
+	e := newEntry(l, &keyset.Claims{Expires: now}, 0, now) // the user is not known yet
 	if found := r.profiles.get(key, l, now); found != nil {
 		e = found.entry
 	}
-	if e.revoked(r.revocations, l.revoked()) {
+	if e.revoked(r.revocations) {
 		l.trace.note("revocation", keyset.Failed, "the credential, its session or its user is revoked on this host")
 	} else {
 		l.trace.note("revocation", keyset.Passed, "not revoked on this host, as far as is known of the credential")

@@ -85,8 +85,8 @@ func (s *profiles) fetch(key cache.Key, l *Lookup, e *entry, priority upstream.P
 		sh.finish(ctx, answer.body, nil)
 		f.profile = newProfile(l, answer, f.asked, revision)
 		if e == nil {
-			f.profile.entry = newEntry(l.Project, answer.whose, revision, s.now())
-			s.revocations.Note(f.profile.entry.facts(nil))
+			f.profile.entry = newEntry(l, answer.whose, revision, s.now())
+			s.revocations.Note(f.profile.entry.facts())
 		}
 		f.profile.user = f.profile.evidence(e).user()
 		s.keep(key, l, f.profile)

@@ -19,7 +19,7 @@ const (
 	entryJitter = 5
 	// entryBytes and profileBytes are the sizes of the structures in memory, rounded as
 	// the allocator does. A test checks them.
-	entryBytes   = 176
+	entryBytes   = 192
 	profileBytes = 160
 	// tidyInterval is how often expired entries of an idle cache are freed.
 	tidyInterval = time.Minute
@@ -74,16 +74,23 @@ func (m *memory) recallProfile(key *cache.Key, now time.Time) *profile {
 
 // keepEntry keeps a verdict until its token expires, or for maxEntryLifetime.
 func (m *memory) keepEntry(digest cache.Key, e *entry, now time.Time) {
-	cost := entryBytes + int64(len(e.subject)+len(e.session)+len(e.head)+len(e.json))
-	m.Set(digest, m.group(e.user()), remembered{entry: e}, cost, e.reuse(maxEntryLifetime, now))
+	m.Set(digest, m.group(e.user()), remembered{entry: e}, e.bytes(), e.reuse(maxEntryLifetime, now))
 }
 
 // keepProfile keeps a profile for as long as it may be served stale.
 func (m *memory) keepProfile(key cache.Key, p *profile, now time.Time) {
 	config := &p.project.config
 	cost := profileBytes + int64(len(p.body)+len(p.user.ID))
+	if p.entry != nil { // of an opaque credential
+		cost += p.entry.bytes()
+	}
 	lifetime := time.Duration(config.ProfileFresh+config.ProfileStale) - clock.Elapsed(p.asked, now)
 	m.Set(key, m.group(p.user), remembered{profile: p}, cost, lifetime)
+}
+
+// bytes returns how much memory the entry takes.
+func (e *entry) bytes() int64 {
+	return entryBytes + int64(len(e.subject)+len(e.session)+len(e.signed)+len(e.head)+len(e.json))
 }
 
 // group returns the group of a user in the cache. Entries of one group share a limit.

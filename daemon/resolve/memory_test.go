@@ -7,6 +7,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/cache"
 	"github.com/neonauthd/neonauthd/daemon/config"
+	"github.com/neonauthd/neonauthd/daemon/keyset"
 )
 
 // TestSizesThatAreAccountedForAreTrue compares the constants with the
@@ -22,6 +23,27 @@ func TestSizesThatAreAccountedForAreTrue(t *testing.T) {
 		if c.is > c.counted || c.counted > c.is+c.is/4 {
 			t.Errorf("%s takes %d bytes, %d are counted", c.name, c.is, c.counted)
 		}
+	}
+}
+
+// TestAnOpaqueCredentialsEntryIsAccountedFor keeps the same profile for a token and
+// for an opaque credential, whose entry stands in no other place of the memory.
+func TestAnOpaqueCredentialsEntryIsAccountedFor(t *testing.T) {
+	now := time.Now()
+	l := &Lookup{Project: &Project{name: "main", config: config.Project{ProfileFresh: config.Duration(time.Minute)}}, Token: []byte("opaque")}
+	e := newEntry(l, &keyset.Claims{Subject: "ada", Expires: now.Add(time.Hour)}, 0, now)
+	taken := func(of *entry) int64 {
+		m, err := newMemory(config.MinCacheBytes, time.Now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Close()
+		before := m.Stats().Bytes
+		m.keepProfile(cache.Key{1}, &profile{project: l.Project, asked: now, body: []byte("{}"), entry: of}, now)
+		return m.Stats().Bytes - before
+	}
+	if without, with := taken(nil), taken(e); with-without != e.bytes() || e.bytes() < entryBytes+64 {
+		t.Errorf("%d bytes without an entry, %d with an entry of %d", without, with, e.bytes())
 	}
 }
 

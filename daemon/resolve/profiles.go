@@ -125,7 +125,7 @@ func (s *profiles) dead(l *Lookup, e *entry, now time.Time) (Verdict, bool) {
 	switch {
 	case e.over(now):
 		return rejected(protocol.ReasonExpired), true
-	case e.revoked(s.revocations, l.revoked()):
+	case e.revoked(s.revocations):
 		return rejected(protocol.ReasonRevoked), true
 	case !e.alive(l.Project, now): // its key or its project has been removed
 		return Busy(), true

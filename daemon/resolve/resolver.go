@@ -223,7 +223,7 @@ func (r *Resolver) holds(l *Lookup, e *entry, now time.Time) bool {
 // recallEntry is Recall for a token with a valid entry.
 func (r *Resolver) recallEntry(l *Lookup, e *entry, now time.Time) (Verdict, bool) {
 	switch {
-	case e.revoked(r.revocations, l.Token):
+	case e.revoked(r.revocations):
 		return rejected(protocol.ReasonRevoked), true
 	case l.Level == LevelProfile:
 		return r.profiles.recall(l, e, now)

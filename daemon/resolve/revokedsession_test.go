@@ -31,15 +31,15 @@ func TestARevokedUsersSessionIsCoveredThatBeganInTheFuture(t *testing.T) {
 		{"farther ahead", testLeeway + time.Second, true},
 		{"an hour ahead", time.Hour, true},
 	} {
-		e := newEntry(p, p.claimsOf(&upstream.Profile{Subject: "ada", Started: now.Add(c.ahead), Expires: now.Add(24 * time.Hour)}), 0, now)
-		if covered := e.revoked(k.revocations, []byte("credential")); covered != c.covered {
+		e := newEntry(&Lookup{Project: p}, p.claimsOf(&upstream.Profile{Subject: "ada", Started: now.Add(c.ahead), Expires: now.Add(24 * time.Hour)}), 0, now)
+		if covered := e.revoked(k.revocations); covered != c.covered {
 			t.Errorf("%s: covered %v", c.name, covered)
 		}
 	}
 	k.clock.Advance(testLeeway + time.Second)
 	now = k.clock.Read()
-	later := newEntry(p, p.claimsOf(&upstream.Profile{Subject: "ada", Started: now, Expires: now.Add(24 * time.Hour)}), 0, now)
-	if later.revoked(k.revocations, []byte("credential")) {
+	later := newEntry(&Lookup{Project: p}, p.claimsOf(&upstream.Profile{Subject: "ada", Started: now, Expires: now.Add(24 * time.Hour)}), 0, now)
+	if later.revoked(k.revocations) {
 		t.Error("a session that began later is covered")
 	}
 }

@@ -33,7 +33,7 @@ func TestAnEntryProvesItsOwnValidity(t *testing.T) {
 	c := clocktest.New()
 	c.Advance(time.Second - time.Duration(c.Now().Nanosecond())) // exp is in whole seconds
 	began := c.Now()
-	e := newEntry(&Project{name: "main"}, &keyset.Claims{Subject: "ada", Expires: began.Round(0).Add(lifetime)}, 0, began)
+	e := newEntry(&Lookup{Project: &Project{name: "main"}}, &keyset.Claims{Subject: "ada", Expires: began.Round(0).Add(lifetime)}, 0, began)
 	for _, s := range []struct {
 		name  string
 		step  time.Duration // of the wall clock, right after the verification

@@ -35,7 +35,7 @@ func (r *Resolver) verify(l *Lookup, establish func() (Verdict, error)) Verdict 
 			return v
 		}
 		now := r.now()
-		revoked := v.entry.revoked(r.revocations, l.Token)
+		revoked := v.entry.revoked(r.revocations)
 		l.trace.revocation(revoked)
 		switch {
 		case revoked:
@@ -189,9 +189,9 @@ func (w *walk) conclude(j *judged, revision uint64) Verdict {
 	keys, outcome, now := j.keys, j.outcome, j.at
 	switch outcome.Status() {
 	case protocol.OK:
-		e := newEntry(w.l.Project, &j.claims, revision, now)
+		e := newEntry(w.l, &j.claims, revision, now)
 		if w.l.trace == nil {
-			w.revocations.Note(e.facts(nil))
+			w.revocations.Note(e.facts())
 			w.memory.keepEntry(w.l.digest, e, now)
 		}
 		return e.accept(sourceOf(keys, SourceUpstream, now), now)

@@ -331,7 +331,7 @@ func (l *List) Covers(t *Token) bool {
 		(l.Has(Mark{KindKey, t.Project, t.KeyID}) || l.Has(Mark{KindKey, t.Project, t.Thumbprint})) {
 		return true
 	}
-	return l.counts.token.Load() > 0 && l.Has(Mark{KindToken, t.Project, SignedDigest(t.Text)})
+	return l.counts.token.Load() > 0 && l.Has(Mark{KindToken, t.Project, t.Signed})
 }
 
 // Has reports whether the list has m. It is safe for concurrent use.

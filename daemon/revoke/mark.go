@@ -48,7 +48,7 @@ type Token struct {
 	Issued     int64     // iat, Unix seconds; 0: the token does not say
 	Expires    int64     // exp, Unix seconds
 	Verified   time.Time // when this host established the fields above
-	Text       []byte    // as the caller sent it
+	Signed     string    // its SignedDigest
 }
 
 // SignedDigest returns the hex SHA-256 of the text that a token's signature covers. So the

@@ -17,7 +17,7 @@ const day = 24 * time.Hour
 
 // ofSession returns a token of a session, issued now.
 func (s *shelf) ofSession(id string) *Token {
-	return &Token{Project: "main", Subject: "ada", Session: id, Issued: s.now().Unix(), Expires: s.now().Add(time.Hour).Unix(), Verified: s.now(), Text: []byte("a.b.c")}
+	return &Token{Project: "main", Subject: "ada", Session: id, Issued: s.now().Unix(), Expires: s.now().Add(time.Hour).Unix(), Verified: s.now(), Signed: SignedDigest([]byte("a.b.c"))}
 }
 
 // TestARevokedSessionIsKeptWhileItsRefreshTokenMayLive, and no longer, across a restart.
