@@ -108,6 +108,7 @@ func (f *flags) run(ctx context.Context, s *authrequest.Service, l *listeners, l
 	}
 	program.Notify(program.Ready)
 	wg.Go(func() { program.Watch(ctx, s.Alive) })
+	wg.Go(func() { s.Greet(ctx) })
 	writing, written := context.WithCancel(context.WithoutCancel(ctx)) // requests in progress still write lines
 	wg.Go(func() { s.Run(writing) })
 	f.untilEnd(ctx, hup, s, log)

@@ -81,6 +81,18 @@ func (a *asker) answered() {
 	}
 }
 
+// missed notes that the daemon is not reachable, and returns for how long it has
+// not been.
+func (a *asker) missed() time.Duration {
+	now := a.now().UnixNano()
+	a.gone.CompareAndSwap(0, now)
+	since := a.gone.Load()
+	if since == 0 { // another lookup was answered meanwhile
+		return 0
+	}
+	return time.Duration(now - since)
+}
+
 // once asks once. If an older daemon does not know visitors, it asks again
 // without the visitor.
 func (a *asker) once(ctx context.Context, want *requirement, q question, limit time.Duration) client.Answer {
@@ -115,9 +127,7 @@ func (a *asker) put(ctx context.Context, want *requirement, token string, opts .
 
 // wait pauses before the next attempt, and reports whether there is one.
 func (a *asker) wait(ctx context.Context, restartWait time.Duration) bool {
-	now := a.now().UnixNano()
-	a.gone.CompareAndSwap(0, now)
-	if since := a.gone.Load(); since != 0 && now-since >= int64(restartWait) {
+	if away := a.missed(); away >= restartWait {
 		return false
 	}
 	timer := time.NewTimer(retryPause)

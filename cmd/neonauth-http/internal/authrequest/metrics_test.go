@@ -148,6 +148,45 @@ func TestADaemonThatIsBackIsToldOnce(t *testing.T) {
 	})
 }
 
+// TestADaemonThatIsAwayAtTheStartIsTold, before the first request.
+func TestADaemonThatIsAwayAtTheStartIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var away atomic.Bool
+		daemon := fakeDaemon(okReply())
+		c := &client.Client{Keep: -1, Dial: func(ctx context.Context) (net.Conn, error) {
+			if away.Load() {
+				return nil, errors.New("nobody there")
+			}
+			return daemon.Dial(ctx)
+		}}
+		defer c.Close()
+		set, err := Load("")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var log bytes.Buffer
+		s := New("dev", c, set, slog.New(slog.NewTextHandler(&log, nil)), time.Now)
+		s.Greet(t.Context())
+		if log.Len() > 0 {
+			t.Errorf("all is well, and the log says %s", &log)
+		}
+		away.Store(true)
+		time.Sleep(time.Minute) // the connection has ended
+		s.Greet(t.Context())
+		if !strings.Contains(log.String(), `msg="the daemon is not reachable" error=`) || !strings.Contains(log.String(), "nobody there") {
+			t.Errorf("the log says %s", &log)
+		}
+		if !strings.Contains(scrape(s), "\nneonauth_http_daemon_reachable 0\n") {
+			t.Error("the daemon is called reachable")
+		}
+		away.Store(false)
+		time.Sleep(time.Minute)
+		if code := ask(s, "a.b.c"); code != http.StatusNoContent || !strings.Contains(log.String(), `msg="the daemon answers again" away=1m`) {
+			t.Errorf("%d; the log says %s", code, &log)
+		}
+	})
+}
+
 // brittle is a connection to a daemon that may go away.
 type brittle struct {
 	net.Conn

@@ -214,6 +214,20 @@ func (s *Service) complain(level slog.Level, message string, attrs ...slog.Attr)
 	s.log.LogAttrs(context.Background(), level, message, append(attrs, program.Every(complaintInterval))...)
 }
 
+// Greet pings the daemon, and logs it if the daemon is not reachable. At the start of
+// the program, this tells the operator of a wrong path before a visitor does.
+func (s *Service) Greet(ctx context.Context) {
+	if err := s.asker.client.Ping(ctx); errors.Is(err, client.ErrUnreachable) && ctx.Err() == nil {
+		s.asker.missed()
+		s.tellOfAbsence(err)
+	}
+}
+
+func (s *Service) tellOfAbsence(err error) {
+	s.asker.told.Store(true)
+	s.complain(slog.LevelWarn, "the daemon is not reachable", slog.String("error", err.Error()))
+}
+
 // tellOfUnknown logs an answer whose cause only the operator can remove.
 func (s *Service) tellOfUnknown(answer client.Answer) {
 	u, ok := answer.(client.Unknown)
@@ -229,8 +243,7 @@ func (s *Service) tellOfUnknown(answer client.Answer) {
 	case protocol.CodeUnavailable, protocol.CodeBusy, protocol.CodeDeadline, protocol.CodeKeysPending: // these pass by themselves
 	case "":
 		if u.Err != nil && s.asker.gone.Load() != 0 {
-			s.asker.told.Store(true)
-			s.complain(slog.LevelWarn, "the daemon is not reachable", slog.String("error", u.Err.Error()))
+			s.tellOfAbsence(u.Err)
 		}
 	}
 }
