@@ -114,9 +114,13 @@ types-python:
 test-race: ## run all tests under the race detector, fuzz seeds included
 	CGO_ENABLED=1 $(GO) test -race -exec "$(CURDIR)/.ci/again" -count=1 -timeout 15m ./...
 
+# The suites of the clients in other languages. They are no Go programs: a second run without the race detector shows nothing new,
+# and takes minutes.
+IN_OTHER_LANGUAGES := ^Test(Languages|Frameworks|ServersWithGreenThreads|ServersThatForkInC)$$
+
 .PHONY: test-plain
 test-plain: ## run all tests without the race detector; tests that count allocations run only here
-	$(GO) test -count=1 -timeout 15m ./...
+	$(GO) test -count=1 -timeout 15m -skip '$(IN_OTHER_LANGUAGES)' ./...
 
 # By default, go minimises each new input for up to a minute, and does not fuzz meanwhile. Of 20 seconds hardly any would be
 # left. The script instrument makes a run of each target two to nine times as fast.
