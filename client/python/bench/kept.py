@@ -1,8 +1,9 @@
 """What lookups cost, in one run so that a busy machine makes all of them slow.
 
 From memory, beside the SHA-256 of the token; over the socket, beside a plain
-socket; and the first one of a process, beside an older client's. Against the
-daemon of NEONAUTHD_SOCKET, `neonauthd demo` for example:
+socket (asked.py has more of that); and the first one of a process, beside an
+older client's. Against the daemon of NEONAUTHD_SOCKET, `neonauthd demo` for
+example:
 
 PYTHONPATH=src python3 bench/kept.py TOKEN_FILE [rounds] [folder of an older src]
 """
@@ -17,19 +18,14 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from time import perf_counter, process_time
 
 from neonauthd import Accepted, Answer, AsyncClient, Client
-from neonauthd._question import Options
-from neonauthd._reply import answer_to
 
 SOCKET = os.environ["NEONAUTHD_SOCKET"]
-THREADS = 8
 COMPILED = tempfile.TemporaryDirectory()  # what is installed is compiled
 Row = Callable[[], float]  # microseconds for one lookup
 
@@ -67,42 +63,6 @@ def plain() -> Callable[[bytes], None]:
             raise SystemExit("not accepted")
 
     return ask
-
-
-def plain_read(token: str) -> Callable[[], None]:
-    """A lookup with a socket that writes the request and reads the reply as the client does.
-
-    Most of the time of many threads goes to handing the interpreter from one to the
-    next, which comes with the Python code between two system calls. No client for
-    threads can be faster than this.
-    """
-    sock = socket.socket(socket.AF_UNIX)
-    sock.connect(SOCKET)
-    options = Options(None, "", 1.0, 1, 0, "")
-
-    def ask() -> None:
-        question = options.question("VERIFY", token, None)
-        sock.sendall(question.line("", 1.0))
-        accepted(answer_to(question, sock.recv(65536).rstrip(b"\n"))[0])
-
-    return ask
-
-
-def elapsed(make: Callable[[], Callable[[], object]], turns: int) -> float:
-    """The time for one lookup while many threads ask."""
-    asks = [make() for _ in range(THREADS)]
-
-    def work(ask: Callable[[], object]) -> None:
-        for _ in range(turns // THREADS):
-            ask()
-
-    threads = [threading.Thread(target=work, args=(ask,)) for ask in asks]
-    start = perf_counter()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return (perf_counter() - start) / turns * 1e6
 
 
 def first(folder: str, token: str, column: int) -> float:
@@ -150,9 +110,6 @@ def rows(token: str, older: str, loop: asyncio.AbstractEventLoop) -> dict[str, R
         "plain socket": lambda: cpu(2000, lambda: ask(line)),
         "asked, a thread": lambda: cpu(2000, lambda: accepted(asking.verify(token))),
         "asked, a task": lambda: loop.run_until_complete(verify(asking_tasks, 2000)),
-        f"plain sockets, {THREADS} threads, elapsed": lambda: elapsed(lambda: partial(plain(), line), 8000),
-        f"plain sockets that read the reply, {THREADS} threads": lambda: elapsed(lambda: plain_read(token), 8000),
-        f"asked, {THREADS} threads, elapsed": lambda: elapsed(lambda: lambda: accepted(asking.verify(token)), 8000),
         "first of a process, elapsed": lambda: first(here, token, 0),
         "first of a process": lambda: first(here, token, 1),
     }

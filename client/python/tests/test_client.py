@@ -138,7 +138,8 @@ class Threads(WithDaemon):
         self.assertIsInstance(answer.error, TimedOutError)
         self.assertEqual(client.verify("a.b.c", deadline=0.5), Rejected("expired"))
         self.assertEqual(client.verify("a.b.c"), Rejected("expired"))
-        conn = client._pool.get()._idle[0]
+        conn = client._pool.get()._places[-1]
+        assert conn is not None
         self.assertGreater(conn._timeout, 50)
         self.assertAlmostEqual(conn._timeout, conn.sock.gettimeout() or 0, 6)
 

@@ -6,9 +6,12 @@ import random
 import re
 import unittest
 from collections.abc import Iterator
+from dataclasses import FrozenInstanceError, fields
+from datetime import datetime, timezone
 from unittest.mock import patch
 
 from neonauthd import Accepted, GarbledError
+from neonauthd._answer import accepted
 from neonauthd._question import Options, Question
 from neonauthd._reply import Grant, LineBuffer, answer_to
 from neonauthd._words import MAX_HANDLES
@@ -110,6 +113,19 @@ class Spellings(unittest.TestCase):
             self.assertEqual((answer.outcome, grant is not None), ("accepted", handles <= MAX_HANDLES))
 
 
+class Drafts(unittest.TestCase):
+    def test_an_answer_that_was_set_up_in_a_draft_is_like_any_other(self) -> None:
+        values = ("claims", "main", "user-1", 3, 57, datetime.now(timezone.utc), "cache", "{}")
+        drafted = accepted(*values, "user", 2, "payload")
+        made = Accepted(*values, principal="user", heard=2, _payload="payload")  # type: ignore[arg-type]
+        self.assertIs(type(drafted), Accepted)
+        for one in fields(Accepted):
+            self.assertEqual(getattr(drafted, one.name), getattr(made, one.name), one.name)
+        self.assertEqual((drafted, hash(drafted), repr(drafted)), (made, hash(made), repr(made)))
+        with self.assertRaises(FrozenInstanceError):
+            drafted.age = 4  # type: ignore[misc]
+
+
 class WholeLines(unittest.TestCase):
     def test_a_line_is_the_same_in_one_piece_and_in_several(self) -> None:
         for limit in (3, 4, 5, 6):
@@ -119,7 +135,7 @@ class WholeLines(unittest.TestCase):
                     lines = LineBuffer(limit)
                     try:
                         got = [line for chunk in (text[:cut], text[cut:]) if chunk for line in lines.feed(chunk)]
-                        said.add((tuple(got), lines.partial))
+                        said.add((tuple(got), lines.size > 0))
                     except GarbledError as error:
                         said.add(((str(error).encode(),), False))
                 self.assertEqual(len(said), 1, (limit, text, said))

@@ -9,13 +9,13 @@ from typing import Literal, Self
 
 from ._answer import Answer, Daemon, Rejected
 from ._async_pool import Loops
-from ._client import BaseClient, is_bad_request, left_until
-from ._errors import ClosedError, NeonauthdError
+from ._client import BaseClient, is_bad_request
+from ._errors import ClosedError, NeonauthdError, TimedOutError
 from ._keeper import Keeper
 from ._memory import Entry
 from ._process import PerProcess
 from ._question import Question
-from ._reply import answer_to, daemon_of, reply_to
+from ._reply import Reply, answer_to, daemon_of, reply_to
 from ._words import askable
 
 
@@ -63,11 +63,11 @@ class AsyncClient(BaseClient):
 
     async def ping(self, *, deadline: float | None = None) -> None:
         """Does what Client.ping does."""
-        reply_to(await self._ask(Question("PING"), self._options.span(deadline)))
+        await self._ask_now(Question("PING"), deadline)
 
     async def hello(self, *, deadline: float | None = None) -> Daemon:
         """Does what Client.hello does."""
-        return daemon_of(reply_to(await self._ask(self._options.hello(), self._options.span(deadline))))
+        return daemon_of(await self._ask_now(self._options.hello(), deadline))
 
     async def close(self) -> None:
         """Does what Client.close does."""
@@ -102,14 +102,23 @@ class AsyncClient(BaseClient):
         if not askable(question.verb, question.token):
             return Rejected("malformed")
         sent, end = keeper.ask(question), monotonic() + span
-        answer, grant = answer_to(question, await self._ask(question, span))
+        answer, grant = answer_to(question, await self._ask(question, end, span))
         if question.keep and is_bad_request(answer):
             question.keep = False
-            answer, grant = answer_to(question, await self._ask(question, left_until(end)))
+            answer, grant = answer_to(question, await self._ask(question, end, span))
             if not is_bad_request(answer):
                 keeper.refused()
         keeper.learn(question, answer, grant, sent)
         return answer
 
-    async def _ask(self, question: Question, span: float) -> bytes | NeonauthdError:
-        return ClosedError() if self._closed else await self._loops.get().pool().ask(question, span)
+    async def _ask(self, question: Question, end: float, span: float) -> bytes | NeonauthdError:
+        if self._closed:
+            return ClosedError()
+        try:
+            return await self._loops.get().pool().ask(question, end)
+        except TimeoutError:
+            return TimedOutError(span)
+
+    async def _ask_now(self, question: Question, deadline: float | None) -> Reply:
+        span = self._options.span(deadline)
+        return reply_to(await self._ask(question, monotonic() + span, span))

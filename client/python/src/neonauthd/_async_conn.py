@@ -118,7 +118,7 @@ class AsyncConn:
         except GarbledError as error:
             self.fail(error.with_traceback(None))
         except OSError as error:
-            idle = self._heard > 0 and not self._lines.partial
+            idle = self._heard > 0 and not self._lines.size
             self.fail(BrokenError(error.with_traceback(None), idle=idle))
 
     def _deliver(self, line: bytes) -> None:

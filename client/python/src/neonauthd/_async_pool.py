@@ -9,7 +9,7 @@ from time import monotonic
 
 from ._async_conn import AsyncConn
 from ._dial import Dialer, pauses
-from ._errors import BrokenError, ClosedError, NeonauthdError, TimedOutError
+from ._errors import BrokenError, ClosedError, NeonauthdError
 from ._process import here
 from ._question import Question
 
@@ -30,19 +30,15 @@ class AsyncPool:
         self._process = here()  # the process of the loop
         self._loop = weakref.ref(asyncio.get_running_loop())
 
-    async def ask(self, question: Question, span: float) -> bytes | NeonauthdError:
-        """Returns the reply line to a question, or the error."""
-        end = monotonic() + span
-        try:
-            async with asyncio.timeout(span), self._places:
+    async def ask(self, question: Question, end: float) -> bytes | NeonauthdError:
+        """Returns the reply line to a question, or the error. Raises TimeoutError if it has not come at the time end."""
+        async with asyncio.timeout(end - monotonic()), self._places:
+            result = await self._ask(question, end)
+            if isinstance(result, BrokenError) and result._idle:
+                # The connection was idle and turned out to be dead: ask once
+                # more.
                 result = await self._ask(question, end)
-                if isinstance(result, BrokenError) and result._idle:
-                    # The connection was idle and turned out to be dead: ask
-                    # once more.
-                    result = await self._ask(question, end)
-                return result
-        except TimeoutError:
-            return TimedOutError(span)
+            return result
 
     async def _ask(self, question: Question, end: float) -> bytes | NeonauthdError:
         conn: AsyncConn | NeonauthdError | None = self._pick()

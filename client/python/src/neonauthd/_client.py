@@ -7,13 +7,13 @@ from time import monotonic
 from typing import Literal, Self
 
 from ._answer import Answer, Daemon, Rejected, Unknown
-from ._errors import BrokenError, ClosedError, NeonauthdError
+from ._errors import BrokenError, ClosedError, NeonauthdError, TimedOutError
 from ._keeper import Keeper
 from ._memory import Entry
 from ._pool import Pool
 from ._process import PerProcess, start
 from ._question import DEFAULT_CONNS, DEFAULT_KEEP, DEFAULT_NAME, DEFAULT_TIMEOUT, Options, Question
-from ._reply import answer_to, daemon_of, reply_to
+from ._reply import Reply, answer_to, daemon_of, reply_to
 from ._words import askable
 
 
@@ -148,14 +148,14 @@ class Client(BaseClient):
 
     def ping(self, *, deadline: float | None = None) -> None:
         """Returns if the daemon answers; otherwise raises a NeonauthdError."""
-        reply_to(self._ask(Question("PING"), self._options.span(deadline)))
+        self._ask_now(Question("PING"), deadline)
 
     def hello(self, *, deadline: float | None = None) -> Daemon:
         """Sends this program's name to the daemon, and returns what the daemon says about itself.
 
         Lookups do not need it. Raises a NeonauthdError if there is no answer.
         """
-        return daemon_of(reply_to(self._ask(self._options.hello(), self._options.span(deadline))))
+        return daemon_of(self._ask_now(self._options.hello(), deadline))
 
     def close(self) -> None:
         """Closes the connections and forgets the kept answers.
@@ -195,26 +195,28 @@ class Client(BaseClient):
         if not askable(question.verb, question.token):
             return Rejected("malformed")
         sent, end = keeper.ask(question), monotonic() + span
-        answer, grant = answer_to(question, self._ask(question, span))
+        answer, grant = answer_to(question, self._ask(question, end, span))
         if question.keep and is_bad_request(answer):  # perhaps an older daemon, which does not know keep=1
             question.keep = False
-            answer, grant = answer_to(question, self._ask(question, left_until(end)))
+            answer, grant = answer_to(question, self._ask(question, end, span))
             if not is_bad_request(answer):
                 keeper.refused()
         keeper.learn(question, answer, grant, sent)
         return answer
 
-    def _ask(self, question: Question, span: float) -> bytes | NeonauthdError:
-        if not self._closed:
-            result = self._pool.get().ask(question, span)
-            if not (self._closed and isinstance(result, BrokenError)):
-                return result
-        return ClosedError()
+    def _ask(self, question: Question, end: float, span: float) -> bytes | NeonauthdError:
+        if self._closed:
+            return ClosedError()
+        try:
+            result = self._pool.get().ask(question, end)
+        except TimeoutError:
+            return TimedOutError(span)
+        return ClosedError() if self._closed and isinstance(result, BrokenError) else result
 
-
-def left_until(end: float) -> float:
-    """Returns how long the second question of a call may take, in seconds: both are one call."""
-    return max(end - monotonic(), 0.001)
+    def _ask_now(self, question: Question, deadline: float | None) -> Reply:
+        """Asks what is not a lookup."""
+        span = self._options.span(deadline)
+        return reply_to(self._ask(question, monotonic() + span, span))
 
 
 def is_bad_request(answer: Answer) -> bool:

@@ -6,7 +6,7 @@ import os
 import socket as _socket
 from time import monotonic
 
-from ._errors import BrokenError, GarbledError, NeonauthdError, TimedOutError
+from ._errors import BrokenError, GarbledError, NeonauthdError
 from ._question import Question, first_tag
 from ._reply import LineBuffer, untagged
 
@@ -31,8 +31,8 @@ class Conn:
         self._tag = first_tag()
         self._timeout = 0.0  # the timeout of the socket
 
-    def ask(self, question: Question, end: float, span: float) -> bytes | NeonauthdError:
-        """Sends the question and returns the reply line without its tag.
+    def ask(self, question: Question, end: float) -> bytes | NeonauthdError:
+        """Sends the question and returns the reply line without its tag, or the error. Raises TimeoutError.
 
         Because of the tag, a duplicate reply is never taken for the reply to another
         question.
@@ -41,38 +41,41 @@ class Conn:
         tag = f"@{self._tag} "
         self.spent = True  # until the whole reply has come
         try:
-            left = self._wait_until(end)
-            try:
-                self._send(question.line(tag, left))
-            except BrokenPipeError:
-                pass  # the daemon has closed the connection, perhaps with a last word
-            lines: list[bytes] = []
-            while not lines:
-                self._wait_until(end)
-                chunk = self.sock.recv(CHUNK)
-                if not chunk:
-                    raise ConnectionError("the daemon closed the connection")
-                lines = self._lines.feed(chunk)
+            self._send(question.line(tag, self._wait_until(end)), end)
+            lines = self._receive(end)
         except TimeoutError:
-            return TimedOutError(span)
+            raise
         except GarbledError as error:
             return error.with_traceback(None)
         except OSError as error:
-            return BrokenError(error.with_traceback(None), idle=self._served and not self._lines.partial)
+            return BrokenError(error.with_traceback(None), idle=self._served and not self._lines.size)
         line = lines[0]
         if not line.startswith(tag.encode()):
             return untagged(line)  # the reply may still come
-        self._served, self.spent = True, len(lines) > 1 or self._lines.partial
+        self._served, self.spent = True, len(lines) > 1 or self._lines.size > 0
         return line[len(tag) :]
 
-    def _send(self, request: bytes) -> None:
+    def _send(self, request: bytes, end: float) -> None:
         """Writes without waiting first, because there nearly always is room; sendall would poll the socket first."""
         try:
-            sent = os.write(self.sock.fileno(), request)
-        except BlockingIOError:
-            sent = 0
-        if sent < len(request):
-            self.sock.sendall(request[sent:])
+            try:
+                sent = os.write(self.sock.fileno(), request)
+            except BlockingIOError:
+                sent = 0
+            if sent < len(request):
+                self.sock.sendall(request[sent:])
+                self._wait_until(end)
+        except BrokenPipeError:
+            pass  # the daemon has closed the connection, perhaps with a last word
+
+    def _receive(self, end: float) -> list[bytes]:
+        """Returns one whole line, or the lines that came with it."""
+        while chunk := self.sock.recv(CHUNK):
+            lines = self._lines.feed(chunk)
+            if lines:
+                return lines
+            self._wait_until(end)
+        raise ConnectionError("the daemon closed the connection")
 
     def _wait_until(self, end: float) -> float:
         """Sets the socket's timeout so that it ends at that time. Returns the time left."""

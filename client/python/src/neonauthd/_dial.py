@@ -41,8 +41,8 @@ class Dialer:
                 self._until = monotonic() + DIAL_PAUSE
         return unreachable(self._path, self._cause)
 
-    def dial(self, end: float, is_closed: Callable[[], bool]) -> _socket.socket | NeonauthdError | None:
-        """Tries until the queue has room. None: the time was over before."""
+    def dial(self, end: float, is_closed: Callable[[], bool]) -> _socket.socket | NeonauthdError:
+        """Tries until the queue has room. Raises TimeoutError if it has none at the time end."""
         for pause in pauses(end):
             if is_closed():
                 return ClosedError()
@@ -50,7 +50,7 @@ class Dialer:
             if result is not None:
                 return result
             time.sleep(pause)
-        return None
+        raise TimeoutError
 
 
 def pauses(end: float) -> Iterator[float]:

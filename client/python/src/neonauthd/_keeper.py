@@ -104,8 +104,11 @@ class Keeper:
             self.watching = start(_keep_watch, weakref.ref(self))
 
     def dial_watch(self) -> Watch | None:
-        sock = self._dialer.dial(monotonic() + WATCH_PAUSE, lambda: self._closed)
-        if sock is None or isinstance(sock, NeonauthdError):
+        try:
+            sock = self._dialer.dial(monotonic() + WATCH_PAUSE, lambda: self._closed)
+        except TimeoutError:
+            return None
+        if isinstance(sock, NeonauthdError):
             return None
         with self.lock:
             self._watch = Watch(sock, self.lock, self.memory, self.clock)

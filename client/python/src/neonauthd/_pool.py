@@ -6,42 +6,47 @@ import threading
 import time
 import weakref
 from collections import deque
+from math import inf
 from time import monotonic
 
 from ._conn import Conn
 from ._dial import IDLE_TIME, Dialer
-from ._errors import BrokenError, ClosedError, NeonauthdError, TimedOutError
+from ._errors import BrokenError, ClosedError, NeonauthdError
 from ._process import PerProcess, start
 from ._question import Question
+
+# The most places of a pool. More connections than this are not open at a time
+# anyway, because each one needs a thread.
+MAX_PLACES = 1 << 16
 
 
 class Pool:
     """Lends each connection to one call at a time. Safe for threads.
 
-    Idle connections form a stack: the last used one serves next, and those below it
-    close when they have been idle for IDLE_TIME.
+    There are as many places as there may be connections. A call takes a place, and gives
+    it back when it ends. A place holds an idle connection or None; then the call opens a
+    connection. The places form a stack: the connection that was used last serves next,
+    and those below it close when they have been idle for IDLE_TIME.
+
+    Each single operation on a list or a set is atomic, so only calls that have to wait for
+    a place need a lock.
     """
 
     def __init__(self, path: str, limit: int) -> None:
         self._dialer = Dialer(path)
-        self._lock = threading.Lock()
-        self._places = limit  # free places; each call takes one, so there are at most limit connections
-        self._waiting: deque[threading.Lock] = deque()  # a lock for each waiting call; its release gives the call a place
+        self._places: list[Conn | None] = [None] * min(limit, MAX_PLACES)  # the free ones
         self._conns: set[Conn] = set()  # all connections
-        self._idle: list[Conn] = []  # the one that has been idle longest first
-        self._swept = False  # the sweeper knows this pool
+        self._waiting: deque[Waiter] = deque()  # calls without a place; the one that has waited longest first
+        self._lock = threading.Lock()  # for changes of _waiting
+        self.swept = False  # the sweeper knows this pool
         self._closed = False
 
-    def ask(self, question: Question, span: float) -> bytes | NeonauthdError:
-        """Returns the reply line to a question, or the error."""
-        end = monotonic() + span
-        try:
-            conn = self._enter(span)
-        except TimeoutError:
-            return TimedOutError(span)
+    def ask(self, question: Question, end: float) -> bytes | NeonauthdError:
+        """Returns the reply line to a question, or the error. Raises TimeoutError if it has not come at the time end."""
+        conn = self._take(end)
         try:
             if conn is not None:
-                result = conn.ask(question, end, span)
+                result = conn.ask(question, end)
                 if not (isinstance(result, BrokenError) and result._idle):
                     return result
                 # The connection was idle and turned out to be dead. The other
@@ -49,77 +54,86 @@ class Pool:
                 # restart. So ask once more on a new connection. There is no
                 # third try, because a request on which a daemon dies must not
                 # be sent for ever.
-                with self._lock:
-                    self._end(conn)
-                self.drop_idle(monotonic())
-            dialed = self._dial(end, span)
+                self._end(conn)
+                self.drop_idle(inf)
+            dialed = self._dial(end)
             if isinstance(dialed, NeonauthdError):
                 return dialed
             conn = dialed
-            return conn.ask(question, end, span)
+            return conn.ask(question, end)
         finally:
-            self._leave(conn)
+            if conn is not None and conn.spent:
+                self._end(conn)
+                conn = None
+            self._give(conn)
 
-    def _enter(self, span: float) -> Conn | None:
-        """Waits for a place, first come first served. Returns the connection that was used last, if one is idle."""
+    def _take(self, end: float) -> Conn | None:
+        """Takes the uppermost place. If there is none, waits for one, first come first served."""
+        try:
+            if not self._waiting:
+                return self._places.pop()
+        except IndexError:
+            pass
+        waiter = Waiter()
         with self._lock:
-            if self._places > 0:
-                self._places -= 1
-                return self._idle.pop() if self._idle else None
-            gate = threading.Lock()
-            gate.acquire()
-            self._waiting.append(gate)
+            self._waiting.append(waiter)
+            self._hand_on()
         entered = False
         try:
-            entered = gate.acquire(timeout=span)
+            entered = waiter.given.acquire(timeout=max(end - monotonic(), 0))
         finally:  # also if an exception such as KeyboardInterrupt ends the wait
             if not entered:
                 with self._lock:
-                    if gate in self._waiting:
-                        self._waiting.remove(gate)
-                    else:  # a place was given just now, but the time is over
-                        self._vacate()
+                    waits = waiter in self._waiting
+                    if waits:
+                        self._waiting.remove(waiter)
+                if not waits:  # a place was given just now, but the time is over
+                    self._give(waiter.place)
         if not entered:
             raise TimeoutError
-        with self._lock:
-            return self._idle.pop() if self._idle else None
+        return waiter.place
 
-    def _vacate(self) -> None:
-        """Gives a place back. Needs the lock, like everything that changes the connections."""
-        if self._waiting:
-            self._waiting.popleft().release()
+    def _give(self, place: Conn | None) -> None:
+        """Gives a place back."""
+        if place is None:
+            self._places.insert(0, None)
         else:
-            self._places += 1
+            place.since = monotonic()
+            self._places.append(place)
+        # Only now, because another thread may have begun to wait, or have closed
+        # the pool, before the place was in the list.
+        if self._waiting:
+            with self._lock:
+                self._hand_on()
+        if place is None:
+            return
+        if self._closed:
+            self.drop_idle(inf)
+        elif not self.swept:
+            self.swept = True
+            _sweepers.get().add(self)
 
-    def _leave(self, conn: Conn | None) -> None:
-        """Gives the place back and, if there was one, the connection."""
-        with self._lock:
-            self._vacate()
-            if conn is None:
+    def _hand_on(self) -> None:
+        """Gives the free places to calls that wait. Needs the lock."""
+        while self._waiting:
+            try:
+                place = self._places.pop()
+            except IndexError:
                 return
-            if conn.spent or self._closed:
-                self._end(conn)
-                return
-            conn.since = monotonic()
-            self._idle.append(conn)
-            if self._swept:
-                return
-            self._swept = True
-        _sweepers.get().add(self)
+            waiter = self._waiting.popleft()
+            waiter.place = place
+            waiter.given.release()
 
-    def _dial(self, end: float, span: float) -> Conn | NeonauthdError:
+    def _dial(self, end: float) -> Conn | NeonauthdError:
         sock = self._dialer.dial(end, lambda: self._closed)
-        if sock is None:
-            return TimedOutError(span)
         if isinstance(sock, NeonauthdError):
             return sock
-        with self._lock:
-            if self._closed:
-                sock.close()
-                return ClosedError()
-            conn = Conn(sock)
-            self._conns.add(conn)
+        conn = Conn(sock)
+        self._conns.add(conn)
+        if not self._closed:
             return conn
+        self._end(conn)
+        return ClosedError()
 
     def _end(self, conn: Conn) -> None:
         self._conns.discard(conn)
@@ -127,25 +141,39 @@ class Pool:
 
     def drop_idle(self, since: float) -> bool:
         """Closes the connections that became idle at that time or earlier. False: no idle one is left."""
-        with self._lock:
-            while self._idle and self._idle[0].since <= since:
-                self._end(self._idle.pop(0))
-            self._swept = self._swept and bool(self._idle)
-            return self._swept
+        for conn in list(self._places):
+            if conn is not None and conn.since <= since:
+                try:
+                    self._places.remove(conn)
+                except ValueError:
+                    continue  # a call has taken it meanwhile
+                self._end(conn)
+                self._give(None)
+        return any(self._places)
 
     def close(self) -> None:
-        with self._lock:
-            self._closed = True
-            for conn in self._conns:
-                conn.wake()  # the call on it closes it
-        self.drop_idle(monotonic())
+        self._closed = True
+        for conn in list(self._conns):
+            conn.wake()  # the call on it closes it
+        self.drop_idle(inf)
 
     def abandon(self) -> None:
-        for conn in self._conns:
+        for conn in list(self._conns):
             conn.sock.close()
 
     def __del__(self) -> None:
         self.abandon()
+
+
+class Waiter:
+    """A call that waits for a place."""
+
+    __slots__ = ("given", "place")
+
+    def __init__(self) -> None:
+        self.given = threading.Lock()  # its release says that there is a place
+        self.given.acquire()
+        self.place: Conn | None = None
 
 
 class Sweeper:
@@ -167,7 +195,10 @@ class Sweeper:
             time.sleep(IDLE_TIME / 2)
             with self._lock:
                 for pool in list(self._pools):
-                    if not pool.drop_idle(monotonic() - IDLE_TIME):
+                    pool.swept = False  # first: a call that gives a connection back from now on adds the pool again
+                    if pool.drop_idle(monotonic() - IDLE_TIME):
+                        pool.swept = True
+                    else:
                         self._pools.discard(pool)
                 self._running = bool(self._pools)
 

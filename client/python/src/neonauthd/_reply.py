@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import NamedTuple, cast
 
-from ._answer import Accepted, Answer, Daemon, Level, Rejected, Source, Unknown
+from ._answer import Accepted, Answer, Daemon, Level, Rejected, Source, Unknown, accepted
 from ._errors import GarbledError, NeonauthdError, ReplyError
 from ._question import Question
 from ._user import payload_of
@@ -56,26 +56,21 @@ class LineBuffer:
     def __init__(self, limit: int = MAX_REPLY_LINE) -> None:
         self._limit = limit  # bytes, line end included
         self._parts: list[bytes] = []
-        self._size = 0
-
-    @property
-    def partial(self) -> bool:
-        """Whether a line has begun and not ended."""
-        return self._size > 0
+        self.size = 0  # of the line that has begun and not ended; 0: there is none
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """Returns the lines that end in the chunk. Raises GarbledError if one is too long."""
         end = chunk.find(b"\n") + 1
-        if 0 < end == len(chunk) <= self._limit and not self._size:  # nearly every chunk is one whole line
+        if 0 < end == len(chunk) <= self._limit and not self.size:  # nearly every chunk is one whole line
             return [chunk[:-1]]
         *lines, tail = chunk.split(b"\n")
         if lines and self._parts:
             lines[0] = b"".join([*self._parts, lines[0]])
-            self._parts, self._size = [], 0
+            self._parts, self.size = [], 0
         if tail:
             self._parts.append(tail)
-            self._size += len(tail)
-        if self._size >= self._limit or any(len(line) >= self._limit for line in lines):
+            self.size += len(tail)
+        if self.size >= self._limit or any(len(line) >= self._limit for line in lines):
             raise GarbledError("line is too long")
         return lines
 
@@ -227,24 +222,15 @@ def _judge(question: Question, text: str) -> tuple[Answer, Grant | None]:
 
 
 def _accepted(question: Question, m: re.Match[str]) -> tuple[Accepted, Grant | None]:
-    level, project, subject, principal, age, ttl, exp, source, heard, rev, handles, json = m.groups("")
-    if "%" in f"{project}{subject}{rev}{handles}":  # rare
+    level, project, subject, principal, age_, ttl_, exp_, source, heard_, rev, handles, json = m.groups("")
+    if m.string.find("%", 0, m.start(12)) >= 0:  # rare
         project, subject, rev, handles = map(_decoded, (project, subject, rev, handles))
-    answer = Accepted(
-        cast(Level, level),
-        project,
-        subject,
-        int(age),
-        int(ttl),
-        _instant(int(exp)),
-        cast(Source, source),
-        json,
-        principal=principal,
-        heard=int(heard or 0),
-        _payload=payload_of(question.token) if level == "profile" else "",
-    )
-    if max(answer.age, answer.ttl, answer.heard) > _MOST:
+    age, ttl, exp, heard = int(age_), int(ttl_), int(exp_), int(heard_ or 0)
+    if age > _MOST or ttl > _MOST or exp > _MOST or heard > _MOST:
         raise GarbledError("number of seconds")
+    # It was true when the daemon wrote it, and is too late now.
+    if time.time() >= exp:
+        raise GarbledError("the token ended before the answer came")
     # A lower level is no answer, unless the caller allowed it with fallback; a
     # higher one would put a profile where claims are expected.
     wanted = "profile" if question.verb == "PROFILE" else "claims"
@@ -252,19 +238,22 @@ def _accepted(question: Question, m: re.Match[str]) -> tuple[Accepted, Grant | N
         raise GarbledError("level was not asked for")
     if question.project and project != question.project:
         raise GarbledError("project was not asked for")
-    if question.heard and answer.heard > question.heard:
+    if question.heard and heard > question.heard:
         raise GarbledError("the fleet was heard longer ago than asked for")
+    answer = accepted(
+        cast(Level, level),
+        project,
+        subject,
+        age,
+        ttl,
+        datetime.fromtimestamp(exp, timezone.utc),
+        cast(Source, source),
+        json,
+        principal,
+        heard,
+        payload_of(question.token) if level == "profile" else "",
+    )
     return answer, _granted(rev, handles) if question.keep else None
-
-
-def _instant(exp: int) -> datetime:
-    """When the token ends."""
-    if exp > _MOST:
-        raise GarbledError("number of seconds")
-    # It was true when the daemon wrote it, and is too late now.
-    if time.time() >= exp:
-        raise GarbledError("the token ended before the answer came")
-    return datetime.fromtimestamp(exp, timezone.utc)
 
 
 def reply_to(result: bytes | NeonauthdError) -> Reply:
