@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import threading
-import time
-import weakref
 from collections.abc import Callable
-from time import monotonic
 
 from ._answer import Accepted, Answer, Rejected
 from ._dial import Dialer
-from ._errors import NeonauthdError
 from ._memory import NEVER, SECOND, Entry, Instant, Memory, clock
 from ._process import start
 from ._question import Question
 from ._reply import Grant
-from ._watch import OLD_DAEMON_PAUSE, WATCH_PAUSE, Watch
-
-# How long after the first lookup the watch is opened, so that the lookup does
-# not wait for it.
-WATCH_DELAY = 0.001  # seconds
+from ._watch import OLD_DAEMON_PAUSE, Watch
 
 # The shortest time, in seconds, between two background lookups of the same
 # question; and how many background lookups may run at the same time.
@@ -36,11 +28,14 @@ class Keeper:
         self.lock = threading.Lock()
         self.memory = Memory((answers + 1) // 2)
         self.clock: Callable[[], Instant] = clock
-        self.watching = False  # a watch is open or is being opened
         self.refreshes = 0  # background lookups that run now
         self._dialer = Dialer(path)
-        self._until = 0  # no new watch is opened before, by the monotonic clock
         self._closed = False
+
+    @property
+    def watching(self) -> bool:
+        """Whether a watch is open or is being opened."""
+        return self._watch is not None and self._watch.until == NEVER
 
     def recall(self, question: Question) -> tuple[Accepted | None, Entry | None]:
         """Returns the answer from memory, if there is one, and the entry, if a background lookup should replace it now.
@@ -99,46 +94,25 @@ class Keeper:
 
     def _open_watch(self) -> None:
         with self.lock:
-            if self.watching or self._closed or self.clock()[0] < self._until:
+            if self._closed or self._watch is not None and self.clock()[0] < self._watch.until:
                 return
-            self.watching = start(_keep_watch, weakref.ref(self))
-
-    def dial_watch(self) -> Watch | None:
-        try:
-            sock = self._dialer.dial(monotonic() + WATCH_PAUSE, lambda: self._closed)
-        except TimeoutError:
-            return None
-        if isinstance(sock, NeonauthdError):
-            return None
-        with self.lock:
-            self._watch = Watch(sock, self.lock, self.memory, self.clock)
-            if self._closed:
-                self._watch.quit()
-            return self._watch
-
-    def unwatched(self, pause: int) -> None:
-        """Notes that the watch has ended. No other watch is opened for so many seconds."""
-        with self.lock:
-            self._watch = None
-            self._pause(pause)
-            self.watching = False
-
-    def _pause(self, seconds: int) -> None:
-        self._until = max(self._until, self.clock()[0] + seconds * SECOND)
+            watch = Watch(self._dialer, self.lock, self.memory, self.clock)
+            if start(watch.run):
+                self._watch = watch
 
     def refused(self) -> None:
         """Ends the watch: the daemon does not know keep=1, so nothing can be kept."""
-        with self.lock:
-            self._pause(OLD_DAEMON_PAUSE)
-            if self._watch is not None:
-                self._watch.quit()
+        self._quit(OLD_DAEMON_PAUSE)
 
     def close(self) -> None:
         """Forgets everything and ends the watch."""
+        self._closed = True
+        self._quit(0)
+
+    def _quit(self, pause: int) -> None:
         with self.lock:
-            self._closed = True
             if self._watch is not None:
-                self._watch.quit()
+                self._watch.quit(pause)
 
     def abandon(self) -> None:
         if self._watch is not None:
@@ -148,18 +122,5 @@ class Keeper:
         # The code that is interrupted here may hold the lock; then the watch
         # ends by itself.
         if self._watch is not None and self.lock.acquire(blocking=False):
-            self._watch.quit()
+            self._watch.quit(0)
             self.lock.release()
-
-
-def _keep_watch(of: weakref.ref[Keeper]) -> None:
-    """Opens a watch and returns when it has ended. It holds no reference to the keeper meanwhile."""
-    time.sleep(WATCH_DELAY)
-    keeper = of()
-    watch = None if keeper is None else keeper.dial_watch()
-    keeper = None
-    if watch is not None:
-        watch.run()
-    keeper = of()
-    if keeper is not None:
-        keeper.unwatched(WATCH_PAUSE if watch is None else watch.pause)

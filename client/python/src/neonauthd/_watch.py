@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import socket as _socket
 import threading
+import time
 from collections.abc import Callable
 from time import monotonic
 
-from ._errors import GarbledError
-from ._memory import Instant, Memory
+from ._dial import Dialer
+from ._errors import GarbledError, NeonauthdError
+from ._memory import NEVER, SECOND, Instant, Memory
 from ._process import here
 from ._reply import MAX_REVISION, LineBuffer, Reply, handles_in, parse_reply, revision_in
 from ._words import MAX_FORGET, MAX_LEASE, MAX_WATCH_LINE
@@ -25,14 +27,23 @@ FIRST_LOOK = 1.0
 WATCH_PAUSE = 1
 OLD_DAEMON_PAUSE = 60
 
+# How long after the first lookup the watch is opened, so that the lookup does
+# not wait for it.
+WATCH_DELAY = 0.001  # seconds
+
 
 class Watch:
-    """A watch. One thread runs run, and only run reads and closes. Lookups send the SEEN that is due."""
+    """A watch. One thread runs run, and only run connects, reads and closes. Lookups send the SEEN that is due.
 
-    def __init__(self, sock: _socket.socket, lock: threading.Lock, memory: Memory, clock: Callable[[], Instant]) -> None:
-        self.pause = WATCH_PAUSE  # before another one is opened
+    It holds no reference to its keeper, so that a client that nobody uses any more can go.
+    """
+
+    def __init__(self, dialer: Dialer, lock: threading.Lock, memory: Memory, clock: Callable[[], Instant]) -> None:
+        self.until = NEVER  # no other watch is opened before, by the monotonic clock
+        self._pause = WATCH_PAUSE
         self._process = here()  # the process that opened it
-        self._sock = sock
+        self._dialer = dialer
+        self._sock: _socket.socket | None = None
         self._lock = lock
         self._memory = memory
         self._clock = clock
@@ -41,29 +52,37 @@ class Watch:
         self._over = False
 
     def run(self) -> None:
-        """Serves the watch until it ends."""
-        look, lookups = monotonic() + FIRST_LOOK, self._memory.lookups
+        """Opens the watch, and serves it until it ends."""
+        time.sleep(WATCH_DELAY)
         try:
-            with self._lock:
-                self._ask("WATCH", self._clock())
-            while not self._over:
-                self._sock.settimeout(max(look - monotonic(), 0.001))
-                try:
-                    chunk = self._sock.recv(MAX_WATCH_LINE)
-                except TimeoutError:
-                    with self._lock:
-                        if self._memory.lookups == lookups:
-                            self.quit()
-                        look, lookups = monotonic() + IDLE_WATCH, self._memory.lookups
-                else:
-                    with self._lock:
-                        self._take(chunk)
+            sock = self._dialer.dial(monotonic() + WATCH_PAUSE, lambda: self._over)
+            if not isinstance(sock, NeonauthdError):
+                self._sock = sock
+                self._serve(sock)
         except OSError:
             pass
         finally:
             with self._lock:
                 self._end()
-                self._sock.close()
+                self.abandon()
+                self.until = self._clock()[0] + self._pause * SECOND
+
+    def _serve(self, sock: _socket.socket) -> None:
+        look, lookups = monotonic() + FIRST_LOOK, self._memory.lookups
+        with self._lock:
+            self._ask("WATCH", self._clock())
+        while not self._over:
+            sock.settimeout(max(look - monotonic(), 0.001))
+            try:
+                chunk = sock.recv(MAX_WATCH_LINE)
+            except TimeoutError:
+                with self._lock:
+                    if self._memory.lookups == lookups:
+                        self.quit(0)
+                look, lookups = monotonic() + IDLE_WATCH, self._memory.lookups
+            else:
+                with self._lock:
+                    self._take(chunk)
 
     def _take(self, chunk: bytes) -> None:
         """Handles the lines in the chunk, and then sends one SEEN for all of them."""
@@ -81,7 +100,7 @@ class Watch:
         reply, up = parse_reply(line), self._memory.up
         grants, forgets = "lease" in reply.fields, "forget" in reply.fields
         if reply.word == "unknown-verb" and not up:
-            self.pause = OLD_DAEMON_PAUSE
+            self._pause = OLD_DAEMON_PAUSE
         if reply.status != "OK" or reply.rest or grants == forgets:
             raise GarbledError("not a line of a watch")
         if not (self._granted(reply) if grants else up and self._forgotten(reply)):
@@ -114,13 +133,20 @@ class Watch:
     def _ask(self, line: str, now: Instant) -> None:
         self._memory.ask(now)
         try:
-            self._sock.send(f"{line}\n".encode())  # one unanswered line at a time never fills the socket
+            self._send(f"{line}\n")
         except OSError:
             self._end()
 
-    def quit(self) -> None:
-        """Ends the watch because it is not needed any more. Needs the lock."""
-        self.pause = 0
+    def _send(self, lines: str) -> None:
+        if self._sock is not None:
+            self._sock.send(lines.encode())  # one unanswered line at a time never fills the socket
+
+    def quit(self, pause: int) -> None:
+        """Ends the watch. No other one is opened for so many seconds. Needs the lock."""
+        if self.until < NEVER:  # it has ended already
+            self.until = max(self.until, self._clock()[0] + pause * SECOND)
+            return
+        self._pause = pause
         seen = f"{self._seen()}\n" if self._memory.hits else ""
         self._end(f"{seen}QUIT\n" if self._memory.up else "")
 
@@ -132,10 +158,12 @@ class Watch:
             self.abandon()
             return
         try:
-            self._sock.send(last.encode())
-            self._sock.shutdown(_socket.SHUT_RDWR)
+            self._send(last)
+            if self._sock is not None:
+                self._sock.shutdown(_socket.SHUT_RDWR)
         except OSError:
             pass
 
     def abandon(self) -> None:
-        self._sock.close()
+        if self._sock is not None:
+            self._sock.close()
