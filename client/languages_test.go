@@ -81,7 +81,7 @@ func TestLanguages(t *testing.T) {
 // test runs tests of the language.
 func (l language) test(t *testing.T, env []string, command ...string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	cmd.Dir = l.dir
