@@ -4,11 +4,10 @@ const { Accepted, Rejected, Unknown } = require('./answer.js')
 const { GarbledError, ReplyError } = require('./errors.js')
 const { textOf } = require('./lines.js')
 const { payloadOf } = require('./user.js')
-const { MAX_FIELDS, MAX_HANDLES, MAX_NAME, decodeValue, handlesIn, revisionIn } = require('./words.js')
+const { MAX_FIELDS, MAX_HANDLES, MAX_NAME, countIn, decodeValue, handlesIn, revisionIn } = require('./words.js')
 
 const HEAD = /^(?:OK|(NO|ERR) ([a-z0-9-]{1,32}))(?: |$)/
 const FIELD = /([a-z0-9-]+)=([^ ]*)(?: |$)/y
-const NUMBER = /^(?:0|[1-9][0-9]{0,10})$/
 const MOST = 2 ** 33 // seconds: as a point in time the year 2242
 
 // parseReply reads the text of a reply after its tag. It throws GarbledError.
@@ -49,7 +48,7 @@ function textField(reply, name, right = () => true) {
   return value
 }
 
-const numberField = (reply, name) => Number(textField(reply, name, (value) => NUMBER.test(value) && Number(value) <= MOST))
+const numberField = (reply, name) => Number(textField(reply, name, (value) => countIn(value) <= MOST))
 
 const wordField = (reply, name, words) => textField(reply, name, (value) => words.includes(value))
 

@@ -37,25 +37,18 @@ const askable = (verb, token) => (verb === 'PROFILE' ? CREDENTIAL : TOKEN).test(
 
 // The encoding of a field's value: visible ASCII stands as it is; every other
 // byte and "%" become "%" and two upper-case hex digits.
-function encodeValue(text) {
-  if (/^[!-$&-~]*$/.test(text)) return text
-  const escape = (c) => `%${c.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`
-  return Buffer.from(text).latin1Slice().replace(/[^!-$&-~]/g, escape)
-}
+const encodeValue = (text) => text.toWellFormed().replace(/[^!-$&-~]+/g, encodeURIComponent)
 
 // Each string has exactly one encoding; these escapes are those of the bytes
 // that need one.
 const VALUE = /^(?:[!-$&-~]|%(?:[01][0-9A-F]|20|25|7F|[89A-F][0-9A-F]))*$/
-const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 // The inverse of encodeValue; undefined for any other text.
 function decodeValue(raw) {
   if (!VALUE.test(raw)) return undefined
-  if (!raw.includes('%')) return raw
-  const bytes = Buffer.from(raw.replace(/%(..)/g, (_, hex) => String.fromCharCode(parseInt(hex, 16))), 'latin1')
   try {
-    return strict.decode(bytes)
-  } catch {
+    return decodeURIComponent(raw)
+  } catch { // the bytes are not UTF-8
     return undefined
   }
 }
