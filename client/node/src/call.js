@@ -1,12 +1,12 @@
 'use strict'
 
-const { CancelledError, GarbledError, TimedOutError } = require('./errors.js')
+const { CancelledError, TimedOutError } = require('./errors.js')
 const { MAX_DEADLINE } = require('./words.js')
 
-// One question, from the program's call to its end. It ends once: with the text
-// of a reply, or with an error.
+// One question, from the program's call to its end. It ends once: with a reply
+// line, or with an error.
 class Call {
-  conn = null // the connection on which it was sent
+  conn = null // the connection on which it was sent last
   tag = ''
   heard = 0 // how many replies the connection had received when it was sent
   left = 0 // milliseconds that were left when it was sent
@@ -26,12 +26,10 @@ class Call {
     signal?.addEventListener('abort', this.onAbort, { once: true })
   }
 
-  // done resolves the call with the text of the reply, without its tag; null:
-  // the line is not UTF-8.
-  done(text) {
-    if (text === null) return this.fail(new GarbledError('not one line of UTF-8'))
+  // done resolves the call with the reply line, without its tag.
+  done(line) {
     this.#finish()
-    this.resolve(text)
+    this.resolve(line)
   }
 
   fail(error) {

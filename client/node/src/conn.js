@@ -8,7 +8,7 @@ const { geteuid } = require('node:process')
 
 const { requestLine } = require('./call.js')
 const { BrokenError, GarbledError, UnreachableError, quoted } = require('./errors.js')
-const { Lines, textOf } = require('./lines.js')
+const { Lines } = require('./lines.js')
 const { replyError, replyIn } = require('./reply.js')
 const { MAX_IN_FLIGHT, MAX_REPLY_LINE, MAX_SOCKET_PATH } = require('./words.js')
 
@@ -86,18 +86,16 @@ class Conn {
   // idle before and turned out to be dead, its calls are asked once more. There
   // is no third try, because a request on which a daemon dies must not be sent
   // for ever.
-  end(error) {
+  end(error, idle = false) {
     if (this.#ended) return
     this.#ended = true
     this.#socket.destroy()
-    const calls = [...this.#calls.values()].filter((call) => call !== null)
-    const again = calls.filter((call) => error.idle && !call.again)
-    for (const call of calls) {
-      call.conn = null
-      if (!again.includes(call)) call.fail(error)
+    for (const call of this.#calls.values()) {
+      if (call === null) continue
+      if (idle && !call.again) this.#wire.askAgain(call)
+      else call.fail(error)
     }
-    for (const call of again) call.again = true
-    this.#wire.ended(this, again)
+    this.#wire.ended(this)
   }
 
   // release lets the process end if no call waits any more.
@@ -111,7 +109,9 @@ class Conn {
     this.#out = ''
   }
 
-  #broke(cause) { this.end(new BrokenError(this.#heard > 0 && !this.#lines.partial, cause && { cause })) }
+  // broke ends the connection as broken. If it had served before and died
+  // between two replies, the daemon has probably closed it while it was idle.
+  #broke(cause) { this.end(new BrokenError(cause && { cause }), this.#heard > 0 && !this.#lines.partial) }
 
   #receive(chunk) {
     for (const line of this.#lines.in(chunk)) {
@@ -131,7 +131,7 @@ class Conn {
     if (call === undefined) return this.end(untagged(line))
     this.#calls.delete(tag)
     if (call !== null) {
-      call.done(textOf(line.subarray(space + 1)))
+      call.done(line.subarray(space + 1))
       this.#release(call)
     } else this.#abandoned--
   }

@@ -31,14 +31,9 @@ class UnreachableError extends NeonauthdError {
   constructor(message, options) { super('unreachable', `daemon is not reachable: ${message}`, options) }
 }
 
-// The connection ended before the reply was complete. idle: it had served
-// before and died between two replies. So ends a connection that the daemon
-// closed while it was idle.
+// The connection ended before the reply was complete.
 class BrokenError extends NeonauthdError {
-  constructor(idle, options) {
-    super('broken', 'connection broke before the reply was complete', options)
-    Object.defineProperty(this, 'idle', { value: idle, enumerable: false })
-  }
+  constructor(options) { super('broken', 'connection broke before the reply was complete', options) }
 }
 
 // The daemon's line is not a reply of this protocol, or does not answer the

@@ -10,8 +10,10 @@ const HEAD = /^(?:OK|(NO|ERR) ([a-z0-9-]{1,32}))(?: |$)/
 const FIELD = /([a-z0-9-]+)=([^ ]*)(?: |$)/y
 const MOST = 2 ** 33 // seconds: as a point in time the year 2242
 
-// parseReply reads the text of a reply after its tag. It throws GarbledError.
-function parseReply(text) {
+// parseReply reads a reply line without its tag. It throws GarbledError.
+function parseReply(line) {
+  const text = textOf(line)
+  if (text === null) throw new GarbledError('not one line of UTF-8')
   const head = HEAD.exec(text)
   if (head === null) throw new GarbledError('neither OK, NO nor ERR, with a reason or code')
   const [start, status = 'OK', word = ''] = head
@@ -36,7 +38,7 @@ function parseReply(text) {
 // replyIn reads a line without a tag; undefined: it is not a reply.
 function replyIn(line) {
   try {
-    return parseReply(textOf(line) ?? '')
+    return parseReply(line)
   } catch {
     return undefined
   }

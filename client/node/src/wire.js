@@ -30,7 +30,7 @@ class Wire {
 
   constructor(path) { this.#path = path }
 
-  // ask resolves to the text of the reply, without its tag.
+  // ask resolves to the reply line, without its tag.
   ask(question, span, signal) {
     return new Promise((resolve, reject) => {
       if (this.#closed) throw new ClosedError()
@@ -53,12 +53,16 @@ class Wire {
   // retired is called for a connection that takes no more calls.
   retired(conn) { if (this.#conn === conn) this.#conn = null }
 
-  // ended is called for a connection that has ended, with the calls that must
-  // be asked again.
-  ended(conn, again) {
-    this.retired(conn)
+  // askAgain puts a call of a dead connection back into the queue.
+  askAgain(call) {
+    call.again = true
+    this.#queue.add(call)
+  }
+
+  // ended is called for a connection that has ended.
+  ended(conn) {
     this.#conns.delete(conn)
-    for (const call of again) this.#queue.add(call)
+    this.retired(conn)
     this.proceed()
   }
 

@@ -107,7 +107,7 @@ test('a connection ends by itself when nobody uses it, and not under a call', as
     await new Promise((resolve) => setTimeout(resolve, 20)) // it has had time to end
     assert.equal(socket.readyState, 'open')
     socket.write(`${tag} OK\n`)
-    assert.equal(await reply, 'OK')
+    assert.equal(String(await reply), 'OK')
     if (!socket.destroyed) await once(socket, 'close')
     assert.equal(fake.connections, connections)
   }
