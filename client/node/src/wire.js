@@ -50,8 +50,12 @@ class Wire {
     }
   }
 
-  // retired is called for a connection that takes no more calls.
-  retired(conn) { if (this.#conn === conn) this.#conn = null }
+  // retired is called for a connection that takes no more calls. Calls that
+  // wait for room on it need not wait for its end.
+  retired(conn) {
+    if (this.#conn === conn) this.#conn = null
+    this.proceed()
+  }
 
   // askAgain puts a call of a dead connection back into the queue.
   askAgain(call) {
@@ -63,7 +67,6 @@ class Wire {
   ended(conn) {
     this.#conns.delete(conn)
     this.retired(conn)
-    this.proceed()
   }
 
   close() {

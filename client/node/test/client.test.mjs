@@ -94,6 +94,18 @@ for (const givenUp of [64, 65]) {
   })
 }
 
+test('calls that wait for room have it on another connection as soon as the first one is given up', async (t) => {
+  const fake = await fakeDaemon(t, (words) => (words.at(-1) === 'waiting.b.c' ? 'NO expired' : null))
+  const client = new Client({ socket: fake.path, timeout: 10_000 })
+  t.after(() => client.close())
+  const abort = new AbortController()
+  for (let i = 0; i < 256; i++) client.verify('a.b.c', i < 65 ? { signal: abort.signal } : {})
+  const waiting = client.verify('waiting.b.c', { deadline: 5000 })
+  while (fake.requests.length < 256) await new Promise(setImmediate)
+  abort.abort()
+  assert.equal((await waiting).reason, 'expired')
+})
+
 test('a connection ends by itself when nobody uses it, and not under a call', async (t) => {
   const fake = await fakeDaemon(t, () => null)
   const wire = new Wire(fake.path)
