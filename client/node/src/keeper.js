@@ -3,12 +3,10 @@
 const { givenAgain } = require('./answer.js')
 const { dial } = require('./conn.js')
 const { Entry, Memory, since } = require('./memory.js')
-const { NO_VERB, UNUSED, Watch } = require('./watch.js')
+const { LOST_PAUSE, OLD_DAEMON_PAUSE, Watch } = require('./watch.js')
 
 // All in milliseconds.
 const WATCH_DELAY = 1 // after the first lookup: a program that ends then needs no watch
-const WATCH_PAUSE = 1000 // before another watch is opened, after one has ended or could not be opened
-const OLD_DAEMON_PAUSE = 60_000 // the same, after a daemon that does not know the verb WATCH
 const REFRESH_PAUSE = 1000 // between two background lookups of the same question
 
 // How many background lookups may run at the same time.
@@ -73,8 +71,8 @@ class Keeper {
   // refused ends the watch: the daemon does not know keep=1, so nothing can be
   // kept.
   refused() {
-    this.#pause(OLD_DAEMON_PAUSE)
     this.#watch?.end()
+    this.#pause(OLD_DAEMON_PAUSE)
   }
 
   // close forgets everything and ends the watch.
@@ -86,18 +84,17 @@ class Keeper {
   async #openWatch() {
     try {
       const socket = await dial(this.#path, () => false)
-      this.#watch = new Watch(socket, this.memory, this, (why) => this.#unwatched(why))
+      this.#watch = new Watch(socket, this.memory, this, (pause) => this.#unwatched(pause))
       if (this.#closed) this.#watch.end()
     } catch {
-      this.#unwatched()
+      this.#unwatched(LOST_PAUSE)
     }
   }
 
-  #unwatched(why) {
+  #unwatched(pause) {
     this.#watch = null
     this.watching = false
-    if (why === NO_VERB) this.#pause(OLD_DAEMON_PAUSE)
-    else if (why !== UNUSED) this.#pause(WATCH_PAUSE)
+    this.#pause(pause)
   }
 
   #pause(span) { this.#until = this.now().mono + span }

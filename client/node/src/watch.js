@@ -14,10 +14,9 @@ const RENEW_AFTER = MAX_LEASE / 4
 const IDLE_TIME = 5000
 const FIRST_IDLE_TIME = 1000
 
-// The causes for which a watch ends.
-const UNUSED = 'nobody asks anything any more'
-const NO_VERB = 'the daemon does not know the verb'
-const LOST = 'the connection ended, or what came is no line of a watch'
+// How long, in milliseconds, no other watch is opened after one has ended.
+const LOST_PAUSE = 1000 // the connection ended, or what came is no line of a watch
+const OLD_DAEMON_PAUSE = 60_000 // the daemon does not know the verb
 
 // Watch is the connection on which the daemon reports what must be forgotten.
 class Watch {
@@ -28,11 +27,10 @@ class Watch {
   #lines = new Lines(MAX_WATCH_LINE)
   #untold = false // an event came that no SEEN has confirmed yet
   #over = false
-  #lookups = 0 // number of lookups at the last check
-  #asked = 0 // when the last SEEN before the last check was sent
   #stopLooking
 
-  // ended is called with the cause when the watch has ended.
+  // ended is called when the watch has ended, with the time for which no other
+  // one is to be opened.
   constructor(socket, memory, clock, ended) {
     this.#socket = socket
     this.#memory = memory
@@ -40,22 +38,27 @@ class Watch {
     this.#ended = ended
     socket.unref()
     socket.on('data', (chunk) => this.#receive(chunk))
-    for (const event of ['end', 'error', 'close']) socket.on(event, () => this.#end(LOST))
+    for (const event of ['end', 'error', 'close']) socket.on(event, () => this.#end(LOST_PAUSE))
     memory.ask(clock.now())
     socket.write('WATCH\n')
-    this.#lookLater(FIRST_IDLE_TIME)
+    this.#lookAfter(FIRST_IDLE_TIME)
   }
 
   // renew asks the daemon to extend the lease, if it is time.
   renew(now) { if (!this.#memory.owed && now.mono - this.#memory.asked >= RENEW_AFTER) this.#tell(now) }
 
-  // end ends the watch because it is not needed any more.
-  end() { this.#end(UNUSED) }
+  // end ends the watch because it is not needed any more. After QUIT the daemon
+  // need not wait for the lease to end.
+  end() {
+    const last = this.#memory.up && this.#memory.hits > 0 ? this.#seen() : ''
+    this.#end(0, `${last}QUIT\n`)
+  }
 
   #receive(chunk) {
+    if (this.#over) return // the memory may belong to the next watch
     for (const line of this.#lines.in(chunk)) {
-      const wrong = this.#heard(line)
-      if (wrong) return this.#end(wrong)
+      const pause = this.#heard(line)
+      if (pause !== undefined) return this.#end(pause)
     }
     // If several lines came together, this is one SEEN for all of them.
     if (this.#untold && !this.#memory.owed) this.#tell(this.#clock.now())
@@ -73,15 +76,15 @@ class Watch {
     return `SEEN rev=${rev} hits=${hits}\n`
   }
 
-  // heard handles a line of the daemon. It returns the cause if the watch must
-  // end.
+  // heard handles a line of the daemon. If the watch must end, it returns the
+  // time for which no other one is to be opened.
   #heard(line) {
     const reply = line && replyIn(line)
-    if (reply?.status === 'ERR' && reply.word === 'unknown-verb' && !this.#memory.up) return NO_VERB
-    if (reply?.status !== 'OK' || reply.rest !== '') return LOST
+    if (reply?.status === 'ERR' && reply.word === 'unknown-verb' && !this.#memory.up) return OLD_DAEMON_PAUSE
+    if (reply?.status !== 'OK' || reply.rest !== '') return LOST_PAUSE
     const [forget, lease, rev] = ['forget', 'lease', 'rev'].map((name) => reply.fields.get(name))
-    if ((forget === undefined) === (lease === undefined)) return LOST
-    return (lease === undefined ? this.#forgotten(rev, forget) : this.#granted(rev, lease)) ? undefined : LOST
+    if ((forget === undefined) === (lease === undefined)) return LOST_PAUSE
+    return (lease === undefined ? this.#forgotten(rev, forget) : this.#granted(rev, lease)) ? undefined : LOST_PAUSE
   }
 
   #granted(rev, raw) {
@@ -101,35 +104,33 @@ class Watch {
     return this.#memory.forget(countIn(rev), handles)
   }
 
-  #lookLater(span) {
-    this.#lookups = this.#memory.lookups
-    this.#asked = this.#memory.asked
-    this.#stopLooking = this.#clock.wait(span, () => this.#look())
+  // lookAfter checks after that time whether the watch is to go on. It ends if
+  // there was no lookup meanwhile, or if the daemon has not answered a SEEN from
+  // before.
+  #lookAfter(span) {
+    const { lookups, asked } = this.#memory
+    this.#stopLooking = this.#clock.wait(span, () => {
+      if (this.#memory.lookups === lookups) this.end()
+      else if (this.#memory.owed && this.#memory.asked === asked) this.#end(LOST_PAUSE)
+      else this.#lookAfter(IDLE_TIME)
+    })
   }
 
-  // look ends the watch if there was no lookup since the last check, or if the
-  // daemon has not answered the SEEN since then.
-  #look() {
-    if (this.#memory.lookups === this.#lookups) this.#end(UNUSED)
-    else if (this.#memory.owed && this.#memory.asked === this.#asked) this.#end(LOST)
-    else this.#lookLater(IDLE_TIME)
-  }
-
-  #end(why) {
+  // end forgets everything and closes the connection, after the last words if
+  // there are any.
+  #end(pause, last) {
     if (this.#over) return
     this.#over = true
-    const { up, hits } = this.#memory
     this.#memory.end() // before anything else: no answer may be served without a watch
     this.#stopLooking()
-    if (up && why === UNUSED) {
-      // The daemon need not wait for the lease to end.
-      this.#socket.end(`${hits > 0 ? this.#seen() : ''}QUIT\n`, () => this.#socket.destroy())
-      this.#clock.wait(RENEW_AFTER, () => this.#socket.destroy())
-    } else {
+    if (last === undefined) {
       this.#socket.destroy()
+    } else {
+      this.#socket.end(last, () => this.#socket.destroy())
+      this.#clock.wait(RENEW_AFTER, () => this.#socket.destroy())
     }
-    this.#ended(why)
+    this.#ended(pause)
   }
 }
 
-module.exports = { NO_VERB, UNUSED, Watch }
+module.exports = { LOST_PAUSE, OLD_DAEMON_PAUSE, Watch }

@@ -1,7 +1,7 @@
 // What keeping does in time, beside the transcripts.
 import assert from 'node:assert/strict'
 import { execFile, fork } from 'node:child_process'
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -9,8 +9,13 @@ import { Worker } from 'node:worker_threads'
 
 import { Client } from 'neonauthd'
 import internal from '../src/client.js'
+import memories from '../src/memory.js'
+import watches from '../src/watch.js'
 import { GRANTED, calm, fakeDaemon } from './fake.mjs'
 import { Time, until } from './time.mjs'
+
+const { Memory } = memories
+const { Watch } = watches
 
 // keeping returns a client with its keeper, by a time of its own, and a daemon whose answers it keeps.
 async function keeping(t, { reply = () => GRANTED, watch = calm, ...options } = {}) {
@@ -74,7 +79,30 @@ test('a client that is closed before its watch is up has none', async (t) => {
     await client.close()
     time.pass(1000)
     await until(() => fake.sockets.size === 0 && !keeper.watching)
+    assert.ok(fake.told.length === 0 || fake.told.at(-1) === 'QUIT', `a lease that nobody gives back: ${fake.told}`)
   }
+})
+
+test('what comes on a watch after its end counts for nothing, least of all for the next watch', () => {
+  const clock = { mono: 0, now: () => ({ mono: clock.mono, wall: clock.mono }), wait: () => () => {} }
+  const memory = new Memory(1024)
+  const opened = () => {
+    const socket = Object.assign(new EventEmitter(), { unref() {}, write() {}, end() {}, destroy() {} })
+    const watch = new Watch(socket, memory, clock, () => {})
+    return { watch, hear: (line) => socket.emit('data', Buffer.from(`${line}\n`)) }
+  }
+  const first = opened()
+  first.hear('OK lease=1000 rev=AAAAAAAAAAA.0')
+  first.watch.end()
+  first.hear('OK lease=1000 rev=AAAAAAAAAAA.0')
+  assert.ok(!memory.up)
+  const next = opened()
+  next.hear('OK lease=1000 rev=AAAAAAAAAAA.0')
+  clock.mono = 500
+  next.watch.renew(clock.now())
+  first.hear('OK lease=1000 rev=0')
+  first.hear('OK forget=* rev=1')
+  assert.deepEqual([memory.owed, memory.until, memory.rev], [true, 1000, 0])
 })
 
 test('a client that keeps nothing has no watch', async (t) => {
