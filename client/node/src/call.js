@@ -1,7 +1,7 @@
 'use strict'
 
 const { CancelledError, TimedOutError } = require('./errors.js')
-const { MAX_DEADLINE } = require('./words.js')
+const { MAX_DEADLINE, encodeValue } = require('./words.js')
 
 // One question, from the program's call to its end. It ends once: with a reply
 // line, or with an error.
@@ -13,10 +13,10 @@ class Call {
   again = false // it has been sent a second time
 
   // leave(call, error) is called when the caller does not wait any longer.
-  constructor(question, span, signal, leave, resolve, reject) {
+  constructor(question, leave, resolve, reject) {
+    const { span, signal } = question
     this.question = question
     this.end = performance.now() + span
-    this.signal = signal
     this.resolve = resolve
     this.reject = reject
     // The connection keeps the process alive while a call waits, so the timer
@@ -39,7 +39,7 @@ class Call {
 
   #finish() {
     clearTimeout(this.timer)
-    this.signal?.removeEventListener('abort', this.onAbort)
+    this.question.signal?.removeEventListener('abort', this.onAbort)
   }
 }
 
@@ -48,7 +48,7 @@ class Call {
 function requestLine(question, tag, left) {
   let line = `${tag} ${question.verb}`
   if (question.token === '') return `${line}${question.args}\n`
-  if (question.project !== '') line += ` project=${question.wireProject}`
+  if (question.project !== '') line += ` project=${encodeValue(question.project)}`
   if (question.maxAge >= 0) line += ` max-age=${question.maxAge}`
   line += ` deadline=${daemonShare(left)}`
   if (question.fallback) line += ' fallback=claims'

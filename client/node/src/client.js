@@ -9,7 +9,7 @@ const { Keeper } = require('./keeper.js')
 const { keyOf } = require('./memory.js')
 const { answerTo, numberField, parseReply, replyError, textField } = require('./reply.js')
 const { Wire } = require('./wire.js')
-const { DEFAULT_SOCKET, MAX_CLIENT_NAME, MAX_HEARD, MAX_MAX_AGE, MAX_TOKEN, PROTOCOL, SOCKET_VARIABLE, askable, encodeValue } = require('./words.js')
+const { DEFAULT_SOCKET, MAX_CLIENT_NAME, MAX_HEARD, MAX_MAX_AGE, PROTOCOL, SOCKET_VARIABLE, askable, encodeValue } = require('./words.js')
 
 const DEFAULT_TIMEOUT = 1000 // milliseconds
 const DEFAULT_KEEP = 1024 // answers
@@ -40,18 +40,9 @@ class Client {
   static {
     internals = (client) => ({ wire: client.#wire, keeper: client.#keeper }) // for tests
 
-    // checkLookup throws for options of a guard's lookups that are not valid,
-    // so that the mistake shows when the guard is made. An undefined option
-    // throws too: its author wanted something from it.
-    checkLookup = (options, profile) => {
-      for (const [name, value] of Object.entries(options)) {
-        if (value === undefined || value === null) throw new TypeError(`neonauthd: ${name} of lookup is ${value}: leave it out if it is not wanted`)
-      }
-      known(options, profile ? PROFILE_OPTIONS : VERIFY_OPTIONS)
-      const client = new Client({ keep: 0 })
-      client.#question('', '', options)
-      client.#asking(options)
-    }
+    // checkLookup throws for options of a lookup that are not valid, so that the
+    // mistake in a guard's options shows when the guard is made.
+    checkLookup = (verb, options) => { new Client({ keep: 0 }).#question(verb, '', options) }
   }
 
   constructor(options = {}) {
@@ -67,8 +58,8 @@ class Client {
     this.#wire = new Wire(this.#path)
   }
 
-  verify(token, options = {}) { return awaited(this.#lookup('VERIFY', token, options, VERIFY_OPTIONS)) }
-  profile(token, options = {}) { return awaited(this.#lookup('PROFILE', token, options, PROFILE_OPTIONS)) }
+  verify(token, options = {}) { return awaited(this.#lookup('VERIFY', token, options)) }
+  profile(token, options = {}) { return awaited(this.#lookup('PROFILE', token, options)) }
   async ping(options = {}) { await this.#ask('PING', '', options) }
 
   async hello(options = {}) {
@@ -96,65 +87,59 @@ class Client {
   // lookup answers a question about a token from memory, or else asks the
   // daemon. It throws for a mistake in the program, which says nothing about a
   // token.
-  async #lookup(verb, token, options, names) {
-    known(options, names)
+  async #lookup(verb, token, options) {
     if (typeof token !== 'string') throw new TypeError('neonauthd: token is not a string')
     const question = this.#question(verb, token, options)
-    const asking = this.#asking(options)
-    if (token.length > MAX_TOKEN) return new Rejected('malformed')
     const keeper = this.#keeper
     if (!keeper?.memory.up) { // then nothing is kept
-      const { answer } = await this.#askAbout(question, asking)
+      const { answer } = await this.#askAbout(question)
       if (answer.ttl > 0) keeper?.openWatch()
       return answer
     }
     const key = keyOf(question)
-    const refresh = () => this.#learn(key, { ...question, background: true }, { ...asking, signal: undefined })
+    const refresh = () => this.#learn(key, { ...question, background: true, signal: undefined })
     const maxAge = question.heard > 0 ? 0 : question.maxAge // no kept answer says that the fleet is heard now
-    return keeper.recall(key, maxAge, refresh) ?? this.#learn(key, question, asking)
+    return keeper.recall(key, maxAge, refresh) ?? this.#learn(key, question)
   }
 
   // learn asks the daemon, and keeps the answer if it may be kept.
-  async #learn(key, question, asking) {
+  async #learn(key, question) {
     const sent = this.#keeper.now()
-    const end = performance.now() + asking.span
-    let { answer, grant } = await this.#askAbout({ ...question, keep: true }, asking)
+    const end = performance.now() + question.span
+    let { answer, grant } = await this.#askAbout({ ...question, keep: true })
     if (answer.code === 'bad-request') { // perhaps an older daemon, which does not know keep=1
       const left = Math.max(end - performance.now(), 1)
-      answer = (await this.#askAbout(question, { ...asking, span: left })).answer
+      answer = (await this.#askAbout({ ...question, span: left })).answer
       if (answer.code !== 'bad-request') this.#keeper.refused()
     }
     this.#keeper.learn(key, answer, grant, sent)
     return answer
   }
 
-  async #askAbout(question, { span, signal }) {
+  async #askAbout(question) {
     if (!askable(question.verb, question.token)) return { answer: new Rejected('malformed') }
     try {
-      return answerTo(question, await this.#wire.ask(question, span, signal))
+      return answerTo(question, await this.#wire.ask(question))
     } catch (error) {
       if (error instanceof NeonauthdError) return { answer: new Unknown(error) }
       throw error
     }
   }
 
-  #question(verb, token, { project: name, maxAge, fallback, heard, onBehalfOf }) {
-    const project = name === undefined ? this.#project : projectName(name)
-    needNumber('maxAge', maxAge)
-    needNumber('heard', heard)
-    if (maxAge !== undefined && !(maxAge >= 0)) throw new RangeError('neonauthd: maxAge is not a number of milliseconds')
+  // question returns what a lookup asks.
+  #question(verb, token, options) {
+    known(options, verb === 'PROFILE' ? PROFILE_OPTIONS : VERIFY_OPTIONS)
+    const { project, maxAge, fallback, heard, onBehalfOf } = options
     if (fallback !== undefined && fallback !== 'claims') throw new TypeError('neonauthd: fallback can only be "claims"')
-    if (heard !== undefined && !(heard >= 1000)) throw new RangeError('neonauthd: heard is not a number of milliseconds from 1000 on')
     return {
       verb,
       token,
-      project,
-      wireProject: encodeValue(project),
-      // Rounded down, so that the answer is never older than asked for.
-      maxAge: maxAge === undefined ? -1 : Math.min(Math.floor(maxAge / 1000), MAX_MAX_AGE),
+      project: project === undefined ? this.#project : projectName(project),
+      maxAge: maxAge === undefined ? -1 : seconds('maxAge', maxAge, 0, MAX_MAX_AGE),
       fallback: fallback !== undefined,
-      heard: heard === undefined ? 0 : Math.min(Math.floor(heard / 1000), MAX_HEARD),
+      heard: heard === undefined ? 0 : seconds('heard', heard, 1000, MAX_HEARD),
       label: onBehalfOf === undefined ? '' : this.#label(onBehalfOf),
+      ...this.#limits(options),
     }
   }
 
@@ -172,15 +157,14 @@ class Client {
   // error.
   async #ask(verb, args, options) {
     known(options, CALL_OPTIONS)
-    const { span, signal } = this.#asking(options)
-    const reply = parseReply(await this.#wire.ask({ verb, token: '', args }, span, signal))
+    const reply = parseReply(await this.#wire.ask({ verb, token: '', args, ...this.#limits(options) }))
     if (reply.status === 'ERR') throw replyError(reply)
     if (reply.status === 'NO') throw new GarbledError('a rejection of what is no lookup')
     return reply
   }
 
-  // asking returns how long a question may take, and the signal that aborts it.
-  #asking({ deadline, signal }) {
+  // limits returns how long a question may take, and the signal that aborts it.
+  #limits({ deadline, signal }) {
     if (signal !== undefined && !(signal instanceof AbortSignal)) throw new TypeError('neonauthd: signal is not an AbortSignal')
     return { span: span('deadline', deadline) ?? this.#timeout, signal }
   }
@@ -193,7 +177,14 @@ function known(options, names) {
 }
 
 function needNumber(name, value) {
-  if (value !== undefined && typeof value !== 'number') throw new TypeError(`neonauthd: ${name} is not a number of milliseconds`)
+  if (typeof value !== 'number') throw new TypeError(`neonauthd: ${name} is not a number of milliseconds`)
+}
+
+// seconds is rounded down, so that an answer is never older than asked for.
+function seconds(name, value, least, most) {
+  needNumber(name, value)
+  if (!(value >= least)) throw new RangeError(`neonauthd: ${name} is not a number of milliseconds from ${least} on`)
+  return Math.min(Math.floor(value / 1000), most)
 }
 
 function span(name, value) {

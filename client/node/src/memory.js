@@ -15,11 +15,11 @@ let crypto // loaded at the first use: it takes two milliseconds
 // keyOf returns the key of a question about a token. It leaves out what may
 // differ between two callers who get the same answer. The token itself is not
 // kept.
-function keyOf({ token, verb, wireProject, fallback }) {
+function keyOf({ token, verb, project, fallback }) {
   crypto ??= require('node:crypto')
   // crypto.hash, from Node 20.12 on, takes two thirds of the time.
   const digest = crypto.hash?.('sha256', token, 'latin1') ?? crypto.createHash('sha256').update(token).digest('latin1')
-  return `${digest}${verb} ${wireProject} ${fallback}`
+  return `${digest}${verb} ${fallback} ${project}`
 }
 
 // An instant is { mono, wall }, one reading of both clocks in milliseconds.

@@ -71,6 +71,15 @@ function needOptions(options) {
   if (typeof options.addHook === 'function') throw new TypeError('neonauthd: guard is no plugin: write app.register(plugin, options)')
 }
 
+// needLookup throws if the options of a guard's lookups are not valid. An
+// undefined option throws too: its author wanted something from it.
+function needLookup(lookup, profile) {
+  for (const [name, value] of Object.entries(lookup)) {
+    if (value === undefined || value === null) throw new TypeError(`neonauthd: ${name} of lookup is ${value}: leave it out if it is not wanted`)
+  }
+  checkLookup(profile ? 'PROFILE' : 'VERIFY', lookup)
+}
+
 // nearest returns words to add to an error about a misspelt option: the option
 // that differs only in case, in a line or in an s at the end.
 function nearest(given, names) {
@@ -97,7 +106,7 @@ class Rules {
   constructor(options, valuesOf) {
     checkOptions(options)
     const { client = sharedClient(), lookup = {}, profile = false, optional = false, allow = () => true, realm = '', refuse } = options
-    checkLookup(lookup, profile)
+    needLookup(lookup, profile)
     this.#client = client
     this.#lookup = { ...lookup }
     this.#profile = profile

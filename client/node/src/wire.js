@@ -31,11 +31,11 @@ class Wire {
   constructor(path) { this.#path = path }
 
   // ask resolves to the reply line, without its tag.
-  ask(question, span, signal) {
+  ask(question) {
     return new Promise((resolve, reject) => {
       if (this.#closed) throw new ClosedError()
-      if (signal?.aborted) throw new CancelledError(signal.reason)
-      this.#queue.add(new Call(question, span, signal, (call, error) => this.#leave(call, error), resolve, reject))
+      if (question.signal?.aborted) throw new CancelledError(question.signal.reason)
+      this.#queue.add(new Call(question, (call, error) => this.#leave(call, error), resolve, reject))
       this.proceed()
     })
   }

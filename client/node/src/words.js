@@ -11,7 +11,6 @@ const MAX_FIELDS = 16
 const MAX_NAME = 32 // bytes of a field's name, a reason, a code
 const MAX_IN_FLIGHT = 256 // requests of a connection that the daemon works on at once, unless configured otherwise
 const MAX_CLIENT_NAME = 64 // bytes
-const MAX_TOKEN = 8192 // bytes
 const MAX_DEADLINE = 60_000 // milliseconds
 const MAX_MAX_AGE = 86_400 // seconds
 const MAX_HEARD = 86_400 // seconds
@@ -77,7 +76,7 @@ function revisionIn(raw = '') {
 
 module.exports = {
   DEFAULT_SOCKET, SOCKET_VARIABLE, PROTOCOL,
-  MAX_REPLY_LINE, MAX_FIELDS, MAX_NAME, MAX_IN_FLIGHT, MAX_CLIENT_NAME, MAX_TOKEN, MAX_DEADLINE, MAX_MAX_AGE, MAX_HEARD, MAX_SOCKET_PATH,
+  MAX_REPLY_LINE, MAX_FIELDS, MAX_NAME, MAX_IN_FLIGHT, MAX_CLIENT_NAME, MAX_DEADLINE, MAX_MAX_AGE, MAX_HEARD, MAX_SOCKET_PATH,
   MAX_LEASE, MAX_HANDLES, MAX_FORGET, MAX_WATCH_LINE,
   askable, encodeValue, decodeValue, countIn, handlesIn, revisionIn,
 }

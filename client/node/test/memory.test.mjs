@@ -162,10 +162,10 @@ test('the daemon\'s age was rounded down, so a max-age has to hold with a second
 })
 
 test('the key of a question holds no token and nothing in clear', () => {
-  const question = { verb: 'VERIFY', token: 'abc.def.ghi', wireProject: 'main', fallback: false }
+  const question = { verb: 'VERIFY', token: 'abc.def.ghi', project: 'main', fallback: false }
   const keys = new Set([
     keyOf(question), keyOf({ ...question, token: 'abc.def.ghj' }), keyOf({ ...question, verb: 'PROFILE' }),
-    keyOf({ ...question, wireProject: '' }), keyOf({ ...question, fallback: true }),
+    keyOf({ ...question, project: '' }), keyOf({ ...question, fallback: true }),
   ])
   assert.equal(keys.size, 5)
   assert.ok([...keys].every((key) => !/abc|def|gh/.test(key)))
