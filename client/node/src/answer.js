@@ -8,8 +8,6 @@ const { claimsIn, objectIn, userOf } = require('./user.js')
 // into JSON, they show nothing of the user.
 
 class Answer {
-  toString() { return this.outcome }
-  toJSON() { return { outcome: this.outcome } }
   [inspect.custom](_depth, options) { return `${this.constructor.name} ${inspect(this.toJSON(), options)}` }
 }
 
@@ -98,16 +96,28 @@ class Unknown extends Answer {
 
 const wholeSeconds = (span) => Math.floor(span / 1000) * 1000
 
-const OUTCOMES = ['accepted', 'rejected', 'unknown']
-
 // An answer is an object, so `if (answer)` is true for a rejected token too.
 // match avoids that mistake: it requires all three branches.
 function match(answer, branches) {
-  for (const outcome of OUTCOMES) {
+  for (const outcome of ['accepted', 'rejected', 'unknown']) {
     if (typeof branches[outcome] !== 'function') throw new TypeError(`neonauthd: match has no branch for "${outcome}"`)
   }
   if (!(answer instanceof Answer)) throw new TypeError('neonauthd: match is for answers; is an await missing?')
   return branches[answer.outcome](answer)
 }
 
-module.exports = { Accepted, Rejected, Unknown, bytesIn, givenAgain, match }
+// A program that forgets to await an answer has a promise. The promise has no
+// outcome, so it is not "rejected" either, and a program that only checks for
+// "rejected" would let everybody in. So reading a member of the answer from
+// the promise throws an error that names the mistake.
+const NAMES = ['outcome', 'user', 'subject', 'reason', 'code', 'level']
+
+const missing = (name) => ({
+  get() { throw new TypeError(`neonauthd: a promise of an answer has no ${name} yet: write await before verify() or profile()`) },
+})
+const PROMISED = Object.create(Promise.prototype, Object.fromEntries(NAMES.map((name) => [name, missing(name)])))
+
+// awaited returns the promise of an answer, with that check.
+const awaited = (promise) => Object.setPrototypeOf(promise, PROMISED)
+
+module.exports = { Accepted, Rejected, Unknown, awaited, bytesIn, givenAgain, match }

@@ -2,8 +2,7 @@
 
 const { inspect } = require('node:util')
 
-const { Unknown, Rejected } = require('./answer.js')
-const { awaited } = require('./awaited.js')
+const { Rejected, Unknown, awaited } = require('./answer.js')
 const { GarbledError, NeonauthdError, quoted } = require('./errors.js')
 const { Keeper } = require('./keeper.js')
 const { keyOf } = require('./memory.js')
@@ -64,13 +63,12 @@ class Client {
 
   async hello(options = {}) {
     const reply = await this.#ask('HELLO', ` ${PROTOCOL} ${encodeValue(this.#name)}`, options)
-    const projects = textField(reply, 'projects')
     return {
       version: textField(reply, 'version'),
       protocol: numberField(reply, 'protocol'),
       maxLine: numberField(reply, 'max-line'),
       inFlight: numberField(reply, 'in-flight'),
-      projects: projects === '' ? [] : projects.split(','),
+      projects: textField(reply, 'projects').split(',').filter(Boolean),
     }
   }
 
@@ -81,7 +79,6 @@ class Client {
 
   async [Symbol.asyncDispose ?? Symbol.for('Symbol.asyncDispose')]() { await this.close() }
   get socket() { return this.#path }
-  toString() { return `neonauthd client of ${quoted(this.#path)}` }
   [inspect.custom]() { return `Client { socket: ${quoted(this.#path)} }` }
 
   // lookup answers a question about a token from memory, or else asks the
@@ -105,11 +102,9 @@ class Client {
   // learn asks the daemon, and keeps the answer if it may be kept.
   async #learn(key, question) {
     const sent = this.#keeper.now()
-    const end = performance.now() + question.span
     let { answer, grant } = await this.#askAbout({ ...question, keep: true })
     if (answer.code === 'bad-request') { // perhaps an older daemon, which does not know keep=1
-      const left = Math.max(end - performance.now(), 1)
-      answer = (await this.#askAbout({ ...question, span: left })).answer
+      answer = (await this.#askAbout(question)).answer
       if (answer.code !== 'bad-request') this.#keeper.refused()
     }
     this.#keeper.learn(key, answer, grant, sent)
@@ -163,10 +158,12 @@ class Client {
     return reply
   }
 
-  // limits returns how long a question may take, and the signal that aborts it.
+  // limits returns how long a question may take, when that time ends, and the
+  // signal that aborts it.
   #limits({ deadline, signal }) {
     if (signal !== undefined && !(signal instanceof AbortSignal)) throw new TypeError('neonauthd: signal is not an AbortSignal')
-    return { span: span('deadline', deadline) ?? this.#timeout, signal }
+    const time = span('deadline', deadline) ?? this.#timeout
+    return { span: time, end: performance.now() + time, signal }
   }
 }
 

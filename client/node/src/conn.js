@@ -6,7 +6,7 @@ const { createConnection } = require('node:net')
 const { dirname } = require('node:path')
 const { geteuid } = require('node:process')
 
-const { requestLine } = require('./call.js')
+const { requestLine } = require('./request.js')
 const { BrokenError, GarbledError, UnreachableError, quoted } = require('./errors.js')
 const { Lines } = require('./lines.js')
 const { replyError, replyIn } = require('./reply.js')
@@ -35,8 +35,8 @@ class Conn {
   #wire
   #socket
   #lines = new Lines(MAX_REPLY_LINE)
-  #calls = new Map() // by tag; null: nobody waits for the reply any more
-  #abandoned = 0 // how many entries of #calls are null
+  #calls = new Map() // the waiting calls, by tag
+  #abandoned = new Set() // tags for whose replies nobody waits any more
   #callers = 0 // calls for which the process stays alive: not those in the background
   // Tags begin with a random number, so that a reply that reaches the wrong
   // connection has a tag that does not fit.
@@ -51,20 +51,19 @@ class Conn {
     this.#wire = wire
     socket.unref()
     socket.setTimeout(wire.idleTime)
-    socket.on('timeout', () => (this.#waiting === 0 ? this.end(null) : socket.setTimeout(wire.idleTime)))
+    socket.on('timeout', () => (this.#calls.size === 0 ? this.end() : socket.setTimeout(wire.idleTime)))
     socket.on('data', (chunk) => this.#receive(chunk))
     socket.on('error', (error) => this.#broke(error))
     for (const event of ['end', 'close']) socket.on(event, () => this.#broke())
   }
 
-  get full() { return this.#calls.size >= MAX_IN_FLIGHT }
-  get #waiting() { return this.#calls.size - this.#abandoned }
+  get full() { return this.#calls.size + this.#abandoned.size >= MAX_IN_FLIGHT }
 
   send(call) {
     call.conn = this
     call.tag = `@${++this.#last}`
     call.heard = this.#heard
-    call.left = call.end - performance.now()
+    call.left = call.question.end - performance.now()
     this.#calls.set(call.tag, call)
     if (!call.question.background && this.#callers++ === 0) this.#socket.ref()
     if (this.#out === '') process.nextTick(() => this.#flush())
@@ -74,10 +73,10 @@ class Conn {
   // leave notes that the call does not wait for its reply any more. The tag
   // stays, because the reply may still come.
   leave(call, timedOut) {
-    this.#calls.set(call.tag, null)
-    this.#abandoned++
+    this.#calls.delete(call.tag)
+    this.#abandoned.add(call.tag)
     const silent = timedOut && this.#heard === call.heard && call.left >= MIN_SILENCE
-    this.#retired ||= silent || this.#abandoned > MAX_ABANDONED
+    this.#retired ||= silent || this.#abandoned.size > MAX_ABANDONED
     if (this.#retired) this.#wire.retired(this)
     this.#release(call)
   }
@@ -91,7 +90,6 @@ class Conn {
     this.#ended = true
     this.#socket.destroy()
     for (const call of this.#calls.values()) {
-      if (call === null) continue
       if (idle && !call.again) this.#wire.askAgain(call)
       else call.fail(error)
     }
@@ -101,7 +99,7 @@ class Conn {
   // release lets the process end if no call waits any more.
   #release(call) {
     if (!call.question.background && --this.#callers === 0) this.#socket.unref()
-    if (this.#retired && this.#waiting === 0) this.end(null)
+    if (this.#retired && this.#calls.size === 0) this.end()
   }
 
   #flush() {
@@ -128,12 +126,11 @@ class Conn {
     const space = Math.max(line.indexOf(SPACE), 0)
     const tag = line.latin1Slice(0, space)
     const call = this.#calls.get(tag)
-    if (call === undefined) return this.end(untagged(line))
-    this.#calls.delete(tag)
-    if (call !== null) {
+    if (call !== undefined) {
+      this.#calls.delete(tag)
       call.done(line.subarray(space + 1))
       this.#release(call)
-    } else this.#abandoned--
+    } else if (!this.#abandoned.delete(tag)) this.end(untagged(line))
   }
 }
 

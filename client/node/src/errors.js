@@ -61,8 +61,7 @@ class ClosedError extends NeonauthdError {
 // quoted makes foreign text safe for a message: one line, visible ASCII, short.
 function quoted(text) {
   const most = 128
-  const cut = text.slice(0, most)
-  const escaped = JSON.stringify(cut).replace(/[^ -~]/g, (c) => '\\u' + c.charCodeAt(0).toString(16).padStart(4, '0'))
+  const escaped = JSON.stringify(text.slice(0, most)).replace(/[^ -~]/g, (c) => '\\u' + c.charCodeAt(0).toString(16).padStart(4, '0'))
   return text.length > most ? `${escaped}...` : escaped
 }
 

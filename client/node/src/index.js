@@ -2,10 +2,8 @@
 
 const { Accepted, Rejected, Unknown, match } = require('./answer.js')
 const { Client, DEFAULT_KEEP, DEFAULT_NAME, DEFAULT_TIMEOUT } = require('./client.js')
-const errors = require('./errors.js')
+const { BrokenError, CancelledError, ClosedError, GarbledError, NeonauthdError, ReplyError, TimedOutError, UnreachableError } = require('./errors.js')
 const { DEFAULT_SOCKET, SOCKET_VARIABLE } = require('./words.js')
-
-const { BrokenError, CancelledError, ClosedError, GarbledError, NeonauthdError, ReplyError, TimedOutError, UnreachableError } = errors
 
 // The names are listed one by one, because Node finds them in this text for
 // programs that use import.

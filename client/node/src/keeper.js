@@ -71,8 +71,7 @@ class Keeper {
   // refused ends the watch: the daemon does not know keep=1, so nothing can be
   // kept.
   refused() {
-    this.#watch?.end()
-    this.#pause(OLD_DAEMON_PAUSE)
+    this.#watch?.end(OLD_DAEMON_PAUSE)
   }
 
   // close forgets everything and ends the watch.
@@ -94,10 +93,8 @@ class Keeper {
   #unwatched(pause) {
     this.#watch = null
     this.watching = false
-    this.#pause(pause)
+    this.#until = this.now().mono + pause
   }
-
-  #pause(span) { this.#until = this.now().mono + span }
 
   async #refresh(entry, ask) {
     entry.refresh = Infinity

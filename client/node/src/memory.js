@@ -118,10 +118,14 @@ class Memory {
     this.#old.delete(key)
   }
 
-  #clear() {
+  // clear drops all entries. From then on, keep refuses answers that were
+  // decided before that revision.
+  #clear(n) {
     this.#young = new Map()
     this.#old = new Map()
     this.#taken = 0
+    this.#floor = n
+    this.#events = []
   }
 
   // forget drops the entries that depend on one of the handles, or all entries
@@ -132,9 +136,7 @@ class Memory {
     if (!(n > this.rev)) return false
     this.rev = n
     if (handles === undefined) {
-      this.#clear()
-      this.#floor = n
-      this.#events = []
+      this.#clear(n)
       return true
     }
     for (const generation of [this.#young, this.#old]) {
@@ -156,8 +158,8 @@ class Memory {
   // begin notes that the daemon has granted a watch, at this revision.
   begin({ run, n }) {
     this.run = run
-    this.rev = this.#floor = n
-    this.#events = []
+    this.rev = n
+    this.#clear(n)
     this.up = true
   }
 
@@ -175,7 +177,7 @@ class Memory {
   end() {
     this.up = false
     this.owed = false
-    this.#clear()
+    this.#clear(this.rev)
   }
 }
 

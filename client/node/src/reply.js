@@ -80,7 +80,7 @@ function accepted(question, reply) {
   const answer = new Accepted({
     level: wordField(reply, 'level', LEVELS),
     project: textField(reply, 'project'),
-    subject: textField(reply, 'sub'),
+    subject: textField(reply, 'sub', (value) => value !== ''),
     // A newer daemon may admit principals that this client does not know. The
     // program could not know what they may do, so the answer is garbled.
     principal: reply.fields.has('principal') ? wordField(reply, 'principal', PRINCIPALS) : '',
@@ -92,7 +92,6 @@ function accepted(question, reply) {
     json: reply.rest,
     payload: reply.fields.get('level') === 'profile' ? payloadOf(question.token)?.toString() : undefined,
   })
-  if (answer.subject === '') throw new GarbledError('no subject')
   // The daemon has validated the JSON; this check only refuses other text in
   // its place.
   if (!answer.json.startsWith('{') || !answer.json.endsWith('}')) throw new GarbledError('no JSON object')

@@ -1,7 +1,6 @@
 'use strict'
 
-const { Accepted, Rejected, Unknown } = require('./answer.js')
-const { awaited } = require('./awaited.js')
+const { Accepted, Rejected, Unknown, awaited } = require('./answer.js')
 const { ReplyError, UnreachableError } = require('./errors.js')
 const { KINDS, Requirements } = require('./requirements.js')
 const { askable } = require('./words.js')

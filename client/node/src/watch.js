@@ -49,9 +49,9 @@ class Watch {
 
   // end ends the watch because it is not needed any more. After QUIT the daemon
   // need not wait for the lease to end.
-  end() {
+  end(pause = 0) {
     const last = this.#memory.up && this.#memory.hits > 0 ? this.#seen() : ''
-    this.#end(0, `${last}QUIT\n`)
+    this.#end(pause, `${last}QUIT\n`)
   }
 
   #receive(chunk) {

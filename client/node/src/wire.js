@@ -1,6 +1,5 @@
 'use strict'
 
-const { Call } = require('./call.js')
 const { Conn, dial } = require('./conn.js')
 const { CancelledError, ClosedError, TimedOutError } = require('./errors.js')
 
@@ -8,6 +7,45 @@ const { CancelledError, ClosedError, TimedOutError } = require('./errors.js')
 // failed attempt to connect. So a busy program does not try thousands of times
 // a second, and calls still succeed soon after the daemon is back.
 const DIAL_PAUSE = 50
+
+// One question, from the program's call to its end. It ends once: with a reply
+// line, or with an error.
+class Call {
+  conn = null // the connection on which it was sent last
+  tag = ''
+  heard = 0 // how many replies the connection had received when it was sent
+  left = 0 // milliseconds that were left when it was sent
+  again = false // it has been sent a second time
+
+  // leave(call, error) is called when the caller does not wait any longer.
+  constructor(question, leave, resolve, reject) {
+    const { span, end, signal } = question
+    this.question = question
+    this.resolve = resolve
+    this.reject = reject
+    // The connection keeps the process alive while a call waits, so the timer
+    // need not.
+    this.timer = setTimeout(() => leave(this, new TimedOutError(span)), end - performance.now()).unref()
+    this.onAbort = () => leave(this, new CancelledError(signal.reason))
+    signal?.addEventListener('abort', this.onAbort, { once: true })
+  }
+
+  // done resolves the call with the reply line, without its tag.
+  done(line) {
+    this.#finish()
+    this.resolve(line)
+  }
+
+  fail(error) {
+    this.#finish()
+    this.reject(error)
+  }
+
+  #finish() {
+    clearTimeout(this.timer)
+    this.question.signal?.removeEventListener('abort', this.onAbort)
+  }
+}
 
 // Wire sends questions to the daemon and receives the replies, over one
 // connection. If that connection is given up or has ended, the next call opens

@@ -111,7 +111,7 @@ test('a connection ends by itself when nobody uses it, and not under a call', as
   const wire = new Wire(fake.path)
   wire.idleTime = 5
   t.after(() => wire.close())
-  const ask = () => wire.ask({ verb: 'PING', token: '', args: '', span: 10_000 })
+  const ask = () => wire.ask({ verb: 'PING', token: '', args: '', span: 10_000, end: performance.now() + 10_000 })
   for (let connections = 1; connections <= 2; connections++) {
     const reply = ask()
     while (fake.requests.length === 0) await new Promise(setImmediate)
