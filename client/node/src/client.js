@@ -48,7 +48,7 @@ class Client {
     known(options, CLIENT_OPTIONS)
     this.#path = options.socket || process.env[SOCKET_VARIABLE] || DEFAULT_SOCKET
     this.#project = projectName(options.project)
-    this.#timeout = span('timeout', options.timeout) ?? DEFAULT_TIMEOUT
+    this.#timeout = span('timeout', options.timeout ?? DEFAULT_TIMEOUT)
     this.#name = options.name || DEFAULT_NAME
     if (Buffer.byteLength(this.#name) > MAX_CLIENT_NAME) throw new RangeError(`neonauthd: name is longer than ${MAX_CLIENT_NAME} bytes`)
     const keep = options.keep ?? DEFAULT_KEEP
@@ -125,6 +125,7 @@ class Client {
   #question(verb, token, options) {
     known(options, verb === 'PROFILE' ? PROFILE_OPTIONS : VERIFY_OPTIONS)
     const { project, maxAge, fallback, heard, onBehalfOf } = options
+    const { span, end, signal } = this.#limits(options)
     if (fallback !== undefined && fallback !== 'claims') throw new TypeError('neonauthd: fallback can only be "claims"')
     return {
       verb,
@@ -134,7 +135,7 @@ class Client {
       fallback: fallback !== undefined,
       heard: heard === undefined ? 0 : seconds('heard', heard, 1000, MAX_HEARD),
       label: onBehalfOf === undefined ? '' : this.#label(onBehalfOf),
-      ...this.#limits(options),
+      span, end, signal,
     }
   }
 
@@ -160,9 +161,9 @@ class Client {
 
   // limits returns how long a question may take, when that time ends, and the
   // signal that aborts it.
-  #limits({ deadline, signal }) {
+  #limits({ deadline = this.#timeout, signal }) {
     if (signal !== undefined && !(signal instanceof AbortSignal)) throw new TypeError('neonauthd: signal is not an AbortSignal')
-    const time = span('deadline', deadline) ?? this.#timeout
+    const time = span('deadline', deadline)
     return { span: time, end: performance.now() + time, signal }
   }
 }
@@ -185,7 +186,6 @@ function seconds(name, value, least, most) {
 }
 
 function span(name, value) {
-  if (value === undefined) return undefined
   needNumber(name, value)
   if (!(value > 0)) throw new RangeError(`neonauthd: ${name} is not a positive number of milliseconds`)
   return Math.min(value, MAX_TIMER)

@@ -4,12 +4,11 @@ const { once } = require('node:events')
 const { lstatSync, statSync } = require('node:fs')
 const { createConnection } = require('node:net')
 const { dirname } = require('node:path')
-const { geteuid } = require('node:process')
 
-const { requestLine } = require('./request.js')
 const { BrokenError, GarbledError, UnreachableError, quoted } = require('./errors.js')
 const { Lines } = require('./lines.js')
-const { replyError, replyIn } = require('./reply.js')
+const { parseReply, replyError } = require('./reply.js')
+const { requestLine } = require('./request.js')
 const { MAX_IN_FLIGHT, MAX_REPLY_LINE, MAX_SOCKET_PATH } = require('./words.js')
 
 // How many replies without a waiting call a connection may owe before another
@@ -26,8 +25,6 @@ const MAX_DIAL_PAUSE = 50 // milliseconds
 // Bits in the mode of a folder (inode(7)).
 const OTHERS_MAY_WRITE = 0o002
 const STICKY = 0o1000
-
-const SPACE = 0x20
 
 // One connection that many calls share. The requests of one turn of the event
 // loop are sent in one write. Each reply has the tag of its request.
@@ -53,8 +50,7 @@ class Conn {
     socket.setTimeout(wire.idleTime)
     socket.on('timeout', () => (this.#calls.size === 0 ? this.end() : socket.setTimeout(wire.idleTime)))
     socket.on('data', (chunk) => this.#receive(chunk))
-    socket.on('error', (error) => this.#broke(error))
-    for (const event of ['end', 'close']) socket.on(event, () => this.#broke())
+    for (const event of ['end', 'error']) socket.on(event, (cause) => this.#broke(cause))
   }
 
   get full() { return this.#calls.size + this.#abandoned.size >= MAX_IN_FLIGHT }
@@ -112,34 +108,34 @@ class Conn {
   #broke(cause) { this.end(new BrokenError(cause && { cause }), this.#heard > 0 && !this.#lines.partial) }
 
   #receive(chunk) {
-    for (const line of this.#lines.in(chunk)) {
-      if (line === null) this.end(new GarbledError('reply line is too long'))
-      else this.#deliver(line)
-      if (this.#ended) return
+    try {
+      for (const line of this.#lines.in(chunk)) {
+        this.#deliver(line)
+        if (this.#ended) return
+      }
+    } catch (error) {
+      return this.end(error)
     }
     this.#wire.proceed()
   }
 
-  // deliver hands a reply to its call.
+  // deliver hands a reply to its call. A line without one of our tags is thrown
+  // as an error: an ERR is about the whole connection, such as "busy" when the
+  // daemon has too many connections. Every other line is garbled.
   #deliver(line) {
     this.#heard++
-    const space = Math.max(line.indexOf(SPACE), 0)
+    const space = Math.max(line.indexOf(0x20), 0)
     const tag = line.latin1Slice(0, space)
     const call = this.#calls.get(tag)
     if (call !== undefined) {
       this.#calls.delete(tag)
       call.done(line.subarray(space + 1))
       this.#release(call)
-    } else if (!this.#abandoned.delete(tag)) this.end(untagged(line))
+    } else if (!this.#abandoned.delete(tag)) {
+      const reply = parseReply(line)
+      throw reply.status === 'ERR' ? replyError(reply) : new GarbledError('reply to no request')
+    }
   }
-}
-
-// untagged interprets a line without one of our tags. An ERR is about the whole
-// connection, such as "busy" when the daemon has too many connections. Every
-// other line is garbled.
-function untagged(line) {
-  const reply = replyIn(line)
-  return reply?.status === 'ERR' ? replyError(reply) : new GarbledError('reply to no request')
 }
 
 const IS_IT_THERE = ' (is neonauthd running, and is this its socket?)'
@@ -155,7 +151,7 @@ function checkOwner(path) {
   const { uid } = lstatSync(path)
   const problem = !(mode & STICKY)
     ? 'everybody can replace it: its folder is writable by all and not sticky'
-    : uid !== 0 && uid !== geteuid() && `it belongs to user ${uid}, and everybody can make files in its folder`
+    : uid !== 0 && uid !== process.geteuid() && `it belongs to user ${uid}, and everybody can make files in its folder`
   if (problem) throw new Error(`${problem} (keep the daemon's socket in a folder that only the daemon's user can write to)`)
 }
 

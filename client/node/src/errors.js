@@ -66,6 +66,5 @@ function quoted(text) {
 }
 
 module.exports = {
-  NeonauthdError, ReplyError, UnreachableError, BrokenError, GarbledError, TimedOutError, CancelledError, ClosedError,
-  quoted,
+  NeonauthdError, ReplyError, UnreachableError, BrokenError, GarbledError, TimedOutError, CancelledError, ClosedError, quoted,
 }

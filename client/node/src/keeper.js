@@ -83,14 +83,16 @@ class Keeper {
   async #openWatch() {
     try {
       const socket = await dial(this.#path, () => false)
-      this.#watch = new Watch(socket, this.memory, this, (pause) => this.#unwatched(pause))
+      this.#watch = new Watch(socket, this)
       if (this.#closed) this.#watch.end()
     } catch {
-      this.#unwatched(LOST_PAUSE)
+      this.unwatched(LOST_PAUSE)
     }
   }
 
-  #unwatched(pause) {
+  // unwatched is called when the watch has ended, with the time for which no
+  // other one is to be opened.
+  unwatched(pause) {
     this.#watch = null
     this.watching = false
     this.#until = this.now().mono + pause

@@ -1,10 +1,8 @@
 'use strict'
 
-const { isUtf8 } = require('node:buffer')
+const { GarbledError } = require('./errors.js')
 
 const LF = 10
-const PLAIN = /^[ -~]*$/
-const CONTROL = /[\x00-\x1f]/
 
 // Lines cuts the bytes of a connection into lines of bounded length.
 class Lines {
@@ -18,8 +16,8 @@ class Lines {
   get partial() { return this.#size > 0 }
 
   // in yields the lines that end in the chunk, each a Buffer without its line
-  // end. For a line that is too long it yields null; after that the connection
-  // must not be read any more.
+  // end. For a line that is too long it throws GarbledError; after that the
+  // connection must not be read any more.
   *in(chunk) {
     for (let start = 0; start < chunk.length; ) {
       const found = chunk.indexOf(LF, start)
@@ -27,7 +25,7 @@ class Lines {
       this.#parts.push(chunk.subarray(start, end))
       this.#size += end - start
       start = end
-      if (this.#size > this.#most || (found < 0 && this.#size === this.#most)) yield null
+      if (this.#size > this.#most || (found < 0 && this.#size === this.#most)) throw new GarbledError('line is too long')
       if (found < 0) return
       const line = this.#parts.length === 1 ? this.#parts[0] : Buffer.concat(this.#parts)
       this.#parts = []
@@ -37,11 +35,4 @@ class Lines {
   }
 }
 
-// textOf returns the text of a line, null if it is not one line of UTF-8.
-function textOf(line) {
-  const text = line.latin1Slice()
-  if (PLAIN.test(text)) return text
-  return CONTROL.test(text) || !isUtf8(line) ? null : line.utf8Slice()
-}
-
-module.exports = { Lines, textOf }
+module.exports = { Lines }

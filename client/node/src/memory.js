@@ -139,10 +139,8 @@ class Memory {
       this.#clear(n)
       return true
     }
-    for (const generation of [this.#young, this.#old]) {
-      for (const [key, entry] of generation) {
-        if (handles.some((handle) => entry.handles.includes(handle))) this.drop(key)
-      }
+    for (const [key, entry] of [...this.#young, ...this.#old]) {
+      if (handles.some((handle) => entry.handles.includes(handle))) this.drop(key)
     }
     this.#events.push({ n, handles })
     if (this.#events.length > MAX_EVENTS) this.#floor = this.#events.shift().n

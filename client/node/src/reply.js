@@ -1,47 +1,47 @@
 'use strict'
 
+const { isUtf8 } = require('node:buffer')
+
 const { Accepted, Rejected, Unknown } = require('./answer.js')
 const { GarbledError, ReplyError } = require('./errors.js')
-const { textOf } = require('./lines.js')
 const { payloadOf } = require('./user.js')
 const { MAX_FIELDS, MAX_HANDLES, MAX_NAME, countIn, decodeValue, handlesIn, revisionIn } = require('./words.js')
 
+const PLAIN = /^[ -~]*$/
+const CONTROL = /[\x00-\x1f]/
 const HEAD = /^(?:OK|(NO|ERR) ([a-z0-9-]{1,32}))(?: |$)/
 const FIELD = /([a-z0-9-]+)=([^ ]*)(?: |$)/y
 const MOST = 2 ** 33 // seconds: as a point in time the year 2242
 
+// textOf returns the text of a line. It throws GarbledError if the line is not
+// one line of UTF-8.
+function textOf(line) {
+  const text = line.latin1Slice()
+  if (PLAIN.test(text)) return text
+  if (CONTROL.test(text) || !isUtf8(line)) throw new GarbledError('not one line of UTF-8')
+  return line.utf8Slice()
+}
+
 // parseReply reads a reply line without its tag. It throws GarbledError.
 function parseReply(line) {
   const text = textOf(line)
-  if (text === null) throw new GarbledError('not one line of UTF-8')
   const head = HEAD.exec(text)
   if (head === null) throw new GarbledError('neither OK, NO nor ERR, with a reason or code')
   const [start, status = 'OK', word = ''] = head
   const fields = new Map()
   let at = start.length
-  for (;;) {
-    FIELD.lastIndex = at
-    const field = FIELD.exec(text)
-    if (field === null) break
-    const [whole, name, raw] = field
+  FIELD.lastIndex = at
+  for (let field = FIELD.exec(text); field !== null; field = FIELD.exec(text)) {
+    const [, name, raw] = field
     const value = decodeValue(raw)
     if (value === undefined || name.length > MAX_NAME) throw new GarbledError('field that is none')
     if (fields.has(name) || fields.size === MAX_FIELDS) throw new GarbledError('field given twice, or one too many')
     fields.set(name, value)
-    at += whole.length
+    at = FIELD.lastIndex // the next field begins where this one ends
   }
   const rest = text.slice(at)
   if (rest.startsWith(' ') || (rest === '' && text.endsWith(' '))) throw new GarbledError('words are not separated by single spaces')
   return { status, word, fields, rest }
-}
-
-// replyIn reads a line without a tag; undefined: it is not a reply.
-function replyIn(line) {
-  try {
-    return parseReply(line)
-  } catch {
-    return undefined
-  }
 }
 
 function textField(reply, name, right = () => true) {
@@ -118,4 +118,4 @@ function replyError(reply, { token = '', project = '' } = {}) {
   return new ReplyError(reply.word, retryAfter, leaks ? '' : reply.rest, PROJECT.test(project) ? project : '')
 }
 
-module.exports = { answerTo, numberField, parseReply, replyError, replyIn, textField }
+module.exports = { answerTo, numberField, parseReply, replyError, textField, textOf }

@@ -1,7 +1,8 @@
 'use strict'
 
+const { GarbledError } = require('./errors.js')
 const { Lines } = require('./lines.js')
-const { replyIn } = require('./reply.js')
+const { parseReply, replyError } = require('./reply.js')
 const { MAX_FORGET, MAX_LEASE, MAX_WATCH_LINE, countIn, handlesIn, revisionIn } = require('./words.js')
 
 // The age of the last SEEN at which a lookup sends the next one, in
@@ -22,30 +23,25 @@ const OLD_DAEMON_PAUSE = 60_000 // the daemon does not know the verb
 class Watch {
   #socket
   #memory
-  #clock
-  #ended
+  #keeper
   #lines = new Lines(MAX_WATCH_LINE)
   #untold = false // an event came that no SEEN has confirmed yet
   #over = false
   #stopLooking
 
-  // ended is called when the watch has ended, with the time for which no other
-  // one is to be opened.
-  constructor(socket, memory, clock, ended) {
+  constructor(socket, keeper) {
     this.#socket = socket
-    this.#memory = memory
-    this.#clock = clock
-    this.#ended = ended
+    this.#memory = keeper.memory
+    this.#keeper = keeper
     socket.unref()
     socket.on('data', (chunk) => this.#receive(chunk))
-    for (const event of ['end', 'error', 'close']) socket.on(event, () => this.#end(LOST_PAUSE))
-    memory.ask(clock.now())
-    socket.write('WATCH\n')
+    for (const event of ['end', 'error']) socket.on(event, () => this.#end(LOST_PAUSE))
+    this.#ask('WATCH\n', keeper.now())
     this.#lookAfter(FIRST_IDLE_TIME)
   }
 
   // renew asks the daemon to extend the lease, if it is time.
-  renew(now) { if (!this.#memory.owed && now.mono - this.#memory.asked >= RENEW_AFTER) this.#tell(now) }
+  renew(now) { if (!this.#memory.owed && now.mono - this.#memory.asked >= RENEW_AFTER) this.#ask(this.#seen(), now) }
 
   // end ends the watch because it is not needed any more. After QUIT the daemon
   // need not wait for the lease to end.
@@ -56,17 +52,19 @@ class Watch {
 
   #receive(chunk) {
     if (this.#over) return // the memory may belong to the next watch
-    for (const line of this.#lines.in(chunk)) {
-      const pause = this.#heard(line)
-      if (pause !== undefined) return this.#end(pause)
+    try {
+      for (const line of this.#lines.in(chunk)) this.#hear(parseReply(line))
+    } catch (error) {
+      return this.#end(error.code === 'unknown-verb' && !this.#memory.up ? OLD_DAEMON_PAUSE : LOST_PAUSE)
     }
     // If several lines came together, this is one SEEN for all of them.
-    if (this.#untold && !this.#memory.owed) this.#tell(this.#clock.now())
+    if (this.#untold && !this.#memory.owed) this.#ask(this.#seen(), this.#keeper.now())
   }
 
-  #tell(now) {
+  // ask sends a WATCH or a SEEN, whose answer begins or extends the lease.
+  #ask(line, now) {
     this.#memory.ask(now)
-    this.#socket.write(this.#seen())
+    this.#socket.write(line)
   }
 
   #seen() {
@@ -76,15 +74,13 @@ class Watch {
     return `SEEN rev=${rev} hits=${hits}\n`
   }
 
-  // heard handles a line of the daemon. If the watch must end, it returns the
-  // time for which no other one is to be opened.
-  #heard(line) {
-    const reply = line && replyIn(line)
-    if (reply?.status === 'ERR' && reply.word === 'unknown-verb' && !this.#memory.up) return OLD_DAEMON_PAUSE
-    if (reply?.status !== 'OK' || reply.rest !== '') return LOST_PAUSE
+  // hear handles a line of the daemon. It throws for what is no line of a watch.
+  #hear(reply) {
+    if (reply.status === 'ERR') throw replyError(reply)
     const [forget, lease, rev] = ['forget', 'lease', 'rev'].map((name) => reply.fields.get(name))
-    if ((forget === undefined) === (lease === undefined)) return LOST_PAUSE
-    return (lease === undefined ? this.#forgotten(rev, forget) : this.#granted(rev, lease)) ? undefined : LOST_PAUSE
+    const one = reply.status === 'OK' && reply.rest === '' && (forget === undefined) !== (lease === undefined)
+    const inOrder = one && (lease === undefined ? this.#forgotten(rev, forget) : this.#granted(rev, lease))
+    if (!inOrder) throw new GarbledError('not a line of a watch')
   }
 
   #granted(rev, raw) {
@@ -109,7 +105,7 @@ class Watch {
   // before.
   #lookAfter(span) {
     const { lookups, asked } = this.#memory
-    this.#stopLooking = this.#clock.wait(span, () => {
+    this.#stopLooking = this.#keeper.wait(span, () => {
       if (this.#memory.lookups === lookups) this.end()
       else if (this.#memory.owed && this.#memory.asked === asked) this.#end(LOST_PAUSE)
       else this.#lookAfter(IDLE_TIME)
@@ -127,9 +123,9 @@ class Watch {
       this.#socket.destroy()
     } else {
       this.#socket.end(last, () => this.#socket.destroy())
-      this.#clock.wait(RENEW_AFTER, () => this.#socket.destroy())
+      this.#keeper.wait(RENEW_AFTER, () => this.#socket.destroy())
     }
-    this.#ended(pause)
+    this.#keeper.unwatched(pause)
   }
 }
 

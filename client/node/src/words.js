@@ -45,6 +45,7 @@ const VALUE = /^(?:[!-$&-~]|%(?:[01][0-9A-F]|20|25|7F|[89A-F][0-9A-F]))*$/
 // The inverse of encodeValue; undefined for any other text.
 function decodeValue(raw) {
   if (!VALUE.test(raw)) return undefined
+  if (!raw.includes('%')) return raw // nearly all are such, and decodeURIComponent is slow
   try {
     return decodeURIComponent(raw)
   } catch { // the bytes are not UTF-8

@@ -125,6 +125,16 @@ test('a connection ends by itself when nobody uses it, and not under a call', as
   }
 })
 
+test('an error about the connection that is garbled makes calls unknown, and harms nobody else', async (t) => {
+  const fake = await fakeDaemon(t, () => null)
+  const client = new Client({ socket: fake.path })
+  t.after(() => client.close())
+  const answer = client.verify('a.b.c')
+  while (fake.requests.length === 0) await new Promise(setImmediate)
+  fake.requests[0].socket.write('ERR busy retry-after=soon\n')
+  assert.equal((await answer).error.kind, 'garbled')
+})
+
 test('tags begin anywhere', async (t) => {
   const fake = await fakeDaemon(t, () => 'NO expired')
   const firsts = new Set()

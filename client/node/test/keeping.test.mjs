@@ -84,11 +84,12 @@ test('a client that is closed before its watch is up has none', async (t) => {
 })
 
 test('what comes on a watch after its end counts for nothing, least of all for the next watch', () => {
-  const clock = { mono: 0, now: () => ({ mono: clock.mono, wall: clock.mono }), wait: () => () => {} }
   const memory = new Memory(1024)
+  let mono = 0
+  const keeper = { memory, now: () => ({ mono, wall: mono }), wait: () => () => {}, unwatched() {} }
   const opened = () => {
     const socket = Object.assign(new EventEmitter(), { unref() {}, write() {}, end() {}, destroy() {} })
-    const watch = new Watch(socket, memory, clock, () => {})
+    const watch = new Watch(socket, keeper)
     return { watch, hear: (line) => socket.emit('data', Buffer.from(`${line}\n`)) }
   }
   const first = opened()
@@ -98,8 +99,8 @@ test('what comes on a watch after its end counts for nothing, least of all for t
   assert.ok(!memory.up)
   const next = opened()
   next.hear('OK lease=1000 rev=AAAAAAAAAAA.0')
-  clock.mono = 500
-  next.watch.renew(clock.now())
+  mono = 500
+  next.watch.renew(keeper.now())
   first.hear('OK lease=1000 rev=0')
   first.hear('OK forget=* rev=1')
   assert.deepEqual([memory.owed, memory.until, memory.rev], [true, 1000, 0])

@@ -2,17 +2,20 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
 import lines from '../src/lines.js'
+import reply from '../src/reply.js'
 
-const { Lines, textOf } = lines
+const { Lines } = lines
+const { textOf } = reply
 
 // read returns what comes of the chunks, and how much of a line has begun.
 function read(most, ...chunks) {
   const reader = new Lines(most)
   const found = []
   for (const chunk of chunks) {
-    for (const line of reader.in(Buffer.from(chunk))) {
-      if (line === null) return [...found, null]
-      found.push(line.toString())
+    try {
+      for (const line of reader.in(Buffer.from(chunk))) found.push(line.toString())
+    } catch (error) {
+      return [...found, error.kind]
     }
   }
   return [...found, reader.partial]
@@ -35,7 +38,7 @@ for (const pieces of [1, 2, 3]) {
         const text = 'x'.repeat(length) + end
         const cut = Math.ceil(text.length / pieces)
         const chunks = text.match(new RegExp(`[^]{1,${cut}}`, 'g'))
-        const want = fits ? (end ? ['x'.repeat(length), false] : [true]) : [null]
+        const want = fits ? (end ? ['x'.repeat(length), false] : [true]) : ['garbled']
         assert.deepEqual(read(most, ...chunks), want, `${length} and ${JSON.stringify(end)}`)
       }
     }
@@ -43,11 +46,6 @@ for (const pieces of [1, 2, 3]) {
 }
 
 test('only one line of UTF-8 has a text', () => {
-  for (const [line, text] of [
-    ['plain', 'plain'], ['', ''], ['\u00e4\u{1f600}', '\u00e4\u{1f600}'], ['\x7f\u0085', '\x7f\u0085'],
-    ['a\rb', null], ['a\tb', null], ['\u00e4\x00', null],
-  ]) {
-    assert.equal(textOf(Buffer.from(line)), text)
-  }
-  assert.equal(textOf(Buffer.from([0x61, 0xe4])), null)
+  for (const text of ['plain', '', '\u00e4\u{1f600}', '\x7f\u0085']) assert.equal(textOf(Buffer.from(text)), text)
+  for (const line of ['a\rb', 'a\tb', '\u00e4\x00', [0x61, 0xe4]]) assert.throws(() => textOf(Buffer.from(line)), { kind: 'garbled' })
 })
