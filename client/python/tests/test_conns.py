@@ -5,13 +5,17 @@ import os
 import socket
 import threading
 import unittest
+from collections.abc import Callable
 from time import monotonic
 from unittest.mock import patch
 
 from neonauthd._async_conn import AsyncConn
 from neonauthd._conn import Conn
+from neonauthd._dial import Dialer
 from neonauthd._errors import GarbledError, NeonauthdError
+from neonauthd._memory import Memory, clock
 from neonauthd._question import Question
+from neonauthd._watch import Watch
 
 
 class WithPair(unittest.TestCase):
@@ -102,3 +106,19 @@ class TestConns(WithPair):
         self.fill()
         with self.assertRaises(TimeoutError):
             Conn(self.ours).ask(Question("VERIFY", "a" * 8192), monotonic() + 0.01)
+
+
+class TestWatches(WithPair):
+    def test_a_watch_that_is_given_up_while_it_connects_asks_for_nothing(self) -> None:
+        """The daemon would wait for it at the next revocation."""
+        lock, ours = threading.Lock(), self.ours
+
+        class Slow(Dialer):
+            def dial(self, end: float, is_closed: Callable[[], bool]) -> socket.socket:
+                with lock:
+                    watch.quit(0)
+                return ours
+
+        watch = Watch(Slow("/nowhere"), lock, Memory(1), clock)
+        watch.run()
+        self.assertEqual(self.daemons.recv(100), b"")

@@ -70,6 +70,8 @@ class Watch:
     def _serve(self, sock: _socket.socket) -> None:
         look, lookups = monotonic() + FIRST_LOOK, self._memory.lookups
         with self._lock:
+            if self._over:  # while it connected
+                return
             self._ask("WATCH", self._clock())
         while not self._over:
             sock.settimeout(max(look - monotonic(), 0.001))
