@@ -70,7 +70,7 @@ class Player:
         self._caller = caller(socket=self._path, conns=1, timeout=PATIENCE, name="transcript", **options)
         self._clocks = Clocks()
         self._keeper = self._caller.client._keeper.get()
-        self._keeper.clock = self._clocks
+        self._keeper.memory.clock = self._clocks
         self._calls: dict[str, Started] = {}
         self._tags: dict[str, str] = {}
         self._tokens: list[str] = []

@@ -13,7 +13,7 @@ from neonauthd._async_conn import AsyncConn
 from neonauthd._conn import Conn
 from neonauthd._dial import Dialer
 from neonauthd._errors import GarbledError, NeonauthdError
-from neonauthd._memory import Memory, clock
+from neonauthd._memory import Memory
 from neonauthd._question import Question
 from neonauthd._watch import Watch
 
@@ -111,14 +111,14 @@ class TestConns(WithPair):
 class TestWatches(WithPair):
     def test_a_watch_that_is_given_up_while_it_connects_asks_for_nothing(self) -> None:
         """The daemon would wait for it at the next revocation."""
-        lock, ours = threading.Lock(), self.ours
+        memory, ours = Memory(1), self.ours
 
         class Slow(Dialer):
             def dial(self, end: float, is_closed: Callable[[], bool]) -> socket.socket:
-                with lock:
+                with memory.lock:
                     watch.quit(0)
                 return ours
 
-        watch = Watch(Slow("/nowhere"), lock, Memory(1), clock)
+        watch = Watch(Slow("/nowhere"), memory)
         watch.run()
         self.assertEqual(self.daemons.recv(100), b"")

@@ -292,7 +292,7 @@ class Processes(WithWatch):
     def test_a_locked_memory_does_not_lock_the_child(self) -> None:
         for name, fork in self.forks().items():
             client = self.kept(self.client())
-            with self.subTest(name), client._keeper.get().lock:
+            with self.subTest(name), client._keeper.get().memory.lock:
                 self.in_child(fork, lambda c=client: isinstance(c.verify("a.b.c"), Accepted))  # type: ignore[misc]
 
     def test_a_child_that_ends_its_client_leaves_the_parent_alone(self) -> None:

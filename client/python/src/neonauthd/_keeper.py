@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
-
 from ._answer import Accepted, Answer, Rejected
 from ._dial import Dialer
-from ._memory import NEVER, SECOND, Entry, Instant, Memory, clock
+from ._memory import NEVER, SECOND, Entry, Instant, Memory
 from ._process import start
 from ._question import Question
 from ._reply import Grant
@@ -25,9 +22,7 @@ class Keeper:
     _watch: Watch | None = None  # a class attribute, because __del__ also runs if __init__ has failed
 
     def __init__(self, path: str, answers: int) -> None:
-        self.lock = threading.Lock()
         self.memory = Memory((answers + 1) // 2)
-        self.clock: Callable[[], Instant] = clock
         self.refreshes = 0  # background lookups that run now
         self._dialer = Dialer(path)
         self._closed = False
@@ -46,8 +41,8 @@ class Keeper:
         memory.lookups += 1
         if not memory.up:
             return None, None
-        now, key = self.clock(), question.key()
-        with self.lock:
+        now, key = memory.clock(), question.key()
+        with memory.lock:
             # No kept answer says that the daemon hears from its fleet now.
             entry = memory.recall(key, now, 0 if question.heard else question.max_age)
             if self._watch is not None and memory.is_due(now):
@@ -68,35 +63,35 @@ class Keeper:
 
     def refreshed(self, entry: Entry) -> None:
         """Notes that the background lookup is over, whatever its result is."""
-        with self.lock:
+        with self.memory.lock:
             self.refreshes -= 1
-            entry.refresh = self.clock()[0] + REFRESH_PAUSE * SECOND
+            entry.refresh = self.memory.clock()[0] + REFRESH_PAUSE * SECOND
 
     def ask(self, question: Question) -> Instant:
         """Prepares a question that is about to be sent, and returns the instant."""
         question.keep = self.memory.up
-        return self.clock()
+        return self.memory.clock()
 
     def learn(self, question: Question, answer: Answer, grant: Grant | None, sent: Instant) -> None:
         """Keeps the daemon's answer to a question that was sent at the given instant, or
         drops the kept answer if the token is rejected.
         """
         if isinstance(answer, Rejected) and self.memory.up:
-            with self.lock:
+            with self.memory.lock:
                 self.memory.drop(question.key())
         elif isinstance(answer, Accepted) and answer.ttl > 0:
             if grant is not None:
                 entry = Entry(answer, grant.handles, sent)
-                with self.lock:
+                with self.memory.lock:
                     self.memory.keep(question.key(), entry, grant.run, grant.rev)
             elif self.memory.most and not self.watching:
                 self._open_watch()
 
     def _open_watch(self) -> None:
-        with self.lock:
-            if self._closed or self._watch is not None and self.clock()[0] < self._watch.until:
+        with self.memory.lock:
+            if self._closed or self._watch is not None and self.memory.clock()[0] < self._watch.until:
                 return
-            watch = Watch(self._dialer, self.lock, self.memory, self.clock)
+            watch = Watch(self._dialer, self.memory)
             if start(watch.run):
                 self._watch = watch
 
@@ -110,7 +105,7 @@ class Keeper:
         self._quit(0)
 
     def _quit(self, pause: int) -> None:
-        with self.lock:
+        with self.memory.lock:
             if self._watch is not None:
                 self._watch.quit(pause)
 
@@ -121,6 +116,6 @@ class Keeper:
     def __del__(self) -> None:
         # The code that is interrupted here may hold the lock; then the watch
         # ends by itself.
-        if self._watch is not None and self.lock.acquire(blocking=False):
+        if self._watch is not None and self.memory.lock.acquire(blocking=False):
             self._watch.quit(0)
-            self.lock.release()
+            self.memory.lock.release()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections import deque
-from collections.abc import Set
+from collections.abc import Callable, Set
 from dataclasses import replace
 
 from ._answer import Accepted
@@ -89,7 +90,7 @@ class Entry:
 
 
 class Memory:
-    """Keeps accepted answers while a watch reports which of them have ended. Every use needs the keeper's lock.
+    """Keeps accepted answers while a watch reports which of them have ended. Every use needs its lock.
 
     There are two generations. When the young generation is full, it becomes the old one
     and the old one is dropped. An entry of the old generation that is used moves up
@@ -97,6 +98,8 @@ class Memory:
     """
 
     def __init__(self, most: int) -> None:
+        self.lock = threading.Lock()
+        self.clock: Callable[[], Instant] = clock
         self.most = most  # places of a generation
         self.hits = 0  # answers given since the last SEEN
         self.lookups = 0  # all lookups so far, roughly: it is counted without the lock

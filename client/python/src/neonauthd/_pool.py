@@ -62,9 +62,6 @@ class Pool:
             conn = dialed
             return conn.ask(question, end)
         finally:
-            if conn is not None and conn.spent:
-                self._end(conn)
-                conn = None
             self._give(conn)
 
     def _take(self, end: float) -> Conn | None:
@@ -93,25 +90,23 @@ class Pool:
             raise TimeoutError
         return waiter.place
 
-    def _give(self, place: Conn | None) -> None:
-        """Gives a place back."""
-        if place is None:
+    def _give(self, conn: Conn | None) -> None:
+        """Gives a place back, with its connection if that can serve again."""
+        if conn is None or conn.spent or self._closed:
+            if conn is not None:
+                self._end(conn)
             self._places.insert(0, None)
         else:
-            place.since = monotonic()
-            self._places.append(place)
-        # Only now, because another thread may have begun to wait, or have closed
-        # the pool, before the place was in the list.
+            conn.since = monotonic()
+            self._places.append(conn)
+            if not self.swept:
+                self.swept = True
+                _sweepers.get().add(self)
+        # Only now, because another thread may have begun to wait before the
+        # place was in the list.
         if self._waiting:
             with self._lock:
                 self._hand_on()
-        if place is None:
-            return
-        if self._closed:
-            self.drop_idle(inf)
-        elif not self.swept:
-            self.swept = True
-            _sweepers.get().add(self)
 
     def _hand_on(self) -> None:
         """Gives the free places to calls that wait. Needs the lock."""
@@ -154,7 +149,7 @@ class Pool:
     def close(self) -> None:
         self._closed = True
         for conn in list(self._conns):
-            conn.wake()  # the call on it closes it
+            conn.wake()  # the call on it closes it; the sweeper does, if the call is just giving it back
         self.drop_idle(inf)
 
     def abandon(self) -> None:

@@ -7,9 +7,9 @@ import time
 from collections.abc import Set
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
-from ._answer import Accepted, Answer, Daemon, Level, Rejected, Source, Unknown, accepted
+from ._answer import Accepted, Answer, Daemon, Rejected, Unknown, accepted
 from ._errors import GarbledError, NeonauthdError, ReplyError
 from ._question import Question
 from ._user import payload_of
@@ -240,19 +240,9 @@ def _accepted(question: Question, m: re.Match[str]) -> tuple[Accepted, Grant | N
         raise GarbledError("project was not asked for")
     if question.heard and heard > question.heard:
         raise GarbledError("the fleet was heard longer ago than asked for")
-    answer = accepted(
-        cast(Level, level),
-        project,
-        subject,
-        age,
-        ttl,
-        datetime.fromtimestamp(exp, timezone.utc),
-        cast(Source, source),
-        json,
-        principal,
-        heard,
-        payload_of(question.token) if level == "profile" else "",
-    )
+    payload = payload_of(question.token) if level == "profile" else ""
+    expires = datetime.fromtimestamp(exp, timezone.utc)
+    answer = accepted(level, project, subject, age, ttl, expires, source, json, principal, heard, payload)
     return answer, _granted(rev, handles) if question.keep else None
 
 

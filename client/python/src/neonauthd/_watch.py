@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import socket as _socket
-import threading
 import time
-from collections.abc import Callable
 from time import monotonic
 
 from ._dial import Dialer
@@ -38,15 +36,13 @@ class Watch:
     It holds no reference to its keeper, so that a client that nobody uses any more can go.
     """
 
-    def __init__(self, dialer: Dialer, lock: threading.Lock, memory: Memory, clock: Callable[[], Instant]) -> None:
+    def __init__(self, dialer: Dialer, memory: Memory) -> None:
         self.until = NEVER  # no other watch is opened before, by the monotonic clock
         self._pause = WATCH_PAUSE
         self._process = here()  # the process that opened it
         self._dialer = dialer
         self._sock: _socket.socket | None = None
-        self._lock = lock
         self._memory = memory
-        self._clock = clock
         self._lines = LineBuffer(MAX_WATCH_LINE)
         self._untold = False  # an event came that no SEEN has confirmed yet
         self._over = False
@@ -62,28 +58,28 @@ class Watch:
         except OSError:
             pass
         finally:
-            with self._lock:
+            with self._memory.lock:
                 self._end()
                 self.abandon()
-                self.until = self._clock()[0] + self._pause * SECOND
+                self.until = self._memory.clock()[0] + self._pause * SECOND
 
     def _serve(self, sock: _socket.socket) -> None:
         look, lookups = monotonic() + FIRST_LOOK, self._memory.lookups
-        with self._lock:
+        with self._memory.lock:
             if self._over:  # while it connected
                 return
-            self._ask("WATCH", self._clock())
+            self._ask("WATCH", self._memory.clock())
         while not self._over:
             sock.settimeout(max(look - monotonic(), 0.001))
             try:
                 chunk = sock.recv(MAX_WATCH_LINE)
             except TimeoutError:
-                with self._lock:
+                with self._memory.lock:
                     if self._memory.lookups == lookups:
                         self.quit(0)
                 look, lookups = monotonic() + IDLE_WATCH, self._memory.lookups
             else:
-                with self._lock:
+                with self._memory.lock:
                     self._take(chunk)
 
     def _take(self, chunk: bytes) -> None:
@@ -94,7 +90,7 @@ class Watch:
             for line in self._lines.feed(chunk):
                 self._hear(line)
             if self._untold and not self._memory.owed:
-                self.tell(self._clock())
+                self.tell(self._memory.clock())
         except GarbledError:
             self._end()
 
@@ -146,7 +142,7 @@ class Watch:
     def quit(self, pause: int) -> None:
         """Ends the watch. No other one is opened for so many seconds. Needs the lock."""
         if self.until < NEVER:  # it has ended already
-            self.until = max(self.until, self._clock()[0] + pause * SECOND)
+            self.until = max(self.until, self._memory.clock()[0] + pause * SECOND)
             return
         self._pause = pause
         seen = f"{self._seen()}\n" if self._memory.hits else ""
