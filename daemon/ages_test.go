@@ -18,7 +18,7 @@ func TestACallerOfProfilesIsNotToldClaimsInstead(t *testing.T) {
 		c.Callers = []config.Caller{{UID: &uid, Levels: []string{"profile"}}}
 	})
 	w.upstream.Inject(standin.Me, standin.Fault{Kind: standin.Status, Status: 503})
-	if reply := w.dial().ask("PROFILE fallback=claims %s", w.token()); !strings.HasPrefix(reply, "ERR forbidden") {
+	if reply := w.dial().Ask("PROFILE fallback=claims %s", w.token()); !strings.HasPrefix(reply, "ERR forbidden") {
 		t.Errorf("%.80s", reply)
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
 func withAPIKeys(kinds, allow []string) func(*config.Config) {
@@ -20,17 +21,17 @@ func TestAPIKeysTellWhoseTheyAre(t *testing.T) {
 	s, k := w.upstream, w.dial()
 	ada, team := s.APIKey(standin.APIKeySpec{User: w.user.ID}), s.APIKey(standin.APIKeySpec{Team: "team-1", Public: true})
 	for key, want := range map[string][2]string{ada: {w.user.ID, "user"}, team: {"team-1", "team"}} {
-		reply := k.ask("PROFILE %s", key)
-		if head(reply) != "OK" || field(reply, "sub") != want[0] || field(reply, "principal") != want[1] || field(reply, "source") != "upstream" {
+		reply := k.Ask("PROFILE %s", key)
+		if head(reply) != "OK" || e2e.Field(reply, "sub") != want[0] || e2e.Field(reply, "principal") != want[1] || e2e.Field(reply, "source") != "upstream" {
 			t.Errorf("%.120s", reply)
 		}
-		if reply = k.ask("PROFILE %s", key); field(reply, "source") != "cache" {
+		if reply = k.Ask("PROFILE %s", key); e2e.Field(reply, "source") != "cache" {
 			t.Errorf("again: %.120s", reply)
 		}
-		if reply = k.ask("VERIFY %s", key); head(reply) != "ERR needs-profile" {
+		if reply = k.Ask("VERIFY %s", key); head(reply) != "ERR needs-profile" {
 			t.Errorf("VERIFY: %.60s", reply)
 		}
-		if reply = k.ask("PROFILE fallback=claims max-age=0 %s", key); field(reply, "level") != "profile" {
+		if reply = k.Ask("PROFILE fallback=claims max-age=0 %s", key); e2e.Field(reply, "level") != "profile" {
 			t.Errorf("live: %.120s", reply)
 		}
 		if strings.Contains(reply, key) {
@@ -40,7 +41,7 @@ func TestAPIKeysTellWhoseTheyAre(t *testing.T) {
 	if n := s.Calls(standin.APIKeys); n != 4 {
 		t.Errorf("%d calls", n)
 	}
-	if reply := w.dialAdmin().ask("EXPLAIN %s", ada); !strings.Contains(reply, "an API key of a user, which only the upstream can judge") {
+	if reply := w.dialAdmin().Ask("EXPLAIN %s", ada); !strings.Contains(reply, "an API key of a user, which only the upstream can judge") {
 		t.Errorf("%.300s", reply)
 	}
 	if strings.Contains(w.log.String(), ada) || strings.Contains(w.log.String(), team) {
@@ -57,16 +58,16 @@ func TestWhatIsNoAPIKeyIsNotAskedAbout(t *testing.T) {
 	changed := ada[:len(ada)-1] + map[bool]string{true: "0", false: "1"}[ada[len(ada)-1] == '1']
 	for _, junk := range []string{changed, "sk_live_x", strings.ToUpper(ada), ada + "0", ada[1:]} {
 		for _, verb := range []string{"VERIFY", "PROFILE"} {
-			if reply := k.ask("%s %s", verb, junk); reply != "NO malformed" {
+			if reply := k.Ask("%s %s", verb, junk); reply != "NO malformed" {
 				t.Errorf("%s: %.60s", verb, reply)
 			}
 		}
 	}
 	for _, verb := range []string{"VERIFY", "PROFILE"} {
-		if reply := k.ask("%s %s", verb, team); reply != "NO class-not-allowed" {
+		if reply := k.Ask("%s %s", verb, team); reply != "NO class-not-allowed" {
 			t.Errorf("%s of a team's, which is not allowed: %.60s", verb, reply)
 		}
-		if reply := k.ask("%s project=neon %s", verb, ada); head(reply) == "OK" {
+		if reply := k.Ask("%s project=neon %s", verb, ada); head(reply) == "OK" {
 			t.Errorf("%s at another preset: %.60s", verb, reply)
 		}
 	}
@@ -74,7 +75,7 @@ func TestWhatIsNoAPIKeyIsNotAskedAbout(t *testing.T) {
 		t.Errorf("%d calls", n)
 	}
 	closed := newLiveDaemon(t, nil)
-	if reply := closed.dial().ask("PROFILE %s", closed.upstream.APIKey(standin.APIKeySpec{User: closed.user.ID})); reply != "NO malformed" {
+	if reply := closed.dial().Ask("PROFILE %s", closed.upstream.APIKey(standin.APIKeySpec{User: closed.user.ID})); reply != "NO malformed" {
 		t.Errorf("without a door: %.60s", reply)
 	}
 }
@@ -84,41 +85,41 @@ func TestAPIKeysEnd(t *testing.T) {
 	s, k, admin := w.upstream, w.dial(), w.dialAdmin()
 	fresh := func() string {
 		key := s.APIKey(standin.APIKeySpec{User: w.user.ID})
-		if reply := k.ask("PROFILE %s", key); head(reply) != "OK" {
+		if reply := k.Ask("PROFILE %s", key); head(reply) != "OK" {
 			t.Fatalf("%.60s", reply)
 		}
 		return key
 	}
 	gone, here := fresh(), fresh()
 	s.RevokeAPIKey(gone)
-	if reply := k.ask("PROFILE max-age=0 %s", gone); reply != "NO revoked" {
+	if reply := k.Ask("PROFILE max-age=0 %s", gone); reply != "NO revoked" {
 		t.Errorf("revoked upstream: %.60s", reply)
 	}
-	if reply := k.ask("PROFILE %s", gone); reply != "NO revoked" {
+	if reply := k.Ask("PROFILE %s", gone); reply != "NO revoked" {
 		t.Errorf("once it is known: %.60s", reply)
 	}
-	if reply := admin.ask("REVOKE token %s", here); head(reply) != "OK" {
+	if reply := admin.Ask("REVOKE token %s", here); head(reply) != "OK" {
 		t.Errorf("REVOKE token: %.90s", reply)
 	}
-	if reply := k.ask("PROFILE %s", here); reply != "NO revoked" {
+	if reply := k.Ask("PROFILE %s", here); reply != "NO revoked" {
 		t.Errorf("revoked here: %.60s", reply)
 	}
 	short := s.APIKey(standin.APIKeySpec{User: w.user.ID, Expires: w.clock.Right().Add(30 * time.Second)})
-	if reply := k.ask("PROFILE %s", short); head(reply) != "OK" {
+	if reply := k.Ask("PROFILE %s", short); head(reply) != "OK" {
 		t.Errorf("with an end: %.60s", reply)
 	}
 	w.clock.advance(31 * time.Second)
-	if reply := k.ask("PROFILE %s", short); reply != "NO expired" {
+	if reply := k.Ask("PROFILE %s", short); reply != "NO expired" {
 		t.Errorf("past its end: %.60s", reply)
 	}
 	last := fresh()
-	if reply := admin.ask("REVOKE subject %s", w.user.ID); head(reply) != "OK" {
+	if reply := admin.Ask("REVOKE subject %s", w.user.ID); head(reply) != "OK" {
 		t.Errorf("REVOKE subject: %.90s", reply)
 	}
-	if reply := k.ask("PROFILE %s", last); reply != "NO revoked" {
+	if reply := k.Ask("PROFILE %s", last); reply != "NO revoked" {
 		t.Errorf("of a revoked user: %.60s", reply)
 	}
-	if reply := k.ask("PROFILE %s", s.APIKey(standin.APIKeySpec{User: "nobody"})); reply != "NO rejected-upstream" {
+	if reply := k.Ask("PROFILE %s", s.APIKey(standin.APIKeySpec{User: "nobody"})); reply != "NO rejected-upstream" {
 		t.Errorf("of a user that is gone: %.60s", reply)
 	}
 }
@@ -128,17 +129,17 @@ func TestAnAPIKeyIsServedStaleWhileTheUpstreamFails(t *testing.T) {
 	w := newLiveDaemon(t, withAPIKeys([]string{"user"}, nil))
 	s, k := w.upstream, w.dial()
 	known, unseen := s.APIKey(standin.APIKeySpec{User: w.user.ID}), s.APIKey(standin.APIKeySpec{User: w.user.ID})
-	if reply := k.ask("PROFILE %s", known); head(reply) != "OK" {
+	if reply := k.Ask("PROFILE %s", known); head(reply) != "OK" {
 		t.Fatalf("%.60s", reply)
 	}
 	for _, fault := range []standin.Fault{{Kind: standin.Status, Status: http.StatusServiceUnavailable}, {Kind: standin.Status, Status: http.StatusNotFound}, {Kind: standin.Status, Status: http.StatusUnauthorized}} {
 		s.ClearAll()
 		s.Inject(standin.APIKeys, fault)
 		w.clock.advance(2 * time.Minute)
-		if reply := k.ask("PROFILE %s", known); head(reply) != "OK" || field(reply, "source") != "stale" {
+		if reply := k.Ask("PROFILE %s", known); head(reply) != "OK" || e2e.Field(reply, "source") != "stale" {
 			t.Errorf("%d: %.120s", fault.Status, reply)
 		}
-		if reply := k.ask("PROFILE %s", unseen); !strings.HasPrefix(reply, "ERR ") {
+		if reply := k.Ask("PROFILE %s", unseen); !strings.HasPrefix(reply, "ERR ") {
 			t.Errorf("%d, not seen before: %.60s", fault.Status, reply)
 		}
 	}

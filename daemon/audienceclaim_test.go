@@ -8,6 +8,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
 // TestTokensWithoutAudAreTakenByTheirClient: tokens of issuers such as Cognito and
@@ -52,14 +53,14 @@ func TestTokensWithoutAudAreTakenByTheirClient(t *testing.T) {
 		"an ID token":           {of(map[string]any{"aud": site, "azp": site}), map[string]string{"clerk": "NO wrong-audience"}},
 	} {
 		for _, p := range w.config.Projects {
-			reply := k.ask("VERIFY project=%s %s", p.Name, c.token)
+			reply := k.Ask("VERIFY project=%s %s", p.Name, c.token)
 			want, told := c.want[p.Name]
 			if told && head(reply) != want || !told && head(reply) == "OK" {
 				t.Errorf("%s, asked of %s: %.60s, want %s", name, p.Name, reply, want)
 			}
 		}
 	}
-	if reply := k.ask("VERIFY project=machines %s", of(changed(cognito, "sub", pool), "aud", "sid")); field(reply, "principal") != "machine" {
+	if reply := k.Ask("VERIFY project=machines %s", of(changed(cognito, "sub", pool), "aud", "sid")); e2e.Field(reply, "principal") != "machine" {
 		t.Errorf("a machine: %.90s", reply)
 	}
 	w.wantAudienceExplained("cognito", of(changed(cognito, "client_id", "other"), "aud", "sid"), "client_id other", "client_id "+pool+"; no aud")
@@ -67,10 +68,10 @@ func TestTokensWithoutAudAreTakenByTheirClient(t *testing.T) {
 	w.wantAudienceExplained("clerk", of(nil, "aud"), "", "azp "+site+", https://www.example.com; no aud")
 
 	// All tokens of a sign-in end together.
-	if reply := w.dialAdmin().ask("REVOKE project=cognito session 6a1b"); head(reply) != "OK" {
+	if reply := w.dialAdmin().Ask("REVOKE project=cognito session 6a1b"); head(reply) != "OK" {
 		t.Fatal(reply)
 	}
-	if reply := k.ask("VERIFY project=cognito %s", of(changed(cognito, "jti", "k"), "aud", "sid")); reply != "NO revoked" {
+	if reply := k.Ask("VERIFY project=cognito %s", of(changed(cognito, "jti", "k"), "aud", "sid")); reply != "NO revoked" {
 		t.Errorf("of a revoked sign-in: %.60s", reply)
 	}
 }
@@ -79,7 +80,7 @@ func TestTokensWithoutAudAreTakenByTheirClient(t *testing.T) {
 func (w *liveDaemon) wantAudienceExplained(project, token, is, wants string) {
 	w.t.Helper()
 	var x explanation
-	if err := json.Unmarshal([]byte(strings.TrimPrefix(w.dialAdmin().ask("EXPLAIN project=%s %s", project, token), "OK ")), &x); err != nil {
+	if err := json.Unmarshal([]byte(strings.TrimPrefix(w.dialAdmin().Ask("EXPLAIN project=%s %s", project, token), "OK ")), &x); err != nil {
 		w.t.Fatal(err)
 	}
 	for _, c := range x.Checks {

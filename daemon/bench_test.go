@@ -22,22 +22,22 @@ func BenchmarkSocket(b *testing.B) {
 		{"profile", "PROFILE " + w.token()},
 	} {
 		k := w.dial()
-		if err := k.nc.SetDeadline(time.Time{}); err != nil {
+		if err := k.Conn.SetDeadline(time.Time{}); err != nil {
 			b.Fatal(err)
 		}
-		size := len(k.ask("%s", c.ask))
+		size := len(k.Ask("%s", c.ask))
 		line := c.ask + "\n"
 		b.Run(fmt.Sprintf("%s of %d bytes", c.name, size), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				k.send(line)
+				k.Send(line)
 				k.discard()
 			}
 		})
 		b.Run(fmt.Sprintf("echo for %s", c.name), func(b *testing.B) {
 			echo := echoing(b, w.dir, len(line), size+1)
 			for b.Loop() {
-				echo.send(line)
+				echo.Send(line)
 				echo.discard()
 			}
 		})
@@ -47,9 +47,9 @@ func BenchmarkSocket(b *testing.B) {
 // discard reads one line without making a string.
 func (k *talk) discard() {
 	for {
-		_, more, err := k.r.ReadLine()
+		_, more, err := k.In.ReadLine()
 		if err != nil {
-			k.t.Fatal(err)
+			k.T.Fatal(err)
 		}
 		if !more {
 			return
@@ -93,7 +93,7 @@ func echoing(b *testing.B, dir string, request, reply int) *talk {
 		}
 	}()
 	k := dial(b, path)
-	if err := k.nc.SetDeadline(time.Time{}); err != nil {
+	if err := k.Conn.SetDeadline(time.Time{}); err != nil {
 		b.Fatal(err)
 	}
 	return k
@@ -106,12 +106,12 @@ func BenchmarkLargeProfile(b *testing.B) {
 	w := newLiveDaemon(b, nil)
 	w.upstream.Inject(standin.Me, standin.Fault{Kind: standin.PadProfile, Size: size})
 	k := w.dial()
-	if err := k.nc.SetDeadline(time.Time{}); err != nil {
+	if err := k.Conn.SetDeadline(time.Time{}); err != nil {
 		b.Fatal(err)
 	}
 	line := "PROFILE " + w.token() + "\n"
 	before := w.daemon.resolver.State().Memory.Bytes
-	reply := k.ask("%s", line[:len(line)-1])
+	reply := k.Ask("%s", line[:len(line)-1])
 	if head(reply) != "OK" || len(reply) < size*9/10 {
 		b.Fatalf("%.80s", reply)
 	}
@@ -119,7 +119,7 @@ func BenchmarkLargeProfile(b *testing.B) {
 	b.SetBytes(int64(len(reply)))
 	b.ReportAllocs()
 	for b.Loop() {
-		k.send(line)
+		k.Send(line)
 		k.discard()
 	}
 	b.ReportMetric(float64(grown-int64(len(reply))), "bytes-beside-it")

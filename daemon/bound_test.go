@@ -17,18 +17,18 @@ func TestNoDoorTakesATokenThatIsBoundToAKey(t *testing.T) {
 		"main": w.upstream.StackToken, "neon": w.upstream.NeonToken, "oidc": w.upstream.OIDCToken,
 	} {
 		spec := standin.TokenSpec{Subject: w.user.ID}
-		if reply := k.ask("VERIFY project=%s %s", project, mint(spec)); head(reply) != "OK" {
+		if reply := k.Ask("VERIFY project=%s %s", project, mint(spec)); head(reply) != "OK" {
 			t.Fatalf("%s, a bearer token: %s", project, reply)
 		}
 		spec.Set = map[string]any{"cnf": map[string]any{"jkt": "YqKldHIaR4Gp29-rLzCZH9jDLdLr_c-mQ4Aosig6I7U"}}
 		token := mint(spec)
 		for _, fields := range []string{"VERIFY", "VERIFY", "PROFILE", "PROFILE fallback=claims", "PROFILE max-age=0 fallback=claims"} {
-			if reply := k.ask("%s project=%s %s", fields, project, token); reply != "NO sender-constrained" {
+			if reply := k.Ask("%s project=%s %s", fields, project, token); reply != "NO sender-constrained" {
 				t.Errorf("%s, %s: %.60s", project, fields, reply)
 			}
 		}
 		var x explanation
-		if err := json.Unmarshal([]byte(strings.TrimPrefix(admin.ask("EXPLAIN project=%s %s", project, token), "OK ")), &x); err != nil {
+		if err := json.Unmarshal([]byte(strings.TrimPrefix(admin.Ask("EXPLAIN project=%s %s", project, token), "OK ")), &x); err != nil {
 			t.Fatal(err)
 		}
 		if x.Outcome != "rejected" || x.Reason != "sender-constrained" || x.HTTP != 401 {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
 func TestWithheldMembersAreMissingFromProfilesOnly(t *testing.T) {
@@ -18,15 +19,15 @@ func TestWithheldMembersAreMissingFromProfilesOnly(t *testing.T) {
 	w.upstream.SetProfile(w.user.ID, "server_metadata", map[string]any{"plan": "secret"})
 	k := w.dial()
 	for range 2 { // first fetched, then from memory
-		if reply := k.ask("PROFILE %s", w.token()); head(reply) != "OK" || strings.Contains(reply, "secret") || !strings.Contains(reply, `"primary_email"`) {
+		if reply := k.Ask("PROFILE %s", w.token()); head(reply) != "OK" || strings.Contains(reply, "secret") || !strings.Contains(reply, `"primary_email"`) {
 			t.Errorf("%.300s", reply)
 		}
 	}
 	token := w.upstream.StackToken(standin.TokenSpec{Subject: w.user.ID, Set: map[string]any{"server_metadata": "in the token"}})
-	if reply := k.ask("VERIFY %s", token); !strings.Contains(reply, "in the token") {
+	if reply := k.Ask("VERIFY %s", token); !strings.Contains(reply, "in the token") {
 		t.Errorf("claims are not profile fields: %.300s", reply)
 	}
-	if reply := w.dialAdmin().ask("PROFILE %s", w.token()); !strings.Contains(reply, "secret") {
+	if reply := w.dialAdmin().Ask("PROFILE %s", w.token()); !strings.Contains(reply, "secret") {
 		t.Errorf("rules hold on the admin socket: %.300s", reply)
 	}
 }
@@ -49,11 +50,11 @@ func TestWhoMatchesNoRuleIsForbiddenEverythingButToTalk(t *testing.T) {
 		{"VERIFY", "ERR bad-request"},
 		{"VERIFY project=nowhere x", "ERR unknown-project"},
 	} {
-		if reply := k.ask("%s", c.ask); !strings.HasPrefix(reply, c.want) {
+		if reply := k.Ask("%s", c.ask); !strings.HasPrefix(reply, c.want) {
 			t.Errorf("%.20s: %.80s, want %s", c.ask, reply, c.want)
 		}
 	}
-	if reply := k.ask("HELLO 1 me"); head(reply) != "OK" || field(reply, "projects") != "" {
+	if reply := k.Ask("HELLO 1 me"); head(reply) != "OK" || e2e.Field(reply, "projects") != "" {
 		t.Errorf("HELLO: %s", reply)
 	}
 }
@@ -67,7 +68,7 @@ func TestTheFirstOfSeveralFaultsIsAnswered(t *testing.T) {
 		c.Callers = []config.Caller{{UID: &uid, Projects: []string{"main"}, Levels: []string{"claims"}, Rate: 1e-9}}
 	})
 	k := w.dial()
-	k.ask("VERIFY x") // uses up the rate
+	k.Ask("VERIFY x") // uses up the rate
 	for _, c := range []struct{ ask, want string }{
 		{"SING project=nowhere", "ERR unknown-verb"},
 		{"STATS project=nowhere", "ERR forbidden"},
@@ -79,7 +80,7 @@ func TestTheFirstOfSeveralFaultsIsAnswered(t *testing.T) {
 		{"PROFILE project=main x", "ERR forbidden"},
 		{"VERIFY project=main x", "ERR busy retry-after=3600"},
 	} {
-		if reply := k.ask("%s", c.ask); !strings.HasPrefix(reply, c.want) {
+		if reply := k.Ask("%s", c.ask); !strings.HasPrefix(reply, c.want) {
 			t.Errorf("%s: %s, want %s", c.ask, reply, c.want)
 		}
 	}
@@ -103,7 +104,7 @@ func TestACallersRuleHoldsForLogoutsToo(t *testing.T) {
 		{"LOGOUT project=mcp " + logout("a"), "OK ended=session changed=1"},
 		{"LOGOUT project=mcp " + logout("b"), "ERR busy retry-after=1"},
 	} {
-		if reply := k.ask("%s", c.ask); !strings.HasPrefix(reply, c.want) {
+		if reply := k.Ask("%s", c.ask); !strings.HasPrefix(reply, c.want) {
 			t.Errorf("%.30s: %.80s, want %s", c.ask, reply, c.want)
 		}
 	}

@@ -15,17 +15,17 @@ func TestAClockThatDiffersFromTheUpstreamsIsShown(t *testing.T) {
 	w, m := newMonitoredDaemon(t, func(c *config.Config) { c.Projects = c.Projects[:1] })
 	const name = "neonauthd_upstream_clock_ahead_seconds"
 	w.clock.Step(-time.Hour)
-	if reply := w.dial().ask("PROFILE %s", w.token()); reply != "NO not-yet-valid" {
+	if reply := w.dial().Ask("PROFILE %s", w.token()); reply != "NO not-yet-valid" {
 		t.Errorf("with a clock behind: %s", reply)
 	}
 	w.clock.Step(2 * time.Hour)
 	// Tokens live for an hour.
-	if reply := w.dial().ask("PROFILE %s", w.token()); reply != "NO expired" {
+	if reply := w.dial().Ask("PROFILE %s", w.token()); reply != "NO expired" {
 		t.Errorf("with a clock ahead: %s", reply)
 	}
 	w.clock.Step(-30 * time.Minute)
 	token := w.token()
-	if reply := w.dial().ask("PROFILE max-age=0 %s", token); head(reply) != "OK" {
+	if reply := w.dial().Ask("PROFILE max-age=0 %s", token); head(reply) != "OK" {
 		t.Errorf("with a clock half an hour ahead: %s", reply)
 	}
 	if status := w.daemon.status(); !strings.Contains(status, "clock differs from that of: main") {
@@ -34,14 +34,14 @@ func TestAClockThatDiffersFromTheUpstreamsIsShown(t *testing.T) {
 	if ahead := sampleOf(t, m.scrape(), name+`{project="main"}`); ahead < 1798 || ahead > 1800 {
 		t.Errorf("the metric says %f", ahead)
 	}
-	if stats := w.dialAdmin().ask("STATS"); !regexp.MustCompile(`"clock_ahead":(1798|1799|1800)\b`).MatchString(stats) {
+	if stats := w.dialAdmin().Ask("STATS"); !regexp.MustCompile(`"clock_ahead":(1798|1799|1800)\b`).MatchString(stats) {
 		t.Errorf("stats: %s", stats)
 	}
 	if at, ok := w.daemon.opts.wall.Confirmed(w.clock.now()); !ok || at.After(w.clock.Right()) {
 		t.Errorf("confirmed up to %s, ok %v; it is %s", at, ok, w.clock.Right())
 	}
 	w.clock.Step(-30 * time.Minute)
-	if reply := w.dial().ask("PROFILE max-age=0 %s", token); head(reply) != "OK" {
+	if reply := w.dial().Ask("PROFILE max-age=0 %s", token); head(reply) != "OK" {
 		t.Errorf("with a right clock: %s", reply)
 	}
 	if status := w.daemon.status(); strings.Contains(status, "clock") {
@@ -63,7 +63,7 @@ func TestASessionIsNotOverForAWrongClock(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ask := func(s standin.Session) string { return head(k.ask("PROFILE project=neon %s", s.NeonCookie)) }
+	ask := func(s standin.Session) string { return head(k.Ask("PROFILE project=neon %s", s.NeonCookie)) }
 	if reply := ask(session); reply != "OK" {
 		t.Fatal(reply)
 	}
@@ -87,17 +87,17 @@ func TestASessionIsNotOverForAWrongClock(t *testing.T) {
 func TestAReloadWhileTheClockIsWrongLosesNoKeys(t *testing.T) {
 	w := newLiveDaemon(t, withoutOIDC)
 	k := w.dial()
-	if reply := k.ask("VERIFY %s", w.token()); head(reply) != "OK" {
+	if reply := k.Ask("VERIFY %s", w.token()); head(reply) != "OK" {
 		t.Fatal(reply)
 	}
 	w.upstream.Inject(standin.Keys, standin.Fault{Kind: standin.Status, Status: 503})
 	w.clock.Step(30 * 24 * time.Hour)
 	w.rewrite(`name = "main"`, "name = \"main\"\nleeway = \"6s\"")
-	if reply := w.dialAdmin().ask("RELOAD"); head(reply) != "OK" {
+	if reply := w.dialAdmin().Ask("RELOAD"); head(reply) != "OK" {
 		t.Fatal(reply)
 	}
 	w.clock.Step(-30 * 24 * time.Hour)
-	if reply := k.ask("VERIFY %s", w.token()); head(reply) != "OK" {
+	if reply := k.Ask("VERIFY %s", w.token()); head(reply) != "OK" {
 		t.Errorf("after a reload with a wrong clock: %s", reply)
 	}
 }

@@ -37,7 +37,7 @@ func TestWhatOnlyTheUpstreamCanJudgeIsNotMalformed(t *testing.T) {
 			"PROFILE project=main ":                 "NO malformed",
 			"PROFILE project=oidc fallback=claims ": "NO malformed",
 		} {
-			if reply := k.ask("%s%s", line, spelling); reply != want {
+			if reply := k.Ask("%s%s", line, spelling); reply != want {
 				t.Errorf("%s%s: %.60s, want %s", line, name, reply, want)
 			}
 		}
@@ -51,21 +51,21 @@ func TestWhatOnlyTheUpstreamCanJudgeIsNotMalformed(t *testing.T) {
 	}
 	for _, junk := range []string{"not-a-token", "a.b", strings.Repeat("x", 600), "sk_live_0123456789012345678901234567", session.NeonCookie + "x"} {
 		for _, verb := range []string{"VERIFY", "PROFILE"} {
-			if reply := k.ask("%s project=neon %s", verb, junk); reply != "NO malformed" {
+			if reply := k.Ask("%s project=neon %s", verb, junk); reply != "NO malformed" {
 				t.Errorf("%s %s: %s", verb, junk, reply)
 			}
 		}
 	}
 	// Only the upstream can judge the bare token, and it says no or yes.
 	raw := spellings(session.NeonCookie)["raw"]
-	if reply := k.ask("PROFILE project=neon %s", raw); reply != "NO rejected-upstream" {
+	if reply := k.Ask("PROFILE project=neon %s", raw); reply != "NO rejected-upstream" {
 		t.Errorf("without the plugin: %.60s", reply)
 	}
 	w.upstream.TakeBearer(true)
-	if reply := k.ask("PROFILE project=neon max-age=0 %s", raw); head(reply) != "OK" {
+	if reply := k.Ask("PROFILE project=neon max-age=0 %s", raw); head(reply) != "OK" {
 		t.Errorf("with the plugin: %.60s", reply)
 	}
-	if reply := k.ask("VERIFY project=neon %s", raw); reply != "ERR needs-profile" { // VERIFY does not use what memory knows of the session
+	if reply := k.Ask("VERIFY project=neon %s", raw); reply != "ERR needs-profile" { // VERIFY does not use what memory knows of the session
 		t.Errorf("VERIFY: %.60s", reply)
 	}
 }
@@ -80,7 +80,7 @@ func TestSpellingsOfASessionShareTheirAnswer(t *testing.T) {
 	}
 	k, all := w.dial(), spellings(session.NeonCookie)
 	for _, name := range []string{"signed", "encoded", "named", "named and encoded"} {
-		if reply := k.ask("PROFILE project=neon %s", all[name]); head(reply) != "OK" {
+		if reply := k.Ask("PROFILE project=neon %s", all[name]); head(reply) != "OK" {
 			t.Errorf("%s: %.60s", name, reply)
 		}
 	}
@@ -93,7 +93,7 @@ func TestSpellingsOfASessionShareTheirAnswer(t *testing.T) {
 	}
 	_, signature, _ := strings.Cut(other.NeonCookie, ".")
 	for name, credential := range map[string]string{"another signature": all["raw"] + "." + signature, "none": all["raw"]} {
-		if reply := k.ask("PROFILE project=neon %s", credential); reply != "NO rejected-upstream" {
+		if reply := k.Ask("PROFILE project=neon %s", credential); reply != "NO rejected-upstream" {
 			t.Errorf("%s: %.60s", name, reply)
 		}
 	}
@@ -114,7 +114,7 @@ func TestAPurgeOrARevocationOfASessionKnowsAllItsSpellings(t *testing.T) {
 		ask := func(want string, calls int) {
 			t.Helper()
 			for name, spelling := range all {
-				if reply := k.ask("PROFILE project=neon %s", spelling); !strings.HasPrefix(reply, want) {
+				if reply := k.Ask("PROFILE project=neon %s", spelling); !strings.HasPrefix(reply, want) {
 					t.Errorf("named %s, asked %s: %.60s, want %s", named, name, reply, want)
 				}
 			}
@@ -124,32 +124,32 @@ func TestAPurgeOrARevocationOfASessionKnowsAllItsSpellings(t *testing.T) {
 		}
 		before := w.upstream.Calls(standin.GetSession)
 		ask("OK ", before+2) // one question with the signature, one without
-		if reply := admin.ask("PURGE token %s", all[named]); head(reply) != "OK" {
+		if reply := admin.Ask("PURGE token %s", all[named]); head(reply) != "OK" {
 			t.Errorf("PURGE token %s: %s", named, reply)
 		}
 		ask("OK ", before+4)
-		if reply := admin.ask("REVOKE project=neon token %s", all[named]); !strings.HasPrefix(reply, "OK changed=1") {
+		if reply := admin.Ask("REVOKE project=neon token %s", all[named]); !strings.HasPrefix(reply, "OK changed=1") {
 			t.Errorf("REVOKE token %s: %s", named, reply)
 		}
 		ask("NO revoked", before+4)
 		for name, spelling := range all {
 			var x explanation
-			if err := json.Unmarshal([]byte(strings.TrimPrefix(admin.ask("EXPLAIN project=neon %s", spelling), "OK ")), &x); err != nil {
+			if err := json.Unmarshal([]byte(strings.TrimPrefix(admin.Ask("EXPLAIN project=neon %s", spelling), "OK ")), &x); err != nil {
 				t.Fatal(err)
 			}
 			if x.Checks[1].Check != "revocation" || x.Checks[1].Result != "fail" || x.Cache.Profile != "hit" {
 				t.Errorf("EXPLAIN %s: %+v", name, x)
 			}
-			if reply := admin.ask("REVOKE project=neon token %s", spelling); !strings.HasPrefix(reply, "OK changed=0") {
+			if reply := admin.Ask("REVOKE project=neon token %s", spelling); !strings.HasPrefix(reply, "OK changed=0") {
 				t.Errorf("REVOKE token %s again: %s", name, reply)
 			}
 		}
-		if reply := admin.ask("UNREVOKE project=neon token %s", all["raw"]); !strings.HasPrefix(reply, "OK changed=1") {
+		if reply := admin.Ask("UNREVOKE project=neon token %s", all["raw"]); !strings.HasPrefix(reply, "OK changed=1") {
 			t.Errorf("UNREVOKE: %s", reply)
 		}
 		ask("OK ", -1)
 	}
-	if reply := admin.ask("REVOKE project=main token %s", spellings(strings.Repeat("a", 32) + ".b")["raw"]); head(reply) != "ERR bad-request" {
+	if reply := admin.Ask("REVOKE project=main token %s", spellings(strings.Repeat("a", 32) + ".b")["raw"]); head(reply) != "ERR bad-request" {
 		t.Errorf("where there is no door: %s", reply)
 	}
 }

@@ -23,12 +23,12 @@ func TestASessionThatTheUpstreamDeniedStaysDenied(t *testing.T) {
 				t.Fatal(err)
 			}
 			k := w.dial()
-			if reply := k.ask("PROFILE project=neon %s", session.NeonCookie); head(reply) != "OK" {
+			if reply := k.Ask("PROFILE project=neon %s", session.NeonCookie); head(reply) != "OK" {
 				t.Fatal(reply)
 			}
 			w.upstream.RevokeSession(session.SessionID)
 			w.clock.advance(time.Second)
-			if reply := k.ask("PROFILE project=neon max-age=0 %s", session.NeonCookie); reply != "NO rejected-upstream" {
+			if reply := k.Ask("PROFILE project=neon max-age=0 %s", session.NeonCookie); reply != "NO rejected-upstream" {
 				t.Fatal(reply)
 			}
 			if fault != nil {
@@ -36,7 +36,7 @@ func TestASessionThatTheUpstreamDeniedStaysDenied(t *testing.T) {
 			}
 			for range 4 {
 				w.clock.advance(resolve.DenialLifetime + time.Second)
-				if reply := k.ask("PROFILE project=neon %s", session.NeonCookie); head(reply) == "OK" {
+				if reply := k.Ask("PROFILE project=neon %s", session.NeonCookie); head(reply) == "OK" {
 					t.Errorf("accepted after the denial: %.60s", reply)
 				}
 			}
@@ -50,18 +50,18 @@ func TestADeniedTokenIsNotServedWhatWasFetchedBefore(t *testing.T) {
 	w := newLiveDaemon(t, withoutOIDC)
 	k := w.dial()
 	token := w.token()
-	if reply := k.ask("PROFILE %s", token); head(reply) != "OK" {
+	if reply := k.Ask("PROFILE %s", token); head(reply) != "OK" {
 		t.Fatal(reply)
 	}
 	w.upstream.Inject(standin.Me, standin.Fault{Kind: standin.KnownError, Code: "UNPARSABLE_ACCESS_TOKEN"})
-	if reply := k.ask("PROFILE max-age=0 %s", token); reply != "NO rejected-upstream" {
+	if reply := k.Ask("PROFILE max-age=0 %s", token); reply != "NO rejected-upstream" {
 		t.Fatal(reply)
 	}
 	w.upstream.ClearAll()
 	w.upstream.Inject(standin.Me, standin.Fault{Kind: standin.Status, Status: 503})
 	for range 3 {
 		w.clock.advance(resolve.DenialLifetime + time.Second)
-		if reply := k.ask("PROFILE %s", token); head(reply) != "ERR unavailable" {
+		if reply := k.Ask("PROFILE %s", token); head(reply) != "ERR unavailable" {
 			t.Errorf("after the denial: %.60s", reply)
 		}
 	}
@@ -81,7 +81,7 @@ func TestAnAcceptedTokenIsNoLongerDenied(t *testing.T) {
 		if c.fields != "" {
 			w.upstream.ClearAll()
 		}
-		if reply := k.ask("PROFILE %s%s", c.fields, token); head(reply) != c.want {
+		if reply := k.Ask("PROFILE %s%s", c.fields, token); head(reply) != c.want {
 			t.Errorf("%q: %.60s, want %s", c.fields, reply, c.want)
 		}
 	}
@@ -109,7 +109,7 @@ func TestTheClaimsOfWhoWasDeniedWillNotDo(t *testing.T) {
 			k := w.dial()
 			want := func(fields, want string) {
 				t.Helper()
-				if reply := k.ask("PROFILE project=%s %s %s", c.project, fields, c.token); head(reply) != want && reply != want {
+				if reply := k.Ask("PROFILE project=%s %s %s", c.project, fields, c.token); head(reply) != want && reply != want {
 					t.Errorf("%q: %.90s, want %s", fields, reply, want)
 				}
 			}
@@ -126,7 +126,7 @@ func TestTheClaimsOfWhoWasDeniedWillNotDo(t *testing.T) {
 				want("fallback=claims", "ERR unavailable")
 				want("deadline=1000", "ERR unavailable")
 			}
-			w.dialAdmin().ask("PURGE project=%s subject %s", c.project, c.user)
+			w.dialAdmin().Ask("PURGE project=%s subject %s", c.project, c.user)
 			want("fallback=claims", "OK") // the operator has decided that this is enough
 		})
 	}
@@ -139,7 +139,7 @@ func TestAReloadTakesNoDenialBack(t *testing.T) {
 	gone := w.upstream.AddUser(standin.User{Email: "x@example.org"}).ID
 	token, k, admin := w.upstream.StackToken(standin.TokenSpec{Subject: gone}), w.dial(), w.dialAdmin()
 	w.upstream.DeleteUser(gone)
-	if reply := k.ask("PROFILE fallback=claims %s", token); reply != "NO user-not-found" {
+	if reply := k.Ask("PROFILE fallback=claims %s", token); reply != "NO user-not-found" {
 		t.Fatal(reply)
 	}
 	w.upstream.Inject(standin.Me, standin.Fault{Kind: standin.Status, Status: 503})
@@ -151,10 +151,10 @@ func TestAReloadTakesNoDenialBack(t *testing.T) {
 		{"base_url = \"" + w.upstream.BaseURL(), "jwks_url = \"" + w.upstream.KeysURL(standin.Stack) + "\"\nbase_url = \"" + w.upstream.BaseURL() + "/other", "OK"},
 	} {
 		w.rewrite(c[0], c[1])
-		if reply := admin.ask("RELOAD"); reply != "OK" {
+		if reply := admin.Ask("RELOAD"); reply != "OK" {
 			t.Fatal(reply)
 		}
-		if reply := k.ask("PROFILE fallback=claims %s", token); head(reply) != c[2] {
+		if reply := k.Ask("PROFILE fallback=claims %s", token); head(reply) != c[2] {
 			t.Errorf("after %s: %.90s, want %s", c[1], reply, c[2])
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
 // failures returns the failures of project main in STATS, by what they are of.
@@ -19,7 +20,7 @@ func (w *liveDaemon) failures() map[string]failure {
 	var stats struct {
 		Projects []struct{ Failures []failure }
 	}
-	_, text, _ := strings.Cut(w.dialAdmin().ask("STATS"), " ")
+	_, text, _ := strings.Cut(w.dialAdmin().Ask("STATS"), " ")
 	if err := json.Unmarshal([]byte(text), &stats); err != nil {
 		w.t.Fatal(err)
 	}
@@ -35,7 +36,7 @@ func (w *liveDaemon) failures() map[string]failure {
 func TestStatsTellWhyAnUpstreamDoesNotAnswer(t *testing.T) {
 	w := newLiveDaemon(t, withoutOIDC)
 	k, token := w.dial(), w.token()
-	k.ask("VERIFY %s", token)
+	k.Ask("VERIFY %s", token)
 	if all := w.failures(); len(all) != 0 {
 		t.Fatalf("before anything fails: %v", all)
 	}
@@ -49,7 +50,7 @@ func TestStatsTellWhyAnUpstreamDoesNotAnswer(t *testing.T) {
 		{standin.Fault{Kind: standin.Reset}, failure{Kind: "unavailable", Cause: "unavailable: the answer was cut off"}},
 	} {
 		w.upstream.Inject(standin.Me, test.fault)
-		k.ask("PROFILE max-age=0 %s", token)
+		k.Ask("PROFILE max-age=0 %s", token)
 		test.want.Of, test.want.At = "profile", w.clock.Now().Unix()
 		got := w.failures()["profile"]
 		if test.fault.Kind == standin.Reset {
@@ -64,7 +65,7 @@ func TestStatsTellWhyAnUpstreamDoesNotAnswer(t *testing.T) {
 		w.upstream.Clear(standin.Me)
 		w.clock.advance(time.Minute)
 	}
-	w.dial().ask("PROFILE max-age=0 %s", token)
+	w.dial().Ask("PROFILE max-age=0 %s", token)
 	if got := w.failures()["profile"]; !got.Over || got.Cause == "" {
 		t.Errorf("when it answers again: %+v", got)
 	}
@@ -80,7 +81,7 @@ func TestStatsTellWhyThereIsNoKeySet(t *testing.T) {
 		c.Projects[0].JWKSURL = c.Projects[0].BaseURL + "/nowhere"
 	})
 	want := failure{Of: "keyset", Kind: "misconfigured", Status: 404, Cause: "misconfigured: status 404: there is no key set at this address; check project and URL"}
-	await(t, func() bool { _, failed := w.failures()["keyset"]; return failed })
+	e2e.Until(t, "the fetch of keys has failed", func() bool { _, failed := w.failures()["keyset"]; return failed })
 	got := w.failures()["keyset"]
 	if got.At == 0 {
 		t.Error("it does not say when")
@@ -109,9 +110,9 @@ func TestAWrongServerKeyIsToldOnce(t *testing.T) {
 	if err := w.daemon.Reload(); err != nil {
 		t.Fatal(err)
 	}
-	await(t, func() bool { return strings.Contains(w.log.String(), "INVALID_SECRET_SERVER_KEY") })
+	e2e.Until(t, "the log names the upstream's error", func() bool { return strings.Contains(w.log.String(), "INVALID_SECRET_SERVER_KEY") })
 	for range 3 {
-		if reply := w.dial().ask("PROFILE max-age=0 %s", w.token()); head(reply) != "ERR misconfigured" {
+		if reply := w.dial().Ask("PROFILE max-age=0 %s", w.token()); head(reply) != "ERR misconfigured" {
 			t.Fatal(reply)
 		}
 	}

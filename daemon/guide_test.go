@@ -161,7 +161,7 @@ func TestGuideLinksLeadSomewhere(t *testing.T) {
 // and each fault of the journal.
 func TestThePageOfTheStateDirectoryHasAllThatIsThere(t *testing.T) {
 	w := newLiveDaemon(t, withoutOIDC)
-	w.dial().ask("VERIFY %s", w.token())
+	w.dial().Ask("VERIFY %s", w.token())
 	w.halt() // so that nothing is being written
 	page := read(t, "../docs/state.md")
 	files, err := os.ReadDir(w.config.StateDir)

@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"log/slog"
@@ -21,6 +20,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/clock/clocktest"
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -54,7 +54,7 @@ type liveDaemon struct {
 	tested   int // calls of users/me by the self-tests
 	dir      string
 	config   config.Config
-	log      *logBuffer
+	log      *e2e.Output
 	daemon   *Daemon
 	stop     context.CancelFunc
 	// admitting is locked by a test while no connection is to be admitted.
@@ -66,7 +66,7 @@ type liveDaemon struct {
 // nil, changes the configuration first.
 func newLiveDaemon(t testing.TB, change func(*config.Config)) *liveDaemon {
 	t.Helper()
-	w := &liveDaemon{t: t, clock: newClock(), dir: t.TempDir(), log: &logBuffer{}}
+	w := &liveDaemon{t: t, clock: newClock(), dir: t.TempDir(), log: &e2e.Output{}}
 	// Making sockets sets the umask of the whole process, also for tests that run in
 	// parallel. This folder may have been made with that umask.
 	if err := os.Chmod(w.dir, 0o700); err != nil {
@@ -198,59 +198,14 @@ func (w *liveDaemon) token() string {
 }
 
 // talk is a connection on which each line is answered before the next is sent.
-type talk struct {
-	t  testing.TB
-	nc net.Conn
-	r  *bufio.Reader
-}
+type talk struct{ *e2e.Talk }
 
 func (w *liveDaemon) dial() *talk      { return dial(w.t, w.socket()) }
 func (w *liveDaemon) dialAdmin() *talk { return dial(w.t, w.adminSocket()) }
 
-func dial(t testing.TB, path string) *talk {
+func dial(t testing.TB, socket string) *talk {
 	t.Helper()
-	nc, err := net.Dial("unix", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = nc.Close() })
-	if err := nc.SetDeadline(time.Now().Add(testTimeout)); err != nil {
-		t.Fatal(err)
-	}
-	return &talk{t, nc, bufio.NewReaderSize(nc, 64<<10)}
-}
-
-func (k *talk) send(text string) {
-	k.t.Helper()
-	if _, err := k.nc.Write([]byte(text)); err != nil {
-		k.t.Fatalf("send: %v", err)
-	}
-}
-
-func (k *talk) receive() string {
-	k.t.Helper()
-	text, err := k.r.ReadString('\n')
-	if err != nil {
-		k.t.Fatalf("receive: %v", err)
-	}
-	return strings.TrimSuffix(text, "\n")
-}
-
-// ask sends one line and returns its reply.
-func (k *talk) ask(format string, args ...any) string {
-	k.t.Helper()
-	k.send(fmt.Sprintf(format, args...) + "\n")
-	return k.receive()
-}
-
-// field returns the value of a reply's field, or "".
-func field(reply, name string) string {
-	for _, word := range strings.Fields(reply) {
-		if value, ok := strings.CutPrefix(word, name+"="); ok {
-			return value
-		}
-	}
-	return ""
+	return &talk{e2e.NewTalk(t, e2e.Call(t, socket).Conn)}
 }
 
 // head returns a reply up to its first field.
@@ -260,29 +215,4 @@ func head(reply string) string {
 		return words[0] + " " + words[1]
 	}
 	return words[0]
-}
-
-// logBuffer collects what was logged.
-type logBuffer struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *logBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
-}
-
-// reset forgets what was logged.
-func (b *logBuffer) reset() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.text.Reset()
 }

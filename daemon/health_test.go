@@ -15,6 +15,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/keyring"
 	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
 func TestHealthServesNothingElse(t *testing.T) {
@@ -97,29 +98,14 @@ func TestHealthBoundsConnections(t *testing.T) {
 	m.scrape()
 }
 
-// await waits until holds returns true.
-func await(t testing.TB, holds func() bool) {
-	t.Helper()
-	ticker := time.NewTicker(5 * time.Millisecond)
-	defer ticker.Stop()
-	timeout := time.After(testTimeout)
-	for !holds() {
-		select {
-		case <-ticker.C:
-		case <-timeout:
-			t.Fatal("it did not come to hold")
-		}
-	}
-}
-
 func TestReadyNamesTheProjectsWithoutKeys(t *testing.T) {
 	t.Setenv("STATE_DIRECTORY", "") // the tests may run under systemd
 	w, m := newMonitoredDaemon(t, func(c *config.Config) {
 		c.Projects[1].BaseURL, c.Projects[1].JWKSURL = "http://127.0.0.1:9/neondb/auth", "" // nothing answers on port 9
 	})
-	w.dial().ask("VERIFY %s", w.token())
+	w.dial().Ask("VERIFY %s", w.token())
 	lacking := w.config.Projects[1].Name
-	await(t, func() bool {
+	e2e.Until(t, "one project lacks keys", func() bool {
 		status, _, body := m.do(http.MethodGet, "/readyz", nil)
 		return status == http.StatusServiceUnavailable && body == "no usable keys: "+lacking+"\n"
 	})
@@ -130,7 +116,7 @@ func TestReadyNamesTheProjectsWithoutKeys(t *testing.T) {
 
 func TestReadyWhenEveryProjectHasKeys(t *testing.T) {
 	w, m := newMonitoredDaemon(t, nil)
-	await(t, func() bool {
+	e2e.Until(t, "all projects have keys", func() bool {
 		status, _, body := m.do(http.MethodGet, "/readyz", nil)
 		return status == http.StatusOK && body == "ok: 3 of 3 projects have keys\n"
 	})

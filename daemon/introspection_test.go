@@ -12,6 +12,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/daemon/standin/introspect"
+	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
 // checkerSecret is the secret of the client that introspects.
@@ -55,8 +56,8 @@ func TestOneQuestionAnswersForAsLongAsAProfile(t *testing.T) {
 	tokens := []string{s.ResourceToken(standin.Neon, ada), s.ResourceToken(standin.Neon, ada)}
 	for i, token := range tokens {
 		for n := range 100 {
-			reply, want := k.ask("PROFILE project=mcp %s", token), map[bool]string{true: "upstream", false: "cache"}[n == 0]
-			if head(reply) != "OK" || field(reply, "source") != want || !strings.Contains(reply, `"active":true`) || !strings.Contains(reply, `"scope":"openid read"`) {
+			reply, want := k.Ask("PROFILE project=mcp %s", token), map[bool]string{true: "upstream", false: "cache"}[n == 0]
+			if head(reply) != "OK" || e2e.Field(reply, "source") != want || !strings.Contains(reply, `"active":true`) || !strings.Contains(reply, `"scope":"openid read"`) {
 				t.Fatalf("token %d, lookup %d: %.200s", i, n, reply)
 			}
 		}
@@ -69,11 +70,11 @@ func TestOneQuestionAnswersForAsLongAsAProfile(t *testing.T) {
 		maxAge, questions int
 	}{{20, 0}, {9, 1}, {0, 1}, {0, 1}} {
 		before := w.introspections()
-		if reply := k.ask("PROFILE project=mcp max-age=%d %s", c.maxAge, tokens[0]); head(reply) != "OK" || w.introspections()-before != c.questions {
+		if reply := k.Ask("PROFILE project=mcp max-age=%d %s", c.maxAge, tokens[0]); head(reply) != "OK" || w.introspections()-before != c.questions {
 			t.Errorf("max-age=%d: %d questions, %.90s", c.maxAge, w.introspections()-before, reply)
 		}
 	}
-	if reply := k.ask("VERIFY project=mcp %s", tokens[0]); field(reply, "level") != "claims" {
+	if reply := k.Ask("VERIFY project=mcp %s", tokens[0]); e2e.Field(reply, "level") != "claims" {
 		t.Errorf("%.90s", reply)
 	}
 }
@@ -84,13 +85,13 @@ func TestNobodyIsAskedAboutWhatIsNotVerified(t *testing.T) {
 	s, k := w.upstream, w.dial()
 	ada := standin.TokenSpec{Subject: w.user.ID}
 	good := s.ResourceToken(standin.Neon, ada)
-	if reply := k.ask("VERIFY project=mcp %s", good); head(reply) != "OK" {
+	if reply := k.Ask("VERIFY project=mcp %s", good); head(reply) != "OK" {
 		t.Fatalf("%.90s", reply)
 	}
 	body, signature := good[:strings.LastIndex(good, ".")+1], good[strings.LastIndex(good, ".")+1:]
 	for n := range 1000 {
 		forged := body + fmt.Sprintf("%04d", n) + signature[4:]
-		if reply := k.ask("PROFILE project=mcp %s", forged); head(reply) == "OK" || head(reply) == "ERR unavailable" {
+		if reply := k.Ask("PROFILE project=mcp %s", forged); head(reply) == "OK" || head(reply) == "ERR unavailable" {
 			t.Fatalf("forged: %.90s", reply)
 		}
 	}
@@ -107,7 +108,7 @@ func TestNobodyIsAskedAboutWhatIsNotVerified(t *testing.T) {
 		others = append(others, s.ResourceToken(standin.Neon, spec))
 	}
 	for _, token := range others {
-		if reply := k.ask("PROFILE project=mcp %s", token); !strings.HasPrefix(reply, "NO ") {
+		if reply := k.Ask("PROFILE project=mcp %s", token); !strings.HasPrefix(reply, "NO ") {
 			t.Errorf("%.30s: %.90s", token, reply)
 		}
 	}
@@ -149,23 +150,23 @@ func TestAnOpaqueTokenIsJudgedByTheUpstreamAlone(t *testing.T) {
 		{"of nobody", "neon", strings.Repeat("x", 32), "NO rejected-upstream", ""},
 	} {
 		before := w.introspections()
-		if reply := k.ask("VERIFY project=%s %s", c.project, c.token); reply != "ERR needs-profile" {
+		if reply := k.Ask("VERIFY project=%s %s", c.project, c.token); reply != "ERR needs-profile" {
 			t.Errorf("%s: VERIFY: %.90s", c.what, reply)
 		}
-		reply := k.ask("PROFILE project=%s %s", c.project, c.token)
-		if head(reply) != c.want || field(reply, "principal") != c.principal {
+		reply := k.Ask("PROFILE project=%s %s", c.project, c.token)
+		if head(reply) != c.want || e2e.Field(reply, "principal") != c.principal {
 			t.Errorf("%s: %.150s", c.what, reply)
 		}
-		if again := k.ask("PROFILE project=%s %s", c.project, c.token); head(again) != c.want || c.want == "OK" && field(again, "source") != "cache" {
+		if again := k.Ask("PROFILE project=%s %s", c.project, c.token); head(again) != c.want || c.want == "OK" && e2e.Field(again, "source") != "cache" {
 			t.Errorf("%s: again: %.150s", c.what, again)
 		}
 		if n := w.introspections() - before; n != 1 {
 			t.Errorf("%s: %d questions", c.what, n)
 		}
-		if reply := k.ask("PROFILE project=main %s", c.token); reply != "NO malformed" {
+		if reply := k.Ask("PROFILE project=main %s", c.token); reply != "NO malformed" {
 			t.Errorf("%s: where there is no door: %.90s", c.what, reply)
 		}
-		if reply := w.dialAdmin().ask("EXPLAIN project=%s %s", c.project, c.token); !strings.Contains(reply, "an opaque access token, which only the upstream can judge") || strings.Contains(reply, "calls the token inactive") != (c.want == "NO rejected-upstream") {
+		if reply := w.dialAdmin().Ask("EXPLAIN project=%s %s", c.project, c.token); !strings.Contains(reply, "an opaque access token, which only the upstream can judge") || strings.Contains(reply, "calls the token inactive") != (c.want == "NO rejected-upstream") {
 			t.Errorf("%s: EXPLAIN: %s", c.what, reply)
 		}
 		if strings.Contains(w.log.String(), c.token) || strings.Contains(reply, c.token) {
@@ -179,10 +180,10 @@ func TestAnOpaqueTokenIsJudgedByTheUpstreamAlone(t *testing.T) {
 	bare, _, _ := strings.Cut(session.NeonCookie, ".")
 	for token, want := range map[string]string{session.NeonCookie: "OK", bare: "NO rejected-upstream"} {
 		before := w.introspections()
-		if reply := k.ask("PROFILE project=neon %s", token); head(reply) != want || w.introspections()-before != map[bool]int{false: 1}[token == session.NeonCookie] {
+		if reply := k.Ask("PROFILE project=neon %s", token); head(reply) != want || w.introspections()-before != map[bool]int{false: 1}[token == session.NeonCookie] {
 			t.Errorf("a session's credential of %d characters: %.90s", len(token), reply)
 		}
-		if reply := k.ask("PROFILE project=mcp %s", session.NeonCookie); reply != "NO malformed" {
+		if reply := k.Ask("PROFILE project=mcp %s", session.NeonCookie); reply != "NO malformed" {
 			t.Errorf("a session at a resource: %.90s", reply)
 		}
 	}
@@ -191,7 +192,7 @@ func TestAnOpaqueTokenIsJudgedByTheUpstreamAlone(t *testing.T) {
 			c.Projects[i].Allow = nil
 		}
 	})
-	if reply := strict.dial().ask("PROFILE project=neon %s", strict.upstream.OpaqueToken(standin.Neon, machine)); reply != "NO class-not-allowed" {
+	if reply := strict.dial().Ask("PROFILE project=neon %s", strict.upstream.OpaqueToken(standin.Neon, machine)); reply != "NO class-not-allowed" {
 		t.Errorf("a machine that is not allowed: %.90s", reply)
 	}
 }
@@ -203,17 +204,17 @@ func TestAnOpaqueTokenEnds(t *testing.T) {
 	give := func(session string, lifetime time.Duration) string {
 		t.Helper()
 		token := s.OpaqueToken(standin.Neon, standin.TokenSpec{Subject: w.user.ID, Session: session, Client: "checker", Lifetime: lifetime})
-		if reply := k.ask("PROFILE project=neon %s", token); head(reply) != "OK" || field(reply, "exp") == "" {
+		if reply := k.Ask("PROFILE project=neon %s", token); head(reply) != "OK" || e2e.Field(reply, "exp") == "" {
 			t.Fatalf("%.90s", reply)
 		}
 		return token
 	}
 	short := give("s0", 20*time.Second)
-	if reply := k.ask("PROFILE project=neon %s", short); field(reply, "ttl") != "19" && field(reply, "ttl") != "20" {
-		t.Errorf("a caller may reuse it for %s s", field(reply, "ttl"))
+	if reply := k.Ask("PROFILE project=neon %s", short); e2e.Field(reply, "ttl") != "19" && e2e.Field(reply, "ttl") != "20" {
+		t.Errorf("a caller may reuse it for %s s", e2e.Field(reply, "ttl"))
 	}
 	w.clock.advance(20 * time.Second)
-	if reply := k.ask("PROFILE project=neon %s", short); reply != "NO expired" {
+	if reply := k.Ask("PROFILE project=neon %s", short); reply != "NO expired" {
 		t.Errorf("past its end: %.90s", reply)
 	}
 	for _, c := range []struct{ act, token string }{
@@ -223,11 +224,11 @@ func TestAnOpaqueTokenEnds(t *testing.T) {
 		if strings.Contains(act, "%s") {
 			act = fmt.Sprintf(act, c.token)
 		}
-		if reply := admin.ask("%s", act); head(reply) != "OK" {
+		if reply := admin.Ask("%s", act); head(reply) != "OK" {
 			t.Fatalf("%.60s: %.90s", c.act, reply)
 		}
 		for _, lookup := range []string{"PROFILE project=neon ", "PROFILE project=neon max-age=0 "} {
-			if reply := k.ask("%s%s", lookup, c.token); reply != "NO revoked" {
+			if reply := k.Ask("%s%s", lookup, c.token); reply != "NO revoked" {
 				t.Errorf("%s%.60s: %.90s", lookup, c.act, reply)
 			}
 		}
@@ -235,10 +236,10 @@ func TestAnOpaqueTokenEnds(t *testing.T) {
 	w.clock.advance(time.Minute)
 	purged := give("s4", 0)
 	s.RevokeOpaqueToken(purged)
-	if reply := admin.ask("PURGE token %s", purged); head(reply) != "OK" {
+	if reply := admin.Ask("PURGE token %s", purged); head(reply) != "OK" {
 		t.Errorf("PURGE: %.90s", reply)
 	}
-	if reply := k.ask("PROFILE project=neon %s", purged); reply != "NO rejected-upstream" {
+	if reply := k.Ask("PROFILE project=neon %s", purged); reply != "NO rejected-upstream" {
 		t.Errorf("after a purge: %.90s", reply)
 	}
 }
@@ -277,25 +278,25 @@ func TestWhatAnswersMean(t *testing.T) {
 			s, k := w.upstream, w.dial()
 			ada := standin.TokenSpec{Subject: w.user.ID}
 			known, unseen := s.ResourceToken(standin.Neon, ada), s.ResourceToken(standin.Neon, ada)
-			if reply := k.ask("PROFILE %s", known); head(reply) != "OK" {
+			if reply := k.Ask("PROFILE %s", known); head(reply) != "OK" {
 				t.Fatalf("%.90s", reply)
 			}
 			w.clock.advance(90 * time.Second)
 			s.Inject(standin.Introspection, c.fault)
-			if reply := k.ask("PROFILE %s", unseen); head(reply) != c.want {
+			if reply := k.Ask("PROFILE %s", unseen); head(reply) != c.want {
 				t.Errorf("not seen before: %.120s, want %s", reply, c.want)
 			}
 			w.clock.advance(time.Second)
-			reply := k.ask("PROFILE %s", known)
-			if stale := field(reply, "source") == "stale"; stale != c.stale || !stale && head(reply) != c.want {
+			reply := k.Ask("PROFILE %s", known)
+			if stale := e2e.Field(reply, "source") == "stale"; stale != c.stale || !stale && head(reply) != c.want {
 				t.Errorf("asked about before: %.120s", reply)
 			}
-			if reply := k.ask("PROFILE fallback=claims max-age=0 %s", unseen); strings.HasPrefix(c.want, "ERR") && field(reply, "level") != "claims" || !strings.HasPrefix(c.want, "ERR") && head(reply) != c.want {
+			if reply := k.Ask("PROFILE fallback=claims max-age=0 %s", unseen); strings.HasPrefix(c.want, "ERR") && e2e.Field(reply, "level") != "claims" || !strings.HasPrefix(c.want, "ERR") && head(reply) != c.want {
 				t.Errorf("with fallback: %.120s", reply)
 			}
 			s.ClearAll()
 			w.clock.advance(2 * time.Minute)
-			if reply := k.ask("PROFILE %s", unseen); head(reply) != "OK" {
+			if reply := k.Ask("PROFILE %s", unseen); head(reply) != "OK" {
 				t.Errorf("when the upstream answers again: %.120s", reply)
 			}
 		})

@@ -26,7 +26,7 @@ func TestAnUnlinkedClientIsToldToTheOperator(t *testing.T) {
 	s, k := w.upstream, w.dial()
 	s.AddClient(introspect.Client{ID: "checker", Secret: checkerSecret})
 	ask := func() string {
-		return k.ask("PROFILE %s", s.ResourceToken(standin.Neon, standin.TokenSpec{Subject: w.user.ID}))
+		return k.Ask("PROFILE %s", s.ResourceToken(standin.Neon, standin.TokenSpec{Subject: w.user.ID}))
 	}
 	const question = "is this client linked to the resource?"
 	for n := range 5 {
@@ -43,7 +43,7 @@ func TestAnUnlinkedClientIsToldToTheOperator(t *testing.T) {
 	var stats statsReport
 	read := func() *introspectionStats {
 		t.Helper()
-		if err := json.Unmarshal([]byte(strings.TrimPrefix(w.dialAdmin().ask("STATS"), "OK ")), &stats); err != nil {
+		if err := json.Unmarshal([]byte(strings.TrimPrefix(w.dialAdmin().Ask("STATS"), "OK ")), &stats); err != nil {
 			t.Fatal(err)
 		}
 		return stats.Projects[0].Introspection
@@ -52,8 +52,8 @@ func TestAnUnlinkedClientIsToldToTheOperator(t *testing.T) {
 		t.Errorf("%+v", i)
 	}
 	token := s.ResourceToken(standin.Neon, standin.TokenSpec{Subject: w.user.ID})
-	k.ask("PROFILE %s", token)
-	if reply := w.dialAdmin().ask("EXPLAIN %s", token); !strings.Contains(reply, "client is not linked to the resource") {
+	k.Ask("PROFILE %s", token)
+	if reply := w.dialAdmin().Ask("EXPLAIN %s", token); !strings.Contains(reply, "client is not linked to the resource") {
 		t.Errorf("EXPLAIN: %s", reply)
 	}
 	s.AddClient(introspect.Client{ID: "checker", Secret: checkerSecret, Resources: []string{s.Resource()}})
@@ -119,13 +119,13 @@ func TestAnIntrospectionSecretIsTakenAnewAtAReload(t *testing.T) {
 	token := w.upstream.ResourceToken(standin.Neon, standin.TokenSpec{Subject: w.user.ID})
 	w.write("checker-secret", "an0ther-canary")
 	w.upstream.AddClient(introspect.Client{ID: "checker", Secret: "an0ther-canary", Resources: []string{w.upstream.Resource()}})
-	if reply := k.ask("PROFILE %s", token); head(reply) != "ERR misconfigured" {
+	if reply := k.Ask("PROFILE %s", token); head(reply) != "ERR misconfigured" {
 		t.Errorf("before: %.90s", reply)
 	}
-	if reply := admin.ask("RELOAD"); head(reply) != "OK" {
+	if reply := admin.Ask("RELOAD"); head(reply) != "OK" {
 		t.Fatalf("%.200s", reply)
 	}
-	if reply := k.ask("PROFILE %s", token); head(reply) != "OK" {
+	if reply := k.Ask("PROFILE %s", token); head(reply) != "OK" {
 		t.Errorf("after: %.90s", reply)
 	}
 	if strings.Contains(w.log.String(), "canary") {

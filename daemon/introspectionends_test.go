@@ -25,13 +25,13 @@ func ends() []end {
 		{"deletion of the user", func(w *liveDaemon, session standin.Session, _ string) { w.upstream.DeleteUser(session.UserID) }},
 		{"revocation of an opaque token (RFC 7009)", func(w *liveDaemon, _ standin.Session, opaque string) { w.upstream.RevokeOpaqueToken(opaque) }},
 		{"`REVOKE session` here", func(w *liveDaemon, session standin.Session, _ string) {
-			w.dialAdmin().ask("REVOKE project=mcp session %s", session.SessionID)
-			w.dialAdmin().ask("REVOKE project=neon session %s", session.SessionID)
+			w.dialAdmin().Ask("REVOKE project=mcp session %s", session.SessionID)
+			w.dialAdmin().Ask("REVOKE project=neon session %s", session.SessionID)
 		}},
 		{"back-channel logout", func(w *liveDaemon, session standin.Session, _ string) {
 			token := w.upstream.LogoutToken(standin.Neon, standin.TokenSpec{Subject: session.UserID, Session: session.SessionID})
-			w.dial().ask("LOGOUT project=mcp %s", token)
-			w.dial().ask("LOGOUT project=neon %s", token)
+			w.dial().Ask("LOGOUT project=mcp %s", token)
+			w.dial().Ask("LOGOUT project=neon %s", token)
 		}},
 		{"the token's `exp`", func(w *liveDaemon, _ standin.Session, _ string) { w.clock.advance(time.Hour) }},
 	}
@@ -72,7 +72,7 @@ func noticed(t *testing.T, e end, lookup string, opaque bool, later time.Duratio
 	spec := standin.TokenSpec{Subject: w.user.ID, Session: session.SessionID, Client: "checker", Lifetime: time.Hour}
 	jwt, given := w.upstream.ResourceToken(standin.Neon, spec), w.upstream.OpaqueToken(standin.Neon, spec)
 	token := map[bool]string{false: jwt, true: given}[opaque]
-	ask := func() string { return k.ask("%s %s", lookup, token) }
+	ask := func() string { return k.Ask("%s %s", lookup, token) }
 	if reply := ask(); head(reply) != "OK" {
 		t.Fatalf("before: %.90s", reply)
 	}

@@ -47,7 +47,7 @@ func TestWhatWasNotRightWithTheJournalIsSaid(t *testing.T) {
 	if got := sampleOf(t, m.scrape(), sample); got != 0 || strings.Contains(w.daemon.status(), "journal") {
 		t.Errorf("%v, status %s: a fault before there is one", got, w.daemon.status())
 	}
-	w.dialAdmin().ask("REVOKE session nobody")
+	w.dialAdmin().Ask("REVOKE session nobody")
 	w.halt()
 	if err := os.Remove(filepath.Join(w.config.StateDir, "revocations.seal")); err != nil {
 		t.Fatal(err)
@@ -76,7 +76,7 @@ func TestAJournalThatIsGoneWithItsSealIsSaid(t *testing.T) {
 	if got := sampleOf(t, m.scrape(), sample); got != 0 || strings.Contains(w.log.String(), "journal of revocations") {
 		t.Errorf("a new directory: %v, log %s", got, w.log)
 	}
-	w.dialAdmin().ask("REVOKE session nobody")
+	w.dialAdmin().Ask("REVOKE session nobody")
 	w.halt()
 	for _, name := range []string{"revocations.journal", "revocations.seal"} {
 		if err := os.Remove(filepath.Join(w.config.StateDir, name)); err != nil {
@@ -94,7 +94,7 @@ func TestAJournalThatIsGoneWithItsSealIsSaid(t *testing.T) {
 		t.Errorf("log %s", log)
 	}
 	w.halt()
-	w.log.reset()
+	w.log.Reset()
 	w.start()
 	if faults := w.daemon.revocations.Faults(); len(faults) > 0 || strings.Contains(w.log.String(), "journal of revocations") {
 		t.Errorf("the next start says %v, log %s", faults, w.log)

@@ -11,6 +11,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/daemon/standin/standintest"
+	"github.com/neonauthd/neonauthd/internal/e2e"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -18,8 +19,8 @@ import (
 func (w *liveDaemon) watch() *talk {
 	w.t.Helper()
 	k := w.dial()
-	reply := k.ask("WATCH")
-	if _, err := protocol.ParseRevision([]byte(field(reply, "rev"))); err != nil || field(reply, "lease") != "1000" {
+	reply := k.Ask("WATCH")
+	if _, err := protocol.ParseRevision([]byte(e2e.Field(reply, "rev"))); err != nil || e2e.Field(reply, "lease") != "1000" {
 		w.t.Fatalf("WATCH: %s", reply)
 	}
 	return k
@@ -28,14 +29,14 @@ func (w *liveDaemon) watch() *talk {
 // forgotten reads a line of the watch, confirms it, and reports whether it names one
 // of the handles, or everything.
 func (k *talk) forgotten(handles string) bool {
-	k.t.Helper()
-	line := k.receive()
-	what := field(line, "forget")
+	k.T.Helper()
+	line := k.Receive()
+	what := e2e.Field(line, "forget")
 	if what == "" {
-		k.t.Fatalf("the watch says %s", line)
+		k.T.Fatalf("the watch says %s", line)
 	}
-	if reply := k.ask("SEEN rev=%s hits=0", field(line, "rev")); reply != "OK lease=1000 rev="+field(line, "rev") {
-		k.t.Fatalf("SEEN: %s", reply)
+	if reply := k.Ask("SEEN rev=%s hits=0", e2e.Field(line, "rev")); reply != "OK lease=1000 rev="+e2e.Field(line, "rev") {
+		k.T.Fatalf("SEEN: %s", reply)
 	}
 	return what == "*" || slices.ContainsFunc(strings.Split(what, ","), func(h string) bool {
 		return slices.Contains(strings.Split(handles, ","), h)
@@ -44,9 +45,9 @@ func (k *talk) forgotten(handles string) bool {
 
 // quiet fails if the watch has been told anything.
 func (k *talk) quiet(name string) {
-	k.t.Helper()
-	if reply := k.ask("SEEN rev=0 hits=0"); !strings.HasPrefix(reply, "OK lease=") {
-		k.t.Errorf("%s: the watch says %s", name, reply)
+	k.T.Helper()
+	if reply := k.Ask("SEEN rev=0 hits=0"); !strings.HasPrefix(reply, "OK lease=") {
+		k.T.Errorf("%s: the watch says %s", name, reply)
 	}
 }
 
@@ -75,9 +76,9 @@ func TestAnAnswerThatMayBeKeptSaysWhatItRestsOn(t *testing.T) {
 		{"unknown", "VERIFY keep=1 project=neon " + session.NeonCookie, 0},
 	} {
 		for _, tag := range []string{"", "@t "} {
-			reply := strings.TrimPrefix(k.ask("%s%s", tag, c.ask), tag)
-			handles := field(reply, "handles")
-			rev, err := protocol.ParseRevision([]byte(field(reply, "rev")))
+			reply := strings.TrimPrefix(k.Ask("%s%s", tag, c.ask), tag)
+			handles := e2e.Field(reply, "handles")
+			rev, err := protocol.ParseRevision([]byte(e2e.Field(reply, "rev")))
 			if kept := err == nil && rev.N == 0; kept != (c.handles > 0) {
 				t.Errorf("%s: rev %v, %v: %.200s", c.name, rev, err, reply)
 			}
@@ -98,7 +99,7 @@ func TestAnAnswerThatMayBeKeptSaysWhatItRestsOn(t *testing.T) {
 		t.Errorf("two tokens of a user share %d handles, want the subject's and the key's two", common)
 	}
 	for _, bad := range []string{"keep=0", "keep=", "keep=2", "keep=01", "keep=true"} {
-		if reply := k.ask("VERIFY %s %s", bad, token); head(reply) != "ERR bad-request" {
+		if reply := k.Ask("VERIFY %s %s", bad, token); head(reply) != "ERR bad-request" {
 			t.Errorf("%s: %.60s", bad, reply)
 		}
 	}
@@ -124,9 +125,9 @@ func TestWhatEndsAnAnswerIsToldToThoseWhoKeepIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	claims := field(k.ask("VERIFY keep=1 %s", token), "handles")
-	profile := field(k.ask("PROFILE keep=1 %s", token), "handles")
-	opaque := field(k.ask("PROFILE keep=1 project=neon %s", session.NeonCookie), "handles")
+	claims := e2e.Field(k.Ask("VERIFY keep=1 %s", token), "handles")
+	profile := e2e.Field(k.Ask("PROFILE keep=1 %s", token), "handles")
+	opaque := e2e.Field(k.Ask("PROFILE keep=1 project=neon %s", session.NeonCookie), "handles")
 	thumbprint := w.daemon.projects().First.State(w.clock.now()).Keys.Set.Keys()[0].Thumbprint()
 	raw, _, _ := strings.Cut(session.NeonCookie, ".")
 	watch := w.watch()
@@ -155,16 +156,16 @@ func TestWhatEndsAnAnswerIsToldToThoseWhoKeepIt(t *testing.T) {
 		{"RELOAD", true, true, true},
 	} {
 		before := w.daemon.leases.State().Told
-		admin.send(c.ask + "\n")
+		admin.Send(c.ask + "\n")
 		// The handles may be named in one line or in several.
 		var lines []string
 		for told := before; told < w.awaitTold(before); told++ {
-			lines = append(lines, watch.receive())
+			lines = append(lines, watch.Receive())
 		}
-		if reply := watch.ask("SEEN rev=%s hits=0", field(lines[len(lines)-1], "rev")); head(reply) != "OK" {
+		if reply := watch.Ask("SEEN rev=%s hits=0", e2e.Field(lines[len(lines)-1], "rev")); head(reply) != "OK" {
 			t.Fatalf("%s: %s", c.ask, reply)
 		}
-		if reply := admin.receive(); head(reply) != "OK" {
+		if reply := admin.Receive(); head(reply) != "OK" {
 			t.Errorf("%s: %s", c.ask, reply)
 		}
 		for name, a := range map[string]struct {
@@ -172,7 +173,7 @@ func TestWhatEndsAnAnswerIsToldToThoseWhoKeepIt(t *testing.T) {
 			want    bool
 		}{"claims": {claims, c.claims}, "profile": {profile, c.profile}, "session credential": {opaque, c.opaque}} {
 			named := slices.ContainsFunc(lines, func(line string) bool {
-				return field(line, "forget") == "*" || shared(field(line, "forget"), a.handles) > 0
+				return e2e.Field(line, "forget") == "*" || shared(e2e.Field(line, "forget"), a.handles) > 0
 			})
 			if named != a.want {
 				t.Errorf("%.60s: that an answer of %s is forgotten is %v, want %v: %q", c.ask, name, named, a.want, lines)
@@ -181,7 +182,7 @@ func TestWhatEndsAnAnswerIsToldToThoseWhoKeepIt(t *testing.T) {
 	}
 	told := w.daemon.leases.State().Told
 	for _, ask := range []string{"UNREVOKE subject somebody", "UNREVOKE subject nobody", "STATS", "KEYS", "LEVEL info", "REVOKE subject", "PURGE nobody", "RELOAD now"} {
-		admin.ask("%s", ask)
+		admin.Ask("%s", ask)
 	}
 	if now := w.daemon.leases.State().Told; now != told {
 		t.Errorf("what ends nothing was told %d times", now-told)
@@ -195,16 +196,16 @@ func TestALogoutIsToldToThoseWhoKeepItsTokens(t *testing.T) {
 	k, spec := w.dial(), standin.TokenSpec{Subject: w.user.ID, Session: "ended", Client: "client"}
 	watch, kept := w.watch(), map[string]string{}
 	for project, token := range map[string]string{"mcp": w.upstream.ResourceToken(standin.Neon, spec), "neon": w.upstream.NeonToken(spec)} {
-		kept[project] = field(k.ask("VERIFY keep=1 project=%s %s", project, token), "handles")
+		kept[project] = e2e.Field(k.Ask("VERIFY keep=1 project=%s %s", project, token), "handles")
 	}
 	before := w.daemon.leases.State().Told
-	if reply := k.ask("LOGOUT project=mcp %s", w.upstream.LogoutToken(standin.Neon, spec)); reply != "OK ended=session changed=1" {
+	if reply := k.Ask("LOGOUT project=mcp %s", w.upstream.LogoutToken(standin.Neon, spec)); reply != "OK ended=session changed=1" {
 		t.Fatal(reply)
 	}
 	for told := before; told < w.awaitTold(before); told++ {
-		line := watch.receive()
+		line := watch.Receive()
 		for project, handles := range kept {
-			if shared(field(line, "forget"), handles) > 0 {
+			if shared(e2e.Field(line, "forget"), handles) > 0 {
 				delete(kept, project)
 			}
 		}
@@ -217,7 +218,7 @@ func TestALogoutIsToldToThoseWhoKeepItsTokens(t *testing.T) {
 // awaitTold waits until more was told than before, and returns the new number.
 func (w *liveDaemon) awaitTold(before int64) (told int64) {
 	w.t.Helper()
-	await(w.t, func() bool {
+	e2e.Until(w.t, "the watches are told", func() bool {
 		told = w.daemon.leases.State().Told
 		return told > before
 	})
@@ -229,41 +230,41 @@ func (w *liveDaemon) awaitTold(before int64) (told int64) {
 func TestAProfileThatIsAnotherOneIsToldToThoseWhoKeepIt(t *testing.T) {
 	w := newLiveDaemon(t, nil)
 	k, token := w.dial(), w.token()
-	profile := field(k.ask("PROFILE keep=1 %s", token), "handles")
-	claims := field(k.ask("VERIFY keep=1 %s", token), "handles")
+	profile := e2e.Field(k.Ask("PROFILE keep=1 %s", token), "handles")
+	claims := e2e.Field(k.Ask("VERIFY keep=1 %s", token), "handles")
 	session, err := w.upstream.SignIn(w.user.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	opaque := field(k.ask("PROFILE keep=1 project=neon %s", session.NeonCookie), "handles")
+	opaque := e2e.Field(k.Ask("PROFILE keep=1 project=neon %s", session.NeonCookie), "handles")
 	watch := w.watch()
-	if k.ask("PROFILE max-age=0 %s", token); w.daemon.leases.State().Told != 0 {
+	if k.Ask("PROFILE max-age=0 %s", token); w.daemon.leases.State().Told != 0 {
 		t.Error("the same profile was told")
 	}
 	watch.quiet("the same profile")
 
 	w.upstream.SetProfile(w.user.ID, "display_name", "Countess of Lovelace")
-	if reply := k.ask("PROFILE max-age=0 %s", token); !strings.Contains(reply, "Countess") || !watch.forgotten(profile) {
+	if reply := k.Ask("PROFILE max-age=0 %s", token); !strings.Contains(reply, "Countess") || !watch.forgotten(profile) {
 		t.Error("another profile is not told")
 	}
 	if told := w.daemon.leases.State().Told; told != 1 {
 		t.Errorf("told %d times", told)
 	}
 	// The claims of the token are still valid.
-	if fresh := field(k.ask("VERIFY keep=1 %s", token), "handles"); fresh != claims || shared(claims, profile) != 6 {
+	if fresh := e2e.Field(k.Ask("VERIFY keep=1 %s", token), "handles"); fresh != claims || shared(claims, profile) != 6 {
 		t.Errorf("handles %s, before %s", fresh, claims)
 	}
 
 	w.upstream.RevokeSession(session.SessionID)
-	if reply := k.ask("PROFILE project=neon max-age=0 %s", session.NeonCookie); reply != "NO rejected-upstream" || !watch.forgotten(opaque) {
+	if reply := k.Ask("PROFILE project=neon max-age=0 %s", session.NeonCookie); reply != "NO rejected-upstream" || !watch.forgotten(opaque) {
 		t.Errorf("a session that was denied is not told: %s", reply)
 	}
 	w.upstream.Inject(standin.Me, standin.Fault{Kind: standin.KnownError, Code: "UNPARSABLE_ACCESS_TOKEN", Times: 1})
-	if reply := k.ask("PROFILE max-age=0 %s", token); reply != "NO rejected-upstream" || !watch.forgotten(profile) {
+	if reply := k.Ask("PROFILE max-age=0 %s", token); reply != "NO rejected-upstream" || !watch.forgotten(profile) {
 		t.Errorf("a token that was denied is not told: %s", reply)
 	}
 	w.upstream.DeleteUser(w.user.ID)
-	if reply := k.ask("PROFILE max-age=0 %s", token); reply != "NO user-not-found" || !watch.forgotten(profile) {
+	if reply := k.Ask("PROFILE max-age=0 %s", token); reply != "NO user-not-found" || !watch.forgotten(profile) {
 		t.Errorf("a user who was denied is not told: %s", reply)
 	}
 }
@@ -282,15 +283,15 @@ func TestAChangedProfileIsToldThoughMemoryHasLostIt(t *testing.T) {
 		w := newLiveDaemon(t, func(c *config.Config) { c.Cache.MaxBytes = cache.MinBytes })
 		k, watch := w.dial(), w.watch()
 		w.upstream.SetProfile(w.user.ID, "display_name", c.profile)
-		profile := field(k.ask("PROFILE keep=1 %s", w.token()), "handles")
-		if k.ask("PROFILE max-age=0 %s", w.token()); w.daemon.leases.State().Told != 0 {
+		profile := e2e.Field(k.Ask("PROFILE keep=1 %s", w.token()), "handles")
+		if k.Ask("PROFILE max-age=0 %s", w.token()); w.daemon.leases.State().Told != 0 {
 			t.Errorf("%s: the same profile was told", name)
 		}
 		for i := range c.tokens {
-			k.ask("VERIFY %s", w.upstream.StackToken(standin.TokenSpec{Subject: w.user.ID, Session: strconv.Itoa(i)}))
+			k.Ask("VERIFY %s", w.upstream.StackToken(standin.TokenSpec{Subject: w.user.ID, Session: strconv.Itoa(i)}))
 		}
 		w.upstream.SetProfile(w.user.ID, "display_name", "Countess of Lovelace")
-		k.ask("PROFILE max-age=0 %s", w.token())
+		k.Ask("PROFILE max-age=0 %s", w.token())
 		if told := w.daemon.leases.State().Told; told != 1 || !watch.forgotten(profile) {
 			t.Errorf("%s: another profile is told %d times", name, told)
 		}
@@ -301,7 +302,7 @@ func TestAChangedProfileIsToldThoughMemoryHasLostIt(t *testing.T) {
 func TestAWithdrawnKeyIsToldToThoseWhoKeepWhatItSigned(t *testing.T) {
 	w := newLiveDaemon(t, withoutOIDC)
 	k, token := w.dial(), w.token()
-	handles := field(k.ask("VERIFY keep=1 %s", token), "handles")
+	handles := e2e.Field(k.Ask("VERIFY keep=1 %s", token), "handles")
 	watch := w.watch()
 	kid := standintest.KeyID(t, token)
 	w.upstream.Rotate(standin.Stack, false)
@@ -309,11 +310,11 @@ func TestAWithdrawnKeyIsToldToThoseWhoKeepWhatItSigned(t *testing.T) {
 		t.Fatal("there is no such key")
 	}
 	w.clock.advance(time.Minute) // longer than the cooldown
-	k.ask("VERIFY %s", w.upstream.StackToken(standin.TokenSpec{Header: map[string]any{"kid": "stranger"}}))
+	k.Ask("VERIFY %s", w.upstream.StackToken(standin.TokenSpec{Header: map[string]any{"kid": "stranger"}}))
 	if !watch.forgotten(handles) {
 		t.Error("it is not told")
 	}
-	if reply := k.ask("VERIFY keep=1 %s", token); head(reply) == "OK" {
+	if reply := k.Ask("VERIFY keep=1 %s", token); head(reply) == "OK" {
 		t.Errorf("the next lookup: %.60s", reply)
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/lease"
+	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
 // TestARevocationWaitsForThoseWhoKeep: until they have confirmed or left, or their
@@ -19,26 +20,26 @@ func TestARevocationWaitsForThoseWhoKeep(t *testing.T) {
 	admin := w.dialAdmin()
 	for _, verb := range []string{"REVOKE subject %s", "PURGE subject %s", "RELOAD"} {
 		for name, then := range map[string]func(watch *talk, rev string){
-			"has seen": func(watch *talk, rev string) { watch.send("SEEN rev=" + rev + " hits=0\n") },
-			"leaves":   func(watch *talk, _ string) { watch.send("QUIT\n") },
-			"is lost":  func(watch *talk, _ string) { _ = watch.nc.Close() },
+			"has seen": func(watch *talk, rev string) { watch.Send("SEEN rev=" + rev + " hits=0\n") },
+			"leaves":   func(watch *talk, _ string) { watch.Send("QUIT\n") },
+			"is lost":  func(watch *talk, _ string) { _ = watch.Conn.Close() },
 			"is mute":  func(*talk, string) {},
 		} {
 			ask := strings.Replace(verb, "%s", strings.ReplaceAll(name, " ", "-"), 1)
 			opened := time.Now()
 			watch := w.watch()
-			admin.send("@1 " + ask + "\n@2 PING\n")
-			if reply := admin.receive(); reply != "@2 OK" {
+			admin.Send("@1 " + ask + "\n@2 PING\n")
+			if reply := admin.Receive(); reply != "@2 OK" {
 				t.Errorf("%s, %s: %s before the watch has seen it", ask, name, reply)
 			}
-			then(watch, field(watch.receive(), "rev"))
-			if reply := admin.receive(); !strings.HasPrefix(reply, "@1 OK") {
+			then(watch, e2e.Field(watch.Receive(), "rev"))
+			if reply := admin.Receive(); !strings.HasPrefix(reply, "@1 OK") {
 				t.Errorf("%s, %s: %s", ask, name, reply)
 			}
 			if waited := time.Since(opened); (name == "is lost" || name == "is mute") && waited < lease.Length {
 				t.Errorf("%s, %s: answered after %s, within the lease", ask, name, waited)
 			}
-			_ = watch.nc.Close()
+			_ = watch.Conn.Close()
 		}
 	}
 }
@@ -46,7 +47,7 @@ func TestARevocationWaitsForThoseWhoKeep(t *testing.T) {
 // TestAChangeThatIsNotSavedIsToldToo, because it is in force.
 func TestAChangeThatIsNotSavedIsToldToo(t *testing.T) {
 	w := newLiveDaemon(t, withoutOIDC)
-	handles := field(w.dial().ask("VERIFY keep=1 %s", w.token()), "handles")
+	handles := e2e.Field(w.dial().Ask("VERIFY keep=1 %s", w.token()), "handles")
 	watch, admin := w.watch(), w.dialAdmin()
 	state := w.config.StateDir
 	if err := os.Rename(state, state+"-away"); err != nil {
@@ -55,14 +56,14 @@ func TestAChangeThatIsNotSavedIsToldToo(t *testing.T) {
 	if err := os.WriteFile(state, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	admin.send("REVOKE subject " + w.user.ID + "\n@2 PING\n")
-	if reply := admin.receive(); reply != "@2 OK" {
+	admin.Send("REVOKE subject " + w.user.ID + "\n@2 PING\n")
+	if reply := admin.Receive(); reply != "@2 OK" {
 		t.Errorf("%s before the watch has seen it", reply)
 	}
 	if !watch.forgotten(handles) {
 		t.Error("it is not told")
 	}
-	if reply := admin.receive(); head(reply) != "ERR unavailable" {
+	if reply := admin.Receive(); head(reply) != "ERR unavailable" {
 		t.Errorf("REVOKE: %s", reply)
 	}
 }
@@ -72,29 +73,29 @@ func TestAChangeThatIsNotSavedIsToldToo(t *testing.T) {
 func TestAWatchTakesNothingElse(t *testing.T) {
 	w := newLiveDaemon(t, withoutOIDC)
 	k := w.dial()
-	k.send("VERIFY " + w.token() + "\n@p PROFILE " + w.token() + "\nPING\n@w WATCH\n")
+	k.Send("VERIFY " + w.token() + "\n@p PROFILE " + w.token() + "\nPING\n@w WATCH\n")
 	var heads []string
 	for range 4 {
-		reply, _, _ := strings.Cut(k.receive(), " level")
+		reply, _, _ := strings.Cut(k.Receive(), " level")
 		heads = append(heads, reply)
 	}
 	if last := heads[3]; !strings.HasPrefix(last, "@w OK lease=") || !slices.Contains(heads, "@p OK") {
 		t.Errorf("%q", heads)
 	}
-	k.send("PING\n")
-	if line, err := k.r.ReadString('\n'); err == nil {
+	k.Send("PING\n")
+	if line, err := k.In.ReadString('\n'); err == nil {
 		t.Errorf("a watch answers PING with %s", line)
 	}
 	for ask, want := range map[string]string{
 		"WATCH now": "ERR bad-request", "WATCH keep=1": "ERR bad-request", "SEEN rev=0 hits=0": "ERR bad-request",
 	} {
-		if reply := w.dial().ask("%s", ask); head(reply) != want {
+		if reply := w.dial().Ask("%s", ask); head(reply) != want {
 			t.Errorf("%s: %s", ask, reply)
 		}
 	}
 	stranger := uint32(4_000_000_000)
 	refusing := newLiveDaemon(t, func(c *config.Config) { c.Callers = []config.Caller{{UID: &stranger}} })
-	if reply := refusing.dial().ask("WATCH"); head(reply) != "ERR forbidden" {
+	if reply := refusing.dial().Ask("WATCH"); head(reply) != "ERR forbidden" {
 		t.Errorf("a caller who may ask nothing: %s", reply)
 	}
 }
@@ -104,18 +105,18 @@ func TestAWatchTakesNothingElse(t *testing.T) {
 func TestADaemonThatStopsGrantsNothing(t *testing.T) {
 	w := newLiveDaemon(t, withoutOIDC)
 	k, watch, token := w.dial(), w.watch(), w.token()
-	if reply := k.ask("VERIFY keep=1 %s", token); field(reply, "rev") == "" {
+	if reply := k.Ask("VERIFY keep=1 %s", token); e2e.Field(reply, "rev") == "" {
 		t.Fatal(reply)
 	}
 	w.daemon.leases.Drain()
-	if reply := k.ask("VERIFY keep=1 %s", token); head(reply) != "OK" || field(reply, "rev")+field(reply, "handles") != "" {
+	if reply := k.Ask("VERIFY keep=1 %s", token); head(reply) != "OK" || e2e.Field(reply, "rev")+e2e.Field(reply, "handles") != "" {
 		t.Errorf("a lookup: %.200s", reply)
 	}
-	if reply := k.ask("WATCH"); head(reply) != "ERR busy" || field(reply, "retry-after") != "1" {
+	if reply := k.Ask("WATCH"); head(reply) != "ERR busy" || e2e.Field(reply, "retry-after") != "1" {
 		t.Errorf("WATCH: %s", reply)
 	}
-	watch.send("SEEN rev=0 hits=0\n")
-	if line, err := watch.r.ReadString('\n'); err == nil {
+	watch.Send("SEEN rev=0 hits=0\n")
+	if line, err := watch.In.ReadString('\n'); err == nil {
 		t.Errorf("the watch says %s", line)
 	}
 }
@@ -152,7 +153,7 @@ func TestAStartWaitsForTheRunBefore(t *testing.T) {
 	w.start()
 	w.daemon.leases.Start() // as a program does that does not know whether there was an earlier run
 	for _, ask := range []string{"REVOKE subject ada", "PURGE all", "RELOAD"} {
-		if reply := w.dialAdmin().ask("%s", ask); head(reply) != "OK" || time.Since(began) < lease.Term {
+		if reply := w.dialAdmin().Ask("%s", ask); head(reply) != "OK" || time.Since(began) < lease.Term {
 			t.Errorf("%s: %s after %s", ask, reply, time.Since(began))
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/neonauthd/neonauthd/daemon/config"
+	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
 // TestOnlyAUnixSocketTellsWhoAsks: on any other socket each connection would be
@@ -29,7 +30,7 @@ func TestOnlyAUnixSocketTellsWhoAsks(t *testing.T) {
 func TestMetricsForTheNetworkAreWarnedAbout(t *testing.T) {
 	for address, want := range map[string]int{"127.0.0.1:0": 0, "0.0.0.0:0": 1} {
 		w := newLiveDaemon(t, func(c *config.Config) { c.MetricsListen = address })
-		await(t, func() bool { return strings.Contains(w.log.String(), "msg=serving") })
+		e2e.Until(t, "the daemon serves", func() bool { return strings.Contains(w.log.String(), "msg=serving") })
 		if n := strings.Count(w.log.String(), "metrics are served to every host"); n != want {
 			t.Errorf("%s: warned %d times", address, n)
 		}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
 // upstreamFile decodes a file of genuine upstream material.
@@ -81,14 +82,14 @@ func TestEachGenuineLogoutTokenGetsItsVerdict(t *testing.T) {
 	for _, f := range tokens {
 		t.Run(f.Name, func(t *testing.T) {
 			w.turnTo(f.At)
-			before := a.ask("REVOCATIONS")
-			reply := k.ask("LOGOUT project=mcp %s", f.Token)
+			before := a.Ask("REVOCATIONS")
+			reply := k.Ask("LOGOUT project=mcp %s", f.Token)
 			kind, value := "session", f.Ends.Sid
 			if value == "" {
 				kind, value = "subject", f.Ends.Sub
 			}
 			revoked := fmt.Sprintf(`"kind":%q,"value":%q`, kind, value)
-			switch after := a.ask("REVOCATIONS"); {
+			switch after := a.Ask("REVOCATIONS"); {
 			case f.Expect == "reject" && !slices.Contains(reasons, strings.TrimPrefix(reply, "NO ")):
 				t.Errorf("%s, and it is %s", reply, f.Why)
 			case f.Expect == "reject" && before != after:
@@ -96,16 +97,16 @@ func TestEachGenuineLogoutTokenGetsItsVerdict(t *testing.T) {
 			case f.Expect == "reject":
 			case !strings.HasPrefix(reply, "OK ended="+kind+" changed="):
 				t.Errorf("%s, and it is %s", reply, f.Why)
-			case field(reply, "changed") != map[bool]string{true: "0", false: "1"}[strings.Contains(before, revoked)], !strings.Contains(after, revoked), f.Ends.Sid != "" && strings.Contains(after, `"kind":"subject"`) && !strings.Contains(before, `"kind":"subject"`):
+			case e2e.Field(reply, "changed") != map[bool]string{true: "0", false: "1"}[strings.Contains(before, revoked)], !strings.Contains(after, revoked), f.Ends.Sid != "" && strings.Contains(after, `"kind":"subject"`) && !strings.Contains(before, `"kind":"subject"`):
 				t.Errorf("%s; before %s, after %s", reply, before, after)
 			}
-			if again := k.ask("LOGOUT project=mcp %s", f.Token); f.Expect == "reject" && again != reply || f.Expect != "reject" && field(again, "changed") != "0" {
+			if again := k.Ask("LOGOUT project=mcp %s", f.Token); f.Expect == "reject" && again != reply || f.Expect != "reject" && e2e.Field(again, "changed") != "0" {
 				t.Errorf("once more: %s", again)
 			}
 			// None of these tokens is accepted as an access token either.
 			for _, verb := range []string{"VERIFY", "PROFILE"} {
 				for _, project := range []string{"mcp", "sessions"} {
-					reply := k.ask("%s project=%s %s", verb, project, f.Token)
+					reply := k.Ask("%s project=%s %s", verb, project, f.Token)
 					if other := f.Name == "access-token" || f.Name == "session-jwt"; !other && head(reply) == "OK" || f.Name == "genuine" && reply != "NO wrong-type" {
 						t.Errorf("%s of %s: %.60s", verb, project, reply)
 					}
@@ -113,7 +114,7 @@ func TestEachGenuineLogoutTokenGetsItsVerdict(t *testing.T) {
 			}
 		})
 	}
-	if reply := k.ask("LOGOUT project=sessions %s", tokens[0].Token); head(reply) != "ERR misconfigured" {
+	if reply := k.Ask("LOGOUT project=sessions %s", tokens[0].Token); head(reply) != "ERR misconfigured" {
 		t.Errorf("a project that takes none: %s", reply)
 	}
 }
@@ -134,7 +135,7 @@ func TestNoTokenThatLetsSomebodyInEndsASession(t *testing.T) {
 				continue
 			}
 			asked++
-			if reply := k.ask("LOGOUT project=mcp %s", f.Token); !strings.HasPrefix(reply, "NO ") && head(reply) != "ERR keys-pending" {
+			if reply := k.Ask("LOGOUT project=mcp %s", f.Token); !strings.HasPrefix(reply, "NO ") && head(reply) != "ERR keys-pending" {
 				t.Errorf("%s, %s: %s", file, f.Name, reply)
 			}
 		}
@@ -173,7 +174,7 @@ func TestALogoutEndsItsSessionAndNoOther(t *testing.T) {
 		}
 		verify := func(token, want string) {
 			t.Helper()
-			if reply := k.ask("VERIFY project=%s %s", project, token); !strings.HasPrefix(reply, want) {
+			if reply := k.Ask("VERIFY project=%s %s", project, token); !strings.HasPrefix(reply, want) {
 				t.Errorf("%s: %.60s, want %s", project, reply, want)
 			}
 		}
@@ -181,7 +182,7 @@ func TestALogoutEndsItsSessionAndNoOther(t *testing.T) {
 		verify(first, "OK ")
 		verify(second, "OK ")
 		logout := s.LogoutToken(preset, standin.TokenSpec{Subject: w.user.ID, Session: "first", Client: "client"})
-		if reply := k.ask("LOGOUT project=%s %s", project, logout); reply != "OK ended=session changed=1" {
+		if reply := k.Ask("LOGOUT project=%s %s", project, logout); reply != "OK ended=session changed=1" {
 			t.Fatalf("%s: %s", project, reply)
 		}
 		verify(first, "NO revoked")
@@ -189,7 +190,7 @@ func TestALogoutEndsItsSessionAndNoOther(t *testing.T) {
 		w.clock.advance(time.Minute)
 		verify(mint("first"), "NO revoked") // the refresh token of the session still works
 		verify(mint("third"), "OK ")
-		if reply := k.ask("LOGOUT project=%s %s", project, logout); reply != "OK ended=session changed=0" {
+		if reply := k.Ask("LOGOUT project=%s %s", project, logout); reply != "OK ended=session changed=0" {
 			t.Errorf("%s, once more: %s", project, reply)
 		}
 		// A logout token without a session ends all that the subject has had until then, by
@@ -199,26 +200,26 @@ func TestALogoutEndsItsSessionAndNoOther(t *testing.T) {
 		logout = s.LogoutToken(preset, all)
 		w.clock.advance(2 * time.Second)
 		later := mint("second")
-		if reply := k.ask("LOGOUT project=%s %s", project, logout); reply != "OK ended=subject changed=1" {
+		if reply := k.Ask("LOGOUT project=%s %s", project, logout); reply != "OK ended=subject changed=1" {
 			t.Fatalf("%s: %s", project, reply)
 		}
 		verify(second, "NO revoked")
 		verify(later, "OK ")
 		w.clock.advance(time.Minute)
-		if reply := k.ask("LOGOUT project=%s %s", project, logout); reply != "OK ended=subject changed=0" {
+		if reply := k.Ask("LOGOUT project=%s %s", project, logout); reply != "OK ended=subject changed=0" {
 			t.Errorf("%s, once more: %s", project, reply)
 		}
 		verify(later, "OK ") // a retry covers no later tokens
-		if list := w.dialAdmin().ask("REVOCATIONS project=%s", project); !strings.Contains(list, `"reason":"back-channel logout"`) || !strings.Contains(list, `"uid":`) {
+		if list := w.dialAdmin().Ask("REVOCATIONS project=%s", project); !strings.Contains(list, `"reason":"back-channel logout"`) || !strings.Contains(list, `"uid":`) {
 			t.Errorf("%s: since %s: %s", project, ended, list)
 		}
 		all.Lifetime, all.IssuedAt = time.Minute, ended.Add(-time.Hour)
-		if reply := k.ask("LOGOUT project=%s %s", project, s.LogoutToken(preset, all)); reply != "NO expired" {
+		if reply := k.Ask("LOGOUT project=%s %s", project, s.LogoutToken(preset, all)); reply != "NO expired" {
 			t.Errorf("%s: %s", project, reply)
 		}
 	}
 	var x explanation
-	if err := json.Unmarshal([]byte(strings.TrimPrefix(w.dialAdmin().ask("EXPLAIN project=mcp %s", s.LogoutToken(standin.Neon, standin.TokenSpec{Client: "client"})), "OK ")), &x); err != nil {
+	if err := json.Unmarshal([]byte(strings.TrimPrefix(w.dialAdmin().Ask("EXPLAIN project=mcp %s", s.LogoutToken(standin.Neon, standin.TokenSpec{Client: "client"})), "OK ")), &x); err != nil {
 		t.Fatal(err)
 	}
 	if at := slices.IndexFunc(x.Checks, func(c check) bool { return c.Result == "fail" }); x.Reason != "wrong-type" || at < 0 || !strings.Contains(x.Checks[at].Detail, `"typ" names a logout token`) {
@@ -246,7 +247,7 @@ func TestALogoutEndsTheTokensThatNameNoSession(t *testing.T) {
 		}
 		asked := func(token, want string) {
 			t.Helper()
-			if reply := k.ask("VERIFY project=%s %s", project, token); !strings.HasPrefix(reply, want) {
+			if reply := k.Ask("VERIFY project=%s %s", project, token); !strings.HasPrefix(reply, want) {
 				t.Errorf("%s: %.60s, want %s", project, reply, want)
 			}
 		}
@@ -258,7 +259,7 @@ func TestALogoutEndsTheTokensThatNameNoSession(t *testing.T) {
 		asked(remembered, "OK ")
 		asked(his, "OK ")
 		logout := s.LogoutToken(preset, standin.TokenSpec{Subject: w.user.ID, Session: ended.SessionID, Client: "client"})
-		if reply := k.ask("LOGOUT project=%s %s", project, logout); reply != "OK ended=session changed=1" {
+		if reply := k.Ask("LOGOUT project=%s %s", project, logout); reply != "OK ended=session changed=1" {
 			t.Fatalf("%s: %s", project, reply)
 		}
 		asked(remembered, "NO revoked")
@@ -269,15 +270,15 @@ func TestALogoutEndsTheTokensThatNameNoSession(t *testing.T) {
 		}
 		w.clock.advance(2 * time.Second)
 		asked(mint(w.user.ID, ""), "OK ")
-		if reply := k.ask("LOGOUT project=%s %s", project, logout); reply != "OK ended=session changed=0" {
+		if reply := k.Ask("LOGOUT project=%s %s", project, logout); reply != "OK ended=session changed=0" {
 			t.Errorf("%s, once more: %s", project, reply)
 		}
-		if reply := a.ask("UNREVOKE project=%s sessionless %s", project, w.user.ID); field(reply, "changed") != "1" {
+		if reply := a.Ask("UNREVOKE project=%s sessionless %s", project, w.user.ID); e2e.Field(reply, "changed") != "1" {
 			t.Errorf("%s: %s", project, reply)
 		}
 		asked(fresh, "OK ")
 		without := s.LogoutToken(preset, standin.TokenSpec{Session: "other", Client: "client", Remove: []string{"sub"}})
-		if reply, want := k.ask("LOGOUT project=%s %s", project, without), map[string]string{"neon": "ERR misconfigured", "oidc": "OK ended=session"}[project]; !strings.HasPrefix(reply, want) {
+		if reply, want := k.Ask("LOGOUT project=%s %s", project, without), map[string]string{"neon": "ERR misconfigured", "oidc": "OK ended=session"}[project]; !strings.HasPrefix(reply, want) {
 			t.Errorf("%s, without a user: %s", project, reply)
 		}
 	}
@@ -294,16 +295,16 @@ func TestALogoutLeavesOtherSessionsAlone(t *testing.T) {
 		if sessions[i], err = s.SignIn(w.user.ID); err != nil {
 			t.Fatal(err)
 		}
-		if reply := k.ask("PROFILE project=neon %s", sessions[i].NeonCookie); head(reply) != "OK" {
+		if reply := k.Ask("PROFILE project=neon %s", sessions[i].NeonCookie); head(reply) != "OK" {
 			t.Fatalf("%.80s", reply)
 		}
 	}
 	logout := s.LogoutToken(standin.Neon, standin.TokenSpec{Subject: w.user.ID, Session: sessions[0].SessionID, Client: "client"})
-	if reply := k.ask("LOGOUT project=neon %s", logout); reply != "OK ended=session changed=1" {
+	if reply := k.Ask("LOGOUT project=neon %s", logout); reply != "OK ended=session changed=1" {
 		t.Fatal(reply)
 	}
 	for i, want := range []string{"NO revoked", "OK "} {
-		if reply := k.ask("PROFILE project=neon %s", sessions[i].NeonCookie); !strings.HasPrefix(reply, want) {
+		if reply := k.Ask("PROFILE project=neon %s", sessions[i].NeonCookie); !strings.HasPrefix(reply, want) {
 			t.Errorf("session %d: %.80s, want %s", i, reply, want)
 		}
 	}
@@ -314,18 +315,18 @@ func TestALogoutTokenThatCannotBeJudgedIsNotRefused(t *testing.T) {
 	w := newLiveDaemon(t, members)
 	k := w.dial()
 	token := w.upstream.LogoutToken(standin.Neon, standin.TokenSpec{Client: "client"})
-	if reply := k.ask("LOGOUT project=mcp %s", token); head(reply) != "OK" {
+	if reply := k.Ask("LOGOUT project=mcp %s", token); head(reply) != "OK" {
 		t.Fatal(reply)
 	}
 	w.upstream.Inject(standin.Keys, standin.Fault{Kind: standin.Status, Status: 500})
 	w.upstream.Rotate(standin.Neon, false)
 	token = w.upstream.LogoutToken(standin.Neon, standin.TokenSpec{Client: "client"})
-	if reply := k.ask("LOGOUT project=mcp %s", token); head(reply) != "ERR keys-pending" || field(reply, "retry-after") == "" {
+	if reply := k.Ask("LOGOUT project=mcp %s", token); head(reply) != "ERR keys-pending" || e2e.Field(reply, "retry-after") == "" {
 		t.Errorf("a new key, and no fetch: %s", reply)
 	}
 	w.upstream.Clear(standin.Keys)
 	w.clock.advance(time.Minute)
-	if reply := k.ask("LOGOUT project=mcp %s", w.upstream.LogoutToken(standin.Neon, standin.TokenSpec{Client: "client"})); head(reply) != "OK" {
+	if reply := k.Ask("LOGOUT project=mcp %s", w.upstream.LogoutToken(standin.Neon, standin.TokenSpec{Client: "client"})); head(reply) != "OK" {
 		t.Errorf("a new key: %s", reply)
 	}
 	if page := string(w.daemon.metrics()); !strings.Contains(page, "neonauthd_logouts_total{outcome=\"accepted\"} 2\n") || !strings.Contains(page, "neonauthd_logouts_total{outcome=\"unknown\"} 1\n") {

@@ -45,20 +45,20 @@ func TestALogoutEndsTheSessionInEachProjectThatItIsFor(t *testing.T) {
 		token := s.ResourceToken(standin.Neon, spec)
 		spec.Set = map[string]any{"aud": c.audience}
 		logout := s.LogoutToken(standin.Neon, spec)
-		if reply := k.ask("LOGOUT project=%s %s", c.given, logout); !strings.HasPrefix(reply, c.reply) {
+		if reply := k.Ask("LOGOUT project=%s %s", c.given, logout); !strings.HasPrefix(reply, c.reply) {
 			t.Errorf("%s: %s, want %s", name, reply, c.reply)
 		}
 		for _, project := range []string{"first", "second"} {
 			want := map[bool]string{true: "NO revoked", false: "OK "}[slices.Contains(c.ends, project)]
-			if reply := k.ask("VERIFY project=%s %s", project, token); !strings.HasPrefix(reply, want) {
+			if reply := k.Ask("VERIFY project=%s %s", project, token); !strings.HasPrefix(reply, want) {
 				t.Errorf("%s: %s says %.60s, want %s", name, project, reply, want)
 			}
 		}
-		if again := k.ask("LOGOUT project=%s %s", c.given, logout); !strings.HasPrefix(again, strings.Replace(c.reply, "changed=1", "changed=0", 1)) {
+		if again := k.Ask("LOGOUT project=%s %s", c.given, logout); !strings.HasPrefix(again, strings.Replace(c.reply, "changed=1", "changed=0", 1)) {
 			t.Errorf("%s, once more: %s", name, again)
 		}
 	}
-	if list := w.dialAdmin().ask("REVOCATIONS project=stranger"); !strings.Contains(list, `"revocations":[]`) {
+	if list := w.dialAdmin().Ask("REVOCATIONS project=stranger"); !strings.Contains(list, `"revocations":[]`) {
 		t.Errorf("another issuer's: %s", list)
 	}
 }

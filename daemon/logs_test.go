@@ -9,7 +9,7 @@ func TestLogQuotesWhatStrangersSay(t *testing.T) {
 	w := newLiveDaemon(t, nil)
 	before := strings.Count(w.log.String(), "\n")
 	// CR, LF, an escape sequence, a right-to-left override.
-	w.dial().ask("HELLO 1 a%%0D%%0Afake%%1B[31m%%E2%%80%%AE")
+	w.dial().Ask("HELLO 1 a%%0D%%0Afake%%1B[31m%%E2%%80%%AE")
 	log := w.log.String()
 	if strings.ContainsAny(log, "\r\x1b\u202e") {
 		t.Error("what a client said reached the log as it was")
@@ -21,7 +21,7 @@ func TestLogQuotesWhatStrangersSay(t *testing.T) {
 
 func TestLogTellsStartAndStop(t *testing.T) {
 	w := newLiveDaemon(t, nil)
-	w.dial().ask("VERIFY %s", w.token())
+	w.dial().Ask("VERIFY %s", w.token())
 	w.halt()
 	log := w.log.String()
 	for _, want := range []string{

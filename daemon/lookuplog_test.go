@@ -28,7 +28,7 @@ func TestEachLookupIsALineAtLevelDebug(t *testing.T) {
 		{"CANARY " + token, `code=unknown-verb`},
 	} {
 		before := len(w.log.String())
-		caller.ask("%s", c.request)
+		caller.Ask("%s", c.request)
 		want := regexp.MustCompile(fmt.Sprintf(`level=DEBUG msg=(lookup|"request refused") uid=%d %s\n`, os.Getuid(), c.line))
 		if log := w.log.String()[before:]; !want.MatchString(log) {
 			t.Errorf("%.20s: want %s\n%s", c.request, want, log)

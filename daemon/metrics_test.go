@@ -105,7 +105,7 @@ func TestMetricsAreThoseOfTheList(t *testing.T) {
 				c.Fleet = fleetOfOne(t)
 			}
 		})
-		w.dial().ask("VERIFY %s", w.token())
+		w.dial().Ask("VERIFY %s", w.token())
 		if inFleet {
 			w.awaitFleet(t)
 		}
@@ -155,11 +155,11 @@ func TestMetricsCountWhatHappened(t *testing.T) {
 		{"VERIFY x", "NO malformed"},
 		{"VERIFY", "ERR bad-request"},
 	} {
-		if got := head(k.ask("%s", step.line)); got != step.head {
+		if got := head(k.Ask("%s", step.line)); got != step.head {
 			t.Fatalf("%.20s: %s, want %s", step.line, got, step.head)
 		}
 	}
-	w.dialAdmin().ask("REVOKE session nobody")
+	w.dialAdmin().Ask("REVOKE session nobody")
 	page := m.scrape()
 	for sample, want := range map[string]float64{
 		`neonauthd_lookups_total{outcome="accepted",level="claims",source="upstream"}`:  1,
@@ -201,9 +201,9 @@ func TestMetricsSampleHits(t *testing.T) {
 	const hits = 100 * serve.HitSample
 	lines := strings.Repeat("VERIFY "+token+"\n", 16)
 	for range hits / 16 {
-		k.send(lines)
+		k.Send(lines)
 		for range 16 {
-			k.receive()
+			k.Receive()
 		}
 	}
 	// One in 64 of 6400 hits is 100, with a deviation of 10. The bounds are 8
@@ -220,13 +220,13 @@ func TestMetricsAndLogHoldNoIdentity(t *testing.T) {
 		"HELLO 1 canary%0Aclient", "PROFILE " + token, "VERIFY " + token + "x", "VERIFY project=" + w.user.ID + " " + token,
 		"VERIFY " + w.upstream.StackToken(standin.TokenSpec{Subject: w.user.ID, Header: map[string]any{"kid": "canary-kid"}}),
 	} {
-		k.ask("%s", line)
+		k.Ask("%s", line)
 	}
 	for _, line := range []string{
 		"REVOKE subject " + w.user.ID, "REVOKE token " + token, "REVOKE key canary-kid", "EXPLAIN " + token,
 		"PURGE subject " + w.user.ID, "PURGE token " + token, "STATS", "RELOAD",
 	} {
-		admin.ask("%s", line)
+		admin.Ask("%s", line)
 	}
 	page := m.scrape()
 	written := map[string]string{"metrics": page, "log": w.log.String()}
@@ -248,6 +248,6 @@ func TestMetricsAndLogHoldNoIdentity(t *testing.T) {
 
 func TestMetricsPassPromtool(t *testing.T) {
 	w, m := newMonitoredDaemon(t, nil)
-	w.dial().ask("VERIFY %s", w.token())
+	w.dial().Ask("VERIFY %s", w.token())
 	expositiontest.PassesPromtool(t, m.scrape())
 }

@@ -23,17 +23,17 @@ func TestRotationIsNoticedByTokensThatNameNoKey(t *testing.T) {
 	})
 	unnamed := standin.TokenSpec{Alg: "EdDSA", RemoveHeader: []string{"kid"}}
 	k := w.dial()
-	if reply := k.ask("VERIFY project=oidc %s", w.upstream.OIDCToken(unnamed)); !strings.HasPrefix(reply, "OK ") {
+	if reply := k.Ask("VERIFY project=oidc %s", w.upstream.OIDCToken(unnamed)); !strings.HasPrefix(reply, "OK ") {
 		t.Fatal(reply)
 	}
 	w.upstream.Rotate(standin.OIDC, false)
 	w.makeOIDCKeys()
-	if reply := k.ask("VERIFY project=oidc %s", w.upstream.OIDCToken(unnamed)); !strings.HasPrefix(reply, "OK ") {
+	if reply := k.Ask("VERIFY project=oidc %s", w.upstream.OIDCToken(unnamed)); !strings.HasPrefix(reply, "OK ") {
 		t.Errorf("after the rotation: %s", reply)
 	}
 	w.clock.advance(time.Second)
 	unnamed.Forged = true
-	if reply := k.ask("VERIFY project=oidc %s", w.upstream.OIDCToken(unnamed)); reply != "NO bad-signature" {
+	if reply := k.Ask("VERIFY project=oidc %s", w.upstream.OIDCToken(unnamed)); reply != "NO bad-signature" {
 		t.Errorf("forged: %s", reply)
 	}
 }
@@ -44,7 +44,7 @@ func TestATokenThatNamesNoKeyIsRefusedOnlyAfterAFetchOfItsOwn(t *testing.T) {
 	for name, prepare := range map[string]func(*liveDaemon, *talk, standin.TokenSpec){
 		"another one was forged": func(w *liveDaemon, k *talk, spec standin.TokenSpec) {
 			spec.Forged = true
-			if reply := k.ask("VERIFY project=oidc %s", w.upstream.OIDCToken(spec)); reply != "NO bad-signature" {
+			if reply := k.Ask("VERIFY project=oidc %s", w.upstream.OIDCToken(spec)); reply != "NO bad-signature" {
 				w.t.Fatal(reply)
 			}
 		},
@@ -55,7 +55,7 @@ func TestATokenThatNamesNoKeyIsRefusedOnlyAfterAFetchOfItsOwn(t *testing.T) {
 				}
 			}
 			w.clock.advance(time.Second)
-			k.ask("VERIFY project=oidc %s", w.upstream.OIDCToken(standin.TokenSpec{Header: map[string]any{"kid": "none"}}))
+			k.Ask("VERIFY project=oidc %s", w.upstream.OIDCToken(standin.TokenSpec{Header: map[string]any{"kid": "none"}}))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -66,14 +66,14 @@ func TestATokenThatNamesNoKeyIsRefusedOnlyAfterAFetchOfItsOwn(t *testing.T) {
 			})
 			spec := standin.TokenSpec{Alg: "EdDSA", RemoveHeader: []string{"kid"}}
 			k := w.dial()
-			if reply := k.ask("VERIFY project=oidc %s", w.upstream.OIDCToken(spec)); head(reply) != "OK" {
+			if reply := k.Ask("VERIFY project=oidc %s", w.upstream.OIDCToken(spec)); head(reply) != "OK" {
 				t.Fatal(reply)
 			}
 			prepare(w, k, spec)
 			w.upstream.Rotate(standin.OIDC, false)
 			w.makeOIDCKeys()
 			w.clock.advance(time.Second)
-			if reply := k.ask("VERIFY project=oidc %s", w.upstream.OIDCToken(spec)); head(reply) != "OK" {
+			if reply := k.Ask("VERIFY project=oidc %s", w.upstream.OIDCToken(spec)); head(reply) != "OK" {
 				t.Errorf("after the rotation: %.60s", reply)
 			}
 		})

@@ -13,6 +13,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/keyring"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
+	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
 // newObserver returns the observer of a daemon, which checks only when the test says so,
@@ -31,7 +32,7 @@ func newObserver(w *liveDaemon) (*observer, *[]string) {
 
 func TestStatusTellsWhatChanges(t *testing.T) {
 	w := newLiveDaemon(t, nil)
-	await(t, func() bool { return w.daemon.status() == "3 of 3 projects have keys" })
+	e2e.Until(t, "all projects have keys", func() bool { return w.daemon.status() == "3 of 3 projects have keys" })
 	o, told := newObserver(w)
 	o.check()
 	o.check()
@@ -43,8 +44,8 @@ func TestStatusTellsWhatChanges(t *testing.T) {
 	token := w.token()
 	w.upstream.Inject(standin.Me, standin.Fault{Kind: standin.Reset})
 	p := w.daemon.projects().First
-	await(t, func() bool {
-		w.dial().ask("PROFILE max-age=0 %s", token)
+	e2e.Until(t, "the circuit is open", func() bool {
+		w.dial().Ask("PROFILE max-age=0 %s", token)
 		return p.State(w.clock.now()).Upstream.Circuit == upstream.Open
 	})
 	o.check()

@@ -30,7 +30,7 @@ func newRenamed(t *testing.T, preset standin.Preset, fetches standin.Endpoint) *
 	if preset == standin.OIDC {
 		mint = w.upstream.OIDCToken
 	}
-	if reply := w.k.ask("VERIFY project=%s %s", preset, mint(standin.TokenSpec{})); head(reply) != "OK" { // the first fetch is done
+	if reply := w.k.Ask("VERIFY project=%s %s", preset, mint(standin.TokenSpec{})); head(reply) != "OK" { // the first fetch is done
 		t.Fatal(reply)
 	}
 	return w
@@ -79,11 +79,11 @@ func (w *renamed) token(alg string, forged bool) string {
 func (w *renamed) want(what, token, reply string, n int) {
 	w.t.Helper()
 	var x explanation
-	if err := json.Unmarshal([]byte(strings.TrimPrefix(w.a.ask("EXPLAIN project=%s %s", w.preset, token), "OK ")), &x); err != nil {
+	if err := json.Unmarshal([]byte(strings.TrimPrefix(w.a.Ask("EXPLAIN project=%s %s", w.preset, token), "OK ")), &x); err != nil {
 		w.t.Fatal(err)
 	}
 	before := w.upstream.Calls(w.fetches)
-	got := head(w.k.ask("VERIFY project=%s %s", w.preset, token))
+	got := head(w.k.Ask("VERIFY project=%s %s", w.preset, token))
 	if got != reply {
 		w.t.Errorf("%s: %s, want %s", what, got, reply)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
 // TestAConnectionKeepsItsPlaceUntilItsPeerHasReadOrLeft: unread bytes in the
@@ -50,10 +51,10 @@ func TestAConnectionKeepsItsPlaceUntilItsPeerHasReadOrLeft(t *testing.T) {
 			if err := u.CloseWrite(); err != nil {
 				t.Fatal(err)
 			}
-			await(t, func() bool { return w.daemon.counters.Totals().Levels[resolve.LevelProfile] == 1 })
+			e2e.Until(t, "the profile is answered", func() bool { return w.daemon.counters.Totals().Levels[resolve.LevelProfile] == 1 })
 			c.leave(t, u)
 			if c.freed {
-				await(t, func() bool { return w.served() })
+				e2e.Until(t, "the connection is served", func() bool { return w.served() })
 				return
 			}
 			for range 20 { // the daemon checks less and less often, but often enough for these tries
@@ -68,9 +69,9 @@ func TestAConnectionKeepsItsPlaceUntilItsPeerHasReadOrLeft(t *testing.T) {
 // served reports whether a connection is served and not turned away.
 func (w *liveDaemon) served() bool {
 	k := w.dial()
-	defer k.nc.Close()
-	_, _ = k.nc.Write([]byte("PING\n")) // fails if the connection is turned away
-	reply, _ := k.r.ReadString('\n')
+	defer k.Conn.Close()
+	_, _ = k.Conn.Write([]byte("PING\n")) // fails if the connection is turned away
+	reply, _ := k.In.ReadString('\n')
 	return reply == "OK\n"
 }
 
@@ -78,7 +79,7 @@ func (w *liveDaemon) served() bool {
 // caller that gets a reason, and the next one, which is closed without a reason.
 func TestPeersThatWereTurnedAwayAreToldWhyUpToABound(t *testing.T) {
 	w := newLiveDaemon(t, func(c *config.Config) { c.Limits.ConnectionsPerUID = 1 })
-	w.dial().ask("PING")
+	w.dial().Ask("PING")
 	all := make([]net.Conn, fair.Notices().Each+1)
 	for i := range all {
 		nc, err := net.Dial("unix", w.socket())
@@ -88,15 +89,15 @@ func TestPeersThatWereTurnedAwayAreToldWhyUpToABound(t *testing.T) {
 		defer nc.Close()
 		all[i] = nc
 	}
-	await(t, func() bool { return w.daemon.counters.TurnedAway.Load() == uint64(len(all)) })
+	e2e.Until(t, "all others are turned away", func() bool { return w.daemon.counters.TurnedAway.Load() == uint64(len(all)) })
 	for i, nc := range all {
 		text, err := io.ReadAll(nc)
 		if told := strings.HasPrefix(string(text), "ERR busy"); told != (i < fair.Notices().Each) || err != nil {
 			t.Fatalf("connection %d is told %q, %v", i, text, err)
 		}
 	}
-	await(t, func() bool { // after all reasons were read, there is room for others
-		line, _ := bufio.NewReader(w.dial().nc).ReadString('\n')
+	e2e.Until(t, "a connection is told that there is no room", func() bool { // after all reasons were read, there is room for others
+		line, _ := bufio.NewReader(w.dial().Conn).ReadString('\n')
 		return strings.HasPrefix(line, "ERR busy")
 	})
 }

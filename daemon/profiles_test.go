@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
 // TestProfileByTokenCacheAndUpstream is the table of the results of PROFILE.
@@ -82,7 +83,7 @@ func (c *profileCase) run(t *testing.T) {
 	w := newLiveDaemon(t, withoutOIDC)
 	k := w.dial()
 	if c.warm > 0 {
-		if reply := k.ask("PROFILE %s", w.token()); field(reply, "source") != "upstream" {
+		if reply := k.Ask("PROFILE %s", w.token()); e2e.Field(reply, "source") != "upstream" {
 			t.Fatalf("warming: %s", reply)
 		}
 		w.clock.advance(c.warm)
@@ -96,17 +97,17 @@ func (c *profileCase) run(t *testing.T) {
 		"expired": {Subject: w.user.ID, Lifetime: -time.Minute},
 		"forged":  {Subject: w.user.ID, Forged: true},
 	}[c.token]
-	reply := k.ask("%s", strings.Join(strings.Fields("PROFILE "+c.ask+" "+w.upstream.StackToken(spec)), " "))
+	reply := k.Ask("%s", strings.Join(strings.Fields("PROFILE "+c.ask+" "+w.upstream.StackToken(spec)), " "))
 	if !strings.HasPrefix(reply, c.want) {
 		t.Errorf("reply %.80q, want %q", reply, c.want)
 	}
-	if got := field(reply, "source"); got != c.source {
+	if got := e2e.Field(reply, "source"); got != c.source {
 		t.Errorf("source %q, want %q", got, c.source)
 	}
 	if got := w.calls() - before; got != c.calls {
 		t.Errorf("%d upstream calls, want %d", got, c.calls)
 	}
-	if age := field(reply, "age"); c.source == "cache" && c.warm > 0 && age != fmt.Sprint(int(c.warm.Seconds())) {
+	if age := e2e.Field(reply, "age"); c.source == "cache" && c.warm > 0 && age != fmt.Sprint(int(c.warm.Seconds())) {
 		t.Errorf("age %s, want %s", age, c.warm)
 	}
 }
@@ -115,7 +116,7 @@ func TestTwoTokensOfOneUserCostOneCall(t *testing.T) {
 	w := newLiveDaemon(t, nil)
 	k := w.dial()
 	for range 2 {
-		if reply := k.ask("PROFILE %s", w.upstream.StackToken(standin.TokenSpec{Subject: w.user.ID})); head(reply) != "OK" {
+		if reply := k.Ask("PROFILE %s", w.upstream.StackToken(standin.TokenSpec{Subject: w.user.ID})); head(reply) != "OK" {
 			t.Fatal(reply)
 		}
 	}
@@ -130,22 +131,22 @@ func TestAThousandWaitersCostOneCallAndLeavingKillsNothing(t *testing.T) {
 	w.upstream.Inject(standin.Me, standin.Fault{Kind: standin.Delay, Until: answer})
 	token := w.token()
 	first := w.dial()
-	first.send("PROFILE " + token + "\n")
+	first.Send("PROFILE " + token + "\n")
 	w.awaitCalls(1)
 	talks := make([]*talk, 10)
 	for i := range talks {
 		talks[i] = w.dial()
 		for n := range 100 {
-			talks[i].send(fmt.Sprintf("@%d PROFILE %s\n", n, token))
+			talks[i].Send(fmt.Sprintf("@%d PROFILE %s\n", n, token))
 		}
 	}
-	_ = first.nc.Close() // the lookup that began the fetch leaves
+	_ = first.Conn.Close() // the lookup that began the fetch leaves
 	close(answer)
 	var wg sync.WaitGroup
 	for _, k := range talks {
 		wg.Go(func() {
 			for range 100 {
-				if reply := k.receive(); !strings.Contains(reply, " OK level=profile ") {
+				if reply := k.Receive(); !strings.Contains(reply, " OK level=profile ") {
 					t.Errorf("%.60q", reply)
 				}
 			}
@@ -160,15 +161,15 @@ func TestAThousandWaitersCostOneCallAndLeavingKillsNothing(t *testing.T) {
 func TestProfilesInUseAreRefreshedInTheBackground(t *testing.T) {
 	w := newLiveDaemon(t, nil)
 	k := w.dial()
-	k.ask("PROFILE %s", w.token())
+	k.Ask("PROFILE %s", w.token())
 	w.upstream.SetProfile(w.user.ID, "display_name", "Countess")
 	w.clock.advance(31 * time.Second) // as much time has passed since the last lookup as the profile is old
-	if reply := k.ask("PROFILE %s", w.token()); field(reply, "source") != "cache" || strings.Contains(reply, "Countess") {
+	if reply := k.Ask("PROFILE %s", w.token()); e2e.Field(reply, "source") != "cache" || strings.Contains(reply, "Countess") {
 		t.Fatalf("a refresh is waited for: %.120s", reply)
 	}
-	await(t, func() bool {
-		reply := k.ask("PROFILE %s", w.token())
-		return field(reply, "source") == "cache" && field(reply, "age") == "0" && strings.Contains(reply, "Countess")
+	e2e.Until(t, "the new profile comes from memory", func() bool {
+		reply := k.Ask("PROFILE %s", w.token())
+		return e2e.Field(reply, "source") == "cache" && e2e.Field(reply, "age") == "0" && strings.Contains(reply, "Countess")
 	})
 	if n := w.calls(); n != 2 {
 		t.Errorf("%d calls, want 2", n)
@@ -179,12 +180,12 @@ func TestNoProfileOutlivesTheTokenItIsAskedWith(t *testing.T) {
 	w := newLiveDaemon(t, nil)
 	k := w.dial()
 	short := w.upstream.StackToken(standin.TokenSpec{Subject: w.user.ID, Lifetime: 10 * time.Second})
-	reply := k.ask("PROFILE %s", short)
-	if ttl, err := strconv.Atoi(field(reply, "ttl")); err != nil || ttl > 10 {
+	reply := k.Ask("PROFILE %s", short)
+	if ttl, err := strconv.Atoi(e2e.Field(reply, "ttl")); err != nil || ttl > 10 {
 		t.Errorf("ttl reaches past exp: %.160s", reply)
 	}
 	w.clock.advance(11 * time.Second)
-	if reply := k.ask("PROFILE %s", short); reply != "NO expired" {
+	if reply := k.Ask("PROFILE %s", short); reply != "NO expired" {
 		t.Errorf("%.80s", reply)
 	}
 }
@@ -205,7 +206,7 @@ func TestNeonSessionsAreJudgedByTheUpstreamAndTokensLocally(t *testing.T) {
 		{"PROFILE project=neon " + session.NeonCookie, "OK level=profile"},
 		{"PROFILE project=main " + session.NeonCookie, "NO malformed"},
 	} {
-		if reply := k.ask("%s", c.ask); !strings.HasPrefix(reply, c.want) {
+		if reply := k.Ask("%s", c.ask); !strings.HasPrefix(reply, c.want) {
 			t.Errorf("%.40s...: %.120s, want %s", c.ask, reply, c.want)
 		}
 	}
@@ -213,7 +214,7 @@ func TestNeonSessionsAreJudgedByTheUpstreamAndTokensLocally(t *testing.T) {
 		t.Errorf("%d calls of get-session, want 1", n)
 	}
 	w.upstream.RevokeSession(session.SessionID)
-	if reply := k.ask("PROFILE project=neon max-age=0 %s", session.NeonCookie); reply != "NO rejected-upstream" {
+	if reply := k.Ask("PROFILE project=neon max-age=0 %s", session.NeonCookie); reply != "NO rejected-upstream" {
 		t.Errorf("after logout: %.80s", reply)
 	}
 }
@@ -225,7 +226,7 @@ func TestUserinfoMustBeOfTheTokensSubject(t *testing.T) {
 		t.Fatal(err)
 	}
 	k := w.dial()
-	reply := k.ask("PROFILE project=oidc %s", session.OIDCToken)
+	reply := k.Ask("PROFILE project=oidc %s", session.OIDCToken)
 	var claims struct {
 		Subject string `json:"sub"`
 	}
@@ -234,7 +235,7 @@ func TestUserinfoMustBeOfTheTokensSubject(t *testing.T) {
 		t.Fatalf("%.200s (%v)", reply, err)
 	}
 	w.upstream.Inject(standin.Userinfo, standin.Fault{Kind: standin.OtherUser})
-	if reply := k.ask("PROFILE project=oidc max-age=0 %s", session.OIDCToken); !strings.HasPrefix(reply, "ERR unavailable") {
+	if reply := k.Ask("PROFILE project=oidc max-age=0 %s", session.OIDCToken); !strings.HasPrefix(reply, "ERR unavailable") {
 		t.Errorf("another's userinfo: %.80s", reply)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/daemon/standin/stackauth"
+	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
 // rewrite replaces a text in the configuration file.
@@ -36,16 +37,16 @@ func withoutOIDC(c *config.Config) { c.Projects = c.Projects[:2] }
 func TestAReloadLeavesUnchangedProjectsWithTheirCachesAndKeys(t *testing.T) {
 	w := newLiveDaemon(t, nil)
 	k, token := w.dial(), w.token()
-	k.ask("VERIFY %s", token)
-	k.ask("PROFILE %s", token)
+	k.Ask("VERIFY %s", token)
+	k.Ask("PROFILE %s", token)
 	fetches := w.upstream.Calls(standin.StackKeys)
 	before := w.daemon.projects().ByName["main"]
 	w.rewrite("[[project]]\nname = \"neon\"", "[[project]]\nname = \"neon\"\nleeway = \"7s\"")
-	if reply := w.dialAdmin().ask("RELOAD"); reply != "OK" {
+	if reply := w.dialAdmin().Ask("RELOAD"); reply != "OK" {
 		t.Fatal(reply)
 	}
 	for _, verb := range []string{"VERIFY", "PROFILE"} {
-		if reply := k.ask("%s %s", verb, token); field(reply, "source") != "cache" {
+		if reply := k.Ask("%s %s", verb, token); e2e.Field(reply, "source") != "cache" {
 			t.Errorf("%s on the connection of before: %.120s", verb, reply)
 		}
 	}
@@ -61,26 +62,26 @@ func TestAReloadPutsAChangedTableInForceAtOnce(t *testing.T) {
 	w := newLiveDaemon(t, nil)
 	anonymous := w.upstream.StackToken(standin.TokenSpec{Class: stackauth.ClassAnonymous})
 	k, token := w.dial(), w.token()
-	k.ask("VERIFY %s", token)
-	if reply := k.ask("VERIFY %s", anonymous); reply != "NO class-not-allowed" {
+	k.Ask("VERIFY %s", token)
+	if reply := k.Ask("VERIFY %s", anonymous); reply != "NO class-not-allowed" {
 		t.Fatal(reply)
 	}
 	w.rewrite(`name = "main"`, "name = \"main\"\nallow = [\"anonymous\"]")
 	admin := w.dialAdmin()
-	if reply := admin.ask("RELOAD"); reply != "OK" {
+	if reply := admin.Ask("RELOAD"); reply != "OK" {
 		t.Fatal(reply)
 	}
-	if reply := k.ask("VERIFY %s", anonymous); head(reply) != "OK" {
+	if reply := k.Ask("VERIFY %s", anonymous); head(reply) != "OK" {
 		t.Errorf("a remembered rejection outlived the table it was reached under: %.80s", reply)
 	}
-	if reply := k.ask("VERIFY %s", token); field(reply, "source") != "upstream" {
+	if reply := k.Ask("VERIFY %s", token); e2e.Field(reply, "source") != "upstream" {
 		t.Errorf("an entry outlived the table it was reached under: %.120s", reply)
 	}
 	w.rewrite("allow = [\"anonymous\"]\n", "")
-	if reply := admin.ask("RELOAD"); reply != "OK" {
+	if reply := admin.Ask("RELOAD"); reply != "OK" {
 		t.Fatal(reply)
 	}
-	if reply := k.ask("VERIFY %s", anonymous); reply != "NO class-not-allowed" {
+	if reply := k.Ask("VERIFY %s", anonymous); reply != "NO class-not-allowed" {
 		t.Errorf("an acceptance outlived the table it was reached under: %.80s", reply)
 	}
 }
@@ -93,20 +94,20 @@ func TestWhatWasBegunBeforeAReloadServesNobodyWhoAsksAfterIt(t *testing.T) {
 	w.upstream.Inject(standin.Me, standin.Fault{Kind: standin.KnownError, Code: "USER_NOT_FOUND", Until: answer, Times: 1})
 	token := w.token()
 	k := w.dial()
-	k.send("PROFILE " + token + "\n")
+	k.Send("PROFILE " + token + "\n")
 	w.awaitCalls(1)
 	w.rewrite(`name = "main"`, "name = \"main\"\nleeway = \"7s\"")
-	if reply := w.dialAdmin().ask("RELOAD"); reply != "OK" {
+	if reply := w.dialAdmin().Ask("RELOAD"); reply != "OK" {
 		t.Fatal(reply)
 	}
-	if reply := w.dial().ask("PROFILE %s", token); field(reply, "source") != "upstream" {
+	if reply := w.dial().Ask("PROFILE %s", token); e2e.Field(reply, "source") != "upstream" {
 		t.Errorf("after the reload: %.100s", reply)
 	}
 	close(answer)
-	if reply := k.receive(); !strings.HasPrefix(reply, "NO ") && !strings.HasPrefix(reply, "ERR ") {
+	if reply := k.Receive(); !strings.HasPrefix(reply, "NO ") && !strings.HasPrefix(reply, "ERR ") {
 		t.Errorf("before the reload: %.100s", reply)
 	}
-	if reply := k.ask("PROFILE %s", token); head(reply) != "OK" {
+	if reply := k.Ask("PROFILE %s", token); head(reply) != "OK" {
 		t.Errorf("the late answer was remembered for the new table: %.100s", reply)
 	}
 }
@@ -115,7 +116,7 @@ func TestAReloadDuringAnOutageLosesNoKeys(t *testing.T) {
 	w := newLiveDaemon(t, func(c *config.Config) { c.StateDir = filepath.Join(c.StateDir, "not", "used") })
 	k := w.dial()
 	// If a set were saved later, it would be in the way of the folder.
-	await(t, func() bool { return w.daemon.status() == "3 of 3 projects have keys" })
+	e2e.Until(t, "all projects have keys", func() bool { return w.daemon.status() == "3 of 3 projects have keys" })
 	w.upstream.Inject(standin.Keys, standin.Fault{Kind: standin.Status})
 	state := fmt.Sprintf("state_dir = %q", filepath.Join(w.dir, "state"))
 	w.rewrite(state, fmt.Sprintf("state_dir = %q", filepath.Join(w.dir, "state", "not", "used")))
@@ -123,10 +124,10 @@ func TestAReloadDuringAnOutageLosesNoKeys(t *testing.T) {
 	if err := os.RemoveAll(filepath.Join(w.dir, "state")); err != nil {
 		t.Fatal(err)
 	}
-	if reply := w.dialAdmin().ask("RELOAD"); reply != "OK" {
+	if reply := w.dialAdmin().Ask("RELOAD"); reply != "OK" {
 		t.Fatal(reply)
 	}
-	if reply := k.ask("VERIFY %s", w.token()); head(reply) != "OK" {
+	if reply := k.Ask("VERIFY %s", w.token()); head(reply) != "OK" {
 		t.Errorf("%.100s", reply)
 	}
 }
@@ -135,15 +136,15 @@ func TestARemovedProjectIsUnknownAndARestoredOneWorks(t *testing.T) {
 	w := newLiveDaemon(t, nil)
 	k, admin := w.dial(), w.dialAdmin()
 	token := w.upstream.NeonToken(standin.TokenSpec{Subject: w.user.ID})
-	k.ask("VERIFY project=neon %s", token)
+	k.Ask("VERIFY project=neon %s", token)
 	w.rewrite(`name = "neon"`, `name = "renamed"`)
-	if reply := admin.ask("RELOAD"); reply != "OK" {
+	if reply := admin.Ask("RELOAD"); reply != "OK" {
 		t.Fatal(reply)
 	}
-	if reply := k.ask("VERIFY project=neon %s", token); !strings.HasPrefix(reply, "ERR unknown-project") {
+	if reply := k.Ask("VERIFY project=neon %s", token); !strings.HasPrefix(reply, "ERR unknown-project") {
 		t.Errorf("removed: %.100s", reply)
 	}
-	if reply := k.ask("VERIFY project=renamed %s", token); field(reply, "project") != "renamed" {
+	if reply := k.Ask("VERIFY project=renamed %s", token); e2e.Field(reply, "project") != "renamed" {
 		t.Errorf("added: %.100s", reply)
 	}
 	if running := len(w.daemon.running); running != 3 {
@@ -171,14 +172,14 @@ func TestAReloadIsWholeOrNotAtAll(t *testing.T) {
 			before := w.daemon.state.Load()
 			w.rewrite(`name = "main"`, `name = "main2"`)
 			w.rewrite(c.old, c.new)
-			reply := w.dialAdmin().ask("RELOAD")
+			reply := w.dialAdmin().Ask("RELOAD")
 			if !strings.HasPrefix(reply, "ERR misconfigured ") || !strings.Contains(reply, c.message) {
 				t.Errorf("%s; want it to speak of %q", reply, c.message)
 			}
 			if w.daemon.state.Load() != before {
 				t.Error("something came into force")
 			}
-			if reply := w.dial().ask("VERIFY project=main %s", w.token()); head(reply) != "OK" {
+			if reply := w.dial().Ask("VERIFY project=main %s", w.token()); head(reply) != "OK" {
 				t.Errorf("then: %.80s", reply)
 			}
 		})
@@ -190,14 +191,14 @@ func TestALookupUnderWaySurvivesAReload(t *testing.T) {
 	answer := make(chan struct{})
 	w.upstream.Inject(standin.Me, standin.Fault{Kind: standin.Delay, Until: answer, Times: 1})
 	k := w.dial()
-	k.send("PROFILE " + w.token() + "\n")
+	k.Send("PROFILE " + w.token() + "\n")
 	w.awaitCalls(1)
 	w.rewrite(`name = "neon"`, `name = "renamed"`)
-	if reply := w.dialAdmin().ask("RELOAD"); reply != "OK" {
+	if reply := w.dialAdmin().Ask("RELOAD"); reply != "OK" {
 		t.Fatal(reply)
 	}
 	close(answer)
-	if reply := k.receive(); !strings.HasPrefix(reply, "OK level=profile") {
+	if reply := k.Receive(); !strings.HasPrefix(reply, "OK level=profile") {
 		t.Errorf("%.100s", reply)
 	}
 }
@@ -205,17 +206,17 @@ func TestALookupUnderWaySurvivesAReload(t *testing.T) {
 func TestReloadsTakeEffectOnOpenConnections(t *testing.T) {
 	w := newLiveDaemon(t, nil)
 	k := w.dial()
-	if reply := k.ask("VERIFY %s", w.token()); head(reply) != "OK" {
+	if reply := k.Ask("VERIFY %s", w.token()); head(reply) != "OK" {
 		t.Fatal(reply)
 	}
 	w.rewrite("[[project]]", fmt.Sprintf("[[caller]]\nuid = %d\nprojects = [\"neon\"]\n\n[[project]]", os.Getuid()))
 	if err := w.daemon.Reload(); err != nil {
 		t.Fatal(err)
 	}
-	if reply := k.ask("VERIFY %s", w.token()); !strings.HasPrefix(reply, "ERR forbidden") {
+	if reply := k.Ask("VERIFY %s", w.token()); !strings.HasPrefix(reply, "ERR forbidden") {
 		t.Errorf("%.100s", reply)
 	}
-	if projects := field(k.ask("HELLO 1 test"), "projects"); projects != "neon" {
+	if projects := e2e.Field(k.Ask("HELLO 1 test"), "projects"); projects != "neon" {
 		t.Errorf("HELLO tells projects %q", projects)
 	}
 }
@@ -235,9 +236,9 @@ func TestReloadsAndLookupsAtTheSameTime(t *testing.T) {
 	}()
 	k, token := w.dial(), w.token()
 	for i := range 20 {
-		k.send(fmt.Sprintf("@a VERIFY %s\n@b PROFILE max-age=0 %s\n@c PROFILE %s\n", w.token(), token, token))
+		k.Send(fmt.Sprintf("@a VERIFY %s\n@b PROFILE max-age=0 %s\n@c PROFILE %s\n", w.token(), token, token))
 		for range 3 {
-			if reply := k.receive(); !strings.Contains(reply, " OK ") && !strings.Contains(reply, "unavailable") && !strings.Contains(reply, "busy") {
+			if reply := k.Receive(); !strings.Contains(reply, " OK ") && !strings.Contains(reply, "unavailable") && !strings.Contains(reply, "busy") {
 				t.Fatalf("%d: %.120s", i, reply)
 			}
 		}
@@ -251,7 +252,7 @@ func TestAReloadChangesHowLongRevocationsAreKept(t *testing.T) {
 	w := newLiveDaemon(t, withoutOIDC)
 	admin := w.dialAdmin()
 	for _, what := range []string{"session s", "subject t"} {
-		if reply := admin.ask("REVOKE %s", what); field(reply, "changed") != "1" {
+		if reply := admin.Ask("REVOKE %s", what); e2e.Field(reply, "changed") != "1" {
 			t.Fatal(reply)
 		}
 	}
@@ -263,7 +264,7 @@ func TestAReloadChangesHowLongRevocationsAreKept(t *testing.T) {
 	}
 	for i, change := range [][2]string{{"state_dir = ", "revocation_retention = \"1h\"\nstate_dir = "}, {"preset = ", "session_lifetime = \"1h\"\npreset = "}} {
 		w.rewrite(change[0], change[1])
-		if reply := admin.ask("RELOAD"); reply != "OK" {
+		if reply := admin.Ask("RELOAD"); reply != "OK" {
 			t.Fatal(reply)
 		}
 		w.daemon.revocations.Sweep()

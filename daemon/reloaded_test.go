@@ -14,6 +14,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/daemon/standin/introspect"
 	"github.com/neonauthd/neonauthd/daemon/standin/stackauth"
+	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
 // reloaded is a daemon whose only table is replaced by reloads, one after the other, always under the same name.
@@ -99,9 +100,9 @@ func (w *reloaded) put(table string) {
 // answers asks all questions.
 func (w *reloaded) answers(fields string) map[string]string {
 	k, all := w.dial(), map[string]string{}
-	defer func() { _ = k.nc.Close() }()
+	defer func() { _ = k.Conn.Close() }()
 	for name, question := range w.asked {
-		all[name] = k.ask("%s%s%s", question[0], fields, question[1])
+		all[name] = k.Ask("%s%s%s", question[0], fields, question[1])
 	}
 	return all
 }
@@ -118,7 +119,7 @@ func (w *reloaded) cold(table string) map[string]string {
 	}
 	w.config = loaded
 	w.startTelling(nil)
-	await(w.t, func() bool { return strings.HasPrefix(w.daemon.status(), "1 of 1 ") })
+	e2e.Until(w.t, "the project has keys", func() bool { return strings.HasPrefix(w.daemon.status(), "1 of 1 ") })
 	defer w.halt()
 	return w.answers("")
 }
@@ -129,8 +130,8 @@ func said(reply string) string {
 	if !strings.HasPrefix(reply, "OK ") {
 		return ""
 	}
-	is := field(reply, "level") + " " + field(reply, "sub") + " "
-	if field(reply, "level") == "profile" {
+	is := e2e.Field(reply, "level") + " " + e2e.Field(reply, "sub") + " "
+	if e2e.Field(reply, "level") == "profile" {
 		return is + strconv.FormatBool(strings.Contains(reply, `"Not Ada"`))
 	}
 	return is + reply[strings.IndexByte(reply, '{'):]
@@ -188,11 +189,11 @@ func (w *reloaded) reload(table string, fail bool) {
 	w.put(table)
 	w.clock.advance(time.Second) // so that the allowance of sessions has room again
 	k := w.dialAdmin()
-	defer func() { _ = k.nc.Close() }()
-	if reply := k.ask("RELOAD"); reply != "OK" {
+	defer func() { _ = k.Conn.Close() }()
+	if reply := k.Ask("RELOAD"); reply != "OK" {
 		w.t.Fatal(reply)
 	}
 	if !fail {
-		await(w.t, func() bool { return strings.HasPrefix(w.daemon.status(), "1 of 1 ") })
+		e2e.Until(w.t, "the project has keys", func() bool { return strings.HasPrefix(w.daemon.status(), "1 of 1 ") })
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
 const otherResource = "https://files.example.net/api"
@@ -58,28 +59,28 @@ func TestAResourceTakesItsOwnTokensAndNoOthers(t *testing.T) {
 		"of Stack Auth":        {s.StackToken(ada), map[string]string{"main": "OK"}},
 	} {
 		for _, p := range w.config.Projects {
-			reply := k.ask("VERIFY project=%s %s", p.Name, c.token)
+			reply := k.Ask("VERIFY project=%s %s", p.Name, c.token)
 			want, told := c.want[p.Name]
 			if told && head(reply) != want || !told && head(reply) == "OK" {
 				t.Errorf("%s, asked of %s: %.60s, want %s", name, p.Name, reply, want)
 			}
 		}
 	}
-	if reply := k.ask("VERIFY project=mcp %s", of(ada)); field(reply, "principal") != "user" || field(reply, "sub") != w.user.ID {
+	if reply := k.Ask("VERIFY project=mcp %s", of(ada)); e2e.Field(reply, "principal") != "user" || e2e.Field(reply, "sub") != w.user.ID {
 		t.Errorf("%.90s", reply)
 	}
-	if reply := k.ask("VERIFY project=files %s", of(machine)); field(reply, "principal") != "machine" {
+	if reply := k.Ask("VERIFY project=files %s", of(machine)); e2e.Field(reply, "principal") != "machine" {
 		t.Errorf("%.90s", reply)
 	}
 	machine.Resources = nil
-	if reply := k.ask("VERIFY project=mcp %s", of(machine)); reply != "NO class-not-allowed" {
+	if reply := k.Ask("VERIFY project=mcp %s", of(machine)); reply != "NO class-not-allowed" {
 		t.Errorf("a machine that is not allowed: %.60s", reply)
 	}
 	machine.Resources = []string{otherResource}
-	if reply := k.ask("PROFILE project=files %s", of(machine)); head(reply) != "ERR unavailable" {
+	if reply := k.Ask("PROFILE project=files %s", of(machine)); head(reply) != "ERR unavailable" {
 		t.Errorf("a machine has no profile: %.60s", reply)
 	}
-	if reply := k.ask("PROFILE project=files fallback=claims %s", of(machine)); head(reply) != "OK" || field(reply, "level") != "claims" {
+	if reply := k.Ask("PROFILE project=files fallback=claims %s", of(machine)); head(reply) != "OK" || e2e.Field(reply, "level") != "claims" {
 		t.Errorf("a machine has claims: %.60s", reply)
 	}
 	w.wantKindExplained(of(ada), "neon", "header")
@@ -90,7 +91,7 @@ func TestAResourceTakesItsOwnTokensAndNoOthers(t *testing.T) {
 func (w *liveDaemon) wantKindExplained(token, project, where string) {
 	w.t.Helper()
 	var x explanation
-	if err := json.Unmarshal([]byte(strings.TrimPrefix(w.dialAdmin().ask("EXPLAIN project=%s %s", project, token), "OK ")), &x); err != nil {
+	if err := json.Unmarshal([]byte(strings.TrimPrefix(w.dialAdmin().Ask("EXPLAIN project=%s %s", project, token), "OK ")), &x); err != nil {
 		w.t.Fatal(err)
 	}
 	if x.Reason != "wrong-type" || x.HTTP != http.StatusUnauthorized {
@@ -111,10 +112,10 @@ func TestTheIssuerOfAResourceIsPinned(t *testing.T) {
 	good := w.upstream.ResourceToken(standin.Neon, ada)
 	other := ada
 	other.Set = map[string]any{"iss": w.upstream.ServiceURL(standin.Neon)}
-	if reply := w.dial().ask("VERIFY project=mcp %s", good); head(reply) != "OK" {
+	if reply := w.dial().Ask("VERIFY project=mcp %s", good); head(reply) != "OK" {
 		t.Fatalf("%.60s", reply)
 	}
-	if reply := w.dial().ask("VERIFY project=mcp %s", w.upstream.ResourceToken(standin.Neon, other)); reply != "NO wrong-issuer" {
+	if reply := w.dial().Ask("VERIFY project=mcp %s", w.upstream.ResourceToken(standin.Neon, other)); reply != "NO wrong-issuer" {
 		t.Errorf("the issuer that it is not: %.60s", reply)
 	}
 	w.halt()
@@ -122,10 +123,10 @@ func TestTheIssuerOfAResourceIsPinned(t *testing.T) {
 		w.upstream.Inject(e, standin.Fault{Kind: standin.Status, Status: http.StatusServiceUnavailable})
 	}
 	w.start()
-	if reply := w.dial().ask("VERIFY project=mcp %s", good); head(reply) != "OK" {
+	if reply := w.dial().Ask("VERIFY project=mcp %s", good); head(reply) != "OK" {
 		t.Errorf("after a restart during an outage: %.60s", reply)
 	}
-	if reply := w.dial().ask("VERIFY project=mcp %s", w.upstream.ResourceToken(standin.Neon, other)); reply != "NO wrong-issuer" {
+	if reply := w.dial().Ask("VERIFY project=mcp %s", w.upstream.ResourceToken(standin.Neon, other)); reply != "NO wrong-issuer" {
 		t.Errorf("after a restart, the issuer that it is not: %.60s", reply)
 	}
 }
@@ -133,14 +134,14 @@ func TestTheIssuerOfAResourceIsPinned(t *testing.T) {
 func TestWithoutMetadataAResourceJudgesNothing(t *testing.T) {
 	w := newLiveDaemon(t, func(c *config.Config) { resources(c); c.Projects = c.Projects[3:4] })
 	token := w.upstream.ResourceToken(standin.Neon, standin.TokenSpec{})
-	if reply := w.dial().ask("VERIFY project=mcp %s", token); head(reply) != "OK" {
+	if reply := w.dial().Ask("VERIFY project=mcp %s", token); head(reply) != "OK" {
 		t.Fatalf("%.60s", reply)
 	}
 	w.halt()
 	w.config.StateDir += "-new"
 	w.upstream.Inject(standin.Discovery, standin.Fault{Kind: standin.Status, Status: http.StatusServiceUnavailable})
 	w.start()
-	if reply := w.dial().ask("VERIFY project=mcp deadline=500 %s", token); head(reply) != "ERR keys-pending" {
+	if reply := w.dial().Ask("VERIFY project=mcp deadline=500 %s", token); head(reply) != "ERR keys-pending" {
 		t.Errorf("%.60s", reply)
 	}
 	w.upstream.Clear(standin.Discovery)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
+	"github.com/neonauthd/neonauthd/internal/e2e"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -25,7 +26,7 @@ func (w *liveDaemon) list(fields string) (all []revocationReport, pages int) {
 			request += " after=" + string(protocol.AppendValue(nil, after))
 		}
 		var page revocationList
-		if err := json.Unmarshal([]byte(strings.TrimPrefix(admin.ask("%s", request), "OK ")), &page); err != nil {
+		if err := json.Unmarshal([]byte(strings.TrimPrefix(admin.Ask("%s", request), "OK ")), &page); err != nil {
 			w.t.Fatal(err)
 		}
 		all, after = append(all, page.Revocations...), page.More
@@ -51,7 +52,7 @@ func TestTheListOfRevocationsSaysWhoAndWhy(t *testing.T) {
 		"REVOCATIONS after=[]x":                                                     "ERR bad-request",
 		"REVOCATIONS project=none":                                                  "ERR unknown-project",
 	} {
-		if reply := admin.ask("%s", request); !strings.HasPrefix(reply, want) {
+		if reply := admin.Ask("%s", request); !strings.HasPrefix(reply, want) {
 			t.Errorf("%.60s: %s", request, reply)
 		}
 	}
@@ -92,7 +93,7 @@ func TestACredentialIsNeitherIDNorReason(t *testing.T) {
 			if before, field, found := strings.Cut(request+text, " reason="); found {
 				words = strings.Fields("REVOKE reason=" + field + strings.TrimPrefix(before, "REVOKE"))
 			}
-			reply := admin.ask("%s", strings.Join(words, " "))
+			reply := admin.Ask("%s", strings.Join(words, " "))
 			if !strings.HasPrefix(reply, "ERR bad-request ") || strings.Contains(reply, text) || strings.Contains(reply, canary) {
 				t.Errorf("%s%.12s: %s", request, text, reply)
 			}
@@ -119,7 +120,7 @@ func TestIDsOfUpstreamsAreRevoked(t *testing.T) {
 		"google-oauth2|103547991597142817347", "ada.lovelace@mail.example.org", strings.Repeat("0f", 20),
 	} {
 		for _, verb := range []string{"REVOKE session", "REVOKE subject", "REVOKE key", "UNREVOKE session", "PURGE subject"} {
-			if reply := admin.ask("%s %s", verb, protocol.AppendValue(nil, id)); !strings.HasPrefix(reply, "OK ") {
+			if reply := admin.Ask("%s %s", verb, protocol.AppendValue(nil, id)); !strings.HasPrefix(reply, "OK ") {
 				t.Errorf("%s %s: %s", verb, id, reply)
 			}
 		}
@@ -128,7 +129,7 @@ func TestIDsOfUpstreamsAreRevoked(t *testing.T) {
 	if _, err := w.daemon.revocations.Revoke(m, revoke.Origin{}, 0, w.daemon.opts.Now()); err != nil {
 		t.Fatal(err)
 	}
-	if reply := admin.ask("UNREVOKE project=main session ssk_canary"); field(reply, "changed") != "1" {
+	if reply := admin.Ask("UNREVOKE project=main session ssk_canary"); e2e.Field(reply, "changed") != "1" {
 		t.Error(reply)
 	}
 }
@@ -137,24 +138,24 @@ func TestIDsOfUpstreamsAreRevoked(t *testing.T) {
 func TestRevokingAKeyThatIsNotThereIsSaid(t *testing.T) {
 	w := newLiveDaemon(t, nil)
 	admin := w.dialAdmin()
-	w.dial().ask("VERIFY %s", w.token())
+	w.dial().Ask("VERIFY %s", w.token())
 	var keys struct {
 		Projects []struct {
 			Keys []struct{ Kid, Thumbprint string }
 		}
 	}
-	if err := json.Unmarshal([]byte(strings.TrimPrefix(admin.ask("KEYS project=main"), "OK ")), &keys); err != nil {
+	if err := json.Unmarshal([]byte(strings.TrimPrefix(admin.Ask("KEYS project=main"), "OK ")), &keys); err != nil {
 		t.Fatal(err)
 	}
 	key := keys.Projects[0].Keys[0]
 	for id, said := range map[string]bool{"nobody": true, key.Kid: false, key.Thumbprint: false} {
 		for range 2 {
-			if reply := admin.ask("REVOKE project=main key %s", id); strings.HasSuffix(reply, " known=0") != said {
+			if reply := admin.Ask("REVOKE project=main key %s", id); strings.HasSuffix(reply, " known=0") != said {
 				t.Errorf("%s: %s", id, reply)
 			}
 		}
 	}
-	if reply := admin.ask("REVOKE project=main session nobody"); strings.Contains(reply, "known") {
+	if reply := admin.Ask("REVOKE project=main session nobody"); strings.Contains(reply, "known") {
 		t.Error(reply)
 	}
 }
@@ -189,7 +190,7 @@ func TestRevocationsOfAProjectThatIsNotThereAreTold(t *testing.T) {
 	w := newLiveDaemon(t, withoutOIDC)
 	admin := w.dialAdmin()
 	for _, what := range []string{"project=neon session s", "project=neon subject t", "subject u"} {
-		if reply := admin.ask("REVOKE %s", what); field(reply, "changed") != "1" {
+		if reply := admin.Ask("REVOKE %s", what); e2e.Field(reply, "changed") != "1" {
 			t.Fatal(reply)
 		}
 	}
@@ -198,7 +199,7 @@ func TestRevocationsOfAProjectThatIsNotThereAreTold(t *testing.T) {
 		t.Fatalf("told before:\n%s", w.log)
 	}
 	const told = "project=neon revocations=2"
-	if reply := admin.ask("RELOAD"); reply != "OK" || strings.Count(w.log.String(), told) != 1 {
+	if reply := admin.Ask("RELOAD"); reply != "OK" || strings.Count(w.log.String(), told) != 1 {
 		t.Errorf("%s, and not told:\n%s", reply, w.log)
 	}
 	w.halt()
@@ -208,7 +209,7 @@ func TestRevocationsOfAProjectThatIsNotThereAreTold(t *testing.T) {
 	}
 	w.config = loaded
 	w.start()
-	await(t, func() bool { return strings.Count(w.log.String(), told) == 2 })
+	e2e.Until(t, "both projects are told of", func() bool { return strings.Count(w.log.String(), told) == 2 })
 	if strings.Contains(w.log.String(), "project=main revocations=") {
 		t.Errorf("told of a project that is there:\n%s", w.log)
 	}

@@ -13,16 +13,16 @@ func TestARevokedSessionCredentialStaysRevoked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if reply := w.dial().ask("PROFILE project=neon %s", session.NeonCookie); head(reply) != "OK" {
+	if reply := w.dial().Ask("PROFILE project=neon %s", session.NeonCookie); head(reply) != "OK" {
 		t.Fatal(reply)
 	}
-	if reply := w.dialAdmin().ask("REVOKE project=neon session %s", session.SessionID); head(reply) != "OK" {
+	if reply := w.dialAdmin().Ask("REVOKE project=neon session %s", session.SessionID); head(reply) != "OK" {
 		t.Fatal(reply)
 	}
 	w.halt()
 	w.clock.advance(6 * 24 * time.Hour)
 	w.start()
-	if reply := w.dial().ask("PROFILE project=neon %s", session.NeonCookie); reply != "NO revoked" {
+	if reply := w.dial().Ask("PROFILE project=neon %s", session.NeonCookie); reply != "NO revoked" {
 		t.Errorf("six days later: %.60s", reply)
 	}
 }
@@ -44,12 +44,12 @@ func TestARevokedUsersLaterSessionIsGood(t *testing.T) {
 			t.Fatal(err)
 		}
 		if c.revoke {
-			if reply := w.dialAdmin().ask("REVOKE project=neon subject %s", w.user.ID); head(reply) != "OK" {
+			if reply := w.dialAdmin().Ask("REVOKE project=neon subject %s", w.user.ID); head(reply) != "OK" {
 				t.Fatal(reply)
 			}
 			w.clock.advance(testLeeway + 2*time.Second)
 		}
-		if reply := k.ask("PROFILE project=neon %s", session.NeonCookie); len(reply) < len(c.want) || reply[:len(c.want)] != c.want {
+		if reply := k.Ask("PROFILE project=neon %s", session.NeonCookie); len(reply) < len(c.want) || reply[:len(c.want)] != c.want {
 			t.Errorf("%s: %.60s, want %s", c.name, reply, c.want)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
 // TestASavedKeySetIsStaleUntilTheUpstreamConfirmsIt, in every answer that rests
@@ -13,7 +14,7 @@ import (
 func TestASavedKeySetIsStaleUntilTheUpstreamConfirmsIt(t *testing.T) {
 	w := newLiveDaemon(t, withoutOIDC)
 	k, token := w.dial(), w.token()
-	if reply := k.ask("VERIFY %s", token); field(reply, "source") != "upstream" {
+	if reply := k.Ask("VERIFY %s", token); e2e.Field(reply, "source") != "upstream" {
 		t.Fatal(reply)
 	}
 	w.halt()
@@ -22,11 +23,11 @@ func TestASavedKeySetIsStaleUntilTheUpstreamConfirmsIt(t *testing.T) {
 	w.start()
 	k = w.dial()
 	for _, step := range []string{"VERIFY", "VERIFY", "PROFILE fallback=claims", "PROFILE max-age=0 fallback=claims"} {
-		if reply := k.ask("%s %s", step, token); field(reply, "source") != "stale" {
+		if reply := k.Ask("%s %s", step, token); e2e.Field(reply, "source") != "stale" {
 			t.Errorf("%s before the set is confirmed: %.120s", step, reply)
 		}
 	}
-	if reply := w.dialAdmin().ask("KEYS"); !strings.Contains(reply, `"source":"cache"`) {
+	if reply := w.dialAdmin().Ask("KEYS"); !strings.Contains(reply, `"source":"cache"`) {
 		t.Errorf("KEYS: %.200s", reply)
 	}
 	w.halt()
@@ -35,7 +36,7 @@ func TestASavedKeySetIsStaleUntilTheUpstreamConfirmsIt(t *testing.T) {
 	k = w.dial()
 	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
 	defer cancel()
-	for field(k.ask("VERIFY %s", token), "source") != "cache" { // until the fetch has ended
+	for e2e.Field(k.Ask("VERIFY %s", token), "source") != "cache" { // until the fetch has ended
 		if ctx.Err() != nil {
 			t.Fatal("stale for ever")
 		}

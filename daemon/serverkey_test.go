@@ -31,7 +31,7 @@ func TestAKeyThatCannotBeReadIsNotCalledMissing(t *testing.T) {
 			if unreadable := strings.Contains(w.daemon.status(), "profiles fail: main (misconfigured: the server key could not be read"); unreadable != (name == "unreadable") {
 				t.Errorf("before anybody asks the status is %q", w.daemon.status())
 			}
-			if reply := w.dial().ask("PROFILE %s", w.token()); head(reply) != "ERR misconfigured" {
+			if reply := w.dial().Ask("PROFILE %s", w.token()); head(reply) != "ERR misconfigured" {
 				t.Errorf("reply %q", reply)
 			}
 			if log := w.log.String(); !strings.Contains(log, c.says) || strings.Contains(log, c.saysNot) {

@@ -13,6 +13,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/daemon/statedir"
+	"github.com/neonauthd/neonauthd/internal/e2e"
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
@@ -111,7 +112,7 @@ func newDamaged(t *testing.T) *damaged {
 	w.good, w.found = w.token(), w.upstream.ResourceToken(standin.Neon, standin.TokenSpec{Subject: w.user.ID})
 	w.revoked = w.upstream.StackToken(standin.TokenSpec{Subject: other.ID})
 	w.settle()
-	if reply := w.dialAdmin().ask("REVOKE subject %s", other.ID); !strings.HasPrefix(reply, "OK changed=1") {
+	if reply := w.dialAdmin().Ask("REVOKE subject %s", other.ID); !strings.HasPrefix(reply, "OK changed=1") {
 		t.Fatal(reply)
 	}
 	w.halt()
@@ -131,7 +132,7 @@ func newDamaged(t *testing.T) *damaged {
 func (w *damaged) settle() {
 	for _, name := range []string{"main", "mcp"} {
 		p := w.daemon.projects().ByName[name]
-		await(w.t, func() bool { return p.State(w.clock.now()).Keys.Fetches > 0 })
+		e2e.Until(w.t, "the keys are fetched", func() bool { return p.State(w.clock.now()).Keys.Fetches > 0 })
 	}
 }
 
@@ -145,7 +146,7 @@ func (w *damaged) restore() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.log.reset()
+	w.log.Reset()
 }
 
 // outcome starts the daemon, and returns what the start says; words are the words that
@@ -166,7 +167,7 @@ func (w *damaged) outcome(words string, kind statedir.Kind) string {
 	w.rejectsNothingGood("before the key set is fetched")
 	w.settle()
 	w.rejectsNothingGood("after the key set is fetched")
-	if reply := w.dial().ask("VERIFY %s", w.revoked); head(reply) != "NO revoked" {
+	if reply := w.dial().Ask("VERIFY %s", w.revoked); head(reply) != "NO revoked" {
 		w.t.Errorf("a revoked token: %.60s", reply)
 	}
 	log, counted := w.log.String(), w.daemon.stateDir.Faults()
@@ -185,7 +186,7 @@ func (w *damaged) outcome(words string, kind statedir.Kind) string {
 func (w *damaged) rejectsNothingGood(when string) {
 	k := w.dial()
 	for _, ask := range []string{"project=main " + w.good, "project=mcp " + w.found} {
-		if reply := k.ask("VERIFY %s", ask); strings.HasPrefix(reply, "NO") {
+		if reply := k.Ask("VERIFY %s", ask); strings.HasPrefix(reply, "NO") {
 			w.t.Errorf("a good token, %s: %s", when, reply)
 		}
 	}

@@ -12,12 +12,12 @@ func TestEveryCodeOfTheProtocolIsCounted(t *testing.T) {
 	w := newLiveDaemon(t, withoutOIDC)
 	k := w.dial()
 	for _, ask := range []string{"VERIFY", "SING", "STATS", "VERIFY project=nowhere x"} {
-		k.ask("%s", ask)
+		k.Ask("%s", ask)
 	}
 	var stats struct {
 		Codes map[string]int `json:"codes"`
 	}
-	_, text, _ := strings.Cut(w.dialAdmin().ask("STATS"), " ")
+	_, text, _ := strings.Cut(w.dialAdmin().Ask("STATS"), " ")
 	if err := json.Unmarshal([]byte(text), &stats); err != nil {
 		t.Fatal(err)
 	}
@@ -46,10 +46,10 @@ func TestEachMissOfTheCacheCountsOnce(t *testing.T) {
 		{"PROFILE " + second, 2, 0},
 		{"VERIFY nonsense", 0, 0},
 	} {
-		if got := head(k.ask("%s", step.ask)); got != "OK" && !strings.HasSuffix(step.ask, "nonsense") {
+		if got := head(k.Ask("%s", step.ask)); got != "OK" && !strings.HasSuffix(step.ask, "nonsense") {
 			t.Fatalf("%.10s: %s", step.ask, got)
 		}
-		admin.ask("EXPLAIN %s", first)
+		admin.Ask("EXPLAIN %s", first)
 		now := w.daemon.resolver.State().Memory
 		if hits, misses := now.Hits-before[0], now.Misses-before[1]; hits != step.hits || misses != step.misses {
 			t.Errorf("%.10s: %d hits and %d misses, want %d and %d", step.ask, hits, misses, step.hits, step.misses)
@@ -61,9 +61,9 @@ func TestEachMissOfTheCacheCountsOnce(t *testing.T) {
 // TestStatsTellHowLongLookupsTook, for lookups that memory did not answer.
 func TestStatsTellHowLongLookupsTook(t *testing.T) {
 	w := newLiveDaemon(t, withoutOIDC)
-	w.dial().ask("VERIFY %s", w.token())
+	w.dial().Ask("VERIFY %s", w.token())
 	var stats struct{ Latency map[string]float64 }
-	_, text, _ := strings.Cut(w.dialAdmin().ask("STATS"), " ")
+	_, text, _ := strings.Cut(w.dialAdmin().Ask("STATS"), " ")
 	if err := json.Unmarshal([]byte(text), &stats); err != nil {
 		t.Fatal(err)
 	}
@@ -77,16 +77,16 @@ func TestStatsTellHowLongLookupsTook(t *testing.T) {
 func TestHitsOfClientsAreCounted(t *testing.T) {
 	w, m := newMonitoredDaemon(t, nil)
 	watch := w.watch()
-	w.dial().ask("VERIFY %s", w.token())
-	watch.ask("SEEN rev=0 hits=40")
-	watch.ask("SEEN rev=0 hits=2")
+	w.dial().Ask("VERIFY %s", w.token())
+	watch.Ask("SEEN rev=0 hits=40")
+	watch.Ask("SEEN rev=0 hits=2")
 	w.daemon.leases.ForgetAll()
 	watch.forgotten("")
 	var stats struct {
 		Outcomes, Sources map[string]int
 		Watches           map[string]int
 	}
-	_, text, _ := strings.Cut(w.dialAdmin().ask("STATS"), " ")
+	_, text, _ := strings.Cut(w.dialAdmin().Ask("STATS"), " ")
 	if err := json.Unmarshal([]byte(text), &stats); err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +115,7 @@ func TestWhatAnAdministratorIsRefusedIsCounted(t *testing.T) {
 	}
 	want := map[protocol.Code]int{}
 	for ask, code := range asks {
-		if reply := k.ask("%s", ask); head(reply) != "ERR "+string(code) {
+		if reply := k.Ask("%s", ask); head(reply) != "ERR "+string(code) {
 			t.Errorf("%s: %s", ask, reply)
 		}
 		want[code]++
@@ -123,7 +123,7 @@ func TestWhatAnAdministratorIsRefusedIsCounted(t *testing.T) {
 	var stats struct {
 		Codes map[protocol.Code]int `json:"codes"`
 	}
-	_, text, _ := strings.Cut(k.ask("STATS"), " ")
+	_, text, _ := strings.Cut(k.Ask("STATS"), " ")
 	if err := json.Unmarshal([]byte(text), &stats); err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +152,7 @@ func TestOnlyIDsThatATokenCanCarryAreRevoked(t *testing.T) {
 		{"%FF", "ERR bad-request"},
 		{"a%C3", "ERR bad-request"},
 	} {
-		if reply := k.ask("REVOKE subject %s", c.value); !strings.HasPrefix(reply, c.want) {
+		if reply := k.Ask("REVOKE subject %s", c.value); !strings.HasPrefix(reply, c.want) {
 			t.Errorf("%.20s: %s, want %s", c.value, reply, c.want)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/lease"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/daemon/standin/standintest"
+	"github.com/neonauthd/neonauthd/internal/e2e"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -35,7 +36,7 @@ func newTimed(t *testing.T) *timed {
 // settle waits for the fetch of the key set that a start makes.
 func (w *timed) settle() {
 	p := w.daemon.projects().First
-	await(w.t, func() bool { return p.State(w.clock.now()).Keys.Fetches > 0 })
+	e2e.Until(w.t, "the keys are fetched", func() bool { return p.State(w.clock.now()).Keys.Fetches > 0 })
 }
 
 func (w *timed) happen(e event) {
@@ -55,8 +56,8 @@ func (w *timed) happen(e event) {
 // answer asks about the token, and returns the reply's first words: OK and the
 // source, NO and the reason, or ERR and the code.
 func (w *timed) answer(verb string) string {
-	reply := w.dial().ask("%s %s", verb, w.token)
-	if source := field(reply, "source"); source != "" {
+	reply := w.dial().Ask("%s %s", verb, w.token)
+	if source := e2e.Field(reply, "source"); source != "" {
 		return "OK " + source
 	}
 	return head(reply)
@@ -82,21 +83,21 @@ func (w *timed) answerAndSetRight() string {
 // keep asks as a client that keeps the answer, and opens its watch.
 func (w *timed) keep() {
 	w.t.Helper()
-	reply := w.dial().ask("VERIFY keep=1 %s", w.token)
+	reply := w.dial().Ask("VERIFY keep=1 %s", w.token)
 	var err error
-	if w.former, err = protocol.ParseRevision([]byte(field(reply, "rev"))); err != nil {
+	if w.former, err = protocol.ParseRevision([]byte(e2e.Field(reply, "rev"))); err != nil {
 		w.t.Fatalf("%v: %s", err, reply)
 	}
-	w.handles = field(reply, "handles")
+	w.handles = e2e.Field(reply, "handles")
 	w.watching = w.watch()
 }
 
 // keeping returns what a client gets that goes on: an answer and whether it may be kept, the reply to
 // SEEN on its watch or to another WATCH, and when REVOKE returns.
 func (w *timed) keeping() string {
-	reply := w.dial().ask("VERIFY keep=1 %s", w.token)
-	text := "OK " + field(reply, "source")
-	if _, err := protocol.ParseRevision([]byte(field(reply, "rev"))); err == nil {
+	reply := w.dial().Ask("VERIFY keep=1 %s", w.token)
+	text := "OK " + e2e.Field(reply, "source")
+	if _, err := protocol.ParseRevision([]byte(e2e.Field(reply, "rev"))); err == nil {
 		text += " kept"
 	}
 	admin, asked := w.dialAdmin(), time.Now()
@@ -104,7 +105,7 @@ func (w *timed) keeping() string {
 		text += ", the watch ends, WATCH of "
 		w.watching = w.dial()
 		asked = time.Now()
-		if now, err := protocol.ParseRevision([]byte(field(w.watching.ask("WATCH"), "rev"))); err != nil || now.Run == w.former.Run {
+		if now, err := protocol.ParseRevision([]byte(e2e.Field(w.watching.Ask("WATCH"), "rev"))); err != nil || now.Run == w.former.Run {
 			text += "the same run"
 		} else {
 			text += "another run"
@@ -120,16 +121,16 @@ func (w *timed) keeping() string {
 // for; this is tried again with another lease.
 func (w *timed) revoking(admin *talk, asked time.Time) string {
 	for n := 1; ; n++ {
-		admin.send(fmt.Sprintf("@1 REVOKE subject somebody-%d\n@2 PING\n", n))
-		reply := admin.receive()
+		admin.Send(fmt.Sprintf("@1 REVOKE subject somebody-%d\n@2 PING\n", n))
+		reply := admin.Receive()
 		if reply == "@2 OK" {
 			w.watching.forgotten("")
-			return ", REVOKE waits for SEEN" + strings.TrimPrefix(head(admin.receive()), "@1 OK")
+			return ", REVOKE waits for SEEN" + strings.TrimPrefix(head(admin.Receive()), "@1 OK")
 		}
 		if time.Since(asked) < lease.Length || n == 5 {
 			return ", REVOKE does not wait: " + reply
 		}
-		admin.receive() // the reply to PING
+		admin.Receive() // the reply to PING
 		asked = time.Now()
 		w.watching.forgotten("") // asks for another lease
 	}
@@ -137,10 +138,10 @@ func (w *timed) revoking(admin *talk, asked time.Time) string {
 
 // lost asks for another lease, and reports whether the watch has ended instead.
 func (w *timed) lost() bool {
-	if _, err := w.watching.nc.Write([]byte("SEEN rev=0 hits=0\n")); err != nil {
+	if _, err := w.watching.Conn.Write([]byte("SEEN rev=0 hits=0\n")); err != nil {
 		return true
 	}
-	line, err := w.watching.r.ReadString('\n')
+	line, err := w.watching.In.ReadString('\n')
 	if err == nil && !strings.HasPrefix(line, "OK lease=1000 ") {
 		w.t.Errorf("SEEN: %s", line)
 	}
@@ -155,7 +156,7 @@ func (w *timed) toldOfKeys() string {
 		w.watching.quiet(answer)
 		return answer
 	}
-	line, err := w.watching.r.ReadString('\n')
+	line, err := w.watching.In.ReadString('\n')
 	switch {
 	case err != nil:
 		return answer + ", the watch ends"

@@ -138,7 +138,7 @@ func refusals() []row {
 		{
 			"a revocation", func(w *timed) {
 				w.answer("VERIFY")
-				w.dialAdmin().ask("REVOKE subject %s", w.user.ID)
+				w.dialAdmin().Ask("REVOKE subject %s", w.user.ID)
 			}, (*timed).answerAndSetRight,
 			// Even a start with a wrong clock does not end the revocation.
 			cells{

@@ -17,7 +17,7 @@ import (
 // check.
 func (w *liveDaemon) explained(project, token, name string) (x explanation, detail string) {
 	w.t.Helper()
-	if err := json.Unmarshal([]byte(strings.TrimPrefix(w.dialAdmin().ask("EXPLAIN project=%s %s", project, token), "OK ")), &x); err != nil {
+	if err := json.Unmarshal([]byte(strings.TrimPrefix(w.dialAdmin().Ask("EXPLAIN project=%s %s", project, token), "OK ")), &x); err != nil {
 		w.t.Fatal(err)
 	}
 	for _, c := range x.Checks {
@@ -52,7 +52,7 @@ func TestAKeySetWithoutAUsableKeyIsToldAsWhatItIs(t *testing.T) {
 			defer server.Close()
 			w := newLiveDaemon(t, func(cfg *config.Config) { cfg.Projects[1].JWKSURL = server.URL })
 			token := w.upstream.NeonToken(standin.TokenSpec{})
-			if reply := w.dial().ask("VERIFY project=neon %s", token); head(reply) != "ERR keys-pending" {
+			if reply := w.dial().Ask("VERIFY project=neon %s", token); head(reply) != "ERR keys-pending" {
 				t.Fatal(reply)
 			}
 			problem := strings.ReplaceAll(c.problem, `\"`, `"`)
@@ -61,7 +61,7 @@ func TestAKeySetWithoutAUsableKeyIsToldAsWhatItIs(t *testing.T) {
 				t.Errorf("EXPLAIN: %s %s: %s", x.Outcome, x.Reason, detail)
 			}
 			var keys struct{ Projects []keysReport }
-			if err := json.Unmarshal([]byte(strings.TrimPrefix(w.dialAdmin().ask("KEYS project=neon"), "OK ")), &keys); err != nil {
+			if err := json.Unmarshal([]byte(strings.TrimPrefix(w.dialAdmin().Ask("KEYS project=neon"), "OK ")), &keys); err != nil {
 				t.Fatal(err)
 			}
 			if k := keys.Projects[0]; !strings.Contains(k.Problem, problem) || len(k.Skipped) != c.skipped || k.Source != "none" || k.Failures == 0 {
@@ -77,7 +77,7 @@ func TestAKeySetWithoutAUsableKeyIsToldAsWhatItIs(t *testing.T) {
 func TestEXPLAINSaysWhichKeysWereLeftOut(t *testing.T) {
 	w := newLiveDaemon(t, nil)
 	token := w.token()
-	if reply := w.dial().ask("VERIFY %s", token); head(reply) != "OK" {
+	if reply := w.dial().Ask("VERIFY %s", token); head(reply) != "OK" {
 		t.Fatal(reply)
 	}
 	if _, detail := w.explained("main", token, "key-set"); !strings.HasPrefix(detail, "pass: confirmed 0s ago, keys: ") || strings.Contains(detail, "left out") {
@@ -86,7 +86,7 @@ func TestEXPLAINSaysWhichKeysWereLeftOut(t *testing.T) {
 	w.upstream.Inject(standin.StackKeys, standin.Fault{Kind: standin.OddKeys})
 	w.clock.advance(time.Minute)
 	stranger := w.upstream.StackToken(standin.TokenSpec{Header: map[string]any{"kid": "stranger"}})
-	w.dial().ask("VERIFY %s", stranger)
+	w.dial().Ask("VERIFY %s", stranger)
 	if _, detail := w.explained("main", token, "key-set"); !strings.Contains(detail, ", left out: ") || !strings.Contains(detail, ": unknown curve") {
 		t.Error(detail)
 	}
@@ -116,7 +116,7 @@ func TestAProfileThatCannotBeUsedIsToldByKind(t *testing.T) {
 	} {
 		w.upstream.Clear(standin.Me)
 		w.upstream.Inject(standin.Me, standin.Fault{Kind: standin.Answer, Header: jsonType, Body: fmt.Sprintf(`{"id":%q,%s}`, w.user.ID, members)})
-		if reply := k.ask("PROFILE max-age=0 %s", token); head(reply) != "ERR unavailable" {
+		if reply := k.Ask("PROFILE max-age=0 %s", token); head(reply) != "ERR unavailable" {
 			t.Errorf("%s: %s", members, reply)
 		}
 		if _, detail := w.explained("main", token, "profile"); !strings.HasPrefix(detail, "fail: ") || !strings.Contains(detail, want) {
@@ -128,7 +128,7 @@ func TestAProfileThatCannotBeUsedIsToldByKind(t *testing.T) {
 	}
 	w.upstream.Clear(standin.Me)
 	w.upstream.Inject(standin.Me, standin.Fault{Kind: standin.Answer, Header: jsonType, Body: fmt.Sprintf(`{"id":%q,"display_name":"Zo\ud83d"}`, w.user.ID)})
-	if reply := k.ask("PROFILE max-age=0 %s", token); head(reply) != "OK" || !strings.HasSuffix(reply, `"display_name":"Zo\ud83d"}`) {
+	if reply := k.Ask("PROFILE max-age=0 %s", token); head(reply) != "OK" || !strings.HasSuffix(reply, `"display_name":"Zo\ud83d"}`) {
 		t.Error(reply)
 	}
 	if _, detail := w.explained("main", token, "profile"); detail != "" {

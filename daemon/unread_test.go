@@ -10,6 +10,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
 // TestPeersThatDoNotReadCostOneCopyOfAProfile: many connections ask for one
@@ -31,7 +32,7 @@ func TestPeersThatDoNotReadCostOneCopyOfAProfile(t *testing.T) {
 			}
 			w.upstream.Inject(standin.Me, standin.Fault{Kind: standin.PadProfile, Size: size})
 			line := "PROFILE " + w.token() + "\n"
-			if reply := w.dial().ask("%s", line[:len(line)-1]); head(reply) != "OK" || len(reply) < size*9/10 {
+			if reply := w.dial().Ask("%s", line[:len(line)-1]); head(reply) != "OK" || len(reply) < size*9/10 {
 				t.Fatalf("%.80s", reply)
 			}
 			all := make([]net.Conn, peers)
@@ -47,7 +48,7 @@ func TestPeersThatDoNotReadCostOneCopyOfAProfile(t *testing.T) {
 				}
 				all[i] = nc
 			}
-			await(t, func() bool {
+			e2e.Until(t, "every profile is answered", func() bool {
 				return w.daemon.counters.Totals().Levels[resolve.LevelProfile] == counted+peers
 			})
 			if n := w.daemon.server.State().UnsentBytes; n < size || n > 3*size {
@@ -58,13 +59,13 @@ func TestPeersThatDoNotReadCostOneCopyOfAProfile(t *testing.T) {
 			if grown := heap() - before; grown > 4*size+peers*24<<10 {
 				t.Errorf("%d bytes for %d peers that do not read", grown, peers)
 			}
-			if reply := w.dial().ask("%s", line[:len(line)-1]); head(reply) != "OK" {
+			if reply := w.dial().Ask("%s", line[:len(line)-1]); head(reply) != "OK" {
 				t.Errorf("a peer that reads: %.80s", reply)
 			}
 			for _, nc := range all {
 				_ = nc.Close()
 			}
-			await(t, func() bool { return w.daemon.server.State().UnsentBytes == 0 })
+			e2e.Until(t, "nothing is unsent", func() bool { return w.daemon.server.State().UnsentBytes == 0 })
 		})
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
 // TestSignedUserinfoIsVerified: an answer that is signed by the issuer's key, about this
@@ -30,7 +31,7 @@ func TestSignedUserinfoIsVerified(t *testing.T) {
 		return w.upstream.OIDCToken(spec)
 	}
 	good := signed(func(*standin.TokenSpec) {})
-	if reply := k.ask("VERIFY project=oidc %s", token); head(reply) != "OK" {
+	if reply := k.Ask("VERIFY project=oidc %s", token); head(reply) != "OK" {
 		t.Fatal(reply)
 	}
 	for _, c := range []struct{ name, body, want, log string }{
@@ -53,7 +54,7 @@ func TestSignedUserinfoIsVerified(t *testing.T) {
 		w.clock.advance(time.Duration(w.config.Projects[0].JWKSCooldown))
 		fetched := w.upstream.Calls(standin.OIDCKeys)
 		answer(c.body)
-		reply := k.ask("PROFILE project=oidc max-age=0 %s", token)
+		reply := k.Ask("PROFILE project=oidc max-age=0 %s", token)
 		if head(reply) != c.want || c.want == "OK" && !strings.Contains(reply, `"nickname":"Countess"`) {
 			t.Errorf("%s: %.120s, want %s", c.name, reply, c.want)
 		}
@@ -65,7 +66,7 @@ func TestSignedUserinfoIsVerified(t *testing.T) {
 		}
 		// The answer said nothing about the user, so lookups that need no profile are still
 		// answered.
-		if reply := k.ask("VERIFY project=oidc %s", token); head(reply) != "OK" {
+		if reply := k.Ask("VERIFY project=oidc %s", token); head(reply) != "OK" {
 			t.Errorf("%s: then VERIFY %s", c.name, reply)
 		}
 	}
@@ -84,7 +85,7 @@ func TestANewKeyThatSignsUserinfoIsFetched(t *testing.T) {
 	})
 	k := w.dial()
 	token := w.upstream.OIDCToken(standin.TokenSpec{Subject: w.user.ID})
-	if reply := k.ask("VERIFY project=oidc %s", token); head(reply) != "OK" {
+	if reply := k.Ask("VERIFY project=oidc %s", token); head(reply) != "OK" {
 		t.Fatal(reply)
 	}
 	before := w.upstream.Calls(standin.OIDCKeys)
@@ -92,7 +93,7 @@ func TestANewKeyThatSignsUserinfoIsFetched(t *testing.T) {
 	ask := func(body string) string {
 		w.upstream.Clear(standin.Userinfo)
 		w.upstream.Inject(standin.Userinfo, standin.Fault{Kind: standin.Answer, Header: http.Header{"Content-Type": {"application/jwt"}}, Body: body})
-		return k.ask("PROFILE project=oidc max-age=0 %s", token)
+		return k.Ask("PROFILE project=oidc max-age=0 %s", token)
 	}
 	spec := standin.TokenSpec{Subject: w.user.ID, Remove: []string{"exp", "iat"}}
 	w.upstream.Rotate(standin.OIDC, true)
@@ -101,7 +102,7 @@ func TestANewKeyThatSignsUserinfoIsFetched(t *testing.T) {
 	}
 	for i := range 20 {
 		spec.Header = map[string]any{"kid": strings.Repeat("x", i+1)}
-		if reply := ask(w.upstream.OIDCToken(spec)); head(reply) != "ERR unavailable" || field(reply, "retry-after") == "" {
+		if reply := ask(w.upstream.OIDCToken(spec)); head(reply) != "ERR unavailable" || e2e.Field(reply, "retry-after") == "" {
 			t.Errorf("signed by a key that nobody has: %.90s", reply)
 		}
 	}

@@ -20,7 +20,7 @@ func TestOneVisitorsCredentialsAreNoOtherVisitors(t *testing.T) {
 	})
 	made := func(of string, n int) string { return fmt.Sprintf("%s%032d", of, n) }
 	ask := func(k *talk, label, credential string) string {
-		return k.ask("PROFILE project=neon for=%s %s", label, credential)
+		return k.Ask("PROFILE project=neon for=%s %s", label, credential)
 	}
 	k := w.dial()
 	for n := range fair.SessionBurst + 9 {
@@ -34,11 +34,11 @@ func TestOneVisitorsCredentialsAreNoOtherVisitors(t *testing.T) {
 		}
 	}
 	for n := range fair.SessionBurst {
-		if reply := k.ask("PROFILE project=neon %s", made("o", n)); head(reply) == "ERR busy" {
+		if reply := k.Ask("PROFILE project=neon %s", made("o", n)); head(reply) == "ERR busy" {
 			t.Fatalf("the caller itself, %d: %s", n, reply)
 		}
 	}
-	if reply := w.dial().ask("PROFILE project=neon %s", made("o", fair.SessionBurst)); head(reply) != "ERR busy" {
+	if reply := w.dial().Ask("PROFILE project=neon %s", made("o", fair.SessionBurst)); head(reply) != "ERR busy" {
 		t.Errorf("one more of the caller itself: %s", reply)
 	}
 }
@@ -49,17 +49,17 @@ func TestALabelChangesNoAnswer(t *testing.T) {
 	w := newLiveDaemon(t, withoutOIDC)
 	k, good := w.dial(), w.token()
 	forged := w.upstream.StackToken(standin.TokenSpec{Subject: w.user.ID, Forged: true})
-	k.ask("PROFILE %s", good)
+	k.Ask("PROFILE %s", good)
 	for _, verb := range []string{"VERIFY", "PROFILE", "PROFILE max-age=60"} {
 		for _, token := range []string{good, forged, "x"} {
-			want := k.ask("%s %s", verb, token)
+			want := k.Ask("%s %s", verb, token)
 			for _, label := range []string{"a", "-_09azAZ", strings.Repeat("x", protocol.MaxFor)} {
-				if reply := k.ask("%s for=%s %s", verb, label, token); reply != want {
+				if reply := k.Ask("%s for=%s %s", verb, label, token); reply != want {
 					t.Errorf("%s for=%s: %.80s, want %.80s", verb, label, reply, want)
 				}
 			}
 			for _, label := range []string{"", ".", "a.b", "%61", "a,b", "@a", strings.Repeat("x", protocol.MaxFor+1)} {
-				if reply := k.ask("%s for=%s %s", verb, label, token); head(reply) != "ERR bad-request" {
+				if reply := k.Ask("%s for=%s %s", verb, label, token); head(reply) != "ERR bad-request" {
 					t.Errorf("%s for=%s: %.80s", verb, label, reply)
 				}
 			}

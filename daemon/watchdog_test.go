@@ -12,6 +12,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/internal/e2e"
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
 	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/protocol"
@@ -81,11 +82,11 @@ func TestWatchdogIsFedByLookupsAlone(t *testing.T) {
 	logged := func() int { return strings.Count(w.log.String(), "does not answer itself") }
 	failed, before := w.daemon.selfLookups.failed.Load(), logged() // there may be some failures if the machine is too slow
 	w.admitting.Lock()                                             // no connection is admitted any more
-	await(t, func() bool { return w.daemon.selfLookups.failed.Load() > failed })
+	e2e.Until(t, "a lookup of the watchdog fails", func() bool { return w.daemon.selfLookups.failed.Load() > failed })
 	for len(told) > 0 { // read what was told earlier
 		<-told
 	}
-	await(t, func() bool { return w.daemon.selfLookups.failed.Load() > failed+2 })
+	e2e.Until(t, "two more fail", func() bool { return w.daemon.selfLookups.failed.Load() > failed+2 })
 	for len(told) > 0 {
 		if state := <-told; strings.HasPrefix(state, "WATCHDOG") {
 			t.Error("a wedged daemon fed the watchdog")
@@ -117,19 +118,19 @@ func TestWatchdogSaysWhenItsIntervalIsNone(t *testing.T) {
 	w := newLiveDaemon(t, nil)
 	told := w.managed("soon")
 	w.hear(told, "READY=1")
-	await(t, func() bool { return strings.Contains(w.log.String(), "watchdog not fed") })
+	e2e.Until(t, "the log says so", func() bool { return strings.Contains(w.log.String(), "watchdog not fed") })
 }
 
 func TestSelfLookupGoesThroughTheCacheAndNoFurther(t *testing.T) {
 	w := newLiveDaemon(t, nil)
-	w.dial().ask("VERIFY %s", w.token())
+	w.dial().Ask("VERIFY %s", w.token())
 	calls := func() (n int) {
 		for _, e := range standin.Endpoints() {
 			n += w.upstream.Calls(e)
 		}
 		return n
 	}
-	await(t, func() bool { return strings.HasPrefix(w.daemon.status(), "3 of 3") })
+	e2e.Until(t, "all projects have keys", func() bool { return strings.HasPrefix(w.daemon.status(), "3 of 3") })
 	before, sets := calls(), w.daemon.report()
 	s := w.self()
 	for range 3 {
@@ -171,7 +172,7 @@ func TestSelfLookupTakesARefusalForAnAnswer(t *testing.T) {
 
 func TestSelfLookupTakesAFullHouseForAnAnswer(t *testing.T) {
 	w := newLiveDaemon(t, func(c *config.Config) { c.Limits.Connections = 1 })
-	w.dial().ask("PING")
+	w.dial().Ask("PING")
 	if err := w.self().ask(t.Context()); err != nil {
 		t.Error(err)
 	}

@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
 // BenchmarkAnnounce tells how long it takes until the last of so many hosts has
@@ -96,13 +98,13 @@ func BenchmarkScan(b *testing.B) {
 	}
 	_ = o.Journal.Join(marks)
 	first := newHost(b, o)
-	until(b, "the engine has all", func() bool {
+	e2e.Until(b, "the engine has all", func() bool {
 		all, lacking := first.table.size()
 		return all == len(marks) && lacking == 0 && first.Connected()
 	})
 	for b.Loop() {
 		late := newHost(b, options(b, 1, s.url()))
-		until(b, "a new host hears", late.Connected)
+		e2e.Until(b, "a new host hears", late.Connected)
 		late.stop()
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
 func askFor(subject string) Ask {
@@ -23,7 +25,7 @@ func askFor(subject string) Ask {
 func (h *host) claimed(ask Ask, want Decision) Answer {
 	h.t.Helper()
 	var a Answer
-	until(h.t, "the engine decides", func() bool {
+	e2e.Until(h.t, "the engine decides", func() bool {
 		a = h.Claim(h.t.Context(), ask)
 		return a.Decision != Go || !a.Flight.Alone()
 	})
@@ -40,7 +42,7 @@ func (h *host) share(ask Ask, profile string) {
 	h.t.Helper()
 	live := ask
 	live.MaxAge = 0
-	until(h.t, "the profile is shared", func() bool {
+	e2e.Until(h.t, "the profile is shared", func() bool {
 		h.finish(h.claimed(live, Go), Result{Profile: []byte(profile)})
 		there, _, ok := h.Shared(h.t.Context(), ask, time.Hour)
 		return ok && string(there) == profile
@@ -120,7 +122,7 @@ func TestASharedProfileCountsOnlyWhileItMay(t *testing.T) {
 	if _, err := hosts[1].Announce(t.Context(), purge); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "the purge is known", func() bool { return hosts[0].table.get(purge.Name).Revoked > 0 })
+	e2e.Until(t, "the purge is known", func() bool { return hosts[0].table.get(purge.Name).Revoked > 0 })
 	hosts[0].claimed(ask, Go)
 	hosts[0].share(ask, "third")
 	if a := hosts[1].claimed(ask, Have); string(a.Profile) != "third" {
@@ -139,7 +141,7 @@ func TestADeniedProfileIsGoneForAll(t *testing.T) {
 	hosts[0].share(ask, "x")
 	live := ask
 	live.MaxAge = 0
-	until(t, "the denial is known", func() bool {
+	e2e.Until(t, "the denial is known", func() bool {
 		hosts[1].finish(hosts[1].claimed(live, Go), Result{Denied: true, Profile: []byte("x")})
 		_, _, ok := hosts[0].Shared(t.Context(), ask, time.Hour)
 		return !ok
@@ -153,7 +155,7 @@ func TestAnEarlierFetchDoesNotReplaceALaterOne(t *testing.T) {
 	live := askFor("u")
 	live.MaxAge = 0
 	slow := h.claimed(live, Go)
-	until(t, "the engine's clock has moved", func() bool {
+	e2e.Until(t, "the engine's clock has moved", func() bool {
 		quick := h.claimed(live, Go)
 		h.finish(quick, Result{Profile: []byte("quick")})
 		return quick.Flight.began > slow.Flight.began
@@ -247,7 +249,7 @@ func TestAPauseHoldsForAllHosts(t *testing.T) {
 			}
 			awaitAll(t, hosts)
 			hosts[0].finish(hosts[0].claimed(askFor("u"), Go), Result{RetryAfter: time.Hour})
-			until(t, "the pause is known", func() bool { return hosts[0].Claim(t.Context(), askFor("w")).Decision == Pause })
+			e2e.Until(t, "the pause is known", func() bool { return hosts[0].Claim(t.Context(), askFor("w")).Decision == Pause })
 			if a := hosts[1].claimed(askFor("v"), Pause); a.After <= 0 || a.After > MaxPause {
 				t.Errorf("paused for %s", a.After)
 			}
@@ -286,7 +288,7 @@ func TestWhatSomebodyElseWritesUnderTheNamesOfClaimsIsClamped(t *testing.T) {
 				s.must("SET", keys[i], value)
 			}
 		}
-		until(t, "after "+what+" the host may fetch", func() bool {
+		e2e.Until(t, "after "+what+" the host may fetch", func() bool {
 			a := h.Claim(t.Context(), ask)
 			if a.Decision == Go {
 				h.finish(a, Result{})

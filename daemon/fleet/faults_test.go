@@ -27,14 +27,14 @@ func agreeAfter(t *testing.T, fault func(s *server, hosts []*host)) []*host {
 	for i, h := range hosts {
 		h.revoke(subject(fmt.Sprint("after", i)))
 	}
-	until(t, "all hosts have the same marks", func() bool { return same(hosts) && len(hosts[0].journal.all()) == 6 })
+	e2e.Until(t, "all hosts have the same marks", func() bool { return same(hosts) && len(hosts[0].journal.all()) == 6 })
 	awaitAll(t, hosts)
 	hosts[1].reaches(subject("last"), 3)
-	until(t, "the engine lacks nothing", func() bool {
+	e2e.Until(t, "the engine lacks nothing", func() bool {
 		return !slices.ContainsFunc(hosts, func(h *host) bool { return h.Stats().Lacking > 0 })
 	})
 	late := newHost(t, options(t, 9, s.url()))
-	until(t, "a new host hears", late.Connected)
+	e2e.Until(t, "a new host hears", late.Connected)
 	if !same([]*host{hosts[0], late}) {
 		t.Error("a new host hears, and does not have the same marks")
 	}
@@ -49,7 +49,7 @@ func TestNothingIsLostWhateverHappensToTheEngine(t *testing.T) {
 		"the head is deleted": func(s *server, _ []*host) { s.must("DEL", "{neonauthd:test}:last") },
 		"the head is another": func(s *server, hosts []*host) {
 			s.must("SET", "{neonauthd:test}:last", "1-1 abc")
-			until(t, "a host knows that it is blind", func() bool { return !hosts[0].Connected() })
+			e2e.Until(t, "a host knows that it is blind", func() bool { return !hosts[0].Connected() })
 			awaitAll(t, hosts) // although nobody changes anything
 		},
 		"the state is deleted": func(s *server, _ []*host) { s.must("DEL", "{neonauthd:test}:marks", "{neonauthd:test}:hosts") },
@@ -65,19 +65,19 @@ func TestNothingIsLostWhateverHappensToTheEngine(t *testing.T) {
 		},
 		"out of memory for a while": func(s *server, hosts []*host) {
 			s.must("CONFIG", "SET", "maxmemory", "1")
-			until(t, "a host knows that it is blind", func() bool { return !hosts[0].Connected() })
+			e2e.Until(t, "a host knows that it is blind", func() bool { return !hosts[0].Connected() })
 			hosts[0].revoke(subject("before0"))
 			s.must("CONFIG", "SET", "maxmemory", "0")
 		},
 		"a replica for a while": func(s *server, hosts []*host) {
 			s.must("REPLICAOF", "127.0.0.1", "1")
-			until(t, "a host knows that it is blind", func() bool { return !hosts[0].Connected() })
+			e2e.Until(t, "a host knows that it is blind", func() bool { return !hosts[0].Connected() })
 			hosts[0].revoke(subject("before0"))
 			s.must("REPLICAOF", "NO", "ONE")
 		},
 		"stopped and continued": func(s *server, hosts []*host) {
 			s.signal(syscall.SIGSTOP)
-			until(t, "a host knows that it is blind", func() bool { return !hosts[0].Connected() })
+			e2e.Until(t, "a host knows that it is blind", func() bool { return !hosts[0].Connected() })
 			hosts[0].revoke(subject("before0"))
 			s.signal(syscall.SIGCONT)
 		},
@@ -110,14 +110,14 @@ func TestAHostThatIsCutOffIsSilentAndCatchesUp(t *testing.T) {
 	hosts := []*host{newHost(t, options(t, 0, s.url())), newHost(t, options(t, 1, "redis://"+way.Address()))}
 	awaitAll(t, hosts)
 	way.Cut()
-	until(t, "the host that is cut off knows it", func() bool { return !hosts[1].Connected() })
-	until(t, "it is silent", func() bool { return hosts[0].Stats().Silent == 1 })
+	e2e.Until(t, "the host that is cut off knows it", func() bool { return !hosts[1].Connected() })
+	e2e.Until(t, "it is silent", func() bool { return hosts[0].Stats().Silent == 1 })
 	if _, reach := hosts[0].revoke(subject("u1")); reach.Reached != 1 || reach.Of != 2 || whole(reach) {
 		t.Errorf("reached %+v", reach)
 	}
 	hosts[1].revoke(subject("u2"))
 	way.Mend()
-	until(t, "both have both", func() bool { return hosts[0].inForce(subject("u2")) && hosts[1].inForce(subject("u1")) })
+	e2e.Until(t, "both have both", func() bool { return hosts[0].inForce(subject("u2")) && hosts[1].inForce(subject("u1")) })
 	awaitAll(t, hosts)
 }
 
@@ -165,7 +165,7 @@ func converge(t *testing.T, faults, rounds int) {
 		restore()
 	}
 	began := time.Now()
-	until(t, "all hosts have the same marks", func() bool { return same(hosts) })
+	e2e.Until(t, "all hosts have the same marks", func() bool { return same(hosts) })
 	took := time.Since(began)
 	awaitAll(t, hosts)
 	hosts[0].reaches(subject("last"), fleetHosts)

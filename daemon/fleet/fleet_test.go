@@ -11,6 +11,8 @@ import (
 
 	"go.uber.org/goleak"
 	"pgregory.net/rapid"
+
+	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
 // TestMain lets more tests run at once than there are cores: they wait for engines
@@ -53,7 +55,7 @@ func TestAnEmptyEngineIsNotTakenForAnEmptyFleet(t *testing.T) {
 	hosts[0].revoke(subject("u"))
 	s.must("FLUSHALL")
 	late := newHost(t, options(t, 2, s.url()))
-	until(t, "the new host hears", late.Connected)
+	e2e.Until(t, "the new host hears", late.Connected)
 	if !late.inForce(subject("u")) {
 		t.Error("it hears, and does not know what the others do")
 	}
@@ -116,7 +118,7 @@ func TestARevocationIsInForceOnAllHostsBeforeAnnounceReturns(t *testing.T) {
 			t.Errorf("not in force on host %d", i)
 		}
 	}
-	until(t, "taking back reaches all", func() bool { return whole(hosts[1].undo(subject("u1"))) })
+	e2e.Until(t, "taking back reaches all", func() bool { return whole(hosts[1].undo(subject("u1"))) })
 	for i, h := range hosts {
 		if h.inForce(subject("u1")) {
 			t.Errorf("still in force on host %d", i)
@@ -136,14 +138,14 @@ func TestAHostThatHasNotAppliedDoesNotCountAsReached(t *testing.T) {
 		t.Errorf("reached %+v", reach)
 	}
 	late := newHost(t, options(t, 3, s.url())) // the host that cannot take marks in does not keep this one from hearing
-	until(t, "a new host hears", late.Connected)
-	until(t, "the others know why", func() bool {
+	e2e.Until(t, "a new host hears", late.Connected)
+	e2e.Until(t, "the others know why", func() bool {
 		return slices.ContainsFunc(hosts[0].Hosts(), func(h Host) bool { return h.Broken && h.ID == "id-2" })
 	})
 	hosts[2].journal.mu.Lock()
 	hosts[2].journal.full = false
 	hosts[2].journal.mu.Unlock()
-	until(t, "it is in force there too", func() bool { return hosts[2].inForce(subject("u1")) })
+	e2e.Until(t, "it is in force there too", func() bool { return hosts[2].inForce(subject("u1")) })
 }
 
 func TestAHostWhoseOldAnswersAreInUseDoesNotCountAsReached(t *testing.T) {
@@ -169,7 +171,7 @@ func TestAHostThatWasAwayKnowsEverythingBeforeItIsHeard(t *testing.T) {
 		hosts[0].revoke(subject(n))
 	}
 	late := newHost(t, options(t, 2, s.url()))
-	until(t, "the late host hears", late.Connected)
+	e2e.Until(t, "the late host hears", late.Connected)
 	for _, n := range []string{"a", "b", "c"} {
 		if !late.inForce(subject(n)) {
 			t.Errorf("%s is not in force on the late host, which says that it hears", n)
@@ -182,12 +184,12 @@ func TestWhatWasRevokedWithoutTheEngineIsToldWhenItIsBack(t *testing.T) {
 	s := newServer(t)
 	hosts := newHosts(t, 2, s)
 	s.kill()
-	until(t, "the first host knows that it is blind", func() bool { return !hosts[0].Connected() })
+	e2e.Until(t, "the first host knows that it is blind", func() bool { return !hosts[0].Connected() })
 	if _, reach := hosts[0].revoke(subject("u1")); !reach.Blind || reach.Reached != 1 || reach.Of != 2 || whole(reach) {
 		t.Errorf("reached %+v", reach)
 	}
 	s.start() // empty: nothing was saved
-	until(t, "it is in force on the other host", func() bool { return hosts[1].inForce(subject("u1")) })
+	e2e.Until(t, "it is in force on the other host", func() bool { return hosts[1].inForce(subject("u1")) })
 	awaitAll(t, hosts)
 	hosts[1].reaches(subject("u2"), 2)
 }
@@ -296,11 +298,11 @@ func TestWhatIsToldWithoutWaitingIsHeardSoon(t *testing.T) {
 	hosts := newHosts(t, 2, newServer(t))
 	m := hosts[0].revokeHere(subject("u"))
 	hosts[0].Tell([]Mark{m, {}})
-	until(t, "it is in force on the other host", func() bool { return hosts[1].inForce(m.Name) })
+	e2e.Until(t, "it is in force on the other host", func() bool { return hosts[1].inForce(m.Name) })
 	m.Until += 3600 // a longer life was seen
 	_ = hosts[0].journal.Join([]Mark{m})
 	hosts[0].Tell([]Mark{m})
-	until(t, "it reaches as far on the other host", func() bool { return hosts[1].journal.get(m.Name).Until == m.Until })
+	e2e.Until(t, "it reaches as far on the other host", func() bool { return hosts[1].journal.get(m.Name).Until == m.Until })
 }
 
 // same reports whether all hosts have the same marks.

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
 // journal is what a host's daemon keeps.
@@ -140,7 +142,7 @@ func newHosts(t testing.TB, n int, s *server) []*host {
 // awaitAll waits until all hosts hear each other.
 func awaitAll(t testing.TB, hosts []*host) {
 	t.Helper()
-	until(t, "all hosts hear each other", func() bool {
+	e2e.Until(t, "all hosts hear each other", func() bool {
 		for _, h := range hosts {
 			if s := h.Stats(); !s.Connected || s.Hosts < len(hosts) || s.Silent > 0 {
 				return false

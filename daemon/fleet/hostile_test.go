@@ -100,15 +100,15 @@ func TestWhoCanWriteTheEngineCannotMakeAHostAccept(t *testing.T) {
 	}
 	s.must("DEL", hostsKey) // otherwise hosts that never were count as silent for an hour
 	if _, reach := hosts[0].revoke(subject("then")); reach.Blind {
-		until(t, "it is in force on the other host too", func() bool { return hosts[1].inForce(subject("then")) })
+		e2e.Until(t, "it is in force on the other host too", func() bool { return hosts[1].inForce(subject("then")) })
 	}
-	until(t, "both have the same marks", func() bool { return same(hosts) })
-	until(t, "both hear again", func() bool { return hosts[0].Connected() && hosts[1].Connected() })
+	e2e.Until(t, "both have the same marks", func() bool { return same(hosts) })
+	e2e.Until(t, "both hear again", func() bool { return hosts[0].Connected() && hosts[1].Connected() })
 	if hosts[0].Stats().Unopened+hosts[1].Stats().Unopened == 0 {
 		t.Error("nothing was counted")
 	}
 	late := newHost(t, options(t, 7, s.url()))
-	until(t, "a new host hears", late.Connected)
+	e2e.Until(t, "a new host hears", late.Connected)
 	for _, n := range revoked {
 		if !late.inForce(n) {
 			t.Errorf("%v is not revoked on a new host", n)
@@ -125,11 +125,11 @@ func TestARevocationThatIsKeptFromAHostIsNoticed(t *testing.T) {
 	hosts := []*host{newHost(t, options(t, 0, s.url())), newHost(t, options(t, 1, "redis://"+way.Address()))}
 	awaitAll(t, hosts)
 	way.Cut()
-	until(t, "the other host is cut off", func() bool { return !hosts[1].Connected() })
+	e2e.Until(t, "the other host is cut off", func() bool { return !hosts[1].Connected() })
 	hosts[0].revoke(subject("u"))
 	s.must("DEL", marksKey)
 	way.Mend()
-	until(t, "the other host has it all the same", func() bool { return hosts[1].inForce(subject("u")) })
+	e2e.Until(t, "the other host has it all the same", func() bool { return hosts[1].inForce(subject("u")) })
 	awaitAll(t, hosts)
 }
 
@@ -166,14 +166,14 @@ func TestValuesLargerThanTheyMayBeAreRemoved(t *testing.T) {
 		for skipped() == before { // on a busy machine the answer that tells of it may come too late
 			s.must("EVAL", `local big = string.rep('x', 9000000) `+place.put+` return 1`, "0")
 			place.read()
-			until(t, place.name+" is healed and all hear", func() bool {
+			e2e.Until(t, place.name+" is healed and all hear", func() bool {
 				size, _ := s.do("MEMORY", "USAGE", place.key, "SAMPLES", "0").AsInt64()
 				return size < 1<<20 && hosts[0].Connected() && hosts[1].Connected()
 			})
 		}
 	}
 	late := newHost(t, options(t, 7, s.url()))
-	until(t, "a new host hears", late.Connected)
+	e2e.Until(t, "a new host hears", late.Connected)
 	if !late.inForce(subject("u")) || !same(append(hosts, late)) {
 		t.Error("something was lost")
 	}
@@ -186,7 +186,7 @@ func TestAHostOfAnotherKeyIsCountedAndNeverApplied(t *testing.T) {
 	o := options(t, 7, s.url())
 	o.Keys = []Key{testKey(t, 2)}
 	stranger := newHost(t, o)
-	until(t, "it is there", func() bool { return hosts[0].Stats().Hosts == 3 })
+	e2e.Until(t, "it is there", func() bool { return hosts[0].Stats().Hosts == 3 })
 	_, _ = stranger.Announce(t.Context(), stranger.revokeHere(subject("theirs")))
 	_, reach := hosts[0].revoke(subject("ours"))
 	if whole(reach) || reach.Reached > 2 {
@@ -216,11 +216,11 @@ func TestAHostThatComesBackWithAnotherKeyMayBeAccepting(t *testing.T) {
 				way.Cut() // so that it does not write its last words
 			}
 			last.stop()
-			until(t, name, func() bool { return hosts[0].sees("id-2", func(h Host) bool { return h.Left == leaves && h.Opens }) })
+			e2e.Until(t, name, func() bool { return hosts[0].sees("id-2", func(h Host) bool { return h.Left == leaves && h.Opens }) })
 			o := options(t, 2, s.url())
 			o.Keys = []Key{testKey(t, 2)}
 			stranger := newHost(t, o)
-			until(t, "it is there", func() bool { return hosts[0].sees("id-2", func(h Host) bool { return !h.Opens && !h.Left }) })
+			e2e.Until(t, "it is there", func() bool { return hosts[0].sees("id-2", func(h Host) bool { return !h.Opens && !h.Left }) })
 			if _, reach := hosts[0].revoke(subject("u")); whole(reach) || reach.Of != 3 || reach.Reached > 2 {
 				t.Errorf("reached %+v", reach)
 			}
@@ -229,7 +229,7 @@ func TestAHostThatComesBackWithAnotherKeyMayBeAccepting(t *testing.T) {
 			}
 			stranger.stop() // how it ends cannot be read either
 			// On a busy machine another host may be late, and is silent too.
-			until(t, "it alone is silent", func() bool {
+			e2e.Until(t, "it alone is silent", func() bool {
 				_, reach := hosts[0].revoke(subject("v"))
 				if whole(reach) || reach.Of != 3 {
 					t.Fatalf("reached %+v", reach)
@@ -255,7 +255,7 @@ func TestAnotherFleetOnTheSameEngineIsApart(t *testing.T) {
 	o := options(t, 7, s.url())
 	o.Name = "other" // with the same key
 	theirs := newHost(t, o)
-	until(t, "the other hears", theirs.Connected)
+	e2e.Until(t, "the other hears", theirs.Connected)
 	theirs.reaches(subject("u"), 1)
 	for _, kind := range []string{"marks", "hosts"} { // somebody copies everything over
 		for field, value := range s.hash("{neonauthd:other}:" + kind) {
@@ -264,7 +264,7 @@ func TestAnotherFleetOnTheSameEngineIsApart(t *testing.T) {
 	}
 	s.must("DEL", logKey, lastKey)
 	_, _ = ours.revoke(subject("v"))
-	until(t, "ours has counted them", func() bool { return ours.Stats().Unopened > 0 })
+	e2e.Until(t, "ours has counted them", func() bool { return ours.Stats().Unopened > 0 })
 	if ours.inForce(subject("u")) {
 		t.Error("a mark of another fleet is in force")
 	}
@@ -296,7 +296,7 @@ func TestAKeyIsReplacedWithoutLosingAnything(t *testing.T) {
 	hosts[0].revoke(subject("first"))
 	reloaded(hosts, 1, 2)
 	reloaded(hosts, 2, 1)
-	until(t, "nothing is left under the old key", func() bool {
+	e2e.Until(t, "nothing is left under the old key", func() bool {
 		for field := range s.hash(marksKey) {
 			if _, _, key, ok := hosts[0].records.openField(field, s.hash(marksKey)[field]); ok && key != 0 {
 				s.must("DEL", logKey) // everything is exchanged again
@@ -307,7 +307,7 @@ func TestAKeyIsReplacedWithoutLosingAnything(t *testing.T) {
 	})
 	reloaded(hosts, 2)
 	last := with(9, 2)
-	until(t, "a host with the new key alone hears", last.Connected)
+	e2e.Until(t, "a host with the new key alone hears", last.Connected)
 	if !last.inForce(subject("first")) || !same([]*host{hosts[0], hosts[1], last}) {
 		t.Error("something was lost")
 	}
@@ -329,7 +329,7 @@ func TestMarksLeaveTheEngineWhenTheyAreOver(t *testing.T) {
 	if _, err := h.Announce(t.Context(), m); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "the lapsed mark has left the engine", func() bool {
+	e2e.Until(t, "the lapsed mark has left the engine", func() bool {
 		h.revoke(subject("new"))
 		return len(s.hash(marksKey)) == 1
 	})

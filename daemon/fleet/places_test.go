@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/neonauthd/neonauthd/internal/e2e"
 	"github.com/neonauthd/neonauthd/internal/e2e/ports"
 )
 
@@ -118,7 +119,7 @@ func TestAFleetWorksOnAClusterOfThree(t *testing.T) {
 	for _, n := range nodes[1:] {
 		n.must("CLUSTER", "MEET", "127.0.0.1", nodes[0].port)
 	}
-	until(t, "the cluster is whole", func() bool {
+	e2e.Until(t, "the cluster is whole", func() bool {
 		for _, n := range nodes {
 			info, _ := n.do("CLUSTER", "INFO").ToString()
 			if !strings.Contains(info, "cluster_state:ok") || !strings.Contains(info, "cluster_known_nodes:3") {
@@ -136,7 +137,7 @@ func TestNothingIsLostWhenAReplicaTakesOver(t *testing.T) {
 	const password = "hunter2" // which the sentinels do not ask for
 	master := newServer(t, "--requirepass", password, "--masterauth", password)
 	replica := newServer(t, "--requirepass", password, "--masterauth", password, "--replicaof", "127.0.0.1 "+master.port, "--repl-diskless-sync-delay", "0")
-	until(t, "the replica follows", func() bool {
+	e2e.Until(t, "the replica follows", func() bool {
 		replica.password = password
 		info, _ := replica.do("INFO", "replication").ToString()
 		return strings.Contains(info, "master_link_status:up")
@@ -155,15 +156,15 @@ func TestNothingIsLostWhenAReplicaTakesOver(t *testing.T) {
 	hosts[0].revokeHere(subject("late"))
 	hosts[0].Tell(valuesOf(hosts[0].journal))
 	master.kill() // the replica may have the mark, or not
-	until(t, "the replica is master", func() bool {
+	e2e.Until(t, "the replica is master", func() bool {
 		info, _ := replica.do("INFO", "replication").ToString()
 		return strings.Contains(info, "role:master")
 	})
 	awaitAll(t, hosts)
-	until(t, "both have everything", func() bool { return same(hosts) })
+	e2e.Until(t, "both have everything", func() bool { return same(hosts) })
 	hosts[1].reaches(subject("after"), 2)
 	late := newHost(t, o(3))
-	until(t, "a new host hears", late.Connected)
+	e2e.Until(t, "a new host hears", late.Connected)
 	if !late.inForce(subject("late")) || !late.inForce(subject("u")) {
 		t.Error("the new master has lost a revocation")
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/valkey-io/valkey-go"
 
+	"github.com/neonauthd/neonauthd/internal/e2e"
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
 	"github.com/neonauthd/neonauthd/internal/e2e/ports"
 )
@@ -72,7 +73,7 @@ func (s *server) run(program string, args ...string) {
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
-	until(s.t, "the server answers", func() bool {
+	e2e.Until(s.t, "the server answers", func() bool {
 		conn, err := net.DialTimeout("tcp", s.address(), time.Second)
 		if err != nil {
 			return false
@@ -119,21 +120,6 @@ func (s *server) must(words ...string) valkey.ValkeyMessage {
 		s.t.Fatalf("%s: %v", strings.Join(words[:min(2, len(words))], " "), err)
 	}
 	return m
-}
-
-// until waits for a state.
-func until(t testing.TB, what string, is func() bool) {
-	t.Helper()
-	deadline := time.After(testTimeout)
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !is() {
-		select {
-		case <-deadline:
-			t.Fatalf("waited in vain until %s", what)
-		case <-tick.C:
-		}
-	}
 }
 
 // failing is a test, or the test of a property.

@@ -12,6 +12,7 @@ import (
 	"github.com/valkey-io/valkey-go"
 
 	"github.com/neonauthd/neonauthd/daemon/clock/clocktest"
+	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
 // quiet is a host that speaks to no engine.
@@ -239,9 +240,9 @@ func TestBetweenHeartbeatsAnIdleHostOnlyLooks(t *testing.T) {
 	// each, and so is each read of a host that is late again and again. Only ten reads in
 	// less than eight times what makes a heartbeat due have three looks among them.
 	var reads, beats, looks uint64
-	until(t, "it has read ten times without a break", func() bool {
+	e2e.Until(t, "it has read ten times without a break", func() bool {
 		before, began, since := calls(), h.Stats(), time.Now()
-		until(t, "it has read ten times", func() bool { return calls()["xread"] >= before["xread"]+10 })
+		e2e.Until(t, "it has read ten times", func() bool { return calls()["xread"] >= before["xread"]+10 })
 		took, now, ended := time.Since(since), calls(), h.Stats()
 		reads, beats, looks = now["xread"]-before["xread"], now["evalsha"]-before["evalsha"], now["getrange"]-before["getrange"]
 		return began.Connected && began.Exchanges == ended.Exchanges && began.Reconnects == ended.Reconnects && took < 8*heartbeat*4/5
@@ -258,7 +259,7 @@ func TestBetweenHeartbeatsAnIdleHostOnlyLooks(t *testing.T) {
 		exchanges := h.Stats().Exchanges
 		s.must("DEL", lastKey)
 		s.must(junk...)
-		until(t, what+": everything is exchanged and heard again", func() bool { return h.Stats().Exchanges > exchanges && h.Connected() })
+		e2e.Until(t, what+": everything is exchanged and heard again", func() bool { return h.Stats().Exchanges > exchanges && h.Connected() })
 	}
 }
 

@@ -22,6 +22,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/daemon/standin/standintest"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
+	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -35,7 +36,7 @@ type rig struct {
 	*Ring
 	t        *testing.T
 	upstream *standin.Standin
-	log      *logBuffer
+	log      *e2e.Output
 	clock    *clocktest.Clock // follows the bubble's clock
 	began    time.Time
 	cancel   context.CancelFunc
@@ -61,7 +62,7 @@ func newRig(t *testing.T, store Store) *rig {
 // newRigAhead makes the ring of a host whose clock is ahead from the start; below
 // 0: behind.
 func newRigAhead(t *testing.T, store Store, ahead time.Duration) *rig {
-	b := &rig{t: t, log: &logBuffer{}, clock: clocktest.Following(), began: time.Now()}
+	b := &rig{t: t, log: &e2e.Output{}, clock: clocktest.Following(), began: time.Now()}
 	b.upstream = standin.New(standin.Options{BaseURL: "http://127.0.0.1:9", TokenLifetime: 48 * time.Hour})
 	b.upstream.SetCaching(standin.Stack, "", false)
 	b.clock.Step(ahead)
@@ -245,21 +246,3 @@ func (b *rig) signer() string {
 }
 
 func bogus(i int) string { return fmt.Sprintf("bogus-%d", i) }
-
-// logBuffer collects what was logged.
-type logBuffer struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *logBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
-}

@@ -17,6 +17,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/daemon/statedir"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
+	"github.com/neonauthd/neonauthd/internal/e2e"
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
@@ -113,7 +114,7 @@ func TestAKeySetThatCouldNotBeReplacedIsNotUsedByTheNextRun(t *testing.T) {
 			if err := s.save(&Snapshot{fetched: now, fresh: now, body: c.next}); (err == nil) != c.saved {
 				t.Errorf("save: %v", err)
 			}
-			log := &logBuffer{}
+			log := &e2e.Output{}
 			k := s.load([]keyset.Algorithm{keyset.ES256}, now, slog.New(slog.NewTextHandler(log, nil)))
 			if got := bodyOf(k); !bytes.Equal(got, c.used) {
 				t.Errorf("the next run uses a set of %d bytes, want %d; log %s", len(got), len(c.used), log)

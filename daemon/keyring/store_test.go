@@ -16,6 +16,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/daemon/statedir"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
+	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
 var keysOrigin = Origin{URL: "https://api.example.com/keys"}
@@ -115,7 +116,7 @@ func TestASavedKeySetThatCannotBeTrustedIsNotUsed(t *testing.T) {
 			if err := c.change(s); err != nil {
 				t.Fatal(err)
 			}
-			log := &logBuffer{}
+			log := &e2e.Output{}
 			k := s.load([]keyset.Algorithm{keyset.ES256}, now, slog.New(slog.NewTextHandler(log, nil)))
 			switch {
 			case c.message == "" && (k == nil || log.String() != ""):
@@ -202,7 +203,7 @@ func TestASavedIssuerIsProved(t *testing.T) {
 	} {
 		must(t, f.Save("https://issuer"))
 		must(t, c.change())
-		log := &logBuffer{}
+		log := &e2e.Output{}
 		got := f.Load(slog.New(slog.NewTextHandler(log, nil)))
 		if !slices.Equal(got, c.want) || !strings.Contains(log.String(), c.says) || c.says == "" && log.String() != "" {
 			t.Errorf("%s: %q, log %s", c.name, got, log)

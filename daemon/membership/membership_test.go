@@ -92,7 +92,7 @@ func (h *host) plan(o *fleet.Options) {
 // hears waits until the host hears n hosts, including itself.
 func (h *host) hears(n int) {
 	h.t.Helper()
-	until(h.t, "the fleet is heard", func() bool {
+	e2e.Until(h.t, "the fleet is heard", func() bool {
 		f := h.Fleet()
 		return f != nil && f.Connected() && f.Stats().Hosts == n
 	})
@@ -108,7 +108,7 @@ func (h *host) revoke(m revoke.Mark) {
 // reaches announces the mark until all hosts have it.
 func (h *host) reaches(m revoke.Mark, of int) {
 	h.t.Helper()
-	until(h.t, "all hosts have the change", func() bool {
+	e2e.Until(h.t, "all hosts have the change", func() bool {
 		reach, ok := h.Announce(h.t.Context(), m)
 		return ok && reach == fleet.Reach{Reached: of, Of: of}
 	})
@@ -118,20 +118,6 @@ func (h *host) wasTold(m revoke.Mark) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return slices.Contains(h.changed, m)
-}
-
-func until(t testing.TB, what string, is func() bool) {
-	t.Helper()
-	deadline := time.After(e2e.Timeout)
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !is() {
-		select {
-		case <-deadline:
-			t.Fatalf("waited in vain until %s", what)
-		case <-tick.C:
-		}
-	}
 }
 
 // newFleet starts n hosts that hear each other.
@@ -217,7 +203,7 @@ func TestAHostWhoseClockIsBehindRevokesWhatOthersAccept(t *testing.T) {
 func TestAPurgeIsToldToAll(t *testing.T) {
 	hosts, _ := newFleet(t, 2)
 	m := revoke.Mark{Kind: revoke.KindPurgeSubject, Project: "main", Value: "ada"}
-	until(t, "the purge has reached all", func() bool {
+	e2e.Until(t, "the purge has reached all", func() bool {
 		reach, ok, err := hosts[0].Purge(t.Context(), m)
 		if err != nil {
 			t.Fatal(err)
@@ -245,9 +231,9 @@ func TestAHostThatJoinsLaterLearnsAndTellsEverything(t *testing.T) {
 	old.reaches(there, 1)
 	late.join(engine.URL)
 	late.hears(2)
-	until(t, "both know both", func() bool { return old.list.Len() == 2 && late.list.Len() == 2 })
+	e2e.Until(t, "both know both", func() bool { return old.list.Len() == 2 && late.list.Len() == 2 })
 	late.plan(nil) // leaves the fleet
-	until(t, "the other knows that it has left", func() bool { return old.Fleet().Stats().Hosts == 1 })
+	e2e.Until(t, "the other knows that it has left", func() bool { return old.Fleet().Stats().Hosts == 1 })
 	if late.Fleet() != nil || late.list.Len() != 2 {
 		t.Errorf("after leaving: fleet %v, %d revocations in force", late.Fleet(), late.list.Len())
 	}
@@ -281,10 +267,10 @@ func TestTheLongestLifetimeOfATokenIsTheFleets(t *testing.T) {
 	const long = 100 * time.Hour
 	now := time.Now().Unix()
 	hosts[0].list.Note(&revoke.Token{Project: "main", Subject: "u", Issued: now, Expires: now + int64(long/time.Second)})
-	until(t, "the other host has heard of it", func() bool { return hosts[1].list.Longest() == long })
+	e2e.Until(t, "the other host has heard of it", func() bool { return hosts[1].list.Longest() == long })
 	late := newHost(t, filepath.Join(t.TempDir(), "c"))
 	late.join(engine.URL)
-	until(t, "a new host has heard of it", func() bool { return late.list.Longest() == long })
+	e2e.Until(t, "a new host has heard of it", func() bool { return late.list.Longest() == long })
 }
 
 // TestTheSameTableIsTheSameMembership: a reload that changes nothing of the fleet
@@ -344,7 +330,7 @@ func TestASightOfARevokedSessionIsToldToTheFleet(t *testing.T) {
 	if !hosts[0].list.Covers(&revoke.Token{Project: "main", Subject: "ada", Session: "ended", Issued: time.Now().Unix()}) {
 		t.Fatal("let in")
 	}
-	until(t, "the other host knows", func() bool {
+	e2e.Until(t, "the other host knows", func() bool {
 		one, known := hosts[1].list.Get(m)
 		return known && one.At > long && one.Until > time.Now().Add(30*24*time.Hour).Unix()
 	})

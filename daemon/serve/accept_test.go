@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
 // failingListener fails to accept until it is closed.
@@ -41,7 +43,7 @@ func TestAFailingAcceptIsTriedAgainWithPatience(t *testing.T) {
 	for _, errno := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ECONNABORTED} {
 		synctest.Test(t, func(t *testing.T) {
 			ln := &failingListener{err: &net.OpError{Op: "accept", Err: errno}, closed: make(chan struct{})}
-			log := &logBuffer{}
+			log := &e2e.Output{}
 			s := &Server{counters: NewCounters(nil), log: slog.New(slog.NewTextHandler(log, nil))}
 			ctx, stop := context.WithCancel(context.Background())
 			ended := make(chan error, 1)

@@ -184,7 +184,7 @@ func TestARefusalOfAnAdminVerbSaysWhenToComeBack(t *testing.T) {
 		ours, theirs := net.Pipe()
 		c := k.serve(0, true, ours, theirs)
 		defer ours.Close()
-		if reply := c.ask("@a PURGE all"); reply != "@a ERR busy retry-after=7 PURGE" {
+		if reply := c.Ask("@a PURGE all"); reply != "@a ERR busy retry-after=7 PURGE" {
 			t.Error(reply)
 		}
 		if n := k.counters.Refused.Sum(nil); n != 1 {

@@ -1,13 +1,11 @@
 package serve
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"log/slog"
 	"net"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -23,6 +21,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/daemon/standin/standintest"
 	"github.com/neonauthd/neonauthd/daemon/statedir"
+	"github.com/neonauthd/neonauthd/internal/e2e"
 	"github.com/neonauthd/neonauthd/internal/sockets"
 	"github.com/neonauthd/neonauthd/protocol"
 )
@@ -181,12 +180,12 @@ func (h *harness) revoke(kind, value string, want bool) {
 
 // connect serves one end of a pipe and returns the other, for use in a synctest
 // bubble.
-func (h *harness) connect(uid uint32) *talk {
+func (h *harness) connect(uid uint32) *e2e.Talk {
 	ours, theirs := net.Pipe()
 	return h.serve(uid, false, ours, theirs)
 }
 
-func (h *harness) serve(uid uint32, admin bool, ours, theirs net.Conn) *talk {
+func (h *harness) serve(uid uint32, admin bool, ours, theirs net.Conn) *e2e.Talk {
 	h.t.Helper()
 	s := h.server
 	c := s.register(theirs, sockets.Credentials{UID: uid}, admin)
@@ -199,63 +198,5 @@ func (h *harness) serve(uid uint32, admin bool, ours, theirs net.Conn) *talk {
 		defer s.unregister(c)
 		c.serve()
 	})
-	return &talk{h.t, ours, bufio.NewReaderSize(ours, 64<<10)}
-}
-
-// talk is a connection on which each line is answered before the next is sent.
-type talk struct {
-	t  testing.TB
-	nc net.Conn
-	r  *bufio.Reader
-}
-
-func (k *talk) send(text string) {
-	k.t.Helper()
-	if _, err := k.nc.Write([]byte(text)); err != nil {
-		k.t.Fatalf("send: %v", err)
-	}
-}
-
-func (k *talk) receive() string {
-	k.t.Helper()
-	text, err := k.r.ReadString('\n')
-	if err != nil {
-		k.t.Fatalf("receive: %v", err)
-	}
-	return strings.TrimSuffix(text, "\n")
-}
-
-// ask sends one line and returns its reply.
-func (k *talk) ask(format string, args ...any) string {
-	k.t.Helper()
-	k.send(fmt.Sprintf(format, args...) + "\n")
-	return k.receive()
-}
-
-// field returns the value of a reply's field, or "".
-func field(reply, name string) string {
-	for _, word := range strings.Fields(reply) {
-		if value, ok := strings.CutPrefix(word, name+"="); ok {
-			return value
-		}
-	}
-	return ""
-}
-
-// logBuffer collects what was logged.
-type logBuffer struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *logBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
+	return e2e.NewTalk(h.t, ours)
 }

@@ -24,12 +24,12 @@ func TestAnAnswerByTheTermsOfBeforeIsNotKept(t *testing.T) {
 		})
 		k := h.connect(1)
 		for i, kept := range []bool{false, true} {
-			reply := k.ask("VERIFY keep=1 %s", h.token("ada"))
+			reply := k.Ask("VERIFY keep=1 %s", h.token("ada"))
 			if !strings.HasPrefix(reply, "OK ") || strings.Contains(reply, " handles=") != kept {
 				t.Errorf("lookup %d: %.200s, to be kept: %v", i, reply, kept)
 			}
 		}
-		_ = k.nc.Close()
+		_ = k.Conn.Close()
 		synctest.Wait()
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/resolve"
+	"github.com/neonauthd/neonauthd/internal/e2e"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -40,7 +41,7 @@ func TestNoVerdictIsNOWithoutProofNorOKWithoutEvidence(t *testing.T) {
 			if (r.Status == protocol.OK) != (outcome == protocol.Accepted() && evidence) {
 				t.Errorf("%s: OK without evidence, or evidence without OK", what)
 			}
-			if r.Status == protocol.ERR && field(line, "retry-after") != "2" {
+			if r.Status == protocol.ERR && e2e.Field(line, "retry-after") != "2" {
 				t.Errorf("%s: want retry-after rounded up", what)
 			}
 		}

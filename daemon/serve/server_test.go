@@ -14,6 +14,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/fair"
+	"github.com/neonauthd/neonauthd/internal/e2e"
 	"github.com/neonauthd/neonauthd/internal/sockets"
 )
 
@@ -21,9 +22,9 @@ func TestUntaggedRepliesKeepTheirOrderAndTaggedOnesDoNot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newHarness(t, nil)
 		c := k.connect(1)
-		defer c.nc.Close()
+		defer c.Conn.Close()
 		began := time.Now()
-		go c.send(fmt.Sprintf("VERIFY deadline=2000 %s\nPING\n@x VERIFY deadline=1000 %s\nVERIFY %s\n@y PING\nSING\n", k.pend(), k.pend(), k.token("ada")))
+		go c.Send(fmt.Sprintf("VERIFY deadline=2000 %s\nPING\n@x VERIFY deadline=1000 %s\nVERIFY %s\n@y PING\nSING\n", k.pend(), k.pend(), k.token("ada")))
 		for _, want := range []struct {
 			at    time.Duration
 			reply string
@@ -31,7 +32,7 @@ func TestUntaggedRepliesKeepTheirOrderAndTaggedOnesDoNot(t *testing.T) {
 			{0, "@y OK"}, {time.Second, "@x ERR deadline"}, {2 * time.Second, "ERR deadline"},
 			{2 * time.Second, "OK"}, {2 * time.Second, "OK level=claims"}, {2 * time.Second, "ERR unknown-verb"},
 		} {
-			reply := c.receive()
+			reply := c.Receive()
 			if at := time.Since(began); !strings.HasPrefix(reply, want.reply) || at != want.at {
 				t.Errorf("after %s: %.60s; want %s after %s", at, reply, want.reply, want.at)
 			}
@@ -47,17 +48,17 @@ func TestAFullConnectionIsReadNoFurther(t *testing.T) {
 			began := time.Now()
 			go func() {
 				for i := range misses {
-					c.send(fmt.Sprintf("@%d VERIFY deadline=1000 %s\n", i, k.pend()))
+					c.Send(fmt.Sprintf("@%d VERIFY deadline=1000 %s\n", i, k.pend()))
 				}
-				c.send("@ping PING\n")
+				c.Send("@ping PING\n")
 			}()
-			for c.receive() != "@ping OK" {
+			for c.Receive() != "@ping OK" {
 				continue
 			}
 			if waits := time.Since(began) > 0; waits != (misses > 3) {
 				t.Errorf("%d in flight: the next line was answered after %s", misses, time.Since(began))
 			}
-			_ = c.nc.Close()
+			_ = c.Conn.Close()
 			time.Sleep(5 * time.Second)
 		}
 	})
@@ -143,18 +144,18 @@ func (f faulty) Read([]byte) (int, error) { panic("a fault of ours: eyJhbGciOiJ"
 func TestAPanicEndsItsConnectionOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newHarness(t, nil)
-		log := &logBuffer{}
+		log := &e2e.Output{}
 		k.server.log = slog.New(slog.NewTextHandler(log, nil))
 		other := k.connect(1)
 		ours, theirs := net.Pipe()
 		bad := k.serve(1, false, ours, faulty{theirs})
-		if _, err := bad.r.ReadByte(); !errors.Is(err, io.EOF) {
+		if _, err := bad.In.ReadByte(); !errors.Is(err, io.EOF) {
 			t.Errorf("the connection is not closed: %v", err)
 		}
-		if reply := other.ask("PING"); reply != "OK" {
+		if reply := other.Ask("PING"); reply != "OK" {
 			t.Errorf("another connection: %s", reply)
 		}
-		_ = other.nc.Close()
+		_ = other.Conn.Close()
 		k.server.running.Wait()
 		if n := k.counters.Panics.Load(); n != 1 || len(k.server.conns) != 0 {
 			t.Errorf("%d panics are counted, %d connections are left", n, len(k.server.conns))
@@ -180,12 +181,12 @@ func TestADrainAnswersWhatIsInFlight(t *testing.T) {
 				k := newHarness(t, nil)
 				line := k.connect(1)
 				if c.deadline > 0 {
-					line.send(fmt.Sprintf("VERIFY deadline=%d %s\n", c.deadline, k.pend()))
+					line.Send(fmt.Sprintf("VERIFY deadline=%d %s\n", c.deadline, k.pend()))
 				}
 				synctest.Wait()
 				ended := make(chan string, 1)
 				go func() {
-					all, _ := io.ReadAll(line.r)
+					all, _ := io.ReadAll(line.In)
 					ended <- string(all)
 				}()
 				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
@@ -227,8 +228,8 @@ func TestPatienceWithAPeerEnds(t *testing.T) {
 				k := newHarness(t, nil)
 				line := k.connect(1)
 				began := time.Now()
-				go line.send(c.sent)
-				_, err := io.Copy(io.Discard, line.r)
+				go line.Send(c.sent)
+				_, err := io.Copy(io.Discard, line.In)
 				if took := time.Since(began); took < c.least || took > c.most {
 					t.Errorf("ended after %s (%v), want %s to %s", took, err, c.least, c.most)
 				}
@@ -242,11 +243,11 @@ func TestAPeerThatDoesNotReadIsCut(t *testing.T) {
 		k := newHarness(t, nil)
 		line := k.connect(1)
 		began := time.Now()
-		line.send("PING\n")
+		line.Send("PING\n")
 		k.server.running.Wait()
 		if took := time.Since(began); took < WriteTimeout || took > 2*WriteTimeout {
 			t.Errorf("cut after %s", took)
 		}
-		_ = line.nc.Close()
+		_ = line.Conn.Close()
 	})
 }

@@ -1,7 +1,6 @@
 package serve
 
 import (
-	"bufio"
 	"fmt"
 	"net"
 	"runtime"
@@ -16,6 +15,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/internal/e2e"
 	"github.com/neonauthd/neonauthd/internal/sockets"
 	"github.com/neonauthd/neonauthd/protocol"
 )
@@ -141,8 +141,8 @@ func TestAReplyIsJudgedAgainWhenItsTurnComes(t *testing.T) {
 					k := newHarness(t, nil)
 					line, token := l.prepare(k)
 					c := k.connect(1)
-					defer c.nc.Close()
-					c.send(fmt.Sprintf("VERIFY deadline=2000 %s\n%s\n", k.pend(), line))
+					defer c.Conn.Close()
+					c.Send(fmt.Sprintf("VERIFY deadline=2000 %s\n%s\n", k.pend(), line))
 					synctest.Wait()
 					if drained {
 						for open := range k.server.conns {
@@ -150,10 +150,10 @@ func TestAReplyIsJudgedAgainWhenItsTurnComes(t *testing.T) {
 						}
 					}
 					l.meanwhile(k, token)
-					if reply := c.receive(); !strings.HasPrefix(reply, "ERR ") {
+					if reply := c.Receive(); !strings.HasPrefix(reply, "ERR ") {
 						t.Fatalf("the slow lookup: %s", reply)
 					}
-					l.check(t, c.receive())
+					l.check(t, c.Receive())
 				})
 			})
 		}
@@ -182,8 +182,8 @@ func TestAReplyIsJudgedAgainWhenAnotherIsWrittenFirst(t *testing.T) {
 			}
 			l.meanwhile(k, token)
 			c.out.mu.Unlock()
-			reader := &talk{t, ours, bufio.NewReader(ours)}
-			l.check(t, strings.TrimPrefix(reader.receive(), "@tag "))
+			reader := e2e.NewTalk(t, ours)
+			l.check(t, strings.TrimPrefix(reader.Receive(), "@tag "))
 			answering.Wait()
 			if n := k.server.bodies.Taken(); n != 0 {
 				t.Errorf("%d bytes are held still", n)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/daemon/resolve"
+	"github.com/neonauthd/neonauthd/internal/e2e"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -17,9 +18,9 @@ func TestACallerThatDoesNotReadIsRefusedMoreAndOthersAreNot(t *testing.T) {
 		const size = 10_000
 		k := newHarness(t, nil)
 		k.server.bodies = fair.NewBodies(fair.Shares{Total: 4 * size, Each: 2 * size, Kept: size})
-		open := func(uid uint32) *talk {
+		open := func(uid uint32) *e2e.Talk {
 			c := k.connect(uid)
-			t.Cleanup(func() { _ = c.nc.Close() })
+			t.Cleanup(func() { _ = c.Conn.Close() })
 			return c
 		}
 		// Replies that are not read have to come from memory. Otherwise another goroutine
@@ -38,9 +39,9 @@ func TestACallerThatDoesNotReadIsRefusedMoreAndOthersAreNot(t *testing.T) {
 			return line
 		}
 		first := known(k.profileOf("user0", size))
-		greedy := [2]*talk{open(1), open(1)}
-		greedy[0].send(first + "\n")
-		greedy[1].send(known(k.profileOf("user1", size)) + "\n")
+		greedy := [2]*e2e.Talk{open(1), open(1)}
+		greedy[0].Send(first + "\n")
+		greedy[1].Send(known(k.profileOf("user1", size)) + "\n")
 		synctest.Wait()
 		for _, c := range []struct {
 			name, ask string
@@ -54,21 +55,21 @@ func TestACallerThatDoesNotReadIsRefusedMoreAndOthersAreNot(t *testing.T) {
 			{"another caller", k.profileOf("user5", size), 2, "OK level=profile"},
 			{"another caller, for the same", first, 2, "OK level=profile"},
 		} {
-			if reply := open(c.uid).ask("%s", c.ask); !strings.HasPrefix(reply, c.want) {
+			if reply := open(c.uid).Ask("%s", c.ask); !strings.HasPrefix(reply, c.want) {
 				t.Errorf("%s: %.60s, want %s", c.name, reply, c.want)
 			}
 		}
 		if n := k.counters.Unknown[protocol.CodeBusy].Load(); n != 2 {
 			t.Errorf("%d are counted as busy", n)
 		}
-		if reply := greedy[0].receive(); !strings.HasPrefix(reply, "OK level=profile") {
+		if reply := greedy[0].Receive(); !strings.HasPrefix(reply, "OK level=profile") {
 			t.Fatalf("%.60s", reply)
 		}
 		synctest.Wait()
-		if reply := open(1).ask("%s", k.profileOf("user2", size)); !strings.HasPrefix(reply, "OK level=profile") {
+		if reply := open(1).Ask("%s", k.profileOf("user2", size)); !strings.HasPrefix(reply, "OK level=profile") {
 			t.Errorf("after it has read one: %.60s", reply)
 		}
-		_ = greedy[1].nc.Close()
+		_ = greedy[1].Conn.Close()
 		synctest.Wait()
 		if n := k.server.bodies.Taken(); n != 0 {
 			t.Errorf("%d bytes count as waiting when nobody waits", n)

@@ -9,12 +9,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/neonauthd/neonauthd/internal/e2e"
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
 	"github.com/neonauthd/neonauthd/internal/program"
 )
@@ -52,27 +52,9 @@ func TestDestinations(t *testing.T) {
 	}
 }
 
-// buffer is the program's own log.
-type buffer struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
-}
-
-func newLog(t *testing.T, destination string) (l *Log, said *buffer) {
+func newLog(t *testing.T, destination string) (l *Log, said *e2e.Output) {
 	t.Helper()
-	said = &buffer{}
+	said = &e2e.Output{}
 	l, err := New(Options{
 		Destination: destination, Key: Key("sixteen bytes or more"), Program: "neonauthd",
 		Logger: slog.New(program.NewRare(slog.NewTextHandler(said, nil))),
@@ -92,20 +74,6 @@ func running(t *testing.T, l *Log, act func()) {
 	act()
 	cancel()
 	<-ended
-}
-
-// await waits until something holds.
-func await(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	ticker := time.NewTicker(time.Millisecond)
-	defer ticker.Stop()
-	for timeout := time.After(20 * time.Second); !holds(); {
-		select {
-		case <-ticker.C:
-		case <-timeout:
-			t.Fatal("it does not come to pass: " + what)
-		}
-	}
 }
 
 func lineOf(project string) Line {
@@ -139,12 +107,12 @@ func TestLinesReachAFileAndTheNextOne(t *testing.T) {
 	running(t, l, func() {
 		l.Write(lineOf("1"))
 		l.Write(lineOf("2"))
-		await(t, "two lines are written", func() bool { return l.Written() == 2 })
+		e2e.Until(t, "two lines are written", func() bool { return l.Written() == 2 })
 		if err := os.Rename(path, path+".1"); err != nil {
 			t.Fatal(err)
 		}
 		l.Reopen()
-		await(t, "the file is made anew", func() bool { _, err := os.Stat(path); return err == nil })
+		e2e.Until(t, "the file is made anew", func() bool { _, err := os.Stat(path); return err == nil })
 		l.Write(lineOf("3"))
 	})
 	for name, want := range map[string]string{path + ".1": "12", path: "3"} {
@@ -194,16 +162,16 @@ func TestAFileThatCannotBeWrittenIsNoDisaster(t *testing.T) {
 	for path, why := range map[string]string{"/dev/full": "no space left on device", pipe: "no such device or address", later: "no such file or directory"} {
 		l, said := newLog(t, "file:"+path)
 		running(t, l, func() {
-			await(t, "the log says why", func() bool { l.Write(lineOf("P")); return strings.Contains(said.String(), why) })
-			await(t, "lines are counted as lost", func() bool { l.Write(lineOf("P")); return l.Lost() > 0 })
+			e2e.Until(t, "the log says why", func() bool { l.Write(lineOf("P")); return strings.Contains(said.String(), why) })
+			e2e.Until(t, "lines are counted as lost", func() bool { l.Write(lineOf("P")); return l.Lost() > 0 })
 			if path != later {
 				return
 			}
 			if err := os.Mkdir(filepath.Dir(path), 0o700); err != nil {
 				t.Fatal(err)
 			}
-			await(t, "lines are written again", func() bool { l.Write(lineOf("P")); return l.Written() > 0 })
-			await(t, "the log says so", func() bool { return strings.Contains(said.String(), "access log written again") })
+			e2e.Until(t, "lines are written again", func() bool { l.Write(lineOf("P")); return l.Written() > 0 })
+			e2e.Until(t, "the log says so", func() bool { return strings.Contains(said.String(), "access log written again") })
 		})
 		if n := strings.Count(said.String(), "access log not written"); n != 1 {
 			t.Errorf("%s: said %d times:\n%s", path, n, said)

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/neonauthd/neonauthd/internal/e2e"
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
 	"github.com/neonauthd/neonauthd/internal/folders"
 )
@@ -126,20 +127,20 @@ func TestAFileThatCannotBeOpenedAnewStaysOpen(t *testing.T) {
 	l, said := newLog(t, "file:"+path)
 	running(t, l, func() {
 		l.Write(lineOf("1"))
-		await(t, "a line is written", func() bool { return l.Written() == 1 })
+		e2e.Until(t, "a line is written", func() bool { return l.Written() == 1 })
 		must(t, os.Rename(path, path+".1"))
 		must(t, os.Chmod(dir, 0o777))
 		must(t, os.Symlink(victim, path))
 		l.Reopen()
-		await(t, "the operator is told", func() bool {
+		e2e.Until(t, "the operator is told", func() bool {
 			return strings.Contains(said.String(), "access log not opened anew") && strings.Contains(said.String(), "is writable by others")
 		})
 		l.Write(lineOf("2"))
-		await(t, "another line is written", func() bool { return l.Written() == 2 })
+		e2e.Until(t, "another line is written", func() bool { return l.Written() == 2 })
 		must(t, os.Remove(path))
 		must(t, os.Chmod(dir, 0o755))
 		l.Write(lineOf("3"))
-		await(t, "the third line is written", func() bool { return l.Written() == 3 })
+		e2e.Until(t, "the third line is written", func() bool { return l.Written() == 3 })
 		l.Write(lineOf("4"))
 	})
 	for name, want := range map[string]string{

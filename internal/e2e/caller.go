@@ -112,7 +112,7 @@ func Matches(t testing.TB, reply, pattern string) {
 
 // Field returns the undecoded value of a reply's field; "" if there is none.
 func Field(reply, name string) string {
-	for _, word := range strings.Split(reply, " ") {
+	for _, word := range strings.Fields(reply) {
 		if strings.HasPrefix(word, "{") {
 			break
 		}

@@ -120,3 +120,17 @@ func Environment(extra ...string) []string {
 	}
 	return append(env, extra...)
 }
+
+// Until waits until something holds. what says what it is, after "until".
+func Until(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	ticker := time.NewTicker(5 * time.Millisecond)
+	defer ticker.Stop()
+	for timeout := time.After(Timeout); !holds(); {
+		select {
+		case <-ticker.C:
+		case <-timeout:
+			t.Fatalf("waited in vain until %s", what)
+		}
+	}
+}

@@ -18,7 +18,7 @@ import (
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
-// Output collects what a process writes. Safe for concurrent use.
+// Output collects what a process or a logger writes. Safe for concurrent use.
 type Output struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -36,6 +36,13 @@ func (o *Output) String() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.text.String()
+}
+
+// Reset forgets what was written so far.
+func (o *Output) Reset() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.text.Reset()
 }
 
 // Process is a program that runs until the test ends. The test is its service
