@@ -137,9 +137,9 @@ func New(cfg config.Config, opts Options) (*Daemon, error) {
 		opts:    opts.withDefaults(),
 		running: map[*resolve.Project]context.CancelFunc{},
 	}
-	d.leases = lease.New(func() bool {
-		h := d.fleet.Hearing()
-		return h.InFleet && h.Refuses
+	d.leases = lease.New(lease.Options{ // called once a connection is served: openFleet has made d.fleet by then
+		Withhold: func() bool { h := d.fleet.Hearing(); return h.InFleet && h.Refuses },
+		Hearing:  func() (time.Duration, bool) { h := d.fleet.Hearing(); return h.Age, h.InFleet && h.Blind },
 	})
 	d.started, d.selfToken = d.opts.Now(), unsigned()
 	d.counters = serve.NewCounters(d.selfToken)

@@ -20,10 +20,6 @@ func (d *Daemon) openFleet() {
 		Changed: d.changedElsewhere,
 		Settled: d.leases.Settled,
 	})
-	d.leases.HeardBy(func() (time.Duration, bool) {
-		h := d.fleet.Hearing()
-		return h.Age, h.InFleet && h.Blind
-	})
 }
 
 // sharing returns the fleet with which lookups share profiles and budgets.

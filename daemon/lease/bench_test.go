@@ -35,7 +35,7 @@ func pair(b *testing.B) (near, far net.Conn) {
 func BenchmarkSettled(b *testing.B) {
 	for _, clients := range []int{0, 1, 200} {
 		b.Run(fmt.Sprintf("watches=%d", clients), func(b *testing.B) {
-			s := New(nil)
+			s := New(Options{})
 			for range clients {
 				w, ok := s.Open(owner(1), nil)
 				if !ok {
@@ -74,7 +74,7 @@ func obey(c net.Conn) {
 }
 
 func BenchmarkHandle(b *testing.B) {
-	s := New(nil)
+	s := New(Options{})
 	for b.Loop() {
 		s.Handle("subject", "main", "3241a285-8329-4d69-8f3d-316e08cf140c")
 	}

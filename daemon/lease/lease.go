@@ -52,7 +52,7 @@ type Watches struct {
 	revision atomic.Int64      // raised with mu held
 	draining atomic.Bool       // set with mu held
 	hits     atomic.Uint64
-	blind    func() (heard time.Duration, blind bool)
+	hearing  func() (heard time.Duration, blind bool)
 	places   *fair.Pool
 	withhold func() bool
 
@@ -63,15 +63,27 @@ type Watches struct {
 	told    bool      // withhold is true, and the watches have been told to forget everything since it became true
 }
 
-// New returns Watches without any watch. They know of no former run; see Start. While
-// withhold returns true, no answer may be kept; watches stay open, and are told to
-// forget everything when they ask for their lease. withhold must return at once; nil
-// never returns true.
-func New(withhold func() bool) *Watches {
-	if withhold == nil {
-		withhold = func() bool { return false }
+// Options are what Watches have to be told about their host. Both functions must return
+// at once.
+type Options struct {
+	// Withhold: while it returns true, no answer may be kept; watches stay open, and are
+	// told to forget everything when they ask for their lease. Nil never returns true.
+	Withhold func() bool
+	// Hearing says how long ago this host heard its fleet, and whether it is blind, that
+	// is, hears the fleet no longer. While it is blind, no answer may be kept, and answers
+	// to SEEN tell how long ago the fleet was heard. Nil: the host can be in no fleet.
+	Hearing func() (heard time.Duration, blind bool)
+}
+
+// New returns Watches without any watch. They know of no former run; see Start.
+func New(o Options) *Watches {
+	s := &Watches{places: fair.NewPool(fair.Watches()), open: map[*Watch]struct{}{}, withhold: o.Withhold, hearing: o.Hearing}
+	if s.withhold == nil {
+		s.withhold = func() bool { return false }
 	}
-	s := &Watches{places: fair.NewPool(fair.Watches()), open: map[*Watch]struct{}{}, withhold: withhold, blind: func() (time.Duration, bool) { return 0, false }}
+	if s.hearing == nil {
+		s.hearing = func() (time.Duration, bool) { return 0, false }
+	}
 	_, _ = rand.Read(s.secret[:]) // never fails
 	var run [8]byte
 	_, _ = rand.Read(run[:])
@@ -96,16 +108,11 @@ func (s *Watches) standUntil(granted time.Time) {
 	}
 }
 
-// HeardBy sets the function that says whether this host hears its fleet. While the host
-// is blind, no answer may be kept, and answers to SEEN tell how long ago the fleet was
-// heard. A host that can be in a fleet calls HeardBy before Start.
-func (s *Watches) HeardBy(hearing func() (heard time.Duration, blind bool)) { s.blind = hearing }
-
 // Revision returns the revision for an answer that may be kept. Read it before the
 // answer is decided. If ok is false, nothing may be kept: the program drains, is blind,
 // or withholds. Revision takes no lock.
 func (s *Watches) Revision() (r protocol.Revision, ok bool) {
-	if _, blind := s.blind(); blind {
+	if _, blind := s.hearing(); blind {
 		return protocol.Revision{}, false
 	}
 	return protocol.Revision{Run: s.run, N: s.revision.Load()}, !s.draining.Load() && !s.withhold()

@@ -42,7 +42,7 @@ func TestAWatchHearsWhatIsToBeForgotten(t *testing.T) {
 func TestAnAnswerToWatchNamesTheRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := started()
-		if other := New(nil); other.run == s.run || other.Handle("a", "b", "c") == s.Handle("a", "b", "c") {
+		if other := New(Options{}); other.run == s.run || other.Handle("a", "b", "c") == s.Handle("a", "b", "c") {
 			t.Error("another run has the same name, or the same handles")
 		}
 		w, _ := s.Open(owner(1), []byte("tag"))
@@ -75,7 +75,7 @@ func TestManyHandlesAreToldInSeveralLines(t *testing.T) {
 
 // TestAHandleStandsForOneThing: parts that are split differently give another handle.
 func TestAHandleStandsForOneThing(t *testing.T) {
-	s := New(nil)
+	s := New(Options{})
 	long := string(make([]byte, 512))
 	seen := map[protocol.Handle][3]string{}
 	for _, parts := range [][3]string{
@@ -210,7 +210,7 @@ func TestALostWatchStandsUntilItsLeaseIsOver(t *testing.T) {
 // TestAStartWaitsForTheRunBefore, with watches and without.
 func TestAStartWaitsForTheRunBefore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := New(nil)
+		s := New(Options{})
 		if got := settles(t, s); got != 0 {
 			t.Errorf("of no run before, waited %s", got)
 		}
@@ -296,7 +296,7 @@ func TestSettledWaitsForOneRevision(t *testing.T) {
 func TestWhileItIsWithheldNothingIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var withheld atomic.Bool
-		s := New(withheld.Load)
+		s := New(Options{Withhold: withheld.Load})
 		c, other := up(t, s, 1), up(t, s, 2)
 		for told := int64(1); told <= 2; told++ {
 			withheld.Store(true)

@@ -176,7 +176,7 @@ func TestNobodyAcceptsAfterSettledHasReturned(t *testing.T) {
 	users := []string{"ada", "bob", "eve"}
 	for seed := range uint64(4) {
 		synctest.Test(t, func(t *testing.T) {
-			w := &model{Watches: New(nil), rng: rand.New(rand.NewPCG(seed, 1)), revoked: map[string]bool{}}
+			w := &model{Watches: New(Options{}), rng: rand.New(rand.NewPCG(seed, 1)), revoked: map[string]bool{}}
 			ctx, stop := context.WithCancel(t.Context())
 			var running sync.WaitGroup
 			var all []*process

@@ -42,7 +42,7 @@ type client struct {
 
 // started returns Watches in a synctest bubble, after the wait for a former run.
 func started() *Watches {
-	s := New(nil)
+	s := New(Options{})
 	s.Start()
 	time.Sleep(Term)
 	return s

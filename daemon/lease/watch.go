@@ -100,7 +100,7 @@ func (w *Watch) shortenLocked() {
 func (w *Watch) appendLease(dst []byte) []byte {
 	dst = protocol.AppendInt(protocol.AppendStatus(dst, w.tag, protocol.OK, ""), protocol.FieldLease, protocol.MaxLease)
 	dst = protocol.AppendInt(dst, protocol.FieldRev, w.told)
-	if heard, blind := w.all.blind(); blind {
+	if heard, blind := w.all.hearing(); blind {
 		dst = protocol.AppendInt(dst, protocol.FieldHeard, int64((heard+time.Second-1)/time.Second))
 	}
 	return append(dst, '\n')

@@ -169,7 +169,7 @@ func TestWhereMuchWaitsEachHasItsPart(t *testing.T) {
 		{fair.WatchBacklogs - 1, part + 1, false}, {fair.WatchBacklogs, part + 1, false}, {fair.WatchBacklogs + 1, part + 1, true},
 		{fair.WatchBacklogs + 1, part, false}, {fair.WatchBacklogs + 1, part - 1, false},
 	} {
-		s := New(nil)
+		s := New(Options{})
 		w, _ := s.Open(owner(1), nil)
 		line := forgetLine(nil, 1, appendAll)
 		// Of own, two lines wait, one of which is new; the rest is being written.
@@ -222,7 +222,7 @@ func TestHitsAreBounded(t *testing.T) {
 
 // TestWatchesAreDivided: n-1, n and n+1 watches of one user, and one of another user.
 func TestWatchesAreDivided(t *testing.T) {
-	s := New(nil)
+	s := New(Options{})
 	var open []*Watch
 	for i := range fair.Watches().Each + 1 {
 		w, ok := s.Open(owner(1), nil)

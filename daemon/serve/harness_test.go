@@ -91,7 +91,7 @@ func newHarness(t testing.TB, change func(*config.Config)) *harness {
 	h.terms = &Terms{Limits: u.Config.Limits, Projects: resolve.NewProjects(projects), Callers: callers}
 	h.server = New(Config{
 		Resolver: h.resolver, Counters: h.counters, Hearing: notInFleet, Terms: h.terms, Version: "test", Log: log,
-		Leases: lease.New(func() bool { return false }),
+		Leases: lease.New(lease.Options{}),
 		Admin: func(verb protocol.Verb, _ *protocol.Request, _ fair.ID) (reply protocol.Reply, rest Rest, refused *Refusal) {
 			return reply, nil, &Refusal{Code: protocol.CodeBusy, RetryAfter: 7 * time.Second, Advice: string(verb)}
 		},

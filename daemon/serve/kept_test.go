@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/lease"
 )
 
 // TestAnAnswerByTheTermsOfBeforeIsNotKept: a reload comes, and clients are told, between the terms by which a lookup is
@@ -14,14 +16,14 @@ func TestAnAnswerByTheTermsOfBeforeIsNotKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHarness(t, nil)
 		var reload sync.Once
-		h.server.leases.HeardBy(func() (time.Duration, bool) { // this is called when the revision is read
+		h.server.leases = lease.New(lease.Options{Hearing: func() (time.Duration, bool) { // this is called when the revision is read
 			reload.Do(func() {
 				next := *h.terms
 				h.server.SetTerms(&next)
 				h.server.leases.ForgetAll()
 			})
 			return 0, false
-		})
+		}})
 		k := h.connect(1)
 		for i, kept := range []bool{false, true} {
 			reply := k.Ask("VERIFY keep=1 %s", h.token("ada"))
