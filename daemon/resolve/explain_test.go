@@ -69,11 +69,15 @@ type situation struct {
 
 func situations() []situation { return slices.Concat(beforehand(), ended(), timed()) }
 
-// evidence returns the evidence of an accepted verdict on the token. For other
-// verdicts it is empty.
+// evidence returns the evidence of an accepted verdict on the token, which may need its
+// profile. For other verdicts it is empty.
 func (h *harness) evidence(p *Project, token string) *entry {
-	if e := h.ask(p, token).entry; e != nil {
-		return e
+	v := h.ask(p, token)
+	if v.Code() == protocol.CodeNeedsProfile {
+		v, _ = h.askFully(h.profile(p, token))
+	}
+	if v.entry != nil {
+		return v.entry
 	}
 	return &entry{}
 }

@@ -23,8 +23,8 @@ import (
 )
 
 // newIntrospecting returns a harness whose project "neon" introspects, and so does "mcp", a resource of the same
-// upstream. Each may ask at most limit questions a minute.
-func newIntrospecting(t testing.TB, limit int) *harness {
+// upstream. Each may ask at most limit questions a minute. more changes the configuration further.
+func newIntrospecting(t testing.TB, limit int, more ...func(*config.Config)) *harness {
 	h := newHarness(t, func(c *config.Config) {
 		if err := os.WriteFile(filepath.Join(c.Dir, "secret"), []byte("s3cret"), 0o600); err != nil {
 			t.Fatal(err)
@@ -39,6 +39,9 @@ func newIntrospecting(t testing.TB, limit int) *harness {
 			if p := &c.Projects[i]; p.Preset == "neon" {
 				p.Introspection = &config.Introspection{ClientID: "checker", Secret: "./secret", Limit: &limit}
 			}
+		}
+		for _, change := range more {
+			change(c)
 		}
 	})
 	h.upstream.AddClient(introspect.Client{ID: "checker", Secret: "s3cret", Resources: []string{h.upstream.Resource()}})
