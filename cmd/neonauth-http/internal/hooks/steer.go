@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/cmd/neonauth-http/internal/retry"
 	"github.com/neonauthd/neonauthd/internal/webhook"
 	"github.com/neonauthd/neonauthd/protocol"
 )
@@ -113,17 +114,7 @@ func (s *steerer) ask(ctx context.Context, project string, verb protocol.Verb, u
 func (s *steerer) patiently(ctx context.Context, ask func() (*protocol.Reply, error)) (*protocol.Reply, error) {
 	waiting, cancel := context.WithTimeout(ctx, restartWait)
 	defer cancel()
-	for {
-		reply, err := ask()
-		if !errors.Is(err, client.ErrUnreachable) && !errors.Is(err, client.ErrBroken) {
-			return reply, err
-		}
-		select {
-		case <-waiting.Done():
-			return nil, err
-		case <-time.After(restartPause):
-		}
-	}
+	return retry.Ask(waiting, restartPause, ask)
 }
 
 // readReach reads from a reply on which hosts the change is in force.

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/cmd/neonauth-http/internal/retry"
 	"github.com/neonauthd/neonauthd/internal/httpserver"
 	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/protocol"
@@ -186,19 +187,9 @@ func (s *Receiver) ask(ctx context.Context, project, token string) (*protocol.Re
 	if err := fields.Add(protocol.FieldProject, []byte(project)); err != nil {
 		return nil, err
 	}
-	for {
-		reply, err := s.Daemon.AskWith(ctx, protocol.LOGOUT, &fields, token)
-		if !errors.Is(err, client.ErrUnreachable) && !errors.Is(err, client.ErrBroken) {
-			return reply, err
-		}
-		timer := time.NewTimer(retryPause)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return nil, err
-		}
-	}
+	return retry.Ask(ctx, retryPause, func() (*protocol.Reply, error) {
+		return s.Daemon.AskWith(ctx, protocol.LOGOUT, &fields, token)
+	})
 }
 
 func (s *Receiver) complain(message, why string) {
